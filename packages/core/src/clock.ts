@@ -1,0 +1,25 @@
+/** A timer that was started. */
+export interface Timer {
+  cancel(): void;
+}
+
+/** Time as the code sees it; tests bring their own. */
+export interface Clock {
+  /** Milliseconds since some fixed point, never going back. For durations and deadlines. */
+  monotonicMs(): number;
+  /** Milliseconds since 1970 in UTC. For what people read; may jump. */
+  wallMs(): number;
+  /** Calls `task` once after `delayMs`. Never keeps the process alive by itself. */
+  after(delayMs: number, task: () => void): Timer;
+}
+
+/** The machine's clock. */
+export const systemClock: Clock = {
+  monotonicMs: () => performance.now(),
+  wallMs: () => Date.now(),
+  after(delayMs, task) {
+    const timeout = setTimeout(task, delayMs);
+    timeout.unref();
+    return { cancel: () => { clearTimeout(timeout); } };
+  },
+};

@@ -1,0 +1,65 @@
+import type { LegName } from './stage.ts';
+
+/** The checksum of a result, in a form that two legs can be compared by without either's rows. Made by
+ * `@changeover/compare` and by nothing else. */
+export interface Digest {
+  /** `rows` for lists of rows, `value` for anything else. */
+  readonly kind: 'rows' | 'value';
+  /** Digest of the columns' names in order; the empty string for a value. */
+  readonly columns: string;
+  /** Number of rows; 1 for a value. */
+  readonly count: number;
+  /** 16 hexadecimal digits over the rows in order. */
+  readonly ordered: string;
+  /** 16 hexadecimal digits over the rows in any order: the sum of the rows' digests modulo 2^64, so that an append's
+   * effect is after minus before. */
+  readonly orderFree: string;
+}
+
+/** What a write did, as far as it can be told without the rows. */
+export interface WriteEffect {
+  /** Rows affected, where the operation reports them. */
+  readonly rowsAffected?: number | undefined;
+  /** Digest of each touched table's rows after the write (`execute`), or of the written rows alone (`writeTable`). */
+  readonly tables: Readonly<Record<string, Digest>>;
+  /** What was left out and why, for the report: for example a table over the size limit. */
+  readonly unseen: readonly string[];
+}
+
+/** A call made for comparison only. */
+export interface ShadowCall {
+  readonly operation: string;
+  readonly args: readonly unknown[];
+  /** Aborted at the deadline and at shutdown; the leg gives up at once and frees what it holds as soon as it can. */
+  readonly signal: AbortSignal;
+}
+
+/** Limits of a shadow write. */
+export interface ShadowWriteLimits {
+  /** Digests are left out above this number of rows. */
+  readonly maxRows: number;
+}
+
+/** What a leg offers beside answering callers: work for comparison's sake, apart from the callers' resources. Each
+ * function rejects with the operation's error, or with an `AbortedError` when the signal was first. */
+export interface ShadowLeg {
+  /** False where a shadow call made now could make an answering call wait. Cheap; asked before each shadow call. */
+  admits(): boolean;
+  /** Runs a read and digests its result where the rows are. */
+  digest(call: ShadowCall): Promise<Digest>;
+  /** Runs a read for its result: the confirming rerun, which needs the rows to show a difference. */
+  read(call: ShadowCall): Promise<unknown>;
+  /** Runs a write in a transaction that is rolled back whatever happens. */
+  rehearse?(call: ShadowCall, limits: ShadowWriteLimits): Promise<WriteEffect>;
+  /** Runs a write that doesn't depend on rows already there on a temporary table of the same columns, without a lock on
+   * the dataset. */
+  writeApart?(call: ShadowCall, limits: ShadowWriteLimits): Promise<WriteEffect>;
+}
+
+/** One of the two implementations of an API, as the router takes it. */
+export interface Leg<Api> {
+  readonly name: LegName;
+  readonly api: Api;
+  /** Absent where the API's objects offer nothing but themselves: shadow calls then go through `api`. */
+  readonly shadow?: ShadowLeg | undefined;
+}
