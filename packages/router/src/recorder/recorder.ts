@@ -1,0 +1,42 @@
+import type { Stage } from '@changeover/core';
+import type { Cell, Verdict } from './cell.ts';
+import type { ReportData } from './report-data.ts';
+
+/** One comparison kept for people to look at. Everything in it that comes from data is redacted by whoever makes it. */
+export interface ComparisonSample {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly backend: string;
+  readonly dataset: string;
+  readonly operation: string;
+  readonly stage: Stage;
+  readonly verdict: Verdict;
+  /** The kind of difference: value, type, order, missing row, extra row, columns, error. */
+  readonly class?: string | undefined;
+  /** The same for comparisons that differ for the same reason; samples are capped a fingerprint. Default: made of
+   * backend, operation, verdict and class. */
+  readonly fingerprint?: string | undefined;
+  readonly summary: string;
+  /** JSON-able. Left out where its text is longer than the recorder's limit. */
+  readonly legacy?: unknown;
+  /** JSON-able. Left out where its text is longer than the recorder's limit. */
+  readonly pooled?: unknown;
+  readonly reason?: string | undefined;
+}
+
+/** Keeps counts, latencies and samples. No function here throws, waits for a lock or does I/O on a caller's path; what
+ * can't be stored now is kept in memory, within bounds, and stored later. */
+export interface Recorder {
+  /** The cell to count in. The same object as long as it is in use; ask again after 60 s at most, since a cell that
+   * nobody counted in for long is written to the store and let go. */
+  cell(backend: string, dataset: string, operation: string, stage: Stage): Cell;
+  sample(sample: ComparisonSample): void;
+  /** Adds to the timeline: a change of stage, a breach, a start. `fields` must be JSON-able. */
+  event(kind: string, fields: Readonly<Record<string, unknown>>): void;
+  /** What was counted so far: this run with what it has not stored yet, and the stored runs. */
+  summary(): ReportData;
+  /** Stores now what would be stored at the next interval. One short try. */
+  flush(): void;
+  /** Flushes and closes. Idempotent. */
+  close(): void;
+}

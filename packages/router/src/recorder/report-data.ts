@@ -1,0 +1,110 @@
+import type { Stage } from '@changeover/core';
+import type { Verdict } from './cell.ts';
+import type { ShedReason } from './shed-reason.ts';
+
+/** Percentiles of a leg's latency in ms; undefined where no call was measured. */
+export interface LatencyFigures {
+  readonly count: number;
+  readonly p50Ms: number | undefined;
+  readonly p90Ms: number | undefined;
+  readonly p99Ms: number | undefined;
+  readonly maxMs: number | undefined;
+}
+
+/** Counts that add up: see `Cell`. */
+export interface Totals {
+  readonly calls: number;
+  readonly failed: number;
+  readonly fallbacks: number;
+  readonly eligible: number;
+  readonly sampled: number;
+  readonly compared: number;
+  readonly match: number;
+  readonly mismatch: number;
+  readonly raced: number;
+  readonly nondeterministic: number;
+  readonly inconclusive: number;
+  /** The sum of `shedByReason`. */
+  readonly shed: number;
+  readonly shedByReason: Readonly<Partial<Record<ShedReason, number>>>;
+  readonly legacy: LatencyFigures;
+  readonly pooled: LatencyFigures;
+}
+
+/** Totals of the calls that share what the fields name. */
+export interface TotalsBy extends Totals {
+  readonly backend: string;
+  readonly dataset?: string | undefined;
+  readonly operation?: string | undefined;
+  readonly stage?: Stage | undefined;
+}
+
+/** Comparisons that differ for the same reason. */
+export interface SampleGroup {
+  readonly fingerprint: string;
+  readonly backend: string;
+  readonly operation: string;
+  readonly verdict: Verdict;
+  readonly class: string | undefined;
+  /** How many there were, kept as samples or not. */
+  readonly count: number;
+  readonly firstAt: number;
+  readonly lastAt: number;
+  /** A few of them, oldest first. */
+  readonly samples: readonly StoredSample[];
+}
+
+/** A comparison as it was kept. */
+export interface StoredSample {
+  readonly at: number;
+  readonly dataset: string;
+  readonly stage: Stage;
+  readonly summary: string;
+  readonly legacy?: unknown;
+  readonly pooled?: unknown;
+  readonly reason?: string | undefined;
+}
+
+/** Something that happened, for the timeline. */
+export interface TimelineEvent {
+  readonly at: number;
+  readonly run: string;
+  readonly kind: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** One process's part in the figures. */
+export interface RunProvenance {
+  readonly run: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly node: string;
+  readonly startedAt: number;
+  /** When the run last stored anything. */
+  readonly lastAt: number;
+}
+
+/** Everything that a report shows, merged over runs, processes and days. Plain JSON. */
+export interface ReportData {
+  readonly generatedAt: number;
+  readonly totals: Totals;
+  readonly byBackend: readonly TotalsBy[];
+  /** By backend and stage. */
+  readonly byStage: readonly TotalsBy[];
+  /** By backend and operation. */
+  readonly byOperation: readonly TotalsBy[];
+  /** By backend and dataset. */
+  readonly byDataset: readonly TotalsBy[];
+  /** By backend, dataset, operation and stage: the finest there is. */
+  readonly cells: readonly TotalsBy[];
+  /** Most frequent first. */
+  readonly sampleGroups: readonly SampleGroup[];
+  /** Comparisons whose fingerprint came after the limit of fingerprints was reached: counted, not kept. */
+  readonly samplesOverLimit: number;
+  /** Oldest first. */
+  readonly timeline: readonly TimelineEvent[];
+  /** Oldest first. */
+  readonly runs: readonly RunProvenance[];
+  /** What is missing from the figures and why, in plain words: an unreadable store, counts not stored yet. */
+  readonly notes: readonly string[];
+}

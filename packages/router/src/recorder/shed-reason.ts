@@ -1,0 +1,15 @@
+/** Why a comparison that was due was not made. */
+export const shedReasons = [
+  'queue-full',
+  'deadline',
+  'event-loop-late',
+  'breaker-open',
+  'legacy-busy',
+  'too-large',
+  'closing',
+  'no-baseline',
+  'budget',
+] as const;
+
+/** One of the reasons for which a comparison that was due was not made. */
+export type ShedReason = (typeof shedReasons)[number];
