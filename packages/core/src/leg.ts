@@ -60,6 +60,9 @@ export interface ShadowLeg {
 export interface Leg<Api> {
   readonly name: LegName;
   readonly api: Api;
+  /** Closes what this leg holds open of a dataset, because the other leg is about to remove it. The next call opens
+   * again. */
+  release?(dataset: string): Promise<void>;
   /** Absent where the API's objects offer nothing but themselves: shadow calls then go through `api`. */
   readonly shadow?: ShadowLeg | undefined;
 }
