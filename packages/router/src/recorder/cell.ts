@@ -7,8 +7,8 @@ import type { ShedReason } from './shed-reason.ts';
  * and changes the fields itself, so that counting costs a caller an addition and no look-up. The fields only ever grow;
  * the recorder reads them at each flush and never sets them back.
  *
- * They add up: `sampled` ≤ `eligible`; `sampled` = `compared` + the sum of `shed` + those in flight; `compared` = the sum
- * of the five verdicts.
+ * They add up: `sampled` ≤ `eligible`; `sampled` = `compared` + the sum of `shed` + those in flight; `compared` =
+ * the sum of the five verdicts.
  */
 export class Cell {
   readonly backend: string;
