@@ -1,1 +1,4 @@
-export {};
+export * from './difference.ts';
+export * from './digest.ts';
+export * from './latency-histogram.ts';
+export * from './redaction.ts';
