@@ -1,1 +1,2 @@
-export {};
+export * from './program.ts';
+export * from './session.ts';
