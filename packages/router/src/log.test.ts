@@ -46,7 +46,8 @@ describe('createLogger', () => {
     const driver = Object.assign(new Error('duplicate key value "secret" of \'secret\''), {
       code: '23505', detail: 'Key (email)=(secret) already exists.', parameters: ['secret'],
     });
-    const error = Object.assign(new Error('The statement failed: "secret"', { cause: driver }), { code: 'STATEMENT_FAILED' });
+    const failure = new Error('The statement failed: "secret"', { cause: driver });
+    const error = Object.assign(failure, { code: 'STATEMENT_FAILED' });
     logger.error({ err: error }, 'failed');
     expect(text()).not.toContain('secret');
     expect(lines()[0]?.err).toMatchObject({

@@ -4,8 +4,9 @@ import type { ShedReason } from './shed-reason.ts';
 
 /**
  * The counts of one (backend, dataset, operation, stage) in this process. The router holds it beside its memoised route
- * and changes the fields itself, so that counting costs a caller an addition and no look-up. The fields only ever grow;
- * the recorder reads them at each flush and never sets them back.
+ * and changes the fields itself, so that counting costs a caller an addition and no look-up. Counts only ever grow: the
+ * recorder remembers what it has stored and never sets them back. The histograms it replaces each hour, so read the
+ * field anew for each call.
  *
  * They add up: `sampled` ≤ `eligible`; `sampled` = `compared` + the sum of `shed` + those in flight; `compared` =
  * the sum of the five verdicts.
@@ -35,9 +36,9 @@ export class Cell {
   /** Of the sampled, how many came to none, by reason. */
   readonly shed: Partial<Record<ShedReason, number>> = {};
   /** How long the legacy leg took for one call, answering or as shadow. */
-  readonly legacyLatency: LatencyHistogram = new LatencyHistogram();
+  legacyLatency: LatencyHistogram = new LatencyHistogram();
   /** How long the pooled leg took for one call, answering or as shadow. */
-  readonly pooledLatency: LatencyHistogram = new LatencyHistogram();
+  pooledLatency: LatencyHistogram = new LatencyHistogram();
 
   constructor(backend: string, dataset: string, operation: string, stage: Stage) {
     this.backend = backend;

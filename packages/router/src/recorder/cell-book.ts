@@ -1,0 +1,189 @@
+import { LatencyHistogram } from '@changeover/compare';
+import type { Stage } from '@changeover/core';
+import { Cell } from './cell.ts';
+import { activityOf, countedSince, countNames, noCounts, type Counts } from './counts.ts';
+import type { CellRow } from './recording-store.ts';
+import { cellKeyText } from './report-builder.ts';
+import { shedReasons } from './shed-reason.ts';
+
+/** The dataset under which counts are kept that there was no room for one by one. */
+export const otherDatasets = '(others)';
+
+/** Between two passes there may be this many times as many cells as are kept in the long run. */
+const burstFactor = 4;
+
+/** A cell with what the store has of it. */
+interface Entry {
+  readonly cell: Cell;
+  /** The row that its counts go to at present. */
+  part: number;
+  hour: number;
+  /** What the cell had counted when this row began. */
+  base: Counts;
+  /** The activity that the store knows of. */
+  storedActivity: number;
+  /** True once this row is in the store. */
+  stored: boolean;
+  /** The pass in which the cell was last seen to count. */
+  lastActivePass: number;
+}
+
+/** A cell that was let go, as long as somebody still holds it and may count in it. */
+interface Released {
+  readonly cell: WeakRef<Cell>;
+  readonly base: Counts;
+  readonly activity: number;
+}
+
+/**
+ * The cells in use and what of them is stored. Bounded: cells that nobody counted in for longest are let go once
+ * they are stored. Where nothing can be stored, their counts are added to those of `(others)`.
+ */
+export class CellBook {
+  readonly #maxCells: number;
+  readonly #byKey = new Map<string, Entry>();
+  readonly #entries = new Set<Entry>();
+  #released: Released[] = [];
+  #lastPart = 0;
+  #pass = 0;
+  #folded = 0;
+
+  constructor(maxCells: number) {
+    this.#maxCells = maxCells;
+  }
+
+  /** How many times counts went to `(others)` because there was no room for a cell of their own. */
+  get folded(): number {
+    return this.#folded;
+  }
+
+  get(backend: string, dataset: string, operation: string, stage: Stage, hour: number): Cell {
+    const key = cellKeyText({ backend, dataset, operation, stage });
+    const found = this.#byKey.get(key);
+    if (found !== undefined) return found.cell;
+    if (this.#entries.size >= this.#maxCells * burstFactor && dataset !== otherDatasets) {
+      this.#folded += 1;
+      return this.#others(backend, operation, stage, hour);
+    }
+    const entry = this.#enter(new Cell(backend, dataset, operation, stage), noCounts(), 0, hour);
+    this.#byKey.set(key, entry);
+    return entry.cell;
+  }
+
+  /** Looks for cells that were counted in after they were let go. To be called before each store. */
+  readopt(hour: number): void {
+    this.#pass += 1;
+    this.#released = this.#released.filter((released) => {
+      const cell = released.cell.deref();
+      if (cell === undefined) return false;
+      if (activityOf(cell) === released.activity) return true;
+      this.#enter(cell, released.base, released.activity, hour);
+      return false;
+    });
+  }
+
+  /** Rows that the store doesn't have yet, at most `limit`. */
+  unstored(limit: number): { readonly rows: readonly CellRow[]; readonly entries: readonly Entry[] } {
+    const entries: Entry[] = [];
+    for (const entry of this.#entries) {
+      if (activityOf(entry.cell) === entry.storedActivity) continue;
+      entry.lastActivePass = this.#pass;
+      entries.push(entry);
+      if (entries.length >= limit) break;
+    }
+    return { rows: entries.map(rowOf), entries };
+  }
+
+  /** To be called in the same tick as {@link unstored}, once its rows are stored. */
+  markStored(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      entry.storedActivity = activityOf(entry.cell);
+      entry.stored = true;
+      // The order of the set is that of the last activity, and nobody starves where a pass doesn't reach all.
+      this.#entries.delete(entry);
+      this.#entries.add(entry);
+    }
+  }
+
+  /** Begins a new row for each stored cell whose row is of another hour, and lets cells go that there is no room
+   * for. To be called when everything is stored. */
+  tidy(hour: number): void {
+    for (const entry of this.#entries) if (entry.hour !== hour) this.#beginRow(entry, hour);
+    for (const entry of this.#entries) {
+      if (this.#entries.size <= this.#maxCells) return;
+      this.#release(entry);
+    }
+  }
+
+  /** Keeps the number of cells bounded where nothing can be stored. */
+  foldSurplus(hour: number): void {
+    if (this.#entries.size <= this.#maxCells) return;
+    const oldestFirst = [...this.#entries].sort((a, b) => a.lastActivePass - b.lastActivePass);
+    for (const entry of oldestFirst) {
+      if (this.#entries.size <= this.#maxCells) return;
+      const { cell, stored, storedActivity } = entry;
+      const clean = activityOf(cell) === storedActivity;
+      // The store has a part of these counts already, and can't tell which: they wait for it.
+      if (cell.dataset === otherDatasets || (stored && !clean)) continue;
+      if (!clean) {
+        addToCell(this.#others(cell.backend, cell.operation, cell.stage, hour), entry);
+        this.#folded += 1;
+      }
+      this.#release(entry);
+    }
+  }
+
+  /** The rows of all cells in use as they stand now. */
+  rows(): CellRow[] {
+    return [...this.#entries].map(rowOf);
+  }
+
+  #others(backend: string, operation: string, stage: Stage, hour: number): Cell {
+    return this.get(backend, otherDatasets, operation, stage, hour);
+  }
+
+  #enter(cell: Cell, base: Counts, storedActivity: number, hour: number): Entry {
+    this.#lastPart += 1;
+    const entry: Entry = {
+      cell, part: this.#lastPart, hour, base, storedActivity, stored: false, lastActivePass: this.#pass,
+    };
+    this.#entries.add(entry);
+    return entry;
+  }
+
+  #beginRow(entry: Entry, hour: number): void {
+    const { cell } = entry;
+    this.#lastPart += 1;
+    entry.part = this.#lastPart;
+    entry.hour = hour;
+    entry.base = countedSince(cell, noCounts());
+    entry.stored = false;
+    if (cell.legacyLatency.count > 0) cell.legacyLatency = new LatencyHistogram();
+    if (cell.pooledLatency.count > 0) cell.pooledLatency = new LatencyHistogram();
+    entry.storedActivity = activityOf(cell);
+  }
+
+  #release(entry: Entry): void {
+    const { cell } = entry;
+    this.#beginRow(entry, entry.hour);
+    this.#entries.delete(entry);
+    const key = cellKeyText(cell);
+    if (this.#byKey.get(key) === entry) this.#byKey.delete(key);
+    this.#released.push({ cell: new WeakRef(cell), base: entry.base, activity: entry.storedActivity });
+  }
+}
+
+function rowOf({ cell, part, hour, base }: Entry): CellRow {
+  const { backend, dataset, operation, stage, legacyLatency: legacy, pooledLatency: pooled } = cell;
+  return { part, hour, backend, dataset, operation, stage, counts: countedSince(cell, base), legacy, pooled };
+}
+
+function addToCell(cell: Cell, { cell: from, base }: Entry): void {
+  const counts = countedSince(from, base);
+  for (const name of countNames) cell[name] += counts[name];
+  for (const reason of shedReasons) {
+    if (counts.shed[reason] > 0) cell.shed[reason] = (cell.shed[reason] ?? 0) + counts.shed[reason];
+  }
+  cell.legacyLatency.merge(from.legacyLatency);
+  cell.pooledLatency.merge(from.pooledLatency);
+}

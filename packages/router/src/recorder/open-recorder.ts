@@ -1,0 +1,296 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { describe, systemClock, type Clock, type Stage, type Timer } from '@changeover/core';
+import type { Logger } from '../log.ts';
+import type { Cell } from './cell.ts';
+import { CellBook, otherDatasets } from './cell-book.ts';
+import type { ComparisonSample, Recorder } from './recorder.ts';
+import { RecordingStore, readStore, type EventRow, type WriterRow } from './recording-store.ts';
+import { ReportBuilder } from './report-builder.ts';
+import type { ReportData } from './report-data.ts';
+import { leftOut, SampleBook } from './sample-book.ts';
+
+/** What a recorder is made of. */
+export interface RecorderOptions {
+  /** The comparison store, an SQLite file that several processes may share; `:memory:` keeps nothing. */
+  readonly path: string;
+  /** The run's name, for the report. Processes of one run may share it. */
+  readonly run: string;
+  readonly logger: Logger;
+  readonly clock?: Clock | undefined;
+  /** Default: 20. */
+  readonly maxSamplesPerFingerprint?: number | undefined;
+  /** Comparisons with further fingerprints are counted, not kept. Default: 1,000. */
+  readonly maxFingerprints?: number | undefined;
+  /** Default: 1,000. */
+  readonly flushIntervalMs?: number | undefined;
+  /** Cells held in memory in the long run, about 16 KiB each; others are let go once stored. Default: 2,000. */
+  readonly maxCells?: number | undefined;
+  /** Random numbers in [0, 1), to spread the tries of several processes. Default: `Math.random`. */
+  readonly random?: (() => number) | undefined;
+}
+
+/** One transaction stores at most this many cells (and samples, and events), so that callers wait a millisecond or
+ * two. */
+const maxRowsPerFlush = 64;
+/** The next part of what one flush didn't take. */
+const nextPartMs = 20;
+/** After a failure that won't pass by itself, tries get rarer up to this. */
+const maxRetryMs = 60_000;
+/** Events that wait for the store; beyond it the oldest are dropped, and the report says so. */
+const maxWaitingEvents = 5_000;
+const maxEventLength = 8_192;
+/** The last write before closing may wait this long for another process's lock. */
+const closingWaitMs = 250;
+const hourMs = 3_600_000;
+const defaultMaxSamples = 20;
+
+/**
+ * Opens the recorder. Never throws: where the store can't be used, counts are kept in memory, the log says so once, and
+ * storing is tried again.
+ */
+export function openRecorder(options: RecorderOptions): Recorder {
+  return new StoringRecorder(options);
+}
+
+/**
+ * What all processes have stored.
+ *
+ * @throws {Error} where the file is missing, is no comparison store, or can't be read.
+ */
+export function readRecordings(path: string, clock: Clock = systemClock): ReportData {
+  const builder = new ReportBuilder(defaultMaxSamples);
+  readStore(path, builder);
+  return builder.build(clock.wallMs());
+}
+
+class StoringRecorder implements Recorder {
+  readonly #options: RecorderOptions;
+  readonly #clock: Clock;
+  readonly #flushIntervalMs: number;
+  readonly #maxSamplesPerFingerprint: number;
+  readonly #cells: CellBook;
+  readonly #samples: SampleBook;
+  readonly #writer: Omit<WriterRow, 'lastAt' | 'samplesOverLimit'>;
+  #store: RecordingStore | undefined = undefined;
+  #events: EventRow[] = [];
+  #lastEvent = 0;
+  #eventsDropped = 0;
+  #timer: Timer | undefined = undefined;
+  #introduced = false;
+  #failures = 0;
+  #lastFailure: string | undefined = undefined;
+  #closed = false;
+
+  constructor(options: RecorderOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#flushIntervalMs = options.flushIntervalMs ?? 1_000;
+    this.#maxSamplesPerFingerprint = options.maxSamplesPerFingerprint ?? defaultMaxSamples;
+    this.#cells = new CellBook(options.maxCells ?? 2_000);
+    this.#samples = new SampleBook({
+      maxSamplesPerFingerprint: this.#maxSamplesPerFingerprint,
+      maxFingerprints: options.maxFingerprints ?? 1_000,
+    });
+    this.#writer = {
+      writer: randomUUID(), run: options.run, host: hostname(), pid: process.pid, node: process.version,
+      startedAt: this.#clock.wallMs(),
+    };
+    this.flush();
+  }
+
+  cell(backend: string, dataset: string, operation: string, stage: Stage): Cell {
+    return this.#cells.get(backend, dataset, operation, stage, this.#hour());
+  }
+
+  sample(sample: ComparisonSample): void {
+    if (!this.#closed) this.#samples.add(sample);
+  }
+
+  event(kind: string, fields: Readonly<Record<string, unknown>>): void {
+    if (this.#closed) return;
+    this.#lastEvent += 1;
+    this.#events.push({ sequence: this.#lastEvent, at: this.#clock.wallMs(), kind, fields: eventText(fields) });
+    if (this.#events.length > maxWaitingEvents) {
+      this.#events.shift();
+      this.#eventsDropped += 1;
+    }
+  }
+
+  summary(): ReportData {
+    this.#storeAll();
+    const builder = new ReportBuilder(this.#maxSamplesPerFingerprint);
+    const rows = this.#cells.rows();
+    const { samplesOverLimit, writer: _writer, ...run } = this.#writerRow();
+    builder.addRun(this.#writer.writer, run);
+    builder.addSamplesOverLimit(samplesOverLimit);
+    for (const group of this.#samples.groups()) builder.addGroup(group);
+    try {
+      this.#store?.read(builder, { writer: this.#writer.writer, parts: new Set(rows.map(({ part }) => part)) });
+    } catch (error) {
+      builder.addNote(`What was stored can't be read (${messageOf(error)}): the figures are of this process alone.`);
+    }
+    for (const row of rows) builder.addCell(row, row.counts, row.legacy, row.pooled);
+    this.#addWaiting(builder);
+    this.#addNotes(builder);
+    return builder.build(this.#clock.wallMs());
+  }
+
+  flush(): void {
+    this.#timer?.cancel();
+    if (this.#closed) return;
+    const outcome = this.#storePart();
+    this.#timer = this.#clock.after(this.#nextFlushMs(outcome), () => { this.flush(); });
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#timer?.cancel();
+    try {
+      this.#store?.allowWaiting(closingWaitMs);
+    } catch {
+      // Then the last write is one short try like all others.
+    }
+    const outcome = this.#storeAll();
+    if (outcome !== 'stored') {
+      this.#options.logger.error({ store: this.#options.path },
+        'the last counts and samples could not be stored and are lost with this process');
+    }
+    this.#closed = true;
+    try {
+      this.#store?.close();
+    } catch (error) {
+      this.#options.logger.warn({ store: this.#options.path, err: error }, 'the comparison store could not be closed');
+    }
+    this.#store = undefined;
+  }
+
+  #hour(): number {
+    return Math.floor(this.#clock.wallMs() / hourMs);
+  }
+
+  #nextFlushMs(outcome: 'stored' | 'more' | 'busy' | 'failed'): number {
+    if (outcome === 'more') return nextPartMs;
+    // Not at the same moment again as the process that holds the lock, where both flush once a second.
+    if (outcome === 'busy') return this.#flushIntervalMs * (0.1 + 0.4 * (this.#options.random ?? Math.random)());
+    if (outcome === 'failed') return Math.min(maxRetryMs, this.#flushIntervalMs * 2 ** Math.min(this.#failures, 16));
+    return this.#flushIntervalMs;
+  }
+
+  #storeAll(): 'stored' | 'busy' | 'failed' {
+    for (;;) {
+      const outcome = this.#storePart();
+      if (outcome !== 'more') return outcome;
+    }
+  }
+
+  /** One transaction. Nothing is forgotten before it is committed. */
+  #storePart(): 'stored' | 'more' | 'busy' | 'failed' {
+    if (this.#closed) return 'failed';
+    const hour = this.#hour();
+    this.#cells.readopt(hour);
+    const { rows, entries } = this.#cells.unstored(maxRowsPerFlush);
+    const { groups, samples } = this.#samples.unstored(maxRowsPerFlush);
+    const events = this.#events.slice(0, maxRowsPerFlush);
+    const empty = [rows, groups, samples, events].every((list) => list.length === 0);
+    try {
+      this.#store ??= new RecordingStore(this.#options.path, this.#clock.wallMs());
+      // An idle process writes nothing, but once, to be known to have been there.
+      if (!empty || !this.#introduced) {
+        this.#store.write({ writer: this.#writerRow(), cells: rows, groups, samples, events });
+      }
+    } catch (error) {
+      this.#cells.foldSurplus(hour);
+      return this.#failed(error);
+    }
+    this.#introduced = true;
+    this.#cells.markStored(entries);
+    this.#samples.markStored(groups, samples);
+    this.#events = this.#events.slice(events.length);
+    this.#recovered();
+    if ([rows, groups, samples, events].some((stored) => stored.length >= maxRowsPerFlush)) return 'more';
+    this.#cells.tidy(hour);
+    return 'stored';
+  }
+
+  #writerRow(): WriterRow {
+    return { ...this.#writer, lastAt: this.#clock.wallMs(), samplesOverLimit: this.#samples.overLimit };
+  }
+
+  #failed(error: unknown): 'busy' | 'failed' {
+    const code = String((error as { code?: unknown }).code);
+    if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED')) return 'busy';
+    this.#failures += 1;
+    if (this.#lastFailure !== code) {
+      this.#lastFailure = code;
+      this.#options.logger.error({ store: this.#options.path, err: error },
+        `the comparison store ${describe(this.#options.path)} can't be written (${code}); counts stay in memory ` +
+        'until it can: make room, let this process write there, or give it another file');
+    }
+    this.#dropStore();
+    return 'failed';
+  }
+
+  /** A connection that failed may go on failing for its own reasons: the next try opens another. */
+  #dropStore(): void {
+    if (this.#options.path === ':memory:') return;
+    try {
+      this.#store?.close();
+    } catch {
+      // It is let go in either case.
+    }
+    this.#store = undefined;
+  }
+
+  #recovered(): void {
+    this.#failures = 0;
+    if (this.#lastFailure === undefined) return;
+    this.#lastFailure = undefined;
+    this.#options.logger.info({ store: this.#options.path }, 'the comparison store can be written again');
+  }
+
+  /** What is known to be missing, in plain words. */
+  #addNotes(builder: ReportBuilder): void {
+    if (this.#lastFailure !== undefined) {
+      builder.addNote(`The comparison store can't be written (${this.#lastFailure}): what this process counted since ` +
+        'is in these figures and in no file, and what was stored before is not in them.');
+    }
+    if (this.#eventsDropped > 0) {
+      builder.addNote(`${String(this.#eventsDropped)} events could not be stored and are missing from the timeline.`);
+    }
+    if (this.#cells.folded > 0) {
+      builder.addNote(`Counts of ${String(this.#cells.folded)} cells are under the dataset "${otherDatasets}": there ` +
+        'was no room to keep them apart.');
+    }
+  }
+
+  /** Samples and events that wait for the store. */
+  #addWaiting(builder: ReportBuilder): void {
+    for (const sample of this.#samples.unstored(Infinity).samples) {
+      const { legacy, pooled, reason, sequence: _sequence, fingerprint, ...shown } = sample;
+      builder.addSample(fingerprint, {
+        ...shown,
+        ...legacy === undefined ? {} : { legacy: JSON.parse(legacy) as unknown },
+        ...pooled === undefined ? {} : { pooled: JSON.parse(pooled) as unknown },
+        ...reason === undefined ? {} : { reason },
+      });
+    }
+    for (const { at, kind, fields } of this.#events) {
+      builder.addEvent({ at, run: this.#options.run, kind, fields: JSON.parse(fields) as Record<string, unknown> });
+    }
+  }
+}
+
+function eventText(fields: Readonly<Record<string, unknown>>): string {
+  try {
+    const text = JSON.stringify(fields);
+    if (text.length <= maxEventLength) return text;
+    return leftOut(`${String(text.length)} characters of JSON are more than ${String(maxEventLength)}`);
+  } catch {
+    return leftOut('it is not JSON-able');
+  }
+}
+
+function messageOf(error: unknown): string {
+  return String((error as { message?: unknown }).message);
+}

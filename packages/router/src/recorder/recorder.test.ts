@@ -1,0 +1,470 @@
+import {
+  existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import SqliteDatabase from 'better-sqlite3';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { Clock } from '@changeover/core';
+import { silentLogger, type Logger } from '../log.ts';
+import type { Cell } from './cell.ts';
+import { openRecorder, readRecordings, type RecorderOptions } from './open-recorder.ts';
+import type { ComparisonSample, Recorder } from './recorder.ts';
+import type { Totals } from './report-data.ts';
+
+interface TestClock extends Clock {
+  advance(ms: number): void;
+  readonly timers: number;
+}
+
+function testClock(startMs = Date.parse('2026-01-01T10:30:00Z')): TestClock {
+  let now = startMs;
+  let timers: { at: number; task: () => void }[] = [];
+  return {
+    monotonicMs: () => now,
+    wallMs: () => now,
+    after(delayMs, task) {
+      const timer = { at: now + delayMs, task };
+      timers.push(timer);
+      return { cancel: () => { timers = timers.filter((one) => one !== timer); } };
+    },
+    advance(ms) {
+      const end = now + ms;
+      for (;;) {
+        const next = timers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0];
+        if (next === undefined) break;
+        timers = timers.filter((one) => one !== next);
+        now = Math.max(now, next.at);
+        next.task();
+      }
+      now = end;
+    },
+    get timers() { return timers.length; },
+  };
+}
+
+let folder: string;
+let path: string;
+let clock: TestClock;
+let opened: Recorder[];
+let errors: string[];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'changeover-recorder-'));
+  path = join(folder, 'comparisons.sqlite');
+  clock = testClock();
+  opened = [];
+  errors = [];
+});
+
+afterEach(() => {
+  for (const recorder of opened) recorder.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const logger: Logger = { ...silentLogger, error: (_fields, message) => { errors.push(message); } };
+
+function open(options: Partial<RecorderOptions> = {}): Recorder {
+  const recorder = openRecorder({ path, run: 'test', clock, logger, random: () => 0.5, ...options });
+  opened.push(recorder);
+  return recorder;
+}
+
+function count(cell: Cell, calls = 1): void {
+  for (let call = 0; call < calls; call += 1) {
+    cell.calls += 1;
+    cell.eligible += 1;
+    cell.sampled += 1;
+    cell.countVerdict('match');
+    cell.legacyLatency.record(2);
+    cell.pooledLatency.record(1);
+  }
+}
+
+function sample(more: Partial<ComparisonSample> = {}): ComparisonSample {
+  return {
+    at: clock.wallMs(), backend: 'sqlite', dataset: 'titanic', operation: 'query', stage: 'shadow', verdict: 'mismatch',
+    class: 'value', summary: 'row 3 differs', ...more,
+  };
+}
+
+describe('counts', () => {
+  test('the same names give the same cell', () => {
+    const recorder = open();
+    const cell = recorder.cell('sqlite', 'titanic', 'query', 'shadow');
+    expect(recorder.cell('sqlite', 'titanic', 'query', 'shadow')).toBe(cell);
+    expect(recorder.cell('sqlite', 'titanic', 'query', 'reverse')).not.toBe(cell);
+  });
+
+  test('what was counted is in the summary at once, by every grouping', () => {
+    const recorder = open();
+    count(recorder.cell('sqlite', 'titanic', 'query', 'shadow'), 3);
+    count(recorder.cell('sqlite', 'iris', 'query', 'reverse'), 2);
+    count(recorder.cell('duckdb', 'iris', 'readTable', 'shadow'), 1);
+    const report = recorder.summary();
+    const calls = (list: readonly Totals[]): number[] => list.map((one) => one.calls);
+    expect(report.totals).toMatchObject({ calls: 6, compared: 6, match: 6, shed: 0 });
+    expect(calls(report.byBackend)).toEqual([1, 5]);
+    expect(report.byStage).toMatchObject([
+      { backend: 'duckdb', stage: 'shadow', calls: 1 }, { backend: 'sqlite', stage: 'reverse', calls: 2 },
+      { backend: 'sqlite', stage: 'shadow', calls: 3 },
+    ]);
+    expect(calls(report.byOperation)).toEqual([1, 5]);
+    expect(calls(report.byDataset)).toEqual([1, 2, 3]);
+    expect(report.cells).toHaveLength(3);
+    expect(report.totals.legacy.count).toBe(6);
+    expect(report.totals.legacy.p50Ms).toBeCloseTo(2, 1);
+    expect(report.totals.pooled.p99Ms).toBeCloseTo(1, 1);
+  });
+
+  test('they add up', () => {
+    const recorder = open();
+    const cell = recorder.cell('sqlite', 'titanic', 'query', 'shadow');
+    cell.calls = 20;
+    cell.eligible = 15;
+    cell.sampled = 10;
+    for (const verdict of ['match', 'mismatch', 'raced', 'nondeterministic', 'inconclusive'] as const) {
+      cell.countVerdict(verdict);
+    }
+    for (const reason of ['queue-full', 'deadline', 'budget', 'budget'] as const) cell.countShed(reason);
+    const inFlight = 1;
+    const { totals } = recorder.summary();
+    const verdicts = totals.match + totals.mismatch + totals.raced + totals.nondeterministic + totals.inconclusive;
+    expect(totals.compared).toBe(verdicts);
+    expect(totals.sampled).toBe(totals.compared + totals.shed + inFlight);
+    expect(totals.shedByReason).toEqual({ 'queue-full': 1, deadline: 1, budget: 2 });
+  });
+
+  test('they survive a restart, and the next run adds to them', () => {
+    const first = open({ run: 'one' });
+    count(first.cell('sqlite', 'titanic', 'query', 'shadow'), 3);
+    first.close();
+    clock.advance(1);
+    const second = open({ run: 'two' });
+    count(second.cell('sqlite', 'titanic', 'query', 'shadow'), 4);
+    const report = second.summary();
+    expect(report.totals.calls).toBe(7);
+    expect(report.totals.legacy.count).toBe(7);
+    expect(report.runs.map(({ run }) => run)).toEqual(['one', 'two']);
+    second.close();
+    expect(readRecordings(path).totals).toEqual(report.totals);
+  });
+
+  test('two processes with one run name at once are counted once each', () => {
+    const recorders = [open({ run: 'same' }), open({ run: 'same' })];
+    for (let round = 0; round < 5; round += 1) {
+      for (const recorder of recorders) {
+        count(recorder.cell('sqlite', 'titanic', 'query', 'shadow'), 10);
+        recorder.flush();
+      }
+    }
+    for (const recorder of recorders) expect(recorder.summary().totals.calls).toBe(100);
+    expect(readRecordings(path).totals).toMatchObject({ calls: 100, compared: 100, pooled: { count: 100 } });
+  });
+
+  test('flushing again and again stores nothing twice, over hours too', () => {
+    const recorder = open();
+    const cell = recorder.cell('sqlite', 'titanic', 'query', 'shadow');
+    for (let hour = 0; hour < 5; hour += 1) {
+      count(cell, 10);
+      clock.advance(3_600_000);
+      recorder.flush();
+    }
+    expect(cell.calls).toBe(50);
+    expect(recorder.summary().totals).toMatchObject({ calls: 50, legacy: { count: 50 } });
+    expect(readRecordings(path).totals).toMatchObject({ calls: 50, legacy: { count: 50 } });
+    const database = new SqliteDatabase(path, { readonly: true });
+    expect(database.prepare('select count(distinct hour) from cell').pluck().get()).toBe(5);
+    database.close();
+  });
+
+  test('a wall clock that is set back loses nothing', () => {
+    let wall = Date.parse('2026-01-01T10:30:00Z');
+    const jumping: Clock = { ...clock, wallMs: () => wall };
+    const recorder = open({ clock: jumping });
+    const cell = recorder.cell('sqlite', 'titanic', 'query', 'shadow');
+    for (const jump of [3_600_000, -3_600_000, 3_600_000, 0]) {
+      count(cell);
+      recorder.flush();
+      wall += jump;
+      recorder.flush();
+    }
+    recorder.close();
+    expect(readRecordings(path).totals.calls).toBe(4);
+  });
+
+  test('nothing is stored on the caller\'s path, only at the interval', () => {
+    const recorder = open({ flushIntervalMs: 1_000 });
+    count(recorder.cell('sqlite', 'titanic', 'query', 'shadow'));
+    expect(readRecordings(path).totals.calls).toBe(0);
+    clock.advance(999);
+    expect(readRecordings(path).totals.calls).toBe(0);
+    clock.advance(1);
+    expect(readRecordings(path).totals.calls).toBe(1);
+  });
+
+  test('many cells are stored in parts', () => {
+    const recorder = open();
+    for (let dataset = 0; dataset < 200; dataset += 1) {
+      count(recorder.cell('sqlite', `d${String(dataset)}`, 'query', 'shadow'));
+    }
+    clock.advance(1_000);
+    const first = readRecordings(path).totals.calls;
+    expect(first).toBeGreaterThan(0);
+    expect(first).toBeLessThan(200);
+    clock.advance(200);
+    expect(readRecordings(path).totals.calls).toBe(200);
+  });
+});
+
+describe('bounds', () => {
+  test('cells beyond the limit are stored and let go, and the counts stay', () => {
+    const recorder = open({ maxCells: 10 });
+    for (let dataset = 0; dataset < 35; dataset += 1) {
+      count(recorder.cell('sqlite', `d${String(dataset)}`, 'query', 'shadow'));
+    }
+    const kept = recorder.cell('sqlite', 'd0', 'query', 'shadow');
+    recorder.flush();
+    expect(recorder.cell('sqlite', 'd0', 'query', 'shadow')).not.toBe(kept);
+    expect(recorder.cell('sqlite', 'd34', 'query', 'shadow').calls).toBe(1);
+    expect(recorder.summary().totals.calls).toBe(35);
+  });
+
+  test('counts made in a cell that was let go are not lost, nor doubled', () => {
+    const recorder = open({ maxCells: 1 });
+    const held = recorder.cell('sqlite', 'held', 'query', 'shadow');
+    count(held, 2);
+    count(recorder.cell('sqlite', 'other', 'query', 'shadow'));
+    recorder.flush();
+    const fresh = recorder.cell('sqlite', 'held', 'query', 'shadow');
+    expect(fresh).not.toBe(held);
+    count(fresh, 4);
+    count(held, 8);
+    recorder.flush();
+    count(held, 16);
+    const report = recorder.summary();
+    expect(report.totals).toMatchObject({ calls: 31, legacy: { count: 31 } });
+    recorder.close();
+    expect(readRecordings(path).totals.calls).toBe(31);
+  });
+
+  test('a flood of names goes to "(others)", and the report says so', () => {
+    const recorder = open({ maxCells: 5 });
+    for (let dataset = 0; dataset < 1_000; dataset += 1) {
+      count(recorder.cell('sqlite', `d${String(dataset)}`, 'query', 'shadow'));
+    }
+    const report = recorder.summary();
+    expect(report.totals.calls).toBe(1_000);
+    expect(report.byDataset).toHaveLength(21);
+    expect(report.notes).toEqual([expect.stringMatching(/980 cells are under the dataset "\(others\)"/)]);
+  });
+
+  test('where nothing can be stored, the oldest cells become "(others)"', () => {
+    const recorder = open({ path: join(folder, 'missing', 'x.sqlite'), maxCells: 5 });
+    for (let round = 0; round < 100; round += 1) {
+      count(recorder.cell('sqlite', `d${String(round)}`, 'query', 'shadow'));
+      recorder.flush();
+    }
+    const report = recorder.summary();
+    expect(report.totals).toMatchObject({ calls: 100, legacy: { count: 100 } });
+    expect(report.byDataset.length).toBeLessThanOrEqual(6);
+    expect(errors).toHaveLength(1);
+  });
+
+  test('samples are capped a fingerprint, and counted all the same', () => {
+    const recorder = open({ maxSamplesPerFingerprint: 3, maxFingerprints: 2 });
+    for (let index = 0; index < 10; index += 1) {
+      recorder.sample(sample({ at: 1_000 + index, summary: `sample ${String(index)}`, legacy: { index } }));
+      if (index === 5) recorder.flush();
+    }
+    recorder.sample(sample({ fingerprint: 'second' }));
+    recorder.sample(sample({ fingerprint: 'third' }));
+    const check = (report = recorder.summary()): void => {
+      expect(report.sampleGroups).toMatchObject([
+        { fingerprint: 'sqlite query mismatch value', count: 10, firstAt: 1_000, lastAt: 1_009, class: 'value' },
+        { fingerprint: 'second', count: 1 },
+      ]);
+      const kept = report.sampleGroups[0]?.samples.map(({ legacy }) => legacy);
+      expect(kept).toEqual([{ index: 0 }, { index: 1 }, { index: 2 }]);
+      expect(report.samplesOverLimit).toBe(1);
+    };
+    check();
+    recorder.close();
+    check(readRecordings(path));
+  });
+
+  test('the samples of two runs with one fingerprint are one group', () => {
+    const first = open();
+    first.sample(sample({ at: 1 }));
+    first.close();
+    const second = open();
+    second.sample(sample({ at: 2 }));
+    const samples = [{ at: 1 }, { at: 2 }];
+    expect(second.summary().sampleGroups).toMatchObject([{ count: 2, firstAt: 1, lastAt: 2, samples }]);
+  });
+
+  test.each([
+    ['too long', 'x'.repeat(20_000), /are more than 16384/],
+    ['a BigInt', { value: 1n }, /not JSON-able/],
+    ['circular', (() => { const it: Record<string, unknown> = {}; it['self'] = it; return it; })(), /not JSON-able/],
+  ])('a value that is %s is left out, and says so', (_title, value, message) => {
+    const recorder = open();
+    recorder.sample(sample({ legacy: value, pooled: 1 }));
+    const [stored] = recorder.summary().sampleGroups[0]?.samples ?? [];
+    expect(stored).toMatchObject({ legacy: { leftOut: expect.stringMatching(message) }, pooled: 1 });
+  });
+
+  test('events make the timeline, over runs', () => {
+    const first = open({ run: 'one' });
+    first.event('stage', { dataset: 'titanic', from: 'legacy', to: 'shadow' });
+    first.close();
+    clock.advance(5);
+    const second = open({ run: 'two' });
+    second.event('stage', { dataset: 'titanic', from: 'shadow', to: 'legacy' });
+    second.event('odd', { big: 'x'.repeat(10_000) });
+    second.event('worse', { big: 1n });
+    expect(second.summary().timeline).toMatchObject([
+      { run: 'one', kind: 'stage', fields: { to: 'shadow' } }, { run: 'two', kind: 'stage', fields: { to: 'legacy' } },
+      { kind: 'odd', fields: { leftOut: expect.any(String) } },
+      { kind: 'worse', fields: { leftOut: expect.any(String) } },
+    ]);
+  });
+
+  test('events that can not be stored are bounded, and the report says how many are missing', () => {
+    const recorder = open({ path: join(folder, 'missing', 'x.sqlite') });
+    for (let index = 0; index < 5_010; index += 1) recorder.event('tick', { index });
+    const report = recorder.summary();
+    expect(report.timeline).toHaveLength(5_000);
+    expect(report.notes).toContainEqual(expect.stringMatching(/^10 events could not be stored/));
+  });
+});
+
+describe('a store that makes trouble', () => {
+  test('the file is readable by its owner alone', () => {
+    const recorder = open();
+    count(recorder.cell('sqlite', 'titanic', 'query', 'shadow'));
+    recorder.flush();
+    for (const file of [path, `${path}-wal`, `${path}-shm`]) {
+      expect({ file, mode: statSync(file).mode & 0o777 }).toEqual({ file, mode: 0o600 });
+    }
+  });
+
+  test('a lock that another process holds is not waited for, and nothing is lost', () => {
+    const recorder = open();
+    const other = new SqliteDatabase(path);
+    other.exec('begin immediate');
+    count(recorder.cell('sqlite', 'titanic', 'query', 'shadow'), 5);
+    clock.advance(10_000);
+    expect(recorder.summary().totals.calls).toBe(5);
+    expect(readRecordings(path).totals.calls).toBe(0);
+    other.exec('rollback');
+    other.close();
+    clock.advance(1_000);
+    expect(readRecordings(path).totals.calls).toBe(5);
+    expect(errors).toEqual([]);
+  });
+
+  test('a store that is locked from the start is used once it is free', () => {
+    open().close();
+    const other = new SqliteDatabase(path);
+    other.pragma('locking_mode = exclusive');
+    other.exec('begin exclusive');
+    const recorder = open();
+    count(recorder.cell('sqlite', 'titanic', 'query', 'shadow'), 5);
+    clock.advance(5_000);
+    expect(recorder.summary().totals.calls).toBe(5);
+    other.exec('commit');
+    other.close();
+    clock.advance(5_000);
+    expect(readRecordings(path).totals.calls).toBe(5);
+  });
+
+  test.each([
+    ['is no database', (): string => { writeFileSync(path, 'not a database, '.repeat(500)); return path; }],
+    ['is a folder', (): string => folder],
+    ['is in no folder', (): string => join(folder, 'missing', 'x.sqlite')],
+    ['is of a later version', (): string => {
+      open().close();
+      const database = new SqliteDatabase(path);
+      database.pragma('user_version = 99');
+      database.close();
+      return path;
+    }],
+    ["is another program's", (): string => {
+      const database = new SqliteDatabase(path);
+      database.exec('create table passengers (name text)');
+      database.close();
+      return path;
+    }],
+  ])('one that %s is logged once, and counting goes on', (_title, make) => {
+    const target = make();
+    const before = existsSync(target) && statSync(target).isFile() ? readFileSync(target) : undefined;
+    const recorder = open({ path: target });
+    for (let round = 0; round < 50; round += 1) {
+      count(recorder.cell('sqlite', 'titanic', 'query', 'shadow'));
+      recorder.sample(sample());
+      recorder.event('tick', {});
+      clock.advance(1_000);
+    }
+    const report = recorder.summary();
+    expect(report.totals.calls).toBe(50);
+    expect(report.sampleGroups[0]?.count).toBe(50);
+    expect(report.timeline).toHaveLength(50);
+    expect(report.notes).toContainEqual(expect.stringMatching(/can't be written/));
+    expect(errors).toEqual([expect.stringMatching(/can't be written .+ counts stay in memory/)]);
+    recorder.close();
+    expect(errors.at(-1)).toMatch(/lost with this process/);
+    if (before !== undefined) expect(readFileSync(target).equals(before)).toBe(true);
+  });
+
+  test('one that comes back is used again, and has it all', () => {
+    const target = join(folder, 'later', 'x.sqlite');
+    const recorder = open({ path: target });
+    count(recorder.cell('sqlite', 'titanic', 'query', 'shadow'), 5);
+    clock.advance(10_000);
+    expect(existsSync(target)).toBe(false);
+    mkdirSync(join(folder, 'later'));
+    clock.advance(60_000);
+    expect(readRecordings(target).totals.calls).toBe(5);
+    expect(recorder.summary().notes).toEqual([]);
+  });
+
+  test('readRecordings says what is wrong with the file', () => {
+    expect(() => readRecordings(join(folder, 'none.sqlite'))).toThrow(/unable to open/);
+    writeFileSync(path, '');
+    expect(() => readRecordings(path)).toThrow(/is no comparison store/);
+  });
+});
+
+describe('closing', () => {
+  test('stores the last counts, ends the timer, and can be done twice', () => {
+    const recorder = open();
+    count(recorder.cell('sqlite', 'titanic', 'query', 'shadow'), 200);
+    recorder.event('end', {});
+    recorder.close();
+    recorder.close();
+    expect(clock.timers).toBe(0);
+    expect(readRecordings(path)).toMatchObject({ totals: { calls: 200 }, timeline: [{ kind: 'end' }] });
+  });
+
+  test('what is counted afterwards harms nobody', () => {
+    const recorder = open();
+    recorder.close();
+    count(recorder.cell('sqlite', 'titanic', 'query', 'shadow'));
+    recorder.sample(sample());
+    recorder.event('late', {});
+    recorder.flush();
+    expect(recorder.summary().totals.calls).toBe(1);
+    expect(clock.timers).toBe(0);
+  });
+
+  test(':memory: keeps nothing and needs no file', () => {
+    const recorder = open({ path: ':memory:' });
+    count(recorder.cell('sqlite', 'titanic', 'query', 'shadow'));
+    recorder.flush();
+    clock.advance(3_600_000);
+    count(recorder.cell('sqlite', 'titanic', 'query', 'shadow'));
+    expect(recorder.summary().totals.calls).toBe(2);
+    expect(existsSync(':memory:')).toBe(false);
+  });
+});

@@ -1,0 +1,299 @@
+import type Database from 'better-sqlite3';
+import SqliteDatabase from 'better-sqlite3';
+import { LatencyHistogram, type LatencyHistogramJson } from '@changeover/compare';
+import { stageNamed, type Stage } from '@changeover/core';
+import type { Verdict } from './cell.ts';
+import { countNames, noCounts, type Counts } from './counts.ts';
+import type { CellKey, ReportBuilder } from './report-builder.ts';
+import { shedReasons } from './shed-reason.ts';
+import { openStoreFile } from './store-file.ts';
+
+/** What one process stores of a cell: all that was counted in one hour. Written again and again under one `part`, which
+ * no other row of this process has, so that a write that was repeated counts once. */
+export interface CellRow extends CellKey {
+  readonly part: number;
+  /** Hours since 1970. */
+  readonly hour: number;
+  readonly counts: Counts;
+  readonly legacy: LatencyHistogram;
+  readonly pooled: LatencyHistogram;
+}
+
+/** What one process stores of a fingerprint. */
+export interface GroupRow {
+  readonly fingerprint: string;
+  readonly backend: string;
+  readonly operation: string;
+  readonly verdict: Verdict;
+  readonly class: string | undefined;
+  readonly count: number;
+  readonly firstAt: number;
+  readonly lastAt: number;
+}
+
+/** A sample as it is stored: values are JSON text already. */
+export interface SampleRow {
+  readonly fingerprint: string;
+  readonly sequence: number;
+  readonly at: number;
+  readonly dataset: string;
+  readonly stage: Stage;
+  readonly summary: string;
+  readonly legacy: string | undefined;
+  readonly pooled: string | undefined;
+  readonly reason: string | undefined;
+}
+
+/** An event as it is stored: fields are JSON text already. */
+export interface EventRow {
+  readonly sequence: number;
+  readonly at: number;
+  readonly kind: string;
+  readonly fields: string;
+}
+
+/** The process that stores. */
+export interface WriterRow {
+  /** Unique over all processes, unlike the run's name. */
+  readonly writer: string;
+  readonly run: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly node: string;
+  readonly startedAt: number;
+  readonly lastAt: number;
+  readonly samplesOverLimit: number;
+}
+
+/** What a process knows better than the store: its own writer row and groups, and these parts of its cells. */
+export interface OwnRows {
+  readonly writer: string;
+  readonly parts: ReadonlySet<number>;
+}
+
+/** One transaction's worth. */
+export interface Batch {
+  readonly writer: WriterRow;
+  readonly cells: readonly CellRow[];
+  readonly groups: readonly GroupRow[];
+  readonly samples: readonly SampleRow[];
+  readonly events: readonly EventRow[];
+}
+
+const schemaVersion = 1;
+/** Counts, samples and events older than this are removed when the store is opened. */
+const retentionMs = 90 * 24 * 3_600_000;
+const hourMs = 3_600_000;
+
+const schema = `
+  create table writer (
+    writer text primary key, run text not null, host text not null, pid integer not null, node text not null,
+    started_at integer not null, last_at integer not null, samples_over_limit integer not null
+  ) without rowid;
+  create table cell (
+    writer text not null, part integer not null, hour integer not null,
+    backend text not null, dataset text not null, operation text not null, stage text not null,
+    ${countNames.map((name) => `"${name}" integer not null`).join(', ')},
+    shed text not null, legacy_latency text not null, pooled_latency text not null,
+    primary key (writer, part)
+  ) without rowid;
+  create table sample_group (
+    writer text not null, fingerprint text not null, backend text not null, operation text not null,
+    verdict text not null, class text, count integer not null, first_at integer not null, last_at integer not null,
+    primary key (writer, fingerprint)
+  ) without rowid;
+  create table sample (
+    writer text not null, fingerprint text not null, sequence integer not null, at integer not null,
+    dataset text not null, stage text not null, summary text not null, legacy text, pooled text, reason text,
+    primary key (writer, fingerprint, sequence)
+  ) without rowid;
+  create table event (
+    writer text not null, sequence integer not null, at integer not null, kind text not null, fields text not null,
+    primary key (writer, sequence)
+  ) without rowid;
+`;
+
+const cellColumns = [
+  'writer', 'part', 'hour', 'backend', 'dataset', 'operation', 'stage', ...countNames,
+  'shed', 'legacy_latency', 'pooled_latency',
+];
+
+/**
+ * The comparison store: an SQLite file that several processes share, each writing rows of its own. Every function
+ * is one short try that throws the driver's error; nothing waits for a lock.
+ */
+export class RecordingStore {
+  readonly #database: Database.Database;
+  readonly #writeBatch: Database.Transaction<(batch: Batch) => void>;
+
+  /**
+   * @param path a file, made with mode 0600 where there is none, or `:memory:`.
+   * @throws the driver's error where the file can't be opened, is another's, or is locked.
+   */
+  constructor(path: string, nowMs: number) {
+    this.#database = openStoreFile(path);
+    try {
+      this.#prepareSchema(nowMs);
+      this.#writeBatch = this.#makeWriteBatch();
+    } catch (error) {
+      this.#database.close();
+      throw error;
+    }
+  }
+
+  /** All of it or nothing. */
+  write(batch: Batch): void {
+    this.#writeBatch.immediate(batch);
+  }
+
+  /** Adds all that is stored but what the caller adds itself. */
+  read(builder: ReportBuilder, own: OwnRows): void {
+    this.#database.transaction(() => { readInto(this.#database, builder, own); })();
+  }
+
+  /** For the last write before closing, which is on no caller's path. */
+  allowWaiting(maxWaitMs: number): void {
+    this.#database.pragma(`busy_timeout = ${String(maxWaitMs)}`);
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #prepareSchema(nowMs: number): void {
+    const version = this.#version();
+    if (version === schemaVersion) return;
+    this.#database.transaction(() => {
+      // Another process may have made it between the first look and the lock.
+      const found = this.#version();
+      if (found === 0) {
+        this.#database.exec(schema);
+        this.#database.pragma(`user_version = ${String(schemaVersion)}`);
+      } else if (found !== schemaVersion) {
+        throw new Error(`the comparison store has version ${String(found)}, and this program knows ` +
+          `${String(schemaVersion)}: give it another file`);
+      }
+      this.#removeOld(nowMs);
+    }).immediate();
+  }
+
+  #version(): unknown {
+    return this.#database.pragma('user_version', { simple: true });
+  }
+
+  #removeOld(nowMs: number): void {
+    const before = nowMs - retentionMs;
+    this.#database.prepare('delete from cell where hour < ?').run(Math.floor(before / hourMs));
+    this.#database.prepare('delete from event where at < ?').run(before);
+    this.#database.prepare('delete from sample where at < ?').run(before);
+    this.#database.prepare('delete from sample_group where last_at < ?').run(before);
+    this.#database.prepare('delete from writer where last_at < ?').run(before);
+  }
+
+  #makeWriteBatch(): Database.Transaction<(batch: Batch) => void> {
+    const database = this.#database;
+    const upsert = (table: string, columns: readonly string[]): Database.Statement => database.prepare(
+      `insert or replace into ${table} (${columns.map((name) => `"${name}"`).join(', ')}) ` +
+      `values (${columns.map(() => '?').join(', ')})`);
+    const writer = upsert('writer',
+      ['writer', 'run', 'host', 'pid', 'node', 'started_at', 'last_at', 'samples_over_limit']);
+    const cell = upsert('cell', cellColumns);
+    const group = upsert('sample_group',
+      ['writer', 'fingerprint', 'backend', 'operation', 'verdict', 'class', 'count', 'first_at', 'last_at']);
+    const sample = upsert('sample',
+      ['writer', 'fingerprint', 'sequence', 'at', 'dataset', 'stage', 'summary', 'legacy', 'pooled', 'reason']);
+    const event = upsert('event', ['writer', 'sequence', 'at', 'kind', 'fields']);
+    return database.transaction((batch: Batch) => {
+      const { writer: id, run, host, pid, node, startedAt, lastAt, samplesOverLimit } = batch.writer;
+      writer.run(id, run, host, pid, node, startedAt, lastAt, samplesOverLimit);
+      for (const row of batch.cells) {
+        cell.run(id, row.part, row.hour, row.backend, row.dataset, row.operation, row.stage,
+          ...countNames.map((name) => row.counts[name]), JSON.stringify(row.counts.shed),
+          JSON.stringify(row.legacy), JSON.stringify(row.pooled));
+      }
+      for (const row of batch.groups) {
+        group.run(id, row.fingerprint, row.backend, row.operation, row.verdict, row.class ?? null, row.count,
+          row.firstAt, row.lastAt);
+      }
+      for (const row of batch.samples) {
+        sample.run(id, row.fingerprint, row.sequence, row.at, row.dataset, row.stage, row.summary, row.legacy ?? null,
+          row.pooled ?? null, row.reason ?? null);
+      }
+      for (const row of batch.events) event.run(id, row.sequence, row.at, row.kind, row.fields);
+    });
+  }
+}
+
+/** Reads a store that others may be writing to. Waits up to a second for a lock: it is for commands, not for
+ * callers. */
+export function readStore(path: string, builder: ReportBuilder): void {
+  const database = new SqliteDatabase(path, { readonly: true, fileMustExist: true, timeout: 1_000 });
+  try {
+    const version = database.pragma('user_version', { simple: true });
+    if (version !== schemaVersion) {
+      throw new Error(`${path} is no comparison store of version ${String(schemaVersion)}: it has ${String(version)}`);
+    }
+    database.transaction(() => { readInto(database, builder, undefined); })();
+  } finally {
+    database.close();
+  }
+}
+
+type StoredCell = CellKey & Record<(typeof countNames)[number], number> & {
+  writer: string; part: number; shed: string; legacy_latency: string; pooled_latency: string;
+};
+type StoredGroup = Omit<GroupRow, 'class' | 'firstAt' | 'lastAt'> & {
+  writer: string; class: string | null; first_at: number; last_at: number;
+};
+interface StoredWriter {
+  writer: string; run: string; host: string; pid: number; node: string; started_at: number; last_at: number;
+  samples_over_limit: number;
+}
+interface StoredSampleRow {
+  fingerprint: string; at: number; dataset: string; stage: string; summary: string;
+  legacy: string | null; pooled: string | null; reason: string | null;
+}
+
+function readInto(database: Database.Database, builder: ReportBuilder, own: OwnRows | undefined): void {
+  const rows = <Row>(sql: string): IterableIterator<Row> => database.prepare<[], Row>(sql).iterate();
+  const runs = new Map<string, string>();
+  for (const row of rows<StoredWriter>('select * from writer')) {
+    runs.set(row.writer, row.run);
+    if (row.writer === own?.writer) continue;
+    const { run, host, pid, node, started_at: startedAt, last_at: lastAt } = row;
+    builder.addRun(row.writer, { run, host, pid, node, startedAt, lastAt });
+    builder.addSamplesOverLimit(row.samples_over_limit);
+  }
+  for (const row of rows<StoredCell>('select * from cell')) {
+    if (row.writer !== own?.writer || !own.parts.has(row.part)) addStoredCell(builder, row);
+  }
+  for (const row of rows<StoredGroup>('select * from sample_group')) {
+    if (row.writer === own?.writer) continue;
+    const { fingerprint, backend, operation, verdict, count, first_at: firstAt, last_at: lastAt } = row;
+    const kind = row.class ?? undefined;
+    builder.addGroup({ fingerprint, backend, operation, verdict, class: kind, count, firstAt, lastAt });
+  }
+  // Own groups are added by the caller, before the samples that belong to them.
+  for (const row of rows<StoredSampleRow>('select * from sample')) {
+    builder.addSample(row.fingerprint, {
+      at: row.at, dataset: row.dataset, stage: stageNamed(row.stage) ?? 'legacy', summary: row.summary,
+      ...row.legacy === null ? {} : { legacy: JSON.parse(row.legacy) as unknown },
+      ...row.pooled === null ? {} : { pooled: JSON.parse(row.pooled) as unknown },
+      ...row.reason === null ? {} : { reason: row.reason },
+    });
+  }
+  for (const row of rows<{ writer: string; at: number; kind: string; fields: string }>('select * from event')) {
+    const fields = JSON.parse(row.fields) as Record<string, unknown>;
+    builder.addEvent({ at: row.at, run: runs.get(row.writer) ?? row.writer, kind: row.kind, fields });
+  }
+}
+
+function addStoredCell(builder: ReportBuilder, row: StoredCell): void {
+  const counts = noCounts();
+  for (const name of countNames) counts[name] = row[name];
+  const shed = JSON.parse(row.shed) as Record<string, number | undefined>;
+  for (const reason of shedReasons) counts.shed[reason] = shed[reason] ?? 0;
+  const histogram = (text: string): LatencyHistogram =>
+    LatencyHistogram.fromJSON(JSON.parse(text) as LatencyHistogramJson);
+  builder.addCell(row, counts, histogram(row.legacy_latency), histogram(row.pooled_latency));
+}

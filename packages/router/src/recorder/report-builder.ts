@@ -1,0 +1,168 @@
+import { LatencyHistogram } from '@changeover/compare';
+import type { Stage } from '@changeover/core';
+import { addCounts, noCounts, type Counts } from './counts.ts';
+import type {
+  LatencyFigures, ReportData, RunProvenance, SampleGroup, StoredSample, TimelineEvent, Totals, TotalsBy,
+} from './report-data.ts';
+import { shedReasons } from './shed-reason.ts';
+
+/** Whose counts they are. */
+export interface CellKey {
+  readonly backend: string;
+  readonly dataset: string;
+  readonly operation: string;
+  readonly stage: Stage;
+}
+
+/** One text a key, for maps. Names can't contain a NUL. */
+export function cellKeyText({ backend, dataset, operation, stage }: CellKey): string {
+  return `${backend}\0${dataset}\0${operation}\0${stage}`;
+}
+
+interface Sum {
+  readonly key: Partial<CellKey>;
+  readonly counts: Counts;
+  readonly legacy: LatencyHistogram;
+  readonly pooled: LatencyHistogram;
+}
+
+type MutableGroup = { -readonly [Field in keyof SampleGroup]: SampleGroup[Field] } & { samples: StoredSample[] };
+
+/** Merges what was counted in several hours, runs and processes. */
+export class ReportBuilder {
+  readonly #cells = new Map<string, Sum & { readonly key: CellKey }>();
+  readonly #groups = new Map<string, MutableGroup>();
+  readonly #events: TimelineEvent[] = [];
+  readonly #runs = new Map<string, RunProvenance>();
+  readonly #notes = new Set<string>();
+  readonly #maxSamplesPerFingerprint: number;
+  #samplesOverLimit = 0;
+
+  constructor(maxSamplesPerFingerprint: number) {
+    this.#maxSamplesPerFingerprint = maxSamplesPerFingerprint;
+  }
+
+  addCell(key: CellKey, counts: Counts, legacy: LatencyHistogram, pooled: LatencyHistogram): void {
+    addTo(this.#cells, cellKeyText(key), key, { key, counts, legacy, pooled });
+  }
+
+  addGroup(group: Omit<SampleGroup, 'samples'>): void {
+    const found = this.#groups.get(group.fingerprint);
+    if (found === undefined) {
+      this.#groups.set(group.fingerprint, { ...group, samples: [] });
+      return;
+    }
+    found.count += group.count;
+    found.firstAt = Math.min(found.firstAt, group.firstAt);
+    found.lastAt = Math.max(found.lastAt, group.lastAt);
+  }
+
+  /** The group must have been added. */
+  addSample(fingerprint: string, sample: StoredSample): void {
+    this.#groups.get(fingerprint)?.samples.push(sample);
+  }
+
+  addSamplesOverLimit(count: number): void {
+    this.#samplesOverLimit += count;
+  }
+
+  addEvent(event: TimelineEvent): void {
+    this.#events.push(event);
+  }
+
+  /** @param writer what tells one process's part from another's, where both were given one run's name. */
+  addRun(writer: string, run: RunProvenance): void {
+    this.#runs.set(writer, run);
+  }
+
+  addNote(note: string): void {
+    this.#notes.add(note);
+  }
+
+  build(generatedAt: number): ReportData {
+    const cells = sorted(this.#cells);
+    // Merging histograms is what takes the time here: the coarse sums are made from the less coarse ones.
+    const byStage = group(cells, ['backend', 'stage']);
+    const byBackend = group(byStage, ['backend']);
+    return {
+      generatedAt,
+      totals: totals(group(byBackend, [])[0] ?? emptySum({})),
+      byBackend: byBackend.map(totalsBy),
+      byStage: byStage.map(totalsBy),
+      byOperation: group(cells, ['backend', 'operation']).map(totalsBy),
+      byDataset: group(cells, ['backend', 'dataset']).map(totalsBy),
+      cells: cells.map(totalsBy),
+      sampleGroups: this.#sampleGroups(),
+      samplesOverLimit: this.#samplesOverLimit,
+      timeline: this.#events.sort((a, b) => a.at - b.at),
+      runs: [...this.#runs.values()].sort((a, b) => a.startedAt - b.startedAt),
+      notes: [...this.#notes],
+    };
+  }
+
+  #sampleGroups(): SampleGroup[] {
+    const groups = [...this.#groups.values()].sort((a, b) => b.count - a.count || a.firstAt - b.firstAt);
+    return groups.map((one) => ({
+      ...one,
+      samples: one.samples.sort((a, b) => a.at - b.at).slice(0, this.#maxSamplesPerFingerprint),
+    }));
+  }
+}
+
+function emptySum<Key extends Partial<CellKey>>(key: Key): Sum & { readonly key: Key } {
+  return { key, counts: noCounts(), legacy: new LatencyHistogram(), pooled: new LatencyHistogram() };
+}
+
+function addTo<Key extends Partial<CellKey>>(
+  sums: Map<string, Sum & { readonly key: Key }>, name: string, key: Key, more: Sum,
+): void {
+  let sum = sums.get(name);
+  if (sum === undefined) {
+    sum = emptySum(key);
+    sums.set(name, sum);
+  }
+  addCounts(sum.counts, more.counts);
+  sum.legacy.merge(more.legacy);
+  sum.pooled.merge(more.pooled);
+}
+
+/** Sums over the parts that agree in `fields`, ordered by them. */
+function group(parts: readonly Sum[], fields: readonly (keyof CellKey)[]): Sum[] {
+  const sums = new Map<string, Sum>();
+  for (const part of parts) {
+    const key = Object.fromEntries(fields.map((field) => [field, part.key[field]])) as Partial<CellKey>;
+    addTo(sums, fields.map((field) => part.key[field]).join('\0'), key, part);
+  }
+  return sorted(sums);
+}
+
+function sorted<One extends Sum>(sums: ReadonlyMap<string, One>): One[] {
+  return [...sums].sort(([a], [b]) => a < b ? -1 : 1).map(([, sum]) => sum);
+}
+
+function totalsBy(sum: Sum): TotalsBy {
+  return { ...sum.key, backend: sum.key.backend ?? '', ...totals(sum) };
+}
+
+function totals({ counts, legacy, pooled }: Sum): Totals {
+  const { shed, ...others } = counts;
+  const shedByReason = Object.fromEntries(shedReasons.filter((reason) => shed[reason] > 0)
+    .map((reason) => [reason, shed[reason]]));
+  return {
+    ...others,
+    shed: shedReasons.reduce((sum, reason) => sum + shed[reason], 0),
+    shedByReason,
+    legacy: figures(legacy),
+    pooled: figures(pooled),
+  };
+}
+
+function figures(histogram: LatencyHistogram): LatencyFigures {
+  return {
+    count: histogram.count,
+    p50Ms: histogram.percentile(50),
+    p90Ms: histogram.percentile(90),
+    p99Ms: histogram.percentile(99),
+    maxMs: histogram.count === 0 ? undefined : histogram.maxMs,
+  };
+}
