@@ -30,9 +30,9 @@ export interface RecorderOptions {
   readonly random?: (() => number) | undefined;
 }
 
-/** One transaction stores at most this many cells (and samples, and events), so that callers wait a millisecond or
- * two. */
-const maxRowsPerFlush = 64;
+/** One transaction stores at most this many cells (and samples, and events), so that a caller waits a few ms at
+ * most. */
+const maxRowsPerFlush = 32;
 /** The next part of what one flush didn't take. */
 const nextPartMs = 20;
 /** After a failure that won't pass by itself, tries get rarer up to this. */
