@@ -49,6 +49,9 @@ export interface ShadowLeg {
   digest(call: ShadowCall): Promise<Digest>;
   /** Runs a read for its result: the confirming rerun, which needs the rows to show a difference. */
   read(call: ShadowCall): Promise<unknown>;
+  /** A token that differs from an earlier one if anyone, in this process or another, has committed to the dataset since.
+   * Synchronous and cheap, for it is asked on a caller's path. Undefined where the engine can't tell that way. */
+  version?(dataset: string): string | undefined;
   /** Runs a write in a transaction that is rolled back whatever happens. */
   rehearse?(call: ShadowCall, limits: ShadowWriteLimits): Promise<WriteEffect>;
   /** Runs a write that doesn't depend on rows already there on a temporary table of the same columns, without a lock on

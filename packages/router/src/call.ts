@@ -1,0 +1,26 @@
+import type { OperationDefinition } from '@changeover/core';
+import type { DatasetState } from './dataset-state.ts';
+import type { StageDecision } from './flags/stage-source.ts';
+import type { Cell } from './recorder/cell.ts';
+import type { Route } from './route.ts';
+
+/** One operation of the routed API. */
+export interface Call {
+  readonly index: number;
+  readonly operation: string;
+  readonly definition: OperationDefinition;
+}
+
+/** Everything that is decided about a call before it is made; memoised by dataset and operation. */
+export interface Path {
+  readonly backend: string;
+  readonly dataset: string;
+  readonly operation: string;
+  readonly definition: OperationDefinition;
+  readonly decision: StageDecision;
+  readonly route: Route;
+  readonly cell: Cell;
+  readonly state: DatasetState;
+  /** On the monotonic clock. */
+  readonly resolvedMs: number;
+}

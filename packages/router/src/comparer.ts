@@ -1,0 +1,150 @@
+import type { Clock, Leg, LegName, ReadDefinition, ShadowCall, WriteDefinition } from '@changeover/core';
+import type { Path } from './call.ts';
+import { type ComparisonSinks, reportComparison } from './comparison-log.ts';
+import { ReadComparison } from './read-comparison.ts';
+import type { ShedReason } from './recorder/shed-reason.ts';
+import { ShadowCaller } from './shadow-caller.ts';
+import { ShadowQueue, type ShadowQueueOptions } from './shadow-queue.ts';
+import { snapshotArguments } from './snapshot.ts';
+import { Ticket } from './ticket.ts';
+import { WriteComparer } from './write-comparer.ts';
+import { Repeats } from './write-context.ts';
+
+/** A call without what only the run adds. */
+export type TableRead = Pick<ShadowCall, 'operation' | 'args'>;
+
+export interface ComparerOptions extends ComparisonSinks {
+  readonly legacy: Leg<object>;
+  readonly pooled: Leg<object>;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly isUnavailable?: ((error: unknown) => boolean) | undefined;
+  /** The read of at most `maxRows` rows of a table. */
+  readonly tableRead?: ((dataset: string, table: string, maxRows: number) => TableRead) | undefined;
+  readonly queue?: ShadowQueueOptions | undefined;
+}
+
+/** What the router tells of a sampled read. */
+export interface PendingRead {
+  answered(value: unknown): void;
+  failed(error: unknown): void;
+  /** The answering leg had no connection and another leg answered instead: there is nothing to compare. */
+  unavailable(): void;
+}
+
+/** Decides which calls are compared and starts each comparison; never throws and never delays beyond the digest. */
+export class Comparer {
+  readonly #options: ComparerOptions;
+  readonly #queue: ShadowQueue;
+  readonly #caller: ShadowCaller;
+  readonly #writes: WriteComparer;
+
+  constructor(options: ComparerOptions) {
+    this.#options = options;
+    const legs = { legacy: options.legacy, pooled: options.pooled };
+    this.#queue = new ShadowQueue(options.clock, options.queue);
+    this.#caller = new ShadowCaller(legs, options.clock, options.isUnavailable ?? (() => false));
+    this.#writes = new WriteComparer({
+      clock: options.clock,
+      pooled: options.pooled,
+      caller: this.#caller,
+      queue: this.#queue,
+      tableRead: options.tableRead,
+      repeats: new Repeats(),
+      ticket: (path) => this.#ticket(path),
+      sampled: (rate) => this.#sampled(rate),
+    });
+  }
+
+  idle(): Promise<void> {
+    return this.#queue.idle();
+  }
+
+  close(): void {
+    this.#queue.close();
+  }
+
+  /** Called before a read is made. Undefined where it isn't compared. */
+  beginRead(path: Path, beside: LegName, args: readonly unknown[]): PendingRead | undefined {
+    const { cell, decision } = path;
+    cell.eligible += 1;
+    if (!this.#sampled(decision.settings.sampleRate)) return undefined;
+    const ticket = this.#ticket(path);
+    const refusal = this.#queue.refusal;
+    if (refusal !== undefined) {
+      ticket.shed(refusal);
+      return undefined;
+    }
+    return this.#pendingRead(path, beside, snapshotArguments(args), ticket);
+  }
+
+  /** Makes a write at `shadow`, with what is compared of it before and after. */
+  shadowWrite(
+    path: Path,
+    definition: WriteDefinition,
+    args: readonly unknown[],
+    run: (args: readonly unknown[]) => Promise<unknown>,
+  ): Promise<unknown> {
+    return this.#writes.run(path, definition, args, run);
+  }
+
+  #pendingRead(path: Path, beside: LegName, args: readonly unknown[], ticket: Ticket): PendingRead {
+    const definition = path.definition as ReadDefinition;
+    const comparison = new ReadComparison(this.#caller, this.#options.clock, path, beside, args, ticket);
+    const { maxRows } = path.decision.settings;
+    return {
+      answered: (value) => {
+        if (rowCount(value) > maxRows) ticket.shed('too-large');
+        else {
+          try {
+            comparison.answer = { outcome: this.#caller.outcomeOf(value, definition.result ?? 'value') };
+          } catch (error) {
+            ticket.verdict({ verdict: 'inconclusive', reason: `the answer can't be digested: ${String(error)}` });
+            return;
+          }
+          this.#submit(path, ticket, (signal) => comparison.run(signal));
+        }
+      },
+      failed: (error) => {
+        comparison.answer = { outcome: this.#caller.outcomeOfError(error) };
+        this.#submit(path, ticket, (signal) => comparison.run(signal));
+      },
+      unavailable: () => {
+        ticket.verdict({ verdict: 'inconclusive', reason: 'the answering leg had no connection' });
+      },
+    };
+  }
+
+  #submit(path: Path, ticket: Ticket, run: (signal: AbortSignal) => Promise<void>): void {
+    this.#queue.submit({
+      deadlineMs: path.decision.settings.deadlineMs,
+      run: async (signal) => {
+        try {
+          await run(signal);
+        } catch (error) {
+          // At the deadline the queue has shed it already; anything else is a fault of the comparison itself.
+          if (!signal.aborted) {
+            ticket.verdict({ verdict: 'inconclusive', reason: 'the comparison itself failed' });
+            this.#options.logger.error({ err: error }, 'a comparison failed');
+          }
+        }
+      },
+      shed: (reason: ShedReason) => { ticket.shed(reason); },
+    });
+  }
+
+  #ticket(path: Path): Ticket {
+    return new Ticket(path.cell, (record) => { reportComparison(this.#options, path, record); });
+  }
+
+  #sampled(rate: number): boolean {
+    return rate >= 1 || (rate > 0 && this.#options.random() < rate);
+  }
+}
+
+function rowCount(value: unknown): number {
+  if (Array.isArray(value)) return value.length;
+  if (typeof value !== 'object' || value === null) return 1;
+  const { rows } = value as { rows?: unknown };
+  return Array.isArray(rows) ? rows.length : 1;
+}

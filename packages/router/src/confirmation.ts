@@ -1,0 +1,88 @@
+import { compareDigests } from '@changeover/compare';
+import type { LegName, Stage } from '@changeover/core';
+import type { Verdict } from './recorder/cell.ts';
+import type { Outcome } from './shadow-caller.ts';
+
+/** Both legs' outcomes of one run. */
+export interface Round {
+  readonly legacy: Outcome;
+  readonly pooled: Outcome;
+}
+
+/** What is known of writes around the runs. */
+export interface Surroundings {
+  readonly stage: Stage;
+  /** The call promises the order of its rows. */
+  readonly ordered: boolean;
+  /** No write of this process touched the dataset from before the answer to after the last rerun. */
+  readonly quietSinceAnswer: boolean;
+  /** The same for writes of other processes; undefined where the engine can't tell. */
+  readonly foreignQuiet: boolean | undefined;
+}
+
+/** What the reruns say. `again`: another round is needed to tell. */
+export type Finding =
+  | { readonly verdict: Verdict; readonly reason?: string }
+  | { readonly verdict: 'again' };
+
+/** Reruns for an ordinary difference, and for one that comes and goes, which could be a query that isn't determined. */
+export const firstRounds = 2;
+export const mostRounds = 5;
+
+/** Whether two outcomes are the same for the caller. Errors are compared by kind. */
+export function sameOutcome(a: Outcome, b: Outcome, ordered: boolean): boolean {
+  if (a.kind === 'error' || b.kind === 'error') {
+    return a.kind === 'error' && b.kind === 'error' && a.code === b.code;
+  }
+  const comparison = compareDigests(a.digest, b.digest);
+  return comparison === 'equal' || (!ordered && comparison === 'order');
+}
+
+/** Says why a leg's outcome tells nothing about its data; undefined where it does. */
+export function noAnswer({ legacy, pooled }: Round): string | undefined {
+  for (const [leg, outcome] of [['legacy', legacy], ['pooled', pooled]] as const) {
+    if (outcome.kind === 'error' && outcome.unavailable) return `the ${leg} leg was not available (${outcome.code})`;
+  }
+  return undefined;
+}
+
+/**
+ * What a difference that was seen once comes to, from the reruns made since, all under one write epoch.
+ *
+ * @param first the answer and the first shadow run, which differ.
+ * @param rounds at least {@link firstRounds}.
+ */
+export function decide(first: Round, rounds: readonly Round[], around: Surroundings): Finding {
+  for (const round of rounds) {
+    const reason = noAnswer(round);
+    if (reason !== undefined) return { verdict: 'inconclusive', reason };
+  }
+  const same = (a: Outcome, b: Outcome): boolean => sameOutcome(a, b, around.ordered);
+  const stable = (leg: LegName): boolean => rounds.every((round, at) => at === 0 || same(round[leg], rounds[0]?.[leg] ?? round[leg]));
+  const last = rounds.at(-1) ?? first;
+  if (!stable('legacy')) return { verdict: 'nondeterministic', reason: 'the legacy leg differs from itself' };
+  if (stable('pooled') && !same(last.legacy, last.pooled)) return { verdict: 'mismatch' };
+  if (stable('pooled')) return agreeNow(first, last, rounds.length, around, same);
+  if (rounds.length < mostRounds) return { verdict: 'again' };
+  return { verdict: 'mismatch', reason: 'the pooled leg differs from itself while the legacy leg does not' };
+}
+
+/** Both legs are stable and agree, so the difference has gone: a write came between, or a leg was wrong once. */
+function agreeNow(
+  first: Round,
+  last: Round,
+  rounds: number,
+  around: Surroundings,
+  same: (a: Outcome, b: Outcome) => boolean,
+): Finding {
+  const pooledWasOdd = same(first.legacy, last.legacy) && !same(first.pooled, last.pooled);
+  if (!around.quietSinceAnswer || around.foreignQuiet === false || !pooledWasOdd) {
+    return { verdict: 'raced', reason: 'the legs agree again' };
+  }
+  if (rounds < mostRounds) return { verdict: 'again' };
+  // At `shadow` legacy answered first: a write that came between would have changed what it says now.
+  if (around.stage === 'shadow' || around.foreignQuiet === true) {
+    return { verdict: 'mismatch', reason: 'the pooled leg was wrong once, with no write in between' };
+  }
+  return { verdict: 'inconclusive', reason: "the pooled leg differed once; another process's write can't be excluded" };
+}

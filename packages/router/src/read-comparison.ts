@@ -1,0 +1,143 @@
+import type { Clock, LegName, ReadDefinition, ShadowCall } from '@changeover/core';
+import type { Path } from './call.ts';
+import { decide, firstRounds, noAnswer, type Round, sameOutcome } from './confirmation.ts';
+import { describeDifference, describeOutcomes } from './difference-summary.ts';
+import type { Outcome, ShadowCaller } from './shadow-caller.ts';
+import type { Ticket } from './ticket.ts';
+
+/** How often the reruns are begun anew because a write came between. */
+const maxRestarts = 3;
+
+/** One run of both legs, with their results where the digests differ. */
+interface FullRound extends Round {
+  readonly results: { readonly legacy: unknown; readonly pooled: unknown };
+}
+
+/** The comparison of one sampled read: the shadow run, and where it differs the reruns that tell why. */
+export class ReadComparison {
+  /** The answering leg's outcome; set before {@link run}. */
+  answer: { readonly outcome: Outcome } | undefined;
+  readonly #caller: ShadowCaller;
+  readonly #clock: Clock;
+  readonly #path: Path;
+  readonly #beside: LegName;
+  readonly #args: readonly unknown[];
+  readonly #ticket: Ticket;
+  readonly #epoch: number;
+  readonly #quiet: boolean;
+  readonly #version: string | undefined;
+
+  constructor(
+    caller: ShadowCaller,
+    clock: Clock,
+    path: Path,
+    beside: LegName,
+    args: readonly unknown[],
+    ticket: Ticket,
+  ) {
+    this.#caller = caller;
+    this.#clock = clock;
+    this.#path = path;
+    this.#beside = beside;
+    this.#args = args;
+    this.#ticket = ticket;
+    this.#epoch = path.state.barrier.epoch;
+    this.#quiet = path.state.barrier.quiet;
+    this.#version = caller.version(path.dataset);
+  }
+
+  /** Runs the shadow leg and settles the ticket. Rejects only when the signal is aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { answer } = this;
+    if (answer === undefined) throw new Error('a comparison was run before its answer was there');
+    const { cell } = this.#path;
+    const latency = this.#beside === 'legacy' ? cell.legacyLatency : cell.pooledLatency;
+    const shadow = await this.#caller.digest(this.#beside, this.#call(signal), this.#resultKind, latency);
+    const first = this.#beside === 'pooled'
+      ? { legacy: answer.outcome, pooled: shadow }
+      : { legacy: shadow, pooled: answer.outcome };
+    if (sameOutcome(first.legacy, first.pooled, this.#ordered)) {
+      this.#ticket.verdict({ verdict: 'match' });
+      return;
+    }
+    const reason = noAnswer(first);
+    if (reason === undefined) await this.#confirm(first, signal);
+    else this.#ticket.verdict({ verdict: 'inconclusive', reason, ...describeOutcomes(first) });
+  }
+
+  async #confirm(first: Round, signal: AbortSignal): Promise<void> {
+    this.#ticket.suspect(describeOutcomes(first).class);
+    for (let restart = 0; restart < maxRestarts; restart += 1) {
+      if (await this.#reruns(first, signal)) return;
+    }
+    this.#ticket.verdict({ verdict: 'raced', reason: 'writes kept coming while the call was run again' });
+  }
+
+  /** False where a write came between. */
+  async #reruns(first: Round, signal: AbortSignal): Promise<boolean> {
+    const { barrier } = this.#path.state;
+    const epoch = barrier.epoch;
+    if (!barrier.quiet) {
+      await this.#pause(signal);
+      return false;
+    }
+    const rounds: FullRound[] = [];
+    for (;;) {
+      rounds.push(await this.#round(signal));
+      if (barrier.epoch !== epoch) return false;
+      if (rounds.length < firstRounds) continue;
+      const finding = decide(first, rounds, {
+        stage: this.#path.decision.stage,
+        ordered: this.#ordered,
+        quietSinceAnswer: this.#quiet && this.#epoch === epoch,
+        foreignQuiet: this.#foreignQuiet(),
+      });
+      if (finding.verdict === 'again') continue;
+      this.#settle(finding.verdict, finding.reason, first, rounds);
+      return true;
+    }
+  }
+
+  #settle(verdict: 'match' | 'mismatch' | 'raced' | 'nondeterministic' | 'inconclusive', reason: string | undefined,
+    first: Round, rounds: readonly FullRound[]): void {
+    const shown = rounds.find((round) => !sameOutcome(round.legacy, round.pooled, this.#ordered));
+    const difference = shown === undefined || verdict !== 'mismatch'
+      ? describeOutcomes(shown ?? first)
+      : describeDifference(this.#path, shown, shown.results, this.#ordered);
+    this.#ticket.verdict({ ...difference, verdict, ...(reason === undefined ? {} : { reason }) });
+  }
+
+  async #round(signal: AbortSignal): Promise<FullRound> {
+    const call = this.#call(signal);
+    const legacy = await this.#caller.read('legacy', call, this.#resultKind);
+    const pooled = await this.#caller.read('pooled', call, this.#resultKind);
+    return {
+      legacy: legacy.outcome,
+      pooled: pooled.outcome,
+      results: { legacy: legacy.result, pooled: pooled.result },
+    };
+  }
+
+  /** Lets the writes in flight go on for a moment. */
+  async #pause(signal: AbortSignal): Promise<void> {
+    await new Promise<void>((resolve) => { this.#clock.after(5, resolve); });
+    signal.throwIfAborted();
+  }
+
+  #foreignQuiet(): boolean | undefined {
+    return this.#version === undefined ? undefined : this.#caller.version(this.#path.dataset) === this.#version;
+  }
+
+  #call(signal: AbortSignal): ShadowCall {
+    return { operation: this.#path.operation, args: this.#args, signal };
+  }
+
+  get #resultKind(): 'rows' | 'value' {
+    return (this.#path.definition as ReadDefinition).result ?? 'value';
+  }
+
+  get #ordered(): boolean {
+    const { ordered } = this.#path.definition as { ordered?: (...args: readonly unknown[]) => boolean };
+    return ordered?.(...this.#args) ?? false;
+  }
+}

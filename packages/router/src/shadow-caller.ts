@@ -1,0 +1,110 @@
+import type { Clock, Digest, Leg, LegName, ShadowCall } from '@changeover/core';
+import { digestResult } from '@changeover/compare';
+import type { LatencyHistogram } from '@changeover/compare';
+import { LegLane } from './leg-lane.ts';
+
+/** What a leg made of a call: a result by its digest, or an error by its kind. */
+export type Outcome =
+  | { readonly kind: 'result'; readonly digest: Digest }
+  | { readonly kind: 'error'; readonly code: string; readonly unavailable: boolean };
+
+/** A result with its outcome, for showing a difference. */
+export interface FullOutcome {
+  readonly outcome: Outcome;
+  readonly result: unknown;
+}
+
+/** Makes calls for comparison's sake. A call that doesn't end at its signal is waited for all the same: the queue gives
+ * the comparison up at its deadline, and counts what never ends. The legacy leg gets one call at a time, and only when no
+ * caller waits there; the pooled leg has a shadow budget of its own. */
+export class ShadowCaller {
+  readonly #legs: Readonly<Record<LegName, Leg<object>>>;
+  readonly #legacyLane: LegLane;
+  readonly #clock: Clock;
+  readonly #isUnavailable: (error: unknown) => boolean;
+
+  constructor(
+    legs: Readonly<Record<LegName, Leg<object>>>,
+    clock: Clock,
+    isUnavailable: (error: unknown) => boolean,
+  ) {
+    this.#legs = legs;
+    this.#legacyLane = new LegLane(legs.legacy.shadow, clock);
+    this.#clock = clock;
+    this.#isUnavailable = isUnavailable;
+  }
+
+  /** The digest of a read; the rows stay where they are. Rejects only when the signal is aborted. */
+  digest(leg: LegName, call: ShadowCall, result: 'rows' | 'value', latency?: LatencyHistogram): Promise<Outcome> {
+    const { shadow } = this.#legs[leg];
+    return this.#outcome(leg, call.signal, latency, shadow === undefined
+      ? async () => digestResult(await this.#invoke(leg, call), result)
+      : () => shadow.digest(call));
+  }
+
+  /** A read with its rows. Rejects only when the signal is aborted. */
+  async read(leg: LegName, call: ShadowCall, result: 'rows' | 'value'): Promise<FullOutcome> {
+    const { shadow } = this.#legs[leg];
+    let value: unknown;
+    const outcome = await this.#outcome(leg, call.signal, undefined, async () => {
+      value = shadow === undefined ? await this.#invoke(leg, call) : await shadow.read(call);
+      return digestResult(value, result);
+    });
+    return { outcome, result: value };
+  }
+
+  /** What the pooled leg says of commits by anyone; see {@link ShadowLeg.version}. Never throws. */
+  version(dataset: string): string | undefined {
+    try {
+      return this.#legs.pooled.shadow?.version?.(dataset);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** An answer as an outcome. */
+  outcomeOf(value: unknown, result: 'rows' | 'value'): Outcome {
+    return { kind: 'result', digest: digestResult(value, result) };
+  }
+
+  /** An error as an outcome: errors are compared by their kind, since the drivers' words are their own. */
+  outcomeOfError(error: unknown): Outcome {
+    return { kind: 'error', code: errorCode(error), unavailable: this.#isUnavailable(error) };
+  }
+
+  async #outcome(
+    leg: LegName,
+    signal: AbortSignal,
+    latency: LatencyHistogram | undefined,
+    digest: () => Promise<Digest>,
+  ): Promise<Outcome> {
+    const timed = async (): Promise<Digest> => {
+      const startedMs = this.#clock.monotonicMs();
+      const made = await digest();
+      latency?.record(this.#clock.monotonicMs() - startedMs);
+      return made;
+    };
+    try {
+      const made = leg === 'legacy' ? await this.#legacyLane.run(signal, timed) : await timed();
+      signal.throwIfAborted();
+      return { kind: 'result', digest: made };
+    } catch (error) {
+      if (signal.aborted) throw error;
+      return this.outcomeOfError(error);
+    }
+  }
+
+  async #invoke(leg: LegName, call: ShadowCall): Promise<unknown> {
+    const method = (this.#legs[leg].api as Record<string, ((...args: readonly unknown[]) => unknown) | undefined>)[call.operation];
+    if (method === undefined) throw new TypeError(`the ${leg} leg has no operation ${call.operation}`);
+    return await method.apply(this.#legs[leg].api, [...call.args]);
+  }
+}
+
+/** The stable name of an error's kind. */
+export function errorCode(error: unknown): string {
+  if (typeof error !== 'object' || error === null) return typeof error;
+  const { code, name } = error as { code?: unknown; name?: unknown };
+  if (typeof code === 'string' && code !== '') return code;
+  return typeof name === 'string' ? name : 'Error';
+}

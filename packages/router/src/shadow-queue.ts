@@ -1,0 +1,153 @@
+import type { Clock } from '@changeover/core';
+import type { ShedReason } from './recorder/shed-reason.ts';
+
+/** How much comparison work may be under way at once. */
+export interface ShadowQueueOptions {
+  /** Comparisons running at once. Default: 4. */
+  readonly maxConcurrent?: number | undefined;
+  /** Comparisons waiting; more are shed. Default: 256. */
+  readonly maxQueued?: number | undefined;
+  /** Work that outlived its deadline and doesn't end; at this number no more is begun until some ends. Default: 16. */
+  readonly maxAbandoned?: number | undefined;
+  /** A comparison is shed when the event loop comes to it later than this, in ms: the process has no time to spare.
+   * Default: 500. */
+  readonly maxLateMs?: number | undefined;
+}
+
+/** One piece of comparison work. Neither function may throw for long: what they throw is swallowed by {@link ShadowQueue}. */
+export interface ShadowTask {
+  /** How long it may take from now on, waiting included, in ms. */
+  readonly deadlineMs: number;
+  /** Does the work. The signal is aborted at the deadline and at shutdown. */
+  run(signal: AbortSignal): Promise<void>;
+  /** Told when the work was not begun, or not ended in time. */
+  shed(reason: ShedReason): void;
+}
+
+interface Waiting {
+  readonly task: ShadowTask;
+  readonly submittedMs: number;
+}
+
+/**
+ * Runs comparison work in the background, bounded in every direction: at once, waiting, in time, and in what never ends.
+ * Nothing here waits on a caller's path and nothing throws to one.
+ */
+export class ShadowQueue {
+  readonly #clock: Clock;
+  readonly #maxConcurrent: number;
+  readonly #maxQueued: number;
+  readonly #maxAbandoned: number;
+  readonly #maxLateMs: number;
+  readonly #waiting: Waiting[] = [];
+  readonly #running = new Set<AbortController>();
+  #abandoned = 0;
+  #closed = false;
+  #scheduled = false;
+  #whenIdle: (() => void)[] = [];
+
+  constructor(clock: Clock, options: ShadowQueueOptions = {}) {
+    this.#clock = clock;
+    this.#maxConcurrent = options.maxConcurrent ?? 4;
+    this.#maxQueued = options.maxQueued ?? 256;
+    this.#maxAbandoned = options.maxAbandoned ?? 16;
+    this.#maxLateMs = options.maxLateMs ?? 500;
+  }
+
+  /** Why work submitted now would be shed at once; asked first, it saves making what would be thrown away. */
+  get refusal(): ShedReason | undefined {
+    if (this.#closed) return 'closing';
+    if (this.#abandoned >= this.#maxAbandoned) return 'breaker-open';
+    if (this.#waiting.length >= this.#maxQueued) return 'queue-full';
+    return undefined;
+  }
+
+  /** How many tasks run and wait. */
+  get load(): { readonly running: number; readonly waiting: number; readonly abandoned: number } {
+    return { running: this.#running.size, waiting: this.#waiting.length, abandoned: this.#abandoned };
+  }
+
+  /** Takes the task or sheds it at once. It is begun in a later turn of the event loop, after the caller has its answer. */
+  submit(task: ShadowTask): void {
+    const refusal = this.refusal;
+    if (refusal !== undefined) {
+      task.shed(refusal);
+      return;
+    }
+    this.#waiting.push({ task, submittedMs: this.#clock.monotonicMs() });
+    this.#schedule();
+  }
+
+  /** Resolves when nothing runs and nothing waits. Abandoned work doesn't count. */
+  idle(): Promise<void> {
+    if (this.#running.size === 0 && this.#waiting.length === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#whenIdle.push(resolve);
+    });
+  }
+
+  /** Sheds what waits, aborts what runs. Idempotent. */
+  close(): void {
+    this.#closed = true;
+    for (const { task } of this.#waiting.splice(0)) task.shed('closing');
+    for (const controller of this.#running) controller.abort(new Error('the bridge is closing'));
+    this.#settleIdle();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    const scheduledMs = this.#clock.monotonicMs();
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#startNext(this.#clock.monotonicMs() - scheduledMs > this.#maxLateMs);
+    });
+  }
+
+  #startNext(late: boolean): void {
+    while (this.#running.size < this.#maxConcurrent) {
+      const next = this.#waiting.shift();
+      if (next === undefined) break;
+      const leftMs = next.task.deadlineMs - (this.#clock.monotonicMs() - next.submittedMs);
+      if (late) next.task.shed('event-loop-late');
+      else if (leftMs <= 0) next.task.shed('deadline');
+      else if (this.#abandoned >= this.#maxAbandoned) next.task.shed('breaker-open');
+      else this.#start(next.task, leftMs);
+    }
+    this.#settleIdle();
+  }
+
+  #start(task: ShadowTask, leftMs: number): void {
+    const controller = new AbortController();
+    this.#running.add(controller);
+    let ended = false;
+    const release = (): void => {
+      this.#running.delete(controller);
+      this.#schedule();
+    };
+    const giveUp = (reason: ShedReason): void => {
+      if (ended || !this.#running.has(controller)) return;
+      this.#abandoned += 1;
+      task.shed(reason);
+      release();
+    };
+    const timer = this.#clock.after(leftMs, () => {
+      controller.abort(new Error(`the shadow's deadline of ${String(task.deadlineMs)} ms passed`));
+      giveUp('deadline');
+    });
+    controller.signal.addEventListener('abort', () => { if (this.#closed) giveUp('closing'); }, { once: true });
+    const end = (): void => {
+      ended = true;
+      timer.cancel();
+      if (this.#running.has(controller)) release();
+      else this.#abandoned -= 1;
+    };
+    // The task reports by itself; an error that escapes it must not end the process.
+    task.run(controller.signal).then(end, end);
+  }
+
+  #settleIdle(): void {
+    if (this.#running.size > 0 || this.#waiting.length > 0) return;
+    for (const resolve of this.#whenIdle.splice(0)) resolve();
+  }
+}
