@@ -169,11 +169,26 @@ describe('while it runs', () => {
     expect(source.status()).toMatchObject({ source: 'file', stale: true });
     // Many polls later there is still one line: the next one is about the next problem.
     await clock.timersDue(30);
+    writeFileSync(path, textFor('pooled').slice(0, 100));
+    await clock.timersDue(30);
     rmSync(path);
     await logged('error', lines.length);
     const problems = errors().map((text) => /there is no file|is no JSON/.exec(text)?.[0]);
     expect(problems).toEqual(['is no JSON', 'there is no file']);
     expect(source.decide(context).stage).toBe('reverse');
+  });
+
+  test('a file that is bad only while it is being written is not complained of', async () => {
+    writeFileSync(path, textFor('shadow'));
+    const clock = observedClock();
+    const source = open(clock, 60_000);
+    const told = changed(source);
+    writeFileSync(path, textFor('reverse').slice(0, 100));
+    await clock.timersDue(1);
+    writeFileSync(path, textFor('reverse'));
+    await told;
+    expect(source.decide(context).stage).toBe('reverse');
+    expect(errors()).toEqual([]);
   });
 
   test('a file that is mended is used again, and the next problem is told anew', async () => {

@@ -114,7 +114,7 @@ describe('one layer', () => {
   });
 
   test('an operation that concerns no dataset gets one answer, not a random one', () => {
-    const source = flags(layer('file', [flag([strategy([250, 250, 250, 250])])]));
+    const source = flags(layer('file', [flag([strategy([250, 250, 250, 250], undefined, { name: 'default' })])]));
     const answers = new Set(Array.from({ length: 200 }, () => source.decide({ ...context, dataset: '' }).stage));
     expect(answers.size).toBe(1);
   });

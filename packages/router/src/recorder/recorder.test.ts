@@ -271,6 +271,22 @@ describe('bounds', () => {
     expect(errors).toHaveLength(1);
   });
 
+  test('what the store has of a cell already does not go to "(others)" as well', () => {
+    const recorder = open({ maxCells: 2 });
+    const known = ['a', 'b'].map((dataset) => recorder.cell('sqlite', dataset, 'query', 'shadow'));
+    for (const cell of known) count(cell, 10);
+    recorder.flush();
+    const other = new SqliteDatabase(path);
+    other.exec('begin immediate');
+    for (const cell of known) count(cell, 1);
+    for (const dataset of ['c', 'd', 'e']) count(recorder.cell('sqlite', dataset, 'query', 'shadow'), 100);
+    recorder.flush();
+    other.exec('rollback');
+    other.close();
+    recorder.close();
+    expect(readRecordings(path).totals).toMatchObject({ calls: 322, legacy: { count: 322 } });
+  });
+
   test('samples are capped a fingerprint, and counted all the same', () => {
     const recorder = open({ maxSamplesPerFingerprint: 3, maxFingerprints: 2 });
     for (let index = 0; index < 10; index += 1) {
