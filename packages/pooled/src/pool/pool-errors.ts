@@ -1,0 +1,71 @@
+import { ConnectionError, StorageError } from '@changeover/core';
+import type { StorageErrorFields } from '@changeover/core';
+import type { PoolStats } from './pool-stats.ts';
+import { showPoolStats } from './pool-stats.ts';
+
+/** As many callers wait as may. Thrown at once; nothing was run, so the call may be made again later. */
+export class PoolExhaustedError extends ConnectionError {
+  override readonly name = 'PoolExhaustedError';
+  readonly pool: PoolStats;
+
+  constructor(pool: PoolStats, fields: StorageErrorFields = {}) {
+    super(
+      `No more callers may wait for a connection (${showPoolStats(pool)}). Call again later, or raise max or maxPending.`,
+      { ...fields, retryable: true },
+      'POOL_EXHAUSTED',
+    );
+    this.pool = pool;
+  }
+}
+
+/** No connection came free in time. Nothing was run. `cause` is why the last one could not be opened, if that was it. */
+export class AcquireTimeoutError extends ConnectionError {
+  override readonly name = 'AcquireTimeoutError';
+  readonly pool: PoolStats;
+
+  constructor(waitedMs: number, pool: PoolStats, fields: StorageErrorFields = {}) {
+    const reason = fields.cause === undefined ? '' : ` Opening one failed: ${messageOf(fields.cause)}.`;
+    super(
+      `No connection within ${Math.round(waitedMs)} ms (${showPoolStats(pool)}).${reason}`,
+      { ...fields, retryable: true },
+      'ACQUIRE_TIMEOUT',
+    );
+    this.pool = pool;
+  }
+}
+
+/** Too many calls in a row failed for want of a connection, so this one was refused without trying. Nothing was run. */
+export class CircuitOpenError extends ConnectionError {
+  override readonly name = 'CircuitOpenError';
+  readonly pool: PoolStats;
+
+  constructor(pool: PoolStats, fields: StorageErrorFields = {}) {
+    super(
+      `Recent calls failed for want of a connection, so this one was not tried (${showPoolStats(pool)}). ` +
+        'The next ones are let through one by one until one succeeds.',
+      { ...fields, retryable: true },
+      'CIRCUIT_OPEN',
+    );
+    this.pool = pool;
+  }
+}
+
+/** The connection was lost when COMMIT had been sent and no answer had come: the write may be there or not. It was not
+ * run again. Look before you do. */
+export class CommitUnknownError extends StorageError {
+  override readonly name = 'CommitUnknownError';
+
+  constructor(fields: StorageErrorFields = {}) {
+    super(
+      'COMMIT_UNKNOWN',
+      'The connection was lost while the write was being committed: it may have been applied or not. ' +
+        'It was not run again; read the data before you repeat it.',
+      { ...fields, retryable: false },
+    );
+  }
+}
+
+function messageOf(error: unknown): string {
+  const message = (error as { message?: unknown } | null)?.message;
+  return typeof message === 'string' ? message.replace(/\.$/, '') : String(error);
+}

@@ -1,0 +1,21 @@
+/** A pool's figures at one moment. Connections: `open = idle + inUse`, and `open + opening + closing` never exceeds
+ * `max`. */
+export interface PoolStats {
+  readonly name: string;
+  readonly max: number;
+  readonly open: number;
+  readonly idle: number;
+  readonly inUse: number;
+  readonly opening: number;
+  readonly closing: number;
+  /** Callers that wait for a connection. */
+  readonly pending: number;
+}
+
+/** A pool's figures in one line, for errors and people. */
+export function showPoolStats(stats: PoolStats): string {
+  return (
+    `pool ${stats.name}: ${stats.inUse} in use, ${stats.idle} idle, ${stats.opening} opening, ` +
+    `${stats.closing} closing of at most ${stats.max}; ${stats.pending} waiting`
+  );
+}

@@ -1,0 +1,572 @@
+import { AbortedError, ClosedError } from '@changeover/core';
+import type { Clock, StorageErrorFields, Timer } from '@changeover/core';
+import type { Budget, BudgetMember } from '../budget.ts';
+import { backoffMs } from './backoff.ts';
+import type { Random } from './backoff.ts';
+import { Lease } from './lease.ts';
+import type { Lender } from './lease.ts';
+import { AcquireTimeoutError, PoolExhaustedError } from './pool-errors.ts';
+import type { EvictionReason, LeakReport, PoolObserver } from './pool-observer.ts';
+import type { ParsedPoolOptions } from './pool-options.ts';
+import type { PoolStats } from './pool-stats.ts';
+import { ResourceStore } from './resource-store.ts';
+import type { Slot } from './resource-store.ts';
+import type { ResourceSource } from './resource-source.ts';
+import { Waiter, WaitingLine } from './waiting-line.ts';
+
+/** What a pool needs from outside. */
+export interface PoolParts<Resource extends object> {
+  /** For errors, figures and leak reports. */
+  readonly name: string;
+  readonly options: ParsedPoolOptions;
+  readonly source: ResourceSource<Resource>;
+  readonly budget: Budget;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly observer: PoolObserver;
+  /** What the pool's errors say of where they happened. */
+  readonly fields: StorageErrorFields;
+  /** Called when nothing is left in it: no connection, no caller. It may be forgotten then, or used again. */
+  onEmpty?(): void;
+}
+
+/** What one caller wants. */
+export interface AcquireOptions {
+  /** Gives the wait up. */
+  readonly signal?: AbortSignal | undefined;
+  /** The wait ends no later than this, on the pool's monotonic clock. */
+  readonly deadlineAtMs?: number | undefined;
+  /** For leak reports. */
+  readonly takenFor?: string | undefined;
+}
+
+/** Sweeps at least this often while anything is open, for what is due by age. */
+const sweepIntervalMs = 1_000;
+
+/**
+ * A bounded pool of connections. Every `acquire` ends within its time-out, whatever the engine does; every connection
+ * is accounted for from before it is opened until after it is closed.
+ *
+ * There is no timer and no stack on the way of an uncontended `acquire`: one timer a pool, unref'd, wakes for the
+ * earliest of what is due (a waiting caller's deadline, the end of a back-off, the next sweep).
+ */
+export class Pool<Resource extends object> implements Lender<Resource>, BudgetMember {
+  readonly name: string;
+  readonly #options: ParsedPoolOptions;
+  readonly #source: ResourceSource<Resource>;
+  readonly #budget: Budget;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #observer: PoolObserver;
+  readonly #fields: StorageErrorFields;
+  readonly #onEmpty: () => void;
+  readonly #store: ResourceStore<Resource>;
+  readonly #line: WaitingLine<Lease<Resource>>;
+  readonly #openings = new Set<AbortController>();
+  readonly #rank: ((resource: Resource) => number) | undefined;
+  #state: 'open' | 'closing' | 'closed' = 'open';
+  #generation = 0;
+  #validating = 0;
+  /** Opened too late: nobody gets them, but they exist until they are closed. */
+  #late = 0;
+  #closing = 0;
+  #openFailures = 0;
+  #openAgainAtMs = 0;
+  #lastOpenError: unknown;
+  #timer: Timer | undefined;
+  #timerAtMs = Infinity;
+  readonly #onQuiet = new Set<() => void>();
+
+  constructor(parts: PoolParts<Resource>) {
+    this.name = parts.name;
+    this.#options = parts.options;
+    this.#source = parts.source;
+    this.#budget = parts.budget;
+    this.#clock = parts.clock;
+    this.#random = parts.random;
+    this.#observer = parts.observer;
+    this.#fields = parts.fields;
+    this.#onEmpty = () => parts.onEmpty?.();
+    this.#line = new WaitingLine();
+    this.#rank = parts.source.rank === undefined ? undefined : (resource) => parts.source.rank?.(resource) ?? 0;
+    this.#store = new ResourceStore<Resource>(
+      parts.options.max,
+      () => this.#open(),
+      (slot) => {
+        if (slot !== undefined) this.#settle(slot, this.#clock.monotonicMs(), undefined);
+        this.#pump();
+      },
+      (slot) => this.#end(slot),
+    );
+  }
+
+  /**
+   * Lends a connection.
+   *
+   * @throws {PoolExhaustedError} at once, where as many wait as may.
+   * @throws {AcquireTimeoutError} when none came free within `acquireTimeoutMs` or the caller's deadline.
+   * @throws {AbortedError} when the caller's signal was aborted first.
+   * @throws {ClosedError} when the pool is closed or closing.
+   */
+  acquire(options: AcquireOptions = {}): Promise<Lease<Resource>> {
+    const nowMs = this.#clock.monotonicMs();
+    const takenFor = options.takenFor ?? 'a caller';
+    if (this.#state !== 'open') return Promise.reject(this.#closedError());
+    if (options.signal?.aborted === true) return Promise.reject(this.#abortedError(options.signal));
+    if (this.#line.size === 0) {
+      const slot = this.#takeReady(nowMs);
+      if (typeof slot === 'object') {
+        this.#observer.waited(0);
+        return Promise.resolve(this.#lend(slot, takenFor, nowMs, this.#stackHere()));
+      }
+    }
+    return this.#wait(options, takenFor, nowMs);
+  }
+
+  #wait(options: AcquireOptions, takenFor: string, nowMs: number): Promise<Lease<Resource>> {
+    // Those for whom there is a connection, or room for one more, don't count as waiting.
+    const servable = this.#options.max - (this.#store.numUsed() - this.#validating);
+    if (this.#line.size >= this.#options.maxPending + servable) {
+      this.#observer.rejected();
+      return Promise.reject(new PoolExhaustedError(this.stats(), this.#fields));
+    }
+    const untilMs = Math.min(nowMs + this.#options.acquireTimeoutMs, options.deadlineAtMs ?? Infinity);
+    const waiter = new Waiter<Lease<Resource>>(takenFor, nowMs, untilMs, this.#stackHere());
+    this.#line.add(waiter);
+    this.#arm(untilMs);
+    if (options.signal !== undefined) this.#leaveOnAbort(waiter, options.signal);
+    this.#pump();
+    return waiter.promise;
+  }
+
+  #leaveOnAbort(waiter: Waiter<Lease<Resource>>, signal: AbortSignal): void {
+    const onAbort = (): void => {
+      if (!this.#line.remove(waiter)) return;
+      waiter.reject(this.#abortedError(signal));
+      this.#afterLeaving();
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    waiter.onSettled = () => { signal.removeEventListener('abort', onAbort); };
+  }
+
+  /** The pool's figures now. */
+  stats(): PoolStats {
+    const idle = this.#store.numFree();
+    const inUse = this.#store.numUsed();
+    return {
+      name: this.name,
+      max: this.#options.max,
+      open: idle + inUse,
+      idle,
+      inUse,
+      opening: this.#store.numPendingCreates(),
+      closing: this.#closing + this.#late,
+      pending: this.#line.size,
+    };
+  }
+
+  /** Whether nothing is left in it. */
+  isEmpty(): boolean {
+    return this.#physical() === 0 && this.#line.size === 0;
+  }
+
+  /** Retires every connection opened so far: free ones now, lent ones when they come back. For after a failure that
+   * concerns them all, such as a restart of the server. */
+  retireAll(): void {
+    this.#generation += 1;
+    for (const slot of this.#store.freeSlots()) this.#evict(slot, 'generation');
+  }
+
+  /**
+   * Ends the pool: no new callers, those waiting are refused, work in progress may end by itself, and what is left at
+   * the deadline is cut off.
+   *
+   * @param deadlineMs the longest time until the result resolves. It never rejects.
+   */
+  async close(deadlineMs: number): Promise<void> {
+    if (this.#state === 'open') {
+      this.#state = 'closing';
+      for (const waiter of this.#line.takeAll()) waiter.reject(this.#closedError());
+      this.#budget.cancel(this);
+      for (const opening of this.#openings) opening.abort(this.#closedError());
+      for (const slot of this.#store.freeSlots()) this.#evict(slot, 'closing');
+    }
+    // A little of the time is kept for cutting off what is left.
+    const graceMs = Math.max(0, deadlineMs - Math.min(100, deadlineMs / 4));
+    await this.#quietWithin(graceMs);
+    for (const slot of this.#store.usedSlots()) {
+      slot.lease?.discard('closing');
+      this.#source.cut(slot.resource);
+    }
+    await this.#quietWithin(deadlineMs - graceMs);
+    this.#state = 'closed';
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  /** Lender: a lease ended. */
+  takeBack(lease: Lease<Resource>, slot: Slot<Resource>, evict: EvictionReason | undefined): void {
+    const nowMs = this.#clock.monotonicMs();
+    slot.lease = undefined;
+    this.#observer.used(nowMs - lease.takenAtMs);
+    this.#settle(slot, nowMs, evict);
+    this.#pump();
+  }
+
+  /** Lender: the time. */
+  nowMs(): number {
+    return this.#clock.monotonicMs();
+  }
+
+  /** Budget: a permit came. */
+  onPermit(): void {
+    if (this.#state === 'open' && this.#line.size > this.#coming() && this.#physical() < this.#options.max) {
+      this.#startOpening();
+    } else {
+      this.#budget.giveBack(this);
+    }
+  }
+
+  /** Budget: since when the longest idle connection is idle. */
+  idleSinceMs(): number | undefined {
+    return this.#store.freeSlots()[0]?.idleSinceMs;
+  }
+
+  /** Budget: close it. */
+  closeIdle(): void {
+    const [slot] = this.#store.freeSlots();
+    if (slot !== undefined) this.#evict(slot, 'budget');
+  }
+
+  /** Decides what becomes of a lent slot that nobody holds now. */
+  #settle(slot: Slot<Resource>, nowMs: number, evict: EvictionReason | undefined): void {
+    const reason = evict ?? this.#unfitness(slot, nowMs);
+    if (reason !== undefined) {
+      this.#evict(slot, reason);
+      return;
+    }
+    const wanted = this.#line.size > 0;
+    if (this.#budget.mustYield(this, wanted)) {
+      this.#evict(slot, 'budget');
+      return;
+    }
+    const waiter = this.#line.takeFirst();
+    if (waiter !== undefined) {
+      this.#serve(waiter, slot, nowMs);
+      return;
+    }
+    slot.idleSinceMs = nowMs;
+    this.#store.giveBack(slot);
+  }
+
+  #unfitness(slot: Slot<Resource>, nowMs: number): EvictionReason | undefined {
+    if (this.#state !== 'open') return 'closing';
+    if (slot.generation !== this.#generation) return 'generation';
+    if (nowMs >= slot.expiresAtMs) return 'lifetime';
+    return this.#source.usable(slot.resource) ? undefined : 'broken';
+  }
+
+  /** A free connection that can be lent at once. Those found unfit on the way are closed; one that was idle for long is
+   * validated first, and lent to who waits then. */
+  #takeReady(nowMs: number): Slot<Resource> | 'validating' | 'none' {
+    for (;;) {
+      const slot = this.#store.takeFree(this.#rank);
+      if (slot === undefined) return 'none';
+      const reason = this.#unfitness(slot, nowMs);
+      if (reason !== undefined) {
+        this.#evict(slot, reason);
+      } else if (nowMs - slot.idleSinceMs >= this.#options.validateAfterIdleMs) {
+        void this.#validate(slot);
+        return 'validating';
+      } else {
+        return slot;
+      }
+    }
+  }
+
+  async #validate(slot: Slot<Resource>): Promise<void> {
+    this.#validating += 1;
+    const controller = new AbortController();
+    const valid = await new Promise<boolean>((resolve) => {
+      const timer = this.#clock.after(this.#options.validationTimeoutMs, () => {
+        controller.abort();
+        resolve(false);
+      });
+      this.#source.validate(slot.resource, controller.signal).then(resolve, () => { resolve(false); })
+        .finally(() => { timer.cancel(); });
+    });
+    this.#validating -= 1;
+    this.#settle(slot, this.#clock.monotonicMs(), valid ? undefined : 'invalid');
+    this.#pump();
+  }
+
+  #stackHere(): string | undefined {
+    return this.#options.leakStacks ? new Error('taken here').stack : undefined;
+  }
+
+  #lend(slot: Slot<Resource>, takenFor: string, nowMs: number, stack: string | undefined): Lease<Resource> {
+    const lease = new Lease<Resource>(this, slot, takenFor, nowMs, stack);
+    slot.lease = lease;
+    this.#arm(nowMs + sweepIntervalMs);
+    return lease;
+  }
+
+  #serve(waiter: Waiter<Lease<Resource>>, slot: Slot<Resource>, nowMs: number): void {
+    this.#observer.waited(nowMs - waiter.sinceMs);
+    waiter.resolve(this.#lend(slot, waiter.takenFor, nowMs, waiter.stack));
+  }
+
+  /** Serves who waits, as far as that can be done now: by what is free, else by opening more. */
+  #pump(): void {
+    const nowMs = this.#clock.monotonicMs();
+    while (this.#state === 'open' && this.#line.size > this.#validating) {
+      const slot = this.#takeReady(nowMs);
+      if (slot === 'none') {
+        if (!this.#openMore(nowMs)) break;
+      } else if (slot !== 'validating') {
+        const waiter = this.#line.takeFirst();
+        if (waiter !== undefined) this.#serve(waiter, slot, nowMs);
+      }
+    }
+    this.#checkQuiet();
+  }
+
+  /** Connections that are on their way to somebody. */
+  #coming(): number {
+    return this.#validating + this.#store.numPendingCreates();
+  }
+
+  #physical(): number {
+    const store = this.#store;
+    return store.numFree() + store.numUsed() + store.numPendingCreates() + this.#closing + this.#late;
+  }
+
+  #openMore(nowMs: number): boolean {
+    if (this.#line.size <= this.#coming() || this.#physical() >= this.#options.max) return false;
+    if (nowMs < this.#openAgainAtMs) {
+      this.#arm(this.#openAgainAtMs);
+      return false;
+    }
+    if (!this.#budget.take(this)) return false;
+    this.#startOpening();
+    return true;
+  }
+
+  /** Opens one more; its permit is taken already. */
+  #startOpening(): void {
+    this.#store.openOne();
+  }
+
+  #noteOpenFailure(error: unknown): void {
+    if (this.#state !== 'open') return;
+    this.#observer.openFailed(error);
+    if (!this.#source.mayPass(error)) {
+      this.#line.takeFirst()?.reject(error);
+      return;
+    }
+    this.#openFailures += 1;
+    this.#lastOpenError = error;
+    const { backoffInitialMs, backoffMaxMs } = this.#options;
+    this.#openAgainAtMs =
+      this.#clock.monotonicMs() + backoffMs(this.#openFailures, backoffInitialMs, backoffMaxMs, this.#random);
+  }
+
+  /** tarn's creator: opens within `connectTimeoutMs`. Resolves to undefined where that failed, which was noted then.
+   * The permit goes back when nothing of the attempt is left. */
+  #open(): Promise<Slot<Resource> | undefined> {
+    const controller = new AbortController();
+    const startedMs = this.#clock.monotonicMs();
+    const generation = this.#generation;
+    this.#openings.add(controller);
+    return new Promise((resolve) => {
+      let waitedFor = true;
+      const giveUp = (): void => {
+        waitedFor = false;
+        this.#late += 1;
+        this.#noteOpenFailure(controller.signal.reason);
+        resolve(undefined);
+      };
+      controller.signal.addEventListener('abort', giveUp, { once: true });
+      const timer = this.#clock.after(this.#options.connectTimeoutMs, () => {
+        controller.abort(new AbortedError(
+          `Opening a connection took longer than ${this.#options.connectTimeoutMs} ms.`, this.#fields));
+      });
+      const ended = (): void => {
+        timer.cancel();
+        this.#openings.delete(controller);
+        controller.signal.removeEventListener('abort', giveUp);
+      };
+      startOpening(this.#source, controller.signal).then(
+        (resource) => {
+          ended();
+          const slot = this.#slot(resource, generation);
+          if (!waitedFor) {
+            void this.#end(slot).then(() => {
+              this.#late -= 1;
+              this.#pump();
+            });
+            return;
+          }
+          this.#openFailures = 0;
+          this.#observer.opened(this.#clock.monotonicMs() - startedMs);
+          resolve(slot);
+        },
+        (error: unknown) => {
+          ended();
+          if (waitedFor) this.#noteOpenFailure(error);
+          else this.#late -= 1;
+          this.#budget.giveBack(this);
+          resolve(undefined);
+          this.#pump();
+        },
+      );
+    });
+  }
+
+  #slot(resource: Resource, generation: number): Slot<Resource> {
+    const nowMs = this.#clock.monotonicMs();
+    const { maxLifetimeMs } = this.#options;
+    const expiresAtMs = maxLifetimeMs === 0 ? Infinity : nowMs + maxLifetimeMs * (1 - this.#random() / 10);
+    return { resource, generation, expiresAtMs, idleSinceMs: nowMs, lease: undefined };
+  }
+
+  #evict(slot: Slot<Resource>, reason: EvictionReason): void {
+    this.#observer.evicted(reason);
+    // tarn destroys it some microtasks later; it counts as closing from now on.
+    this.#closing += 1;
+    void this.#store.evict(slot).then(() => {
+      this.#closing -= 1;
+      this.#pump();
+    });
+  }
+
+  /** tarn's destroyer: in good order within `closeTimeoutMs`, then by force. Never rejects. */
+  async #end(slot: Slot<Resource>): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = this.#clock.after(this.#options.closeTimeoutMs, () => {
+        this.#source.cut(slot.resource);
+        resolve();
+      });
+      const done = (): void => {
+        timer.cancel();
+        resolve();
+      };
+      closing(this.#source, slot.resource).then(done, () => {
+        this.#source.cut(slot.resource);
+        done();
+      });
+    });
+    this.#budget.giveBack(this);
+  }
+
+  #afterLeaving(): void {
+    if (this.#line.size <= this.#coming()) this.#budget.cancel(this);
+    this.#checkQuiet();
+  }
+
+  #checkQuiet(): void {
+    if (!this.isEmpty()) return;
+    for (const listener of this.#onQuiet) listener();
+    if (this.#state !== 'open') return;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#timerAtMs = Infinity;
+    this.#onEmpty();
+  }
+
+  async #quietWithin(waitMs: number): Promise<void> {
+    if (this.isEmpty()) return;
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        timer.cancel();
+        this.#onQuiet.delete(done);
+        resolve();
+      };
+      const timer = this.#clock.after(Math.max(0, waitMs), done);
+      this.#onQuiet.add(done);
+    });
+  }
+
+  #arm(atMs: number): void {
+    if (this.#timerAtMs <= atMs || this.#state !== 'open') return;
+    this.#timer?.cancel();
+    this.#timerAtMs = atMs;
+    this.#timer = this.#clock.after(Math.max(1, Math.ceil(atMs - this.#clock.monotonicMs())), () => { this.#sweep(); });
+  }
+
+  /** Does what is due, and arms the timer for what is due next. */
+  #sweep(): void {
+    this.#timer = undefined;
+    this.#timerAtMs = Infinity;
+    if (this.#state !== 'open') return;
+    const nowMs = this.#clock.monotonicMs();
+    for (const waiter of this.#line.takeOverdue(nowMs)) {
+      this.#observer.timedOut();
+      const cause = this.#openFailures > 0 ? this.#lastOpenError : undefined;
+      waiter.reject(new AcquireTimeoutError(nowMs - waiter.sinceMs, this.stats(), { ...this.#fields, cause }));
+    }
+    this.#afterLeaving();
+    this.#closeAged(nowMs);
+    for (const slot of this.#store.usedSlots()) this.#watchLease(slot, nowMs);
+    this.#pump();
+    const nextMs = this.#line.nextDeadlineMs();
+    if (nextMs !== undefined) this.#arm(nextMs);
+    if (this.#physical() > 0) this.#arm(nowMs + sweepIntervalMs);
+  }
+
+  #closeAged(nowMs: number): void {
+    let kept = this.#store.numFree() + this.#store.numUsed();
+    for (const slot of this.#store.freeSlots()) {
+      const unfit = this.#unfitness(slot, nowMs);
+      const idle = nowMs - slot.idleSinceMs >= this.#options.idleTimeoutMs && kept > this.#options.min;
+      const reason = unfit ?? (idle ? 'idle' : undefined);
+      if (reason === undefined) continue;
+      this.#evict(slot, reason);
+      kept -= 1;
+    }
+  }
+
+  #watchLease(slot: Slot<Resource>, nowMs: number): void {
+    const { lease } = slot;
+    if (lease === undefined) return;
+    const { leakDetectionThresholdMs, leakReclaimMs } = this.#options;
+    const unusedMs = lease.unusedMs(nowMs);
+    if (leakDetectionThresholdMs === 0 || unusedMs < leakDetectionThresholdMs) return;
+    const report: LeakReport = {
+      takenFor: lease.takenFor,
+      takenAt: lease.stack,
+      heldMs: nowMs - lease.takenAtMs,
+      unusedMs,
+    };
+    if (!lease.leakReported) {
+      lease.leakReported = true;
+      this.#observer.leaked(report);
+    }
+    if (leakReclaimMs === 0 || unusedMs < leakReclaimMs) return;
+    this.#observer.reclaimed(report);
+    lease.discard('reclaimed');
+  }
+
+  #closedError(): ClosedError {
+    return new ClosedError(`The ${this.name} pool is closed and takes no more callers.`, this.#fields);
+  }
+
+  #abortedError(signal: AbortSignal): AbortedError {
+    return new AbortedError(`The caller gave up waiting for a connection of the ${this.name} pool.`, {
+      ...this.#fields,
+      cause: signal.reason,
+    });
+  }
+}
+
+/** A source that throws instead of rejecting must not end the pool's bookkeeping. */
+async function startOpening<Resource extends object>(
+  source: ResourceSource<Resource>,
+  signal: AbortSignal,
+): Promise<Resource> {
+  return await source.open(signal);
+}
+
+async function closing<Resource extends object>(source: ResourceSource<Resource>, resource: Resource): Promise<void> {
+  await source.close(resource);
+}

@@ -1,0 +1,18 @@
+/** How a pool makes and ends what it lends. */
+export interface ResourceSource<Resource extends object> {
+  /** Opens one. Must settle soon after the signal is aborted and leave nothing open if it rejects. */
+  open(signal: AbortSignal): Promise<Resource>;
+  /** Closes one in good order. */
+  close(resource: Resource): Promise<void>;
+  /** Cuts one off at once, whatever it is doing. */
+  cut(resource: Resource): void;
+  /** False where it is broken or not idle (a transaction left open), so that it must not be lent again. Cheap. */
+  usable(resource: Resource): boolean;
+  /** Asks the engine whether it still answers. */
+  validate(resource: Resource, signal: AbortSignal): Promise<boolean>;
+  /** True for a failure to open that may pass by itself: callers go on waiting while it is tried again. Any other
+   * (the dataset doesn't exist) goes to the caller at once. */
+  mayPass(error: unknown): boolean;
+  /** Which of the free ones to lend: the least. Default: the one that was used last. */
+  rank?(resource: Resource): number;
+}
