@@ -105,7 +105,7 @@ export const storageOperations: OperationTable<StorageBackend> = {
 /** The number of rows in either of the two shapes that rows are given in. */
 export function countInputRows(rows: InputRows): number {
   if (Array.isArray(rows)) return rows.length;
-  const [first] = Object.values(rows);
+  const first: unknown = Object.values(rows)[0];
   return Array.isArray(first) ? first.length : 0;
 }
 

@@ -105,7 +105,7 @@ export class BackendRouter<Api extends object> {
     try {
       path = this.#path(call, args, startedMs);
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
     const scope = this.#scope.getStore();
     if (scope?.active === true && scope.dataset === path.dataset) return invoke(scope.leg, call.operation, args);
@@ -165,7 +165,7 @@ export class BackendRouter<Api extends object> {
     try {
       path = this.#path(call, args, startedMs);
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
     const scope = this.#scope.getStore();
     const nested = scope?.active === true;

@@ -27,7 +27,7 @@ export class LegLane {
   async run<T>(signal: AbortSignal, call: () => Promise<T>): Promise<T> {
     const before = this.#tail;
     const { promise: turn, resolve: pass } = Promise.withResolvers<undefined>();
-    this.#tail = turn as Promise<never>;
+    this.#tail = turn;
     try {
       await unlessAborted(signal, before);
       await this.#room(signal);

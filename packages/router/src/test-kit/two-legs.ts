@@ -1,10 +1,9 @@
-import { type Leg, type LegName, type OperationTable, systemClock } from '@changeover/core';
+import { type Leg, type LegName, type OperationTable, type Stage, systemClock } from '@changeover/core';
 import { BackendRouter, type BackendRouterOptions } from '../backend-router.ts';
-import { createStaticStageSource } from '../flags/static-stage-source.ts';
+import { createStaticStageSource, type StaticStageSource } from '../flags/static-stage-source.ts';
 import type { Logger } from '../log.ts';
 import { Cell } from '../recorder/cell.ts';
 import type { ComparisonSample, Recorder } from '../recorder/recorder.ts';
-import type { Stage } from '@changeover/core';
 
 /** An API of one's own, as someone might bridge it: nothing of it is known to the router but its table. */
 export interface Notes {
@@ -104,8 +103,21 @@ export class SeenLogger implements Logger {
   }
 }
 
+/** A router with all that it was given. */
+export interface TwoLegs {
+  readonly log: string[];
+  readonly legacy: NotesLeg;
+  readonly pooled: NotesLeg;
+  readonly recorder: SeenRecorder;
+  readonly logger: SeenLogger;
+  readonly stages: StaticStageSource;
+  readonly router: BackendRouter<Notes>;
+  readonly api: Notes;
+  cell(operation: string, at?: Stage, dataset?: string): Cell;
+}
+
 /** A router over two such legs at one stage. */
-export function twoLegs(stage: Stage, more: Partial<BackendRouterOptions<Notes>> = {}) {
+export function twoLegs(stage: Stage, more: Partial<BackendRouterOptions<Notes>> = {}): TwoLegs {
   const log: string[] = [];
   const legacy = new NotesLeg('legacy', log);
   const pooled = new NotesLeg('pooled', log);
