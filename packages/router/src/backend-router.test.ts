@@ -176,6 +176,13 @@ test('a name that cannot be parsed rejects, at every operation, and reaches no l
   expect(log).toEqual([]);
 });
 
+test("a transaction that the caller's own function gave up is no failure of the storage", async () => {
+  const { api, cell } = twoLegs('pooled');
+  const changedMind = new Error('changed my mind');
+  await expect(api.work('d', () => Promise.reject(changedMind))).rejects.toBe(changedMind);
+  expect([cell('work').calls, cell('work').failed]).toEqual([1, 0]);
+});
+
 test('an operation about no dataset is routed too', async () => {
   const { api, log } = twoLegs('pooled');
   await expect(api.all()).resolves.toEqual(['a']);

@@ -40,6 +40,8 @@ interface Scope {
   readonly dataset: string;
   readonly leg: Leg<object>;
   active: boolean;
+  /** What the caller's own function threw: a transaction that it gave up is no failure of the storage. */
+  thrown?: unknown;
 }
 
 type Method = (...args: readonly unknown[]) => unknown;
@@ -135,14 +137,9 @@ export class BackendRouter<Api extends object> {
 
   /** Counts without standing between the leg's promise and the caller: no hop is added. */
   #observe(path: Path, leg: LegName, result: unknown, startedMs: number): unknown {
-    if (!isPromise(result)) {
-      path.cell[latencyOf[leg]].record(this.#clock.monotonicMs() - startedMs);
-      return result;
-    }
-    result.then(
-      () => { path.cell[latencyOf[leg]].record(this.#clock.monotonicMs() - startedMs); },
-      () => { path.cell.failed += 1; },
-    );
+    const record = (): void => { path.cell[latencyOf[leg]].record(this.#clock.monotonicMs() - startedMs); };
+    if (isPromise(result)) result.then(record, () => { path.cell.failed += 1; });
+    else record();
     return result;
   }
 
@@ -194,13 +191,19 @@ export class BackendRouter<Api extends object> {
       path.cell.failed += 1;
       throw error;
     }
-    if (!isPromise(result)) this.#endWrite(path, scope);
-    else {
-      // These run before the caller's own continuation, so that its next call finds the barrier open.
-      const end = (): void => { this.#endWrite(path, scope); };
-      result.then(end, end);
-    }
-    return this.#observe(path, answers, result, startedMs);
+    const succeed = (): void => {
+      this.#endWrite(path, scope);
+      // At `shadow` the comparison measures the leg alone, without the rehearsal before it.
+      if (beside === undefined) path.cell[latencyOf[answers]].record(this.#clock.monotonicMs() - startedMs);
+    };
+    const fail = (error: unknown): void => {
+      this.#endWrite(path, scope);
+      if (error !== scope.thrown) path.cell.failed += 1;
+    };
+    // These run before the caller's own continuation, so that its next call finds the barrier open.
+    if (isPromise(result)) result.then(succeed, fail);
+    else succeed();
+    return result;
   }
 
   #endWrite(path: Path, scope: Scope): void {
@@ -221,7 +224,14 @@ export class BackendRouter<Api extends object> {
     return args.map((argument) => {
       if (typeof argument !== 'function') return argument;
       const work = argument as Method;
-      return (...given: readonly unknown[]) => this.#scope.run(scope, () => work(...given));
+      return async (...given: readonly unknown[]) => {
+        try {
+          return await this.#scope.run(scope, () => work(...given));
+        } catch (error) {
+          scope.thrown = error;
+          throw error;
+        }
+      };
     });
   }
 
