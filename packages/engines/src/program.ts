@@ -32,6 +32,8 @@ export interface TransactionStep {
   readonly kind: 'begin' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'rollbackToSavepoint';
   /** Only for `begin`: refuses writes for the whole transaction. Default: false. */
   readonly readOnly?: boolean | undefined;
+  /** Only for `begin`: the transaction writes to temporary tables alone and takes no lock on the dataset. Default: false. */
+  readonly temporaryOnly?: boolean | undefined;
 }
 
 /** Inserts many rows in each session's fastest correct way. Must be inside a transaction: it is several statements. */
@@ -50,7 +52,7 @@ export interface InsertColumn {
   /** The column's name as the engine has it. */
   readonly name: string;
   /** The key that holds its values in the input; undefined where the input has none (NULL is stored). */
-  readonly key: string;
+  readonly key: string | undefined;
   /** The engine's name of the column's type. */
   readonly type: string;
 }
@@ -70,7 +72,7 @@ export interface StepResult {
 }
 
 /**
- * An operation of several statements, written once: it yields a step, receives the result (or the step's error, thrown
+ * An operation of several statements, written once: it yields a step, receives the result (or the driver's error, thrown
  * at the `yield`), and returns the operation's result. The same program runs synchronously in a SQLite session and
  * asynchronously in the others.
  */

@@ -1,0 +1,257 @@
+import { type InputValue, InvalidArgumentError, ReadOnlyError } from '@changeover/core';
+import { type DuckDBConnection, type DuckDBPreparedStatement, type DuckDBResult, StatementType } from '@duckdb/node-api';
+import { insertIntoDuckdb } from './duckdb-insert.ts';
+import { type DuckdbInstanceOptions, type DuckdbLease, leaseDuckdbInstance } from './duckdb-instances.ts';
+import { bindDuckdbParam, duckdbValue } from './duckdb-values.ts';
+import { classifyError, toStorageError } from './errors.ts';
+import {
+  emptyStepResult,
+  type Program,
+  type RowForm,
+  runProgramAsync,
+  type Step,
+  type StepResult,
+  type TransactionStep,
+} from './program.ts';
+import { ProgramLine, settledWithin } from './program-line.ts';
+import { rowsFromCells, uniqueColumns } from './rows.ts';
+import type { AsyncSession, TransactionState } from './session.ts';
+import { leadingWords } from './sql-text.ts';
+import { StatementCache } from './statement-cache.ts';
+
+/** How to open a DuckDB file. */
+export interface DuckdbSessionOptions extends DuckdbInstanceOptions {
+  /** An existing database file. Opening never creates one. */
+  readonly file: string;
+  /** Prepared statements kept. Default: 50. */
+  readonly statementCacheSize?: number | undefined;
+}
+
+/** How long an interrupted statement may take to end before closing goes on without it. */
+const closeTimeoutMs = 2000;
+
+/**
+ * Opens a connection to the one instance of an existing DuckDB file.
+ *
+ * Rejects with a {@link ConnectionError} where the file is missing, no database, or locked by another process.
+ */
+export async function openDuckdbSession(options: DuckdbSessionOptions): Promise<DuckdbSession> {
+  const lease = await leaseDuckdbInstance(options.file, options);
+  let connection: DuckDBConnection | undefined;
+  try {
+    connection = await lease.instance.connect();
+    await connection.run('SET TimeZone = \'UTC\'');
+    return new DuckdbSession(lease, connection, options.statementCacheSize ?? 50);
+  } catch (error) {
+    connection?.closeSync();
+    lease.release();
+    throw toStorageError('duckdb', error);
+  }
+}
+
+/** Kinds of statements that only read. PRAGMA and SHOW that read are SELECTs to the engine. */
+const readingTypes: ReadonlySet<StatementType> = new Set([StatementType.SELECT, StatementType.EXPLAIN]);
+/** Kinds that would change the connection or the instance, under the feet of whoever uses it next. */
+const connectionTypes: ReadonlySet<StatementType> = new Set([
+  StatementType.TRANSACTION, StatementType.ATTACH, StatementType.DETACH, StatementType.SET, StatementType.VARIABLE_SET,
+  StatementType.PRAGMA, StatementType.PREPARE, StatementType.EXECUTE, StatementType.LOAD,
+]);
+/** Kinds whose number of changed rows is that of rows affected. */
+const affectingTypes: ReadonlySet<StatementType> = new Set([
+  StatementType.INSERT, StatementType.UPDATE, StatementType.DELETE, StatementType.COPY,
+]);
+
+/** One connection to a DuckDB instance. */
+export class DuckdbSession implements AsyncSession {
+  readonly engine = 'duckdb';
+  readonly #lease: DuckdbLease;
+  readonly #connection: DuckDBConnection;
+  readonly #statements: StatementCache<DuckDBPreparedStatement>;
+  readonly #line = new ProgramLine('duckdb');
+  #state: TransactionState = 'none';
+  #broken = false;
+  #running = false;
+  #closing: Promise<void> | undefined;
+
+  /** Use {@link openDuckdbSession}. */
+  constructor(lease: DuckdbLease, connection: DuckDBConnection, statementCacheSize: number) {
+    this.#lease = lease;
+    this.#connection = connection;
+    this.#statements = new StatementCache(statementCacheSize, (statement) => { statement.destroySync(); });
+  }
+
+  get usable(): boolean {
+    return !this.#broken && !this.#line.closed;
+  }
+
+  get transactionState(): TransactionState {
+    return this.#state;
+  }
+
+  run<T>(program: Program<T>): Promise<T> {
+    return this.#line.run(async () => {
+      try {
+        return await runProgramAsync(program, (step) => this.#performStep(step));
+      } catch (error) {
+        throw toStorageError('duckdb', error);
+      }
+    });
+  }
+
+  cancel(): Promise<void> {
+    if (this.#running) this.#connection.interrupt();
+    return Promise.resolve();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#end();
+    return this.#closing;
+  }
+
+  async #end(): Promise<void> {
+    const ended = this.#line.close();
+    if (this.#running) this.#connection.interrupt();
+    // Closing under a running statement is not safe: then it is closed when the statement ends, and nobody waits.
+    const closed = ended.then(() => { this.#release(); });
+    await settledWithin(closed, closeTimeoutMs);
+  }
+
+  #release(): void {
+    this.#statements.clear();
+    this.#connection.closeSync();
+    this.#lease.release();
+  }
+
+  async #performStep(step: Step): Promise<StepResult> {
+    this.#running = true;
+    try {
+      switch (step.kind) {
+        case 'all': return await this.#result(await this.#runPrepared(step.sql, step.params), step.form);
+        case 'run': return await this.#affected(await this.#runPrepared(step.sql, step.params));
+        case 'query': return await this.#query(step.sql, step.params, step.form);
+        case 'execute': return await this.#execute(step.sql, step.params);
+        case 'insert':
+          await insertIntoDuckdb(this.#connection, step);
+          return emptyStepResult;
+        default: return await this.#control(step);
+      }
+    } catch (error) {
+      this.#noteError(error);
+      throw error;
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  #noteError(error: unknown): void {
+    const message = error instanceof Error ? error.message : '';
+    if (/transaction is aborted/i.test(message) && this.#state === 'open') this.#state = 'failed';
+    if (/^FATAL Error|database has been invalidated/i.test(message)) this.#broken = true;
+    if (classifyError('duckdb', error) === 'connection') this.#broken = true;
+  }
+
+  async #prepare(sql: string): Promise<DuckDBPreparedStatement> {
+    const known = this.#statements.get(sql);
+    if (known !== undefined) return known;
+    const statement = await this.#prepareOne(sql);
+    this.#statements.set(sql, statement);
+    return statement;
+  }
+
+  async #prepareOne(sql: string): Promise<DuckDBPreparedStatement> {
+    if (leadingWords(sql, 1).length === 0) throw oneStatement('none');
+    const extracted = await this.#connection.extractStatements(sql);
+    if (extracted.count !== 1) throw oneStatement(String(extracted.count));
+    return extracted.prepare(0);
+  }
+
+  async #runPrepared(sql: string, params: readonly InputValue[] | undefined): Promise<DuckDBResult> {
+    return this.#runStatement(await this.#prepare(sql), params);
+  }
+
+  async #runStatement(statement: DuckDBPreparedStatement, params: readonly InputValue[] | undefined): Promise<DuckDBResult> {
+    const values = params ?? [];
+    if (values.length !== statement.parameterCount) {
+      throw new InvalidArgumentError(`Expected ${statement.parameterCount} parameters, found ${values.length}.`, {
+        engine: 'duckdb',
+      });
+    }
+    statement.clearBindings();
+    values.forEach((value, index) => { bindDuckdbParam(statement, index + 1, value); });
+    return statement.run();
+  }
+
+  async #result(result: DuckDBResult, form: RowForm = 'objects'): Promise<StepResult> {
+    const columns = uniqueColumns(result.columnNames());
+    const cells = [];
+    for (const chunk of await result.fetchAllChunks()) {
+      const vectors = chunk.getColumns();
+      for (let row = 0; row < chunk.rowCount; row += 1) cells.push(vectors.map((vector) => duckdbValue(vector[row])));
+    }
+    if (form === 'cells') return { columns, rows: [], cells, rowsAffected: 0 };
+    return { columns, rows: rowsFromCells(columns, cells), cells: [], rowsAffected: 0 };
+  }
+
+  async #affected(result: DuckDBResult): Promise<StepResult> {
+    if (!affectingTypes.has(result.statementType)) return emptyStepResult;
+    // With RETURNING the rows are counted, for the engine counts none then.
+    const returned = result.columnName(0) === 'Count' ? 0 : (await result.fetchAllChunks()).reduce((sum, chunk) => sum + chunk.rowCount, 0);
+    return { ...emptyStepResult, rowsAffected: Math.max(returned, result.rowsChanged) };
+  }
+
+  async #query(sql: string, params: readonly InputValue[] | undefined, form?: RowForm): Promise<StepResult> {
+    const words = leadingWords(sql, 3);
+    const statement = await this.#prepare(sql);
+    const explainsAnother = words[0] === 'EXPLAIN' && words[1] === 'ANALYZE' && !readingWords.has(words[2] ?? '');
+    if (!readingTypes.has(statement.statementType) || explainsAnother || /\bnextval\s*\(/i.test(sql)) {
+      throw new ReadOnlyError('query takes one statement that only reads and returns rows. Use execute to write.', {
+        engine: 'duckdb',
+      });
+    }
+    return this.#result(await this.#runStatement(statement, params), form);
+  }
+
+  async #execute(sql: string, params: readonly InputValue[] | undefined): Promise<StepResult> {
+    const statement = await this.#prepare(sql);
+    if (connectionTypes.has(statement.statementType)) {
+      throw new InvalidArgumentError(`execute does not take ${leadingWords(sql, 1).join('')}, which would change the state ` +
+        'of the connection. Use transaction for several statements in one.', { engine: 'duckdb' });
+    }
+    return this.#affected(await this.#runStatement(statement, params));
+  }
+
+  async #control(step: TransactionStep): Promise<StepResult> {
+    switch (step.kind) {
+      case 'begin':
+        await this.#connection.run(step.readOnly === true ? 'BEGIN TRANSACTION READ ONLY' : 'BEGIN TRANSACTION');
+        this.#state = 'open';
+        break;
+      case 'commit':
+        this.#state = 'committing';
+        try {
+          await this.#connection.run('COMMIT');
+        } finally {
+          // A commit that fails has rolled back: the engine is in this process, so there is no third answer.
+          this.#state = 'none';
+        }
+        break;
+      case 'rollback':
+        if (this.#state === 'none') break;
+        this.#state = 'none';
+        await this.#connection.run('ROLLBACK');
+        break;
+      case 'savepoint':
+      case 'release':
+      case 'rollbackToSavepoint':
+        throw new InvalidArgumentError('DuckDB has no savepoints.', { engine: 'duckdb' });
+    }
+    return emptyStepResult;
+  }
+}
+
+/** What EXPLAIN ANALYZE may run. */
+const readingWords: ReadonlySet<string> = new Set(['SELECT', 'WITH', 'FROM', 'VALUES', 'TABLE', 'DESCRIBE', 'SHOW', 'SUMMARIZE']);
+
+function oneStatement(found: string): InvalidArgumentError {
+  return new InvalidArgumentError(`Expected exactly one SQL statement, found ${found}.`, { engine: 'duckdb' });
+}

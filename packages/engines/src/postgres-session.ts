@@ -1,0 +1,500 @@
+import {
+  ConnectionError,
+  DatasetNotFoundError,
+  datasetSchema,
+  InvalidArgumentError,
+  type InputValue,
+  ReadOnlyError,
+  StatementError,
+} from '@changeover/core';
+import pg from 'pg';
+import { quoteIdentifier } from './dialect/dialect.ts';
+import { classifyError, toStorageError } from './errors.ts';
+import { inputCells } from './input-cells.ts';
+import { CopyQuery, type PostgresResult, ValueQuery, type WireConnection } from './postgres-query.ts';
+import { copyText, postgresParam, postgresParser } from './postgres-values.ts';
+import {
+  emptyStepResult,
+  type InsertStep,
+  type Program,
+  runProgramAsync,
+  type Step,
+  type StepResult,
+  type TransactionStep,
+} from './program.ts';
+import { ProgramLine, settledWithin } from './program-line.ts';
+import type { AsyncSession, TransactionState } from './session.ts';
+import { leadingWords } from './sql-text.ts';
+import { StatementCache } from './statement-cache.ts';
+
+/** How to reach a PostgreSQL database. */
+export interface PostgresSessionOptions {
+  /** `postgres://` URL of the server and database. */
+  readonly url: string;
+  /** The dataset whose schema is worked in; it must exist. Absent for work on the datasets themselves. */
+  readonly dataset?: string | undefined;
+  /** Default: 5000. */
+  readonly connectTimeoutMs?: number | undefined;
+  /** The server gives a statement up after this time. Default: none. */
+  readonly statementTimeoutMs?: number | undefined;
+  /** The server ends a session that leaves a transaction open and idle for this long. Default: 60000. */
+  readonly idleInTransactionTimeoutMs?: number | undefined;
+  /** Prepared statements kept. Default: 100. */
+  readonly statementCacheSize?: number | undefined;
+  /** Shown by the server's `pg_stat_activity`. Default: `changeover`. */
+  readonly applicationName?: string | undefined;
+}
+
+/** How long a connection may take to say goodbye before its socket is cut. */
+const closeTimeoutMs = 1000;
+const copyChunkCharacters = 65_536;
+
+/** What of the driver's client is used beside its public types. */
+interface DriverClient {
+  readonly connection: WireConnection & {
+    on(event: 'parameterStatus', listener: (message: { parameterName: string; parameterValue: string }) => void): void;
+    readonly stream: { destroy(): void };
+    readonly parsedStatements: Record<string, string>;
+    readonly submittedNamedStatements: Record<string, string>;
+  };
+  readonly processID: number | null;
+  readonly secretKey: unknown;
+  readonly host: string;
+  readonly port: number;
+  readonly ssl: boolean | object;
+  getTransactionStatus(): string | null;
+}
+
+interface CancelConnection {
+  connect(portOrPath: number | string, host?: string): void;
+  cancel(processId: number | null, secretKey: unknown): void;
+  on(event: string, listener: (error?: Error) => void): void;
+  readonly stream: { destroy(): void };
+}
+
+const CancelConnectionClass = (pg as unknown as { Connection: new (config: Record<string, unknown>) => CancelConnection })
+  .Connection;
+
+/**
+ * Connects, in UTC and with the dataset's schema as the only search path.
+ *
+ * Rejects with a {@link ConnectionError} where the server can't be reached in time, and with a
+ * {@link DatasetNotFoundError} where the dataset doesn't exist.
+ */
+export async function connectPostgres(options: PostgresSessionOptions): Promise<PostgresSession> {
+  const connectTimeoutMs = options.connectTimeoutMs ?? 5000;
+  let client: pg.Client;
+  try {
+    client = new pg.Client(clientConfig(options, connectTimeoutMs));
+  } catch (error) {
+    throw connectError(options, error);
+  }
+  // Without a listener, the loss of an idle connection ends the process.
+  client.on('error', () => undefined);
+  const session = new PostgresSession(client, searchPath(options), options.statementCacheSize ?? 100, connectTimeoutMs);
+  try {
+    await client.connect();
+    if (options.dataset !== undefined) await session.requireSchema(options.dataset);
+    return session;
+  } catch (error) {
+    await session.close();
+    if (error instanceof DatasetNotFoundError) throw error;
+    throw connectError(options, error);
+  }
+}
+
+function clientConfig(options: PostgresSessionOptions, connectTimeoutMs: number): pg.ClientConfig {
+  const settings: Record<string, string> = {
+    TimeZone: 'UTC',
+    DateStyle: 'ISO',
+    IntervalStyle: 'postgres',
+    bytea_output: 'hex',
+    // Or a scan would begin where another's is, and LIMIT would not give the first rows.
+    synchronize_seqscans: 'off',
+    extra_float_digits: '1',
+    client_min_messages: 'warning',
+    search_path: searchPath(options),
+  };
+  return {
+    connectionString: options.url,
+    connectionTimeoutMillis: connectTimeoutMs,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    application_name: options.applicationName ?? 'changeover',
+    idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs ?? 60_000,
+    ...(options.statementTimeoutMs === undefined ? {} : { statement_timeout: options.statementTimeoutMs }),
+    options: Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`).join(' '),
+    types: { getTypeParser: ((typeId: number) => postgresParser(typeId)) as typeof pg.types.getTypeParser },
+  };
+}
+
+function searchPath({ dataset }: PostgresSessionOptions): string {
+  return dataset === undefined ? 'pg_catalog' : quoteIdentifier(datasetSchema(dataset));
+}
+
+function connectError(options: PostgresSessionOptions, error: unknown): ConnectionError {
+  const reason = toStorageError('postgresql', error);
+  return new ConnectionError(
+    `PostgreSQL at ${shownUrl(options.url)} could not be reached: ${reason.message} Check DATABASE_URL and that the ` +
+      'server runs and takes connections.',
+    { engine: 'postgresql', dataset: options.dataset, cause: error, retryable: true },
+  );
+}
+
+/** Host, port and database; never the password. */
+function shownUrl(url: string): string {
+  try {
+    const { host, pathname } = new URL(url);
+    return `${host}${pathname}`;
+  } catch {
+    return 'the configured URL';
+  }
+}
+
+/** Statements that would change what the connection is, under the feet of whoever uses it next. */
+const connectionWords: ReadonlySet<string> = new Set([
+  'BEGIN', 'START', 'COMMIT', 'END', 'ROLLBACK', 'ABORT', 'SAVEPOINT', 'RELEASE', 'PREPARE', 'EXECUTE', 'DEALLOCATE',
+  'DISCARD', 'RESET', 'LISTEN', 'UNLISTEN', 'LOAD', 'COPY', 'SET',
+]);
+/** What a reading statement begins with; whether it writes all the same is the server's to say. */
+const readingWords: ReadonlySet<string> = new Set(['SELECT', 'WITH', 'VALUES', 'TABLE', 'EXPLAIN', 'SHOW']);
+/** Statements worth keeping prepared. */
+const namedWords: ReadonlySet<string> = new Set(['SELECT', 'WITH', 'VALUES', 'TABLE', 'INSERT', 'UPDATE', 'DELETE']);
+/** Commands whose number of rows is that of rows affected. */
+const affectingCommands: ReadonlySet<string> = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE', 'COPY']);
+/** Settings that the server reports and that must stay as they were set at connecting. */
+const keptSettings: ReadonlySet<string> = new Set(['TimeZone', 'DateStyle', 'IntervalStyle', 'search_path', 'client_encoding']);
+
+/** One connection to a PostgreSQL server. */
+export class PostgresSession implements AsyncSession {
+  readonly engine = 'postgresql';
+  readonly #client: pg.Client;
+  readonly #driver: DriverClient;
+  readonly #schema: string;
+  readonly #connectTimeoutMs: number;
+  readonly #line = new ProgramLine('postgresql');
+  readonly #statements: StatementCache<string>;
+  readonly #settings = new Map<string, string>();
+  readonly #changedSettings = new Map<string, string>();
+  readonly #evicted: string[] = [];
+  #statementNumber = 0;
+  #lost = false;
+  #closing: Promise<void> | undefined;
+  #committing = false;
+  #readOnlyDefault = false;
+  #cancelling: Promise<void> | undefined;
+  #running = false;
+
+  /** Use {@link connectPostgres}. */
+  constructor(client: pg.Client, schema: string, statementCacheSize: number, connectTimeoutMs: number) {
+    this.#client = client;
+    this.#schema = schema;
+    this.#driver = client as unknown as DriverClient;
+    this.#connectTimeoutMs = connectTimeoutMs;
+    this.#statements = new StatementCache(statementCacheSize, (name) => this.#evicted.push(name));
+    client.on('error', () => { this.#lost = true; });
+    client.on('end', () => { this.#lost = true; });
+    this.#driver.connection.on('parameterStatus', ({ parameterName, parameterValue }) => {
+      this.#noteSetting(parameterName, parameterValue);
+    });
+  }
+
+  get usable(): boolean {
+    if (this.#lost || this.#line.closed) return false;
+    return this.transactionState !== 'none' || this.#changedSettings.size === 0;
+  }
+
+  get transactionState(): TransactionState {
+    if (this.#committing) return 'committing';
+    switch (this.#driver.getTransactionStatus()) {
+      case 'T': return 'open';
+      case 'E': return 'failed';
+      default: return 'none';
+    }
+  }
+
+  run<T>(program: Program<T>): Promise<T> {
+    return this.#line.run(async () => {
+      try {
+        return await runProgramAsync(program, (step) => this.#performStep(step));
+      } catch (error) {
+        throw toStorageError('postgresql', error);
+      }
+    });
+  }
+
+  /** @throws {DatasetNotFoundError} where the dataset has no schema. */
+  async requireSchema(dataset: string): Promise<void> {
+    const { rows } = await this.#send('SELECT 1 AS one FROM pg_catalog.pg_namespace WHERE nspname = $1', [
+      datasetSchema(dataset),
+    ], false, false);
+    if (rows.length === 0) throw new DatasetNotFoundError(dataset, { engine: 'postgresql' });
+  }
+
+  async cancel(): Promise<void> {
+    if (!this.#running || this.#lost) return;
+    this.#cancelling ??= this.#requestCancel().finally(() => { this.#cancelling = undefined; });
+    await this.#cancelling;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#end();
+    return this.#closing;
+  }
+
+  async #end(): Promise<void> {
+    const ended = this.#line.close();
+    // A statement in flight would keep the server's answer to a goodbye waiting.
+    if (this.#running || this.#lost) this.#driver.connection.stream.destroy();
+    else if (!await settledWithin(this.#client.end(), closeTimeoutMs)) this.#driver.connection.stream.destroy();
+    await settledWithin(ended, closeTimeoutMs);
+    this.#lost = true;
+  }
+
+  #noteSetting(name: string, value: string): void {
+    if (name === 'default_transaction_read_only') this.#readOnlyDefault = value === 'on';
+    if (!keptSettings.has(name)) return;
+    const first = this.#settings.get(name);
+    if (first === undefined) this.#settings.set(name, value);
+    else if (first === value) this.#changedSettings.delete(name);
+    else this.#changedSettings.set(name, value);
+  }
+
+  async #performStep(step: Step): Promise<StepResult> {
+    if (this.#cancelling !== undefined) await this.#cancelling;
+    this.#running = true;
+    try {
+      switch (step.kind) {
+        case 'all':
+        case 'run': return this.#stepResult(await this.#send(step.sql, step.params, step.form === 'cells', true));
+        case 'query': return await this.#query(step.sql, step.params, step.form === 'cells');
+        case 'execute': return await this.#execute(step.sql, step.params);
+        case 'insert': return await this.#insert(step);
+        default: return await this.#control(step);
+      }
+    } catch (error) {
+      if (classifyError('postgresql', error) === 'connection') this.#lost = true;
+      throw error;
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  #stepResult({ columns, rows, cells, command, rowCount }: PostgresResult): StepResult {
+    return { columns, rows, cells, rowsAffected: affectingCommands.has(command ?? '') ? rowCount : 0 };
+  }
+
+  async #query(sql: string, params: readonly InputValue[] | undefined, cells: boolean): Promise<StepResult> {
+    const [word = ''] = leadingWords(sql, 1);
+    if (word !== '' && !readingWords.has(word)) {
+      throw new ReadOnlyError(`query takes a statement that only reads, found ${word}. Use execute to write.`, {
+        engine: 'postgresql',
+      });
+    }
+    if (this.transactionState === 'none') {
+      await this.#setReadOnlyDefault(true);
+      return this.#stepResult(await this.#one(sql, params, cells));
+    }
+    // The server refuses writes inside this savepoint, and whatever fails in it doesn't fail the transaction.
+    await this.#simple('SAVEPOINT _changeover_read; SET LOCAL transaction_read_only = on');
+    try {
+      const result = this.#stepResult(await this.#one(sql, params, cells));
+      await this.#simple('RELEASE SAVEPOINT _changeover_read');
+      return result;
+    } catch (error) {
+      await this.#simple('ROLLBACK TO SAVEPOINT _changeover_read; RELEASE SAVEPOINT _changeover_read').catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async #execute(sql: string, params: readonly InputValue[] | undefined): Promise<StepResult> {
+    const [word = '', second] = leadingWords(sql, 2);
+    if (connectionWords.has(word) && !(word === 'SET' && second === 'LOCAL')) {
+      throw new InvalidArgumentError(`execute does not take ${word}, which would change the state of the connection. ` +
+        'Use transaction for several statements in one.', { engine: 'postgresql' });
+    }
+    if (this.transactionState === 'none') await this.#setReadOnlyDefault(false);
+    const { rowsAffected } = this.#stepResult(await this.#one(sql, params, false));
+    return { ...emptyStepResult, rowsAffected };
+  }
+
+  /** Exactly one statement of the caller's. */
+  async #one(sql: string, params: readonly InputValue[] | undefined, cells: boolean): Promise<PostgresResult> {
+    let result: PostgresResult;
+    try {
+      result = await this.#send(sql, params, cells, true);
+    } catch (error) {
+      if (/cannot insert multiple commands into a prepared statement/.test((error as Error).message)) {
+        throw new InvalidArgumentError('Expected exactly one SQL statement, found several.', {
+          engine: 'postgresql',
+          cause: error,
+        });
+      }
+      throw error;
+    }
+    if (result.command === null) {
+      throw new InvalidArgumentError('Expected exactly one SQL statement, found none.', { engine: 'postgresql' });
+    }
+    return result;
+  }
+
+  async #setReadOnlyDefault(readOnly: boolean): Promise<void> {
+    if (this.#readOnlyDefault === readOnly) return;
+    await this.#simple(`SET default_transaction_read_only = ${readOnly ? 'on' : 'off'}`);
+    // Servers before 14 don't report it.
+    this.#readOnlyDefault = readOnly;
+  }
+
+  async #insert(step: InsertStep): Promise<StepResult> {
+    const { columns } = step;
+    const cells = inputCells(step.rows, columns.map(({ key }) => key));
+    if (cells.count === 0) return emptyStepResult;
+    const schema = step.temporary === true ? 'pg_temp' : this.#schema;
+    const table = `${schema}.${quoteIdentifier(step.table)}`;
+    const names = columns.map(({ name }) => quoteIdentifier(name)).join(', ');
+    const types = columns.map(({ type }) => type);
+    const rowsAffected = await new Promise<number>((resolve, reject) => {
+      const query = new CopyQuery(`COPY ${table} (${names}) FROM STDIN`, copyChunks(cells, types), (error, count = 0) => {
+        if (error === null) resolve(count);
+        else reject(error);
+      });
+      this.#client.query(query as unknown as pg.Submittable);
+    });
+    return { ...emptyStepResult, rowsAffected };
+  }
+
+  async #control(step: TransactionStep): Promise<StepResult> {
+    switch (step.kind) {
+      case 'begin':
+        await this.#simple(step.readOnly === true ? 'BEGIN READ ONLY' : 'BEGIN READ WRITE');
+        break;
+      case 'commit':
+        await this.#commit();
+        break;
+      case 'rollback':
+        if (this.transactionState !== 'none') await this.#simple('ROLLBACK');
+        break;
+      case 'savepoint':
+        await this.#simple('SAVEPOINT _changeover');
+        break;
+      case 'release':
+        await this.#simple('RELEASE SAVEPOINT _changeover');
+        break;
+      case 'rollbackToSavepoint':
+        await this.#simple('ROLLBACK TO SAVEPOINT _changeover; RELEASE SAVEPOINT _changeover');
+        break;
+    }
+    return emptyStepResult;
+  }
+
+  async #commit(): Promise<void> {
+    this.#committing = true;
+    try {
+      const { command } = await this.#simple('COMMIT');
+      this.#committing = false;
+      if (command === 'ROLLBACK') {
+        throw new StatementError('A statement of the transaction had failed, so PostgreSQL rolled all of it back.', {
+          engine: 'postgresql',
+        });
+      }
+    } catch (error) {
+      // Where the connection was lost, nobody knows: the state says so from now on.
+      if (classifyError('postgresql', error) !== 'connection') this.#committing = false;
+      throw error;
+    }
+  }
+
+  /** Statements of our own, without parameters: one round trip, several at once if need be. */
+  #simple(sql: string): Promise<PostgresResult> {
+    return this.#submit({ text: sql }, false);
+  }
+
+  async #send(
+    sql: string,
+    params: readonly InputValue[] | undefined,
+    cells: boolean,
+    mayName: boolean,
+  ): Promise<PostgresResult> {
+    const values = (params ?? []).map(postgresParam);
+    // Inside a transaction a prepared plan that went stale would fail the whole of it.
+    const name = mayName && this.transactionState === 'none' ? await this.#statementName(sql) : undefined;
+    if (name === undefined) return this.#submit({ text: sql, values, queryMode: 'extended' }, cells);
+    try {
+      return await this.#submit({ name, text: sql, values }, cells);
+    } catch (error) {
+      if (!isStalePlan(error)) throw error;
+      // The table has other columns than when it was prepared; nothing was run.
+      this.#statements.delete(sql);
+      await this.#deallocate(name);
+      return this.#submit({ text: sql, values, queryMode: 'extended' }, cells);
+    }
+  }
+
+  async #statementName(sql: string): Promise<string | undefined> {
+    const known = this.#statements.get(sql);
+    if (known !== undefined) return known;
+    if (!namedWords.has(leadingWords(sql, 1)[0] ?? '')) return undefined;
+    this.#statementNumber += 1;
+    const name = `c${this.#statementNumber}`;
+    this.#statements.set(sql, name);
+    for (const evicted of this.#evicted.splice(0)) await this.#deallocate(evicted);
+    return name;
+  }
+
+  async #deallocate(name: string): Promise<void> {
+    const { parsedStatements, submittedNamedStatements } = this.#driver.connection;
+    // One that failed to parse was never there.
+    if (parsedStatements[name] !== undefined) await this.#simple(`DEALLOCATE ${name}`);
+    Reflect.deleteProperty(parsedStatements, name);
+    Reflect.deleteProperty(submittedNamedStatements, name);
+  }
+
+  #submit(config: Record<string, unknown>, cells: boolean): Promise<PostgresResult> {
+    return new Promise((resolve, reject) => {
+      const query = new ValueQuery(config, cells, (error, result) => {
+        if (error !== null) reject(error);
+        else if (result !== undefined) resolve(result);
+      });
+      this.#client.query(query as unknown as pg.Submittable);
+    });
+  }
+
+  /** A cancel request travels on a connection of its own. */
+  async #requestCancel(): Promise<void> {
+    const { host, port, ssl, processID, secretKey } = this.#driver;
+    const connection = new CancelConnectionClass({ ssl });
+    const sent = new Promise<void>((resolve) => {
+      const send = (): void => { connection.cancel(processID, secretKey); };
+      connection.on('connect', () => { if (ssl === false) send(); });
+      connection.on('sslconnect', send);
+      connection.on('error', () => { resolve(); });
+      connection.on('end', () => { resolve(); });
+    });
+    if (host.startsWith('/')) connection.connect(`${host}/.s.PGSQL.${port}`);
+    else connection.connect(port, host);
+    await settledWithin(sent, this.#connectTimeoutMs);
+    connection.stream.destroy();
+  }
+}
+
+function isStalePlan(error: unknown): boolean {
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  return code === '0A000' && typeof message === 'string' && message.includes('cached plan must not change result type');
+}
+
+function* copyChunks(cells: ReturnType<typeof inputCells>, types: readonly string[]): Generator<string, undefined> {
+  let chunk = '';
+  for (let row = 0; row < cells.count; row += 1) {
+    for (let column = 0; column < types.length; column += 1) {
+      if (column > 0) chunk += '\t';
+      chunk += copyText(cells.value(row, column), types[column] ?? 'text');
+    }
+    chunk += '\n';
+    if (chunk.length >= copyChunkCharacters) {
+      yield chunk;
+      chunk = '';
+    }
+  }
+  if (chunk !== '') yield chunk;
+  return undefined;
+}

@@ -1,0 +1,39 @@
+import type { Row, Value } from '@changeover/core';
+
+/** Columns' names made unique: where one comes twice, the later ones are `name:1`, `name:2`, …, so that no value is lost. */
+export function uniqueColumns(names: readonly string[]): string[] {
+  if (new Set(names).size === names.length) return [...names];
+  const taken = new Set(names);
+  const seen = new Set<string>();
+  return names.map((name) => {
+    if (!seen.has(name)) {
+      seen.add(name);
+      return name;
+    }
+    let number = 1;
+    while (taken.has(`${name}:${number}`)) number += 1;
+    const unique = `${name}:${number}`;
+    taken.add(unique);
+    return unique;
+  });
+}
+
+/** Objects from lists of values. `columns` must be unique. */
+export function rowsFromCells(columns: readonly string[], cells: readonly (readonly Value[])[]): Row[] {
+  const plain = !columns.includes('__proto__');
+  return cells.map((values) => {
+    const row: Row = {};
+    for (let index = 0; index < columns.length; index += 1) {
+      const column = columns[index] as string;
+      const value = values[index] as Value;
+      if (plain) row[column] = value;
+      else setOwn(row, column, value);
+    }
+    return row;
+  });
+}
+
+/** Sets a property of its own even where it is called `__proto__`, which an assignment would not. */
+export function setOwn(row: Row, column: string, value: Value): void {
+  Object.defineProperty(row, column, { value, writable: true, enumerable: true, configurable: true });
+}

@@ -1,0 +1,81 @@
+import { InvalidArgumentError, type InputValue } from '@changeover/core';
+import { isDate, timestampText } from './date-text.ts';
+
+const maxInt32 = 2 ** 31;
+const noParams: unknown[] = [];
+const biggest = 2n ** 63n - 1n;
+const smallest = -(2n ** 63n);
+
+/** Values to bind. */
+export function sqliteParams(params: readonly InputValue[] | undefined): unknown[] {
+  if (params === undefined || params.length === 0) return noParams;
+  return params.map((value) => sqliteCell(value));
+}
+
+/**
+ * A value as better-sqlite3 binds it.
+ *
+ * @param type the column's declared type, if it is for one.
+ * @throws {InvalidArgumentError} for what SQLite can't store.
+ */
+export function sqliteCell(value: InputValue, type?: string): unknown {
+  switch (typeof value) {
+    case 'string':
+      return value;
+    case 'number':
+      // better-sqlite3 binds every number past 32 bits as a REAL, which would read as 3000000000.0 in a text column.
+      if (Number.isSafeInteger(value) && (value >= maxInt32 || value < -maxInt32)) return BigInt(value);
+      return value;
+    case 'boolean':
+      return type === 'TEXT' ? String(value) : value ? 1 : 0;
+    case 'undefined':
+      return null;
+    case 'bigint':
+      if (value <= biggest && value >= smallest) return value;
+      if (type === 'TEXT') return String(value);
+      throw new InvalidArgumentError('SQLite holds integers of 64 bits; found a larger one. Pass it as text.');
+    case 'object':
+      return sqliteObject(value);
+    default:
+      throw new InvalidArgumentError(`A value of type ${typeof value} can't be stored.`);
+  }
+}
+
+function sqliteObject(value: Exclude<InputValue, string | number | boolean | undefined | bigint>): unknown {
+  if (value === null) return null;
+  if (ArrayBuffer.isView(value)) {
+    return Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  }
+  return isDate(value) ? timestampText(value) : jsonText(value);
+}
+
+/** Node has it from 22 on, the library of ES2024's types has not. */
+const { rawJSON: rawJson } = JSON as unknown as { rawJSON(text: string): unknown };
+
+/** JSON of a nested value; `bigint` as a JSON number with all its digits. */
+export function jsonText(value: unknown): string {
+  const text = stringify(value);
+  if (text === undefined) throw new InvalidArgumentError('A nested value that has no JSON form can\'t be stored.');
+  return text;
+}
+
+function stringify(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    if (!holdsBigint(value)) {
+      throw new InvalidArgumentError('A nested value that refers to itself can\'t be stored.', { cause: error });
+    }
+  }
+  return JSON.stringify(value, (_key, item: unknown) => {
+    if (typeof item !== 'bigint') return item;
+    return rawJson(String(item));
+  });
+}
+
+/** Cyclic values end at the depth limit, not in an endless walk. */
+function holdsBigint(value: unknown, depth = 0): boolean {
+  if (typeof value === 'bigint') return true;
+  if (typeof value !== 'object' || value === null || depth > 100) return false;
+  return Object.values(value).some((item) => holdsBigint(item, depth + 1));
+}
