@@ -37,6 +37,8 @@ const serverScript = `
     ] },
   });
   console.log('PORT ' + server.address().port);
+  // Not left behind when the tests are killed.
+  process.stdin.on('end', () => { process.exit(); }).resume();
 `;
 
 const dropScript = `
@@ -60,7 +62,7 @@ function databaseUrl(): string {
 
 function run(script: string, args: readonly string[]): ChildProcess {
   return spawn(process.execPath, ['--input-type=module', '--eval', script, ...args], {
-    cwd: import.meta.dirname, stdio: ['ignore', 'pipe', 'inherit'],
+    cwd: import.meta.dirname, stdio: ['pipe', 'pipe', 'inherit'],
   });
 }
 

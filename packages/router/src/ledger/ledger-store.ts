@@ -1,0 +1,40 @@
+import type { Stage } from '@changeover/core';
+
+/** One line of the ledger: a dataset's change of stage, or of being held. */
+export interface LedgerChange {
+  /** Given by the store, growing. */
+  readonly sequence: number;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly backend: string;
+  /** The empty string stands for all datasets of the backend. */
+  readonly dataset: string;
+  readonly from: Stage;
+  readonly to: Stage;
+  /** True where the dataset stays at `to` until a person resumes it, whatever the flag asks. */
+  readonly held: boolean;
+  /** A person, `flag`, or `guardrail`. */
+  readonly who: string;
+  readonly reason: string;
+  /** Of the flag data that asked for it; the empty string where none did. */
+  readonly revision: string;
+}
+
+/** A line to be written, after the line that the writer knew to be the dataset's last; 0 where there was none. */
+export type NewLedgerChange = Omit<LedgerChange, 'sequence'> & { readonly previous: number };
+
+/** The sequences of lines that were written, in their order. */
+export type AppendedLines = readonly (number | undefined)[];
+
+/** Each line is on the disk before it counts; written together, many take little longer than one. */
+export const maxLinesAtOnce = 100;
+
+/** Where the ledger is kept. The functions may answer at once or by a promise. */
+export interface LedgerStore {
+  /** Lines after `sequence`, in order. Lines that were given before may come again. */
+  read(sequence: number): readonly LedgerChange[] | Promise<readonly LedgerChange[]>;
+  /** Writes lines of different datasets, at most {@link maxLinesAtOnce}, in one transaction. Gives the sequence of
+   * each, or undefined where `previous` isn't the dataset's last line any more: somebody else was first. */
+  append(changes: readonly NewLedgerChange[]): AppendedLines | Promise<AppendedLines>;
+  close(): void | Promise<void>;
+}
