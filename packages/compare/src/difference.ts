@@ -1,17 +1,33 @@
-import equal from 'fast-deep-equal';
-import { digestRows } from './digest.ts';
+import type { Row } from '@changeover/core';
+import equal from 'fast-deep-equal/es6/index.js';
+import { isPlain } from './canonical.ts';
+import { asTable, type Table } from './digest.ts';
+import { type ColumnRules, noColumnRules } from './column-rules.ts';
+import { pairRows, type RowPairing } from './row-pairing.ts';
+import { sameValue } from './row-hasher.ts';
+import { typeName, typesDiffer } from './value-type.ts';
 
-/** The kinds of difference, from the most to the least telling: the first that applies names the mismatch. */
-export const differenceClasses = ['error', 'columns', 'missing-row', 'extra-row', 'order', 'type', 'value'] as const;
+/**
+ * The kinds of difference, in the order of precedence: the first that applies names the mismatch.
+ *
+ * - `error`: one leg failed, or both did in different ways. Never found here, since results alone are compared here.
+ * - `columns`: other names, other order of names, or a row with other names than the rest.
+ * - `missing-row`, `extra-row`: a row (or an element of a list) that only the legacy, or only the pooled leg has, and that
+ *   is no changed row of the other's.
+ * - `type`: a value of another type. NULL is of every type.
+ * - `value`: another value of the same type.
+ * - `order`: the same rows in another order where the order was promised.
+ */
+export const differenceClasses = ['error', 'columns', 'missing-row', 'extra-row', 'type', 'value', 'order'] as const;
 
 /** One kind of difference. */
 export type DifferenceClass = (typeof differenceClasses)[number];
 
 /** One place where two results differ. */
 export interface CellDifference {
-  /** Position of the row in the legacy leg's result; in the pooled leg's for an extra row. */
+  /** Position of the row in the legacy leg's result; in the pooled leg's for an extra row. 0 in what is no list. */
   readonly row: number;
-  /** Undefined where the whole row is missing or extra. */
+  /** The column, or the path inside a nested value. Undefined where the whole row is missing, extra or moved. */
   readonly column: string | undefined;
   readonly legacy: unknown;
   readonly pooled: unknown;
@@ -22,107 +38,207 @@ export interface Difference {
   readonly class: DifferenceClass;
   /** The columns that differ, in order; empty where whole rows do. */
   readonly columns: readonly string[];
+  /** The first few places. */
+  readonly cells: readonly CellDifference[];
+  /** Rows that only the legacy leg has, only the pooled leg has, and both have with different values. */
+  readonly rows: { readonly missing: number; readonly extra: number; readonly changed: number };
+}
+
+/** Places shown of one mismatch. */
+const maxCells = 5;
+/** Changed rows looked at cell by cell; the columns and the class of a larger difference are told from these. */
+const maxChangedRows = 10_000;
+/** Levels that are walked down into a nested value to show the place. */
+const maxPathDepth = 8;
+
+const noRows = { missing: 0, extra: 0, changed: 0 } as const;
+
+/**
+ * Finds how two results differ; undefined where they don't, by the same canonical values as the digests, or where rules
+ * allow what they differ in. The work grows with the number of rows, not with its square.
+ *
+ * @param ordered the operation promises the order of its rows.
+ */
+export function findDifference(
+  legacy: unknown,
+  pooled: unknown,
+  ordered: boolean,
+  rules: ColumnRules = noColumnRules,
+): Difference | undefined {
+  const [a, b] = [asTable(legacy), asTable(pooled)];
+  if (a !== undefined && b !== undefined) return tableDifference(a, b, ordered, rules);
+  if (Array.isArray(legacy) && Array.isArray(pooled)) {
+    const [left, right] = [asSingleColumn(legacy), asSingleColumn(pooled)];
+    const difference = rowsDifference(left, right, [element], ordered, rules);
+    return difference === undefined ? undefined : withPaths(difference);
+  }
+  return valueDifference(legacy, pooled);
+}
+
+/** Groups mismatches of one reason: the operation, the class, where, and the types, but no values. */
+export function fingerprintOf(operation: string, difference: Difference): string {
+  const [cell] = difference.cells;
+  const withTypes = (difference.class === 'type' || difference.class === 'value') && cell !== undefined;
+  const types = withTypes ? [`${typeName(cell.legacy)}/${typeName(cell.pooled)}`] : [];
+  const places = difference.columns.slice(0, 8).map((column) => JSON.stringify(column.slice(0, 80).replaceAll(/\[\d+\]/g, '[]')));
+  const more = difference.columns.length > places.length ? [`and ${String(difference.columns.length - places.length)} more`] : [];
+  return [operation, difference.class, ...new Set([...places, ...more]), ...types].join(':');
+}
+
+/** What stands for the column of a list whose elements are no rows. */
+const element = '';
+
+function asSingleColumn(list: readonly unknown[]): Row[] {
+  return Array.from(list, (item) => ({ [element]: item }) as Row);
+}
+
+function withPaths(difference: Difference): Difference {
+  const cells = difference.cells.map((cell) => cell.column === undefined
+    ? { ...cell, legacy: inside(cell.legacy), pooled: inside(cell.pooled) } : { ...cell, column: `[${String(cell.row)}]` });
+  return { ...difference, cells, columns: [] };
+}
+
+function inside(row: unknown): unknown {
+  return row === undefined ? undefined : (row as Row)[element];
+}
+
+function tableDifference(a: Table, b: Table, ordered: boolean, rules: ColumnRules): Difference | undefined {
+  const seen = (table: Table): readonly string[] => (table.columns ?? Object.keys(table.rows[0] ?? {}))
+    .filter((column) => !rules.ignores(column));
+  const [columns, others] = [seen(a), seen(b)];
+  const bothSeen = (a.columns ?? a.rows[0]) !== undefined && (b.columns ?? b.rows[0]) !== undefined;
+  if (bothSeen && !equal(columns, others)) {
+    return { class: 'columns', columns: unshared(columns, others), cells: [], rows: noRows };
+  }
+  return rowsDifference(a.rows, b.rows, bothSeen || a.rows.length > 0 ? columns : others, ordered, rules);
+}
+
+function rowsDifference(
+  a: readonly Row[],
+  b: readonly Row[],
+  columns: readonly string[],
+  ordered: boolean,
+  rules: ColumnRules,
+): Difference | undefined {
+  const pairing = pairRows(a, b, columns, rules);
+  const changed = changedCells(a, b, pairing, columns, rules);
+  const rows = { missing: pairing.missing.length, extra: pairing.extra.length, changed: changed.rows };
+  if (rows.missing + rows.extra + rows.changed === 0) return ordered ? orderDifference(a, b, pairing) : undefined;
+  if (changed.foreign.length > 0) return { class: 'columns', columns: changed.foreign, cells: changed.cells, rows };
+  if (rows.missing > 0) {
+    const cells = pairing.missing.slice(0, maxCells).map((row) => ({ row, column: undefined, legacy: a[row], pooled: undefined }));
+    return { class: 'missing-row', columns: [], cells, rows };
+  }
+  if (rows.extra > 0) {
+    const cells = pairing.extra.slice(0, maxCells).map((row) => ({ row, column: undefined, legacy: undefined, pooled: b[row] }));
+    return { class: 'extra-row', columns: [], cells, rows };
+  }
+  return { class: changed.types ? 'type' : 'value', columns: changed.columns, cells: changed.cells, rows };
+}
+
+interface ChangedCells {
+  readonly rows: number;
+  readonly columns: readonly string[];
+  /** Names that only one of two paired rows has. */
+  readonly foreign: readonly string[];
+  readonly types: boolean;
   readonly cells: readonly CellDifference[];
 }
 
-type Rows = readonly Readonly<Record<string, unknown>>[];
-
-/** Cells shown of one mismatch. */
-const maxCells = 5;
-/** Rows looked at cell by cell; the class of a larger difference is told from these. */
-const maxPaired = 10_000;
-
-/**
- * Finds how two results differ; undefined where they don't. Rows that both have are paired off by their digests first,
- * so that the work is linear in the number of rows.
- */
-export function findDifference(legacy: unknown, pooled: unknown, ordered: boolean): Difference | undefined {
-  const a = asRows(legacy);
-  const b = asRows(pooled);
-  if (a === undefined || b === undefined) {
-    return equal(legacy, pooled) ? undefined
-      : { class: typeName(legacy) === typeName(pooled) ? 'value' : 'type', columns: [], cells: [{ row: 0, column: undefined, legacy, pooled }] };
-  }
-  const columns = a.columns ?? Object.keys(a.rows[0] ?? {});
-  const others = b.columns ?? Object.keys(b.rows[0] ?? {});
-  if ((a.rows.length > 0 && b.rows.length > 0) || (a.columns !== undefined && b.columns !== undefined)) {
-    if (!equal(columns, others)) return { class: 'columns', columns: unshared(columns, others), cells: [] };
-  }
-  const left = unpaired(a.rows, b.rows, columns);
-  if (left.legacy.length === 0 && left.pooled.length === 0) return ordered ? orderDifference(a.rows, b.rows) : undefined;
-  return rowDifference(a.rows, b.rows, left, columns);
-}
-
-/** Rows of each side, by position, that the other side doesn't have. */
-interface Unpaired {
-  readonly legacy: readonly number[];
-  readonly pooled: readonly number[];
-}
-
-function unpaired(a: Rows, b: Rows, columns: readonly string[]): Unpaired {
-  const waiting = new Map<string, number[]>();
-  const key = (row: Readonly<Record<string, unknown>>): string => digestRows([row as never], columns).orderFree;
-  for (const [at, row] of a.entries()) {
-    const name = key(row);
-    const positions = waiting.get(name);
-    if (positions === undefined) waiting.set(name, [at]);
-    else positions.push(at);
-  }
-  const pooled: number[] = [];
-  for (const [at, row] of b.entries()) if (waiting.get(key(row))?.shift() === undefined) pooled.push(at);
-  return { legacy: [...waiting.values()].flat().sort((x, y) => x - y), pooled };
-}
-
-function rowDifference(a: Rows, b: Rows, left: Unpaired, columns: readonly string[]): Difference {
-  if (left.legacy.length !== left.pooled.length) {
-    const missing = left.legacy.length > left.pooled.length;
-    const cells = missing
-      ? left.legacy.slice(0, maxCells).map((row) => ({ row, column: undefined, legacy: a[row], pooled: undefined }))
-      : left.pooled.slice(0, maxCells).map((row) => ({ row, column: undefined, legacy: undefined, pooled: b[row] }));
-    return { class: missing ? 'missing-row' : 'extra-row', columns: [], cells };
-  }
-  const cells: CellDifference[] = [];
+function changedCells(
+  a: readonly Row[],
+  b: readonly Row[],
+  { changed }: RowPairing,
+  columns: readonly string[],
+  rules: ColumnRules,
+): ChangedCells {
   const differing = new Set<string>();
-  let typesDiffer = false;
-  for (const [at, row] of left.legacy.slice(0, maxPaired).entries()) {
-    const x = a[row];
-    const y = b[left.pooled[at] ?? 0];
-    for (const column of columns) {
-      const legacy = x?.[column];
-      const pooled = y?.[column];
-      if (equal(legacy, pooled)) continue;
-      differing.add(column);
-      typesDiffer ||= typeName(legacy) !== typeName(pooled);
-      if (cells.length < maxCells) cells.push({ row, column, legacy, pooled });
+  const foreign = new Set<string>();
+  let types: readonly CellDifference[] = [];
+  let values: readonly CellDifference[] = [];
+  let rows = 0;
+  for (const [at, [row, other]] of changed.entries()) {
+    if (at >= maxChangedRows) {
+      rows += 1;
+      continue;
     }
+    const [x, y] = [a[row] ?? {}, b[other] ?? {}];
+    for (const name of unshared(Object.keys(x), Object.keys(y))) if (!rules.ignores(name)) foreign.add(name);
+    const cells = columns.filter((column) => !rules.same(column, x[column], y[column]))
+      .map((column): CellDifference => ({ row, column, legacy: x[column], pooled: y[column] }));
+    for (const { column } of cells) differing.add(column ?? '');
+    rows += cells.length > 0 || foreign.size > 0 ? 1 : 0;
+    const [otherType, sameType] = split(cells, (cell) => typesDiffer(cell.legacy, cell.pooled));
+    if (types.length < maxCells) types = [...types, ...otherType];
+    if (values.length < maxCells) values = [...values, ...sameType];
   }
-  return { class: typesDiffer ? 'type' : 'value', columns: columns.filter((column) => differing.has(column)), cells };
+  return {
+    rows, foreign: [...foreign], types: types.length > 0,
+    columns: columns.filter((column) => differing.has(column)),
+    cells: [...types, ...values].slice(0, maxCells),
+  };
 }
 
-function orderDifference(a: Rows, b: Rows): Difference | undefined {
-  const row = a.findIndex((x, at) => !equal(x, b[at]));
-  return row < 0 ? undefined : { class: 'order', columns: [], cells: [{ row, column: undefined, legacy: a[row], pooled: b[row] }] };
+/** The first row that is not where the other leg has it. */
+function orderDifference(a: readonly Row[], b: readonly Row[], pairing: RowPairing): Difference | undefined {
+  const row = pairing.firstMoved;
+  if (row === undefined) return undefined;
+  return { class: 'order', columns: [], cells: [{ row, column: undefined, legacy: a[row], pooled: b[row] }], rows: noRows };
 }
 
-function asRows(result: unknown): { rows: Rows; columns: readonly string[] | undefined } | undefined {
-  if (Array.isArray(result)) return result.every(isObject) ? { rows: result as Rows, columns: undefined } : undefined;
-  if (!isObject(result)) return undefined;
-  const { rows, columns } = result as { rows?: unknown; columns?: unknown };
-  return Array.isArray(rows) && Array.isArray(columns) ? { rows: rows as Rows, columns: columns as string[] } : undefined;
+/** What is no list of rows: the places inside it that differ. */
+function valueDifference(legacy: unknown, pooled: unknown): Difference | undefined {
+  if (sameValue(legacy, pooled)) return undefined;
+  const cells: CellDifference[] = [];
+  let names = false;
+  const visit = (a: unknown, b: unknown, path: string, depth: number): void => {
+    if (cells.length >= maxCells || sameValue(a, b)) return;
+    const inner = depth < maxPathDepth ? innerPlaces(a, b) : undefined;
+    if (inner === undefined || inner.length === 0) {
+      cells.push({ row: 0, column: path === '' ? undefined : path, legacy: a, pooled: b });
+      return;
+    }
+    for (const place of inner) {
+      names ||= place.onlyOne;
+      visit(place.legacy, place.pooled, path === '' || place.name.startsWith('[') ? path + place.name : `${path}.${place.name}`, depth + 1);
+    }
+  };
+  visit(legacy, pooled, '', 0);
+  const types = cells.some((cell) => typesDiffer(cell.legacy, cell.pooled));
+  const columns = [...new Set(cells.flatMap(({ column }) => column ?? []))];
+  return { class: names ? 'columns' : types ? 'type' : 'value', columns, cells, rows: { ...noRows, changed: 1 } };
 }
 
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+interface InnerPlace {
+  readonly name: string;
+  readonly legacy: unknown;
+  readonly pooled: unknown;
+  /** A field that the other side doesn't have. */
+  readonly onlyOne: boolean;
 }
 
+/** The parts of two lists of one length or of two structs; undefined where there are none to compare one by one. */
+function innerPlaces(a: unknown, b: unknown): InnerPlace[] | undefined {
+  if (Array.isArray(a) && Array.isArray(b)) {
+    if (a.length !== b.length) return undefined;
+    return a.map((item: unknown, at) => ({ name: `[${String(at)}]`, legacy: item, pooled: b[at] as unknown, onlyOne: false }));
+  }
+  if (!isStruct(a) || !isStruct(b)) return undefined;
+  return [...new Set([...Object.keys(a), ...Object.keys(b)])].map((name) => ({
+    name, legacy: a[name], pooled: b[name], onlyOne: Object.hasOwn(a, name) !== Object.hasOwn(b, name),
+  }));
+}
+
+function isStruct(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && isPlain(value);
+}
+
+/** The names that only one of the two lists has. */
 function unshared(a: readonly string[], b: readonly string[]): string[] {
-  return [...a.filter((name) => !b.includes(name)), ...b.filter((name) => !a.includes(name))];
+  const [first, second] = [new Set(a), new Set(b)];
+  return [...a.filter((name) => !second.has(name)), ...b.filter((name) => !first.has(name))];
 }
 
-/** A value's type as a report names it. Numbers and safe bigints are one type. */
-export function typeName(value: unknown): string {
-  if (value === null) return 'null';
-  if (Array.isArray(value)) return 'list';
-  if (ArrayBuffer.isView(value)) return 'bytes';
-  return typeof value === 'bigint' ? 'number' : typeof value;
+function split<Item>(items: readonly Item[], test: (item: Item) => boolean): [yes: Item[], no: Item[]] {
+  return [items.filter(test), items.filter((item) => !test(item))];
 }
