@@ -30,7 +30,7 @@ export function createStaticStageSource(
 
   return {
     decide(context: StageContext): StageDecision {
-      let found: unknown;
+      let found: Stage | undefined;
       try {
         found = typeof current === 'function' ? current(context) : current[context.backend];
       } catch (error) {
@@ -40,7 +40,7 @@ export function createStaticStageSource(
         stage: stageNamed(found) ?? 'legacy',
         settings: currentSettings,
         source: 'default',
-        reason: found === undefined ? 'the program names no stage' : `set by the program: ${String(found)}`,
+        reason: found === undefined ? 'the program names no stage' : `set by the program: ${found}`,
         revision: String(revision),
       };
     },

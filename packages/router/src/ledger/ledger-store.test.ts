@@ -15,6 +15,7 @@ import { SqliteLedgerStore } from './sqlite-ledger-store.ts';
 let folder: string;
 let pool: pg.Pool;
 let place: string;
+let ledger: Ledger;
 
 beforeAll(() => {
   const connectionString = process.env['CHANGEOVER_TEST_DATABASE_URL'];
@@ -109,6 +110,21 @@ describe.each(kinds)('the ledger in %s', (_kind, open) => {
     await told;
     for (const ledger of ledgers) await ledger.close();
   });
+});
+
+test('a PostgreSQL that is not there is told once, and ends nothing', async () => {
+  const nowhere = new pg.Pool({ connectionString: 'postgres://nobody@127.0.0.1:1/none', max: 1 });
+  const errors: string[] = [];
+  const told = new Promise<void>((resolve) => {
+    const logger = { ...silentLogger, error: (_fields: object, message: string) => { errors.push(message); resolve(); } };
+    ledger = new Ledger({ store: new PostgresLedgerStore(nowhere, place), logger, reviewIntervalMs: 5 });
+  });
+  await told;
+  await ledger.review();
+  expect(errors).toEqual([expect.stringMatching(/nothing steps forward/)]);
+  expect(ledger.state('sqlite', 'titanic').stage).toBe('legacy');
+  await ledger.close();
+  await nowhere.end();
 });
 
 test('a schema that is no plain name is refused', () => {

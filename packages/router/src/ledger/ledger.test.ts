@@ -118,7 +118,7 @@ describe('forward', () => {
     flags.set(({ operation }) => operation === 'execute' ? 'legacy' : 'pooled');
     stageOf();
     await clock.advance(1_000);
-    expect([stageOf(), stageOf('titanic', 'execute')]).toEqual(['pooled', 'legacy']);
+    expect([stageOf(), stageOf('titanic', 'execute'), stageOf()]).toEqual(['pooled', 'legacy', 'pooled']);
   });
 
   test('what the flag no longer asks for is not done', async () => {
@@ -182,7 +182,7 @@ describe('back', () => {
   });
 
   test('a whole backend is held by one line, and other backends are not', async () => {
-    const flags = createStaticStageSource({ sqlite: 'shadow', duckdb: 'shadow' });
+    const flags = createStaticStageSource({ sqlite: 'reverse', duckdb: 'reverse' });
     const ledger = open();
     const source = withLedger(flags, ledger);
     const stageOf = (backend: string): Stage =>
@@ -193,7 +193,7 @@ describe('back', () => {
     ledger.hold('sqlite', '', author);
     expect([stageOf('sqlite'), stageOf('duckdb')]).toEqual(['legacy', 'shadow']);
     await clock.advance(500);
-    expect(stageOf('sqlite')).toBe('legacy');
+    expect([stageOf('sqlite'), stageOf('duckdb')]).toEqual(['legacy', 'reverse']);
     ledger.resume('sqlite', '', author);
     expect(stageOf('sqlite')).toBe('shadow');
   });
@@ -292,6 +292,28 @@ describe('a store that makes trouble', () => {
     await clock.advance(5_000);
     expect([stageOf(), stageOf('iris')]).toEqual(['legacy', 'legacy']);
     expect(errors).toEqual([expect.stringMatching(/can not be read or written: nothing steps forward/)]);
+  });
+
+  test('a slow one: what is decided while a line is written is written after it', async () => {
+    const store = new SqliteLedgerStore(path);
+    let proceed = (): void => undefined;
+    const slow: LedgerStore = {
+      read: (sequence) => store.read(sequence),
+      append: async (written) => {
+        await new Promise<void>((resolve) => { proceed = resolve; });
+        return store.append(written);
+      },
+      close: () => { store.close(); },
+    };
+    const ledger = open({ store: slow });
+    ledger.hold('sqlite', 'titanic', author);
+    await clock.advance(0);
+    ledger.resume('sqlite', 'titanic', { who: 'grace', reason: 'it was nothing' });
+    for (let write = 0; write < 2; write += 1) {
+      proceed();
+      await clock.advance(100);
+    }
+    expect(await lines(ledger)).toEqual(['titanic: legacy → legacy, held by ada', 'titanic: legacy → legacy by grace']);
   });
 
   test('one that hangs does not keep the ledger from closing', async () => {

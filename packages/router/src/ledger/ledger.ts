@@ -229,7 +229,7 @@ export class Ledger {
   #schedule(): void {
     if (this.#closed) return;
     this.#timer = this.#clock.after(this.#reviewIntervalMs, () => {
-      void this.review().then(() => { this.#schedule(); });
+      this.#reviewInBackground(() => { this.#schedule(); });
     });
   }
 
@@ -237,8 +237,8 @@ export class Ledger {
   #readAtStart(): void {
     try {
       const lines = this.#store.read(0);
-      if (isPromise(lines)) void this.review();
-      else this.#learn(lines);
+      if (!isPromise(lines)) this.#learn(lines);
+      else lines.then((read) => { this.#learn(read); }, (error: unknown) => { this.#fail(error); });
     } catch (error) {
       this.#fail(error);
     }
@@ -293,8 +293,12 @@ export class Ledger {
     if (this.#closed) return;
     this.#soon ??= this.#clock.after(0, () => {
       this.#soon = undefined;
-      void this.review();
+      this.#reviewInBackground();
     });
+  }
+
+  #reviewInBackground(then: () => void = () => undefined): void {
+    this.review().then(then, (error: unknown) => { this.#fail(error); });
   }
 
   /** Somebody else may have been first: what they wrote is read at the next review, and this is written after it. */
