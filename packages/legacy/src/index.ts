@@ -1,1 +1,2 @@
-export {};
+export * from './legacy-leg.ts';
+export * from './storage-backend.ts';

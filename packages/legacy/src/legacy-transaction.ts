@@ -1,0 +1,94 @@
+import {
+  ClosedError,
+  type ColumnAnalysis,
+  type Engine,
+  type InputRows,
+  type InputValue,
+  type ReadTableOptions,
+  type ResultSet,
+  type Row,
+  type StorageTransaction,
+  type TableInfo,
+  type WriteTableOptions,
+} from '@changeover/core';
+import { datasetPrograms, type DatasetPrograms, type Program } from '@changeover/engines';
+import type { Connection } from './connection.ts';
+
+/** A transaction while `work` runs, and the door that is shut when it ends. */
+export class LegacyTransaction implements StorageTransaction {
+  readonly dataset: string;
+  readonly #programs: DatasetPrograms;
+  readonly #connection: Connection;
+  readonly #pending = new Set<Promise<unknown>>();
+  #ended = false;
+
+  constructor(engine: Engine, dataset: string, connection: Connection) {
+    this.dataset = dataset;
+    this.#connection = connection;
+    this.#programs = datasetPrograms({ engine, dataset, transaction: 'savepoint' });
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Lets no call in any more and waits for those that `work` began and didn't wait for. */
+  async end(): Promise<void> {
+    this.#ended = true;
+    await Promise.allSettled(this.#pending);
+  }
+
+  /** Runs a program in the transaction. */
+  run<T>(make: (programs: DatasetPrograms) => Program<T>): Promise<T> {
+    if (this.#ended) {
+      return Promise.reject(new ClosedError('The transaction has ended: its object takes no more calls.', {
+        dataset: this.dataset,
+      }));
+    }
+    const running = this.#connection.run(make(this.#programs));
+    const settled = running.then(() => undefined, () => undefined).finally(() => this.#pending.delete(settled));
+    this.#pending.add(settled);
+    return running;
+  }
+
+  async readData(): Promise<Row[]> {
+    return (await this.run((programs) => programs.readData())).rows;
+  }
+
+  async readTable(table: string, options?: ReadTableOptions): Promise<Row[]> {
+    return (await this.run((programs) => programs.readTable(table, options))).rows;
+  }
+
+  async query(sql: string, params?: readonly InputValue[]): Promise<ResultSet> {
+    const { columns, rows } = await this.run((programs) => programs.query(sql, params));
+    return { columns, rows };
+  }
+
+  writeTable(table: string, rows: InputRows, options?: WriteTableOptions): Promise<void> {
+    return this.run((programs) => programs.writeTable(table, rows, options));
+  }
+
+  execute(sql: string, params?: readonly InputValue[]): Promise<number> {
+    return this.run((programs) => programs.execute(sql, params));
+  }
+
+  getTableInfo(table: string): Promise<TableInfo> {
+    return this.run((programs) => programs.getTableInfo(table));
+  }
+
+  getColumns(table: string): Promise<string[]> {
+    return this.run((programs) => programs.getColumns(table));
+  }
+
+  tableExists(table: string): Promise<boolean> {
+    return this.run((programs) => programs.tableExists(table));
+  }
+
+  listTables(): Promise<string[]> {
+    return this.run((programs) => programs.listTables());
+  }
+
+  analyzeColumn(table: string, column: string): Promise<ColumnAnalysis> {
+    return this.run((programs) => programs.analyzeColumn(table, column));
+  }
+}

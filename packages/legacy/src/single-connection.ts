@@ -1,0 +1,173 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import {
+  type Engine,
+  InvalidArgumentError,
+  parseDatasetName,
+  type StorageTransaction,
+  type StoreLocation,
+} from '@changeover/core';
+import { datasetPrograms, type DatasetPrograms, type DatasetStore, type Program } from '@changeover/engines';
+import { abortedError, CallQueue } from './call-queue.ts';
+import { type Connection, openDataset, openStore } from './connection.ts';
+import { LegacyTransaction } from './legacy-transaction.ts';
+
+interface OpenDataset {
+  readonly dataset: string;
+  readonly connection: Connection;
+}
+
+/** What a legacy object is inside: one queue, one connection, to one dataset. */
+export class SingleConnection {
+  readonly #engine: Engine;
+  readonly #location: () => StoreLocation;
+  readonly #queue = new CallQueue();
+  readonly #transactions = new AsyncLocalStorage<LegacyTransaction>();
+  #open: OpenDataset | undefined;
+
+  /** @param location asked at each opening. */
+  constructor(engine: Engine, location: () => StoreLocation) {
+    this.#engine = engine;
+    this.#location = location;
+  }
+
+  /** Whether nothing runs, waits or is open. */
+  get unused(): boolean {
+    return this.#queue.idle && this.#open === undefined;
+  }
+
+  /** Whether nothing runs or waits. */
+  get idle(): boolean {
+    return this.#queue.idle;
+  }
+
+  /** Runs a program on a dataset in its turn, or in the transaction that the caller is in. */
+  async run<T>(name: string, make: (programs: DatasetPrograms) => Program<T>, signal?: AbortSignal): Promise<T> {
+    const dataset = parseDatasetName(name);
+    const transaction = this.#transaction();
+    if (transaction !== undefined) {
+      this.#requireSame(transaction, dataset);
+      return transaction.run(make);
+    }
+    return this.#queue.run(async () => {
+      const { connection } = await this.#opened(dataset);
+      return this.#watched(connection, make(datasetPrograms({ engine: this.#engine, dataset })), signal);
+    }, signal);
+  }
+
+  /** Runs `work` in a transaction, which holds the queue until it has ended. */
+  async transaction<T>(name: string, work: (transaction: StorageTransaction) => Promise<T> | T): Promise<T> {
+    const dataset = parseDatasetName(name);
+    if (typeof work !== 'function') {
+      throw new InvalidArgumentError('transaction takes a function that is given the transaction.', { dataset });
+    }
+    this.#refuseInTransaction('transaction');
+    return this.#queue.run(async () => {
+      const { connection } = await this.#opened(dataset);
+      await this.#watched(connection, control('begin'));
+      const transaction = new LegacyTransaction(this.#engine, dataset, connection);
+      let result: T;
+      try {
+        result = await this.#transactions.run(transaction, () => work(transaction));
+        await transaction.end();
+        await connection.run(control('commit'));
+      } catch (error) {
+        await transaction.end();
+        await connection.run(control('rollback')).catch(() => undefined);
+        await this.#dropUnusable();
+        throw error;
+      }
+      return result;
+    });
+  }
+
+  /** Runs work on the datasets themselves in its turn.
+   *
+   * @param closes a dataset that must not be open meanwhile. */
+  async onStore<T>(operation: string, work: (store: DatasetStore) => Promise<T>, closes?: string, signal?: AbortSignal):
+    Promise<T> {
+    if (this.#transaction() !== undefined) {
+      // Only what changes nothing that the transaction stands on.
+      if (closes !== undefined) this.#refuseInTransaction(operation);
+      return work(openStore(this.#engine, this.#location()));
+    }
+    return this.#queue.run(async () => {
+      if (closes !== undefined && this.#open?.dataset === closes) await this.#close();
+      return work(openStore(this.#engine, this.#location()));
+    }, signal);
+  }
+
+  /** Closes what is open, in its turn.
+   *
+   * @param dataset closes only this one. */
+  async close(dataset?: string): Promise<void> {
+    this.#refuseInTransaction('closeConnections');
+    await this.#queue.run(async () => {
+      if (dataset === undefined || this.#open?.dataset === dataset) await this.#close();
+    });
+  }
+
+  /** Runs `work` as a call of nobody's transaction. */
+  outsideTransaction<T>(work: () => T): T {
+    return this.#transactions.exit(work);
+  }
+
+  #transaction(): LegacyTransaction | undefined {
+    const transaction = this.#transactions.getStore();
+    // Work that went on after its transaction ended makes calls like any other.
+    return transaction?.ended === false ? transaction : undefined;
+  }
+
+  #requireSame(transaction: LegacyTransaction, dataset: string): void {
+    if (transaction.dataset === dataset) return;
+    throw new InvalidArgumentError(
+      `A transaction on dataset "${transaction.dataset}" is running and there is one connection, so dataset "${dataset}" ` +
+        'can\'t be reached from inside it. Call it before or after.',
+      { engine: this.#engine, dataset },
+    );
+  }
+
+  #refuseInTransaction(operation: string): void {
+    const transaction = this.#transaction();
+    if (transaction === undefined) return;
+    throw new InvalidArgumentError(
+      `${operation} can't be called inside a transaction, which holds the one connection. Call it before or after.`,
+      { engine: this.#engine, dataset: transaction.dataset },
+    );
+  }
+
+  async #opened(dataset: string): Promise<OpenDataset> {
+    await this.#dropUnusable();
+    if (this.#open?.dataset === dataset) return this.#open;
+    await this.#close();
+    this.#open = { dataset, connection: await openDataset(this.#engine, this.#location(), dataset) };
+    return this.#open;
+  }
+
+  /** Runs a program; the connection is let go if it was lost, so that the next call opens another. */
+  async #watched<T>(connection: Connection, program: Program<T>, signal?: AbortSignal): Promise<T> {
+    const cancel = (): void => { void connection.cancel(); };
+    signal?.addEventListener('abort', cancel, { once: true });
+    try {
+      return await connection.run(program);
+    } catch (error) {
+      throw signal?.aborted === true ? abortedError(signal) : error;
+    } finally {
+      signal?.removeEventListener('abort', cancel);
+      await this.#dropUnusable();
+    }
+  }
+
+  async #dropUnusable(): Promise<void> {
+    if (this.#open !== undefined && !this.#open.connection.usable) await this.#close();
+  }
+
+  async #close(): Promise<void> {
+    const open = this.#open;
+    this.#open = undefined;
+    await open?.connection.close();
+  }
+}
+
+function* control(kind: 'begin' | 'commit' | 'rollback'): Program<void> {
+  yield { kind };
+}
