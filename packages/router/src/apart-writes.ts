@@ -135,7 +135,7 @@ export class ApartWrites {
       return;
     }
     const differs = expected.count !== now.count || expected.orderFree !== now.orderFree;
-    const judgement = this.#context.repeats.judge(`${path.backend}\0${path.dataset}\0${table}`, differs);
+    const judgement = this.#context.repeats.judge(`table\0${path.backend}\0${path.dataset}\0${table}`, differs);
     const kind = expected.count === now.count ? 'value' : expected.count < now.count ? 'missing-row' : 'extra-row';
     for (const ticket of writes) {
       ticket.verdict(judgement === undefined ? { verdict: 'match' } : {

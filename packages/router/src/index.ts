@@ -1,10 +1,12 @@
 export { BackendRouter, type BackendRouterOptions } from './backend-router.ts';
 export * from './flags/file-stage-source.ts';
+export * from './flags/server-stage-source.ts';
 export * from './flags/stage-source.ts';
 export * from './flags/static-stage-source.ts';
 export { Guardrail, type GuardrailOptions, type Hold } from './guardrail.ts';
 export * from './log.ts';
 export { Cell, type Verdict } from './recorder/cell.ts';
+export * from './recorder/open-recorder.ts';
 export * from './recorder/recorder.ts';
 export * from './recorder/report-data.ts';
 export * from './recorder/shed-reason.ts';

@@ -79,7 +79,7 @@ export class RehearsedWrites {
     else {
       const effect = rehearsal.value as WriteEffect;
       const differs = effect.rowsAffected !== undefined && effect.rowsAffected !== outcome.value;
-      const judgement = this.#context.repeats.judge(`${path.backend}\0${path.dataset}\0${statement}`, differs);
+      const judgement = this.#context.repeats.judge(`statement\0${path.backend}\0${path.dataset}\0${statement}`, differs);
       if (judgement === undefined) this.#compareTables(path, ticket, effect);
       else {
         ticket.verdict({ ...judgement, class: 'value', fingerprint: `${path.operation}:rows-affected`,
@@ -99,7 +99,7 @@ export class RehearsedWrites {
         // Later writes have changed the table since; what the write returned was compared, and that agreed.
         if (typeof now === 'string' || barrier.epoch !== epoch) continue;
         const differs = now.count !== rehearsed.count || now.orderFree !== rehearsed.orderFree;
-        const judgement = this.#context.repeats.judge(`${path.backend}\0${path.dataset}\0${table}`, differs);
+        const judgement = this.#context.repeats.judge(`table\0${path.backend}\0${path.dataset}\0${table}`, differs);
         if (judgement === undefined) continue;
         ticket.verdict({ ...judgement, class: 'value', fingerprint: `${path.operation}:table`,
           summary: `table ${JSON.stringify(table)} after the write: legacy ${String(now.count)} rows, ` +

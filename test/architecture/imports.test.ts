@@ -1,0 +1,72 @@
+import { describe, expect, test } from '@jest/globals';
+import { readFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { join } from 'node:path';
+import { importsOf, root, type SourceFile, sourceFiles } from './source-files.ts';
+
+/** Which packages of this repository each may import: arrows point one way. */
+const allowed: Readonly<Record<string, readonly string[]>> = {
+  core: [],
+  engines: ['core'],
+  compare: ['core'],
+  legacy: ['core', 'engines'],
+  pooled: ['core', 'engines', 'compare'],
+  router: ['core', 'compare'],
+  changeover: ['core', 'engines', 'compare', 'legacy', 'pooled', 'router'],
+};
+
+/** The one file that wires the legacy leg in, so that deleting it at the end of a migration is a few lines. */
+const legacyWiring = 'packages/changeover/src/legacy-leg.ts';
+
+const sources = sourceFiles(/^packages\/[^/]+\/src\/.*\.ts$/);
+
+function packageOf(file: SourceFile): string {
+  return file.path.split('/')[1] ?? '';
+}
+
+function isTest(file: SourceFile): boolean {
+  return /\.test\.ts$|\/test-kit\//.test(file.path);
+}
+
+describe('imports', () => {
+  test('there are sources to look at', () => {
+    expect(new Set(sources.map(packageOf))).toEqual(new Set(Object.keys(allowed)));
+  });
+
+  test.each(Object.keys(allowed))('%s imports only what it may', (name) => {
+    const wrong = sources.filter((file) => packageOf(file) === name && !isTest(file)).flatMap((file) => importsOf(file)
+      .flatMap((imported) => /^@changeover\/([^/]+)|^(changeover)$/.exec(imported)?.slice(1).find(Boolean) ?? [])
+      .filter((other) => other !== name && !(allowed[name] ?? []).includes(other))
+      .map((other) => `${file.path} imports ${other}`));
+    expect(wrong).toEqual([]);
+  });
+
+  test('only one file imports the legacy leg', () => {
+    const importers = sources.filter((file) => packageOf(file) !== 'legacy' && importsOf(file).includes('@changeover/legacy'));
+    expect(importers.filter((file) => !isTest(file)).map(({ path }) => path)).toEqual([legacyWiring]);
+  });
+
+  test('no package reaches into another one by a relative path', () => {
+    const wrong = sources.flatMap((file) => importsOf(file)
+      .filter((imported) => imported.startsWith('.'))
+      .filter((imported) => !join(file.path, '..', imported).startsWith(`packages/${packageOf(file)}/src/`) && !isTest(file))
+      .map((imported) => `${file.path} imports ${imported}`));
+    expect(wrong).toEqual([]);
+  });
+
+  test.each(Object.keys(allowed))("%s's package.json names what its sources import, and nothing else", (name) => {
+    const manifest = JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8')) as
+      { dependencies?: Record<string, string>; peerDependencies?: Record<string, string> };
+    const named = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }).sort();
+    const imported = sources.filter((file) => packageOf(file) === name && !isTest(file)).flatMap(importsOf)
+      .filter((specifier) => !specifier.startsWith('.') && !isBuiltin(specifier))
+      .map((specifier) => specifier.split('/').slice(0, specifier.startsWith('@') ? 2 : 1).join('/'));
+    expect(named).toEqual([...new Set(imported)].sort());
+  });
+
+  test('core does no input or output', () => {
+    const wrong = sources.filter((file) => packageOf(file) === 'core' && !isTest(file))
+      .flatMap((file) => importsOf(file).filter((imported) => isBuiltin(imported) && imported !== 'node:path'));
+    expect(wrong).toEqual([]);
+  });
+});
