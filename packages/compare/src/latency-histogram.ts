@@ -2,8 +2,10 @@
 const bucketsPerDoubling = 32;
 /** The smallest latency told apart, in ms: a microsecond. */
 const smallestMs = 0.001;
-/** Up to 2^30 µs, or 18 minutes; longer ones count in the last bucket. */
-const bucketCount = 30 * bucketsPerDoubling + 1;
+/** Doublings from the smallest to the longest latency told apart, 2^30 µs or 18 minutes. */
+const doublings = 30;
+const longestMs = smallestMs * 2 ** doublings;
+const bucketCount = doublings * bucketsPerDoubling + 1;
 
 /** A histogram's content as plain JSON: bucket numbers with their counts, in order. */
 export interface LatencyHistogramJson {
@@ -27,18 +29,29 @@ export class LatencyHistogram {
     return this.#maxMs;
   }
 
-  /** Counts one latency. Negative ones and what is no number count as zero. */
-  record(ms: number): void {
-    const counts = (this.#counts ??= new Float64Array(bucketCount));
-    const bucket = ms > smallestMs ? Math.min(bucketCount - 1, Math.ceil(Math.log2(ms / smallestMs) * bucketsPerDoubling)) : 0;
-    counts[bucket] = (counts[bucket] ?? 0) + 1;
-    this.#count += 1;
-    if (ms > 0) this.#sumMs += ms;
-    if (ms > this.#maxMs) this.#maxMs = ms;
+  /** The mean of all, in ms, exact but for rounding; undefined where none was recorded. */
+  get meanMs(): number | undefined {
+    return this.#count === 0 ? undefined : this.#sumMs / this.#count;
   }
 
-  /** The latency that `percent` (0 to 100) of all do not exceed, in ms; undefined where none was recorded. */
+  /** Counts one latency. Negative ones and what is no number count as zero, ones above 18 minutes as 18 minutes. */
+  record(ms: number): void {
+    const counts = (this.#counts ??= new Float64Array(bucketCount));
+    const latencyMs = ms > 0 ? (ms < longestMs ? ms : longestMs) : 0;
+    const bucket = latencyMs > smallestMs ? Math.ceil(Math.log2(latencyMs / smallestMs) * bucketsPerDoubling) : 0;
+    counts[bucket] = (counts[bucket] ?? 0) + 1;
+    this.#count += 1;
+    this.#sumMs += latencyMs;
+    if (latencyMs > this.#maxMs) this.#maxMs = latencyMs;
+  }
+
+  /**
+   * The latency that `percent` of all do not exceed, in ms, at most 1.1 % off; undefined where none was recorded.
+   *
+   * @throws {RangeError} where `percent` is not from 0 to 100.
+   */
   percentile(percent: number): number | undefined {
+    if (!(percent >= 0 && percent <= 100)) throw new RangeError(`a percentile is from 0 to 100, not ${String(percent)}`);
     if (this.#counts === undefined || this.#count === 0) return undefined;
     let left = Math.max(1, Math.ceil((percent / 100) * this.#count));
     for (const [bucket, count] of this.#counts.entries()) {
@@ -66,14 +79,28 @@ export class LatencyHistogram {
   /** @throws {TypeError} for what {@link toJSON} doesn't write. */
   static fromJSON(json: LatencyHistogramJson): LatencyHistogram {
     const histogram = new LatencyHistogram();
-    const counts = (histogram.#counts = new Float64Array(bucketCount));
+    if (!isHistogram(json)) throw new TypeError('not a latency histogram: buckets, sumMs and maxMs are expected');
     for (const [bucket, count] of json.buckets) {
-      if (!(bucket >= 0 && bucket < bucketCount && count >= 0)) throw new TypeError('not a latency histogram');
-      counts[bucket] = count;
+      histogram.#counts ??= new Float64Array(bucketCount);
+      histogram.#counts[bucket] = (histogram.#counts[bucket] ?? 0) + count;
       histogram.#count += count;
     }
     histogram.#sumMs = json.sumMs;
     histogram.#maxMs = json.maxMs;
     return histogram;
   }
+}
+
+function isHistogram(json: unknown): json is LatencyHistogramJson {
+  if (typeof json !== 'object' || json === null) return false;
+  const { buckets, sumMs, maxMs } = json as { buckets?: unknown; sumMs?: unknown; maxMs?: unknown };
+  const isLatency = (value: unknown): boolean => Number.isFinite(value) && (value as number) >= 0;
+  return isLatency(sumMs) && isLatency(maxMs) && Array.isArray(buckets) && buckets.every(isBucket);
+}
+
+function isBucket(entry: unknown): boolean {
+  if (!Array.isArray(entry) || entry.length !== 2) return false;
+  const [bucket, count] = entry as [unknown, unknown];
+  const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+  return isCount(bucket) && bucket < bucketCount && isCount(count);
 }
