@@ -1,5 +1,11 @@
-export * from './budget.ts';
+export * from './factory-options.ts';
+export * from './logger.ts';
+export * from './metrics/pool-metrics.ts';
+export type { BreakerOptions, BreakerState } from './pool/pool-breaker.ts';
 export * from './pool/pool-errors.ts';
 export * from './pool/pool-observer.ts';
-export * from './pool/pool-options.ts';
+export type { PoolOptions } from './pool/pool-options.ts';
 export * from './pool/pool-stats.ts';
+export { retryRules } from './retry-policy.ts';
+export type { RetryAction, RetryRule, WorkKind } from './retry-policy.ts';
+export * from './storage-backend-factory.ts';

@@ -1,0 +1,83 @@
+import { AbortedError, InvalidArgumentError } from '@changeover/core';
+import type { CallOptions, Clock, StorageErrorFields } from '@changeover/core';
+
+/** When a call ends at the latest, and by whom. */
+export interface CallLimit {
+  readonly signal: AbortSignal | undefined;
+  /** On the monotonic clock; Infinity for no deadline. */
+  readonly atMs: number;
+}
+
+/**
+ * The limit of one call.
+ *
+ * @param defaultMs the time of a call that brings none; 0 for no limit.
+ * @throws {InvalidArgumentError} for a deadline that is no positive number.
+ */
+export function callLimit(options: CallOptions | undefined, defaultMs: number, nowMs: number): CallLimit {
+  const deadlineMs: unknown = options?.deadlineMs;
+  if (deadlineMs === undefined) {
+    return { signal: options?.signal, atMs: defaultMs === 0 ? Infinity : nowMs + defaultMs };
+  }
+  if (typeof deadlineMs !== 'number' || !(deadlineMs > 0)) {
+    throw new InvalidArgumentError('deadlineMs must be a number of milliseconds above 0.');
+  }
+  return { signal: options?.signal, atMs: nowMs + deadlineMs };
+}
+
+/** Throws where the limit is reached already.
+ *
+ * @throws {AbortedError} */
+export function checkLimit(limit: CallLimit, nowMs: number, fields: StorageErrorFields): void {
+  if (limit.signal?.aborted === true) throw abortedError(limit.signal.reason, true, fields);
+  if (nowMs >= limit.atMs) throw deadlineError(true, fields);
+}
+
+/** How an answer was given up. */
+export interface GivenUp {
+  /** True where the work had not begun, so that certainly nothing of it was or will be applied. */
+  readonly unapplied: boolean;
+  readonly fields: StorageErrorFields;
+  /** Told at once: to cancel the work and to see to what it holds. */
+  onGiveUp(): void;
+}
+
+/** Waits for work no longer than the limit. The work itself goes on; `onGiveUp` sees to it. */
+export function within<Value>(work: Promise<Value>, limit: CallLimit, clock: Clock, how: GivenUp): Promise<Value> {
+  const { signal } = limit;
+  if (signal === undefined && limit.atMs === Infinity) return work;
+  return new Promise((resolve, reject) => {
+    let open = true;
+    const end = (): boolean => {
+      if (!open) return false;
+      open = false;
+      timer?.cancel();
+      signal?.removeEventListener('abort', onAbort);
+      return true;
+    };
+    const giveUp = (error: AbortedError): void => {
+      if (!end()) return;
+      how.onGiveUp();
+      reject(error);
+    };
+    const onAbort = (): void => { giveUp(abortedError(signal?.reason, how.unapplied, how.fields)); };
+    const timer = limit.atMs === Infinity ? undefined : clock.after(
+      Math.max(0, Math.ceil(limit.atMs - clock.monotonicMs())),
+      () => { giveUp(deadlineError(how.unapplied, how.fields)); },
+    );
+    signal?.addEventListener('abort', onAbort, { once: true });
+    work.then((value) => { if (end()) resolve(value); }, (error: unknown) => { if (end()) reject(error as Error); });
+  });
+}
+
+function abortedError(cause: unknown, unapplied: boolean, fields: StorageErrorFields): AbortedError {
+  return new AbortedError(`The caller gave the call up${certainty(unapplied)}.`, { ...fields, cause, retryable: unapplied });
+}
+
+function deadlineError(unapplied: boolean, fields: StorageErrorFields): AbortedError {
+  return new AbortedError(`The call's deadline passed${certainty(unapplied)}.`, { ...fields, retryable: unapplied });
+}
+
+function certainty(unapplied: boolean): string {
+  return unapplied ? '; nothing was applied' : ' while it ran; if it was a write, it may still be applied or not';
+}

@@ -1,0 +1,63 @@
+import { stat } from 'node:fs/promises';
+import { datasetFile, DatasetNotFoundError } from '@changeover/core';
+import { classifyError, openDuckdbSession } from '@changeover/engines';
+import { buildDataset } from '../engine-parts.ts';
+import type { EngineDriver, EngineSetting } from '../engine-parts.ts';
+import type { PooledDataset } from '../pooled-dataset.ts';
+import type { ResourceSource } from '../pool/resource-source.ts';
+import type { PooledSession } from '../pooled-session.ts';
+import { DuckdbPooledSession } from './duckdb-pooled-session.ts';
+import type { QuerySlots } from './query-slots.ts';
+
+/** How DuckDB is used. */
+export interface DuckdbSetting {
+  /** Memory limit of each instance, in MiB. */
+  readonly memoryLimitMib: number;
+}
+
+/** Makes the pools of DuckDB datasets, all connections of one dataset on the process's one instance of its file. */
+export class DuckdbDriver implements EngineDriver {
+  readonly setting: EngineSetting;
+  readonly #duckdb: DuckdbSetting;
+  readonly #slots: QuerySlots;
+
+  constructor(setting: EngineSetting, duckdb: DuckdbSetting, slots: QuerySlots) {
+    this.setting = setting;
+    this.#duckdb = duckdb;
+    this.#slots = slots;
+  }
+
+  open(dataset: string, onEmpty: () => void): PooledDataset {
+    return buildDataset(this.setting, dataset, { source: this.#source(dataset) }, onEmpty);
+  }
+
+  #source(dataset: string): ResourceSource<PooledSession> {
+    const file = datasetFile(this.setting.location, 'duckdb', dataset);
+    const { memoryLimitMib } = this.#duckdb;
+    const slots = this.#slots;
+    return {
+      async open(signal) {
+        if (!await isThere(file)) throw new DatasetNotFoundError(dataset, { engine: 'duckdb' });
+        const session = await openDuckdbSession({ file, memoryLimitMib });
+        if (!signal.aborted) return new DuckdbPooledSession(session, dataset, slots);
+        await session.close();
+        throw signal.reason as Error;
+      },
+      close: (session) => session.close(),
+      cut: (session) => { session.cut(); },
+      usable: (session) => session.usable && session.transactionState === 'none',
+      // The file is locked by this process, so that no other can have removed or broken it.
+      validate: async (session) => session.usable,
+      mayPass: (error) => !(error instanceof DatasetNotFoundError) && classifyError('duckdb', error) === 'connection',
+    };
+  }
+}
+
+async function isThere(file: string): Promise<boolean> {
+  try {
+    return (await stat(file)).isFile();
+  } catch (error) {
+    const code: unknown = (error as { code?: unknown }).code;
+    return code !== 'ENOENT' && code !== 'ENOTDIR';
+  }
+}

@@ -1,0 +1,56 @@
+import { AbortedError } from '@changeover/core';
+import type { AsyncSession, TransactionState } from '@changeover/engines';
+import { answerValue, jobProgram } from '../job.ts';
+import type { Job, JobContext } from '../job.ts';
+import type { PooledSession } from '../pooled-session.ts';
+import type { QuerySlots } from './query-slots.ts';
+
+/** A DuckDB connection of a pool, whose queries wait for a slot. */
+export class DuckdbPooledSession implements PooledSession {
+  readonly cancellable = true;
+  readonly #session: AsyncSession;
+  readonly #context: JobContext;
+  readonly #slots: QuerySlots;
+  #leaveLine: (() => void) | undefined;
+
+  constructor(session: AsyncSession, dataset: string, slots: QuerySlots) {
+    this.#session = session;
+    this.#context = { engine: 'duckdb', dataset, form: 'objects' };
+    this.#slots = slots;
+  }
+
+  get usable(): boolean {
+    return this.#session.usable;
+  }
+
+  get transactionState(): TransactionState {
+    return this.#session.transactionState;
+  }
+
+  async run(job: Job): Promise<unknown> {
+    const taken = await this.#slots.take((leave) => { this.#leaveLine = leave; });
+    this.#leaveLine = undefined;
+    if (!taken) throw new AbortedError('The query was given up while it waited for a thread; nothing was applied.', {
+      engine: 'duckdb', dataset: this.#context.dataset, retryable: true,
+    });
+    try {
+      return answerValue(job, await this.#session.run(jobProgram(this.#context, job)));
+    } finally {
+      this.#slots.giveBack();
+    }
+  }
+
+  async cancel(): Promise<void> {
+    this.#leaveLine?.();
+    await this.#session.cancel();
+  }
+
+  async close(): Promise<void> {
+    this.#leaveLine?.();
+    await this.#session.close();
+  }
+
+  cut(): void {
+    void this.close();
+  }
+}

@@ -1,0 +1,110 @@
+import type { Clock, Engine, StoreLocation } from '@changeover/core';
+import type { Budget } from './budget.ts';
+import type { Logger } from './logger.ts';
+import type { PoolMetrics } from './metrics/pool-metrics.ts';
+import type { BreakerOptions } from './pool/pool-breaker.ts';
+import { PoolBreaker } from './pool/pool-breaker.ts';
+import type { PoolObserver } from './pool/pool-observer.ts';
+import type { ParsedPoolOptions } from './pool/pool-options.ts';
+import { Pool } from './pool/pool.ts';
+import type { ResourceSource } from './pool/resource-source.ts';
+import type { Random } from './pool/backoff.ts';
+import type { KeepAlive } from './keep-alive.ts';
+import { PooledDataset } from './pooled-dataset.ts';
+import type { InlineReads } from './pooled-dataset.ts';
+import type { PooledSession } from './pooled-session.ts';
+import type { RetryBudget } from './retry-policy.ts';
+
+/** What all pools of one engine and purpose have in common. */
+export interface EngineSetting {
+  readonly engine: Engine;
+  /** `callers`, or `shadow` for work made for comparison's sake. */
+  readonly purpose: 'callers' | 'shadow';
+  readonly location: StoreLocation;
+  readonly pool: ParsedPoolOptions;
+  readonly budget: Budget;
+  readonly retryBudget: RetryBudget;
+  readonly breaker: BreakerOptions;
+  readonly lockWaitMs: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: PoolMetrics;
+  readonly keepAlive: KeepAlive;
+}
+
+/** How one engine makes the pools of a dataset. */
+export interface EngineDriver {
+  readonly setting: EngineSetting;
+  /**
+   * @param dataset a parsed name; the empty text for work on the datasets themselves.
+   * @param onEmpty called when nothing of it is open any more and nobody waits: it may be forgotten then.
+   */
+  open(dataset: string, onEmpty: () => void): PooledDataset;
+}
+
+/** What makes one dataset's pools differ by engine. */
+export interface DatasetParts {
+  readonly source: ResourceSource<PooledSession>;
+  /** Set where writes go through connections of their own: how many there may be. */
+  readonly writers?: number | undefined;
+  readonly inline?: InlineReads | undefined;
+}
+
+/** Builds a dataset's pools. */
+export function buildDataset(
+  setting: EngineSetting,
+  dataset: string,
+  parts: DatasetParts,
+  onEmpty: () => void,
+): PooledDataset {
+  const { engine, clock, random, metrics } = setting;
+  const observer = observerOf(setting, dataset);
+  const pool = (name: string, max: number): Pool<PooledSession> => new Pool<PooledSession>({
+    name,
+    options: max === setting.pool.max ? setting.pool : { ...setting.pool, max, min: Math.min(setting.pool.min, max) },
+    source: parts.source,
+    budget: setting.budget,
+    clock,
+    random,
+    observer,
+    fields: { engine, dataset: dataset === '' ? undefined : dataset },
+    onEmpty,
+  });
+  const name = `${engine}/${dataset === '' ? '(datasets)' : dataset}${setting.purpose === 'shadow' ? ' (shadow)' : ''}`;
+  const own = Math.min(parts.writers ?? 0, setting.pool.max - 1);
+  const readers = pool(own > 0 ? `${name} (readers)` : name, setting.pool.max - own);
+  return new PooledDataset({
+    engine,
+    dataset,
+    readers,
+    writers: own > 0 ? pool(`${name} (writer)`, own) : readers,
+    inline: parts.inline,
+    onEmpty,
+    breaker: new PoolBreaker(clock, setting.breaker, (state) => { metrics.breakerChanged(setting, dataset, state); }),
+    retryBudget: setting.retryBudget,
+    clock,
+    random,
+    keepAlive: setting.keepAlive,
+    lockWaitMs: setting.lockWaitMs,
+    onRetry: (action) => { metrics.retried(setting, dataset, action); },
+  });
+}
+
+/** Passes a pool's events on, and says of leaks in the log. */
+function observerOf(setting: EngineSetting, dataset: string): PoolObserver {
+  const { engine, logger, metrics } = setting;
+  const observed = metrics.observer(setting, dataset);
+  return {
+    ...observed,
+    leaked: (report) => {
+      observed.leaked(report);
+      logger.warn({ event: 'lease-leaked', engine, dataset, ...report },
+        'a connection is held and nothing runs on it; it will be taken back');
+    },
+    reclaimed: (report) => {
+      observed.reclaimed(report);
+      logger.error({ event: 'lease-reclaimed', engine, dataset, ...report }, 'a connection was taken back from its holder');
+    },
+  };
+}

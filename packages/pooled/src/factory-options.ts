@@ -1,0 +1,160 @@
+import { totalmem } from 'node:os';
+import { resolve } from 'node:path';
+import { describe, engines, InvalidArgumentError, systemClock } from '@changeover/core';
+import type { Clock, Engine, StoreLocation } from '@changeover/core';
+import { silentLogger } from './logger.ts';
+import type { Logger } from './logger.ts';
+import { silentMetrics } from './metrics/pool-metrics.ts';
+import type { PoolMetrics } from './metrics/pool-metrics.ts';
+import type { Random } from './pool/backoff.ts';
+import type { BreakerOptions } from './pool/pool-breaker.ts';
+import { parsePoolOptions } from './pool/pool-options.ts';
+import type { ParsedPoolOptions, PoolOptions } from './pool/pool-options.ts';
+
+/** What a factory is made with. Times are in milliseconds. */
+export interface StorageBackendFactoryOptions extends StoreLocation {
+  /** Each dataset's pool, by engine. Default `max`: PostgreSQL 25, DuckDB 10, SQLite 5 (one of them for writes). */
+  readonly pools?: { readonly [Name in Engine]?: PoolOptions | undefined } | undefined;
+  /** The most connections of all pools together, by engine. Default: PostgreSQL 75, DuckDB 100, SQLite 200. */
+  readonly budgets?: { readonly [Name in Engine]?: number | undefined } | undefined;
+  /** The same for connections that serve comparison alone; they come on top. Default: PostgreSQL 5, DuckDB 10, SQLite 20. */
+  readonly shadowBudgets?: { readonly [Name in Engine]?: number | undefined } | undefined;
+  /** The time of a call that brings no deadline. Default: 120,000. 0 for no limit. */
+  readonly callTimeoutMs?: number | undefined;
+  /** The longest wait for a lock that another process holds. Default: 5,000. */
+  readonly lockWaitMs?: number | undefined;
+  readonly breaker?: BreakerOptions | undefined;
+  readonly sqlite?: {
+    /** Worker threads. Default: one a core, at least two. */
+    readonly workers?: number | undefined;
+    /** Reads whose measured cost is at most this run on the main thread. Default: 0.5. 0 sends all to the workers. */
+    readonly inlineThresholdMs?: number | undefined;
+    /** Page cache of each connection, in KiB. Default: 2,000. */
+    readonly cacheSizeKib?: number | undefined;
+  } | undefined;
+  readonly duckdb?: {
+    /** Memory of all instances together, in MiB, divided among as many as may be busy at once. Default: half of the
+     * machine's. */
+    readonly memoryBudgetMib?: number | undefined;
+    /** Queries that run at once. Default: the size of libuv's thread pool less two, at least one. */
+    readonly maxQueries?: number | undefined;
+  } | undefined;
+  readonly postgresql?: {
+    /** The server gives a statement up after this time. Default: 0, none: the call's own limit cancels it. */
+    readonly statementTimeoutMs?: number | undefined;
+  } | undefined;
+  readonly logger?: Logger | undefined;
+  readonly metrics?: PoolMetrics | undefined;
+  readonly clock?: Clock | undefined;
+  readonly random?: Random | undefined;
+}
+
+/** One engine's share of the options. */
+export interface ParsedEngineOptions {
+  readonly pool: ParsedPoolOptions;
+  readonly shadowPool: ParsedPoolOptions;
+  readonly budget: number;
+  readonly shadowBudget: number;
+}
+
+/** Options with every default applied. */
+export interface ParsedFactoryOptions {
+  readonly location: StoreLocation;
+  readonly engines: Readonly<Record<Engine, ParsedEngineOptions>>;
+  readonly callTimeoutMs: number;
+  readonly lockWaitMs: number;
+  readonly breaker: BreakerOptions;
+  readonly sqlite: { readonly workers: number | undefined; readonly inlineThresholdMs: number; readonly cacheSizeKib: number };
+  readonly duckdb: { readonly memoryLimitMib: number; readonly maxQueries: number; readonly threadPoolSize: number };
+  readonly postgresql: { readonly statementTimeoutMs: number };
+  readonly logger: Logger;
+  readonly metrics: PoolMetrics;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+const known: ReadonlySet<string> = new Set([
+  'basePath', 'databaseUrl', 'pools', 'budgets', 'shadowBudgets', 'callTimeoutMs', 'lockWaitMs', 'breaker', 'sqlite', 'duckdb',
+  'postgresql', 'logger', 'metrics', 'clock', 'random',
+]);
+const defaultMax: Readonly<Record<Engine, number>> = { sqlite: 5, duckdb: 10, postgresql: 25 };
+const defaultBudget: Readonly<Record<Engine, number>> = { sqlite: 200, duckdb: 100, postgresql: 75 };
+const defaultShadowBudget: Readonly<Record<Engine, number>> = { sqlite: 20, duckdb: 10, postgresql: 5 };
+/** DuckDB instances that are expected to be busy at once. */
+const busyInstances = 4;
+
+/**
+ * Checks a factory's options and applies the defaults.
+ *
+ * @throws {InvalidArgumentError} that names the option, what was found and what is allowed.
+ */
+export function parseFactoryOptions(options: StorageBackendFactoryOptions): ParsedFactoryOptions {
+  for (const name of Object.keys(options)) {
+    if (!known.has(name)) throw refused(name, 'is no option of the factory', `known are ${[...known].join(', ')}`);
+  }
+  if (typeof options.basePath !== 'string' || options.basePath === '') {
+    throw refused('basePath', `is ${describe(options.basePath)}`, 'give the path of the folder that holds the datasets');
+  }
+  const threadPoolSize = parseThreadPoolSize(process.env['UV_THREADPOOL_SIZE']);
+  const { sqlite = {}, duckdb = {}, postgresql = {} } = options;
+  const memoryBudgetMib = number(duckdb.memoryBudgetMib, 'duckdb.memoryBudgetMib', 64, 1e9, Math.floor(totalmem() / 2 ** 21));
+  return Object.freeze({
+    location: { basePath: resolve(options.basePath), databaseUrl: options.databaseUrl },
+    engines: parseEngines(options),
+    callTimeoutMs: number(options.callTimeoutMs, 'callTimeoutMs', 0, 86_400_000, 120_000),
+    lockWaitMs: number(options.lockWaitMs, 'lockWaitMs', 0, 600_000, 5_000),
+    breaker: options.breaker ?? {},
+    sqlite: {
+      workers: sqlite.workers === undefined ? undefined : number(sqlite.workers, 'sqlite.workers', 1, 256, 2),
+      inlineThresholdMs: number(sqlite.inlineThresholdMs, 'sqlite.inlineThresholdMs', 0, 1_000, 0.5, false),
+      cacheSizeKib: number(sqlite.cacheSizeKib, 'sqlite.cacheSizeKib', 64, 10_000_000, 2_000),
+    },
+    duckdb: {
+      memoryLimitMib: Math.max(64, Math.floor(memoryBudgetMib / busyInstances)),
+      maxQueries: number(duckdb.maxQueries, 'duckdb.maxQueries', 1, 1_024, Math.max(1, threadPoolSize - 2)),
+      threadPoolSize,
+    },
+    postgresql: {
+      statementTimeoutMs: number(postgresql.statementTimeoutMs, 'postgresql.statementTimeoutMs', 0, 86_400_000, 0),
+    },
+    logger: options.logger ?? silentLogger,
+    metrics: options.metrics ?? silentMetrics,
+    clock: options.clock ?? systemClock,
+    random: options.random ?? Math.random,
+  });
+}
+
+function parseEngines(options: StorageBackendFactoryOptions): Record<Engine, ParsedEngineOptions> {
+  const entries = engines.map((engine): [Engine, ParsedEngineOptions] => {
+    const budget = number(options.budgets?.[engine], `budgets.${engine}`, 1, 100_000, defaultBudget[engine]);
+    const shadowBudget =
+      number(options.shadowBudgets?.[engine], `shadowBudgets.${engine}`, 1, 100_000, defaultShadowBudget[engine]);
+    const given = options.pools?.[engine] ?? {};
+    return [engine, {
+      pool: parsePoolOptions(given, { max: defaultMax[engine] }, `pools.${engine}`),
+      // Comparison needs few connections and must never keep one that callers could miss.
+      shadowPool: parsePoolOptions({ ...given, max: Math.min(3, shadowBudget), min: 0, idleTimeoutMs: 5_000 }, {}, `pools.${engine}`),
+      budget,
+      shadowBudget,
+    }];
+  });
+  return Object.fromEntries(entries) as Record<Engine, ParsedEngineOptions>;
+}
+
+/** What libuv makes of the variable: 4 where it isn't set, at least 1, at most 1,024. */
+function parseThreadPoolSize(text: string | undefined): number {
+  const size = Number.parseInt(text ?? '', 10);
+  return Number.isNaN(size) ? 4 : Math.min(1_024, Math.max(1, size));
+}
+
+function number(value: unknown, name: string, low: number, high: number, standard: number, whole = true): number {
+  if (value === undefined) return standard;
+  const fits = typeof value === 'number' && value >= low && value <= high && (!whole || Number.isInteger(value));
+  if (fits) return value;
+  throw refused(name, `is ${typeof value === 'number' ? value : describe(value)}`,
+    `use a ${whole ? 'whole ' : ''}number from ${low} to ${high}`);
+}
+
+function refused(name: string, found: string, remedy: string): InvalidArgumentError {
+  return new InvalidArgumentError(`Option ${name} ${found}: ${remedy}.`);
+}

@@ -1,0 +1,190 @@
+import { digestResult, digestValue, RowsDigester } from '@changeover/compare';
+import type { Digest, Engine, InputRows, InputValue, Value, WriteEffect, WriteTableOptions } from '@changeover/core';
+import { storageOperations } from '@changeover/core';
+import { datasetPrograms, rowsFromCells } from '@changeover/engines';
+import type { DatasetPrograms, Program, RowForm, StepResult } from '@changeover/engines';
+import { touchedTable } from './shadow/touched-table.ts';
+
+/** The operations that run on a connection. */
+export type DatasetOperation = Exclude<keyof DatasetPrograms, 'writeApart'>;
+
+/** One piece of work for one connection, as plain data: it may have to cross to a worker thread. */
+export type Job =
+  | {
+      readonly kind: 'operation';
+      readonly operation: DatasetOperation;
+      readonly args: readonly unknown[];
+      /** True for the digest of the result in its place. */
+      readonly digest?: boolean | undefined;
+      /** True inside a caller's transaction. */
+      readonly inTransaction?: boolean | undefined;
+    }
+  | { readonly kind: 'begin' | 'commit' | 'rollback' | 'ping' }
+  | { readonly kind: 'commitOutcome'; readonly transactionId: string }
+  | { readonly kind: 'rehearse'; readonly args: readonly unknown[]; readonly maxRows: number; readonly lockTimeoutMs: number }
+  | { readonly kind: 'writeApart'; readonly args: readonly unknown[]; readonly maxRows: number };
+
+/** What a job yields: rows as lists of values, which are cheap to send between threads, or anything else. */
+export type JobAnswer =
+  | { readonly rows: 'cells'; readonly columns: string[]; readonly cells: Value[][] }
+  | { readonly rows: 'objects'; readonly columns: string[]; readonly objects: StepResult['rows'] }
+  | { readonly rows: 'none'; readonly value: unknown };
+
+/** What jobs of one dataset are run for. */
+export interface JobContext {
+  readonly engine: Engine;
+  readonly dataset: string;
+  /** `cells` where the answer crosses threads. */
+  readonly form: RowForm;
+}
+
+const operations: Readonly<Record<DatasetOperation, 'rows' | 'value'>> = {
+  readData: 'rows',
+  readTable: 'rows',
+  query: 'rows',
+  writeTable: 'value',
+  execute: 'value',
+  getTableInfo: 'value',
+  getColumns: 'value',
+  tableExists: 'value',
+  listTables: 'value',
+  analyzeColumn: 'value',
+  getMetadata: 'value',
+  updateMetadata: 'value',
+};
+
+/** Whether this is an operation of a dataset; others concern the store. */
+export function isDatasetOperation(operation: string): operation is DatasetOperation {
+  return Object.hasOwn(operations, operation);
+}
+
+/** Whether a job may change the dataset. */
+export function isWriting(job: Job): boolean {
+  if (job.kind !== 'operation') return job.kind !== 'ping' && job.kind !== 'writeApart' && job.kind !== 'commitOutcome';
+  return storageOperations[job.operation].kind === 'write';
+}
+
+/** The job as a program for a session. */
+export function jobProgram(context: JobContext, job: Job): Program<JobAnswer> {
+  switch (job.kind) {
+    case 'operation': return job.digest === true ? digested(context, job) : answered(context, job);
+    case 'rehearse': return rehearsed(context, job.args, job.maxRows, job.lockTimeoutMs);
+    case 'writeApart': return writtenApart(context, job.args, job.maxRows);
+    case 'ping': return ping();
+    case 'commitOutcome': return commitOutcome(job.transactionId);
+    default: return control(job.kind);
+  }
+}
+
+/** An answer as the API promises it. `cells` become objects here, on the caller's side. */
+export function answerValue(job: Job, answer: JobAnswer): unknown {
+  if (answer.rows === 'none') return answer.value;
+  const rows = answer.rows === 'objects' ? answer.objects : rowsFromCells(answer.columns, answer.cells);
+  return job.kind === 'operation' && job.operation === 'query' ? { columns: answer.columns, rows } : rows;
+}
+
+type OperationJob = Extract<Job, { kind: 'operation' }>;
+
+function operationProgram(context: JobContext, job: OperationJob, form: RowForm): Program<unknown> {
+  const { engine, dataset } = context;
+  const programs = datasetPrograms({
+    engine, dataset, form, transaction: job.inTransaction === true ? 'savepoint' : 'own',
+  });
+  const program = programs[job.operation] as (...args: readonly unknown[]) => Program<unknown>;
+  return program(...job.args);
+}
+
+function* answered(context: JobContext, job: OperationJob): Program<JobAnswer> {
+  const value = yield* operationProgram(context, job, context.form);
+  if (operations[job.operation] === 'value') return { rows: 'none', value };
+  const { columns, rows, cells } = value as StepResult;
+  return context.form === 'cells' ? { rows: 'cells', columns, cells } : { rows: 'objects', columns, objects: rows };
+}
+
+function* digested(context: JobContext, job: OperationJob): Program<JobAnswer> {
+  const value = yield* operationProgram(context, job, 'cells');
+  if (operations[job.operation] === 'value') return { rows: 'none', value: digestValue(value) };
+  return { rows: 'none', value: digestCells(value as StepResult) };
+}
+
+function digestCells({ columns, cells }: StepResult): Digest {
+  const digester = new RowsDigester(columns);
+  for (const values of cells) digester.addValues(values);
+  return digester.finish();
+}
+
+function* ping(): Program<JobAnswer> {
+  yield { kind: 'all', sql: 'SELECT 1 AS one' };
+  return { rows: 'none', value: true };
+}
+
+/** What the server says of a transaction: `committed`, `aborted` or `in progress`; null where it has forgotten. */
+function* commitOutcome(transactionId: string): Program<JobAnswer> {
+  const { rows } = yield {
+    kind: 'all',
+    sql: 'SELECT pg_catalog.pg_xact_status($1::text::pg_catalog.xid8) AS status',
+    params: [transactionId],
+  };
+  return { rows: 'none', value: rows[0]?.['status'] };
+}
+
+function* control(kind: 'begin' | 'commit' | 'rollback'): Program<JobAnswer> {
+  yield { kind };
+  return { rows: 'none', value: undefined };
+}
+
+/** Runs a caller's write in a transaction of its own, sees what it did, and rolls back whatever happens. */
+function* rehearsed(
+  context: JobContext,
+  args: readonly unknown[],
+  maxRows: number,
+  lockTimeoutMs: number,
+): Program<JobAnswer> {
+  const { engine, dataset } = context;
+  const programs = datasetPrograms({ engine, dataset, form: 'cells', transaction: 'bare' });
+  const [sql, params] = args as [string, readonly InputValue[] | undefined];
+  yield { kind: 'begin' };
+  try {
+    // A rehearsal must not make others wait, nor wait itself for long: its caller does.
+    if (engine === 'postgresql') yield { kind: 'run', sql: `SET LOCAL lock_timeout = ${Math.max(1, Math.round(lockTimeoutMs))}` };
+    const rowsAffected = yield* programs.execute(sql, params);
+    const table = touchedTable(sql, engine);
+    if (table === undefined) return effect({ rowsAffected, tables: {}, unseen: ['the statement names no table'] });
+    return effect({ rowsAffected, ...yield* tableEffect(programs, table, maxRows) });
+  } finally {
+    yield { kind: 'rollback' };
+  }
+}
+
+function* tableEffect(
+  programs: DatasetPrograms,
+  table: string,
+  maxRows: number,
+): Program<Pick<WriteEffect, 'tables' | 'unseen'>> {
+  let rows: StepResult;
+  try {
+    rows = yield* programs.readTable(table, { limit: maxRows + 1 });
+  } catch {
+    return { tables: {}, unseen: ['the written table can not be read by its name'] };
+  }
+  if (rows.cells.length > maxRows) return { tables: {}, unseen: [`a table of more than ${maxRows} rows`] };
+  return { tables: { [table]: digestCells(rows) }, unseen: [] };
+}
+
+function* writtenApart(context: JobContext, args: readonly unknown[], maxRows: number): Program<JobAnswer> {
+  const { engine, dataset } = context;
+  const [table, rows, write] = args as [string, InputRows, WriteTableOptions | undefined];
+  const written = yield* datasetPrograms({ engine, dataset, form: 'cells' }).writeApart(table, rows, write);
+  if (written.cells.length > maxRows) return effect({ tables: {}, unseen: [`more than ${maxRows} rows`] });
+  return effect({ tables: { [table]: digestCells(written) }, unseen: [] });
+}
+
+function effect(value: WriteEffect): JobAnswer {
+  return { rows: 'none', value };
+}
+
+/** The digest of what an operation answered, for results that were not digested where they were made. */
+export function digestAnswer(operation: string, value: unknown): Digest {
+  const definition = storageOperations[operation as keyof typeof storageOperations];
+  return digestResult(value, definition.kind === 'read' ? (definition.result ?? 'value') : 'value');
+}

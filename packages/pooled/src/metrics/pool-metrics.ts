@@ -1,0 +1,31 @@
+import type { Engine } from '@changeover/core';
+import type { BreakerState } from '../pool/pool-breaker.ts';
+import type { PoolObserver } from '../pool/pool-observer.ts';
+import { silentPoolObserver } from '../pool/pool-observer.ts';
+
+/** Which pools an event is about. */
+export interface MetricScope {
+  readonly engine: Engine;
+  readonly purpose: 'callers' | 'shadow';
+}
+
+/** What is measured, as it happens. Must not throw: it is called on callers' paths. */
+export interface PoolMetrics {
+  /** For the events of one dataset's pools. */
+  observer(scope: MetricScope, dataset: string): PoolObserver;
+  breakerChanged(scope: MetricScope, dataset: string, state: BreakerState): void;
+  retried(scope: MetricScope, dataset: string, action: string): void;
+  /** An operation ended; `errorCode` where it failed. */
+  operation(scope: MetricScope, dataset: string, operation: string, durationMs: number, errorCode: string | undefined): void;
+  /** A DuckDB query waited for a thread. */
+  threadWaited(durationMs: number): void;
+}
+
+/** Measures nothing. */
+export const silentMetrics: PoolMetrics = Object.freeze({
+  observer: () => silentPoolObserver,
+  breakerChanged: () => undefined,
+  retried: () => undefined,
+  operation: () => undefined,
+  threadWaited: () => undefined,
+});

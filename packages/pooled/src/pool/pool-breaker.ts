@@ -1,0 +1,110 @@
+import { CircuitState, CountBreaker } from 'cockatiel';
+import type { Clock } from '@changeover/core';
+
+/** `closed` lets every call through, `open` none, `half-open` one at a time to see whether it works again. */
+export type BreakerState = 'closed' | 'open' | 'half-open';
+
+/** When calls are no longer tried, and for how long. */
+export interface BreakerOptions {
+  /** Share of the last calls that must have failed for want of a connection. Default: 0.5. */
+  readonly threshold?: number | undefined;
+  /** How many of the last calls count. Default: 20. Counted and not timed, so that it works for quiet datasets too. */
+  readonly calls?: number | undefined;
+  /** The least number of calls before it may open. Default: 5. */
+  readonly minimumCalls?: number | undefined;
+  /** How long it stays open before one call is let through, in ms; doubles with each that fails. Default: 250. */
+  readonly openMs?: number | undefined;
+  /** The longest of these times. Default: 2,000. */
+  readonly maxOpenMs?: number | undefined;
+}
+
+/** What the breaker says to a call. */
+export type Admission = { readonly admitted: false } | { readonly admitted: true; readonly probe: boolean };
+
+/**
+ * A circuit breaker over one pool. cockatiel's count breaker decides when to open. Its circuit breaker policy is not
+ * used: it goes by the wall clock, so that one set back would hold it open, and lets surplus callers wait for the probe
+ * without a limit. Here they are refused at once.
+ */
+export class PoolBreaker {
+  readonly #clock: Clock;
+  readonly #counter: CountBreaker;
+  readonly #openMs: number;
+  readonly #maxOpenMs: number;
+  readonly #onChange: (state: BreakerState) => void;
+  #state: BreakerState = 'closed';
+  #openUntilMs = 0;
+  #probes = 0;
+  #probing = false;
+
+  constructor(clock: Clock, options: BreakerOptions = {}, onChange: (state: BreakerState) => void = () => undefined) {
+    const size = options.calls ?? 20;
+    this.#clock = clock;
+    this.#counter = new CountBreaker({
+      threshold: options.threshold ?? 0.5,
+      size,
+      minimumNumberOfCalls: Math.min(size, options.minimumCalls ?? 5),
+    });
+    this.#openMs = options.openMs ?? 250;
+    this.#maxOpenMs = options.maxOpenMs ?? 2_000;
+    this.#onChange = onChange;
+  }
+
+  get state(): BreakerState {
+    return this.#state;
+  }
+
+  /** Asks whether a call may be tried. One that was admitted must be followed by exactly one `succeeded`, `failed` or
+   * `ended` with the same admission. */
+  admit(): Admission {
+    if (this.#state === 'closed') return { admitted: true, probe: false };
+    if (this.#state === 'open' && this.#clock.monotonicMs() >= this.#openUntilMs) this.#change('half-open');
+    if (this.#state !== 'half-open' || this.#probing) return { admitted: false };
+    this.#probing = true;
+    return { admitted: true, probe: true };
+  }
+
+  /** The engine answered, if only with a refusal. */
+  succeeded(admission: Admission): void {
+    if (this.#isProbe(admission)) {
+      this.#probing = false;
+      this.#probes = 0;
+      this.#counter.success(CircuitState.HalfOpen);
+      this.#change('closed');
+    } else if (this.#state === 'closed') {
+      this.#counter.success(CircuitState.Closed);
+    }
+  }
+
+  /** The call failed for want of a connection. */
+  failed(admission: Admission): void {
+    if (this.#isProbe(admission)) {
+      this.#probing = false;
+      this.#open();
+    } else if (this.#state === 'closed' && this.#counter.failure(CircuitState.Closed)) {
+      this.#open();
+    }
+  }
+
+  /** The call ended without saying anything of the connection: its caller gave up. */
+  ended(admission: Admission): void {
+    if (this.#isProbe(admission)) this.#probing = false;
+  }
+
+  #isProbe(admission: Admission): boolean {
+    return admission.admitted && admission.probe && this.#state === 'half-open';
+  }
+
+  #open(): void {
+    const openMs = Math.min(this.#maxOpenMs, this.#openMs * 2 ** Math.min(this.#probes, 20));
+    this.#openUntilMs = this.#clock.monotonicMs() + openMs;
+    this.#probes += 1;
+    this.#change('open');
+  }
+
+  #change(state: BreakerState): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.#onChange(state);
+  }
+}

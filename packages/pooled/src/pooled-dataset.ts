@@ -1,0 +1,356 @@
+import { ConnectionError, StatementError } from '@changeover/core';
+import type { Clock, Engine, StorageErrorFields } from '@changeover/core';
+import type { TransactionState } from '@changeover/engines';
+import { checkLimit, within } from './call-limit.ts';
+import type { CallLimit } from './call-limit.ts';
+import { isWriting } from './job.ts';
+import type { Job } from './job.ts';
+import { backoffMs } from './pool/backoff.ts';
+import type { Random } from './pool/backoff.ts';
+import type { Lease } from './pool/lease.ts';
+import type { PoolBreaker } from './pool/pool-breaker.ts';
+import { CircuitOpenError, CommitUnknownError, PoolExhaustedError } from './pool/pool-errors.ts';
+import type { PoolStats } from './pool/pool-stats.ts';
+import type { Pool } from './pool/pool.ts';
+import type { PooledSession } from './pooled-session.ts';
+import { failureClass, retryAction } from './retry-policy.ts';
+import type { RetryBudget, WorkKind } from './retry-policy.ts';
+import type { KeepAlive } from './keep-alive.ts';
+
+/** Reads on the spot, where an engine has that. */
+export interface InlineReads {
+  /** @returns undefined where the read has to take a connection of the pool. */
+  tryRead(job: Job): { readonly value: unknown } | undefined;
+  /** Whether something is open for it. */
+  open(): boolean;
+  /** See `ShadowLeg.version`. */
+  version(): string | undefined;
+  close(): void;
+}
+
+/** What a dataset's pools are made of. */
+export interface PooledDatasetParts {
+  readonly engine: Engine;
+  readonly dataset: string;
+  /** Lends connections for reads; the same pool as `writers` where the engine makes no difference. */
+  readonly readers: Pool<PooledSession>;
+  readonly writers: Pool<PooledSession>;
+  readonly inline?: InlineReads | undefined;
+  readonly breaker: PoolBreaker;
+  readonly retryBudget: RetryBudget;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly keepAlive: KeepAlive;
+  /** The longest wait for a lock that another holds, where the call brings no earlier limit. */
+  readonly lockWaitMs: number;
+  /** Called when nothing is open and nobody waits. */
+  readonly onEmpty: () => void;
+  readonly onRetry?: ((action: string) => void) | undefined;
+}
+
+/** How long an engine may take to give a statement up before its connection is cut. */
+const cancelGraceMs = 1_000;
+/** Attempts for all failures but locks, which are waited for until the limit. */
+const maxAttempts = 4;
+
+/** One dataset's connections and how calls run on them: lent, limited, retried by the written policy. */
+export class PooledDataset {
+  readonly engine: Engine;
+  readonly dataset: string;
+  readonly #parts: PooledDatasetParts;
+  #closing: Promise<void> | undefined;
+  #callers = 0;
+
+  constructor(parts: PooledDatasetParts) {
+    this.engine = parts.engine;
+    this.dataset = parts.dataset;
+    this.#parts = parts;
+  }
+
+  /** Whether it takes no more calls. */
+  get closed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /** Whether nothing is open and nobody waits. */
+  isEmpty(): boolean {
+    return this.#callers === 0 && this.#parts.inline?.open() !== true && this.#pools().every((pool) => pool.isEmpty());
+  }
+
+  stats(): PoolStats[] {
+    return this.#pools().map((pool) => pool.stats());
+  }
+
+  /** See `ShadowLeg.version`. */
+  version(): string | undefined {
+    return this.#parts.inline?.version();
+  }
+
+  /** Runs a read on the spot if that is the cheapest; undefined where it isn't. Throws what the read throws. */
+  tryInline(job: Job, limit: CallLimit): { readonly value: unknown } | undefined {
+    const { inline, clock } = this.#parts;
+    if (inline === undefined || this.closed) return undefined;
+    if (limit.signal !== undefined || limit.atMs !== Infinity) checkLimit(limit, clock.monotonicMs(), this.fields());
+    return inline.tryRead(job);
+  }
+
+  /** Runs a job on a connection of the pool, again where the policy says so. */
+  async run(job: Job, limit: CallLimit): Promise<unknown> {
+    const writes = isWriting(job);
+    const pool = writes ? this.#parts.writers : this.#parts.readers;
+    return await this.#called(() => this.#attempts(writes ? 'write' : 'read', limit, nameOf(job), (outcome) =>
+      this.#runOnce(pool, job, limit, outcome)));
+  }
+
+  /** Lends a connection for work that is no job; see {@link run}. The work must leave it idle. */
+  async withSession<Value>(
+    kind: WorkKind,
+    limit: CallLimit,
+    operation: string,
+    work: (session: PooledSession) => Promise<Value>,
+  ): Promise<Value> {
+    return await this.#called(() => this.#attempts(kind, limit, operation, async (outcome) => {
+      const lease = await this.#acquire(this.#parts.writers, limit, operation);
+      outcome.session = lease.resource;
+      const value = await this.#limited(lease, work(lease.resource), limit, kind === 'read', operation, true);
+      lease.release();
+      return value;
+    }));
+  }
+
+  /** Begins a transaction that the caller must end by {@link endTransaction}. Nothing of the caller's has run yet, so a
+   * failure is met like a read's. */
+  async beginTransaction(limit: CallLimit): Promise<Lease<PooledSession>> {
+    return await this.#called(() => this.#attempts('read', limit, 'transaction', async (outcome) => {
+      const lease = await this.#acquire(this.#parts.writers, limit, 'transaction');
+      outcome.session = lease.resource;
+      await this.runOn(lease, { kind: 'begin' }, limit, true);
+      return lease;
+    }));
+  }
+
+  /** Ends a transaction: `commit` applies it, and rejects where it wasn't or nobody knows. The lease ends in any case. */
+  async endTransaction(lease: Lease<PooledSession>, how: 'commit' | 'rollback', limit: CallLimit): Promise<void> {
+    const session = lease.held ? lease.resource : undefined;
+    try {
+      await this.runOn(lease, { kind: how }, limit, how === 'rollback');
+    } catch (error) {
+      if (how === 'rollback') return;
+      const state = stateAtFailure(error, session?.transactionState ?? 'none');
+      const action = retryAction(failureClass(this.engine, error), 'work', state);
+      if (action !== 'resolve' || session === undefined) throw error;
+      await this.#resolve(session, limit, error);
+    } finally {
+      lease.release();
+    }
+  }
+
+  /** Runs a job on a connection that is lent already. A caller that gives up is answered at once; the connection is
+   * given back when it is idle again, or cut where that takes too long.
+   *
+   * @param releaseOnFailure whether the lease ends when the job fails. */
+  async runOn(lease: Lease<PooledSession>, job: Job, limit: CallLimit, releaseOnFailure: boolean): Promise<unknown> {
+    return await this.#called(() =>
+      this.#limited(lease, lease.resource.run(job), limit, !isWriting(job), nameOf(job), releaseOnFailure));
+  }
+
+  async #limited<Value>(
+    lease: Lease<PooledSession>,
+    work: Promise<Value>,
+    limit: CallLimit,
+    unapplied: boolean,
+    operation: string,
+    releaseOnFailure: boolean,
+  ): Promise<Value> {
+    const session = lease.resource;
+    const ended = lease.running();
+    let givenUp = false;
+    try {
+      return await within(work, limit, this.#parts.clock, {
+        unapplied,
+        fields: this.fields(operation),
+        onGiveUp: () => {
+          givenUp = true;
+          this.#abandon(lease, session, work, ended);
+        },
+      });
+    } catch (error) {
+      if (!givenUp && releaseOnFailure) lease.release();
+      throw error;
+    } finally {
+      if (!givenUp) ended();
+    }
+  }
+
+  /** Counts a caller, for whom the process must stay alive: what it waits for may be nothing but a timer. */
+  async #called<Value>(call: () => Promise<Value>): Promise<Value> {
+    this.#callers += 1;
+    this.#parts.keepAlive.hold();
+    try {
+      return await call();
+    } finally {
+      this.#callers -= 1;
+      this.#parts.keepAlive.letGo();
+      if (this.#callers === 0 && !this.closed && this.isEmpty()) this.#parts.onEmpty();
+    }
+  }
+
+  /** Closes everything within `deadlineMs`. Idempotent; never rejects. */
+  close(deadlineMs: number): Promise<void> {
+    this.#closing ??= this.#close(deadlineMs);
+    return this.#closing;
+  }
+
+  /** Where an error happened. */
+  fields(operation?: string): StorageErrorFields {
+    return { engine: this.engine, dataset: this.dataset, operation };
+  }
+
+  async #close(deadlineMs: number): Promise<void> {
+    this.#parts.inline?.close();
+    this.#parts.keepAlive.hold();
+    await Promise.all(this.#pools().map((pool) => pool.close(deadlineMs)));
+    this.#parts.keepAlive.letGo();
+  }
+
+  #pools(): Pool<PooledSession>[] {
+    const { readers, writers } = this.#parts;
+    return readers === writers ? [writers] : [readers, writers];
+  }
+
+  #acquire(pool: Pool<PooledSession>, limit: CallLimit, takenFor: string): Promise<Lease<PooledSession>> {
+    return pool.acquire({ signal: limit.signal, deadlineAtMs: limit.atMs, takenFor });
+  }
+
+  async #runOnce(pool: Pool<PooledSession>, job: Job, limit: CallLimit, outcome: Outcome): Promise<unknown> {
+    const lease = await this.#acquire(pool, limit, nameOf(job));
+    outcome.session = lease.resource;
+    const value = await this.runOn(lease, job, limit, true);
+    lease.release();
+    return value;
+  }
+
+  async #attempts<Value>(
+    kind: WorkKind,
+    limit: CallLimit,
+    operation: string,
+    attempt: (outcome: Outcome) => Promise<Value>,
+  ): Promise<Value> {
+    const { clock, retryBudget, lockWaitMs } = this.#parts;
+    retryBudget.earn();
+    const startedMs = clock.monotonicMs();
+    checkLimit(limit, startedMs, this.fields(operation));
+    for (let failures = 1; ; failures += 1) {
+      const outcome: Outcome = { session: undefined };
+      try {
+        return await this.#throughBreaker(() => attempt(outcome), operation);
+      } catch (error) {
+        const action = this.#action(error, kind, outcome);
+        const untilMs = Math.min(limit.atMs, startedMs + lockWaitMs);
+        const again = action === 'wait'
+          ? clock.monotonicMs() < untilMs
+          : action === 'retry' && failures < maxAttempts && clock.monotonicMs() < limit.atMs && retryBudget.spend();
+        if (!again) return await this.#giveIn<Value>(error, action, outcome, limit);
+        this.#parts.onRetry?.(action);
+        await this.#pause(action === 'wait' ? backoffMs(failures, 2, 25, this.#parts.random)
+          : backoffMs(failures, 10, 200, this.#parts.random), limit, operation);
+      }
+    }
+  }
+
+  #action(error: unknown, kind: WorkKind, outcome: Outcome): ReturnType<typeof retryAction> {
+    // Without a connection nothing was tried; the wait for one had its own limit.
+    if (outcome.session === undefined) return 'fail';
+    const state = stateAtFailure(error, outcome.session.transactionState);
+    return retryAction(failureClass(this.engine, error), kind, state);
+  }
+
+  /** What a call rejects with that is not tried again, or resolves to where its commit turns out to have been applied. */
+  async #giveIn<Value>(error: unknown, action: string, { session }: Outcome, limit: CallLimit): Promise<Value> {
+    if (action === 'resolve' && session !== undefined) {
+      await this.#resolve(session, limit, error);
+      // Writes that are transactions of their own answer nothing but that they are done.
+      return undefined as Value;
+    }
+    if (action === 'unknown' || action === 'resolve') throw new CommitUnknownError({ ...this.fields(), cause: error });
+    throw error;
+  }
+
+  /** Finds out whether a commit whose answer was lost was applied. Resolves where it was. */
+  async #resolve(session: PooledSession, limit: CallLimit, cause: unknown): Promise<void> {
+    const ask = session.commitOutcome?.();
+    if (ask === undefined) throw new CommitUnknownError({ ...this.fields(), cause });
+    let outcome: unknown;
+    try {
+      outcome = await this.#attempts('read', limit, 'commit', (found) => this.#runOnce(this.#parts.readers, ask, limit, found));
+    } catch {
+      outcome = 'unknown';
+    }
+    if (outcome === 'committed') return;
+    if (outcome !== 'aborted') throw new CommitUnknownError({ ...this.fields(), cause });
+    throw new ConnectionError('The connection was lost while the write was being committed; it was not applied.', {
+      ...this.fields(), cause, retryable: true,
+    });
+  }
+
+  async #throughBreaker<Value>(attempt: () => Promise<Value>, operation: string): Promise<Value> {
+    const { breaker, writers } = this.#parts;
+    const admission = breaker.admit();
+    if (!admission.admitted) throw new CircuitOpenError(writers.stats(), this.fields(operation));
+    let value: Value;
+    try {
+      value = await attempt();
+    } catch (error) {
+      if (isLackOfConnection(this.engine, error)) breaker.failed(admission);
+      else if (error instanceof StatementError) breaker.succeeded(admission);
+      else breaker.ended(admission);
+      throw error;
+    }
+    breaker.succeeded(admission);
+    return value;
+  }
+
+  #abandon(lease: Lease<PooledSession>, session: PooledSession, work: Promise<unknown>, ended: () => void): void {
+    const timer = session.cancellable ? this.#parts.clock.after(cancelGraceMs, () => {
+      lease.discard('broken');
+      session.cut();
+    }) : undefined;
+    void session.cancel();
+    const done = (): void => {
+      timer?.cancel();
+      ended();
+      lease.release();
+    };
+    work.then(done, done);
+  }
+
+  async #pause(pauseMs: number, limit: CallLimit, operation: string): Promise<void> {
+    const pause = new Promise<void>((resolve) => { this.#parts.clock.after(pauseMs, resolve); });
+    await within(pause, limit, this.#parts.clock, {
+      unapplied: true,
+      fields: this.fields(operation),
+      onGiveUp: () => undefined,
+    });
+  }
+}
+
+interface Outcome {
+  /** The connection that the attempt ran on, if it came to that. */
+  session: PooledSession | undefined;
+}
+
+function nameOf(job: Job): string {
+  return job.kind === 'operation' ? job.operation : job.kind;
+}
+
+/** What is certainly not applied counts as a transaction that was not committed. */
+function stateAtFailure(error: unknown, state: TransactionState): TransactionState {
+  return error instanceof ConnectionError && error.retryable ? 'open' : state;
+}
+
+/** Whether a failure says that there is no connection to be had, rather than none free. */
+function isLackOfConnection(engine: Engine, error: unknown): boolean {
+  if (error instanceof PoolExhaustedError || error instanceof CircuitOpenError) return false;
+  if (!(error instanceof ConnectionError)) return false;
+  return error.code !== 'ACQUIRE_TIMEOUT' || failureClass(engine, error) === 'connection' && error.cause !== undefined;
+}

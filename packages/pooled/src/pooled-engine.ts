@@ -1,0 +1,256 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { ClosedError, InvalidArgumentError } from '@changeover/core';
+import type { CallOptions, Engine, StorageTransaction } from '@changeover/core';
+import { fileStore, schemaStore } from '@changeover/engines';
+import type { DatasetStore, Program } from '@changeover/engines';
+import { callLimit, checkLimit } from './call-limit.ts';
+import type { CallLimit } from './call-limit.ts';
+import type { EngineDriver } from './engine-parts.ts';
+import { isWriting } from './job.ts';
+import type { DatasetOperation, Job } from './job.ts';
+import type { PoolStats } from './pool/pool-stats.ts';
+import { silentMetrics } from './metrics/pool-metrics.ts';
+import type { PooledDataset } from './pooled-dataset.ts';
+import { PostgresPooledSession } from './postgresql/postgres-pooled-session.ts';
+import { checkWork, OpenTransaction } from './transaction.ts';
+
+/** What an operation on the datasets themselves is. */
+export type StoreOperation = 'datasetExists' | 'createDataset' | 'dropDataset' | 'listDatasets';
+
+/** How long closing may take that nobody gave a deadline for. */
+const drainMs = 30_000;
+
+/** One engine's datasets in one factory: makes their pools on first use, forgets them when they are empty, and runs calls
+ * on them. */
+export class PooledEngine {
+  readonly engine: Engine;
+  readonly #driver: EngineDriver;
+  readonly #callTimeoutMs: number;
+  readonly #datasets = new Map<string, PooledDataset>();
+  /** Datasets whose pools are being closed: new calls wait, so that nothing opens what is being removed. */
+  readonly #gates = new Map<string, Promise<void>>();
+  readonly #scope = new AsyncLocalStorage<OpenTransaction>();
+  readonly #store: DatasetStore;
+  readonly #others: (dataset: string) => Promise<void>;
+  #transactions = 0;
+  #closed = false;
+
+  /**
+   * @param callTimeoutMs of a call that brings no deadline; 0 for none.
+   * @param releaseOthers closes what the factory's other pools hold open of a dataset.
+   */
+  constructor(driver: EngineDriver, callTimeoutMs: number, releaseOthers: (dataset: string) => Promise<void>) {
+    this.engine = driver.setting.engine;
+    this.#driver = driver;
+    this.#callTimeoutMs = callTimeoutMs;
+    this.#others = releaseOthers;
+    this.#store = this.engine === 'postgresql'
+      ? schemaStore((program) => this.#onServer(program))
+      : fileStore(this.engine, driver.setting.location);
+  }
+
+  /** Runs one operation of a dataset. `dataset` must be parsed. */
+  run(dataset: string, operation: DatasetOperation, args: readonly unknown[], options?: CallOptions): Promise<unknown> {
+    const { setting } = this.#driver;
+    const { metrics, clock } = setting;
+    const startedMs = clock.monotonicMs();
+    let answer: Promise<unknown>;
+    try {
+      answer = this.#run(dataset, operation, args, callLimit(options, this.#callTimeoutMs, startedMs));
+    } catch (error) {
+      answer = Promise.reject(error as Error);
+    }
+    if (metrics === silentMetrics) return answer;
+    const ended = (code: string | undefined): void => {
+      metrics.operation(setting, dataset, operation, clock.monotonicMs() - startedMs, code);
+    };
+    answer.then(() => { ended(undefined); }, (error: unknown) => { ended(codeOf(error)); });
+    return answer;
+  }
+
+  /** Runs a job for comparison's sake. */
+  runJob(dataset: string, job: Job, signal: AbortSignal): Promise<unknown> {
+    return this.#pooled(dataset, (pools) => pools.run(job, { signal, atMs: Infinity }));
+  }
+
+  /** Runs a caller's function once in a transaction; calls that it makes for the same dataset take part. */
+  async transaction<Value>(
+    dataset: string,
+    work: (transaction: StorageTransaction) => Promise<Value> | Value,
+    options?: CallOptions,
+  ): Promise<Value> {
+    checkWork(work);
+    const { clock } = this.#driver.setting;
+    if (this.#joined(dataset) !== undefined) {
+      throw new InvalidArgumentError('A transaction can not be begun inside a transaction on the same dataset.', {
+        engine: this.engine, dataset, operation: 'transaction',
+      });
+    }
+    const whole = callLimit(options, 0, clock.monotonicMs());
+    // Every statement of a transaction has a limit, even where the whole has none.
+    const limit = (): CallLimit => {
+      const one = callLimit(undefined, this.#callTimeoutMs, clock.monotonicMs());
+      return { signal: whole.signal, atMs: Math.min(whole.atMs, one.atMs) };
+    };
+    return await this.#pooled(dataset, async (pools) => {
+      const lease = await pools.beginTransaction(limit());
+      const transaction = new OpenTransaction(pools, lease, limit);
+      this.#transactions += 1;
+      try {
+        let value: Value;
+        try {
+          value = await this.#scope.run(transaction, () => this.#worked(work, transaction));
+        } catch (error) {
+          await transaction.rollback();
+          throw error;
+        }
+        await transaction.commit();
+        return value;
+      } finally {
+        this.#transactions -= 1;
+      }
+    });
+  }
+
+  /** Runs an operation on the datasets themselves. */
+  async manage(operation: StoreOperation, dataset: string, options?: CallOptions): Promise<unknown> {
+    if (this.#closed) throw this.#closedError();
+    checkLimit(callLimit(options, 0, this.#driver.setting.clock.monotonicMs()), 0, { engine: this.engine, dataset, operation });
+    switch (operation) {
+      case 'listDatasets': return await this.#store.list();
+      case 'datasetExists': return await this.#ungated(dataset, () => this.#store.exists(dataset));
+      case 'createDataset': return await this.#ungated(dataset, () => this.#store.create(dataset));
+      case 'dropDataset':
+        if (this.#joined(dataset) !== undefined) {
+          throw new InvalidArgumentError('A dataset can not be dropped inside a transaction on it.', {
+            engine: this.engine, dataset, operation,
+          });
+        }
+        await this.#gated(dataset, async () => {
+          await Promise.all([this.#closeDataset(dataset, drainMs), this.#others(dataset)]);
+          await this.#store.drop(dataset);
+        });
+        return undefined;
+    }
+  }
+
+  /** Closes what is open of a dataset; the next call opens again. */
+  release(dataset: string): Promise<void> {
+    return this.#gated(dataset, () => this.#closeDataset(dataset, drainMs));
+  }
+
+  /** Closes what is open; the next call opens again. */
+  async closeConnections(): Promise<void> {
+    await Promise.all([...this.#datasets.keys()].map((dataset) => this.release(dataset)));
+  }
+
+  /** See `ShadowLeg.version`. */
+  version(dataset: string): string | undefined {
+    // One process only can have the file open, so that nobody else can commit.
+    if (this.engine === 'duckdb') return 'this process';
+    return this.#datasets.get(dataset)?.version();
+  }
+
+  stats(): PoolStats[] {
+    return [...this.#datasets.values()].flatMap((pools) => pools.stats());
+  }
+
+  /** Datasets that have pools. */
+  get datasets(): number {
+    return this.#datasets.size;
+  }
+
+  /** Takes no more calls and closes everything within `deadlineMs`. */
+  async close(deadlineMs: number): Promise<void> {
+    this.#closed = true;
+    await Promise.all([...this.#datasets.values()].map((pools) => pools.close(deadlineMs)));
+    this.#datasets.clear();
+  }
+
+  #run(dataset: string, operation: DatasetOperation, args: readonly unknown[], limit: CallLimit): Promise<unknown> {
+    const joined = this.#joined(dataset);
+    if (joined !== undefined) return joined.run(operation, args);
+    const job: Job = { kind: 'operation', operation, args };
+    if (!isWriting(job) && !this.#closed && this.#gates.size === 0) {
+      const done = this.#datasets.get(dataset)?.tryInline(job, limit);
+      if (done !== undefined) return Promise.resolve(done.value);
+    }
+    return this.#pooled(dataset, (pools) => pools.run(job, limit));
+  }
+
+  async #worked<Value>(
+    work: (transaction: StorageTransaction) => Promise<Value> | Value,
+    transaction: OpenTransaction,
+  ): Promise<Value> {
+    return await work(transaction.api());
+  }
+
+  #joined(dataset: string): OpenTransaction | undefined {
+    if (this.#transactions === 0) return undefined;
+    const transaction = this.#scope.getStore();
+    return transaction !== undefined && !transaction.ended && transaction.dataset.dataset === dataset ? transaction : undefined;
+  }
+
+  /** Runs work on a dataset's pools, which are made on first use. The look-up and the call's entry into the pool are one
+   * tick, so that the pools are not forgotten in between. */
+  #pooled<Value>(dataset: string, work: (pools: PooledDataset) => Promise<Value>): Promise<Value> {
+    if (this.#closed) return Promise.reject(this.#closedError());
+    const gate = this.#gates.get(dataset);
+    if (gate !== undefined) return gate.then(() => this.#pooled(dataset, work));
+    let pools = this.#datasets.get(dataset);
+    if (pools === undefined) {
+      const made = this.#driver.open(dataset, () => { this.#forgetIfEmpty(dataset, made); });
+      pools = made;
+      this.#datasets.set(dataset, made);
+    }
+    return work(pools);
+  }
+
+  #forgetIfEmpty(dataset: string, pools: PooledDataset): void {
+    // Told in the middle of a release: who was served by it may still come back with another call.
+    queueMicrotask(() => {
+      if (this.#datasets.get(dataset) === pools && !pools.closed && pools.isEmpty()) this.#datasets.delete(dataset);
+    });
+  }
+
+  async #closeDataset(dataset: string, deadlineMs: number): Promise<void> {
+    const pools = this.#datasets.get(dataset);
+    if (pools === undefined) return;
+    await pools.close(deadlineMs);
+    if (this.#datasets.get(dataset) === pools) this.#datasets.delete(dataset);
+  }
+
+  /** Keeps new calls to a dataset waiting while something is done to it. One at a time. */
+  async #gated(dataset: string, work: () => Promise<void>): Promise<void> {
+    while (this.#gates.has(dataset)) await this.#gates.get(dataset);
+    const done = work();
+    const gate = done.catch(() => undefined).then(() => { this.#gates.delete(dataset); });
+    this.#gates.set(dataset, gate);
+    await gate;
+    await done;
+  }
+
+  async #ungated<Value>(dataset: string, work: () => Promise<Value>): Promise<Value> {
+    while (this.#gates.has(dataset)) await this.#gates.get(dataset);
+    return await work();
+  }
+
+  /** PostgreSQL: runs a program on a connection that belongs to no dataset. */
+  #onServer<Value>(program: Program<Value>): Promise<Value> {
+    const { clock } = this.#driver.setting;
+    const limit = callLimit(undefined, this.#callTimeoutMs, clock.monotonicMs());
+    return this.#pooled('', (pools) => pools.withSession('write', limit, 'datasets', (session) => {
+      if (!(session instanceof PostgresPooledSession)) throw new TypeError('Only PostgreSQL keeps its datasets on a server.');
+      return session.runProgram(program);
+    }));
+  }
+
+  #closedError(): ClosedError {
+    return new ClosedError('The factory is closed and takes no more calls.', { engine: this.engine });
+  }
+}
+
+function codeOf(error: unknown): string {
+  const code: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
+  return typeof code === 'string' ? code : 'UNKNOWN';
+}

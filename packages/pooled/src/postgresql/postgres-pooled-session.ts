@@ -1,0 +1,78 @@
+import type { AsyncSession, Program, Step, StepResult, TransactionState } from '@changeover/engines';
+import { answerValue, isWriting, jobProgram } from '../job.ts';
+import type { Job, JobAnswer, JobContext } from '../job.ts';
+import type { PooledSession } from '../pooled-session.ts';
+
+/** A PostgreSQL connection of a pool. It asks for each transaction's id before the commit, so that the server can be asked
+ * what became of it if the answer is lost. */
+export class PostgresPooledSession implements PooledSession {
+  readonly cancellable = true;
+  readonly #session: AsyncSession;
+  readonly #context: JobContext;
+  #transactionId: string | undefined;
+
+  constructor(session: AsyncSession, dataset: string) {
+    this.#session = session;
+    this.#context = { engine: 'postgresql', dataset, form: 'objects' };
+  }
+
+  get usable(): boolean {
+    return this.#session.usable;
+  }
+
+  get transactionState(): TransactionState {
+    return this.#session.transactionState;
+  }
+
+  async run(job: Job): Promise<unknown> {
+    const program = jobProgram(this.#context, job);
+    if (!isWriting(job)) return answerValue(job, await this.#session.run(program));
+    this.#transactionId = undefined;
+    return answerValue(job, await this.#session.run(this.#noted(program)));
+  }
+
+  /** Runs what is no job of a dataset. */
+  runProgram<Value>(program: Program<Value>): Promise<Value> {
+    return this.#session.run(program);
+  }
+
+  commitOutcome(): Job | undefined {
+    return this.#transactionId === undefined ? undefined : { kind: 'commitOutcome', transactionId: this.#transactionId };
+  }
+
+  cancel(): Promise<void> {
+    return this.#session.cancel();
+  }
+
+  close(): Promise<void> {
+    return this.#session.close();
+  }
+
+  cut(): void {
+    void this.#session.close();
+  }
+
+  *#noted(program: Program<JobAnswer>): Program<JobAnswer> {
+    let next = program.next();
+    while (next.done !== true) {
+      const step: Step = next.value;
+      let result: StepResult;
+      try {
+        if (step.kind === 'commit') this.#transactionId = yield* transactionId();
+        result = yield step;
+      } catch (error) {
+        next = program.throw(error);
+        continue;
+      }
+      next = program.next(result);
+    }
+    return next.value;
+  }
+}
+
+/** The transaction's id; undefined where it has written nothing. */
+function* transactionId(): Program<string | undefined> {
+  const { rows } = yield { kind: 'all', sql: 'SELECT pg_catalog.pg_current_xact_id_if_assigned()::text AS id' };
+  const id = rows[0]?.['id'];
+  return typeof id === 'string' ? id : undefined;
+}

@@ -1,0 +1,87 @@
+import { InvalidArgumentError, parseDatasetName, storageOperations } from '@changeover/core';
+import type { Digest, ShadowCall, ShadowLeg, ShadowWriteLimits, WriteEffect } from '@changeover/core';
+import { digestAnswer, isDatasetOperation } from '../job.ts';
+import type { Job } from '../job.ts';
+import type { PooledEngine, StoreOperation } from '../pooled-engine.ts';
+
+/** How long a rehearsal waits for a lock that a caller holds. */
+const lockTimeoutMs = 10;
+
+/** The pooled leg's work for comparison's sake. It has pools of its own, so that nothing that hangs here takes a
+ * caller's connection. */
+export class PooledShadowLeg implements ShadowLeg {
+  readonly #shadow: PooledEngine;
+  readonly #callers: PooledEngine;
+  readonly #maxRunning: number;
+  #running = 0;
+
+  /**
+   * @param shadow the pools for comparison.
+   * @param callers the pools of the callers, for what can be asked of them without a wait.
+   * @param maxRunning shadow calls at once.
+   */
+  constructor(shadow: PooledEngine, callers: PooledEngine, maxRunning: number) {
+    this.#shadow = shadow;
+    this.#callers = callers;
+    this.#maxRunning = maxRunning;
+  }
+
+  admits(): boolean {
+    return this.#running < this.#maxRunning;
+  }
+
+  async digest(call: ShadowCall): Promise<Digest> {
+    const { operation, args } = readOf(call);
+    if (isDatasetOperation(operation)) {
+      const [dataset, ...rest] = args;
+      return await this.#run(call, dataset, { kind: 'operation', operation, args: rest, digest: true }) as Digest;
+    }
+    return digestAnswer(operation, await this.read(call));
+  }
+
+  async read(call: ShadowCall): Promise<unknown> {
+    const { operation, args } = readOf(call);
+    const [dataset, ...rest] = args;
+    if (isDatasetOperation(operation)) return await this.#run(call, dataset, { kind: 'operation', operation, args: rest });
+    const name = operation === 'listDatasets' ? '' : parseDatasetName(dataset);
+    return await this.#shadow.manage(operation as StoreOperation, name, { signal: call.signal });
+  }
+
+  version(dataset: string): string | undefined {
+    return this.#callers.version(dataset);
+  }
+
+  async rehearse(call: ShadowCall, { maxRows }: ShadowWriteLimits): Promise<WriteEffect> {
+    if (call.operation !== 'execute') throw refused(call, 'rehearsed');
+    const [dataset, ...args] = call.args;
+    return await this.#run(call, dataset, { kind: 'rehearse', args, maxRows, lockTimeoutMs }) as WriteEffect;
+  }
+
+  async writeApart(call: ShadowCall, { maxRows }: ShadowWriteLimits): Promise<WriteEffect> {
+    if (call.operation !== 'writeTable') throw refused(call, 'done apart');
+    const [dataset, ...args] = call.args;
+    return await this.#run(call, dataset, { kind: 'writeApart', args, maxRows }) as WriteEffect;
+  }
+
+  async #run(call: ShadowCall, dataset: unknown, job: Job): Promise<unknown> {
+    this.#running += 1;
+    try {
+      return await this.#shadow.runJob(parseDatasetName(dataset), job, call.signal);
+    } finally {
+      this.#running -= 1;
+    }
+  }
+}
+
+/** Only reads may be run twice. */
+function readOf(call: ShadowCall): ShadowCall {
+  const known = Object.hasOwn(storageOperations, call.operation);
+  if (!known || storageOperations[call.operation as keyof typeof storageOperations].kind !== 'read') {
+    throw refused(call, 'read');
+  }
+  return call;
+}
+
+function refused({ operation }: ShadowCall, how: string): InvalidArgumentError {
+  return new InvalidArgumentError(`The operation ${JSON.stringify(operation)} can not be ${how} for comparison.`);
+}

@@ -1,0 +1,109 @@
+import { statSync } from 'node:fs';
+import type { Clock } from '@changeover/core';
+import { classifyError, openSqliteSession } from '@changeover/engines';
+import type { Program, SqliteSession, StepResult } from '@changeover/engines';
+import { answerValue, jobProgram } from '../job.ts';
+import type { Job } from '../job.ts';
+
+/** How often it is checked that the open file is still the one at its path. */
+const recheckMs = 1_000;
+
+/** One dataset's connection on the main thread, for reads that cost less than sending them elsewhere. It never waits for
+ * a lock: what would have to is left to a worker. */
+export class InlineReader {
+  readonly #dataset: string;
+  readonly #file: string;
+  readonly #cacheSizeKib: number;
+  readonly #clock: Clock;
+  readonly #onClosed: () => void;
+  #session: SqliteSession | undefined;
+  #identity = '';
+  #checkedAtMs = 0;
+  /** When it was last used, on the monotonic clock. */
+  usedAtMs = 0;
+  /** Tells one opening from another: what a connection says of changes holds for itself only. */
+  #openings = 0;
+
+  constructor(dataset: string, file: string, cacheSizeKib: number, clock: Clock, onClosed: () => void) {
+    this.#dataset = dataset;
+    this.#file = file;
+    this.#cacheSizeKib = cacheSizeKib;
+    this.#clock = clock;
+    this.#onClosed = onClosed;
+  }
+
+  get open(): boolean {
+    return this.#session?.usable === true;
+  }
+
+  /**
+   * Runs a read to its end.
+   *
+   * @returns undefined where it can't be done here now: the file is locked or can't be opened, which a worker may wait
+   * for or explain.
+   * @throws what the operation throws.
+   */
+  tryRun(job: Job): { readonly value: unknown; readonly durationMs: number } | undefined {
+    const session = this.#usableSession();
+    if (session === undefined) return undefined;
+    const startedMs = this.#clock.monotonicMs();
+    this.usedAtMs = startedMs;
+    try {
+      const answer = session.run(jobProgram({ engine: 'sqlite', dataset: this.#dataset, form: 'objects' }, job));
+      return { value: answerValue(job, answer), durationMs: this.#clock.monotonicMs() - startedMs };
+    } catch (error) {
+      const kind = classifyError('sqlite', error);
+      if (kind === 'busy' || kind === 'conflict') return undefined;
+      if (kind === 'corrupt' || kind === 'connection' || kind === 'resource') this.close();
+      throw error;
+    }
+  }
+
+  /** A token that changes when anyone else has committed; undefined where this connection isn't open. */
+  version(): string | undefined {
+    const session = this.#session;
+    if (session === undefined || !session.usable) return undefined;
+    const { rows } = session.run(dataVersion());
+    return `${this.#openings}:${String(rows[0]?.['data_version'])}`;
+  }
+
+  close(): void {
+    const session = this.#session;
+    this.#session = undefined;
+    if (session === undefined) return;
+    session.close();
+    this.#onClosed();
+  }
+
+  #usableSession(): SqliteSession | undefined {
+    const nowMs = this.#clock.monotonicMs();
+    if (this.#session?.usable === true && nowMs - this.#checkedAtMs < recheckMs) return this.#session;
+    try {
+      // A dataset that another process dropped and made again is another file at the same path.
+      const { dev, ino } = statSync(this.#file);
+      const identity = `${dev}:${ino}`;
+      if (this.#session?.usable !== true || identity !== this.#identity) this.#reopen(identity);
+    } catch {
+      this.close();
+      return undefined;
+    }
+    this.#checkedAtMs = nowMs;
+    return this.#session;
+  }
+
+  #reopen(identity: string): void {
+    this.close();
+    this.#session = openSqliteSession({
+      file: this.#file,
+      readonly: true,
+      busyTimeoutMs: 0,
+      cacheSizeKib: this.#cacheSizeKib,
+    });
+    this.#identity = identity;
+    this.#openings += 1;
+  }
+}
+
+function* dataVersion(): Program<StepResult> {
+  return yield { kind: 'all', sql: 'PRAGMA data_version' };
+}

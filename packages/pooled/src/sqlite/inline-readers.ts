@@ -1,0 +1,56 @@
+import type { Clock, Timer } from '@changeover/core';
+import type { InlineReader } from './inline-reader.ts';
+
+/** The main thread's SQLite connections of one factory: bounded in number, and closed when idle. */
+export class InlineReaders {
+  readonly #max: number;
+  readonly #idleTimeoutMs: number;
+  readonly #clock: Clock;
+  /** In the order of their last use, as far as more than one is in use. */
+  readonly #open = new Set<InlineReader>();
+  #last: InlineReader | undefined;
+  #timer: Timer | undefined;
+
+  /**
+   * @param max connections open at once; the one not used for longest goes first.
+   * @param idleTimeoutMs one not used for this long is closed.
+   */
+  constructor(max: number, idleTimeoutMs: number, clock: Clock) {
+    this.#max = max;
+    this.#idleTimeoutMs = idleTimeoutMs;
+    this.#clock = clock;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** A reader was used, so that it is open. */
+  used(reader: InlineReader): void {
+    if (this.#last === reader) return;
+    this.#open.delete(reader);
+    this.#open.add(reader);
+    this.#last = reader;
+    this.#timer ??= this.#clock.after(this.#idleTimeoutMs, () => { this.#sweep(); });
+    const [oldest] = this.#open;
+    if (this.#open.size <= this.#max || oldest === undefined) return;
+    this.forget(oldest);
+    oldest.close();
+  }
+
+  /** A reader is being closed by its owner. */
+  forget(reader: InlineReader): void {
+    this.#open.delete(reader);
+    if (this.#last === reader) this.#last = undefined;
+  }
+
+  #sweep(): void {
+    const nowMs = this.#clock.monotonicMs();
+    for (const reader of [...this.#open]) {
+      if (nowMs - reader.usedAtMs < this.#idleTimeoutMs) continue;
+      this.forget(reader);
+      reader.close();
+    }
+    this.#timer = this.#open.size === 0 ? undefined : this.#clock.after(this.#idleTimeoutMs, () => { this.#sweep(); });
+  }
+}

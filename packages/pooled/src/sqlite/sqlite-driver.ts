@@ -1,0 +1,121 @@
+import { stat } from 'node:fs/promises';
+import { datasetFile, DatasetNotFoundError } from '@changeover/core';
+import { classifyError } from '@changeover/engines';
+import { buildDataset } from '../engine-parts.ts';
+import type { EngineDriver, EngineSetting } from '../engine-parts.ts';
+import type { Job } from '../job.ts';
+import { isWriting } from '../job.ts';
+import type { InlineReads, PooledDataset } from '../pooled-dataset.ts';
+import type { ResourceSource } from '../pool/resource-source.ts';
+import type { PooledSession } from '../pooled-session.ts';
+import { InlineReader } from './inline-reader.ts';
+import type { InlineReaders } from './inline-readers.ts';
+import { costKey, StatementCosts } from './statement-costs.ts';
+import { WorkerSession } from './worker-session.ts';
+import type { WorkerSet } from './worker-set.ts';
+
+/** How SQLite is used. */
+export interface SqliteSetting {
+  /** Reads whose measured cost is at most this run on the main thread, in ms. 0 sends every read to a worker. */
+  readonly inlineThresholdMs: number;
+  /** Page cache of each connection, in KiB. */
+  readonly cacheSizeKib: number;
+}
+
+/** How long a statement waits in a worker for another's lock. Short, because it holds up the whole thread; the longer wait
+ * is made outside, where it holds up nobody. */
+const workerBusyTimeoutMs = 5;
+
+/** Makes the pools of SQLite datasets: one writer and some readers in the shared worker threads, and for cheap reads a
+ * connection on the main thread. */
+export class SqliteDriver implements EngineDriver {
+  readonly setting: EngineSetting;
+  readonly #workers: WorkerSet;
+  readonly #inline: InlineReaders | undefined;
+  readonly #sqlite: SqliteSetting;
+
+  /** @param inline the connections on the main thread; undefined where every read goes to a worker. */
+  constructor(setting: EngineSetting, sqlite: SqliteSetting, workers: WorkerSet, inline: InlineReaders | undefined) {
+    this.setting = setting;
+    this.#sqlite = sqlite;
+    this.#workers = workers;
+    this.#inline = sqlite.inlineThresholdMs > 0 ? inline : undefined;
+  }
+
+  open(dataset: string, onEmpty: () => void): PooledDataset {
+    const file = datasetFile(this.setting.location, 'sqlite', dataset);
+    const costs = new StatementCosts();
+    const inline = this.#inline === undefined ? undefined : this.#inlineReads(this.#inline, dataset, file, costs, onEmpty);
+    const onDuration = (job: Job, durationMs: number): void => {
+      if (inline !== undefined && job.kind === 'operation' && job.digest !== true && !isWriting(job)) {
+        costs.note(costKey(job.operation, job.args), durationMs);
+      }
+    };
+    const source = this.#source(dataset, file, onDuration);
+    return buildDataset(this.setting, dataset, { source, writers: 1, inline }, onEmpty);
+  }
+
+  #inlineReads(
+    readers: InlineReaders,
+    dataset: string,
+    file: string,
+    costs: StatementCosts,
+    onClosed: () => void,
+  ): InlineReads {
+    const reader = new InlineReader(dataset, file, this.#sqlite.cacheSizeKib, this.setting.clock, onClosed);
+    const { inlineThresholdMs } = this.#sqlite;
+    return {
+      tryRead(job) {
+        if (job.kind !== 'operation') return undefined;
+        const key = costKey(job.operation, job.args);
+        const meanMs = costs.meanMs(key);
+        if (meanMs === undefined || meanMs > inlineThresholdMs) return undefined;
+        const done = reader.tryRun(job);
+        if (done === undefined) return undefined;
+        readers.used(reader);
+        costs.note(key, done.durationMs);
+        return done;
+      },
+      open: () => reader.open,
+      version: () => reader.version(),
+      close() {
+        readers.forget(reader);
+        reader.close();
+      },
+    };
+  }
+
+  #source(dataset: string, file: string, onDuration: (job: Job, durationMs: number) => void): ResourceSource<PooledSession> {
+    const identities = new WeakMap<PooledSession, string>();
+    const options = { file, busyTimeoutMs: workerBusyTimeoutMs, cacheSizeKib: this.#sqlite.cacheSizeKib };
+    return {
+      open: async () => {
+        const identity = await fileIdentity(file);
+        if (identity === undefined) throw new DatasetNotFoundError(dataset, { engine: 'sqlite' });
+        const session = await WorkerSession.open(this.#workers, dataset, options, onDuration);
+        identities.set(session, identity);
+        return session;
+      },
+      close: (session) => session.close(),
+      cut: (session) => { session.cut(); },
+      usable: (session) => session.usable && session.transactionState === 'none',
+      // Dropped and made again by another process, the same path is another file.
+      validate: async (session) => await fileIdentity(file) === identities.get(session),
+      mayPass: (error) => !(error instanceof DatasetNotFoundError) && passing.has(classifyError('sqlite', error)),
+      rank: (session) => (session instanceof WorkerSession ? session.load : 0),
+    };
+  }
+}
+
+const passing: ReadonlySet<string> = new Set(['busy', 'conflict', 'connection']);
+
+async function fileIdentity(file: string): Promise<string | undefined> {
+  try {
+    const found = await stat(file);
+    return found.isFile() ? `${found.dev}:${found.ino}` : undefined;
+  } catch (error) {
+    const code: unknown = (error as { code?: unknown }).code;
+    // Any other reason is said better by who tries to open it.
+    return code === 'ENOENT' || code === 'ENOTDIR' ? undefined : 'unseen';
+  }
+}

@@ -1,0 +1,213 @@
+import { engines, parseDatasetName, parseEngine } from '@changeover/core';
+import type { DatasetBackend, Engine, Leg, StorageBackend } from '@changeover/core';
+import { Budget } from './budget.ts';
+import { DuckdbDriver } from './duckdb/duckdb-driver.ts';
+import { QuerySlots } from './duckdb/query-slots.ts';
+import type { EngineDriver, EngineSetting } from './engine-parts.ts';
+import { parseFactoryOptions } from './factory-options.ts';
+import type { ParsedFactoryOptions, StorageBackendFactoryOptions } from './factory-options.ts';
+import { KeepAlive } from './keep-alive.ts';
+import type { PoolStats } from './pool/pool-stats.ts';
+import { PooledBackend } from './pooled-backend.ts';
+import { PooledEngine } from './pooled-engine.ts';
+import { PooledStorage } from './pooled-storage.ts';
+import { PostgresDriver } from './postgresql/postgres-driver.ts';
+import { RetryBudget } from './retry-policy.ts';
+import { PooledShadowLeg } from './shadow/pooled-shadow-leg.ts';
+import { InlineReaders } from './sqlite/inline-readers.ts';
+import { SqliteDriver } from './sqlite/sqlite-driver.ts';
+import { WorkerSet } from './sqlite/worker-set.ts';
+
+/** The figures of one engine. */
+export interface EngineStats {
+  readonly engine: Engine;
+  /** Connections that exist, and the most that may. */
+  readonly connections: number;
+  readonly budget: number;
+  readonly shadowConnections: number;
+  readonly shadowBudget: number;
+  readonly pools: readonly PoolStats[];
+}
+
+/** The figures of a factory. */
+export interface FactoryStats {
+  readonly engines: readonly EngineStats[];
+  /** SQLite's worker threads that live, and requests under way in them. */
+  readonly workers: { readonly alive: number; readonly running: number };
+  /** SQLite connections on the main thread. */
+  readonly inlineReaders: number;
+  /** DuckDB queries that run and that wait for a thread. */
+  readonly duckdbQueries: { readonly running: number; readonly waiting: number; readonly max: number };
+}
+
+interface EnginePair {
+  readonly callers: PooledEngine;
+  readonly shadow: PooledEngine;
+  readonly budget: Budget;
+  readonly shadowBudget: Budget;
+  readonly leg: Leg<StorageBackend>;
+}
+
+/** Main-thread connections of one factory: 0.2 MiB each. */
+const maxInlineReaders = 64;
+/** Shadow calls at once, by which the router's queue is bounded too. */
+const maxShadowCalls = 16;
+
+/**
+ * Makes stateless backends over connection pools. There is no global state: two factories don't know each other, except
+ * that one DuckDB file has one instance in a process. Nothing is opened until the first call.
+ */
+export class StorageBackendFactory implements AsyncDisposable {
+  readonly #options: ParsedFactoryOptions;
+  readonly #workers: WorkerSet;
+  readonly #inline: InlineReaders;
+  readonly #slots: QuerySlots;
+  readonly #shadowSlots: QuerySlots;
+  readonly #keepAlive = new KeepAlive();
+  readonly #pairs: Readonly<Record<Engine, EnginePair>>;
+  #closing: Promise<void> | undefined;
+
+  /** @throws {InvalidArgumentError} that names the option. */
+  constructor(options: StorageBackendFactoryOptions) {
+    const parsed = parseFactoryOptions(options);
+    const { clock, metrics } = parsed;
+    this.#options = parsed;
+    this.#workers = new WorkerSet(parsed.sqlite.workers);
+    this.#inline = new InlineReaders(maxInlineReaders, parsed.engines.sqlite.pool.idleTimeoutMs, clock);
+    const waited = (durationMs: number): void => { metrics.threadWaited(durationMs); };
+    this.#slots = new QuerySlots(parsed.duckdb.maxQueries, clock, waited);
+    // A slot of its own, so that a shadow query never keeps a caller waiting.
+    this.#shadowSlots = new QuerySlots(1, clock, waited);
+    this.#warnOfThreads();
+    const pairs = engines.map((engine): [Engine, EnginePair] => [engine, this.#pair(engine)]);
+    this.#pairs = Object.freeze(Object.fromEntries(pairs) as Record<Engine, EnginePair>);
+  }
+
+  /**
+   * A backend bound to one dataset, which need not exist yet.
+   *
+   * @throws {InvalidNameError} or {@link UnknownEngineError} at once.
+   */
+  createBackend(dataset: string, engine: Engine): DatasetBackend {
+    return new PooledBackend(this.#pairs[parseEngine(engine)].callers, parseDatasetName(dataset));
+  }
+
+  /** The legacy API over this factory's backends; the same object at each call. */
+  storage(engine: Engine): StorageBackend {
+    return this.#pairs[parseEngine(engine)].leg.api;
+  }
+
+  /** The pooled leg, as the router takes it; the same object at each call. */
+  leg(engine: Engine): Leg<StorageBackend> {
+    return this.#pairs[parseEngine(engine)].leg;
+  }
+
+  /** The figures now. */
+  stats(): FactoryStats {
+    return {
+      engines: engines.map((engine) => {
+        const { callers, shadow, budget, shadowBudget } = this.#pairs[engine];
+        return {
+          engine,
+          connections: budget.used,
+          budget: budget.total,
+          shadowConnections: shadowBudget.used,
+          shadowBudget: shadowBudget.total,
+          pools: [...callers.stats(), ...shadow.stats()],
+        };
+      }),
+      workers: { alive: this.#workers.alive, running: this.#workers.running },
+      inlineReaders: this.#inline.size,
+      duckdbQueries: {
+        running: this.#slots.used + this.#shadowSlots.used,
+        waiting: this.#slots.waiting + this.#shadowSlots.waiting,
+        max: this.#slots.max,
+      },
+    };
+  }
+
+  /** Takes no more calls, refuses those that wait, lets the others end, and cuts what is left at the deadline.
+   *
+   * @param options `deadlineMs`: the longest time until the result resolves. Default: 10,000. It never rejects. */
+  close(options: { readonly deadlineMs?: number | undefined } = {}): Promise<void> {
+    this.#closing ??= this.#close(options.deadlineMs ?? 10_000);
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(deadlineMs: number): Promise<void> {
+    this.#keepAlive.hold();
+    const { clock } = this.#options;
+    const endMs = clock.monotonicMs() + deadlineMs;
+    // The worker threads end last, in the time that is kept for them.
+    const forPoolsMs = deadlineMs * 0.8;
+    await Promise.all(Object.values(this.#pairs).flatMap(({ callers, shadow }) =>
+      [callers.close(forPoolsMs), shadow.close(forPoolsMs)]));
+    await new Promise<void>((resolve) => {
+      const timer = clock.after(Math.max(0, endMs - clock.monotonicMs()), resolve);
+      void this.#workers.terminate().catch(() => undefined).then(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
+    this.#keepAlive.letGo();
+    this.#keepAlive.close();
+  }
+
+  #pair(engine: Engine): EnginePair {
+    const { engines: byEngine, callTimeoutMs, clock } = this.#options;
+    const { pool, shadowPool, ...totals } = byEngine[engine];
+    const budget = new Budget(totals.budget, clock);
+    const shadowBudget = new Budget(totals.shadowBudget, clock);
+    const callers: PooledEngine = new PooledEngine(
+      this.#driver({ ...this.#setting(engine), purpose: 'callers', pool, budget }),
+      callTimeoutMs,
+      (dataset) => shadow.release(dataset),
+    );
+    const shadow: PooledEngine = new PooledEngine(
+      this.#driver({ ...this.#setting(engine), purpose: 'shadow', pool: shadowPool, budget: shadowBudget }),
+      callTimeoutMs,
+      (dataset) => callers.release(dataset),
+    );
+    const leg: Leg<StorageBackend> = Object.freeze({
+      name: 'pooled',
+      api: new PooledStorage(callers),
+      shadow: new PooledShadowLeg(shadow, callers, maxShadowCalls),
+      release: async (dataset: string) => {
+        const name = parseDatasetName(dataset);
+        await Promise.all([callers.release(name), shadow.release(name)]);
+      },
+    });
+    return { callers, shadow, budget, shadowBudget, leg };
+  }
+
+  #setting(engine: Engine): Omit<EngineSetting, 'purpose' | 'pool' | 'budget'> {
+    const { location, breaker, lockWaitMs, clock, random, logger, metrics } = this.#options;
+    return {
+      engine, location, breaker, lockWaitMs, clock, random, logger, metrics,
+      retryBudget: new RetryBudget(),
+      keepAlive: this.#keepAlive,
+    };
+  }
+
+  #driver(setting: EngineSetting): EngineDriver {
+    const { sqlite, duckdb, postgresql } = this.#options;
+    const forCallers = setting.purpose === 'callers';
+    switch (setting.engine) {
+      case 'sqlite': return new SqliteDriver(setting, sqlite, this.#workers, forCallers ? this.#inline : undefined);
+      case 'duckdb': return new DuckdbDriver(setting, duckdb, forCallers ? this.#slots : this.#shadowSlots);
+      case 'postgresql': return new PostgresDriver(setting, postgresql);
+    }
+  }
+
+  #warnOfThreads(): void {
+    const { duckdb: { maxQueries, threadPoolSize }, engines: { duckdb: { pool } }, logger } = this.#options;
+    if (pool.max <= maxQueries) return;
+    logger.warn({ event: 'duckdb-queries-capped', maxQueries, poolMax: pool.max, threadPoolSize },
+      `at most ${maxQueries} DuckDB queries run at once, because each occupies one of libuv's ${threadPoolSize} threads; ` +
+        'set UV_THREADPOOL_SIZE before the process starts to allow more');
+  }
+}

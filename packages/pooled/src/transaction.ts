@@ -1,0 +1,103 @@
+import { AbortedError, ClosedError, InvalidArgumentError, StatementError } from '@changeover/core';
+import type { StorageTransaction } from '@changeover/core';
+import type { CallLimit } from './call-limit.ts';
+import type { DatasetOperation } from './job.ts';
+import type { Lease } from './pool/lease.ts';
+import type { PooledDataset } from './pooled-dataset.ts';
+import type { PooledSession } from './pooled-session.ts';
+
+/** The operations of a transaction object. */
+const transactionOperations = [
+  'readData', 'readTable', 'query', 'writeTable', 'execute', 'getTableInfo', 'getColumns', 'tableExists', 'listTables',
+  'analyzeColumn',
+] as const satisfies readonly (keyof StorageTransaction)[];
+
+/** One transaction that is under way: its calls run on one connection, one after the other. */
+export class OpenTransaction {
+  readonly dataset: PooledDataset;
+  readonly #lease: Lease<PooledSession>;
+  readonly #limit: () => CallLimit;
+  #last: Promise<unknown> = Promise.resolve();
+  #ended = false;
+
+  /** @param limit of one call from now on. */
+  constructor(dataset: PooledDataset, lease: Lease<PooledSession>, limit: () => CallLimit) {
+    this.dataset = dataset;
+    this.#lease = lease;
+    this.#limit = limit;
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Runs a call on the transaction's connection, after those before it. */
+  async run(operation: DatasetOperation, args: readonly unknown[]): Promise<unknown> {
+    if (this.#ended) throw this.#endedError();
+    const call = this.#last.then(() => {
+      if (!this.#lease.held) throw this.#lostError();
+      return this.dataset.runOn(this.#lease, { kind: 'operation', operation, args, inTransaction: true }, this.#limit(), false);
+    });
+    this.#last = call.catch(() => undefined);
+    return await call;
+  }
+
+  /** Waits for the calls that nobody waited for, and commits.
+   *
+   * @throws where it was not applied, or nobody knows. */
+  async commit(): Promise<void> {
+    await this.#settle();
+    if (!this.#lease.held) throw this.#lostError();
+    const state = this.#lease.resource.transactionState;
+    if (state !== 'open') {
+      await this.dataset.endTransaction(this.#lease, 'rollback', this.#limit());
+      throw new StatementError('A statement of the transaction failed and the engine gave the whole of it up: it was rolled ' +
+        'back. Begin a new one.', this.dataset.fields('transaction'));
+    }
+    await this.dataset.endTransaction(this.#lease, 'commit', this.#limit());
+  }
+
+  /** Waits for the calls that nobody waited for, and undoes everything. Never rejects. */
+  async rollback(): Promise<void> {
+    await this.#settle();
+    if (!this.#lease.held) return;
+    try {
+      await this.dataset.endTransaction(this.#lease, 'rollback', this.#limit());
+    } catch {
+      this.#lease.discard('broken');
+    }
+  }
+
+  /** The object that the caller's function gets. */
+  api(): StorageTransaction {
+    const calls = transactionOperations.map((operation) =>
+      [operation, (...args: readonly unknown[]) => this.run(operation, args)] as const);
+    return Object.freeze(Object.fromEntries(calls)) as unknown as StorageTransaction;
+  }
+
+  /** Calls begun by calls count too. */
+  async #settle(): Promise<void> {
+    let last: Promise<unknown>;
+    do {
+      last = this.#last;
+      await last;
+    } while (last !== this.#last);
+    this.#ended = true;
+  }
+
+  #endedError(): ClosedError {
+    return new ClosedError('The transaction has ended and takes no more calls.', this.dataset.fields('transaction'));
+  }
+
+  #lostError(): AbortedError {
+    return new AbortedError('The transaction\'s connection was taken back: because of a deadline, or because nothing ran on it ' +
+      'for too long. Nothing of it was applied.', { ...this.dataset.fields('transaction'), retryable: true });
+  }
+}
+
+/** Checks what a caller wants to be run.
+ *
+ * @throws {InvalidArgumentError} where it is no function. */
+export function checkWork(work: unknown): void {
+  if (typeof work !== 'function') throw new InvalidArgumentError('transaction takes a function that does the work.');
+}
