@@ -25,8 +25,9 @@ const maxAlike = 100;
 export function pairRows(a: readonly Row[], b: readonly Row[], columns: readonly string[], rules: ColumnRules): RowPairing {
   const hasher = new RowHasher();
   const strict = columns.filter((column) => !rules.loosens(column));
-  const partly = strict.length < columns.length || [...(a.slice(0, 1)), ...b.slice(0, 1)].some((row) => Object.keys(row).some(rules.ignores));
-  const hash = (row: Row): number => partly ? hasher.cells(row, strict) : hasher.row(row, columns);
+  const counts = (column: string): boolean => !rules.ignores(column) && !rules.loosens(column);
+  const partly = [...a.slice(0, 1), ...b.slice(0, 1)].some((row) => !Object.keys(row).every(counts));
+  const hash = (row: Row): number => hasher.row(partly ? onlyColumns(row, counts) : row, strict);
   const left = a.map(hash);
   const right = b.map(hash);
   const loose = columns.filter((column) => rules.loosens(column));
@@ -39,6 +40,10 @@ export function pairRows(a: readonly Row[], b: readonly Row[], columns: readonly
   rest.pairByLikeness();
   rest.pairByPlace();
   return { ...rest.finish(), firstMoved: firstMoved < 0 ? undefined : firstMoved };
+}
+
+function onlyColumns(row: Row, counts: (column: string) => boolean): Row {
+  return Object.fromEntries(Object.entries(row).filter(([column]) => counts(column)));
 }
 
 interface Unpaired {
