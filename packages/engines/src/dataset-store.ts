@@ -19,6 +19,7 @@ import { quoteIdentifier } from './dialect/dialect.ts';
 import { createDuckdbFile, duckdbPathInUse } from './duckdb-instances.ts';
 import { toStorageError } from './errors.ts';
 import type { Program } from './program.ts';
+import { textIn } from './rows.ts';
 
 /** The datasets of one engine as things that come and go. Names must come from `parseDatasetName`. Errors are of the
  * family. */
@@ -218,6 +219,6 @@ export function schemaStore(run: <T>(program: Program<T>) => Promise<T>): Datase
       sql: 'SELECT nspname::text AS name FROM pg_catalog.pg_namespace WHERE starts_with(nspname, $1)',
       params: [schemaPrefix],
     };
-    return rows.map(({ name }) => String(name).slice(schemaPrefix.length)).filter(isDatasetName).sort();
+    return rows.map((row) => textIn(row, 'name').slice(schemaPrefix.length)).filter(isDatasetName).sort();
   }
 }

@@ -33,8 +33,11 @@ const registryKey = Symbol.for('changeover.duckdb-instances');
 
 function registry(): Map<string, SharedInstance> {
   const holder = globalThis as { [registryKey]?: Map<string, SharedInstance> };
-  holder[registryKey] ??= new Map();
-  return holder[registryKey];
+  const known = holder[registryKey];
+  if (known !== undefined) return known;
+  const made = new Map<string, SharedInstance>();
+  holder[registryKey] = made;
+  return made;
 }
 
 /**

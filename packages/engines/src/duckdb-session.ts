@@ -1,8 +1,9 @@
-import { type InputValue, InvalidArgumentError, ReadOnlyError } from '@changeover/core';
+import { type InputValue, InvalidArgumentError, ReadOnlyError, type Row, type Value } from '@changeover/core';
 import { type DuckDBConnection, type DuckDBPreparedStatement, type DuckDBResult, StatementType } from '@duckdb/node-api';
+import { duckdbColumn } from './duckdb-columns.ts';
 import { insertIntoDuckdb } from './duckdb-insert.ts';
 import { type DuckdbInstanceOptions, type DuckdbLease, leaseDuckdbInstance } from './duckdb-instances.ts';
-import { bindDuckdbParam, duckdbValue } from './duckdb-values.ts';
+import { bindDuckdbParam } from './duckdb-values.ts';
 import { classifyError, toStorageError } from './errors.ts';
 import {
   emptyStepResult,
@@ -14,7 +15,7 @@ import {
   type TransactionStep,
 } from './program.ts';
 import { ProgramLine, settledWithin } from './program-line.ts';
-import { rowsFromCells, uniqueColumns } from './rows.ts';
+import { appendCells, appendRows, uniqueColumns } from './rows.ts';
 import type { AsyncSession, TransactionState } from './session.ts';
 import { leadingWords } from './sql-text.ts';
 import { StatementCache } from './statement-cache.ts';
@@ -183,13 +184,14 @@ export class DuckdbSession implements AsyncSession {
 
   async #result(result: DuckDBResult, form: RowForm = 'objects'): Promise<StepResult> {
     const columns = uniqueColumns(result.columnNames());
-    const cells = [];
+    const rows: Row[] = [];
+    const cells: Value[][] = [];
     for (const chunk of await result.fetchAllChunks()) {
-      const vectors = chunk.getColumns();
-      for (let row = 0; row < chunk.rowCount; row += 1) cells.push(vectors.map((vector) => duckdbValue(vector[row])));
+      const vectors = columns.map((_, column) => duckdbColumn(chunk, column));
+      if (form === 'cells') appendCells(cells, vectors, chunk.rowCount);
+      else appendRows(rows, columns, vectors, chunk.rowCount);
     }
-    if (form === 'cells') return { columns, rows: [], cells, rowsAffected: 0 };
-    return { columns, rows: rowsFromCells(columns, cells), cells: [], rowsAffected: 0 };
+    return { columns, rows, cells, rowsAffected: 0 };
   }
 
   async #affected(result: DuckDBResult): Promise<StepResult> {

@@ -1,9 +1,9 @@
 import { InvalidArgumentError, type InputValue, type Value } from '@changeover/core';
 import {
   DuckDBArrayValue,
-  DuckDBBitValue,
   DuckDBBlobValue,
   DuckDBDateValue,
+  DuckDBGeometryValue,
   DuckDBListValue,
   DuckDBMapValue,
   type DuckDBPreparedStatement,
@@ -37,15 +37,20 @@ function objectValue(value: Exclude<DuckDBValue, null | string | number | bigint
   }
   if (value instanceof DuckDBUnionValue) return duckdbValue(value.value);
   if (value instanceof DuckDBDateValue) return dateText(value);
-  if (value instanceof DuckDBBitValue) return value.toString();
-  return String(value);
+  if (value instanceof DuckDBGeometryValue) return Buffer.from(value.bytes);
+  return yearText(String(value));
+}
+
+/** The driver calls the year before 1 the year 0, where the engine calls it 1 BC as it does with all before. */
+function yearText(text: string): string {
+  return text.replace(/^0000(-\d\d-\d\d)/, '0001$1 (BC)');
 }
 
 /** The driver writes the infinities as dates of the year 5877642. */
 function dateText(value: DuckDBDateValue): string {
   if (value.days === 2_147_483_647) return 'infinity';
   if (value.days === -2_147_483_647) return '-infinity';
-  return value.toString();
+  return yearText(value.toString());
 }
 
 function structValue(entries: [string, DuckDBValue][]): Value {
@@ -86,7 +91,7 @@ function bindObject(
   value: Exclude<InputValue, string | boolean | number | bigint>,
 ): void {
   if (value === null || value === undefined) statement.bindNull(position);
-  else if (ArrayBuffer.isView(value)) statement.bindBlob(position, value as Uint8Array);
+  else if (ArrayBuffer.isView(value)) statement.bindBlob(position, value);
   else if (isDate(value)) statement.bindTimestamp(position, timestampValue(value));
   else statement.bindVarchar(position, jsonText(value));
 }

@@ -1,10 +1,11 @@
+export * from './connect-postgres.ts';
 export * from './dataset-programs.ts';
 export * from './dataset-store.ts';
 export { type DuckdbInstanceOptions, type DuckdbLease, duckdbPathInUse, leaseDuckdbInstance } from './duckdb-instances.ts';
-export * from './duckdb-session.ts';
+export { DuckdbSession, type DuckdbSessionOptions, openDuckdbSession } from './duckdb-session.ts';
 export * from './errors.ts';
 export { inTransaction, type TransactionMode } from './operations/context.ts';
-export * from './postgres-session.ts';
+export { PostgresSession } from './postgres-session.ts';
 export * from './program.ts';
 export { rowsFromCells } from './rows.ts';
 export * from './session.ts';

@@ -1,5 +1,4 @@
 import {
-  ConnectionError,
   DatasetNotFoundError,
   datasetSchema,
   InvalidArgumentError,
@@ -7,12 +6,14 @@ import {
   ReadOnlyError,
   StatementError,
 } from '@changeover/core';
-import pg from 'pg';
+import type pg from 'pg';
 import { quoteIdentifier } from './dialect/dialect.ts';
 import { classifyError, toStorageError } from './errors.ts';
 import { inputCells } from './input-cells.ts';
-import { CopyQuery, type PostgresResult, ValueQuery, type WireConnection } from './postgres-query.ts';
-import { copyText, postgresParam, postgresParser } from './postgres-values.ts';
+import { type CancelTarget, requestCancel } from './postgres-cancel.ts';
+import { copyChunks, CopyQuery } from './postgres-copy.ts';
+import { type PostgresResult, ValueQuery, type WireConnection } from './postgres-query.ts';
+import { postgresParam } from './postgres-values.ts';
 import {
   emptyStepResult,
   type InsertStep,
@@ -27,128 +28,18 @@ import type { AsyncSession, TransactionState } from './session.ts';
 import { leadingWords } from './sql-text.ts';
 import { StatementCache } from './statement-cache.ts';
 
-/** How to reach a PostgreSQL database. */
-export interface PostgresSessionOptions {
-  /** `postgres://` URL of the server and database. */
-  readonly url: string;
-  /** The dataset whose schema is worked in; it must exist. Absent for work on the datasets themselves. */
-  readonly dataset?: string | undefined;
-  /** Default: 5000. */
-  readonly connectTimeoutMs?: number | undefined;
-  /** The server gives a statement up after this time. Default: none. */
-  readonly statementTimeoutMs?: number | undefined;
-  /** The server ends a session that leaves a transaction open and idle for this long. Default: 60000. */
-  readonly idleInTransactionTimeoutMs?: number | undefined;
-  /** Prepared statements kept. Default: 100. */
-  readonly statementCacheSize?: number | undefined;
-  /** Shown by the server's `pg_stat_activity`. Default: `changeover`. */
-  readonly applicationName?: string | undefined;
-}
-
 /** How long a connection may take to say goodbye before its socket is cut. */
 const closeTimeoutMs = 1000;
-const copyChunkCharacters = 65_536;
 
 /** What of the driver's client is used beside its public types. */
-interface DriverClient {
+interface DriverClient extends CancelTarget {
   readonly connection: WireConnection & {
     on(event: 'parameterStatus', listener: (message: { parameterName: string; parameterValue: string }) => void): void;
     readonly stream: { destroy(): void };
     readonly parsedStatements: Record<string, string>;
     readonly submittedNamedStatements: Record<string, string>;
   };
-  readonly processID: number | null;
-  readonly secretKey: unknown;
-  readonly host: string;
-  readonly port: number;
-  readonly ssl: boolean | object;
   getTransactionStatus(): string | null;
-}
-
-interface CancelConnection {
-  connect(portOrPath: number | string, host?: string): void;
-  cancel(processId: number | null, secretKey: unknown): void;
-  on(event: string, listener: (error?: Error) => void): void;
-  readonly stream: { destroy(): void };
-}
-
-const CancelConnectionClass = (pg as unknown as { Connection: new (config: Record<string, unknown>) => CancelConnection })
-  .Connection;
-
-/**
- * Connects, in UTC and with the dataset's schema as the only search path.
- *
- * Rejects with a {@link ConnectionError} where the server can't be reached in time, and with a
- * {@link DatasetNotFoundError} where the dataset doesn't exist.
- */
-export async function connectPostgres(options: PostgresSessionOptions): Promise<PostgresSession> {
-  const connectTimeoutMs = options.connectTimeoutMs ?? 5000;
-  let client: pg.Client;
-  try {
-    client = new pg.Client(clientConfig(options, connectTimeoutMs));
-  } catch (error) {
-    throw connectError(options, error);
-  }
-  // Without a listener, the loss of an idle connection ends the process.
-  client.on('error', () => undefined);
-  const session = new PostgresSession(client, searchPath(options), options.statementCacheSize ?? 100, connectTimeoutMs);
-  try {
-    await client.connect();
-    if (options.dataset !== undefined) await session.requireSchema(options.dataset);
-    return session;
-  } catch (error) {
-    await session.close();
-    if (error instanceof DatasetNotFoundError) throw error;
-    throw connectError(options, error);
-  }
-}
-
-function clientConfig(options: PostgresSessionOptions, connectTimeoutMs: number): pg.ClientConfig {
-  const settings: Record<string, string> = {
-    TimeZone: 'UTC',
-    DateStyle: 'ISO',
-    IntervalStyle: 'postgres',
-    bytea_output: 'hex',
-    // Or a scan would begin where another's is, and LIMIT would not give the first rows.
-    synchronize_seqscans: 'off',
-    extra_float_digits: '1',
-    client_min_messages: 'warning',
-    search_path: searchPath(options),
-  };
-  return {
-    connectionString: options.url,
-    connectionTimeoutMillis: connectTimeoutMs,
-    keepAlive: true,
-    keepAliveInitialDelayMillis: 10_000,
-    application_name: options.applicationName ?? 'changeover',
-    idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs ?? 60_000,
-    ...(options.statementTimeoutMs === undefined ? {} : { statement_timeout: options.statementTimeoutMs }),
-    options: Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`).join(' '),
-    types: { getTypeParser: ((typeId: number) => postgresParser(typeId)) as typeof pg.types.getTypeParser },
-  };
-}
-
-function searchPath({ dataset }: PostgresSessionOptions): string {
-  return dataset === undefined ? 'pg_catalog' : quoteIdentifier(datasetSchema(dataset));
-}
-
-function connectError(options: PostgresSessionOptions, error: unknown): ConnectionError {
-  const reason = toStorageError('postgresql', error);
-  return new ConnectionError(
-    `PostgreSQL at ${shownUrl(options.url)} could not be reached: ${reason.message} Check DATABASE_URL and that the ` +
-      'server runs and takes connections.',
-    { engine: 'postgresql', dataset: options.dataset, cause: error, retryable: true },
-  );
-}
-
-/** Host, port and database; never the password. */
-function shownUrl(url: string): string {
-  try {
-    const { host, pathname } = new URL(url);
-    return `${host}${pathname}`;
-  } catch {
-    return 'the configured URL';
-  }
 }
 
 /** Statements that would change what the connection is, under the feet of whoever uses it next. */
@@ -185,7 +76,7 @@ export class PostgresSession implements AsyncSession {
   #cancelling: Promise<void> | undefined;
   #running = false;
 
-  /** Use {@link connectPostgres}. */
+  /** Use `connectPostgres`. */
   constructor(client: pg.Client, schema: string, statementCacheSize: number, connectTimeoutMs: number) {
     this.#client = client;
     this.#schema = schema;
@@ -233,7 +124,7 @@ export class PostgresSession implements AsyncSession {
 
   async cancel(): Promise<void> {
     if (!this.#running || this.#lost) return;
-    this.#cancelling ??= this.#requestCancel().finally(() => { this.#cancelling = undefined; });
+    this.#cancelling ??= requestCancel(this.#driver, this.#connectTimeoutMs).finally(() => { this.#cancelling = undefined; });
     await this.#cancelling;
   }
 
@@ -458,43 +349,9 @@ export class PostgresSession implements AsyncSession {
       this.#client.query(query as unknown as pg.Submittable);
     });
   }
-
-  /** A cancel request travels on a connection of its own. */
-  async #requestCancel(): Promise<void> {
-    const { host, port, ssl, processID, secretKey } = this.#driver;
-    const connection = new CancelConnectionClass({ ssl });
-    const sent = new Promise<void>((resolve) => {
-      const send = (): void => { connection.cancel(processID, secretKey); };
-      connection.on('connect', () => { if (ssl === false) send(); });
-      connection.on('sslconnect', send);
-      connection.on('error', () => { resolve(); });
-      connection.on('end', () => { resolve(); });
-    });
-    if (host.startsWith('/')) connection.connect(`${host}/.s.PGSQL.${port}`);
-    else connection.connect(port, host);
-    await settledWithin(sent, this.#connectTimeoutMs);
-    connection.stream.destroy();
-  }
 }
 
 function isStalePlan(error: unknown): boolean {
   const { code, message } = error as { code?: unknown; message?: unknown };
   return code === '0A000' && typeof message === 'string' && message.includes('cached plan must not change result type');
-}
-
-function* copyChunks(cells: ReturnType<typeof inputCells>, types: readonly string[]): Generator<string, undefined> {
-  let chunk = '';
-  for (let row = 0; row < cells.count; row += 1) {
-    for (let column = 0; column < types.length; column += 1) {
-      if (column > 0) chunk += '\t';
-      chunk += copyText(cells.value(row, column), types[column] ?? 'text');
-    }
-    chunk += '\n';
-    if (chunk.length >= copyChunkCharacters) {
-      yield chunk;
-      chunk = '';
-    }
-  }
-  if (chunk !== '') yield chunk;
-  return undefined;
 }

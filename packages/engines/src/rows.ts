@@ -37,3 +37,29 @@ export function rowsFromCells(columns: readonly string[], cells: readonly (reado
 export function setOwn(row: Row, column: string, value: Value): void {
   Object.defineProperty(row, column, { value, writable: true, enumerable: true, configurable: true });
 }
+
+/** Adds rows made of columns' values. `columns` must be unique. */
+export function appendRows(rows: Row[], columns: readonly string[], vectors: readonly Value[][], count: number): void {
+  const plain = !columns.includes('__proto__');
+  for (let index = 0; index < count; index += 1) {
+    const row: Row = {};
+    for (let column = 0; column < columns.length; column += 1) {
+      const name = columns[column] as string;
+      const value = (vectors[column] as Value[])[index] as Value;
+      if (plain) row[name] = value;
+      else setOwn(row, name, value);
+    }
+    rows.push(row);
+  }
+}
+
+/** Adds lists of values made of columns' values. */
+export function appendCells(cells: Value[][], vectors: readonly Value[][], count: number): void {
+  for (let index = 0; index < count; index += 1) cells.push(vectors.map((values) => values[index] as Value));
+}
+
+/** The text in a column that holds nothing else. */
+export function textIn(row: Row, column: string): string {
+  const value = row[column];
+  return typeof value === 'string' ? value : '';
+}

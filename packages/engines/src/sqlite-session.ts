@@ -48,7 +48,7 @@ const maxVariables = 32_766;
 const maxInsertVariables = 250;
 
 interface PreparedStatement {
-  readonly statement: Database.Statement<unknown[]>;
+  readonly statement: Database.Statement;
   readonly words: readonly string[];
   columns: string[];
   /** False where a change of the schema by another could give the statement two columns of one name. */
@@ -149,12 +149,14 @@ export class SqliteSession implements SyncSession {
   #prepare(sql: string): PreparedStatement {
     const known = this.#statements.get(sql);
     if (known !== undefined) return known;
-    let statement: Database.Statement<unknown[]>;
+    let statement: Database.Statement;
     try {
-      statement = this.#database.prepare<unknown[]>(sql);
+      statement = this.#database.prepare(sql);
     } catch (error) {
-      if (error instanceof RangeError || (error as Error).name === 'RangeError') {
-        throw new InvalidArgumentError(`Expected exactly one SQL statement: ${(error as Error).message}.`, {
+      // Not by its class: in a test's realm the driver's errors are of another.
+      const { name, message } = error as { name?: unknown; message?: unknown };
+      if (name === 'RangeError') {
+        throw new InvalidArgumentError(`Expected exactly one SQL statement: ${String(message)}.`, {
           engine: 'sqlite',
           cause: error,
         });
@@ -181,8 +183,7 @@ export class SqliteSession implements SyncSession {
     setRaw(prepared, false);
     const rows = prepared.statement.all(bound) as Row[];
     if (!columnsHold(prepared, rows[0])) {
-      describeColumns(prepared, prepared.statement.source);
-      if (prepared.duplicates) return readCells(prepared, bound, form);
+      if (describeColumns(prepared, prepared.statement.source).duplicates) return readCells(prepared, bound, form);
     }
     if (holdsUnsafeInteger(rows, prepared.columns)) {
       prepared.safeIntegers = true;
@@ -319,7 +320,7 @@ function setRaw(prepared: PreparedStatement, raw: boolean): void {
   prepared.raw = raw;
 }
 
-function describeColumns(prepared: PreparedStatement, sql: string): void {
+function describeColumns(prepared: PreparedStatement, sql: string): PreparedStatement {
   const described = prepared.statement.columns();
   const names = described.map(({ name }) => name);
   prepared.columns = uniqueColumns(names);
@@ -328,6 +329,7 @@ function describeColumns(prepared: PreparedStatement, sql: string): void {
   const table = described[0]?.table;
   prepared.stable =
     !sql.includes('*') || (table !== null && described.every((column) => column.table === table && column.column === column.name));
+  return prepared;
 }
 
 /** Whether the columns are still those that were described: another connection may have changed the table since. */

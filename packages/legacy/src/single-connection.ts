@@ -145,7 +145,7 @@ export class SingleConnection {
 
   /** Runs a program; the connection is let go if it was lost, so that the next call opens another. */
   async #watched<T>(connection: Connection, program: Program<T>, signal?: AbortSignal): Promise<T> {
-    const cancel = (): void => { void connection.cancel(); };
+    const cancel = (): void => { connection.cancel().catch(() => undefined); };
     signal?.addEventListener('abort', cancel, { once: true });
     try {
       return await connection.run(program);

@@ -160,8 +160,9 @@ describe.each(engines)('The legacy singleton on %s', (engine) => {
   test('Calls that the work did not wait for are done before the commit', async () => {
     await storage.writeTable(one, 'strays', { n: [] }, { ifExists: 'replace' });
     await storage.transaction(one, (transaction) => {
-      for (let index = 0; index < 5; index += 1) void transaction.execute('INSERT INTO strays VALUES (\'x\')');
-      void storage.execute(one, 'INSERT INTO strays VALUES (\'y\')');
+      const stray = (): void => undefined;
+      for (let index = 0; index < 5; index += 1) transaction.execute('INSERT INTO strays VALUES (\'x\')').catch(stray);
+      storage.execute(one, 'INSERT INTO strays VALUES (\'y\')').catch(stray);
     });
     expect(await storage.readTable(one, 'strays')).toHaveLength(6);
   });

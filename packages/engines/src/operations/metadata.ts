@@ -1,5 +1,6 @@
 import { describe, InvalidArgumentError, type JsonValue, type Metadata } from '@changeover/core';
 import type { Program } from '../program.ts';
+import { textIn } from '../rows.ts';
 import { atomically, type OperationContext } from './context.ts';
 import { findTable, metadataTable } from './tables.ts';
 
@@ -9,9 +10,9 @@ export function* getMetadata(context: OperationContext): Program<Metadata> {
   if ((yield* findTable(context, metadataTable)) === undefined) return metadata;
   const name = dialect.tableName(dataset, metadataTable);
   const { rows } = yield { kind: 'all', sql: `SELECT key, value FROM ${name} ORDER BY key` };
-  for (const { key, value } of rows) {
-    Object.defineProperty(metadata, String(key), {
-      value: JSON.parse(String(value)) as JsonValue,
+  for (const row of rows) {
+    Object.defineProperty(metadata, textIn(row, 'key'), {
+      value: JSON.parse(textIn(row, 'value')) as JsonValue,
       writable: true,
       enumerable: true,
       configurable: true,
@@ -44,12 +45,12 @@ function metadataEntries(metadata: Metadata): [string, string][] {
 }
 
 function metadataText(key: string, value: unknown): string {
-  let text: string | undefined;
   try {
-    text = JSON.stringify(value);
+    // `undefined` for what has no JSON form, whatever its type says.
+    const text: unknown = JSON.stringify(value);
+    if (typeof text === 'string') return text;
   } catch (error) {
     throw new InvalidArgumentError(`The metadata of key ${describe(key)} has no JSON form.`, { cause: error });
   }
-  if (text === undefined) throw new InvalidArgumentError(`The metadata of key ${describe(key)} has no JSON form.`);
-  return text;
+  throw new InvalidArgumentError(`The metadata of key ${describe(key)} has no JSON form.`);
 }

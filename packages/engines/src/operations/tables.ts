@@ -1,6 +1,7 @@
 import { type StorageError, TableNotFoundError, type TableInfo } from '@changeover/core';
 import type { FoundColumn, FoundTable } from '../dialect/dialect.ts';
 import type { Program } from '../program.ts';
+import { textIn } from '../rows.ts';
 import { checkName, type OperationContext } from './context.ts';
 
 /** The table that keeps the metadata; no table of the dataset's. */
@@ -29,8 +30,8 @@ export function tableNotFound(context: OperationContext, table: string): Storage
 export function* listColumns(context: OperationContext, table: string): Program<FoundColumn[]> {
   const { rows } = yield context.dialect.listColumns(context.dataset, table);
   return rows.map((row) => ({
-    name: String(row['name']),
-    type: String(row['type']),
+    name: textIn(row, 'name'),
+    type: textIn(row, 'type'),
     nullable: Boolean(row['nullable']),
     default: typeof row['default'] === 'string' ? row['default'] : null,
     primaryKey: Boolean(row['primaryKey']),
@@ -45,7 +46,7 @@ export function* tableExists(context: OperationContext, table: string): Program<
 /** Sorted by code unit, because each engine's own order of text is another. */
 export function* listTables(context: OperationContext): Program<string[]> {
   const { rows } = yield context.dialect.listTables(context.dataset);
-  return rows.map(({ name }) => String(name)).filter((name) => name !== metadataTable).sort();
+  return rows.map((row) => textIn(row, 'name')).filter((name) => name !== metadataTable).sort();
 }
 
 export function* getColumns(context: OperationContext, table: string): Program<string[]> {

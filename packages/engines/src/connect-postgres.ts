@@ -1,0 +1,100 @@
+import { ConnectionError, DatasetNotFoundError, datasetSchema } from '@changeover/core';
+import pg from 'pg';
+import { quoteIdentifier } from './dialect/dialect.ts';
+import { toStorageError } from './errors.ts';
+import { PostgresSession } from './postgres-session.ts';
+import { postgresParser } from './postgres-values.ts';
+
+/** How to reach a PostgreSQL database. */
+export interface PostgresSessionOptions {
+  /** `postgres://` URL of the server and database. */
+  readonly url: string;
+  /** The dataset whose schema is worked in; it must exist. Absent for work on the datasets themselves. */
+  readonly dataset?: string | undefined;
+  /** Default: 5000. */
+  readonly connectTimeoutMs?: number | undefined;
+  /** The server gives a statement up after this time. Default: none. */
+  readonly statementTimeoutMs?: number | undefined;
+  /** The server ends a session that leaves a transaction open and idle for this long. Default: 60000. */
+  readonly idleInTransactionTimeoutMs?: number | undefined;
+  /** Prepared statements kept. Default: 100. */
+  readonly statementCacheSize?: number | undefined;
+  /** Shown by the server's `pg_stat_activity`. Default: `changeover`. */
+  readonly applicationName?: string | undefined;
+}
+
+/**
+ * Connects, in UTC and with the dataset's schema as the only search path.
+ *
+ * Rejects with a {@link ConnectionError} where the server can't be reached in time, and with a
+ * {@link DatasetNotFoundError} where the dataset doesn't exist.
+ */
+export async function connectPostgres(options: PostgresSessionOptions): Promise<PostgresSession> {
+  const connectTimeoutMs = options.connectTimeoutMs ?? 5000;
+  let client: pg.Client;
+  try {
+    client = new pg.Client(clientConfig(options, connectTimeoutMs));
+  } catch (error) {
+    throw connectError(options, error);
+  }
+  // Without a listener, the loss of an idle connection ends the process.
+  client.on('error', () => undefined);
+  const session = new PostgresSession(client, searchPath(options), options.statementCacheSize ?? 100, connectTimeoutMs);
+  try {
+    await client.connect();
+    if (options.dataset !== undefined) await session.requireSchema(options.dataset);
+    return session;
+  } catch (error) {
+    await session.close();
+    if (error instanceof DatasetNotFoundError) throw error;
+    throw connectError(options, error);
+  }
+}
+
+function clientConfig(options: PostgresSessionOptions, connectTimeoutMs: number): pg.ClientConfig {
+  const settings: Record<string, string> = {
+    TimeZone: 'UTC',
+    DateStyle: 'ISO',
+    IntervalStyle: 'postgres',
+    bytea_output: 'hex',
+    // Or a scan would begin where another's is, and LIMIT would not give the first rows.
+    synchronize_seqscans: 'off',
+    extra_float_digits: '1',
+    client_min_messages: 'warning',
+    search_path: searchPath(options),
+  };
+  return {
+    connectionString: options.url,
+    connectionTimeoutMillis: connectTimeoutMs,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    application_name: options.applicationName ?? 'changeover',
+    idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs ?? 60_000,
+    ...(options.statementTimeoutMs === undefined ? {} : { statement_timeout: options.statementTimeoutMs }),
+    options: Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`).join(' '),
+    types: { getTypeParser: ((typeId: number) => postgresParser(typeId)) as typeof pg.types.getTypeParser },
+  };
+}
+
+function searchPath({ dataset }: PostgresSessionOptions): string {
+  return dataset === undefined ? 'pg_catalog' : quoteIdentifier(datasetSchema(dataset));
+}
+
+function connectError(options: PostgresSessionOptions, error: unknown): ConnectionError {
+  const reason = toStorageError('postgresql', error);
+  return new ConnectionError(
+    `PostgreSQL at ${shownUrl(options.url)} could not be reached: ${reason.message} Check DATABASE_URL and that the ` +
+      'server runs and takes connections.',
+    { engine: 'postgresql', dataset: options.dataset, cause: error, retryable: true },
+  );
+}
+
+/** Host, port and database; never the password. */
+function shownUrl(url: string): string {
+  try {
+    const { host, pathname } = new URL(url);
+    return `${host}${pathname}`;
+  } catch {
+    return 'the configured URL';
+  }
+}
