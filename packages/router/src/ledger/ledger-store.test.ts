@@ -116,7 +116,8 @@ test('a PostgreSQL that is not there is told once, and ends nothing', async () =
   const nowhere = new pg.Pool({ connectionString: 'postgres://nobody@127.0.0.1:1/none', max: 1 });
   const errors: string[] = [];
   const told = new Promise<void>((resolve) => {
-    const logger = { ...silentLogger, error: (_fields: object, message: string) => { errors.push(message); resolve(); } };
+    const error = (_fields: object, message: string): void => { errors.push(message); resolve(); };
+    const logger = { ...silentLogger, error };
     ledger = new Ledger({ store: new PostgresLedgerStore(nowhere, place), logger, reviewIntervalMs: 5 });
   });
   await told;

@@ -115,12 +115,15 @@ export class CellBook {
     }
   }
 
-  /** Keeps the number of cells bounded where nothing can be stored. */
-  foldSurplus(hour: number): void {
-    if (this.#entries.size <= this.#maxCells) return;
+  /** Keeps the number of cells bounded where nothing can be stored.
+   *
+   * @param passing true where it is only locked at the moment, so that there is room for a little more. */
+  foldSurplus(hour: number, passing: boolean): void {
+    const maxCells = passing ? this.#maxCells * 2 : this.#maxCells;
+    if (this.#entries.size <= maxCells) return;
     const oldestFirst = [...this.#entries].sort((a, b) => a.lastActivePass - b.lastActivePass);
     for (const entry of oldestFirst) {
-      if (this.#entries.size <= this.#maxCells) return;
+      if (this.#entries.size <= maxCells) return;
       const { cell, stored, storedActivity } = entry;
       const clean = activityOf(cell) === storedActivity;
       // The store has a part of these counts already, and can't tell which: they wait for it.

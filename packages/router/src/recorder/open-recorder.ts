@@ -200,8 +200,9 @@ class StoringRecorder implements Recorder {
         this.#store.write({ writer: this.#writerRow(), cells: rows, groups, samples, events });
       }
     } catch (error) {
-      this.#cells.foldSurplus(hour);
-      return this.#failed(error);
+      const outcome = this.#failed(error);
+      this.#cells.foldSurplus(hour, outcome === 'busy');
+      return outcome;
     }
     this.#introduced = true;
     this.#cells.markStored(entries);
