@@ -60,6 +60,7 @@ export class PooledDataset {
   readonly #parts: PooledDatasetParts;
   #closing: Promise<void> | undefined;
   #callers = 0;
+  readonly #onAnswered = new Set<() => void>();
 
   constructor(parts: PooledDatasetParts) {
     this.engine = parts.engine;
@@ -182,6 +183,11 @@ export class PooledDataset {
     }
   }
 
+  #allAnswered(): void {
+    for (const listener of this.#onAnswered) listener();
+    if (!this.closed && this.isEmpty()) this.#parts.onEmpty();
+  }
+
   /** Counts a caller, for whom the process must stay alive: what it waits for may be nothing but a timer. */
   async #called<Value>(call: () => Promise<Value>): Promise<Value> {
     this.#callers += 1;
@@ -191,8 +197,22 @@ export class PooledDataset {
     } finally {
       this.#callers -= 1;
       this.#parts.keepAlive.letGo();
-      if (this.#callers === 0 && !this.closed && this.isEmpty()) this.#parts.onEmpty();
+      if (this.#callers === 0) this.#allAnswered();
     }
+  }
+
+  /** Resolves when the calls that were made are answered, or after `deadlineMs`. Nobody may make new ones meanwhile. */
+  async answered(deadlineMs: number): Promise<void> {
+    if (this.#callers === 0) return;
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        timer.cancel();
+        this.#onAnswered.delete(done);
+        resolve();
+      };
+      const timer = this.#parts.clock.after(deadlineMs, done);
+      this.#onAnswered.add(done);
+    });
   }
 
   /** Closes everything within `deadlineMs`. Idempotent; never rejects. */

@@ -9,6 +9,7 @@ import type { EngineDriver } from './engine-parts.ts';
 import { isWriting } from './job.ts';
 import type { DatasetOperation, Job } from './job.ts';
 import type { PoolStats } from './pool/pool-stats.ts';
+import { PoolClosedError } from './pool/pool-errors.ts';
 import { silentMetrics } from './metrics/pool-metrics.ts';
 import type { PooledDataset } from './pooled-dataset.ts';
 import { PostgresPooledSession } from './postgresql/postgres-pooled-session.ts';
@@ -92,24 +93,22 @@ export class PooledEngine {
       const one = callLimit(undefined, this.#callTimeoutMs, clock.monotonicMs());
       return { signal: whole.signal, atMs: Math.min(whole.atMs, one.atMs) };
     };
-    return await this.#pooled(dataset, async (pools) => {
-      const lease = await pools.beginTransaction(limit());
-      const transaction = new OpenTransaction(pools, lease, limit);
-      this.#transactions += 1;
+    const transaction = await this.#pooled(dataset, async (pools) =>
+      new OpenTransaction(pools, await pools.beginTransaction(limit()), limit));
+    this.#transactions += 1;
+    try {
+      let value: Value;
       try {
-        let value: Value;
-        try {
-          value = await this.#scope.run(transaction, () => this.#worked(work, transaction));
-        } catch (error) {
-          await transaction.rollback();
-          throw error;
-        }
-        await transaction.commit();
-        return value;
-      } finally {
-        this.#transactions -= 1;
+        value = await this.#scope.run(transaction, () => this.#worked(work, transaction));
+      } catch (error) {
+        await transaction.rollback();
+        throw error;
       }
-    });
+      await transaction.commit();
+      return value;
+    } finally {
+      this.#transactions -= 1;
+    }
   }
 
   /** Runs an operation on the datasets themselves. */
@@ -141,6 +140,11 @@ export class PooledEngine {
 
   /** Closes what is open; the next call opens again. */
   async closeConnections(): Promise<void> {
+    if (this.#scope.getStore()?.ended === false) {
+      throw new InvalidArgumentError('Connections can not be closed inside a transaction, which needs one.', {
+        engine: this.engine, operation: 'closeConnections',
+      });
+    }
     await Promise.all([...this.#datasets.keys()].map((dataset) => this.release(dataset)));
   }
 
@@ -193,17 +197,27 @@ export class PooledEngine {
 
   /** Runs work on a dataset's pools, which are made on first use. The look-up and the call's entry into the pool are one
    * tick, so that the pools are not forgotten in between. */
-  #pooled<Value>(dataset: string, work: (pools: PooledDataset) => Promise<Value>): Promise<Value> {
-    if (this.#closed) return Promise.reject(this.#closedError());
-    const gate = this.#gates.get(dataset);
-    if (gate !== undefined) return gate.then(() => this.#pooled(dataset, work));
+  async #pooled<Value>(dataset: string, work: (pools: PooledDataset) => Promise<Value>): Promise<Value> {
+    for (;;) {
+      while (this.#gates.has(dataset)) await this.#gates.get(dataset);
+      if (this.#closed) throw this.#closedError();
+      try {
+        return await work(this.#poolsOf(dataset));
+      } catch (error) {
+        // It waited for a connection of pools that were closed to be opened again: nothing of it was run.
+        if (!(error instanceof PoolClosedError) || this.#closed) throw error;
+      }
+    }
+  }
+
+  #poolsOf(dataset: string): PooledDataset {
     let pools = this.#datasets.get(dataset);
     if (pools === undefined) {
       const made = this.#driver.open(dataset, () => { this.#forgetIfEmpty(dataset, made); });
       pools = made;
       this.#datasets.set(dataset, made);
     }
-    return work(pools);
+    return pools;
   }
 
   #forgetIfEmpty(dataset: string, pools: PooledDataset): void {
@@ -216,6 +230,7 @@ export class PooledEngine {
   async #closeDataset(dataset: string, deadlineMs: number): Promise<void> {
     const pools = this.#datasets.get(dataset);
     if (pools === undefined) return;
+    await pools.answered(deadlineMs);
     await pools.close(deadlineMs);
     if (this.#datasets.get(dataset) === pools) this.#datasets.delete(dataset);
   }

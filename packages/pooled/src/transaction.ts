@@ -75,12 +75,13 @@ export class OpenTransaction {
     return Object.freeze(Object.fromEntries(calls)) as unknown as StorageTransaction;
   }
 
-  /** Calls begun by calls count too. */
+  /** Waits for the calls that were begun. What follows from one of them in the same tick counts too. */
   async #settle(): Promise<void> {
     let last: Promise<unknown>;
     do {
       last = this.#last;
       await last;
+      await new Promise<void>((resolve) => { setImmediate(resolve); });
     } while (last !== this.#last);
     this.#ended = true;
   }

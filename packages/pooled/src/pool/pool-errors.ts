@@ -1,4 +1,4 @@
-import { ConnectionError, StorageError } from '@changeover/core';
+import { ClosedError, ConnectionError, StorageError } from '@changeover/core';
 import type { StorageErrorFields } from '@changeover/core';
 import type { PoolStats } from './pool-stats.ts';
 import { showPoolStats } from './pool-stats.ts';
@@ -47,6 +47,13 @@ export class CircuitOpenError extends ConnectionError {
       'CIRCUIT_OPEN',
     );
     this.pool = pool;
+  }
+}
+
+/** The pool was closed before the caller got a connection. Nothing was run. */
+export class PoolClosedError extends ClosedError {
+  constructor(pool: string, fields: StorageErrorFields = {}) {
+    super(`The ${pool} pool is closed and takes no more callers.`, fields);
   }
 }
 

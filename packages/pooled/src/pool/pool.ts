@@ -1,11 +1,11 @@
-import { AbortedError, ClosedError } from '@changeover/core';
+import { AbortedError } from '@changeover/core';
 import type { Clock, StorageErrorFields, Timer } from '@changeover/core';
 import type { Budget, BudgetMember } from '../budget.ts';
 import { backoffMs } from './backoff.ts';
 import type { Random } from './backoff.ts';
 import { Lease } from './lease.ts';
 import type { Lender } from './lease.ts';
-import { AcquireTimeoutError, PoolExhaustedError } from './pool-errors.ts';
+import { AcquireTimeoutError, PoolClosedError, PoolExhaustedError } from './pool-errors.ts';
 import type { EvictionReason, LeakReport, PoolObserver } from './pool-observer.ts';
 import type { ParsedPoolOptions } from './pool-options.ts';
 import type { PoolStats } from './pool-stats.ts';
@@ -547,8 +547,8 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
     lease.discard('reclaimed');
   }
 
-  #closedError(): ClosedError {
-    return new ClosedError(`The ${this.name} pool is closed and takes no more callers.`, this.#fields);
+  #closedError(): PoolClosedError {
+    return new PoolClosedError(this.name, this.#fields);
   }
 
   #abortedError(signal: AbortSignal): AbortedError {
