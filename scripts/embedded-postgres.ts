@@ -47,7 +47,7 @@ export async function startPostgres(settings: PostgresSettings = {}): Promise<Ru
     persistent: false,
     createPostgresUser: asRoot,
     postgresFlags: Object.entries({ ...usualSettings, ...settings }).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
-    onLog: (line) => { said.push(String(line)); if (said.length > 50) said.shift(); },
+    onLog: (line) => { said.push(line); if (said.length > 50) said.shift(); },
     onError: (line) => { said.push(String(line)); },
   });
   try {

@@ -102,7 +102,8 @@ if (name === undefined || !/^[a-z-]+$/.test(name) || !existsSync(script)) {
 await ensureInstalled();
 const child = spawn(nodeBinary(), ['--conditions=@changeover/source', '--disable-warning=ExperimentalWarning', script, ...args], {
   stdio: 'inherit',
-  env: { ...process.env, CHANGEOVER_ROOT: root },
+  // DuckDB runs its queries on libuv's threads: four of them would be held by four queries, and files would wait.
+  env: { UV_THREADPOOL_SIZE: '16', ...process.env },
 });
 // A terminal's Ctrl-C reaches the child by itself; what only this process gets is passed on. Both wait for the child's end.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));

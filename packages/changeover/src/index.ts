@@ -1,1 +1,10 @@
-export {};
+export * from '@changeover/core';
+export {
+  BackendRouter, type BackendRouterOptions, createLogger, createStaticStageSource, Guardrail, type GuardrailOptions,
+  type Hold, type Logger, openFileStageSource, openRecorder, openServerStageSource, type Recorder, type ReportData,
+  readRecordings, type StageSource,
+} from '@changeover/router';
+export { StorageBackendFactory, type StorageBackendFactoryOptions } from '@changeover/pooled';
+export { type StorageBridgeOptions } from './bridge-options.ts';
+export { StorageBackend } from './storage-backend.ts';
+export { createStorageBridge, type StorageBridge } from './storage-bridge.ts';

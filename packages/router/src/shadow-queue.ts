@@ -82,7 +82,12 @@ export class ShadowQueue {
   idle(): Promise<void> {
     if (this.#running.size === 0 && this.#waiting.length === 0) return Promise.resolve();
     return new Promise((resolve) => {
-      this.#whenIdle.push(resolve);
+      // Nothing else here keeps the process alive, and whoever waits wants the answer.
+      const alive = setInterval(() => undefined, 1_000);
+      this.#whenIdle.push(() => {
+        clearInterval(alive);
+        resolve();
+      });
     });
   }
 

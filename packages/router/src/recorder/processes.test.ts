@@ -19,8 +19,8 @@ afterEach(() => {
 });
 
 /** Runs TypeScript in a process of its own; resolves when it ends by itself. */
-function run(script: string, ...args: readonly string[]): Promise<number | null> {
-  const child = spawn(process.execPath, [
+function run(script: string, args: readonly string[], shell = 'exec "$@"'): Promise<number | null> {
+  const child = spawn('sh', ['-c', shell, 'sh', process.execPath,
     '--conditions=@changeover/source', '--input-type=module-typescript', '--no-warnings', '--eval', script, ...args,
   ], { cwd: import.meta.dirname, stdio: ['ignore', 'inherit', 'inherit'] });
   return new Promise((resolve) => { child.once('exit', resolve); });
@@ -46,13 +46,40 @@ test('several processes that count into one store at once are counted exactly', 
     recorder.event('end', {});
     recorder.close();
   `;
-  expect(await Promise.all(['0', '3', '6'].map((seed) => run(script, path, seed)))).toEqual([0, 0, 0]);
+  expect(await Promise.all(['0', '3', '6'].map((seed) => run(script, [path, seed])))).toEqual([0, 0, 0]);
   const report = readRecordings(path);
   expect(report.totals).toMatchObject({ calls: 600, legacy: { count: 600 } });
   expect(report.byDataset.map(({ calls }) => calls)).toEqual(Array.from({ length: 10 }, () => 60));
   expect(report.sampleGroups).toMatchObject([{ count: 600 }]);
   expect(report.timeline).toHaveLength(3);
   expect(new Set(report.runs.map(({ pid }) => pid)).size).toBe(3);
+});
+
+test('a disk that takes no more is told once, nothing fails, and what was counted is in the summary', async () => {
+  const path = join(folder, 'comparisons.sqlite');
+  const script = `
+    import assert from 'node:assert/strict';
+    import { openRecorder } from ${source('open-recorder.ts')};
+    import { silentLogger } from ${source('../log.ts')};
+    const errors = [];
+    const logger = { ...silentLogger, error: (_fields, message) => { errors.push(message); } };
+    const recorder = openRecorder({ path: process.argv[1], run: 'full', logger, flushIntervalMs: 60_000 });
+    assert.deepEqual(errors, []);
+    for (let round = 0; round < 400; round += 1) {
+      const cell = recorder.cell('sqlite', 'd' + String(round), 'query', 'shadow');
+      cell.calls += 1;
+      for (let ms = 1; ms < 100; ms += 1) cell.legacyLatency.record(ms);
+      recorder.flush();
+    }
+    const report = recorder.summary();
+    assert.equal(report.totals.calls, 400);
+    assert.match(report.notes[0], /can't be written/);
+    assert.equal(errors.length, 1);
+    assert.match(errors[0], /can't be written .+ counts stay in memory/);
+    recorder.close();
+  `;
+  // A limit on the size of files, with its signal ignored: the system refuses to write on, as a full disk does.
+  expect(await run(script, [path], 'trap "" XFSZ; ulimit -f 256; exec "$@"')).toBe(0);
 });
 
 test('nothing that was left open keeps a process from ending, with a flag server that hangs', async () => {
@@ -75,7 +102,7 @@ test('nothing that was left open keeps a process from ending, with a flag server
     await new Promise((resolve) => { setTimeout(resolve, 100); });
   `;
   const { port } = hangs.address() as AddressInfo;
-  expect(await run(script, folder, String(port))).toBe(0);
+  expect(await run(script, [folder, String(port)])).toBe(0);
   (await asked).destroy();
   await new Promise<void>((resolve) => { hangs.close(() => { resolve(); }); });
 });

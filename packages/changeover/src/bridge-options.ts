@@ -1,0 +1,88 @@
+import { resolve } from 'node:path';
+import { InvalidArgumentError, type Leg, type StorageBackend, type StoreLocation } from '@changeover/core';
+import type { StorageBackendFactoryOptions } from '@changeover/pooled';
+import type { GuardrailOptions, Logger, LoggerOptions, ShadowQueueOptions, StageSource } from '@changeover/router';
+
+/** How a bridge is set up. Everything has a default; call sites need none of it. */
+export interface StorageBridgeOptions {
+  /** The folder with one folder a dataset. Default: `CHANGEOVER_BASE_PATH`, else `./datasets`. */
+  readonly basePath?: string | undefined;
+  /** `postgres://` URL. Default: `DATABASE_URL`; needed only where PostgreSQL is used. */
+  readonly databaseUrl?: string | undefined;
+  /** The flags file. Default: `CHANGEOVER_FLAGS`, else `./flags/changeover.json`. */
+  readonly flagsFile?: string | undefined;
+  /** An Unleash server's API, asked before the flags file. Default: `UNLEASH_URL`, else none. */
+  readonly unleashUrl?: string | undefined;
+  /** The client token for it. Default: `UNLEASH_TOKEN`. */
+  readonly unleashToken?: string | undefined;
+  /** Where counts and samples are kept: a SQLite file, or `:memory:`. Default: `CHANGEOVER_STORE`, else
+   * `{basePath}/.changeover/comparisons.sqlite`. */
+  readonly storePath?: string | undefined;
+  /** Says on which stage a call is, in place of the flags file. */
+  readonly stages?: StageSource | undefined;
+  /** Default: a logger to standard error at level `warn`, redacted; `CHANGEOVER_LOG` sets another level. */
+  readonly logger?: Logger | undefined;
+  readonly guardrail?: GuardrailOptions | undefined;
+  readonly shadowQueue?: ShadowQueueOptions | undefined;
+  readonly pools?: StorageBackendFactoryOptions['pools'];
+  /** Wraps the pooled leg of each engine: for tests that plant faults. */
+  readonly decoratePooledLeg?: ((leg: Leg<StorageBackend>) => Leg<StorageBackend>) | undefined;
+}
+
+/** Options with every default applied. */
+export interface ParsedBridgeOptions extends Omit<StorageBridgeOptions, 'basePath' | 'databaseUrl'> {
+  readonly location: StoreLocation;
+  readonly flagsFile: string;
+  readonly storePath: string;
+  readonly logLevel: LogLevel;
+}
+
+type LogLevel = NonNullable<LoggerOptions['level']>;
+const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent'];
+
+type TextOption = 'basePath' | 'databaseUrl' | 'flagsFile' | 'unleashUrl' | 'unleashToken' | 'storePath';
+
+const known: ReadonlySet<string> = new Set<keyof StorageBridgeOptions>([
+  'basePath', 'databaseUrl', 'flagsFile', 'unleashUrl', 'unleashToken', 'storePath', 'stages', 'logger', 'guardrail',
+  'shadowQueue', 'pools', 'decoratePooledLeg',
+]);
+
+/**
+ * Applies the defaults.
+ *
+ * @param env where the defaults are looked up; the process's own by default.
+ * @throws {InvalidArgumentError} for an unknown option or one of the wrong type; the message names it.
+ */
+export function parseBridgeOptions(
+  options: StorageBridgeOptions = {},
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): ParsedBridgeOptions {
+  for (const name of Object.keys(options)) {
+    if (!known.has(name)) {
+      throw new InvalidArgumentError(`Unknown option ${JSON.stringify(name)}. Known: ${[...known].join(', ')}.`);
+    }
+  }
+  const text = (name: TextOption, variable: string): string | undefined => {
+    const value: unknown = options[name] ?? env[variable];
+    if (value === undefined || (value === '' && options[name] === undefined)) return undefined;
+    if (typeof value !== 'string' || value === '') {
+      throw new InvalidArgumentError(`Option ${name} (or ${variable}) must be a text that is not empty.`);
+    }
+    return value;
+  };
+  const level = env['CHANGEOVER_LOG'] ?? 'warn';
+  const logLevel = logLevels.find((known) => known === level);
+  if (logLevel === undefined) {
+    throw new InvalidArgumentError(`CHANGEOVER_LOG is ${JSON.stringify(level)}; it must be one of ${logLevels.join(', ')}.`);
+  }
+  const basePath = resolve(text('basePath', 'CHANGEOVER_BASE_PATH') ?? 'datasets');
+  return Object.freeze({
+    ...options,
+    location: Object.freeze({ basePath, databaseUrl: text('databaseUrl', 'DATABASE_URL') }),
+    flagsFile: resolve(text('flagsFile', 'CHANGEOVER_FLAGS') ?? 'flags/changeover.json'),
+    unleashUrl: text('unleashUrl', 'UNLEASH_URL'),
+    unleashToken: text('unleashToken', 'UNLEASH_TOKEN'),
+    storePath: text('storePath', 'CHANGEOVER_STORE') ?? resolve(basePath, '.changeover/comparisons.sqlite'),
+    logLevel,
+  });
+}

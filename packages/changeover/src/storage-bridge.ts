@@ -1,0 +1,130 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { dirname, join } from 'node:path';
+import {
+  ConnectionError, InvalidArgumentError, type Engine, type Leg, parseDatasetName, parseEngine, type StorageBackend, storageOperations, systemClock,
+} from '@changeover/core';
+import { StorageBackendFactory } from '@changeover/pooled';
+import {
+  BackendRouter, createLogger, Guardrail, type Logger, openFileStageSource, openRecorder,
+  openServerStageSource, type Recorder, type StageSource,
+} from '@changeover/router';
+import { type ParsedBridgeOptions, parseBridgeOptions, type StorageBridgeOptions } from './bridge-options.ts';
+import { openLegacyLeg } from './legacy-leg.ts';
+
+/** A bridge over the storage API: both legs of each engine with a router between. */
+export interface StorageBridge extends AsyncDisposable {
+  /** The routed API of one engine; the same object at every call. */
+  storage(engine: Engine): StorageBackend;
+  readonly factory: StorageBackendFactory;
+  readonly recorder: Recorder;
+  readonly guardrail: Guardrail;
+  /** Resolves when no comparison runs or waits. */
+  idle(): Promise<void>;
+  /** Ends comparisons, closes both legs' connections within `deadlineMs` (default 5,000), stores the counts. Idempotent. */
+  close(options?: { readonly deadlineMs?: number | undefined }): Promise<void>;
+}
+
+/** Builds a bridge. Nothing is opened until the first call, but for the flags and the store of the comparisons. */
+export function createStorageBridge(options?: StorageBridgeOptions): StorageBridge {
+  return new StorageBridgeOver(parseBridgeOptions(options));
+}
+
+class StorageBridgeOver implements StorageBridge {
+  readonly factory: StorageBackendFactory;
+  readonly recorder: Recorder;
+  readonly guardrail: Guardrail;
+  readonly #options: ParsedBridgeOptions;
+  readonly #logger: Logger;
+  readonly #routers = new Map<Engine, BackendRouter<StorageBackend>>();
+  readonly #legacyLegs: Leg<StorageBackend>[] = [];
+  #closing: Promise<void> | undefined;
+
+  constructor(options: ParsedBridgeOptions) {
+    this.#options = options;
+    const logger = options.logger ?? createLogger({ level: options.logLevel });
+    this.#logger = logger;
+    const source = options.stages ?? openStageSource(options, logger);
+    this.guardrail = new Guardrail(source, systemClock, logger, options.guardrail);
+    this.recorder = openRecorder({
+      path: options.storePath, run: `${hostname()}-${String(process.pid)}-${randomUUID().slice(0, 8)}`, logger,
+    });
+    this.factory = new StorageBackendFactory({
+      ...options.location, logger, ...(options.pools === undefined ? {} : { pools: options.pools }),
+    });
+  }
+
+  storage(engine: Engine): StorageBackend {
+    const known = this.#routers.get(engine);
+    if (known !== undefined) return known.api;
+    const router = this.#route(parseEngine(engine));
+    this.#routers.set(engine, router);
+    return router.api;
+  }
+
+  async idle(): Promise<void> {
+    await Promise.all([...this.#routers.values()].map((router) => router.idle()));
+  }
+
+  close({ deadlineMs = 5_000 }: { readonly deadlineMs?: number | undefined } = {}): Promise<void> {
+    this.#closing ??= this.#close(deadlineMs);
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #route(engine: Engine): BackendRouter<StorageBackend> {
+    const { decoratePooledLeg, location, shadowQueue } = this.#options;
+    const pooled = this.factory.leg(engine);
+    const legacy = openLegacyLeg(engine, location);
+    this.#legacyLegs.push(legacy);
+    return new BackendRouter<StorageBackend>({
+      backend: engine,
+      legacy,
+      pooled: decoratePooledLeg?.(pooled) ?? pooled,
+      operations: storageOperations,
+      stages: this.guardrail,
+      recorder: this.recorder,
+      guardrail: this.guardrail,
+      logger: this.#logger,
+      parseDataset: parseDatasetName,
+      isUnavailable: (error) => error instanceof ConnectionError,
+      tableRead: (dataset, table, maxRows) => ({ operation: 'readTable', args: [dataset, table, { limit: maxRows }] }),
+      ...(shadowQueue === undefined ? {} : { queue: shadowQueue }),
+    });
+  }
+
+  async #close(deadlineMs: number): Promise<void> {
+    for (const router of this.#routers.values()) router.close();
+    await Promise.all([this.factory.close({ deadlineMs }), this.#closeLegacy(deadlineMs)]);
+    await this.guardrail.close();
+    this.recorder.close();
+  }
+
+  /** The singleton's queue has no deadline of its own; what is still running there then is left to end by itself. */
+  async #closeLegacy(deadlineMs: number): Promise<void> {
+    const { promise: over, resolve } = Promise.withResolvers<undefined>();
+    const timer = systemClock.after(deadlineMs, () => { resolve(undefined); });
+    const closed = Promise.allSettled(this.#legacyLegs.map((leg) => leg.api.closeConnections()));
+    await Promise.race([closed, over]);
+    timer.cancel();
+  }
+}
+
+/** The flags as the options name them: a server over a file, or the file alone. */
+function openStageSource(options: ParsedBridgeOptions, logger: Logger): StageSource {
+  const { flagsFile, unleashUrl, unleashToken, storePath } = options;
+  if (unleashUrl === undefined) return openFileStageSource({ path: flagsFile, logger, clock: systemClock });
+  if (unleashToken === undefined) {
+    throw new InvalidArgumentError('An Unleash server is named, but no token: set unleashToken (or UNLEASH_TOKEN).');
+  }
+  return openServerStageSource({
+    url: unleashUrl,
+    token: unleashToken,
+    logger,
+    filePath: flagsFile,
+    ...(storePath === ':memory:' ? {} : { lastKnownGoodPath: join(dirname(storePath), 'last-known-good-flags.json') }),
+  });
+}
