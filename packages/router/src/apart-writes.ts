@@ -1,6 +1,8 @@
 import { addOrderFree } from '@changeover/compare';
 import type { Digest, TouchedTable, WriteEffect } from '@changeover/core';
 import type { Path } from './call.ts';
+import type { ShadowSettings } from './flags/stage-source.ts';
+import type { ShedReason } from './recorder/shed-reason.ts';
 import { errorCode } from './shadow-caller.ts';
 import { snapshotArguments } from './snapshot.ts';
 import { tableDigest } from './table-digest.ts';
@@ -41,7 +43,7 @@ export class ApartWrites {
     const chain = (path.state.chains as WriteChains<Ticket>).get(touched.table);
     cell.eligible += 1;
     const ticket = this.#context.sampled(settings.sampleRate) ? this.#context.ticket(path) : undefined;
-    const refusal = this.#refusal(touched, settings.maxRows);
+    const refusal = this.#refusal(touched, settings);
     if (ticket === undefined || refusal !== undefined || chain === undefined) {
       ticket?.shed(refusal ?? 'queue-full');
       if (chain !== undefined) shedAll(chain.break());
@@ -61,9 +63,9 @@ export class ApartWrites {
     return unwrap(outcome);
   }
 
-  #refusal(touched: TouchedTable, maxRows: number): 'no-baseline' | 'too-large' | ReturnType<() => WriteContext['queue']['refusal']> {
+  #refusal(touched: TouchedTable, { maxRows, deadlineMs }: ShadowSettings): ShedReason | undefined {
     if (this.#context.pooled.shadow?.writeApart === undefined || this.#context.tableRead === undefined) return 'no-baseline';
-    return touched.rows > maxRows ? 'too-large' : this.#context.queue.refusal;
+    return touched.rows > maxRows ? 'too-large' : this.#context.queue.refusal(deadlineMs);
   }
 
   #submit(write: ApartWrite, legacyCode: string | undefined): void {

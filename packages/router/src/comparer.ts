@@ -70,7 +70,7 @@ export class Comparer {
     cell.eligible += 1;
     if (!this.#sampled(decision.settings.sampleRate)) return undefined;
     const ticket = this.#ticket(path);
-    const refusal = this.#queue.refusal;
+    const refusal = this.#queue.refusal(decision.settings.deadlineMs);
     if (refusal !== undefined) {
       ticket.shed(refusal);
       return undefined;

@@ -33,7 +33,7 @@ export class RehearsedWrites {
     cell.eligible += 1;
     if (settings.rehearsalBudgetMs <= 0 || !this.#context.sampled(settings.rehearsalSampleRate)) return await run(args);
     const ticket = this.#context.ticket(path);
-    const refusal = this.#context.queue.refusal ?? (this.#overBudget(path) ? 'budget' : undefined);
+    const refusal = this.#context.queue.refusal(settings.deadlineMs) ?? (this.#overBudget(path) ? 'budget' : undefined);
     if (refusal !== undefined) {
       ticket.shed(refusal);
       return await run(args);

@@ -42,6 +42,8 @@ export class ShadowQueue {
   readonly #waiting: Waiting[] = [];
   readonly #running = new Set<AbortController>();
   #abandoned = 0;
+  /** How long a task usually runs, in ms: a moving average. */
+  #usualMs = 0;
   #closed = false;
   #scheduled = false;
   #whenIdle: (() => void)[] = [];
@@ -54,12 +56,15 @@ export class ShadowQueue {
     this.#maxLateMs = options.maxLateMs ?? 500;
   }
 
-  /** Why work submitted now would be shed at once; asked first, it saves making what would be thrown away. */
-  get refusal(): ShedReason | undefined {
+  /**
+   * Why work submitted now would be shed at once; asked first, it saves making what would be thrown away. Work that would
+   * wait for most of its time is refused too: a queue that is too long makes all of it late, and nothing is compared.
+   */
+  refusal(deadlineMs: number): ShedReason | undefined {
     if (this.#closed) return 'closing';
     if (this.#abandoned >= this.#maxAbandoned) return 'breaker-open';
-    if (this.#waiting.length >= this.#maxQueued) return 'queue-full';
-    return undefined;
+    const waitMs = (this.#waiting.length / this.#maxConcurrent) * this.#usualMs;
+    return this.#waiting.length >= this.#maxQueued || waitMs > deadlineMs / 2 ? 'queue-full' : undefined;
   }
 
   /** How many tasks run and wait. */
@@ -69,7 +74,7 @@ export class ShadowQueue {
 
   /** Takes the task or sheds it at once. It is begun in a later turn of the event loop, after the caller has its answer. */
   submit(task: ShadowTask): void {
-    const refusal = this.refusal;
+    const refusal = this.refusal(task.deadlineMs);
     if (refusal !== undefined) {
       task.shed(refusal);
       return;
@@ -125,9 +130,11 @@ export class ShadowQueue {
   #start(task: ShadowTask, leftMs: number): void {
     const controller = new AbortController();
     this.#running.add(controller);
+    const startedMs = this.#clock.monotonicMs();
     let ended = false;
     const release = (): void => {
       this.#running.delete(controller);
+      this.#usualMs += (this.#clock.monotonicMs() - startedMs - this.#usualMs) / 8;
       this.#schedule();
     };
     const giveUp = (reason: ShedReason): void => {

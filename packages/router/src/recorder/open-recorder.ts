@@ -37,6 +37,8 @@ const maxRowsPerFlush = 32;
 const nextPartMs = 20;
 /** After a failure that won't pass by itself, tries get rarer up to this. */
 const maxRetryMs = 60_000;
+/** A full disk has room for a moment each time that somebody tidies up: the same failure isn't told each time. */
+const tellAgainMs = 600_000;
 /** Events that wait for the store; beyond it the oldest are dropped, and the report says so. */
 const maxWaitingEvents = 5_000;
 const maxEventLength = 8_192;
@@ -80,6 +82,7 @@ class StoringRecorder implements Recorder {
   #introduced = false;
   #failures = 0;
   #lastFailure: string | undefined = undefined;
+  #told: { readonly code: string; readonly atMs: number } | undefined = undefined;
   #closed = false;
 
   constructor(options: RecorderOptions) {
@@ -222,8 +225,10 @@ class StoringRecorder implements Recorder {
     const code = String((error as { code?: unknown }).code);
     if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED')) return 'busy';
     this.#failures += 1;
-    if (this.#lastFailure !== code) {
-      this.#lastFailure = code;
+    this.#lastFailure = code;
+    const now = this.#clock.monotonicMs();
+    if (this.#told?.code !== code || now - this.#told.atMs >= tellAgainMs) {
+      this.#told = { code, atMs: now };
       this.#options.logger.error({ store: this.#options.path, err: error },
         `the comparison store ${describe(this.#options.path)} can't be written (${code}); counts stay in memory ` +
         'until it can: make room, let this process write there, or give it another file');
@@ -247,7 +252,7 @@ class StoringRecorder implements Recorder {
     this.#failures = 0;
     if (this.#lastFailure === undefined) return;
     this.#lastFailure = undefined;
-    this.#options.logger.info({ store: this.#options.path }, 'the comparison store can be written again');
+    this.#options.logger.debug({ store: this.#options.path }, 'the comparison store can be written again');
   }
 
   /** What is known to be missing, in plain words. */
