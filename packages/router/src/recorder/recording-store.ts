@@ -124,7 +124,7 @@ const cellColumns = [
  */
 export class RecordingStore {
   readonly #database: Database.Database;
-  readonly #writeBatch: Database.Transaction<(batch: Batch) => void>;
+  readonly #writeBatch: Database.Transaction<(batch: Batch, cells: readonly unknown[][]) => void>;
 
   /**
    * @param path a file, made with mode 0600 where there is none, or `:memory:`.
@@ -143,7 +143,8 @@ export class RecordingStore {
 
   /** All of it or nothing. */
   write(batch: Batch): void {
-    this.#writeBatch.immediate(batch);
+    // Turning histograms into text takes longer than writing them: not while others wait for the lock.
+    this.#writeBatch.immediate(batch, batch.cells.map(cellValues));
   }
 
   /** Adds all that is stored but what the caller adds itself. */
@@ -190,7 +191,7 @@ export class RecordingStore {
     this.#database.prepare('delete from writer where last_at < ?').run(before);
   }
 
-  #makeWriteBatch(): Database.Transaction<(batch: Batch) => void> {
+  #makeWriteBatch(): Database.Transaction<(batch: Batch, cells: readonly unknown[][]) => void> {
     const database = this.#database;
     const upsert = (table: string, columns: readonly string[]): Database.Statement => database.prepare(
       `insert or replace into ${table} (${columns.map((name) => `"${name}"`).join(', ')}) ` +
@@ -203,14 +204,10 @@ export class RecordingStore {
     const sample = upsert('sample',
       ['writer', 'fingerprint', 'sequence', 'at', 'dataset', 'stage', 'summary', 'legacy', 'pooled', 'reason']);
     const event = upsert('event', ['writer', 'sequence', 'at', 'kind', 'fields']);
-    return database.transaction((batch: Batch) => {
+    return database.transaction((batch: Batch, cells: readonly unknown[][]) => {
       const { writer: id, run, host, pid, node, startedAt, lastAt, samplesOverLimit } = batch.writer;
       writer.run(id, run, host, pid, node, startedAt, lastAt, samplesOverLimit);
-      for (const row of batch.cells) {
-        cell.run(id, row.part, row.hour, row.backend, row.dataset, row.operation, row.stage,
-          ...countNames.map((name) => row.counts[name]), JSON.stringify(row.counts.shed),
-          JSON.stringify(row.legacy), JSON.stringify(row.pooled));
-      }
+      for (const values of cells) cell.run(id, ...values);
       for (const row of batch.groups) {
         group.run(id, row.fingerprint, row.backend, row.operation, row.verdict, row.class ?? null, row.count,
           row.firstAt, row.lastAt);
@@ -222,6 +219,15 @@ export class RecordingStore {
       for (const row of batch.events) event.run(id, row.sequence, row.at, row.kind, row.fields);
     });
   }
+}
+
+/** In the order of the columns, after the writer. */
+function cellValues(row: CellRow): unknown[] {
+  return [
+    row.part, row.hour, row.backend, row.dataset, row.operation, row.stage,
+    ...countNames.map((name) => row.counts[name]), JSON.stringify(row.counts.shed),
+    JSON.stringify(row.legacy), JSON.stringify(row.pooled),
+  ];
 }
 
 /** Reads a store that others may be writing to. Waits up to a second for a lock: it is for commands, not for
