@@ -2,7 +2,7 @@ import { digestResult, digestValue, RowsDigester } from '@changeover/compare';
 import type { Digest, Engine, InputRows, InputValue, Value, WriteEffect, WriteTableOptions } from '@changeover/core';
 import { storageOperations } from '@changeover/core';
 import { datasetPrograms, rowsFromCells } from '@changeover/engines';
-import type { DatasetPrograms, Program, RowForm, StepResult } from '@changeover/engines';
+import type { DatasetPrograms, Program, RowForm, StepResult, SyncSession } from '@changeover/engines';
 import { touchedTable } from './shadow/touched-table.ts';
 
 /** The operations that run on a connection. */
@@ -83,7 +83,16 @@ export function answerValue(job: Job, answer: JobAnswer): unknown {
   return job.kind === 'operation' && job.operation === 'query' ? { columns: answer.columns, rows } : rows;
 }
 
-type OperationJob = Extract<Job, { kind: 'operation' }>;
+/** A job that is one operation of the API. */
+export type OperationJob = Extract<Job, { kind: 'operation' }>;
+
+/** Runs an operation where it is called, without the forms that crossing threads needs. */
+export function runDirectly(session: SyncSession, context: JobContext, job: OperationJob): unknown {
+  const value = session.run(operationProgram(context, job, 'objects'));
+  if (operations[job.operation] === 'value') return value;
+  const { columns, rows } = value as StepResult;
+  return job.operation === 'query' ? { columns, rows } : rows;
+}
 
 function operationProgram(context: JobContext, job: OperationJob, form: RowForm): Program<unknown> {
   const { engine, dataset } = context;

@@ -4,7 +4,7 @@ import type { TransactionState } from '@changeover/engines';
 import { checkLimit, within } from './call-limit.ts';
 import type { CallLimit } from './call-limit.ts';
 import { isWriting } from './job.ts';
-import type { Job } from './job.ts';
+import type { Job, OperationJob } from './job.ts';
 import { backoffMs } from './pool/backoff.ts';
 import type { Random } from './pool/backoff.ts';
 import type { Lease } from './pool/lease.ts';
@@ -20,7 +20,7 @@ import type { KeepAlive } from './keep-alive.ts';
 /** Reads on the spot, where an engine has that. */
 export interface InlineReads {
   /** @returns undefined where the read has to take a connection of the pool. */
-  tryRead(job: Job): { readonly value: unknown } | undefined;
+  tryRead(job: OperationJob): { readonly value: unknown } | undefined;
   /** Whether something is open for it. */
   open(): boolean;
   /** See `ShadowLeg.version`. */
@@ -88,11 +88,8 @@ export class PooledDataset {
   }
 
   /** Runs a read on the spot if that is the cheapest; undefined where it isn't. Throws what the read throws. */
-  tryInline(job: Job, limit: CallLimit): { readonly value: unknown } | undefined {
-    const { inline, clock } = this.#parts;
-    if (inline === undefined || this.closed) return undefined;
-    if (limit.signal !== undefined || limit.atMs !== Infinity) checkLimit(limit, clock.monotonicMs(), this.fields());
-    return inline.tryRead(job);
+  tryInline(job: OperationJob): { readonly value: unknown } | undefined {
+    return this.closed ? undefined : this.#parts.inline?.tryRead(job);
   }
 
   /** Runs a job on a connection of the pool, again where the policy says so. */

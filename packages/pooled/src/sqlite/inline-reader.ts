@@ -2,8 +2,8 @@ import { statSync } from 'node:fs';
 import type { Clock } from '@changeover/core';
 import { classifyError, openSqliteSession } from '@changeover/engines';
 import type { Program, SqliteSession, StepResult } from '@changeover/engines';
-import { answerValue, jobProgram } from '../job.ts';
-import type { Job } from '../job.ts';
+import { runDirectly } from '../job.ts';
+import type { JobContext, OperationJob } from '../job.ts';
 
 /** How often it is checked that the open file is still the one at its path. */
 const recheckMs = 1_000;
@@ -11,7 +11,7 @@ const recheckMs = 1_000;
 /** One dataset's connection on the main thread, for reads that cost less than sending them elsewhere. It never waits for
  * a lock: what would have to is left to a worker. */
 export class InlineReader {
-  readonly #dataset: string;
+  readonly #context: JobContext;
   readonly #file: string;
   readonly #cacheSizeKib: number;
   readonly #clock: Clock;
@@ -25,7 +25,7 @@ export class InlineReader {
   #openings = 0;
 
   constructor(dataset: string, file: string, cacheSizeKib: number, clock: Clock, onClosed: () => void) {
-    this.#dataset = dataset;
+    this.#context = { engine: 'sqlite', dataset, form: 'objects' };
     this.#file = file;
     this.#cacheSizeKib = cacheSizeKib;
     this.#clock = clock;
@@ -43,14 +43,14 @@ export class InlineReader {
    * for or explain.
    * @throws what the operation throws.
    */
-  tryRun(job: Job): { readonly value: unknown; readonly durationMs: number } | undefined {
-    const session = this.#usableSession();
-    if (session === undefined) return undefined;
+  tryRun(job: OperationJob): { readonly value: unknown; readonly durationMs: number } | undefined {
     const startedMs = this.#clock.monotonicMs();
+    const session = this.#usableSession(startedMs);
+    if (session === undefined) return undefined;
     this.usedAtMs = startedMs;
     try {
-      const answer = session.run(jobProgram({ engine: 'sqlite', dataset: this.#dataset, form: 'objects' }, job));
-      return { value: answerValue(job, answer), durationMs: this.#clock.monotonicMs() - startedMs };
+      const value = runDirectly(session, this.#context, job);
+      return { value, durationMs: this.#clock.monotonicMs() - startedMs };
     } catch (error) {
       const kind = classifyError('sqlite', error);
       if (kind === 'busy' || kind === 'conflict') return undefined;
@@ -75,8 +75,7 @@ export class InlineReader {
     this.#onClosed();
   }
 
-  #usableSession(): SqliteSession | undefined {
-    const nowMs = this.#clock.monotonicMs();
+  #usableSession(nowMs: number): SqliteSession | undefined {
     if (this.#session?.usable === true && nowMs - this.#checkedAtMs < recheckMs) return this.#session;
     try {
       // A dataset that another process dropped and made again is another file at the same path.

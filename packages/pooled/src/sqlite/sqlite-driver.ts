@@ -66,7 +66,7 @@ export class SqliteDriver implements EngineDriver {
     const { inlineThresholdMs } = this.#sqlite;
     return {
       tryRead(job) {
-        if (job.kind !== 'operation') return undefined;
+        if (isWriting(job)) return undefined;
         const key = costKey(job.operation, job.args);
         const meanMs = costs.meanMs(key);
         if (meanMs === undefined || meanMs > inlineThresholdMs) return undefined;
