@@ -15,7 +15,7 @@ export const strictValues: ValuePolicy = { negativeZero: 'distinct' };
  *
  * | engine | negative zero | why |
  * | --- | --- | --- |
- * | SQLite | equal | stores -0.0 as 0, so a sign depends on whether a value was stored or computed |
+ * | SQLite | equal | a REAL column stores -0.0 as 0, while an expression keeps the sign |
  * | DuckDB | distinct | keeps the sign in `FLOAT` and `DOUBLE`; losing it is a fault of the way back |
  * | PostgreSQL | distinct | keeps the sign in `float4` and `float8` likewise |
  */
@@ -37,13 +37,13 @@ const firstWords = 16;
 const keptWords = 2 ** 18;
 
 /** The low four bits of the word that begins each value. The other 28 hold its length, or the value itself. */
-const tag = {
+export const tag = {
   constant: 0, smallInteger: 1, integer: 2, double: 3, positive: 4, negative: 5, latinText: 6, text: 7, bytes: 8, list: 9,
   struct: 10, map: 11, set: 12, date: 13, instance: 14, row: 15,
 } as const;
 
 /** Values without content; `absent` is a field that isn't there, or a hole in a list. */
-const constant = { null: 0, undefined: 1, absent: 2, false: 3, true: 4 } as const;
+export const constant = { null: 0, undefined: 1, absent: 2, false: 3, true: 4 } as const;
 
 const double = new Float64Array(1);
 const doubleWords = new Uint32Array(double.buffer);

@@ -61,6 +61,24 @@ describe('findDifference', () => {
     expect(found === undefined || found.class === 'columns' || found.cells.length > 0).toBe(true);
   });
 
+  test.each(['valueOf', 'toString', 'constructor', 'hasOwnProperty', '__proto__', 'length', ''])('takes a column named %j for any other', (name) => {
+    const rows = (value: unknown): Row[] => [1, 2, 3].map((id) => {
+      const row: Row = { id };
+      Object.defineProperty(row, name, { value: id === 2 ? value : 'x', enumerable: true });
+      return row;
+    });
+    expect(findDifference(rows('a'), rows('a'), true)).toBeUndefined();
+    const found = findDifference(rows('a'), rows('b'), true);
+    expect([found?.class, found?.columns]).toEqual(['value', [name]]);
+    expect(digestRows(rows('a'))).not.toEqual(digestRows(rows('b')));
+  });
+
+  test('tells zeros apart wherever they are, in rows that deep equality takes for the same', () => {
+    const rows = (zero: number): Row[] => [{ id: 1, v: 1 }, { id: 2, v: [{ a: zero }] }, { id: 3, v: 1 }];
+    expect(findDifference(rows(0), rows(0), true)).toBeUndefined();
+    expect(findDifference(rows(0), rows(-0), true)?.columns).toEqual(['v']);
+  });
+
   test('shows where, on both sides', () => {
     expect(findDifference(people, withRow(2, { age: 73, city: null }), true)?.cells).toEqual([
       { row: 2, column: 'age', legacy: 72, pooled: 73 }, { row: 2, column: 'city', legacy: 'Nuenen', pooled: null },

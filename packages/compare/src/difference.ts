@@ -1,5 +1,4 @@
 import type { Row } from '@changeover/core';
-import equal from 'fast-deep-equal/es6/index.js';
 import { isPlain } from './canonical.ts';
 import { asTable, type Table } from './digest.ts';
 import { type ColumnRules, noColumnRules } from './column-rules.ts';
@@ -107,7 +106,7 @@ function tableDifference(a: Table, b: Table, ordered: boolean, rules: ColumnRule
     .filter((column) => !rules.ignores(column));
   const [columns, others] = [seen(a), seen(b)];
   const bothSeen = (a.columns ?? a.rows[0]) !== undefined && (b.columns ?? b.rows[0]) !== undefined;
-  if (bothSeen && !equal(columns, others)) {
+  if (bothSeen && !sameValue(columns, others)) {
     return { class: 'columns', columns: unshared(columns, others), cells: [], rows: noRows };
   }
   return rowsDifference(a.rows, b.rows, bothSeen || a.rows.length > 0 ? columns : others, ordered, rules);

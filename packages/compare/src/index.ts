@@ -1,4 +1,7 @@
-export * from './canonical.ts';
+export * from './canonical-notation.ts';
+export {
+  CanonicalWriter, encodeCanonical, maxDepth, strictValues, valuePolicies, type ValuePolicy,
+} from './canonical.ts';
 export * from './column-rules.ts';
 export * from './difference.ts';
 export * from './digest.ts';

@@ -1,4 +1,7 @@
+import { types } from 'node:util';
 import type { Row } from '@changeover/core';
+import equal from 'fast-deep-equal/es6/index.js';
+import { isPlain } from './canonical.ts';
 import type { ColumnRules } from './column-rules.ts';
 import { RowHasher } from './row-hasher.ts';
 
@@ -28,19 +31,55 @@ export function pairRows(a: readonly Row[], b: readonly Row[], columns: readonly
   const counts = (column: string): boolean => !rules.ignores(column) && !rules.loosens(column);
   const partly = [...a.slice(0, 1), ...b.slice(0, 1)].some((row) => !Object.keys(row).every(counts));
   const hash = (row: Row): number => hasher.row(partly ? onlyColumns(row, counts) : row, strict);
-  const left = a.map(hash);
-  const right = b.map(hash);
+  const { start, end } = sharedEnds(a, b);
+  const left = a.slice(start, a.length - end).map(hash);
+  const right = b.slice(start, b.length - end).map(hash);
   const loose = columns.filter((column) => rules.loosens(column));
   const alike = (x: number, y: number): boolean =>
-    loose.every((column) => rules.same(column, a[x]?.[column], b[y]?.[column]));
-  const unpaired = pairEqual(left, right, alike);
+    loose.every((column) => rules.same(column, a[start + x]?.[column], b[start + y]?.[column]));
+  const { legacy, pooled } = pairEqual(left, right, alike);
   const firstMoved = left.findIndex((key, at) => key !== right[at]);
+  const unpaired = { legacy: legacy.map((at) => start + at), pooled: pooled.map((at) => start + at) };
   const rest = new Rest(a, b, columns, unpaired, rules);
   rest.pairByKey(hasher);
   rest.pairByLikeness();
   rest.pairByPlace();
-  return { ...rest.finish(), firstMoved: firstMoved < 0 ? undefined : firstMoved };
+  return { ...rest.finish(), firstMoved: firstMoved < 0 ? undefined : start + firstMoved };
 }
+
+/** How many rows both begin and end with. Mostly a single row differs, and deep equality finds it at half the cost of
+ * hashing both sides; rows that it takes for different though they are one value are told by their hashes afterwards. */
+function sharedEnds(a: readonly Row[], b: readonly Row[]): { readonly start: number; readonly end: number } {
+  const shared = Math.min(a.length, b.length);
+  let start = 0;
+  while (start < shared && sameRow(a[start], b[start])) start += 1;
+  let end = 0;
+  while (end < shared - start && sameRow(a[a.length - 1 - end], b[b.length - 1 - end])) end += 1;
+  return { start, end };
+}
+
+function sameRow(a: Row | undefined, b: Row | undefined): boolean {
+  try {
+    return equal(a, b) && sameSigns(a, b);
+  } catch {
+    // It throws for a row without a prototype, and for a column named `valueOf` or `toString`.
+    return false;
+  }
+}
+
+/** Of two deeply equal values, whether their zeros have the same signs, which deep equality doesn't tell. */
+function sameSigns(a: unknown, b: unknown): boolean {
+  if (typeof a === 'number') return a !== 0 || Object.is(a, b);
+  if (typeof a !== 'object' || a === null) return true;
+  // Anything but lists, structs and bytes is left to the hashes.
+  if (types.isUint8Array(a)) return true;
+  if (!Array.isArray(a) && !isPlain(a)) return false;
+  for (const name in a) {
+    if (!sameSigns((a as Readonly<Record<string, unknown>>)[name], (b as Readonly<Record<string, unknown>>)[name])) return false;
+  }
+  return true;
+}
+
 
 function onlyColumns(row: Row, counts: (column: string) => boolean): Row {
   return Object.fromEntries(Object.entries(row).filter(([column]) => counts(column)));
