@@ -7,6 +7,7 @@ import { ShadowCaller } from './shadow-caller.ts';
 import { ShadowQueue, type ShadowQueueOptions } from './shadow-queue.ts';
 import { snapshotArguments } from './snapshot.ts';
 import { Ticket } from './ticket.ts';
+import { Witnesses } from './witnesses.ts';
 import { WriteComparer } from './write-comparer.ts';
 import { Repeats } from './write-context.ts';
 
@@ -24,6 +25,9 @@ export interface ComparerOptions extends ComparisonSinks {
   readonly queue?: ShadowQueueOptions | undefined;
 }
 
+/** A larger answer is compared by its digest alone when it is under suspicion. */
+const maxCopiedRows = 5_000;
+
 /** What the router tells of a sampled read. */
 export interface PendingRead {
   answered(value: unknown): void;
@@ -38,6 +42,7 @@ export class Comparer {
   readonly #queue: ShadowQueue;
   readonly #caller: ShadowCaller;
   readonly #writes: WriteComparer;
+  readonly #witnesses = new Witnesses();
 
   constructor(options: ComparerOptions) {
     this.#options = options;
@@ -48,6 +53,7 @@ export class Comparer {
       clock: options.clock,
       pooled: options.pooled,
       caller: this.#caller,
+      witnesses: this.#witnesses,
       queue: this.#queue,
       tableRead: options.tableRead,
       repeats: new Repeats(),
@@ -90,14 +96,15 @@ export class Comparer {
 
   #pendingRead(path: Path, beside: LegName, args: readonly unknown[], ticket: Ticket): PendingRead {
     const definition = path.definition as ReadDefinition;
-    const comparison = new ReadComparison(this.#caller, this.#options.clock, path, beside, args, ticket);
+    const comparison = new ReadComparison(this.#caller, this.#witnesses, this.#options.clock, path, beside, args, ticket);
     const { maxRows } = path.decision.settings;
     return {
       answered: (value) => {
         if (rowCount(value) > maxRows) ticket.shed('too-large');
         else {
           try {
-            comparison.answer = { outcome: this.#caller.outcomeOf(value, definition.result ?? 'value') };
+            const outcome = this.#caller.outcomeOf(value, definition.result ?? 'value');
+            comparison.answer = this.#suspected(path, args, value) ? { outcome, copy: snapshotArguments([value])[0] } : { outcome };
           } catch (error) {
             ticket.verdict({ verdict: 'inconclusive', reason: `the answer can't be digested: ${String(error)}` });
             return;
@@ -113,6 +120,12 @@ export class Comparer {
         ticket.verdict({ verdict: 'inconclusive', reason: 'the answering leg had no connection' });
       },
     };
+  }
+
+  /** Only calls on which the legs differed before are copied for showing where. */
+  #suspected(path: Path, args: readonly unknown[], value: unknown): boolean {
+    if (this.#witnesses.none || rowCount(value) > maxCopiedRows) return false;
+    return this.#witnesses.recall(this.#witnesses.key(path, args)) !== undefined;
   }
 
   #submit(path: Path, ticket: Ticket, run: (signal: AbortSignal) => Promise<void>): void {

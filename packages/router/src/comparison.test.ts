@@ -81,6 +81,39 @@ describe('the verdict on a read', () => {
     expect([cell('list').inconclusive, cell('list').mismatch]).toEqual([1, 0]);
   });
 
+  test('needs no rerun of a busy legacy leg where the same call has differed before', async () => {
+    const { legacy, pooled } = twoLegs('shadow');
+    legacy.answer = rows(1, 2);
+    pooled.answer = rows(1, '2');
+    legacy.shadow = { admits: () => false, digest: () => Promise.reject(new Error('busy')), read: () => Promise.reject(new Error('busy')) };
+    const busy = twoLegs('shadow', {
+      legacy, pooled, stages: createStaticStageSource(() => 'shadow', { ...defaultShadowSettings, deadlineMs: 30 }),
+    });
+    for (let call = 0; call < 3; call += 1) {
+      await busy.api.list('d');
+      await busy.router.idle();
+    }
+    const { inconclusive, mismatch } = busy.cell('list');
+    expect([inconclusive, mismatch]).toEqual([1, 2]);
+    expect(busy.recorder.samples.map((sample) => sample.class)).toEqual(['value', 'type', 'type']);
+  });
+
+  test('stays open on a busy legacy leg that says another thing each time', async () => {
+    const { legacy, pooled } = twoLegs('shadow');
+    let turn = 0;
+    legacy.does.list = () => rows((turn += 1));
+    pooled.does.list = () => rows((turn += 1));
+    legacy.shadow = { admits: () => false, digest: () => Promise.reject(new Error('busy')), read: () => Promise.reject(new Error('busy')) };
+    const busy = twoLegs('shadow', {
+      legacy, pooled, stages: createStaticStageSource(() => 'shadow', { ...defaultShadowSettings, deadlineMs: 20 }),
+    });
+    for (let call = 0; call < 3; call += 1) {
+      await busy.api.list('d');
+      await busy.router.idle();
+    }
+    expect([busy.cell('list').inconclusive, busy.cell('list').mismatch]).toEqual([3, 0]);
+  });
+
   test('of a changed order is a mismatch where the call promises the order', async () => {
     const { api, legacy, pooled, router, cell, recorder } = twoLegs('shadow', {
       operations: { ...(await import('./test-kit/two-legs.ts')).notesOperations, list: { kind: 'read', result: 'rows', ordered: () => true } },

@@ -4,6 +4,7 @@ import { decide, firstRounds, noAnswer, type Round, sameOutcome } from './confir
 import { describeDifference, describeOutcomes } from './difference-summary.ts';
 import type { Outcome, ShadowCaller } from './shadow-caller.ts';
 import type { Ticket } from './ticket.ts';
+import type { Witnesses } from './witnesses.ts';
 
 /** How often the reruns are begun anew because a write came between. */
 const maxRestarts = 3;
@@ -15,8 +16,8 @@ interface FullRound extends Round {
 
 /** The comparison of one sampled read: the shadow run, and where it differs the reruns that tell why. */
 export class ReadComparison {
-  /** The answering leg's outcome; set before {@link run}. */
-  answer: { readonly outcome: Outcome } | undefined;
+  /** The answering leg's outcome, with a copy of its result where the call is under suspicion; set before {@link run}. */
+  answer: { readonly outcome: Outcome; readonly copy?: unknown } | undefined;
   readonly #caller: ShadowCaller;
   readonly #clock: Clock;
   readonly #path: Path;
@@ -26,9 +27,11 @@ export class ReadComparison {
   readonly #epoch: number;
   readonly #quiet: boolean;
   readonly #version: string | undefined;
+  readonly #witnesses: Witnesses;
 
   constructor(
     caller: ShadowCaller,
+    witnesses: Witnesses,
     clock: Clock,
     path: Path,
     beside: LegName,
@@ -36,6 +39,7 @@ export class ReadComparison {
     ticket: Ticket,
   ) {
     this.#caller = caller;
+    this.#witnesses = witnesses;
     this.#clock = clock;
     this.#path = path;
     this.#beside = beside;
@@ -58,11 +62,34 @@ export class ReadComparison {
       : { legacy: shadow, pooled: answer.outcome };
     if (sameOutcome(first.legacy, first.pooled, this.#ordered)) {
       this.#ticket.verdict({ verdict: 'match' });
+      if (!this.#witnesses.none) this.#witnesses.forget(this.#witnesses.key(this.#path, this.#args));
       return;
     }
     const reason = noAnswer(first);
-    if (reason === undefined) await this.#confirm(first, signal);
-    else this.#ticket.verdict({ verdict: 'inconclusive', reason, ...describeOutcomes(first) });
+    if (reason !== undefined) this.#ticket.verdict({ verdict: 'inconclusive', reason, ...describeOutcomes(first) });
+    else if (this.#seenBefore(first)) await this.#settleByWitness(first, signal);
+    else await this.#confirm(first, signal);
+  }
+
+  /** The same call differed before, and legacy says the same as then. Only a difference that no write explains counts. */
+  #seenBefore({ legacy }: Round): boolean {
+    const { barrier } = this.#path.state;
+    if (!this.#quiet || barrier.epoch !== this.#epoch || this.#foreignQuiet() === false) return false;
+    const key = this.#witnesses.key(this.#path, this.#args);
+    const before = this.#witnesses.recall(key);
+    this.#witnesses.note(key, legacy);
+    return before !== undefined && sameOutcome(before, legacy, this.#ordered);
+  }
+
+  async #settleByWitness(first: Round, signal: AbortSignal): Promise<void> {
+    this.#ticket.suspect(describeOutcomes(first).class);
+    const copy = this.answer?.copy;
+    // The answering leg's rows were copied; the other leg's are read once more, to show where they differ.
+    const other = copy === undefined ? undefined : (await this.#caller.read(this.#beside, this.#call(signal), this.#resultKind)).result;
+    const results = this.#beside === 'pooled' ? { legacy: copy, pooled: other } : { legacy: other, pooled: copy };
+    const difference = other === undefined ? describeOutcomes(first)
+      : describeDifference(this.#path, first, results, this.#ordered);
+    this.#ticket.verdict({ ...difference, verdict: 'mismatch', reason: 'the same call differed before, and legacy said the same both times' });
   }
 
   async #confirm(first: Round, signal: AbortSignal): Promise<void> {

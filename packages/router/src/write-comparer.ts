@@ -54,7 +54,7 @@ export class WriteComparer {
   }
 
   #compareTable(path: Path, table: string): void {
-    const { tableRead, caller, clock } = this.#context;
+    const { tableRead, caller, clock, witnesses } = this.#context;
     const { sampleRate, maxRows } = path.decision.settings;
     if (tableRead === undefined) return;
     path.cell.eligible += 1;
@@ -63,7 +63,7 @@ export class WriteComparer {
     const read = tableRead(path.dataset, table, maxRows + 1);
     const tablePath: Path = { ...path, operation: read.operation, definition: { kind: 'read', result: 'rows' } };
     submit(this.#context, path, ticket, async (signal) => {
-      const comparison = new ReadComparison(caller, clock, tablePath, 'pooled', read.args, ticket);
+      const comparison = new ReadComparison(caller, witnesses, clock, tablePath, 'pooled', read.args, ticket);
       const outcome = await caller.digest('legacy', { ...read, signal }, 'rows');
       if (outcome.kind === 'result' && outcome.digest.count > maxRows) {
         ticket.shed('too-large');

@@ -4,6 +4,7 @@ import type { TableRead } from './comparer.ts';
 import { errorCode, type ShadowCaller } from './shadow-caller.ts';
 import type { ShadowQueue } from './shadow-queue.ts';
 import type { Ticket } from './ticket.ts';
+import type { Witnesses } from './witnesses.ts';
 
 /** What the comparison of writes needs of the router. */
 export interface WriteContext {
@@ -13,6 +14,7 @@ export interface WriteContext {
   readonly queue: ShadowQueue;
   readonly tableRead: ((dataset: string, table: string, maxRows: number) => TableRead) | undefined;
   readonly repeats: Repeats;
+  readonly witnesses: Witnesses;
   ticket(path: Path): Ticket;
   sampled(rate: number): boolean;
 }

@@ -1,4 +1,4 @@
-import { type Leg, type LegName, type OperationTable, type Stage, systemClock } from '@changeover/core';
+import { type Leg, type LegName, type OperationTable, type ShadowLeg, type Stage, systemClock } from '@changeover/core';
 import { BackendRouter, type BackendRouterOptions } from '../backend-router.ts';
 import { createStaticStageSource, type StaticStageSource } from '../flags/static-stage-source.ts';
 import type { Logger } from '../log.ts';
@@ -35,6 +35,7 @@ export class NotesLeg implements Leg<Notes> {
   /** What each operation does; by default reads answer `answer` and writes count. */
   readonly does: Partial<Record<keyof Notes, (...args: readonly unknown[]) => unknown>> = {};
   answer: unknown = 'the answer';
+  shadow: ShadowLeg | undefined = undefined;
 
   constructor(name: LegName, log: string[]) {
     this.name = name;
