@@ -1,5 +1,6 @@
 import { totalmem } from 'node:os';
 import { resolve } from 'node:path';
+import type { Worker } from 'node:worker_threads';
 import { describe, engines, InvalidArgumentError, systemClock } from '@changeover/core';
 import type { Clock, Engine, StoreLocation } from '@changeover/core';
 import { silentLogger } from './logger.ts';
@@ -31,6 +32,8 @@ export interface StorageBackendFactoryOptions extends StoreLocation {
     readonly inlineThresholdMs?: number | undefined;
     /** Page cache of each connection, in KiB. Default: 2,000. */
     readonly cacheSizeKib?: number | undefined;
+    /** Told of each worker thread that is started, to watch it. */
+    readonly onWorker?: ((worker: Worker) => void) | undefined;
   } | undefined;
   readonly duckdb?: {
     /** Memory of all instances together, in MiB, divided among as many as may be busy at once. Default: half of the
@@ -64,7 +67,12 @@ export interface ParsedFactoryOptions {
   readonly callTimeoutMs: number;
   readonly lockWaitMs: number;
   readonly breaker: BreakerOptions;
-  readonly sqlite: { readonly workers: number | undefined; readonly inlineThresholdMs: number; readonly cacheSizeKib: number };
+  readonly sqlite: {
+    readonly workers: number | undefined;
+    readonly inlineThresholdMs: number;
+    readonly cacheSizeKib: number;
+    readonly onWorker: (worker: Worker) => void;
+  };
   readonly duckdb: { readonly memoryLimitMib: number; readonly maxQueries: number; readonly threadPoolSize: number };
   readonly postgresql: { readonly statementTimeoutMs: number };
   readonly logger: Logger;
@@ -108,6 +116,7 @@ export function parseFactoryOptions(options: StorageBackendFactoryOptions): Pars
       workers: sqlite.workers === undefined ? undefined : number(sqlite.workers, 'sqlite.workers', 1, 256, 2),
       inlineThresholdMs: number(sqlite.inlineThresholdMs, 'sqlite.inlineThresholdMs', 0, 1_000, 0.5, false),
       cacheSizeKib: number(sqlite.cacheSizeKib, 'sqlite.cacheSizeKib', 64, 10_000_000, 2_000),
+      onWorker: sqlite.onWorker ?? (() => undefined),
     },
     duckdb: {
       memoryLimitMib: Math.max(64, Math.floor(memoryBudgetMib / busyInstances)),

@@ -165,8 +165,8 @@ export class PooledEngine {
   }
 
   /** Datasets that have pools. */
-  get datasets(): number {
-    return this.#datasets.size;
+  names(): string[] {
+    return [...this.#datasets.keys()].filter((dataset) => dataset !== '');
   }
 
   /** Takes no more calls and closes everything within `deadlineMs`. */

@@ -200,7 +200,7 @@ describe.each(engines)('%s', (engine) => {
     await storage.closeConnections();
     await storage.closeConnections();
     expect((await Promise.all(reads)).map((rows) => rows.length)).toEqual([10, 10, 10, 10, 10]);
-    expect(factory.stats().engines.map(({ connections }) => connections)).toEqual([0, 0, 0]);
+    expect(factory.stats().engines.map(({ callers }) => callers.connections)).toEqual([0, 0, 0]);
     expect((await storage.readTable(name, 't')).length).toBe(10);
   });
 
@@ -213,7 +213,7 @@ describe.each(engines)('%s', (engine) => {
     await factory[Symbol.asyncDispose]();
     await factory.close();
     const { engines: figures, workers } = factory.stats();
-    expect(figures.map(({ connections, shadowConnections }) => connections + shadowConnections)).toEqual([0, 0, 0]);
+    expect(figures.map(({ callers, shadow }) => callers.connections + shadow.connections)).toEqual([0, 0, 0]);
     expect(workers.alive).toBe(0);
     await expect(storage.readTable(name, 't')).rejects.toMatchObject({ code: 'CLOSED' });
     await expect(storage.listDatasets()).rejects.toMatchObject({ code: 'CLOSED' });
@@ -226,7 +226,7 @@ describe.each(engines)('%s', (engine) => {
     for (let dataset = 0; dataset < 6; dataset += 1) names.push(await createDataset(storage, engine));
     await Promise.all(names.map((name) => storage.writeTable(name, 't', tenRows)));
     await Promise.all(names.flatMap((name) => [storage.readTable(name, 't'), storage.query(name, 'SELECT 1 AS one')]));
-    const connections = factory.stats().engines.find((each) => each.engine === engine)?.connections;
+    const connections = factory.stats().engines.find((each) => each.engine === engine)?.callers.connections;
     expect(connections).toBeLessThanOrEqual(3);
   });
 

@@ -1,4 +1,5 @@
-import { engines, parseDatasetName, parseEngine } from '@changeover/core';
+import { statSync } from 'node:fs';
+import { datasetFile, engines, parseDatasetName, parseEngine } from '@changeover/core';
 import type { DatasetBackend, Engine, Leg, StorageBackend } from '@changeover/core';
 import { Budget } from './budget.ts';
 import { DuckdbDriver } from './duckdb/duckdb-driver.ts';
@@ -7,7 +8,7 @@ import type { EngineDriver, EngineSetting } from './engine-parts.ts';
 import { parseFactoryOptions } from './factory-options.ts';
 import type { ParsedFactoryOptions, StorageBackendFactoryOptions } from './factory-options.ts';
 import { KeepAlive } from './keep-alive.ts';
-import type { PoolStats } from './pool/pool-stats.ts';
+import type { EngineStats, FactoryStats } from './factory-stats.ts';
 import { PooledBackend } from './pooled-backend.ts';
 import { PooledEngine } from './pooled-engine.ts';
 import { PooledStorage } from './pooled-storage.ts';
@@ -17,28 +18,6 @@ import { PooledShadowLeg } from './shadow/pooled-shadow-leg.ts';
 import { InlineReaders } from './sqlite/inline-readers.ts';
 import { SqliteDriver } from './sqlite/sqlite-driver.ts';
 import { WorkerSet } from './sqlite/worker-set.ts';
-
-/** The figures of one engine. */
-export interface EngineStats {
-  readonly engine: Engine;
-  /** Connections that exist, and the most that may. */
-  readonly connections: number;
-  readonly budget: number;
-  readonly shadowConnections: number;
-  readonly shadowBudget: number;
-  readonly pools: readonly PoolStats[];
-}
-
-/** The figures of a factory. */
-export interface FactoryStats {
-  readonly engines: readonly EngineStats[];
-  /** SQLite's worker threads that live, and requests under way in them. */
-  readonly workers: { readonly alive: number; readonly running: number };
-  /** SQLite connections on the main thread. */
-  readonly inlineReaders: number;
-  /** DuckDB queries that run and that wait for a thread. */
-  readonly duckdbQueries: { readonly running: number; readonly waiting: number; readonly max: number };
-}
 
 interface EnginePair {
   readonly callers: PooledEngine;
@@ -65,6 +44,7 @@ export class StorageBackendFactory implements AsyncDisposable {
   readonly #shadowSlots: QuerySlots;
   readonly #keepAlive = new KeepAlive();
   readonly #pairs: Readonly<Record<Engine, EnginePair>>;
+  readonly #unobserve: () => void;
   #closing: Promise<void> | undefined;
 
   /** @throws {InvalidArgumentError} that names the option. */
@@ -72,7 +52,7 @@ export class StorageBackendFactory implements AsyncDisposable {
     const parsed = parseFactoryOptions(options);
     const { clock, metrics } = parsed;
     this.#options = parsed;
-    this.#workers = new WorkerSet(parsed.sqlite.workers);
+    this.#workers = new WorkerSet(parsed.sqlite.onWorker, parsed.sqlite.workers);
     this.#inline = new InlineReaders(maxInlineReaders, parsed.engines.sqlite.pool.idleTimeoutMs, clock);
     const waited = (durationMs: number): void => { metrics.threadWaited(durationMs); };
     this.#slots = new QuerySlots(parsed.duckdb.maxQueries, clock, waited);
@@ -81,6 +61,7 @@ export class StorageBackendFactory implements AsyncDisposable {
     this.#warnOfThreads();
     const pairs = engines.map((engine): [Engine, EnginePair] => [engine, this.#pair(engine)]);
     this.#pairs = Object.freeze(Object.fromEntries(pairs) as Record<Engine, EnginePair>);
+    this.#unobserve = metrics.observe(() => this.stats());
   }
 
   /**
@@ -105,15 +86,12 @@ export class StorageBackendFactory implements AsyncDisposable {
   /** The figures now. */
   stats(): FactoryStats {
     return {
-      engines: engines.map((engine) => {
+      engines: engines.map((engine): EngineStats => {
         const { callers, shadow, budget, shadowBudget } = this.#pairs[engine];
         return {
           engine,
-          connections: budget.used,
-          budget: budget.total,
-          shadowConnections: shadowBudget.used,
-          shadowBudget: shadowBudget.total,
-          pools: [...callers.stats(), ...shadow.stats()],
+          callers: { connections: budget.used, budget: budget.total, pools: callers.stats() },
+          shadow: { connections: shadowBudget.used, budget: shadowBudget.total, pools: shadow.stats() },
         };
       }),
       workers: { alive: this.#workers.alive, running: this.#workers.running },
@@ -123,6 +101,7 @@ export class StorageBackendFactory implements AsyncDisposable {
         waiting: this.#slots.waiting + this.#shadowSlots.waiting,
         max: this.#slots.max,
       },
+      sqliteWalBytes: () => this.#walBytes(),
     };
   }
 
@@ -153,8 +132,17 @@ export class StorageBackendFactory implements AsyncDisposable {
         resolve();
       });
     });
+    this.#unobserve();
     this.#keepAlive.letGo();
     this.#keepAlive.close();
+  }
+
+  #walBytes(): number {
+    const { location } = this.#options;
+    return this.#pairs.sqlite.callers.names().reduce((sum, dataset) => {
+      const found = statSync(`${datasetFile(location, 'sqlite', dataset)}-wal`, { throwIfNoEntry: false });
+      return sum + (found?.size ?? 0);
+    }, 0);
   }
 
   #pair(engine: Engine): EnginePair {

@@ -1,6 +1,7 @@
 import type { Engine } from '@changeover/core';
 import type { BreakerState } from '../pool/pool-breaker.ts';
 import type { PoolObserver } from '../pool/pool-observer.ts';
+import type { FactoryStats } from '../factory-stats.ts';
 import { silentPoolObserver } from '../pool/pool-observer.ts';
 
 /** Which pools an event is about. */
@@ -19,6 +20,8 @@ export interface PoolMetrics {
   operation(scope: MetricScope, dataset: string, operation: string, durationMs: number, errorCode: string | undefined): void;
   /** A DuckDB query waited for a thread. */
   threadWaited(durationMs: number): void;
+  /** Reads a factory's figures whenever gauges are collected, until the result is called. */
+  observe(stats: () => FactoryStats): () => void;
 }
 
 /** Measures nothing. */
@@ -28,4 +31,5 @@ export const silentMetrics: PoolMetrics = Object.freeze({
   retried: () => undefined,
   operation: () => undefined,
   threadWaited: () => undefined,
+  observe: () => () => undefined,
 });

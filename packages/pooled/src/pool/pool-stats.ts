@@ -3,6 +3,7 @@
 export interface PoolStats {
   readonly name: string;
   readonly max: number;
+  readonly min: number;
   readonly open: number;
   readonly idle: number;
   readonly inUse: number;

@@ -156,6 +156,7 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
     return {
       name: this.name,
       max: this.#options.max,
+      min: this.#options.min,
       open: idle + inUse,
       idle,
       inUse,

@@ -30,13 +30,15 @@ type RequestBody = WorkerRequest extends infer Request ? Request extends unknown
 
 /** One worker thread that hosts connections. It keeps the process alive only while something runs in it. */
 export class HostingWorker {
-  readonly #worker: Worker;
+  /** The thread itself. */
+  readonly thread: Worker;
   readonly #mark: Int32Array;
   readonly #pending = new Map<number, Pending>();
   readonly #onLost: () => void;
   #calls = 0;
   #connectionNumber = 0;
   #lost = false;
+  #cause: unknown;
   /** Connections that live here. */
   connections = 0;
 
@@ -44,12 +46,16 @@ export class HostingWorker {
   constructor(onLost: () => void) {
     this.#onLost = onLost;
     this.#mark = new Int32Array(new SharedArrayBuffer(writeMark.length * Int32Array.BYTES_PER_ELEMENT));
-    this.#worker = startWorker(this.#mark);
-    this.#worker.unref();
-    this.#worker.on('message', (reply: WorkerReply) => { this.#onReply(reply); });
-    this.#worker.on('messageerror', (error: unknown) => { this.#onEnd(error); });
-    this.#worker.on('error', (error: unknown) => { this.#onEnd(error); });
-    this.#worker.on('exit', () => { this.#onEnd(undefined); });
+    this.thread = startWorker(this.#mark);
+    this.thread.unref();
+    this.thread.on('message', (reply: WorkerReply) => { this.#onReply(reply); });
+    this.thread.on('messageerror', (error: unknown) => {
+      this.#cause = error;
+      void this.thread.terminate();
+    });
+    this.thread.on('error', (error: unknown) => { this.#cause = error; });
+    // Only now has every answer arrived that the thread gave before it ended.
+    this.thread.on('exit', () => { this.#onEnd(); });
   }
 
   /** A number for one more connection here. */
@@ -75,13 +81,13 @@ export class HostingWorker {
     const call = this.#calls;
     const message: WorkerRequest = { ...request, call };
     try {
-      this.#worker.postMessage(message);
+      this.thread.postMessage(message);
     } catch (error) {
       // What can't be cloned is no value that any engine takes.
       return Promise.reject(new InvalidArgumentError(
         `An argument holds something that is no value: ${describe((error as Error).message)}.`, { engine: 'sqlite', dataset, cause: error }));
     }
-    if (this.#pending.size === 0) this.#worker.ref();
+    if (this.#pending.size === 0) this.thread.ref();
     return new Promise((resolve, reject) => {
       this.#pending.set(call, { job: request.kind === 'run' ? request.job : undefined, dataset, resolve, reject, onFailure });
     });
@@ -90,14 +96,14 @@ export class HostingWorker {
   /** Ends the thread. A statement that runs in the engine's own code holds it up, so nobody may wait for this without a
    * limit of his own. */
   async terminate(): Promise<void> {
-    await this.#worker.terminate();
+    await this.thread.terminate();
   }
 
   #onReply(reply: WorkerReply): void {
     const pending = this.#pending.get(reply.call);
     if (pending === undefined) return;
     this.#pending.delete(reply.call);
-    if (this.#pending.size === 0) this.#worker.unref();
+    if (this.#pending.size === 0) this.thread.unref();
     if (reply.ok) {
       pending.resolve({ answer: reply.answer, reply });
     } else {
@@ -106,12 +112,13 @@ export class HostingWorker {
     }
   }
 
-  #onEnd(cause: unknown): void {
+  #onEnd(): void {
+    const cause = this.#cause;
     if (this.#lost) return;
     this.#lost = true;
     const pending = [...this.#pending];
     this.#pending.clear();
-    this.#worker.unref();
+    this.thread.unref();
     this.#onLost();
     for (const [call, each] of pending) {
       each.onFailure(false, 'none');

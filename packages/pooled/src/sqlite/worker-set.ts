@@ -1,13 +1,17 @@
 import { availableParallelism } from 'node:os';
+import type { Worker } from 'node:worker_threads';
 import { HostingWorker } from './hosting-worker.ts';
 
 /** The worker threads of one factory, shared by all its SQLite connections: about one a core, at least two, so that one
  * long statement doesn't hold up everything. Started when first needed; one that dies is replaced. */
 export class WorkerSet {
   readonly size: number;
+  readonly #onWorker: (worker: Worker) => void;
   readonly #workers: (HostingWorker | undefined)[];
 
-  constructor(size: number = Math.max(2, availableParallelism())) {
+  /** @param onWorker told of each thread that is started. */
+  constructor(onWorker: (worker: Worker) => void = () => undefined, size: number = Math.max(2, availableParallelism())) {
+    this.#onWorker = onWorker;
     this.size = size;
     this.#workers = Array.from({ length: size }, () => undefined);
   }
@@ -46,6 +50,7 @@ export class WorkerSet {
       if (this.#workers[index] === worker) this.#workers[index] = undefined;
     });
     this.#workers[index] = worker;
+    this.#onWorker(worker.thread);
     return worker;
   }
 }

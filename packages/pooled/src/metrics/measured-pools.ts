@@ -1,0 +1,111 @@
+import type { BreakerState } from '../pool/pool-breaker.ts';
+import type { PoolObserver } from '../pool/pool-observer.ts';
+import type { EngineStats, FactoryStats } from '../factory-stats.ts';
+import type { Attributes, InstrumentKey, InstrumentSink, Reading } from './pool-instruments.ts';
+import type { MetricScope, PoolMetrics } from './pool-metrics.ts';
+
+/** How pools are measured. */
+export interface MeasuredPoolsOptions {
+  /** Adds the dataset to every measurement. Default: false, because each dataset makes series of its own, without end. */
+  readonly byDataset?: boolean | undefined;
+}
+
+/** Turns what happens in pools into measurements. One for each factory. */
+export class MeasuredPools implements PoolMetrics {
+  readonly #sink: InstrumentSink;
+  readonly #byDataset: boolean;
+
+  constructor(sink: InstrumentSink, options: MeasuredPoolsOptions = {}) {
+    this.#sink = sink;
+    this.#byDataset = options.byDataset ?? false;
+  }
+
+  observer(scope: MetricScope, dataset: string): PoolObserver {
+    const attributes = this.#attributes(scope, dataset);
+    const sink = this.#sink;
+    const add = (key: InstrumentKey) => (): void => { sink.add(key, attributes); };
+    const record = (key: InstrumentKey) => (durationMs: number): void => { sink.record(key, durationMs / 1_000, attributes); };
+    return {
+      opened: record('createTime'),
+      openFailed: add('openFailures'),
+      waited: record('waitTime'),
+      used: record('useTime'),
+      evicted: (reason) => { sink.add('evictions', { ...attributes, 'changeover.reason': reason }); },
+      timedOut: add('timeouts'),
+      rejected: add('rejections'),
+      leaked: add('leaks'),
+      reclaimed: add('reclaims'),
+    };
+  }
+
+  breakerChanged(scope: MetricScope, dataset: string, state: BreakerState): void {
+    this.#sink.add('breakerChanges', { ...this.#attributes(scope, dataset), 'changeover.breaker.state': state });
+  }
+
+  retried(scope: MetricScope, dataset: string, action: string): void {
+    this.#sink.add('retries', { ...this.#attributes(scope, dataset), 'changeover.retry.action': action });
+  }
+
+  operation(scope: MetricScope, dataset: string, operation: string, durationMs: number, errorCode: string | undefined): void {
+    const attributes: Record<string, string> = { 'db.system.name': scope.engine, 'db.operation.name': operation };
+    if (errorCode !== undefined) attributes['error.type'] = errorCode;
+    if (this.#byDataset) attributes['db.namespace'] = dataset;
+    this.#sink.record('operationDuration', durationMs / 1_000, attributes);
+  }
+
+  threadWaited(durationMs: number): void {
+    this.#sink.record('threadWait', durationMs / 1_000, {});
+  }
+
+  observe(stats: () => FactoryStats): () => void {
+    return this.#sink.observe((instrument) => readings(instrument, stats(), this.#byDataset));
+  }
+
+  #attributes({ engine, purpose }: MetricScope, dataset: string): Attributes {
+    const name = poolName(engine, purpose);
+    return { 'db.client.connection.pool.name': this.#byDataset ? `${name}/${dataset}` : name };
+  }
+}
+
+function poolName(engine: string, purpose: string): string {
+  return `changeover/${engine}/${purpose}`;
+}
+
+function readings(instrument: InstrumentKey, stats: FactoryStats, byDataset: boolean): Reading[] {
+  if (instrument === 'walSize') return [{ value: stats.sqliteWalBytes(), attributes: {} }];
+  return stats.engines.flatMap((engine) => [
+    ...poolReadings(instrument, engine, 'callers', byDataset),
+    ...poolReadings(instrument, engine, 'shadow', byDataset),
+  ]);
+}
+
+function poolReadings(
+  instrument: InstrumentKey,
+  engine: EngineStats,
+  purpose: 'callers' | 'shadow',
+  byDataset: boolean,
+): Reading[] {
+  const { pools, budget } = engine[purpose];
+  const name = poolName(engine.engine, purpose);
+  const key = 'db.client.connection.pool.name';
+  const sum = (figure: 'idle' | 'inUse' | 'pending' | 'min'): number => pools.reduce((total, pool) => total + pool[figure], 0);
+  const of = (value: number, more: Attributes = {}): Reading => ({ value, attributes: { [key]: name, ...more } });
+  switch (instrument) {
+    case 'count':
+      if (byDataset) {
+        return pools.flatMap((pool) => [
+          { value: pool.idle, attributes: { [key]: pool.name, 'db.client.connection.state': 'idle' } },
+          { value: pool.inUse, attributes: { [key]: pool.name, 'db.client.connection.state': 'used' } },
+        ]);
+      }
+      return [
+        of(sum('idle'), { 'db.client.connection.state': 'idle' }),
+        of(sum('inUse'), { 'db.client.connection.state': 'used' }),
+      ];
+    case 'pending': return [of(sum('pending'))];
+    case 'idleMin': return [of(sum('min'))];
+    case 'idleMax':
+    case 'max': return [of(budget)];
+    default: return [];
+  }
+}
