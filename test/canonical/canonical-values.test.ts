@@ -47,10 +47,12 @@ describe('the tables of docs/canonical-values.md', () => {
     expect(new Set(forms.values()).size).toBe(forms.size);
   });
 
-  test.each(documented)('$engine $type: $sql is $canonical, on both legs', async ({ engine, sql, value, canonical }) => {
+  test.each(documented)('$engine $type: $sql is $canonical, on both legs',
+    async ({ engine, sql, value, canonical }) => {
     expect(canonicalNotation(value)).toBe(canonical);
     const [legacy, pooled] = await both(engine, `SELECT ${sql} AS v`);
-    expect([canonicalNotation(legacy.rows[0]?.['v']), canonicalNotation(pooled.rows[0]?.['v'])]).toEqual([canonical, canonical]);
+    expect([canonicalNotation(legacy.rows[0]?.['v']), canonicalNotation(pooled.rows[0]?.['v'])]).toEqual([canonical,
+      canonical]);
     expect(compareDigests(digestResult(legacy, 'rows'), digestResult(pooled, 'rows'))).toBe('equal');
     expect(findDifference(legacy, pooled, true)).toBeUndefined();
   });
@@ -63,7 +65,8 @@ test('every type that DuckDB has compares clean', async () => {
   expect(findDifference(legacy, pooled, true)).toBeUndefined();
   // And a fault in any of its cells is found.
   for (const column of legacy.columns) {
-    const faulty = { columns: pooled.columns, rows: pooled.rows.map((row, at) => at === 1 ? { ...row, [column]: ['fault'] } : row) };
+    const faulty = { columns: pooled.columns,
+      rows: pooled.rows.map((row, at) => at === 1 ? { ...row, [column]: ['fault'] } : row) };
     expect(findDifference(legacy, faulty, true)?.columns).toEqual([column]);
   }
 });

@@ -22,7 +22,8 @@ export async function readDocumentedValues(): Promise<readonly DocumentedValue[]
 }
 
 function parseRow(engine: Engine, line: string): DocumentedValue {
-  const cells = line.slice(1, -1).split(/(?<!\\)\|/).map((cell) => cell.trim().replace(/^`(.*)`$/, '$1').replaceAll('\\|', '|'));
+  const plain = (cell: string): string => cell.trim().replace(/^`(.*)`$/, '$1').replaceAll('\\|', '|');
+  const cells = line.slice(1, -1).split(/(?<!\\)\|/).map(plain);
   const [type, sql, value, canonical] = cells;
   if (type === undefined || sql === undefined || value === undefined || canonical === undefined || cells.length !== 4) {
     throw new Error(`four cells were expected: ${line}`);

@@ -22,7 +22,8 @@ class CanonicalReader {
 
   read(): string {
     const text = this.#value();
-    if (this.#at !== this.#words.length) throw new Error(`${String(this.#words.length - this.#at)} words were left over`);
+    const left = this.#words.length - this.#at;
+    if (left !== 0) throw new Error(`${String(left)} words were left over`);
     return text;
   }
 
@@ -103,6 +104,6 @@ class CanonicalReader {
 
 /** JSON's way, which keeps lone surrogates, and what can't be seen or would end a table's cell as an escape. */
 function quote(text: string): string {
-  return JSON.stringify(text).replaceAll(/[^\u0020-\u007e]|\|/g, (character) =>
-    Array.from({ length: character.length }, (_, at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`).join(''));
+  const escape = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return JSON.stringify(text).replaceAll(/[^\u0020-\u007e]|\|/g, (found) => found.split('').map(escape).join(''));
 }

@@ -38,8 +38,8 @@ const keptWords = 2 ** 18;
 
 /** The low four bits of the word that begins each value. The other 28 hold its length, or the value itself. */
 export const tag = {
-  constant: 0, smallInteger: 1, integer: 2, double: 3, positive: 4, negative: 5, latinText: 6, text: 7, bytes: 8, list: 9,
-  struct: 10, map: 11, set: 12, date: 13, instance: 14, row: 15,
+  constant: 0, smallInteger: 1, integer: 2, double: 3, positive: 4, negative: 5, latinText: 6, text: 7, bytes: 8,
+  list: 9, struct: 10, map: 11, set: 12, date: 13, instance: 14, row: 15,
 } as const;
 
 /** Values without content; `absent` is a field that isn't there, or a hole in a list. */
@@ -49,9 +49,9 @@ const double = new Float64Array(1);
 const doubleWords = new Uint32Array(double.buffer);
 
 /**
- * Writes values as words, injectively: a tag and a length, then the content, so that from the words of a value it could be
- * read back, and no value's words are the beginning of another's. Two values have the same words exactly when they are
- * the same value, however a driver represents it:
+ * Writes values as words, injectively: a tag and a length, then the content, so that from the words of a value it could
+ * be read back, and no value's words are the beginning of another's. Two values have the same words exactly when they
+ * are the same value, however a driver represents it:
  *
  * - an integer within ±2^53 is one value as `number` and as `bigint`, bytes are one as `Buffer` and as `Uint8Array`;
  * - structs, maps and sets don't depend on the order of their entries, lists do;
@@ -117,7 +117,8 @@ export class CanonicalWriter {
       case 'bigint':
         this.#bigInteger(value);
         return;
-      default:
+      case 'function':
+      case 'symbol':
         throw new TypeError(`a ${typeof value} is no data: it can't be compared`);
     }
   }
@@ -342,7 +343,7 @@ export class CanonicalWriter {
     this.#text(className(value));
     if (types.isAnyArrayBuffer(value)) this.#bytes(new Uint8Array(value));
     else if (types.isBoxedPrimitive(value) || types.isRegExp(value)) this.#text(String(value));
-    else if (types.isNativeError(value)) this.#text(`${String(value.name)}: ${value.message}`);
+    else if (isError(value)) this.#text(`${value.name}: ${value.message}`);
     else if (typeof (value as { toJSON?: unknown }).toJSON === 'function') {
       this.value((value as { toJSON(): unknown }).toJSON());
     } else {
@@ -385,6 +386,11 @@ export function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype === null || prototype === Object.prototype) return true;
   return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype as object, 'isPrototypeOf');
+}
+
+/** Whether an object is an error, of whichever realm. */
+function isError(value: object): value is Error {
+  return Object.prototype.toString.call(value) === '[object Error]';
 }
 
 /** The name of an object's class; a word for it where the class has none. */

@@ -34,14 +34,16 @@ describe('findDifference', () => {
     ['a row more', people, [...people, { id: 9, name: 'x', age: 1, city: 'y' }], true, 'extra-row', []],
     ['a row twice', people, [people[0], ...people], false, 'extra-row', []],
     ['one row for quite another', people, withRow(1, { id: 9, name: 'x', age: 1, city: 'y' }), true, 'missing-row', []],
-    ['the last row for another, and a changed one', people, [...withRow(0, { age: 37 }).slice(0, 3)], true, 'missing-row', []],
+    ['the last row for another, and a changed one', people, [...withRow(0, { age: 37 }).slice(0, 3)], true,
+      'missing-row', []],
     ['another order', people, [...people].reverse(), true, 'order', []],
     ['another order where none was promised', people, [...people].reverse(), false, undefined, []],
     ['another order and a value', people, withRow(1, { age: 86 }).reverse(), true, 'value', ['age']],
     ['another name', [{ a: 1 }], [{ b: 1 }], true, 'columns', ['a', 'b']],
     ['names in another order', [{ a: 1, b: 2 }], [{ b: 2, a: 1 }], true, 'columns', []],
     ['a column less', people, people.map(({ id, name, age }) => ({ id, name, age })), true, 'columns', ['city']],
-    ['a cell that is not there', people, people.map((row, at) => at === 2 ? { id: 3, name: 'Edsger', age: 72 } : row), true, 'columns', ['city']],
+    ['a cell that is not there', people, people.map((row, at) => at === 2 ? { id: 3, name: 'Edsger', age: 72 } : row),
+      true, 'columns', ['city']],
     ['no rows', people, [], true, 'missing-row', []],
     ['no rows and no rows', [], { columns: ['a'], rows: [] }, true, undefined, []],
     ['columns of no rows', { columns: ['a'], rows: [] }, { columns: ['b'], rows: [] }, true, 'columns', ['a', 'b']],
@@ -51,7 +53,8 @@ describe('findDifference', () => {
     ['the order of a list', ['a', 'b'], ['b', 'a'], true, 'order', []],
     ['a flag', true, false, true, 'value', []],
     ['a flag as a number', true, 1, true, 'type', []],
-    ['a place inside', { count: 3, columns: [{ type: 'INTEGER' }] }, { count: 3, columns: [{ type: 'BIGINT' }] }, true, 'value', ['columns[0].type']],
+    ['a place inside', { count: 3, columns: [{ type: 'INTEGER' }] }, { count: 3, columns: [{ type: 'BIGINT' }] }, true,
+      'value', ['columns[0].type']],
     ['a field inside', { a: { b: 1 } }, { a: { b: 1, c: 2 } }, true, 'columns', ['a.c']],
     ['rows and no rows', [{ a: 1 }], 5, true, 'type', []],
   ];
@@ -61,7 +64,8 @@ describe('findDifference', () => {
     expect(found === undefined || found.class === 'columns' || found.cells.length > 0).toBe(true);
   });
 
-  test.each(['valueOf', 'toString', 'constructor', 'hasOwnProperty', '__proto__', 'length', ''])('takes a column named %j for any other', (name) => {
+  test.each(['valueOf', 'toString', 'constructor', 'hasOwnProperty', '__proto__', 'length',
+    ''])('takes a column named %j for any other', (name) => {
     const rows = (value: unknown): Row[] => [1, 2, 3].map((id) => {
       const row: Row = { id };
       Object.defineProperty(row, name, { value: id === 2 ? value : 'x', enumerable: true });
@@ -83,27 +87,32 @@ describe('findDifference', () => {
     expect(findDifference(people, withRow(2, { age: 73, city: null }), true)?.cells).toEqual([
       { row: 2, column: 'age', legacy: 72, pooled: 73 }, { row: 2, column: 'city', legacy: 'Nuenen', pooled: null },
     ]);
-    expect(findDifference(people, people.slice(1), true)?.cells).toEqual([{ row: 0, column: undefined, legacy: people[0], pooled: undefined }]);
-    expect(findDifference(['a', 'b'], ['a', 'c'], true)?.cells).toEqual([{ row: 1, column: '[1]', legacy: 'b', pooled: 'c' }]);
+    expect(findDifference(people, people.slice(1), true)?.cells).toEqual([{ row: 0, column: undefined,
+      legacy: people[0], pooled: undefined }]);
+    expect(findDifference(['a', 'b'], ['a', 'c'], true)?.cells).toEqual([{ row: 1, column: '[1]', legacy: 'b',
+      pooled: 'c' }]);
   });
 
   test('shows no more than a few places, however many there are, and counts the rows', () => {
     const many = Array.from({ length: 30_000 }, (_, id): Row => ({ id, x: id * 2 }));
     const found = findDifference(many, many.map((row) => ({ ...row, x: 'no' })), false);
-    expect([found?.class, found?.cells.length, found?.rows]).toEqual(['type', 5, { missing: 0, extra: 0, changed: 30_000 }]);
+    expect([found?.class, found?.cells.length, found?.rows]).toEqual(['type', 5,
+      { missing: 0, extra: 0, changed: 30_000 }]);
   });
 });
 
 describe('a random fault in a random table', () => {
-  type Fault = (rows: readonly Row[], at: number, column: string) => { rows: Row[]; expected: DifferenceClass; columns: readonly string[] };
+  type Fault = (rows: readonly Row[], at: number,
+    column: string) => { rows: Row[]; expected: DifferenceClass; columns: readonly string[] };
   const replace = (rows: readonly Row[], at: number, column: string, value: Value): Row[] =>
     rows.map((row, place) => place === at ? { ...row, [column]: value } : row);
   const cell = (rows: readonly Row[], at: number, column: string): Value => rows[at]?.[column] ?? null;
-  const bump = (value: Value): Value => typeof value === 'number' ? value + 1 : typeof value === 'string' ? `${value} ` : 'x';
+  const bump = (value: Value): Value => typeof value === 'number' ? value + 1 : `${JSON.stringify(value)} `;
   const faults: Readonly<Record<string, Fault>> = {
     'another value': (rows, at, column) => {
       const value = cell(rows, at, column);
-      return { rows: replace(rows, at, column, value === null ? 1 : bump(value)), expected: 'value', columns: [column] };
+      return { rows: replace(rows, at, column, value === null ? 1 : bump(value)), expected: 'value',
+        columns: [column] };
     },
     'a lost value': (rows, at, column) => {
       const value = cell(rows, at, column);
@@ -112,9 +121,12 @@ describe('a random fault in a random table', () => {
     'another type': (rows, at, column) => {
       const value = cell(rows, at, column);
       if (value === null) return { rows: replace(rows, at, column, 0), expected: 'value', columns: [column] };
-      return { rows: replace(rows, at, column, typeof value === 'string' ? [value] : String(value as number)), expected: 'type', columns: [column] };
+      const other = typeof value === 'string' ? [value] : JSON.stringify(value);
+      return { rows: replace(rows, at, column, other), expected: 'type',
+        columns: [column] };
     },
-    'a row less': (rows, at) => ({ rows: rows.filter((_, place) => place !== at), expected: 'missing-row', columns: [] }),
+    'a row less': (rows, at) => ({ rows: rows.filter((_, place) => place !== at), expected: 'missing-row',
+      columns: [] }),
     'a row twice': (rows, at) => ({ rows: [...rows, { ...rows[at] }] as Row[], expected: 'extra-row', columns: [] }),
     'two rows swapped': (rows, at) => {
       const other = (at + 1) % rows.length;
@@ -122,16 +134,19 @@ describe('a random fault in a random table', () => {
       return { rows: turned, expected: 'order', columns: [] };
     },
     'a column renamed': (rows, _at, column) => ({
-      rows: rows.map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name === column ? `${name}_` : name, value]))),
+      rows: rows.map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) =>
+        [name === column ? `${name}_` : name, value]))),
       expected: 'columns', columns: [column, `${column}_`],
     }),
   };
   const rows = fc.integer({ min: 2, max: 40 }).chain((count) => fc.array(fc.record({
-    name: fc.string({ unit: 'binary', maxLength: 3 }), small: fc.integer({ min: 0, max: 3 }), price: fc.option(fc.integer().map((n) => n / 7 + 0.1)),
+    name: fc.string({ unit: 'binary', maxLength: 3 }), small: fc.integer({ min: 0, max: 3 }),
+      price: fc.option(fc.integer().map((n) => n / 7 + 0.1)),
   }), { minLength: count, maxLength: count })).map((list) => list.map((row, id): Row => ({ id, ...row })));
 
   test.each(Object.entries(faults))('%s is found, with its class and its column', (name, fault) => {
-    fc.assert(fc.property(rows, fc.nat(), fc.constantFrom('id', 'name', 'small', 'price'), fc.boolean(), (list, place, column, shuffled) => {
+    fc.assert(fc.property(rows, fc.nat(), fc.constantFrom('id', 'name', 'small', 'price'), fc.boolean(),
+      (list, place, column, shuffled) => {
       const at = place % list.length;
       const { rows: faulty, expected, columns } = fault(list, at, column);
       // Two rows may be one but for the key, and a key changed to another's value is a row twice.
@@ -144,7 +159,8 @@ describe('a random fault in a random table', () => {
     }), { seed: 7, numRuns: 400 });
   });
 
-  const anyRows = fc.array(fc.record({ a: fc.integer({ min: 0, max: 2 }), b: fc.constantFrom(null, '', '0', 0, -0) }), { maxLength: 6 });
+  const anyRows = fc.array(fc.record({ a: fc.integer({ min: 0, max: 2 }), b: fc.constantFrom(null, '', '0', 0, -0) }),
+    { maxLength: 6 });
   test('is found exactly when the digests differ, in tables without a key too', () => {
     fc.assert(fc.property(anyRows, anyRows, fc.boolean(), (a, b, ordered) => {
       const same = compareDigests(digestRows(a), digestRows(b), ordered) === 'equal';
@@ -169,13 +185,15 @@ describe('fingerprintOf', () => {
   });
 
   test('differs by operation, class, column and types', () => {
-    const all = [of(withRow(1, { age: 86 })), of(withRow(1, { age: null })), of(withRow(1, { age: '85' })), of(withRow(1, { name: '' })),
+    const all = [of(withRow(1, { age: 86 })), of(withRow(1, { age: null })), of(withRow(1, { age: '85' })),
+      of(withRow(1, { name: '' })),
       of(people.slice(1)), of([...people].reverse()), of([...people, ...people.slice(1)])];
     expect(new Set(all).size).toBe(all.length);
   });
 
   test('holds no value and stays short', () => {
-    const wide = Object.fromEntries(Array.from({ length: 200 }, (_, at) => [`column ${String(at)}`, 'secret'] as const));
+    const wide = Object.fromEntries(Array.from({ length: 200 },
+      (_, at) => [`column ${String(at)}`, 'secret'] as const));
     const found = findDifference([wide], [Object.fromEntries(Object.keys(wide).map((name) => [name, 'hidden']))], true);
     const fingerprint = found === undefined ? '' : fingerprintOf('query', found);
     expect(fingerprint).toContain('and 192 more');

@@ -11,8 +11,8 @@ import { typeName, typesDiffer } from './value-type.ts';
  *
  * - `error`: one leg failed, or both did in different ways. Never found here, since results alone are compared here.
  * - `columns`: other names, other order of names, or a row with other names than the rest.
- * - `missing-row`, `extra-row`: a row (or an element of a list) that only the legacy, or only the pooled leg has, and that
- *   is no changed row of the other's.
+ * - `missing-row`, `extra-row`: a row (or an element of a list) that only the legacy, or only the pooled leg has, and
+ *   that is no changed row of the other's.
  * - `type`: a value of another type. NULL is of every type.
  * - `value`: another value of the same type.
  * - `order`: the same rows in another order where the order was promised.
@@ -47,6 +47,8 @@ export interface Difference {
 const maxCells = 5;
 /** Changed rows looked at cell by cell; the columns and the class of a larger difference are told from these. */
 const maxChangedRows = 10_000;
+/** Columns named in a fingerprint. */
+const maxFingerprintColumns = 8;
 /** Levels that are walked down into a nested value to show the place. */
 const maxPathDepth = 8;
 
@@ -79,8 +81,10 @@ export function fingerprintOf(operation: string, difference: Difference): string
   const [cell] = difference.cells;
   const withTypes = (difference.class === 'type' || difference.class === 'value') && cell !== undefined;
   const types = withTypes ? [`${typeName(cell.legacy)}/${typeName(cell.pooled)}`] : [];
-  const places = difference.columns.slice(0, 8).map((column) => JSON.stringify(column.slice(0, 80).replaceAll(/\[\d+\]/g, '[]')));
-  const more = difference.columns.length > places.length ? [`and ${String(difference.columns.length - places.length)} more`] : [];
+  const place = (column: string): string => JSON.stringify(column.slice(0, 80).replaceAll(/\[\d+\]/g, '[]'));
+  const places = difference.columns.slice(0, maxFingerprintColumns).map(place);
+  const left = difference.columns.length - places.length;
+  const more = left > 0 ? [`and ${String(left)} more`] : [];
   return [operation, difference.class, ...new Set([...places, ...more]), ...types].join(':');
 }
 
@@ -93,7 +97,8 @@ function asSingleColumn(list: readonly unknown[]): Row[] {
 
 function withPaths(difference: Difference): Difference {
   const cells = difference.cells.map((cell) => cell.column === undefined
-    ? { ...cell, legacy: inside(cell.legacy), pooled: inside(cell.pooled) } : { ...cell, column: `[${String(cell.row)}]` });
+    ? { ...cell, legacy: inside(cell.legacy), pooled: inside(cell.pooled) }
+    : { ...cell, column: `[${String(cell.row)}]` });
   return { ...difference, cells, columns: [] };
 }
 
@@ -125,14 +130,18 @@ function rowsDifference(
   if (rows.missing + rows.extra + rows.changed === 0) return ordered ? orderDifference(a, b, pairing) : undefined;
   if (changed.foreign.length > 0) return { class: 'columns', columns: changed.foreign, cells: changed.cells, rows };
   if (rows.missing > 0) {
-    const cells = pairing.missing.slice(0, maxCells).map((row) => ({ row, column: undefined, legacy: a[row], pooled: undefined }));
+    const cells = pairing.missing.slice(0, maxCells).map((row) => wholeRow(row, a[row], undefined));
     return { class: 'missing-row', columns: [], cells, rows };
   }
   if (rows.extra > 0) {
-    const cells = pairing.extra.slice(0, maxCells).map((row) => ({ row, column: undefined, legacy: undefined, pooled: b[row] }));
+    const cells = pairing.extra.slice(0, maxCells).map((row) => wholeRow(row, undefined, b[row]));
     return { class: 'extra-row', columns: [], cells, rows };
   }
   return { class: changed.types ? 'type' : 'value', columns: changed.columns, cells: changed.cells, rows };
+}
+
+function wholeRow(row: number, legacy: Row | undefined, pooled: Row | undefined): CellDifference {
+  return { row, column: undefined, legacy, pooled };
 }
 
 interface ChangedCells {
@@ -182,14 +191,14 @@ function changedCells(
 function orderDifference(a: readonly Row[], b: readonly Row[], pairing: RowPairing): Difference | undefined {
   const row = pairing.firstMoved;
   if (row === undefined) return undefined;
-  return { class: 'order', columns: [], cells: [{ row, column: undefined, legacy: a[row], pooled: b[row] }], rows: noRows };
+  return { class: 'order', columns: [], cells: [wholeRow(row, a[row], b[row])], rows: noRows };
 }
 
 /** What is no list of rows: the places inside it that differ. */
 function valueDifference(legacy: unknown, pooled: unknown): Difference | undefined {
   if (sameValue(legacy, pooled)) return undefined;
   const cells: CellDifference[] = [];
-  let names = false;
+  const seen: { otherNames: boolean } = { otherNames: false };
   const visit = (a: unknown, b: unknown, path: string, depth: number): void => {
     if (cells.length >= maxCells || sameValue(a, b)) return;
     const inner = depth < maxPathDepth ? innerPlaces(a, b) : undefined;
@@ -198,14 +207,19 @@ function valueDifference(legacy: unknown, pooled: unknown): Difference | undefin
       return;
     }
     for (const place of inner) {
-      names ||= place.onlyOne;
-      visit(place.legacy, place.pooled, path === '' || place.name.startsWith('[') ? path + place.name : `${path}.${place.name}`, depth + 1);
+      seen.otherNames ||= place.onlyOne;
+      visit(place.legacy, place.pooled, pathTo(path, place.name), depth + 1);
     }
   };
   visit(legacy, pooled, '', 0);
   const types = cells.some((cell) => typesDiffer(cell.legacy, cell.pooled));
   const columns = [...new Set(cells.flatMap(({ column }) => column ?? []))];
-  return { class: names ? 'columns' : types ? 'type' : 'value', columns, cells, rows: { ...noRows, changed: 1 } };
+  const kind = seen.otherNames ? 'columns' : types ? 'type' : 'value';
+  return { class: kind, columns, cells, rows: { ...noRows, changed: 1 } };
+}
+
+function pathTo(path: string, name: string): string {
+  return path === '' || name.startsWith('[') ? path + name : `${path}.${name}`;
 }
 
 interface InnerPlace {
@@ -220,7 +234,9 @@ interface InnerPlace {
 function innerPlaces(a: unknown, b: unknown): InnerPlace[] | undefined {
   if (Array.isArray(a) && Array.isArray(b)) {
     if (a.length !== b.length) return undefined;
-    return a.map((item: unknown, at) => ({ name: `[${String(at)}]`, legacy: item, pooled: b[at] as unknown, onlyOne: false }));
+    const place = (legacy: unknown, at: number): InnerPlace =>
+      ({ name: `[${String(at)}]`, legacy, pooled: b[at] as unknown, onlyOne: false });
+    return a.map(place);
   }
   if (!isStruct(a) || !isStruct(b)) return undefined;
   return [...new Set([...Object.keys(a), ...Object.keys(b)])].map((name) => ({

@@ -9,9 +9,9 @@ export type DigestComparison = 'equal' | 'order' | 'different';
 export type RowSum = Pick<Digest, 'count' | 'orderFree'>;
 
 /**
- * Digests rows one after the other in constant memory. Each row's digest is a 64-bit hash of its canonical encoding; the
- * ordered total is a hash of these in turn, the order-free one their sum. Rows as objects and as lists of values give
- * the same digest. A row that lacks a column or has another beside them gives another digest than any that fits.
+ * Digests rows one after the other in constant memory. Each row's digest is a 64-bit hash of its canonical encoding;
+ * the ordered total is a hash of these in turn, the order-free one their sum. Rows as objects and as lists of values
+ * give the same digest. A row that lacks a column or has another beside them gives another digest than any that fits.
  */
 export class RowsDigester {
   readonly #columns: readonly string[];
@@ -46,7 +46,7 @@ export class RowsDigester {
   addValues(values: readonly unknown[]): void {
     const columns = this.#columns.length;
     if (values.length !== columns) {
-      throw new RangeError(`a row of ${String(columns)} columns was expected, one of ${String(values.length)} values came`);
+      throw new RangeError(`a row of ${String(columns)} values was expected, one of ${String(values.length)} came`);
     }
     const writer = this.#writer;
     writer.reset();
@@ -86,10 +86,14 @@ export class RowsDigester {
 /**
  * The digest of a list of rows.
  *
- * @param columns default: the first row's keys. Where rows then turn out to have different keys, each counts as a struct
- * and the columns are all their names, sorted.
+ * @param columns default: the first row's keys. Where rows then turn out to have different keys, each counts as a
+ * struct and the columns are all their names, sorted.
  */
-export function digestRows(rows: readonly Row[], columns?: readonly string[], policy: ValuePolicy = strictValues): Digest {
+export function digestRows(
+  rows: readonly Row[],
+  columns?: readonly string[],
+  policy: ValuePolicy = strictValues,
+): Digest {
   const digester = new RowsDigester(columns ?? Object.keys(rows[0] ?? {}), policy);
   for (const row of rows) {
     if (!digester.addRow(row) && columns === undefined) return digestMixedRows(rows, policy);
@@ -124,8 +128,8 @@ export function digestValue(value: unknown, policy: ValuePolicy = strictValues):
 /**
  * The digest of an operation's result.
  *
- * @param kind what the operation promises. `rows` takes a list of plain objects or `{columns, rows}` of such; what isn't
- * either is taken as a value.
+ * @param kind what the operation promises. `rows` takes a list of plain objects or `{columns, rows}` of such; what
+ * isn't either is taken as a value.
  * @throws as {@link CanonicalWriter} does.
  */
 export function digestResult(result: unknown, kind: 'rows' | 'value', policy: ValuePolicy = strictValues): Digest {

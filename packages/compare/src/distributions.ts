@@ -1,5 +1,6 @@
 /**
- * The regularized incomplete beta function I_x(a, b), by its continued fraction (modified Lentz's method; DLMF 8.17.22).
+ * The regularized incomplete beta function I_x(a, b), by its continued fraction (modified Lentz's method; DLMF
+ * 8.17.22).
  * Relative error about 1e-12 for small a and b, below 1e-7 for 1e7.
  */
 export function incompleteBeta(x: number, a: number, b: number): number {

@@ -34,8 +34,8 @@ const pattern = /^\s*([a-z][\w-]*(?:\.[\w-]+)*)\s*(<=|>=|==|<|>)\s*(-?\d+(?:\.\d
 const maxExpression = 200;
 
 /**
- * Reads a gate: a figure, an operator (`<`, `<=`, `>`, `>=`, `==`) and a number, which may be a percentage. A figure that
- * ends in `.upper`, `.lower` or `.value` asks for that side of an estimate.
+ * Reads a gate: a figure, an operator (`<`, `<=`, `>`, `>=`, `==`) and a number, which may be a percentage. A figure
+ * that ends in `.upper`, `.lower` or `.value` asks for that side of an estimate.
  *
  * @param figures the known figures without sides, to catch a misspelt one. Default: any.
  * @throws {SyntaxError} for what is no gate.
@@ -44,7 +44,8 @@ const maxExpression = 200;
 export function parseGate(expression: string, figures?: readonly string[]): Gate {
   const parts = expression.length > maxExpression ? null : pattern.exec(expression);
   if (parts === null) {
-    throw new SyntaxError(`${JSON.stringify(expression.slice(0, maxExpression))} is no gate: expected FIGURE OPERATOR NUMBER, as "mismatch.upper < 0.1%"`);
+    const found = JSON.stringify(expression.slice(0, maxExpression));
+    throw new SyntaxError(`${found} is no gate: write FIGURE OPERATOR NUMBER, as "mismatch.upper < 0.1%"`);
   }
   const [, name = '', operator = '', number = '', percent = ''] = parts;
   const [, figure = name, side = 'value'] = /^(.+)\.(value|lower|upper)$/.exec(name) ?? [];
@@ -70,8 +71,9 @@ export function evaluateGate(gate: Gate, source: FigureSource): GateResult {
   const value = found[gate.side];
   if (holds(gate, value)) return { gate, outcome: 'pass', value, threshold, n: found.n };
   // A bound that isn't there yet, while the figure's other bound is, says that there is too little to tell.
-  const [other, far] = gate.side === 'upper' ? [found.lower, '<'] : gate.side === 'lower' ? [found.upper, '>'] : [value, ''];
-  if (gate.operator.startsWith(far) && far !== '' && holds(gate, other)) {
+  const undecided = (gate.side === 'upper' && gate.operator.startsWith('<') && holds(gate, found.lower))
+    || (gate.side === 'lower' && gate.operator.startsWith('>') && holds(gate, found.upper));
+  if (undecided) {
     return { gate, outcome: 'inconclusive', value, threshold, n: found.n, reason: 'too few observations to tell' };
   }
   return { gate, outcome: 'fail', value, threshold, n: found.n };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { LatencyHistogram } from './latency-histogram.ts';
+import { LatencyHistogram, type LatencyHistogramJson } from './latency-histogram.ts';
 
 function histogramOf(latencies: readonly number[]): LatencyHistogram {
   const histogram = new LatencyHistogram();
@@ -25,7 +25,8 @@ describe('LatencyHistogram', () => {
     fc.assert(fc.property(latencies, latencies, (first, second) => {
       const whole = histogramOf([...first, ...second]);
       const merged = histogramOf(first);
-      merged.merge(LatencyHistogram.fromJSON(JSON.parse(JSON.stringify(histogramOf(second))) as ReturnType<LatencyHistogram['toJSON']>));
+      const json = JSON.parse(JSON.stringify(histogramOf(second))) as LatencyHistogramJson;
+      merged.merge(LatencyHistogram.fromJSON(json));
       expect(merged.toJSON().buckets).toEqual(whole.toJSON().buckets);
       expect([merged.count, merged.maxMs]).toEqual([whole.count, whole.maxMs]);
       expect(merged.meanMs).toBeCloseTo(whole.meanMs ?? NaN, 5);
@@ -56,8 +57,10 @@ describe('LatencyHistogram', () => {
   });
 
   test.each([
-    null, 5, {}, { buckets: [], sumMs: null, maxMs: 0 }, { buckets: [[0]], sumMs: 0, maxMs: 0 }, { buckets: [[961, 1]], sumMs: 0, maxMs: 0 },
-    { buckets: [[-1, 1]], sumMs: 0, maxMs: 0 }, { buckets: [[0.5, 1]], sumMs: 0, maxMs: 0 }, { buckets: [[0, -1]], sumMs: 0, maxMs: 0 },
+    null, 5, {}, { buckets: [], sumMs: null, maxMs: 0 }, { buckets: [[0]], sumMs: 0, maxMs: 0 },
+      { buckets: [[961, 1]], sumMs: 0, maxMs: 0 },
+    { buckets: [[-1, 1]], sumMs: 0, maxMs: 0 }, { buckets: [[0.5, 1]], sumMs: 0, maxMs: 0 },
+      { buckets: [[0, -1]], sumMs: 0, maxMs: 0 },
     { buckets: [['__proto__', 1]], sumMs: 0, maxMs: 0 },
   ])('refuses %j for a histogram', (json) => {
     expect(() => LatencyHistogram.fromJSON(json as never)).toThrow(TypeError);

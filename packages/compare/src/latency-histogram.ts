@@ -51,7 +51,9 @@ export class LatencyHistogram {
    * @throws {RangeError} where `percent` is not from 0 to 100.
    */
   percentile(percent: number): number | undefined {
-    if (!(percent >= 0 && percent <= 100)) throw new RangeError(`a percentile is from 0 to 100, not ${String(percent)}`);
+    if (!(percent >= 0 && percent <= 100)) {
+      throw new RangeError(`a percentile is from 0 to 100, not ${String(percent)}`);
+    }
     if (this.#counts === undefined || this.#count === 0) return undefined;
     let left = Math.max(1, Math.ceil((percent / 100) * this.#count));
     for (const [bucket, count] of this.#counts.entries()) {

@@ -38,22 +38,25 @@ export class Redactor {
    * @throws {RangeError} for a shorter key.
    */
   constructor(key: Uint8Array = randomBytes(32)) {
-    if (key.byteLength < smallestKey) throw new RangeError(`a key of ${String(key.byteLength)} bytes is too short: give at least 16`);
+    if (key.byteLength < smallestKey) {
+      throw new RangeError(`a key of ${String(key.byteLength)} bytes is too short: give ${String(smallestKey)} or more`);
+    }
     this.#key = Uint8Array.from(key);
   }
 
   redact(value: unknown): RedactedValue {
     try {
       const length = lengthOf(value);
-      return { type: typeName(value), ...(length === undefined ? {} : { length }), digest: this.#digest(encodeCanonical(value)) };
+      const digest = this.#digest(encodeCanonical(value));
+      return { type: typeName(value), ...(length === undefined ? {} : { length }), digest };
     } catch {
       return hidden;
     }
   }
 
   /**
-   * Hides in an error's message what could come from the data, a parameter or a connection string: quoted parts, numbers,
-   * URLs, and what follows a password. Engines quote names the same way, so those are hidden too.
+   * Hides in an error's message what could come from the data, a parameter or a connection string: quoted parts,
+   * numbers, URLs, and what follows a password. Engines quote names the same way, so those are hidden too.
    */
   redactError(error: unknown): RedactedError {
     try {
@@ -72,7 +75,8 @@ export class Redactor {
       .replaceAll(/[a-z][a-z0-9+.-]*:\/\/\S+/gi, (found) => this.#mark(found))
       .replaceAll(/\b(password|passwd|pwd|secret|token|key)\s*[=:]\s*\S+/gi, '$1=<hidden>')
       .replaceAll(/"(?:[^"]|"")*("|$)|'(?:[^']|'')*('|$)|`[^`]*(`|$)/g, (found) => this.#mark(found))
-      .replaceAll(/(?:[=:(]\s*)(?!<)[^\s<>(),;]+(?=[\s),;]|$)/g, (found) => found.replace(/[^\s=:(].*$/s, (value) => this.#mark(value)))
+      .replaceAll(/([=:(]\s*)(?!<)([^\s<>(),;]+)(?=[\s),;]|$)/g, (_found, before: string, value: string) =>
+        before + this.#mark(value))
       .replaceAll(/(?<![<\w])[^\s<>]*\d[^\s<>]*(?!\w*>)/g, (found) => this.#mark(found));
   }
 

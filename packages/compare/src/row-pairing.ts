@@ -7,8 +7,8 @@ import { RowHasher } from './row-hasher.ts';
 
 /** Which row of one result is which of the other, by position. */
 export interface RowPairing {
-  /** Rows that are the same row with other values: by their key, else alike in half of their columns or more, else in the
-   * same place of results with the same number of rows. */
+  /** Rows that are the same row with other values: by their key, else alike in half of their columns or more, else in
+   * the same place of results with the same number of rows. */
   readonly changed: readonly (readonly [legacy: number, pooled: number])[];
   /** Rows without a counterpart. */
   readonly missing: readonly number[];
@@ -25,7 +25,12 @@ const maxKeyRows = 50_000;
 const maxAlike = 100;
 
 /** Pairs off the rows that both have first, so that only what differs is looked at closely. */
-export function pairRows(a: readonly Row[], b: readonly Row[], columns: readonly string[], rules: ColumnRules): RowPairing {
+export function pairRows(
+  a: readonly Row[],
+  b: readonly Row[],
+  columns: readonly string[],
+  rules: ColumnRules,
+): RowPairing {
   const hasher = new RowHasher();
   const strict = columns.filter((column) => !rules.loosens(column));
   const counts = (column: string): boolean => !rules.ignores(column) && !rules.loosens(column);
@@ -48,7 +53,7 @@ export function pairRows(a: readonly Row[], b: readonly Row[], columns: readonly
 }
 
 /** How many rows both begin and end with. Mostly a single row differs, and deep equality finds it at half the cost of
- * hashing both sides; rows that it takes for different though they are one value are told by their hashes afterwards. */
+ * hashing both sides; rows that it takes for different though they are one value are told by their hashes later. */
 function sharedEnds(a: readonly Row[], b: readonly Row[]): { readonly start: number; readonly end: number } {
   const shared = Math.min(a.length, b.length);
   let start = 0;
@@ -74,9 +79,8 @@ function sameSigns(a: unknown, b: unknown): boolean {
   // Anything but lists, structs and bytes is left to the hashes.
   if (types.isUint8Array(a)) return true;
   if (!Array.isArray(a) && !isPlain(a)) return false;
-  for (const name in a) {
-    if (!sameSigns((a as Readonly<Record<string, unknown>>)[name], (b as Readonly<Record<string, unknown>>)[name])) return false;
-  }
+  const [x, y] = [a as Readonly<Record<string, unknown>>, b as Readonly<Record<string, unknown>>];
+  for (const name in x) if (!sameSigns(x[name], y[name])) return false;
   return true;
 }
 
@@ -91,7 +95,11 @@ interface Unpaired {
 }
 
 /** Takes away what both have: in place first, for that is most; then wherever it stands. */
-function pairEqual(left: readonly number[], right: readonly number[], alike: (x: number, y: number) => boolean): Unpaired {
+function pairEqual(
+  left: readonly number[],
+  right: readonly number[],
+  alike: (x: number, y: number) => boolean,
+): Unpaired {
   const waiting = new Map<number, number[]>();
   const legacy: number[] = [];
   const pooled: number[] = [];
@@ -127,7 +135,13 @@ class Rest {
   #pooled: readonly number[];
   #hasKey = false;
 
-  constructor(a: readonly Row[], b: readonly Row[], columns: readonly string[], unpaired: Unpaired, rules: ColumnRules) {
+  constructor(
+    a: readonly Row[],
+    b: readonly Row[],
+    columns: readonly string[],
+    unpaired: Unpaired,
+    rules: ColumnRules,
+  ) {
     this.#a = a;
     this.#b = b;
     this.#columns = columns;
@@ -181,7 +195,8 @@ class Rest {
         if (likeness * 2 >= this.#columns.length && likeness > 0) candidates.push({ likeness, pair: [x, y] });
       }
     }
-    candidates.sort((p, q) => q.likeness - p.likeness || Math.abs(p.pair[0] - p.pair[1]) - Math.abs(q.pair[0] - q.pair[1]));
+    const apart = ([x, y]: readonly [number, number]): number => Math.abs(x - y);
+    candidates.sort((p, q) => q.likeness - p.likeness || apart(p.pair) - apart(q.pair));
     const taken: (readonly [number, number])[] = [];
     const [lefts, rights] = [new Set<number>(), new Set<number>()];
     for (const { pair } of candidates) {

@@ -14,7 +14,12 @@ interface RuleScope {
 export type ComparisonRule = RuleScope & (
   | { readonly kind: 'ignore-column'; readonly column: string }
   /** Numbers no further apart than `absolute`, or than `relative` times the greater of the two. */
-  | { readonly kind: 'tolerance'; readonly column: string; readonly absolute?: number | undefined; readonly relative?: number | undefined }
+  | {
+      readonly kind: 'tolerance';
+      readonly column: string;
+      readonly absolute?: number | undefined;
+      readonly relative?: number | undefined;
+    }
   /** Times (`Date`, or text as `2026-01-31 12:00:00.123456+00`) no further apart than this. */
   | { readonly kind: 'time-tolerance'; readonly column: string; readonly withinMs: number }
   /** JSON texts of one value: white space, the order of keys and the way a number is written don't count. */
@@ -27,7 +32,8 @@ export type ComparisonRule = RuleScope & (
 /** How often a rule mattered. */
 export interface RuleUse {
   readonly rule: ComparisonRule;
-  /** Comparisons in which it came to bear: the column was there to ignore, or two values differed and it let them pass. */
+  /** Comparisons in which it came to bear: the column was there to ignore, or two values differed and it let them
+   * pass. */
   readonly uses: number;
   /** Comparisons in which a comparator threw. */
   readonly failures: number;
@@ -158,7 +164,7 @@ export function parseRules(json: unknown): readonly ComparisonRule[] {
   return checkAll(json, false);
 }
 
-const scopeKeys = ['kind', 'operation', 'dataset', 'reason'] as const;
+const scopeKeys: readonly string[] = ['kind', 'operation', 'dataset', 'reason'];
 const ownKeys: Readonly<Record<ComparisonRule['kind'], readonly string[]>> = {
   'ignore-column': ['column'],
   tolerance: ['column', 'absolute', 'relative'],
@@ -170,29 +176,41 @@ const ownKeys: Readonly<Record<ComparisonRule['kind'], readonly string[]>> = {
 
 function checkAll(rules: unknown, code: boolean): readonly ComparisonRule[] {
   if (!Array.isArray(rules)) throw new TypeError('rules must be a list');
-  if (rules.length > maxRules) throw new RangeError(`${String(rules.length)} rules are too many: ${String(maxRules)} at most`);
+  if (rules.length > maxRules) {
+    throw new RangeError(`${String(rules.length)} rules are too many: ${String(maxRules)} at most`);
+  }
   return Object.freeze(rules.map((rule: unknown, at) => check(rule, `rule ${String(at + 1)}`, code)));
 }
 
-function check(rule: unknown, name: string, code: boolean): ComparisonRule {
-  if (typeof rule !== 'object' || rule === null || Array.isArray(rule)) throw new TypeError(`${name} must be an object`);
+function check(rule: unknown, position: string, code: boolean): ComparisonRule {
+  if (typeof rule !== 'object' || rule === null || Array.isArray(rule)) {
+    throw new TypeError(`${position} must be an object`);
+  }
   const fields = rule as Readonly<Record<string, unknown>>;
-  const kind = kindOf(fields['kind'], name, code);
-  const unknown = Object.keys(fields).find((key) => !ownKeys[kind].includes(key) && !scopeKeys.some((known) => known === key));
+  const kind = kindOf(fields['kind'], position, code);
+  const name = `${position} (${kind})`;
+  const known = [...scopeKeys, ...ownKeys[kind]];
+  const unknown = Object.keys(fields).find((key) => !known.includes(key));
   if (unknown !== undefined) {
-    throw new TypeError(`${name} (${kind}) has the unknown key ${JSON.stringify(unknown)}; known: ${[...scopeKeys, ...ownKeys[kind]].join(', ')}`);
+    throw new TypeError(`${name} has the unknown key ${JSON.stringify(unknown)}; known: ${known.join(', ')}`);
   }
-  for (const key of ['operation', 'dataset', 'reason'] as const) {
-    if (fields[key] !== undefined && typeof fields[key] !== 'string') throw new TypeError(`${name} (${kind}): ${key} must be text`);
+  for (const key of ['operation', 'dataset', 'reason']) checkText(fields[key] ?? '', `${name}: ${key}`);
+  if (ownKeys[kind].includes('column')) checkText(fields['column'], `${name}: column`);
+  if (kind === 'comparator' && typeof fields['same'] !== 'function') {
+    throw new TypeError(`${name}: same must be a function`);
   }
-  if (ownKeys[kind].includes('column') && typeof fields['column'] !== 'string') throw new TypeError(`${name} (${kind}): column must be text`);
-  if (kind === 'comparator' && typeof fields['same'] !== 'function') throw new TypeError(`${name} (${kind}): same must be a function`);
-  for (const key of ['absolute', 'relative', 'withinMs']) checkNumber(fields[key], `${name} (${kind}): ${key}`);
-  if (kind === 'time-tolerance' && fields['withinMs'] === undefined) throw new TypeError(`${name} (${kind}): withinMs is missing`);
+  for (const key of ['absolute', 'relative', 'withinMs']) checkNumber(fields[key], `${name}: ${key}`);
+  if (kind === 'time-tolerance' && fields['withinMs'] === undefined) {
+    throw new TypeError(`${name}: withinMs is missing`);
+  }
   if (kind === 'tolerance' && fields['absolute'] === undefined && fields['relative'] === undefined) {
-    throw new TypeError(`${name} (${kind}): give absolute, relative or both`);
+    throw new TypeError(`${name}: give absolute, relative or both`);
   }
   return Object.freeze({ ...fields }) as unknown as ComparisonRule;
+}
+
+function checkText(value: unknown, name: string): void {
+  if (typeof value !== 'string') throw new TypeError(`${name} must be text`);
 }
 
 function kindOf(kind: unknown, name: string, code: boolean): ComparisonRule['kind'] {
@@ -205,5 +223,7 @@ function kindOf(kind: unknown, name: string, code: boolean): ComparisonRule['kin
 function checkNumber(value: unknown, name: string): void {
   if (value === undefined) return;
   if (typeof value !== 'number') throw new TypeError(`${name} must be a number`);
-  if (!(value >= 0 && value < Infinity)) throw new RangeError(`${name} must be 0 or more and finite, not ${String(value)}`);
+  if (!(value >= 0 && value < Infinity)) {
+    throw new RangeError(`${name} must be 0 or more and finite, not ${String(value)}`);
+  }
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { incompleteBeta, inverseIncompleteBeta, studentQuantile } from './distributions.ts';
-import { neededForBound, PairedDifference, shareDifference, shareOf } from './statistics.ts';
+import { neededForBound, PairedDifference, type PairedDifferenceJson, shareDifference, shareOf } from './statistics.ts';
 
 /** P(X <= k) of a binomial variable, term by term. */
 function binomialCumulative(k: number, n: number, p: number): number {
@@ -30,7 +30,8 @@ describe('distributions', () => {
   });
 
   test.each([
-    [0.975, 1, 12.706205], [0.975, 10, 2.228139], [0.95, 29, 1.699127], [0.99, 5, 3.36493], [0.975, 1e9, 1.959964], [0.95, 1e9, 1.644854],
+    [0.975, 1, 12.706205], [0.975, 10, 2.228139], [0.95, 29, 1.699127], [0.99, 5, 3.36493], [0.975, 1e9, 1.959964],
+      [0.95, 1e9, 1.644854],
   ])('Student\'s quantile of %d at %d degrees is %d', (probability, degrees, expected) => {
     expect(studentQuantile(probability, degrees)).toBeCloseTo(expected, 5);
   });
@@ -48,7 +49,8 @@ describe('shareOf', () => {
   });
 
   test('has bounds at which the observation is as unlikely as the confidence says', () => {
-    const counts = fc.integer({ min: 1, max: 300 }).chain((n) => fc.tuple(fc.integer({ min: 0, max: n }), fc.constant(n)));
+    const counts = fc.integer({ min: 1, max: 300 }).chain((n) =>
+      fc.tuple(fc.integer({ min: 0, max: n }), fc.constant(n)));
     fc.assert(fc.property(counts, ([k, n]) => {
       const found = shareOf(k, n, 0.95);
       if (found.kind !== 'estimate') throw new Error('an estimate was expected');
@@ -82,7 +84,8 @@ describe('shareOf', () => {
 
 describe('shareDifference', () => {
   test('gives the published intervals of Newcombe (1998), two-sided 95 %', () => {
-    const cases = [[56, 70, 48, 80, -0.3339, -0.0524], [9, 10, 3, 10, -0.8090, -0.1705], [10, 10, 0, 10, -1, -0.6075]] as const;
+    const cases = [[56, 70, 48, 80, -0.3339, -0.0524], [9, 10, 3, 10, -0.8090, -0.1705],
+      [10, 10, 0, 10, -1, -0.6075]] as const;
     for (const [a, n, b, m, lower, upper] of cases) {
       const found = shareDifference({ count: a, n }, { count: b, n: m }, 0.975);
       if (found.kind !== 'estimate') throw new Error('an estimate was expected');
@@ -98,7 +101,8 @@ describe('shareDifference', () => {
 });
 
 describe('PairedDifference', () => {
-  const pairs = fc.array(fc.tuple(fc.double({ min: 0, max: 1e3, noNaN: true }), fc.double({ min: 0, max: 1e3, noNaN: true })), { minLength: 30, maxLength: 60 });
+  const pairs = fc.array(fc.tuple(fc.double({ min: 0, max: 1e3, noNaN: true }),
+    fc.double({ min: 0, max: 1e3, noNaN: true })), { minLength: 30, maxLength: 60 });
   const gather = (list: readonly (readonly [number, number])[]): PairedDifference => {
     const difference = new PairedDifference();
     for (const [legacy, pooled] of list) difference.add(legacy, pooled);
@@ -113,7 +117,8 @@ describe('PairedDifference', () => {
       const found = gather(list).estimate();
       if (found.kind !== 'estimate') throw new Error('an estimate was expected');
       expect(found.value).toBeCloseTo(mean, 8);
-      expect(found.upper - found.value).toBeCloseTo(studentQuantile(0.95, list.length - 1) * deviation / Math.sqrt(list.length), 8);
+      expect(found.upper - found.value).toBeCloseTo(studentQuantile(0.95,
+        list.length - 1) * deviation / Math.sqrt(list.length), 8);
       expect(found.value - found.lower).toBeCloseTo(found.upper - found.value, 8);
     }), { seed: 3, numRuns: 100 });
   });
@@ -123,7 +128,8 @@ describe('PairedDifference', () => {
       const cut = at % (list.length + 1);
       const merged = new PairedDifference();
       merged.merge(gather(list.slice(0, cut)));
-      merged.merge(PairedDifference.fromJSON(JSON.parse(JSON.stringify(gather(list.slice(cut)))) as ReturnType<PairedDifference['toJSON']>));
+      const json = JSON.parse(JSON.stringify(gather(list.slice(cut)))) as PairedDifferenceJson;
+      merged.merge(PairedDifference.fromJSON(json));
       const [a, b] = [merged.toJSON(), gather(list).toJSON()];
       expect(a.n).toBe(b.n);
       expect(a.mean).toBeCloseTo(b.mean, 8);
@@ -140,7 +146,8 @@ describe('PairedDifference', () => {
     expect(few.estimate()).toMatchObject({ kind: 'estimate', value: 1, lower: 1, upper: 1, n: 30 });
   });
 
-  test.each([null, {}, { n: -1, mean: 0, squares: 0 }, { n: 1, mean: null, squares: 0 }, { n: 1, mean: 0, squares: -1 }])('refuses %j', (json) => {
+  test.each([null, {}, { n: -1, mean: 0, squares: 0 }, { n: 1, mean: null, squares: 0 },
+    { n: 1, mean: 0, squares: -1 }])('refuses %j', (json) => {
     expect(() => PairedDifference.fromJSON(json as never)).toThrow(TypeError);
   });
 });

@@ -26,28 +26,31 @@ export const defaultConfidence = 0.95;
 export const smallestPairs = 30;
 
 /**
- * A share (mismatches of comparisons, errors of calls) with its Clopper–Pearson bounds, each at the given confidence by
- * itself: 0 of n has the upper bound 1 - (1 - confidence)^(1/n).
+ * A share (mismatches of comparisons, errors of calls) with its Clopper–Pearson bounds, each at the given confidence
+ * by itself: 0 of n has the upper bound 1 - (1 - confidence)^(1/n).
  *
  * @throws {RangeError} for counts that are none, or a confidence outside 0.5 to 1.
  */
 export function shareOf(count: number, n: number, confidence: number = defaultConfidence): Finding {
   if (!Number.isSafeInteger(n) || !Number.isSafeInteger(count) || count < 0 || count > n) {
-    throw new RangeError(`${String(count)} of ${String(n)} is no share: whole numbers are expected, the first no greater`);
+    throw new RangeError(`${String(count)} of ${String(n)} is no share: give whole numbers, the first no greater`);
   }
   checkConfidence(confidence);
   if (n === 0) return { kind: 'inconclusive', n, reason: 'nothing was observed' };
-  const alpha = 1 - confidence;
-  return {
-    kind: 'estimate', value: count / n, n,
-    lower: count === 0 ? 0 : count === n ? alpha ** (1 / n) : inverseIncompleteBeta(alpha, count, n - count + 1),
-    upper: count === n ? 1 : count === 0 ? -Math.expm1(Math.log(alpha) / n) : inverseIncompleteBeta(1 - alpha, count + 1, n - count),
-  };
+  const lower = lowerBound(count, n, confidence);
+  return { kind: 'estimate', value: count / n, n, lower, upper: 1 - lowerBound(n - count, n, confidence) };
+}
+
+/** The upper bound of a share is what the lower one of the rest leaves. */
+function lowerBound(count: number, n: number, confidence: number): number {
+  return count === 0 ? 0 : inverseIncompleteBeta(1 - confidence, count, n - count + 1);
 }
 
 /** How many observations without a single hit put the upper bound of a share below `threshold`. */
 export function neededForBound(threshold: number, confidence: number = defaultConfidence): number {
-  if (!(threshold > 0 && threshold < 1)) throw new RangeError(`a share's bound is between 0 and 1, not ${String(threshold)}`);
+  if (!(threshold > 0 && threshold < 1)) {
+    throw new RangeError(`a share's bound is between 0 and 1, not ${String(threshold)}`);
+  }
   checkConfidence(confidence);
   return Math.ceil(Math.log(1 - confidence) / Math.log1p(-threshold));
 }
@@ -63,7 +66,9 @@ export function shareDifference(
 ): Finding {
   const n = Math.min(first.n, second.n);
   const [a, b] = [shareOf(first.count, first.n, confidence), shareOf(second.count, second.n, confidence)];
-  if (a.kind === 'inconclusive' || b.kind === 'inconclusive') return { kind: 'inconclusive', n, reason: 'nothing was observed on one side' };
+  if (a.kind === 'inconclusive' || b.kind === 'inconclusive') {
+    return { kind: 'inconclusive', n, reason: 'nothing was observed on one side' };
+  }
   const z = studentQuantile(confidence, 1e9);
   const [wilsonA, wilsonB] = [wilson(first.count, first.n, z), wilson(second.count, second.n, z)];
   const value = b.value - a.value;
@@ -125,7 +130,9 @@ export class PairedDifference {
   estimate(confidence: number = defaultConfidence): Finding {
     checkConfidence(confidence);
     const n = this.#n;
-    if (n < smallestPairs) return { kind: 'inconclusive', n, reason: `${String(n)} pairs are too few: ${String(smallestPairs)} are needed` };
+    if (n < smallestPairs) {
+      return { kind: 'inconclusive', n, reason: `${String(n)} pairs are too few: ${String(smallestPairs)} are needed` };
+    }
     const half = studentQuantile(confidence, n - 1) * Math.sqrt(this.#squares / (n - 1) / n);
     return { kind: 'estimate', value: this.#mean, lower: this.#mean - half, upper: this.#mean + half, n };
   }
@@ -136,18 +143,24 @@ export class PairedDifference {
 
   /** @throws {TypeError} for what {@link toJSON} doesn't write. */
   static fromJSON(json: PairedDifferenceJson): PairedDifference {
-    const { n, mean, squares } = (json as PairedDifferenceJson | null) ?? {};
-    if (!Number.isSafeInteger(n) || !Number.isFinite(mean) || !Number.isFinite(squares) || (n ?? -1) < 0 || (squares ?? -1) < 0) {
-      throw new TypeError('no paired difference: n, mean and squares are expected');
-    }
+    if (!isPairedDifference(json)) throw new TypeError('no paired difference: n, mean and squares are expected');
     const difference = new PairedDifference();
-    difference.#n = n ?? 0;
-    difference.#mean = mean ?? 0;
-    difference.#squares = squares ?? 0;
+    difference.#n = json.n;
+    difference.#mean = json.mean;
+    difference.#squares = json.squares;
     return difference;
   }
 }
 
+function isPairedDifference(json: unknown): json is PairedDifferenceJson {
+  if (typeof json !== 'object' || json === null) return false;
+  const { n, mean, squares } = json as Partial<PairedDifferenceJson>;
+  return Number.isSafeInteger(n) && Number(n) >= 0 && Number.isFinite(mean)
+    && Number.isFinite(squares) && Number(squares) >= 0;
+}
+
 function checkConfidence(confidence: number): void {
-  if (!(confidence > 0.5 && confidence < 1)) throw new RangeError(`a confidence is between 0.5 and 1, not ${String(confidence)}`);
+  if (!(confidence > 0.5 && confidence < 1)) {
+    throw new RangeError(`a confidence is between 0.5 and 1, not ${String(confidence)}`);
+  }
 }

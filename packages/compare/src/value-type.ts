@@ -8,7 +8,12 @@ export function typeName(value: unknown): string {
       return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? 'number' : 'bigint';
     case 'object':
       return value === null ? 'null' : objectType(value);
-    default:
+    case 'boolean':
+    case 'function':
+    case 'number':
+    case 'string':
+    case 'symbol':
+    case 'undefined':
       return typeof value;
   }
 }

@@ -1,8 +1,8 @@
 /**
- * A 64-bit hash over 32-bit words: two lanes of 32 bits, since plain JavaScript multiplies no wider. Each word is spread
- * once, then taken up by each lane with a multiplication of its own; the lanes rotate by different amounts, so that a
- * pair of words that cancels out in one doesn't in the other. The end mixes each bit into all 64, by the finalizer of
- * MurmurHash3 (Austin Appleby, public domain). Not for keys that an adversary chooses.
+ * A 64-bit hash over 32-bit words: two lanes of 32 bits, since plain JavaScript multiplies no wider. Each word is
+ * spread once, then taken up by each lane with a multiplication of its own; the lanes rotate by different amounts, so
+ * that a pair of words that cancels out in one doesn't in the other. The end mixes each bit into all 64, by the
+ * finalizer of MurmurHash3 (Austin Appleby, public domain). Not for keys that an adversary chooses.
  */
 export class WordHash {
   #a = 0;
