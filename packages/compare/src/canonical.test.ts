@@ -33,6 +33,8 @@ const groups: readonly (readonly unknown[])[] = [
   [Number.MIN_VALUE], [-Number.MIN_VALUE], [Number.MAX_VALUE], [0.1 + 0.2], [0.3], [1e21], [1e-7],
   ['\u00e9'], ['e\u0301'], ['\ud800'], ['\udc00'], ['\ufffd'], ['\ud83d\ude00'], ['\ufeffa'], ['a'], ['a '], ['A'],
     ['\u00c4'], ['\u0100'],
+  // Packed as bytes, each of these would spill into the next character and be the same as the one after.
+  ['\u0100a'], ['\0a'], ['\u6100\0'], ['\u0161b'], ['ab'],
   ['a|b'], ['a\0'], ['a\0\0'], ['abc'], ['abcd'], ['abcde'], ['x'.repeat(96)], ['x'.repeat(97)], ['x'.repeat(98)],
     [`${'x'.repeat(97)}\0`],
   [`${'x'.repeat(96)}\u0100`], [`${'x'.repeat(95)}\u0100`], [`${'x'.repeat(96)}\ud800`],

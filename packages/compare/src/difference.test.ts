@@ -93,6 +93,12 @@ describe('findDifference', () => {
       pooled: 'c' }]);
   });
 
+  test('shows the first row that stands elsewhere', () => {
+    const [first, ...others] = people;
+    expect(findDifference(people, [first, ...others.reverse()], true)?.cells).toEqual(
+      [{ row: 1, column: undefined, legacy: people[1], pooled: people[3] }]);
+  });
+
   test('shows no more than a few places, however many there are, and counts the rows', () => {
     const many = Array.from({ length: 30_000 }, (_, id): Row => ({ id, x: id * 2 }));
     const found = findDifference(many, many.map((row) => ({ ...row, x: 'no' })), false);

@@ -49,6 +49,22 @@ describe('a digest', () => {
     }), { seed: 1, numRuns: 500 });
   });
 
+  test('of rows is the sum of the rows\' hashes, and in order the hash of these, low half first', () => {
+    fc.assert(fc.property(fc.array(fc.record({ a: fc.integer(), b: fc.string() }), { maxLength: 5 }), (list) => {
+      const hashes = list.map((row) => {
+        const writer = new CanonicalWriter();
+        writer.rowValues([row.a, row.b]);
+        return BigInt(`0x${hashByDefinition(writer.toBytes())}`);
+      });
+      const bytes = new DataView(new ArrayBuffer(list.length * 8));
+      for (const [at, hash] of hashes.entries()) bytes.setBigUint64(at * 8, hash, true);
+      const sum = BigInt.asUintN(64, hashes.reduce((total, hash) => total + hash, 0n));
+      const digest = digestRows(list, ['a', 'b']);
+      expect(digest.ordered).toBe(hashByDefinition(new Uint8Array(bytes.buffer)));
+      expect(digest.orderFree).toBe(sum.toString(16).padStart(16, '0'));
+    }), { seed: 5, numRuns: 200 });
+  });
+
   test('of rows is the same from objects, from lists, in any order of keys and from `{columns, rows}`', () => {
     const lists = new RowsDigester(columns);
     for (const row of rows) lists.addValues(Object.values(row));

@@ -39,7 +39,7 @@ export class Redactor {
    */
   constructor(key: Uint8Array = randomBytes(32)) {
     if (key.byteLength < smallestKey) {
-      throw new RangeError(`a key of ${String(key.byteLength)} bytes is too short: give ${String(smallestKey)} or more`);
+      throw new RangeError(`a key of ${String(key.byteLength)} bytes is too short: ${String(smallestKey)} at least`);
     }
     this.#key = Uint8Array.from(key);
   }
