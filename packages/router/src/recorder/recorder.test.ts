@@ -310,13 +310,14 @@ describe('bounds', () => {
   });
 
   test('the samples of two runs with one fingerprint are one group', () => {
+    const start = clock.wallMs();
     const first = open();
-    first.sample(sample({ at: 1 }));
+    first.sample(sample({ at: start }));
     first.close();
     const second = open();
-    second.sample(sample({ at: 2 }));
-    const samples = [{ at: 1 }, { at: 2 }];
-    expect(second.summary().sampleGroups).toMatchObject([{ count: 2, firstAt: 1, lastAt: 2, samples }]);
+    second.sample(sample({ at: start + 1 }));
+    const samples = [{ at: start }, { at: start + 1 }];
+    expect(second.summary().sampleGroups).toMatchObject([{ count: 2, firstAt: start, lastAt: start + 1, samples }]);
   });
 
   test.each([
@@ -449,6 +450,30 @@ describe('a store that makes trouble', () => {
     expect(() => readRecordings(join(folder, 'none.sqlite'))).toThrow(/unable to open/);
     writeFileSync(path, '');
     expect(() => readRecordings(path)).toThrow(/is no comparison store/);
+  });
+
+  test('what is older than 90 days goes when a store that exists is opened again, the rest stays', () => {
+    const dayMs = 24 * 3_600_000;
+    const first = open();
+    count(first.cell('sqlite', 'titanic', 'query', 'shadow'), 3);
+    first.sample(sample({ fingerprint: 'old' }));
+    first.event('old', {});
+    first.close();
+    clock.advance(80 * dayMs);
+    const second = open();
+    count(second.cell('sqlite', 'titanic', 'query', 'shadow'), 5);
+    second.sample(sample({ fingerprint: 'new' }));
+    second.event('new', {});
+    second.close();
+    expect(readRecordings(path).totals.calls).toBe(8);
+
+    clock.advance(11 * dayMs);
+    open().close();
+    const report = readRecordings(path);
+    expect(report.totals.calls).toBe(5);
+    expect(report.timeline).toMatchObject([{ kind: 'new' }]);
+    expect(report.sampleGroups).toMatchObject([{ fingerprint: 'new', samples: [{ summary: 'row 3 differs' }] }]);
+    expect(report.runs).toHaveLength(2);
   });
 });
 

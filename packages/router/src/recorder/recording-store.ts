@@ -161,11 +161,10 @@ export class RecordingStore {
     this.#database.close();
   }
 
+  /** Old rows go at every opening: a store is made once and used for years. */
   #prepareSchema(nowMs: number): void {
-    const version = this.#version();
-    if (version === schemaVersion) return;
     this.#database.transaction(() => {
-      // Another process may have made it between the first look and the lock.
+      // Looked at under the lock: another process may be making it at this moment.
       const found = this.#version();
       if (found === 0) {
         this.#database.exec(schema);
