@@ -39,7 +39,7 @@ test('several processes that count into one store at once are counted exactly', 
       const cell = recorder.cell('sqlite', 'd' + String((round + Number(seed)) % 10), 'query', 'shadow');
       cell.calls += 1;
       cell.legacyLatency.record(1);
-      recorder.sample({ at: round, backend: 'sqlite', dataset: 'd', operation: 'query', stage: 'shadow',
+      recorder.sample({ at: Date.now(), backend: 'sqlite', dataset: 'd', operation: 'query', stage: 'shadow',
         verdict: 'mismatch', summary: 's' });
       if (round % 10 === 0) await new Promise((resolve) => { setTimeout(resolve, 2); });
     }
