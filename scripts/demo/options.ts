@@ -17,7 +17,7 @@ reverse → pooled, rolls one engine back under load, and checks every table aft
 
   --defect          plant known defects in the pooled leg and show each found and rolled back
   --format FORMAT   text (default), or json: one document on standard output, all else on standard error
-  --seconds N       how long each stage is driven, 1 to 600 (default 6)
+  --seconds N       how long each stage is driven, 1 to 600 (default 10)
   --seed N          repeats a workload (default 1)
   --out FOLDER      where data, flags and reports go (default .changeover/demo; made anew each time)
   --help            this text
@@ -42,7 +42,7 @@ export function parseDemoOptions(args: readonly string[]): DemoOptions | 'help' 
       options: {
         defect: { type: 'boolean', default: false },
         format: { type: 'string', default: 'text' },
-        seconds: { type: 'string', default: '6' },
+        seconds: { type: 'string', default: '10' },
         seed: { type: 'string', default: '1' },
         out: { type: 'string', default: '.changeover/demo' },
         help: { type: 'boolean', short: 'h', default: false },

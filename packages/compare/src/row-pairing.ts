@@ -46,6 +46,7 @@ export function pairRows(
   const firstMoved = left.findIndex((key, at) => key !== right[at]);
   const unpaired = { legacy: legacy.map((at) => start + at), pooled: pooled.map((at) => start + at) };
   const rest = new Rest(a, b, columns, unpaired, rules);
+  rest.pairByText();
   rest.pairByKey(hasher);
   rest.pairByLikeness();
   rest.pairByPlace();
@@ -208,6 +209,22 @@ class Rest {
     this.#take(taken);
   }
 
+  /** Rows that read the same are the same row with other types, a key among them or not. */
+  pairByText(): void {
+    const text = (row: Row | undefined): string =>
+      JSON.stringify(this.#columns.map((column) => (isScalar(row?.[column]) ? String(row[column]) : '')));
+    const byText = new Map(this.#legacy.map((at) => [text(this.#a[at]), at] as const));
+    const pairs: (readonly [number, number])[] = [];
+    for (const at of this.#pooled) {
+      const key = text(this.#b[at]);
+      const found = byText.get(key);
+      if (found === undefined) continue;
+      byText.delete(key);
+      pairs.push([found, at]);
+    }
+    this.#take(pairs);
+  }
+
   /** Where nothing else tells: the row in the same place. Two rows with different keys are two rows. */
   pairByPlace(): void {
     if (this.#hasKey || this.#a.length !== this.#b.length) return;
@@ -224,4 +241,8 @@ class Rest {
     this.#legacy = this.#legacy.filter((at) => !lefts.has(at));
     this.#pooled = this.#pooled.filter((at) => !rights.has(at));
   }
+}
+
+function isScalar(value: unknown): value is string | number | bigint | boolean {
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean';
 }

@@ -242,9 +242,28 @@ export class PooledDataset {
   async #runOnce(pool: Pool<PooledSession>, job: Job, limit: CallLimit, outcome: Outcome): Promise<unknown> {
     const lease = await this.#acquire(pool, limit, nameOf(job));
     outcome.session = lease.resource;
-    const value = await this.runOn(lease, job, limit, true);
+    const value = job.kind === 'rehearse' ? await this.#toItsEnd(lease, job, limit) : await this.runOn(lease, job, limit, true);
     lease.release();
     return value;
+  }
+
+  /** A rehearsal is answered when it has been rolled back and not before: the real write follows on the other leg, and
+   * would meet its locks. */
+  async #toItsEnd(lease: Lease<PooledSession>, job: Job, { signal }: CallLimit): Promise<unknown> {
+    const session = lease.resource;
+    const ended = lease.running();
+    const cancel = (): void => { void session.cancel(); };
+    try {
+      signal?.throwIfAborted();
+      signal?.addEventListener('abort', cancel, { once: true });
+      return await session.run(job);
+    } catch (error) {
+      lease.release();
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', cancel);
+      ended();
+    }
   }
 
   async #attempts<Value>(

@@ -63,9 +63,9 @@ export class ApartWrites {
     return unwrap(outcome);
   }
 
-  #refusal(touched: TouchedTable, { maxRows, deadlineMs }: ShadowSettings): ShedReason | undefined {
+  #refusal(touched: TouchedTable, { maxRows }: ShadowSettings): ShedReason | undefined {
     if (this.#context.pooled.shadow?.writeApart === undefined || this.#context.tableRead === undefined) return 'no-baseline';
-    return touched.rows > maxRows ? 'too-large' : this.#context.queue.refusal(deadlineMs);
+    return touched.rows > maxRows ? 'too-large' : this.#context.queue.refusal;
   }
 
   #submit(write: ApartWrite, legacyCode: string | undefined): void {

@@ -25,6 +25,9 @@ export interface ComparerOptions extends ComparisonSinks {
   readonly queue?: ShadowQueueOptions | undefined;
 }
 
+/** Confirmations wait for the legacy leg most of the time, and are few. */
+const confirmationQueue: ShadowQueueOptions = { maxConcurrent: 2, maxQueued: 64, maxWaitMs: 5_000 };
+
 /** A larger answer is compared by its digest alone when it is under suspicion. */
 const maxCopiedRows = 5_000;
 
@@ -40,6 +43,7 @@ export interface PendingRead {
 export class Comparer {
   readonly #options: ComparerOptions;
   readonly #queue: ShadowQueue;
+  readonly #confirmations: ShadowQueue;
   readonly #caller: ShadowCaller;
   readonly #writes: WriteComparer;
   readonly #witnesses = new Witnesses();
@@ -48,12 +52,14 @@ export class Comparer {
     this.#options = options;
     const legs = { legacy: options.legacy, pooled: options.pooled };
     this.#queue = new ShadowQueue(options.clock, options.queue);
+    this.#confirmations = new ShadowQueue(options.clock, confirmationQueue);
     this.#caller = new ShadowCaller(legs, options.clock, options.isUnavailable ?? (() => false));
     this.#writes = new WriteComparer({
       clock: options.clock,
       pooled: options.pooled,
       caller: this.#caller,
       witnesses: this.#witnesses,
+      confirmations: this.#confirmations,
       queue: this.#queue,
       tableRead: options.tableRead,
       repeats: new Repeats(),
@@ -62,12 +68,14 @@ export class Comparer {
     });
   }
 
-  idle(): Promise<void> {
-    return this.#queue.idle();
+  async idle(): Promise<void> {
+    await this.#queue.idle();
+    await this.#confirmations.idle();
   }
 
   close(): void {
     this.#queue.close();
+    this.#confirmations.close();
   }
 
   /** Called before a read is made. Undefined where it isn't compared. */
@@ -76,7 +84,7 @@ export class Comparer {
     cell.eligible += 1;
     if (!this.#sampled(decision.settings.sampleRate)) return undefined;
     const ticket = this.#ticket(path);
-    const refusal = this.#queue.refusal(decision.settings.deadlineMs);
+    const refusal = this.#queue.refusal;
     if (refusal !== undefined) {
       ticket.shed(refusal);
       return undefined;
@@ -96,7 +104,8 @@ export class Comparer {
 
   #pendingRead(path: Path, beside: LegName, args: readonly unknown[], ticket: Ticket): PendingRead {
     const definition = path.definition as ReadDefinition;
-    const comparison = new ReadComparison(this.#caller, this.#witnesses, this.#options.clock, path, beside, args, ticket);
+    const comparison = new ReadComparison(this.#caller, this.#witnesses, this.#options.clock, path, beside, args, ticket,
+      (run) => { this.#submit(this.#confirmations, path, ticket, run); });
     const { maxRows } = path.decision.settings;
     return {
       answered: (value) => {
@@ -109,12 +118,12 @@ export class Comparer {
             ticket.verdict({ verdict: 'inconclusive', reason: `the answer can't be digested: ${String(error)}` });
             return;
           }
-          this.#submit(path, ticket, (signal) => comparison.run(signal));
+          this.#submit(this.#queue, path, ticket, (signal) => comparison.run(signal));
         }
       },
       failed: (error) => {
         comparison.answer = { outcome: this.#caller.outcomeOfError(error) };
-        this.#submit(path, ticket, (signal) => comparison.run(signal));
+        this.#submit(this.#queue, path, ticket, (signal) => comparison.run(signal));
       },
       unavailable: () => {
         ticket.verdict({ verdict: 'inconclusive', reason: 'the answering leg had no connection' });
@@ -128,8 +137,8 @@ export class Comparer {
     return this.#witnesses.recall(this.#witnesses.key(path, args)) !== undefined;
   }
 
-  #submit(path: Path, ticket: Ticket, run: (signal: AbortSignal) => Promise<void>): void {
-    this.#queue.submit({
+  #submit(queue: ShadowQueue, path: Path, ticket: Ticket, run: (signal: AbortSignal) => Promise<void>): void {
+    queue.submit({
       deadlineMs: path.decision.settings.deadlineMs,
       run: async (signal) => {
         try {

@@ -32,7 +32,8 @@ export function reportComparison(sinks: ComparisonSinks, path: Path, record: Com
   const summary = record.summary ?? [record.class, record.reason].filter((part) => part !== undefined).join(': ');
   const at = sinks.clock.wallMs();
   rescue(sinks.logger, () => {
-    sinks.recorder.sample({ at, backend, dataset, operation, stage, ...record, summary });
+    const fingerprint = record.fingerprint === undefined ? undefined : `${backend}:${record.verdict}:${record.fingerprint}`;
+    sinks.recorder.sample({ at, backend, dataset, operation, stage, ...record, summary, fingerprint });
   });
   const fields = { backend, dataset, operation, stage, ...record, summary };
   if (record.verdict === 'mismatch') {

@@ -14,6 +14,9 @@ interface FullRound extends Round {
   readonly results: { readonly legacy: unknown; readonly pooled: unknown };
 }
 
+/** Runs reruns in a queue of their own. */
+export type Later = (run: (signal: AbortSignal) => Promise<void>) => void;
+
 /** The comparison of one sampled read: the shadow run, and where it differs the reruns that tell why. */
 export class ReadComparison {
   /** The answering leg's outcome, with a copy of its result where the call is under suspicion; set before {@link run}. */
@@ -28,6 +31,7 @@ export class ReadComparison {
   readonly #quiet: boolean;
   readonly #version: string | undefined;
   readonly #witnesses: Witnesses;
+  readonly #later: Later;
 
   constructor(
     caller: ShadowCaller,
@@ -37,7 +41,9 @@ export class ReadComparison {
     beside: LegName,
     args: readonly unknown[],
     ticket: Ticket,
+    later: Later,
   ) {
+    this.#later = later;
     this.#caller = caller;
     this.#witnesses = witnesses;
     this.#clock = clock;
@@ -68,13 +74,29 @@ export class ReadComparison {
     const reason = noAnswer(first);
     if (reason !== undefined) this.#ticket.verdict({ verdict: 'inconclusive', reason, ...describeOutcomes(first) });
     else if (this.#seenBefore(first)) await this.#settleByWitness(first, signal);
-    else await this.#confirm(first, signal);
+    else this.#confirmLater(first);
+  }
+
+  /** Reruns may have to wait for the legacy leg; the first looks at other calls must not wait with them. */
+  #confirmLater(first: Round): void {
+    const { class: kind } = describeOutcomes(first);
+    if (!this.#stillQuiet && !this.#caller.legacyAdmits) {
+      this.#ticket.verdict({ ...describeOutcomes(first), verdict: 'raced',
+        reason: 'a write came between, and the legacy leg was too busy to be asked again' });
+      return;
+    }
+    this.#ticket.suspect(kind);
+    this.#later((signal) => this.#confirm(first, signal));
+  }
+
+  /** No write of this process began or ended since before the answer. */
+  get #stillQuiet(): boolean {
+    return this.#quiet && this.#path.state.barrier.epoch === this.#epoch;
   }
 
   /** The same call differed before, and legacy says the same as then. Only a difference that no write explains counts. */
   #seenBefore({ legacy }: Round): boolean {
-    const { barrier } = this.#path.state;
-    if (!this.#quiet || barrier.epoch !== this.#epoch || this.#foreignQuiet() === false) return false;
+    if (!this.#stillQuiet || this.#foreignQuiet() === false) return false;
     const key = this.#witnesses.key(this.#path, this.#args);
     const before = this.#witnesses.recall(key);
     this.#witnesses.note(key, legacy);
@@ -93,7 +115,6 @@ export class ReadComparison {
   }
 
   async #confirm(first: Round, signal: AbortSignal): Promise<void> {
-    this.#ticket.suspect(describeOutcomes(first).class);
     for (let restart = 0; restart < maxRestarts; restart += 1) {
       if (await this.#reruns(first, signal)) return;
     }

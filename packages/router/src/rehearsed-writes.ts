@@ -1,5 +1,6 @@
 import type { WriteEffect } from '@changeover/core';
 import type { Path } from './call.ts';
+import type { Cell } from './recorder/cell.ts';
 import { errorCode } from './shadow-caller.ts';
 import { snapshotArguments } from './snapshot.ts';
 import { tableDigest } from './table-digest.ts';
@@ -9,8 +10,12 @@ import {
   compareErrors, type Run, settle, shedAll, submit, unexplained, unwrap, type WriteContext, type WriteOutcome,
 } from './write-context.ts';
 
-/** How long beyond its budget a rehearsal is waited for: its rollback must free the lock before the real write. */
-const rollbackGraceMs = 250;
+/** A rehearsal over its budget is cancelled, and its rollback is waited for: the real write would meet its locks, and fail
+ * where the legacy API alone would not have. Only a leg that doesn't end at all is left behind after this time. */
+const rollbackGraceMs = 2_000;
+/** After a rehearsal over its budget this many are left out, twice as many after each further one. */
+const firstPause = 8;
+const longestPause = 1_024;
 /** Rehearsals digest the touched table inside the caller's budget, so they stop at this size. */
 const maxRehearsedRows = 10_000;
 /** From this many rehearsals on, an operation that usually needs more than the budget isn't rehearsed any more. */
@@ -22,6 +27,8 @@ const enoughRehearsals = 8;
  */
 export class RehearsedWrites {
   readonly #context: WriteContext;
+  /** Rehearsals to leave out, by where one was over its budget. */
+  readonly #pauses = new WeakMap<Cell, { left: number; next: number }>();
 
   constructor(context: WriteContext) {
     this.#context = context;
@@ -33,12 +40,14 @@ export class RehearsedWrites {
     cell.eligible += 1;
     if (settings.rehearsalBudgetMs <= 0 || !this.#context.sampled(settings.rehearsalSampleRate)) return await run(args);
     const ticket = this.#context.ticket(path);
-    const refusal = this.#context.queue.refusal(settings.deadlineMs) ?? (this.#overBudget(path) ? 'budget' : undefined);
+    const refusal = this.#context.queue.refusal ?? (this.#overBudget(path) ? 'budget' : undefined);
     if (refusal !== undefined) {
       ticket.shed(refusal);
       return await run(args);
     }
     const rehearsal = await this.#rehearse(path, snapshotArguments(args));
+    if (rehearsal === 'budget') this.#pause(cell);
+    else this.#pauses.delete(cell);
     const outcome = await settle(run(args));
     if (rehearsal === 'budget') ticket.shed('budget');
     else this.#compare(path, String(args[1]), ticket, rehearsal, outcome);
@@ -47,8 +56,18 @@ export class RehearsedWrites {
 
   #overBudget({ cell, decision }: Path): boolean {
     if (this.#context.pooled.shadow?.rehearse === undefined) return true;
+    const pause = this.#pauses.get(cell);
+    if (pause !== undefined && pause.left > 0) {
+      pause.left -= 1;
+      return true;
+    }
     const usual = cell.pooledLatency.count < enoughRehearsals ? undefined : cell.pooledLatency.percentile(50);
     return usual !== undefined && usual > decision.settings.rehearsalBudgetMs;
+  }
+
+  #pause(cell: Cell): void {
+    const left = this.#pauses.get(cell)?.next ?? firstPause;
+    this.#pauses.set(cell, { left, next: Math.min(left * 2, longestPause) });
   }
 
   async #rehearse(path: Path, args: readonly unknown[]): Promise<WriteOutcome | 'budget'> {

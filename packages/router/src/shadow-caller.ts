@@ -53,6 +53,11 @@ export class ShadowCaller {
     return { outcome, result: value };
   }
 
+  /** No answering call waits on the legacy leg right now. */
+  get legacyAdmits(): boolean {
+    return this.#legs.legacy.shadow?.admits() !== false;
+  }
+
   /** What the pooled leg says of commits by anyone; see {@link ShadowLeg.version}. Never throws. */
   version(dataset: string): string | undefined {
     try {

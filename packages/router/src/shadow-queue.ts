@@ -7,6 +7,9 @@ export interface ShadowQueueOptions {
   readonly maxConcurrent?: number | undefined;
   /** Comparisons waiting; more are shed. Default: 256. */
   readonly maxQueued?: number | undefined;
+  /** A comparison that would have to wait longer than this, in ms, is shed: one that comes late mostly finds that a write
+   * came between, and tells nothing. Default: 50. */
+  readonly maxWaitMs?: number | undefined;
   /** Work that outlived its deadline and doesn't end; at this number no more is begun until some ends. Default: 16. */
   readonly maxAbandoned?: number | undefined;
   /** A comparison is shed when the event loop comes to it later than this, in ms: the process has no time to spare.
@@ -38,6 +41,7 @@ export class ShadowQueue {
   readonly #maxConcurrent: number;
   readonly #maxQueued: number;
   readonly #maxAbandoned: number;
+  readonly #maxWaitMs: number;
   readonly #maxLateMs: number;
   readonly #waiting: Waiting[] = [];
   readonly #running = new Set<AbortController>();
@@ -53,18 +57,16 @@ export class ShadowQueue {
     this.#maxConcurrent = options.maxConcurrent ?? 4;
     this.#maxQueued = options.maxQueued ?? 256;
     this.#maxAbandoned = options.maxAbandoned ?? 16;
+    this.#maxWaitMs = options.maxWaitMs ?? 50;
     this.#maxLateMs = options.maxLateMs ?? 500;
   }
 
-  /**
-   * Why work submitted now would be shed at once; asked first, it saves making what would be thrown away. Work that would
-   * wait for most of its time is refused too: a queue that is too long makes all of it late, and nothing is compared.
-   */
-  refusal(deadlineMs: number): ShedReason | undefined {
+  /** Why work submitted now would be shed at once; asked first, it saves making what would be thrown away. */
+  get refusal(): ShedReason | undefined {
     if (this.#closed) return 'closing';
     if (this.#abandoned >= this.#maxAbandoned) return 'breaker-open';
     const waitMs = (this.#waiting.length / this.#maxConcurrent) * this.#usualMs;
-    return this.#waiting.length >= this.#maxQueued || waitMs > deadlineMs / 2 ? 'queue-full' : undefined;
+    return this.#waiting.length >= this.#maxQueued || waitMs > this.#maxWaitMs ? 'queue-full' : undefined;
   }
 
   /** How many tasks run and wait. */
@@ -74,7 +76,7 @@ export class ShadowQueue {
 
   /** Takes the task or sheds it at once. It is begun in a later turn of the event loop, after the caller has its answer. */
   submit(task: ShadowTask): void {
-    const refusal = this.refusal(task.deadlineMs);
+    const refusal = this.refusal;
     if (refusal !== undefined) {
       task.shed(refusal);
       return;

@@ -63,7 +63,8 @@ export class WriteComparer {
     const read = tableRead(path.dataset, table, maxRows + 1);
     const tablePath: Path = { ...path, operation: read.operation, definition: { kind: 'read', result: 'rows' } };
     submit(this.#context, path, ticket, async (signal) => {
-      const comparison = new ReadComparison(caller, witnesses, clock, tablePath, 'pooled', read.args, ticket);
+      const comparison = new ReadComparison(caller, witnesses, clock, tablePath, 'pooled', read.args, ticket,
+        (rerun) => { submit(this.#context, path, ticket, rerun, undefined, this.#context.confirmations); });
       const outcome = await caller.digest('legacy', { ...read, signal }, 'rows');
       if (outcome.kind === 'result' && outcome.digest.count > maxRows) {
         ticket.shed('too-large');

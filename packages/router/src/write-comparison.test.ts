@@ -31,6 +31,7 @@ class Store {
   readonly tables = new Map<string, NumberRow[]>();
   /** How often each real write was made. */
   readonly applied: string[] = [];
+  onApply: () => void = () => undefined;
 
   get(table: string): NumberRow[] {
     return this.tables.get(table) ?? [];
@@ -46,6 +47,7 @@ class Store {
       },
       addToAll: (_dataset, table, by) => {
         this.applied.push('addToAll');
+        this.onApply();
         this.tables.set(table, this.get(table).map(({ n }) => ({ n: n + by })));
         return Promise.resolve(this.get(table).length);
       },
@@ -166,13 +168,34 @@ describe('a write that depends on what is there', () => {
   test('is made all the same when the rehearsal hangs, fails or is over its budget', async () => {
     const { storage, router, cell, store, shadow } = bench({ rehearsalBudgetMs: 5 });
     store.tables.set('t', numbers(1));
-    shadow.rehearse = () => new Promise(() => undefined);
-    await expect(storage.addToAll('d', 't', 1)).resolves.toBe(1);
     shadow.rehearse = () => Promise.reject(new Error('no'));
+    await expect(storage.addToAll('d', 't', 1)).resolves.toBe(1);
+    shadow.rehearse = () => new Promise(() => undefined);
     await expect(storage.addToAll('d', 't', 1)).resolves.toBe(1);
     await router.idle();
     expect(store.get('t')).toEqual(numbers(3));
     expect(verdicts(cell('addToAll'))).toEqual({ match: 0, mismatch: 0, inconclusive: 1, shed: { budget: 1 } });
+  });
+
+  test('waits for the rollback of a rehearsal over its budget, then leaves some out', async () => {
+    const { storage, router, cell, store, shadow } = bench({ rehearsalBudgetMs: 5 });
+    store.tables.set('t', numbers(1));
+    let open = false;
+    const seen: boolean[] = [];
+    store.onApply = () => { seen.push(open); };
+    shadow.rehearse = ({ signal }) => new Promise((_resolve, reject) => {
+      open = true;
+      signal.addEventListener('abort', () => {
+        systemClock.after(30, () => {
+          open = false;
+          reject(new Error('rolled back'));
+        });
+      });
+    });
+    for (let time = 0; time < 9; time += 1) await storage.addToAll('d', 't', 1);
+    await router.idle();
+    expect(seen).toEqual(Array.from({ length: 9 }, () => false));
+    expect(cell('addToAll').shed).toEqual({ budget: 9 });
   });
 
   test('is not rehearsed where the budget is 0', async () => {

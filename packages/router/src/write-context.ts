@@ -12,6 +12,8 @@ export interface WriteContext {
   readonly pooled: Leg<object>;
   readonly caller: ShadowCaller;
   readonly queue: ShadowQueue;
+  /** For the reruns after a difference. */
+  readonly confirmations: ShadowQueue;
   readonly tableRead: ((dataset: string, table: string, maxRows: number) => TableRead) | undefined;
   readonly repeats: Repeats;
   readonly witnesses: Witnesses;
@@ -70,8 +72,9 @@ export function submit(
   ticket: Ticket,
   run: (signal: AbortSignal) => Promise<void>,
   onShed?: () => void,
+  queue: ShadowQueue = context.queue,
 ): void {
-  context.queue.submit({
+  queue.submit({
     deadlineMs: path.decision.settings.deadlineMs,
     run: async (signal) => {
       try {
