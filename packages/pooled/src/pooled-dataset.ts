@@ -1,5 +1,5 @@
 import { ConnectionError, StatementError } from '@changeover/core';
-import type { Clock, Engine, StorageErrorFields } from '@changeover/core';
+import type { Clock, Engine, StorageErrorFields, Timer } from '@changeover/core';
 import type { TransactionState } from '@changeover/engines';
 import { checkLimit, within } from './call-limit.ts';
 import type { CallLimit } from './call-limit.ts';
@@ -252,7 +252,11 @@ export class PooledDataset {
   async #toItsEnd(lease: Lease<PooledSession>, job: Job, { signal }: CallLimit): Promise<unknown> {
     const session = lease.resource;
     const ended = lease.running();
-    const cancel = (): void => { void session.cancel(); };
+    let cut: Timer | undefined;
+    const cancel = (): void => {
+      void session.cancel();
+      if (session.cancellable) cut = this.#parts.clock.after(cancelGraceMs, () => { session.cut(); });
+    };
     try {
       signal?.throwIfAborted();
       signal?.addEventListener('abort', cancel, { once: true });
@@ -262,6 +266,7 @@ export class PooledDataset {
       throw error;
     } finally {
       signal?.removeEventListener('abort', cancel);
+      cut?.cancel();
       ended();
     }
   }

@@ -1,4 +1,4 @@
-import { AbortedError } from '@changeover/core';
+import { AbortedError, ConnectionError } from '@changeover/core';
 import type { Clock, StorageErrorFields, Timer } from '@changeover/core';
 import type { Budget, BudgetMember } from '../budget.ts';
 import { backoffMs } from './backoff.ts';
@@ -358,10 +358,10 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
     this.#store.openOne();
   }
 
-  #noteOpenFailure(error: unknown): void {
+  #noteOpenFailure(error: unknown, mayPass: boolean): void {
     if (this.#state !== 'open') return;
     this.#observer.openFailed(error);
-    if (!this.#source.mayPass(error)) {
+    if (!mayPass) {
       this.#line.takeFirst()?.reject(error);
       return;
     }
@@ -384,13 +384,13 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
       const giveUp = (): void => {
         waitedFor = false;
         this.#late += 1;
-        this.#noteOpenFailure(controller.signal.reason);
+        this.#noteOpenFailure(controller.signal.reason, true);
         resolve(undefined);
       };
       controller.signal.addEventListener('abort', giveUp, { once: true });
       const timer = this.#clock.after(this.#options.connectTimeoutMs, () => {
-        controller.abort(new AbortedError(
-          `Opening a connection took longer than ${this.#options.connectTimeoutMs} ms.`, this.#fields));
+        controller.abort(new ConnectionError(
+          `Opening a connection took longer than ${this.#options.connectTimeoutMs} ms.`, { ...this.#fields, retryable: true }));
       });
       const ended = (): void => {
         timer.cancel();
@@ -414,7 +414,7 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
         },
         (error: unknown) => {
           ended();
-          if (waitedFor) this.#noteOpenFailure(error);
+          if (waitedFor) this.#noteOpenFailure(error, this.#source.mayPass(error));
           else this.#late -= 1;
           this.#budget.giveBack(this);
           resolve(undefined);

@@ -1,0 +1,292 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Worker } from 'node:worker_threads';
+import type { Engine, StorageBackend } from '@changeover/core';
+import { StorageBackendFactory } from '@changeover/pooled';
+import type { StorageBackendFactoryOptions } from '@changeover/pooled';
+import { TcpProxy } from '../kit/tcp-proxy.ts';
+import { CallLog } from './call-log.ts';
+import type { LoggedCall } from './call-log.ts';
+import type { FaultyPostgres } from './faulty-postgres.ts';
+import { pick } from './random.ts';
+
+/** Pools small enough that a fault is felt, and times short enough that its end is too. */
+const poolOptions = {
+  max: 4, acquireTimeoutMs: 1_000, connectTimeoutMs: 500, validationTimeoutMs: 300, validateAfterIdleMs: 100,
+  closeTimeoutMs: 300, leakDetectionThresholdMs: 300, leakReclaimMs: 600, maxPending: 200, backoffMaxMs: 200,
+} as const;
+
+/** Calls of the load are to be answered within this time. */
+const callDeadlineMs = 1_200;
+/** After a fault the service must be back within this time. */
+const recoveryMs = 5_000;
+
+/** Where faults happen: a factory with two datasets an engine, under a load that notes what it is told. */
+export class Arena {
+  readonly engines: readonly Engine[];
+  readonly log: CallLog = new CallLog();
+  readonly factory: StorageBackendFactory;
+  readonly basePath: string;
+  readonly postgres: FaultyPostgres;
+  readonly proxy: TcpProxy;
+  readonly random: () => number;
+  /** SQLite's worker threads that were started. */
+  readonly workers: Worker[] = [];
+  readonly #prefix: string;
+  readonly #unhandled = (error: unknown): void => { this.log.problem(`unhandled rejection: ${String(error)}`); };
+  #tokens = 0;
+  #stop = false;
+  #loops: Promise<void>[] = [];
+  #watch: NodeJS.Timeout | undefined;
+
+  private constructor(
+    engines: readonly Engine[], postgres: FaultyPostgres, proxy: TcpProxy, random: () => number,
+    options: Partial<StorageBackendFactoryOptions>, prefix: string,
+  ) {
+    this.engines = engines;
+    this.postgres = postgres;
+    this.proxy = proxy;
+    this.random = random;
+    this.#prefix = prefix;
+    this.basePath = mkdtempSync(join(tmpdir(), 'changeover-faults-'));
+    this.factory = new StorageBackendFactory({
+      basePath: this.basePath,
+      databaseUrl: proxy.urlFor(postgres.url),
+      pools: { sqlite: poolOptions, duckdb: poolOptions, postgresql: poolOptions },
+      budgets: { postgresql: 8 },
+      lockWaitMs: 1_000,
+      random,
+      ...options,
+      sqlite: { ...options.sqlite, onWorker: (worker) => { this.workers.push(worker); } },
+    });
+    process.on('unhandledRejection', this.#unhandled);
+  }
+
+  static async open(
+    engines: readonly Engine[], postgres: FaultyPostgres, random: () => number,
+    options: Partial<StorageBackendFactoryOptions> = {},
+  ): Promise<Arena> {
+    const proxy = await TcpProxy.start(postgres.url);
+    const prefix = `faults_${Math.floor(random() * 1e9)}_${process.pid}_${Math.floor(performance.now())}`;
+    const arena = new Arena(engines, postgres, proxy, random, options, prefix);
+    for (const engine of engines) {
+      for (const dataset of arena.datasets) {
+        await arena.storage(engine).createDataset(dataset);
+        await arena.storage(engine).writeTable(dataset, 'log', [{ owner: dataset, token: 'first' }]);
+      }
+    }
+    return arena;
+  }
+
+  get datasets(): readonly string[] {
+    return [`${this.#prefix}_a`, `${this.#prefix}_b`];
+  }
+
+  /** A dataset that the load doesn't touch. */
+  get victim(): string {
+    return `${this.#prefix}_victim`;
+  }
+
+  storage(engine: Engine): StorageBackend {
+    return this.factory.storage(engine);
+  }
+
+  /** Begins the load: some callers an engine, each making one call after the other. */
+  startLoad(callers = 4): void {
+    this.#stop = false;
+    this.#loops = this.engines.flatMap((engine) =>
+      Array.from({ length: callers }, async () => { while (!this.#stop) await this.call(engine); }));
+    this.#watch = setInterval(() => { this.#checkBounds(); }, 20);
+  }
+
+  /** Lets at least so many calls be answered, with a limit for when none is. */
+  async answered(count: number): Promise<void> {
+    const target = this.#ended() + count;
+    const endMs = performance.now() + 3_000;
+    while (this.#ended() < target && performance.now() < endMs) await pause(5);
+  }
+
+  async stopLoad(): Promise<void> {
+    this.#stop = true;
+    await Promise.all(this.#loops);
+    clearInterval(this.#watch);
+  }
+
+  /** Makes one random call and notes what it is told. Never rejects. */
+  async call(engine: Engine, deadlineMs: number = callDeadlineMs): Promise<void> {
+    const dataset = pick(this.random, this.datasets);
+    await pick(this.random, [this.read, this.insert, this.append, this.both]).call(this, engine, dataset, deadlineMs);
+  }
+
+  async read(engine: Engine, dataset: string, deadlineMs: number): Promise<void> {
+    await this.#noted(engine, dataset, 'read', 0, deadlineMs, async () => {
+      const { rows } = await this.factory.createBackend(dataset, engine)
+        .query('SELECT DISTINCT owner FROM log', [], { deadlineMs });
+      for (const { owner } of rows) {
+        if (owner !== dataset) this.log.problem(`a read of ${dataset} on ${engine} saw a row of ${String(owner)}`);
+      }
+    });
+  }
+
+  async insert(engine: Engine, dataset: string, deadlineMs: number): Promise<void> {
+    await this.#noted(engine, dataset, 'execute', 1, deadlineMs, async ([token = '']) => {
+      await this.factory.createBackend(dataset, engine).execute(insertSql(engine), [dataset, token], { deadlineMs });
+    });
+  }
+
+  async append(engine: Engine, dataset: string, deadlineMs: number): Promise<void> {
+    await this.#noted(engine, dataset, 'writeTable', 3, deadlineMs, async (tokens) => {
+      const rows = tokens.map((token) => ({ owner: dataset, token }));
+      await this.factory.createBackend(dataset, engine).writeTable('log', rows, { ifExists: 'append' }, { deadlineMs });
+    });
+  }
+
+  async both(engine: Engine, dataset: string, deadlineMs: number): Promise<void> {
+    let runs = 0;
+    await this.#noted(engine, dataset, 'transaction', 2, deadlineMs, async (tokens) => {
+      await this.factory.createBackend(dataset, engine).transaction(async (transaction) => {
+        runs += 1;
+        for (const token of tokens) await transaction.execute(insertSql(engine), [dataset, token]);
+      }, { deadlineMs });
+    });
+    if (runs > 1) this.log.problem(`a transaction's function was run ${runs} times`);
+  }
+
+  /** Notes a call that a fault makes itself. The result is its error, if any. */
+  async noted(engine: Engine, dataset: string, operation: string, deadlineMs: number, call: () => Promise<unknown>): Promise<unknown> {
+    return await this.#noted(engine, dataset, operation, 0, deadlineMs, call);
+  }
+
+  /** After the faults: the service must be back soon, nothing in use, and what is there be what was told. */
+  async finish(): Promise<void> {
+    const backBy = performance.now() + recoveryMs;
+    for (const engine of this.engines) {
+      for (const dataset of this.datasets) await this.#backBy(engine, dataset, backBy);
+    }
+    await this.stopLoad();
+    for (const { engine, callers } of this.factory.stats().engines) {
+      const busy = callers.pools.filter((pool) => pool.inUse + pool.pending > 0);
+      if (busy.length > 0 && !await this.#calmBy(backBy)) this.log.problem(`${engine} has connections in use that nobody uses`);
+    }
+    this.log.checkDeadlines();
+    await this.#checkContents();
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#watch);
+    this.#stop = true;
+    this.proxy.mode = 'pass';
+    for (const engine of this.engines) {
+      for (const dataset of [...this.datasets, this.victim]) {
+        await this.storage(engine).dropDataset(dataset).catch((error: unknown) => { this.log.problem(`drop failed: ${String(error)}`); });
+      }
+    }
+    const closeMs = performance.now();
+    await this.factory.close({ deadlineMs: 3_000 });
+    if (performance.now() - closeMs > 3_000 + 250) this.log.problem('closing took longer than its deadline');
+    await this.proxy.stop();
+    process.off('unhandledRejection', this.#unhandled);
+    rmSync(this.basePath, { recursive: true, force: true });
+  }
+
+  async #noted(
+    engine: Engine, dataset: string, operation: string, tokens: number, deadlineMs: number,
+    call: (tokens: readonly string[]) => Promise<unknown>,
+  ): Promise<unknown> {
+    const written = Array.from({ length: tokens }, () => `t${this.#tokens += 1}`);
+    const logged: LoggedCall = this.log.begin({ engine, dataset, operation, tokens: written, deadlineMs });
+    try {
+      await call(written);
+      this.log.end(logged, undefined);
+      return undefined;
+    } catch (error) {
+      this.log.end(logged, error);
+      // A refusal at once must not become a busy loop that starves what it waits for.
+      await pause(2);
+      return error;
+    }
+  }
+
+  async #backBy(engine: Engine, dataset: string, byMs: number): Promise<void> {
+    let error: unknown;
+    do {
+      error = await this.noted(engine, dataset, 'recovery', callDeadlineMs, () =>
+        this.factory.createBackend(dataset, engine).query('SELECT count(*) AS c FROM log', [], { deadlineMs: callDeadlineMs }));
+      if (error === undefined) return;
+    } while (performance.now() < byMs);
+    this.log.problem(`${engine} was not back ${recoveryMs} ms after the fault: ${String(error)}`);
+  }
+
+  async #calmBy(byMs: number): Promise<boolean> {
+    for (;;) {
+      const pools = this.factory.stats().engines.flatMap(({ callers }) => callers.pools);
+      if (pools.every(({ inUse, pending }) => inUse + pending === 0)) return true;
+      if (performance.now() > byMs + 1_000) return false;
+      await pause(20);
+    }
+  }
+
+  #checkBounds(): void {
+    for (const { engine, callers } of this.factory.stats().engines) {
+      if (callers.connections > callers.budget) this.log.problem(`${engine} has ${callers.connections} connections of ${callers.budget}`);
+      for (const { name, open, opening, closing, max } of callers.pools) {
+        if (open + opening + closing > max) this.log.problem(`${name} has ${open + opening + closing} connections of ${max}`);
+      }
+    }
+  }
+
+  #ended(): number {
+    return this.log.calls.reduce((sum, { endedMs }) => sum + (endedMs === undefined ? 0 : 1), 0);
+  }
+
+  async #checkContents(): Promise<void> {
+    for (const engine of this.engines) {
+      for (const dataset of this.datasets) {
+        const rows = await this.storage(engine).readTable(dataset, 'log');
+        this.log.checkWrites(engine, dataset, rows as { owner: unknown; token: unknown }[]);
+      }
+    }
+  }
+}
+
+function insertSql(engine: Engine): string {
+  return `INSERT INTO log VALUES (${engine === 'postgresql' ? '$1, $2' : '?, ?'})`;
+}
+
+/** Lets some time pass. */
+export async function pause(durationMs: number): Promise<void> {
+  await new Promise<void>((resolve) => { setTimeout(resolve, durationMs); });
+}
+
+/** Another process, which says when it is ready and ends when told. */
+export interface OtherProcess {
+  end(): Promise<void>;
+}
+
+/** Starts another process with a piece of JavaScript that prints a line when it is ready. `require` finds what this
+ * repository has installed. */
+export async function startOther(script: string): Promise<OtherProcess> {
+  const require = createRequire(import.meta.url);
+  const modules = {
+    sqlite: require.resolve('better-sqlite3'),
+    duckdb: require.resolve('@duckdb/node-api'),
+  };
+  const child = spawn(process.execPath, ['-e', script], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, MODULES: JSON.stringify(modules), NODE_OPTIONS: '' },
+  });
+  const exited = new Promise<void>((resolve) => { child.once('exit', () => { resolve(); }); });
+  await Promise.race([
+    new Promise<void>((resolve) => { child.stdout.once('data', () => { resolve(); }); }),
+    exited.then(() => { throw new Error('The other process ended before it was ready.'); }),
+  ]);
+  return {
+    async end() {
+      child.kill('SIGKILL');
+      await exited;
+    },
+  };
+}

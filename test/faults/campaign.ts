@@ -1,0 +1,69 @@
+import { Arena } from './arena.ts';
+import { duckdbFaults } from './duckdb-faults.ts';
+import type { Fault } from './fault.ts';
+import type { FaultyPostgres } from './faulty-postgres.ts';
+import { postgresqlFaults } from './postgresql-faults.ts';
+import { processFaults } from './process-faults.ts';
+import { pick, seededRandom } from './random.ts';
+import { sqliteFaults } from './sqlite-faults.ts';
+
+/** Every fault of the campaign. */
+export const faults: readonly Fault[] = [...postgresqlFaults, ...sqliteFaults, ...duckdbFaults, ...processFaults];
+
+/** What came of one run. */
+export interface CampaignResult {
+  readonly calls: number;
+  readonly faults: readonly string[];
+  /** What should have held and didn't; empty where all is well. */
+  readonly problems: readonly string[];
+}
+
+/** One fault alone, under load on its engines. */
+export async function runFault(fault: Fault, postgres: FaultyPostgres): Promise<CampaignResult> {
+  const random = seededRandom(1);
+  const arena = await Arena.open(fault.engines, postgres, random, fault.options);
+  return await runIn(arena, [[fault]]);
+}
+
+/** Some faults, one after the other and now and then two at once, under load on all engines, as the seed chooses. */
+export async function runSeed(seed: number, postgres: FaultyPostgres): Promise<CampaignResult> {
+  const random = seededRandom(seed);
+  const mixed = faults.filter(({ options }) => options === undefined);
+  const rounds = Array.from({ length: 2 + Math.floor(random() * 2) }, () => {
+    const first = pick(random, mixed);
+    const others = mixed.filter((fault) => mayCoincide(fault, first));
+    return random() < 0.5 && others.length > 0 ? [first, pick(random, others)] : [first];
+  });
+  return await runIn(await Arena.open(['sqlite', 'duckdb', 'postgresql'], postgres, random), rounds);
+}
+
+/** Faults that need their own connections to the server can't happen while it is down, nor two that use one dataset. */
+function mayCoincide(a: Fault, b: Fault): boolean {
+  return engineOf(a) !== engineOf(b) && engineOf(a) !== 'process' && engineOf(b) !== 'process';
+}
+
+function engineOf({ name }: Fault): string {
+  return name.slice(0, name.indexOf(':'));
+}
+
+async function runIn(arena: Arena, rounds: readonly (readonly Fault[])[]): Promise<CampaignResult> {
+  try {
+    arena.startLoad();
+    for (const round of rounds) {
+      await arena.answered(10);
+      await Promise.all(round.map((fault) => fault.run(arena).catch((error: unknown) => {
+        arena.log.problem(`"${fault.name}" itself failed: ${String(error)}`);
+      })));
+    }
+    await arena.finish();
+  } catch (error) {
+    arena.log.problem(`the campaign failed: ${error instanceof Error ? error.stack ?? error.message : String(error)}`);
+  } finally {
+    await arena.close();
+  }
+  return {
+    calls: arena.log.calls.length,
+    faults: rounds.flat().map(({ name }) => name),
+    problems: [...new Set(arena.log.problems)],
+  };
+}

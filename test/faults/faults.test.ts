@@ -1,0 +1,18 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { faults, runFault, runSeed } from './campaign.ts';
+import { FaultyPostgres } from './faulty-postgres.ts';
+
+let postgres: FaultyPostgres;
+beforeAll(async () => { postgres = await FaultyPostgres.start(); });
+afterAll(async () => { await postgres.stop(); });
+
+test.each(faults.map((fault) => [fault.name, fault] as const))('%s: what must hold, holds', async (_name, fault) => {
+  const { problems, calls } = await runFault(fault, postgres);
+  expect(problems).toEqual([]);
+  expect(calls).toBeGreaterThan(20);
+});
+
+test.each([1, 2, 3])('seed %i: faults mixed', async (seed) => {
+  const { problems, faults: happened } = await runSeed(seed, postgres);
+  expect({ happened, problems }).toEqual({ happened, problems: [] });
+});
