@@ -1,6 +1,6 @@
 import Database from 'better-sqlite3';
 import { digestResult } from '@changeover/compare';
-import { datasetFile, type Engine, engines, engineTitles, type StorageBackend } from 'changeover';
+import { datasetFile, type Engine, engines, engineTitles, type StorageApi } from 'changeover';
 import { type Figure, measureAdded, measureRatio } from './measure.ts';
 import { datasetNames, type Workbench } from './workbench.ts';
 
@@ -47,7 +47,7 @@ async function oneRead({ legacy, pooled }: Workbench, engine: Engine): Promise<F
 }
 
 async function tenReads({ legacy, pooled }: Workbench, engine: Engine): Promise<Figure[]> {
-  const all = (storage: StorageBackend): Promise<unknown> =>
+  const all = (storage: StorageApi): Promise<unknown> =>
     Promise.all(datasetNames.map((dataset) => storage.readTable(dataset, 'data')));
   return [await measureRatio({
     name: `${engineTitles[engine]}: ten concurrent reads of ten datasets, pooled / legacy`, target: engine === 'postgresql' ? 0.5 : 0.85,

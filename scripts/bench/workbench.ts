@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
-  createStaticStageSource, createStorageBridge, type Engine, engines, type StorageBackend, type StorageBridge, type StoreLocation,
+  createStaticStageSource, createStorageBridge, type Engine, engines, type StorageApi, type StorageBridge, type StoreLocation,
 } from 'changeover';
 import { createLegacyLeg, StorageBackend as LegacyStorage } from '@changeover/legacy';
 import { digestResult } from '@changeover/compare';
@@ -16,9 +16,9 @@ export const tableRows = 5_000;
 export interface Workbench extends AsyncDisposable {
   readonly location: StoreLocation;
   readonly bridge: StorageBridge;
-  legacy(engine: Engine): StorageBackend;
-  pooled(engine: Engine): StorageBackend;
-  routed(engine: Engine): StorageBackend;
+  legacy(engine: Engine): StorageApi;
+  pooled(engine: Engine): StorageApi;
+  routed(engine: Engine): StorageApi;
   readonly stages: ReturnType<typeof createStaticStageSource>;
 }
 
@@ -54,7 +54,7 @@ export async function openWorkbench(): Promise<Workbench> {
   return workbench;
 }
 
-async function fill(storage: StorageBackend): Promise<void> {
+async function fill(storage: StorageApi): Promise<void> {
   const rows = Array.from({ length: tableRows }, (_, id) => ({
     id, name: `name ${id}`, amount: id * 1.25, kind: id % 7, note: id % 3 === 0 ? null : `note of ${id}`, flag: id % 2,
   }));

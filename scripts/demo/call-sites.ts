@@ -57,9 +57,9 @@ export async function addEntry(engine: Engine, dataset: string, id: number, amou
 }
 
 export async function changeEntry(engine: Engine, dataset: string, id: number, by: number): Promise<number> {
-  const [first, second] = engine === 'postgresql' ? ['$1', '$2'] : ['?', '?'];
+  const [first, second] = engine === 'postgresql' ? ['$1', '$2'] as const : ['?', '?'] as const;
   return await StorageBackend.getInstance(engine).execute(dataset,
-    `UPDATE activity SET amount = amount + ${first ?? '?'} WHERE id = ${second ?? '?'}`, [by, id]);
+    `UPDATE activity SET amount = amount + ${first} WHERE id = ${second}`, [by, id]);
 }
 
 export async function addEntries(
@@ -72,8 +72,8 @@ export async function addEntries(
 export async function transfer(
   engine: Engine, dataset: string, from: number, to: number, amount: number, fail: boolean,
 ): Promise<void> {
-  const [first, second] = engine === 'postgresql' ? ['$1', '$2'] : ['?', '?'];
-  const sql = `UPDATE activity SET amount = amount + ${first ?? '?'} WHERE id = ${second ?? '?'}`;
+  const [first, second] = engine === 'postgresql' ? ['$1', '$2'] as const : ['?', '?'] as const;
+  const sql = `UPDATE activity SET amount = amount + ${first} WHERE id = ${second}`;
   await StorageBackend.getInstance(engine).transaction(dataset, async (transaction) => {
     await transaction.execute(sql, [-amount, from]);
     await transaction.execute(sql, [amount, to]);

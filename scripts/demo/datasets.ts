@@ -33,13 +33,13 @@ function typed(kind: ColumnKind, value: unknown): InputValue {
     case 'number':
       return Number.isFinite(Number(value)) ? Number(value) : null;
     case 'timestamp': {
-      const at = new Date(typeof value === 'number' ? value : `${String(value as string)}T00:00:00Z`);
+      const at = new Date(typeof value === 'number' ? value : `${value as string}T00:00:00Z`);
       return Number.isNaN(at.getTime()) ? null : at;
     }
     case 'boolean':
       return value === true;
     case 'text':
-      return String(value as string);
+      return value as string;
     case 'json':
       return value as InputValue;
   }

@@ -1,5 +1,5 @@
 import { digestResult } from '@changeover/compare';
-import { type Leg, type Row, StatementError, type StorageBackend, storageOperations } from 'changeover';
+import { type Leg, type Row, StatementError, type StorageApi, storageOperations } from 'changeover';
 
 /** What is wrong with one dataset on the pooled leg, and how the comparison must call it. */
 export interface PlantedDefect {
@@ -17,7 +17,7 @@ export const plantedDefects: readonly PlantedDefect[] = [
   { dataset: 'demo_gapminder', what: 'swaps a type', expectedClass: 'type', spoil: (rows) => changeFirst(rows, swapType) },
   {
     dataset: 'demo_countries', what: 'fails', expectedClass: 'error',
-    spoil: () => { throw new StatementError('planted: this read fails'); },
+    spoil: (): never => { throw new StatementError('planted: this read fails'); },
   },
 ];
 
@@ -36,7 +36,7 @@ function swapType(row: Row): Row {
 }
 
 /** Wraps a pooled leg so that its samples of the named datasets' own tables come out wrong, for callers and shadow alike. */
-export function withDefects(leg: Leg<StorageBackend>, defects: readonly PlantedDefect[]): Leg<StorageBackend> {
+export function withDefects(leg: Leg<StorageApi>, defects: readonly PlantedDefect[]): Leg<StorageApi> {
   const spoil = (operation: string, args: readonly unknown[], result: unknown): unknown => {
     const defect = defects.find(({ dataset }) => dataset === args[0]);
     return defect === undefined || operation !== 'readTable' || args[1] === 'activity' ? result : defect.spoil(result as Row[]);
@@ -62,7 +62,7 @@ export function withDefects(leg: Leg<StorageBackend>, defects: readonly PlantedD
       read: async (call) => spoil(call.operation, call.args, await shadow.read(call)),
       digest: async (call) => {
         if (!defects.some(({ dataset }) => dataset === call.args[0])) return await shadow.digest(call);
-        const definition = storageOperations[call.operation as keyof StorageBackend];
+        const definition = storageOperations[call.operation as keyof StorageApi];
         const result = spoil(call.operation, call.args, await shadow.read(call));
         return digestResult(result, definition.kind === 'read' ? (definition.result ?? 'value') : 'value');
       },

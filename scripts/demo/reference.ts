@@ -40,9 +40,9 @@ function plain(kind: ColumnKind, value: unknown): unknown {
     case 'boolean':
       return value === true || value === 1 || value === 1n;
     case 'timestamp':
-      return value instanceof Date ? value.toISOString() : instant(String(value as string));
+      return value instanceof Date ? value.toISOString() : instant(value as string);
     case 'text':
-      return String(value as string);
+      return value;
     case 'json':
       return sorted(typeof value === 'string' ? JSON.parse(value) : value);
   }

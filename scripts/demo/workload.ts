@@ -56,7 +56,7 @@ export class Caller {
       if (choice < 62) await this.#read(choice);
       else await this.#write(choice);
     } catch (error) {
-      this.#fail(`${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`);
+      this.#fail(error instanceof Error ? `${error.name}: ${error.message}` : String(error));
     }
     this.calls += 1;
   }

@@ -1,4 +1,5 @@
 export * from '@changeover/core';
+export type { StorageBackend as StorageApi } from '@changeover/core';
 export {
   BackendRouter, type BackendRouterOptions, createLogger, createStaticStageSource, Guardrail, type GuardrailOptions,
   type Hold, type Logger, openFileStageSource, openRecorder, openServerStageSource, type Recorder, type ReportData,
@@ -8,3 +9,4 @@ export { StorageBackendFactory, type StorageBackendFactoryOptions } from '@chang
 export { type StorageBridgeOptions } from './bridge-options.ts';
 export { StorageBackend } from './storage-backend.ts';
 export { createStorageBridge, type StorageBridge } from './storage-bridge.ts';
+export * from './report/index.ts';
