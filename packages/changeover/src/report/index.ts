@@ -1,0 +1,5 @@
+export { defaultGates, figureNames, type Consequence, type FigureName, type GateDefinition, type GateScope } from './default-gates.ts';
+export type { JsonReport, JsonStageLine } from './json-report.ts';
+export { renderReport } from './render-report.ts';
+export { reportFormats, type DataCheck, type Report, type ReportFormat } from './report.ts';
+export { decideVerdict, decisions, type Decision, type EngineVerdict, type GateOutcome, type ReportVerdict } from './verdict.ts';

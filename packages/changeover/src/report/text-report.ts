@@ -1,0 +1,81 @@
+import { coverageOf } from './coverage.ts';
+import { gateCondition, gatePlace, gateValue } from './gate-text.ts';
+import { countText, engineTitle, shareText, timeText, visibleText } from './plain-text.ts';
+import { type Report, titleOf } from './report.ts';
+import { stageColumns, stageLines } from './stage-lines.ts';
+import { textTable } from './text-table.ts';
+import type { ReportVerdict } from './verdict.ts';
+
+const mostGroups = 20;
+const mostGates = 60;
+
+/** For a terminal: no colour and no control character, so that it can be kept in a file as well. */
+export function textReport(report: Report, verdict: ReportVerdict): string {
+  const blocks = [
+    [`${visibleText(titleOf(report))}, ${timeText(report.data.generatedAt)}`, '', `${verdict.decision}: ${visibleText(verdict.reason)}`,
+      ...verdict.engines.map(({ engine, decision, reason }) => `  ${engineTitle(engine)}: ${decision}. ${visibleText(reason)}`)],
+    stageBlock(report), gateBlock(verdict), coverageBlock(report), mismatchBlock(report), dataBlock(report),
+    report.data.notes.length === 0 ? [] : ['What is missing', ...report.data.notes.map((note) => `  ${visibleText(note)}`)],
+  ];
+  return `${blocks.filter((lines) => lines.length > 0).map((lines) => lines.join('\n')).join('\n\n')}\n`;
+}
+
+function stageBlock({ data }: Report): string[] {
+  const lines = stageLines(data);
+  if (lines.length === 0) return ['There were no calls.'];
+  return textTable(stageColumns.map(({ title }, at) => ({ title, numeric: at > 1 })),
+    lines.map((totals) => stageColumns.map(({ text }) => text(totals))));
+}
+
+function gateBlock({ gates }: ReportVerdict): string[] {
+  const open = gates.filter(({ outcome }) => outcome !== 'pass');
+  const held = `${countText(gates.length - open.length)} of ${countText(gates.length)} gates hold`;
+  if (open.length === 0) return [held];
+  return [`${held}. These don't:`, ...textTable(
+    [{ title: 'where' }, { title: 'gate' }, { title: 'value', numeric: true }, { title: 'threshold', numeric: true },
+      { title: 'n', numeric: true }, { title: 'outcome' }, { title: 'why' }],
+    open.slice(0, mostGates).map((gate) => [gatePlace(gate), gate.expression, gateValue(gate), gateCondition(gate), countText(gate.n),
+      gate.outcome, gate.reason ?? '']),
+  ), ...leftOut(open.length - mostGates, 'gates')];
+}
+
+function coverageBlock({ data }: Report): string[] {
+  if (data.byBackend.length === 0) return [];
+  return ['Coverage', ...textTable(
+    [{ title: 'engine' }, ...['eligible', 'sampled', 'compared', 'of eligible', 'shed', 'in flight'].map((title) => ({ title, numeric: true })),
+      { title: 'shed by reason' }],
+    data.byBackend.map((totals) => {
+      const { eligible, sampled, compared, shed, inFlight } = coverageOf(totals);
+      return [engineTitle(totals.backend), countText(eligible), countText(sampled), countText(compared),
+        eligible === 0 ? '–' : shareText(compared / eligible), countText(totals.shed), countText(inFlight),
+        shed.map(({ reason, count }) => `${reason} ${countText(count)}`).join(', ')];
+    }))];
+}
+
+function mismatchBlock({ data }: Report): string[] {
+  const groups = data.sampleGroups.filter(({ verdict }) => verdict === 'mismatch');
+  if (groups.length === 0) return [];
+  return ['Mismatches', ...textTable(
+    [{ title: 'engine' }, { title: 'operation' }, { title: 'class' }, { title: 'count', numeric: true }, { title: 'first seen' },
+      { title: 'last seen' }, { title: 'a sample' }],
+    groups.slice(0, mostGroups).map(({ backend, operation, class: kind, count, firstAt, lastAt, samples: [sample] }) => [
+      engineTitle(backend), operation, kind ?? '–', countText(count), timeText(firstAt), timeText(lastAt),
+      sample === undefined ? '–' : visibleText(`${sample.dataset}: ${sample.summary}`, 120)]),
+  ), ...leftOut(groups.length - mostGroups, 'reasons')];
+}
+
+function dataBlock({ dataChecks = [] }: Report): string[] {
+  if (dataChecks.length === 0) return [];
+  const failed = dataChecks.filter(({ ok }) => !ok);
+  const line = `Data checks: ${countText(dataChecks.length - failed.length)} of ${countText(dataChecks.length)} tables are as expected`;
+  if (failed.length === 0) return [line];
+  return [line, ...textTable(
+    [{ title: 'engine' }, { title: 'dataset' }, { title: 'table' }, { title: 'rows', numeric: true }, { title: 'expected' }, { title: 'found' }],
+    failed.slice(0, mostGates).map(({ engine, dataset, table, rows, expected, found }) =>
+      [engineTitle(engine), dataset, table, countText(rows), expected, found]),
+  ), ...leftOut(failed.length - mostGates, 'tables')];
+}
+
+function leftOut(count: number, what: string): string[] {
+  return count > 0 ? [`  ${countText(count)} more ${what} are in the JSON report.`] : [];
+}
