@@ -66,7 +66,7 @@ export function within<Value>(work: Promise<Value>, limit: CallLimit, clock: Clo
       () => { giveUp(deadlineError(how.unapplied, how.fields)); },
     );
     signal?.addEventListener('abort', onAbort, { once: true });
-    work.then((value) => { if (end()) resolve(value); }, (error: unknown) => { if (end()) reject(error as Error); });
+    work.then((value) => { if (end()) resolve(value); }, (error: unknown) => { if (end()) reject(error); });
   });
 }
 

@@ -64,7 +64,7 @@ export class PooledEngine {
     try {
       answer = this.#run(dataset, job, callLimit(options, this.#callTimeoutMs, startedMs));
     } catch (error) {
-      answer = Promise.reject(error as Error);
+      answer = Promise.reject(error);
     }
     if (metrics === silentMetrics) return answer;
     const ended = (code: string | undefined): void => {
@@ -123,7 +123,7 @@ export class PooledEngine {
     switch (operation) {
       case 'listDatasets': return await this.#store.list();
       case 'datasetExists': return await this.#ungated(dataset, () => this.#store.exists(dataset));
-      case 'createDataset': return await this.#ungated(dataset, () => this.#store.create(dataset));
+      case 'createDataset': { await this.#ungated(dataset, () => this.#store.create(dataset)); return; }
       case 'dropDataset':
         if (this.#joined(dataset) !== undefined) {
           throw new InvalidArgumentError('A dataset can not be dropped inside a transaction on it.', {
@@ -190,7 +190,7 @@ export class PooledEngine {
       const done = this.#datasets.get(dataset)?.tryInline(job);
       return done === undefined ? undefined : Promise.resolve(done.value);
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
   }
 

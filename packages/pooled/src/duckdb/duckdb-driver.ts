@@ -28,7 +28,9 @@ export class DuckdbDriver implements EngineDriver {
   }
 
   open(dataset: string, onEmpty: () => void): PooledDataset {
-    return buildDataset(this.setting, dataset, { source: this.#source(dataset) }, onEmpty);
+    // Writes take turns: DuckDB gives up one of two that meet on a row, which the legacy API, with its one connection,
+    // never did to a caller.
+    return buildDataset(this.setting, dataset, { source: this.#source(dataset), writers: 1 }, onEmpty);
   }
 
   #source(dataset: string): ResourceSource<PooledSession> {

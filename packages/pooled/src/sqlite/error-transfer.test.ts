@@ -13,7 +13,7 @@ describe('an error that crosses between threads', () => {
     new ConnectionError('lost', { engine: 'sqlite', dataset: 'd', operation: 'query' }), new StorageError('SPECIAL', 'special'),
   ])('%o stays what it is', (error) => {
     const arrived = errorFromData(structuredClone(errorData(error)));
-    expect(arrived).toBeInstanceOf(error.constructor as typeof StorageError);
+    expect(arrived).toBeInstanceOf(error.constructor);
     expect(arrived).toBeInstanceOf(StorageError);
     const { name, code, message, engine, dataset, table, operation, retryable } = error;
     expect(arrived).toMatchObject({ name, code, message, engine, dataset, table, operation, retryable });
