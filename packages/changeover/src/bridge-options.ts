@@ -23,6 +23,9 @@ export interface StorageBridgeOptions {
   /** Default: a logger to standard error at level `warn`, redacted; `CHANGEOVER_LOG` sets another level. */
   readonly logger?: Logger | undefined;
   readonly guardrail?: GuardrailOptions | undefined;
+  /** True lets the ledger decide over steps forward too: one stage at a time, as it finds it safe to write. Holds that
+   * are in the ledger (a rollback, a guardrail's breach) are obeyed in either case. Default: false. */
+  readonly ledger?: boolean | undefined;
   readonly shadowQueue?: ShadowQueueOptions | undefined;
   readonly pools?: StorageBackendFactoryOptions['pools'];
   /** Wraps the pooled leg of each engine: for tests that plant faults. */
@@ -44,7 +47,7 @@ type TextOption = 'basePath' | 'databaseUrl' | 'flagsFile' | 'unleashUrl' | 'unl
 
 const known: ReadonlySet<string> = new Set<keyof StorageBridgeOptions>([
   'basePath', 'databaseUrl', 'flagsFile', 'unleashUrl', 'unleashToken', 'storePath', 'stages', 'logger', 'guardrail',
-  'shadowQueue', 'pools', 'decoratePooledLeg',
+  'ledger', 'shadowQueue', 'pools', 'decoratePooledLeg',
 ]);
 
 /**
@@ -70,6 +73,9 @@ export function parseBridgeOptions(
     }
     return value;
   };
+  if (options.ledger !== undefined && typeof options.ledger !== 'boolean') {
+    throw new InvalidArgumentError('Option ledger must be true or false.');
+  }
   const level = env['CHANGEOVER_LOG'] ?? 'warn';
   const logLevel = logLevels.find((known) => known === level);
   if (logLevel === undefined) {

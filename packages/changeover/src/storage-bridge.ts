@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import {
@@ -6,8 +7,8 @@ import {
 } from '@changeover/core';
 import { StorageBackendFactory } from '@changeover/pooled';
 import {
-  BackendRouter, createLogger, Guardrail, type Logger, openFileStageSource, openRecorder,
-  openServerStageSource, type Recorder, type StageSource,
+  BackendRouter, createLogger, Guardrail, Ledger, type Logger, openFileStageSource, openRecorder,
+  openServerStageSource, type Recorder, SqliteLedgerStore, type StageSource, withHolds, withLedger,
 } from '@changeover/router';
 import { type ParsedBridgeOptions, parseBridgeOptions, type StorageBridgeOptions } from './bridge-options.ts';
 import { openLegacyLeg } from './legacy-leg.ts';
@@ -19,6 +20,8 @@ export interface StorageBridge extends AsyncDisposable {
   readonly factory: StorageBackendFactory;
   readonly recorder: Recorder;
   readonly guardrail: Guardrail;
+  /** What is held back and why, shared with every process that uses the same store. */
+  readonly ledger: Ledger;
   /** Resolves when no comparison runs or waits. */
   idle(): Promise<void>;
   /** Ends comparisons, closes both legs' connections within `deadlineMs` (default 5,000), stores the counts. Idempotent. */
@@ -34,6 +37,7 @@ class StorageBridgeOver implements StorageBridge {
   readonly factory: StorageBackendFactory;
   readonly recorder: Recorder;
   readonly guardrail: Guardrail;
+  readonly ledger: Ledger;
   readonly #options: ParsedBridgeOptions;
   readonly #logger: Logger;
   readonly #routers = new Map<Engine, BackendRouter<StorageBackend>>();
@@ -45,7 +49,10 @@ class StorageBridgeOver implements StorageBridge {
     const logger = options.logger ?? createLogger({ level: options.logLevel });
     this.#logger = logger;
     const source = options.stages ?? openStageSource(options, logger);
-    this.guardrail = new Guardrail(source, systemClock, logger, options.guardrail);
+    prepareStoreFolder(options, logger);
+    this.ledger = new Ledger({ store: new SqliteLedgerStore(options.storePath), logger });
+    const decided = (options.ledger === true ? withLedger : withHolds)(source, this.ledger);
+    this.guardrail = new Guardrail(decided, systemClock, logger, options.guardrail, this.ledger);
     this.recorder = openRecorder({
       path: options.storePath, run: `${hostname()}-${String(process.pid)}-${randomUUID().slice(0, 8)}`, logger,
     });
@@ -100,6 +107,7 @@ class StorageBridgeOver implements StorageBridge {
     for (const router of this.#routers.values()) router.close();
     await Promise.all([this.factory.close({ deadlineMs }), this.#closeLegacy(deadlineMs)]);
     await this.guardrail.close();
+    await this.ledger.close();
     this.recorder.close();
   }
 
@@ -110,6 +118,17 @@ class StorageBridgeOver implements StorageBridge {
     const closed = Promise.allSettled(this.#legacyLegs.map((leg) => leg.api.closeConnections()));
     await Promise.race([closed, over]);
     timer.cancel();
+  }
+}
+
+/** The default store's own folder. Any other folder is its owner's to make: a mistyped one must not come to be. */
+function prepareStoreFolder({ location, storePath }: ParsedBridgeOptions, logger: Logger): void {
+  const folder = join(location.basePath, '.changeover');
+  if (dirname(storePath) !== folder) return;
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    logger.warn({ folder, err: error }, 'the folder of the comparison store can not be made');
   }
 }
 

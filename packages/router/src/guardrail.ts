@@ -1,5 +1,6 @@
 import { earlierStage, type Clock } from '@changeover/core';
 import type { StageContext, StageDecision, StageSource, FlagStatus } from './flags/stage-source.ts';
+import type { Ledger } from './ledger/ledger.ts';
 import type { Logger } from './log.ts';
 
 /** What puts a dataset back. */
@@ -36,11 +37,17 @@ export class Guardrail implements StageSource {
   readonly #maxMismatches: number;
   readonly #windowMs: number;
   readonly #mode: 'act' | 'report';
+  readonly #ledger: Ledger | undefined;
   readonly #holds = new Map<string, Hold>();
   readonly #breaches = new Map<string, number[]>();
   readonly #listeners = new Set<() => void>();
 
-  constructor(source: StageSource, clock: Clock, logger: Logger, options: GuardrailOptions = {}) {
+  /** @param ledger keeps the holds where other processes see them; `source` must obey it. Default: holds are this
+   * process's own. */
+  constructor(
+    source: StageSource, clock: Clock, logger: Logger, options: GuardrailOptions = {}, ledger?: Ledger,
+  ) {
+    this.#ledger = ledger;
     this.#source = source;
     this.#clock = clock;
     this.#logger = logger;
@@ -60,7 +67,7 @@ export class Guardrail implements StageSource {
   mismatch(backend: string, dataset: string, summary: string): void {
     if (this.#maxMismatches === 0) return;
     const name = key(backend, dataset);
-    if (this.#holds.has(name)) return;
+    if (this.#isHeld(backend, dataset)) return;
     const now = this.#clock.monotonicMs();
     const recent = (this.#breaches.get(name) ?? []).filter((at) => now - at < this.#windowMs);
     recent.push(now);
@@ -68,14 +75,20 @@ export class Guardrail implements StageSource {
     this.#breaches.set(name, recent.slice(-this.#maxMismatches));
     if (recent.length < this.#maxMismatches) return;
     const reason = `${String(recent.length)} confirmed mismatch(es), the last: ${summary}`;
-    if (this.#mode === 'act') this.hold(backend, dataset, reason);
-    else this.#logger.warn({ backend, dataset, reason }, 'a guardrail was breached; it only reports, nothing was moved');
+    if (this.#mode === 'act') {
+      // After it is resumed, by whichever process, counting begins anew.
+      this.#breaches.delete(name);
+      this.hold(backend, dataset, reason);
+    } else this.#logger.warn({ backend, dataset, reason }, 'a guardrail was breached; it only reports, nothing was moved');
   }
 
-  /** Puts a dataset back to `legacy`; the empty name stands for all datasets of the backend. */
+  /** Puts a dataset back to `legacy`; the empty name stands for all datasets of the backend. With a ledger, in every
+   * process that shares it; there within its review interval. */
   hold(backend: string, dataset: string, reason: string): void {
-    const target = this.#holds.size >= maxHolds ? '' : dataset;
-    this.#holds.set(key(backend, target), { backend, dataset: target, reason, at: this.#clock.wallMs() });
+    const target = this.holds.length >= maxHolds ? '' : dataset;
+    if (this.#ledger === undefined) {
+      this.#holds.set(key(backend, target), { backend, dataset: target, reason, at: this.#clock.wallMs() });
+    } else this.#ledger.hold(backend, target, { who: 'guardrail', reason });
     this.#logger.error({ backend, dataset: target, reason }, 'moved back to legacy, and stays there until it is resumed');
     this.#notify();
   }
@@ -83,7 +96,8 @@ export class Guardrail implements StageSource {
   /** Ends a hold. False where there was none. */
   resume(backend: string, dataset: string): boolean {
     const name = key(backend, dataset);
-    const held = this.#holds.delete(name);
+    const held = this.#ledger?.resume(backend, dataset, { who: 'application', reason: 'resumed by the application' })
+      ?? this.#holds.delete(name);
     this.#breaches.delete(name);
     if (held) {
       this.#logger.info({ backend, dataset }, 'resumed: the flags decide again');
@@ -94,7 +108,11 @@ export class Guardrail implements StageSource {
 
   /** What is held, oldest first. */
   get holds(): readonly Hold[] {
-    return [...this.#holds.values()];
+    return this.#ledger?.holds ?? [...this.#holds.values()];
+  }
+
+  #isHeld(backend: string, dataset: string): boolean {
+    return this.#ledger?.state(backend, dataset).held ?? this.#holds.has(key(backend, dataset));
   }
 
   subscribe(listener: () => void): () => void {

@@ -1,9 +1,16 @@
 export { BackendRouter, type BackendRouterOptions } from './backend-router.ts';
 export * from './flags/file-stage-source.ts';
+export { checkFlags, type FlagProblem, killSwitchFlag, stageFlag } from './flags/flags-document.ts';
 export * from './flags/server-stage-source.ts';
 export * from './flags/stage-source.ts';
 export * from './flags/static-stage-source.ts';
 export { Guardrail, type GuardrailOptions, type Hold } from './guardrail.ts';
+export * from './ledger/ledger.ts';
+export * from './ledger/ledger-store.ts';
+export * from './ledger/postgres-ledger-store.ts';
+export * from './ledger/sqlite-ledger-store.ts';
+export * from './ledger/with-holds.ts';
+export * from './ledger/with-ledger.ts';
 export * from './log.ts';
 export { Cell, type Verdict } from './recorder/cell.ts';
 export * from './recorder/open-recorder.ts';

@@ -45,10 +45,25 @@ export interface LedgerState {
   readonly why: string;
 }
 
+/** A dataset that stays back until a person resumes it. */
+export interface LedgerHold {
+  readonly backend: string;
+  /** The empty string stands for all datasets of the backend. */
+  readonly dataset: string;
+  readonly stage: Stage;
+  readonly reason: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
 interface Entry {
+  readonly backend: string;
+  readonly dataset: string;
   stage: Stage;
   held: boolean;
   reason: string;
+  /** When it was moved or held, by the wall clock of whoever did it. */
+  at: number;
   /** The last line that is known of; 0 where there is none. */
   sequence: number;
   /** What holds here already and is not in the store yet: only ever a step back, a hold or a resumption. */
@@ -167,6 +182,12 @@ export class Ledger {
     return true;
   }
 
+  /** What is held, oldest first. */
+  get holds(): readonly LedgerHold[] {
+    return [...this.#entries.values()].filter(({ held }) => held).sort((a, b) => a.at - b.at)
+      .map(({ backend, dataset, stage, reason, at }) => ({ backend, dataset, stage, reason, at }));
+  }
+
   /** All lines, oldest first.
    *
    * @throws the store's error. */
@@ -269,6 +290,7 @@ export class Ledger {
       entry.stage = line.to;
       entry.held = line.held;
       entry.reason = line.reason;
+      entry.at = line.at;
       entry.waits = '';
     }
     if (changed) this.#listeners.notify();
@@ -278,7 +300,8 @@ export class Ledger {
     const entry = this.#entry(backend, dataset);
     const { who, reason } = author;
     const from = entry.unwritten?.from ?? entry.stage;
-    entry.unwritten = { at: this.#clock.wallMs(), backend, dataset, from, to, held, who, reason, revision };
+    entry.at = this.#clock.wallMs();
+    entry.unwritten = { at: entry.at, backend, dataset, from, to, held, who, reason, revision };
     entry.stage = to;
     entry.held = held;
     entry.reason = reason;
@@ -371,9 +394,10 @@ export class Ledger {
       entry.unwritten = { ...entry.unwritten, from: line.to };
       return false;
     }
-    const { backend, dataset, from, to, reason, revision } = line;
+    const { at, backend, dataset, from, to, reason, revision } = line;
     entry.stage = to;
     entry.reason = reason;
+    entry.at = at;
     entry.movedMs = this.#clock.monotonicMs();
     entry.waits = to === wanted ? '' : `on its way to ${wanted}`;
     this.#logger.info({ backend, dataset, from, to, reason, revision }, 'stepped forward');
@@ -394,7 +418,7 @@ export class Ledger {
     let entry = this.#entries.get(name);
     if (entry === undefined) {
       entry = {
-        stage: dataset === wholeBackend ? 'pooled' : 'legacy', held: false, reason: '', sequence: 0,
+        backend, dataset, stage: dataset === wholeBackend ? 'pooled' : 'legacy', held: false, reason: '', at: 0, sequence: 0,
         unwritten: undefined, movedMs: -Infinity, waits: '',
       };
       this.#entries.set(name, entry);
