@@ -10,3 +10,5 @@ export { type StorageBridgeOptions } from './bridge-options.ts';
 export { StorageBackend } from './storage-backend.ts';
 export { createStorageBridge, type StorageBridge } from './storage-bridge.ts';
 export * from './report/index.ts';
+export { renderReport } from './report/render-report.ts';
+export { type Report, type ReportFormat, reportFormats } from './report/report.ts';
