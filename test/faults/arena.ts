@@ -126,7 +126,7 @@ export class Arena {
       const { rows } = await this.factory.createBackend(dataset, engine)
         .query('SELECT DISTINCT owner FROM log', [], { deadlineMs });
       for (const { owner } of rows) {
-        if (owner !== dataset) this.log.problem(`a read of ${dataset} on ${engine} saw a row of ${String(owner)}`);
+        if (owner !== dataset) this.log.problem(`a read of ${dataset} on ${engine} saw a row of another's: ${JSON.stringify(owner)}`);
       }
     });
   }
@@ -217,7 +217,7 @@ export class Arena {
         this.factory.createBackend(dataset, engine).query('SELECT count(*) AS c FROM log', [], { deadlineMs: callDeadlineMs }));
       if (error === undefined) return;
     } while (performance.now() < byMs);
-    this.log.problem(`${engine} was not back ${recoveryMs} ms after the fault: ${String(error)}`);
+    this.log.problem(`${engine} was not back ${recoveryMs} ms after the fault: ${(error as Error).message}`);
   }
 
   async #calmBy(byMs: number): Promise<boolean> {

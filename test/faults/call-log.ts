@@ -39,7 +39,7 @@ export class CallLog {
     call.code = error === undefined ? undefined : codeOf(error);
     call.told = error === undefined ? 'done' : toldBy(error);
     if (error !== undefined && call.code === undefined) {
-      this.problem(`${call.operation} on ${call.engine} failed with an error that is not of the family: ${String(error)}`);
+      this.problem(`${call.operation} on ${call.engine} failed with an error that is not of the family: ${error instanceof Error ? error.stack ?? error.message : typeof error}`);
     }
   }
 

@@ -80,7 +80,7 @@ export const postgresqlFaults: readonly Fault[] = [
       const failed = (await Promise.all([cross(1, 2), cross(2, 1)])).filter((error) => error !== undefined);
       const { rows } = await backend.query('SELECT sum(n) AS s FROM pair');
       if (failed.length !== 1 || Number(rows[0]?.['s']) !== 2) {
-        arena.log.problem(`of two transactions in a deadlock ${failed.length} failed, and n is ${String(rows[0]?.['s'])}`);
+        arena.log.problem(`of two transactions in a deadlock ${failed.length} failed, and n is ${Number(rows[0]?.['s'])}`);
       }
     },
   },

@@ -14,6 +14,8 @@ interface Pair {
 /** A TCP proxy before a real server, for faults that only a network can make. */
 export class TcpProxy {
   mode: ProxyMode = 'pass';
+  /** Asked of each piece of data before the mode is: what is not passed on is lost. */
+  intercept: ((bytes: Buffer, fromServer: boolean) => 'pass' | 'lose') | undefined;
   /** Connections taken so far. */
   accepted = 0;
   readonly #listener: Server;
@@ -85,6 +87,7 @@ export class TcpProxy {
 
   #pipe(from: Socket, to: Socket, fromServer: boolean): void {
     from.on('data', (bytes) => {
+      if (this.intercept?.(bytes, fromServer) === 'lose') return;
       if (this.mode === 'blackHole' || (this.mode === 'halfOpen' && fromServer)) return;
       if (this.mode === 'trickle') this.#trickle(to, bytes);
       else if (to.writable) to.write(bytes);

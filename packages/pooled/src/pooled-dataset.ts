@@ -148,8 +148,15 @@ export class PooledDataset {
    *
    * @param releaseOnFailure whether the lease ends when the job fails. */
   async runOn(lease: Lease<PooledSession>, job: Job, limit: CallLimit, releaseOnFailure: boolean): Promise<unknown> {
-    return await this.#called(() =>
-      this.#limited(lease, lease.resource.run(job), limit, !isWriting(job), nameOf(job), releaseOnFailure));
+    return await this.#called(async () => {
+      try {
+        checkLimit(limit, this.#parts.clock.monotonicMs(), this.fields(nameOf(job)));
+      } catch (error) {
+        if (releaseOnFailure) lease.release();
+        throw error;
+      }
+      return await this.#limited(lease, lease.resource.run(job), limit, !isWriting(job), nameOf(job), releaseOnFailure);
+    });
   }
 
   async #limited<Value>(
@@ -162,21 +169,21 @@ export class PooledDataset {
   ): Promise<Value> {
     const session = lease.resource;
     const ended = lease.running();
-    let givenUp = false;
+    const state = { givenUp: false };
     try {
       return await within(work, limit, this.#parts.clock, {
         unapplied,
         fields: this.fields(operation),
         onGiveUp: () => {
-          givenUp = true;
+          state.givenUp = true;
           this.#abandon(lease, session, work, ended);
         },
       });
     } catch (error) {
-      if (!givenUp && releaseOnFailure) lease.release();
+      if (!state.givenUp && releaseOnFailure) lease.release();
       throw error;
     } finally {
-      if (!givenUp) ended();
+      if (!state.givenUp) ended();
     }
   }
 
@@ -287,6 +294,7 @@ export class PooledDataset {
         return await this.#throughBreaker(() => attempt(outcome), operation);
       } catch (error) {
         const action = this.#action(error, kind, outcome);
+        this.#retireAfter(error, outcome);
         const untilMs = Math.min(limit.atMs, startedMs + lockWaitMs);
         const again = action === 'wait'
           ? clock.monotonicMs() < untilMs
@@ -297,6 +305,14 @@ export class PooledDataset {
           : backoffMs(failures, 10, 200, this.#parts.random), limit, operation);
       }
     }
+  }
+
+  /** A connection lost in use says that the others to the same server are worth nothing either; so does an instance of
+   * DuckDB that has given itself up, for the connections to it. SQLite's have nothing in common but a file. */
+  #retireAfter(error: unknown, { session }: Outcome): void {
+    const fatal = { sqlite: undefined, duckdb: 'corrupt', postgresql: 'connection' }[this.engine];
+    if (session === undefined || fatal === undefined || failureClass(this.engine, error) !== fatal) return;
+    for (const pool of this.#pools()) pool.retireAll();
   }
 
   #action(error: unknown, kind: WorkKind, outcome: Outcome): ReturnType<typeof retryAction> {

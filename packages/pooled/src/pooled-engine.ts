@@ -33,7 +33,7 @@ export class PooledEngine {
   readonly #store: DatasetStore;
   readonly #others: (dataset: string) => Promise<void>;
   #transactions = 0;
-  #closed = false;
+  #open = true;
 
   /**
    * @param callTimeoutMs of a call that brings no deadline; 0 for none.
@@ -118,7 +118,7 @@ export class PooledEngine {
 
   /** Runs an operation on the datasets themselves. */
   async manage(operation: StoreOperation, dataset: string, options?: CallOptions): Promise<unknown> {
-    if (this.#closed) throw this.#closedError();
+    if (!this.#open) throw this.#closedError();
     checkLimit(callLimit(options, 0, this.#driver.setting.clock.monotonicMs()), 0, { engine: this.engine, dataset, operation });
     switch (operation) {
       case 'listDatasets': return await this.#store.list();
@@ -169,9 +169,14 @@ export class PooledEngine {
     return [...this.#datasets.keys()].filter((dataset) => dataset !== '');
   }
 
+  /** Whether it takes no more calls. */
+  get closed(): boolean {
+    return !this.#open;
+  }
+
   /** Takes no more calls and closes everything within `deadlineMs`. */
   async close(deadlineMs: number): Promise<void> {
-    this.#closed = true;
+    this.#open = false;
     await Promise.all([...this.#datasets.values()].map((pools) => pools.close(deadlineMs)));
     this.#datasets.clear();
   }
@@ -185,7 +190,7 @@ export class PooledEngine {
 
   /** The answer of a read that is done on the spot; undefined where it isn't one. */
   #inline(dataset: string, job: OperationJob): Promise<unknown> | undefined {
-    if (this.#closed || this.#gates.size > 0 || this.#joined(dataset) !== undefined) return undefined;
+    if (!this.#open || this.#gates.size > 0 || this.#joined(dataset) !== undefined) return undefined;
     try {
       const done = this.#datasets.get(dataset)?.tryInline(job);
       return done === undefined ? undefined : Promise.resolve(done.value);
@@ -212,12 +217,12 @@ export class PooledEngine {
   async #pooled<Value>(dataset: string, work: (pools: PooledDataset) => Promise<Value>): Promise<Value> {
     for (;;) {
       while (this.#gates.has(dataset)) await this.#gates.get(dataset);
-      if (this.#closed) throw this.#closedError();
+      if (!this.#open) throw this.#closedError();
       try {
         return await work(this.#poolsOf(dataset));
       } catch (error) {
         // It waited for a connection of pools that were closed to be opened again: nothing of it was run.
-        if (!(error instanceof PoolClosedError) || this.#closed) throw error;
+        if (!(error instanceof PoolClosedError) || this.closed) throw error;
       }
     }
   }

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -135,6 +136,40 @@ describe.each(engines)('%s', (engine) => {
       await expect(storage.transaction(name, 5 as unknown as () => void)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
     });
 
+    test('in which a statement was given up is rolled back, whatever its function makes of that', async () => {
+      const storage = openFactory().storage(engine);
+      const factory = openFactory();
+      const controller = new AbortController();
+      const name = await createDataset(storage, engine);
+      await storage.writeTable(name, 't', tenRows);
+      const told: unknown[] = [];
+      const result = factory.createBackend(name, engine).transaction(async (transaction) => {
+        await transaction.execute('DELETE FROM t WHERE id < 5');
+        systemClock.after(20, () => { controller.abort(); });
+        for (let call = 0; call < 2; call += 1) {
+          await transaction.query(slowQueries[engine]).catch((error: unknown) => { told.push((error as { code?: unknown }).code); });
+        }
+        return 'done';
+      }, { signal: controller.signal });
+      await expect(result).rejects.toMatchObject({ code: 'ABORTED', retryable: true });
+      expect(told).toEqual(['ABORTED', 'ABORTED']);
+      await factory.close();
+      expect((await storage.readTable(name, 't')).length).toBe(10);
+    });
+
+    test('whose caller\'s signal is aborted between two statements is rolled back', async () => {
+      const factory = openFactory();
+      const name = await createDataset(factory.storage(engine), engine);
+      const backend = factory.createBackend(name, engine);
+      await backend.writeTable('t', tenRows);
+      const controller = new AbortController();
+      await expect(backend.transaction(async (transaction) => {
+        await transaction.execute('DELETE FROM t');
+        controller.abort();
+      }, { signal: controller.signal })).rejects.toMatchObject({ code: 'ABORTED' });
+      expect((await backend.readTable('t')).length).toBe(10);
+    });
+
     test('of one dataset does not hold up another', async () => {
       const storage = openFactory().storage(engine);
       const [held, free] = [await createDataset(storage, engine), await createDataset(storage, engine)];
@@ -167,11 +202,9 @@ describe.each(engines)('%s', (engine) => {
     const storage = factory.storage(engine);
     const name = await createDataset(storage, engine);
     await storage.writeTable(name, 't', tenRows);
+    const outside = new AsyncResource('outside of the transaction');
     await storage.transaction(name, async () => {
-      const outside = new StorageBackendCalls(storage, name);
-      const calls = await outside.writeMany(6);
-      expect(calls.refused).toBe(4);
-      expect(calls.codes).toEqual(['POOL_EXHAUSTED']);
+      expect(await writeFromOutside(outside, storage, name, 6)).toEqual(Array(4).fill('POOL_EXHAUSTED'));
     });
   });
 
@@ -310,35 +343,15 @@ const slowQueries: Readonly<Record<Engine, string>> = {
   postgresql: 'SELECT pg_sleep(5)',
 };
 
-/** Calls from outside of a transaction that is under way. */
-class StorageBackendCalls {
-  readonly #storage: StorageBackend;
-  readonly #dataset: string;
-
-  constructor(storage: StorageBackend, dataset: string) {
-    this.#storage = storage;
-    this.#dataset = dataset;
-  }
-
-  /** How many of `count` writes made at once are refused at once; the others are left to be answered later. */
-  async writeMany(count: number): Promise<{ refused: number; codes: string[] }> {
-    const codes: string[] = [];
-    // A transaction's calls belong to it: these must not.
-    const { AsyncResource } = await import('node:async_hooks');
-    const outside = outsideResource ?? new AsyncResource('test');
-    outside.runInAsyncScope(() => {
-      for (let call = 0; call < count; call += 1) {
-        this.#storage.execute(this.#dataset, 'UPDATE t SET id = id WHERE id = 1')
-          .catch((error: unknown) => { codes.push(String((error as { code?: unknown }).code)); });
-      }
-    });
-    for (let turn = 0; turn < 5; turn += 1) await new Promise<void>((resolve) => { setImmediate(resolve); });
-    return { refused: codes.length, codes: [...new Set(codes)] };
-  }
+/** Makes writes at once from outside of a transaction that is under way, where a call would take part in it. */
+async function writeFromOutside(outside: AsyncResource, storage: StorageBackend, dataset: string, count: number): Promise<string[]> {
+  const codes: string[] = [];
+  outside.runInAsyncScope(() => {
+    for (let call = 0; call < count; call += 1) {
+      storage.execute(dataset, 'UPDATE t SET id = id WHERE id = 1')
+        .catch((error: unknown) => { codes.push(String((error as { code?: unknown }).code)); });
+    }
+  });
+  for (let turn = 0; turn < 5; turn += 1) await new Promise<void>((resolve) => { setImmediate(resolve); });
+  return codes;
 }
-
-let outsideResource: import('node:async_hooks').AsyncResource | undefined;
-beforeEach(async () => {
-  const { AsyncResource } = await import('node:async_hooks');
-  outsideResource = new AsyncResource('outside of every transaction');
-});

@@ -19,6 +19,8 @@ export class OpenTransaction {
   readonly #limit: () => CallLimit;
   #last: Promise<unknown> = Promise.resolve();
   #ended = false;
+  /** A statement was given up: it may still run, and what it did can't be told, so nothing of the transaction may stay. */
+  #doomed = false;
 
   /** @param limit of one call from now on. */
   constructor(dataset: PooledDataset, lease: Lease<PooledSession>, limit: () => CallLimit) {
@@ -35,8 +37,11 @@ export class OpenTransaction {
   async run(operation: DatasetOperation, args: readonly unknown[]): Promise<unknown> {
     if (this.#ended) throw this.#endedError();
     const call = this.#last.then(() => {
-      if (!this.#lease.held) throw this.#lostError();
+      if (this.#doomed || !this.#lease.held) throw this.#lostError();
       return this.dataset.runOn(this.#lease, { kind: 'operation', operation, args, inTransaction: true }, this.#limit(), false);
+    }).catch((error: unknown) => {
+      if (error instanceof AbortedError) this.#doomed = true;
+      throw error;
     });
     this.#last = call.catch(() => undefined);
     return await call;
@@ -47,6 +52,10 @@ export class OpenTransaction {
    * @throws where it was not applied, or nobody knows. */
   async commit(): Promise<void> {
     await this.#settle();
+    if (this.#doomed) {
+      await this.#end();
+      throw this.#lostError();
+    }
     if (!this.#lease.held) throw this.#lostError();
     const state = this.#lease.resource.transactionState;
     if (state !== 'open') {
@@ -60,7 +69,12 @@ export class OpenTransaction {
   /** Waits for the calls that nobody waited for, and undoes everything. Never rejects. */
   async rollback(): Promise<void> {
     await this.#settle();
-    if (!this.#lease.held) return;
+    await this.#end();
+  }
+
+  async #end(): Promise<void> {
+    // A connection on which something still runs goes when that has ended.
+    if (!this.#lease.held || this.#lease.busy) return;
     try {
       await this.dataset.endTransaction(this.#lease, 'rollback', this.#limit());
     } catch {

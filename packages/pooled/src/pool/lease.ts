@@ -48,6 +48,11 @@ export class Lease<Resource extends object> {
     return this.#slot !== undefined;
   }
 
+  /** Whether something runs on it. */
+  get busy(): boolean {
+    return this.#running > 0;
+  }
+
   /** Milliseconds since something last ran on it; 0 while something runs. */
   unusedMs(nowMs: number): number {
     return this.#running > 0 ? 0 : nowMs - this.#lastUsedMs;

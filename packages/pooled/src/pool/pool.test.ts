@@ -698,5 +698,5 @@ describe('at random', () => {
 });
 
 test('the silent observer takes every event', () => {
-  for (const listener of Object.values(silentPoolObserver) as (() => void)[]) expect(listener()).toBeUndefined();
+  for (const listener of Object.values(silentPoolObserver) as (() => unknown)[]) expect(listener()).toBeUndefined();
 });

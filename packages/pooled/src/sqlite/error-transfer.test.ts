@@ -29,8 +29,8 @@ describe('an error that crosses between threads', () => {
   });
 
   test('may be anything at all', () => {
-    for (const thrown of [undefined, null, 'text', 5, { message: 7 }]) {
-      expect(errorFromData(structuredClone(errorData(thrown))).message).toBe(String(thrown));
+    for (const [thrown, message] of [[undefined, 'undefined'], ['text', 'text'], [5, '5'], [{ message: 7 }, '[object Object]']]) {
+      expect(errorFromData(structuredClone(errorData(thrown))).message).toBe(message);
     }
   });
 });

@@ -64,7 +64,7 @@ export class InlineReader {
     const session = this.#session;
     if (session === undefined || !session.usable) return undefined;
     const { rows } = session.run(dataVersion());
-    return `${this.#openings}:${String(rows[0]?.['data_version'])}`;
+    return `${this.#openings}:${Number(rows[0]?.['data_version'])}`;
   }
 
   close(): void {

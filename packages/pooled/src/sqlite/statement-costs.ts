@@ -34,6 +34,6 @@ export function costKey(operation: string, args: readonly unknown[]): string {
   if (options === undefined) return typeof table === 'string' ? `${operation}\0${table}` : operation;
   const { limit, where, orderBy } = options;
   const condition = typeof where === 'object' && where !== null ? Object.keys(where).join('\0') : String(where);
-  const order = typeof orderBy === 'string' ? orderBy : JSON.stringify(orderBy);
+  const order = orderBy === undefined || typeof orderBy === 'string' ? orderBy : JSON.stringify(orderBy);
   return `${operation}\0${String(table)}\0${String(limit)}\0${condition}\0${order ?? ''}`;
 }

@@ -42,7 +42,8 @@ export class WorkerSet {
 
   /** Ends all threads; what runs in them is rejected when they have ended. */
   async terminate(): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker?.terminate()));
+    const live = this.#workers.filter((worker) => worker !== undefined);
+    await Promise.all(live.map((worker) => worker.terminate()));
   }
 
   #start(index: number): HostingWorker {
