@@ -3,7 +3,7 @@ import { ClosedError, InvalidArgumentError } from '@changeover/core';
 import type { CallOptions, Engine, StorageTransaction } from '@changeover/core';
 import { fileStore, schemaStore } from '@changeover/engines';
 import type { DatasetStore, Program } from '@changeover/engines';
-import { callLimit, checkLimit } from './call-limit.ts';
+import { callLimit, checkLimit, within } from './call-limit.ts';
 import type { CallLimit } from './call-limit.ts';
 import type { EngineDriver } from './engine-parts.ts';
 import type { DatasetOperation, Job, OperationJob } from './job.ts';
@@ -104,7 +104,13 @@ export class PooledEngine {
     try {
       let value: Value;
       try {
-        value = await this.#scope.run(transaction, () => this.#worked(work, transaction));
+        const working = this.#scope.run(transaction, () => this.#worked(work, transaction));
+        // A function that never returns must not keep its caller, who gave a deadline, or whose connection is gone.
+        value = await within(Promise.race([working, transaction.lost]), whole, clock, {
+          unapplied: true,
+          fields: { engine: this.engine, dataset, operation: 'transaction' },
+          onGiveUp: () => undefined,
+        });
       } catch (error) {
         await transaction.rollback();
         throw error;

@@ -170,6 +170,19 @@ describe.each(engines)('%s', (engine) => {
       expect((await backend.readTable('t')).length).toBe(10);
     });
 
+    test('whose function never ends is answered at its deadline and rolled back', async () => {
+      const factory = openFactory({ pools: { [engine]: { max: 1 } } });
+      const name = await createDataset(factory.storage(engine), engine);
+      const backend = factory.createBackend(name, engine);
+      await backend.writeTable('t', tenRows);
+      await expect(backend.transaction(async (transaction) => {
+        await transaction.execute('DELETE FROM t');
+        await new Promise<never>(() => undefined);
+      }, { deadlineMs: 200 })).rejects.toMatchObject({ code: 'ABORTED', retryable: true });
+      expect((await backend.readTable('t')).length).toBe(10);
+      expect(await backend.execute('DELETE FROM t WHERE id = 1')).toBe(1);
+    });
+
     test('of one dataset does not hold up another', async () => {
       const storage = openFactory().storage(engine);
       const [held, free] = [await createDataset(storage, engine), await createDataset(storage, engine)];

@@ -15,6 +15,8 @@ const transactionOperations = [
 /** One transaction that is under way: its calls run on one connection, one after the other. */
 export class OpenTransaction {
   readonly dataset: PooledDataset;
+  /** Rejects when the connection is taken back before the end. */
+  readonly lost: Promise<never>;
   readonly #lease: Lease<PooledSession>;
   readonly #limit: () => CallLimit;
   #last: Promise<unknown> = Promise.resolve();
@@ -27,6 +29,10 @@ export class OpenTransaction {
     this.dataset = dataset;
     this.#lease = lease;
     this.#limit = limit;
+    this.lost = new Promise((_resolve, reject) => {
+      lease.onTakenBack = () => { reject(this.#lostError()); };
+    });
+    this.lost.catch(() => undefined);
   }
 
   get ended(): boolean {

@@ -20,6 +20,8 @@ export class Lease<Resource extends object> {
   #running = 0;
   #lastUsedMs: number;
   leakReported = false;
+  /** Told when the pool took it back from its holder. */
+  onTakenBack: (() => void) | undefined;
 
   constructor(lender: Lender<Resource>, slot: Slot<Resource>, takenFor: string, nowMs: number, stack?: string) {
     this.#lender = lender;
@@ -82,5 +84,6 @@ export class Lease<Resource extends object> {
     if (slot === undefined) return;
     this.#slot = undefined;
     this.#lender.takeBack(this, slot, evict);
+    if (evict === 'reclaimed' || evict === 'closing') this.onTakenBack?.();
   }
 }

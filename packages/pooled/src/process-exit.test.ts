@@ -1,0 +1,74 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { engines } from '@changeover/core';
+
+let basePath: string;
+beforeAll(() => { basePath = mkdtempSync(join(tmpdir(), 'changeover-exit-')); });
+afterAll(() => { rmSync(basePath, { recursive: true, force: true }); });
+
+const index = fileURLToPath(new URL('./index.ts', import.meta.url));
+
+/** Runs a piece of a program in a process of its own until that ends by itself. */
+async function run(script: string, databaseUrl = process.env['CHANGEOVER_TEST_DATABASE_URL'] ?? ''): Promise<{ code: number | null; said: string }> {
+  const options = JSON.stringify({ basePath, databaseUrl });
+  const program = `import { StorageBackendFactory } from ${JSON.stringify(index)};
+    const options = ${options};
+    ${script}`;
+  const child = spawn(process.execPath, ['--conditions=@changeover/source', '--input-type=module-typescript', '-e', program], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, NODE_OPTIONS: '' },
+  });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => { said += text.toString(); });
+  const code = await new Promise<number | null>((resolve) => { child.once('exit', resolve); });
+  return { code, said: said.trim() };
+}
+
+describe('a process', () => {
+  test.each(engines)('ends by itself when the factory is closed after work on %s', async (engine) => {
+    const name = `exit_${process.pid}`;
+    expect(await run(`
+      {
+        await using factory = new StorageBackendFactory(options);
+        const storage = factory.storage('${engine}');
+        await storage.createDataset('${name}');
+        await Promise.all(Array.from({ length: 8 }, (_unused, id) => storage.writeTable('${name}', 't' + id, [{ id }])));
+        console.log((await storage.listTables('${name}')).length);
+        await storage.dropDataset('${name}');
+      }`)).toEqual({ code: 0, said: '8' });
+  });
+
+  test('ends by itself in time although a transaction never ends', async () => {
+    const name = `hung_${process.pid}`;
+    expect(await run(`
+      const factory = new StorageBackendFactory(options);
+      const storage = factory.storage('sqlite');
+      await storage.createDataset('${name}');
+      await new Promise((begun) => {
+        storage.transaction('${name}', () => { begun(); return new Promise(() => {}); })
+          .catch((error) => { console.log(error.code); });
+      });
+      await factory.close({ deadlineMs: 200 });
+      console.log('closed');`)).toEqual({ code: 0, said: 'ABORTED\nclosed' });
+  });
+
+  test('lives as long as a caller waits, even if it waits for nothing but a timer', async () => {
+    expect(await run(`
+      const factory = new StorageBackendFactory({ ...options, pools: { postgresql: { acquireTimeoutMs: 400, validationTimeoutMs: 400 } } });
+      await factory.storage('postgresql').readTable('d', 't').catch((error) => { console.log(error.code); });`,
+    'postgres://nobody:nothing@127.0.0.1:1/none')).toEqual({ code: 0, said: 'ACQUIRE_TIMEOUT' });
+  });
+
+  test('is not kept alive by workers and pools that are idle', async () => {
+    const name = `idle_${process.pid}`;
+    expect(await run(`
+      const storage = new StorageBackendFactory(options).storage('sqlite');
+      await storage.createDataset('${name}');
+      await storage.writeTable('${name}', 't', [{ id: 1 }]);
+      console.log((await storage.readTable('${name}', 't')).length);`)).toEqual({ code: 0, said: '1' });
+  });
+});
