@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { constants, rmSync } from 'node:fs';
 import { copyFile, link, mkdir, readdir, rm, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -112,7 +112,8 @@ async function dropFile(engine: FileEngine, location: StoreLocation, dataset: st
     throw new StorageError('DATASET_IN_USE', 'The dataset is open in this process, and a DuckDB file that is removed while ' +
       'it is open loses what is written to it. Close its connections first.', { engine, dataset });
   }
-  await rm(file, { force: true });
+  // In the same tick as the check above: who opens a DuckDB file that isn't there creates it.
+  rmSync(file, { force: true });
   await removeSideFiles(engine, file);
   await removeEmptyFolder(datasetFolder(location, dataset));
 }

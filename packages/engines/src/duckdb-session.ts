@@ -17,7 +17,7 @@ import {
 import { ProgramLine, settledWithin } from './program-line.ts';
 import { appendCells, appendRows, uniqueColumns } from './rows.ts';
 import type { AsyncSession, TransactionState } from './session.ts';
-import { leadingWords } from './sql-text.ts';
+import { isBlankSql, leadingWords } from './sql-text.ts';
 
 /** How to open a DuckDB file. */
 export interface DuckdbSessionOptions extends DuckdbInstanceOptions {
@@ -155,7 +155,7 @@ export class DuckdbSession implements AsyncSession {
    * such rows had been committed (measured with 1.5.5).
    */
   async #prepared<T>(sql: string, use: (statement: DuckDBPreparedStatement) => Promise<T>): Promise<T> {
-    if (leadingWords(sql, 1).length === 0) throw oneStatement('none');
+    if (isBlankSql(sql)) throw oneStatement('none');
     const extracted = await this.#connection.extractStatements(sql);
     if (extracted.count !== 1) throw oneStatement(String(extracted.count));
     const statement = await extracted.prepare(0);

@@ -172,10 +172,9 @@ function hidePasswords(text: string): string {
   return text.replace(/:\/\/[^/@\s]*@/g, '://…@').replace(/password=\S+/gi, 'password=…');
 }
 
-/** Quoted parts may be data, except that SQLite quotes none and PostgreSQL's class 42 quotes names. */
+/** Quoted parts may be data, except that PostgreSQL's class 42 quotes names. */
 function hideQuoted(engine: Engine, code: string, text: string): string {
   if (engine === 'postgresql' && code.startsWith('42')) return text.replace(/"[^"]*'.*"/g, '"…"');
-  if (engine === 'sqlite') return text.replace(/(near )".*"(: syntax error)/, '$1"…"$2').replace(/'.*'/g, "'…'");
   return text.replace(/".*"/g, '"…"').replace(/'.*'/g, "'…'").replace(/value -?[0-9.]+/g, 'value …');
 }
 

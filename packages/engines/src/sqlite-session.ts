@@ -24,7 +24,7 @@ import {
 import { rowsFromCells, uniqueColumns } from './rows.ts';
 import type { SyncSession, TransactionState } from './session.ts';
 import { leadingWords } from './sql-text.ts';
-import { sqliteCell, sqliteParams } from './sqlite-values.ts';
+import { affinityOf, sqliteCell, sqliteParams } from './sqlite-values.ts';
 import { StatementCache } from './statement-cache.ts';
 
 /** How to open a SQLite file. */
@@ -213,7 +213,7 @@ export class SqliteSession implements SyncSession {
         engine: 'sqlite',
       });
     }
-    if (words[0] === 'PRAGMA' && !isReadingPragma(sql)) {
+    if (words[0] === 'PRAGMA' && !showingPragma.test(sql)) {
       throw new ReadOnlyError('query takes only pragmas that show something and change nothing.', { engine: 'sqlite' });
     }
     return this.#read(prepared, params, form);
@@ -222,7 +222,7 @@ export class SqliteSession implements SyncSession {
   #execute(sql: string, params: readonly InputValue[] | undefined): StepResult {
     const prepared = this.#prepare(sql);
     const word = prepared.words[0] ?? '';
-    if (connectionWords.has(word) || (word === 'PRAGMA' && !isReadingPragma(sql) && !isLastingPragma(sql))) {
+    if (connectionWords.has(word) || (word === 'PRAGMA' && !showingPragma.test(sql) && !lastingPragma.test(sql))) {
       throw new InvalidArgumentError(`execute does not take ${word}, which would change the state of the connection. ` +
         'Use transaction for several statements in one.', { engine: 'sqlite' });
     }
@@ -240,6 +240,7 @@ export class SqliteSession implements SyncSession {
       throw new InvalidArgumentError(`A table has at most 2000 columns; found ${columns.length}.`, { engine: 'sqlite' });
     }
     const cells = inputCells(step.rows, columns.map(({ key }) => key));
+    const affinities = columns.map(({ type }) => affinityOf(type));
     const batchRows = Math.max(1, Math.floor(maxInsertVariables / columns.length));
     const batch = batchRows > 1 ? this.#database.prepare(head + Array(batchRows).fill(tuple).join(', ')) : undefined;
     const single = this.#database.prepare(head + tuple);
@@ -249,7 +250,7 @@ export class SqliteSession implements SyncSession {
       const values: unknown[] = [];
       for (const end = row + size; row < end; row += 1) {
         for (let column = 0; column < columns.length; column += 1) {
-          values.push(sqliteCell(cells.value(row, column), columns[column]?.type));
+          values.push(sqliteCell(cells.value(row, column), affinities[column] ?? 'none'));
         }
       }
       (size === 1 ? single : batch ?? single).run(values);
@@ -297,18 +298,23 @@ const connectionWords: ReadonlySet<string> = new Set([
 /** Statements whose number of rows means something; for all others the engine reports that of an earlier one. */
 const changesRows: ReadonlySet<string> = new Set(['INSERT', 'UPDATE', 'DELETE', 'REPLACE', 'WITH']);
 
-const showingPragma =
-  /^\s*PRAGMA\s+(?:\w+\s*\.\s*)?(?:(?:table_info|table_xinfo|table_list|index_list|index_info|index_xinfo|foreign_key_list|foreign_key_check|integrity_check|quick_check)\s*(?:\([^)]*\))?|(?:database_list|collation_list|function_list|module_list|pragma_list|compile_options|user_version|application_id|schema_version|encoding|page_count|page_size|freelist_count|data_version|journal_mode|foreign_keys|auto_vacuum|cache_size|synchronous|max_page_count))\s*;?\s*$/i;
+/** Pragmas that show something of what is named after them. */
+const pragmasOfNames = ['table_info', 'table_xinfo', 'table_list', 'index_list', 'index_info', 'index_xinfo', 'foreign_key_list',
+  'foreign_key_check', 'integrity_check', 'quick_check'];
 
-function isReadingPragma(sql: string): boolean {
-  return showingPragma.test(sql);
-}
+/** Pragmas that show something where no value follows. */
+const pragmasOfValues = ['database_list', 'collation_list', 'function_list', 'module_list', 'pragma_list', 'compile_options',
+  'user_version', 'application_id', 'schema_version', 'encoding', 'page_count', 'page_size', 'freelist_count', 'data_version',
+  'journal_mode', 'foreign_keys', 'auto_vacuum', 'cache_size', 'synchronous', 'max_page_count'];
+
+const showingPragma = new RegExp(String.raw`^\s*PRAGMA\s+(?:\w+\s*\.\s*)?(?:` +
+  String.raw`(?:${pragmasOfNames.join('|')})\s*(?:\([^)]*\))?|(?:${pragmasOfValues.join('|')}))\s*;?\s*$`, 'i');
 
 /** Pragmas that change the file, not the connection. */
-function isLastingPragma(sql: string): boolean {
-  return /^\s*PRAGMA\s+(?:main\s*\.\s*)?(?:(?:user_version|application_id)\s*=\s*-?\w+|optimize|incremental_vacuum(?:\s*\(\d*\))?|wal_checkpoint(?:\s*\(\w+\))?)\s*;?\s*$/i
-    .test(sql);
-}
+const lastingPragma = new RegExp([
+  String.raw`^\s*PRAGMA\s+(?:main\s*\.\s*)?(?:(?:user_version|application_id)\s*=\s*-?\w+`,
+  'optimize', String.raw`incremental_vacuum(?:\s*\(\d*\))?`, String.raw`wal_checkpoint(?:\s*\(\w+\))?)\s*;?\s*$`,
+].join('|'), 'i');
 
 function quote(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
