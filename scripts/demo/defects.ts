@@ -53,7 +53,7 @@ export function withDefects(leg: Leg<StorageApi>, defects: readonly PlantedDefec
   return {
     name: leg.name,
     api,
-    ...(leg.release === undefined ? {} : { release: (dataset: string) => leg.release?.(dataset) ?? Promise.resolve() }),
+    ...(leg.closedWhile === undefined ? {} : { closedWhile: leg.closedWhile.bind(leg) }),
     shadow: {
       admits: () => shadow.admits(),
       ...(shadow.version === undefined ? {} : { version: (dataset: string) => shadow.version?.(dataset) }),

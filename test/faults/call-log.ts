@@ -39,7 +39,8 @@ export class CallLog {
     call.code = error === undefined ? undefined : codeOf(error);
     call.told = error === undefined ? 'done' : toldBy(error);
     if (error !== undefined && call.code === undefined) {
-      this.problem(`${call.operation} on ${call.engine} failed with an error that is not of the family: ${error instanceof Error ? error.stack ?? error.message : typeof error}`);
+      const said = error instanceof Error ? error.stack ?? error.message : typeof error;
+      this.problem(`${call.operation} on ${call.engine} failed with an error that is not of the family: ${said}`);
     }
   }
 

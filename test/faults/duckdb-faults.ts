@@ -29,10 +29,11 @@ export const duckdbFaults: readonly Fault[] = [
       const storage = arena.storage('duckdb');
       await storage.createDataset(arena.victim);
       await storage.writeTable(arena.victim, 't', [{ id: 1 }]);
-      await arena.factory.leg('duckdb').release?.(arena.victim);
       const file = JSON.stringify(datasetFile({ basePath: arena.basePath }, 'duckdb', arena.victim));
-      const other = await startOther('const { DuckDBInstance } = require(JSON.parse(process.env.MODULES).duckdb); ' +
+      const holds = (): ReturnType<typeof startOther> =>
+        startOther('const { DuckDBInstance } = require(JSON.parse(process.env.MODULES).duckdb); ' +
         `DuckDBInstance.create(${file}).then((held) => { globalThis.held = held; console.log('ready'); setInterval(() => {}, 1000); });`);
+      const other = await arena.factory.leg('duckdb').closedWhile?.(arena.victim, holds) ?? await holds();
       const backend = arena.factory.createBackend(arena.victim, 'duckdb');
       const error = await arena.noted('duckdb', arena.victim, 'read', 700, () => backend.readTable('t', {}, { deadlineMs: 700 }));
       if (error === undefined) arena.log.problem('a file that another process holds was read');
@@ -60,7 +61,8 @@ export const duckdbFaults: readonly Fault[] = [
     async run(arena) {
       const [dataset = ''] = arena.datasets;
       const backend = arena.factory.createBackend(dataset, 'duckdb');
-      const sql = 'SELECT count(*) AS c FROM (SELECT list(range::VARCHAR || repeat(\'x\', 200)) AS l FROM range(3000000) GROUP BY range % 2)';
+      const sql =
+        'SELECT count(*) AS c FROM (SELECT list(range::VARCHAR || repeat(\'x\', 200)) AS l FROM range(3000000) GROUP BY range % 2)';
       await arena.noted('duckdb', dataset, 'large', 3_000, () => backend.query(sql, [], { deadlineMs: 3_000 }));
       await pause(50);
     },

@@ -1,4 +1,5 @@
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
 import { execFileSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -46,19 +47,18 @@ export const sqliteFaults: readonly Fault[] = [
       const storage = arena.storage('sqlite');
       await storage.createDataset(arena.victim);
       await storage.writeTable(arena.victim, 't', Array.from({ length: 2_000 }, (_unused, id) => ({ id, text: 'x'.repeat(50) })));
-      await arena.factory.leg('sqlite').release?.(arena.victim);
       const file = datasetFile({ basePath: arena.basePath }, 'sqlite', arena.victim);
-      const whole = readFileSync(file);
+      const leg = arena.factory.leg('sqlite');
+      const whole = await leg.closedWhile?.(arena.victim, () => readFile(file)) ?? Buffer.alloc(0);
       const broken = Buffer.from(whole);
       broken.fill(0xa5, 4_096);
-      writeFileSync(file, broken);
+      await leg.closedWhile?.(arena.victim, () => writeFile(file, broken));
       const backend = arena.factory.createBackend(arena.victim, 'sqlite');
       for (let call = 0; call < 3; call += 1) {
         const error = await arena.noted('sqlite', arena.victim, 'read', 1_000, () => backend.readTable('t', {}, { deadlineMs: 1_000 }));
         if (error === undefined) arena.log.problem('a corrupt file was read without an error');
       }
-      await arena.factory.leg('sqlite').release?.(arena.victim);
-      writeFileSync(file, whole);
+      await leg.closedWhile?.(arena.victim, () => writeFile(file, whole));
       const rows = await storage.readTable(arena.victim, 't');
       if (rows.length !== 2_000) arena.log.problem(`of 2000 rows ${rows.length} were there after the file was restored`);
     },
@@ -74,7 +74,8 @@ export const sqliteFaults: readonly Fault[] = [
       const backend = arena.factory.createBackend(dataset, 'sqlite');
       const rows = Array.from({ length: 3_000 }, (_unused, id) => ({ id, text: 'x'.repeat(200) }));
       for (let write = 0; write < 6; write += 1) {
-        await arena.noted('sqlite', dataset, 'bulk', 3_000, () => backend.writeTable('bulk', rows, { ifExists: 'replace' }, { deadlineMs: 3_000 }));
+        await arena.noted('sqlite', dataset, 'bulk', 3_000,
+          () => backend.writeTable('bulk', rows, { ifExists: 'replace' }, { deadlineMs: 3_000 }));
       }
       const grown = arena.factory.stats().sqliteWalBytes();
       if (grown < 1_000_000) arena.log.problem(`the write-ahead log was expected to grow and has ${grown} bytes`);
@@ -121,7 +122,8 @@ async function fillFileSystem(arena: Arena, folder: string): Promise<void> {
   if (error === undefined) arena.log.problem('a write to a full disk was acknowledged');
   const rows = await storage.readTable('full', 't');
   if (rows.length !== 1) arena.log.problem(`a write that failed for want of space left ${rows.length - 1} rows`);
-  if (await storage.execute('full', 'UPDATE t SET id = 1') !== 1) arena.log.problem('a full disk takes no small write after a big one failed');
+  if (await storage.execute('full',
+    'UPDATE t SET id = 1') !== 1) arena.log.problem('a full disk takes no small write after a big one failed');
 }
 
 function fillByPageCount(arena: Arena, folder: string): void {

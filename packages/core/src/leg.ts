@@ -64,9 +64,9 @@ export interface ShadowLeg {
 export interface Leg<Api> {
   readonly name: LegName;
   readonly api: Api;
-  /** Closes what this leg holds open of a dataset, because the other leg is about to remove it. The next call opens
-   * again. */
-  release?(dataset: string): Promise<void>;
+  /** Closes what this leg holds open of a dataset and keeps it closed while `work` runs, in which the other leg removes the
+   * dataset. Calls to that dataset wait meanwhile; the next one opens again. Resolves as `work` does. */
+  closedWhile?<T>(dataset: string, work: () => Promise<T>): Promise<T>;
   /** Absent where the API's objects offer nothing but themselves: shadow calls then go through `api`. */
   readonly shadow?: ShadowLeg | undefined;
 }

@@ -26,8 +26,10 @@ export interface ReadDefinition<Args extends readonly unknown[] = readonly never
 export type WriteDefinition<Args extends readonly unknown[] = readonly never[]> = {
   readonly kind: 'write';
   dataset?(...args: Args): string | undefined;
-  /** The call removes the dataset: what the other leg holds open of it is closed first. Default: false. */
+  /** The call removes the dataset: what the other leg holds open of it is closed meanwhile. Default: false. */
   readonly removesDataset?: boolean | undefined;
+  /** The call adds a dataset: calls about no dataset see that, as they see one removed. Default: false. */
+  readonly addsDataset?: boolean | undefined;
 } & (
   | {
       /** Does not depend on rows already there: the shadow leg does it afterwards, apart from the dataset. */
@@ -96,7 +98,7 @@ export const storageOperations: OperationTable<StorageBackend> = {
   getMetadata: { kind: 'read' },
   updateMetadata: { kind: 'write', comparison: 'none' },
   datasetExists: { kind: 'read' },
-  createDataset: { kind: 'write', comparison: 'none' },
+  createDataset: { kind: 'write', comparison: 'none', addsDataset: true },
   dropDataset: { kind: 'write', comparison: 'none', removesDataset: true },
   listDatasets: { kind: 'read', dataset: () => undefined },
   closeConnections: { kind: 'control' },

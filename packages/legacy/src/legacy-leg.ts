@@ -34,9 +34,7 @@ export function createLegacyLeg(engine: Engine, options: LegacyLegOptions): Leg<
   return {
     name: 'legacy',
     api,
-    release: async (dataset) => {
-      await connection.outsideTransaction(() => connection.close(parseDatasetName(dataset)));
-    },
+    closedWhile: (dataset, work) => connection.closedWhile(parseDatasetName(dataset), work),
     shadow: {
       admits: () => connection.idle,
       read,

@@ -23,6 +23,10 @@ export class SingleConnection {
   readonly #queue = new CallQueue();
   readonly #transactions = new AsyncLocalStorage<LegacyTransaction>();
   #open: OpenDataset | undefined;
+  /** The dataset that is open, or is being opened. */
+  #current: string | undefined;
+  /** Datasets that must not be opened, each with what ends that. */
+  readonly #closed = new Map<string, Promise<unknown>>();
 
   /** @param location asked at each opening. */
   constructor(engine: Engine, location: () => StoreLocation) {
@@ -48,7 +52,7 @@ export class SingleConnection {
       this.#requireSame(transaction, dataset);
       return transaction.run(make);
     }
-    return this.#queue.run(async () => {
+    return this.#turn(dataset, async () => {
       const { connection } = await this.#opened(dataset);
       return this.#watched(connection, make(datasetPrograms({ engine: this.#engine, dataset })), signal);
     }, signal);
@@ -61,7 +65,7 @@ export class SingleConnection {
       throw new InvalidArgumentError('transaction takes a function that is given the transaction.', { dataset });
     }
     this.#refuseInTransaction('transaction');
-    return this.#queue.run(async () => {
+    return this.#turn(dataset, async () => {
       const { connection } = await this.#opened(dataset);
       await this.#watched(connection, control('begin'));
       const transaction = new LegacyTransaction(this.#engine, dataset, connection);
@@ -96,19 +100,41 @@ export class SingleConnection {
     }, signal);
   }
 
-  /** Closes what is open, in its turn.
-   *
-   * @param dataset closes only this one. */
-  async close(dataset?: string): Promise<void> {
+  /** Closes what is open, in its turn. */
+  async close(): Promise<void> {
     this.#refuseInTransaction('closeConnections');
-    await this.#queue.run(async () => {
-      if (dataset === undefined || this.#open?.dataset === dataset) await this.#close();
-    });
+    await this.#queue.run(() => this.#close());
+  }
+
+  /** Closes a dataset and lets calls to it wait while `work` runs. It holds the queue only where the dataset is open, so that
+   * it can be called from inside a transaction on another. */
+  async closedWhile<T>(dataset: string, work: () => Promise<T>): Promise<T> {
+    while (this.#closed.has(dataset)) await this.#closed.get(dataset);
+    const { promise: over, resolve } = Promise.withResolvers<undefined>();
+    this.#closed.set(dataset, over);
+    try {
+      if (this.#current === dataset) {
+        await this.#queue.run(async () => { if (this.#current === dataset) await this.#close(); });
+      }
+      return await work();
+    } finally {
+      this.#closed.delete(dataset);
+      resolve(undefined);
+    }
   }
 
   /** Runs `work` as a call of nobody's transaction. */
   outsideTransaction<T>(work: () => T): T {
     return this.#transactions.exit(work);
+  }
+
+  /** Runs work on a dataset when its turn comes and the dataset may be open. */
+  async #turn<T>(dataset: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    for (;;) {
+      while (this.#closed.has(dataset)) await this.#closed.get(dataset);
+      const turn = await this.#queue.run(async () => this.#closed.has(dataset) ? undefined : { value: await work() }, signal);
+      if (turn !== undefined) return turn.value;
+    }
   }
 
   #transaction(): LegacyTransaction | undefined {
@@ -139,6 +165,7 @@ export class SingleConnection {
     await this.#dropUnusable();
     if (this.#open?.dataset === dataset) return this.#open;
     await this.#close();
+    this.#current = dataset;
     this.#open = { dataset, connection: await openDataset(this.#engine, this.#location(), dataset) };
     return this.#open;
   }
@@ -165,6 +192,7 @@ export class SingleConnection {
     const open = this.#open;
     this.#open = undefined;
     await open?.connection.close();
+    this.#current = undefined;
   }
 }
 

@@ -17,6 +17,9 @@ import { checkWork, OpenTransaction } from './transaction.ts';
 /** What an operation on the datasets themselves is. */
 export type StoreOperation = 'datasetExists' | 'createDataset' | 'dropDataset' | 'listDatasets';
 
+/** Keeps something closed of a dataset while `work` runs. */
+export type ClosedWhile = <Value>(dataset: string, work: () => Promise<Value>) => Promise<Value>;
+
 /** How long closing may take that nobody gave a deadline for. */
 const drainMs = 30_000;
 
@@ -31,19 +34,19 @@ export class PooledEngine {
   readonly #gates = new Map<string, Promise<void>>();
   readonly #scope = new AsyncLocalStorage<OpenTransaction>();
   readonly #store: DatasetStore;
-  readonly #others: (dataset: string) => Promise<void>;
+  readonly #othersClosedWhile: ClosedWhile;
   #transactions = 0;
   #open = true;
 
   /**
    * @param callTimeoutMs of a call that brings no deadline; 0 for none.
-   * @param releaseOthers closes what the factory's other pools hold open of a dataset.
+   * @param othersClosedWhile keeps what the factory's other pools hold open of a dataset closed.
    */
-  constructor(driver: EngineDriver, callTimeoutMs: number, releaseOthers: (dataset: string) => Promise<void>) {
+  constructor(driver: EngineDriver, callTimeoutMs: number, othersClosedWhile: ClosedWhile) {
     this.engine = driver.setting.engine;
     this.#driver = driver;
     this.#callTimeoutMs = callTimeoutMs;
-    this.#others = releaseOthers;
+    this.#othersClosedWhile = othersClosedWhile;
     this.#store = this.engine === 'postgresql'
       ? schemaStore((program) => this.#onServer(program))
       : fileStore(this.engine, driver.setting.location);
@@ -136,17 +139,17 @@ export class PooledEngine {
             engine: this.engine, dataset, operation,
           });
         }
-        await this.#gated(dataset, async () => {
-          await Promise.all([this.#closeDataset(dataset, drainMs), this.#others(dataset)]);
-          await this.#store.drop(dataset);
-        });
+        await this.closedWhile(dataset, () => this.#othersClosedWhile(dataset, () => this.#store.drop(dataset)));
         return undefined;
     }
   }
 
-  /** Closes what is open of a dataset; the next call opens again. */
-  release(dataset: string): Promise<void> {
-    return this.#gated(dataset, () => this.#closeDataset(dataset, drainMs));
+  /** Closes what is open of a dataset, and lets calls to it wait while `work` runs. */
+  closedWhile<Value>(dataset: string, work: () => Promise<Value>): Promise<Value> {
+    return this.#gated(dataset, async () => {
+      await this.#closeDataset(dataset, drainMs);
+      return await work();
+    });
   }
 
   /** Closes what is open; the next call opens again. */
@@ -156,7 +159,7 @@ export class PooledEngine {
         engine: this.engine, operation: 'closeConnections',
       });
     }
-    await Promise.all([...this.#datasets.keys()].map((dataset) => this.release(dataset)));
+    await Promise.all([...this.#datasets.keys()].map((dataset) => this.closedWhile(dataset, async () => undefined)));
   }
 
   /** See `ShadowLeg.version`. */
@@ -259,13 +262,13 @@ export class PooledEngine {
   }
 
   /** Keeps new calls to a dataset waiting while something is done to it. One at a time. */
-  async #gated(dataset: string, work: () => Promise<void>): Promise<void> {
+  async #gated<Value>(dataset: string, work: () => Promise<Value>): Promise<Value> {
     while (this.#gates.has(dataset)) await this.#gates.get(dataset);
     const done = work();
-    const gate = done.catch(() => undefined).then(() => { this.#gates.delete(dataset); });
+    const gate = done.then(() => undefined, () => undefined).then(() => { this.#gates.delete(dataset); });
     this.#gates.set(dataset, gate);
     await gate;
-    await done;
+    return await done;
   }
 
   async #ungated<Value>(dataset: string, work: () => Promise<Value>): Promise<Value> {

@@ -153,20 +153,20 @@ export class StorageBackendFactory implements AsyncDisposable {
     const callers: PooledEngine = new PooledEngine(
       this.#driver({ ...this.#setting(engine), purpose: 'callers', pool, budget }),
       callTimeoutMs,
-      (dataset) => shadow.release(dataset),
+      (dataset, work) => shadow.closedWhile(dataset, work),
     );
     const shadow: PooledEngine = new PooledEngine(
       this.#driver({ ...this.#setting(engine), purpose: 'shadow', pool: shadowPool, budget: shadowBudget }),
       callTimeoutMs,
-      (dataset) => callers.release(dataset),
+      (dataset, work) => callers.closedWhile(dataset, work),
     );
     const leg: Leg<StorageBackend> = Object.freeze({
       name: 'pooled',
       api: new PooledStorage(callers),
       shadow: new PooledShadowLeg(shadow, callers, maxShadowCalls),
-      release: async (dataset: string) => {
+      closedWhile: async <Value>(dataset: string, work: () => Promise<Value>): Promise<Value> => {
         const name = parseDatasetName(dataset);
-        await Promise.all([callers.release(name), shadow.release(name)]);
+        return await callers.closedWhile(name, () => shadow.closedWhile(name, work));
       },
     });
     return { callers, shadow, budget, shadowBudget, leg };

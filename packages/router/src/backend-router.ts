@@ -50,6 +50,9 @@ type Method = (...args: readonly unknown[]) => unknown;
 const routeLifetimeMs = 30_000;
 const maxMemoisedNames = 20_000;
 
+/** Stands for the dataset of a call that is about none. */
+const noDataset = '';
+
 /**
  * Sends each call of an API to the legacy leg, to the pooled leg, or to both, by the stage of its dataset.
  *
@@ -62,8 +65,8 @@ export class BackendRouter<Api extends object> {
   readonly #options: BackendRouterOptions<Api>;
   readonly #legs: Readonly<Record<LegName, Leg<Api>>>;
   readonly #clock: Clock;
-  readonly #states = new DatasetStates();
   readonly #memo = new Map<unknown, (Path | undefined)[]>();
+  readonly #states = new DatasetStates(() => { this.#memo.clear(); });
   readonly #scope = new AsyncLocalStorage<Scope>();
   readonly #comparer: Comparer;
   readonly #unsubscribe: () => void;
@@ -180,24 +183,32 @@ export class BackendRouter<Api extends object> {
     const { answers, beside } = path.route.write;
     const leg = this.#legs[answers];
     const scope: Scope = { dataset: path.dataset, leg, active: true };
+    const everywhere = definition.removesDataset === true || definition.addsDataset === true
+      ? this.#states.get(noDataset).barrier : undefined;
+    everywhere?.pass();
     const run = (given: readonly unknown[]): unknown => invoke(leg, path.operation, this.#scoped(scope, given));
+    const end = (): void => {
+      scope.active = false;
+      everywhere?.passed();
+      path.state.barrier.leave();
+    };
     let result: unknown;
     try {
       result = definition.removesDataset === true ? this.#remove(path, answers, args)
         : beside === undefined ? run(args)
         : this.#comparer.shadowWrite(path, definition, args, (given) => run(given) as Promise<unknown>);
     } catch (error) {
-      this.#endWrite(path, scope);
+      end();
       path.cell.failed += 1;
       throw error;
     }
     const succeed = (): void => {
-      this.#endWrite(path, scope);
+      end();
       // At `shadow` the comparison measures the leg alone, without the rehearsal before it.
       if (beside === undefined) path.cell[latencyOf[answers]].record(this.#clock.monotonicMs() - startedMs);
     };
     const fail = (error: unknown): void => {
-      this.#endWrite(path, scope);
+      end();
       if (error !== scope.thrown) path.cell.failed += 1;
     };
     // These run before the caller's own continuation, so that its next call finds the barrier open.
@@ -206,16 +217,11 @@ export class BackendRouter<Api extends object> {
     return result;
   }
 
-  #endWrite(path: Path, scope: Scope): void {
-    scope.active = false;
-    path.state.barrier.leave();
-  }
-
   /** What the other leg holds open of a dataset would be a deleted file to it, or keep it from being removed. */
   async #remove(path: Path, answers: LegName, args: readonly unknown[]): Promise<unknown> {
     const other = this.#legs[answers === 'legacy' ? 'pooled' : 'legacy'];
-    await other.release?.(path.dataset);
-    return await invoke(this.#legs[answers], path.operation, args);
+    const remove = async (): Promise<unknown> => await invoke(this.#legs[answers], path.operation, args);
+    return other.closedWhile === undefined ? await remove() : await other.closedWhile(path.dataset, remove);
   }
 
   /** Functions among the arguments run inside the scope, so that the calls they make join the transaction. */
@@ -257,7 +263,7 @@ export class BackendRouter<Api extends object> {
   #resolve(call: Call, name: unknown, mayBeNone: boolean, nowMs: number): Path {
     const { backend, parseDataset, recorder, stages } = this.#options;
     const { operation, definition } = call;
-    const dataset = name === undefined && mayBeNone ? '' : parseDataset === undefined ? String(name) : parseDataset(name);
+    const dataset = name === undefined && mayBeNone ? noDataset : parseDataset === undefined ? String(name) : parseDataset(name);
     const decision = stages.decide({ backend, dataset, operation });
     const state = this.#states.get(dataset);
     const path: Path = {

@@ -16,6 +16,8 @@ export interface Surroundings {
   readonly ordered: boolean;
   /** No write of this process touched the dataset from before the answer to after the last rerun. */
   readonly quietSinceAnswer: boolean;
+  /** The call is about no one dataset. */
+  readonly shared: boolean;
   /** The same for writes of other processes; undefined where the engine can't tell. */
   readonly foreignQuiet: boolean | undefined;
 }
@@ -61,7 +63,10 @@ export function decide(first: Round, rounds: readonly Round[], around: Surroundi
   const stable = (leg: LegName): boolean => rounds.every((round, at) => at === 0 || same(round[leg], rounds[0]?.[leg] ?? round[leg]));
   const last = rounds.at(-1) ?? first;
   if (!stable('legacy')) return { verdict: 'nondeterministic', reason: 'the legacy leg differs from itself' };
-  if (stable('pooled') && !same(last.legacy, last.pooled)) return { verdict: 'mismatch' };
+  if (stable('pooled') && !same(last.legacy, last.pooled)) {
+    // What all datasets share is written by others all the time: only a difference that stays through many reruns is one.
+    return around.shared && rounds.length < mostRounds ? { verdict: 'again' } : { verdict: 'mismatch' };
+  }
   if (stable('pooled')) return agreeNow(first, last, rounds.length, around, same);
   if (rounds.length < mostRounds) return { verdict: 'again' };
   return { verdict: 'mismatch', reason: 'the pooled leg differs from itself while the legacy leg does not' };

@@ -15,9 +15,12 @@ export class DatasetState {
 /** The states by dataset, bounded: the oldest that hold nothing in flight are forgotten first. */
 export class DatasetStates {
   readonly #states = new Map<string, DatasetState>();
+  readonly #onForget: () => void;
   readonly #max: number;
 
-  constructor(max = 10_000) {
+  /** @param onForget told when states were forgotten: nobody may go on using one that it kept. */
+  constructor(onForget: () => void, max = 10_000) {
+    this.#onForget = onForget;
     this.#max = max;
   }
 
@@ -32,6 +35,7 @@ export class DatasetStates {
   }
 
   #forgetIdle(): void {
+    this.#onForget();
     for (const [dataset, state] of this.#states) {
       if (!state.barrier.idle) continue;
       this.#states.delete(dataset);

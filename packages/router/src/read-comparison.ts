@@ -96,7 +96,7 @@ export class ReadComparison {
 
   /** The same call differed before, and legacy says the same as then. Only a difference that no write explains counts. */
   #seenBefore({ legacy }: Round): boolean {
-    if (!this.#stillQuiet || this.#foreignQuiet() === false) return false;
+    if (!this.#stillQuiet || this.#foreignQuiet() === false || this.#path.dataset === '') return false;
     const key = this.#witnesses.key(this.#path, this.#args);
     const before = this.#witnesses.recall(key);
     this.#witnesses.note(key, legacy);
@@ -111,7 +111,8 @@ export class ReadComparison {
     const results = this.#beside === 'pooled' ? { legacy: copy, pooled: other } : { legacy: other, pooled: copy };
     const difference = other === undefined ? describeOutcomes(first)
       : describeDifference(this.#path, first, results, this.#ordered);
-    this.#ticket.verdict({ ...difference, verdict: 'mismatch', reason: 'the same call differed before, and legacy said the same both times' });
+    this.#ticket.verdict({ ...difference, verdict: 'mismatch',
+      reason: 'the same call differed before, and legacy said the same both times' });
   }
 
   async #confirm(first: Round, signal: AbortSignal): Promise<void> {
@@ -137,6 +138,7 @@ export class ReadComparison {
       const finding = decide(first, rounds, {
         stage: this.#path.decision.stage,
         ordered: this.#ordered,
+        shared: this.#path.dataset === '',
         quietSinceAnswer: this.#quiet && this.#epoch === epoch,
         foreignQuiet: this.#foreignQuiet(),
       });

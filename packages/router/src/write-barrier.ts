@@ -17,6 +17,7 @@ export class WriteBarrier {
   #leg: LegName | undefined;
   #active = 0;
   #exclusive = false;
+  #passing = 0;
   #epoch = 0;
   readonly #waiting: Waiter[] = [];
 
@@ -28,12 +29,12 @@ export class WriteBarrier {
 
   /** No write is in flight. */
   get quiet(): boolean {
-    return this.#active === 0;
+    return this.#active === 0 && this.#passing === 0;
   }
 
   /** Nothing is in flight and nothing waits: the barrier holds no state but its epoch. */
   get idle(): boolean {
-    return this.#active === 0 && this.#waiting.length === 0;
+    return this.quiet && this.#waiting.length === 0;
   }
 
   /**
@@ -52,6 +53,17 @@ export class WriteBarrier {
     return new Promise((resolve) => {
       this.#waiting.push({ leg, exclusive, admit: resolve });
     });
+  }
+
+  /** Notes that a write begins which changes what is seen here, and is ordered elsewhere. To be ended by {@link passed}. */
+  pass(): void {
+    this.#passing += 1;
+    this.#epoch += 1;
+  }
+
+  passed(): void {
+    this.#passing -= 1;
+    this.#epoch += 1;
   }
 
   leave(): void {

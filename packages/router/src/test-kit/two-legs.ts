@@ -56,9 +56,11 @@ export class NotesLeg implements Leg<Notes> {
     };
   }
 
-  release(dataset: string): Promise<void> {
-    this.log.push(`${this.name} releases ${dataset}`);
-    return Promise.resolve();
+  async closedWhile<T>(dataset: string, work: () => Promise<T>): Promise<T> {
+    this.log.push(`${this.name} closes ${dataset}`);
+    const result = await work();
+    this.log.push(`${this.name} may open ${dataset}`);
+    return result;
   }
 }
 
