@@ -13,7 +13,8 @@ afterAll(() => { rmSync(basePath, { recursive: true, force: true }); });
 const index = fileURLToPath(new URL('./index.ts', import.meta.url));
 
 /** Runs a piece of a program in a process of its own until that ends by itself. */
-async function run(script: string, databaseUrl = process.env['CHANGEOVER_TEST_DATABASE_URL'] ?? ''): Promise<{ code: number | null; said: string }> {
+async function run(script: string, databaseUrl = process.env['CHANGEOVER_TEST_DATABASE_URL'] ??
+  ''): Promise<{ code: number | null; said: string }> {
   const options = JSON.stringify({ basePath, databaseUrl });
   const program = `import { StorageBackendFactory } from ${JSON.stringify(index)};
     const options = ${options};

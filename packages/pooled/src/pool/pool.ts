@@ -1,4 +1,4 @@
-import { AbortedError, ConnectionError } from '@changeover/core';
+import { AbortedError } from '@changeover/core';
 import type { Clock, StorageErrorFields, Timer } from '@changeover/core';
 import type { Budget, BudgetMember } from '../budget.ts';
 import { backoffMs } from './backoff.ts';
@@ -11,6 +11,7 @@ import type { ParsedPoolOptions } from './pool-options.ts';
 import type { PoolStats } from './pool-stats.ts';
 import { ResourceStore } from './resource-store.ts';
 import type { Slot } from './resource-store.ts';
+import { TimedSource } from './timed-source.ts';
 import type { ResourceSource } from './resource-source.ts';
 import { Waiter, WaitingLine } from './waiting-line.ts';
 
@@ -54,6 +55,7 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
   readonly name: string;
   readonly #options: ParsedPoolOptions;
   readonly #source: ResourceSource<Resource>;
+  readonly #timed: TimedSource<Resource>;
   readonly #budget: Budget;
   readonly #clock: Clock;
   readonly #random: Random;
@@ -62,13 +64,10 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
   readonly #onEmpty: () => void;
   readonly #store: ResourceStore<Resource>;
   readonly #line: WaitingLine<Lease<Resource>>;
-  readonly #openings = new Set<AbortController>();
   readonly #rank: ((resource: Resource) => number) | undefined;
   #state: 'open' | 'closing' | 'closed' = 'open';
   #generation = 0;
   #validating = 0;
-  /** Opened too late: nobody gets them, but they exist until they are closed. */
-  #late = 0;
   #closing = 0;
   #openFailures = 0;
   #openAgainAtMs = 0;
@@ -89,6 +88,10 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
     this.#onEmpty = () => parts.onEmpty?.();
     this.#line = new WaitingLine();
     this.#rank = parts.source.rank === undefined ? undefined : (resource) => parts.source.rank?.(resource) ?? 0;
+    this.#timed = new TimedSource(parts.source, parts.options, parts.clock, parts.fields, (wasLate) => {
+      this.#budget.giveBack(this);
+      if (wasLate) this.#pump();
+    });
     this.#store = new ResourceStore<Resource>(
       parts.options.max,
       () => this.#open(),
@@ -96,7 +99,7 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
         if (slot !== undefined) this.#settle(slot, this.#clock.monotonicMs(), undefined);
         this.#pump();
       },
-      (slot) => this.#end(slot),
+      (slot) => this.#timed.end(slot.resource),
     );
   }
 
@@ -161,7 +164,7 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
       idle,
       inUse,
       opening: this.#store.numPendingCreates(),
-      closing: this.#closing + this.#late,
+      closing: this.#closing + this.#timed.late,
       pending: this.#line.size,
     };
   }
@@ -189,7 +192,7 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
       this.#state = 'closing';
       for (const waiter of this.#line.takeAll()) waiter.reject(this.#closedError());
       this.#budget.cancel(this);
-      for (const opening of this.#openings) opening.abort(this.#closedError());
+      this.#timed.giveUpOpening(this.#closedError());
       for (const slot of this.#store.freeSlots()) this.#evict(slot, 'closing');
     }
     // A little of the time is kept for cutting off what is left.
@@ -287,15 +290,7 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
 
   async #validate(slot: Slot<Resource>): Promise<void> {
     this.#validating += 1;
-    const controller = new AbortController();
-    const valid = await new Promise<boolean>((resolve) => {
-      const timer = this.#clock.after(this.#options.validationTimeoutMs, () => {
-        controller.abort();
-        resolve(false);
-      });
-      this.#source.validate(slot.resource, controller.signal).then(resolve, () => { resolve(false); })
-        .finally(() => { timer.cancel(); });
-    });
+    const valid = await this.#timed.isValid(slot.resource);
     this.#validating -= 1;
     this.#settle(slot, this.#clock.monotonicMs(), valid ? undefined : 'invalid');
     this.#pump();
@@ -339,7 +334,7 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
 
   #physical(): number {
     const store = this.#store;
-    return store.numFree() + store.numUsed() + store.numPendingCreates() + this.#closing + this.#late;
+    return store.numFree() + store.numUsed() + store.numPendingCreates() + this.#closing + this.#timed.late;
   }
 
   #openMore(nowMs: number): boolean {
@@ -372,56 +367,17 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
       this.#clock.monotonicMs() + backoffMs(this.#openFailures, backoffInitialMs, backoffMaxMs, this.#random);
   }
 
-  /** tarn's creator: opens within `connectTimeoutMs`. Resolves to undefined where that failed, which was noted then.
-   * The permit goes back when nothing of the attempt is left. */
-  #open(): Promise<Slot<Resource> | undefined> {
-    const controller = new AbortController();
-    const startedMs = this.#clock.monotonicMs();
+  /** tarn's creator. Resolves to undefined where opening failed, which was noted then. */
+  async #open(): Promise<Slot<Resource> | undefined> {
     const generation = this.#generation;
-    this.#openings.add(controller);
-    return new Promise((resolve) => {
-      let waitedFor = true;
-      const giveUp = (): void => {
-        waitedFor = false;
-        this.#late += 1;
-        this.#noteOpenFailure(controller.signal.reason, true);
-        resolve(undefined);
-      };
-      controller.signal.addEventListener('abort', giveUp, { once: true });
-      const timer = this.#clock.after(this.#options.connectTimeoutMs, () => {
-        controller.abort(new ConnectionError(
-          `Opening a connection took longer than ${this.#options.connectTimeoutMs} ms.`, { ...this.#fields, retryable: true }));
-      });
-      const ended = (): void => {
-        timer.cancel();
-        this.#openings.delete(controller);
-        controller.signal.removeEventListener('abort', giveUp);
-      };
-      startOpening(this.#source, controller.signal).then(
-        (resource) => {
-          ended();
-          const slot = this.#slot(resource, generation);
-          if (!waitedFor) {
-            void this.#end(slot).then(() => {
-              this.#late -= 1;
-              this.#pump();
-            });
-            return;
-          }
-          this.#openFailures = 0;
-          this.#observer.opened(this.#clock.monotonicMs() - startedMs);
-          resolve(slot);
-        },
-        (error: unknown) => {
-          ended();
-          if (waitedFor) this.#noteOpenFailure(error, this.#source.mayPass(error));
-          else this.#late -= 1;
-          this.#budget.giveBack(this);
-          resolve(undefined);
-          this.#pump();
-        },
-      );
-    });
+    const opened = await this.#timed.open();
+    if ('error' in opened) {
+      this.#noteOpenFailure(opened.error, opened.mayPass);
+      return undefined;
+    }
+    this.#openFailures = 0;
+    this.#observer.opened(opened.tookMs);
+    return this.#slot(opened.resource, generation);
   }
 
   #slot(resource: Resource, generation: number): Slot<Resource> {
@@ -439,25 +395,6 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
       this.#closing -= 1;
       this.#pump();
     });
-  }
-
-  /** tarn's destroyer: in good order within `closeTimeoutMs`, then by force. Never rejects. */
-  async #end(slot: Slot<Resource>): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const timer = this.#clock.after(this.#options.closeTimeoutMs, () => {
-        this.#source.cut(slot.resource);
-        resolve();
-      });
-      const done = (): void => {
-        timer.cancel();
-        resolve();
-      };
-      closing(this.#source, slot.resource).then(done, () => {
-        this.#source.cut(slot.resource);
-        done();
-      });
-    });
-    this.#budget.giveBack(this);
   }
 
   #afterLeaving(): void {
@@ -558,16 +495,4 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
       cause: signal.reason,
     });
   }
-}
-
-/** A source that throws instead of rejecting must not end the pool's bookkeeping. */
-async function startOpening<Resource extends object>(
-  source: ResourceSource<Resource>,
-  signal: AbortSignal,
-): Promise<Resource> {
-  return await source.open(signal);
-}
-
-async function closing<Resource extends object>(source: ResourceSource<Resource>, resource: Resource): Promise<void> {
-  await source.close(resource);
 }

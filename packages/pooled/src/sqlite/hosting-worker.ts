@@ -85,7 +85,8 @@ export class HostingWorker {
     } catch (error) {
       // What can't be cloned is no value that any engine takes.
       return Promise.reject(new InvalidArgumentError(
-        `An argument holds something that is no value: ${describe((error as Error).message)}.`, { engine: 'sqlite', dataset, cause: error }));
+        `An argument holds something that is no value: ${describe((error as Error).message)}.`,
+          { engine: 'sqlite', dataset, cause: error }));
     }
     if (this.#pending.size === 0) this.thread.ref();
     return new Promise((resolve, reject) => {
