@@ -1,0 +1,4 @@
+import { openPooled } from './harness.ts';
+import { describeStorageBackend } from './storage-backend-suite.ts';
+
+describeStorageBackend('the pooled leg on SQLite', 'sqlite', () => openPooled('sqlite'));
