@@ -3,15 +3,16 @@ import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import {
-  ConnectionError, InvalidArgumentError, type Engine, type Leg, parseDatasetName, parseEngine, type StorageBackend, storageOperations, systemClock,
+  ConnectionError, type Engine, type Leg, parseDatasetName, parseEngine, type StorageBackend, storageOperations, systemClock,
 } from '@changeover/core';
 import { StorageBackendFactory } from '@changeover/pooled';
 import {
-  BackendRouter, createLogger, Guardrail, Ledger, type Logger, openFileStageSource, openRecorder,
-  openServerStageSource, type Recorder, SqliteLedgerStore, type StageSource, withHolds, withLedger,
+  BackendRouter, createLogger, Guardrail, Ledger, type Logger, openRecorder, type Recorder,
+  SqliteLedgerStore, withHolds, withLedger,
 } from '@changeover/router';
 import { type ParsedBridgeOptions, parseBridgeOptions, type StorageBridgeOptions } from './bridge-options.ts';
 import { openLegacyLeg } from './legacy-leg.ts';
+import { openStageSource } from './open-stage-source.ts';
 
 /** A bridge over the storage API: both legs of each engine with a router between. */
 export interface StorageBridge extends AsyncDisposable {
@@ -130,20 +131,4 @@ function prepareStoreFolder({ location, storePath }: ParsedBridgeOptions, logger
   } catch (error) {
     logger.warn({ folder, err: error }, 'the folder of the comparison store can not be made');
   }
-}
-
-/** The flags as the options name them: a server over a file, or the file alone. */
-function openStageSource(options: ParsedBridgeOptions, logger: Logger): StageSource {
-  const { flagsFile, unleashUrl, unleashToken, storePath } = options;
-  if (unleashUrl === undefined) return openFileStageSource({ path: flagsFile, logger, clock: systemClock });
-  if (unleashToken === undefined) {
-    throw new InvalidArgumentError('An Unleash server is named, but no token: set unleashToken (or UNLEASH_TOKEN).');
-  }
-  return openServerStageSource({
-    url: unleashUrl,
-    token: unleashToken,
-    logger,
-    filePath: flagsFile,
-    ...(storePath === ':memory:' ? {} : { lastKnownGoodPath: join(dirname(storePath), 'last-known-good-flags.json') }),
-  });
 }

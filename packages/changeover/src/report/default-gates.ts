@@ -55,7 +55,7 @@ export const defaultGates: readonly GateDefinition[] = [
   },
   {
     expression: 'unexplained <= 1%', scope: 'comparing-stage', ifMissed: 'hold',
-    title: 'Hardly a comparison without an explanation',
+    title: 'Comparisons come to a clear verdict',
   },
   {
     expression: 'latency-p50-ratio.lower <= 1.0', scope: 'comparing-stage', ifMissed: 'hold',

@@ -16,5 +16,6 @@ export function gateValue({ unit, value, side, estimate, lower, upper }: GateOut
 const operators = { '<': '<', '<=': '≤', '>': '>', '>=': '≥', '==': '=' } as const;
 
 export function gateCondition({ operator, threshold, unit }: GateOutcome): string {
-  return `${operators[operator]} ${unit === 'share' ? `${threshold * 100} %` : unit === 'count' ? countText(threshold) : String(threshold)}`;
+  const limit = unit === 'share' ? `${threshold * 100} %` : unit === 'count' ? countText(threshold) : String(threshold);
+  return `${operators[operator]} ${limit}`;
 }

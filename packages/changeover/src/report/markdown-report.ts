@@ -16,7 +16,8 @@ export function markdownReport(report: Report, verdict: ReportVerdict): string {
   const { data } = report;
   const blocks = [
     [`# ${escapeMarkdown(titleOf(report))}`, '', `**${verdict.decision}**: ${escapeMarkdown(verdict.reason)}`, '',
-      ...verdict.engines.map(({ engine, decision, reason }) => `- **${escapeMarkdown(engineTitle(engine))}**: ${decision}. ${escapeMarkdown(reason)}`)],
+      ...verdict.engines.map(({ engine, decision, reason }) =>
+        `- **${escapeMarkdown(engineTitle(engine))}**: ${decision}. ${escapeMarkdown(reason)}`)],
     ['## Engines and stages', '', ...stageRows(report)],
     ['## Gates', '', ...gateRows(verdict)],
     ['## Coverage', '', ...coverageRows(report)],
@@ -32,19 +33,22 @@ export function escapeMarkdown(text: string): string {
   return visibleText(text)
     .replaceAll(/[\\`*_{}[\]#|~$]/g, '\\$&').replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
     // A list's item begins a line.
-    .replace(/^(\s*)([-+]|\d+(?=[.)](?:\s|$)))/, (_, space: string, found: string) => `${space}${/\d/.test(found) ? `${found}\\` : `\\${found}`}`)
+    .replace(/^(\s*)([-+]|\d+(?=[.)](?:\s|$)))/,
+      (_, space: string, found: string) => `${space}${/\d/.test(found) ? `${found}\\` : `\\${found}`}`)
     .replaceAll('://', '\\://').replaceAll(/\bwww\./gi, (found) => `${found.slice(0, 3)}\\.`).replaceAll('@', '@\u2060');
 }
 
 function table(heads: readonly string[], numbersFrom: number, rows: readonly (readonly string[])[]): string[] {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-  return [line(heads), line(heads.map((_, at) => (at >= numbersFrom ? '---:' : '---'))), ...rows.map((row) => line(row.map(escapeMarkdown)))];
+  return [line(heads), line(heads.map((_, at) => (at >= numbersFrom ? '---:' : '---'))),
+    ...rows.map((row) => line(row.map(escapeMarkdown)))];
 }
 
 function stageRows({ data }: Report): string[] {
   const lines = stageLines(data);
   if (lines.length === 0) return ['There were no calls.'];
-  return [...table(stageColumns.map(({ title }) => title), 2, lines.slice(0, mostRows).map((totals) => stageColumns.map(({ text }) => text(totals)))),
+  return [...table(stageColumns.map(({ title }) => title), 2,
+    lines.slice(0, mostRows).map((totals) => stageColumns.map(({ text }) => text(totals)))),
     ...leftOut(lines.length - mostRows, 'engines and stages')];
 }
 
@@ -63,22 +67,27 @@ function coverageRows({ data }: Report): string[] {
     data.byBackend.slice(0, mostRows).map((totals) => {
       const { eligible, sampled, compared, shed, inFlight } = coverageOf(totals);
       return [engineTitle(totals.backend), shed.map(({ reason, count }) => `${reason} ${countText(count)}`).join(', '), countText(eligible),
-        countText(sampled), countText(compared), eligible === 0 ? '–' : shareText(compared / eligible), countText(totals.shed), countText(inFlight)];
+        countText(sampled), countText(compared), eligible === 0 ? '–' : shareText(compared / eligible),
+          countText(totals.shed), countText(inFlight)];
     }));
 }
 
 function mismatchRows({ data }: Report): string[] {
   const groups = data.sampleGroups.filter(({ verdict }) => verdict === 'mismatch');
   if (groups.length === 0) {
-    return [data.totals.mismatch === 0 ? 'None was found.' : `${countText(data.totals.mismatch)} were counted; no sample of them was kept.`];
+    return [data.totals.mismatch === 0 ? 'None was found.'
+      : `${countText(data.totals.mismatch)} were counted; no sample of them was kept.`];
   }
-  const parts = groups.slice(0, mostGroups).flatMap(({ backend, operation, class: kind, count, firstAt, lastAt, fingerprint, samples: [sample] }) => {
+  const parts = groups.slice(0, mostGroups)
+    .flatMap(({ backend, operation, class: kind, count, firstAt, lastAt, fingerprint, samples: [sample] }) => {
     const heading = `### ${escapeMarkdown(kind ?? 'no class')} in ${escapeMarkdown(operation)} on ${escapeMarkdown(engineTitle(backend))}`;
-    const facts = `${countText(count)} times, first ${timeText(firstAt)}, last ${timeText(lastAt)}; fingerprint ${escapeMarkdown(fingerprint)}`;
+    const facts =
+      `${countText(count)} times, first ${timeText(firstAt)}, last ${timeText(lastAt)}; fingerprint ${escapeMarkdown(fingerprint)}`;
     if (sample === undefined) return [heading, '', facts, ''];
     const cells = pairCells(sample.legacy, sample.pooled) ?? [];
     return [heading, '', facts, '', `${escapeMarkdown(sample.dataset)} at ${sample.stage}: ${escapeMarkdown(sample.summary)}`, '',
-      ...(cells.length === 0 ? [] : [...table(['row', 'column', 'legacy', 'pooled'], 9, cells.slice(0, mostCells).map(({ row, column, legacy, pooled }) =>
+      ...(cells.length === 0 ? []
+        : [...table(['row', 'column', 'legacy', 'pooled'], 9, cells.slice(0, mostCells).map(({ row, column, legacy, pooled }) =>
         [row, column ?? 'whole row', valueText(legacy), valueText(pooled)])), ''])];
   });
   return [...parts, ...leftOut(groups.length - mostGroups, 'reasons')];
@@ -87,7 +96,8 @@ function mismatchRows({ data }: Report): string[] {
 function otherRows({ data }: Report): string[] {
   const groups = data.sampleGroups.filter(({ verdict }) => verdict !== 'mismatch' && verdict !== 'match');
   if (groups.length === 0) return [];
-  return ['## Nondeterministic, raced, inconclusive', '', ...table(['verdict', 'engine', 'operation', 'class', 'first seen', 'last seen', 'count'], 6,
+  return ['## Nondeterministic, raced, inconclusive', '',
+    ...table(['verdict', 'engine', 'operation', 'class', 'first seen', 'last seen', 'count'], 6,
     groups.slice(0, mostRows).map(({ verdict, backend, operation, class: kind, firstAt, lastAt, count }) =>
       [verdict, engineTitle(backend), operation, kind ?? '–', timeText(firstAt), timeText(lastAt), countText(count)])),
   ...leftOut(groups.length - mostRows, 'reasons')];
@@ -96,7 +106,8 @@ function otherRows({ data }: Report): string[] {
 function dataRows({ dataChecks = [] }: Report): string[] {
   if (dataChecks.length === 0) return [];
   const failed = dataChecks.filter(({ ok }) => !ok);
-  return ['## Data checks', '', `${countText(dataChecks.length - failed.length)} of ${countText(dataChecks.length)} tables are as expected.`,
+  return ['## Data checks', '',
+    `${countText(dataChecks.length - failed.length)} of ${countText(dataChecks.length)} tables are as expected.`,
     ...(failed.length === 0 ? [] : ['', ...table(['engine', 'dataset', 'table', 'expected', 'found', 'rows'], 5,
       failed.slice(0, mostRows).map(({ engine, dataset, table: name, expected, found, rows }) =>
         [engineTitle(engine), dataset, name, expected, found, countText(rows)])), ...leftOut(failed.length - mostRows, 'tables')])];
@@ -105,7 +116,8 @@ function dataRows({ dataChecks = [] }: Report): string[] {
 function provenanceRows({ data, provenance = {} }: Report): string[] {
   const facts = Object.entries(provenance).map(([key, value]) => `- ${escapeMarkdown(key)}: ${escapeMarkdown(value)}`);
   const runs = data.runs.slice(-mostRows).map(({ run, host, pid, node, startedAt, lastAt }) =>
-    `- run ${escapeMarkdown(run)} on ${escapeMarkdown(host)}, process ${pid}, Node ${escapeMarkdown(node)}, ${timeText(startedAt)} to ${timeText(lastAt)}`);
+    `- run ${escapeMarkdown(run)} on ${escapeMarkdown(host)}, process ${pid}, Node ${escapeMarkdown(node)}, ` +
+      `${timeText(startedAt)} to ${timeText(lastAt)}`);
   const notes = data.notes.map((note) => `- missing: ${escapeMarkdown(note)}`);
   const { legacy, pooled } = data.totals;
   const latency = `- p50 over all calls: legacy ${latencyText(legacy.p50Ms)}, pooled ${latencyText(pooled.p50Ms)}`;

@@ -42,7 +42,8 @@ function gateBlock({ gates }: ReportVerdict): string[] {
 function coverageBlock({ data }: Report): string[] {
   if (data.byBackend.length === 0) return [];
   return ['Coverage', ...textTable(
-    [{ title: 'engine' }, ...['eligible', 'sampled', 'compared', 'of eligible', 'shed', 'in flight'].map((title) => ({ title, numeric: true })),
+    [{ title: 'engine' },
+      ...['eligible', 'sampled', 'compared', 'of eligible', 'shed', 'in flight'].map((title) => ({ title, numeric: true })),
       { title: 'shed by reason' }],
     data.byBackend.map((totals) => {
       const { eligible, sampled, compared, shed, inFlight } = coverageOf(totals);
@@ -70,7 +71,8 @@ function dataBlock({ dataChecks = [] }: Report): string[] {
   const line = `Data checks: ${countText(dataChecks.length - failed.length)} of ${countText(dataChecks.length)} tables are as expected`;
   if (failed.length === 0) return [line];
   return [line, ...textTable(
-    [{ title: 'engine' }, { title: 'dataset' }, { title: 'table' }, { title: 'rows', numeric: true }, { title: 'expected' }, { title: 'found' }],
+    [{ title: 'engine' }, { title: 'dataset' }, { title: 'table' }, { title: 'rows', numeric: true },
+      { title: 'expected' }, { title: 'found' }],
     failed.slice(0, mostGates).map(({ engine, dataset, table, rows, expected, found }) =>
       [engineTitle(engine), dataset, table, countText(rows), expected, found]),
   ), ...leftOut(failed.length - mostGates, 'tables')];

@@ -2,7 +2,7 @@ import { evaluateGate, type Gate, type GateOperator, type GateResult, parseGate 
 import { type Stage, stages } from '@changeover/core';
 import { type Consequence, defaultGates, figureNames, type FigureName, type GateDefinition } from './default-gates.ts';
 import { figureOf, type FigureSubject, type FigureUnit, figureUnits } from './figures.ts';
-import { engineTitle } from './plain-text.ts';
+import { countText, engineTitle } from './plain-text.ts';
 import type { Report } from './report.ts';
 
 export const decisions = ['PROMOTE', 'HOLD', 'ROLL BACK', 'INCONCLUSIVE'] as const;
@@ -122,8 +122,10 @@ function askGate(definition: GateDefinition, subject: FigureSubject): GateOutcom
   const stage = subject.stage as Stage | undefined;
   return {
     title: definition.title, expression: gate.expression, figure: name, unit: figureUnits[name],
-    engine: subject.engine, stage, outcome, value: asked.value, side: gate.side, ...bounds, operator: gate.operator, threshold: gate.threshold, n,
-    reason: asked.reason ?? (asked.outcome === 'pass' ? undefined : failure(name, isCount ? found.count : found.kind === 'estimate' ? found.value : NaN, n)),
+    engine: subject.engine, stage, outcome, value: asked.value, side: gate.side, ...bounds, operator: gate.operator,
+      threshold: gate.threshold, n,
+    reason: asked.reason ??
+      (asked.outcome === 'pass' ? undefined : failure(name, isCount ? found.count : found.kind === 'estimate' ? found.value : NaN, n)),
     decision: decisionOf(outcome, definition.ifMissed, stage),
   };
 }
@@ -150,25 +152,25 @@ function failure(name: FigureName, value: number, n: number): string {
     case 'comparisons':
       return value === 0 ? 'nothing was compared' : `only ${plural(value, 'comparison was', 'comparisons were')} made`;
     case 'unwatched':
-      return `${plural(value, 'operation', 'operations')} of ${n} ${value === 1 ? 'was' : 'were'} never compared`;
+      return `${plural(value, 'operation', 'operations')} of ${countText(n)} ${value === 1 ? 'was' : 'were'} never compared`;
     case 'mismatch':
-      return `${plural(count, 'comparison', 'comparisons')} of ${n} ${count === 1 ? 'is a' : 'are'} confirmed ${
+      return `${plural(count, 'comparison', 'comparisons')} of ${countText(n)} ${count === 1 ? 'is a' : 'are'} confirmed ${
         count === 1 ? 'mismatch' : 'mismatches'}`;
     case 'unexplained':
-      return `${plural(count, 'comparison', 'comparisons')} of ${n} came to no explanation`;
+      return `${plural(count, 'comparison', 'comparisons')} of ${countText(n)} came to no explanation`;
     case 'failed':
-      return `${plural(count, 'call', 'calls')} of ${n} failed`;
+      return `${plural(count, 'call', 'calls')} of ${countText(n)} failed`;
     case 'latency-p50-ratio':
       return `the pooled median is ${value.toFixed(2)} times the legacy one`;
     case 'error-increase':
       return 'calls fail more often on the pooled leg than on the legacy leg';
     case 'data-checks':
-      return `${plural(count, 'table', 'tables')} of ${n} ${count === 1 ? 'is' : 'are'} not as expected`;
+      return `${plural(count, 'table', 'tables')} of ${countText(n)} ${count === 1 ? 'is' : 'are'} not as expected`;
   }
 }
 
 function plural(count: number, one: string, many: string): string {
-  return `${count} ${count === 1 ? one : many}`;
+  return `${countText(count)} ${count === 1 ? one : many}`;
 }
 
 function decideBy(gates: readonly GateOutcome[]): Decision {
@@ -184,7 +186,7 @@ function decide(gates: readonly GateOutcome[], step: string): { readonly decisio
 function reasonOf(decision: Decision, gates: readonly GateOutcome[], step: string): string {
   if (decision === 'PROMOTE') return `All ${gates.length} gates hold: ${step}.`;
   const [first, ...others] = gates.filter((gate) => gate.decision === decision);
-  if (first === undefined) return 'There were no calls to tell anything from.';
+  if (first === undefined) return 'No gate was asked: there is nothing to decide by.';
   const more = others.length === 0 ? '' : `, and ${plural(others.length, 'other gate', 'other gates')} ${
     decision === 'INCONCLUSIVE' ? "can't be told either" : others.length === 1 ? "doesn't hold either" : "don't hold either"}`;
   const what = `${placeOf(first)}${first.reason ?? first.title}${more}`;
@@ -200,7 +202,7 @@ function nextStep(report: Report, engine: string): string {
   const last = Math.max(...report.data.byStage
     .filter(({ backend, calls }) => backend === engine && calls > 0).map(({ stage }) => orderOf(stage)));
   const next = stages[last + 1];
-  return next === undefined ? 'the datasets may stay at pooled' : `the datasets may step forward to ${next}`;
+  return next === undefined ? 'the legacy leg may go' : `the datasets may step forward to ${next}`;
 }
 
 function overallStep(report: Report): string {

@@ -1,4 +1,5 @@
 import type Database from 'better-sqlite3';
+import SqliteDatabase from 'better-sqlite3';
 import { openStoreFile } from '../recorder/store-file.ts';
 import { changeOfRow, type LedgerRow } from './ledger-row.ts';
 import type { AppendedLines, LedgerChange, LedgerStore, NewLedgerChange } from './ledger-store.ts';
@@ -15,6 +16,23 @@ interface OpenLedger {
   readonly database: Database.Database;
   readonly read: Database.Statement;
   readonly append: Database.Statement;
+}
+
+/**
+ * All lines of the ledger in an SQLite file, oldest first; none where nothing was written to it yet. Changes nothing, and
+ * waits up to a second for a lock: it is for commands, not for callers.
+ *
+ * @throws {Error} the driver's, where the file is missing or can't be read.
+ */
+export function readSqliteLedger(path: string): readonly LedgerChange[] {
+  const database = new SqliteDatabase(path, { readonly: true, fileMustExist: true, timeout: 1_000 });
+  try {
+    const there = database.prepare("select count(*) from sqlite_schema where name = 'ledger'").pluck().get();
+    if (there === 0) return [];
+    return (database.prepare('select * from ledger order by sequence').all() as LedgerRow[]).map(changeOfRow);
+  } finally {
+    database.close();
+  }
 }
 
 /**

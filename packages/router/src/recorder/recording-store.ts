@@ -6,7 +6,7 @@ import type { Verdict } from './cell.ts';
 import { countNames, noCounts, type Counts } from './counts.ts';
 import type { CellKey, ReportBuilder } from './report-builder.ts';
 import { shedReasons } from './shed-reason.ts';
-import { openStoreFile } from './store-file.ts';
+import { openStoreFile, storeApplicationId } from './store-file.ts';
 
 /** What one process stores of a cell: all that was counted in one hour. Written again and again under one `part`, which
  * no other row of this process has, so that a write that was repeated counts once. */
@@ -235,6 +235,8 @@ export function readStore(path: string, builder: ReportBuilder): void {
   const database = new SqliteDatabase(path, { readonly: true, fileMustExist: true, timeout: 1_000 });
   try {
     const version = database.pragma('user_version', { simple: true });
+    // The ledger may have come first.
+    if (version === 0 && database.pragma('application_id', { simple: true }) === storeApplicationId) return;
     if (version !== schemaVersion) {
       throw new Error(`${path} is no comparison store of version ${String(schemaVersion)}: it has ${String(version)}`);
     }

@@ -4,7 +4,7 @@ import type Database from 'better-sqlite3';
 import SqliteDatabase from 'better-sqlite3';
 
 /** Marks a file as a comparison store: "Chov" in ASCII. */
-const applicationId = 0x43686f76;
+export const storeApplicationId: number = 0x43686f76;
 
 /**
  * Opens the SQLite file that comparisons and ledger are kept in, or makes it with mode 0600. Nothing here waits for
@@ -31,10 +31,10 @@ export function openStoreFile(path: string): Database.Database {
 /** A dataset's own file, given by mistake, must not be written to. */
 function claim(database: Database.Database, path: string): void {
   const found = database.pragma('application_id', { simple: true });
-  if (found === applicationId) return;
+  if (found === storeApplicationId) return;
   const tables = database.prepare('select count(*) from sqlite_schema').pluck().get();
   if (found !== 0 || tables !== 0) {
     throw new Error(`${describe(path)} is another program's database; give the comparison store a file of its own`);
   }
-  database.pragma(`application_id = ${String(applicationId)}`);
+  database.pragma(`application_id = ${String(storeApplicationId)}`);
 }

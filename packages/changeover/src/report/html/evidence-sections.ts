@@ -1,6 +1,6 @@
-import { markup } from '../markup.ts';
+import { markup, type Piece } from '../markup.ts';
 import { countText, engineTitle } from '../plain-text.ts';
-import type { Report } from '../report.ts';
+import type { DataCheck, Report } from '../report.ts';
 import { firstOf, moment, name, type Section, table } from './parts.ts';
 
 const mostChecks = 200;
@@ -13,23 +13,33 @@ export function dataChecksSection({ dataChecks }: Report): Section {
   if (dataChecks === undefined || dataChecks.length === 0) {
     return { id: 'data-checks', title: 'Data checks', content: markup`<p>No table was checked against a reference.</p>` };
   }
-  const failed = dataChecks.filter(({ ok }) => !ok);
-  const { shown, rest } = firstOf([...failed, ...dataChecks.filter(({ ok }) => ok)], mostChecks, 'tables');
+  const [failed, held] = [dataChecks.filter(({ ok }) => !ok), dataChecks.filter(({ ok }) => ok)];
   return {
     id: 'data-checks', title: 'Data checks',
     content: [
-      markup`<p class="soft">${countText(dataChecks.length - failed.length)} of ${countText(dataChecks.length)} tables are as expected.</p>`,
-      table('Data checks', [
-        { title: 'table', kind: 'name' }, { title: 'dataset', kind: 'name' }, { title: 'engine', kind: 'nowrap' }, { title: 'rows', kind: 'number' },
-        { title: 'outcome', kind: 'nowrap' }, { title: 'expected', kind: 'wide' }, { title: 'found', kind: 'wide' },
-      ], shown.map(({ engine, dataset, table: tableName, rows, ok, expected, found }) => [
-        name(tableName), name(dataset), name(engineTitle(engine)), countText(rows),
-        ok ? markup`<span class="good">✓ as expected</span>` : markup`<span class="bad">✕ differs</span>`,
-        markup`<span class="mono">${name(expected)}</span>`, markup`<span class="mono">${name(found)}</span>`,
-      ])),
-      rest,
+      markup`<p class="soft">${countText(held.length)} of ${countText(dataChecks.length)} tables are as expected.</p>`,
+      failed.length > 0 && checkTable('Tables that are not as expected', failed),
+      held.length > 0 &&
+        markup`<details><summary>${countText(held.length)} ${held.length === 1 ? 'table is' : 'tables are'} as expected</summary>${
+        checkTable('Tables that are as expected', held)}</details>`,
     ],
   };
+}
+
+function checkTable(label: string, checks: readonly DataCheck[]): Piece {
+  const { shown, rest } = firstOf(checks, mostChecks, 'tables');
+  return [
+    table(label, [
+      { title: 'table', kind: 'name' }, { title: 'dataset', kind: 'name' }, { title: 'engine', kind: 'nowrap' },
+      { title: 'rows', kind: 'number' }, { title: 'outcome', kind: 'nowrap' }, { title: 'expected', kind: 'wide' },
+        { title: 'found', kind: 'wide' },
+    ], shown.map(({ engine, dataset, table: tableName, rows, ok, expected, found }) => [
+      name(tableName), name(dataset), name(engineTitle(engine)), countText(rows),
+      ok ? markup`<span class="good">✓ as expected</span>` : markup`<span class="bad">✕ differs</span>`,
+      markup`<span class="mono">${name(expected)}</span>`, markup`<span class="mono">${name(found)}</span>`,
+    ])),
+    rest,
+  ];
 }
 
 /** Where the figures come from, and what is missing from them. */
@@ -40,11 +50,13 @@ export function provenanceSection({ data, provenance = {} }: Report): Section {
   return {
     id: 'provenance', title: 'Provenance',
     content: [
-      notes.shown.length > 0 && markup`<h3>What is missing</h3><ul>${notes.shown.map((note) => markup`<li>${name(note)}</li>`)}</ul>`, notes.rest,
+      notes.shown.length > 0 &&
+        markup`<h3>What is missing</h3><ul>${notes.shown.map((note) => markup`<li>${name(note)}</li>`)}</ul>`, notes.rest,
       facts.shown.length > 0 && table('Provenance', [{ title: 'what' }, { title: 'value', kind: 'wide' }],
         facts.shown.map(([key, value]) => [name(key), name(value)])), facts.rest,
       runs.shown.length === 0 ? markup`<p>No run is known.</p>` : table('Runs', [
-        { title: 'run', kind: 'name' }, { title: 'host', kind: 'name' }, { title: 'process', kind: 'number' }, { title: 'Node', kind: 'nowrap' },
+        { title: 'run', kind: 'name' }, { title: 'host', kind: 'name' }, { title: 'process', kind: 'number' },
+          { title: 'Node', kind: 'nowrap' },
         { title: 'started', kind: 'nowrap' }, { title: 'last stored', kind: 'nowrap' },
       ], runs.shown.map(({ run, host, pid, node, startedAt, lastAt }) =>
         [name(run), name(host), pid, name(node), moment(startedAt), moment(lastAt)])),

@@ -17,7 +17,8 @@ interface Field {
 
 /** Where the mismatches are: operations by datasets, an engine at a time. */
 export function heatMapSection({ data }: Report): Section {
-  const { shown, rest } = firstOf(data.byBackend.filter(({ compared }) => compared > 0), mostEngines, 'engines');
+  const compared = data.byBackend.filter((totals) => totals.compared > 0);
+  const { shown, rest } = firstOf(compared.sort((a, b) => b.mismatch - a.mismatch), mostEngines, 'engines');
   return {
     id: 'heat-map', title: 'Mismatches by dataset and operation',
     content: shown.length === 0 ? markup`<p>Nothing was compared.</p>` : [
@@ -48,7 +49,8 @@ function engineMap(engine: string, cells: readonly TotalsBy[]): Piece {
   const at = (row: number, column: number): Field | undefined => rows.shown[row]?.[1].get(operations.shown[column - 1] ?? '');
   return [
     markup`<h3>${name(engineTitle(engine))}</h3>`,
-    table(`Mismatches on ${engineTitle(engine)}`, [{ title: 'dataset' }, ...operations.shown.map((operation) => ({ title: name(operation) }))],
+    table(`Mismatches on ${engineTitle(engine)}`,
+      [{ title: 'dataset' }, ...operations.shown.map((operation) => ({ title: name(operation) }))],
       rows.shown.map(([dataset], row) => [name(dataset), ...operations.shown.map((_, column) => fieldText(at(row, column + 1)))]),
       { kind: 'heat', cellKind: (row, column) => column === 0 ? '' : heatOf(at(row, column)) }),
     rows.rest, operations.rest,

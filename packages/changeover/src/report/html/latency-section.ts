@@ -23,7 +23,8 @@ export function latencySection({ data }: Report): Section {
       legend(legs.map((leg) => ({ fill: `fill-${leg}`, label: leg }))),
       table('Latency by engine, stage and leg', [
         { title: 'engine', kind: 'nowrap' }, { title: 'stage', kind: 'nowrap' }, { title: 'leg', kind: 'nowrap' },
-        { title: decadeLabels(scale, shortLatency), kind: 'wide' }, ...['p50', 'p90', 'p99', 'longest', 'calls'].map((title) => ({ title, kind: 'number' as const })),
+        { title: decadeLabels(scale, shortLatency), kind: 'wide' },
+          ...['p50', 'p90', 'p99', 'longest', 'calls'].map((title) => ({ title, kind: 'number' as const })),
       ], shown.flatMap((totals) => legs.filter((leg) => totals[leg].count > 0).map((leg) => legRow(totals, leg, scale)))),
       rest,
     ],

@@ -2,7 +2,7 @@
 export const pageStyle: string = `
 :root {
   color-scheme: light dark;
-  --page: #f6f7f9; --card: #ffffff; --line: #d8dde4; --text: #17202b; --soft: #56616f; --code: #eef1f5;
+  --page: #f6f7f9; --card: #ffffff; --line: #d8dde4; --text: #17202b; --soft: #56616f; --code: #eef1f5; --shade: #00000024;
   --legacy: #c2570c; --shadow: #f2bd8d; --reverse: #92c3ea; --pooled: #0b6bb5;
   --promote: #18774a; --hold: #8d6100; --roll-back: #b8251d; --inconclusive: #55606d; --on-verdict: #ffffff;
   --good: #18774a; --bad: #b8251d; --open: #8d6100;
@@ -12,7 +12,7 @@ export const pageStyle: string = `
 }
 @media (prefers-color-scheme: dark) {
   :root {
-    --page: #10151b; --card: #1a212a; --line: #36414e; --text: #e7ecf2; --soft: #a3afbd; --code: #242d38;
+    --page: #10151b; --card: #1a212a; --line: #36414e; --text: #e7ecf2; --soft: #a3afbd; --code: #242d38; --shade: #00000099;
     --legacy: #f08c3c; --shadow: #7e4a20; --reverse: #245d8c; --pooled: #58aef0;
     --promote: #1f8a56; --hold: #96690a; --roll-back: #c9362d; --inconclusive: #5d6976;
     --good: #5ccb93; --bad: #ff8178; --open: #e6b450;
@@ -25,7 +25,7 @@ export const pageStyle: string = `
 html { -webkit-text-size-adjust: 100%; }
 body { margin: 0; background: var(--page); color: var(--text); overflow-wrap: anywhere;
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
-main, header.top, footer { max-width: 1180px; margin: 0 auto; padding: 0 16px; }
+main, header.top, footer { max-width: 1240px; margin: 0 auto; padding: 0 16px; }
 header.top { padding-top: 20px; }
 h1 { font-size: 1.05rem; font-weight: 600; margin: 0; color: var(--soft); }
 h2 { font-size: 1.15rem; margin: 0 0 4px; }
@@ -41,6 +41,7 @@ code { background: var(--code); border-radius: 4px; padding: 1px 4px; }
   color: var(--on-verdict); }
 .verdict svg { flex: none; width: 48px; height: 48px; }
 .verdict strong { display: block; font-size: 1.7rem; line-height: 1.15; letter-spacing: .02em; }
+.verdict p { margin: 0; }
 .verdict span { display: block; margin-top: 4px; }
 .verdict.promote, .badge.promote { background: var(--promote); }
 .verdict.hold, .badge.hold { background: var(--hold); }
@@ -55,12 +56,18 @@ code { background: var(--code); border-radius: 4px; padding: 1px 4px; }
 .engines .name { font-weight: 600; margin-right: 8px; }
 .engines p { margin: 4px 0 0; }
 section { padding: 16px 18px; margin: 0 0 16px; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(130px, 1fr)); gap: 14px 18px; margin: 0; }
+.tiles { display: grid; grid-template-columns: repeat(4, 1fr); gap: 14px 18px; margin: 0; }
 .tiles dt { color: var(--soft); font-size: .84rem; }
 .tiles dd { margin: 0; font-size: 1.35rem; font-weight: 600; font-variant-numeric: tabular-nums; line-height: 1.25; }
 .tiles dd small { display: block; font-size: .78rem; font-weight: 400; color: var(--soft); }
 nav ul { display: flex; flex-wrap: wrap; gap: 4px 16px; list-style: none; padding: 0; margin: 0 0 16px; font-size: .9rem; }
-.scroll { overflow-x: auto; max-width: 100%; margin: 8px 0; }
+.scroll { overflow-x: auto; max-width: 100%; margin: 8px 0;
+  /* A shade at the side where there is more, covered by the card's colour where there is not. */
+  background: linear-gradient(to right, var(--card) 30%, transparent) left / 32px 100% local,
+    linear-gradient(to left, var(--card) 30%, transparent) right / 32px 100% local,
+    linear-gradient(to right, var(--shade), transparent) left / 12px 100% scroll,
+    linear-gradient(to left, var(--shade), transparent) right / 12px 100% scroll;
+  background-repeat: no-repeat; }
 .scroll:focus-visible { outline: 2px solid var(--pooled); outline-offset: 2px; }
 table { border-collapse: collapse; width: 100%; font-size: .88rem; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
 caption { text-align: left; color: var(--soft); padding-bottom: 4px; }
@@ -68,9 +75,11 @@ th, td { padding: 5px 9px; text-align: left; vertical-align: top; border-bottom:
 thead th { color: var(--soft); font-weight: 600; vertical-align: bottom; }
 tbody th { font-weight: 500; }
 tbody tr:last-child > * { border-bottom: 0; }
-td.number, th.number { text-align: right; white-space: nowrap; }
+td.number, th.number { text-align: right; }
+td.number { white-space: nowrap; }
+.dense th, .dense td { padding-left: 6px; padding-right: 6px; }
 td.wide, th.wide { min-width: 14em; overflow-wrap: anywhere; }
-td.name, th.name { max-width: 22em; overflow-wrap: anywhere; }
+td.name, th.name { min-width: 7.5em; max-width: 22em; overflow-wrap: anywhere; }
 .nowrap { white-space: nowrap; }
 .good { color: var(--good); font-weight: 600; }
 .bad { color: var(--bad); font-weight: 600; }
@@ -89,7 +98,8 @@ td.name, th.name { max-width: 22em; overflow-wrap: anywhere; }
 .heat th { border-bottom: 0; }
 .heat thead th { text-align: center; white-space: nowrap; }
 .heat thead th:first-child { text-align: left; }
-.heat tbody th { position: sticky; left: 0; background: var(--card); max-width: 13em; overflow-wrap: anywhere; }
+.heat tbody th { position: sticky; left: 0; background: var(--card); min-width: 9.5em; max-width: 14em;
+  overflow-wrap: anywhere; }
 .heat-none { color: var(--soft); }
 .heat-few { background: var(--heat-few); } .heat-0 { background: var(--heat-0); }
 .heat-1 { background: var(--heat-1); font-weight: 700; } .heat-2 { background: var(--heat-2); font-weight: 700; }
@@ -109,6 +119,9 @@ summary { cursor: pointer; padding: 4px 0; }
 footer { color: var(--soft); font-size: .85rem; padding-bottom: 24px; }
 @media (max-width: 600px) {
   section { padding: 14px 12px; }
+  .tiles { grid-template-columns: repeat(2, 1fr); }
+  .sample th, .sample td { padding-left: 4px; padding-right: 4px; } .sample .name { min-width: 6em; }
+  .sample .mono { font-size: .78em; }
   main, header.top, footer { padding-left: 10px; padding-right: 10px; }
   .verdict { padding: 14px; gap: 12px; } .verdict strong { font-size: 1.4rem; } .verdict svg { width: 36px; height: 36px; }
 }

@@ -56,7 +56,8 @@ export function decisionClass(decision: Decision): string {
 }
 
 /** The first few of a list, and a sentence on those left out. */
-export function firstOf<Item>(items: readonly Item[], most: number, what: string): { readonly shown: readonly Item[]; readonly rest: Piece } {
+export function firstOf<Item>(items: readonly Item[], most: number,
+  what: string): { readonly shown: readonly Item[]; readonly rest: Piece } {
   const left = items.length - most;
   return {
     shown: items.slice(0, most),

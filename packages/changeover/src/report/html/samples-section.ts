@@ -15,7 +15,8 @@ const mostValue = 4_000;
 /** Confirmed mismatches, those for one reason together, a few of each side by side. */
 export function mismatchSection({ data }: Report): Section {
   const groups = data.sampleGroups.filter(({ verdict }) => verdict === 'mismatch');
-  const { shown, rest } = firstOf(groups, mostGroups, groups.length === mostGroups + 1 ? 'reason for mismatches' : 'reasons for mismatches');
+  const { shown, rest } =
+    firstOf(groups, mostGroups, groups.length === mostGroups + 1 ? 'reason for mismatches' : 'reasons for mismatches');
   const kept = groups.reduce((sum, { count }) => sum + count, 0);
   const { mismatch } = data.totals;
   return {
@@ -81,7 +82,8 @@ function sidesMarkup({ legacy, pooled }: StoredSample): Piece {
   const { shown, rest } = firstOf(cells, mostCells, 'places');
   return [
     table('Values on both legs', [
-      { title: 'row', kind: 'number' }, { title: 'column', kind: 'name' }, { title: 'legacy', kind: 'wide' }, { title: 'pooled', kind: 'wide' },
+      { title: 'row', kind: 'number' }, { title: 'column', kind: 'name' }, { title: 'legacy', kind: 'name' },
+        { title: 'pooled', kind: 'name' },
     ], shown.map(({ row, column, legacy: before, pooled: after }) => [
       row, name(column ?? 'whole row'), markup`<span class="mono">${name(valueText(before))}</span>`,
       markup`<span class="mono">${name(valueText(after))}</span>`,

@@ -65,7 +65,7 @@ export function gatesSection({ gates }: ReportVerdict): Section {
   const [open, held] = [gates.filter(({ outcome }) => outcome !== 'pass'), gates.filter(({ outcome }) => outcome === 'pass')];
   // What is failed comes before what can't be told.
   const byOutcome = [...open].sort((a, b) => Number(a.outcome === 'inconclusive') - Number(b.outcome === 'inconclusive'));
-  const intro = gates.length === 0 ? 'No gate could be asked: there were no calls.'
+  const intro = gates.length === 0 ? 'No gate was asked.'
     : `${countText(held.length)} of ${countText(gates.length)} gates hold. One that can't be told for want of observations is no pass.`;
   return {
     id: 'gates', title: 'Gates',
@@ -73,7 +73,8 @@ export function gatesSection({ gates }: ReportVerdict): Section {
       markup`<p class="soft">${intro}</p>`,
       open.length > 0 && gateTable('Gates that do not hold', byOutcome),
       held.length > 0 && markup`<details${rawMarkup(open.length === 0 ? ' open' : '')}><summary>${
-        countText(held.length)} ${held.length === 1 ? 'gate holds' : 'gates hold'}</summary>${gateTable('Gates that hold', held)}</details>`,
+        countText(held.length)} ${held.length === 1 ? 'gate holds'
+          : 'gates hold'}</summary>${gateTable('Gates that hold', held)}</details>`,
     ],
   };
 }
@@ -88,11 +89,12 @@ function gateTable(label: string, gates: readonly GateOutcome[]): Piece {
   const { shown, rest } = firstOf(gates, mostGates, 'gates');
   return [
     table(label, [
-      { title: 'gate', kind: 'wide' }, { title: 'where', kind: 'nowrap' }, { title: 'value', kind: 'number' },
-      { title: 'threshold', kind: 'number' }, { title: 'n', kind: 'number' }, { title: 'outcome', kind: 'nowrap' }, { title: 'why', kind: 'wide' },
+      { title: 'gate', kind: 'wide' }, { title: 'outcome', kind: 'nowrap' }, { title: 'where', kind: 'nowrap' },
+      { title: 'value', kind: 'number' }, { title: 'threshold', kind: 'number' }, { title: 'n', kind: 'number' },
+      ...(shown.some(({ reason }) => reason !== undefined) ? [{ title: 'why', kind: 'wide' } as const] : []),
     ], shown.map((gate) => [
-      markup`${gate.title}<br><code>${gate.expression}</code>`, name(gatePlace(gate)), gateValue(gate), gateCondition(gate),
-      countText(gate.n), outcomeWords[gate.outcome], gate.reason ?? '',
+      markup`${gate.title}<br><code>${gate.expression}</code>`, outcomeWords[gate.outcome], name(gatePlace(gate)), gateValue(gate),
+      gateCondition(gate), countText(gate.n), ...(gate.reason === undefined ? [] : [gate.reason]),
     ])),
     rest,
   ];
@@ -109,7 +111,7 @@ export function stagesSection({ data }: Report): Section {
         shown.map((totals) => stageColumns.map(({ text, notable }, at) => {
           const cell = at === 0 ? name(text(totals)) : text(totals);
           return notable?.(totals) === true ? markup`<span class="bad">${cell}</span>` : cell;
-        }))),
+        })), { kind: 'dense' }),
       rest,
     ],
   };

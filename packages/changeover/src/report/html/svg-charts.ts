@@ -90,7 +90,8 @@ export interface BandStep {
 }
 
 /** Bands over time that show how many are of each kind, with a mark wherever something was taken back. */
-export function stepBands(label: string, steps: readonly BandStep[], marks: readonly { readonly at: number; readonly label: string }[]): Markup {
+export function stepBands(label: string, steps: readonly BandStep[],
+  marks: readonly { readonly at: number; readonly label: string }[]): Markup {
   const [height, top] = [64, 14];
   const start = steps[0]?.from ?? 0;
   const span = Math.max(1, (steps.at(-1)?.to ?? 0) - start);
@@ -99,7 +100,8 @@ export function stepBands(label: string, steps: readonly BandStep[], marks: read
     let y = top;
     return parts.filter(({ value }) => value > 0).map((part) => {
       const size = (part.value / Math.max(1, total)) * height;
-      const rect = markup`<rect class="${part.fill}" x="${percent((from - start) / span)}" width="${percent((to - from) / span)}" y="${
+      const [x, width] = [percent((from - start) / span), percent((to - from) / span)];
+      const rect = markup`<rect class="${part.fill}" shape-rendering="crispEdges" x="${x}" width="${width}" y="${
         y.toFixed(2)}" height="${size.toFixed(2)}"><title>${part.label}: ${part.value}</title></rect>`;
       y += size;
       return rect;

@@ -23,6 +23,8 @@ interface StageChange {
 /** Which stages the datasets were at, and when each changed. */
 export function timelineSection({ data }: Report): Section {
   const changes = changesByEngine(data.timeline);
+  // One axis for all engines, so that what happened at the same time stands in one line.
+  const start = Math.min(data.timeline[0]?.at ?? data.generatedAt, ...data.runs.map(({ startedAt }) => startedAt));
   const end = Math.max(data.generatedAt, data.timeline.at(-1)?.at ?? 0);
   const engines = firstOf([...changes].sort(([a], [b]) => (a < b ? -1 : 1)), mostEngines, 'engines');
   // The newest are what a reader looks for.
@@ -33,9 +35,10 @@ export function timelineSection({ data }: Report): Section {
       changes.size > 0 && [
         markup`<p class="soft">How many datasets were at each stage. A red triangle marks a step back.</p>`,
         legend(stages.map((stage) => ({ fill: `fill-${stage}`, label: stage }))),
-        engines.shown.map(([engine, steps]) => engineBands(engine, steps, end)), engines.rest,
+        engines.shown.map(([engine, steps]) => engineBands(engine, steps, { start, end })), engines.rest,
       ],
-      markup`<details><summary>${countText(data.timeline.length)} ${data.timeline.length === 1 ? 'event' : 'events'}, the newest first</summary>${
+      markup`<details><summary>${countText(data.timeline.length)} ${
+        data.timeline.length === 1 ? 'event' : 'events'}, the newest first</summary>${
         eventTable(events.shown)}${events.rest}</details>`,
     ],
   };
@@ -58,33 +61,35 @@ function valueOf(value: unknown): string {
   return typeof value === 'string' ? value : valueText(value);
 }
 
-function engineBands(engine: string, changes: readonly StageChange[], end: number): Markup {
-  const start = changes[0]?.at ?? end;
-  const steps = bandSteps(changes, end);
+interface TimeSpan {
+  readonly start: number;
+  readonly end: number;
+}
+
+function engineBands(engine: string, changes: readonly StageChange[], span: TimeSpan): Markup {
   const back = changes.filter(({ from, to }) => stages.indexOf(to) < stages.indexOf(from)).slice(0, mostSteps)
     .map(({ at, dataset, from, to, reason }) => ({ at, label: `${dataset}: ${from} → ${to}, ${reason}` }));
-  return markup`<h4>${name(engineTitle(engine))}</h4>${stepBands(`Datasets of ${engineTitle(engine)} by stage over time`, steps, back)
-    }<div class="ends"><span>${timeText(start)}</span><span>${timeText(end)}</span></div>`;
+  return markup`<h4>${name(engineTitle(engine))}</h4>${
+    stepBands(`Datasets of ${engineTitle(engine)} by stage over time`, bandSteps(changes, span), back)
+  }<div class="ends"><span>${timeText(span.start)}</span><span>${timeText(span.end)}</span></div>`;
 }
 
 /** The count of datasets at each stage between one change and the next. */
-function bandSteps(changes: readonly StageChange[], end: number): BandStep[] {
+function bandSteps(changes: readonly StageChange[], { start, end }: TimeSpan): BandStep[] {
   const at = new Map<string, Stage>();
   // A dataset is at the stage it came from until its first change.
   for (const { dataset, from } of changes) if (!at.has(dataset)) at.set(dataset, from);
-  const start = changes[0]?.at ?? end;
   const least = (end - start) / mostSteps;
   const steps: BandStep[] = [];
   let from = start;
-  for (const [index, { at: moment, dataset, to }] of changes.entries()) {
+  for (const { at: until, dataset, to } of changes) {
+    if (until > from && until - from >= least) {
+      steps.push({ from, to: until, parts: partsOf(at) });
+      from = until;
+    }
     at.set(dataset, to);
-    const until = changes[index + 1]?.at ?? end;
-    if (until - from < least && index < changes.length - 1) continue;
-    if (moment > from && steps.length === 0 && index > 0) from = start;
-    steps.push({ from, to: until, parts: partsOf(at) });
-    from = until;
   }
-  return steps;
+  return [...steps, { from, to: end, parts: partsOf(at) }];
 }
 
 function partsOf(at: ReadonlyMap<string, Stage>): BandStep['parts'] {
@@ -95,12 +100,14 @@ function partsOf(at: ReadonlyMap<string, Stage>): BandStep['parts'] {
 
 function eventTable(events: readonly TimelineEvent[]): Piece {
   return table('Events, the newest first', [
-    { title: 'time', kind: 'nowrap' }, { title: 'what', kind: 'nowrap' }, { title: 'where', kind: 'name' }, { title: 'details', kind: 'wide' },
+    { title: 'time', kind: 'nowrap' }, { title: 'what', kind: 'nowrap' }, { title: 'where', kind: 'name' },
+      { title: 'details', kind: 'wide' },
   ], events.map(({ at, kind, fields }) => {
     const { backend, dataset, from, to, ...others } = fields;
     const where = [backend, dataset].filter((part) => part !== undefined).map(valueOf).join(', ');
     const step = from === undefined && to === undefined ? [] : [`${valueOf(from)} → ${valueOf(to)}`];
-    const details = Object.entries(others).filter(([, value]) => value !== undefined).map(([field, value]) => `${field}: ${valueOf(value)}`);
+    const details = Object.entries(others).filter(([, value]) => value !== undefined)
+      .map(([field, value]) => `${field}: ${valueOf(value)}`);
     return [moment(at), name(kind), name(where), name([...step, ...details].join(', '))];
   }));
 }

@@ -1,6 +1,7 @@
 import { LatencyHistogram } from '@changeover/compare';
 import { type Engine, engines, type Stage, stages } from '@changeover/core';
-import type { LatencyFigures, ReportData, SampleGroup, ShedReason, StoredSample, TimelineEvent, Totals, TotalsBy } from '@changeover/router';
+import type { LatencyFigures, ReportData, SampleGroup, ShedReason, StoredSample, TimelineEvent, Totals,
+  TotalsBy } from '@changeover/router';
 import type { DataCheck, Report } from '../report.ts';
 
 /** Counts of one cell; what is left out is zero, or follows from the others. */
@@ -38,7 +39,8 @@ interface Sum {
 
 /** Report data from cells, summed as the recorder does. */
 export function reportData(cells: readonly CellCounts[], others: Partial<ReportData> = {}): ReportData {
-  const by = (...fields: readonly CellKey[]): TotalsBy[] => groups(cells, fields).map(({ key, cells: parts }) => ({ ...key, ...totalsOf(parts) }));
+  const by = (...fields: readonly CellKey[]): TotalsBy[] => groups(cells, fields)
+    .map(({ key, cells: parts }) => ({ ...key, ...totalsOf(parts) }));
   return {
     generatedAt: startMs + 90 * minuteMs,
     totals: totalsOf(cells),
@@ -68,7 +70,8 @@ function totalsOf(cells: readonly CellCounts[]): Totals {
   const sum = (count: (cell: CellCounts) => number | undefined): number => cells.reduce((all, cell) => all + (count(cell) ?? 0), 0);
   const shedByReason: Partial<Record<ShedReason, number>> = {};
   for (const { shed = {} } of cells) {
-    for (const [reason, count] of Object.entries(shed) as [ShedReason, number][]) shedByReason[reason] = (shedByReason[reason] ?? 0) + count;
+    for (const [reason, count] of Object.entries(shed) as [ShedReason, number][]) shedByReason[reason] =
+      (shedByReason[reason] ?? 0) + count;
   }
   return {
     calls: sum(callsOf), failed: sum(({ failed }) => failed), fallbacks: 0,
@@ -170,17 +173,21 @@ function cell(backend: Engine, stage: Stage, dataset: string, operation: string,
   const shed = { 'queue-full': Math.round(sampled * 0.06), 'legacy-busy': Math.round(sampled * 0.03) };
   const raced = Math.min(compared - wrong, index % 6);
   const nondeterministic = Math.min(compared - wrong - raced, operation.startsWith('query') ? 4 : 0);
+  const inconclusive = Math.min(compared - wrong - raced - nondeterministic, operation.startsWith('readData') ? 1 : 0);
   return {
-    ...key, calls: Math.max(calls, wrong * 2), eligible: Math.max(calls, wrong * 2), sampled: Math.max(sampled, compared + shed['queue-full'] + shed['legacy-busy']),
-    match: compared - wrong - raced - nondeterministic, mismatch: wrong, raced, nondeterministic, shed,
+    ...key, calls: Math.max(calls, wrong * 2), eligible: Math.max(calls, wrong * 2),
+      sampled: Math.max(sampled, compared + shed['queue-full'] + shed['legacy-busy']),
+    match: compared - wrong - raced - nondeterministic - inconclusive, mismatch: wrong, raced, nondeterministic, inconclusive, shed,
   };
 }
 
 function mismatchGroup(at: number, count: number, text = ''): SampleGroup {
   const [kind = 'value', operation = 'readTable', dataset = 'titanic'] =
     [unlike[at % unlike.length], operations[at % 7], datasets[at % datasets.length]];
-  const places = Array.from({ length: 1 + (at % 5) }, (_, row) => ({ row: row * 17 + at, column: `${['fare', 'Beak Length (mm)', 'origin', 'date'][row % 4] ?? ''}${text}` }));
-  const value = (leg: string, row: number): object => ({ type: row % 2 === 0 ? 'text' : 'double', length: 4 + row, digest: hexOf(`${leg}${at}${row}`) });
+  const places = Array.from({ length: 1 + (at % 5) },
+    (_, row) => ({ row: row * 17 + at, column: `${['fare', 'Beak Length (mm)', 'origin', 'date'][row % 4] ?? ''}${text}` }));
+  const value = (leg: string, row: number): object =>
+    ({ type: row % 2 === 0 ? 'text' : 'double', length: 4 + row, digest: hexOf(`${leg}${at}${row}`) });
   return {
     fingerprint: `${operation}:${kind}:${at}${text}`, backend: engines[at % engines.length] ?? 'sqlite', operation: `${operation}${text}`,
     verdict: 'mismatch', class: kind, count, firstAt: startMs + at * minuteMs, lastAt: startMs + (at + 60) * minuteMs,
@@ -205,15 +212,18 @@ function otherGroup(verdict: 'nondeterministic' | 'raced' | 'inconclusive', oper
   return {
     fingerprint: `${operation}:${verdict}${text}`, backend: 'duckdb', operation: `${operation}${text}`, verdict, class: 'order', count: 12,
     firstAt: startMs, lastAt: startMs + 70 * minuteMs,
-    samples: [{ at: startMs, dataset: `flights-200k${text}`, stage: 'shadow', summary: `legacy 200 rows, pooled 200 rows${text}`, reason: `ran again${text}` }],
+    samples: [{ at: startMs, dataset: `flights-200k${text}`, stage: 'shadow',
+      summary: `legacy 200 rows, pooled 200 rows${text}`, reason: `ran again${text}` }],
   };
 }
 
 /** Each dataset forward one stage after the other; SQLite is rolled back once on the way. */
 function timeline(text = ''): TimelineEvent[] {
-  const event = (at: number, fields: Readonly<Record<string, unknown>>): TimelineEvent => ({ at: startMs + at * minuteMs, run: 'run-1', kind: 'stage', fields });
+  const event = (at: number, fields: Readonly<Record<string, unknown>>): TimelineEvent =>
+    ({ at: startMs + at * minuteMs, run: 'run-1', kind: 'stage', fields });
   const forward = engines.flatMap((backend, engine) => datasets.flatMap((dataset, index) => stages.slice(1).map((to, step) => event(
-    5 + step * 26 + index * 2 + engine, { backend, dataset: `${dataset}${text}`, from: stages[step], to, reason: `flag${text}`, revision: `r${step + 1}` }))));
+    5 + step * 26 + index * 2 + engine,
+      { backend, dataset: `${dataset}${text}`, from: stages[step], to, reason: `flag${text}`, revision: `r${step + 1}` }))));
   const back = ['titanic', 'zipcodes'].flatMap((name) => [
     event(50, { backend: 'sqlite', dataset: `${name}${text}`, from: 'reverse', to: 'legacy', reason: `mismatch above the limit${text}` }),
     event(56, { backend: 'sqlite', dataset: `${name}${text}`, from: 'legacy', to: 'reverse', reason: `hold lifted${text}` }),

@@ -1,0 +1,69 @@
+/** What `changeover --help` says first: enough to know what the words mean. */
+export const synopsis: string = `Operates a migration from a legacy storage layer to a pooled one.
+
+Each dataset of each engine (sqlite, duckdb, postgresql) is on a stage:
+  legacy   the legacy leg answers
+  shadow   the legacy leg answers, the pooled leg beside it is compared
+  reverse  the pooled leg answers, the legacy leg beside it is compared
+  pooled   the pooled leg answers
+
+A feature flag asks for the stage. A hold, by a guardrail or a person, keeps a
+dataset back whatever the flag asks. Changes go to the ledger in the comparison
+store; all programs that share the store follow within two seconds.`;
+
+/** Examples below each command's help, by command. */
+export const examples: Readonly<Record<
+  'changeover' | 'status' | 'explain' | 'rollback' | 'kill' | 'resume' | 'promote' | 'flags' | 'report' | 'gate', string>> = {
+  changeover: `
+Why is a dataset where it is?
+  $ changeover explain sqlite titanic
+Move it one stage forward, or back to legacy:
+  $ changeover promote sqlite titanic --reason "a week without a mismatch"
+  $ changeover rollback sqlite titanic --reason "slow since 03:10"
+Something is wrong and nobody knows what: put a whole engine back.
+  $ changeover kill postgresql --reason "pager"
+
+Exit codes: 0 done, 1 error, 2 wrong usage, 3 inconclusive, 99 a gate failed.
+Colour is used on a terminal alone, and not where NO_COLOR is set.`,
+  status: `
+Examples:
+  $ changeover status
+  $ changeover status --format json --base-path /var/lib/app/datasets`,
+  explain: `
+Examples:
+  $ changeover explain sqlite titanic
+  $ changeover explain sqlite titanic execute    a limit may hold one operation back`,
+  rollback: `
+It needs neither the flags nor the gates, and holds until changeover resume.
+
+Examples:
+  $ changeover rollback sqlite titanic --reason "slow since 03:10"
+  $ changeover rollback sqlite titanic --reason "drill" --plan`,
+  kill: `
+Examples:
+  $ changeover kill postgresql --reason "pager"
+  $ changeover resume postgresql --reason "it was the network"`,
+  resume: `
+Without a dataset it ends changeover kill; a dataset that is held by itself stays held.
+
+Examples:
+  $ changeover resume sqlite titanic --reason "the fix is out"
+  $ changeover resume sqlite --reason "the fix is out"`,
+  promote: `
+Where the flags file doesn't ask for the next stage yet, a strategy for this dataset is written into it.
+
+Examples:
+  $ changeover promote sqlite titanic --reason "a week without a mismatch" --plan
+  $ changeover promote sqlite titanic --reason "a week without a mismatch"`,
+  flags: `
+Examples:
+  $ changeover flags validate
+  $ changeover flags plan flags/next.json`,
+  report: `
+Examples:
+  $ changeover report
+  $ changeover report --format html --output report.html`,
+  gate: `
+Examples:
+  $ changeover gate sqlite && changeover promote sqlite titanic --reason "the gates hold"`,
+};

@@ -1,0 +1,90 @@
+import { stages, type Stage } from '@changeover/core';
+import type { LedgerChange } from '@changeover/router';
+import { decideVerdict } from '../report/verdict.ts';
+import { CommandError, exitCodes } from './command-error.ts';
+import { answer, type ChangeOptions, nameOf, type Subject } from './hold-commands.ts';
+import { type Migration, requireStore, type Standing } from './migration.ts';
+import { moveInFlagsFile } from './move-in-flags-file.ts';
+import type { Terminal } from './terminal.ts';
+import { writeLedger } from './write-ledger.ts';
+
+/** `force` goes past the gates, which the ledger then says. */
+export interface PromoteOptions extends ChangeOptions {
+  readonly force: boolean;
+}
+
+/**
+ * Moves a dataset one stage forward, past its engine's gates: `changeover promote`. The flag must ask for it, so the flags
+ * file gets a strategy for this dataset where it doesn't ask yet.
+ *
+ * @throws {CommandError} with the exit code of the gates where they don't hold.
+ */
+export async function promote(migration: Migration, terminal: Terminal, subject: Subject, options: PromoteOptions): Promise<void> {
+  requireStore(migration.place);
+  const { engine, dataset } = subject;
+  const standing = migration.standing(engine, dataset);
+  const from = standing.stage;
+  refuseHeld(standing);
+  const to = stages[stages.indexOf(from) + 1];
+  if (to === undefined) {
+    answer(terminal, undefined, [`${nameOf(subject)} is on pooled, the last stage, already.`]);
+    return;
+  }
+  const gates = askGates(migration, engine, from, options.force);
+  const asks = stages.indexOf(standing.flag.stage) >= stages.indexOf(to);
+  const edits = asks ? [] : [`write a strategy for ${dataset} into ${migration.place.flagsFile}`];
+  if (options.plan) {
+    const text = [`Would move ${nameOf(subject)} from ${from} to ${to}. ${gates}`,
+      ...edits.map((edit) => `It would ${edit}.`), 'Nothing was changed.'];
+    answer(terminal, undefined, text);
+    return;
+  }
+  if (!asks) editFlags(migration, subject, to);
+  const change =
+    await record(migration, subject, { from, to, who: options.who, reason: options.force ? `${options.reason} (forced)` : options.reason });
+  answer(terminal, change, [
+    `${nameOf(subject)}: ${from} → ${terminal.paint('bold', to)}. ${gates}`,
+    ...asks ? [] : [`${migration.place.flagsFile} has a strategy for ${dataset} now.`],
+    'Running programs that read these flags follow within a few seconds.',
+    `The way back: changeover rollback ${engine} ${dataset} --reason "..."`,
+  ], { flagsFile: asks ? null : migration.place.flagsFile });
+}
+
+function refuseHeld({ engine, dataset, line }: Standing): void {
+  if (line?.held !== true) return;
+  const whole = line.dataset === '' ? engine : `${engine} ${dataset}`;
+  throw new CommandError(`${engine} ${dataset} is held at ${line.to} by ${line.who}: ${line.reason}. End that first: ` +
+    `changeover resume ${whole} --reason "..."`);
+}
+
+/** What the gates say, for people. Nothing is compared before `shadow`, so there is nothing to ask. */
+function askGates({ recordings }: Migration, engine: string, from: Stage, force: boolean): string {
+  if (from === 'legacy') return 'At shadow, callers are still answered by the legacy leg.';
+  const verdict = recordings && decideVerdict({ data: recordings }).engines.find((one) => one.engine === engine);
+  const decision = verdict?.decision ?? 'INCONCLUSIVE';
+  const reason = verdict?.reason ?? `No call on ${engine} has been recorded.`;
+  if (decision === 'PROMOTE') return `The gates hold: ${reason}`;
+  if (force) return `Forced past the gates, which say ${decision}: ${reason}`;
+  throw new CommandError(`The gates say ${decision}: ${reason} Nothing was changed. See: changeover gate. ` +
+    'To go forward in spite of them add --force; the ledger will say so.',
+  decision === 'INCONCLUSIVE' ? exitCodes.inconclusive : exitCodes.gateFailed);
+}
+
+function editFlags({ place }: Migration, { engine, dataset }: Subject, to: Stage): void {
+  if (place.unleashUrl !== undefined) {
+    throw new CommandError(`The flags come from ${place.unleashUrl}: put ${dataset} on ${to} there, in the flag ` +
+      `changeover.${engine}, by a strategy with the constraint dataset IN ${dataset}. Nothing was changed.`);
+  }
+  moveInFlagsFile(place.flagsFile, engine, dataset, to);
+}
+
+async function record(
+  { place, flags }: Migration, { engine, dataset }: Subject,
+  { from, to, who, reason }: { readonly from: Stage; readonly to: Stage; readonly who: string; readonly reason: string },
+): Promise<LedgerChange | undefined> {
+  return writeLedger(place.storePath, engine, dataset, (last) => {
+    // A guardrail, or a person, was faster: their hold is the later word.
+    if (last?.held === true) throw new CommandError(`${engine} ${dataset} was held meanwhile by ${last.who}: ${last.reason}`);
+    return { at: Date.now(), backend: engine, dataset, from, to, held: false, who, reason, revision: flags.status().revision };
+  });
+}

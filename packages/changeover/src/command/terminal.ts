@@ -1,0 +1,30 @@
+import { styleText } from 'node:util';
+
+/** Where a command writes, and how. */
+export interface Terminal {
+  readonly format: 'text' | 'json';
+  /** The answer: text for people, or the same as JSON. */
+  answer(text: readonly string[], json: unknown): void;
+  paint(style: Style, text: string): string;
+}
+
+export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow';
+
+/** The streams of a process that a command uses. */
+export interface Streams {
+  readonly stdout: { write(text: string): unknown; readonly isTTY?: boolean };
+  readonly stderr: { write(text: string): unknown };
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Colour only where a person reads it and hasn't said no (https://no-color.org: any value but the empty one). */
+export function openTerminal({ stdout, env }: Streams, format: 'text' | 'json'): Terminal {
+  const colour = stdout.isTTY === true && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
+  return {
+    format,
+    answer(text, json) {
+      stdout.write(format === 'json' ? `${JSON.stringify(json, null, 2)}\n` : `${text.join('\n')}\n`);
+    },
+    paint: (style, text) => (colour ? styleText(style, text, { validateStream: false }) : text),
+  };
+}

@@ -1,0 +1,322 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { createStorageBridge } from 'changeover';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { root } from '../architecture/source-files.ts';
+import { type Outcome, run, runChangeover } from './run-changeover.ts';
+import { writeTestFlags } from './write-test-flags.ts';
+
+let folder: string;
+let recorded: string;
+let places = 0;
+
+/** A migration with a real store: `titanic` and `iris` were called on SQLite at `shadow`, and compared. */
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'changeover-command-'));
+  recorded = join(folder, 'recorded');
+  mkdirSync(recorded);
+  writeTestFlags(join(recorded, 'flags.json'), { sqlite: 'shadow' });
+  await using bridge = createStorageBridge({ basePath: recorded, flagsFile: join(recorded, 'flags.json') });
+  const storage = bridge.storage('sqlite');
+  for (const dataset of ['titanic', 'iris']) {
+    await storage.createDataset(dataset);
+    await storage.writeTable(dataset, 'train', [{ id: 1 }, { id: 2 }]);
+    for (let call = 0; call < 5; call += 1) await storage.readTable(dataset, 'train');
+  }
+  await bridge.idle();
+});
+
+afterAll(() => { rmSync(folder, { recursive: true, force: true }); });
+
+interface Place {
+  readonly path: string;
+  readonly flags: string;
+  readonly store: string;
+  type(...args: string[]): Promise<Outcome>;
+  json(...args: string[]): Promise<Record<string, unknown>>;
+}
+
+/** A copy of the migration for one test. */
+function place(): Place {
+  places += 1;
+  const path = join(folder, String(places));
+  cpSync(recorded, path, { recursive: true });
+  const flags = join(path, 'flags.json');
+  const type = (...args: string[]): Promise<Outcome> => runChangeover(args, { CHANGEOVER_BASE_PATH: path, CHANGEOVER_FLAGS: flags });
+  return {
+    path, flags, store: join(path, '.changeover', 'comparisons.sqlite'), type,
+    async json(...args) {
+      const { code, out, err } = await type(...args, '--format', 'json');
+      expect({ code, err }).toEqual({ code: 0, err: '' });
+      return JSON.parse(out) as Record<string, unknown>;
+    },
+  };
+}
+
+const titanic = ['sqlite', 'titanic'] as const;
+const because = ['--reason', 'it looks wrong', '--who', 'ada'] as const;
+
+describe('reading', () => {
+  test('status shows every dataset with its stage and what was measured', async () => {
+    const { json, type } = place();
+    const status = await json('status');
+    expect(status['datasets']).toMatchObject([
+      { engine: 'sqlite', dataset: 'iris', stage: 'shadow', flagStage: 'shadow', held: false, calls: 7, mismatches: 0 },
+      { engine: 'sqlite', dataset: 'titanic', stage: 'shadow', flagStage: 'shadow', held: false, calls: 7, mismatches: 0 },
+    ]);
+    expect(status).toMatchObject({ killed: [], notes: [], flags: { source: 'file' } });
+    const { code, out } = await type('status');
+    expect(code).toBe(0);
+    expect(out).toMatch(/^sqlite {2}titanic {2}shadow {2}shadow +7 +0 +\d+ +0 {2}changeover\.sqlite gives 1-shadow$/m);
+  });
+
+  test('explain says why, from where, what it means, and what to type next', async () => {
+    const { json, type, flags } = place();
+    expect(await json('explain', ...titanic)).toMatchObject({
+      engine: 'sqlite', dataset: 'titanic', operation: null, stage: 'shadow', by: 'flag',
+      legs: { read: { answers: 'legacy', beside: 'pooled' }, write: { answers: 'legacy' } },
+      flag: { name: 'changeover.sqlite', stage: 'shadow', source: 'file' },
+      ledger: { held: false, line: null, decidesForward: false }, history: [], notes: [],
+    });
+    const { out } = await type('explain', ...titanic);
+    expect(out).toContain(`from ${flags}`);
+    expect(out).toContain('changeover promote sqlite titanic --reason "..."');
+    expect(out).toContain('changeover rollback sqlite titanic --reason "..."');
+  });
+
+  test('explain narrows to one operation, which a limit may hold back', async () => {
+    const { json, flags } = place();
+    const document = JSON.parse(readFileSync(flags, 'utf8')) as { features: { name: string; strategies: { variants: object[] }[] }[] };
+    const shadow = document.features.find(({ name }) => name === 'changeover.sqlite')?.strategies[0]?.variants[1];
+    Object.assign(shadow ?? {}, { payload: { type: 'json', value: '{"limits": {"operations": {"execute": "legacy"}}}' } });
+    writeFileSync(flags, JSON.stringify(document));
+    expect(await json('explain', ...titanic)).toMatchObject({ stage: 'shadow' });
+    expect(await json('explain', ...titanic, 'execute')).toMatchObject({ stage: 'legacy', operation: 'execute' });
+  });
+
+  test('without a store and without flags, explain and status say so, and that all is on legacy', async () => {
+    const { code, out } = await runChangeover(
+      ['explain', ...titanic, '--unseen', '--base-path', join(folder, 'none'), '--flags', join(folder, 'none.json')]);
+    expect(code).toBe(0);
+    expect(out).toMatch(/sqlite titanic is on legacy/);
+    expect(out).toMatch(/There is no comparison store at .*none.* --store names another/);
+    expect(out).toContain('none.json');
+    expect(existsSync(join(folder, 'none'))).toBe(false);
+  });
+
+  test('reading changes nothing in the store', async () => {
+    const { type, store } = place();
+    const before = readFileSync(store);
+    for (const command of [['status'], ['explain', ...titanic], ['gate'], ['report']]) await type(...command);
+    expect(readFileSync(store).equals(before)).toBe(true);
+  });
+});
+
+describe('changing', () => {
+  test('rollback holds a dataset at legacy, and the ledger knows who and why', async () => {
+    const { json } = place();
+    expect(await json('rollback', ...titanic, ...because)).toMatchObject({
+      changed: true,
+        change: { backend: 'sqlite', dataset: 'titanic', from: 'shadow', to: 'legacy', held: true, who: 'ada', reason: 'it looks wrong' },
+    });
+    expect(await json('explain', ...titanic)).toMatchObject({
+      stage: 'legacy', by: 'hold', why: 'held by ada: it looks wrong', ledger: { held: true }, history: [{ who: 'ada' }],
+    });
+    expect(await json('explain', 'sqlite', 'iris')).toMatchObject({ stage: 'shadow' });
+    expect(await json('rollback', ...titanic, ...because)).toMatchObject({ changed: false, change: null });
+  });
+
+  test('resume ends it, once', async () => {
+    const { json } = place();
+    await json('rollback', ...titanic, ...because);
+    expect(await json('resume', ...titanic, ...because)).toMatchObject({ changed: true, change: { held: false } });
+    expect(await json('explain', ...titanic)).toMatchObject({ stage: 'shadow', by: 'flag' });
+    expect(await json('resume', ...titanic, ...because)).toMatchObject({ changed: false });
+  });
+
+  test('kill holds a whole engine, and only its own resume ends that', async () => {
+    const { json, type } = place();
+    await json('kill', 'sqlite', ...because);
+    const status = await json('status');
+    expect(status).toMatchObject({ killed: ['sqlite'], datasets: [{ stage: 'legacy', held: true }, { stage: 'legacy', held: true }] });
+    expect(await type('resume', ...titanic, ...because))
+      .toMatchObject({ code: 1, err: expect.stringContaining('changeover resume sqlite --reason') });
+    await json('resume', 'sqlite', ...because);
+    expect(await json('explain', ...titanic)).toMatchObject({ stage: 'shadow' });
+  });
+
+  test('--plan changes nothing', async () => {
+    const { type, store, flags } = place();
+    const before = [readFileSync(store), readFileSync(flags)];
+    for (const command of [['rollback', ...titanic], ['kill', 'sqlite'], ['resume', ...titanic], ['promote', ...titanic, '--force']]) {
+      expect(await type(...command, ...because, '--plan')).toMatchObject({ code: 0 });
+    }
+    expect([readFileSync(store), readFileSync(flags)].map((file, at) => before[at]?.equals(file))).toEqual([true, true]);
+  });
+
+  test('promote asks the gates, and changes nothing where they can not tell', async () => {
+    const { type, flags } = place();
+    const before = readFileSync(flags, 'utf8');
+    const { code, err } = await type('promote', ...titanic, ...because);
+    expect([3, 99]).toContain(code);
+    expect(err).toMatch(/The gates say .* Nothing was changed\..* --force/);
+    expect(readFileSync(flags, 'utf8')).toBe(before);
+  });
+
+  test('promote puts this dataset one stage forward in the flags file, and no other', async () => {
+    const { json, flags } = place();
+    const mode = statSync(flags).mode;
+    expect(await json('promote', ...titanic, ...because, '--force')).toMatchObject({
+      changed: true, flagsFile: flags, change: { from: 'shadow', to: 'reverse', held: false, reason: 'it looks wrong (forced)' },
+    });
+    expect(await json('explain', ...titanic)).toMatchObject({ stage: 'reverse', by: 'flag' });
+    expect(await json('explain', 'sqlite', 'iris')).toMatchObject({ stage: 'shadow' });
+    expect(await json('flags', 'validate')).toMatchObject({ valid: true });
+    expect(statSync(flags).mode).toBe(mode);
+    await json('promote', ...titanic, ...because, '--force');
+    expect(await json('explain', ...titanic)).toMatchObject({ stage: 'pooled' });
+    expect(await json('promote', ...titanic, ...because)).toMatchObject({ changed: false });
+  });
+
+  test('promote needs no gate to leave legacy, and refuses what is held', async () => {
+    const { json, type, flags } = place();
+    writeTestFlags(flags, {});
+    expect(await json('promote', ...titanic, ...because)).toMatchObject({ change: { from: 'legacy', to: 'shadow' } });
+    await json('rollback', ...titanic, ...because);
+    expect(await type('promote', ...titanic, ...because))
+      .toMatchObject({ code: 1, err: expect.stringContaining('changeover resume sqlite titanic') });
+  });
+
+  test('several people at once leave one hold, and no line is lost', async () => {
+    const { type, json } = place();
+    const codes =
+      await Promise.all(['iris', 'titanic', 'titanic', 'iris'].map((dataset) => type('rollback', 'sqlite', dataset, ...because)));
+    expect(codes.map(({ code, err }) => [code, err])).toEqual(Array.from({ length: 4 }, () => [0, '']));
+    for (const dataset of ['iris', 'titanic']) {
+      const { history } = await json('explain', 'sqlite', dataset) as { history: unknown[] };
+      expect(history).toHaveLength(1);
+    }
+  });
+});
+
+describe('flags', () => {
+  test('validate names the flag, the path and what to write, and ends with 1', async () => {
+    const { type, path } = place();
+    const wrong = join(path, 'wrong.json');
+    writeFileSync(wrong, JSON.stringify({ version: 2, features: [{ name: 'changeover.sqlite', enabled: true, strategies: [] }] }));
+    const { code, out } = await type('flags', 'validate', wrong, '--format', 'json');
+    expect(code).toBe(1);
+    expect(JSON.parse(out)).toMatchObject({ valid: false, problems: [{ flag: 'changeover.sqlite', path: 'features[0].strategies' }] });
+    writeFileSync(wrong, '{');
+    expect(await type('flags', 'validate', wrong)).toMatchObject({ code: 1, out: expect.stringMatching(/it is no JSON/) });
+    expect(await type('flags', 'validate', join(path, 'nowhere.json')))
+      .toMatchObject({ code: 1, err: expect.stringMatching(/can't be read/) });
+  });
+
+  test('plan says which datasets would move, and which stay for being held', async () => {
+    const { json, path } = place();
+    await json('rollback', ...titanic, ...because);
+    const next = join(path, 'next.json');
+    writeTestFlags(next, { sqlite: 'reverse' });
+    expect(await json('flags', 'plan', next)).toMatchObject({
+      unchanged: 0,
+      moves: [
+        { engine: 'sqlite', dataset: 'iris', from: 'shadow', to: 'reverse', held: null },
+        { engine: 'sqlite', dataset: 'titanic', from: 'shadow', to: 'reverse', held: 'legacy' },
+      ],
+    });
+    expect(await json('explain', 'sqlite', 'iris')).toMatchObject({ stage: 'shadow' });
+  });
+});
+
+describe('report and gate', () => {
+  test.each([
+    ['text', /^Shadow comparison/], ['md', /^# /], ['html', /^<!doctype html>/i], ['junit', /^<\?xml/], ['json', /^\{/],
+  ])('report --format %s writes it', async (format, begin) => {
+    const { type, path } = place();
+    const { code, out } = await type('report', '--format', format);
+    expect(code).toBe(0);
+    expect(out).toMatch(begin);
+    const file = join(path, 'report');
+    expect(await type('report', '--format', format, '--output', file)).toEqual({ code: 0, out: '', err: '' });
+    expect(readFileSync(file, 'utf8')).toMatch(begin);
+  });
+
+  test('gate ends with 3 where there is too little to tell, and says which gate', async () => {
+    const { type, path } = place();
+    const { code, out } = await type('gate', '--format', 'json');
+    expect(JSON.parse(out)).toMatchObject({ exitCode: code, gates: expect.any(Array) });
+    expect(await type('gate', 'duckdb')).toMatchObject({ code: 3, out: expect.stringMatching(/INCONCLUSIVE {2}No call on duckdb/) });
+    expect(path).not.toBe('');
+  });
+});
+
+describe('wrong usage ends with 2 and says what to type', () => {
+  test.each([
+    [[], /Usage: changeover/],
+    [['explian', ...titanic], /Did you mean explain\?/],
+    [['explain', 'sqllite', 'titanic'],
+      /There is no engine "sqllite"\. Did you mean "sqlite"\? The engines are sqlite, duckdb, postgresql/],
+    [['explain', 'sqlite', 'titanik'], /There is no dataset "titanik"\. Did you mean "titanic"\?.* --unseen/],
+    [['rollback', 'sqlite', 'titanik', ...because], /Did you mean "titanic"\?/],
+    [['explain', 'sqlite', '../etc'], /Invalid dataset name/],
+    [['explain', ...titanic, 'readTabel'], /There is no operation "readTabel"\. Did you mean "readTable"\?/],
+    [['rollback', ...titanic], /required option '--reason <text>'/],
+    [['rollback', ...titanic, '--reason', '  '], /--reason needs a text/],
+    [['rollback', 'sqlite', ...because], /missing required argument 'dataset'/],
+    [['status', '--fromat', 'json'], /Did you mean --format\?/],
+    [['status', '--format', 'xml'], /Allowed choices are text, json/],
+  ])('%j', async (args, message) => {
+    const { type } = place();
+    const { code, out, err } = await type(...args);
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toMatch(message);
+  });
+});
+
+describe('errors', () => {
+  test.each([['rollback', ...titanic, ...because], ['kill', 'sqlite', ...because], ['promote', ...titanic, ...because],
+    ['gate'], ['report']])(
+    'a missing store: %s', async (...args) => {
+      const { path, type } = place();
+      const missing = join(path, 'typo', 'store.sqlite');
+      const { code, err } = await type(...args, '--store', missing);
+      expect(code).toBe(1);
+      expect(err).toMatch(/There is no comparison store at .* Name that program's store with --store FILE/);
+      expect(existsSync(missing)).toBe(false);
+    });
+
+  test('a file that is no store is left as it was', async () => {
+    const { type, flags } = place();
+    const before = readFileSync(flags, 'utf8');
+    const { code, err } = await type('rollback', ...titanic, ...because, '--store', flags);
+    expect(code).toBe(1);
+    expect(err).toMatch(/^changeover: /);
+    expect(readFileSync(flags, 'utf8')).toBe(before);
+  });
+
+  test('a dataset that was not called yet can be held with --unseen', async () => {
+    const { json } = place();
+    expect(await json('rollback', 'postgresql', 'orders', ...because, '--unseen'))
+      .toMatchObject({ change: { backend: 'postgresql', dataset: 'orders' } });
+    expect(await json('explain', 'postgresql', 'orders')).toMatchObject({ stage: 'legacy', ledger: { held: true } });
+  });
+});
+
+describe('the command itself', () => {
+  test('help needs nothing and shows how to find out and how to change', async () => {
+    const { code, out } = await runChangeover(['--help']);
+    expect(code).toBe(0);
+    for (const text of ['explain sqlite titanic', 'rollback sqlite titanic', 'Exit codes: 0 done',
+      'A feature flag asks']) expect(out).toContain(text);
+    for (const command of ['status', 'explain', 'rollback', 'kill', 'resume', 'promote', 'report', 'gate']) {
+      expect((await runChangeover([command, '--help'])).out).toContain(`$ changeover ${command}`);
+    }
+  });
+
+  test('the launcher runs it and hands its exit code over', async () => {
+    const launcher = join(root, 'packages/changeover/bin/changeover.mjs');
+    expect(await run(process.execPath, [launcher, 'kil'])).toMatchObject({ code: 2, err: expect.stringContaining('Did you mean kill?') });
+  });
+});
