@@ -45,7 +45,8 @@ async function main(): Promise<number> {
     `Node ${process.version}, ${process.platform} ${process.arch}\n\n`);
   const width = Math.max(...figures.map(({ name }) => name.length));
   for (const { name, figure, unit, target, holds, spread } of figures) {
-    process.stdout.write(`${holds ? '✓' : '✗'} ${name.padEnd(width)}  ${digits(figure)} ${unit}  (${digits(spread[0])} to ${digits(spread[1])})  target ${target}\n`);
+    const range = `(${digits(spread[0])} to ${digits(spread[1])})`;
+    process.stdout.write(`${holds ? '✓' : '✗'} ${name.padEnd(width)}  ${digits(figure)} ${unit}  ${range}  target ${target}\n`);
   }
   return 0;
 }

@@ -33,7 +33,8 @@ async function main(): Promise<number> {
     calls += result.calls;
     happened += result.faults.length;
     if (result.problems.length > 0) failed.push({ seed, faults: result.faults, problems: result.problems });
-    say(`${result.problems.length === 0 ? 'held  ' : 'FAILED'} ${typeof seed === 'number' ? `seed ${seed}: ${result.faults.join('; ')}` : seed}` +
+    const what = typeof seed === 'number' ? `seed ${seed}: ${result.faults.join('; ')}` : seed;
+    say(`${result.problems.length === 0 ? 'held  ' : 'FAILED'} ${what}` +
       ` (${result.calls} calls)`);
     for (const problem of result.problems) say(`         ${problem}`);
   };

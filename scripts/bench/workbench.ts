@@ -30,7 +30,8 @@ export async function openWorkbench(): Promise<Workbench> {
   const stages = createStaticStageSource(() => 'pooled');
   const bridge = createStorageBridge({ ...location, stages, storePath: ':memory:' });
   LegacyStorage.configure(location);
-  const legs = new Map(engines.map((engine) => [engine, createLegacyLeg(engine, { digest: (_operation, result) => digestResult(result, 'rows') })]));
+  const legs =
+    new Map(engines.map((engine) => [engine, createLegacyLeg(engine, { digest: (_operation, result) => digestResult(result, 'rows') })]));
   const workbench: Workbench = {
     location, bridge, stages,
     legacy: (engine) => {

@@ -1,6 +1,7 @@
 import { mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { createLogger, type Engine, engines, type Logger, type ReportData, type Stage, stages, StorageBackend, type StoreLocation } from 'changeover';
+import { createLogger, type Engine, engines, type Logger, type ReportData, type Stage, stages, StorageBackend,
+  type StoreLocation } from 'changeover';
 import { startPostgres } from '../embedded-postgres.ts';
 import { loadInBatches } from './call-sites.ts';
 import { type RealDataset, realDatasets } from './datasets.ts';
@@ -66,7 +67,8 @@ export async function runDemo(options: DemoOptions, progress: Progress, signal: 
     const reports = { json: join(out, 'report.json'), html: join(out, 'report.html') };
     const result: DemoResult = {
       ok: problems.length === 0, problems, stages: lines, data, defects, rollback,
-      datasets: loaded.map(({ dataset, reference: { rows } }) => ({ name: dataset.name, rows, origin: dataset.origin, terms: dataset.terms })),
+      datasets: loaded.map(({ dataset, reference: { rows } }) =>
+        ({ name: dataset.name, rows, origin: dataset.origin, terms: dataset.terms })),
       reports, seconds: Math.round((performance.now() - startedMs) / 100) / 10, seed: options.seed,
     };
     writeReports(result, report);
@@ -116,8 +118,10 @@ Promise<{ rollback: DemoResult['rollback']; seen: string[] }> {
   const stop = new AbortController();
   const ended = AbortSignal.any([stop.signal, signal]);
   const work = Promise.all(callers.map((caller) => callUntil(caller, ended)));
-  const calls = (engine?: Engine): number => callers.reduce((sum, caller) => sum + (engine === undefined || caller.engine === engine ? caller.calls : 0), 0);
-  const failures = (): number => callers.reduce((sum, { engine, failures: { length } }) => sum + (engine === rolledBackEngine ? length : 0), 0);
+  const calls = (engine?: Engine): number =>
+    callers.reduce((sum, caller) => sum + (engine === undefined || caller.engine === engine ? caller.calls : 0), 0);
+  const failures = (): number =>
+    callers.reduce((sum, { engine, failures: { length } }) => sum + (engine === rolledBackEngine ? length : 0), 0);
   try {
     for (const stage of stages) {
       writeFlags(flagsFile, all(stage));
@@ -134,7 +138,8 @@ Promise<{ rollback: DemoResult['rollback']; seen: string[] }> {
     progress.say(`Rolled ${rolledBackEngine} back to legacy under load.`);
     stop.abort();
     await work;
-    return { rollback: { engine: rolledBackEngine, callsAfter: calls(rolledBackEngine) - before.calls, failed: failures() - before.failed }, seen: [] };
+    return { rollback: { engine: rolledBackEngine, callsAfter: calls(rolledBackEngine) - before.calls,
+      failed: failures() - before.failed }, seen: [] };
   } finally {
     stop.abort();
     await work;
@@ -185,7 +190,8 @@ function checkDefects(report: ReportData, held: readonly string[]): DefectCheck[
       backend === engine && verdict === 'mismatch' && samples.some((sample) => sample.dataset === dataset));
     const foundClasses = [...new Set(groups.map((group) => group.class ?? 'none'))];
     const rolledBack = held.includes(`${engine} ${dataset}`);
-    return { engine, dataset, planted: what, expectedClass, foundClasses, rolledBack, ok: rolledBack && foundClasses.includes(expectedClass) };
+    return { engine, dataset, planted: what, expectedClass, foundClasses, rolledBack, ok: rolledBack &&
+      foundClasses.includes(expectedClass) };
   }));
 }
 
@@ -206,22 +212,27 @@ function findProblems(callers: readonly Caller[], lines: readonly StageLine[], d
   const withDefect = defects.length > 0;
   const failures = callers.flatMap((caller) => caller.failures);
   const problems = failures.slice(0, 20).map(({ engine, dataset, what }) => `${engine} ${dataset}: ${what}`);
-  if (failures.length > 20) process.stderr.write(`${failures.slice(20).map(({ engine, dataset, what }) => `${engine} ${dataset}: ${what}`).join('\n')}\n`);
+  for (const { engine, dataset, what } of failures.slice(20)) process.stderr.write(`${engine} ${dataset}: ${what}\n`);
   if (failures.length > 20) problems.push(`and ${failures.length - 20} more failures`);
   for (const engine of engines) {
     for (const stage of stages) {
       const line = lines.find((candidate) => candidate.engine === engine && candidate.stage === stage);
       if (line === undefined || line.calls === 0) problems.push(`${engine} was never called at ${stage}`);
-      else if (!withDefect && (stage === 'shadow' || stage === 'reverse') && line.compared === 0) problems.push(`${engine}: nothing was compared at ${stage}`);
+      else if (!withDefect && (stage === 'shadow' || stage === 'reverse') &&
+        line.compared === 0) problems.push(`${engine}: nothing was compared at ${stage}`);
       else if (!withDefect && line.mismatch > 0) problems.push(`${engine} at ${stage}: ${line.mismatch} mismatches`);
       if (line !== undefined && line.failed > 0) problems.push(`${engine} at ${stage}: ${line.failed} failed calls`);
     }
   }
   for (const check of data) {
-    if (!check.ok) problems.push(`${check.engine} ${check.dataset}.${check.table}: ${check.rows} rows ${check.digest}, expected ${check.expectedRows} rows ${check.expectedDigest}`);
+    if (check.ok) continue;
+    problems.push(`${check.engine} ${check.dataset}.${check.table}: ${check.rows} rows ${check.digest}, ` +
+      `expected ${check.expectedRows} rows ${check.expectedDigest}`);
   }
   for (const check of defects) {
-    if (!check.ok) problems.push(`${check.engine} ${check.dataset} (${check.planted}): expected class ${check.expectedClass}, found ${check.foundClasses.join(', ') || 'nothing'}; ${check.rolledBack ? 'rolled back' : 'not rolled back'}`);
+    if (check.ok) continue;
+    problems.push(`${check.engine} ${check.dataset} (${check.planted}): expected class ${check.expectedClass}, ` +
+      `found ${check.foundClasses.join(', ') || 'nothing'}; ${check.rolledBack ? 'rolled back' : 'not rolled back'}`);
   }
   return [...problems, ...heldUnexpectedly.map((name) => `${name} was rolled back without a planted defect`)];
 }

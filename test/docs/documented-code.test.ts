@@ -14,7 +14,8 @@ test('the README has an example of a singleton of one\'s own', () => {
   expect(runnableBlocks('README.md')).toHaveLength(1);
 });
 
-test.each(runnableBlocks('README.md').map((block, at) => [at + 1, block] as const))('README example %i runs and says what it says', (_at, block) => {
+test.each(runnableBlocks('README.md')
+  .map((block, at) => [at + 1, block] as const))('README example %i runs and says what it says', (_at, block) => {
   const folder = mkdtempSync(join(root, 'test/docs/.example-'));
   try {
     const file = join(folder, 'example.ts');

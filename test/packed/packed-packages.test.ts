@@ -53,7 +53,8 @@ afterAll(() => {
 describe('the packed packages, installed in an empty project', () => {
   test('hold nothing but what a user needs', () => {
     const files = readdirSync(join(folder, 'node_modules/@changeover/pooled'), { recursive: true }).map(String);
-    expect(files).toEqual(expect.arrayContaining(['package.json', 'README.md', 'LICENSE', join('dist', 'index.js'), join('dist', 'index.d.ts')]));
+    expect(files)
+      .toEqual(expect.arrayContaining(['package.json', 'README.md', 'LICENSE', join('dist', 'index.js'), join('dist', 'index.d.ts')]));
     expect(files.filter((name) => /\.test\.|^src/.test(name))).toEqual([]);
   });
 
@@ -69,13 +70,15 @@ describe('the packed packages, installed in an empty project', () => {
 
   test('type-check for a user under strict', () => {
     const tsc = join(root, 'node_modules/typescript/bin/tsc');
-    const options = ['--strict', '--noEmit', '--skipLibCheck', '--module', 'nodenext', '--target', 'es2024', '--lib', 'es2024,esnext.disposable',
+    const options =
+      ['--strict', '--noEmit', '--skipLibCheck', '--module', 'nodenext', '--target', 'es2024', '--lib', 'es2024,esnext.disposable',
       '--types', 'node', '--typeRoots', join(root, 'node_modules/@types')];
     expect(run(process.execPath, [tsc, ...options, 'consumer.ts'], folder)).toBe('');
   }, 60_000);
 
   test('say which versions of each other they need', () => {
-    const manifest = JSON.parse(readFileSync(join(folder, 'node_modules/changeover/package.json'), 'utf8')) as { dependencies: Record<string, string>; version: string };
+    const manifest = JSON.parse(readFileSync(join(folder, 'node_modules/changeover/package.json'),
+      'utf8')) as { dependencies: Record<string, string>; version: string };
     for (const [name, version] of Object.entries(manifest.dependencies)) {
       if (name.startsWith('@changeover/')) expect([name, version]).toEqual([name, manifest.version]);
     }

@@ -221,5 +221,6 @@ test('a row whose numbers all became texts is the same row with other types, tho
   const legacy = Array.from({ length: 50 }, (_, id) => ({ id, amount: id * 1.5, name: `n${id}` }));
   const pooled = legacy.map((row) => (row.id === 7 ? { id: '7', amount: '10.5', name: 'n7' } : row));
   const difference = findDifference(legacy, pooled, true);
-  expect([difference?.class, difference?.columns, difference?.rows]).toEqual(['type', ['id', 'amount'], { missing: 0, extra: 0, changed: 1 }]);
+  expect([difference?.class, difference?.columns, difference?.rows])
+    .toEqual(['type', ['id', 'amount'], { missing: 0, extra: 0, changed: 1 }]);
 });

@@ -116,7 +116,8 @@ describe('the verdict on a read', () => {
 
   test('of a changed order is a mismatch where the call promises the order', async () => {
     const { api, legacy, pooled, router, cell, recorder } = twoLegs('shadow', {
-      operations: { ...(await import('./test-kit/two-legs.ts')).notesOperations, list: { kind: 'read', result: 'rows', ordered: () => true } },
+      operations: { ...(await import('./test-kit/two-legs.ts')).notesOperations,
+        list: { kind: 'read', result: 'rows', ordered: () => true } },
     });
     legacy.answer = rows(1, 2);
     pooled.answer = rows(2, 1);

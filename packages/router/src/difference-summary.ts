@@ -41,7 +41,8 @@ export function describeDifference(
   if (difference === undefined) {
     return { ...outcomes, fingerprint: [path.operation, outcomes.class, outcomes.class === 'error' ? outcomes.summary : ''].join(':') };
   }
-  const places = difference.columns.length === 0 ? '' : ` in ${difference.columns.slice(0, 5).map((name) => JSON.stringify(name)).join(', ')}`;
+  const places = difference.columns.length === 0 ? ''
+    : ` in ${difference.columns.slice(0, 5).map((name) => JSON.stringify(name)).join(', ')}`;
   const cells = difference.cells.map(({ row, column, legacy, pooled }) => ({
     legacy: { row, column, value: redactor.redact(legacy) },
     pooled: { row, column, value: redactor.redact(pooled) },

@@ -21,7 +21,8 @@ interface Numbers {
 
 const operations: OperationTable<Numbers> = {
   rows: { kind: 'read', result: 'rows' },
-  write: { kind: 'write', comparison: 'apart', touches: (_dataset, table, rows, append) => ({ table, additive: append, rows: rows.length }) },
+  write: { kind: 'write', comparison: 'apart',
+    touches: (_dataset, table, rows, append) => ({ table, additive: append, rows: rows.length }) },
   addToAll: { kind: 'write', comparison: 'rehearsed' },
   work: { kind: 'write', comparison: 'afterwards', observe: (...args) => ({ args, touched: () => ['t'] }) },
 };

@@ -22,7 +22,7 @@ function flag(value: string, contextEvaluator?: (context: EvaluationContext) => 
 let domains = 0;
 
 /** The real SDK with its own provider in memory. */
-async function open(flags: Flags, more: { fallback?: Stage; errors?: string[] } = {}): Promise<{
+async function open(flags: Flags, more: { fallback?: Stage; errors?: string[]; refreshIntervalMs?: number } = {}): Promise<{
   provider: TypedInMemoryProvider; source: OpenFeatureStageSource;
 }> {
   domains += 1;
@@ -31,7 +31,7 @@ async function open(flags: Flags, more: { fallback?: Stage; errors?: string[] } 
   await OpenFeature.setProviderAndWait(domain, provider);
   const client: OpenFeatureClient = OpenFeature.getClient(domain);
   const source = new OpenFeatureStageSource({
-    client, refreshIntervalMs: 10,
+    client, refreshIntervalMs: more.refreshIntervalMs ?? 10,
     logger: { ...silentLogger, error: (_fields, message) => { more.errors?.push(message); } },
     ...more.fallback === undefined ? {} : { fallback: createStaticStageSource({ sqlite: more.fallback }) },
   });
@@ -49,7 +49,7 @@ afterAll(async () => {
 describe('an OpenFeature provider', () => {
   test.each([['shadow', 'shadow'], ['2-reverse', 'reverse']])('that says %j means %s, from the second call on',
     async (value, stage) => {
-      const { source } = await open(flag(value));
+      const { source } = await open(flag(value), { refreshIntervalMs: 60_000 });
       const answered = told(source);
       expect(source.decide(context)).toMatchObject({ stage: 'legacy', source: 'default' });
       await answered;
