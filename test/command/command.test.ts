@@ -4,7 +4,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statS
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root } from '../architecture/source-files.ts';
-import { type Outcome, run, runChangeover } from './run-changeover.ts';
+import { type Outcome, run, runChangeover, typeChangeover } from './run-changeover.ts';
 import { writeTestFlags } from './write-test-flags.ts';
 
 let folder: string;
@@ -43,7 +43,7 @@ function place(): Place {
   const path = join(folder, String(places));
   cpSync(recorded, path, { recursive: true });
   const flags = join(path, 'flags.json');
-  const type = (...args: string[]): Promise<Outcome> => runChangeover(args, { CHANGEOVER_BASE_PATH: path, CHANGEOVER_FLAGS: flags });
+  const type = (...args: string[]): Promise<Outcome> => typeChangeover(args, { CHANGEOVER_BASE_PATH: path, CHANGEOVER_FLAGS: flags });
   return {
     path, flags, store: join(path, '.changeover', 'comparisons.sqlite'), type,
     async json(...args) {
@@ -96,7 +96,7 @@ describe('reading', () => {
   });
 
   test('without a store and without flags, explain and status say so, and that all is on legacy', async () => {
-    const { code, out } = await runChangeover(
+    const { code, out } = await typeChangeover(
       ['explain', ...titanic, '--unseen', '--base-path', join(folder, 'none'), '--flags', join(folder, 'none.json')]);
     expect(code).toBe(0);
     expect(out).toMatch(/sqlite titanic is on legacy/);
@@ -146,6 +146,37 @@ describe('changing', () => {
     expect(await json('explain', ...titanic)).toMatchObject({ stage: 'shadow' });
   });
 
+  test('hold keeps a dataset from going further than it is, or than --at says', async () => {
+    const { json, flags } = place();
+    expect(await json('hold', ...titanic, ...because)).toMatchObject({
+      changed: true, plan: [], change: { from: 'shadow', to: 'shadow', held: true } });
+    writeTestFlags(flags, { sqlite: 'pooled' });
+    expect(await json('explain', ...titanic)).toMatchObject({ stage: 'shadow', by: 'hold', flag: { stage: 'pooled' } });
+    expect(await json('explain', 'sqlite', 'iris')).toMatchObject({ stage: 'pooled' });
+    expect(await json('hold', 'sqlite', 'iris', '--at', 'reverse', ...because)).toMatchObject({
+      plan: [{ engine: 'sqlite', dataset: 'iris', from: 'pooled', to: 'reverse' }] });
+    expect(await json('explain', 'sqlite', 'iris')).toMatchObject({ stage: 'reverse', by: 'hold' });
+    expect(await json('resume', 'sqlite', 'iris', ...because)).toMatchObject({ plan: [{ from: 'reverse', to: 'pooled' }] });
+  });
+
+  test('the plan is shown before the change, dataset by dataset', async () => {
+    const { type } = place();
+    const { out } = await type('kill', 'sqlite', ...because);
+    expect(out).toMatch(/^2 datasets change stage:\n {2}sqlite iris: shadow → legacy\n {2}sqlite titanic: shadow → legacy\nEvery dataset/);
+  });
+
+  test('history is the whole ledger, or that of one dataset with its engine', async () => {
+    const { json, type } = place();
+    expect(await json('history')).toMatchObject({ lines: [], older: 0 });
+    await json('rollback', ...titanic, ...because);
+    await json('kill', 'sqlite', ...because);
+    await json('rollback', 'sqlite', 'iris', ...because);
+    expect(await json('history', ...titanic)).toMatchObject({ lines: [{ dataset: 'titanic' }, { dataset: '' }], older: 0 });
+    expect(await json('history', '--limit', '1')).toMatchObject({ lines: [{ dataset: 'iris', who: 'ada' }], older: 2 });
+    expect((await type('history', 'duckdb')).out).toMatch(/Nothing is in the ledger of these yet/);
+    expect(await type('history', '--limit', 'x')).toMatchObject({ code: 2, err: expect.stringMatching(/--limit is "x": write a whole/) });
+  });
+
   test('--plan changes nothing', async () => {
     const { type, store, flags } = place();
     const before = [readFileSync(store), readFileSync(flags)];
@@ -189,9 +220,9 @@ describe('changing', () => {
   });
 
   test('several people at once leave one hold, and no line is lost', async () => {
-    const { type, json } = place();
-    const codes =
-      await Promise.all(['iris', 'titanic', 'titanic', 'iris'].map((dataset) => type('rollback', 'sqlite', dataset, ...because)));
+    const { path, flags, json } = place();
+    const codes = await Promise.all(['iris', 'titanic', 'titanic', 'iris'].map((dataset) =>
+      runChangeover(['rollback', 'sqlite', dataset, ...because], { CHANGEOVER_BASE_PATH: path, CHANGEOVER_FLAGS: flags })));
     expect(codes.map(({ code, err }) => [code, err])).toEqual(Array.from({ length: 4 }, () => [0, '']));
     for (const dataset of ['iris', 'titanic']) {
       const { history } = await json('explain', 'sqlite', dataset) as { history: unknown[] };
@@ -227,6 +258,72 @@ describe('flags', () => {
       ],
     });
     expect(await json('explain', 'sqlite', 'iris')).toMatchObject({ stage: 'shadow' });
+  });
+});
+
+describe('flags apply and pull', () => {
+  test('apply puts a valid file in use, and each dataset that it moves is in the ledger', async () => {
+    const { json, type, path, flags } = place();
+    await json('rollback', ...titanic, ...because);
+    const next = join(path, 'next.json');
+    writeTestFlags(next, { sqlite: 'reverse' });
+    const before = readFileSync(flags, 'utf8');
+    await json('flags', 'apply', next, ...because, '--plan');
+    expect(readFileSync(flags, 'utf8')).toBe(before);
+    expect(await json('flags', 'apply', next, ...because)).toMatchObject({
+      changed: true, flagsFile: flags,
+      plan: [{ dataset: 'iris', from: 'shadow', to: 'reverse' }, { dataset: 'titanic', note: 'stays at legacy: it is held' }],
+    });
+    expect(readFileSync(flags, 'utf8')).toBe(readFileSync(next, 'utf8'));
+    expect(await json('explain', 'sqlite', 'iris')).toMatchObject({ stage: 'reverse', history: [{ who: 'ada', to: 'reverse' }] });
+    expect(await json('explain', ...titanic)).toMatchObject({ stage: 'legacy', history: [{ held: true }] });
+    const { out } = await type('history', '--limit', '1');
+    expect(out).toMatch(/flags .*next\.json is in use as .*: it looks wrong/);
+  });
+
+  test('apply refuses a file that is not valid, and leaves all as it was', async () => {
+    const { type, path, flags, store } = place();
+    const before = [readFileSync(flags), readFileSync(store)];
+    writeFileSync(join(path, 'wrong.json'), '{"version": 2, "features": [{"name": "changeover.sqlite"}]}');
+    expect(await type('flags', 'apply', join(path, 'wrong.json'), ...because))
+      .toMatchObject({ code: 1, err: expect.stringMatching(/would be refused: .* changeover flags validate/) });
+    expect([readFileSync(flags), readFileSync(store)].map((file, at) => before[at]?.equals(file))).toEqual([true, true]);
+  });
+
+  test('pull without a server says what to set', async () => {
+    const { type } = place();
+    expect(await type('flags', 'pull', ...because)).toMatchObject({
+      code: 2, err: expect.stringMatching(/set UNLEASH_URL .* UNLEASH_TOKEN/),
+    });
+  });
+});
+
+describe('completion', () => {
+  test.each([
+    [['ro'], ['rollback']],
+    [['rollback', ''], ['sqlite', 'duckdb', 'postgresql']],
+    [['rollback', 'sqlite', 't'], ['titanic']],
+    [['explain', 'sqlite', 'titanic', 'readT'], ['readTable']],
+    [['rollback', '--reason', 'it is slow', 'sqlite', 'i'], ['iris']],
+    [['flags', 'pl'], ['plan']],
+    [['hold', '--at', 'r'], ['reverse']],
+    [['status', '--fo'], ['--format']],
+    [['completion', 'z'], ['zsh']],
+    [['rollback', 'oracle', ''], []],
+  ])('after %j come %j', async (words, expected) => {
+    const { code, out } = await place().type('complete', '--', ...words);
+    expect({ code, names: out.split('\n').filter(Boolean) }).toEqual({ code: 0, names: expected });
+  });
+
+  test('bash runs the script, and completes by it', async () => {
+    const { path } = place();
+    const { out } = await typeChangeover(['completion', 'bash']);
+    writeFileSync(join(path, 'script.sh'), `${out}
+changeover() { [[ "$1 $2 $3 $4 $5" == "complete -- rollback sqlite t" ]] && echo titanic; }
+COMP_WORDS=(changeover rollback sqlite t) COMP_CWORD=3
+_changeover
+echo "\${COMPREPLY[@]}"`);
+    expect(await run('bash', [join(path, 'script.sh')])).toEqual({ code: 0, out: 'titanic\n', err: '' });
   });
 });
 
@@ -283,7 +380,7 @@ describe('errors', () => {
       const missing = join(path, 'typo', 'store.sqlite');
       const { code, err } = await type(...args, '--store', missing);
       expect(code).toBe(1);
-      expect(err).toMatch(/There is no comparison store at .* Name that program's store with --store FILE/);
+      expect(err).toMatch(/There is no comparison store at .* Name that program's store with --store PLACE/);
       expect(existsSync(missing)).toBe(false);
     });
 
@@ -306,12 +403,12 @@ describe('errors', () => {
 
 describe('the command itself', () => {
   test('help needs nothing and shows how to find out and how to change', async () => {
-    const { code, out } = await runChangeover(['--help']);
+    const { code, out } = await typeChangeover(['--help']);
     expect(code).toBe(0);
     for (const text of ['explain sqlite titanic', 'rollback sqlite titanic', 'Exit codes: 0 done',
       'A feature flag asks']) expect(out).toContain(text);
-    for (const command of ['status', 'explain', 'rollback', 'kill', 'resume', 'promote', 'report', 'gate']) {
-      expect((await runChangeover([command, '--help'])).out).toContain(`$ changeover ${command}`);
+    for (const command of ['status', 'explain', 'history', 'promote', 'hold', 'rollback', 'kill', 'resume', 'report', 'gate', 'flags']) {
+      expect((await typeChangeover([command, '--help'])).out).toContain(`$ changeover ${command}`);
     }
   });
 

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { runCommand } from '../../packages/changeover/src/command/run-command.ts';
 import { root } from '../architecture/source-files.ts';
 
 const source = join(root, 'packages/changeover/src/command/main.ts');
@@ -11,6 +12,15 @@ export interface Outcome {
   readonly code: number | null;
   readonly out: string;
   readonly err: string;
+}
+
+/** Runs `changeover` in this process, with an environment of its own. */
+export async function typeChangeover(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
+  const text = { out: '', err: '' };
+  const code = await runCommand(args, {
+    stdout: { write: (part) => { text.out += part; } }, stderr: { write: (part) => { text.err += part; } }, env,
+  });
+  return { code, ...text };
 }
 
 /** Runs `changeover` as a process of its own. Of the environment only `env` and what Node needs reaches it. */

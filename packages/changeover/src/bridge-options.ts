@@ -15,8 +15,9 @@ export interface StorageBridgeOptions {
   readonly unleashUrl?: string | undefined;
   /** The client token for it. Default: `UNLEASH_TOKEN`. */
   readonly unleashToken?: string | undefined;
-  /** Where counts and samples are kept: a SQLite file, or `:memory:`. Default: `CHANGEOVER_STORE`, else
-   * `{basePath}/.changeover/comparisons.sqlite`. */
+  /** Where counts, samples and the ledger are kept: an SQLite file, or `:memory:`. A `postgres://` URL keeps the ledger in
+   * that database instead, for processes on several hosts; counts and samples are then in the default file of each host.
+   * Default: `CHANGEOVER_STORE`, else `{basePath}/.changeover/comparisons.sqlite`. */
   readonly storePath?: string | undefined;
   /** Says on which stage a call is, in place of the flags file. */
   readonly stages?: StageSource | undefined;
@@ -37,6 +38,8 @@ export interface ParsedBridgeOptions extends Omit<StorageBridgeOptions, 'basePat
   readonly location: StoreLocation;
   readonly flagsFile: string;
   readonly storePath: string;
+  /** The `postgres://` URL of the ledger; undefined where it is in the store's file. */
+  readonly ledgerUrl: string | undefined;
   readonly logLevel: LogLevel;
 }
 
@@ -82,13 +85,16 @@ export function parseBridgeOptions(
     throw new InvalidArgumentError(`CHANGEOVER_LOG is ${JSON.stringify(level)}; it must be one of ${logLevels.join(', ')}.`);
   }
   const basePath = resolve(text('basePath', 'CHANGEOVER_BASE_PATH') ?? 'datasets');
+  const store = text('storePath', 'CHANGEOVER_STORE');
+  const ledgerUrl = store !== undefined && /^postgres(ql)?:\/\//.test(store) ? store : undefined;
   return Object.freeze({
     ...options,
     location: Object.freeze({ basePath, databaseUrl: text('databaseUrl', 'DATABASE_URL') }),
     flagsFile: resolve(text('flagsFile', 'CHANGEOVER_FLAGS') ?? 'flags/changeover.json'),
     unleashUrl: text('unleashUrl', 'UNLEASH_URL'),
     unleashToken: text('unleashToken', 'UNLEASH_TOKEN'),
-    storePath: text('storePath', 'CHANGEOVER_STORE') ?? resolve(basePath, '.changeover/comparisons.sqlite'),
+    storePath: (ledgerUrl === undefined ? store : undefined) ?? resolve(basePath, '.changeover/comparisons.sqlite'),
+    ledgerUrl,
     logLevel,
   });
 }

@@ -7,11 +7,12 @@ import {
 } from '@changeover/core';
 import { StorageBackendFactory } from '@changeover/pooled';
 import {
-  BackendRouter, createLogger, Guardrail, Ledger, type Logger, openRecorder, type Recorder,
-  SqliteLedgerStore, withHolds, withLedger,
+  BackendRouter, createLogger, Guardrail, Ledger, type Logger, openRecorder, type Recorder, withHolds,
+  withLedger,
 } from '@changeover/router';
 import { type ParsedBridgeOptions, parseBridgeOptions, type StorageBridgeOptions } from './bridge-options.ts';
 import { openLegacyLeg } from './legacy-leg.ts';
+import { openLedgerStore } from './open-ledger-store.ts';
 import { openStageSource } from './open-stage-source.ts';
 
 /** A bridge over the storage API: both legs of each engine with a router between. */
@@ -51,7 +52,7 @@ class StorageBridgeOver implements StorageBridge {
     this.#logger = logger;
     const source = options.stages ?? openStageSource(options, logger);
     prepareStoreFolder(options, logger);
-    this.ledger = new Ledger({ store: new SqliteLedgerStore(options.storePath), logger });
+    this.ledger = new Ledger({ store: openLedgerStore(options, logger), logger });
     const decided = (options.ledger === true ? withLedger : withHolds)(source, this.ledger);
     this.guardrail = new Guardrail(decided, systemClock, logger, options.guardrail, this.ledger);
     this.recorder = openRecorder({

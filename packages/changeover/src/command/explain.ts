@@ -61,6 +61,7 @@ function ledgerText(migration: Migration, { engine, line, by }: Standing): strin
     const whole = line.dataset === '' ? 'all of the engine' : 'it';
     return `holds ${whole} at ${line.to} until a person resumes it${by === 'hold' ? '' : ' (the flag asks for no more)'}`;
   }
+  if (migration.ledgerError !== undefined) return `can't be read: ${migration.ledgerError}`;
   if (migration.ledgerDecides(engine)) return `decides over steps forward and has it at ${line?.to ?? 'legacy'}`;
   return line === undefined ? 'nobody holds it, nothing was ever written' : 'nobody holds it; what was written:';
 }

@@ -13,7 +13,8 @@ store; all programs that share the store follow within two seconds.`;
 
 /** Examples below each command's help, by command. */
 export const examples: Readonly<Record<
-  'changeover' | 'status' | 'explain' | 'rollback' | 'kill' | 'resume' | 'promote' | 'flags' | 'report' | 'gate', string>> = {
+  'changeover' | 'status' | 'explain' | 'history' | 'promote' | 'hold' | 'rollback' | 'kill' | 'resume' | 'flags' | 'report' | 'gate' |
+  'completion', string>> = {
   changeover: `
 Why is a dataset where it is?
   $ changeover explain sqlite titanic
@@ -33,6 +34,16 @@ Examples:
 Examples:
   $ changeover explain sqlite titanic
   $ changeover explain sqlite titanic execute    a limit may hold one operation back`,
+  history: `
+Examples:
+  $ changeover history
+  $ changeover history sqlite titanic --format json`,
+  hold: `
+It goes no further than it is until changeover resume, whatever the flag asks.
+
+Examples:
+  $ changeover hold sqlite titanic --reason "quarter end"
+  $ changeover hold sqlite titanic --at shadow --reason "look at the mismatches first"`,
   rollback: `
 It needs neither the flags nor the gates, and holds until changeover resume.
 
@@ -58,7 +69,14 @@ Examples:
   flags: `
 Examples:
   $ changeover flags validate
-  $ changeover flags plan flags/next.json`,
+  $ changeover flags plan flags/next.json
+  $ changeover flags apply flags/next.json --reason "10 % of sqlite to shadow"
+  $ changeover flags pull --reason "the server's flags, for when it is away"`,
+  completion: `
+Examples:
+  $ changeover completion bash >> ~/.bashrc
+  $ changeover completion zsh > "\${fpath[1]}/_changeover"
+  $ changeover completion fish > ~/.config/fish/completions/changeover.fish`,
   report: `
 Examples:
   $ changeover report

@@ -2,9 +2,11 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { earlierStage, type Engine, engines, parseDatasetName, type Stage, type Timer, systemClock } from '@changeover/core';
 import {
-  type LedgerChange, type ReportData, readRecordings, readSqliteLedger, silentLogger, type StageDecision, type StageSource,
+  type LedgerChange, type LedgerStore, type ReportData, readRecordings, readSqliteLedger, silentLogger, type StageDecision,
+  type StageSource,
 } from '@changeover/router';
 import { type ParsedBridgeOptions, parseBridgeOptions } from '../bridge-options.ts';
+import { openLedgerStore } from '../open-ledger-store.ts';
 import { openStageSource } from '../open-stage-source.ts';
 import { CommandError } from './command-error.ts';
 
@@ -32,19 +34,48 @@ export interface Standing {
 export const anyOperation = '*';
 const serverWaitMs = 3_000;
 
+interface Knowledge {
+  readonly place: ParsedBridgeOptions;
+  readonly flags: StageSource;
+  readonly ledger: readonly LedgerChange[];
+  readonly ledgerError: string | undefined;
+}
+
 /** What can be known of a migration from outside of the programs that are in it. Reads, never writes. */
 export class Migration implements AsyncDisposable {
   readonly place: ParsedBridgeOptions;
   readonly flags: StageSource;
   readonly ledger: readonly LedgerChange[];
+  /** Why the ledger could not be read; undefined where it was, or where there is none yet. */
+  readonly ledgerError: string | undefined;
   readonly recordings: ReportData | undefined;
 
-  constructor(place: ParsedBridgeOptions, flags: StageSource) {
+  constructor({ place, flags, ledger, ledgerError }: Knowledge) {
     this.place = place;
     this.flags = flags;
-    const there = existsSync(place.storePath);
-    this.ledger = there ? readSqliteLedger(place.storePath) : [];
-    this.recordings = there ? readRecordings(place.storePath) : undefined;
+    this.ledger = ledger;
+    this.ledgerError = ledgerError;
+    this.recordings = existsSync(place.storePath) ? readRecordings(place.storePath) : undefined;
+  }
+
+  /** Where the ledger is, for people: no password is in it. */
+  get ledgerPlace(): string {
+    return this.place.ledgerUrl === undefined ? this.place.storePath : withoutPassword(this.place.ledgerUrl);
+  }
+
+  /** True where there is a ledger to write to. */
+  get hasLedger(): boolean {
+    return this.ledgerError === undefined && (this.place.ledgerUrl !== undefined || existsSync(this.place.storePath));
+  }
+
+  /** For the time of `use`, for writing. */
+  async withLedgerStore<T>(use: (store: LedgerStore) => Promise<T>): Promise<T> {
+    const store = openLedgerStore(this.place, silentLogger);
+    try {
+      return await use(store);
+    } finally {
+      await store.close();
+    }
   }
 
   /** The lines that count: the last one of each name; the empty name is the whole engine. */
@@ -53,14 +84,27 @@ export class Migration implements AsyncDisposable {
   }
 
   standing(engine: Engine, dataset: string, operation: string = anyOperation): Standing {
+    return this.#standing({ engine, dataset, operation }, this.lastLine(engine, ''), this.lastLine(engine, dataset));
+  }
+
+  /** How a dataset would stand if that line, the last one of its name, held nothing. */
+  standingWithout(line: LedgerChange, engine: Engine, dataset: string): Standing {
+    const [whole, own] = [this.lastLine(engine, ''), this.lastLine(engine, dataset)]
+      .map((one) => (one === line ? { ...one, held: false } : one));
+    return this.#standing({ engine, dataset, operation: anyOperation }, whole, own);
+  }
+
+  #standing(
+    { engine, dataset, operation }: { readonly engine: Engine; readonly dataset: string; readonly operation: string },
+    whole: LedgerChange | undefined, own: LedgerChange | undefined,
+  ): Standing {
     const flag = this.flags.decide({ backend: engine, dataset, operation });
-    const [whole, own] = [this.lastLine(engine, ''), this.lastLine(engine, dataset)];
-    const line = whole?.held === true ? whole : own;
+    const line = whole?.held === true && (own?.held !== true || earlierStage(whole.to, own.to) === whole.to) ? whole : own;
     const stands = { engine, dataset, flag, line };
     if (line?.held === true && earlierStage(flag.stage, line.to) !== flag.stage) {
       return { ...stands, stage: line.to, by: 'hold', why: `held by ${line.who}: ${line.reason}` };
     }
-    const allowed = this.ledgerDecides(engine) ? line?.to ?? 'legacy' : flag.stage;
+    const allowed = this.ledgerDecides(engine) ? own?.to ?? 'legacy' : flag.stage;
     if (earlierStage(flag.stage, allowed) === flag.stage) return { ...stands, stage: flag.stage, by: 'flag', why: flag.reason };
     return { ...stands, stage: allowed, by: 'ledger', why: `the ledger lets it step forward next; ${flag.reason}` };
   }
@@ -98,19 +142,52 @@ export function placeOf(options: PlaceOptions, env: Readonly<Record<string, stri
 export async function openMigration(place: ParsedBridgeOptions): Promise<Migration> {
   const flags = openStageSource(place, silentLogger);
   try {
-    if (place.unleashUrl !== undefined) await serverAnswer(flags);
-    return new Migration(place, flags);
+    const [read] = await Promise.all([readLedger(place), place.unleashUrl === undefined ? undefined : serverAnswer(flags)]);
+    return new Migration({ place, flags, ...read });
   } catch (error) {
     await flags.close();
     throw error;
   }
 }
 
-/** @throws {CommandError} where there is no store: written to a wrong place, a rollback would reach nobody. */
+async function readLedger(place: ParsedBridgeOptions): Promise<Pick<Knowledge, 'ledger' | 'ledgerError'>> {
+  if (place.ledgerUrl === undefined) {
+    return { ledger: existsSync(place.storePath) ? readSqliteLedger(place.storePath) : [], ledgerError: undefined };
+  }
+  const store = openLedgerStore(place, silentLogger);
+  try {
+    return { ledger: await store.read(0), ledgerError: undefined };
+  } catch (error) {
+    return { ledger: [], ledgerError: String((error as { message?: unknown }).message) };
+  } finally {
+    await store.close();
+  }
+}
+
+/** @throws {CommandError} where there is no ledger: written to a wrong place, a rollback would reach nobody. */
+export function requireLedger(migration: Migration): void {
+  if (migration.ledgerError !== undefined) {
+    throw new CommandError(`The ledger in ${migration.ledgerPlace} can't be read: ${migration.ledgerError}. Nothing was ` +
+      `changed. ${withoutLedger}`);
+  }
+  if (!migration.hasLedger) requireStore(migration.place);
+}
+
+/** What a person does where the ledger can't be had. */
+export const withoutLedger = 'Until it can, set "enabled": false on the flag "changeover": every call goes to the legacy leg.';
+
+/** @throws {CommandError} where there is no comparison store. */
 export function requireStore({ storePath }: ParsedBridgeOptions): void {
   if (existsSync(storePath)) return;
   throw new CommandError(`There is no comparison store at ${storePath}. It is made by the first program that uses the ` +
-    'bridge. Name that program\'s store with --store FILE, or its base folder with --base-path FOLDER.');
+    'bridge. Name that program\'s store with --store PLACE, or its base folder with --base-path FOLDER.');
+}
+
+function withoutPassword(address: string): string {
+  const url = new URL(address);
+  url.password = '';
+  url.search = '';
+  return url.href;
 }
 
 async function serverAnswer(flags: StageSource): Promise<void> {

@@ -1,8 +1,8 @@
-import { randomUUID } from 'node:crypto';
-import { chmodSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { type Engine, type Stage, stages } from '@changeover/core';
 import { checkFlags, stageFlag } from '@changeover/router';
 import { CommandError } from './command-error.ts';
+import { replaceFile } from './replace-file.ts';
 
 interface Variant { readonly name: string; readonly payload?: unknown }
 interface Strategy { readonly constraints?: readonly unknown[]; readonly variants?: readonly Variant[] }
@@ -41,18 +41,5 @@ function readFlags(path: string): { readonly features: Feature[] } {
     return document as { features: Feature[] };
   } catch (error) {
     throw new CommandError(`The flags file can't be used: ${(error as Error).message}. See: changeover flags validate ${path}`);
-  }
-}
-
-/** No reader sees half a file, and it keeps its mode. */
-function replaceFile(path: string, text: string): void {
-  const beside = `${path}.${randomUUID().slice(0, 8)}.new`;
-  try {
-    writeFileSync(beside, text);
-    chmodSync(beside, statSync(path).mode & 0o777);
-    renameSync(beside, path);
-  } catch (error) {
-    rmSync(beside, { force: true });
-    throw new CommandError(`${path} can't be written: ${(error as Error).message}`);
   }
 }

@@ -2,9 +2,11 @@ import { stages, type Stage } from '@changeover/core';
 import type { LedgerChange } from '@changeover/router';
 import { decideVerdict } from '../report/verdict.ts';
 import { CommandError, exitCodes } from './command-error.ts';
-import { answer, type ChangeOptions, nameOf, type Subject } from './hold-commands.ts';
-import { type Migration, requireStore, type Standing } from './migration.ts';
+import type { ChangeOptions } from './command-context.ts';
+import { nameOf, type Subject } from './hold.ts';
+import { type Migration, requireLedger, type Standing } from './migration.ts';
 import { moveInFlagsFile } from './move-in-flags-file.ts';
+import { answerChange, showPlan } from './plan.ts';
 import type { Terminal } from './terminal.ts';
 import { writeLedger } from './write-ledger.ts';
 
@@ -20,34 +22,34 @@ export interface PromoteOptions extends ChangeOptions {
  * @throws {CommandError} with the exit code of the gates where they don't hold.
  */
 export async function promote(migration: Migration, terminal: Terminal, subject: Subject, options: PromoteOptions): Promise<void> {
-  requireStore(migration.place);
+  requireLedger(migration);
   const { engine, dataset } = subject;
   const standing = migration.standing(engine, dataset);
   const from = standing.stage;
   refuseHeld(standing);
   const to = stages[stages.indexOf(from) + 1];
   if (to === undefined) {
-    answer(terminal, undefined, [`${nameOf(subject)} is on pooled, the last stage, already.`]);
+    answerChange(terminal, { text: [`${nameOf(subject)} is on pooled, the last stage, already.`] });
     return;
   }
   const gates = askGates(migration, engine, from, options.force);
   const asks = stages.indexOf(standing.flag.stage) >= stages.indexOf(to);
   const edits = asks ? [] : [`write a strategy for ${dataset} into ${migration.place.flagsFile}`];
+  const plan = [{ engine, dataset, from, to }];
   if (options.plan) {
-    const text = [`Would move ${nameOf(subject)} from ${from} to ${to}. ${gates}`,
-      ...edits.map((edit) => `It would ${edit}.`), 'Nothing was changed.'];
-    answer(terminal, undefined, text);
+    answerChange(terminal, { plan, showPlan: true, text: [gates, ...edits.map((edit) => `It would ${edit}.`), 'Nothing was changed.'] });
     return;
   }
+  showPlan(terminal, plan);
   if (!asks) editFlags(migration, subject, to);
-  const change =
-    await record(migration, subject, { from, to, who: options.who, reason: options.force ? `${options.reason} (forced)` : options.reason });
-  answer(terminal, change, [
+  const reason = options.force ? `${options.reason} (forced)` : options.reason;
+  const change = await record(migration, subject, { from, to, who: options.who, reason });
+  answerChange(terminal, { plan, change, text: [
     `${nameOf(subject)}: ${from} → ${terminal.paint('bold', to)}. ${gates}`,
     ...asks ? [] : [`${migration.place.flagsFile} has a strategy for ${dataset} now.`],
     'Running programs that read these flags follow within a few seconds.',
     `The way back: changeover rollback ${engine} ${dataset} --reason "..."`,
-  ], { flagsFile: asks ? null : migration.place.flagsFile });
+  ], more: { flagsFile: asks ? null : migration.place.flagsFile } });
 }
 
 function refuseHeld({ engine, dataset, line }: Standing): void {
@@ -79,12 +81,12 @@ function editFlags({ place }: Migration, { engine, dataset }: Subject, to: Stage
 }
 
 async function record(
-  { place, flags }: Migration, { engine, dataset }: Subject,
+  migration: Migration, { engine, dataset }: Subject,
   { from, to, who, reason }: { readonly from: Stage; readonly to: Stage; readonly who: string; readonly reason: string },
 ): Promise<LedgerChange | undefined> {
-  return writeLedger(place.storePath, engine, dataset, (last) => {
+  return writeLedger(migration, engine, dataset, (last) => {
     // A guardrail, or a person, was faster: their hold is the later word.
     if (last?.held === true) throw new CommandError(`${engine} ${dataset} was held meanwhile by ${last.who}: ${last.reason}`);
-    return { at: Date.now(), backend: engine, dataset, from, to, held: false, who, reason, revision: flags.status().revision };
+    return { at: Date.now(), backend: engine, dataset, from, to, held: false, who, reason, revision: migration.flags.status().revision };
   });
 }

@@ -1,15 +1,39 @@
 import { writeFileSync } from 'node:fs';
+import { engines } from '@changeover/core';
 import { readRecordings, type ReportData } from '@changeover/router';
+import { type Command, Option } from 'commander';
 import type { ParsedBridgeOptions } from '../bridge-options.ts';
 import { renderReport } from '../report/render-report.ts';
-import type { ReportFormat } from '../report/report.ts';
+import { type ReportFormat, reportFormats } from '../report/report.ts';
 import { decideVerdict, type Decision } from '../report/verdict.ts';
+import { type CommandContext, type CommonOptions, groups, withFormat, withPlace } from './command-context.ts';
 import { CommandError, exitCodes } from './command-error.ts';
-import { requireStore } from './migration.ts';
+import { examples } from './help-texts.ts';
+import { type PlaceOptions, requireStore } from './migration.ts';
+import { engineNamed } from './subject.ts';
 import type { Streams, Terminal } from './terminal.ts';
 
+/** `gate` and `report`: what the comparisons say. */
+export function addReportCommands(program: Command, context: CommandContext): void {
+  withFormat(program.command('gate')).helpGroup(groups.decide)
+    .description('may datasets step forward? exit code 0 yes, 3 can not be told, 99 no')
+    .argument('[engine]', `${engines.join(', ')}; default: all`)
+    .addHelpText('after', examples.gate)
+    .action((engine: string | undefined, options: CommonOptions) => {
+      const name = engine === undefined ? undefined : engineNamed(engine);
+      context.exitCode = askGate(context.place(options), context.terminal(options), name);
+    });
+  withPlace(program.command('report')).helpGroup(groups.decide).description('what was compared, as a document')
+    .addOption(new Option('--format <format>', 'how it is written').choices(reportFormats).default('text'))
+    .option('--output <file>', 'default: standard output')
+    .addHelpText('after', examples.report)
+    .action((options: PlaceOptions & { readonly format: ReportFormat; readonly output?: string }) => {
+      writeReport(context.place(options), context.streams, options.format, options.output);
+    });
+}
+
 /** Writes what was recorded as one document: `changeover report`. */
-export function writeReport(place: ParsedBridgeOptions, streams: Streams, format: ReportFormat, output: string | undefined): void {
+function writeReport(place: ParsedBridgeOptions, streams: Streams, format: ReportFormat, output: string | undefined): void {
   const text = renderReport({ data: recordings(place) }, format);
   if (output === undefined) {
     streams.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
@@ -27,7 +51,7 @@ const exitCodeOf: Readonly<Record<Decision, number>> = {
 };
 
 /** Asks the gates of one engine, or of all: `changeover gate`. Gives the exit code. */
-export function askGate(place: ParsedBridgeOptions, terminal: Terminal, engine: string | undefined): number {
+function askGate(place: ParsedBridgeOptions, terminal: Terminal, engine: string | undefined): number {
   const verdict = decideVerdict({ data: recordings(place) });
   const one = verdict.engines.find((each) => each.engine === engine);
   const nothing = { decision: 'INCONCLUSIVE', reason: `No call on ${engine ?? ''} has been recorded.` } as const;

@@ -12,7 +12,8 @@ export function showStatus(migration: Migration, terminal: Terminal): void {
   terminal.answer([
     `flags  ${flags.source === 'default' ? 'none: every call goes to legacy' : `from the ${flags.source}, revision ${flags.revision}`}` +
       ` (${migration.place.unleashUrl ?? migration.place.flagsFile})`,
-    `store  ${migration.place.storePath}`,
+    `ledger ${migration.ledgerPlace}`,
+    ...migration.place.ledgerUrl === undefined ? [] : [`store  ${migration.place.storePath}`],
     '',
     ...rows.length === 0 ? ['No dataset has been seen yet.'] : textTable([
       { title: 'engine' }, { title: 'dataset' }, { title: 'stage' }, { title: 'flag asks' }, { title: 'calls', numeric: true },
@@ -25,6 +26,7 @@ export function showStatus(migration: Migration, terminal: Terminal): void {
     '',
     'Why is a dataset where it is? changeover explain <engine> <dataset>',
   ], {
+    ledger: migration.ledgerPlace,
     store: migration.place.storePath,
     flags: { file: migration.place.flagsFile, ...flags },
     killed,
@@ -57,8 +59,11 @@ function killedNote(migration: Migration, engine: (typeof engines)[number]): str
 export function notesOf(migration: Migration): string[] {
   const { lastError, stale } = migration.flags.status();
   return [
+    ...migration.ledgerError === undefined ? []
+      : [`The ledger in ${migration.ledgerPlace} can't be read, so no holds are known: ${migration.ledgerError}`],
     ...migration.recordings === undefined
-      ? [`There is no comparison store at ${migration.place.storePath} yet: no calls are known, and no holds. --store names another.`]
+      ? [`There is no comparison store at ${migration.place.storePath} yet: no calls are known` +
+        `${migration.hasLedger ? '' : ', and no holds'}. --store names another.`]
       : migration.recordings.notes,
     ...lastError === undefined ? [] : [`The flags: ${lastError.message}`],
     ...stale && lastError === undefined ? ['The flags are older than they should be: the source does not answer.'] : [],

@@ -37,6 +37,13 @@ export function datasetNamed(migration: Migration, engine: Engine, typed: string
   throw unknown('dataset', typed, names, `${seen} Add --unseen for one that has not been called yet.`);
 }
 
+/** @throws {CommandError} for what is no number of lines. */
+export function limitNamed(typed: string): number {
+  const limit = Number(typed);
+  if (Number.isInteger(limit) && limit > 0) return limit;
+  throw new CommandError(`--limit is ${JSON.stringify(typed.slice(0, 80))}: write a whole number from 1 on.`, exitCodes.usage);
+}
+
 function unknown(kind: string, typed: string, names: readonly string[], all: string): CommandError {
   const nearest = nearestName(typed, names);
   const meant = nearest === undefined ? '' : ` Did you mean ${JSON.stringify(nearest)}?`;

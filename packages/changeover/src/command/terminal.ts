@@ -5,6 +5,8 @@ export interface Terminal {
   readonly format: 'text' | 'json';
   /** The answer: text for people, or the same as JSON. */
   answer(text: readonly string[], json: unknown): void;
+  /** Something for people alone, before the answer. */
+  say(text: readonly string[]): void;
   paint(style: Style, text: string): string;
 }
 
@@ -19,11 +21,14 @@ export interface Streams {
 
 /** Colour only where a person reads it and hasn't said no (https://no-color.org: any value but the empty one). */
 export function openTerminal({ stdout, env }: Streams, format: 'text' | 'json'): Terminal {
-  const colour = stdout.isTTY === true && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
+  const colour = format === 'text' && stdout.isTTY === true && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
   return {
     format,
     answer(text, json) {
       stdout.write(format === 'json' ? `${JSON.stringify(json, null, 2)}\n` : `${text.join('\n')}\n`);
+    },
+    say(text) {
+      if (format === 'text') stdout.write(`${text.join('\n')}\n`);
     },
     paint: (style, text) => (colour ? styleText(style, text, { validateStream: false }) : text),
   };

@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { type LedgerChange, type NewLedgerChange, SqliteLedgerStore } from '@changeover/router';
+import { type LedgerChange, type LedgerStore, type NewLedgerChange } from '@changeover/router';
 import { CommandError } from './command-error.ts';
+import { type Migration, withoutLedger } from './migration.ts';
 
 const maxTries = 60;
 const betweenTriesMs = 50;
@@ -16,27 +17,33 @@ export type MakeChange = (last: LedgerChange | undefined) => Omit<NewLedgerChang
  * @throws {CommandError} where it can't be written.
  */
 export async function writeLedger(
-  path: string, engine: string, dataset: string, make: MakeChange,
+  migration: Migration, engine: string, dataset: string, make: MakeChange,
 ): Promise<LedgerChange | undefined> {
-  const store = new SqliteLedgerStore(path);
   let failure = 'other processes kept writing to it';
-  try {
+  const written = await migration.withLedgerStore(async (store) => {
     for (let tries = 0; tries < maxTries; tries += 1) {
       try {
-        const last = store.read(0).findLast((line) => line.backend === engine && line.dataset === dataset);
-        const change = make(last);
-        if (change === undefined) return undefined;
-        const [sequence] = store.append([{ ...change, previous: last?.sequence ?? 0 }]);
-        if (sequence !== undefined) return { ...change, sequence };
+        const outcome = await tryOnce(store, engine, dataset, make);
+        if (outcome !== 'again') return outcome;
       } catch (error) {
+        if (error instanceof CommandError) throw error;
         failure = String((error as { message?: unknown }).message);
         if (!String((error as { code?: unknown }).code).startsWith('SQLITE_BUSY')) break;
       }
       await wait(betweenTriesMs);
     }
-  } finally {
-    store.close();
-  }
-  throw new CommandError(`Nothing was changed: the ledger in ${path} can't be written (${failure}). Until it can, set ` +
-    '"enabled": false on the flag "changeover": every call goes to the legacy leg.');
+    return 'again';
+  });
+  if (written !== 'again') return written;
+  throw new CommandError(`Nothing was changed: the ledger in ${migration.ledgerPlace} can't be written (${failure}). ${withoutLedger}`);
+}
+
+async function tryOnce(
+  store: LedgerStore, engine: string, dataset: string, make: MakeChange,
+): Promise<LedgerChange | undefined | 'again'> {
+  const last = (await store.read(0)).findLast((line) => line.backend === engine && line.dataset === dataset);
+  const change = make(last);
+  if (change === undefined) return undefined;
+  const [sequence] = await store.append([{ ...change, previous: last?.sequence ?? 0 }]);
+  return sequence === undefined ? 'again' : { ...change, sequence };
 }

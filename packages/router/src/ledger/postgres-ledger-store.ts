@@ -52,7 +52,7 @@ export class PostgresLedgerStore implements LedgerStore {
     });
   }
 
-  close(): void {
+  close(): void | Promise<void> {
     // The connections are their maker's.
   }
 

@@ -1,0 +1,93 @@
+import { createHash } from 'node:crypto';
+import { resolve } from 'node:path';
+import { earlierStage, engines } from '@changeover/core';
+import { openFileStageSource, silentLogger } from '@changeover/router';
+import { textTable } from '../report/text-table.ts';
+import type { ChangeOptions } from './command-context.ts';
+import { CommandError } from './command-error.ts';
+import { anyOperation, type Migration } from './migration.ts';
+import { answerChange, type PlannedMove, showPlan } from './plan.ts';
+import { replaceFile } from './replace-file.ts';
+import type { Terminal } from './terminal.ts';
+import { writeLedger } from './write-ledger.ts';
+
+/** Under this name in place of an engine's, the ledger says when flags were replaced as a whole. */
+const flagsSubject = 'flags';
+
+/** Which datasets would change stage with other flags: `changeover flags plan`. Changes nothing. */
+export async function planFlags(migration: Migration, path: string, terminal: Terminal): Promise<void> {
+  const moves = await plannedMoves(migration, path);
+  const rows = moves.map(({ engine, dataset, from, to, reason, held }) =>
+    [engine, dataset, from, to, held === null ? reason : `stays at ${held} all the same: it is held`]);
+  const table = textTable([{ title: 'engine' }, { title: 'dataset' }, { title: 'from' }, { title: 'to' }, { title: 'why' }], rows);
+  const all = engines.reduce((sum, engine) => sum + migration.datasets(engine).length, 0);
+  const unchanged = all - moves.length;
+  const rest = `${String(unchanged)} of ${String(all)} known datasets stay where they are.`;
+  terminal.answer([...moves.length === 0 ? [] : [...table, ''], rest, 'Nothing was changed.'], { file: path, moves, unchanged });
+}
+
+/** Puts other flags in use: `changeover flags apply`. */
+export async function applyFlags(
+  migration: Migration, text: string, path: string, terminal: Terminal, options: ChangeOptions,
+): Promise<void> {
+  const { place } = migration;
+  const moves = await plannedMoves(migration, path);
+  const plan = moves.map(planned);
+  if (options.plan) {
+    answerChange(terminal, { plan, showPlan: true, text: ['Nothing was changed.'] });
+    return;
+  }
+  if (place.unleashUrl !== undefined) {
+    throw new CommandError(`The flags come from ${place.unleashUrl}; the file is asked only where that has no answer. Change ` +
+      'them there, or name no server (UNLEASH_URL). Nothing was changed.');
+  }
+  showPlan(terminal, plan);
+  replaceFile(place.flagsFile, text);
+  const change = await recordFlags(migration, moves, `${resolve(path)} is in use as ${place.flagsFile}`, text, options);
+  answerChange(terminal, { plan, change, text: [`${place.flagsFile} has the flags of ${path} now.`,
+    'Running programs that read it follow within a few seconds.'], more: { flagsFile: place.flagsFile } });
+}
+
+/** Writes what was done to the flags as a whole, and each dataset that it moves. */
+export async function recordFlags(
+  migration: Migration, moves: readonly FlagMove[], what: string, text: string, { who, reason }: ChangeOptions,
+): ReturnType<typeof writeLedger> {
+  const revision = createHash('sha256').update(text).digest('hex').slice(0, 12);
+  const line = { at: Date.now(), held: false, who, revision };
+  for (const { engine, dataset, from, to, held } of moves) {
+    if (held !== null) continue;
+    // Where the ledger decides, it steps forward by itself, past its gates.
+    const reached = migration.ledgerDecides(engine) ? earlierStage(from, to) : to;
+    await writeLedger(migration, engine, dataset, (last) => (last?.held === true ? undefined
+      : { ...line, backend: engine, dataset, from, to: reached, reason: `the flags ask for ${to}: ${reason}` }));
+  }
+  return writeLedger(migration, flagsSubject, '', () =>
+    ({ ...line, backend: flagsSubject, dataset: '', from: 'legacy', to: 'legacy', reason: `${what}: ${reason}` }));
+}
+
+/** A dataset for which other flags ask for another stage. */
+export interface FlagMove extends PlannedMove {
+  readonly reason: string;
+  /** The stage that it is held at in spite of its flag; null where it isn't. */
+  readonly held: string | null;
+}
+
+/** The same for people. */
+export function planned({ engine, dataset, from, to, held }: FlagMove): PlannedMove {
+  return { engine, dataset, from, to, ...held === null ? {} : { note: `stays at ${held}: it is held` } };
+}
+
+/** What would change with the flags of another file, which must be valid. */
+export async function plannedMoves(migration: Migration, path: string): Promise<FlagMove[]> {
+  const other = openFileStageSource({ path, logger: silentLogger });
+  try {
+    return engines.flatMap((engine) => migration.datasets(engine).map((dataset): FlagMove => {
+      const context = { backend: engine, dataset, operation: anyOperation };
+      const [now, then] = [migration.flags.decide(context), other.decide(context)];
+      const { line } = migration.standing(engine, dataset);
+      return { engine, dataset, from: now.stage, to: then.stage, reason: then.reason, held: line?.held === true ? line.to : null };
+    })).filter(({ from, to }) => from !== to);
+  } finally {
+    await other.close();
+  }
+}

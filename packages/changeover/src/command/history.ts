@@ -1,0 +1,34 @@
+import type { Engine } from '@changeover/core';
+import type { LedgerChange } from '@changeover/router';
+import { textTable } from '../report/text-table.ts';
+import type { Migration } from './migration.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Which lines of the ledger are shown. */
+export interface HistoryOptions {
+  readonly engine: Engine | undefined;
+  readonly dataset: string | undefined;
+  readonly limit: number;
+}
+
+/** The ledger's lines, the latest last: `changeover history`. Of one dataset, those of its whole engine are among them. */
+export function showHistory(migration: Migration, terminal: Terminal, { engine, dataset, limit }: HistoryOptions): void {
+  const lines = migration.ledger.filter((line) =>
+    (engine === undefined || line.backend === engine) && (dataset === undefined || line.dataset === dataset || line.dataset === ''));
+  const shown = lines.slice(-limit);
+  const table = textTable(
+    [{ title: 'when' }, { title: 'engine' }, { title: 'dataset' }, { title: 'change' }, { title: 'who' }, { title: 'why' }],
+    shown.map((line) => [new Date(line.at).toISOString(), line.backend, line.dataset === '' ? '(all)' : line.dataset,
+      changeText(line), line.who, line.reason]));
+  const older = lines.length - shown.length;
+  terminal.answer([
+    ...shown.length === 0 ? [`Nothing is in the ledger${engine === undefined ? '' : ' of these'} yet.`] : table,
+    ...older === 0 ? [] : ['', `${String(older)} older lines: --limit ${String(lines.length)} shows them all.`],
+  ], { ledger: migration.ledgerPlace, lines: shown, older });
+}
+
+/** What a line did, in a few words. */
+export function changeText({ from, to, held }: LedgerChange): string {
+  const move = from === to ? to : `${from} → ${to}`;
+  return held ? `${move}, held` : from === to ? `${move}, resumed` : move;
+}

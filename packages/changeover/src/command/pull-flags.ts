@@ -1,0 +1,88 @@
+import { randomUUID } from 'node:crypto';
+import { rmSync, writeFileSync } from 'node:fs';
+import { checkFlags, killSwitchFlag } from '@changeover/router';
+import { planned, plannedMoves, recordFlags } from './apply-flags.ts';
+import type { ChangeOptions } from './command-context.ts';
+import { CommandError, exitCodes } from './command-error.ts';
+import type { Migration } from './migration.ts';
+import { answerChange, showPlan } from './plan.ts';
+import { replaceFile } from './replace-file.ts';
+import type { Terminal } from './terminal.ts';
+
+const answerTimeoutMs = 10_000;
+
+type Json = Record<string, unknown>;
+
+/** Writes what the flag server says into the flags file: `changeover flags pull`. */
+export async function pullFlags(migration: Migration, path: string, terminal: Terminal, options: ChangeOptions): Promise<void> {
+  const { unleashUrl, unleashToken } = migration.place;
+  if (unleashUrl === undefined || unleashToken === undefined) {
+    throw new CommandError('There is no flag server to pull from: set UNLEASH_URL (it ends in /api) and UNLEASH_TOKEN.', exitCodes.usage);
+  }
+  const document = asFile(await fetchFlags(unleashUrl, unleashToken));
+  const [problem] = checkFlags(document, 'file').problems;
+  if (problem !== undefined) throw new CommandError(`What ${unleashUrl} says can't be used: ${problem.message}. Nothing was changed.`);
+  const text = `${JSON.stringify(document, null, 2)}\n`;
+  const beside = `${path}.${randomUUID().slice(0, 8)}.pulled`;
+  let moves;
+  try {
+    writeFileSync(beside, text, { mode: 0o600 });
+    moves = await plannedMoves(migration, beside);
+  } catch (error) {
+    throw new CommandError(`${path} can't be written: ${(error as Error).message}`);
+  } finally {
+    rmSync(beside, { force: true });
+  }
+  const plan = moves.map(planned);
+  if (options.plan) {
+    answerChange(terminal, { plan, showPlan: true, text: ['Nothing was changed.'] });
+    return;
+  }
+  showPlan(terminal, plan);
+  replaceFile(path, text);
+  const change = await recordFlags(migration, moves, `${path} was pulled from ${unleashUrl}`, text, options);
+  answerChange(terminal, { plan, change, text: [`${path} has the flags of ${unleashUrl} now.`], more: { flagsFile: path } });
+}
+
+async function fetchFlags(url: string, token: string): Promise<Json> {
+  const address = `${url.replace(/\/$/, '')}/client/features`;
+  try {
+    const response = await fetch(address, {
+      headers: { authorization: token, accept: 'application/json' }, signal: AbortSignal.timeout(answerTimeoutMs),
+    });
+    if (!response.ok) throw new Error(`it answered with status ${String(response.status)}`);
+    return await response.json() as Json;
+  } catch (error) {
+    throw new CommandError(`${address} gave no flags: ${(error as Error).message}. Nothing was changed.`);
+  }
+}
+
+/** This project's flags with the fields that a flags file may have: a server sends more with each version. */
+function asFile({ features, segments }: Json): Json {
+  const own = list(features).filter(({ name }) => name === killSwitchFlag || String(name).startsWith(`${killSwitchFlag}.`));
+  return {
+    version: 2,
+    features: own.map((feature) => ({
+      ...pick(feature, ['name', 'type', 'description', 'enabled']),
+      strategies: list(feature['strategies']).map((strategy) => ({
+        ...pick(strategy, ['name', 'title', 'disabled', 'parameters', 'segments']),
+        constraints: list(strategy['constraints'])
+          .map((constraint) => pick(constraint, ['contextName', 'operator', 'inverted', 'values', 'value', 'caseInsensitive'])),
+        variants: list(strategy['variants']).map((variant) => pick(variant, ['name', 'weight', 'stickiness', 'payload'])),
+      })),
+      ...feature['dependencies'] === undefined ? {} : {
+        dependencies: list(feature['dependencies']).map((dependency) => pick(dependency, ['feature', 'enabled', 'variants'])),
+      },
+    })),
+    ...segments === undefined ? {} : { segments },
+  };
+}
+
+function list(value: unknown): Json[] {
+  return Array.isArray(value) ? value as Json[] : [];
+}
+
+function pick(object: Json, fields: readonly string[]): Json {
+  return Object.fromEntries(fields.filter((field) => object[field] !== undefined && object[field] !== null)
+    .map((field) => [field, object[field]]));
+}
