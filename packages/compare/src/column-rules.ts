@@ -1,3 +1,4 @@
+import { withinTolerance } from './loose-values.ts';
 import { sameValue } from './row-hasher.ts';
 
 /** What a comparison of rows makes of each column. */
@@ -15,4 +16,11 @@ export const noColumnRules: ColumnRules = {
   ignores: () => false,
   loosens: () => false,
   same: (_column, legacy, pooled) => sameValue(legacy, pooled),
+};
+
+/** Numbers of any column may differ in their last digits, as sums of doubles do that were added in another order. */
+export const roundedNumbers: ColumnRules = {
+  ignores: () => false,
+  loosens: () => true,
+  same: (_column, legacy, pooled) => sameValue(legacy, pooled) || withinTolerance(legacy, pooled, 1e-12, 1e-9),
 };

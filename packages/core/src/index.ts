@@ -7,4 +7,5 @@ export * from './operation.ts';
 export * from './stage.ts';
 export * from './storage-backend.ts';
 export * from './store-location.ts';
+export * from './undetermined-sql.ts';
 export * from './value.ts';

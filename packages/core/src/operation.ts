@@ -1,4 +1,5 @@
 import type { StorageBackend, StorageTransaction } from './storage-backend.ts';
+import { roundedAggregates, type Undetermined, undeterminedSql } from './undetermined-sql.ts';
 import type { InputRows } from './value.ts';
 
 /** Whether a call reads, writes, or controls the object itself (`closeConnections`). */
@@ -19,6 +20,8 @@ export interface ReadDefinition<Args extends readonly unknown[] = readonly never
   readonly result?: 'rows' | 'value' | undefined;
   /** Whether this call promises the order of its rows. Default: never. */
   ordered?(...args: Args): boolean;
+  /** Why this call's result may differ from one run to the next without a write in between. Default: it may not. */
+  undetermined?(...args: Args): Undetermined | undefined;
   dataset?(...args: Args): string | undefined;
 }
 
@@ -35,6 +38,8 @@ export type WriteDefinition<Args extends readonly unknown[] = readonly never[]> 
       /** Does not depend on rows already there: the shadow leg does it afterwards, apart from the dataset. */
       readonly comparison: 'apart';
       touches(...args: Args): TouchedTable;
+      /** The same call as it can be made when it has been made, where that differs: without what it asks of the table before. */
+      again?(...args: Args): readonly unknown[];
     }
   /** Depends on what is there: rehearsed first in a transaction that is rolled back, inside a budget. */
   | { readonly comparison: 'rehearsed' }
@@ -78,7 +83,12 @@ export const storageOperations: OperationTable<StorageBackend> = {
     result: 'rows',
     ordered: (_dataset, _table, options) => options?.orderBy !== undefined || options?.limit !== undefined,
   },
-  query: { kind: 'read', result: 'rows', ordered: (_dataset, sql) => /\border\s+by\b/i.test(sql) },
+  query: {
+    kind: 'read',
+    result: 'rows',
+    ordered: (_dataset, sql) => /\border\s+by\b/i.test(sql),
+    undetermined: (_dataset, sql) => undeterminedSql(sql),
+  },
   writeTable: {
     kind: 'write',
     comparison: 'apart',
@@ -87,6 +97,9 @@ export const storageOperations: OperationTable<StorageBackend> = {
       additive: options?.ifExists === 'append',
       rows: countInputRows(rows),
     }),
+    // 'fail' asks that the table isn't there, which it is now.
+    again: (dataset, table, rows, options) => [dataset, table, rows,
+      options?.ifExists === 'append' ? options : { ...options, ifExists: 'replace' }],
   },
   execute: { kind: 'write', comparison: 'rehearsed' },
   transaction: { kind: 'write', comparison: 'afterwards', observe: observeTransaction },
@@ -94,7 +107,7 @@ export const storageOperations: OperationTable<StorageBackend> = {
   getColumns: { kind: 'read' },
   tableExists: { kind: 'read' },
   listTables: { kind: 'read' },
-  analyzeColumn: { kind: 'read' },
+  analyzeColumn: { kind: 'read', undetermined: () => roundedAggregates },
   getMetadata: { kind: 'read' },
   updateMetadata: { kind: 'write', comparison: 'none' },
   datasetExists: { kind: 'read' },

@@ -67,6 +67,8 @@ export class DuckdbSession implements AsyncSession {
   readonly #line = new ProgramLine('duckdb');
   #state: TransactionState = 'none';
   #broken = false;
+  /** A statement runs that may be interrupted. The end of a transaction may not: an interrupted ROLLBACK rolls nothing back,
+   * and whoever writes the same rows then meets a conflict (measured with 1.5.5). */
   #running = false;
   #closing: Promise<void> | undefined;
 
@@ -118,7 +120,7 @@ export class DuckdbSession implements AsyncSession {
   }
 
   async #performStep(step: Step): Promise<StepResult> {
-    this.#running = true;
+    this.#running = !isControl(step);
     try {
       switch (step.kind) {
         case 'all':
@@ -236,8 +238,14 @@ export class DuckdbSession implements AsyncSession {
         break;
       case 'rollback':
         if (this.#state === 'none') break;
+        try {
+          await this.#connection.run('ROLLBACK');
+        } catch (error) {
+          // What it holds goes with the connection alone.
+          this.#broken = true;
+          throw error;
+        }
         this.#state = 'none';
-        await this.#connection.run('ROLLBACK');
         break;
       case 'savepoint':
       case 'release':
@@ -246,6 +254,11 @@ export class DuckdbSession implements AsyncSession {
     }
     return emptyStepResult;
   }
+}
+
+function isControl(step: Step): step is TransactionStep {
+  return step.kind === 'begin' || step.kind === 'commit' || step.kind === 'rollback' || step.kind === 'savepoint' ||
+    step.kind === 'release' || step.kind === 'rollbackToSavepoint';
 }
 
 /** What EXPLAIN ANALYZE may run. */

@@ -1,5 +1,5 @@
 import { addOrderFree } from '@changeover/compare';
-import type { Digest, TouchedTable, WriteEffect } from '@changeover/core';
+import type { Digest, OperationDefinition, TouchedTable, WriteEffect } from '@changeover/core';
 import type { Path } from './call.ts';
 import type { ShadowSettings } from './flags/stage-source.ts';
 import type { ShedReason } from './recorder/shed-reason.ts';
@@ -74,7 +74,8 @@ export class ApartWrites {
     submit(this.#context, path, ticket, async (signal) => {
       const startedMs = clock.monotonicMs();
       const { maxRows } = path.decision.settings;
-      const outcome = await settle(pooled.shadow?.writeApart?.({ operation: path.operation, args, signal }, { maxRows }));
+      const given = legacyCode === undefined ? again(path.definition, args) : args;
+      const outcome = await settle(pooled.shadow?.writeApart?.({ operation: path.operation, args: given, signal }, { maxRows }));
       if (!('error' in outcome)) path.cell.pooledLatency.record(clock.monotonicMs() - startedMs);
       signal.throwIfAborted();
       if (legacyCode === undefined) await this.#effectIn(write, outcome, signal);
@@ -149,4 +150,10 @@ export class ApartWrites {
       });
     }
   }
+}
+
+/** A write that was made is made again on the shadow leg. */
+function again(definition: OperationDefinition, args: readonly unknown[]): readonly unknown[] {
+  if (definition.kind !== 'write' || definition.comparison !== 'apart') return args;
+  return (definition.again as ((...args: readonly unknown[]) => readonly unknown[]) | undefined)?.(...args) ?? args;
 }

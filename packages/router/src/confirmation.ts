@@ -1,5 +1,5 @@
 import { compareDigests } from '@changeover/compare';
-import type { LegName, Stage } from '@changeover/core';
+import type { LegName, Stage, Undetermined } from '@changeover/core';
 import type { Verdict } from './recorder/cell.ts';
 import type { Outcome } from './shadow-caller.ts';
 
@@ -7,7 +7,12 @@ import type { Outcome } from './shadow-caller.ts';
 export interface Round {
   readonly legacy: Outcome;
   readonly pooled: Outcome;
+  /** The results differ in nothing but what they may differ in. */
+  readonly excuse?: Excuse | undefined;
 }
+
+/** Why a difference doesn't count: a rule lets it pass, or it is in the last digits of numbers that may differ there. */
+export type Excuse = 'rule' | 'rounding';
 
 /** What is known of writes around the runs. */
 export interface Surroundings {
@@ -20,6 +25,8 @@ export interface Surroundings {
   readonly shared: boolean;
   /** The same for writes of other processes; undefined where the engine can't tell. */
   readonly foreignQuiet: boolean | undefined;
+  /** Why the call's result may differ from run to run. */
+  readonly undetermined: Undetermined | undefined;
 }
 
 /** What the reruns say. `again`: another round is needed to tell. */
@@ -60,16 +67,44 @@ export function decide(first: Round, rounds: readonly Round[], around: Surroundi
     if (reason !== undefined) return { verdict: 'inconclusive', reason };
   }
   const same = (a: Outcome, b: Outcome): boolean => sameOutcome(a, b, around.ordered);
+  const agree = (round: Round): boolean => round.excuse !== undefined || same(round.legacy, round.pooled);
+  const excused = rounds.find(({ excuse }) => excuse !== undefined)?.excuse;
+  if (excused !== undefined && rounds.every(agree)) {
+    return excused === 'rule' ? { verdict: 'match', reason: 'by rule' } : nondeterministic(around.undetermined);
+  }
+  if ([first, ...rounds].every((round) => failsApart(round) && round.legacy.kind === first.legacy.kind)) return { verdict: 'mismatch' };
   const stable = (leg: LegName): boolean => rounds.every((round, at) => at === 0 || same(round[leg], rounds[0]?.[leg] ?? round[leg]));
   const last = rounds.at(-1) ?? first;
   if (!stable('legacy')) return { verdict: 'nondeterministic', reason: 'the legacy leg differs from itself' };
-  if (stable('pooled') && !same(last.legacy, last.pooled)) {
+  if (mayDiffer(around.undetermined, [first, ...rounds])) return nondeterministic(around.undetermined);
+  if (stable('pooled') && !agree(last)) {
     // What all datasets share is written by others all the time: only a difference that stays through many reruns is one.
     return around.shared && rounds.length < mostRounds ? { verdict: 'again' } : { verdict: 'mismatch' };
   }
   if (stable('pooled')) return agreeNow(first, last, rounds.length, around, same);
   if (rounds.length < mostRounds) return { verdict: 'again' };
   return { verdict: 'mismatch', reason: 'the pooled leg differs from itself while the legacy leg does not' };
+}
+
+function nondeterministic(undetermined: Undetermined | undefined): Finding {
+  return { verdict: 'nondeterministic', reason: undetermined?.reason ?? 'numbers differ in their last digits' };
+}
+
+/** Even a call that gives another result each time gives one. */
+function failsApart({ legacy, pooled }: Round): boolean {
+  return legacy.kind !== pooled.kind;
+}
+
+/** The call itself says that its result may differ as it does. */
+function mayDiffer(undetermined: Undetermined | undefined, rounds: readonly Round[]): boolean {
+  if (undetermined === undefined || undetermined.kind === 'rounding') return false;
+  if (undetermined.kind === 'volatile') return rounds.every(({ legacy, pooled }) => legacy.kind === pooled.kind);
+  return rounds.every(({ legacy, pooled }) => sameExtent(legacy, pooled));
+}
+
+/** As many rows of the same columns. */
+function sameExtent(a: Outcome, b: Outcome): boolean {
+  return a.kind === 'result' && b.kind === 'result' && a.digest.count === b.digest.count && a.digest.columns === b.digest.columns;
 }
 
 /** Both legs are stable and agree, so the difference has gone: a write came between, or a leg was wrong once. */
@@ -84,6 +119,7 @@ function agreeNow(
   if (!around.quietSinceAnswer || around.foreignQuiet === false || !pooledWasOdd) {
     return { verdict: 'raced', reason: 'the legs agree again' };
   }
+  if (around.undetermined !== undefined && sameExtent(first.legacy, first.pooled)) return nondeterministic(around.undetermined);
   if (rounds < mostRounds) return { verdict: 'again' };
   // At `shadow` legacy answered first: a write that came between would have changed what it says now.
   if (around.stage === 'shadow' || around.foreignQuiet === true) {

@@ -1,6 +1,7 @@
-import type { Clock, LegName, ReadDefinition, ShadowCall } from '@changeover/core';
+import { findDifference, roundedNumbers } from '@changeover/compare';
+import type { Clock, LegName, ReadDefinition, ShadowCall, Undetermined } from '@changeover/core';
 import type { Path } from './call.ts';
-import { decide, firstRounds, noAnswer, type Round, sameOutcome } from './confirmation.ts';
+import { decide, type Excuse, firstRounds, noAnswer, type Round, sameOutcome } from './confirmation.ts';
 import { describeDifference, describeOutcomes } from './difference-summary.ts';
 import type { Outcome, ShadowCaller } from './shadow-caller.ts';
 import type { Ticket } from './ticket.ts';
@@ -79,13 +80,13 @@ export class ReadComparison {
 
   /** Reruns may have to wait for the legacy leg; the first looks at other calls must not wait with them. */
   #confirmLater(first: Round): void {
-    const { class: kind } = describeOutcomes(first);
+    const raced = { ...describeOutcomes(first), verdict: 'raced',
+      reason: 'a write came between, and the legs could not be asked again' } as const;
     if (!this.#stillQuiet && !this.#caller.legacyAdmits) {
-      this.#ticket.verdict({ ...describeOutcomes(first), verdict: 'raced',
-        reason: 'a write came between, and the legacy leg was too busy to be asked again' });
+      this.#ticket.verdict(raced);
       return;
     }
-    this.#ticket.suspect(kind);
+    this.#ticket.suspect(raced.class, () => (this.#stillQuiet ? undefined : raced));
     this.#later((signal) => this.#confirm(first, signal));
   }
 
@@ -97,6 +98,7 @@ export class ReadComparison {
   /** The same call differed before, and legacy says the same as then. Only a difference that no write explains counts. */
   #seenBefore({ legacy }: Round): boolean {
     if (!this.#stillQuiet || this.#foreignQuiet() === false || this.#path.dataset === '') return false;
+    if (this.#undetermined !== undefined) return false;
     const key = this.#witnesses.key(this.#path, this.#args);
     const before = this.#witnesses.recall(key);
     this.#witnesses.note(key, legacy);
@@ -139,6 +141,7 @@ export class ReadComparison {
         stage: this.#path.decision.stage,
         ordered: this.#ordered,
         shared: this.#path.dataset === '',
+        undetermined: this.#undetermined,
         quietSinceAnswer: this.#quiet && this.#epoch === epoch,
         foreignQuiet: this.#foreignQuiet(),
       });
@@ -150,7 +153,7 @@ export class ReadComparison {
 
   #settle(verdict: 'match' | 'mismatch' | 'raced' | 'nondeterministic' | 'inconclusive', reason: string | undefined,
     first: Round, rounds: readonly FullRound[]): void {
-    const shown = rounds.find((round) => !sameOutcome(round.legacy, round.pooled, this.#ordered));
+    const shown = rounds.find((round) => round.excuse === undefined && !sameOutcome(round.legacy, round.pooled, this.#ordered));
     const difference = shown === undefined || verdict !== 'mismatch'
       ? describeOutcomes(shown ?? first)
       : describeDifference(this.#path, shown, shown.results, this.#ordered);
@@ -161,11 +164,15 @@ export class ReadComparison {
     const call = this.#call(signal);
     const legacy = await this.#caller.read('legacy', call, this.#resultKind);
     const pooled = await this.#caller.read('pooled', call, this.#resultKind);
-    return {
-      legacy: legacy.outcome,
-      pooled: pooled.outcome,
-      results: { legacy: legacy.result, pooled: pooled.result },
-    };
+    const results = { legacy: legacy.result, pooled: pooled.result };
+    const same = sameOutcome(legacy.outcome, pooled.outcome, this.#ordered);
+    return { legacy: legacy.outcome, pooled: pooled.outcome, results,
+      excuse: same ? undefined : this.#excuse(legacy.outcome, pooled.outcome, results) };
+  }
+
+  #excuse(legacy: Outcome, pooled: Outcome, results: FullRound['results']): Excuse | undefined {
+    if (legacy.kind === 'error' || pooled.kind === 'error' || this.#undetermined?.kind !== 'rounding') return undefined;
+    return findDifference(results.legacy, results.pooled, this.#ordered, roundedNumbers) === undefined ? 'rounding' : undefined;
   }
 
   /** Lets the writes in flight go on for a moment. */
@@ -184,6 +191,11 @@ export class ReadComparison {
 
   get #resultKind(): 'rows' | 'value' {
     return (this.#path.definition as ReadDefinition).result ?? 'value';
+  }
+
+  get #undetermined(): Undetermined | undefined {
+    const { undetermined } = this.#path.definition as { undetermined?: (...args: readonly unknown[]) => Undetermined | undefined };
+    return undetermined?.(...this.#args);
   }
 
   get #ordered(): boolean {

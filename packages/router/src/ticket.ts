@@ -11,6 +11,7 @@ export class Ticket {
   readonly #report: (record: ComparisonRecord) => void;
   #settled = false;
   #suspicion: string | undefined;
+  #explain: (() => ComparisonRecord | undefined) | undefined;
 
   constructor(cell: Cell, report: (record: ComparisonRecord) => void) {
     this.#cell = cell;
@@ -22,9 +23,12 @@ export class Ticket {
     return this.#settled;
   }
 
-  /** From here on the comparison is no longer shed: a difference was seen, and what is not confirmed is inconclusive. */
-  suspect(difference: string): void {
+  /** From here on the comparison is no longer shed: a difference was seen, and what is not confirmed is inconclusive.
+   *
+   * @param explain asked then for a verdict that explains the difference all the same. */
+  suspect(difference: string, explain?: () => ComparisonRecord | undefined): void {
     this.#suspicion = difference;
+    this.#explain = explain;
   }
 
   verdict(record: ComparisonRecord): void {
@@ -37,7 +41,7 @@ export class Ticket {
   shed(reason: ShedReason): void {
     if (this.#settled) return;
     if (this.#suspicion !== undefined) {
-      this.verdict({
+      this.verdict(this.#explain?.() ?? {
         verdict: 'inconclusive',
         class: this.#suspicion,
         reason: `a difference was seen and could not be confirmed (${reason})`,

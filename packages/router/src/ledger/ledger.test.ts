@@ -4,14 +4,15 @@ import { join } from 'node:path';
 import SqliteDatabase from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Stage } from '@changeover/core';
-import { ManualClock } from '../../../../test/kit/manual-clock.ts';
+import { ManualClock, settle } from '../../../../test/kit/manual-clock.ts';
 import { createStaticStageSource, type StaticStageSource } from '../flags/static-stage-source.ts';
 import type { StageSource } from '../flags/stage-source.ts';
 import { silentLogger, type Logger } from '../log.ts';
 import { openRecorder, readRecordings } from '../recorder/open-recorder.ts';
 import { Ledger, type GateOutcome, type LedgerOptions } from './ledger.ts';
-import type { LedgerStore } from './ledger-store.ts';
+import type { LedgerChange, LedgerStore } from './ledger-store.ts';
 import { SqliteLedgerStore } from './sqlite-ledger-store.ts';
+import { withHolds } from './with-holds.ts';
 import { withLedger } from './with-ledger.ts';
 
 let folder: string;
@@ -345,4 +346,35 @@ test('it shares the file with the recorder, in either order', async () => {
   expect(await lines(ledger)).toHaveLength(1);
   expect(statSync(path).mode & 0o777).toBe(0o600);
   expect(errors).toEqual([]);
+});
+
+describe('a store that answers late', () => {
+  test('holds every dataset at legacy until it has answered, and then lets go', async () => {
+    const { promise, resolve } = Promise.withResolvers<readonly LedgerChange[]>();
+    const late: LedgerStore = { read: () => promise, append: () => [], close: () => undefined };
+    const ledger = open({ store: late });
+    const source = withHolds(createStaticStageSource({ sqlite: 'pooled' }), ledger);
+    const stageOf = decider(source);
+    let told = 0;
+    source.subscribe(() => { told += 1; });
+    expect(stageOf()).toBe('legacy');
+    expect(source.decide({ backend: 'sqlite', dataset: 'titanic', operation: 'query' }).reason).toMatch(/has not been read yet/);
+    resolve([]);
+    await settle();
+    expect(stageOf()).toBe('pooled');
+    expect(told).toBe(1);
+  });
+
+  test('that fails first and answers at a later review is obeyed from then on', async () => {
+    let reads = 0;
+    const down: LedgerStore = {
+      read: () => (reads++ === 0 ? Promise.reject(new Error('no server')) : Promise.resolve([])), append: () => [], close: () => undefined,
+    };
+    const stageOf = decider(withHolds(createStaticStageSource({ sqlite: 'pooled' }), open({ store: down })));
+    await settle();
+    expect(stageOf()).toBe('legacy');
+    expect(errors).toHaveLength(1);
+    await clock.advance(100);
+    expect(stageOf()).toBe('pooled');
+  });
 });

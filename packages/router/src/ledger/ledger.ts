@@ -100,7 +100,8 @@ const maxClosingRounds = 1_000;
  * Each dataset's stage, who moved it there, when and why. The flag asks, the ledger decides: forward by one stage
  * at a time, past its gate and not before the store has it; back at once, whether the store can be written or not.
  *
- * A dataset that the ledger doesn't know is on `legacy`.
+ * A dataset that the ledger doesn't know is on `legacy`. A store that answers by a promise hasn't answered yet when the first
+ * call comes: until it has, every dataset is held at `legacy`, for any of them may be held.
  */
 export class Ledger {
   readonly #store: LedgerStore;
@@ -117,6 +118,8 @@ export class Ledger {
   #reviewing: Promise<void> | undefined = undefined;
   #failure = '';
   #closed = false;
+  /** False until the store was read, or is known to fail by itself rather than to be late. */
+  #known = false;
 
   constructor(options: LedgerOptions) {
     this.#store = options.store;
@@ -155,6 +158,7 @@ export class Ledger {
 
   /** The stage that the ledger allows, and what holds it there. */
   state(backend: string, dataset: string): LedgerState {
+    if (!this.#known) return unknownState;
     const entry = this.#entries.get(key(backend, dataset));
     const whole = this.#entries.get(key(backend, wholeBackend));
     if (whole?.held === true) {
@@ -261,6 +265,8 @@ export class Ledger {
       if (!isPromise(lines)) this.#learn(lines);
       else lines.then((read) => { this.#learn(read); }, (error: unknown) => { this.#fail(error); });
     } catch (error) {
+      // A file that can't be read says nothing of holds, now or later; one that is locked is read at the next review.
+      this.#known = !isBusy(error);
       this.#fail(error);
     }
   }
@@ -277,7 +283,8 @@ export class Ledger {
   }
 
   #learn(lines: readonly LedgerChange[]): void {
-    let changed = false;
+    let changed = !this.#known;
+    this.#known = true;
     for (const line of lines) {
       this.#lastRead = Math.max(this.#lastRead, line.sequence);
       const entry = this.#entry(line.backend, line.dataset);
@@ -429,7 +436,7 @@ export class Ledger {
   #fail(error: unknown): void {
     const message = String((error as { message?: unknown }).message);
     // Another process writes at this moment; the next review tries again.
-    if (String((error as { code?: unknown }).code).startsWith('SQLITE_BUSY') || this.#failure === message) return;
+    if (isBusy(error) || this.#failure === message) return;
     this.#failure = message;
     this.#logger.error({ err: error },
       'the ledger can not be read or written: nothing steps forward until it can; steps back hold in this process');
@@ -440,6 +447,12 @@ export class Ledger {
     this.#failure = '';
     this.#logger.info({}, 'the ledger can be read and written again');
   }
+}
+
+const unknownState: LedgerState = Object.freeze({ stage: 'legacy', held: true, why: 'the ledger has not been read yet' });
+
+function isBusy(error: unknown): boolean {
+  return String((error as { code?: unknown }).code).startsWith('SQLITE_BUSY');
 }
 
 function isBefore(a: Stage, b: Stage): boolean {
