@@ -24,7 +24,7 @@ export interface StorageBridgeOptions {
   /** Default: a logger to standard error at level `warn`, redacted; `CHANGEOVER_LOG` sets another level. */
   readonly logger?: Logger | undefined;
   readonly guardrail?: GuardrailOptions | undefined;
-  /** True lets the ledger decide over steps forward too: one stage at a time, as it finds it safe to write. Holds that
+  /** True lets the ledger decide over steps forward too: one stage at a time, past the engine's gates. Holds that
    * are in the ledger (a rollback, a guardrail's breach) are obeyed in either case. Default: false. */
   readonly ledger?: boolean | undefined;
   readonly shadowQueue?: ShadowQueueOptions | undefined;

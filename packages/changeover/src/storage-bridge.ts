@@ -14,6 +14,7 @@ import { type ParsedBridgeOptions, parseBridgeOptions, type StorageBridgeOptions
 import { openLegacyLeg } from './legacy-leg.ts';
 import { openLedgerStore } from './open-ledger-store.ts';
 import { openStageSource } from './open-stage-source.ts';
+import { PromotionGate } from './promotion-gate.ts';
 
 /** A bridge over the storage API: both legs of each engine with a router between. */
 export interface StorageBridge extends AsyncDisposable {
@@ -52,7 +53,8 @@ class StorageBridgeOver implements StorageBridge {
     this.#logger = logger;
     const source = options.stages ?? openStageSource(options, logger);
     prepareStoreFolder(options, logger);
-    this.ledger = new Ledger({ store: openLedgerStore(options, logger), logger });
+    const gate = new PromotionGate(() => this.recorder, systemClock);
+    this.ledger = new Ledger({ store: openLedgerStore(options, logger), logger, gate: (move) => gate.judge(move) });
     const decided = (options.ledger === true ? withLedger : withHolds)(source, this.ledger);
     this.guardrail = new Guardrail(decided, systemClock, logger, options.guardrail, this.ledger);
     this.recorder = openRecorder({

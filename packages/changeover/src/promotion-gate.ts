@@ -1,0 +1,41 @@
+import type { Clock } from '@changeover/core';
+import type { GateOutcome, Move, Recorder } from '@changeover/router';
+import { decideVerdict, type EngineVerdict } from './report/verdict.ts';
+
+/** What was recorded is read on the main thread: at most this share of the time goes into that. */
+const shareOfTime = 0.02;
+const minAgeMs = 2_000;
+
+/**
+ * Says whether a dataset may step forward, by its engine's gates over what the recorder has: the same gates as
+ * `changeover gate` and the report. The way to `shadow` has none, for callers are still answered by the legacy leg.
+ */
+export class PromotionGate {
+  readonly #recorder: () => Recorder;
+  readonly #clock: Clock;
+  #verdicts: readonly EngineVerdict[] = [];
+  #askAgainMs = -Infinity;
+
+  /** @param recorder asked for at the first step, since it may be made after the gate. */
+  constructor(recorder: () => Recorder, clock: Clock) {
+    this.#recorder = recorder;
+    this.#clock = clock;
+  }
+
+  judge({ backend, from }: Move): GateOutcome {
+    if (from === 'legacy') return { verdict: 'pass', reason: 'at shadow the legacy leg answers' };
+    const found = this.#ask().find(({ engine }) => engine === backend);
+    if (found === undefined) return { verdict: 'inconclusive', reason: `no call on ${backend} has been recorded` };
+    const { decision, reason } = found;
+    return { verdict: decision === 'PROMOTE' ? 'pass' : decision === 'INCONCLUSIVE' ? 'inconclusive' : 'fail', reason };
+  }
+
+  #ask(): readonly EngineVerdict[] {
+    const startedMs = this.#clock.monotonicMs();
+    if (startedMs < this.#askAgainMs) return this.#verdicts;
+    this.#verdicts = decideVerdict({ data: this.#recorder().summary() }).engines;
+    const endedMs = this.#clock.monotonicMs();
+    this.#askAgainMs = endedMs + Math.max(minAgeMs, (endedMs - startedMs) / shareOfTime);
+    return this.#verdicts;
+  }
+}
