@@ -162,7 +162,8 @@ describe('changing', () => {
   test('the plan is shown before the change, dataset by dataset', async () => {
     const { type } = place();
     const { out } = await type('kill', 'sqlite', ...because);
-    expect(out).toMatch(/^2 datasets change stage:\n {2}sqlite iris: shadow → legacy\n {2}sqlite titanic: shadow → legacy\nEvery dataset/);
+    const moves = ['2 datasets change stage:', '  sqlite iris: shadow → legacy', '  sqlite titanic: shadow → legacy', 'Every dataset'];
+    expect(out.startsWith(moves.join('\n'))).toBe(true);
   });
 
   test('history is the whole ledger, or that of one dataset with its engine', async () => {

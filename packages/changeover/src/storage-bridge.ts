@@ -7,11 +7,12 @@ import {
 } from '@changeover/core';
 import { StorageBackendFactory } from '@changeover/pooled';
 import {
-  BackendRouter, createLogger, Guardrail, Ledger, type Logger, openRecorder, type Recorder, withHolds,
-  withLedger,
+  BackendRouter, createLogger, Guardrail, type GuardrailWatch, Ledger, type Logger, openRecorder, type Recorder,
+  withHolds, withLedger,
 } from '@changeover/router';
 import { type ParsedBridgeOptions, parseBridgeOptions, type StorageBridgeOptions } from './bridge-options.ts';
 import { openLegacyLeg } from './legacy-leg.ts';
+import { breakerMetrics, watchGuardrail } from './guardrail-wiring.ts';
 import { openLedgerStore } from './open-ledger-store.ts';
 import { openStageSource } from './open-stage-source.ts';
 import { PromotionGate } from './promotion-gate.ts';
@@ -43,6 +44,7 @@ class StorageBridgeOver implements StorageBridge {
   readonly ledger: Ledger;
   readonly #options: ParsedBridgeOptions;
   readonly #logger: Logger;
+  readonly #watch: GuardrailWatch;
   readonly #routers = new Map<Engine, BackendRouter<StorageBackend>>();
   readonly #legacyLegs: Leg<StorageBackend>[] = [];
   #closing: Promise<void> | undefined;
@@ -60,8 +62,10 @@ class StorageBridgeOver implements StorageBridge {
     this.recorder = openRecorder({
       path: options.storePath, run: `${hostname()}-${String(process.pid)}-${randomUUID().slice(0, 8)}`, logger,
     });
+    this.#watch = watchGuardrail(this.guardrail, this.recorder, logger);
     this.factory = new StorageBackendFactory({
-      ...options.location, logger, ...(options.pools === undefined ? {} : { pools: options.pools }),
+      ...options.location, logger, metrics: breakerMetrics(this.#watch),
+      ...(options.pools === undefined ? {} : { pools: options.pools }),
     });
   }
 
@@ -97,7 +101,7 @@ class StorageBridgeOver implements StorageBridge {
       pooled: decoratePooledLeg?.(pooled) ?? pooled,
       operations: storageOperations,
       stages: this.guardrail,
-      recorder: this.recorder,
+      recorder: this.#watch.over(this.recorder),
       guardrail: this.guardrail,
       logger: this.#logger,
       parseDataset: parseDatasetName,
@@ -108,6 +112,7 @@ class StorageBridgeOver implements StorageBridge {
   }
 
   async #close(deadlineMs: number): Promise<void> {
+    this.#watch.close();
     for (const router of this.#routers.values()) router.close();
     await Promise.all([this.factory.close({ deadlineMs }), this.#closeLegacy(deadlineMs)]);
     await this.guardrail.close();

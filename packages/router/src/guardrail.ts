@@ -1,17 +1,22 @@
 import { earlierStage, type Clock } from '@changeover/core';
 import type { StageContext, StageDecision, StageSource, FlagStatus } from './flags/stage-source.ts';
+import { type GuardrailOptions, type ParsedGuardrailOptions, parseGuardrailOptions } from './guardrail-options.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import type { Logger } from './log.ts';
 
-/** What puts a dataset back. */
-export interface GuardrailOptions {
-  /** Confirmed mismatches of one dataset within the window that put it back to `legacy`; 0 turns the guardrail off.
-   * Default: 1. */
-  readonly maxMismatches?: number | undefined;
-  /** The window, in ms. Default: 600,000 (ten minutes). */
-  readonly windowMs?: number | undefined;
-  /** `report` only tells, `act` puts the dataset back. Default: `act`. */
-  readonly mode?: 'act' | 'report' | undefined;
+/** The limits that there are. */
+export type GuardrailKind = 'mismatch' | 'errors' | 'latency' | 'breaker' | 'memory';
+
+/** A limit that was breached. */
+export interface Breach {
+  readonly kind: GuardrailKind;
+  readonly backend: string;
+  /** The empty string stands for all datasets of the backend. */
+  readonly dataset: string;
+  /** For people: what was measured, and against what. */
+  readonly reason: string;
+  /** True where the dataset was put back, false where it was only told. */
+  readonly acted: boolean;
 }
 
 /** A dataset that was put back. */
@@ -34,12 +39,12 @@ export class Guardrail implements StageSource {
   readonly #source: StageSource;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #maxMismatches: number;
-  readonly #windowMs: number;
-  readonly #mode: 'act' | 'report';
+  readonly #options: ParsedGuardrailOptions;
   readonly #ledger: Ledger | undefined;
   readonly #holds = new Map<string, Hold>();
-  readonly #breaches = new Map<string, number[]>();
+  readonly #mismatches = new Map<string, number[]>();
+  readonly #told = new Set<string>();
+  readonly #breachListeners = new Set<(breach: Breach) => void>();
   readonly #listeners = new Set<() => void>();
 
   /** @param ledger keeps the holds where other processes see them; `source` must obey it. Default: holds are this
@@ -51,9 +56,7 @@ export class Guardrail implements StageSource {
     this.#source = source;
     this.#clock = clock;
     this.#logger = logger;
-    this.#maxMismatches = options.maxMismatches ?? 1;
-    this.#windowMs = options.windowMs ?? 600_000;
-    this.#mode = options.mode ?? 'act';
+    this.#options = parseGuardrailOptions(options);
   }
 
   decide(context: StageContext): StageDecision {
@@ -63,23 +66,57 @@ export class Guardrail implements StageSource {
     return { ...decision, stage: 'legacy', reason: `held at legacy: ${hold.reason} (the flag asks for ${decision.stage})` };
   }
 
+  /** The limits in force. */
+  get options(): ParsedGuardrailOptions {
+    return this.#options;
+  }
+
   /** Counts a confirmed mismatch. */
   mismatch(backend: string, dataset: string, summary: string): void {
-    if (this.#maxMismatches === 0) return;
+    const { maxMismatches, windowMs } = this.#options;
+    if (maxMismatches === 0 || this.isHeld(backend, dataset)) return;
     const name = key(backend, dataset);
-    if (this.#isHeld(backend, dataset)) return;
     const now = this.#clock.monotonicMs();
-    const recent = (this.#breaches.get(name) ?? []).filter((at) => now - at < this.#windowMs);
+    const recent = (this.#mismatches.get(name) ?? []).filter((at) => now - at < windowMs);
     recent.push(now);
-    if (this.#breaches.size >= maxHolds && !this.#breaches.has(name)) this.#breaches.clear();
-    this.#breaches.set(name, recent.slice(-this.#maxMismatches));
-    if (recent.length < this.#maxMismatches) return;
-    const reason = `${String(recent.length)} confirmed mismatch(es), the last: ${summary}`;
-    if (this.#mode === 'act') {
-      // After it is resumed, by whichever process, counting begins anew.
-      this.#breaches.delete(name);
-      this.hold(backend, dataset, reason);
-    } else this.#logger.warn({ backend, dataset, reason }, 'a guardrail was breached; it only reports, nothing was moved');
+    if (this.#mismatches.size >= maxHolds && !this.#mismatches.has(name)) this.#mismatches.clear();
+    this.#mismatches.set(name, recent.slice(-maxMismatches));
+    if (recent.length < maxMismatches) return;
+    // After it is resumed, by whichever process, counting begins anew.
+    this.#mismatches.delete(name);
+    this.breach('mismatch', backend, dataset, `${String(recent.length)} confirmed mismatch(es), the last: ${summary}`);
+  }
+
+  /** A limit was breached: the dataset is put back, or where the mode is `report` it is told. */
+  breach(kind: GuardrailKind, backend: string, dataset: string, reason: string): void {
+    if (this.isHeld(backend, dataset)) return;
+    const acted = this.#options.mode === 'act';
+    if (acted) this.hold(backend, dataset, reason);
+    else if (this.#isNew(kind, backend, dataset)) {
+      this.#logger.warn({ kind, backend, dataset, reason }, 'a guardrail was breached; it only reports, nothing was moved');
+    } else return;
+    for (const listener of this.#breachListeners) this.#rescue(() => { listener({ kind, backend, dataset, reason, acted }); });
+  }
+
+  /** The limit holds again: where it only reports, the next breach is told again. */
+  recovered(kind: GuardrailKind, backend: string, dataset: string): void {
+    this.#told.delete(`${kind}\0${key(backend, dataset)}`);
+  }
+
+  /** Calls `listener` after each breach that was acted on, or told. */
+  onBreach(listener: (breach: Breach) => void): () => void {
+    this.#breachListeners.add(listener);
+    return () => { this.#breachListeners.delete(listener); };
+  }
+
+  /** A breach that goes on is told once; mismatches are told each time. */
+  #isNew(kind: GuardrailKind, backend: string, dataset: string): boolean {
+    const name = `${kind}\0${key(backend, dataset)}`;
+    if (kind === 'mismatch') return true;
+    if (this.#told.has(name)) return false;
+    if (this.#told.size >= maxHolds) this.#told.clear();
+    this.#told.add(name);
+    return true;
   }
 
   /** Puts a dataset back to `legacy`; the empty name stands for all datasets of the backend. With a ledger, in every
@@ -98,7 +135,7 @@ export class Guardrail implements StageSource {
     const name = key(backend, dataset);
     const held = this.#ledger?.resume(backend, dataset, { who: 'application', reason: 'resumed by the application' })
       ?? this.#holds.delete(name);
-    this.#breaches.delete(name);
+    this.#mismatches.delete(name);
     if (held) {
       this.#logger.info({ backend, dataset }, 'resumed: the flags decide again');
       this.#notify();
@@ -111,8 +148,10 @@ export class Guardrail implements StageSource {
     return this.#ledger?.holds ?? [...this.#holds.values()];
   }
 
-  #isHeld(backend: string, dataset: string): boolean {
-    return this.#ledger?.state(backend, dataset).held ?? this.#holds.has(key(backend, dataset));
+  /** True where it, or its whole backend, stays back until a person resumes it. */
+  isHeld(backend: string, dataset: string): boolean {
+    return this.#ledger?.state(backend, dataset).held
+      ?? (this.#holds.has(key(backend, dataset)) || this.#holds.has(key(backend, '')));
   }
 
   subscribe(listener: () => void): () => void {
@@ -133,12 +172,14 @@ export class Guardrail implements StageSource {
   }
 
   #notify(): void {
-    for (const listener of this.#listeners) {
-      try {
-        listener();
-      } catch (error) {
-        this.#logger.error({ err: error }, 'a listener for changes of stage failed');
-      }
+    for (const listener of this.#listeners) this.#rescue(listener);
+  }
+
+  #rescue(listener: () => void): void {
+    try {
+      listener();
+    } catch (error) {
+      this.#logger.error({ err: error }, 'a listener of the guardrail failed');
     }
   }
 }

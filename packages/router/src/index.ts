@@ -4,7 +4,9 @@ export { checkFlags, type FlagProblem, killSwitchFlag, stageFlag } from './flags
 export * from './flags/server-stage-source.ts';
 export * from './flags/stage-source.ts';
 export * from './flags/static-stage-source.ts';
-export { Guardrail, type GuardrailOptions, type Hold } from './guardrail.ts';
+export { type Breach, Guardrail, type GuardrailKind, type Hold } from './guardrail.ts';
+export * from './guardrail-options.ts';
+export * from './guardrail-watch.ts';
 export * from './ledger/ledger.ts';
 export * from './ledger/ledger-store.ts';
 export * from './ledger/postgres-ledger-store.ts';
