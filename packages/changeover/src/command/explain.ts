@@ -1,5 +1,6 @@
 import { type Engine, stages, type Stage } from '@changeover/core';
 import { type LedgerChange, routes, stageFlag } from '@changeover/router';
+import { decideVerdict, type EngineVerdict } from '../report/verdict.ts';
 import { type Migration, type Standing } from './migration.ts';
 import { notesOf } from './status.ts';
 import type { Terminal } from './terminal.ts';
@@ -14,6 +15,7 @@ export function explain(
   const { stage, by, why, flag, line } = standing;
   const history = migration.ledger.filter((one) => one.backend === engine && (one.dataset === dataset || one.dataset === ''));
   const commands = commandsFor(standing);
+  const gates = gatesOf(migration, standing);
   const notes = notesOf(migration);
   terminal.answer([
     `${terminal.paint('bold', `${engine} ${dataset}${operation === undefined ? '' : ` ${operation}`}`)} is on ` +
@@ -22,6 +24,7 @@ export function explain(
     `because  ${why}`,
     `flag     ${stageFlag(engine)} asks for ${flag.stage}: ${flag.reason}`,
     `         ${originOf(migration, flag.source, flag.revision)}`,
+    ...gates === undefined ? [] : [`gates    ${gates.decision}: ${gates.reason}`],
     `ledger   ${ledgerText(migration, standing)}`,
     ...history.slice(-shownLines).map((change) => `         ${lineText(change)}`),
     ...notes.map((note) => `note     ${terminal.paint('yellow', note)}`),
@@ -31,9 +34,17 @@ export function explain(
   ], {
     engine, dataset, operation: operation ?? null, stage, by, why, legs: routes[stage],
     flag: { name: stageFlag(engine), stage: flag.stage, reason: flag.reason, source: flag.source, revision: flag.revision },
+    gates: gates ?? null,
     ledger: { decidesForward: migration.ledgerDecides(engine), held: line?.held ?? false, line: line ?? null },
     history: history.slice(-shownLines), notes, commands,
   });
+}
+
+/** What stands before the next step; undefined where nothing does. */
+function gatesOf({ recordings }: Migration, { engine, stage }: Standing): EngineVerdict | undefined {
+  if (stage === 'legacy' || stage === 'pooled') return undefined;
+  const found = recordings && decideVerdict({ data: recordings }).engines.find((one) => one.engine === engine);
+  return found ?? { engine, decision: 'INCONCLUSIVE', reason: `No call on ${engine} has been recorded.` };
 }
 
 /** One sentence from the table of routes. */
@@ -62,7 +73,9 @@ function ledgerText(migration: Migration, { engine, line, by }: Standing): strin
     return `holds ${whole} at ${line.to} until a person resumes it${by === 'hold' ? '' : ' (the flag asks for no more)'}`;
   }
   if (migration.ledgerError !== undefined) return `can't be read: ${migration.ledgerError}`;
-  if (migration.ledgerDecides(engine)) return `decides over steps forward and has it at ${line?.to ?? 'legacy'}`;
+  if (migration.ledgerDecides(engine)) {
+    return `decides over steps forward, one stage at a time and past the gates; it has it at ${line?.to ?? 'legacy'}`;
+  }
   return line === undefined ? 'nobody holds it, nothing was ever written' : 'nobody holds it; what was written:';
 }
 
