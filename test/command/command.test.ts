@@ -200,7 +200,7 @@ describe('changing', () => {
     const { json, flags } = place();
     const mode = statSync(flags).mode;
     expect(await json('promote', ...titanic, ...because, '--force')).toMatchObject({
-      changed: true, flagsFile: flags, change: { from: 'shadow', to: 'reverse', held: false, reason: 'it looks wrong (forced)' },
+      changed: true, flags, change: { from: 'shadow', to: 'reverse', held: false, reason: 'it looks wrong (forced)' },
     });
     expect(await json('explain', ...titanic)).toMatchObject({ stage: 'reverse', by: 'flag' });
     expect(await json('explain', 'sqlite', 'iris')).toMatchObject({ stage: 'shadow' });

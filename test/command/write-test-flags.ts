@@ -1,8 +1,16 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import { type Engine, engines, type Stage, stages } from '@changeover/core';
 
-/** Writes a flags file in one step, with every dataset of an engine on one stage. */
-export function writeTestFlags(path: string, wanted: Readonly<Partial<Record<Engine, Stage>>>): void {
+interface TestFeature {
+  readonly name: string;
+  readonly type: string;
+  readonly enabled: boolean;
+  readonly dependencies?: readonly { readonly feature: string; readonly enabled: boolean }[];
+  readonly strategies: readonly { readonly name: string; readonly variants: readonly { readonly weight: number }[] }[];
+}
+
+/** Flags with every dataset of an engine on one stage. */
+export function testFlags(wanted: Readonly<Partial<Record<Engine, Stage>>>): { version: number; features: TestFeature[] } {
   const features = engines.map((engine) => ({
     name: `changeover.${engine}`, type: 'migration', enabled: true,
     dependencies: [{ feature: 'changeover', enabled: true }],
@@ -14,6 +22,11 @@ export function writeTestFlags(path: string, wanted: Readonly<Partial<Record<Eng
     }],
   }));
   const parent = { name: 'changeover', type: 'kill-switch', enabled: true, strategies: [] };
-  writeFileSync(`${path}.new`, JSON.stringify({ version: 2, features: [parent, ...features] }));
+  return { version: 2, features: [parent, ...features] };
+}
+
+/** Writes them in one step. */
+export function writeTestFlags(path: string, wanted: Readonly<Partial<Record<Engine, Stage>>>): void {
+  writeFileSync(`${path}.new`, JSON.stringify(testFlags(wanted)));
   renameSync(`${path}.new`, path);
 }

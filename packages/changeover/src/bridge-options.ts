@@ -15,6 +15,13 @@ export interface StorageBridgeOptions {
   readonly unleashUrl?: string | undefined;
   /** The client token for it. Default: `UNLEASH_TOKEN`. */
   readonly unleashToken?: string | undefined;
+  /** A token of the server's admin API. With it, what a guardrail puts back is turned back in its flag too. Default:
+   * `UNLEASH_ADMIN_TOKEN`, else flags are never changed. */
+  readonly unleashAdminToken?: string | undefined;
+  /** The project of the flags, for changing them. Default: `UNLEASH_PROJECT`, else `default`. */
+  readonly unleashProject?: string | undefined;
+  /** The environment of the flags, for changing them. Default: `UNLEASH_ENVIRONMENT`, else `development`. */
+  readonly unleashEnvironment?: string | undefined;
   /** Where counts, samples and the ledger are kept: an SQLite file, or `:memory:`. A `postgres://` URL keeps the ledger in
    * that database instead, for processes on several hosts; counts and samples are then in the default file of each host.
    * Default: `CHANGEOVER_STORE`, else `{basePath}/.changeover/comparisons.sqlite`. */
@@ -46,10 +53,12 @@ export interface ParsedBridgeOptions extends Omit<StorageBridgeOptions, 'basePat
 type LogLevel = NonNullable<LoggerOptions['level']>;
 const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent'];
 
-type TextOption = 'basePath' | 'databaseUrl' | 'flagsFile' | 'unleashUrl' | 'unleashToken' | 'storePath';
+type TextOption = 'basePath' | 'databaseUrl' | 'flagsFile' | 'unleashUrl' | 'unleashToken' | 'unleashAdminToken' |
+  'unleashProject' | 'unleashEnvironment' | 'storePath';
 
 const known: ReadonlySet<string> = new Set<keyof StorageBridgeOptions>([
-  'basePath', 'databaseUrl', 'flagsFile', 'unleashUrl', 'unleashToken', 'storePath', 'stages', 'logger', 'guardrail',
+  'basePath', 'databaseUrl', 'flagsFile', 'unleashUrl', 'unleashToken', 'unleashAdminToken',
+  'unleashProject', 'unleashEnvironment', 'storePath', 'stages', 'logger', 'guardrail',
   'ledger', 'shadowQueue', 'pools', 'decoratePooledLeg',
 ]);
 
@@ -93,6 +102,9 @@ export function parseBridgeOptions(
     flagsFile: resolve(text('flagsFile', 'CHANGEOVER_FLAGS') ?? 'flags/changeover.json'),
     unleashUrl: text('unleashUrl', 'UNLEASH_URL'),
     unleashToken: text('unleashToken', 'UNLEASH_TOKEN'),
+    unleashAdminToken: text('unleashAdminToken', 'UNLEASH_ADMIN_TOKEN'),
+    unleashProject: text('unleashProject', 'UNLEASH_PROJECT'),
+    unleashEnvironment: text('unleashEnvironment', 'UNLEASH_ENVIRONMENT'),
     storePath: (ledgerUrl === undefined ? store : undefined) ?? resolve(basePath, '.changeover/comparisons.sqlite'),
     ledgerUrl,
     logLevel,

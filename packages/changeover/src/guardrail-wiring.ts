@@ -1,6 +1,7 @@
-import { systemClock } from '@changeover/core';
+import { engines, systemClock } from '@changeover/core';
 import { type PoolMetrics, silentMetrics } from '@changeover/pooled';
 import { type Guardrail, GuardrailWatch, type LegacyBaseline, type Logger, type Recorder, type TotalsBy } from '@changeover/router';
+import type { UnleashAdmin } from './unleash-admin.ts';
 
 /** Stored figures are read at most this often: it takes the main thread. */
 const baselineLifetimeMs = 60_000;
@@ -13,6 +14,28 @@ export function watchGuardrail(guardrail: Guardrail, recorder: Recorder, logger:
   return new GuardrailWatch({
     guardrail, clock: systemClock, logger,
     baseline: (backend, dataset, operation) => baseline.of(backend, dataset, operation),
+  });
+}
+
+const maxTries = 5;
+const firstPauseMs = 1_000;
+
+/** Turns the flag of what a guardrail put back, in the background: the ledger holds it whether or not the server answers. */
+export function turnFlagsBack(guardrail: Guardrail, admin: UnleashAdmin, logger: Logger): void {
+  guardrail.onBreach(({ backend, dataset, acted }) => {
+    const engine = engines.find((name) => name === backend);
+    if (!acted || engine === undefined) return;
+    const attempt = (tries: number): void => {
+      admin.hold(engine, dataset, 'legacy').then(
+        () => { logger.info({ backend, dataset }, 'the flag was turned back on the flag server'); },
+        (error: unknown) => {
+          const isLast = tries >= maxTries;
+          logger[isLast ? 'error' : 'warn']({ backend, dataset, err: error }, 'the flag could not be turned back on the flag ' +
+            `server; the ledger holds the dataset all the same${isLast ? '' : ', and it is tried again'}`);
+          if (!isLast) systemClock.after(firstPauseMs * 2 ** tries, () => { attempt(tries + 1); });
+        });
+    };
+    attempt(1);
   });
 }
 

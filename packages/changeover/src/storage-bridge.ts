@@ -12,9 +12,10 @@ import {
 } from '@changeover/router';
 import { type ParsedBridgeOptions, parseBridgeOptions, type StorageBridgeOptions } from './bridge-options.ts';
 import { openLegacyLeg } from './legacy-leg.ts';
-import { breakerMetrics, watchGuardrail } from './guardrail-wiring.ts';
+import { breakerMetrics, turnFlagsBack, watchGuardrail } from './guardrail-wiring.ts';
 import { openLedgerStore } from './open-ledger-store.ts';
 import { openStageSource } from './open-stage-source.ts';
+import { openUnleashAdmin } from './open-unleash-admin.ts';
 import { PromotionGate } from './promotion-gate.ts';
 
 /** A bridge over the storage API: both legs of each engine with a router between. */
@@ -63,6 +64,8 @@ class StorageBridgeOver implements StorageBridge {
       path: options.storePath, run: `${hostname()}-${String(process.pid)}-${randomUUID().slice(0, 8)}`, logger,
     });
     this.#watch = watchGuardrail(this.guardrail, this.recorder, logger);
+    const unleashAdmin = openUnleashAdmin(options);
+    if (unleashAdmin !== undefined) turnFlagsBack(this.guardrail, unleashAdmin, logger);
     this.factory = new StorageBackendFactory({
       ...options.location, logger, metrics: breakerMetrics(this.#watch),
       ...(options.pools === undefined ? {} : { pools: options.pools }),

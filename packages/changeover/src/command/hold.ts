@@ -5,6 +5,7 @@ import { CommandError } from './command-error.ts';
 import { type Migration, requireLedger } from './migration.ts';
 import { answerChange, type PlannedMove, showPlan } from './plan.ts';
 import type { Terminal } from './terminal.ts';
+import { turnFlag } from './turn-flag.ts';
 import { writeLedger } from './write-ledger.ts';
 
 /** A dataset, or with the empty name all datasets of the engine. */
@@ -41,8 +42,9 @@ export async function hold(migration: Migration, terminal: Terminal, subject: Su
   const from = dataset === '' ? last?.to ?? 'pooled' : migration.standing(engine, dataset).stage;
   const change = await writeLedger(migration, engine, dataset, (line) => (isHeldBy(at, line) ? undefined
     : { at: Date.now(), backend: engine, dataset, from, to: at, held: true, who, reason, revision: '' }));
-  answerChange(terminal, { plan, change, text: [
-    `${nameOf(subject)}: ${from === at ? '' : `${from} → `}${terminal.paint('bold', at)}, held there.`, follow,
+  const flag = await turnFlag(migration, (admin) => admin.hold(engine, dataset, at));
+  answerChange(terminal, { plan, change, more: { flagTurned: flag.turned }, text: [
+    `${nameOf(subject)}: ${from === at ? '' : `${from} → `}${terminal.paint('bold', at)}, held there.`, ...flag.text, follow,
     `To end it: changeover resume ${engine}${dataset === '' ? '' : ` ${dataset}`} --reason "..."`,
   ] });
 }
@@ -73,9 +75,13 @@ export async function resume(migration: Migration, terminal: Terminal, subject: 
     at: Date.now(), backend: engine, dataset, from: line.to, to: dataset === '' ? 'pooled' : line.to, held: false, who,
     reason, revision: '',
   }));
+  const flag = await turnFlag(migration, (admin) => admin.resume(engine, dataset));
   const stillHeld = dataset !== '' && whole?.held === true
     ? [`All of ${engine} is still held: changeover resume ${engine} --reason "..."`] : [];
-  answerChange(terminal, { plan, change, text: [`${nameOf(subject)} is resumed: ${asks}.`, follow, ...stillHeld] });
+  answerChange(terminal, {
+    plan, change, more: { flagTurned: flag.turned },
+    text: [`${nameOf(subject)} is resumed: ${asks}.`, ...flag.text, follow, ...stillHeld],
+  });
 }
 
 export function nameOf({ engine, dataset }: Subject): string {

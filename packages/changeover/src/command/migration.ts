@@ -106,7 +106,10 @@ export class Migration implements AsyncDisposable {
     }
     const allowed = this.ledgerDecides(engine) ? own?.to ?? 'legacy' : flag.stage;
     if (earlierStage(flag.stage, allowed) === flag.stage) return { ...stands, stage: flag.stage, by: 'flag', why: flag.reason };
-    return { ...stands, stage: allowed, by: 'ledger', why: `the ledger has it at ${allowed} until the gates let it step forward; ${flag.reason}` };
+    return {
+      ...stands, stage: allowed, by: 'ledger',
+      why: `the ledger has it at ${allowed} until the gates let it step forward; ${flag.reason}`,
+    };
   }
 
   /** Whether programs let the ledger decide over steps forward: those that do write down what the flag asked for. */

@@ -1,5 +1,6 @@
 import { stages, type Stage } from '@changeover/core';
 import type { LedgerChange } from '@changeover/router';
+import { openUnleashAdmin } from '../open-unleash-admin.ts';
 import { decideVerdict } from '../report/verdict.ts';
 import { CommandError, exitCodes } from './command-error.ts';
 import type { ChangeOptions } from './command-context.ts';
@@ -34,22 +35,22 @@ export async function promote(migration: Migration, terminal: Terminal, subject:
   }
   const gates = askGates(migration, engine, from, options.force);
   const asks = stages.indexOf(standing.flag.stage) >= stages.indexOf(to);
-  const edits = asks ? [] : [`write a strategy for ${dataset} into ${migration.place.flagsFile}`];
+  const edits = asks ? [] : [`write a strategy for ${dataset} into ${migration.place.unleashUrl ?? migration.place.flagsFile}`];
   const plan = [{ engine, dataset, from, to }];
   if (options.plan) {
     answerChange(terminal, { plan, showPlan: true, text: [gates, ...edits.map((edit) => `It would ${edit}.`), 'Nothing was changed.'] });
     return;
   }
   showPlan(terminal, plan);
-  if (!asks) editFlags(migration, subject, to);
+  const flags = asks ? undefined : await askInFlag(migration, subject, to);
   const reason = options.force ? `${options.reason} (forced)` : options.reason;
   const change = await record(migration, subject, { from, to, who: options.who, reason });
   answerChange(terminal, { plan, change, text: [
     `${nameOf(subject)}: ${from} → ${terminal.paint('bold', to)}. ${gates}`,
-    ...asks ? [] : [`${migration.place.flagsFile} has a strategy for ${dataset} now.`],
+    ...flags === undefined ? [] : [`${flags} has a strategy for ${dataset} now.`],
     'Running programs that read these flags follow within a few seconds.',
     `The way back: changeover rollback ${engine} ${dataset} --reason "..."`,
-  ], more: { flagsFile: asks ? null : migration.place.flagsFile } });
+  ], more: { flags: flags ?? null } });
 }
 
 function refuseHeld({ engine, dataset, line }: Standing): void {
@@ -72,12 +73,23 @@ function askGates({ recordings }: Migration, engine: string, from: Stage, force:
   decision === 'INCONCLUSIVE' ? exitCodes.inconclusive : exitCodes.gateFailed);
 }
 
-function editFlags({ place }: Migration, { engine, dataset }: Subject, to: Stage): void {
-  if (place.unleashUrl !== undefined) {
-    throw new CommandError(`The flags come from ${place.unleashUrl}: put ${dataset} on ${to} there, in the flag ` +
-      `changeover.${engine}, by a strategy with the constraint dataset IN ${dataset}. Nothing was changed.`);
+/** @returns where the flag now asks for it. */
+async function askInFlag({ place }: Migration, { engine, dataset }: Subject, to: Stage): Promise<string> {
+  if (place.unleashUrl === undefined) {
+    moveInFlagsFile(place.flagsFile, engine, dataset, to);
+    return place.flagsFile;
   }
-  moveInFlagsFile(place.flagsFile, engine, dataset, to);
+  const admin = openUnleashAdmin(place);
+  if (admin === undefined) {
+    throw new CommandError(`The flags come from ${place.unleashUrl}: put ${dataset} on ${to} there, in the flag ` +
+      `changeover.${engine}, by a strategy with the constraint dataset IN ${dataset}; or set UNLEASH_ADMIN_TOKEN. Nothing was changed.`);
+  }
+  try {
+    await admin.move(engine, dataset, to);
+    return place.unleashUrl;
+  } catch (error) {
+    throw new CommandError(`Nothing was changed: ${(error as Error).message}`);
+  }
 }
 
 async function record(
