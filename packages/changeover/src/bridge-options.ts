@@ -94,11 +94,16 @@ export function parseBridgeOptions(
     throw new InvalidArgumentError(`CHANGEOVER_LOG is ${JSON.stringify(level)}; it must be one of ${logLevels.join(', ')}.`);
   }
   const basePath = resolve(text('basePath', 'CHANGEOVER_BASE_PATH') ?? 'datasets');
+  const databaseUrl = text('databaseUrl', 'DATABASE_URL');
+  if (databaseUrl !== undefined && !/^postgres(ql)?:\/\/./.test(databaseUrl)) {
+    // Not shown: it may hold a password.
+    throw new InvalidArgumentError('Option databaseUrl (or DATABASE_URL) must be a URL that begins with postgres:// or postgresql://.');
+  }
   const store = text('storePath', 'CHANGEOVER_STORE');
   const ledgerUrl = store !== undefined && /^postgres(ql)?:\/\//.test(store) ? store : undefined;
   return Object.freeze({
     ...options,
-    location: Object.freeze({ basePath, databaseUrl: text('databaseUrl', 'DATABASE_URL') }),
+    location: Object.freeze({ basePath, databaseUrl }),
     flagsFile: resolve(text('flagsFile', 'CHANGEOVER_FLAGS') ?? 'flags/changeover.json'),
     unleashUrl: text('unleashUrl', 'UNLEASH_URL'),
     unleashToken: text('unleashToken', 'UNLEASH_TOKEN'),

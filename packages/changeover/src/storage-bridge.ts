@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import {
@@ -7,7 +6,7 @@ import {
 } from '@changeover/core';
 import { StorageBackendFactory } from '@changeover/pooled';
 import {
-  BackendRouter, createLogger, Guardrail, type GuardrailWatch, Ledger, type Logger, openRecorder, type Recorder,
+  BackendRouter, createLogger, Guardrail, type GuardrailWatch, Ledger, type Logger, makeFolder, openRecorder, type Recorder,
   withHolds, withLedger,
 } from '@changeover/router';
 import { type ParsedBridgeOptions, parseBridgeOptions, type StorageBridgeOptions } from './bridge-options.ts';
@@ -138,7 +137,7 @@ function prepareStoreFolder({ location, storePath }: ParsedBridgeOptions, logger
   const folder = join(location.basePath, '.changeover');
   if (dirname(storePath) !== folder) return;
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder, 0o700);
   } catch (error) {
     logger.warn({ folder, err: error }, 'the folder of the comparison store can not be made');
   }

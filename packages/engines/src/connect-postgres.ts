@@ -83,7 +83,7 @@ function searchPath({ dataset }: PostgresSessionOptions): string {
 function connectError(options: PostgresSessionOptions, error: unknown): ConnectionError {
   const reason = toStorageError('postgresql', error);
   return new ConnectionError(
-    `PostgreSQL at ${shownUrl(options.url)} could not be reached: ${reason.message} Check DATABASE_URL and that the ` +
+    `PostgreSQL at ${shownUrl(options.url)} could not be reached. ${reason.message.replace(/\.?$/, '.')} Check DATABASE_URL and that the ` +
       'server runs and takes connections.',
     { engine: 'postgresql', dataset: options.dataset, cause: error, retryable: true },
   );

@@ -1,6 +1,6 @@
 import { constants, rmSync } from 'node:fs';
 import { copyFile, link, mkdir, readdir, rm, rmdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import {
   ConnectionError,
   datasetFile,
@@ -69,7 +69,7 @@ async function createFile(engine: FileEngine, location: StoreLocation, dataset: 
   const file = datasetFile(location, engine, dataset);
   if (await isFile(file)) throw new DatasetExistsError(dataset, { engine });
   const folder = datasetFolder(location, dataset);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const draft = join(folder, `.draft-${process.pid}-${crypto.randomUUID()}.${engine}`);
   try {
     if (engine === 'sqlite') createSqliteFile(draft);
@@ -85,6 +85,24 @@ async function createFile(engine: FileEngine, location: StoreLocation, dataset: 
     await removeSideFiles(engine, draft);
     await removeEmptyFolder(folder);
   }
+}
+
+/** Like `mkdir -p`. Node's own recursive form never returns where the system answers ENOENT below a folder that exists, as
+ * Linux does in /proc. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    if (isCode(error, 'EEXIST')) return;
+    const parent = dirname(path);
+    if (!isCode(error, 'ENOENT') || parent === path || await isFolder(parent)) throw error;
+    await makeFolder(parent);
+    await makeFolder(path);
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return await stat(path).then((found) => found.isDirectory(), () => false);
 }
 
 function createSqliteFile(path: string): void {
@@ -167,13 +185,14 @@ function fileError(engine: Engine, location: StoreLocation, dataset: string | un
     ? 'the folder may not be read or written by this user; change its permissions or configure another'
     : isCode(error, 'ENOTDIR')
       ? 'a part of the path is a file; configure another base folder'
-      : toStorageError(engine, error).message;
+      : isCode(error, 'ENOENT')
+        ? 'no folder can be made there; configure another base folder'
+        : toStorageError(engine, error).message;
   return new ConnectionError(
     `The ${engineTitles[engine]} datasets in ${JSON.stringify(location.basePath)} can't be reached: ${reason}.`,
     { engine, dataset, cause: error },
   );
 }
-
 
 /**
  * The datasets that are schemas of one PostgreSQL database.

@@ -41,6 +41,7 @@ export class StorageBackendFactory implements AsyncDisposable {
   readonly #workers: WorkerSet;
   readonly #inline: InlineReaders;
   readonly #slots: QuerySlots;
+  #warned = false;
   readonly #shadowSlots: QuerySlots;
   readonly #keepAlive = new KeepAlive();
   readonly #pairs: Readonly<Record<Engine, EnginePair>>;
@@ -58,7 +59,6 @@ export class StorageBackendFactory implements AsyncDisposable {
     this.#slots = new QuerySlots(parsed.duckdb.maxQueries, clock, waited);
     // A slot of its own, so that a shadow query never keeps a caller waiting.
     this.#shadowSlots = new QuerySlots(1, clock, waited);
-    this.#warnOfThreads();
     const pairs = engines.map((engine): [Engine, EnginePair] => [engine, this.#pair(engine)]);
     this.#pairs = Object.freeze(Object.fromEntries(pairs) as Record<Engine, EnginePair>);
     this.#unobserve = metrics.observe(() => this.stats());
@@ -186,12 +186,16 @@ export class StorageBackendFactory implements AsyncDisposable {
     const forCallers = setting.purpose === 'callers';
     switch (setting.engine) {
       case 'sqlite': return new SqliteDriver(setting, sqlite, this.#workers, forCallers ? this.#inline : undefined);
-      case 'duckdb': return new DuckdbDriver(setting, duckdb, forCallers ? this.#slots : this.#shadowSlots);
+      case 'duckdb':
+        return new DuckdbDriver(setting, duckdb, forCallers ? this.#slots : this.#shadowSlots, () => { this.#warnOfThreads(); });
       case 'postgresql': return new PostgresDriver(setting, postgresql);
     }
   }
 
+  /** Told once, when DuckDB comes into use. */
   #warnOfThreads(): void {
+    if (this.#warned) return;
+    this.#warned = true;
     const { duckdb: { maxQueries, threadPoolSize }, engines: { duckdb: { pool } }, logger } = this.#options;
     if (pool.max <= maxQueries) return;
     logger.warn({ event: 'duckdb-queries-capped', maxQueries, poolMax: pool.max, threadPoolSize },

@@ -14,6 +14,7 @@ export * from './ledger/sqlite-ledger-store.ts';
 export * from './ledger/with-holds.ts';
 export * from './ledger/with-ledger.ts';
 export * from './log.ts';
+export { makeFolder } from './make-folder.ts';
 export { Cell, type Verdict } from './recorder/cell.ts';
 export * from './recorder/open-recorder.ts';
 export * from './recorder/recorder.ts';

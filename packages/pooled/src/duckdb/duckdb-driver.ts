@@ -20,14 +20,18 @@ export class DuckdbDriver implements EngineDriver {
   readonly setting: EngineSetting;
   readonly #duckdb: DuckdbSetting;
   readonly #slots: QuerySlots;
+  readonly #onUse: () => void;
 
-  constructor(setting: EngineSetting, duckdb: DuckdbSetting, slots: QuerySlots) {
+  /** @param onUse told before a dataset's pools are made. */
+  constructor(setting: EngineSetting, duckdb: DuckdbSetting, slots: QuerySlots, onUse: () => void) {
     this.setting = setting;
     this.#duckdb = duckdb;
     this.#slots = slots;
+    this.#onUse = onUse;
   }
 
   open(dataset: string, onEmpty: () => void): PooledDataset {
+    this.#onUse();
     // Writes take turns: DuckDB gives up one of two that meet on a row, which the legacy API, with its one connection,
     // never did to a caller.
     return buildDataset(this.setting, dataset, { source: this.#source(dataset), writers: 1 }, onEmpty);

@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { isObject } from './stage-variant.ts';
+import { makeFolder } from '../make-folder.ts';
 
 /** What a server's flags were last, on disk. */
 export interface KeptFlags {
@@ -14,7 +15,7 @@ export interface KeptFlags {
  *
  * @throws the file system's error. */
 export function keepFlags(path: string, url: string, kept: KeptFlags): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(path), 0o700);
   const draft = `${path}.${String(process.pid)}.new`;
   // A draft that a crash left behind may have another mode.
   rmSync(draft, { force: true });
