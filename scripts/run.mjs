@@ -3,7 +3,7 @@
 // Plain JavaScript, because it must run on any Node from 20 on, before anything is installed.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -23,8 +23,11 @@ function fail(line) {
   process.exit(1);
 }
 
+/** Of what is installed: the workspaces' own dependencies on each other change nothing in node_modules. */
 function lockDigest() {
-  return createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+  const lines = Object.entries(packages).map(([path, entry]) => [path, path.startsWith('node_modules/') ? entry : entry.bin]);
+  return createHash('sha256').update(JSON.stringify(lines)).digest('hex');
 }
 
 function installed() {
@@ -35,18 +38,27 @@ function installed() {
   }
 }
 
-/** True for the one process that may install; the others wait until it is done. A lock left by a killed one expires. */
+/** True for the one process that may install; the others wait until it is done. */
 function mayInstall() {
   try {
-    closeSync(openSync(installing, 'wx'));
+    writeFileSync(installing, String(process.pid), { flag: 'wx' });
     return true;
   } catch {
-    try {
-      if (Date.now() - statSync(installing).mtimeMs > 10 * 60_000) rmSync(installing, { force: true });
-    } catch {
-      // It was released between the two calls.
-    }
+    if (!installerLives()) rmSync(installing, { force: true });
     return false;
+  }
+}
+
+/** Whether whoever holds the lock still runs: one that was killed leaves it behind. */
+function installerLives() {
+  try {
+    const pid = Number(readFileSync(installing, 'utf8'));
+    // Between making the file and writing to it there is a moment.
+    if (pid === 0) return Date.now() - statSync(installing).mtimeMs < 5_000;
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === 'EPERM';
   }
 }
 
