@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { LatencyHistogram } from '@changeover/compare';
 import type { Stage } from '@changeover/core';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { createStaticStageSource } from './flags/static-stage-source.ts';
@@ -141,6 +142,23 @@ describe('latency', () => {
     await count('legacy', { calls: 200, legacyMs });
     for (let tick = 0; tick < ticks; tick += 1) await count('pooled', { calls: 100, pooledMs });
     expect(stage()).toBe('pooled');
+  });
+
+  test('slower by more than a ratio, and by less than the floor, leaves it where it is', async () => {
+    const { count, stage } = watched({ maxLatencyRatio: 2 });
+    await count('legacy', { calls: 200, legacyMs: 25 });
+    for (let tick = 0; tick < 6; tick += 1) await count('pooled', { calls: 100, pooledMs: 70 });
+    expect(stage()).toBe('pooled');
+  });
+
+  test('is told from what a histogram that began anew has, too', async () => {
+    const { count, stage } = watched();
+    await count('legacy', { calls: 200, legacyMs: 1 });
+    for (let tick = 0; tick < 3; tick += 1) await count('pooled', { calls: 50, pooledMs: 100 });
+    expect(stage()).toBe('pooled');
+    recorder.cell('sqlite', 'titanic', 'readTable', 'pooled').pooledLatency = new LatencyHistogram();
+    for (let tick = 0; tick < 3; tick += 1) await count('pooled', { calls: 40, pooledMs: 100 });
+    expect(stage()).toBe('legacy');
   });
 
   test('is judged operation by operation, not by which ones are called', async () => {

@@ -99,8 +99,12 @@ function commandsFor({ engine, dataset, stage, line, flag }: Standing): NextComm
   } else {
     if (next !== undefined) commands.push({ command: `changeover promote ${name} --reason "..."`,
       effect: `one stage forward, to ${next}` });
-    commands.push({ command: `changeover rollback ${name} --reason "..."`, effect: 'back to legacy, and held there' });
+    if (stage === 'legacy') commands.push({ command: `changeover hold ${name} --reason "..."`,
+      effect: 'keep it on legacy, whatever the flag asks' });
+    else commands.push({ command: `changeover rollback ${name} --reason "..."`, effect: 'back to legacy, and held there' });
   }
-  commands.push({ command: `changeover kill ${engine} --reason "..."`, effect: `every dataset of ${engine} back to legacy` });
+  if (stage !== 'legacy') {
+    commands.push({ command: `changeover kill ${engine} --reason "..."`, effect: `every dataset of ${engine} back to legacy` });
+  }
   return commands;
 }

@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { StorageError } from '@changeover/core';
 import { Command, CommanderError } from 'commander';
-import { CommandContext } from './command-context.ts';
+import { CommandContext, groups } from './command-context.ts';
 import { CommandError, exitCodes } from './command-error.ts';
 import { examples, synopsis } from './help-texts.ts';
 import { subcommands } from './subcommands.ts';
@@ -30,6 +31,7 @@ function makeProgram(context: CommandContext): Command {
   const { stdout, stderr } = context.streams;
   const program = new Command('changeover')
     .description(synopsis)
+    .version(version(), '-V, --version', 'the version')
     .configureOutput({
       writeOut: (text) => { stdout.write(text); },
       writeErr: (text) => { stderr.write(text); },
@@ -37,9 +39,16 @@ function makeProgram(context: CommandContext): Command {
     .exitOverride()
     .showSuggestionAfterError()
     .showHelpAfterError('Type changeover --help, or changeover <command> --help, for what there is.')
+    .addHelpCommand(new Command('help').helpOption(false).argument('[command]').helpGroup(groups.other)
+      .description('the help of a command'))
     .addHelpText('after', examples.changeover);
   for (const add of subcommands) add(program, context);
   return program;
+}
+
+function version(): string {
+  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
 }
 
 function messageOf(error: unknown): string {
