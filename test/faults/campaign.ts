@@ -21,25 +21,23 @@ export interface CampaignResult {
 /** One fault alone, under load on its engines. */
 export async function runFault(fault: Fault, postgres: FaultyPostgres): Promise<CampaignResult> {
   const random = seededRandom(1);
-  const arena = await Arena.open(fault.engines, postgres, random, fault.options);
-  return await runIn(arena, [[fault]]);
+  return await runIn(await Arena.open(fault.engines, postgres, random), [[fault]]);
 }
 
 /** Some faults, one after the other and now and then two at once, under load on all engines, as the seed chooses. */
 export async function runSeed(seed: number, postgres: FaultyPostgres): Promise<CampaignResult> {
   const random = seededRandom(seed);
-  const mixed = faults.filter(({ options }) => options === undefined);
   const rounds = Array.from({ length: 2 + Math.floor(random() * 2) }, () => {
-    const first = pick(random, mixed);
-    const others = mixed.filter((fault) => mayCoincide(fault, first));
+    const first = pick(random, faults);
+    const others = faults.filter((fault) => mayCoincide(fault, first));
     return random() < 0.5 && others.length > 0 ? [first, pick(random, others)] : [first];
   });
   return await runIn(await Arena.open(['sqlite', 'duckdb', 'postgresql'], postgres, random), rounds);
 }
 
-/** Faults that need their own connections to the server can't happen while it is down, nor two that use one dataset. */
+/** Two that befall one engine would find each other's doing wrong. */
 function mayCoincide(a: Fault, b: Fault): boolean {
-  return engineOf(a) !== engineOf(b) && engineOf(a) !== 'process' && engineOf(b) !== 'process';
+  return engineOf(a) !== engineOf(b) && a.alone !== true && b.alone !== true;
 }
 
 function engineOf({ name }: Fault): string {
@@ -54,6 +52,7 @@ async function runIn(arena: Arena, rounds: readonly (readonly Fault[])[]): Promi
       await Promise.all(round.map((fault) => fault.run(arena).catch((error: unknown) => {
         arena.log.problem(`"${fault.name}" itself failed: ${String(error)}`);
       })));
+      await arena.recovered();
     }
     await arena.finish();
   } catch (error) {

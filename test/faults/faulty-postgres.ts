@@ -31,6 +31,8 @@ export class FaultyPostgres {
     });
     await server.initialise();
     await server.start();
+    // The package stops its servers when the process is told to end; this one's data is kept by it then.
+    process.once('exit', () => { rmSync(folder, { recursive: true, force: true }); });
     return new FaultyPostgres(server, folder, `postgres://postgres:faults@127.0.0.1:${port}/postgres`);
   }
 

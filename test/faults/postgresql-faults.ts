@@ -107,7 +107,6 @@ export const postgresqlFaults: readonly Fault[] = [
   {
     name: 'postgresql: statement time-out of the server',
     engines,
-    options: { postgresql: { statementTimeoutMs: 100 } },
     async run(arena) {
       const [dataset = ''] = arena.datasets;
       const error = await arena.noted('postgresql', dataset, 'sleep', 2_000, () =>

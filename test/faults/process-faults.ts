@@ -1,20 +1,15 @@
-import { systemClock } from '@changeover/core';
-import type { Clock } from '@changeover/core';
 import { pause } from './arena.ts';
 import type { Fault } from './fault.ts';
 import { pick } from './random.ts';
 
 const engines = ['sqlite', 'duckdb', 'postgresql'] as const;
 
-/** A wall clock that jumps about while the monotonic one goes on. */
-let wallOffsetMs = 0;
-const jumpingClock: Clock = { ...systemClock, wallMs: () => Date.now() + wallOffsetMs };
-
 /** What befalls the process, or what its callers do. */
 export const processFaults: readonly Fault[] = [
   {
     name: 'process: the event loop stands still for 2 s',
     engines,
+    alone: true,
     async run(arena) {
       const fromMs = performance.now();
       while (performance.now() - fromMs < 2_000) Math.sqrt(fromMs);
@@ -25,10 +20,9 @@ export const processFaults: readonly Fault[] = [
   {
     name: 'process: the clock is set back and forward',
     engines,
-    options: { clock: jumpingClock },
     async run(arena) {
       for (const offsetMs of [-3_600_000, 3_600_000, -86_400_000, 0]) {
-        wallOffsetMs = offsetMs;
+        arena.setClock(offsetMs);
         await arena.answered(10);
       }
     },
@@ -36,6 +30,7 @@ export const processFaults: readonly Fault[] = [
   {
     name: 'process: 10,000 callers at once',
     engines,
+    alone: true,
     async run(arena) {
       const calls: Promise<void>[] = [];
       for (let call = 0; call < 10_000; call += 1) {
@@ -47,6 +42,7 @@ export const processFaults: readonly Fault[] = [
   {
     name: 'process: callers never give back what they took',
     engines,
+    alone: true,
     async run(arena) {
       const leaks = engines.map((engine) => arena.noted(engine, arena.datasets[0] ?? '', 'leak', 3_000, () =>
         arena.factory.createBackend(arena.datasets[0] ?? '', engine).transaction(() => {
@@ -60,6 +56,7 @@ export const processFaults: readonly Fault[] = [
   {
     name: 'process: callers give up while they wait',
     engines,
+    alone: true,
     async run(arena) {
       const calls: Promise<unknown>[] = [];
       for (let call = 0; call < 150; call += 1) {

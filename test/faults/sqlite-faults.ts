@@ -9,7 +9,6 @@ import { StorageBackendFactory } from '@changeover/pooled';
 import { pause, startOther } from './arena.ts';
 import type { Arena } from './arena.ts';
 import type { Fault } from './fault.ts';
-import { pick } from './random.ts';
 
 const engines = ['sqlite'] as const;
 const openOther = 'const D = require(JSON.parse(process.env.MODULES).sqlite); const d = new D(';
@@ -33,9 +32,13 @@ export const sqliteFaults: readonly Fault[] = [
     engines,
     async run(arena) {
       for (let round = 0; round < 8; round += 1) {
-        await pause(arena.random() * 30);
-        void pick(arena.random, arena.workers).terminate();
-        await arena.answered(3);
+        const writes = arena.datasets.map((dataset) => arena.append('sqlite', dataset, 2_000, 1_000));
+        await pause(arena.random() * 15);
+        for (const worker of arena.workers.splice(0)) {
+          if (arena.random() < 0.7) void worker.terminate();
+          else arena.workers.push(worker);
+        }
+        await Promise.all(writes);
       }
     },
   },

@@ -9,7 +9,14 @@ export type ProxyMode = 'pass' | 'blackHole' | 'halfOpen' | 'trickle' | 'refuse'
 interface Pair {
   readonly caller: Socket;
   readonly server: Socket;
+  /** The caller has ended it. */
+  left: boolean;
+  /** It asks the server to cancel what another does, and is no session. */
+  cancels: boolean;
 }
+
+/** What a PostgreSQL client says in place of its version to have another connection's statement cancelled. */
+const cancelCode = 80_877_102;
 
 /** A TCP proxy before a real server, for faults that only a network can make. */
 export class TcpProxy {
@@ -51,6 +58,13 @@ export class TcpProxy {
     return this.#pairs.size;
   }
 
+  /** Sessions that their callers have not ended, whatever the server has heard of that. */
+  get held(): number {
+    let count = 0;
+    for (const { left, cancels } of this.#pairs) if (!left && !cancels) count += 1;
+    return count;
+  }
+
   /** Ends every connection as a crash would. */
   reset(): void {
     for (const { caller, server } of this.#pairs) {
@@ -74,7 +88,9 @@ export class TcpProxy {
       return;
     }
     const server = connect({ ...this.#target, allowHalfOpen: true });
-    const pair: Pair = { caller, server };
+    const pair: Pair = { caller, server, left: false, cancels: false };
+    caller.once('data', (bytes) => { pair.cancels = bytes.length === 16 && bytes.readUInt32BE(4) === cancelCode; });
+    caller.once('end', () => { pair.left = true; });
     this.#pairs.add(pair);
     for (const socket of [caller, server]) {
       socket.setNoDelay(true);

@@ -133,6 +133,14 @@ export class PostgresSession implements AsyncSession {
     return this.#closing;
   }
 
+  /** Closes the connection at once and says nothing to the server: nothing of it is there when this returns, even where
+   * `close` waits for an answer. */
+  cut(): void {
+    this.#lost = true;
+    this.#driver.connection.stream.destroy();
+    void this.close();
+  }
+
   async #end(): Promise<void> {
     const ended = this.#line.close();
     // A statement in flight would keep the server's answer to a goodbye waiting.

@@ -1,7 +1,7 @@
 import { digestResult, digestValue, RowsDigester } from '@changeover/compare';
 import type { Digest, Engine, InputRows, InputValue, Value, WriteEffect, WriteTableOptions } from '@changeover/core';
 import { storageOperations } from '@changeover/core';
-import { datasetPrograms, rowsFromCells } from '@changeover/engines';
+import { datasetPrograms, rowsFromCells } from '@changeover/engines/sqlite';
 import type { DatasetPrograms, Program, RowForm, StepResult, SyncSession } from '@changeover/engines';
 import { touchedTable } from './shadow/touched-table.ts';
 

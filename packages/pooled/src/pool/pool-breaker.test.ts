@@ -34,10 +34,10 @@ describe('a breaker', () => {
     expect(breaker.admit().admitted).toBe(false);
     await clock.advance(1);
     const probe = breaker.admit();
-    expect(probe).toEqual({ admitted: true, probe: true });
+    expect(probe).toMatchObject({ admitted: true, probe: true });
     expect(breaker.admit().admitted).toBe(false);
     breaker.succeeded(probe);
-    expect(breaker.admit()).toEqual({ admitted: true, probe: false });
+    expect(breaker.admit()).toMatchObject({ admitted: true, probe: false });
     expect(changes).toEqual(['open', 'half-open', 'closed']);
   });
 
@@ -61,7 +61,7 @@ describe('a breaker', () => {
     fail(breaker, 5);
     await clock.advance(100);
     breaker.ended(breaker.admit());
-    expect(breaker.admit()).toEqual({ admitted: true, probe: true });
+    expect(breaker.admit()).toMatchObject({ admitted: true, probe: true });
   });
 
   test('an old call that fails while it is open, or succeeds, changes nothing', () => {
@@ -71,6 +71,19 @@ describe('a breaker', () => {
     breaker.succeeded(old);
     expect(breaker.state).toBe('open');
     breaker.failed(old);
+    expect(breaker.state).toBe('open');
+  });
+
+  test('calls from before it opened that fail after it has closed do not open it again', async () => {
+    const clock = new ManualClock();
+    const breaker = new PoolBreaker(clock, { openMs: 100 });
+    const old = Array.from({ length: 20 }, () => breaker.admit());
+    fail(breaker, 5);
+    await clock.advance(100);
+    breaker.succeeded(breaker.admit());
+    for (const admission of old) breaker.failed(admission);
+    expect(breaker.state).toBe('closed');
+    fail(breaker, 20);
     expect(breaker.state).toBe('open');
   });
 

@@ -19,7 +19,10 @@ export interface BreakerOptions {
 }
 
 /** What the breaker says to a call. */
-export type Admission = { readonly admitted: false } | { readonly admitted: true; readonly probe: boolean };
+export type Admission =
+  | { readonly admitted: false }
+  /** `closing`: how often the breaker had closed when it was given. */
+  | { readonly admitted: true; readonly probe: boolean; readonly closing: number };
 
 /**
  * A circuit breaker over one pool. cockatiel's count breaker decides when to open. Its circuit breaker policy is not
@@ -36,6 +39,7 @@ export class PoolBreaker {
   #openUntilMs = 0;
   #probes = 0;
   #probing = false;
+  #closings = 0;
 
   constructor(clock: Clock, options: BreakerOptions = {}, onChange: (state: BreakerState) => void = () => undefined) {
     const size = options.calls ?? 20;
@@ -57,11 +61,11 @@ export class PoolBreaker {
   /** Asks whether a call may be tried. One that was admitted must be followed by exactly one `succeeded`, `failed` or
    * `ended` with the same admission. */
   admit(): Admission {
-    if (this.#state === 'closed') return { admitted: true, probe: false };
+    if (this.#state === 'closed') return { admitted: true, probe: false, closing: this.#closings };
     if (this.#state === 'open' && this.#clock.monotonicMs() >= this.#openUntilMs) this.#change('half-open');
     if (this.#state !== 'half-open' || this.#probing) return { admitted: false };
     this.#probing = true;
-    return { admitted: true, probe: true };
+    return { admitted: true, probe: true, closing: this.#closings };
   }
 
   /** The engine answered, if only with a refusal. */
@@ -69,9 +73,10 @@ export class PoolBreaker {
     if (this.#isProbe(admission)) {
       this.#probing = false;
       this.#probes = 0;
+      this.#closings += 1;
       this.#counter.success(CircuitState.HalfOpen);
       this.#change('closed');
-    } else if (this.#state === 'closed') {
+    } else if (this.#counts(admission)) {
       this.#counter.success(CircuitState.Closed);
     }
   }
@@ -81,7 +86,7 @@ export class PoolBreaker {
     if (this.#isProbe(admission)) {
       this.#probing = false;
       this.#open();
-    } else if (this.#state === 'closed' && this.#counter.failure(CircuitState.Closed)) {
+    } else if (this.#counts(admission) && this.#counter.failure(CircuitState.Closed)) {
       this.#open();
     }
   }
@@ -89,6 +94,12 @@ export class PoolBreaker {
   /** The call ended without saying anything of the connection: its caller gave up. */
   ended(admission: Admission): void {
     if (this.#isProbe(admission)) this.#probing = false;
+  }
+
+  /** A call from before it opened may fail long after it has closed again, and says nothing of how things are now: a
+   * server that is back must not be taken for lost because of those that it lost. */
+  #counts(admission: Admission): boolean {
+    return this.#state === 'closed' && admission.admitted && admission.closing === this.#closings;
   }
 
   #isProbe(admission: Admission): boolean {

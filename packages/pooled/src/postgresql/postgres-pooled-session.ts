@@ -1,4 +1,4 @@
-import type { AsyncSession, Program, Step, StepResult, TransactionState } from '@changeover/engines';
+import type { PostgresSession, Program, Step, StepResult, TransactionState } from '@changeover/engines';
 import { answerValue, isWriting, jobProgram } from '../job.ts';
 import type { Job, JobAnswer, JobContext } from '../job.ts';
 import type { PooledSession } from '../pooled-session.ts';
@@ -7,11 +7,11 @@ import type { PooledSession } from '../pooled-session.ts';
  * what became of it if the answer is lost. */
 export class PostgresPooledSession implements PooledSession {
   readonly cancellable = true;
-  readonly #session: AsyncSession;
+  readonly #session: PostgresSession;
   readonly #context: JobContext;
   #transactionId: string | undefined;
 
-  constructor(session: AsyncSession, dataset: string) {
+  constructor(session: PostgresSession, dataset: string) {
     this.#session = session;
     this.#context = { engine: 'postgresql', dataset, form: 'objects' };
   }
@@ -49,7 +49,7 @@ export class PostgresPooledSession implements PooledSession {
   }
 
   cut(): void {
-    void this.#session.close();
+    this.#session.cut();
   }
 
   *#noted(program: Program<JobAnswer>): Program<JobAnswer> {

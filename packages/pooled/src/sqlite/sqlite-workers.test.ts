@@ -1,6 +1,8 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { datasetFile } from '@changeover/core';
@@ -188,4 +190,14 @@ test('closing is in time although a worker is in the middle of something that ta
   await factory.close({ deadlineMs: 200 });
   expect(await settled(storage.readTable('d', 't'))).toMatchObject({ code: 'CLOSED' });
   expect(await read).toBeDefined();
+});
+
+test('a worker thread loads no driver but its own: ended while it loads DuckDB\'s, it would take the process with it', () => {
+  const worker = fileURLToPath(new URL('./worker.ts', import.meta.url));
+  const program = `await import(${JSON.stringify(worker)});
+    console.log('worker loaded, DuckDB', process.report.getReport().sharedObjects.some((path) => path.includes('duckdb')));`;
+  const said = execFileSync(process.execPath, ['--conditions=@changeover/source', '--input-type=module', '-e', program], {
+    cwd: dirname(worker), encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' }, stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  expect(said.trim()).toBe('worker loaded, DuckDB false');
 });

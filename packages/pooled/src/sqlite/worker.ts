@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { openSqliteSession } from '@changeover/engines';
+import { openSqliteSession } from '@changeover/engines/sqlite';
 import type { Program, SqliteSession, Step, StepResult } from '@changeover/engines';
 import { isWriting, jobProgram } from '../job.ts';
 import type { Job, JobAnswer } from '../job.ts';
