@@ -1,82 +1,106 @@
-/** One side of a measurement: does the work once. What it returns is compared with the other side's before timing. */
+import type { BenchContext, Figure } from './figure.ts';
+import { atLeast, atMost } from './figure.ts';
+
+/** One side of a measurement: does the work once. What it returns is compared with the others' before timing. */
 export type Side = () => unknown;
 
-/** What a measurement came to. */
-export interface Figure {
-  readonly name: string;
-  /** The median over the rounds. */
-  readonly figure: number;
-  readonly unit: string;
-  /** In words: what the figure is held against. */
-  readonly target: string;
-  readonly holds: boolean;
-  /** Half of the rounds lie between these. */
-  readonly spread: readonly [number, number];
-  readonly rounds: number;
-}
-
-/** How a ratio is measured. */
-export interface RatioOptions {
-  readonly name: string;
-  readonly target: number;
-  /** `at-most` (default): the ratio of `measured` to `against` must not exceed the target; `at-least` the reverse. */
-  readonly holds?: 'at-most' | 'at-least' | undefined;
-  /** Default: 15. */
+/** How sides are taken in turn. */
+export interface TurnOptions {
+  /** Default: 15; 3 where the bench is to be quick. */
   readonly rounds?: number | undefined;
-  /** Each side is repeated until it has taken this long, a round, in ms. Default: 20. */
+  /** Each side is repeated until it has taken this long, a round, in ms. Default: 20; a quarter of it where quick. */
   readonly roundMs?: number | undefined;
-  readonly measured: Side;
-  readonly against: Side;
-  /** Whether the two results are the same work done; default: both are compared as JSON. */
-  readonly equal?: ((measured: unknown, against: unknown) => boolean) | undefined;
+  /** Whether two results are the same work done; default: both are compared as JSON. */
+  readonly equal?: ((one: unknown, other: unknown) => boolean) | undefined;
 }
 
-/** The time of `measured` over the time of `against`, the two taken in turn so that both meet the same machine. */
-export async function measureRatio(options: RatioOptions): Promise<Figure> {
-  const { name, measured, against, target, rounds = 15, roundMs = 20 } = options;
-  await assertEqual(name, measured, against, options.equal ?? sameJson);
-  const repeats = { measured: await repeatsFor(measured, roundMs), against: await repeatsFor(against, roundMs) };
-  const ratios: number[] = [];
+/**
+ * Measures several sides in turn, so that all meet the same machine. Each begins a round as often as the others.
+ *
+ * @throws where the sides' results differ: failing fast is not fast.
+ */
+export async function takeTurns<Name extends string>(
+  { quick }: BenchContext, sides: Readonly<Record<Name, Side>>, options: TurnOptions = {},
+): Promise<Timings<Name>> {
+  const names = Object.keys(sides) as Name[];
+  const rounds = quick ? 3 : (options.rounds ?? 15);
+  const roundMs = (options.roundMs ?? 20) / (quick ? 4 : 1);
+  await assertEqual(names, sides, options.equal ?? sameJson);
+  const repeats = new Map<Name, number>();
+  for (const name of names) repeats.set(name, await repeatsFor(sides[name], roundMs));
+  const took = new Map<Name, number[]>(names.map((name) => [name, []]));
   for (let round = 0; round < rounds; round += 1) {
-    // Each side goes first as often as the other.
-    const sides = round % 2 === 0 ? (['measured', 'against'] as const) : (['against', 'measured'] as const);
-    const took = { measured: 0, against: 0 };
-    for (const side of sides) took[side] = await timeOf(side === 'measured' ? measured : against, repeats[side]);
-    ratios.push(took.measured / took.against);
+    for (let at = 0; at < names.length; at += 1) {
+      const name = names[(at + round) % names.length];
+      if (name !== undefined) took.get(name)?.push(await timeOf(sides[name], repeats.get(name) ?? 1));
+    }
   }
-  const figure = quantile(ratios, 0.5);
-  const atLeast = options.holds === 'at-least';
+  return new Timings(took);
+}
+
+/** What each side took a call in each round, in ms. */
+export class Timings<Name extends string> {
+  readonly #took: ReadonlyMap<Name, readonly number[]>;
+
+  constructor(took: ReadonlyMap<Name, readonly number[]>) {
+    this.#took = took;
+  }
+
+  /** The median of a side, in ms a call. */
+  medianMs(name: Name): number {
+    return quantile(this.of(name), 0.5);
+  }
+
+  /** One side's rounds, in ms a call. */
+  of(name: Name): readonly number[] {
+    return this.#took.get(name) ?? [];
+  }
+
+  /** The time of `measured` over the time of `against`, round by round. */
+  ratios(measured: Name, against: Name): number[] {
+    const other = this.of(against);
+    return this.of(measured).map((ms, round) => ms / (other[round] ?? NaN));
+  }
+
+  /** What `measured` takes longer than `against`, in µs a call, round by round. */
+  addedMicros(measured: Name, against: Name): number[] {
+    const other = this.of(against);
+    return this.of(measured).map((ms, round) => (ms - (other[round] ?? NaN)) * 1_000);
+  }
+
+  /** How much of the time of `against` the work takes. */
+  ratio(name: string, measured: Name, against: Name, mostIs: number, beside?: string): Figure {
+    const rounds = this.ratios(measured, against);
+    return { ...figureOf(name, '×', rounds), ...atMost(quantile(rounds, 0.5), mostIs), beside };
+  }
+
+  /** How many times as much `measured` does in the same time as `against`. */
+  speedup(name: string, measured: Name, against: Name, leastIs: number, beside?: string): Figure {
+    const rounds = this.ratios(against, measured);
+    return { ...figureOf(name, '×', rounds), ...atLeast(quantile(rounds, 0.5), leastIs), beside };
+  }
+}
+
+/** A median with its spread. */
+export function figureOf(name: string, unit: string, rounds: readonly number[]): Omit<Figure, 'target' | 'holds'> {
   return {
-    name, figure, unit: '×', target: `${atLeast ? '≥' : '≤'} ${target}`, rounds,
-    holds: atLeast ? figure >= target : figure <= target,
-    spread: [quantile(ratios, 0.25), quantile(ratios, 0.75)],
+    name, figure: quantile(rounds, 0.5), unit, rounds: rounds.length, spread: [quantile(rounds, 0.25), quantile(rounds, 0.75)],
   };
 }
 
-/** What `measured` takes longer than `against`, in µs a call. */
-export async function measureAdded(options: RatioOptions): Promise<Figure> {
-  const { name, measured, against, target, rounds = 15, roundMs = 20 } = options;
-  await assertEqual(name, measured, against, options.equal ?? sameJson);
-  const repeats = await repeatsFor(against, roundMs);
-  const added: number[] = [];
-  for (let round = 0; round < rounds; round += 1) {
-    const first = await timeOf(round % 2 === 0 ? measured : against, repeats);
-    const second = await timeOf(round % 2 === 0 ? against : measured, repeats);
-    added.push((round % 2 === 0 ? first - second : second - first) * 1_000);
+async function assertEqual<Name extends string>(
+  names: readonly Name[], sides: Readonly<Record<Name, Side>>, equal: (one: unknown, other: unknown) => boolean,
+): Promise<void> {
+  const [first, ...others] = names;
+  if (first === undefined) return;
+  const result = await sides[first]();
+  for (const name of others) {
+    if (!equal(result, await sides[name]())) throw new Error(`the results of ${first} and ${name} differ, so nothing was timed`);
   }
-  const figure = quantile(added, 0.5);
-  return { name, figure, unit: 'µs', target: `≤ ${target}`, holds: figure <= target, rounds,
-    spread: [quantile(added, 0.25), quantile(added, 0.75)] };
 }
 
-/** Failing fast is not fast: both must do the work. */
-async function assertEqual(name: string, a: Side, b: Side, equal: (a: unknown, b: unknown) => boolean): Promise<void> {
-  const results = [await a(), await b()];
-  if (!equal(results[0], results[1])) throw new Error(`${name}: the two sides' results differ, so nothing was timed`);
-}
-
-function sameJson(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+function sameJson(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
 }
 
 async function repeatsFor(side: Side, roundMs: number): Promise<number> {
@@ -91,9 +115,13 @@ async function timeOf(side: Side, repeats: number): Promise<number> {
   const started = performance.now();
   for (let at = 0; at < repeats; at += 1) {
     const result = side();
-    if (result instanceof Promise) await result;
+    if (isPromise(result)) await result;
   }
   return (performance.now() - started) / repeats;
+}
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }
 
 export function quantile(values: readonly number[], share: number): number {
@@ -102,4 +130,32 @@ export function quantile(values: readonly number[], share: number): number {
   const low = sorted[Math.floor(at)] ?? NaN;
   const high = sorted[Math.ceil(at)] ?? NaN;
   return low + (high - low) * (at - Math.floor(at));
+}
+
+/** As many callers as `count` at once. */
+export function together<Value>(count: number, work: (caller: number) => PromiseLike<Value>): Promise<Value[]> {
+  return Promise.all(Array.from({ length: count }, (_, caller) => work(caller)));
+}
+
+/** The loop's longest stalls while `work` runs: the p99 of the delay of a timer that is due each ms, in ms. */
+export async function loopDelayP99(work: () => Promise<unknown>): Promise<number> {
+  const { monitorEventLoopDelay } = await import('node:perf_hooks');
+  const watch = monitorEventLoopDelay({ resolution: 1 });
+  watch.enable();
+  await work();
+  // A stall is seen by the timer that comes late, which needs its turn.
+  await pause(3);
+  watch.disable();
+  return watch.percentile(99) / 1e6;
+}
+
+export function pause(durationMs: number): Promise<void> {
+  return new Promise((resolve) => { setTimeout(resolve, durationMs); });
+}
+
+/** A time for people. */
+export function timeText(ms: number): string {
+  if (ms < 0.001) return `${(ms * 1e6).toPrecision(3)} ns`;
+  if (ms < 1) return `${(ms * 1_000).toPrecision(3)} µs`;
+  return `${ms.toPrecision(3)} ms`;
 }

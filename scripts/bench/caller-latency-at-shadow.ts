@@ -1,0 +1,117 @@
+import type { Leg } from '@changeover/core';
+import type { Engine, StorageApi } from 'changeover';
+import { atMost, type BenchCase, type BenchContext, type CaseResult, type Figure } from './figure.ts';
+import { figureOf, pause, quantile, timeText } from './measure.ts';
+import { openWorkbench, type Workbench } from './workbench.ts';
+
+const sizes = [1, 100, 20_000] as const;
+/** What the planted fault of the shadow leg is. */
+type Fault = 'none' | 'hangs' | 'fails';
+
+export const callerLatencyAtShadow: BenchCase = {
+  name: 'caller-latency-at-shadow',
+  title: "the caller's latency at shadow, every call sampled, at half the machine's load, against legacy",
+  needsPostgres: true,
+  run: measureLatency,
+};
+
+async function measureLatency(context: BenchContext): Promise<CaseResult> {
+  const figures: Figure[] = [];
+  const fault = { now: 'none' as Fault };
+  await using bench = await openWorkbench({
+    engines: ['sqlite', 'postgresql'], databaseUrl: context.databaseUrl, datasets: 1, rows: 20_000,
+    bridge: { decoratePooledLeg: (leg) => faulty(leg, fault), guardrail: {} },
+  });
+  for (const engine of ['sqlite', 'postgresql'] as const) {
+    for (const size of sizes) figures.push(...await latencyOf(context, bench, engine, size));
+  }
+  for (const planted of ['hangs', 'fails'] as const) {
+    fault.now = planted;
+    figures.push(...await latencyOf(context, bench, 'sqlite', 100, `, shadow leg ${planted}`));
+  }
+  return { figures };
+}
+
+async function latencyOf(context: BenchContext, bench: Workbench, engine: Engine, size: number, planted = ''): Promise<Figure[]> {
+  const { datasets: [dataset = ''], routed, stages, bridge } = bench;
+  const read = readerOf(routed(engine), dataset, size);
+  const rounds = context.quick ? 3 : 12;
+  const roundMs = context.quick ? 100 : 400;
+  const at = async (stage: 'legacy' | 'shadow'): Promise<number[]> => {
+    stages.set(() => stage, { deadlineMs: 1_000, sampleRate: 1 });
+    await read();
+    const latencies = await atHalfLoad(read, roundMs);
+    // What is still compared of one stage must not be part of the other's time.
+    await bridge.idle();
+    return latencies;
+  };
+  await at('shadow');
+  const all: Record<'legacy' | 'shadow', number[]> = { legacy: [], shadow: [] };
+  const medians: number[] = [];
+  const tails: number[] = [];
+  const before = bridge.recorder.summary().totals;
+  for (let round = 0; round < rounds; round += 1) {
+    const first = round % 2 === 0 ? 'legacy' : 'shadow';
+    const second = first === 'legacy' ? 'shadow' : 'legacy';
+    const took = { [first]: await at(first), [second]: await at(second) } as Record<'legacy' | 'shadow', number[]>;
+    medians.push(quantile(took.shadow, 0.5) / quantile(took.legacy, 0.5));
+    tails.push(quantile(took.shadow, 0.99) / quantile(took.legacy, 0.99));
+    all.legacy.push(...took.legacy);
+    all.shadow.push(...took.shadow);
+  }
+  const totals = bridge.recorder.summary().totals;
+  const compared = totals.compared - before.compared;
+  const sampled = totals.sampled - before.sampled;
+  const title = `${engine}, ${size} ${size === 1 ? 'row' : 'rows'}${planted}: shadow / legacy`;
+  const beside = `${all.shadow.length} calls at shadow, ${sampled} sampled, ${compared} compared, the rest shed; legacy p50 ${
+    timeText(quantile(all.legacy, 0.5))}, p99 ${timeText(quantile(all.legacy, 0.99))}`;
+  return [
+    { ...figureOf(`${title}, p50`, '×', medians), ...atMost(quantile(medians, 0.5), size > 100 ? 1.25 : 1.05), beside },
+    { ...figureOf(`${title}, p99`, '×', tails), ...atMost(quantile(tails, 0.5), 1.1) },
+  ];
+}
+
+function readerOf(storage: StorageApi, dataset: string, size: number): () => Promise<unknown> {
+  let id = 0;
+  if (size === 1) return () => storage.readTable(dataset, 'data', { where: { id: (id = (id + 7) % 20_000) } });
+  return size === 20_000 ? () => storage.readTable(dataset, 'data') : () => storage.readTable(dataset, 'data', { limit: size });
+}
+
+/** One call after the other, with as long a rest as the calls took: half of what one caller can ask for. Rests are taken
+ * every few ms, since timers know nothing shorter. */
+async function atHalfLoad(read: () => Promise<unknown>, durationMs: number): Promise<number[]> {
+  const latencies: number[] = [];
+  const untilMs = performance.now() + durationMs;
+  let busyMs = 0;
+  while (performance.now() < untilMs) {
+    const startedMs = performance.now();
+    await read();
+    const tookMs = performance.now() - startedMs;
+    latencies.push(tookMs);
+    busyMs += tookMs;
+    if (busyMs >= 2) {
+      await pause(busyMs);
+      busyMs = 0;
+    }
+  }
+  return latencies;
+}
+
+/** A leg whose shadow calls fail or never end while that is asked for. */
+function faulty(leg: Leg<StorageApi>, fault: { readonly now: Fault }): Leg<StorageApi> {
+  const { shadow } = leg;
+  if (shadow === undefined) return leg;
+  const instead = (): Promise<never> | undefined => {
+    if (fault.now === 'hangs') return new Promise<never>(() => undefined);
+    return fault.now === 'fails' ? Promise.reject(new Error('planted')) : undefined;
+  };
+  return {
+    ...leg,
+    shadow: {
+      ...shadow,
+      admits: () => shadow.admits(),
+      digest: (call) => instead() ?? shadow.digest(call),
+      read: (call) => instead() ?? shadow.read(call),
+    },
+  };
+}

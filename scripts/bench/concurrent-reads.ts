@@ -1,0 +1,100 @@
+import { type Engine, engineTitles, type StorageApi } from 'changeover';
+import { availableParallelism } from 'node:os';
+import type { BenchCase, BenchContext, CaseResult, Figure } from './figure.ts';
+import { quantile, type Side, takeTurns, timeText, together } from './measure.ts';
+import { startDelayProxy } from './delay-proxy.ts';
+import { openWorkbench, type Workbench, type WorkbenchOptions } from './workbench.ts';
+
+const callers = 10;
+/** Work for the engine and few rows for the answer. */
+const heavy = 'SELECT kind, count(*) AS n, max(length(name)) AS longest, count(DISTINCT note) AS notes FROM data ' +
+  'GROUP BY kind ORDER BY kind';
+
+export const concurrentReads: BenchCase = {
+  name: 'concurrent-reads',
+  title: '10 concurrent reads of one dataset and of 10 datasets, per engine; PostgreSQL also 5 ms away each way',
+  needsPostgres: true,
+  run: measureConcurrent,
+};
+
+async function measureConcurrent(context: BenchContext): Promise<CaseResult> {
+  const figures: Figure[] = [];
+  const url = context.databaseUrl ?? '';
+  const proxy = await startDelayProxy(url, 5);
+  try {
+    figures.push(...await on({ engines: ['postgresql'], databaseUrl: proxy.url, rows: 500 }, (far) => behindProxy(context, far)));
+  } finally {
+    await proxy.stop();
+  }
+  for (const engine of ['sqlite', 'duckdb', 'postgresql'] as const) {
+    figures.push(...await on({ engines: [engine], databaseUrl: url }, (near) => waiting(context, near, engine)));
+  }
+  for (const engine of ['sqlite', 'duckdb'] as const) {
+    figures.push(...await on({ engines: [engine], datasets: 1, rows: 100_000 }, (large) => computing(context, large, engine)));
+  }
+  return { figures };
+}
+
+/** One workbench at a time: the legacy objects know one place in a process. */
+async function on(options: WorkbenchOptions, measure: (bench: Workbench) => Promise<Figure[]>): Promise<Figure[]> {
+  await using bench = await openWorkbench(options);
+  return await measure(bench);
+}
+
+/** Where the way to the server is most of the time, the pool's connections wait at the same time. */
+async function behindProxy(context: BenchContext, bench: Workbench): Promise<Figure[]> {
+  const figures: Figure[] = [];
+  for (const [what, dataset] of placesOf(bench)) {
+    const timings = await takeTurns(context, legs(bench, 'postgresql', dataset), { rounds: 7, roundMs: 100 });
+    figures.push(timings.ratio(`PostgreSQL 5 ms away, ${what}: pooled / legacy`, 'pooled', 'legacy', 0.12,
+      `legacy ${timeText(timings.medianMs('legacy'))} for all ten; ten at once can be 0.1 × at best on one dataset, and less ` +
+      'where legacy connects again for each; the ADR expects 0.19'));
+  }
+  return figures;
+}
+
+/** Reads of whole tables of 5,000 rows: the caller's own thread makes the objects, on either leg. */
+async function waiting(context: BenchContext, bench: Workbench, engine: Engine): Promise<Figure[]> {
+  const figures: Figure[] = [];
+  for (const [what, dataset] of placesOf(bench)) {
+    const timings = await takeTurns(context, legs(bench, engine, dataset), { rounds: 9, roundMs: 100 });
+    const ratios = timings.ratios('pooled', 'legacy');
+    // All of this work is the making of objects on one thread, which no pool divides: the limit is one core.
+    const least = engine === 'postgresql' ? 1 : 1 / 0.85;
+    figures.push(timings.ratio(`${engineTitles[engine]}, 10 × 5,000 rows of ${what}: pooled / legacy`, 'pooled', 'legacy',
+      Number(least.toFixed(2)), `legacy ${timeText(timings.medianMs('legacy'))} for all ten, fastest round ${
+        quantile(ratios, 0).toFixed(2)}; making 50,000 row objects is work of the caller's one thread: its limit is 1 × legacy`));
+  }
+  return figures;
+}
+
+/** Work for the engine: the cores are the limit, so the same ten with as many at once as there are cores is what they allow. */
+async function computing(context: BenchContext, bench: Workbench, engine: Engine): Promise<Figure[]> {
+  const [dataset = ''] = bench.datasets;
+  const cores = availableParallelism();
+  const query = (storage: StorageApi): Promise<unknown> =>
+    storage.query(dataset, heavy).then(({ rows }) => rows.map(({ kind, n }) => [kind, Number(n)]));
+  const timings = await takeTurns(context, {
+    pooled: () => together(callers, () => query(bench.pooled(engine))),
+    legacy: () => together(callers, () => query(bench.legacy(engine))),
+  }, { rounds: 7, roundMs: 200 });
+  // SQLite runs a query on one core; DuckDB divides each over all of them, so that one at a time uses all already.
+  const most = (engine === 'sqlite' ? 1 / cores : 1) / 0.85;
+  return [timings.ratio(`${engineTitles[engine]}, 10 aggregates over 100,000 rows: pooled / legacy`, 'pooled', 'legacy',
+    Number(most.toFixed(2)), `legacy ${timeText(timings.medianMs('legacy'))} for all ten; ${cores} cores allow ${
+      engine === 'sqlite' ? (1 / cores).toFixed(2) : '1.00'} ×, 85 % of that is the target`)];
+}
+
+function placesOf({ datasets }: Workbench): [string, (caller: number) => string][] {
+  return [
+    ['one dataset', () => datasets[0] ?? ''],
+    ['10 datasets', (caller) => datasets[caller % datasets.length] ?? ''],
+  ];
+}
+
+function legs(bench: Workbench, engine: Engine, dataset: (caller: number) => string): Record<'pooled' | 'legacy', Side> {
+  return {
+    pooled: () => together(callers, (caller) => bench.pooled(engine).readTable(dataset(caller), 'data')),
+    legacy: () => together(callers, (caller) => bench.legacy(engine).readTable(dataset(caller), 'data')),
+  };
+}

@@ -1,0 +1,84 @@
+import { type Engine, engineTitles, type StorageApi } from 'changeover';
+import { atLeast, atMost, type BenchCase, type BenchContext, type CaseResult, type Figure } from './figure.ts';
+import { figureOf, quantile, timeText, together } from './measure.ts';
+import { openWorkbench, parameter, type Workbench } from './workbench.ts';
+
+/** Nine reads to a write, as the ADR's users have it. */
+const readsToAWrite = 9;
+/** The slowest call in a hundred may take this long with every caller at it at once. */
+const mostP99Ms = 1_000;
+
+export const mixedLoad: BenchCase = {
+  name: 'mixed-load',
+  title: 'mixed reads and writes over 100 and 1,000 datasets at once, against the legacy leg',
+  needsPostgres: true,
+  run: measureMixed,
+};
+
+async function measureMixed(context: BenchContext): Promise<CaseResult> {
+  const figures: Figure[] = [];
+  for (const [engine, datasets] of [['sqlite', 100], ['duckdb', 100], ['postgresql', 100], ['sqlite', 1_000]] as const) {
+    if (context.quick && datasets > 100) continue;
+    await using bench = await openWorkbench({ engines: [engine], databaseUrl: context.databaseUrl, datasets, rows: 100 });
+    figures.push(...await mixedOn(context, bench, engine));
+  }
+  return { figures };
+}
+
+async function mixedOn(context: BenchContext, bench: Workbench, engine: Engine): Promise<Figure[]> {
+  const { datasets } = bench;
+  for (const dataset of datasets) await bench.pooled(engine).execute(dataset, 'CREATE TABLE log (turn INTEGER)');
+  const rounds = context.quick || engine === 'duckdb' ? 2 : 3;
+  // The legacy object answers one call at a time, with a connection opened for nearly each: a round of it must end.
+  const callsOf = { pooled: readsToAWrite + 1, legacy: 1 };
+  const round = async (leg: 'pooled' | 'legacy', from: number): Promise<{ perSecond: number; latencies: number[]; errors: number }> => {
+    const latencies: number[] = [];
+    let errors = 0;
+    const startedMs = performance.now();
+    const calls = callsOf[leg];
+    await together(datasets.length, async (caller) => {
+      const dataset = datasets[caller] ?? '';
+      for (let at = 0; at < calls; at += 1) {
+        const calledMs = performance.now();
+        try {
+          await call(bench[leg](engine), engine, dataset, from + caller + at);
+        } catch (error) {
+          errors += 1;
+          if (errors === 1) process.stderr.write(`${String(error)}\n`);
+        }
+        latencies.push(performance.now() - calledMs);
+      }
+    });
+    return { perSecond: datasets.length * calls / (performance.now() - startedMs) * 1_000, latencies, errors };
+  };
+  const ratios: number[] = [];
+  const p99s: number[] = [];
+  let [errors, perSecond, longestMs] = [0, 0, 0];
+  for (let at = 0; at < rounds; at += 1) {
+    const pooled = await round('pooled', at);
+    const legacy = await round('legacy', at);
+    await bench.legacy(engine).closeConnections();
+    ratios.push(pooled.perSecond / legacy.perSecond);
+    p99s.push(quantile(pooled.latencies, 0.99));
+    longestMs = Math.max(longestMs, quantile(legacy.latencies, 0.99));
+    errors += pooled.errors;
+    perSecond = pooled.perSecond;
+  }
+  const title = `${engineTitles[engine]}, ${datasets.length} datasets at once`;
+  return [
+    { ...figureOf(`${title}: throughput, times legacy`, '×', ratios), ...atLeast(quantile(ratios, 0.5), 5),
+      beside: `${Math.round(perSecond)} calls a second, one caller a dataset, ${readsToAWrite} reads to a write` },
+    { ...figureOf(`${title}: p99`, 'ms', p99s), ...atMost(quantile(p99s, 0.5), mostP99Ms), beside: `legacy p99 ${timeText(longestMs)}` },
+    { name: `${title}: errors`, figure: errors, unit: 'errors', ...atMost(errors, 0) },
+  ];
+}
+
+async function call(storage: StorageApi, engine: Engine, dataset: string, at: number): Promise<void> {
+  if (at % (readsToAWrite + 1) === readsToAWrite) {
+    const written = await storage.execute(dataset, `INSERT INTO log VALUES (${parameter(engine)})`, [at]);
+    if (written !== 1) throw new Error(`one row was to be written, found ${written}`);
+    return;
+  }
+  const rows = await storage.readTable(dataset, 'data', { where: { id: at % 100 } });
+  if (rows.length !== 1) throw new Error(`one row was to be read, found ${rows.length}`);
+}

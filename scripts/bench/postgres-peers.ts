@@ -1,0 +1,97 @@
+import knexModule, { type Knex } from 'knex';
+import pg from 'pg';
+import postgres from 'postgres';
+import type { BenchCase, BenchContext, CaseResult, Figure } from './figure.ts';
+import { type Side, takeTurns, timeText, together } from './measure.ts';
+import { openWorkbench } from './workbench.ts';
+
+const engine = 'postgresql';
+const connections = 10;
+/** Who is measured: ours, and three peers. */
+type Contender = 'pooled' | 'pool' | 'knex' | 'porsager';
+
+export const postgresPeers: BenchCase = {
+  name: 'postgres-peers',
+  title: 'PostgreSQL: point reads and reads of 5,000 rows, 10 to 100 callers, beside pg.Pool, knex, postgres',
+  needsPostgres: true,
+  run: measurePostgres,
+};
+
+async function measurePostgres(context: BenchContext): Promise<CaseResult> {
+  await using bench = await openWorkbench({
+    engines: [engine], databaseUrl: context.databaseUrl, datasets: 1, bridge: { pools: { postgresql: { max: connections } } },
+  });
+  const { pooled, datasets: [dataset = ''] } = bench;
+  const table = `"mdm_${dataset}"."data"`;
+  const clients = openPeers(bench.location.databaseUrl ?? '');
+  let id = 0;
+  const next = (): number => (id = (id + 7) % 5_000);
+  const point: Record<Contender, () => Promise<readonly unknown[]>> = {
+    pooled: () => pooled(engine).readTable(dataset, 'data', { where: { id: next() } }),
+    pool: async () => (await clients.pool.query<object>(`SELECT * FROM ${table} WHERE id = $1`, [next()])).rows,
+    knex: async () => await clients.knex.withSchema(`mdm_${dataset}`).select('*').from('data').where({ id: next() }) as unknown[],
+    porsager: async () => await clients.sql`SELECT * FROM ${clients.sql(`mdm_${dataset}.data`)} WHERE id = ${next()}`,
+  };
+  const large: typeof point = {
+    pooled: () => pooled(engine).readTable(dataset, 'data'),
+    pool: async () => (await clients.pool.query<object>(`SELECT * FROM ${table}`)).rows,
+    knex: async () => await clients.knex.withSchema(`mdm_${dataset}`).select('*').from('data') as unknown[],
+    porsager: async () => await clients.sql`SELECT * FROM ${clients.sql(`mdm_${dataset}.data`)}`,
+  };
+  const figures: Figure[] = [];
+  try {
+    for (const callers of [10, 100]) figures.push(...await beside(context, `point reads, ${callers} callers`, callers, point, true));
+    for (const callers of [10, 100]) {
+      figures.push(...await beside(context, `5,000-row reads, ${callers} callers`, callers, large, false));
+    }
+  } finally {
+    await clients.end();
+  }
+  return { figures };
+}
+
+async function beside(context: BenchContext, what: string, callers: number,
+  work: Readonly<Record<Contender, () => Promise<readonly unknown[]>>>, isPoint: boolean): Promise<Figure[]> {
+  const timings = await takeTurns(context, {
+    pooled: sideOf(callers, work.pooled), pool: sideOf(callers, work.pool), knex: sideOf(callers, work.knex),
+    porsager: sideOf(callers, work.porsager),
+  }, { rounds: isPoint ? 21 : callers > 10 ? 5 : 9, roundMs: isPoint ? 40 : 10, equal: sameCounts });
+  const text = `for all: changeover ${timeText(timings.medianMs('pooled'))}, pg.Pool ${timeText(timings.medianMs('pool'))}, ` +
+    `knex ${timeText(timings.medianMs('knex'))}, postgres ${timeText(timings.medianMs('porsager'))}`;
+  return [
+    timings.speedup(`${what}, times pg.Pool`, 'pooled', 'pool', isPoint ? 1.5 : 0.95, text),
+    timings.speedup(`${what}, times postgres`, 'pooled', 'porsager', isPoint ? 1 : 0.95),
+    timings.speedup(`${what}, times knex`, 'pooled', 'knex', isPoint ? 1.5 : 0.95),
+  ];
+}
+
+function sideOf(callers: number, work: () => Promise<readonly unknown[]>): Side {
+  return () => together(callers, work);
+}
+
+/** Each caller got as many rows, of the same columns, whatever the driver makes of the values. */
+function sameCounts(one: unknown, other: unknown): boolean {
+  const shape = (answers: unknown): string => (answers as object[][])
+    .map((rows) => `${rows.length} ${Object.keys(rows[0] ?? {}).join()}`).join('\n');
+  return shape(one) === shape(other);
+}
+
+interface Peers {
+  readonly pool: pg.Pool;
+  readonly knex: Knex;
+  readonly sql: postgres.Sql;
+  end(): Promise<void>;
+}
+
+function openPeers(url: string): Peers {
+  const pool = new pg.Pool({ connectionString: url, max: connections });
+  const knex: Knex = knexModule.knex({ client: 'pg', connection: url, pool: { min: 0, max: connections } });
+  const sql = postgres(url, { max: connections });
+  return {
+    pool, knex, sql,
+    async end() {
+      await Promise.all([pool.end(), knex.destroy(), sql.end()]);
+    },
+  };
+}
+
