@@ -12,3 +12,4 @@ export { createStorageBridge, type StorageBridge } from './storage-bridge.ts';
 export * from './report/index.ts';
 export { renderReport } from './report/render-report.ts';
 export { type Report, type ReportFormat, reportFormats } from './report/report.ts';
+export * from './verify/index.ts';

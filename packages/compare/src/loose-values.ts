@@ -55,14 +55,14 @@ function offsetMinutes(zone: string | undefined): number {
 export function sameJson(a: unknown, b: unknown): boolean {
   if (typeof a !== 'string' || typeof b !== 'string') return false;
   try {
-    return sameValue(parseExact(a), parseExact(b));
+    return sameValue(parseJsonExactly(a), parseJsonExactly(b));
   } catch {
     return false;
   }
 }
 
-/** Numbers as their decimal digits and exponent, since a double would round them. */
-function parseExact(text: string): unknown {
+/** JSON's value with its numbers as their decimal digits and exponent, since a double would round them. */
+export function parseJsonExactly(text: string): unknown {
   return JSON.parse(text, (_key, value: unknown, context?: { readonly source?: string }) =>
     typeof value === 'number' && context?.source !== undefined ? { '#number': decimal(context.source) } : value);
 }

@@ -9,4 +9,5 @@ export { PostgresSession } from './postgres-session.ts';
 export * from './program.ts';
 export { rowsFromCells } from './rows.ts';
 export * from './session.ts';
+export * from './snapshot/index.ts';
 export * from './sqlite-session.ts';

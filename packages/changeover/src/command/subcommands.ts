@@ -4,6 +4,7 @@ import { addCompletion } from './completion.ts';
 import { addFlagsCommands } from './flags-commands.ts';
 import { addReadCommands } from './read-commands.ts';
 import { addReportCommands } from './report-commands.ts';
+import { addVerify } from '../verify/add-verify.ts';
 
 /** All of `changeover`, in the order of its help. A new subcommand is one function and one line here; what it needs of
  * the heavier modules it imports when it runs, so that the others begin at once. */
@@ -11,6 +12,7 @@ export const subcommands: readonly AddSubcommand[] = [
   addReadCommands,
   addChangeCommands,
   addReportCommands,
+  addVerify,
   addFlagsCommands,
   addCompletion,
 ];

@@ -1,0 +1,119 @@
+import { parseJsonExactly } from '@changeover/compare';
+import type { Engine, Value } from '@changeover/core';
+
+/** What a column holds, whatever the engine calls it. */
+export type CommonKind = 'any' | 'boolean' | 'integer' | 'decimal' | 'single' | 'double' | 'text' | 'padded' | 'bytes' |
+  'date' | 'time' | 'timestamp' | 'zoned' | 'interval' | 'uuid' | 'json' | 'nested';
+
+/** Brings a value to the form that all engines' copies of it have. */
+export type Common = (value: Value) => Value;
+
+/** A column as an engine declares it. */
+export interface DeclaredColumn {
+  readonly engine: Engine;
+  readonly type: string;
+}
+
+const patterns: readonly (readonly [RegExp, CommonKind])[] = [
+  [/\[|^(?:list|array|struct|map|union)\b/i, 'nested'],
+  [/^bool/i, 'boolean'],
+  [/^(?:json|jsonb|variant)$/i, 'json'],
+  [/^interval/i, 'interval'],
+  [/^(?:u?(?:tiny|small|medium|big|huge)int|u?int(?:eger|\d*)?|long|oid|serial|bigserial)\b/i, 'integer'],
+  [/^(?:numeric|decimal)/i, 'decimal'],
+  [/^(?:real|float4?)$/i, 'single'],
+  [/^(?:double|float8)/i, 'double'],
+  [/^(?:timestamp with time zone|timestamptz)/i, 'zoned'],
+  [/^(?:timestamp|datetime)/i, 'timestamp'],
+  [/^date/i, 'date'],
+  [/^time/i, 'time'],
+  [/^uuid/i, 'uuid'],
+  [/^(?:blob|bytea|binary|varbinary)/i, 'bytes'],
+  [/^(?:character\(|char\(|bpchar)/i, 'padded'],
+  [/^(?:text|varchar|character varying|char|string|clob|name|citext|enum)/i, 'text'],
+];
+
+/** What a declared type stands for. SQLite's are a wish: any column may hold anything, and its REAL is a double. */
+export function kindOf({ engine, type }: DeclaredColumn): CommonKind {
+  const kind = patterns.find(([pattern]) => pattern.test(type))?.[1] ?? 'any';
+  if (engine !== 'sqlite') return kind;
+  if (kind === 'single') return 'double';
+  return kind === 'padded' ? 'text' : kind;
+}
+
+/** Lower comes first: that of the two kinds which says more about what is meant. */
+const weight: readonly CommonKind[] = ['nested', 'json', 'uuid', 'zoned', 'timestamp', 'date', 'time', 'interval', 'boolean', 'padded',
+  'decimal', 'single', 'double', 'integer', 'bytes', 'text', 'any'];
+
+/** The kind that both columns' values are brought to. */
+export function commonKind(left: DeclaredColumn, right: DeclaredColumn): CommonKind {
+  const [a, b] = [kindOf(left), kindOf(right)];
+  if (a === b) return a === 'nested' ? 'json' : a;
+  const chosen = weight.find((kind) => kind === a || kind === b) ?? 'any';
+  return chosen === 'nested' ? 'json' : chosen;
+}
+
+/** How values of a kind are brought to one form. What isn't of the kind is left as it is, and then differs. */
+export const commonForms: Readonly<Record<CommonKind, Common | undefined>> = {
+  any: undefined, text: undefined, bytes: undefined, nested: undefined,
+  boolean: (value) => (value === 1 || value === 'true' ? true : value === 0 || value === 'false' ? false : value),
+  integer: (value) => (typeof value === 'string' && /^-?\d{1,60}$/.test(value) ? wholeNumber(value) : value),
+  decimal: commonDecimal,
+  single: (value) => (typeof value === 'number' ? Math.fround(value) : value),
+  double: (value) => (typeof value === 'string' && specialDoubles.has(value) ? Number(value) : value),
+  padded: (value) => (typeof value === 'string' ? value.replace(/ +$/, '') : value),
+  date: (value) => (typeof value === 'string' ? commonTime(value).replace(/ 00:00:00$/, '') : value),
+  time: (value) => (typeof value === 'string' ? commonTime(value) : value),
+  timestamp: (value) => (typeof value === 'string' ? commonTime(value) : value),
+  zoned: (value) => (typeof value === 'string' ? commonTime(value).replace(/Z$|\+00:?00$/, '+00') : value),
+  interval: (value) => (typeof value === 'string' ? value.replace(/\.(\d*?)0+$/, (_all, digits: string) => fraction(digits)) : value),
+  uuid: (value) => (typeof value === 'string' ? value.toLowerCase() : value),
+  json: commonJson,
+};
+
+const specialDoubles: ReadonlySet<string> = new Set(['NaN', 'Infinity', '-Infinity']);
+
+function wholeNumber(text: string): number | bigint {
+  const number = Number(text);
+  return Number.isSafeInteger(number) ? number : BigInt(text);
+}
+
+function fraction(digits: string): string {
+  return digits === '' ? '' : `.${digits}`;
+}
+
+/** 1.50, 1.5 and the number 1.5 are one; so are 100 and 1e2. */
+function commonDecimal(value: Value): Value {
+  if (typeof value === 'boolean' || (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'bigint')) return value;
+  const parts = /^([+-]?)(\d*)(?:\.(\d*))?(?:e([+-]?\d{1,4}))?$/i.exec(String(value));
+  if (parts === null) return String(value);
+  const [, sign = '', whole = '', after = '', exponent = '0'] = parts;
+  const digits = whole + after;
+  const point = whole.length + Number(exponent);
+  const padded = point > digits.length ? digits.padEnd(point, '0') : digits.padStart(digits.length - Math.min(0, point), '0');
+  const at = Math.max(0, point);
+  const left = padded.slice(0, at).replace(/^0+/, '');
+  const right = padded.slice(at).replace(/0+$/, '');
+  if (left === '' && right === '') return digits === '' ? String(value) : '0';
+  return `${sign === '-' ? '-' : ''}${left === '' ? '0' : left}${fraction(right)}`;
+}
+
+/** ISO's `T`, zeros at the end of the seconds and the ways of writing years before 1. */
+function commonTime(text: string): string {
+  return text.replace(/^(\d{4,}-\d\d-\d\d)T/, '$1 ').replace(/\.(\d*?)0*(?=$|Z|[+-]\d|\s)/, (_all, digits: string) => fraction(digits))
+    .replace(/ \(?BC\)?$/, ' BC');
+}
+
+/** Wrapped, so that the text abc and the JSON "abc" stay two values. */
+function commonJson(value: Value): Value {
+  if (typeof value !== 'string' && (typeof value !== 'object' || value === null || ArrayBuffer.isView(value))) return value;
+  try {
+    return { json: parseJsonExactly(typeof value === 'string' ? value : jsonOf(value)) as Value };
+  } catch {
+    return value;
+  }
+}
+
+function jsonOf(value: Value): string {
+  return JSON.stringify(value, (_key, item: unknown) => (typeof item === 'bigint' ? String(item) : item));
+}

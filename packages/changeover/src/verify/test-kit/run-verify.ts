@@ -1,0 +1,28 @@
+// A verification as a process of its own. Writes a line of JSON for each report of progress, and one for the result with the
+// most memory that the process was seen to take, and what it took before, in MiB. At SIGTERM it stops as the command does.
+import { setFlagsFromString } from 'node:v8';
+import { type VerifyOptions, verifyStore } from '../index.ts';
+
+const options = JSON.parse(process.argv[2] ?? '{}') as VerifyOptions;
+const stop = new AbortController();
+process.once('SIGTERM', () => { stop.abort(); });
+const tell = (line: object): void => { process.stdout.write(`${JSON.stringify(line)}\n`); };
+// As the command does.
+setFlagsFromString('--semi-space-growth-factor=1');
+const before = process.memoryUsage.rss();
+let memory = 0;
+const look = (): void => { memory = Math.max(memory, process.memoryUsage.rss()); };
+try {
+  const result = await verifyStore({
+    ...options, signal: stop.signal, duckdb: { memoryLimitMib: 64, threads: 2 },
+    onProgress: (progress) => {
+      look();
+      tell({ progress });
+    },
+  });
+  look();
+  tell({ result, memoryMib: Math.round(memory / 1024 ** 2), beforeMib: Math.round(before / 1024 ** 2) });
+} catch (error) {
+  tell({ error: String(error), code: (error as { code?: unknown }).code });
+  process.exitCode = 1;
+}
