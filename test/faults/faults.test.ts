@@ -9,7 +9,7 @@ afterAll(async () => { await postgres.stop(); });
 test.each(faults.map((fault) => [fault.name, fault] as const))('%s: what must hold, holds', async (_name, fault) => {
   const { problems, calls } = await runFault(fault, postgres);
   expect(problems).toEqual([]);
-  expect(calls).toBeGreaterThan(20);
+  expect(calls).toBeGreaterThan(5);
 });
 
 test.each([1, 2, 3])('seed %i: faults mixed', async (seed) => {

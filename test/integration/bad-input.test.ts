@@ -54,6 +54,7 @@ test.each([
   const ask = (): unknown => StorageBackend.getInstance(engine as 'sqlite');
   expect(ask).toThrow(UnknownEngineError);
   expect(ask).toThrow(message);
+  expect(existsSync('datasets')).toBe(false);
 });
 
 describe.each(stages)('at %s', (stage) => {

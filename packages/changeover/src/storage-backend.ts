@@ -33,7 +33,9 @@ export class StorageBackend {
   static getInstance(engine: Engine): StorageBackend {
     const known = instances.get(engine);
     if (known !== undefined) return known;
-    const instance = new StorageBackend(StorageBackend.bridge().storage(parseEngine(engine)));
+    // First: a mistyped name must not set anything up.
+    const name = parseEngine(engine);
+    const instance = new StorageBackend(StorageBackend.bridge().storage(name));
     instances.set(engine, instance);
     return instance;
   }
