@@ -11,8 +11,8 @@ interface Pair {
   readonly server: Socket;
   /** The caller has ended it. */
   left: boolean;
-  /** It asks the server to cancel what another does, and is no session. */
-  cancels: boolean;
+  /** It has begun a session; one that asks the server to cancel what another does never does. */
+  session: boolean;
 }
 
 /** What a PostgreSQL client says in place of its version to have another connection's statement cancelled. */
@@ -61,7 +61,7 @@ export class TcpProxy {
   /** Sessions that their callers have not ended, whatever the server has heard of that. */
   get held(): number {
     let count = 0;
-    for (const { left, cancels } of this.#pairs) if (!left && !cancels) count += 1;
+    for (const { left, session } of this.#pairs) if (!left && session) count += 1;
     return count;
   }
 
@@ -88,8 +88,8 @@ export class TcpProxy {
       return;
     }
     const server = connect({ ...this.#target, allowHalfOpen: true });
-    const pair: Pair = { caller, server, left: false, cancels: false };
-    caller.once('data', (bytes) => { pair.cancels = bytes.length === 16 && bytes.readUInt32BE(4) === cancelCode; });
+    const pair: Pair = { caller, server, left: false, session: false };
+    caller.once('data', (bytes) => { pair.session = bytes.length < 8 || bytes.readUInt32BE(4) !== cancelCode; });
     caller.once('end', () => { pair.left = true; });
     this.#pairs.add(pair);
     for (const socket of [caller, server]) {

@@ -66,7 +66,7 @@ export interface ParsedFactoryOptions {
   readonly engines: Readonly<Record<Engine, ParsedEngineOptions>>;
   readonly callTimeoutMs: number;
   readonly lockWaitMs: number;
-  readonly breaker: BreakerOptions;
+  readonly breaker: Required<BreakerOptions>;
   readonly sqlite: {
     readonly workers: number | undefined;
     readonly inlineThresholdMs: number;
@@ -81,10 +81,11 @@ export interface ParsedFactoryOptions {
   readonly random: Random;
 }
 
-const known: ReadonlySet<string> = new Set([
+const known: readonly string[] = [
   'basePath', 'databaseUrl', 'pools', 'budgets', 'shadowBudgets', 'callTimeoutMs', 'lockWaitMs', 'breaker', 'sqlite', 'duckdb',
   'postgresql', 'logger', 'metrics', 'clock', 'random',
-]);
+];
+const breakerNames: readonly string[] = ['threshold', 'calls', 'minimumCalls', 'openMs', 'maxOpenMs'];
 const defaultMax: Readonly<Record<Engine, number>> = { sqlite: 5, duckdb: 10, postgresql: 25 };
 const defaultBudget: Readonly<Record<Engine, number>> = { sqlite: 200, duckdb: 100, postgresql: 75 };
 const defaultShadowBudget: Readonly<Record<Engine, number>> = { sqlite: 20, duckdb: 10, postgresql: 5 };
@@ -97,9 +98,12 @@ const busyInstances = 4;
  * @throws {InvalidArgumentError} that names the option, what was found and what is allowed.
  */
 export function parseFactoryOptions(options: StorageBackendFactoryOptions): ParsedFactoryOptions {
-  for (const name of Object.keys(options)) {
-    if (!known.has(name)) throw refused(name, 'is no option of the factory', `known are ${[...known].join(', ')}`);
-  }
+  checkNames(options, 'option of the factory', known, '');
+  for (const part of ['pools', 'budgets', 'shadowBudgets'] as const) checkNames(options[part], 'engine', engines, part);
+  checkNames(options.breaker, 'option of a breaker', breakerNames, 'breaker');
+  checkNames(options.sqlite, 'option of SQLite', ['workers', 'inlineThresholdMs', 'cacheSizeKib', 'onWorker'], 'sqlite');
+  checkNames(options.duckdb, 'option of DuckDB', ['memoryBudgetMib', 'maxQueries'], 'duckdb');
+  checkNames(options.postgresql, 'option of PostgreSQL', ['statementTimeoutMs'], 'postgresql');
   if (typeof options.basePath !== 'string' || options.basePath === '') {
     throw refused('basePath', `is ${describe(options.basePath)}`, 'give the path of the folder that holds the datasets');
   }
@@ -111,7 +115,7 @@ export function parseFactoryOptions(options: StorageBackendFactoryOptions): Pars
     engines: parseEngines(options),
     callTimeoutMs: number(options.callTimeoutMs, 'callTimeoutMs', 0, 86_400_000, 120_000),
     lockWaitMs: number(options.lockWaitMs, 'lockWaitMs', 0, 600_000, 5_000),
-    breaker: options.breaker ?? {},
+    breaker: parseBreaker(options.breaker ?? {}),
     sqlite: {
       workers: sqlite.workers === undefined ? undefined : number(sqlite.workers, 'sqlite.workers', 1, 256, 2),
       inlineThresholdMs: number(sqlite.inlineThresholdMs, 'sqlite.inlineThresholdMs', 0, 1_000, 0.5, false),
@@ -148,6 +152,35 @@ function parseEngines(options: StorageBackendFactoryOptions): Record<Engine, Par
     }];
   });
   return Object.fromEntries(entries) as Record<Engine, ParsedEngineOptions>;
+}
+
+function parseBreaker(given: BreakerOptions): Required<BreakerOptions> {
+  const calls = number(given.calls, 'breaker.calls', 1, 10_000, 20);
+  const openMs = number(given.openMs, 'breaker.openMs', 1, 600_000, 250);
+  const parsed = {
+    threshold: number(given.threshold, 'breaker.threshold', 0.01, 0.99, 0.5, false),
+    calls,
+    minimumCalls: number(given.minimumCalls, 'breaker.minimumCalls', 1, 10_000, Math.min(5, calls)),
+    openMs,
+    maxOpenMs: number(given.maxOpenMs, 'breaker.maxOpenMs', 1, 600_000, Math.max(2_000, openMs)),
+  };
+  const { minimumCalls, maxOpenMs } = parsed;
+  if (minimumCalls > calls) {
+    throw refused('breaker.minimumCalls', `is ${minimumCalls}, more than calls (${calls})`, 'lower it or raise that');
+  }
+  if (openMs > maxOpenMs) throw refused('breaker.openMs', `is ${openMs}, more than maxOpenMs (${maxOpenMs})`, 'lower it or raise that');
+  return parsed;
+}
+
+function checkNames(given: unknown, what: string, names: readonly string[], where: string): void {
+  if (given === undefined) return;
+  if (typeof given !== 'object' || given === null) {
+    throw refused(where === '' ? 'object' : where, `is ${describe(given)}`, 'pass an object');
+  }
+  for (const name of Object.keys(given)) {
+    if (names.includes(name)) continue;
+    throw refused(where === '' ? name : `${where}.${name}`, `is no ${what}`, `known are ${names.join(', ')}`);
+  }
 }
 
 /** What libuv makes of the variable: 4 where it isn't set, at least 1, at most 1,024. */

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { datasetFile, engines, parseDatasetName, parseEngine } from '@changeover/core';
+import { datasetFile, engines, InvalidArgumentError, parseDatasetName, parseEngine } from '@changeover/core';
 import type { DatasetBackend, Engine, Leg, StorageBackend } from '@changeover/core';
 import { Budget } from './budget.ts';
 import { DuckdbDriver } from './duckdb/duckdb-driver.ts';
@@ -107,9 +107,14 @@ export class StorageBackendFactory implements AsyncDisposable {
 
   /** Takes no more calls, refuses those that wait, lets the others end, and cuts what is left at the deadline.
    *
-   * @param options `deadlineMs`: the longest time until the result resolves. Default: 10,000. It never rejects. */
+   * @param options `deadlineMs`: the longest time until the result resolves, 0 to 600,000. Default: 10,000. It never
+   * rejects, unless with an `InvalidArgumentError` for that number. */
   close(options: { readonly deadlineMs?: number | undefined } = {}): Promise<void> {
-    this.#closing ??= this.#close(options.deadlineMs ?? 10_000);
+    const { deadlineMs = 10_000 } = options;
+    if (!(deadlineMs >= 0 && deadlineMs <= 600_000)) {
+      return Promise.reject(new InvalidArgumentError(`Option deadlineMs is ${deadlineMs}: use a number from 0 to 600000.`));
+    }
+    this.#closing ??= this.#close(deadlineMs);
     return this.#closing;
   }
 

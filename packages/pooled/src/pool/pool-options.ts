@@ -21,7 +21,7 @@ export interface PoolOptions {
   readonly maxLifetimeMs?: number | undefined;
   /** A connection idle for at least this long is validated before it is lent. Default: 1,000. */
   readonly validateAfterIdleMs?: number | undefined;
-  /** The longest time for that. Default: 1,000. */
+  /** The longest time for that. Default: 1,000, and never more than `acquireTimeoutMs`. */
   readonly validationTimeoutMs?: number | undefined;
   /** A lease on which nothing has run for this long is reported as a leak. Default: 60,000. 0 turns it off. */
   readonly leakDetectionThresholdMs?: number | undefined;
@@ -88,7 +88,7 @@ export function parsePoolOptions(options: PoolOptions, defaults: PoolOptions, wh
     idleTimeoutMs: options.idleTimeoutMs ?? defaults.idleTimeoutMs ?? 30_000,
     maxLifetimeMs: options.maxLifetimeMs ?? defaults.maxLifetimeMs ?? 1_800_000,
     validateAfterIdleMs: options.validateAfterIdleMs ?? defaults.validateAfterIdleMs ?? 1_000,
-    validationTimeoutMs: options.validationTimeoutMs ?? defaults.validationTimeoutMs ?? 1_000,
+    validationTimeoutMs: options.validationTimeoutMs ?? defaults.validationTimeoutMs ?? Math.min(1_000, acquireTimeoutMs),
     leakDetectionThresholdMs,
     leakReclaimMs: options.leakReclaimMs ?? defaults.leakReclaimMs ?? 5 * leakDetectionThresholdMs,
     leakStacks: options.leakStacks ?? defaults.leakStacks ?? false,
