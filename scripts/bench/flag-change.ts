@@ -26,7 +26,8 @@ function flagsAt(stage: Stage): string {
   return JSON.stringify({
     version: 2,
     features: [{ name: 'changeover.sqlite', type: 'release', enabled: true, strategies: [{
-      name: 'flexibleRollout', parameters: { rollout: '100', stickiness: 'dataset', groupId: 'changeover.sqlite' }, constraints: [], variants,
+      name: 'flexibleRollout', parameters: { rollout: '100', stickiness: 'dataset', groupId: 'changeover.sqlite' },
+      constraints: [], variants,
     }] }],
   });
 }

@@ -62,7 +62,8 @@ async function fill(bench: Workbench, engine: Engine, dataset: string, rows: num
     "CASE WHEN i % 3 = 0 THEN NULL ELSE 'note of ' || i END AS note, i % 2 AS flag";
   if (engine === 'sqlite') {
     const database = new Database(datasetFile(bench.location, engine, dataset));
-    database.exec(`DROP TABLE data; CREATE TABLE data (id INTEGER PRIMARY KEY, name TEXT, amount REAL, kind INTEGER, note TEXT, flag INTEGER);
+    database.exec(`DROP TABLE data;
+      CREATE TABLE data (id INTEGER PRIMARY KEY, name TEXT, amount REAL, kind INTEGER, note TEXT, flag INTEGER);
       WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ${rows - 1}) INSERT INTO data SELECT ${columns} FROM n`);
     database.close();
     return;
