@@ -90,7 +90,7 @@ async function verify(context: CommandContext, engine: string | undefined, datas
     const result = await verifyStore({
       ...location, ...toOptions(engine, dataset, typed, context.streams.env), signal: stop.signal,
       // Each instance would take most of the machine's memory, and a scan needs none of it.
-      duckdb: { memoryLimitMib: 64, threads: 2 },
+      duckdb: { memoryLimitMib: 32, threads: 1 },
       ...(line === undefined ? {} : { onProgress: (progress) => { line.show(progress); } }),
     }, { env: context.streams.env });
     line?.end();

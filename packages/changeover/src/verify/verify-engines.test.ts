@@ -135,7 +135,9 @@ test('two stores that are written to one after the other race; what differs for 
   // One row stays different while others come and go.
   await stores.run('sqlite', right, name, ["UPDATE t SET name = 'x' WHERE id IN (7, 1)"]);
   const found = await verify(async () => { await stores.run('sqlite', left, name, ["UPDATE t SET name = 'x' WHERE id = 1"]); });
-  expect(found.tables[0]).toMatchObject({ verdict: 'mismatch', difference: { class: 'value', rows: { left: 1, right: 1 }, samples: [{ row: 7 }] } });
+  expect(found.tables[0]).toMatchObject({
+    verdict: 'mismatch', difference: { class: 'value', rows: { left: 1, right: 1 }, samples: [{ row: 7 }] },
+  });
 });
 
 describe('the form that values of two engines have in common', () => {

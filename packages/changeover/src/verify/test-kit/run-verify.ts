@@ -14,7 +14,7 @@ let memory = 0;
 const look = (): void => { memory = Math.max(memory, process.memoryUsage.rss()); };
 try {
   const result = await verifyStore({
-    ...options, signal: stop.signal, duckdb: { memoryLimitMib: 64, threads: 2 },
+    ...options, signal: stop.signal, duckdb: { memoryLimitMib: 32, threads: 1 },
     onProgress: (progress) => {
       look();
       tell({ progress });
