@@ -69,7 +69,8 @@ test('help has an example', async () => {
 });
 
 test('progress is one line on a terminal, and a line now and then in a log', () => {
-  const progress: VerifyProgress = { engine: 'sqlite', dataset: 'titanic', table: 'train', phase: 'scan', rows: 250_000, totalRows: 1_000_000,
+  const progress: VerifyProgress = {
+    engine: 'sqlite', dataset: 'titanic', table: 'train', phase: 'scan', rows: 250_000, totalRows: 1_000_000,
     tablesDone: 1, tablesTotal: 3, rowsPerSecond: 500_000, secondsLeft: 1.5 };
   for (const isTTY of [true, false]) {
     let now = 0;
