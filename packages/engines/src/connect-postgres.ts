@@ -1,8 +1,7 @@
-import { ConnectionError, DatasetNotFoundError, datasetSchema } from '@changeover/core';
+import { ConnectionError, DatasetNotFoundError } from '@changeover/core';
 import pg from 'pg';
-import { quoteIdentifier } from './dialect/dialect.ts';
 import { toStorageError } from './errors.ts';
-import { PostgresSession } from './postgres-session.ts';
+import { PostgresSession, searchPathOf } from './postgres-session.ts';
 import { postgresParser } from './postgres-values.ts';
 
 /** How to reach a PostgreSQL database. */
@@ -39,7 +38,7 @@ export async function connectPostgres(options: PostgresSessionOptions): Promise<
   }
   // Without a listener, the loss of an idle connection ends the process.
   client.on('error', () => undefined);
-  const session = new PostgresSession(client, searchPath(options), options.statementCacheSize ?? 100, connectTimeoutMs);
+  const session = new PostgresSession(client, searchPathOf(options.dataset), options.statementCacheSize ?? 100, connectTimeoutMs);
   try {
     await client.connect();
     if (options.dataset !== undefined) await session.requireSchema(options.dataset);
@@ -61,7 +60,7 @@ function clientConfig(options: PostgresSessionOptions, connectTimeoutMs: number)
     synchronize_seqscans: 'off',
     extra_float_digits: '1',
     client_min_messages: 'warning',
-    search_path: searchPath(options),
+    search_path: searchPathOf(options.dataset),
   };
   return {
     connectionString: options.url,
@@ -74,10 +73,6 @@ function clientConfig(options: PostgresSessionOptions, connectTimeoutMs: number)
     options: Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`).join(' '),
     types: { getTypeParser: ((typeId: number) => postgresParser(typeId)) as typeof pg.types.getTypeParser },
   };
-}
-
-function searchPath({ dataset }: PostgresSessionOptions): string {
-  return dataset === undefined ? 'pg_catalog' : quoteIdentifier(datasetSchema(dataset));
 }
 
 function connectError(options: PostgresSessionOptions, error: unknown): ConnectionError {

@@ -61,7 +61,7 @@ export class PostgresSession implements AsyncSession {
   readonly engine = 'postgresql';
   readonly #client: pg.Client;
   readonly #driver: DriverClient;
-  readonly #schema: string;
+  #schema: string;
   readonly #connectTimeoutMs: number;
   readonly #line = new ProgramLine('postgresql');
   readonly #statements: StatementCache<string>;
@@ -120,6 +120,36 @@ export class PostgresSession implements AsyncSession {
       datasetSchema(dataset),
     ], false, false);
     if (rows.length === 0) throw new DatasetNotFoundError(dataset, { engine: 'postgresql' });
+  }
+
+  /**
+   * Makes it a connection to another dataset, as one that was just opened: nothing that was set, prepared or temporary stays.
+   *
+   * @param dataset undefined for work on the datasets themselves.
+   * @throws {DatasetNotFoundError} where the dataset has no schema.
+   */
+  moveTo(dataset: string | undefined): Promise<void> {
+    return this.#line.run(async () => {
+      try {
+        await this.#simple('DISCARD ALL');
+        this.#statements.clear();
+        this.#evicted.length = 0;
+        const { parsedStatements, submittedNamedStatements } = this.#driver.connection;
+        for (const names of [parsedStatements, submittedNamedStatements]) {
+          for (const name of Object.keys(names)) Reflect.deleteProperty(names, name);
+        }
+        this.#readOnlyDefault = false;
+        this.#schema = searchPathOf(dataset);
+        await this.#simple(`SET search_path TO ${this.#schema}`);
+        const now = this.#changedSettings.get('search_path');
+        if (now !== undefined) this.#settings.set('search_path', now);
+        this.#changedSettings.delete('search_path');
+        if (dataset !== undefined) await this.requireSchema(dataset);
+      } catch (error) {
+        if (!(error instanceof DatasetNotFoundError)) this.#lost = true;
+        throw error;
+      }
+    });
   }
 
   async cancel(): Promise<void> {
@@ -357,6 +387,11 @@ export class PostgresSession implements AsyncSession {
       this.#client.query(query as unknown as pg.Submittable);
     });
   }
+}
+
+/** The only place where a dataset's names are looked up. */
+export function searchPathOf(dataset: string | undefined): string {
+  return dataset === undefined ? 'pg_catalog' : quoteIdentifier(datasetSchema(dataset));
 }
 
 function isStalePlan(error: unknown): boolean {

@@ -41,6 +41,8 @@ export interface EngineDriver {
    * @param onEmpty called when nothing of it is open any more and nobody waits: it may be forgotten then.
    */
   open(dataset: string, onEmpty: () => void): PooledDataset;
+  /** Closes what belongs to no dataset's pool. */
+  close?(): Promise<void>;
 }
 
 /** What makes one dataset's pools differ by engine. */

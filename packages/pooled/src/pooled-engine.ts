@@ -188,6 +188,7 @@ export class PooledEngine {
     this.#open = false;
     await Promise.all([...this.#datasets.values()].map((pools) => pools.close(deadlineMs)));
     this.#datasets.clear();
+    await this.#driver.close?.();
   }
 
   #run(dataset: string, job: OperationJob, limit: CallLimit): Promise<unknown> {

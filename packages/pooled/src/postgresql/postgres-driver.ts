@@ -1,10 +1,11 @@
 import { ConnectionError, DatasetNotFoundError } from '@changeover/core';
-import { connectPostgres } from '@changeover/engines';
+import { connectPostgres, type PostgresSession } from '@changeover/engines';
 import { buildDataset } from '../engine-parts.ts';
 import type { EngineDriver, EngineSetting } from '../engine-parts.ts';
 import type { PooledDataset } from '../pooled-dataset.ts';
 import type { ResourceSource } from '../pool/resource-source.ts';
 import type { PooledSession } from '../pooled-session.ts';
+import { Handover, type OpenedSession } from './handover.ts';
 import { PostgresPooledSession } from './postgres-pooled-session.ts';
 
 /** How PostgreSQL is used. */
@@ -20,42 +21,89 @@ const lasting = /^(28|3D)/;
 export class PostgresDriver implements EngineDriver {
   readonly setting: EngineSetting;
   readonly #postgres: PostgresSetting;
+  readonly #handover: Handover;
 
   constructor(setting: EngineSetting, postgres: PostgresSetting) {
     this.setting = setting;
     this.#postgres = postgres;
+    this.#handover = new Handover(setting.clock);
+  }
+
+  close(): Promise<void> {
+    return this.#handover.close();
   }
 
   open(dataset: string, onEmpty: () => void): PooledDataset {
     return buildDataset(this.setting, dataset, { source: this.#source(dataset) }, onEmpty);
   }
 
+  /** Only where another dataset waits for a connection, and none that is old, doubtful or in the middle of something. */
+  #mayHandOver(session: PostgresPooledSession): boolean {
+    const { budget, clock, pool } = this.setting;
+    if (budget.waiting === 0 || !session.isSound || session.transactionState !== 'none') return false;
+    return pool.maxLifetimeMs === 0 || clock.monotonicMs() - session.opened.openedAtMs < pool.maxLifetimeMs;
+  }
+
+  /** A connection that another dataset gave up; undefined where there is none that would come over.
+   *
+   * @throws {DatasetNotFoundError} where this dataset doesn't exist. */
+  async #handedOver(dataset: string): Promise<OpenedSession | undefined> {
+    const opened = this.#handover.take();
+    if (opened === undefined) return undefined;
+    try {
+      if (await movedInTime(opened.session, dataset, this.setting.pool.validationTimeoutMs)) return opened;
+      opened.session.cut();
+    } catch (error) {
+      await opened.session.close();
+      if (error instanceof DatasetNotFoundError) throw error;
+    }
+    return undefined;
+  }
+
   #source(dataset: string): ResourceSource<PooledSession> {
-    const { location: { databaseUrl }, pool } = this.setting;
+    const { location: { databaseUrl }, pool, clock } = this.setting;
     const { statementTimeoutMs } = this.#postgres;
+    const connect = async (url: string): Promise<OpenedSession> => ({
+      session: await connectPostgres({
+        url,
+        connectTimeoutMs: pool.connectTimeoutMs,
+        ...(dataset === '' ? {} : { dataset }),
+        ...(statementTimeoutMs === 0 ? {} : { statementTimeoutMs }),
+      }),
+      openedAtMs: clock.monotonicMs(),
+    });
     return {
-      async open(signal) {
+      open: async (signal) => {
         if (databaseUrl === undefined) {
           throw new ConnectionError('No PostgreSQL server is configured: pass databaseUrl or set DATABASE_URL.', {
             engine: 'postgresql', dataset,
           });
         }
-        const session = await connectPostgres({
-          url: databaseUrl,
-          connectTimeoutMs: pool.connectTimeoutMs,
-          ...(dataset === '' ? {} : { dataset }),
-          ...(statementTimeoutMs === 0 ? {} : { statementTimeoutMs }),
-        });
-        if (!signal.aborted) return new PostgresPooledSession(session, dataset);
-        await session.close();
+        const opened = await this.#handedOver(dataset) ?? await connect(databaseUrl);
+        if (!signal.aborted) return new PostgresPooledSession(opened, dataset);
+        await opened.session.close();
         throw signal.reason as Error;
       },
-      close: (session) => session.close(),
+      close: async (session) => {
+        if (session instanceof PostgresPooledSession && this.#mayHandOver(session)) this.#handover.put(session.opened);
+        else await session.close();
+      },
       cut: (session) => { session.cut(); },
       usable: (session) => session.usable && session.transactionState === 'none',
-      validate: async (session) => await session.run({ kind: 'ping' }) === true,
+      validate: async (session) => session instanceof PostgresPooledSession && await session.answers(),
       mayPass: (error) => databaseUrl !== undefined && !(error instanceof DatasetNotFoundError) && !isLasting(error),
     };
+  }
+}
+
+/** Lets a connection go if it doesn't come over in time. */
+async function movedInTime(session: PostgresSession, dataset: string, limitMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => { timer = setTimeout(() => { resolve(false); }, limitMs); });
+  try {
+    return await Promise.race([session.moveTo(dataset === '' ? undefined : dataset).then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

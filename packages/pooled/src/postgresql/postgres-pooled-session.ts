@@ -2,22 +2,40 @@ import type { PostgresSession, Program, Step, StepResult, TransactionState } fro
 import { answerValue, isWriting, jobProgram } from '../job.ts';
 import type { Job, JobAnswer, JobContext } from '../job.ts';
 import type { PooledSession } from '../pooled-session.ts';
+import type { OpenedSession } from './handover.ts';
 
 /** A PostgreSQL connection of a pool. It asks for each transaction's id before the commit, so that the server can be asked
  * what became of it if the answer is lost. */
 export class PostgresPooledSession implements PooledSession {
   readonly cancellable = true;
+  readonly opened: OpenedSession;
   readonly #session: PostgresSession;
   readonly #context: JobContext;
   #transactionId: string | undefined;
+  #doubtful = false;
 
-  constructor(session: PostgresSession, dataset: string) {
-    this.#session = session;
+  constructor(opened: OpenedSession, dataset: string) {
+    this.opened = opened;
+    this.#session = opened.session;
     this.#context = { engine: 'postgresql', dataset, form: 'objects' };
   }
 
   get usable(): boolean {
     return this.#session.usable;
+  }
+
+  /** It works as far as is known: it never failed to answer. */
+  get isSound(): boolean {
+    return this.usable && !this.#doubtful;
+  }
+
+  /** Whether the server answers. */
+  async answers(): Promise<boolean> {
+    // Until it has: nobody may wait for the answer any more when it comes.
+    this.#doubtful = true;
+    const answered = await this.run({ kind: 'ping' }) === true;
+    this.#doubtful = !answered;
+    return answered;
   }
 
   get transactionState(): TransactionState {
