@@ -73,4 +73,17 @@ describe('WriteBarrier', () => {
     barrier.leave();
     expect([during > before, barrier.epoch > during, barrier.quiet]).toEqual([true, true, true]);
   });
+
+  test('a write that is ordered elsewhere is seen and waits for nothing', () => {
+    const barrier = new WriteBarrier();
+    const log: string[] = [];
+    const { epoch } = barrier;
+    barrier.pass();
+    expect([barrier.quiet, barrier.idle, barrier.epoch === epoch]).toEqual([false, false, false]);
+    enter(barrier, log, 'a', 'legacy', true);
+    expect(log).toEqual(['a']);
+    barrier.leave();
+    barrier.passed();
+    expect([barrier.quiet, barrier.idle]).toEqual([true, true]);
+  });
 });
