@@ -1,4 +1,5 @@
 import type { Engine } from '@changeover/core';
+import type { BreakerState } from './pool/pool-breaker.ts';
 import type { PoolStats } from './pool/pool-stats.ts';
 
 /** The figures of one engine's pools of one purpose. */
@@ -9,6 +10,8 @@ export interface PurposeStats {
   readonly budget: number;
   /** One a dataset; for SQLite two, of which one writes. */
   readonly pools: readonly PoolStats[];
+  /** How many datasets' circuit breakers are in each state. */
+  readonly breakers: Readonly<Record<BreakerState, number>>;
 }
 
 /** The figures of one engine: of the pools that serve callers, and of those for comparison. */

@@ -8,7 +8,7 @@ import type { Job, OperationJob } from './job.ts';
 import { backoffMs } from './pool/backoff.ts';
 import type { Random } from './pool/backoff.ts';
 import type { Lease } from './pool/lease.ts';
-import type { PoolBreaker } from './pool/pool-breaker.ts';
+import type { BreakerState, PoolBreaker } from './pool/pool-breaker.ts';
 import { CircuitOpenError, CommitUnknownError, PoolExhaustedError } from './pool/pool-errors.ts';
 import type { PoolStats } from './pool/pool-stats.ts';
 import type { Pool } from './pool/pool.ts';
@@ -61,6 +61,8 @@ export class PooledDataset {
   #closing: Promise<void> | undefined;
   #callers = 0;
   readonly #onAnswered = new Set<() => void>();
+  /** The last failure for want of a connection: why the breaker is open, if it is. */
+  #lastLack: unknown;
 
   constructor(parts: PooledDatasetParts) {
     this.engine = parts.engine;
@@ -76,6 +78,11 @@ export class PooledDataset {
   /** Whether nothing is open and nobody waits. */
   isEmpty(): boolean {
     return this.#callers === 0 && this.#parts.inline?.open() !== true && this.#pools().every((pool) => pool.isEmpty());
+  }
+
+  /** Whether calls are let through. */
+  get breakerState(): BreakerState {
+    return this.#parts.breaker.state;
   }
 
   stats(): PoolStats[] {
@@ -330,6 +337,10 @@ export class PooledDataset {
       return undefined as Value;
     }
     if (action === 'unknown' || action === 'resolve') throw new CommitUnknownError({ ...this.fields(), cause: error });
+    // What may be tried again was not applied, and its caller may try it again too.
+    if (action === 'retry' && error instanceof ConnectionError && !error.retryable) {
+      throw new ConnectionError(error.message, { ...this.fields(error.operation), cause: error.cause, retryable: true });
+    }
     throw error;
   }
 
@@ -353,17 +364,23 @@ export class PooledDataset {
   async #throughBreaker<Value>(attempt: () => Promise<Value>, operation: string): Promise<Value> {
     const { breaker, writers } = this.#parts;
     const admission = breaker.admit();
-    if (!admission.admitted) throw new CircuitOpenError(writers.stats(), this.fields(operation));
+    if (!admission.admitted) throw new CircuitOpenError(writers.stats(), { ...this.fields(operation), cause: this.#lastLack });
     let value: Value;
     try {
       value = await attempt();
     } catch (error) {
-      if (isLackOfConnection(this.engine, error)) breaker.failed(admission);
-      else if (error instanceof StatementError) breaker.succeeded(admission);
-      else breaker.ended(admission);
+      if (isLackOfConnection(this.engine, error)) {
+        this.#lastLack = error;
+        breaker.failed(admission);
+      } else if (error instanceof StatementError) {
+        breaker.succeeded(admission);
+      } else {
+        breaker.ended(admission);
+      }
       throw error;
     }
     breaker.succeeded(admission);
+    this.#lastLack = undefined;
     return value;
   }
 

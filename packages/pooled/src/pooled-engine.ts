@@ -7,6 +7,7 @@ import { callLimit, checkLimit, within } from './call-limit.ts';
 import type { CallLimit } from './call-limit.ts';
 import type { EngineDriver } from './engine-parts.ts';
 import type { DatasetOperation, Job, OperationJob } from './job.ts';
+import type { BreakerState } from './pool/pool-breaker.ts';
 import type { PoolStats } from './pool/pool-stats.ts';
 import { PoolClosedError } from './pool/pool-errors.ts';
 import { silentMetrics } from './metrics/pool-metrics.ts';
@@ -33,7 +34,6 @@ export class PooledEngine {
   /** Datasets whose pools are being closed: new calls wait, so that nothing opens what is being removed. */
   readonly #gates = new Map<string, Promise<void>>();
   readonly #scope = new AsyncLocalStorage<OpenTransaction>();
-  readonly #store: DatasetStore;
   readonly #othersClosedWhile: ClosedWhile;
   #transactions = 0;
   #open = true;
@@ -47,9 +47,6 @@ export class PooledEngine {
     this.#driver = driver;
     this.#callTimeoutMs = callTimeoutMs;
     this.#othersClosedWhile = othersClosedWhile;
-    this.#store = this.engine === 'postgresql'
-      ? schemaStore((program) => this.#onServer(program))
-      : fileStore(this.engine, driver.setting.location);
   }
 
   /** Runs one operation of a dataset. `dataset` must be parsed. */
@@ -128,20 +125,43 @@ export class PooledEngine {
   /** Runs an operation on the datasets themselves. */
   async manage(operation: StoreOperation, dataset: string, options?: CallOptions): Promise<unknown> {
     if (!this.#open) throw this.#closedError();
-    checkLimit(callLimit(options, 0, this.#driver.setting.clock.monotonicMs()), 0, { engine: this.engine, dataset, operation });
+    const { clock, keepAlive } = this.#driver.setting;
+    const fields = { engine: this.engine, dataset, operation };
+    const limit = callLimit(options, this.#callTimeoutMs, clock.monotonicMs());
+    checkLimit(limit, clock.monotonicMs(), fields);
+    if (operation === 'dropDataset' && this.#joined(dataset) !== undefined) {
+      throw new InvalidArgumentError('A dataset can not be dropped inside a transaction on it.', fields);
+    }
+    keepAlive.hold();
+    try {
+      return await within(this.#managed(operation, dataset, limit), limit, clock, {
+        unapplied: operation === 'listDatasets' || operation === 'datasetExists', fields, onGiveUp: () => undefined,
+      });
+    } finally {
+      keepAlive.letGo();
+    }
+  }
+
+  async #managed(operation: StoreOperation, dataset: string, limit: CallLimit): Promise<unknown> {
+    const store = this.#store(limit);
     switch (operation) {
-      case 'listDatasets': return await this.#store.list();
-      case 'datasetExists': return await this.#ungated(dataset, () => this.#store.exists(dataset));
-      case 'createDataset': { await this.#ungated(dataset, () => this.#store.create(dataset)); return; }
+      case 'listDatasets': return await store.list();
+      case 'datasetExists': return await this.#ungated(dataset, () => store.exists(dataset));
+      case 'createDataset': { await this.#ungated(dataset, () => store.create(dataset)); return undefined; }
       case 'dropDataset':
-        if (this.#joined(dataset) !== undefined) {
-          throw new InvalidArgumentError('A dataset can not be dropped inside a transaction on it.', {
-            engine: this.engine, dataset, operation,
-          });
-        }
-        await this.closedWhile(dataset, () => this.#othersClosedWhile(dataset, () => this.#store.drop(dataset)));
+        await this.closedWhile(dataset, () => this.#othersClosedWhile(dataset, () => {
+          // Whoever waited for the calls under way may have given up: then it is not dropped.
+          checkLimit(limit, this.#driver.setting.clock.monotonicMs(), { engine: this.engine, dataset, operation });
+          return store.drop(dataset);
+        }));
         return undefined;
     }
+  }
+
+  #store(limit: CallLimit): DatasetStore {
+    return this.engine === 'postgresql'
+      ? schemaStore((program) => this.#onServer(program, limit))
+      : fileStore(this.engine, this.#driver.setting.location);
   }
 
   /** Closes what is open of a dataset, and lets calls to it wait while `work` runs. */
@@ -171,6 +191,13 @@ export class PooledEngine {
 
   stats(): PoolStats[] {
     return [...this.#datasets.values()].flatMap((pools) => pools.stats());
+  }
+
+  /** How many datasets' breakers are in each state. */
+  breakers(): Record<BreakerState, number> {
+    const counts = { 'closed': 0, 'open': 0, 'half-open': 0 };
+    for (const pools of this.#datasets.values()) counts[pools.breakerState] += 1;
+    return counts;
   }
 
   /** Datasets that have pools. */
@@ -278,9 +305,7 @@ export class PooledEngine {
   }
 
   /** PostgreSQL: runs a program on a connection that belongs to no dataset. */
-  #onServer<Value>(program: Program<Value>): Promise<Value> {
-    const { clock } = this.#driver.setting;
-    const limit = callLimit(undefined, this.#callTimeoutMs, clock.monotonicMs());
+  #onServer<Value>(program: Program<Value>, limit: CallLimit): Promise<Value> {
     return this.#pooled('', (pools) => pools.withSession('write', limit, 'datasets', (session) => {
       if (!(session instanceof PostgresPooledSession)) throw new TypeError('Only PostgreSQL keeps its datasets on a server.');
       return session.runProgram(program);

@@ -90,8 +90,10 @@ export class StorageBackendFactory implements AsyncDisposable {
         const { callers, shadow, budget, shadowBudget } = this.#pairs[engine];
         return {
           engine,
-          callers: { connections: budget.used, budget: budget.total, pools: callers.stats() },
-          shadow: { connections: shadowBudget.used, budget: shadowBudget.total, pools: shadow.stats() },
+          callers: { connections: budget.used, budget: budget.total, pools: callers.stats(), breakers: callers.breakers() },
+          shadow: {
+            connections: shadowBudget.used, budget: shadowBudget.total, pools: shadow.stats(), breakers: shadow.breakers(),
+          },
         };
       }),
       workers: { alive: this.#workers.alive, running: this.#workers.running },

@@ -85,7 +85,7 @@ function poolReadings(
   purpose: 'callers' | 'shadow',
   byDataset: boolean,
 ): Reading[] {
-  const { pools, budget } = engine[purpose];
+  const { pools, budget, breakers } = engine[purpose];
   const name = poolName(engine.engine, purpose);
   const key = 'db.client.connection.pool.name';
   const sum = (figure: 'idle' | 'inUse' | 'pending' | 'min'): number => pools.reduce((total, pool) => total + pool[figure], 0);
@@ -106,6 +106,8 @@ function poolReadings(
     case 'idleMin': return [of(sum('min'))];
     case 'idleMax':
     case 'max': return [of(budget)];
+    case 'breakers':
+      return Object.entries(breakers).map(([state, count]) => of(count, { 'changeover.breaker.state': state }));
     default: return [];
   }
 }

@@ -11,7 +11,7 @@ export interface PoolInstrument {
 /** An instrument's short key. */
 export type InstrumentKey =
   | 'count' | 'idleMax' | 'idleMin' | 'max' | 'pending' | 'timeouts' | 'createTime' | 'waitTime' | 'useTime'
-  | 'operationDuration' | 'evictions' | 'openFailures' | 'rejections' | 'leaks' | 'reclaims' | 'retries' | 'breakerChanges'
+  | 'operationDuration' | 'evictions' | 'openFailures' | 'rejections' | 'leaks' | 'reclaims' | 'retries' | 'breakerChanges' | 'breakers'
   | 'threadWait' | 'walSize';
 
 /** Upper bounds in seconds: the conventions' advice for operations, and one step finer, since a point read takes µs. */
@@ -53,6 +53,8 @@ export const poolInstruments: Readonly<Record<InstrumentKey, PoolInstrument>> = 
     description: 'Further attempts, by what the retry policy said' },
   breakerChanges: { name: 'changeover.pool.breaker_changes', kind: 'counter', unit: '{change}',
     description: 'Circuit breakers that changed, by the state they changed to' },
+  breakers: { name: 'changeover.pool.breakers', kind: 'gauge', unit: '{breaker}',
+    description: 'Circuit breakers of the datasets in use, by state' },
   threadWait: { name: 'changeover.duckdb.thread_wait', kind: 'histogram', unit: 's',
     description: 'Time until a DuckDB query got one of the threads' },
   walSize: { name: 'changeover.sqlite.wal_size', kind: 'gauge', unit: 'By',

@@ -8,6 +8,7 @@ const labels: Readonly<Record<string, readonly string[]>> = {
   operationDuration: ['db.system.name', 'db.operation.name', 'error.type', 'db.namespace'],
   evictions: ['db.client.connection.pool.name', 'changeover.reason'],
   breakerChanges: ['db.client.connection.pool.name', 'changeover.breaker.state'],
+  breakers: ['db.client.connection.pool.name', 'changeover.breaker.state'],
   retries: ['db.client.connection.pool.name', 'changeover.retry.action'],
   threadWait: [],
   walSize: [],
