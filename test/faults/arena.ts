@@ -29,7 +29,7 @@ const recoveryMs = 5_000;
 /** Where faults happen: a factory with two datasets an engine, under a load that notes what it is told. */
 export class Arena {
   readonly engines: readonly Engine[];
-  readonly log: CallLog = new CallLog();
+  readonly log: CallLog;
   readonly factory: StorageBackendFactory;
   readonly basePath: string;
   readonly postgres: FaultyPostgres;
@@ -48,8 +48,9 @@ export class Arena {
   #wallOffsetMs = 0;
 
   private constructor(
-    engines: readonly Engine[], postgres: FaultyPostgres, proxy: TcpProxy, random: () => number, prefix: string,
+    engines: readonly Engine[], postgres: FaultyPostgres, proxy: TcpProxy, random: () => number, prefix: string, grace: number,
   ) {
+    this.log = new CallLog(grace);
     this.engines = engines;
     this.postgres = postgres;
     this.proxy = proxy;
@@ -73,11 +74,11 @@ export class Arena {
   }
 
   static async open(
-    engines: readonly Engine[], postgres: FaultyPostgres, random: () => number,
+    engines: readonly Engine[], postgres: FaultyPostgres, random: () => number, grace: number,
   ): Promise<Arena> {
     const proxy = await TcpProxy.start(postgres.url);
     const prefix = `faults_${Math.floor(random() * 1e9)}_${process.pid}_${Math.floor(performance.now())}`;
-    const arena = new Arena(engines, postgres, proxy, random, prefix);
+    const arena = new Arena(engines, postgres, proxy, random, prefix, grace);
     for (const engine of engines) {
       for (const dataset of arena.datasets) {
         await arena.storage(engine).createDataset(dataset);

@@ -17,15 +17,22 @@ export interface LoggedCall {
   code: string | undefined;
 }
 
-/** Calls may be answered this much after their deadline. */
+/** Calls may be answered this much after their deadline, on a machine that has the time. */
 export const graceMs = 250;
+/** Tests run beside others on machines that are busy: there a call is late only when nobody would say it came in time. */
+export const testGraceMs = 3_000;
 
 /** What was told to whom. Everything that must hold is checked against this and against what is in the datasets. */
 export class CallLog {
   readonly calls: LoggedCall[] = [];
   readonly problems: string[] = [];
+  readonly #graceMs: number;
   /** Times at which the process could do nothing; calls that were under way then may be late by as much. */
   readonly #stalls: { readonly fromMs: number; readonly toMs: number }[] = [];
+
+  constructor(grace: number) {
+    this.#graceMs = grace;
+  }
 
   begin(call: Pick<LoggedCall, 'engine' | 'dataset' | 'operation' | 'tokens' | 'deadlineMs'>): LoggedCall {
     const logged: LoggedCall = { ...call, startedMs: performance.now(), endedMs: undefined, told: undefined, code: undefined };
@@ -63,7 +70,7 @@ export class CallLog {
       const stalledMs = this.#stalls.reduce((sum, { fromMs, toMs }) =>
         sum + Math.max(0, Math.min(toMs, endedMs) - Math.max(fromMs, call.startedMs)), 0);
       const lateMs = endedMs - call.startedMs - call.deadlineMs - stalledMs;
-      if (lateMs > graceMs) {
+      if (lateMs > this.#graceMs) {
         this.problem(`${call.operation} on ${call.engine} outlived its deadline of ${call.deadlineMs} ms by ` +
           `${Math.round(lateMs)} ms (${call.code ?? 'done'})`);
       }

@@ -1,3 +1,4 @@
+import { graceMs } from './call-log.ts';
 import { Arena } from './arena.ts';
 import { duckdbFaults } from './duckdb-faults.ts';
 import type { Fault } from './fault.ts';
@@ -19,20 +20,20 @@ export interface CampaignResult {
 }
 
 /** One fault alone, under load on its engines. */
-export async function runFault(fault: Fault, postgres: FaultyPostgres): Promise<CampaignResult> {
+export async function runFault(fault: Fault, postgres: FaultyPostgres, grace = graceMs): Promise<CampaignResult> {
   const random = seededRandom(1);
-  return await runIn(await Arena.open(fault.engines, postgres, random), [[fault]]);
+  return await runIn(await Arena.open(fault.engines, postgres, random, grace), [[fault]]);
 }
 
 /** Some faults, one after the other and now and then two at once, under load on all engines, as the seed chooses. */
-export async function runSeed(seed: number, postgres: FaultyPostgres): Promise<CampaignResult> {
+export async function runSeed(seed: number, postgres: FaultyPostgres, grace = graceMs): Promise<CampaignResult> {
   const random = seededRandom(seed);
   const rounds = Array.from({ length: 2 + Math.floor(random() * 2) }, () => {
     const first = pick(random, faults);
     const others = faults.filter((fault) => mayCoincide(fault, first));
     return random() < 0.5 && others.length > 0 ? [first, pick(random, others)] : [first];
   });
-  return await runIn(await Arena.open(['sqlite', 'duckdb', 'postgresql'], postgres, random), rounds);
+  return await runIn(await Arena.open(['sqlite', 'duckdb', 'postgresql'], postgres, random, grace), rounds);
 }
 
 /** Two that befall one engine would find each other's doing wrong. */
