@@ -153,7 +153,8 @@ export async function openMigration(place: ParsedBridgeOptions): Promise<Migrati
   }
 }
 
-async function readLedger(place: ParsedBridgeOptions): Promise<Pick<Knowledge, 'ledger' | 'ledgerError'>> {
+/** The ledger as it stands, or why it could not be read. */
+export async function readLedger(place: ParsedBridgeOptions): Promise<Pick<Knowledge, 'ledger' | 'ledgerError'>> {
   if (place.ledgerUrl === undefined) {
     return { ledger: existsSync(place.storePath) ? readSqliteLedger(place.storePath) : [], ledgerError: undefined };
   }

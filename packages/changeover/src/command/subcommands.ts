@@ -1,6 +1,7 @@
 import { addChangeCommands } from './change-commands.ts';
 import type { AddSubcommand } from './command-context.ts';
 import { addCompletion } from './completion.ts';
+import { addConsole } from './console-command.ts';
 import { addFlagsCommands } from './flags-commands.ts';
 import { addReadCommands } from './read-commands.ts';
 import { addReportCommands } from './report-commands.ts';
@@ -10,6 +11,7 @@ import { addVerify } from '../verify/add-verify.ts';
  * the heavier modules it imports when it runs, so that the others begin at once. */
 export const subcommands: readonly AddSubcommand[] = [
   addReadCommands,
+  addConsole,
   addChangeCommands,
   addReportCommands,
   addVerify,
