@@ -18,18 +18,22 @@ export const callerLatencyAtShadow: BenchCase = {
 async function measureLatency(context: BenchContext): Promise<CaseResult> {
   const figures: Figure[] = [];
   const fault = { now: 'none' as Fault };
-  await using bench = await openWorkbench({
+  const bench = await openWorkbench({
     engines: ['sqlite', 'postgresql'], databaseUrl: context.databaseUrl, datasets: 1, rows: 20_000,
     bridge: { decoratePooledLeg: (leg) => faulty(leg, fault), guardrail: {} },
   });
-  for (const engine of ['sqlite', 'postgresql'] as const) {
-    for (const size of sizes) figures.push(...await latencyOf(context, bench, engine, size));
+  try {
+    for (const engine of ['sqlite', 'postgresql'] as const) {
+      for (const size of sizes) figures.push(...await latencyOf(context, bench, engine, size));
+    }
+    for (const planted of ['hangs', 'fails'] as const) {
+      fault.now = planted;
+      figures.push(...await latencyOf(context, bench, 'sqlite', 100, `, shadow leg ${planted}`));
+    }
+    return { figures };
+  } finally {
+    await bench.close();
   }
-  for (const planted of ['hangs', 'fails'] as const) {
-    fault.now = planted;
-    figures.push(...await latencyOf(context, bench, 'sqlite', 100, `, shadow leg ${planted}`));
-  }
-  return { figures };
 }
 
 async function latencyOf(context: BenchContext, bench: Workbench, engine: Engine, size: number, planted = ''): Promise<Figure[]> {

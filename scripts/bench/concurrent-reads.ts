@@ -37,8 +37,12 @@ async function measureConcurrent(context: BenchContext): Promise<CaseResult> {
 
 /** One workbench at a time: the legacy objects know one place in a process. */
 async function on(options: WorkbenchOptions, measure: (bench: Workbench) => Promise<Figure[]>): Promise<Figure[]> {
-  await using bench = await openWorkbench(options);
-  return await measure(bench);
+  const bench = await openWorkbench(options);
+  try {
+    return await measure(bench);
+  } finally {
+    await bench.close();
+  }
 }
 
 /** Where the way to the server is most of the time, the pool's connections wait at the same time. */

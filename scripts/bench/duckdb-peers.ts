@@ -19,32 +19,36 @@ export const duckdbPeers: BenchCase = {
 };
 
 async function measureDuckdb(context: BenchContext): Promise<CaseResult> {
-  await using bench = await openWorkbench({ engines: [engine], datasets: 1, rows });
-  const { pooled, datasets: [dataset = ''] } = bench;
-  const instance = await DuckDBInstance.create(':memory:');
-  const connection = await instance.connect();
-  const figures: Figure[] = [];
+  const bench = await openWorkbench({ engines: [engine], datasets: 1, rows });
   try {
-    await fillBare(connection);
-    for (const [what, sql, target] of [['aggregate', aggregate, 1], ['5,000-row reads', fiveThousand, 1]] as const) {
-      const timings = await takeTurns(context, {
-        pooled: () => together(callers, () => pooled(engine).query(dataset, sql).then((answer) => answer.rows)),
-        bare: () => oneAfterTheOther(connection, sql),
-      }, { rounds: 9, roundMs: 80, equal: sameValues });
-      figures.push(timings.speedup(`${what}, 10 callers, times one connection`, 'pooled', 'bare', target,
-        `for all: changeover ${timeText(timings.medianMs('pooled'))}, @duckdb/node-api ${timeText(timings.medianMs('bare'))}; ` +
-        'DuckDB uses all cores for one query already'));
+    const { pooled, datasets: [dataset = ''] } = bench;
+    const instance = await DuckDBInstance.create(':memory:');
+    const connection = await instance.connect();
+    const figures: Figure[] = [];
+    try {
+      await fillBare(connection);
+      for (const [what, sql, target] of [['aggregate', aggregate, 1], ['5,000-row reads', fiveThousand, 1]] as const) {
+        const timings = await takeTurns(context, {
+          pooled: () => together(callers, () => pooled(engine).query(dataset, sql).then((answer) => answer.rows)),
+          bare: () => oneAfterTheOther(connection, sql),
+        }, { rounds: 9, roundMs: 80, equal: sameValues });
+        figures.push(timings.speedup(`${what}, 10 callers, times one connection`, 'pooled', 'bare', target,
+          `for all: changeover ${timeText(timings.medianMs('pooled'))}, @duckdb/node-api ${timeText(timings.medianMs('bare'))}; ` +
+          'DuckDB uses all cores for one query already'));
+      }
+      const delays = await statDelays(() => together(callers, () => pooled(engine).query(dataset, aggregate)), context.quick ? 300 : 2_000);
+      const p99 = quantile(delays, 0.99);
+      figures.push({ name: 'fs.stat delay p99 meanwhile', unit: 'ms', figure: p99, ...atMost(p99, 10),
+        beside: `${delays.length} calls of fs.stat, median ${quantile(delays, 0.5).toFixed(2)} ms, ` +
+          `UV_THREADPOOL_SIZE ${process.env['UV_THREADPOOL_SIZE'] ?? '4'}` });
+    } finally {
+      connection.closeSync();
+      instance.closeSync();
     }
-    const delays = await statDelays(() => together(callers, () => pooled(engine).query(dataset, aggregate)), context.quick ? 300 : 2_000);
-    const p99 = quantile(delays, 0.99);
-    figures.push({ name: 'fs.stat delay p99 meanwhile', unit: 'ms', figure: p99, ...atMost(p99, 10),
-      beside: `${delays.length} calls of fs.stat, median ${quantile(delays, 0.5).toFixed(2)} ms, ` +
-        `UV_THREADPOOL_SIZE ${process.env['UV_THREADPOOL_SIZE'] ?? '4'}` });
+    return { figures };
   } finally {
-    connection.closeSync();
-    instance.closeSync();
+    await bench.close();
   }
-  return { figures };
 }
 
 /** The same rows in memory: a second instance over the file would be a danger, and reading memory is no slower. */

@@ -63,42 +63,50 @@ async function medianOf(rounds: number, work: () => Promise<unknown>): Promise<n
 async function callersGrow(context: BenchContext): Promise<[Engine, Step[]][]> {
   // As many may wait as there are callers: the limit's default of 1,000 would refuse the others, which is its task.
   const pool = { maxPending: 20_000, acquireTimeoutMs: 60_000 };
-  await using bench = await openWorkbench({
+  const bench = await openWorkbench({
     engines, databaseUrl: context.databaseUrl, datasets: 1, rows: 1_000,
     bridge: { pools: { sqlite: pool, duckdb: pool, postgresql: { ...pool, max: 10 } } },
   });
-  const [dataset = ''] = bench.datasets;
-  const lines: [Engine, Step[]][] = [];
-  for (const engine of engines) {
-    const steps: Step[] = [];
-    for (const size of context.quick ? [1, 10, 100] : [1, 10, 100, 1_000, 10_000]) {
-      const ms = await medianOf(size > 1_000 ? 2 : 5, () => together(size, (caller) =>
-        bench.pooled(engine).readTable(dataset, 'data', { where: { id: caller % 1_000 } })));
-      steps.push({ size, ms });
+  try {
+    const [dataset = ''] = bench.datasets;
+    const lines: [Engine, Step[]][] = [];
+    for (const engine of engines) {
+      const steps: Step[] = [];
+      for (const size of context.quick ? [1, 10, 100] : [1, 10, 100, 1_000, 10_000]) {
+        const ms = await medianOf(size > 1_000 ? 2 : 5, () => together(size, (caller) =>
+          bench.pooled(engine).readTable(dataset, 'data', { where: { id: caller % 1_000 } })));
+        steps.push({ size, ms });
+      }
+      lines.push([engine, steps]);
     }
-    lines.push([engine, steps]);
+    return lines;
+  } finally {
+    await bench.close();
   }
-  return lines;
 }
 
 async function rowsGrow(context: BenchContext): Promise<[Engine, Step[]][]> {
-  await using bench = await openWorkbench({
+  const bench = await openWorkbench({
     engines, databaseUrl: context.databaseUrl, datasets: 1, rows: context.quick ? 1_000 : 1_000_000,
   });
-  const [dataset = ''] = bench.datasets;
-  const lines: [Engine, Step[]][] = [];
-  for (const engine of engines) {
-    const steps: Step[] = [];
-    for (const size of context.quick ? [1, 10, 100, 1_000] : [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000]) {
-      const ms = await medianOf(size > 10_000 ? 2 : 7, async () => {
-        const rows = await bench.pooled(engine).readTable(dataset, 'data', { limit: size });
-        if (rows.length !== size) throw new Error(`${size} rows were to be read, found ${rows.length}`);
-      });
-      steps.push({ size, ms });
+  try {
+    const [dataset = ''] = bench.datasets;
+    const lines: [Engine, Step[]][] = [];
+    for (const engine of engines) {
+      const steps: Step[] = [];
+      for (const size of context.quick ? [1, 10, 100, 1_000] : [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000]) {
+        const ms = await medianOf(size > 10_000 ? 2 : 7, async () => {
+          const rows = await bench.pooled(engine).readTable(dataset, 'data', { limit: size });
+          if (rows.length !== size) throw new Error(`${size} rows were to be read, found ${rows.length}`);
+        });
+        steps.push({ size, ms });
+      }
+      lines.push([engine, steps]);
     }
-    lines.push([engine, steps]);
+    return lines;
+  } finally {
+    await bench.close();
   }
-  return lines;
 }
 
 async function datasetsGrow(context: BenchContext): Promise<[Engine, Step[]][]> {
@@ -106,13 +114,17 @@ async function datasetsGrow(context: BenchContext): Promise<[Engine, Step[]][]> 
   for (const engine of engines) {
     // An instance of DuckDB is some MiB, a schema of PostgreSQL some tables of the catalogue: a thousand are SQLite's.
     const most = context.quick ? 10 : engine === 'sqlite' ? 1_000 : 100;
-    await using bench = await openWorkbench({ engines: [engine], databaseUrl: context.databaseUrl, datasets: most, rows: 100 });
-    const steps: Step[] = [];
-    for (const size of [1, 10, 100, 1_000].filter((count) => count <= most)) {
-      const ms = await medianOf(3, () => together(size, (at) => bench.pooled(engine).readTable(bench.datasets[at] ?? '', 'data')));
-      steps.push({ size, ms });
+    const bench = await openWorkbench({ engines: [engine], databaseUrl: context.databaseUrl, datasets: most, rows: 100 });
+    try {
+      const steps: Step[] = [];
+      for (const size of [1, 10, 100, 1_000].filter((count) => count <= most)) {
+        const ms = await medianOf(3, () => together(size, (at) => bench.pooled(engine).readTable(bench.datasets[at] ?? '', 'data')));
+        steps.push({ size, ms });
+      }
+      lines.push([engine, steps]);
+    } finally {
+      await bench.close();
     }
-    lines.push([engine, steps]);
   }
   return lines;
 }

@@ -19,8 +19,12 @@ async function measureMixed(context: BenchContext): Promise<CaseResult> {
   const figures: Figure[] = [];
   for (const [engine, datasets] of [['sqlite', 100], ['duckdb', 100], ['postgresql', 100], ['sqlite', 1_000]] as const) {
     if (context.quick && datasets > 100) continue;
-    await using bench = await openWorkbench({ engines: [engine], databaseUrl: context.databaseUrl, datasets, rows: 100 });
-    figures.push(...await mixedOn(context, bench, engine));
+    const bench = await openWorkbench({ engines: [engine], databaseUrl: context.databaseUrl, datasets, rows: 100 });
+    try {
+      figures.push(...await mixedOn(context, bench, engine));
+    } finally {
+      await bench.close();
+    }
   }
   return { figures };
 }

@@ -18,36 +18,40 @@ export const postgresPeers: BenchCase = {
 };
 
 async function measurePostgres(context: BenchContext): Promise<CaseResult> {
-  await using bench = await openWorkbench({
+  const bench = await openWorkbench({
     engines: [engine], databaseUrl: context.databaseUrl, datasets: 1, bridge: { pools: { postgresql: { max: connections } } },
   });
-  const { pooled, datasets: [dataset = ''] } = bench;
-  const table = `"mdm_${dataset}"."data"`;
-  const clients = openPeers(bench.location.databaseUrl ?? '');
-  let id = 0;
-  const next = (): number => (id = (id + 7) % 5_000);
-  const point: Record<Contender, () => Promise<readonly unknown[]>> = {
-    pooled: () => pooled(engine).readTable(dataset, 'data', { where: { id: next() } }),
-    pool: async () => (await clients.pool.query<object>(`SELECT * FROM ${table} WHERE id = $1`, [next()])).rows,
-    knex: async () => await clients.knex.withSchema(`mdm_${dataset}`).select('*').from('data').where({ id: next() }) as unknown[],
-    porsager: async () => await clients.sql`SELECT * FROM ${clients.sql(`mdm_${dataset}.data`)} WHERE id = ${next()}`,
-  };
-  const large: typeof point = {
-    pooled: () => pooled(engine).readTable(dataset, 'data'),
-    pool: async () => (await clients.pool.query<object>(`SELECT * FROM ${table}`)).rows,
-    knex: async () => await clients.knex.withSchema(`mdm_${dataset}`).select('*').from('data') as unknown[],
-    porsager: async () => await clients.sql`SELECT * FROM ${clients.sql(`mdm_${dataset}.data`)}`,
-  };
-  const figures: Figure[] = [];
   try {
-    for (const callers of [10, 100]) figures.push(...await beside(context, `point reads, ${callers} callers`, callers, point, true));
-    for (const callers of [10, 100]) {
-      figures.push(...await beside(context, `5,000-row reads, ${callers} callers`, callers, large, false));
+    const { pooled, datasets: [dataset = ''] } = bench;
+    const table = `"mdm_${dataset}"."data"`;
+    const clients = openPeers(bench.location.databaseUrl ?? '');
+    let id = 0;
+    const next = (): number => (id = (id + 7) % 5_000);
+    const point: Record<Contender, () => Promise<readonly unknown[]>> = {
+      pooled: () => pooled(engine).readTable(dataset, 'data', { where: { id: next() } }),
+      pool: async () => (await clients.pool.query<object>(`SELECT * FROM ${table} WHERE id = $1`, [next()])).rows,
+      knex: async () => await clients.knex.withSchema(`mdm_${dataset}`).select('*').from('data').where({ id: next() }) as unknown[],
+      porsager: async () => await clients.sql`SELECT * FROM ${clients.sql(`mdm_${dataset}.data`)} WHERE id = ${next()}`,
+    };
+    const large: typeof point = {
+      pooled: () => pooled(engine).readTable(dataset, 'data'),
+      pool: async () => (await clients.pool.query<object>(`SELECT * FROM ${table}`)).rows,
+      knex: async () => await clients.knex.withSchema(`mdm_${dataset}`).select('*').from('data') as unknown[],
+      porsager: async () => await clients.sql`SELECT * FROM ${clients.sql(`mdm_${dataset}.data`)}`,
+    };
+    const figures: Figure[] = [];
+    try {
+      for (const callers of [10, 100]) figures.push(...await beside(context, `point reads, ${callers} callers`, callers, point, true));
+      for (const callers of [10, 100]) {
+        figures.push(...await beside(context, `5,000-row reads, ${callers} callers`, callers, large, false));
+      }
+    } finally {
+      await clients.end();
     }
+    return { figures };
   } finally {
-    await clients.end();
+    await bench.close();
   }
-  return { figures };
 }
 
 async function beside(context: BenchContext, what: string, callers: number,

@@ -21,11 +21,15 @@ async function measureSqlite(context: BenchContext): Promise<CaseResult> {
   try {
     figures.push(...await pointReads(context, small), ...await writers(context, small));
   } finally {
-    await small[Symbol.asyncDispose]();
+    await small.close();
   }
-  await using large = await openWorkbench({ engines: [engine], datasets: 1, rows: 200_000 });
-  figures.push(...await scans(context, large));
-  return { figures };
+  const large = await openWorkbench({ engines: [engine], datasets: 1, rows: 200_000 });
+  try {
+    figures.push(...await scans(context, large));
+    return { figures };
+  } finally {
+    await large.close();
+  }
 }
 
 async function pointReads(context: BenchContext, { routed, location, datasets: [dataset = ''] }: Workbench): Promise<Figure[]> {

@@ -46,14 +46,18 @@ function ratioOf({ engine, rows, verify, scan }: Measured): Figure[] {
 }
 
 async function measureOn(context: BenchContext, engine: Engine, rows: number): Promise<Measured> {
-  await using bench = await openWorkbench({ engines: [engine], databaseUrl: context.databaseUrl, datasets: 1, rows: 1 });
-  const [dataset = ''] = bench.datasets;
-  await fill(bench, engine, dataset, rows);
-  // Who verifies is another process; DuckDB lets one alone have the file open.
-  await bench.pooled(engine).closeConnections();
-  const order = { ...bench.location, engine, dataset, rows };
-  const scan = await runApart({ ...order, what: 'scan' });
-  return { engine, rows, scan, verify: await runApart({ ...order, what: 'verify' }) };
+  const bench = await openWorkbench({ engines: [engine], databaseUrl: context.databaseUrl, datasets: 1, rows: 1 });
+  try {
+    const [dataset = ''] = bench.datasets;
+    await fill(bench, engine, dataset, rows);
+    // Who verifies is another process; DuckDB lets one alone have the file open.
+    await bench.pooled(engine).closeConnections();
+    const order = { ...bench.location, engine, dataset, rows };
+    const scan = await runApart({ ...order, what: 'scan' });
+    return { engine, rows, scan, verify: await runApart({ ...order, what: 'verify' }) };
+  } finally {
+    await bench.close();
+  }
 }
 
 /** Rows made by the engine itself: sending ten million would be most of the benchmark. */

@@ -20,7 +20,8 @@ export interface WorkbenchOptions {
 }
 
 /** Real stores, filled, with both legs open over them, and the drop-in's router at the stage that `stages` is set to. */
-export interface Workbench extends AsyncDisposable {
+export interface Workbench {
+  close(): Promise<void>;
   readonly location: StoreLocation;
   readonly bridge: StorageBridge;
   readonly datasets: readonly string[];
@@ -68,7 +69,7 @@ export async function openWorkbench(options: WorkbenchOptions): Promise<Workbenc
     },
     pooled: (engine) => bridge.factory.storage(engine),
     routed: (engine) => bridge.storage(engine),
-    async [Symbol.asyncDispose]() {
+    async close() {
       for (const engine of options.engines) await this.legacy(engine).closeConnections();
       if (options.engines.includes('postgresql')) {
         for (const dataset of datasets) await this.pooled('postgresql').dropDataset(dataset);

@@ -17,14 +17,18 @@ beforeAll(async () => {
   recorded = join(folder, 'recorded');
   mkdirSync(recorded);
   writeTestFlags(join(recorded, 'flags.json'), { sqlite: 'shadow' });
-  await using bridge = createStorageBridge({ basePath: recorded, flagsFile: join(recorded, 'flags.json') });
-  const storage = bridge.storage('sqlite');
-  for (const dataset of ['titanic', 'iris']) {
-    await storage.createDataset(dataset);
-    await storage.writeTable(dataset, 'train', [{ id: 1 }, { id: 2 }]);
-    for (let call = 0; call < 5; call += 1) await storage.readTable(dataset, 'train');
+  const bridge = createStorageBridge({ basePath: recorded, flagsFile: join(recorded, 'flags.json') });
+  try {
+    const storage = bridge.storage('sqlite');
+    for (const dataset of ['titanic', 'iris']) {
+      await storage.createDataset(dataset);
+      await storage.writeTable(dataset, 'train', [{ id: 1 }, { id: 2 }]);
+      for (let call = 0; call < 5; call += 1) await storage.readTable(dataset, 'train');
+    }
+    await bridge.idle();
+  } finally {
+    await bridge.close();
   }
-  await bridge.idle();
 });
 
 afterAll(() => { rmSync(folder, { recursive: true, force: true }); });

@@ -77,21 +77,25 @@ function openBridge(decoratePooledLeg?: (leg: Leg<StorageApi>) => Leg<StorageApi
 describe('with a token that may change flags', () => {
   test('rollback, resume, promote and kill turn the flag on the server as well', async () => {
     // The ledger is in the store that a program makes.
-    await using bridge = openBridge();
-    bridge.recorder.flush();
-    expect((await type('rollback', 'sqlite', 'titanic', ...because)).out).toContain(`The flag on ${server.url} is turned too.`);
-    await until('titanic', 'legacy');
-    expect(asked('iris')).toBe('shadow');
-    await type('resume', 'sqlite', 'titanic', ...because);
-    await until('titanic', 'shadow');
-    const { out } = await type('promote', 'sqlite', 'titanic', '--force', ...because);
-    expect(out).toContain(`${server.url} has a strategy for titanic now`);
-    await until('titanic', 'reverse');
-    await type('kill', 'sqlite', '--reason', 'drill');
-    await until('iris', 'legacy');
-    await type('resume', 'sqlite', '--reason', 'drill');
-    await until('iris', 'shadow');
-    expect(asked('titanic')).toBe('reverse');
+    const bridge = openBridge();
+    try {
+      bridge.recorder.flush();
+      expect((await type('rollback', 'sqlite', 'titanic', ...because)).out).toContain(`The flag on ${server.url} is turned too.`);
+      await until('titanic', 'legacy');
+      expect(asked('iris')).toBe('shadow');
+      await type('resume', 'sqlite', 'titanic', ...because);
+      await until('titanic', 'shadow');
+      const { out } = await type('promote', 'sqlite', 'titanic', '--force', ...because);
+      expect(out).toContain(`${server.url} has a strategy for titanic now`);
+      await until('titanic', 'reverse');
+      await type('kill', 'sqlite', '--reason', 'drill');
+      await until('iris', 'legacy');
+      await type('resume', 'sqlite', '--reason', 'drill');
+      await until('iris', 'shadow');
+      expect(asked('titanic')).toBe('reverse');
+    } finally {
+      await bridge.close();
+    }
   }, 30_000);
 
   test('a server that refuses leaves the ledger right, and the command says so', async () => {
@@ -103,32 +107,40 @@ describe('with a token that may change flags', () => {
   }, 30_000);
 
   test("a guardrail's breach turns the flag of its dataset back", async () => {
-    await using bridge = openBridge((leg) =>
+    const bridge = openBridge((leg) =>
       ({ ...leg, shadow: undefined, api: { ...leg.api, readTable: () => Promise.resolve([{ id: 2 }]) } }));
-    const storage = bridge.storage('sqlite');
-    await storage.createDataset('wrong');
-    await storage.writeTable('wrong', 'train', [{ id: 1 }]);
-    while (!bridge.guardrail.isHeld('sqlite', 'wrong')) {
-      await storage.readTable('wrong', 'train');
-      await bridge.idle();
-      await new Promise<void>((resolve) => { setTimeout(resolve, 20); });
+    try {
+      const storage = bridge.storage('sqlite');
+      await storage.createDataset('wrong');
+      await storage.writeTable('wrong', 'train', [{ id: 1 }]);
+      while (!bridge.guardrail.isHeld('sqlite', 'wrong')) {
+        await storage.readTable('wrong', 'train');
+        await bridge.idle();
+        await new Promise<void>((resolve) => { setTimeout(resolve, 20); });
+      }
+      await until('wrong', 'legacy');
+      expect(asked('iris')).toBe('shadow');
+    } finally {
+      await bridge.close();
     }
-    await until('wrong', 'legacy');
-    expect(asked('iris')).toBe('shadow');
   }, 30_000);
 });
 
 describe('flags pull', () => {
   test("writes the server's flags into a file that is valid and asks for the same", async () => {
-    await using bridge = openBridge();
-    bridge.recorder.flush();
-    expect(await type('flags', 'pull', '--reason', 'drill')).toMatchObject({ code: 0, err: '' });
-    const file = join(folder, 'pulled.json');
-    expect(await type('flags', 'validate', file)).toMatchObject({ code: 0 });
-    const { out } = await typeChangeover(['explain', 'sqlite', 'titanic', '--unseen', '--format', 'json'],
-      { CHANGEOVER_BASE_PATH: folder, CHANGEOVER_FLAGS: file });
-    expect(JSON.parse(out)).toMatchObject({ flag: { stage: 'reverse', source: 'file' } });
-    expect(readFileSync(file, 'utf8')).not.toContain(unleashTokens.client);
-    expect((await type('history', '--limit', '1')).out).toContain(`was pulled from ${server.url}: drill`);
+    const bridge = openBridge();
+    try {
+      bridge.recorder.flush();
+      expect(await type('flags', 'pull', '--reason', 'drill')).toMatchObject({ code: 0, err: '' });
+      const file = join(folder, 'pulled.json');
+      expect(await type('flags', 'validate', file)).toMatchObject({ code: 0 });
+      const { out } = await typeChangeover(['explain', 'sqlite', 'titanic', '--unseen', '--format', 'json'],
+        { CHANGEOVER_BASE_PATH: folder, CHANGEOVER_FLAGS: file });
+      expect(JSON.parse(out)).toMatchObject({ flag: { stage: 'reverse', source: 'file' } });
+      expect(readFileSync(file, 'utf8')).not.toContain(unleashTokens.client);
+      expect((await type('history', '--limit', '1')).out).toContain(`was pulled from ${server.url}: drill`);
+    } finally {
+      await bridge.close();
+    }
   }, 30_000);
 });

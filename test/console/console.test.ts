@@ -21,16 +21,20 @@ const hostile = '<img src=x onerror="globalThis.injected=1"><script>globalThis.i
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'changeover-console-'));
   writeTestFlags(join(folder, 'flags.json'), { sqlite: 'shadow' });
-  await using bridge = createStorageBridge({ basePath: folder, flagsFile: join(folder, 'flags.json') });
-  for (const dataset of ['titanic', 'iris', 'penguins']) {
-    await bridge.storage('sqlite').createDataset(dataset);
-    await bridge.storage('sqlite').writeTable(dataset, 'train', [{ id: 1 }]);
-    await bridge.storage('sqlite').readTable(dataset, 'train');
+  const bridge = createStorageBridge({ basePath: folder, flagsFile: join(folder, 'flags.json') });
+  try {
+    for (const dataset of ['titanic', 'iris', 'penguins']) {
+      await bridge.storage('sqlite').createDataset(dataset);
+      await bridge.storage('sqlite').writeTable(dataset, 'train', [{ id: 1 }]);
+      await bridge.storage('sqlite').readTable(dataset, 'train');
+    }
+    await bridge.idle();
+    browser = await playwright.launch({
+      executablePath: await chromium.executablePath(), args: ['--no-sandbox', '--disable-gpu'], headless: true,
+    });
+  } finally {
+    await bridge.close();
   }
-  await bridge.idle();
-  browser = await playwright.launch({
-    executablePath: await chromium.executablePath(), args: ['--no-sandbox', '--disable-gpu'], headless: true,
-  });
 }, 60_000);
 
 afterAll(async () => {
@@ -53,48 +57,56 @@ async function visit(url: string): Promise<{ page: Page; requests: string[]; pro
 }
 
 test('shows stages, and a rollback by keyboard shows its plan, moves the dataset and is in the timeline as text', async () => {
-  await using running = await open();
-  const { page, requests, problems } = await visit(running.url);
-  const row = page.locator('#datasets tr', { hasText: 'titanic' });
-  expect(await row.locator('.stage').innerText()).toBe('shadow');
-  await page.getByRole('button', { name: 'Roll back sqlite titanic' }).focus();
-  await page.keyboard.press('Enter');
-  await page.keyboard.type(`slow ${hostile}`);
-  await page.keyboard.press('Enter');
-  await page.getByText('Nothing was changed.').waitFor();
-  expect(await page.locator('#plan').innerText()).toContain('sqlite titanic: shadow → legacy');
-  expect(await row.locator('.stage').innerText()).toBe('shadow');
-  await page.keyboard.press('Enter');
-  await page.locator('.timeline', { hasText: hostile }).waitFor();
-  await row.locator('.stage.legacy').waitFor();
-  expect(await page.evaluate('globalThis.injected')).toBeUndefined();
-  expect(await page.locator('#view img, #view script').count()).toBe(0);
-  expect(requests.filter((url) => !url.startsWith(new URL(running.url).origin) && !url.startsWith('data:'))).toEqual([]);
-  expect(page.url()).not.toContain('#');
-  expect(problems).toEqual([]);
-  const { out } = await typeChangeover(['status', '--format', 'json'], env());
-  expect(JSON.parse(out)).toMatchObject({ datasets: [{ dataset: 'iris', stage: 'shadow' }, { dataset: 'penguins' },
-    { dataset: 'titanic', stage: 'legacy', held: true }] });
-  await page.close();
+  const running = await open();
+  try {
+    const { page, requests, problems } = await visit(running.url);
+    const row = page.locator('#datasets tr', { hasText: 'titanic' });
+    expect(await row.locator('.stage').innerText()).toBe('shadow');
+    await page.getByRole('button', { name: 'Roll back sqlite titanic' }).focus();
+    await page.keyboard.press('Enter');
+    await page.keyboard.type(`slow ${hostile}`);
+    await page.keyboard.press('Enter');
+    await page.getByText('Nothing was changed.').waitFor();
+    expect(await page.locator('#plan').innerText()).toContain('sqlite titanic: shadow → legacy');
+    expect(await row.locator('.stage').innerText()).toBe('shadow');
+    await page.keyboard.press('Enter');
+    await page.locator('.timeline', { hasText: hostile }).waitFor();
+    await row.locator('.stage.legacy').waitFor();
+    expect(await page.evaluate('globalThis.injected')).toBeUndefined();
+    expect(await page.locator('#view img, #view script').count()).toBe(0);
+    expect(requests.filter((url) => !url.startsWith(new URL(running.url).origin) && !url.startsWith('data:'))).toEqual([]);
+    expect(page.url()).not.toContain('#');
+    expect(problems).toEqual([]);
+    const { out } = await typeChangeover(['status', '--format', 'json'], env());
+    expect(JSON.parse(out)).toMatchObject({ datasets: [{ dataset: 'iris', stage: 'shadow' }, { dataset: 'penguins' },
+      { dataset: 'titanic', stage: 'legacy', held: true }] });
+    await page.close();
+  } finally {
+    await running.close();
+  }
 });
 
 test('fits a phone and both colour schemes', async () => {
-  await using running = await open(true);
-  const { page } = await visit(running.url);
-  const shots = process.env['CHANGEOVER_SCREENSHOTS'];
-  const colours = new Set<unknown>();
-  for (const colorScheme of ['light', 'dark'] as const) {
-    await page.emulateMedia({ colorScheme });
-    colours.add(await page.evaluate('getComputedStyle(document.body).backgroundColor'));
-    for (const width of [360, 1_200]) {
-      await page.setViewportSize({ width, height: 800 });
-      expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
-      if (shots !== undefined) await page.screenshot({ path: join(shots, `${colorScheme}-${width}.png`), fullPage: true });
+  const running = await open(true);
+  try {
+    const { page } = await visit(running.url);
+    const shots = process.env['CHANGEOVER_SCREENSHOTS'];
+    const colours = new Set<unknown>();
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      colours.add(await page.evaluate('getComputedStyle(document.body).backgroundColor'));
+      for (const width of [360, 1_200]) {
+        await page.setViewportSize({ width, height: 800 });
+        expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
+        if (shots !== undefined) await page.screenshot({ path: join(shots, `${colorScheme}-${width}.png`), fullPage: true });
+      }
     }
+    expect(colours.size).toBe(2);
+    expect(await page.locator('#view button').count()).toBe(0);
+    await page.close();
+  } finally {
+    await running.close();
   }
-  expect(colours.size).toBe(2);
-  expect(await page.locator('#view button').count()).toBe(0);
-  await page.close();
 });
 
 /** Node's own `fetch` sets Host by itself. */
@@ -108,19 +120,23 @@ function ask(url: string, headers: Record<string, string>, body?: string): Promi
 }
 
 test('another site, another host, no token or a long body change nothing', async () => {
-  await using running = await open();
-  const { origin, hash } = new URL(running.url);
-  const right = { origin, 'content-type': 'application/json', 'x-changeover-token': hash.slice(1), 'sec-fetch-site': 'same-origin' };
-  const body = JSON.stringify({ action: 'hold', engine: 'sqlite', dataset: 'iris', reason: 'test', plan: true });
-  expect(await ask(`${origin}/change`, right, body)).toBe(200);
-  expect(await ask(`${origin}/change`, { ...right, origin: 'http://evil.example' }, body)).toBe(403);
-  expect(await ask(`${origin}/change`, { ...right, 'sec-fetch-site': 'cross-site' }, body)).toBe(403);
-  expect(await ask(`${origin}/change`, { ...right, 'x-changeover-token': 'x' }, body)).toBe(403);
-  expect(await ask(`${origin}/change`, { ...right, 'content-type': 'text/plain' }, body)).toBe(415);
-  expect(await ask(`${origin}/change`, right, JSON.stringify({ reason: 'x'.repeat(5_000) }))).toBe(400);
-  expect(await ask(`${origin}/`, { host: 'evil.example' })).toBe(403);
-  expect(await ask(`${origin}/events`, { 'sec-fetch-site': 'same-site' })).toBe(403);
-  expect(await ask(`${origin}/`, {})).toBe(200);
+  const running = await open();
+  try {
+    const { origin, hash } = new URL(running.url);
+    const right = { origin, 'content-type': 'application/json', 'x-changeover-token': hash.slice(1), 'sec-fetch-site': 'same-origin' };
+    const body = JSON.stringify({ action: 'hold', engine: 'sqlite', dataset: 'iris', reason: 'test', plan: true });
+    expect(await ask(`${origin}/change`, right, body)).toBe(200);
+    expect(await ask(`${origin}/change`, { ...right, origin: 'http://evil.example' }, body)).toBe(403);
+    expect(await ask(`${origin}/change`, { ...right, 'sec-fetch-site': 'cross-site' }, body)).toBe(403);
+    expect(await ask(`${origin}/change`, { ...right, 'x-changeover-token': 'x' }, body)).toBe(403);
+    expect(await ask(`${origin}/change`, { ...right, 'content-type': 'text/plain' }, body)).toBe(415);
+    expect(await ask(`${origin}/change`, right, JSON.stringify({ reason: 'x'.repeat(5_000) }))).toBe(400);
+    expect(await ask(`${origin}/`, { host: 'evil.example' })).toBe(403);
+    expect(await ask(`${origin}/events`, { 'sec-fetch-site': 'same-site' })).toBe(403);
+    expect(await ask(`${origin}/`, {})).toBe(200);
+  } finally {
+    await running.close();
+  }
 });
 
 test('the command prints its address, and Ctrl-C ends it', async () => {

@@ -117,16 +117,20 @@ function mountSmall(folder: string): boolean {
 const bigRows = Array.from({ length: 4_000 }, (_unused, id) => ({ id, text: 'x'.repeat(400) }));
 
 async function fillFileSystem(arena: Arena, folder: string): Promise<void> {
-  await using factory = new StorageBackendFactory({ basePath: folder });
-  const storage = factory.storage('sqlite');
-  await storage.createDataset('full');
-  await storage.writeTable('full', 't', [{ id: 0, text: 'kept' }]);
-  const error = await arena.noted('sqlite', 'full', 'fill', 5_000, () => storage.writeTable('full', 't', bigRows, { ifExists: 'append' }));
-  if (error === undefined) arena.log.problem('a write to a full disk was acknowledged');
-  const rows = await storage.readTable('full', 't');
-  if (rows.length !== 1) arena.log.problem(`a write that failed for want of space left ${rows.length - 1} rows`);
-  if (await storage.execute('full',
-    'UPDATE t SET id = 1') !== 1) arena.log.problem('a full disk takes no small write after a big one failed');
+  const factory = new StorageBackendFactory({ basePath: folder });
+  try {
+    const storage = factory.storage('sqlite');
+    await storage.createDataset('full');
+    await storage.writeTable('full', 't', [{ id: 0, text: 'kept' }]);
+    const error = await arena.noted('sqlite', 'full', 'fill', 5_000, () => storage.writeTable('full', 't', bigRows, { ifExists: 'append' }));
+    if (error === undefined) arena.log.problem('a write to a full disk was acknowledged');
+    const rows = await storage.readTable('full', 't');
+    if (rows.length !== 1) arena.log.problem(`a write that failed for want of space left ${rows.length - 1} rows`);
+    if (await storage.execute('full',
+      'UPDATE t SET id = 1') !== 1) arena.log.problem('a full disk takes no small write after a big one failed');
+  } finally {
+    await factory.close();
+  }
 }
 
 function fillByPageCount(arena: Arena, folder: string): void {

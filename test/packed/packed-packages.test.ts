@@ -19,11 +19,12 @@ for (const engine of ['sqlite', 'duckdb'] as const) {
 }
 await StorageBackend.shutdown();
 
-await using factory = new StorageBackendFactory({ basePath: './data' });
+const factory = new StorageBackendFactory({ basePath: './data' });
 const titanic = factory.createBackend('titanic', parseEngine('sqlite'));
 const reads = await Promise.all(Array.from({ length: 20 }, () => titanic.query('SELECT count(*) AS n FROM train')));
 console.log('pooled', JSON.stringify(reads[19]));
 console.log('written', await titanic.execute('INSERT INTO train VALUES (3, ?)', ['Nils']));
+await factory.close();
 `;
 
 let folder = '';

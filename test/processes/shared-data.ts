@@ -17,12 +17,16 @@ export async function createSharedData(
   location: { readonly basePath: string; readonly databaseUrl: string; readonly flagsFile: string }, engines: readonly Engine[],
   dataset: string,
 ): Promise<void> {
-  await using bridge = createStorageBridge({ ...location, storePath: ':memory:' });
-  for (const engine of engines) {
-    const storage = bridge.storage(engine);
-    await storage.createDataset(dataset);
-    await storage.writeTable(dataset, 'counter', [{ name: 'all', value: 0 }]);
-    await storage.writeTable(dataset, 'journal', { id: ['first'], note: [engine] });
+  const bridge = createStorageBridge({ ...location, storePath: ':memory:' });
+  try {
+    for (const engine of engines) {
+      const storage = bridge.storage(engine);
+      await storage.createDataset(dataset);
+      await storage.writeTable(dataset, 'counter', [{ name: 'all', value: 0 }]);
+      await storage.writeTable(dataset, 'journal', { id: ['first'], note: [engine] });
+    }
+  } finally {
+    await bridge.close();
   }
 }
 

@@ -34,12 +34,13 @@ describe('a process', () => {
     const name = `exit_${process.pid}`;
     expect(await run(`
       {
-        await using factory = new StorageBackendFactory(options);
+        const factory = new StorageBackendFactory(options);
         const storage = factory.storage('${engine}');
         await storage.createDataset('${name}');
         await Promise.all(Array.from({ length: 8 }, (_unused, id) => storage.writeTable('${name}', 't' + id, [{ id }])));
         console.log((await storage.listTables('${name}')).length);
         await storage.dropDataset('${name}');
+        await factory.close();
       }`)).toEqual({ code: 0, said: '8' });
   });
 

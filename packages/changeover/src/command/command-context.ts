@@ -54,8 +54,12 @@ export class CommandContext {
 
   /** Opens what the options name, for as long as `use` runs. */
   async withMigration(options: CommonOptions, use: (migration: Migration, terminal: Terminal) => void | Promise<void>): Promise<void> {
-    await using migration = await openMigration(this.place(options));
-    await use(migration, this.terminal(options));
+    const migration = await openMigration(this.place(options));
+    try {
+      await use(migration, this.terminal(options));
+    } finally {
+      await migration.close();
+    }
   }
 }
 

@@ -16,10 +16,14 @@ export function addConsole(program: Command, context: CommandContext): void {
       const { openConsole } = await import('../console/open-console.ts');
       const ended = Promise.withResolvers<undefined>();
       const end = (): void => { ended.resolve(undefined); };
-      await using console = await openConsole({ place: context.place(options), port, readOnly: options.readOnly === true });
-      process.once('SIGINT', end).once('SIGTERM', end);
-      context.streams.stdout.write(`${console.url}\nThe address holds the token for changes: share it with nobody. Ctrl-C ends it.\n`);
-      await ended.promise;
-      process.off('SIGINT', end).off('SIGTERM', end);
+      const console = await openConsole({ place: context.place(options), port, readOnly: options.readOnly === true });
+      try {
+        process.once('SIGINT', end).once('SIGTERM', end);
+        context.streams.stdout.write(`${console.url}\nThe address holds the token for changes: share it with nobody. Ctrl-C ends it.\n`);
+        await ended.promise;
+        process.off('SIGINT', end).off('SIGTERM', end);
+      } finally {
+        await console.close();
+      }
     });
 }

@@ -42,7 +42,7 @@ interface Knowledge {
 }
 
 /** What can be known of a migration from outside of the programs that are in it. Reads, never writes. */
-export class Migration implements AsyncDisposable {
+export class Migration {
   readonly place: ParsedBridgeOptions;
   readonly flags: StageSource;
   readonly ledger: readonly LedgerChange[];
@@ -125,7 +125,7 @@ export class Migration implements AsyncDisposable {
     return [...names].filter(isDatasetName).sort();
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async close(): Promise<void> {
     await this.flags.close();
   }
 

@@ -18,7 +18,8 @@ export interface ConsoleOptions {
 }
 
 /** A console that listens. */
-export interface OpenConsole extends AsyncDisposable {
+export interface OpenConsole {
+  close(): Promise<void>;
   /** With the token in its fragment, which browsers send to nobody. */
   readonly url: string;
 }
@@ -54,7 +55,7 @@ export async function openConsole({ place, port, readOnly }: ConsoleOptions): Pr
   const timer = setInterval(() => void console.look(), betweenLooksMs);
   return {
     url: `http://127.0.0.1:${console.port}/#${token}`,
-    async [Symbol.asyncDispose]() {
+    async close() {
       clearInterval(timer);
       const closed = new Promise((resolve) => { server.close(resolve); });
       server.closeAllConnections();

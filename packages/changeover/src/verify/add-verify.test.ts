@@ -15,7 +15,7 @@ beforeAll(async () => {
     "UPDATE train SET name = 'a secret' WHERE id = 21"]);
 });
 
-afterAll(async () => { await stores[Symbol.asyncDispose](); });
+afterAll(async () => { await stores.close(); });
 
 async function type(...args: readonly string[]): Promise<{ code: number; out: string; err: string }> {
   const text = { out: '', err: '' };

@@ -65,12 +65,16 @@ export async function firstMovedRow(sides: SidePair, scans: ScanPair, between: B
   const marked = scans.every(({ marks, digest }) => marks.length === digest.segments.length);
   const order = async (side: SideTable, scan: SideScan): Promise<readonly number[]> => {
     const digests: number[] = [];
-    await using rows = marked ? scanFrom(side, scan, segment) : new SideScan(side);
-    for (let at = marked ? segment : 0; at <= segment; at += 1) {
-      await rows.segment((digest) => { if (at === segment) digests.push(digest); });
-      await between(rows.read);
+    const rows = marked ? scanFrom(side, scan, segment) : new SideScan(side);
+    try {
+      for (let at = marked ? segment : 0; at <= segment; at += 1) {
+        await rows.segment((digest) => { if (at === segment) digests.push(digest); });
+        await between(rows.read);
+      }
+      return digests;
+    } finally {
+      await rows.close();
     }
-    return digests;
   };
   const left = await order(sides[0], scans[0]);
   const right = await order(sides[1], scans[1]);
@@ -86,9 +90,11 @@ type Step = (left: SideScan, right: SideScan) => Promise<boolean>;
 
 /** Reads both sides in step for as long as `step` says so. */
 async function inStep([left, right]: readonly [SideScan, SideScan], between: Between, step: Step): Promise<void> {
-  await using first = left;
-  await using second = right;
-  while (await step(first, second)) await between(first.read);
+  try {
+    while (await step(left, right)) await between(left.read);
+  } finally {
+    await both(left.close(), right.close());
+  }
 }
 
 /** Two scans laid over each other: what one has and the other hasn't. */
@@ -157,11 +163,15 @@ async function fetchRows(
     const starts = segments ?? [undefined];
     for (const segment of starts) {
       if (net.isFull()) break;
-      await using rows = segment === undefined ? new SideScan(side) : scanFrom(side, scan, segment);
-      do {
-        await rows.segment((digest, cells, row) => { net.see(digest, cells, row); });
-        await between(rows.read);
-      } while (segment === undefined && !rows.ended && !net.isFull());
+      const rows = segment === undefined ? new SideScan(side) : scanFrom(side, scan, segment);
+      try {
+        do {
+          await rows.segment((digest, cells, row) => { net.see(digest, cells, row); });
+          await between(rows.read);
+        } while (segment === undefined && !rows.ended && !net.isFull());
+      } finally {
+        await rows.close();
+      }
     }
   }
   return { left: nets[0].rows, right: nets[1].rows };

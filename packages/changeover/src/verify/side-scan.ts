@@ -36,7 +36,7 @@ export interface SideScanOptions {
 }
 
 /** Reads one side of a table segment by segment. */
-export class SideScan implements AsyncDisposable {
+export class SideScan {
   readonly digest: ScanDigest;
   /** The mark of the last row of each segment; empty where the table's rows have none. */
   readonly marks: string[];
@@ -95,7 +95,7 @@ export class SideScan implements AsyncDisposable {
     return { digest: this.digest.store(), marks: [...this.marks] };
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async close(): Promise<void> {
     this.#ended = true;
     // Whatever ails the connection was told by what failed before.
     await this.#cursor?.close().catch(() => undefined);

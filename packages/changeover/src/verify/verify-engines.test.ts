@@ -14,7 +14,7 @@ beforeAll(async () => {
   await mkdir(stores.at('a').basePath);
 });
 
-afterAll(async () => { await stores[Symbol.asyncDispose](); });
+afterAll(async () => { await stores.close(); });
 
 const dataset = `verify_engines_${String(process.pid)}`;
 

@@ -13,7 +13,7 @@ const program = new URL('./test-kit/run-verify.ts', import.meta.url).pathname;
 let stores: TestStores;
 
 beforeAll(async () => { stores = await makeTestStores(); });
-afterAll(async () => { await stores[Symbol.asyncDispose](); });
+afterAll(async () => { await stores.close(); });
 
 interface Line {
   readonly progress?: VerifyProgress;

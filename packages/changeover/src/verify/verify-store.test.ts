@@ -14,7 +14,7 @@ beforeAll(async () => {
   await mkdir(stores.at('right').basePath);
 });
 
-afterAll(async () => { await stores[Symbol.asyncDispose](); });
+afterAll(async () => { await stores.close(); });
 
 /** Names of datasets that no other test file uses; PostgreSQL's are in one server. */
 const named = (name: string): string => `verify_${String(process.pid)}_${name}`;

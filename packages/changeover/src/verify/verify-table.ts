@@ -153,8 +153,8 @@ class TableVerification {
     stored: StoredScans | undefined): Promise<Scanned> {
     const sides = this.#sides(tables);
     const totalRows = await sides[0].reader.estimateRows(tables[0]);
-    await using left = new SideScan(sides[0], { stored: stored?.left });
-    await using right = new SideScan(sides[1], { stored: stored?.right });
+    const left = new SideScan(sides[0], { stored: stored?.left });
+    const right = new SideScan(sides[1], { stored: stored?.right });
     const store = (): StoredScans | undefined => {
       const [a, b] = [left.store(), right.store()];
       return a === undefined || b === undefined ? undefined : { left: a, right: b };
@@ -168,11 +168,13 @@ class TableVerification {
         await this.#job.between(phase, left.digest.rows, totalRows, more);
         if (phase === 'scan') this.#job.store(store, false);
       }
+      return { sides, scans: [left, right] };
     } catch (error) {
       if (phase === 'scan') this.#job.store(store, true);
       throw error;
+    } finally {
+      await both(left.close(), right.close());
     }
-    return { sides, scans: [left, right] };
   }
 
   #sides([left, right]: readonly [SnapshotTable, SnapshotTable]): SidePair {

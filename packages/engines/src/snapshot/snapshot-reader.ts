@@ -51,7 +51,7 @@ interface Connection {
  * One connection that reads a dataset in read-only snapshots, one after the other, in constant memory. Between
  * {@link begin} and {@link end} it sees one state of the dataset whatever others commit.
  */
-export class SnapshotReader implements AsyncDisposable {
+export class SnapshotReader {
   readonly engine: Engine;
   readonly #connection: Connection;
   readonly #context: OperationContext;
@@ -149,10 +149,6 @@ export class SnapshotReader implements AsyncDisposable {
 
   async close(): Promise<void> {
     await this.#connection.close();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
   }
 
   get #dialect(): Dialect {

@@ -18,14 +18,18 @@ afterEach(() => { rmSync(basePath, { recursive: true, force: true }); });
 
 /** Some work, with a failure and a refusal, while the figures are looked at in the middle. */
 async function work(metrics: PoolMetrics, inTheMiddle: () => Promise<void>): Promise<void> {
-  await using factory = new StorageBackendFactory({ basePath, metrics, pools: { sqlite: { max: 2, min: 1, maxPending: 0 } } });
-  const storage = factory.storage('sqlite');
-  await storage.createDataset('titanic');
-  await storage.writeTable('titanic', 't', [{ id: 1 }]);
-  await storage.readTable('titanic', 'nowhere').catch(() => undefined);
-  await factory.createBackend('titanic', 'sqlite').transaction(async () => {
-    await inTheMiddle();
-  });
+  const factory = new StorageBackendFactory({ basePath, metrics, pools: { sqlite: { max: 2, min: 1, maxPending: 0 } } });
+  try {
+    const storage = factory.storage('sqlite');
+    await storage.createDataset('titanic');
+    await storage.writeTable('titanic', 't', [{ id: 1 }]);
+    await storage.readTable('titanic', 'nowhere').catch(() => undefined);
+    await factory.createBackend('titanic', 'sqlite').transaction(async () => {
+      await inTheMiddle();
+    });
+  } finally {
+    await factory.close();
+  }
 }
 
 describe('what pools tell of themselves', () => {

@@ -7,7 +7,7 @@ import {
 } from '@changeover/engines';
 
 /** A folder with datasets of its own, and schemas in the tests' server, removed at the end. */
-export class TestStores implements AsyncDisposable {
+export class TestStores {
   readonly folder: string;
   readonly url: string;
   readonly #schemas = new Set<string>();
@@ -52,7 +52,7 @@ export class TestStores implements AsyncDisposable {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async close(): Promise<void> {
     if (this.#schemas.size > 0) {
       const server = await connectPostgres({ url: this.url });
       for (const dataset of this.#schemas) await schemaStore((work) => server.run(work)).drop(dataset);
