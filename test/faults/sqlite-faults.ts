@@ -122,7 +122,8 @@ async function fillFileSystem(arena: Arena, folder: string): Promise<void> {
     const storage = factory.storage('sqlite');
     await storage.createDataset('full');
     await storage.writeTable('full', 't', [{ id: 0, text: 'kept' }]);
-    const error = await arena.noted('sqlite', 'full', 'fill', 5_000, () => storage.writeTable('full', 't', bigRows, { ifExists: 'append' }));
+    const fill = (): Promise<void> => storage.writeTable('full', 't', bigRows, { ifExists: 'append' });
+    const error = await arena.noted('sqlite', 'full', 'fill', 5_000, fill);
     if (error === undefined) arena.log.problem('a write to a full disk was acknowledged');
     const rows = await storage.readTable('full', 't');
     if (rows.length !== 1) arena.log.problem(`a write that failed for want of space left ${rows.length - 1} rows`);
