@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseRules } from '@changeover/compare';
 import { root } from '../architecture/source-files.ts';
 
 /** The README's blocks of TypeScript that stand alone: they import what they use and do something. */
@@ -24,6 +25,25 @@ test.each(runnableBlocks('README.md')
     const output = execFileSync(process.execPath, ['--conditions=@changeover/source', '--disable-warning=ExperimentalWarning', file],
       { encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } });
     expect(output.trim()).toBe(expected);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test('the rules in docs/rules.md are rules, all kinds of them, in the program and in a payload', () => {
+  const text = readFileSync(join(root, 'docs/rules.md'), 'utf8');
+  const kinds = [...text.matchAll(/^\| `([a-z-]+)` \|/gm)].map((match) => match[1] ?? '');
+  expect(kinds).toEqual(['ignore-column', 'tolerance', 'time-tolerance', 'json', 'order-free', 'comparator']);
+  const [, payload = ''] = /^```json\n(.*?)^```$/ms.exec(text) ?? [];
+  expect(parseRules((JSON.parse(payload) as { rules: unknown }).rules)).toHaveLength(1);
+  const [, block = ''] = /^```ts\n(.*?)^```$/ms.exec(text) ?? [];
+  const folder = mkdtempSync(join(root, 'test/docs/.example-'));
+  try {
+    const file = join(folder, 'example.ts');
+    writeFileSync(file, `${block}\nawait bridge.close();\nconsole.log('closed');\n`);
+    const output = execFileSync(process.execPath, ['--conditions=@changeover/source', '--disable-warning=ExperimentalWarning', file],
+      { cwd: folder, encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } });
+    expect(output.trim()).toBe('closed');
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
-import { InvalidArgumentError, type Leg, type StorageBackend, type StoreLocation } from '@changeover/core';
+import { type ComparisonRule, RuleBook } from '@changeover/compare';
+import { type Engine, engines, InvalidArgumentError, type Leg, type StorageBackend, type StoreLocation } from '@changeover/core';
 import type { StorageBackendFactoryOptions } from '@changeover/pooled';
 import type { GuardrailOptions, Logger, LoggerOptions, ShadowQueueOptions, StageSource } from '@changeover/router';
 
@@ -36,6 +37,9 @@ export interface StorageBridgeOptions {
   readonly ledger?: boolean | undefined;
   readonly shadowQueue?: ShadowQueueOptions | undefined;
   readonly pools?: StorageBackendFactoryOptions['pools'];
+  /** Where the results of reads may rightly differ: by engine, or as a list for all of them. Flags can add rules in their
+   * payload's `rules`. Default: none. */
+  readonly rules?: readonly ComparisonRule[] | Readonly<Partial<Record<Engine, readonly ComparisonRule[]>>> | undefined;
   /** Wraps the pooled leg of each engine: for tests that plant faults. */
   readonly decoratePooledLeg?: ((leg: Leg<StorageBackend>) => Leg<StorageBackend>) | undefined;
 }
@@ -59,7 +63,7 @@ type TextOption = 'basePath' | 'databaseUrl' | 'flagsFile' | 'unleashUrl' | 'unl
 const known: ReadonlySet<string> = new Set<keyof StorageBridgeOptions>([
   'basePath', 'databaseUrl', 'flagsFile', 'unleashUrl', 'unleashToken', 'unleashAdminToken',
   'unleashProject', 'unleashEnvironment', 'storePath', 'stages', 'logger', 'guardrail',
-  'ledger', 'shadowQueue', 'pools', 'decoratePooledLeg',
+  'ledger', 'shadowQueue', 'pools', 'rules', 'decoratePooledLeg',
 ]);
 
 /**
@@ -88,6 +92,7 @@ export function parseBridgeOptions(
   if (options.ledger !== undefined && typeof options.ledger !== 'boolean') {
     throw new InvalidArgumentError('Option ledger must be true or false.');
   }
+  checkRules(options.rules);
   const level = env['CHANGEOVER_LOG'] ?? 'warn';
   const logLevel = logLevels.find((known) => known === level);
   if (logLevel === undefined) {
@@ -114,4 +119,27 @@ export function parseBridgeOptions(
     ledgerUrl,
     logLevel,
   });
+}
+
+/** The rules of one engine. */
+export function rulesOf({ rules = [] }: Pick<StorageBridgeOptions, 'rules'>, engine: Engine): readonly ComparisonRule[] {
+  return isList(rules) ? rules : rules[engine] ?? [];
+}
+
+function isList(rules: NonNullable<StorageBridgeOptions['rules']>): rules is readonly ComparisonRule[] {
+  return Array.isArray(rules);
+}
+
+function checkRules(rules: StorageBridgeOptions['rules']): void {
+  if (rules === undefined) return;
+  const strange = isList(rules) ? undefined : Object.keys(rules).find((name) => !engines.some((engine) => engine === name));
+  if (strange !== undefined) {
+    throw new InvalidArgumentError(
+      `Option rules names ${JSON.stringify(strange)}; it must be a list, or have the keys ${engines.join(', ')}.`);
+  }
+  try {
+    for (const engine of engines) new RuleBook(rulesOf({ rules }, engine));
+  } catch (error) {
+    throw new InvalidArgumentError(`Option rules: ${error instanceof Error ? error.message : String(error)}.`);
+  }
 }

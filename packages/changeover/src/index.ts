@@ -5,6 +5,7 @@ export {
   type Hold, type Logger, openFileStageSource, openRecorder, openServerStageSource, type Recorder, type ReportData,
   readRecordings, type StageSource,
 } from '@changeover/router';
+export type { ComparisonRule } from '@changeover/compare';
 export { StorageBackendFactory, type StorageBackendFactoryOptions } from '@changeover/pooled';
 export { type StorageBridgeOptions } from './bridge-options.ts';
 export { StorageBackend } from './storage-backend.ts';

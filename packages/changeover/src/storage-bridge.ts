@@ -9,7 +9,7 @@ import {
   BackendRouter, createLogger, Guardrail, type GuardrailWatch, Ledger, type Logger, makeFolder, openRecorder, type Recorder,
   withHolds, withLedger,
 } from '@changeover/router';
-import { type ParsedBridgeOptions, parseBridgeOptions, type StorageBridgeOptions } from './bridge-options.ts';
+import { type ParsedBridgeOptions, parseBridgeOptions, rulesOf, type StorageBridgeOptions } from './bridge-options.ts';
 import { openLegacyLeg } from './legacy-leg.ts';
 import { breakerMetrics, turnFlagsBack, watchGuardrail } from './guardrail-wiring.ts';
 import { openLedgerStore } from './open-ledger-store.ts';
@@ -109,6 +109,7 @@ class StorageBridgeOver implements StorageBridge {
       parseDataset: parseDatasetName,
       isUnavailable: (error) => error instanceof ConnectionError,
       tableRead: (dataset, table, maxRows) => ({ operation: 'readTable', args: [dataset, table, { limit: maxRows }] }),
+      rules: rulesOf(this.#options, engine),
       ...(shadowQueue === undefined ? {} : { queue: shadowQueue }),
     });
   }

@@ -69,15 +69,24 @@ export class RuleBook {
 
   /** The rules that hold for one comparison. Ask anew for each, since a rule is counted once a comparison. */
   for(operation: string, dataset: string | undefined): CallRules {
-    const entries = this.#entries.filter(({ rule }) =>
-      (rule.operation ?? operation) === operation && (rule.dataset ?? dataset) === dataset);
-    return new RulesOfCall(entries);
+    return new RulesOfCall(this.#entries.filter(({ rule }) => holds(rule, operation, dataset)));
+  }
+
+  /** Whether any rule holds there. */
+  has(operation: string, dataset: string | undefined): boolean {
+    return this.#entries.some(({ rule }) => holds(rule, operation, dataset));
   }
 
   /** Each rule with how often it mattered, in the order given. */
   uses(): readonly RuleUse[] {
     return this.#entries.map(({ rule, uses, failures }) => ({ rule, uses, failures, dead: uses === 0 }));
   }
+}
+
+/** A rule that held nowhere for a capital letter would raise the alarm that it was written against. */
+function holds(rule: ComparisonRule, operation: string, dataset: string | undefined): boolean {
+  return (rule.operation ?? operation) === operation &&
+    (rule.dataset === undefined || rule.dataset.toLowerCase() === dataset?.toLowerCase());
 }
 
 class RulesOfCall implements CallRules {

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { ComparisonRule } from '@changeover/compare';
 import type { Clock, Leg, LegName, OperationDefinition, OperationTable, WriteDefinition } from '@changeover/core';
 import { systemClock } from '@changeover/core';
 import type { Call, Path } from './call.ts';
@@ -9,6 +10,7 @@ import type { Guardrail } from './guardrail.ts';
 import type { Logger } from './log.ts';
 import type { Recorder } from './recorder/recorder.ts';
 import { routes } from './route.ts';
+import { RuleBooks } from './rule-books.ts';
 
 /** What a router is made of. It owns none of it: who made a leg, a source or a recorder closes it. */
 export interface BackendRouterOptions<Api extends object> {
@@ -33,6 +35,8 @@ export interface BackendRouterOptions<Api extends object> {
   /** The read that shows all rows of a table, for comparing writes. Default: writes are compared by what they return. */
   readonly tableRead?: ComparerOptions['tableRead'];
   readonly queue?: ComparerOptions['queue'];
+  /** Where the results of reads may rightly differ. Default: nowhere, but for what a flag's payload says. */
+  readonly rules?: readonly ComparisonRule[] | undefined;
 }
 
 /** A transaction that is running: calls from inside it belong to its leg. */
@@ -68,6 +72,7 @@ export class BackendRouter<Api extends object> {
   readonly #memo = new Map<unknown, (Path | undefined)[]>();
   readonly #states = new DatasetStates(() => { this.#memo.clear(); });
   readonly #scope = new AsyncLocalStorage<Scope>();
+  readonly #rules: RuleBooks;
   readonly #comparer: Comparer;
   readonly #unsubscribe: () => void;
 
@@ -76,6 +81,8 @@ export class BackendRouter<Api extends object> {
     this.backend = options.backend;
     this.#legs = { legacy: options.legacy, pooled: options.pooled };
     this.#clock = options.clock ?? systemClock;
+    this.#rules = new RuleBooks(options.backend, options.rules);
+    options.recorder.watchRules(() => this.#rules.uses());
     this.#comparer = new Comparer({ ...options, clock: this.#clock, random: options.random ?? Math.random });
     this.#unsubscribe = options.stages.subscribe(() => { this.#memo.clear(); });
     this.api = this.#makeApi();
@@ -269,6 +276,7 @@ export class BackendRouter<Api extends object> {
     const path: Path = {
       backend, dataset, operation, definition, decision, state,
       route: routes[decision.stage],
+      rules: this.#rules.for(operation, dataset, decision.settings.rules),
       cell: recorder.cell(backend, dataset, operation, decision.stage),
       resolvedMs: nowMs,
     };

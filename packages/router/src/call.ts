@@ -1,3 +1,4 @@
+import type { RuleBook } from '@changeover/compare';
 import type { OperationDefinition } from '@changeover/core';
 import type { DatasetState } from './dataset-state.ts';
 import type { StageDecision } from './flags/stage-source.ts';
@@ -21,6 +22,8 @@ export interface Path {
   readonly route: Route;
   readonly cell: Cell;
   readonly state: DatasetState;
+  /** Where the legs' results may rightly differ; undefined where no rule holds for such calls. */
+  readonly rules: RuleBook | undefined;
   /** On the monotonic clock. */
   readonly resolvedMs: number;
 }

@@ -131,9 +131,12 @@ export class Comparer {
     };
   }
 
-  /** Only calls on which the legs differed before are copied for showing where. */
+  /** Copied are only answers of calls on which the legs differed before, for showing where, and those that a rule may have
+   * to be laid over. */
   #suspected(path: Path, args: readonly unknown[], value: unknown): boolean {
-    if (this.#witnesses.none || rowCount(value) > maxCopiedRows) return false;
+    if (rowCount(value) > maxCopiedRows) return false;
+    if (path.rules !== undefined) return true;
+    if (this.#witnesses.none) return false;
     return this.#witnesses.recall(this.#witnesses.key(path, args)) !== undefined;
   }
 

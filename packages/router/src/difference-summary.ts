@@ -37,7 +37,8 @@ export function describeDifference(
   ordered: boolean,
 ): DifferenceSummary {
   const outcomes = describeOutcomes(round);
-  const difference = outcomes.class === 'error' ? undefined : findDifference(results.legacy, results.pooled, ordered);
+  const difference = outcomes.class === 'error' ? undefined
+    : findDifference(results.legacy, results.pooled, ordered, path.rules?.for(path.operation, path.dataset));
   if (difference === undefined) {
     return { ...outcomes, fingerprint: [path.operation, outcomes.class, outcomes.class === 'error' ? outcomes.summary : ''].join(':') };
   }

@@ -19,6 +19,7 @@ export { Cell, type Verdict } from './recorder/cell.ts';
 export * from './recorder/open-recorder.ts';
 export * from './recorder/recorder.ts';
 export * from './recorder/report-data.ts';
+export type { RuleUseCount, RuleUseSource } from './recorder/rule-uses.ts';
 export * from './recorder/shed-reason.ts';
 export { type Route, routes } from './route.ts';
 export type { ShadowQueueOptions } from './shadow-queue.ts';

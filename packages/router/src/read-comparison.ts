@@ -74,8 +74,30 @@ export class ReadComparison {
     }
     const reason = noAnswer(first);
     if (reason !== undefined) this.#ticket.verdict({ verdict: 'inconclusive', reason, ...describeOutcomes(first) });
+    else if (await this.#copyPasses(first, signal)) this.#ticket.verdict({ verdict: 'match', reason: 'by rule' });
     else if (this.#seenBefore(first)) await this.#settleByWitness(first, signal);
     else this.#confirmLater(first);
+  }
+
+  /** A rule explains how the answer that was given differs from the other leg's, so that nothing needs to be run again on
+   * the legacy leg. */
+  async #copyPasses(first: Round, signal: AbortSignal): Promise<boolean> {
+    const copy = this.answer?.copy;
+    if (this.#path.rules === undefined || copy === undefined || isError(first)) return false;
+    const other = await this.#caller.read(this.#beside, this.#call(signal), this.#resultKind);
+    if (other.outcome.kind === 'error') return false;
+    return this.#passesByRule(this.#beside === 'pooled' ? { legacy: copy, pooled: other.result } : { legacy: other.result, pooled: copy });
+  }
+
+  #passesByRule({ legacy, pooled }: FullRound['results']): boolean {
+    const { dataset, operation, rules: book } = this.#path;
+    const rules = book?.for(operation, dataset);
+    if (rules === undefined) return false;
+    const difference = findDifference(legacy, pooled, this.#ordered, rules);
+    if (difference === undefined) return true;
+    if (difference.class !== 'order' || !rules.orderFree) return false;
+    rules.usedOrderFree();
+    return true;
   }
 
   /** Reruns may have to wait for the legacy leg; the first looks at other calls must not wait with them. */
@@ -171,7 +193,9 @@ export class ReadComparison {
   }
 
   #excuse(legacy: Outcome, pooled: Outcome, results: FullRound['results']): Excuse | undefined {
-    if (legacy.kind === 'error' || pooled.kind === 'error' || this.#undetermined?.kind !== 'rounding') return undefined;
+    if (isError({ legacy, pooled })) return undefined;
+    if (this.#passesByRule(results)) return 'rule';
+    if (this.#undetermined?.kind !== 'rounding') return undefined;
     return findDifference(results.legacy, results.pooled, this.#ordered, roundedNumbers) === undefined ? 'rounding' : undefined;
   }
 
@@ -202,4 +226,8 @@ export class ReadComparison {
     const { ordered } = this.#path.definition as { ordered?: (...args: readonly unknown[]) => boolean };
     return ordered?.(...this.#args) ?? false;
   }
+}
+
+function isError({ legacy, pooled }: Round): boolean {
+  return legacy.kind === 'error' || pooled.kind === 'error';
 }

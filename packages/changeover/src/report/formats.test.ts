@@ -183,3 +183,19 @@ test('a moment that is none does not stop the report', () => {
   for (const format of reportFormats) expect(render(format, { data })).toContain('INCONCLUSIVE');
   expect(startMs).toBeGreaterThan(0);
 });
+
+describe('the rules', () => {
+  const report = sampleReport({ mismatches: 0 });
+  const formats: readonly ReportFormat[] = ['html', 'md', 'text'];
+  test.each(formats)('are in the %s report with where they hold, how often they mattered, and the dead ones', (format) => {
+    const written = render(format, report).replaceAll('\\', '');
+    for (const part of ['ignore-column column loaded_at', 'titanic', '1,234', 'tolerance column total relative 1e-9', 'query',
+      'dead: it was never needed', 'its comparator threw in 2 comparisons']) expect(written).toContain(part);
+  });
+
+  test('are left out where there are none', () => {
+    const without = { ...report, data: { ...report.data, rules: [] } };
+    expect(render('html', without)).toContain('No rule lets the legs differ.');
+    expect(render('text', without)).not.toContain('Rules');
+  });
+});

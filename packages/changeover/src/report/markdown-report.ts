@@ -2,6 +2,7 @@ import { coverageOf } from './coverage.ts';
 import { gateCondition, gatePlace, gateValue } from './gate-text.ts';
 import { countText, engineTitle, latencyText, shareText, timeText, valueText, visibleText } from './plain-text.ts';
 import { type Report, titleOf } from './report.ts';
+import { ruleOutcome, ruleText } from './rule-text.ts';
 import { pairCells } from './sample-cells.ts';
 import { stageColumns, stageLines } from './stage-lines.ts';
 import type { ReportVerdict } from './verdict.ts';
@@ -22,7 +23,7 @@ export function markdownReport(report: Report, verdict: ReportVerdict): string {
     ['## Gates', '', ...gateRows(verdict)],
     ['## Coverage', '', ...coverageRows(report)],
     ['## Mismatches', '', ...mismatchRows(report)],
-    otherRows(report), dataRows(report), provenanceRows(report),
+    otherRows(report), ruleRows(report), dataRows(report), provenanceRows(report),
     [`Made ${timeText(data.generatedAt)} by Changeover.`],
   ];
   return `${blocks.filter((lines) => lines.length > 0).map((lines) => lines.join('\n').trimEnd()).join('\n\n')}\n`;
@@ -101,6 +102,14 @@ function otherRows({ data }: Report): string[] {
     groups.slice(0, mostRows).map(({ verdict, backend, operation, class: kind, firstAt, lastAt, count }) =>
       [verdict, engineTitle(backend), operation, kind ?? '–', timeText(firstAt), timeText(lastAt), countText(count)])),
   ...leftOut(groups.length - mostRows, 'reasons')];
+}
+
+function ruleRows({ data: { rules } }: Report): string[] {
+  if (rules.length === 0) return [];
+  return ['## Rules', '', ...table(['engine', 'rule', 'where', 'reason', 'outcome', 'uses'], 5, rules.slice(0, mostRows).map((rule) => {
+    const { what, where, why } = ruleText(rule);
+    return [engineTitle(rule.backend), what, where, why, ruleOutcome(rule), countText(rule.uses)];
+  })), ...leftOut(rules.length - mostRows, 'rules')];
 }
 
 function dataRows({ dataChecks = [] }: Report): string[] {

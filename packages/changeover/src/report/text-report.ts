@@ -2,6 +2,7 @@ import { coverageOf } from './coverage.ts';
 import { gateCondition, gatePlace, gateValue } from './gate-text.ts';
 import { countText, engineTitle, shareText, timeText, visibleText } from './plain-text.ts';
 import { type Report, titleOf } from './report.ts';
+import { ruleOutcome, ruleText } from './rule-text.ts';
 import { stageColumns, stageLines } from './stage-lines.ts';
 import { textTable } from './text-table.ts';
 import type { ReportVerdict } from './verdict.ts';
@@ -14,7 +15,7 @@ export function textReport(report: Report, verdict: ReportVerdict): string {
   const blocks = [
     [`${visibleText(titleOf(report))}, ${timeText(report.data.generatedAt)}`, '', `${verdict.decision}: ${visibleText(verdict.reason)}`,
       ...verdict.engines.map(({ engine, decision, reason }) => `  ${engineTitle(engine)}: ${decision}. ${visibleText(reason)}`)],
-    stageBlock(report), gateBlock(verdict), coverageBlock(report), mismatchBlock(report), dataBlock(report),
+    stageBlock(report), gateBlock(verdict), coverageBlock(report), mismatchBlock(report), ruleBlock(report), dataBlock(report),
     report.data.notes.length === 0 ? [] : ['What is missing', ...report.data.notes.map((note) => `  ${visibleText(note)}`)],
   ];
   return `${blocks.filter((lines) => lines.length > 0).map((lines) => lines.join('\n')).join('\n\n')}\n`;
@@ -80,4 +81,15 @@ function dataBlock({ dataChecks = [] }: Report): string[] {
 
 function leftOut(count: number, what: string): string[] {
   return count > 0 ? [`  ${countText(count)} more ${what} are in the JSON report.`] : [];
+}
+
+function ruleBlock({ data: { rules } }: Report): string[] {
+  if (rules.length === 0) return [];
+  return ['Rules', ...textTable(
+    [{ title: 'engine' }, { title: 'rule' }, { title: 'where' }, { title: 'uses', numeric: true }, { title: 'outcome' }],
+    rules.slice(0, mostGroups).map((rule) => {
+      const { what, where } = ruleText(rule);
+      return [engineTitle(rule.backend), what, where, countText(rule.uses), ruleOutcome(rule)];
+    }),
+  ), ...leftOut(rules.length - mostGroups, 'rules')];
 }

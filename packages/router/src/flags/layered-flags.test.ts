@@ -122,7 +122,7 @@ describe('one layer', () => {
   test('the payload carries the settings, and what it leaves out is the default', () => {
     const source = flags(layer('file', [flag([strategy(all.shadow, { sampleRate: 0.5, maxRows: 10 })])]));
     expect(source.decide(context).settings).toEqual({
-      sampleRate: 0.5, deadlineMs: 5_000, rehearsalBudgetMs: 25, rehearsalSampleRate: 1, maxRows: 10,
+      sampleRate: 0.5, deadlineMs: 5_000, rehearsalBudgetMs: 25, rehearsalSampleRate: 1, maxRows: 10, rules: [],
     });
   });
 

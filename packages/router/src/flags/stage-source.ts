@@ -1,3 +1,4 @@
+import type { ComparisonRule } from '@changeover/compare';
 import type { Stage } from '@changeover/core';
 
 /** What a flag says about comparing calls, beside the stage. */
@@ -12,6 +13,8 @@ export interface ShadowSettings {
   readonly rehearsalSampleRate: number;
   /** Size limit of digests and of shadow reads on the legacy leg, in rows. Default: 100,000. */
   readonly maxRows: number;
+  /** Where the results of reads may rightly differ, beside the rules that the bridge was given. Default: none. */
+  readonly rules: readonly ComparisonRule[];
 }
 
 /** What holds where a flag says nothing else. */
@@ -21,6 +24,7 @@ export const defaultShadowSettings: ShadowSettings = Object.freeze({
   rehearsalBudgetMs: 25,
   rehearsalSampleRate: 1,
   maxRows: 100_000,
+  rules: Object.freeze([]),
 });
 
 /** Where an answer comes from: the flag server, the last answer it gave before it went silent, the flags file, or

@@ -1,3 +1,4 @@
+import { parseRules } from '@changeover/compare';
 import { stageNamed, stages, type Stage } from '@changeover/core';
 import { defaultShadowSettings, type ShadowSettings } from './stage-source.ts';
 
@@ -40,14 +41,16 @@ interface Bounds {
 }
 
 const share: Bounds = { min: 0, max: 1, whole: false, expected: 'a number from 0 (none) to 1 (all)' };
-const settingBounds: Readonly<Record<keyof ShadowSettings, Bounds>> = {
+type NumberSetting = Exclude<keyof ShadowSettings, 'rules'>;
+const settingBounds: Readonly<Record<NumberSetting, Bounds>> = {
   sampleRate: share,
   deadlineMs: { min: 1, max: 600_000, whole: false, expected: 'milliseconds from 1 to 600000' },
   rehearsalBudgetMs: { min: 0, max: 10_000, whole: false, expected: 'milliseconds from 0 (no rehearsals) to 10000' },
   rehearsalSampleRate: share,
   maxRows: { min: 0, max: 100_000_000, whole: true, expected: 'a whole number from 0 to 100000000' },
 };
-const settingNames = Object.keys(settingBounds) as (keyof ShadowSettings)[];
+const settingNames = Object.keys(settingBounds) as NumberSetting[];
+const fieldNames: readonly string[] = [...settingNames, 'rules', 'limits'];
 
 /** Reads a payload's text. What is wrong with it is reported, and the default stands in its place. */
 export function parseVariantPayload(text: string, report: ReportProblem): VariantPayload {
@@ -63,15 +66,17 @@ export function parseVariantPayload(text: string, report: ReportProblem): Varian
     return emptyPayload;
   }
   for (const key of Object.keys(value)) {
-    if (key !== 'limits' && !settingNames.includes(key as keyof ShadowSettings)) {
-      report(`.${key}`, value[key], `one of the fields ${[...settingNames, 'limits'].join(', ')}`);
+    if (!fieldNames.includes(key)) {
+      report(`.${key}`, value[key], `one of the fields ${fieldNames.join(', ')}`);
     }
   }
   return Object.freeze({ settings: parseSettings(value, report), limits: parseLimits(value['limits'], report) });
 }
 
 function parseSettings(value: Readonly<Record<string, unknown>>, report: ReportProblem): ShadowSettings {
-  const settings: Record<keyof ShadowSettings, number> = { ...defaultShadowSettings };
+  const settings: Record<NumberSetting, number> & Pick<ShadowSettings, 'rules'> = {
+    ...defaultShadowSettings, rules: rulesOf(value['rules'], report),
+  };
   for (const name of settingNames) {
     const found = value[name];
     if (found === undefined) continue;
@@ -83,6 +88,18 @@ function parseSettings(value: Readonly<Record<string, unknown>>, report: ReportP
     }
   }
   return Object.freeze(settings);
+}
+
+/** All rules or none: half of them would raise alarms that look real. */
+function rulesOf(value: unknown, report: ReportProblem): ShadowSettings['rules'] {
+  if (value === undefined) return defaultShadowSettings.rules;
+  try {
+    return parseRules(value);
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    report('.rules', value, `rules as in [{"kind": "ignore-column", "column": "loaded_at"}] (${problem})`);
+    return defaultShadowSettings.rules;
+  }
 }
 
 function parseLimits(value: unknown, report: ReportProblem): VariantPayload['limits'] {

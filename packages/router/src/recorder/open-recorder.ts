@@ -8,6 +8,7 @@ import type { ComparisonSample, Recorder } from './recorder.ts';
 import { RecordingStore, readStore, type EventRow, type WriterRow } from './recording-store.ts';
 import { ReportBuilder } from './report-builder.ts';
 import type { ReportData } from './report-data.ts';
+import { type RuleUseSource, RuleUses } from './rule-uses.ts';
 import { leftOut, SampleBook } from './sample-book.ts';
 
 /** What a recorder is made of. */
@@ -73,6 +74,7 @@ class StoringRecorder implements Recorder {
   readonly #maxSamplesPerFingerprint: number;
   readonly #cells: CellBook;
   readonly #samples: SampleBook;
+  readonly #rules = new RuleUses();
   readonly #writer: Omit<WriterRow, 'lastAt' | 'samplesOverLimit'>;
   #store: RecordingStore | undefined = undefined;
   #events: EventRow[] = [];
@@ -120,6 +122,10 @@ class StoringRecorder implements Recorder {
     }
   }
 
+  watchRules(source: RuleUseSource): void {
+    this.#rules.watch(source);
+  }
+
   summary(): ReportData {
     this.#storeAll();
     const builder = new ReportBuilder(this.#maxSamplesPerFingerprint);
@@ -133,6 +139,7 @@ class StoringRecorder implements Recorder {
     } catch (error) {
       builder.addNote(`What was stored can't be read (${messageOf(error)}): the figures are of this process alone.`);
     }
+    for (const count of this.#rules.all()) builder.addRule(count, this.#clock.wallMs());
     for (const row of rows) builder.addCell(row, row.counts, row.legacy, row.pooled);
     this.#addWaiting(builder);
     this.#addNotes(builder);
@@ -195,12 +202,13 @@ class StoringRecorder implements Recorder {
     const { rows, entries } = this.#cells.unstored(maxRowsPerFlush);
     const { groups, samples } = this.#samples.unstored(maxRowsPerFlush);
     const events = this.#events.slice(0, maxRowsPerFlush);
-    const empty = [rows, groups, samples, events].every((list) => list.length === 0);
+    const rules = this.#rules.unstored(maxRowsPerFlush);
+    const empty = [rows, groups, samples, events, rules].every((list) => list.length === 0);
     try {
       this.#store ??= new RecordingStore(this.#options.path, this.#clock.wallMs());
       // An idle process writes nothing, but once, to be known to have been there.
       if (!empty || !this.#introduced) {
-        this.#store.write({ writer: this.#writerRow(), cells: rows, groups, samples, events });
+        this.#store.write({ writer: this.#writerRow(), cells: rows, groups, samples, events, rules });
       }
     } catch (error) {
       const outcome = this.#failed(error);
@@ -210,9 +218,10 @@ class StoringRecorder implements Recorder {
     this.#introduced = true;
     this.#cells.markStored(entries);
     this.#samples.markStored(groups, samples);
+    this.#rules.markStored(rules);
     this.#events = this.#events.slice(events.length);
     this.#recovered();
-    if ([rows, groups, samples, events].some((stored) => stored.length >= maxRowsPerFlush)) return 'more';
+    if ([rows, groups, samples, events, rules].some((stored) => stored.length >= maxRowsPerFlush)) return 'more';
     this.#cells.tidy(hour);
     return 'stored';
   }

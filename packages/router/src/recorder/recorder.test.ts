@@ -509,3 +509,43 @@ describe('closing', () => {
     expect(existsSync(':memory:')).toBe(false);
   });
 });
+
+describe('rules', () => {
+  const rule = '{"kind":"order-free"}';
+
+  test('are kept with how often they mattered, over processes, the dead ones too', () => {
+    const uses = [3, 4];
+    for (const at of [0, 1]) {
+      const recorder = openRecorder({ path, run: `run-${String(at)}`, logger: silentLogger, clock });
+      opened.push(recorder);
+      recorder.watchRules(() => [
+        { backend: 'sqlite', rule, uses: uses[at] ?? 0, failures: 0 },
+        { backend: 'sqlite', rule: '{"kind":"json"}', uses: 0, failures: at },
+      ]);
+      recorder.flush();
+      recorder.flush();
+    }
+    const expected = [
+      { backend: 'sqlite', rule: '{"kind":"json"}', uses: 0, failures: 1, dead: true },
+      { backend: 'sqlite', rule, uses: 7, failures: 0, dead: false },
+    ].map((one) => expect.objectContaining(one) as unknown);
+    expect(readRecordings(path).rules).toEqual(expected);
+    expect(opened[1]?.summary().rules).toEqual(expected);
+    uses[1] = 10;
+    opened[1]?.flush();
+    expect(readRecordings(path).rules[1]?.uses).toBe(13);
+  });
+
+  test('find room in a store that was made before there were any', () => {
+    openRecorder({ path, run: 'old', logger: silentLogger, clock }).close();
+    const old = new SqliteDatabase(path);
+    old.exec('drop table rule_use; pragma user_version = 1');
+    old.close();
+    expect(readRecordings(path)).toMatchObject({ rules: [], runs: [{ run: 'old' }] });
+    const recorder = openRecorder({ path, run: 'new', logger: silentLogger, clock });
+    opened.push(recorder);
+    recorder.watchRules(() => [{ backend: 'sqlite', rule, uses: 1, failures: 0 }]);
+    recorder.flush();
+    expect(readRecordings(path)).toMatchObject({ rules: [{ rule, uses: 1 }], runs: [{ run: 'old' }, { run: 'new' }] });
+  });
+});

@@ -1,6 +1,7 @@
 import type { Stage } from '@changeover/core';
 import type { Cell, Verdict } from './cell.ts';
 import type { ReportData } from './report-data.ts';
+import type { RuleUseSource } from './rule-uses.ts';
 
 /** One comparison kept for people to look at. Everything in it that comes from data is redacted by whoever makes it. */
 export interface ComparisonSample {
@@ -33,6 +34,8 @@ export interface Recorder {
   sample(sample: ComparisonSample): void;
   /** Adds to the timeline: a change of stage, a breach, a start. `fields` must be JSON-able. */
   event(kind: string, fields: Readonly<Record<string, unknown>>): void;
+  /** Stores what `source` says from now on beside the counts. */
+  watchRules(source: RuleUseSource): void;
   /** What was counted so far: this run with what it has not stored yet, and the stored runs. */
   summary(): ReportData;
   /** Stores now what would be stored at the next interval. One short try. */

@@ -5,6 +5,7 @@ import { stageNamed, type Stage } from '@changeover/core';
 import type { Verdict } from './cell.ts';
 import { countNames, noCounts, type Counts } from './counts.ts';
 import type { CellKey, ReportBuilder } from './report-builder.ts';
+import type { RuleUseCount } from './rule-uses.ts';
 import { shedReasons } from './shed-reason.ts';
 import { openStoreFile, storeApplicationId } from './store-file.ts';
 
@@ -78,14 +79,15 @@ export interface Batch {
   readonly groups: readonly GroupRow[];
   readonly samples: readonly SampleRow[];
   readonly events: readonly EventRow[];
+  readonly rules: readonly RuleUseCount[];
 }
 
-const schemaVersion = 1;
 /** Counts, samples and events older than this are removed when the store is opened. */
 const retentionMs = 90 * 24 * 3_600_000;
 const hourMs = 3_600_000;
 
-const schema = `
+/** What each version of the store added: a store of an earlier one is brought forward when it is opened to write. */
+const schemas: readonly string[] = [`
   create table writer (
     writer text primary key, run text not null, host text not null, pid integer not null, node text not null,
     started_at integer not null, last_at integer not null, samples_over_limit integer not null
@@ -111,7 +113,13 @@ const schema = `
     writer text not null, sequence integer not null, at integer not null, kind text not null, fields text not null,
     primary key (writer, sequence)
   ) without rowid;
-`;
+`, `
+  create table rule_use (
+    writer text not null, backend text not null, rule text not null, uses integer not null, failures integer not null,
+    primary key (writer, backend, rule)
+  ) without rowid;
+`];
+const schemaVersion = schemas.length;
 
 const cellColumns = [
   'writer', 'part', 'hour', 'backend', 'dataset', 'operation', 'stage', ...countNames,
@@ -166,10 +174,10 @@ export class RecordingStore {
     this.#database.transaction(() => {
       // Looked at under the lock: another process may be making it at this moment.
       const found = this.#version();
-      if (found === 0) {
-        this.#database.exec(schema);
+      if (isVersion(found)) {
+        for (const schema of schemas.slice(found)) this.#database.exec(schema);
         this.#database.pragma(`user_version = ${String(schemaVersion)}`);
-      } else if (found !== schemaVersion) {
+      } else {
         throw new Error(`the comparison store has version ${String(found)}, and this program knows ` +
           `${String(schemaVersion)}: give it another file`);
       }
@@ -187,6 +195,7 @@ export class RecordingStore {
     this.#database.prepare('delete from event where at < ?').run(before);
     this.#database.prepare('delete from sample where at < ?').run(before);
     this.#database.prepare('delete from sample_group where last_at < ?').run(before);
+    this.#database.prepare('delete from rule_use where writer in (select writer from writer where last_at < ?)').run(before);
     this.#database.prepare('delete from writer where last_at < ?').run(before);
   }
 
@@ -203,6 +212,7 @@ export class RecordingStore {
     const sample = upsert('sample',
       ['writer', 'fingerprint', 'sequence', 'at', 'dataset', 'stage', 'summary', 'legacy', 'pooled', 'reason']);
     const event = upsert('event', ['writer', 'sequence', 'at', 'kind', 'fields']);
+    const rule = upsert('rule_use', ['writer', 'backend', 'rule', 'uses', 'failures']);
     return database.transaction((batch: Batch, cells: readonly unknown[][]) => {
       const { writer: id, run, host, pid, node, startedAt, lastAt, samplesOverLimit } = batch.writer;
       writer.run(id, run, host, pid, node, startedAt, lastAt, samplesOverLimit);
@@ -216,6 +226,7 @@ export class RecordingStore {
           row.pooled ?? null, row.reason ?? null);
       }
       for (const row of batch.events) event.run(id, row.sequence, row.at, row.kind, row.fields);
+      for (const row of batch.rules) rule.run(id, row.backend, row.rule, row.uses, row.failures);
     });
   }
 }
@@ -237,10 +248,10 @@ export function readStore(path: string, builder: ReportBuilder): void {
     const version = database.pragma('user_version', { simple: true });
     // The ledger may have come first.
     if (version === 0 && database.pragma('application_id', { simple: true }) === storeApplicationId) return;
-    if (version !== schemaVersion) {
+    if (version === 0 || !isVersion(version)) {
       throw new Error(`${path} is no comparison store of version ${String(schemaVersion)}: it has ${String(version)}`);
     }
-    database.transaction(() => { readInto(database, builder, undefined); })();
+    database.transaction(() => { readInto(database, builder, undefined, version); })();
   } finally {
     database.close();
   }
@@ -261,11 +272,18 @@ interface StoredSampleRow {
   legacy: string | null; pooled: string | null; reason: string | null;
 }
 
-function readInto(database: Database.Database, builder: ReportBuilder, own: OwnRows | undefined): void {
+/** One that this program can read. */
+function isVersion(found: unknown): found is number {
+  return typeof found === 'number' && found >= 0 && found <= schemaVersion;
+}
+
+function readInto(database: Database.Database, builder: ReportBuilder, own: OwnRows | undefined, version: number = schemaVersion): void {
   const rows = <Row>(sql: string): IterableIterator<Row> => database.prepare<[], Row>(sql).iterate();
   const runs = new Map<string, string>();
+  const lastSeen = new Map<string, number>();
   for (const row of rows<StoredWriter>('select * from writer')) {
     runs.set(row.writer, row.run);
+    lastSeen.set(row.writer, row.last_at);
     if (row.writer === own?.writer) continue;
     const { run, host, pid, node, started_at: startedAt, last_at: lastAt } = row;
     builder.addRun(row.writer, { run, host, pid, node, startedAt, lastAt });
@@ -292,6 +310,16 @@ function readInto(database: Database.Database, builder: ReportBuilder, own: OwnR
   for (const row of rows<{ writer: string; at: number; kind: string; fields: string }>('select * from event')) {
     const fields = JSON.parse(row.fields) as Record<string, unknown>;
     builder.addEvent({ at: row.at, run: runs.get(row.writer) ?? row.writer, kind: row.kind, fields });
+  }
+  if (version >= 2) readRules(database, builder, own, lastSeen);
+}
+
+function readRules(
+  database: Database.Database, builder: ReportBuilder, own: OwnRows | undefined, lastAt: ReadonlyMap<string, number>,
+): void {
+  for (const row of database.prepare<[], RuleUseCount & { writer: string }>('select * from rule_use').iterate()) {
+    const { writer, backend, rule, uses, failures } = row;
+    if (writer !== own?.writer) builder.addRule({ backend, rule, uses, failures }, lastAt.get(writer) ?? 0);
   }
 }
 

@@ -2,8 +2,9 @@ import { LatencyHistogram } from '@changeover/compare';
 import type { Stage } from '@changeover/core';
 import { addCounts, noCounts, type Counts } from './counts.ts';
 import type {
-  LatencyFigures, ReportData, RunProvenance, SampleGroup, StoredSample, TimelineEvent, Totals, TotalsBy,
+  LatencyFigures, ReportData, RuleUsage, RunProvenance, SampleGroup, StoredSample, TimelineEvent, Totals, TotalsBy,
 } from './report-data.ts';
+import type { RuleUseCount } from './rule-uses.ts';
 import { shedReasons } from './shed-reason.ts';
 
 /** Whose counts they are. */
@@ -34,6 +35,7 @@ export class ReportBuilder {
   readonly #groups = new Map<string, MutableGroup>();
   readonly #events: TimelineEvent[] = [];
   readonly #runs = new Map<string, RunProvenance>();
+  readonly #rules = new Map<string, RuleUsage>();
   readonly #notes = new Set<string>();
   readonly #maxSamplesPerFingerprint: number;
   #samplesOverLimit = 0;
@@ -75,6 +77,16 @@ export class ReportBuilder {
     this.#runs.set(writer, run);
   }
 
+  /** @param lastAt when a process last had the rule in force. */
+  addRule(count: RuleUseCount, lastAt: number): void {
+    const key = `${count.backend}\0${count.rule}`;
+    const sum = this.#rules.get(key);
+    const uses = count.uses + (sum?.uses ?? 0);
+    this.#rules.set(key, {
+      ...count, uses, failures: count.failures + (sum?.failures ?? 0), dead: uses === 0, lastAt: Math.max(lastAt, sum?.lastAt ?? 0),
+    });
+  }
+
   addNote(note: string): void {
     this.#notes.add(note);
   }
@@ -94,6 +106,7 @@ export class ReportBuilder {
       cells: cells.map(totalsBy),
       sampleGroups: this.#sampleGroups(),
       samplesOverLimit: this.#samplesOverLimit,
+      rules: [...this.#rules].sort(([a], [b]) => a < b ? -1 : 1).map(([, rule]) => rule),
       timeline: this.#events.sort((a, b) => a.at - b.at),
       runs: [...this.#runs.values()].sort((a, b) => a.startedAt - b.startedAt),
       notes: [...this.#notes],

@@ -1,5 +1,6 @@
 import type { Stage } from '@changeover/core';
 import type { Verdict } from './cell.ts';
+import type { RuleUseCount } from './rule-uses.ts';
 import type { ShedReason } from './shed-reason.ts';
 
 /** Percentiles of a leg's latency in ms; undefined where no call was measured. */
@@ -84,6 +85,14 @@ export interface RunProvenance {
   readonly lastAt: number;
 }
 
+/** How often a comparison rule mattered, over all runs. */
+export interface RuleUsage extends RuleUseCount {
+  /** It never mattered: it may be left over, or misspelt. */
+  readonly dead: boolean;
+  /** When a process last had it in force. */
+  readonly lastAt: number;
+}
+
 /** Everything that a report shows, merged over runs, processes and days. Plain JSON. */
 export interface ReportData {
   readonly generatedAt: number;
@@ -101,6 +110,8 @@ export interface ReportData {
   readonly sampleGroups: readonly SampleGroup[];
   /** Comparisons whose fingerprint came after the limit of fingerprints was reached: counted, not kept. */
   readonly samplesOverLimit: number;
+  /** Where the legs may rightly differ, by backend and rule. */
+  readonly rules: readonly RuleUsage[];
   /** Oldest first. */
   readonly timeline: readonly TimelineEvent[];
   /** Oldest first. */

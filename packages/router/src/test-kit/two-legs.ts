@@ -4,6 +4,7 @@ import { createStaticStageSource, type StaticStageSource } from '../flags/static
 import type { Logger } from '../log.ts';
 import { Cell } from '../recorder/cell.ts';
 import type { ComparisonSample, Recorder } from '../recorder/recorder.ts';
+import type { RuleUseSource } from '../recorder/rule-uses.ts';
 
 /** An API of one's own, as someone might bridge it: nothing of it is known to the router but its table. */
 export interface Notes {
@@ -68,6 +69,7 @@ export class NotesLeg implements Leg<Notes> {
 export class SeenRecorder implements Recorder {
   readonly cells = new Map<string, Cell>();
   readonly samples: ComparisonSample[] = [];
+  readonly rules: RuleUseSource[] = [];
   readonly events: { readonly kind: string; readonly fields: Readonly<Record<string, unknown>> }[] = [];
 
   cell(backend: string, dataset: string, operation: string, stage: Stage): Cell {
@@ -79,6 +81,10 @@ export class SeenRecorder implements Recorder {
 
   sample(sample: ComparisonSample): void {
     this.samples.push(sample);
+  }
+
+  watchRules(source: RuleUseSource): void {
+    this.rules.push(source);
   }
 
   event(kind: string, fields: Readonly<Record<string, unknown>>): void {

@@ -1,10 +1,12 @@
 import { markup, type Piece } from '../markup.ts';
 import { countText, engineTitle } from '../plain-text.ts';
 import type { DataCheck, Report } from '../report.ts';
+import { ruleOutcome, ruleText } from '../rule-text.ts';
 import { firstOf, moment, name, type Section, table } from './parts.ts';
 
 const mostChecks = 200;
 const mostRuns = 50;
+const mostRules = 100;
 const mostNotes = 50;
 const mostFacts = 100;
 
@@ -40,6 +42,26 @@ function checkTable(label: string, checks: readonly DataCheck[]): Piece {
     ])),
     rest,
   ];
+}
+
+/** Where the legs may rightly differ, and whether each rule was needed. */
+export function rulesSection({ data: { rules } }: Report): Section {
+  const { shown, rest } = firstOf(rules, mostRules, 'rules');
+  return {
+    id: 'rules', title: 'Rules',
+    content: rules.length === 0 ? markup`<p>No rule lets the legs differ.</p>` : [
+      table('Rules', [
+        { title: 'engine', kind: 'nowrap' }, { title: 'rule', kind: 'wide' }, { title: 'where', kind: 'name' },
+        { title: 'reason', kind: 'name' }, { title: 'uses', kind: 'number' }, { title: 'outcome', kind: 'name' },
+      ], shown.map((rule) => {
+        const { what, where, why } = ruleText(rule);
+        const outcome = ruleOutcome(rule);
+        return [name(engineTitle(rule.backend)), name(what), name(where), name(why), countText(rule.uses),
+          rule.dead || rule.failures > 0 ? markup`<span class="open">${outcome}</span>` : outcome];
+      })),
+      rest,
+    ],
+  };
 }
 
 /** Where the figures come from, and what is missing from them. */

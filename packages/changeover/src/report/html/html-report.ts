@@ -2,7 +2,7 @@ import { markup, rawMarkup } from '../markup.ts';
 import { type Report, titleOf } from '../report.ts';
 import type { ReportVerdict } from '../verdict.ts';
 import { coverageSection } from './coverage-section.ts';
-import { dataChecksSection, provenanceSection } from './evidence-sections.ts';
+import { dataChecksSection, provenanceSection, rulesSection } from './evidence-sections.ts';
 import { heatMapSection } from './heat-map-section.ts';
 import { latencySection } from './latency-section.ts';
 import { pageStyle } from './page-style.ts';
@@ -18,7 +18,7 @@ const policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; ba
 export function htmlReport(report: Report, verdict: ReportVerdict): string {
   const sections = [
     overviewSection(report), gatesSection(verdict), stagesSection(report), coverageSection(report), heatMapSection(report),
-    mismatchSection(report), otherVerdictsSection(report), latencySection(report), timelineSection(report),
+    mismatchSection(report), otherVerdictsSection(report), rulesSection(report), latencySection(report), timelineSection(report),
     dataChecksSection(report), provenanceSection(report),
   ];
   const title = titleOf(report);

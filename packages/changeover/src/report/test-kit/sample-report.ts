@@ -1,6 +1,6 @@
 import { LatencyHistogram } from '@changeover/compare';
 import { type Engine, engines, type Stage, stages } from '@changeover/core';
-import type { LatencyFigures, ReportData, SampleGroup, ShedReason, StoredSample, TimelineEvent, Totals,
+import type { LatencyFigures, ReportData, RuleUsage, SampleGroup, ShedReason, StoredSample, TimelineEvent, Totals,
   TotalsBy } from '@changeover/router';
 import type { DataCheck, Report } from '../report.ts';
 
@@ -46,7 +46,7 @@ export function reportData(cells: readonly CellCounts[], others: Partial<ReportD
     totals: totalsOf(cells),
     byBackend: by('backend'), byStage: by('backend', 'stage'), byOperation: by('backend', 'operation'), byDataset: by('backend', 'dataset'),
     cells: by('backend', 'dataset', 'operation', 'stage'),
-    sampleGroups: [], samplesOverLimit: 0, timeline: [],
+    sampleGroups: [], samplesOverLimit: 0, rules: [], timeline: [],
     runs: [{ run: 'run-1', host: 'host-1', pid: 4711, node: 'v24.21.0', startedAt: startMs, lastAt: startMs + 90 * minuteMs }],
     notes: [],
     ...others,
@@ -143,11 +143,22 @@ export function sampleReport({ mismatches, reasons = Math.min(mismatches, 25), t
     otherGroup('nondeterministic', 'query', text), otherGroup('raced', 'readTable', text), otherGroup('inconclusive', 'readData', text),
   ];
   return {
-    data: reportData(cells, { sampleGroups, timeline: timeline(text), notes: text === undefined ? [] : [text] }),
+    data: reportData(cells, { sampleGroups, rules: rules(text), timeline: timeline(text), notes: text === undefined ? [] : [text] }),
     dataChecks: dataChecks(text),
     provenance: { 'seed': '1', 'flags': 'revision 12', 'changeover': '0.1.0', [text ?? 'rules']: text ?? 'none' },
     ...(text === undefined ? {} : { title: text }),
   };
+}
+
+function rules(text: string | undefined): RuleUsage[] {
+  const lastAt = startMs + 90 * minuteMs;
+  const rule = (fields: Readonly<Record<string, unknown>>, uses: number, failures = 0): RuleUsage =>
+    ({ backend: 'sqlite', rule: JSON.stringify(fields), uses, failures, dead: uses === 0, lastAt });
+  return [
+    rule({ kind: 'ignore-column', column: text ?? 'loaded_at', dataset: text ?? 'titanic', reason: text ?? 'its own time' }, 1_234),
+    rule({ kind: 'tolerance', column: text ?? 'total', relative: 1e-9, operation: 'query' }, 0),
+    rule({ kind: 'comparator', column: text ?? 'name' }, 3, 2),
+  ];
 }
 
 /** Part `at` of so many parts of a whole, the first ones larger by one where it doesn't divide. */

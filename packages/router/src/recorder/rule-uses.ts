@@ -1,0 +1,53 @@
+/** How often a comparison rule mattered, in one process since its start or summed over several. */
+export interface RuleUseCount {
+  readonly backend: string;
+  /** The rule as JSON, without a comparator's function. */
+  readonly rule: string;
+  /** Comparisons in which it let something pass. */
+  readonly uses: number;
+  /** Comparisons in which a comparator threw. */
+  readonly failures: number;
+}
+
+/** Asked whenever counts are stored or summed. */
+export type RuleUseSource = () => readonly RuleUseCount[];
+
+/** The rules of one process's routers, and what was stored of them. */
+export class RuleUses {
+  readonly #sources: RuleUseSource[] = [];
+  readonly #stored = new Map<string, string>();
+
+  watch(source: RuleUseSource): void {
+    this.#sources.push(source);
+  }
+
+  /** Two routers may share a backend's name and its rules. */
+  all(): readonly RuleUseCount[] {
+    const sums = new Map<string, RuleUseCount>();
+    for (const source of this.#sources) {
+      for (const count of source()) {
+        const key = keyOf(count);
+        const sum = sums.get(key);
+        sums.set(key, { ...count, uses: count.uses + (sum?.uses ?? 0), failures: count.failures + (sum?.failures ?? 0) });
+      }
+    }
+    return [...sums.values()];
+  }
+
+  unstored(limit: number): readonly RuleUseCount[] {
+    if (this.#sources.length === 0) return [];
+    return this.all().filter((count) => this.#stored.get(keyOf(count)) !== figuresOf(count)).slice(0, limit);
+  }
+
+  markStored(counts: readonly RuleUseCount[]): void {
+    for (const count of counts) this.#stored.set(keyOf(count), figuresOf(count));
+  }
+}
+
+function keyOf({ backend, rule }: RuleUseCount): string {
+  return `${backend}\0${rule}`;
+}
+
+function figuresOf({ uses, failures }: RuleUseCount): string {
+  return `${String(uses)} ${String(failures)}`;
+}
