@@ -17,8 +17,11 @@ interface Share {
   waitingSinceMs: number | undefined;
 }
 
-/** How long a dataset that has no connection at all waits before another gives up its only one. */
-const sliceMs = 100;
+/** How long a dataset has a connection before it gives it up to one that has none. Counted from when it was opened: counted
+ * from when the other began to wait, all datasets opened and closed in turn and none was served. */
+const longestSliceMs = 100;
+/** How long it takes until all that wait have had their turn, if the slices are what takes the time. */
+const longestRoundMs = 2_000;
 
 /**
  * The most connections that exist at once across all pools of a server or process, dealt fairly: who holds least is
@@ -28,8 +31,11 @@ export class Budget {
   readonly total: number;
   readonly #clock: Clock;
   readonly #shares = new Map<BudgetMember, Share>();
+  /** Those that ask for a permit, in the order of their asking. Kept apart because there may be thousands, and each
+   * release asks who is next. */
+  readonly #asking = new Map<BudgetMember, Share>();
+  readonly #holding = new Set<BudgetMember>();
   #used = 0;
-  #waiting = 0;
 
   /** @param total the most permits out at once: 1 to 100,000. */
   constructor(total: number, clock: Clock) {
@@ -47,7 +53,7 @@ export class Budget {
 
   /** Members that wait for a permit. */
   get waiting(): number {
-    return this.#waiting;
+    return this.#asking.size;
   }
 
   /** Takes a permit for one more connection. False where none is left: the member is told when one comes, after the
@@ -56,12 +62,11 @@ export class Budget {
     const share = this.#share(member);
     if (share.waitingSinceMs !== undefined) return false;
     if (this.#used < this.total) {
-      this.#used += 1;
-      share.held += 1;
+      this.#hold(member, share);
       return true;
     }
     share.waitingSinceMs = this.#clock.monotonicMs();
-    this.#waiting += 1;
+    this.#asking.set(member, share);
     this.#closeLongestIdle();
     return false;
   }
@@ -70,10 +75,7 @@ export class Budget {
   cancel(member: BudgetMember): void {
     const share = this.#shares.get(member);
     if (share === undefined) return;
-    if (share.waitingSinceMs !== undefined) {
-      share.waitingSinceMs = undefined;
-      this.#waiting -= 1;
-    }
+    this.#asksNoMore(member, share);
     this.#forgetIfEmpty(member, share);
   }
 
@@ -82,20 +84,26 @@ export class Budget {
     const share = this.#shares.get(member);
     if (share === undefined || share.held === 0) return;
     share.held -= 1;
+    if (share.held === 0) this.#holding.delete(member);
     this.#used -= 1;
     this.#forgetIfEmpty(member, share);
     this.#grant();
   }
 
-  /** Whether a connection that this member has just got back should be closed for the sake of another.
+  /** Whether a connection that this member has just got back, or opened, should be closed for the sake of another.
    *
-   * @param wanted whether a caller of its own waits for it. */
-  mustYield(member: BudgetMember, wanted: boolean): boolean {
-    if (this.#waiting === 0) return false;
+   * @param wanted whether a caller of its own waits for it.
+   * @param heldMs for how long the member has had it: it is not taken away for another that has as many, or in between
+   * two calls, before its slice of time is over. */
+  mustYield(member: BudgetMember, wanted: boolean, heldMs: number): boolean {
+    if (this.#asking.size === 0) return false;
     const next = this.#next();
     const share = this.#shares.get(member);
     if (next === undefined || share === undefined || next.member === member) return false;
-    if (!wanted || next.share.held < share.held - 1) return true;
+    if (next.share.held < share.held - 1) return true;
+    const sliceMs = Math.min(longestSliceMs, longestRoundMs * this.total / this.#asking.size);
+    if (heldMs < sliceMs) return false;
+    if (!wanted) return true;
     const waitedMs = this.#clock.monotonicMs() - (next.share.waitingSinceMs ?? 0);
     return next.share.held < share.held && waitedMs >= sliceMs;
   }
@@ -104,29 +112,36 @@ export class Budget {
     while (this.#used < this.total) {
       const next = this.#next();
       if (next === undefined) return;
-      next.share.waitingSinceMs = undefined;
-      this.#waiting -= 1;
-      next.share.held += 1;
-      this.#used += 1;
+      this.#asksNoMore(next.member, next.share);
+      this.#hold(next.member, next.share);
       next.member.onPermit();
     }
   }
 
   /** Who is served next: who holds least, among equals who has waited longest. */
   #next(): { member: BudgetMember; share: Share } | undefined {
-    if (this.#waiting === 0) return undefined;
     let best: { member: BudgetMember; share: Share } | undefined;
-    for (const [member, share] of this.#shares) {
-      if (share.waitingSinceMs === undefined) continue;
-      if (best === undefined || isBefore(share, best.share)) best = { member, share };
+    for (const [member, share] of this.#asking) {
+      if (share.held === 0) return { member, share };
+      if (best === undefined || share.held < best.share.held) best = { member, share };
     }
     return best;
   }
 
+  #hold(member: BudgetMember, share: Share): void {
+    share.held += 1;
+    this.#used += 1;
+    this.#holding.add(member);
+  }
+
+  #asksNoMore(member: BudgetMember, share: Share): void {
+    share.waitingSinceMs = undefined;
+    this.#asking.delete(member);
+  }
+
   #closeLongestIdle(): void {
     let longest: { member: BudgetMember; sinceMs: number } | undefined;
-    for (const [member, share] of this.#shares) {
-      if (share.held === 0) continue;
+    for (const member of this.#holding) {
       const sinceMs = member.idleSinceMs();
       if (sinceMs !== undefined && (longest === undefined || sinceMs < longest.sinceMs)) longest = { member, sinceMs };
     }
@@ -144,8 +159,4 @@ export class Budget {
   #forgetIfEmpty(member: BudgetMember, share: Share): void {
     if (share.held === 0 && share.waitingSinceMs === undefined) this.#shares.delete(member);
   }
-}
-
-function isBefore(a: Share, b: Share): boolean {
-  return a.held !== b.held ? a.held < b.held : (a.waitingSinceMs ?? 0) < (b.waitingSinceMs ?? 0);
 }

@@ -28,7 +28,7 @@ interface EnginePair {
 }
 
 /** Main-thread connections of one factory: 0.2 MiB each. */
-const maxInlineReaders = 64;
+const maxInlineReaders = 128;
 /** Shadow calls at once, by which the router's queue is bounded too. */
 const maxShadowCalls = 16;
 

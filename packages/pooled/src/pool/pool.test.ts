@@ -597,6 +597,45 @@ describe('a budget shared by pools', () => {
     expect(budget.waiting).toBe(0);
   });
 
+  test('a connection that was opened serves a caller first, however long others have waited meanwhile', async () => {
+    const clock = new ManualClock();
+    const budget = new Budget(1, clock);
+    const first = setUp({ acquireTimeoutMs: 60_000 }, { budget, clock });
+    const second = setUp({ acquireTimeoutMs: 60_000 }, { budget, clock });
+    first.source.holdOpenings = true;
+    const firstLease = first.pool.acquire();
+    const secondLease = second.pool.acquire();
+    await clock.advance(1_000);
+    first.source.openings.shift()?.resolve();
+    (await firstLease).release();
+    (await secondLease).release();
+    expect(first.source.opened).toHaveLength(1);
+    expect(second.source.opened).toHaveLength(1);
+  });
+
+  test('who calls again at once keeps its connection for a slice of time, then others have it', async () => {
+    const clock = new ManualClock();
+    const budget = new Budget(1, clock);
+    const first = setUp({ acquireTimeoutMs: 60_000 }, { budget, clock });
+    const second = setUp({ acquireTimeoutMs: 60_000 }, { budget, clock });
+    const lease = await first.pool.acquire();
+    let served = false;
+    void second.pool.acquire().then((other) => { served = true; other.release(); });
+    lease.release();
+    for (let call = 0; call < 5; call += 1) {
+      const again = await first.pool.acquire();
+      await clock.advance(10);
+      again.release();
+    }
+    expect(first.source.opened).toHaveLength(1);
+    expect(served).toBe(false);
+    const last = await first.pool.acquire();
+    await clock.advance(100);
+    last.release();
+    await settle();
+    expect(served).toBe(true);
+  });
+
   test('1,000 datasets in turn leave no more open than the budget', async () => {
     const clock = new ManualClock();
     const budget = new Budget(20, clock);

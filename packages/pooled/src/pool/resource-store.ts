@@ -6,9 +6,13 @@ export interface Slot<Resource extends object> {
   readonly resource: Resource;
   /** Connections of an older generation than the pool's are not lent again. */
   readonly generation: number;
+  /** On the monotonic clock. */
+  readonly openedAtMs: number;
   /** When it is too old to be lent, on the monotonic clock. */
   readonly expiresAtMs: number;
   idleSinceMs: number;
+  /** Free, but not yet for other pools. */
+  lingers: boolean;
   lease: Lease<Resource> | undefined;
 }
 
@@ -99,6 +103,11 @@ export class ResourceStore<Resource extends object> extends TarnPool<Entry<Resou
   /** The free ones, the one idle longest first. */
   freeSlots(): Slot<Resource>[] {
     return this.free.flatMap(({ resource }) => resource.slot ?? []);
+  }
+
+  /** Whether it is here and not lent. */
+  isFree(slot: Slot<Resource>): boolean {
+    return this.free.some(({ resource }) => resource.slot === slot);
   }
 
   /** The lent ones. */

@@ -1,6 +1,9 @@
 import type { Clock, Timer } from '@changeover/core';
 import type { InlineReader } from './inline-reader.ts';
 
+/** A reader that was used within this time is in use. */
+const inUseMs = 1_000;
+
 /** The main thread's SQLite connections of one factory: bounded in number, and closed when idle. */
 export class InlineReaders {
   readonly #max: number;
@@ -23,6 +26,13 @@ export class InlineReaders {
 
   get size(): number {
     return this.#open.size;
+  }
+
+  /** Whether one more may be opened: there is room, or the one used longest ago is not in use. With more datasets busy
+   * than there may be readers, each would else be closed and opened again for every read. */
+  get hasRoom(): boolean {
+    const [oldest] = this.#open;
+    return this.#open.size < this.#max || oldest === undefined || this.#clock.monotonicMs() - oldest.usedAtMs >= inUseMs;
   }
 
   /** A reader was used, so that it is open. */

@@ -70,6 +70,7 @@ export class SqliteDriver implements EngineDriver {
         const key = costKey(job.operation, job.args);
         const meanMs = costs.meanMs(key);
         if (meanMs === undefined || meanMs > inlineThresholdMs) return undefined;
+        if (!reader.open && !readers.hasRoom) return undefined;
         const done = reader.tryRun(job);
         if (done === undefined) return undefined;
         readers.used(reader);
