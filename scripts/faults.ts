@@ -14,7 +14,8 @@ Makes faults happen under load against real engines and checks what must hold fr
   --format F    text (default), or json: {seeds, failed: [{seed, faults, problems}], calls, faults} on standard output
   --list        prints the names of the faults
 
-Progress is told on standard error. Exit code: 0 all held, 1 something did not, 2 wrong usage.
+Progress is told on standard error. Exit code: 0 all held, 1 something did not, 2 wrong usage, 3 told to end before all was
+run; what ran is told then too.
 `;
 
 interface Options {
@@ -31,7 +32,7 @@ interface Failure {
   readonly problems: readonly string[];
 }
 
-const exitCodes = { held: 0, failed: 1, usage: 2 } as const;
+const exitCodes = { held: 0, failed: 1, usage: 2, cutShort: 3 } as const;
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -49,6 +50,7 @@ async function main(args: string[]): Promise<number> {
 async function run(options: Options): Promise<number> {
   const postgres = await FaultyPostgres.start();
   const failed: Failure[] = [];
+  let ran = 0;
   let calls = 0;
   let happened = 0;
   const note = (seed: number | string, result: CampaignResult): void => {
@@ -59,16 +61,37 @@ async function run(options: Options): Promise<number> {
     say(`${result.problems.length === 0 ? 'held  ' : 'FAILED'} ${what} (${result.calls} calls)`);
     for (const problem of result.problems) say(`         ${problem}`);
   };
+  const tell = (): void => {
+    const seeds = failed.map(({ seed }) => seed);
+    say(`${calls} calls, ${happened} faults, ${failed.length} failed${seeds.length === 0 ? '' : `: ${seeds.join(', ')}`}`);
+    if (options.json) process.stdout.write(`${JSON.stringify({ seeds: ran, failed, calls, faults: happened })}\n`);
+  };
+  endWhenTold(postgres, tell);
   try {
     for (const fault of options.alone) note(fault.name, await runFault(fault, postgres));
-    for (let seed = options.first; seed < options.first + options.seeds; seed += 1) note(seed, await runSeed(seed, postgres));
+    for (let seed = options.first; seed < options.first + options.seeds; seed += 1) {
+      note(seed, await runSeed(seed, postgres));
+      ran += 1;
+    }
   } finally {
     await postgres.stop();
   }
-  const seeds = failed.map(({ seed }) => seed);
-  say(`${calls} calls, ${happened} faults, ${failed.length} failed${seeds.length === 0 ? '' : `: ${seeds.join(', ')}`}`);
-  if (options.json) process.stdout.write(`${JSON.stringify({ seeds: options.seeds, failed, calls, faults: happened })}\n`);
+  tell();
   return failed.length === 0 ? exitCodes.held : exitCodes.failed;
+}
+
+/** Tells what ran so far and ends, when the process is told to. In the place of the listeners of the PostgreSQL package,
+ * which stop the server under the calls that run and let the process crash over that. */
+function endWhenTold(postgres: FaultyPostgres, tell: () => void): void {
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.removeAllListeners(signal);
+    process.once(signal, () => {
+      process.on('uncaughtException', () => undefined);
+      say(`told to end by ${signal}; the seed that ran counts for nothing`);
+      tell();
+      void postgres.kill().finally(() => { process.exit(exitCodes.cutShort); });
+    });
+  }
 }
 
 function say(line: string): void {

@@ -46,6 +46,7 @@ export class Arena {
   #loops: Promise<void>[] = [];
   #watch: NodeJS.Timeout | undefined;
   #wallOffsetMs = 0;
+  readonly #removeFiles = (): void => { rmSync(this.basePath, { recursive: true, force: true, maxRetries: 3 }); };
 
   private constructor(
     engines: readonly Engine[], postgres: FaultyPostgres, proxy: TcpProxy, random: () => number, prefix: string, grace: number,
@@ -57,6 +58,7 @@ export class Arena {
     this.random = random;
     this.#prefix = prefix;
     this.basePath = mkdtempSync(join(tmpdir(), 'changeover-faults-'));
+    process.once('exit', this.#removeFiles);
     this.factory = new StorageBackendFactory({
       basePath: this.basePath,
       databaseUrl: proxy.urlFor(postgres.url),
@@ -211,7 +213,8 @@ export class Arena {
     if (performance.now() - closeMs > 3_000 + 250) this.log.problem('closing took longer than its deadline');
     await this.proxy.stop();
     process.off('unhandledRejection', this.#unhandled);
-    rmSync(this.basePath, { recursive: true, force: true });
+    process.off('exit', this.#removeFiles);
+    this.#removeFiles();
   }
 
   async #noted(

@@ -56,11 +56,20 @@ export class FaultyPostgres {
   /** Stops the server as its administrator would in a hurry (`fast`) or as a power cut would (`immediate`), and starts it
    * again. */
   async restart(how: 'fast' | 'immediate'): Promise<void> {
+    await this.#end(how);
+    await this.#server.start();
+  }
+
+  /** Stops the server at once and for good. */
+  async kill(): Promise<void> {
+    await this.#end('immediate');
+  }
+
+  async #end(how: 'fast' | 'immediate'): Promise<void> {
     const pidFile = join(this.#folder, 'data', 'postmaster.pid');
     const [pid] = readFileSync(pidFile, 'utf8').split('\n');
     process.kill(Number(pid), how === 'fast' ? 'SIGINT' : 'SIGQUIT');
     while (isAlive(Number(pid)) || (how === 'fast' && existsSync(pidFile))) await turn();
-    await this.#server.start();
   }
 
   async stop(): Promise<void> {
