@@ -1,4 +1,5 @@
-import { resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { type ComparisonRule, RuleBook } from '@changeover/compare';
 import { type Engine, engines, InvalidArgumentError, type Leg, type StorageBackend, type StoreLocation } from '@changeover/core';
 import type { StorageBackendFactoryOptions } from '@changeover/pooled';
@@ -12,6 +13,9 @@ export interface StorageBridgeOptions {
   readonly databaseUrl?: string | undefined;
   /** The flags file. Default: `CHANGEOVER_FLAGS`, else `./flags/changeover.json`. */
   readonly flagsFile?: string | undefined;
+  /** The gates file: conditions for a step forward. Default: `CHANGEOVER_GATES`, else `gates.json` beside the flags file
+   * where there is one, else the default gates. */
+  readonly gatesFile?: string | undefined;
   /** An Unleash server's API, asked before the flags file. Default: `UNLEASH_URL`, else none. */
   readonly unleashUrl?: string | undefined;
   /** The client token for it. Default: `UNLEASH_TOKEN`. */
@@ -45,9 +49,11 @@ export interface StorageBridgeOptions {
 }
 
 /** Options with every default applied. */
-export interface ParsedBridgeOptions extends Omit<StorageBridgeOptions, 'basePath' | 'databaseUrl'> {
+export interface ParsedBridgeOptions extends Omit<StorageBridgeOptions, 'basePath' | 'databaseUrl' | 'gatesFile'> {
   readonly location: StoreLocation;
   readonly flagsFile: string;
+  /** Undefined where the default gates hold. Read at each use, so that a bad file keeps nothing but steps forward from going on. */
+  readonly gatesFile: string | undefined;
   readonly storePath: string;
   /** The `postgres://` URL of the ledger; undefined where it is in the store's file. */
   readonly ledgerUrl: string | undefined;
@@ -57,11 +63,11 @@ export interface ParsedBridgeOptions extends Omit<StorageBridgeOptions, 'basePat
 type LogLevel = NonNullable<LoggerOptions['level']>;
 const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent'];
 
-type TextOption = 'basePath' | 'databaseUrl' | 'flagsFile' | 'unleashUrl' | 'unleashToken' | 'unleashAdminToken' |
+type TextOption = 'basePath' | 'databaseUrl' | 'flagsFile' | 'gatesFile' | 'unleashUrl' | 'unleashToken' | 'unleashAdminToken' |
   'unleashProject' | 'unleashEnvironment' | 'storePath';
 
 const known: ReadonlySet<string> = new Set<keyof StorageBridgeOptions>([
-  'basePath', 'databaseUrl', 'flagsFile', 'unleashUrl', 'unleashToken', 'unleashAdminToken',
+  'basePath', 'databaseUrl', 'flagsFile', 'gatesFile', 'unleashUrl', 'unleashToken', 'unleashAdminToken',
   'unleashProject', 'unleashEnvironment', 'storePath', 'stages', 'logger', 'guardrail',
   'ledger', 'shadowQueue', 'pools', 'rules', 'decoratePooledLeg',
 ]);
@@ -105,11 +111,13 @@ export function parseBridgeOptions(
     throw new InvalidArgumentError('Option databaseUrl (or DATABASE_URL) must be a URL that begins with postgres:// or postgresql://.');
   }
   const store = text('storePath', 'CHANGEOVER_STORE');
+  const flagsFile = resolve(text('flagsFile', 'CHANGEOVER_FLAGS') ?? 'flags/changeover.json');
   const ledgerUrl = store !== undefined && /^postgres(ql)?:\/\//.test(store) ? store : undefined;
   return Object.freeze({
     ...options,
     location: Object.freeze({ basePath, databaseUrl }),
-    flagsFile: resolve(text('flagsFile', 'CHANGEOVER_FLAGS') ?? 'flags/changeover.json'),
+    flagsFile,
+    gatesFile: gatesFileOf(text('gatesFile', 'CHANGEOVER_GATES'), flagsFile),
     unleashUrl: text('unleashUrl', 'UNLEASH_URL'),
     unleashToken: text('unleashToken', 'UNLEASH_TOKEN'),
     unleashAdminToken: text('unleashAdminToken', 'UNLEASH_ADMIN_TOKEN'),
@@ -119,6 +127,13 @@ export function parseBridgeOptions(
     ledgerUrl,
     logLevel,
   });
+}
+
+/** A file that was named must be there; the one beside the flags needn't. */
+function gatesFileOf(named: string | undefined, flagsFile: string): string | undefined {
+  if (named !== undefined) return resolve(named);
+  const path = join(dirname(flagsFile), 'gates.json');
+  return existsSync(path) ? path : undefined;
 }
 
 /** The rules of one engine. */

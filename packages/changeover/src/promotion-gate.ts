@@ -1,5 +1,6 @@
 import type { Clock } from '@changeover/core';
 import type { GateOutcome, Move, Recorder } from '@changeover/router';
+import { gatesIn } from './report/gate-file.ts';
 import { decideVerdict, type EngineVerdict } from './report/verdict.ts';
 
 /** What was recorded is read on the main thread: at most this share of the time goes into that. */
@@ -13,27 +14,44 @@ const minAgeMs = 2_000;
 export class PromotionGate {
   readonly #recorder: () => Recorder;
   readonly #clock: Clock;
+  readonly #gatesFile: string | undefined;
+  #unreadable: string | undefined;
   #verdicts: readonly EngineVerdict[] = [];
   #askAgainMs = -Infinity;
 
-  /** @param recorder asked for at the first step, since it may be made after the gate. */
-  constructor(recorder: () => Recorder, clock: Clock) {
+  /** @param gatesFile read again each time. Default: the default gates.
+   * @param recorder asked for at the first step, since it may be made after the gate. */
+  constructor(recorder: () => Recorder, clock: Clock, gatesFile?: string) {
     this.#recorder = recorder;
+    this.#gatesFile = gatesFile;
     this.#clock = clock;
   }
 
   judge({ backend, from }: Move): GateOutcome {
     if (from === 'legacy') return { verdict: 'pass', reason: 'at shadow the legacy leg answers' };
-    const found = this.#ask().find(({ engine }) => engine === backend);
+    const verdicts = this.#ask();
+    if (this.#unreadable !== undefined) return { verdict: 'inconclusive', reason: this.#unreadable };
+    const found = verdicts.find(({ engine }) => engine === backend);
     if (found === undefined) return { verdict: 'inconclusive', reason: `no call on ${backend} has been recorded` };
     const { decision, reason } = found;
     return { verdict: decision === 'PROMOTE' ? 'pass' : decision === 'INCONCLUSIVE' ? 'inconclusive' : 'fail', reason };
   }
 
+  /** A gates file that can't be used lets nothing pass, and breaks nothing. */
+  #decide(): readonly EngineVerdict[] {
+    this.#unreadable = undefined;
+    try {
+      return decideVerdict({ data: this.#recorder().summary(), gates: gatesIn(this.#gatesFile) }).engines;
+    } catch (error) {
+      this.#unreadable = String((error as { message?: unknown }).message);
+      return [];
+    }
+  }
+
   #ask(): readonly EngineVerdict[] {
     const startedMs = this.#clock.monotonicMs();
     if (startedMs < this.#askAgainMs) return this.#verdicts;
-    this.#verdicts = decideVerdict({ data: this.#recorder().summary() }).engines;
+    this.#verdicts = this.#decide();
     const endedMs = this.#clock.monotonicMs();
     this.#askAgainMs = endedMs + Math.max(minAgeMs, (endedMs - startedMs) / shareOfTime);
     return this.#verdicts;

@@ -80,7 +80,8 @@ export function withPlace(command: Command): Command {
     .option('--base-path <folder>', 'the folder with one folder a dataset (CHANGEOVER_BASE_PATH, else ./datasets)')
     .option('--flags <file>', 'the flags file (CHANGEOVER_FLAGS, else ./flags/changeover.json)')
     .option('--store <place>', 'the ledger: the comparison store\'s file, or postgres://… (CHANGEOVER_STORE, ' +
-      'else in the base folder)');
+      'else in the base folder)')
+    .option('--gates <file>', 'the gates (CHANGEOVER_GATES, else gates.json beside the flags file, else the default gates)');
 }
 
 export function withFormat(command: Command): Command {

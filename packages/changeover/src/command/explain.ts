@@ -3,6 +3,7 @@ import { type LedgerChange, routes, stageFlag } from '@changeover/router';
 import { decideVerdict, type EngineVerdict } from '../report/verdict.ts';
 import { type Migration, type Standing } from './migration.ts';
 import { notesOf } from './status.ts';
+import { readableGates } from './usable-gates.ts';
 import type { Terminal } from './terminal.ts';
 
 const shownLines = 10;
@@ -41,9 +42,11 @@ export function explain(
 }
 
 /** What stands before the next step; undefined where nothing does. */
-function gatesOf({ recordings }: Migration, { engine, stage }: Standing): EngineVerdict | undefined {
+function gatesOf({ recordings, place }: Migration, { engine, stage }: Standing): EngineVerdict | undefined {
   if (stage === 'legacy' || stage === 'pooled') return undefined;
-  const found = recordings && decideVerdict({ data: recordings }).engines.find((one) => one.engine === engine);
+  const read = readableGates(place);
+  if (typeof read === 'string') return { engine, decision: 'INCONCLUSIVE', reason: read };
+  const found = recordings && decideVerdict({ data: recordings, gates: read }).engines.find((one) => one.engine === engine);
   return found ?? { engine, decision: 'INCONCLUSIVE', reason: `No call on ${engine} has been recorded.` };
 }
 

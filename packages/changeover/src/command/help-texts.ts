@@ -83,5 +83,6 @@ Examples:
   $ changeover report --format html --output report.html`,
   gate: `
 Examples:
-  $ changeover gate sqlite && changeover promote sqlite titanic --reason "the gates hold"`,
+  $ changeover gate sqlite && changeover promote sqlite titanic --reason "the gates hold"
+  $ changeover gate --gates flags/gates.json --format junit > gates.xml`,
 };

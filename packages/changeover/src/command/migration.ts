@@ -15,6 +15,7 @@ export interface PlaceOptions {
   readonly basePath?: string;
   readonly flags?: string;
   readonly store?: string;
+  readonly gates?: string;
 }
 
 /** A dataset's place on the way, and why. */
@@ -137,7 +138,9 @@ export class Migration {
 }
 
 export function placeOf(options: PlaceOptions, env: Readonly<Record<string, string | undefined>>): ParsedBridgeOptions {
-  return parseBridgeOptions({ basePath: options.basePath, flagsFile: options.flags, storePath: options.store }, env);
+  return parseBridgeOptions({
+    basePath: options.basePath, flagsFile: options.flags, storePath: options.store, gatesFile: options.gates,
+  }, env);
 }
 
 /** Reads everything once. Where a flag server is named, it has three seconds to answer, as a program's first calls

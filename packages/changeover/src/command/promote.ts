@@ -2,6 +2,7 @@ import { stages, type Stage } from '@changeover/core';
 import type { LedgerChange } from '@changeover/router';
 import { openUnleashAdmin } from '../open-unleash-admin.ts';
 import { decideVerdict } from '../report/verdict.ts';
+import { usableGates } from './usable-gates.ts';
 import { CommandError, exitCodes } from './command-error.ts';
 import type { ChangeOptions } from './command-context.ts';
 import { nameOf, type Subject } from './hold.ts';
@@ -61,9 +62,9 @@ function refuseHeld({ engine, dataset, line }: Standing): void {
 }
 
 /** What the gates say, for people. Nothing is compared before `shadow`, so there is nothing to ask. */
-function askGates({ recordings }: Migration, engine: string, from: Stage, force: boolean): string {
+function askGates({ recordings, place }: Migration, engine: string, from: Stage, force: boolean): string {
   if (from === 'legacy') return 'At shadow, callers are still answered by the legacy leg.';
-  const verdict = recordings && decideVerdict({ data: recordings }).engines.find((one) => one.engine === engine);
+  const verdict = recordings && decideVerdict({ data: recordings, gates: usableGates(place) }).engines.find((one) => one.engine === engine);
   const decision = verdict?.decision ?? 'INCONCLUSIVE';
   const reason = verdict?.reason ?? `No call on ${engine} has been recorded.`;
   if (decision === 'PROMOTE') return `The gates hold: ${reason}`;

@@ -3,25 +3,29 @@ import { engines } from '@changeover/core';
 import { readRecordings, type ReportData } from '@changeover/router';
 import { type Command, Option } from 'commander';
 import type { ParsedBridgeOptions } from '../bridge-options.ts';
+import { junitReport } from '../report/junit-report.ts';
 import { renderReport } from '../report/render-report.ts';
 import { type ReportFormat, reportFormats } from '../report/report.ts';
 import { decideVerdict, type Decision } from '../report/verdict.ts';
-import { type CommandContext, type CommonOptions, groups, withFormat, withPlace } from './command-context.ts';
+import { type CommandContext, type CommonOptions, groups, withPlace } from './command-context.ts';
 import { CommandError, exitCodes } from './command-error.ts';
 import { examples } from './help-texts.ts';
 import { type PlaceOptions, requireStore } from './migration.ts';
 import { engineNamed } from './subject.ts';
-import type { Streams, Terminal } from './terminal.ts';
+import { usableGates } from './usable-gates.ts';
+import type { Streams } from './terminal.ts';
 
 /** `gate` and `report`: what the comparisons say. */
 export function addReportCommands(program: Command, context: CommandContext): void {
-  withFormat(program.command('gate')).helpGroup(groups.decide)
+  withPlace(program.command('gate'))
+    .addOption(new Option('--format <format>', 'how the answer is written').choices(['text', 'json', 'junit']).default('text'))
+    .helpGroup(groups.decide)
     .description('may datasets step forward? exit code 0 yes, 3 can not be told, 99 no')
     .argument('[engine]', `${engines.join(', ')}; default: all`)
     .addHelpText('after', examples.gate)
     .action((engine: string | undefined, options: CommonOptions) => {
       const name = engine === undefined ? undefined : engineNamed(engine);
-      context.exitCode = askGate(context.place(options), context.terminal(options), name);
+      context.exitCode = askGate(context, options, name);
     });
   withPlace(program.command('report')).helpGroup(groups.decide).description('what was compared, as a document')
     .addOption(new Option('--format <format>', 'how it is written').choices(reportFormats).default('text'))
@@ -34,7 +38,7 @@ export function addReportCommands(program: Command, context: CommandContext): vo
 
 /** Writes what was recorded as one document: `changeover report`. */
 function writeReport(place: ParsedBridgeOptions, streams: Streams, format: ReportFormat, output: string | undefined): void {
-  const text = renderReport({ data: recordings(place) }, format);
+  const text = renderReport({ data: recordings(place), gates: usableGates(place) }, format);
   if (output === undefined) {
     streams.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
     return;
@@ -51,13 +55,20 @@ const exitCodeOf: Readonly<Record<Decision, number>> = {
 };
 
 /** Asks the gates of one engine, or of all: `changeover gate`. Gives the exit code. */
-function askGate(place: ParsedBridgeOptions, terminal: Terminal, engine: string | undefined): number {
-  const verdict = decideVerdict({ data: recordings(place) });
+function askGate(context: CommandContext, options: CommonOptions, engine: string | undefined): number {
+  const place = context.place(options);
+  const terminal = context.terminal(options);
+  const report = { data: recordings(place), gates: usableGates(place), title: 'changeover gate' };
+  const verdict = decideVerdict(report);
   const one = verdict.engines.find((each) => each.engine === engine);
   const nothing = { decision: 'INCONCLUSIVE', reason: `No call on ${engine ?? ''} has been recorded.` } as const;
   const { decision, reason } = engine === undefined ? verdict : one ?? nothing;
   const gates = verdict.gates.filter((gate) => engine === undefined || gate.engine === engine);
   const exitCode = exitCodeOf[decision];
+  if (options.format === 'junit') {
+    context.streams.stdout.write(junitReport(report, { ...verdict, decision, reason, gates }));
+    return exitCode;
+  }
   const style = exitCode === exitCodes.done ? 'green' : exitCode === exitCodes.inconclusive ? 'yellow' : 'red';
   terminal.answer([
     `${terminal.paint(style, decision)}  ${reason}`,

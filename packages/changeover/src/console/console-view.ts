@@ -1,12 +1,15 @@
 import { engines } from '@changeover/core';
+import type { ReportData } from '@changeover/router';
 import { changeText } from '../command/history.ts';
 import { type Migration, type Standing, standings } from '../command/migration.ts';
 import { notesOf } from '../command/status.ts';
+import { readableGates } from '../command/usable-gates.ts';
+import type { GateDefinition } from '../report/default-gates.ts';
 import { latencySection } from '../report/html/latency-section.ts';
 import { firstOf, moment, name, type Section, sectionMarkup, table } from '../report/html/parts.ts';
 import { mismatchSection } from '../report/html/samples-section.ts';
 import { engineVerdicts } from '../report/html/summary-sections.ts';
-import { markup, type Markup } from '../report/markup.ts';
+import { markup, type Markup, type Piece } from '../report/markup.ts';
 import { countText, durationText, engineTitle } from '../report/plain-text.ts';
 import { decideVerdict } from '../report/verdict.ts';
 
@@ -17,10 +20,14 @@ const mostLines = 100;
 export function consoleView(migration: Migration, readOnly: boolean): string {
   const data = migration.recordings;
   return markup`${notesOf(migration).map((note) => markup`<p class="note">${note}</p>`)}${
-    data !== undefined && engineVerdicts(decideVerdict({ data }))}${
+    data !== undefined && verdictsOf(data, readableGates(migration.place))}${
     sectionMarkup(datasetsSection(migration, readOnly))}${sectionMarkup(flagsSection(migration))}${
     data !== undefined && [mismatchSection({ data }), latencySection({ data })].map(sectionMarkup)}${
     sectionMarkup(ledgerSection(migration))}`.text;
+}
+
+function verdictsOf(data: ReportData, gates: readonly GateDefinition[] | string): Piece {
+  return typeof gates === 'string' ? markup`<p class="note">${gates}</p>` : engineVerdicts(decideVerdict({ data, gates }));
 }
 
 function datasetsSection(migration: Migration, readOnly: boolean): Section {

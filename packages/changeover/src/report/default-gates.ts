@@ -1,8 +1,11 @@
+import type { Stage } from '@changeover/core';
+
 /**
  * Where a gate is asked: at each engine's stages where both legs run (`shadow`, `reverse`), at the one of them where the
- * pooled leg answers (`reverse`), at each of its stages that had calls, or once for the engine.
+ * pooled leg answers (`reverse`), at each of its stages that had calls, once for the engine, or at one named stage where
+ * that had calls.
  */
-export type GateScope = 'comparing-stage' | 'answering-stage' | 'stage' | 'engine';
+export type GateScope = 'comparing-stage' | 'answering-stage' | 'stage' | 'engine' | Stage;
 
 /**
  * What a gate that doesn't hold means: there is too little to tell, the datasets stay where they are, or they go back to

@@ -98,6 +98,7 @@ function placesOf({ scope }: GateDefinition, report: Report): Place[] {
       .map(({ stage }) => stage).sort((a, b) => orderOf(a) - orderOf(b));
     if (scope === 'stage') return called.map((stage) => ({ engine, stage }));
     if (scope === 'answering-stage') return called.filter((stage) => stage === 'reverse').map((stage) => ({ engine, stage }));
+    if (scope !== 'comparing-stage') return called.filter((stage) => stage === scope).map((stage) => ({ engine, stage }));
     const comparing = called.filter((stage) => comparingStages.includes(stage ?? ''));
     // An engine that was never compared has its gates too: none can be told.
     return comparing.length === 0 ? [{ engine, stage: 'shadow' }] : comparing.map((stage) => ({ engine, stage }));
