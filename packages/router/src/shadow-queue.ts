@@ -1,4 +1,5 @@
-import type { Clock } from '@changeover/core';
+import type { Clock, Timer } from '@changeover/core';
+import { CallsInFlight } from './calls-in-flight.ts';
 import type { ShedReason } from './recorder/shed-reason.ts';
 
 /** How much comparison work may be under way at once. */
@@ -16,6 +17,10 @@ export interface ShadowQueueOptions {
    * Default: 500. */
   readonly maxLateMs?: number | undefined;
 }
+
+/** Work is begun between the callers' calls where there is such a moment, and after this time in any case. Beside a call it
+ * would take the event loop and the database's cores from it. */
+const maxCourtesyMs = 20;
 
 /** One piece of comparison work. Neither function may throw for long: what they throw is swallowed by {@link ShadowQueue}. */
 export interface ShadowTask {
@@ -43,6 +48,7 @@ export class ShadowQueue {
   readonly #maxAbandoned: number;
   readonly #maxWaitMs: number;
   readonly #maxLateMs: number;
+  readonly #calls: CallsInFlight;
   readonly #waiting: Waiting[] = [];
   readonly #running = new Set<AbortController>();
   #abandoned = 0;
@@ -50,10 +56,14 @@ export class ShadowQueue {
   #usualMs = 0;
   #closed = false;
   #scheduled = false;
+  #courtesy: Timer | undefined;
   #whenIdle: (() => void)[] = [];
 
-  constructor(clock: Clock, options: ShadowQueueOptions = {}) {
+  /** @param calls whose answers callers wait for; work waits for a moment without any. Default: none ever. */
+  constructor(clock: Clock, options: ShadowQueueOptions = {}, calls: CallsInFlight = new CallsInFlight()) {
     this.#clock = clock;
+    this.#calls = calls;
+    calls.onNone(() => { if (this.#waiting.length > 0) this.#schedule(); });
     this.#maxConcurrent = options.maxConcurrent ?? 4;
     this.#maxQueued = options.maxQueued ?? 256;
     this.#maxAbandoned = options.maxAbandoned ?? 16;
@@ -101,6 +111,7 @@ export class ShadowQueue {
   /** Sheds what waits, aborts what runs. Idempotent. */
   close(): void {
     this.#closed = true;
+    this.#courtesy?.cancel();
     for (const { task } of this.#waiting.splice(0)) task.shed('closing');
     for (const controller of this.#running) controller.abort(new Error('the bridge is closing'));
     this.#settleIdle();
@@ -118,9 +129,18 @@ export class ShadowQueue {
 
   #startNext(late: boolean): void {
     while (this.#running.size < this.#maxConcurrent) {
-      const next = this.#waiting.shift();
+      const [next] = this.#waiting;
       if (next === undefined) break;
-      const leftMs = next.task.deadlineMs - (this.#clock.monotonicMs() - next.submittedMs);
+      const waitedMs = this.#clock.monotonicMs() - next.submittedMs;
+      if (this.#calls.any && waitedMs < maxCourtesyMs) {
+        this.#courtesy ??= this.#clock.after(maxCourtesyMs - waitedMs, () => {
+          this.#courtesy = undefined;
+          this.#schedule();
+        });
+        break;
+      }
+      this.#waiting.shift();
+      const leftMs = next.task.deadlineMs - waitedMs;
       if (late) next.task.shed('event-loop-late');
       else if (leftMs <= 0) next.task.shed('deadline');
       else if (this.#abandoned >= this.#maxAbandoned) next.task.shed('breaker-open');

@@ -542,6 +542,7 @@ describe('rules', () => {
     old.exec('drop table rule_use; pragma user_version = 1');
     old.close();
     expect(readRecordings(path)).toMatchObject({ rules: [], runs: [{ run: 'old' }] });
+    clock.advance(1);
     const recorder = openRecorder({ path, run: 'new', logger: silentLogger, clock });
     opened.push(recorder);
     recorder.watchRules(() => [{ backend: 'sqlite', rule, uses: 1, failures: 0 }]);
