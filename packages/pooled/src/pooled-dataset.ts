@@ -21,6 +21,8 @@ import type { KeepAlive } from './keep-alive.ts';
 export interface InlineReads {
   /** @returns undefined where the read has to take a connection of the pool. */
   tryRead(job: OperationJob): { readonly value: unknown } | undefined;
+  /** When to try again, for a read that belongs here but found the event loop busy enough. */
+  nextTurn(job: OperationJob): Promise<void> | undefined;
   /** Whether something is open for it. */
   open(): boolean;
   /** See `ShadowLeg.version`. */
@@ -101,6 +103,12 @@ export class PooledDataset {
 
   /** Runs a job on a connection of the pool, again where the policy says so. */
   async run(job: Job, limit: CallLimit): Promise<unknown> {
+    const nextTurn = job.kind === 'operation' && job.digest !== true ? this.#parts.inline?.nextTurn(job) : undefined;
+    if (nextTurn !== undefined) {
+      await this.#called(() => nextTurn);
+      const done = this.tryInline(job as OperationJob);
+      if (done !== undefined) return done.value;
+    }
     const writes = isWriting(job);
     const pool = writes ? this.#parts.writers : this.#parts.readers;
     return await this.#called(() => this.#attempts(writes ? 'write' : 'read', limit, nameOf(job), (outcome) =>

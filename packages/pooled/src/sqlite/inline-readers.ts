@@ -4,6 +4,10 @@ import type { InlineReader } from './inline-reader.ts';
 /** A reader that was used within this time is in use. */
 const inUseMs = 1_000;
 
+/** What reads of many rows may take of one turn of the event loop; more wait for the next, so that timers and sockets get
+ * theirs, even where a caller reads again as soon as it was answered. */
+const turnMs = 5;
+
 /** The main thread's SQLite connections of one factory: bounded in number, and closed when idle. */
 export class InlineReaders {
   readonly #max: number;
@@ -13,6 +17,8 @@ export class InlineReaders {
   readonly #open = new Set<InlineReader>();
   #last: InlineReader | undefined;
   #timer: Timer | undefined;
+  #spentMs = 0;
+  #turn: Promise<void> | undefined;
 
   /**
    * @param max connections open at once; the one not used for longest goes first.
@@ -33,6 +39,29 @@ export class InlineReaders {
   get hasRoom(): boolean {
     const [oldest] = this.#open;
     return this.#open.size < this.#max || oldest === undefined || this.#clock.monotonicMs() - oldest.usedAtMs >= inUseMs;
+  }
+
+  /** Whether this turn of the event loop has had its share of long reads. */
+  get turnSpent(): boolean {
+    return this.#spentMs >= turnMs;
+  }
+
+  /** A long read took this much of the turn. */
+  spend(durationMs: number): void {
+    this.#spentMs += durationMs;
+    void this.nextTurn();
+  }
+
+  /** Resolves when the next turn has begun. */
+  nextTurn(): Promise<void> {
+    this.#turn ??= new Promise((resolve) => {
+      setImmediate(() => {
+        this.#turn = undefined;
+        this.#spentMs = 0;
+        resolve();
+      });
+    });
+    return this.#turn;
   }
 
   /** A reader was used, so that it is open. */

@@ -3,15 +3,14 @@ import { datasetFile, DatasetNotFoundError } from '@changeover/core';
 import { classifyError } from '@changeover/engines';
 import { buildDataset } from '../engine-parts.ts';
 import type { EngineDriver, EngineSetting } from '../engine-parts.ts';
-import type { Job } from '../job.ts';
 import { isWriting } from '../job.ts';
 import type { InlineReads, PooledDataset } from '../pooled-dataset.ts';
 import type { ResourceSource } from '../pool/resource-source.ts';
 import type { PooledSession } from '../pooled-session.ts';
 import { InlineReader } from './inline-reader.ts';
 import type { InlineReaders } from './inline-readers.ts';
-import { costKey, StatementCosts } from './statement-costs.ts';
-import { WorkerSession } from './worker-session.ts';
+import { cellsOf, costKey, StatementCosts } from './statement-costs.ts';
+import { type OnDuration, WorkerSession } from './worker-session.ts';
 import type { WorkerSet } from './worker-set.ts';
 
 /** How SQLite is used. */
@@ -46,9 +45,9 @@ export class SqliteDriver implements EngineDriver {
     const file = datasetFile(this.setting.location, 'sqlite', dataset);
     const costs = new StatementCosts();
     const inline = this.#inline === undefined ? undefined : this.#inlineReads(this.#inline, dataset, file, costs, onEmpty);
-    const onDuration = (job: Job, durationMs: number): void => {
+    const onDuration: OnDuration = (job, durationMs, value) => {
       if (inline !== undefined && job.kind === 'operation' && job.digest !== true && !isWriting(job)) {
-        costs.note(costKey(job.operation, job.args), durationMs);
+        costs.note(costKey(job.operation, job.args), durationMs, cellsOf(value));
       }
     };
     const source = this.#source(dataset, file, onDuration);
@@ -68,15 +67,18 @@ export class SqliteDriver implements EngineDriver {
       tryRead(job) {
         if (isWriting(job)) return undefined;
         const key = costKey(job.operation, job.args);
-        const meanMs = costs.meanMs(key);
-        if (meanMs === undefined || meanMs > inlineThresholdMs) return undefined;
-        if (!reader.open && !readers.hasRoom) return undefined;
+        if (!costs.isInline(key, inlineThresholdMs) || (!reader.open && !readers.hasRoom)) return undefined;
+        const dear = (costs.meanMs(key) ?? 0) > inlineThresholdMs;
+        if (dear && readers.turnSpent) return undefined;
         const done = reader.tryRun(job);
         if (done === undefined) return undefined;
         readers.used(reader);
-        costs.note(key, done.durationMs);
+        if (dear) readers.spend(done.durationMs);
+        costs.note(key, done.durationMs, dear ? cellsOf(done.value) : 0);
         return done;
       },
+      nextTurn: (job) => (readers.turnSpent && costs.isInline(costKey(job.operation, job.args), inlineThresholdMs)
+        ? readers.nextTurn() : undefined),
       open: () => reader.open,
       version: () => reader.version(),
       close() {
@@ -86,7 +88,7 @@ export class SqliteDriver implements EngineDriver {
     };
   }
 
-  #source(dataset: string, file: string, onDuration: (job: Job, durationMs: number) => void): ResourceSource<PooledSession> {
+  #source(dataset: string, file: string, onDuration: OnDuration): ResourceSource<PooledSession> {
     const identities = new WeakMap<PooledSession, string>();
     const options = { file, busyTimeoutMs: workerBusyTimeoutMs, cacheSizeKib: this.#sqlite.cacheSizeKib };
     return {

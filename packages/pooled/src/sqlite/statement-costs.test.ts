@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { costKey, StatementCosts } from './statement-costs.ts';
+import { cellsOf, costKey, StatementCosts } from './statement-costs.ts';
 
 describe('what statements cost', () => {
   test('is a mean that follows changes within a few calls', () => {
@@ -11,6 +11,24 @@ describe('what statements cost', () => {
     expect(costs.meanMs('a')).toBeGreaterThan(10);
     for (let call = 0; call < 20; call += 1) costs.note('a', 0.1);
     expect(costs.meanMs('a')).toBeLessThan(0.2);
+  });
+
+  test('sends scans to a worker, and keeps what is mostly rows on the main thread, up to a limit', () => {
+    const costs = new StatementCosts();
+    costs.note('point read', 0.05, 6);
+    costs.note('scan', 3, 1);
+    costs.note('rows', 3, 30_000);
+    costs.note('scan for rows', 7, 30_000);
+    costs.note('very many rows', 20, 300_000);
+    const inline = ['never seen', 'point read', 'scan', 'rows', 'scan for rows', 'very many rows']
+      .filter((statement) => costs.isInline(statement, 0.5));
+    expect(inline).toEqual(['point read', 'rows']);
+  });
+
+  test('counts the cells of whatever operations yield', () => {
+    expect(cellsOf([{ a: 1, b: 2 }, { a: 3, b: 4 }])).toBe(4);
+    expect(cellsOf({ columns: ['a'], rows: [{ a: 1 }] })).toBe(1);
+    expect(['x', undefined, null, 3, [], { rows: [] }, ['t', 'u']].map(cellsOf)).toEqual([0, 0, 0, 0, 0, 0, 0]);
   });
 
   test('is remembered of a bounded number of statements', () => {

@@ -5,13 +5,16 @@ import type { PooledSession } from '../pooled-session.ts';
 import type { HostingWorker } from './hosting-worker.ts';
 import type { WorkerSet } from './worker-set.ts';
 
+/** Told how long a job took in the worker, and what it yielded. */
+export type OnDuration = (job: Job, durationMs: number, value: unknown) => void;
+
 /** A SQLite connection that lives in a worker thread. */
 export class WorkerSession implements PooledSession {
   readonly cancellable = false;
   readonly #worker: HostingWorker;
   readonly #dataset: string;
   readonly #connection: number;
-  readonly #onDuration: (job: Job, durationMs: number) => void;
+  readonly #onDuration: OnDuration;
   #usable = true;
   #transactionState: TransactionState = 'none';
   #closed: Promise<void> | undefined;
@@ -20,7 +23,7 @@ export class WorkerSession implements PooledSession {
     worker: HostingWorker,
     dataset: string,
     connection: number,
-    onDuration: (job: Job, durationMs: number) => void,
+    onDuration: OnDuration,
   ) {
     this.#worker = worker;
     this.#dataset = dataset;
@@ -30,12 +33,12 @@ export class WorkerSession implements PooledSession {
 
   /** Opens a connection in the worker with the least to do.
    *
-   * @param onDuration told how long each job took in the worker. */
+   * @param onDuration told of each job. */
   static async open(
     workers: WorkerSet,
     dataset: string,
     options: SqliteSessionOptions,
-    onDuration: (job: Job, durationMs: number) => void,
+    onDuration: OnDuration,
   ): Promise<WorkerSession> {
     const worker = workers.choose();
     const session = new WorkerSession(worker, dataset, worker.nextConnection(), onDuration);
@@ -73,8 +76,9 @@ export class WorkerSession implements PooledSession {
       },
     );
     this.#transactionState = reply.transactionState;
-    this.#onDuration(job, reply.durationMs);
-    return answerValue(job, answer);
+    const value = answerValue(job, answer);
+    this.#onDuration(job, reply.durationMs, value);
+    return value;
   }
 
   /** SQLite has no means here: the worker finishes what it is at, and the connection is not lent meanwhile. */
