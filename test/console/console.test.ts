@@ -1,17 +1,17 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import chromium from '@sparticuz/chromium';
 import { createStorageBridge } from 'changeover';
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Browser, chromium as playwright, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { placeOf } from '../../packages/changeover/src/command/migration.ts';
 import { openConsole } from '../../packages/changeover/src/console/open-console.ts';
 import { root } from '../architecture/source-files.ts';
 import { nodeFlags, typeChangeover } from '../command/run-changeover.ts';
 import { writeTestFlags } from '../command/write-test-flags.ts';
+import { openBrowser } from '../kit/browser.ts';
 
 let folder: string;
 let browser: Browser;
@@ -29,9 +29,7 @@ beforeAll(async () => {
       await bridge.storage('sqlite').readTable(dataset, 'train');
     }
     await bridge.idle();
-    browser = await playwright.launch({
-      executablePath: await chromium.executablePath(), args: ['--no-sandbox', '--disable-gpu'], headless: true,
-    });
+    browser = await openBrowser();
   } finally {
     await bridge.close();
   }
