@@ -1,5 +1,5 @@
 import type { Clock } from '@changeover/core';
-import type { GateOutcome, Move, Recorder } from '@changeover/router';
+import type { GateOutcome, Move, Recorder, ResumedAt } from '@changeover/router';
 import { gatesIn } from './report/gate-file.ts';
 import { decideVerdict, type EngineVerdict } from './report/verdict.ts';
 
@@ -15,14 +15,17 @@ export class PromotionGate {
   readonly #recorder: () => Recorder;
   readonly #clock: Clock;
   readonly #gatesFile: string | undefined;
+  readonly #resumedAt: ResumedAt | undefined;
   #unreadable: string | undefined;
   #verdicts: readonly EngineVerdict[] = [];
   #askAgainMs = -Infinity;
 
   /** @param gatesFile read again each time. Default: the default gates.
+   * @param resumedAt what was counted of a dataset before is not asked of. Default: nothing is left out.
    * @param recorder asked for at the first step, since it may be made after the gate. */
-  constructor(recorder: () => Recorder, clock: Clock, gatesFile?: string) {
+  constructor(recorder: () => Recorder, clock: Clock, gatesFile?: string, resumedAt?: ResumedAt) {
     this.#recorder = recorder;
+    this.#resumedAt = resumedAt;
     this.#gatesFile = gatesFile;
     this.#clock = clock;
   }
@@ -41,7 +44,7 @@ export class PromotionGate {
   #decide(): readonly EngineVerdict[] {
     this.#unreadable = undefined;
     try {
-      return decideVerdict({ data: this.#recorder().summary(), gates: gatesIn(this.#gatesFile) }).engines;
+      return decideVerdict({ data: this.#recorder().summary(this.#resumedAt), gates: gatesIn(this.#gatesFile) }).engines;
     } catch (error) {
       this.#unreadable = String((error as { message?: unknown }).message);
       return [];

@@ -55,7 +55,8 @@ class StorageBridgeOver implements StorageBridge {
     this.#logger = logger;
     const source = options.stages ?? openStageSource(options, logger);
     prepareStoreFolder(options, logger);
-    const gate = new PromotionGate(() => this.recorder, systemClock, options.gatesFile);
+    const gate = new PromotionGate(() => this.recorder, systemClock, options.gatesFile,
+      (backend, dataset) => this.ledger.resumedAt(backend, dataset));
     this.ledger = new Ledger({ store: openLedgerStore(options, logger), logger, gate: (move) => gate.judge(move) });
     const decided = (options.ledger === true ? withLedger : withHolds)(source, this.ledger);
     this.guardrail = new Guardrail(decided, systemClock, logger, options.guardrail, this.ledger);

@@ -103,7 +103,7 @@ export class GuardrailWatch {
       sample: (sample) => { recorder.sample(sample); },
       event: (kind, fields) => { recorder.event(kind, fields); },
       watchRules: (source) => { recorder.watchRules(source); },
-      summary: () => recorder.summary(),
+      summary: (resumedAt) => recorder.summary(resumedAt),
       flush: () => { recorder.flush(); },
       close: () => { recorder.close(); },
     };

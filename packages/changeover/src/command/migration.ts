@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { earlierStage, type Engine, engines, parseDatasetName, type Stage, type Timer, systemClock } from '@changeover/core';
 import {
-  type LedgerChange, type LedgerStore, type ReportData, readRecordings, readSqliteLedger, silentLogger, type StageDecision,
+  type LedgerChange, type LedgerStore, type ReportData, readRecordings, readSqliteLedger, resumptions, silentLogger, type StageDecision,
   type StageSource,
 } from '@changeover/router';
 import { type ParsedBridgeOptions, parseBridgeOptions } from '../bridge-options.ts';
@@ -56,7 +56,8 @@ export class Migration {
     this.flags = flags;
     this.ledger = ledger;
     this.ledgerError = ledgerError;
-    this.recordings = existsSync(place.storePath) ? readRecordings(place.storePath) : undefined;
+    this.recordings = existsSync(place.storePath)
+      ? readRecordings(place.storePath, systemClock, resumptions(ledger)) : undefined;
   }
 
   /** Where the ledger is, for people: no password is in it. */

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
-import { engines } from '@changeover/core';
-import { readRecordings, type ReportData } from '@changeover/router';
+import { engines, systemClock } from '@changeover/core';
+import { readRecordings, type ReportData, resumptions } from '@changeover/router';
 import { type Command, Option } from 'commander';
 import type { ParsedBridgeOptions } from '../bridge-options.ts';
 import { junitReport } from '../report/junit-report.ts';
@@ -10,7 +10,7 @@ import { decideVerdict, type Decision } from '../report/verdict.ts';
 import { type CommandContext, type CommonOptions, groups, withPlace } from './command-context.ts';
 import { CommandError, exitCodes } from './command-error.ts';
 import { examples } from './help-texts.ts';
-import { type PlaceOptions, requireStore } from './migration.ts';
+import { type PlaceOptions, readLedger, requireStore } from './migration.ts';
 import { engineNamed } from './subject.ts';
 import { usableGates } from './usable-gates.ts';
 import type { Streams } from './terminal.ts';
@@ -23,22 +23,24 @@ export function addReportCommands(program: Command, context: CommandContext): vo
     .description('may datasets step forward? exit code 0 yes, 3 can not be told, 99 no')
     .argument('[engine]', `${engines.join(', ')}; default: all`)
     .addHelpText('after', examples.gate)
-    .action((engine: string | undefined, options: CommonOptions) => {
+    .action(async (engine: string | undefined, options: CommonOptions) => {
       const name = engine === undefined ? undefined : engineNamed(engine);
-      context.exitCode = askGate(context, options, name);
+      context.exitCode = await askGate(context, options, name);
     });
   withPlace(program.command('report')).helpGroup(groups.decide).description('what was compared, as a document')
     .addOption(new Option('--format <format>', 'how it is written').choices(reportFormats).default('text'))
     .option('--output <file>', 'default: standard output')
     .addHelpText('after', examples.report)
-    .action((options: PlaceOptions & { readonly format: ReportFormat; readonly output?: string }) => {
-      writeReport(context.place(options), context.streams, options.format, options.output);
+    .action(async (options: PlaceOptions & { readonly format: ReportFormat; readonly output?: string }) => {
+      await writeReport(context.place(options), context.streams, options.format, options.output);
     });
 }
 
 /** Writes what was recorded as one document: `changeover report`. */
-function writeReport(place: ParsedBridgeOptions, streams: Streams, format: ReportFormat, output: string | undefined): void {
-  const text = renderReport({ data: recordings(place), gates: usableGates(place) }, format);
+async function writeReport(
+  place: ParsedBridgeOptions, streams: Streams, format: ReportFormat, output: string | undefined,
+): Promise<void> {
+  const text = renderReport({ data: await recordings(place), gates: usableGates(place) }, format);
   if (output === undefined) {
     streams.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
     return;
@@ -55,10 +57,10 @@ const exitCodeOf: Readonly<Record<Decision, number>> = {
 };
 
 /** Asks the gates of one engine, or of all: `changeover gate`. Gives the exit code. */
-function askGate(context: CommandContext, options: CommonOptions, engine: string | undefined): number {
+async function askGate(context: CommandContext, options: CommonOptions, engine: string | undefined): Promise<number> {
   const place = context.place(options);
   const terminal = context.terminal(options);
-  const report = { data: recordings(place), gates: usableGates(place), title: 'changeover gate' };
+  const report = { data: await recordings(place), gates: usableGates(place), title: 'changeover gate' };
   const verdict = decideVerdict(report);
   const one = verdict.engines.find((each) => each.engine === engine);
   const nothing = { decision: 'INCONCLUSIVE', reason: `No call on ${engine ?? ''} has been recorded.` } as const;
@@ -79,10 +81,12 @@ function askGate(context: CommandContext, options: CommonOptions, engine: string
   return exitCode;
 }
 
-function recordings(place: ParsedBridgeOptions): ReportData {
+async function recordings(place: ParsedBridgeOptions): Promise<ReportData> {
   requireStore(place);
+  // A ledger that can't be read tells of no resumption: then old mismatches count, which is on the safe side.
+  const { ledger } = await readLedger(place);
   try {
-    return readRecordings(place.storePath);
+    return readRecordings(place.storePath, systemClock, resumptions(ledger));
   } catch (error) {
     throw new CommandError(`${place.storePath} can't be read: ${(error as Error).message}`);
   }

@@ -58,7 +58,7 @@ export function figureOf(name: FigureName, subject: FigureSubject): Figure {
 }
 
 function totalsOf({ data, engine, stage }: FigureSubject): TotalsBy[] {
-  return data.byStage.filter((totals) => matches(totals, engine, stage));
+  return (data.judged ?? data).byStage.filter((totals) => matches(totals, engine, stage));
 }
 
 function failedChecks(checks: readonly DataCheck[]): Finding {
@@ -76,7 +76,7 @@ function sum(totals: readonly TotalsBy[], field: 'calls' | 'failed' | 'eligible'
 /** Operations with calls that could be compared, of which none was. */
 function unwatched({ data, engine, stage }: FigureSubject): { readonly count: number; readonly n: number } {
   const compared = new Map<string, number>();
-  for (const cell of data.cells) {
+  for (const cell of (data.judged ?? data).cells) {
     if (!matches(cell, engine, stage) || cell.eligible === 0) continue;
     const name = cell.operation ?? '';
     compared.set(name, (compared.get(name) ?? 0) + cell.compared);

@@ -4,6 +4,7 @@ import { countText, engineTitle, latencyText, shareText, timeText, valueText, vi
 import { type Report, titleOf } from './report.ts';
 import { ruleOutcome, ruleText } from './rule-text.ts';
 import { pairCells } from './sample-cells.ts';
+import { sinceLines } from './since-text.ts';
 import { stageColumns, stageLines } from './stage-lines.ts';
 import type { ReportVerdict } from './verdict.ts';
 
@@ -20,7 +21,7 @@ export function markdownReport(report: Report, verdict: ReportVerdict): string {
       ...verdict.engines.map(({ engine, decision, reason }) =>
         `- **${escapeMarkdown(engineTitle(engine))}**: ${decision}. ${escapeMarkdown(reason)}`)],
     ['## Engines and stages', '', ...stageRows(report)],
-    ['## Gates', '', ...gateRows(verdict)],
+    ['## Gates', '', ...gateRows(verdict), ...sinceRows(report)],
     ['## Coverage', '', ...coverageRows(report)],
     ['## Mismatches', '', ...mismatchRows(report)],
     otherRows(report), ruleRows(report), dataRows(report), provenanceRows(report),
@@ -51,6 +52,11 @@ function stageRows({ data }: Report): string[] {
   return [...table(stageColumns.map(({ title }) => title), 2,
     lines.slice(0, mostRows).map((totals) => stageColumns.map(({ text }) => text(totals)))),
     ...leftOut(lines.length - mostRows, 'engines and stages')];
+}
+
+function sinceRows({ data }: Report): string[] {
+  const [head, ...since] = sinceLines(data).map(escapeMarkdown);
+  return head === undefined ? [] : ['', head, '', ...since.map((line) => `- ${line}`)];
 }
 
 function gateRows({ gates }: ReportVerdict): string[] {

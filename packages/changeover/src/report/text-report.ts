@@ -3,6 +3,7 @@ import { gateCondition, gatePlace, gateValue } from './gate-text.ts';
 import { countText, engineTitle, shareText, timeText, visibleText } from './plain-text.ts';
 import { type Report, titleOf } from './report.ts';
 import { ruleOutcome, ruleText } from './rule-text.ts';
+import { sinceLines } from './since-text.ts';
 import { stageColumns, stageLines } from './stage-lines.ts';
 import { textTable } from './text-table.ts';
 import type { ReportVerdict } from './verdict.ts';
@@ -15,7 +16,8 @@ export function textReport(report: Report, verdict: ReportVerdict): string {
   const blocks = [
     [`${visibleText(titleOf(report))}, ${timeText(report.data.generatedAt)}`, '', `${verdict.decision}: ${visibleText(verdict.reason)}`,
       ...verdict.engines.map(({ engine, decision, reason }) => `  ${engineTitle(engine)}: ${decision}. ${visibleText(reason)}`)],
-    stageBlock(report), gateBlock(verdict), coverageBlock(report), mismatchBlock(report), ruleBlock(report), dataBlock(report),
+    stageBlock(report), [...gateBlock(verdict), ...sinceBlock(report)], coverageBlock(report),
+    mismatchBlock(report), ruleBlock(report), dataBlock(report),
     report.data.notes.length === 0 ? [] : ['What is missing', ...report.data.notes.map((note) => `  ${visibleText(note)}`)],
   ];
   return `${blocks.filter((lines) => lines.length > 0).map((lines) => lines.join('\n')).join('\n\n')}\n`;
@@ -38,6 +40,10 @@ function gateBlock({ gates }: ReportVerdict): string[] {
     open.slice(0, mostGates).map((gate) => [gatePlace(gate), gate.expression, gateValue(gate), gateCondition(gate), countText(gate.n),
       gate.outcome, gate.reason ?? '']),
   ), ...leftOut(open.length - mostGates, 'gates')];
+}
+
+function sinceBlock({ data }: Report): string[] {
+  return sinceLines(data).map((line, at) => `${at === 0 ? '' : '  '}${visibleText(line)}`);
 }
 
 function coverageBlock({ data }: Report): string[] {

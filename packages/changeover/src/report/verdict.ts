@@ -1,5 +1,6 @@
 import { evaluateGate, type Gate, type GateOperator, type GateResult, parseGate } from '@changeover/compare';
 import { type Stage, stages } from '@changeover/core';
+import type { TotalsBy } from '@changeover/router';
 import { type Consequence, defaultGates, figureNames, type FigureName, type GateDefinition } from './default-gates.ts';
 import { figureOf, type FigureSubject, type FigureUnit, figureUnits } from './figures.ts';
 import { countText, engineTitle } from './plain-text.ts';
@@ -89,12 +90,17 @@ function enginesOf({ data, dataChecks }: Report): string[] {
   return [...new Set([...data.byStage.map(({ backend }) => backend), ...(dataChecks ?? []).map(({ engine }) => engine)])].sort();
 }
 
+/** What was counted before a dataset was resumed is shown, and decides nothing. */
+function judgedStages({ data }: Report): readonly TotalsBy[] {
+  return (data.judged ?? data).byStage;
+}
+
 type Place = Pick<FigureSubject, 'engine' | 'stage'>;
 
 function placesOf({ scope }: GateDefinition, report: Report): Place[] {
   return enginesOf(report).flatMap((engine): Place[] => {
     if (scope === 'engine') return [{ engine }];
-    const called = report.data.byStage.filter(({ backend, calls }) => backend === engine && calls > 0)
+    const called = judgedStages(report).filter(({ backend, calls }) => backend === engine && calls > 0)
       .map(({ stage }) => stage).sort((a, b) => orderOf(a) - orderOf(b));
     if (scope === 'stage') return called.map((stage) => ({ engine, stage }));
     if (scope === 'answering-stage') return called.filter((stage) => stage === 'reverse').map((stage) => ({ engine, stage }));
@@ -201,7 +207,7 @@ function placeOf({ engine, stage }: GateOutcome): string {
 }
 
 function nextStep(report: Report, engine: string): string {
-  const last = Math.max(...report.data.byStage
+  const last = Math.max(...judgedStages(report)
     .filter(({ backend, calls }) => backend === engine && calls > 0).map(({ stage }) => orderOf(stage)));
   const next = stages[last + 1];
   return next === undefined ? 'the legacy leg may go' : `the datasets may step forward to ${next}`;

@@ -1,6 +1,7 @@
 import { earlierStage, stages, systemClock, type Clock, type Stage, type Timer } from '@changeover/core';
 import { Listeners } from '../flags/listeners.ts';
 import type { Logger } from '../log.ts';
+import { later } from './resumptions.ts';
 import { maxLinesAtOnce, type LedgerChange, type LedgerStore, type NewLedgerChange } from './ledger-store.ts';
 
 /** A step forward that is to be judged. */
@@ -64,6 +65,8 @@ interface Entry {
   reason: string;
   /** When it was moved or held, by the wall clock of whoever did it. */
   at: number;
+  /** When its last hold was ended; undefined where none was. */
+  resumedAt: number | undefined;
   /** The last line that is known of; 0 where there is none. */
   sequence: number;
   /** What holds here already and is not in the store yet: only ever a step back, a hold or a resumption. */
@@ -186,6 +189,11 @@ export class Ledger {
     return true;
   }
 
+  /** When a dataset was last resumed, by itself or with its whole backend. */
+  resumedAt(backend: string, dataset: string): number | undefined {
+    return later(this.#entries.get(key(backend, dataset))?.resumedAt, this.#entries.get(key(backend, wholeBackend))?.resumedAt);
+  }
+
   /** What is held, oldest first. */
   get holds(): readonly LedgerHold[] {
     return [...this.#entries.values()].filter(({ held }) => held).sort((a, b) => a.at - b.at)
@@ -295,6 +303,7 @@ export class Ledger {
       changed ||= entry.stage !== line.to || entry.held !== line.held;
       entry.movedMs = this.#clock.monotonicMs();
       entry.stage = line.to;
+      if (entry.held && !line.held) entry.resumedAt = line.at;
       entry.held = line.held;
       entry.reason = line.reason;
       entry.at = line.at;
@@ -310,6 +319,7 @@ export class Ledger {
     entry.at = this.#clock.wallMs();
     entry.unwritten = { at: entry.at, backend, dataset, from, to, held, who, reason, revision };
     entry.stage = to;
+    if (entry.held && !held) entry.resumedAt = entry.at;
     entry.held = held;
     entry.reason = reason;
     entry.movedMs = this.#clock.monotonicMs();
@@ -426,7 +436,7 @@ export class Ledger {
     if (entry === undefined) {
       entry = {
         backend, dataset, stage: dataset === wholeBackend ? 'pooled' : 'legacy', held: false, reason: '', at: 0, sequence: 0,
-        unwritten: undefined, movedMs: -Infinity, waits: '',
+        unwritten: undefined, movedMs: -Infinity, waits: '', resumedAt: undefined,
       };
       this.#entries.set(name, entry);
     }

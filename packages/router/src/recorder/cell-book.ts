@@ -22,6 +22,8 @@ interface Entry {
   base: Counts;
   /** The activity that the store knows of. */
   storedActivity: number;
+  /** When it was stored for the last time, in milliseconds since 1970. */
+  storedAt: number;
   /** True once this row is in the store. */
   stored: boolean;
   /** The pass in which the cell was last seen to count. */
@@ -95,13 +97,23 @@ export class CellBook {
   }
 
   /** To be called in the same tick as {@link unstored}, once its rows are stored. */
-  markStored(entries: readonly Entry[]): void {
+  markStored(entries: readonly Entry[], nowMs: number): void {
     for (const entry of entries) {
       entry.storedActivity = activityOf(entry.cell);
       entry.stored = true;
+      entry.storedAt = nowMs;
       // The order of the set is that of the last activity, and nobody starves where a pass doesn't reach all.
       this.#entries.delete(entry);
       this.#entries.add(entry);
+    }
+  }
+
+  /** Begins a new row for each cell of the dataset of which all is stored, so that what comes is kept apart from what was. */
+  part(backend: string, dataset: string): void {
+    for (const entry of this.#entries) {
+      const { cell, stored, storedActivity, hour } = entry;
+      if (cell.backend !== backend || cell.dataset !== dataset || !stored || activityOf(cell) !== storedActivity) continue;
+      this.#beginRow(entry, hour);
     }
   }
 
@@ -136,9 +148,12 @@ export class CellBook {
     }
   }
 
-  /** The rows of all cells in use as they stand now. */
-  rows(): CellRow[] {
-    return [...this.#entries].map(rowOf);
+  /** The rows of all cells in use as they stand now, each with when it was last counted in, at the latest. */
+  rows(): (CellRow & { readonly lastAt: number })[] {
+    return [...this.#entries].map((entry) => {
+      const isStored = entry.stored && activityOf(entry.cell) === entry.storedActivity;
+      return { ...rowOf(entry), lastAt: isStored ? entry.storedAt : Infinity };
+    });
   }
 
   #others(backend: string, operation: string, stage: Stage, hour: number): Cell {
@@ -148,7 +163,7 @@ export class CellBook {
   #enter(cell: Cell, base: Counts, storedActivity: number, hour: number): Entry {
     this.#lastPart += 1;
     const entry: Entry = {
-      cell, part: this.#lastPart, hour, base, storedActivity, stored: false, lastActivePass: this.#pass,
+      cell, part: this.#lastPart, hour, base, storedActivity, stored: false, storedAt: Infinity, lastActivePass: this.#pass,
     };
     this.#entries.add(entry);
     return entry;

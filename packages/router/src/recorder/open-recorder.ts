@@ -6,7 +6,7 @@ import type { Cell } from './cell.ts';
 import { CellBook, otherDatasets } from './cell-book.ts';
 import type { ComparisonSample, Recorder } from './recorder.ts';
 import { RecordingStore, readStore, type EventRow, type WriterRow } from './recording-store.ts';
-import { ReportBuilder } from './report-builder.ts';
+import { ReportBuilder, type ResumedAt } from './report-builder.ts';
 import type { ReportData } from './report-data.ts';
 import { type RuleUseSource, RuleUses } from './rule-uses.ts';
 import { leftOut, SampleBook } from './sample-book.ts';
@@ -59,10 +59,11 @@ export function openRecorder(options: RecorderOptions): Recorder {
 /**
  * What all processes have stored.
  *
+ * @param resumedAt what was counted of a dataset before is told apart, in `judged`. Default: nothing is.
  * @throws {Error} where the file is missing, is no comparison store, or can't be read.
  */
-export function readRecordings(path: string, clock: Clock = systemClock): ReportData {
-  const builder = new ReportBuilder(defaultMaxSamples);
+export function readRecordings(path: string, clock: Clock = systemClock, resumedAt?: ResumedAt): ReportData {
+  const builder = new ReportBuilder(defaultMaxSamples, resumedAt);
   readStore(path, builder);
   return builder.build(clock.wallMs());
 }
@@ -114,6 +115,8 @@ class StoringRecorder implements Recorder {
 
   event(kind: string, fields: Readonly<Record<string, unknown>>): void {
     if (this.#closed) return;
+    const { backend, dataset } = fields;
+    if (kind === 'stage' && typeof backend === 'string' && typeof dataset === 'string') this.#cells.part(backend, dataset);
     this.#lastEvent += 1;
     this.#events.push({ sequence: this.#lastEvent, at: this.#clock.wallMs(), kind, fields: eventText(fields) });
     if (this.#events.length > maxWaitingEvents) {
@@ -126,9 +129,9 @@ class StoringRecorder implements Recorder {
     this.#rules.watch(source);
   }
 
-  summary(): ReportData {
+  summary(resumedAt?: ResumedAt): ReportData {
     this.#storeAll();
-    const builder = new ReportBuilder(this.#maxSamplesPerFingerprint);
+    const builder = new ReportBuilder(this.#maxSamplesPerFingerprint, resumedAt);
     const rows = this.#cells.rows();
     const { samplesOverLimit, writer: _writer, ...run } = this.#writerRow();
     builder.addRun(this.#writer.writer, run);
@@ -140,7 +143,7 @@ class StoringRecorder implements Recorder {
       builder.addNote(`What was stored can't be read (${messageOf(error)}): the figures are of this process alone.`);
     }
     for (const count of this.#rules.all()) builder.addRule(count, this.#clock.wallMs());
-    for (const row of rows) builder.addCell(row, row.counts, row.legacy, row.pooled);
+    for (const { lastAt, ...row } of rows) builder.addCell(row, row.counts, row.legacy, row.pooled, lastAt);
     this.#addWaiting(builder);
     this.#addNotes(builder);
     return builder.build(this.#clock.wallMs());
@@ -216,7 +219,7 @@ class StoringRecorder implements Recorder {
       return outcome;
     }
     this.#introduced = true;
-    this.#cells.markStored(entries);
+    this.#cells.markStored(entries, this.#clock.wallMs());
     this.#samples.markStored(groups, samples);
     this.#rules.markStored(rules);
     this.#events = this.#events.slice(events.length);

@@ -539,7 +539,7 @@ describe('rules', () => {
   test('find room in a store that was made before there were any', () => {
     openRecorder({ path, run: 'old', logger: silentLogger, clock }).close();
     const old = new SqliteDatabase(path);
-    old.exec('drop table rule_use; pragma user_version = 1');
+    old.exec('drop table rule_use; alter table cell drop column last_at; pragma user_version = 1');
     old.close();
     expect(readRecordings(path)).toMatchObject({ rules: [], runs: [{ run: 'old' }] });
     clock.advance(1);
@@ -548,5 +548,50 @@ describe('rules', () => {
     recorder.watchRules(() => [{ backend: 'sqlite', rule, uses: 1, failures: 0 }]);
     recorder.flush();
     expect(readRecordings(path)).toMatchObject({ rules: [{ rule, uses: 1 }], runs: [{ run: 'old' }, { run: 'new' }] });
+  });
+});
+
+describe('what was counted before a dataset was resumed', () => {
+  const key = ['sqlite', 'titanic', 'readTable', 'shadow'] as const;
+
+  test('is told apart from what came after, in the process that counted both and in the store', () => {
+    const path = join(folder, 'resumed.sqlite');
+    const clock = testClock();
+    const recorder = openRecorder({ path, run: 'one', logger: silentLogger, clock });
+    recorder.cell(...key).countVerdict('mismatch');
+    recorder.cell('sqlite', 'iris', 'readTable', 'shadow').countVerdict('mismatch');
+    recorder.flush();
+    clock.advance(1_000);
+    const resumed = clock.wallMs();
+    clock.advance(1_000);
+    recorder.event('stage', { backend: 'sqlite', dataset: 'titanic', from: 'legacy', to: 'shadow' });
+    recorder.cell(...key).countVerdict('match');
+    recorder.flush();
+    const resumedAt = (_backend: string, dataset: string): number | undefined => (dataset === 'titanic' ? resumed : undefined);
+    try {
+      for (const data of [recorder.summary(resumedAt), readRecordings(path, clock, resumedAt)]) {
+        expect(data.totals).toMatchObject({ mismatch: 2, match: 1 });
+        expect(data.judged).toMatchObject({ comparedBefore: 1, since: [{ backend: 'sqlite', dataset: 'titanic', at: resumed }] });
+        expect(data.judged?.byStage).toMatchObject([{ stage: 'shadow', mismatch: 1, match: 1, compared: 2 }]);
+      }
+      expect(recorder.summary().judged).toBeUndefined();
+    } finally {
+      recorder.close();
+    }
+  });
+
+  test('counts on where it can not be told apart from what came after', () => {
+    const clock = testClock();
+    const recorder = openRecorder({ path: join(folder, 'mixed.sqlite'), run: 'one', logger: silentLogger, clock });
+    recorder.cell(...key).countVerdict('mismatch');
+    recorder.flush();
+    const resumed = clock.wallMs();
+    clock.advance(1_000);
+    recorder.cell(...key).countVerdict('match');
+    try {
+      expect(recorder.summary(() => resumed).judged).toBeUndefined();
+    } finally {
+      recorder.close();
+    }
   });
 });

@@ -1,5 +1,6 @@
 import type { Stage } from '@changeover/core';
 import type { Cell, Verdict } from './cell.ts';
+import type { ResumedAt } from './report-builder.ts';
 import type { ReportData } from './report-data.ts';
 import type { RuleUseSource } from './rule-uses.ts';
 
@@ -36,8 +37,10 @@ export interface Recorder {
   event(kind: string, fields: Readonly<Record<string, unknown>>): void;
   /** Stores what `source` says from now on beside the counts. */
   watchRules(source: RuleUseSource): void;
-  /** What was counted so far: this run with what it has not stored yet, and the stored runs. */
-  summary(): ReportData;
+  /** What was counted so far: this run with what it has not stored yet, and the stored runs.
+   *
+   * @param resumedAt what was counted of a dataset before is told apart, in `judged`. Default: nothing is. */
+  summary(resumedAt?: ResumedAt): ReportData;
   /** Stores now what would be stored at the next interval. One short try. */
   flush(): void;
   /** Flushes and closes. Idempotent. */

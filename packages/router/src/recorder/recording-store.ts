@@ -118,12 +118,14 @@ const schemas: readonly string[] = [`
     writer text not null, backend text not null, rule text not null, uses integer not null, failures integer not null,
     primary key (writer, backend, rule)
   ) without rowid;
+`, `
+  alter table cell add column last_at integer;
 `];
 const schemaVersion = schemas.length;
 
 const cellColumns = [
   'writer', 'part', 'hour', 'backend', 'dataset', 'operation', 'stage', ...countNames,
-  'shed', 'legacy_latency', 'pooled_latency',
+  'shed', 'legacy_latency', 'pooled_latency', 'last_at',
 ];
 
 /**
@@ -152,7 +154,7 @@ export class RecordingStore {
   /** All of it or nothing. */
   write(batch: Batch): void {
     // Turning histograms into text takes longer than writing them: not while others wait for the lock.
-    this.#writeBatch.immediate(batch, batch.cells.map(cellValues));
+    this.#writeBatch.immediate(batch, batch.cells.map((row) => cellValues(row, batch.writer.lastAt)));
   }
 
   /** Adds all that is stored but what the caller adds itself. */
@@ -232,11 +234,11 @@ export class RecordingStore {
 }
 
 /** In the order of the columns, after the writer. */
-function cellValues(row: CellRow): unknown[] {
+function cellValues(row: CellRow, nowMs: number): unknown[] {
   return [
     row.part, row.hour, row.backend, row.dataset, row.operation, row.stage,
     ...countNames.map((name) => row.counts[name]), JSON.stringify(row.counts.shed),
-    JSON.stringify(row.legacy), JSON.stringify(row.pooled),
+    JSON.stringify(row.legacy), JSON.stringify(row.pooled), nowMs,
   ];
 }
 
@@ -259,6 +261,7 @@ export function readStore(path: string, builder: ReportBuilder): void {
 
 type StoredCell = CellKey & Record<(typeof countNames)[number], number> & {
   writer: string; part: number; shed: string; legacy_latency: string; pooled_latency: string;
+  hour: number; last_at?: number | null;
 };
 type StoredGroup = Omit<GroupRow, 'class' | 'firstAt' | 'lastAt'> & {
   writer: string; class: string | null; first_at: number; last_at: number;
@@ -330,5 +333,7 @@ function addStoredCell(builder: ReportBuilder, row: StoredCell): void {
   for (const reason of shedReasons) counts.shed[reason] = shed[reason] ?? 0;
   const histogram = (text: string): LatencyHistogram =>
     LatencyHistogram.fromJSON(JSON.parse(text) as LatencyHistogramJson);
-  builder.addCell(row, counts, histogram(row.legacy_latency), histogram(row.pooled_latency));
+  builder.addCell(row, counts, histogram(row.legacy_latency), histogram(row.pooled_latency),
+    // Before version 3 only the hour was known.
+    row.last_at ?? (row.hour + 1) * hourMs);
 }

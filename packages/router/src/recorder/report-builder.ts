@@ -2,7 +2,8 @@ import { LatencyHistogram } from '@changeover/compare';
 import type { Stage } from '@changeover/core';
 import { addCounts, noCounts, type Counts } from './counts.ts';
 import type {
-  LatencyFigures, ReportData, RuleUsage, RunProvenance, SampleGroup, StoredSample, TimelineEvent, Totals, TotalsBy,
+  JudgedFigures, LatencyFigures, ReportData, Resumption, RuleUsage, RunProvenance, SampleGroup, StoredSample,
+  TimelineEvent, Totals, TotalsBy,
 } from './report-data.ts';
 import type { RuleUseCount } from './rule-uses.ts';
 import { shedReasons } from './shed-reason.ts';
@@ -27,11 +28,17 @@ interface Sum {
   readonly pooled: LatencyHistogram;
 }
 
+/** When a dataset was last resumed, in milliseconds since 1970; undefined where it never was. */
+export type ResumedAt = (backend: string, dataset: string) => number | undefined;
+
 type MutableGroup = { -readonly [Field in keyof SampleGroup]: SampleGroup[Field] } & { samples: StoredSample[] };
 
 /** Merges what was counted in several hours, runs and processes. */
 export class ReportBuilder {
   readonly #cells = new Map<string, Sum & { readonly key: CellKey }>();
+  readonly #judged = new Map<string, Sum & { readonly key: CellKey }>();
+  readonly #before = new Map<string, Resumption>();
+  readonly #resumedAt: ResumedAt;
   readonly #groups = new Map<string, MutableGroup>();
   readonly #events: TimelineEvent[] = [];
   readonly #runs = new Map<string, RunProvenance>();
@@ -39,13 +46,24 @@ export class ReportBuilder {
   readonly #notes = new Set<string>();
   readonly #maxSamplesPerFingerprint: number;
   #samplesOverLimit = 0;
+  #comparedBefore = 0;
 
-  constructor(maxSamplesPerFingerprint: number) {
+  constructor(maxSamplesPerFingerprint: number, resumedAt: ResumedAt = () => undefined) {
+    this.#resumedAt = resumedAt;
     this.#maxSamplesPerFingerprint = maxSamplesPerFingerprint;
   }
 
-  addCell(key: CellKey, counts: Counts, legacy: LatencyHistogram, pooled: LatencyHistogram): void {
-    addTo(this.#cells, cellKeyText(key), key, { key, counts, legacy, pooled });
+  /** @param lastAt when something was counted in it for the last time, at the latest. */
+  addCell(key: CellKey, counts: Counts, legacy: LatencyHistogram, pooled: LatencyHistogram, lastAt: number): void {
+    const name = cellKeyText(key);
+    addTo(this.#cells, name, key, { key, counts, legacy, pooled });
+    const at = this.#resumedAt(key.backend, key.dataset);
+    if (at !== undefined && lastAt <= at) {
+      this.#before.set(`${key.backend}\0${key.dataset}`, { backend: key.backend, dataset: key.dataset, at });
+      this.#comparedBefore += counts.compared;
+    } else {
+      addTo(this.#judged, name, key, { key, counts, legacy, pooled });
+    }
   }
 
   addGroup(group: Omit<SampleGroup, 'samples'>): void {
@@ -104,12 +122,23 @@ export class ReportBuilder {
       byOperation: group(cells, ['backend', 'operation']).map(totalsBy),
       byDataset: group(cells, ['backend', 'dataset']).map(totalsBy),
       cells: cells.map(totalsBy),
+      ...this.#before.size === 0 ? {} : { judged: this.#judgedFigures() },
       sampleGroups: this.#sampleGroups(),
       samplesOverLimit: this.#samplesOverLimit,
       rules: [...this.#rules].sort(([a], [b]) => a < b ? -1 : 1).map(([, rule]) => rule),
       timeline: this.#events.sort((a, b) => a.at - b.at),
       runs: [...this.#runs.values()].sort((a, b) => a.startedAt - b.startedAt),
       notes: [...this.#notes],
+    };
+  }
+
+  #judgedFigures(): JudgedFigures {
+    const cells = sorted(this.#judged);
+    return {
+      since: [...this.#before].sort(([a], [b]) => a < b ? -1 : 1).map(([, resumption]) => resumption),
+      comparedBefore: this.#comparedBefore,
+      byStage: group(cells, ['backend', 'stage']).map(totalsBy),
+      cells: cells.map(totalsBy),
     };
   }
 

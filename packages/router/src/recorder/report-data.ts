@@ -93,6 +93,25 @@ export interface RuleUsage extends RuleUseCount {
   readonly lastAt: number;
 }
 
+/** A dataset that was resumed: what was counted of it before says nothing of what runs now. */
+export interface Resumption {
+  readonly backend: string;
+  readonly dataset: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
+/** The figures without what was counted of datasets before they were last resumed: gates are asked of these. */
+export interface JudgedFigures {
+  /** The datasets of which something is left out. */
+  readonly since: readonly Resumption[];
+  /** How many comparisons are left out. */
+  readonly comparedBefore: number;
+  /** By backend and stage. */
+  readonly byStage: readonly TotalsBy[];
+  readonly cells: readonly TotalsBy[];
+}
+
 /** Everything that a report shows, merged over runs, processes and days. Plain JSON. */
 export interface ReportData {
   readonly generatedAt: number;
@@ -106,6 +125,8 @@ export interface ReportData {
   readonly byDataset: readonly TotalsBy[];
   /** By backend, dataset, operation and stage: the finest there is. */
   readonly cells: readonly TotalsBy[];
+  /** Undefined where nothing is left out: gates are asked of all figures. */
+  readonly judged?: JudgedFigures | undefined;
   /** Most frequent first. */
   readonly sampleGroups: readonly SampleGroup[];
   /** Comparisons whose fingerprint came after the limit of fingerprints was reached: counted, not kept. */

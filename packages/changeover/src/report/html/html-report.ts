@@ -17,7 +17,7 @@ const policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; ba
 /** One page that needs nothing but itself. */
 export function htmlReport(report: Report, verdict: ReportVerdict): string {
   const sections = [
-    overviewSection(report), gatesSection(verdict), stagesSection(report), coverageSection(report), heatMapSection(report),
+    overviewSection(report), gatesSection(report, verdict), stagesSection(report), coverageSection(report), heatMapSection(report),
     mismatchSection(report), otherVerdictsSection(report), rulesSection(report), latencySection(report), timelineSection(report),
     dataChecksSection(report), provenanceSection(report),
   ];

@@ -3,6 +3,7 @@ import { countText, durationText, engineTitle, shareText } from '../plain-text.t
 import { gateCondition, gatePlace, gateValue } from '../gate-text.ts';
 import { markup, type Markup, type Piece, rawMarkup } from '../markup.ts';
 import type { Report } from '../report.ts';
+import { sinceLines } from '../since-text.ts';
 import { stageColumns, stageLines } from '../stage-lines.ts';
 import type { Decision, GateOutcome, ReportVerdict } from '../verdict.ts';
 import { badge, decisionClass, firstOf, name, type Section, table } from './parts.ts';
@@ -61,8 +62,9 @@ function watchedFor(runs: Report['data']['runs']): string {
   return end >= start ? `within ${durationText(end - start)}` : 'by no known run';
 }
 
-export function gatesSection({ gates }: ReportVerdict): Section {
+export function gatesSection({ data }: Report, { gates }: ReportVerdict): Section {
   const [open, held] = [gates.filter(({ outcome }) => outcome !== 'pass'), gates.filter(({ outcome }) => outcome === 'pass')];
+  const [head, ...since] = sinceLines(data);
   // What is failed comes before what can't be told.
   const byOutcome = [...open].sort((a, b) => Number(a.outcome === 'inconclusive') - Number(b.outcome === 'inconclusive'));
   const intro = gates.length === 0 ? 'No gate was asked.'
@@ -70,7 +72,8 @@ export function gatesSection({ gates }: ReportVerdict): Section {
   return {
     id: 'gates', title: 'Gates',
     content: [
-      markup`<p class="soft">${intro}</p>`,
+      markup`<p class="soft">${intro}</p>`, since.length > 0 && markup`<p class="soft">${head}</p><ul>${
+        since.map((line) => markup`<li class="soft">${line}</li>`)}</ul>`,
       open.length > 0 && gateTable('Gates that do not hold', byOutcome),
       held.length > 0 && markup`<details${rawMarkup(open.length === 0 ? ' open' : '')}><summary>${
         countText(held.length)} ${held.length === 1 ? 'gate holds'
