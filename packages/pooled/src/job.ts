@@ -3,6 +3,7 @@ import type { Digest, Engine, InputRows, InputValue, Value, WriteEffect, WriteTa
 import { storageOperations } from '@changeover/core';
 import { datasetPrograms, rowsFromCells } from '@changeover/engines/sqlite';
 import type { DatasetPrograms, Program, RowForm, StepResult, SyncSession } from '@changeover/engines';
+import { lastingEffects } from './shadow/lasting-effects.ts';
 import { touchedTable } from './shadow/touched-table.ts';
 
 /** The operations that run on a connection. */
@@ -156,9 +157,12 @@ function* rehearsed(
   try {
     // A rehearsal must not make others wait, nor wait itself for long: its caller does.
     if (engine === 'postgresql') yield { kind: 'run', sql: `SET LOCAL lock_timeout = ${Math.max(1, Math.round(lockTimeoutMs))}` };
-    const rowsAffected = yield* programs.execute(sql, params);
     const table = touchedTable(sql, engine);
+    const { refusal, variable } = yield* lastingEffects(engine, sql, table);
+    if (refusal !== undefined) return effect({ tables: {}, unseen: [refusal] });
+    const rowsAffected = yield* programs.execute(sql, params);
     if (table === undefined) return effect({ rowsAffected, tables: {}, unseen: ['the statement names no table'] });
+    if (variable !== undefined) return effect({ rowsAffected, tables: {}, unseen: [variable] });
     return effect({ rowsAffected, ...yield* tableEffect(programs, table, maxRows) });
   } finally {
     yield { kind: 'rollback' };

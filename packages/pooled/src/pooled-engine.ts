@@ -143,7 +143,7 @@ export class PooledEngine {
   }
 
   async #managed(operation: StoreOperation, dataset: string, limit: CallLimit): Promise<unknown> {
-    const store = this.#store(limit);
+    const store = this.#store(limit, operation);
     switch (operation) {
       case 'listDatasets': return await store.list();
       case 'datasetExists': return await this.#ungated(dataset, () => store.exists(dataset));
@@ -158,9 +158,9 @@ export class PooledEngine {
     }
   }
 
-  #store(limit: CallLimit): DatasetStore {
+  #store(limit: CallLimit, operation: StoreOperation): DatasetStore {
     return this.engine === 'postgresql'
-      ? schemaStore((program) => this.#onServer(program, limit))
+      ? schemaStore((program) => this.#onServer(program, limit, operation))
       : fileStore(this.engine, this.#driver.setting.location);
   }
 
@@ -305,8 +305,8 @@ export class PooledEngine {
   }
 
   /** PostgreSQL: runs a program on a connection that belongs to no dataset. */
-  #onServer<Value>(program: Program<Value>, limit: CallLimit): Promise<Value> {
-    return this.#pooled('', (pools) => pools.withSession('write', limit, 'datasets', (session) => {
+  #onServer<Value>(program: Program<Value>, limit: CallLimit, operation: StoreOperation): Promise<Value> {
+    return this.#pooled('', (pools) => pools.withSession('write', limit, operation, (session) => {
       if (!(session instanceof PostgresPooledSession)) throw new TypeError('Only PostgreSQL keeps its datasets on a server.');
       return session.runProgram(program);
     }));

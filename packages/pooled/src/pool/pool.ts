@@ -38,7 +38,7 @@ export interface AcquireOptions {
   readonly signal?: AbortSignal | undefined;
   /** The wait ends no later than this, on the pool's monotonic clock. */
   readonly deadlineAtMs?: number | undefined;
-  /** For leak reports. */
+  /** The operation, for errors and leak reports. */
   readonly takenFor?: string | undefined;
 }
 
@@ -115,8 +115,8 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
   acquire(options: AcquireOptions = {}): Promise<Lease<Resource>> {
     const nowMs = this.#clock.monotonicMs();
     const takenFor = options.takenFor ?? 'a caller';
-    if (this.#state !== 'open') return Promise.reject(this.#closedError());
-    if (options.signal?.aborted === true) return Promise.reject(this.#abortedError(options.signal));
+    if (this.#state !== 'open') return Promise.reject(this.#closedError(options.takenFor));
+    if (options.signal?.aborted === true) return Promise.reject(this.#abortedError(options.signal, options.takenFor));
     if (this.#line.size === 0) {
       const slot = this.#takeReady(nowMs);
       if (typeof slot === 'object') {
@@ -132,21 +132,21 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
     const servable = this.#options.max - (this.#store.numUsed() - this.#validating);
     if (this.#line.size >= this.#options.maxPending + servable) {
       this.#observer.rejected();
-      return Promise.reject(new PoolExhaustedError(this.stats(), this.#fields));
+      return Promise.reject(new PoolExhaustedError(this.stats(), this.#fieldsOf(options.takenFor)));
     }
     const untilMs = Math.min(nowMs + this.#options.acquireTimeoutMs, options.deadlineAtMs ?? Infinity);
     const waiter = new Waiter<Lease<Resource>>(takenFor, nowMs, untilMs, this.#stackHere());
     this.#line.add(waiter);
     this.#arm(untilMs);
-    if (options.signal !== undefined) this.#leaveOnAbort(waiter, options.signal);
+    if (options.signal !== undefined) this.#leaveOnAbort(waiter, options.signal, options.takenFor);
     this.#pump();
     return waiter.promise;
   }
 
-  #leaveOnAbort(waiter: Waiter<Lease<Resource>>, signal: AbortSignal): void {
+  #leaveOnAbort(waiter: Waiter<Lease<Resource>>, signal: AbortSignal, takenFor?: string): void {
     const onAbort = (): void => {
       if (!this.#line.remove(waiter)) return;
-      waiter.reject(this.#abortedError(signal));
+      waiter.reject(this.#abortedError(signal, takenFor));
       this.#afterLeaving();
     };
     signal.addEventListener('abort', onAbort, { once: true });
@@ -191,7 +191,7 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
   async close(deadlineMs: number): Promise<void> {
     if (this.#state === 'open') {
       this.#state = 'closing';
-      for (const waiter of this.#line.takeAll()) waiter.reject(this.#closedError());
+      for (const waiter of this.#line.takeAll()) waiter.reject(this.#closedError(waiter.takenFor));
       this.#budget.cancel(this);
       this.#timed.giveUpOpening(this.#closedError());
       for (const slot of this.#store.freeSlots()) this.#evict(slot, 'closing');
@@ -453,7 +453,7 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
     for (const waiter of this.#line.takeOverdue(nowMs)) {
       this.#observer.timedOut();
       const cause = this.#openFailures > 0 ? this.#lastOpenError : undefined;
-      waiter.reject(new AcquireTimeoutError(nowMs - waiter.sinceMs, this.stats(), { ...this.#fields, cause }));
+      waiter.reject(new AcquireTimeoutError(nowMs - waiter.sinceMs, this.stats(), { ...this.#fieldsOf(waiter.takenFor), cause }));
     }
     this.#afterLeaving();
     this.#closeAged(nowMs);
@@ -476,13 +476,17 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
     }
   }
 
-  #closedError(): PoolClosedError {
-    return new PoolClosedError(this.name, this.#fields);
+  #fieldsOf(operation: string | undefined): StorageErrorFields {
+    return operation === undefined ? this.#fields : { ...this.#fields, operation };
   }
 
-  #abortedError(signal: AbortSignal): AbortedError {
+  #closedError(takenFor?: string): PoolClosedError {
+    return new PoolClosedError(this.name, this.#fieldsOf(takenFor));
+  }
+
+  #abortedError(signal: AbortSignal, takenFor: string | undefined): AbortedError {
     return new AbortedError(`The caller gave up waiting for a connection of the ${this.name} pool.`, {
-      ...this.#fields,
+      ...this.#fieldsOf(takenFor),
       cause: signal.reason,
     });
   }
