@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { ClosedError, ConnectionError, StatementError } from '@changeover/core';
 import { toStorageError } from '@changeover/engines';
@@ -9,6 +11,14 @@ import type { RetryAction, WorkKind } from './retry-policy.ts';
 const driverError = (code: string, message = 'as the driver says'): Error => Object.assign(new Error(message), { code });
 
 describe('the retry policy', () => {
+  test('is the table that the documentation shows, line by line', () => {
+    const page = readFileSync(join(import.meta.dirname, '..', '..', '..', 'docs', 'pools.md'), 'utf8');
+    const [, section = ''] = page.split('## What is retried');
+    const [, , ...lines] = (section.split('\n## ')[0] ?? '').split('\n').filter((line) => line.startsWith('|'));
+    expect(lines).toEqual(retryRules.map(({ error, kind, state, action, why }) =>
+      `| ${error.join(', ')} | ${kind.join(', ')} | ${state.length === 4 ? 'any' : state.join(', ')} | ${action} | ${why} |`));
+  });
+
   const states: readonly TransactionState[] = ['none', 'open', 'failed', 'committing'];
 
   test.each(retryRules.map((rule) => [`${rule.error.join('/')} in a ${rule.kind.join('/')}`, rule] as const))(
