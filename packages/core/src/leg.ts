@@ -22,7 +22,8 @@ export interface WriteEffect {
   readonly rowsAffected?: number | undefined;
   /** Digest of each touched table's rows after the write (`execute`), or of the written rows alone (`writeTable`). */
   readonly tables: Readonly<Record<string, Digest>>;
-  /** What was left out and why, for the report: for example a table over the size limit. */
+  /** What was left out and why, for the report: for example a table over the size limit. Where neither rows nor tables are
+   * told, the write was not run at all. */
   readonly unseen: readonly string[];
 }
 

@@ -1,9 +1,9 @@
 import { digestResult, digestValue, RowsDigester } from '@changeover/compare';
 import type { Digest, Engine, InputRows, InputValue, Value, WriteEffect, WriteTableOptions } from '@changeover/core';
 import { storageOperations } from '@changeover/core';
-import { datasetPrograms, rowsFromCells } from '@changeover/engines/sqlite';
+import { datasetPrograms, inputKeys, rowsFromCells } from '@changeover/engines/sqlite';
 import type { DatasetPrograms, Program, RowForm, StepResult, SyncSession } from '@changeover/engines';
-import { lastingEffects } from './shadow/lasting-effects.ts';
+import { filledBeside, lastingEffects } from './shadow/lasting-effects.ts';
 import { touchedTable } from './shadow/touched-table.ts';
 
 /** The operations that run on a connection. */
@@ -187,6 +187,10 @@ function* tableEffect(
 function* writtenApart(context: JobContext, args: readonly unknown[], maxRows: number): Program<JobAnswer> {
   const { engine, dataset } = context;
   const [table, rows, write] = args as [string, InputRows, WriteTableOptions | undefined];
+  if (write?.ifExists === 'append') {
+    const beside = yield* filledBeside(engine, table, inputKeys(rows));
+    if (beside !== undefined) return effect({ tables: {}, unseen: [beside] });
+  }
   const written = yield* datasetPrograms({ engine, dataset, form: 'cells' }).writeApart(table, rows, write);
   if (written.cells.length > maxRows) return effect({ tables: {}, unseen: [`more than ${maxRows} rows`] });
   return effect({ tables: { [table]: digestCells(written) }, unseen: [] });

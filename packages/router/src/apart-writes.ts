@@ -85,8 +85,12 @@ export class ApartWrites {
 
   async #effectIn(write: ApartWrite, pooled: WriteOutcome, signal: AbortSignal): Promise<void> {
     const { path, touched, ticket, chain, chained } = write;
-    const effect = 'error' in pooled ? undefined : (pooled.value as WriteEffect).tables[touched.table];
-    if (effect === undefined || chained === undefined) {
+    const made = 'error' in pooled ? undefined : pooled.value as WriteEffect;
+    const effect = made?.tables[touched.table];
+    if (effect === undefined && made !== undefined && made.unseen.length > 0) {
+      ticket.shed('side-effects');
+      shedAll(chain.break());
+    } else if (effect === undefined || chained === undefined) {
       unexplained(ticket, pooled);
       shedAll(chain.break());
     } else if (effect.count !== touched.rows) {

@@ -97,6 +97,10 @@ export class RehearsedWrites {
     else if ('error' in rehearsal) unexplained(ticket, rehearsal);
     else {
       const effect = rehearsal.value as WriteEffect;
+      if (effect.rowsAffected === undefined && Object.keys(effect.tables).length === 0) {
+        ticket.shed('side-effects');
+        return;
+      }
       const differs = effect.rowsAffected !== undefined && effect.rowsAffected !== outcome.value;
       const judgement = this.#context.repeats.judge(`statement\0${path.backend}\0${path.dataset}\0${statement}`, differs);
       if (judgement === undefined) this.#compareTables(path, ticket, effect);

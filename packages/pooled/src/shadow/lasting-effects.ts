@@ -79,6 +79,30 @@ function* postgresTraits(table: string): Program<TableTraits> {
   return { defaults, identity: identities.length > 0, triggers };
 }
 
+/**
+ * Why rows appended to a table come out otherwise than in a temporary table of the same columns: triggers, and columns that the
+ * database fills. Undefined where nothing does.
+ *
+ * @param written the columns that the rows have.
+ */
+export function* filledBeside(engine: Engine, table: string, written: readonly string[]): Program<string | undefined> {
+  const { triggers } = yield* traitsOf(engine, table);
+  if (triggers.length > 0) return 'triggers run beside it';
+  const given = new Set(written.map((name) => name.toLowerCase()));
+  const filled = (yield* texts(filledColumns[engine], table)).find((name) => !given.has(name.toLowerCase()));
+  return filled === undefined ? undefined : `the database fills the column ${JSON.stringify(filled)}`;
+}
+
+/** Columns that get a value where the rows have none. One that may be NULL and only has a default is written as NULL. */
+const filledColumns: Readonly<Record<Engine, string>> = {
+  postgresql: `SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(quote_ident($1::text)) AND attnum > 0 AND NOT attisdropped
+    AND (attgenerated <> '' OR attidentity <> '' OR (attnotnull AND atthasdef))`,
+  duckdb: `SELECT column_name FROM duckdb_columns() WHERE lower(table_name) = lower(?) AND schema_name = current_schema()
+    AND database_name = current_database() AND NOT is_nullable AND column_default IS NOT NULL`,
+  sqlite: `SELECT name FROM pragma_table_xinfo(?) WHERE hidden IN (2, 3) OR ("notnull" AND dflt_value IS NOT NULL)
+    OR (pk = 1 AND upper(type) = 'INTEGER')`,
+};
+
 function* texts(sql: string, table: string): Program<string[]> {
   const { cells } = yield { kind: 'all', sql, params: [table], form: 'cells' };
   return cells.map(([text]) => (typeof text === 'string' ? text : ''));

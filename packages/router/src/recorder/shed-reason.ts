@@ -9,6 +9,7 @@ export const shedReasons = [
   'closing',
   'no-baseline',
   'budget',
+  'side-effects',
 ] as const;
 
 /** One of the reasons for which a comparison that was due was not made. */
