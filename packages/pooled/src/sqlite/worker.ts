@@ -1,4 +1,6 @@
+import { statSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
+import { ConnectionError } from '@changeover/core';
 import { openSqliteSession } from '@changeover/engines/sqlite';
 import type { Program, SqliteSession, Step, StepResult } from '@changeover/engines';
 import { isWriting, jobProgram } from '../job.ts';
@@ -10,7 +12,13 @@ import type { WorkerReply, WorkerRequest } from './worker-messages.ts';
 interface Hosted {
   readonly session: SqliteSession;
   readonly dataset: string;
+  readonly file: string;
+  readonly identity: string | undefined;
+  checkedAtMs: number;
 }
+
+/** How often it is checked for reads that the open file is still the one at its path. */
+const recheckMs = 1_000;
 
 const nothing: JobAnswer = { rows: 'none', value: undefined };
 
@@ -46,7 +54,9 @@ function perform(hosted: Map<number, Hosted>, request: WorkerRequest, mark: Int3
 function answerTo(hosted: Map<number, Hosted>, request: WorkerRequest, mark: Int32Array): JobAnswer {
   const { connection } = request;
   if (request.kind === 'open') {
-    hosted.set(connection, { session: openSqliteSession(request.options), dataset: request.dataset });
+    const { options: { file }, dataset } = request;
+    const identity = fileIdentity(file);
+    hosted.set(connection, { session: openSqliteSession(request.options), dataset, file, identity, checkedAtMs: performance.now() });
     return nothing;
   }
   const host = hosted.get(connection);
@@ -56,8 +66,30 @@ function answerTo(hosted: Map<number, Hosted>, request: WorkerRequest, mark: Int
     host.session.close();
     return nothing;
   }
+  requireSameFile(host, request.job);
   const program = jobProgram({ engine: 'sqlite', dataset: host.dataset, form: 'cells' }, request.job);
   return host.session.run(isWriting(request.job) ? marked(program, request.call, request.job, mark) : program);
+}
+
+/** A dataset that another process dropped and made again is another file at the same path. A write to the old one would be
+ * acknowledged and lost, so each asks first, for some µs in this thread; reads ask once in a while. */
+function requireSameFile(host: Hosted, job: Job): void {
+  const begins = job.kind === 'operation' ? job.inTransaction !== true : job.kind === 'begin' || job.kind === 'rehearse';
+  if (!begins || host.session.transactionState !== 'none') return;
+  const nowMs = performance.now();
+  if (!isWriting(job) && nowMs - host.checkedAtMs < recheckMs) return;
+  host.checkedAtMs = nowMs;
+  if (fileIdentity(host.file) === host.identity) return;
+  host.session.close();
+  throw new ConnectionError('The dataset\'s file is not the one that was opened: another process dropped it, and may have made it ' +
+    'again. Nothing was applied; the next attempt opens what is there now.', {
+    engine: 'sqlite', dataset: host.dataset, retryable: true,
+  });
+}
+
+function fileIdentity(file: string): string | undefined {
+  const found = statSync(file, { throwIfNoEntry: false, bigint: true });
+  return found === undefined ? undefined : `${found.dev}:${found.ino}`;
 }
 
 /** Notes how far a write has come, so that it is known even if this thread doesn't live to tell. */
