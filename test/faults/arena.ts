@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
-import { systemClock } from '@changeover/core';
+import { StorageError, systemClock } from '@changeover/core';
 import type { Clock, Engine, StorageBackend } from '@changeover/core';
 import { silentMetrics, StorageBackendFactory } from '@changeover/pooled';
 import { TcpProxy } from '../kit/tcp-proxy.ts';
@@ -83,8 +83,8 @@ export class Arena {
     const arena = new Arena(engines, postgres, proxy, random, prefix, grace);
     for (const engine of engines) {
       for (const dataset of arena.datasets) {
-        await arena.storage(engine).createDataset(dataset);
-        await arena.storage(engine).writeTable(dataset, 'log', [{ owner: dataset, token: 'first' }]);
+        await setUp(() => arena.storage(engine).createDataset(dataset));
+        await setUp(() => arena.storage(engine).writeTable(dataset, 'log', [{ owner: dataset, token: 'first' }]));
       }
     }
     return arena;
@@ -314,4 +314,16 @@ export async function startOther(script: string): Promise<OtherProcess> {
       await exited;
     },
   };
+}
+
+/** Does what comes before the faults. The arena's limits are short, so that a loaded machine may take a few attempts. */
+async function setUp(work: () => Promise<void>): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await work();
+      return;
+    } catch (error) {
+      if (attempt >= 5 || !(error instanceof StorageError) || !error.retryable) throw error;
+    }
+  }
 }
