@@ -89,8 +89,8 @@ async function verify(context: CommandContext, engine: string | undefined, datas
   try {
     const result = await verifyStore({
       ...location, ...toOptions(engine, dataset, typed, context.streams.env), signal: stop.signal,
-      // Each instance would take most of the machine's memory, and a scan needs none of it.
-      duckdb: { memoryLimitMib: 32, threads: 1 },
+      // Each instance would take most of the machine's memory, and a scan needs little: readers add what a table's columns take.
+      duckdb: { memoryLimitMib: 12, threads: 1 },
       ...(line === undefined ? {} : { onProgress: (progress) => { line.show(progress); } }),
     }, { env: context.streams.env });
     line?.end();

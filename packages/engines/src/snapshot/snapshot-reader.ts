@@ -23,9 +23,14 @@ export interface SnapshotReaderOptions {
   readonly dataset: string;
   /** How the session is asked for rows: the legacy leg asks for `objects`, the pooled leg for `cells`. */
   readonly form: RowForm;
-  /** Limits of DuckDB's instance, where this reader is the first in the process to open the file. */
+  /** Limits of DuckDB's instance, where this reader is the first in the process to open the file. A limit of memory is raised
+   * for tables of more columns than fit into it. */
   readonly duckdb?: DuckdbInstanceOptions | undefined;
 }
+
+/** What a scan holds of each column while two readers are at it: a block of 256 KiB each, and what is made of it. Measured with
+ * 200 columns of text. */
+const mibPerColumn = 1;
 
 /** A table as it is described in a snapshot. */
 export interface SnapshotTable {
@@ -55,11 +60,15 @@ export class SnapshotReader {
   readonly engine: Engine;
   readonly #connection: Connection;
   readonly #context: OperationContext;
+  /** The least that DuckDB's instance was given, and what it was raised to. */
+  readonly #memoryMib: number | undefined;
+  #raisedMib = 0;
 
   /** Use {@link openSnapshotReader}. */
   constructor(connection: Connection, options: SnapshotReaderOptions) {
     this.engine = options.engine;
     this.#connection = connection;
+    this.#memoryMib = options.engine === 'duckdb' ? options.duckdb?.memoryLimitMib : undefined;
     this.#context = { dialect: dialectOf(options.engine), dataset: options.dataset, form: options.form, transaction: 'bare' };
   }
 
@@ -118,10 +127,12 @@ export class SnapshotReader {
   /** @throws {TableNotFoundError} where nothing goes by the name. */
   async table(name: string): Promise<SnapshotTable> {
     const context = this.#context;
-    return this.#run(function* () {
+    const table = await this.#run(function* () {
       const found = yield* requireTable(context, name);
       return { name: found.name, columns: yield* listColumns(context, found.name) };
     });
+    await this.#makeRoom(table.columns.length);
+    return table;
   }
 
   /** About how many rows a table has, without counting them; undefined where the engine can't say. */
@@ -149,6 +160,14 @@ export class SnapshotReader {
 
   async close(): Promise<void> {
     await this.#connection.close();
+  }
+
+  async #makeRoom(columns: number): Promise<void> {
+    if (this.#memoryMib === undefined) return;
+    const neededMib = this.#memoryMib + columns * mibPerColumn;
+    if (neededMib <= this.#raisedMib) return;
+    this.#raisedMib = neededMib;
+    await this.#all({ kind: 'run', sql: `SET GLOBAL memory_limit = '${String(neededMib)}MiB'` });
   }
 
   get #dialect(): Dialect {
