@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { type ComparisonRule, RuleBook } from '@changeover/compare';
 import { type Engine, engines, InvalidArgumentError, type Leg, type StorageBackend, type StoreLocation } from '@changeover/core';
-import type { StorageBackendFactoryOptions } from '@changeover/pooled';
+import type { InstrumentSink, StorageBackendFactoryOptions } from '@changeover/pooled';
 import type { GuardrailOptions, Logger, LoggerOptions, ShadowQueueOptions, StageSource } from '@changeover/router';
 
 /** How a bridge is set up. Everything has a default; call sites need none of it. */
@@ -41,6 +41,9 @@ export interface StorageBridgeOptions {
   readonly ledger?: boolean | undefined;
   readonly shadowQueue?: ShadowQueueOptions | undefined;
   readonly pools?: StorageBackendFactoryOptions['pools'];
+  /** Where figures of the migration and of its pools go: `new PrometheusSink()`, `new OpenTelemetrySink()`, or one of your own.
+   * Datasets are no labels. Default: nowhere. */
+  readonly metrics?: InstrumentSink | undefined;
   /** Where the results of reads may rightly differ: by engine, or as a list for all of them. Flags can add rules in their
    * payload's `rules`. Default: none. */
   readonly rules?: readonly ComparisonRule[] | Readonly<Partial<Record<Engine, readonly ComparisonRule[]>>> | undefined;
@@ -69,7 +72,7 @@ type TextOption = 'basePath' | 'databaseUrl' | 'flagsFile' | 'gatesFile' | 'unle
 const known: ReadonlySet<string> = new Set<keyof StorageBridgeOptions>([
   'basePath', 'databaseUrl', 'flagsFile', 'gatesFile', 'unleashUrl', 'unleashToken', 'unleashAdminToken',
   'unleashProject', 'unleashEnvironment', 'storePath', 'stages', 'logger', 'guardrail',
-  'ledger', 'shadowQueue', 'pools', 'rules', 'decoratePooledLeg',
+  'ledger', 'shadowQueue', 'pools', 'metrics', 'rules', 'decoratePooledLeg',
 ]);
 
 /**
@@ -99,6 +102,7 @@ export function parseBridgeOptions(
     throw new InvalidArgumentError('Option ledger must be true or false.');
   }
   checkRules(options.rules);
+  checkSink(options.metrics);
   const level = env['CHANGEOVER_LOG'] ?? 'warn';
   const logLevel = logLevels.find((known) => known === level);
   if (logLevel === undefined) {
@@ -156,5 +160,16 @@ function checkRules(rules: StorageBridgeOptions['rules']): void {
     for (const engine of engines) new RuleBook(rulesOf({ rules }, engine));
   } catch (error) {
     throw new InvalidArgumentError(`Option rules: ${error instanceof Error ? error.message : String(error)}.`);
+  }
+}
+
+const sinkMethods: readonly (keyof InstrumentSink)[] = ['declare', 'add', 'record', 'observe'];
+
+function checkSink(sink: Readonly<Record<string, unknown>> | InstrumentSink | null | undefined): void {
+  if (sink === undefined) return;
+  const missing = sinkMethods.filter((name) => typeof sink?.[name] !== 'function');
+  if (missing.length > 0) {
+    throw new InvalidArgumentError(
+      `Option metrics must be a PrometheusSink, an OpenTelemetrySink or the like; it has no ${missing.join(', ')}.`);
   }
 }

@@ -39,13 +39,18 @@ export function turnFlagsBack(guardrail: Guardrail, admin: UnleashAdmin, logger:
   });
 }
 
-/** Tells the watch of the breakers of those pools that serve callers. */
-export function breakerMetrics(watch: GuardrailWatch): PoolMetrics {
+/** Tells the watch of the breakers of those pools that serve callers, beside what is measured. */
+export function breakerMetrics(watch: GuardrailWatch, measured: PoolMetrics = silentMetrics): PoolMetrics {
   return {
-    ...silentMetrics,
-    breakerChanged: ({ engine, purpose }, dataset, state) => {
-      if (purpose === 'callers') watch.breakerChanged(engine, dataset, state);
+    observer: (scope, dataset) => measured.observer(scope, dataset),
+    breakerChanged: (scope, dataset, state) => {
+      measured.breakerChanged(scope, dataset, state);
+      if (scope.purpose === 'callers') watch.breakerChanged(scope.engine, dataset, state);
     },
+    retried: (scope, dataset, action) => { measured.retried(scope, dataset, action); },
+    operation: measured.operation,
+    threadWaited: (durationMs) => { measured.threadWaited(durationMs); },
+    observe: (stats) => measured.observe(stats),
   };
 }
 

@@ -6,8 +6,12 @@ export {
   readRecordings, type StageSource,
 } from '@changeover/router';
 export type { ComparisonRule } from '@changeover/compare';
-export { StorageBackendFactory, type StorageBackendFactoryOptions } from '@changeover/pooled';
+export {
+  type Attributes, type Instrument, type InstrumentSink, OpenTelemetrySink, poolInstruments, prometheusName, PrometheusSink, type Reading,
+  StorageBackendFactory, type StorageBackendFactoryOptions,
+} from '@changeover/pooled';
 export { type StorageBridgeOptions } from './bridge-options.ts';
+export { migrationInstruments } from './metrics/migration-instruments.ts';
 export { StorageBackend } from './storage-backend.ts';
 export { createStorageBridge, type StorageBridge } from './storage-bridge.ts';
 export * from './report/index.ts';

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import {
   ConnectionError, type Engine, type Leg, parseDatasetName, parseEngine, type StorageBackend, storageOperations, systemClock,
 } from '@changeover/core';
-import { StorageBackendFactory } from '@changeover/pooled';
+import { MeasuredPools, StorageBackendFactory } from '@changeover/pooled';
 import {
   BackendRouter, createLogger, Guardrail, type GuardrailWatch, Ledger, type Logger, makeFolder, openRecorder, type Recorder,
   withHolds, withLedger,
@@ -12,6 +12,7 @@ import {
 import { type ParsedBridgeOptions, parseBridgeOptions, rulesOf, type StorageBridgeOptions } from './bridge-options.ts';
 import { openLegacyLeg } from './legacy-leg.ts';
 import { breakerMetrics, turnFlagsBack, watchGuardrail } from './guardrail-wiring.ts';
+import { observeMigration } from './metrics/observe-migration.ts';
 import { openLedgerStore } from './open-ledger-store.ts';
 import { openStageSource } from './open-stage-source.ts';
 import { openUnleashAdmin } from './open-unleash-admin.ts';
@@ -47,6 +48,7 @@ class StorageBridgeOver implements StorageBridge {
   readonly #watch: GuardrailWatch;
   readonly #routers = new Map<Engine, BackendRouter<StorageBackend>>();
   readonly #legacyLegs: Leg<StorageBackend>[] = [];
+  readonly #endMetrics: () => void;
   #closing: Promise<void> | undefined;
 
   constructor(options: ParsedBridgeOptions) {
@@ -67,9 +69,12 @@ class StorageBridgeOver implements StorageBridge {
     const unleashAdmin = openUnleashAdmin(options);
     if (unleashAdmin !== undefined) turnFlagsBack(this.guardrail, unleashAdmin, logger);
     this.factory = new StorageBackendFactory({
-      ...options.location, logger, metrics: breakerMetrics(this.#watch),
+      ...options.location, logger,
+      metrics: breakerMetrics(this.#watch, options.metrics === undefined ? undefined : new MeasuredPools(options.metrics)),
       ...(options.pools === undefined ? {} : { pools: options.pools }),
     });
+    this.#endMetrics = options.metrics === undefined ? () => undefined :
+      observeMigration(options.metrics, { recorder: this.recorder, stages: this.guardrail, ledger: this.ledger });
   }
 
   storage(engine: Engine): StorageBackend {
@@ -116,6 +121,7 @@ class StorageBridgeOver implements StorageBridge {
   }
 
   async #close(deadlineMs: number): Promise<void> {
+    this.#endMetrics();
     this.#watch.close();
     for (const router of this.#routers.values()) router.close();
     await Promise.all([this.factory.close({ deadlineMs }), this.#closeLegacy(deadlineMs)]);

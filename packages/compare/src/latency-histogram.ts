@@ -29,6 +29,11 @@ export class LatencyHistogram {
     return this.#maxMs;
   }
 
+  /** All of them together, in ms. */
+  get sumMs(): number {
+    return this.#sumMs;
+  }
+
   /** The mean of all, in ms, exact but for rounding; undefined where none was recorded. */
   get meanMs(): number | undefined {
     return this.#count === 0 ? undefined : this.#sumMs / this.#count;

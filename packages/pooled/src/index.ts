@@ -1,6 +1,7 @@
 export * from './factory-options.ts';
 export * from './factory-stats.ts';
 export * from './logger.ts';
+export * from './metrics/instrument.ts';
 export * from './metrics/measured-pools.ts';
 export * from './metrics/opentelemetry-sink.ts';
 export * from './metrics/pool-instruments.ts';

@@ -102,6 +102,7 @@ export class GuardrailWatch {
         this.#watch(recorder.cell(backend, dataset, operation, stage)),
       sample: (sample) => { recorder.sample(sample); },
       event: (kind, fields) => { recorder.event(kind, fields); },
+      counted: () => recorder.counted(),
       watchRules: (source) => { recorder.watchRules(source); },
       summary: (resumedAt) => recorder.summary(resumedAt),
       flush: () => { recorder.flush(); },

@@ -72,7 +72,7 @@ describe('what pools tell of themselves', () => {
     await work(new MeasuredPools(sink, { byDataset: true }), async () => { during = await sink.text(); });
     for (const { name, kind, unit } of Object.values(poolInstruments)) {
       const suffix = kind === 'counter' ? '_total' : kind === 'histogram' ? '_seconds' : unit === 'By' ? '_bytes' : '';
-      expect(during).toContain(`# TYPE ${name.replaceAll('.', '_')}${suffix} ${kind}`);
+      expect(during).toContain(`# TYPE ${name.replaceAll('.', '_')}${suffix} ${kind}\n`);
     }
     expect(during).toContain('db_client_connection_count{db_client_connection_pool_name="sqlite/titanic (writer)",' +
       'db_client_connection_state="used"} 1');

@@ -1,43 +1,17 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import { durationBoundsS, poolInstruments } from './pool-instruments.ts';
-import type { Attributes, InstrumentKey, InstrumentSink, Reading } from './pool-instruments.ts';
+import { type Attributes, durationBoundsS, type Instrument, type InstrumentSink, isRead, type Reading } from './instrument.ts';
 
-/** Every label that any instrument has, which Prometheus wants to know beforehand. */
-const labels: Readonly<Record<string, readonly string[]>> = {
-  count: ['db.client.connection.pool.name', 'db.client.connection.state'],
-  operationDuration: ['db.system.name', 'db.operation.name', 'error.type', 'db.namespace'],
-  evictions: ['db.client.connection.pool.name', 'changeover.reason'],
-  breakerChanges: ['db.client.connection.pool.name', 'changeover.breaker.state'],
-  breakers: ['db.client.connection.pool.name', 'changeover.breaker.state'],
-  retries: ['db.client.connection.pool.name', 'changeover.retry.action'],
-  threadWait: [],
-  walSize: [],
-};
-const usualLabels: readonly string[] = ['db.client.connection.pool.name'];
+/** Prometheus has the unit in the name. */
+const suffixes: Readonly<Record<string, string>> = { By: '_bytes', s: '_seconds' };
 
 /** Keeps measurements in a registry of its own, for Prometheus to fetch as text. */
 export class PrometheusSink implements InstrumentSink {
   readonly #registry = new Registry();
-  readonly #counters = new Map<InstrumentKey, Counter>();
-  readonly #histograms = new Map<InstrumentKey, Histogram>();
-  readonly #gauges = new Map<InstrumentKey, Gauge>();
-  readonly #reads = new Set<(instrument: InstrumentKey) => readonly Reading[]>();
-
-  constructor() {
-    for (const [key, { name, kind, unit, description }] of Object.entries(poolInstruments)) {
-      const instrument = key as InstrumentKey;
-      const labelNames = (labels[key] ?? usualLabels).map(underscored);
-      const base = { help: description, labelNames, registers: [this.#registry] };
-      if (kind === 'counter') {
-        this.#counters.set(instrument, new Counter({ ...base, name: `${underscored(name)}_total` }));
-      } else if (kind === 'histogram') {
-        const buckets = [...durationBoundsS];
-        this.#histograms.set(instrument, new Histogram({ ...base, name: `${underscored(name)}_seconds`, buckets }));
-      } else {
-        this.#gauges.set(instrument, new Gauge({ ...base, name: underscored(name) + (unit === 'By' ? '_bytes' : '') }));
-      }
-    }
-  }
+  readonly #counters = new Map<Instrument, Counter>();
+  readonly #histograms = new Map<Instrument, Histogram>();
+  /** Those that are read when the text is asked for. */
+  readonly #read = new Map<Instrument, Gauge | Counter>();
+  readonly #reads = new Set<(instrument: Instrument) => readonly Reading[]>();
 
   /** The content type that the text is to be served with. */
   get contentType(): string {
@@ -46,27 +20,51 @@ export class PrometheusSink implements InstrumentSink {
 
   /** Everything measured so far, in Prometheus' text format. */
   async text(): Promise<string> {
-    for (const [key, gauge] of this.#gauges) {
-      gauge.reset();
+    for (const [instrument, metric] of this.#read) {
+      metric.reset();
       for (const read of this.#reads) {
-        for (const { value, attributes } of read(key)) gauge.inc(named(attributes), value);
+        for (const { value, attributes } of read(instrument)) metric.inc(named(attributes), value);
       }
     }
     return await this.#registry.metrics();
   }
 
-  add(instrument: InstrumentKey, attributes: Attributes): void {
-    this.#counters.get(instrument)?.inc(named(attributes));
+  declare(instruments: readonly Instrument[]): void {
+    for (const instrument of instruments) {
+      if (!this.#counters.has(instrument) && !this.#histograms.has(instrument) && !this.#read.has(instrument)) this.#make(instrument);
+    }
   }
 
-  record(instrument: InstrumentKey, seconds: number, attributes: Attributes): void {
-    this.#histograms.get(instrument)?.observe(named(attributes), seconds);
+  add(counter: Instrument, attributes: Attributes): void {
+    this.#counters.get(counter)?.inc(named(attributes));
   }
 
-  observe(read: (instrument: InstrumentKey) => readonly Reading[]): () => void {
-    this.#reads.add(read);
-    return () => { this.#reads.delete(read); };
+  record(histogram: Instrument, seconds: number, attributes: Attributes): void {
+    this.#histograms.get(histogram)?.observe(named(attributes), seconds);
   }
+
+  observe(instruments: readonly Instrument[], read: (instrument: Instrument) => readonly Reading[]): () => void {
+    this.declare(instruments);
+    const those = new Set(instruments.filter(isRead));
+    const readThose = (instrument: Instrument): readonly Reading[] => those.has(instrument) ? read(instrument) : [];
+    this.#reads.add(readThose);
+    return () => { this.#reads.delete(readThose); };
+  }
+
+  #make(instrument: Instrument): void {
+    const { kind, description, attributes } = instrument;
+    const name = prometheusName(instrument);
+    const settings = { name, help: description, labelNames: attributes.map(underscored), registers: [this.#registry] };
+    if (kind === 'counter') this.#counters.set(instrument, new Counter(settings));
+    else if (kind === 'total') this.#read.set(instrument, new Counter(settings));
+    else if (kind === 'gauge') this.#read.set(instrument, new Gauge(settings));
+    else this.#histograms.set(instrument, new Histogram({ ...settings, buckets: [...durationBoundsS] }));
+  }
+}
+
+/** The name that an instrument has in the text. */
+export function prometheusName({ name, kind, unit }: Instrument): string {
+  return underscored(name) + (suffixes[unit] ?? '') + (kind === 'counter' || kind === 'total' ? '_total' : '');
 }
 
 function underscored(name: string): string {

@@ -1,7 +1,7 @@
 import { LatencyHistogram } from '@changeover/compare';
 import type { Stage } from '@changeover/core';
 import { Cell } from './cell.ts';
-import { activityOf, countedSince, countNames, noCounts, type Counts } from './counts.ts';
+import { activityOf, addCounts, countedSince, countNames, noCounts, type Counts } from './counts.ts';
 import type { CellRow } from './recording-store.ts';
 import { cellKeyText } from './report-builder.ts';
 import { shedReasons } from './shed-reason.ts';
@@ -20,6 +20,8 @@ interface Entry {
   hour: number;
   /** What the cell had counted when this row began. */
   base: Counts;
+  /** What the cell had counted when it was taken in. */
+  readonly since: Counts;
   /** The activity that the store knows of. */
   storedActivity: number;
   /** When it was stored for the last time, in milliseconds since 1970. */
@@ -28,6 +30,23 @@ interface Entry {
   stored: boolean;
   /** The pass in which the cell was last seen to count. */
   lastActivePass: number;
+}
+
+/** What was counted since the process began. */
+export interface Counted {
+  readonly backend: string;
+  readonly operation: string;
+  readonly stage: Stage;
+  readonly counts: Counts;
+  /** Calls of the legacy leg that were timed, and their time in all. */
+  readonly legacy: Timed;
+  readonly pooled: Timed;
+}
+
+/** Calls of one leg, and their time in all. */
+interface Timed {
+  calls: number;
+  ms: number;
 }
 
 /** A cell that was let go, as long as somebody still holds it and may count in it. */
@@ -46,6 +65,8 @@ export class CellBook {
   readonly #byKey = new Map<string, Entry>();
   readonly #entries = new Set<Entry>();
   #released: Released[] = [];
+  /** Counts of the cells that were let go and times of the rows that are over, by backend, operation and stage. */
+  readonly #gone = new Map<string, Counted>();
   #lastPart = 0;
   #pass = 0;
   #folded = 0;
@@ -143,6 +164,10 @@ export class CellBook {
       if (!clean) {
         addToCell(this.#others(cell.backend, cell.operation, cell.stage, hour), entry);
         this.#folded += 1;
+        // It is counted there from now on.
+        const gone = sumOf(this.#gone, cell);
+        addCounts(gone.counts, countedSince(cell, entry.base), -1);
+        addTimes(gone, cell, -1);
       }
       this.#release(entry);
     }
@@ -156,6 +181,23 @@ export class CellBook {
     });
   }
 
+  /** Everything counted since the process began, by backend, operation and stage. */
+  counted(): readonly Counted[] {
+    const sums = new Map<string, Counted>();
+    for (const gone of this.#gone.values()) {
+      const { counts, legacy, pooled } = gone;
+      const sum = sumOf(sums, gone);
+      addCounts(sum.counts, counts);
+      for (const [total, more] of [[sum.legacy, legacy], [sum.pooled, pooled]] as const) addTime(total, more.calls, more.ms);
+    }
+    for (const { cell, since } of this.#entries) {
+      const sum = sumOf(sums, cell);
+      addCounts(sum.counts, countedSince(cell, since));
+      addTimes(sum, cell);
+    }
+    return [...sums.values()];
+  }
+
   #others(backend: string, operation: string, stage: Stage, hour: number): Cell {
     return this.get(backend, otherDatasets, operation, stage, hour);
   }
@@ -163,7 +205,7 @@ export class CellBook {
   #enter(cell: Cell, base: Counts, storedActivity: number, hour: number): Entry {
     this.#lastPart += 1;
     const entry: Entry = {
-      cell, part: this.#lastPart, hour, base, storedActivity, stored: false, storedAt: Infinity, lastActivePass: this.#pass,
+      cell, part: this.#lastPart, hour, base, since: base, storedActivity, stored: false, storedAt: Infinity, lastActivePass: this.#pass,
     };
     this.#entries.add(entry);
     return entry;
@@ -176,6 +218,7 @@ export class CellBook {
     entry.hour = hour;
     entry.base = countedSince(cell, noCounts());
     entry.stored = false;
+    addTimes(sumOf(this.#gone, cell), cell);
     if (cell.legacyLatency.count > 0) cell.legacyLatency = new LatencyHistogram();
     if (cell.pooledLatency.count > 0) cell.pooledLatency = new LatencyHistogram();
     entry.storedActivity = activityOf(cell);
@@ -183,12 +226,33 @@ export class CellBook {
 
   #release(entry: Entry): void {
     const { cell } = entry;
+    addCounts(sumOf(this.#gone, cell).counts, countedSince(cell, entry.since));
     this.#beginRow(entry, entry.hour);
     this.#entries.delete(entry);
     const key = cellKeyText(cell);
     if (this.#byKey.get(key) === entry) this.#byKey.delete(key);
     this.#released.push({ cell: new WeakRef(cell), base: entry.base, activity: entry.storedActivity });
   }
+}
+
+function sumOf(sums: Map<string, Counted>, { backend, operation, stage }: Pick<Counted, 'backend' | 'operation' | 'stage'>): Counted {
+  const key = cellKeyText({ backend, dataset: '', operation, stage });
+  let sum = sums.get(key);
+  if (sum === undefined) {
+    sum = { backend, operation, stage, counts: noCounts(), legacy: { calls: 0, ms: 0 }, pooled: { calls: 0, ms: 0 } };
+    sums.set(key, sum);
+  }
+  return sum;
+}
+
+function addTimes({ legacy, pooled }: Counted, cell: Cell, sign: 1 | -1 = 1): void {
+  addTime(legacy, sign * cell.legacyLatency.count, sign * cell.legacyLatency.sumMs);
+  addTime(pooled, sign * cell.pooledLatency.count, sign * cell.pooledLatency.sumMs);
+}
+
+function addTime(total: Timed, calls: number, ms: number): void {
+  total.calls += calls;
+  total.ms += ms;
 }
 
 function rowOf({ cell, part, hour, base }: Entry): CellRow {

@@ -59,5 +59,8 @@ export class Cell {
   }
 }
 
+/** What a comparison can come to. */
+export const verdicts = ['match', 'mismatch', 'raced', 'nondeterministic', 'inconclusive'] as const;
+
 /** What a comparison came to. */
-export type Verdict = 'match' | 'mismatch' | 'raced' | 'nondeterministic' | 'inconclusive';
+export type Verdict = (typeof verdicts)[number];

@@ -30,10 +30,10 @@ export function countedSince(cell: Cell, base: Counts): Counts {
   return counts;
 }
 
-/** Adds `more` to `counts`. */
-export function addCounts(counts: Counts, more: Counts): void {
-  for (const name of countNames) counts[name] += more[name];
-  for (const reason of shedReasons) counts.shed[reason] += more.shed[reason];
+/** Adds `more` to `counts`, or where `sign` is -1 takes it away. */
+export function addCounts(counts: Counts, more: Counts, sign: 1 | -1 = 1): void {
+  for (const name of countNames) counts[name] += sign * more[name];
+  for (const reason of shedReasons) counts.shed[reason] += sign * more.shed[reason];
 }
 
 /** A number that grows with every change of the cell, so that comparing it tells whether there was one. Histograms are

@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { describe, systemClock, type Clock, type Stage, type Timer } from '@changeover/core';
 import type { Logger } from '../log.ts';
 import type { Cell } from './cell.ts';
-import { CellBook, otherDatasets } from './cell-book.ts';
+import { CellBook, type Counted, otherDatasets } from './cell-book.ts';
 import type { ComparisonSample, Recorder } from './recorder.ts';
 import { RecordingStore, readStore, type EventRow, type WriterRow } from './recording-store.ts';
 import { ReportBuilder, type ResumedAt } from './report-builder.ts';
@@ -123,6 +123,10 @@ class StoringRecorder implements Recorder {
       this.#events.shift();
       this.#eventsDropped += 1;
     }
+  }
+
+  counted(): readonly Counted[] {
+    return this.#cells.counted();
   }
 
   watchRules(source: RuleUseSource): void {

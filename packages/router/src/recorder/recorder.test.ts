@@ -88,6 +88,12 @@ function sample(more: Partial<ComparisonSample> = {}): ComparisonSample {
   };
 }
 
+/** What metrics say was called: calls, comparisons, and the legacy leg's time. */
+function told(recorder: Recorder): unknown {
+  return recorder.counted().map(({ backend, operation, stage, counts, legacy }) =>
+    [backend, operation, stage, counts.calls, counts.match, legacy.calls, legacy.ms]);
+}
+
 describe('counts', () => {
   test('the same names give the same cell', () => {
     const recorder = open();
@@ -178,6 +184,17 @@ describe('counts', () => {
     database.close();
   });
 
+  test('metrics count on from hour to hour, and tell operations and stages apart', () => {
+    const recorder = open();
+    const cells = [recorder.cell('sqlite', 'titanic', 'query', 'shadow'), recorder.cell('sqlite', 'titanic', 'query', 'reverse')];
+    for (let hour = 1; hour <= 3; hour += 1) {
+      for (const cell of cells) count(cell, hour);
+      clock.advance(3_600_000);
+      recorder.flush();
+    }
+    expect(told(recorder)).toEqual([['sqlite', 'query', 'shadow', 6, 6, 6, 12], ['sqlite', 'query', 'reverse', 6, 6, 6, 12]]);
+  });
+
   test('a wall clock that is set back loses nothing', () => {
     let wall = Date.parse('2026-01-01T10:30:00Z');
     const jumping: Clock = { ...clock, wallMs: () => wall };
@@ -228,6 +245,7 @@ describe('bounds', () => {
     expect(recorder.cell('sqlite', 'd0', 'query', 'shadow')).not.toBe(kept);
     expect(recorder.cell('sqlite', 'd24', 'query', 'shadow').calls).toBe(1);
     expect(recorder.summary().totals.calls).toBe(25);
+    expect(told(recorder)).toEqual([['sqlite', 'query', 'shadow', 25, 25, 25, 50]]);
   });
 
   test('counts made in a cell that was let go are not lost, nor doubled', () => {
@@ -244,6 +262,7 @@ describe('bounds', () => {
     count(held, 16);
     const report = recorder.summary();
     expect(report.totals).toMatchObject({ calls: 31, legacy: { count: 31 } });
+    expect(told(recorder)).toEqual([['sqlite', 'query', 'shadow', 31, 31, 31, 62]]);
     recorder.close();
     expect(readRecordings(path).totals.calls).toBe(31);
   });
@@ -264,6 +283,7 @@ describe('bounds', () => {
     for (let round = 0; round < 100; round += 1) {
       count(recorder.cell('sqlite', `d${String(round)}`, 'query', 'shadow'));
       recorder.flush();
+      expect(told(recorder)).toEqual([['sqlite', 'query', 'shadow', round + 1, round + 1, round + 1, (round + 1) * 2]]);
     }
     const report = recorder.summary();
     expect(report.totals).toMatchObject({ calls: 100, legacy: { count: 100 } });
@@ -281,6 +301,7 @@ describe('bounds', () => {
     for (const cell of known) count(cell, 1);
     for (const dataset of ['c', 'd', 'e']) count(recorder.cell('sqlite', dataset, 'query', 'shadow'), 100);
     recorder.flush();
+    expect(told(recorder)).toEqual([['sqlite', 'query', 'shadow', 322, 322, 322, 644]]);
     other.exec('rollback');
     other.close();
     recorder.close();

@@ -1,5 +1,6 @@
 import type { Stage } from '@changeover/core';
 import type { Cell, Verdict } from './cell.ts';
+import type { Counted } from './cell-book.ts';
 import type { ResumedAt } from './report-builder.ts';
 import type { ReportData } from './report-data.ts';
 import type { RuleUseSource } from './rule-uses.ts';
@@ -37,6 +38,8 @@ export interface Recorder {
   event(kind: string, fields: Readonly<Record<string, unknown>>): void;
   /** Stores what `source` says from now on beside the counts. */
   watchRules(source: RuleUseSource): void;
+  /** What this process counted since it began, whether it is stored or not: for metrics. */
+  counted(): readonly Counted[];
   /** What was counted so far: this run with what it has not stored yet, and the stored runs.
    *
    * @param resumedAt what was counted of a dataset before is told apart, in `judged`. Default: nothing is. */

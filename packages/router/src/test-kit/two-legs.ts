@@ -3,6 +3,7 @@ import { BackendRouter, type BackendRouterOptions } from '../backend-router.ts';
 import { createStaticStageSource, type StaticStageSource } from '../flags/static-stage-source.ts';
 import type { Logger } from '../log.ts';
 import { Cell } from '../recorder/cell.ts';
+import type { Counted } from '../recorder/cell-book.ts';
 import type { ComparisonSample, Recorder } from '../recorder/recorder.ts';
 import type { RuleUseSource } from '../recorder/rule-uses.ts';
 
@@ -81,6 +82,10 @@ export class SeenRecorder implements Recorder {
 
   sample(sample: ComparisonSample): void {
     this.samples.push(sample);
+  }
+
+  counted(): readonly Counted[] {
+    return [];
   }
 
   watchRules(source: RuleUseSource): void {
