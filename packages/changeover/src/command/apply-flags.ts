@@ -5,14 +5,11 @@ import { openFileStageSource, silentLogger } from '@changeover/router';
 import { textTable } from '../report/text-table.ts';
 import type { ChangeOptions } from './command-context.ts';
 import { CommandError } from './command-error.ts';
-import { anyOperation, type Migration } from './migration.ts';
+import { anyOperation, flagsSubject, type Migration } from './migration.ts';
 import { answerChange, type PlannedMove, showPlan } from './plan.ts';
 import { replaceFile } from './replace-file.ts';
 import type { Terminal } from './terminal.ts';
 import { writeLedger } from './write-ledger.ts';
-
-/** Under this name in place of an engine's, the ledger says when flags were replaced as a whole. */
-const flagsSubject = 'flags';
 
 /** Which datasets would change stage with other flags: `changeover flags plan`. Changes nothing. */
 export async function planFlags(migration: Migration, path: string, terminal: Terminal): Promise<void> {

@@ -1,7 +1,7 @@
 import type { Engine } from '@changeover/core';
 import type { LedgerChange } from '@changeover/router';
 import { textTable } from '../report/text-table.ts';
-import type { Migration } from './migration.ts';
+import { flagsSubject, type Migration } from './migration.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Which lines of the ledger are shown. */
@@ -28,7 +28,10 @@ export function showHistory(migration: Migration, terminal: Terminal, { engine, 
 }
 
 /** What a line did, in a few words. */
-export function changeText({ from, to, held }: LedgerChange): string {
+export function changeText({ backend, dataset, from, to, held }: LedgerChange): string {
+  if (backend === flagsSubject) return 'replaced';
+  // Of a whole engine the ledger knows a limit, and not where its datasets were.
+  if (dataset === '') return held ? `held at ${to}` : 'resumed';
   const move = from === to ? to : `${from} → ${to}`;
   return held ? `${move}, held` : from === to ? `${move}, resumed` : move;
 }

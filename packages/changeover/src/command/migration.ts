@@ -33,6 +33,8 @@ export interface Standing {
 
 /** The operation under which a dataset's own stage is asked for: no limit and no constraint names it. */
 export const anyOperation = '*';
+/** Under this name in place of an engine's, the ledger says when flags were replaced as a whole. */
+export const flagsSubject = 'flags';
 const serverWaitMs = 3_000;
 
 interface Knowledge {

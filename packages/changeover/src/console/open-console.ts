@@ -5,7 +5,10 @@ import { silentLogger, type StageSource } from '@changeover/router';
 import type { ParsedBridgeOptions } from '../bridge-options.ts';
 import { Migration, readLedger } from '../command/migration.ts';
 import { openStageSource } from '../open-stage-source.ts';
-import { consolePage, consoleScript, consoleStyle } from './console-page.ts';
+import { readPools } from '../pool-figures.ts';
+import { consolePage } from './console-page.ts';
+import { consoleScript } from './console-script.ts';
+import { consoleStyle } from './console-style.ts';
 import { consoleView } from './console-view.ts';
 import { makeChange } from './make-change.ts';
 
@@ -92,8 +95,10 @@ class Console {
       if (request.method === 'POST' && request.url === '/change') { await this.#change(request, response); return; }
       send(response, 404, { ok: false, text: 'There is nothing here.' });
     } catch {
-      if (!response.headersSent) send(response, 400, { ok: false, text: 'The request could not be read.' });
-      request.destroy();
+      if (response.headersSent) { request.destroy(); return; }
+      // Ended before the answer is out, the page would only know that it was cut off.
+      response.once('finish', () => { request.destroy(); });
+      send(response, 400, { ok: false, text: 'The request could not be read.' });
     }
   }
 
@@ -103,7 +108,7 @@ class Console {
     this.#looking = true;
     let message;
     try {
-      message = `data: ${JSON.stringify(consoleView(await this.#read(), this.#readOnly))}\n\n`;
+      message = `data: ${JSON.stringify(this.#view(await this.#read()))}\n\n`;
     } catch (error) {
       message = `event: trouble\ndata: ${JSON.stringify(`It can't be read: ${String((error as { message?: unknown }).message)}`)}\n\n`;
     }
@@ -112,6 +117,10 @@ class Console {
       if (listener.writableLength > maxUnsentBytes) listener.destroy();
       else listener.write(message);
     }
+  }
+
+  #view(migration: Migration): string {
+    return consoleView({ migration, pools: readPools(this.#place.storePath), readOnly: this.#readOnly });
   }
 
   async #read(): Promise<Migration> {

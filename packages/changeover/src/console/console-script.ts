@@ -1,0 +1,98 @@
+/** The page's script. The view is markup that the server escaped; whatever else is shown is set as text. */
+export const consoleScript: string = `'use strict';
+const byId = (id) => document.getElementById(id);
+// Names of sections are shorter than any token.
+if (location.hash.length > 30) {
+  sessionStorage.setItem('changeover-token', location.hash.slice(1));
+  history.replaceState(null, '', location.pathname);
+}
+const token = sessionStorage.getItem('changeover-token') || '';
+const [view, state, outcome, dialog, reason, plan, next] = ['view', 'state', 'outcome', 'change', 'reason', 'plan', 'next'].map(byId);
+let shown = '', asked, planned = '', busy = false;
+
+function tell(text, kind) {
+  if (state.textContent !== text) state.textContent = text;
+  state.className = 'pill ' + kind;
+}
+const events = new EventSource('/events');
+events.onmessage = ({ data }) => {
+  const markup = JSON.parse(data);
+  tell('Live', 'good');
+  if (markup === shown) return;
+  shown = markup;
+  const fresh = document.createElement('main');
+  fresh.innerHTML = markup;
+  const focused = document.activeElement;
+  const wanted = view.contains(focused) ? { ...focused.dataset } : undefined;
+  morphChildren(view, fresh);
+  // A button that is gone hands the focus to another of its row, not to the top of the page.
+  if (wanted !== undefined && document.activeElement !== focused) view.contains(focused) ? focused.focus() : focusLike(wanted);
+  byId('locked').hidden = token !== '' || view.querySelector('button[data-action]') === null;
+};
+events.addEventListener('trouble', ({ data }) => tell(JSON.parse(data), 'bad'));
+events.onerror = () => tell('Not connected: what is shown may be old', 'bad');
+
+/** Changes only what differs, so that focus, scrolled tables, selected text and opened details stay as they are. Rows and
+ * buttons are told apart by their key: a button that has the focus must never become another dataset's. */
+function morph(from, to) {
+  if (from.nodeType === Node.TEXT_NODE) { if (from.data !== to.data) from.data = to.data; return; }
+  for (const { name } of [...from.attributes]) if (!to.hasAttribute(name) && name !== 'open') from.removeAttribute(name);
+  for (const { name, value } of to.attributes) if (from.getAttribute(name) !== value) from.setAttribute(name, value);
+  morphChildren(from, to);
+}
+function morphChildren(from, to) {
+  const keyed = new Map([...from.children].filter(({ dataset }) => dataset.key).map((child) => [child.dataset.key, child]));
+  let at = from.firstChild;
+  for (const fresh of [...to.childNodes]) {
+    const key = fresh.dataset?.key;
+    const old = key ? keyed.get(key) : at && !at.dataset?.key ? at : undefined;
+    if (old === undefined || old.nodeName !== fresh.nodeName) { from.insertBefore(fresh, at); continue; }
+    if (old === at) at = at.nextSibling; else from.insertBefore(old, at);
+    morph(old, fresh);
+  }
+  while (at) { const gone = at; at = at.nextSibling; gone.remove(); }
+}
+function focusLike({ action, engine, dataset }) {
+  const buttons = [...view.querySelectorAll('button[data-action]')]
+    .filter((one) => one.dataset.engine === engine && one.dataset.dataset === dataset);
+  (buttons.find((one) => one.dataset.action === action) ?? buttons[0])?.focus();
+}
+
+view.addEventListener('click', ({ target }) => {
+  const button = target.closest('button[data-action]');
+  if (button === null) return;
+  asked = { action: button.dataset.action, engine: button.dataset.engine, dataset: button.dataset.dataset };
+  byId('change-title').textContent = button.getAttribute('aria-label');
+  reason.value = '';
+  startAnew();
+  dialog.showModal();
+  reason.focus();
+});
+function answer(text, bad) { plan.textContent = text; plan.className = bad ? 'bad' : ''; }
+function startAnew() { planned = ''; answer('', false); next.textContent = 'Show the plan'; }
+reason.addEventListener('input', startAnew);
+byId('cancel').addEventListener('click', () => dialog.close());
+// The browser gives the focus back to the button; where that is gone meanwhile, to its row.
+dialog.addEventListener('close', () => { if (!view.contains(document.activeElement)) focusLike(asked); });
+dialog.querySelector('form').addEventListener('submit', async (event) => {
+  event.preventDefault();
+  if (busy) return;
+  busy = next.disabled = true;
+  const request = { ...asked, reason: reason.value, plan: planned !== reason.value };
+  try {
+    const response = await fetch('/change', { method: 'POST', body: JSON.stringify(request),
+      headers: { 'content-type': 'application/json', 'x-changeover-token': token } });
+    const { ok, text } = await response.json();
+    if (ok && !request.plan) {
+      outcome.textContent = text;
+      outcome.hidden = false;
+      dialog.close();
+    } else {
+      answer(text, !ok);
+      if (ok) { planned = request.reason; next.textContent = 'Do it'; }
+    }
+  } catch { answer('The console does not answer. Whether it was changed is in: changeover history', true); }
+  busy = next.disabled = false;
+  if (dialog.open) (plan.className === 'bad' ? reason : next).focus();
+});
+`;

@@ -1,0 +1,84 @@
+import { pageStyle } from '../report/html/page-style.ts';
+
+/** The report's style and what a page with buttons needs besides. */
+export const consoleStyle: string = `${pageStyle}
+header.console { display: flex; flex-wrap: wrap; gap: 6px 12px; align-items: center; justify-content: space-between;
+  padding-bottom: 12px; }
+h1 { color: var(--text); font-size: 1.25rem; }
+#state { margin: 0; } #state::before { content: "● "; }
+.says { max-width: 1240px; margin: 0 auto; padding: 0 16px; }
+.note, #outcome { border-left: 4px solid var(--open); border-radius: 6px; padding: 8px 12px; margin: 0 0 12px; background: var(--card); }
+#outcome { border-color: var(--good); white-space: pre-line; }
+.strip { margin: 0 0 12px; }
+section > :last-child { margin-bottom: 0; }
+.empty { color: var(--soft); padding: 10px 0; }
+.pill { display: inline-block; border: 1px solid currentcolor; border-radius: 999px; padding: 0 9px; font-size: .8rem;
+  font-weight: 600; white-space: nowrap; color: var(--soft); }
+.pill.good { color: var(--good); } .pill.bad { color: var(--bad); } .pill.open { color: var(--open); }
+.engines { grid-template-columns: repeat(auto-fit, minmax(min(100%, 330px), 1fr)); }
+.engines .name { margin: 0; font-size: 1.05rem; }
+.engines .legend li { background: none; border: 0; border-radius: 0; padding: 0; }
+.card-head { display: flex; flex-wrap: wrap; gap: 6px 10px; align-items: center; }
+.card-head .buttons { margin-left: auto; }
+.buttons { display: flex; flex-wrap: wrap; gap: 6px; }
+button { font: inherit; font-size: .85rem; color: var(--text); background: var(--code); border: 1px solid var(--soft);
+  border-radius: 6px; padding: 4px 10px; cursor: pointer; white-space: nowrap; }
+button:hover { border-color: var(--text); }
+button[data-action="promote"], button[data-action="resume"], #next { border-color: var(--pooled); color: var(--pooled); }
+button[data-action="rollback"], button[data-action="kill"] { border-color: var(--bad); color: var(--bad); }
+button:disabled { opacity: .5; cursor: default; }
+:focus-visible { outline: 3px solid var(--pooled); outline-offset: 2px; }
+.datasets th { font-weight: 600; }
+.datasets .subject { min-width: 8em; max-width: 22em; overflow-wrap: anywhere; }
+.datasets td.subject { font-weight: 500; }
+.datasets .subject .soft { display: block; font-weight: 400; }
+.datasets .why { overflow-wrap: anywhere; min-width: 10em; }
+.datasets .change { width: 1%; }
+.datasets .change .buttons { flex-wrap: nowrap; }
+.datasets .standing { white-space: nowrap; }
+.stage { font-weight: 600; }
+.way { display: inline-flex; gap: 2px; margin-right: 7px; vertical-align: 1px; }
+.way i { width: 9px; height: 9px; border-radius: 2px; background: var(--idle); }
+.way .fill-legacy { background: var(--legacy); } .way .fill-shadow { background: var(--shadow); }
+.way .fill-reverse { background: var(--reverse); } .way .fill-pooled { background: var(--pooled); }
+#pools .wide { min-width: 11em; } #pools .chart { height: 14px; margin-top: 4px; border-radius: 4px; overflow: hidden; }
+.timeline { list-style: none; margin: 8px 0 0; padding: 0; }
+.timeline li { position: relative; padding: 0 0 14px 24px; }
+.timeline li::before { content: ""; position: absolute; left: 6px; top: 14px; bottom: -8px; border-left: 2px solid var(--line); }
+.timeline li:last-child::before { display: none; }
+.timeline i { position: absolute; left: 1px; top: 6px; width: 12px; height: 12px; border-radius: 50%; }
+.timeline p { margin: 0; } .timeline .reason { max-height: 7.6em; overflow-y: auto; }
+nav a { text-decoration-color: var(--soft); text-underline-offset: 3px; }
+nav ul { margin: 0 0 14px; }
+dialog { width: min(540px, calc(100vw - 24px)); color: var(--text); background: var(--card); border: 1px solid var(--line);
+  border-radius: 12px; padding: 20px; box-shadow: 0 12px 40px #0006; overflow-wrap: anywhere; }
+dialog::backdrop { background: #0009; }
+dialog h2 { margin-bottom: 14px; }
+dialog label { font-size: .87rem; color: var(--soft); }
+dialog input { display: block; width: 100%; font: inherit; padding: 8px; margin: 4px 0 12px; color: var(--text);
+  background: var(--page); border: 1px solid var(--soft); border-radius: 6px; }
+dialog .buttons { justify-content: flex-end; margin: 16px 0 0; }
+dialog button { padding: 6px 14px; font-size: .92rem; }
+#next { background: var(--pooled); color: var(--page); font-weight: 600; }
+#plan { white-space: pre-line; margin: 0; padding: 10px 12px; border-radius: 6px; background: var(--code); max-height: 40vh;
+  overflow-y: auto; }
+#plan:empty { display: none; }
+#plan.bad { border-left: 4px solid var(--bad); font-weight: 400; color: var(--text); }
+@media (max-width: 960px) {
+  .datasets, .datasets tbody, .datasets td { display: block; }
+  .datasets thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  .datasets tr { display: grid; grid-template-columns: repeat(4, 1fr); gap: 4px 8px; padding: 12px 0;
+    border-bottom: 1px solid var(--line); }
+  .datasets tr:last-child { border-bottom: 0; }
+  .datasets td { border: 0; padding: 0; grid-column: 1 / -1; }
+  .datasets td.subject { max-width: none; grid-column: 1 / 3; font-size: 1rem; }
+  .datasets td.standing { grid-column: 3 / -1; text-align: right; }
+  .datasets td.number { grid-column: auto; text-align: left; }
+  .datasets td.number::before, .datasets td.asks::before { content: attr(data-title); display: block; color: var(--soft);
+    font-size: .8rem; font-weight: 400; }
+  .datasets td.asks::before { display: inline; margin-right: 6px; }
+  .datasets td.change { width: auto; margin-top: 4px; }
+  button { padding: 7px 13px; }
+}
+@media (max-width: 600px) { .says { padding: 0 10px; } }
+`;
