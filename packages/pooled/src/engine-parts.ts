@@ -50,6 +50,8 @@ export interface DatasetParts {
   readonly source: ResourceSource<PooledSession>;
   /** Set where writes go through connections of their own: how many there may be. */
   readonly writers?: number | undefined;
+  /** Set where writes take turns on the connections that there are: how many may run at once. */
+  readonly writeTurns?: number | undefined;
   readonly inline?: InlineReads | undefined;
 }
 
@@ -71,6 +73,7 @@ export function buildDataset(
     random,
     observer,
     fields: { engine, dataset: dataset === '' ? undefined : dataset },
+    turns: parts.writeTurns,
     onEmpty,
   });
   const name = `${engine}/${dataset === '' ? '(datasets)' : dataset}${setting.purpose === 'shadow' ? ' (shadow)' : ''}`;

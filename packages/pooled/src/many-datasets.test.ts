@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { datasetFile } from '@changeover/core';
+import { silentMetrics } from './metrics/pool-metrics.ts';
+import { silentPoolObserver } from './pool/pool-observer.ts';
 import { StorageBackendFactory } from './storage-backend-factory.ts';
 
 const count = 1_000;
@@ -90,4 +92,31 @@ describe('1,000 SQLite datasets on a budget of 200 connections', () => {
       await factory.close({ deadlineMs: 5_000 });
     }
   }, 90_000);
+});
+
+describe('as many DuckDB datasets as the budget has connections', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'changeover-many-duckdb-'));
+  afterAll(() => { rmSync(folder, { recursive: true, force: true }); });
+
+  test('keep one each, whether they read or write', async () => {
+    let opened = 0;
+    const observer = { ...silentPoolObserver, opened: () => { opened += 1; } };
+    const factory = new StorageBackendFactory({
+      basePath: folder, budgets: { duckdb: 8 }, metrics: { ...silentMetrics, observer: () => observer },
+    });
+    const storage = factory.storage('duckdb');
+    const datasets = names.slice(0, 8);
+    try {
+      await Promise.all(datasets.map(async (dataset) => {
+        await storage.createDataset(dataset);
+        for (let turn = 0; turn < 4; turn += 1) {
+          await storage.writeTable(dataset, 'data', [{ id: turn }], { ifExists: 'append' });
+          expect(await storage.readTable(dataset, 'data')).toHaveLength(turn + 1);
+        }
+      }));
+      expect(opened).toBe(8);
+    } finally {
+      await factory.close({ deadlineMs: 5_000 });
+    }
+  }, 60_000);
 });

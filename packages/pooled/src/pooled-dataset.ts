@@ -128,7 +128,7 @@ export class PooledDataset {
     work: (session: PooledSession) => Promise<Value>,
   ): Promise<Value> {
     return await this.#called(() => this.#attempts(kind, limit, operation, async (outcome) => {
-      const lease = await this.#acquire(this.#parts.writers, limit, operation);
+      const lease = await this.#acquire(this.#parts.writers, limit, operation, true);
       outcome.session = lease.resource;
       const value = await this.#limited(lease, work(lease.resource), limit, kind === 'read', operation, true);
       lease.release();
@@ -140,7 +140,7 @@ export class PooledDataset {
    * failure is met like a read's. */
   async beginTransaction(limit: CallLimit): Promise<Lease<PooledSession>> {
     return await this.#called(() => this.#attempts('read', limit, 'transaction', async (outcome) => {
-      const lease = await this.#acquire(this.#parts.writers, limit, 'transaction');
+      const lease = await this.#acquire(this.#parts.writers, limit, 'transaction', true);
       outcome.session = lease.resource;
       await this.runOn(lease, { kind: 'begin' }, limit, true);
       return lease;
@@ -262,12 +262,12 @@ export class PooledDataset {
     return readers === writers ? [writers] : [readers, writers];
   }
 
-  #acquire(pool: Pool<PooledSession>, limit: CallLimit, takenFor: string): Promise<Lease<PooledSession>> {
-    return pool.acquire({ signal: limit.signal, deadlineAtMs: limit.atMs, takenFor });
+  #acquire(pool: Pool<PooledSession>, limit: CallLimit, takenFor: string, inTurn = false): Promise<Lease<PooledSession>> {
+    return pool.acquire({ signal: limit.signal, deadlineAtMs: limit.atMs, takenFor, inTurn });
   }
 
   async #runOnce(pool: Pool<PooledSession>, job: Job, limit: CallLimit, outcome: Outcome): Promise<unknown> {
-    const lease = await this.#acquire(pool, limit, nameOf(job));
+    const lease = await this.#acquire(pool, limit, nameOf(job), isWriting(job));
     outcome.session = lease.resource;
     const value = job.kind === 'rehearse' ? await this.#toItsEnd(lease, job, limit) : await this.runOn(lease, job, limit, true);
     lease.release();

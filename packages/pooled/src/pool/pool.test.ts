@@ -105,7 +105,9 @@ const unhandled: unknown[] = [];
 process.on('unhandledRejection', (error) => { unhandled.push(error); });
 afterEach(() => { expect(unhandled).toEqual([]); });
 
-function setUp(options: PoolOptions = {}, parts: { total?: number; budget?: Budget; clock?: ManualClock } = {}) {
+interface Surroundings { total?: number; budget?: Budget; clock?: ManualClock; turns?: number }
+
+function setUp(options: PoolOptions = {}, parts: Surroundings = {}) {
   const clock = parts.clock ?? new ManualClock();
   const source = new ScriptedSource();
   const observer = new RecordingObserver();
@@ -119,6 +121,7 @@ function setUp(options: PoolOptions = {}, parts: { total?: number; budget?: Budg
     random: () => 0.5,
     observer,
     fields: { engine: 'sqlite', dataset: 'titanic' },
+    turns: parts.turns,
     onEmpty: () => { emptied += 1; },
   });
   return { clock, source, observer, pool, emptied: () => emptied };
@@ -194,6 +197,72 @@ describe('lending', () => {
     expect(pool.stats()).toMatchObject({ inUse: 1, idle: 0 });
     expect(() => lease.resource).toThrow(/given back/);
     expect(other.resource.id).toBe(0);
+  });
+});
+
+describe('turns', () => {
+  test('who needs one waits for it while others are lent what is free, and goes first then', async () => {
+    const { pool } = setUp({ max: 3 }, { turns: 1 });
+    const writer = await pool.acquire({ inTurn: true });
+    const second = watch(pool.acquire({ inTurn: true, takenFor: 'second' }));
+    const third = watch(pool.acquire({ inTurn: true, takenFor: 'third' }));
+    const readers = await Promise.all([pool.acquire(), pool.acquire()]);
+    const late = watch(pool.acquire());
+    await settle();
+    expect([second.outcome, third.outcome, late.outcome]).toEqual(['pending', 'pending', 'pending']);
+    expect(pool.stats()).toMatchObject({ inUse: 3, pending: 3 });
+    writer.release();
+    await settle();
+    expect([second.outcome, third.outcome, late.outcome]).toEqual(['resolved', 'pending', 'pending']);
+    readers[0].release();
+    await settle();
+    expect([third.outcome, late.outcome]).toEqual(['pending', 'resolved']);
+    second.value?.release();
+    await settle();
+    expect(third.outcome).toBe('resolved');
+  });
+
+  test.each(['aborts', 'runs out of time', 'finds that nothing can be opened'])('one who %s while it has one hands it on', async (how) => {
+    const { pool, source, clock } = setUp({ max: 1, acquireTimeoutMs: 5_000 }, { turns: 1 });
+    source.holdOpenings = true;
+    const controller = new AbortController();
+    const first = watch(pool.acquire({ inTurn: true, signal: controller.signal, deadlineAtMs: clock.monotonicMs() + 100 }));
+    const second = watch(pool.acquire({ inTurn: true }));
+    await settle();
+    if (how === 'aborts') controller.abort();
+    else if (how === 'runs out of time') await clock.advance(150);
+    else source.openings.shift()?.reject(new Error('no such dataset'));
+    await settle();
+    expect([first.outcome, second.outcome]).toEqual(['rejected', 'pending']);
+    source.openings[0]?.resolve();
+    await settle();
+    expect(second.outcome).toBe('resolved');
+    expect(pool.stats()).toMatchObject({ inUse: 1, pending: 0 });
+    second.value?.release();
+    expect(watch(pool.acquire({ inTurn: true }))).toBeDefined();
+    await settle();
+    expect(pool.stats()).toMatchObject({ inUse: 1, pending: 0 });
+  });
+
+  test('waiting for one ends in time too', async () => {
+    const { pool, clock } = setUp({ max: 2, acquireTimeoutMs: 1_000 }, { turns: 1 });
+    await pool.acquire({ inTurn: true });
+    const second = watch(pool.acquire({ inTurn: true }));
+    await clock.advance(1_001);
+    expect(second.error).toMatchObject({ code: 'ACQUIRE_TIMEOUT' });
+  });
+
+  test('a connection that is cut keeps its turn until it is closed', async () => {
+    const { pool, source } = setUp({ max: 2 }, { turns: 1 });
+    const writer = await pool.acquire({ inTurn: true });
+    source.holdClosings = true;
+    const next = watch(pool.acquire({ inTurn: true }));
+    writer.discard();
+    await settle();
+    expect(next.outcome).toBe('pending');
+    source.closings[0]?.();
+    await settle();
+    expect(next.outcome).toBe('resolved');
   });
 });
 

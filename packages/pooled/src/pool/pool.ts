@@ -9,38 +9,13 @@ import { AcquireTimeoutError, PoolClosedError, PoolExhaustedError } from './pool
 import { watchLease } from './leak-watch.ts';
 import type { EvictionReason, PoolObserver } from './pool-observer.ts';
 import type { ParsedPoolOptions } from './pool-options.ts';
+import type { AcquireOptions, PoolParts } from './pool-parts.ts';
 import type { PoolStats } from './pool-stats.ts';
 import { ResourceStore } from './resource-store.ts';
 import type { Slot } from './resource-store.ts';
 import { TimedSource } from './timed-source.ts';
 import type { ResourceSource } from './resource-source.ts';
 import { Waiter, WaitingLine } from './waiting-line.ts';
-
-/** What a pool needs from outside. */
-export interface PoolParts<Resource extends object> {
-  /** For errors, figures and leak reports. */
-  readonly name: string;
-  readonly options: ParsedPoolOptions;
-  readonly source: ResourceSource<Resource>;
-  readonly budget: Budget;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly observer: PoolObserver;
-  /** What the pool's errors say of where they happened. */
-  readonly fields: StorageErrorFields;
-  /** Called when nothing is left in it: no connection, no caller. It may be forgotten then, or used again. */
-  onEmpty?(): void;
-}
-
-/** What one caller wants. */
-export interface AcquireOptions {
-  /** Gives the wait up. */
-  readonly signal?: AbortSignal | undefined;
-  /** The wait ends no later than this, on the pool's monotonic clock. */
-  readonly deadlineAtMs?: number | undefined;
-  /** The operation, for errors and leak reports. */
-  readonly takenFor?: string | undefined;
-}
 
 /** Sweeps at least this often while anything is open, for what is due by age. */
 const sweepIntervalMs = 1_000;
@@ -87,7 +62,7 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
     this.#observer = parts.observer;
     this.#fields = parts.fields;
     this.#onEmpty = () => parts.onEmpty?.();
-    this.#line = new WaitingLine();
+    this.#line = new WaitingLine(parts.turns ?? parts.options.max);
     this.#rank = parts.source.rank === undefined ? undefined : (resource) => parts.source.rank?.(resource) ?? 0;
     this.#timed = new TimedSource(parts.source, parts.options, parts.clock, parts.fields, (wasLate) => {
       this.#budget.giveBack(this);
@@ -117,12 +92,13 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
     const takenFor = options.takenFor ?? 'a caller';
     if (this.#state !== 'open') return Promise.reject(this.#closedError(options.takenFor));
     if (options.signal?.aborted === true) return Promise.reject(this.#abortedError(options.signal, options.takenFor));
-    if (this.#line.size === 0) {
+    if (this.#line.size === 0 && (options.inTurn !== true || this.#line.takeTurn())) {
       const slot = this.#takeReady(nowMs);
       if (typeof slot === 'object') {
         this.#observer.waited(0);
-        return Promise.resolve(this.#lend(slot, takenFor, nowMs, this.#stackHere()));
+        return Promise.resolve(this.#lend(slot, takenFor, nowMs, options.inTurn === true, this.#stackHere()));
       }
+      if (options.inTurn === true) this.#line.giveBackTurn();
     }
     return this.#wait(options, takenFor, nowMs);
   }
@@ -130,12 +106,12 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
   #wait(options: AcquireOptions, takenFor: string, nowMs: number): Promise<Lease<Resource>> {
     // Those for whom there is a connection, or room for one more, don't count as waiting.
     const servable = this.#options.max - (this.#store.numUsed() - this.#validating);
-    if (this.#line.size >= this.#options.maxPending + servable) {
+    if (this.#line.waiting >= this.#options.maxPending + servable) {
       this.#observer.rejected();
       return Promise.reject(new PoolExhaustedError(this.stats(), this.#fieldsOf(options.takenFor)));
     }
     const untilMs = Math.min(nowMs + this.#options.acquireTimeoutMs, options.deadlineAtMs ?? Infinity);
-    const waiter = new Waiter<Lease<Resource>>(takenFor, nowMs, untilMs, this.#stackHere());
+    const waiter = new Waiter<Lease<Resource>>(takenFor, nowMs, untilMs, options.inTurn, this.#stackHere());
     this.#line.add(waiter);
     this.#arm(untilMs);
     if (options.signal !== undefined) this.#leaveOnAbort(waiter, options.signal, options.takenFor);
@@ -166,13 +142,13 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
       inUse,
       opening: this.#store.numPendingCreates(),
       closing: this.#closing + this.#timed.late,
-      pending: this.#line.size,
+      pending: this.#line.waiting,
     };
   }
 
   /** Whether nothing is left in it. */
   isEmpty(): boolean {
-    return this.#physical() === 0 && this.#line.size === 0;
+    return this.#physical() === 0 && this.#line.waiting === 0;
   }
 
   /** Retires every connection opened so far: free ones now, lent ones when they come back. For after a failure that
@@ -250,6 +226,7 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
       this.#evict(slot, reason);
       return;
     }
+    this.#endTurn(slot);
     const wanted = this.#line.size > 0;
     if (this.#budget.mustYield(this, wanted, nowMs - slot.openedAtMs)) {
       this.#evict(slot, 'budget');
@@ -312,16 +289,17 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
     return this.#options.leakStacks ? new Error('taken here').stack : undefined;
   }
 
-  #lend(slot: Slot<Resource>, takenFor: string, nowMs: number, stack: string | undefined): Lease<Resource> {
+  #lend(slot: Slot<Resource>, takenFor: string, nowMs: number, inTurn: boolean, stack: string | undefined): Lease<Resource> {
     const lease = new Lease<Resource>(this, slot, takenFor, nowMs, stack);
     slot.lease = lease;
+    slot.holdsTurn = inTurn;
     this.#arm(nowMs + sweepIntervalMs);
     return lease;
   }
 
   #serve(waiter: Waiter<Lease<Resource>>, slot: Slot<Resource>, nowMs: number): void {
     this.#observer.waited(nowMs - waiter.sinceMs);
-    waiter.resolve(this.#lend(slot, waiter.takenFor, nowMs, waiter.stack));
+    waiter.resolve(this.#lend(slot, waiter.takenFor, nowMs, waiter.needsTurn, waiter.stack));
   }
 
   /** Serves who waits, as far as that can be done now: by what is free, else by opening more. */
@@ -369,7 +347,9 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
     if (this.#state !== 'open') return;
     this.#observer.openFailed(error);
     if (!mayPass) {
-      this.#line.takeFirst()?.reject(error);
+      const waiter = this.#line.takeFirst();
+      if (waiter?.needsTurn === true) this.#line.giveBackTurn();
+      waiter?.reject(error);
       return;
     }
     this.#openFailures += 1;
@@ -396,7 +376,7 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
     const nowMs = this.#clock.monotonicMs();
     const { maxLifetimeMs } = this.#options;
     const expiresAtMs = maxLifetimeMs === 0 ? Infinity : nowMs + maxLifetimeMs * (1 - this.#random() / 10);
-    return { resource, generation, openedAtMs: nowMs, expiresAtMs, idleSinceMs: nowMs, lingers: false, lease: undefined };
+    return { resource, generation, openedAtMs: nowMs, expiresAtMs, idleSinceMs: nowMs, lingers: false, holdsTurn: false, lease: undefined };
   }
 
   #evict(slot: Slot<Resource>, reason: EvictionReason): void {
@@ -405,8 +385,15 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
     this.#closing += 1;
     void this.#store.evict(slot).then(() => {
       this.#closing -= 1;
+      // What was cut may go on until it is closed, and must not meet the next one.
+      this.#endTurn(slot);
       this.#pump();
     });
+  }
+
+  #endTurn(slot: Slot<Resource>): void {
+    if (slot.holdsTurn) this.#line.giveBackTurn();
+    slot.holdsTurn = false;
   }
 
   #afterLeaving(): void {

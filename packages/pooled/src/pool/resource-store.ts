@@ -13,6 +13,8 @@ export interface Slot<Resource extends object> {
   idleSinceMs: number;
   /** Free, but not yet for other pools. */
   lingers: boolean;
+  /** Lent to one who has a turn. */
+  holdsTurn: boolean;
   lease: Lease<Resource> | undefined;
 }
 

@@ -3,6 +3,8 @@ export class Waiter<Value> {
   readonly takenFor: string;
   readonly sinceMs: number;
   readonly untilMs: number;
+  /** Whether it waits for a turn as well. */
+  readonly needsTurn: boolean;
   /** Where it began to wait, if stacks are on. */
   readonly stack: string | undefined;
   readonly promise: Promise<Value>;
@@ -11,10 +13,11 @@ export class Waiter<Value> {
   #resolve: (value: Value) => void = () => undefined;
   #reject: (error: unknown) => void = () => undefined;
 
-  constructor(takenFor: string, sinceMs: number, untilMs: number, stack?: string) {
+  constructor(takenFor: string, sinceMs: number, untilMs: number, needsTurn = false, stack?: string) {
     this.takenFor = takenFor;
     this.sinceMs = sinceMs;
     this.untilMs = untilMs;
+    this.needsTurn = needsTurn;
     this.stack = stack;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -33,53 +36,98 @@ export class Waiter<Value> {
   }
 }
 
-/** Callers in the order of their coming. Leaving from the middle, as on abort, is cheap. */
+/** Callers in the order of their coming. Leaving from the middle, as on abort, is cheap. Some need a turn, of which there are
+ * few; they wait apart until they have one, and hold it until it is given back. */
 export class WaitingLine<Value> {
-  readonly #waiters = new Set<Waiter<Value>>();
+  /** Have got their turn while they waited, and go first. */
+  readonly #granted = new Set<Waiter<Value>>();
+  readonly #servable = new Set<Waiter<Value>>();
+  readonly #withoutTurn = new Set<Waiter<Value>>();
+  #turns: number;
   /** No waiter's deadline is earlier; may be earlier than any. */
   #earliestMs = Infinity;
 
+  /** @param turns how many of those that need a turn may have one at once. */
+  constructor(turns: number) {
+    this.#turns = turns;
+  }
+
+  /** Those who can be served now. */
   get size(): number {
-    return this.#waiters.size;
+    return this.#granted.size + this.#servable.size;
+  }
+
+  /** All who wait. */
+  get waiting(): number {
+    return this.size + this.#withoutTurn.size;
   }
 
   add(waiter: Waiter<Value>): void {
-    this.#waiters.add(waiter);
+    (waiter.needsTurn && !this.takeTurn() ? this.#withoutTurn : this.#servable).add(waiter);
     if (waiter.untilMs < this.#earliestMs) this.#earliestMs = waiter.untilMs;
+  }
+
+  /** @returns whether there was one; it must be given back. */
+  takeTurn(): boolean {
+    if (this.#turns === 0) return false;
+    this.#turns -= 1;
+    return true;
+  }
+
+  giveBackTurn(): void {
+    const [next] = this.#withoutTurn;
+    if (next === undefined) {
+      this.#turns += 1;
+      return;
+    }
+    this.#withoutTurn.delete(next);
+    this.#granted.add(next);
   }
 
   /** @returns whether it was in the line. */
   remove(waiter: Waiter<Value>): boolean {
-    return this.#waiters.delete(waiter);
+    if (this.#withoutTurn.delete(waiter)) return true;
+    if (!this.#granted.delete(waiter) && !this.#servable.delete(waiter)) return false;
+    if (waiter.needsTurn) this.giveBackTurn();
+    return true;
   }
 
+  /** Its turn, if it needed one, is kept for it. */
   takeFirst(): Waiter<Value> | undefined {
-    for (const waiter of this.#waiters) {
-      this.#waiters.delete(waiter);
-      return waiter;
+    for (const line of [this.#granted, this.#servable]) {
+      for (const waiter of line) {
+        line.delete(waiter);
+        return waiter;
+      }
     }
     return undefined;
   }
 
   takeAll(): Waiter<Value>[] {
-    const all = [...this.#waiters];
-    this.#waiters.clear();
-    this.#earliestMs = Infinity;
-    return all;
+    return this.#take(() => true);
   }
 
   /** Those whose time is up. Looks at every waiter only when one is due. */
   takeOverdue(nowMs: number): Waiter<Value>[] {
-    if (nowMs < this.#earliestMs) return [];
-    const overdue = [...this.#waiters].filter((waiter) => waiter.untilMs <= nowMs);
-    for (const waiter of overdue) this.#waiters.delete(waiter);
-    this.#earliestMs = Infinity;
-    for (const waiter of this.#waiters) this.#earliestMs = Math.min(this.#earliestMs, waiter.untilMs);
-    return overdue;
+    return nowMs < this.#earliestMs ? [] : this.#take((waiter) => waiter.untilMs <= nowMs);
   }
 
   /** The earliest deadline, or an earlier time; undefined where nobody waits. */
   nextDeadlineMs(): number | undefined {
-    return this.#waiters.size === 0 ? undefined : this.#earliestMs;
+    return this.waiting === 0 ? undefined : this.#earliestMs;
+  }
+
+  #take(which: (waiter: Waiter<Value>) => boolean): Waiter<Value>[] {
+    const taken = [...this.#all()].filter(which);
+    for (const waiter of taken) this.remove(waiter);
+    this.#earliestMs = Infinity;
+    for (const waiter of this.#all()) this.#earliestMs = Math.min(this.#earliestMs, waiter.untilMs);
+    return taken;
+  }
+
+  * #all(): Iterable<Waiter<Value>> {
+    yield* this.#granted;
+    yield* this.#servable;
+    yield* this.#withoutTurn;
   }
 }
