@@ -48,3 +48,26 @@ test('the rules in docs/rules.md are rules, all kinds of them, in the program an
     rmSync(folder, { recursive: true, force: true });
   }
 });
+
+test('the program in docs/monitoring.md serves metrics', () => {
+  const [, block = ''] = /^```ts\n(.*?)^```$/ms.exec(readFileSync(join(root, 'docs/monitoring.md'), 'utf8')) ?? [];
+  const folder = mkdtempSync(join(root, 'test/docs/.example-'));
+  try {
+    const file = join(folder, 'example.ts');
+    writeFileSync(file, `${block.replace('9464', '0')}
+server.once('listening', async () => {
+  await bridge.storage('sqlite').createDataset('titanic');
+  const { port } = server.address() as { port: number };
+  console.log(await (await fetch(\`http://127.0.0.1:\${port}/metrics\`)).text());
+  await bridge.close();
+  server.close();
+});
+`);
+    const output = execFileSync(process.execPath, ['--conditions=@changeover/source', '--disable-warning=ExperimentalWarning', file],
+      { cwd: folder, encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '', CHANGEOVER_LOG: 'silent' } });
+    expect(output).toContain('\nchangeover_calls_total{db_system_name="sqlite",db_operation_name="createDataset",' +
+      'changeover_stage="legacy"} 1\n');
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});

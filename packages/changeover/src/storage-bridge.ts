@@ -16,6 +16,7 @@ import { observeMigration } from './metrics/observe-migration.ts';
 import { openLedgerStore } from './open-ledger-store.ts';
 import { openStageSource } from './open-stage-source.ts';
 import { openUnleashAdmin } from './open-unleash-admin.ts';
+import { publishPools } from './pool-figures.ts';
 import { PromotionGate } from './promotion-gate.ts';
 
 /** A bridge over the storage API: both legs of each engine with a router between. */
@@ -49,6 +50,7 @@ class StorageBridgeOver implements StorageBridge {
   readonly #routers = new Map<Engine, BackendRouter<StorageBackend>>();
   readonly #legacyLegs: Leg<StorageBackend>[] = [];
   readonly #endMetrics: () => void;
+  readonly #endPools: () => void;
   #closing: Promise<void> | undefined;
 
   constructor(options: ParsedBridgeOptions) {
@@ -73,6 +75,7 @@ class StorageBridgeOver implements StorageBridge {
       metrics: breakerMetrics(this.#watch, options.metrics === undefined ? undefined : new MeasuredPools(options.metrics)),
       ...(options.pools === undefined ? {} : { pools: options.pools }),
     });
+    this.#endPools = publishPools({ stats: () => this.factory.stats(), storePath: options.storePath, logger });
     this.#endMetrics = options.metrics === undefined ? () => undefined :
       observeMigration(options.metrics, { recorder: this.recorder, stages: this.guardrail, ledger: this.ledger });
   }
@@ -122,6 +125,7 @@ class StorageBridgeOver implements StorageBridge {
 
   async #close(deadlineMs: number): Promise<void> {
     this.#endMetrics();
+    this.#endPools();
     this.#watch.close();
     for (const router of this.#routers.values()) router.close();
     await Promise.all([this.factory.close({ deadlineMs }), this.#closeLegacy(deadlineMs)]);

@@ -37,7 +37,8 @@ function readCounts(instrument: Instrument, { backend, operation, stage, counts,
     case legCalls: return [...ofLeg('legacy', legacy.calls), ...ofLeg('pooled', pooled.calls)];
     case legTime: return [...ofLeg('legacy', legacy.ms / 1_000), ...ofLeg('pooled', pooled.ms / 1_000)];
     case comparisons:
-      return verdicts.filter((verdict) => counts[verdict] > 0).map((verdict) => of(counts[verdict], { 'changeover.verdict': verdict }));
+      // All of them from the first on: a series that begins with its first mismatch has no increase to be seen.
+      return counts.sampled === 0 ? [] : verdicts.map((verdict) => of(counts[verdict], { 'changeover.verdict': verdict }));
     case shedComparisons:
       return shedReasons.filter((reason) => counts.shed[reason] > 0)
         .map((reason) => of(counts.shed[reason], { 'changeover.reason': reason }));
