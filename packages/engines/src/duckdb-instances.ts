@@ -91,6 +91,11 @@ export function duckdbPathInUse(path: string): boolean {
   }
 }
 
+/** How many files this process has open. */
+export function duckdbInstancesOpen(): number {
+  return registry().size;
+}
+
 /** Makes an empty database file where there is none. */
 export async function createDuckdbFile(path: string): Promise<void> {
   const instance = await DuckDBInstance.create(path, instanceOptions({ threads: 1 }));

@@ -1,12 +1,14 @@
 import { stat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { datasetFile, DatasetNotFoundError } from '@changeover/core';
-import { classifyError, openDuckdbSession } from '@changeover/engines';
+import { classifyError, duckdbInstancesOpen, duckdbPathInUse, openDuckdbSession } from '@changeover/engines';
 import { buildDataset } from '../engine-parts.ts';
 import type { EngineDriver, EngineSetting } from '../engine-parts.ts';
 import type { PooledDataset } from '../pooled-dataset.ts';
 import type { ResourceSource } from '../pool/resource-source.ts';
 import type { PooledSession } from '../pooled-session.ts';
 import { DuckdbPooledSession } from './duckdb-pooled-session.ts';
+import { InstanceThreads } from './instance-threads.ts';
 import type { QuerySlots } from './query-slots.ts';
 
 /** How DuckDB is used. */
@@ -42,11 +44,13 @@ export class DuckdbDriver implements EngineDriver {
     const file = datasetFile(this.setting.location, 'duckdb', dataset);
     const { memoryLimitMib } = this.#duckdb;
     const slots = this.#slots;
+    const threads = new InstanceThreads(availableParallelism());
     return {
       async open(signal) {
         if (!await isThere(file)) throw new DatasetNotFoundError(dataset, { engine: 'duckdb' });
-        const session = await openDuckdbSession({ file, memoryLimitMib });
-        if (!signal.aborted) return new DuckdbPooledSession(session, dataset, slots);
+        const atOpening = duckdbPathInUse(file) ? undefined : threads.forOpening(duckdbInstancesOpen());
+        const session = await openDuckdbSession({ file, memoryLimitMib, threads: atOpening });
+        if (!signal.aborted) return new DuckdbPooledSession(session, dataset, slots, threads);
         await session.close();
         throw signal.reason as Error;
       },

@@ -1,8 +1,9 @@
 import { AbortedError } from '@changeover/core';
-import type { AsyncSession, TransactionState } from '@changeover/engines';
+import type { AsyncSession, Program, TransactionState } from '@changeover/engines';
 import { answerValue, jobProgram } from '../job.ts';
 import type { Job, JobContext } from '../job.ts';
 import type { PooledSession } from '../pooled-session.ts';
+import type { InstanceThreads } from './instance-threads.ts';
 import type { QuerySlots } from './query-slots.ts';
 
 /** A DuckDB connection of a pool, whose queries wait for a slot. */
@@ -11,12 +12,14 @@ export class DuckdbPooledSession implements PooledSession {
   readonly #session: AsyncSession;
   readonly #context: JobContext;
   readonly #slots: QuerySlots;
+  readonly #threads: InstanceThreads;
   #leaveLine: (() => void) | undefined;
 
-  constructor(session: AsyncSession, dataset: string, slots: QuerySlots) {
+  constructor(session: AsyncSession, dataset: string, slots: QuerySlots, threads: InstanceThreads) {
     this.#session = session;
     this.#context = { engine: 'duckdb', dataset, form: 'objects' };
     this.#slots = slots;
+    this.#threads = threads;
   }
 
   get usable(): boolean {
@@ -33,9 +36,12 @@ export class DuckdbPooledSession implements PooledSession {
     if (!taken) throw new AbortedError('The query was given up while it waited for a thread; nothing was applied.', {
       engine: 'duckdb', dataset: this.#context.dataset, retryable: true,
     });
+    const startedMs = this.#slots.nowMs();
     try {
+      if (this.#threads.takeRaise()) await this.#session.run(useAllThreads());
       return answerValue(job, await this.#session.run(jobProgram(this.#context, job)));
     } finally {
+      this.#threads.ran(this.#slots.nowMs() - startedMs, this.#slots.used);
       this.#slots.giveBack();
     }
   }
@@ -53,4 +59,8 @@ export class DuckdbPooledSession implements PooledSession {
   cut(): void {
     void this.close();
   }
+}
+
+function* useAllThreads(): Program<void> {
+  yield { kind: 'run', sql: 'RESET threads' };
 }

@@ -24,6 +24,11 @@ export class QuerySlots {
     return this.#line.size;
   }
 
+  /** On the monotonic clock. */
+  nowMs(): number {
+    return this.#clock.monotonicMs();
+  }
+
   /** Takes a slot, which must be given back.
    *
    * @returns false where `onLeave` gave the wait up; no slot was taken then. */
