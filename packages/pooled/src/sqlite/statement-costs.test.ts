@@ -13,6 +13,38 @@ describe('what statements cost', () => {
     expect(costs.meanMs('a')).toBeLessThan(0.2);
   });
 
+  test('is not told by one measurement among many, but by the second', () => {
+    const costs = new StatementCosts();
+    costs.note('a', 3);
+    for (let call = 0; call < 20; call += 1) costs.note('a', 0.01);
+    for (const spike of [10, 0.01, 6]) costs.note('a', spike);
+    // The first says nothing, and the third comes too soon after it.
+    expect(costs.meanMs('a')).toBeGreaterThan(1);
+    for (let round = 0; round < 5; round += 1) {
+      for (let call = 0; call < 20; call += 1) costs.note('a', 0.01);
+      costs.note('a', 10);
+      expect(costs.isInline('a', 0.5)).toBe(true);
+    }
+    costs.note('a', 10);
+    expect(costs.isInline('a', 0.5)).toBe(false);
+  });
+
+  test('is soon low again after a first run that reads and compiles', () => {
+    const costs = new StatementCosts();
+    for (const ms of [3, 0.1, 0.1, 0.1]) costs.note('a', ms);
+    expect(costs.isInline('a', 0.5)).toBe(true);
+  });
+
+  test('stays high where every other call is dear', () => {
+    const costs = new StatementCosts();
+    const inline: boolean[] = [];
+    for (let call = 0; call < 100; call += 1) {
+      costs.note('a', call % 2 === 0 ? 20 : 0.1);
+      inline.push(costs.isInline('a', 0.5));
+    }
+    expect(inline).not.toContain(true);
+  });
+
   test('sends scans to a worker, and keeps what is mostly rows on the main thread, up to a limit', () => {
     const costs = new StatementCosts();
     costs.note('point read', 0.05, 6);

@@ -1,5 +1,9 @@
-/** Weight of the newest measurement. */
-const newest = 0.3;
+/** Weights of the newest measurement. What the first run reads and compiles, or what another process on the same core takes, is
+ * forgotten sooner than a statement that has become dear is believed cheap for one quick run. */
+const [dearer, cheaper] = [0.3, 0.6];
+/** A measurement this many times the mean, after at least this many that were not, says that the thread lost its core: on two busy
+ * cores a read of 10 µs is measured as 3 to 10 ms now and then, and took the way over a worker for a dozen calls each time. */
+const outlier = { times: 8, calmCalls: 16 } as const;
 /** What a cell of a result adds to the time that a read may take on the main thread. Reading one there takes 60 to 100 ns and
  * receiving it from a worker 57 ns of the same thread, so that for reads that are mostly rows a worker saves nothing, and
  * the caller waits twice as long (measured with 5,000 rows of 6 columns). */
@@ -35,21 +39,27 @@ export class StatementCosts {
   note(statement: string, durationMs: number, cells = 0): void {
     const mean = this.#means.get(statement);
     if (mean !== undefined) {
-      mean.ms += newest * (durationMs - mean.ms);
-      mean.cells += newest * (cells - mean.cells);
+      const isOutlier = durationMs > outlier.times * mean.ms;
+      const isForgiven = isOutlier && mean.calmCalls >= outlier.calmCalls;
+      mean.calmCalls = isOutlier ? 0 : mean.calmCalls + 1;
+      if (isForgiven) return;
+      mean.ms += (durationMs > mean.ms ? dearer : cheaper) * (durationMs - mean.ms);
+      mean.cells += dearer * (cells - mean.cells);
       return;
     }
     if (this.#means.size >= maxStatements) {
       const [oldest] = this.#means.keys();
       if (oldest !== undefined) this.#means.delete(oldest);
     }
-    this.#means.set(statement, { ms: durationMs, cells });
+    this.#means.set(statement, { ms: durationMs, cells, calmCalls: 0 });
   }
 }
 
 interface Cost {
   ms: number;
   cells: number;
+  /** Measurements since one that was far above the mean. */
+  calmCalls: number;
 }
 
 /** How many values an operation's result has, where it has rows. */
