@@ -1,12 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { createStorageBridge, type Leg, openServerStageSource, type StageSource, type StorageApi, type StorageBridge } from 'changeover';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createStorageBridge, type Leg, openServerStageSource, type Stage, type StageSource, type StorageApi,
+  type StorageBridge } from 'changeover';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger } from '@changeover/router';
 import { UnleashServer, unleashTokens } from '../kit/unleash-server.ts';
 import { type Outcome, typeChangeover } from './run-changeover.ts';
-import { testFlags } from './write-test-flags.ts';
+import { testFlags, writeTestFlags } from './write-test-flags.ts';
 
 let server: UnleashServer;
 let folder: string;
@@ -141,6 +144,151 @@ describe('flags pull', () => {
       expect((await type('history', '--limit', '1')).out).toContain(`was pulled from ${server.url}: drill`);
     } finally {
       await bridge.close();
+    }
+  }, 30_000);
+});
+
+describe('flags apply', () => {
+  /** A file that asks for `stage` on every dataset of sqlite. */
+  function flagsFile(stage: Stage): string {
+    const file = join(folder, `${stage}.json`);
+    writeTestFlags(file, { sqlite: stage });
+    return file;
+  }
+
+  const strategies = async (): Promise<{ title: string | null; variants: { name: string; weight: number }[] }[]> =>
+    await server.admin('GET', 'projects/default/features/changeover.sqlite/environments/development/strategies') as never;
+
+  test("gives each flag on the server the file's strategies in one step, and leaves holds before them", async () => {
+    const bridge = openBridge();
+    try {
+      bridge.recorder.flush();
+      await type('rollback', 'sqlite', 'held-one', ...because);
+      await until('held-one', 'legacy');
+      const stagesSeen = new Set<string>();
+      const end = source.subscribe(() => { stagesSeen.add(asked('iris')); });
+      expect(await type('flags', 'apply', flagsFile('reverse'), '--reason', 'drill', '--plan')).toMatchObject({ code: 0, err: '' });
+      expect((await strategies()).map(({ title }) => title)).toContain('changeover hold: held-one');
+      const { code, out, err } = await type('flags', 'apply', flagsFile('reverse'), '--reason', 'drill');
+      expect({ code, err }).toEqual({ code: 0, err: '' });
+      expect(out).toContain(`${server.url} has the flags of`);
+      await until('iris', 'reverse');
+      end();
+      expect([...stagesSeen].filter((stage) => stage !== 'shadow' && stage !== 'reverse')).toEqual([]);
+      expect(asked('held-one')).toBe('legacy');
+      const all = await strategies();
+      const holds = all.findIndex(({ title }) => title?.startsWith('changeover hold: ') !== true);
+      expect(all.slice(0, holds).map(({ title }) => title)).toContain('changeover hold: held-one');
+      expect(all.slice(holds).map(({ variants }) => variants.filter(({ weight }) => weight > 0)))
+        .toMatchObject([[{ name: '2-reverse', weight: 1_000 }]]);
+      expect((await type('history', '--limit', '1')).out).toMatch(/reverse\.json is in use as http.*: drill/);
+      await type('flags', 'apply', flagsFile('shadow'), '--reason', 'drill');
+      await until('iris', 'shadow');
+      await type('resume', 'sqlite', 'held-one', ...because);
+    } finally {
+      await bridge.close();
+    }
+  }, 30_000);
+
+  test('weights of several variants are on the server what the file has', async () => {
+    const bridge = openBridge();
+    try {
+      bridge.recorder.flush();
+      const document = testFlags({ sqlite: 'shadow' });
+      const [variants] = document.features.filter(({ name }) => name === 'changeover.sqlite').flatMap((feature) =>
+        feature.strategies.map((strategy) => strategy.variants));
+      const wanted = [100, 650, 250, 0];
+      variants?.forEach((variant, at) => { Object.assign(variant, { weight: wanted[at] }); });
+      const file = join(folder, 'weights.json');
+      writeFileSync(file, JSON.stringify(document));
+      expect(await type('flags', 'apply', file, '--reason', 'drill')).toMatchObject({ code: 0, err: '' });
+      expect((await strategies()).map((one) => one.variants.map(({ weight }) => weight))).toContainEqual(wanted);
+      await type('flags', 'apply', flagsFile('shadow'), '--reason', 'drill');
+    } finally {
+      await bridge.close();
+    }
+  }, 30_000);
+
+  /** A server whose flags can be read, and whose admin API does as told: what a real one can't be made to do. */
+  async function stub(answer: (line: string, response: ServerResponse) => void): Promise<{ url: string; asked: string[]; close(): void }> {
+    const requests: string[] = [];
+    const stubbed = createServer((request, response) => {
+      if (request.url?.includes('/client/') === true) {
+        json(response, 200, testFlags({ sqlite: 'shadow' }));
+        return;
+      }
+      const line = `${request.method ?? ''} ${request.url?.replace(/^.*(?=changeover)/, '') ?? ''}`;
+      requests.push(line);
+      answer(line, response);
+    });
+    await new Promise<void>((resolve) => { stubbed.listen(0, '127.0.0.1', resolve); });
+    const close = (): void => {
+      stubbed.closeAllConnections();
+      stubbed.close();
+    };
+    return { url: `http://127.0.0.1:${String((stubbed.address() as AddressInfo).port)}/api`, asked: requests, close };
+  }
+  const json = (response: ServerResponse, status: number, body: unknown): void => {
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+  };
+  const read = (line: string): unknown => (line.endsWith('/strategies') ? [] : { enabled: true });
+  const apply = (url: string, more: Record<string, string> = {}): Promise<Outcome> =>
+    typeChangeover(['flags', 'apply', flagsFile('reverse'), '--reason', 'drill'], env({ UNLEASH_URL: url, ...more }));
+  const linesOf = async (): Promise<number> =>
+    (JSON.parse((await type('history', '--format', 'json', '--limit', '1000')).out) as { lines: unknown[] }).lines.length;
+
+  const faults: readonly [string, (line: string, response: ServerResponse) => void, RegExp][] = [
+    ['refuses the token', (_line, response) => { json(response, 401, { message: 'no such token' }); },
+      /Nothing was changed: the flag server refused \(401\): no such token/],
+    ['refuses the change', (line, response) => {
+      json(response, line.startsWith('GET') ? 200 : 403, line.startsWith('GET') ? read(line) : { message: 'you lack a permission' });
+    }, /Nothing was changed: the flag server refused \(403\): you lack a permission/],
+    ['hangs', () => undefined, /Nothing was changed: http:\/\/127\.0\.0\.1:\d+ did not answer within 5 s/],
+    ['answers rubbish', (_line, response) => { response.end('<html>'); },
+      /Nothing was changed: .* answered what is no JSON: is UNLEASH_URL/],
+    ['hangs up', (_line, response) => { response.destroy(); }, /Nothing was changed: .* can't be reached: UND_ERR_SOCKET/],
+  ];
+
+  test('a server that refuses, hangs, answers rubbish or is not there changes nothing, and the command says so', async () => {
+    const before = await linesOf();
+    const away = await stub(() => undefined);
+    away.close();
+    await Promise.all([
+      ...faults.map(async ([name, answer, message]) => {
+        const { url, close } = await stub(answer);
+        const { code, err } = await apply(url);
+        close();
+        expect([name, code, err]).toEqual([name, 1, expect.stringMatching(message)]);
+      }),
+      ...([[away.url, {}, /Nothing was changed: .* can't be reached: ECONNREFUSED/],
+        [server.url, { UNLEASH_PROJECT: 'nowhere' }, /Nothing was changed: the flag server refused \(4\d\d\)/],
+        [server.url, { UNLEASH_ADMIN_TOKEN: '' }, /Set UNLEASH_ADMIN_TOKEN .* Nothing was changed/],
+      ] as const).map(async ([url, more, message]) => {
+        expect(await apply(url, more)).toMatchObject({ code: 1, err: expect.stringMatching(message) });
+      }),
+    ]);
+    expect(await linesOf()).toBe(before);
+    expect(asked('iris')).toBe('shadow');
+  }, 30_000);
+
+  test('a server that fails half-way is told of, flag by flag, and keeps nothing half of one flag', async () => {
+    const { url, asked: requests, close } = await stub((line, response) => {
+      if (line.startsWith('GET')) json(response, 200, read(line));
+      else if (line.includes('duckdb') && line.endsWith('set-sort-order')) json(response, 500, { message: 'no disk' });
+      else json(response, 200, { id: 'made' });
+    });
+    const before = await linesOf();
+    try {
+      const { code, err } = await apply(url);
+      expect(code).toBe(1);
+      expect(err).toMatch(/Only a part was changed \(changeover\.sqlite has the file's strategies\)/);
+      expect(err).toMatch(/type the same again for the rest: the flag server refused \(500\): no disk/);
+      expect(requests.filter((line) => line.startsWith('DELETE')))
+        .toEqual(['DELETE changeover.duckdb/environments/development/strategies/made']);
+      expect(requests.some((line) => line.startsWith('POST') && line.includes('postgresql'))).toBe(false);
+      expect(await linesOf()).toBe(before);
+    } finally {
+      close();
     }
   }, 30_000);
 });

@@ -1,5 +1,6 @@
 import { type Engine, type Stage, stages } from '@changeover/core';
 import { stageFlag } from '@changeover/router';
+import { fetchText } from './fetch-text.ts';
 
 /** Where flags can be changed. */
 export interface UnleashAdminOptions {
@@ -18,6 +19,14 @@ interface Strategy {
   readonly title: string | null;
   readonly sortOrder: number;
   readonly variants: readonly { readonly name: string; readonly payload?: unknown }[];
+}
+
+/** A strategy as a flags file has it. */
+export interface WantedStrategy {
+  readonly name: string;
+  readonly title?: string | undefined;
+  readonly variants?: readonly { readonly name: string; readonly weight: number }[] | undefined;
+  readonly segments?: readonly unknown[] | undefined;
 }
 
 const answerTimeoutMs = 5_000;
@@ -56,6 +65,53 @@ export class UnleashAdmin {
     await this.#put(engine, moveTitle(dataset), dataset, stage);
   }
 
+  /** Whether a flag is on in its environment. Rejects where there is none of that name. */
+  async isOn(flag: string): Promise<boolean> {
+    return (await this.#ask('GET', this.#path(flag)) as { readonly enabled?: unknown }).enabled === true;
+  }
+
+  async turn(flag: string, on: boolean): Promise<void> {
+    await this.#ask('POST', `${this.#path(flag)}/${on ? 'on' : 'off'}`);
+  }
+
+  /**
+   * Gives an engine's flag other strategies. They are written behind the present ones, where they decide only what those leave
+   * open, and come before them in one step, so that no dataset ever sees half of them. Holds stay before all others.
+   *
+   * Where it rejects, they are taken away again, and the flag asks for what it asked for.
+   *
+   * @returns what could not be tidied up afterwards, for people; it decides nothing.
+   */
+  async replace(engine: Engine, wanted: readonly WantedStrategy[]): Promise<string[]> {
+    const path = `${this.#environment(engine)}/strategies`;
+    const present = await this.#strategies(engine);
+    const behind = Math.max(0, ...present.map(({ sortOrder }) => sortOrder)) + 1;
+    const made: string[] = [];
+    try {
+      for (const [at, strategy] of wanted.entries()) {
+        made.push((await this.#ask('POST', path, { ...withWeightTypes(strategy), sortOrder: behind + at }) as Strategy).id);
+      }
+      const [holds, others] = [present.filter(isHold), present.filter((one) => !isHold(one))];
+      const order = [...holds.map(({ id }) => id), ...made, ...others.map(({ id }) => id)];
+      await this.#ask('POST', `${path}/set-sort-order`, order.map((id, sortOrder) => ({ id, sortOrder })));
+      return await this.#remove(path, others.map(({ id }) => id));
+    } catch (error) {
+      await this.#remove(path, made);
+      throw error;
+    }
+  }
+
+  /** As many as can be; says which could not. */
+  async #remove(path: string, ids: readonly string[]): Promise<string[]> {
+    const left: string[] = [];
+    for (const id of ids) {
+      await this.#ask('DELETE', `${path}/${encodeURIComponent(id)}`).catch((error: unknown) => {
+        left.push(`strategy ${id} decides nothing any more and could not be removed: ${(error as Error).message}`);
+      });
+    }
+    return left;
+  }
+
   async #put(engine: Engine, title: string, dataset: string, stage: Stage): Promise<void> {
     const all = await this.#strategies(engine);
     const own = all.find((strategy) => strategy.title === title);
@@ -81,20 +137,38 @@ export class UnleashAdmin {
   }
 
   #environment(engine: Engine): string {
+    return this.#path(stageFlag(engine));
+  }
+
+  #path(flag: string): string {
     const { project = 'default', environment = 'development' } = this.#options;
-    return `projects/${encodeURIComponent(project)}/features/${stageFlag(engine)}/environments/${encodeURIComponent(environment)}`;
+    return `projects/${encodeURIComponent(project)}/features/${flag}/environments/${encodeURIComponent(environment)}`;
   }
 
   async #ask(method: string, path: string, body?: object): Promise<unknown> {
     const { url, token } = this.#options;
-    const response = await fetch(`${url.replace(/\/$/, '')}/admin/${path}`, {
+    const [response, text] = await fetchText(`${url.replace(/\/$/, '')}/admin/${path}`, answerTimeoutMs, {
       method, headers: { authorization: token, 'content-type': 'application/json' },
-      signal: AbortSignal.timeout(answerTimeoutMs), ...body === undefined ? {} : { body: JSON.stringify(body) },
+      ...body === undefined ? {} : { body: JSON.stringify(body) },
     });
-    const text = await response.text();
     if (!response.ok) throw new Error(`the flag server refused (${String(response.status)}): ${refusal(text)}`);
-    return text === '' ? undefined : JSON.parse(text) as unknown;
+    if (text === '') return undefined;
+    try {
+      return JSON.parse(text) as unknown;
+    } catch (error) {
+      throw new Error(`${new URL(url).origin} answered what is no JSON: is UNLEASH_URL right? It ends in /api`, { cause: error });
+    }
   }
+}
+
+/** The server makes up the weights of all that is `variable`: one takes what the fixed ones leave. */
+function withWeightTypes({ variants = [], ...strategy }: WantedStrategy): object {
+  const last = variants.findLastIndex(({ weight }) => weight > 0);
+  return { ...strategy, variants: variants.map((one, at) => ({ ...one, weightType: at === last ? 'variable' : 'fix' })) };
+}
+
+function isHold({ title }: Strategy): boolean {
+  return title?.startsWith(holdTitle('')) === true;
 }
 
 function holdTitle(dataset: string): string {

@@ -4,12 +4,14 @@ import { earlierStage, engines } from '@changeover/core';
 import { openFileStageSource, silentLogger } from '@changeover/router';
 import { textTable } from '../report/text-table.ts';
 import type { ChangeOptions } from './command-context.ts';
+import { openUnleashAdmin } from '../open-unleash-admin.ts';
+import { applyToServer } from './apply-to-server.ts';
 import { CommandError } from './command-error.ts';
 import { anyOperation, flagsSubject, type Migration } from './migration.ts';
 import { answerChange, type PlannedMove, showPlan } from './plan.ts';
 import { replaceFile } from './replace-file.ts';
 import type { Terminal } from './terminal.ts';
-import { writeLedger } from './write-ledger.ts';
+import { flagsChanged, writeLedger } from './write-ledger.ts';
 
 /** Which datasets would change stage with other flags: `changeover flags plan`. Changes nothing. */
 export async function planFlags(migration: Migration, path: string, terminal: Terminal): Promise<void> {
@@ -34,15 +36,20 @@ export async function applyFlags(
     answerChange(terminal, { plan, showPlan: true, text: ['Nothing was changed.'] });
     return;
   }
-  if (place.unleashUrl !== undefined) {
-    throw new CommandError(`The flags come from ${place.unleashUrl}; the file is asked only where that has no answer. Change ` +
-      'them there, or name no server (UNLEASH_URL). Nothing was changed.');
+  const admin = openUnleashAdmin(place);
+  if (place.unleashUrl !== undefined && admin === undefined) {
+    throw new CommandError(`The flags come from ${place.unleashUrl}; the file is asked only where that has no answer. Set ` +
+      'UNLEASH_ADMIN_TOKEN to change them there, or name no server (UNLEASH_URL). Nothing was changed.');
   }
   showPlan(terminal, plan);
-  replaceFile(place.flagsFile, text);
-  const change = await recordFlags(migration, moves, `${resolve(path)} is in use as ${place.flagsFile}`, text, options);
-  answerChange(terminal, { plan, change, text: [`${place.flagsFile} has the flags of ${path} now.`,
-    'Running programs that read it follow within a few seconds.'], more: { flagsFile: place.flagsFile } });
+  const target = place.unleashUrl ?? place.flagsFile;
+  let notes: string[] = [];
+  if (admin === undefined) replaceFile(place.flagsFile, text);
+  else notes = await applyToServer(admin, text);
+  const change = await recordFlags(migration, moves, `${resolve(path)} is in use as ${target}`, text, options);
+  answerChange(terminal, { plan, change, text: [`${target} has the flags of ${path} now.`, ...notes,
+    'Running programs that read it follow within a few seconds.'], more: admin === undefined ? { flagsFile: place.flagsFile }
+    : { flagServer: target } });
 }
 
 /** Writes what was done to the flags as a whole, and each dataset that it moves. */
@@ -56,10 +63,10 @@ export async function recordFlags(
     // Where the ledger decides, it steps forward by itself, past its gates.
     const reached = migration.ledgerDecides(engine) ? earlierStage(from, to) : to;
     await writeLedger(migration, engine, dataset, (last) => (last?.held === true ? undefined
-      : { ...line, backend: engine, dataset, from, to: reached, reason: `the flags ask for ${to}: ${reason}` }));
+      : { ...line, backend: engine, dataset, from, to: reached, reason: `the flags ask for ${to}: ${reason}` }), flagsChanged);
   }
   return writeLedger(migration, flagsSubject, '', () =>
-    ({ ...line, backend: flagsSubject, dataset: '', from: 'legacy', to: 'legacy', reason: `${what}: ${reason}` }));
+    ({ ...line, backend: flagsSubject, dataset: '', from: 'legacy', to: 'legacy', reason: `${what}: ${reason}` }), flagsChanged);
 }
 
 /** A dataset for which other flags ask for another stage. */

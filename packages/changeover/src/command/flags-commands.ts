@@ -17,10 +17,12 @@ export function addFlagsCommands(program: Command, context: CommandContext): voi
   const flags = program.command('flags').helpGroup(groups.flags).description('check flags, see what they would change, put them in use')
     .addHelpText('after', examples.flags);
   withFormat(flags.command('validate')).description('check a flags file').argument('[file]', 'default: the flags file in use')
+    .addHelpText('after', examples.flagsValidate)
     .action((file: string | undefined, options: CommonOptions) => {
       context.exitCode = validateFlags(file ?? context.place(options).flagsFile, context.terminal(options));
     });
   withFormat(flags.command('plan')).description('which datasets would change stage with this file').argument('<file>')
+    .addHelpText('after', examples.flagsPlan)
     .action(async (file: string, options: CommonOptions) => {
       await context.withMigration(options, (migration, terminal) => {
         readFlags(file);
@@ -28,6 +30,7 @@ export function addFlagsCommands(program: Command, context: CommandContext): voi
       });
     });
   withReason(flags.command('apply')).description('put this file in use: as the flags file, or on the flag server').argument('<file>')
+    .addHelpText('after', examples.flagsApply)
     .action(async (file: string, options: ChangingOptions) => {
       const given = changeOptions(options);
       await context.withMigration(options, (migration, terminal) => {
@@ -37,6 +40,7 @@ export function addFlagsCommands(program: Command, context: CommandContext): voi
     });
   withReason(flags.command('pull')).description('write the flag server\'s flags into the flags file, for when it is away')
     .option('--output <file>', 'default: the flags file in use')
+    .addHelpText('after', examples.flagsPull)
     .action(async (options: ChangingOptions & { readonly output?: string }) => {
       const given = changeOptions(options);
       await context.withMigration(options, (migration, terminal) => {

@@ -13,8 +13,8 @@ store; all programs that share the store follow within two seconds.`;
 
 /** Examples below each command's help, by command. */
 export const examples: Readonly<Record<
-  'changeover' | 'status' | 'explain' | 'history' | 'promote' | 'hold' | 'rollback' | 'kill' | 'resume' | 'flags' | 'report' | 'gate' |
-  'completion', string>> = {
+  'changeover' | 'status' | 'explain' | 'history' | 'console' | 'promote' | 'hold' | 'rollback' | 'kill' | 'resume' | 'flags' |
+  'flagsValidate' | 'flagsPlan' | 'flagsApply' | 'flagsPull' | 'report' | 'gate' | 'completion', string>> = {
   changeover: `
 Why is a dataset where it is?
   $ changeover explain sqlite titanic
@@ -38,6 +38,12 @@ Examples:
 Examples:
   $ changeover history
   $ changeover history sqlite titanic --format json`,
+  console: `
+It prints an address to open in a browser on this machine. The address holds a token: changes need it.
+
+Examples:
+  $ changeover console
+  $ changeover console --port 0 --read-only    any free port, and no buttons`,
   hold: `
 It goes no further than it is until changeover resume, whatever the flag asks.
 
@@ -72,6 +78,26 @@ Examples:
   $ changeover flags plan flags/next.json
   $ changeover flags apply flags/next.json --reason "10 % of sqlite to shadow"
   $ changeover flags pull --reason "the server's flags, for when it is away"`,
+  flagsValidate: `
+Examples:
+  $ changeover flags validate
+  $ changeover flags validate flags/next.json --format json`,
+  flagsPlan: `
+Examples:
+  $ changeover flags plan flags/next.json`,
+  flagsApply: `
+Where UNLEASH_URL names a flag server, each flag there gets the file's strategies in one step; that needs
+UNLEASH_ADMIN_TOKEN. Holds stay before all others, dependencies between flags stay as they are.
+
+Examples:
+  $ changeover flags apply flags/next.json --reason "10 % of sqlite to shadow" --plan
+  $ changeover flags apply flags/next.json --reason "10 % of sqlite to shadow"`,
+  flagsPull: `
+It needs UNLEASH_URL and UNLEASH_TOKEN, and never changes the server.
+
+Examples:
+  $ changeover flags pull --reason "the server's flags, for when it is away"
+  $ changeover flags pull --output flags/pulled.json --reason "to look at"`,
   completion: `
 Examples:
   $ changeover completion bash >> ~/.bashrc

@@ -10,7 +10,7 @@ import { type Migration, requireLedger, type Standing } from './migration.ts';
 import { moveInFlagsFile } from './move-in-flags-file.ts';
 import { answerChange, showPlan } from './plan.ts';
 import type { Terminal } from './terminal.ts';
-import { writeLedger } from './write-ledger.ts';
+import { flagsChanged, writeLedger } from './write-ledger.ts';
 
 /** `force` goes past the gates, which the ledger then says. */
 export interface PromoteOptions extends ChangeOptions {
@@ -45,7 +45,7 @@ export async function promote(migration: Migration, terminal: Terminal, subject:
   showPlan(terminal, plan);
   const flags = asks ? undefined : await askInFlag(migration, subject, to);
   const reason = options.force ? `${options.reason} (forced)` : options.reason;
-  const change = await record(migration, subject, { from, to, who: options.who, reason });
+  const change = await record(migration, subject, { from, to, who: options.who, reason }, flags !== undefined);
   answerChange(terminal, { plan, change, text: [
     `${nameOf(subject)}: ${from} → ${terminal.paint('bold', to)}. ${gates}`,
     ...flags === undefined ? [] : [`${flags} has a strategy for ${dataset} now.`],
@@ -64,7 +64,8 @@ function refuseHeld({ engine, dataset, line }: Standing): void {
 /** What the gates say, for people. Nothing is compared before `shadow`, so there is nothing to ask. */
 function askGates({ recordings, place }: Migration, engine: string, from: Stage, force: boolean): string {
   if (from === 'legacy') return 'At shadow, callers are still answered by the legacy leg.';
-  const verdict = recordings && decideVerdict({ data: recordings, gates: usableGates(place) }).engines.find((one) => one.engine === engine);
+  const verdict = recordings && decideVerdict({ data: recordings, gates: usableGates(place) }).engines
+    .find((one) => one.engine === engine);
   const decision = verdict?.decision ?? 'INCONCLUSIVE';
   const reason = verdict?.reason ?? `No call on ${engine} has been recorded.`;
   if (decision === 'PROMOTE') return `The gates hold: ${reason}`;
@@ -96,10 +97,14 @@ async function askInFlag({ place }: Migration, { engine, dataset }: Subject, to:
 async function record(
   migration: Migration, { engine, dataset }: Subject,
   { from, to, who, reason }: { readonly from: Stage; readonly to: Stage; readonly who: string; readonly reason: string },
+  flagChanged: boolean,
 ): Promise<LedgerChange | undefined> {
   return writeLedger(migration, engine, dataset, (last) => {
     // A guardrail, or a person, was faster: their hold is the later word.
-    if (last?.held === true) throw new CommandError(`${engine} ${dataset} was held meanwhile by ${last.who}: ${last.reason}`);
+    if (last?.held === true) {
+      throw new CommandError(`${engine} ${dataset} was held at ${last.to} meanwhile by ${last.who}: ${last.reason}. It stays there${
+        flagChanged ? `, though its flag asks for ${to} now` : ''}.`);
+    }
     return { at: Date.now(), backend: engine, dataset, from, to, held: false, who, reason, revision: migration.flags.status().revision };
-  });
+  }, flagChanged ? flagsChanged : undefined);
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { checkFlags, killSwitchFlag } from '@changeover/router';
+import { fetchText } from '../fetch-text.ts';
 import { planned, plannedMoves, recordFlags } from './apply-flags.ts';
 import type { ChangeOptions } from './command-context.ts';
 import { CommandError, exitCodes } from './command-error.ts';
@@ -9,7 +10,7 @@ import { answerChange, showPlan } from './plan.ts';
 import { replaceFile } from './replace-file.ts';
 import type { Terminal } from './terminal.ts';
 
-const answerTimeoutMs = 10_000;
+const answerTimeoutMs = 5_000;
 
 type Json = Record<string, unknown>;
 
@@ -47,14 +48,17 @@ export async function pullFlags(migration: Migration, path: string, terminal: Te
 async function fetchFlags(url: string, token: string): Promise<Json> {
   const address = `${url.replace(/\/$/, '')}/client/features`;
   try {
-    const response = await fetch(address, {
-      headers: { authorization: token, accept: 'application/json' }, signal: AbortSignal.timeout(answerTimeoutMs),
-    });
-    if (!response.ok) throw new Error(`it answered with status ${String(response.status)}`);
-    return await response.json() as Json;
+    const [response, text] = await fetchText(address, answerTimeoutMs,
+      { headers: { authorization: token, accept: 'application/json' } });
+    if (!response.ok) throw new Error(`it answered with status ${String(response.status)}${whyOf(response.status)}`);
+    return JSON.parse(text) as Json;
   } catch (error) {
     throw new CommandError(`${address} gave no flags: ${(error as Error).message}. Nothing was changed.`);
   }
+}
+
+function whyOf(status: number): string {
+  return status === 401 || status === 403 ? ': UNLEASH_TOKEN is none that it knows, or of another environment' : '';
 }
 
 /** This project's flags with the fields that a flags file may have: a server sends more with each version. */

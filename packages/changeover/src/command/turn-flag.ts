@@ -19,8 +19,7 @@ export async function turnFlag(migration: Migration, turn: (admin: UnleashAdmin)
     await turn(admin);
     return { text: [`The flag on ${place.unleashUrl ?? 'the server'} is turned too.`], turned: true };
   } catch (error) {
-    return {
-      text: [`The ledger has it; the flag on ${place.unleashUrl ?? 'the server'} is as it was: ${(error as Error).message}`], turned: false,
-    };
+    const text = `The ledger has it; the flag on ${place.unleashUrl ?? 'the server'} is as it was: ${(error as Error).message}`;
+    return { text: [text], turned: false };
   }
 }

@@ -6,6 +6,9 @@ import { type Migration, withoutLedger } from './migration.ts';
 const maxTries = 60;
 const betweenTriesMs = 50;
 
+/** Where the ledger can't be written after the flags were. */
+export const flagsChanged = 'The flags are changed, and the ledger does not know of it: type the same again';
+
 /** What to write, seen from the last line of the dataset; undefined where there is nothing to do any more. */
 export type MakeChange = (last: LedgerChange | undefined) => Omit<NewLedgerChange, 'previous'> | undefined;
 
@@ -13,11 +16,12 @@ export type MakeChange = (last: LedgerChange | undefined) => Omit<NewLedgerChang
  * Writes one line after the dataset's last one. Where another process is first, the change is made anew from what that one
  * wrote; a lock is waited for, three seconds in all.
  *
+ * @param until what was changed before, for who is told that this failed.
  * @returns the line as it was written; undefined where there was nothing to do.
  * @throws {CommandError} where it can't be written.
  */
 export async function writeLedger(
-  migration: Migration, engine: string, dataset: string, make: MakeChange,
+  migration: Migration, engine: string, dataset: string, make: MakeChange, until = 'Nothing was changed',
 ): Promise<LedgerChange | undefined> {
   let failure = 'other processes kept writing to it';
   const written = await migration.withLedgerStore(async (store) => {
@@ -35,7 +39,7 @@ export async function writeLedger(
     return 'again';
   });
   if (written !== 'again') return written;
-  throw new CommandError(`Nothing was changed: the ledger in ${migration.ledgerPlace} can't be written (${failure}). ${withoutLedger}`);
+  throw new CommandError(`${until}: the ledger in ${migration.ledgerPlace} can't be written (${failure}). ${withoutLedger}`);
 }
 
 async function tryOnce(

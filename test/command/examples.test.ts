@@ -1,0 +1,101 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createStorageBridge } from 'changeover';
+import { type Outcome, typeChangeover } from './run-changeover.ts';
+import { writeTestFlags } from './write-test-flags.ts';
+
+let folder: string;
+let recorded: string;
+let places = 0;
+
+/** What the help texts speak of: `titanic` on SQLite, called at `shadow`, and files beside the flags. */
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'changeover-examples-'));
+  recorded = join(folder, 'recorded');
+  const flags = join(recorded, 'flags');
+  mkdirSync(flags, { recursive: true });
+  writeTestFlags(join(flags, 'changeover.json'), { sqlite: 'shadow' });
+  writeTestFlags(join(flags, 'next.json'), { sqlite: 'reverse' });
+  writeFileSync(join(flags, 'gates.json'), JSON.stringify({ gates: { shadow: ['comparisons >= 1'] } }));
+  const bridge = createStorageBridge({ basePath: recorded, flagsFile: join(flags, 'changeover.json') });
+  try {
+    await bridge.storage('sqlite').createDataset('titanic');
+    await bridge.storage('sqlite').writeTable('titanic', 'train', [{ id: 1 }]);
+    for (let call = 0; call < 3; call += 1) await bridge.storage('sqlite').readTable('titanic', 'train');
+    await bridge.idle();
+  } finally {
+    await bridge.close();
+  }
+});
+
+afterAll(() => { rmSync(folder, { recursive: true, force: true }); });
+
+/** Every command whose options are `--format` and whose example ends by itself; `console` is run in test/console, and
+ * `verify` where it lives. */
+const commands = ['', 'status', 'explain', 'history', 'promote', 'hold', 'rollback', 'kill', 'resume', 'gate', 'report', 'flags',
+  'flags validate', 'flags plan', 'flags apply', 'flags pull', 'completion'];
+
+/** The lines after `$`, as a shell would give their words to `changeover`. */
+async function examplesOf(command: string): Promise<string[][]> {
+  const { code, out } = await typeChangeover([...command.split(' ').filter(Boolean), '--help']);
+  expect(code).toBe(0);
+  const lines = [...out.matchAll(/^ {2}\$ (changeover .*?)(?: {3,}.*)?$/gm)].map(([, line = '']) => line);
+  expect(lines).not.toEqual([]);
+  return lines.flatMap((line) => line.split(' && ')).map((line) => [...line.replace(/ >+ .*/, '').matchAll(/"([^"]*)"|\S+/g)]
+    .map(([word, quoted]) => quoted ?? word).slice(1));
+}
+
+/** Types one line in a copy of the migration, where the paths that help texts name are. */
+function typeIn(words: readonly string[]): Promise<Outcome> {
+  places += 1;
+  const path = join(folder, String(places));
+  cpSync(recorded, path, { recursive: true });
+  return typeChangeover(words.map((word) => word.replace(/^flags\//, `${path}/flags/`).replace('/var/lib/app/datasets', path)
+    .replace(/^report\.html$/, join(path, 'report.html'))),
+  { CHANGEOVER_BASE_PATH: path, CHANGEOVER_FLAGS: join(path, 'flags/changeover.json') });
+}
+
+/** What needs a server that is not there. */
+const otherCodes: Readonly<Record<string, number>> = { 'flags pull': 2 };
+
+describe.each(commands)('the help of changeover %s', (command) => {
+  test('has examples, and each does what it says', async () => {
+    for (const words of await examplesOf(command)) {
+      const { code, out, err } = await typeIn(words);
+      const name = Object.keys(otherCodes).find((one) => words.join(' ').startsWith(one));
+      expect([words, code, err]).toEqual([words, name === undefined ? 0 : otherCodes[name], name === undefined ? '' : err]);
+      if (!words.includes('--output')) expect(out + err).not.toBe('');
+    }
+  });
+
+  test('has examples that as JSON are one document', async () => {
+    if (command === 'completion') return;
+    for (const words of await examplesOf(command)) {
+      if (words.includes('--format') || words.includes('--output')) continue;
+      const { code, out } = await typeIn([...words, '--format', 'json']);
+      // Nothing at all where it failed: the message is on standard error, the kind of failure in the exit code.
+      if (out === '') expect([words, [1, 2, 3, 99].includes(code ?? 0)]).toEqual([words, true]);
+      else expect(JSON.parse(out)).toEqual(expect.any(Object));
+    }
+  });
+});
+
+test('a line that was typed wrong says what to type, for every command', async () => {
+  for (const [words, message] of [
+    [['stauts'], /Did you mean status\?/],
+    [['flags', 'aply', 'x'], /Did you mean apply\?/],
+    [['rollbak', 'sqlite', 'titanic'], /Did you mean rollback\?/],
+    [['kill', 'sqlte', '--reason', 'x'], /Did you mean "sqlite"\?/],
+    [['hold', 'sqlite', 'titanic', '--reason', 'x', '--plna'], /Did you mean --plan\?/],
+    [['hold', 'sqlite', 'titanic', '--at', 'shadw', '--reason', 'x'], /Allowed choices are legacy, shadow, reverse, pooled/],
+    [['console', '--port', 'x'], /--port needs a whole number/],
+    ...['promote sqlite titanic', 'hold sqlite titanic', 'rollback sqlite titanic', 'kill sqlite', 'resume sqlite', 'flags apply x',
+      'flags pull'].map((line): [string[], RegExp] => [line.split(' '), /required option '--reason <text>' not specified/]),
+  ] as [string[], RegExp][]) {
+    const { code, out, err } = await typeIn(words);
+    expect([words, code, out]).toEqual([words, 2, '']);
+    expect(err).toMatch(message);
+  }
+});
