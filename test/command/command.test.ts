@@ -321,14 +321,34 @@ describe('completion', () => {
   });
 
   test('bash runs the script, and completes by it', async () => {
-    const { path } = place();
-    const { out } = await typeChangeover(['completion', 'bash']);
-    writeFileSync(join(path, 'script.sh'), `${out}
-changeover() { [[ "$1 $2 $3 $4 $5" == "complete -- rollback sqlite t" ]] && echo titanic; }
+    const { path, flags } = place();
+    const launcher = join(root, 'packages/changeover/bin/changeover.mjs');
+    writeFileSync(join(path, 'script.sh'), `
+changeover() { ${JSON.stringify(process.execPath)} ${JSON.stringify(launcher)} "$@"; }
+eval "$(changeover completion bash)"
+complete -p changeover
 COMP_WORDS=(changeover rollback sqlite t) COMP_CWORD=3
 _changeover
+echo "\${COMPREPLY[@]}"
+COMP_WORDS=(changeover hold --at "") COMP_CWORD=3
+_changeover
 echo "\${COMPREPLY[@]}"`);
-    expect(await run('bash', [join(path, 'script.sh')])).toEqual({ code: 0, out: 'titanic\n', err: '' });
+    expect(await run('bash', [join(path, 'script.sh')], { CHANGEOVER_BASE_PATH: path, CHANGEOVER_FLAGS: flags })).toEqual({
+      code: 0, out: 'complete -o default -F _changeover changeover\ntitanic\nlegacy shadow reverse pooled\n', err: '',
+    });
+  });
+
+  test('what a reason holds does not reach the terminal as it is', async () => {
+    const { type } = place();
+    await type('rollback', ...titanic, '--reason', `\u001b[2Jslow${'x'.repeat(2_000)}`);
+    for (const words of [['explain', ...titanic], ['status'], ['history'], ['promote', ...titanic, '--reason', 'x']]) {
+      const { out, err } = await type(...words);
+      expect([words, out + err]).toEqual([words, expect.stringContaining('⟨U+001B⟩[2Jslow')]);
+      expect(out + err).not.toContain('\u001b');
+    }
+    for (const command of ['history', 'status']) {
+      expect((await type(command)).out.split('\n').filter((line) => line.length > 400)).toEqual([]);
+    }
   });
 });
 

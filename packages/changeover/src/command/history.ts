@@ -1,8 +1,12 @@
 import type { Engine } from '@changeover/core';
 import type { LedgerChange } from '@changeover/router';
+import { visibleText } from '../report/plain-text.ts';
 import { textTable } from '../report/text-table.ts';
 import { flagsSubject, type Migration } from './migration.ts';
 import type { Terminal } from './terminal.ts';
+
+/** Characters of a reason in a line; JSON has all of it. */
+const mostText = 200;
 
 /** Which lines of the ledger are shown. */
 export interface HistoryOptions {
@@ -19,7 +23,7 @@ export function showHistory(migration: Migration, terminal: Terminal, { engine, 
   const table = textTable(
     [{ title: 'when' }, { title: 'engine' }, { title: 'dataset' }, { title: 'change' }, { title: 'who' }, { title: 'why' }],
     shown.map((line) => [new Date(line.at).toISOString(), line.backend, line.dataset === '' ? '(all)' : line.dataset,
-      changeText(line), line.who, line.reason]));
+      changeText(line), visibleText(line.who, mostText), visibleText(line.reason, mostText)]));
   const older = lines.length - shown.length;
   terminal.answer([
     ...shown.length === 0 ? [`Nothing is in the ledger${engine === undefined ? '' : ' of these'} yet.`] : table,

@@ -5,7 +5,7 @@ import { CommandContext, groups } from './command-context.ts';
 import { CommandError, exitCodes } from './command-error.ts';
 import { examples, synopsis } from './help-texts.ts';
 import { subcommands } from './subcommands.ts';
-import type { Streams } from './terminal.ts';
+import { harmless, type Streams } from './terminal.ts';
 
 /**
  * The command `changeover`.
@@ -22,7 +22,8 @@ export async function runCommand(args: readonly string[], streams: Streams): Pro
     // What is wrong was written by commander itself; help that was asked for ends here too, with 0.
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
     const known = error instanceof CommandError || error instanceof StorageError;
-    streams.stderr.write(`changeover: ${known ? error.message : messageOf(error)}\n`);
+    const message = known ? error.message : messageOf(error);
+    streams.stderr.write(`changeover: ${message.split('\n').map(harmless).join('\n')}\n`);
     return error instanceof CommandError ? error.exitCode : exitCodes.error;
   }
 }

@@ -1,7 +1,11 @@
 import { engines } from '@changeover/core';
+import { visibleText } from '../report/plain-text.ts';
 import { textTable } from '../report/text-table.ts';
 import { type Migration, type Standing, standings } from './migration.ts';
 import type { Terminal } from './terminal.ts';
+
+/** Characters of a reason in a line; `explain` and JSON have all of it. */
+const mostText = 200;
 
 /** Every dataset with its stage and what was measured: `changeover status`. */
 export function showStatus(migration: Migration, terminal: Terminal): void {
@@ -20,7 +24,8 @@ export function showStatus(migration: Migration, terminal: Terminal): void {
       { title: 'failed', numeric: true }, { title: 'compared', numeric: true }, { title: 'mismatches', numeric: true },
       { title: 'why' },
     ], rows.map(({ standing, totals }) => [
-      standing.engine, standing.dataset, standing.stage, standing.flag.stage, ...totals.map(String), standing.why,
+      standing.engine, standing.dataset, standing.stage, standing.flag.stage, ...totals.map(String),
+      visibleText(standing.why, mostText),
     ])).map((line, at) => paintRow(terminal, line, rows[at - 2]?.standing)),
     ...notes.flatMap((note) => ['', terminal.paint('yellow', note)]),
     '',

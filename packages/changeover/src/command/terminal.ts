@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import { visibleText } from '../report/plain-text.ts';
 
 /** Where a command writes, and how. */
 export interface Terminal {
@@ -25,11 +26,19 @@ export function openTerminal({ stdout, env }: Streams, format: 'text' | 'json'):
   return {
     format,
     answer(text, json) {
-      stdout.write(format === 'json' ? `${JSON.stringify(json, null, 2)}\n` : `${text.join('\n')}\n`);
+      stdout.write(format === 'json' ? `${JSON.stringify(json, null, 2)}\n` : `${text.map(harmless).join('\n')}\n`);
     },
     say(text) {
-      if (format === 'text') stdout.write(`${text.join('\n')}\n`);
+      if (format === 'text') stdout.write(`${text.map(harmless).join('\n')}\n`);
     },
     paint: (style, text) => (colour ? styleText(style, text, { validateStream: false }) : text),
   };
 }
+
+/** One line whose only escapes are those of {@link Terminal.paint}: a reason or a name from data must not steer a terminal. */
+export function harmless(line: string): string {
+  return line.split(painted).map((part, at) => (at % 2 === 1 ? part : visibleText(part, Infinity))).join('');
+}
+
+// Colours and nothing else: they can't move, clear or type.
+const painted = /(\u001b\[\d{1,2}m)/;
