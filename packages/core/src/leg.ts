@@ -53,6 +53,9 @@ export interface ShadowLeg {
   /** A token that differs from an earlier one if anyone, in this process or another, has committed to the dataset since.
    * Synchronous and cheap, for it is asked on a caller's path. Undefined where the engine can't tell that way. */
   version?(dataset: string): string | undefined;
+  /** A token of what a read would see: two that are equal say that nobody committed between. It may differ without a commit to
+   * this dataset. Undefined where the engine can't tell. */
+  state?(dataset: string, signal: AbortSignal): Promise<string | undefined>;
   /** Runs a write in a transaction that is rolled back whatever happens. Unlike the others it settles only when the
    * rollback is done, for the real write follows and would meet its locks; at the signal the engine is asked to give up. */
   rehearse?(call: ShadowCall, limits: ShadowWriteLimits): Promise<WriteEffect>;

@@ -20,7 +20,7 @@ export type Job =
       /** True inside a caller's transaction. */
       readonly inTransaction?: boolean | undefined;
     }
-  | { readonly kind: 'begin' | 'commit' | 'rollback' | 'ping' }
+  | { readonly kind: 'begin' | 'commit' | 'rollback' | 'ping' | 'snapshot' }
   | { readonly kind: 'commitOutcome'; readonly transactionId: string }
   | { readonly kind: 'rehearse'; readonly args: readonly unknown[]; readonly maxRows: number; readonly lockTimeoutMs: number }
   | { readonly kind: 'writeApart'; readonly args: readonly unknown[]; readonly maxRows: number };
@@ -59,9 +59,11 @@ export function isDatasetOperation(operation: string): operation is DatasetOpera
   return Object.hasOwn(operations, operation);
 }
 
+const readingKinds: ReadonlySet<Job['kind']> = new Set<Job['kind']>(['ping', 'snapshot', 'writeApart', 'commitOutcome']);
+
 /** Whether a job may change the dataset. */
 export function isWriting(job: Job): boolean {
-  if (job.kind !== 'operation') return job.kind !== 'ping' && job.kind !== 'writeApart' && job.kind !== 'commitOutcome';
+  if (job.kind !== 'operation') return !readingKinds.has(job.kind);
   return storageOperations[job.operation].kind === 'write';
 }
 
@@ -72,6 +74,7 @@ export function jobProgram(context: JobContext, job: Job): Program<JobAnswer> {
     case 'rehearse': return rehearsed(context, job.args, job.maxRows, job.lockTimeoutMs);
     case 'writeApart': return writtenApart(context, job.args, job.maxRows);
     case 'ping': return ping();
+    case 'snapshot': return snapshotBounds();
     case 'commitOutcome': return commitOutcome(job.transactionId);
     default: return control(job.kind);
   }
@@ -126,6 +129,12 @@ function digestCells({ columns, cells }: StepResult): Digest {
 function* ping(): Program<JobAnswer> {
   yield { kind: 'all', sql: 'SELECT 1 AS one' };
   return { rows: 'none', value: true };
+}
+
+/** Which transactions of the server a read would see, and with them every commit in it. */
+function* snapshotBounds(): Program<JobAnswer> {
+  const { rows } = yield { kind: 'all', sql: 'SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text AS bounds' };
+  return { rows: 'none', value: rows[0]?.['bounds'] };
 }
 
 /** What the server says of a transaction: `committed`, `aborted` or `in progress`; null where it has forgotten. */

@@ -8,7 +8,8 @@ const failed = (code: string, unavailable = false): Outcome => ({ kind: 'error',
 const round = (legacy: Outcome, pooled: Outcome, excuse?: Round['excuse']): Round => ({ legacy, pooled, excuse });
 const times = (count: number, one: Round): Round[] => Array.from({ length: count }, () => one);
 const quiet: Surroundings = {
-  stage: 'shadow', ordered: false, shared: false, quietSinceAnswer: true, foreignQuiet: true, undetermined: undefined,
+  stage: 'shadow', ordered: false, shared: false, quietSinceAnswer: true, foreignQuiet: true, oneState: true,
+  undetermined: undefined,
 };
 const [one, other, third] = [rows(1, 2), rows(1, 3), rows(1, 4)];
 const apart = round(one, other);
@@ -21,6 +22,12 @@ describe('a difference that was seen once', () => {
     ['is in the order, which was promised', round(rows(1, 2), rows(2, 1)), times(2, round(rows(1, 2), rows(2, 1))),
       { ordered: true }, 'mismatch'],
     ['the legacy leg differs from itself', apart, [apart, round(third, other)], {}, 'nondeterministic'],
+    ['the legacy leg differs from itself, and somebody wrote', apart, [apart, round(third, other)], { oneState: false }, 'again'],
+    ['the legacy leg keeps differing from itself, and somebody keeps writing', apart,
+      [apart, round(third, other), ...times(mostRounds - 2, apart)], { oneState: false }, 'raced'],
+    ['the legacy leg differs from itself, and nobody can tell of writes', apart, [apart, round(third, other)],
+      { oneState: undefined }, 'nondeterministic'],
+    ['stays, though somebody wrote', apart, times(2, apart), { oneState: false }, 'mismatch'],
     ['a leg is not to be had', apart, [apart, round(one, failed('GONE', true))], {}, 'inconclusive'],
     ['went, and a write came between', apart, times(2, together), { quietSinceAnswer: false }, 'raced'],
     ['went, and another process wrote', apart, times(2, together), { foreignQuiet: false }, 'raced'],
@@ -58,6 +65,14 @@ describe('a call whose result is not determined', () => {
     ['may have been rounded otherwise once', apart, times(mostRounds, together), rounding, 'nondeterministic'],
   ])('%s', (_name, first, rounds, undetermined, verdict) => {
     expect(decide(first, rounds, { ...quiet, undetermined })).toMatchObject({ verdict });
+  });
+
+  test('says of a mismatch what it was read in', () => {
+    expect(decide(apart, times(2, apart), quiet)).toEqual({ verdict: 'mismatch', reason: 'both legs were read in one state of the data' });
+    for (const oneState of [false, undefined]) {
+      expect(decide(apart, times(2, apart), { ...quiet, oneState }))
+        .toEqual({ verdict: 'mismatch', reason: 'read in turn, each leg said the same again' });
+    }
   });
 
   test('says why', () => {

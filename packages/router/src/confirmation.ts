@@ -25,6 +25,9 @@ export interface Surroundings {
   readonly shared: boolean;
   /** The same for writes of other processes; undefined where the engine can't tell. */
   readonly foreignQuiet: boolean | undefined;
+  /** Nobody committed from before the first rerun to after the last: both legs read one state. Undefined where it can't be told;
+   * false where somebody did, be it elsewhere. */
+  readonly oneState: boolean | undefined;
   /** Why the call's result may differ from run to run. */
   readonly undetermined: Undetermined | undefined;
 }
@@ -75,11 +78,11 @@ export function decide(first: Round, rounds: readonly Round[], around: Surroundi
   if ([first, ...rounds].every((round) => failsApart(round) && round.legacy.kind === first.legacy.kind)) return { verdict: 'mismatch' };
   const stable = (leg: LegName): boolean => rounds.every((round, at) => at === 0 || same(round[leg], rounds[0]?.[leg] ?? round[leg]));
   const last = rounds.at(-1) ?? first;
-  if (!stable('legacy')) return { verdict: 'nondeterministic', reason: 'the legacy leg differs from itself' };
+  if (!stable('legacy')) return unsteady(rounds.length, around);
   if (mayDiffer(around.undetermined, [first, ...rounds])) return nondeterministic(around.undetermined);
   if (stable('pooled') && !agree(last)) {
     // What all datasets share is written by others all the time: only a difference that stays through many reruns is one.
-    return around.shared && rounds.length < mostRounds ? { verdict: 'again' } : { verdict: 'mismatch' };
+    return around.shared && rounds.length < mostRounds ? { verdict: 'again' } : { verdict: 'mismatch', reason: evidence(around) };
   }
   if (stable('pooled')) return agreeNow(first, last, rounds.length, around, same);
   if (rounds.length < mostRounds) return { verdict: 'again' };
@@ -88,6 +91,21 @@ export function decide(first: Round, rounds: readonly Round[], around: Surroundi
 
 function nondeterministic(undetermined: Undetermined | undefined): Finding {
   return { verdict: 'nondeterministic', reason: undetermined?.reason ?? 'numbers differ in their last digits' };
+}
+
+/** What a difference that stays was read in. A write from elsewhere can't make each leg say the same twice when they are read in
+ * turn, unless it is undone and done again in step. */
+function evidence({ oneState }: Surroundings): string {
+  return oneState === true ? 'both legs were read in one state of the data' : 'read in turn, each leg said the same again';
+}
+
+/** The legacy leg differs from itself: its result isn't determined, or somebody elsewhere wrote between the reruns. */
+function unsteady(rounds: number, { oneState, undetermined }: Surroundings): Finding {
+  if (oneState !== false || undetermined !== undefined) {
+    return { verdict: 'nondeterministic', reason: 'the legacy leg differs from itself' };
+  }
+  if (rounds < mostRounds) return { verdict: 'again' };
+  return { verdict: 'raced', reason: 'somebody wrote while the legs were read again' };
 }
 
 /** Even a call that gives another result each time gives one. */

@@ -155,10 +155,13 @@ export class ReadComparison {
       return false;
     }
     const rounds: FullRound[] = [];
+    const { dataset } = this.#path;
+    const state = await this.#caller.state(dataset, signal);
     for (;;) {
       rounds.push(await this.#round(signal));
       if (barrier.epoch !== epoch) return false;
       if (rounds.length < firstRounds) continue;
+      const oneState = state === undefined ? undefined : await this.#caller.state(dataset, signal) === state;
       const finding = decide(first, rounds, {
         stage: this.#path.decision.stage,
         ordered: this.#ordered,
@@ -166,6 +169,7 @@ export class ReadComparison {
         undetermined: this.#undetermined,
         quietSinceAnswer: this.#quiet && this.#epoch === epoch,
         foreignQuiet: this.#foreignQuiet(),
+        oneState,
       });
       if (finding.verdict === 'again') continue;
       this.#settle(finding.verdict, finding.reason, first, rounds);

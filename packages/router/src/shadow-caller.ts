@@ -67,6 +67,16 @@ export class ShadowCaller {
     }
   }
 
+  /** What the pooled leg says of the data's state; see {@link ShadowLeg.state}. Rejects only when the signal is aborted. */
+  async state(dataset: string, signal: AbortSignal): Promise<string | undefined> {
+    try {
+      return await this.#legs.pooled.shadow?.state?.(dataset, signal);
+    } catch {
+      signal.throwIfAborted();
+      return undefined;
+    }
+  }
+
   /** An answer as an outcome. */
   outcomeOf(value: unknown, result: 'rows' | 'value'): Outcome {
     return { kind: 'result', digest: digestResult(value, result) };

@@ -51,6 +51,11 @@ export class PooledShadowLeg implements ShadowLeg {
     return this.#callers.version(dataset);
   }
 
+  async state(dataset: string, signal: AbortSignal): Promise<string | undefined> {
+    if (this.#shadow.engine !== 'postgresql') return this.version(dataset);
+    return await this.#shadow.runJob(parseDatasetName(dataset), { kind: 'snapshot' }, signal) as string;
+  }
+
   async rehearse(call: ShadowCall, { maxRows }: ShadowWriteLimits): Promise<WriteEffect> {
     if (call.operation !== 'execute') throw refused(call, 'rehearsed');
     const [dataset, ...args] = call.args;

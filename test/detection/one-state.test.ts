@@ -1,0 +1,98 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { afterEach, expect, test } from '@jest/globals';
+import Database from 'better-sqlite3';
+import { digestResult } from '@changeover/compare';
+import { type Leg, schemaPrefix, type ShadowCall, type StorageBackend as StorageContract } from '@changeover/core';
+import { createStaticStageSource, createStorageBridge, datasetFile, type Engine, engines } from 'changeover';
+import { silentLogger } from '@changeover/router';
+import pg from 'pg';
+
+const databaseUrl = process.env['CHANGEOVER_TEST_DATABASE_URL'];
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+/** What the reason of the one verdict is, where the pooled leg drops a row and `between` runs in the middle of each rerun. */
+async function confirmed(engine: Engine, between: (basePath: string, dataset: string) => Promise<void> | void): Promise<unknown> {
+  const basePath = mkdtempSync(join(tmpdir(), 'changeover-one-state-'));
+  cleanups.push(() => { rmSync(basePath, { recursive: true, force: true }); });
+  const dataset = `state_${randomUUID().slice(0, 8)}`;
+  const wrap = (leg: Leg<StorageContract>): Leg<StorageContract> => {
+    const { shadow } = leg;
+    if (shadow === undefined) throw new Error('the pooled leg has shadow calls');
+    const short = async (call: ShadowCall): Promise<unknown> => (await shadow.read(call) as unknown[]).slice(1);
+    return {
+      ...leg,
+      shadow: {
+        admits: () => shadow.admits(),
+        version: (name) => shadow.version?.(name),
+        state: async (name, signal) => await shadow.state?.(name, signal),
+        digest: async (call) => digestResult(await short(call), 'rows'),
+        read: async (call) => {
+
+          await between(basePath, dataset);
+          return await short(call);
+        },
+      },
+    };
+  };
+  const bridge = createStorageBridge({
+    basePath, databaseUrl, storePath: ':memory:', logger: silentLogger, stages: createStaticStageSource(() => stage),
+    guardrail: { mode: 'report' }, decoratePooledLeg: wrap,
+  });
+  let stage: 'legacy' | 'shadow' = 'legacy';
+  const storage = bridge.storage(engine);
+  cleanups.push(async () => {
+    stage = 'legacy';
+    await storage.dropDataset(dataset);
+    await bridge.close();
+  });
+  await storage.createDataset(dataset);
+  await storage.writeTable(dataset, 'trees', [{ id: 1 }, { id: 2 }]);
+  // SQLite tells of others' commits by a connection on the main thread, which reads open once they were found to be cheap.
+  const pooled = bridge.factory.leg(engine);
+  for (let call = 0; call < 2_000 && engine === 'sqlite' && pooled.shadow?.version?.(dataset) === undefined; call += 1) {
+    await pooled.api.readTable(dataset, 'trees');
+  }
+  stage = 'shadow';
+  await storage.readTable(dataset, 'trees');
+  await bridge.idle();
+  const { sampleGroups } = bridge.recorder.summary();
+  return sampleGroups.map(({ verdict, samples }) => [verdict, samples.map(({ reason }) => reason)]);
+}
+
+const inOneState = [['mismatch', ['both legs were read in one state of the data']]];
+const inTurn = [['mismatch', ['read in turn, each leg said the same again']]];
+
+test.each(engines)('%s: a mismatch says that nobody wrote while it was confirmed', async (engine) => {
+  let found = await confirmed(engine, () => undefined);
+  // PostgreSQL tells of commits to the whole server, and other tests make some.
+  for (let more = 0; more < 20 && engine === 'postgresql' && isDeepStrictEqual(found, inTurn); more += 1) {
+    found = await confirmed(engine, () => undefined);
+  }
+  expect(found).toEqual(inOneState);
+});
+
+test('PostgreSQL: a commit by somebody else between the reruns is noticed', async () => {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  cleanups.push(() => client.end());
+  const found = await confirmed('postgresql', async (_basePath, dataset) => {
+    await client.query(`UPDATE "${schemaPrefix}${dataset}".trees SET id = id`);
+  });
+  expect(found).toEqual(inTurn);
+});
+
+test('SQLite: a commit by another connection between the reruns is noticed', async () => {
+  const found = await confirmed('sqlite', (basePath, dataset) => {
+    const other = new Database(datasetFile({ basePath, databaseUrl: undefined }, 'sqlite', dataset));
+    other.exec('CREATE TABLE IF NOT EXISTS elsewhere (a); INSERT INTO elsewhere VALUES (1)');
+    other.close();
+  });
+  expect(found).toEqual(inTurn);
+});
