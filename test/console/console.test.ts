@@ -220,6 +220,25 @@ describe('by keyboard alone', () => {
   });
 });
 
+test('many datasets are found by a part of their name, engine or stage, and stay found when news come', async () => {
+  await withPage(async ({ page }) => {
+    for (const name of ['basil', 'clover', 'dill', 'fennel']) {
+      await typeChangeover(['rollback', 'duckdb', name, '--unseen', '--reason', 'not yet'], env());
+    }
+    const shown = async (): Promise<string[]> => (await page.locator('#datasets tbody tr:visible .subject bdi').allInnerTexts());
+    await page.getByLabel('Show only').fill('DUCKDB L');
+    expect(await shown()).toEqual(['basil', 'clover', 'dill', 'fennel']);
+    await page.getByLabel('Show only').press('End');
+    await page.keyboard.type('egacy dill');
+    expect(await shown()).toEqual(['dill']);
+    expect(await page.locator('#filtered').innerText()).toBe(`1 of ${String(await page.locator('#datasets tbody tr').count())} datasets`);
+    await typeChangeover(['resume', 'duckdb', 'fennel', '--reason', 'elsewhere'], env());
+    await page.locator('.timeline li').first().getByText('elsewhere').waitFor();
+    expect(await shown()).toEqual(['dill']);
+    expect(await page.evaluate('document.activeElement.id')).toBe('filter');
+  });
+});
+
 test('names and values of the worst kind are shown as text, and nothing of them runs or is fetched', async () => {
   await withPage(async ({ page, requests, problems }, url) => {
     const { reason } = ledger().find(({ dataset }) => dataset === 'penguins') ?? { reason: '' };
@@ -253,9 +272,9 @@ describe('in both colour schemes, wide and on a phone', () => {
       const background = await page.evaluate<string>('getComputedStyle(document.body).backgroundColor');
       const [red = 0, green = 0, blue = 0] = (background.match(/\d+/g) ?? []).map(Number);
       expect(red + green + blue > 384).toBe(colorScheme === 'light');
-      for (const width of [390, 1280]) {
+      for (const width of [390, 1220, 1221, 1280]) {
         await page.setViewportSize({ width, height: 844 });
-        for (const dialog of [false, true]) {
+        for (const dialog of width === 390 || width === 1280 ? [false, true] : [false]) {
           if (dialog) {
             await page.getByRole('button', { name: 'Hold sqlite wrong' }).click();
             await page.getByLabel('Reason').fill('look at the mismatches first');

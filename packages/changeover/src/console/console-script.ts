@@ -25,6 +25,7 @@ events.onmessage = ({ data }) => {
   const focused = document.activeElement;
   const wanted = view.contains(focused) ? { ...focused.dataset } : undefined;
   morphChildren(view, fresh);
+  filterRows();
   // A button that is gone hands the focus to another of its row, not to the top of the page.
   if (wanted !== undefined && document.activeElement !== focused) view.contains(focused) ? focused.focus() : focusLike(wanted);
   byId('locked').hidden = token !== '' || view.querySelector('button[data-action]') === null;
@@ -51,6 +52,17 @@ function morphChildren(from, to) {
     morph(old, fresh);
   }
   while (at) { const gone = at; at = at.nextSibling; gone.remove(); }
+}
+view.addEventListener('input', ({ target }) => { if (target.id === 'filter') filterRows(); });
+function filterRows() {
+  const words = (byId('filter')?.value ?? '').toLowerCase().split(' ').filter((word) => word !== '');
+  const rows = [...view.querySelectorAll('.datasets tbody tr')];
+  for (const row of rows) {
+    const text = (row.dataset.key + ' ' + row.querySelector('.standing').textContent).toLowerCase();
+    row.hidden = !words.every((word) => text.includes(word));
+  }
+  if (byId('filtered')) byId('filtered').textContent =
+    words.length === 0 ? '' : rows.filter((row) => !row.hidden).length + ' of ' + rows.length + ' datasets';
 }
 function focusLike({ action, engine, dataset }) {
   const buttons = [...view.querySelectorAll('button[data-action]')]

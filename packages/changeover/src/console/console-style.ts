@@ -32,7 +32,7 @@ button:disabled { opacity: .5; cursor: default; }
 .datasets .subject { min-width: 8em; max-width: 22em; overflow-wrap: anywhere; }
 .datasets td.subject { font-weight: 500; }
 .datasets .subject .soft { display: block; font-weight: 400; }
-.datasets .why { overflow-wrap: anywhere; min-width: 10em; }
+.datasets .why { overflow-wrap: anywhere; min-width: 11.5em; }
 .datasets .change { width: 1%; }
 .datasets .change .buttons { flex-wrap: nowrap; }
 .datasets .standing { white-space: nowrap; }
@@ -50,6 +50,9 @@ button:disabled { opacity: .5; cursor: default; }
 .timeline p { margin: 0; } .timeline .reason { max-height: 7.6em; overflow-y: auto; }
 nav a { text-decoration-color: var(--soft); text-underline-offset: 3px; }
 nav ul { margin: 0 0 14px; }
+#filter { font: inherit; font-size: .9rem; width: min(100%, 20em); padding: 4px 8px; color: var(--text); background: var(--page);
+  border: 1px solid var(--soft); border-radius: 6px; }
+.datasets tr[hidden] { display: none; }
 dialog { width: min(540px, calc(100vw - 24px)); color: var(--text); background: var(--card); border: 1px solid var(--line);
   border-radius: 12px; padding: 20px; box-shadow: 0 12px 40px #0006; overflow-wrap: anywhere; }
 dialog::backdrop { background: #0009; }
@@ -64,11 +67,12 @@ dialog button { padding: 6px 14px; font-size: .92rem; }
   overflow-y: auto; }
 #plan:empty { display: none; }
 #plan.bad { border-left: 4px solid var(--bad); font-weight: 400; color: var(--text); }
-@media (max-width: 960px) {
-  .datasets, .datasets tbody, .datasets td { display: block; }
+@media (max-width: 1220px) {
+  .datasets, .datasets td { display: block; }
+  .datasets tbody { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr)); gap: 0 28px; }
   .datasets thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-  .datasets tr { display: grid; grid-template-columns: repeat(4, 1fr); gap: 4px 8px; padding: 12px 0;
-    border-bottom: 1px solid var(--line); }
+  .datasets tr:not([hidden]) { display: grid; grid-template-columns: repeat(4, 1fr); gap: 4px 8px; padding: 12px 0;
+    border-bottom: 1px solid var(--line); align-content: start; }
   .datasets tr:last-child { border-bottom: 0; }
   .datasets td { border: 0; padding: 0; grid-column: 1 / -1; }
   .datasets td.subject { max-width: none; grid-column: 1 / 3; font-size: 1rem; }

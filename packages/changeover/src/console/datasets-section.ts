@@ -5,7 +5,9 @@ import { markup, type Markup, type Piece } from '../report/markup.ts';
 import { countText, engineTitle } from '../report/plain-text.ts';
 import { changeButton } from './change-button.ts';
 
-const mostDatasets = 200;
+const mostDatasets = 1_000;
+/** Fewer are found by looking. */
+const fewestToFilter = 9;
 
 /** Every dataset with its stage, the reason for it and its buttons: a table, and cards where there is no room for one. */
 export function datasetsSection(migration: Migration, readOnly: boolean): Section {
@@ -15,11 +17,15 @@ export function datasetsSection(migration: Migration, readOnly: boolean): Sectio
     content: [
       shown.length === 0
         ? markup`<p class="empty">No dataset has been seen yet. The first call of a program that uses the bridge puts it here.</p>`
-        : datasetTable(migration, shown, readOnly),
+        : [shown.length >= fewestToFilter && filter, datasetTable(migration, shown, readOnly)],
       rest,
     ],
   };
 }
+
+/** The page's script hides the rows that it doesn't name. */
+const filter = markup`<p data-key="filter"><label>Show only <input type="search" id="filter" autocomplete="off" placeholder="${
+  'part of a name, engine or stage'}"></label> <span id="filtered" class="soft small" role="status"></span></p>`;
 
 interface Cell {
   readonly title: string;
