@@ -76,6 +76,8 @@ test('shows all that a night needs: flags, verdicts, latency, pools, mismatches 
     expect(await text('#overview')).toMatch(/Compared [1-9]\d* .*Mismatches [1-9]/);
     expect(await text('#stages')).toMatch(/SQLite shadow [1-9]/);
     expect(await text('#latency')).toMatch(/SQLite shadow legacy .* ms .*SQLite shadow pooled .* ms/);
+    // The running program tells of them every two seconds.
+    await page.locator('#pools td').first().waitFor();
     expect(await text('#pools')).toMatch(new RegExp(`SQLite callers .* ${String(process.pid)}`));
     expect(await text('#mismatches')).toMatch(/value in readTable on SQLite .*wrong at shadow.* age /);
     expect(await text('#mismatches')).not.toMatch(/\b41\b.*\b42\b/);

@@ -1,7 +1,6 @@
 import { createStorageBridge, type Leg, type StorageApi } from 'changeover';
 import { join } from 'node:path';
 import { openRecorder, silentLogger, SqliteLedgerStore } from '@changeover/router';
-import { publishPools } from '../../packages/changeover/src/pool-figures.ts';
 import { writeTestFlags } from '../command/write-test-flags.ts';
 
 /** As long as a dataset's name gets, without a place to break it. */
@@ -29,11 +28,6 @@ export async function recordMigration(folder: string): Promise<RecordedMigration
   const bridge = createStorageBridge({
     basePath: folder, flagsFile: flags, logger: silentLogger, guardrail: { mode: 'report' }, decoratePooledLeg: withWrongAge,
   });
-  let endPools = (): void => undefined;
-  const close = async (): Promise<void> => {
-    endPools();
-    await bridge.close();
-  };
   try {
     for (const engine of ['sqlite', 'duckdb'] as const) {
       const storage = bridge.storage(engine);
@@ -49,12 +43,11 @@ export async function recordMigration(folder: string): Promise<RecordedMigration
     await bridge.idle();
     bridge.recorder.flush();
     recordHostile(store);
-    endPools = publishPools({ stats: () => bridge.factory.stats(), storePath: store, logger: silentLogger });
   } catch (error) {
-    await close();
+    await bridge.close();
     throw error;
   }
-  return { folder, flags, store, close };
+  return { folder, flags, store, close: () => bridge.close() };
 }
 
 /** The pooled leg's fault: every age on `wrong` is one too many. */
