@@ -118,4 +118,18 @@ describe('at shadow, writes that a rollback does not undo or that come out other
     expect(execute?.shedByReason['side-effects']).toBeGreaterThan(0);
     expect(bridge.recorder.summary().totals.mismatch).toBe(0);
   });
+
+  test('postgresql: a constraint that is checked at COMMIT is checked in a rehearsal too', async () => {
+    const { bridge, dataset } = await openDataset('postgresql');
+    const storage = bridge.storage('postgresql');
+    await storage.execute(dataset, 'CREATE TABLE parents (id int PRIMARY KEY)');
+    await storage.execute(dataset, 'CREATE TABLE t (parent int REFERENCES parents DEFERRABLE INITIALLY DEFERRED)');
+    await bridge.idle();
+    const before = bridge.recorder.summary().totals.match;
+    for (let turn = 0; turn < 4; turn += 1) {
+      await expect(storage.execute(dataset, 'INSERT INTO t VALUES (7)')).rejects.toMatchObject({ code: 'STATEMENT_FAILED' });
+      await bridge.idle();
+    }
+    expect(bridge.recorder.summary().totals).toMatchObject({ mismatch: 0, inconclusive: 0, match: before + 4 });
+  });
 });

@@ -170,6 +170,8 @@ function* rehearsed(
     const { refusal, variable } = yield* lastingEffects(engine, sql, table);
     if (refusal !== undefined) return effect({ tables: {}, unseen: [refusal] });
     const rowsAffected = yield* programs.execute(sql, params);
+    // What a COMMIT would check last; there is none here.
+    if (engine === 'postgresql') yield { kind: 'run', sql: 'SET CONSTRAINTS ALL IMMEDIATE' };
     if (table === undefined) return effect({ rowsAffected, tables: {}, unseen: ['the statement names no table'] });
     if (variable !== undefined) return effect({ rowsAffected, tables: {}, unseen: [variable] });
     return effect({ rowsAffected, ...yield* tableEffect(programs, table, maxRows) });

@@ -10,6 +10,8 @@ export interface ComparisonRecord {
   readonly verdict: Verdict;
   readonly class?: string | undefined;
   readonly reason?: string | undefined;
+  /** Of a match: what of the write's effect was not looked at. */
+  readonly unseen?: readonly string[] | undefined;
   readonly fingerprint?: string | undefined;
   readonly summary?: string | undefined;
   readonly legacy?: unknown;
@@ -26,7 +28,10 @@ export interface ComparisonSinks {
 
 /** Tells everyone who wants to know of a verdict. A sink that throws harms neither the others nor the caller. */
 export function reportComparison(sinks: ComparisonSinks, path: Path, record: ComparisonRecord): void {
-  if (record.verdict === 'match') return;
+  if (record.verdict === 'match') {
+    reportUnseen(sinks, path, record.unseen ?? []);
+    return;
+  }
   const { backend, dataset, operation } = path;
   const { stage } = path.decision;
   const summary = record.summary ?? [record.class, record.reason].filter((part) => part !== undefined).join(': ');
@@ -40,6 +45,20 @@ export function reportComparison(sinks: ComparisonSinks, path: Path, record: Com
     rescue(sinks.logger, () => { sinks.logger.error(fields, 'mismatch'); });
     rescue(sinks.logger, () => { sinks.guardrail?.mismatch(backend, dataset, `${operation}: ${summary}`); });
   } else rescue(sinks.logger, () => { sinks.logger.debug(fields, record.verdict); });
+}
+
+/** A match means no more than what was looked at. */
+function reportUnseen({ recorder, logger, clock }: ComparisonSinks, { backend, dataset, operation, decision }: Path,
+  unseen: readonly string[]): void {
+  if (unseen.length === 0) return;
+  const summary = unseen.join('; ');
+  rescue(logger, () => {
+    recorder.sample({
+      at: clock.wallMs(), backend, dataset, operation, stage: decision.stage, verdict: 'match', class: summary,
+      summary: `not compared: ${summary}`,
+      fingerprint: `${backend}:match:${operation}:${summary}`,
+    });
+  });
 }
 
 function rescue(logger: Logger, tell: () => void): void {

@@ -117,10 +117,15 @@ export class RehearsedWrites {
     // The write that is being answered ends right after this, which moves the epoch once.
     const epoch = barrier.epoch + 1;
     submit(this.#context, path, ticket, async (signal) => {
+      const unseen = [...effect.unseen];
       for (const [table, rehearsed] of Object.entries(effect.tables)) {
         const now = barrier.epoch === epoch ? await tableDigest(this.#context, path, table, signal) : 'failed';
-        // Later writes have changed the table since; what the write returned was compared, and that agreed.
-        if (typeof now === 'string' || barrier.epoch !== epoch) continue;
+        // What the write returned was compared, and that agreed.
+        if (typeof now === 'string' || barrier.epoch !== epoch) {
+          unseen.push(barrier.epoch === epoch ? `the table, which is ${now === 'failed' ? 'not to be read' : 'too large'}`
+            : 'the table, which was written again');
+          continue;
+        }
         const differs = now.count !== rehearsed.count || now.orderFree !== rehearsed.orderFree;
         const judgement = this.#context.repeats.judge(`table\0${path.backend}\0${path.dataset}\0${table}`, differs);
         if (judgement === undefined) continue;
@@ -129,7 +134,7 @@ export class RehearsedWrites {
             `pooled ${String(rehearsed.count)} rows, and their digests differ` });
         return;
       }
-      ticket.verdict({ verdict: 'match' });
+      ticket.verdict({ verdict: 'match', unseen });
     });
   }
 }

@@ -166,6 +166,26 @@ describe('a write that depends on what is there', () => {
     expect(verdicts(cell('addToAll'))).toEqual({ match: 0, mismatch: 1, inconclusive: 2, shed: {} });
   });
 
+  test('says of a match what of its effect was not looked at', async () => {
+    const { storage, router, shadow, store, recorder } = bench();
+    store.tables.set('t', numbers(1));
+    const rehearse = shadow.rehearse?.bind(shadow) ?? (() => Promise.reject(new Error('no rehearsals')));
+    await storage.addToAll('d', 't', 1);
+    await router.idle();
+    expect(recorder.samples).toEqual([]);
+    shadow.rehearse = async (call, limits) => ({ ...await rehearse(call, limits), tables: {}, unseen: ['a table of more than 3 rows'] });
+    await storage.addToAll('d', 't', 1);
+    await router.idle();
+    expect(recorder.samples).toMatchObject([{
+      verdict: 'match', class: 'a table of more than 3 rows', summary: 'not compared: a table of more than 3 rows',
+    }]);
+    shadow.rehearse = rehearse;
+    await Promise.all([storage.addToAll('d', 't', 1), storage.addToAll('d', 't', 1)]);
+    await router.idle();
+    expect(recorder.samples.slice(1).map(({ verdict, class: what }) => [verdict, what]))
+      .toContainEqual(['match', 'the table, which was written again']);
+  });
+
   test('is made all the same when the rehearsal hangs, fails or is over its budget', async () => {
     const { storage, router, cell, store, shadow } = bench({ rehearsalBudgetMs: 5 });
     store.tables.set('t', numbers(1));

@@ -101,12 +101,13 @@ function mismatchRows({ data }: Report): string[] {
 }
 
 function otherRows({ data }: Report): string[] {
-  const groups = data.sampleGroups.filter(({ verdict }) => verdict !== 'mismatch' && verdict !== 'match');
+  const groups = data.sampleGroups.filter(({ verdict }) => verdict !== 'mismatch');
   if (groups.length === 0) return [];
-  return ['## Nondeterministic, raced, inconclusive', '',
+  return ['## Compared in part, nondeterministic, raced, inconclusive', '',
     ...table(['verdict', 'engine', 'operation', 'class', 'first seen', 'last seen', 'count'], 6,
     groups.slice(0, mostRows).map(({ verdict, backend, operation, class: kind, firstAt, lastAt, count }) =>
-      [verdict, engineTitle(backend), operation, kind ?? '–', timeText(firstAt), timeText(lastAt), countText(count)])),
+      [verdict === 'match' ? 'match in part' : verdict, engineTitle(backend), operation, kind ?? '–',
+        timeText(firstAt), timeText(lastAt), countText(count)])),
   ...leftOut(groups.length - mostRows, 'reasons')];
 }
 

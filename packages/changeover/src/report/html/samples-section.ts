@@ -93,6 +93,7 @@ function sidesMarkup({ legacy, pooled }: StoredSample): Piece {
 }
 
 const otherVerdicts: readonly (readonly [Verdict, string])[] = [
+  ['match', 'What these writes affected was compared in part; the class says what was left out.'],
   ['nondeterministic', 'Legacy differed from itself when it was run again, so nothing can be said of the pooled leg.'],
   ['raced', 'A write came between the two legs, or they agreed when both were run again.'],
   ['inconclusive', 'A suspicion that could not be confirmed or cleared.'],
@@ -101,16 +102,21 @@ const otherVerdicts: readonly (readonly [Verdict, string])[] = [
 /** Comparisons that raise no alarm, listed so that nobody need take that on trust. */
 export function otherVerdictsSection({ data }: Report): Section {
   return {
-    id: 'other-verdicts', title: 'Nondeterministic, raced, inconclusive',
+    id: 'other-verdicts', title: 'Compared in part, nondeterministic, raced, inconclusive',
     content: otherVerdicts.map(([verdict, meaning]) => {
       const { shown, rest } = firstOf(data.sampleGroups.filter((group) => group.verdict === verdict), mostListed, 'reasons');
+      const count = verdict === 'match' ? sumOf(data.sampleGroups.filter((group) => group.verdict === verdict)) : data.totals[verdict];
       return [
-        markup`<h3>${verdict.charAt(0).toUpperCase()}${verdict.slice(1)}: ${countText(data.totals[verdict])}</h3><p class="soft small">${
-          meaning}</p>`,
+        markup`<h3>${verdict === 'match' ? 'Match in part' : `${verdict.charAt(0).toUpperCase()}${verdict.slice(1)}`}: ${
+          countText(count)}</h3><p class="soft small">${meaning}</p>`,
         shown.length > 0 && listTable(verdict, shown), rest,
       ];
     }),
   };
+}
+
+function sumOf(groups: readonly SampleGroup[]): number {
+  return groups.reduce((sum, { count }) => sum + count, 0);
 }
 
 function listTable(verdict: string, groups: readonly SampleGroup[]): Markup {
