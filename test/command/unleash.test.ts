@@ -190,6 +190,25 @@ describe('flags apply', () => {
     }
   }, 30_000);
 
+  test('an engine that was killed stays off on the server until it is resumed', async () => {
+    const bridge = openBridge();
+    const isOn = async (): Promise<boolean> => (await server.admin('GET',
+      'projects/default/features/changeover.sqlite/environments/development') as { enabled: boolean }).enabled;
+    try {
+      bridge.recorder.flush();
+      await type('kill', 'sqlite', '--reason', 'drill');
+      expect(await isOn()).toBe(false);
+      const { out } = await type('flags', 'apply', flagsFile('shadow'), '--reason', 'drill');
+      expect(out).toContain('changeover.sqlite stays off: all of sqlite is held. End it: changeover resume sqlite --reason "..."');
+      expect(await isOn()).toBe(false);
+      await type('resume', 'sqlite', '--reason', 'drill');
+      expect(await isOn()).toBe(true);
+      await until('iris', 'shadow');
+    } finally {
+      await bridge.close();
+    }
+  });
+
   test('weights of several variants are on the server what the file has', async () => {
     const bridge = openBridge();
     try {

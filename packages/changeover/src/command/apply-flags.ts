@@ -45,7 +45,7 @@ export async function applyFlags(
   const target = place.unleashUrl ?? place.flagsFile;
   let notes: string[] = [];
   if (admin === undefined) replaceFile(place.flagsFile, text);
-  else notes = await applyToServer(admin, text);
+  else notes = await applyToServer(admin, text, engines.filter((engine) => migration.lastLine(engine, '')?.held === true));
   const change = await recordFlags(migration, moves, `${resolve(path)} is in use as ${target}`, text, options);
   answerChange(terminal, { plan, change, text: [`${target} has the flags of ${path} now.`, ...notes,
     'Running programs that read it follow within a few seconds.'], more: admin === undefined ? { flagsFile: place.flagsFile }

@@ -17,17 +17,18 @@ interface Step {
 /**
  * Puts a flags file's strategies in use on the flag server, flag by flag. Dependencies stay as they are there.
  *
- * @returns what could not be tidied up afterwards.
+ * @param killed engines that are held as a whole: their flags are off on the server until they are resumed.
+ * @returns what was left as it is, for people.
  * @throws {CommandError} where the server can't be asked or refuses, with what was changed until then: nothing, or which flags.
  */
-export async function applyToServer(admin: UnleashAdmin, text: string): Promise<string[]> {
+export async function applyToServer(admin: UnleashAdmin, text: string, killed: readonly Engine[]): Promise<string[]> {
   const { features } = JSON.parse(text) as { readonly features: readonly WantedFlag[] };
   const flags = new Map(features.map((flag) => [flag.name, flag]));
   refuseSegments(features);
   const done: string[] = [];
   const notes: string[] = [];
   try {
-    for (const { what, take } of await stepsTo(admin, flags)) {
+    for (const { what, take } of await stepsTo(admin, flags, killed)) {
       notes.push(...await take());
       done.push(what);
     }
@@ -40,7 +41,7 @@ export async function applyToServer(admin: UnleashAdmin, text: string): Promise<
 }
 
 /** Asks for all that is there before the first change. Off comes before all else, on after all else. */
-async function stepsTo(admin: UnleashAdmin, flags: ReadonlyMap<string, WantedFlag>): Promise<Step[]> {
+async function stepsTo(admin: UnleashAdmin, flags: ReadonlyMap<string, WantedFlag>, killed: readonly Engine[]): Promise<Step[]> {
   const steps: { readonly off: Step[]; readonly strategies: Step[]; readonly on: Step[] } = { off: [], strategies: [], on: [] };
   const turn = async (name: string): Promise<void> => {
     const wanted = flags.get(name);
@@ -52,11 +53,17 @@ async function stepsTo(admin: UnleashAdmin, flags: ReadonlyMap<string, WantedFla
   };
   for (const engine of engines) {
     const strategies = flags.get(stageFlag(engine))?.strategies;
-    await turn(stageFlag(engine));
+    if (killed.includes(engine)) steps.on.push(leftOff(engine));
+    else await turn(stageFlag(engine));
     if (strategies !== undefined) steps.strategies.push(strategyStep(admin, engine, strategies));
   }
   await turn(killSwitchFlag);
   return [...steps.off.toReversed(), ...steps.strategies, ...steps.on];
+}
+
+function leftOff(engine: Engine): Step {
+  const note = `${stageFlag(engine)} stays off: all of ${engine} is held. End it: changeover resume ${engine} --reason "..."`;
+  return { what: `${stageFlag(engine)} is left off`, take: () => Promise.resolve([note]) };
 }
 
 function strategyStep(admin: UnleashAdmin, engine: Engine, strategies: readonly WantedStrategy[]): Step {
