@@ -31,6 +31,8 @@ const maxBodyBytes = 4_096;
 const maxListeners = 8;
 const maxUnsentBytes = 4_000_000;
 const betweenLooksMs = 1_000;
+/** Of a large store a look takes most of a second: then pages wait rather than the machine's other programs. */
+const restPerLook = 4;
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; " +
   "form-action 'none'; frame-ancestors 'none'";
 const assets: Readonly<Record<string, readonly [type: string, text: string]>> = {
@@ -55,7 +57,7 @@ export async function openConsole({ place, port, readOnly }: ConsoleOptions): Pr
     throw error;
   }
   console.port = (server.address() as AddressInfo).port;
-  const timer = setInterval(() => void console.look(), betweenLooksMs);
+  const timer = setInterval(() => void console.lookAgain(), betweenLooksMs);
   return {
     url: `http://127.0.0.1:${console.port}/#${token}`,
     async close() {
@@ -76,6 +78,8 @@ class Console {
   readonly #token: Buffer;
   readonly #listeners = new Set<ServerResponse>();
   #looking = false;
+  #looksOnceMore = false;
+  #restsUntilMs = 0;
   #changing = false;
 
   constructor(place: ParsedBridgeOptions, flags: StageSource, readOnly: boolean, token: string) {
@@ -104,8 +108,11 @@ class Console {
 
   /** Reads all anew and tells every page. One look at a time. */
   async look(): Promise<void> {
-    if (this.#looking || this.#listeners.size === 0) return;
+    if (this.#listeners.size === 0) return;
+    // The one that is under way may have read what was there before a change.
+    if (this.#looking) { this.#looksOnceMore = true; return; }
     this.#looking = true;
+    const beganMs = performance.now();
     let message;
     try {
       message = `data: ${JSON.stringify(this.#view(await this.#read()))}\n\n`;
@@ -113,14 +120,24 @@ class Console {
       message = `event: trouble\ndata: ${JSON.stringify(`It can't be read: ${String((error as { message?: unknown }).message)}`)}\n\n`;
     }
     this.#looking = false;
+    const endedMs = performance.now();
+    this.#restsUntilMs = endedMs + restPerLook * (endedMs - beganMs);
     for (const listener of this.#listeners) {
       if (listener.writableLength > maxUnsentBytes) listener.destroy();
       else listener.write(message);
     }
+    if (!this.#looksOnceMore) return;
+    this.#looksOnceMore = false;
+    await this.look();
   }
 
   #view(migration: Migration): string {
     return consoleView({ migration, pools: readPools(this.#place.storePath), readOnly: this.#readOnly });
+  }
+
+  /** As {@link look}, unless the last one took so long that it isn't its turn. */
+  async lookAgain(): Promise<void> {
+    if (!this.#looking && performance.now() >= this.#restsUntilMs) await this.look();
   }
 
   async #read(): Promise<Migration> {
