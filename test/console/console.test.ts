@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readSqliteLedger } from '@changeover/router';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -264,6 +264,22 @@ test('names and values of the worst kind are shown as text, and nothing of them 
     expect(page.url()).not.toContain('#');
     expect(problems).toEqual([]);
   });
+});
+
+test('a store that can not be read, and a console that has ended, are told of', async () => {
+  const place = join(folder, 'spoiled.sqlite');
+  writeFileSync(place, 'no store at all');
+  const running = await openConsole({ place: placeOf({ store: place }, env()), port: 0, readOnly: false });
+  const page = await browser.newPage({ viewport: { width: 390, height: 800 } });
+  try {
+    await page.goto(running.url);
+    await page.locator('#state', { hasText: "It can't be read: file is not a database" }).waitFor();
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
+  } finally {
+    await running.close();
+  }
+  await page.locator('#state.bad', { hasText: 'Not connected: what is shown may be old' }).waitFor();
+  await page.close();
 });
 
 describe('in both colour schemes, wide and on a phone', () => {

@@ -30,7 +30,10 @@ events.onmessage = ({ data }) => {
   if (wanted !== undefined && document.activeElement !== focused) view.contains(focused) ? focused.focus() : focusLike(wanted);
   byId('locked').hidden = token !== '' || view.querySelector('button[data-action]') === null;
 };
-events.addEventListener('trouble', ({ data }) => tell(JSON.parse(data), 'bad'));
+events.addEventListener('trouble', ({ data }) => {
+  tell(JSON.parse(data), 'bad');
+  if (shown === '') view.textContent = '';
+});
 events.onerror = () => tell('Not connected: what is shown may be old', 'bad');
 
 /** Changes only what differs, so that focus, scrolled tables, selected text and opened details stay as they are. Rows and

@@ -5,7 +5,7 @@ export const consoleStyle: string = `${pageStyle}
 header.console { display: flex; flex-wrap: wrap; gap: 6px 12px; align-items: center; justify-content: space-between;
   padding-bottom: 12px; }
 h1 { color: var(--text); font-size: 1.25rem; }
-#state { margin: 0; } #state::before { content: "● "; }
+#state { margin: 0; white-space: normal; border-radius: 12px; } #state::before { content: "● "; }
 .says { max-width: 1240px; margin: 0 auto; padding: 0 16px; }
 .note, #outcome { border-left: 4px solid var(--open); border-radius: 6px; padding: 8px 12px; margin: 0 0 12px; background: var(--card); }
 #outcome { border-color: var(--good); white-space: pre-line; }
