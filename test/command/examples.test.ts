@@ -47,11 +47,16 @@ async function examplesOf(command: string): Promise<string[][]> {
     .map(([word, quoted]) => quoted ?? word).slice(1));
 }
 
-/** Types one line in a copy of the migration, where the paths that help texts name are. */
-function typeIn(words: readonly string[]): Promise<Outcome> {
+/** A copy of the migration. */
+function copy(): string {
   places += 1;
   const path = join(folder, String(places));
   cpSync(recorded, path, { recursive: true });
+  return path;
+}
+
+/** Types one line in a copy of the migration, where the paths that help texts name are. */
+function typeIn(words: readonly string[], path = copy()): Promise<Outcome> {
   return typeChangeover(words.map((word) => word.replace(/^flags\//, `${path}/flags/`).replace('/var/lib/app/datasets', path)
     .replace(/^report\.html$/, join(path, 'report.html'))),
   { CHANGEOVER_BASE_PATH: path, CHANGEOVER_FLAGS: join(path, 'flags/changeover.json') });
@@ -97,5 +102,30 @@ test('a line that was typed wrong says what to type, for every command', async (
     const { code, out, err } = await typeIn(words);
     expect([words, code, out]).toEqual([words, 2, '']);
     expect(err).toMatch(message);
+  }
+});
+
+test.each([
+  ['legacy, by its flag', 'duckdb', 'cold', [], ['promote', 'hold']],
+  ['shadow, by its flag', 'sqlite', 'titanic', [], ['promote', 'rollback', 'kill']],
+  ['legacy, held', 'sqlite', 'titanic', ['rollback', 'sqlite', 'titanic'], ['resume']],
+  ['legacy, with its engine', 'sqlite', 'titanic', ['kill', 'sqlite'], ['resume']],
+  ['reverse', 'sqlite', 'titanic', ['promote', 'sqlite', 'titanic', '--force'], ['promote', 'rollback', 'kill']],
+])('what explain says to type does what it says, for a dataset on %s', async (_name, engine, dataset, before, expected) => {
+  const moved = copy();
+  mkdirSync(join(moved, 'cold'), { recursive: true });
+  writeFileSync(join(moved, 'cold', 'dataset.duckdb'), '');
+  if (before.length > 0) expect(await typeIn([...before, '--reason', 'drill'], moved)).toMatchObject({ code: 0 });
+  const { out } = await typeIn(['explain', engine, dataset, '--format', 'json'], moved);
+  const { commands } = JSON.parse(out) as { commands: { command: string; effect: string }[] };
+  expect(commands.map(({ command }) => command.split(' ')[1])).toEqual(expected);
+  for (const { command, effect } of commands) {
+    const path = copy();
+    cpSync(moved, path, { recursive: true });
+    const words = [...command.matchAll(/"[^"]*"|\S+/g)].slice(1).map(([word]) => word.replaceAll('"', ''));
+    expect([command, (await typeIn(words, path)).code]).toEqual([command, 0]);
+    const after = JSON.parse((await typeIn(['explain', engine, dataset, '--format', 'json'], path)).out) as { stage: string };
+    const [to] = /legacy|shadow|reverse|pooled/.exec(effect) ?? [];
+    expect([command, after.stage]).toEqual([command, to]);
   }
 });
