@@ -58,7 +58,9 @@ async function run(options: Options): Promise<number> {
     happened += result.faults.length;
     if (result.problems.length > 0) failed.push({ seed, faults: result.faults, problems: result.problems });
     const what = typeof seed === 'number' ? `seed ${seed}: ${result.faults.join('; ')}` : seed;
-    say(`${result.problems.length === 0 ? 'held  ' : 'FAILED'} ${what} (${result.calls} calls)`);
+    const waited = Math.round(result.keptWaitingMs);
+    const load = waited < 250 ? '' : `, answers judged less the ${waited} ms in which the machine had no core for them`;
+    say(`${result.problems.length === 0 ? 'held  ' : 'FAILED'} ${what} (${result.calls} calls${load})`);
     for (const problem of result.problems) say(`         ${problem}`);
   };
   const tell = (): void => {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,6 +23,8 @@ const poolOptions = {
 const postgresqlBudget = 8;
 /** Calls of the load are to be answered within this time. */
 const callDeadlineMs = 1_200;
+/** Calls that bring no deadline have this one, by the factory's option. */
+const callTimeoutMs = 1_500;
 /** After a fault the service must be back within this time. */
 const recoveryMs = 5_000;
 
@@ -46,6 +48,7 @@ export class Arena {
   #loops: Promise<void>[] = [];
   #watch: NodeJS.Timeout | undefined;
   #wallOffsetMs = 0;
+  #keptWaitingMs = keptWaitingMs();
   readonly #removeFiles = (): void => { rmSync(this.basePath, { recursive: true, force: true, maxRetries: 3 }); };
 
   private constructor(
@@ -64,6 +67,7 @@ export class Arena {
       databaseUrl: proxy.urlFor(postgres.url),
       pools: { sqlite: poolOptions, duckdb: poolOptions, postgresql: poolOptions },
       budgets: { postgresql: postgresqlBudget },
+      callTimeoutMs,
       lockWaitMs: 1_000,
       random,
       clock: this.#clock(),
@@ -134,12 +138,18 @@ export class Arena {
   }
 
   /** Makes one random call and notes what it is told. Never rejects. */
-  async call(engine: Engine, deadlineMs: number = callDeadlineMs): Promise<void> {
+  async call(engine: Engine): Promise<void> {
     const dataset = pick(this.random, this.datasets);
-    await pick(this.random, [this.read, this.insert, this.append, this.both]).call(this, engine, dataset, deadlineMs);
+    // A transaction without a deadline has none as a whole, only each of its statements has.
+    if (this.random() < 0.25) {
+      await this.both(engine, dataset, callDeadlineMs);
+      return;
+    }
+    const deadlineMs = this.random() < 0.5 ? callDeadlineMs : undefined;
+    await pick(this.random, [this.read, this.insert, this.append]).call(this, engine, dataset, deadlineMs);
   }
 
-  async read(engine: Engine, dataset: string, deadlineMs: number): Promise<void> {
+  async read(engine: Engine, dataset: string, deadlineMs?: number): Promise<void> {
     await this.#noted(engine, dataset, 'read', 0, deadlineMs, async () => {
       const { rows } = await this.factory.createBackend(dataset, engine)
         .query('SELECT DISTINCT owner FROM log', [], { deadlineMs });
@@ -149,14 +159,14 @@ export class Arena {
     });
   }
 
-  async insert(engine: Engine, dataset: string, deadlineMs: number): Promise<void> {
+  async insert(engine: Engine, dataset: string, deadlineMs?: number): Promise<void> {
     await this.#noted(engine, dataset, 'execute', 1, deadlineMs, async ([token = '']) => {
       await this.factory.createBackend(dataset, engine).execute(insertSql(engine), [dataset, token], { deadlineMs });
     });
   }
 
   /** With many rows it takes some milliseconds, so that a fault meets it in the middle. */
-  async append(engine: Engine, dataset: string, deadlineMs: number, count = 3): Promise<void> {
+  async append(engine: Engine, dataset: string, deadlineMs?: number, count = 3): Promise<void> {
     await this.#noted(engine, dataset, 'writeTable', count, deadlineMs, async (tokens) => {
       const rows = tokens.map((token) => ({ owner: dataset, token }));
       await this.factory.createBackend(dataset, engine).writeTable('log', rows, { ifExists: 'append' }, { deadlineMs });
@@ -218,7 +228,7 @@ export class Arena {
   }
 
   async #noted(
-    engine: Engine, dataset: string, operation: string, tokens: number, deadlineMs: number,
+    engine: Engine, dataset: string, operation: string, tokens: number, deadlineMs: number = callTimeoutMs,
     call: (tokens: readonly string[]) => Promise<unknown>,
   ): Promise<unknown> {
     const written = Array.from({ length: tokens }, () => `t${this.#tokens += 1}`);
@@ -255,6 +265,9 @@ export class Arena {
   }
 
   #checkBounds(): void {
+    const waitedMs = keptWaitingMs();
+    this.log.keptWaiting(waitedMs - this.#keptWaitingMs);
+    this.#keptWaitingMs = waitedMs;
     for (const { engine, callers } of this.factory.stats().engines) {
       if (callers.connections > callers.budget) this.log.problem(`${engine} has ${callers.connections} connections of ${callers.budget}`);
       for (const { name, open, opening, closing, max } of callers.pools) {
@@ -279,6 +292,14 @@ export class Arena {
 
 function insertSql(engine: Engine): string {
   return `INSERT INTO log VALUES (${engine === 'postgresql' ? '$1, $2' : '?, ?'})`;
+}
+
+/** How long this thread was ready to run and the machine had no core for it, since it began; 0 where the system does not
+ * tell. What it waits for by itself, such as a lock or the disk, is not in it. */
+function keptWaitingMs(): number {
+  if (process.platform !== 'linux') return 0;
+  const [, waitedNs] = readFileSync('/proc/self/schedstat', 'utf8').split(' ');
+  return Number(waitedNs) / 1e6;
 }
 
 /** Lets some time pass. */

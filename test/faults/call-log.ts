@@ -26,6 +26,8 @@ export const testGraceMs = 15_000;
 export class CallLog {
   readonly calls: LoggedCall[] = [];
   readonly problems: string[] = [];
+  /** See {@link keptWaiting}, in all. */
+  keptWaitingMs = 0;
   readonly #graceMs: number;
   /** Times at which the process could do nothing; calls that were under way then may be late by as much. */
   readonly #stalls: { readonly fromMs: number; readonly toMs: number }[] = [];
@@ -53,6 +55,14 @@ export class CallLog {
 
   stalled(fromMs: number, toMs: number): void {
     this.#stalls.push({ fromMs, toMs });
+  }
+
+  /** The machine had no core for the process for so long, until now. */
+  keptWaiting(durationMs: number): void {
+    if (durationMs < 1) return;
+    this.keptWaitingMs += durationMs;
+    const nowMs = performance.now();
+    this.stalled(nowMs - durationMs, nowMs);
   }
 
   problem(text: string): void {

@@ -15,6 +15,8 @@ export const faults: readonly Fault[] = [...postgresqlFaults, ...sqliteFaults, .
 export interface CampaignResult {
   readonly calls: number;
   readonly faults: readonly string[];
+  /** How long the machine had no core for the process: calls may have been answered later by that. */
+  readonly keptWaitingMs: number;
   /** What should have held and didn't; empty where all is well. */
   readonly problems: readonly string[];
 }
@@ -64,6 +66,7 @@ async function runIn(arena: Arena, rounds: readonly (readonly Fault[])[]): Promi
   return {
     calls: arena.log.calls.length,
     faults: rounds.flat().map(({ name }) => name),
+    keptWaitingMs: arena.log.keptWaitingMs,
     problems: [...new Set(arena.log.problems)],
   };
 }

@@ -127,8 +127,8 @@ export const postgresqlFaults: readonly Fault[] = [
     },
   },
   onNetwork('the server refuses connections', 'refuse', 300),
-  onNetwork('the network swallows everything', 'blackHole', 1_600),
-  onNetwork('the server\'s answers are lost', 'halfOpen', 1_600),
+  onNetwork('the network swallows everything', 'blackHole', 2_200),
+  onNetwork('the server\'s answers are lost', 'halfOpen', 2_200),
   onNetwork('bytes come one at a time', 'trickle', 400),
   onNetwork('ends of connections don\'t arrive', 'slowClose', 300),
 ];
