@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { engines } from '@changeover/core';
+import { TcpProxy } from '../../../test/kit/tcp-proxy.ts';
+import { StorageBackendFactory } from './storage-backend-factory.ts';
 
 let basePath: string;
 beforeAll(() => { basePath = mkdtempSync(join(tmpdir(), 'changeover-exit-')); });
@@ -58,6 +60,41 @@ describe('a process', () => {
       console.log('closed');`);
     // Which of the two is told first is nobody's promise.
     expect({ code, said: said.split('\n').sort() }).toEqual({ code: 0, said: ['ABORTED', 'closed'] });
+  });
+
+  test('ends by itself in time although PostgreSQL has fallen silent, with calls that run, wait and open', async () => {
+    const url = process.env['CHANGEOVER_TEST_DATABASE_URL'] ?? '';
+    const proxy = await TcpProxy.start(url);
+    const name = `silent_${process.pid}`;
+    const owner = new StorageBackendFactory({ basePath, databaseUrl: url });
+    try {
+      await owner.storage('postgresql').createDataset(name);
+      const running = run(`
+        const factory = new StorageBackendFactory({ ...options, pools: { postgresql: { max: 3 } } });
+        const storage = factory.storage('postgresql');
+        await storage.writeTable('${name}', 't', [{ id: 1 }]);
+        await Promise.all([storage.readTable('${name}', 't'), storage.readTable('${name}', 't')]);
+        // From here on the server neither hears nor says anything.
+        const silent = storage.query('${name}', "SELECT 'now silent'").catch(() => undefined);
+        await Promise.race([silent, new Promise((resolve) => { setTimeout(resolve, 200); })]);
+        const calls = Array.from({ length: 6 }, () => storage.execute('${name}', 'DELETE FROM t'));
+        const told = Promise.allSettled(calls);
+        await new Promise((resolve) => { setTimeout(resolve, 50); });
+        const late = setTimeout(() => { console.log('late'); }, 20_000);
+        await factory.close({ deadlineMs: 500 });
+        clearTimeout(late);
+        console.log((await told).map(({ status }) => status).join());`, proxy.urlFor(url));
+      proxy.intercept = (bytes) => {
+        if (bytes.includes('now silent')) proxy.mode = 'blackHole';
+        return 'pass';
+      };
+      expect(await running).toEqual({ code: 0, said: Array(6).fill('rejected').join() });
+      expect(proxy.mode).toBe('blackHole');
+    } finally {
+      await proxy.stop();
+      await owner.storage('postgresql').dropDataset(name);
+      await owner.close({ deadlineMs: 2_000 });
+    }
   });
 
   test('lives as long as a caller waits, even if it waits for nothing but a timer', async () => {

@@ -5,11 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import pg from 'pg';
+import { StorageError } from '@changeover/core';
 import { StorageBackendFactory } from '../storage-backend-factory.ts';
 import type { StorageBackendFactoryOptions } from '../factory-options.ts';
 import { MeasuredPools } from '../metrics/measured-pools.ts';
+import { silentMetrics } from '../metrics/pool-metrics.ts';
 import { poolInstruments } from '../metrics/pool-instruments.ts';
 import { PrometheusSink } from '../metrics/prometheus-sink.ts';
+import { silentPoolObserver } from '../pool/pool-observer.ts';
 import { AcquireTimeoutError, CircuitOpenError } from '../pool/pool-errors.ts';
 
 const databaseUrl = process.env['CHANGEOVER_TEST_DATABASE_URL'] ?? '';
@@ -64,6 +67,19 @@ describe('a PostgreSQL connection of a pool', () => {
       current_setting('idle_in_transaction_session_timeout') AS idle, current_setting('TimeZone') AS zone`);
     expect(rows).toEqual([{ statement: '300ms', idle: '1min', zone: 'UTC' }]);
     expect(await failureOf(storage.query(dataset, 'SELECT pg_sleep(60)'))).toMatchObject({ cause: { code: '57014' } });
+  });
+
+  test('stays, whatever statements fail on it', async () => {
+    let opened = 0;
+    const observer = { ...silentPoolObserver, opened: () => { opened += 1; } };
+    await prepare({ metrics: { ...silentMetrics, observer: () => observer }, pools: { postgresql: { max: 1 } } });
+    await storage.query(dataset, 'SELECT 1 AS one');
+    const before = opened;
+    for (const sql of ['SELECT 1 / 0', 'SELECT nothing', 'SELEC', 'SELECT 1; SELECT 2']) {
+      expect(await failureOf(storage.query(dataset, sql))).toBeInstanceOf(StorageError);
+    }
+    expect((await storage.query(dataset, 'SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+    expect(opened).toBe(before);
   });
 
   test('runs nothing any more at the server once its caller\'s deadline has passed', async () => {
