@@ -129,8 +129,9 @@ export class BackendRouter<Api extends object> {
     if (comparison === undefined && fallback === undefined) return this.#observe(path, answers, result, startedMs);
     return (result as Promise<unknown>).then(
       (value) => {
-        cell[latencyOf[answers]].record(this.#clock.monotonicMs() - startedMs);
-        comparison?.answered(value);
+        const tookMs = this.#clock.monotonicMs() - startedMs;
+        cell[latencyOf[answers]].record(tookMs);
+        comparison?.answered(value, tookMs);
         return value;
       },
       (error: unknown) => {

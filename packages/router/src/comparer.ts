@@ -34,7 +34,8 @@ const maxCopiedRows = 5_000;
 
 /** What the router tells of a sampled read. */
 export interface PendingRead {
-  answered(value: unknown): void;
+  /** @param tookMs how long the answering leg took. */
+  answered(value: unknown, tookMs: number): void;
   failed(error: unknown): void;
   /** The answering leg had no connection and another leg answered instead: there is nothing to compare. */
   unavailable(): void;
@@ -118,13 +119,14 @@ export class Comparer {
     const { maxRows } = path.decision.settings;
     this.#calls.begin();
     return {
-      answered: (value) => {
+      answered: (value, tookMs) => {
         this.#calls.end();
         if (rowCount(value) > maxRows) ticket.shed('too-large');
         else {
           try {
             const outcome = this.#caller.outcomeOf(value, definition.result ?? 'value');
-            comparison.answer = this.#suspected(path, args, value) ? { outcome, copy: snapshotArguments([value])[0] } : { outcome };
+            const copy = this.#suspected(path, args, value) ? snapshotArguments([value])[0] : undefined;
+            comparison.answer = { outcome, tookMs, copy };
           } catch (error) {
             ticket.verdict({ verdict: 'inconclusive', reason: `the answer can't be digested: ${String(error)}` });
             return;

@@ -57,6 +57,27 @@ describe('the verdict on a read', () => {
     if (kind !== undefined) expect(recorder.samples[0]?.class).toBe(kind);
   });
 
+  test.each(['shadow', 'reverse'] as const)('at %s, pairs the times that both legs took', async (stage) => {
+    let now = 0;
+    const clock = { ...systemClock, monotonicMs: () => now };
+    const { api, legacy, pooled, router, cell } = twoLegs(stage, { clock });
+    const takes = (ms: number) => (): unknown => {
+      now += ms;
+      return rows(1);
+    };
+    legacy.does.list = takes(5);
+    pooled.does.list = takes(3);
+    for (let call = 0; call < 30; call += 1) {
+      await api.list('d');
+      await router.idle();
+    }
+    expect(cell('list').paired.estimate()).toMatchObject({ kind: 'estimate', value: -2, n: 30 });
+    legacy.does.list = inTurn(new Coded('X'));
+    await api.list('d').catch(() => undefined);
+    await router.idle();
+    expect(cell('list').paired.n).toBe(30);
+  });
+
   test('is raced when a write came between', async () => {
     const { api, legacy, pooled, router, cell } = twoLegs('shadow');
     let stored = rows(1);

@@ -21,7 +21,7 @@ export type Later = (run: (signal: AbortSignal) => Promise<void>) => void;
 /** The comparison of one sampled read: the shadow run, and where it differs the reruns that tell why. */
 export class ReadComparison {
   /** The answering leg's outcome, with a copy of its result where the call is under suspicion; set before {@link run}. */
-  answer: { readonly outcome: Outcome; readonly copy?: unknown } | undefined;
+  answer: { readonly outcome: Outcome; readonly copy?: unknown; readonly tookMs?: number | undefined } | undefined;
   readonly #caller: ShadowCaller;
   readonly #clock: Clock;
   readonly #path: Path;
@@ -61,9 +61,8 @@ export class ReadComparison {
   async run(signal: AbortSignal): Promise<void> {
     const { answer } = this;
     if (answer === undefined) throw new Error('a comparison was run before its answer was there');
-    const { cell } = this.#path;
-    const latency = this.#beside === 'legacy' ? cell.legacyLatency : cell.pooledLatency;
-    const shadow = await this.#caller.digest(this.#beside, this.#call(signal), this.#resultKind, latency);
+    const shadow = await this.#caller.digest(this.#beside, this.#call(signal), this.#resultKind,
+      (ms) => { this.#timed(ms, answer.tookMs); });
     const first = this.#beside === 'pooled'
       ? { legacy: answer.outcome, pooled: shadow }
       : { legacy: shadow, pooled: answer.outcome };
@@ -77,6 +76,14 @@ export class ReadComparison {
     else if (await this.#copyPasses(first, signal)) this.#ticket.verdict({ verdict: 'match', reason: 'by rule' });
     else if (this.#seenBefore(first)) await this.#settleByWitness(first, signal);
     else this.#confirmLater(first);
+  }
+
+  #timed(besideMs: number, answerMs: number | undefined): void {
+    const { cell } = this.#path;
+    (this.#beside === 'legacy' ? cell.legacyLatency : cell.pooledLatency).record(besideMs);
+    if (answerMs === undefined) return;
+    if (this.#beside === 'legacy') cell.paired.add(besideMs, answerMs);
+    else cell.paired.add(answerMs, besideMs);
   }
 
   /** A rule explains how the answer that was given differs from the other leg's, so that nothing needs to be run again on

@@ -1,6 +1,5 @@
 import type { Clock, Digest, Leg, LegName, ShadowCall } from '@changeover/core';
 import { digestResult } from '@changeover/compare';
-import type { LatencyHistogram } from '@changeover/compare';
 import { LegLane } from './leg-lane.ts';
 
 /** What a leg made of a call: a result by its digest, or an error by its kind. */
@@ -34,10 +33,10 @@ export class ShadowCaller {
     this.#isUnavailable = isUnavailable;
   }
 
-  /** The digest of a read; the rows stay where they are. Rejects only when the signal is aborted. */
-  digest(leg: LegName, call: ShadowCall, result: 'rows' | 'value', latency?: LatencyHistogram): Promise<Outcome> {
+  /** The digest of a read; the rows stay where they are. `took` is told how long it was. Rejects only when the signal is aborted. */
+  digest(leg: LegName, call: ShadowCall, result: 'rows' | 'value', took?: (ms: number) => void): Promise<Outcome> {
     const { shadow } = this.#legs[leg];
-    return this.#outcome(leg, call.signal, latency, shadow === undefined
+    return this.#outcome(leg, call.signal, took, shadow === undefined
       ? async () => digestResult(await this.#invoke(leg, call), result)
       : () => shadow.digest(call));
   }
@@ -90,13 +89,13 @@ export class ShadowCaller {
   async #outcome(
     leg: LegName,
     signal: AbortSignal,
-    latency: LatencyHistogram | undefined,
+    took: ((ms: number) => void) | undefined,
     digest: () => Promise<Digest>,
   ): Promise<Outcome> {
     const timed = async (): Promise<Digest> => {
       const startedMs = this.#clock.monotonicMs();
       const made = await digest();
-      latency?.record(this.#clock.monotonicMs() - startedMs);
+      took?.(this.#clock.monotonicMs() - startedMs);
       return made;
     };
     try {

@@ -5,7 +5,7 @@ import { type Report, titleOf } from './report.ts';
 import { ruleOutcome, ruleText } from './rule-text.ts';
 import { pairCells } from './sample-cells.ts';
 import { sinceLines } from './since-text.ts';
-import { stageColumns, stageLines } from './stage-lines.ts';
+import { pairedLines, stageColumns, stageLines } from './stage-lines.ts';
 import type { ReportVerdict } from './verdict.ts';
 
 const mostGates = 60;
@@ -51,7 +51,8 @@ function stageRows({ data }: Report): string[] {
   if (lines.length === 0) return ['There were no calls.'];
   return [...table(stageColumns.map(({ title }) => title), 2,
     lines.slice(0, mostRows).map((totals) => stageColumns.map(({ text }) => text(totals)))),
-    ...leftOut(lines.length - mostRows, 'engines and stages')];
+    ...leftOut(lines.length - mostRows, 'engines and stages'), '',
+    ...pairedLines(lines.slice(0, mostRows)).map((line) => `- ${line}`)];
 }
 
 function sinceRows({ data }: Report): string[] {

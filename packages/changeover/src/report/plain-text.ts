@@ -35,6 +35,11 @@ export function latencyText(ms: number | null | undefined): string {
   return `${value.toFixed(digits)} ${unit}`;
 }
 
+/** A difference of latencies with its sign. */
+export function differenceText(ms: number): string {
+  return ms === 0 ? latencyText(0) : `${ms < 0 ? '−' : '+'}${latencyText(Math.abs(ms))}`;
+}
+
 /** A share as a percentage. What is not nothing is not written as nothing, and what is not all not as all. */
 export function shareText(share: number): string {
   if (!Number.isFinite(share)) return '–';

@@ -1,6 +1,6 @@
 import { stages } from '@changeover/core';
 import type { LatencyFigures, ReportData, TotalsBy } from '@changeover/router';
-import { countText, engineTitle, latencyText } from './plain-text.ts';
+import { countText, differenceText, engineTitle, latencyText } from './plain-text.ts';
 
 /** A column of the table of engines and stages. */
 export interface StageColumn {
@@ -32,6 +32,16 @@ export const stageColumns: readonly StageColumn[] = [
 
 function latencyColumn(title: string, leg: (totals: TotalsBy) => LatencyFigures, figure: 'p50Ms' | 'p99Ms'): StageColumn {
   return { title, text: (totals) => latencyText(leg(totals)[figure]) };
+}
+
+/** How much longer the pooled leg took for the same read, in words, a line for each engine and stage that has any. */
+export function pairedLines(lines: readonly TotalsBy[]): string[] {
+  return lines.filter(({ pooledLessLegacyMs: { n } }) => n > 0).map(({ backend, stage, pooledLessLegacyMs: found }) => {
+    const text = found.kind === 'inconclusive' ? `inconclusive: ${found.reason}` :
+      `${differenceText(found.value)} on average of ${countText(found.n)}, between ${differenceText(found.lower)} and ` +
+        differenceText(found.upper);
+    return `${engineTitle(backend)} at ${stage ?? 'no stage'}, pooled less legacy read by read: ${text}`;
+  });
 }
 
 /** Engines by name, their stages in order. */

@@ -4,7 +4,7 @@ import { countText, engineTitle, shareText, timeText, visibleText } from './plai
 import { type Report, titleOf } from './report.ts';
 import { ruleOutcome, ruleText } from './rule-text.ts';
 import { sinceLines } from './since-text.ts';
-import { stageColumns, stageLines } from './stage-lines.ts';
+import { pairedLines, stageColumns, stageLines } from './stage-lines.ts';
 import { textTable } from './text-table.ts';
 import type { ReportVerdict } from './verdict.ts';
 
@@ -26,8 +26,8 @@ export function textReport(report: Report, verdict: ReportVerdict): string {
 function stageBlock({ data }: Report): string[] {
   const lines = stageLines(data);
   if (lines.length === 0) return ['There were no calls.'];
-  return textTable(stageColumns.map(({ title }, at) => ({ title, numeric: at > 1 })),
-    lines.map((totals) => stageColumns.map(({ text }) => text(totals))));
+  return [...textTable(stageColumns.map(({ title }, at) => ({ title, numeric: at > 1 })),
+    lines.map((totals) => stageColumns.map(({ text }) => text(totals)))), ...pairedLines(lines)];
 }
 
 function gateBlock({ gates }: ReportVerdict): string[] {

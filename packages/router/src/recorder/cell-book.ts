@@ -1,4 +1,4 @@
-import { LatencyHistogram } from '@changeover/compare';
+import { LatencyHistogram, PairedDifference } from '@changeover/compare';
 import type { Stage } from '@changeover/core';
 import { Cell } from './cell.ts';
 import { activityOf, addCounts, countedSince, countNames, noCounts, type Counts } from './counts.ts';
@@ -221,6 +221,7 @@ export class CellBook {
     addTimes(sumOf(this.#gone, cell), cell);
     if (cell.legacyLatency.count > 0) cell.legacyLatency = new LatencyHistogram();
     if (cell.pooledLatency.count > 0) cell.pooledLatency = new LatencyHistogram();
+    if (cell.paired.n > 0) cell.paired = new PairedDifference();
     entry.storedActivity = activityOf(cell);
   }
 
@@ -256,8 +257,8 @@ function addTime(total: Timed, calls: number, ms: number): void {
 }
 
 function rowOf({ cell, part, hour, base }: Entry): CellRow {
-  const { backend, dataset, operation, stage, legacyLatency: legacy, pooledLatency: pooled } = cell;
-  return { part, hour, backend, dataset, operation, stage, counts: countedSince(cell, base), legacy, pooled };
+  const { backend, dataset, operation, stage, legacyLatency: legacy, pooledLatency: pooled, paired } = cell;
+  return { part, hour, backend, dataset, operation, stage, counts: countedSince(cell, base), legacy, pooled, paired };
 }
 
 function addToCell(cell: Cell, { cell: from, base }: Entry): void {
@@ -268,4 +269,5 @@ function addToCell(cell: Cell, { cell: from, base }: Entry): void {
   }
   cell.legacyLatency.merge(from.legacyLatency);
   cell.pooledLatency.merge(from.pooledLatency);
+  cell.paired.merge(from.paired);
 }

@@ -1,5 +1,5 @@
 import type { Stage } from '@changeover/core';
-import { LatencyHistogram } from '@changeover/compare';
+import { LatencyHistogram, PairedDifference } from '@changeover/compare';
 import type { ShedReason } from './shed-reason.ts';
 
 /**
@@ -39,6 +39,8 @@ export class Cell {
   legacyLatency: LatencyHistogram = new LatencyHistogram();
   /** How long the pooled leg took for one call, answering or as shadow. */
   pooledLatency: LatencyHistogram = new LatencyHistogram();
+  /** Of reads that both legs were timed on, how much longer the pooled leg took. */
+  paired: PairedDifference = new PairedDifference();
 
   constructor(backend: string, dataset: string, operation: string, stage: Stage) {
     this.backend = backend;

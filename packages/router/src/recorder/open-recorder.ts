@@ -147,7 +147,9 @@ class StoringRecorder implements Recorder {
       builder.addNote(`What was stored can't be read (${messageOf(error)}): the figures are of this process alone.`);
     }
     for (const count of this.#rules.all()) builder.addRule(count, this.#clock.wallMs());
-    for (const { lastAt, ...row } of rows) builder.addCell(row, row.counts, row.legacy, row.pooled, lastAt);
+    for (const { lastAt, counts, legacy, pooled, paired, ...key } of rows) {
+      builder.addCell({ key, counts, legacy, pooled, paired }, lastAt);
+    }
     this.#addWaiting(builder);
     this.#addNotes(builder);
     return builder.build(this.#clock.wallMs());

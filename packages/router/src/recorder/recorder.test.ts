@@ -78,6 +78,7 @@ function count(cell: Cell, calls = 1): void {
     cell.countVerdict('match');
     cell.legacyLatency.record(2);
     cell.pooledLatency.record(1);
+    cell.paired.add(2, 1);
   }
 }
 
@@ -264,7 +265,7 @@ describe('bounds', () => {
     expect(report.totals).toMatchObject({ calls: 31, legacy: { count: 31 } });
     expect(told(recorder)).toEqual([['sqlite', 'query', 'shadow', 31, 31, 31, 62]]);
     recorder.close();
-    expect(readRecordings(path).totals.calls).toBe(31);
+    expect(readRecordings(path).totals).toMatchObject({ calls: 31, pooledLessLegacyMs: { kind: 'estimate', value: -1, n: 31 } });
   });
 
   test('a flood of names goes to "(others)", and the report says so', () => {
@@ -286,7 +287,7 @@ describe('bounds', () => {
       expect(told(recorder)).toEqual([['sqlite', 'query', 'shadow', round + 1, round + 1, round + 1, (round + 1) * 2]]);
     }
     const report = recorder.summary();
-    expect(report.totals).toMatchObject({ calls: 100, legacy: { count: 100 } });
+    expect(report.totals).toMatchObject({ calls: 100, legacy: { count: 100 }, pooledLessLegacyMs: { n: 100 } });
     expect(report.byDataset.length).toBeLessThanOrEqual(6);
     expect(errors).toHaveLength(1);
   });
@@ -560,7 +561,7 @@ describe('rules', () => {
   test('find room in a store that was made before there were any', () => {
     openRecorder({ path, run: 'old', logger: silentLogger, clock }).close();
     const old = new SqliteDatabase(path);
-    old.exec('drop table rule_use; alter table cell drop column last_at; pragma user_version = 1');
+    old.exec('drop table rule_use; alter table cell drop column last_at; alter table cell drop column paired; pragma user_version = 1');
     old.close();
     expect(readRecordings(path)).toMatchObject({ rules: [], runs: [{ run: 'old' }] });
     clock.advance(1);

@@ -1,6 +1,6 @@
 import type Database from 'better-sqlite3';
 import SqliteDatabase from 'better-sqlite3';
-import { LatencyHistogram, type LatencyHistogramJson } from '@changeover/compare';
+import { LatencyHistogram, type LatencyHistogramJson, PairedDifference, type PairedDifferenceJson } from '@changeover/compare';
 import { stageNamed, type Stage } from '@changeover/core';
 import type { Verdict } from './cell.ts';
 import { countNames, noCounts, type Counts } from './counts.ts';
@@ -18,6 +18,7 @@ export interface CellRow extends CellKey {
   readonly counts: Counts;
   readonly legacy: LatencyHistogram;
   readonly pooled: LatencyHistogram;
+  readonly paired: PairedDifference;
 }
 
 /** What one process stores of a fingerprint. */
@@ -120,12 +121,14 @@ const schemas: readonly string[] = [`
   ) without rowid;
 `, `
   alter table cell add column last_at integer;
+`, `
+  alter table cell add column paired text;
 `];
 const schemaVersion = schemas.length;
 
 const cellColumns = [
   'writer', 'part', 'hour', 'backend', 'dataset', 'operation', 'stage', ...countNames,
-  'shed', 'legacy_latency', 'pooled_latency', 'last_at',
+  'shed', 'legacy_latency', 'pooled_latency', 'last_at', 'paired',
 ];
 
 /**
@@ -238,7 +241,7 @@ function cellValues(row: CellRow, nowMs: number): unknown[] {
   return [
     row.part, row.hour, row.backend, row.dataset, row.operation, row.stage,
     ...countNames.map((name) => row.counts[name]), JSON.stringify(row.counts.shed),
-    JSON.stringify(row.legacy), JSON.stringify(row.pooled), nowMs,
+    JSON.stringify(row.legacy), JSON.stringify(row.pooled), nowMs, JSON.stringify(row.paired),
   ];
 }
 
@@ -261,7 +264,7 @@ export function readStore(path: string, builder: ReportBuilder): void {
 
 type StoredCell = CellKey & Record<(typeof countNames)[number], number> & {
   writer: string; part: number; shed: string; legacy_latency: string; pooled_latency: string;
-  hour: number; last_at?: number | null;
+  hour: number; last_at?: number | null; paired?: string | null;
 };
 type StoredGroup = Omit<GroupRow, 'class' | 'firstAt' | 'lastAt'> & {
   writer: string; class: string | null; first_at: number; last_at: number;
@@ -333,7 +336,9 @@ function addStoredCell(builder: ReportBuilder, row: StoredCell): void {
   for (const reason of shedReasons) counts.shed[reason] = shed[reason] ?? 0;
   const histogram = (text: string): LatencyHistogram =>
     LatencyHistogram.fromJSON(JSON.parse(text) as LatencyHistogramJson);
-  builder.addCell(row, counts, histogram(row.legacy_latency), histogram(row.pooled_latency),
+  const paired = typeof row.paired === 'string'
+    ? PairedDifference.fromJSON(JSON.parse(row.paired) as PairedDifferenceJson) : new PairedDifference();
+  builder.addCell({ key: row, counts, legacy: histogram(row.legacy_latency), pooled: histogram(row.pooled_latency), paired },
     // Before version 3 only the hour was known.
     row.last_at ?? (row.hour + 1) * hourMs);
 }

@@ -1,4 +1,4 @@
-import { LatencyHistogram } from '@changeover/compare';
+import { LatencyHistogram, PairedDifference } from '@changeover/compare';
 import type { Stage } from '@changeover/core';
 import { addCounts, noCounts, type Counts } from './counts.ts';
 import type {
@@ -26,6 +26,7 @@ interface Sum {
   readonly counts: Counts;
   readonly legacy: LatencyHistogram;
   readonly pooled: LatencyHistogram;
+  readonly paired: PairedDifference;
 }
 
 /** When a dataset was last resumed, in milliseconds since 1970; undefined where it never was. */
@@ -54,15 +55,16 @@ export class ReportBuilder {
   }
 
   /** @param lastAt when something was counted in it for the last time, at the latest. */
-  addCell(key: CellKey, counts: Counts, legacy: LatencyHistogram, pooled: LatencyHistogram, lastAt: number): void {
+  addCell(cell: Sum & { readonly key: CellKey }, lastAt: number): void {
+    const { key, counts } = cell;
     const name = cellKeyText(key);
-    addTo(this.#cells, name, key, { key, counts, legacy, pooled });
+    addTo(this.#cells, name, key, cell);
     const at = this.#resumedAt(key.backend, key.dataset);
     if (at !== undefined && lastAt <= at) {
       this.#before.set(`${key.backend}\0${key.dataset}`, { backend: key.backend, dataset: key.dataset, at });
       this.#comparedBefore += counts.compared;
     } else {
-      addTo(this.#judged, name, key, { key, counts, legacy, pooled });
+      addTo(this.#judged, name, key, cell);
     }
   }
 
@@ -152,7 +154,7 @@ export class ReportBuilder {
 }
 
 function emptySum<Key extends Partial<CellKey>>(key: Key): Sum & { readonly key: Key } {
-  return { key, counts: noCounts(), legacy: new LatencyHistogram(), pooled: new LatencyHistogram() };
+  return { key, counts: noCounts(), legacy: new LatencyHistogram(), pooled: new LatencyHistogram(), paired: new PairedDifference() };
 }
 
 function addTo<Key extends Partial<CellKey>>(
@@ -166,6 +168,7 @@ function addTo<Key extends Partial<CellKey>>(
   addCounts(sum.counts, more.counts);
   sum.legacy.merge(more.legacy);
   sum.pooled.merge(more.pooled);
+  sum.paired.merge(more.paired);
 }
 
 /** Sums over the parts that agree in `fields`, ordered by them. */
@@ -186,7 +189,7 @@ function totalsBy(sum: Sum): TotalsBy {
   return { ...sum.key, backend: sum.key.backend ?? '', ...totals(sum) };
 }
 
-function totals({ counts, legacy, pooled }: Sum): Totals {
+function totals({ counts, legacy, pooled, paired }: Sum): Totals {
   const { shed, ...others } = counts;
   const shedByReason = Object.fromEntries(shedReasons.filter((reason) => shed[reason] > 0)
     .map((reason) => [reason, shed[reason]]));
@@ -196,6 +199,7 @@ function totals({ counts, legacy, pooled }: Sum): Totals {
     shedByReason,
     legacy: figures(legacy),
     pooled: figures(pooled),
+    pooledLessLegacyMs: paired.estimate(),
   };
 }
 
@@ -204,6 +208,7 @@ function figures(histogram: LatencyHistogram): LatencyFigures {
     count: histogram.count,
     p50Ms: histogram.percentile(50),
     p90Ms: histogram.percentile(90),
+    p95Ms: histogram.percentile(95),
     p99Ms: histogram.percentile(99),
     maxMs: histogram.count === 0 ? undefined : histogram.maxMs,
   };

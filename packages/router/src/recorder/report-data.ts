@@ -1,3 +1,4 @@
+import type { Finding } from '@changeover/compare';
 import type { Stage } from '@changeover/core';
 import type { Verdict } from './cell.ts';
 import type { RuleUseCount } from './rule-uses.ts';
@@ -8,6 +9,7 @@ export interface LatencyFigures {
   readonly count: number;
   readonly p50Ms: number | undefined;
   readonly p90Ms: number | undefined;
+  readonly p95Ms: number | undefined;
   readonly p99Ms: number | undefined;
   readonly maxMs: number | undefined;
 }
@@ -30,6 +32,9 @@ export interface Totals {
   readonly shedByReason: Readonly<Partial<Record<ShedReason, number>>>;
   readonly legacy: LatencyFigures;
   readonly pooled: LatencyFigures;
+  /** Mean difference within the reads that both legs were timed on, with its bounds of 95 % each. Beside the caller a leg runs
+   * with less of the machine than the one that answers. */
+  readonly pooledLessLegacyMs: Finding;
 }
 
 /** Totals of the calls that share what the fields name. */

@@ -53,16 +53,16 @@ export function logScale(values: readonly number[]): LogScale {
   };
 }
 
-/** A leg's latency: a dot at the median, a thick line to p90, a thin one to p99. */
+/** A leg's latency: a dot at the median, a thick line to p95, a thin one to p99. */
 export function rangeBar(
-  label: string, fill: string, scale: LogScale, figures: { readonly p50: number; readonly p90: number; readonly p99: number },
+  label: string, fill: string, scale: LogScale, figures: { readonly p50: number; readonly p95: number; readonly p99: number },
 ): Markup {
   const [middle, height] = [8, 16];
-  const [p50, p90, p99] = [scale.place(figures.p50), scale.place(figures.p90), scale.place(figures.p99)];
+  const [p50, p95, p99] = [scale.place(figures.p50), scale.place(figures.p95), scale.place(figures.p99)];
   return chart(height, label, [
     decadeLines(scale, height),
     markup`<rect class="${fill}" x="${percent(p50)}" width="${percent(p99 - p50)}" y="${middle - 1}" height="2"/>`,
-    markup`<rect class="${fill}" x="${percent(p50)}" width="${percent(p90 - p50)}" y="${middle - 4}" height="8"/>`,
+    markup`<rect class="${fill}" x="${percent(p50)}" width="${percent(p95 - p50)}" y="${middle - 4}" height="8"/>`,
     markup`<rect class="${fill}" x="${percent(p99)}" width="2" y="${middle - 4}" height="8"/>`,
     markup`<circle class="${fill}" cx="${percent(p50)}" cy="${middle}" r="6"/>`,
   ]);

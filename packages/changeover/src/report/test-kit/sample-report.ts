@@ -1,4 +1,4 @@
-import { LatencyHistogram } from '@changeover/compare';
+import { LatencyHistogram, PairedDifference } from '@changeover/compare';
 import { type Engine, engines, type Stage, stages } from '@changeover/core';
 import type { LatencyFigures, ReportData, RuleUsage, SampleGroup, ShedReason, StoredSample, TimelineEvent, Totals,
   TotalsBy } from '@changeover/router';
@@ -80,7 +80,16 @@ function totalsOf(cells: readonly CellCounts[]): Totals {
     nondeterministic: sum(({ nondeterministic }) => nondeterministic), inconclusive: sum(({ inconclusive }) => inconclusive),
     shed: sum(shedOf), shedByReason,
     legacy: figuresOf(cells.flatMap(({ legacyMs = [] }) => legacyMs)), pooled: figuresOf(cells.flatMap(({ pooledMs = [] }) => pooledMs)),
+    pooledLessLegacyMs: differenceOf(cells).estimate(),
   };
+}
+
+function differenceOf(cells: readonly CellCounts[]): PairedDifference {
+  const difference = new PairedDifference();
+  for (const { legacyMs = [], pooledMs = [] } of cells) {
+    pooledMs.forEach((ms, at) => { difference.add(legacyMs[at] ?? Number.NaN, ms); });
+  }
+  return difference;
 }
 
 function comparedOf({ match = 0, mismatch = 0, raced = 0, nondeterministic = 0, inconclusive = 0 }: CellCounts): number {
@@ -107,7 +116,8 @@ function figuresOf(latencies: readonly number[]): LatencyFigures {
   const histogram = new LatencyHistogram();
   for (const ms of latencies) histogram.record(ms);
   return {
-    count: histogram.count, p50Ms: histogram.percentile(50), p90Ms: histogram.percentile(90), p99Ms: histogram.percentile(99),
+    count: histogram.count, p50Ms: histogram.percentile(50), p90Ms: histogram.percentile(90), p95Ms: histogram.percentile(95),
+    p99Ms: histogram.percentile(99),
     maxMs: histogram.count === 0 ? undefined : histogram.maxMs,
   };
 }
