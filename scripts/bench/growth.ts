@@ -65,7 +65,7 @@ async function callersGrow(context: BenchContext): Promise<[Engine, Step[]][]> {
   const pool = { maxPending: 20_000, acquireTimeoutMs: 60_000 };
   const bench = await openWorkbench({
     engines, databaseUrl: context.databaseUrl, datasets: 1, rows: 1_000,
-    bridge: { pools: { sqlite: pool, duckdb: pool, postgresql: { ...pool, max: 10 } } },
+    bridge: { pooled: { pools: { sqlite: pool, duckdb: pool, postgresql: { ...pool, max: 10 } } } },
   });
   try {
     const [dataset = ''] = bench.datasets;

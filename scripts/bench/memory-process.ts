@@ -37,7 +37,7 @@ if (process.send !== undefined && process.argv[2] !== undefined) {
 async function measure(order: MemoryOrder): Promise<MemoryReport> {
   const stages = createStaticStageSource(() => order.stage);
   const bridge = createStorageBridge({
-    basePath: join(order.folder, randomUUID()), stages, storePath: ':memory:', pools: { sqlite: { idleTimeoutMs: 300 } },
+    basePath: join(order.folder, randomUUID()), stages, storePath: ':memory:', pooled: { pools: { sqlite: { idleTimeoutMs: 300 } } },
   });
   const storage = bridge.storage('sqlite');
   await prepare(storage, 'data');

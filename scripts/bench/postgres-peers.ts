@@ -19,7 +19,7 @@ export const postgresPeers: BenchCase = {
 
 async function measurePostgres(context: BenchContext): Promise<CaseResult> {
   const bench = await openWorkbench({
-    engines: [engine], databaseUrl: context.databaseUrl, datasets: 1, bridge: { pools: { postgresql: { max: connections } } },
+    engines: [engine], databaseUrl: context.databaseUrl, datasets: 1, bridge: { pooled: { pools: { postgresql: { max: connections } } } },
   });
   try {
     const { pooled, datasets: [dataset = ''] } = bench;

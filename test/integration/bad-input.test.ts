@@ -46,7 +46,7 @@ async function blackHole(): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-const pools = { postgresql: { acquireTimeoutMs: 300, connectTimeoutMs: 250, validationTimeoutMs: 100 } };
+const pooled = { pools: { postgresql: { acquireTimeoutMs: 300, connectTimeoutMs: 250, validationTimeoutMs: 100 } } };
 
 test.each([
   ['SQLite', /sqlite/], ['mysql', /duckdb/], ['', /postgresql/], [undefined, /sqlite/], ['__proto__', /sqlite/],
@@ -76,7 +76,7 @@ describe.each(stages)('at %s', (stage) => {
 
   test('a server that refuses is an error that names it, without its password', async () => {
     const databaseUrl = 'postgres://someone:not-to-be-seen@127.0.0.1:9/nowhere';
-    const storage = bridgeAt(stage, { basePath: newFolder(), databaseUrl, pools }).storage('postgresql');
+    const storage = bridgeAt(stage, { basePath: newFolder(), databaseUrl, pooled }).storage('postgresql');
     for (const call of [() => storage.readTable('titanic', 'train'), () => storage.createDataset('titanic')]) {
       const error = await call().then(() => undefined, (thrown: unknown) => thrown);
       expect(error).toBeInstanceOf(ConnectionError);
@@ -102,7 +102,7 @@ describe.each(stages)('at %s', (stage) => {
 
 test.each(['legacy', 'pooled'] as const)('a server that never answers is given up in time at %s', async (stage) => {
   const port = await blackHole();
-  const bridge = bridgeAt(stage, { basePath: newFolder(), databaseUrl: `postgres://a:b@127.0.0.1:${String(port)}/db`, pools });
+  const bridge = bridgeAt(stage, { basePath: newFolder(), databaseUrl: `postgres://a:b@127.0.0.1:${String(port)}/db`, pooled });
   await expect(bridge.storage('postgresql').readTable('titanic', 'train')).rejects.toThrow(/time ?out|took longer|within/);
 });
 

@@ -1,9 +1,16 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { type ComparisonRule, RuleBook } from '@changeover/compare';
-import { type Engine, engines, InvalidArgumentError, type Leg, type StorageBackend, type StoreLocation } from '@changeover/core';
+import {
+  type Engine, engines, InvalidArgumentError, knownNames, type Leg, type StorageBackend, type StoreLocation,
+} from '@changeover/core';
 import type { InstrumentSink, StorageBackendFactoryOptions } from '@changeover/pooled';
 import type { GuardrailOptions, Logger, LoggerOptions, ShadowQueueOptions, StageSource } from '@changeover/router';
+
+/** What the pooled leg can be told; where the data is and who is told of it is the bridge's own. */
+export type PooledOptions = Omit<StorageBackendFactoryOptions, BridgesOwn>;
+type BridgesOwn = 'basePath' | 'databaseUrl' | 'logger' | 'metrics' | 'clock' | 'random';
+const bridgesOwn: readonly string[] = ['basePath', 'databaseUrl', 'logger', 'metrics', 'clock', 'random'] satisfies BridgesOwn[];
 
 /** How a bridge is set up. Everything has a default; call sites need none of it. */
 export interface StorageBridgeOptions {
@@ -40,7 +47,8 @@ export interface StorageBridgeOptions {
    * are in the ledger (a rollback, a guardrail's breach) are obeyed in either case. Default: false. */
   readonly ledger?: boolean | undefined;
   readonly shadowQueue?: ShadowQueueOptions | undefined;
-  readonly pools?: StorageBackendFactoryOptions['pools'];
+  /** The pooled leg: its pools, budgets, circuit breaker, time limits and engines. */
+  readonly pooled?: PooledOptions | undefined;
   /** Where figures of the migration and of its pools go: `new PrometheusSink()`, `new OpenTelemetrySink()`, or one of your own.
    * Datasets are no labels. Default: nowhere. */
   readonly metrics?: InstrumentSink | undefined;
@@ -72,7 +80,7 @@ type TextOption = 'basePath' | 'databaseUrl' | 'flagsFile' | 'gatesFile' | 'unle
 const known: ReadonlySet<string> = new Set<keyof StorageBridgeOptions>([
   'basePath', 'databaseUrl', 'flagsFile', 'gatesFile', 'unleashUrl', 'unleashToken', 'unleashAdminToken',
   'unleashProject', 'unleashEnvironment', 'storePath', 'stages', 'logger', 'guardrail',
-  'ledger', 'shadowQueue', 'pools', 'metrics', 'rules', 'decoratePooledLeg',
+  'ledger', 'shadowQueue', 'pooled', 'metrics', 'rules', 'decoratePooledLeg',
 ]);
 
 /**
@@ -87,7 +95,7 @@ export function parseBridgeOptions(
 ): ParsedBridgeOptions {
   for (const name of Object.keys(options)) {
     if (!known.has(name)) {
-      throw new InvalidArgumentError(`Unknown option ${JSON.stringify(name)}. Known: ${[...known].join(', ')}.`);
+      throw new InvalidArgumentError(`There is no option ${JSON.stringify(name)}: ${knownNames(name, known)}.`);
     }
   }
   const text = (name: TextOption, variable: string): string | undefined => {
@@ -103,6 +111,7 @@ export function parseBridgeOptions(
   }
   checkRules(options.rules);
   checkSink(options.metrics);
+  checkPooled(options.pooled);
   const level = env['CHANGEOVER_LOG'] ?? 'warn';
   const logLevel = logLevels.find((known) => known === level);
   if (logLevel === undefined) {
@@ -161,6 +170,12 @@ function checkRules(rules: StorageBridgeOptions['rules']): void {
   } catch (error) {
     throw new InvalidArgumentError(`Option rules: ${error instanceof Error ? error.message : String(error)}.`);
   }
+}
+
+/** The rest is checked by the factory. */
+function checkPooled(pooled: PooledOptions | undefined): void {
+  const own = Object.keys(pooled ?? {}).find((name) => bridgesOwn.includes(name));
+  if (own !== undefined) throw new InvalidArgumentError(`Option pooled.${own} is not the pooled leg's: give ${own} to the bridge itself.`);
 }
 
 const sinkMethods: readonly (keyof InstrumentSink)[] = ['declare', 'add', 'record', 'observe'];

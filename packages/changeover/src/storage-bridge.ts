@@ -71,9 +71,8 @@ class StorageBridgeOver implements StorageBridge {
     const unleashAdmin = openUnleashAdmin(options);
     if (unleashAdmin !== undefined) turnFlagsBack(this.guardrail, unleashAdmin, logger);
     this.factory = new StorageBackendFactory({
-      ...options.location, logger,
+      ...options.pooled, ...options.location, logger,
       metrics: breakerMetrics(this.#watch, options.metrics === undefined ? undefined : new MeasuredPools(options.metrics)),
-      ...(options.pools === undefined ? {} : { pools: options.pools }),
     });
     this.#endPools = publishPools({ stats: () => this.factory.stats(), storePath: options.storePath, logger });
     this.#endMetrics = options.metrics === undefined ? () => undefined :

@@ -3,6 +3,7 @@ export * from './dataset-name.ts';
 export * from './engine.ts';
 export * from './errors.ts';
 export * from './leg.ts';
+export * from './nearest-name.ts';
 export * from './operation.ts';
 export * from './stage.ts';
 export * from './storage-backend.ts';

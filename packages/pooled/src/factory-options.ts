@@ -1,7 +1,7 @@
 import { totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import type { Worker } from 'node:worker_threads';
-import { describe, engines, InvalidArgumentError, systemClock } from '@changeover/core';
+import { describe, engines, InvalidArgumentError, knownNames, systemClock } from '@changeover/core';
 import type { Clock, Engine, StoreLocation } from '@changeover/core';
 import { silentLogger } from './logger.ts';
 import type { Logger } from './logger.ts';
@@ -179,7 +179,7 @@ function checkNames(given: unknown, what: string, names: readonly string[], wher
   }
   for (const name of Object.keys(given)) {
     if (names.includes(name)) continue;
-    throw refused(where === '' ? name : `${where}.${name}`, `is no ${what}`, `known are ${names.join(', ')}`);
+    throw refused(where === '' ? name : `${where}.${name}`, `is no ${what}`, knownNames(name, names));
   }
 }
 

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { knownNames } from '@changeover/core';
 
 /** What puts a dataset back. 0 turns a limit off. */
 export interface GuardrailOptions {
@@ -49,7 +50,7 @@ const bounds: Readonly<Record<Exclude<keyof GuardrailOptions, 'mode'>, readonly 
 export function parseGuardrailOptions(options: GuardrailOptions = {}): ParsedGuardrailOptions {
   for (const [name, value] of Object.entries(options) as [keyof GuardrailOptions, unknown][]) {
     if (!(name in defaults)) {
-      throw new RangeError(`The guardrail has no option ${JSON.stringify(name)}; it has ${Object.keys(defaults).join(', ')}.`);
+      throw new RangeError(`The guardrail has no option ${JSON.stringify(name)}; ${knownNames(name, Object.keys(defaults))}.`);
     }
     if (value === undefined) continue;
     if (name === 'mode') {

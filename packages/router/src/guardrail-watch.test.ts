@@ -261,7 +261,7 @@ describe('modes and options', () => {
     [{ maxErrorIncrease: 2 }, /maxErrorIncrease is 2: write a number from 0 to 1/],
     [{ minSamples: 0 }, /minSamples is 0/],
     [{ windowMs: NaN }, /windowMs is NaN/],
-    [{ maxMismatch: 1 }, /no option "maxMismatch"; it has mode, maxMismatches/],
+    [{ maxMismatch: 1 }, /no option "maxMismatch"; did you mean "maxMismatches"\? known are mode, maxMismatches/],
   ])('%j is refused', (options, message) => {
     expect(() => parseGuardrailOptions(options as never)).toThrow(message);
   });

@@ -1,7 +1,6 @@
-import { type Engine, engines, parseDatasetName, storageOperations } from '@changeover/core';
+import { type Engine, engines, nearestName, parseDatasetName, storageOperations } from '@changeover/core';
 import { CommandError, exitCodes } from './command-error.ts';
 import type { Migration } from './migration.ts';
-import { nearestName } from './nearest-name.ts';
 
 /** @throws {CommandError} with what to type instead. */
 export function engineNamed(typed: string): Engine {

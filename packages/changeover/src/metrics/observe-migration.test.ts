@@ -77,6 +77,15 @@ test('a bridge that is closed is read no more, and another goes on with the same
   }
 });
 
+test('all of the pooled leg can be told through the bridge, but for what is the bridge\'s own', () => {
+  const bridge = open({ pooled: { budgets: { sqlite: 7 }, callTimeoutMs: 1_000 } });
+  expect(bridge.factory.stats().engines.find(({ engine }) => engine === 'sqlite')?.callers.budget).toBe(7);
+  expect(() => open({ pooled: { budget: { sqlite: 7 } } as object }))
+    .toThrow(/budget is no option of the factory: did you mean "budgets"\?/);
+  expect(() => open({ pooled: { basePath: '/' } as object })).toThrow(/pooled\.basePath is not the pooled leg's/);
+  expect(() => open({ poold: {} } as object)).toThrow(/no option "poold": did you mean "pooled"\?/);
+});
+
 test('what is no sink is refused, by the names that it lacks', () => {
   const half = { add: () => undefined, record: () => undefined } as unknown as InstrumentSink;
   expect(() => open({ metrics: half })).toThrow(/Option metrics must be .*it has no declare, observe\./);

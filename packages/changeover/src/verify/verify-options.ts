@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { datasetFile, datasetSchema, type Engine, engines, engineTitles, InvalidArgumentError, parseDatasetName,
-  parseEngine, type StoreLocation,
+  knownNames, parseEngine, type StoreLocation,
 } from '@changeover/core';
 import type { DuckdbInstanceOptions } from '@changeover/engines';
 import { parseBridgeOptions } from '../bridge-options.ts';
@@ -80,7 +80,7 @@ const known: ReadonlySet<string> = new Set<keyof VerifyOptions>(['basePath', 'da
 export function parseVerifyOptions(options: VerifyOptions, env: Readonly<Record<string, string | undefined>>): ParsedVerifyOptions {
   const unknown = Object.keys(options).find((name) => !known.has(name));
   if (unknown !== undefined) {
-    throw new InvalidArgumentError(`Unknown option ${JSON.stringify(unknown)}. Known: ${[...known].join(', ')}.`);
+    throw new InvalidArgumentError(`There is no option ${JSON.stringify(unknown)}: ${knownNames(unknown, known)}.`);
   }
   for (const name of ['pauseMs', 'maxLoad', 'maxDelayMs'] as const) {
     const value: unknown = options[name];

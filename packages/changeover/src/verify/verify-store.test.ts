@@ -155,7 +155,7 @@ test('a file that is no database is inconclusive in a store, and says why', asyn
 });
 
 test.each([
-  [{ engine: 'oracle' }, /Supported: sqlite/], [{ pauseMs: -1 }, /pauseMs/], [{ mistyped: 1 }, /Unknown option "mistyped"/],
+  [{ engine: 'oracle' }, /Supported: sqlite/], [{ pauseMs: -1 }, /pauseMs/], [{ mistyped: 1 }, /There is no option "mistyped"/],
   [{ against: { engine: 'duckdb' } }, /engine must be named/], [{ engine: 'sqlite', against: { dataset: 'x' } }, /one dataset is named/],
 ])('refuses %j', async (options, message) => {
   await expect(verifyStore({ basePath: stores.folder, ...options } as VerifyOptions, { env: {} })).rejects.toThrow(message);

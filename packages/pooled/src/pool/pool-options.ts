@@ -1,4 +1,4 @@
-import { describe, InvalidArgumentError } from '@changeover/core';
+import { describe, InvalidArgumentError, knownNames } from '@changeover/core';
 
 /** How one pool behaves. Every time is in milliseconds. */
 export interface PoolOptions {
@@ -73,7 +73,7 @@ export function parsePoolOptions(options: PoolOptions, defaults: PoolOptions, wh
   for (const name of Object.keys(given)) {
     if (name === 'leakStacks') checkBoolean(given[name], `${where}.${name}`);
     else if (name in ranges) checkNumber(given[name], ranges[name as keyof typeof ranges], `${where}.${name}`);
-    else throw refused(`${where}.${name}`, 'is no option of a pool', `known are ${knownNames()}`);
+    else throw refused(`${where}.${name}`, 'is no option of a pool', knownNames(name, [...Object.keys(ranges), 'leakStacks']));
   }
   const acquireTimeoutMs = options.acquireTimeoutMs ?? defaults.acquireTimeoutMs ?? 5_000;
   const leakDetectionThresholdMs = options.leakDetectionThresholdMs ?? defaults.leakDetectionThresholdMs ?? 60_000;
@@ -134,8 +134,4 @@ function shown(value: unknown): string {
 
 function refused(name: string, found: string, remedy: string): InvalidArgumentError {
   return new InvalidArgumentError(`Option ${name} ${found}: ${remedy}.`);
-}
-
-function knownNames(): string {
-  return [...Object.keys(ranges), 'leakStacks'].join(', ');
 }

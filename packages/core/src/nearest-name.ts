@@ -10,6 +10,13 @@ export function nearestName(typed: string, names: Iterable<string>): string | un
   return best;
 }
 
+/** What there is in place of a name that is not: the one that was probably meant, and all of them. */
+export function knownNames(typed: string, names: Iterable<string>): string {
+  const all = [...names];
+  const nearest = nearestName(typed, all);
+  return `${nearest === undefined ? '' : `did you mean ${JSON.stringify(nearest)}? `}known are ${all.join(', ')}`;
+}
+
 /** Letters to add, remove or change (V. Levenshtein, 1965), two rows of the table at a time. */
 function editDistance(a: string, b: string): number {
   let above = Array.from({ length: b.length + 1 }, (_, column) => column);
