@@ -183,13 +183,15 @@ describe('a server that makes trouble', () => {
     answer = json(text(flag('shadow')));
     const source = open({ timeoutMs: 20 });
     await until(() => source.decide(context).stage === 'shadow');
+    // On a busy machine an answer may take longer than that too, and then it has been told already.
+    const told = errors().length;
     answer = () => undefined;
-    await until(() => errors().length > 0);
-    expect(errors()[0]).toMatch(/is silent \(no answer within 20 ms\); flags stay as they are \(server\)/);
+    await until(() => errors().length > told);
+    expect(errors()[told]).toMatch(/is silent \(no answer within 20 ms\); flags stay as they are \(server\)/);
     expect(source.status().stale).toBe(true);
     const seen = requests.length;
     await until(() => requests.length >= seen + 2);
-    expect(errors()).toHaveLength(1);
+    expect(errors()).toHaveLength(told + 1);
     answer = json(text(flag('reverse')));
     await until(() => source.decide(context).stage === 'reverse');
     expect(lines.some(({ message }) => message === 'the flag server answers again')).toBe(true);
