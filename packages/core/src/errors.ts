@@ -162,6 +162,14 @@ export class AbortedError extends StorageError {
   }
 }
 
+/** The snapshot that a read was to be made in has ended. Nothing was read. */
+export class SnapshotLostError extends StorageError {
+  override readonly name = 'SnapshotLostError';
+  constructor(message: string, fields: StorageErrorFields = {}) {
+    super('SNAPSHOT_LOST', message, fields);
+  }
+}
+
 /**
  * A value from outside, quoted and cut for a message.
  *

@@ -35,6 +35,16 @@ export interface ShadowCall {
   readonly signal: AbortSignal;
 }
 
+/** A state of a dataset that one leg holds, and that both can read. */
+export interface HeldSnapshot {
+  /** What the other leg calls it by. */
+  readonly name: string;
+  /** Runs a read in it, as {@link ShadowLeg.read} does. One at a time. */
+  read(call: ShadowCall): Promise<unknown>;
+  /** Must be called. Idempotent; never rejects. */
+  release(): Promise<void>;
+}
+
 /** Limits of a shadow write. */
 export interface ShadowWriteLimits {
   /** Digests are left out above this number of rows. */
@@ -56,6 +66,12 @@ export interface ShadowLeg {
   /** A token of what a read would see: two that are equal say that nobody committed between. It may differ without a commit to
    * this dataset. Undefined where the engine can't tell. */
   state?(dataset: string, signal: AbortSignal): Promise<string | undefined>;
+  /** Holds the state that the dataset is in, whatever is committed from now on. Undefined where the engine has no snapshots that
+   * connections share. */
+  holdSnapshot?(dataset: string, signal: AbortSignal): Promise<HeldSnapshot | undefined>;
+  /** Runs a read in a snapshot that the other leg holds. Rejects with a `SnapshotLostError` where it has ended, or where this leg
+   * can't reach it. */
+  readInSnapshot?(call: ShadowCall, snapshot: string): Promise<unknown>;
   /** Runs a write in a transaction that is rolled back whatever happens. Unlike the others it settles only when the
    * rollback is done, for the real write follows and would meet its locks; at the signal the engine is asked to give up. */
   rehearse?(call: ShadowCall, limits: ShadowWriteLimits): Promise<WriteEffect>;

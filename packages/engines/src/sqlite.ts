@@ -4,3 +4,4 @@ export { datasetPrograms } from './dataset-programs.ts';
 export { rowsFromCells } from './rows.ts';
 export { openSqliteSession, type SqliteSession, type SqliteSessionOptions } from './sqlite-session.ts';
 export { inputKeys } from './input-cells.ts';
+export { readInTransaction, shareSnapshot } from './snapshot/shared-snapshot.ts';

@@ -22,9 +22,9 @@ export interface LegacyLegOptions {
 export function createLegacyLeg(engine: Engine, options: LegacyLegOptions): Leg<StorageApi> {
   const api = StorageBackend.getInstance(engine);
   const connection = StorageBackend.connectionOf(api);
-  const read = async ({ operation, args, signal }: ShadowCall): Promise<unknown> => {
+  const read = async ({ operation, args, signal }: ShadowCall, snapshot?: string): Promise<unknown> => {
     if (signal.aborted) throw abortedError(signal);
-    const shadow = StorageBackend.withSignal(api, signal);
+    const shadow = StorageBackend.asShadow(api, { signal, snapshot });
     const method: unknown = Reflect.get(shadow, readOperation(operation));
     if (typeof method !== 'function') throw notRead(operation);
     // Shadow calls may be made from inside a caller's transaction and are no part of it.
@@ -37,7 +37,8 @@ export function createLegacyLeg(engine: Engine, options: LegacyLegOptions): Leg<
     closedWhile: (dataset, work) => connection.closedWhile(parseDatasetName(dataset), work),
     shadow: {
       admits: () => connection.idle,
-      read,
+      read: (call) => read(call),
+      ...(engine === 'postgresql' ? { readInSnapshot: read } : {}),
       digest: async (call) => options.digest(call.operation, await read(call)),
     },
   };

@@ -6,10 +6,18 @@ import {
   type StorageTransaction,
   type StoreLocation,
 } from '@changeover/core';
-import { datasetPrograms, type DatasetPrograms, type DatasetStore, type Program } from '@changeover/engines';
+import { datasetPrograms, type DatasetPrograms, type DatasetStore, type Program, readInSnapshot } from '@changeover/engines';
 import { abortedError, CallQueue } from './call-queue.ts';
 import { type Connection, openDataset, openStore } from './connection.ts';
 import { LegacyTransaction } from './legacy-transaction.ts';
+
+/** How a call is made that is no caller's. */
+export interface ShadowRun {
+  /** Gives the call up: it leaves the queue, or is cancelled where it runs. */
+  readonly signal: AbortSignal;
+  /** PostgreSQL: the snapshot to read in. */
+  readonly snapshot?: string | undefined;
+}
 
 interface OpenDataset {
   readonly dataset: string;
@@ -45,8 +53,9 @@ export class SingleConnection {
   }
 
   /** Runs a program on a dataset in its turn, or in the transaction that the caller is in. */
-  async run<T>(name: string, make: (programs: DatasetPrograms) => Program<T>, signal?: AbortSignal): Promise<T> {
+  async run<T>(name: string, make: (programs: DatasetPrograms) => Program<T>, shadow?: ShadowRun): Promise<T> {
     const dataset = parseDatasetName(name);
+    const { signal, snapshot } = shadow ?? {};
     const transaction = this.#transaction();
     if (transaction !== undefined) {
       this.#requireSame(transaction, dataset);
@@ -54,7 +63,8 @@ export class SingleConnection {
     }
     return this.#turn(dataset, async () => {
       const { connection } = await this.#opened(dataset);
-      return this.#watched(connection, make(datasetPrograms({ engine: this.#engine, dataset })), signal);
+      const program = make(datasetPrograms({ engine: this.#engine, dataset }));
+      return this.#watched(connection, snapshot === undefined ? program : readInSnapshot(snapshot, program), signal);
     }, signal);
   }
 

@@ -17,7 +17,7 @@ import {
   type TableInfo,
   type WriteTableOptions,
 } from '@changeover/core';
-import { SingleConnection } from './single-connection.ts';
+import { type ShadowRun, SingleConnection } from './single-connection.ts';
 
 /** The legacy singletons are process-wide: that is what they are, and why they are to go. */
 const instances = new Map<Engine, StorageBackend>();
@@ -29,11 +29,11 @@ let configured: StoreLocation | undefined;
  */
 export class StorageBackend implements StorageApi {
   readonly #connection: SingleConnection;
-  readonly #signal: AbortSignal | undefined;
+  readonly #shadow: ShadowRun | undefined;
 
-  private constructor(connection: SingleConnection, signal?: AbortSignal) {
+  private constructor(connection: SingleConnection, shadow?: ShadowRun) {
     this.#connection = connection;
-    this.#signal = signal;
+    this.#shadow = shadow;
   }
 
   /**
@@ -71,30 +71,30 @@ export class StorageBackend implements StorageApi {
     return instance.#connection;
   }
 
-  /** The same object to make one call on that `signal` gives up: it leaves the queue, or is cancelled where it runs. */
-  static withSignal(instance: StorageBackend, signal: AbortSignal): StorageBackend {
-    return new StorageBackend(instance.#connection, signal);
+  /** The same object to make one call on that is no caller's. */
+  static asShadow(instance: StorageBackend, shadow: ShadowRun): StorageBackend {
+    return new StorageBackend(instance.#connection, shadow);
   }
 
   async readData(dataset: string): Promise<Row[]> {
-    return (await this.#connection.run(dataset, (programs) => programs.readData(), this.#signal)).rows;
+    return (await this.#connection.run(dataset, (programs) => programs.readData(), this.#shadow)).rows;
   }
 
   async readTable(dataset: string, table: string, options?: ReadTableOptions): Promise<Row[]> {
-    return (await this.#connection.run(dataset, (programs) => programs.readTable(table, options), this.#signal)).rows;
+    return (await this.#connection.run(dataset, (programs) => programs.readTable(table, options), this.#shadow)).rows;
   }
 
   async query(dataset: string, sql: string, params?: readonly InputValue[]): Promise<ResultSet> {
-    const { columns, rows } = await this.#connection.run(dataset, (programs) => programs.query(sql, params), this.#signal);
+    const { columns, rows } = await this.#connection.run(dataset, (programs) => programs.query(sql, params), this.#shadow);
     return { columns, rows };
   }
 
   writeTable(dataset: string, table: string, rows: InputRows, options?: WriteTableOptions): Promise<void> {
-    return this.#connection.run(dataset, (programs) => programs.writeTable(table, rows, options), this.#signal);
+    return this.#connection.run(dataset, (programs) => programs.writeTable(table, rows, options), this.#shadow);
   }
 
   execute(dataset: string, sql: string, params?: readonly InputValue[]): Promise<number> {
-    return this.#connection.run(dataset, (programs) => programs.execute(sql, params), this.#signal);
+    return this.#connection.run(dataset, (programs) => programs.execute(sql, params), this.#shadow);
   }
 
   transaction<T>(dataset: string, work: (transaction: StorageTransaction) => Promise<T> | T): Promise<T> {
@@ -102,36 +102,36 @@ export class StorageBackend implements StorageApi {
   }
 
   getTableInfo(dataset: string, table: string): Promise<TableInfo> {
-    return this.#connection.run(dataset, (programs) => programs.getTableInfo(table), this.#signal);
+    return this.#connection.run(dataset, (programs) => programs.getTableInfo(table), this.#shadow);
   }
 
   getColumns(dataset: string, table: string): Promise<string[]> {
-    return this.#connection.run(dataset, (programs) => programs.getColumns(table), this.#signal);
+    return this.#connection.run(dataset, (programs) => programs.getColumns(table), this.#shadow);
   }
 
   tableExists(dataset: string, table: string): Promise<boolean> {
-    return this.#connection.run(dataset, (programs) => programs.tableExists(table), this.#signal);
+    return this.#connection.run(dataset, (programs) => programs.tableExists(table), this.#shadow);
   }
 
   listTables(dataset: string): Promise<string[]> {
-    return this.#connection.run(dataset, (programs) => programs.listTables(), this.#signal);
+    return this.#connection.run(dataset, (programs) => programs.listTables(), this.#shadow);
   }
 
   analyzeColumn(dataset: string, table: string, column: string): Promise<ColumnAnalysis> {
-    return this.#connection.run(dataset, (programs) => programs.analyzeColumn(table, column), this.#signal);
+    return this.#connection.run(dataset, (programs) => programs.analyzeColumn(table, column), this.#shadow);
   }
 
   getMetadata(dataset: string): Promise<Metadata> {
-    return this.#connection.run(dataset, (programs) => programs.getMetadata(), this.#signal);
+    return this.#connection.run(dataset, (programs) => programs.getMetadata(), this.#shadow);
   }
 
   updateMetadata(dataset: string, metadata: Metadata): Promise<void> {
-    return this.#connection.run(dataset, (programs) => programs.updateMetadata(metadata), this.#signal);
+    return this.#connection.run(dataset, (programs) => programs.updateMetadata(metadata), this.#shadow);
   }
 
   async datasetExists(dataset: string): Promise<boolean> {
     const name = parseDatasetName(dataset);
-    return this.#connection.onStore('datasetExists', (store) => store.exists(name), undefined, this.#signal);
+    return this.#connection.onStore('datasetExists', (store) => store.exists(name), undefined, this.#shadow?.signal);
   }
 
   async createDataset(dataset: string): Promise<void> {
@@ -145,7 +145,7 @@ export class StorageBackend implements StorageApi {
   }
 
   listDatasets(): Promise<string[]> {
-    return this.#connection.onStore('listDatasets', (store) => store.list(), undefined, this.#signal);
+    return this.#connection.onStore('listDatasets', (store) => store.list(), undefined, this.#shadow?.signal);
   }
 
   closeConnections(): Promise<void> {

@@ -1,7 +1,7 @@
 import { digestResult, digestValue, RowsDigester } from '@changeover/compare';
 import type { Digest, Engine, InputRows, InputValue, Value, WriteEffect, WriteTableOptions } from '@changeover/core';
 import { storageOperations } from '@changeover/core';
-import { datasetPrograms, inputKeys, rowsFromCells } from '@changeover/engines/sqlite';
+import { datasetPrograms, inputKeys, readInTransaction, rowsFromCells, shareSnapshot } from '@changeover/engines/sqlite';
 import type { DatasetPrograms, Program, RowForm, StepResult, SyncSession } from '@changeover/engines';
 import { filledBeside, lastingEffects } from './shadow/lasting-effects.ts';
 import { touchedTable } from './shadow/touched-table.ts';
@@ -19,8 +19,10 @@ export type Job =
       readonly digest?: boolean | undefined;
       /** True inside a caller's transaction. */
       readonly inTransaction?: boolean | undefined;
+      /** True in a transaction that a failure of this must not end, and that keeps nothing of it. */
+      readonly inSnapshot?: boolean | undefined;
     }
-  | { readonly kind: 'begin' | 'commit' | 'rollback' | 'ping' | 'snapshot' }
+  | { readonly kind: 'begin' | 'commit' | 'rollback' | 'ping' | 'snapshotBounds' | 'shareSnapshot' }
   | { readonly kind: 'commitOutcome'; readonly transactionId: string }
   | { readonly kind: 'rehearse'; readonly args: readonly unknown[]; readonly maxRows: number; readonly lockTimeoutMs: number }
   | { readonly kind: 'writeApart'; readonly args: readonly unknown[]; readonly maxRows: number };
@@ -59,7 +61,9 @@ export function isDatasetOperation(operation: string): operation is DatasetOpera
   return Object.hasOwn(operations, operation);
 }
 
-const readingKinds: ReadonlySet<Job['kind']> = new Set<Job['kind']>(['ping', 'snapshot', 'writeApart', 'commitOutcome']);
+const readingKinds: ReadonlySet<Job['kind']> = new Set<Job['kind']>([
+  'ping', 'snapshotBounds', 'shareSnapshot', 'writeApart', 'commitOutcome',
+]);
 
 /** Whether a job may change the dataset. */
 export function isWriting(job: Job): boolean {
@@ -70,11 +74,15 @@ export function isWriting(job: Job): boolean {
 /** The job as a program for a session. */
 export function jobProgram(context: JobContext, job: Job): Program<JobAnswer> {
   switch (job.kind) {
-    case 'operation': return job.digest === true ? digested(context, job) : answered(context, job);
+    case 'operation': {
+      const program = job.digest === true ? digested(context, job) : answered(context, job);
+      return job.inSnapshot === true ? readInTransaction(program) : program;
+    }
     case 'rehearse': return rehearsed(context, job.args, job.maxRows, job.lockTimeoutMs);
     case 'writeApart': return writtenApart(context, job.args, job.maxRows);
     case 'ping': return ping();
-    case 'snapshot': return snapshotBounds();
+    case 'snapshotBounds': return snapshotBounds();
+    case 'shareSnapshot': return sharedSnapshot();
     case 'commitOutcome': return commitOutcome(job.transactionId);
     default: return control(job.kind);
   }
@@ -135,6 +143,10 @@ function* ping(): Program<JobAnswer> {
 function* snapshotBounds(): Program<JobAnswer> {
   const { rows } = yield { kind: 'all', sql: 'SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text AS bounds' };
   return { rows: 'none', value: rows[0]?.['bounds'] };
+}
+
+function* sharedSnapshot(): Program<JobAnswer> {
+  return { rows: 'none', value: yield* shareSnapshot() };
 }
 
 /** What the server says of a transaction: `committed`, `aborted` or `in progress`; null where it has forgotten. */

@@ -17,6 +17,15 @@ import { checkWork, OpenTransaction } from './transaction.ts';
 /** What an operation on the datasets themselves is. */
 export type StoreOperation = 'datasetExists' | 'createDataset' | 'dropDataset' | 'listDatasets';
 
+/** A snapshot and the connection that holds it. */
+interface SnapshotOnLoan {
+  readonly name: string;
+  /** Runs a job in it; one at a time. */
+  run(job: Job, signal: AbortSignal): Promise<unknown>;
+  /** Gives the connection back. */
+  release(): Promise<void>;
+}
+
 /** Keeps something closed of a dataset while `work` runs. */
 export type ClosedWhile = <Value>(dataset: string, work: () => Promise<Value>) => Promise<Value>;
 
@@ -76,6 +85,21 @@ export class PooledEngine {
   /** Runs a job for comparison's sake. */
   runJob(dataset: string, job: Job, signal: AbortSignal): Promise<unknown> {
     return this.#pooled(dataset, (pools) => pools.run(job, { signal, atMs: Infinity }));
+  }
+
+  /** PostgreSQL: takes a connection and holds a snapshot on it, by a name that other connections to the server can read it by. */
+  async holdSnapshot(dataset: string, signal: AbortSignal): Promise<SnapshotOnLoan> {
+    return await this.#pooled(dataset, async (pools) => {
+      const limit = { signal, atMs: Infinity };
+      const lease = await pools.beginTransaction(limit);
+      const name = await pools.runOn(lease, { kind: 'shareSnapshot' }, limit, true) as string;
+      let released: Promise<void> | undefined;
+      return {
+        name,
+        run: (job, jobSignal) => pools.runOn(lease, job, { signal: jobSignal, atMs: Infinity }, false),
+        release: () => released ??= pools.endTransaction(lease, 'rollback', limit),
+      };
+    });
   }
 
   /** Runs a caller's function once in a transaction; calls that it makes for the same dataset take part. */

@@ -8,7 +8,7 @@ const failed = (code: string, unavailable = false): Outcome => ({ kind: 'error',
 const round = (legacy: Outcome, pooled: Outcome, excuse?: Round['excuse']): Round => ({ legacy, pooled, excuse });
 const times = (count: number, one: Round): Round[] => Array.from({ length: count }, () => one);
 const quiet: Surroundings = {
-  stage: 'shadow', ordered: false, shared: false, quietSinceAnswer: true, foreignQuiet: true, oneState: true,
+  stage: 'shadow', ordered: false, shared: false, quietSinceAnswer: true, foreignQuiet: true, oneState: true, snapshot: false,
   undetermined: undefined,
 };
 const [one, other, third] = [rows(1, 2), rows(1, 3), rows(1, 4)];

@@ -28,6 +28,8 @@ export interface Surroundings {
   /** Nobody committed from before the first rerun to after the last: both legs read one state. Undefined where it can't be told;
    * false where somebody did, be it elsewhere. */
   readonly oneState: boolean | undefined;
+  /** Both legs were read in one snapshot, which nobody's commit can change. */
+  readonly snapshot: boolean;
   /** Why the call's result may differ from run to run. */
   readonly undetermined: Undetermined | undefined;
 }
@@ -95,7 +97,8 @@ function nondeterministic(undetermined: Undetermined | undefined): Finding {
 
 /** What a difference that stays was read in. A write from elsewhere can't make each leg say the same twice when they are read in
  * turn, unless it is undone and done again in step. */
-function evidence({ oneState }: Surroundings): string {
+function evidence({ oneState, snapshot }: Surroundings): string {
+  if (snapshot) return 'both legs were read in one snapshot';
   return oneState === true ? 'both legs were read in one state of the data' : 'read in turn, each leg said the same again';
 }
 

@@ -1,7 +1,8 @@
 import { findDifference, roundedNumbers } from '@changeover/compare';
-import type { Clock, LegName, ReadDefinition, ShadowCall, Undetermined } from '@changeover/core';
+import { SnapshotLostError } from '@changeover/core';
+import type { Clock, HeldSnapshot, LegName, ReadDefinition, ShadowCall, Undetermined } from '@changeover/core';
 import type { Path } from './call.ts';
-import { decide, type Excuse, firstRounds, noAnswer, type Round, sameOutcome } from './confirmation.ts';
+import { decide, type Excuse, firstRounds, noAnswer, type Round, sameOutcome, type Surroundings } from './confirmation.ts';
 import { describeDifference, describeOutcomes } from './difference-summary.ts';
 import type { Outcome, ShadowCaller } from './shadow-caller.ts';
 import type { Ticket } from './ticket.ts';
@@ -147,6 +148,7 @@ export class ReadComparison {
   }
 
   async #confirm(first: Round, signal: AbortSignal): Promise<void> {
+    if (await this.#rerunsInSnapshot(first, signal)) return;
     for (let restart = 0; restart < maxRestarts; restart += 1) {
       if (await this.#reruns(first, signal)) return;
     }
@@ -169,19 +171,45 @@ export class ReadComparison {
       if (barrier.epoch !== epoch) return false;
       if (rounds.length < firstRounds) continue;
       const oneState = state === undefined ? undefined : await this.#caller.state(dataset, signal) === state;
-      const finding = decide(first, rounds, {
-        stage: this.#path.decision.stage,
-        ordered: this.#ordered,
-        shared: this.#path.dataset === '',
-        undetermined: this.#undetermined,
-        quietSinceAnswer: this.#quiet && this.#epoch === epoch,
-        foreignQuiet: this.#foreignQuiet(),
-        oneState,
-      });
-      if (finding.verdict === 'again') continue;
-      this.#settle(finding.verdict, finding.reason, first, rounds);
-      return true;
+      if (this.#decided(first, rounds, { oneState, snapshot: false, quietSinceAnswer: this.#stillQuiet })) return true;
     }
+  }
+
+  /** Runs both legs again in one snapshot, where the engine has snapshots to share: writes may go on meanwhile. False where it has
+   * none. */
+  async #rerunsInSnapshot(first: Round, signal: AbortSignal): Promise<boolean> {
+    const { dataset } = this.#path;
+    const snapshot = dataset === '' ? undefined : await this.#caller.holdSnapshot(dataset, signal);
+    if (snapshot === undefined) return false;
+    const around = { oneState: true, snapshot: true, quietSinceAnswer: this.#stillQuiet };
+    const rounds: FullRound[] = [];
+    try {
+      for (;;) {
+        rounds.push(await this.#round(signal, snapshot));
+        if (rounds.length >= firstRounds && this.#decided(first, rounds, around)) return true;
+      }
+    } catch (error) {
+      if (error instanceof SnapshotLostError) return false;
+      throw error;
+    } finally {
+      await snapshot.release();
+    }
+  }
+
+  /** Settles the ticket if the rounds tell enough. */
+  #decided(first: Round, rounds: readonly FullRound[],
+    around: Pick<Surroundings, 'oneState' | 'snapshot' | 'quietSinceAnswer'>): boolean {
+    const finding = decide(first, rounds, {
+      ...around,
+      stage: this.#path.decision.stage,
+      ordered: this.#ordered,
+      shared: this.#path.dataset === '',
+      undetermined: this.#undetermined,
+      foreignQuiet: this.#foreignQuiet(),
+    });
+    if (finding.verdict === 'again') return false;
+    this.#settle(finding.verdict, finding.reason, first, rounds);
+    return true;
   }
 
   #settle(verdict: 'match' | 'mismatch' | 'raced' | 'nondeterministic' | 'inconclusive', reason: string | undefined,
@@ -193,10 +221,10 @@ export class ReadComparison {
     this.#ticket.verdict({ ...difference, verdict, ...(reason === undefined ? {} : { reason }) });
   }
 
-  async #round(signal: AbortSignal): Promise<FullRound> {
+  async #round(signal: AbortSignal, snapshot?: HeldSnapshot): Promise<FullRound> {
     const call = this.#call(signal);
-    const legacy = await this.#caller.read('legacy', call, this.#resultKind);
-    const pooled = await this.#caller.read('pooled', call, this.#resultKind);
+    const legacy = await this.#caller.read('legacy', call, this.#resultKind, snapshot);
+    const pooled = await this.#caller.read('pooled', call, this.#resultKind, snapshot);
     const results = { legacy: legacy.result, pooled: pooled.result };
     const same = sameOutcome(legacy.outcome, pooled.outcome, this.#ordered);
     return { legacy: legacy.outcome, pooled: pooled.outcome, results,

@@ -1,4 +1,5 @@
-import type { Clock, Digest, Leg, LegName, ShadowCall } from '@changeover/core';
+import { SnapshotLostError } from '@changeover/core';
+import type { Clock, Digest, HeldSnapshot, Leg, LegName, ShadowCall } from '@changeover/core';
 import { digestResult } from '@changeover/compare';
 import { LegLane } from './leg-lane.ts';
 
@@ -41,15 +42,27 @@ export class ShadowCaller {
       : () => shadow.digest(call));
   }
 
-  /** A read with its rows. Rejects only when the signal is aborted. */
-  async read(leg: LegName, call: ShadowCall, result: 'rows' | 'value'): Promise<FullOutcome> {
-    const { shadow } = this.#legs[leg];
+  /** A read with its rows, in a snapshot that the pooled leg holds where one is given. Rejects only when the signal is aborted or
+   * the snapshot is lost. */
+  async read(leg: LegName, call: ShadowCall, result: 'rows' | 'value', snapshot?: HeldSnapshot): Promise<FullOutcome> {
     let value: unknown;
     const outcome = await this.#outcome(leg, call.signal, undefined, async () => {
-      value = shadow === undefined ? await this.#invoke(leg, call) : await shadow.read(call);
+      value = await this.#read(leg, call, snapshot);
       return digestResult(value, result);
     });
     return { outcome, result: value };
+  }
+
+  /** A snapshot that both legs can read in; undefined where there is none to be had. Rejects only when the signal is aborted. */
+  async holdSnapshot(dataset: string, signal: AbortSignal): Promise<HeldSnapshot | undefined> {
+    const { legacy, pooled } = this.#legs;
+    if (legacy.shadow?.readInSnapshot === undefined) return undefined;
+    try {
+      return await pooled.shadow?.holdSnapshot?.(dataset, signal);
+    } catch {
+      signal.throwIfAborted();
+      return undefined;
+    }
   }
 
   /** No answering call waits on the legacy leg right now. */
@@ -103,9 +116,17 @@ export class ShadowCaller {
       signal.throwIfAborted();
       return { kind: 'result', digest: made };
     } catch (error) {
-      if (signal.aborted) throw error;
+      if (signal.aborted || error instanceof SnapshotLostError) throw error;
       return this.outcomeOfError(error);
     }
+  }
+
+  #read(leg: LegName, call: ShadowCall, snapshot: HeldSnapshot | undefined): Promise<unknown> {
+    const { shadow } = this.#legs[leg];
+    if (shadow === undefined) return this.#invoke(leg, call);
+    if (snapshot === undefined) return shadow.read(call);
+    if (leg === 'pooled') return snapshot.read(call);
+    return shadow.readInSnapshot?.(call, snapshot.name) ?? Promise.reject(new SnapshotLostError('This leg has no snapshots.'));
   }
 
   async #invoke(leg: LegName, call: ShadowCall): Promise<unknown> {

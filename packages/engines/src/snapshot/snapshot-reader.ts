@@ -1,5 +1,5 @@
 import {
-  type ColumnInfo, datasetFile, DatasetNotFoundError, type Engine, InvalidArgumentError, StatementError, type StoreLocation,
+  type ColumnInfo, datasetFile, DatasetNotFoundError, type Engine, StatementError, type StoreLocation,
 } from '@changeover/core';
 import { connectPostgres } from '../connect-postgres.ts';
 import { fileStore } from '../dataset-store.ts';
@@ -11,6 +11,7 @@ import { findTable, listColumns, listTables, metadataTable, requireTable } from 
 import type { Program, RowForm, StatementStep, StepResult } from '../program.ts';
 import { textIn } from '../rows.ts';
 import { openSqliteSession } from '../sqlite-session.ts';
+import { shareSnapshot, takeSnapshot } from './shared-snapshot.ts';
 import { checksumSql } from './table-checksum.ts';
 import { estimateRows } from './row-estimate.ts';
 import { openTableCursor, type TableCursor, type TableCursorOptions } from './table-cursor.ts';
@@ -63,6 +64,7 @@ export class SnapshotReader {
   /** The least that DuckDB's instance was given, and what it was raised to. */
   readonly #memoryMib: number | undefined;
   #raisedMib = 0;
+  #shared: string | undefined;
 
   /** Use {@link openSnapshotReader}. */
   constructor(connection: Connection, options: SnapshotReaderOptions) {
@@ -72,7 +74,7 @@ export class SnapshotReader {
     this.#context = { dialect: dialectOf(options.engine), dataset: options.dataset, form: options.form, transaction: 'bare' };
   }
 
-  /** Begins a snapshot. Where a name is given that {@link exportSnapshot} of another reader of one server told, it is that one. */
+  /** Begins a snapshot. Where a name is given that {@link shared} of another reader of one server told, it is that one. */
   async begin(shared?: string): Promise<void> {
     switch (this.engine) {
       case 'sqlite':
@@ -85,17 +87,15 @@ export class SnapshotReader {
         await this.transactionNumber();
         return;
       case 'postgresql':
-        await this.#all({ kind: 'run', sql: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY' });
-        if (shared === undefined) await this.#all({ kind: 'all', sql: 'SELECT 1 AS one' });
-        else if (/^[\w-]+$/.test(shared)) await this.#all({ kind: 'run', sql: `SET TRANSACTION SNAPSHOT '${shared}'` });
-        else throw new InvalidArgumentError('The name of a snapshot is letters, digits and dashes.', { engine: this.engine });
+        await this.#run(oneStep({ kind: 'begin', readOnly: true }));
+        if (shared === undefined) this.#shared = await this.#run(shareSnapshot);
+        else await this.#run(() => takeSnapshot(shared));
     }
   }
 
   /** PostgreSQL: a name by which another connection can begin this snapshot, as long as it lasts. */
-  async exportSnapshot(): Promise<string> {
-    const { rows } = await this.#all({ kind: 'all', sql: 'SELECT pg_catalog.pg_export_snapshot() AS name' });
-    return textIn(rows[0] ?? {}, 'name');
+  get shared(): string | undefined {
+    return this.#shared;
   }
 
   /** SQLite: differs from an earlier answer if another connection has committed since; inside a snapshot, before it. */
@@ -231,7 +231,7 @@ const mostBeginnings = 50;
 export async function beginTogether(first: SnapshotReader, second: SnapshotReader): Promise<boolean> {
   if (first.engine === 'postgresql') {
     await first.begin();
-    await second.begin(await first.exportSnapshot());
+    await second.begin(first.shared);
     return true;
   }
   for (let beginning = 1; ; beginning += 1) {

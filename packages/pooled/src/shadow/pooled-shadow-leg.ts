@@ -1,5 +1,5 @@
 import { InvalidArgumentError, parseDatasetName, storageOperations } from '@changeover/core';
-import type { Digest, ShadowCall, ShadowLeg, ShadowWriteLimits, WriteEffect } from '@changeover/core';
+import type { Digest, HeldSnapshot, ShadowCall, ShadowLeg, ShadowWriteLimits, WriteEffect } from '@changeover/core';
 import { digestAnswer, isDatasetOperation } from '../job.ts';
 import type { Job } from '../job.ts';
 import type { PooledEngine, StoreOperation } from '../pooled-engine.ts';
@@ -53,7 +53,21 @@ export class PooledShadowLeg implements ShadowLeg {
 
   async state(dataset: string, signal: AbortSignal): Promise<string | undefined> {
     if (this.#shadow.engine !== 'postgresql') return this.version(dataset);
-    return await this.#shadow.runJob(parseDatasetName(dataset), { kind: 'snapshot' }, signal) as string;
+    return await this.#shadow.runJob(parseDatasetName(dataset), { kind: 'snapshotBounds' }, signal) as string;
+  }
+
+  async holdSnapshot(dataset: string, signal: AbortSignal): Promise<HeldSnapshot | undefined> {
+    if (this.#shadow.engine !== 'postgresql') return undefined;
+    const held = await this.#shadow.holdSnapshot(parseDatasetName(dataset), signal);
+    return {
+      name: held.name,
+      read: (call) => {
+        const { operation, args } = readOf(call);
+        if (!isDatasetOperation(operation)) throw refused(call, 'read in a snapshot');
+        return held.run({ kind: 'operation', operation, args: args.slice(1), inSnapshot: true }, call.signal);
+      },
+      release: held.release,
+    };
   }
 
   async rehearse(call: ShadowCall, { maxRows }: ShadowWriteLimits): Promise<WriteEffect> {
