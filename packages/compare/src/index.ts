@@ -7,7 +7,7 @@ export * from './difference.ts';
 export * from './digest.ts';
 export * from './gates.ts';
 export * from './latency-histogram.ts';
-export { parseJsonExactly } from './loose-values.ts';
+export { exactNumber, parseJsonExactly } from './loose-values.ts';
 export * from './redaction.ts';
 export * from './rules.ts';
 export * from './scan-digest.ts';

@@ -61,10 +61,30 @@ export function sameJson(a: unknown, b: unknown): boolean {
   }
 }
 
-/** JSON's value with its numbers as their decimal digits and exponent, since a double would round them. */
+/** JSON's value with its numbers to the last digit: see {@link exactNumber}. */
 export function parseJsonExactly(text: string): unknown {
-  return JSON.parse(text, (_key, value: unknown, context?: { readonly source?: string }) =>
-    typeof value === 'number' && context?.source !== undefined ? { '#number': decimal(context.source) } : value);
+  return JSON.parse(text, (_key, value: unknown, context?: { readonly source?: string }) => {
+    if (typeof value === 'number') return exactNumber(context?.source ?? String(value));
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? withoutMarks(value) : value;
+  });
+}
+
+/** The number that a text of digits stands for: as a `number` where that holds it to the last digit, else as an object that no JSON
+ * is read as, with its digits and exponent. */
+export function exactNumber(text: string): unknown {
+  const value = Number(text);
+  if (!Number.isFinite(value)) return { '#number': /^-?\d/.test(text) ? decimal(text) : text };
+  // Not -0, which JSON can write and nobody means.
+  if (Number.isSafeInteger(value) && /^-?\d+$/.test(text)) return value + 0;
+  const digits = decimal(text);
+  return decimal(String(value)) === digits ? value + 0 : { '#number': digits };
+}
+
+/** Data that has such names itself must not pass for a number. */
+function withoutMarks(value: object): object {
+  if (!Object.keys(value).some((name) => name.startsWith('#'))) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, item]: [string, unknown]) =>
+    [name.startsWith('#') ? `#${name}` : name, item]));
 }
 
 function decimal(source: string): string {

@@ -35,6 +35,7 @@ describe('a rule', () => {
     ['compares JSON to the last digit', { kind: 'json', column: 'v' }, '10000000000000000000001',
       '10000000000000000000002', false],
     ['compares JSON lists in order', { kind: 'json', column: 'v' }, '[1,2]', '[2,1]', false],
+    ['takes no data for a number that it keeps apart', { kind: 'json', column: 'v' }, '{"#number":"1e0"}', '1', false],
     ['tells a JSON number from its text', { kind: 'json', column: 'v' }, '"1"', '1', false],
     ['holds what is no JSON apart', { kind: 'json', column: 'v' }, '{', '{ ', false],
     ['asks the user', { kind: 'comparator', column: 'v',

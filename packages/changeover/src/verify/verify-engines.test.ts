@@ -1,9 +1,10 @@
 import { mkdir } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { findDifference } from '@changeover/compare';
 import { type Engine, engines } from '@changeover/core';
 import { makeTestStores, numberedTable, type TestStores } from './test-kit/stores.ts';
-import { type CommonKind, commonForms, commonKind } from './shared-form.ts';
+import { type CommonKind, commonForm, commonForms, commonKind } from './shared-form.ts';
 import { Throttle } from './throttle.ts';
 import { verifyStore } from './verify-store.ts';
 
@@ -148,6 +149,12 @@ describe('the form that values of two engines have in common', () => {
     ['timestamp', '2026-01-31T12:00:00.100', '2026-01-31 12:00:00.1'], ['timestamp', '0044-03-15 00:00:00 (BC)', '0044-03-15 00:00:00 BC'],
     ['zoned', '2026-01-31T12:00:00.000Z', '2026-01-31 12:00:00+00'], ['json', '{"a":1,"b":[1.0]}', { b: [1], a: 1 }],
     ['integer', '9007199254740993', 9007199254740993n], ['date', '2026-01-31 00:00:00', '2026-01-31'],
+    ['single', 1e-45, 1.401298464324817e-45], ['timestamp', '0044-03-15 (BC) 12:00:00', '0044-03-15 12:00:00 BC'],
+    ['zoned', '0044-03-15 (BC) 12:00:00+00', '0044-03-15 12:00:00+00 BC'], ['interval', '00:00:00', '00:00:00'],
+    ['interval', '1 year 2 months 3 days 04:05:06.7', '1 year 2 mons 3 days 04:05:06.7'],
+    ['interval', '-1 year -2 months', '-1 years -2 mons'],
+    ['interval', '1 month -1 day 03:00:00', '1 mon -1 days +03:00:00'], ['interval', '-1 day 02:00:00', '-1 days +02:00:00'],
+    ['json', '[9007199254740993]', [9007199254740993n]], ['json', '{"#a":1}', { '#a': 1 }], ['json', '[-0]', [0]],
   ])('%s: %p is %p', (kind, a, b) => {
     const form = commonForms[kind];
     expect(form?.(a as never)).toEqual(form?.(b as never));
@@ -157,9 +164,26 @@ describe('the form that values of two engines have in common', () => {
     ['decimal', '1.5', '15'], ['decimal', '1e1', '1'], ['decimal', '', '0'], ['decimal', '0.10', '0.01'], ['json', 'abc', '"abc"'],
     ['boolean', 2, true], ['timestamp', '2026-01-31 12:00:00.01', '2026-01-31 12:00:00.1'], ['integer', '1.0', 1], ['json', '1', '"1"'],
     ['zoned', '2026-01-31 12:00:00+02', '2026-01-31 12:00:00+00'], ['json', '9007199254740993', '9007199254740992'],
+    ['single', 16777217, 16777216], ['single', 0.123456789, Math.fround(0.123456789)], ['json', '{"#number":"1e0"}', '1'],
+    ['json', '[null]', [NaN]], ['json', [Infinity], [-Infinity]], ['json', '["9007199254740993"]', [9007199254740993n]],
+    ['interval', '24:00:00', '1 day'], ['interval', '1 month', '30 days'], ['interval', '-00:00:01', '00:00:01'],
+    ['timestamp', '0044-03-15 (BC) 12:00:00', '0044-03-15 12:00:00'],
+    ['json', '{"#number":"123456789012345678905e-1"}', '12345678901234567890.5'],
   ])('%s: %p is not %p', (kind, a, b) => {
     const form = commonForms[kind];
     expect(form?.(a as never)).not.toEqual(form?.(b as never));
+  });
+
+  test.each<[string, unknown, string, unknown, boolean]>([
+    ['FLOAT[]', [0.10000000149011612, null], 'real[]', [0.1, null], true], ['DECIMAL(5,2)[]', ['1.50'], 'numeric[]', ['1.5'], true],
+    ['DATE[]', ['0044-03-15 (BC)'], 'date[]', ['0044-03-15 BC'], true], ['INTEGER[][]', [[1], [2]], 'integer[]', [[1], [2]], true],
+    ['DOUBLE[]', [NaN], 'double precision[]', [null], false], ['DOUBLE[]', [-0], 'double precision[]', [0], false],
+    ['DOUBLE[]', [NaN], 'double precision[]', [NaN], true], ['BLOB[]', [Uint8Array.of(0)], 'bytea[]', [Buffer.of(0)], true],
+    ['INTEGER[]', [], 'integer[]', [null], false], ['STRUCT(a INTEGER)[]', [{ a: 1 }], 'jsonb', '[{"a": 1.0}]', true],
+    ['VARCHAR[]', ['1'], 'jsonb', '[1]', false],
+  ])('DuckDB %s %j and PostgreSQL %s %j are one: %p', (duckdb, a, postgresql, b, one) => {
+    const form = commonForm({ engine: 'duckdb', type: duckdb }, { engine: 'postgresql', type: postgresql }) ?? ((value) => value);
+    expect(findDifference([form(a as never)], [form(b as never)], true) === undefined).toBe(one);
   });
 
   test.each<[string, string, CommonKind]>([

@@ -110,6 +110,61 @@ test.each(['duckdb', 'postgresql'] as const)('%s: equal copies need no row to be
   expect(result.rowsRead).toBe(0);
 });
 
+/** Tables of one row, its column's type, and two values of it that are told apart by whoever reads them. */
+const alike: Readonly<Record<'duckdb' | 'postgresql', readonly (readonly [type: string, value: string, other: string])[]>> = {
+  duckdb: [
+    ['DOUBLE', "'-0.0'", '0.0'], ['FLOAT', "'-0.0'", '0.0'], ['INTERVAL', "'24 hours'", "'1 day'"], ['INTERVAL', "'1 month'", "'30 days'"],
+    ['INTEGER[]', '[]', 'NULL'], ['INTEGER[]', '[]', '[NULL]'], ['INTEGER[][]', '[[1], []]', '[[1], NULL]'],
+    ['DOUBLE[]', "['-0.0'::DOUBLE]", '[0.0]'],
+    ['STRUCT(a INTEGER)', "{'a': NULL}", 'NULL'], ['VARCHAR[]', "['NULL']", '[NULL]'], ['VARCHAR[]', "['a, b']", "['a', 'b']"],
+    ['MAP(VARCHAR, INTEGER)', "MAP {'a': 1}", "MAP {'a': NULL}"], ['TIMETZ', "'12:00:00+02'", "'10:00:00+00'"], ['BIT', "'0101'", "'101'"],
+    ['VARCHAR', "''", 'NULL'], ['VARCHAR', "'a'", "'a '"], ['VARCHAR', "'a' || chr(0)", "'a'"], ['BOOLEAN', 'false', 'NULL'],
+    ['VARCHAR COLLATE NOCASE', "'a'", "'A'"], ['JSON', "'1'", "'1.0'"], ["ENUM('a', 'b')", "'a'", "'b'"], ['DECIMAL(18,2)', '1.5', '1.51'],
+  ],
+  postgresql: [
+    ['float8', "'-0'", '0'], ['interval', "'24 hours'", "'1 day'"], ['text', "''", 'NULL'], ['text[]', "'{NULL}'", "'{\"NULL\"}'"],
+    ['int[]', "'{}'", 'NULL'], ['numeric', '1.50', '1.5'], ['timetz', "'12:00+02'", "'10:00+00'"], ['jsonb', "'1'", "'1.0'"],
+    ['text', "'a'", "'a '"], ['bytea', "'\\x00'", "'\\x'"],
+  ],
+};
+
+test.each(['duckdb', 'postgresql'] as const)('%s: by checksums as by values, what a caller can tell apart differs', async (engine) => {
+  const tables = (place: 1 | 2): string[] => alike[engine].flatMap((row, at) =>
+    [`CREATE TABLE t${at} (a ${row[0]})`, `INSERT INTO t${at} VALUES (${row[place]})`]);
+  const copy = engine === 'postgresql' ? named('alike_copy') : named('alike');
+  await stores.run(engine, stores.at('left'), named('alike'), tables(1));
+  await stores.run(engine, stores.at('right'), copy, tables(2));
+  const against = { basePath: stores.at('right').basePath, dataset: copy };
+  for (const by of ['checksum', 'values'] as const) {
+    const { tables: found, counts } = await verify(engine, named('alike'), { against, by });
+    expect([by, found.filter(({ verdict }) => verdict !== 'mismatch').map(({ table }) => alike[engine][Number(table?.slice(1))])])
+      .toEqual([by, []]);
+    expect(counts.mismatch).toBe(alike[engine].length);
+  }
+});
+
+test.each(engines)('%s: columns that are named as the engine names rows hide no difference', async (engine) => {
+  const ids = '(-1, 1), (NULL, 2), (3, 3), (3, 4), (900, 5)';
+  const tables = (value: number): string[] => [
+    'CREATE TABLE rows_by_t (t INTEGER, v INTEGER)', `INSERT INTO rows_by_t VALUES ${ids}`, `UPDATE rows_by_t SET v = ${value} WHERE v = 2`,
+    'CREATE TABLE numbered (rowid INTEGER, v INTEGER)', `INSERT INTO numbered VALUES ${ids}`,
+    `UPDATE numbered SET v = ${value} WHERE v = 2`,
+    'CREATE TABLE all_names (rowid INTEGER, oid INTEGER, _rowid_ INTEGER, v INTEGER)',
+    `INSERT INTO all_names SELECT id, id, id, v FROM (SELECT rowid AS id, v FROM numbered) AS x ORDER BY v`,
+  ];
+  const copy = engine === 'postgresql' ? named('names_copy') : named('names');
+  await stores.run(engine, stores.at('left'), named('names'), tables(2));
+  await stores.run(engine, stores.at('right'), copy, tables(77));
+  const against = { basePath: stores.at('right').basePath, dataset: copy };
+  const columns = [['all_names', 'mismatch', ['v'], 5], ['numbered', 'mismatch', ['v'], 5], ['rows_by_t', 'mismatch', ['v'], 5]];
+  for (const by of ['checksum', 'values'] as const) {
+    const result = await verify(engine, named('names'), { against, by });
+    expect(result.tables.map(({ table, verdict, difference, rows }) => [table, verdict, difference?.columns, rows.left])).toEqual(columns);
+  }
+  const legs = await verify(engine, named('names'));
+  expect([legs.counts.match, legs.rowsRead]).toEqual([3, 30]);
+});
+
 test('a type that changed is told from a value that did: SQLite keeps any in any column', async () => {
   const { dataset, against } = await copies('sqlite', 'type', 2_000, ["UPDATE t SET part = 'x' || part WHERE id = 901",
     'UPDATE t SET name = x\'00\' WHERE id = 902']);

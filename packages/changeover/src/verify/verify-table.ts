@@ -2,7 +2,7 @@ import { valuePolicies, type ValuePolicy } from '@changeover/compare';
 import type { ColumnInfo, Engine } from '@changeover/core';
 import { beginTogether, type SnapshotReader, type SnapshotTable } from '@changeover/engines';
 import type { StoredScans } from './checkpoint.ts';
-import { type Common, commonForms, commonKind } from './shared-form.ts';
+import { type Common, commonForm } from './shared-form.ts';
 import { type Between, both, firstMovedRow, type LoneRows, locateRows, type ScanPair, type SidePair } from './locate-rows.ts';
 import { SideScan } from './side-scan.ts';
 import type { ValueShower } from './show-values.ts';
@@ -274,7 +274,7 @@ function meetingPoint(
 ): { readonly common: readonly (Common | undefined)[]; readonly policy: ValuePolicy } {
   if (a === b) return { common: [], policy: valuePolicies[a] };
   const common = left.map(({ type }, at) =>
-    commonForms[commonKind({ engine: a, type }, { engine: b, type: right[at]?.type ?? '' })]);
+    commonForm({ engine: a, type }, { engine: b, type: right[at]?.type ?? '' }));
   const equal = valuePolicies[a].negativeZero === 'equal' || valuePolicies[b].negativeZero === 'equal';
   return { common, policy: { negativeZero: equal ? 'equal' : 'distinct' } };
 }

@@ -142,7 +142,7 @@ export class SnapshotReader {
 
   /** The checksum of a table's rows as they are stored; undefined where the engine has no hash function of its own. */
   async checksum(table: SnapshotTable): Promise<TableChecksum | undefined> {
-    const sql = checksumSql(this.engine, this.#dialect.tableName(this.#context.dataset, table.name));
+    const sql = checksumSql(this.#dialect, this.#dialect.tableName(this.#context.dataset, table.name), table.columns);
     if (sql === undefined) return undefined;
     const { rows } = await this.#all({ kind: 'all', sql });
     return { rows: Number(rows[0]?.['n']), checksum: textIn(rows[0] ?? {}, 'checksum') };
