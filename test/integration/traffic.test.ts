@@ -22,6 +22,8 @@ test.each(cases)('%s at %s: reads and writes at once raise no alarm and fail no 
   const bridge: StorageBridge = createStorageBridge({
     basePath, databaseUrl: process.env['CHANGEOVER_TEST_DATABASE_URL'], storePath: ':memory:', logger: quiet,
     stages: createStaticStageSource(() => stage), guardrail: { mode: 'report' },
+    // As many comparisons as there can be between the writes.
+    shadowQueue: { besideShare: 1 },
   });
   cleanups.push(() => bridge.close());
   const storage = bridge.storage(engine);

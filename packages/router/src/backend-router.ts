@@ -3,6 +3,7 @@ import type { ComparisonRule } from '@changeover/compare';
 import type { Clock, Leg, LegName, OperationDefinition, OperationTable, WriteDefinition } from '@changeover/core';
 import { systemClock } from '@changeover/core';
 import type { Call, Path } from './call.ts';
+import { CallsInFlight } from './calls-in-flight.ts';
 import { Comparer, type ComparerOptions } from './comparer.ts';
 import { DatasetStates } from './dataset-state.ts';
 import type { StageSource } from './flags/stage-source.ts';
@@ -73,6 +74,7 @@ export class BackendRouter<Api extends object> {
   readonly #states = new DatasetStates(() => { this.#memo.clear(); });
   readonly #scope = new AsyncLocalStorage<Scope>();
   readonly #rules: RuleBooks;
+  readonly #calls = new CallsInFlight();
   readonly #comparer: Comparer;
   readonly #unsubscribe: () => void;
 
@@ -83,7 +85,7 @@ export class BackendRouter<Api extends object> {
     this.#clock = options.clock ?? systemClock;
     this.#rules = new RuleBooks(options.backend, options.rules);
     options.recorder.watchRules(() => this.#rules.uses());
-    this.#comparer = new Comparer({ ...options, clock: this.#clock, random: options.random ?? Math.random });
+    this.#comparer = new Comparer({ ...options, clock: this.#clock, random: options.random ?? Math.random, calls: this.#calls });
     this.#unsubscribe = options.stages.subscribe(() => { this.#memo.clear(); });
     this.api = this.#makeApi();
   }
@@ -127,14 +129,17 @@ export class BackendRouter<Api extends object> {
     const comparison = beside === undefined ? undefined : this.#comparer.beginRead(path, beside, args);
     const result = invoke(this.#legs[answers], call.operation, args);
     if (comparison === undefined && fallback === undefined) return this.#observe(path, answers, result, startedMs);
+    this.#calls.begin();
     return (result as Promise<unknown>).then(
       (value) => {
+        this.#calls.end();
         const tookMs = this.#clock.monotonicMs() - startedMs;
         cell[latencyOf[answers]].record(tookMs);
         comparison?.answered(value, tookMs);
         return value;
       },
       (error: unknown) => {
+        this.#calls.end();
         if (fallback !== undefined && this.#options.isUnavailable?.(error) === true) {
           comparison?.unavailable();
           return this.#fallBack(path, fallback, args, error);
@@ -149,8 +154,18 @@ export class BackendRouter<Api extends object> {
   /** Counts without standing between the leg's promise and the caller: no hop is added. */
   #observe(path: Path, leg: LegName, result: unknown, startedMs: number): unknown {
     const record = (): void => { path.cell[latencyOf[leg]].record(this.#clock.monotonicMs() - startedMs); };
-    if (isPromise(result)) result.then(record, () => { path.cell.failed += 1; });
-    else record();
+    if (!isPromise(result)) {
+      record();
+      return result;
+    }
+    this.#calls.begin();
+    result.then(() => {
+      this.#calls.end();
+      record();
+    }, () => {
+      this.#calls.end();
+      path.cell.failed += 1;
+    });
     return result;
   }
 
@@ -219,9 +234,19 @@ export class BackendRouter<Api extends object> {
       end();
       if (error !== scope.thrown) path.cell.failed += 1;
     };
+    if (!isPromise(result)) {
+      succeed();
+      return result;
+    }
+    this.#calls.begin();
     // These run before the caller's own continuation, so that its next call finds the barrier open.
-    if (isPromise(result)) result.then(succeed, fail);
-    else succeed();
+    result.then(() => {
+      this.#calls.end();
+      succeed();
+    }, (error: unknown) => {
+      this.#calls.end();
+      fail(error);
+    });
     return result;
   }
 

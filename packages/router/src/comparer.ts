@@ -1,6 +1,6 @@
 import type { Clock, Leg, LegName, ReadDefinition, ShadowCall, WriteDefinition } from '@changeover/core';
 import type { Path } from './call.ts';
-import { CallsInFlight } from './calls-in-flight.ts';
+import type { CallsInFlight } from './calls-in-flight.ts';
 import { type ComparisonSinks, reportComparison } from './comparison-log.ts';
 import { ReadComparison } from './read-comparison.ts';
 import type { ShedReason } from './recorder/shed-reason.ts';
@@ -24,6 +24,8 @@ export interface ComparerOptions extends ComparisonSinks {
   /** The read of at most `maxRows` rows of a table. */
   readonly tableRead?: ((dataset: string, table: string, maxRows: number) => TableRead) | undefined;
   readonly queue?: ShadowQueueOptions | undefined;
+  /** The calls that are under way on either leg for callers. */
+  readonly calls: CallsInFlight;
 }
 
 /** Confirmations wait for the legacy leg most of the time, and are few. */
@@ -49,13 +51,12 @@ export class Comparer {
   readonly #caller: ShadowCaller;
   readonly #writes: WriteComparer;
   readonly #witnesses = new Witnesses();
-  readonly #calls = new CallsInFlight();
 
   constructor(options: ComparerOptions) {
     this.#options = options;
     const legs = { legacy: options.legacy, pooled: options.pooled };
-    this.#queue = new ShadowQueue(options.clock, options.queue, this.#calls);
-    this.#confirmations = new ShadowQueue(options.clock, confirmationQueue, this.#calls);
+    this.#queue = new ShadowQueue(options.clock, options.queue, options.calls);
+    this.#confirmations = new ShadowQueue(options.clock, confirmationQueue, options.calls);
     this.#caller = new ShadowCaller(legs, options.clock, options.isUnavailable ?? (() => false));
     this.#writes = new WriteComparer({
       clock: options.clock,
@@ -102,14 +103,7 @@ export class Comparer {
     args: readonly unknown[],
     run: (args: readonly unknown[]) => Promise<unknown>,
   ): Promise<unknown> {
-    return this.#writes.run(path, definition, args, (given) => this.#inFlight(run(given)));
-  }
-
-  #inFlight(answer: Promise<unknown>): Promise<unknown> {
-    this.#calls.begin();
-    const end = (): void => { this.#calls.end(); };
-    answer.then(end, end);
-    return answer;
+    return this.#writes.run(path, definition, args, run);
   }
 
   #pendingRead(path: Path, beside: LegName, args: readonly unknown[], ticket: Ticket): PendingRead {
@@ -117,10 +111,8 @@ export class Comparer {
     const comparison = new ReadComparison(this.#caller, this.#witnesses, this.#options.clock, path, beside, args, ticket,
       (run) => { this.#submit(this.#confirmations, path, ticket, run); });
     const { maxRows } = path.decision.settings;
-    this.#calls.begin();
     return {
       answered: (value, tookMs) => {
-        this.#calls.end();
         if (rowCount(value) > maxRows) ticket.shed('too-large');
         else {
           try {
@@ -135,12 +127,10 @@ export class Comparer {
         }
       },
       failed: (error) => {
-        this.#calls.end();
         comparison.answer = { outcome: this.#caller.outcomeOfError(error) };
         this.#submit(this.#queue, path, ticket, (signal) => comparison.run(signal));
       },
       unavailable: () => {
-        this.#calls.end();
         ticket.verdict({ verdict: 'inconclusive', reason: 'the answering leg had no connection' });
       },
     };

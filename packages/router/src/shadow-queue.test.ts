@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { CallsInFlight } from './calls-in-flight.ts';
-import { ShadowQueue } from './shadow-queue.ts';
+import { ShadowQueue, type ShadowQueueOptions } from './shadow-queue.ts';
 
 interface Seen {
   readonly queue: ShadowQueue;
@@ -10,21 +10,26 @@ interface Seen {
   readonly clock: ManualClock;
   readonly begun: string[];
   submit(name: string): void;
+  end(name: string): void;
 }
 
-function open(): Seen {
+function open(options: ShadowQueueOptions = {}): Seen {
   const clock = new ManualClock();
   const calls = new CallsInFlight();
-  const queue = new ShadowQueue(clock, {}, calls);
+  const queue = new ShadowQueue(clock, options, calls);
   const begun: string[] = [];
+  const ends = new Map<string, () => void>();
   const submit = (name: string): void => {
     queue.submit({
       deadlineMs: 1_000,
-      run: async () => { begun.push(name); },
+      run: () => {
+        begun.push(name);
+        return new Promise((resolve) => { ends.set(name, resolve); });
+      },
       shed: (reason) => { begun.push(`${name} shed: ${reason}`); },
     });
   };
-  return { queue, calls, clock, begun, submit };
+  return { queue, calls, clock, begun, submit, end: (name) => ends.get(name)?.() };
 }
 
 describe('comparison work', () => {
@@ -55,21 +60,53 @@ describe('comparison work', () => {
     expect(begun).toEqual(['a']);
   });
 
-  test('waits 20 ms for that at most, each piece from when it came', async () => {
-    const { calls, clock, submit, begun } = open();
+  test('waits 20 ms for that, is begun a piece at a time then, and rests', async () => {
+    const { calls, clock, submit, begun, end } = open({ besideShare: 0.25 });
     calls.begin();
     submit('a');
-    await nextTurn();
-    await clock.advance(12);
     submit('b');
     await nextTurn();
-    await clock.advance(7);
+    await clock.advance(19);
     await nextTurn();
     expect(begun).toEqual([]);
     await clock.advance(1);
     await nextTurn();
     expect(begun).toEqual(['a']);
-    await clock.advance(12);
+    await clock.advance(4);
+    end('a');
+    await nextTurn();
+    // It took 4 ms, a quarter of 16.
+    await clock.advance(11);
+    await nextTurn();
+    expect(begun).toEqual(['a']);
+    await clock.advance(1);
+    await nextTurn();
+    expect(begun).toEqual(['a', 'b']);
+  });
+
+  test('that finds no moment is shed, and no more is taken meanwhile', async () => {
+    const { calls, clock, queue, submit, begun, end } = open();
+    calls.begin();
+    submit('a');
+    submit('b');
+    submit('c');
+    await nextTurn();
+    await clock.advance(21);
+    await nextTurn();
+    expect(queue.refusal).toBe('callers-first');
+    await clock.advance(30);
+    end('a');
+    await nextTurn();
+    await nextTurn();
+    expect(begun).toEqual(['a', 'b shed: callers-first', 'c shed: callers-first']);
+    expect(queue.refusal).toBeUndefined();
+  });
+
+  test('waits for nobody where it may run all the time', async () => {
+    const { calls, submit, begun } = open({ besideShare: 1 });
+    calls.begin();
+    submit('a');
+    submit('b');
     await nextTurn();
     expect(begun).toEqual(['a', 'b']);
   });

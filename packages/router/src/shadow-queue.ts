@@ -13,14 +13,18 @@ export interface ShadowQueueOptions {
   readonly maxWaitMs?: number | undefined;
   /** Work that outlived its deadline and doesn't end; at this number no more is begun until some ends. Default: 16. */
   readonly maxAbandoned?: number | undefined;
+  /** Share of the time in which a comparison may run beside callers' calls where these leave no moment without any, so that most
+   * calls are made as if nothing were compared. 1: callers are not waited for at all. Default: 0.25. */
+  readonly besideShare?: number | undefined;
   /** A comparison is shed when the event loop comes to it later than this, in ms: the process has no time to spare.
    * Default: 500. */
   readonly maxLateMs?: number | undefined;
 }
 
-/** Work is begun between the callers' calls where there is such a moment, and after this time in any case. Beside a call it
- * would take the event loop and the database's cores from it. */
+/** Work is begun between the callers' calls: beside one it would take the event loop and the database's cores from it. What has
+ * found no such moment for this long is begun beside them, a piece at a time and with rests. */
 const maxCourtesyMs = 20;
+const longestRestMs = 1_000;
 
 /** One piece of comparison work. Neither function may throw for long: what they throw is swallowed by {@link ShadowQueue}. */
 export interface ShadowTask {
@@ -49,6 +53,7 @@ export class ShadowQueue {
   readonly #maxWaitMs: number;
   readonly #maxLateMs: number;
   readonly #calls: CallsInFlight;
+  readonly #besideShare: number;
   readonly #waiting: Waiting[] = [];
   readonly #running = new Set<AbortController>();
   #abandoned = 0;
@@ -57,6 +62,8 @@ export class ShadowQueue {
   #closed = false;
   #scheduled = false;
   #courtesy: Timer | undefined;
+  /** When the next piece of work may be begun beside callers' calls. */
+  #besideFromMs = 0;
   #whenIdle: (() => void)[] = [];
 
   /** @param calls whose answers callers wait for; work waits for a moment without any. Default: none ever. */
@@ -69,6 +76,7 @@ export class ShadowQueue {
     this.#maxAbandoned = options.maxAbandoned ?? 16;
     this.#maxWaitMs = options.maxWaitMs ?? 50;
     this.#maxLateMs = options.maxLateMs ?? 500;
+    this.#besideShare = options.besideShare ?? 0.25;
   }
 
   /** Why work submitted now would be shed at once; asked first, it saves making what would be thrown away. */
@@ -76,7 +84,11 @@ export class ShadowQueue {
     if (this.#closed) return 'closing';
     if (this.#abandoned >= this.#maxAbandoned) return 'breaker-open';
     const waitMs = (this.#waiting.length / this.#maxConcurrent) * this.#usualMs;
-    return this.#waiting.length >= this.#maxQueued || waitMs > this.#maxWaitMs ? 'queue-full' : undefined;
+    if (this.#waiting.length >= this.#maxQueued || waitMs > this.#maxWaitMs) return 'queue-full';
+    const [oldest] = this.#waiting;
+    const heldUp = oldest !== undefined && this.#running.size < this.#maxConcurrent &&
+      this.#clock.monotonicMs() - oldest.submittedMs > maxCourtesyMs;
+    return heldUp ? 'callers-first' : undefined;
   }
 
   /** How many tasks run and wait. */
@@ -131,32 +143,46 @@ export class ShadowQueue {
     while (this.#running.size < this.#maxConcurrent) {
       const [next] = this.#waiting;
       if (next === undefined) break;
-      const waitedMs = this.#clock.monotonicMs() - next.submittedMs;
-      if (this.#calls.any && waitedMs < maxCourtesyMs) {
-        this.#courtesy ??= this.#clock.after(maxCourtesyMs - waitedMs, () => {
-          this.#courtesy = undefined;
-          this.#schedule();
-        });
-        break;
-      }
+      const nowMs = this.#clock.monotonicMs();
+      const waitedMs = nowMs - next.submittedMs;
+      const beside = this.#calls.any && this.#besideShare < 1;
+      const heldUp = beside && waitedMs > this.#maxWaitMs;
+      if (beside && !heldUp && this.#waitForCallers(next, nowMs)) break;
       this.#waiting.shift();
       const leftMs = next.task.deadlineMs - waitedMs;
       if (late) next.task.shed('event-loop-late');
       else if (leftMs <= 0) next.task.shed('deadline');
       else if (this.#abandoned >= this.#maxAbandoned) next.task.shed('breaker-open');
-      else this.#start(next.task, leftMs);
+      else if (heldUp) next.task.shed('callers-first');
+      else this.#start(next.task, leftMs, beside);
     }
     this.#settleIdle();
   }
 
-  #start(task: ShadowTask, leftMs: number): void {
+  /** Whether the work has to wait because callers do; it is looked at again in time. */
+  #waitForCallers({ submittedMs }: Waiting, nowMs: number): boolean {
+    if (this.#running.size > 0) return true;
+    const fromMs = Math.max(submittedMs + maxCourtesyMs, this.#besideFromMs);
+    if (nowMs >= fromMs) return false;
+    const againMs = Math.min(fromMs, submittedMs + this.#maxWaitMs + 1);
+    this.#courtesy ??= this.#clock.after(againMs - nowMs, () => {
+      this.#courtesy = undefined;
+      this.#schedule();
+    });
+    return true;
+  }
+
+  #start(task: ShadowTask, leftMs: number, beside: boolean): void {
     const controller = new AbortController();
     this.#running.add(controller);
     const startedMs = this.#clock.monotonicMs();
     let ended = false;
     const release = (): void => {
       this.#running.delete(controller);
-      this.#usualMs += (this.#clock.monotonicMs() - startedMs - this.#usualMs) / 8;
+      const endedMs = this.#clock.monotonicMs();
+      const tookMs = endedMs - startedMs;
+      this.#usualMs += (tookMs - this.#usualMs) / 8;
+      if (beside) this.#besideFromMs = endedMs + Math.min(longestRestMs, tookMs * (1 / this.#besideShare - 1));
       this.#schedule();
     };
     const giveUp = (reason: ShedReason): void => {

@@ -1,6 +1,7 @@
 /** Why a comparison that was due was not made. */
 export const shedReasons = [
   'queue-full',
+  'callers-first',
   'deadline',
   'event-loop-late',
   'breaker-open',
