@@ -13,10 +13,10 @@ interface Seen {
   end(name: string): void;
 }
 
-function open(options: ShadowQueueOptions = {}): Seen {
+function open(options: ShadowQueueOptions = {}, load = 1): Seen {
   const clock = new ManualClock();
   const calls = new CallsInFlight();
-  const queue = new ShadowQueue(clock, options, calls);
+  const queue = new ShadowQueue(clock, options, calls, { share: load });
   const begun: string[] = [];
   const ends = new Map<string, () => void>();
   const submit = (name: string): void => {
@@ -80,6 +80,18 @@ describe('comparison work', () => {
     await nextTurn();
     expect(begun).toEqual(['a']);
     await clock.advance(1);
+    await nextTurn();
+    expect(begun).toEqual(['a', 'b']);
+  });
+
+  test('waits 20 ms for that, and no longer where the event loop has time to spare', async () => {
+    const { calls, clock, submit, begun } = open({}, 0.4);
+    calls.begin();
+    submit('a');
+    submit('b');
+    await nextTurn();
+    expect(begun).toEqual([]);
+    await clock.advance(20);
     await nextTurn();
     expect(begun).toEqual(['a', 'b']);
   });

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '@changeover/core';
 import { CallsInFlight } from './calls-in-flight.ts';
+import { EventLoopLoad } from './event-loop-load.ts';
 import type { ShedReason } from './recorder/shed-reason.ts';
 
 /** How much comparison work may be under way at once. */
@@ -13,8 +14,8 @@ export interface ShadowQueueOptions {
   readonly maxWaitMs?: number | undefined;
   /** Work that outlived its deadline and doesn't end; at this number no more is begun until some ends. Default: 16. */
   readonly maxAbandoned?: number | undefined;
-  /** Share of the time in which a comparison may run beside callers' calls where these leave no moment without any, so that most
-   * calls are made as if nothing were compared. 1: callers are not waited for at all. Default: 0.25. */
+  /** Share of the time in which a comparison may run beside callers' calls where these leave no moment without any and the event
+   * loop is busy, so that most calls are made as if nothing were compared. 1: callers are not waited for at all. Default: 0.25. */
   readonly besideShare?: number | undefined;
   /** A comparison is shed when the event loop comes to it later than this, in ms: the process has no time to spare.
    * Default: 500. */
@@ -22,8 +23,10 @@ export interface ShadowQueueOptions {
 }
 
 /** Work is begun between the callers' calls: beside one it would take the event loop and the database's cores from it. What has
- * found no such moment for this long is begun beside them, a piece at a time and with rests. */
+ * found no such moment for this long is begun beside them, … */
 const maxCourtesyMs = 20;
+/** … where the event loop is busier than this a piece at a time and with rests. Calls that wait for a server leave time to spare. */
+const busyShare = 0.5;
 const longestRestMs = 1_000;
 
 /** One piece of comparison work. Neither function may throw for long: what they throw is swallowed by {@link ShadowQueue}. */
@@ -53,6 +56,7 @@ export class ShadowQueue {
   readonly #maxWaitMs: number;
   readonly #maxLateMs: number;
   readonly #calls: CallsInFlight;
+  readonly #load: { readonly share: number };
   readonly #besideShare: number;
   readonly #waiting: Waiting[] = [];
   readonly #running = new Set<AbortController>();
@@ -66,9 +70,14 @@ export class ShadowQueue {
   #besideFromMs = 0;
   #whenIdle: (() => void)[] = [];
 
-  /** @param calls whose answers callers wait for; work waits for a moment without any. Default: none ever. */
-  constructor(clock: Clock, options: ShadowQueueOptions = {}, calls: CallsInFlight = new CallsInFlight()) {
+  /**
+   * @param calls whose answers callers wait for; work waits for a moment without any. Default: none ever.
+   * @param load how busy the event loop is, from 0 to 1. Default: this thread's.
+   */
+  constructor(clock: Clock, options: ShadowQueueOptions = {}, calls: CallsInFlight = new CallsInFlight(),
+    load: { readonly share: number } = new EventLoopLoad(clock)) {
     this.#clock = clock;
+    this.#load = load;
     this.#calls = calls;
     calls.onNone(() => { if (this.#waiting.length > 0) this.#schedule(); });
     this.#maxConcurrent = options.maxConcurrent ?? 4;
@@ -161,8 +170,11 @@ export class ShadowQueue {
 
   /** Whether the work has to wait because callers do; it is looked at again in time. */
   #waitForCallers({ submittedMs }: Waiting, nowMs: number): boolean {
+    const courteousMs = submittedMs + maxCourtesyMs;
+    const spare = nowMs >= courteousMs && this.#load.share < busyShare;
+    if (spare) return false;
     if (this.#running.size > 0) return true;
-    const fromMs = Math.max(submittedMs + maxCourtesyMs, this.#besideFromMs);
+    const fromMs = Math.max(courteousMs, this.#besideFromMs);
     if (nowMs >= fromMs) return false;
     const againMs = Math.min(fromMs, submittedMs + this.#maxWaitMs + 1);
     this.#courtesy ??= this.#clock.after(againMs - nowMs, () => {
