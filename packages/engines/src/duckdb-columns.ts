@@ -1,12 +1,15 @@
-import type { Value } from '@changeover/core';
-import { type DuckDBDataChunk, DuckDBTypeId, type DuckDBVector } from '@duckdb/node-api';
+import type { Row, Value } from '@changeover/core';
+import { type DuckDBDataChunk, type DuckDBStructType, DuckDBTypeId, type DuckDBValue, type DuckDBVector } from '@duckdb/node-api';
 import { duckdbValue } from './duckdb-values.ts';
+import { setOwn, uniqueColumns } from './rows.ts';
 
 /** What the driver's vectors hold inside: reading it straight takes half the time of a call an item. */
 interface VectorParts {
   readonly items?: ArrayBufferView | undefined;
   readonly dataView?: DataView | undefined;
   readonly validity?: { readonly data: BigUint64Array | null; readonly offset: number } | undefined;
+  /** A struct's fields. */
+  readonly entryVectors?: readonly DuckDBVector[] | undefined;
 }
 
 const msPerDay = 86_400_000;
@@ -47,7 +50,7 @@ function validBits({ validity }: VectorParts): Uint8Array | null | undefined {
 }
 
 /** How a row of a vector of this type is read, or undefined where the driver's own way is as good. */
-function reader(vector: DuckDBVector, { items, dataView }: VectorParts): ((row: number) => Value) | undefined {
+function reader(vector: DuckDBVector, { items, dataView, entryVectors }: VectorParts): ((row: number) => Value) | undefined {
   switch (vector.type.typeId) {
     case DuckDBTypeId.TINYINT:
     case DuckDBTypeId.SMALLINT:
@@ -66,6 +69,8 @@ function reader(vector: DuckDBVector, { items, dataView }: VectorParts): ((row: 
       return items === undefined ? undefined : dateReader(items as Int32Array, vector);
     case DuckDBTypeId.VARCHAR:
       return dataView === undefined ? undefined : textReader(dataView, vector);
+    case DuckDBTypeId.STRUCT:
+      return entryVectors === undefined ? undefined : structReader(entryVectors, (vector.type as DuckDBStructType).entryNames);
     default:
       return undefined;
   }
@@ -122,5 +127,16 @@ function textReader(view: DataView, vector: DuckDBVector): (row: number) => Valu
     const text = vector.getItem(row) as string;
     const marked = bytes[start + 4] === 0xef && bytes[start + 5] === 0xbb && bytes[start + 6] === 0xbf;
     return marked && !text.startsWith('\uFEFF') ? `\uFEFF${text}` : text;
+  };
+}
+
+/** Fields without names, as those of `row(1, 2)`, are one to the driver, and one called `__proto__` is none. */
+function structReader(fields: readonly DuckDBVector[], names: readonly string[]): ((row: number) => Value) | undefined {
+  if (new Set(names).size === names.length && !names.includes('__proto__')) return undefined;
+  const unique = uniqueColumns(names);
+  return (row) => {
+    const struct: Row = {};
+    for (const [at, name] of unique.entries()) setOwn(struct, name, duckdbValue(fields[at]?.getItem(row) as DuckDBValue | undefined));
+    return struct;
   };
 }

@@ -8,6 +8,9 @@ import {
   DuckDBMapValue,
   type DuckDBPreparedStatement,
   DuckDBStructValue,
+  DuckDBTimestampMillisecondsValue,
+  DuckDBTimestampNanosecondsValue,
+  DuckDBTimestampSecondsValue,
   DuckDBTimestampValue,
   DuckDBUnionValue,
   type DuckDBValue,
@@ -37,6 +40,9 @@ function objectValue(value: Exclude<DuckDBValue, null | string | number | bigint
   }
   if (value instanceof DuckDBUnionValue) return duckdbValue(value.value);
   if (value instanceof DuckDBDateValue) return dateText(value);
+  if (value instanceof DuckDBTimestampSecondsValue) return timestampText(value, value.seconds);
+  if (value instanceof DuckDBTimestampMillisecondsValue) return timestampText(value, value.millis);
+  if (value instanceof DuckDBTimestampNanosecondsValue) return timestampText(value, value.nanos);
   if (value instanceof DuckDBGeometryValue) return Buffer.from(value.bytes);
   return yearText(String(value));
 }
@@ -51,6 +57,13 @@ function dateText(value: DuckDBDateValue): string {
   if (value.days === 2_147_483_647) return 'infinity';
   if (value.days === -2_147_483_647) return '-infinity';
   return yearText(value.toString());
+}
+
+/** The driver knows the infinities in microseconds alone. */
+function timestampText(value: object, count: bigint): string {
+  if (count === maxInt64) return 'infinity';
+  if (count === -maxInt64) return '-infinity';
+  return yearText(String(value));
 }
 
 function structValue(entries: [string, DuckDBValue][]): Value {
