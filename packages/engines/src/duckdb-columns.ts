@@ -1,5 +1,5 @@
 import type { Row, Value } from '@changeover/core';
-import { type DuckDBDataChunk, type DuckDBStructType, DuckDBTypeId, type DuckDBValue, type DuckDBVector } from '@duckdb/node-api';
+import { type DuckDBDataChunk, DuckDBTypeId, type DuckDBVector } from '@duckdb/node-api';
 import { duckdbValue } from './duckdb-values.ts';
 import { setOwn, uniqueColumns } from './rows.ts';
 
@@ -70,7 +70,7 @@ function reader(vector: DuckDBVector, { items, dataView, entryVectors }: VectorP
     case DuckDBTypeId.VARCHAR:
       return dataView === undefined ? undefined : textReader(dataView, vector);
     case DuckDBTypeId.STRUCT:
-      return entryVectors === undefined ? undefined : structReader(entryVectors, (vector.type as DuckDBStructType).entryNames);
+      return entryVectors === undefined ? undefined : structReader(entryVectors, (vector.type).entryNames);
     default:
       return undefined;
   }
@@ -136,7 +136,7 @@ function structReader(fields: readonly DuckDBVector[], names: readonly string[])
   const unique = uniqueColumns(names);
   return (row) => {
     const struct: Row = {};
-    for (const [at, name] of unique.entries()) setOwn(struct, name, duckdbValue(fields[at]?.getItem(row) as DuckDBValue | undefined));
+    for (const [at, name] of unique.entries()) setOwn(struct, name, duckdbValue(fields[at]?.getItem(row)));
     return struct;
   };
 }

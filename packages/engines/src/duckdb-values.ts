@@ -60,7 +60,7 @@ function dateText(value: DuckDBDateValue): string {
 }
 
 /** The driver knows the infinities in microseconds alone. */
-function timestampText(value: object, count: bigint): string {
+function timestampText(value: { toString(): string }, count: bigint): string {
   if (count === maxInt64) return 'infinity';
   if (count === -maxInt64) return '-infinity';
   return yearText(String(value));
