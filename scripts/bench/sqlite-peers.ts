@@ -125,7 +125,8 @@ async function writers(context: BenchContext, { pooled, location, datasets: [, d
     if (written !== rounds * 2 * 5 * rows) throw new Error(`${rounds * 2 * 5 * rows} rows were to be written, ${written} were`);
     return [{ ...figureOf('5 writers, times 5 competing writers', '×', ratios), ...atLeast(quantile(ratios, 0.5), 2),
       beside: `${Math.round(5 * rows / took.ours * 1_000)} writes a second against ${Math.round(5 * rows / took.theirs * 1_000)} ` +
-        'of five better-sqlite3 connections, each in a thread of piscina, BEGIN IMMEDIATE with a busy time-out' }];
+        'of five better-sqlite3 connections, each in a thread of piscina, BEGIN IMMEDIATE with a busy time-out; ' +
+        'all of them synchronous = FULL' }];
   } finally {
     await competing.destroy();
   }

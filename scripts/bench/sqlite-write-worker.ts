@@ -4,7 +4,8 @@ let insertOne: ((owner: number, at: number) => void) | undefined;
 
 function open(file: string): (owner: number, at: number) => void {
   const database = new Database(file, { timeout: 60_000 });
-  database.pragma('synchronous = NORMAL');
+  // As both legs: what is acknowledged is on the disk.
+  database.pragma('synchronous = FULL');
   const insert = database.prepare('INSERT INTO log VALUES (?, ?)');
   const once = database.transaction((owner: number, at: number) => insert.run(owner, at));
   return (owner, at) => { once.immediate(owner, at); };

@@ -262,12 +262,13 @@ export class PooledDataset {
     return readers === writers ? [writers] : [readers, writers];
   }
 
-  #acquire(pool: Pool<PooledSession>, limit: CallLimit, takenFor: string, inTurn = false): Promise<Lease<PooledSession>> {
-    return pool.acquire({ signal: limit.signal, deadlineAtMs: limit.atMs, takenFor, inTurn });
+  #acquire(pool: Pool<PooledSession>, limit: CallLimit, takenFor: string, inTurn = false,
+    shares = false): Promise<Lease<PooledSession>> {
+    return pool.acquire({ signal: limit.signal, deadlineAtMs: limit.atMs, takenFor, inTurn, shares });
   }
 
   async #runOnce(pool: Pool<PooledSession>, job: Job, limit: CallLimit, outcome: Outcome): Promise<unknown> {
-    const lease = await this.#acquire(pool, limit, nameOf(job), isWriting(job));
+    const lease = await this.#acquire(pool, limit, nameOf(job), isWriting(job), isShareable(job));
     outcome.session = lease.resource;
     const value = job.kind === 'rehearse' ? await this.#toItsEnd(lease, job, limit) : await this.runOn(lease, job, limit, true);
     lease.release();
@@ -424,6 +425,11 @@ export class PooledDataset {
 interface Outcome {
   /** The connection that the attempt ran on, if it came to that. */
   session: PooledSession | undefined;
+}
+
+/** A write that is a transaction of its own. */
+function isShareable(job: Job): boolean {
+  return job.kind === 'operation' && job.inTransaction !== true && isWriting(job);
 }
 
 function nameOf(job: Job): string {

@@ -6,7 +6,8 @@ export interface PooledSession {
   /** False once it was closed or lost; it never becomes true again. */
   readonly usable: boolean;
   readonly transactionState: TransactionState;
-  /** Runs a job to its end and gives what the API promises. One at a time. */
+  /** Runs a job to its end and gives what the API promises. One at a time, but for writes of their own where the pool's source
+   * queues. */
   run(job: Job): Promise<unknown>;
   /** Whether `cancel` does anything, so that a connection that doesn't hear it is to be cut. */
   readonly cancellable: boolean;

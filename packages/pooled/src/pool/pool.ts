@@ -3,21 +3,20 @@ import type { Clock, StorageErrorFields, Timer } from '@changeover/core';
 import type { Budget, BudgetMember } from '../budget.ts';
 import { backoffMs } from './backoff.ts';
 import type { Random } from './backoff.ts';
-import { Lease } from './lease.ts';
-import type { Lender } from './lease.ts';
+import { Lease, type Lender } from './lease.ts';
 import { AcquireTimeoutError, PoolClosedError, PoolExhaustedError } from './pool-errors.ts';
 import { watchLease } from './leak-watch.ts';
 import type { EvictionReason, PoolObserver } from './pool-observer.ts';
 import type { ParsedPoolOptions } from './pool-options.ts';
 import type { AcquireOptions, PoolParts } from './pool-parts.ts';
 import type { PoolStats } from './pool-stats.ts';
-import { ResourceStore } from './resource-store.ts';
-import type { Slot } from './resource-store.ts';
-import { TimedSource } from './timed-source.ts';
 import type { ResourceSource } from './resource-source.ts';
+import { ResourceStore, type Slot } from './resource-store.ts';
+import { SharedLease } from './shared-lease.ts';
+import { TimedSource } from './timed-source.ts';
 import { Waiter, WaitingLine } from './waiting-line.ts';
 
-/** Sweeps at least this often while anything is open, for what is due by age. */
+/** While anything is open, at least. */
 const sweepIntervalMs = 1_000;
 
 /**
@@ -51,6 +50,8 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
   #timer: Timer | undefined;
   #timerAtMs = Infinity;
   readonly #onQuiet = new Set<() => void>();
+  /** The lease that work shares now, or shared last. */
+  #shared: SharedLease<Resource> | undefined;
 
   constructor(parts: PoolParts<Resource>) {
     this.name = parts.name;
@@ -92,18 +93,24 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
     const takenFor = options.takenFor ?? 'a caller';
     if (this.#state !== 'open') return Promise.reject(this.#closedError(options.takenFor));
     if (options.signal?.aborted === true) return Promise.reject(this.#abortedError(options.signal, options.takenFor));
+    const shares = options.shares === true && this.#source.queues === true;
+    if (shares && this.#line.waiting === 0 && this.#shared?.hasPlace === true) {
+      this.#observer.waited(0);
+      return Promise.resolve(this.#shared.place(takenFor, this.#stackHere()));
+    }
     if (this.#line.size === 0 && (options.inTurn !== true || this.#line.takeTurn())) {
       const slot = this.#takeReady(nowMs);
       if (typeof slot === 'object') {
         this.#observer.waited(0);
-        return Promise.resolve(this.#lend(slot, takenFor, nowMs, options.inTurn === true, this.#stackHere()));
+        const lease = this.#lend(slot, takenFor, nowMs, options.inTurn === true, this.#stackHere());
+        return Promise.resolve(shares ? this.#share(slot, lease) : lease);
       }
       if (options.inTurn === true) this.#line.giveBackTurn();
     }
-    return this.#wait(options, takenFor, nowMs);
+    return this.#wait(options, takenFor, nowMs, shares);
   }
 
-  #wait(options: AcquireOptions, takenFor: string, nowMs: number): Promise<Lease<Resource>> {
+  #wait(options: AcquireOptions, takenFor: string, nowMs: number, shares: boolean): Promise<Lease<Resource>> {
     // Those for whom there is a connection, or room for one more, don't count as waiting.
     const servable = this.#options.max - (this.#store.numUsed() - this.#validating);
     if (this.#line.waiting >= this.#options.maxPending + servable) {
@@ -111,7 +118,7 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
       return Promise.reject(new PoolExhaustedError(this.stats(), this.#fieldsOf(options.takenFor)));
     }
     const untilMs = Math.min(nowMs + this.#options.acquireTimeoutMs, options.deadlineAtMs ?? Infinity);
-    const waiter = new Waiter<Lease<Resource>>(takenFor, nowMs, untilMs, options.inTurn, this.#stackHere());
+    const waiter = new Waiter<Lease<Resource>>(takenFor, nowMs, untilMs, options.inTurn, this.#stackHere(), shares);
     this.#line.add(waiter);
     this.#arm(untilMs);
     if (options.signal !== undefined) this.#leaveOnAbort(waiter, options.signal, options.takenFor);
@@ -299,7 +306,19 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
 
   #serve(waiter: Waiter<Lease<Resource>>, slot: Slot<Resource>, nowMs: number): void {
     this.#observer.waited(nowMs - waiter.sinceMs);
-    waiter.resolve(this.#lend(slot, waiter.takenFor, nowMs, waiter.needsTurn, waiter.stack));
+    const lease = this.#lend(slot, waiter.takenFor, nowMs, waiter.needsTurn, waiter.stack);
+    waiter.resolve(waiter.shares ? this.#share(slot, lease) : lease);
+    while (waiter.shares && this.#shared?.hasPlace === true) {
+      const next = this.#line.takeFirstSharing();
+      if (next === undefined) return;
+      this.#observer.waited(nowMs - next.sinceMs);
+      next.resolve(this.#shared.place(next.takenFor, next.stack));
+    }
+  }
+
+  #share(slot: Slot<Resource>, lease: Lease<Resource>): Lease<Resource> {
+    this.#shared = new SharedLease(this, lease, slot);
+    return this.#shared.place(lease.takenFor, lease.stack);
   }
 
   /** Serves who waits, as far as that can be done now: by what is free, else by opening more. */

@@ -1,5 +1,8 @@
 /** How a pool makes and ends what it lends. */
 export interface ResourceSource<Resource extends object> {
+  /** Whether a connection does what it is sent one after the other by itself, so that more can be sent before the last is done.
+   * Default: false. */
+  readonly queues?: boolean | undefined;
   /** Opens one. Must settle soon after the signal is aborted and leave nothing open if it rejects. */
   open(signal: AbortSignal): Promise<Resource>;
   /** Closes one in good order. */

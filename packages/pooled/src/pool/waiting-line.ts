@@ -5,6 +5,8 @@ export class Waiter<Value> {
   readonly untilMs: number;
   /** Whether it waits for a turn as well. */
   readonly needsTurn: boolean;
+  /** Whether it takes a place beside others. */
+  readonly shares: boolean;
   /** Where it began to wait, if stacks are on. */
   readonly stack: string | undefined;
   readonly promise: Promise<Value>;
@@ -13,12 +15,13 @@ export class Waiter<Value> {
   #resolve: (value: Value) => void = () => undefined;
   #reject: (error: unknown) => void = () => undefined;
 
-  constructor(takenFor: string, sinceMs: number, untilMs: number, needsTurn = false, stack?: string) {
+  constructor(takenFor: string, sinceMs: number, untilMs: number, needsTurn = false, stack?: string, shares = false) {
     this.takenFor = takenFor;
     this.sinceMs = sinceMs;
     this.untilMs = untilMs;
     this.needsTurn = needsTurn;
     this.stack = stack;
+    this.shares = shares;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -99,6 +102,16 @@ export class WaitingLine<Value> {
         line.delete(waiter);
         return waiter;
       }
+    }
+    return undefined;
+  }
+
+  /** The first of all, if it takes a place beside others: it needs no turn of its own then. */
+  takeFirstSharing(): Waiter<Value> | undefined {
+    for (const waiter of this.#all()) {
+      if (!waiter.shares) return undefined;
+      this.remove(waiter);
+      return waiter;
     }
     return undefined;
   }

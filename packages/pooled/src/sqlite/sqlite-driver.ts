@@ -92,6 +92,8 @@ export class SqliteDriver implements EngineDriver {
     const identities = new WeakMap<PooledSession, string>();
     const options = { file, busyTimeoutMs: workerBusyTimeoutMs, cacheSizeKib: this.#sqlite.cacheSizeKib };
     return {
+      // The worker does. Five callers who write one row each at a time make twice as many writes a second.
+      queues: true,
       open: async () => {
         const identity = await fileIdentity(file);
         if (identity === undefined) throw new DatasetNotFoundError(dataset, { engine: 'sqlite' });

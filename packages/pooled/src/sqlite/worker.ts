@@ -66,9 +66,17 @@ function answerTo(hosted: Map<number, Hosted>, request: WorkerRequest, mark: Int
     host.session.close();
     return nothing;
   }
+  requireIdle(host, request.job);
   requireSameFile(host, request.job);
   const program = jobProgram({ engine: 'sqlite', dataset: host.dataset, form: 'cells' }, request.job);
   return host.session.run(isWriting(request.job) ? marked(program, request.call, request.job, mark) : program);
+}
+
+/** What was sent behind an operation that failed so badly that its transaction is still there must not become part of it. */
+function requireIdle({ session, dataset }: Hosted, job: Job): void {
+  if (job.kind !== 'operation' || job.inTransaction === true || (session.usable && session.transactionState === 'none')) return;
+  throw new ConnectionError('The write before this one left the connection in the middle of a transaction. Nothing was applied; the ' +
+    'next attempt opens another.', { engine: 'sqlite', dataset, retryable: true });
 }
 
 /** A dataset that another process dropped and made again is another file at the same path. A write to the old one would be
