@@ -65,6 +65,7 @@ export class PooledDataset {
   #closing: Promise<void> | undefined;
   #callers = 0;
   readonly #onAnswered = new Set<() => void>();
+  readonly #lostSessions = new WeakSet<PooledSession>();
   /** The last failure for want of a connection: why the breaker is open, if it is. */
   #lastLack: unknown;
 
@@ -310,16 +311,17 @@ export class PooledDataset {
     const startedMs = clock.monotonicMs();
     checkLimit(limit, startedMs, this.fields(operation));
     for (let failures = 1; ; failures += 1) {
-      const outcome: Outcome = { session: undefined };
+      const outcome: Outcome = { session: undefined, lostWithOthers: false };
       try {
-        return await this.#throughBreaker(() => attempt(outcome), operation);
+        return await this.#throughBreaker(() => attempt(outcome), operation, outcome);
       } catch (error) {
         const action = this.#action(error, kind, outcome);
         this.#retireAfter(error, outcome);
         const untilMs = Math.min(limit.atMs, startedMs + lockWaitMs);
         const again = action === 'wait'
           ? clock.monotonicMs() < untilMs
-          : action === 'retry' && failures < maxAttempts && clock.monotonicMs() < limit.atMs && retryBudget.spend();
+          : action === 'retry' && failures < maxAttempts && clock.monotonicMs() < limit.atMs &&
+            (outcome.lostWithOthers || retryBudget.spend());
         if (!again) return await this.#giveIn<Value>(error, action, outcome, limit);
         this.#parts.onRetry?.(action);
         await this.#pause(action === 'wait' ? backoffMs(failures, 2, 25, this.#parts.random)
@@ -375,7 +377,7 @@ export class PooledDataset {
     });
   }
 
-  async #throughBreaker<Value>(attempt: () => Promise<Value>, operation: string): Promise<Value> {
+  async #throughBreaker<Value>(attempt: () => Promise<Value>, operation: string, outcome: Outcome): Promise<Value> {
     const { breaker, writers } = this.#parts;
     const admission = breaker.admit();
     if (!admission.admitted) throw new CircuitOpenError(writers.stats(), { ...this.fields(operation), cause: this.#lastLack });
@@ -385,7 +387,10 @@ export class PooledDataset {
     } catch (error) {
       if (isLackOfConnection(this.engine, error)) {
         this.#lastLack = error;
-        breaker.failed(admission);
+        outcome.lostWithOthers = outcome.session !== undefined && this.#lostSessions.has(outcome.session);
+        if (outcome.session !== undefined) this.#lostSessions.add(outcome.session);
+        if (outcome.lostWithOthers) breaker.ended(admission);
+        else breaker.failed(admission);
       } else if (error instanceof StatementError) {
         breaker.succeeded(admission);
       } else {
@@ -425,6 +430,8 @@ export class PooledDataset {
 interface Outcome {
   /** The connection that the attempt ran on, if it came to that. */
   session: PooledSession | undefined;
+  /** It was lost with a connection whose loss another call has reported already: one loss, one failure. */
+  lostWithOthers: boolean;
 }
 
 /** A write that is a transaction of its own. */
