@@ -6,6 +6,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { engines } from '@changeover/core';
 import { silentLogger } from '@changeover/router';
 import { UnleashServer, unleashTokens } from '../kit/unleash-server.ts';
 import { type Outcome, typeChangeover } from './run-changeover.ts';
@@ -14,6 +15,8 @@ import { testFlags, writeTestFlags } from './write-test-flags.ts';
 let server: UnleashServer;
 let folder: string;
 let source: StageSource;
+/** What was answered to plan, apply and apply again, on a server where nothing was yet. */
+const first: Outcome[] = [];
 
 /** Flags on a real server, where every dataset of sqlite is on shadow. */
 beforeAll(async () => {
@@ -22,17 +25,13 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'changeover-unleash-'));
   server = new UnleashServer(databaseUrl);
   await server.start();
-  await server.admin('POST', 'context', { name: 'dataset', stickiness: true });
-  const features = 'projects/default/features';
-  for (const { name, strategies, dependencies } of testFlags({ sqlite: 'shadow' }).features) {
-    await server.admin('POST', features, { name, type: 'release' });
-    for (const { variants, ...strategy } of strategies) {
-      await server.admin('POST', `${features}/${name}/environments/development/strategies`, {
-        ...strategy, variants: variants.map((variant) => ({ ...variant, weightType: variant.weight > 0 ? 'variable' : 'fix' })),
-      });
-    }
-    await server.admin('POST', `${features}/${name}/environments/development/on`);
-    for (const dependency of dependencies ?? []) await server.admin('POST', `${features}/${name}/dependencies`, dependency);
+  // The ledger is in the store that a program makes.
+  const bridge = openBridge();
+  bridge.recorder.flush();
+  await bridge.close();
+  writeTestFlags(join(folder, 'first.json'), { sqlite: 'shadow' });
+  for (const line of [['plan', 'first.json'], ['apply', 'first.json'], ['apply', 'first.json']] as const) {
+    first.push(await type('flags', line[0], join(folder, line[1]), ...line[0] === 'plan' ? [] : ['--reason', 'first']));
   }
   source = openServerStageSource({ url: server.url, token: unleashTokens.client, logger: silentLogger, refreshIntervalMs: 20 });
   await until('iris', 'shadow');
@@ -50,14 +49,17 @@ function asked(dataset: string): string {
 
 /** Resolves when the server itself asks for that stage. */
 async function until(dataset: string, stage: string): Promise<void> {
-  while (source.status().source !== 'server' || asked(dataset) !== stage) {
-    await new Promise<void>((resolve) => {
-      const end = source.subscribe(() => {
-        end();
-        resolve();
-      });
+  while (source.status().source !== 'server' || asked(dataset) !== stage) await nextFlags();
+}
+
+/** Resolves when the server says something new. */
+function nextFlags(): Promise<void> {
+  return new Promise((resolve) => {
+    const end = source.subscribe(() => {
+      end();
+      resolve();
     });
-  }
+  });
 }
 
 function env(more: Record<string, string> = {}): Record<string, string> {
@@ -79,10 +81,8 @@ function openBridge(decoratePooledLeg?: (leg: Leg<StorageApi>) => Leg<StorageApi
 
 describe('with a token that may change flags', () => {
   test('rollback, resume, promote and kill turn the flag on the server as well', async () => {
-    // The ledger is in the store that a program makes.
     const bridge = openBridge();
     try {
-      bridge.recorder.flush();
       expect((await type('rollback', 'sqlite', 'titanic', ...because)).out).toContain(`The flag on ${server.url} is turned too.`);
       await until('titanic', 'legacy');
       expect(asked('iris')).toBe('shadow');
@@ -158,6 +158,95 @@ describe('flags apply', () => {
 
   const strategies = async (): Promise<{ title: string | null; variants: { name: string; weight: number }[] }[]> =>
     await server.admin('GET', 'projects/default/features/changeover.sqlite/environments/development/strategies') as never;
+
+  const flag = async (name: string): Promise<{ dependencies: { feature: string }[] }> =>
+    await server.admin('GET', `projects/default/features/${name}`) as never;
+  const ledgerLength = async (): Promise<number> =>
+    (JSON.parse((await type('history', '--format', 'json', '--limit', '1000')).out) as { lines: unknown[] }).lines.length;
+
+  test('gives a fresh server all that the file has, says so before, and changes nothing the second time', async () => {
+    const [planned, applied, again] = first;
+    const steps = ['changeover is added', 'changeover is turned on', 'changeover.sqlite is added', 'changeover.duckdb is added',
+      'changeover.postgresql is added', 'dataset is a context field, with custom stickiness',
+      ...engines.map((engine) => `changeover.${engine} depends on changeover`),
+      ...engines.map((engine) => `changeover.${engine} has the file's strategies`),
+      ...engines.map((engine) => `changeover.${engine} is turned on`).toReversed()];
+    for (const outcome of [planned, applied]) {
+      expect(outcome).toMatchObject({ code: 0, err: '' });
+      expect(outcome?.out.split('\n').filter((line) => line.startsWith('  ')).map((line) => line.trim())).toEqual(steps);
+    }
+    expect(planned?.out).toContain('Nothing was changed.');
+    expect(again).toMatchObject({ code: 0, err: '', out: expect.stringMatching(/has the flags of .* already\.\nNothing was changed\./) });
+    expect((await flag('changeover.duckdb')).dependencies).toMatchObject([{ feature: 'changeover' }]);
+    expect(source.status()).toMatchObject({ source: 'server', lastError: undefined });
+    expect((await type('history', '--limit', '1000')).out.match(/ is in use as http\S+: first$/gm)).toHaveLength(1);
+  });
+
+  test('segments are found by name or added, and pull, apply and pull again give the same document', async () => {
+    await server.admin('POST', 'segments', { name: 'not of ours', constraints: [] });
+    const document = testFlags({ sqlite: 'shadow' });
+    const sqlite = document.features.find(({ name }) => name === 'changeover.sqlite');
+    Object.assign(sqlite?.strategies[0] ?? {}, { segments: [70, 71] });
+    const segments = [
+      { id: 70, name: 'old ones', constraints: [{ contextName: 'dataset', operator: 'STR_STARTS_WITH', values: ['old-'] }] },
+      { id: 71, name: 'no tests', constraints: [{ contextName: 'dataset', operator: 'IN', values: ['b', 'a'], inverted: true }] },
+    ];
+    const [file, pulled] = [join(folder, 'segments.json'), join(folder, 'pulled-segments.json')];
+    const write = (list: readonly object[]): void => { writeFileSync(file, JSON.stringify({ ...document, segments: list })); };
+    const because = ['--reason', 'drill'] as const;
+    write(segments);
+    await type('rollback', 'sqlite', 'held-two', '--unseen', ...because);
+    const { code, out, err } = await type('flags', 'apply', file, ...because);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toMatch(/segment "old ones" is added\n {2}segment "no tests" is added\n {2}changeover.sqlite has the file's strategies\n/);
+    while (asked('old-one') !== 'shadow' || asked('iris') !== 'legacy') await nextFlags();
+    expect((await type('flags', 'apply', file, ...because)).out).toContain('Nothing was changed.');
+    expect((await type('flags', 'pull', '--output', pulled, ...because)).code).toBe(0);
+    const text = readFileSync(pulled, 'utf8');
+    expect(text).toContain('"title": "changeover hold: held-two"');
+    expect(text.match(/"feature": "changeover"/g)).toHaveLength(3);
+    expect(JSON.parse(text)).toMatchObject({ segments: segments.map(({ id: _, ...segment }) => segment) });
+    const lines = await ledgerLength();
+    expect((await type('flags', 'apply', pulled, ...because)).out).toContain('Nothing was changed.');
+    expect(await ledgerLength()).toBe(lines);
+    // What a server without them is given is the same document, but for the segments' numbers.
+    await type('flags', 'apply', join(folder, 'first.json'), ...because);
+    await until('iris', 'shadow');
+    for (const { id, name } of (await server.admin('GET', 'segments') as { segments: { id: number; name: string }[] }).segments) {
+      if (name !== 'not of ours') await server.admin('DELETE', `segments/${String(id)}`);
+    }
+    expect((await type('flags', 'apply', pulled, ...because)).out).toContain('segment "old ones" is added');
+    while (asked('iris') !== 'legacy') await nextFlags();
+    expect((await type('flags', 'pull', '--output', `${pulled}.again`, ...because)).code).toBe(0);
+    const dealt = (one: string): string => one.replaceAll(/("id": |"segments": \[\s*)\d+(,\s*\d+)?/g, '$1');
+    expect(dealt(readFileSync(`${pulled}.again`, 'utf8'))).toBe(dealt(text));
+    write(segments.map((segment) => ({ ...segment, constraints: [] })));
+    expect(await type('flags', 'apply', file, ...because)).toMatchObject({ code: 1, err: expect.stringMatching(
+      /Nothing was changed: segment "old ones" has other constraints on the server.*give the file's segment another name/) });
+    write(segments.map(({ name: _, ...segment }) => segment));
+    expect(await type('flags', 'apply', file, ...because)).toMatchObject({
+      code: 1, err: expect.stringMatching(/segment 70 has no "name"/),
+    });
+    await type('flags', 'apply', join(folder, 'first.json'), ...because);
+    await until('iris', 'shadow');
+  }, 30_000);
+
+  test('a dependency that the file has not is taken away, and one that it has otherwise is set', async () => {
+    const document = testFlags({ sqlite: 'shadow' });
+    const file = join(folder, 'dependencies.json');
+    const [sqlite, duckdb] = ['sqlite', 'duckdb'].map((engine) => document.features.find(({ name }) => name === `changeover.${engine}`));
+    await type('flags', 'apply', join(folder, 'first.json'), '--reason', 'drill');
+    Object.assign(sqlite ?? {}, { dependencies: [] });
+    Object.assign(duckdb ?? {}, { dependencies: [{ feature: 'changeover', enabled: false }] });
+    writeFileSync(file, JSON.stringify(document));
+    const { out } = await type('flags', 'apply', file, '--reason', 'drill');
+    expect(out).toMatch(/^ {2}changeover\.duckdb depends on changeover\n {2}changeover\.sqlite no longer depends on changeover$/m);
+    expect((await flag('changeover.sqlite')).dependencies).toEqual([]);
+    expect((await flag('changeover.duckdb')).dependencies).toMatchObject([{ feature: 'changeover', enabled: false }]);
+    await type('flags', 'apply', join(folder, 'first.json'), '--reason', 'drill');
+    expect((await flag('changeover.sqlite')).dependencies).toMatchObject([{ feature: 'changeover', enabled: true }]);
+    expect((await type('flags', 'plan', join(folder, 'first.json'))).out).toContain('has these flags already');
+  }, 30_000);
 
   test("gives each flag on the server the file's strategies in one step, and leaves holds before them", async () => {
     const bridge = openBridge();
@@ -250,11 +339,14 @@ describe('flags apply', () => {
   const json = (response: ServerResponse, status: number, body: unknown): void => {
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
   };
-  const read = (line: string): unknown => (line.endsWith('/strategies') ? [] : { enabled: true });
+  const read = (line: string): unknown => {
+    if (line.endsWith('/strategies')) return [];
+    if (line.endsWith('/context')) return [{ name: 'dataset', stickiness: true }];
+    if (line.endsWith('/overview')) return { environments: [{ environment: 'development' }] };
+    return { environments: [{ name: 'development', enabled: true, strategies: [] }], dependencies: [{ feature: 'changeover' }] };
+  };
   const apply = (url: string, more: Record<string, string> = {}): Promise<Outcome> =>
     typeChangeover(['flags', 'apply', flagsFile('reverse'), '--reason', 'drill'], env({ UNLEASH_URL: url, ...more }));
-  const linesOf = async (): Promise<number> =>
-    (JSON.parse((await type('history', '--format', 'json', '--limit', '1000')).out) as { lines: unknown[] }).lines.length;
 
   const faults: readonly [string, (line: string, response: ServerResponse) => void, RegExp][] = [
     ['refuses the token', (_line, response) => { json(response, 401, { message: 'no such token' }); },
@@ -269,7 +361,7 @@ describe('flags apply', () => {
   ];
 
   test('a server that refuses, hangs, answers rubbish or is not there changes nothing, and the command says so', async () => {
-    const before = await linesOf();
+    const before = await ledgerLength();
     const away = await stub(() => undefined);
     away.close();
     await Promise.all([
@@ -286,7 +378,7 @@ describe('flags apply', () => {
         expect(await apply(url, more)).toMatchObject({ code: 1, err: expect.stringMatching(message) });
       }),
     ]);
-    expect(await linesOf()).toBe(before);
+    expect(await ledgerLength()).toBe(before);
     expect(asked('iris')).toBe('shadow');
   }, 30_000);
 
@@ -296,7 +388,7 @@ describe('flags apply', () => {
       else if (line.includes('duckdb') && line.endsWith('set-sort-order')) json(response, 500, { message: 'no disk' });
       else json(response, 200, { id: 'made' });
     });
-    const before = await linesOf();
+    const before = await ledgerLength();
     try {
       const { code, err } = await apply(url);
       expect(code).toBe(1);
@@ -305,7 +397,7 @@ describe('flags apply', () => {
       expect(requests.filter((line) => line.startsWith('DELETE')))
         .toEqual(['DELETE changeover.duckdb/environments/development/strategies/made']);
       expect(requests.some((line) => line.startsWith('POST') && line.includes('postgresql'))).toBe(false);
-      expect(await linesOf()).toBe(before);
+      expect(await ledgerLength()).toBe(before);
     } finally {
       close();
     }

@@ -14,19 +14,49 @@ export interface UnleashAdminOptions {
   readonly environment?: string | undefined;
 }
 
-interface Strategy {
+/** A strategy as the server has it. */
+export interface ServerStrategy extends WantedStrategy {
   readonly id: string;
-  readonly title: string | null;
   readonly sortOrder: number;
-  readonly variants: readonly { readonly name: string; readonly payload?: unknown }[];
 }
 
 /** A strategy as a flags file has it. */
 export interface WantedStrategy {
   readonly name: string;
-  readonly title?: string | undefined;
-  readonly variants?: readonly { readonly name: string; readonly weight: number }[] | undefined;
-  readonly segments?: readonly unknown[] | undefined;
+  readonly title?: string | null | undefined;
+  readonly disabled?: boolean | undefined;
+  readonly parameters?: Readonly<Record<string, unknown>> | undefined;
+  readonly constraints?: readonly WantedConstraint[] | undefined;
+  readonly variants?: readonly {
+    readonly name: string; readonly weight: number; readonly stickiness?: string; readonly payload?: unknown;
+  }[] | undefined;
+  /** The segments' numbers, which each server deals anew. */
+  readonly segments?: readonly number[] | undefined;
+}
+
+/** A constraint as flags files and the server have it. */
+export type WantedConstraint = Readonly<Record<string, unknown>>;
+
+/** What a flag needs of another one to be on itself. */
+export interface Dependency {
+  readonly feature: string;
+  /** Default: true. */
+  readonly enabled?: boolean | undefined;
+  readonly variants?: readonly string[] | undefined;
+}
+
+/** Constraints under a name, for all flags of a server. */
+export interface Segment {
+  readonly id: number;
+  readonly name?: string | undefined;
+  readonly constraints?: readonly WantedConstraint[] | undefined;
+}
+
+/** A flag as it is in the environment. */
+export interface ServerFlag {
+  readonly enabled: boolean;
+  readonly strategies: readonly ServerStrategy[];
+  readonly dependencies: readonly Dependency[];
 }
 
 const answerTimeoutMs = 5_000;
@@ -42,6 +72,11 @@ export class UnleashAdmin {
 
   constructor(options: UnleashAdminOptions) {
     this.#options = options;
+  }
+
+  /** The one whose flags are turned. */
+  get environment(): string {
+    return this.#options.environment ?? 'development';
   }
 
   /** Holds a dataset, or with the empty name the whole engine: its flag then asks for `stage`, or for nothing. */
@@ -65,9 +100,60 @@ export class UnleashAdmin {
     await this.#put(engine, moveTitle(dataset), dataset, stage);
   }
 
-  /** Whether a flag is on in its environment. Rejects where there is none of that name. */
-  async isOn(flag: string): Promise<boolean> {
-    return (await this.#ask('GET', this.#path(flag)) as { readonly enabled?: unknown }).enabled === true;
+  /** The environments of the project. Rejects where there is no such project. */
+  async environments(): Promise<readonly string[]> {
+    const { environments = [] } = await this.#ask('GET', `projects/${this.#project()}/overview`) as {
+      readonly environments?: readonly { readonly environment: string }[];
+    };
+    return environments.map(({ environment }) => environment);
+  }
+
+  /** Undefined where the project has none of that name. */
+  async flag(name: string): Promise<ServerFlag | undefined> {
+    let found: { readonly environments?: readonly Readonly<Record<string, unknown>>[]; readonly dependencies?: readonly Dependency[] };
+    try {
+      found = await this.#ask('GET', this.#feature(name)) as typeof found;
+    } catch (error) {
+      if ((error as { readonly status?: unknown }).status === 404) return undefined;
+      throw error;
+    }
+    const here = found.environments?.find((one) => one['name'] === this.environment);
+    return {
+      enabled: here?.['enabled'] === true, strategies: (here?.['strategies'] ?? []) as readonly ServerStrategy[],
+      dependencies: found.dependencies ?? [],
+    };
+  }
+
+  /** Adds a flag, which is off and has no strategies. */
+  async addFlag(name: string, type: string): Promise<void> {
+    await this.#ask('POST', `projects/${this.#project()}/features`, { name, type });
+  }
+
+  async addDependency(child: string, { feature, enabled = true, variants = [] }: Dependency): Promise<void> {
+    await this.#ask('POST', `${this.#feature(child)}/dependencies`, { feature, enabled, ...enabled ? { variants } : {} });
+  }
+
+  async removeDependency(child: string, parent: string): Promise<void> {
+    await this.#ask('DELETE', `${this.#feature(child)}/dependencies/${encodeURIComponent(parent)}`);
+  }
+
+  /** By name, whether strategies can be sticky by a field of the context; those that aren't there are missing. */
+  async contextFields(): Promise<ReadonlyMap<string, boolean>> {
+    const fields = await this.#ask('GET', 'context') as readonly { readonly name: string; readonly stickiness?: unknown }[];
+    return new Map(fields.map(({ name, stickiness }) => [name, stickiness === true]));
+  }
+
+  async addContextField(name: string): Promise<void> {
+    await this.#ask('POST', 'context', { name, stickiness: true });
+  }
+
+  async segments(): Promise<readonly Segment[]> {
+    return (await this.#ask('GET', 'segments') as { readonly segments: readonly Segment[] }).segments;
+  }
+
+  /** Gives its number. */
+  async addSegment({ name, constraints = [] }: Segment): Promise<number> {
+    return (await this.#ask('POST', 'segments', { name, constraints }) as Segment).id;
   }
 
   async turn(flag: string, on: boolean): Promise<void> {
@@ -75,24 +161,25 @@ export class UnleashAdmin {
   }
 
   /**
-   * Gives an engine's flag other strategies. They are written behind the present ones, where they decide only what those leave
-   * open, and come before them in one step, so that no dataset ever sees half of them. Holds stay before all others.
+   * Gives a flag other strategies. They are written behind the present ones, where they decide only what those leave
+   * open, and come before them in one step, so that no dataset ever sees half of them. Holds stay before all others, and what
+   * is disabled stays as it is.
    *
    * Where it rejects, they are taken away again, and the flag asks for what it asked for.
    *
    * @returns what could not be tidied up afterwards, for people; it decides nothing.
    */
-  async replace(engine: Engine, wanted: readonly WantedStrategy[]): Promise<string[]> {
-    const path = `${this.#environment(engine)}/strategies`;
-    const present = await this.#strategies(engine);
+  async replace(flag: string, wanted: readonly WantedStrategy[]): Promise<string[]> {
+    const path = `${this.#path(flag)}/strategies`;
+    const present = await this.#ask('GET', path) as readonly ServerStrategy[];
     const behind = Math.max(0, ...present.map(({ sortOrder }) => sortOrder)) + 1;
     const made: string[] = [];
     try {
       for (const [at, strategy] of wanted.entries()) {
-        made.push((await this.#ask('POST', path, { ...withWeightTypes(strategy), sortOrder: behind + at }) as Strategy).id);
+        made.push((await this.#ask('POST', path, { ...withWeightTypes(strategy), sortOrder: behind + at }) as ServerStrategy).id);
       }
-      const [holds, others] = [present.filter(isHold), present.filter((one) => !isHold(one))];
-      const order = [...holds.map(({ id }) => id), ...made, ...others.map(({ id }) => id)];
+      const others = present.filter((one) => !isHold(one) && one.disabled !== true);
+      const order = [...present.filter(isHold).map(({ id }) => id), ...made, ...others.map(({ id }) => id)];
       await this.#ask('POST', `${path}/set-sort-order`, order.map((id, sortOrder) => ({ id, sortOrder })));
       return await this.#remove(path, others.map(({ id }) => id));
     } catch (error) {
@@ -116,7 +203,7 @@ export class UnleashAdmin {
     const all = await this.#strategies(engine);
     const own = all.find((strategy) => strategy.title === title);
     const variant = `${String(stages.indexOf(stage))}-${stage}`;
-    const payload = all.flatMap(({ variants }) => variants).find(({ name }) => name === variant)?.payload;
+    const payload = all.flatMap(({ variants = [] }) => variants).find(({ name }) => name === variant)?.payload;
     const body = {
       name: 'flexibleRollout', title,
       // A hold comes before whatever else there is.
@@ -132,8 +219,8 @@ export class UnleashAdmin {
     else await this.#ask('PUT', `${path}/${encodeURIComponent(own.id)}`, body);
   }
 
-  async #strategies(engine: Engine): Promise<readonly Strategy[]> {
-    return await this.#ask('GET', `${this.#environment(engine)}/strategies`) as readonly Strategy[];
+  async #strategies(engine: Engine): Promise<readonly ServerStrategy[]> {
+    return await this.#ask('GET', `${this.#environment(engine)}/strategies`) as readonly ServerStrategy[];
   }
 
   #environment(engine: Engine): string {
@@ -141,8 +228,15 @@ export class UnleashAdmin {
   }
 
   #path(flag: string): string {
-    const { project = 'default', environment = 'development' } = this.#options;
-    return `projects/${encodeURIComponent(project)}/features/${flag}/environments/${encodeURIComponent(environment)}`;
+    return `${this.#feature(flag)}/environments/${encodeURIComponent(this.environment)}`;
+  }
+
+  #feature(flag: string): string {
+    return `projects/${this.#project()}/features/${encodeURIComponent(flag)}`;
+  }
+
+  #project(): string {
+    return encodeURIComponent(this.#options.project ?? 'default');
   }
 
   async #ask(method: string, path: string, body?: object): Promise<unknown> {
@@ -151,7 +245,8 @@ export class UnleashAdmin {
       method, headers: { authorization: token, 'content-type': 'application/json' },
       ...body === undefined ? {} : { body: JSON.stringify(body) },
     });
-    if (!response.ok) throw new Error(`the flag server refused (${String(response.status)}): ${refusal(text)}`);
+    const { ok, status } = response;
+    if (!ok) throw Object.assign(new Error(`the flag server refused (${String(status)}): ${refusal(text)}`), { status });
     if (text === '') return undefined;
     try {
       return JSON.parse(text) as unknown;
@@ -167,11 +262,13 @@ function withWeightTypes({ variants = [], ...strategy }: WantedStrategy): object
   return { ...strategy, variants: variants.map((one, at) => ({ ...one, weightType: at === last ? 'variable' : 'fix' })) };
 }
 
-function isHold({ title }: Strategy): boolean {
+/** Whether a strategy is there for a hold: the ledger decides over it, no file does. */
+export function isHold({ title }: WantedStrategy): boolean {
   return title?.startsWith(holdTitle('')) === true;
 }
 
-function holdTitle(dataset: string): string {
+/** What a dataset's hold is called. */
+export function holdTitle(dataset: string): string {
   return `changeover hold: ${dataset}`;
 }
 

@@ -21,12 +21,11 @@ export function addFlagsCommands(program: Command, context: CommandContext): voi
     .action((file: string | undefined, options: CommonOptions) => {
       context.exitCode = validateFlags(file ?? context.place(options).flagsFile, context.terminal(options));
     });
-  withFormat(flags.command('plan')).description('which datasets would change stage with this file').argument('<file>')
+  withFormat(flags.command('plan')).description('what would change with this file').argument('<file>')
     .addHelpText('after', examples.flagsPlan)
     .action(async (file: string, options: CommonOptions) => {
       await context.withMigration(options, (migration, terminal) => {
-        readFlags(file);
-        return planFlags(migration, file, terminal);
+        return planFlags(migration, readFlags(file), file, terminal);
       });
     });
   withReason(flags.command('apply')).description('put this file in use: as the flags file, or on the flag server').argument('<file>')

@@ -86,8 +86,8 @@ Examples:
 Examples:
   $ changeover flags plan flags/next.json`,
   flagsApply: `
-Where UNLEASH_URL names a flag server, each flag there gets the file's strategies in one step; that needs
-UNLEASH_ADMIN_TOKEN. Holds stay before all others, dependencies between flags stay as they are.
+Where UNLEASH_URL names a flag server, it gets what it lacks of the file: flags, strategies (in one step
+a flag, behind the holds), segments, dependencies. That needs UNLEASH_ADMIN_TOKEN; --plan lists the steps.
 
 Examples:
   $ changeover flags apply flags/next.json --reason "10 % of sqlite to shadow" --plan

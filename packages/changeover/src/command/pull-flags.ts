@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
-import { checkFlags, killSwitchFlag } from '@changeover/router';
+import { isDeepStrictEqual } from 'node:util';
+import { engines, type Stage } from '@changeover/core';
+import { checkFlags, killSwitchFlag, stageFlag } from '@changeover/router';
 import { fetchText } from '../fetch-text.ts';
+import { holdTitle } from '../unleash-admin.ts';
 import { planned, plannedMoves, recordFlags } from './apply-flags.ts';
 import type { ChangeOptions } from './command-context.ts';
 import { CommandError, exitCodes } from './command-error.ts';
@@ -21,6 +24,7 @@ export async function pullFlags(migration: Migration, path: string, terminal: Te
     throw new CommandError('There is no flag server to pull from: set UNLEASH_URL (it ends in /api) and UNLEASH_TOKEN.', exitCodes.usage);
   }
   const document = asFile(await fetchFlags(unleashUrl, unleashToken));
+  nameHolds(migration, list(document['features']));
   const [problem] = checkFlags(document, 'file').problems;
   if (problem !== undefined) throw new CommandError(`What ${unleashUrl} says can't be used: ${problem.message}. Nothing was changed.`);
   const text = `${JSON.stringify(document, null, 2)}\n`;
@@ -49,7 +53,8 @@ async function fetchFlags(url: string, token: string): Promise<Json> {
   const address = `${url.replace(/\/$/, '')}/client/features`;
   try {
     const [response, text] = await fetchText(address, answerTimeoutMs,
-      { headers: { authorization: token, accept: 'application/json' } });
+      // Without the specification's version the server writes segments into the strategies, and their names are lost.
+      { headers: { authorization: token, accept: 'application/json', 'unleash-client-spec': '5.2.0' } });
     if (!response.ok) throw new Error(`it answered with status ${String(response.status)}${whyOf(response.status)}`);
     return JSON.parse(text) as Json;
   } catch (error) {
@@ -63,23 +68,56 @@ function whyOf(status: number): string {
 
 /** This project's flags with the fields that a flags file may have: a server sends more with each version. */
 function asFile({ features, segments }: Json): Json {
-  const own = list(features).filter(({ name }) => name === killSwitchFlag || String(name).startsWith(`${killSwitchFlag}.`));
+  const all = list(features);
+  const own = all.filter(({ name }) => name === killSwitchFlag || String(name).startsWith(`${killSwitchFlag}.`));
+  const parents = new Set(own.flatMap(({ dependencies }) => list(dependencies).map(({ feature }) => feature)));
+  const pulled = all.filter((feature) => own.includes(feature) || parents.has(feature['name'])).map(asFileFlag)
+    .sort((one, other) => (String(one['name']) < String(other['name']) ? -1 : 1));
+  const used = new Set(pulled.flatMap(({ strategies }) => list(strategies))
+    .flatMap((strategy) => (strategy['segments'] ?? []) as unknown[]));
   return {
-    version: 2,
-    features: own.map((feature) => ({
-      ...pick(feature, ['name', 'type', 'description', 'enabled']),
-      strategies: list(feature['strategies']).map((strategy) => ({
-        ...pick(strategy, ['name', 'title', 'disabled', 'parameters', 'segments']),
-        constraints: list(strategy['constraints'])
-          .map((constraint) => pick(constraint, ['contextName', 'operator', 'inverted', 'values', 'value', 'caseInsensitive'])),
-        variants: list(strategy['variants']).map((variant) => pick(variant, ['name', 'weight', 'stickiness', 'payload'])),
-      })),
-      ...feature['dependencies'] === undefined ? {} : {
-        dependencies: list(feature['dependencies']).map((dependency) => pick(dependency, ['feature', 'enabled', 'variants'])),
-      },
-    })),
-    ...segments === undefined ? {} : { segments },
+    version: 2, features: pulled,
+    segments: list(segments).filter(({ id }) => used.has(id)).sort((one, other) => Number(one['id']) - Number(other['id']))
+      .map((segment) => ({ ...pick(segment, ['id', 'name']), constraints: list(segment['constraints']).map(asFileConstraint) })),
   };
+}
+
+function asFileFlag(feature: Json): Json {
+  return {
+    ...pick(feature, ['name', 'type', 'description', 'enabled']),
+    strategies: list(feature['strategies']).map((strategy) => ({
+      ...pick(strategy, ['name', 'title', 'disabled', 'parameters', 'segments']),
+      constraints: list(strategy['constraints']).map(asFileConstraint),
+      variants: list(strategy['variants']).map((variant) => pick(variant, ['name', 'weight', 'stickiness', 'payload'])),
+    })),
+    ...feature['dependencies'] === undefined ? {} : {
+      // A flag with two segments comes with each of its dependencies twice (unleash-server 7.6).
+      dependencies: [...new Map(list(feature['dependencies'])
+        .map((dependency) => [dependency['feature'], pick(dependency, ['feature', 'enabled', 'variants'])])).values()],
+    },
+  };
+}
+
+/** The server tells programs no titles, and by its title a hold is known when the file is applied: it isn't the file's. */
+function nameHolds(migration: Migration, features: readonly Json[]): void {
+  for (const engine of engines) {
+    const strategies = list(features.find(({ name }) => name === stageFlag(engine))?.['strategies']);
+    for (const dataset of migration.datasets(engine)) {
+      const line = migration.lastLine(engine, dataset);
+      const hold = line?.held === true ? strategies.find((one) => holdsAt(one, dataset, line.to)) : undefined;
+      if (hold !== undefined) hold['title'] = holdTitle(dataset);
+    }
+  }
+}
+
+function holdsAt({ constraints, variants }: Json, dataset: string, stage: Stage): boolean {
+  const [[constraint, ...others], [variant, ...otherVariants]] = [list(constraints), list(variants)];
+  return others.length + otherVariants.length === 0 && constraint?.['contextName'] === 'dataset' && constraint['operator'] === 'IN' &&
+    isDeepStrictEqual(constraint['values'], [dataset]) && String(variant?.['name']).endsWith(`-${stage}`);
+}
+
+function asFileConstraint(constraint: Json): Json {
+  return pick(constraint, ['contextName', 'operator', 'inverted', 'values', 'value', 'caseInsensitive']);
 }
 
 function list(value: unknown): Json[] {
