@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { Row, Value } from '@changeover/core';
 import fc from 'fast-check';
 import { compareDigests, digestResult, digestRows } from './digest.ts';
+import { roundedNumbers } from './column-rules.ts';
 import { type DifferenceClass, findDifference, fingerprintOf } from './difference.ts';
 
 const people: readonly Row[] = [
@@ -36,6 +37,9 @@ describe('findDifference', () => {
     ['one row for quite another', people, withRow(1, { id: 9, name: 'x', age: 1, city: 'y' }), true, 'missing-row', []],
     ['the last row for another, and a changed one', people, [...withRow(0, { age: 37 }).slice(0, 3)], true,
       'missing-row', []],
+    ['two columns swapped, the key among them', [{ id: 1, note: 'x', part: 7 }, { id: 7, note: 'x', part: 9 }],
+      [{ id: 7, note: 'x', part: 1 }, { id: 9, note: 'x', part: 7 }], true, 'value', ['id', 'part']],
+    ['all columns swapped', [{ a: 1, b: 'p' }, { a: 2, b: 'q' }], [{ a: 'p', b: 1 }, { a: 'q', b: 2 }], false, 'type', ['a', 'b']],
     ['another order', people, [...people].reverse(), true, 'order', []],
     ['another order where none was promised', people, [...people].reverse(), false, undefined, []],
     ['another order and a value', people, withRow(1, { age: 86 }).reverse(), true, 'value', ['age']],
@@ -223,4 +227,12 @@ test('a row whose numbers all became texts is the same row with other types, tho
   const difference = findDifference(legacy, pooled, true);
   expect([difference?.class, difference?.columns, difference?.rows])
     .toEqual(['type', ['id', 'amount'], { missing: 0, extra: 0, changed: 1 }]);
+});
+
+test('rows that only loose columns tell apart have their places all the same', () => {
+  const rows = [{ kind: 'a', sum: 1.5 }, { kind: 'b', sum: 2.5 }];
+  const other = [...rows].reverse();
+  expect(findDifference(rows, other, true, roundedNumbers)?.class).toBe('order');
+  expect(findDifference(rows, other, false, roundedNumbers)).toBeUndefined();
+  expect(findDifference(rows, rows.map(({ kind, sum }) => ({ kind, sum: sum + 1e-12 })), true, roundedNumbers)).toBeUndefined();
 });

@@ -7,8 +7,8 @@ import { RowHasher } from './row-hasher.ts';
 
 /** Which row of one result is which of the other, by position. */
 export interface RowPairing {
-  /** Rows that are the same row with other values: by their key, else alike in half of their columns or more, else in
-   * the same place of results with the same number of rows. */
+  /** Rows that are the same row with other values: by their values in other columns, by their key, else alike in half of their
+   * columns or more, else in the same place of results with the same number of rows. */
   readonly changed: readonly (readonly [legacy: number, pooled: number])[];
   /** Rows without a counterpart. */
   readonly missing: readonly number[];
@@ -43,10 +43,12 @@ export function pairRows(
   const alike = (x: number, y: number): boolean =>
     loose.every((column) => rules.same(column, a[start + x]?.[column], b[start + y]?.[column]));
   const { legacy, pooled } = pairEqual(left, right, alike);
-  const firstMoved = left.findIndex((key, at) => key !== right[at]);
+  // By what the rules let pass too: of two rows that only such columns tell apart, each has its place.
+  const firstMoved = left.findIndex((key, at) => key !== right[at] || !alike(at, at));
   const unpaired = { legacy: legacy.map((at) => start + at), pooled: pooled.map((at) => start + at) };
   const rest = new Rest(a, b, columns, unpaired, rules);
   rest.pairByText();
+  rest.pairByValues(hasher);
   rest.pairByKey(hasher);
   rest.pairByLikeness();
   rest.pairByPlace();
@@ -220,6 +222,29 @@ class Rest {
       const found = byText.get(key);
       if (found === undefined) continue;
       byText.delete(key);
+      pairs.push([found, at]);
+    }
+    this.#take(pairs);
+  }
+
+  /** Rows that hold the same values in other columns are the same rows with columns mixed up, a key among them or not; but only
+   * where that explains all that differs. */
+  pairByValues(hasher: RowHasher): void {
+    if (this.#legacy.length !== this.#pooled.length || this.#columns.length < 2) return;
+    const key = (row: Row | undefined): string =>
+      this.#columns.map((column) => hasher.cells(row ?? {}, [column])).sort((x, y) => x - y).join();
+    const waiting = new Map<string, number[]>();
+    for (const at of this.#legacy) {
+      const values = key(this.#a[at]);
+      const positions = waiting.get(values);
+      if (positions === undefined) waiting.set(values, [at]);
+      else positions.push(at);
+    }
+    for (const positions of waiting.values()) positions.reverse();
+    const pairs: (readonly [number, number])[] = [];
+    for (const at of this.#pooled) {
+      const found = waiting.get(key(this.#b[at]))?.pop();
+      if (found === undefined) return;
       pairs.push([found, at]);
     }
     this.#take(pairs);
