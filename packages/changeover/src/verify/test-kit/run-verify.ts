@@ -1,6 +1,6 @@
 // A verification as a process of its own. Writes a line of JSON for each report of progress, and one for the result with the
 // most memory that the process was seen to take, and what it took before, in MiB. At SIGTERM it stops as the command does.
-import { setFlagsFromString } from 'node:v8';
+import { keepHeapSmall } from '../keep-heap-small.ts';
 import { type VerifyOptions, verifyStore } from '../index.ts';
 
 const options = JSON.parse(process.argv[2] ?? '{}') as VerifyOptions;
@@ -8,7 +8,7 @@ const stop = new AbortController();
 process.once('SIGTERM', () => { stop.abort(); });
 const tell = (line: object): void => { process.stdout.write(`${JSON.stringify(line)}\n`); };
 // As the command does.
-setFlagsFromString('--semi-space-growth-factor=1');
+const collect = keepHeapSmall();
 const before = process.memoryUsage.rss();
 let memory = 0;
 const look = (): void => { memory = Math.max(memory, process.memoryUsage.rss()); };
@@ -16,6 +16,7 @@ try {
   const result = await verifyStore({
     ...options, signal: stop.signal, duckdb: { memoryLimitMib: 32, threads: 1 },
     onProgress: (progress) => {
+      collect();
       look();
       tell({ progress });
     },
