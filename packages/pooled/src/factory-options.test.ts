@@ -5,11 +5,13 @@ import { StorageBackendFactory } from './storage-backend-factory.ts';
 
 describe('a factory\'s options', () => {
   test('get their defaults: as many connections as the engines are good for, under a budget for all datasets', () => {
-    const { engines, breaker, callTimeoutMs } = parseFactoryOptions({ basePath: 'datasets' });
+    const { engines, breaker, callTimeoutMs, sqlite } = parseFactoryOptions({ basePath: 'datasets' });
     expect(Object.entries(engines).map(([engine, { pool, budget, shadowBudget }]) => [engine, pool.max, budget, shadowBudget]))
       .toEqual([['sqlite', 5, 200, 20], ['duckdb', 10, 100, 10], ['postgresql', 25, 75, 5]]);
     expect(breaker).toEqual({ threshold: 0.5, calls: 20, minimumCalls: 5, openMs: 250, maxOpenMs: 2_000 });
     expect(callTimeoutMs).toBe(120_000);
+    expect(sqlite.inlineReaders).toBe(200);
+    expect(parseFactoryOptions({ basePath: 'datasets', budgets: { sqlite: 1_000 } }).sqlite.inlineReaders).toBe(1_000);
   });
 
   test.each<[unknown, string]>([
@@ -28,6 +30,7 @@ describe('a factory\'s options', () => {
     [{ breaker: { openMs: 500, maxOpenMs: 100 } }, 'Option breaker.openMs is 500, more than maxOpenMs (100)'],
     [{ breaker: { timeout: 1 } }, 'Option breaker.timeout is no option of a breaker'],
     [{ sqlite: { workers: 0 } }, 'Option sqlite.workers is 0'],
+    [{ sqlite: { inlineReaders: 0 } }, 'Option sqlite.inlineReaders is 0'],
     [{ sqlite: { threads: 2 } }, 'Option sqlite.threads is no option of SQLite'],
     [{ duckdb: { memoryBudgetMib: 1 } }, 'Option duckdb.memoryBudgetMib is 1'],
     [{ duckdb: { threads: 2 } }, 'Option duckdb.threads is no option of DuckDB'],

@@ -30,6 +30,9 @@ export interface StorageBackendFactoryOptions extends StoreLocation {
     readonly workers?: number | undefined;
     /** Reads whose measured cost is at most this run on the main thread. Default: 0.5. 0 sends all to the workers. */
     readonly inlineThresholdMs?: number | undefined;
+    /** Datasets that have a connection on the main thread for such reads at once, about 0.2 MiB each and its cache. Default: as
+     * many as `budgets.sqlite`, on top of which they come. */
+    readonly inlineReaders?: number | undefined;
     /** Page cache of each connection, in KiB. Default: 2,000. */
     readonly cacheSizeKib?: number | undefined;
     /** Told of each worker thread that is started, to watch it. */
@@ -70,6 +73,7 @@ export interface ParsedFactoryOptions {
   readonly sqlite: {
     readonly workers: number | undefined;
     readonly inlineThresholdMs: number;
+    readonly inlineReaders: number;
     readonly cacheSizeKib: number;
     readonly onWorker: (worker: Worker) => void;
   };
@@ -85,6 +89,7 @@ const known: readonly string[] = [
   'basePath', 'databaseUrl', 'pools', 'budgets', 'shadowBudgets', 'callTimeoutMs', 'lockWaitMs', 'breaker', 'sqlite', 'duckdb',
   'postgresql', 'logger', 'metrics', 'clock', 'random',
 ];
+const sqliteNames: readonly string[] = ['workers', 'inlineThresholdMs', 'inlineReaders', 'cacheSizeKib', 'onWorker'];
 const breakerNames: readonly string[] = ['threshold', 'calls', 'minimumCalls', 'openMs', 'maxOpenMs'];
 const defaultMax: Readonly<Record<Engine, number>> = { sqlite: 5, duckdb: 10, postgresql: 25 };
 const defaultBudget: Readonly<Record<Engine, number>> = { sqlite: 200, duckdb: 100, postgresql: 75 };
@@ -101,7 +106,7 @@ export function parseFactoryOptions(options: StorageBackendFactoryOptions): Pars
   checkNames(options, 'option of the factory', known, '');
   for (const part of ['pools', 'budgets', 'shadowBudgets'] as const) checkNames(options[part], 'engine', engines, part);
   checkNames(options.breaker, 'option of a breaker', breakerNames, 'breaker');
-  checkNames(options.sqlite, 'option of SQLite', ['workers', 'inlineThresholdMs', 'cacheSizeKib', 'onWorker'], 'sqlite');
+  checkNames(options.sqlite, 'option of SQLite', sqliteNames, 'sqlite');
   checkNames(options.duckdb, 'option of DuckDB', ['memoryBudgetMib', 'maxQueries'], 'duckdb');
   checkNames(options.postgresql, 'option of PostgreSQL', ['statementTimeoutMs'], 'postgresql');
   if (typeof options.basePath !== 'string' || options.basePath === '') {
@@ -110,15 +115,17 @@ export function parseFactoryOptions(options: StorageBackendFactoryOptions): Pars
   const threadPoolSize = parseThreadPoolSize(process.env['UV_THREADPOOL_SIZE']);
   const { sqlite = {}, duckdb = {}, postgresql = {} } = options;
   const memoryBudgetMib = number(duckdb.memoryBudgetMib, 'duckdb.memoryBudgetMib', 64, 1e9, Math.floor(totalmem() / 2 ** 21));
+  const parsedEngines = parseEngines(options);
   return Object.freeze({
     location: { basePath: resolve(options.basePath), databaseUrl: options.databaseUrl },
-    engines: parseEngines(options),
+    engines: parsedEngines,
     callTimeoutMs: number(options.callTimeoutMs, 'callTimeoutMs', 0, 86_400_000, 120_000),
     lockWaitMs: number(options.lockWaitMs, 'lockWaitMs', 0, 600_000, 5_000),
     breaker: parseBreaker(options.breaker ?? {}),
     sqlite: {
       workers: sqlite.workers === undefined ? undefined : number(sqlite.workers, 'sqlite.workers', 1, 256, 2),
       inlineThresholdMs: number(sqlite.inlineThresholdMs, 'sqlite.inlineThresholdMs', 0, 1_000, 0.5, false),
+      inlineReaders: number(sqlite.inlineReaders, 'sqlite.inlineReaders', 1, 100_000, parsedEngines.sqlite.budget),
       cacheSizeKib: number(sqlite.cacheSizeKib, 'sqlite.cacheSizeKib', 64, 10_000_000, 2_000),
       onWorker: sqlite.onWorker ?? (() => undefined),
     },

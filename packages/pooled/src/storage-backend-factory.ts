@@ -27,8 +27,6 @@ interface EnginePair {
   readonly leg: Leg<StorageBackend>;
 }
 
-/** Main-thread connections of one factory: 0.2 MiB each. */
-const maxInlineReaders = 128;
 /** Shadow calls at once, by which the router's queue is bounded too. */
 const maxShadowCalls = 16;
 
@@ -54,7 +52,7 @@ export class StorageBackendFactory implements AsyncDisposable {
     const { clock, metrics } = parsed;
     this.#options = parsed;
     this.#workers = new WorkerSet(parsed.sqlite.onWorker, parsed.sqlite.workers);
-    this.#inline = new InlineReaders(maxInlineReaders, parsed.engines.sqlite.pool.idleTimeoutMs, clock);
+    this.#inline = new InlineReaders(parsed.sqlite.inlineReaders, parsed.engines.sqlite.pool.idleTimeoutMs, clock);
     const waited = (durationMs: number): void => { metrics.threadWaited(durationMs); };
     this.#slots = new QuerySlots(parsed.duckdb.maxQueries, clock, waited);
     // A slot of its own, so that a shadow query never keeps a caller waiting.

@@ -43,14 +43,21 @@ export class InlineReader {
    * for or explain.
    * @throws what the operation throws.
    */
-  tryRun(job: OperationJob): { readonly value: unknown; readonly durationMs: number } | undefined {
-    const startedMs = this.#clock.monotonicMs();
+  tryRun(job: OperationJob): { readonly value: unknown; readonly openingMs: number; readonly durationMs: number } | undefined {
+    let startedMs = this.#clock.monotonicMs();
+    const opens = !this.open;
     const session = this.#usableSession(startedMs);
     if (session === undefined) return undefined;
+    let openingMs = 0;
+    if (opens) {
+      const openedMs = this.#clock.monotonicMs();
+      openingMs = openedMs - startedMs;
+      startedMs = openedMs;
+    }
     this.usedAtMs = startedMs;
     try {
       const value = runDirectly(session, this.#context, job);
-      return { value, durationMs: this.#clock.monotonicMs() - startedMs };
+      return { value, openingMs, durationMs: this.#clock.monotonicMs() - startedMs };
     } catch (error) {
       const kind = classifyError('sqlite', error);
       if (kind === 'busy' || kind === 'conflict') return undefined;

@@ -69,11 +69,12 @@ export class SqliteDriver implements EngineDriver {
         const key = costKey(job.operation, job.args);
         if (!costs.isInline(key, inlineThresholdMs) || (!reader.open && !readers.hasRoom)) return undefined;
         const dear = (costs.meanMs(key) ?? 0) > inlineThresholdMs;
-        if (dear && readers.turnSpent) return undefined;
+        // To open a file takes a ms or two: with many datasets in one turn, sockets and timers would wait for seconds.
+        if ((dear || !reader.open) && readers.turnSpent) return undefined;
         const done = reader.tryRun(job);
         if (done === undefined) return undefined;
         readers.used(reader);
-        if (dear) readers.spend(done.durationMs);
+        if (dear || done.openingMs > 0) readers.spend(done.openingMs + done.durationMs);
         costs.note(key, done.durationMs, dear ? cellsOf(done.value) : 0);
         return done;
       },
