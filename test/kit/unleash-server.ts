@@ -22,7 +22,7 @@ const serverScript = `
     databaseUrl: databaseUrl.href, db: { ssl: false },
     server: { port: Number(port), host: '127.0.0.1', gracefulShutdownEnable: false },
     logLevel: 'fatal', versionCheck: { enable: false },
-    authentication: { type: 'none', initApiTokens: [
+    authentication: { type: 'open-source', initApiTokens: [
       token('admin', 'admin', '*', ${JSON.stringify(unleashTokens.admin)}),
       token('client', 'client', 'development', ${JSON.stringify(unleashTokens.client)}),
     ] },

@@ -31,7 +31,7 @@ const serverScript = `
     databaseUrl: databaseUrl.href, db: { ssl: false },
     server: { port: Number(port), host: '127.0.0.1', gracefulShutdownEnable: false },
     logLevel: 'fatal', versionCheck: { enable: false },
-    authentication: { type: 'none', initApiTokens: [
+    authentication: { type: 'open-source', initApiTokens: [
       token('admin', 'admin', '*', ${JSON.stringify(adminToken)}),
       token('client', 'client', 'development', ${JSON.stringify(clientToken)}),
     ] },
@@ -52,7 +52,6 @@ const dropScript = `
 let child: ChildProcess;
 let port = 0;
 let source: StageSource;
-let token = clientToken;
 
 function databaseUrl(): string {
   const address = process.env['CHANGEOVER_TEST_DATABASE_URL'];
@@ -139,7 +138,7 @@ beforeAll(async () => {
   await admin('POST', `${flags}/changeover.sqlite/dependencies`, { feature: 'changeover' });
   await admin('POST', `${flags}/changeover.sqlite/environments/development/on`);
   source = openServerStageSource({
-    url: `http://127.0.0.1:${String(port)}/api`, token: () => token, logger: silentLogger, refreshIntervalMs: 20,
+    url: `http://127.0.0.1:${String(port)}/api`, token: clientToken, logger: silentLogger, refreshIntervalMs: 20,
   });
   await until(() => decide('titanic').source === 'server');
 }, 60_000);
@@ -195,27 +194,58 @@ describe('with a real Unleash server', () => {
     await until(() => decide('titanic').stage === 'reverse');
   });
 
-  test('a server that was killed and comes back is followed again', async () => {
-    await killServer();
-    expect(decide('titanic').stage).toBe('reverse');
-    await startServer();
-    await setWeights([0, 1000, 0, 0]);
-    await until(() => decide('titanic').stage === 'shadow');
-    expect(source.status().lastError).toBeUndefined();
-  }, 60_000);
+  /** A token that a person makes on the server. */
+  const makeToken = async (type: string, environment: string): Promise<string> =>
+    (await admin('POST', 'api-tokens', { tokenName: `${type} of ${environment}`, type, environment, projects: ['*'] }) as
+      { secret: string }).secret;
 
-  test('a token that is refused stops nothing for good', async () => {
-    token = '*:development.wrong';
-    const refused = openServerStageSource({
-      url: `http://127.0.0.1:${String(port)}/api`, token: () => token, refreshIntervalMs: 20, logger: silentLogger,
+  test('a server that was killed and comes back, or refuses the token meanwhile, is followed again', async () => {
+    const [revoked, browser, elsewhere] = await Promise.all([
+      makeToken('client', 'development'), makeToken('frontend', 'development'), makeToken('client', 'production'),
+    ]);
+    let own = revoked;
+    const told: string[] = [];
+    const tell = (_fields: object, message: string): void => { told.push(message); };
+    const asking = openServerStageSource({
+      url: `http://127.0.0.1:${String(port)}/api`, token: () => own, refreshIntervalMs: 20, timeoutMs: 1_000,
+      logger: { ...silentLogger, error: tell },
     });
-    const stage = (): Stage => refused.decide({ backend: 'sqlite', dataset: 'titanic', operation: 'query' }).stage;
-    while (refused.status().lastError === undefined) await new Promise((resolve) => { setImmediate(resolve); });
-    expect(refused.status().lastError?.message).toMatch(/the server refuses the token \(401\)/);
-    expect(stage()).toBe('legacy');
-    token = clientToken;
-    await new Promise<void>((resolve) => { refused.subscribe(resolve); });
-    expect(stage()).toBe('shadow');
-    await refused.close();
-  });
+    const reached = async (holds: () => boolean): Promise<void> => {
+      while (!holds()) await new Promise((resolve) => { setTimeout(resolve, 5); });
+    };
+    const stage = (): Stage => asking.decide({ backend: 'sqlite', dataset: 'titanic', operation: 'query' }).stage;
+    const refused = (status: number): boolean =>
+      asking.status().lastError?.message.includes(`refuses the token (${String(status)})`) === true;
+    try {
+      await reached(() => stage() === 'reverse');
+      // The server goes on taking a revoked token for a while, until it looks again which there are.
+      await admin('DELETE', `api-tokens/${revoked}`);
+      await killServer();
+      expect(decide('titanic').stage).toBe('reverse');
+      await startServer();
+      await setWeights([0, 1000, 0, 0]);
+      await until(() => decide('titanic').stage === 'shadow');
+      expect(source.status().lastError).toBeUndefined();
+      // Without a token that is good, the flags stay as they were, and whoever looks is told.
+      await reached(() => refused(401) && asking.status().stale);
+      expect([stage(), asking.status().source]).toEqual(['reverse', 'server']);
+      expect(told.length).toBeGreaterThan(0);
+      own = clientToken;
+      await reached(() => stage() === 'shadow' && !asking.status().stale && asking.status().lastError === undefined);
+      for (const [wrong, status] of [['*:development.wrong', 401], ['', 401], [browser, 403]] as const) {
+        own = wrong;
+        await reached(() => refused(status));
+        expect([wrong, stage()]).toEqual([wrong, 'shadow']);
+        own = clientToken;
+        await reached(() => asking.status().lastError === undefined);
+      }
+      // A token decides whose flags there are: those of its environment, where nothing is on.
+      own = elsewhere;
+      await reached(() => stage() === 'legacy');
+      own = clientToken;
+      await reached(() => stage() === 'shadow');
+    } finally {
+      await asking.close();
+    }
+  }, 60_000);
 });
