@@ -47,7 +47,7 @@ async function run(options: VerifyOptions, onLine: (line: Line, child: ChildProc
   });
 }
 
-const rows = 200_000;
+const rows = 70_000;
 const fewer = 100_000;
 const dataset = `verify_process_${String(process.pid)}`;
 
@@ -80,22 +80,22 @@ describe.each(engines)('%s', (engine) => {
   });
 });
 
-test('one cell of 200,000 rows is found, with its row and column', async () => {
+test('one cell of 70,000 rows is found, with its row and column', async () => {
   const name = `${dataset}_cell`;
   const left = await prepare('sqlite', name, rows);
   await mkdir(stores.at('cell').basePath);
   await stores.run('sqlite', stores.at('cell'), name, [...numberedTable('sqlite', 'a', 10), ...numberedTable('sqlite', 't', rows),
-    "UPDATE t SET name = 'a secret' WHERE id = 123456"]);
+    "UPDATE t SET name = 'a secret' WHERE id = 45678"]);
   const table = (await run({ ...left, against: { basePath: stores.at('cell').basePath } })).lines.at(-1)?.result?.tables[1];
   expect(table).toMatchObject({ verdict: 'mismatch', rows: { left: rows, right: rows }, difference: {
-    class: 'value', columns: ['name'], rows: { left: 1, right: 1 }, complete: true, samples: [{ row: 123_456, column: 'name' }] } });
+    class: 'value', columns: ['name'], rows: { left: 1, right: 1 }, complete: true, samples: [{ row: 45_678, column: 'name' }] } });
 });
 
 test('where every row differs it says so without keeping them all', async () => {
   const name = `${dataset}_all`;
-  const left = await prepare('sqlite', name, 400_000);
+  const left = await prepare('sqlite', name, 110_000);
   await mkdir(stores.at('all').basePath);
-  await stores.run('sqlite', stores.at('all'), name, [...numberedTable('sqlite', 'a', 10), ...numberedTable('sqlite', 't', 400_000),
+  await stores.run('sqlite', stores.at('all'), name, [...numberedTable('sqlite', 'a', 10), ...numberedTable('sqlite', 't', 110_000),
     "UPDATE t SET name = name || '!'"]);
   const ended = (await run({ ...left, against: { basePath: stores.at('all').basePath } })).lines.at(-1);
   const difference = ended?.result?.tables[1]?.difference;
@@ -136,11 +136,16 @@ test('a state of another job, of a cut file or of another format counts for noth
   }
 });
 
-test.each([['sqlite', 1_000_000], ['duckdb', 300_000], ['postgresql', 300_000]] as const)(
-  '%s: a table of %i rows is read in constant memory', async (engine, count) => {
-    const ended = await run(await prepare(engine, `${dataset}_large`, count));
+/** DuckDB's memory goes by the columns. */
+const wider = ["CREATE OR REPLACE TABLE t AS SELECT *, 'note of row ' || (id % 1000) AS note, " +
+  "TIMESTAMP '2020-01-01' + to_seconds(id) AS made FROM t"];
+
+test.each([['sqlite', 500_000, 100], ['duckdb', 300_000, 80], ['postgresql', 300_000, 80]] as const)(
+  '%s: a table of %i rows is read in constant memory', async (engine, count, mostMib) => {
+    const ended = await run(await prepare(engine, `${dataset}_large`, count, engine === 'duckdb' ? wider : []));
     const last = ended.lines.at(-1);
     expect(last?.result).toMatchObject({ verdict: 'match', rowsRead: 2 * (count + 10) });
-    // What Node itself and the drivers take depends on how they are built; a run without bound would take 500 MiB.
-    expect((last?.memoryMib ?? Infinity) - (last?.beforeMib ?? 0)).toBeLessThan(130);
+    // What Node itself and the drivers take depends on how they are built. DuckDB takes 95 MiB more where nobody collects garbage
+    // between the parts, and any of them hundreds where rows are kept.
+    expect((last?.memoryMib ?? Infinity) - (last?.beforeMib ?? 0)).toBeLessThan(mostMib);
   });
