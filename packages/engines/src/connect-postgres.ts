@@ -18,6 +18,8 @@ export interface PostgresSessionOptions {
   readonly idleInTransactionTimeoutMs?: number | undefined;
   /** Prepared statements kept. Default: 100. */
   readonly statementCacheSize?: number | undefined;
+  /** Gives the connecting up at once. */
+  readonly signal?: AbortSignal | undefined;
   /** Shown by the server's `pg_stat_activity`. Default: `changeover`. */
   readonly applicationName?: string | undefined;
 }
@@ -39,7 +41,10 @@ export async function connectPostgres(options: PostgresSessionOptions): Promise<
   // Without a listener, the loss of an idle connection ends the process.
   client.on('error', () => undefined);
   const session = new PostgresSession(client, searchPathOf(options.dataset), options.statementCacheSize ?? 100, connectTimeoutMs);
+  const giveUp = (): void => { session.cut(); };
   try {
+    options.signal?.throwIfAborted();
+    options.signal?.addEventListener('abort', giveUp, { once: true });
     await client.connect();
     if (options.dataset !== undefined) await session.requireSchema(options.dataset);
     return session;
@@ -47,6 +52,8 @@ export async function connectPostgres(options: PostgresSessionOptions): Promise<
     await session.close();
     if (error instanceof DatasetNotFoundError) throw error;
     throw connectError(options, error);
+  } finally {
+    options.signal?.removeEventListener('abort', giveUp);
   }
 }
 

@@ -20,8 +20,9 @@ interface CancelConnection {
 const CancelConnectionClass = (pg as unknown as { Connection: new (config: Record<string, unknown>) => CancelConnection })
   .Connection;
 
-/** Asks the server to give up what the process runs. The request travels on a connection of its own. Never rejects. */
-export async function requestCancel(target: CancelTarget, timeoutMs: number): Promise<void> {
+/** Asks the server to give up what the process runs. The request travels on a connection of its own, which is closed at the signal.
+ * Never rejects. */
+export async function requestCancel(target: CancelTarget, timeoutMs: number, signal: AbortSignal): Promise<void> {
   const { host, port, ssl, processID, secretKey } = target;
   const connection = new CancelConnectionClass({ ssl });
   const sent = new Promise<void>((resolve) => {
@@ -30,6 +31,7 @@ export async function requestCancel(target: CancelTarget, timeoutMs: number): Pr
     connection.on('sslconnect', send);
     connection.on('error', () => { resolve(); });
     connection.on('end', () => { resolve(); });
+    signal.addEventListener('abort', () => { resolve(); }, { once: true });
   });
   if (host.startsWith('/')) connection.connect(`${host}/.s.PGSQL.${port}`);
   else connection.connect(port, host);

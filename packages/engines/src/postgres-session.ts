@@ -73,6 +73,8 @@ export class PostgresSession implements AsyncSession {
   #closing: Promise<void> | undefined;
   #committing = false;
   #readOnlyDefault = false;
+  /** Ends a request to cancel that is under way too. */
+  readonly #cut = new AbortController();
   #cancelling: Promise<void> | undefined;
   #running = false;
 
@@ -154,7 +156,7 @@ export class PostgresSession implements AsyncSession {
 
   async cancel(): Promise<void> {
     if (!this.#running || this.#lost) return;
-    this.#cancelling ??= requestCancel(this.#driver, this.#connectTimeoutMs).finally(() => { this.#cancelling = undefined; });
+    this.#cancelling ??= requestCancel(this.#driver, this.#connectTimeoutMs, this.#cut.signal).finally(() => { this.#cancelling = undefined; });
     await this.#cancelling;
   }
 
@@ -167,6 +169,7 @@ export class PostgresSession implements AsyncSession {
    * `close` waits for an answer. */
   cut(): void {
     this.#lost = true;
+    this.#cut.abort();
     this.#driver.connection.stream.destroy();
     void this.close();
   }

@@ -83,6 +83,8 @@ describe('a process', () => {
         const late = setTimeout(() => { console.log('late'); }, 20_000);
         await factory.close({ deadlineMs: 500 });
         clearTimeout(late);
+        // Nor do the connection that was being opened and the request to cancel keep it alive.
+        setTimeout(() => { console.log('late'); }, 3_000).unref();
         console.log((await told).map(({ status }) => status).join());`, proxy.urlFor(url));
       proxy.intercept = (bytes) => {
         if (bytes.includes('now silent')) proxy.mode = 'blackHole';

@@ -63,9 +63,10 @@ export class PostgresDriver implements EngineDriver {
   #source(dataset: string): ResourceSource<PooledSession> {
     const { location: { databaseUrl }, pool, clock } = this.setting;
     const { statementTimeoutMs } = this.#postgres;
-    const connect = async (url: string): Promise<OpenedSession> => ({
+    const connect = async (url: string, signal: AbortSignal): Promise<OpenedSession> => ({
       session: await connectPostgres({
         url,
+        signal,
         connectTimeoutMs: pool.connectTimeoutMs,
         ...(dataset === '' ? {} : { dataset }),
         ...(statementTimeoutMs === 0 ? {} : { statementTimeoutMs }),
@@ -79,7 +80,7 @@ export class PostgresDriver implements EngineDriver {
             engine: 'postgresql', dataset,
           });
         }
-        const opened = await this.#handedOver(dataset) ?? await connect(databaseUrl);
+        const opened = await this.#handedOver(dataset) ?? await connect(databaseUrl, signal);
         if (!signal.aborted) return new PostgresPooledSession(opened, dataset);
         await opened.session.close();
         throw signal.reason as Error;
