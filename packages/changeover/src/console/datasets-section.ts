@@ -11,7 +11,7 @@ const fewestToFilter = 9;
 
 /** Every dataset with its stage, the reason for it and its buttons: a table, and cards where there is no room for one. */
 export function datasetsSection(migration: Migration, readOnly: boolean): Section {
-  const { shown, rest } = firstOf(standings(migration), mostDatasets, 'datasets');
+  const { shown, rest } = firstOf(standings(migration), mostDatasets, 'dataset', 'datasets');
   return {
     id: 'datasets', title: 'Datasets',
     content: [

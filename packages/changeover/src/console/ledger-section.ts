@@ -9,7 +9,7 @@ const mostLines = 100;
 
 /** What was moved, by whom, when and why, the latest first. */
 export function ledgerSection(migration: Migration): Section {
-  const { shown, rest } = firstOf(migration.ledger.toReversed(), mostLines, 'lines');
+  const { shown, rest } = firstOf(migration.ledger.toReversed(), mostLines, 'line', 'lines');
   return {
     id: 'ledger', title: 'Ledger',
     content: [

@@ -9,7 +9,7 @@ const mostLines = 100;
 /** The pools of the processes that run on this machine, by engine and purpose. */
 export function poolsSection(processes: readonly ProcessPools[]): Section {
   const lines = processes.flatMap(({ host, pid, figures }) => figures.map((one) => ({ ...one, process: `${host} ${String(pid)}` })));
-  const { shown, rest } = firstOf(lines, mostLines, 'lines');
+  const { shown, rest } = firstOf(lines, mostLines, 'line', 'lines');
   const number = (title: string): { title: string; kind: 'number' } => ({ title, kind: 'number' });
   return {
     id: 'pools', title: 'Pools',

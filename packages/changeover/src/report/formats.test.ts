@@ -183,6 +183,18 @@ describe('coverage', () => {
   });
 });
 
+test('of a single mismatch and a single sample left out it speaks in the singular', () => {
+  const [group] = ten.data.sampleGroups;
+  const [sample] = group?.samples ?? [];
+  if (group === undefined || sample === undefined) throw new Error('a sample was expected');
+  const only = { ...group, count: 1, samples: Array.from({ length: 4 }, () => sample) };
+  const written = render('html', { data: { ...ten.data, sampleGroups: [only], samplesOverLimit: 1 } });
+  for (const part of ['1 mismatch for 1 reason, the', '1 more sample is in the JSON report.',
+    '1 more comparison had a reason of its own']) {
+    expect(written).toContain(part);
+  }
+});
+
 test('a moment that is none does not stop the report', () => {
   const data = reportData([{ match: 1 }],
     { generatedAt: NaN, timeline: [{ at: Infinity, run: 'r', kind: 'stage', fields: { from: 'legacy', to: 'shadow' } }] });

@@ -1,6 +1,8 @@
 import { coverageOf } from './coverage.ts';
 import { gateCondition, gatePlace, gateValue } from './gate-text.ts';
-import { countText, engineTitle, latencyText, shareText, timeText, valueText, visibleText } from './plain-text.ts';
+import {
+  countText, engineTitle, latencyText, leftOutText, shareText, tablesHeldText, timeText, valueText, visibleText,
+} from './plain-text.ts';
 import { type Report, titleOf } from './report.ts';
 import { ruleOutcome, ruleText } from './rule-text.ts';
 import { pairCells } from './sample-cells.ts';
@@ -51,7 +53,7 @@ function stageRows({ data }: Report): string[] {
   if (lines.length === 0) return ['There were no calls.'];
   return [...table(stageColumns.map(({ title }) => title), 2,
     lines.slice(0, mostRows).map((totals) => stageColumns.map(({ text }) => text(totals)))),
-    ...leftOut(lines.length - mostRows, 'engines and stages'), '',
+    ...leftOut(lines.length - mostRows, 'engine and stage', 'engines and stages'), '',
     ...pairedLines(lines.slice(0, mostRows)).map((line) => `- ${line}`)];
 }
 
@@ -66,7 +68,7 @@ function gateRows({ gates }: ReportVerdict): string[] {
   if (open.length === 0) return [held];
   return [`${held} These don't:`, '', ...table(['where', 'gate', 'outcome', 'why', 'value', 'threshold', 'n'], 4,
     open.slice(0, mostGates).map((gate) => [gatePlace(gate), gate.expression, gate.outcome, gate.reason ?? '', gateValue(gate),
-      gateCondition(gate), countText(gate.n)])), ...leftOut(open.length - mostGates, 'gates')];
+      gateCondition(gate), countText(gate.n)])), ...leftOut(open.length - mostGates, 'gate', 'gates')];
 }
 
 function coverageRows({ data }: Report): string[] {
@@ -98,7 +100,7 @@ function mismatchRows({ data }: Report): string[] {
         : [...table(['row', 'column', 'legacy', 'pooled'], 9, cells.slice(0, mostCells).map(({ row, column, legacy, pooled }) =>
         [row, column ?? 'whole row', valueText(legacy), valueText(pooled)])), ''])];
   });
-  return [...parts, ...leftOut(groups.length - mostGroups, 'reasons')];
+  return [...parts, ...leftOut(groups.length - mostGroups, 'reason', 'reasons')];
 }
 
 function otherRows({ data }: Report): string[] {
@@ -109,7 +111,7 @@ function otherRows({ data }: Report): string[] {
     groups.slice(0, mostRows).map(({ verdict, backend, operation, class: kind, firstAt, lastAt, count }) =>
       [verdict === 'match' ? 'match in part' : verdict, engineTitle(backend), operation, kind ?? '–',
         timeText(firstAt), timeText(lastAt), countText(count)])),
-  ...leftOut(groups.length - mostRows, 'reasons')];
+  ...leftOut(groups.length - mostRows, 'reason', 'reasons')];
 }
 
 function ruleRows({ data: { rules } }: Report): string[] {
@@ -117,17 +119,18 @@ function ruleRows({ data: { rules } }: Report): string[] {
   return ['## Rules', '', ...table(['engine', 'rule', 'where', 'reason', 'outcome', 'uses'], 5, rules.slice(0, mostRows).map((rule) => {
     const { what, where, why } = ruleText(rule);
     return [engineTitle(rule.backend), what, where, why, ruleOutcome(rule), countText(rule.uses)];
-  })), ...leftOut(rules.length - mostRows, 'rules')];
+  })), ...leftOut(rules.length - mostRows, 'rule', 'rules')];
 }
 
 function dataRows({ dataChecks = [] }: Report): string[] {
   if (dataChecks.length === 0) return [];
   const failed = dataChecks.filter(({ ok }) => !ok);
   return ['## Data checks', '',
-    `${countText(dataChecks.length - failed.length)} of ${countText(dataChecks.length)} tables are as expected.`,
+    `${tablesHeldText(dataChecks.length - failed.length, dataChecks.length)}.`,
     ...(failed.length === 0 ? [] : ['', ...table(['engine', 'dataset', 'table', 'expected', 'found', 'rows'], 5,
       failed.slice(0, mostRows).map(({ engine, dataset, table: name, expected, found, rows }) =>
-        [engineTitle(engine), dataset, name, expected, found, countText(rows)])), ...leftOut(failed.length - mostRows, 'tables')])];
+        [engineTitle(engine), dataset, name, expected, found, countText(rows)])),
+    ...leftOut(failed.length - mostRows, 'table', 'tables')])];
 }
 
 function provenanceRows({ data, provenance = {} }: Report): string[] {
@@ -141,6 +144,6 @@ function provenanceRows({ data, provenance = {} }: Report): string[] {
   return ['## Provenance', '', ...notes, ...facts, ...runs, latency];
 }
 
-function leftOut(count: number, what: string): string[] {
-  return count > 0 ? ['', `${countText(count)} more ${what} are in the JSON report.`] : [];
+function leftOut(count: number, one: string, many: string): string[] {
+  return count > 0 ? ['', leftOutText(count, one, many)] : [];
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { durationText, engineTitle, isoTime, latencyText, shareText, shortCountText, timeText, valueText,
-  visibleText } from './plain-text.ts';
+import { counted, durationText, engineTitle, isoTime, latencyText, leftOutText, shareText, shortCountText, tablesHeldText, timeText,
+  valueText, visibleText } from './plain-text.ts';
 
 describe('text from data', () => {
   test.each([
@@ -68,4 +68,12 @@ describe('a value of a sample', () => {
   ])('%p is %s', (value, text) => {
     expect(valueText(value)).toBe(text);
   });
+});
+
+test('one is one and two are several', () => {
+  expect([1, 2, 1_234].map((count) => counted(count, 'mismatch', 'mismatches'))).toEqual([
+    '1 mismatch', '2 mismatches', '1,234 mismatches']);
+  expect([1, 2].map((count) => leftOutText(count, 'class', 'classes')))
+    .toEqual(['1 more class is in the JSON report.', '2 more classes are in the JSON report.']);
+  expect([tablesHeldText(1, 1), tablesHeldText(1, 24)]).toEqual(['1 of 1 table is as expected', '1 of 24 tables are as expected']);
 });

@@ -22,6 +22,21 @@ export function countText(count: number): string {
   return count.toLocaleString('en-US');
 }
 
+/** A count with its noun: 1 mismatch, 2 mismatches. */
+export function counted(count: number, one: string, many: string): string {
+  return `${countText(count)} ${count === 1 ? one : many}`;
+}
+
+/** What a report says of those that it leaves out. */
+export function leftOutText(count: number, one: string, many: string): string {
+  return `${countText(count)} more ${count === 1 ? `${one} is` : `${many} are`} in the JSON report.`;
+}
+
+/** How many tables hold. */
+export function tablesHeldText(held: number, all: number): string {
+  return `${countText(held)} of ${counted(all, 'table is', 'tables are')} as expected`;
+}
+
 /** Four characters or so, for where there is little room. */
 export function shortCountText(count: number): string {
   return count < 10_000 ? countText(count) : count.toLocaleString('en-US', { notation: 'compact', maximumFractionDigits: 1 });

@@ -1,6 +1,6 @@
 import { coverageOf } from './coverage.ts';
 import { gateCondition, gatePlace, gateValue } from './gate-text.ts';
-import { countText, engineTitle, shareText, timeText, visibleText } from './plain-text.ts';
+import { countText, engineTitle, leftOutText, shareText, tablesHeldText, timeText, visibleText } from './plain-text.ts';
 import { type Report, titleOf } from './report.ts';
 import { ruleOutcome, ruleText } from './rule-text.ts';
 import { sinceLines } from './since-text.ts';
@@ -39,7 +39,7 @@ function gateBlock({ gates }: ReportVerdict): string[] {
       { title: 'n', numeric: true }, { title: 'outcome' }, { title: 'why' }],
     open.slice(0, mostGates).map((gate) => [gatePlace(gate), gate.expression, gateValue(gate), gateCondition(gate), countText(gate.n),
       gate.outcome, gate.reason ?? '']),
-  ), ...leftOut(open.length - mostGates, 'gates')];
+  ), ...leftOut(open.length - mostGates, 'gate', 'gates')];
 }
 
 function sinceBlock({ data }: Report): string[] {
@@ -69,24 +69,24 @@ function mismatchBlock({ data }: Report): string[] {
     groups.slice(0, mostGroups).map(({ backend, operation, class: kind, count, firstAt, lastAt, samples: [sample] }) => [
       engineTitle(backend), operation, kind ?? '–', countText(count), timeText(firstAt), timeText(lastAt),
       sample === undefined ? '–' : visibleText(`${sample.dataset}: ${sample.summary}`, 120)]),
-  ), ...leftOut(groups.length - mostGroups, 'reasons')];
+  ), ...leftOut(groups.length - mostGroups, 'reason', 'reasons')];
 }
 
 function dataBlock({ dataChecks = [] }: Report): string[] {
   if (dataChecks.length === 0) return [];
   const failed = dataChecks.filter(({ ok }) => !ok);
-  const line = `Data checks: ${countText(dataChecks.length - failed.length)} of ${countText(dataChecks.length)} tables are as expected`;
+  const line = `Data checks: ${tablesHeldText(dataChecks.length - failed.length, dataChecks.length)}`;
   if (failed.length === 0) return [line];
   return [line, ...textTable(
     [{ title: 'engine' }, { title: 'dataset' }, { title: 'table' }, { title: 'rows', numeric: true },
       { title: 'expected' }, { title: 'found' }],
     failed.slice(0, mostGates).map(({ engine, dataset, table, rows, expected, found }) =>
       [engineTitle(engine), dataset, table, countText(rows), expected, found]),
-  ), ...leftOut(failed.length - mostGates, 'tables')];
+  ), ...leftOut(failed.length - mostGates, 'table', 'tables')];
 }
 
-function leftOut(count: number, what: string): string[] {
-  return count > 0 ? [`  ${countText(count)} more ${what} are in the JSON report.`] : [];
+function leftOut(count: number, one: string, many: string): string[] {
+  return count > 0 ? [`  ${leftOutText(count, one, many)}`] : [];
 }
 
 function ruleBlock({ data: { rules } }: Report): string[] {
@@ -97,5 +97,5 @@ function ruleBlock({ data: { rules } }: Report): string[] {
       const { what, where } = ruleText(rule);
       return [engineTitle(rule.backend), what, where, countText(rule.uses), ruleOutcome(rule)];
     }),
-  ), ...leftOut(rules.length - mostGroups, 'rules')];
+  ), ...leftOut(rules.length - mostGroups, 'rule', 'rules')];
 }

@@ -3,7 +3,7 @@ import { type Stage, stages } from '@changeover/core';
 import type { TotalsBy } from '@changeover/router';
 import { type Consequence, defaultGates, figureNames, type FigureName, type GateDefinition } from './default-gates.ts';
 import { figureOf, type FigureSubject, type FigureUnit, figureUnits } from './figures.ts';
-import { countText, engineTitle } from './plain-text.ts';
+import { counted, countText, engineTitle } from './plain-text.ts';
 import type { Report } from './report.ts';
 
 export const decisions = ['PROMOTE', 'HOLD', 'ROLL BACK', 'INCONCLUSIVE'] as const;
@@ -158,27 +158,23 @@ function failure(name: FigureName, value: number, n: number): string {
   const count = Math.round(value * n);
   switch (name) {
     case 'comparisons':
-      return value === 0 ? 'nothing was compared' : `only ${plural(value, 'comparison was', 'comparisons were')} made`;
+      return value === 0 ? 'nothing was compared' : `only ${counted(value, 'comparison was', 'comparisons were')} made`;
     case 'unwatched':
-      return `${plural(value, 'operation', 'operations')} of ${countText(n)} ${value === 1 ? 'was' : 'were'} never compared`;
+      return `${counted(value, 'operation', 'operations')} of ${countText(n)} ${value === 1 ? 'was' : 'were'} never compared`;
     case 'mismatch':
-      return `${plural(count, 'comparison', 'comparisons')} of ${countText(n)} ${count === 1 ? 'is a' : 'are'} confirmed ${
+      return `${counted(count, 'comparison', 'comparisons')} of ${countText(n)} ${count === 1 ? 'is a' : 'are'} confirmed ${
         count === 1 ? 'mismatch' : 'mismatches'}`;
     case 'unexplained':
-      return `${plural(count, 'comparison', 'comparisons')} of ${countText(n)} came to no explanation`;
+      return `${counted(count, 'comparison', 'comparisons')} of ${countText(n)} came to no explanation`;
     case 'failed':
-      return `${plural(count, 'call', 'calls')} of ${countText(n)} failed`;
+      return `${counted(count, 'call', 'calls')} of ${countText(n)} failed`;
     case 'latency-p50-ratio':
       return `the pooled median is ${value.toFixed(2)} times the legacy one`;
     case 'error-increase':
       return 'calls fail more often on the pooled leg than on the legacy leg';
     case 'data-checks':
-      return `${plural(count, 'table', 'tables')} of ${countText(n)} ${count === 1 ? 'is' : 'are'} not as expected`;
+      return `${counted(count, 'table', 'tables')} of ${countText(n)} ${count === 1 ? 'is' : 'are'} not as expected`;
   }
-}
-
-function plural(count: number, one: string, many: string): string {
-  return `${countText(count)} ${count === 1 ? one : many}`;
 }
 
 function decideBy(gates: readonly GateOutcome[]): Decision {
@@ -195,7 +191,7 @@ function reasonOf(decision: Decision, gates: readonly GateOutcome[], step: strin
   if (decision === 'PROMOTE') return `All ${gates.length} gates hold: ${step}.`;
   const [first, ...others] = gates.filter((gate) => gate.decision === decision);
   if (first === undefined) return 'No gate was asked: there is nothing to decide by.';
-  const more = others.length === 0 ? '' : `, and ${plural(others.length, 'other gate', 'other gates')} ${
+  const more = others.length === 0 ? '' : `, and ${counted(others.length, 'other gate', 'other gates')} ${
     decision === 'INCONCLUSIVE' ? "can't be told either" : others.length === 1 ? "doesn't hold either" : "don't hold either"}`;
   const what = `${placeOf(first)}${first.reason ?? first.title}${more}`;
   const then = { 'ROLL BACK': 'back to legacy', 'HOLD': 'stay at this stage', 'INCONCLUSIVE': 'too little to decide by' }[decision];

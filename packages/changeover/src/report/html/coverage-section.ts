@@ -10,7 +10,7 @@ const mostEngines = 30;
 
 /** What was looked at, and what was not. */
 export function coverageSection({ data }: Report): Section {
-  const { shown, rest } = firstOf(data.byBackend, mostEngines, 'engines');
+  const { shown, rest } = firstOf(data.byBackend, mostEngines, 'engine', 'engines');
   const coverages = shown.map((totals) => ({ totals, coverage: coverageOf(totals) }));
   return {
     id: 'coverage', title: 'Coverage',

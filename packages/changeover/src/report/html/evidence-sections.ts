@@ -1,5 +1,5 @@
 import { markup, type Piece } from '../markup.ts';
-import { countText, engineTitle } from '../plain-text.ts';
+import { countText, engineTitle, tablesHeldText } from '../plain-text.ts';
 import type { DataCheck, Report } from '../report.ts';
 import { ruleOutcome, ruleText } from '../rule-text.ts';
 import { firstOf, moment, name, type Section, table } from './parts.ts';
@@ -19,7 +19,7 @@ export function dataChecksSection({ dataChecks }: Report): Section {
   return {
     id: 'data-checks', title: 'Data checks',
     content: [
-      markup`<p class="soft">${countText(held.length)} of ${countText(dataChecks.length)} tables are as expected.</p>`,
+      markup`<p class="soft">${tablesHeldText(held.length, dataChecks.length)}.</p>`,
       failed.length > 0 && checkTable('Tables that are not as expected', failed),
       held.length > 0 &&
         markup`<details><summary>${countText(held.length)} ${held.length === 1 ? 'table is' : 'tables are'} as expected</summary>${
@@ -29,7 +29,7 @@ export function dataChecksSection({ dataChecks }: Report): Section {
 }
 
 function checkTable(label: string, checks: readonly DataCheck[]): Piece {
-  const { shown, rest } = firstOf(checks, mostChecks, 'tables');
+  const { shown, rest } = firstOf(checks, mostChecks, 'table', 'tables');
   return [
     table(label, [
       { title: 'table', kind: 'name' }, { title: 'dataset', kind: 'name' }, { title: 'engine', kind: 'nowrap' },
@@ -46,7 +46,7 @@ function checkTable(label: string, checks: readonly DataCheck[]): Piece {
 
 /** Where the legs may rightly differ, and whether each rule was needed. */
 export function rulesSection({ data: { rules } }: Report): Section {
-  const { shown, rest } = firstOf(rules, mostRules, 'rules');
+  const { shown, rest } = firstOf(rules, mostRules, 'rule', 'rules');
   return {
     id: 'rules', title: 'Rules',
     content: rules.length === 0 ? markup`<p>No rule lets the legs differ.</p>` : [
@@ -66,9 +66,9 @@ export function rulesSection({ data: { rules } }: Report): Section {
 
 /** Where the figures come from, and what is missing from them. */
 export function provenanceSection({ data, provenance = {} }: Report): Section {
-  const facts = firstOf(Object.entries(provenance), mostFacts, 'facts');
-  const runs = firstOf([...data.runs].reverse(), mostRuns, 'runs');
-  const notes = firstOf(data.notes, mostNotes, 'notes');
+  const facts = firstOf(Object.entries(provenance), mostFacts, 'fact', 'facts');
+  const runs = firstOf([...data.runs].reverse(), mostRuns, 'run', 'runs');
+  const notes = firstOf(data.notes, mostNotes, 'note', 'notes');
   return {
     id: 'provenance', title: 'Provenance',
     content: [

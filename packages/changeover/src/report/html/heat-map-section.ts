@@ -18,7 +18,7 @@ interface Field {
 /** Where the mismatches are: operations by datasets, an engine at a time. */
 export function heatMapSection({ data }: Report): Section {
   const compared = data.byBackend.filter((totals) => totals.compared > 0);
-  const { shown, rest } = firstOf(compared.sort((a, b) => b.mismatch - a.mismatch), mostEngines, 'engines');
+  const { shown, rest } = firstOf(compared.sort((a, b) => b.mismatch - a.mismatch), mostEngines, 'engine', 'engines');
   return {
     id: 'heat-map', title: 'Mismatches by dataset and operation',
     content: shown.length === 0 ? markup`<p>Nothing was compared.</p>` : [
@@ -44,8 +44,9 @@ function engineMap(engine: string, cells: readonly TotalsBy[]): Piece {
   }
   const mismatches = (row: ReadonlyMap<string, Field>): number => [...row.values()].reduce((sum, { mismatch }) => sum + mismatch, 0);
   // The worst first, so that what is left out is the least of it.
-  const rows = firstOf([...fields].sort(([a, x], [b, y]) => mismatches(y) - mismatches(x) || (a < b ? -1 : 1)), mostDatasets, 'datasets');
-  const operations = firstOf(operationsByMismatches(cells), mostOperations, 'operations');
+  const worst = [...fields].sort(([a, x], [b, y]) => mismatches(y) - mismatches(x) || (a < b ? -1 : 1));
+  const rows = firstOf(worst, mostDatasets, 'dataset', 'datasets');
+  const operations = firstOf(operationsByMismatches(cells), mostOperations, 'operation', 'operations');
   const at = (row: number, column: number): Field | undefined => rows.shown[row]?.[1].get(operations.shown[column - 1] ?? '');
   return [
     markup`<h3>${name(engineTitle(engine))}</h3>`,

@@ -12,7 +12,7 @@ const legs = ['legacy', 'pooled'] as const;
 /** How long a call takes on each leg. */
 export function latencySection({ data }: Report): Section {
   const measured = stageLines(data).filter(({ legacy, pooled }) => legacy.count > 0 || pooled.count > 0);
-  const { shown, rest } = firstOf(measured, mostStages, 'engines and stages');
+  const { shown, rest } = firstOf(measured, mostStages, 'engine and stage', 'engines and stages');
   const scale = logScale(shown.flatMap(({ legacy, pooled }) => [legacy, pooled])
     .flatMap(({ p50Ms, p99Ms }) => [p50Ms ?? 0, p99Ms ?? 0]));
   return {

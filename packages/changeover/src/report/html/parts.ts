@@ -1,5 +1,5 @@
 import { markup, type Markup, type Piece } from '../markup.ts';
-import { countText, isoTime, timeText } from '../plain-text.ts';
+import { isoTime, leftOutText, timeText } from '../plain-text.ts';
 import type { Decision } from '../verdict.ts';
 
 /** A section with a heading that the table of contents links to. */
@@ -56,12 +56,14 @@ export function decisionClass(decision: Decision): string {
 }
 
 /** The first few of a list, and a sentence on those left out. */
-export function firstOf<Item>(items: readonly Item[], most: number,
-  what: string): { readonly shown: readonly Item[]; readonly rest: Piece } {
+export function firstOf<Item>(items: readonly Item[], most: number, one: string, many: string): {
+  readonly shown: readonly Item[];
+  readonly rest: Piece;
+} {
   const left = items.length - most;
   return {
     shown: items.slice(0, most),
-    rest: left > 0 && markup`<p class="soft small">${countText(left)} more ${what} ${left === 1 ? 'is' : 'are'} in the JSON report.</p>`,
+    rest: left > 0 && markup`<p class="soft small">${leftOutText(left, one, many)}</p>`,
   };
 }
 

@@ -1,6 +1,6 @@
 import type { SampleGroup, StoredSample, Verdict } from '@changeover/router';
 import { markup, type Markup, type Piece } from '../markup.ts';
-import { countText, engineTitle, valueText } from '../plain-text.ts';
+import { counted, countText, engineTitle, valueText } from '../plain-text.ts';
 import type { Report } from '../report.ts';
 import { pairCells } from '../sample-cells.ts';
 import { firstOf, moment, name, type Section, table } from './parts.ts';
@@ -16,21 +16,22 @@ const mostValue = 4_000;
 export function mismatchSection({ data }: Report): Section {
   const groups = data.sampleGroups.filter(({ verdict }) => verdict === 'mismatch');
   const { shown, rest } =
-    firstOf(groups, mostGroups, groups.length === mostGroups + 1 ? 'reason for mismatches' : 'reasons for mismatches');
+    firstOf(groups, mostGroups, 'reason for mismatches', 'reasons for mismatches');
   const kept = groups.reduce((sum, { count }) => sum + count, 0);
   const { mismatch } = data.totals;
   return {
     id: 'mismatches', title: 'Mismatches',
     content: [
       groups.length === 0 ? noneText(mismatch) : [
-        markup`<p class="soft">${countText(kept)} mismatches for ${countText(groups.length)} ${
-          groups.length === 1 ? 'reason' : 'reasons'}, the most frequent first. Values are shown by type, length and keyed digest
+        markup`<p class="soft">${counted(kept, 'mismatch', 'mismatches')} for ${
+          counted(groups.length, 'reason', 'reasons')}, the most frequent first. Values are shown by type, length and keyed digest
           unless raw values were asked for: equal digests stand for equal values.</p>`,
         classTable(groups),
         shown.map(groupMarkup), rest,
       ],
-      data.samplesOverLimit > 0 && markup`<p class="soft">${countText(data.samplesOverLimit)} more comparisons had reasons of their own
-        after the limit of reasons was reached: they are counted, and no sample was kept.</p>`,
+      data.samplesOverLimit > 0 && markup`<p class="soft">${
+        counted(data.samplesOverLimit, 'more comparison had a reason of its own', 'more comparisons had reasons of their own')} after the
+        limit of reasons was reached: counted, and no sample was kept.</p>`,
     ],
   };
 }
@@ -46,7 +47,7 @@ function classTable(groups: readonly SampleGroup[]): Piece {
     const found = classes.get(group.class ?? '') ?? { reasons: 0, count: 0 };
     classes.set(group.class ?? '', { reasons: found.reasons + 1, count: found.count + group.count });
   }
-  const { shown, rest } = firstOf([...classes].sort(([, a], [, b]) => b.count - a.count), mostListed, 'classes');
+  const { shown, rest } = firstOf([...classes].sort(([, a], [, b]) => b.count - a.count), mostListed, 'class', 'classes');
   return [
     table('Mismatches by class', [{ title: 'class' }, { title: 'mismatches', kind: 'number' }, { title: 'reasons', kind: 'number' }],
       shown.map(([kind, { reasons, count }]) => [name(kind === '' ? 'no class' : kind), countText(count), countText(reasons)])),
@@ -55,7 +56,7 @@ function classTable(groups: readonly SampleGroup[]): Piece {
 }
 
 function groupMarkup(group: SampleGroup): Markup {
-  const { shown, rest } = firstOf(group.samples, mostSamples, 'samples');
+  const { shown, rest } = firstOf(group.samples, mostSamples, 'sample', 'samples');
   const facts: [string, Piece][] = [
     ['count', countText(group.count)], ['first seen', moment(group.firstAt)], ['last seen', moment(group.lastAt)],
     ['fingerprint', markup`<code>${name(group.fingerprint)}</code>`],
@@ -79,7 +80,7 @@ function sidesMarkup({ legacy, pooled }: StoredSample): Piece {
     return markup`<div class="sides"><div><strong class="small">legacy</strong><pre>${valueText(legacy, mostValue)
       }</pre></div><div><strong class="small">pooled</strong><pre>${valueText(pooled, mostValue)}</pre></div></div>`;
   }
-  const { shown, rest } = firstOf(cells, mostCells, 'places');
+  const { shown, rest } = firstOf(cells, mostCells, 'place', 'places');
   return [
     table('Values on both legs', [
       { title: 'row', kind: 'number' }, { title: 'column', kind: 'name' }, { title: 'legacy', kind: 'name' },
@@ -104,7 +105,7 @@ export function otherVerdictsSection({ data }: Report): Section {
   return {
     id: 'other-verdicts', title: 'Compared in part, nondeterministic, raced, inconclusive',
     content: otherVerdicts.map(([verdict, meaning]) => {
-      const { shown, rest } = firstOf(data.sampleGroups.filter((group) => group.verdict === verdict), mostListed, 'reasons');
+      const { shown, rest } = firstOf(data.sampleGroups.filter((group) => group.verdict === verdict), mostListed, 'reason', 'reasons');
       const count = verdict === 'match' ? sumOf(data.sampleGroups.filter((group) => group.verdict === verdict)) : data.totals[verdict];
       return [
         markup`<h3>${verdict === 'match' ? 'Match in part' : `${verdict.charAt(0).toUpperCase()}${verdict.slice(1)}`}: ${

@@ -28,7 +28,7 @@ export function verdictBanner({ decision, reason }: ReportVerdict): Markup {
 }
 
 export function engineVerdicts({ engines }: ReportVerdict): Piece {
-  const { shown, rest } = firstOf(engines, mostEngines, 'engines');
+  const { shown, rest } = firstOf(engines, mostEngines, 'engine', 'engines');
   return shown.length > 0 && markup`<ul class="engines">${shown.map(({ engine, decision, reason }) =>
     markup`<li><span class="name">${name(engineTitle(engine))}</span>${badge(decision)}<p class="small">${reason}</p></li>`)}</ul>${rest}`;
 }
@@ -89,7 +89,7 @@ const outcomeWords = {
 } as const;
 
 function gateTable(label: string, gates: readonly GateOutcome[]): Piece {
-  const { shown, rest } = firstOf(gates, mostGates, 'gates');
+  const { shown, rest } = firstOf(gates, mostGates, 'gate', 'gates');
   return [
     table(label, [
       { title: 'gate', kind: 'wide' }, { title: 'outcome', kind: 'nowrap' }, { title: 'where', kind: 'nowrap' },
@@ -104,7 +104,7 @@ function gateTable(label: string, gates: readonly GateOutcome[]): Piece {
 }
 
 export function stagesSection({ data }: Report): Section {
-  const { shown, rest } = firstOf(stageLines(data), mostStages, 'engines and stages');
+  const { shown, rest } = firstOf(stageLines(data), mostStages, 'engine and stage', 'engines and stages');
   if (shown.length === 0) return { id: 'stages', title: 'Engines and stages', content: markup`<p>There were no calls.</p>` };
   return {
     id: 'stages', title: 'Engines and stages',

@@ -26,9 +26,9 @@ export function timelineSection({ data }: Report): Section {
   // One axis for all engines, so that what happened at the same time stands in one line.
   const start = Math.min(data.timeline[0]?.at ?? data.generatedAt, ...data.runs.map(({ startedAt }) => startedAt));
   const end = Math.max(data.generatedAt, data.timeline.at(-1)?.at ?? 0);
-  const engines = firstOf([...changes].sort(([a], [b]) => (a < b ? -1 : 1)), mostEngines, 'engines');
+  const engines = firstOf([...changes].sort(([a], [b]) => (a < b ? -1 : 1)), mostEngines, 'engine', 'engines');
   // The newest are what a reader looks for.
-  const events = firstOf([...data.timeline].reverse(), mostEvents, 'events');
+  const events = firstOf([...data.timeline].reverse(), mostEvents, 'event', 'events');
   return {
     id: 'timeline', title: 'Time line',
     content: data.timeline.length === 0 ? markup`<p>No change of stage was recorded.</p>` : [
