@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createStorageBridge } from 'changeover';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root } from '../architecture/source-files.ts';
-import { type Outcome, run, runChangeover, typeChangeover } from './run-changeover.ts';
+import { main, nodeFlags, type Outcome, run, runChangeover, typeChangeover } from './run-changeover.ts';
 import { writeTestFlags } from './write-test-flags.ts';
 
 let folder: string;
@@ -418,6 +419,27 @@ describe('errors', () => {
     expect(readFileSync(flags, 'utf8')).toBe(before);
   });
 
+  test.each(['a folder', 'no database', 'no permission'])('a store that can not be read (%s) is named', async (kind) => {
+    const { path, flags, type } = place();
+    const closed = join(path, 'closed');
+    // Root may read all: a link to itself can't be looked at either.
+    if (kind === 'no permission') symlinkSync(closed, closed);
+    const store = { 'a folder': path, 'no database': flags, 'no permission': join(closed, 'store.sqlite') }[kind] ?? '';
+    for (const command of [['status'], ['explain', ...titanic], ['history'], ['rollback', ...titanic, ...because]]) {
+      const { code, out, err } = await type(...command, '--store', store);
+      const message = expect.stringContaining(`The comparison store ${store} can't be read`);
+      expect({ command, code, out, err }).toMatchObject({ code: 1, out: '', err: message });
+    }
+  });
+
+  test('a ledger that can not be reached is not told as an empty one', async () => {
+    const { path, flags } = place();
+    const { code, out, err } = await typeChangeover(['history'],
+      { CHANGEOVER_BASE_PATH: path, CHANGEOVER_FLAGS: flags, CHANGEOVER_STORE: 'postgres://ada:secret@127.0.0.1:1/none' });
+    expect({ code, out }).toEqual({ code: 1, out: '' });
+    expect(err).toMatch(/The ledger in postgres:\/\/ada@127\.0\.0\.1:1\/none can't be read: .*ECONNREFUSED/);
+  });
+
   test('a dataset that was not called yet can be held with --unseen', async () => {
     const { json } = place();
     expect(await json('rollback', 'postgresql', 'orders', ...because, '--unseen'))
@@ -434,6 +456,33 @@ describe('the command itself', () => {
       'A feature flag asks']) expect(out).toContain(text);
     for (const command of ['status', 'explain', 'history', 'promote', 'hold', 'rollback', 'kill', 'resume', 'report', 'gate', 'flags']) {
       expect((await typeChangeover([command, '--help'])).out).toContain(`$ changeover ${command}`);
+    }
+  });
+
+  test('a reader that hangs up ends no change half-way', async () => {
+    const { path, flags, json } = place();
+    const child = spawn(process.execPath, [...nodeFlags, main, 'rollback', ...titanic, ...because], {
+      env: { CHANGEOVER_BASE_PATH: path, CHANGEOVER_FLAGS: flags }, stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    child.stdout.destroy();
+    const told: string[] = [];
+    child.stderr.on('data', (data: Buffer) => { told.push(data.toString()); });
+    const code = await new Promise((resolve) => { child.on('close', resolve); });
+    expect([code, told]).toEqual([0, []]);
+    expect(await json('explain', ...titanic)).toMatchObject({ ledger: { held: true } });
+  });
+
+  test('flags example is a valid file that moves nothing, and status says so where there is none', async () => {
+    const { path, type } = place();
+    const missing = join(path, 'missing.json');
+    expect((await type('status', '--flags', missing)).out).toContain(`changeover flags example > ${missing}`);
+    writeFileSync(missing, (await type('flags', 'example')).out);
+    expect(await type('flags', 'validate', missing)).toMatchObject({ code: 0 });
+    expect((await type('status', '--flags', missing)).out).not.toContain('flags example');
+    expect((await json(missing)).map(({ stage }) => stage)).toEqual(['legacy', 'legacy']);
+
+    async function json(file: string): Promise<{ stage: string }[]> {
+      return (JSON.parse((await type('status', '--flags', file, '--format', 'json')).out) as { datasets: { stage: string }[] }).datasets;
     }
   });
 

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { runCommand } from '../../packages/changeover/src/command/run-command.ts';
 import { root } from '../architecture/source-files.ts';
 
-const source = join(root, 'packages/changeover/src/command/main.ts');
+/** The command's own file. */
+export const main: string = join(root, 'packages/changeover/src/command/main.ts');
 /** What the launcher gives Node, without a second process between. */
 export const nodeFlags: readonly string[] = ['--conditions=@changeover/source', '--disable-warning=ExperimentalWarning'];
 
@@ -25,7 +26,7 @@ export async function typeChangeover(args: readonly string[], env: Readonly<Reco
 
 /** Runs `changeover` as a process of its own. Of the environment only `env` and what Node needs reaches it. */
 export function runChangeover(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
-  return run(process.execPath, [...nodeFlags, source, ...args], env);
+  return run(process.execPath, [...nodeFlags, main, ...args], env);
 }
 
 export function run(file: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {

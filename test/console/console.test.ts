@@ -401,15 +401,21 @@ test('another site, another host, no token, another method or a long body change
   }
 });
 
-test('the command prints its address, and Ctrl-C ends it', async () => {
+test('each example of its help prints an address, and Ctrl-C ends it', async () => {
   const main = join(root, 'packages/changeover/src/command/main.ts');
-  const child =
-    spawn(process.execPath, [...nodeFlags, main, 'console', '--port', '0'], { env: env(), stdio: ['ignore', 'pipe', 'inherit'] });
-  const url =
-    await new Promise<string>((resolve) => child.stdout.once('data', (data: Buffer) => { resolve(String(data).split('\n')[0] ?? ''); }));
-  const { origin } = new URL(url);
-  expect(await ask(`${origin}/`, {})).toBe(200);
-  const code = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGINT');
-  expect(await code).toBe(0);
+  const { out } = await typeChangeover(['console', '--help']);
+  const examples = [...out.matchAll(/^ {2}\$ changeover (.*?)(?: {3,}.*)?$/gm)].map(([, line = '']) => line.split(' '));
+  expect(examples).toEqual([['console'], ['console', '--port', '0', '--read-only']]);
+  await Promise.all(examples.map(async (words) => {
+    // Its usual port may be taken by a console of the person who runs the tests.
+    const args = [...nodeFlags, main, ...words, ...words.includes('--port') ? [] : ['--port', '0']];
+    const child = spawn(process.execPath, args, { env: env(), stdio: ['ignore', 'pipe', 'inherit'] });
+    const url =
+      await new Promise<string>((resolve) => child.stdout.once('data', (data: Buffer) => { resolve(String(data).split('\n')[0] ?? ''); }));
+    const { origin } = new URL(url);
+    expect(await ask(`${origin}/`, {})).toBe(200);
+    const code = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGINT');
+    expect(await code).toBe(0);
+  }));
 });

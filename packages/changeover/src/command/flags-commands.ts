@@ -7,15 +7,18 @@ import {
   changeOptions, type ChangingOptions, type CommandContext, type CommonOptions, groups, withFormat, withReason,
 } from './command-context.ts';
 import { CommandError, exitCodes } from './command-error.ts';
+import { exampleFlags } from './example-flags.ts';
 import { examples } from './help-texts.ts';
 import { requireLedger } from './migration.ts';
 import { pullFlags } from './pull-flags.ts';
 import type { Terminal } from './terminal.ts';
 
-/** `flags validate`, `plan`, `apply`, `pull`. */
+/** `flags example`, `validate`, `plan`, `apply`, `pull`. */
 export function addFlagsCommands(program: Command, context: CommandContext): void {
   const flags = program.command('flags').helpGroup(groups.flags).description('check flags, see what they would change, put them in use')
     .addHelpText('after', examples.flags);
+  flags.command('example').description('a flags file to begin with: every dataset on legacy').addHelpText('after', examples.flagsExample)
+    .action(() => { context.streams.stdout.write(exampleFlags()); });
   withFormat(flags.command('validate')).description('check a flags file').argument('[file]', 'default: the flags file in use')
     .addHelpText('after', examples.flagsValidate)
     .action((file: string | undefined, options: CommonOptions) => {

@@ -14,7 +14,7 @@ store; all programs that share the store follow within two seconds.`;
 /** Examples below each command's help, by command. */
 export const examples: Readonly<Record<
   'changeover' | 'status' | 'explain' | 'history' | 'console' | 'promote' | 'hold' | 'rollback' | 'kill' | 'resume' | 'flags' |
-  'flagsValidate' | 'flagsPlan' | 'flagsApply' | 'flagsPull' | 'report' | 'gate' | 'completion', string>> = {
+  'flagsExample' | 'flagsValidate' | 'flagsPlan' | 'flagsApply' | 'flagsPull' | 'report' | 'gate' | 'completion', string>> = {
   changeover: `
 Why is a dataset where it is?
   $ changeover explain sqlite titanic
@@ -74,10 +74,14 @@ Examples:
   $ changeover promote sqlite titanic --reason "a week without a mismatch"`,
   flags: `
 Examples:
+  $ changeover flags example > flags/next.json
   $ changeover flags validate
   $ changeover flags plan flags/next.json
   $ changeover flags apply flags/next.json --reason "10 % of sqlite to shadow"
   $ changeover flags pull --reason "the server's flags, for when it is away"`,
+  flagsExample: `
+Examples:
+  $ changeover flags example > flags/next.json`,
   flagsValidate: `
 Examples:
   $ changeover flags validate

@@ -2,6 +2,7 @@ import type { Engine } from '@changeover/core';
 import type { LedgerChange } from '@changeover/router';
 import { visibleText } from '../report/plain-text.ts';
 import { textTable } from '../report/text-table.ts';
+import { CommandError } from './command-error.ts';
 import { flagsSubject, type Migration } from './migration.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -17,6 +18,8 @@ export interface HistoryOptions {
 
 /** The ledger's lines, the latest last: `changeover history`. Of one dataset, those of its whole engine are among them. */
 export function showHistory(migration: Migration, terminal: Terminal, { engine, dataset, limit }: HistoryOptions): void {
+  const { ledgerError, ledgerPlace } = migration;
+  if (ledgerError !== undefined) throw new CommandError(`The ledger in ${ledgerPlace} can't be read: ${ledgerError}.`);
   const lines = migration.ledger.filter((line) =>
     (engine === undefined || line.backend === engine) && (dataset === undefined || line.dataset === dataset || line.dataset === ''));
   const shown = lines.slice(-limit);
@@ -28,7 +31,7 @@ export function showHistory(migration: Migration, terminal: Terminal, { engine, 
   terminal.answer([
     ...shown.length === 0 ? [`Nothing is in the ledger${engine === undefined ? '' : ' of these'} yet.`] : table,
     ...older === 0 ? [] : ['', `${String(older)} older lines: --limit ${String(lines.length)} shows them all.`],
-  ], { ledger: migration.ledgerPlace, lines: shown, older });
+  ], { ledger: ledgerPlace, lines: shown, older });
 }
 
 /** What a line did, in a few words. */

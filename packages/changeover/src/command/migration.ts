@@ -1,6 +1,6 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { earlierStage, type Engine, engines, parseDatasetName, type Stage, type Timer, systemClock } from '@changeover/core';
+import { earlierStage, type Engine, engines, parseDatasetName, type Stage, StorageError, type Timer, systemClock } from '@changeover/core';
 import {
   type LedgerChange, type LedgerStore, type ReportData, readRecordings, readSqliteLedger, resumptions, silentLogger, type StageDecision,
   type StageSource,
@@ -147,16 +147,36 @@ export function placeOf(options: PlaceOptions, env: Readonly<Record<string, stri
 }
 
 /** Reads everything once. Where a flag server is named, it has three seconds to answer, as a program's first calls
- * would be answered without it. */
+ * would be answered without it.
+ *
+ * @throws {CommandError} where there is a comparison store and it can't be read: no holds would be known. */
 export async function openMigration(place: ParsedBridgeOptions): Promise<Migration> {
+  const isThere = statStore(place);
   const flags = openStageSource(place, silentLogger);
   try {
     const [read] = await Promise.all([readLedger(place), place.unleashUrl === undefined ? undefined : serverAnswer(flags)]);
     return new Migration({ place, flags, ...read });
   } catch (error) {
     await flags.close();
-    throw error;
+    if (!isThere || error instanceof StorageError) throw error;
+    throw unreadableStore(place, error);
   }
+}
+
+/** False where there is none. */
+function statStore(place: ParsedBridgeOptions): boolean {
+  try {
+    return statSync(place.storePath, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return false;
+    throw unreadableStore(place, error);
+  }
+}
+
+function unreadableStore({ storePath }: ParsedBridgeOptions, error: unknown): CommandError {
+  const { code, message } = error as Partial<Record<'code' | 'message', unknown>>;
+  return new CommandError(`The comparison store ${storePath} can't be read (${String(code)}: ${String(message)}), so no calls and no ` +
+    'holds are known. --store PLACE names another; you need to be a user who may write where it is.');
 }
 
 /** The ledger as it stands, or why it could not be read. */

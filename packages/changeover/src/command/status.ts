@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { engines } from '@changeover/core';
 import { visibleText } from '../report/plain-text.ts';
 import { textTable } from '../report/text-table.ts';
@@ -71,6 +72,8 @@ export function notesOf(migration: Migration): string[] {
         `${migration.hasLedger ? '' : ', and no holds'}. --store names another.`]
       : migration.recordings.notes,
     ...lastError === undefined ? [] : [`The flags: ${lastError.message}`],
+    ...migration.place.unleashUrl !== undefined || existsSync(migration.place.flagsFile) ? []
+      : [`To begin with: changeover flags example > ${migration.place.flagsFile}`],
     ...stale && lastError === undefined ? ['The flags are older than they should be: the source does not answer.'] : [],
   ];
 }
