@@ -138,7 +138,7 @@ describe('Markdown', () => {
     const head = '| row | column | legacy | pooled |\n| --- | --- | --- | --- |\n';
     const written = render('md');
     expect(written).toContain(head);
-    expect(written.slice(written.indexOf(head) + head.length)).toMatch(/^\| 0 \| fare \| text of 4 \\#\w+ \| text of 4 \\#\w+ \|/);
+    expect(written.slice(written.indexOf(head) + head.length)).toMatch(/^\| 1 \| fare \| text of 4 \\#\w+ \| text of 4 \\#\w+ \|/);
   });
 });
 

@@ -1,5 +1,6 @@
 /** One place where the two legs differ. */
 export interface SampleCell {
+  /** The first is 1, as people and `changeover verify` count. */
   readonly row: string;
   /** Undefined where whole rows differ. */
   readonly column: string | undefined;
@@ -13,7 +14,7 @@ export function pairCells(legacy: unknown, pooled: unknown): readonly SampleCell
   if (before === undefined || after === undefined || before.length !== after.length) return undefined;
   return before.map((cell, at) => {
     const { row, column, value } = cell;
-    return { row: String(row), column: typeof column === 'string' ? column : undefined, legacy: value, pooled: after[at]?.value };
+    return { row: String(row + 1), column: typeof column === 'string' ? column : undefined, legacy: value, pooled: after[at]?.value };
   });
 }
 
