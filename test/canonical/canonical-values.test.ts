@@ -6,6 +6,7 @@ import { canonicalNotation, compareDigests, digestResult, encodeCanonical, findD
 import { type DatasetBackend, type Engine, engines, type ResultSet } from '@changeover/core';
 import { StorageBackend } from '@changeover/legacy';
 import { StorageBackendFactory } from '@changeover/pooled';
+import { asText, isWritten, typeMatrix } from './type-matrix.ts';
 import { readDocumentedValues } from './value-tables.ts';
 
 const documented = await readDocumentedValues();
@@ -56,6 +57,18 @@ describe('the tables of docs/canonical-values.md', () => {
     expect(compareDigests(digestResult(legacy, 'rows'), digestResult(pooled, 'rows'))).toBe('equal');
     expect(findDifference(legacy, pooled, true)).toBeUndefined();
   });
+});
+
+test.each(engines)('%s: at the edges of its types both legs say what the engine writes', async (engine) => {
+  const wrong: unknown[] = [];
+  for (const expression of typeMatrix[engine]) {
+    const [legacy, pooled] = await both(engine, `SELECT ${expression} AS v, ${asText[engine](expression)} AS written`);
+    const [row] = legacy.rows;
+    const same = compareDigests(digestResult(legacy, 'rows'), digestResult(pooled, 'rows')) === 'equal';
+    const list = Array.isArray(row?.['v']);
+    if (!same || (!list && !isWritten(engine, row?.['v'], row?.['written']))) wrong.push([expression, row, pooled.rows[0]]);
+  }
+  expect(wrong).toEqual([]);
 });
 
 test('every type that DuckDB has compares clean', async () => {
