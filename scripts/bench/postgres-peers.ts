@@ -7,8 +7,8 @@ import { openWorkbench } from './workbench.ts';
 
 const engine = 'postgresql';
 const connections = 10;
-/** Who is measured: ours, and three peers. */
-type Contender = 'pooled' | 'pool' | 'knex' | 'porsager';
+/** Who is measured: ours, three peers, and the driver itself with statements prepared once, which no pool over it undercuts. */
+type Contender = 'pooled' | 'pool' | 'knex' | 'porsager' | 'named';
 
 export const postgresPeers: BenchCase = {
   name: 'postgres-peers',
@@ -32,12 +32,16 @@ async function measurePostgres(context: BenchContext): Promise<CaseResult> {
       pool: async () => (await clients.pool.query<object>(`SELECT * FROM ${table} WHERE id = $1`, [next()])).rows,
       knex: async () => await clients.knex.withSchema(`mdm_${dataset}`).select('*').from('data').where({ id: next() }) as unknown[],
       porsager: async () => await clients.sql`SELECT * FROM ${clients.sql(`mdm_${dataset}.data`)} WHERE id = ${next()}`,
+      named: async () => (await clients.pool.query<object>({
+        name: 'point', text: `SELECT * FROM ${table} WHERE id = $1`, values: [next()],
+      })).rows,
     };
     const large: typeof point = {
       pooled: () => pooled(engine).readTable(dataset, 'data'),
       pool: async () => (await clients.pool.query<object>(`SELECT * FROM ${table}`)).rows,
       knex: async () => await clients.knex.withSchema(`mdm_${dataset}`).select('*').from('data') as unknown[],
       porsager: async () => await clients.sql`SELECT * FROM ${clients.sql(`mdm_${dataset}.data`)}`,
+      named: async () => (await clients.pool.query<object>({ name: 'large', text: `SELECT * FROM ${table}` })).rows,
     };
     const figures: Figure[] = [];
     try {
@@ -58,10 +62,12 @@ async function beside(context: BenchContext, what: string, callers: number,
   work: Readonly<Record<Contender, () => Promise<readonly unknown[]>>>, isPoint: boolean): Promise<Figure[]> {
   const timings = await takeTurns(context, {
     pooled: sideOf(callers, work.pooled), pool: sideOf(callers, work.pool), knex: sideOf(callers, work.knex),
-    porsager: sideOf(callers, work.porsager),
+    porsager: sideOf(callers, work.porsager), named: sideOf(callers, work.named),
   }, { rounds: isPoint ? 21 : callers > 10 ? 5 : 9, roundMs: isPoint ? 40 : 10, equal: sameCounts });
   const text = `for all: changeover ${timeText(timings.medianMs('pooled'))}, pg.Pool ${timeText(timings.medianMs('pool'))}, ` +
-    `knex ${timeText(timings.medianMs('knex'))}, postgres ${timeText(timings.medianMs('porsager'))}`;
+    `knex ${timeText(timings.medianMs('knex'))}, postgres ${timeText(timings.medianMs('porsager'))}; limit: pg.Pool with the ` +
+    `statement prepared, and no admission, deadline or breaker, comes to ${
+      (timings.medianMs('pool') / timings.medianMs('named')).toFixed(2)} × pg.Pool`;
   return [
     timings.speedup(`${what}, times pg.Pool`, 'pooled', 'pool', isPoint ? 1.5 : 0.95, text),
     timings.speedup(`${what}, times postgres`, 'pooled', 'porsager', isPoint ? 1 : 0.95),

@@ -185,7 +185,7 @@ export class SqliteSession implements SyncSession {
     if (!columnsHold(prepared, rows[0])) {
       if (describeColumns(prepared, prepared.statement.source).duplicates) return readCells(prepared, bound, form);
     }
-    if (holdsUnsafeInteger(rows, prepared.columns)) {
+    if (holdsUnsafeInteger(rows)) {
       prepared.safeIntegers = true;
       prepared.statement.safeIntegers(true);
       return readCells(prepared, bound, form);
@@ -341,10 +341,14 @@ function describeColumns(prepared: PreparedStatement, sql: string): PreparedStat
 /** Whether the columns are still those that were described: another connection may have changed the table since. */
 function columnsHold(prepared: PreparedStatement, first: Row | undefined): boolean {
   if (first === undefined || !prepared.stable) return false;
-  const keys = Object.keys(first);
-  if (keys.length !== prepared.columns.length) return false;
+  const { columns } = prepared;
+  let at = 0;
   // Keys that look like numbers come first, whatever their place: then this fails and the columns are described again.
-  return keys.every((key, index) => key === prepared.columns[index]);
+  for (const key in first) {
+    if (key !== columns[at]) return false;
+    at += 1;
+  }
+  return at === columns.length;
 }
 
 function readCells(prepared: PreparedStatement, bound: unknown[], form?: RowForm): StepResult {
@@ -377,9 +381,10 @@ function holdsUnsafe(values: readonly Value[]): boolean {
   return false;
 }
 
-function holdsUnsafeInteger(rows: readonly Row[], columns: readonly string[]): boolean {
+/** In the rows' own order of fields, which is read several times as fast as by their names. */
+function holdsUnsafeInteger(rows: readonly Row[]): boolean {
   for (const row of rows) {
-    for (const column of columns) if (isUnsafe(row[column])) return true;
+    for (const column in row) if (isUnsafe(row[column])) return true;
   }
   return false;
 }
