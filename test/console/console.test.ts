@@ -274,7 +274,11 @@ test('a store that can not be read, and a console that has ended, are told of', 
   try {
     await page.goto(running.url);
     await page.locator('#state', { hasText: "It can't be read: file is not a database" }).waitFor();
+    expect(await page.locator('#view').innerText()).toMatch(new RegExp(`comparison store ${place} can't be read .*--store PLACE names`));
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
+    rmSync(place);
+    await page.locator('#view h2', { hasText: 'Datasets' }).waitFor();
+    expect(await page.locator('#view').innerText()).not.toContain("can't be read");
   } finally {
     await running.close();
   }

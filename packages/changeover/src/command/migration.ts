@@ -163,8 +163,10 @@ export async function openMigration(place: ParsedBridgeOptions): Promise<Migrati
   }
 }
 
-/** False where there is none. */
-function statStore(place: ParsedBridgeOptions): boolean {
+/** False where there is none.
+ *
+ * @throws {CommandError} where that can't be told. */
+export function statStore(place: ParsedBridgeOptions): boolean {
   try {
     return statSync(place.storePath, { throwIfNoEntry: false }) !== undefined;
   } catch (error) {
@@ -173,7 +175,8 @@ function statStore(place: ParsedBridgeOptions): boolean {
   }
 }
 
-function unreadableStore({ storePath }: ParsedBridgeOptions, error: unknown): CommandError {
+/** What to say of a store that is there and can't be read. */
+export function unreadableStore({ storePath }: ParsedBridgeOptions, error: unknown): CommandError {
   const { code, message } = error as Partial<Record<'code' | 'message', unknown>>;
   return new CommandError(`The comparison store ${storePath} can't be read (${String(code)}: ${String(message)}), so no calls and no ` +
     'holds are known. --store PLACE names another; you need to be a user who may write where it is.');

@@ -31,8 +31,13 @@ events.onmessage = ({ data }) => {
   byId('locked').hidden = token !== '' || view.querySelector('button[data-action]') === null;
 };
 events.addEventListener('trouble', ({ data }) => {
-  tell(JSON.parse(data), 'bad');
-  if (shown === '') view.textContent = '';
+  const { text, help } = JSON.parse(data);
+  tell(text, 'bad');
+  if (shown !== '') return;
+  const note = document.createElement('p');
+  note.className = 'note';
+  note.textContent = help;
+  view.replaceChildren(note);
 });
 events.onerror = () => tell('Not connected: what is shown may be old', 'bad');
 

@@ -3,7 +3,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { silentLogger, type StageSource } from '@changeover/router';
 import type { ParsedBridgeOptions } from '../bridge-options.ts';
-import { Migration, readLedger } from '../command/migration.ts';
+import { CommandError } from '../command/command-error.ts';
+import { Migration, readLedger, statStore, unreadableStore, withoutLedger } from '../command/migration.ts';
 import { openStageSource } from '../open-stage-source.ts';
 import { readPools } from '../pool-figures.ts';
 import { consolePage } from './console-page.ts';
@@ -117,7 +118,7 @@ class Console {
     try {
       message = `data: ${JSON.stringify(this.#view(await this.#read()))}\n\n`;
     } catch (error) {
-      message = `event: trouble\ndata: ${JSON.stringify(`It can't be read: ${String((error as { message?: unknown }).message)}`)}\n\n`;
+      message = `event: trouble\ndata: ${JSON.stringify(this.#trouble(error))}\n\n`;
     }
     this.#looking = false;
     const endedMs = performance.now();
@@ -131,6 +132,14 @@ class Console {
     await this.look();
   }
 
+  /** In a few words, and with what to do. */
+  #trouble(error: unknown): { readonly text: string; readonly help: string } {
+    const isKnown = error instanceof CommandError;
+    const { message } = isKnown ? error : unreadableStore(this.#place, error);
+    const why = isKnown ? 'this page says why' : String((error as { message?: unknown }).message);
+    return { text: `It can't be read: ${why}`, help: `${message} ${withoutLedger}` };
+  }
+
   #view(migration: Migration): string {
     return consoleView({ migration, pools: readPools(this.#place.storePath), readOnly: this.#readOnly });
   }
@@ -141,6 +150,7 @@ class Console {
   }
 
   async #read(): Promise<Migration> {
+    statStore(this.#place);
     return new Migration({ place: this.#place, flags: this.#flags, ...await readLedger(this.#place) });
   }
 
