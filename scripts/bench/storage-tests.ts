@@ -31,8 +31,8 @@ async function measureTests({ quick }: BenchContext): Promise<CaseResult> {
     ...figureOf('the pooled leg\'s suite, its files side by side / the legacy leg\'s, one after the other', '×', ratios),
     ...atMost(figure, 0.5),
     beside: `${last.legacy.tests} tests each: ${(last.pooled.ms / 1_000).toFixed(1)} s against ${(last.legacy.ms / 1_000).toFixed(1)} s ` +
-      `from the first test file's begin to the last one's end; limit: three files on ${availableParallelism()} cores, the longest of them ` +
-      `alone, ${quantile(limits, 0.5).toFixed(2)} ×`,
+      `from the first test file's begin to the last one's end; limit: three files on ${availableParallelism()} cores, the longest ` +
+      `of them alone, ${quantile(limits, 0.5).toFixed(2)} ×`,
   }] };
 }
 

@@ -156,7 +156,8 @@ export class PostgresSession implements AsyncSession {
 
   async cancel(): Promise<void> {
     if (!this.#running || this.#lost) return;
-    this.#cancelling ??= requestCancel(this.#driver, this.#connectTimeoutMs, this.#cut.signal).finally(() => { this.#cancelling = undefined; });
+    this.#cancelling ??= requestCancel(this.#driver, this.#connectTimeoutMs, this.#cut.signal)
+      .finally(() => { this.#cancelling = undefined; });
     await this.#cancelling;
   }
 

@@ -73,7 +73,7 @@ test('a transaction is alone on the connection, and gets its turn although write
   expect(await count()).toBe(written + 1);
 });
 
-test.each([0, 20, 60, 100])('a worker that dies under shared writes, %d of 200 done: each is applied once, or one is unknown', async (done) => {
+test.each([0, 20, 60, 100])('a worker dies under shared writes, %d of 200 done: each is applied once, or one is unknown', async (done) => {
   const ids = Array.from({ length: 200 }, (_, id) => id);
   let applied = 0;
   const outcomes = ids.map(async (id) => await insert(id).then(() => {
