@@ -84,9 +84,10 @@ async function idleCost(bridge: StorageBridge, datasets: number): Promise<number
     await pause(1_500);
     await settle();
   };
-  await use(0, 50);
+  // As many before, since what the allocators take once for all is no dataset's.
+  await use(0, datasets);
   const before = process.memoryUsage();
-  await use(50, datasets);
+  await use(datasets, datasets);
   const after = process.memoryUsage();
   return Math.max(0, after.heapUsed - before.heapUsed, after.rss - before.rss) / datasets / 1_024;
 }
