@@ -114,7 +114,11 @@ async function datasetsGrow(context: BenchContext): Promise<[Engine, Step[]][]> 
   for (const engine of engines) {
     // An instance of DuckDB is some MiB, a schema of PostgreSQL some tables of the catalogue: a thousand are SQLite's.
     const most = context.quick ? 10 : engine === 'sqlite' ? 1_000 : 100;
-    const bench = await openWorkbench({ engines: [engine], databaseUrl: context.databaseUrl, datasets: most, rows: 100 });
+    const bench = await openWorkbench({
+      engines: [engine], databaseUrl: context.databaseUrl, datasets: most, rows: 100,
+      // What docs/pools.md says to set for as many as are busy at once.
+      bridge: { pooled: { budgets: { sqlite: 2 * most, postgresql: Math.min(most, 90) } } },
+    });
     try {
       const steps: Step[] = [];
       for (const size of [1, 10, 100, 1_000].filter((count) => count <= most)) {

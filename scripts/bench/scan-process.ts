@@ -2,6 +2,7 @@ import Database from 'better-sqlite3';
 import { DuckDBInstance } from '@duckdb/node-api';
 import pg from 'pg';
 import { datasetFile, type Engine, type StoreLocation } from 'changeover';
+import { keepHeapSmall } from '../../packages/changeover/src/verify/keep-heap-small.ts';
 import { verifyStore } from '../../packages/changeover/src/verify/index.ts';
 
 /** What one process is to do while it is watched. */
@@ -29,8 +30,11 @@ if (process.send !== undefined && process.argv[2] !== undefined) {
 }
 
 async function verify({ basePath, databaseUrl, engine, dataset, rows }: ScanOrder): Promise<number> {
+  // As the command does it.
+  const collect = keepHeapSmall();
   const result = await verifyStore({
-    basePath, databaseUrl, engine, dataset, tables: ['data'], stateFile: false, duckdb: { memoryLimitMib: 96, threads: 2 },
+    basePath, databaseUrl, engine, dataset, tables: ['data'], stateFile: false, duckdb: { memoryLimitMib: 12, threads: 1 },
+    onProgress: () => { collect(engine === 'duckdb'); },
   });
   if (result.verdict !== 'match') throw new Error(`the legs read one store and must agree; found ${result.verdict}`);
   return rows;

@@ -91,7 +91,7 @@ async function verify(context: CommandContext, engine: string | undefined, datas
       // Each instance would take most of the machine's memory, and a scan needs little: readers add what a table's columns take.
       duckdb: { memoryLimitMib: 12, threads: 1 },
       onProgress: (progress) => {
-        collect();
+        collect(progress.engine === 'duckdb' || typed.against === 'duckdb');
         line?.show(progress);
       },
     }, { env: context.streams.env });

@@ -16,7 +16,7 @@ try {
   const result = await verifyStore({
     ...options, signal: stop.signal, duckdb: { memoryLimitMib: 32, threads: 1 },
     onProgress: (progress) => {
-      collect();
+      collect(true);
       look();
       tell({ progress });
     },
