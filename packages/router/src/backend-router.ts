@@ -153,18 +153,23 @@ export class BackendRouter<Api extends object> {
 
   /** Counts without standing between the leg's promise and the caller: no hop is added. */
   #observe(path: Path, leg: LegName, result: unknown, startedMs: number): unknown {
-    const record = (): void => { path.cell[latencyOf[leg]].record(this.#clock.monotonicMs() - startedMs); };
+    return this.#watch(result, () => { path.cell[latencyOf[leg]].record(this.#clock.monotonicMs() - startedMs); },
+      () => { path.cell.failed += 1; });
+  }
+
+  /** Tells of a call's end and counts it among those under way until then. What is told runs before the caller's own continuation. */
+  #watch(result: unknown, succeeded: () => void, failed: (error: unknown) => void): unknown {
     if (!isPromise(result)) {
-      record();
+      succeeded();
       return result;
     }
     this.#calls.begin();
     result.then(() => {
       this.#calls.end();
-      record();
-    }, () => {
+      succeeded();
+    }, (error: unknown) => {
       this.#calls.end();
-      path.cell.failed += 1;
+      failed(error);
     });
     return result;
   }
@@ -234,20 +239,8 @@ export class BackendRouter<Api extends object> {
       end();
       if (error !== scope.thrown) path.cell.failed += 1;
     };
-    if (!isPromise(result)) {
-      succeed();
-      return result;
-    }
-    this.#calls.begin();
-    // These run before the caller's own continuation, so that its next call finds the barrier open.
-    result.then(() => {
-      this.#calls.end();
-      succeed();
-    }, (error: unknown) => {
-      this.#calls.end();
-      fail(error);
-    });
-    return result;
+    // Before the caller's own continuation, so that its next call finds the barrier open.
+    return this.#watch(result, succeed, fail);
   }
 
   /** What the other leg holds open of a dataset would be a deleted file to it, or keep it from being removed. */
