@@ -2,7 +2,6 @@ import { ConnectionError, DatasetNotFoundError } from '@changeover/core';
 import pg from 'pg';
 import { toStorageError } from './errors.ts';
 import { PostgresSession, searchPathOf } from './postgres-session.ts';
-import { postgresParser } from './postgres-values.ts';
 
 /** How to reach a PostgreSQL database. */
 export interface PostgresSessionOptions {
@@ -78,7 +77,6 @@ function clientConfig(options: PostgresSessionOptions, connectTimeoutMs: number)
     idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs ?? 60_000,
     ...(options.statementTimeoutMs === undefined ? {} : { statement_timeout: options.statementTimeoutMs }),
     options: Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`).join(' '),
-    types: { getTypeParser: ((typeId: number) => postgresParser(typeId)) as typeof pg.types.getTypeParser },
   };
 }
 

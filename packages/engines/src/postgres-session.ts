@@ -12,7 +12,9 @@ import { classifyError, toStorageError } from './errors.ts';
 import { inputCells } from './input-cells.ts';
 import { type CancelTarget, requestCancel } from './postgres-cancel.ts';
 import { copyChunks, CopyQuery } from './postgres-copy.ts';
-import { type PostgresResult, ValueQuery, type WireConnection } from './postgres-query.ts';
+import {
+  type PostgresResult, type PostgresStatement, type PreparedStatement, ValueQuery, type WireConnection,
+} from './postgres-query.ts';
 import { postgresParam } from './postgres-values.ts';
 import {
   emptyStepResult,
@@ -36,8 +38,6 @@ interface DriverClient extends CancelTarget {
   readonly connection: WireConnection & {
     on(event: 'parameterStatus', listener: (message: { parameterName: string; parameterValue: string }) => void): void;
     readonly stream: { destroy(): void };
-    readonly parsedStatements: Record<string, string>;
-    readonly submittedNamedStatements: Record<string, string>;
   };
   getTransactionStatus(): string | null;
 }
@@ -51,6 +51,8 @@ const connectionWords: ReadonlySet<string> = new Set([
 const readingWords: ReadonlySet<string> = new Set(['SELECT', 'WITH', 'VALUES', 'TABLE', 'EXPLAIN', 'SHOW']);
 /** Statements worth keeping prepared. */
 const namedWords: ReadonlySet<string> = new Set(['SELECT', 'WITH', 'VALUES', 'TABLE', 'INSERT', 'UPDATE', 'DELETE']);
+/** The protocol counts them in 16 bits. */
+const maxValues = 65_535;
 /** Commands whose number of rows is that of rows affected. */
 const affectingCommands: ReadonlySet<string> = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE', 'COPY']);
 /** Settings that the server reports and that must stay as they were set at connecting. */
@@ -64,10 +66,10 @@ export class PostgresSession implements AsyncSession {
   #schema: string;
   readonly #connectTimeoutMs: number;
   readonly #line = new ProgramLine('postgresql');
-  readonly #statements: StatementCache<string>;
+  readonly #statements: StatementCache<PreparedStatement>;
   readonly #settings = new Map<string, string>();
   readonly #changedSettings = new Map<string, string>();
-  readonly #evicted: string[] = [];
+  readonly #evicted: PreparedStatement[] = [];
   #statementNumber = 0;
   #lost = false;
   #closing: Promise<void> | undefined;
@@ -84,7 +86,7 @@ export class PostgresSession implements AsyncSession {
     this.#schema = schema;
     this.#driver = client as unknown as DriverClient;
     this.#connectTimeoutMs = connectTimeoutMs;
-    this.#statements = new StatementCache(statementCacheSize, (name) => this.#evicted.push(name));
+    this.#statements = new StatementCache(statementCacheSize, (statement) => this.#evicted.push(statement));
     client.on('error', () => { this.#lost = true; });
     client.on('end', () => { this.#lost = true; });
     this.#driver.connection.on('parameterStatus', ({ parameterName, parameterValue }) => {
@@ -349,32 +351,38 @@ export class PostgresSession implements AsyncSession {
     mayName: boolean,
   ): Promise<PostgresResult> {
     const values = (params ?? []).map(postgresParam);
+    if (values.length > maxValues) {
+      throw new InvalidArgumentError(`A statement takes at most ${maxValues} values; found ${values.length}.`, { engine: 'postgresql' });
+    }
     // Inside a transaction a prepared plan that went stale would fail the whole of it.
-    const name = mayName && this.transactionState === 'none' ? await this.#statementName(sql) : undefined;
-    if (name === undefined) return this.#submit({ text: sql, values, queryMode: 'extended' }, cells);
+    const prepared = mayName && this.transactionState === 'none' ? this.#prepared(sql) : undefined;
+    if (prepared === undefined) return this.#submit({ text: sql, values }, cells);
+    while (this.#evicted.length > 0) await this.#deallocate(this.#evicted.pop());
     try {
-      return await this.#submit({ name, text: sql, values }, cells);
+      return await this.#submit({ text: sql, values, prepared }, cells);
     } catch (error) {
       if (!isStalePlan(error)) throw error;
       // The table has other columns than when it was prepared; nothing was run.
       this.#statements.delete(sql);
-      await this.#deallocate(name);
-      return this.#submit({ text: sql, values, queryMode: 'extended' }, cells);
+      await this.#deallocate(prepared);
+      return this.#submit({ text: sql, values }, cells);
     }
   }
 
-  async #statementName(sql: string): Promise<string | undefined> {
+  #prepared(sql: string): PreparedStatement | undefined {
     const known = this.#statements.get(sql);
     if (known !== undefined) return known;
     if (!namedWords.has(leadingWords(sql, 1)[0] ?? '')) return undefined;
     this.#statementNumber += 1;
-    const name = `c${this.#statementNumber}`;
-    this.#statements.set(sql, name);
-    for (const evicted of this.#evicted.splice(0)) await this.#deallocate(evicted);
-    return name;
+    const made: PreparedStatement = { name: `c${this.#statementNumber}`, shape: undefined, dropped: false };
+    this.#statements.set(sql, made);
+    return made;
   }
 
-  async #deallocate(name: string): Promise<void> {
+  async #deallocate(statement: PreparedStatement | undefined): Promise<void> {
+    if (statement === undefined || statement.dropped) return;
+    statement.dropped = true;
+    const { name } = statement;
     const { parsedStatements, submittedNamedStatements } = this.#driver.connection;
     // One that failed to parse was never there.
     if (parsedStatements[name] !== undefined) await this.#simple(`DEALLOCATE ${name}`);
@@ -382,9 +390,9 @@ export class PostgresSession implements AsyncSession {
     Reflect.deleteProperty(submittedNamedStatements, name);
   }
 
-  #submit(config: Record<string, unknown>, cells: boolean): Promise<PostgresResult> {
+  #submit(statement: PostgresStatement, cells: boolean): Promise<PostgresResult> {
     return new Promise((resolve, reject) => {
-      const query = new ValueQuery(config, cells, (error, result) => {
+      const query = new ValueQuery(statement, cells, (error, result) => {
         if (error !== null) reject(error);
         else if (result !== undefined) resolve(result);
       });

@@ -37,8 +37,8 @@ const textArrays: ReadonlySet<number> = new Set([
   6151, 6152, 6153, 6155, 6157,
 ]);
 
-/** How the text of a type is read. */
-export function postgresParser(typeId: number): Parser {
+/** How the text of a type is read; undefined where the text is the value. */
+export function postgresParser(typeId: number): Parser | undefined {
   const parser = parsers.get(typeId);
   if (parser !== undefined) return parser;
   const elementType = elementTypes.get(typeId);
@@ -46,7 +46,7 @@ export function postgresParser(typeId: number): Parser {
     const element = parsers.get(elementType) ?? asText;
     return (text) => parseArray(text, element);
   }
-  return textArrays.has(typeId) ? (text) => parseArray(text, asText) : asText;
+  return textArrays.has(typeId) ? (text) => parseArray(text, asText) : undefined;
 }
 
 function bytes(text: string): Uint8Array {
