@@ -1,6 +1,6 @@
-import { digestResult } from '@changeover/compare';
-import type { Leg } from '@changeover/core';
+import { type Leg, schemaPrefix } from '@changeover/core';
 import type { Engine, StorageApi } from 'changeover';
+import { Client } from 'pg';
 import { atMost, type BenchCase, type BenchContext, type CaseResult, type Figure } from './figure.ts';
 import { figureOf, pause, quantile, timeText } from './measure.ts';
 import { openWorkbench, type Workbench } from './workbench.ts';
@@ -68,31 +68,45 @@ async function latencyOf(context: BenchContext, bench: Workbench, engine: Engine
   const compared = totals.compared - before.compared;
   const sampled = totals.sampled - before.sampled;
   const title = `${engine}, ${size} ${size === 1 ? 'row' : 'rows'}${planted}: shadow / legacy`;
-  const answer = await read();
-  const digestMs = await medianOf(() => digestResult(answer, 'rows'));
-  const limit = `limit: the digest of the answer, which the caller may change, is ${
-    (digestMs / quantile(all.legacy, 0.5)).toFixed(2)} of a call at legacy`;
+  const limit = engine === 'postgresql' ? `; limit: ${await bareLimit(context, dataset, size)}` : '';
   const beside = `${all.shadow.length} calls at shadow, ${sampled} sampled, ${compared} compared, the rest shed; legacy p50 ${
-    timeText(quantile(all.legacy, 0.5))}, p99 ${timeText(quantile(all.legacy, 0.99))}${planted === '' ? `; ${limit}` : ''}`;
+    timeText(quantile(all.legacy, 0.5))}, p99 ${timeText(quantile(all.legacy, 0.99))}${limit}`;
   return [
     { ...figureOf(`${title}, p50`, '×', medians), ...atMost(quantile(medians, 0.5), size > 100 ? 1.25 : 1.05), beside },
     { ...figureOf(`${title}, p99`, '×', tails), ...atMost(quantile(tails, 0.5), 1.1) },
   ];
 }
 
-/** Taken apart, some calls with a rest between, as the caller's are. */
-async function medianOf(work: () => unknown): Promise<number> {
-  const took: number[] = [];
-  for (let burst = 0; burst < 20; burst += 1) {
-    const untilMs = performance.now() + 5;
-    do {
-      const startedMs = performance.now();
-      work();
-      took.push(performance.now() - startedMs);
-    } while (performance.now() < untilMs);
-    await pause(2);
+/** What the same reads beside cost where nothing of this project takes part: a client's calls at half load, with and without
+ * another that makes as many in its rests. */
+async function bareLimit(context: BenchContext, dataset: string, size: number): Promise<string> {
+  const options = `-c search_path=${schemaPrefix}${dataset}`;
+  const clients = [0, 1].map(() => new Client({ connectionString: context.databaseUrl ?? '', options }));
+  const [caller, other] = clients as [Client, Client];
+  let id = 0;
+  const readOf = (client: Client) => () => client.query(size === 1
+    ? { name: 'one', text: 'SELECT * FROM data WHERE id = $1', values: [(id = (id + 7) % 20_000)] }
+    : { name: 'some', text: 'SELECT * FROM data LIMIT $1', values: [size] });
+  try {
+    for (const client of clients) await client.connect();
+    const ratios: Record<'p50' | 'p99', number[]> = { p50: [], p99: [] };
+    for (let round = 0; round < (context.quick ? 2 : 6); round += 1) {
+      const alone = await atHalfLoad(readOf(caller), 300);
+      const ends: Promise<void>[] = [];
+      const accompanied = await atHalfLoad(readOf(caller), 300, (calls) => { ends.push(repeat(readOf(other), calls)); });
+      await Promise.all(ends);
+      ratios.p50.push(quantile(accompanied, 0.5) / quantile(alone, 0.5));
+      ratios.p99.push(quantile(accompanied, 0.99) / quantile(alone, 0.99));
+    }
+    return `a bare client's reads with those of another in its rests take ${quantile(ratios.p50, 0.5).toFixed(2)} ×, p99 ${
+      quantile(ratios.p99, 0.5).toFixed(2)} ×`;
+  } finally {
+    for (const client of clients) await client.end();
   }
-  return quantile(took, 0.5);
+}
+
+async function repeat(work: () => Promise<unknown>, times: number): Promise<void> {
+  for (let at = 0; at < times; at += 1) await work();
 }
 
 function readerOf(storage: StorageApi, dataset: string, size: number): () => Promise<unknown> {
@@ -102,9 +116,12 @@ function readerOf(storage: StorageApi, dataset: string, size: number): () => Pro
 }
 
 /** One call after the other, with as long a rest as the calls took: half of what one caller can ask for. Rests are taken
- * every few ms, since timers know nothing shorter. */
-async function atHalfLoad(read: () => Promise<unknown>, durationMs: number): Promise<number[]> {
+ * every few ms, since timers know nothing shorter.
+ *
+ * @param rests told of each rest, and of how many calls came before it. */
+async function atHalfLoad(read: () => Promise<unknown>, durationMs: number, rests?: (calls: number) => void): Promise<number[]> {
   const latencies: number[] = [];
+  let calls = 0;
   const untilMs = performance.now() + durationMs;
   let busyMs = 0;
   while (performance.now() < untilMs) {
@@ -113,8 +130,11 @@ async function atHalfLoad(read: () => Promise<unknown>, durationMs: number): Pro
     const tookMs = performance.now() - startedMs;
     latencies.push(tookMs);
     busyMs += tookMs;
+    calls += 1;
     if (busyMs >= 2) {
+      rests?.(calls);
       await pause(busyMs);
+      calls = 0;
       busyMs = 0;
     }
   }

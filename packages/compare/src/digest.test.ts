@@ -3,7 +3,7 @@ import type { Digest, Row } from '@changeover/core';
 import fc from 'fast-check';
 import { CanonicalWriter, encodeCanonical } from './canonical.ts';
 import {
-  addOrderFree, compareDigests, digestResult, digestRows, digestValue, RowsDigester, subtractOrderFree,
+  addOrderFree, compareDigests, digestInSteps, digestResult, digestRows, digestValue, RowsDigester, subtractOrderFree,
 } from './digest.ts';
 import { WordHash } from './word-hash.ts';
 
@@ -118,6 +118,25 @@ describe('a digest', () => {
     expect(() => { digester.addValues([1, 2, 3]); }).toThrow(RangeError);
     expect(() => { digester.addValues([1, Symbol('no data')]); }).toThrow(TypeError);
     expect(digester.finish()).toEqual(before);
+  });
+});
+
+describe('a digest in steps', () => {
+  const even = Array.from({ length: 10 }, (_, id) => ({ id }));
+  test.each([
+    { of: 'rows', result: even, steps: [3, 3] },
+    { of: 'rows of which one has another key', result: [...even.slice(0, 5), { id: 5, more: 1 }, ...even.slice(5)], steps: [3, 4] },
+    { of: 'columns and rows', result: { columns: ['id'], rows: even }, steps: [3, 3] },
+    { of: 'one step to the row', result: even, steps: [1, 10] },
+    { of: 'no rows', result: [], steps: [3, 0] },
+    { of: 'what is no rows', result: { count: 3 }, steps: [3, 0] },
+  ])('of $of is the same as in one go, with a rest after so many rows', ({ result, steps: [rowsPerStep = 0, rests] }) => {
+    const steps = digestInSteps(result, 'rows', rowsPerStep);
+    let taken = 0;
+    let step = steps.next();
+    for (; step.done !== true; step = steps.next()) taken += 1;
+    expect(step.value).toEqual(digestResult(result, 'rows'));
+    expect(taken).toBe(rests);
   });
 });
 

@@ -94,21 +94,36 @@ export function digestRows(
   columns?: readonly string[],
   policy: ValuePolicy = strictValues,
 ): Digest {
+  return lastOf(rowsInSteps(rows, columns, policy, Infinity));
+}
+
+function* rowsInSteps(rows: readonly Row[], columns: readonly string[] | undefined, policy: ValuePolicy,
+  rowsPerStep: number): DigestSteps {
   const digester = new RowsDigester(columns ?? Object.keys(rows[0] ?? {}), policy);
+  let left = rowsPerStep;
   for (const row of rows) {
-    if (!digester.addRow(row) && columns === undefined) return digestMixedRows(rows, policy);
+    if (!digester.addRow(row) && columns === undefined) return yield* mixedRowsInSteps(rows, policy, rowsPerStep);
+    left -= 1;
+    if (left > 0) continue;
+    left = rowsPerStep;
+    yield;
   }
   const digest = digester.finish();
   return columns === undefined && rows.length === 0 ? { ...digest, columns: '' } : digest;
 }
 
 /** Each row as the one value of a row, so that the order of keys doesn't matter and none is lost. */
-function digestMixedRows(rows: readonly Row[], policy: ValuePolicy): Digest {
+function* mixedRowsInSteps(rows: readonly Row[], policy: ValuePolicy, rowsPerStep: number): DigestSteps {
   const names = new Set<string>();
   const digester = new RowsDigester(['row'], policy);
+  let left = rowsPerStep;
   for (const row of rows) {
     for (const name of Object.keys(row)) names.add(name);
     digester.addValues([row]);
+    left -= 1;
+    if (left > 0) continue;
+    left = rowsPerStep;
+    yield;
   }
   return { ...digester.finish(), columns: hashNames([...names].sort(), new CanonicalWriter(), new WordHash()) };
 }
@@ -133,8 +148,28 @@ export function digestValue(value: unknown, policy: ValuePolicy = strictValues):
  * @throws as {@link CanonicalWriter} does.
  */
 export function digestResult(result: unknown, kind: 'rows' | 'value', policy: ValuePolicy = strictValues): Digest {
+  return lastOf(digestInSteps(result, kind, Infinity, policy));
+}
+
+/** A digest that is being made: each step ends after some rows, the last one with the digest. */
+export type DigestSteps = Generator<undefined, Digest, undefined>;
+
+/**
+ * As {@link digestResult}, for whoever has an event loop to share: nothing is done but between one `next` and the other.
+ *
+ * @param rowsPerStep how many rows are digested in one step. What isn't rows takes one.
+ */
+export function* digestInSteps(result: unknown, kind: 'rows' | 'value', rowsPerStep: number,
+  policy: ValuePolicy = strictValues): DigestSteps {
   const table = kind === 'rows' ? asTable(result) : undefined;
-  return table === undefined ? digestValue(result, policy) : digestRows(table.rows, table.columns, policy);
+  return table === undefined ? digestValue(result, policy) : yield* rowsInSteps(table.rows, table.columns, policy, rowsPerStep);
+}
+
+function lastOf(steps: DigestSteps): Digest {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
 }
 
 /**

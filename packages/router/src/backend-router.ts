@@ -62,7 +62,7 @@ const noDataset = '';
  * Sends each call of an API to the legacy leg, to the pooled leg, or to both, by the stage of its dataset.
  *
  * `api` has the same methods as the legs. A call keeps the stage that it began with. What the caller pays beyond the
- * answering leg's own time is one look-up, and the digest of the answer where the call is sampled for comparison.
+ * answering leg's own time is one look-up, and a copy of the answer where the call is sampled for comparison.
  */
 export class BackendRouter<Api extends object> {
   readonly api: Api;

@@ -2,11 +2,11 @@ import type { Clock, Leg, LegName, ReadDefinition, ShadowCall, WriteDefinition }
 import type { Path } from './call.ts';
 import type { CallsInFlight } from './calls-in-flight.ts';
 import { type ComparisonSinks, reportComparison } from './comparison-log.ts';
-import { ReadComparison } from './read-comparison.ts';
+import { ReadComparison, rowCount } from './read-comparison.ts';
 import type { ShedReason } from './recorder/shed-reason.ts';
 import { ShadowCaller } from './shadow-caller.ts';
 import { ShadowQueue, type ShadowQueueOptions } from './shadow-queue.ts';
-import { snapshotArguments } from './snapshot.ts';
+import { copyAnswer, snapshotArguments } from './snapshot.ts';
 import { Ticket } from './ticket.ts';
 import { Witnesses } from './witnesses.ts';
 import { WriteComparer } from './write-comparer.ts';
@@ -31,9 +31,6 @@ export interface ComparerOptions extends ComparisonSinks {
 /** Confirmations wait for the legacy leg most of the time, and are few. */
 const confirmationQueue: ShadowQueueOptions = { maxConcurrent: 2, maxQueued: 64, maxWaitMs: 5_000 };
 
-/** A larger answer is compared by its digest alone when it is under suspicion. */
-const maxCopiedRows = 5_000;
-
 /** What the router tells of a sampled read. */
 export interface PendingRead {
   /** @param tookMs how long the answering leg took. */
@@ -43,7 +40,7 @@ export interface PendingRead {
   unavailable(): void;
 }
 
-/** Decides which calls are compared and starts each comparison; never throws and never delays beyond the digest. */
+/** Decides which calls are compared and starts each comparison; never throws and never delays beyond a copy of the answer. */
 export class Comparer {
   readonly #options: ComparerOptions;
   readonly #queue: ShadowQueue;
@@ -113,18 +110,22 @@ export class Comparer {
     const { maxRows } = path.decision.settings;
     return {
       answered: (value, tookMs) => {
-        if (rowCount(value) > maxRows) ticket.shed('too-large');
-        else {
-          try {
-            const outcome = this.#caller.outcomeOf(value, definition.result ?? 'value');
-            const copy = this.#suspected(path, args, value) ? snapshotArguments([value])[0] : undefined;
-            comparison.answer = { outcome, tookMs, copy };
-          } catch (error) {
-            ticket.verdict({ verdict: 'inconclusive', reason: `the answer can't be digested: ${String(error)}` });
-            return;
-          }
-          this.#submit(this.#queue, path, ticket, (signal) => comparison.run(signal));
+        const rows = rowCount(value);
+        const refusal = rows > maxRows ? 'too-large' : this.#queue.refusalOf(rows);
+        if (refusal !== undefined) {
+          ticket.shed(refusal);
+          return;
         }
+        try {
+          const copy = copyAnswer(value);
+          // What the caller can still change has to be digested now.
+          const outcome = copy.whole ? undefined : this.#caller.outcomeOf(value, definition.result ?? 'value');
+          comparison.answer = { outcome, tookMs, copy: copy.value };
+        } catch (error) {
+          ticket.verdict({ verdict: 'inconclusive', reason: `the answer can't be digested: ${String(error)}` });
+          return;
+        }
+        this.#submit(this.#queue, path, ticket, (signal) => comparison.run(signal), rows);
       },
       failed: (error) => {
         comparison.answer = { outcome: this.#caller.outcomeOfError(error) };
@@ -136,17 +137,9 @@ export class Comparer {
     };
   }
 
-  /** Copied are only answers of calls on which the legs differed before, for showing where, and those that a rule may have
-   * to be laid over. */
-  #suspected(path: Path, args: readonly unknown[], value: unknown): boolean {
-    if (rowCount(value) > maxCopiedRows) return false;
-    if (path.rules !== undefined) return true;
-    if (this.#witnesses.none) return false;
-    return this.#witnesses.recall(this.#witnesses.key(path, args)) !== undefined;
-  }
-
-  #submit(queue: ShadowQueue, path: Path, ticket: Ticket, run: (signal: AbortSignal) => Promise<void>): void {
+  #submit(queue: ShadowQueue, path: Path, ticket: Ticket, run: (signal: AbortSignal) => Promise<void>, rows = 0): void {
     queue.submit({
+      rows,
       deadlineMs: path.decision.settings.deadlineMs,
       run: async (signal) => {
         try {
@@ -170,11 +163,4 @@ export class Comparer {
   #sampled(rate: number): boolean {
     return rate >= 1 || (rate > 0 && this.#options.random() < rate);
   }
-}
-
-function rowCount(value: unknown): number {
-  if (Array.isArray(value)) return value.length;
-  if (typeof value !== 'object' || value === null) return 1;
-  const { rows } = value as { rows?: unknown };
-  return Array.isArray(rows) ? rows.length : 1;
 }

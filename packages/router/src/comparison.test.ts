@@ -57,6 +57,31 @@ describe('the verdict on a read', () => {
     if (kind !== undefined) expect(recorder.samples[0]?.class).toBe(kind);
   });
 
+  test.each([1, 4_999, 10_000])('is not misled by a caller that changes its answer of %d rows at once', async (count) => {
+    const { api, legacy, pooled, router, cell } = twoLegs('shadow');
+    const made = (): { a: unknown }[] => rows(...Array.from({ length: count }, (_, at) => at));
+    legacy.does.list = made;
+    pooled.does.list = made;
+    const answer = await api.list('d') as { a: unknown }[];
+    for (const row of answer) row.a = 'changed';
+    answer.length = 0;
+    await router.idle();
+    expect(cell('list')).toMatchObject({ compared: 1, match: 1 });
+  });
+
+  test('counts an answer of objects of a class as it was when the caller got it', async () => {
+    class Money {
+      amount = 1;
+    }
+    const { api, legacy, pooled, router, cell } = twoLegs('shadow');
+    legacy.does.list = () => [{ a: new Money() }];
+    pooled.does.list = () => [{ a: new Money() }];
+    const [row] = await api.list('d') as { a: Money }[];
+    if (row !== undefined) row.a.amount = 2;
+    await router.idle();
+    expect(cell('list')).toMatchObject({ compared: 1, match: 1 });
+  });
+
   test.each(['shadow', 'reverse'] as const)('at %s, pairs the times that both legs took', async (stage) => {
     let now = 0;
     const clock = { ...systemClock, monotonicMs: () => now };

@@ -1,4 +1,4 @@
-import { findDifference, roundedNumbers } from '@changeover/compare';
+import { digestInSteps, findDifference, roundedNumbers } from '@changeover/compare';
 import { SnapshotLostError } from '@changeover/core';
 import type { Clock, HeldSnapshot, LegName, ReadDefinition, ShadowCall, Undetermined } from '@changeover/core';
 import type { Path } from './call.ts';
@@ -11,6 +11,21 @@ import type { Witnesses } from './witnesses.ts';
 /** How often the reruns are begun anew because a write came between. */
 const maxRestarts = 3;
 
+/** Rows digested in one turn of the event loop: half a millisecond's. */
+const rowsPerTurn = 2_000;
+
+/** A larger answer is compared by its digest alone: it is not shown, and no rule is laid over it. */
+const maxShownRows = 5_000;
+
+/** What the answering leg gave its caller. */
+export interface Answer {
+  /** Undefined where it is to be had from the copy. */
+  readonly outcome?: Outcome | undefined;
+  readonly copy?: unknown;
+  /** How long it took, in ms. */
+  readonly tookMs?: number | undefined;
+}
+
 /** One run of both legs, with their results where the digests differ. */
 interface FullRound extends Round {
   readonly results: { readonly legacy: unknown; readonly pooled: unknown };
@@ -21,8 +36,8 @@ export type Later = (run: (signal: AbortSignal) => Promise<void>) => void;
 
 /** The comparison of one sampled read: the shadow run, and where it differs the reruns that tell why. */
 export class ReadComparison {
-  /** The answering leg's outcome, with a copy of its result where the call is under suspicion; set before {@link run}. */
-  answer: { readonly outcome: Outcome; readonly copy?: unknown; readonly tookMs?: number | undefined } | undefined;
+  /** Set before {@link run}. */
+  answer: Answer | undefined;
   readonly #caller: ShadowCaller;
   readonly #clock: Clock;
   readonly #path: Path;
@@ -64,9 +79,9 @@ export class ReadComparison {
     if (answer === undefined) throw new Error('a comparison was run before its answer was there');
     const shadow = await this.#caller.digest(this.#beside, this.#call(signal), this.#resultKind,
       (ms) => { this.#timed(ms, answer.tookMs); });
-    const first = this.#beside === 'pooled'
-      ? { legacy: answer.outcome, pooled: shadow }
-      : { legacy: shadow, pooled: answer.outcome };
+    const given = answer.outcome ?? await this.#digestCopy(answer.copy, signal);
+    if (given === undefined) return;
+    const first = this.#beside === 'pooled' ? { legacy: given, pooled: shadow } : { legacy: shadow, pooled: given };
     if (sameOutcome(first.legacy, first.pooled, this.#ordered)) {
       this.#ticket.verdict({ verdict: 'match' });
       if (!this.#witnesses.none) this.#witnesses.forget(this.#witnesses.key(this.#path, this.#args));
@@ -77,6 +92,23 @@ export class ReadComparison {
     else if (await this.#copyPasses(first, signal)) this.#ticket.verdict({ verdict: 'match', reason: 'by rule' });
     else if (this.#seenBefore(first)) await this.#settleByWitness(first, signal);
     else this.#confirmLater(first);
+  }
+
+  /** The digest of the answer, made after the caller has it; undefined where there is none, of which the ticket is told. */
+  async #digestCopy(copy: unknown, signal: AbortSignal): Promise<Outcome | undefined> {
+    try {
+      const steps = digestInSteps(copy, this.#resultKind, rowsPerTurn);
+      for (;;) {
+        const step = steps.next();
+        if (step.done === true) return { kind: 'result', digest: step.value };
+        await nextTurn();
+        signal.throwIfAborted();
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      this.#ticket.verdict({ verdict: 'inconclusive', reason: `the answer can't be digested: ${String(error)}` });
+      return undefined;
+    }
   }
 
   #timed(besideMs: number, answerMs: number | undefined): void {
@@ -90,7 +122,7 @@ export class ReadComparison {
   /** A rule explains how the answer that was given differs from the other leg's, so that nothing needs to be run again on
    * the legacy leg. */
   async #copyPasses(first: Round, signal: AbortSignal): Promise<boolean> {
-    const copy = this.answer?.copy;
+    const copy = this.#shownCopy;
     if (this.#path.rules === undefined || copy === undefined || isError(first)) return false;
     const other = await this.#caller.read(this.#beside, this.#call(signal), this.#resultKind);
     if (other.outcome.kind === 'error') return false;
@@ -117,6 +149,8 @@ export class ReadComparison {
       return;
     }
     this.#ticket.suspect(raced.class, () => (this.#stillQuiet ? undefined : raced));
+    // Reruns read anew; what waits for them holds no rows.
+    this.answer = undefined;
     this.#later((signal) => this.#confirm(first, signal));
   }
 
@@ -137,7 +171,7 @@ export class ReadComparison {
 
   async #settleByWitness(first: Round, signal: AbortSignal): Promise<void> {
     this.#ticket.suspect(describeOutcomes(first).class);
-    const copy = this.answer?.copy;
+    const copy = this.#shownCopy;
     // The answering leg's rows were copied; the other leg's are read once more, to show where they differ.
     const other = copy === undefined ? undefined : (await this.#caller.read(this.#beside, this.#call(signal), this.#resultKind)).result;
     const results = this.#beside === 'pooled' ? { legacy: copy, pooled: other } : { legacy: other, pooled: copy };
@@ -252,6 +286,11 @@ export class ReadComparison {
     return { operation: this.#path.operation, args: this.#args, signal };
   }
 
+  get #shownCopy(): unknown {
+    const copy = this.answer?.copy;
+    return rowCount(copy) > maxShownRows ? undefined : copy;
+  }
+
   get #resultKind(): 'rows' | 'value' {
     return (this.#path.definition as ReadDefinition).result ?? 'value';
   }
@@ -265,6 +304,18 @@ export class ReadComparison {
     const { ordered } = this.#path.definition as { ordered?: (...args: readonly unknown[]) => boolean };
     return ordered?.(...this.#args) ?? false;
   }
+}
+
+/** How many rows a result has; what isn't rows counts as one. */
+export function rowCount(value: unknown): number {
+  if (Array.isArray(value)) return value.length;
+  if (typeof value !== 'object' || value === null) return 1;
+  const { rows } = value as { rows?: unknown };
+  return Array.isArray(rows) ? rows.length : 1;
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => { setImmediate(resolve); });
 }
 
 function isError({ legacy, pooled }: Round): boolean {

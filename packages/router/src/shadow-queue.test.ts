@@ -9,7 +9,7 @@ interface Seen {
   readonly calls: CallsInFlight;
   readonly clock: ManualClock;
   readonly begun: string[];
-  submit(name: string): void;
+  submit(name: string, rows?: number): void;
   end(name: string): void;
 }
 
@@ -19,8 +19,9 @@ function open(options: ShadowQueueOptions = {}, load = 1): Seen {
   const queue = new ShadowQueue(clock, options, calls, { share: load });
   const begun: string[] = [];
   const ends = new Map<string, () => void>();
-  const submit = (name: string): void => {
+  const submit = (name: string, rows?: number): void => {
     queue.submit({
+      rows,
       deadlineMs: 1_000,
       run: () => {
         begun.push(name);
@@ -133,5 +134,26 @@ describe('comparison work', () => {
     await nextTurn();
     expect(begun).toEqual(['a shed: closing']);
     expect(queue.load).toEqual({ running: 0, waiting: 0, abandoned: 0 });
+  });
+
+  test('that holds rows is shed where there would be too many, but never the only one', async () => {
+    const { submit, begun, end, queue } = open({ maxHeldRows: 100 });
+    submit('a', 500);
+    submit('b', 1);
+    expect(queue.refusalOf(1)).toBe('queue-full');
+    submit('c');
+    await nextTurn();
+    expect(begun).toEqual(['b shed: queue-full', 'a', 'c']);
+    end('a');
+    end('c');
+    await nextTurn();
+    submit('d', 60);
+    submit('e', 40);
+    submit('f', 1);
+    await nextTurn();
+    expect(begun.slice(3)).toEqual(['f shed: queue-full', 'd', 'e']);
+    queue.close();
+    await nextTurn();
+    expect(queue.load).toMatchObject({ running: 0, waiting: 0 });
   });
 });

@@ -12,6 +12,8 @@ export interface ShadowQueueOptions {
   /** A comparison that would have to wait longer than this, in ms, is shed: one that comes late mostly finds that a write
    * came between, and tells nothing. Default: 50. */
   readonly maxWaitMs?: number | undefined;
+  /** Rows that waiting and running comparisons may hold together; an answer that would be more is not compared. Default: 200,000. */
+  readonly maxHeldRows?: number | undefined;
   /** Work that outlived its deadline and doesn't end; at this number no more is begun until some ends. Default: 16. */
   readonly maxAbandoned?: number | undefined;
   /** Share of the time in which a comparison may run beside callers' calls where these leave no moment without any and the event
@@ -33,6 +35,8 @@ const longestRestMs = 1_000;
 export interface ShadowTask {
   /** How long it may take from now on, waiting included, in ms. */
   readonly deadlineMs: number;
+  /** Rows that it holds until it has ended. Default: none. */
+  readonly rows?: number | undefined;
   /** Does the work. The signal is aborted at the deadline and at shutdown. */
   run(signal: AbortSignal): Promise<void>;
   /** Told when the work was not begun, or not ended in time. */
@@ -53,6 +57,7 @@ export class ShadowQueue {
   readonly #maxConcurrent: number;
   readonly #maxQueued: number;
   readonly #maxAbandoned: number;
+  readonly #maxHeldRows: number;
   readonly #maxWaitMs: number;
   readonly #maxLateMs: number;
   readonly #calls: CallsInFlight;
@@ -61,6 +66,7 @@ export class ShadowQueue {
   readonly #waiting: Waiting[] = [];
   readonly #running = new Set<AbortController>();
   #abandoned = 0;
+  #heldRows = 0;
   /** How long a task usually runs, in ms: a moving average. */
   #usualMs = 0;
   #closed = false;
@@ -83,6 +89,7 @@ export class ShadowQueue {
     this.#maxConcurrent = options.maxConcurrent ?? 4;
     this.#maxQueued = options.maxQueued ?? 256;
     this.#maxAbandoned = options.maxAbandoned ?? 16;
+    this.#maxHeldRows = options.maxHeldRows ?? 200_000;
     this.#maxWaitMs = options.maxWaitMs ?? 50;
     this.#maxLateMs = options.maxLateMs ?? 500;
     this.#besideShare = options.besideShare ?? 0.25;
@@ -100,6 +107,12 @@ export class ShadowQueue {
     return heldUp ? 'callers-first' : undefined;
   }
 
+  /** Why work that holds so many rows would be shed at once. */
+  refusalOf(rows: number): ShedReason | undefined {
+    const tooMany = rows > 0 && this.#heldRows > 0 && this.#heldRows + rows > this.#maxHeldRows;
+    return tooMany ? 'queue-full' : this.refusal;
+  }
+
   /** How many tasks run and wait. */
   get load(): { readonly running: number; readonly waiting: number; readonly abandoned: number } {
     return { running: this.#running.size, waiting: this.#waiting.length, abandoned: this.#abandoned };
@@ -107,11 +120,12 @@ export class ShadowQueue {
 
   /** Takes the task or sheds it at once. It is begun in a later turn of the event loop, after the caller has its answer. */
   submit(task: ShadowTask): void {
-    const refusal = this.refusal;
+    const refusal = this.refusalOf(task.rows ?? 0);
     if (refusal !== undefined) {
       task.shed(refusal);
       return;
     }
+    this.#heldRows += task.rows ?? 0;
     this.#waiting.push({ task, submittedMs: this.#clock.monotonicMs() });
     this.#schedule();
   }
@@ -133,7 +147,7 @@ export class ShadowQueue {
   close(): void {
     this.#closed = true;
     this.#courtesy?.cancel();
-    for (const { task } of this.#waiting.splice(0)) task.shed('closing');
+    for (const { task } of this.#waiting.splice(0)) this.#drop(task, 'closing');
     for (const controller of this.#running) controller.abort(new Error('the bridge is closing'));
     this.#settleIdle();
   }
@@ -159,13 +173,18 @@ export class ShadowQueue {
       if (beside && !heldUp && this.#waitForCallers(next, nowMs)) break;
       this.#waiting.shift();
       const leftMs = next.task.deadlineMs - waitedMs;
-      if (late) next.task.shed('event-loop-late');
-      else if (leftMs <= 0) next.task.shed('deadline');
-      else if (this.#abandoned >= this.#maxAbandoned) next.task.shed('breaker-open');
-      else if (heldUp) next.task.shed('callers-first');
+      if (late) this.#drop(next.task, 'event-loop-late');
+      else if (leftMs <= 0) this.#drop(next.task, 'deadline');
+      else if (this.#abandoned >= this.#maxAbandoned) this.#drop(next.task, 'breaker-open');
+      else if (heldUp) this.#drop(next.task, 'callers-first');
       else this.#start(next.task, leftMs, beside);
     }
     this.#settleIdle();
+  }
+
+  #drop(task: ShadowTask, reason: ShedReason): void {
+    this.#heldRows -= task.rows ?? 0;
+    task.shed(reason);
   }
 
   /** Whether the work has to wait because callers do; it is looked at again in time. */
@@ -191,6 +210,7 @@ export class ShadowQueue {
     let ended = false;
     const release = (): void => {
       this.#running.delete(controller);
+      this.#heldRows -= task.rows ?? 0;
       const endedMs = this.#clock.monotonicMs();
       const tookMs = endedMs - startedMs;
       this.#usualMs += (tookMs - this.#usualMs) / 8;

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { snapshotArguments } from './snapshot.ts';
+import { digestResult } from '@changeover/compare';
+import { copyAnswer, snapshotArguments } from './snapshot.ts';
 
 test('a change to the original is not seen in the copy, at any depth', () => {
   const rows = [{ a: 1, nested: { list: [1, 2] }, bytes: new Uint8Array([1, 2]), at: new Date(0) }];
@@ -52,4 +53,37 @@ test('a cycle, or a part shared a million times over, is copied once', () => {
   expect(seen.size).toBeLessThan(61 * 2 ** 4);
   collect(node);
   expect(seen.has(node)).toBe(true);
+});
+
+test('an answer of data is copied whole, to the same digest, and no change of the caller is seen in it', () => {
+  const hole: unknown[] = [1, 2, 3];
+  Reflect.deleteProperty(hole, 1);
+  const bare = Object.assign(Object.create(null) as object, { id: 9 });
+  const rows = [{ id: 1, at: new Date(5), bytes: new Uint8Array([1]), list: [{ deep: [1] }], hole, none: undefined, big: 5n }, bare,
+    JSON.parse('{"__proto__": {"id": 3}}') as object];
+  for (const answer of [rows, { columns: ['id'], rows: [{ id: 1 }] }, { count: 3 }, null, 5, 'text', []]) {
+    const { value, whole } = copyAnswer(answer);
+    expect(whole).toBe(true);
+    expect(digestResult(value, 'rows')).toEqual(digestResult(answer, 'rows'));
+  }
+  const { value } = copyAnswer(rows);
+  const before = digestResult(rows, 'rows');
+  const [first] = rows as [{ id: number; at: Date; bytes: Uint8Array; list: { deep: number[] }[] }];
+  first.at.setTime(6);
+  first.bytes[0] = 2;
+  first.list[0]?.deep.push(2);
+  rows.pop();
+  expect(digestResult(rows, 'rows')).not.toEqual(before);
+  expect(digestResult(value, 'rows')).toEqual(before);
+});
+
+test('an answer with anything that can not be copied is said not to be copied whole', () => {
+  class Money {
+    amount = 1;
+  }
+  for (const part of [new Money(), new Map(), new Float64Array(1), (): number => 1]) {
+    expect(copyAnswer([{ part }]).whole).toBe(false);
+    expect(copyAnswer([{ nested: [part] }]).whole).toBe(false);
+    expect(copyAnswer(part).whole).toBe(false);
+  }
 });
