@@ -74,6 +74,7 @@ function clientConfig(options: PostgresSessionOptions, connectTimeoutMs: number)
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     application_name: options.applicationName ?? 'changeover',
+    pipeline: true,
     idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs ?? 60_000,
     ...(options.statementTimeoutMs === undefined ? {} : { statement_timeout: options.statementTimeoutMs }),
     options: Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`).join(' '),

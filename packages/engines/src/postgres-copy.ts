@@ -1,3 +1,4 @@
+import pg from 'pg';
 import type { InputCells } from './input-cells.ts';
 import type { WireConnection } from './postgres-query.ts';
 import { copyText } from './postgres-values.ts';
@@ -79,6 +80,9 @@ export class CopyQuery {
     // The text is never empty.
   }
 }
+
+// With pipelining, the driver takes none but its own queries. Nothing is sent behind this one before it is done.
+Object.setPrototypeOf(CopyQuery.prototype, pg.Query.prototype as object);
 
 /** The rows in COPY's text format. `types` are the columns'. */
 export function* copyChunks(cells: InputCells, types: readonly string[]): Generator<string, undefined> {

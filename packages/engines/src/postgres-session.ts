@@ -11,6 +11,7 @@ import { quoteIdentifier } from './dialect/dialect.ts';
 import { classifyError, toStorageError } from './errors.ts';
 import { inputCells } from './input-cells.ts';
 import { type CancelTarget, requestCancel } from './postgres-cancel.ts';
+import { AnswerTimes } from './answer-times.ts';
 import { copyChunks, CopyQuery } from './postgres-copy.ts';
 import {
   type PostgresResult, type PostgresStatement, type PreparedStatement, ValueQuery, type WireConnection,
@@ -58,6 +59,14 @@ const affectingCommands: ReadonlySet<string> = new Set(['INSERT', 'UPDATE', 'DEL
 /** Settings that the server reports and that must stay as they were set at connecting. */
 const keptSettings: ReadonlySet<string> = new Set(['TimeZone', 'DateStyle', 'IntervalStyle', 'search_path', 'client_encoding']);
 
+/** How a statement is sent. */
+interface Send {
+  readonly beside: boolean;
+  readonly onTook?: ((durationMs: number) => void) | undefined;
+}
+
+const alone: Send = { beside: false };
+
 /** One connection to a PostgreSQL server. */
 export class PostgresSession implements AsyncSession {
   readonly engine = 'postgresql';
@@ -77,8 +86,15 @@ export class PostgresSession implements AsyncSession {
   #readOnlyDefault = false;
   /** Ends a request to cancel that is under way too. */
   readonly #cut = new AbortController();
+  readonly #times = new AnswerTimes();
+  /** Statements that are on their way or at the server. */
+  #submitted = 0;
+  /** What is sent in this turn of the event loop. */
+  #piece: { atMs: number } | undefined;
+  /** Whether settings were changed when the statement that is answered last began. */
+  #changedBefore = false;
   #cancelling: Promise<void> | undefined;
-  #running = false;
+  #running = 0;
 
   /** Use `connectPostgres`. */
   constructor(client: pg.Client, schema: string, statementCacheSize: number, connectTimeoutMs: number) {
@@ -116,6 +132,25 @@ export class PostgresSession implements AsyncSession {
         throw toStorageError('postgresql', error);
       }
     });
+  }
+
+  /**
+   * Runs a program that only reads. The connection must do nothing else than that meanwhile, and in no transaction.
+   *
+   * @param beside whether others like it run meanwhile: each statement is sent at once, and those of one turn together. One that
+   * comes after a statement that changed a setting is refused, for it may have seen that.
+   * @param onTook told how long the server took for each statement, as far as can be seen from here.
+   */
+  read<T>(program: Program<T>, beside: boolean, onTook: (durationMs: number) => void): Promise<T> {
+    const send: Send = { beside, onTook };
+    const work = async (): Promise<T> => {
+      try {
+        return await runProgramAsync(program, (step) => this.#performStep(step, send));
+      } catch (error) {
+        throw toStorageError('postgresql', error);
+      }
+    };
+    return beside ? this.#line.runBeside(work) : this.#line.run(work);
   }
 
   /** @throws {DatasetNotFoundError} where the dataset has no schema. */
@@ -157,7 +192,7 @@ export class PostgresSession implements AsyncSession {
   }
 
   async cancel(): Promise<void> {
-    if (!this.#running || this.#lost) return;
+    if (this.#running === 0 || this.#lost) return;
     this.#cancelling ??= requestCancel(this.#driver, this.#connectTimeoutMs, this.#cut.signal)
       .finally(() => { this.#cancelling = undefined; });
     await this.#cancelling;
@@ -180,7 +215,7 @@ export class PostgresSession implements AsyncSession {
   async #end(): Promise<void> {
     const ended = this.#line.close();
     // A statement in flight would keep the server's answer to a goodbye waiting.
-    if (this.#running || this.#lost) this.#driver.connection.stream.destroy();
+    if (this.#running > 0 || this.#lost) this.#driver.connection.stream.destroy();
     else if (!await settledWithin(this.#client.end(), closeTimeoutMs)) this.#driver.connection.stream.destroy();
     await settledWithin(ended, closeTimeoutMs);
     this.#lost = true;
@@ -195,14 +230,14 @@ export class PostgresSession implements AsyncSession {
     else this.#changedSettings.set(name, value);
   }
 
-  async #performStep(step: Step): Promise<StepResult> {
+  async #performStep(step: Step, send = alone): Promise<StepResult> {
     if (this.#cancelling !== undefined) await this.#cancelling;
-    this.#running = true;
+    this.#running += 1;
     try {
       switch (step.kind) {
         case 'all':
-        case 'run': return this.#stepResult(await this.#send(step.sql, step.params, step.form === 'cells', true));
-        case 'query': return await this.#query(step.sql, step.params, step.form === 'cells');
+        case 'run': return this.#stepResult(await this.#send(step.sql, step.params, step.form === 'cells', true, send));
+        case 'query': return await this.#query(step.sql, step.params, step.form === 'cells', send);
         case 'execute': return await this.#execute(step.sql, step.params);
         case 'insert': return await this.#insert(step);
         default: return await this.#control(step);
@@ -211,7 +246,7 @@ export class PostgresSession implements AsyncSession {
       if (classifyError('postgresql', error) === 'connection') this.#lost = true;
       throw error;
     } finally {
-      this.#running = false;
+      this.#running -= 1;
     }
   }
 
@@ -219,7 +254,7 @@ export class PostgresSession implements AsyncSession {
     return { columns, rows, cells, rowsAffected: affectingCommands.has(command ?? '') ? rowCount : 0 };
   }
 
-  async #query(sql: string, params: readonly InputValue[] | undefined, cells: boolean): Promise<StepResult> {
+  async #query(sql: string, params: readonly InputValue[] | undefined, cells: boolean, send: Send): Promise<StepResult> {
     const [word = ''] = leadingWords(sql, 1);
     if (word !== '' && !readingWords.has(word)) {
       throw new ReadOnlyError(`query takes a statement that only reads, found ${word}. Use execute to write.`, {
@@ -228,7 +263,7 @@ export class PostgresSession implements AsyncSession {
     }
     if (this.transactionState === 'none') {
       await this.#setReadOnlyDefault(true);
-      return this.#stepResult(await this.#one(sql, params, cells));
+      return this.#stepResult(await this.#one(sql, params, cells, send));
     }
     // The server refuses writes inside this savepoint, and whatever fails in it doesn't fail the transaction.
     await this.#simple('SAVEPOINT _changeover_read; SET LOCAL transaction_read_only = on');
@@ -254,10 +289,10 @@ export class PostgresSession implements AsyncSession {
   }
 
   /** Exactly one statement of the caller's. */
-  async #one(sql: string, params: readonly InputValue[] | undefined, cells: boolean): Promise<PostgresResult> {
+  async #one(sql: string, params: readonly InputValue[] | undefined, cells: boolean, send = alone): Promise<PostgresResult> {
     let result: PostgresResult;
     try {
-      result = await this.#send(sql, params, cells, true);
+      result = await this.#send(sql, params, cells, true, send);
     } catch (error) {
       if (/cannot insert multiple commands into a prepared statement/.test((error as Error).message)) {
         throw new InvalidArgumentError('Expected exactly one SQL statement, found several.', {
@@ -349,6 +384,7 @@ export class PostgresSession implements AsyncSession {
     params: readonly InputValue[] | undefined,
     cells: boolean,
     mayName: boolean,
+    send = alone,
   ): Promise<PostgresResult> {
     const values = (params ?? []).map(postgresParam);
     if (values.length > maxValues) {
@@ -356,16 +392,16 @@ export class PostgresSession implements AsyncSession {
     }
     // Inside a transaction a prepared plan that went stale would fail the whole of it.
     const prepared = mayName && this.transactionState === 'none' ? this.#prepared(sql) : undefined;
-    if (prepared === undefined) return this.#submit({ text: sql, values }, cells);
+    if (prepared === undefined) return this.#submit({ text: sql, values }, cells, send);
     while (this.#evicted.length > 0) await this.#deallocate(this.#evicted.pop());
     try {
-      return await this.#submit({ text: sql, values, prepared }, cells);
+      return await this.#submit({ text: sql, values, prepared }, cells, send);
     } catch (error) {
       if (!isStalePlan(error)) throw error;
       // The table has other columns than when it was prepared; nothing was run.
       this.#statements.delete(sql);
       await this.#deallocate(prepared);
-      return this.#submit({ text: sql, values }, cells);
+      return this.#submit({ text: sql, values }, cells, send);
     }
   }
 
@@ -390,14 +426,38 @@ export class PostgresSession implements AsyncSession {
     Reflect.deleteProperty(submittedNamedStatements, name);
   }
 
-  #submit(statement: PostgresStatement, cells: boolean): Promise<PostgresResult> {
+  #submit(statement: PostgresStatement, cells: boolean, { beside, onTook } = alone): Promise<PostgresResult> {
     return new Promise((resolve, reject) => {
+      const sent = beside ? this.#together() : { atMs: performance.now() };
+      const isFirst = this.#submitted === 0;
+      this.#submitted += 1;
       const query = new ValueQuery(statement, cells, (error, result) => {
+        this.#submitted -= 1;
+        const tookMs = this.#times.took(sent.atMs, isFirst);
+        onTook?.(tookMs);
+        const isTainted = beside && this.#changedBefore;
+        this.#changedBefore = this.#changedSettings.size > 0;
         if (error !== null) reject(error);
+        else if (isTainted) reject(new Error('A statement before this one has changed a setting.'));
         else if (result !== undefined) resolve(result);
       });
       this.#client.query(query as unknown as pg.Submittable);
     });
+  }
+
+  /** What is sent in this turn goes in one piece: 100 callers on 10 connections make 1.8 times as many point reads. */
+  #together(): { atMs: number } {
+    if (this.#piece !== undefined) return this.#piece;
+    const piece = { atMs: 0 };
+    const { stream } = this.#driver.connection;
+    this.#piece = piece;
+    stream.cork();
+    process.nextTick(() => {
+      this.#piece = undefined;
+      piece.atMs = performance.now();
+      stream.uncork();
+    });
+    return piece;
   }
 }
 

@@ -36,6 +36,11 @@ export class ProgramLine {
     return result;
   }
 
+  /** Runs `work` at once, beside what runs. Rejects with a {@link ClosedError} once closed. */
+  runBeside<T>(work: () => Promise<T>): Promise<T> {
+    return this.#closed ? Promise.reject(this.#closedError()) : work();
+  }
+
   /** Lets nothing begin any more. Resolves when what runs has ended. */
   async close(): Promise<void> {
     this.#closed = true;

@@ -40,12 +40,14 @@ export interface GivenUp {
   readonly fields: StorageErrorFields;
   /** Told at once: to cancel the work and to see to what it holds. */
   onGiveUp(): void;
+  /** Takes what gives the work up for another reason than the limit. */
+  onOther?: ((giveUp: (error: Error) => void) => void) | undefined;
 }
 
 /** Waits for work no longer than the limit. The work itself goes on; `onGiveUp` sees to it. */
 export function within<Value>(work: Promise<Value>, limit: CallLimit, clock: Clock, how: GivenUp): Promise<Value> {
   const { signal } = limit;
-  if (signal === undefined && limit.atMs === Infinity) return work;
+  if (signal === undefined && limit.atMs === Infinity && how.onOther === undefined) return work;
   return new Promise((resolve, reject) => {
     let open = true;
     const end = (): boolean => {
@@ -55,7 +57,7 @@ export function within<Value>(work: Promise<Value>, limit: CallLimit, clock: Clo
       signal?.removeEventListener('abort', onAbort);
       return true;
     };
-    const giveUp = (error: AbortedError): void => {
+    const giveUp = (error: Error): void => {
       if (!end()) return;
       how.onGiveUp();
       reject(error);
@@ -66,6 +68,7 @@ export function within<Value>(work: Promise<Value>, limit: CallLimit, clock: Clo
       () => { giveUp(deadlineError(how.unapplied, how.fields)); },
     );
     signal?.addEventListener('abort', onAbort, { once: true });
+    how.onOther?.(giveUp);
     work.then((value) => { if (end()) resolve(value); }, (error: unknown) => { if (end()) reject(error); });
   });
 }

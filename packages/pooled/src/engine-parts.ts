@@ -11,7 +11,7 @@ import type { ResourceSource } from './pool/resource-source.ts';
 import type { Random } from './pool/backoff.ts';
 import type { KeepAlive } from './keep-alive.ts';
 import { PooledDataset } from './pooled-dataset.ts';
-import type { InlineReads } from './pooled-dataset.ts';
+import type { InlineReads, PooledDatasetParts } from './pooled-dataset.ts';
 import type { PooledSession } from './pooled-session.ts';
 import type { RetryBudget } from './retry-policy.ts';
 
@@ -53,6 +53,8 @@ export interface DatasetParts {
   /** Set where writes take turns on the connections that there are: how many may run at once. */
   readonly writeTurns?: number | undefined;
   readonly inline?: InlineReads | undefined;
+  readonly costOf?: PooledDatasetParts['costOf'];
+  readonly sharesWrites?: boolean | undefined;
 }
 
 /** Builds a dataset's pools. */
@@ -85,6 +87,8 @@ export function buildDataset(
     readers,
     writers: own > 0 ? pool(`${name} (writer)`, own) : readers,
     inline: parts.inline,
+    costOf: parts.costOf,
+    sharesWrites: parts.sharesWrites,
     onEmpty,
     breaker: new PoolBreaker(clock, setting.breaker, (state) => { metrics.breakerChanged(setting, dataset, state); }),
     retryBudget: setting.retryBudget,

@@ -1,4 +1,4 @@
-import { ConnectionError, StatementError } from '@changeover/core';
+import { AbortedError, ConnectionError, StatementError } from '@changeover/core';
 import type { Clock, Engine, StorageErrorFields, Timer } from '@changeover/core';
 import type { TransactionState } from '@changeover/engines';
 import { checkLimit, within } from './call-limit.ts';
@@ -12,7 +12,7 @@ import type { BreakerState, PoolBreaker } from './pool/pool-breaker.ts';
 import { CircuitOpenError, CommitUnknownError, PoolExhaustedError } from './pool/pool-errors.ts';
 import type { PoolStats } from './pool/pool-stats.ts';
 import type { Pool } from './pool/pool.ts';
-import type { PooledSession } from './pooled-session.ts';
+import type { MeasuredRead, PooledSession, ReadCost } from './pooled-session.ts';
 import { failureClass, retryAction } from './retry-policy.ts';
 import type { RetryBudget, WorkKind } from './retry-policy.ts';
 import type { KeepAlive } from './keep-alive.ts';
@@ -38,6 +38,10 @@ export interface PooledDatasetParts {
   readonly readers: Pool<PooledSession>;
   readonly writers: Pool<PooledSession>;
   readonly inline?: InlineReads | undefined;
+  /** What a read has cost so far, where an engine lets short ones share a connection; undefined for what may not. */
+  readonly costOf?: ((job: Job) => ReadCost | undefined) | undefined;
+  /** Whether writes that are transactions of their own share a connection. */
+  readonly sharesWrites?: boolean | undefined;
   readonly breaker: PoolBreaker;
   readonly retryBudget: RetryBudget;
   readonly clock: Clock;
@@ -168,7 +172,7 @@ export class PooledDataset {
    * given back when it is idle again, or cut where that takes too long.
    *
    * @param releaseOnFailure whether the lease ends when the job fails. */
-  async runOn(lease: Lease<PooledSession>, job: Job, limit: CallLimit, releaseOnFailure: boolean): Promise<unknown> {
+  async runOn(lease: Lease<PooledSession>, job: Job, limit: CallLimit, releaseOnFailure: boolean, read?: MeasuredRead): Promise<unknown> {
     return await this.#called(async () => {
       try {
         checkLimit(limit, this.#parts.clock.monotonicMs(), this.fields(nameOf(job)));
@@ -176,7 +180,7 @@ export class PooledDataset {
         if (releaseOnFailure) lease.release();
         throw error;
       }
-      return await this.#limited(lease, lease.resource.run(job), limit, !isWriting(job), nameOf(job), releaseOnFailure);
+      return await this.#limited(lease, lease.resource.run(job, read), limit, !isWriting(job), nameOf(job), releaseOnFailure);
     });
   }
 
@@ -199,6 +203,7 @@ export class PooledDataset {
           state.givenUp = true;
           this.#abandon(lease, session, work, ended);
         },
+        onOther: lease.isPlace && unapplied ? (giveUp) => { lease.onDispersed = () => { giveUp(new DispersedError()); }; } : undefined,
       });
     } catch (error) {
       if (!state.givenUp && releaseOnFailure) lease.release();
@@ -264,14 +269,38 @@ export class PooledDataset {
   }
 
   #acquire(pool: Pool<PooledSession>, limit: CallLimit, takenFor: string, inTurn = false,
-    shares = false): Promise<Lease<PooledSession>> {
-    return pool.acquire({ signal: limit.signal, deadlineAtMs: limit.atMs, takenFor, inTurn, shares });
+    expectedMs?: number): Promise<Lease<PooledSession>> {
+    return pool.acquire({ signal: limit.signal, deadlineAtMs: limit.atMs, takenFor, inTurn, expectedMs });
   }
 
   async #runOnce(pool: Pool<PooledSession>, job: Job, limit: CallLimit, outcome: Outcome): Promise<unknown> {
-    const lease = await this.#acquire(pool, limit, nameOf(job), isWriting(job), isShareable(job));
+    const cost = this.#parts.costOf?.(job);
+    if (cost?.expectedMs !== undefined) return await this.#readBeside(pool, job, limit, outcome, cost);
+    const shares = this.#parts.sharesWrites === true && isOwnWrite(job);
+    const lease = await this.#acquire(pool, limit, nameOf(job), isWriting(job), shares ? 0 : undefined);
     outcome.session = lease.resource;
-    const value = job.kind === 'rehearse' ? await this.#toItsEnd(lease, job, limit) : await this.runOn(lease, job, limit, true);
+    const read = cost === undefined ? undefined : { cost, beside: false };
+    const value = job.kind === 'rehearse' ? await this.#toItsEnd(lease, job, limit) : await this.runOn(lease, job, limit, true, read);
+    lease.release();
+    return value;
+  }
+
+  /** A short read on a connection that others read on. Where it fails among them, that may be their doing (a setting changed, a
+   * statement of the same text that was not to be prepared, a cancel that was meant for another); what it says alone holds. */
+  async #readBeside(pool: Pool<PooledSession>, job: Job, limit: CallLimit, outcome: Outcome, cost: ReadCost): Promise<unknown> {
+    const place = await this.#acquire(pool, limit, nameOf(job), false, cost.expectedMs);
+    outcome.session = place.resource;
+    try {
+      const value = await this.runOn(place, job, limit, true, { cost, beside: true });
+      place.release();
+      return value;
+    } catch (error) {
+      if (!place.hadCompany || error instanceof AbortedError || failureClass(this.engine, error) === 'connection') throw error;
+    }
+    outcome.session = undefined;
+    const lease = await this.#acquire(pool, limit, nameOf(job));
+    outcome.session = lease.resource;
+    const value = await this.runOn(lease, job, limit, true, { cost, beside: false });
     lease.release();
     return value;
   }
@@ -332,9 +361,9 @@ export class PooledDataset {
 
   /** A connection lost in use says that the others to the same server are worth nothing either; so does an instance of
    * DuckDB that has given itself up, for the connections to it. SQLite's have nothing in common but a file. */
-  #retireAfter(error: unknown, { session }: Outcome): void {
+  #retireAfter(error: unknown, { session, lostWithOthers }: Outcome): void {
     const fatal = { sqlite: undefined, duckdb: 'corrupt', postgresql: 'connection' }[this.engine];
-    if (session === undefined || fatal === undefined || failureClass(this.engine, error) !== fatal) return;
+    if (session === undefined || fatal === undefined || lostWithOthers || failureClass(this.engine, error) !== fatal) return;
     for (const pool of this.#pools()) pool.retireAll();
   }
 
@@ -404,11 +433,16 @@ export class PooledDataset {
   }
 
   #abandon(lease: Lease<PooledSession>, session: PooledSession, work: Promise<unknown>, ended: () => void): void {
-    const timer = session.cancellable ? this.#parts.clock.after(cancelGraceMs, () => {
-      lease.discard('broken');
-      session.cut();
-    }) : undefined;
-    void session.cancel();
+    let timer: Timer | undefined;
+    lease.whenAlone(() => {
+      if (session.cancellable) {
+        timer = this.#parts.clock.after(cancelGraceMs, () => {
+          lease.discard('broken');
+          session.cut();
+        });
+      }
+      void session.cancel();
+    });
     const done = (): void => {
       timer?.cancel();
       ended();
@@ -427,6 +461,13 @@ export class PooledDataset {
   }
 }
 
+/** Sent away from a connection that others have to themselves now. Never leaves here. */
+class DispersedError extends Error {
+  constructor() {
+    super('The read waited behind one that turned out long.');
+  }
+}
+
 interface Outcome {
   /** The connection that the attempt ran on, if it came to that. */
   session: PooledSession | undefined;
@@ -435,7 +476,7 @@ interface Outcome {
 }
 
 /** A write that is a transaction of its own. */
-function isShareable(job: Job): boolean {
+function isOwnWrite(job: Job): boolean {
   return job.kind === 'operation' && job.inTransaction !== true && isWriting(job);
 }
 

@@ -1,14 +1,31 @@
 import type { TransactionState } from '@changeover/engines';
 import type { Job } from './job.ts';
 
+/** What reads of a kind have cost. */
+export interface ReadCost {
+  /** In ms; undefined as long as they aren't known to be short. */
+  readonly expectedMs: number | undefined;
+  /** One of them took so long. */
+  note(durationMs: number): void;
+}
+
+/** A read and what is learnt from it. */
+export interface MeasuredRead {
+  readonly cost: ReadCost;
+  /** Whether others run on the connection meanwhile. */
+  readonly beside: boolean;
+}
+
 /** One connection of a pool, whatever the engine and the thread it is on. */
 export interface PooledSession {
   /** False once it was closed or lost; it never becomes true again. */
   readonly usable: boolean;
   readonly transactionState: TransactionState;
-  /** Runs a job to its end and gives what the API promises. One at a time, but for writes of their own where the pool's source
-   * queues. */
-  run(job: Job): Promise<unknown>;
+  /** Runs a job to its end and gives what the API promises. One at a time, but for those that share the connection where the pool's
+   * source has that.
+   *
+   * @param read set for a read whose cost is to be known. */
+  run(job: Job, read?: MeasuredRead): Promise<unknown>;
   /** Whether `cancel` does anything, so that a connection that doesn't hear it is to be cut. */
   readonly cancellable: boolean;
   /** A job for another connection that tells whether the last commit sent here was applied: `committed`, `aborted` or

@@ -22,6 +22,8 @@ export class Lease<Resource extends object> {
   leakReported = false;
   /** Told when the pool took it back from its holder. */
   onTakenBack: (() => void) | undefined;
+  /** Told when it is a place behind work that turns out long: what was begun on it is to be given up and done elsewhere. */
+  onDispersed: (() => void) | undefined;
 
   constructor(lender: Lender<Resource>, slot: Slot<Resource>, takenFor: string, nowMs: number, stack?: string) {
     this.#lender = lender;
@@ -48,6 +50,21 @@ export class Lease<Resource extends object> {
   /** Whether it was neither released nor taken back. */
   get held(): boolean {
     return this.#slot !== undefined;
+  }
+
+  /** Whether others may use the connection meanwhile. */
+  get isPlace(): boolean {
+    return false;
+  }
+
+  /** Whether others did. */
+  get hadCompany(): boolean {
+    return false;
+  }
+
+  /** The caller has gone while work goes on: calls `then` when what is done about that hits nobody else. */
+  whenAlone(then: () => void): void {
+    then();
   }
 
   /** Whether something runs on it. */

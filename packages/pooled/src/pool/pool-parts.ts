@@ -33,7 +33,7 @@ export interface AcquireOptions {
   readonly takenFor?: string | undefined;
   /** Waits for a turn too, and keeps it as long as the connection. Default: false. */
   readonly inTurn?: boolean | undefined;
-  /** Takes a connection together with others who ask for it like this, where the source's {@link ResourceSource.queues}. Nothing may
-   * be left behind on it, not even for a moment. Default: false. */
-  readonly shares?: boolean | undefined;
+  /** Takes a connection together with others who ask for it like this, where the source has {@link ResourceSource.sharing}, for work
+   * that is expected to take so long. Nothing may be left behind on it, not even for a moment. Default: alone. */
+  readonly expectedMs?: number | undefined;
 }

@@ -12,7 +12,7 @@ import type { AcquireOptions, PoolParts } from './pool-parts.ts';
 import type { PoolStats } from './pool-stats.ts';
 import type { ResourceSource } from './resource-source.ts';
 import { ResourceStore, type Slot } from './resource-store.ts';
-import { SharedLease } from './shared-lease.ts';
+import { SharedLeases } from './shared-leases.ts';
 import { TimedSource } from './timed-source.ts';
 import { Waiter, WaitingLine } from './waiting-line.ts';
 
@@ -50,8 +50,7 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
   #timer: Timer | undefined;
   #timerAtMs = Infinity;
   readonly #onQuiet = new Set<() => void>();
-  /** The lease that work shares now, or shared last. */
-  #shared: SharedLease<Resource> | undefined;
+  readonly #shared: SharedLeases<Resource> | undefined;
 
   constructor(parts: PoolParts<Resource>) {
     this.name = parts.name;
@@ -65,6 +64,9 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
     this.#onEmpty = () => parts.onEmpty?.();
     this.#line = new WaitingLine(parts.turns ?? parts.options.max);
     this.#rank = parts.source.rank === undefined ? undefined : (resource) => parts.source.rank?.(resource) ?? 0;
+    const { sharing } = parts.source;
+    this.#shared = sharing === undefined ? undefined : new SharedLeases<Resource>(sharing, this.#line, parts.observer, parts.clock,
+      (slot) => this.#unfitness(slot, this.nowMs()) === undefined);
     this.#timed = new TimedSource(parts.source, parts.options, parts.clock, parts.fields, (wasLate) => {
       this.#budget.giveBack(this);
       if (wasLate) this.#pump();
@@ -93,24 +95,42 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
     const takenFor = options.takenFor ?? 'a caller';
     if (this.#state !== 'open') return Promise.reject(this.#closedError(options.takenFor));
     if (options.signal?.aborted === true) return Promise.reject(this.#abortedError(options.signal, options.takenFor));
-    const shares = options.shares === true && this.#source.queues === true;
-    if (shares && this.#line.waiting === 0 && this.#shared?.hasPlace === true) {
-      this.#observer.waited(0);
-      return Promise.resolve(this.#shared.place(takenFor, this.#stackHere()));
-    }
+    const beside = this.#placeBeside(options, takenFor, true);
+    if (beside !== undefined) return Promise.resolve(beside);
     if (this.#line.size === 0 && (options.inTurn !== true || this.#line.takeTurn())) {
       const slot = this.#takeReady(nowMs);
       if (typeof slot === 'object') {
         this.#observer.waited(0);
         const lease = this.#lend(slot, takenFor, nowMs, options.inTurn === true, this.#stackHere());
-        return Promise.resolve(shares ? this.#share(slot, lease) : lease);
+        return Promise.resolve(this.#shareIf(options.expectedMs, slot, lease));
       }
       if (options.inTurn === true) this.#line.giveBackTurn();
     }
-    return this.#wait(options, takenFor, nowMs, shares);
+    const busy = this.#placeBeside(options, takenFor, false);
+    if (busy === undefined) return this.#wait(options, takenFor, nowMs);
+    this.#grow(nowMs);
+    return Promise.resolve(busy);
   }
 
-  #wait(options: AcquireOptions, takenFor: string, nowMs: number, shares: boolean): Promise<Lease<Resource>> {
+  /** A place beside others' work, for who takes one; never before those who wait. */
+  #placeBeside({ expectedMs }: AcquireOptions, takenFor: string, freely: boolean): Lease<Resource> | undefined {
+    if (expectedMs === undefined || this.#shared === undefined || this.#line.waiting > 0) return undefined;
+    return this.#shared.place(takenFor, expectedMs, freely, this.#stackHere());
+  }
+
+  #shareIf(expectedMs: number | undefined, slot: Slot<Resource>, lease: Lease<Resource>): Lease<Resource> {
+    if (expectedMs === undefined || this.#shared === undefined) return lease;
+    this.#arm(lease.takenAtMs + (this.#source.sharing?.stallMs ?? Infinity));
+    return this.#shared.begin(slot, lease, expectedMs);
+  }
+
+  /** Opens one more where all have enough to do, for who comes next; takes none from others for that. */
+  #grow(nowMs: number): void {
+    if (this.#coming() > 0 || this.#physical() >= this.#options.max || nowMs < this.#openAgainAtMs) return;
+    if (this.#budget.used < this.#budget.total && this.#budget.take(this)) this.#store.openOne();
+  }
+
+  #wait(options: AcquireOptions, takenFor: string, nowMs: number): Promise<Lease<Resource>> {
     // Those for whom there is a connection, or room for one more, don't count as waiting.
     const servable = this.#options.max - (this.#store.numUsed() - this.#validating);
     if (this.#line.waiting >= this.#options.maxPending + servable) {
@@ -118,22 +138,15 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
       return Promise.reject(new PoolExhaustedError(this.stats(), this.#fieldsOf(options.takenFor)));
     }
     const untilMs = Math.min(nowMs + this.#options.acquireTimeoutMs, options.deadlineAtMs ?? Infinity);
-    const waiter = new Waiter<Lease<Resource>>(takenFor, nowMs, untilMs, options.inTurn, this.#stackHere(), shares);
+    const waiter = new Waiter<Lease<Resource>>(takenFor, nowMs, untilMs, options.inTurn, this.#stackHere(), options.expectedMs);
     this.#line.add(waiter);
     this.#arm(untilMs);
-    if (options.signal !== undefined) this.#leaveOnAbort(waiter, options.signal, options.takenFor);
+    const { signal } = options;
+    if (signal !== undefined) {
+      this.#line.leaveOnAbort(waiter, signal, () => this.#abortedError(signal, options.takenFor), () => { this.#afterLeaving(); });
+    }
     this.#pump();
     return waiter.promise;
-  }
-
-  #leaveOnAbort(waiter: Waiter<Lease<Resource>>, signal: AbortSignal, takenFor?: string): void {
-    const onAbort = (): void => {
-      if (!this.#line.remove(waiter)) return;
-      waiter.reject(this.#abortedError(signal, takenFor));
-      this.#afterLeaving();
-    };
-    signal.addEventListener('abort', onAbort, { once: true });
-    waiter.onSettled = () => { signal.removeEventListener('abort', onAbort); };
   }
 
   /** The pool's figures now. */
@@ -209,7 +222,7 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
   /** Budget: a permit came. */
   onPermit(): void {
     if (this.#state === 'open' && this.#line.size > this.#coming() && this.#physical() < this.#options.max) {
-      this.#startOpening();
+      this.#store.openOne();
     } else {
       this.#budget.giveBack(this);
     }
@@ -297,8 +310,7 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
   }
 
   #lend(slot: Slot<Resource>, takenFor: string, nowMs: number, inTurn: boolean, stack: string | undefined): Lease<Resource> {
-    const lease = new Lease<Resource>(this, slot, takenFor, nowMs, stack);
-    slot.lease = lease;
+    const lease = slot.lease = new Lease<Resource>(this, slot, takenFor, nowMs, stack);
     slot.holdsTurn = inTurn;
     this.#arm(nowMs + sweepIntervalMs);
     return lease;
@@ -307,18 +319,7 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
   #serve(waiter: Waiter<Lease<Resource>>, slot: Slot<Resource>, nowMs: number): void {
     this.#observer.waited(nowMs - waiter.sinceMs);
     const lease = this.#lend(slot, waiter.takenFor, nowMs, waiter.needsTurn, waiter.stack);
-    waiter.resolve(waiter.shares ? this.#share(slot, lease) : lease);
-    while (waiter.shares && this.#shared?.hasPlace === true) {
-      const next = this.#line.takeFirstSharing();
-      if (next === undefined) return;
-      this.#observer.waited(nowMs - next.sinceMs);
-      next.resolve(this.#shared.place(next.takenFor, next.stack));
-    }
-  }
-
-  #share(slot: Slot<Resource>, lease: Lease<Resource>): Lease<Resource> {
-    this.#shared = new SharedLease(this, lease, slot);
-    return this.#shared.place(lease.takenFor, lease.stack);
+    waiter.resolve(this.#shareIf(waiter.expectedMs, slot, lease));
   }
 
   /** Serves who waits, as far as that can be done now: by what is free, else by opening more. */
@@ -353,13 +354,8 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
       return false;
     }
     if (!this.#budget.take(this)) return false;
-    this.#startOpening();
-    return true;
-  }
-
-  /** Opens one more; its permit is taken already. */
-  #startOpening(): void {
     this.#store.openOne();
+    return true;
   }
 
   #noteOpenFailure(error: unknown, mayPass: boolean): void {
@@ -464,6 +460,7 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
     this.#afterLeaving();
     this.#closeAged(nowMs);
     for (const { lease } of this.#store.usedSlots()) if (lease !== undefined) watchLease(lease, nowMs, this.#options, this.#observer);
+    this.#arm(this.#shared?.watch(nowMs) ?? Infinity);
     this.#pump();
     const nextMs = this.#line.nextDeadlineMs();
     if (nextMs !== undefined) this.#arm(nextMs);

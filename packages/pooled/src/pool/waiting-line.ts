@@ -5,8 +5,8 @@ export class Waiter<Value> {
   readonly untilMs: number;
   /** Whether it waits for a turn as well. */
   readonly needsTurn: boolean;
-  /** Whether it takes a place beside others. */
-  readonly shares: boolean;
+  /** Set where it takes a place beside others. */
+  readonly expectedMs: number | undefined;
   /** Where it began to wait, if stacks are on. */
   readonly stack: string | undefined;
   readonly promise: Promise<Value>;
@@ -15,13 +15,13 @@ export class Waiter<Value> {
   #resolve: (value: Value) => void = () => undefined;
   #reject: (error: unknown) => void = () => undefined;
 
-  constructor(takenFor: string, sinceMs: number, untilMs: number, needsTurn = false, stack?: string, shares = false) {
+  constructor(takenFor: string, sinceMs: number, untilMs: number, needsTurn = false, stack?: string, expectedMs?: number) {
     this.takenFor = takenFor;
     this.sinceMs = sinceMs;
     this.untilMs = untilMs;
     this.needsTurn = needsTurn;
     this.stack = stack;
-    this.shares = shares;
+    this.expectedMs = expectedMs;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -95,6 +95,17 @@ export class WaitingLine<Value> {
     return true;
   }
 
+  /** Lets a waiter leave with an error when the signal is aborted. */
+  leaveOnAbort(waiter: Waiter<Value>, signal: AbortSignal, error: () => unknown, onLeft: () => void): void {
+    const onAbort = (): void => {
+      if (!this.remove(waiter)) return;
+      waiter.reject(error());
+      onLeft();
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    waiter.onSettled = () => { signal.removeEventListener('abort', onAbort); };
+  }
+
   /** Its turn, if it needed one, is kept for it. */
   takeFirst(): Waiter<Value> | undefined {
     for (const line of [this.#granted, this.#servable]) {
@@ -109,7 +120,7 @@ export class WaitingLine<Value> {
   /** The first of all, if it takes a place beside others: it needs no turn of its own then. */
   takeFirstSharing(): Waiter<Value> | undefined {
     for (const waiter of this.#all()) {
-      if (!waiter.shares) return undefined;
+      if (waiter.expectedMs === undefined) return undefined;
       this.remove(waiter);
       return waiter;
     }

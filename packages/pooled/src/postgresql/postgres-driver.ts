@@ -7,6 +7,7 @@ import type { ResourceSource } from '../pool/resource-source.ts';
 import type { PooledSession } from '../pooled-session.ts';
 import { Handover, type OpenedSession } from './handover.ts';
 import { PostgresPooledSession } from './postgres-pooled-session.ts';
+import { ReadCosts } from './read-costs.ts';
 
 /** How PostgreSQL is used. */
 export interface PostgresSetting {
@@ -16,6 +17,13 @@ export interface PostgresSetting {
 
 /** Refusals that don't pass by themselves: a wrong password, a database that isn't there. */
 const lasting = /^(28|3D)/;
+
+/**
+ * Short reads are sent ahead on connections that do nothing else. Ten connections make 2.2 times as many point reads for 100 callers
+ * that way. With 10 callers, two or three connections make a third more than ten do, because each write to a socket costs as much as
+ * the read; but only as long as nobody waits for the others to speak of.
+ */
+const sharing = { atOnce: 16, inAll: 256, freelyMs: 0.25, mostMs: 5, stallMs: 50 };
 
 /** Makes the pools of PostgreSQL datasets. */
 export class PostgresDriver implements EngineDriver {
@@ -34,7 +42,8 @@ export class PostgresDriver implements EngineDriver {
   }
 
   open(dataset: string, onEmpty: () => void): PooledDataset {
-    return buildDataset(this.setting, dataset, { source: this.#source(dataset) }, onEmpty);
+    const costs = new ReadCosts();
+    return buildDataset(this.setting, dataset, { source: this.#source(dataset), costOf: (job) => costs.of(job) }, onEmpty);
   }
 
   /** Only where another dataset waits for a connection, and none that is old, doubtful or in the middle of something. */
@@ -74,6 +83,7 @@ export class PostgresDriver implements EngineDriver {
       openedAtMs: clock.monotonicMs(),
     });
     return {
+      sharing,
       open: async (signal) => {
         if (databaseUrl === undefined) {
           throw new ConnectionError('No PostgreSQL server is configured: pass databaseUrl or set DATABASE_URL.', {

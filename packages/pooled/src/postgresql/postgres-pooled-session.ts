@@ -1,7 +1,7 @@
 import type { PostgresSession, Program, Step, StepResult, TransactionState } from '@changeover/engines';
 import { answerValue, isWriting, jobProgram } from '../job.ts';
 import type { Job, JobAnswer, JobContext } from '../job.ts';
-import type { PooledSession } from '../pooled-session.ts';
+import type { MeasuredRead, PooledSession } from '../pooled-session.ts';
 import type { OpenedSession } from './handover.ts';
 
 /** A PostgreSQL connection of a pool. It asks for each transaction's id before the commit, so that the server can be asked
@@ -42,8 +42,9 @@ export class PostgresPooledSession implements PooledSession {
     return this.#session.transactionState;
   }
 
-  async run(job: Job): Promise<unknown> {
+  async run(job: Job, read?: MeasuredRead): Promise<unknown> {
     const program = jobProgram(this.#context, job);
+    if (read !== undefined) return answerValue(job, await this.#measured(program, read));
     if (!isWriting(job)) return answerValue(job, await this.#session.run(program));
     this.#transactionId = undefined;
     return answerValue(job, await this.#session.run(this.#noted(program)));
@@ -68,6 +69,14 @@ export class PostgresPooledSession implements PooledSession {
 
   cut(): void {
     this.#session.cut();
+  }
+
+  async #measured(program: Program<JobAnswer>, { cost, beside }: MeasuredRead): Promise<JobAnswer> {
+    let tookMs = 0;
+    const answer = await this.#session.read(program, beside, (durationMs) => { tookMs += durationMs; });
+    // A read that changes the connection, by a function it calls, does so to nobody else.
+    cost.note(this.usable ? tookMs : Infinity);
+    return answer;
   }
 
   *#noted(program: Program<JobAnswer>): Program<JobAnswer> {

@@ -51,7 +51,7 @@ export class SqliteDriver implements EngineDriver {
       }
     };
     const source = this.#source(dataset, file, onDuration);
-    return buildDataset(this.setting, dataset, { source, writers: 1, inline }, onEmpty);
+    return buildDataset(this.setting, dataset, { source, writers: 1, sharesWrites: true, inline }, onEmpty);
   }
 
   #inlineReads(
@@ -94,7 +94,7 @@ export class SqliteDriver implements EngineDriver {
     const options = { file, busyTimeoutMs: workerBusyTimeoutMs, cacheSizeKib: this.#sqlite.cacheSizeKib };
     return {
       // The worker does. Five callers who write one row each at a time make twice as many writes a second.
-      queues: true,
+      sharing: { atOnce: 32, inAll: 32, freelyMs: Infinity, mostMs: Infinity, stallMs: Infinity },
       open: async () => {
         const identity = await fileIdentity(file);
         if (identity === undefined) throw new DatasetNotFoundError(dataset, { engine: 'sqlite' });
