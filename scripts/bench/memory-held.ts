@@ -23,16 +23,16 @@ async function measureMemory({ quick }: BenchContext): Promise<CaseResult> {
     const build = await runTool('typescript/bin/tsc', ['--build', ...readdirSync(packages).map((name) => join(packages, name))]);
     if (build !== 0) throw new Error('the packages, whose memory is to be measured, can not be built');
     const reports: Record<'legacy' | 'shadow' | 'pooled', MemoryReport> = {
-      legacy: await runApart(order({ stage: 'legacy' })),
+      legacy: await runApart(order({ stage: 'legacy', calls })),
       shadow: await runApart(order({ stage: 'shadow', calls })),
-      pooled: await runApart(order({ stage: 'pooled' })),
+      pooled: await runApart(order({ stage: 'pooled', calls })),
     };
     const idle = await runApart(order({ stage: 'pooled', heldMib: 0, datasets: quick ? 100 : 600 }));
     const figures: Figure[] = [];
     for (const stage of ['pooled', 'shadow'] as const) {
       const ratio = reports[stage].rssMib / reports.legacy.rssMib;
       figures.push({
-        name: `resident memory at ${stage}${stage === 'shadow' ? ` after ${calls.toExponential(0)} calls` : ''} / legacy`,
+        name: `resident memory at ${stage} / legacy, each after ${calls.toExponential(0)} calls`,
         figure: ratio, unit: '×', ...atMost(ratio, 1.1),
         beside: `${reports[stage].rssMib.toFixed(0)} MiB against ${reports.legacy.rssMib.toFixed(0)} MiB, of which about ${
           heldMib} MiB are rows that the caller holds`,

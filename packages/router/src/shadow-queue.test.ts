@@ -136,6 +136,19 @@ describe('comparison work', () => {
     expect(queue.load).toEqual({ running: 0, waiting: 0, abandoned: 0 });
   });
 
+  test('that runs at closing is given up, and waited for by nobody', async () => {
+    const { queue, submit, begun, end } = open();
+    submit('a');
+    await nextTurn();
+    queue.close();
+    await queue.idle();
+    expect(begun).toEqual(['a', 'a shed: closing']);
+    expect(queue.load).toEqual({ running: 0, waiting: 0, abandoned: 1 });
+    end('a');
+    await nextTurn();
+    expect(queue.load.abandoned).toBe(0);
+  });
+
   test('that holds rows is shed where there would be too many, but never the only one', async () => {
     const { submit, begun, end, queue } = open({ maxHeldRows: 100 });
     submit('a', 500);

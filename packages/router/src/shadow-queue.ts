@@ -43,6 +43,11 @@ export interface ShadowTask {
   shed(reason: ShedReason): void;
 }
 
+interface Running {
+  readonly controller: AbortController;
+  giveUp(reason: ShedReason): void;
+}
+
 interface Waiting {
   readonly task: ShadowTask;
   readonly submittedMs: number;
@@ -64,7 +69,7 @@ export class ShadowQueue {
   readonly #load: { readonly share: number };
   readonly #besideShare: number;
   readonly #waiting: Waiting[] = [];
-  readonly #running = new Set<AbortController>();
+  readonly #running = new Set<Running>();
   #abandoned = 0;
   #heldRows = 0;
   /** How long a task usually runs, in ms: a moving average. */
@@ -148,7 +153,10 @@ export class ShadowQueue {
     this.#closed = true;
     this.#courtesy?.cancel();
     for (const { task } of this.#waiting.splice(0)) this.#drop(task, 'closing');
-    for (const controller of this.#running) controller.abort(new Error('the bridge is closing'));
+    for (const running of this.#running) {
+      running.controller.abort(new Error('the bridge is closing'));
+      running.giveUp('closing');
+    }
     this.#settleIdle();
   }
 
@@ -205,11 +213,10 @@ export class ShadowQueue {
 
   #start(task: ShadowTask, leftMs: number, beside: boolean): void {
     const controller = new AbortController();
-    this.#running.add(controller);
     const startedMs = this.#clock.monotonicMs();
     let ended = false;
     const release = (): void => {
-      this.#running.delete(controller);
+      this.#running.delete(running);
       this.#heldRows -= task.rows ?? 0;
       const endedMs = this.#clock.monotonicMs();
       const tookMs = endedMs - startedMs;
@@ -218,20 +225,21 @@ export class ShadowQueue {
       this.#schedule();
     };
     const giveUp = (reason: ShedReason): void => {
-      if (ended || !this.#running.has(controller)) return;
+      if (ended || !this.#running.has(running)) return;
       this.#abandoned += 1;
       task.shed(reason);
       release();
     };
+    const running: Running = { controller, giveUp };
+    this.#running.add(running);
     const timer = this.#clock.after(leftMs, () => {
       controller.abort(new Error(`the shadow's deadline of ${String(task.deadlineMs)} ms passed`));
       giveUp('deadline');
     });
-    controller.signal.addEventListener('abort', () => { if (this.#closed) giveUp('closing'); }, { once: true });
     const end = (): void => {
       ended = true;
       timer.cancel();
-      if (this.#running.has(controller)) release();
+      if (this.#running.has(running)) release();
       else this.#abandoned -= 1;
     };
     // The task reports by itself; an error that escapes it must not end the process.
