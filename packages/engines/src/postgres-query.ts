@@ -170,14 +170,25 @@ export class ValueQuery {
       columns: [...this.#shape.columns],
       rows: this.#rows,
       cells: this.#cells,
-      command: command === null ? null : /^\w+/.exec(command)?.[0] ?? '',
-      rowCount: command === null ? 0 : Number(/\d+$/.exec(command)?.[0] ?? 0),
+      command: command === null ? null : firstWord(command),
+      rowCount: command === null ? 0 : lastNumber(command),
     });
   }
 }
 
 // With pipelining, the driver takes none but its own queries; the others may keep a portal open, which this doesn't.
 Object.setPrototypeOf(ValueQuery.prototype, pg.Query.prototype as object);
+
+function firstWord(text: string): string {
+  const end = text.indexOf(' ');
+  return end < 0 ? text : text.slice(0, end);
+}
+
+/** 0 where there is none. */
+function lastNumber(text: string): number {
+  const count = Number(text.slice(text.lastIndexOf(' ') + 1));
+  return Number.isNaN(count) ? 0 : count;
+}
 
 function write({ stream }: WireConnection, message: Buffer): void {
   if (stream.writable) stream.write(message);

@@ -21,7 +21,7 @@ import {
   emptyStepResult,
   type InsertStep,
   type Program,
-  runProgramAsync,
+  type StatementStep,
   type Step,
   type StepResult,
   type TransactionStep,
@@ -94,7 +94,6 @@ export class PostgresSession implements AsyncSession {
   /** Whether settings were changed when the statement that is answered last began. */
   #changedBefore = false;
   #cancelling: Promise<void> | undefined;
-  #running = 0;
 
   /** Use `connectPostgres`. */
   constructor(client: pg.Client, schema: string, statementCacheSize: number, connectTimeoutMs: number) {
@@ -125,13 +124,7 @@ export class PostgresSession implements AsyncSession {
   }
 
   run<T>(program: Program<T>): Promise<T> {
-    return this.#line.run(async () => {
-      try {
-        return await runProgramAsync(program, (step) => this.#performStep(step));
-      } catch (error) {
-        throw toStorageError('postgresql', error);
-      }
-    });
+    return this.#line.run(() => this.#drive(program, alone));
   }
 
   /**
@@ -143,14 +136,7 @@ export class PostgresSession implements AsyncSession {
    */
   read<T>(program: Program<T>, beside: boolean, onTook: (durationMs: number) => void): Promise<T> {
     const send: Send = { beside, onTook };
-    const work = async (): Promise<T> => {
-      try {
-        return await runProgramAsync(program, (step) => this.#performStep(step, send));
-      } catch (error) {
-        throw toStorageError('postgresql', error);
-      }
-    };
-    return beside ? this.#line.runBeside(work) : this.#line.run(work);
+    return beside ? this.#line.runBeside(() => this.#drive(program, send)) : this.#line.run(() => this.#drive(program, send));
   }
 
   /** @throws {DatasetNotFoundError} where the dataset has no schema. */
@@ -192,7 +178,7 @@ export class PostgresSession implements AsyncSession {
   }
 
   async cancel(): Promise<void> {
-    if (this.#running === 0 || this.#lost) return;
+    if (this.#submitted === 0 || this.#lost) return;
     this.#cancelling ??= requestCancel(this.#driver, this.#connectTimeoutMs, this.#cut.signal)
       .finally(() => { this.#cancelling = undefined; });
     await this.#cancelling;
@@ -215,7 +201,7 @@ export class PostgresSession implements AsyncSession {
   async #end(): Promise<void> {
     const ended = this.#line.close();
     // A statement in flight would keep the server's answer to a goodbye waiting.
-    if (this.#running > 0 || this.#lost) this.#driver.connection.stream.destroy();
+    if (this.#submitted > 0 || this.#lost) this.#driver.connection.stream.destroy();
     else if (!await settledWithin(this.#client.end(), closeTimeoutMs)) this.#driver.connection.stream.destroy();
     await settledWithin(ended, closeTimeoutMs);
     this.#lost = true;
@@ -230,23 +216,36 @@ export class PostgresSession implements AsyncSession {
     else this.#changedSettings.set(name, value);
   }
 
-  async #performStep(step: Step, send = alone): Promise<StepResult> {
-    if (this.#cancelling !== undefined) await this.#cancelling;
-    this.#running += 1;
+  /** Runs a program. Statements of our own are sent from here: a function in between for each took a tenth of a point read. */
+  async #drive<T>(program: Program<T>, send: Send): Promise<T> {
     try {
-      switch (step.kind) {
-        case 'all':
-        case 'run': return this.#stepResult(await this.#send(step.sql, step.params, step.form === 'cells', true, send));
-        case 'query': return await this.#query(step.sql, step.params, step.form === 'cells', send);
-        case 'execute': return await this.#execute(step.sql, step.params);
-        case 'insert': return await this.#insert(step);
-        default: return await this.#control(step);
+      let next = program.next();
+      while (next.done !== true) {
+        const step = next.value;
+        let result: StepResult;
+        try {
+          if (this.#cancelling !== undefined) await this.#cancelling;
+          result = isStatement(step)
+            ? this.#stepResult(await this.#send(step.sql, step.params, step.form === 'cells', true, send))
+            : await this.#performStep(step, send);
+        } catch (error) {
+          next = program.throw(error);
+          continue;
+        }
+        next = program.next(result);
       }
+      return next.value;
     } catch (error) {
-      if (classifyError('postgresql', error) === 'connection') this.#lost = true;
-      throw error;
-    } finally {
-      this.#running -= 1;
+      throw toStorageError('postgresql', error);
+    }
+  }
+
+  #performStep(step: Exclude<Step, StatementStep>, send: Send): Promise<StepResult> {
+    switch (step.kind) {
+      case 'query': return this.#query(step.sql, step.params, step.form === 'cells', send);
+      case 'execute': return this.#execute(step.sql, step.params);
+      case 'insert': return this.#insert(step);
+      default: return this.#control(step);
     }
   }
 
@@ -324,9 +323,11 @@ export class PostgresSession implements AsyncSession {
     const names = columns.map(({ name }) => quoteIdentifier(name)).join(', ');
     const types = columns.map(({ type }) => type);
     const rowsAffected = await new Promise<number>((resolve, reject) => {
+      this.#submitted += 1;
       const query = new CopyQuery(`COPY ${table} (${names}) FROM STDIN`, copyChunks(cells, types), (error, count = 0) => {
+        this.#submitted -= 1;
         if (error === null) resolve(count);
-        else reject(error);
+        else reject(this.#noted(error));
       });
       this.#client.query(query as unknown as pg.Submittable);
     });
@@ -379,7 +380,7 @@ export class PostgresSession implements AsyncSession {
     return this.#submit({ text: sql }, false);
   }
 
-  async #send(
+  #send(
     sql: string,
     params: readonly InputValue[] | undefined,
     cells: boolean,
@@ -392,17 +393,20 @@ export class PostgresSession implements AsyncSession {
     }
     // Inside a transaction a prepared plan that went stale would fail the whole of it.
     const prepared = mayName && this.transactionState === 'none' ? this.#prepared(sql) : undefined;
-    if (prepared === undefined) return this.#submit({ text: sql, values }, cells, send);
+    const statement: PostgresStatement = { text: sql, values, prepared };
+    return this.#evicted.length === 0 ? this.#submit(statement, cells, send)
+      : this.#deallocateEvicted().then(() => this.#submit(statement, cells, send));
+  }
+
+  async #deallocateEvicted(): Promise<void> {
     while (this.#evicted.length > 0) await this.#deallocate(this.#evicted.pop());
-    try {
-      return await this.#submit({ text: sql, values, prepared }, cells, send);
-    } catch (error) {
-      if (!isStalePlan(error)) throw error;
-      // The table has other columns than when it was prepared; nothing was run.
-      this.#statements.delete(sql);
-      await this.#deallocate(prepared);
-      return this.#submit({ text: sql, values }, cells, send);
-    }
+  }
+
+  /** The table has other columns than when the statement was prepared; nothing was run. */
+  async #sendUnprepared({ text, values, prepared }: PostgresStatement, cells: boolean, send: Send): Promise<PostgresResult> {
+    this.#statements.delete(text);
+    await this.#deallocate(prepared);
+    return await this.#submit({ text, values }, cells, send);
   }
 
   #prepared(sql: string): PreparedStatement | undefined {
@@ -426,7 +430,8 @@ export class PostgresSession implements AsyncSession {
     Reflect.deleteProperty(submittedNamedStatements, name);
   }
 
-  #submit(statement: PostgresStatement, cells: boolean, { beside, onTook } = alone): Promise<PostgresResult> {
+  #submit(statement: PostgresStatement, cells: boolean, send = alone): Promise<PostgresResult> {
+    const { beside, onTook } = send;
     return new Promise((resolve, reject) => {
       const sent = beside ? this.#together() : { atMs: performance.now() };
       const isFirst = this.#submitted === 0;
@@ -437,12 +442,20 @@ export class PostgresSession implements AsyncSession {
         onTook?.(tookMs);
         const isTainted = beside && this.#changedBefore;
         this.#changedBefore = this.#changedSettings.size > 0;
-        if (error !== null) reject(error);
+        if (error !== null && statement.prepared !== undefined && isStalePlan(error)) {
+          resolve(this.#sendUnprepared(statement, cells, send));
+        } else if (error !== null) reject(this.#noted(error));
         else if (isTainted) reject(new Error('A statement before this one has changed a setting.'));
         else if (result !== undefined) resolve(result);
       });
       this.#client.query(query as unknown as pg.Submittable);
     });
+  }
+
+  /** The error, once it is known whether the connection is lost by it. */
+  #noted(error: Error): Error {
+    if (classifyError('postgresql', error) === 'connection') this.#lost = true;
+    return error;
   }
 
   /** What is sent in this turn goes in one piece: 100 callers on 10 connections make 1.8 times as many point reads. */
@@ -459,6 +472,10 @@ export class PostgresSession implements AsyncSession {
     });
     return piece;
   }
+}
+
+function isStatement(step: Step): step is StatementStep {
+  return step.kind === 'all' || step.kind === 'run';
 }
 
 /** The only place where a dataset's names are looked up. */

@@ -40,6 +40,8 @@ export interface GivenUp {
   readonly fields: StorageErrorFields;
   /** Told at once: to cancel the work and to see to what it holds. */
   onGiveUp(): void;
+  /** Told first where the work ended in time. */
+  onEnd?: ((failed: boolean) => void) | undefined;
   /** Takes what gives the work up for another reason than the limit. */
   onOther?: ((giveUp: (error: Error) => void) => void) | undefined;
 }
@@ -47,7 +49,7 @@ export interface GivenUp {
 /** Waits for work no longer than the limit. The work itself goes on; `onGiveUp` sees to it. */
 export function within<Value>(work: Promise<Value>, limit: CallLimit, clock: Clock, how: GivenUp): Promise<Value> {
   const { signal } = limit;
-  if (signal === undefined && limit.atMs === Infinity && how.onOther === undefined) return work;
+  if (signal === undefined && limit.atMs === Infinity && how.onOther === undefined && how.onEnd === undefined) return work;
   return new Promise((resolve, reject) => {
     let open = true;
     const end = (): boolean => {
@@ -69,7 +71,15 @@ export function within<Value>(work: Promise<Value>, limit: CallLimit, clock: Clo
     );
     signal?.addEventListener('abort', onAbort, { once: true });
     how.onOther?.(giveUp);
-    work.then((value) => { if (end()) resolve(value); }, (error: unknown) => { if (end()) reject(error); });
+    work.then((value) => {
+      if (!end()) return;
+      how.onEnd?.(false);
+      resolve(value);
+    }, (error: unknown) => {
+      if (!end()) return;
+      how.onEnd?.(true);
+      reject(error);
+    });
   });
 }
 

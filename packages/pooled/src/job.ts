@@ -39,6 +39,8 @@ export interface JobContext {
   readonly dataset: string;
   /** `cells` where the answer crosses threads. */
   readonly form: RowForm;
+  /** For operations with a transaction of their own, in this form. Default: made for each. */
+  readonly programs?: DatasetPrograms | undefined;
 }
 
 const operations: Readonly<Record<DatasetOperation, 'rows' | 'value'>> = {
@@ -108,7 +110,8 @@ export function runDirectly(session: SyncSession, context: JobContext, job: Oper
 
 function operationProgram(context: JobContext, job: OperationJob, form: RowForm): Program<unknown> {
   const { engine, dataset } = context;
-  const programs = datasetPrograms({
+  const isUsual = job.inTransaction !== true && form === context.form;
+  const programs = (isUsual ? context.programs : undefined) ?? datasetPrograms({
     engine, dataset, form, transaction: job.inTransaction === true ? 'savepoint' : 'own',
   });
   const program = programs[job.operation] as (...args: readonly unknown[]) => Program<unknown>;

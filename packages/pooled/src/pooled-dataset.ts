@@ -1,6 +1,5 @@
 import { AbortedError, ConnectionError, StatementError } from '@changeover/core';
 import type { Clock, Engine, StorageErrorFields, Timer } from '@changeover/core';
-import type { TransactionState } from '@changeover/engines';
 import { checkLimit, within } from './call-limit.ts';
 import type { CallLimit } from './call-limit.ts';
 import { isWriting } from './job.ts';
@@ -8,13 +7,13 @@ import type { Job, OperationJob } from './job.ts';
 import { backoffMs } from './pool/backoff.ts';
 import type { Random } from './pool/backoff.ts';
 import type { Lease } from './pool/lease.ts';
-import type { BreakerState, PoolBreaker } from './pool/pool-breaker.ts';
-import { CircuitOpenError, CommitUnknownError, PoolExhaustedError } from './pool/pool-errors.ts';
+import type { Admission, BreakerState, PoolBreaker } from './pool/pool-breaker.ts';
+import { CircuitOpenError, CommitUnknownError } from './pool/pool-errors.ts';
 import type { PoolStats } from './pool/pool-stats.ts';
 import type { Pool } from './pool/pool.ts';
 import type { MeasuredRead, PooledSession, ReadCost } from './pooled-session.ts';
-import { failureClass, retryAction } from './retry-policy.ts';
-import type { RetryBudget, WorkKind } from './retry-policy.ts';
+import { failureClass, isLackOfConnection, retryAction, stateAtFailure } from './retry-policy.ts';
+import type { RetryAction, RetryBudget, WorkKind } from './retry-policy.ts';
 import type { KeepAlive } from './keep-alive.ts';
 
 /** Reads on the spot, where an engine has that. */
@@ -109,20 +108,27 @@ export class PooledDataset {
   }
 
   /** Runs a job on a connection of the pool, again where the policy says so. */
-  async run(job: Job, limit: CallLimit): Promise<unknown> {
-    if (job.kind === 'operation' && job.digest !== true) {
-      for (let turn = 0; turn < mostTurns; turn += 1) {
-        const nextTurn = this.#parts.inline?.nextTurn(job);
-        if (nextTurn === undefined) break;
-        await this.#called(() => nextTurn);
-        const done = this.tryInline(job);
-        if (done !== undefined) return done.value;
-      }
+  run(job: Job, limit: CallLimit): Promise<unknown> {
+    const { inline } = this.#parts;
+    return inline === undefined || job.kind !== 'operation' || job.digest === true ? this.#runPooled(job, limit)
+      : this.#runInTurn(inline, job, limit);
+  }
+
+  async #runInTurn(inline: InlineReads, job: OperationJob, limit: CallLimit): Promise<unknown> {
+    for (let turn = 0; turn < mostTurns; turn += 1) {
+      const nextTurn = inline.nextTurn(job);
+      if (nextTurn === undefined) break;
+      await this.#called(() => nextTurn);
+      const done = this.tryInline(job);
+      if (done !== undefined) return done.value;
     }
+    return await this.#runPooled(job, limit);
+  }
+
+  #runPooled(job: Job, limit: CallLimit): Promise<unknown> {
     const writes = isWriting(job);
     const pool = writes ? this.#parts.writers : this.#parts.readers;
-    return await this.#called(() => this.#attempts(writes ? 'write' : 'read', limit, nameOf(job), (outcome) =>
-      this.#runOnce(pool, job, limit, outcome)));
+    return this.#attempts(writes ? 'write' : 'read', limit, nameOf(job), (outcome) => this.#runOnce(pool, job, limit, outcome));
   }
 
   /** Lends a connection for work that is no job; see {@link run}. The work must leave it idle. */
@@ -132,24 +138,24 @@ export class PooledDataset {
     operation: string,
     work: (session: PooledSession) => Promise<Value>,
   ): Promise<Value> {
-    return await this.#called(() => this.#attempts(kind, limit, operation, async (outcome) => {
+    return await this.#attempts(kind, limit, operation, async (outcome) => {
       const lease = await this.#acquire(this.#parts.writers, limit, operation, true);
       outcome.session = lease.resource;
       const value = await this.#limited(lease, work(lease.resource), limit, kind === 'read', operation, true);
       lease.release();
       return value;
-    }));
+    });
   }
 
   /** Begins a transaction that the caller must end by {@link endTransaction}. Nothing of the caller's has run yet, so a
    * failure is met like a read's. */
   async beginTransaction(limit: CallLimit): Promise<Lease<PooledSession>> {
-    return await this.#called(() => this.#attempts('read', limit, 'transaction', async (outcome) => {
+    return await this.#attempts('read', limit, 'transaction', async (outcome) => {
       const lease = await this.#acquire(this.#parts.writers, limit, 'transaction', true);
       outcome.session = lease.resource;
       await this.runOn(lease, { kind: 'begin' }, limit, true);
       return lease;
-    }));
+    });
   }
 
   /** Ends a transaction: `commit` applies it, and rejects where it wasn't or nobody knows. The lease ends in any case. */
@@ -172,19 +178,22 @@ export class PooledDataset {
    * given back when it is idle again, or cut where that takes too long.
    *
    * @param releaseOnFailure whether the lease ends when the job fails. */
-  async runOn(lease: Lease<PooledSession>, job: Job, limit: CallLimit, releaseOnFailure: boolean, read?: MeasuredRead): Promise<unknown> {
-    return await this.#called(async () => {
-      try {
-        checkLimit(limit, this.#parts.clock.monotonicMs(), this.fields(nameOf(job)));
-      } catch (error) {
-        if (releaseOnFailure) lease.release();
-        throw error;
-      }
-      return await this.#limited(lease, lease.resource.run(job, read), limit, !isWriting(job), nameOf(job), releaseOnFailure);
-    });
+  async runOn(lease: Lease<PooledSession>, job: Job, limit: CallLimit, releaseOnFailure: boolean): Promise<unknown> {
+    return await this.#called(async () => await this.#runLent(lease, job, limit, releaseOnFailure));
   }
 
-  async #limited<Value>(
+  #runLent(lease: Lease<PooledSession>, job: Job, limit: CallLimit, releaseOnFailure: boolean, read?: MeasuredRead): Promise<unknown> {
+    try {
+      checkLimit(limit, this.#parts.clock.monotonicMs(), this.fields(nameOf(job)));
+    } catch (error) {
+      if (releaseOnFailure) lease.release();
+      throw error;
+    }
+    return this.#limited(lease, lease.resource.run(job, read), limit, !isWriting(job), nameOf(job), releaseOnFailure);
+  }
+
+  /** Waits for work on a connection no longer than the limit. */
+  #limited<Value>(
     lease: Lease<PooledSession>,
     work: Promise<Value>,
     limit: CallLimit,
@@ -194,23 +203,16 @@ export class PooledDataset {
   ): Promise<Value> {
     const session = lease.resource;
     const ended = lease.running();
-    const state = { givenUp: false };
-    try {
-      return await within(work, limit, this.#parts.clock, {
-        unapplied,
-        fields: this.fields(operation),
-        onGiveUp: () => {
-          state.givenUp = true;
-          this.#abandon(lease, session, work, ended);
-        },
-        onOther: lease.isPlace && unapplied ? (giveUp) => { lease.onDispersed = () => { giveUp(new DispersedError()); }; } : undefined,
-      });
-    } catch (error) {
-      if (!state.givenUp && releaseOnFailure) lease.release();
-      throw error;
-    } finally {
-      if (!state.givenUp) ended();
-    }
+    return within(work, limit, this.#parts.clock, {
+      unapplied,
+      fields: this.fields(operation),
+      onGiveUp: () => { this.#abandon(lease, session, work, ended); },
+      onEnd: (failed) => {
+        if (failed && releaseOnFailure) lease.release();
+        ended();
+      },
+      onOther: lease.isPlace && unapplied ? (giveUp) => { lease.onDispersed = () => { giveUp(new DispersedError()); }; } : undefined,
+    });
   }
 
   #allAnswered(): void {
@@ -219,15 +221,23 @@ export class PooledDataset {
   }
 
   /** Counts a caller, for whom the process must stay alive: what it waits for may be nothing but a timer. */
-  async #called<Value>(call: () => Promise<Value>): Promise<Value> {
+  #enter(): void {
     this.#callers += 1;
     this.#parts.keepAlive.hold();
+  }
+
+  #leave(): void {
+    this.#callers -= 1;
+    this.#parts.keepAlive.letGo();
+    if (this.#callers === 0) this.#allAnswered();
+  }
+
+  async #called<Value>(call: () => Promise<Value>): Promise<Value> {
+    this.#enter();
     try {
       return await call();
     } finally {
-      this.#callers -= 1;
-      this.#parts.keepAlive.letGo();
-      if (this.#callers === 0) this.#allAnswered();
+      this.#leave();
     }
   }
 
@@ -273,14 +283,18 @@ export class PooledDataset {
     return pool.acquire({ signal: limit.signal, deadlineAtMs: limit.atMs, takenFor, inTurn, expectedMs });
   }
 
-  async #runOnce(pool: Pool<PooledSession>, job: Job, limit: CallLimit, outcome: Outcome): Promise<unknown> {
+  #runOnce(pool: Pool<PooledSession>, job: Job, limit: CallLimit, outcome: Outcome): Promise<unknown> {
     const cost = this.#parts.costOf?.(job);
-    if (cost?.expectedMs !== undefined) return await this.#readBeside(pool, job, limit, outcome, cost);
+    return cost?.expectedMs === undefined ? this.#runAlone(pool, job, limit, outcome, cost)
+      : this.#readBeside(pool, job, limit, outcome, cost);
+  }
+
+  async #runAlone(pool: Pool<PooledSession>, job: Job, limit: CallLimit, outcome: Outcome, cost?: ReadCost): Promise<unknown> {
     const shares = this.#parts.sharesWrites === true && isOwnWrite(job);
     const lease = await this.#acquire(pool, limit, nameOf(job), isWriting(job), shares ? 0 : undefined);
     outcome.session = lease.resource;
     const read = cost === undefined ? undefined : { cost, beside: false };
-    const value = job.kind === 'rehearse' ? await this.#toItsEnd(lease, job, limit) : await this.runOn(lease, job, limit, true, read);
+    const value = job.kind === 'rehearse' ? await this.#toItsEnd(lease, job, limit) : await this.#runLent(lease, job, limit, true, read);
     lease.release();
     return value;
   }
@@ -291,18 +305,14 @@ export class PooledDataset {
     const place = await this.#acquire(pool, limit, nameOf(job), false, cost.expectedMs);
     outcome.session = place.resource;
     try {
-      const value = await this.runOn(place, job, limit, true, { cost, beside: true });
+      const value = await this.#runLent(place, job, limit, true, { cost, beside: true });
       place.release();
       return value;
     } catch (error) {
       if (!place.hadCompany || error instanceof AbortedError || failureClass(this.engine, error) === 'connection') throw error;
     }
     outcome.session = undefined;
-    const lease = await this.#acquire(pool, limit, nameOf(job));
-    outcome.session = lease.resource;
-    const value = await this.runOn(lease, job, limit, true, { cost, beside: false });
-    lease.release();
-    return value;
+    return await this.#runAlone(pool, job, limit, outcome, cost);
   }
 
   /** A rehearsal is answered when it has been rolled back and not before: the real write follows on the other leg, and
@@ -335,27 +345,33 @@ export class PooledDataset {
     operation: string,
     attempt: (outcome: Outcome) => Promise<Value>,
   ): Promise<Value> {
-    const { clock, retryBudget, lockWaitMs } = this.#parts;
-    retryBudget.earn();
-    const startedMs = clock.monotonicMs();
-    checkLimit(limit, startedMs, this.fields(operation));
-    for (let failures = 1; ; failures += 1) {
-      const outcome: Outcome = { session: undefined, lostWithOthers: false };
-      try {
-        return await this.#throughBreaker(() => attempt(outcome), operation, outcome);
-      } catch (error) {
-        const action = this.#action(error, kind, outcome);
-        this.#retireAfter(error, outcome);
-        const untilMs = Math.min(limit.atMs, startedMs + lockWaitMs);
-        const again = action === 'wait'
-          ? clock.monotonicMs() < untilMs
-          : action === 'retry' && failures < maxAttempts && clock.monotonicMs() < limit.atMs &&
-            (outcome.lostWithOthers || retryBudget.spend());
-        if (!again) return await this.#giveIn<Value>(error, action, outcome, limit);
-        this.#parts.onRetry?.(action);
-        await this.#pause(action === 'wait' ? backoffMs(failures, 2, 25, this.#parts.random)
-          : backoffMs(failures, 10, 200, this.#parts.random), limit, operation);
+    const { breaker, clock, retryBudget, lockWaitMs } = this.#parts;
+    this.#enter();
+    try {
+      retryBudget.earn();
+      const startedMs = clock.monotonicMs();
+      checkLimit(limit, startedMs, this.fields(operation));
+      for (let failures = 1; ; failures += 1) {
+        const outcome: Outcome = { session: undefined, lostWithOthers: false };
+        const admission = this.#admit(operation);
+        try {
+          const value = await attempt(outcome);
+          breaker.succeeded(admission);
+          this.#lastLack = undefined;
+          return value;
+        } catch (error) {
+          this.#noteFailure(error, admission, outcome);
+          const action = this.#action(error, kind, outcome);
+          this.#retireAfter(error, outcome);
+          const again = action === 'wait' ? clock.monotonicMs() < Math.min(limit.atMs, startedMs + lockWaitMs)
+            : action === 'retry' && failures < maxAttempts && clock.monotonicMs() < limit.atMs &&
+              (outcome.lostWithOthers || retryBudget.spend());
+          if (!again) return await this.#giveIn<Value>(error, action, outcome, limit);
+          await this.#beforeAgain(action, failures, limit, operation);
+        }
       }
+    } finally {
+      this.#leave();
     }
   }
 
@@ -406,30 +422,27 @@ export class PooledDataset {
     });
   }
 
-  async #throughBreaker<Value>(attempt: () => Promise<Value>, operation: string, outcome: Outcome): Promise<Value> {
+  #admit(operation: string): Admission {
     const { breaker, writers } = this.#parts;
     const admission = breaker.admit();
     if (!admission.admitted) throw new CircuitOpenError(writers.stats(), { ...this.fields(operation), cause: this.#lastLack });
-    let value: Value;
-    try {
-      value = await attempt();
-    } catch (error) {
-      if (isLackOfConnection(this.engine, error)) {
-        this.#lastLack = error;
-        outcome.lostWithOthers = outcome.session !== undefined && this.#lostSessions.has(outcome.session);
-        if (outcome.session !== undefined) this.#lostSessions.add(outcome.session);
-        if (outcome.lostWithOthers) breaker.ended(admission);
-        else breaker.failed(admission);
-      } else if (error instanceof StatementError) {
-        breaker.succeeded(admission);
-      } else {
-        breaker.ended(admission);
-      }
-      throw error;
+    return admission;
+  }
+
+  /** Tells the breaker of a failure. */
+  #noteFailure(error: unknown, admission: Admission, outcome: Outcome): void {
+    const { breaker } = this.#parts;
+    if (isLackOfConnection(this.engine, error)) {
+      this.#lastLack = error;
+      outcome.lostWithOthers = outcome.session !== undefined && this.#lostSessions.has(outcome.session);
+      if (outcome.session !== undefined) this.#lostSessions.add(outcome.session);
+      if (outcome.lostWithOthers) breaker.ended(admission);
+      else breaker.failed(admission);
+    } else if (error instanceof StatementError) {
+      breaker.succeeded(admission);
+    } else {
+      breaker.ended(admission);
     }
-    breaker.succeeded(admission);
-    this.#lastLack = undefined;
-    return value;
   }
 
   #abandon(lease: Lease<PooledSession>, session: PooledSession, work: Promise<unknown>, ended: () => void): void {
@@ -451,13 +464,12 @@ export class PooledDataset {
     work.then(done, done);
   }
 
-  async #pause(pauseMs: number, limit: CallLimit, operation: string): Promise<void> {
-    const pause = new Promise<void>((resolve) => { this.#parts.clock.after(pauseMs, resolve); });
-    await within(pause, limit, this.#parts.clock, {
-      unapplied: true,
-      fields: this.fields(operation),
-      onGiveUp: () => undefined,
-    });
+  async #beforeAgain(action: RetryAction, failures: number, limit: CallLimit, operation: string): Promise<void> {
+    const { clock, random, onRetry } = this.#parts;
+    onRetry?.(action);
+    const pauseMs = action === 'wait' ? backoffMs(failures, 2, 25, random) : backoffMs(failures, 10, 200, random);
+    const pause = new Promise<void>((resolve) => { clock.after(pauseMs, resolve); });
+    await within(pause, limit, clock, { unapplied: true, fields: this.fields(operation), onGiveUp: () => undefined });
   }
 }
 
@@ -482,16 +494,4 @@ function isOwnWrite(job: Job): boolean {
 
 function nameOf(job: Job): string {
   return job.kind === 'operation' ? job.operation : job.kind;
-}
-
-/** What is certainly not applied counts as a transaction that was not committed. */
-function stateAtFailure(error: unknown, state: TransactionState): TransactionState {
-  return error instanceof ConnectionError && error.retryable ? 'open' : state;
-}
-
-/** Whether a failure says that there is no connection to be had, rather than none free. */
-function isLackOfConnection(engine: Engine, error: unknown): boolean {
-  if (error instanceof PoolExhaustedError || error instanceof CircuitOpenError) return false;
-  if (!(error instanceof ConnectionError)) return false;
-  return error.code !== 'ACQUIRE_TIMEOUT' || failureClass(engine, error) === 'connection' && error.cause !== undefined;
 }

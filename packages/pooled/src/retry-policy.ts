@@ -1,7 +1,7 @@
-import { CommitUnknownError } from './pool/pool-errors.ts';
+import { CircuitOpenError, CommitUnknownError, PoolExhaustedError } from './pool/pool-errors.ts';
 import { classifyError } from '@changeover/engines';
 import type { ErrorClass, TransactionState } from '@changeover/engines';
-import { StorageError } from '@changeover/core';
+import { ConnectionError, StorageError } from '@changeover/core';
 import type { Engine } from '@changeover/core';
 
 /** What kind of work failed. `work` is a caller's function in a transaction, which must run once. */
@@ -61,6 +61,18 @@ export function failureClass(engine: Engine, error: unknown): ErrorClass {
   if (error instanceof CommitUnknownError) return 'unknown';
   if (error instanceof StorageError && error.code === 'CLOSED') return 'unknown';
   return classifyError(engine, error);
+}
+
+/** What is certainly not applied counts as a transaction that was not committed. */
+export function stateAtFailure(error: unknown, state: TransactionState): TransactionState {
+  return error instanceof ConnectionError && error.retryable ? 'open' : state;
+}
+
+/** Whether a failure says that there is no connection to be had, rather than none free. */
+export function isLackOfConnection(engine: Engine, error: unknown): boolean {
+  if (error instanceof PoolExhaustedError || error instanceof CircuitOpenError) return false;
+  if (!(error instanceof ConnectionError)) return false;
+  return error.code !== 'ACQUIRE_TIMEOUT' || failureClass(engine, error) === 'connection' && error.cause !== undefined;
 }
 
 /** Retries that may be spent: each call that is made earns a share of one, so that retries stay a small part of all calls

@@ -14,6 +14,8 @@ export interface SharedLeaseOwner<Resource extends object> extends Lender<Resour
   ended(shared: SharedLease<Resource>): void;
 }
 
+const nothing = (): void => undefined;
+
 /** The right to use a connection beside others. */
 export class Place<Resource extends object> extends Lease<Resource> {
   readonly #shared: SharedLease<Resource>;
@@ -25,6 +27,11 @@ export class Place<Resource extends object> extends Lease<Resource> {
 
   override get isPlace(): boolean {
     return true;
+  }
+
+  /** Work is under way on the shared lease as long as anyone has a place. */
+  override running(): () => void {
+    return nothing;
   }
 
   override get hadCompany(): boolean {

@@ -1,3 +1,4 @@
+import { datasetPrograms } from '@changeover/engines';
 import type { PostgresSession, Program, Step, StepResult, TransactionState } from '@changeover/engines';
 import { answerValue, isWriting, jobProgram } from '../job.ts';
 import type { Job, JobAnswer, JobContext } from '../job.ts';
@@ -17,7 +18,9 @@ export class PostgresPooledSession implements PooledSession {
   constructor(opened: OpenedSession, dataset: string) {
     this.opened = opened;
     this.#session = opened.session;
-    this.#context = { engine: 'postgresql', dataset, form: 'objects' };
+    // Made once: to make them for each read took 3 % of a point read.
+    const programs = datasetPrograms({ engine: 'postgresql', dataset, form: 'objects' });
+    this.#context = { engine: 'postgresql', dataset, form: 'objects', programs };
   }
 
   get usable(): boolean {
@@ -44,7 +47,13 @@ export class PostgresPooledSession implements PooledSession {
 
   async run(job: Job, read?: MeasuredRead): Promise<unknown> {
     const program = jobProgram(this.#context, job);
-    if (read !== undefined) return answerValue(job, await this.#measured(program, read));
+    if (read !== undefined) {
+      let tookMs = 0;
+      const answer = await this.#session.read(program, read.beside, (durationMs) => { tookMs += durationMs; });
+      // A read that changes the connection, by a function it calls, does so to nobody else.
+      read.cost.note(this.usable ? tookMs : Infinity);
+      return answerValue(job, answer);
+    }
     if (!isWriting(job)) return answerValue(job, await this.#session.run(program));
     this.#transactionId = undefined;
     return answerValue(job, await this.#session.run(this.#noted(program)));
@@ -69,14 +78,6 @@ export class PostgresPooledSession implements PooledSession {
 
   cut(): void {
     this.#session.cut();
-  }
-
-  async #measured(program: Program<JobAnswer>, { cost, beside }: MeasuredRead): Promise<JobAnswer> {
-    let tookMs = 0;
-    const answer = await this.#session.read(program, beside, (durationMs) => { tookMs += durationMs; });
-    // A read that changes the connection, by a function it calls, does so to nobody else.
-    cost.note(this.usable ? tookMs : Infinity);
-    return answer;
   }
 
   *#noted(program: Program<JobAnswer>): Program<JobAnswer> {
