@@ -1,8 +1,11 @@
 import { type Leg, schemaPrefix } from '@changeover/core';
-import type { Engine, StorageApi } from 'changeover';
+import Database from 'better-sqlite3';
+import { datasetFile, type Engine, type StorageApi } from 'changeover';
 import { Client } from 'pg';
+import { Piscina } from 'piscina';
 import { atMost, type BenchCase, type BenchContext, type CaseResult, type Figure } from './figure.ts';
 import { figureOf, pause, quantile, timeText } from './measure.ts';
+import type { Scan } from './sqlite-scan-worker.ts';
 import { openWorkbench, type Workbench } from './workbench.ts';
 
 const sizes = [1, 100, 20_000] as const;
@@ -68,7 +71,8 @@ async function latencyOf(context: BenchContext, bench: Workbench, engine: Engine
   const compared = totals.compared - before.compared;
   const sampled = totals.sampled - before.sampled;
   const title = `${engine}, ${size} ${size === 1 ? 'row' : 'rows'}${planted}: shadow / legacy`;
-  const limit = engine === 'postgresql' ? `; limit: ${await bareLimit(context, dataset, size)}` : '';
+  const limit = planted !== '' ? '' : `; limit: ${await bareLimit(context,
+    engine === 'postgresql' ? await barePostgres(context, dataset, size) : bareSqlite(datasetFile(bench.location, engine, dataset), size))}`;
   const beside = `${all.shadow.length} calls at shadow, ${sampled} sampled, ${compared} compared, the rest shed; legacy p50 ${
     timeText(quantile(all.legacy, 0.5))}, p99 ${timeText(quantile(all.legacy, 0.99))}${limit}`;
   return [
@@ -77,9 +81,33 @@ async function latencyOf(context: BenchContext, bench: Workbench, engine: Engine
   ];
 }
 
-/** What the same reads beside cost where nothing of this project takes part: a client's calls at half load, with and without
- * another that makes as many in its rests. */
-async function bareLimit(context: BenchContext, dataset: string, size: number): Promise<string> {
+/** Two readers of the same that this project takes no part in. */
+interface BareReaders {
+  caller(): unknown;
+  other(): Promise<unknown>;
+  close(): Promise<unknown>;
+}
+
+/** What the same reads beside cost then: a caller's at half load, with and without another that makes as many in its rests. */
+async function bareLimit(context: BenchContext, { caller, other, close }: BareReaders): Promise<string> {
+  try {
+    const ratios: Record<'p50' | 'p99', number[]> = { p50: [], p99: [] };
+    for (let round = 0; round < (context.quick ? 2 : 6); round += 1) {
+      const alone = await atHalfLoad(caller, 300);
+      const ends: Promise<void>[] = [];
+      const accompanied = await atHalfLoad(caller, 300, (calls) => { ends.push(repeat(other, calls)); });
+      await Promise.all(ends);
+      ratios.p50.push(quantile(accompanied, 0.5) / quantile(alone, 0.5));
+      ratios.p99.push(quantile(accompanied, 0.99) / quantile(alone, 0.99));
+    }
+    return `bare reads with another connection's in their rests take ${quantile(ratios.p50, 0.5).toFixed(2)} ×, p99 ${
+      quantile(ratios.p99, 0.5).toFixed(2)} ×`;
+  } finally {
+    await close();
+  }
+}
+
+async function barePostgres(context: BenchContext, dataset: string, size: number): Promise<BareReaders> {
   const options = `-c search_path=${schemaPrefix}${dataset}`;
   const clients = [0, 1].map(() => new Client({ connectionString: context.databaseUrl ?? '', options }));
   const [caller, other] = clients as [Client, Client];
@@ -87,22 +115,26 @@ async function bareLimit(context: BenchContext, dataset: string, size: number): 
   const readOf = (client: Client) => () => client.query(size === 1
     ? { name: 'one', text: 'SELECT * FROM data WHERE id = $1', values: [(id = (id + 7) % 20_000)] }
     : { name: 'some', text: 'SELECT * FROM data LIMIT $1', values: [size] });
-  try {
-    for (const client of clients) await client.connect();
-    const ratios: Record<'p50' | 'p99', number[]> = { p50: [], p99: [] };
-    for (let round = 0; round < (context.quick ? 2 : 6); round += 1) {
-      const alone = await atHalfLoad(readOf(caller), 300);
-      const ends: Promise<void>[] = [];
-      const accompanied = await atHalfLoad(readOf(caller), 300, (calls) => { ends.push(repeat(readOf(other), calls)); });
-      await Promise.all(ends);
-      ratios.p50.push(quantile(accompanied, 0.5) / quantile(alone, 0.5));
-      ratios.p99.push(quantile(accompanied, 0.99) / quantile(alone, 0.99));
-    }
-    return `a bare client's reads with those of another in its rests take ${quantile(ratios.p50, 0.5).toFixed(2)} ×, p99 ${
-      quantile(ratios.p99, 0.5).toFixed(2)} ×`;
-  } finally {
-    for (const client of clients) await client.end();
-  }
+  for (const client of clients) await client.connect();
+  return { caller: readOf(caller), other: readOf(other), close: () => Promise.all(clients.map((client) => client.end())) };
+}
+
+/** The caller's connection is on its thread, as the legacy one is, the other's on a thread of its own. */
+function bareSqlite(file: string, size: number): BareReaders {
+  const sql = size === 1 ? 'SELECT * FROM data WHERE id = ?' : 'SELECT * FROM data LIMIT ?';
+  let id = 0;
+  const params = (): number[] => [size === 1 ? (id = (id + 7) % 20_000) : size];
+  const database = new Database(file, { readonly: true });
+  const statement = database.prepare(sql);
+  const worker = new Piscina({ filename: new URL('./sqlite-scan-worker.ts', import.meta.url).href, minThreads: 1, maxThreads: 1 });
+  return {
+    caller: () => statement.all(...params()),
+    other: () => worker.run({ file, sql, params: params(), counts: true } satisfies Scan) as Promise<unknown>,
+    close: () => {
+      database.close();
+      return worker.destroy();
+    },
+  };
 }
 
 async function repeat(work: () => Promise<unknown>, times: number): Promise<void> {
@@ -119,7 +151,7 @@ function readerOf(storage: StorageApi, dataset: string, size: number): () => Pro
  * every few ms, since timers know nothing shorter.
  *
  * @param rests told of each rest, and of how many calls came before it. */
-async function atHalfLoad(read: () => Promise<unknown>, durationMs: number, rests?: (calls: number) => void): Promise<number[]> {
+async function atHalfLoad(read: () => unknown, durationMs: number, rests?: (calls: number) => void): Promise<number[]> {
   const latencies: number[] = [];
   let calls = 0;
   const untilMs = performance.now() + durationMs;

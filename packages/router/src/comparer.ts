@@ -1,4 +1,4 @@
-import type { Clock, Leg, LegName, ReadDefinition, ShadowCall, WriteDefinition } from '@changeover/core';
+import type { Clock, Leg, LegName, ReadDefinition, WriteDefinition } from '@changeover/core';
 import type { Path } from './call.ts';
 import type { CallsInFlight } from './calls-in-flight.ts';
 import { type ComparisonSinks, reportComparison } from './comparison-log.ts';
@@ -10,10 +10,7 @@ import { copyAnswer, snapshotArguments } from './snapshot.ts';
 import { Ticket } from './ticket.ts';
 import { Witnesses } from './witnesses.ts';
 import { WriteComparer } from './write-comparer.ts';
-import { Repeats } from './write-context.ts';
-
-/** A call without what only the run adds. */
-export type TableRead = Pick<ShadowCall, 'operation' | 'args'>;
+import { Repeats, type TableRead } from './write-context.ts';
 
 export interface ComparerOptions extends ComparisonSinks {
   readonly legacy: Leg<object>;

@@ -1,10 +1,12 @@
-import type { Clock, Leg } from '@changeover/core';
+import type { Clock, Leg, ShadowCall } from '@changeover/core';
 import type { Path } from './call.ts';
-import type { TableRead } from './comparer.ts';
 import { errorCode, type ShadowCaller } from './shadow-caller.ts';
 import type { ShadowQueue } from './shadow-queue.ts';
 import type { Ticket } from './ticket.ts';
 import type { Witnesses } from './witnesses.ts';
+
+/** A call without what only the run adds. */
+export type TableRead = Pick<ShadowCall, 'operation' | 'args'>;
 
 /** What the comparison of writes needs of the router. */
 export interface WriteContext {
