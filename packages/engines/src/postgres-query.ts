@@ -1,6 +1,7 @@
 import type { Row, Value } from '@changeover/core';
 import pg from 'pg';
-import { postgresParser } from './postgres-values.ts';
+import { FrameSplitter } from './postgres-frames.ts';
+import { integerValue, postgresParser } from './postgres-values.ts';
 import { bindAndExecute } from './postgres-wire.ts';
 import { setOwn, uniqueColumns } from './rows.ts';
 
@@ -12,6 +13,8 @@ export interface WireConnection {
   sendCopyFromChunk(chunk: Buffer): void;
   endCopyFrom(): void;
   sendCopyFail(message: string): void;
+  /** Called by the driver when a stream begins to carry the protocol. */
+  attachListeners(stream: NodeJS.ReadableStream): void;
   readonly stream: NodeJS.WritableStream & { readonly writableNeedDrain: boolean; cork(): void; uncork(): void };
   /** Statements that the server has prepared, by name. Kept by the driver. */
   readonly parsedStatements: Record<string, string>;
@@ -46,14 +49,13 @@ export interface PreparedStatement {
 /** How rows of a result are read. */
 export interface ResultShape {
   readonly columns: readonly string[];
-  /** Undefined where the server's text is the value. */
-  readonly parsers: readonly (((text: string) => Value) | undefined)[];
+  readonly readers: readonly ValueReader[];
   /** A row of NULLs, to be copied: faster by a tenth than to begin with an empty one. */
   readonly nulls: Row;
   readonly plain: boolean;
 }
 
-const noShape: ResultShape = { columns: [], parsers: [], nulls: {}, plain: true };
+const noShape: ResultShape = { columns: [], readers: [], nulls: {}, plain: true };
 
 /** A statement as it is sent: text alone (of our own, perhaps several at once), or one statement with its values. */
 export interface PostgresStatement {
@@ -123,14 +125,20 @@ export class ValueQuery {
     if (this.#statement.prepared !== undefined) this.#statement.prepared.shape = this.#shape;
   }
 
-  handleDataRow({ fields }: { readonly fields: readonly (string | null)[] }): void {
+  /** One row, where the driver's parser doesn't see it first. */
+  readRow(bytes: Buffer, at: number): void {
     if (this.#failure !== undefined) return;
     try {
-      if (this.#asCells) this.#cells.push(cellsOf(this.#shape, fields));
-      else this.#rows.push(rowOf(this.#shape, fields));
+      if (this.#asCells) this.#cells.push(cellsOf(this.#shape, bytes, at));
+      else this.#rows.push(rowOf(this.#shape, bytes, at));
     } catch (error) {
       this.#failure = error as Error;
     }
+  }
+
+  /** Rows are taken out before the driver's parser. */
+  handleDataRow(): void {
+    this.#failure ??= new Error('A row came by a way that is not read.');
   }
 
   handleCommandComplete({ text }: { readonly text: string }): void {
@@ -190,6 +198,22 @@ function lastNumber(text: string): number {
   return Number.isNaN(count) ? 0 : count;
 }
 
+/** Has rows read by the query that is answered, on whatever streams the connection will use. Before it is opened. */
+export function readRowsDirectly(connection: WireConnection, activeQuery: () => unknown): void {
+  const attach = connection.attachListeners.bind(connection);
+  connection.attachListeners = (stream) => {
+    const before = new Set(stream.listeners('data'));
+    attach(stream);
+    const added = stream.listeners('data').filter((listener) => !before.has(listener)) as ((bytes: Buffer) => void)[];
+    const splitter = new FrameSplitter((bytes) => { for (const listener of added) listener(bytes); }, () => {
+      const query = activeQuery();
+      return query instanceof ValueQuery ? query : undefined;
+    });
+    for (const listener of added) stream.off('data', listener);
+    stream.on('data', (bytes: Buffer) => { splitter.take(bytes); });
+  };
+}
+
 function write({ stream }: WireConnection, message: Buffer): void {
   if (stream.writable) stream.write(message);
 }
@@ -200,25 +224,62 @@ function shapeOf(fields: readonly Field[]): ResultShape {
   const plain = !columns.includes('__proto__');
   const nulls: Row = {};
   if (plain) for (const column of columns) nulls[column] = null;
-  return { columns, parsers: fields.map(({ dataTypeID }) => postgresParser(dataTypeID)), nulls, plain };
+  return { columns, readers: fields.map(({ dataTypeID }) => readerOf(dataTypeID)), nulls, plain };
 }
 
-function rowOf({ columns, parsers, nulls, plain }: ResultShape, texts: readonly (string | null)[]): Row {
+function rowOf(shape: ResultShape, bytes: Buffer, start: number): Row {
+  const { columns, readers, nulls, plain } = shape;
   const row: Row = { ...nulls };
+  let at = start + 2;
   for (let index = 0; index < columns.length; index += 1) {
-    const text = texts[index] as string | null;
-    if (text === null && plain) continue;
-    const parser = parsers[index];
-    const value = text === null || parser === undefined ? text : parser(text);
+    const length = bytes.readInt32BE(at);
+    at += 4;
+    if (length < 0) {
+      if (!plain) setOwn(row, columns[index] as string, null);
+      continue;
+    }
+    const value = (readers[index] as ValueReader)(bytes, at, at + length);
+    at += length;
     if (plain) row[columns[index] as string] = value;
     else setOwn(row, columns[index] as string, value);
   }
   return row;
 }
 
-function cellsOf({ parsers }: ResultShape, texts: readonly (string | null)[]): Value[] {
-  return texts.map((text, index) => {
-    const parser = parsers[index];
-    return text === null || parser === undefined ? text : parser(text);
+function cellsOf({ readers }: ResultShape, bytes: Buffer, start: number): Value[] {
+  let at = start + 2;
+  return readers.map((reader) => {
+    const length = bytes.readInt32BE(at);
+    at += 4;
+    if (length < 0) return null;
+    at += length;
+    return reader(bytes, at - length, at);
   });
+}
+
+/** The value in a piece of what the server sent. */
+type ValueReader = (bytes: Buffer, from: number, to: number) => Value;
+
+function readerOf(typeId: number): ValueReader {
+  const parser = postgresParser(typeId);
+  if (parser === undefined) return textIn;
+  if (integerTypes.has(typeId)) return integerIn;
+  return (bytes, from, to) => parser(textIn(bytes, from, to));
+}
+
+const integerTypes: ReadonlySet<number> = new Set([20, 21, 23]);
+/** As many digits, with their sign, are a safe integer whatever they are. */
+const mostDigits = 15;
+
+function textIn(bytes: Buffer, from: number, to: number): string {
+  return bytes.toString('utf8', from, to);
+}
+
+/** Digit by digit: to make a text first takes four times as long. */
+function integerIn(bytes: Buffer, from: number, to: number): number | bigint {
+  if (to - from > mostDigits) return integerValue(textIn(bytes, from, to));
+  const isNegative = bytes[from] === 0x2d;
+  let value = 0;
+  for (let at = isNegative ? from + 1 : from; at < to; at += 1) value = value * 10 + (bytes[at] as number) - 0x30;
+  return isNegative ? -value : value;
 }

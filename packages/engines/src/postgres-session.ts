@@ -14,7 +14,7 @@ import { type CancelTarget, requestCancel } from './postgres-cancel.ts';
 import { AnswerTimes } from './answer-times.ts';
 import { copyChunks, CopyQuery } from './postgres-copy.ts';
 import {
-  type PostgresResult, type PostgresStatement, type PreparedStatement, ValueQuery, type WireConnection,
+  type PostgresResult, type PostgresStatement, type PreparedStatement, readRowsDirectly, ValueQuery, type WireConnection,
 } from './postgres-query.ts';
 import { postgresParam } from './postgres-values.ts';
 import {
@@ -41,6 +41,8 @@ interface DriverClient extends CancelTarget {
     readonly stream: { destroy(): void };
   };
   getTransactionStatus(): string | null;
+  /** The one that is answered now. */
+  _getActiveQuery(): unknown;
 }
 
 /** Statements that would change what the connection is, under the feet of whoever uses it next. */
@@ -102,6 +104,7 @@ export class PostgresSession implements AsyncSession {
     this.#driver = client as unknown as DriverClient;
     this.#connectTimeoutMs = connectTimeoutMs;
     this.#statements = new StatementCache(statementCacheSize, (statement) => this.#evicted.push(statement));
+    readRowsDirectly(this.#driver.connection, () => this.#driver._getActiveQuery());
     client.on('error', () => { this.#lost = true; });
     client.on('end', () => { this.#lost = true; });
     this.#driver.connection.on('parameterStatus', ({ parameterName, parameterValue }) => {

@@ -75,3 +75,13 @@ test('values of every length and kind arrive as they were sent', async () => {
     }
   }
 });
+
+test('numbers of every size and a row larger than many chunks are read as the server means them', async () => {
+  const numbers = ['0', '-1', '32767', '-32768', '999999999999999', '-999999999999999', '9007199254740991', '-9007199254740991',
+    '9007199254740992', '9223372036854775807', '-9223372036854775808'];
+  const { rows } = await storage.query(dataset, `SELECT unnest(ARRAY[${numbers.join(', ')}]::bigint[]) AS n, repeat('ä', 1000000) AS long`);
+  expect(rows.map(({ n }) => n)).toEqual(numbers.map((text) => (Number.isSafeInteger(Number(text)) ? Number(text) : BigInt(text))));
+  for (const { long } of rows) expect(long === 'ä'.repeat(1_000_000)).toBe(true);
+  const edges = 'SELECT (-32768)::smallint AS s, 2147483647 AS i, (-2147483648)::int AS m, NULL::int AS nothing, 1.5::float8 AS f';
+  expect((await storage.query(dataset, edges)).rows).toEqual([{ s: -32_768, i: 2_147_483_647, m: -2_147_483_648, nothing: null, f: 1.5 }]);
+});
