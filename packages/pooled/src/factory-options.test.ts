@@ -35,6 +35,7 @@ describe('a factory\'s options', () => {
     [{ duckdb: { memoryBudgetMib: 1 } }, 'Option duckdb.memoryBudgetMib is 1'],
     [{ duckdb: { threads: 2 } }, 'Option duckdb.threads is no option of DuckDB'],
     [{ postgresql: { statementTimeoutMs: '1s' } }, 'Option postgresql.statementTimeoutMs is "1s"'],
+    [{ postgresql: { shortReadMs: -1 } }, 'Option postgresql.shortReadMs is -1'],
     [{ postgresql: { ssl: true } }, 'Option postgresql.ssl is no option of PostgreSQL'],
   ])('%j is refused by a message that names the option', (options, message) => {
     const given = { basePath: 'datasets', ...options as Partial<StorageBackendFactoryOptions> };

@@ -48,6 +48,8 @@ export interface StorageBackendFactoryOptions extends StoreLocation {
   readonly postgresql?: {
     /** The server gives a statement up after this time. Default: 0, none: the call's own limit cancels it. */
     readonly statementTimeoutMs?: number | undefined;
+    /** Reads that take the server less on the average share connections. Default: 2. 0 gives each a connection to itself. */
+    readonly shortReadMs?: number | undefined;
   } | undefined;
   readonly logger?: Logger | undefined;
   readonly metrics?: PoolMetrics | undefined;
@@ -78,7 +80,7 @@ export interface ParsedFactoryOptions {
     readonly onWorker: (worker: Worker) => void;
   };
   readonly duckdb: { readonly memoryLimitMib: number; readonly maxQueries: number; readonly threadPoolSize: number };
-  readonly postgresql: { readonly statementTimeoutMs: number };
+  readonly postgresql: { readonly statementTimeoutMs: number; readonly shortReadMs: number };
   readonly logger: Logger;
   readonly metrics: PoolMetrics;
   readonly clock: Clock;
@@ -108,7 +110,7 @@ export function parseFactoryOptions(options: StorageBackendFactoryOptions): Pars
   checkNames(options.breaker, 'option of a breaker', breakerNames, 'breaker');
   checkNames(options.sqlite, 'option of SQLite', sqliteNames, 'sqlite');
   checkNames(options.duckdb, 'option of DuckDB', ['memoryBudgetMib', 'maxQueries'], 'duckdb');
-  checkNames(options.postgresql, 'option of PostgreSQL', ['statementTimeoutMs'], 'postgresql');
+  checkNames(options.postgresql, 'option of PostgreSQL', ['statementTimeoutMs', 'shortReadMs'], 'postgresql');
   if (typeof options.basePath !== 'string' || options.basePath === '') {
     throw refused('basePath', `is ${describe(options.basePath)}`, 'give the path of the folder that holds the datasets');
   }
@@ -136,6 +138,7 @@ export function parseFactoryOptions(options: StorageBackendFactoryOptions): Pars
     },
     postgresql: {
       statementTimeoutMs: number(postgresql.statementTimeoutMs, 'postgresql.statementTimeoutMs', 0, 86_400_000, 0),
+      shortReadMs: number(postgresql.shortReadMs, 'postgresql.shortReadMs', 0, 60_000, 2, false),
     },
     logger: options.logger ?? silentLogger,
     metrics: options.metrics ?? silentMetrics,

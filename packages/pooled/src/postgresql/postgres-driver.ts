@@ -3,7 +3,7 @@ import { connectPostgres, type PostgresSession } from '@changeover/engines';
 import { buildDataset } from '../engine-parts.ts';
 import type { EngineDriver, EngineSetting } from '../engine-parts.ts';
 import type { PooledDataset } from '../pooled-dataset.ts';
-import type { ResourceSource } from '../pool/resource-source.ts';
+import type { ResourceSource, Sharing } from '../pool/resource-source.ts';
 import type { PooledSession } from '../pooled-session.ts';
 import { Handover, type OpenedSession } from './handover.ts';
 import { PostgresPooledSession } from './postgres-pooled-session.ts';
@@ -13,6 +13,8 @@ import { ReadCosts } from './read-costs.ts';
 export interface PostgresSetting {
   /** The server gives a statement up after this time, in ms; 0 for none. */
   readonly statementTimeoutMs: number;
+  /** Reads that take the server less on the average share connections; 0 for none. */
+  readonly shortReadMs: number;
 }
 
 /** Refusals that don't pass by themselves: a wrong password, a database that isn't there. */
@@ -23,7 +25,9 @@ const lasting = /^(28|3D)/;
  * that way. With 10 callers, two or three connections make a third more than ten do, because each write to a socket costs as much as
  * the read; but only as long as nobody waits for the others to speak of.
  */
-const sharing = { atOnce: 16, inAll: 256, freelyMs: 0.25, mostMs: 5, stallMs: 50 };
+function sharingOf(shortReadMs: number): Sharing {
+  return { atOnce: 16, inAll: 256, freelyMs: shortReadMs / 8, mostMs: shortReadMs * 2.5, stallMs: 50 };
+}
 
 /** Makes the pools of PostgreSQL datasets. */
 export class PostgresDriver implements EngineDriver {
@@ -42,8 +46,11 @@ export class PostgresDriver implements EngineDriver {
   }
 
   open(dataset: string, onEmpty: () => void): PooledDataset {
-    const costs = new ReadCosts();
-    return buildDataset(this.setting, dataset, { source: this.#source(dataset), costOf: (job) => costs.of(job) }, onEmpty);
+    const source = this.#source(dataset);
+    const { shortReadMs } = this.#postgres;
+    if (shortReadMs === 0) return buildDataset(this.setting, dataset, { source }, onEmpty);
+    const costs = new ReadCosts(shortReadMs);
+    return buildDataset(this.setting, dataset, { source, costOf: (job) => costs.of(job) }, onEmpty);
   }
 
   /** Only where another dataset waits for a connection, and none that is old, doubtful or in the middle of something. */
@@ -71,7 +78,7 @@ export class PostgresDriver implements EngineDriver {
 
   #source(dataset: string): ResourceSource<PooledSession> {
     const { location: { databaseUrl }, pool, clock } = this.setting;
-    const { statementTimeoutMs } = this.#postgres;
+    const { statementTimeoutMs, shortReadMs } = this.#postgres;
     const connect = async (url: string, signal: AbortSignal): Promise<OpenedSession> => ({
       session: await connectPostgres({
         url,
@@ -83,7 +90,7 @@ export class PostgresDriver implements EngineDriver {
       openedAtMs: clock.monotonicMs(),
     });
     return {
-      sharing,
+      sharing: sharingOf(shortReadMs),
       open: async (signal) => {
         if (databaseUrl === undefined) {
           throw new ConnectionError('No PostgreSQL server is configured: pass databaseUrl or set DATABASE_URL.', {

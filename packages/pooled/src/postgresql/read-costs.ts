@@ -3,8 +3,6 @@ import type { Job } from '../job.ts';
 import type { ReadCost } from '../pooled-session.ts';
 import { costKey } from '../sqlite/statement-costs.ts';
 
-/** Reads that take longer, on the average, have a connection to themselves. */
-const shortMs = 2;
 /** How often a read was made before its average counts. */
 const leastCalls = 3;
 /** Weights of the newest measurement: the event loop's lateness is in most of them, and must not make short reads look long. */
@@ -14,7 +12,13 @@ const mostKinds = 500;
 
 /** What one dataset's reads have cost, by what was asked. */
 export class ReadCosts {
+  readonly #shortMs: number;
   readonly #costs = new Map<string, MeanCost>();
+
+  /** @param shortMs reads that take longer, on the average, have a connection to themselves. */
+  constructor(shortMs: number) {
+    this.#shortMs = shortMs;
+  }
 
   /** Undefined for what has a connection to itself whatever it costs: what isn't a caller's read, or has a snapshot to read in. */
   of(job: Job): ReadCost | undefined {
@@ -27,18 +31,23 @@ export class ReadCosts {
       const [oldest] = this.#costs.keys();
       if (oldest !== undefined) this.#costs.delete(oldest);
     }
-    const made = new MeanCost();
+    const made = new MeanCost(this.#shortMs);
     this.#costs.set(key, made);
     return made;
   }
 }
 
 class MeanCost implements ReadCost {
+  readonly #shortMs: number;
   #calls = 0;
   #meanMs = 0;
 
+  constructor(shortMs: number) {
+    this.#shortMs = shortMs;
+  }
+
   get expectedMs(): number | undefined {
-    return this.#calls >= leastCalls && this.#meanMs <= shortMs ? this.#meanMs : undefined;
+    return this.#calls >= leastCalls && this.#meanMs <= this.#shortMs ? this.#meanMs : undefined;
   }
 
   note(durationMs: number): void {
