@@ -4,7 +4,7 @@ const rowCode = 0x44;
 const headerBytes = 5;
 
 /** Who reads the rows of the statement that is answered now. */
-export interface RowReader {
+interface RowReader {
   /** @param at where the row's content begins in `bytes`, which are whole from there to the row's end. */
   readRow(bytes: Buffer, at: number): void;
 }

@@ -17,7 +17,7 @@ export interface SharedLeaseOwner<Resource extends object> extends Lender<Resour
 const nothing = (): void => undefined;
 
 /** The right to use a connection beside others. */
-export class Place<Resource extends object> extends Lease<Resource> {
+class Place<Resource extends object> extends Lease<Resource> {
   readonly #shared: SharedLease<Resource>;
 
   constructor(shared: SharedLease<Resource>, slot: Slot<Resource>, takenFor: string, nowMs: number, stack?: string) {

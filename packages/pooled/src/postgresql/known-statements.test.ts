@@ -82,6 +82,12 @@ test('numbers of every size and a row larger than many chunks are read as the se
   const { rows } = await storage.query(dataset, `SELECT unnest(ARRAY[${numbers.join(', ')}]::bigint[]) AS n, repeat('ä', 1000000) AS long`);
   expect(rows.map(({ n }) => n)).toEqual(numbers.map((text) => (Number.isSafeInteger(Number(text)) ? Number(text) : BigInt(text))));
   for (const { long } of rows) expect(long === 'ä'.repeat(1_000_000)).toBe(true);
+  const doubles = ['0', '-0', '1.1', '-1.1', '0.1', '0.000001', '12345.6789012345', '123456789012345', '999999999999.999', '1e-7', '1e22',
+    '1.7976931348623157e+308', '5e-324', '0.30000000000000004', 'NaN', 'Infinity', '-Infinity', '8.41', '1234.5625'];
+  const read = await storage.query(dataset, `SELECT unnest('{${doubles.join(',')}}'::float8[]) AS f`);
+  expect(read.rows.map(({ f }) => f)).toEqual(doubles.map(Number));
+  const cents = await storage.query(dataset, 'SELECT i AS n, (i / 100.0)::float8 AS f FROM generate_series(-3000, 3000) i');
+  for (const { n, f } of cents.rows) expect(Object.is(f, Number(n) / 100)).toBe(true);
   const edges = 'SELECT (-32768)::smallint AS s, 2147483647 AS i, (-2147483648)::int AS m, NULL::int AS nothing, 1.5::float8 AS f';
   expect((await storage.query(dataset, edges)).rows).toEqual([{ s: -32_768, i: 2_147_483_647, m: -2_147_483_648, nothing: null, f: 1.5 }]);
 });
