@@ -39,6 +39,9 @@ class Copier {
   }
 
   #object(value: object, depth: number): unknown {
+    const prototype = Object.getPrototypeOf(value) as object | null;
+    // Most are rows; asking them first what else they could be took as long as copying them.
+    if (prototype === Object.prototype && depth < rememberedDepth) return this.#fields({ ...value }, depth);
     if (depth >= rememberedDepth) {
       this.#copies ??= new Map();
       if (this.#copies.has(value)) return this.#copies.get(value);
@@ -46,15 +49,20 @@ class Copier {
     if (Array.isArray(value)) return this.#list(value as unknown[], depth);
     if (value instanceof Date) return new Date(value.getTime());
     if (ArrayBuffer.isView(value)) return this.#bytes(value);
-    const prototype = Object.getPrototypeOf(value) as object | null;
     if (prototype !== null && Object.getPrototypeOf(prototype) !== null) return this.#share(value);
-    // The engine copies objects of one shape as they lie in memory: 20,000 rows in 1 ms, key by key in 6.
-    const copy = { ...value } as Record<string, unknown>;
+    const copy = { ...value };
     if (prototype !== Object.prototype) Object.setPrototypeOf(copy, prototype);
     this.#copies?.set(value, copy);
-    for (const key in copy) {
-      const item = copy[key];
-      if ((typeof item === 'object' && item !== null) || typeof item === 'function') copy[key] = this.copy(item, depth + 1);
+    return this.#fields(copy, depth);
+  }
+
+  /** The engine has copied the object as it lies in memory, 20,000 rows in 1 ms where key by key took 6; what its fields refer to is
+   * still the original's. */
+  #fields(copy: object, depth: number): object {
+    const fields = copy as Record<string, unknown>;
+    for (const key in fields) {
+      const item = fields[key];
+      if ((typeof item === 'object' && item !== null) || typeof item === 'function') fields[key] = this.copy(item, depth + 1);
     }
     return copy;
   }
