@@ -71,8 +71,9 @@ async function latencyOf(context: BenchContext, bench: Workbench, engine: Engine
   const compared = totals.compared - before.compared;
   const sampled = totals.sampled - before.sampled;
   const title = `${engine}, ${size} ${size === 1 ? 'row' : 'rows'}${planted}: shadow / legacy`;
-  const limit = planted !== '' ? '' : `; limit: ${await bareLimit(context,
-    engine === 'postgresql' ? await barePostgres(context, dataset, size) : bareSqlite(datasetFile(bench.location, engine, dataset), size))}`;
+  const bare = async (): Promise<BareReaders> => engine === 'postgresql' ? barePostgres(context, dataset, size)
+    : bareSqlite(datasetFile(bench.location, engine, dataset), size);
+  const limit = planted === '' ? `; limit: ${await bareLimit(context, await bare())}` : '';
   const beside = `${all.shadow.length} calls at shadow, ${sampled} sampled, ${compared} compared, the rest shed; legacy p50 ${
     timeText(quantile(all.legacy, 0.5))}, p99 ${timeText(quantile(all.legacy, 0.99))}${limit}`;
   return [
