@@ -1,5 +1,6 @@
 import type { Row, Value } from '@changeover/core';
 import { type DuckDBDataChunk, DuckDBTypeId, type DuckDBVector } from '@duckdb/node-api';
+import { DuckdbTexts } from './duckdb-texts.ts';
 import { duckdbValue } from './duckdb-values.ts';
 import { setOwn, uniqueColumns } from './rows.ts';
 
@@ -17,17 +18,15 @@ const msPerDay = 86_400_000;
 const firstPlainDay = -719_528;
 const lastPlainDay = 2_932_896;
 const twoTo32 = 4_294_967_296;
-/** The longest text that a vector holds inline, in bytes. */
-const inlineBytes = 12;
 
 /** The values of one column of a chunk. */
 export function duckdbColumn(chunk: DuckDBDataChunk, column: number): Value[] {
   const vector = chunk.getColumnVector(column);
   const count = chunk.rowCount;
   const parts = vector as unknown as VectorParts;
-  const read = reader(vector, parts);
-  const values = new Array<Value>(count);
   const valid = validBits(parts);
+  const read = reader(vector, parts, valid ?? null);
+  const values = new Array<Value>(count);
   if (read === undefined || valid === undefined) {
     for (let row = 0; row < count; row += 1) values[row] = duckdbValue(vector.getItem(row));
     return values;
@@ -50,7 +49,9 @@ function validBits({ validity }: VectorParts): Uint8Array | null | undefined {
 }
 
 /** How a row of a vector of this type is read, or undefined where the driver's own way is as good. */
-function reader(vector: DuckDBVector, { items, dataView, entryVectors }: VectorParts): ((row: number) => Value) | undefined {
+function reader(
+  vector: DuckDBVector, { items, dataView, entryVectors }: VectorParts, valid: Uint8Array | null,
+): ((row: number) => Value) | undefined {
   switch (vector.type.typeId) {
     case DuckDBTypeId.TINYINT:
     case DuckDBTypeId.SMALLINT:
@@ -68,7 +69,7 @@ function reader(vector: DuckDBVector, { items, dataView, entryVectors }: VectorP
     case DuckDBTypeId.DATE:
       return items === undefined ? undefined : dateReader(items as Int32Array, vector);
     case DuckDBTypeId.VARCHAR:
-      return dataView === undefined ? undefined : textReader(dataView, vector);
+      return dataView === undefined ? undefined : textReader(new DuckdbTexts(dataView, valid, vector.itemCount));
     case DuckDBTypeId.STRUCT:
       return entryVectors === undefined ? undefined : structReader(entryVectors, (vector.type).entryNames);
     default:
@@ -117,17 +118,8 @@ function timestampReader(items: BigInt64Array, vector: DuckDBVector): (row: numb
   };
 }
 
-/** The driver drops a U+FEFF at the beginning of a text; its bytes are in the vector whatever the length. */
-function textReader(view: DataView, vector: DuckDBVector): (row: number) => Value {
-  const bytes = Buffer.from(view.buffer, view.byteOffset, view.byteLength);
-  return (row) => {
-    const start = row * 16;
-    const length = view.getUint32(start, true);
-    if (length <= inlineBytes) return bytes.toString('utf8', start + 4, start + 4 + length);
-    const text = vector.getItem(row) as string;
-    const marked = bytes[start + 4] === 0xef && bytes[start + 5] === 0xbb && bytes[start + 6] === 0xbf;
-    return marked && !text.startsWith('\uFEFF') ? `\uFEFF${text}` : text;
-  };
+function textReader(texts: DuckdbTexts): (row: number) => Value {
+  return (row) => texts.read(row);
 }
 
 /** Fields without names, as those of `row(1, 2)`, are one to the driver, and one called `__proto__` is none. */

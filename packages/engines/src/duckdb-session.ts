@@ -1,5 +1,7 @@
-import { type InputValue, InvalidArgumentError, ReadOnlyError, type Row, type Value } from '@changeover/core';
-import { type DuckDBConnection, type DuckDBMaterializedResult, type DuckDBPreparedStatement, StatementType } from '@duckdb/node-api';
+import { type InputValue, InvalidArgumentError, ReadOnlyError, type Row, StatementError, type Value } from '@changeover/core';
+import {
+  type DuckDBConnection, type DuckDBDataChunk, type DuckDBMaterializedResult, type DuckDBPreparedStatement, StatementType,
+} from '@duckdb/node-api';
 import { duckdbColumn } from './duckdb-columns.ts';
 import { insertIntoDuckdb } from './duckdb-insert.ts';
 import { type DuckdbInstanceOptions, type DuckdbLease, leaseDuckdbInstance } from './duckdb-instances.ts';
@@ -16,7 +18,7 @@ import {
 } from './program.ts';
 import { ProgramLine, settledWithin } from './program-line.ts';
 import { appendCells, appendRows, uniqueColumns } from './rows.ts';
-import type { AsyncSession, TransactionState } from './session.ts';
+import type { AsyncSession, ResultStream, TransactionState } from './session.ts';
 import { isBlankSql, leadingWords } from './sql-text.ts';
 
 /** How to open a DuckDB file. */
@@ -70,6 +72,7 @@ export class DuckdbSession implements AsyncSession {
   /** A statement runs that may be interrupted. The end of a transaction may not: an interrupted ROLLBACK rolls nothing back,
    * and whoever writes the same rows then meets a conflict (measured with 1.5.5). */
   #running = false;
+  #stream: ResultStream | undefined;
   #closing: Promise<void> | undefined;
 
   /** Use {@link openDuckdbSession}. */
@@ -88,12 +91,38 @@ export class DuckdbSession implements AsyncSession {
 
   run<T>(program: Program<T>): Promise<T> {
     return this.#line.run(async () => {
+      // The engine ends the stream of a connection at its next statement.
+      this.#stream = undefined;
       try {
         return await runProgramAsync(program, (step) => this.#performStep(step));
       } catch (error) {
         throw toStorageError('duckdb', error);
       }
     });
+  }
+
+  /**
+   * Runs a statement of the project's own whose rows come as they are asked for. Its programs and other streams end it.
+   *
+   * Rejects as {@link run} does.
+   */
+  stream(sql: string, form: RowForm): Promise<ResultStream> {
+    return this.#line.run(() => this.#noting(() => this.#prepared(sql, async (statement) => {
+      const result = await statement.stream();
+      const columns = uniqueColumns(result.columnNames());
+      const stream: ResultStream = {
+        isOpen: () => this.#stream === stream,
+        next: () => this.#line.run(() => this.#noting(async () => {
+          if (this.#stream !== stream) throw new StatementError('Another statement has ended this stream.', { engine: 'duckdb' });
+          const chunk = await result.fetchChunk();
+          if (chunk !== null && chunk.rowCount > 0) return resultOf(columns, [chunk], form);
+          this.#stream = undefined;
+          return undefined;
+        })),
+      };
+      this.#stream = stream;
+      return stream;
+    })));
   }
 
   cancel(): Promise<void> {
@@ -117,6 +146,19 @@ export class DuckdbSession implements AsyncSession {
   #release(): void {
     this.#connection.closeSync();
     this.#lease.release();
+  }
+
+  /** Runs what may be interrupted, with errors as callers know them. */
+  async #noting<T>(work: () => Promise<T>): Promise<T> {
+    this.#running = true;
+    try {
+      return await work();
+    } catch (error) {
+      this.#noteError(error);
+      throw toStorageError('duckdb', error);
+    } finally {
+      this.#running = false;
+    }
   }
 
   async #performStep(step: Step): Promise<StepResult> {
@@ -186,18 +228,8 @@ export class DuckdbSession implements AsyncSession {
     return statement.run();
   }
 
-  #result(result: DuckDBMaterializedResult, form: RowForm = 'objects'): StepResult {
-    const columns = uniqueColumns(result.columnNames());
-    const rows: Row[] = [];
-    const cells: Value[][] = [];
-    // The rows are there already: fetching each chunk by a thread of libuv's took as long as a small query.
-    for (let index = 0; index < result.chunkCount; index += 1) {
-      const chunk = result.getChunk(index);
-      const vectors = columns.map((_, column) => duckdbColumn(chunk, column));
-      if (form === 'cells') appendCells(cells, vectors, chunk.rowCount);
-      else appendRows(rows, columns, vectors, chunk.rowCount);
-    }
-    return { columns, rows, cells, rowsAffected: 0 };
+  #result(result: DuckDBMaterializedResult, form?: RowForm): StepResult {
+    return resultOf(uniqueColumns(result.columnNames()), chunksOf(result), form);
   }
 
   #affected(result: DuckDBMaterializedResult): StepResult {
@@ -263,6 +295,22 @@ export class DuckdbSession implements AsyncSession {
     }
     return emptyStepResult;
   }
+}
+
+/** The rows are there already: fetching each chunk by a thread of libuv's took as long as a small query. */
+function* chunksOf(result: DuckDBMaterializedResult): Iterable<DuckDBDataChunk> {
+  for (let index = 0; index < result.chunkCount; index += 1) yield result.getChunk(index);
+}
+
+function resultOf(columns: string[], chunks: Iterable<DuckDBDataChunk>, form: RowForm = 'objects'): StepResult {
+  const rows: Row[] = [];
+  const cells: Value[][] = [];
+  for (const chunk of chunks) {
+    const vectors = columns.map((_, column) => duckdbColumn(chunk, column));
+    if (form === 'cells') appendCells(cells, vectors, chunk.rowCount);
+    else appendRows(rows, columns, vectors, chunk.rowCount);
+  }
+  return { columns, rows, cells, rowsAffected: 0 };
 }
 
 /** The driver makes its errors outside of the tests' realm, where `instanceof` does not know them. */

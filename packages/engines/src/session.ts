@@ -1,5 +1,5 @@
 import type { Engine } from '@changeover/core';
-import type { Program } from './program.ts';
+import type { Program, StepResult } from './program.ts';
 
 /**
  * Where a session's transaction stands: `none`; `open`; `failed` (PostgreSQL and DuckDB refuse everything but a rollback
@@ -43,4 +43,12 @@ export interface AsyncSession extends SessionState {
   /** Closes the connection, in the middle of a statement too: what runs or waits is rejected. Idempotent, never rejects.
    * Returns in bounded time whatever the server does. */
   close(): Promise<void>;
+}
+
+/** Rows of a statement that come as they are asked for. */
+export interface ResultStream {
+  /** Whether there may be more rows. Another statement on the connection ends the stream. */
+  isOpen(): boolean;
+  /** The next rows, as many as the engine makes at once; undefined at the end. Rejects where the stream is not open. */
+  next(): Promise<StepResult | undefined>;
 }

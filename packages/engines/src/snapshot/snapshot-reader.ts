@@ -10,6 +10,7 @@ import { dialectOf, type OperationContext } from '../operations/context.ts';
 import { findTable, listColumns, listTables, metadataTable, requireTable } from '../operations/tables.ts';
 import type { Program, RowForm, StatementStep, StepResult } from '../program.ts';
 import { textIn } from '../rows.ts';
+import type { ResultStream } from '../session.ts';
 import { openSqliteSession } from '../sqlite-session.ts';
 import { shareSnapshot, takeSnapshot } from './shared-snapshot.ts';
 import { checksumSql } from './table-checksum.ts';
@@ -49,6 +50,7 @@ export interface TableChecksum {
 
 interface Connection {
   run<T>(program: Program<T>): T | Promise<T>;
+  stream?(sql: string, form: RowForm): Promise<ResultStream>;
   cancel(): Promise<void>;
   close(): void | Promise<void>;
 }
@@ -150,7 +152,11 @@ export class SnapshotReader {
 
   /** Reads a table in the order of its rows' places, a part at a time. */
   async read(table: SnapshotTable, options?: TableCursorOptions): Promise<TableCursor> {
-    return openTableCursor(this.#context, table, (program) => this.#run(() => program), options);
+    const { form } = this.#context;
+    const stream = this.#connection.stream?.bind(this.#connection);
+    return openTableCursor(this.#context, table, {
+      run: (program) => this.#run(() => program), stream: stream === undefined ? undefined : (sql) => stream(sql, form),
+    }, options);
   }
 
   /** Asks the engine to give up what runs. */

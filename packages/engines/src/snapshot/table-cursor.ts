@@ -2,6 +2,7 @@ import { type InputValue, StatementError, type Value } from '@changeover/core';
 import { findTable } from '../operations/tables.ts';
 import type { OperationContext } from '../operations/context.ts';
 import type { Program, Step, StepResult } from '../program.ts';
+import type { ResultStream } from '../session.ts';
 
 /** Where to begin. */
 export interface TableCursorOptions {
@@ -32,6 +33,8 @@ export interface TableCursor {
 }
 
 type Run = <T>(program: Program<T>) => Promise<T>;
+/** Undefined where an engine's session has no streams. */
+type OpenStream = ((sql: string) => Promise<ResultStream>) | undefined;
 
 interface Plan {
   readonly context: OperationContext;
@@ -40,28 +43,30 @@ interface Plan {
   /** The quoted list of columns. */
   readonly list: string;
   readonly run: Run;
+  readonly stream: OpenStream;
   readonly mostRows: number;
   readonly after: string | undefined;
 }
 
 /** Measured: of larger batches much outlives the next collection of garbage (10^6 rows of DuckDB took 390 MiB in batches of
- * 20,480 rows, 218 in those of 2,048), smaller ones prepare a statement too often. */
+ * 20,480 rows, 218 in those of 2,048, which are what its streams come in), smaller ones prepare a statement too often. */
 const mostBatchRows = { sqlite: 1_000, duckdb: 2_048, postgresql: 1_000 } as const;
 
 /** The name of the place beside the columns. The place comes last, so that it is renamed where a column has its name. */
 const mark = '_changeover_mark';
 
-/** @param run runs a program inside the snapshot. */
+/** @param run runs a program inside the snapshot.
+ * @param stream opens a stream inside the snapshot. */
 export async function openTableCursor(
   context: OperationContext,
   table: { readonly name: string; readonly columns: readonly { readonly name: string; readonly primaryKey: boolean }[] },
-  run: Run,
+  { run, stream }: { readonly run: Run; readonly stream?: OpenStream },
   options: TableCursorOptions = {},
 ): Promise<TableCursor> {
   const { dialect } = context;
   const columns = table.columns.map(({ name }) => name);
   const plan: Plan = {
-    context, columns, run,
+    context, columns, run, stream,
     table: dialect.tableName(context.dataset, table.name),
     list: columns.map((name) => dialect.quote(name)).join(', '),
     mostRows: mostBatchRows[dialect.engine],
@@ -91,14 +96,40 @@ function cellsOf({ columns, rows, cells }: StepResult, form: OperationContext['f
   return form === 'cells' ? cells : rows.map((row) => columns.map((name) => row[name] ?? null));
 }
 
-/** A part of a table by its rows' numbers; undefined past the end. */
-type Pages = (after: Value | undefined, mostRows: number) => { readonly step: Step; readonly next: Value | undefined } | undefined;
+/** How to read a table by its rows' numbers. */
+interface Pages {
+  /** A part; undefined past the end. */
+  part(after: Value | undefined, mostRows: number): { readonly step: Step; readonly next: Value | undefined } | undefined;
+  /** The rest of it. */
+  rest?(after: Value | undefined): string;
+}
 
-/** Pages that hold, together, each row once. A page may be empty, and none of them is the end before `pages` says so. */
+/** The rest of a table by one stream of its engine's, opened again where another statement has ended it. */
+class Rest {
+  readonly #open: OpenStream;
+  #stream: ResultStream | undefined;
+
+  constructor(open: OpenStream) {
+    this.#open = open;
+  }
+
+  /** The next rows, undefined at the end.
+   *
+   * @param sql what is left to read. */
+  async next(sql: () => string): Promise<StepResult | undefined> {
+    if (this.#stream?.isOpen() !== true) this.#stream = await this.#open?.(sql());
+    return this.#stream?.next();
+  }
+}
+
+/** Pages that hold, together, each row once. A page may be empty, and none of them is the end before `pages` says so. Where the
+ * engine has streams, rows of which it may be as many as come in one are read so: DuckDB looks through the whole table for each
+ * page, which took 36 s of 10^7 rows where a stream took 1.4. */
 class PagedCursor implements TableCursor {
   readonly columns: readonly string[];
   readonly #plan: Plan;
   readonly #pages: Pages;
+  readonly #rest: Rest;
   #after: Value | undefined;
   #ended = false;
 
@@ -106,22 +137,32 @@ class PagedCursor implements TableCursor {
     this.columns = plan.columns;
     this.#plan = plan;
     this.#pages = pages;
+    this.#rest = new Rest(plan.stream);
     this.#after = plan.after === undefined ? undefined : integerOf(plan.after);
   }
 
   async next(mostRows = this.#plan.mostRows): Promise<RowBatch | undefined> {
     while (!this.#ended) {
-      const page = this.#pages(this.#after, Math.min(mostRows, this.#plan.mostRows));
-      if (page === undefined) break;
-      const cells = cellsOf(await this.#plan.run(one(page.step)), this.#plan.context.form);
+      const { result, next } = await this.#read(mostRows);
+      const cells = result === undefined ? [] : cellsOf(result, this.#plan.context.form);
       const marks = cells.map((values) => values.pop() ?? null);
-      const next = page.next ?? marks.at(-1);
-      if (next === undefined) break;
-      this.#after = next;
+      const last = next ?? marks.at(-1);
+      if (last === undefined) break;
+      this.#after = last;
       if (cells.length > 0) return { cells, marks };
     }
     this.#ended = true;
     return undefined;
+  }
+
+  async #read(mostRows: number): Promise<{ result?: StepResult | undefined; next?: Value | undefined }> {
+    const { stream, run, mostRows: most } = this.#plan;
+    const { rest } = this.#pages;
+    if (stream !== undefined && rest !== undefined && mostRows >= most) {
+      return { result: await this.#rest.next(() => rest(this.#after)) };
+    }
+    const page = this.#pages.part(this.#after, Math.min(mostRows, most));
+    return page === undefined ? {} : { result: await run(one(page.step)), next: page.next };
   }
 
   close(): Promise<void> {
@@ -141,31 +182,32 @@ function sqlitePages(plan: Plan, rowNumber: string): Pages {
   // A parameter, so that the statement stays prepared whatever the number.
   const tail = ` ORDER BY ${rowNumber} LIMIT ?`;
   const { form } = plan.context;
-  return (after, mostRows) => ({
-    step: after === undefined
-      ? { kind: 'all', sql: head + tail, params: [mostRows], form }
-      : { kind: 'all', sql: `${head} WHERE ${rowNumber} > ?${tail}`, params: [BigInt(after as number | bigint), mostRows], form },
-    next: undefined,
-  });
+  return {
+    part: (after, mostRows) => ({
+      step: after === undefined
+        ? { kind: 'all', sql: head + tail, params: [mostRows], form }
+        : { kind: 'all', sql: `${head} WHERE ${rowNumber} > ?${tail}`, params: [BigInt(after as number | bigint), mostRows], form },
+      next: undefined,
+    }),
+  };
 }
 
-/** By ranges of row numbers, which the engine finds without a scan; a LIMIT would make it sort. */
+/** Parts by ranges of row numbers, for a LIMIT would make the engine sort. */
 async function duckdbPages(plan: Plan): Promise<Pages> {
   const { rows } = await plan.run(one({ kind: 'all', sql: `SELECT max(rowid) AS last FROM ${plan.table}` }));
   const last = rows[0]?.['last'];
-  if (typeof last !== 'number') return () => undefined;
+  if (typeof last !== 'number') return { part: () => undefined };
   const { form } = plan.context;
-  return (after, mostRows) => {
-    const from = after === undefined ? 0 : Number(after) + 1;
-    if (from > last) return undefined;
-    const to = from + mostRows - 1;
-    return {
-      step: {
-        kind: 'all', form,
-        sql: `SELECT ${plan.list}, rowid AS ${mark} FROM ${plan.table} WHERE rowid BETWEEN ${from} AND ${to}`,
-      },
-      next: to,
-    };
+  const head = `SELECT ${plan.list}, rowid AS ${mark} FROM ${plan.table}`;
+  const firstAfter = (after: Value | undefined): number => (after === undefined ? 0 : Number(after) + 1);
+  return {
+    part(after, mostRows) {
+      const from = firstAfter(after);
+      if (from > last) return undefined;
+      const to = from + mostRows - 1;
+      return { step: { kind: 'all', form, sql: `${head} WHERE rowid BETWEEN ${from} AND ${to}` }, next: to };
+    },
+    rest: (after) => `${head} WHERE rowid >= ${firstAfter(after)}`,
   };
 }
 
@@ -207,26 +249,30 @@ class KeyCursor implements TableCursor {
 }
 
 /** Tables whose columns have taken all names of the row numbers. What was read before is passed over for each part, which few such
- * tables are large enough to feel: DuckDB takes some 30 ms a part of 3,000,000 rows. */
+ * tables are large enough to feel, and for a stream once. */
 class OffsetCursor implements TableCursor {
   readonly columns: readonly string[];
   readonly #plan: Plan;
+  readonly #rest: Rest;
   #read = 0;
   #ended = false;
 
   constructor(plan: Plan) {
     this.columns = plan.columns;
     this.#plan = plan;
+    this.#rest = new Rest(plan.stream);
   }
 
   async next(mostRows = this.#plan.mostRows): Promise<RowBatch | undefined> {
     if (this.#ended) return undefined;
-    const { list, table, run, context } = this.#plan;
+    const { list, table, run, stream, context, mostRows: most } = this.#plan;
     // Without an index the rows come as they are stored, each time.
     const stored = context.dialect.engine === 'sqlite' ? ' NOT INDEXED' : '';
-    const most = Math.min(mostRows, this.#plan.mostRows);
-    const sql = `SELECT ${list} FROM ${table}${stored} LIMIT ${most} OFFSET ${this.#read}`;
-    const cells = cellsOf(await run(one({ kind: 'all', sql, form: context.form })), context.form);
+    const head = `SELECT ${list} FROM ${table}${stored}`;
+    const result = stream !== undefined && mostRows >= most
+      ? await this.#rest.next(() => `${head} OFFSET ${this.#read}`)
+      : await run(one({ kind: 'all', sql: `${head} LIMIT ${Math.min(mostRows, most)} OFFSET ${this.#read}`, form: context.form }));
+    const cells = result === undefined ? [] : cellsOf(result, context.form);
     this.#read += cells.length;
     this.#ended = cells.length === 0;
     return this.#ended ? undefined : { cells, marks: undefined };
