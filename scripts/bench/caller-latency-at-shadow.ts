@@ -95,9 +95,9 @@ async function bareLimit(context: BenchContext, { caller, other, close }: BareRe
     const ratios: Record<'p50' | 'p99', number[]> = { p50: [], p99: [] };
     for (let round = 0; round < (context.quick ? 2 : 6); round += 1) {
       const alone = await atHalfLoad(caller, 300);
-      const ends: Promise<void>[] = [];
-      const accompanied = await atHalfLoad(caller, 300, (calls) => { ends.push(repeat(other, calls)); });
-      await Promise.all(ends);
+      let others = Promise.resolve();
+      const accompanied = await atHalfLoad(caller, 300, (calls) => { others = others.then(() => repeat(other, calls)); });
+      await others;
       ratios.p50.push(quantile(accompanied, 0.5) / quantile(alone, 0.5));
       ratios.p99.push(quantile(accompanied, 0.99) / quantile(alone, 0.99));
     }

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test as inTurn } from '@jest/globals';
 import {
   DatasetExistsError, DatasetNotFoundError, type Engine, engines, InvalidArgumentError, InvalidNameError, ReadOnlyError, type Row,
   type StorageApi, StorageError, TableExistsError, TableNotFoundError, ColumnNotFoundError,
@@ -14,10 +14,19 @@ function newName(): string {
 
 const rowsOf = (count: number, mark: string): Row[] => Array.from({ length: count }, (_, id) => ({ id, mark }));
 
+/** How the tests of a storage are run. */
+interface SuiteOptions {
+  /** One test after the other, for a storage that serves one dataset at a time. Default: several tests at once. */
+  readonly serially?: boolean;
+}
+
 /**
  * The storage contract, held against any implementation: the legacy leg, the pooled leg, the drop-in at each stage.
  */
-export function describeStorageBackend(title: string, engine: Engine, open: () => Promise<Harness>): void {
+export function describeStorageBackend(
+  title: string, engine: Engine, open: () => Promise<Harness>, { serially = false }: SuiteOptions = {},
+): void {
+  const test = serially ? inTurn : inTurn.concurrent;
   describe(title, () => {
     let harness: Harness;
     let storage: StorageApi;
@@ -38,7 +47,7 @@ export function describeStorageBackend(title: string, engine: Engine, open: () =
       storage = harness.storage;
     });
     afterAll(async () => {
-      for (const name of made) await storage.dropDataset(name);
+      await Promise.all(made.map((name) => storage.dropDataset(name)));
       await harness.close();
     });
 
@@ -108,7 +117,8 @@ export function describeStorageBackend(title: string, engine: Engine, open: () =
         expect(await storage.readData(name)).toEqual(rowsOf(1, 'new'));
       });
 
-      test.each(['../x', 'a/b', '"; drop table', '', 'x'.repeat(300), '.',
+      // No other test makes files meanwhile.
+      inTurn.each(['../x', 'a/b', '"; drop table', '', 'x'.repeat(300), '.',
         'a\0b'])('named %j is refused by every operation', async (name) => {
         const before = harness.files();
         const calls: Promise<unknown>[] = [
@@ -396,12 +406,12 @@ export function describeStorageBackend(title: string, engine: Engine, open: () =
       expect(await storage.readData(name)).toHaveLength(2);
     });
 
-    test('the legs never differed', async () => {
+    inTurn('the legs never differed', async () => {
       expect(await harness.complaints()).toEqual([]);
     });
   });
 }
 
-test('the suite is held against every engine', () => {
+inTurn('the suite is held against every engine', () => {
   expect(engines).toEqual(['sqlite', 'duckdb', 'postgresql']);
 });
