@@ -50,7 +50,9 @@ test.each([
   for (const [id, text] of read) if (text !== expected[id as number]?.[1]) expect([id, text]).toEqual(expected[id as number]);
 });
 
-test.each(['uncompressed', 'dictionary', 'fsst', 'auto'])('texts of a file that is compressed by %s are those that were stored', async (by) => {
+const ways = ['uncompressed', 'dictionary', 'fsst', 'auto'];
+
+test.each(ways)('texts of a file that is compressed by %s are those that were stored', async (by) => {
   await cellsOf(`PRAGMA force_compression='${by}'`);
   await cellsOf(`CREATE TABLE of_${by} AS SELECT id, s, repeat('only a few of these ', 3) || (id % 9) AS few FROM t`);
   await cellsOf('CHECKPOINT');
