@@ -23,7 +23,7 @@ test.each(cases)('%s at %s: reads and writes at once raise no alarm and fail no 
     basePath, databaseUrl: process.env['CHANGEOVER_TEST_DATABASE_URL'], storePath: ':memory:', logger: quiet,
     stages: createStaticStageSource(() => stage), guardrail: { mode: 'report' },
     // As many comparisons as there can be between the writes.
-    shadowQueue: { besideShare: 1 },
+    shadowQueue: { busyShare: 1 },
   });
   cleanups.push(() => bridge.close());
   const storage = bridge.storage(engine);

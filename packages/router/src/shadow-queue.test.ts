@@ -22,7 +22,7 @@ function open(options: ShadowQueueOptions = {}, load = 1): Seen {
   const submit = (name: string, rows?: number): void => {
     queue.submit({
       rows,
-      deadlineMs: 1_000,
+      deadlineMs: 5_000,
       run: () => {
         begun.push(name);
         return new Promise((resolve) => { ends.set(name, resolve); });
@@ -31,6 +31,19 @@ function open(options: ShadowQueueOptions = {}, load = 1): Seen {
     });
   };
   return { queue, calls, clock, begun, submit, end: (name) => ends.get(name)?.() };
+}
+
+/** Work for as long as may run at once where the event loop is busy. */
+async function useUp({ clock, submit, end, begun }: Seen): Promise<void> {
+  // What follows the first takes no time, so that what is usual is little.
+  for (const ms of [1_000, ...Array<number>(60).fill(0)]) {
+    submit('work');
+    await nextTurn();
+    await clock.advance(ms);
+    end('work');
+    await nextTurn();
+  }
+  begun.splice(0);
 }
 
 describe('comparison work', () => {
@@ -62,7 +75,9 @@ describe('comparison work', () => {
   });
 
   test('waits 20 ms for that, is begun a piece at a time then, and rests', async () => {
-    const { calls, clock, submit, begun, end } = open({ besideShare: 0.25 });
+    const seen = open({ busyShare: 0.25 });
+    const { calls, clock, submit, begun, end } = seen;
+    await useUp(seen);
     calls.begin();
     submit('a');
     submit('b');
@@ -73,11 +88,11 @@ describe('comparison work', () => {
     await clock.advance(1);
     await nextTurn();
     expect(begun).toEqual(['a']);
-    await clock.advance(4);
+    await clock.advance(10);
     end('a');
     await nextTurn();
-    // It took 4 ms, a quarter of 16.
-    await clock.advance(11);
+    // It took 10 ms, a quarter of 40, of which it had waited 20 before.
+    await clock.advance(9);
     await nextTurn();
     expect(begun).toEqual(['a']);
     await clock.advance(1);
@@ -86,7 +101,7 @@ describe('comparison work', () => {
   });
 
   test('waits 20 ms for that, and no longer where the event loop has time to spare', async () => {
-    const { calls, clock, submit, begun } = open({}, 0.4);
+    const { calls, clock, submit, begun } = open({}, 0.2);
     calls.begin();
     submit('a');
     submit('b');
@@ -98,7 +113,9 @@ describe('comparison work', () => {
   });
 
   test('that finds no moment is shed, and no more is taken meanwhile', async () => {
-    const { calls, clock, queue, submit, begun, end } = open();
+    const seen = open();
+    const { calls, clock, queue, submit, begun, end } = seen;
+    await useUp(seen);
     calls.begin();
     submit('a');
     submit('b');
@@ -112,11 +129,35 @@ describe('comparison work', () => {
     await nextTurn();
     await nextTurn();
     expect(begun).toEqual(['a', 'b shed: callers-first', 'c shed: callers-first']);
+    // It took 31 ms, a tenth of 310, of which 51 had passed; the last 50 are no longer than work may wait.
+    await clock.advance(208);
+    expect(queue.refusal).toBe('callers-first');
+    await clock.advance(1);
     expect(queue.refusal).toBeUndefined();
   });
 
+  test('rests where the event loop is busy, between calls too', async () => {
+    const seen = open({ busyShare: 0.25 }, 0.3);
+    const { clock, submit, begun, end } = seen;
+    await useUp(seen);
+    submit('a');
+    await nextTurn();
+    await clock.advance(2);
+    end('a');
+    submit('b');
+    await nextTurn();
+    await nextTurn();
+    // It took 2 ms, a quarter of 8.
+    await clock.advance(5);
+    await nextTurn();
+    expect(begun).toEqual(['a']);
+    await clock.advance(1);
+    await nextTurn();
+    expect(begun).toEqual(['a', 'b']);
+  });
+
   test('waits for nobody where it may run all the time', async () => {
-    const { calls, submit, begun } = open({ besideShare: 1 });
+    const { calls, submit, begun } = open({ busyShare: 1 });
     calls.begin();
     submit('a');
     submit('b');
@@ -150,7 +191,7 @@ describe('comparison work', () => {
   });
 
   test('that holds rows is shed where there would be too many, but never the only one', async () => {
-    const { submit, begun, end, queue } = open({ maxHeldRows: 100 });
+    const { submit, begun, end, queue } = open({ maxHeldRows: 100 }, 0);
     submit('a', 500);
     submit('b', 1);
     expect(queue.refusalOf(1)).toBe('queue-full');

@@ -16,20 +16,23 @@ export interface ShadowQueueOptions {
   readonly maxHeldRows?: number | undefined;
   /** Work that outlived its deadline and doesn't end; at this number no more is begun until some ends. Default: 16. */
   readonly maxAbandoned?: number | undefined;
-  /** Share of the time in which a comparison may run beside callers' calls where these leave no moment without any and the event
-   * loop is busy, so that most calls are made as if nothing were compared. 1: callers are not waited for at all. Default: 0.25. */
-  readonly besideShare?: number | undefined;
+  /** Share of the time in which comparisons may run where the event loop is busy, after a first second of them, so that nearly all
+   * calls are made as if nothing were compared. 1: callers are not waited for at all. Default: 0.1. */
+  readonly busyShare?: number | undefined;
   /** A comparison is shed when the event loop comes to it later than this, in ms: the process has no time to spare.
    * Default: 500. */
   readonly maxLateMs?: number | undefined;
 }
 
 /** Work is begun between the callers' calls: beside one it would take the event loop and the database's cores from it. What has
- * found no such moment for this long is begun beside them, … */
+ * found no such moment for this long is begun beside them. */
 const maxCourtesyMs = 20;
-/** … where the event loop is busier than this a piece at a time and with rests. Calls that wait for a server leave time to spare. */
-const busyShare = 0.5;
-const longestRestMs = 1_000;
+/** Where the event loop is busier than this, comparisons take no more than their share of the time, between calls as beside them.
+ * What runs between calls slows the next ones too: a PostgreSQL on the same two cores answered a caller 2.2 times as slowly at half
+ * of its load when all of its calls were compared, and bare reads by another connection in the rests did the same. */
+const busyLoad = 0.25;
+/** What of its share was not used is kept up to this, in ms of running: a few calls after a rest are all compared. */
+const mostCreditMs = 1_000;
 
 /** One piece of comparison work. Neither function may throw for long: what they throw is swallowed by {@link ShadowQueue}. */
 export interface ShadowTask {
@@ -67,7 +70,7 @@ export class ShadowQueue {
   readonly #maxLateMs: number;
   readonly #calls: CallsInFlight;
   readonly #load: { readonly share: number };
-  readonly #besideShare: number;
+  readonly #busyShare: number;
   readonly #waiting: Waiting[] = [];
   readonly #running = new Set<Running>();
   #abandoned = 0;
@@ -76,9 +79,10 @@ export class ShadowQueue {
   #usualMs = 0;
   #closed = false;
   #scheduled = false;
-  #courtesy: Timer | undefined;
-  /** When the next piece of work may be begun beside callers' calls. */
-  #besideFromMs = 0;
+  #again: Timer | undefined;
+  /** How long work may run yet where the event loop is busy, in ms, as of a moment. Nothing begins where it is negative. */
+  #creditMs = mostCreditMs;
+  #creditAtMs: number;
   #whenIdle: (() => void)[] = [];
 
   /**
@@ -88,6 +92,7 @@ export class ShadowQueue {
   constructor(clock: Clock, options: ShadowQueueOptions = {}, calls: CallsInFlight = new CallsInFlight(),
     load: { readonly share: number } = new EventLoopLoad(clock)) {
     this.#clock = clock;
+    this.#creditAtMs = clock.monotonicMs();
     this.#load = load;
     this.#calls = calls;
     calls.onNone(() => { if (this.#waiting.length > 0) this.#schedule(); });
@@ -97,19 +102,16 @@ export class ShadowQueue {
     this.#maxHeldRows = options.maxHeldRows ?? 200_000;
     this.#maxWaitMs = options.maxWaitMs ?? 50;
     this.#maxLateMs = options.maxLateMs ?? 500;
-    this.#besideShare = options.besideShare ?? 0.25;
+    this.#busyShare = options.busyShare ?? 0.1;
   }
 
   /** Why work submitted now would be shed at once; asked first, it saves making what would be thrown away. */
   get refusal(): ShedReason | undefined {
     if (this.#closed) return 'closing';
     if (this.#abandoned >= this.#maxAbandoned) return 'breaker-open';
-    const waitMs = (this.#waiting.length / this.#maxConcurrent) * this.#usualMs;
-    if (this.#waiting.length >= this.#maxQueued || waitMs > this.#maxWaitMs) return 'queue-full';
-    const [oldest] = this.#waiting;
-    const heldUp = oldest !== undefined && this.#running.size < this.#maxConcurrent &&
-      this.#clock.monotonicMs() - oldest.submittedMs > maxCourtesyMs;
-    return heldUp ? 'callers-first' : undefined;
+    if (this.#waiting.length >= this.#maxQueued) return 'queue-full';
+    if (this.#isBusy) return this.#isHeldUp() ? 'callers-first' : undefined;
+    return this.#waiting.length * this.#usualMs / this.#maxConcurrent > this.#maxWaitMs ? 'queue-full' : undefined;
   }
 
   /** Why work that holds so many rows would be shed at once. */
@@ -151,7 +153,7 @@ export class ShadowQueue {
   /** Sheds what waits, aborts what runs. Idempotent. */
   close(): void {
     this.#closed = true;
-    this.#courtesy?.cancel();
+    this.#again?.cancel();
     for (const { task } of this.#waiting.splice(0)) this.#drop(task, 'closing');
     for (const running of this.#running) {
       running.controller.abort(new Error('the bridge is closing'));
@@ -176,16 +178,19 @@ export class ShadowQueue {
       if (next === undefined) break;
       const nowMs = this.#clock.monotonicMs();
       const waitedMs = nowMs - next.submittedMs;
-      const beside = this.#calls.any && this.#besideShare < 1;
-      const heldUp = beside && waitedMs > this.#maxWaitMs;
-      if (beside && !heldUp && this.#waitForCallers(next, nowMs)) break;
+      const fromMs = this.#mayBeginMs(next, nowMs);
+      const heldUp = fromMs > nowMs && waitedMs > this.#maxWaitMs;
+      if (fromMs > nowMs && !heldUp) {
+        this.#lookAgain(next, fromMs, nowMs);
+        break;
+      }
       this.#waiting.shift();
       const leftMs = next.task.deadlineMs - waitedMs;
       if (late) this.#drop(next.task, 'event-loop-late');
       else if (leftMs <= 0) this.#drop(next.task, 'deadline');
       else if (this.#abandoned >= this.#maxAbandoned) this.#drop(next.task, 'breaker-open');
       else if (heldUp) this.#drop(next.task, 'callers-first');
-      else this.#start(next.task, leftMs, beside);
+      else this.#start(next.task, leftMs);
     }
     this.#settleIdle();
   }
@@ -195,23 +200,48 @@ export class ShadowQueue {
     task.shed(reason);
   }
 
-  /** Whether the work has to wait because callers do; it is looked at again in time. */
-  #waitForCallers({ submittedMs }: Waiting, nowMs: number): boolean {
-    const courteousMs = submittedMs + maxCourtesyMs;
-    const spare = nowMs >= courteousMs && this.#load.share < busyShare;
-    if (spare) return false;
-    if (this.#running.size > 0) return true;
-    const fromMs = Math.max(courteousMs, this.#besideFromMs);
-    if (nowMs >= fromMs) return false;
-    const againMs = Math.min(fromMs, submittedMs + this.#maxWaitMs + 1);
-    this.#courtesy ??= this.#clock.after(againMs - nowMs, () => {
-      this.#courtesy = undefined;
-      this.#schedule();
-    });
-    return true;
+  /** Whether work submitted now would wait too long because the event loop is busy. */
+  #isHeldUp(): boolean {
+    const nowMs = this.#clock.monotonicMs();
+    const oldestMs = nowMs - (this.#waiting[0]?.submittedMs ?? nowMs);
+    const aheadMs = (this.#waiting.length + this.#running.size) * this.#usualMs;
+    return (oldestMs > maxCourtesyMs && this.#running.size < this.#maxConcurrent) || this.#restMs(nowMs, aheadMs) > this.#maxWaitMs;
   }
 
-  #start(task: ShadowTask, leftMs: number, beside: boolean): void {
+  /** How long nothing begins for, once work of some ms more has run. */
+  #restMs(nowMs: number, moreMs = 0): number {
+    return Math.max(0, moreMs - this.#credit(nowMs)) / this.#busyShare;
+  }
+
+  #credit(nowMs: number): number {
+    this.#creditMs = Math.min(mostCreditMs, this.#creditMs + (nowMs - this.#creditAtMs) * this.#busyShare);
+    this.#creditAtMs = nowMs;
+    return this.#creditMs;
+  }
+
+  get #isBusy(): boolean {
+    return this.#busyShare < 1 && this.#load.share >= busyLoad;
+  }
+
+  /** When the work may begin for all that callers do. */
+  #mayBeginMs({ submittedMs }: Waiting, nowMs: number): number {
+    if (this.#busyShare === 1) return nowMs;
+    const courteousMs = this.#calls.any ? submittedMs + maxCourtesyMs : nowMs;
+    if (!this.#isBusy) return courteousMs;
+    return this.#calls.any && this.#running.size > 0 ? Infinity : Math.max(courteousMs, nowMs + this.#restMs(nowMs));
+  }
+
+  /** What runs looks again by itself when it ends. */
+  #lookAgain({ submittedMs }: Waiting, fromMs: number, nowMs: number): void {
+    if (fromMs === Infinity) return;
+    const againMs = Math.min(fromMs, submittedMs + this.#maxWaitMs + 1);
+    this.#again ??= this.#clock.after(againMs - nowMs, () => {
+      this.#again = undefined;
+      this.#schedule();
+    });
+  }
+
+  #start(task: ShadowTask, leftMs: number): void {
     const controller = new AbortController();
     const startedMs = this.#clock.monotonicMs();
     let ended = false;
@@ -221,7 +251,7 @@ export class ShadowQueue {
       const endedMs = this.#clock.monotonicMs();
       const tookMs = endedMs - startedMs;
       this.#usualMs += (tookMs - this.#usualMs) / 8;
-      if (beside) this.#besideFromMs = endedMs + Math.min(longestRestMs, tookMs * (1 / this.#besideShare - 1));
+      if (this.#isBusy) this.#creditMs = this.#credit(endedMs) - tookMs;
       this.#schedule();
     };
     const giveUp = (reason: ShedReason): void => {
