@@ -43,7 +43,7 @@ async function measureLatency(context: BenchContext): Promise<CaseResult> {
 async function latencyOf(context: BenchContext, bench: Workbench, engine: Engine, size: number, planted = ''): Promise<Figure[]> {
   const { datasets: [dataset = ''], routed, stages, bridge } = bench;
   const read = readerOf(routed(engine), dataset, size);
-  const rounds = context.quick ? 3 : 12;
+  const rounds = context.quick ? 3 : 8;
   const roundMs = context.quick ? 100 : 400;
   const at = async (stage: 'legacy' | 'shadow'): Promise<number[]> => {
     stages.set(() => stage, { deadlineMs: 1_000, sampleRate: 1 });
@@ -93,7 +93,7 @@ interface BareReaders {
 async function bareLimit(context: BenchContext, { caller, other, close }: BareReaders): Promise<string> {
   try {
     const ratios: Record<'p50' | 'p99', number[]> = { p50: [], p99: [] };
-    for (let round = 0; round < (context.quick ? 2 : 6); round += 1) {
+    for (let round = 0; round < (context.quick ? 2 : 4); round += 1) {
       const alone = await atHalfLoad(caller, 300);
       let others = Promise.resolve();
       const accompanied = await atHalfLoad(caller, 300, (calls) => { others = others.then(() => repeat(other, calls)); });
