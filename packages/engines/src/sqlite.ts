@@ -1,7 +1,7 @@
 /** What SQLite alone needs, without the other engines' drivers. A worker thread must load nothing else: it takes a third of
  * the memory, and a thread that is ended while it loads DuckDB's driver ends the whole process (measured with 1.5.5). */
 export { datasetPrograms } from './dataset-programs.ts';
-export { rowsFromValues, valuesOfCells } from './rows.ts';
+export { rowsFromCells } from './rows.ts';
 export { openSqliteSession, type SqliteSession, type SqliteSessionOptions } from './sqlite-session.ts';
 export { inputKeys } from './input-cells.ts';
 export { readInTransaction, shareSnapshot } from './snapshot/shared-snapshot.ts';

@@ -1,7 +1,7 @@
 import { digestResult, digestValue, RowsDigester } from '@changeover/compare';
 import type { Digest, Engine, InputRows, InputValue, Value, WriteEffect, WriteTableOptions } from '@changeover/core';
 import { storageOperations } from '@changeover/core';
-import { datasetPrograms, inputKeys, readInTransaction, rowsFromValues, shareSnapshot, valuesOfCells } from '@changeover/engines/sqlite';
+import { datasetPrograms, inputKeys, readInTransaction, rowsFromCells, shareSnapshot } from '@changeover/engines/sqlite';
 import type { DatasetPrograms, Program, RowForm, StepResult, SyncSession } from '@changeover/engines';
 import { filledBeside, lastingEffects } from './shadow/lasting-effects.ts';
 import { touchedTable } from './shadow/touched-table.ts';
@@ -27,9 +27,9 @@ export type Job =
   | { readonly kind: 'rehearse'; readonly args: readonly unknown[]; readonly maxRows: number; readonly lockTimeoutMs: number }
   | { readonly kind: 'writeApart'; readonly args: readonly unknown[]; readonly maxRows: number };
 
-/** What a job yields: the values of all rows in one list, to be sent between threads; rows; or anything else. */
+/** What a job yields: rows as lists of values, which are cheap to send between threads, or anything else. */
 export type JobAnswer =
-  | { readonly rows: 'values'; readonly columns: string[]; readonly values: Value[] }
+  | { readonly rows: 'cells'; readonly columns: string[]; readonly cells: Value[][] }
   | { readonly rows: 'objects'; readonly columns: string[]; readonly objects: StepResult['rows'] }
   | { readonly rows: 'none'; readonly value: unknown };
 
@@ -90,10 +90,10 @@ export function jobProgram(context: JobContext, job: Job): Program<JobAnswer> {
   }
 }
 
-/** An answer as the API promises it. `values` become objects here, on the caller's side. */
+/** An answer as the API promises it. `cells` become objects here, on the caller's side. */
 export function answerValue(job: Job, answer: JobAnswer): unknown {
   if (answer.rows === 'none') return answer.value;
-  const rows = answer.rows === 'objects' ? answer.objects : rowsFromValues(answer.columns, answer.values);
+  const rows = answer.rows === 'objects' ? answer.objects : rowsFromCells(answer.columns, answer.cells);
   return job.kind === 'operation' && job.operation === 'query' ? { columns: answer.columns, rows } : rows;
 }
 
@@ -122,7 +122,7 @@ function* answered(context: JobContext, job: OperationJob): Program<JobAnswer> {
   const value = yield* operationProgram(context, job, context.form);
   if (operations[job.operation] === 'value') return { rows: 'none', value };
   const { columns, rows, cells } = value as StepResult;
-  return context.form === 'cells' ? { rows: 'values', columns, values: valuesOfCells(cells) } : { rows: 'objects', columns, objects: rows };
+  return context.form === 'cells' ? { rows: 'cells', columns, cells } : { rows: 'objects', columns, objects: rows };
 }
 
 function* digested(context: JobContext, job: OperationJob): Program<JobAnswer> {
