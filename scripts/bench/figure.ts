@@ -40,6 +40,8 @@ export interface CaseResult {
 export interface BenchContext {
   /** Few and short rounds: shows that everything works, and roughly what comes out. */
   readonly quick: boolean;
+  /** No other is run beside it, so that it may take minutes. */
+  readonly alone: boolean;
   /** A PostgreSQL server; undefined for a benchmark that asks for none. */
   readonly databaseUrl: string | undefined;
 }
