@@ -93,7 +93,7 @@ interface BareReaders {
 async function bareLimit(context: BenchContext, { caller, other, close }: BareReaders): Promise<string> {
   try {
     const ratios: Record<'p50' | 'p99', number[]> = { p50: [], p99: [] };
-    for (let round = 0; round < (context.quick ? 2 : 4); round += 1) {
+    for (let round = 0; round < (context.quick ? 2 : 3); round += 1) {
       const alone = await atHalfLoad(caller, 300);
       let others = Promise.resolve();
       const accompanied = await atHalfLoad(caller, 300, (calls) => { others = others.then(() => repeat(other, calls)); });

@@ -64,7 +64,7 @@ function steepest(steps: readonly Step[]): { readonly figure: number; readonly a
 }
 
 /** For how long a step is made before it is measured: until what it needs is compiled and open. And for how long it is measured. */
-const phaseMs = 250;
+const phaseMs = 200;
 const mostRounds = 25;
 
 /** @param least how many rounds are measured at least; short ones are measured more often.

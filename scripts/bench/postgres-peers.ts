@@ -67,7 +67,7 @@ async function beside(context: BenchContext, what: string, callers: number,
   const timings = await takeTurns(context, {
     pooled: sideOf(callers, work.pooled), pool: sideOf(callers, work.pool), knex: sideOf(callers, work.knex),
     porsager: sideOf(callers, work.porsager), named: sideOf(callers, work.named),
-  }, { rounds: isPoint ? 21 : callers > 10 ? 5 : 9, roundMs: isPoint ? 40 : 10, equal: sameCounts });
+  }, { rounds: isPoint ? 21 : callers > 10 ? 3 : 7, roundMs: isPoint ? 40 : 10, equal: sameCounts });
   const text = `for all: changeover ${timeText(timings.medianMs('pooled'))}, pg.Pool ${timeText(timings.medianMs('pool'))}, ` +
     `knex ${timeText(timings.medianMs('knex'))}, postgres ${timeText(timings.medianMs('porsager'))}; pg.Pool with the ` +
     `statement prepared: ${timeText(timings.medianMs('named'))}`;

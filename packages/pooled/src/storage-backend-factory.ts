@@ -5,7 +5,7 @@ import { Budget } from './budget.ts';
 import { DuckdbDriver } from './duckdb/duckdb-driver.ts';
 import { QuerySlots } from './duckdb/query-slots.ts';
 import type { EngineDriver, EngineSetting } from './engine-parts.ts';
-import { parseFactoryOptions } from './factory-options.ts';
+import { parseFactoryOptions, queriesOfCores } from './factory-options.ts';
 import type { ParsedFactoryOptions, StorageBackendFactoryOptions } from './factory-options.ts';
 import { KeepAlive } from './keep-alive.ts';
 import type { EngineStats, FactoryStats } from './factory-stats.ts';
@@ -202,7 +202,7 @@ export class StorageBackendFactory implements AsyncDisposable {
     if (this.#warned) return;
     this.#warned = true;
     const { duckdb: { maxQueries, threadPoolSize }, engines: { duckdb: { pool } }, logger } = this.#options;
-    if (pool.max <= maxQueries) return;
+    if (Math.min(pool.max, queriesOfCores()) <= maxQueries) return;
     logger.warn({ event: 'duckdb-queries-capped', maxQueries, poolMax: pool.max, threadPoolSize },
       `at most ${maxQueries} DuckDB queries run at once, because each occupies one of libuv's ${threadPoolSize} threads; ` +
         'set UV_THREADPOOL_SIZE before the process starts to allow more');
