@@ -8,7 +8,7 @@ import type { ScanOrder, ScanReport } from './scan-process.ts';
 
 export const verifyCost: BenchCase = {
   name: 'verify-cost',
-  title: '`changeover verify` of 10^6 rows per engine and 10^7 (of SQLite alone beside other benchmarks), against a plain full scan; its memory',
+  title: '`changeover verify` of 10^6 and 10^7 rows per engine (10^7 of SQLite alone, beside others), against a plain full scan',
   needsPostgres: true,
   run: measureVerify,
 };
