@@ -3,12 +3,22 @@ import tseslint from 'typescript-eslint';
 export default tseslint.config(
   {
     // Plain JavaScript that runs before anything is installed or built.
-    ignores: ['.changeover/**', '**/dist/**', '**/node_modules/**', 'build/**', 'scripts/run.mjs', 'packages/*/bin/**',
-      'test/jest.config.mjs', 'eslint.config.mjs'],
+    ignores: [
+      '.changeover/**',
+      '**/dist/**',
+      '**/node_modules/**',
+      'build/**',
+      'scripts/run.mjs',
+      'packages/*/bin/**',
+      'test/jest.config.mjs',
+      'eslint.config.mjs',
+    ],
   },
   ...tseslint.configs.strictTypeChecked,
   {
-    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    languageOptions: {
+      parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
+    },
     linterOptions: { reportUnusedDisableDirectives: 'error' },
     rules: {
       // A promise that nobody awaits is this project's worst hazard; `void` says that it was thought of.
@@ -18,10 +28,16 @@ export default tseslint.config(
       '@typescript-eslint/prefer-promise-reject-errors': ['error', { allowThrowingUnknown: true }],
       '@typescript-eslint/only-throw-error': ['error', { allowThrowingUnknown: true }],
       '@typescript-eslint/return-await': ['error', 'error-handling-correctness-only'],
-      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_', destructuredArrayIgnorePattern: '^_' }],
+      '@typescript-eslint/no-unused-vars': [
+        'error',
+        { argsIgnorePattern: '^_', varsIgnorePattern: '^_', destructuredArrayIgnorePattern: '^_' },
+      ],
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/explicit-module-boundary-types': 'error',
-      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      '@typescript-eslint/switch-exhaustiveness-check': [
+        'error',
+        { considerDefaultExhaustiveForUnions: true },
+      ],
       eqeqeq: 'error',
       'no-console': 'error',
       // Numbers in messages are clear as they are.
@@ -36,11 +52,18 @@ export default tseslint.config(
       '@typescript-eslint/no-unnecessary-type-parameters': 'off',
       // The drop-in is a class because the legacy singleton is one: callers use it as a value and as a type.
       '@typescript-eslint/no-extraneous-class': 'off',
-      '@typescript-eslint/no-empty-object-type': ['error', { allowInterfaces: 'with-single-extends' }],
+      '@typescript-eslint/no-empty-object-type': [
+        'error',
+        { allowInterfaces: 'with-single-extends' },
+      ],
       // Node 22 runs the sources as they are and can't parse these.
-      'no-restricted-syntax': ['error', {
-        selector: 'VariableDeclaration[kind=/using/]', message: 'Node 22 has no `using`: write try … finally with close().',
-      }],
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: 'VariableDeclaration[kind=/using/]',
+          message: 'Node 22 has no `using`: write try … finally with close().',
+        },
+      ],
     },
   },
   {

@@ -51,12 +51,25 @@ async function main(): Promise<number> {
   const { measured, failed } = await measureAll(options);
   const figures = measured.flatMap(({ result }) => result.figures);
   if (options.json) {
-    process.stdout.write(`${JSON.stringify(figures.map(({ name, figure, unit, target, holds }) =>
-      ({ name, figure, unit, target, holds })), null, 2)}\n`);
+    process.stdout.write(
+      `${JSON.stringify(
+        figures.map(({ name, figure, unit, target, holds }) => ({
+          name,
+          figure,
+          unit,
+          target,
+          holds,
+        })),
+        null,
+        2,
+      )}\n`,
+    );
   } else process.stdout.write(textOf(measured, machine));
   const folder = writeOut(options.out, machine, measured);
-  process.stderr.write(`${figures.filter(({ holds }) => holds).length} of ${figures.length} targets hold. ` +
-    `See ${join(folder, 'bench.html')} and bench.json beside it.\n`);
+  process.stderr.write(
+    `${figures.filter(({ holds }) => holds).length} of ${figures.length} targets hold. ` +
+      `See ${join(folder, 'bench.html')} and bench.json beside it.\n`,
+  );
   for (const { name, reason } of failed) process.stderr.write(`FAILED ${name}: ${reason}\n`);
   return failed.length === 0 ? 0 : 1;
 }
@@ -66,8 +79,11 @@ function parse(): Options | number {
     const { values, positionals } = parseArgs({
       allowPositionals: true,
       options: {
-        format: { type: 'string', default: 'text' }, quick: { type: 'boolean', default: false }, list: { type: 'boolean' },
-        out: { type: 'string' }, help: { type: 'boolean', short: 'h' },
+        format: { type: 'string', default: 'text' },
+        quick: { type: 'boolean', default: false },
+        list: { type: 'boolean' },
+        out: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
       },
     });
     if (values.help === true) {
@@ -78,13 +94,20 @@ function parse(): Options | number {
       process.stdout.write(`${benchCases.map(({ name }) => name).join('\n')}\n`);
       return 0;
     }
-    const unknown = positionals.filter((name) => !benchCases.some((candidate) => candidate.name === name));
+    const unknown = positionals.filter(
+      (name) => !benchCases.some((candidate) => candidate.name === name),
+    );
     if (unknown.length > 0) {
-      throw new RangeError(`There is no benchmark ${unknown.map((name) => JSON.stringify(name)).join(', ')}: see --list.`);
+      throw new RangeError(
+        `There is no benchmark ${unknown.map((name) => JSON.stringify(name)).join(', ')}: see --list.`,
+      );
     }
     const { format, quick, out } = values;
-    if (format !== 'text' && format !== 'json') throw new RangeError(`--format takes text or json, found ${JSON.stringify(format)}.`);
-    const chosen = benchCases.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+    if (format !== 'text' && format !== 'json')
+      throw new RangeError(`--format takes text or json, found ${JSON.stringify(format)}.`);
+    const chosen = benchCases.filter(
+      ({ name }) => positionals.length === 0 || positionals.includes(name),
+    );
     return { chosen, quick, json: format === 'json', out };
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n\n${usage}`);
@@ -92,11 +115,16 @@ function parse(): Options | number {
   }
 }
 
-async function measureAll({ chosen, quick }: Options):
-Promise<{ measured: Measured[]; failed: { name: string; reason: string }[] }> {
+async function measureAll({
+  chosen,
+  quick,
+}: Options): Promise<{ measured: Measured[]; failed: { name: string; reason: string }[] }> {
   const given = process.env['DATABASE_URL'];
-  const postgres = chosen.some(({ needsPostgres }) => needsPostgres === true) && (given === undefined || given === '')
-    ? await startPostgres() : undefined;
+  const postgres =
+    chosen.some(({ needsPostgres }) => needsPostgres === true) &&
+    (given === undefined || given === '')
+      ? await startPostgres()
+      : undefined;
   const measured: Measured[] = [];
   const failed: { name: string; reason: string }[] = [];
   try {
@@ -105,7 +133,11 @@ Promise<{ measured: Measured[]; failed: { name: string; reason: string }[] }> {
       const startedMs = performance.now();
       try {
         const databaseUrl = benchCase.needsPostgres === true ? (postgres?.url ?? given) : undefined;
-        const result = await runApart(benchCase, { quick, alone: chosen.length === 1, databaseUrl });
+        const result = await runApart(benchCase, {
+          quick,
+          alone: chosen.length === 1,
+          databaseUrl,
+        });
         measured.push({ benchCase, result, tookMs: performance.now() - startedMs });
       } catch (error) {
         failed.push({ name: benchCase.name, reason: (error as Error).message });
@@ -121,22 +153,37 @@ Promise<{ measured: Measured[]; failed: { name: string; reason: string }[] }> {
 /** Runs a benchmark in a process of its own, which ends with this one. */
 function runApart(benchCase: BenchCase, context: BenchContext): Promise<CaseResult> {
   return new Promise((resolve, reject) => {
-    const child = fork(join(import.meta.dirname, 'bench/run-case.ts'), [benchCase.name, JSON.stringify(context)], {
-      execArgv: [...process.execArgv, '--expose-gc'],
-      // What it prints is no part of the table.
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    });
+    const child = fork(
+      join(import.meta.dirname, 'bench/run-case.ts'),
+      [benchCase.name, JSON.stringify(context)],
+      {
+        execArgv: [...process.execArgv, '--expose-gc'],
+        // What it prints is no part of the table.
+        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      },
+    );
     let result: CaseResult | undefined;
-    const timer = setTimeout(() => { child.kill('SIGKILL'); }, longestCaseMs);
-    const end = (): void => { child.kill('SIGKILL'); };
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL');
+    }, longestCaseMs);
+    const end = (): void => {
+      child.kill('SIGKILL');
+    };
     process.once('exit', end);
-    child.on('message', (message) => { result = message as CaseResult; });
+    child.on('message', (message) => {
+      result = message as CaseResult;
+    });
     child.on('error', reject);
     child.on('exit', (code, signal) => {
       clearTimeout(timer);
       process.off('exit', end);
       if (result !== undefined) resolve(result);
-      else reject(new Error(`it ended without a result (${signal === null ? `exit code ${String(code)}` : signal}); see above`));
+      else
+        reject(
+          new Error(
+            `it ended without a result (${signal === null ? `exit code ${String(code)}` : signal}); see above`,
+          ),
+        );
     });
   });
 }
@@ -147,7 +194,9 @@ function textOf(measured: readonly Measured[], machine: Machine): string {
     lines.push(`${benchCase.name}: ${benchCase.title}`);
     for (const { name, figure, unit, target, holds, spread, beside } of result.figures) {
       const range = spread === undefined ? '' : `  (${digits(spread[0])} to ${digits(spread[1])})`;
-      lines.push(`  ${holds ? '✓' : '✗'} ${name}: ${digits(figure)} ${unit}${range}  target ${target}`);
+      lines.push(
+        `  ${holds ? '✓' : '✗'} ${name}: ${digits(figure)} ${unit}${range}  target ${target}`,
+      );
       if (beside !== undefined) lines.push(`      ${beside}`);
     }
     lines.push('');
@@ -155,16 +204,32 @@ function textOf(measured: readonly Measured[], machine: Machine): string {
   return `${lines.join('\n')}\n`;
 }
 
-function writeOut(out: string | undefined, machine: Machine, measured: readonly Measured[]): string {
+function writeOut(
+  out: string | undefined,
+  machine: Machine,
+  measured: readonly Measured[],
+): string {
   const folder = out ?? mkdtempSync(join(tmpdir(), 'changeover-bench-'));
   mkdirSync(folder, { recursive: true });
-  const cases = measured.map(({ benchCase: { name, title }, result, tookMs }) => ({ name, title, tookMs: Math.round(tookMs), ...result }));
+  const cases = measured.map(({ benchCase: { name, title }, result, tookMs }) => ({
+    name,
+    title,
+    tookMs: Math.round(tookMs),
+    ...result,
+  }));
   writeFileSync(join(folder, 'bench.json'), `${JSON.stringify({ machine, cases }, null, 2)}\n`);
-  const page = renderPage('Changeover: measured', [
-    machineText(machine), 'Medians of rounds in which the sides take turns. A target that is missed is shown as missed.',
-  ], cases.map(({ name, title, figures, plots }) => ({
-    id: name, title: `${name}: ${title}`, content: [figureTable(title, figures), ...plotsOf(plots ?? [])],
-  })));
+  const page = renderPage(
+    'Changeover: measured',
+    [
+      machineText(machine),
+      'Medians of rounds in which the sides take turns. A target that is missed is shown as missed.',
+    ],
+    cases.map(({ name, title, figures, plots }) => ({
+      id: name,
+      title: `${name}: ${title}`,
+      content: [figureTable(title, figures), ...plotsOf(plots ?? [])],
+    })),
+  );
   writeFileSync(join(folder, 'bench.html'), page);
   return folder;
 }

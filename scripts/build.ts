@@ -4,4 +4,8 @@ import { root, runTool } from './run-node.ts';
 
 // Each package's dist/ with its type declarations, in the order of their references.
 const packages = readdirSync(join(root, 'packages')).map((name) => join('packages', name));
-process.exitCode = await runTool('typescript/bin/tsc', ['--build', ...packages, ...process.argv.slice(2)]);
+process.exitCode = await runTool('typescript/bin/tsc', [
+  '--build',
+  ...packages,
+  ...process.argv.slice(2),
+]);

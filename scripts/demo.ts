@@ -21,10 +21,15 @@ async function main(): Promise<number> {
     return 0;
   }
   const interrupted = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => { interrupted.abort(); });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => {
+      interrupted.abort();
+    });
   try {
     const result = await runDemo(options, new Progress(), interrupted.signal);
-    process.stdout.write(options.format === 'json' ? `${JSON.stringify(result, null, 2)}\n` : describe(result));
+    process.stdout.write(
+      options.format === 'json' ? `${JSON.stringify(result, null, 2)}\n` : describe(result),
+    );
     return result.ok ? 0 : 1;
   } catch (error) {
     if (!interrupted.signal.aborted) throw error;
@@ -37,8 +42,10 @@ function describe(result: DemoResult): string {
   const wrong = result.data.filter(({ ok }) => !ok).length;
   const lines = ['', stageTable(result.stages), ''];
   for (const { engine, dataset, planted, foundClasses, rolledBack, ok } of result.defects) {
-    lines.push(`${ok ? '✓' : '✗'} ${engine} ${dataset} ${planted}: found as ${foundClasses.join(', ') || 'nothing'}, ` +
-      (rolledBack ? 'rolled back to legacy' : 'not rolled back'));
+    lines.push(
+      `${ok ? '✓' : '✗'} ${engine} ${dataset} ${planted}: found as ${foundClasses.join(', ') || 'nothing'}, ` +
+        (rolledBack ? 'rolled back to legacy' : 'not rolled back'),
+    );
   }
   if (result.defects.length > 0) lines.push('');
   lines.push(
@@ -48,7 +55,9 @@ function describe(result: DemoResult): string {
       `${result.rollback.callsAfter} calls since, ${result.rollback.failed} failed`,
     ...result.problems.map((problem) => `✗ ${problem}`),
     '',
-    result.ok ? `All checks held, in ${result.seconds} s.` : `${result.problems.length} checks did not hold, in ${result.seconds} s.`,
+    result.ok
+      ? `All checks held, in ${result.seconds} s.`
+      : `${result.problems.length} checks did not hold, in ${result.seconds} s.`,
     `Report: ${result.reports.html}`,
     `        ${result.reports.json}`,
     '',

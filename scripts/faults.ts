@@ -56,17 +56,26 @@ async function run(options: Options): Promise<number> {
   const note = (seed: number | string, result: CampaignResult): void => {
     calls += result.calls;
     happened += result.faults.length;
-    if (result.problems.length > 0) failed.push({ seed, faults: result.faults, problems: result.problems });
+    if (result.problems.length > 0)
+      failed.push({ seed, faults: result.faults, problems: result.problems });
     const what = typeof seed === 'number' ? `seed ${seed}: ${result.faults.join('; ')}` : seed;
     const waited = Math.round(result.keptWaitingMs);
-    const load = waited < 250 ? '' : `, answers judged less the ${waited} ms in which the machine had no core for them`;
-    say(`${result.problems.length === 0 ? 'held  ' : 'FAILED'} ${what} (${result.calls} calls${load})`);
+    const load =
+      waited < 250
+        ? ''
+        : `, answers judged less the ${waited} ms in which the machine had no core for them`;
+    say(
+      `${result.problems.length === 0 ? 'held  ' : 'FAILED'} ${what} (${result.calls} calls${load})`,
+    );
     for (const problem of result.problems) say(`         ${problem}`);
   };
   const tell = (): void => {
     const seeds = failed.map(({ seed }) => seed);
-    say(`${calls} calls, ${happened} faults, ${failed.length} failed${seeds.length === 0 ? '' : `: ${seeds.join(', ')}`}`);
-    if (options.json) process.stdout.write(`${JSON.stringify({ seeds: ran, failed, calls, faults: happened })}\n`);
+    say(
+      `${calls} calls, ${happened} faults, ${failed.length} failed${seeds.length === 0 ? '' : `: ${seeds.join(', ')}`}`,
+    );
+    if (options.json)
+      process.stdout.write(`${JSON.stringify({ seeds: ran, failed, calls, faults: happened })}\n`);
   };
   endWhenTold(postgres, tell);
   try {
@@ -91,7 +100,9 @@ function endWhenTold(postgres: FaultyPostgres, tell: () => void): void {
       process.on('uncaughtException', () => undefined);
       say(`told to end by ${signal}; the seed that ran counts for nothing`);
       tell();
-      void postgres.kill().finally(() => { process.exit(exitCodes.cutShort); });
+      void postgres.kill().finally(() => {
+        process.exit(exitCodes.cutShort);
+      });
     });
   }
 }
@@ -104,18 +115,26 @@ function parse(args: string[]): Options | 'shown' {
   const { values } = parseArgs({
     args,
     options: {
-      seeds: { type: 'string' }, seed: { type: 'string' }, fault: { type: 'string' }, list: { type: 'boolean' },
-      format: { type: 'string' }, help: { type: 'boolean', short: 'h' },
+      seeds: { type: 'string' },
+      seed: { type: 'string' },
+      fault: { type: 'string' },
+      list: { type: 'boolean' },
+      format: { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
     },
   });
   if (values.help === true || values.list === true) {
-    process.stdout.write(values.help === true ? usage : `${faults.map(({ name }) => name).join('\n')}\n`);
+    process.stdout.write(
+      values.help === true ? usage : `${faults.map(({ name }) => name).join('\n')}\n`,
+    );
     return 'shown';
   }
   const { fault, format = 'text' } = values;
-  if (format !== 'text' && format !== 'json') throw new RangeError(`--format takes text or json, found ${JSON.stringify(format)}.`);
+  if (format !== 'text' && format !== 'json')
+    throw new RangeError(`--format takes text or json, found ${JSON.stringify(format)}.`);
   const alone = fault === undefined ? [] : faults.filter(({ name }) => name.includes(fault));
-  if (fault !== undefined && alone.length === 0) throw new RangeError(`No fault is called ${JSON.stringify(fault)}: see --list.`);
+  if (fault !== undefined && alone.length === 0)
+    throw new RangeError(`No fault is called ${JSON.stringify(fault)}: see --list.`);
   const usualSeeds = fault !== undefined ? 0 : values.seed !== undefined ? 1 : 5;
   return {
     seeds: whole(values.seeds, 'seeds', 1, 100_000) ?? usualSeeds,
@@ -125,9 +144,16 @@ function parse(args: string[]): Options | 'shown' {
   };
 }
 
-function whole(text: string | undefined, name: string, low: number, high: number): number | undefined {
+function whole(
+  text: string | undefined,
+  name: string,
+  low: number,
+  high: number,
+): number | undefined {
   if (text === undefined) return undefined;
   const value = Number(text);
   if (/^\d+$/.test(text) && value >= low && value <= high) return value;
-  throw new RangeError(`--${name} takes a whole number from ${low} to ${high}, found ${JSON.stringify(text)}.`);
+  throw new RangeError(
+    `--${name} takes a whole number from ${low} to ${high}, found ${JSON.stringify(text)}.`,
+  );
 }

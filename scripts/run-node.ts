@@ -9,11 +9,20 @@ export const root: string = dirname(import.meta.dirname);
  *
  * @param tool path below `node_modules`.
  */
-export function runTool(tool: string, args: readonly string[], nodeArgs: readonly string[] = []): Promise<number> {
-  const child = spawn(process.execPath, [...nodeArgs, join(root, 'node_modules', tool), ...args], { cwd: root, stdio: 'inherit' });
+export function runTool(
+  tool: string,
+  args: readonly string[],
+  nodeArgs: readonly string[] = [],
+): Promise<number> {
+  const child = spawn(process.execPath, [...nodeArgs, join(root, 'node_modules', tool), ...args], {
+    cwd: root,
+    stdio: 'inherit',
+  });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
   return new Promise((resolve, reject) => {
     child.on('error', reject);
-    child.on('exit', (code) => { resolve(code ?? 1); });
+    child.on('exit', (code) => {
+      resolve(code ?? 1);
+    });
   });
 }

@@ -26,7 +26,10 @@ function fail(line) {
 /** Of what is installed: the workspaces' own dependencies on each other change nothing in node_modules. */
 function lockDigest() {
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
-  const lines = Object.entries(packages).map(([path, entry]) => [path, path.startsWith('node_modules/') ? entry : entry.bin]);
+  const lines = Object.entries(packages).map(([path, entry]) => [
+    path,
+    path.startsWith('node_modules/') ? entry : entry.bin,
+  ]);
   return createHash('sha256').update(JSON.stringify(lines)).digest('hex');
 }
 
@@ -64,17 +67,25 @@ function installerLives() {
 
 function install() {
   const started = Date.now();
-  say(`${existsSync(modules) ? 'node_modules is out of date' : 'node_modules is missing'}: running npm ci (about a minute)…`);
+  say(
+    `${existsSync(modules) ? 'node_modules is out of date' : 'node_modules is missing'}: running npm ci (about a minute)…`,
+  );
   const npm = process.env.npm_execpath;
   const [command, first] = npm?.endsWith('.js') ? [process.execPath, [npm]] : ['npm', []];
-  const result = spawnSync(command, [...first, 'ci', '--no-audit', '--no-fund', '--loglevel=error'], {
-    cwd: root,
-    stdio: ['ignore', 2, 2],
-    shell: process.platform === 'win32' && first.length === 0,
-  });
+  const result = spawnSync(
+    command,
+    [...first, 'ci', '--no-audit', '--no-fund', '--loglevel=error'],
+    {
+      cwd: root,
+      stdio: ['ignore', 2, 2],
+      shell: process.platform === 'win32' && first.length === 0,
+    },
+  );
   if (result.status !== 0) {
-    fail(`npm ci failed (${result.error?.message ?? `exit code ${String(result.status)}`}). ` +
-      'It needs the npm registry; see its output above, then run the same command again.');
+    fail(
+      `npm ci failed (${result.error?.message ?? `exit code ${String(result.status)}`}). ` +
+        'It needs the npm registry; see its output above, then run the same command again.',
+    );
   }
   writeFileSync(stamp, lockDigest());
   say(`installed in ${Math.round((Date.now() - started) / 1000)} s.`);
@@ -98,9 +109,15 @@ function nodeBinary() {
     const binary = process.env.npm_node_execpath ?? process.execPath;
     const version = spawnSync(binary, ['--version'], { encoding: 'utf8' }).stdout?.trim() ?? '';
     const [major, minor] = version.replace(/^v/, '').split('.').map(Number);
-    if (major > oldestForTypeScript[0] || (major === oldestForTypeScript[0] && minor >= oldestForTypeScript[1])) return binary;
-    fail(`CHANGEOVER_NODE=machine asks for this machine's Node, which is ${version}; ` +
-      `it must be ${oldestForTypeScript.join('.')} or newer. Unset it to use the repository's own.`);
+    if (
+      major > oldestForTypeScript[0] ||
+      (major === oldestForTypeScript[0] && minor >= oldestForTypeScript[1])
+    )
+      return binary;
+    fail(
+      `CHANGEOVER_NODE=machine asks for this machine's Node, which is ${version}; ` +
+        `it must be ${oldestForTypeScript.join('.')} or newer. Unset it to use the repository's own.`,
+    );
   }
   const binary = join(modules, 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
   return existsSync(binary) ? binary : process.execPath;
@@ -112,11 +129,15 @@ if (name === undefined || !/^[a-z-]+$/.test(name) || !existsSync(script)) {
   fail(`there is no script ${JSON.stringify(name ?? '')}; see "scripts" in package.json.`);
 }
 await ensureInstalled();
-const child = spawn(nodeBinary(), ['--conditions=@changeover/source', '--disable-warning=ExperimentalWarning', script, ...args], {
-  stdio: 'inherit',
-  // DuckDB runs its queries on libuv's threads: four of them would be held by four queries, and files would wait.
-  env: { UV_THREADPOOL_SIZE: '16', ...process.env },
-});
+const child = spawn(
+  nodeBinary(),
+  ['--conditions=@changeover/source', '--disable-warning=ExperimentalWarning', script, ...args],
+  {
+    stdio: 'inherit',
+    // DuckDB runs its queries on libuv's threads: four of them would be held by four queries, and files would wait.
+    env: { UV_THREADPOOL_SIZE: '16', ...process.env },
+  },
+);
 // A terminal's Ctrl-C reaches the child by itself; what only this process gets is passed on. Both wait for the child's end.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
 child.on('error', (error) => fail(`could not start Node: ${error.message}`));

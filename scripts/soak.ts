@@ -38,17 +38,27 @@ async function main(): Promise<number> {
   const show = (sample: SoakSample): void => {
     if (sample.atMs - shownMs < 10_000) return;
     shownMs = sample.atMs;
-    process.stderr.write(`${(sample.atMs / 1_000).toFixed(0)} s: ${sample.calls} calls, ${sample.errors} errors, heap ${
-      sample.heapMib.toFixed(0)} MiB, resident ${sample.residentMib.toFixed(0)} MiB, ${sample.handles} handles, delay ${
-      sample.loopDelayMs.toFixed(0)} ms\n`);
+    process.stderr.write(
+      `${(sample.atMs / 1_000).toFixed(0)} s: ${sample.calls} calls, ${sample.errors} errors, heap ${sample.heapMib.toFixed(
+        0,
+      )} MiB, resident ${sample.residentMib.toFixed(0)} MiB, ${sample.handles} handles, delay ${sample.loopDelayMs.toFixed(
+        0,
+      )} ms\n`,
+    );
   };
   try {
     const result = await soak({
-      databaseUrl: postgres?.url ?? given ?? '', durationMs: options.minutes * 60_000, seed: options.seed, onSample: show,
+      databaseUrl: postgres?.url ?? given ?? '',
+      durationMs: options.minutes * 60_000,
+      seed: options.seed,
+      onSample: show,
     });
     const folder = options.out ?? mkdtempSync(join(tmpdir(), 'changeover-soak-'));
     mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, 'soak.json'), `${JSON.stringify({ machine, seed: options.seed, ...result }, null, 2)}\n`);
+    writeFileSync(
+      join(folder, 'soak.json'),
+      `${JSON.stringify({ machine, seed: options.seed, ...result }, null, 2)}\n`,
+    );
     writeFileSync(join(folder, 'soak.html'), renderSoakPage(result, machine, options.seed));
     tell(result, options, folder);
     return result.ok ? 0 : 1;
@@ -59,21 +69,30 @@ async function main(): Promise<number> {
 
 function tell(result: SoakResult, { json, seed }: Options, folder: string): void {
   const { flatness, failures, ok, calls, stageChanges, comparisons } = result;
-  if (json) process.stdout.write(`${JSON.stringify({ ok, calls, stageChanges, comparisons, flatness, failures })}\n`);
+  if (json)
+    process.stdout.write(
+      `${JSON.stringify({ ok, calls, stageChanges, comparisons, flatness, failures })}\n`,
+    );
   for (const { what, unit, middle, last, flat } of flatness) {
     const change = `${middle.toFixed(0)} ${unit} in the middle, ${last.toFixed(0)} at the end`;
     process.stderr.write(`${flat ? 'flat ' : 'GROWS'} ${what}: ${change}\n`);
   }
   for (const [what, count] of failures) process.stderr.write(`FAILED ${count} × ${what}\n`);
-  process.stderr.write(`${ok ? 'Held' : 'FAILED'} (seed ${seed}): ${JSON.stringify(calls)} calls, ${stageChanges} changes of stage, ${
-    comparisons.compared} comparisons. See ${join(folder, 'soak.html')}\n`);
+  process.stderr.write(
+    `${ok ? 'Held' : 'FAILED'} (seed ${seed}): ${JSON.stringify(calls)} calls, ${stageChanges} changes of stage, ${
+      comparisons.compared
+    } comparisons. See ${join(folder, 'soak.html')}\n`,
+  );
 }
 
 function parse(): Options | number {
   try {
     const { values } = parseArgs({
       options: {
-        minutes: { type: 'string' }, seed: { type: 'string' }, out: { type: 'string' }, format: { type: 'string', default: 'text' },
+        minutes: { type: 'string' },
+        seed: { type: 'string' },
+        out: { type: 'string' },
+        format: { type: 'string', default: 'text' },
         help: { type: 'boolean', short: 'h' },
       },
     });
@@ -83,12 +102,16 @@ function parse(): Options | number {
     }
     const minutes = Number(values.minutes ?? 10);
     if (!(minutes >= 0.05 && minutes <= 100_000)) {
-      throw new RangeError(`--minutes takes a number from 0.05, found ${JSON.stringify(values.minutes)}.`);
+      throw new RangeError(
+        `--minutes takes a number from 0.05, found ${JSON.stringify(values.minutes)}.`,
+      );
     }
     const seed = Number(values.seed ?? 1);
-    if (!Number.isSafeInteger(seed)) throw new RangeError(`--seed takes a whole number, found ${JSON.stringify(values.seed)}.`);
+    if (!Number.isSafeInteger(seed))
+      throw new RangeError(`--seed takes a whole number, found ${JSON.stringify(values.seed)}.`);
     const { format } = values;
-    if (format !== 'text' && format !== 'json') throw new RangeError(`--format takes text or json, found ${JSON.stringify(format)}.`);
+    if (format !== 'text' && format !== 'json')
+      throw new RangeError(`--format takes text or json, found ${JSON.stringify(format)}.`);
     return { minutes, seed, out: values.out, json: format === 'json' };
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n\n${usage}`);

@@ -6,13 +6,23 @@ import { runTool } from './run-node.ts';
 // Every test: Jest over packages/ and test/. Arguments are Jest's own: `npm test -- packages/core`.
 const folder = mkdtempSync(join(tmpdir(), 'changeover-test-'));
 const outputFile = join(folder, 'results.json');
-const code = await runTool('jest/bin/jest.js', [
-  '--config', 'test/jest.config.mjs', '--maxWorkers=2', '--json', `--outputFile=${outputFile}`, ...process.argv.slice(2),
-], ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning']);
+const code = await runTool(
+  'jest/bin/jest.js',
+  [
+    '--config',
+    'test/jest.config.mjs',
+    '--maxWorkers=2',
+    '--json',
+    `--outputFile=${outputFile}`,
+    ...process.argv.slice(2),
+  ],
+  ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'],
+);
 let failed = 1;
 try {
-  const { numPassedTests, numFailedTests, numRuntimeErrorTestSuites } = JSON.parse(readFileSync(outputFile, 'utf8')) as
-    Readonly<Record<'numPassedTests' | 'numFailedTests' | 'numRuntimeErrorTestSuites', number>>;
+  const { numPassedTests, numFailedTests, numRuntimeErrorTestSuites } = JSON.parse(
+    readFileSync(outputFile, 'utf8'),
+  ) as Readonly<Record<'numPassedTests' | 'numFailedTests' | 'numRuntimeErrorTestSuites', number>>;
   // A suite that could not be run has no tests to count, and must not look like success.
   failed = numFailedTests + numRuntimeErrorTestSuites;
   process.stdout.write(`${String(numPassedTests)} passed, ${String(failed)} failed\n`);

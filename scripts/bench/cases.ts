@@ -17,6 +17,19 @@ import { verifyCost } from './verify-cost.ts';
 
 /** All benchmarks in the order of the table in docs/benchmarks.md. */
 export const benchCases: readonly BenchCase[] = [
-  routerOverhead, callerLatencyAtShadow, oneRead, concurrentReads, mixedLoad, memoryHeld, postgresPeers, sqlitePeers,
-  duckdbPeers, digestCost, verifyCost, poolAcquire, flagChange, storageTests, growth,
+  routerOverhead,
+  callerLatencyAtShadow,
+  oneRead,
+  concurrentReads,
+  mixedLoad,
+  memoryHeld,
+  postgresPeers,
+  sqlitePeers,
+  duckdbPeers,
+  digestCost,
+  verifyCost,
+  poolAcquire,
+  flagChange,
+  storageTests,
+  growth,
 ];

@@ -9,12 +9,14 @@ import { openWorkbench, type Workbench, type WorkbenchOptions } from './workbenc
 
 const callers = 10;
 /** Work for the engine and few rows for the answer. */
-const heavy = 'SELECT kind, count(*) AS n, max(length(name)) AS longest, count(DISTINCT note) AS notes FROM data ' +
+const heavy =
+  'SELECT kind, count(*) AS n, max(length(name)) AS longest, count(DISTINCT note) AS notes FROM data ' +
   'GROUP BY kind ORDER BY kind';
 
 export const concurrentReads: BenchCase = {
   name: 'concurrent-reads',
-  title: '10 concurrent reads of one dataset and of 10 datasets, per engine; PostgreSQL also 5 ms away each way',
+  title:
+    '10 concurrent reads of one dataset and of 10 datasets, per engine; PostgreSQL also 5 ms away each way',
   needsPostgres: true,
   run: measureConcurrent,
 };
@@ -24,21 +26,36 @@ async function measureConcurrent(context: BenchContext): Promise<CaseResult> {
   const url = context.databaseUrl ?? '';
   const proxy = await startDelayProxy(url, 5);
   try {
-    figures.push(...await on({ engines: ['postgresql'], databaseUrl: proxy.url, rows: 500 }, (far) => behindProxy(context, far)));
+    figures.push(
+      ...(await on({ engines: ['postgresql'], databaseUrl: proxy.url, rows: 500 }, (far) =>
+        behindProxy(context, far),
+      )),
+    );
   } finally {
     await proxy.stop();
   }
   for (const engine of ['sqlite', 'duckdb', 'postgresql'] as const) {
-    figures.push(...await on({ engines: [engine], databaseUrl: url }, (near) => waiting(context, near, engine)));
+    figures.push(
+      ...(await on({ engines: [engine], databaseUrl: url }, (near) =>
+        waiting(context, near, engine),
+      )),
+    );
   }
   for (const engine of ['sqlite', 'duckdb'] as const) {
-    figures.push(...await on({ engines: [engine], datasets: 1, rows: 100_000 }, (large) => computing(context, large, engine)));
+    figures.push(
+      ...(await on({ engines: [engine], datasets: 1, rows: 100_000 }, (large) =>
+        computing(context, large, engine),
+      )),
+    );
   }
   return { figures };
 }
 
 /** One workbench at a time: the legacy objects know one place in a process. */
-async function on(options: WorkbenchOptions, measure: (bench: Workbench) => Promise<Figure[]>): Promise<Figure[]> {
+async function on(
+  options: WorkbenchOptions,
+  measure: (bench: Workbench) => Promise<Figure[]>,
+): Promise<Figure[]> {
   const bench = await openWorkbench(options);
   try {
     return await measure(bench);
@@ -57,19 +74,40 @@ async function behindProxy(context: BenchContext, bench: Workbench): Promise<Fig
   });
   try {
     for (const [what, dataset] of placesOf(bench)) {
-      const timings = await takeTurns(context, {
-        ...legs(bench, 'postgresql', dataset),
-        bare: () => together(callers, async (caller) => (await clients[caller]?.query<object>({
-          name: dataset(caller), text: `SELECT * FROM "${schemaPrefix}${dataset(caller)}"."data"`,
-        }))?.rows),
-      }, { rounds: 7, roundMs: 100, equal: sameCounts });
-      figures.push(timings.ratio(`PostgreSQL 5 ms away, ${what}: pooled / legacy`, 'pooled', 'legacy', 0.12,
-        `legacy ${timeText(timings.medianMs('legacy'))} for all ten; limit: ten bare pg clients, connected, the statement prepared, ` +
-        `take ${quantile(timings.ratios('bare', 'legacy'), 0.5).toFixed(3)} ×; the ADR expects 0.19`));
+      const timings = await takeTurns(
+        context,
+        {
+          ...legs(bench, 'postgresql', dataset),
+          bare: () =>
+            together(
+              callers,
+              async (caller) =>
+                (
+                  await clients[caller]?.query<object>({
+                    name: dataset(caller),
+                    text: `SELECT * FROM "${schemaPrefix}${dataset(caller)}"."data"`,
+                  })
+                )?.rows,
+            ),
+        },
+        { rounds: 7, roundMs: 100, equal: sameCounts },
+      );
+      figures.push(
+        timings.ratio(
+          `PostgreSQL 5 ms away, ${what}: pooled / legacy`,
+          'pooled',
+          'legacy',
+          0.12,
+          `legacy ${timeText(timings.medianMs('legacy'))} for all ten; limit: ten bare pg clients, connected, the statement prepared, ` +
+            `take ${quantile(timings.ratios('bare', 'legacy'), 0.5).toFixed(3)} ×; the ADR expects 0.19`,
+        ),
+      );
     }
     return figures;
   } finally {
-    await together(callers, async (caller) => { await clients[caller]?.end(); });
+    await together(callers, async (caller) => {
+      await clients[caller]?.end();
+    });
   }
 }
 
@@ -77,32 +115,62 @@ async function behindProxy(context: BenchContext, bench: Workbench): Promise<Fig
 async function waiting(context: BenchContext, bench: Workbench, engine: Engine): Promise<Figure[]> {
   const figures: Figure[] = [];
   for (const [what, dataset] of placesOf(bench)) {
-    const timings = await takeTurns(context, legs(bench, engine, dataset), { rounds: 9, roundMs: 100 });
+    const timings = await takeTurns(context, legs(bench, engine, dataset), {
+      rounds: 9,
+      roundMs: 100,
+    });
     const ratios = timings.ratios('pooled', 'legacy');
     // All of this work is the making of objects on one thread, which no pool divides: the limit is one core.
     const least = engine === 'postgresql' ? 1 : 1 / 0.85;
-    figures.push(timings.ratio(`${engineTitles[engine]}, 10 × 5,000 rows of ${what}: pooled / legacy`, 'pooled', 'legacy',
-      Number(least.toFixed(2)), `legacy ${timeText(timings.medianMs('legacy'))} for all ten, fastest round ${
-        quantile(ratios, 0).toFixed(2)}; making 50,000 row objects is work of the caller's one thread: its limit is 1 × legacy`));
+    figures.push(
+      timings.ratio(
+        `${engineTitles[engine]}, 10 × 5,000 rows of ${what}: pooled / legacy`,
+        'pooled',
+        'legacy',
+        Number(least.toFixed(2)),
+        `legacy ${timeText(timings.medianMs('legacy'))} for all ten, fastest round ${quantile(
+          ratios,
+          0,
+        ).toFixed(
+          2,
+        )}; making 50,000 row objects is work of the caller's one thread: its limit is 1 × legacy`,
+      ),
+    );
   }
   return figures;
 }
 
 /** Work for the engine: the cores are the limit, so the same ten with as many at once as there are cores is what they allow. */
-async function computing(context: BenchContext, bench: Workbench, engine: Engine): Promise<Figure[]> {
+async function computing(
+  context: BenchContext,
+  bench: Workbench,
+  engine: Engine,
+): Promise<Figure[]> {
   const [dataset = ''] = bench.datasets;
   const cores = availableParallelism();
   const query = (storage: StorageApi): Promise<unknown> =>
     storage.query(dataset, heavy).then(({ rows }) => rows.map(({ kind, n }) => [kind, Number(n)]));
-  const timings = await takeTurns(context, {
-    pooled: () => together(callers, () => query(bench.pooled(engine))),
-    legacy: () => together(callers, () => query(bench.legacy(engine))),
-  }, { rounds: 7, roundMs: 200 });
+  const timings = await takeTurns(
+    context,
+    {
+      pooled: () => together(callers, () => query(bench.pooled(engine))),
+      legacy: () => together(callers, () => query(bench.legacy(engine))),
+    },
+    { rounds: 7, roundMs: 200 },
+  );
   // SQLite runs a query on one core; DuckDB divides each over all of them, so that one at a time uses all already.
   const most = (engine === 'sqlite' ? 1 / cores : 1) / 0.85;
-  return [timings.ratio(`${engineTitles[engine]}, 10 aggregates over 100,000 rows: pooled / legacy`, 'pooled', 'legacy',
-    Number(most.toFixed(2)), `legacy ${timeText(timings.medianMs('legacy'))} for all ten; ${cores} cores allow ${
-      engine === 'sqlite' ? (1 / cores).toFixed(2) : '1.00'} ×, 85 % of that is the target`)];
+  return [
+    timings.ratio(
+      `${engineTitles[engine]}, 10 aggregates over 100,000 rows: pooled / legacy`,
+      'pooled',
+      'legacy',
+      Number(most.toFixed(2)),
+      `legacy ${timeText(timings.medianMs('legacy'))} for all ten; ${cores} cores allow ${
+        engine === 'sqlite' ? (1 / cores).toFixed(2) : '1.00'
+      } ×, 85 % of that is the target`,
+    ),
+  ];
 }
 
 function placesOf({ datasets }: Workbench): [string, (caller: number) => string][] {
@@ -112,15 +180,22 @@ function placesOf({ datasets }: Workbench): [string, (caller: number) => string]
   ];
 }
 
-function legs(bench: Workbench, engine: Engine, dataset: (caller: number) => string): Record<'pooled' | 'legacy', Side> {
+function legs(
+  bench: Workbench,
+  engine: Engine,
+  dataset: (caller: number) => string,
+): Record<'pooled' | 'legacy', Side> {
   return {
-    pooled: () => together(callers, (caller) => bench.pooled(engine).readTable(dataset(caller), 'data')),
-    legacy: () => together(callers, (caller) => bench.legacy(engine).readTable(dataset(caller), 'data')),
+    pooled: () =>
+      together(callers, (caller) => bench.pooled(engine).readTable(dataset(caller), 'data')),
+    legacy: () =>
+      together(callers, (caller) => bench.legacy(engine).readTable(dataset(caller), 'data')),
   };
 }
 
 /** The bare clients' values are as the driver has them. */
 function sameCounts(one: unknown, other: unknown): boolean {
-  const counts = (answers: unknown): string => (answers as unknown[][]).map((rows) => rows.length).join();
+  const counts = (answers: unknown): string =>
+    (answers as unknown[][]).map((rows) => rows.length).join();
   return counts(one) === counts(other);
 }

@@ -26,7 +26,12 @@ export async function startDelayProxy(url: string, delayMs: number): Promise<Del
   const through = new URL(url);
   through.hostname = '127.0.0.1';
   through.port = String(listening);
-  return { url: through.href, stop: async () => { await worker.terminate(); } };
+  return {
+    url: through.href,
+    stop: async () => {
+      await worker.terminate();
+    },
+  };
 }
 
 function serve({ host, port, delayMs }: DelayProxyData): void {
@@ -35,14 +40,26 @@ function serve({ host, port, delayMs }: DelayProxyData): void {
     delayed(caller, target, delayMs);
     delayed(target, caller, delayMs);
   });
-  server.listen(0, '127.0.0.1', () => { parentPort?.postMessage((server.address() as AddressInfo).port); });
+  server.listen(0, '127.0.0.1', () => {
+    parentPort?.postMessage((server.address() as AddressInfo).port);
+  });
 }
 
 function delayed(from: Socket, to: Socket, delayMs: number): void {
   from.setNoDelay(true);
-  from.on('data', (bytes) => { setTimeout(() => { if (to.writable) to.write(bytes); }, delayMs); });
-  from.on('end', () => { setTimeout(() => { to.end(); }, delayMs); });
-  from.on('error', () => { to.destroy(); });
+  from.on('data', (bytes) => {
+    setTimeout(() => {
+      if (to.writable) to.write(bytes);
+    }, delayMs);
+  });
+  from.on('end', () => {
+    setTimeout(() => {
+      to.end();
+    }, delayMs);
+  });
+  from.on('error', () => {
+    to.destroy();
+  });
 }
 
 if (!isMainThread && isOurs(workerData)) serve(workerData);

@@ -1,46 +1,85 @@
 import { stat } from 'node:fs/promises';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { DuckDBInstance } from '@duckdb/node-api';
-import { atMost, type BenchCase, type BenchContext, type CaseResult, type Figure } from './figure.ts';
+import {
+  atMost,
+  type BenchCase,
+  type BenchContext,
+  type CaseResult,
+  type Figure,
+} from './figure.ts';
 import { pause, quantile, takeTurns, timeText, together } from './measure.ts';
 import { openWorkbench } from './workbench.ts';
 
 const engine = 'duckdb';
 const callers = 10;
 const rows = 200_000;
-const aggregate = 'SELECT kind, count(*)::INTEGER AS n, max(id) AS last, max(length(name))::INTEGER AS longest FROM data ' +
+const aggregate =
+  'SELECT kind, count(*)::INTEGER AS n, max(id) AS last, max(length(name))::INTEGER AS longest FROM data ' +
   'GROUP BY kind ORDER BY kind';
 const fiveThousand = 'SELECT * FROM data WHERE id < 5000 ORDER BY id';
 
 export const duckdbPeers: BenchCase = {
   name: 'duckdb-peers',
-  title: 'DuckDB: aggregates and reads of 5,000 rows by 10 callers, beside @duckdb/node-api on one connection',
+  title:
+    'DuckDB: aggregates and reads of 5,000 rows by 10 callers, beside @duckdb/node-api on one connection',
   run: measureDuckdb,
 };
 
 async function measureDuckdb(context: BenchContext): Promise<CaseResult> {
   const bench = await openWorkbench({ engines: [engine], datasets: 1, rows });
   try {
-    const { pooled, datasets: [dataset = ''] } = bench;
+    const {
+      pooled,
+      datasets: [dataset = ''],
+    } = bench;
     const instance = await DuckDBInstance.create(':memory:');
     const connection = await instance.connect();
     const figures: Figure[] = [];
     try {
       await fillBare(connection);
-      for (const [what, sql, target] of [['aggregate', aggregate, 1], ['5,000-row reads', fiveThousand, 1]] as const) {
-        const timings = await takeTurns(context, {
-          pooled: () => together(callers, () => pooled(engine).query(dataset, sql).then((answer) => answer.rows)),
-          bare: () => oneAfterTheOther(connection, sql),
-        }, { rounds: 9, roundMs: 80, equal: sameValues });
-        figures.push(timings.speedup(`${what}, 10 callers, times one connection`, 'pooled', 'bare', target,
-          `for all: changeover ${timeText(timings.medianMs('pooled'))}, @duckdb/node-api ${timeText(timings.medianMs('bare'))}; ` +
-          'DuckDB uses all cores for one query already'));
+      for (const [what, sql, target] of [
+        ['aggregate', aggregate, 1],
+        ['5,000-row reads', fiveThousand, 1],
+      ] as const) {
+        const timings = await takeTurns(
+          context,
+          {
+            pooled: () =>
+              together(callers, () =>
+                pooled(engine)
+                  .query(dataset, sql)
+                  .then((answer) => answer.rows),
+              ),
+            bare: () => oneAfterTheOther(connection, sql),
+          },
+          { rounds: 9, roundMs: 80, equal: sameValues },
+        );
+        figures.push(
+          timings.speedup(
+            `${what}, 10 callers, times one connection`,
+            'pooled',
+            'bare',
+            target,
+            `for all: changeover ${timeText(timings.medianMs('pooled'))}, @duckdb/node-api ${timeText(timings.medianMs('bare'))}; ` +
+              'DuckDB uses all cores for one query already',
+          ),
+        );
       }
-      const delays = await statDelays(() => together(callers, () => pooled(engine).query(dataset, aggregate)), context.quick ? 300 : 2_000);
+      const delays = await statDelays(
+        () => together(callers, () => pooled(engine).query(dataset, aggregate)),
+        context.quick ? 300 : 2_000,
+      );
       const p99 = quantile(delays, 0.99);
-      figures.push({ name: 'fs.stat delay p99 meanwhile', unit: 'ms', figure: p99, ...atMost(p99, 10),
-        beside: `${delays.length} calls of fs.stat, median ${quantile(delays, 0.5).toFixed(2)} ms, ` +
-          `UV_THREADPOOL_SIZE ${process.env['UV_THREADPOOL_SIZE'] ?? '4'}` });
+      figures.push({
+        name: 'fs.stat delay p99 meanwhile',
+        unit: 'ms',
+        figure: p99,
+        ...atMost(p99, 10),
+        beside:
+          `${delays.length} calls of fs.stat, median ${quantile(delays, 0.5).toFixed(2)} ms, ` +
+          `UV_THREADPOOL_SIZE ${process.env['UV_THREADPOOL_SIZE'] ?? '4'}`,
+      });
     } finally {
       connection.closeSync();
       instance.closeSync();
@@ -62,7 +101,8 @@ async function fillBare(connection: DuckDBConnection): Promise<void> {
 /** One connection takes one query at a time. */
 async function oneAfterTheOther(connection: DuckDBConnection, sql: string): Promise<unknown[]> {
   const answers: unknown[] = [];
-  for (let at = 0; at < callers; at += 1) answers.push((await connection.runAndReadAll(sql)).getRowObjects());
+  for (let at = 0; at < callers; at += 1)
+    answers.push((await connection.runAndReadAll(sql)).getRowObjects());
   return answers;
 }
 
@@ -70,7 +110,9 @@ async function oneAfterTheOther(connection: DuckDBConnection, sql: string): Prom
 async function statDelays(work: () => Promise<unknown>, durationMs: number): Promise<number[]> {
   const delays: number[] = [];
   const untilMs = performance.now() + durationMs;
-  const load = (async () => { while (performance.now() < untilMs) await work(); })();
+  const load = (async () => {
+    while (performance.now() < untilMs) await work();
+  })();
   while (performance.now() < untilMs) {
     const startedMs = performance.now();
     await stat(import.meta.filename);
@@ -82,6 +124,9 @@ async function statDelays(work: () => Promise<unknown>, durationMs: number): Pro
 }
 
 function sameValues(one: unknown, other: unknown): boolean {
-  const text = (value: unknown): string => JSON.stringify(value, (_key, item: unknown) => (typeof item === 'bigint' ? Number(item) : item));
+  const text = (value: unknown): string =>
+    JSON.stringify(value, (_key, item: unknown) =>
+      typeof item === 'bigint' ? Number(item) : item,
+    );
   return text(one) === text(other);
 }

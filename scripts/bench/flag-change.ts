@@ -4,11 +4,24 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
-  BackendRouter, createLogger, openFileStageSource, openRecorder, openServerStageSource, type Row, type Stage, type StageSource,
+  BackendRouter,
+  createLogger,
+  openFileStageSource,
+  openRecorder,
+  openServerStageSource,
+  type Row,
+  type Stage,
+  type StageSource,
   type StorageApi,
 } from 'changeover';
 import { parseDatasetName, stages, storageOperations } from '@changeover/core';
-import { atMost, type BenchCase, type BenchContext, type CaseResult, type Figure } from './figure.ts';
+import {
+  atMost,
+  type BenchCase,
+  type BenchContext,
+  type CaseResult,
+  type Figure,
+} from './figure.ts';
 import { figureOf, pause, quantile } from './measure.ts';
 
 const refreshIntervalMs = 500;
@@ -16,19 +29,34 @@ const refreshIntervalMs = 500;
 export const flagChange: BenchCase = {
   name: 'flag-change',
   title: "from a flags file's write, or the server's answer, to the last call on the old stage",
-  run: async (context) => ({ figures: [await fromFile(context), await fromServer(context)] }) satisfies CaseResult,
+  run: async (context) =>
+    ({ figures: [await fromFile(context), await fromServer(context)] }) satisfies CaseResult,
 };
 
 /** Flags with every dataset of SQLite on one stage. */
 function flagsAt(stage: Stage): string {
-  const variants = stages.map((name, at) =>
-    ({ name: `${at}-${name}`, weight: name === stage ? 1_000 : 0, stickiness: 'dataset' }));
+  const variants = stages.map((name, at) => ({
+    name: `${at}-${name}`,
+    weight: name === stage ? 1_000 : 0,
+    stickiness: 'dataset',
+  }));
   return JSON.stringify({
     version: 2,
-    features: [{ name: 'changeover.sqlite', type: 'release', enabled: true, strategies: [{
-      name: 'flexibleRollout', parameters: { rollout: '100', stickiness: 'dataset', groupId: 'changeover.sqlite' },
-      constraints: [], variants,
-    }] }],
+    features: [
+      {
+        name: 'changeover.sqlite',
+        type: 'release',
+        enabled: true,
+        strategies: [
+          {
+            name: 'flexibleRollout',
+            parameters: { rollout: '100', stickiness: 'dataset', groupId: 'changeover.sqlite' },
+            constraints: [],
+            variants,
+          },
+        ],
+      },
+    ],
   });
 }
 
@@ -44,9 +72,14 @@ class Traffic {
     this.#source = source;
     const logger = createLogger({ level: 'silent' });
     this.#api = new BackendRouter<StorageApi>({
-      backend: 'sqlite', logger, operations: storageOperations, parseDataset: parseDatasetName, stages: source,
+      backend: 'sqlite',
+      logger,
+      operations: storageOperations,
+      parseDataset: parseDatasetName,
+      stages: source,
       recorder: openRecorder({ path: ':memory:', run: 'bench', logger }),
-      legacy: { name: 'legacy', api: this.#leg('legacy') }, pooled: { name: 'pooled', api: this.#leg('pooled') },
+      legacy: { name: 'legacy', api: this.#leg('legacy') },
+      pooled: { name: 'pooled', api: this.#leg('pooled') },
     }).api;
     this.#loop = this.#run();
   }
@@ -55,7 +88,8 @@ class Traffic {
   async settled(leg: 'legacy' | 'pooled', changedAt: number): Promise<number> {
     const other = leg === 'legacy' ? 'pooled' : 'legacy';
     while (this.lastAt[leg] < changedAt) {
-      if (performance.now() - changedAt > 10_000) throw new Error(`no call was answered by ${leg} within 10 s of the change`);
+      if (performance.now() - changedAt > 10_000)
+        throw new Error(`no call was answered by ${leg} within 10 s of the change`);
       await pause(1);
     }
     await pause(100);
@@ -79,7 +113,9 @@ class Traffic {
   async #run(): Promise<void> {
     while (!this.#stop) {
       await this.#api.readTable('titanic', 'train');
-      await new Promise((resolve) => { setImmediate(resolve); });
+      await new Promise((resolve) => {
+        setImmediate(resolve);
+      });
     }
   }
 }
@@ -92,7 +128,9 @@ async function fromFile({ quick }: BenchContext): Promise<Figure> {
     renameSync(`${path}.new`, path);
   };
   write('legacy');
-  const traffic = new Traffic(openFileStageSource({ path, logger: createLogger({ level: 'error' }) }));
+  const traffic = new Traffic(
+    openFileStageSource({ path, logger: createLogger({ level: 'error' }) }),
+  );
   const took: number[] = [];
   try {
     await traffic.settled('legacy', performance.now());
@@ -107,8 +145,12 @@ async function fromFile({ quick }: BenchContext): Promise<Figure> {
     rmSync(folder, { recursive: true, force: true });
   }
   const longest = quantile(took, 1);
-  return { ...figureOf("from the file's write to the last call on the old stage, longest", 'ms', took), figure: longest,
-    ...atMost(longest, 100), beside: `median ${quantile(took, 0.5).toFixed(1)} ms of ${took.length} changes` };
+  return {
+    ...figureOf("from the file's write to the last call on the old stage, longest", 'ms', took),
+    figure: longest,
+    ...atMost(longest, 100),
+    beside: `median ${quantile(took, 0.5).toFixed(1)} ms of ${took.length} changes`,
+  };
 }
 
 /** A server that answers as Unleash's client API does. What is measured is ours: when it is asked, and what is made of it. */
@@ -118,11 +160,17 @@ async function fromServer({ quick }: BenchContext): Promise<Figure> {
     response.setHeader('content-type', 'application/json');
     response.end(flagsAt(stage));
   });
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
-  const traffic = new Traffic(openServerStageSource({
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/api`, token: 'bench', refreshIntervalMs,
-    logger: createLogger({ level: 'error' }),
-  }));
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const traffic = new Traffic(
+    openServerStageSource({
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/api`,
+      token: 'bench',
+      refreshIntervalMs,
+      logger: createLogger({ level: 'error' }),
+    }),
+  );
   const took: number[] = [];
   try {
     await traffic.settled('legacy', performance.now());
@@ -138,7 +186,12 @@ async function fromServer({ quick }: BenchContext): Promise<Figure> {
     server.close();
   }
   const longest = quantile(took, 1);
-  return { ...figureOf("from the server's change to the last call on the old stage, longest", 'ms', took), figure: longest,
-    ...atMost(longest, refreshIntervalMs + 100), beside: `polled every ${refreshIntervalMs} ms; median ${
-      quantile(took, 0.5).toFixed(0)} ms of ${took.length} changes` };
+  return {
+    ...figureOf("from the server's change to the last call on the old stage, longest", 'ms', took),
+    figure: longest,
+    ...atMost(longest, refreshIntervalMs + 100),
+    beside: `polled every ${refreshIntervalMs} ms; median ${quantile(took, 0.5).toFixed(
+      0,
+    )} ms of ${took.length} changes`,
+  };
 }

@@ -22,6 +22,13 @@ export function describeMachine(): Machine {
   };
 }
 
-export function machineText({ cores, processor, memoryGiB, node, platform, load }: Machine): string {
+export function machineText({
+  cores,
+  processor,
+  memoryGiB,
+  node,
+  platform,
+  load,
+}: Machine): string {
   return `${cores} cores (${processor}), ${memoryGiB} GiB, Node ${node}, ${platform}, load ${load} when it began`;
 }

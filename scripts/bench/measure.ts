@@ -20,7 +20,9 @@ export interface TurnOptions {
  * @throws where the sides' results differ: failing fast is not fast.
  */
 export async function takeTurns<Name extends string>(
-  { quick }: BenchContext, sides: Readonly<Record<Name, Side>>, options: TurnOptions = {},
+  { quick }: BenchContext,
+  sides: Readonly<Record<Name, Side>>,
+  options: TurnOptions = {},
 ): Promise<Timings<Name>> {
   const names = Object.keys(sides) as Name[];
   const rounds = quick ? 3 : (options.rounds ?? 15);
@@ -32,7 +34,8 @@ export async function takeTurns<Name extends string>(
   for (let round = 0; round < rounds; round += 1) {
     for (let at = 0; at < names.length; at += 1) {
       const name = names[(at + round) % names.length];
-      if (name !== undefined) took.get(name)?.push(await timeOf(sides[name], repeats.get(name) ?? 1));
+      if (name !== undefined)
+        took.get(name)?.push(await timeOf(sides[name], repeats.get(name) ?? 1));
     }
   }
   return new Timings(took);
@@ -82,20 +85,31 @@ export class Timings<Name extends string> {
 }
 
 /** A median with its spread. */
-export function figureOf(name: string, unit: string, rounds: readonly number[]): Omit<Figure, 'target' | 'holds'> {
+export function figureOf(
+  name: string,
+  unit: string,
+  rounds: readonly number[],
+): Omit<Figure, 'target' | 'holds'> {
   return {
-    name, figure: quantile(rounds, 0.5), unit, rounds: rounds.length, spread: [quantile(rounds, 0.25), quantile(rounds, 0.75)],
+    name,
+    figure: quantile(rounds, 0.5),
+    unit,
+    rounds: rounds.length,
+    spread: [quantile(rounds, 0.25), quantile(rounds, 0.75)],
   };
 }
 
 async function assertEqual<Name extends string>(
-  names: readonly Name[], sides: Readonly<Record<Name, Side>>, equal: (one: unknown, other: unknown) => boolean,
+  names: readonly Name[],
+  sides: Readonly<Record<Name, Side>>,
+  equal: (one: unknown, other: unknown) => boolean,
 ): Promise<void> {
   const [first, ...others] = names;
   if (first === undefined) return;
   const result = await sides[first]();
   for (const name of others) {
-    if (!equal(result, await sides[name]())) throw new Error(`the results of ${first} and ${name} differ, so nothing was timed`);
+    if (!equal(result, await sides[name]()))
+      throw new Error(`the results of ${first} and ${name} differ, so nothing was timed`);
   }
 }
 
@@ -105,8 +119,9 @@ function sameJson(one: unknown, other: unknown): boolean {
 
 async function repeatsFor(side: Side, roundMs: number): Promise<number> {
   for (let repeats = 1; ; repeats *= 2) {
-    const took = await timeOf(side, repeats) * repeats;
-    if (took >= roundMs || repeats >= 2 ** 20) return Math.max(1, Math.ceil(repeats * Math.min(1, roundMs / took)));
+    const took = (await timeOf(side, repeats)) * repeats;
+    if (took >= roundMs || repeats >= 2 ** 20)
+      return Math.max(1, Math.ceil(repeats * Math.min(1, roundMs / took)));
   }
 }
 
@@ -121,7 +136,11 @@ async function timeOf(side: Side, repeats: number): Promise<number> {
 }
 
 function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as { then?: unknown }).then === 'function'
+  );
 }
 
 export function quantile(values: readonly number[], share: number): number {
@@ -133,7 +152,10 @@ export function quantile(values: readonly number[], share: number): number {
 }
 
 /** As many callers as `count` at once. */
-export function together<Value>(count: number, work: (caller: number) => PromiseLike<Value>): Promise<Value[]> {
+export function together<Value>(
+  count: number,
+  work: (caller: number) => PromiseLike<Value>,
+): Promise<Value[]> {
   return Promise.all(Array.from({ length: count }, (_, caller) => work(caller)));
 }
 
@@ -150,7 +172,9 @@ export async function loopDelayP99(work: () => Promise<unknown>): Promise<number
 }
 
 export function pause(durationMs: number): Promise<void> {
-  return new Promise((resolve) => { setTimeout(resolve, durationMs); });
+  return new Promise((resolve) => {
+    setTimeout(resolve, durationMs);
+  });
 }
 
 /** A time for people. */

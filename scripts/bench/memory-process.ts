@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { createStaticStageSource, createStorageBridge, type Row, type Stage, type StorageApi, type StorageBridge } from 'changeover';
+import {
+  createStaticStageSource,
+  createStorageBridge,
+  type Row,
+  type Stage,
+  type StorageApi,
+  type StorageBridge,
+} from 'changeover';
 import { pause } from './measure.ts';
 import { sampleRows } from './workbench.ts';
 
@@ -37,7 +44,10 @@ if (process.send !== undefined && process.argv[2] !== undefined) {
 async function measure(order: MemoryOrder): Promise<MemoryReport> {
   const stages = createStaticStageSource(() => order.stage);
   const bridge = createStorageBridge({
-    basePath: join(order.folder, randomUUID()), stages, storePath: ':memory:', pooled: { pools: { sqlite: { idleTimeoutMs: 300 } } },
+    basePath: join(order.folder, randomUUID()),
+    stages,
+    storePath: ':memory:',
+    pooled: { pools: { sqlite: { idleTimeoutMs: 300 } } },
   });
   const storage = bridge.storage('sqlite');
   await prepare(storage, 'data');
@@ -45,7 +55,8 @@ async function measure(order: MemoryOrder): Promise<MemoryReport> {
   await call(storage, { ...order, calls: Math.min(order.calls, 20_000) });
   const held: Row[][] = [];
   const heapBefore = process.memoryUsage().heapUsed;
-  while (process.memoryUsage().heapUsed - heapBefore < order.heldMib * mib) held.push(await storage.readTable('data', 'data'));
+  while (process.memoryUsage().heapUsed - heapBefore < order.heldMib * mib)
+    held.push(await storage.readTable('data', 'data'));
   const over = await call(storage, order);
   await bridge.idle();
   const { totals } = bridge.recorder.summary();
@@ -54,7 +65,13 @@ async function measure(order: MemoryOrder): Promise<MemoryReport> {
   const rssMib = process.memoryUsage.rss() / mib;
   await bridge.close();
   if (held.some((one) => one.length !== rows)) throw new Error('rows were lost');
-  return { rssMib, over, compared: totals.compared, mismatches: totals.mismatch, idleKibPerDataset };
+  return {
+    rssMib,
+    over,
+    compared: totals.compared,
+    mismatches: totals.mismatch,
+    idleKibPerDataset,
+  };
 }
 
 async function prepare(storage: StorageApi, dataset: string): Promise<void> {
@@ -68,7 +85,10 @@ async function call(storage: StorageApi, { calls }: MemoryOrder): Promise<[numbe
   for (let at = 0; at < calls; at += 1) {
     await storage.readTable('data', 'data', { where: { id: at % rows } });
     // The shadow leg answers from other threads: it gets its turn.
-    if (at % 50 === 49) await new Promise((resolve) => { setImmediate(resolve); });
+    if (at % 50 === 49)
+      await new Promise((resolve) => {
+        setImmediate(resolve);
+      });
     // What lives a little too long is garbage for some 100,000 calls: what grows beside it would not be seen.
     if (at % Math.ceil(calls / 8) === 0) globalThis.gc?.();
     if (at % Math.ceil(calls / 40) === 0) over.push([at, process.memoryUsage.rss() / mib]);

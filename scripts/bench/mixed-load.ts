@@ -1,5 +1,12 @@
 import { type Engine, engineTitles, type StorageApi } from 'changeover';
-import { atLeast, atMost, type BenchCase, type BenchContext, type CaseResult, type Figure } from './figure.ts';
+import {
+  atLeast,
+  atMost,
+  type BenchCase,
+  type BenchContext,
+  type CaseResult,
+  type Figure,
+} from './figure.ts';
 import { figureOf, quantile, timeText, together } from './measure.ts';
 import { openWorkbench, parameter, type Workbench } from './workbench.ts';
 
@@ -17,15 +24,23 @@ export const mixedLoad: BenchCase = {
 
 async function measureMixed(context: BenchContext): Promise<CaseResult> {
   const figures: Figure[] = [];
-  for (const [engine, datasets] of [['sqlite', 100], ['duckdb', 100], ['postgresql', 100], ['sqlite', 1_000]] as const) {
+  for (const [engine, datasets] of [
+    ['sqlite', 100],
+    ['duckdb', 100],
+    ['postgresql', 100],
+    ['sqlite', 1_000],
+  ] as const) {
     if (context.quick && datasets > 100) continue;
     const bench = await openWorkbench({
-      engines: [engine], databaseUrl: context.databaseUrl, datasets, rows: 100,
+      engines: [engine],
+      databaseUrl: context.databaseUrl,
+      datasets,
+      rows: 100,
       // More busy datasets than the default budget has connections for: what docs/pools.md says to set then.
       bridge: datasets > 200 ? { pooled: { budgets: { sqlite: 2 * datasets } } } : {},
     });
     try {
-      figures.push(...await mixedOn(context, bench, engine));
+      figures.push(...(await mixedOn(context, bench, engine)));
     } finally {
       await bench.close();
     }
@@ -35,11 +50,15 @@ async function measureMixed(context: BenchContext): Promise<CaseResult> {
 
 async function mixedOn(context: BenchContext, bench: Workbench, engine: Engine): Promise<Figure[]> {
   const { datasets } = bench;
-  for (const dataset of datasets) await bench.pooled(engine).execute(dataset, 'CREATE TABLE log (turn INTEGER)');
+  for (const dataset of datasets)
+    await bench.pooled(engine).execute(dataset, 'CREATE TABLE log (turn INTEGER)');
   const rounds = context.quick || engine === 'duckdb' ? 2 : 3;
   // The legacy object answers one call at a time, with a connection opened for nearly each: a round of it must end.
   const callsOf = { pooled: readsToAWrite + 1, legacy: 1 };
-  const round = async (leg: 'pooled' | 'legacy', from: number): Promise<{ perSecond: number; latencies: number[]; errors: number }> => {
+  const round = async (
+    leg: 'pooled' | 'legacy',
+    from: number,
+  ): Promise<{ perSecond: number; latencies: number[]; errors: number }> => {
     const latencies: number[] = [];
     let errors = 0;
     const startedMs = performance.now();
@@ -57,29 +76,51 @@ async function mixedOn(context: BenchContext, bench: Workbench, engine: Engine):
         latencies.push(performance.now() - calledMs);
       }
     });
-    return { perSecond: datasets.length * calls / (performance.now() - startedMs) * 1_000, latencies, errors };
+    return {
+      perSecond: ((datasets.length * calls) / (performance.now() - startedMs)) * 1_000,
+      latencies,
+      errors,
+    };
   };
   const pooled = await times(rounds, (at) => round('pooled', at));
   // Or the legacy object would not have to open a DuckDB file that the pools hold open in this process.
   await bench.pooled(engine).closeConnections();
   const legacy = await times(rounds, (at) => round('legacy', at));
-  const ratios = pooled.map(({ perSecond }, at) => perSecond / (legacy[at]?.perSecond ?? Number.NaN));
+  const ratios = pooled.map(
+    ({ perSecond }, at) => perSecond / (legacy[at]?.perSecond ?? Number.NaN),
+  );
   const p99s = pooled.map(({ latencies }) => quantile(latencies, 0.99));
   const longestMs = Math.max(...legacy.map(({ latencies }) => quantile(latencies, 0.99)));
   const errors = pooled.reduce((sum, one) => sum + one.errors, 0);
   const perSecond = pooled.at(-1)?.perSecond ?? 0;
   const title = `${engineTitles[engine]}, ${datasets.length} datasets at once`;
   return [
-    { ...figureOf(`${title}: throughput, times legacy`, '×', ratios), ...atLeast(quantile(ratios, 0.5), 5),
-      beside: `${Math.round(perSecond)} calls a second, one caller a dataset, ${readsToAWrite} reads to a write` },
-    { ...figureOf(`${title}: p99`, 'ms', p99s), ...atMost(quantile(p99s, 0.5), mostP99Ms), beside: `legacy p99 ${timeText(longestMs)}` },
+    {
+      ...figureOf(`${title}: throughput, times legacy`, '×', ratios),
+      ...atLeast(quantile(ratios, 0.5), 5),
+      beside: `${Math.round(perSecond)} calls a second, one caller a dataset, ${readsToAWrite} reads to a write`,
+    },
+    {
+      ...figureOf(`${title}: p99`, 'ms', p99s),
+      ...atMost(quantile(p99s, 0.5), mostP99Ms),
+      beside: `legacy p99 ${timeText(longestMs)}`,
+    },
     { name: `${title}: errors`, figure: errors, unit: 'errors', ...atMost(errors, 0) },
   ];
 }
 
-async function call(storage: StorageApi, engine: Engine, dataset: string, at: number): Promise<void> {
+async function call(
+  storage: StorageApi,
+  engine: Engine,
+  dataset: string,
+  at: number,
+): Promise<void> {
   if (at % (readsToAWrite + 1) === readsToAWrite) {
-    const written = await storage.execute(dataset, `INSERT INTO log VALUES (${parameter(engine)})`, [at]);
+    const written = await storage.execute(
+      dataset,
+      `INSERT INTO log VALUES (${parameter(engine)})`,
+      [at],
+    );
     if (written !== 1) throw new Error(`one row was to be written, found ${written}`);
     return;
   }

@@ -17,7 +17,7 @@ async function measureOneRead(context: BenchContext): Promise<CaseResult> {
   const bench = await openWorkbench({ engines, databaseUrl: context.databaseUrl, datasets: 2 });
   try {
     const figures: Figure[] = [];
-    for (const engine of engines) figures.push(...await readOf(context, bench, engine));
+    for (const engine of engines) figures.push(...(await readOf(context, bench, engine)));
     return { figures };
   } finally {
     await bench.close();
@@ -30,26 +30,56 @@ async function readOf(context: BenchContext, bench: Workbench, engine: Engine): 
   const [first = '', second = ''] = bench.datasets;
   const bare = await openBare(engine, bench, first);
   try {
-    const timings = await takeTurns(context, {
-      pooled: () => bench.pooled(engine).readTable(first, 'data'),
-      legacy: () => bench.legacy(engine).readTable(first, 'data'),
-    }, { rounds: 21, roundMs: 60 });
-    const limit = await takeTurns(context, {
-      bare: bare.read,
-      legacy: () => bench.legacy(engine).readTable(first, 'data'),
-    }, { rounds: 11, roundMs: 60, equal: (a, b) => (a as unknown[]).length === (b as unknown[]).length });
+    const timings = await takeTurns(
+      context,
+      {
+        pooled: () => bench.pooled(engine).readTable(first, 'data'),
+        legacy: () => bench.legacy(engine).readTable(first, 'data'),
+      },
+      { rounds: 21, roundMs: 60 },
+    );
+    const limit = await takeTurns(
+      context,
+      {
+        bare: bare.read,
+        legacy: () => bench.legacy(engine).readTable(first, 'data'),
+      },
+      {
+        rounds: 11,
+        roundMs: 60,
+        equal: (a, b) => (a as unknown[]).length === (b as unknown[]).length,
+      },
+    );
     let turn = 0;
     const other = (): string => ((turn += 1) % 2 === 0 ? first : second);
-    const switching = await takeTurns(context, {
-      pooled: () => bench.pooled(engine).readTable(other(), 'data'),
-      legacy: () => bench.legacy(engine).readTable(other(), 'data'),
-    }, { rounds: 11, roundMs: 60, equal: (a, b) => (a as unknown[]).length === (b as unknown[]).length });
+    const switching = await takeTurns(
+      context,
+      {
+        pooled: () => bench.pooled(engine).readTable(other(), 'data'),
+        legacy: () => bench.legacy(engine).readTable(other(), 'data'),
+      },
+      {
+        rounds: 11,
+        roundMs: 60,
+        equal: (a, b) => (a as unknown[]).length === (b as unknown[]).length,
+      },
+    );
     return [
-      timings.ratio(`${engineTitles[engine]}: the same dataset again, pooled / legacy`, 'pooled', 'legacy', 0.93,
+      timings.ratio(
+        `${engineTitles[engine]}: the same dataset again, pooled / legacy`,
+        'pooled',
+        'legacy',
+        0.93,
         `legacy ${timeText(timings.medianMs('legacy'))}; limit: the bare driver's own rows on an open connection take ` +
-        `${(limit.medianMs('bare') / limit.medianMs('legacy')).toFixed(2)} × legacy`),
-      switching.ratio(`${engineTitles[engine]}: another dataset each time, pooled / legacy`, 'pooled', 'legacy', 0.93,
-        `legacy ${timeText(switching.medianMs('legacy'))}`),
+          `${(limit.medianMs('bare') / limit.medianMs('legacy')).toFixed(2)} × legacy`,
+      ),
+      switching.ratio(
+        `${engineTitles[engine]}: another dataset each time, pooled / legacy`,
+        'pooled',
+        'legacy',
+        0.93,
+        `legacy ${timeText(switching.medianMs('legacy'))}`,
+      ),
     ];
   } finally {
     await bare.close();
@@ -65,9 +95,16 @@ interface Bare {
 async function openBare(engine: Engine, bench: Workbench, dataset: string): Promise<Bare> {
   switch (engine) {
     case 'sqlite': {
-      const database = new Database(datasetFile(bench.location, engine, dataset), { readonly: true });
+      const database = new Database(datasetFile(bench.location, engine, dataset), {
+        readonly: true,
+      });
       const statement = database.prepare('SELECT * FROM "data"');
-      return { read: () => statement.all(), close: async () => { database.close(); } };
+      return {
+        read: () => statement.all(),
+        close: async () => {
+          database.close();
+        },
+      };
     }
     case 'duckdb': {
       // A second instance over one file would be a danger in a process that writes; the same rows in memory cost the same.
@@ -88,7 +125,10 @@ async function openBare(engine: Engine, bench: Workbench, dataset: string): Prom
       const client = new pg.Client({ connectionString: bench.location.databaseUrl });
       await client.connect();
       const query = { name: 'all', text: `SELECT * FROM "mdm_${dataset}"."data"` };
-      return { read: async () => (await client.query<object>(query)).rows, close: () => client.end() };
+      return {
+        read: async () => (await client.query<object>(query)).rows,
+        close: () => client.end(),
+      };
     }
   }
 }

@@ -1,11 +1,17 @@
-import { markup, type Markup, type Piece, rawMarkup } from '../../packages/changeover/src/report/markup.ts';
+import {
+  markup,
+  type Markup,
+  type Piece,
+  rawMarkup,
+} from '../../packages/changeover/src/report/markup.ts';
 import { pageStyle } from '../../packages/changeover/src/report/html/page-style.ts';
 import { table } from '../../packages/changeover/src/report/html/parts.ts';
 import type { Figure, Plot } from './figure.ts';
 import { plotStyle, renderPlot } from './plot.ts';
 
 /** No script, no request: the page is what it is, wherever it is opened. */
-const policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
+const policy =
+  "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
 
 /** A part of a page. */
 export interface PageSection {
@@ -15,7 +21,11 @@ export interface PageSection {
 }
 
 /** One page that needs nothing but itself. */
-export function renderPage(title: string, sayings: readonly string[], sections: readonly PageSection[]): string {
+export function renderPage(
+  title: string,
+  sayings: readonly string[],
+  sections: readonly PageSection[],
+): string {
   return markup`<!doctype html>
 <html lang="en">
 <head>
@@ -40,13 +50,25 @@ ${sections.map(({ id, title: text, content }) => markup`<section id="${id}"><h2>
 
 /** Figures beside their targets. */
 export function figureTable(label: string, figures: readonly Figure[]): Markup {
-  return table(label, [
-    { title: 'what', kind: 'wide' }, { title: 'figure', kind: 'number' }, { title: 'half of the rounds', kind: 'number' },
-    { title: 'target', kind: 'number' }, { title: 'holds' }, { title: 'beside it', kind: 'wide' },
-  ], figures.map(({ name, figure, unit, spread, target, holds, beside }) => [
-    name, `${digits(figure)} ${unit}`, spread === undefined ? '' : `${digits(spread[0])} to ${digits(spread[1])}`, target,
-    markup`<span class="${holds ? 'good' : 'bad'}">${holds ? 'holds' : 'missed'}</span>`, beside ?? '',
-  ]));
+  return table(
+    label,
+    [
+      { title: 'what', kind: 'wide' },
+      { title: 'figure', kind: 'number' },
+      { title: 'half of the rounds', kind: 'number' },
+      { title: 'target', kind: 'number' },
+      { title: 'holds' },
+      { title: 'beside it', kind: 'wide' },
+    ],
+    figures.map(({ name, figure, unit, spread, target, holds, beside }) => [
+      name,
+      `${digits(figure)} ${unit}`,
+      spread === undefined ? '' : `${digits(spread[0])} to ${digits(spread[1])}`,
+      target,
+      markup`<span class="${holds ? 'good' : 'bad'}">${holds ? 'holds' : 'missed'}</span>`,
+      beside ?? '',
+    ]),
+  );
 }
 
 export function plotsOf(plots: readonly Plot[]): Markup[] {
@@ -56,5 +78,7 @@ export function plotsOf(plots: readonly Plot[]): Markup[] {
 /** A figure with as many digits as it is worth. */
 export function digits(value: number): string {
   if (!Number.isFinite(value)) return String(value);
-  return Math.abs(value) < 10 ? value.toFixed(Math.abs(value) < 0.1 ? 3 : 2) : value.toFixed(Math.abs(value) < 1_000 ? 1 : 0);
+  return Math.abs(value) < 10
+    ? value.toFixed(Math.abs(value) < 0.1 ? 3 : 2)
+    : value.toFixed(Math.abs(value) < 1_000 ? 1 : 0);
 }

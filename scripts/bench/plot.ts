@@ -5,7 +5,14 @@ import type { Plot } from './figure.ts';
 const [width, height] = [720, 300];
 const frame = { left: 70, right: 12, top: 10, bottom: 42 };
 /** The style sheet's colours, in the order of the lines. */
-const strokes = ['var(--pooled)', 'var(--legacy)', 'var(--good)', 'var(--shed)', 'var(--bad)', 'var(--idle)'] as const;
+const strokes = [
+  'var(--pooled)',
+  'var(--legacy)',
+  'var(--good)',
+  'var(--shed)',
+  'var(--bad)',
+  'var(--idle)',
+] as const;
 
 interface Axis {
   readonly ticks: readonly number[];
@@ -17,23 +24,49 @@ interface Axis {
 export function renderPlot(plot: Plot): Markup {
   const points = plot.series.flatMap((series) => series.points);
   const axisOf = plot.logarithmic === true ? logarithmicAxis : linearAxis;
-  const x = axisOf(points.map(([value]) => value), false);
-  const y = axisOf(points.map(([, value]) => value), true);
-  const left = (value: number): number => frame.left + x.place(value) * (width - frame.left - frame.right);
-  const top = (value: number): number => height - frame.bottom - y.place(value) * (height - frame.top - frame.bottom);
+  const x = axisOf(
+    points.map(([value]) => value),
+    false,
+  );
+  const y = axisOf(
+    points.map(([, value]) => value),
+    true,
+  );
+  const left = (value: number): number =>
+    frame.left + x.place(value) * (width - frame.left - frame.right);
+  const top = (value: number): number =>
+    height - frame.bottom - y.place(value) * (height - frame.top - frame.bottom);
   const lines = plot.series.map((series, at) => {
-    const path = series.points.map(([a, b], index) => `${index === 0 ? 'M' : 'L'}${left(a).toFixed(1)} ${top(b).toFixed(1)}`).join('');
+    const path = series.points
+      .map(
+        ([a, b], index) => `${index === 0 ? 'M' : 'L'}${left(a).toFixed(1)} ${top(b).toFixed(1)}`,
+      )
+      .join('');
     const stroke = strokes[at % strokes.length] ?? 'currentColor';
-    const dots = series.points.length > 40 ? [] : series.points.map(([a, b]) =>
-      markup`<circle cx="${left(a).toFixed(1)}" cy="${top(b).toFixed(1)}" r="3" fill="${stroke}"><title>${
-        series.name}: ${short(a)}, ${short(b)}</title></circle>`);
+    const dots =
+      series.points.length > 40
+        ? []
+        : series.points.map(
+            ([a, b]) =>
+              markup`<circle cx="${left(a).toFixed(1)}" cy="${top(b).toFixed(1)}" r="3" fill="${stroke}"><title>${
+                series.name
+              }: ${short(a)}, ${short(b)}</title></circle>`,
+          );
     return markup`<path d="${path}" fill="none" stroke="${stroke}" stroke-width="2"/>${dots}`;
   });
   return markup`<h3>${plot.title}</h3><svg viewBox="0 0 ${width} ${height}" class="chart plot" role="img" aria-label="${plot.title}">
-${y.ticks.map((tick) => markup`<line class="axis" x1="${frame.left}" x2="${width - frame.right}" y1="${top(tick).toFixed(1)}" y2="${
-    top(tick).toFixed(1)}"/><text x="${frame.left - 6}" y="${(top(tick) + 4).toFixed(1)}" text-anchor="end">${short(tick)}</text>`)}
-${x.ticks.map((tick) =>
-  markup`<text x="${left(tick).toFixed(1)}" y="${height - frame.bottom + 16}" text-anchor="middle">${short(tick)}</text>`)}
+${y.ticks.map(
+  (tick) =>
+    markup`<line class="axis" x1="${frame.left}" x2="${width - frame.right}" y1="${top(tick).toFixed(1)}" y2="${top(
+      tick,
+    ).toFixed(
+      1,
+    )}"/><text x="${frame.left - 6}" y="${(top(tick) + 4).toFixed(1)}" text-anchor="end">${short(tick)}</text>`,
+)}
+${x.ticks.map(
+  (tick) =>
+    markup`<text x="${left(tick).toFixed(1)}" y="${height - frame.bottom + 16}" text-anchor="middle">${short(tick)}</text>`,
+)}
 <text x="${width / 2}" y="${height - 6}" text-anchor="middle">${plot.xTitle}</text>
 <text transform="translate(12 ${height / 2}) rotate(-90)" text-anchor="middle">${plot.yTitle}</text>
 ${lines}</svg>${legend(plot.series.map((series, at) => ({ fill: `line-${at % strokes.length}`, label: series.name })))}`;
@@ -48,7 +81,10 @@ function linearAxis(values: readonly number[], fromZero: boolean): Axis {
   const high = Math.max(most(values), low + 1e-9);
   const step = niceStep((high - low) / 5);
   const start = Math.ceil(low / step - 1e-9);
-  const ticks = Array.from({ length: Math.floor((high - start * step) / step + 1e-9) + 1 }, (_, at) => (start + at) * step);
+  const ticks = Array.from(
+    { length: Math.floor((high - start * step) / step + 1e-9) + 1 },
+    (_, at) => (start + at) * step,
+  );
   return { ticks, place: (value) => (value - low) / (high - low) };
 }
 

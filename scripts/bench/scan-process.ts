@@ -29,14 +29,29 @@ if (process.send !== undefined && process.argv[2] !== undefined) {
   process.exit(0);
 }
 
-async function verify({ basePath, databaseUrl, engine, dataset, rows }: ScanOrder): Promise<number> {
+async function verify({
+  basePath,
+  databaseUrl,
+  engine,
+  dataset,
+  rows,
+}: ScanOrder): Promise<number> {
   // As the command does it.
   const collect = keepHeapSmall();
   const result = await verifyStore({
-    basePath, databaseUrl, engine, dataset, tables: ['data'], stateFile: false, duckdb: { memoryLimitMib: 12, threads: 1 },
-    onProgress: () => { collect(engine === 'duckdb'); },
+    basePath,
+    databaseUrl,
+    engine,
+    dataset,
+    tables: ['data'],
+    stateFile: false,
+    duckdb: { memoryLimitMib: 12, threads: 1 },
+    onProgress: () => {
+      collect(engine === 'duckdb');
+    },
   });
-  if (result.verdict !== 'match') throw new Error(`the legs read one store and must agree; found ${result.verdict}`);
+  if (result.verdict !== 'match')
+    throw new Error(`the legs read one store and must agree; found ${result.verdict}`);
   return rows;
 }
 
@@ -44,14 +59,20 @@ async function verify({ basePath, databaseUrl, engine, dataset, rows }: ScanOrde
 async function scan({ basePath, databaseUrl, engine, dataset }: ScanOrder): Promise<number> {
   switch (engine) {
     case 'sqlite': {
-      const database = new Database(datasetFile({ basePath, databaseUrl }, engine, dataset), { readonly: true });
+      const database = new Database(datasetFile({ basePath, databaseUrl }, engine, dataset), {
+        readonly: true,
+      });
       let rows = 0;
-      for (const row of database.prepare('SELECT * FROM data').raw().iterate()) if (Array.isArray(row)) rows += 1;
+      for (const row of database.prepare('SELECT * FROM data').raw().iterate())
+        if (Array.isArray(row)) rows += 1;
       database.close();
       return rows;
     }
     case 'duckdb': {
-      const instance = await DuckDBInstance.create(datasetFile({ basePath, databaseUrl }, engine, dataset), { threads: '2' });
+      const instance = await DuckDBInstance.create(
+        datasetFile({ basePath, databaseUrl }, engine, dataset),
+        { threads: '2' },
+      );
       const connection = await instance.connect();
       let rows = 0;
       const result = await connection.stream('SELECT * FROM data');
@@ -68,10 +89,15 @@ async function scan({ basePath, databaseUrl, engine, dataset }: ScanOrder): Prom
       const client = new pg.Client({ connectionString: databaseUrl });
       await client.connect();
       await client.query('BEGIN');
-      await client.query(`DECLARE everything NO SCROLL CURSOR FOR SELECT * FROM "mdm_${dataset}"."data"`);
+      await client.query(
+        `DECLARE everything NO SCROLL CURSOR FOR SELECT * FROM "mdm_${dataset}"."data"`,
+      );
       let rows = 0;
       for (;;) {
-        const answer = await client.query({ text: 'FETCH 10000 FROM everything', rowMode: 'array' });
+        const answer = await client.query({
+          text: 'FETCH 10000 FROM everything',
+          rowMode: 'array',
+        });
         if (answer.rows.length === 0) break;
         rows += answer.rows.length;
       }

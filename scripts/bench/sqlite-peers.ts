@@ -1,17 +1,26 @@
 import Database from 'better-sqlite3';
 import { Piscina } from 'piscina';
 import { datasetFile } from 'changeover';
-import { atLeast, atMost, type BenchCase, type BenchContext, type CaseResult, type Figure } from './figure.ts';
+import {
+  atLeast,
+  atMost,
+  type BenchCase,
+  type BenchContext,
+  type CaseResult,
+  type Figure,
+} from './figure.ts';
 import { figureOf, loopDelayP99, quantile, takeTurns, timeText, together } from './measure.ts';
 import { openWorkbench, type Workbench } from './workbench.ts';
 
 const engine = 'sqlite';
 const callers = 10;
-const scan = 'SELECT kind, count(*) AS n, sum(amount) AS total, max(length(name)) AS longest FROM data GROUP BY kind ORDER BY kind';
+const scan =
+  'SELECT kind, count(*) AS n, sum(amount) AS total, max(length(name)) AS longest FROM data GROUP BY kind ORDER BY kind';
 
 export const sqlitePeers: BenchCase = {
   name: 'sqlite-peers',
-  title: 'SQLite: point reads, scans of 200,000 rows by 10 callers, 5 writers, beside better-sqlite3 and piscina',
+  title:
+    'SQLite: point reads, scans of 200,000 rows by 10 callers, 5 writers, beside better-sqlite3 and piscina',
   run: measureSqlite,
 };
 
@@ -19,20 +28,23 @@ async function measureSqlite(context: BenchContext): Promise<CaseResult> {
   const small = await openWorkbench({ engines: [engine], datasets: 2 });
   const figures: Figure[] = [];
   try {
-    figures.push(...await pointReads(context, small), ...await writers(context, small));
+    figures.push(...(await pointReads(context, small)), ...(await writers(context, small)));
   } finally {
     await small.close();
   }
   const large = await openWorkbench({ engines: [engine], datasets: 1, rows: 200_000 });
   try {
-    figures.push(...await scans(context, large));
+    figures.push(...(await scans(context, large)));
     return { figures };
   } finally {
     await large.close();
   }
 }
 
-async function pointReads(context: BenchContext, { routed, location, datasets: [dataset = ''] }: Workbench): Promise<Figure[]> {
+async function pointReads(
+  context: BenchContext,
+  { routed, location, datasets: [dataset = ''] }: Workbench,
+): Promise<Figure[]> {
   const database = new Database(datasetFile(location, engine, dataset), { readonly: true });
   try {
     const statement = database.prepare('SELECT * FROM "data" WHERE "id" = ?');
@@ -41,45 +53,84 @@ async function pointReads(context: BenchContext, { routed, location, datasets: [
     const next = (): number => (id = (id + 7) % 5_000);
     const sides = {
       dropIn: () => through.readTable(dataset, 'data', { where: { id: next() } }),
-      query: async () => (await through.query(dataset, 'SELECT * FROM "data" WHERE "id" = ?', [next()])).rows,
+      query: async () =>
+        (await through.query(dataset, 'SELECT * FROM "data" WHERE "id" = ?', [next()])).rows,
       bare: () => statement.all(next()),
       awaited: async () => await Promise.resolve(statement.all(next())),
     };
     // Compiled before they are timed: the first thousands tell who has less code.
-    for (const side of Object.values(sides)) for (let call = 0; call < 10_000; call += 1) await side();
+    for (const side of Object.values(sides))
+      for (let call = 0; call < 10_000; call += 1) await side();
     const timings = await takeTurns(context, sides, { rounds: 25, equal: sameShape });
     return [
-      timings.ratio('point read through the drop-in at pooled / better-sqlite3', 'dropIn', 'bare', 2,
+      timings.ratio(
+        'point read through the drop-in at pooled / better-sqlite3',
+        'dropIn',
+        'bare',
+        2,
         `drop-in ${timeText(timings.medianMs('dropIn'))}, better-sqlite3 ${timeText(timings.medianMs('bare'))}; ` +
-        `awaited, as any async API must be, it takes ${timeText(timings.medianMs('awaited'))}`),
-      timings.ratio('the same by query() / better-sqlite3', 'query', 'bare', 2, `query ${timeText(timings.medianMs('query'))}`),
+          `awaited, as any async API must be, it takes ${timeText(timings.medianMs('awaited'))}`,
+      ),
+      timings.ratio(
+        'the same by query() / better-sqlite3',
+        'query',
+        'bare',
+        2,
+        `query ${timeText(timings.medianMs('query'))}`,
+      ),
     ];
   } finally {
     database.close();
   }
 }
 
-async function scans(context: BenchContext, { pooled, location, datasets: [dataset = ''] }: Workbench): Promise<Figure[]> {
+async function scans(
+  context: BenchContext,
+  { pooled, location, datasets: [dataset = ''] }: Workbench,
+): Promise<Figure[]> {
   const file = datasetFile(location, engine, dataset);
   const database = new Database(file, { readonly: true });
-  const plain = new Piscina({ filename: new URL('./sqlite-scan-worker.ts', import.meta.url).href, minThreads: 2, maxThreads: 2 });
+  const plain = new Piscina({
+    filename: new URL('./sqlite-scan-worker.ts', import.meta.url).href,
+    minThreads: 2,
+    maxThreads: 2,
+  });
   try {
     const statement = database.prepare(scan);
     const ten = {
-      pooled: () => together(callers, () => pooled(engine).query(dataset, scan).then(({ rows }) => rows)),
+      pooled: () =>
+        together(callers, () =>
+          pooled(engine)
+            .query(dataset, scan)
+            .then(({ rows }) => rows),
+        ),
       piscina: () => together(callers, () => plain.run({ file, sql: scan }) as Promise<unknown[]>),
       bare: () => Array.from({ length: callers }, () => statement.all()),
     };
     const timings = await takeTurns(context, ten, { rounds: 9, roundMs: 100 });
     const delays: number[] = [];
-    for (let round = 0; round < (context.quick ? 1 : 5); round += 1) delays.push(await loopDelayP99(ten.pooled));
-    const withBare = await loopDelayP99(async () => { for (let at = 0; at < 3; at += 1) { ten.bare(); await Promise.resolve(); } });
+    for (let round = 0; round < (context.quick ? 1 : 5); round += 1)
+      delays.push(await loopDelayP99(ten.pooled));
+    const withBare = await loopDelayP99(async () => {
+      for (let at = 0; at < 3; at += 1) {
+        ten.bare();
+        await Promise.resolve();
+      }
+    });
     return [
-      timings.speedup('scans of 200,000 rows, 10 callers, times better-sqlite3', 'pooled', 'bare', 1.8,
+      timings.speedup(
+        'scans of 200,000 rows, 10 callers, times better-sqlite3',
+        'pooled',
+        'bare',
+        1.8,
         `a plain worker pool (piscina, 2 threads) comes to ${(timings.medianMs('bare') / timings.medianMs('piscina')).toFixed(2)} ×, ` +
-        'which is what the cores had to give during this run'),
-      { ...figureOf('event-loop delay p99 meanwhile', 'ms', delays), ...atMost(quantile(delays, 0.5), 10),
-        beside: `better-sqlite3 on the main thread: ${withBare.toFixed(0)} ms` },
+          'which is what the cores had to give during this run',
+      ),
+      {
+        ...figureOf('event-loop delay p99 meanwhile', 'ms', delays),
+        ...atMost(quantile(delays, 0.5), 10),
+        beside: `better-sqlite3 on the main thread: ${withBare.toFixed(0)} ms`,
+      },
     ];
   } finally {
     await plain.destroy();
@@ -88,20 +139,28 @@ async function scans(context: BenchContext, { pooled, location, datasets: [datas
 }
 
 /** Five callers who each insert, one row a time, until all rows are in. */
-async function writers(context: BenchContext, { pooled, location, datasets: [, dataset = ''] }: Workbench): Promise<Figure[]> {
+async function writers(
+  context: BenchContext,
+  { pooled, location, datasets: [, dataset = ''] }: Workbench,
+): Promise<Figure[]> {
   const rows = context.quick ? 100 : 400;
   const file = datasetFile(location, engine, dataset);
   await pooled(engine).execute(dataset, 'CREATE TABLE log (owner INTEGER, at INTEGER)');
   const competing = new Piscina({
-    filename: new URL('./sqlite-write-worker.ts', import.meta.url).href, minThreads: 5, maxThreads: 5,
+    filename: new URL('./sqlite-write-worker.ts', import.meta.url).href,
+    minThreads: 5,
+    maxThreads: 5,
   });
   const count = async (): Promise<number> => {
-    const { rows: [row] } = await pooled(engine).query(dataset, 'SELECT count(*) AS n FROM log');
+    const {
+      rows: [row],
+    } = await pooled(engine).query(dataset, 'SELECT count(*) AS n FROM log');
     return Number(row?.['n']);
   };
   const ours = async (): Promise<void> => {
     await together(5, async (owner) => {
-      for (let at = 0; at < rows; at += 1) await pooled(engine).execute(dataset, 'INSERT INTO log VALUES (?, ?)', [owner, at]);
+      for (let at = 0; at < rows; at += 1)
+        await pooled(engine).execute(dataset, 'INSERT INTO log VALUES (?, ?)', [owner, at]);
     });
   };
   const theirs = async (): Promise<void> => {
@@ -117,19 +176,28 @@ async function writers(context: BenchContext, { pooled, location, datasets: [, d
     const took = { ours: 0, theirs: 0 };
     const rounds = context.quick ? 2 : 7;
     for (let round = 0; round < rounds; round += 1) {
-      for (const side of round % 2 === 0 ? ['ours', 'theirs'] as const : ['theirs', 'ours'] as const) {
+      for (const side of round % 2 === 0
+        ? (['ours', 'theirs'] as const)
+        : (['theirs', 'ours'] as const)) {
         const startedMs = performance.now();
         await (side === 'ours' ? ours() : theirs());
         took[side] = performance.now() - startedMs;
       }
       ratios.push(took.theirs / took.ours);
     }
-    const written = await count() - before;
-    if (written !== rounds * 2 * 5 * rows) throw new Error(`${rounds * 2 * 5 * rows} rows were to be written, ${written} were`);
-    return [{ ...figureOf('5 writers, times 5 competing writers', '×', ratios), ...atLeast(quantile(ratios, 0.5), 2),
-      beside: `${Math.round(5 * rows / took.ours * 1_000)} writes a second against ${Math.round(5 * rows / took.theirs * 1_000)} ` +
-        'of five better-sqlite3 connections, each in a thread of piscina, BEGIN IMMEDIATE with a busy time-out; ' +
-        'all of them synchronous = FULL' }];
+    const written = (await count()) - before;
+    if (written !== rounds * 2 * 5 * rows)
+      throw new Error(`${rounds * 2 * 5 * rows} rows were to be written, ${written} were`);
+    return [
+      {
+        ...figureOf('5 writers, times 5 competing writers', '×', ratios),
+        ...atLeast(quantile(ratios, 0.5), 2),
+        beside:
+          `${Math.round(((5 * rows) / took.ours) * 1_000)} writes a second against ${Math.round(((5 * rows) / took.theirs) * 1_000)} ` +
+          'of five better-sqlite3 connections, each in a thread of piscina, BEGIN IMMEDIATE with a busy time-out; ' +
+          'all of them synchronous = FULL',
+      },
+    ];
   } finally {
     await competing.destroy();
   }

@@ -8,12 +8,22 @@ function open(file: string): (owner: number, at: number) => void {
   database.pragma('synchronous = FULL');
   const insert = database.prepare('INSERT INTO log VALUES (?, ?)');
   const once = database.transaction((owner: number, at: number) => insert.run(owner, at));
-  return (owner, at) => { once.immediate(owner, at); };
+  return (owner, at) => {
+    once.immediate(owner, at);
+  };
 }
 
 /** One of several writers that know nothing of each other: each its own connection, waiting for the lock by the engine's
  * busy time-out. */
-export default function write({ file, owner, at }: { readonly file: string; readonly owner: number; readonly at: number }): void {
+export default function write({
+  file,
+  owner,
+  at,
+}: {
+  readonly file: string;
+  readonly owner: number;
+  readonly at: number;
+}): void {
   insertOne ??= open(file);
   insertOne(owner, at);
 }

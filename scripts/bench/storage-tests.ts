@@ -21,19 +21,29 @@ async function measureTests({ quick }: BenchContext): Promise<CaseResult> {
     // The singleton is one a process and its engines share a server: one file after the other, in one process.
     const legacy = await runTests('test/conformance/legacy-', ['--runInBand']);
     const pooled = await runTests('test/conformance/pooled-', ['--maxWorkers=2']);
-    if (legacy.tests !== pooled.tests) throw new Error(`${legacy.tests} tests against ${pooled.tests}: not the same work`);
+    if (legacy.tests !== pooled.tests)
+      throw new Error(`${legacy.tests} tests against ${pooled.tests}: not the same work`);
     ratios.push(pooled.ms / legacy.ms);
     limits.push(Math.max(pooled.longestMs, pooled.sumMs / availableParallelism()) / legacy.ms);
     last = { legacy, pooled };
   }
   const figure = quantile(ratios, 0.5);
-  return { figures: [{
-    ...figureOf('the pooled leg\'s suite, its files side by side / the legacy leg\'s, one after the other', '×', ratios),
-    ...atMost(figure, 0.5),
-    beside: `${last.legacy.tests} tests each: ${(last.pooled.ms / 1_000).toFixed(1)} s against ${(last.legacy.ms / 1_000).toFixed(1)} s ` +
-      `from the first test file's begin to the last one's end; limit: three files on ${availableParallelism()} cores, the longest ` +
-      `of them alone, ${quantile(limits, 0.5).toFixed(2)} ×`,
-  }] };
+  return {
+    figures: [
+      {
+        ...figureOf(
+          "the pooled leg's suite, its files side by side / the legacy leg's, one after the other",
+          '×',
+          ratios,
+        ),
+        ...atMost(figure, 0.5),
+        beside:
+          `${last.legacy.tests} tests each: ${(last.pooled.ms / 1_000).toFixed(1)} s against ${(last.legacy.ms / 1_000).toFixed(1)} s ` +
+          `from the first test file's begin to the last one's end; limit: three files on ${availableParallelism()} cores, the longest ` +
+          `of them alone, ${quantile(limits, 0.5).toFixed(2)} ×`,
+      },
+    ],
+  };
 }
 
 interface TestRun {
@@ -56,19 +66,40 @@ async function runTests(pattern: string, args: readonly string[]): Promise<TestR
   const outputFile = join(folder, 'results.json');
   try {
     await new Promise<void>((resolve, reject) => {
-      const child = spawn(process.execPath, [
-        '--experimental-vm-modules', '--disable-warning=ExperimentalWarning', join(root, 'node_modules/jest/bin/jest.js'),
-        '--config', 'test/jest.config.mjs', '--json', `--outputFile=${outputFile}`, '--silent', ...args, pattern,
-      ], { cwd: root, stdio: 'ignore' });
+      const child = spawn(
+        process.execPath,
+        [
+          '--experimental-vm-modules',
+          '--disable-warning=ExperimentalWarning',
+          join(root, 'node_modules/jest/bin/jest.js'),
+          '--config',
+          'test/jest.config.mjs',
+          '--json',
+          `--outputFile=${outputFile}`,
+          '--silent',
+          ...args,
+          pattern,
+        ],
+        { cwd: root, stdio: 'ignore' },
+      );
       child.on('error', reject);
-      child.on('exit', () => { resolve(); });
+      child.on('exit', () => {
+        resolve();
+      });
     });
-    const { success, numPassedTests, testResults } = JSON.parse(readFileSync(outputFile, 'utf8')) as JestResults;
+    const { success, numPassedTests, testResults } = JSON.parse(
+      readFileSync(outputFile, 'utf8'),
+    ) as JestResults;
     if (!success) throw new Error(`tests of ${pattern} failed: their time tells nothing`);
     const begun = Math.min(...testResults.map(({ startTime }) => startTime));
     const ended = Math.max(...testResults.map(({ endTime }) => endTime));
     const took = testResults.map(({ startTime, endTime }) => endTime - startTime);
-    return { ms: ended - begun, tests: numPassedTests, longestMs: Math.max(...took), sumMs: took.reduce((sum, ms) => sum + ms, 0) };
+    return {
+      ms: ended - begun,
+      tests: numPassedTests,
+      longestMs: Math.max(...took),
+      sumMs: took.reduce((sum, ms) => sum + ms, 0),
+    };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

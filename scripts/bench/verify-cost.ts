@@ -1,14 +1,21 @@
 import { fork } from 'node:child_process';
 import Database from 'better-sqlite3';
 import { datasetFile, type Engine, engines, engineTitles, type StorageApi } from 'changeover';
-import { atMost, type BenchCase, type BenchContext, type CaseResult, type Figure } from './figure.ts';
+import {
+  atMost,
+  type BenchCase,
+  type BenchContext,
+  type CaseResult,
+  type Figure,
+} from './figure.ts';
 import { figureOf, quantile, timeText } from './measure.ts';
 import { openWorkbench, type Workbench } from './workbench.ts';
 import type { ScanOrder, ScanReport } from './scan-process.ts';
 
 export const verifyCost: BenchCase = {
   name: 'verify-cost',
-  title: '`changeover verify` of 10^6 and 10^7 rows per engine (10^7 of SQLite alone, beside others), against a plain full scan',
+  title:
+    '`changeover verify` of 10^6 and 10^7 rows per engine (10^7 of SQLite alone, beside others), against a plain full scan',
   needsPostgres: true,
   run: measureVerify,
 };
@@ -22,8 +29,13 @@ async function measureVerify(context: BenchContext): Promise<CaseResult> {
     const large = await measureOn(context, engine, 10_000_000);
     figures.push(...ratioOf(large));
     const growth = peakMib(large.verify) / peakMib(small.verify);
-    figures.push({ name: `${engineTitles[engine]}: peak memory at 10^7 rows / at 10^6`, figure: growth, unit: '×', ...atMost(growth, 1.1),
-      beside: `${peakMib(large.verify).toFixed(0)} MiB against ${peakMib(small.verify).toFixed(0)} MiB` });
+    figures.push({
+      name: `${engineTitles[engine]}: peak memory at 10^7 rows / at 10^6`,
+      figure: growth,
+      unit: '×',
+      ...atMost(growth, 1.1),
+      beside: `${peakMib(large.verify).toFixed(0)} MiB against ${peakMib(small.verify).toFixed(0)} MiB`,
+    });
   }
   return { figures };
 }
@@ -37,13 +49,24 @@ interface Measured {
 
 function ratioOf({ engine, rows, verify, scan }: Measured): Figure[] {
   const ratios = verify.map(({ ms }, round) => ms / (scan[round]?.ms ?? NaN));
-  const median = (reports: readonly ScanReport[]): number => quantile(reports.map(({ ms }) => ms), 0.5);
-  return [{
-    ...figureOf(`${engineTitles[engine]}: verify of ${rows.toExponential(0)} rows through both legs / a full scan`, '×', ratios),
-    ...atMost(quantile(ratios, 0.5), 3),
-    beside: `verify ${timeText(median(verify))} (two scans, digested), scan of all values through the driver ${timeText(median(scan))}; ` +
-      `peak memory ${peakMib(verify).toFixed(0)} MiB against ${peakMib(scan).toFixed(0)} MiB`,
-  }];
+  const median = (reports: readonly ScanReport[]): number =>
+    quantile(
+      reports.map(({ ms }) => ms),
+      0.5,
+    );
+  return [
+    {
+      ...figureOf(
+        `${engineTitles[engine]}: verify of ${rows.toExponential(0)} rows through both legs / a full scan`,
+        '×',
+        ratios,
+      ),
+      ...atMost(quantile(ratios, 0.5), 3),
+      beside:
+        `verify ${timeText(median(verify))} (two scans, digested), scan of all values through the driver ${timeText(median(scan))}; ` +
+        `peak memory ${peakMib(verify).toFixed(0)} MiB against ${peakMib(scan).toFixed(0)} MiB`,
+    },
+  ];
 }
 
 function peakMib(reports: readonly ScanReport[]): number {
@@ -51,7 +74,12 @@ function peakMib(reports: readonly ScanReport[]): number {
 }
 
 async function measureOn(context: BenchContext, engine: Engine, rows: number): Promise<Measured> {
-  const bench = await openWorkbench({ engines: [engine], databaseUrl: context.databaseUrl, datasets: 1, rows: 1 });
+  const bench = await openWorkbench({
+    engines: [engine],
+    databaseUrl: context.databaseUrl,
+    datasets: 1,
+    rows: 1,
+  });
   try {
     const [dataset = ''] = bench.datasets;
     await fill(bench, engine, dataset, rows);
@@ -70,8 +98,14 @@ async function measureOn(context: BenchContext, engine: Engine, rows: number): P
 }
 
 /** Rows made by the engine itself: sending ten million would be most of the benchmark. */
-async function fill(bench: Workbench, engine: Engine, dataset: string, rows: number): Promise<void> {
-  const columns = "i AS id, 'name ' || i AS name, i * 1.25 AS amount, i % 7 AS kind, " +
+async function fill(
+  bench: Workbench,
+  engine: Engine,
+  dataset: string,
+  rows: number,
+): Promise<void> {
+  const columns =
+    "i AS id, 'name ' || i AS name, i * 1.25 AS amount, i % 7 AS kind, " +
     "CASE WHEN i % 3 = 0 THEN NULL ELSE 'note of ' || i END AS note, i % 2 AS flag";
   if (engine === 'sqlite') {
     const database = new Database(datasetFile(bench.location, engine, dataset));
@@ -82,26 +116,38 @@ async function fill(bench: Workbench, engine: Engine, dataset: string, rows: num
     return;
   }
   const storage: StorageApi = bench.pooled(engine);
-  const source = engine === 'duckdb' ? `range(${rows}) AS t(i)` : `generate_series(0, ${rows - 1}) AS t(i)`;
+  const source =
+    engine === 'duckdb' ? `range(${rows}) AS t(i)` : `generate_series(0, ${rows - 1}) AS t(i)`;
   await storage.execute(dataset, 'DROP TABLE data');
-  await storage.execute(dataset, `CREATE TABLE data AS SELECT ${columns.replace('i * 1.25', 'CAST(i AS double precision) * 1.25')
-    .replace('i AS id', 'CAST(i AS integer) AS id')} FROM ${source}`);
-  if (engine === 'postgresql') await storage.execute(dataset, 'ALTER TABLE data ADD PRIMARY KEY (id)');
+  await storage.execute(
+    dataset,
+    `CREATE TABLE data AS SELECT ${columns
+      .replace('i * 1.25', 'CAST(i AS double precision) * 1.25')
+      .replace('i AS id', 'CAST(i AS integer) AS id')} FROM ${source}`,
+  );
+  if (engine === 'postgresql')
+    await storage.execute(dataset, 'ALTER TABLE data ADD PRIMARY KEY (id)');
 }
 
 function runApart(order: ScanOrder): Promise<ScanReport> {
   return new Promise((resolve, reject) => {
     const child = fork(new URL('./scan-process.ts', import.meta.url), [JSON.stringify(order)], {
-      execArgv: process.execArgv.filter((flag) => flag !== '--expose-gc'), stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      execArgv: process.execArgv.filter((flag) => flag !== '--expose-gc'),
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     let report: ScanReport | undefined;
-    const end = (): void => { child.kill('SIGKILL'); };
+    const end = (): void => {
+      child.kill('SIGKILL');
+    };
     process.once('exit', end);
-    child.on('message', (message) => { report = message as ScanReport; });
+    child.on('message', (message) => {
+      report = message as ScanReport;
+    });
     child.on('error', reject);
     child.on('exit', (code) => {
       process.off('exit', end);
-      if (report === undefined) reject(new Error(`the process that scans ended with ${String(code)}`));
+      if (report === undefined)
+        reject(new Error(`the process that scans ended with ${String(code)}`));
       else resolve(report);
     });
   });

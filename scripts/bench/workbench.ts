@@ -2,7 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
-  createStaticStageSource, createStorageBridge, type Engine, type StorageApi, type StorageBridge, type StorageBridgeOptions,
+  createStaticStageSource,
+  createStorageBridge,
+  type Engine,
+  type StorageApi,
+  type StorageBridge,
+  type StorageBridgeOptions,
   type StoreLocation,
 } from 'changeover';
 import { digestResult } from '@changeover/compare';
@@ -32,12 +37,19 @@ export interface Workbench {
 }
 
 /** Rows of six columns as the ADR's users have them: numbers, texts, nulls. */
-export function sampleRows(count: number, from = 0): { id: number; name: string; amount: number; kind: number;
-  note: string | null; flag: number }[] {
+export function sampleRows(
+  count: number,
+  from = 0,
+): { id: number; name: string; amount: number; kind: number; note: string | null; flag: number }[] {
   return Array.from({ length: count }, (_, at) => {
     const id = from + at;
     return {
-      id, name: `name ${id}`, amount: id * 1.25, kind: id % 7, note: id % 3 === 0 ? null : `note of ${id}`, flag: id % 2,
+      id,
+      name: `name ${id}`,
+      amount: id * 1.25,
+      kind: id % 7,
+      note: id % 3 === 0 ? null : `note of ${id}`,
+      flag: id % 2,
     };
   });
 }
@@ -53,15 +65,27 @@ export async function openWorkbench(options: WorkbenchOptions): Promise<Workbenc
   const folder = mkdtempSync(join(tmpdir(), 'changeover-bench-'));
   const location: StoreLocation = { basePath: folder, databaseUrl: options.databaseUrl };
   const stages = createStaticStageSource(() => 'pooled');
-  const bridge = createStorageBridge({ ...location, stages, storePath: ':memory:', ...options.bridge });
+  const bridge = createStorageBridge({
+    ...location,
+    stages,
+    storePath: ':memory:',
+    ...options.bridge,
+  });
   LegacyStorage.configure(location);
   opened += 1;
   const prefix = `bench_${process.pid}_${opened}`;
   const datasets = Array.from({ length: options.datasets ?? 10 }, (_, at) => `${prefix}_${at}`);
-  const legs = new Map(options.engines.map((engine) =>
-    [engine, createLegacyLeg(engine, { digest: (_operation, result) => digestResult(result, 'rows') })]));
+  const legs = new Map(
+    options.engines.map((engine) => [
+      engine,
+      createLegacyLeg(engine, { digest: (_operation, result) => digestResult(result, 'rows') }),
+    ]),
+  );
   const workbench: Workbench = {
-    location, bridge, stages, datasets,
+    location,
+    bridge,
+    stages,
+    datasets,
     legacy: (engine) => {
       const leg = legs.get(engine);
       if (leg === undefined) throw new Error(`this workbench was opened without ${engine}`);
@@ -78,11 +102,16 @@ export async function openWorkbench(options: WorkbenchOptions): Promise<Workbenc
       rmSync(folder, { recursive: true, force: true });
     },
   };
-  for (const engine of options.engines) await fill(workbench.pooled(engine), datasets, options.rows ?? 5_000);
+  for (const engine of options.engines)
+    await fill(workbench.pooled(engine), datasets, options.rows ?? 5_000);
   return workbench;
 }
 
-async function fill(storage: StorageApi, datasets: readonly string[], count: number): Promise<void> {
+async function fill(
+  storage: StorageApi,
+  datasets: readonly string[],
+  count: number,
+): Promise<void> {
   for (const dataset of datasets) {
     await storage.createDataset(dataset);
     for (let from = 0; from < count || from === 0; from += 50_000) {

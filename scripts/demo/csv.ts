@@ -8,7 +8,9 @@ export function parseCsv(text: string): Record<string, string>[] {
   if (header === undefined) return [];
   return lines.map((fields, at) => {
     if (fields.length !== header.length) {
-      throw new Error(`line ${at + 2} has ${fields.length} fields, the first line names ${header.length}`);
+      throw new Error(
+        `line ${at + 2} has ${fields.length} fields, the first line names ${header.length}`,
+      );
     }
     return Object.fromEntries(header.map((name, column) => [name, fields[column] ?? '']));
   });

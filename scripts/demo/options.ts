@@ -53,14 +53,23 @@ export function parseDemoOptions(args: readonly string[]): DemoOptions | 'help' 
   }
   if (values.help) return 'help';
   const { defect, format, out } = values;
-  if (format !== 'text' && format !== 'json') throw new UsageError(`--format must be text or json, not ${JSON.stringify(format)}`);
-  return { defect, format, out, seconds: whole('seconds', values.seconds, 1, 600), seed: whole('seed', values.seed, 0, 2 ** 31) };
+  if (format !== 'text' && format !== 'json')
+    throw new UsageError(`--format must be text or json, not ${JSON.stringify(format)}`);
+  return {
+    defect,
+    format,
+    out,
+    seconds: whole('seconds', values.seconds, 1, 600),
+    seed: whole('seed', values.seed, 0, 2 ** 31),
+  };
 }
 
 function whole(name: string, text: string, least: number, most: number): number {
   const number = Number(text);
   if (!Number.isInteger(number) || number < least || number > most) {
-    throw new UsageError(`--${name} must be a whole number from ${least} to ${most}, not ${JSON.stringify(text)}`);
+    throw new UsageError(
+      `--${name} must be a whole number from ${least} to ${most}, not ${JSON.stringify(text)}`,
+    );
   }
   return number;
 }

@@ -57,7 +57,11 @@ function instant(text: string): string {
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, item]) => [name, sorted(item)]));
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, item]) => [name, sorted(item)]),
+  );
 }
 
 /** Reads a table by the engine's bare driver, on a connection of its own. The bridge must be closed for DuckDB. */
@@ -91,13 +95,24 @@ export async function readStored(
       }
     }
     case 'postgresql': {
-      const client = new pg.Client({ connectionString: location.databaseUrl, types: { getTypeParser: () => String } });
+      const client = new pg.Client({
+        connectionString: location.databaseUrl,
+        types: { getTypeParser: () => String },
+      });
       await client.connect();
       try {
         await client.query('SET TimeZone TO UTC');
-        const { rows } = await client.query<Record<string, unknown>>(`SELECT * FROM "${datasetSchema(dataset)}"."${table}"`);
-        return rows.map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) =>
-          [name, value === 't' ? true : value === 'f' ? false : value])));
+        const { rows } = await client.query<Record<string, unknown>>(
+          `SELECT * FROM "${datasetSchema(dataset)}"."${table}"`,
+        );
+        return rows.map((row) =>
+          Object.fromEntries(
+            Object.entries(row).map(([name, value]) => [
+              name,
+              value === 't' ? true : value === 'f' ? false : value,
+            ]),
+          ),
+        );
       } finally {
         await client.end();
       }

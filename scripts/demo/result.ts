@@ -50,8 +50,17 @@ export interface DemoResult {
   readonly stages: readonly StageLine[];
   readonly data: readonly DataCheck[];
   readonly defects: readonly DefectCheck[];
-  readonly rollback: { readonly engine: Engine; readonly callsAfter: number; readonly failed: number };
-  readonly datasets: readonly { readonly name: string; readonly rows: number; readonly origin: string; readonly terms: string }[];
+  readonly rollback: {
+    readonly engine: Engine;
+    readonly callsAfter: number;
+    readonly failed: number;
+  };
+  readonly datasets: readonly {
+    readonly name: string;
+    readonly rows: number;
+    readonly origin: string;
+    readonly terms: string;
+  }[];
   readonly reports: { readonly json: string; readonly html: string };
   readonly seconds: number;
   readonly seed: number;
@@ -59,14 +68,55 @@ export interface DemoResult {
 
 /** The stages as a table for people. */
 export function stageTable(lines: readonly StageLine[]): string {
-  const header = ['engine', 'stage', 'calls', 'failed', 'compared', 'mismatch', 'raced', 'nondet.', 'inconcl.', 'shed',
-    'legacy p50', 'p99', 'pooled p50', 'p99 ms'];
-  const ms = (value: number | null): string => (value === null ? '–' : value < 10 ? value.toFixed(2) : value.toFixed(0));
-  const rows = lines.map((line) => [line.engine, line.stage, line.calls, line.failed, line.compared, line.mismatch,
-    line.raced, line.nondeterministic, line.inconclusive, line.shed,
-    ms(line.legacyP50Ms), ms(line.legacyP99Ms), ms(line.pooledP50Ms), ms(line.pooledP99Ms)].map(String));
-  const widths = header.map((name, column) => Math.max(name.length, ...rows.map((row) => row[column]?.length ?? 0)));
-  const text = (row: readonly string[]): string => row.map((cell, column) =>
-    (column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join('  ').trimEnd();
-  return [text(header), widths.map((width) => '─'.repeat(width)).join('  '), ...rows.map(text)].join('\n');
+  const header = [
+    'engine',
+    'stage',
+    'calls',
+    'failed',
+    'compared',
+    'mismatch',
+    'raced',
+    'nondet.',
+    'inconcl.',
+    'shed',
+    'legacy p50',
+    'p99',
+    'pooled p50',
+    'p99 ms',
+  ];
+  const ms = (value: number | null): string =>
+    value === null ? '–' : value < 10 ? value.toFixed(2) : value.toFixed(0);
+  const rows = lines.map((line) =>
+    [
+      line.engine,
+      line.stage,
+      line.calls,
+      line.failed,
+      line.compared,
+      line.mismatch,
+      line.raced,
+      line.nondeterministic,
+      line.inconclusive,
+      line.shed,
+      ms(line.legacyP50Ms),
+      ms(line.legacyP99Ms),
+      ms(line.pooledP50Ms),
+      ms(line.pooledP99Ms),
+    ].map(String),
+  );
+  const widths = header.map((name, column) =>
+    Math.max(name.length, ...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  const text = (row: readonly string[]): string =>
+    row
+      .map((cell, column) =>
+        column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
+      )
+      .join('  ')
+      .trimEnd();
+  return [
+    text(header),
+    widths.map((width) => '─'.repeat(width)).join('  '),
+    ...rows.map(text),
+  ].join('\n');
 }

@@ -1,7 +1,16 @@
 import { mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { createLogger, type Engine, engines, type Logger, type ReportData, type Stage, stages, StorageBackend,
-  type StoreLocation } from 'changeover';
+import {
+  createLogger,
+  type Engine,
+  engines,
+  type Logger,
+  type ReportData,
+  type Stage,
+  stages,
+  StorageBackend,
+  type StoreLocation,
+} from 'changeover';
 import { startPostgres } from '../embedded-postgres.ts';
 import { loadInBatches } from './call-sites.ts';
 import { type RealDataset, realDatasets } from './datasets.ts';
@@ -18,7 +27,11 @@ import { activityColumns, Caller } from './workload.ts';
 const rolledBackEngine: Engine = 'postgresql';
 /** A caller pauses up to this long between two calls, in ms, as code with something else to do does. Ten of them then
  * leave the legacy singleton of their engine a moment of quiet, in which a difference can be confirmed. */
-const longestPauseMs: Readonly<Record<Engine, number>> = { sqlite: 60, duckdb: 1_500, postgresql: 800 };
+const longestPauseMs: Readonly<Record<Engine, number>> = {
+  sqlite: 60,
+  duckdb: 1_500,
+  postgresql: 800,
+};
 /** With defects planted, the next stage waits until each was found, as a gate would; this long at most. */
 const longestGateSeconds = 45;
 
@@ -28,14 +41,21 @@ interface Loaded {
 }
 
 /** The whole main job. Stops at the next call when the signal is aborted; what it started is ended in any case. */
-export async function runDemo(options: DemoOptions, progress: Progress, signal: AbortSignal): Promise<DemoResult> {
+export async function runDemo(
+  options: DemoOptions,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<DemoResult> {
   const startedMs = performance.now();
   const out = resolve(options.out);
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
   const given = process.env['DATABASE_URL'];
   const postgres = given === undefined || given === '' ? await startPostgres() : undefined;
-  const location: StoreLocation = { basePath: join(out, 'datasets'), databaseUrl: postgres?.url ?? given };
+  const location: StoreLocation = {
+    basePath: join(out, 'datasets'),
+    databaseUrl: postgres?.url ?? given,
+  };
   const flagsFile = join(out, 'flags.json');
   writeFlags(flagsFile, all('legacy'));
   StorageBackend.configure({
@@ -48,8 +68,14 @@ export async function runDemo(options: DemoOptions, progress: Progress, signal: 
   try {
     const loaded = await load(progress, signal);
     const callers = await begin(loaded, options.seed);
-    const { rollback, seen } = await drive(callers, flagsFile, options.seconds,
-      options.defect ? plantedDefects.length * engines.length : 0, progress, signal);
+    const { rollback, seen } = await drive(
+      callers,
+      flagsFile,
+      options.seconds,
+      options.defect ? plantedDefects.length * engines.length : 0,
+      progress,
+      signal,
+    );
     const bridge = StorageBackend.bridge();
     await bridge.idle();
     const held = bridge.guardrail.holds.map(({ backend, dataset }) => `${backend} ${dataset}`);
@@ -61,15 +87,28 @@ export async function runDemo(options: DemoOptions, progress: Progress, signal: 
     const lines = stageLines(report);
     const problems = [
       ...findProblems(callers, lines, data, defects, options.defect ? [] : held),
-      ...(rollback.failed > 0 ? [`${rollback.failed} calls failed after the rollback of ${rolledBackEngine}`] : []),
+      ...(rollback.failed > 0
+        ? [`${rollback.failed} calls failed after the rollback of ${rolledBackEngine}`]
+        : []),
       ...seen,
     ];
     const reports = { json: join(out, 'report.json'), html: join(out, 'report.html') };
     const result: DemoResult = {
-      ok: problems.length === 0, problems, stages: lines, data, defects, rollback,
-      datasets: loaded.map(({ dataset, reference: { rows } }) =>
-        ({ name: dataset.name, rows, origin: dataset.origin, terms: dataset.terms })),
-      reports, seconds: Math.round((performance.now() - startedMs) / 100) / 10, seed: options.seed,
+      ok: problems.length === 0,
+      problems,
+      stages: lines,
+      data,
+      defects,
+      rollback,
+      datasets: loaded.map(({ dataset, reference: { rows } }) => ({
+        name: dataset.name,
+        rows,
+        origin: dataset.origin,
+        terms: dataset.terms,
+      })),
+      reports,
+      seconds: Math.round((performance.now() - startedMs) / 100) / 10,
+      seed: options.seed,
     };
     writeReports(result, report);
     return result;
@@ -82,7 +121,14 @@ export async function runDemo(options: DemoOptions, progress: Progress, signal: 
 
 function fileLogger(path: string): Logger {
   const file = openSync(path, 'w');
-  return createLogger({ level: 'info', destination: { write: (line) => { writeSync(file, line); } } });
+  return createLogger({
+    level: 'info',
+    destination: {
+      write: (line) => {
+        writeSync(file, line);
+      },
+    },
+  });
 }
 
 function all(stage: Stage): Record<Engine, Stage> {
@@ -95,51 +141,91 @@ async function load(progress: Progress, signal: AbortSignal): Promise<Loaded[]> 
     const rows = dataset.rows();
     for (const engine of engines) {
       signal.throwIfAborted();
-      progress.show('Loading real data', at / realDatasets.length, `${dataset.name}, ${rows.length} rows into ${engine}`);
+      progress.show(
+        'Loading real data',
+        at / realDatasets.length,
+        `${dataset.name}, ${rows.length} rows into ${engine}`,
+      );
       await loadInBatches(engine, dataset.name, dataset.table, rows);
     }
     loaded.push({ dataset, reference: referenceOf(dataset.columns, rows) });
   }
   const total = loaded.reduce((sum, { reference }) => sum + reference.rows, 0);
-  progress.say(`Loaded ${loaded.length} datasets, ${total} rows, into each of ${engines.length} engines through the legacy API.`);
+  progress.say(
+    `Loaded ${loaded.length} datasets, ${total} rows, into each of ${engines.length} engines through the legacy API.`,
+  );
   return loaded;
 }
 
 async function begin(loaded: readonly Loaded[], seed: number): Promise<Caller[]> {
-  const callers = engines.flatMap((engine, e) => loaded.map(({ dataset, reference }, d) =>
-    new Caller(engine, dataset, reference.rows, seed * 1_000 + e * 100 + d)));
+  const callers = engines.flatMap((engine, e) =>
+    loaded.map(
+      ({ dataset, reference }, d) =>
+        new Caller(engine, dataset, reference.rows, seed * 1_000 + e * 100 + d),
+    ),
+  );
   for (const caller of callers) await caller.begin();
   return callers;
 }
 
-async function drive(callers: readonly Caller[], flagsFile: string, seconds: number, expectedHolds: number,
-  progress: Progress, signal: AbortSignal):
-Promise<{ rollback: DemoResult['rollback']; seen: string[] }> {
+async function drive(
+  callers: readonly Caller[],
+  flagsFile: string,
+  seconds: number,
+  expectedHolds: number,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<{ rollback: DemoResult['rollback']; seen: string[] }> {
   const stop = new AbortController();
   const ended = AbortSignal.any([stop.signal, signal]);
   const work = Promise.all(callers.map((caller) => callUntil(caller, ended)));
   const calls = (engine?: Engine): number =>
-    callers.reduce((sum, caller) => sum + (engine === undefined || caller.engine === engine ? caller.calls : 0), 0);
+    callers.reduce(
+      (sum, caller) => sum + (engine === undefined || caller.engine === engine ? caller.calls : 0),
+      0,
+    );
   const failures = (): number =>
-    callers.reduce((sum, { engine, failures: { length } }) => sum + (engine === rolledBackEngine ? length : 0), 0);
+    callers.reduce(
+      (sum, { engine, failures: { length } }) => sum + (engine === rolledBackEngine ? length : 0),
+      0,
+    );
   try {
     for (const stage of stages) {
       writeFlags(flagsFile, all(stage));
       await spend(`Driving at ${stage}`, seconds, progress, ended, () => `${calls()} calls`);
       if (stage === 'shadow') {
         const open = (): number => expectedHolds - StorageBackend.bridge().guardrail.holds.length;
-        await spend('Waiting at the gate', longestGateSeconds, progress, ended, () => `${open()} defects not found yet`, () => open() <= 0);
+        await spend(
+          'Waiting at the gate',
+          longestGateSeconds,
+          progress,
+          ended,
+          () => `${open()} defects not found yet`,
+          () => open() <= 0,
+        );
       }
       progress.say(`Drove ${callers.length} callers at ${stage}: ${calls()} calls so far.`);
     }
     writeFlags(flagsFile, { ...all('pooled'), [rolledBackEngine]: 'legacy' });
     const before = { calls: calls(rolledBackEngine), failed: failures() };
-    await spend(`Rolling back ${rolledBackEngine}`, Math.max(2, seconds / 2), progress, ended, () => `${calls()} calls`);
+    await spend(
+      `Rolling back ${rolledBackEngine}`,
+      Math.max(2, seconds / 2),
+      progress,
+      ended,
+      () => `${calls()} calls`,
+    );
     progress.say(`Rolled ${rolledBackEngine} back to legacy under load.`);
     stop.abort();
     await work;
-    return { rollback: { engine: rolledBackEngine, callsAfter: calls(rolledBackEngine) - before.calls,
-      failed: failures() - before.failed }, seen: [] };
+    return {
+      rollback: {
+        engine: rolledBackEngine,
+        callsAfter: calls(rolledBackEngine) - before.calls,
+        failed: failures() - before.failed,
+      },
+      seen: [],
+    };
   } finally {
     stop.abort();
     await work;
@@ -149,35 +235,60 @@ Promise<{ rollback: DemoResult['rollback']; seen: string[] }> {
 async function callUntil(caller: Caller, ended: AbortSignal): Promise<void> {
   for (let call = 0; !ended.aborted; call += 1) {
     await caller.step();
-    await new Promise((resolve) => { setTimeout(resolve, ((call * 7) % 100) / 100 * longestPauseMs[caller.engine]); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, (((call * 7) % 100) / 100) * longestPauseMs[caller.engine]);
+    });
   }
 }
 
-async function spend(title: string, seconds: number, progress: Progress, signal: AbortSignal, detail: () => string,
-  done: () => boolean = () => false): Promise<void> {
+async function spend(
+  title: string,
+  seconds: number,
+  progress: Progress,
+  signal: AbortSignal,
+  detail: () => string,
+  done: () => boolean = () => false,
+): Promise<void> {
   const startedMs = performance.now();
   for (;;) {
     signal.throwIfAborted();
     const share = (performance.now() - startedMs) / (seconds * 1_000);
     if (share >= 1 || done()) return;
     progress.show(title, share, detail());
-    await new Promise((resolve) => { setTimeout(resolve, 100); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, 100);
+    });
   }
 }
 
-async function checkData(callers: readonly Caller[], loaded: readonly Loaded[], location: StoreLocation): Promise<DataCheck[]> {
+async function checkData(
+  callers: readonly Caller[],
+  loaded: readonly Loaded[],
+  location: StoreLocation,
+): Promise<DataCheck[]> {
   const checks: DataCheck[] = [];
   for (const { engine, dataset, entries } of callers) {
     const source = loaded.find((candidate) => candidate.dataset === dataset)?.reference;
-    const expected: [table: string, columns: typeof dataset.columns, reference: TableReference][] = [
-      ['activity', activityColumns, referenceOf(activityColumns, entries.values() as Iterable<never>)],
-    ];
+    const expected: [table: string, columns: typeof dataset.columns, reference: TableReference][] =
+      [
+        [
+          'activity',
+          activityColumns,
+          referenceOf(activityColumns, entries.values() as Iterable<never>),
+        ],
+      ];
     if (source !== undefined) expected.push([dataset.table, dataset.columns, source]);
     for (const [table, columns, reference] of expected) {
       const found = referenceOf(columns, await readStored(engine, location, dataset.name, table));
       checks.push({
-        engine, dataset: dataset.name, table, rows: found.rows, expectedRows: reference.rows,
-        digest: found.digest, expectedDigest: reference.digest, ok: found.digest === reference.digest,
+        engine,
+        dataset: dataset.name,
+        table,
+        rows: found.rows,
+        expectedRows: reference.rows,
+        digest: found.digest,
+        expectedDigest: reference.digest,
+        ok: found.digest === reference.digest,
       });
     }
   }
@@ -185,56 +296,103 @@ async function checkData(callers: readonly Caller[], loaded: readonly Loaded[], 
 }
 
 function checkDefects(report: ReportData, held: readonly string[]): DefectCheck[] {
-  return engines.flatMap((engine) => plantedDefects.map(({ dataset, what, expectedClass }) => {
-    const groups = report.sampleGroups.filter(({ backend, verdict, samples }) =>
-      backend === engine && verdict === 'mismatch' && samples.some((sample) => sample.dataset === dataset));
-    const foundClasses = [...new Set(groups.map((group) => group.class ?? 'none'))];
-    const rolledBack = held.includes(`${engine} ${dataset}`);
-    return { engine, dataset, planted: what, expectedClass, foundClasses, rolledBack, ok: rolledBack &&
-      foundClasses.includes(expectedClass) };
-  }));
+  return engines.flatMap((engine) =>
+    plantedDefects.map(({ dataset, what, expectedClass }) => {
+      const groups = report.sampleGroups.filter(
+        ({ backend, verdict, samples }) =>
+          backend === engine &&
+          verdict === 'mismatch' &&
+          samples.some((sample) => sample.dataset === dataset),
+      );
+      const foundClasses = [...new Set(groups.map((group) => group.class ?? 'none'))];
+      const rolledBack = held.includes(`${engine} ${dataset}`);
+      return {
+        engine,
+        dataset,
+        planted: what,
+        expectedClass,
+        foundClasses,
+        rolledBack,
+        ok: rolledBack && foundClasses.includes(expectedClass),
+      };
+    }),
+  );
 }
 
 function stageLines(report: ReportData): StageLine[] {
-  return engines.flatMap((engine) => stages.flatMap((stage) => report.byStage
-    .filter((totals) => totals.backend === engine && totals.stage === stage)
-    .map((totals) => ({
-      engine, stage, calls: totals.calls, failed: totals.failed, compared: totals.compared, match: totals.match,
-      mismatch: totals.mismatch, raced: totals.raced, nondeterministic: totals.nondeterministic,
-      inconclusive: totals.inconclusive, shed: totals.shed,
-      legacyP50Ms: totals.legacy.p50Ms ?? null, legacyP99Ms: totals.legacy.p99Ms ?? null,
-      pooledP50Ms: totals.pooled.p50Ms ?? null, pooledP99Ms: totals.pooled.p99Ms ?? null,
-    }))));
+  return engines.flatMap((engine) =>
+    stages.flatMap((stage) =>
+      report.byStage
+        .filter((totals) => totals.backend === engine && totals.stage === stage)
+        .map((totals) => ({
+          engine,
+          stage,
+          calls: totals.calls,
+          failed: totals.failed,
+          compared: totals.compared,
+          match: totals.match,
+          mismatch: totals.mismatch,
+          raced: totals.raced,
+          nondeterministic: totals.nondeterministic,
+          inconclusive: totals.inconclusive,
+          shed: totals.shed,
+          legacyP50Ms: totals.legacy.p50Ms ?? null,
+          legacyP99Ms: totals.legacy.p99Ms ?? null,
+          pooledP50Ms: totals.pooled.p50Ms ?? null,
+          pooledP99Ms: totals.pooled.p99Ms ?? null,
+        })),
+    ),
+  );
 }
 
-function findProblems(callers: readonly Caller[], lines: readonly StageLine[], data: readonly DataCheck[],
-  defects: readonly DefectCheck[], heldUnexpectedly: readonly string[]): string[] {
+function findProblems(
+  callers: readonly Caller[],
+  lines: readonly StageLine[],
+  data: readonly DataCheck[],
+  defects: readonly DefectCheck[],
+  heldUnexpectedly: readonly string[],
+): string[] {
   const withDefect = defects.length > 0;
   const failures = callers.flatMap((caller) => caller.failures);
-  const problems = failures.slice(0, 20).map(({ engine, dataset, what }) => `${engine} ${dataset}: ${what}`);
-  for (const { engine, dataset, what } of failures.slice(20)) process.stderr.write(`${engine} ${dataset}: ${what}\n`);
+  const problems = failures
+    .slice(0, 20)
+    .map(({ engine, dataset, what }) => `${engine} ${dataset}: ${what}`);
+  for (const { engine, dataset, what } of failures.slice(20))
+    process.stderr.write(`${engine} ${dataset}: ${what}\n`);
   if (failures.length > 20) problems.push(`and ${failures.length - 20} more failures`);
   for (const engine of engines) {
     for (const stage of stages) {
-      const line = lines.find((candidate) => candidate.engine === engine && candidate.stage === stage);
-      if (line === undefined || line.calls === 0) problems.push(`${engine} was never called at ${stage}`);
-      else if (!withDefect && (stage === 'shadow' || stage === 'reverse') &&
-        line.compared === 0) problems.push(`${engine}: nothing was compared at ${stage}`);
-      else if (!withDefect && line.mismatch > 0) problems.push(`${engine} at ${stage}: ${line.mismatch} mismatches`);
-      if (line !== undefined && line.failed > 0) problems.push(`${engine} at ${stage}: ${line.failed} failed calls`);
+      const line = lines.find(
+        (candidate) => candidate.engine === engine && candidate.stage === stage,
+      );
+      if (line === undefined || line.calls === 0)
+        problems.push(`${engine} was never called at ${stage}`);
+      else if (!withDefect && (stage === 'shadow' || stage === 'reverse') && line.compared === 0)
+        problems.push(`${engine}: nothing was compared at ${stage}`);
+      else if (!withDefect && line.mismatch > 0)
+        problems.push(`${engine} at ${stage}: ${line.mismatch} mismatches`);
+      if (line !== undefined && line.failed > 0)
+        problems.push(`${engine} at ${stage}: ${line.failed} failed calls`);
     }
   }
   for (const check of data) {
     if (check.ok) continue;
-    problems.push(`${check.engine} ${check.dataset}.${check.table}: ${check.rows} rows ${check.digest}, ` +
-      `expected ${check.expectedRows} rows ${check.expectedDigest}`);
+    problems.push(
+      `${check.engine} ${check.dataset}.${check.table}: ${check.rows} rows ${check.digest}, ` +
+        `expected ${check.expectedRows} rows ${check.expectedDigest}`,
+    );
   }
   for (const check of defects) {
     if (check.ok) continue;
-    problems.push(`${check.engine} ${check.dataset} (${check.planted}): expected class ${check.expectedClass}, ` +
-      `found ${check.foundClasses.join(', ') || 'nothing'}; ${check.rolledBack ? 'rolled back' : 'not rolled back'}`);
+    problems.push(
+      `${check.engine} ${check.dataset} (${check.planted}): expected class ${check.expectedClass}, ` +
+        `found ${check.foundClasses.join(', ') || 'nothing'}; ${check.rolledBack ? 'rolled back' : 'not rolled back'}`,
+    );
   }
-  return [...problems, ...heldUnexpectedly.map((name) => `${name} was rolled back without a planted defect`)];
+  return [
+    ...problems,
+    ...heldUnexpectedly.map((name) => `${name} was rolled back without a planted defect`),
+  ];
 }
 
 /** A server that was given keeps nothing of the demo. */

@@ -4,7 +4,11 @@ import type { ColumnKind, RealDataset } from './datasets.ts';
 import { Random } from './random.ts';
 
 /** What the activity table holds, by the callers' own account. */
-export const activityColumns: Readonly<Record<string, ColumnKind>> = { id: 'integer', amount: 'integer', note: 'text' };
+export const activityColumns: Readonly<Record<string, ColumnKind>> = {
+  id: 'integer',
+  amount: 'integer',
+  note: 'text',
+};
 
 interface Entry {
   id: number;
@@ -62,19 +66,47 @@ export class Caller {
   }
 
   async #read(choice: number): Promise<void> {
-    const { engine, dataset: { name, table, columns } } = this;
+    const {
+      engine,
+      dataset: { name, table, columns },
+    } = this;
     const columnNames = Object.keys(columns).filter((column) => columns[column] !== 'json');
     const column = columnNames[this.#random.below(columnNames.length)] ?? '';
-    if (choice < 12) this.#expect((await callSites.sample(engine, name, table, 1_000)).length, Math.min(1_000, this.rows), 'sample');
+    if (choice < 12)
+      this.#expect(
+        (await callSites.sample(engine, name, table, 1_000)).length,
+        Math.min(1_000, this.rows),
+        'sample',
+      );
     else if (choice < 32) await this.#readEntry();
-    else if (choice < 38) this.#expect(await callSites.describeTable(engine, name, 'activity'), this.entries.size, 'row count');
+    else if (choice < 38)
+      this.#expect(
+        await callSites.describeTable(engine, name, 'activity'),
+        this.entries.size,
+        'row count',
+      );
     else if (choice < 42) await callSites.frequent(engine, name, table, column);
     else if (choice < 46) await callSites.statistics(engine, name, table, column);
-    else if (choice < 50) this.#expect((await callSites.tables(engine, name)).join(), ['activity', table].join(), 'tables');
-    else if (choice < 54) this.#expect(JSON.stringify(await this.#metadata()), JSON.stringify(this.#counterValues()), 'metadata');
+    else if (choice < 50)
+      this.#expect(
+        (await callSites.tables(engine, name)).join(),
+        ['activity', table].join(),
+        'tables',
+      );
+    else if (choice < 54)
+      this.#expect(
+        JSON.stringify(await this.#metadata()),
+        JSON.stringify(this.#counterValues()),
+        'metadata',
+      );
     else if (choice < 57 && this.rows <= wholeReadLimit) {
       this.#expect((await callSites.everything(engine, name)).length, this.rows, 'all rows');
-    } else this.#expect((await callSites.sample(engine, name, 'activity', 50)).length, Math.min(50, this.entries.size), 'entries');
+    } else
+      this.#expect(
+        (await callSites.sample(engine, name, 'activity', 50)).length,
+        Math.min(50, this.entries.size),
+        'entries',
+      );
   }
 
   async #readEntry(): Promise<void> {
@@ -84,10 +116,17 @@ export class Caller {
   }
 
   async #write(choice: number): Promise<void> {
-    const { engine, dataset: { name } } = this;
+    const {
+      engine,
+      dataset: { name },
+    } = this;
     if (choice < 74) {
       const entry = this.#newEntry('one');
-      this.#expect(await callSites.addEntry(engine, name, entry.id, entry.amount, entry.note), 1, 'rows inserted');
+      this.#expect(
+        await callSites.addEntry(engine, name, entry.id, entry.amount, entry.note),
+        1,
+        'rows inserted',
+      );
       this.#note(entry);
     } else if (choice < 84) {
       const entry = this.#known();
@@ -152,10 +191,15 @@ export class Caller {
   }
 
   #expect(found: unknown, expected: unknown, what: string): void {
-    if (found !== expected) this.#fail(`${what}: expected ${String(expected)}, found ${String(found)}`);
+    if (found !== expected)
+      this.#fail(`${what}: expected ${String(expected)}, found ${String(found)}`);
   }
 
   #fail(what: string): void {
-    this.failures.push({ engine: this.engine, dataset: this.dataset.name, what: `${what} at call ${this.calls}` });
+    this.failures.push({
+      engine: this.engine,
+      dataset: this.dataset.name,
+      what: `${what} at call ${this.calls}`,
+    });
   }
 }

@@ -14,7 +14,8 @@ export class Failures {
   note(what: string): void {
     this.total += 1;
     // Bounded: a run that fails in a thousand ways has failed.
-    if (this.counts.has(what) || this.counts.size < 100) this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
+    if (this.counts.has(what) || this.counts.size < 100)
+      this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
   }
 }
 
@@ -28,7 +29,13 @@ export class SoakCaller {
   readonly #failures: Failures;
   #written = 0;
 
-  constructor(storage: StorageApi, engine: Engine, dataset: string, random: () => number, failures: Failures) {
+  constructor(
+    storage: StorageApi,
+    engine: Engine,
+    dataset: string,
+    random: () => number,
+    failures: Failures,
+  ) {
     this.engine = engine;
     this.#storage = storage;
     this.#dataset = dataset;
@@ -53,7 +60,9 @@ export class SoakCaller {
         this.#failures.note(`${this.engine}: ${code}: ${String(error).slice(0, 160)}`);
       }
       this.calls += 1;
-      await new Promise((resolve) => { setTimeout(resolve, Math.floor(this.#random() * 4)); });
+      await new Promise((resolve) => {
+        setTimeout(resolve, Math.floor(this.#random() * 4));
+      });
     }
   }
 
@@ -71,48 +80,65 @@ export class SoakCaller {
   async #readOne(): Promise<void> {
     const id = Math.floor(this.#random() * readRows);
     const rows = await this.#storage.readTable(this.#dataset, 'data', { where: { id } });
-    if (rows.length !== 1 || rows[0]?.['id'] !== id) this.#failures.note(`${this.engine}: a read of one row found another`);
+    if (rows.length !== 1 || rows[0]?.['id'] !== id)
+      this.#failures.note(`${this.engine}: a read of one row found another`);
   }
 
   async #readAll(): Promise<void> {
     const rows = await this.#storage.readTable(this.#dataset, 'data');
-    if (rows.length !== readRows) this.#failures.note(`${this.engine}: a read of ${readRows} rows found ${rows.length}`);
+    if (rows.length !== readRows)
+      this.#failures.note(`${this.engine}: a read of ${readRows} rows found ${rows.length}`);
   }
 
   /** What was told to be written is there, once, and nothing of another dataset. */
   async #count(): Promise<void> {
-    const { rows: [row] } = await this.#storage.query(this.#dataset,
-      'SELECT count(*) AS n, count(DISTINCT owner) AS owners, max(owner) AS owner FROM log');
+    const {
+      rows: [row],
+    } = await this.#storage.query(
+      this.#dataset,
+      'SELECT count(*) AS n, count(DISTINCT owner) AS owners, max(owner) AS owner FROM log',
+    );
     const found = Number(row?.['n']);
     if (found !== this.#written) {
       this.#failures.note(`${this.engine}: ${this.#written} rows were written, ${found} are there`);
       this.#written = found;
     }
-    if (Number(row?.['owners']) !== 1 || row?.['owner'] !== this.#dataset) this.#failures.note(`${this.engine}: rows of another dataset`);
+    if (Number(row?.['owners']) !== 1 || row?.['owner'] !== this.#dataset)
+      this.#failures.note(`${this.engine}: rows of another dataset`);
   }
 
   async #insert(): Promise<void> {
     const second = this.engine === 'postgresql' ? '$2' : '?';
-    await this.#storage.execute(this.#dataset, `INSERT INTO log VALUES (${parameter(this.engine)}, ${second})`,
-      [this.#dataset, this.#written]);
+    await this.#storage.execute(
+      this.#dataset,
+      `INSERT INTO log VALUES (${parameter(this.engine)}, ${second})`,
+      [this.#dataset, this.#written],
+    );
     this.#written += 1;
   }
 
   async #append(): Promise<void> {
-    const rows = Array.from({ length: 5 }, (_, at) => ({ owner: this.#dataset, turn: this.#written + at }));
+    const rows = Array.from({ length: 5 }, (_, at) => ({
+      owner: this.#dataset,
+      turn: this.#written + at,
+    }));
     await this.#storage.writeTable(this.#dataset, 'log', rows, { ifExists: 'append' });
     this.#written += rows.length;
   }
 
   async #beginAnew(): Promise<void> {
-    await this.#storage.writeTable(this.#dataset, 'log', [{ owner: this.#dataset, turn: 0 }], { ifExists: 'replace' });
+    await this.#storage.writeTable(this.#dataset, 'log', [{ owner: this.#dataset, turn: 0 }], {
+      ifExists: 'replace',
+    });
     this.#written = 1;
   }
 
   async #transaction(): Promise<void> {
     await this.#storage.transaction(this.#dataset, async (transaction) => {
       for (let at = 0; at < 2; at += 1) {
-        await transaction.writeTable('log', [{ owner: this.#dataset, turn: this.#written + at }], { ifExists: 'append' });
+        await transaction.writeTable('log', [{ owner: this.#dataset, turn: this.#written + at }], {
+          ifExists: 'append',
+        });
       }
     });
     this.#written += 2;

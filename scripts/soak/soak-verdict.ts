@@ -36,11 +36,18 @@ const thirds = 3;
  * @throws {RangeError} for fewer than nine samples, which say nothing.
  */
 export function judgeFlatness(samples: readonly SoakSample[]): Flatness[] {
-  if (samples.length < 9) throw new RangeError(`${samples.length} samples are too few to tell: run for longer.`);
+  if (samples.length < 9)
+    throw new RangeError(`${samples.length} samples are too few to tell: run for longer.`);
   const third = Math.floor(samples.length / thirds);
   const [middle, last] = [samples.slice(-2 * third, -third), samples.slice(-third)];
-  const of = (what: Flatness['what'], unit: string, pick: (sample: SoakSample) => number, choose: (...values: number[]) => number,
-    share: number, room: number): Flatness => {
+  const of = (
+    what: Flatness['what'],
+    unit: string,
+    pick: (sample: SoakSample) => number,
+    choose: (...values: number[]) => number,
+    share: number,
+    room: number,
+  ): Flatness => {
     const before = choose(...middle.map(pick));
     const after = choose(...last.map(pick));
     const most = before * (1 + share) + room;

@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { createStaticStageSource, createStorageBridge, engines, type Stage, type StorageBridge } from 'changeover';
+import {
+  createStaticStageSource,
+  createStorageBridge,
+  engines,
+  type Stage,
+  type StorageBridge,
+} from 'changeover';
 import { Failures, SoakCaller } from './soak-load.ts';
 import { type Flatness, judgeFlatness, type SoakSample } from './soak-verdict.ts';
 
@@ -28,7 +34,11 @@ export interface SoakResult {
   /** Calls by engine. */
   readonly calls: Readonly<Record<string, number>>;
   readonly stageChanges: number;
-  readonly comparisons: { readonly compared: number; readonly mismatch: number; readonly shed: number };
+  readonly comparisons: {
+    readonly compared: number;
+    readonly mismatch: number;
+    readonly shed: number;
+  };
   readonly flatness: readonly Flatness[];
   /** What failed, and how often. Empty for a good run. */
   readonly failures: readonly (readonly [what: string, count: number])[];
@@ -36,7 +46,16 @@ export interface SoakResult {
 }
 
 /** Mostly the two stages at which both legs run; the others are passed through. */
-const wanted: readonly Stage[] = ['shadow', 'reverse', 'shadow', 'reverse', 'shadow', 'reverse', 'legacy', 'pooled'];
+const wanted: readonly Stage[] = [
+  'shadow',
+  'reverse',
+  'shadow',
+  'reverse',
+  'shadow',
+  'reverse',
+  'legacy',
+  'pooled',
+];
 
 /** Drives all engines through the drop-in's router while stages change, and watches the process. */
 export async function soak(options: SoakOptions): Promise<SoakResult> {
@@ -44,22 +63,45 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
   const failures = new Failures();
   const folder = mkdtempSync(join(tmpdir(), 'changeover-soak-'));
   const stageOf = new Map<string, Stage>();
-  const stages = createStaticStageSource(({ backend, dataset }) => stageOf.get(`${backend} ${dataset}`) ?? 'shadow');
-  const bridge =
-    createStorageBridge({ basePath: folder, databaseUrl: options.databaseUrl, stages, storePath: join(folder, 'store.sqlite') });
-  const unhandled = (error: unknown): void => { failures.note(`unhandled rejection: ${String(error)}`); };
+  const stages = createStaticStageSource(
+    ({ backend, dataset }) => stageOf.get(`${backend} ${dataset}`) ?? 'shadow',
+  );
+  const bridge = createStorageBridge({
+    basePath: folder,
+    databaseUrl: options.databaseUrl,
+    stages,
+    storePath: join(folder, 'store.sqlite'),
+  });
+  const unhandled = (error: unknown): void => {
+    failures.note(`unhandled rejection: ${String(error)}`);
+  };
   process.on('unhandledRejection', unhandled);
-  const names = Array.from({ length: options.datasets ?? 3 }, (_, at) => `soak_${process.pid}_${options.seed}_${at}`);
-  const callers = engines.flatMap((engine) => names.map((name) =>
-    new SoakCaller(bridge.storage(engine), engine, name, randomFrom(random() * 2 ** 32), failures)));
+  const names = Array.from(
+    { length: options.datasets ?? 3 },
+    (_, at) => `soak_${process.pid}_${options.seed}_${at}`,
+  );
+  const callers = engines.flatMap((engine) =>
+    names.map(
+      (name) =>
+        new SoakCaller(
+          bridge.storage(engine),
+          engine,
+          name,
+          randomFrom(random() * 2 ** 32),
+          failures,
+        ),
+    ),
+  );
   let stageChanges = 0;
   const watch = new SoakWatch(bridge, callers, failures, options);
   try {
     for (const caller of callers) await caller.prepare();
     const changing = setInterval(() => {
       const engine = engines[Math.floor(random() * engines.length)] ?? 'sqlite';
-      stageOf.set(`${engine} ${names[Math.floor(random() * names.length)] ?? ''}`,
-        wanted[Math.floor(random() * wanted.length)] ?? 'shadow');
+      stageOf.set(
+        `${engine} ${names[Math.floor(random() * names.length)] ?? ''}`,
+        wanted[Math.floor(random() * wanted.length)] ?? 'shadow',
+      );
       stages.set(({ backend, dataset }) => stageOf.get(`${backend} ${dataset}`) ?? 'shadow');
       stageChanges += 1;
     }, options.stageEveryMs ?? 250);
@@ -71,15 +113,27 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
     await bridge.idle();
     const { compared, mismatch, shed } = bridge.recorder.summary().totals;
     if (mismatch > 0) failures.note(`${mismatch} mismatches between legs that do the same`);
-    for (const { backend, dataset, reason } of bridge.guardrail.holds) failures.note(`held back: ${backend} ${dataset}: ${reason}`);
+    for (const { backend, dataset, reason } of bridge.guardrail.holds)
+      failures.note(`held back: ${backend} ${dataset}: ${reason}`);
     await removeAll(bridge, names, stages);
     await bridge.close();
     const flatness = judgeFlatness(watch.samples);
-    const calls = Object.fromEntries(engines.map((engine) =>
-      [engine, callers.filter((caller) => caller.engine === engine).reduce((sum, caller) => sum + caller.calls, 0)]));
+    const calls = Object.fromEntries(
+      engines.map((engine) => [
+        engine,
+        callers
+          .filter((caller) => caller.engine === engine)
+          .reduce((sum, caller) => sum + caller.calls, 0),
+      ]),
+    );
     return {
-      samples: watch.samples, calls, stageChanges, comparisons: { compared, mismatch, shed }, flatness,
-      failures: [...failures.counts], ok: failures.total === 0 && flatness.every(({ flat }) => flat),
+      samples: watch.samples,
+      calls,
+      stageChanges,
+      comparisons: { compared, mismatch, shed },
+      flatness,
+      failures: [...failures.counts],
+      ok: failures.total === 0 && flatness.every(({ flat }) => flat),
     };
   } finally {
     watch.stop();
@@ -88,10 +142,14 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
   }
 }
 
-async function removeAll(bridge: StorageBridge, names: readonly string[],
-  stages: ReturnType<typeof createStaticStageSource>): Promise<void> {
+async function removeAll(
+  bridge: StorageBridge,
+  names: readonly string[],
+  stages: ReturnType<typeof createStaticStageSource>,
+): Promise<void> {
   stages.set(() => 'pooled');
-  for (const engine of engines) for (const name of names) await bridge.storage(engine).dropDataset(name);
+  for (const engine of engines)
+    for (const name of names) await bridge.storage(engine).dropDataset(name);
 }
 
 /** Looks at the process again and again. */
@@ -106,7 +164,12 @@ class SoakWatch {
   #timer: NodeJS.Timeout | undefined;
   #startedMs = 0;
 
-  constructor(bridge: StorageBridge, callers: readonly SoakCaller[], failures: Failures, options: SoakOptions) {
+  constructor(
+    bridge: StorageBridge,
+    callers: readonly SoakCaller[],
+    failures: Failures,
+    options: SoakOptions,
+  ) {
     this.#bridge = bridge;
     this.#callers = callers;
     this.#failures = failures;
@@ -117,7 +180,9 @@ class SoakWatch {
     this.#startedMs = performance.now();
     this.#loop.enable();
     const everyMs = this.#options.sampleEveryMs ?? Math.max(100, this.#options.durationMs / 100);
-    this.#timer = setInterval(() => { this.#sample(); }, everyMs);
+    this.#timer = setInterval(() => {
+      this.#sample();
+    }, everyMs);
   }
 
   stop(): void {
@@ -132,9 +197,12 @@ class SoakWatch {
     const memory = process.memoryUsage();
     const sample: SoakSample = {
       atMs: performance.now() - this.#startedMs,
-      heapMib: memory.heapUsed / 2 ** 20, residentMib: memory.rss / 2 ** 20,
+      heapMib: memory.heapUsed / 2 ** 20,
+      residentMib: memory.rss / 2 ** 20,
       handles: process.getActiveResourcesInfo().length,
-      connections: this.#bridge.factory.stats().engines.reduce((sum, { callers }) => sum + callers.connections, 0),
+      connections: this.#bridge.factory
+        .stats()
+        .engines.reduce((sum, { callers }) => sum + callers.connections, 0),
       loopDelayMs,
       calls: this.#callers.reduce((sum, { calls }) => sum + calls, 0),
       errors: this.#failures.total,
@@ -149,7 +217,7 @@ class SoakWatch {
 function collector(): () => void {
   setFlagsFromString('--expose-gc');
   const collect: unknown = runInNewContext('gc');
-  return typeof collect === 'function' ? collect as () => void : () => undefined;
+  return typeof collect === 'function' ? (collect as () => void) : () => undefined;
 }
 
 /** Numbers in [0, 1) that follow from a seed: mulberry32 by Tommy Ettinger, public domain. */

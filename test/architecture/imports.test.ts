@@ -34,39 +34,70 @@ describe('imports', () => {
   });
 
   test.each(Object.keys(allowed))('%s imports only what it may', (name) => {
-    const wrong = sources.filter((file) => packageOf(file) === name && !isTest(file)).flatMap((file) => importsOf(file)
-      .flatMap((imported) => /^@changeover\/([^/]+)|^(changeover)$/.exec(imported)?.slice(1).find(Boolean) ?? [])
-      .filter((other) => other !== name && !(allowed[name] ?? []).includes(other))
-      .map((other) => `${file.path} imports ${other}`));
+    const wrong = sources
+      .filter((file) => packageOf(file) === name && !isTest(file))
+      .flatMap((file) =>
+        importsOf(file)
+          .flatMap(
+            (imported) =>
+              /^@changeover\/([^/]+)|^(changeover)$/.exec(imported)?.slice(1).find(Boolean) ?? [],
+          )
+          .filter((other) => other !== name && !(allowed[name] ?? []).includes(other))
+          .map((other) => `${file.path} imports ${other}`),
+      );
     expect(wrong).toEqual([]);
   });
 
   test('only one file imports the legacy leg', () => {
-    const importers = sources.filter((file) => packageOf(file) !== 'legacy' && importsOf(file).includes('@changeover/legacy'));
-    expect(importers.filter((file) => !isTest(file)).map(({ path }) => path)).toEqual([legacyWiring]);
+    const importers = sources.filter(
+      (file) => packageOf(file) !== 'legacy' && importsOf(file).includes('@changeover/legacy'),
+    );
+    expect(importers.filter((file) => !isTest(file)).map(({ path }) => path)).toEqual([
+      legacyWiring,
+    ]);
   });
 
   test('no package reaches into another one by a relative path', () => {
-    const wrong = sources.flatMap((file) => importsOf(file)
-      .filter((imported) => imported.startsWith('.'))
-      .filter((imported) => !join(file.path, '..', imported).startsWith(`packages/${packageOf(file)}/src/`) && !isTest(file))
-      .map((imported) => `${file.path} imports ${imported}`));
+    const wrong = sources.flatMap((file) =>
+      importsOf(file)
+        .filter((imported) => imported.startsWith('.'))
+        .filter(
+          (imported) =>
+            !join(file.path, '..', imported).startsWith(`packages/${packageOf(file)}/src/`) &&
+            !isTest(file),
+        )
+        .map((imported) => `${file.path} imports ${imported}`),
+    );
     expect(wrong).toEqual([]);
   });
 
-  test.each(Object.keys(allowed))("%s's package.json names what its sources import, and nothing else", (name) => {
-    const manifest = JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8')) as
-      { dependencies?: Record<string, string>; peerDependencies?: Record<string, string> };
-    const named = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }).sort();
-    const imported = sources.filter((file) => packageOf(file) === name && !isTest(file)).flatMap(importsOf)
-      .filter((specifier) => !specifier.startsWith('.') && !isBuiltin(specifier))
-      .map((specifier) => specifier.split('/').slice(0, specifier.startsWith('@') ? 2 : 1).join('/'));
-    expect(named).toEqual([...new Set(imported)].sort());
-  });
+  test.each(Object.keys(allowed))(
+    "%s's package.json names what its sources import, and nothing else",
+    (name) => {
+      const manifest = JSON.parse(
+        readFileSync(join(root, 'packages', name, 'package.json'), 'utf8'),
+      ) as { dependencies?: Record<string, string>; peerDependencies?: Record<string, string> };
+      const named = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }).sort();
+      const imported = sources
+        .filter((file) => packageOf(file) === name && !isTest(file))
+        .flatMap(importsOf)
+        .filter((specifier) => !specifier.startsWith('.') && !isBuiltin(specifier))
+        .map((specifier) =>
+          specifier
+            .split('/')
+            .slice(0, specifier.startsWith('@') ? 2 : 1)
+            .join('/'),
+        );
+      expect(named).toEqual([...new Set(imported)].sort());
+    },
+  );
 
   test('core does no input or output', () => {
-    const wrong = sources.filter((file) => packageOf(file) === 'core' && !isTest(file))
-      .flatMap((file) => importsOf(file).filter((imported) => isBuiltin(imported) && imported !== 'node:path'));
+    const wrong = sources
+      .filter((file) => packageOf(file) === 'core' && !isTest(file))
+      .flatMap((file) =>
+        importsOf(file).filter((imported) => isBuiltin(imported) && imported !== 'node:path'),
+      );
     expect(wrong).toEqual([]);
   });
 });

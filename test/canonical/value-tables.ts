@@ -17,17 +17,40 @@ export async function readDocumentedValues(): Promise<readonly DocumentedValue[]
   const page = await readFile(new URL('../../docs/canonical-values.md', import.meta.url), 'utf8');
   return engines.flatMap((engine) => {
     const section = page.split(`\n## ${engineTitles[engine]}\n`)[1]?.split('\n## ')[0] ?? '';
-    return section.split('\n').filter((line) => line.startsWith('| ')).slice(2).map((line) => parseRow(engine, line));
+    return section
+      .split('\n')
+      .filter((line) => line.startsWith('| '))
+      .slice(2)
+      .map((line) => parseRow(engine, line));
   });
 }
 
 function parseRow(engine: Engine, line: string): DocumentedValue {
-  const plain = (cell: string): string => cell.trim().replace(/^`(.*)`$/, '$1').replaceAll('\\|', '|');
-  const cells = line.slice(1, -1).split(/(?<!\\)\|/).map(plain);
+  const plain = (cell: string): string =>
+    cell
+      .trim()
+      .replace(/^`(.*)`$/, '$1')
+      .replaceAll('\\|', '|');
+  const cells = line
+    .slice(1, -1)
+    .split(/(?<!\\)\|/)
+    .map(plain);
   const [type, sql, value, canonical] = cells;
-  if (type === undefined || sql === undefined || value === undefined || canonical === undefined || cells.length !== 4) {
+  if (
+    type === undefined ||
+    sql === undefined ||
+    value === undefined ||
+    canonical === undefined ||
+    cells.length !== 4
+  ) {
     throw new Error(`four cells were expected: ${line}`);
   }
   const bytes = (hexadecimal: string): Buffer => Buffer.from(hexadecimal, 'hex');
-  return { engine, type, sql, value: runInNewContext(`(${value})`, { bytes }) as unknown, canonical };
+  return {
+    engine,
+    type,
+    sql,
+    value: runInNewContext(`(${value})`, { bytes }) as unknown,
+    canonical,
+  };
 }

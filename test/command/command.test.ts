@@ -1,11 +1,28 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createStorageBridge } from 'changeover';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root } from '../architecture/source-files.ts';
-import { main, nodeFlags, type Outcome, run, runChangeover, typeChangeover } from './run-changeover.ts';
+import {
+  main,
+  nodeFlags,
+  type Outcome,
+  run,
+  runChangeover,
+  typeChangeover,
+} from './run-changeover.ts';
 import { writeTestFlags } from './write-test-flags.ts';
 
 let folder: string;
@@ -18,7 +35,10 @@ beforeAll(async () => {
   recorded = join(folder, 'recorded');
   mkdirSync(recorded);
   writeTestFlags(join(recorded, 'flags.json'), { sqlite: 'shadow' });
-  const bridge = createStorageBridge({ basePath: recorded, flagsFile: join(recorded, 'flags.json') });
+  const bridge = createStorageBridge({
+    basePath: recorded,
+    flagsFile: join(recorded, 'flags.json'),
+  });
   try {
     const storage = bridge.storage('sqlite');
     for (const dataset of ['titanic', 'iris']) {
@@ -32,7 +52,9 @@ beforeAll(async () => {
   }
 });
 
-afterAll(() => { rmSync(folder, { recursive: true, force: true }); });
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
 
 interface Place {
   readonly path: string;
@@ -48,9 +70,13 @@ function place(): Place {
   const path = join(folder, String(places));
   cpSync(recorded, path, { recursive: true });
   const flags = join(path, 'flags.json');
-  const type = (...args: string[]): Promise<Outcome> => typeChangeover(args, { CHANGEOVER_BASE_PATH: path, CHANGEOVER_FLAGS: flags });
+  const type = (...args: string[]): Promise<Outcome> =>
+    typeChangeover(args, { CHANGEOVER_BASE_PATH: path, CHANGEOVER_FLAGS: flags });
   return {
-    path, flags, store: join(path, '.changeover', 'comparisons.sqlite'), type,
+    path,
+    flags,
+    store: join(path, '.changeover', 'comparisons.sqlite'),
+    type,
     async json(...args) {
       const { code, out, err } = await type(...args, '--format', 'json');
       expect({ code, err }).toEqual({ code: 0, err: '' });
@@ -67,22 +93,46 @@ describe('reading', () => {
     const { json, type } = place();
     const status = await json('status');
     expect(status['datasets']).toMatchObject([
-      { engine: 'sqlite', dataset: 'iris', stage: 'shadow', flagStage: 'shadow', held: false, calls: 7, mismatches: 0 },
-      { engine: 'sqlite', dataset: 'titanic', stage: 'shadow', flagStage: 'shadow', held: false, calls: 7, mismatches: 0 },
+      {
+        engine: 'sqlite',
+        dataset: 'iris',
+        stage: 'shadow',
+        flagStage: 'shadow',
+        held: false,
+        calls: 7,
+        mismatches: 0,
+      },
+      {
+        engine: 'sqlite',
+        dataset: 'titanic',
+        stage: 'shadow',
+        flagStage: 'shadow',
+        held: false,
+        calls: 7,
+        mismatches: 0,
+      },
     ]);
     expect(status).toMatchObject({ killed: [], notes: [], flags: { source: 'file' } });
     const { code, out } = await type('status');
     expect(code).toBe(0);
-    expect(out).toMatch(/^sqlite {2}titanic {2}shadow {2}shadow +7 +0 +\d+ +0 {2}changeover\.sqlite gives 1-shadow$/m);
+    expect(out).toMatch(
+      /^sqlite {2}titanic {2}shadow {2}shadow +7 +0 +\d+ +0 {2}changeover\.sqlite gives 1-shadow$/m,
+    );
   });
 
   test('explain says why, from where, what it means, and what to type next', async () => {
     const { json, type, flags } = place();
     expect(await json('explain', ...titanic)).toMatchObject({
-      engine: 'sqlite', dataset: 'titanic', operation: null, stage: 'shadow', by: 'flag',
+      engine: 'sqlite',
+      dataset: 'titanic',
+      operation: null,
+      stage: 'shadow',
+      by: 'flag',
       legs: { read: { answers: 'legacy', beside: 'pooled' }, write: { answers: 'legacy' } },
       flag: { name: 'changeover.sqlite', stage: 'shadow', source: 'file' },
-      ledger: { held: false, line: null, decidesForward: false }, history: [], notes: [],
+      ledger: { held: false, line: null, decidesForward: false },
+      history: [],
+      notes: [],
     });
     const { out } = await type('explain', ...titanic);
     expect(out).toContain(`from ${flags}`);
@@ -92,17 +142,32 @@ describe('reading', () => {
 
   test('explain narrows to one operation, which a limit may hold back', async () => {
     const { json, flags } = place();
-    const document = JSON.parse(readFileSync(flags, 'utf8')) as { features: { name: string; strategies: { variants: object[] }[] }[] };
-    const shadow = document.features.find(({ name }) => name === 'changeover.sqlite')?.strategies[0]?.variants[1];
-    Object.assign(shadow ?? {}, { payload: { type: 'json', value: '{"limits": {"operations": {"execute": "legacy"}}}' } });
+    const document = JSON.parse(readFileSync(flags, 'utf8')) as {
+      features: { name: string; strategies: { variants: object[] }[] }[];
+    };
+    const shadow = document.features.find(({ name }) => name === 'changeover.sqlite')?.strategies[0]
+      ?.variants[1];
+    Object.assign(shadow ?? {}, {
+      payload: { type: 'json', value: '{"limits": {"operations": {"execute": "legacy"}}}' },
+    });
     writeFileSync(flags, JSON.stringify(document));
     expect(await json('explain', ...titanic)).toMatchObject({ stage: 'shadow' });
-    expect(await json('explain', ...titanic, 'execute')).toMatchObject({ stage: 'legacy', operation: 'execute' });
+    expect(await json('explain', ...titanic, 'execute')).toMatchObject({
+      stage: 'legacy',
+      operation: 'execute',
+    });
   });
 
   test('without a store and without flags, explain and status say so, and that all is on legacy', async () => {
-    const { code, out } = await typeChangeover(
-      ['explain', ...titanic, '--unseen', '--base-path', join(folder, 'none'), '--flags', join(folder, 'none.json')]);
+    const { code, out } = await typeChangeover([
+      'explain',
+      ...titanic,
+      '--unseen',
+      '--base-path',
+      join(folder, 'none'),
+      '--flags',
+      join(folder, 'none.json'),
+    ]);
     expect(code).toBe(0);
     expect(out).toMatch(/sqlite titanic is on legacy/);
     expect(out).toMatch(/There is no comparison store at .*none.* --store names another/);
@@ -113,7 +178,8 @@ describe('reading', () => {
   test('reading changes nothing in the store', async () => {
     const { type, store } = place();
     const before = readFileSync(store);
-    for (const command of [['status'], ['explain', ...titanic], ['gate'], ['report']]) await type(...command);
+    for (const command of [['status'], ['explain', ...titanic], ['gate'], ['report']])
+      await type(...command);
     expect(readFileSync(store).equals(before)).toBe(true);
   });
 });
@@ -123,19 +189,37 @@ describe('changing', () => {
     const { json } = place();
     expect(await json('rollback', ...titanic, ...because)).toMatchObject({
       changed: true,
-        change: { backend: 'sqlite', dataset: 'titanic', from: 'shadow', to: 'legacy', held: true, who: 'ada', reason: 'it looks wrong' },
+      change: {
+        backend: 'sqlite',
+        dataset: 'titanic',
+        from: 'shadow',
+        to: 'legacy',
+        held: true,
+        who: 'ada',
+        reason: 'it looks wrong',
+      },
     });
     expect(await json('explain', ...titanic)).toMatchObject({
-      stage: 'legacy', by: 'hold', why: 'held by ada: it looks wrong', ledger: { held: true }, history: [{ who: 'ada' }],
+      stage: 'legacy',
+      by: 'hold',
+      why: 'held by ada: it looks wrong',
+      ledger: { held: true },
+      history: [{ who: 'ada' }],
     });
     expect(await json('explain', 'sqlite', 'iris')).toMatchObject({ stage: 'shadow' });
-    expect(await json('rollback', ...titanic, ...because)).toMatchObject({ changed: false, change: null });
+    expect(await json('rollback', ...titanic, ...because)).toMatchObject({
+      changed: false,
+      change: null,
+    });
   });
 
   test('resume ends it, once', async () => {
     const { json } = place();
     await json('rollback', ...titanic, ...because);
-    expect(await json('resume', ...titanic, ...because)).toMatchObject({ changed: true, change: { held: false } });
+    expect(await json('resume', ...titanic, ...because)).toMatchObject({
+      changed: true,
+      change: { held: false },
+    });
     expect(await json('explain', ...titanic)).toMatchObject({ stage: 'shadow', by: 'flag' });
     expect(await json('resume', ...titanic, ...because)).toMatchObject({ changed: false });
   });
@@ -144,9 +228,17 @@ describe('changing', () => {
     const { json, type } = place();
     await json('kill', 'sqlite', ...because);
     const status = await json('status');
-    expect(status).toMatchObject({ killed: ['sqlite'], datasets: [{ stage: 'legacy', held: true }, { stage: 'legacy', held: true }] });
-    expect(await type('resume', ...titanic, ...because))
-      .toMatchObject({ code: 1, err: expect.stringContaining('changeover resume sqlite --reason') });
+    expect(status).toMatchObject({
+      killed: ['sqlite'],
+      datasets: [
+        { stage: 'legacy', held: true },
+        { stage: 'legacy', held: true },
+      ],
+    });
+    expect(await type('resume', ...titanic, ...because)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('changeover resume sqlite --reason'),
+    });
     await json('resume', 'sqlite', ...because);
     expect(await json('explain', ...titanic)).toMatchObject({ stage: 'shadow' });
   });
@@ -154,20 +246,35 @@ describe('changing', () => {
   test('hold keeps a dataset from going further than it is, or than --at says', async () => {
     const { json, flags } = place();
     expect(await json('hold', ...titanic, ...because)).toMatchObject({
-      changed: true, plan: [], change: { from: 'shadow', to: 'shadow', held: true } });
+      changed: true,
+      plan: [],
+      change: { from: 'shadow', to: 'shadow', held: true },
+    });
     writeTestFlags(flags, { sqlite: 'pooled' });
-    expect(await json('explain', ...titanic)).toMatchObject({ stage: 'shadow', by: 'hold', flag: { stage: 'pooled' } });
+    expect(await json('explain', ...titanic)).toMatchObject({
+      stage: 'shadow',
+      by: 'hold',
+      flag: { stage: 'pooled' },
+    });
     expect(await json('explain', 'sqlite', 'iris')).toMatchObject({ stage: 'pooled' });
     expect(await json('hold', 'sqlite', 'iris', '--at', 'reverse', ...because)).toMatchObject({
-      plan: [{ engine: 'sqlite', dataset: 'iris', from: 'pooled', to: 'reverse' }] });
+      plan: [{ engine: 'sqlite', dataset: 'iris', from: 'pooled', to: 'reverse' }],
+    });
     expect(await json('explain', 'sqlite', 'iris')).toMatchObject({ stage: 'reverse', by: 'hold' });
-    expect(await json('resume', 'sqlite', 'iris', ...because)).toMatchObject({ plan: [{ from: 'reverse', to: 'pooled' }] });
+    expect(await json('resume', 'sqlite', 'iris', ...because)).toMatchObject({
+      plan: [{ from: 'reverse', to: 'pooled' }],
+    });
   });
 
   test('the plan is shown before the change, dataset by dataset', async () => {
     const { type } = place();
     const { out } = await type('kill', 'sqlite', ...because);
-    const moves = ['2 datasets change stage:', '  sqlite iris: shadow → legacy', '  sqlite titanic: shadow → legacy', 'Every dataset'];
+    const moves = [
+      '2 datasets change stage:',
+      '  sqlite iris: shadow → legacy',
+      '  sqlite titanic: shadow → legacy',
+      'Every dataset',
+    ];
     expect(out.startsWith(moves.join('\n'))).toBe(true);
   });
 
@@ -177,19 +284,35 @@ describe('changing', () => {
     await json('rollback', ...titanic, ...because);
     await json('kill', 'sqlite', ...because);
     await json('rollback', 'sqlite', 'iris', ...because);
-    expect(await json('history', ...titanic)).toMatchObject({ lines: [{ dataset: 'titanic' }, { dataset: '' }], older: 0 });
-    expect(await json('history', '--limit', '1')).toMatchObject({ lines: [{ dataset: 'iris', who: 'ada' }], older: 2 });
+    expect(await json('history', ...titanic)).toMatchObject({
+      lines: [{ dataset: 'titanic' }, { dataset: '' }],
+      older: 0,
+    });
+    expect(await json('history', '--limit', '1')).toMatchObject({
+      lines: [{ dataset: 'iris', who: 'ada' }],
+      older: 2,
+    });
     expect((await type('history', 'duckdb')).out).toMatch(/Nothing is in the ledger of these yet/);
-    expect(await type('history', '--limit', 'x')).toMatchObject({ code: 2, err: expect.stringMatching(/--limit is "x": write a whole/) });
+    expect(await type('history', '--limit', 'x')).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/--limit is "x": write a whole/),
+    });
   });
 
   test('--plan changes nothing', async () => {
     const { type, store, flags } = place();
     const before = [readFileSync(store), readFileSync(flags)];
-    for (const command of [['rollback', ...titanic], ['kill', 'sqlite'], ['resume', ...titanic], ['promote', ...titanic, '--force']]) {
+    for (const command of [
+      ['rollback', ...titanic],
+      ['kill', 'sqlite'],
+      ['resume', ...titanic],
+      ['promote', ...titanic, '--force'],
+    ]) {
       expect(await type(...command, ...because, '--plan')).toMatchObject({ code: 0 });
     }
-    expect([readFileSync(store), readFileSync(flags)].map((file, at) => before[at]?.equals(file))).toEqual([true, true]);
+    expect(
+      [readFileSync(store), readFileSync(flags)].map((file, at) => before[at]?.equals(file)),
+    ).toEqual([true, true]);
   });
 
   test('promote asks the gates, and changes nothing where they can not tell', async () => {
@@ -205,7 +328,9 @@ describe('changing', () => {
     const { json, flags } = place();
     const mode = statSync(flags).mode;
     expect(await json('promote', ...titanic, ...because, '--force')).toMatchObject({
-      changed: true, flags, change: { from: 'shadow', to: 'reverse', held: false, reason: 'it looks wrong (forced)' },
+      changed: true,
+      flags,
+      change: { from: 'shadow', to: 'reverse', held: false, reason: 'it looks wrong (forced)' },
     });
     expect(await json('explain', ...titanic)).toMatchObject({ stage: 'reverse', by: 'flag' });
     expect(await json('explain', 'sqlite', 'iris')).toMatchObject({ stage: 'shadow' });
@@ -219,19 +344,31 @@ describe('changing', () => {
   test('promote needs no gate to leave legacy, and refuses what is held', async () => {
     const { json, type, flags } = place();
     writeTestFlags(flags, {});
-    expect(await json('promote', ...titanic, ...because)).toMatchObject({ change: { from: 'legacy', to: 'shadow' } });
+    expect(await json('promote', ...titanic, ...because)).toMatchObject({
+      change: { from: 'legacy', to: 'shadow' },
+    });
     await json('rollback', ...titanic, ...because);
-    expect(await type('promote', ...titanic, ...because))
-      .toMatchObject({ code: 1, err: expect.stringContaining('changeover resume sqlite titanic') });
+    expect(await type('promote', ...titanic, ...because)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('changeover resume sqlite titanic'),
+    });
   });
 
   test('several people at once leave one hold, and no line is lost', async () => {
     const { path, flags, json } = place();
-    const codes = await Promise.all(['iris', 'titanic', 'titanic', 'iris'].map((dataset) =>
-      runChangeover(['rollback', 'sqlite', dataset, ...because], { CHANGEOVER_BASE_PATH: path, CHANGEOVER_FLAGS: flags })));
-    expect(codes.map(({ code, err }) => [code, err])).toEqual(Array.from({ length: 4 }, () => [0, '']));
+    const codes = await Promise.all(
+      ['iris', 'titanic', 'titanic', 'iris'].map((dataset) =>
+        runChangeover(['rollback', 'sqlite', dataset, ...because], {
+          CHANGEOVER_BASE_PATH: path,
+          CHANGEOVER_FLAGS: flags,
+        }),
+      ),
+    );
+    expect(codes.map(({ code, err }) => [code, err])).toEqual(
+      Array.from({ length: 4 }, () => [0, '']),
+    );
     for (const dataset of ['iris', 'titanic']) {
-      const { history } = await json('explain', 'sqlite', dataset) as { history: unknown[] };
+      const { history } = (await json('explain', 'sqlite', dataset)) as { history: unknown[] };
       expect(history).toHaveLength(1);
     }
   });
@@ -241,14 +378,28 @@ describe('flags', () => {
   test('validate names the flag, the path and what to write, and ends with 1', async () => {
     const { type, path } = place();
     const wrong = join(path, 'wrong.json');
-    writeFileSync(wrong, JSON.stringify({ version: 2, features: [{ name: 'changeover.sqlite', enabled: true, strategies: [] }] }));
+    writeFileSync(
+      wrong,
+      JSON.stringify({
+        version: 2,
+        features: [{ name: 'changeover.sqlite', enabled: true, strategies: [] }],
+      }),
+    );
     const { code, out } = await type('flags', 'validate', wrong, '--format', 'json');
     expect(code).toBe(1);
-    expect(JSON.parse(out)).toMatchObject({ valid: false, problems: [{ flag: 'changeover.sqlite', path: 'features[0].strategies' }] });
+    expect(JSON.parse(out)).toMatchObject({
+      valid: false,
+      problems: [{ flag: 'changeover.sqlite', path: 'features[0].strategies' }],
+    });
     writeFileSync(wrong, '{');
-    expect(await type('flags', 'validate', wrong)).toMatchObject({ code: 1, out: expect.stringMatching(/it is no JSON/) });
-    expect(await type('flags', 'validate', join(path, 'nowhere.json')))
-      .toMatchObject({ code: 1, err: expect.stringMatching(/can't be read/) });
+    expect(await type('flags', 'validate', wrong)).toMatchObject({
+      code: 1,
+      out: expect.stringMatching(/it is no JSON/),
+    });
+    expect(await type('flags', 'validate', join(path, 'nowhere.json'))).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/can't be read/),
+    });
   });
 
   test('plan says which datasets would move, and which stay for being held', async () => {
@@ -277,12 +428,22 @@ describe('flags apply and pull', () => {
     await json('flags', 'apply', next, ...because, '--plan');
     expect(readFileSync(flags, 'utf8')).toBe(before);
     expect(await json('flags', 'apply', next, ...because)).toMatchObject({
-      changed: true, flagsFile: flags,
-      plan: [{ dataset: 'iris', from: 'shadow', to: 'reverse' }, { dataset: 'titanic', note: 'stays at legacy: it is held' }],
+      changed: true,
+      flagsFile: flags,
+      plan: [
+        { dataset: 'iris', from: 'shadow', to: 'reverse' },
+        { dataset: 'titanic', note: 'stays at legacy: it is held' },
+      ],
     });
     expect(readFileSync(flags, 'utf8')).toBe(readFileSync(next, 'utf8'));
-    expect(await json('explain', 'sqlite', 'iris')).toMatchObject({ stage: 'reverse', history: [{ who: 'ada', to: 'reverse' }] });
-    expect(await json('explain', ...titanic)).toMatchObject({ stage: 'legacy', history: [{ held: true }] });
+    expect(await json('explain', 'sqlite', 'iris')).toMatchObject({
+      stage: 'reverse',
+      history: [{ who: 'ada', to: 'reverse' }],
+    });
+    expect(await json('explain', ...titanic)).toMatchObject({
+      stage: 'legacy',
+      history: [{ held: true }],
+    });
     const { out } = await type('history', '--limit', '1');
     expect(out).toMatch(/flags .*next\.json is in use as .*: it looks wrong/);
   });
@@ -290,16 +451,24 @@ describe('flags apply and pull', () => {
   test('apply refuses a file that is not valid, and leaves all as it was', async () => {
     const { type, path, flags, store } = place();
     const before = [readFileSync(flags), readFileSync(store)];
-    writeFileSync(join(path, 'wrong.json'), '{"version": 2, "features": [{"name": "changeover.sqlite"}]}');
-    expect(await type('flags', 'apply', join(path, 'wrong.json'), ...because))
-      .toMatchObject({ code: 1, err: expect.stringMatching(/would be refused: .* changeover flags validate/) });
-    expect([readFileSync(flags), readFileSync(store)].map((file, at) => before[at]?.equals(file))).toEqual([true, true]);
+    writeFileSync(
+      join(path, 'wrong.json'),
+      '{"version": 2, "features": [{"name": "changeover.sqlite"}]}',
+    );
+    expect(await type('flags', 'apply', join(path, 'wrong.json'), ...because)).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/would be refused: .* changeover flags validate/),
+    });
+    expect(
+      [readFileSync(flags), readFileSync(store)].map((file, at) => before[at]?.equals(file)),
+    ).toEqual([true, true]);
   });
 
   test('pull without a server says what to set', async () => {
     const { type } = place();
     expect(await type('flags', 'pull', ...because)).toMatchObject({
-      code: 2, err: expect.stringMatching(/set UNLEASH_URL .* UNLEASH_TOKEN/),
+      code: 2,
+      err: expect.stringMatching(/set UNLEASH_URL .* UNLEASH_TOKEN/),
     });
   });
 });
@@ -307,7 +476,10 @@ describe('flags apply and pull', () => {
 describe('completion', () => {
   test.each([
     [['ro'], ['rollback']],
-    [['rollback', ''], ['sqlite', 'duckdb', 'postgresql']],
+    [
+      ['rollback', ''],
+      ['sqlite', 'duckdb', 'postgresql'],
+    ],
     [['rollback', 'sqlite', 't'], ['titanic']],
     [['explain', 'sqlite', 'titanic', 'readT'], ['readTable']],
     [['rollback', '--reason', 'it is slow', 'sqlite', 'i'], ['iris']],
@@ -324,7 +496,9 @@ describe('completion', () => {
   test('bash runs the script, and completes by it', async () => {
     const { path, flags } = place();
     const launcher = join(root, 'packages/changeover/bin/changeover.mjs');
-    writeFileSync(join(path, 'script.sh'), `
+    writeFileSync(
+      join(path, 'script.sh'),
+      `
 changeover() { ${JSON.stringify(process.execPath)} ${JSON.stringify(launcher)} "$@"; }
 eval "$(changeover completion bash)"
 complete -p changeover
@@ -333,16 +507,29 @@ _changeover
 echo "\${COMPREPLY[@]}"
 COMP_WORDS=(changeover hold --at "") COMP_CWORD=3
 _changeover
-echo "\${COMPREPLY[@]}"`);
-    expect(await run('bash', [join(path, 'script.sh')], { CHANGEOVER_BASE_PATH: path, CHANGEOVER_FLAGS: flags })).toEqual({
-      code: 0, out: 'complete -o default -F _changeover changeover\ntitanic\nlegacy shadow reverse pooled\n', err: '',
+echo "\${COMPREPLY[@]}"`,
+    );
+    expect(
+      await run('bash', [join(path, 'script.sh')], {
+        CHANGEOVER_BASE_PATH: path,
+        CHANGEOVER_FLAGS: flags,
+      }),
+    ).toEqual({
+      code: 0,
+      out: 'complete -o default -F _changeover changeover\ntitanic\nlegacy shadow reverse pooled\n',
+      err: '',
     });
   });
 
   test('what a reason holds does not reach the terminal as it is', async () => {
     const { type } = place();
     await type('rollback', ...titanic, '--reason', `\u001b[2Jslow${'x'.repeat(2_000)}`);
-    for (const words of [['explain', ...titanic], ['status'], ['history'], ['promote', ...titanic, '--reason', 'x']]) {
+    for (const words of [
+      ['explain', ...titanic],
+      ['status'],
+      ['history'],
+      ['promote', ...titanic, '--reason', 'x'],
+    ]) {
       const { out, err } = await type(...words);
       expect([words, out + err]).toEqual([words, expect.stringContaining('⟨U+001B⟩[2Jslow')]);
       expect(out + err).not.toContain('\u001b');
@@ -355,14 +542,22 @@ echo "\${COMPREPLY[@]}"`);
 
 describe('report and gate', () => {
   test.each([
-    ['text', /^Shadow comparison/], ['md', /^# /], ['html', /^<!doctype html>/i], ['junit', /^<\?xml/], ['json', /^\{/],
+    ['text', /^Shadow comparison/],
+    ['md', /^# /],
+    ['html', /^<!doctype html>/i],
+    ['junit', /^<\?xml/],
+    ['json', /^\{/],
   ])('report --format %s writes it', async (format, begin) => {
     const { type, path } = place();
     const { code, out } = await type('report', '--format', format);
     expect(code).toBe(0);
     expect(out).toMatch(begin);
     const file = join(path, 'report');
-    expect(await type('report', '--format', format, '--output', file)).toEqual({ code: 0, out: '', err: '' });
+    expect(await type('report', '--format', format, '--output', file)).toEqual({
+      code: 0,
+      out: '',
+      err: '',
+    });
     expect(readFileSync(file, 'utf8')).toMatch(begin);
   });
 
@@ -370,7 +565,10 @@ describe('report and gate', () => {
     const { type, path } = place();
     const { code, out } = await type('gate', '--format', 'json');
     expect(JSON.parse(out)).toMatchObject({ exitCode: code, gates: expect.any(Array) });
-    expect(await type('gate', 'duckdb')).toMatchObject({ code: 3, out: expect.stringMatching(/INCONCLUSIVE {2}No call on duckdb/) });
+    expect(await type('gate', 'duckdb')).toMatchObject({
+      code: 3,
+      out: expect.stringMatching(/INCONCLUSIVE {2}No call on duckdb/),
+    });
     expect(path).not.toBe('');
   });
 });
@@ -379,12 +577,20 @@ describe('wrong usage ends with 2 and says what to type', () => {
   test.each([
     [[], /Usage: changeover/],
     [['explian', ...titanic], /Did you mean explain\?/],
-    [['explain', 'sqllite', 'titanic'],
-      /There is no engine "sqllite"\. Did you mean "sqlite"\? The engines are sqlite, duckdb, postgresql/],
-    [['explain', 'sqlite', 'titanik'], /There is no dataset "titanik"\. Did you mean "titanic"\?.* --unseen/],
+    [
+      ['explain', 'sqllite', 'titanic'],
+      /There is no engine "sqllite"\. Did you mean "sqlite"\? The engines are sqlite, duckdb, postgresql/,
+    ],
+    [
+      ['explain', 'sqlite', 'titanik'],
+      /There is no dataset "titanik"\. Did you mean "titanic"\?.* --unseen/,
+    ],
     [['rollback', 'sqlite', 'titanik', ...because], /Did you mean "titanic"\?/],
     [['explain', 'sqlite', '../etc'], /Invalid dataset name/],
-    [['explain', ...titanic, 'readTabel'], /There is no operation "readTabel"\. Did you mean "readTable"\?/],
+    [
+      ['explain', ...titanic, 'readTabel'],
+      /There is no operation "readTabel"\. Did you mean "readTable"\?/,
+    ],
     [['rollback', ...titanic], /required option '--reason <text>'/],
     [['rollback', ...titanic, '--reason', '  '], /--reason needs a text/],
     [['rollback', 'sqlite', ...because], /missing required argument 'dataset'/],
@@ -399,16 +605,22 @@ describe('wrong usage ends with 2 and says what to type', () => {
 });
 
 describe('errors', () => {
-  test.each([['rollback', ...titanic, ...because], ['kill', 'sqlite', ...because], ['promote', ...titanic, ...because],
-    ['gate'], ['report']])(
-    'a missing store: %s', async (...args) => {
-      const { path, type } = place();
-      const missing = join(path, 'typo', 'store.sqlite');
-      const { code, err } = await type(...args, '--store', missing);
-      expect(code).toBe(1);
-      expect(err).toMatch(/There is no comparison store at .* Name that program's store with --store PLACE/);
-      expect(existsSync(missing)).toBe(false);
-    });
+  test.each([
+    ['rollback', ...titanic, ...because],
+    ['kill', 'sqlite', ...because],
+    ['promote', ...titanic, ...because],
+    ['gate'],
+    ['report'],
+  ])('a missing store: %s', async (...args) => {
+    const { path, type } = place();
+    const missing = join(path, 'typo', 'store.sqlite');
+    const { code, err } = await type(...args, '--store', missing);
+    expect(code).toBe(1);
+    expect(err).toMatch(
+      /There is no comparison store at .* Name that program's store with --store PLACE/,
+    );
+    expect(existsSync(missing)).toBe(false);
+  });
 
   test('a file that is no store is left as it was', async () => {
     const { type, flags } = place();
@@ -419,32 +631,52 @@ describe('errors', () => {
     expect(readFileSync(flags, 'utf8')).toBe(before);
   });
 
-  test.each(['a folder', 'no database', 'no permission'])('a store that can not be read (%s) is named', async (kind) => {
-    const { path, flags, type } = place();
-    const closed = join(path, 'closed');
-    // Root may read all: a link to itself can't be looked at either.
-    if (kind === 'no permission') symlinkSync(closed, closed);
-    const store = { 'a folder': path, 'no database': flags, 'no permission': join(closed, 'store.sqlite') }[kind] ?? '';
-    for (const command of [['status'], ['explain', ...titanic], ['history'], ['rollback', ...titanic, ...because]]) {
-      const { code, out, err } = await type(...command, '--store', store);
-      const message = expect.stringContaining(`The comparison store ${store} can't be read`);
-      expect({ command, code, out, err }).toMatchObject({ code: 1, out: '', err: message });
-    }
-  });
+  test.each(['a folder', 'no database', 'no permission'])(
+    'a store that can not be read (%s) is named',
+    async (kind) => {
+      const { path, flags, type } = place();
+      const closed = join(path, 'closed');
+      // Root may read all: a link to itself can't be looked at either.
+      if (kind === 'no permission') symlinkSync(closed, closed);
+      const store =
+        { 'a folder': path, 'no database': flags, 'no permission': join(closed, 'store.sqlite') }[
+          kind
+        ] ?? '';
+      for (const command of [
+        ['status'],
+        ['explain', ...titanic],
+        ['history'],
+        ['rollback', ...titanic, ...because],
+      ]) {
+        const { code, out, err } = await type(...command, '--store', store);
+        const message = expect.stringContaining(`The comparison store ${store} can't be read`);
+        expect({ command, code, out, err }).toMatchObject({ code: 1, out: '', err: message });
+      }
+    },
+  );
 
   test('a ledger that can not be reached is not told as an empty one', async () => {
     const { path, flags } = place();
-    const { code, out, err } = await typeChangeover(['history'],
-      { CHANGEOVER_BASE_PATH: path, CHANGEOVER_FLAGS: flags, CHANGEOVER_STORE: 'postgres://ada:secret@127.0.0.1:1/none' });
+    const { code, out, err } = await typeChangeover(['history'], {
+      CHANGEOVER_BASE_PATH: path,
+      CHANGEOVER_FLAGS: flags,
+      CHANGEOVER_STORE: 'postgres://ada:secret@127.0.0.1:1/none',
+    });
     expect({ code, out }).toEqual({ code: 1, out: '' });
-    expect(err).toMatch(/The ledger in postgres:\/\/ada@127\.0\.0\.1:1\/none can't be read: .*ECONNREFUSED/);
+    expect(err).toMatch(
+      /The ledger in postgres:\/\/ada@127\.0\.0\.1:1\/none can't be read: .*ECONNREFUSED/,
+    );
   });
 
   test('a dataset that was not called yet can be held with --unseen', async () => {
     const { json } = place();
-    expect(await json('rollback', 'postgresql', 'orders', ...because, '--unseen'))
-      .toMatchObject({ change: { backend: 'postgresql', dataset: 'orders' } });
-    expect(await json('explain', 'postgresql', 'orders')).toMatchObject({ stage: 'legacy', ledger: { held: true } });
+    expect(await json('rollback', 'postgresql', 'orders', ...because, '--unseen')).toMatchObject({
+      change: { backend: 'postgresql', dataset: 'orders' },
+    });
+    expect(await json('explain', 'postgresql', 'orders')).toMatchObject({
+      stage: 'legacy',
+      ledger: { held: true },
+    });
   });
 });
 
@@ -452,22 +684,48 @@ describe('the command itself', () => {
   test('help needs nothing and shows how to find out and how to change', async () => {
     const { code, out } = await typeChangeover(['--help']);
     expect(code).toBe(0);
-    for (const text of ['explain sqlite titanic', 'rollback sqlite titanic', 'Exit codes: 0 done',
-      'A feature flag asks']) expect(out).toContain(text);
-    for (const command of ['status', 'explain', 'history', 'promote', 'hold', 'rollback', 'kill', 'resume', 'report', 'gate', 'flags']) {
+    for (const text of [
+      'explain sqlite titanic',
+      'rollback sqlite titanic',
+      'Exit codes: 0 done',
+      'A feature flag asks',
+    ])
+      expect(out).toContain(text);
+    for (const command of [
+      'status',
+      'explain',
+      'history',
+      'promote',
+      'hold',
+      'rollback',
+      'kill',
+      'resume',
+      'report',
+      'gate',
+      'flags',
+    ]) {
       expect((await typeChangeover([command, '--help'])).out).toContain(`$ changeover ${command}`);
     }
   });
 
   test('a reader that hangs up ends no change half-way', async () => {
     const { path, flags, json } = place();
-    const child = spawn(process.execPath, [...nodeFlags, main, 'rollback', ...titanic, ...because], {
-      env: { CHANGEOVER_BASE_PATH: path, CHANGEOVER_FLAGS: flags }, stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const child = spawn(
+      process.execPath,
+      [...nodeFlags, main, 'rollback', ...titanic, ...because],
+      {
+        env: { CHANGEOVER_BASE_PATH: path, CHANGEOVER_FLAGS: flags },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
     child.stdout.destroy();
     const told: string[] = [];
-    child.stderr.on('data', (data: Buffer) => { told.push(data.toString()); });
-    const code = await new Promise((resolve) => { child.on('close', resolve); });
+    child.stderr.on('data', (data: Buffer) => {
+      told.push(data.toString());
+    });
+    const code = await new Promise((resolve) => {
+      child.on('close', resolve);
+    });
     expect([code, told]).toEqual([0, []]);
     expect(await json('explain', ...titanic)).toMatchObject({ ledger: { held: true } });
   });
@@ -475,19 +733,28 @@ describe('the command itself', () => {
   test('flags example is a valid file that moves nothing, and status says so where there is none', async () => {
     const { path, type } = place();
     const missing = join(path, 'missing.json');
-    expect((await type('status', '--flags', missing)).out).toContain(`changeover flags example > ${missing}`);
+    expect((await type('status', '--flags', missing)).out).toContain(
+      `changeover flags example > ${missing}`,
+    );
     writeFileSync(missing, (await type('flags', 'example')).out);
     expect(await type('flags', 'validate', missing)).toMatchObject({ code: 0 });
     expect((await type('status', '--flags', missing)).out).not.toContain('flags example');
     expect((await json(missing)).map(({ stage }) => stage)).toEqual(['legacy', 'legacy']);
 
     async function json(file: string): Promise<{ stage: string }[]> {
-      return (JSON.parse((await type('status', '--flags', file, '--format', 'json')).out) as { datasets: { stage: string }[] }).datasets;
+      return (
+        JSON.parse((await type('status', '--flags', file, '--format', 'json')).out) as {
+          datasets: { stage: string }[];
+        }
+      ).datasets;
     }
   });
 
   test('the launcher runs it and hands its exit code over', async () => {
     const launcher = join(root, 'packages/changeover/bin/changeover.mjs');
-    expect(await run(process.execPath, [launcher, 'kil'])).toMatchObject({ code: 2, err: expect.stringContaining('Did you mean kill?') });
+    expect(await run(process.execPath, [launcher, 'kil'])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('Did you mean kill?'),
+    });
   });
 });

@@ -24,10 +24,15 @@ beforeAll(async () => {
   }
 });
 
-afterAll(() => { rmSync(folder, { recursive: true, force: true }); });
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
 
 function type(...args: string[]): Promise<Outcome> {
-  return typeChangeover(args, { CHANGEOVER_BASE_PATH: folder, CHANGEOVER_FLAGS: join(folder, 'flags.json') });
+  return typeChangeover(args, {
+    CHANGEOVER_BASE_PATH: folder,
+    CHANGEOVER_FLAGS: join(folder, 'flags.json'),
+  });
 }
 
 function gates(name: string, lists: unknown): string {
@@ -39,15 +44,25 @@ function gates(name: string, lists: unknown): string {
 test('one file decides gate, report and promote alike', async () => {
   const open = gates('open.json', { shadow: ['comparisons >= 1'] });
   const shut = gates('shut.json', { shadow: ['comparisons >= 1', 'comparisons >= 1000000'] });
-  expect(await type('gate', 'sqlite', '--gates', open)).toMatchObject({ code: 0, out: expect.stringMatching(/^PROMOTE/) });
+  expect(await type('gate', 'sqlite', '--gates', open)).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(/^PROMOTE/),
+  });
   expect(await type('gate', 'sqlite', '--gates', shut)).toMatchObject({
-    code: 99, out: expect.stringMatching(/comparisons >= 1000000 says fail/) });
+    code: 99,
+    out: expect.stringMatching(/comparisons >= 1000000 says fail/),
+  });
   expect((await type('report', '--format', 'md', '--gates', open)).out).toContain('PROMOTE');
   expect((await type('report', '--format', 'md', '--gates', shut)).out).toContain('HOLD');
   const step = ['promote', 'sqlite', 'titanic', '--reason', 'a test', '--plan', '--gates'];
   expect(await type(...step, open)).toMatchObject({ code: 0 });
-  expect(await type(...step, shut)).toMatchObject({ code: 99, err: expect.stringMatching(/The gates say HOLD/) });
-  expect((await type('explain', 'sqlite', 'titanic', '--gates', shut)).out).toContain('gates    HOLD');
+  expect(await type(...step, shut)).toMatchObject({
+    code: 99,
+    err: expect.stringMatching(/The gates say HOLD/),
+  });
+  expect((await type('explain', 'sqlite', 'titanic', '--gates', shut)).out).toContain(
+    'gates    HOLD',
+  );
 });
 
 test('gate writes JUnit, a failure a gate that does not hold', async () => {
@@ -62,7 +77,9 @@ test('gates.json beside the flags file is taken unless another is named', async 
   gates('gates.json', { shadow: ['comparisons >= 1'] });
   try {
     expect(await type('gate', 'sqlite')).toMatchObject({ code: 0 });
-    expect(await type('gate', 'sqlite', '--gates', gates('shut.json', { shadow: ['comparisons < 1'] }))).toMatchObject({ code: 99 });
+    expect(
+      await type('gate', 'sqlite', '--gates', gates('shut.json', { shadow: ['comparisons < 1'] })),
+    ).toMatchObject({ code: 99 });
   } finally {
     rmSync(join(folder, 'gates.json'));
   }
@@ -71,11 +88,23 @@ test('gates.json beside the flags file is taken unless another is named', async 
 
 test('a file that is none stops steps forward with its line, and no step back', async () => {
   const bad = gates('bad.json', { shadow: ['comparison >= 1'] });
-  for (const line of [['gate'], ['report'], ['promote', 'sqlite', 'titanic', '--reason', 'a test']]) {
+  for (const line of [
+    ['gate'],
+    ['report'],
+    ['promote', 'sqlite', 'titanic', '--reason', 'a test'],
+  ]) {
     expect(await type(...line, '--gates', bad)).toMatchObject({
-      code: 1, err: expect.stringMatching(/bad\.json, line 1: there is no figure "comparison"; known: comparisons/) });
+      code: 1,
+      err: expect.stringMatching(
+        /bad\.json, line 1: there is no figure "comparison"; known: comparisons/,
+      ),
+    });
   }
-  expect((await type('explain', 'sqlite', 'titanic', '--gates', bad)).out).toMatch(/INCONCLUSIVE: .*there is no figure/);
-  expect(await type('rollback', 'sqlite', 'titanic', '--reason', 'a test', '--plan', '--gates', bad)).toMatchObject({ code: 0 });
+  expect((await type('explain', 'sqlite', 'titanic', '--gates', bad)).out).toMatch(
+    /INCONCLUSIVE: .*there is no figure/,
+  );
+  expect(
+    await type('rollback', 'sqlite', 'titanic', '--reason', 'a test', '--plan', '--gates', bad),
+  ).toMatchObject({ code: 0 });
   expect(readFileSync(bad, 'utf8')).toContain('comparison >=');
 });

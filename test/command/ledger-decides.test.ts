@@ -23,13 +23,17 @@ afterEach(async () => {
 });
 
 async function json(...args: string[]): Promise<Record<string, unknown>> {
-  const { code, out, err } = await typeChangeover([...args, '--format', 'json'], { CHANGEOVER_BASE_PATH: folder, CHANGEOVER_FLAGS: flags });
+  const { code, out, err } = await typeChangeover([...args, '--format', 'json'], {
+    CHANGEOVER_BASE_PATH: folder,
+    CHANGEOVER_FLAGS: flags,
+  });
   expect({ code, err }).toEqual({ code: 0, err: '' });
   return JSON.parse(out) as Record<string, unknown>;
 }
 
 function stage(): string {
-  return bridge.guardrail.decide({ backend: 'sqlite', dataset: 'titanic', operation: 'readTable' }).stage;
+  return bridge.guardrail.decide({ backend: 'sqlite', dataset: 'titanic', operation: 'readTable' })
+    .stage;
 }
 
 /** Calls until the dataset has been seen on that stage by a caller. */
@@ -38,7 +42,9 @@ async function callUntil(wanted: string): Promise<void> {
   while (stage() !== wanted) {
     await storage.readTable('titanic', 'train');
     await bridge.ledger.review();
-    await new Promise<void>((resolve) => { setTimeout(resolve, 20); });
+    await new Promise<void>((resolve) => {
+      setTimeout(resolve, 20);
+    });
   }
 }
 
@@ -53,14 +59,20 @@ describe('where the ledger decides over steps forward', () => {
     expect(stage()).toBe('shadow');
 
     expect(await json('explain', 'sqlite', 'titanic')).toMatchObject({
-      stage: 'shadow', by: 'ledger', flag: { stage: 'pooled' }, gates: { decision: 'INCONCLUSIVE' },
+      stage: 'shadow',
+      by: 'ledger',
+      flag: { stage: 'pooled' },
+      gates: { decision: 'INCONCLUSIVE' },
       ledger: { decidesForward: true, line: { who: 'flag', from: 'legacy', to: 'shadow' } },
       why: 'the ledger has it at shadow until the gates let it step forward; changeover.sqlite gives 3-pooled',
     });
     await json('promote', 'sqlite', 'titanic', '--force', '--reason', 'drill', '--who', 'ada');
     await callUntil('reverse');
     expect(await json('history', 'sqlite', 'titanic')).toMatchObject({
-      lines: [{ from: 'legacy', to: 'shadow' }, { from: 'shadow', to: 'reverse', who: 'ada', reason: 'drill (forced)' }],
+      lines: [
+        { from: 'legacy', to: 'shadow' },
+        { from: 'shadow', to: 'reverse', who: 'ada', reason: 'drill (forced)' },
+      ],
     });
 
     await json('rollback', 'sqlite', 'titanic', '--reason', 'drill', '--who', 'ada');
@@ -68,9 +80,15 @@ describe('where the ledger decides over steps forward', () => {
     await json('resume', 'sqlite', 'titanic', '--reason', 'drill', '--who', 'ada');
     // From the first stage again, not back to where it was.
     await callUntil('shadow');
-    const { lines } = await json('history', 'sqlite', 'titanic') as { lines: { from: string; to: string }[] };
+    const { lines } = (await json('history', 'sqlite', 'titanic')) as {
+      lines: { from: string; to: string }[];
+    };
     expect(lines.map(({ from, to }) => `${from} ${to}`)).toEqual([
-      'legacy shadow', 'shadow reverse', 'reverse legacy', 'legacy legacy', 'legacy shadow',
+      'legacy shadow',
+      'shadow reverse',
+      'reverse legacy',
+      'legacy legacy',
+      'legacy shadow',
     ]);
   }, 30_000);
 });

@@ -15,26 +15,47 @@ let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'changeover-resumed-'));
   writeTestFlags(join(folder, 'flags.json'), { sqlite: 'shadow' });
-  writeFileSync(join(folder, 'gates.json'), JSON.stringify({ gates: { 'comparing-stage': ['mismatch == 0', 'comparisons >= 3'] } }));
+  writeFileSync(
+    join(folder, 'gates.json'),
+    JSON.stringify({ gates: { 'comparing-stage': ['mismatch == 0', 'comparisons >= 3'] } }),
+  );
 });
 
-afterAll(() => { rmSync(folder, { recursive: true, force: true }); });
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
 
 function type(...args: string[]): Promise<Outcome> {
-  return typeChangeover(args, { CHANGEOVER_BASE_PATH: folder, CHANGEOVER_FLAGS: join(folder, 'flags.json') });
+  return typeChangeover(args, {
+    CHANGEOVER_BASE_PATH: folder,
+    CHANGEOVER_FLAGS: join(folder, 'flags.json'),
+  });
 }
 
 /** A faulty pooled leg: the first row is lost wherever rows are read for a comparison. */
 const losesRows: NonNullable<StorageBridgeOptions['decoratePooledLeg']> = (leg) => {
   const { shadow } = leg;
   if (shadow === undefined) throw new Error('the pooled leg has no shadow');
-  const read: typeof shadow.read = async (call) => (await shadow.read(call) as unknown[]).slice(1);
-  return { ...leg, shadow: { admits: () => shadow.admits(), read, digest: async (call) => digestResult(await read(call), 'rows') } };
+  const read: typeof shadow.read = async (call) =>
+    ((await shadow.read(call)) as unknown[]).slice(1);
+  return {
+    ...leg,
+    shadow: {
+      admits: () => shadow.admits(),
+      read,
+      digest: async (call) => digestResult(await read(call), 'rows'),
+    },
+  };
 };
 
 /** What a program does in its life: a bridge, some reads, the end. */
 async function program(options: StorageBridgeOptions, prepare: boolean): Promise<void> {
-  const bridge = createStorageBridge({ basePath: folder, flagsFile: join(folder, 'flags.json'), logger: silent, ...options });
+  const bridge = createStorageBridge({
+    basePath: folder,
+    flagsFile: join(folder, 'flags.json'),
+    logger: silent,
+    ...options,
+  });
   try {
     const storage = bridge.storage('sqlite');
     if (prepare) {
@@ -52,17 +73,27 @@ async function program(options: StorageBridgeOptions, prepare: boolean): Promise
 
 test('a mismatch from before a dataset was resumed is listed, and keeps no gate shut', async () => {
   await program({ decoratePooledLeg: losesRows, guardrail: { mode: 'report' } }, true);
-  expect(await type('gate', 'sqlite')).toMatchObject({ code: 99, out: expect.stringMatching(/mismatch == 0 says fail/) });
+  expect(await type('gate', 'sqlite')).toMatchObject({
+    code: 99,
+    out: expect.stringMatching(/mismatch == 0 says fail/),
+  });
   await type('rollback', 'sqlite', 'titanic', '--reason', 'rows are lost');
   expect(await type('gate', 'sqlite')).toMatchObject({ code: 99 });
   await type('resume', 'sqlite', 'titanic', '--reason', 'the fix is out');
 
   // The hour's earlier counts were of another process, and are left out; nothing has been compared since.
   expect(await type('gate', 'sqlite')).toMatchObject({
-    code: 99, out: expect.stringMatching(/comparisons >= 3 says fail: nothing was compared/) });
+    code: 99,
+    out: expect.stringMatching(/comparisons >= 3 says fail: nothing was compared/),
+  });
   await program({}, false);
-  expect(await type('gate', 'sqlite')).toMatchObject({ code: 0, out: expect.stringMatching(/^PROMOTE/) });
-  expect(await type('promote', 'sqlite', 'titanic', '--reason', 'no mismatch since', '--plan')).toMatchObject({ code: 0 });
+  expect(await type('gate', 'sqlite')).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(/^PROMOTE/),
+  });
+  expect(
+    await type('promote', 'sqlite', 'titanic', '--reason', 'no mismatch since', '--plan'),
+  ).toMatchObject({ code: 0 });
 
   for (const format of ['text', 'md', 'html']) {
     const { out } = await type('report', '--format', format);
@@ -75,16 +106,30 @@ test('a mismatch from before a dataset was resumed is listed, and keeps no gate 
 test('a program that steps forward by itself goes by what came after the resumption too', async () => {
   const promoted = join(folder, 'reverse.json');
   writeTestFlags(promoted, { sqlite: 'reverse' });
-  const bridge = createStorageBridge({ basePath: folder, flagsFile: promoted, ledger: true, logger: silent });
+  const bridge = createStorageBridge({
+    basePath: folder,
+    flagsFile: promoted,
+    ledger: true,
+    logger: silent,
+  });
   try {
-    const gate = new PromotionGate(() => bridge.recorder, systemClock, join(folder, 'gates.json'),
-      (backend, dataset) => bridge.ledger.resumedAt(backend, dataset));
+    const gate = new PromotionGate(
+      () => bridge.recorder,
+      systemClock,
+      join(folder, 'gates.json'),
+      (backend, dataset) => bridge.ledger.resumedAt(backend, dataset),
+    );
     const move = { backend: 'sqlite', dataset: 'titanic', from: 'shadow', to: 'reverse' } as const;
     expect(gate.judge(move)).toMatchObject({ verdict: 'pass' });
-    expect(new PromotionGate(() => bridge.recorder, systemClock, join(folder, 'gates.json')).judge(move))
-      .toMatchObject({ verdict: 'fail' });
-    expect(new PromotionGate(() => bridge.recorder, systemClock, join(folder, 'none.json')).judge(move))
-      .toMatchObject({ verdict: 'inconclusive', reason: expect.stringMatching(/The gates file .*none\.json can't be read/) });
+    expect(
+      new PromotionGate(() => bridge.recorder, systemClock, join(folder, 'gates.json')).judge(move),
+    ).toMatchObject({ verdict: 'fail' });
+    expect(
+      new PromotionGate(() => bridge.recorder, systemClock, join(folder, 'none.json')).judge(move),
+    ).toMatchObject({
+      verdict: 'inconclusive',
+      reason: expect.stringMatching(/The gates file .*none\.json can't be read/),
+    });
   } finally {
     await bridge.close();
   }

@@ -9,8 +9,12 @@ import { writeTestFlags } from './write-test-flags.ts';
 
 let folder: string;
 
-beforeAll(() => { folder = mkdtempSync(join(tmpdir(), 'changeover-rollback-')); });
-afterAll(() => { rmSync(folder, { recursive: true, force: true }); });
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'changeover-rollback-'));
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
 
 const callers = 8;
 /** Calls that have to be answered before and after the command. */
@@ -21,16 +25,26 @@ test('once the rollback is typed and the ledger was read again, no call that beg
   const flags = join(folder, 'flags.json');
   writeTestFlags(flags, { sqlite: 'pooled' });
   let pooledCalls = 0;
-  const counting = (leg: Leg<StorageApi>): Leg<StorageApi> => ({ ...leg, api: new Proxy(leg.api, {
-    get(target, name) {
-      const value: unknown = Reflect.get(target, name);
-      return typeof value !== 'function' ? value : (...args: unknown[]) => {
-        pooledCalls += 1;
-        return (value as (...given: unknown[]) => unknown).apply(target, args);
-      };
-    },
-  }) });
-  const bridge = createStorageBridge({ basePath: folder, flagsFile: flags, logger: silentLogger, decoratePooledLeg: counting });
+  const counting = (leg: Leg<StorageApi>): Leg<StorageApi> => ({
+    ...leg,
+    api: new Proxy(leg.api, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name);
+        return typeof value !== 'function'
+          ? value
+          : (...args: unknown[]) => {
+              pooledCalls += 1;
+              return (value as (...given: unknown[]) => unknown).apply(target, args);
+            };
+      },
+    }),
+  });
+  const bridge = createStorageBridge({
+    basePath: folder,
+    flagsFile: flags,
+    logger: silentLogger,
+    decoratePooledLeg: counting,
+  });
   try {
     const storage = bridge.storage('sqlite');
     await storage.createDataset('titanic');
@@ -41,7 +55,9 @@ test('once the rollback is typed and the ledger was read again, no call that beg
     const call = async (caller: number, turn: number): Promise<void> => {
       try {
         if (turn % 4 === 0) {
-          await storage.execute('titanic', 'insert into train (id) values (?)', [`${String(caller)}-${String(turn)}`]);
+          await storage.execute('titanic', 'insert into train (id) values (?)', [
+            `${String(caller)}-${String(turn)}`,
+          ]);
           written += 1;
         } else await storage.readTable('titanic', 'train', { limit: 5 });
         answered += 1;
@@ -49,22 +65,31 @@ test('once the rollback is typed and the ledger was read again, no call that beg
         failures.push(error);
       }
     };
-    const load = Promise.all(Array.from({ length: callers }, async (_, caller) => {
-      for (let turn = 0; !ending; turn += 1) {
-        current[caller] = call(caller, turn);
-        await current[caller];
-        await new Promise<void>((resolve) => { setImmediate(resolve); });
-      }
-    }));
+    const load = Promise.all(
+      Array.from({ length: callers }, async (_, caller) => {
+        for (let turn = 0; !ending; turn += 1) {
+          current[caller] = call(caller, turn);
+          await current[caller];
+          await new Promise<void>((resolve) => {
+            setImmediate(resolve);
+          });
+        }
+      }),
+    );
     const more = async (): Promise<void> => {
       const until = answered + enough;
-      while (answered < until && failures.length === 0) await new Promise<void>((resolve) => { setImmediate(resolve); });
+      while (answered < until && failures.length === 0)
+        await new Promise<void>((resolve) => {
+          setImmediate(resolve);
+        });
     };
     try {
       await more();
       expect(pooledCalls).toBeGreaterThan(enough / 2);
-      const { code, err } = await runChangeover(['rollback', 'sqlite', 'titanic', '--reason', 'drill'],
-        { CHANGEOVER_BASE_PATH: folder, CHANGEOVER_FLAGS: flags });
+      const { code, err } = await runChangeover(
+        ['rollback', 'sqlite', 'titanic', '--reason', 'drill'],
+        { CHANGEOVER_BASE_PATH: folder, CHANGEOVER_FLAGS: flags },
+      );
       expect({ code, err }).toEqual({ code: 0, err: '' });
       // One that was under way may have begun before the command's end; what a running program does each second.
       await bridge.ledger.review();
@@ -79,8 +104,12 @@ test('once the rollback is typed and the ledger was read again, no call that beg
       await load;
     }
     expect(failures).toEqual([]);
-    expect(await storage.query('titanic', 'select count(*) as rows, count(distinct id) as names from train'))
-      .toMatchObject({ rows: [{ rows: written, names: written }] });
+    expect(
+      await storage.query(
+        'titanic',
+        'select count(*) as rows, count(distinct id) as names from train',
+      ),
+    ).toMatchObject({ rows: [{ rows: written, names: written }] });
   } finally {
     await bridge.close();
   }

@@ -6,7 +6,10 @@ import { root } from '../architecture/source-files.ts';
 /** The command's own file. */
 export const main: string = join(root, 'packages/changeover/src/command/main.ts');
 /** What the launcher gives Node, without a second process between. */
-export const nodeFlags: readonly string[] = ['--conditions=@changeover/source', '--disable-warning=ExperimentalWarning'];
+export const nodeFlags: readonly string[] = [
+  '--conditions=@changeover/source',
+  '--disable-warning=ExperimentalWarning',
+];
 
 /** What became of one line that was typed. */
 export interface Outcome {
@@ -16,26 +19,55 @@ export interface Outcome {
 }
 
 /** Runs `changeover` in this process, with an environment of its own. */
-export async function typeChangeover(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
+export async function typeChangeover(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Outcome> {
   const text = { out: '', err: '' };
   const code = await runCommand(args, {
-    stdout: { write: (part) => { text.out += part; } }, stderr: { write: (part) => { text.err += part; } }, env,
+    stdout: {
+      write: (part) => {
+        text.out += part;
+      },
+    },
+    stderr: {
+      write: (part) => {
+        text.err += part;
+      },
+    },
+    env,
   });
   return { code, ...text };
 }
 
 /** Runs `changeover` as a process of its own. Of the environment only `env` and what Node needs reaches it. */
-export function runChangeover(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
+export function runChangeover(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Outcome> {
   return run(process.execPath, [...nodeFlags, main, ...args], env);
 }
 
-export function run(file: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
-  const child = spawn(file, args, { env: { PATH: process.env['PATH'] ?? '', ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+export function run(
+  file: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Outcome> {
+  const child = spawn(file, args, {
+    env: { PATH: process.env['PATH'] ?? '', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const text = { out: '', err: '' };
-  child.stdout.on('data', (data: Buffer) => { text.out += data.toString(); });
-  child.stderr.on('data', (data: Buffer) => { text.err += data.toString(); });
+  child.stdout.on('data', (data: Buffer) => {
+    text.out += data.toString();
+  });
+  child.stderr.on('data', (data: Buffer) => {
+    text.err += data.toString();
+  });
   return new Promise((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', (code) => { resolve({ code, ...text }); });
+    child.on('close', (code) => {
+      resolve({ code, ...text });
+    });
   });
 }

@@ -9,7 +9,10 @@ function painted(isTTY: boolean, env: Record<string, string>): string {
 }
 
 test('text from data can not steer the terminal, colours stay', () => {
-  const [written, stream] = [[] as string[], { write: (text: string) => written.push(text), isTTY: true }];
+  const [written, stream] = [
+    [] as string[],
+    { write: (text: string) => written.push(text), isTTY: true },
+  ];
   const terminal = openTerminal({ stdout: stream, stderr: stream, env: {} }, 'text');
   const evil = `${escape}2J\u001b]0;title\u0007\rline\nline \u202etxt.exe`;
   terminal.say([terminal.paint('red', `held by ${evil}`)]);

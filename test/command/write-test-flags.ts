@@ -6,27 +6,44 @@ interface TestFeature {
   readonly type: string;
   readonly enabled: boolean;
   readonly dependencies?: readonly { readonly feature: string; readonly enabled: boolean }[];
-  readonly strategies: readonly { readonly name: string; readonly variants: readonly { readonly weight: number }[] }[];
+  readonly strategies: readonly {
+    readonly name: string;
+    readonly variants: readonly { readonly weight: number }[];
+  }[];
 }
 
 /** Flags with every dataset of an engine on one stage. */
-export function testFlags(wanted: Readonly<Partial<Record<Engine, Stage>>>): { version: number; features: TestFeature[] } {
+export function testFlags(wanted: Readonly<Partial<Record<Engine, Stage>>>): {
+  version: number;
+  features: TestFeature[];
+} {
   const features = engines.map((engine) => ({
-    name: `changeover.${engine}`, type: 'migration', enabled: true,
+    name: `changeover.${engine}`,
+    type: 'migration',
+    enabled: true,
     dependencies: [{ feature: 'changeover', enabled: true }],
-    strategies: [{
-      name: 'flexibleRollout', parameters: { rollout: '100', stickiness: 'dataset', groupId: `changeover.${engine}` }, constraints: [],
-      variants: stages.map((stage, at) => ({
-        name: `${String(at)}-${stage}`, weight: stage === (wanted[engine] ?? 'legacy') ? 1_000 : 0, stickiness: 'dataset',
-      })),
-    }],
+    strategies: [
+      {
+        name: 'flexibleRollout',
+        parameters: { rollout: '100', stickiness: 'dataset', groupId: `changeover.${engine}` },
+        constraints: [],
+        variants: stages.map((stage, at) => ({
+          name: `${String(at)}-${stage}`,
+          weight: stage === (wanted[engine] ?? 'legacy') ? 1_000 : 0,
+          stickiness: 'dataset',
+        })),
+      },
+    ],
   }));
   const parent = { name: 'changeover', type: 'kill-switch', enabled: true, strategies: [] };
   return { version: 2, features: [parent, ...features] };
 }
 
 /** Writes them in one step. */
-export function writeTestFlags(path: string, wanted: Readonly<Partial<Record<Engine, Stage>>>): void {
+export function writeTestFlags(
+  path: string,
+  wanted: Readonly<Partial<Record<Engine, Stage>>>,
+): void {
   writeFileSync(`${path}.new`, JSON.stringify(testFlags(wanted)));
   renameSync(`${path}.new`, path);
 }

@@ -1,8 +1,15 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createStaticStageSource, createStorageBridge, type Engine, type Stage, type StorageApi, StorageBackendFactory,
-  type StoreLocation } from 'changeover';
+import {
+  createStaticStageSource,
+  createStorageBridge,
+  type Engine,
+  type Stage,
+  type StorageApi,
+  StorageBackendFactory,
+  type StoreLocation,
+} from 'changeover';
 import { StorageBackend as LegacyStorage } from '@changeover/legacy';
 
 /** A storage to hold against the contract, with what is needed to look at its store apart from it. */
@@ -20,8 +27,14 @@ function newLocation(): { location: StoreLocation; files: () => string[]; remove
   const basePath = mkdtempSync(join(tmpdir(), 'changeover-conformance-'));
   return {
     location: { basePath, databaseUrl: process.env['CHANGEOVER_TEST_DATABASE_URL'] },
-    files: () => readdirSync(basePath, { recursive: true }).map(String).filter((name) => !name.startsWith('.changeover')).sort(),
-    remove: () => { rmSync(basePath, { recursive: true, force: true }); },
+    files: () =>
+      readdirSync(basePath, { recursive: true })
+        .map(String)
+        .filter((name) => !name.startsWith('.changeover'))
+        .sort(),
+    remove: () => {
+      rmSync(basePath, { recursive: true, force: true });
+    },
   };
 }
 
@@ -31,7 +44,9 @@ export function openLegacy(engine: Engine): Promise<Harness> {
   LegacyStorage.configure(location);
   const storage = LegacyStorage.getInstance(engine);
   return Promise.resolve({
-    storage, location, files,
+    storage,
+    location,
+    files,
     complaints: () => Promise.resolve([]),
     async close() {
       await storage.closeConnections();
@@ -45,7 +60,9 @@ export function openPooled(engine: Engine): Promise<Harness> {
   const { location, files, remove } = newLocation();
   const factory = new StorageBackendFactory({ ...location });
   return Promise.resolve({
-    storage: factory.storage(engine), location, files,
+    storage: factory.storage(engine),
+    location,
+    files,
     complaints: () => Promise.resolve([]),
     async close() {
       await factory.close();
@@ -58,15 +75,26 @@ export function openPooled(engine: Engine): Promise<Harness> {
 export function openRouted(engine: Engine, stage: Stage): Promise<Harness> {
   const { location, files, remove } = newLocation();
   const bridge = createStorageBridge({
-    ...location, storePath: ':memory:', stages: createStaticStageSource(() => stage), guardrail: { mode: 'report' },
-    logger: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined },
+    ...location,
+    storePath: ':memory:',
+    stages: createStaticStageSource(() => stage),
+    guardrail: { mode: 'report' },
+    logger: {
+      debug: () => undefined,
+      info: () => undefined,
+      warn: () => undefined,
+      error: () => undefined,
+    },
   });
   return Promise.resolve({
-    storage: bridge.storage(engine), location, files,
+    storage: bridge.storage(engine),
+    location,
+    files,
     async complaints() {
       await bridge.idle();
       const { totals, sampleGroups } = bridge.recorder.summary();
-      const mismatches = sampleGroups.filter(({ verdict }) => verdict === 'mismatch')
+      const mismatches = sampleGroups
+        .filter(({ verdict }) => verdict === 'mismatch')
         .map(({ operation, samples }) => `mismatch: ${operation}: ${samples[0]?.summary ?? ''}`);
       const beside = stage === 'shadow' || stage === 'reverse';
       return [...mismatches, ...(beside && totals.compared === 0 ? ['nothing was compared'] : [])];

@@ -3,5 +3,7 @@ import { openRouted } from './harness.ts';
 import { describeStorageBackend } from './storage-backend-suite.ts';
 
 for (const stage of stages) {
-  describeStorageBackend(`the drop-in on SQLite at ${stage}`, 'sqlite', () => openRouted('sqlite', stage));
+  describeStorageBackend(`the drop-in on SQLite at ${stage}`, 'sqlite', () =>
+    openRouted('sqlite', stage),
+  );
 }

@@ -1,7 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test as inTurn } from '@jest/globals';
 import {
-  DatasetExistsError, DatasetNotFoundError, type Engine, engines, InvalidArgumentError, InvalidNameError, ReadOnlyError, type Row,
-  type StorageApi, StorageError, TableExistsError, TableNotFoundError, ColumnNotFoundError,
+  DatasetExistsError,
+  DatasetNotFoundError,
+  type Engine,
+  engines,
+  InvalidArgumentError,
+  InvalidNameError,
+  ReadOnlyError,
+  type Row,
+  type StorageApi,
+  StorageError,
+  TableExistsError,
+  TableNotFoundError,
+  ColumnNotFoundError,
 } from 'changeover';
 import type { Harness } from './harness.ts';
 
@@ -12,7 +23,8 @@ function newName(): string {
   return `conf_${process.pid.toString(36)}_${Date.now().toString(36)}_${lastName}`;
 }
 
-const rowsOf = (count: number, mark: string): Row[] => Array.from({ length: count }, (_, id) => ({ id, mark }));
+const rowsOf = (count: number, mark: string): Row[] =>
+  Array.from({ length: count }, (_, id) => ({ id, mark }));
 
 /** How the tests of a storage are run. */
 interface SuiteOptions {
@@ -24,7 +36,10 @@ interface SuiteOptions {
  * The storage contract, held against any implementation: the legacy leg, the pooled leg, the drop-in at each stage.
  */
 export function describeStorageBackend(
-  title: string, engine: Engine, open: () => Promise<Harness>, { serially = false }: SuiteOptions = {},
+  title: string,
+  engine: Engine,
+  open: () => Promise<Harness>,
+  { serially = false }: SuiteOptions = {},
 ): void {
   const test = serially ? inTurn : inTurn.concurrent;
   describe(title, () => {
@@ -53,31 +68,61 @@ export function describeStorageBackend(
 
     describe('two datasets', () => {
       test('used alternately are never mixed up', async () => {
-        const [a, b] = [await dataset('data', rowsOf(3, 'a')), await dataset('data', rowsOf(5, 'b'))];
+        const [a, b] = [
+          await dataset('data', rowsOf(3, 'a')),
+          await dataset('data', rowsOf(5, 'b')),
+        ];
         for (let turn = 0; turn < 4; turn += 1) {
           expect((await storage.readData(a)).map((row) => row['mark'])).toEqual(['a', 'a', 'a']);
-          expect((await storage.readData(b)).map((row) => row['mark'])).toEqual(['b', 'b', 'b', 'b', 'b']);
+          expect((await storage.readData(b)).map((row) => row['mark'])).toEqual([
+            'b',
+            'b',
+            'b',
+            'b',
+            'b',
+          ]);
           if (turn === 1) await storage.closeConnections();
         }
       });
 
       test('used concurrently, reads and writes, are never mixed up', async () => {
-        const names =
-          [await dataset('data', rowsOf(2, 'x0')), await dataset('data', rowsOf(2, 'x1')), await dataset('data', rowsOf(2, 'x2'))];
-        await Promise.all(names.flatMap((name, which) => Array.from({ length: 6 }, async (_, turn) => {
-          await storage.execute(name, `INSERT INTO data (id, mark) VALUES (${mark(1)}, ${mark(2)})`, [100 + turn, `x${which}`]);
-          const { rows } = await storage.query(name, 'SELECT DISTINCT mark FROM data');
-          expect(rows).toEqual([{ mark: `x${which}` }]);
-          expect(await storage.listTables(name)).toEqual(['data']);
-        })));
-        for (const name of names) expect(await storage.getTableInfo(name, 'data')).toMatchObject({ rowCount: 8 });
+        const names = [
+          await dataset('data', rowsOf(2, 'x0')),
+          await dataset('data', rowsOf(2, 'x1')),
+          await dataset('data', rowsOf(2, 'x2')),
+        ];
+        await Promise.all(
+          names.flatMap((name, which) =>
+            Array.from({ length: 6 }, async (_, turn) => {
+              await storage.execute(
+                name,
+                `INSERT INTO data (id, mark) VALUES (${mark(1)}, ${mark(2)})`,
+                [100 + turn, `x${which}`],
+              );
+              const { rows } = await storage.query(name, 'SELECT DISTINCT mark FROM data');
+              expect(rows).toEqual([{ mark: `x${which}` }]);
+              expect(await storage.listTables(name)).toEqual(['data']);
+            }),
+          ),
+        );
+        for (const name of names)
+          expect(await storage.getTableInfo(name, 'data')).toMatchObject({ rowCount: 8 });
       });
 
       test('keep their metadata and a write in one is not seen in the other', async () => {
-        const [a, b] = [await dataset('data', rowsOf(1, 'a')), await dataset('data', rowsOf(1, 'b'))];
-        await Promise.all([storage.updateMetadata(a, { of: 'a' }), storage.updateMetadata(b, { of: 'b' })]);
+        const [a, b] = [
+          await dataset('data', rowsOf(1, 'a')),
+          await dataset('data', rowsOf(1, 'b')),
+        ];
+        await Promise.all([
+          storage.updateMetadata(a, { of: 'a' }),
+          storage.updateMetadata(b, { of: 'b' }),
+        ]);
         await storage.writeTable(a, 'data', rowsOf(1, 'new'), { ifExists: 'replace' });
-        expect([await storage.getMetadata(a), await storage.getMetadata(b)]).toEqual([{ of: 'a' }, { of: 'b' }]);
+        expect([await storage.getMetadata(a), await storage.getMetadata(b)]).toEqual([
+          { of: 'a' },
+          { of: 'b' },
+        ]);
         expect((await storage.readData(b))[0]?.['mark']).toBe('b');
         expect((await storage.readData(a))[0]?.['mark']).toBe('new');
       });
@@ -118,29 +163,52 @@ export function describeStorageBackend(
       });
 
       // No other test makes files meanwhile.
-      inTurn.each(['../x', 'a/b', '"; drop table', '', 'x'.repeat(300), '.',
-        'a\0b'])('named %j is refused by every operation', async (name) => {
-        const before = harness.files();
-        const calls: Promise<unknown>[] = [
-          storage.readData(name), storage.readTable(name, 't'), storage.query(name, 'SELECT 1'), storage.writeTable(name, 't', [{ a: 1 }]),
-          storage.execute(name, 'SELECT 1'), storage.transaction(name, () => 1), storage.getTableInfo(name, 't'),
+      inTurn.each(['../x', 'a/b', '"; drop table', '', 'x'.repeat(300), '.', 'a\0b'])(
+        'named %j is refused by every operation',
+        async (name) => {
+          const before = harness.files();
+          const calls: Promise<unknown>[] = [
+            storage.readData(name),
+            storage.readTable(name, 't'),
+            storage.query(name, 'SELECT 1'),
+            storage.writeTable(name, 't', [{ a: 1 }]),
+            storage.execute(name, 'SELECT 1'),
+            storage.transaction(name, () => 1),
+            storage.getTableInfo(name, 't'),
             storage.getColumns(name, 't'),
-          storage.tableExists(name, 't'), storage.listTables(name), storage.analyzeColumn(name, 't', 'a'), storage.getMetadata(name),
-          storage.updateMetadata(name, {}), storage.datasetExists(name), storage.createDataset(name), storage.dropDataset(name),
-        ];
-        for (const outcome of await Promise.allSettled(calls)) {
-          expect(outcome.status === 'rejected' ? outcome.reason as unknown : 'resolved').toBeInstanceOf(InvalidNameError);
-        }
-        expect(harness.files()).toEqual(before);
-      });
+            storage.tableExists(name, 't'),
+            storage.listTables(name),
+            storage.analyzeColumn(name, 't', 'a'),
+            storage.getMetadata(name),
+            storage.updateMetadata(name, {}),
+            storage.datasetExists(name),
+            storage.createDataset(name),
+            storage.dropDataset(name),
+          ];
+          for (const outcome of await Promise.allSettled(calls)) {
+            expect(
+              outcome.status === 'rejected' ? (outcome.reason as unknown) : 'resolved',
+            ).toBeInstanceOf(InvalidNameError);
+          }
+          expect(harness.files()).toEqual(before);
+        },
+      );
 
       test('that does not exist is named by each operation, and nothing is left behind', async () => {
         const name = newName();
         const calls: Promise<unknown>[] = [
-          storage.readData(name), storage.readTable(name, 't'), storage.query(name, 'SELECT 1'), storage.writeTable(name, 't', [{ a: 1 }]),
-          storage.execute(name, 'CREATE TABLE t (a INTEGER)'), storage.transaction(name, () => 1), storage.getTableInfo(name, 't'),
-          storage.getColumns(name, 't'), storage.listTables(name), storage.analyzeColumn(name, 't', 'a'),
-          storage.getMetadata(name), storage.updateMetadata(name, { a: 1 }),
+          storage.readData(name),
+          storage.readTable(name, 't'),
+          storage.query(name, 'SELECT 1'),
+          storage.writeTable(name, 't', [{ a: 1 }]),
+          storage.execute(name, 'CREATE TABLE t (a INTEGER)'),
+          storage.transaction(name, () => 1),
+          storage.getTableInfo(name, 't'),
+          storage.getColumns(name, 't'),
+          storage.listTables(name),
+          storage.analyzeColumn(name, 't', 'a'),
+          storage.getMetadata(name),
+          storage.updateMetadata(name, { a: 1 }),
         ];
         for (const outcome of await Promise.allSettled(calls)) {
           const reason: unknown = outcome.status === 'rejected' ? outcome.reason : 'resolved';
@@ -156,8 +224,10 @@ export function describeStorageBackend(
       let name: string;
       beforeAll(async () => {
         name = await dataset('data', [
-          { id: 3, city: 'Oslo', size: 2.5 }, { id: 1, city: null, size: 1 }, { id: 2, city: 'Bonn', size: null },
-            { id: 4, city: 'Bonn', size: 4 },
+          { id: 3, city: 'Oslo', size: 2.5 },
+          { id: 1, city: null, size: 1 },
+          { id: 2, city: 'Bonn', size: null },
+          { id: 4, city: 'Bonn', size: 4 },
         ]);
       });
       const ids = (rows: Row[]): unknown[] => rows.map((row) => row['id']);
@@ -165,45 +235,82 @@ export function describeStorageBackend(
       test('gives all rows, the columns wanted, in the order wanted', async () => {
         expect(ids(await storage.readTable(name, 'data')).sort()).toEqual([1, 2, 3, 4]);
         const [row] = await storage.readTable(name, 'data', { columns: ['city', 'id'], limit: 1 });
-        expect(Object.entries(row ?? {})).toEqual([['city', 'Oslo'], ['id', 3]]);
+        expect(Object.entries(row ?? {})).toEqual([
+          ['city', 'Oslo'],
+          ['id', 3],
+        ]);
       });
 
       test.each([
-        [{ limit: 2 }, [3, 1]], [{ limit: 0 }, []], [{ limit: 99 }, [3, 1, 2, 4]],
-        [{ orderBy: 'id' }, [1, 2, 3, 4]], [{ orderBy: 'id desc', limit: 2 }, [4, 3]],
+        [{ limit: 2 }, [3, 1]],
+        [{ limit: 0 }, []],
+        [{ limit: 99 }, [3, 1, 2, 4]],
+        [{ orderBy: 'id' }, [1, 2, 3, 4]],
+        [{ orderBy: 'id desc', limit: 2 }, [4, 3]],
         [{ orderBy: [{ column: 'id', direction: 'desc' as const }] }, [4, 3, 2, 1]],
-        [{ where: { id: 2 } }, [2]], [{ where: { id: [4, 1] }, orderBy: 'id' }, [1, 4]], [{ where: { city: null } }, [1]],
-        [{ where: { city: 'Bonn', id: 4 } }, [4]], [{ where: { id: [] } }, []], [{ where: 'id > 2', orderBy: 'id' }, [3, 4]],
+        [{ where: { id: 2 } }, [2]],
+        [{ where: { id: [4, 1] }, orderBy: 'id' }, [1, 4]],
+        [{ where: { city: null } }, [1]],
+        [{ where: { city: 'Bonn', id: 4 } }, [4]],
+        [{ where: { id: [] } }, []],
+        [{ where: 'id > 2', orderBy: 'id' }, [3, 4]],
         [{ where: { city: 'Bonn' }, limit: 1 }, [2]],
       ])('with %j gives %j', async (options, expected) => {
         expect(ids(await storage.readTable(name, 'data', options))).toEqual(expected);
       });
 
       test.each([-1, 1.5, NaN, Infinity])('refuses a limit of %d', async (limit) => {
-        await expect(storage.readTable(name, 'data', { limit })).rejects.toThrow(InvalidArgumentError);
+        await expect(storage.readTable(name, 'data', { limit })).rejects.toThrow(
+          InvalidArgumentError,
+        );
       });
 
       test('names an unknown table or column', async () => {
         await expect(storage.readTable(name, 'no such table')).rejects.toThrow(TableNotFoundError);
         await expect(storage.getTableInfo(name, 'nope')).rejects.toThrow(/nope/);
         await expect(storage.getColumns(name, 'nope')).rejects.toThrow(TableNotFoundError);
-        await expect(storage.readTable(name, 'data', { columns: ['nope'] })).rejects.toThrow(ColumnNotFoundError);
-        await expect(storage.readTable(name, 'data', { where: { nope: 1 } })).rejects.toThrow(ColumnNotFoundError);
-        await expect(storage.analyzeColumn(name, 'data', 'nope')).rejects.toThrow(ColumnNotFoundError);
+        await expect(storage.readTable(name, 'data', { columns: ['nope'] })).rejects.toThrow(
+          ColumnNotFoundError,
+        );
+        await expect(storage.readTable(name, 'data', { where: { nope: 1 } })).rejects.toThrow(
+          ColumnNotFoundError,
+        );
+        await expect(storage.analyzeColumn(name, 'data', 'nope')).rejects.toThrow(
+          ColumnNotFoundError,
+        );
         expect(await storage.listTables(name)).toEqual(['data']);
       });
 
       test('tells its columns, its rows and its statistics', async () => {
         const info = await storage.getTableInfo(name, 'data');
-        expect([info.name, info.rowCount, info.columnCount, info.columns.map((column) => column.name)])
-          .toEqual(['data', 4, 3, ['id', 'city', 'size']]);
+        expect([
+          info.name,
+          info.rowCount,
+          info.columnCount,
+          info.columns.map((column) => column.name),
+        ]).toEqual(['data', 4, 3, ['id', 'city', 'size']]);
         expect(await storage.getColumns(name, 'data')).toEqual(['id', 'city', 'size']);
-        expect([await storage.tableExists(name, 'data'), await storage.tableExists(name, 'nope')]).toEqual([true, false]);
-        expect(await storage.analyzeColumn(name, 'data', 'id')).toMatchObject({ count: 4, uniqueCount: 4, min: 1, max: 4, mean: 2.5 });
+        expect([
+          await storage.tableExists(name, 'data'),
+          await storage.tableExists(name, 'nope'),
+        ]).toEqual([true, false]);
+        expect(await storage.analyzeColumn(name, 'data', 'id')).toMatchObject({
+          count: 4,
+          uniqueCount: 4,
+          min: 1,
+          max: 4,
+          mean: 2.5,
+        });
         const size = await storage.analyzeColumn(name, 'data', 'size');
         expect([size.count, size.std]).toEqual([3, expect.closeTo(1.5, 9)]);
-        expect(await storage.analyzeColumn(name, 'data', 'city'))
-          .toMatchObject({ count: 3, uniqueCount: 2, min: 'Bonn', max: 'Oslo', mean: null, std: null });
+        expect(await storage.analyzeColumn(name, 'data', 'city')).toMatchObject({
+          count: 3,
+          uniqueCount: 2,
+          min: 'Bonn',
+          max: 'Oslo',
+          mean: null,
+          std: null,
+        });
       });
 
       test('the primary table is data, else train', async () => {
@@ -218,19 +325,32 @@ export function describeStorageBackend(
     describe('writing a table', () => {
       test('fails on one that is there, and any other word is refused', async () => {
         const name = await dataset('data', rowsOf(1, 'a'));
-        await expect(storage.writeTable(name, 'data', rowsOf(1, 'b'))).rejects.toThrow(TableExistsError);
-        await expect(storage.writeTable(name, 'data', rowsOf(1, 'b'), { ifExists: 'fail' })).rejects.toThrow(TableExistsError);
-        await expect(storage.writeTable(name, 'data', rowsOf(1, 'b'), { ifExists: 'upsert' as never }))
-          .rejects.toThrow(InvalidArgumentError);
+        await expect(storage.writeTable(name, 'data', rowsOf(1, 'b'))).rejects.toThrow(
+          TableExistsError,
+        );
+        await expect(
+          storage.writeTable(name, 'data', rowsOf(1, 'b'), { ifExists: 'fail' }),
+        ).rejects.toThrow(TableExistsError);
+        await expect(
+          storage.writeTable(name, 'data', rowsOf(1, 'b'), { ifExists: 'upsert' as never }),
+        ).rejects.toThrow(InvalidArgumentError);
         expect(await storage.readData(name)).toEqual(rowsOf(1, 'a'));
       });
 
       test('replaces or appends, from rows or from columns', async () => {
         const name = await dataset('data', rowsOf(3, 'a'));
         await storage.writeTable(name, 'data', rowsOf(1, 'b'), { ifExists: 'replace' });
-        await storage.writeTable(name, 'data', { id: [7, 8], mark: ['c', null] }, { ifExists: 'append' });
-        expect(await storage.readTable(name, 'data', { limit: 9 }))
-          .toEqual([{ id: 0, mark: 'b' }, { id: 7, mark: 'c' }, { id: 8, mark: null }]);
+        await storage.writeTable(
+          name,
+          'data',
+          { id: [7, 8], mark: ['c', null] },
+          { ifExists: 'append' },
+        );
+        expect(await storage.readTable(name, 'data', { limit: 9 })).toEqual([
+          { id: 0, mark: 'b' },
+          { id: 7, mark: 'c' },
+          { id: 8, mark: null },
+        ]);
         await storage.writeTable(name, 'fresh', rowsOf(1, 'd'), { ifExists: 'append' });
         expect(await storage.listTables(name)).toEqual(['data', 'fresh']);
       });
@@ -239,19 +359,32 @@ export function describeStorageBackend(
         const name = await dataset('data', rowsOf(1, 'a'));
         await storage.writeTable(name, 'data', [{ mark: 'only' }], { ifExists: 'append' });
         await storage.writeTable(name, 'data', [{ mark: 'turned', id: 5 }], { ifExists: 'append' });
-        const unknown = [{ id: 6, mark: 'x' }, { id: 7, mark: 'y', other: 1 }];
-        await expect(storage.writeTable(name, 'data', unknown, { ifExists: 'append' })).rejects.toThrow(ColumnNotFoundError);
-        expect(await storage.readTable(name, 'data', { limit: 9 }))
-          .toEqual([{ id: 0, mark: 'a' }, { id: null, mark: 'only' }, { id: 5, mark: 'turned' }]);
+        const unknown = [
+          { id: 6, mark: 'x' },
+          { id: 7, mark: 'y', other: 1 },
+        ];
+        await expect(
+          storage.writeTable(name, 'data', unknown, { ifExists: 'append' }),
+        ).rejects.toThrow(ColumnNotFoundError);
+        expect(await storage.readTable(name, 'data', { limit: 9 })).toEqual([
+          { id: 0, mark: 'a' },
+          { id: null, mark: 'only' },
+          { id: 5, mark: 'turned' },
+        ]);
       });
 
       test('can be empty with columns, and not without', async () => {
         const name = await dataset('data', rowsOf(1, 'a'));
         await storage.writeTable(name, 'empty', { a: [], b: [] });
-        expect([await storage.getColumns(name, 'empty'), await storage.readTable(name, 'empty')]).toEqual([['a', 'b'], []]);
+        expect([
+          await storage.getColumns(name, 'empty'),
+          await storage.readTable(name, 'empty'),
+        ]).toEqual([['a', 'b'], []]);
         await expect(storage.writeTable(name, 'none', [])).rejects.toThrow(InvalidArgumentError);
         await expect(storage.writeTable(name, 'none', {})).rejects.toThrow(InvalidArgumentError);
-        await expect(storage.writeTable(name, 'none', { a: [1], b: [] })).rejects.toThrow(InvalidArgumentError);
+        await expect(storage.writeTable(name, 'none', { a: [1], b: [] })).rejects.toThrow(
+          InvalidArgumentError,
+        );
         expect(await storage.tableExists(name, 'none')).toBe(false);
       });
 
@@ -262,7 +395,10 @@ export function describeStorageBackend(
           const rows = await storage.readData(name);
           seen.add(`${rows.length} ${[...new Set(rows.map((row) => String(row['mark'])))].join()}`);
         });
-        await Promise.all([...reads, storage.writeTable(name, 'data', rowsOf(700, 'new'), { ifExists: 'replace' })]);
+        await Promise.all([
+          ...reads,
+          storage.writeTable(name, 'data', rowsOf(700, 'new'), { ifExists: 'replace' }),
+        ]);
         for (const state of seen) expect(['500 old', '700 new']).toContain(state);
         expect(await storage.readData(name)).toHaveLength(700);
       });
@@ -270,15 +406,32 @@ export function describeStorageBackend(
       test('keeps every value', async () => {
         const text = 'quote " \' ` back\\slash\nnew line\ttab é ñ 漢字 🎬 ';
         const at = new Date(Date.UTC(2024, 2, 31, 1, 30, 15, 250));
-        const rows = [{
-          whole: 42, big: 9_007_199_254_740_993n, least: -9_223_372_036_854_775_808n, real: 0.1, text, empty: '', none: null,
-          bytes: new Uint8Array([0, 1, 255]), at, nested: { b: [1, { c: 'é' }] },
-        }];
+        const rows = [
+          {
+            whole: 42,
+            big: 9_007_199_254_740_993n,
+            least: -9_223_372_036_854_775_808n,
+            real: 0.1,
+            text,
+            empty: '',
+            none: null,
+            bytes: new Uint8Array([0, 1, 255]),
+            at,
+            nested: { b: [1, { c: 'é' }] },
+          },
+        ];
         const name = await dataset();
         await storage.writeTable(name, 'data', rows);
         const [row] = await storage.readData(name);
-        expect(row).toMatchObject({ whole: 42, big: 9_007_199_254_740_993n, least: -9_223_372_036_854_775_808n,
-          real: 0.1, text, empty: '', none: null });
+        expect(row).toMatchObject({
+          whole: 42,
+          big: 9_007_199_254_740_993n,
+          least: -9_223_372_036_854_775_808n,
+          real: 0.1,
+          text,
+          empty: '',
+          none: null,
+        });
         expect(Buffer.from(row?.['bytes'] as Uint8Array)).toEqual(Buffer.from([0, 1, 255]));
         // Engines write the fraction in their own way; the instant is the same and not shifted by this machine's zone.
         expect(String(row?.['at'])).toMatch(/^2024-03-31 01:30:15\.25/);
@@ -287,11 +440,26 @@ export function describeStorageBackend(
 
       test('works with names that are keywords, mixed-case, spaced, quoted or hostile', async () => {
         const name = await dataset();
-        for (const table of ['select', 'Mixed Case', 'with "quotes"', "it's", '__proto__', 'naïve 漢']) {
-          await storage.writeTable(name, table, [{ order: 1, 'two words': 2, 'a"b': 3, constructor: 4 }]);
-          expect(await storage.readTable(name, table, { orderBy: 'order', where: { 'two words': 2 } }))
-            .toEqual([{ order: 1, 'two words': 2, 'a"b': 3, constructor: 4 }]);
-          expect(await storage.getColumns(name, table)).toEqual(['order', 'two words', 'a"b', 'constructor']);
+        for (const table of [
+          'select',
+          'Mixed Case',
+          'with "quotes"',
+          "it's",
+          '__proto__',
+          'naïve 漢',
+        ]) {
+          await storage.writeTable(name, table, [
+            { order: 1, 'two words': 2, 'a"b': 3, constructor: 4 },
+          ]);
+          expect(
+            await storage.readTable(name, table, { orderBy: 'order', where: { 'two words': 2 } }),
+          ).toEqual([{ order: 1, 'two words': 2, 'a"b': 3, constructor: 4 }]);
+          expect(await storage.getColumns(name, table)).toEqual([
+            'order',
+            'two words',
+            'a"b',
+            'constructor',
+          ]);
           expect(await storage.tableExists(name, table)).toBe(true);
         }
         expect(await storage.listTables(name)).toHaveLength(6);
@@ -301,13 +469,31 @@ export function describeStorageBackend(
     describe('query', () => {
       test('gives columns in order, renamed where a name comes twice, with parameters', async () => {
         const name = await dataset('data', rowsOf(3, 'a'));
-        expect(await storage.query(name, `SELECT id, mark AS "M", id FROM data WHERE id >= ${mark(1)} ORDER BY id`, [1]))
-          .toEqual({ columns: ['id', 'M', 'id:1'], rows: [{ id: 1, M: 'a', 'id:1': 1 }, { id: 2, M: 'a', 'id:1': 2 }] });
+        expect(
+          await storage.query(
+            name,
+            `SELECT id, mark AS "M", id FROM data WHERE id >= ${mark(1)} ORDER BY id`,
+            [1],
+          ),
+        ).toEqual({
+          columns: ['id', 'M', 'id:1'],
+          rows: [
+            { id: 1, M: 'a', 'id:1': 1 },
+            { id: 2, M: 'a', 'id:1': 2 },
+          ],
+        });
       });
 
       test.each([
-        'INSERT INTO data VALUES (9, \'x\')', 'UPDATE data SET id = 9', 'DELETE FROM data', 'DROP TABLE data', 'CREATE TABLE x (a INTEGER)',
-        'UPDATE data SET id = 9 RETURNING id', 'INSERT INTO data VALUES (9, \'x\') RETURNING id', 'SELECT 1; DELETE FROM data', '',
+        "INSERT INTO data VALUES (9, 'x')",
+        'UPDATE data SET id = 9',
+        'DELETE FROM data',
+        'DROP TABLE data',
+        'CREATE TABLE x (a INTEGER)',
+        'UPDATE data SET id = 9 RETURNING id',
+        "INSERT INTO data VALUES (9, 'x') RETURNING id",
+        'SELECT 1; DELETE FROM data',
+        '',
       ])('refuses %j and runs nothing', async (sql) => {
         const name = await dataset('data', rowsOf(2, 'a'));
         await expect(storage.query(name, sql)).rejects.toThrow(StorageError);
@@ -315,10 +501,12 @@ export function describeStorageBackend(
         expect(await storage.listTables(name)).toEqual(['data']);
       });
 
-      test('names the refusal of a write, and keeps the driver\'s error as cause', async () => {
+      test("names the refusal of a write, and keeps the driver's error as cause", async () => {
         const name = await dataset('data', rowsOf(1, 'a'));
         await expect(storage.query(name, 'DELETE FROM data')).rejects.toThrow(ReadOnlyError);
-        const error: unknown = await storage.query(name, 'SELECT 1 +').catch((reason: unknown) => reason);
+        const error: unknown = await storage
+          .query(name, 'SELECT 1 +')
+          .catch((reason: unknown) => reason);
         expect(error).toBeInstanceOf(StorageError);
         expect((error as Error).cause).toBeDefined();
       });
@@ -327,25 +515,44 @@ export function describeStorageBackend(
     describe('execute and transaction', () => {
       test('execute commits and tells the rows affected', async () => {
         const name = await dataset('data', rowsOf(3, 'a'));
-        expect(await storage.execute(name, `UPDATE data SET mark = ${mark(1)} WHERE id > ${mark(2)}`, ['b', 0])).toBe(2);
+        expect(
+          await storage.execute(name, `UPDATE data SET mark = ${mark(1)} WHERE id > ${mark(2)}`, [
+            'b',
+            0,
+          ]),
+        ).toBe(2);
         await storage.closeConnections();
-        expect((await storage.readTable(name, 'data', { orderBy: 'id' })).map((row) => row['mark'])).toEqual(['a', 'b', 'b']);
+        expect(
+          (await storage.readTable(name, 'data', { orderBy: 'id' })).map((row) => row['mark']),
+        ).toEqual(['a', 'b', 'b']);
         expect(await storage.execute(name, 'DELETE FROM data WHERE id = 99')).toBe(0);
       });
 
       test('fifty at once are each applied once', async () => {
         const name = await dataset('data', rowsOf(1, 'a'));
-        await Promise.all(Array.from({ length: 50 },
-          (_, at) => storage.execute(name, `INSERT INTO data (id, mark) VALUES (${mark(1)}, 'n')`, [at])));
-        await Promise.all(Array.from({ length: 10 }, () => storage.execute(name, "UPDATE data SET id = id + 1 WHERE mark = 'a'")));
-        const { rows } = await storage.query(name, "SELECT count(*) AS n, max(CASE WHEN mark = 'a' THEN id END) AS a FROM data");
+        await Promise.all(
+          Array.from({ length: 50 }, (_, at) =>
+            storage.execute(name, `INSERT INTO data (id, mark) VALUES (${mark(1)}, 'n')`, [at]),
+          ),
+        );
+        await Promise.all(
+          Array.from({ length: 10 }, () =>
+            storage.execute(name, "UPDATE data SET id = id + 1 WHERE mark = 'a'"),
+          ),
+        );
+        const { rows } = await storage.query(
+          name,
+          "SELECT count(*) AS n, max(CASE WHEN mark = 'a' THEN id END) AS a FROM data",
+        );
         expect(rows.map(({ n, a }) => [Number(n), Number(a)])).toEqual([[51, 10]]);
       });
 
       test('a failed write is not run a second time', async () => {
         const name = await dataset('data', rowsOf(1, 'a'));
         await storage.execute(name, 'CREATE UNIQUE INDEX once ON data (id)');
-        await expect(storage.execute(name, "INSERT INTO data (id, mark) VALUES (5, 'x'), (0, 'y')")).rejects.toThrow(StorageError);
+        await expect(
+          storage.execute(name, "INSERT INTO data (id, mark) VALUES (5, 'x'), (0, 'y')"),
+        ).rejects.toThrow(StorageError);
         expect(await storage.readData(name)).toHaveLength(1);
       });
 
@@ -358,24 +565,31 @@ export function describeStorageBackend(
         });
         expect(result).toBe(2);
         const changedMind = new Error('changed my mind');
-        await expect(storage.transaction(name, async (transaction) => {
-          await transaction.execute('DELETE FROM data');
-          await transaction.writeTable('third', rowsOf(1, 'x'));
-          throw changedMind;
-        })).rejects.toBe(changedMind);
-        expect([await storage.listTables(name), (await storage.readData(name)).length]).toEqual([['data', 'other'], 2]);
+        await expect(
+          storage.transaction(name, async (transaction) => {
+            await transaction.execute('DELETE FROM data');
+            await transaction.writeTable('third', rowsOf(1, 'x'));
+            throw changedMind;
+          }),
+        ).rejects.toBe(changedMind);
+        expect([await storage.listTables(name), (await storage.readData(name)).length]).toEqual([
+          ['data', 'other'],
+          2,
+        ]);
       });
 
       test('calls on the outer object inside take part in it; another inside is refused; use after its end is refused', async () => {
         const name = await dataset('data', rowsOf(1, 'a'));
         let kept: { execute(sql: string): Promise<number> } | undefined;
-        await expect(storage.transaction(name, async (transaction) => {
-          kept = transaction;
-          await storage.execute(name, "INSERT INTO data (id, mark) VALUES (1, 'outer')");
-          expect(await storage.readData(name)).toHaveLength(2);
-          await expect(storage.transaction(name, () => 1)).rejects.toThrow(StorageError);
-          throw new Error('back');
-        })).rejects.toThrow('back');
+        await expect(
+          storage.transaction(name, async (transaction) => {
+            kept = transaction;
+            await storage.execute(name, "INSERT INTO data (id, mark) VALUES (1, 'outer')");
+            expect(await storage.readData(name)).toHaveLength(2);
+            await expect(storage.transaction(name, () => 1)).rejects.toThrow(StorageError);
+            throw new Error('back');
+          }),
+        ).rejects.toThrow('back');
         expect(await storage.readData(name)).toHaveLength(1);
         await expect(kept?.execute('DELETE FROM data')).rejects.toThrow(StorageError);
         expect(await storage.readData(name)).toHaveLength(1);
@@ -384,7 +598,9 @@ export function describeStorageBackend(
       test('what a caller wrote it reads', async () => {
         const name = await dataset('data', rowsOf(1, 'a'));
         for (let turn = 1; turn <= 10; turn += 1) {
-          await storage.execute(name, `INSERT INTO data (id, mark) VALUES (${mark(1)}, 'n')`, [turn]);
+          await storage.execute(name, `INSERT INTO data (id, mark) VALUES (${mark(1)}, 'n')`, [
+            turn,
+          ]);
           expect((await storage.getTableInfo(name, 'data')).rowCount).toBe(turn + 1);
         }
       });

@@ -29,8 +29,12 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const env = (): Record<string, string> => ({ CHANGEOVER_BASE_PATH: folder, CHANGEOVER_FLAGS: migration.flags });
-const open = (readOnly = false): ReturnType<typeof openConsole> => openConsole({ place: placeOf({}, env()), port: 0, readOnly });
+const env = (): Record<string, string> => ({
+  CHANGEOVER_BASE_PATH: folder,
+  CHANGEOVER_FLAGS: migration.flags,
+});
+const open = (readOnly = false): ReturnType<typeof openConsole> =>
+  openConsole({ place: placeOf({}, env()), port: 0, readOnly });
 const ledger = (): ReturnType<typeof readSqliteLedger> => readSqliteLedger(migration.store);
 
 interface Visit {
@@ -45,16 +49,22 @@ async function visit(url: string): Promise<Visit> {
   const [requests, problems]: [string[], string[]] = [[], []];
   page.on('request', (one) => requests.push(`${one.method()} ${one.url()}`));
   page.on('pageerror', (error) => problems.push(error.message));
-  page.on('console', (message) => { if (message.type() === 'error') problems.push(message.text()); });
+  page.on('console', (message) => {
+    if (message.type() === 'error') problems.push(message.text());
+  });
   await page.goto(url);
   await page.getByText('titanic').first().waitFor();
   return { page, requests, problems };
 }
 
-async function withPage(use: (visit: Visit, url: string) => Promise<void>, options: { readonly token?: string } = {}): Promise<void> {
+async function withPage(
+  use: (visit: Visit, url: string) => Promise<void>,
+  options: { readonly token?: string } = {},
+): Promise<void> {
   const running = await open();
   try {
-    const url = options.token === undefined ? running.url : running.url.replace(/#.*/, options.token);
+    const url =
+      options.token === undefined ? running.url : running.url.replace(/#.*/, options.token);
     const visited = await visit(url);
     await use(visited, running.url);
     await visited.page.close();
@@ -63,23 +73,33 @@ async function withPage(use: (visit: Visit, url: string) => Promise<void>, optio
   }
 }
 
-const row = (page: Page, dataset: string): Locator => page.locator(`#datasets tr[data-key$="/${dataset}"]`);
-const stage = (page: Page, dataset: string): Promise<string> => row(page, dataset).locator('.stage').innerText();
-const changes = (requests: readonly string[]): number => requests.filter((one) => one.startsWith('POST')).length;
+const row = (page: Page, dataset: string): Locator =>
+  page.locator(`#datasets tr[data-key$="/${dataset}"]`);
+const stage = (page: Page, dataset: string): Promise<string> =>
+  row(page, dataset).locator('.stage').innerText();
+const changes = (requests: readonly string[]): number =>
+  requests.filter((one) => one.startsWith('POST')).length;
 
 test('shows all that a night needs: flags, verdicts, latency, pools, mismatches with redacted values, the ledger', async () => {
   await withPage(async ({ page }) => {
-    const text = async (place: string): Promise<string> => (await page.locator(place).innerText()).replace(/\s+/g, ' ');
-    expect(await text('#flags')).toMatch(/Flags from file revision \w+ confirmed just now .*flags\.json/);
+    const text = async (place: string): Promise<string> =>
+      (await page.locator(place).innerText()).replace(/\s+/g, ' ');
+    expect(await text('#flags')).toMatch(
+      /Flags from file revision \w+ confirmed just now .*flags\.json/,
+    );
     expect(await text('.engines')).toMatch(/SQLite HOLD .* on shadow/);
     expect(await row(page, 'wrong').innerText()).toMatch(/changeover\.sqlite gives 1-shadow/);
     expect(await text('#overview')).toMatch(/Compared [1-9]\d* .*Mismatches [1-9]/);
     expect(await text('#stages')).toMatch(/SQLite shadow [1-9]/);
-    expect(await text('#latency')).toMatch(/SQLite shadow legacy .* ms .*SQLite shadow pooled .* ms/);
+    expect(await text('#latency')).toMatch(
+      /SQLite shadow legacy .* ms .*SQLite shadow pooled .* ms/,
+    );
     // The running program tells of them every two seconds.
     await page.locator('#pools td').first().waitFor();
     expect(await text('#pools')).toMatch(new RegExp(`SQLite callers .* ${String(process.pid)}`));
-    expect(await text('#mismatches')).toMatch(/value in readTable on SQLite .*wrong at shadow.* age /);
+    expect(await text('#mismatches')).toMatch(
+      /value in readTable on SQLite .*wrong at shadow.* age /,
+    );
     expect(await text('#mismatches')).not.toMatch(/\b41\b.*\b42\b/);
     expect(await text('#gates')).toMatch(/fail/);
     expect(await text('.timeline')).toMatch(/by /);
@@ -98,18 +118,48 @@ interface Press {
 
 // In this order: each begins where the one before it ended.
 const presses: readonly Press[] = [
-  { button: 'Promote duckdb seeds', dataset: 'seeds', plan: /duckdb seeds: legacy → shadow[^]*write a strategy for seeds into/,
-    line: { backend: 'duckdb', dataset: 'seeds', from: 'legacy', to: 'shadow', held: false }, stage: 'shadow' },
-  { button: 'Hold sqlite iris', dataset: 'iris', plan: /Would hold sqlite iris at shadow/,
-    line: { backend: 'sqlite', dataset: 'iris', from: 'shadow', to: 'shadow', held: true }, stage: 'shadow' },
-  { button: 'Roll back sqlite penguins', dataset: 'penguins', plan: /sqlite penguins: shadow → legacy/,
-    line: { backend: 'sqlite', dataset: 'penguins', from: 'shadow', to: 'legacy', held: true }, stage: 'legacy' },
-  { button: 'Resume sqlite penguins', dataset: 'penguins', plan: /sqlite penguins: legacy → shadow/,
-    line: { backend: 'sqlite', dataset: 'penguins', held: false }, stage: 'shadow' },
-  { button: 'Kill: all of SQLite to legacy', dataset: 'titanic', plan: /5 datasets change stage:[^]*sqlite titanic: shadow → legacy/,
-    line: { backend: 'sqlite', dataset: '', to: 'legacy', held: true }, stage: 'legacy' },
-  { button: 'Resume: all of SQLite', dataset: 'titanic', plan: /sqlite titanic: legacy → shadow/,
-    line: { backend: 'sqlite', dataset: '', held: false }, stage: 'shadow' },
+  {
+    button: 'Promote duckdb seeds',
+    dataset: 'seeds',
+    plan: /duckdb seeds: legacy → shadow[^]*write a strategy for seeds into/,
+    line: { backend: 'duckdb', dataset: 'seeds', from: 'legacy', to: 'shadow', held: false },
+    stage: 'shadow',
+  },
+  {
+    button: 'Hold sqlite iris',
+    dataset: 'iris',
+    plan: /Would hold sqlite iris at shadow/,
+    line: { backend: 'sqlite', dataset: 'iris', from: 'shadow', to: 'shadow', held: true },
+    stage: 'shadow',
+  },
+  {
+    button: 'Roll back sqlite penguins',
+    dataset: 'penguins',
+    plan: /sqlite penguins: shadow → legacy/,
+    line: { backend: 'sqlite', dataset: 'penguins', from: 'shadow', to: 'legacy', held: true },
+    stage: 'legacy',
+  },
+  {
+    button: 'Resume sqlite penguins',
+    dataset: 'penguins',
+    plan: /sqlite penguins: legacy → shadow/,
+    line: { backend: 'sqlite', dataset: 'penguins', held: false },
+    stage: 'shadow',
+  },
+  {
+    button: 'Kill: all of SQLite to legacy',
+    dataset: 'titanic',
+    plan: /5 datasets change stage:[^]*sqlite titanic: shadow → legacy/,
+    line: { backend: 'sqlite', dataset: '', to: 'legacy', held: true },
+    stage: 'legacy',
+  },
+  {
+    button: 'Resume: all of SQLite',
+    dataset: 'titanic',
+    plan: /sqlite titanic: legacy → shadow/,
+    line: { backend: 'sqlite', dataset: '', held: false },
+    stage: 'shadow',
+  },
 ];
 
 test('each button asks for a reason, shows its plan, and then the ledger and the page have the change', async () => {
@@ -153,23 +203,31 @@ test('a reason that is changed after the plan was shown needs the plan again', a
   });
 });
 
-test.each([['a wrong token', `#${'x'.repeat(43)}`], ['no token', '']])('with %s the page looks on, and a change is refused in plain words',
-  async (_name, token) => {
-    await withPage(async ({ page }) => {
+test.each([
+  ['a wrong token', `#${'x'.repeat(43)}`],
+  ['no token', ''],
+])('with %s the page looks on, and a change is refused in plain words', async (_name, token) => {
+  await withPage(
+    async ({ page }) => {
       const before = ledger().length;
       expect(await page.locator('#locked').isVisible()).toBe(token === '');
       await page.getByRole('button', { name: 'Roll back sqlite titanic' }).click();
       await page.getByLabel('Reason').fill('drill');
       await page.keyboard.press('Enter');
-      await page.getByText('Changes need the token: open the address that changeover console printed.').waitFor();
+      await page
+        .getByText('Changes need the token: open the address that changeover console printed.')
+        .waitFor();
       expect(await page.locator('#next').innerText()).toBe('Show the plan');
       expect(ledger()).toHaveLength(before);
-    }, { token });
-  });
+    },
+    { token },
+  );
+});
 
 describe('by keyboard alone', () => {
   /** The name of what has the focus, and whether a ring shows it. */
-  const focus = (page: Page): Promise<{ name: string; ring: boolean }> => page.evaluate(`(() => {
+  const focus = (page: Page): Promise<{ name: string; ring: boolean }> =>
+    page.evaluate(`(() => {
     const { activeElement } = document;
     const { outlineStyle, outlineWidth } = getComputedStyle(activeElement);
     const ring = outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2;
@@ -204,7 +262,11 @@ describe('by keyboard alone', () => {
       // The button is gone with its stage: the row keeps the focus.
       await page.waitForFunction("document.activeElement.dataset.dataset === 'titanic'");
       expect(await focus(page)).toEqual({ name: 'Resume sqlite titanic', ring: true });
-      expect(ledger().at(-1)).toMatchObject({ dataset: 'titanic', held: true, reason: 'by keyboard' });
+      expect(ledger().at(-1)).toMatchObject({
+        dataset: 'titanic',
+        held: true,
+        reason: 'by keyboard',
+      });
     });
   });
 
@@ -214,7 +276,10 @@ describe('by keyboard alone', () => {
       await page.evaluate("document.querySelector('#latency .scroll').scrollLeft = 40");
       await page.getByRole('button', { name: 'Hold sqlite wrong' }).focus();
       // A dataset that was never seen comes before the focused one.
-      await typeChangeover(['hold', 'sqlite', 'apricots', '--unseen', '--reason', 'elsewhere'], env());
+      await typeChangeover(
+        ['hold', 'sqlite', 'apricots', '--unseen', '--reason', 'elsewhere'],
+        env(),
+      );
       await row(page, 'apricots').waitFor();
       expect((await focus(page)).name).toBe('Hold sqlite wrong');
       expect(await page.evaluate("document.querySelector('#latency .scroll').scrollLeft")).toBe(40);
@@ -227,13 +292,16 @@ test('many datasets are found by a part of their name, engine or stage, and stay
     await typeChangeover(['rollback', 'duckdb', name, '--unseen', '--reason', 'not yet'], env());
   }
   await withPage(async ({ page }) => {
-    const shown = async (): Promise<string[]> => (await page.locator('#datasets tbody tr:visible .subject bdi').allInnerTexts());
+    const shown = async (): Promise<string[]> =>
+      await page.locator('#datasets tbody tr:visible .subject bdi').allInnerTexts();
     await page.getByLabel('Show only').fill('DUCKDB L');
     expect(await shown()).toEqual(['basil', 'clover', 'dill', 'fennel']);
     await page.getByLabel('Show only').press('End');
     await page.keyboard.type('egacy dill');
     expect(await shown()).toEqual(['dill']);
-    expect(await page.locator('#filtered').innerText()).toBe(`1 of ${String(await page.locator('#datasets tbody tr').count())} datasets`);
+    expect(await page.locator('#filtered').innerText()).toBe(
+      `1 of ${String(await page.locator('#datasets tbody tr').count())} datasets`,
+    );
     await typeChangeover(['resume', 'duckdb', 'fennel', '--reason', 'elsewhere'], env());
     await page.locator('.timeline li').first().getByText('elsewhere').waitFor();
     expect(await shown()).toEqual(['dill']);
@@ -246,21 +314,32 @@ test('names and values of the worst kind are shown as text, and nothing of them 
     const { reason } = ledger().find(({ dataset }) => dataset === 'penguins') ?? { reason: '' };
     expect(reason.length).toBeGreaterThan(1_000);
     for (const place of ['.timeline', '#mismatches']) {
-      expect(await page.locator(place).innerText()).toContain('<img src=x onerror="globalThis.injected=1">');
+      expect(await page.locator(place).innerText()).toContain(
+        '<img src=x onerror="globalThis.injected=1">',
+      );
     }
     // What would turn the text around is made visible.
     expect(await page.locator('.timeline').innerText()).toContain('⟨U+202E⟩evil 🚢');
     expect(await row(page, endless).count()).toBe(1);
-    await page.getByRole('button', { name: 'Hold sqlite titanic' }).or(page.getByRole('button', { name: 'Resume sqlite titanic' })).click();
+    await page
+      .getByRole('button', { name: 'Hold sqlite titanic' })
+      .or(page.getByRole('button', { name: 'Resume sqlite titanic' }))
+      .click();
     await page.getByLabel('Reason').fill(hostile);
     await page.keyboard.press('Enter');
     await page.getByText('Nothing was changed.').waitFor();
     await page.keyboard.press('Enter');
     await page.locator('.timeline li').first().getByText(hostile.slice(0, 40)).waitFor();
     expect(await page.evaluate('globalThis.injected')).toBeUndefined();
-    expect(await page.locator('#view img, #view script, #view [onfocus], #view [onerror], dialog img').count()).toBe(0);
+    expect(
+      await page
+        .locator('#view img, #view script, #view [onfocus], #view [onerror], dialog img')
+        .count(),
+    ).toBe(0);
     const { origin } = new URL(url);
-    expect(requests.filter((one) => !one.includes(` ${origin}/`) && !one.includes(' data:'))).toEqual([]);
+    expect(
+      requests.filter((one) => !one.includes(` ${origin}/`) && !one.includes(' data:')),
+    ).toEqual([]);
     expect(page.url()).not.toContain('#');
     expect(problems).toEqual([]);
   });
@@ -269,12 +348,18 @@ test('names and values of the worst kind are shown as text, and nothing of them 
 test('a store that can not be read, and a console that has ended, are told of', async () => {
   const place = join(folder, 'spoiled.sqlite');
   writeFileSync(place, 'no store at all');
-  const running = await openConsole({ place: placeOf({ store: place }, env()), port: 0, readOnly: false });
+  const running = await openConsole({
+    place: placeOf({ store: place }, env()),
+    port: 0,
+    readOnly: false,
+  });
   const page = await browser.newPage({ viewport: { width: 390, height: 800 } });
   try {
     await page.goto(running.url);
     await page.locator('#state', { hasText: "It can't be read: file is not a database" }).waitFor();
-    expect(await page.locator('#view').innerText()).toMatch(new RegExp(`comparison store ${place} can't be read .*--store PLACE names`));
+    expect(await page.locator('#view').innerText()).toMatch(
+      new RegExp(`comparison store ${place} can't be read .*--store PLACE names`),
+    );
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
     rmSync(place);
     await page.locator('#view h2', { hasText: 'Datasets' }).waitFor();
@@ -282,36 +367,52 @@ test('a store that can not be read, and a console that has ended, are told of', 
   } finally {
     await running.close();
   }
-  await page.locator('#state.bad', { hasText: 'Not connected: what is shown may be old' }).waitFor();
+  await page
+    .locator('#state.bad', { hasText: 'Not connected: what is shown may be old' })
+    .waitFor();
   await page.close();
 });
 
 describe('in both colour schemes, wide and on a phone', () => {
-  test.each(['light', 'dark'] as const)('%s: nothing is wider than the page, and all can be read', async (colorScheme) => {
-    await withPage(async ({ page }) => {
-      const shots = process.env['CHANGEOVER_SCREENSHOTS'];
-      await page.emulateMedia({ colorScheme });
-      const background = await page.evaluate<string>('getComputedStyle(document.body).backgroundColor');
-      const [red = 0, green = 0, blue = 0] = (background.match(/\d+/g) ?? []).map(Number);
-      expect(red + green + blue > 384).toBe(colorScheme === 'light');
-      for (const width of [390, 1220, 1221, 1280]) {
-        await page.setViewportSize({ width, height: 844 });
-        for (const dialog of width === 390 || width === 1280 ? [false, true] : [false]) {
-          if (dialog) {
-            await page.getByRole('button', { name: 'Hold sqlite wrong' }).click();
-            await page.getByLabel('Reason').fill('look at the mismatches first');
-            await page.keyboard.press('Enter');
-            await page.getByText('Nothing was changed.').waitFor();
+  test.each(['light', 'dark'] as const)(
+    '%s: nothing is wider than the page, and all can be read',
+    async (colorScheme) => {
+      await withPage(async ({ page }) => {
+        const shots = process.env['CHANGEOVER_SCREENSHOTS'];
+        await page.emulateMedia({ colorScheme });
+        const background = await page.evaluate<string>(
+          'getComputedStyle(document.body).backgroundColor',
+        );
+        const [red = 0, green = 0, blue = 0] = (background.match(/\d+/g) ?? []).map(Number);
+        expect(red + green + blue > 384).toBe(colorScheme === 'light');
+        for (const width of [390, 1220, 1221, 1280]) {
+          await page.setViewportSize({ width, height: 844 });
+          for (const dialog of width === 390 || width === 1280 ? [false, true] : [false]) {
+            if (dialog) {
+              await page.getByRole('button', { name: 'Hold sqlite wrong' }).click();
+              await page.getByLabel('Reason').fill('look at the mismatches first');
+              await page.keyboard.press('Enter');
+              await page.getByText('Nothing was changed.').waitFor();
+            }
+            expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(
+              width,
+            );
+            expect(
+              await page.evaluate<string[]>(
+                `(${tooPale})(document.querySelector(${dialog ? "'dialog'" : "'body'"}))`,
+              ),
+            ).toEqual([]);
+            const path =
+              shots === undefined
+                ? undefined
+                : join(shots, `${colorScheme}-${String(width)}${dialog ? '-dialog' : ''}.png`);
+            if (path !== undefined) await page.screenshot({ path, fullPage: !dialog });
+            if (dialog) await page.keyboard.press('Escape');
           }
-          expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
-          expect(await page.evaluate<string[]>(`(${tooPale})(document.querySelector(${dialog ? "'dialog'" : "'body'"}))`)).toEqual([]);
-          const path = shots === undefined ? undefined : join(shots, `${colorScheme}-${String(width)}${dialog ? '-dialog' : ''}.png`);
-          if (path !== undefined) await page.screenshot({ path, fullPage: !dialog });
-          if (dialog) await page.keyboard.press('Escape');
         }
-      }
-    });
-  });
+      });
+    },
+  );
 
   test('a page that may change nothing has no buttons', async () => {
     const running = await open(true);
@@ -351,12 +452,19 @@ const tooPale = `(root) => {
 }`;
 
 /** Node's own `fetch` sets Host by itself. */
-function ask(url: string, headers: Record<string, string>, body?: string, more: object = {}): Promise<number> {
+function ask(
+  url: string,
+  headers: Record<string, string>,
+  body?: string,
+  more: object = {},
+): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   request(url, { method: body === undefined ? 'GET' : 'POST', headers, ...more }, (response) => {
     response.resume();
     resolve(response.statusCode ?? 0);
-  }).on('error', reject).end(body);
+  })
+    .on('error', reject)
+    .end(body);
   return promise;
 }
 
@@ -364,9 +472,19 @@ test('another site, another host, no token, another method or a long body change
   const running = await open();
   try {
     const { origin, hash, port } = new URL(running.url);
-    const withoutToken = { origin, 'content-type': 'application/json', 'sec-fetch-site': 'same-origin' };
+    const withoutToken = {
+      origin,
+      'content-type': 'application/json',
+      'sec-fetch-site': 'same-origin',
+    };
     const right = { ...withoutToken, 'x-changeover-token': hash.slice(1) };
-    const body = JSON.stringify({ action: 'hold', engine: 'sqlite', dataset: 'wrong', reason: 'test', plan: false });
+    const body = JSON.stringify({
+      action: 'hold',
+      engine: 'sqlite',
+      dataset: 'wrong',
+      reason: 'test',
+      plan: false,
+    });
     const before = ledger().length;
     const refused: [number, Record<string, string>, string?, object?][] = [
       [403, { ...right, origin: 'http://evil.example' }],
@@ -390,7 +508,10 @@ test('another site, another host, no token, another method or a long body change
       [404, right, body, { method: 'PUT' }],
     ];
     for (const [status, headers, given = body, more = {}] of refused) {
-      expect([headers, await ask(`${origin}/change`, headers, given, more)]).toEqual([headers, status]);
+      expect([headers, await ask(`${origin}/change`, headers, given, more)]).toEqual([
+        headers,
+        status,
+      ]);
     }
     const query = new URLSearchParams(JSON.parse(body) as Record<string, string>);
     expect(await ask(`${origin}/change?${query.toString()}`, right)).toBe(404);
@@ -408,18 +529,33 @@ test('another site, another host, no token, another method or a long body change
 test('each example of its help prints an address, and Ctrl-C ends it', async () => {
   const main = join(root, 'packages/changeover/src/command/main.ts');
   const { out } = await typeChangeover(['console', '--help']);
-  const examples = [...out.matchAll(/^ {2}\$ changeover (.*?)(?: {3,}.*)?$/gm)].map(([, line = '']) => line.split(' '));
+  const examples = [...out.matchAll(/^ {2}\$ changeover (.*?)(?: {3,}.*)?$/gm)].map(
+    ([, line = '']) => line.split(' '),
+  );
   expect(examples).toEqual([['console'], ['console', '--port', '0', '--read-only']]);
-  await Promise.all(examples.map(async (words) => {
-    // Its usual port may be taken by a console of the person who runs the tests.
-    const args = [...nodeFlags, main, ...words, ...words.includes('--port') ? [] : ['--port', '0']];
-    const child = spawn(process.execPath, args, { env: env(), stdio: ['ignore', 'pipe', 'inherit'] });
-    const url =
-      await new Promise<string>((resolve) => child.stdout.once('data', (data: Buffer) => { resolve(String(data).split('\n')[0] ?? ''); }));
-    const { origin } = new URL(url);
-    expect(await ask(`${origin}/`, {})).toBe(200);
-    const code = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGINT');
-    expect(await code).toBe(0);
-  }));
+  await Promise.all(
+    examples.map(async (words) => {
+      // Its usual port may be taken by a console of the person who runs the tests.
+      const args = [
+        ...nodeFlags,
+        main,
+        ...words,
+        ...(words.includes('--port') ? [] : ['--port', '0']),
+      ];
+      const child = spawn(process.execPath, args, {
+        env: env(),
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      const url = await new Promise<string>((resolve) =>
+        child.stdout.once('data', (data: Buffer) => {
+          resolve(String(data).split('\n')[0] ?? '');
+        }),
+      );
+      const { origin } = new URL(url);
+      expect(await ask(`${origin}/`, {})).toBe(200);
+      const code = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGINT');
+      expect(await code).toBe(0);
+    }),
+  );
 });

@@ -23,19 +23,31 @@ export interface RecordedMigration {
  * and values of the worst kind in recordings and ledger, and a program that still runs.
  */
 export async function recordMigration(folder: string): Promise<RecordedMigration> {
-  const [flags, store] = [join(folder, 'flags.json'), join(folder, '.changeover', 'comparisons.sqlite')];
+  const [flags, store] = [
+    join(folder, 'flags.json'),
+    join(folder, '.changeover', 'comparisons.sqlite'),
+  ];
   writeTestFlags(flags, { sqlite: 'shadow' });
   const bridge = createStorageBridge({
-    basePath: folder, flagsFile: flags, logger: silentLogger, guardrail: { mode: 'report' }, decoratePooledLeg: withWrongAge,
+    basePath: folder,
+    flagsFile: flags,
+    logger: silentLogger,
+    guardrail: { mode: 'report' },
+    decoratePooledLeg: withWrongAge,
   });
   try {
     for (const engine of ['sqlite', 'duckdb'] as const) {
       const storage = bridge.storage(engine);
-      for (const dataset of engine === 'duckdb' ? ['seeds'] : ['titanic', 'iris', 'penguins', 'wrong', endless]) {
+      for (const dataset of engine === 'duckdb'
+        ? ['seeds']
+        : ['titanic', 'iris', 'penguins', 'wrong', endless]) {
         await storage.createDataset(dataset);
-        await storage.writeTable(dataset, 'train', [{ id: 1, age: 41, name: hostile }, { id: 2, age: 7, name: 'Ada' }]);
+        await storage.writeTable(dataset, 'train', [
+          { id: 1, age: 41, name: hostile },
+          { id: 2, age: 7, name: 'Ada' },
+        ]);
         for (let call = 0; call < 60; call += 1) {
-          await storage.readTable(dataset, 'train', { limit: 1 + call % 2 });
+          await storage.readTable(dataset, 'train', { limit: 1 + (call % 2) });
           if (call % 10 === 0) await bridge.idle();
         }
       }
@@ -52,24 +64,52 @@ export async function recordMigration(folder: string): Promise<RecordedMigration
 
 /** The pooled leg's fault: every age on `wrong` is one too many. */
 function withWrongAge(leg: Leg<StorageApi>): Leg<StorageApi> {
-  return { ...leg, shadow: undefined, api: { ...leg.api, async readTable(dataset, ...rest) {
-    const rows = await leg.api.readTable(dataset, ...rest);
-    return dataset === 'wrong' ? rows.map((row) => ({ ...row, age: Number(row['age']) + 1 })) : rows;
-  } } };
+  return {
+    ...leg,
+    shadow: undefined,
+    api: {
+      ...leg.api,
+      async readTable(dataset, ...rest) {
+        const rows = await leg.api.readTable(dataset, ...rest);
+        return dataset === 'wrong'
+          ? rows.map((row) => ({ ...row, age: Number(row['age']) + 1 }))
+          : rows;
+      },
+    },
+  };
 }
 
 /** Names as another program, or another version, may have left them. */
 function recordHostile(store: string): void {
   const recorder = openRecorder({ path: store, run: hostile, logger: silentLogger });
   recorder.sample({
-    at: Date.now(), backend: 'sqlite', dataset: hostile, operation: hostile, stage: 'shadow', verdict: 'mismatch', class: hostile,
-    summary: hostile, legacy: { [hostile]: hostile }, pooled: hostile, reason: hostile, fingerprint: hostile,
+    at: Date.now(),
+    backend: 'sqlite',
+    dataset: hostile,
+    operation: hostile,
+    stage: 'shadow',
+    verdict: 'mismatch',
+    class: hostile,
+    summary: hostile,
+    legacy: { [hostile]: hostile },
+    pooled: hostile,
+    reason: hostile,
+    fingerprint: hostile,
   });
   recorder.cell('sqlite', hostile, hostile, 'shadow').calls += 1;
   recorder.close();
   const ledger = new SqliteLedgerStore(store);
-  const line = { at: Date.now(), from: 'legacy', to: 'legacy', held: false, revision: hostile, previous: 0 } as const;
-  ledger.append([{ ...line, backend: hostile, dataset: hostile, who: hostile, reason: hostile },
-    { ...line, backend: 'sqlite', dataset: 'penguins', who: hostile, reason: hostile.repeat(20) }]);
+  const line = {
+    at: Date.now(),
+    from: 'legacy',
+    to: 'legacy',
+    held: false,
+    revision: hostile,
+    previous: 0,
+  } as const;
+  ledger.append([
+    { ...line, backend: hostile, dataset: hostile, who: hostile, reason: hostile },
+    { ...line, backend: 'sqlite', dataset: 'penguins', who: hostile, reason: hostile.repeat(20) },
+  ]);
   ledger.close();
 }

@@ -6,8 +6,19 @@ import { isDeepStrictEqual } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import Database from 'better-sqlite3';
 import { digestResult } from '@changeover/compare';
-import { type Leg, schemaPrefix, type ShadowCall, type StorageBackend as StorageContract } from '@changeover/core';
-import { createStaticStageSource, createStorageBridge, datasetFile, type Engine, engines } from 'changeover';
+import {
+  type Leg,
+  schemaPrefix,
+  type ShadowCall,
+  type StorageBackend as StorageContract,
+} from '@changeover/core';
+import {
+  createStaticStageSource,
+  createStorageBridge,
+  datasetFile,
+  type Engine,
+  engines,
+} from 'changeover';
 import { silentLogger } from '@changeover/router';
 import pg from 'pg';
 
@@ -33,28 +44,45 @@ interface Setting {
 /** What the reason of the one verdict is, where the pooled leg drops a row. */
 async function confirmed(engine: Engine, setting: Setting = {}): Promise<unknown> {
   const {
-    between = () => undefined, afterAnswer = () => undefined, nameOf = (name: string) => name, snapshots = false, missing = () => 1,
+    between = () => undefined,
+    afterAnswer = () => undefined,
+    nameOf = (name: string) => name,
+    snapshots = false,
+    missing = () => 1,
   } = setting;
   const basePath = mkdtempSync(join(tmpdir(), 'changeover-one-state-'));
-  cleanups.push(() => { rmSync(basePath, { recursive: true, force: true }); });
+  cleanups.push(() => {
+    rmSync(basePath, { recursive: true, force: true });
+  });
   const dataset = `state_${randomUUID().slice(0, 8)}`;
   const wrap = (leg: Leg<StorageContract>): Leg<StorageContract> => {
     const { shadow } = leg;
     if (shadow === undefined) throw new Error('the pooled leg has shadow calls');
-    const short = async (call: ShadowCall): Promise<unknown> => (await shadow.read(call) as unknown[]).slice(missing());
+    const short = async (call: ShadowCall): Promise<unknown> =>
+      ((await shadow.read(call)) as unknown[]).slice(missing());
     return {
       ...leg,
       shadow: {
         admits: () => shadow.admits(),
         version: (name) => shadow.version?.(name),
         state: async (name, signal) => await shadow.state?.(name, signal),
-        ...(snapshots ? { holdSnapshot: async (name: string, signal: AbortSignal) => {
-          const held = await shadow.holdSnapshot?.(name, signal);
-          return held === undefined ? undefined : { ...held, name: nameOf(held.name), read: async (call: ShadowCall) => {
-            await between(basePath, dataset);
-            return (await held.read(call) as unknown[]).slice(missing());
-          } };
-        } } : {}),
+        ...(snapshots
+          ? {
+              holdSnapshot: async (name: string, signal: AbortSignal) => {
+                const held = await shadow.holdSnapshot?.(name, signal);
+                return held === undefined
+                  ? undefined
+                  : {
+                      ...held,
+                      name: nameOf(held.name),
+                      read: async (call: ShadowCall) => {
+                        await between(basePath, dataset);
+                        return ((await held.read(call)) as unknown[]).slice(missing());
+                      },
+                    };
+              },
+            }
+          : {}),
         digest: async (call) => {
           await afterAnswer(basePath, dataset);
           return digestResult(await short(call), 'rows');
@@ -67,8 +95,13 @@ async function confirmed(engine: Engine, setting: Setting = {}): Promise<unknown
     };
   };
   const bridge = createStorageBridge({
-    basePath, databaseUrl, storePath: ':memory:', logger: silentLogger, stages: createStaticStageSource(() => stage),
-    guardrail: { mode: 'report' }, decoratePooledLeg: wrap,
+    basePath,
+    databaseUrl,
+    storePath: ':memory:',
+    logger: silentLogger,
+    stages: createStaticStageSource(() => stage),
+    guardrail: { mode: 'report' },
+    decoratePooledLeg: wrap,
   });
   let stage: 'legacy' | 'shadow' = 'legacy';
   const storage = bridge.storage(engine);
@@ -81,7 +114,11 @@ async function confirmed(engine: Engine, setting: Setting = {}): Promise<unknown
   await storage.writeTable(dataset, 'trees', [{ id: 1 }, { id: 2 }]);
   // SQLite tells of others' commits by a connection on the main thread, which reads open once they were found to be cheap.
   const pooled = bridge.factory.leg(engine);
-  for (let call = 0; call < 2_000 && engine === 'sqlite' && pooled.shadow?.version?.(dataset) === undefined; call += 1) {
+  for (
+    let call = 0;
+    call < 2_000 && engine === 'sqlite' && pooled.shadow?.version?.(dataset) === undefined;
+    call += 1
+  ) {
     await pooled.api.readTable(dataset, 'trees');
   }
   stage = 'shadow';
@@ -94,22 +131,31 @@ async function confirmed(engine: Engine, setting: Setting = {}): Promise<unknown
 const inOneState = [['mismatch', ['both legs were read in one state of the data']]];
 const inTurn = [['mismatch', ['read in turn, each leg said the same again']]];
 
-test.each(engines)('%s: a mismatch says that nobody wrote while it was confirmed', async (engine) => {
-  let found = await confirmed(engine);
-  // PostgreSQL tells of commits to the whole server, and other tests make some.
-  for (let more = 0; more < 20 && engine === 'postgresql' && isDeepStrictEqual(found, inTurn); more += 1) {
-    found = await confirmed(engine);
-  }
-  expect(found).toEqual(inOneState);
-});
+test.each(engines)(
+  '%s: a mismatch says that nobody wrote while it was confirmed',
+  async (engine) => {
+    let found = await confirmed(engine);
+    // PostgreSQL tells of commits to the whole server, and other tests make some.
+    for (
+      let more = 0;
+      more < 20 && engine === 'postgresql' && isDeepStrictEqual(found, inTurn);
+      more += 1
+    ) {
+      found = await confirmed(engine);
+    }
+    expect(found).toEqual(inOneState);
+  },
+);
 
 test('PostgreSQL: a commit by somebody else between the reruns is noticed', async () => {
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
   cleanups.push(() => client.end());
-  const found = await confirmed('postgresql', { between: async (_basePath, dataset) => {
-    await client.query(`UPDATE "${schemaPrefix}${dataset}".trees SET id = id`);
-  } });
+  const found = await confirmed('postgresql', {
+    between: async (_basePath, dataset) => {
+      await client.query(`UPDATE "${schemaPrefix}${dataset}".trees SET id = id`);
+    },
+  });
   expect(found).toEqual(inTurn);
 });
 
@@ -122,9 +168,12 @@ describe('PostgreSQL, in one snapshot', () => {
   });
 
   test('a mismatch is one although somebody else changes the rows between all reads', async () => {
-    const found = await confirmed('postgresql', { snapshots: true, between: async (_basePath, dataset) => {
-      await client.query(`UPDATE "${schemaPrefix}${dataset}".trees SET id = id + 1`);
-    } });
+    const found = await confirmed('postgresql', {
+      snapshots: true,
+      between: async (_basePath, dataset) => {
+        await client.query(`UPDATE "${schemaPrefix}${dataset}".trees SET id = id + 1`);
+      },
+    });
     expect(found).toEqual([['mismatch', ['both legs were read in one snapshot']]]);
   });
 
@@ -132,22 +181,34 @@ describe('PostgreSQL, in one snapshot', () => {
     const grow = async (_basePath: string, dataset: string): Promise<void> => {
       await client.query(`INSERT INTO "${schemaPrefix}${dataset}".trees VALUES (9)`);
     };
-    const found = await confirmed('postgresql', { snapshots: true, missing: () => 0, afterAnswer: grow, between: grow });
+    const found = await confirmed('postgresql', {
+      snapshots: true,
+      missing: () => 0,
+      afterAnswer: grow,
+      between: grow,
+    });
     expect(found).toEqual([['raced', ['the legs agree again']]]);
   });
 
   test('a snapshot that has ended is made up for', async () => {
-    const found = await confirmed('postgresql', { snapshots: true, nameOf: () => '00000003-0000001B-1' });
+    const found = await confirmed('postgresql', {
+      snapshots: true,
+      nameOf: () => '00000003-0000001B-1',
+    });
     // Other tests' commits may come between: PostgreSQL tells of those to the whole server.
     expect([inOneState, inTurn]).toContainEqual(found);
   });
 });
 
 test('SQLite: a commit by another connection between the reruns is noticed', async () => {
-  const found = await confirmed('sqlite', { between: (basePath, dataset) => {
-    const other = new Database(datasetFile({ basePath, databaseUrl: undefined }, 'sqlite', dataset));
-    other.exec('CREATE TABLE IF NOT EXISTS elsewhere (a); INSERT INTO elsewhere VALUES (1)');
-    other.close();
-  } });
+  const found = await confirmed('sqlite', {
+    between: (basePath, dataset) => {
+      const other = new Database(
+        datasetFile({ basePath, databaseUrl: undefined }, 'sqlite', dataset),
+      );
+      other.exec('CREATE TABLE IF NOT EXISTS elsewhere (a); INSERT INTO elsewhere VALUES (1)');
+      other.close();
+    },
+  });
   expect(found).toEqual(inTurn);
 });

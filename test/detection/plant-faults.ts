@@ -1,4 +1,10 @@
-import { compareDigests, digestResult, type DifferenceClass, encodeCanonical, findDifference } from '@changeover/compare';
+import {
+  compareDigests,
+  digestResult,
+  type DifferenceClass,
+  encodeCanonical,
+  findDifference,
+} from '@changeover/compare';
 import type { ResultSet, Row, Value } from '@changeover/core';
 import { pick } from '../faults/random.ts';
 
@@ -6,20 +12,46 @@ import { pick } from '../faults/random.ts';
 interface Fault {
   readonly class: DifferenceClass;
   /** Changes a copy of the rows; undefined where this place can't have the fault. */
-  plant(result: ResultSet, row: number, column: string, random: () => number): ResultSet | undefined;
+  plant(
+    result: ResultSet,
+    row: number,
+    column: string,
+    random: () => number,
+  ): ResultSet | undefined;
 }
 
-const withCell = ({ columns, rows }: ResultSet, at: number, column: string, value: Value): ResultSet =>
-  ({ columns, rows: rows.map((row, index) => (index === at ? { ...row, [column]: value } : row)) });
+const withCell = (
+  { columns, rows }: ResultSet,
+  at: number,
+  column: string,
+  value: Value,
+): ResultSet => ({
+  columns,
+  rows: rows.map((row, index) => (index === at ? { ...row, [column]: value } : row)),
+});
 
 function otherValue(value: Value, random: () => number): Value {
   switch (typeof value) {
-    case 'number': return pick(random, [value + 1, -value - 1, value === 0 ? 5e-324 : value * (1 + 2 ** -50)]
-      .filter((other) => other !== value));
-    case 'bigint': return value > 0n ? value - 1n : value + 1n;
-    case 'boolean': return !value;
-    case 'string': return pick(random, [`${value} `, value === '' ? '\0' : value.slice(1), null, `${value}\u0301`]);
-    default: return value === null ? pick(random, ['', 0, false]) : null;
+    case 'number':
+      return pick(
+        random,
+        [value + 1, -value - 1, value === 0 ? 5e-324 : value * (1 + 2 ** -50)].filter(
+          (other) => other !== value,
+        ),
+      );
+    case 'bigint':
+      return value > 0n ? value - 1n : value + 1n;
+    case 'boolean':
+      return !value;
+    case 'string':
+      return pick(random, [
+        `${value} `,
+        value === '' ? '\0' : value.slice(1),
+        null,
+        `${value}\u0301`,
+      ]);
+    default:
+      return value === null ? pick(random, ['', 0, false]) : null;
   }
 }
 
@@ -27,36 +59,61 @@ function otherType(value: Value): Value | undefined {
   switch (typeof value) {
     case 'number':
     case 'boolean':
-    case 'bigint': return String(value);
-    case 'string': return Buffer.from(value);
-    default: return value === null ? undefined : JSON.stringify(value);
+    case 'bigint':
+      return String(value);
+    case 'string':
+      return Buffer.from(value);
+    default:
+      return value === null ? undefined : JSON.stringify(value);
   }
 }
 
 /** One of each class that two results can differ in; errors are no results. */
 export const faults: readonly Fault[] = [
-  { class: 'value', plant: (result, row, column, random) =>
-    withCell(result, row, column, otherValue(result.rows[row]?.[column] ?? null, random)) },
-  { class: 'type', plant: (result, row, column) => {
-    const value = otherType(result.rows[row]?.[column] ?? null);
-    return value === undefined ? undefined : withCell(result, row, column, value);
-  } },
-  { class: 'missing-row', plant: ({ columns, rows }, row) => ({ columns, rows: rows.filter((_, at) => at !== row) }) },
-  { class: 'extra-row', plant: ({ columns, rows }, row, _column, random) => {
-    const at = Math.floor(random() * (rows.length + 1));
-    return { columns, rows: [...rows.slice(0, at), { ...rows[row] }, ...rows.slice(at)] };
-  } },
-  { class: 'order', plant: ({ columns, rows }, row, _column, random) => {
-    const other = Math.floor(random() * rows.length);
-    const swapped = [...rows];
-    [swapped[row], swapped[other]] = [rows[other] ?? {}, rows[row] ?? {}];
-    return sameRow(rows[row], rows[other]) ? undefined : { columns, rows: swapped };
-  } },
-  { class: 'columns', plant: ({ columns, rows }, _row, column) => {
-    const rename = (name: string): string => (name === column ? `${name}_` : name);
-    return { columns: columns.map(rename), rows: rows.map((row) =>
-      Object.fromEntries(Object.entries(row).map(([name, value]) => [rename(name), value]))) };
-  } },
+  {
+    class: 'value',
+    plant: (result, row, column, random) =>
+      withCell(result, row, column, otherValue(result.rows[row]?.[column] ?? null, random)),
+  },
+  {
+    class: 'type',
+    plant: (result, row, column) => {
+      const value = otherType(result.rows[row]?.[column] ?? null);
+      return value === undefined ? undefined : withCell(result, row, column, value);
+    },
+  },
+  {
+    class: 'missing-row',
+    plant: ({ columns, rows }, row) => ({ columns, rows: rows.filter((_, at) => at !== row) }),
+  },
+  {
+    class: 'extra-row',
+    plant: ({ columns, rows }, row, _column, random) => {
+      const at = Math.floor(random() * (rows.length + 1));
+      return { columns, rows: [...rows.slice(0, at), { ...rows[row] }, ...rows.slice(at)] };
+    },
+  },
+  {
+    class: 'order',
+    plant: ({ columns, rows }, row, _column, random) => {
+      const other = Math.floor(random() * rows.length);
+      const swapped = [...rows];
+      [swapped[row], swapped[other]] = [rows[other] ?? {}, rows[row] ?? {}];
+      return sameRow(rows[row], rows[other]) ? undefined : { columns, rows: swapped };
+    },
+  },
+  {
+    class: 'columns',
+    plant: ({ columns, rows }, _row, column) => {
+      const rename = (name: string): string => (name === column ? `${name}_` : name);
+      return {
+        columns: columns.map(rename),
+        rows: rows.map((row) =>
+          Object.fromEntries(Object.entries(row).map(([name, value]) => [rename(name), value])),
+        ),
+      };
+    },
+  },
 ];
 
 function sameRow(a: Row | undefined, b: Row | undefined): boolean {
@@ -71,7 +128,11 @@ export interface Campaign {
 }
 
 /** Plants so many faults at random places of real results and looks whether each is found, with its class and its column. */
-export function plantFaults(results: Readonly<Record<string, ResultSet>>, count: number, random: () => number): Campaign {
+export function plantFaults(
+  results: Readonly<Record<string, ResultSet>>,
+  count: number,
+  random: () => number,
+): Campaign {
   const planted: Record<string, number> = {};
   const wrong: string[] = [];
   for (let done = 0; done < count;) {
@@ -81,7 +142,9 @@ export function plantFaults(results: Readonly<Record<string, ResultSet>>, count:
     const column = pick(random, result.columns);
     const faulty = fault.plant(result, row, column, random);
     // A value that is changed from or to NULL keeps its type; one that is changed to another type is of that class.
-    const retyped = fault.class === 'value' && changesType(result.rows[row]?.[column], faulty?.rows[row]?.[column]);
+    const retyped =
+      fault.class === 'value' &&
+      changesType(result.rows[row]?.[column], faulty?.rows[row]?.[column]);
     if (faulty === undefined || retyped) continue;
     done += 1;
     planted[fault.class] = (planted[fault.class] ?? 0) + 1;
@@ -89,10 +152,13 @@ export function plantFaults(results: Readonly<Record<string, ResultSet>>, count:
     const difference = findDifference(result, faulty, true);
     const expected = fault.class === 'order' ? 'order' : 'different';
     const cell = fault.class === 'value' || fault.class === 'type';
-    const placed = !cell || (difference?.columns.join() === column && difference.cells[0]?.row === row);
+    const placed =
+      !cell || (difference?.columns.join() === column && difference.cells[0]?.row === row);
     if (digests !== expected || difference?.class !== fault.class || !placed) {
-      wrong.push(`${fault.class} in ${name} at row ${row}, ${column}: digests ${digests}, found ${String(difference?.class)} ` +
-        `in ${difference?.columns.join() ?? ''} at ${String(difference?.cells[0]?.row)}`);
+      wrong.push(
+        `${fault.class} in ${name} at row ${row}, ${column}: digests ${digests}, found ${String(difference?.class)} ` +
+          `in ${difference?.columns.join() ?? ''} at ${String(difference?.cells[0]?.row)}`,
+      );
     }
   }
   return { planted, wrong };

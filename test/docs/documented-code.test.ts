@@ -8,32 +8,49 @@ import { root } from '../architecture/source-files.ts';
 /** The README's blocks of TypeScript that stand alone: they import what they use and do something. */
 function runnableBlocks(path: string): string[] {
   const text = readFileSync(join(root, path), 'utf8');
-  return [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map((match) => match[1] ?? '').filter((block) => block.includes('await router.'));
+  return [...text.matchAll(/^```ts\n(.*?)^```$/gms)]
+    .map((match) => match[1] ?? '')
+    .filter((block) => block.includes('await router.'));
 }
 
-test('the README has an example of a singleton of one\'s own', () => {
+test("the README has an example of a singleton of one's own", () => {
   expect(runnableBlocks('README.md')).toHaveLength(1);
 });
 
-test.each(runnableBlocks('README.md')
-  .map((block, at) => [at + 1, block] as const))('README example %i runs and says what it says', (_at, block) => {
-  const folder = mkdtempSync(join(root, 'test/docs/.example-'));
-  try {
-    const file = join(folder, 'example.ts');
-    const [, expected] = /^(.*); \/\/ (\d+)$/m.exec(block)?.slice(1) ?? [];
-    writeFileSync(file, `${block.replace(/^(.*); \/\/ \d+$/m, 'console.log($1);')}\nprocess.exit(0);\n`);
-    const output = execFileSync(process.execPath, ['--conditions=@changeover/source', '--disable-warning=ExperimentalWarning', file],
-      { encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } });
-    expect(output.trim()).toBe(expected);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-});
+test.each(runnableBlocks('README.md').map((block, at) => [at + 1, block] as const))(
+  'README example %i runs and says what it says',
+  (_at, block) => {
+    const folder = mkdtempSync(join(root, 'test/docs/.example-'));
+    try {
+      const file = join(folder, 'example.ts');
+      const [, expected] = /^(.*); \/\/ (\d+)$/m.exec(block)?.slice(1) ?? [];
+      writeFileSync(
+        file,
+        `${block.replace(/^(.*); \/\/ \d+$/m, 'console.log($1);')}\nprocess.exit(0);\n`,
+      );
+      const output = execFileSync(
+        process.execPath,
+        ['--conditions=@changeover/source', '--disable-warning=ExperimentalWarning', file],
+        { encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } },
+      );
+      expect(output.trim()).toBe(expected);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+);
 
 test('the rules in docs/rules.md are rules, all kinds of them, in the program and in a payload', () => {
   const text = readFileSync(join(root, 'docs/rules.md'), 'utf8');
   const kinds = [...text.matchAll(/^\| `([a-z-]+)` \|/gm)].map((match) => match[1] ?? '');
-  expect(kinds).toEqual(['ignore-column', 'tolerance', 'time-tolerance', 'json', 'order-free', 'comparator']);
+  expect(kinds).toEqual([
+    'ignore-column',
+    'tolerance',
+    'time-tolerance',
+    'json',
+    'order-free',
+    'comparator',
+  ]);
   const [, payload = ''] = /^```json\n(.*?)^```$/ms.exec(text) ?? [];
   expect(parseRules((JSON.parse(payload) as { rules: unknown }).rules)).toHaveLength(1);
   const [, block = ''] = /^```ts\n(.*?)^```$/ms.exec(text) ?? [];
@@ -41,8 +58,11 @@ test('the rules in docs/rules.md are rules, all kinds of them, in the program an
   try {
     const file = join(folder, 'example.ts');
     writeFileSync(file, `${block}\nawait bridge.close();\nconsole.log('closed');\n`);
-    const output = execFileSync(process.execPath, ['--conditions=@changeover/source', '--disable-warning=ExperimentalWarning', file],
-      { cwd: folder, encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } });
+    const output = execFileSync(
+      process.execPath,
+      ['--conditions=@changeover/source', '--disable-warning=ExperimentalWarning', file],
+      { cwd: folder, encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } },
+    );
     expect(output.trim()).toBe('closed');
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -50,11 +70,14 @@ test('the rules in docs/rules.md are rules, all kinds of them, in the program an
 });
 
 test('the program in docs/monitoring.md serves metrics', () => {
-  const [, block = ''] = /^```ts\n(.*?)^```$/ms.exec(readFileSync(join(root, 'docs/monitoring.md'), 'utf8')) ?? [];
+  const [, block = ''] =
+    /^```ts\n(.*?)^```$/ms.exec(readFileSync(join(root, 'docs/monitoring.md'), 'utf8')) ?? [];
   const folder = mkdtempSync(join(root, 'test/docs/.example-'));
   try {
     const file = join(folder, 'example.ts');
-    writeFileSync(file, `${block.replace('9464', '0')}
+    writeFileSync(
+      file,
+      `${block.replace('9464', '0')}
 server.once('listening', async () => {
   await bridge.storage('sqlite').createDataset('titanic');
   const { port } = server.address() as { port: number };
@@ -62,11 +85,21 @@ server.once('listening', async () => {
   await bridge.close();
   server.close();
 });
-`);
-    const output = execFileSync(process.execPath, ['--conditions=@changeover/source', '--disable-warning=ExperimentalWarning', file],
-      { cwd: folder, encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '', CHANGEOVER_LOG: 'silent' } });
-    expect(output).toContain('\nchangeover_calls_total{db_system_name="sqlite",db_operation_name="createDataset",' +
-      'changeover_stage="legacy"} 1\n');
+`,
+    );
+    const output = execFileSync(
+      process.execPath,
+      ['--conditions=@changeover/source', '--disable-warning=ExperimentalWarning', file],
+      {
+        cwd: folder,
+        encoding: 'utf8',
+        env: { ...process.env, NODE_OPTIONS: '', CHANGEOVER_LOG: 'silent' },
+      },
+    );
+    expect(output).toContain(
+      '\nchangeover_calls_total{db_system_name="sqlite",db_operation_name="createDataset",' +
+        'changeover_stage="legacy"} 1\n',
+    );
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

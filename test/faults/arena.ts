@@ -15,8 +15,16 @@ import { pick } from './random.ts';
 
 /** Pools small enough that a fault is felt, and times short enough that its end is too. */
 const poolOptions = {
-  max: 4, acquireTimeoutMs: 1_000, connectTimeoutMs: 500, validationTimeoutMs: 300, validateAfterIdleMs: 100,
-  closeTimeoutMs: 300, leakDetectionThresholdMs: 300, leakReclaimMs: 600, maxPending: 200, backoffMaxMs: 200,
+  max: 4,
+  acquireTimeoutMs: 1_000,
+  connectTimeoutMs: 500,
+  validationTimeoutMs: 300,
+  validateAfterIdleMs: 100,
+  closeTimeoutMs: 300,
+  leakDetectionThresholdMs: 300,
+  leakReclaimMs: 600,
+  maxPending: 200,
+  backoffMaxMs: 200,
 } as const;
 
 /** PostgreSQL connections of all datasets together. */
@@ -42,17 +50,26 @@ export class Arena {
   /** Attempts that were made again. */
   retries = 0;
   readonly #prefix: string;
-  readonly #unhandled = (error: unknown): void => { this.log.problem(`unhandled rejection: ${String(error)}`); };
+  readonly #unhandled = (error: unknown): void => {
+    this.log.problem(`unhandled rejection: ${String(error)}`);
+  };
   #tokens = 0;
   #stop = false;
   #loops: Promise<void>[] = [];
   #watch: NodeJS.Timeout | undefined;
   #wallOffsetMs = 0;
   #keptWaitingMs = keptWaitingMs();
-  readonly #removeFiles = (): void => { rmSync(this.basePath, { recursive: true, force: true, maxRetries: 3 }); };
+  readonly #removeFiles = (): void => {
+    rmSync(this.basePath, { recursive: true, force: true, maxRetries: 3 });
+  };
 
   private constructor(
-    engines: readonly Engine[], postgres: FaultyPostgres, proxy: TcpProxy, random: () => number, prefix: string, grace: number,
+    engines: readonly Engine[],
+    postgres: FaultyPostgres,
+    proxy: TcpProxy,
+    random: () => number,
+    prefix: string,
+    grace: number,
   ) {
     this.log = new CallLog(grace);
     this.engines = engines;
@@ -71,8 +88,17 @@ export class Arena {
       lockWaitMs: 1_000,
       random,
       clock: this.#clock(),
-      sqlite: { onWorker: (worker) => { this.workers.push(worker); } },
-      metrics: { ...silentMetrics, retried: () => { this.retries += 1; } },
+      sqlite: {
+        onWorker: (worker) => {
+          this.workers.push(worker);
+        },
+      },
+      metrics: {
+        ...silentMetrics,
+        retried: () => {
+          this.retries += 1;
+        },
+      },
       duckdb: { memoryBudgetMib: 256 },
       postgresql: { statementTimeoutMs: 900 },
     });
@@ -80,7 +106,10 @@ export class Arena {
   }
 
   static async open(
-    engines: readonly Engine[], postgres: FaultyPostgres, random: () => number, grace: number,
+    engines: readonly Engine[],
+    postgres: FaultyPostgres,
+    random: () => number,
+    grace: number,
   ): Promise<Arena> {
     const proxy = await TcpProxy.start(postgres.url);
     const prefix = `faults_${Math.floor(random() * 1e9)}_${process.pid}_${Math.floor(performance.now())}`;
@@ -88,7 +117,9 @@ export class Arena {
     for (const engine of engines) {
       for (const dataset of arena.datasets) {
         await setUp(() => arena.storage(engine).createDataset(dataset));
-        await setUp(() => arena.storage(engine).writeTable(dataset, 'log', [{ owner: dataset, token: 'first' }]));
+        await setUp(() =>
+          arena.storage(engine).writeTable(dataset, 'log', [{ owner: dataset, token: 'first' }]),
+        );
       }
     }
     return arena;
@@ -120,8 +151,13 @@ export class Arena {
   startLoad(callers = 4): void {
     this.#stop = false;
     this.#loops = this.engines.flatMap((engine) =>
-      Array.from({ length: callers }, async () => { while (!this.#stop) await this.call(engine); }));
-    this.#watch = setInterval(() => { this.#checkBounds(); }, 20);
+      Array.from({ length: callers }, async () => {
+        while (!this.#stop) await this.call(engine);
+      }),
+    );
+    this.#watch = setInterval(() => {
+      this.#checkBounds();
+    }, 20);
   }
 
   /** Lets at least so many calls be answered, with a limit for when none is. */
@@ -146,22 +182,33 @@ export class Arena {
       return;
     }
     const deadlineMs = this.random() < 0.5 ? callDeadlineMs : undefined;
-    await pick(this.random, [this.read, this.insert, this.append]).call(this, engine, dataset, deadlineMs);
+    await pick(this.random, [this.read, this.insert, this.append]).call(
+      this,
+      engine,
+      dataset,
+      deadlineMs,
+    );
   }
 
   async read(engine: Engine, dataset: string, deadlineMs?: number): Promise<void> {
     await this.#noted(engine, dataset, 'read', 0, deadlineMs, async () => {
-      const { rows } = await this.factory.createBackend(dataset, engine)
+      const { rows } = await this.factory
+        .createBackend(dataset, engine)
         .query('SELECT DISTINCT owner FROM log', [], { deadlineMs });
       for (const { owner } of rows) {
-        if (owner !== dataset) this.log.problem(`a read of ${dataset} on ${engine} saw a row of another's: ${JSON.stringify(owner)}`);
+        if (owner !== dataset)
+          this.log.problem(
+            `a read of ${dataset} on ${engine} saw a row of another's: ${JSON.stringify(owner)}`,
+          );
       }
     });
   }
 
   async insert(engine: Engine, dataset: string, deadlineMs?: number): Promise<void> {
     await this.#noted(engine, dataset, 'execute', 1, deadlineMs, async ([token = '']) => {
-      await this.factory.createBackend(dataset, engine).execute(insertSql(engine), [dataset, token], { deadlineMs });
+      await this.factory
+        .createBackend(dataset, engine)
+        .execute(insertSql(engine), [dataset, token], { deadlineMs });
     });
   }
 
@@ -169,30 +216,46 @@ export class Arena {
   async append(engine: Engine, dataset: string, deadlineMs?: number, count = 3): Promise<void> {
     await this.#noted(engine, dataset, 'writeTable', count, deadlineMs, async (tokens) => {
       const rows = tokens.map((token) => ({ owner: dataset, token }));
-      await this.factory.createBackend(dataset, engine).writeTable('log', rows, { ifExists: 'append' }, { deadlineMs });
+      await this.factory
+        .createBackend(dataset, engine)
+        .writeTable('log', rows, { ifExists: 'append' }, { deadlineMs });
     });
   }
 
   async both(engine: Engine, dataset: string, deadlineMs: number): Promise<void> {
     let runs = 0;
     await this.#noted(engine, dataset, 'transaction', 2, deadlineMs, async (tokens) => {
-      await this.factory.createBackend(dataset, engine).transaction(async (transaction) => {
-        runs += 1;
-        for (const token of tokens) await transaction.execute(insertSql(engine), [dataset, token]);
-      }, { deadlineMs });
+      await this.factory.createBackend(dataset, engine).transaction(
+        async (transaction) => {
+          runs += 1;
+          for (const token of tokens)
+            await transaction.execute(insertSql(engine), [dataset, token]);
+        },
+        { deadlineMs },
+      );
     });
     if (runs > 1) this.log.problem(`a transaction's function was run ${runs} times`);
   }
 
   /** Notes a call that a fault makes itself. The result is its error, if any. */
-  async noted(engine: Engine, dataset: string, operation: string, deadlineMs: number, call: () => Promise<unknown>): Promise<unknown> {
+  async noted(
+    engine: Engine,
+    dataset: string,
+    operation: string,
+    deadlineMs: number,
+    call: () => Promise<unknown>,
+  ): Promise<unknown> {
     return await this.#noted(engine, dataset, operation, 0, deadlineMs, call);
   }
 
   /** After a fault, under load still: every dataset must be back soon. */
   async recovered(): Promise<void> {
     const backBy = performance.now() + recoveryMs;
-    await Promise.all(this.engines.flatMap((engine) => this.datasets.map((dataset) => this.#backBy(engine, dataset, backBy))));
+    await Promise.all(
+      this.engines.flatMap((engine) =>
+        this.datasets.map((dataset) => this.#backBy(engine, dataset, backBy)),
+      ),
+    );
   }
 
   /** After the faults: nothing may be in use, and what is there must be what was told. */
@@ -201,7 +264,8 @@ export class Arena {
     await this.stopLoad();
     for (const { engine, callers } of this.factory.stats().engines) {
       const busy = callers.pools.filter((pool) => pool.inUse + pool.pending > 0);
-      if (busy.length > 0 && !await this.#calmBy(backBy)) this.log.problem(`${engine} has connections in use that nobody uses`);
+      if (busy.length > 0 && !(await this.#calmBy(backBy)))
+        this.log.problem(`${engine} has connections in use that nobody uses`);
     }
     this.log.checkDeadlines();
     for (const engine of this.engines) {
@@ -215,12 +279,17 @@ export class Arena {
     this.proxy.mode = 'pass';
     for (const engine of this.engines) {
       for (const dataset of [...this.datasets, this.victim]) {
-        await this.storage(engine).dropDataset(dataset).catch((error: unknown) => { this.log.problem(`drop failed: ${String(error)}`); });
+        await this.storage(engine)
+          .dropDataset(dataset)
+          .catch((error: unknown) => {
+            this.log.problem(`drop failed: ${String(error)}`);
+          });
       }
     }
     const closeMs = performance.now();
     await this.factory.close({ deadlineMs: 3_000 });
-    if (performance.now() - closeMs > 3_000 + 250) this.log.problem('closing took longer than its deadline');
+    if (performance.now() - closeMs > 3_000 + 250)
+      this.log.problem('closing took longer than its deadline');
     await this.proxy.stop();
     process.off('unhandledRejection', this.#unhandled);
     process.off('exit', this.#removeFiles);
@@ -228,11 +297,21 @@ export class Arena {
   }
 
   async #noted(
-    engine: Engine, dataset: string, operation: string, tokens: number, deadlineMs: number = callTimeoutMs,
+    engine: Engine,
+    dataset: string,
+    operation: string,
+    tokens: number,
+    deadlineMs: number = callTimeoutMs,
     call: (tokens: readonly string[]) => Promise<unknown>,
   ): Promise<unknown> {
-    const written = Array.from({ length: tokens }, () => `t${this.#tokens += 1}`);
-    const logged: LoggedCall = this.log.begin({ engine, dataset, operation, tokens: written, deadlineMs });
+    const written = Array.from({ length: tokens }, () => `t${(this.#tokens += 1)}`);
+    const logged: LoggedCall = this.log.begin({
+      engine,
+      dataset,
+      operation,
+      tokens: written,
+      deadlineMs,
+    });
     try {
       await call(written);
       this.log.end(logged, undefined);
@@ -249,10 +328,15 @@ export class Arena {
     let error: unknown;
     do {
       error = await this.noted(engine, dataset, 'recovery', callDeadlineMs, () =>
-        this.factory.createBackend(dataset, engine).query('SELECT count(*) AS c FROM log', [], { deadlineMs: callDeadlineMs }));
+        this.factory
+          .createBackend(dataset, engine)
+          .query('SELECT count(*) AS c FROM log', [], { deadlineMs: callDeadlineMs }),
+      );
       if (error === undefined) return;
     } while (performance.now() < byMs);
-    this.log.problem(`${engine} was not back ${recoveryMs} ms after the fault: ${(error as Error).message}`);
+    this.log.problem(
+      `${engine} was not back ${recoveryMs} ms after the fault: ${(error as Error).message}`,
+    );
   }
 
   async #calmBy(byMs: number): Promise<boolean> {
@@ -269,13 +353,16 @@ export class Arena {
     this.log.keptWaiting(waitedMs - this.#keptWaitingMs);
     this.#keptWaitingMs = waitedMs;
     for (const { engine, callers } of this.factory.stats().engines) {
-      if (callers.connections > callers.budget) this.log.problem(`${engine} has ${callers.connections} connections of ${callers.budget}`);
+      if (callers.connections > callers.budget)
+        this.log.problem(`${engine} has ${callers.connections} connections of ${callers.budget}`);
       for (const { name, open, opening, closing, max } of callers.pools) {
         // By the pools' own books, and for PostgreSQL by the sockets that there are.
-        if (open + opening + closing > max) this.log.problem(`${name} has ${open + opening + closing} connections of ${max}`);
+        if (open + opening + closing > max)
+          this.log.problem(`${name} has ${open + opening + closing} connections of ${max}`);
       }
     }
-    if (this.proxy.held > postgresqlBudget) this.log.problem(`${this.proxy.held} sockets are open of ${postgresqlBudget}`);
+    if (this.proxy.held > postgresqlBudget)
+      this.log.problem(`${this.proxy.held} sockets are open of ${postgresqlBudget}`);
   }
 
   #ended(): number {
@@ -304,7 +391,9 @@ function keptWaitingMs(): number {
 
 /** Lets some time pass. */
 export async function pause(durationMs: number): Promise<void> {
-  await new Promise<void>((resolve) => { setTimeout(resolve, durationMs); });
+  await new Promise<void>((resolve) => {
+    setTimeout(resolve, durationMs);
+  });
 }
 
 /** Another process, which says when it is ready and ends when told. */
@@ -324,10 +413,20 @@ export async function startOther(script: string): Promise<OtherProcess> {
     stdio: ['pipe', 'pipe', 'inherit'],
     env: { ...process.env, MODULES: JSON.stringify(modules), NODE_OPTIONS: '' },
   });
-  const exited = new Promise<void>((resolve) => { child.once('exit', () => { resolve(); }); });
+  const exited = new Promise<void>((resolve) => {
+    child.once('exit', () => {
+      resolve();
+    });
+  });
   await Promise.race([
-    new Promise<void>((resolve) => { child.stdout.once('data', () => { resolve(); }); }),
-    exited.then(() => { throw new Error('The other process ended before it was ready.'); }),
+    new Promise<void>((resolve) => {
+      child.stdout.once('data', () => {
+        resolve();
+      });
+    }),
+    exited.then(() => {
+      throw new Error('The other process ended before it was ready.');
+    }),
   ]);
   return {
     async end() {

@@ -36,8 +36,16 @@ export class CallLog {
     this.#graceMs = grace;
   }
 
-  begin(call: Pick<LoggedCall, 'engine' | 'dataset' | 'operation' | 'tokens' | 'deadlineMs'>): LoggedCall {
-    const logged: LoggedCall = { ...call, startedMs: performance.now(), endedMs: undefined, told: undefined, code: undefined };
+  begin(
+    call: Pick<LoggedCall, 'engine' | 'dataset' | 'operation' | 'tokens' | 'deadlineMs'>,
+  ): LoggedCall {
+    const logged: LoggedCall = {
+      ...call,
+      startedMs: performance.now(),
+      endedMs: undefined,
+      told: undefined,
+      code: undefined,
+    };
     this.calls.push(logged);
     return logged;
   }
@@ -48,8 +56,10 @@ export class CallLog {
     call.code = error === undefined ? undefined : codeOf(error);
     call.told = error === undefined ? 'done' : toldBy(error);
     if (error !== undefined && call.code === undefined) {
-      const said = error instanceof Error ? error.stack ?? error.message : typeof error;
-      this.problem(`${call.operation} on ${call.engine} failed with an error that is not of the family: ${said}`);
+      const said = error instanceof Error ? (error.stack ?? error.message) : typeof error;
+      this.problem(
+        `${call.operation} on ${call.engine} failed with an error that is not of the family: ${said}`,
+      );
     }
   }
 
@@ -77,29 +87,41 @@ export class CallLog {
         continue;
       }
       const endedMs = call.endedMs;
-      const stalledMs = this.#stalls.reduce((sum, { fromMs, toMs }) =>
-        sum + Math.max(0, Math.min(toMs, endedMs) - Math.max(fromMs, call.startedMs)), 0);
+      const stalledMs = this.#stalls.reduce(
+        (sum, { fromMs, toMs }) =>
+          sum + Math.max(0, Math.min(toMs, endedMs) - Math.max(fromMs, call.startedMs)),
+        0,
+      );
       const lateMs = endedMs - call.startedMs - call.deadlineMs - stalledMs;
       if (lateMs > this.#graceMs) {
-        this.problem(`${call.operation} on ${call.engine} outlived its deadline of ${call.deadlineMs} ms by ` +
-          `${Math.round(lateMs)} ms (${call.code ?? 'done'})`);
+        this.problem(
+          `${call.operation} on ${call.engine} outlived its deadline of ${call.deadlineMs} ms by ` +
+            `${Math.round(lateMs)} ms (${call.code ?? 'done'})`,
+        );
       }
     }
   }
 
   /** What is in a dataset must be what callers were told. */
-  checkWrites(engine: Engine, dataset: string, present: readonly { owner: unknown; token: unknown }[]): void {
+  checkWrites(
+    engine: Engine,
+    dataset: string,
+    present: readonly { owner: unknown; token: unknown }[],
+  ): void {
     const counts = new Map<string, number>();
     for (const { owner, token } of present) {
-      if (owner !== dataset) this.problem(`dataset ${dataset} on ${engine} holds a row of ${String(owner)}`);
+      if (owner !== dataset)
+        this.problem(`dataset ${dataset} on ${engine} holds a row of ${String(owner)}`);
       counts.set(String(token), (counts.get(String(token)) ?? 0) + 1);
     }
     for (const call of this.calls) {
       if (call.engine !== engine || call.dataset !== dataset) continue;
       const found = call.tokens.map((token) => counts.get(token) ?? 0);
       const text = `${call.operation} on ${engine} (${call.told ?? 'unanswered'}, ${call.code ?? 'no error'})`;
-      if (call.told === 'done' && found.some((count) => count !== 1)) this.problem(`${text} is there ${found.join('+')} times`);
-      if (call.told === 'refused' && found.some((count) => count !== 0)) this.problem(`${text} is there all the same`);
+      if (call.told === 'done' && found.some((count) => count !== 1))
+        this.problem(`${text} is there ${found.join('+')} times`);
+      if (call.told === 'refused' && found.some((count) => count !== 0))
+        this.problem(`${text} is there all the same`);
       if (found.some((count) => count > 1)) this.problem(`${text} is there more than once`);
       if (new Set(found).size > 1) this.problem(`${text} is there in part`);
     }
@@ -107,8 +129,10 @@ export class CallLog {
 }
 
 function codeOf(error: unknown): string | undefined {
-  const code: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
-  const name: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'engine') : undefined;
+  const code: unknown =
+    typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
+  const name: unknown =
+    typeof error === 'object' && error !== null ? Reflect.get(error, 'engine') : undefined;
   return typeof code === 'string' && (name !== undefined || code === 'CLOSED') ? code : undefined;
 }
 

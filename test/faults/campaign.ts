@@ -9,7 +9,12 @@ import { pick, seededRandom } from './random.ts';
 import { sqliteFaults } from './sqlite-faults.ts';
 
 /** Every fault of the campaign. */
-export const faults: readonly Fault[] = [...postgresqlFaults, ...sqliteFaults, ...duckdbFaults, ...processFaults];
+export const faults: readonly Fault[] = [
+  ...postgresqlFaults,
+  ...sqliteFaults,
+  ...duckdbFaults,
+  ...processFaults,
+];
 
 /** What came of one run. */
 export interface CampaignResult {
@@ -22,20 +27,31 @@ export interface CampaignResult {
 }
 
 /** One fault alone, under load on its engines. */
-export async function runFault(fault: Fault, postgres: FaultyPostgres, grace = graceMs): Promise<CampaignResult> {
+export async function runFault(
+  fault: Fault,
+  postgres: FaultyPostgres,
+  grace = graceMs,
+): Promise<CampaignResult> {
   const random = seededRandom(1);
   return await runIn(await Arena.open(fault.engines, postgres, random, grace), [[fault]]);
 }
 
 /** Some faults, one after the other and now and then two at once, under load on all engines, as the seed chooses. */
-export async function runSeed(seed: number, postgres: FaultyPostgres, grace = graceMs): Promise<CampaignResult> {
+export async function runSeed(
+  seed: number,
+  postgres: FaultyPostgres,
+  grace = graceMs,
+): Promise<CampaignResult> {
   const random = seededRandom(seed);
   const rounds = Array.from({ length: 2 + Math.floor(random() * 2) }, () => {
     const first = pick(random, faults);
     const others = faults.filter((fault) => mayCoincide(fault, first));
     return random() < 0.5 && others.length > 0 ? [first, pick(random, others)] : [first];
   });
-  return await runIn(await Arena.open(['sqlite', 'duckdb', 'postgresql'], postgres, random, grace), rounds);
+  return await runIn(
+    await Arena.open(['sqlite', 'duckdb', 'postgresql'], postgres, random, grace),
+    rounds,
+  );
 }
 
 /** Two that befall one engine would find each other's doing wrong. */
@@ -52,14 +68,20 @@ async function runIn(arena: Arena, rounds: readonly (readonly Fault[])[]): Promi
     arena.startLoad();
     for (const round of rounds) {
       await arena.answered(10);
-      await Promise.all(round.map((fault) => fault.run(arena).catch((error: unknown) => {
-        arena.log.problem(`"${fault.name}" itself failed: ${String(error)}`);
-      })));
+      await Promise.all(
+        round.map((fault) =>
+          fault.run(arena).catch((error: unknown) => {
+            arena.log.problem(`"${fault.name}" itself failed: ${String(error)}`);
+          }),
+        ),
+      );
       await arena.recovered();
     }
     await arena.finish();
   } catch (error) {
-    arena.log.problem(`the campaign failed: ${error instanceof Error ? error.stack ?? error.message : String(error)}`);
+    arena.log.problem(
+      `the campaign failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+    );
   } finally {
     await arena.close();
   }

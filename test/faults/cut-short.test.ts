@@ -6,19 +6,35 @@ import { expect, test } from '@jest/globals';
 const root = join(import.meta.dirname, '..', '..');
 
 test('a campaign that is told to end says what ran so far and ends with a code of its own, without a crash', async () => {
-  const campaign = spawn(process.execPath, [
-    '--conditions=@changeover/source', join(root, 'scripts', 'faults.ts'), '--seeds', '20', '--format', 'json',
-  ], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  const campaign = spawn(
+    process.execPath,
+    [
+      '--conditions=@changeover/source',
+      join(root, 'scripts', 'faults.ts'),
+      '--seeds',
+      '20',
+      '--format',
+      'json',
+    ],
+    { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] },
+  );
   let told = '';
   let answered = '';
-  campaign.stdout.setEncoding('utf8').on('data', (text: string) => { answered += text; });
+  campaign.stdout.setEncoding('utf8').on('data', (text: string) => {
+    answered += text;
+  });
   campaign.stderr.setEncoding('utf8').on('data', (text: string) => {
     if (!told.includes('seed 1:') && (told + text).includes('seed 1:')) campaign.kill('SIGTERM');
     told += text;
   });
-  const [code, signal] = await once(campaign, 'close') as [number | null, string | null];
+  const [code, signal] = (await once(campaign, 'close')) as [number | null, string | null];
   expect({ code, signal }).toEqual({ code: 3, signal: null });
-  const answer = JSON.parse(answered) as { seeds: number; failed: unknown[]; calls: number; faults: number };
+  const answer = JSON.parse(answered) as {
+    seeds: number;
+    failed: unknown[];
+    calls: number;
+    faults: number;
+  };
   expect(answer.seeds).toBe(1);
   expect(answer.calls).toBeGreaterThan(0);
   expect(answer.faults).toBeGreaterThan(0);

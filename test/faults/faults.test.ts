@@ -4,14 +4,21 @@ import { faults, runFault, runSeed } from './campaign.ts';
 import { FaultyPostgres } from './faulty-postgres.ts';
 
 let postgres: FaultyPostgres;
-beforeAll(async () => { postgres = await FaultyPostgres.start(); });
-afterAll(async () => { await postgres.stop(); });
-
-test.each(faults.map((fault) => [fault.name, fault] as const))('%s: what must hold, holds', async (_name, fault) => {
-  const { problems, calls } = await runFault(fault, postgres, testGraceMs);
-  expect(problems).toEqual([]);
-  expect(calls).toBeGreaterThan(5);
+beforeAll(async () => {
+  postgres = await FaultyPostgres.start();
 });
+afterAll(async () => {
+  await postgres.stop();
+});
+
+test.each(faults.map((fault) => [fault.name, fault] as const))(
+  '%s: what must hold, holds',
+  async (_name, fault) => {
+    const { problems, calls } = await runFault(fault, postgres, testGraceMs);
+    expect(problems).toEqual([]);
+    expect(calls).toBeGreaterThan(5);
+  },
+);
 
 test.each([1])('seed %i: faults mixed', async (seed) => {
   const { problems, faults: happened } = await runSeed(seed, postgres, testGraceMs);

@@ -23,17 +23,34 @@ export class FaultyPostgres {
     const folder = mkdtempSync(join(tmpdir(), 'changeover-faults-'));
     if (asRoot) chmodSync(folder, 0o755);
     const port = await freePort();
-    const settings = ['listen_addresses=127.0.0.1', 'max_connections=40', 'superuser_reserved_connections=3', 'deadlock_timeout=50ms'];
+    const settings = [
+      'listen_addresses=127.0.0.1',
+      'max_connections=40',
+      'superuser_reserved_connections=3',
+      'deadlock_timeout=50ms',
+    ];
     const server = new EmbeddedPostgres({
-      databaseDir: join(folder, 'data'), user: 'postgres', password: 'faults', port, persistent: true,
-      createPostgresUser: asRoot, postgresFlags: settings.flatMap((setting) => ['-c', setting]),
-      onLog: () => undefined, onError: () => undefined,
+      databaseDir: join(folder, 'data'),
+      user: 'postgres',
+      password: 'faults',
+      port,
+      persistent: true,
+      createPostgresUser: asRoot,
+      postgresFlags: settings.flatMap((setting) => ['-c', setting]),
+      onLog: () => undefined,
+      onError: () => undefined,
     });
     await server.initialise();
     await server.start();
     // The package stops its servers when the process is told to end; this one's data is kept by it then.
-    process.once('exit', () => { rmSync(folder, { recursive: true, force: true }); });
-    return new FaultyPostgres(server, folder, `postgres://postgres:faults@127.0.0.1:${port}/postgres`);
+    process.once('exit', () => {
+      rmSync(folder, { recursive: true, force: true });
+    });
+    return new FaultyPostgres(
+      server,
+      folder,
+      `postgres://postgres:faults@127.0.0.1:${port}/postgres`,
+    );
   }
 
   /** Runs one statement on a connection of its own. */
@@ -88,5 +105,7 @@ function isAlive(pid: number): boolean {
 }
 
 async function turn(): Promise<void> {
-  await new Promise<void>((resolve) => { setTimeout(resolve, 5); });
+  await new Promise<void>((resolve) => {
+    setTimeout(resolve, 5);
+  });
 }

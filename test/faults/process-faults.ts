@@ -34,7 +34,9 @@ export const processFaults: readonly Fault[] = [
     async run(arena) {
       const calls: Promise<void>[] = [];
       for (let call = 0; call < 10_000; call += 1) {
-        calls.push(arena.read(pick(arena.random, engines), pick(arena.random, arena.datasets), 2_500));
+        calls.push(
+          arena.read(pick(arena.random, engines), pick(arena.random, arena.datasets), 2_500),
+        );
       }
       await Promise.all(calls);
     },
@@ -44,13 +46,21 @@ export const processFaults: readonly Fault[] = [
     engines,
     alone: true,
     async run(arena) {
-      const leaks = engines.map((engine) => arena.noted(engine, arena.datasets[0] ?? '', 'leak', 3_000, () =>
-        arena.factory.createBackend(arena.datasets[0] ?? '', engine).transaction(() => {
-          // A promise that is never kept, until long after the connection was taken back.
-          return pause(1_800);
-        }, { deadlineMs: 3_000 })));
+      const leaks = engines.map((engine) =>
+        arena.noted(engine, arena.datasets[0] ?? '', 'leak', 3_000, () =>
+          arena.factory.createBackend(arena.datasets[0] ?? '', engine).transaction(
+            () => {
+              // A promise that is never kept, until long after the connection was taken back.
+              return pause(1_800);
+            },
+            { deadlineMs: 3_000 },
+          ),
+        ),
+      );
       const told = await Promise.all(leaks);
-      for (const error of told) if (error === undefined) arena.log.problem('a transaction whose connection was taken back was committed');
+      for (const error of told)
+        if (error === undefined)
+          arena.log.problem('a transaction whose connection was taken back was committed');
     },
   },
   {
@@ -63,9 +73,19 @@ export const processFaults: readonly Fault[] = [
         const engine = pick(arena.random, engines);
         const dataset = pick(arena.random, arena.datasets);
         const controller = new AbortController();
-        setTimeout(() => { controller.abort(); }, arena.random() * 40);
-        calls.push(arena.noted(engine, dataset, 'given up', 1_500, () => arena.factory.createBackend(dataset, engine)
-          .query('SELECT count(*) AS c FROM log', [], { signal: controller.signal, deadlineMs: 1_500 })));
+        setTimeout(() => {
+          controller.abort();
+        }, arena.random() * 40);
+        calls.push(
+          arena.noted(engine, dataset, 'given up', 1_500, () =>
+            arena.factory
+              .createBackend(dataset, engine)
+              .query('SELECT count(*) AS c FROM log', [], {
+                signal: controller.signal,
+                deadlineMs: 1_500,
+              }),
+          ),
+        );
       }
       await Promise.all(calls);
     },

@@ -22,7 +22,9 @@ export const sqliteFaults: readonly Fault[] = [
       const [dataset = ''] = arena.datasets;
       const file = JSON.stringify(datasetFile({ basePath: arena.basePath }, 'sqlite', dataset));
       const take = `(function take() { try { d.exec('BEGIN IMMEDIATE'); console.log('ready'); } catch { setTimeout(take, 1); } })();`;
-      const other = await startOther(`${openOther}${file}, { timeout: 0 }); ${take} setInterval(() => {}, 1000);`);
+      const other = await startOther(
+        `${openOther}${file}, { timeout: 0 }); ${take} setInterval(() => {}, 1000);`,
+      );
       await pause(700);
       await other.end();
     },
@@ -32,7 +34,9 @@ export const sqliteFaults: readonly Fault[] = [
     engines,
     async run(arena) {
       for (let round = 0; round < 8; round += 1) {
-        const writes = arena.datasets.map((dataset) => arena.append('sqlite', dataset, 2_000, 1_000));
+        const writes = arena.datasets.map((dataset) =>
+          arena.append('sqlite', dataset, 2_000, 1_000),
+        );
         await pause(arena.random() * 15);
         for (const worker of arena.workers.splice(0)) {
           if (arena.random() < 0.7) void worker.terminate();
@@ -49,21 +53,29 @@ export const sqliteFaults: readonly Fault[] = [
     async run(arena) {
       const storage = arena.storage('sqlite');
       await storage.createDataset(arena.victim);
-      await storage.writeTable(arena.victim, 't', Array.from({ length: 2_000 }, (_unused, id) => ({ id, text: 'x'.repeat(50) })));
+      await storage.writeTable(
+        arena.victim,
+        't',
+        Array.from({ length: 2_000 }, (_unused, id) => ({ id, text: 'x'.repeat(50) })),
+      );
       const file = datasetFile({ basePath: arena.basePath }, 'sqlite', arena.victim);
       const leg = arena.factory.leg('sqlite');
-      const whole = await leg.closedWhile?.(arena.victim, () => readFile(file)) ?? Buffer.alloc(0);
+      const whole =
+        (await leg.closedWhile?.(arena.victim, () => readFile(file))) ?? Buffer.alloc(0);
       const broken = Buffer.from(whole);
       broken.fill(0xa5, 4_096);
       await leg.closedWhile?.(arena.victim, () => writeFile(file, broken));
       const backend = arena.factory.createBackend(arena.victim, 'sqlite');
       for (let call = 0; call < 3; call += 1) {
-        const error = await arena.noted('sqlite', arena.victim, 'read', 1_000, () => backend.readTable('t', {}, { deadlineMs: 1_000 }));
+        const error = await arena.noted('sqlite', arena.victim, 'read', 1_000, () =>
+          backend.readTable('t', {}, { deadlineMs: 1_000 }),
+        );
         if (error === undefined) arena.log.problem('a corrupt file was read without an error');
       }
       await leg.closedWhile?.(arena.victim, () => writeFile(file, whole));
       const rows = await storage.readTable(arena.victim, 't');
-      if (rows.length !== 2_000) arena.log.problem(`of 2000 rows ${rows.length} were there after the file was restored`);
+      if (rows.length !== 2_000)
+        arena.log.problem(`of 2000 rows ${rows.length} were there after the file was restored`);
     },
   },
   {
@@ -72,22 +84,29 @@ export const sqliteFaults: readonly Fault[] = [
     async run(arena) {
       const [dataset = ''] = arena.datasets;
       const file = datasetFile({ basePath: arena.basePath }, 'sqlite', dataset);
-      const reader = await startOther(`${openOther}${JSON.stringify(file)}); d.exec('BEGIN'); ` +
-        'd.prepare(\'SELECT count(*) FROM log\').get(); console.log(\'ready\'); setInterval(() => {}, 1000);');
+      const reader = await startOther(
+        `${openOther}${JSON.stringify(file)}); d.exec('BEGIN'); ` +
+          "d.prepare('SELECT count(*) FROM log').get(); console.log('ready'); setInterval(() => {}, 1000);",
+      );
       const backend = arena.factory.createBackend(dataset, 'sqlite');
       const rows = Array.from({ length: 3_000 }, (_unused, id) => ({ id, text: 'x'.repeat(200) }));
       for (let write = 0; write < 6; write += 1) {
-        await arena.noted('sqlite', dataset, 'bulk', 3_000,
-          () => backend.writeTable('bulk', rows, { ifExists: 'replace' }, { deadlineMs: 3_000 }));
+        await arena.noted('sqlite', dataset, 'bulk', 3_000, () =>
+          backend.writeTable('bulk', rows, { ifExists: 'replace' }, { deadlineMs: 3_000 }),
+        );
       }
       const grown = arena.factory.stats().sqliteWalBytes();
-      if (grown < 1_000_000) arena.log.problem(`the write-ahead log was expected to grow and has ${grown} bytes`);
+      if (grown < 1_000_000)
+        arena.log.problem(`the write-ahead log was expected to grow and has ${grown} bytes`);
       await reader.end();
-      for (let write = 0; write < 2; write += 1) await backend.writeTable('bulk', rows, { ifExists: 'replace' });
+      for (let write = 0; write < 2; write += 1)
+        await backend.writeTable('bulk', rows, { ifExists: 'replace' });
       // After the reader is gone a checkpoint gets through, and the log is written from its beginning again.
       const before = statSync(`${file}-wal`).size;
-      for (let write = 0; write < 3; write += 1) await backend.writeTable('bulk', rows, { ifExists: 'replace' });
-      if (statSync(`${file}-wal`).size > before * 1.5) arena.log.problem('the write-ahead log goes on growing after its reader ended');
+      for (let write = 0; write < 3; write += 1)
+        await backend.writeTable('bulk', rows, { ifExists: 'replace' });
+      if (statSync(`${file}-wal`).size > before * 1.5)
+        arena.log.problem('the write-ahead log goes on growing after its reader ended');
     },
   },
 ];
@@ -122,13 +141,15 @@ async function fillFileSystem(arena: Arena, folder: string): Promise<void> {
     const storage = factory.storage('sqlite');
     await storage.createDataset('full');
     await storage.writeTable('full', 't', [{ id: 0, text: 'kept' }]);
-    const fill = (): Promise<void> => storage.writeTable('full', 't', bigRows, { ifExists: 'append' });
+    const fill = (): Promise<void> =>
+      storage.writeTable('full', 't', bigRows, { ifExists: 'append' });
     const error = await arena.noted('sqlite', 'full', 'fill', 5_000, fill);
     if (error === undefined) arena.log.problem('a write to a full disk was acknowledged');
     const rows = await storage.readTable('full', 't');
-    if (rows.length !== 1) arena.log.problem(`a write that failed for want of space left ${rows.length - 1} rows`);
-    if (await storage.execute('full',
-      'UPDATE t SET id = 1') !== 1) arena.log.problem('a full disk takes no small write after a big one failed');
+    if (rows.length !== 1)
+      arena.log.problem(`a write that failed for want of space left ${rows.length - 1} rows`);
+    if ((await storage.execute('full', 'UPDATE t SET id = 1')) !== 1)
+      arena.log.problem('a full disk takes no small write after a big one failed');
   } finally {
     await factory.close();
   }
@@ -140,9 +161,11 @@ function fillByPageCount(arena: Arena, folder: string): void {
   const file = join(folder, 'full.sqlite');
   copyFileSync(datasetFile({ basePath: arena.basePath }, 'sqlite', dataset), file);
   const session = openSqliteSession({ file });
-  session.run((function* () {
-    yield { kind: 'all', sql: 'PRAGMA max_page_count = 50' } as const;
-  })());
+  session.run(
+    (function* () {
+      yield { kind: 'all', sql: 'PRAGMA max_page_count = 50' } as const;
+    })(),
+  );
   let failed = false;
   try {
     session.run(datasetPrograms({ engine: 'sqlite', dataset }).writeTable('t', bigRows));
@@ -150,6 +173,7 @@ function fillByPageCount(arena: Arena, folder: string): void {
     failed = true;
   }
   const tables = session.run(datasetPrograms({ engine: 'sqlite', dataset }).listTables());
-  if (!failed || tables.includes('t')) arena.log.problem('a write to a full disk was acknowledged or left in part');
+  if (!failed || tables.includes('t'))
+    arena.log.problem('a write to a full disk was acknowledged or left in part');
   session.close();
 }

@@ -3,14 +3,26 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
-  createStaticStageSource, createStorageBridge, type Engine, engines, type Leg, type ResultSet, type Row, type StorageApi,
+  createStaticStageSource,
+  createStorageBridge,
+  type Engine,
+  engines,
+  type Leg,
+  type ResultSet,
+  type Row,
+  type StorageApi,
 } from 'changeover';
 import { digestResult, valuePolicies } from '@changeover/compare';
 import type { ShadowCall, ShadowLeg, WriteEffect } from '@changeover/core';
 import { rowFaults, type Rows, spoilAnswer } from './planted-faults.ts';
 import { createTrees, determinedQueries, pick, seededRandom } from './traffic.ts';
 
-const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+const quiet = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
 const cleanups: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
@@ -34,26 +46,49 @@ class FaultyLeg {
         const method: unknown = Reflect.get(target, name);
         if (typeof method !== 'function') return method;
         return async (...args: readonly unknown[]) =>
-          this.#spoiled(String(name), await (Reflect.apply(method, target, args) as Promise<unknown>));
+          this.#spoiled(
+            String(name),
+            await (Reflect.apply(method, target, args) as Promise<unknown>),
+          );
       },
     });
-    const changed = (call: ShadowCall): ShadowCall => ({ ...call, args: this.misunderstand?.(call.args) ?? call.args });
-    const read = async (call: ShadowCall): Promise<unknown> => this.#spoiled(call.operation, await shadow.read(call));
+    const changed = (call: ShadowCall): ShadowCall => ({
+      ...call,
+      args: this.misunderstand?.(call.args) ?? call.args,
+    });
+    const read = async (call: ShadowCall): Promise<unknown> =>
+      this.#spoiled(call.operation, await shadow.read(call));
     return {
-      ...leg, api,
+      ...leg,
+      api,
       shadow: {
         admits: () => shadow.admits(),
         read,
-        digest: async (call) => digestResult(await read(call), ofRows.has(call.operation) ? 'rows' : 'value', valuePolicies[engine]),
-        ...(shadow.rehearse === undefined ? {} : { rehearse: (call, limits) => rehearse(changed(call), limits) }),
-        ...(shadow.writeApart === undefined ? {} : { writeApart: (call, limits) => writeApart(changed(call), limits) }),
+        digest: async (call) =>
+          digestResult(
+            await read(call),
+            ofRows.has(call.operation) ? 'rows' : 'value',
+            valuePolicies[engine],
+          ),
+        ...(shadow.rehearse === undefined
+          ? {}
+          : { rehearse: (call, limits) => rehearse(changed(call), limits) }),
+        ...(shadow.writeApart === undefined
+          ? {}
+          : { writeApart: (call, limits) => writeApart(changed(call), limits) }),
       },
     };
-    function rehearse(...given: Parameters<NonNullable<ShadowLeg['rehearse']>>): Promise<WriteEffect> {
+    function rehearse(
+      ...given: Parameters<NonNullable<ShadowLeg['rehearse']>>
+    ): Promise<WriteEffect> {
       return shadow?.rehearse?.(...given) ?? Promise.reject(new Error('there is no rehearsal'));
     }
-    function writeApart(...given: Parameters<NonNullable<ShadowLeg['writeApart']>>): Promise<WriteEffect> {
-      return shadow?.writeApart?.(...given) ?? Promise.reject(new Error('there is no writing apart'));
+    function writeApart(
+      ...given: Parameters<NonNullable<ShadowLeg['writeApart']>>
+    ): Promise<WriteEffect> {
+      return (
+        shadow?.writeApart?.(...given) ?? Promise.reject(new Error('there is no writing apart'))
+      );
     }
   }
 
@@ -66,17 +101,29 @@ class FaultyLeg {
   }
 }
 
-async function open(engine: Engine, stage: 'shadow' | 'reverse', dataset: string): Promise<{
-  storage: StorageApi; leg: FaultyLeg; classes: () => Promise<Readonly<Record<string, number>>>;
+async function open(
+  engine: Engine,
+  stage: 'shadow' | 'reverse',
+  dataset: string,
+): Promise<{
+  storage: StorageApi;
+  leg: FaultyLeg;
+  classes: () => Promise<Readonly<Record<string, number>>>;
 }> {
   const basePath = mkdtempSync(join(tmpdir(), 'changeover-faults-found-'));
-  cleanups.push(() => { rmSync(basePath, { recursive: true, force: true }); });
+  cleanups.push(() => {
+    rmSync(basePath, { recursive: true, force: true });
+  });
   const leg = new FaultyLeg();
   const found: Record<string, number> = {};
   const bridge = createStorageBridge({
-    basePath, databaseUrl: process.env['CHANGEOVER_TEST_DATABASE_URL'], storePath: ':memory:', logger: quiet,
+    basePath,
+    databaseUrl: process.env['CHANGEOVER_TEST_DATABASE_URL'],
+    storePath: ':memory:',
+    logger: quiet,
     // A busy machine must not make rehearsals be shed.
-    stages: createStaticStageSource(() => stage, { rehearsalBudgetMs: 10_000 }), guardrail: { mode: 'report' },
+    stages: createStaticStageSource(() => stage, { rehearsalBudgetMs: 10_000 }),
+    guardrail: { mode: 'report' },
     decoratePooledLeg: (pooled) => leg.wrap(pooled, engine),
   });
   cleanups.push(() => bridge.close());
@@ -84,7 +131,8 @@ async function open(engine: Engine, stage: 'shadow' | 'reverse', dataset: string
   await createTrees({ storage, engine, dataset, random: seededRandom(3) }, 120);
   cleanups.push(() => storage.dropDataset(dataset));
   return {
-    storage, leg,
+    storage,
+    leg,
     classes: async () => {
       await bridge.idle();
       for (const name of Object.keys(found)) found[name] = 0;
@@ -103,14 +151,24 @@ const faultsEach = Number(process.env['CHANGEOVER_TEST_FAULTS'] ?? 40);
 const seed = Number(process.env['CHANGEOVER_TEST_SEED'] ?? 11);
 
 /** Queries for faults that the others' answers can't have: long texts, times, doubles, letters with accents. */
-const queries = [...determinedQueries,
+const queries = [
+  ...determinedQueries,
   `SELECT id, '${'long '.repeat(60)}' || kind AS long, CAST(id AS DOUBLE PRECISION) / 7 AS part FROM trees WHERE id < {n} ORDER BY id`,
   "SELECT id, '2026-01-31 12:00:00.123456' AS made, 'éa' AS accent, id + 1 AS next FROM trees WHERE id < {n}",
 ];
 
-const total = (found: Readonly<Record<string, number>>): number => Object.values(found).reduce((sum, count) => sum + count, 0);
+const total = (found: Readonly<Record<string, number>>): number =>
+  Object.values(found).reduce((sum, count) => sum + count, 0);
 
-describe.each(engines.flatMap((engine) => [[engine, 'shadow'], [engine, 'reverse']] as const))('%s at %s', (engine, stage) => {
+describe.each(
+  engines.flatMap(
+    (engine) =>
+      [
+        [engine, 'shadow'],
+        [engine, 'reverse'],
+      ] as const,
+  ),
+)('%s at %s', (engine, stage) => {
   const dataset = `found_${process.pid.toString(36)}_${stage}`;
 
   test('every fault in what the pooled leg reads is found, as what it is', async () => {
@@ -127,7 +185,8 @@ describe.each(engines.flatMap((engine) => [[engine, 'shadow'], [engine, 'reverse
       const fault = rowFaults[kind];
       const sql = pick(random, queries).replaceAll('{n}', String(Math.floor(random() * 100)));
       const own = Math.floor(random() * 2 ** 32);
-      if (fault === undefined || (fault.ordered ?? /order by/i.test(sql)) !== /order by/i.test(sql)) continue;
+      if (fault === undefined || (fault.ordered ?? /order by/i.test(sql)) !== /order by/i.test(sql))
+        continue;
       let rows = answers.get(sql);
       if (rows === undefined) {
         ({ rows } = await storage.query(dataset, sql));
@@ -136,13 +195,20 @@ describe.each(engines.flatMap((engine) => [[engine, 'shadow'], [engine, 'reverse
       }
       if (fault.class !== 'error' && fault.plant(rows, seededRandom(own)) === undefined) continue;
       leg.spoil = (given) => fault.plant(given as Rows, seededRandom(own)) ?? given;
-      await storage.query(dataset, sql).catch((error: unknown) => { if (fault.class !== 'error') throw error; });
+      await storage.query(dataset, sql).catch((error: unknown) => {
+        if (fault.class !== 'error') throw error;
+      });
       const after = await classes();
       leg.spoil = undefined;
       planted += 1;
       const more = fault.class === undefined ? 0 : 1;
-      if (total(after) !== total(before) + more || (after[fault.class ?? ''] ?? 0) !== (before[fault.class ?? ''] ?? 0) + more) {
-        wrong.push(`${kind} ${String(own)}: ${sql}: ${JSON.stringify(before)} → ${JSON.stringify(after)}`);
+      if (
+        total(after) !== total(before) + more ||
+        (after[fault.class ?? ''] ?? 0) !== (before[fault.class ?? ''] ?? 0) + more
+      ) {
+        wrong.push(
+          `${kind} ${String(own)}: ${sql}: ${JSON.stringify(before)} → ${JSON.stringify(after)}`,
+        );
       }
       before = after;
     }
@@ -154,9 +220,12 @@ describe.each(engines.flatMap((engine) => [[engine, 'shadow'], [engine, 'reverse
     await storage.updateMetadata(dataset, { planted: 'by hand', at: 1 });
     const random = seededRandom(seed + 1);
     const reads: Readonly<Record<string, () => Promise<unknown>>> = {
-      getTableInfo: () => storage.getTableInfo(dataset, 'trees'), getColumns: () => storage.getColumns(dataset, 'trees'),
-      listTables: () => storage.listTables(dataset), tableExists: () => storage.tableExists(dataset, 'trees'),
-      analyzeColumn: () => storage.analyzeColumn(dataset, 'trees', pick(random, ['id', 'seeds', 'kind'])),
+      getTableInfo: () => storage.getTableInfo(dataset, 'trees'),
+      getColumns: () => storage.getColumns(dataset, 'trees'),
+      listTables: () => storage.listTables(dataset),
+      tableExists: () => storage.tableExists(dataset, 'trees'),
+      analyzeColumn: () =>
+        storage.analyzeColumn(dataset, 'trees', pick(random, ['id', 'seeds', 'kind'])),
       getMetadata: () => storage.getMetadata(dataset),
     };
     const missed: string[] = [];
@@ -168,7 +237,10 @@ describe.each(engines.flatMap((engine) => [[engine, 'shadow'], [engine, 'reverse
       await read();
       const found = await classes();
       leg.spoil = undefined;
-      if (total(found) !== before + 1 || (found['nondeterministic'] ?? 0) + (found['inconclusive'] ?? 0) > 0) {
+      if (
+        total(found) !== before + 1 ||
+        (found['nondeterministic'] ?? 0) + (found['inconclusive'] ?? 0) > 0
+      ) {
         missed.push(`${operation} ${String(own)}: ${JSON.stringify(found)}`);
       }
       before = total(found);
@@ -178,52 +250,102 @@ describe.each(engines.flatMap((engine) => [[engine, 'shadow'], [engine, 'reverse
 });
 
 /** What a leg may do to rows on their way into a table. */
-const writtenFaults = ['the next double', 'a space at the end', 'NULL for the empty text', 'digits lost past 2^53', 'another normal form',
-  'the last row is missing', 'a row twice', 'a text cut at 255', 'zero for NULL'] as const;
+const writtenFaults = [
+  'the next double',
+  'a space at the end',
+  'NULL for the empty text',
+  'digits lost past 2^53',
+  'another normal form',
+  'the last row is missing',
+  'a row twice',
+  'a text cut at 255',
+  'zero for NULL',
+] as const;
 
-test.each(engines)('%s: every fault in what the pooled leg writes is found, once it has come back three times', async (engine) => {
-  const dataset = `found_${process.pid.toString(36)}_w`;
-  const { storage, leg, classes } = await open(engine, 'shadow', dataset);
-  const random = seededRandom(seed);
-  const [one, two] = engine === 'postgresql' ? ['$1', '$2'] : ['?', '?'];
-  const rows = [{ id: 1, name: 'é', note: 'x'.repeat(300), part: 0.1, big: 9_007_199_254_740_993n, gap: null },
-    { id: 2, name: '', note: 'y', part: 1 / 3, big: 9_007_199_254_740_995n, gap: 5 }];
-  const writes: [string, (args: readonly unknown[]) => readonly unknown[], (at: number) => Promise<unknown>][] = [
-    ...writtenFaults.map((kind): typeof writes[number] => [kind,
-      (args) => args.map((arg) => (isRows(arg) ? rowFaults[kind]?.plant(arg, random) ?? arg : arg)),
-      () => storage.writeTable(dataset, kind.replaceAll(/\W/g, '_'), rows, { ifExists: 'replace' })]),
-    ['a parameter', (args) => args.map((arg) => (isParameters(arg) ? [Number(arg[0]) + 1, arg[1]] : arg)),
-      (at) => storage.execute(dataset, `UPDATE trees SET seeds = ${one} WHERE id = ${two}`, [at, 7])],
-    ['another row', (args) => args.map((arg) => (isParameters(arg) ? [arg[0], 8] : arg)),
-      (at) => storage.execute(dataset, `UPDATE places SET id = id + ${one} WHERE id <= ${two}`, [at, 1])],
-  ];
-  const missed: string[] = [];
-  let before = await classes();
-  for (const [kind, misunderstand, write] of writes) {
-    // Made in order, and the table is there.
-    await write(1);
-    await classes();
-    before = await classes();
-    leg.misunderstand = misunderstand;
-    for (let at = 2; at < 5; at += 1) {
-      await write(at);
+test.each(engines)(
+  '%s: every fault in what the pooled leg writes is found, once it has come back three times',
+  async (engine) => {
+    const dataset = `found_${process.pid.toString(36)}_w`;
+    const { storage, leg, classes } = await open(engine, 'shadow', dataset);
+    const random = seededRandom(seed);
+    const [one, two] = engine === 'postgresql' ? ['$1', '$2'] : ['?', '?'];
+    const rows = [
+      {
+        id: 1,
+        name: 'é',
+        note: 'x'.repeat(300),
+        part: 0.1,
+        big: 9_007_199_254_740_993n,
+        gap: null,
+      },
+      { id: 2, name: '', note: 'y', part: 1 / 3, big: 9_007_199_254_740_995n, gap: 5 },
+    ];
+    const writes: [
+      string,
+      (args: readonly unknown[]) => readonly unknown[],
+      (at: number) => Promise<unknown>,
+    ][] = [
+      ...writtenFaults.map((kind): (typeof writes)[number] => [
+        kind,
+        (args) =>
+          args.map((arg) => (isRows(arg) ? (rowFaults[kind]?.plant(arg, random) ?? arg) : arg)),
+        () =>
+          storage.writeTable(dataset, kind.replaceAll(/\W/g, '_'), rows, { ifExists: 'replace' }),
+      ]),
+      [
+        'a parameter',
+        (args) => args.map((arg) => (isParameters(arg) ? [Number(arg[0]) + 1, arg[1]] : arg)),
+        (at) =>
+          storage.execute(dataset, `UPDATE trees SET seeds = ${one} WHERE id = ${two}`, [at, 7]),
+      ],
+      [
+        'another row',
+        (args) => args.map((arg) => (isParameters(arg) ? [arg[0], 8] : arg)),
+        (at) =>
+          storage.execute(dataset, `UPDATE places SET id = id + ${one} WHERE id <= ${two}`, [
+            at,
+            1,
+          ]),
+      ],
+    ];
+    const missed: string[] = [];
+    let before = await classes();
+    for (const [kind, misunderstand, write] of writes) {
+      // Made in order, and the table is there.
+      await write(1);
       await classes();
+      before = await classes();
+      leg.misunderstand = misunderstand;
+      for (let at = 2; at < 5; at += 1) {
+        await write(at);
+        await classes();
+      }
+      leg.misunderstand = undefined;
+      const after = await classes();
+      const mismatches =
+        total(after) -
+        total(before) -
+        ((after['inconclusive'] ?? 0) - (before['inconclusive'] ?? 0));
+      // A row too many or too few is no matter of chance, and counts at once.
+      if (mismatches !== (/row (?:is|twice)/.test(kind) ? 3 : 1)) {
+        missed.push(`${kind}: ${JSON.stringify(before)} → ${JSON.stringify(after)}`);
+      }
     }
-    leg.misunderstand = undefined;
-    const after = await classes();
-    const mismatches = total(after) - total(before) - ((after['inconclusive'] ?? 0) - (before['inconclusive'] ?? 0));
-    // A row too many or too few is no matter of chance, and counts at once.
-    if (mismatches !== (/row (?:is|twice)/.test(kind) ? 3 : 1)) {
-      missed.push(`${kind}: ${JSON.stringify(before)} → ${JSON.stringify(after)}`);
-    }
-  }
-  expect(missed).toEqual([]);
-}, 600_000);
+    expect(missed).toEqual([]);
+  },
+  600_000,
+);
 
 function isRows(value: unknown): value is Rows {
-  return Array.isArray(value) && value.length > 0 && value.every((row) => typeof row === 'object' && row !== null);
+  return (
+    Array.isArray(value) &&
+    value.length > 0 &&
+    value.every((row) => typeof row === 'object' && row !== null)
+  );
 }
 
 function isParameters(value: unknown): value is readonly unknown[] {
-  return Array.isArray(value) && value.length === 2 && value.every((item) => typeof item === 'number');
+  return (
+    Array.isArray(value) && value.length === 2 && value.every((item) => typeof item === 'number')
+  );
 }

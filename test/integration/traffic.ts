@@ -18,7 +18,17 @@ export const pick = <T>(random: () => number, from: readonly T[]): T => {
   return found;
 };
 
-const words = ['ash', 'Birke', 'érable', '柳', '', 'O\'Neill "quoted"', '🌲 pine', 'a|b', 'line\nbreak'];
+const words = [
+  'ash',
+  'Birke',
+  'érable',
+  '柳',
+  '',
+  'O\'Neill "quoted"',
+  '🌲 pine',
+  'a|b',
+  'line\nbreak',
+];
 
 /** Rows with nulls, unicode, large integers, fractions and repeated keys. */
 export function treeRows(random: () => number, count: number, from = 0): Row[] {
@@ -39,41 +49,58 @@ export const determinedQueries: readonly string[] = [
   'SELECT kind, sum(seeds) AS seeds FROM trees GROUP BY kind HAVING count(*) > 1 ORDER BY kind',
   'SELECT * FROM trees WHERE id = {n}',
   'SELECT id, kind FROM trees WHERE height IS NULL ORDER BY id',
-  'SELECT id FROM trees WHERE kind = \'\' OR kind LIKE \'%a%\'',
+  "SELECT id FROM trees WHERE kind = '' OR kind LIKE '%a%'",
   'SELECT id, big, big + 1 AS next FROM trees ORDER BY id LIMIT 20',
   'SELECT DISTINCT kind FROM trees',
   'SELECT t.id, p.name FROM trees t JOIN places p ON p.id = t.id % 7 WHERE t.id < {n} ORDER BY t.id, p.name',
   'SELECT p.name, count(t.id) AS n FROM places p LEFT JOIN trees t ON p.id = t.id % 11 GROUP BY p.name ORDER BY p.name',
   'WITH tall AS (SELECT id, height FROM trees WHERE height > 20) SELECT count(*) AS n, max(height) AS height FROM tall',
-  'SELECT id, CASE WHEN height > 20 THEN \'tall\' WHEN height IS NULL THEN \'unknown\' ELSE \'small\' END AS size FROM trees ORDER BY id',
+  "SELECT id, CASE WHEN height > 20 THEN 'tall' WHEN height IS NULL THEN 'unknown' ELSE 'small' END AS size FROM trees ORDER BY id",
   'SELECT id, row_number() OVER (PARTITION BY kind ORDER BY id) AS place FROM trees ORDER BY id',
   'SELECT id, sum(seeds) OVER (ORDER BY id ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) AS seeds FROM trees ORDER BY id',
   'SELECT id FROM trees WHERE id < 10 UNION SELECT id FROM places',
   'SELECT id FROM trees INTERSECT SELECT id FROM places',
-  'SELECT id FROM trees WHERE id IN (SELECT id FROM places WHERE name <> \'b\')',
+  "SELECT id FROM trees WHERE id IN (SELECT id FROM places WHERE name <> 'b')",
   'SELECT kind FROM trees WHERE EXISTS (SELECT 1 FROM places WHERE places.id = trees.id) ORDER BY kind',
-  'SELECT id, coalesce(height, -1) AS height, nullif(kind, \'\') AS kind FROM trees ORDER BY id DESC LIMIT 5 OFFSET 3',
+  "SELECT id, coalesce(height, -1) AS height, nullif(kind, '') AS kind FROM trees ORDER BY id DESC LIMIT 5 OFFSET 3",
   'SELECT upper(kind) AS kind, length(kind) AS letters FROM trees WHERE id % 3 = 0 ORDER BY id',
-  'VALUES (1, \'one\'), (2, NULL)',
+  "VALUES (1, 'one'), (2, NULL)",
 ];
 
 /** Queries whose result isn't determined, by engine. They must never raise an alarm. */
 export const undeterminedQueries: Readonly<Record<Engine, readonly string[]>> = {
-  sqlite: ['SELECT random() AS r', 'SELECT id FROM trees ORDER BY random() LIMIT 3', 'SELECT hex(randomblob(8)) AS h'],
+  sqlite: [
+    'SELECT random() AS r',
+    'SELECT id FROM trees ORDER BY random() LIMIT 3',
+    'SELECT hex(randomblob(8)) AS h',
+  ],
   duckdb: [
-    'SELECT random() AS r', 'SELECT id FROM trees ORDER BY random() LIMIT 3', 'SELECT uuid() AS u', 'SELECT current_timestamp AS t',
-    'SELECT avg(height) AS a, stddev(height) AS s FROM trees', 'SELECT list(id) AS ids FROM trees', 'SELECT kind FROM trees LIMIT 3',
-    'SELECT first(id) AS id FROM trees GROUP BY kind', 'SELECT DISTINCT kind FROM trees LIMIT 2',
+    'SELECT random() AS r',
+    'SELECT id FROM trees ORDER BY random() LIMIT 3',
+    'SELECT uuid() AS u',
+    'SELECT current_timestamp AS t',
+    'SELECT avg(height) AS a, stddev(height) AS s FROM trees',
+    'SELECT list(id) AS ids FROM trees',
+    'SELECT kind FROM trees LIMIT 3',
+    'SELECT first(id) AS id FROM trees GROUP BY kind',
+    'SELECT DISTINCT kind FROM trees LIMIT 2',
   ],
   postgresql: [
-    'SELECT random() AS r', 'SELECT id FROM trees ORDER BY random() LIMIT 3', 'SELECT clock_timestamp() AS t', 'SELECT now() AS t',
-    'SELECT txid_current_if_assigned() AS x, pg_backend_pid() AS p', 'SELECT gen_random_uuid() AS u',
+    'SELECT random() AS r',
+    'SELECT id FROM trees ORDER BY random() LIMIT 3',
+    'SELECT clock_timestamp() AS t',
+    'SELECT now() AS t',
+    'SELECT txid_current_if_assigned() AS x, pg_backend_pid() AS p',
+    'SELECT gen_random_uuid() AS u',
   ],
 };
 
 /** Statements that fail, on every engine, each time. */
 export const failingQueries: readonly string[] = [
-  'SELECT * FROM no_such_table', 'SELECT no_such_column FROM trees', 'SELECT 1 +', 'DELETE FROM trees',
+  'SELECT * FROM no_such_table',
+  'SELECT no_such_column FROM trees',
+  'SELECT 1 +',
+  'DELETE FROM trees',
 ];
 
 export interface Traffic {
@@ -83,24 +110,38 @@ export interface Traffic {
   readonly random: () => number;
 }
 
-export async function createTrees({ storage, dataset, random }: Traffic, rows: number): Promise<void> {
+export async function createTrees(
+  { storage, dataset, random }: Traffic,
+  rows: number,
+): Promise<void> {
   await storage.createDataset(dataset);
   await storage.writeTable(dataset, 'trees', treeRows(random, rows));
-  await storage.writeTable(dataset, 'places', ['a', 'b', 'c', 'd', 'é'].map((name, id) => ({ id, name })));
+  await storage.writeTable(
+    dataset,
+    'places',
+    ['a', 'b', 'c', 'd', 'é'].map((name, id) => ({ id, name })),
+  );
 }
 
 /** One read that a caller might make. */
 export async function readSomething({ storage, engine, dataset, random }: Traffic): Promise<void> {
   const n = Math.floor(random() * 200);
   const call = random();
-  if (call < 0.4) await storage.query(dataset, pick(random, determinedQueries).replaceAll('{n}', String(n)));
+  if (call < 0.4)
+    await storage.query(dataset, pick(random, determinedQueries).replaceAll('{n}', String(n)));
   else if (call < 0.5) await storage.query(dataset, pick(random, undeterminedQueries[engine]));
-  else if (call < 0.55) await storage.query(dataset, pick(random, failingQueries)).catch(() => undefined);
+  else if (call < 0.55)
+    await storage.query(dataset, pick(random, failingQueries)).catch(() => undefined);
   else if (call < 0.65) await storage.readTable(dataset, 'trees', { limit: n, orderBy: ['id'] });
-  else if (call < 0.72) await storage.readTable(dataset, 'trees', { columns: ['id', 'kind'], where: { kind: pick(random, words) } });
+  else if (call < 0.72)
+    await storage.readTable(dataset, 'trees', {
+      columns: ['id', 'kind'],
+      where: { kind: pick(random, words) },
+    });
   else if (call < 0.77) await storage.readTable(dataset, 'trees', { limit: 5 });
   else if (call < 0.82) await storage.getTableInfo(dataset, 'trees');
-  else if (call < 0.87) await storage.analyzeColumn(dataset, 'trees', pick(random, ['height', 'seeds', 'kind']));
+  else if (call < 0.87)
+    await storage.analyzeColumn(dataset, 'trees', pick(random, ['height', 'seeds', 'kind']));
   else if (call < 0.9) await storage.getColumns(dataset, 'places');
   else if (call < 0.93) await storage.listTables(dataset);
   else if (call < 0.96) await storage.getMetadata(dataset);
@@ -113,17 +154,30 @@ export async function writeSomething({ storage, engine, dataset, random }: Traff
   const id = Math.floor(random() * 200);
   const call = random();
   if (call < 0.3) {
-    await storage.writeTable(dataset, 'trees', treeRows(random, 5, 1_000_000 + Math.floor(random() * 1e6)), { ifExists: 'append' });
+    await storage.writeTable(
+      dataset,
+      'trees',
+      treeRows(random, 5, 1_000_000 + Math.floor(random() * 1e6)),
+      { ifExists: 'append' },
+    );
   } else if (call < 0.55) {
-    await storage.execute(dataset, `UPDATE trees SET seeds = ${one} WHERE id = ${two}`, [Math.floor(random() * 1_000), id]);
-  } else if (call < 0.65) await storage.execute(dataset, `DELETE FROM trees WHERE id > ${one}`, [1_500_000]);
+    await storage.execute(dataset, `UPDATE trees SET seeds = ${one} WHERE id = ${two}`, [
+      Math.floor(random() * 1_000),
+      id,
+    ]);
+  } else if (call < 0.65)
+    await storage.execute(dataset, `DELETE FROM trees WHERE id > ${one}`, [1_500_000]);
   else if (call < 0.75) await storage.updateMetadata(dataset, { [`key${String(id % 5)}`]: id });
   else if (call < 0.85) {
     await storage.writeTable(dataset, 'scratch', treeRows(random, 20), { ifExists: 'replace' });
   } else if (call < 0.95) {
     await storage.transaction(dataset, async (transaction) => {
       await transaction.execute(`UPDATE trees SET height = ${one} WHERE id = ${two}`, [1.5, id]);
-      await transaction.writeTable('trees', treeRows(random, 2, 1_000_000 + Math.floor(random() * 1e6)), { ifExists: 'append' });
+      await transaction.writeTable(
+        'trees',
+        treeRows(random, 2, 1_000_000 + Math.floor(random() * 1e6)),
+        { ifExists: 'append' },
+      );
     });
   } else await storage.execute(dataset, 'DELETE FROM no_such_table').catch(() => undefined);
 }

@@ -6,12 +6,18 @@ import { root } from '../architecture/source-files.ts';
 
 /** A real Chromium, of this repository's own: the package would unpack it where another user's may lie already. */
 export function openBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: unpacked(), args: ['--no-sandbox', '--disable-gpu'], headless: true });
+  return chromium.launch({
+    executablePath: unpacked(),
+    args: ['--no-sandbox', '--disable-gpu'],
+    headless: true,
+  });
 }
 
 /** Unpacked once a version, in a folder that is there whole or not at all, since tests run beside each other. */
 function unpacked(): string {
-  const manifest = JSON.parse(readFileSync(join(root, 'node_modules/@sparticuz/chromium/package.json'), 'utf8')) as { version: string };
+  const manifest = JSON.parse(
+    readFileSync(join(root, 'node_modules/@sparticuz/chromium/package.json'), 'utf8'),
+  ) as { version: string };
   const folder = join(root, '.changeover', `chromium-${manifest.version}`);
   const executable = join(folder, 'chromium');
   if (existsSync(executable)) return executable;

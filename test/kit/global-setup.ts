@@ -1,7 +1,6 @@
 import { startPostgres, type RunningPostgres } from '../../scripts/embedded-postgres.ts';
 
 declare global {
-   
   var changeoverTestPostgres: RunningPostgres | undefined;
 }
 

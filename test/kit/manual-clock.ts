@@ -2,7 +2,10 @@ import type { Clock, Timer } from '@changeover/core';
 
 /** Lets everything that is due at this moment run: promises, and what native code has answered. */
 export async function settle(): Promise<void> {
-  for (let turn = 0; turn < 5; turn += 1) await new Promise<void>((resolve) => { setImmediate(resolve); });
+  for (let turn = 0; turn < 5; turn += 1)
+    await new Promise<void>((resolve) => {
+      setImmediate(resolve);
+    });
 }
 
 /** A clock that moves only when told. */
@@ -22,7 +25,11 @@ export class ManualClock implements Clock {
   after(delayMs: number, task: () => void): Timer {
     const timer = { atMs: this.#nowMs + delayMs, task };
     this.#timers.add(timer);
-    return { cancel: () => { this.#timers.delete(timer); } };
+    return {
+      cancel: () => {
+        this.#timers.delete(timer);
+      },
+    };
   }
 
   /** Timers that have not come due. */
@@ -41,7 +48,8 @@ export class ManualClock implements Clock {
     await settle();
     for (;;) {
       let next: { readonly atMs: number; readonly task: () => void } | undefined;
-      for (const timer of this.#timers) if (next === undefined || timer.atMs < next.atMs) next = timer;
+      for (const timer of this.#timers)
+        if (next === undefined || timer.atMs < next.atMs) next = timer;
       if (next === undefined || next.atMs > untilMs) break;
       this.#timers.delete(next);
       this.#wallMs += Math.max(0, next.atMs - this.#nowMs);

@@ -31,7 +31,9 @@ export class TcpProxy {
 
   private constructor(target: { host: string; port: number }) {
     this.#target = target;
-    this.#listener = createServer({ allowHalfOpen: true }, (caller) => { this.#onCaller(caller); });
+    this.#listener = createServer({ allowHalfOpen: true }, (caller) => {
+      this.#onCaller(caller);
+    });
   }
 
   /** Starts one before the server of a `postgres://` URL. */
@@ -78,7 +80,11 @@ export class TcpProxy {
       caller.destroy();
       server.destroy();
     }
-    await new Promise<void>((resolve) => { this.#listener.close(() => { resolve(); }); });
+    await new Promise<void>((resolve) => {
+      this.#listener.close(() => {
+        resolve();
+      });
+    });
   }
 
   #onCaller(caller: Socket): void {
@@ -89,13 +95,21 @@ export class TcpProxy {
     }
     const server = connect({ ...this.#target, allowHalfOpen: true });
     const pair: Pair = { caller, server, left: false, session: false };
-    caller.once('data', (bytes) => { pair.session = bytes.length < 8 || bytes.readUInt32BE(4) !== cancelCode; });
-    caller.once('end', () => { pair.left = true; });
+    caller.once('data', (bytes) => {
+      pair.session = bytes.length < 8 || bytes.readUInt32BE(4) !== cancelCode;
+    });
+    caller.once('end', () => {
+      pair.left = true;
+    });
     this.#pairs.add(pair);
     for (const socket of [caller, server]) {
       socket.setNoDelay(true);
-      socket.on('error', () => { this.#drop(pair); });
-      socket.on('close', () => { this.#drop(pair); });
+      socket.on('error', () => {
+        this.#drop(pair);
+      });
+      socket.on('close', () => {
+        this.#drop(pair);
+      });
     }
     this.#pipe(caller, server, false);
     this.#pipe(server, caller, true);

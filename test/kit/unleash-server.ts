@@ -3,7 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { createInterface } from 'node:readline';
 
 /** Tokens that the server is given at its start. */
-export const unleashTokens = { admin: '*:*.changeover-tests-admin', client: '*:development.changeover-tests-client' } as const;
+export const unleashTokens = {
+  admin: '*:*.changeover-tests-admin',
+  client: '*:development.changeover-tests-client',
+} as const;
 
 const serverScript = `
   import pg from 'pg';
@@ -74,7 +77,11 @@ export class UnleashServer {
   async kill(): Promise<void> {
     const child = this.#child;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = new Promise<void>((resolve) => { child.once('exit', () => { resolve(); }); });
+    const ended = new Promise<void>((resolve) => {
+      child.once('exit', () => {
+        resolve();
+      });
+    });
     child.kill('SIGKILL');
     await ended;
   }
@@ -83,14 +90,19 @@ export class UnleashServer {
   async remove(): Promise<void> {
     await this.kill();
     const dropped = run(dropScript, [this.#databaseUrl, this.#database]);
-    await new Promise<void>((resolve) => { dropped.once('exit', () => { resolve(); }); });
+    await new Promise<void>((resolve) => {
+      dropped.once('exit', () => {
+        resolve();
+      });
+    });
   }
 
   /** Asks its admin API. */
   async admin(method: string, path: string, body?: unknown): Promise<unknown> {
     const response = await fetch(`${this.url}/admin/${path}`, {
-      method, headers: { 'authorization': unleashTokens.admin, 'content-type': 'application/json' },
-      ...body === undefined ? {} : { body: JSON.stringify(body) },
+      method,
+      headers: { authorization: unleashTokens.admin, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await response.text();
     if (!response.ok) throw new Error(`${method} ${path}: ${String(response.status)} ${text}`);
@@ -100,6 +112,7 @@ export class UnleashServer {
 
 function run(script: string, args: readonly string[]): ChildProcess {
   return spawn(process.execPath, ['--input-type=module', '--eval', script, ...args], {
-    cwd: import.meta.dirname, stdio: ['pipe', 'pipe', 'inherit'],
+    cwd: import.meta.dirname,
+    stdio: ['pipe', 'pipe', 'inherit'],
   });
 }

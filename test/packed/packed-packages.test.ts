@@ -32,7 +32,12 @@ let folder = '';
 function run(command: string, args: readonly string[], cwd: string): string {
   // Jest's own condition and flags must not reach the user's project.
   const env = { ...process.env, NODE_OPTIONS: '' };
-  return execFileSync(command, args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  return execFileSync(command, args, {
+    cwd,
+    env,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
 }
 
 beforeAll(() => {
@@ -40,10 +45,37 @@ beforeAll(() => {
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
   const names = readdirSync(join(root, 'packages'));
   run(process.execPath, [tsc, '--build', ...names.map((name) => join('packages', name))], root);
-  run('npm', ['pack', '--silent', '--pack-destination', folder, ...names.flatMap((name) => ['--workspace', `packages/${name}`])], root);
-  const tarballs = readdirSync(folder).filter((name) => name.endsWith('.tgz')).map((name) => `./${name}`);
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'consumer', private: true, type: 'module' }));
-  run('npm', ['install', '--silent', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', ...tarballs], folder);
+  run(
+    'npm',
+    [
+      'pack',
+      '--silent',
+      '--pack-destination',
+      folder,
+      ...names.flatMap((name) => ['--workspace', `packages/${name}`]),
+    ],
+    root,
+  );
+  const tarballs = readdirSync(folder)
+    .filter((name) => name.endsWith('.tgz'))
+    .map((name) => `./${name}`);
+  writeFileSync(
+    join(folder, 'package.json'),
+    JSON.stringify({ name: 'consumer', private: true, type: 'module' }),
+  );
+  run(
+    'npm',
+    [
+      'install',
+      '--silent',
+      '--ignore-scripts',
+      '--no-audit',
+      '--no-fund',
+      '--prefer-offline',
+      ...tarballs,
+    ],
+    folder,
+  );
   writeFileSync(join(folder, 'consumer.ts'), consumer);
 }, 240_000);
 
@@ -53,9 +85,18 @@ afterAll(() => {
 
 describe('the packed packages, installed in an empty project', () => {
   test('hold nothing but what a user needs', () => {
-    const files = readdirSync(join(folder, 'node_modules/@changeover/pooled'), { recursive: true }).map(String);
-    expect(files)
-      .toEqual(expect.arrayContaining(['package.json', 'README.md', 'LICENSE', join('dist', 'index.js'), join('dist', 'index.d.ts')]));
+    const files = readdirSync(join(folder, 'node_modules/@changeover/pooled'), {
+      recursive: true,
+    }).map(String);
+    expect(files).toEqual(
+      expect.arrayContaining([
+        'package.json',
+        'README.md',
+        'LICENSE',
+        join('dist', 'index.js'),
+        join('dist', 'index.d.ts'),
+      ]),
+    );
     expect(files.filter((name) => /\.test\.|^src/.test(name))).toEqual([]);
   });
 
@@ -71,17 +112,31 @@ describe('the packed packages, installed in an empty project', () => {
 
   test('type-check for a user under strict', () => {
     const tsc = join(root, 'node_modules/typescript/bin/tsc');
-    const options =
-      ['--strict', '--noEmit', '--skipLibCheck', '--module', 'nodenext', '--target', 'es2024', '--lib', 'es2024,esnext.disposable',
-      '--types', 'node', '--typeRoots', join(root, 'node_modules/@types')];
+    const options = [
+      '--strict',
+      '--noEmit',
+      '--skipLibCheck',
+      '--module',
+      'nodenext',
+      '--target',
+      'es2024',
+      '--lib',
+      'es2024,esnext.disposable',
+      '--types',
+      'node',
+      '--typeRoots',
+      join(root, 'node_modules/@types'),
+    ];
     expect(run(process.execPath, [tsc, ...options, 'consumer.ts'], folder)).toBe('');
   }, 60_000);
 
   test('say which versions of each other they need', () => {
-    const manifest = JSON.parse(readFileSync(join(folder, 'node_modules/changeover/package.json'),
-      'utf8')) as { dependencies: Record<string, string>; version: string };
+    const manifest = JSON.parse(
+      readFileSync(join(folder, 'node_modules/changeover/package.json'), 'utf8'),
+    ) as { dependencies: Record<string, string>; version: string };
     for (const [name, version] of Object.entries(manifest.dependencies)) {
-      if (name.startsWith('@changeover/')) expect([name, version]).toEqual([name, manifest.version]);
+      if (name.startsWith('@changeover/'))
+        expect([name, version]).toEqual([name, manifest.version]);
     }
   });
 });

@@ -29,5 +29,9 @@ export interface ApplicationEnd {
   /** Milliseconds since 1970. */
   readonly lastPooledAt: Readonly<Partial<Record<Engine, number>>>;
   /** Over all stages and operations, as this process itself counted. */
-  readonly counted: { readonly calls: number; readonly compared: number; readonly mismatch: number };
+  readonly counted: {
+    readonly calls: number;
+    readonly compared: number;
+    readonly mismatch: number;
+  };
 }

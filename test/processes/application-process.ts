@@ -22,11 +22,22 @@ export class ApplicationProcess {
   #ended = false;
 
   constructor(options: ApplicationOptions) {
-    this.#child = spawn(process.execPath, [
-      '--conditions=@changeover/source', '--disable-warning=ExperimentalWarning',
-      join(root, 'test/processes/application.ts'), JSON.stringify(options),
-    ], { env: { PATH: process.env['PATH'] ?? '', UV_THREADPOOL_SIZE: '8' }, stdio: ['pipe', 'pipe', 'pipe'] });
-    this.#child.stderr?.on('data', (data: Buffer) => { this.#errors = (this.#errors + data.toString()).slice(-20_000); });
+    this.#child = spawn(
+      process.execPath,
+      [
+        '--conditions=@changeover/source',
+        '--disable-warning=ExperimentalWarning',
+        join(root, 'test/processes/application.ts'),
+        JSON.stringify(options),
+      ],
+      {
+        env: { PATH: process.env['PATH'] ?? '', UV_THREADPOOL_SIZE: '8' },
+        stdio: ['pipe', 'pipe', 'pipe'],
+      },
+    );
+    this.#child.stderr?.on('data', (data: Buffer) => {
+      this.#errors = (this.#errors + data.toString()).slice(-20_000);
+    });
     this.#exited = new Promise((resolve) => {
       this.#child.on('close', (code) => {
         this.#ended = true;
@@ -45,8 +56,14 @@ export class ApplicationProcess {
    *
    * @param after not at a round before this one: each stage that the engine's datasets came to is a round. */
   working(engine: string, stage: string, after = 0): Promise<Line> {
-    return this.#until((line) => line.kind === 'working' && line.engine === engine && line.stage === stage && (line.round ?? 0) > after,
-      `work at ${engine} ${stage}`);
+    return this.#until(
+      (line) =>
+        line.kind === 'working' &&
+        line.engine === engine &&
+        line.stage === stage &&
+        (line.round ?? 0) > after,
+      `work at ${engine} ${stage}`,
+    );
   }
 
   /** Lets it finish what it does, and gives what it counted. */
@@ -68,7 +85,9 @@ export class ApplicationProcess {
       const found = this.#seen.find(holds);
       if (found !== undefined) return found;
       if (this.#ended) {
-        throw new Error(`the application ended before ${what}: ${JSON.stringify(this.#seen.slice(-5))} ${this.#errors}`);
+        throw new Error(
+          `the application ended before ${what}: ${JSON.stringify(this.#seen.slice(-5))} ${this.#errors}`,
+        );
       }
       await new Promise<void>((resolve) => {
         const wake = (): void => {

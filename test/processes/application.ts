@@ -1,6 +1,13 @@
 // One process of an application: calls its datasets without a pause, through the bridge, from several callers at once.
 // It writes a line of JSON for what happens, and ends when its standard input does.
-import { createStorageBridge, type Engine, type Leg, type Stage, stages, type StorageApi } from 'changeover';
+import {
+  createStorageBridge,
+  type Engine,
+  type Leg,
+  type Stage,
+  stages,
+  type StorageApi,
+} from 'changeover';
 import type { ApplicationEnd, ApplicationOptions } from './application-options.ts';
 
 const options = JSON.parse(process.argv[2] ?? '{}') as ApplicationOptions;
@@ -13,8 +20,10 @@ let calls = 0;
 let ending = false;
 
 const bridge = createStorageBridge({
-  basePath: options.basePath, flagsFile: options.flagsFile, databaseUrl: options.databaseUrl,
-  ...options.store === undefined ? {} : { storePath: options.store },
+  basePath: options.basePath,
+  flagsFile: options.flagsFile,
+  databaseUrl: options.databaseUrl,
+  ...(options.store === undefined ? {} : { storePath: options.store }),
   ledger: options.ledger === true,
   decoratePooledLeg: options.watchPooled === true ? watchPooled : undefined,
 });
@@ -53,12 +62,19 @@ async function work(engine: Engine, caller: number): Promise<void> {
           await storage.writeTable(dataset, 'journal', [{ id, note }], { ifExists: 'append' });
           break;
         case 1:
-          await storage.execute(dataset, `insert into journal (id, note) values (${mark}, '${note}')`, [id]);
+          await storage.execute(
+            dataset,
+            `insert into journal (id, note) values (${mark}, '${note}')`,
+            [id],
+          );
           break;
         case 2:
           await storage.transaction(dataset, async (transaction) => {
             await transaction.execute('update counter set value = value + 1');
-            await transaction.execute(`insert into journal (id, note) values (${mark}, '${note}')`, [id]);
+            await transaction.execute(
+              `insert into journal (id, note) values (${mark}, '${note}')`,
+              [id],
+            );
           });
           break;
         default:
@@ -74,11 +90,16 @@ async function work(engine: Engine, caller: number): Promise<void> {
       tell({ kind: 'failed', message: failures.at(-1) });
     }
     // Timers have their turn between two calls that were answered at once.
-    await new Promise<void>((resolve) => { setImmediate(resolve); });
+    await new Promise<void>((resolve) => {
+      setImmediate(resolve);
+    });
   }
 }
 
-function counted(engine: Engine, stage: Stage): { calls: number; compared: number; mismatch: number } {
+function counted(
+  engine: Engine,
+  stage: Stage,
+): { calls: number; compared: number; mismatch: number } {
   const total = { calls: 0, compared: 0, mismatch: 0 };
   for (const operation of operations) {
     const cell = bridge.recorder.cell(engine, dataset, operation, stage);
@@ -95,7 +116,9 @@ const watching = setInterval(() => {
   for (const engine of options.engines) {
     const last = rounds.get(engine);
     const calls = new Map(stages.map((stage) => [stage, counted(engine, stage).calls]));
-    const stage = stages.find((name) => name !== last?.stage && (calls.get(name) ?? 0) - (last?.base.get(name) ?? 0) >= 40);
+    const stage = stages.find(
+      (name) => name !== last?.stage && (calls.get(name) ?? 0) - (last?.base.get(name) ?? 0) >= 40,
+    );
     if (stage === undefined) continue;
     const round = (last?.round ?? 0) + 1;
     rounds.set(engine, { stage, round, base: calls });
@@ -103,15 +126,28 @@ const watching = setInterval(() => {
   }
 }, 10);
 
-process.stdin.on('end', () => { ending = true; }).resume();
+process.stdin
+  .on('end', () => {
+    ending = true;
+  })
+  .resume();
 for (const engine of options.engines) bridge.storage(engine);
-await Promise.all(options.engines.flatMap((engine) => Array.from({ length: callers }, (_, caller) => work(engine, caller))));
+await Promise.all(
+  options.engines.flatMap((engine) =>
+    Array.from({ length: callers }, (_, caller) => work(engine, caller)),
+  ),
+);
 clearInterval(watching);
 await bridge.idle();
 const totals = options.engines.flatMap((engine) => stages.map((stage) => counted(engine, stage)));
 await bridge.close();
 const end: ApplicationEnd = {
-  kind: 'end', letter, calls, failures, written, lastPooledAt,
+  kind: 'end',
+  letter,
+  calls,
+  failures,
+  written,
+  lastPooledAt,
   counted: {
     calls: totals.reduce((sum, one) => sum + one.calls, 0),
     compared: totals.reduce((sum, one) => sum + one.compared, 0),

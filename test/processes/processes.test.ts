@@ -21,7 +21,8 @@ const ledgerDatabases: string[] = [];
 
 beforeEach(() => {
   const address = process.env['CHANGEOVER_TEST_DATABASE_URL'];
-  if (address === undefined) throw new Error('CHANGEOVER_TEST_DATABASE_URL is not set: run the tests by npm test');
+  if (address === undefined)
+    throw new Error('CHANGEOVER_TEST_DATABASE_URL is not set: run the tests by npm test');
   databaseUrl = address;
   folder = mkdtempSync(join(tmpdir(), 'changeover-processes-'));
   dataset = `shared_${String(process.pid)}_${String(Date.now() % 1e9)}`;
@@ -31,7 +32,8 @@ beforeEach(() => {
 afterEach(async () => {
   for (const application of running) application.kill();
   await asAdmin(`drop schema if exists "mdm_${dataset}" cascade`);
-  for (const name of ledgerDatabases.splice(0)) await asAdmin(`drop database if exists ${name} with (force)`);
+  for (const name of ledgerDatabases.splice(0))
+    await asAdmin(`drop database if exists ${name} with (force)`);
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -62,19 +64,29 @@ function tell(line: string): void {
 }
 
 function total(data: ReportData, name: 'calls' | 'compared' | 'mismatch'): number {
-  return data.byDataset.filter((one) => one.dataset === dataset).reduce((sum, one) => sum + one[name], 0);
+  return data.byDataset
+    .filter((one) => one.dataset === dataset)
+    .reduce((sum, one) => sum + one[name], 0);
 }
 
 /** The names of the rows that the processes say are written. */
 function namesWritten(ends: readonly ApplicationEnd[], engine: Engine): string[] {
-  return ends.flatMap(({ letter, written }) => (written[engine] ?? []).flatMap((count, caller) =>
-    Array.from({ length: count }, (_, turn) => `${letter}-${String(caller)}-${String(turn)}`)));
+  return ends.flatMap(({ letter, written }) =>
+    (written[engine] ?? []).flatMap((count, caller) =>
+      Array.from({ length: count }, (_, turn) => `${letter}-${String(caller)}-${String(turn)}`),
+    ),
+  );
 }
 
 /** Two of four turns add one to the counter. */
 function countedUp(ends: readonly ApplicationEnd[], engine: Engine): number {
-  return ends.flatMap(({ written }) => written[engine] ?? [])
-    .reduce((sum, count) => sum + Array.from({ length: count }, (_, turn) => turn % 4 >= 2).filter(Boolean).length, 0);
+  return ends
+    .flatMap(({ written }) => written[engine] ?? [])
+    .reduce(
+      (sum, count) =>
+        sum + Array.from({ length: count }, (_, turn) => turn % 4 >= 2).filter(Boolean).length,
+      0,
+    );
 }
 
 describe('two processes of one application on the same files and the same server', () => {
@@ -82,22 +94,34 @@ describe('two processes of one application on the same files and the same server
     const location = { basePath: folder, databaseUrl, flagsFile: join(folder, 'flags.json') };
     writeTestFlags(location.flagsFile, {});
     await createSharedData(location, engines, dataset);
-    running = ['a', 'b'].map((letter) => new ApplicationProcess({ ...location, letter, engines, dataset, callers }));
-    for (const [at, stage] of (['legacy', 'shadow', 'reverse', 'pooled', 'legacy'] as const).entries()) {
+    running = ['a', 'b'].map(
+      (letter) => new ApplicationProcess({ ...location, letter, engines, dataset, callers }),
+    );
+    for (const [at, stage] of (
+      ['legacy', 'shadow', 'reverse', 'pooled', 'legacy'] as const
+    ).entries()) {
       // One change of one file, in the middle of what both are doing.
       writeTestFlags(location.flagsFile, { sqlite: stage, postgresql: stage });
-      await Promise.all(running.flatMap((process) => engines.map((engine) => process.working(engine, stage, at))));
+      await Promise.all(
+        running.flatMap((process) => engines.map((engine) => process.working(engine, stage, at))),
+      );
     }
     const ends = await Promise.all(running.map((process) => process.end()));
 
     expect(ends.flatMap(({ failures }) => failures)).toEqual([]);
     for (const engine of engines) {
       const names = ['first', ...namesWritten(ends, engine)];
-      expect([engine, await readSharedData(location, engine, dataset)]).toEqual([engine, dataOf(names, countedUp(ends, engine))]);
+      expect([engine, await readSharedData(location, engine, dataset)]).toEqual([
+        engine,
+        dataOf(names, countedUp(ends, engine)),
+      ]);
     }
     const recorded = readRecordings(join(folder, '.changeover', 'comparisons.sqlite'));
     for (const name of ['calls', 'compared', 'mismatch'] as const) {
-      expect([name, total(recorded, name)]).toEqual([name, ends.reduce((sum, { counted }) => sum + counted[name], 0)]);
+      expect([name, total(recorded, name)]).toEqual([
+        name,
+        ends.reduce((sum, { counted }) => sum + counted[name], 0),
+      ]);
     }
     expect(total(recorded, 'mismatch')).toBe(0);
     expect(total(recorded, 'compared')).toBeGreaterThan(0);
@@ -106,35 +130,61 @@ describe('two processes of one application on the same files and the same server
 });
 
 describe('a rollback that another process commands under full load', () => {
-  test.each(['file', 'postgresql'] as const)('moves every call back, and not one fails: the ledger in %s', async (place) => {
-    const location = { basePath: folder, databaseUrl, flagsFile: join(folder, 'flags.json') };
-    writeTestFlags(location.flagsFile, { sqlite: 'pooled', postgresql: 'pooled' });
-    await createSharedData(location, engines, dataset);
-    const store = place === 'file' ? undefined : await createLedgerDatabase();
-    const application = new ApplicationProcess({ ...location, letter: 'a', engines, dataset, callers: 4, watchPooled: true, store });
-    running = [application];
-    const before = await Promise.all(engines.map((engine) => application.working(engine, 'pooled')));
-    const type = async (...args: string[]): Promise<number> => {
-      const { code, out, err } = await runChangeover([...args, '--reason', 'drill', '--format', 'json'], {
-        CHANGEOVER_BASE_PATH: folder, CHANGEOVER_FLAGS: location.flagsFile, ...store === undefined ? {} : { CHANGEOVER_STORE: store },
+  test.each(['file', 'postgresql'] as const)(
+    'moves every call back, and not one fails: the ledger in %s',
+    async (place) => {
+      const location = { basePath: folder, databaseUrl, flagsFile: join(folder, 'flags.json') };
+      writeTestFlags(location.flagsFile, { sqlite: 'pooled', postgresql: 'pooled' });
+      await createSharedData(location, engines, dataset);
+      const store = place === 'file' ? undefined : await createLedgerDatabase();
+      const application = new ApplicationProcess({
+        ...location,
+        letter: 'a',
+        engines,
+        dataset,
+        callers: 4,
+        watchPooled: true,
+        store,
       });
-      expect({ code, err }).toEqual({ code: 0, err: '' });
-      return (JSON.parse(out) as { change: { at: number } }).change.at;
-    };
-    const typedAt = Date.now();
-    const writtenAt = await Promise.all([type('rollback', 'sqlite', dataset), type('kill', 'postgresql')]);
-    await Promise.all(engines.map((engine, at) => application.working(engine, 'legacy', before[at]?.round)));
-    const { failures, lastPooledAt, written } = await application.end();
+      running = [application];
+      const before = await Promise.all(
+        engines.map((engine) => application.working(engine, 'pooled')),
+      );
+      const type = async (...args: string[]): Promise<number> => {
+        const { code, out, err } = await runChangeover(
+          [...args, '--reason', 'drill', '--format', 'json'],
+          {
+            CHANGEOVER_BASE_PATH: folder,
+            CHANGEOVER_FLAGS: location.flagsFile,
+            ...(store === undefined ? {} : { CHANGEOVER_STORE: store }),
+          },
+        );
+        expect({ code, err }).toEqual({ code: 0, err: '' });
+        return (JSON.parse(out) as { change: { at: number } }).change.at;
+      };
+      const typedAt = Date.now();
+      const writtenAt = await Promise.all([
+        type('rollback', 'sqlite', dataset),
+        type('kill', 'postgresql'),
+      ]);
+      await Promise.all(
+        engines.map((engine, at) => application.working(engine, 'legacy', before[at]?.round)),
+      );
+      const { failures, lastPooledAt, written } = await application.end();
 
-    expect(failures).toEqual([]);
-    for (const [at, engine] of engines.entries()) {
-      const last = lastPooledAt[engine] ?? 0;
-      // The command is the later of two words: what came before it went to the stage that held then.
-      expect(last).toBeGreaterThan(0);
-      tell(`${engine}, ledger in ${place}: last pooled call ${String(last - typedAt)} ms after the command was typed, ` +
-        `${String(last - (writtenAt[at] ?? 0))} ms after it wrote the ledger`);
-      const rows = (written[engine] ?? []).reduce((sum, count) => sum + count, 1);
-      expect(await readSharedData(location, engine, dataset)).toMatchObject({ rows });
-    }
-  }, 60_000);
+      expect(failures).toEqual([]);
+      for (const [at, engine] of engines.entries()) {
+        const last = lastPooledAt[engine] ?? 0;
+        // The command is the later of two words: what came before it went to the stage that held then.
+        expect(last).toBeGreaterThan(0);
+        tell(
+          `${engine}, ledger in ${place}: last pooled call ${String(last - typedAt)} ms after the command was typed, ` +
+            `${String(last - (writtenAt[at] ?? 0))} ms after it wrote the ledger`,
+        );
+        const rows = (written[engine] ?? []).reduce((sum, count) => sum + count, 1);
+        expect(await readSharedData(location, engine, dataset)).toMatchObject({ rows });
+      }
+    },
+    60_000,
+  );
 });

@@ -14,7 +14,8 @@ export interface SharedData {
 
 /** The dataset, with its two tables, on each engine. */
 export async function createSharedData(
-  location: { readonly basePath: string; readonly databaseUrl: string; readonly flagsFile: string }, engines: readonly Engine[],
+  location: { readonly basePath: string; readonly databaseUrl: string; readonly flagsFile: string },
+  engines: readonly Engine[],
   dataset: string,
 ): Promise<void> {
   const bridge = createStorageBridge({ ...location, storePath: ':memory:' });
@@ -31,13 +32,19 @@ export async function createSharedData(
 }
 
 export async function readSharedData(
-  { basePath, databaseUrl }: { readonly basePath: string; readonly databaseUrl: string }, engine: Engine, dataset: string,
+  { basePath, databaseUrl }: { readonly basePath: string; readonly databaseUrl: string },
+  engine: Engine,
+  dataset: string,
 ): Promise<SharedData> {
   if (engine === 'sqlite') {
-    const database = new SqliteDatabase(join(basePath, dataset, 'dataset.sqlite'), { readonly: true });
+    const database = new SqliteDatabase(join(basePath, dataset, 'dataset.sqlite'), {
+      readonly: true,
+    });
     try {
-      return dataOf(database.prepare('select id from journal').pluck().all() as string[],
-        database.prepare('select value from counter').pluck().get());
+      return dataOf(
+        database.prepare('select id from journal').pluck().all() as string[],
+        database.prepare('select value from counter').pluck().get(),
+      );
     } finally {
       database.close();
     }
@@ -46,14 +53,21 @@ export async function readSharedData(
   await client.connect();
   try {
     const journal = await client.query<{ id: string }>(`select id from "mdm_${dataset}".journal`);
-    const counter = await client.query<{ value: unknown }>(`select value from "mdm_${dataset}".counter`);
-    return dataOf(journal.rows.map(({ id }) => id), counter.rows[0]?.value);
+    const counter = await client.query<{ value: unknown }>(
+      `select value from "mdm_${dataset}".counter`,
+    );
+    return dataOf(
+      journal.rows.map(({ id }) => id),
+      counter.rows[0]?.value,
+    );
   } finally {
     await client.end();
   }
 }
 
 export function dataOf(ids: readonly string[], counter: unknown): SharedData {
-  const digest = createHash('sha256').update([...ids].sort().join('\n')).digest('hex');
+  const digest = createHash('sha256')
+    .update([...ids].sort().join('\n'))
+    .digest('hex');
   return { rows: ids.length, counter: Number(counter), digest };
 }

@@ -6,12 +6,17 @@ import { sampleReport } from '../../packages/changeover/src/report/test-kit/samp
 import { openBrowser } from '../kit/browser.ts';
 
 let browser: Browser;
-const hostile = '</td></style><script>globalThis.injected=1</script><img src=x onerror="globalThis.injected=1">"\'&|`\u202e';
+const hostile =
+  '</td></style><script>globalThis.injected=1</script><img src=x onerror="globalThis.injected=1">"\'&|`\u202e';
 /** A name as long as names get, without a place to break it. */
 const endless = 'x'.repeat(300);
 
-beforeAll(async () => { browser = await openBrowser(); }, 60_000);
-afterAll(async () => { await browser.close(); });
+beforeAll(async () => {
+  browser = await openBrowser();
+}, 60_000);
+afterAll(async () => {
+  await browser.close();
+});
 
 /** What is asked of a page, in the browser. */
 interface Look {
@@ -35,12 +40,18 @@ const lookScript = `({
 /** Longer pages are cut there in pictures. */
 const mostPixels = 12_000;
 
-const pages = new Map([0, 10, 10_000].map((mismatches) =>
-  [mismatches, renderReport(sampleReport({ mismatches, reasons: mismatches }), 'html')]));
+const pages = new Map(
+  [0, 10, 10_000].map((mismatches) => [
+    mismatches,
+    renderReport(sampleReport({ mismatches, reasons: mismatches }), 'html'),
+  ]),
+);
 
 /** A page without a network, with what it complained of. */
 async function show(
-  html: string, colorScheme: 'light' | 'dark', width: number,
+  html: string,
+  colorScheme: 'light' | 'dark',
+  width: number,
 ): Promise<{ page: Page; problems: string[]; requests: string[] }> {
   const page = await browser.newPage({ colorScheme, viewport: { width, height: 900 } });
   const [problems, requests]: [string[], string[]] = [[], []];
@@ -51,8 +62,11 @@ async function show(
   return { page, problems, requests };
 }
 
-const looks = [0, 10, 10_000].flatMap((mismatches) => (['light', 'dark'] as const).flatMap((scheme) =>
-  [1280, 390].map((width) => [mismatches, scheme, width] as const)));
+const looks = [0, 10, 10_000].flatMap((mismatches) =>
+  (['light', 'dark'] as const).flatMap((scheme) =>
+    [1280, 390].map((width) => [mismatches, scheme, width] as const),
+  ),
+);
 
 describe.each(looks)('with %i mismatches, %s, %i px wide', (mismatches, scheme, width) => {
   test('the page fits, complains of nothing, fetches nothing and opens with what to do', async () => {
@@ -64,7 +78,9 @@ describe.each(looks)('with %i mismatches, %s, %i px wide', (mismatches, scheme, 
       if (folder !== undefined) {
         const height = await page.evaluate<number>('document.documentElement.scrollHeight');
         await page.setViewportSize({ width, height: Math.min(mostPixels, height) });
-        await page.screenshot({ path: join(folder, `${String(mismatches)}-${scheme}-${String(width)}.png`) });
+        await page.screenshot({
+          path: join(folder, `${String(mismatches)}-${scheme}-${String(width)}.png`),
+        });
       }
       const found = await page.evaluate<Look>(lookScript);
       expect(found.wide).toBeLessThanOrEqual(found.shown);
@@ -82,7 +98,11 @@ describe.each(looks)('with %i mismatches, %s, %i px wide', (mismatches, scheme, 
 });
 
 test.each([hostile, endless])('what data says is shown and does nothing: %s', async (text) => {
-  const { page, problems } = await show(renderReport(sampleReport({ mismatches: 10, text }), 'html'), 'light', 390);
+  const { page, problems } = await show(
+    renderReport(sampleReport({ mismatches: 10, text }), 'html'),
+    'light',
+    390,
+  );
   try {
     const found = await page.evaluate<Look>(lookScript);
     expect(found).toMatchObject({ injected: false, images: 0, wide: found.shown });

@@ -12,19 +12,36 @@ const source = join(home, 'src', 'command', 'main.ts');
 const isBuilt = !existsSync(source);
 const [major, minor] = process.versions.node.split('.').map(Number);
 const runsHere = isBuilt ? major >= 22 : major > 22 || (major === 22 && minor >= 18);
-const own = join(home, '..', '..', 'node_modules', 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
+const own = join(
+  home,
+  '..',
+  '..',
+  'node_modules',
+  'node',
+  'bin',
+  process.platform === 'win32' ? 'node.exe' : 'node',
+);
 
 if (isBuilt && runsHere) await import(built);
 else if (!runsHere && !existsSync(own)) {
-  process.stderr.write(`changeover: Node ${process.versions.node} is too old: use 22.18 or newer.\n`);
+  process.stderr.write(
+    `changeover: Node ${process.versions.node} is too old: use 22.18 or newer.\n`,
+  );
   process.exitCode = 1;
 } else {
-  const flags = isBuilt ? [built] : ['--conditions=@changeover/source', '--disable-warning=ExperimentalWarning', source];
-  const child = spawn(runsHere ? process.execPath : own, [...flags, ...process.argv.slice(2)], { stdio: 'inherit' });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  const flags = isBuilt
+    ? [built]
+    : ['--conditions=@changeover/source', '--disable-warning=ExperimentalWarning', source];
+  const child = spawn(runsHere ? process.execPath : own, [...flags, ...process.argv.slice(2)], {
+    stdio: 'inherit',
+  });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+    process.on(signal, () => child.kill(signal));
   child.on('error', (error) => {
     process.stderr.write(`changeover: Node could not be started: ${error.message}\n`);
     process.exitCode = 1;
   });
-  child.on('exit', (code) => { process.exitCode = code ?? 1; });
+  child.on('exit', (code) => {
+    process.exitCode = code ?? 1;
+  });
 }

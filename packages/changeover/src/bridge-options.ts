@@ -2,15 +2,34 @@ import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { type ComparisonRule, RuleBook } from '@changeover/compare';
 import {
-  type Engine, engines, InvalidArgumentError, knownNames, type Leg, type StorageBackend, type StoreLocation,
+  type Engine,
+  engines,
+  InvalidArgumentError,
+  knownNames,
+  type Leg,
+  type StorageBackend,
+  type StoreLocation,
 } from '@changeover/core';
 import type { InstrumentSink, StorageBackendFactoryOptions } from '@changeover/pooled';
-import type { GuardrailOptions, Logger, LoggerOptions, ShadowQueueOptions, StageSource } from '@changeover/router';
+import type {
+  GuardrailOptions,
+  Logger,
+  LoggerOptions,
+  ShadowQueueOptions,
+  StageSource,
+} from '@changeover/router';
 
 /** What the pooled leg can be told; where the data is and who is told of it is the bridge's own. */
 export type PooledOptions = Omit<StorageBackendFactoryOptions, BridgesOwn>;
 type BridgesOwn = 'basePath' | 'databaseUrl' | 'logger' | 'metrics' | 'clock' | 'random';
-const bridgesOwn: readonly string[] = ['basePath', 'databaseUrl', 'logger', 'metrics', 'clock', 'random'] satisfies BridgesOwn[];
+const bridgesOwn: readonly string[] = [
+  'basePath',
+  'databaseUrl',
+  'logger',
+  'metrics',
+  'clock',
+  'random',
+] satisfies BridgesOwn[];
 
 /** How a bridge is set up. Everything has a default; call sites need none of it. */
 export interface StorageBridgeOptions {
@@ -54,13 +73,19 @@ export interface StorageBridgeOptions {
   readonly metrics?: InstrumentSink | undefined;
   /** Where the results of reads may rightly differ: by engine, or as a list for all of them. Flags can add rules in their
    * payload's `rules`. Default: none. */
-  readonly rules?: readonly ComparisonRule[] | Readonly<Partial<Record<Engine, readonly ComparisonRule[]>>> | undefined;
+  readonly rules?:
+    | readonly ComparisonRule[]
+    | Readonly<Partial<Record<Engine, readonly ComparisonRule[]>>>
+    | undefined;
   /** Wraps the pooled leg of each engine: for tests that plant faults. */
   readonly decoratePooledLeg?: ((leg: Leg<StorageBackend>) => Leg<StorageBackend>) | undefined;
 }
 
 /** Options with every default applied. */
-export interface ParsedBridgeOptions extends Omit<StorageBridgeOptions, 'basePath' | 'databaseUrl' | 'gatesFile'> {
+export interface ParsedBridgeOptions extends Omit<
+  StorageBridgeOptions,
+  'basePath' | 'databaseUrl' | 'gatesFile'
+> {
   readonly location: StoreLocation;
   readonly flagsFile: string;
   /** Undefined where the default gates hold. Read at each use, so that a bad file keeps nothing but steps forward from going on. */
@@ -74,13 +99,38 @@ export interface ParsedBridgeOptions extends Omit<StorageBridgeOptions, 'basePat
 type LogLevel = NonNullable<LoggerOptions['level']>;
 const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent'];
 
-type TextOption = 'basePath' | 'databaseUrl' | 'flagsFile' | 'gatesFile' | 'unleashUrl' | 'unleashToken' | 'unleashAdminToken' |
-  'unleashProject' | 'unleashEnvironment' | 'storePath';
+type TextOption =
+  | 'basePath'
+  | 'databaseUrl'
+  | 'flagsFile'
+  | 'gatesFile'
+  | 'unleashUrl'
+  | 'unleashToken'
+  | 'unleashAdminToken'
+  | 'unleashProject'
+  | 'unleashEnvironment'
+  | 'storePath';
 
 const known: ReadonlySet<string> = new Set<keyof StorageBridgeOptions>([
-  'basePath', 'databaseUrl', 'flagsFile', 'gatesFile', 'unleashUrl', 'unleashToken', 'unleashAdminToken',
-  'unleashProject', 'unleashEnvironment', 'storePath', 'stages', 'logger', 'guardrail',
-  'ledger', 'shadowQueue', 'pooled', 'metrics', 'rules', 'decoratePooledLeg',
+  'basePath',
+  'databaseUrl',
+  'flagsFile',
+  'gatesFile',
+  'unleashUrl',
+  'unleashToken',
+  'unleashAdminToken',
+  'unleashProject',
+  'unleashEnvironment',
+  'storePath',
+  'stages',
+  'logger',
+  'guardrail',
+  'ledger',
+  'shadowQueue',
+  'pooled',
+  'metrics',
+  'rules',
+  'decoratePooledLeg',
 ]);
 
 /**
@@ -95,14 +145,18 @@ export function parseBridgeOptions(
 ): ParsedBridgeOptions {
   for (const name of Object.keys(options)) {
     if (!known.has(name)) {
-      throw new InvalidArgumentError(`There is no option ${JSON.stringify(name)}: ${knownNames(name, known)}.`);
+      throw new InvalidArgumentError(
+        `There is no option ${JSON.stringify(name)}: ${knownNames(name, known)}.`,
+      );
     }
   }
   const text = (name: TextOption, variable: string): string | undefined => {
     const value: unknown = options[name] ?? env[variable];
     if (value === undefined || (value === '' && options[name] === undefined)) return undefined;
     if (typeof value !== 'string' || value === '') {
-      throw new InvalidArgumentError(`Option ${name} (or ${variable}) must be a text that is not empty.`);
+      throw new InvalidArgumentError(
+        `Option ${name} (or ${variable}) must be a text that is not empty.`,
+      );
     }
     return value;
   };
@@ -115,13 +169,17 @@ export function parseBridgeOptions(
   const level = env['CHANGEOVER_LOG'] ?? 'warn';
   const logLevel = logLevels.find((known) => known === level);
   if (logLevel === undefined) {
-    throw new InvalidArgumentError(`CHANGEOVER_LOG is ${JSON.stringify(level)}; it must be one of ${logLevels.join(', ')}.`);
+    throw new InvalidArgumentError(
+      `CHANGEOVER_LOG is ${JSON.stringify(level)}; it must be one of ${logLevels.join(', ')}.`,
+    );
   }
   const basePath = resolve(text('basePath', 'CHANGEOVER_BASE_PATH') ?? 'datasets');
   const databaseUrl = text('databaseUrl', 'DATABASE_URL');
   if (databaseUrl !== undefined && !/^postgres(ql)?:\/\/./.test(databaseUrl)) {
     // Not shown: it may hold a password.
-    throw new InvalidArgumentError('Option databaseUrl (or DATABASE_URL) must be a URL that begins with postgres:// or postgresql://.');
+    throw new InvalidArgumentError(
+      'Option databaseUrl (or DATABASE_URL) must be a URL that begins with postgres:// or postgresql://.',
+    );
   }
   const store = text('storePath', 'CHANGEOVER_STORE');
   const flagsFile = resolve(text('flagsFile', 'CHANGEOVER_FLAGS') ?? 'flags/changeover.json');
@@ -136,7 +194,9 @@ export function parseBridgeOptions(
     unleashAdminToken: text('unleashAdminToken', 'UNLEASH_ADMIN_TOKEN'),
     unleashProject: text('unleashProject', 'UNLEASH_PROJECT'),
     unleashEnvironment: text('unleashEnvironment', 'UNLEASH_ENVIRONMENT'),
-    storePath: (ledgerUrl === undefined ? store : undefined) ?? resolve(basePath, '.changeover/comparisons.sqlite'),
+    storePath:
+      (ledgerUrl === undefined ? store : undefined) ??
+      resolve(basePath, '.changeover/comparisons.sqlite'),
     ledgerUrl,
     logLevel,
   });
@@ -150,41 +210,57 @@ function gatesFileOf(named: string | undefined, flagsFile: string): string | und
 }
 
 /** The rules of one engine. */
-export function rulesOf({ rules = [] }: Pick<StorageBridgeOptions, 'rules'>, engine: Engine): readonly ComparisonRule[] {
-  return isList(rules) ? rules : rules[engine] ?? [];
+export function rulesOf(
+  { rules = [] }: Pick<StorageBridgeOptions, 'rules'>,
+  engine: Engine,
+): readonly ComparisonRule[] {
+  return isList(rules) ? rules : (rules[engine] ?? []);
 }
 
-function isList(rules: NonNullable<StorageBridgeOptions['rules']>): rules is readonly ComparisonRule[] {
+function isList(
+  rules: NonNullable<StorageBridgeOptions['rules']>,
+): rules is readonly ComparisonRule[] {
   return Array.isArray(rules);
 }
 
 function checkRules(rules: StorageBridgeOptions['rules']): void {
   if (rules === undefined) return;
-  const strange = isList(rules) ? undefined : Object.keys(rules).find((name) => !engines.some((engine) => engine === name));
+  const strange = isList(rules)
+    ? undefined
+    : Object.keys(rules).find((name) => !engines.some((engine) => engine === name));
   if (strange !== undefined) {
     throw new InvalidArgumentError(
-      `Option rules names ${JSON.stringify(strange)}; it must be a list, or have the keys ${engines.join(', ')}.`);
+      `Option rules names ${JSON.stringify(strange)}; it must be a list, or have the keys ${engines.join(', ')}.`,
+    );
   }
   try {
     for (const engine of engines) new RuleBook(rulesOf({ rules }, engine));
   } catch (error) {
-    throw new InvalidArgumentError(`Option rules: ${error instanceof Error ? error.message : String(error)}.`);
+    throw new InvalidArgumentError(
+      `Option rules: ${error instanceof Error ? error.message : String(error)}.`,
+    );
   }
 }
 
 /** The rest is checked by the factory. */
 function checkPooled(pooled: PooledOptions | undefined): void {
   const own = Object.keys(pooled ?? {}).find((name) => bridgesOwn.includes(name));
-  if (own !== undefined) throw new InvalidArgumentError(`Option pooled.${own} is not the pooled leg's: give ${own} to the bridge itself.`);
+  if (own !== undefined)
+    throw new InvalidArgumentError(
+      `Option pooled.${own} is not the pooled leg's: give ${own} to the bridge itself.`,
+    );
 }
 
 const sinkMethods: readonly (keyof InstrumentSink)[] = ['declare', 'add', 'record', 'observe'];
 
-function checkSink(sink: Readonly<Record<string, unknown>> | InstrumentSink | null | undefined): void {
+function checkSink(
+  sink: Readonly<Record<string, unknown>> | InstrumentSink | null | undefined,
+): void {
   if (sink === undefined) return;
   const missing = sinkMethods.filter((name) => typeof sink?.[name] !== 'function');
   if (missing.length > 0) {
     throw new InvalidArgumentError(
-      `Option metrics must be a PrometheusSink, an OpenTelemetrySink or the like; it has no ${missing.join(', ')}.`);
+      `Option metrics must be a PrometheusSink, an OpenTelemetrySink or the like; it has no ${missing.join(', ')}.`,
+    );
   }
 }

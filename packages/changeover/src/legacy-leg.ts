@@ -1,5 +1,11 @@
 import { digestResult } from '@changeover/compare';
-import { type Engine, type Leg, type StorageBackend, storageOperations, type StoreLocation } from '@changeover/core';
+import {
+  type Engine,
+  type Leg,
+  type StorageBackend,
+  storageOperations,
+  type StoreLocation,
+} from '@changeover/core';
 import { createLegacyLeg, StorageBackend as LegacyStorageBackend } from '@changeover/legacy';
 
 /**
@@ -11,7 +17,10 @@ export function openLegacyLeg(engine: Engine, location: StoreLocation): Leg<Stor
   return createLegacyLeg(engine, {
     digest: (operation, result) => {
       const definition = storageOperations[operation as keyof StorageBackend];
-      return digestResult(result, definition.kind === 'read' ? (definition.result ?? 'value') : 'value');
+      return digestResult(
+        result,
+        definition.kind === 'read' ? (definition.result ?? 'value') : 'value',
+      );
     },
   });
 }

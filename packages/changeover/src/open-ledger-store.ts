@@ -1,4 +1,9 @@
-import { type Logger, type LedgerStore, PostgresLedgerStore, SqliteLedgerStore } from '@changeover/router';
+import {
+  type Logger,
+  type LedgerStore,
+  PostgresLedgerStore,
+  SqliteLedgerStore,
+} from '@changeover/router';
 import pg from 'pg';
 import type { ParsedBridgeOptions } from './bridge-options.ts';
 
@@ -7,8 +12,13 @@ const answerTimeoutMs = 3_000;
 
 /** Where the ledger is kept: PostgreSQL, for several hosts, where the options name one, else the comparison store's file.
  * Opened at the first use. */
-export function openLedgerStore({ ledgerUrl, storePath }: ParsedBridgeOptions, logger: Logger): LedgerStore {
-  return ledgerUrl === undefined ? new SqliteLedgerStore(storePath) : new OwnPostgresLedgerStore(ledgerUrl, logger);
+export function openLedgerStore(
+  { ledgerUrl, storePath }: ParsedBridgeOptions,
+  logger: Logger,
+): LedgerStore {
+  return ledgerUrl === undefined
+    ? new SqliteLedgerStore(storePath)
+    : new OwnPostgresLedgerStore(ledgerUrl, logger);
 }
 
 /** With connections of its own: the ledger must be reachable where an engine's pools are exhausted. */
@@ -17,11 +27,19 @@ class OwnPostgresLedgerStore extends PostgresLedgerStore {
 
   constructor(connectionString: string, logger: Logger) {
     const pool = new pg.Pool({
-      connectionString, max: 2, application_name: 'changeover-ledger', allowExitOnIdle: true, keepAlive: true,
-      connectionTimeoutMillis: answerTimeoutMs, query_timeout: answerTimeoutMs, statement_timeout: answerTimeoutMs,
+      connectionString,
+      max: 2,
+      application_name: 'changeover-ledger',
+      allowExitOnIdle: true,
+      keepAlive: true,
+      connectionTimeoutMillis: answerTimeoutMs,
+      query_timeout: answerTimeoutMs,
+      statement_timeout: answerTimeoutMs,
     });
     // The next query opens another one, and says so if it can't.
-    pool.on('error', (error) => { logger.debug({ err: error }, 'an idle connection to the ledger ended'); });
+    pool.on('error', (error) => {
+      logger.debug({ err: error }, 'an idle connection to the ledger ended');
+    });
     super(pool);
     this.#pool = pool;
   }

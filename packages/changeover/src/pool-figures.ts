@@ -55,7 +55,12 @@ const maxFileBytes = 16_384;
  * are no recordings: only the present counts, so each process has one file of its own, that nobody waits for a lock for.
  * Never throws; what can't be written is tried again.
  */
-export function publishPools({ stats, storePath, logger, clock = systemClock }: PublishPoolsOptions): () => void {
+export function publishPools({
+  stats,
+  storePath,
+  logger,
+  clock = systemClock,
+}: PublishPoolsOptions): () => void {
   if (storePath === ':memory:') return () => undefined;
   const path = `${storePath}${marker}${String(process.pid)}-${randomUUID().slice(0, 8)}.json`;
   let [written, writtenAt, told] = ['', -Infinity, false];
@@ -67,10 +72,19 @@ export function publishPools({ stats, storePath, logger, clock = systemClock }: 
       const text = JSON.stringify(figures);
       const now = clock.monotonicMs();
       if (text === written && now - writtenAt < heartbeatMs) return;
-      writeWhole(path, JSON.stringify({ host: hostname(), pid: process.pid, at: clock.wallMs(), figures } satisfies ProcessPools));
+      writeWhole(
+        path,
+        JSON.stringify({
+          host: hostname(),
+          pid: process.pid,
+          at: clock.wallMs(),
+          figures,
+        } satisfies ProcessPools),
+      );
       [written, writtenAt] = [text, now];
     } catch (error) {
-      if (!told) logger.debug({ path, err: error }, 'the pools\' figures can not be kept for the console');
+      if (!told)
+        logger.debug({ path, err: error }, "the pools' figures can not be kept for the console");
       told = true;
     }
   };
@@ -78,30 +92,53 @@ export function publishPools({ stats, storePath, logger, clock = systemClock }: 
   publish();
   return () => {
     timer?.cancel();
-    tryTo(() => { rmSync(path, { force: true }); });
+    tryTo(() => {
+      rmSync(path, { force: true });
+    });
   };
 }
 
 /** What the running processes on this machine say of their pools, the oldest process last. Never throws. */
 export function readPools(storePath: string, clock: Clock = systemClock): ProcessPools[] {
-  const found = filesBeside(storePath).slice(0, mostProcesses).map((path) => tryTo(() => {
-    if (statSync(path).size > maxFileBytes) return undefined;
-    return JSON.parse(readFileSync(path, 'utf8')) as ProcessPools;
-  }));
-  return found.filter((one) => one !== undefined).filter(isProcessPools)
-    .filter(({ at }) => clock.wallMs() - at < silentMs).sort((a, b) => a.pid - b.pid);
+  const found = filesBeside(storePath)
+    .slice(0, mostProcesses)
+    .map((path) =>
+      tryTo(() => {
+        if (statSync(path).size > maxFileBytes) return undefined;
+        return JSON.parse(readFileSync(path, 'utf8')) as ProcessPools;
+      }),
+    );
+  return found
+    .filter((one) => one !== undefined)
+    .filter(isProcessPools)
+    .filter(({ at }) => clock.wallMs() - at < silentMs)
+    .sort((a, b) => a.pid - b.pid);
 }
 
 const marker = '-pools-';
 
 function figuresOf({ engine, callers, shadow }: EngineStats): PoolFigures[] {
-  return [add(engine, 'callers', callers), add(engine, 'shadow', shadow)].filter(({ pools }) => pools > 0);
+  return [add(engine, 'callers', callers), add(engine, 'shadow', shadow)].filter(
+    ({ pools }) => pools > 0,
+  );
 }
 
-function add(engine: Engine, purpose: PoolFigures['purpose'], { pools, connections, budget, breakers }: PurposeStats): PoolFigures {
-  const sum = (figure: 'inUse' | 'idle' | 'pending'): number => pools.reduce((all, pool) => all + pool[figure], 0);
+function add(
+  engine: Engine,
+  purpose: PoolFigures['purpose'],
+  { pools, connections, budget, breakers }: PurposeStats,
+): PoolFigures {
+  const sum = (figure: 'inUse' | 'idle' | 'pending'): number =>
+    pools.reduce((all, pool) => all + pool[figure], 0);
   return {
-    engine, purpose, pools: pools.length, connections, budget, inUse: sum('inUse'), idle: sum('idle'), waiting: sum('pending'),
+    engine,
+    purpose,
+    pools: pools.length,
+    connections,
+    budget,
+    inUse: sum('inUse'),
+    idle: sum('idle'),
+    waiting: sum('pending'),
     openBreakers: breakers.open + breakers['half-open'],
   };
 }
@@ -116,26 +153,49 @@ function writeWhole(path: string, text: string): void {
 function filesBeside(storePath: string): string[] {
   const [folder, prefix] = [dirname(storePath), `${basename(storePath)}${marker}`];
   const names = tryTo(() => readdirSync(folder)) ?? [];
-  return names.filter((name) => name.startsWith(prefix) && name.endsWith('.json')).map((name) => join(folder, name));
+  return names
+    .filter((name) => name.startsWith(prefix) && name.endsWith('.json'))
+    .map((name) => join(folder, name));
 }
 
 /** Of processes that were killed. */
 function removeForgotten(storePath: string, clock: Clock): void {
   for (const path of filesBeside(storePath)) {
-    tryTo(() => { if (clock.wallMs() - statSync(path).mtimeMs > forgottenMs) rmSync(path, { force: true }); });
+    tryTo(() => {
+      if (clock.wallMs() - statSync(path).mtimeMs > forgottenMs) rmSync(path, { force: true });
+    });
   }
 }
 
 /** Another version of this package may have written it. */
 function isProcessPools(found: unknown): found is ProcessPools {
   if (typeof found !== 'object' || found === null) return false;
-  const { host, pid, at, figures } = found as Readonly<Partial<Record<keyof ProcessPools, unknown>>>;
-  return typeof host === 'string' && typeof pid === 'number' && typeof at === 'number' && Array.isArray(figures) &&
-    figures.every((one) => typeof one === 'object' && one !== null && numbers.every((field) =>
-      typeof (one as Record<string, unknown>)[field] === 'number'));
+  const { host, pid, at, figures } = found as Readonly<
+    Partial<Record<keyof ProcessPools, unknown>>
+  >;
+  return (
+    typeof host === 'string' &&
+    typeof pid === 'number' &&
+    typeof at === 'number' &&
+    Array.isArray(figures) &&
+    figures.every(
+      (one) =>
+        typeof one === 'object' &&
+        one !== null &&
+        numbers.every((field) => typeof (one as Record<string, unknown>)[field] === 'number'),
+    )
+  );
 }
 
-const numbers = ['pools', 'connections', 'budget', 'inUse', 'idle', 'waiting', 'openBreakers'] as const;
+const numbers = [
+  'pools',
+  'connections',
+  'budget',
+  'inUse',
+  'idle',
+  'waiting',
+  'openBreakers',
+] as const;
 
 function tryTo<T>(use: () => T): T | undefined {
   try {

@@ -33,18 +33,27 @@ export class PromotionGate {
   judge({ backend, from }: Move): GateOutcome {
     if (from === 'legacy') return { verdict: 'pass', reason: 'at shadow the legacy leg answers' };
     const verdicts = this.#ask();
-    if (this.#unreadable !== undefined) return { verdict: 'inconclusive', reason: this.#unreadable };
+    if (this.#unreadable !== undefined)
+      return { verdict: 'inconclusive', reason: this.#unreadable };
     const found = verdicts.find(({ engine }) => engine === backend);
-    if (found === undefined) return { verdict: 'inconclusive', reason: `no call on ${backend} has been recorded` };
+    if (found === undefined)
+      return { verdict: 'inconclusive', reason: `no call on ${backend} has been recorded` };
     const { decision, reason } = found;
-    return { verdict: decision === 'PROMOTE' ? 'pass' : decision === 'INCONCLUSIVE' ? 'inconclusive' : 'fail', reason };
+    return {
+      verdict:
+        decision === 'PROMOTE' ? 'pass' : decision === 'INCONCLUSIVE' ? 'inconclusive' : 'fail',
+      reason,
+    };
   }
 
   /** A gates file that can't be used lets nothing pass, and breaks nothing. */
   #decide(): readonly EngineVerdict[] {
     this.#unreadable = undefined;
     try {
-      return decideVerdict({ data: this.#recorder().summary(this.#resumedAt), gates: gatesIn(this.#gatesFile) }).engines;
+      return decideVerdict({
+        data: this.#recorder().summary(this.#resumedAt),
+        gates: gatesIn(this.#gatesFile),
+      }).engines;
     } catch (error) {
       this.#unreadable = String((error as { message?: unknown }).message);
       return [];

@@ -1,4 +1,9 @@
-import { type Engine, parseEngine, StorageError, type StorageBackend as StorageApi } from '@changeover/core';
+import {
+  type Engine,
+  parseEngine,
+  StorageError,
+  type StorageBackend as StorageApi,
+} from '@changeover/core';
 import type { StorageBridgeOptions } from './bridge-options.ts';
 import { createStorageBridge, type StorageBridge } from './storage-bridge.ts';
 
@@ -47,8 +52,11 @@ export class StorageBackend {
    */
   static configure(options: StorageBridgeOptions): void {
     if (bridge !== undefined) {
-      throw new StorageError('ALREADY_CONFIGURED', 'StorageBackend is in use already: configure it before the first ' +
-        'getInstance, or await StorageBackend.shutdown() first.');
+      throw new StorageError(
+        'ALREADY_CONFIGURED',
+        'StorageBackend is in use already: configure it before the first ' +
+          'getInstance, or await StorageBackend.shutdown() first.',
+      );
     }
     configured = options;
   }
@@ -59,7 +67,9 @@ export class StorageBackend {
       const made = createStorageBridge(configured);
       bridge = made;
       // Counts that weren't stored yet are stored when the process ends by itself.
-      process.once('exit', () => { made.recorder.flush(); });
+      process.once('exit', () => {
+        made.recorder.flush();
+      });
     }
     return bridge;
   }

@@ -2,14 +2,35 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import {
-  ConnectionError, type Engine, type Leg, parseDatasetName, parseEngine, type StorageBackend, storageOperations, systemClock,
+  ConnectionError,
+  type Engine,
+  type Leg,
+  parseDatasetName,
+  parseEngine,
+  type StorageBackend,
+  storageOperations,
+  systemClock,
 } from '@changeover/core';
 import { MeasuredPools, StorageBackendFactory } from '@changeover/pooled';
 import {
-  BackendRouter, createLogger, Guardrail, type GuardrailWatch, Ledger, type Logger, makeFolder, openRecorder, type Recorder,
-  withHolds, withLedger,
+  BackendRouter,
+  createLogger,
+  Guardrail,
+  type GuardrailWatch,
+  Ledger,
+  type Logger,
+  makeFolder,
+  openRecorder,
+  type Recorder,
+  withHolds,
+  withLedger,
 } from '@changeover/router';
-import { type ParsedBridgeOptions, parseBridgeOptions, rulesOf, type StorageBridgeOptions } from './bridge-options.ts';
+import {
+  type ParsedBridgeOptions,
+  parseBridgeOptions,
+  rulesOf,
+  type StorageBridgeOptions,
+} from './bridge-options.ts';
 import { openLegacyLeg } from './legacy-leg.ts';
 import { breakerMetrics, turnFlagsBack, watchGuardrail } from './guardrail-wiring.ts';
 import { observeMigration } from './metrics/observe-migration.ts';
@@ -59,24 +80,49 @@ class StorageBridgeOver implements StorageBridge {
     this.#logger = logger;
     const source = options.stages ?? openStageSource(options, logger);
     prepareStoreFolder(options, logger);
-    const gate = new PromotionGate(() => this.recorder, systemClock, options.gatesFile,
-      (backend, dataset) => this.ledger.resumedAt(backend, dataset));
-    this.ledger = new Ledger({ store: openLedgerStore(options, logger), logger, gate: (move) => gate.judge(move) });
+    const gate = new PromotionGate(
+      () => this.recorder,
+      systemClock,
+      options.gatesFile,
+      (backend, dataset) => this.ledger.resumedAt(backend, dataset),
+    );
+    this.ledger = new Ledger({
+      store: openLedgerStore(options, logger),
+      logger,
+      gate: (move) => gate.judge(move),
+    });
     const decided = (options.ledger === true ? withLedger : withHolds)(source, this.ledger);
     this.guardrail = new Guardrail(decided, systemClock, logger, options.guardrail, this.ledger);
     this.recorder = openRecorder({
-      path: options.storePath, run: `${hostname()}-${String(process.pid)}-${randomUUID().slice(0, 8)}`, logger,
+      path: options.storePath,
+      run: `${hostname()}-${String(process.pid)}-${randomUUID().slice(0, 8)}`,
+      logger,
     });
     this.#watch = watchGuardrail(this.guardrail, this.recorder, logger);
     const unleashAdmin = openUnleashAdmin(options);
     if (unleashAdmin !== undefined) turnFlagsBack(this.guardrail, unleashAdmin, logger);
     this.factory = new StorageBackendFactory({
-      ...options.pooled, ...options.location, logger,
-      metrics: breakerMetrics(this.#watch, options.metrics === undefined ? undefined : new MeasuredPools(options.metrics)),
+      ...options.pooled,
+      ...options.location,
+      logger,
+      metrics: breakerMetrics(
+        this.#watch,
+        options.metrics === undefined ? undefined : new MeasuredPools(options.metrics),
+      ),
     });
-    this.#endPools = publishPools({ stats: () => this.factory.stats(), storePath: options.storePath, logger });
-    this.#endMetrics = options.metrics === undefined ? () => undefined :
-      observeMigration(options.metrics, { recorder: this.recorder, stages: this.guardrail, ledger: this.ledger });
+    this.#endPools = publishPools({
+      stats: () => this.factory.stats(),
+      storePath: options.storePath,
+      logger,
+    });
+    this.#endMetrics =
+      options.metrics === undefined
+        ? () => undefined
+        : observeMigration(options.metrics, {
+            recorder: this.recorder,
+            stages: this.guardrail,
+            ledger: this.ledger,
+          });
   }
 
   storage(engine: Engine): StorageBackend {
@@ -116,7 +162,10 @@ class StorageBridgeOver implements StorageBridge {
       logger: this.#logger,
       parseDataset: parseDatasetName,
       isUnavailable: (error) => error instanceof ConnectionError,
-      tableRead: (dataset, table, maxRows) => ({ operation: 'readTable', args: [dataset, table, { limit: maxRows }] }),
+      tableRead: (dataset, table, maxRows) => ({
+        operation: 'readTable',
+        args: [dataset, table, { limit: maxRows }],
+      }),
       rules: rulesOf(this.#options, engine),
       ...(shadowQueue === undefined ? {} : { queue: shadowQueue }),
     });
@@ -136,7 +185,9 @@ class StorageBridgeOver implements StorageBridge {
   /** The singleton's queue has no deadline of its own; what is still running there then is left to end by itself. */
   async #closeLegacy(deadlineMs: number): Promise<void> {
     const { promise: over, resolve } = Promise.withResolvers<undefined>();
-    const timer = systemClock.after(deadlineMs, () => { resolve(undefined); });
+    const timer = systemClock.after(deadlineMs, () => {
+      resolve(undefined);
+    });
     const closed = Promise.allSettled(this.#legacyLegs.map((leg) => leg.api.closeConnections()));
     await Promise.race([closed, over]);
     timer.cancel();

@@ -27,9 +27,14 @@ export interface WantedStrategy {
   readonly disabled?: boolean | undefined;
   readonly parameters?: Readonly<Record<string, unknown>> | undefined;
   readonly constraints?: readonly WantedConstraint[] | undefined;
-  readonly variants?: readonly {
-    readonly name: string; readonly weight: number; readonly stickiness?: string; readonly payload?: unknown;
-  }[] | undefined;
+  readonly variants?:
+    | readonly {
+        readonly name: string;
+        readonly weight: number;
+        readonly stickiness?: string;
+        readonly payload?: unknown;
+      }[]
+    | undefined;
   /** The segments' numbers, which each server deals anew. */
   readonly segments?: readonly number[] | undefined;
 }
@@ -91,8 +96,14 @@ export class UnleashAdmin {
       await this.#ask('POST', `${this.#environment(engine)}/on`);
       return;
     }
-    const found = (await this.#strategies(engine)).filter(({ title }) => title === holdTitle(dataset));
-    for (const { id } of found) await this.#ask('DELETE', `${this.#environment(engine)}/strategies/${encodeURIComponent(id)}`);
+    const found = (await this.#strategies(engine)).filter(
+      ({ title }) => title === holdTitle(dataset),
+    );
+    for (const { id } of found)
+      await this.#ask(
+        'DELETE',
+        `${this.#environment(engine)}/strategies/${encodeURIComponent(id)}`,
+      );
   }
 
   /** Puts a dataset on a stage, as it stands without a hold. */
@@ -102,7 +113,10 @@ export class UnleashAdmin {
 
   /** The environments of the project. Rejects where there is no such project. */
   async environments(): Promise<readonly string[]> {
-    const { environments = [] } = await this.#ask('GET', `projects/${this.#project()}/overview`) as {
+    const { environments = [] } = (await this.#ask(
+      'GET',
+      `projects/${this.#project()}/overview`,
+    )) as {
       readonly environments?: readonly { readonly environment: string }[];
     };
     return environments.map(({ environment }) => environment);
@@ -110,16 +124,20 @@ export class UnleashAdmin {
 
   /** Undefined where the project has none of that name. */
   async flag(name: string): Promise<ServerFlag | undefined> {
-    let found: { readonly environments?: readonly Readonly<Record<string, unknown>>[]; readonly dependencies?: readonly Dependency[] };
+    let found: {
+      readonly environments?: readonly Readonly<Record<string, unknown>>[];
+      readonly dependencies?: readonly Dependency[];
+    };
     try {
-      found = await this.#ask('GET', this.#feature(name)) as typeof found;
+      found = (await this.#ask('GET', this.#feature(name))) as typeof found;
     } catch (error) {
       if ((error as { readonly status?: unknown }).status === 404) return undefined;
       throw error;
     }
     const here = found.environments?.find((one) => one['name'] === this.environment);
     return {
-      enabled: here?.['enabled'] === true, strategies: (here?.['strategies'] ?? []) as readonly ServerStrategy[],
+      enabled: here?.['enabled'] === true,
+      strategies: (here?.['strategies'] ?? []) as readonly ServerStrategy[],
       dependencies: found.dependencies ?? [],
     };
   }
@@ -129,8 +147,15 @@ export class UnleashAdmin {
     await this.#ask('POST', `projects/${this.#project()}/features`, { name, type });
   }
 
-  async addDependency(child: string, { feature, enabled = true, variants = [] }: Dependency): Promise<void> {
-    await this.#ask('POST', `${this.#feature(child)}/dependencies`, { feature, enabled, ...enabled ? { variants } : {} });
+  async addDependency(
+    child: string,
+    { feature, enabled = true, variants = [] }: Dependency,
+  ): Promise<void> {
+    await this.#ask('POST', `${this.#feature(child)}/dependencies`, {
+      feature,
+      enabled,
+      ...(enabled ? { variants } : {}),
+    });
   }
 
   async removeDependency(child: string, parent: string): Promise<void> {
@@ -139,7 +164,10 @@ export class UnleashAdmin {
 
   /** By name, whether strategies can be sticky by a field of the context; those that aren't there are missing. */
   async contextFields(): Promise<ReadonlyMap<string, boolean>> {
-    const fields = await this.#ask('GET', 'context') as readonly { readonly name: string; readonly stickiness?: unknown }[];
+    const fields = (await this.#ask('GET', 'context')) as readonly {
+      readonly name: string;
+      readonly stickiness?: unknown;
+    }[];
     return new Map(fields.map(({ name, stickiness }) => [name, stickiness === true]));
   }
 
@@ -148,12 +176,13 @@ export class UnleashAdmin {
   }
 
   async segments(): Promise<readonly Segment[]> {
-    return (await this.#ask('GET', 'segments') as { readonly segments: readonly Segment[] }).segments;
+    return ((await this.#ask('GET', 'segments')) as { readonly segments: readonly Segment[] })
+      .segments;
   }
 
   /** Gives its number. */
   async addSegment({ name, constraints = [] }: Segment): Promise<number> {
-    return (await this.#ask('POST', 'segments', { name, constraints }) as Segment).id;
+    return ((await this.#ask('POST', 'segments', { name, constraints })) as Segment).id;
   }
 
   async turn(flag: string, on: boolean): Promise<void> {
@@ -171,17 +200,35 @@ export class UnleashAdmin {
    */
   async replace(flag: string, wanted: readonly WantedStrategy[]): Promise<string[]> {
     const path = `${this.#path(flag)}/strategies`;
-    const present = await this.#ask('GET', path) as readonly ServerStrategy[];
+    const present = (await this.#ask('GET', path)) as readonly ServerStrategy[];
     const behind = Math.max(0, ...present.map(({ sortOrder }) => sortOrder)) + 1;
     const made: string[] = [];
     try {
       for (const [at, strategy] of wanted.entries()) {
-        made.push((await this.#ask('POST', path, { ...withWeightTypes(strategy), sortOrder: behind + at }) as ServerStrategy).id);
+        made.push(
+          (
+            (await this.#ask('POST', path, {
+              ...withWeightTypes(strategy),
+              sortOrder: behind + at,
+            })) as ServerStrategy
+          ).id,
+        );
       }
       const others = present.filter((one) => !isHold(one) && one.disabled !== true);
-      const order = [...present.filter(isHold).map(({ id }) => id), ...made, ...others.map(({ id }) => id)];
-      await this.#ask('POST', `${path}/set-sort-order`, order.map((id, sortOrder) => ({ id, sortOrder })));
-      return await this.#remove(path, others.map(({ id }) => id));
+      const order = [
+        ...present.filter(isHold).map(({ id }) => id),
+        ...made,
+        ...others.map(({ id }) => id),
+      ];
+      await this.#ask(
+        'POST',
+        `${path}/set-sort-order`,
+        order.map((id, sortOrder) => ({ id, sortOrder })),
+      );
+      return await this.#remove(
+        path,
+        others.map(({ id }) => id),
+      );
     } catch (error) {
       await this.#remove(path, made);
       throw error;
@@ -193,7 +240,9 @@ export class UnleashAdmin {
     const left: string[] = [];
     for (const id of ids) {
       await this.#ask('DELETE', `${path}/${encodeURIComponent(id)}`).catch((error: unknown) => {
-        left.push(`strategy ${id} decides nothing any more and could not be removed: ${(error as Error).message}`);
+        left.push(
+          `strategy ${id} decides nothing any more and could not be removed: ${(error as Error).message}`,
+        );
       });
     }
     return left;
@@ -203,16 +252,25 @@ export class UnleashAdmin {
     const all = await this.#strategies(engine);
     const own = all.find((strategy) => strategy.title === title);
     const variant = `${String(stages.indexOf(stage))}-${stage}`;
-    const payload = all.flatMap(({ variants = [] }) => variants).find(({ name }) => name === variant)?.payload;
+    const payload = all
+      .flatMap(({ variants = [] }) => variants)
+      .find(({ name }) => name === variant)?.payload;
     const body = {
-      name: 'flexibleRollout', title,
+      name: 'flexibleRollout',
+      title,
       // A hold comes before whatever else there is.
       sortOrder: own?.sortOrder ?? Math.min(0, ...all.map(({ sortOrder }) => sortOrder)) - 1,
       parameters: { rollout: '100', stickiness: 'dataset', groupId: stageFlag(engine) },
       constraints: [{ contextName: 'dataset', operator: 'IN', values: [dataset] }],
-      variants: [{
-        name: variant, weight: 1_000, weightType: 'variable', stickiness: 'dataset', ...payload === undefined ? {} : { payload },
-      }],
+      variants: [
+        {
+          name: variant,
+          weight: 1_000,
+          weightType: 'variable',
+          stickiness: 'dataset',
+          ...(payload === undefined ? {} : { payload }),
+        },
+      ],
     };
     const path = `${this.#environment(engine)}/strategies`;
     if (own === undefined) await this.#ask('POST', path, body);
@@ -220,7 +278,10 @@ export class UnleashAdmin {
   }
 
   async #strategies(engine: Engine): Promise<readonly ServerStrategy[]> {
-    return await this.#ask('GET', `${this.#environment(engine)}/strategies`) as readonly ServerStrategy[];
+    return (await this.#ask(
+      'GET',
+      `${this.#environment(engine)}/strategies`,
+    )) as readonly ServerStrategy[];
   }
 
   #environment(engine: Engine): string {
@@ -241,17 +302,29 @@ export class UnleashAdmin {
 
   async #ask(method: string, path: string, body?: object): Promise<unknown> {
     const { url, token } = this.#options;
-    const [response, text] = await fetchText(`${url.replace(/\/$/, '')}/admin/${path}`, answerTimeoutMs, {
-      method, headers: { authorization: token, 'content-type': 'application/json' },
-      ...body === undefined ? {} : { body: JSON.stringify(body) },
-    });
+    const [response, text] = await fetchText(
+      `${url.replace(/\/$/, '')}/admin/${path}`,
+      answerTimeoutMs,
+      {
+        method,
+        headers: { authorization: token, 'content-type': 'application/json' },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      },
+    );
     const { ok, status } = response;
-    if (!ok) throw Object.assign(new Error(`the flag server refused (${String(status)}): ${refusal(text)}`), { status });
+    if (!ok)
+      throw Object.assign(
+        new Error(`the flag server refused (${String(status)}): ${refusal(text)}`),
+        { status },
+      );
     if (text === '') return undefined;
     try {
       return JSON.parse(text) as unknown;
     } catch (error) {
-      throw new Error(`${new URL(url).origin} answered what is no JSON: is UNLEASH_URL right? It ends in /api`, { cause: error });
+      throw new Error(
+        `${new URL(url).origin} answered what is no JSON: is UNLEASH_URL right? It ends in /api`,
+        { cause: error },
+      );
     }
   }
 }
@@ -259,7 +332,10 @@ export class UnleashAdmin {
 /** The server makes up the weights of all that is `variable`: one takes what the fixed ones leave. */
 function withWeightTypes({ variants = [], ...strategy }: WantedStrategy): object {
   const last = variants.findLastIndex(({ weight }) => weight > 0);
-  return { ...strategy, variants: variants.map((one, at) => ({ ...one, weightType: at === last ? 'variable' : 'fix' })) };
+  return {
+    ...strategy,
+    variants: variants.map((one, at) => ({ ...one, weightType: at === last ? 'variable' : 'fix' })),
+  };
 }
 
 /** Whether a strategy is there for a hold: the ledger decides over it, no file does. */

@@ -66,16 +66,22 @@ class CanonicalReader {
 
   #container(kind: number, length: number): string {
     const entry = (): string => {
-      if (kind === tag.struct) return `${this.#value().replace(/^text \d+ /, '')}: ${this.#value()}`;
+      if (kind === tag.struct)
+        return `${this.#value().replace(/^text \d+ /, '')}: ${this.#value()}`;
       return kind === tag.map ? `${this.#value()} => ${this.#value()}` : this.#value();
     };
     const entries = Array.from({ length }, entry).join(', ');
     switch (kind) {
-      case tag.list: return `list ${String(length)} [${entries}]`;
-      case tag.struct: return `struct ${String(length)} {${entries}}`;
-      case tag.map: return `map ${String(length)} {${entries}}`;
-      case tag.set: return `set ${String(length)} {${entries}}`;
-      default: throw new Error(`${String(kind)} is no tag`);
+      case tag.list:
+        return `list ${String(length)} [${entries}]`;
+      case tag.struct:
+        return `struct ${String(length)} {${entries}}`;
+      case tag.map:
+        return `map ${String(length)} {${entries}}`;
+      case tag.set:
+        return `set ${String(length)} {${entries}}`;
+      default:
+        throw new Error(`${String(kind)} is no tag`);
     }
   }
 
@@ -105,5 +111,7 @@ class CanonicalReader {
 /** JSON's way, which keeps lone surrogates, and what can't be seen or would end a table's cell as an escape. */
 function quote(text: string): string {
   const escape = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  return JSON.stringify(text).replaceAll(/[^\u0020-\u007e]|\|/g, (found) => found.split('').map(escape).join(''));
+  return JSON.stringify(text).replaceAll(/[^\u0020-\u007e]|\|/g, (found) =>
+    found.split('').map(escape).join(''),
+  );
 }

@@ -38,8 +38,22 @@ const keptWords = 2 ** 18;
 
 /** The low four bits of the word that begins each value. The other 28 hold its length, or the value itself. */
 export const tag = {
-  constant: 0, smallInteger: 1, integer: 2, double: 3, positive: 4, negative: 5, latinText: 6, text: 7, bytes: 8,
-  list: 9, struct: 10, map: 11, set: 12, date: 13, instance: 14, row: 15,
+  constant: 0,
+  smallInteger: 1,
+  integer: 2,
+  double: 3,
+  positive: 4,
+  negative: 5,
+  latinText: 6,
+  text: 7,
+  bytes: 8,
+  list: 9,
+  struct: 10,
+  map: 11,
+  set: 12,
+  date: 13,
+  instance: 14,
+  row: 15,
 } as const;
 
 /** Values without content; `absent` is a field that isn't there, or a hole in a list. */
@@ -92,7 +106,8 @@ export class CanonicalWriter {
   /** The words as bytes, little end first. */
   toBytes(): Uint8Array {
     const bytes = new DataView(new ArrayBuffer(this.#length * 4));
-    for (let at = 0; at < this.#length; at += 1) bytes.setUint32(at * 4, this.#words[at] ?? 0, true);
+    for (let at = 0; at < this.#length; at += 1)
+      bytes.setUint32(at * 4, this.#words[at] ?? 0, true);
     return new Uint8Array(bytes.buffer);
   }
 
@@ -144,7 +159,11 @@ export class CanonicalWriter {
     for (const value of values) this.value(value);
   }
 
-  #rowByName(row: Readonly<Record<string, unknown>>, columns: readonly string[], start: number): boolean {
+  #rowByName(
+    row: Readonly<Record<string, unknown>>,
+    columns: readonly string[],
+    start: number,
+  ): boolean {
     this.#length = start;
     this.#header(tag.row, columns.length);
     let complete = true;
@@ -168,7 +187,8 @@ export class CanonicalWriter {
   }
 
   #header(kind: number, length: number): void {
-    if (length > maxLength) throw new RangeError(`${String(length)} entries or bytes are too many to compare`);
+    if (length > maxLength)
+      throw new RangeError(`${String(length)} entries or bytes are too many to compare`);
     this.#word(kind | (length << 4));
   }
 
@@ -277,7 +297,9 @@ export class CanonicalWriter {
 
   #object(value: object): void {
     if (this.#depth >= maxDepth) {
-      throw new RangeError(`nested deeper than ${String(maxDepth)} levels, or in a circle: it can't be compared`);
+      throw new RangeError(
+        `nested deeper than ${String(maxDepth)} levels, or in a circle: it can't be compared`,
+      );
     }
     this.#depth += 1;
     if (Array.isArray(value)) this.#list(value);
@@ -300,7 +322,11 @@ export class CanonicalWriter {
     this.#fields(struct, Object.keys(struct), kind);
   }
 
-  #fields(struct: Readonly<Record<string, unknown>>, names: string[], kind: number = tag.struct): void {
+  #fields(
+    struct: Readonly<Record<string, unknown>>,
+    names: string[],
+    kind: number = tag.struct,
+  ): void {
     this.#header(kind, names.length);
     for (const name of names.sort()) {
       this.#text(name);
@@ -332,9 +358,17 @@ export class CanonicalWriter {
       this.#word(tag.date);
       this.#number(value.getTime());
     } else if (types.isMap(value)) {
-      this.#unordered(tag.map, value.size, Array.from(value, ([key, item]: [unknown, unknown]) => [key, item]));
+      this.#unordered(
+        tag.map,
+        value.size,
+        Array.from(value, ([key, item]: [unknown, unknown]) => [key, item]),
+      );
     } else if (types.isSet(value)) {
-      this.#unordered(tag.set, value.size, Array.from(value, (item: unknown) => [item]));
+      this.#unordered(
+        tag.set,
+        value.size,
+        Array.from(value, (item: unknown) => [item]),
+      );
     } else this.#classInstance(value);
   }
 
@@ -348,7 +382,8 @@ export class CanonicalWriter {
       this.value((value as { toJSON(): unknown }).toJSON());
     } else {
       const names = Object.keys(value);
-      if (names.length === 0) throw new TypeError(`a ${className(value)} shows no fields: it can't be compared`);
+      if (names.length === 0)
+        throw new TypeError(`a ${className(value)} shows no fields: it can't be compared`);
       this.#fields(value as Readonly<Record<string, unknown>>, names);
     }
   }
@@ -356,7 +391,9 @@ export class CanonicalWriter {
   /** Sorts the entries by their own encodings, which takes no order of values for granted. */
   #unordered(kind: number, size: number, entries: readonly (readonly unknown[])[]): void {
     const encoded = entries.map((entry) => {
-      const writer = new CanonicalWriter({ negativeZero: this.#negativeZeroIsZero ? 'equal' : 'distinct' });
+      const writer = new CanonicalWriter({
+        negativeZero: this.#negativeZeroIsZero ? 'equal' : 'distinct',
+      });
       writer.#depth = this.#depth;
       for (const item of entry) writer.value(item);
       return writer.words.subarray(0, writer.length);
@@ -385,7 +422,9 @@ export function encodeCanonical(value: unknown, policy: ValuePolicy = strictValu
 export function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype === null || prototype === Object.prototype) return true;
-  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype as object, 'isPrototypeOf');
+  return (
+    Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype as object, 'isPrototypeOf')
+  );
 }
 
 /** Whether an object is an error, of whichever realm. */
@@ -396,7 +435,9 @@ function isError(value: object): value is Error {
 /** The name of an object's class; a word for it where the class has none. */
 export function className(value: object): string {
   const { constructor } = value as { constructor?: unknown };
-  return typeof constructor === 'function' && constructor.name !== '' ? constructor.name : 'nameless class';
+  return typeof constructor === 'function' && constructor.name !== ''
+    ? constructor.name
+    : 'nameless class';
 }
 
 function compareWords(a: Uint32Array, b: Uint32Array): number {

@@ -22,5 +22,6 @@ export const noColumnRules: ColumnRules = {
 export const roundedNumbers: ColumnRules = {
   ignores: () => false,
   loosens: () => true,
-  same: (_column, legacy, pooled) => sameValue(legacy, pooled) || withinTolerance(legacy, pooled, 1e-12, 1e-9),
+  same: (_column, legacy, pooled) =>
+    sameValue(legacy, pooled) || withinTolerance(legacy, pooled, 1e-12, 1e-9),
 };

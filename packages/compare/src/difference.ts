@@ -17,7 +17,15 @@ import { typeName, typesDiffer } from './value-type.ts';
  * - `value`: another value of the same type.
  * - `order`: the same rows in another order where the order was promised.
  */
-export const differenceClasses = ['error', 'columns', 'missing-row', 'extra-row', 'type', 'value', 'order'] as const;
+export const differenceClasses = [
+  'error',
+  'columns',
+  'missing-row',
+  'extra-row',
+  'type',
+  'value',
+  'order',
+] as const;
 
 /** One kind of difference. */
 export type DifferenceClass = (typeof differenceClasses)[number];
@@ -79,9 +87,11 @@ export function findDifference(
 /** Groups mismatches of one reason: the operation, the class, where, and the types, but no values. */
 export function fingerprintOf(operation: string, difference: Difference): string {
   const [cell] = difference.cells;
-  const withTypes = (difference.class === 'type' || difference.class === 'value') && cell !== undefined;
+  const withTypes =
+    (difference.class === 'type' || difference.class === 'value') && cell !== undefined;
   const types = withTypes ? [`${typeName(cell.legacy)}/${typeName(cell.pooled)}`] : [];
-  const place = (column: string): string => JSON.stringify(column.slice(0, 80).replaceAll(/\[\d+\]/g, '[]'));
+  const place = (column: string): string =>
+    JSON.stringify(column.slice(0, 80).replaceAll(/\[\d+\]/g, '[]'));
   const places = difference.columns.slice(0, maxFingerprintColumns).map(place);
   const left = difference.columns.length - places.length;
   const more = left > 0 ? [`and ${String(left)} more`] : [];
@@ -96,9 +106,11 @@ function asSingleColumn(list: readonly unknown[]): Row[] {
 }
 
 function withPaths(difference: Difference): Difference {
-  const cells = difference.cells.map((cell) => cell.column === undefined
-    ? { ...cell, legacy: inside(cell.legacy), pooled: inside(cell.pooled) }
-    : { ...cell, column: `[${String(cell.row)}]` });
+  const cells = difference.cells.map((cell) =>
+    cell.column === undefined
+      ? { ...cell, legacy: inside(cell.legacy), pooled: inside(cell.pooled) }
+      : { ...cell, column: `[${String(cell.row)}]` },
+  );
   return { ...difference, cells, columns: [] };
 }
 
@@ -106,15 +118,26 @@ function inside(row: unknown): unknown {
   return row === undefined ? undefined : (row as Row)[element];
 }
 
-function tableDifference(a: Table, b: Table, ordered: boolean, rules: ColumnRules): Difference | undefined {
-  const seen = (table: Table): readonly string[] => (table.columns ?? Object.keys(table.rows[0] ?? {}))
-    .filter((column) => !rules.ignores(column));
+function tableDifference(
+  a: Table,
+  b: Table,
+  ordered: boolean,
+  rules: ColumnRules,
+): Difference | undefined {
+  const seen = (table: Table): readonly string[] =>
+    (table.columns ?? Object.keys(table.rows[0] ?? {})).filter((column) => !rules.ignores(column));
   const [columns, others] = [seen(a), seen(b)];
   const bothSeen = (a.columns ?? a.rows[0]) !== undefined && (b.columns ?? b.rows[0]) !== undefined;
   if (bothSeen && !sameValue(columns, others)) {
     return { class: 'columns', columns: unshared(columns, others), cells: [], rows: noRows };
   }
-  return rowsDifference(a.rows, b.rows, bothSeen || a.rows.length > 0 ? columns : others, ordered, rules);
+  return rowsDifference(
+    a.rows,
+    b.rows,
+    bothSeen || a.rows.length > 0 ? columns : others,
+    ordered,
+    rules,
+  );
 }
 
 function rowsDifference(
@@ -126,9 +149,15 @@ function rowsDifference(
 ): Difference | undefined {
   const pairing = pairRows(a, b, columns, rules);
   const changed = changedCells(a, b, pairing, columns, rules);
-  const rows = { missing: pairing.missing.length, extra: pairing.extra.length, changed: changed.rows };
-  if (rows.missing + rows.extra + rows.changed === 0) return ordered ? orderDifference(a, b, pairing) : undefined;
-  if (changed.foreign.length > 0) return { class: 'columns', columns: changed.foreign, cells: changed.cells, rows };
+  const rows = {
+    missing: pairing.missing.length,
+    extra: pairing.extra.length,
+    changed: changed.rows,
+  };
+  if (rows.missing + rows.extra + rows.changed === 0)
+    return ordered ? orderDifference(a, b, pairing) : undefined;
+  if (changed.foreign.length > 0)
+    return { class: 'columns', columns: changed.foreign, cells: changed.cells, rows };
   if (rows.missing > 0) {
     const cells = pairing.missing.slice(0, maxCells).map((row) => wholeRow(row, a[row], undefined));
     return { class: 'missing-row', columns: [], cells, rows };
@@ -137,7 +166,12 @@ function rowsDifference(
     const cells = pairing.extra.slice(0, maxCells).map((row) => wholeRow(row, undefined, b[row]));
     return { class: 'extra-row', columns: [], cells, rows };
   }
-  return { class: changed.types ? 'type' : 'value', columns: changed.columns, cells: changed.cells, rows };
+  return {
+    class: changed.types ? 'type' : 'value',
+    columns: changed.columns,
+    cells: changed.cells,
+    rows,
+  };
 }
 
 function wholeRow(row: number, legacy: Row | undefined, pooled: Row | undefined): CellDifference {
@@ -171,8 +205,10 @@ function changedCells(
       continue;
     }
     const [x, y] = [a[row] ?? {}, b[other] ?? {}];
-    for (const name of unshared(Object.keys(x), Object.keys(y))) if (!rules.ignores(name)) foreign.add(name);
-    const cells = columns.filter((column) => !rules.same(column, x[column], y[column]))
+    for (const name of unshared(Object.keys(x), Object.keys(y)))
+      if (!rules.ignores(name)) foreign.add(name);
+    const cells = columns
+      .filter((column) => !rules.same(column, x[column], y[column]))
       .map((column): CellDifference => ({ row, column, legacy: x[column], pooled: y[column] }));
     for (const { column } of cells) differing.add(column ?? '');
     rows += cells.length > 0 || foreign.size > 0 ? 1 : 0;
@@ -181,14 +217,20 @@ function changedCells(
     if (values.length < maxCells) values = [...values, ...sameType];
   }
   return {
-    rows, foreign: [...foreign], types: types.length > 0,
+    rows,
+    foreign: [...foreign],
+    types: types.length > 0,
     columns: columns.filter((column) => differing.has(column)),
     cells: [...types, ...values].slice(0, maxCells),
   };
 }
 
 /** The first row that is not where the other leg has it. */
-function orderDifference(a: readonly Row[], b: readonly Row[], pairing: RowPairing): Difference | undefined {
+function orderDifference(
+  a: readonly Row[],
+  b: readonly Row[],
+  pairing: RowPairing,
+): Difference | undefined {
   const row = pairing.firstMoved;
   if (row === undefined) return undefined;
   return { class: 'order', columns: [], cells: [wholeRow(row, a[row], b[row])], rows: noRows };
@@ -234,13 +276,20 @@ interface InnerPlace {
 function innerPlaces(a: unknown, b: unknown): InnerPlace[] | undefined {
   if (Array.isArray(a) && Array.isArray(b)) {
     if (a.length !== b.length) return undefined;
-    const place = (legacy: unknown, at: number): InnerPlace =>
-      ({ name: `[${String(at)}]`, legacy, pooled: b[at] as unknown, onlyOne: false });
+    const place = (legacy: unknown, at: number): InnerPlace => ({
+      name: `[${String(at)}]`,
+      legacy,
+      pooled: b[at] as unknown,
+      onlyOne: false,
+    });
     return a.map(place);
   }
   if (!isStruct(a) || !isStruct(b)) return undefined;
   return [...new Set([...Object.keys(a), ...Object.keys(b)])].map((name) => ({
-    name, legacy: a[name], pooled: b[name], onlyOne: Object.hasOwn(a, name) !== Object.hasOwn(b, name),
+    name,
+    legacy: a[name],
+    pooled: b[name],
+    onlyOne: Object.hasOwn(a, name) !== Object.hasOwn(b, name),
   }));
 }
 
@@ -254,6 +303,9 @@ function unshared(a: readonly string[], b: readonly string[]): string[] {
   return [...a.filter((name) => !second.has(name)), ...b.filter((name) => !first.has(name))];
 }
 
-function split<Item>(items: readonly Item[], test: (item: Item) => boolean): [yes: Item[], no: Item[]] {
+function split<Item>(
+  items: readonly Item[],
+  test: (item: Item) => boolean,
+): [yes: Item[], no: Item[]] {
   return [items.filter(test), items.filter((item) => !test(item))];
 }

@@ -46,7 +46,9 @@ export class RowsDigester {
   addValues(values: readonly unknown[]): void {
     const columns = this.#columns.length;
     if (values.length !== columns) {
-      throw new RangeError(`a row of ${String(columns)} values was expected, one of ${String(values.length)} came`);
+      throw new RangeError(
+        `a row of ${String(columns)} values was expected, one of ${String(values.length)} came`,
+      );
     }
     const writer = this.#writer;
     writer.reset();
@@ -97,12 +99,17 @@ export function digestRows(
   return lastOf(rowsInSteps(rows, columns, policy, Infinity));
 }
 
-function* rowsInSteps(rows: readonly Row[], columns: readonly string[] | undefined, policy: ValuePolicy,
-  rowsPerStep: number): DigestSteps {
+function* rowsInSteps(
+  rows: readonly Row[],
+  columns: readonly string[] | undefined,
+  policy: ValuePolicy,
+  rowsPerStep: number,
+): DigestSteps {
   const digester = new RowsDigester(columns ?? Object.keys(rows[0] ?? {}), policy);
   let left = rowsPerStep;
   for (const row of rows) {
-    if (!digester.addRow(row) && columns === undefined) return yield* mixedRowsInSteps(rows, policy, rowsPerStep);
+    if (!digester.addRow(row) && columns === undefined)
+      return yield* mixedRowsInSteps(rows, policy, rowsPerStep);
     left -= 1;
     if (left > 0) continue;
     left = rowsPerStep;
@@ -113,7 +120,11 @@ function* rowsInSteps(rows: readonly Row[], columns: readonly string[] | undefin
 }
 
 /** Each row as the one value of a row, so that the order of keys doesn't matter and none is lost. */
-function* mixedRowsInSteps(rows: readonly Row[], policy: ValuePolicy, rowsPerStep: number): DigestSteps {
+function* mixedRowsInSteps(
+  rows: readonly Row[],
+  policy: ValuePolicy,
+  rowsPerStep: number,
+): DigestSteps {
   const names = new Set<string>();
   const digester = new RowsDigester(['row'], policy);
   let left = rowsPerStep;
@@ -125,7 +136,10 @@ function* mixedRowsInSteps(rows: readonly Row[], policy: ValuePolicy, rowsPerSte
     left = rowsPerStep;
     yield;
   }
-  return { ...digester.finish(), columns: hashNames([...names].sort(), new CanonicalWriter(), new WordHash()) };
+  return {
+    ...digester.finish(),
+    columns: hashNames([...names].sort(), new CanonicalWriter(), new WordHash()),
+  };
 }
 
 /** The digest of anything but rows: lists count by their order, objects by their fields whatever their order. */
@@ -147,7 +161,11 @@ export function digestValue(value: unknown, policy: ValuePolicy = strictValues):
  * isn't either is taken as a value.
  * @throws as {@link CanonicalWriter} does.
  */
-export function digestResult(result: unknown, kind: 'rows' | 'value', policy: ValuePolicy = strictValues): Digest {
+export function digestResult(
+  result: unknown,
+  kind: 'rows' | 'value',
+  policy: ValuePolicy = strictValues,
+): Digest {
   return lastOf(digestInSteps(result, kind, Infinity, policy));
 }
 
@@ -159,10 +177,16 @@ export type DigestSteps = Generator<undefined, Digest, undefined>;
  *
  * @param rowsPerStep how many rows are digested in one step. What isn't rows takes one.
  */
-export function* digestInSteps(result: unknown, kind: 'rows' | 'value', rowsPerStep: number,
-  policy: ValuePolicy = strictValues): DigestSteps {
+export function* digestInSteps(
+  result: unknown,
+  kind: 'rows' | 'value',
+  rowsPerStep: number,
+  policy: ValuePolicy = strictValues,
+): DigestSteps {
   const table = kind === 'rows' ? asTable(result) : undefined;
-  return table === undefined ? digestValue(result, policy) : yield* rowsInSteps(table.rows, table.columns, policy, rowsPerStep);
+  return table === undefined
+    ? digestValue(result, policy)
+    : yield* rowsInSteps(table.rows, table.columns, policy, rowsPerStep);
 }
 
 function lastOf(steps: DigestSteps): Digest {
@@ -191,7 +215,10 @@ function sameColumns(a: Digest, b: Digest): boolean {
 
 /** What both hold together. */
 export function addOrderFree(a: RowSum, b: RowSum): RowSum {
-  return { count: a.count + b.count, orderFree: wrap(BigInt(`0x${a.orderFree}`) + BigInt(`0x${b.orderFree}`)) };
+  return {
+    count: a.count + b.count,
+    orderFree: wrap(BigInt(`0x${a.orderFree}`) + BigInt(`0x${b.orderFree}`)),
+  };
 }
 
 /** What came on top of `before`: an append's effect. A negative count says that rows went. */

@@ -1,5 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
-import { combineGates, evaluateGate, type FigureSource, type GateResult, parseGate } from './gates.ts';
+import {
+  combineGates,
+  evaluateGate,
+  type FigureSource,
+  type GateResult,
+  parseGate,
+} from './gates.ts';
 import { shareOf } from './statistics.ts';
 
 const figures: Readonly<Record<string, ReturnType<FigureSource>>> = {
@@ -47,18 +53,36 @@ describe('a gate', () => {
     expect(evaluateGate(parseGate('mismatch.bad.upper < 0.1%'), source).outcome).toBe('fail');
   });
 
-  test.each(['', 'a', 'a <', '< 5', 'a < b', 'a = 5', 'a < 5 and b < 6', 'a < 5; drop', 'a..b < 5', '.a < 5', 'a < 5%%',
-    'a < 0x5', 'a < Infinity', `${'a'.repeat(300)} < 5`])(
-    '%j is none', (expression) => {
-      expect(() => parseGate(expression)).toThrow(SyntaxError);
-    },
-  );
+  test.each([
+    '',
+    'a',
+    'a <',
+    '< 5',
+    'a < b',
+    'a = 5',
+    'a < 5 and b < 6',
+    'a < 5; drop',
+    'a..b < 5',
+    '.a < 5',
+    'a < 5%%',
+    'a < 0x5',
+    'a < Infinity',
+    `${'a'.repeat(300)} < 5`,
+  ])('%j is none', (expression) => {
+    expect(() => parseGate(expression)).toThrow(SyntaxError);
+  });
 
   test('on a figure that nobody knows is refused, with those that are', () => {
-    expect(() => parseGate('mismatches.upper < 1%',
-      ['mismatch', 'comparisons'])).toThrow('known: mismatch, comparisons');
-    expect(parseGate('mismatch.upper < 1%', ['mismatch'])).toEqual(
-      { expression: 'mismatch.upper < 1%', figure: 'mismatch', side: 'upper', operator: '<', threshold: 0.01 });
+    expect(() => parseGate('mismatches.upper < 1%', ['mismatch', 'comparisons'])).toThrow(
+      'known: mismatch, comparisons',
+    );
+    expect(parseGate('mismatch.upper < 1%', ['mismatch'])).toEqual({
+      expression: 'mismatch.upper < 1%',
+      figure: 'mismatch',
+      side: 'upper',
+      operator: '<',
+      threshold: 0.01,
+    });
   });
 
   test('alone or with others lets pass only what all let pass', () => {

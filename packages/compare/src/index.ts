@@ -1,6 +1,11 @@
 export * from './canonical-notation.ts';
 export {
-  CanonicalWriter, encodeCanonical, maxDepth, strictValues, valuePolicies, type ValuePolicy,
+  CanonicalWriter,
+  encodeCanonical,
+  maxDepth,
+  strictValues,
+  valuePolicies,
+  type ValuePolicy,
 } from './canonical.ts';
 export * from './column-rules.ts';
 export * from './difference.ts';

@@ -44,7 +44,12 @@ export class LatencyHistogram {
   /** Counts one latency. Negative ones and what is no number count as zero, ones above 18 minutes as 18 minutes. */
   record(ms: number): void {
     const latencyMs = ms > 0 ? (ms < longestMs ? ms : longestMs) : 0;
-    this.#add(latencyMs > smallestMs ? Math.ceil(Math.log2(latencyMs / smallestMs) * bucketsPerDoubling) : 0, 1);
+    this.#add(
+      latencyMs > smallestMs
+        ? Math.ceil(Math.log2(latencyMs / smallestMs) * bucketsPerDoubling)
+        : 0,
+      1,
+    );
     this.#sumMs += latencyMs;
     if (latencyMs > this.#maxMs) this.#maxMs = latencyMs;
   }
@@ -62,7 +67,8 @@ export class LatencyHistogram {
     let left = Math.max(1, Math.ceil((percent / 100) * this.#count));
     for (const [bucket, count] of this.#buckets()) {
       left -= count;
-      if (left <= 0) return Math.min(this.#maxMs, smallestMs * 2 ** ((bucket - 0.5) / bucketsPerDoubling));
+      if (left <= 0)
+        return Math.min(this.#maxMs, smallestMs * 2 ** ((bucket - 0.5) / bucketsPerDoubling));
     }
     return this.#maxMs;
   }
@@ -81,7 +87,8 @@ export class LatencyHistogram {
   /** @throws {TypeError} for what {@link toJSON} doesn't write. */
   static fromJSON(json: LatencyHistogramJson): LatencyHistogram {
     const histogram = new LatencyHistogram();
-    if (!isHistogram(json)) throw new TypeError('not a latency histogram: buckets, sumMs and maxMs are expected');
+    if (!isHistogram(json))
+      throw new TypeError('not a latency histogram: buckets, sumMs and maxMs are expected');
     for (const [bucket, count] of json.buckets) histogram.#add(bucket, count);
     histogram.#sumMs = json.sumMs;
     histogram.#maxMs = json.maxMs;
@@ -89,7 +96,9 @@ export class LatencyHistogram {
   }
 
   #add(bucket: number, count: number): void {
-    const doubling = (this.#doublings[bucket >>> doublingShift] ??= new Float64Array(bucketsPerDoubling));
+    const doubling = (this.#doublings[bucket >>> doublingShift] ??= new Float64Array(
+      bucketsPerDoubling,
+    ));
     const at = bucket & (bucketsPerDoubling - 1);
     doubling[at] = (doubling[at] ?? 0) + count;
     this.#count += count;
@@ -120,6 +129,7 @@ function isHistogram(json: unknown): json is LatencyHistogramJson {
 function isBucket(entry: unknown): boolean {
   if (!Array.isArray(entry) || entry.length !== 2) return false;
   const [bucket, count] = entry as [unknown, unknown];
-  const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+  const isCount = (value: unknown): value is number =>
+    Number.isSafeInteger(value) && (value as number) >= 0;
   return isCount(bucket) && bucket < bucketCount && isCount(count);
 }

@@ -2,7 +2,12 @@ import { types } from 'node:util';
 import { sameValue } from './row-hasher.ts';
 
 /** Whether two numbers are as near as that. Only finite ones are near to anything. */
-export function withinTolerance(a: unknown, b: unknown, absolute: number, relative: number): boolean {
+export function withinTolerance(
+  a: unknown,
+  b: unknown,
+  absolute: number,
+  relative: number,
+): boolean {
   const [x, y] = [toNumber(a), toNumber(b)];
   if (x === undefined || y === undefined) return false;
   return Math.abs(x - y) <= Math.max(absolute, relative * Math.max(Math.abs(x), Math.abs(y)));
@@ -17,7 +22,8 @@ function toNumber(value: unknown): number | undefined {
 export function withinTime(a: unknown, b: unknown, withinMs: number): boolean {
   const [x, y] = [toTime(a), toTime(b)];
   if (x === undefined || y === undefined || x.zoned !== y.zoned) return false;
-  const apart = x.nanoseconds > y.nanoseconds ? x.nanoseconds - y.nanoseconds : y.nanoseconds - x.nanoseconds;
+  const apart =
+    x.nanoseconds > y.nanoseconds ? x.nanoseconds - y.nanoseconds : y.nanoseconds - x.nanoseconds;
   return apart <= BigInt(Math.round(withinMs * 1e6));
 }
 
@@ -36,13 +42,17 @@ function toTime(value: unknown): Time | undefined {
   }
   const parts = typeof value === 'string' ? timePattern.exec(value) : null;
   if (parts === null) return undefined;
-  const [, year, month, day, hours = '0', minutes = '0', seconds = '0', fraction = '', zone] = parts;
+  const [, year, month, day, hours = '0', minutes = '0', seconds = '0', fraction = '', zone] =
+    parts;
   const date = new Date(0);
   date.setUTCFullYear(Number(year), Number(month) - 1, Number(day));
   date.setUTCHours(Number(hours), Number(minutes), Number(seconds));
   if (Number.isNaN(date.getTime())) return undefined;
   const utc = BigInt(date.getTime()) * 1_000_000n + BigInt(fraction.padEnd(9, '0'));
-  return { nanoseconds: utc - BigInt(offsetMinutes(zone)) * 60_000_000_000n, zoned: zone !== undefined };
+  return {
+    nanoseconds: utc - BigInt(offsetMinutes(zone)) * 60_000_000_000n,
+    zoned: zone !== undefined,
+  };
 }
 
 function offsetMinutes(zone: string | undefined): number {
@@ -65,7 +75,9 @@ export function sameJson(a: unknown, b: unknown): boolean {
 export function parseJsonExactly(text: string): unknown {
   return JSON.parse(text, (_key, value: unknown, context?: { readonly source?: string }) => {
     if (typeof value === 'number') return exactNumber(context?.source ?? String(value));
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? withoutMarks(value) : value;
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? withoutMarks(value)
+      : value;
   });
 }
 
@@ -83,8 +95,12 @@ export function exactNumber(text: string): unknown {
 /** Data that has such names itself must not pass for a number. */
 function withoutMarks(value: object): object {
   if (!Object.keys(value).some((name) => name.startsWith('#'))) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, item]: [string, unknown]) =>
-    [name.startsWith('#') ? `#${name}` : name, item]));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]: [string, unknown]) => [
+      name.startsWith('#') ? `#${name}` : name,
+      item,
+    ]),
+  );
 }
 
 function decimal(source: string): string {
@@ -93,6 +109,7 @@ function decimal(source: string): string {
   const digits = `${whole}${fraction}`.replace(/^0+/, '');
   const significant = digits.replace(/0+$/, '');
   if (significant === '') return '0';
-  const power = BigInt(exponent) - BigInt(fraction.length) + BigInt(digits.length - significant.length);
+  const power =
+    BigInt(exponent) - BigInt(fraction.length) + BigInt(digits.length - significant.length);
   return `${mantissa.startsWith('-') ? '-' : ''}${significant}e${String(power)}`;
 }

@@ -39,7 +39,9 @@ export class Redactor {
    */
   constructor(key: Uint8Array = randomBytes(32)) {
     if (key.byteLength < smallestKey) {
-      throw new RangeError(`a key of ${String(key.byteLength)} bytes is too short: ${String(smallestKey)} at least`);
+      throw new RangeError(
+        `a key of ${String(key.byteLength)} bytes is too short: ${String(smallestKey)} at least`,
+      );
     }
     this.#key = Uint8Array.from(key);
   }
@@ -60,9 +62,13 @@ export class Redactor {
    */
   redactError(error: unknown): RedactedError {
     try {
-      if (typeof error !== 'object' || error === null) return { kind: typeof error, message: 'hidden' };
+      if (typeof error !== 'object' || error === null)
+        return { kind: typeof error, message: 'hidden' };
       const { message } = error as { message?: unknown };
-      return { kind: errorKind(error), message: typeof message === 'string' ? this.#redactText(message) : 'hidden' };
+      return {
+        kind: errorKind(error),
+        message: typeof message === 'string' ? this.#redactText(message) : 'hidden',
+      };
     } catch {
       return { kind: 'hidden', message: 'hidden' };
     }
@@ -74,9 +80,13 @@ export class Redactor {
     return first
       .replaceAll(/[a-z][a-z0-9+.-]*:\/\/\S+/gi, (found) => this.#mark(found))
       .replaceAll(/\b(password|passwd|pwd|secret|token|key)\s*[=:]\s*\S+/gi, '$1=<hidden>')
-      .replaceAll(/"(?:[^"]|"")*("|$)|'(?:[^']|'')*('|$)|`[^`]*(`|$)/g, (found) => this.#mark(found))
-      .replaceAll(/([=:(]\s*)(?!<)([^\s<>(),;]+)(?=[\s),;]|$)/g, (_found, before: string, value: string) =>
-        before + this.#mark(value))
+      .replaceAll(/"(?:[^"]|"")*("|$)|'(?:[^']|'')*('|$)|`[^`]*(`|$)/g, (found) =>
+        this.#mark(found),
+      )
+      .replaceAll(
+        /([=:(]\s*)(?!<)([^\s<>(),;]+)(?=[\s),;]|$)/g,
+        (_found, before: string, value: string) => before + this.#mark(value),
+      )
       .replaceAll(/(?<![<\w])[^\s<>]*\d[^\s<>]*(?!\w*>)/g, (found) => this.#mark(found));
   }
 

@@ -33,12 +33,14 @@ export class RowHasher {
 /** Whether two values are one by their canonical encodings. */
 export function sameValue(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
-  const simple = (value: unknown): boolean => typeof value !== 'object' && typeof value !== 'bigint';
+  const simple = (value: unknown): boolean =>
+    typeof value !== 'object' && typeof value !== 'bigint';
   if (simple(a) && simple(b)) return false;
   const [first, second] = [new CanonicalWriter(), new CanonicalWriter()];
   first.value(a);
   second.value(b);
   if (first.length !== second.length) return false;
-  for (let at = 0; at < first.length; at += 1) if (first.words[at] !== second.words[at]) return false;
+  for (let at = 0; at < first.length; at += 1)
+    if (first.words[at] !== second.words[at]) return false;
   return true;
 }

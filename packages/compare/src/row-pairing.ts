@@ -34,7 +34,9 @@ export function pairRows(
   const hasher = new RowHasher();
   const strict = columns.filter((column) => !rules.loosens(column));
   const counts = (column: string): boolean => !rules.ignores(column) && !rules.loosens(column);
-  const partly = [...a.slice(0, 1), ...b.slice(0, 1)].some((row) => !Object.keys(row).every(counts));
+  const partly = [...a.slice(0, 1), ...b.slice(0, 1)].some(
+    (row) => !Object.keys(row).every(counts),
+  );
   const hash = (row: Row): number => hasher.row(partly ? onlyColumns(row, counts) : row, strict);
   const { start, end } = sharedEnds(a, b);
   const left = a.slice(start, a.length - end).map(hash);
@@ -45,7 +47,10 @@ export function pairRows(
   const { legacy, pooled } = pairEqual(left, right, alike);
   // By what the rules let pass too: of two rows that only such columns tell apart, each has its place.
   const firstMoved = left.findIndex((key, at) => key !== right[at] || !alike(at, at));
-  const unpaired = { legacy: legacy.map((at) => start + at), pooled: pooled.map((at) => start + at) };
+  const unpaired = {
+    legacy: legacy.map((at) => start + at),
+    pooled: pooled.map((at) => start + at),
+  };
   const rest = new Rest(a, b, columns, unpaired, rules);
   rest.pairByText();
   rest.pairByValues(hasher);
@@ -57,7 +62,10 @@ export function pairRows(
 
 /** How many rows both begin and end with. Mostly a single row differs, and deep equality finds it at half the cost of
  * hashing both sides; rows that it takes for different though they are one value are told by their hashes later. */
-function sharedEnds(a: readonly Row[], b: readonly Row[]): { readonly start: number; readonly end: number } {
+function sharedEnds(
+  a: readonly Row[],
+  b: readonly Row[],
+): { readonly start: number; readonly end: number } {
   const shared = Math.min(a.length, b.length);
   let start = 0;
   while (start < shared && sameRow(a[start], b[start])) start += 1;
@@ -86,7 +94,6 @@ function sameSigns(a: unknown, b: unknown): boolean {
   for (const name in x) if (!sameSigns(x[name], y[name])) return false;
   return true;
 }
-
 
 function onlyColumns(row: Row, counts: (column: string) => boolean): Row {
   return Object.fromEntries(Object.entries(row).filter(([column]) => counts(column)));
@@ -154,7 +161,11 @@ class Rest {
   }
 
   finish(): Pick<RowPairing, 'changed' | 'missing' | 'extra'> {
-    return { changed: this.#changed.sort(([x], [y]) => x - y), missing: this.#legacy, extra: this.#pooled };
+    return {
+      changed: this.#changed.sort(([x], [y]) => x - y),
+      missing: this.#legacy,
+      extra: this.#pooled,
+    };
   }
 
   /** By the first column whose values are all different on each side and that both sides have most of. */
@@ -194,8 +205,11 @@ class Rest {
     for (const x of this.#legacy.slice(0, maxAlike)) {
       for (const y of this.#pooled.slice(0, maxAlike)) {
         const [row, other] = [this.#a[x] ?? {}, this.#b[y] ?? {}];
-        const likeness = this.#columns.filter((column) => this.#rules.same(column, row[column], other[column])).length;
-        if (likeness * 2 >= this.#columns.length && likeness > 0) candidates.push({ likeness, pair: [x, y] });
+        const likeness = this.#columns.filter((column) =>
+          this.#rules.same(column, row[column], other[column]),
+        ).length;
+        if (likeness * 2 >= this.#columns.length && likeness > 0)
+          candidates.push({ likeness, pair: [x, y] });
       }
     }
     const apart = ([x, y]: readonly [number, number]): number => Math.abs(x - y);
@@ -214,7 +228,9 @@ class Rest {
   /** Rows that read the same are the same row with other types, a key among them or not. */
   pairByText(): void {
     const text = (row: Row | undefined): string =>
-      JSON.stringify(this.#columns.map((column) => (isScalar(row?.[column]) ? String(row[column]) : '')));
+      JSON.stringify(
+        this.#columns.map((column) => (isScalar(row?.[column]) ? String(row[column]) : '')),
+      );
     const byText = new Map(this.#legacy.map((at) => [text(this.#a[at]), at] as const));
     const pairs: (readonly [number, number])[] = [];
     for (const at of this.#pooled) {
@@ -232,7 +248,10 @@ class Rest {
   pairByValues(hasher: RowHasher): void {
     if (this.#legacy.length !== this.#pooled.length || this.#columns.length < 2) return;
     const key = (row: Row | undefined): string =>
-      this.#columns.map((column) => hasher.cells(row ?? {}, [column])).sort((x, y) => x - y).join();
+      this.#columns
+        .map((column) => hasher.cells(row ?? {}, [column]))
+        .sort((x, y) => x - y)
+        .join();
     const waiting = new Map<string, number[]>();
     for (const at of this.#legacy) {
       const values = key(this.#a[at]);
@@ -269,5 +288,10 @@ class Rest {
 }
 
 function isScalar(value: unknown): value is string | number | bigint | boolean {
-  return typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean';
+  return (
+    typeof value === 'string' ||
+    typeof value === 'number' ||
+    typeof value === 'bigint' ||
+    typeof value === 'boolean'
+  );
 }

@@ -11,23 +11,28 @@ interface RuleScope {
 }
 
 /** Where legacy and pooled may rightly differ. All but `comparator` can be given as JSON, in a flag's payload. */
-export type ComparisonRule = RuleScope & (
-  | { readonly kind: 'ignore-column'; readonly column: string }
-  /** Numbers no further apart than `absolute`, or than `relative` times the greater of the two. */
-  | {
-      readonly kind: 'tolerance';
-      readonly column: string;
-      readonly absolute?: number | undefined;
-      readonly relative?: number | undefined;
-    }
-  /** Times (`Date`, or text as `2026-01-31 12:00:00.123456+00`) no further apart than this. */
-  | { readonly kind: 'time-tolerance'; readonly column: string; readonly withinMs: number }
-  /** JSON texts of one value: white space, the order of keys and the way a number is written don't count. */
-  | { readonly kind: 'json'; readonly column: string }
-  | { readonly kind: 'order-free' }
-  /** The user's own. One that throws has not found the values to be the same. */
-  | { readonly kind: 'comparator'; readonly column: string; same(legacy: unknown, pooled: unknown): boolean }
-);
+export type ComparisonRule = RuleScope &
+  (
+    | { readonly kind: 'ignore-column'; readonly column: string }
+    /** Numbers no further apart than `absolute`, or than `relative` times the greater of the two. */
+    | {
+        readonly kind: 'tolerance';
+        readonly column: string;
+        readonly absolute?: number | undefined;
+        readonly relative?: number | undefined;
+      }
+    /** Times (`Date`, or text as `2026-01-31 12:00:00.123456+00`) no further apart than this. */
+    | { readonly kind: 'time-tolerance'; readonly column: string; readonly withinMs: number }
+    /** JSON texts of one value: white space, the order of keys and the way a number is written don't count. */
+    | { readonly kind: 'json'; readonly column: string }
+    | { readonly kind: 'order-free' }
+    /** The user's own. One that throws has not found the values to be the same. */
+    | {
+        readonly kind: 'comparator';
+        readonly column: string;
+        same(legacy: unknown, pooled: unknown): boolean;
+      }
+  );
 
 /** How often a rule mattered. */
 export interface RuleUse {
@@ -79,14 +84,21 @@ export class RuleBook {
 
   /** Each rule with how often it mattered, in the order given. */
   uses(): readonly RuleUse[] {
-    return this.#entries.map(({ rule, uses, failures }) => ({ rule, uses, failures, dead: uses === 0 }));
+    return this.#entries.map(({ rule, uses, failures }) => ({
+      rule,
+      uses,
+      failures,
+      dead: uses === 0,
+    }));
   }
 }
 
 /** A rule that held nowhere for a capital letter would raise the alarm that it was written against. */
 function holds(rule: ComparisonRule, operation: string, dataset: string | undefined): boolean {
-  return (rule.operation ?? operation) === operation &&
-    (rule.dataset === undefined || rule.dataset.toLowerCase() === dataset?.toLowerCase());
+  return (
+    (rule.operation ?? operation) === operation &&
+    (rule.dataset === undefined || rule.dataset.toLowerCase() === dataset?.toLowerCase())
+  );
 }
 
 class RulesOfCall implements CallRules {
@@ -127,7 +139,9 @@ class RulesOfCall implements CallRules {
 
   same(column: string, legacy: unknown, pooled: unknown): boolean {
     if (sameValue(legacy, pooled)) return true;
-    const entry = this.#loose.get(column)?.find((candidate) => this.#lets(candidate, legacy, pooled));
+    const entry = this.#loose
+      .get(column)
+      ?.find((candidate) => this.#lets(candidate, legacy, pooled));
     if (entry === undefined) return false;
     this.#count(entry);
     return true;
@@ -188,7 +202,9 @@ function checkAll(rules: unknown, code: boolean): readonly ComparisonRule[] {
   if (rules.length > maxRules) {
     throw new RangeError(`${String(rules.length)} rules are too many: ${String(maxRules)} at most`);
   }
-  return Object.freeze(rules.map((rule: unknown, at) => check(rule, `rule ${String(at + 1)}`, code)));
+  return Object.freeze(
+    rules.map((rule: unknown, at) => check(rule, `rule ${String(at + 1)}`, code)),
+  );
 }
 
 function check(rule: unknown, position: string, code: boolean): ComparisonRule {
@@ -201,18 +217,26 @@ function check(rule: unknown, position: string, code: boolean): ComparisonRule {
   const known = [...scopeKeys, ...ownKeys[kind]];
   const unknown = Object.keys(fields).find((key) => !known.includes(key));
   if (unknown !== undefined) {
-    throw new TypeError(`${name} has the unknown key ${JSON.stringify(unknown)}; known: ${known.join(', ')}`);
+    throw new TypeError(
+      `${name} has the unknown key ${JSON.stringify(unknown)}; known: ${known.join(', ')}`,
+    );
   }
-  for (const key of ['operation', 'dataset', 'reason']) checkText(fields[key] ?? '', `${name}: ${key}`);
+  for (const key of ['operation', 'dataset', 'reason'])
+    checkText(fields[key] ?? '', `${name}: ${key}`);
   if (ownKeys[kind].includes('column')) checkText(fields['column'], `${name}: column`);
   if (kind === 'comparator' && typeof fields['same'] !== 'function') {
     throw new TypeError(`${name}: same must be a function`);
   }
-  for (const key of ['absolute', 'relative', 'withinMs']) checkNumber(fields[key], `${name}: ${key}`);
+  for (const key of ['absolute', 'relative', 'withinMs'])
+    checkNumber(fields[key], `${name}: ${key}`);
   if (kind === 'time-tolerance' && fields['withinMs'] === undefined) {
     throw new TypeError(`${name}: withinMs is missing`);
   }
-  if (kind === 'tolerance' && fields['absolute'] === undefined && fields['relative'] === undefined) {
+  if (
+    kind === 'tolerance' &&
+    fields['absolute'] === undefined &&
+    fields['relative'] === undefined
+  ) {
     throw new TypeError(`${name}: give absolute, relative or both`);
   }
   return Object.freeze({ ...fields }) as unknown as ComparisonRule;
@@ -223,7 +247,9 @@ function checkText(value: unknown, name: string): void {
 }
 
 function kindOf(kind: unknown, name: string, code: boolean): ComparisonRule['kind'] {
-  const known = (Object.keys(ownKeys) as ComparisonRule['kind'][]).filter((one) => code || one !== 'comparator');
+  const known = (Object.keys(ownKeys) as ComparisonRule['kind'][]).filter(
+    (one) => code || one !== 'comparator',
+  );
   const found = known.find((one) => one === kind);
   if (found === undefined) throw new TypeError(`${name}: kind must be one of ${known.join(', ')}`);
   return found;

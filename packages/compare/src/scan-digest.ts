@@ -40,8 +40,10 @@ export class ScanDigest {
     this.#total.start();
     if (stored === undefined) return;
     const bytes = Buffer.from(stored.buckets, 'base64');
-    if (bytes.length !== this.#buckets.byteLength) throw new RangeError('the stored digest is of another size');
-    for (let at = 0; at < this.#buckets.length; at += 1) this.#buckets[at] = bytes.readUInt32LE(at * 4);
+    if (bytes.length !== this.#buckets.byteLength)
+      throw new RangeError('the stored digest is of another size');
+    for (let at = 0; at < this.#buckets.length; at += 1)
+      this.#buckets[at] = bytes.readUInt32LE(at * 4);
     this.#segments.push(...stored.segments);
     this.#rows = stored.rows;
   }
@@ -87,7 +89,9 @@ export class ScanDigest {
   /** A row's digest, without adding it. @throws as {@link add} does. */
   digestOf(values: readonly unknown[]): number {
     if (values.length !== this.#columns) {
-      throw new RangeError(`a row of ${String(this.#columns)} values was expected, one of ${String(values.length)} came`);
+      throw new RangeError(
+        `a row of ${String(this.#columns)} values was expected, one of ${String(values.length)} came`,
+      );
     }
     const writer = this.#writer;
     writer.reset();
@@ -121,7 +125,9 @@ export class ScanDigest {
   /** What can be stored between segments. */
   store(): StoredScanDigest {
     const bytes = Buffer.alloc(this.#buckets.byteLength);
-    this.#buckets.forEach((word, at) => { bytes.writeUInt32LE(word, at * 4); });
+    this.#buckets.forEach((word, at) => {
+      bytes.writeUInt32LE(word, at * 4);
+    });
     return { rows: this.#rows, segments: [...this.#segments], buckets: bytes.toString('base64') };
   }
 
@@ -137,7 +143,9 @@ export class ScanDigest {
   /** The numbers of the segments in which two scans differ, the first being 0. */
   differingSegments(other: ScanDigest): readonly number[] {
     const count = Math.max(this.#segments.length, other.#segments.length);
-    return Array.from({ length: count }, (_, at) => at).filter((at) => this.#segments[at] !== other.#segments[at]);
+    return Array.from({ length: count }, (_, at) => at).filter(
+      (at) => this.#segments[at] !== other.#segments[at],
+    );
   }
 }
 

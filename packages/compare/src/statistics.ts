@@ -33,12 +33,20 @@ export const smallestPairs = 30;
  */
 export function shareOf(count: number, n: number, confidence: number = defaultConfidence): Finding {
   if (!Number.isSafeInteger(n) || !Number.isSafeInteger(count) || count < 0 || count > n) {
-    throw new RangeError(`${String(count)} of ${String(n)} is no share: give whole numbers, the first no greater`);
+    throw new RangeError(
+      `${String(count)} of ${String(n)} is no share: give whole numbers, the first no greater`,
+    );
   }
   checkConfidence(confidence);
   if (n === 0) return { kind: 'inconclusive', n, reason: 'nothing was observed' };
   const lower = lowerBound(count, n, confidence);
-  return { kind: 'estimate', value: count / n, n, lower, upper: 1 - lowerBound(n - count, n, confidence) };
+  return {
+    kind: 'estimate',
+    value: count / n,
+    n,
+    lower,
+    upper: 1 - lowerBound(n - count, n, confidence),
+  };
 }
 
 /** The upper bound of a share is what the lower one of the rest leaves. */
@@ -65,7 +73,10 @@ export function shareDifference(
   confidence: number = defaultConfidence,
 ): Finding {
   const n = Math.min(first.n, second.n);
-  const [a, b] = [shareOf(first.count, first.n, confidence), shareOf(second.count, second.n, confidence)];
+  const [a, b] = [
+    shareOf(first.count, first.n, confidence),
+    shareOf(second.count, second.n, confidence),
+  ];
   if (a.kind === 'inconclusive' || b.kind === 'inconclusive') {
     return { kind: 'inconclusive', n, reason: 'nothing was observed on one side' };
   }
@@ -73,13 +84,19 @@ export function shareDifference(
   const [wilsonA, wilsonB] = [wilson(first.count, first.n, z), wilson(second.count, second.n, z)];
   const value = b.value - a.value;
   return {
-    kind: 'estimate', value, n,
+    kind: 'estimate',
+    value,
+    n,
     lower: value - Math.hypot(b.value - wilsonB.lower, wilsonA.upper - a.value),
     upper: value + Math.hypot(wilsonB.upper - b.value, a.value - wilsonA.lower),
   };
 }
 
-function wilson(count: number, n: number, z: number): { readonly lower: number; readonly upper: number } {
+function wilson(
+  count: number,
+  n: number,
+  z: number,
+): { readonly lower: number; readonly upper: number } {
   const share = count / n;
   const weight = 1 + (z * z) / n;
   const middle = (share + (z * z) / (2 * n)) / weight;
@@ -131,10 +148,20 @@ export class PairedDifference {
     checkConfidence(confidence);
     const n = this.#n;
     if (n < smallestPairs) {
-      return { kind: 'inconclusive', n, reason: `${String(n)} pairs are too few: ${String(smallestPairs)} are needed` };
+      return {
+        kind: 'inconclusive',
+        n,
+        reason: `${String(n)} pairs are too few: ${String(smallestPairs)} are needed`,
+      };
     }
     const half = studentQuantile(confidence, n - 1) * Math.sqrt(this.#squares / (n - 1) / n);
-    return { kind: 'estimate', value: this.#mean, lower: this.#mean - half, upper: this.#mean + half, n };
+    return {
+      kind: 'estimate',
+      value: this.#mean,
+      lower: this.#mean - half,
+      upper: this.#mean + half,
+      n,
+    };
   }
 
   toJSON(): PairedDifferenceJson {
@@ -143,7 +170,8 @@ export class PairedDifference {
 
   /** @throws {TypeError} for what {@link toJSON} doesn't write. */
   static fromJSON(json: PairedDifferenceJson): PairedDifference {
-    if (!isPairedDifference(json)) throw new TypeError('no paired difference: n, mean and squares are expected');
+    if (!isPairedDifference(json))
+      throw new TypeError('no paired difference: n, mean and squares are expected');
     const difference = new PairedDifference();
     difference.#n = json.n;
     difference.#mean = json.mean;
@@ -155,8 +183,13 @@ export class PairedDifference {
 function isPairedDifference(json: unknown): json is PairedDifferenceJson {
   if (typeof json !== 'object' || json === null) return false;
   const { n, mean, squares } = json as Partial<PairedDifferenceJson>;
-  return Number.isSafeInteger(n) && Number(n) >= 0 && Number.isFinite(mean)
-    && Number.isFinite(squares) && Number(squares) >= 0;
+  return (
+    Number.isSafeInteger(n) &&
+    Number(n) >= 0 &&
+    Number.isFinite(mean) &&
+    Number.isFinite(squares) &&
+    Number(squares) >= 0
+  );
 }
 
 function checkConfidence(confidence: number): void {

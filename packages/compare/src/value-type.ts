@@ -5,7 +5,9 @@ import { className, isPlain } from './canonical.ts';
 export function typeName(value: unknown): string {
   switch (typeof value) {
     case 'bigint':
-      return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? 'number' : 'bigint';
+      return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER
+        ? 'number'
+        : 'bigint';
     case 'object':
       return value === null ? 'null' : objectType(value);
     case 'boolean':

@@ -61,7 +61,9 @@ export class WordHash {
   }
 }
 
-const digits: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+const digits: readonly string[] = Array.from({ length: 256 }, (_, byte) =>
+  byte.toString(16).padStart(2, '0'),
+);
 
 /** 64 bits as 16 hexadecimal digits. Looked up, since a digest of one row would else be mostly `toString(16)`. */
 export function hexadecimal(high: number, low: number): string {

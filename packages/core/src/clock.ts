@@ -20,6 +20,10 @@ export const systemClock: Clock = {
   after(delayMs, task) {
     const timeout = setTimeout(task, delayMs);
     timeout.unref();
-    return { cancel: () => { clearTimeout(timeout); } };
+    return {
+      cancel: () => {
+        clearTimeout(timeout);
+      },
+    };
   },
 };

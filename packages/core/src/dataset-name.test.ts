@@ -13,8 +13,26 @@ describe('parseDatasetName', () => {
     expect(parseDatasetName(given)).toBe(expected);
   });
 
-  test.each(['', '.', '..', '../x', 'a/b', 'a\\b', '/etc', 'a..b', 'a.', '.a', '"; drop table', 'a b', 'é', 'a\0b', 'a\n', '-a',
-    'x'.repeat(maxDatasetNameLength + 1), 'x'.repeat(300)])('refuses %j', (given) => {
+  test.each([
+    '',
+    '.',
+    '..',
+    '../x',
+    'a/b',
+    'a\\b',
+    '/etc',
+    'a..b',
+    'a.',
+    '.a',
+    '"; drop table',
+    'a b',
+    'é',
+    'a\0b',
+    'a\n',
+    '-a',
+    'x'.repeat(maxDatasetNameLength + 1),
+    'x'.repeat(300),
+  ])('refuses %j', (given) => {
     expect(() => parseDatasetName(given)).toThrow(InvalidNameError);
   });
 

@@ -16,7 +16,10 @@ const rule =
 export function parseDatasetName(name: unknown): string {
   if (typeof name !== 'string') throw new InvalidNameError('dataset', name, rule);
   const lower = name.toLowerCase();
-  if (lower.length > maxDatasetNameLength || !/^[a-z0-9_][a-z0-9_-]*(?:\.[a-z0-9_-]+)*$/.test(lower)) {
+  if (
+    lower.length > maxDatasetNameLength ||
+    !/^[a-z0-9_][a-z0-9_-]*(?:\.[a-z0-9_-]+)*$/.test(lower)
+  ) {
     throw new InvalidNameError('dataset', name, rule);
   }
   return lower;

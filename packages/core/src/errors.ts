@@ -43,14 +43,22 @@ export class StorageError extends Error {
 export class UnknownEngineError extends StorageError {
   override readonly name = 'UnknownEngineError';
   constructor(found: unknown) {
-    super('UNKNOWN_ENGINE', `Unknown storage engine ${describe(found)}. Supported: ${supportedEngines} (lower case).`);
+    super(
+      'UNKNOWN_ENGINE',
+      `Unknown storage engine ${describe(found)}. Supported: ${supportedEngines} (lower case).`,
+    );
   }
 }
 
 /** A dataset's, table's or column's name that can't be used. */
 export class InvalidNameError extends StorageError {
   override readonly name = 'InvalidNameError';
-  constructor(kind: 'dataset' | 'table' | 'column', found: unknown, rule: string, fields: StorageErrorFields = {}) {
+  constructor(
+    kind: 'dataset' | 'table' | 'column',
+    found: unknown,
+    rule: string,
+    fields: StorageErrorFields = {},
+  ) {
     super('INVALID_NAME', `Invalid ${kind} name ${describe(found)}: ${rule}.`, fields);
   }
 }
@@ -67,10 +75,14 @@ export class InvalidArgumentError extends StorageError {
 export class DatasetNotFoundError extends StorageError {
   override readonly name = 'DatasetNotFoundError';
   constructor(dataset: string, fields: StorageErrorFields = {}) {
-    super('DATASET_NOT_FOUND', `Dataset ${describe(dataset)} does not exist. Create it with createDataset first.`, {
-      ...fields,
-      dataset,
-    });
+    super(
+      'DATASET_NOT_FOUND',
+      `Dataset ${describe(dataset)} does not exist. Create it with createDataset first.`,
+      {
+        ...fields,
+        dataset,
+      },
+    );
   }
 }
 
@@ -78,10 +90,14 @@ export class DatasetNotFoundError extends StorageError {
 export class DatasetExistsError extends StorageError {
   override readonly name = 'DatasetExistsError';
   constructor(dataset: string, fields: StorageErrorFields = {}) {
-    super('DATASET_EXISTS', `Dataset ${describe(dataset)} exists already. Drop it first, or use it as it is.`, {
-      ...fields,
-      dataset,
-    });
+    super(
+      'DATASET_EXISTS',
+      `Dataset ${describe(dataset)} exists already. Drop it first, or use it as it is.`,
+      {
+        ...fields,
+        dataset,
+      },
+    );
   }
 }
 
@@ -89,11 +105,15 @@ export class DatasetExistsError extends StorageError {
 export class TableNotFoundError extends StorageError {
   override readonly name = 'TableNotFoundError';
   constructor(dataset: string, table: string, fields: StorageErrorFields = {}) {
-    super('TABLE_NOT_FOUND', `Table ${describe(table)} does not exist in dataset ${describe(dataset)}.`, {
-      ...fields,
-      dataset,
-      table,
-    });
+    super(
+      'TABLE_NOT_FOUND',
+      `Table ${describe(table)} does not exist in dataset ${describe(dataset)}.`,
+      {
+        ...fields,
+        dataset,
+        table,
+      },
+    );
   }
 }
 

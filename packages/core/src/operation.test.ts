@@ -20,7 +20,8 @@ class RecordedTransaction {
 describe('storageOperations', () => {
   test('a transaction is watched for the tables it writes, and every call reaches the real one', async () => {
     const definition = storageOperations.transaction;
-    if (definition.kind !== 'write' || definition.comparison !== 'afterwards') throw new Error('not watched');
+    if (definition.kind !== 'write' || definition.comparison !== 'afterwards')
+      throw new Error('not watched');
     const real = new RecordedTransaction();
     const observed = definition.observe('titanic', async (transaction) => {
       await transaction.writeTable('a', []);

@@ -10,9 +10,7 @@ export type DatasetOf<Args extends readonly unknown[]> = (...args: Args) => stri
 
 /** What the router must know of one operation of an API. `Args` are the arguments of a call. */
 export type OperationDefinition<Args extends readonly unknown[] = readonly never[]> =
-  | ReadDefinition<Args>
-  | WriteDefinition<Args>
-  | { readonly kind: 'control' };
+  ReadDefinition<Args> | WriteDefinition<Args> | { readonly kind: 'control' };
 
 export interface ReadDefinition<Args extends readonly unknown[] = readonly never[]> {
   readonly kind: 'read';
@@ -81,7 +79,8 @@ export const storageOperations: OperationTable<StorageBackend> = {
   readTable: {
     kind: 'read',
     result: 'rows',
-    ordered: (_dataset, _table, options) => options?.orderBy !== undefined || options?.limit !== undefined,
+    ordered: (_dataset, _table, options) =>
+      options?.orderBy !== undefined || options?.limit !== undefined,
   },
   query: {
     kind: 'read',
@@ -98,8 +97,12 @@ export const storageOperations: OperationTable<StorageBackend> = {
       rows: countInputRows(rows),
     }),
     // 'fail' asks that the table isn't there, which it is now.
-    again: (dataset, table, rows, options) => [dataset, table, rows,
-      options?.ifExists === 'append' ? options : { ...options, ifExists: 'replace' }],
+    again: (dataset, table, rows, options) => [
+      dataset,
+      table,
+      rows,
+      options?.ifExists === 'append' ? options : { ...options, ifExists: 'replace' },
+    ],
   },
   execute: { kind: 'write', comparison: 'rehearsed' },
   transaction: { kind: 'write', comparison: 'afterwards', observe: observeTransaction },
@@ -130,12 +133,16 @@ function observeTransaction(...args: Parameters<StorageBackend['transaction']>):
   const [dataset, work] = args;
   const touched = new Set<string>();
   if (typeof work !== 'function') return { args, touched: () => [] };
-  const watched: typeof work = (transaction) => work(watchWrites(transaction, (table) => touched.add(table)));
+  const watched: typeof work = (transaction) =>
+    work(watchWrites(transaction, (table) => touched.add(table)));
   return { args: [dataset, watched], touched: () => [...touched] };
 }
 
 /** A proxy, because the transaction may be an object of any class, private fields included. */
-function watchWrites(transaction: StorageTransaction, onTable: (table: string) => void): StorageTransaction {
+function watchWrites(
+  transaction: StorageTransaction,
+  onTable: (table: string) => void,
+): StorageTransaction {
   return new Proxy(transaction, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name);

@@ -6,7 +6,8 @@ export interface ReadTableOptions {
   readonly columns?: readonly string[] | undefined;
   /** Either `{column: value}` (all must hold; `null` matches NULL, a list matches any of its values), or a condition in
    * the engine's SQL, which is passed on as it is: never build one from input that you don't trust. */
-  readonly where?: string | { readonly [column: string]: InputValue | readonly InputValue[] } | undefined;
+  readonly where?:
+    string | { readonly [column: string]: InputValue | readonly InputValue[] } | undefined;
   /** The first `limit` rows in insertion order, or in that of `orderBy`. 0 gives none. Default: all. */
   readonly limit?: number | undefined;
   /** A column, `'column desc'`, or a list of these. */
@@ -80,12 +81,20 @@ export interface StorageBackend {
   /** Runs one statement that reads, with the engine's own placeholders. A statement that writes is refused. */
   query(dataset: string, sql: string, params?: readonly InputValue[]): Promise<ResultSet>;
   /** Creates or extends a table, in one transaction. */
-  writeTable(dataset: string, table: string, rows: InputRows, options?: WriteTableOptions): Promise<void>;
+  writeTable(
+    dataset: string,
+    table: string,
+    rows: InputRows,
+    options?: WriteTableOptions,
+  ): Promise<void>;
   /** Runs one statement and commits it. Resolves to the number of rows affected. */
   execute(dataset: string, sql: string, params?: readonly InputValue[]): Promise<number>;
   /** Runs `work` once in a transaction: committed when it returns, rolled back when it throws. Calls that `work` makes
    * for the same dataset on this object take part in the transaction, as they do on one connection. */
-  transaction<T>(dataset: string, work: (transaction: StorageTransaction) => Promise<T> | T): Promise<T>;
+  transaction<T>(
+    dataset: string,
+    work: (transaction: StorageTransaction) => Promise<T> | T,
+  ): Promise<T>;
   getTableInfo(dataset: string, table: string): Promise<TableInfo>;
   /** The columns' names in the table's order. */
   getColumns(dataset: string, table: string): Promise<string[]>;
@@ -125,9 +134,17 @@ export interface DatasetBackend {
   readData(options?: CallOptions): Promise<Row[]>;
   readTable(table: string, read?: ReadTableOptions, options?: CallOptions): Promise<Row[]>;
   query(sql: string, params?: readonly InputValue[], options?: CallOptions): Promise<ResultSet>;
-  writeTable(table: string, rows: InputRows, write?: WriteTableOptions, options?: CallOptions): Promise<void>;
+  writeTable(
+    table: string,
+    rows: InputRows,
+    write?: WriteTableOptions,
+    options?: CallOptions,
+  ): Promise<void>;
   execute(sql: string, params?: readonly InputValue[], options?: CallOptions): Promise<number>;
-  transaction<T>(work: (transaction: StorageTransaction) => Promise<T> | T, options?: CallOptions): Promise<T>;
+  transaction<T>(
+    work: (transaction: StorageTransaction) => Promise<T> | T,
+    options?: CallOptions,
+  ): Promise<T>;
   getTableInfo(table: string, options?: CallOptions): Promise<TableInfo>;
   getColumns(table: string, options?: CallOptions): Promise<string[]>;
   tableExists(table: string, options?: CallOptions): Promise<boolean>;

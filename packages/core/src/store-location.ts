@@ -16,7 +16,11 @@ export function datasetFolder(location: StoreLocation, dataset: string): string 
 }
 
 /** The database file of a dataset. `dataset` must come from {@link parseDatasetName}. */
-export function datasetFile(location: StoreLocation, engine: Exclude<Engine, 'postgresql'>, dataset: string): string {
+export function datasetFile(
+  location: StoreLocation,
+  engine: Exclude<Engine, 'postgresql'>,
+  dataset: string,
+): string {
   return join(location.basePath, dataset, `dataset.${engine}`);
 }
 

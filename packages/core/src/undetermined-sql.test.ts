@@ -17,7 +17,7 @@ describe('the words of a statement', () => {
     ['SELECT DISTINCT a FROM t FETCH FIRST 2 ROWS ONLY', 'choice'],
     ['SELECT DISTINCT ON (a) a, b FROM t', 'choice'],
     ['SELECT first(a) FROM t GROUP BY b', 'choice'],
-    ['SELECT string_agg(a, \',\') FROM t', 'choice'],
+    ["SELECT string_agg(a, ',') FROM t", 'choice'],
     ['SELECT group_concat(a) FROM t', 'choice'],
     ['SELECT avg(a) FROM t', 'rounding'],
     ['SELECT b, SUM(a) FROM t GROUP BY b ORDER BY b', 'rounding'],
@@ -27,9 +27,16 @@ describe('the words of a statement', () => {
   });
 
   test.each([
-    'SELECT * FROM t', 'SELECT a FROM t ORDER BY a LIMIT 3', 'SELECT count(*), min(a), max(a) FROM t', "SELECT 'random()' AS text",
-    'SELECT "now()" FROM t', 'SELECT a -- LIMIT 3\nFROM t', 'SELECT a /* random() */ FROM t', "SELECT date('2024-01-31')",
-    'SELECT firstname, listed, summary FROM t', "SELECT 'LIMIT' AS a, ';' AS b FROM t",
+    'SELECT * FROM t',
+    'SELECT a FROM t ORDER BY a LIMIT 3',
+    'SELECT count(*), min(a), max(a) FROM t',
+    "SELECT 'random()' AS text",
+    'SELECT "now()" FROM t',
+    'SELECT a -- LIMIT 3\nFROM t',
+    'SELECT a /* random() */ FROM t',
+    "SELECT date('2024-01-31')",
+    'SELECT firstname, listed, summary FROM t',
+    "SELECT 'LIMIT' AS a, ';' AS b FROM t",
   ])('%s: determined', (sql) => {
     expect(undeterminedSql(sql)).toBeUndefined();
   });

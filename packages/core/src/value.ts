@@ -2,7 +2,8 @@
  * (a `Buffer` is one). Whatever JavaScript has no exact type for (decimals, dates, times, intervals, UUIDs, JSON) is the
  * engine's own text, in UTC where a time zone matters, so that no digit is lost and nothing is shifted. Arrays are
  * lists, plain objects are structs. */
-export type Value = null | boolean | number | bigint | string | Uint8Array | readonly Value[] | StructValue;
+export type Value =
+  null | boolean | number | bigint | string | Uint8Array | readonly Value[] | StructValue;
 
 /** A struct (DuckDB) by field name. */
 export interface StructValue {
@@ -42,7 +43,8 @@ export interface InputColumns {
 }
 
 /** What can be kept in a dataset's metadata. */
-export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
+export type JsonValue =
+  null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
 /** A dataset's metadata by key. */
 export type Metadata = Record<string, JsonValue>;

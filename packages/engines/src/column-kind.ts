@@ -3,7 +3,8 @@ import { isDate } from './date-text.ts';
 import { inputCells } from './input-cells.ts';
 
 /** What a new column is made for; each dialect has a type for it. */
-export type ColumnKind = 'boolean' | 'integer' | 'hugeint' | 'double' | 'text' | 'blob' | 'timestamp' | 'json';
+export type ColumnKind =
+  'boolean' | 'integer' | 'hugeint' | 'double' | 'text' | 'blob' | 'timestamp' | 'json';
 
 const maxInt64 = 2n ** 63n - 1n;
 const minInt64 = -(2n ** 63n);
@@ -11,11 +12,16 @@ const minInt64 = -(2n ** 63n);
 /** The kind of one value; undefined for NULL. A -0 is a double, because an integer would lose its sign. */
 export function valueKind(value: InputValue): ColumnKind | undefined {
   switch (typeof value) {
-    case 'undefined': return undefined;
-    case 'string': return 'text';
-    case 'boolean': return 'boolean';
-    case 'number': return Number.isSafeInteger(value) && !Object.is(value, -0) ? 'integer' : 'double';
-    case 'bigint': return value <= maxInt64 && value >= minInt64 ? 'integer' : 'hugeint';
+    case 'undefined':
+      return undefined;
+    case 'string':
+      return 'text';
+    case 'boolean':
+      return 'boolean';
+    case 'number':
+      return Number.isSafeInteger(value) && !Object.is(value, -0) ? 'integer' : 'double';
+    case 'bigint':
+      return value <= maxInt64 && value >= minInt64 ? 'integer' : 'hugeint';
     case 'object':
       if (value === null) return undefined;
       if (ArrayBuffer.isView(value)) return 'blob';
@@ -44,13 +50,15 @@ export function columnKinds(rows: InputRows, keys: readonly (string | undefined)
       if (found !== kind) kind = kind === undefined ? found : widen(kind, found, key ?? '');
     }
     // A double would cut the digits of an integer past 2^53.
-    return kind === 'double' && bigints ? 'text' : kind ?? 'text';
+    return kind === 'double' && bigints ? 'text' : (kind ?? 'text');
   });
 }
 
 function widen(a: ColumnKind, b: ColumnKind, key: string): ColumnKind {
   if (a === 'blob' || b === 'blob') {
-    throw new InvalidArgumentError(`Column ${describe(key)} mixes bytes with other values: pass either.`);
+    throw new InvalidArgumentError(
+      `Column ${describe(key)} mixes bytes with other values: pass either.`,
+    );
   }
   const pair = new Set([a, b]);
   if (pair.has('integer') && pair.has('double')) return 'double';

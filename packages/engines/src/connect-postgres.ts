@@ -39,8 +39,15 @@ export async function connectPostgres(options: PostgresSessionOptions): Promise<
   }
   // Without a listener, the loss of an idle connection ends the process.
   client.on('error', () => undefined);
-  const session = new PostgresSession(client, searchPathOf(options.dataset), options.statementCacheSize ?? 100, connectTimeoutMs);
-  const giveUp = (): void => { session.cut(); };
+  const session = new PostgresSession(
+    client,
+    searchPathOf(options.dataset),
+    options.statementCacheSize ?? 100,
+    connectTimeoutMs,
+  );
+  const giveUp = (): void => {
+    session.cut();
+  };
   try {
     options.signal?.throwIfAborted();
     options.signal?.addEventListener('abort', giveUp, { once: true });
@@ -76,8 +83,12 @@ function clientConfig(options: PostgresSessionOptions, connectTimeoutMs: number)
     application_name: options.applicationName ?? 'changeover',
     pipeline: true,
     idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs ?? 60_000,
-    ...(options.statementTimeoutMs === undefined ? {} : { statement_timeout: options.statementTimeoutMs }),
-    options: Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`).join(' '),
+    ...(options.statementTimeoutMs === undefined
+      ? {}
+      : { statement_timeout: options.statementTimeoutMs }),
+    options: Object.entries(settings)
+      .map(([name, value]) => `-c ${name}=${value}`)
+      .join(' '),
   };
 }
 

@@ -9,7 +9,12 @@ import type {
   WriteTableOptions,
 } from '@changeover/core';
 import { analyzeColumn } from './operations/analyze-column.ts';
-import { dialectOf, located, type OperationContext, type TransactionMode } from './operations/context.ts';
+import {
+  dialectOf,
+  located,
+  type OperationContext,
+  type TransactionMode,
+} from './operations/context.ts';
 import { getMetadata, updateMetadata } from './operations/metadata.ts';
 import { readData, readTable } from './operations/read-table.ts';
 import { execute, query } from './operations/statements.ts';
@@ -57,17 +62,22 @@ export function datasetPrograms(options: DatasetProgramsOptions): DatasetProgram
   };
   return {
     readData: () => located(context, 'readData', readData(context)),
-    readTable: (table, read) => located(context, 'readTable', readTable(context, table, read), table),
+    readTable: (table, read) =>
+      located(context, 'readTable', readTable(context, table, read), table),
     query: (sql, params) => located(context, 'query', query(context, sql, params)),
-    writeTable: (table, rows, write) => located(context, 'writeTable', writeTable(context, table, rows, write), table),
+    writeTable: (table, rows, write) =>
+      located(context, 'writeTable', writeTable(context, table, rows, write), table),
     execute: (sql, params) => located(context, 'execute', execute(context, sql, params)),
     getTableInfo: (table) => located(context, 'getTableInfo', getTableInfo(context, table), table),
     getColumns: (table) => located(context, 'getColumns', getColumns(context, table), table),
     tableExists: (table) => located(context, 'tableExists', tableExists(context, table), table),
     listTables: () => located(context, 'listTables', listTables(context)),
-    analyzeColumn: (table, column) => located(context, 'analyzeColumn', analyzeColumn(context, table, column), table),
+    analyzeColumn: (table, column) =>
+      located(context, 'analyzeColumn', analyzeColumn(context, table, column), table),
     getMetadata: () => located(context, 'getMetadata', getMetadata(context)),
-    updateMetadata: (metadata) => located(context, 'updateMetadata', updateMetadata(context, metadata)),
-    writeApart: (table, rows, write) => located(context, 'writeTable', writeApart(context, table, rows, write), table),
+    updateMetadata: (metadata) =>
+      located(context, 'updateMetadata', updateMetadata(context, metadata)),
+    writeApart: (table, rows, write) =>
+      located(context, 'writeTable', writeApart(context, table, rows, write), table),
   };
 }

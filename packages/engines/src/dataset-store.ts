@@ -45,7 +45,9 @@ const sideFiles: Readonly<Record<FileEngine, readonly string[]>> = {
 /** The datasets that are files: a folder each, which the engines share. */
 export function fileStore(engine: FileEngine, location: StoreLocation): DatasetStore {
   const guarded = <T>(dataset: string | undefined, work: () => Promise<T>): Promise<T> =>
-    work().catch((error: unknown) => { throw fileError(engine, location, dataset, error); });
+    work().catch((error: unknown) => {
+      throw fileError(engine, location, dataset, error);
+    });
   return {
     exists: (dataset) => guarded(dataset, () => isFile(datasetFile(location, engine, dataset))),
     create: (dataset) => guarded(dataset, () => createFile(engine, location, dataset)),
@@ -65,7 +67,11 @@ async function isFile(path: string): Promise<boolean> {
 
 /** The database is made aside and linked into place, so that two who create it at once don't share a half-made one, and
  * nobody opens it before it is whole. */
-async function createFile(engine: FileEngine, location: StoreLocation, dataset: string): Promise<void> {
+async function createFile(
+  engine: FileEngine,
+  location: StoreLocation,
+  dataset: string,
+): Promise<void> {
   const file = datasetFile(location, engine, dataset);
   if (await isFile(file)) throw new DatasetExistsError(dataset, { engine });
   const folder = datasetFolder(location, dataset);
@@ -95,14 +101,17 @@ async function makeFolder(path: string): Promise<void> {
   } catch (error) {
     if (isCode(error, 'EEXIST')) return;
     const parent = dirname(path);
-    if (!isCode(error, 'ENOENT') || parent === path || await isFolder(parent)) throw error;
+    if (!isCode(error, 'ENOENT') || parent === path || (await isFolder(parent))) throw error;
     await makeFolder(parent);
     await makeFolder(path);
   }
 }
 
 async function isFolder(path: string): Promise<boolean> {
-  return await stat(path).then((found) => found.isDirectory(), () => false);
+  return await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
 }
 
 function createSqliteFile(path: string): void {
@@ -124,11 +133,19 @@ async function place(draft: string, file: string): Promise<void> {
   }
 }
 
-async function dropFile(engine: FileEngine, location: StoreLocation, dataset: string): Promise<void> {
+async function dropFile(
+  engine: FileEngine,
+  location: StoreLocation,
+  dataset: string,
+): Promise<void> {
   const file = datasetFile(location, engine, dataset);
   if (engine === 'duckdb' && duckdbPathInUse(file)) {
-    throw new StorageError('DATASET_IN_USE', 'The dataset is open in this process, and a DuckDB file that is removed while ' +
-      'it is open loses what is written to it. Close its connections first.', { engine, dataset });
+    throw new StorageError(
+      'DATASET_IN_USE',
+      'The dataset is open in this process, and a DuckDB file that is removed while ' +
+        'it is open loses what is written to it. Close its connections first.',
+      { engine, dataset },
+    );
   }
   // In the same tick as the check above: who opens a DuckDB file that isn't there creates it.
   rmSync(file, { force: true });
@@ -176,10 +193,19 @@ function isDatasetName(name: string): boolean {
 }
 
 function isCode(error: unknown, ...codes: string[]): boolean {
-  return typeof error === 'object' && error !== null && codes.includes(String(Reflect.get(error, 'code')));
+  return (
+    typeof error === 'object' &&
+    error !== null &&
+    codes.includes(String(Reflect.get(error, 'code')))
+  );
 }
 
-function fileError(engine: Engine, location: StoreLocation, dataset: string | undefined, error: unknown): StorageError {
+function fileError(
+  engine: Engine,
+  location: StoreLocation,
+  dataset: string | undefined,
+  error: unknown,
+): StorageError {
   if (error instanceof StorageError) return error;
   const reason = isCode(error, 'EACCES', 'EPERM', 'EROFS')
     ? 'the folder may not be read or written by this user; change its permissions or configure another'
@@ -230,7 +256,10 @@ export function schemaStore(run: <T>(program: Program<T>) => Promise<T>): Datase
   }
 
   function* dropSchema(dataset: string): Program<void> {
-    yield { kind: 'run', sql: `DROP SCHEMA IF EXISTS ${quoteIdentifier(datasetSchema(dataset))} CASCADE` };
+    yield {
+      kind: 'run',
+      sql: `DROP SCHEMA IF EXISTS ${quoteIdentifier(datasetSchema(dataset))} CASCADE`,
+    };
   }
 
   function* listSchemas(): Program<string[]> {
@@ -239,6 +268,9 @@ export function schemaStore(run: <T>(program: Program<T>) => Promise<T>): Datase
       sql: 'SELECT nspname::text AS name FROM pg_catalog.pg_namespace WHERE starts_with(nspname, $1)',
       params: [schemaPrefix],
     };
-    return rows.map((row) => textIn(row, 'name').slice(schemaPrefix.length)).filter(isDatasetName).sort();
+    return rows
+      .map((row) => textIn(row, 'name').slice(schemaPrefix.length))
+      .filter(isDatasetName)
+      .sort();
   }
 }

@@ -7,7 +7,8 @@ import { InvalidArgumentError } from '@changeover/core';
  */
 export function timestampText(date: Date): string {
   const milliseconds = date.getTime();
-  if (Number.isNaN(milliseconds)) throw new InvalidArgumentError('An invalid Date can\'t be stored: pass null instead.');
+  if (Number.isNaN(milliseconds))
+    throw new InvalidArgumentError("An invalid Date can't be stored: pass null instead.");
   const year = date.getUTCFullYear();
   const text = date.toISOString();
   const rest = text.slice(text.indexOf('T') - 6, -1).replace('T', ' ');

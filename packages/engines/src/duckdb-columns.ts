@@ -50,7 +50,9 @@ function validBits({ validity }: VectorParts): Uint8Array | null | undefined {
 
 /** How a row of a vector of this type is read, or undefined where the driver's own way is as good. */
 function reader(
-  vector: DuckDBVector, { items, dataView, entryVectors }: VectorParts, valid: Uint8Array | null,
+  vector: DuckDBVector,
+  { items, dataView, entryVectors }: VectorParts,
+  valid: Uint8Array | null,
 ): ((row: number) => Value) | undefined {
   switch (vector.type.typeId) {
     case DuckDBTypeId.TINYINT:
@@ -69,9 +71,13 @@ function reader(
     case DuckDBTypeId.DATE:
       return items === undefined ? undefined : dateReader(items as Int32Array, vector);
     case DuckDBTypeId.VARCHAR:
-      return dataView === undefined ? undefined : textReader(new DuckdbTexts(dataView, valid, vector.itemCount));
+      return dataView === undefined
+        ? undefined
+        : textReader(new DuckdbTexts(dataView, valid, vector.itemCount));
     case DuckDBTypeId.STRUCT:
-      return entryVectors === undefined ? undefined : structReader(entryVectors, (vector.type).entryNames);
+      return entryVectors === undefined
+        ? undefined
+        : structReader(entryVectors, vector.type.entryNames);
     default:
       return undefined;
   }
@@ -86,14 +92,15 @@ function bigintReader(items: BigInt64Array): (row: number) => Value {
   const halves = new Int32Array(items.buffer, items.byteOffset, items.length * 2);
   return (row) => {
     const value = (halves[row * 2 + 1] ?? 0) * twoTo32 + ((halves[row * 2] ?? 0) >>> 0);
-    return Number.isSafeInteger(value) ? value : items[row] ?? null;
+    return Number.isSafeInteger(value) ? value : (items[row] ?? null);
   };
 }
 
 function dateReader(items: Int32Array, vector: DuckDBVector): (row: number) => Value {
   return (row) => {
     const day = items[row] ?? 0;
-    if (day < firstPlainDay || day > lastPlainDay || isBeforeYearOne(day)) return duckdbValue(vector.getItem(row));
+    if (day < firstPlainDay || day > lastPlainDay || isBeforeYearOne(day))
+      return duckdbValue(vector.getItem(row));
     return new Date(day * msPerDay).toISOString().slice(0, 10);
   };
 }
@@ -114,7 +121,9 @@ function timestampReader(items: BigInt64Array, vector: DuckDBVector): (row: numb
     const text = new Date(milliseconds).toISOString();
     const seconds = `${text.slice(0, 10)} ${text.slice(11, 19)}`;
     const fraction = micros - Math.floor(micros / 1_000_000) * 1_000_000;
-    return fraction === 0 ? seconds : `${seconds}.${String(fraction).padStart(6, '0').replace(/0+$/, '')}`;
+    return fraction === 0
+      ? seconds
+      : `${seconds}.${String(fraction).padStart(6, '0').replace(/0+$/, '')}`;
   };
 }
 
@@ -123,12 +132,16 @@ function textReader(texts: DuckdbTexts): (row: number) => Value {
 }
 
 /** Fields without names, as those of `row(1, 2)`, are one to the driver, and one called `__proto__` is none. */
-function structReader(fields: readonly DuckDBVector[], names: readonly string[]): ((row: number) => Value) | undefined {
+function structReader(
+  fields: readonly DuckDBVector[],
+  names: readonly string[],
+): ((row: number) => Value) | undefined {
   if (new Set(names).size === names.length && !names.includes('__proto__')) return undefined;
   const unique = uniqueColumns(names);
   return (row) => {
     const struct: Row = {};
-    for (const [at, name] of unique.entries()) setOwn(struct, name, duckdbValue(fields[at]?.getItem(row)));
+    for (const [at, name] of unique.entries())
+      setOwn(struct, name, duckdbValue(fields[at]?.getItem(row)));
     return struct;
   };
 }

@@ -41,7 +41,10 @@ const chunkTypes: Readonly<Record<ColumnKind, DuckDBType>> = {
  * Appends by chunks of columns into a temporary table of simple types, from where the engine casts each column to what
  * the table has. Straight into the table where the types are the same already.
  */
-export async function insertIntoDuckdb(connection: DuckDBConnection, step: InsertStep): Promise<void> {
+export async function insertIntoDuckdb(
+  connection: DuckDBConnection,
+  step: InsertStep,
+): Promise<void> {
   const { columns } = step;
   const keys = columns.map(({ key }) => key);
   const cells = inputCells(step.rows, keys);
@@ -52,19 +55,37 @@ export async function insertIntoDuckdb(connection: DuckDBConnection, step: Inser
     await append(connection, step.table, catalog, cells, kinds);
     return;
   }
-  const definitions = kinds.map((kind, index) => `c${index} ${kind === 'json' ? 'VARCHAR' : duckdbDialect.types[kind]}`);
+  const definitions = kinds.map(
+    (kind, index) => `c${index} ${kind === 'json' ? 'VARCHAR' : duckdbDialect.types[kind]}`,
+  );
   await connection.run(`CREATE TEMPORARY TABLE ${stagingTable} (${definitions.join(', ')})`);
   await append(connection, stagingTable, 'temp', cells, kinds);
-  const target = step.temporary === true ? duckdbDialect.temporaryName(step.table) : duckdbDialect.tableName('', step.table);
+  const target =
+    step.temporary === true
+      ? duckdbDialect.temporaryName(step.table)
+      : duckdbDialect.tableName('', step.table);
   const names = columns.map(({ name }) => quoteIdentifier(name)).join(', ');
   const values = columns.map(({ type }, index) => `CAST(c${index} AS ${type})`).join(', ');
-  await connection.run(`INSERT INTO ${target} (${names}) SELECT ${values} FROM ${stagingTable} ORDER BY rowid`);
+  await connection.run(
+    `INSERT INTO ${target} (${names}) SELECT ${values} FROM ${stagingTable} ORDER BY rowid`,
+  );
   await connection.run(`DROP TABLE temp.${stagingTable}`);
 }
 
-async function fitsDirectly(connection: DuckDBConnection, step: InsertStep, kinds: readonly ColumnKind[]): Promise<boolean> {
-  if (!step.columns.every(({ type }, index) => type === duckdbDialect.types[kinds[index] ?? 'text'])) return false;
-  const appender = await connection.createAppender(step.table, 'main', step.temporary === true ? 'temp' : null);
+async function fitsDirectly(
+  connection: DuckDBConnection,
+  step: InsertStep,
+  kinds: readonly ColumnKind[],
+): Promise<boolean> {
+  if (
+    !step.columns.every(({ type }, index) => type === duckdbDialect.types[kinds[index] ?? 'text'])
+  )
+    return false;
+  const appender = await connection.createAppender(
+    step.table,
+    'main',
+    step.temporary === true ? 'temp' : null,
+  );
   try {
     // Columns come in the table's order, so as many as it has are all of them.
     return appender.columnCount === step.columns.length;
@@ -84,9 +105,17 @@ async function append(
   try {
     for (let start = 0; start < cells.count; start += chunkRows) {
       const size = Math.min(chunkRows, cells.count - start);
-      const chunk = DuckDBDataChunk.create(kinds.map((kind) => chunkTypes[kind]), size);
-      chunk.setColumns(kinds.map((kind, column) =>
-        Array.from({ length: size }, (_, row) => chunkValue(kind, cells.value(start + row, column)))));
+      const chunk = DuckDBDataChunk.create(
+        kinds.map((kind) => chunkTypes[kind]),
+        size,
+      );
+      chunk.setColumns(
+        kinds.map((kind, column) =>
+          Array.from({ length: size }, (_, row) =>
+            chunkValue(kind, cells.value(start + row, column)),
+          ),
+        ),
+      );
       appender.appendDataChunk(chunk);
     }
   } finally {
@@ -97,14 +126,21 @@ async function append(
 function chunkValue(kind: ColumnKind, value: InputValue): DuckDBValue {
   if (value === null || value === undefined) return null;
   switch (kind) {
-    case 'boolean': return value === true;
-    case 'double': return Number(value);
-    case 'integer': return BigInt(value as number | bigint);
-    case 'hugeint': return checkHugeint(BigInt(value as number | bigint));
-    case 'blob': return blobValue(value as Uint8Array);
-    case 'timestamp': return timestampValue(value as Date);
+    case 'boolean':
+      return value === true;
+    case 'double':
+      return Number(value);
+    case 'integer':
+      return BigInt(value as number | bigint);
+    case 'hugeint':
+      return checkHugeint(BigInt(value as number | bigint));
+    case 'blob':
+      return blobValue(value as Uint8Array);
+    case 'timestamp':
+      return timestampValue(value as Date);
     case 'text':
-    case 'json': return textOf(value);
+    case 'json':
+      return textOf(value);
   }
 }
 

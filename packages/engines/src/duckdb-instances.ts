@@ -45,7 +45,10 @@ function registry(): Map<string, SharedInstance> {
  *
  * Rejects with a {@link ConnectionError} where the file is missing, locked by another process, or no database.
  */
-export async function leaseDuckdbInstance(path: string, options: DuckdbInstanceOptions = {}): Promise<DuckdbLease> {
+export async function leaseDuckdbInstance(
+  path: string,
+  options: DuckdbInstanceOptions = {},
+): Promise<DuckdbLease> {
   const key = realPath(path);
   const instances = registry();
   let shared = instances.get(key);
@@ -106,11 +109,17 @@ function realPath(path: string): string {
   try {
     return realpathSync(path);
   } catch (error) {
-    throw new ConnectionError('The DuckDB file does not exist; nothing was created.', { engine: 'duckdb', cause: error });
+    throw new ConnectionError('The DuckDB file does not exist; nothing was created.', {
+      engine: 'duckdb',
+      cause: error,
+    });
   }
 }
 
-function instanceOptions({ memoryLimitMib, threads }: DuckdbInstanceOptions): Record<string, string> {
+function instanceOptions({
+  memoryLimitMib,
+  threads,
+}: DuckdbInstanceOptions): Record<string, string> {
   return {
     ...(memoryLimitMib === undefined ? {} : { memory_limit: `${memoryLimitMib}MiB` }),
     ...(threads === undefined ? {} : { threads: String(threads) }),

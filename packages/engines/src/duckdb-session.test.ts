@@ -22,7 +22,9 @@ function* steps(...given: readonly (Step | (() => void))[]): Program<unknown[]> 
 
 async function openTwo(): Promise<[DuckdbSession, DuckdbSession]> {
   const basePath = mkdtempSync(join(tmpdir(), 'changeover-duckdb-session-'));
-  cleanups.push(() => { rmSync(basePath, { recursive: true }); });
+  cleanups.push(() => {
+    rmSync(basePath, { recursive: true });
+  });
   await fileStore('duckdb', { basePath }).create('d');
   const open = async (): Promise<DuckdbSession> => {
     const session = await openDuckdbSession({ file: join(basePath, 'd', 'dataset.duckdb') });
@@ -30,23 +32,41 @@ async function openTwo(): Promise<[DuckdbSession, DuckdbSession]> {
     return session;
   };
   const [one, other] = [await open(), await open()];
-  await one.run(steps({ kind: 'run', sql: 'CREATE TABLE t AS SELECT range AS id, 0 AS n FROM range(5000)' }));
+  await one.run(
+    steps({ kind: 'run', sql: 'CREATE TABLE t AS SELECT range AS id, 0 AS n FROM range(5000)' }),
+  );
   return [one, other];
 }
 
 test('a cancel that comes while a transaction is rolled back does not keep it open', async () => {
   const [one, other] = await openTwo();
   for (let turn = 0; turn < 20; turn += 1) {
-    await one.run(steps({ kind: 'begin' }, { kind: 'run', sql: 'UPDATE t SET n = n + 1' },
-      () => { queueMicrotask(() => { void one.cancel(); }); }, { kind: 'rollback' }));
+    await one.run(
+      steps(
+        { kind: 'begin' },
+        { kind: 'run', sql: 'UPDATE t SET n = n + 1' },
+        () => {
+          queueMicrotask(() => {
+            void one.cancel();
+          });
+        },
+        { kind: 'rollback' },
+      ),
+    );
     await other.run(steps({ kind: 'run', sql: 'UPDATE t SET n = 7 WHERE id = 5' }));
   }
-  expect(await other.run(steps({ kind: 'all', sql: 'SELECT sum(n) AS n FROM t', form: 'cells' }))).toEqual([[7]]);
+  expect(
+    await other.run(steps({ kind: 'all', sql: 'SELECT sum(n) AS n FROM t', form: 'cells' })),
+  ).toEqual([[7]]);
 });
 
 test('a read said again sees what another connection committed since', async () => {
   const [one, other] = await openTwo();
-  const count: Step = { kind: 'all', sql: 'SELECT count(*) AS n FROM t WHERE n > 1', form: 'cells' };
+  const count: Step = {
+    kind: 'all',
+    sql: 'SELECT count(*) AS n FROM t WHERE n > 1',
+    form: 'cells',
+  };
   expect(await one.run(steps(count))).toEqual([[0]]);
   await other.run(steps({ kind: 'run', sql: 'UPDATE t SET n = 2 WHERE id < 3' }));
   expect(await one.run(steps(count))).toEqual([[3]]);

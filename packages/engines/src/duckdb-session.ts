@@ -1,10 +1,25 @@
-import { type InputValue, InvalidArgumentError, ReadOnlyError, type Row, StatementError, type Value } from '@changeover/core';
 import {
-  type DuckDBConnection, type DuckDBDataChunk, type DuckDBMaterializedResult, type DuckDBPreparedStatement, StatementType,
+  type InputValue,
+  InvalidArgumentError,
+  ReadOnlyError,
+  type Row,
+  StatementError,
+  type Value,
+} from '@changeover/core';
+import {
+  type DuckDBConnection,
+  type DuckDBDataChunk,
+  type DuckDBMaterializedResult,
+  type DuckDBPreparedStatement,
+  StatementType,
 } from '@duckdb/node-api';
 import { duckdbColumn } from './duckdb-columns.ts';
 import { insertIntoDuckdb } from './duckdb-insert.ts';
-import { type DuckdbInstanceOptions, type DuckdbLease, leaseDuckdbInstance } from './duckdb-instances.ts';
+import {
+  type DuckdbInstanceOptions,
+  type DuckdbLease,
+  leaseDuckdbInstance,
+} from './duckdb-instances.ts';
 import { bindDuckdbParam } from './duckdb-values.ts';
 import { classifyError, toStorageError } from './errors.ts';
 import {
@@ -40,7 +55,7 @@ export async function openDuckdbSession(options: DuckdbSessionOptions): Promise<
   let connection: DuckDBConnection | undefined;
   try {
     connection = await lease.instance.connect();
-    await connection.run('SET TimeZone = \'UTC\'');
+    await connection.run("SET TimeZone = 'UTC'");
     return new DuckdbSession(lease, connection);
   } catch (error) {
     connection?.closeSync();
@@ -50,15 +65,28 @@ export async function openDuckdbSession(options: DuckdbSessionOptions): Promise<
 }
 
 /** Kinds of statements that only read. PRAGMA and SHOW that read are SELECTs to the engine. */
-const readingTypes: ReadonlySet<StatementType> = new Set([StatementType.SELECT, StatementType.EXPLAIN]);
+const readingTypes: ReadonlySet<StatementType> = new Set([
+  StatementType.SELECT,
+  StatementType.EXPLAIN,
+]);
 /** Kinds that would change the connection or the instance, under the feet of whoever uses it next. */
 const connectionTypes: ReadonlySet<StatementType> = new Set([
-  StatementType.TRANSACTION, StatementType.ATTACH, StatementType.DETACH, StatementType.SET, StatementType.VARIABLE_SET,
-  StatementType.PRAGMA, StatementType.PREPARE, StatementType.EXECUTE, StatementType.LOAD,
+  StatementType.TRANSACTION,
+  StatementType.ATTACH,
+  StatementType.DETACH,
+  StatementType.SET,
+  StatementType.VARIABLE_SET,
+  StatementType.PRAGMA,
+  StatementType.PREPARE,
+  StatementType.EXECUTE,
+  StatementType.LOAD,
 ]);
 /** Kinds whose number of changed rows is that of rows affected. */
 const affectingTypes: ReadonlySet<StatementType> = new Set([
-  StatementType.INSERT, StatementType.UPDATE, StatementType.DELETE, StatementType.COPY,
+  StatementType.INSERT,
+  StatementType.UPDATE,
+  StatementType.DELETE,
+  StatementType.COPY,
 ]);
 
 /** One connection to a DuckDB instance. */
@@ -107,22 +135,32 @@ export class DuckdbSession implements AsyncSession {
    * Rejects as {@link run} does.
    */
   stream(sql: string, form: RowForm): Promise<ResultStream> {
-    return this.#line.run(() => this.#noting(() => this.#prepared(sql, async (statement) => {
-      const result = await statement.stream();
-      const columns = uniqueColumns(result.columnNames());
-      const stream: ResultStream = {
-        isOpen: () => this.#stream === stream,
-        next: () => this.#line.run(() => this.#noting(async () => {
-          if (this.#stream !== stream) throw new StatementError('Another statement has ended this stream.', { engine: 'duckdb' });
-          const chunk = await result.fetchChunk();
-          if (chunk !== null && chunk.rowCount > 0) return resultOf(columns, [chunk], form);
-          this.#stream = undefined;
-          return undefined;
-        })),
-      };
-      this.#stream = stream;
-      return stream;
-    })));
+    return this.#line.run(() =>
+      this.#noting(() =>
+        this.#prepared(sql, async (statement) => {
+          const result = await statement.stream();
+          const columns = uniqueColumns(result.columnNames());
+          const stream: ResultStream = {
+            isOpen: () => this.#stream === stream,
+            next: () =>
+              this.#line.run(() =>
+                this.#noting(async () => {
+                  if (this.#stream !== stream)
+                    throw new StatementError('Another statement has ended this stream.', {
+                      engine: 'duckdb',
+                    });
+                  const chunk = await result.fetchChunk();
+                  if (chunk !== null && chunk.rowCount > 0) return resultOf(columns, [chunk], form);
+                  this.#stream = undefined;
+                  return undefined;
+                }),
+              ),
+          };
+          this.#stream = stream;
+          return stream;
+        }),
+      ),
+    );
   }
 
   cancel(): Promise<void> {
@@ -139,7 +177,9 @@ export class DuckdbSession implements AsyncSession {
     const ended = this.#line.close();
     if (this.#running) this.#connection.interrupt();
     // Closing under a running statement is not safe: then it is closed when the statement ends, and nobody waits.
-    const closed = ended.then(() => { this.#release(); });
+    const closed = ended.then(() => {
+      this.#release();
+    });
     await settledWithin(closed, closeTimeoutMs);
   }
 
@@ -167,16 +207,21 @@ export class DuckdbSession implements AsyncSession {
       switch (step.kind) {
         case 'all':
           return await this.#prepared(step.sql, async (statement) =>
-            this.#result(await this.#runStatement(statement, step.params), step.form));
+            this.#result(await this.#runStatement(statement, step.params), step.form),
+          );
         case 'run':
           return await this.#prepared(step.sql, async (statement) =>
-            this.#affected(await this.#runStatement(statement, step.params)));
-        case 'query': return await this.#query(step.sql, step.params, step.form);
-        case 'execute': return await this.#execute(step.sql, step.params);
+            this.#affected(await this.#runStatement(statement, step.params)),
+          );
+        case 'query':
+          return await this.#query(step.sql, step.params, step.form);
+        case 'execute':
+          return await this.#execute(step.sql, step.params);
         case 'insert':
           await insertIntoDuckdb(this.#connection, step);
           return emptyStepResult;
-        default: return await this.#control(step);
+        default:
+          return await this.#control(step);
       }
     } catch (error) {
       this.#noteError(error);
@@ -198,7 +243,10 @@ export class DuckdbSession implements AsyncSession {
    * moment and folds what they seem to settle into the plan, so that a kept `count(*) … WHERE a > 1` still said 0 after
    * such rows had been committed (measured with 1.5.5).
    */
-  async #prepared<T>(sql: string, use: (statement: DuckDBPreparedStatement) => Promise<T>): Promise<T> {
+  async #prepared<T>(
+    sql: string,
+    use: (statement: DuckDBPreparedStatement) => Promise<T>,
+  ): Promise<T> {
     if (isBlankSql(sql)) throw oneStatement('none');
     let statement: DuckDBPreparedStatement;
     try {
@@ -220,11 +268,16 @@ export class DuckdbSession implements AsyncSession {
   ): Promise<DuckDBMaterializedResult> {
     const values = params ?? [];
     if (values.length !== statement.parameterCount) {
-      throw new InvalidArgumentError(`Expected ${statement.parameterCount} parameters, found ${values.length}.`, {
-        engine: 'duckdb',
-      });
+      throw new InvalidArgumentError(
+        `Expected ${statement.parameterCount} parameters, found ${values.length}.`,
+        {
+          engine: 'duckdb',
+        },
+      );
     }
-    values.forEach((value, index) => { bindDuckdbParam(statement, index + 1, value); });
+    values.forEach((value, index) => {
+      bindDuckdbParam(statement, index + 1, value);
+    });
     return statement.run();
   }
 
@@ -239,14 +292,26 @@ export class DuckdbSession implements AsyncSession {
     return { ...emptyStepResult, rowsAffected: Math.max(returned, result.rowsChanged) };
   }
 
-  #query(sql: string, params: readonly InputValue[] | undefined, form?: RowForm): Promise<StepResult> {
+  #query(
+    sql: string,
+    params: readonly InputValue[] | undefined,
+    form?: RowForm,
+  ): Promise<StepResult> {
     return this.#prepared(sql, async (statement) => {
       const words = leadingWords(sql, 3);
-      const explainsAnother = words[0] === 'EXPLAIN' && words[1] === 'ANALYZE' && !readingWords.has(words[2] ?? '');
-      if (!readingTypes.has(statement.statementType) || explainsAnother || /\bnextval\s*\(/i.test(sql)) {
-        throw new ReadOnlyError('query takes one statement that only reads and returns rows. Use execute to write.', {
-          engine: 'duckdb',
-        });
+      const explainsAnother =
+        words[0] === 'EXPLAIN' && words[1] === 'ANALYZE' && !readingWords.has(words[2] ?? '');
+      if (
+        !readingTypes.has(statement.statementType) ||
+        explainsAnother ||
+        /\bnextval\s*\(/i.test(sql)
+      ) {
+        throw new ReadOnlyError(
+          'query takes one statement that only reads and returns rows. Use execute to write.',
+          {
+            engine: 'duckdb',
+          },
+        );
       }
       return this.#result(await this.#runStatement(statement, params), form);
     });
@@ -255,8 +320,11 @@ export class DuckdbSession implements AsyncSession {
   #execute(sql: string, params: readonly InputValue[] | undefined): Promise<StepResult> {
     return this.#prepared(sql, async (statement) => {
       if (connectionTypes.has(statement.statementType)) {
-        throw new InvalidArgumentError(`execute does not take ${leadingWords(sql, 1).join('')}, which would change the ` +
-          'state of the connection. Use transaction for several statements in one.', { engine: 'duckdb' });
+        throw new InvalidArgumentError(
+          `execute does not take ${leadingWords(sql, 1).join('')}, which would change the ` +
+            'state of the connection. Use transaction for several statements in one.',
+          { engine: 'duckdb' },
+        );
       }
       return this.#affected(await this.#runStatement(statement, params));
     });
@@ -265,7 +333,9 @@ export class DuckdbSession implements AsyncSession {
   async #control(step: TransactionStep): Promise<StepResult> {
     switch (step.kind) {
       case 'begin':
-        await this.#connection.run(step.readOnly === true ? 'BEGIN TRANSACTION READ ONLY' : 'BEGIN TRANSACTION');
+        await this.#connection.run(
+          step.readOnly === true ? 'BEGIN TRANSACTION READ ONLY' : 'BEGIN TRANSACTION',
+        );
         this.#state = 'open';
         break;
       case 'commit':
@@ -302,7 +372,11 @@ function* chunksOf(result: DuckDBMaterializedResult): Iterable<DuckDBDataChunk> 
   for (let index = 0; index < result.chunkCount; index += 1) yield result.getChunk(index);
 }
 
-function resultOf(columns: string[], chunks: Iterable<DuckDBDataChunk>, form: RowForm = 'objects'): StepResult {
+function resultOf(
+  columns: string[],
+  chunks: Iterable<DuckDBDataChunk>,
+  form: RowForm = 'objects',
+): StepResult {
   const rows: Row[] = [];
   const cells: Value[][] = [];
   for (const chunk of chunks) {
@@ -315,18 +389,36 @@ function resultOf(columns: string[], chunks: Iterable<DuckDBDataChunk>, form: Ro
 
 /** The driver makes its errors outside of the tests' realm, where `instanceof` does not know them. */
 function messageOf(error: unknown): string {
-  const message: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'message') : undefined;
+  const message: unknown =
+    typeof error === 'object' && error !== null ? Reflect.get(error, 'message') : undefined;
   return typeof message === 'string' ? message : '';
 }
 
 function isControl(step: Step): step is TransactionStep {
-  return step.kind === 'begin' || step.kind === 'commit' || step.kind === 'rollback' || step.kind === 'savepoint' ||
-    step.kind === 'release' || step.kind === 'rollbackToSavepoint';
+  return (
+    step.kind === 'begin' ||
+    step.kind === 'commit' ||
+    step.kind === 'rollback' ||
+    step.kind === 'savepoint' ||
+    step.kind === 'release' ||
+    step.kind === 'rollbackToSavepoint'
+  );
 }
 
 /** What EXPLAIN ANALYZE may run. */
-const readingWords: ReadonlySet<string> = new Set(['SELECT', 'WITH', 'FROM', 'VALUES', 'TABLE', 'DESCRIBE', 'SHOW', 'SUMMARIZE']);
+const readingWords: ReadonlySet<string> = new Set([
+  'SELECT',
+  'WITH',
+  'FROM',
+  'VALUES',
+  'TABLE',
+  'DESCRIBE',
+  'SHOW',
+  'SUMMARIZE',
+]);
 
 function oneStatement(found: string): InvalidArgumentError {
-  return new InvalidArgumentError(`Expected exactly one SQL statement, found ${found}.`, { engine: 'duckdb' });
+  return new InvalidArgumentError(`Expected exactly one SQL statement, found ${found}.`, {
+    engine: 'duckdb',
+  });
 }

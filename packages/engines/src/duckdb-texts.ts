@@ -47,7 +47,8 @@ export class DuckdbTexts {
   #open(row: number, address: number, length: number): void {
     let to = address + length;
     for (let next = row + 1; next < this.#count && to - address < mostWindowBytes; next += 1) {
-      if (this.#valid !== null && ((this.#valid[next >> 3] ?? 0) & (1 << (next & 7))) === 0) continue;
+      if (this.#valid !== null && ((this.#valid[next >> 3] ?? 0) & (1 << (next & 7))) === 0)
+        continue;
       const start = next * itemBytes;
       const bytes = this.#view.getUint32(start, true);
       if (bytes <= inlineBytes) continue;
@@ -57,7 +58,11 @@ export class DuckdbTexts {
     this.#from = address;
     this.#to = to;
     const { buffer, byteOffset } = this.#view;
-    const bytes = duckdb.get_data_from_pointer(buffer as ArrayBuffer, byteOffset + row * itemBytes + 8, to - address);
+    const bytes = duckdb.get_data_from_pointer(
+      buffer as ArrayBuffer,
+      byteOffset + row * itemBytes + 8,
+      to - address,
+    );
     this.#window = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 }

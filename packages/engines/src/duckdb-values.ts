@@ -24,19 +24,31 @@ const minSafe = BigInt(Number.MIN_SAFE_INTEGER);
 /** A driver's value as the family's. */
 export function duckdbValue(value: DuckDBValue | undefined): Value {
   switch (typeof value) {
-    case 'undefined': return null;
-    case 'bigint': return value <= maxSafe && value >= minSafe ? Number(value) : value;
-    case 'object': return value === null ? null : objectValue(value);
-    default: return value;
+    case 'undefined':
+      return null;
+    case 'bigint':
+      return value <= maxSafe && value >= minSafe ? Number(value) : value;
+    case 'object':
+      return value === null ? null : objectValue(value);
+    default:
+      return value;
   }
 }
 
-function objectValue(value: Exclude<DuckDBValue, null | string | number | bigint | boolean>): Value {
+function objectValue(
+  value: Exclude<DuckDBValue, null | string | number | bigint | boolean>,
+): Value {
   if (value instanceof DuckDBBlobValue) return Buffer.from(value.bytes);
-  if (value instanceof DuckDBListValue || value instanceof DuckDBArrayValue) return value.items.map(duckdbValue);
+  if (value instanceof DuckDBListValue || value instanceof DuckDBArrayValue)
+    return value.items.map(duckdbValue);
   if (value instanceof DuckDBStructValue) return structValue(Object.entries(value.entries));
   if (value instanceof DuckDBMapValue) {
-    return value.entries.map(({ key, value: item }) => structValue([['key', key], ['value', item]]));
+    return value.entries.map(({ key, value: item }) =>
+      structValue([
+        ['key', key],
+        ['value', item],
+      ]),
+    );
   }
   if (value instanceof DuckDBUnionValue) return duckdbValue(value.value);
   if (value instanceof DuckDBDateValue) return dateText(value);
@@ -69,7 +81,12 @@ function timestampText(value: { toString(): string }, count: bigint): string {
 function structValue(entries: [string, DuckDBValue][]): Value {
   const struct: Record<string, Value> = {};
   for (const [field, item] of entries) {
-    Object.defineProperty(struct, field, { value: duckdbValue(item), writable: true, enumerable: true, configurable: true });
+    Object.defineProperty(struct, field, {
+      value: duckdbValue(item),
+      writable: true,
+      enumerable: true,
+      configurable: true,
+    });
   }
   return struct;
 }
@@ -79,22 +96,34 @@ const minInt64 = -(2n ** 63n);
 const maxInt128 = 2n ** 127n - 1n;
 
 /** Binds one parameter, the first being 1. */
-export function bindDuckdbParam(statement: DuckDBPreparedStatement, position: number, value: InputValue): void {
+export function bindDuckdbParam(
+  statement: DuckDBPreparedStatement,
+  position: number,
+  value: InputValue,
+): void {
   switch (typeof value) {
-    case 'string': statement.bindVarchar(position, value); break;
-    case 'boolean': statement.bindBoolean(position, value); break;
-    case 'number': bindNumber(statement, position, value); break;
+    case 'string':
+      statement.bindVarchar(position, value);
+      break;
+    case 'boolean':
+      statement.bindBoolean(position, value);
+      break;
+    case 'number':
+      bindNumber(statement, position, value);
+      break;
     case 'bigint':
       if (value <= maxInt64 && value >= minInt64) statement.bindBigInt(position, value);
       else statement.bindHugeInt(position, checkHugeint(value));
       break;
-    default: bindObject(statement, position, value);
+    default:
+      bindObject(statement, position, value);
   }
 }
 
 function bindNumber(statement: DuckDBPreparedStatement, position: number, value: number): void {
   if (!Number.isSafeInteger(value) || Object.is(value, -0)) statement.bindDouble(position, value);
-  else if (value <= 2_147_483_647 && value >= -2_147_483_648) statement.bindInteger(position, value);
+  else if (value <= 2_147_483_647 && value >= -2_147_483_648)
+    statement.bindInteger(position, value);
   else statement.bindBigInt(position, BigInt(value));
 }
 
@@ -112,12 +141,15 @@ function bindObject(
 /** @throws {InvalidArgumentError} past 128 bits. */
 export function checkHugeint(value: bigint): bigint {
   if (value <= maxInt128 && value >= -maxInt128) return value;
-  throw new InvalidArgumentError('DuckDB holds integers of 128 bits; found a larger one. Pass it as text.');
+  throw new InvalidArgumentError(
+    'DuckDB holds integers of 128 bits; found a larger one. Pass it as text.',
+  );
 }
 
 /** @throws {InvalidArgumentError} for an invalid date. */
 export function timestampValue(date: Date): DuckDBTimestampValue {
   const milliseconds = date.getTime();
-  if (Number.isNaN(milliseconds)) throw new InvalidArgumentError('An invalid Date can\'t be stored: pass null instead.');
+  if (Number.isNaN(milliseconds))
+    throw new InvalidArgumentError("An invalid Date can't be stored: pass null instead.");
   return new DuckDBTimestampValue(BigInt(milliseconds) * 1000n);
 }

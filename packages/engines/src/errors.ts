@@ -44,9 +44,12 @@ export function classifyError(engine: Engine, error: unknown): ErrorClass {
   const code = stringProperty(error, 'code');
   const message = stringProperty(error, 'message');
   switch (engine) {
-    case 'sqlite': return classifySqlite(code, message);
-    case 'postgresql': return classifyPostgres(code, message);
-    case 'duckdb': return classifyDuckdb(message);
+    case 'sqlite':
+      return classifySqlite(code, message);
+    case 'postgresql':
+      return classifyPostgres(code, message);
+    case 'duckdb':
+      return classifyDuckdb(message);
   }
 }
 
@@ -55,7 +58,11 @@ export function classifyError(engine: Engine, error: unknown): ErrorClass {
  * of a row and no password: what the driver quotes is left out where it may be data. The driver's own words stay in
  * `cause`.
  */
-export function toStorageError(engine: Engine, error: unknown, fields: StorageErrorFields = {}): StorageError {
+export function toStorageError(
+  engine: Engine,
+  error: unknown,
+  fields: StorageErrorFields = {},
+): StorageError {
   if (error instanceof StorageError) return error;
   const kind = classifyError(engine, error);
   const title = engineTitles[engine];
@@ -68,10 +75,13 @@ export function toStorageError(engine: Engine, error: unknown, fields: StorageEr
       return new ReadOnlyError(`${title} refused to write: ${message}`, all);
     case 'busy':
     case 'conflict':
-      return new StatementError(`${title} could not finish the statement because of another's work: ${message}`, {
-        ...all,
-        retryable: true,
-      });
+      return new StatementError(
+        `${title} could not finish the statement because of another's work: ${message}`,
+        {
+          ...all,
+          retryable: true,
+        },
+      );
     case 'missing-table': {
       const { dataset, table } = fields;
       if (dataset === undefined || table === undefined || !namesTable(message, table)) break;
@@ -106,18 +116,33 @@ function classifySqlite(code: string, message: string): ErrorClass {
 }
 
 /** Codes of Node's sockets that mean that the server was not reached or was lost. */
-const socketCodes = /^(ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_|EADDR|ENOENT|EACCES|ERR_SOCKET|ERR_TLS|CERT_)/;
+const socketCodes =
+  /^(ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_|EADDR|ENOENT|EACCES|ERR_SOCKET|ERR_TLS|CERT_)/;
 
 function classifyPostgres(code: string, message: string): ErrorClass {
   if (!/^[0-9A-Z]{5}$/.test(code) || code === 'EPIPE') {
     if (socketCodes.test(code)) return 'connection';
-    return /connection|not queryable|timeout expired|Client was closed/i.test(message) ? 'connection' : 'unknown';
+    return /connection|not queryable|timeout expired|Client was closed/i.test(message)
+      ? 'connection'
+      : 'unknown';
   }
-  if (code === '53300' || code === '57P01' || code === '57P02' || code === '57P03' || code === '57P05') {
+  if (
+    code === '53300' ||
+    code === '57P01' ||
+    code === '57P02' ||
+    code === '57P03' ||
+    code === '57P05'
+  ) {
     return 'connection';
   }
   // 25P03 and 25P04 end the session, not the statement.
-  if (code.startsWith('08') || code.startsWith('28') || code === '3D000' || code === '25P03' || code === '25P04') {
+  if (
+    code.startsWith('08') ||
+    code.startsWith('28') ||
+    code === '3D000' ||
+    code === '25P03' ||
+    code === '25P04'
+  ) {
     return 'connection';
   }
   if (code === '55P03') return 'busy';
@@ -133,19 +158,31 @@ function classifyPostgres(code: string, message: string): ErrorClass {
 }
 
 function classifyDuckdb(message: string): ErrorClass {
-  if (/could not set lock on file|cannot open file|connection.*closed|Connection was disconnected/i.test(message)) {
+  if (
+    /could not set lock on file|cannot open file|connection.*closed|Connection was disconnected/i.test(
+      message,
+    )
+  ) {
     return 'connection';
   }
   if (/^INTERRUPT Error|Interrupted!/i.test(message)) return 'interrupted';
-  if (/conflict|transaction.*abort.*other/i.test(message) && /^(TransactionContext|Transaction) Error/i.test(message)) {
+  if (
+    /conflict|transaction.*abort.*other/i.test(message) &&
+    /^(TransactionContext|Transaction) Error/i.test(message)
+  ) {
     return 'conflict';
   }
   if (/^(Out of Memory|IO) Error/i.test(message)) return 'resource';
   if (/^(FATAL|Serialization|INTERNAL) Error/i.test(message)) return 'corrupt';
   if (/read-only/i.test(message)) return 'read-only';
-  if (/^Constraint Error/i.test(message)) return /conflict/i.test(message) ? 'conflict' : 'constraint';
+  if (/^Constraint Error/i.test(message))
+    return /conflict/i.test(message) ? 'conflict' : 'constraint';
   if (/^Catalog Error: Table with name/i.test(message)) return 'missing-table';
-  if (/^Binder Error: (Referenced column|Table ".*" does not have a column|Referenced update column)/i.test(message)) {
+  if (
+    /^Binder Error: (Referenced column|Table ".*" does not have a column|Referenced update column)/i.test(
+      message,
+    )
+  ) {
     return 'missing-column';
   }
   return / Error: /.test(message) ? 'statement' : 'unknown';
@@ -158,7 +195,13 @@ function stringProperty(error: unknown, name: string): string {
 }
 
 /** Classes whose messages quote names, not data. */
-const namesOnly: ReadonlySet<ErrorClass> = new Set(['missing-table', 'missing-column', 'connection', 'read-only', 'busy']);
+const namesOnly: ReadonlySet<ErrorClass> = new Set([
+  'missing-table',
+  'missing-column',
+  'connection',
+  'read-only',
+  'busy',
+]);
 
 function withoutValues(engine: Engine, kind: ErrorClass, error: unknown): string {
   const code = stringProperty(error, 'code');
@@ -175,7 +218,10 @@ function hidePasswords(text: string): string {
 /** Quoted parts may be data, except that PostgreSQL's class 42 quotes names. */
 function hideQuoted(engine: Engine, code: string, text: string): string {
   if (engine === 'postgresql' && code.startsWith('42')) return text.replace(/"[^"]*'.*"/g, '"…"');
-  return text.replace(/".*"/g, '"…"').replace(/'.*'/g, "'…'").replace(/value -?[0-9.]+/g, 'value …');
+  return text
+    .replace(/".*"/g, '"…"')
+    .replace(/'.*'/g, "'…'")
+    .replace(/value -?[0-9.]+/g, 'value …');
 }
 
 function namesTable(message: string, table: string): boolean {

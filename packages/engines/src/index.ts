@@ -2,7 +2,11 @@ export * from './connect-postgres.ts';
 export * from './dataset-programs.ts';
 export * from './dataset-store.ts';
 export {
-  type DuckdbInstanceOptions, duckdbInstancesOpen, type DuckdbLease, duckdbPathInUse, leaseDuckdbInstance,
+  type DuckdbInstanceOptions,
+  duckdbInstancesOpen,
+  type DuckdbLease,
+  duckdbPathInUse,
+  leaseDuckdbInstance,
 } from './duckdb-instances.ts';
 export { DuckdbSession, type DuckdbSessionOptions, openDuckdbSession } from './duckdb-session.ts';
 export * from './errors.ts';

@@ -19,11 +19,15 @@ export function inputCells(rows: InputRows, keys: readonly (string | undefined)[
         const key = keys[column];
         const found = rows[row];
         // Own properties only: a column called `constructor` is absent, not a function.
-        return key !== undefined && found !== undefined && Object.hasOwn(found, key) ? found[key] : undefined;
+        return key !== undefined && found !== undefined && Object.hasOwn(found, key)
+          ? found[key]
+          : undefined;
       },
     };
   }
-  const columns = keys.map((key) => (key !== undefined && Object.hasOwn(rows, key) ? rows[key] : undefined));
+  const columns = keys.map((key) =>
+    key !== undefined && Object.hasOwn(rows, key) ? rows[key] : undefined,
+  );
   return {
     count: Object.values(rows)[0]?.length ?? 0,
     value: (row, column) => columns[column]?.[row],
@@ -41,7 +45,9 @@ export function inputKeys(rows: InputRows): string[] {
   }
   const keys = isRowList(rows) ? rowKeys(rows) : columnKeys(rows);
   if (keys.length === 0) {
-    throw new InvalidArgumentError('A table needs at least one column: pass an empty list a column for an empty table.');
+    throw new InvalidArgumentError(
+      'A table needs at least one column: pass an empty list a column for an empty table.',
+    );
   }
   return keys;
 }
@@ -55,7 +61,9 @@ function rowKeys(rows: readonly InputRow[]): string[] {
   let last: string[] = [];
   rows.forEach((row, index) => {
     if (typeof row !== 'object' || (row as unknown) === null || Array.isArray(row)) {
-      throw new InvalidArgumentError(`Expected an object a row, found ${describe(row)} as row ${index}.`);
+      throw new InvalidArgumentError(
+        `Expected an object a row, found ${describe(row)} as row ${index}.`,
+      );
     }
     const keys = Object.keys(row);
     // Most rows have the keys of the one before.
@@ -70,7 +78,9 @@ function columnKeys(columns: Readonly<Record<string, readonly InputValue[]>>): s
   let count: number | undefined;
   for (const [key, values] of Object.entries(columns)) {
     if (!Array.isArray(values)) {
-      throw new InvalidArgumentError(`Expected a list of values for column ${describe(key)}, found ${describe(values)}.`);
+      throw new InvalidArgumentError(
+        `Expected a list of values for column ${describe(key)}, found ${describe(values)}.`,
+      );
     }
     count ??= values.length;
     if (values.length !== count) {

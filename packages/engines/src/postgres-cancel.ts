@@ -17,21 +17,40 @@ interface CancelConnection {
   readonly stream: { destroy(): void };
 }
 
-const CancelConnectionClass = (pg as unknown as { Connection: new (config: Record<string, unknown>) => CancelConnection })
-  .Connection;
+const CancelConnectionClass = (
+  pg as unknown as { Connection: new (config: Record<string, unknown>) => CancelConnection }
+).Connection;
 
 /** Asks the server to give up what the process runs. The request travels on a connection of its own, which is closed at the signal.
  * Never rejects. */
-export async function requestCancel(target: CancelTarget, timeoutMs: number, signal: AbortSignal): Promise<void> {
+export async function requestCancel(
+  target: CancelTarget,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<void> {
   const { host, port, ssl, processID, secretKey } = target;
   const connection = new CancelConnectionClass({ ssl });
   const sent = new Promise<void>((resolve) => {
-    const send = (): void => { connection.cancel(processID, secretKey); };
-    connection.on('connect', () => { if (ssl === false) send(); });
+    const send = (): void => {
+      connection.cancel(processID, secretKey);
+    };
+    connection.on('connect', () => {
+      if (ssl === false) send();
+    });
     connection.on('sslconnect', send);
-    connection.on('error', () => { resolve(); });
-    connection.on('end', () => { resolve(); });
-    signal.addEventListener('abort', () => { resolve(); }, { once: true });
+    connection.on('error', () => {
+      resolve();
+    });
+    connection.on('end', () => {
+      resolve();
+    });
+    signal.addEventListener(
+      'abort',
+      () => {
+        resolve();
+      },
+      { once: true },
+    );
   });
   if (host.startsWith('/')) connection.connect(`${host}/.s.PGSQL.${port}`);
   else connection.connect(port, host);

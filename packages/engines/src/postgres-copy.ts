@@ -17,7 +17,11 @@ export class CopyQuery {
   callback: ((error: Error) => void) | undefined;
 
   /** @param chunks text of whole lines, each made when the one before was taken by the socket. */
-  constructor(text: string, chunks: Iterator<string>, done: (error: Error | null, rowCount?: number) => void) {
+  constructor(
+    text: string,
+    chunks: Iterator<string>,
+    done: (error: Error | null, rowCount?: number) => void,
+  ) {
     this.#text = text;
     this.#chunks = chunks;
     this.#done = done;
@@ -42,13 +46,15 @@ export class CopyQuery {
         }
         connection.sendCopyFromChunk(Buffer.from(next.value));
         if (connection.stream.writableNeedDrain) {
-          connection.stream.once('drain', () => { this.#send(connection); });
+          connection.stream.once('drain', () => {
+            this.#send(connection);
+          });
           return;
         }
       }
     } catch (error) {
       this.#failure = error as Error;
-      connection.sendCopyFail('A value can\'t be stored.');
+      connection.sendCopyFail("A value can't be stored.");
     }
   }
 
@@ -85,7 +91,10 @@ export class CopyQuery {
 Object.setPrototypeOf(CopyQuery.prototype, pg.Query.prototype as object);
 
 /** The rows in COPY's text format. `types` are the columns'. */
-export function* copyChunks(cells: InputCells, types: readonly string[]): Generator<string, undefined> {
+export function* copyChunks(
+  cells: InputCells,
+  types: readonly string[],
+): Generator<string, undefined> {
   let chunk = '';
   for (let row = 0; row < cells.count; row += 1) {
     for (let column = 0; column < types.length; column += 1) {

@@ -9,13 +9,28 @@ function message(code: string, content: Buffer): Buffer {
 }
 
 const sent = [
-  message('T', Buffer.from('columns')), message('D', Buffer.from('one')), message('D', Buffer.from('')),
+  message('T', Buffer.from('columns')),
+  message('D', Buffer.from('one')),
+  message('D', Buffer.from('')),
   message('D', Buffer.alloc(300, 'x')),
-  message('C', Buffer.from('SELECT 3')), message('Z', Buffer.from('I')), message('2', Buffer.alloc(0)), message('D', Buffer.from('four')),
+  message('C', Buffer.from('SELECT 3')),
+  message('Z', Buffer.from('I')),
+  message('2', Buffer.alloc(0)),
+  message('D', Buffer.from('four')),
   message('Z', Buffer.from('I')),
 ];
 const whole = Buffer.concat(sent);
-const told = ['T columns', 'row one', 'row ', `row ${'x'.repeat(300)}`, 'C SELECT 3', 'Z I', '2 ', 'row four', 'Z I'];
+const told = [
+  'T columns',
+  'row one',
+  'row ',
+  `row ${'x'.repeat(300)}`,
+  'C SELECT 3',
+  'Z I',
+  '2 ',
+  'row four',
+  'Z I',
+];
 
 /** What came out, in its order, of chunks put in. */
 function split(chunks: readonly Buffer[], reads = true): string[] {
@@ -30,18 +45,23 @@ function split(chunks: readonly Buffer[], reads = true): string[] {
     }
   };
   const reader = {
-    readRow: (bytes: Buffer, at: number) => { out.push(`row ${bytes.toString('latin1', at, at - 4 + bytes.readUInt32BE(at - 4))}`); },
+    readRow: (bytes: Buffer, at: number) => {
+      out.push(`row ${bytes.toString('latin1', at, at - 4 + bytes.readUInt32BE(at - 4))}`);
+    },
   };
-  const splitter = new FrameSplitter(parse, () => reads ? reader : undefined);
+  const splitter = new FrameSplitter(parse, () => (reads ? reader : undefined));
   for (const chunk of chunks) splitter.take(chunk);
   return out;
 }
 
 test('rows and all else come out whole and in their order, wherever what was sent is cut', () => {
   expect(split([whole])).toEqual(told);
-  for (let at = 1; at < whole.length; at += 1) expect(split([whole.subarray(0, at), whole.subarray(at)])).toEqual(told);
+  for (let at = 1; at < whole.length; at += 1)
+    expect(split([whole.subarray(0, at), whole.subarray(at)])).toEqual(told);
   for (const size of [1, 2, 3, 7, 64, 299]) {
-    const chunks = Array.from({ length: Math.ceil(whole.length / size) }, (_, index) => whole.subarray(index * size, (index + 1) * size));
+    const chunks = Array.from({ length: Math.ceil(whole.length / size) }, (_, index) =>
+      whole.subarray(index * size, (index + 1) * size),
+    );
     expect(split(chunks)).toEqual(told);
   }
 });
@@ -54,11 +74,27 @@ test('where nobody reads rows the parser has them, in their place', () => {
 test('a row is asked for when all before it was parsed, since that says whose it is', () => {
   let parsed = 0;
   const at: number[] = [];
-  const splitter = new FrameSplitter((bytes) => { parsed += bytes.length; }, () => {
-    at.push(parsed);
-    return { readRow: () => undefined };
-  });
+  const splitter = new FrameSplitter(
+    (bytes) => {
+      parsed += bytes.length;
+    },
+    () => {
+      at.push(parsed);
+      return { readRow: () => undefined };
+    },
+  );
   splitter.take(whole);
-  const [columns = Buffer.alloc(0), , , , complete = Buffer.alloc(0), ready = Buffer.alloc(0), bound = Buffer.alloc(0)] = sent;
-  expect(at).toEqual([columns.length, columns.length + complete.length + ready.length + bound.length]);
+  const [
+    columns = Buffer.alloc(0),
+    ,
+    ,
+    ,
+    complete = Buffer.alloc(0),
+    ready = Buffer.alloc(0),
+    bound = Buffer.alloc(0),
+  ] = sent;
+  expect(at).toEqual([
+    columns.length,
+    columns.length + complete.length + ready.length + bound.length,
+  ]);
 });

@@ -73,6 +73,7 @@ export class FrameSplitter {
     if (at === bytes.length) return;
     this.#parts = [bytes.subarray(at)];
     this.#partsBytes = bytes.length - at;
-    this.#neededBytes = this.#partsBytes < headerBytes ? headerBytes : 1 + bytes.readUInt32BE(at + 1);
+    this.#neededBytes =
+      this.#partsBytes < headerBytes ? headerBytes : 1 + bytes.readUInt32BE(at + 1);
   }
 }

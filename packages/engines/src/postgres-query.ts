@@ -15,7 +15,11 @@ export interface WireConnection {
   sendCopyFail(message: string): void;
   /** Called by the driver when a stream begins to carry the protocol. */
   attachListeners(stream: NodeJS.ReadableStream): void;
-  readonly stream: NodeJS.WritableStream & { readonly writableNeedDrain: boolean; cork(): void; uncork(): void };
+  readonly stream: NodeJS.WritableStream & {
+    readonly writableNeedDrain: boolean;
+    cork(): void;
+    uncork(): void;
+  };
   /** Statements that the server has prepared, by name. Kept by the driver. */
   readonly parsedStatements: Record<string, string>;
   /** Those that it was told to prepare. */
@@ -83,7 +87,11 @@ export class ValueQuery {
   #command: string | null = null;
   #failure: Error | undefined;
 
-  constructor(statement: PostgresStatement, cells: boolean, done: (error: Error | null, result?: PostgresResult) => void) {
+  constructor(
+    statement: PostgresStatement,
+    cells: boolean,
+    done: (error: Error | null, result?: PostgresResult) => void,
+  ) {
     this.#statement = statement;
     this.name = statement.prepared?.name;
     this.text = statement.text;
@@ -103,8 +111,10 @@ export class ValueQuery {
       return null;
     }
     const name = prepared?.name ?? '';
-    const isKnown = prepared !== undefined &&
-      (connection.parsedStatements[name] !== undefined || connection.submittedNamedStatements[name] !== undefined);
+    const isKnown =
+      prepared !== undefined &&
+      (connection.parsedStatements[name] !== undefined ||
+        connection.submittedNamedStatements[name] !== undefined);
     if (isKnown && prepared.shape !== undefined) {
       this.#shape = prepared.shape;
       write(connection, bindAndExecute(name, values, false));
@@ -204,13 +214,22 @@ export function readRowsDirectly(connection: WireConnection, activeQuery: () => 
   connection.attachListeners = (stream) => {
     const before = new Set(stream.listeners('data'));
     attach(stream);
-    const added = stream.listeners('data').filter((listener) => !before.has(listener)) as ((bytes: Buffer) => void)[];
-    const splitter = new FrameSplitter((bytes) => { for (const listener of added) listener(bytes); }, () => {
-      const query = activeQuery();
-      return query instanceof ValueQuery ? query : undefined;
-    });
+    const added = stream.listeners('data').filter((listener) => !before.has(listener)) as ((
+      bytes: Buffer,
+    ) => void)[];
+    const splitter = new FrameSplitter(
+      (bytes) => {
+        for (const listener of added) listener(bytes);
+      },
+      () => {
+        const query = activeQuery();
+        return query instanceof ValueQuery ? query : undefined;
+      },
+    );
     for (const listener of added) stream.off('data', listener);
-    stream.on('data', (bytes: Buffer) => { splitter.take(bytes); });
+    stream.on('data', (bytes: Buffer) => {
+      splitter.take(bytes);
+    });
   };
 }
 
@@ -282,7 +301,8 @@ function integerIn(bytes: Buffer, from: number, to: number): number | bigint {
   if (to - from > mostDigits) return integerValue(textIn(bytes, from, to));
   const isNegative = bytes[from] === 0x2d;
   let value = 0;
-  for (let at = isNegative ? from + 1 : from; at < to; at += 1) value = value * 10 + (bytes[at] as number) - 0x30;
+  for (let at = isNegative ? from + 1 : from; at < to; at += 1)
+    value = value * 10 + (bytes[at] as number) - 0x30;
   return isNegative ? -value : value;
 }
 

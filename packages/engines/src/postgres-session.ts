@@ -14,7 +14,12 @@ import { type CancelTarget, requestCancel } from './postgres-cancel.ts';
 import { AnswerTimes } from './answer-times.ts';
 import { copyChunks, CopyQuery } from './postgres-copy.ts';
 import {
-  type PostgresResult, type PostgresStatement, type PreparedStatement, readRowsDirectly, ValueQuery, type WireConnection,
+  type PostgresResult,
+  type PostgresStatement,
+  type PreparedStatement,
+  readRowsDirectly,
+  ValueQuery,
+  type WireConnection,
 } from './postgres-query.ts';
 import { postgresParam } from './postgres-values.ts';
 import {
@@ -37,7 +42,10 @@ const closeTimeoutMs = 1000;
 /** What of the driver's client is used beside its public types. */
 interface DriverClient extends CancelTarget {
   readonly connection: WireConnection & {
-    on(event: 'parameterStatus', listener: (message: { parameterName: string; parameterValue: string }) => void): void;
+    on(
+      event: 'parameterStatus',
+      listener: (message: { parameterName: string; parameterValue: string }) => void,
+    ): void;
     readonly stream: { destroy(): void };
   };
   getTransactionStatus(): string | null;
@@ -47,19 +55,62 @@ interface DriverClient extends CancelTarget {
 
 /** Statements that would change what the connection is, under the feet of whoever uses it next. */
 const connectionWords: ReadonlySet<string> = new Set([
-  'BEGIN', 'START', 'COMMIT', 'END', 'ROLLBACK', 'ABORT', 'SAVEPOINT', 'RELEASE', 'PREPARE', 'EXECUTE', 'DEALLOCATE',
-  'DISCARD', 'RESET', 'LISTEN', 'UNLISTEN', 'LOAD', 'COPY', 'SET',
+  'BEGIN',
+  'START',
+  'COMMIT',
+  'END',
+  'ROLLBACK',
+  'ABORT',
+  'SAVEPOINT',
+  'RELEASE',
+  'PREPARE',
+  'EXECUTE',
+  'DEALLOCATE',
+  'DISCARD',
+  'RESET',
+  'LISTEN',
+  'UNLISTEN',
+  'LOAD',
+  'COPY',
+  'SET',
 ]);
 /** What a reading statement begins with; whether it writes all the same is the server's to say. */
-const readingWords: ReadonlySet<string> = new Set(['SELECT', 'WITH', 'VALUES', 'TABLE', 'EXPLAIN', 'SHOW']);
+const readingWords: ReadonlySet<string> = new Set([
+  'SELECT',
+  'WITH',
+  'VALUES',
+  'TABLE',
+  'EXPLAIN',
+  'SHOW',
+]);
 /** Statements worth keeping prepared. */
-const namedWords: ReadonlySet<string> = new Set(['SELECT', 'WITH', 'VALUES', 'TABLE', 'INSERT', 'UPDATE', 'DELETE']);
+const namedWords: ReadonlySet<string> = new Set([
+  'SELECT',
+  'WITH',
+  'VALUES',
+  'TABLE',
+  'INSERT',
+  'UPDATE',
+  'DELETE',
+]);
 /** The protocol counts them in 16 bits. */
 const maxValues = 65_535;
 /** Commands whose number of rows is that of rows affected. */
-const affectingCommands: ReadonlySet<string> = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE', 'COPY']);
+const affectingCommands: ReadonlySet<string> = new Set([
+  'INSERT',
+  'UPDATE',
+  'DELETE',
+  'MERGE',
+  'COPY',
+]);
 /** Settings that the server reports and that must stay as they were set at connecting. */
-const keptSettings: ReadonlySet<string> = new Set(['TimeZone', 'DateStyle', 'IntervalStyle', 'search_path', 'client_encoding']);
+const keptSettings: ReadonlySet<string> = new Set([
+  'TimeZone',
+  'DateStyle',
+  'IntervalStyle',
+  'search_path',
+  'client_encoding',
+]);
 
 /** How a statement is sent. */
 interface Send {
@@ -98,15 +149,26 @@ export class PostgresSession implements AsyncSession {
   #cancelling: Promise<void> | undefined;
 
   /** Use `connectPostgres`. */
-  constructor(client: pg.Client, schema: string, statementCacheSize: number, connectTimeoutMs: number) {
+  constructor(
+    client: pg.Client,
+    schema: string,
+    statementCacheSize: number,
+    connectTimeoutMs: number,
+  ) {
     this.#client = client;
     this.#schema = schema;
     this.#driver = client as unknown as DriverClient;
     this.#connectTimeoutMs = connectTimeoutMs;
-    this.#statements = new StatementCache(statementCacheSize, (statement) => this.#evicted.push(statement));
+    this.#statements = new StatementCache(statementCacheSize, (statement) =>
+      this.#evicted.push(statement),
+    );
     readRowsDirectly(this.#driver.connection, () => this.#driver._getActiveQuery());
-    client.on('error', () => { this.#lost = true; });
-    client.on('end', () => { this.#lost = true; });
+    client.on('error', () => {
+      this.#lost = true;
+    });
+    client.on('end', () => {
+      this.#lost = true;
+    });
     this.#driver.connection.on('parameterStatus', ({ parameterName, parameterValue }) => {
       this.#noteSetting(parameterName, parameterValue);
     });
@@ -120,9 +182,12 @@ export class PostgresSession implements AsyncSession {
   get transactionState(): TransactionState {
     if (this.#committing) return 'committing';
     switch (this.#driver.getTransactionStatus()) {
-      case 'T': return 'open';
-      case 'E': return 'failed';
-      default: return 'none';
+      case 'T':
+        return 'open';
+      case 'E':
+        return 'failed';
+      default:
+        return 'none';
     }
   }
 
@@ -139,14 +204,19 @@ export class PostgresSession implements AsyncSession {
    */
   read<T>(program: Program<T>, beside: boolean, onTook: (durationMs: number) => void): Promise<T> {
     const send: Send = { beside, onTook };
-    return beside ? this.#line.runBeside(() => this.#drive(program, send)) : this.#line.run(() => this.#drive(program, send));
+    return beside
+      ? this.#line.runBeside(() => this.#drive(program, send))
+      : this.#line.run(() => this.#drive(program, send));
   }
 
   /** @throws {DatasetNotFoundError} where the dataset has no schema. */
   async requireSchema(dataset: string): Promise<void> {
-    const { rows } = await this.#send('SELECT 1 AS one FROM pg_catalog.pg_namespace WHERE nspname = $1', [
-      datasetSchema(dataset),
-    ], false, false);
+    const { rows } = await this.#send(
+      'SELECT 1 AS one FROM pg_catalog.pg_namespace WHERE nspname = $1',
+      [datasetSchema(dataset)],
+      false,
+      false,
+    );
     if (rows.length === 0) throw new DatasetNotFoundError(dataset, { engine: 'postgresql' });
   }
 
@@ -182,8 +252,13 @@ export class PostgresSession implements AsyncSession {
 
   async cancel(): Promise<void> {
     if (this.#submitted === 0 || this.#lost) return;
-    this.#cancelling ??= requestCancel(this.#driver, this.#connectTimeoutMs, this.#cut.signal)
-      .finally(() => { this.#cancelling = undefined; });
+    this.#cancelling ??= requestCancel(
+      this.#driver,
+      this.#connectTimeoutMs,
+      this.#cut.signal,
+    ).finally(() => {
+      this.#cancelling = undefined;
+    });
     await this.#cancelling;
   }
 
@@ -205,7 +280,8 @@ export class PostgresSession implements AsyncSession {
     const ended = this.#line.close();
     // A statement in flight would keep the server's answer to a goodbye waiting.
     if (this.#submitted > 0 || this.#lost) this.#driver.connection.stream.destroy();
-    else if (!await settledWithin(this.#client.end(), closeTimeoutMs)) this.#driver.connection.stream.destroy();
+    else if (!(await settledWithin(this.#client.end(), closeTimeoutMs)))
+      this.#driver.connection.stream.destroy();
     await settledWithin(ended, closeTimeoutMs);
     this.#lost = true;
   }
@@ -229,7 +305,9 @@ export class PostgresSession implements AsyncSession {
         try {
           if (this.#cancelling !== undefined) await this.#cancelling;
           result = isStatement(step)
-            ? this.#stepResult(await this.#send(step.sql, step.params, step.form === 'cells', true, send))
+            ? this.#stepResult(
+                await this.#send(step.sql, step.params, step.form === 'cells', true, send),
+              )
             : await this.#performStep(step, send);
         } catch (error) {
           next = program.throw(error);
@@ -245,23 +323,40 @@ export class PostgresSession implements AsyncSession {
 
   #performStep(step: Exclude<Step, StatementStep>, send: Send): Promise<StepResult> {
     switch (step.kind) {
-      case 'query': return this.#query(step.sql, step.params, step.form === 'cells', send);
-      case 'execute': return this.#execute(step.sql, step.params);
-      case 'insert': return this.#insert(step);
-      default: return this.#control(step);
+      case 'query':
+        return this.#query(step.sql, step.params, step.form === 'cells', send);
+      case 'execute':
+        return this.#execute(step.sql, step.params);
+      case 'insert':
+        return this.#insert(step);
+      default:
+        return this.#control(step);
     }
   }
 
   #stepResult({ columns, rows, cells, command, rowCount }: PostgresResult): StepResult {
-    return { columns, rows, cells, rowsAffected: affectingCommands.has(command ?? '') ? rowCount : 0 };
+    return {
+      columns,
+      rows,
+      cells,
+      rowsAffected: affectingCommands.has(command ?? '') ? rowCount : 0,
+    };
   }
 
-  async #query(sql: string, params: readonly InputValue[] | undefined, cells: boolean, send: Send): Promise<StepResult> {
+  async #query(
+    sql: string,
+    params: readonly InputValue[] | undefined,
+    cells: boolean,
+    send: Send,
+  ): Promise<StepResult> {
     const [word = ''] = leadingWords(sql, 1);
     if (word !== '' && !readingWords.has(word)) {
-      throw new ReadOnlyError(`query takes a statement that only reads, found ${word}. Use execute to write.`, {
-        engine: 'postgresql',
-      });
+      throw new ReadOnlyError(
+        `query takes a statement that only reads, found ${word}. Use execute to write.`,
+        {
+          engine: 'postgresql',
+        },
+      );
     }
     if (this.transactionState === 'none') {
       await this.#setReadOnlyDefault(true);
@@ -274,7 +369,9 @@ export class PostgresSession implements AsyncSession {
       await this.#simple('RELEASE SAVEPOINT _changeover_read');
       return result;
     } catch (error) {
-      await this.#simple('ROLLBACK TO SAVEPOINT _changeover_read; RELEASE SAVEPOINT _changeover_read').catch(() => undefined);
+      await this.#simple(
+        'ROLLBACK TO SAVEPOINT _changeover_read; RELEASE SAVEPOINT _changeover_read',
+      ).catch(() => undefined);
       throw error;
     }
   }
@@ -282,8 +379,11 @@ export class PostgresSession implements AsyncSession {
   async #execute(sql: string, params: readonly InputValue[] | undefined): Promise<StepResult> {
     const [word = '', second] = leadingWords(sql, 2);
     if (connectionWords.has(word) && !(word === 'SET' && second === 'LOCAL')) {
-      throw new InvalidArgumentError(`execute does not take ${word}, which would change the state of the connection. ` +
-        'Use transaction for several statements in one.', { engine: 'postgresql' });
+      throw new InvalidArgumentError(
+        `execute does not take ${word}, which would change the state of the connection. ` +
+          'Use transaction for several statements in one.',
+        { engine: 'postgresql' },
+      );
     }
     if (this.transactionState === 'none') await this.#setReadOnlyDefault(false);
     const { rowsAffected } = this.#stepResult(await this.#one(sql, params, false));
@@ -291,12 +391,19 @@ export class PostgresSession implements AsyncSession {
   }
 
   /** Exactly one statement of the caller's. */
-  async #one(sql: string, params: readonly InputValue[] | undefined, cells: boolean, send = alone): Promise<PostgresResult> {
+  async #one(
+    sql: string,
+    params: readonly InputValue[] | undefined,
+    cells: boolean,
+    send = alone,
+  ): Promise<PostgresResult> {
     let result: PostgresResult;
     try {
       result = await this.#send(sql, params, cells, true, send);
     } catch (error) {
-      if (/cannot insert multiple commands into a prepared statement/.test((error as Error).message)) {
+      if (
+        /cannot insert multiple commands into a prepared statement/.test((error as Error).message)
+      ) {
         throw new InvalidArgumentError('Expected exactly one SQL statement, found several.', {
           engine: 'postgresql',
           cause: error,
@@ -305,7 +412,9 @@ export class PostgresSession implements AsyncSession {
       throw error;
     }
     if (result.command === null) {
-      throw new InvalidArgumentError('Expected exactly one SQL statement, found none.', { engine: 'postgresql' });
+      throw new InvalidArgumentError('Expected exactly one SQL statement, found none.', {
+        engine: 'postgresql',
+      });
     }
     return result;
   }
@@ -319,7 +428,10 @@ export class PostgresSession implements AsyncSession {
 
   async #insert(step: InsertStep): Promise<StepResult> {
     const { columns } = step;
-    const cells = inputCells(step.rows, columns.map(({ key }) => key));
+    const cells = inputCells(
+      step.rows,
+      columns.map(({ key }) => key),
+    );
     if (cells.count === 0) return emptyStepResult;
     const schema = step.temporary === true ? 'pg_temp' : this.#schema;
     const table = `${schema}.${quoteIdentifier(step.table)}`;
@@ -327,11 +439,15 @@ export class PostgresSession implements AsyncSession {
     const types = columns.map(({ type }) => type);
     const rowsAffected = await new Promise<number>((resolve, reject) => {
       this.#submitted += 1;
-      const query = new CopyQuery(`COPY ${table} (${names}) FROM STDIN`, copyChunks(cells, types), (error, count = 0) => {
-        this.#submitted -= 1;
-        if (error === null) resolve(count);
-        else reject(this.#noted(error));
-      });
+      const query = new CopyQuery(
+        `COPY ${table} (${names}) FROM STDIN`,
+        copyChunks(cells, types),
+        (error, count = 0) => {
+          this.#submitted -= 1;
+          if (error === null) resolve(count);
+          else reject(this.#noted(error));
+        },
+      );
       this.#client.query(query as unknown as pg.Submittable);
     });
     return { ...emptyStepResult, rowsAffected };
@@ -367,9 +483,12 @@ export class PostgresSession implements AsyncSession {
       const { command } = await this.#simple('COMMIT');
       this.#committing = false;
       if (command === 'ROLLBACK') {
-        throw new StatementError('A statement of the transaction had failed, so PostgreSQL rolled all of it back.', {
-          engine: 'postgresql',
-        });
+        throw new StatementError(
+          'A statement of the transaction had failed, so PostgreSQL rolled all of it back.',
+          {
+            engine: 'postgresql',
+          },
+        );
       }
     } catch (error) {
       // Where the connection was lost, nobody knows: the state says so from now on.
@@ -392,12 +511,16 @@ export class PostgresSession implements AsyncSession {
   ): Promise<PostgresResult> {
     const values = (params ?? []).map(postgresParam);
     if (values.length > maxValues) {
-      throw new InvalidArgumentError(`A statement takes at most ${maxValues} values; found ${values.length}.`, { engine: 'postgresql' });
+      throw new InvalidArgumentError(
+        `A statement takes at most ${maxValues} values; found ${values.length}.`,
+        { engine: 'postgresql' },
+      );
     }
     // Inside a transaction a prepared plan that went stale would fail the whole of it.
     const prepared = mayName && this.transactionState === 'none' ? this.#prepared(sql) : undefined;
     const statement: PostgresStatement = { text: sql, values, prepared };
-    return this.#evicted.length === 0 ? this.#submit(statement, cells, send)
+    return this.#evicted.length === 0
+      ? this.#submit(statement, cells, send)
       : this.#deallocateEvicted().then(() => this.#submit(statement, cells, send));
   }
 
@@ -406,7 +529,11 @@ export class PostgresSession implements AsyncSession {
   }
 
   /** The table has other columns than when the statement was prepared; nothing was run. */
-  async #sendUnprepared({ text, values, prepared }: PostgresStatement, cells: boolean, send: Send): Promise<PostgresResult> {
+  async #sendUnprepared(
+    { text, values, prepared }: PostgresStatement,
+    cells: boolean,
+    send: Send,
+  ): Promise<PostgresResult> {
     this.#statements.delete(text);
     await this.#deallocate(prepared);
     return await this.#submit({ text, values }, cells, send);
@@ -417,7 +544,11 @@ export class PostgresSession implements AsyncSession {
     if (known !== undefined) return known;
     if (!namedWords.has(leadingWords(sql, 1)[0] ?? '')) return undefined;
     this.#statementNumber += 1;
-    const made: PreparedStatement = { name: `c${this.#statementNumber}`, shape: undefined, dropped: false };
+    const made: PreparedStatement = {
+      name: `c${this.#statementNumber}`,
+      shape: undefined,
+      dropped: false,
+    };
     this.#statements.set(sql, made);
     return made;
   }
@@ -488,5 +619,9 @@ export function searchPathOf(dataset: string | undefined): string {
 
 function isStalePlan(error: unknown): boolean {
   const { code, message } = error as { code?: unknown; message?: unknown };
-  return code === '0A000' && typeof message === 'string' && message.includes('cached plan must not change result type');
+  return (
+    code === '0A000' &&
+    typeof message === 'string' &&
+    message.includes('cached plan must not change result type')
+  );
 }

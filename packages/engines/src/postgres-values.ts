@@ -26,15 +26,23 @@ const parsers: ReadonlyMap<number, Parser> = new Map<number, Parser>([
 
 /** The element's type of each built-in array type that isn't an array of text. */
 const elementTypes: ReadonlyMap<number, number> = new Map([
-  [1000, 16], [1001, 17], [1016, 20], [1005, 21], [1007, 23], [1028, 26], [1021, 700], [1022, 701],
+  [1000, 16],
+  [1001, 17],
+  [1016, 20],
+  [1005, 21],
+  [1007, 23],
+  [1028, 26],
+  [1021, 700],
+  [1022, 701],
 ]);
 
 /** Built-in array types whose elements are the server's text. */
 const textArrays: ReadonlySet<number> = new Set([
-  143, 199, 271, 629, 651, 719, 775, 791, 1002, 1003, 1006, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 1015, 1017, 1018,
-  1019, 1027, 1034, 1040, 1041, 1115, 1182, 1183, 1185, 1187, 1231, 1270, 1561, 1563, 2201, 2207, 2208, 2209, 2210, 2211,
-  2949, 2951, 3221, 3643, 3644, 3645, 3735, 3770, 3807, 3905, 3907, 3909, 3911, 3913, 3927, 4073, 4090, 4097, 5039, 6150,
-  6151, 6152, 6153, 6155, 6157,
+  143, 199, 271, 629, 651, 719, 775, 791, 1002, 1003, 1006, 1008, 1009, 1010, 1011, 1012, 1013,
+  1014, 1015, 1017, 1018, 1019, 1027, 1034, 1040, 1041, 1115, 1182, 1183, 1185, 1187, 1231, 1270,
+  1561, 1563, 2201, 2207, 2208, 2209, 2210, 2211, 2949, 2951, 3221, 3643, 3644, 3645, 3735, 3770,
+  3807, 3905, 3907, 3909, 3911, 3913, 3927, 4073, 4090, 4097, 5039, 6150, 6151, 6152, 6153, 6155,
+  6157,
 ]);
 
 /** How the text of a type is read; undefined where the text is the value. */
@@ -100,14 +108,19 @@ export function postgresParam(value: InputValue): string | Buffer | null {
 
 function scalarText(value: Exclude<InputValue, null | undefined>): string {
   switch (typeof value) {
-    case 'string': return value;
-    case 'number': return Object.is(value, -0) ? '-0' : String(value);
+    case 'string':
+      return value;
+    case 'number':
+      return Object.is(value, -0) ? '-0' : String(value);
     case 'boolean':
-    case 'bigint': return String(value);
+    case 'bigint':
+      return String(value);
     case 'object':
-      if (ArrayBuffer.isView(value)) return `\\x${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')}`;
+      if (ArrayBuffer.isView(value))
+        return `\\x${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')}`;
       return isDate(value) ? timestampText(value) : jsonText(value);
-    default: throw new InvalidArgumentError(`A value of type ${typeof value} can't be stored.`);
+    default:
+      throw new InvalidArgumentError(`A value of type ${typeof value} can't be stored.`);
   }
 }
 
@@ -120,18 +133,30 @@ function arrayText(values: readonly InputValue[]): string {
   return `{${items.join(',')}}`;
 }
 
-const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' };
+const escapes: Readonly<Record<string, string>> = {
+  '\\': '\\\\',
+  '\t': '\\t',
+  '\n': '\\n',
+  '\r': '\\r',
+};
 
 /** A value in COPY's text format. `type` is the column's. */
 export function copyText(value: InputValue, type: string): string {
   switch (typeof value) {
-    case 'number': return Object.is(value, -0) ? '-0' : String(value);
+    case 'number':
+      return Object.is(value, -0) ? '-0' : String(value);
     case 'bigint':
-    case 'boolean': return String(value);
+    case 'boolean':
+      return String(value);
     default:
   }
   if (value === null || value === undefined) return '\\N';
-  const text = Array.isArray(value) && type.endsWith('[]') ? arrayText(value) : scalarText(value as Exclude<InputValue, null | undefined>);
+  const text =
+    Array.isArray(value) && type.endsWith('[]')
+      ? arrayText(value)
+      : scalarText(value as Exclude<InputValue, null | undefined>);
   // One look is cheaper than a replacement that finds nothing.
-  return /[\\\t\n\r]/.test(text) ? text.replace(/[\\\t\n\r]/g, (character) => escapes[character] ?? character) : text;
+  return /[\\\t\n\r]/.test(text)
+    ? text.replace(/[\\\t\n\r]/g, (character) => escapes[character] ?? character)
+    : text;
 }

@@ -8,12 +8,20 @@ const describeBytes = 7;
  *
  * @param name of the statement; the empty text for the one prepared last without a name.
  */
-export function bindAndExecute(name: string, values: readonly (string | Buffer | null)[], describes: boolean): Buffer {
+export function bindAndExecute(
+  name: string,
+  values: readonly (string | Buffer | null)[],
+  describes: boolean,
+): Buffer {
   const nameBytes = Buffer.byteLength(name);
-  const lengths = values.map((value) => value === null ? -1 : typeof value === 'string' ? Buffer.byteLength(value) : value.length);
+  const lengths = values.map((value) =>
+    value === null ? -1 : typeof value === 'string' ? Buffer.byteLength(value) : value.length,
+  );
   let bindBytes = 4 + 1 + nameBytes + 1 + 2 + 2 * values.length + 2 + 4 * values.length + 2;
   for (const length of lengths) bindBytes += Math.max(0, length);
-  const message = Buffer.allocUnsafe(1 + bindBytes + (describes ? describeBytes : 0) + executeBytes + syncBytes);
+  const message = Buffer.allocUnsafe(
+    1 + bindBytes + (describes ? describeBytes : 0) + executeBytes + syncBytes,
+  );
   let at = message.writeUInt8(0x42 /* B */, 0);
   at = message.writeInt32BE(bindBytes, at);
   at = message.writeUInt8(0, at);
@@ -21,7 +29,8 @@ export function bindAndExecute(name: string, values: readonly (string | Buffer |
   at = message.writeUInt8(0, at);
   // Each value's format: 0 for text, 1 for bytes as they are.
   at = message.writeUInt16BE(values.length, at);
-  for (const value of values) at = message.writeUInt16BE(value === null || typeof value === 'string' ? 0 : 1, at);
+  for (const value of values)
+    at = message.writeUInt16BE(value === null || typeof value === 'string' ? 0 : 1, at);
   at = message.writeUInt16BE(values.length, at);
   values.forEach((value, index) => {
     at = message.writeInt32BE(lengths[index] ?? -1, at);

@@ -22,9 +22,15 @@ export class ProgramLine {
   run<T>(work: () => Promise<T>): Promise<T> {
     if (this.#closed) return Promise.reject(this.#closedError());
     if (this.#waiting >= maxWaiting) {
-      return Promise.reject(new StorageError('TOO_MANY_WAITING', `More than ${maxWaiting} calls wait on one connection.`, {
-        engine: this.#engine,
-      }));
+      return Promise.reject(
+        new StorageError(
+          'TOO_MANY_WAITING',
+          `More than ${maxWaiting} calls wait on one connection.`,
+          {
+            engine: this.#engine,
+          },
+        ),
+      );
     }
     this.#waiting += 1;
     const result = this.#last.then(() => {
@@ -48,7 +54,9 @@ export class ProgramLine {
   }
 
   #closedError(): ClosedError {
-    return new ClosedError(`The ${engineTitles[this.#engine]} connection was closed.`, { engine: this.#engine });
+    return new ClosedError(`The ${engineTitles[this.#engine]} connection was closed.`, {
+      engine: this.#engine,
+    });
   }
 }
 
@@ -56,9 +64,14 @@ export class ProgramLine {
 export async function settledWithin(promise: Promise<unknown>, limitMs: number): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => { resolve(false); }, limitMs);
+    timer = setTimeout(() => {
+      resolve(false);
+    }, limitMs);
   });
-  const settled = promise.then(() => true, () => true);
+  const settled = promise.then(
+    () => true,
+    () => true,
+  );
   const inTime = await Promise.race([settled, late]);
   clearTimeout(timer);
   return inTime;

@@ -79,7 +79,12 @@ export interface StepResult {
 export type Program<T> = Generator<Step, T, StepResult>;
 
 /** The answer to a step that yields nothing. */
-export const emptyStepResult: StepResult = Object.freeze({ columns: [], rows: [], cells: [], rowsAffected: 0 });
+export const emptyStepResult: StepResult = Object.freeze({
+  columns: [],
+  rows: [],
+  cells: [],
+  rowsAffected: 0,
+});
 
 /** Runs a program whose steps are performed at once. */
 export function runProgram<T>(program: Program<T>, perform: (step: Step) => StepResult): T {
@@ -98,7 +103,10 @@ export function runProgram<T>(program: Program<T>, perform: (step: Step) => Step
 }
 
 /** Runs a program whose steps take time. */
-export async function runProgramAsync<T>(program: Program<T>, perform: (step: Step) => Promise<StepResult>): Promise<T> {
+export async function runProgramAsync<T>(
+  program: Program<T>,
+  perform: (step: Step) => Promise<StepResult>,
+): Promise<T> {
   let next = program.next();
   while (next.done !== true) {
     let result: StepResult;

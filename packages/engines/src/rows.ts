@@ -19,7 +19,10 @@ export function uniqueColumns(names: readonly string[]): string[] {
 }
 
 /** Objects from lists of values. `columns` must be unique. */
-export function rowsFromCells(columns: readonly string[], cells: readonly (readonly Value[])[]): Row[] {
+export function rowsFromCells(
+  columns: readonly string[],
+  cells: readonly (readonly Value[])[],
+): Row[] {
   const plain = !columns.includes('__proto__');
   return cells.map((values) => {
     const row: Row = {};
@@ -35,11 +38,21 @@ export function rowsFromCells(columns: readonly string[], cells: readonly (reado
 
 /** Sets a property of its own even where it is called `__proto__`, which an assignment would not. */
 export function setOwn(row: Row, column: string, value: Value): void {
-  Object.defineProperty(row, column, { value, writable: true, enumerable: true, configurable: true });
+  Object.defineProperty(row, column, {
+    value,
+    writable: true,
+    enumerable: true,
+    configurable: true,
+  });
 }
 
 /** Adds rows made of columns' values. `columns` must be unique. */
-export function appendRows(rows: Row[], columns: readonly string[], vectors: readonly Value[][], count: number): void {
+export function appendRows(
+  rows: Row[],
+  columns: readonly string[],
+  vectors: readonly Value[][],
+  count: number,
+): void {
   const plain = !columns.includes('__proto__');
   for (let index = 0; index < count; index += 1) {
     const row: Row = {};
@@ -55,7 +68,8 @@ export function appendRows(rows: Row[], columns: readonly string[], vectors: rea
 
 /** Adds lists of values made of columns' values. */
 export function appendCells(cells: Value[][], vectors: readonly Value[][], count: number): void {
-  for (let index = 0; index < count; index += 1) cells.push(vectors.map((values) => values[index] as Value));
+  for (let index = 0; index < count; index += 1)
+    cells.push(vectors.map((values) => values[index] as Value));
 }
 
 /** The text in a column that holds nothing else. */

@@ -66,11 +66,16 @@ interface PreparedStatement {
  */
 export function openSqliteSession(options: SqliteSessionOptions): SqliteSession {
   if (!existsSync(options.file)) {
-    throw new ConnectionError('The SQLite file does not exist; nothing was created.', { engine: 'sqlite' });
+    throw new ConnectionError('The SQLite file does not exist; nothing was created.', {
+      engine: 'sqlite',
+    });
   }
   let database: Database.Database | undefined;
   try {
-    database = new Database(options.file, { fileMustExist: true, timeout: options.busyTimeoutMs ?? 5000 });
+    database = new Database(options.file, {
+      fileMustExist: true,
+      timeout: options.busyTimeoutMs ?? 5000,
+    });
     configure(database, options);
     return new SqliteSession(database, options.statementCacheSize ?? 100);
   } catch (error) {
@@ -95,7 +100,8 @@ function configure(database: Database.Database, options: SqliteSessionOptions): 
     }
   }
   database.pragma('foreign_keys = ON');
-  if (options.cacheSizeKib !== undefined) database.pragma(`cache_size = ${-Math.trunc(options.cacheSizeKib)}`);
+  if (options.cacheSizeKib !== undefined)
+    database.pragma(`cache_size = ${-Math.trunc(options.cacheSizeKib)}`);
   if (options.readonly === true) database.pragma('query_only = ON');
 }
 
@@ -121,7 +127,8 @@ export class SqliteSession implements SyncSession {
   }
 
   run<T>(program: Program<T>): T {
-    if (!this.#database.open) throw new ClosedError('The SQLite connection was closed.', { engine: 'sqlite' });
+    if (!this.#database.open)
+      throw new ClosedError('The SQLite connection was closed.', { engine: 'sqlite' });
     try {
       return runProgram(program, this.#perform);
     } catch (error) {
@@ -137,12 +144,18 @@ export class SqliteSession implements SyncSession {
 
   #performStep(step: Step): StepResult {
     switch (step.kind) {
-      case 'all': return this.#read(this.#prepare(step.sql), step.params, step.form);
-      case 'run': return this.#write(this.#prepare(step.sql), step.params);
-      case 'query': return this.#query(step.sql, step.params, step.form);
-      case 'execute': return this.#execute(step.sql, step.params);
-      case 'insert': return this.#insert(step);
-      default: return this.#control(step);
+      case 'all':
+        return this.#read(this.#prepare(step.sql), step.params, step.form);
+      case 'run':
+        return this.#write(this.#prepare(step.sql), step.params);
+      case 'query':
+        return this.#query(step.sql, step.params, step.form);
+      case 'execute':
+        return this.#execute(step.sql, step.params);
+      case 'insert':
+        return this.#insert(step);
+      default:
+        return this.#control(step);
     }
   }
 
@@ -177,13 +190,19 @@ export class SqliteSession implements SyncSession {
     return prepared;
   }
 
-  #read(prepared: PreparedStatement, params: readonly InputValue[] | undefined, form?: RowForm): StepResult {
+  #read(
+    prepared: PreparedStatement,
+    params: readonly InputValue[] | undefined,
+    form?: RowForm,
+  ): StepResult {
     const bound = sqliteParams(params);
-    if (form === 'cells' || prepared.duplicates || prepared.safeIntegers) return readCells(prepared, bound, form);
+    if (form === 'cells' || prepared.duplicates || prepared.safeIntegers)
+      return readCells(prepared, bound, form);
     setRaw(prepared, false);
     const rows = prepared.statement.all(bound) as Row[];
     if (!columnsHold(prepared, rows[0])) {
-      if (describeColumns(prepared, prepared.statement.source).duplicates) return readCells(prepared, bound, form);
+      if (describeColumns(prepared, prepared.statement.source).duplicates)
+        return readCells(prepared, bound, form);
     }
     if (holdsUnsafeInteger(rows)) {
       prepared.safeIntegers = true;
@@ -209,12 +228,17 @@ export class SqliteSession implements SyncSession {
     const prepared = this.#prepare(sql);
     const { statement, words } = prepared;
     if (!statement.readonly || !statement.reader) {
-      throw new ReadOnlyError('query takes one statement that only reads and returns rows. Use execute to write.', {
-        engine: 'sqlite',
-      });
+      throw new ReadOnlyError(
+        'query takes one statement that only reads and returns rows. Use execute to write.',
+        {
+          engine: 'sqlite',
+        },
+      );
     }
     if (words[0] === 'PRAGMA' && !showingPragma.test(sql)) {
-      throw new ReadOnlyError('query takes only pragmas that show something and change nothing.', { engine: 'sqlite' });
+      throw new ReadOnlyError('query takes only pragmas that show something and change nothing.', {
+        engine: 'sqlite',
+      });
     }
     return this.#read(prepared, params, form);
   }
@@ -222,9 +246,15 @@ export class SqliteSession implements SyncSession {
   #execute(sql: string, params: readonly InputValue[] | undefined): StepResult {
     const prepared = this.#prepare(sql);
     const word = prepared.words[0] ?? '';
-    if (connectionWords.has(word) || (word === 'PRAGMA' && !showingPragma.test(sql) && !lastingPragma.test(sql))) {
-      throw new InvalidArgumentError(`execute does not take ${word}, which would change the state of the connection. ` +
-        'Use transaction for several statements in one.', { engine: 'sqlite' });
+    if (
+      connectionWords.has(word) ||
+      (word === 'PRAGMA' && !showingPragma.test(sql) && !lastingPragma.test(sql))
+    ) {
+      throw new InvalidArgumentError(
+        `execute does not take ${word}, which would change the state of the connection. ` +
+          'Use transaction for several statements in one.',
+        { engine: 'sqlite' },
+      );
     }
     const result = this.#write(prepared, params);
     return changesRows.has(word) ? result : emptyStepResult;
@@ -237,12 +267,20 @@ export class SqliteSession implements SyncSession {
     const head = `INSERT INTO ${schema}.${quote(step.table)} (${names}) VALUES `;
     const tuple = `(${columns.map(() => '?').join(', ')})`;
     if (columns.length > maxVariables) {
-      throw new InvalidArgumentError(`A table has at most 2000 columns; found ${columns.length}.`, { engine: 'sqlite' });
+      throw new InvalidArgumentError(`A table has at most 2000 columns; found ${columns.length}.`, {
+        engine: 'sqlite',
+      });
     }
-    const cells = inputCells(step.rows, columns.map(({ key }) => key));
+    const cells = inputCells(
+      step.rows,
+      columns.map(({ key }) => key),
+    );
     const affinities = columns.map(({ type }) => affinityOf(type));
     const batchRows = Math.max(1, Math.floor(maxInsertVariables / columns.length));
-    const batch = batchRows > 1 ? this.#database.prepare(head + Array(batchRows).fill(tuple).join(', ')) : undefined;
+    const batch =
+      batchRows > 1
+        ? this.#database.prepare(head + Array(batchRows).fill(tuple).join(', '))
+        : undefined;
     const single = this.#database.prepare(head + tuple);
     let row = 0;
     while (row < cells.count) {
@@ -253,7 +291,7 @@ export class SqliteSession implements SyncSession {
           values.push(sqliteCell(cells.value(row, column), affinities[column] ?? 'none'));
         }
       }
-      (size === 1 ? single : batch ?? single).run(values);
+      (size === 1 ? single : (batch ?? single)).run(values);
     }
     return { ...emptyStepResult, rowsAffected: cells.count };
   }
@@ -261,7 +299,9 @@ export class SqliteSession implements SyncSession {
   #control(step: TransactionStep): StepResult {
     switch (step.kind) {
       case 'begin':
-        this.#run(step.readOnly === true || step.temporaryOnly === true ? 'BEGIN' : 'BEGIN IMMEDIATE');
+        this.#run(
+          step.readOnly === true || step.temporaryOnly === true ? 'BEGIN' : 'BEGIN IMMEDIATE',
+        );
         break;
       case 'commit':
         this.#run('COMMIT');
@@ -292,29 +332,73 @@ export class SqliteSession implements SyncSession {
 
 /** Statements that would change what the connection is, under the feet of whoever uses it next. */
 const connectionWords: ReadonlySet<string> = new Set([
-  'BEGIN', 'COMMIT', 'END', 'ROLLBACK', 'SAVEPOINT', 'RELEASE', 'ATTACH', 'DETACH',
+  'BEGIN',
+  'COMMIT',
+  'END',
+  'ROLLBACK',
+  'SAVEPOINT',
+  'RELEASE',
+  'ATTACH',
+  'DETACH',
 ]);
 
 /** Statements whose number of rows means something; for all others the engine reports that of an earlier one. */
 const changesRows: ReadonlySet<string> = new Set(['INSERT', 'UPDATE', 'DELETE', 'REPLACE', 'WITH']);
 
 /** Pragmas that show something of what is named after them. */
-const pragmasOfNames = ['table_info', 'table_xinfo', 'table_list', 'index_list', 'index_info', 'index_xinfo', 'foreign_key_list',
-  'foreign_key_check', 'integrity_check', 'quick_check'];
+const pragmasOfNames = [
+  'table_info',
+  'table_xinfo',
+  'table_list',
+  'index_list',
+  'index_info',
+  'index_xinfo',
+  'foreign_key_list',
+  'foreign_key_check',
+  'integrity_check',
+  'quick_check',
+];
 
 /** Pragmas that show something where no value follows. */
-const pragmasOfValues = ['database_list', 'collation_list', 'function_list', 'module_list', 'pragma_list', 'compile_options',
-  'user_version', 'application_id', 'schema_version', 'encoding', 'page_count', 'page_size', 'freelist_count', 'data_version',
-  'journal_mode', 'foreign_keys', 'auto_vacuum', 'cache_size', 'synchronous', 'max_page_count'];
+const pragmasOfValues = [
+  'database_list',
+  'collation_list',
+  'function_list',
+  'module_list',
+  'pragma_list',
+  'compile_options',
+  'user_version',
+  'application_id',
+  'schema_version',
+  'encoding',
+  'page_count',
+  'page_size',
+  'freelist_count',
+  'data_version',
+  'journal_mode',
+  'foreign_keys',
+  'auto_vacuum',
+  'cache_size',
+  'synchronous',
+  'max_page_count',
+];
 
-const showingPragma = new RegExp(String.raw`^\s*PRAGMA\s+(?:\w+\s*\.\s*)?(?:` +
-  String.raw`(?:${pragmasOfNames.join('|')})\s*(?:\([^)]*\))?|(?:${pragmasOfValues.join('|')}))\s*;?\s*$`, 'i');
+const showingPragma = new RegExp(
+  String.raw`^\s*PRAGMA\s+(?:\w+\s*\.\s*)?(?:` +
+    String.raw`(?:${pragmasOfNames.join('|')})\s*(?:\([^)]*\))?|(?:${pragmasOfValues.join('|')}))\s*;?\s*$`,
+  'i',
+);
 
 /** Pragmas that change the file, not the connection. */
-const lastingPragma = new RegExp([
-  String.raw`^\s*PRAGMA\s+(?:main\s*\.\s*)?(?:(?:user_version|application_id)\s*=\s*-?\w+`,
-  'optimize', String.raw`incremental_vacuum(?:\s*\(\d*\))?`, String.raw`wal_checkpoint(?:\s*\(\w+\))?)\s*;?\s*$`,
-].join('|'), 'i');
+const lastingPragma = new RegExp(
+  [
+    String.raw`^\s*PRAGMA\s+(?:main\s*\.\s*)?(?:(?:user_version|application_id)\s*=\s*-?\w+`,
+    'optimize',
+    String.raw`incremental_vacuum(?:\s*\(\d*\))?`,
+    String.raw`wal_checkpoint(?:\s*\(\w+\))?)\s*;?\s*$`,
+  ].join('|'),
+  'i',
+);
 
 function quote(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
@@ -334,7 +418,9 @@ function describeColumns(prepared: PreparedStatement, sql: string): PreparedStat
   // Describing costs as much as a point read, so it is repeated only where `*` could come to mean a name twice.
   const table = described[0]?.table;
   prepared.stable =
-    !sql.includes('*') || (table !== null && described.every((column) => column.table === table && column.column === column.name));
+    !sql.includes('*') ||
+    (table !== null &&
+      described.every((column) => column.table === table && column.column === column.name));
   return prepared;
 }
 
@@ -373,7 +459,10 @@ function readCells(prepared: PreparedStatement, bound: unknown[], form?: RowForm
 }
 
 function isUnsafe(value: unknown): boolean {
-  return typeof value === 'number' && !(value <= Number.MAX_SAFE_INTEGER && value >= Number.MIN_SAFE_INTEGER);
+  return (
+    typeof value === 'number' &&
+    !(value <= Number.MAX_SAFE_INTEGER && value >= Number.MIN_SAFE_INTEGER)
+  );
 }
 
 function holdsUnsafe(values: readonly Value[]): boolean {
@@ -394,7 +483,7 @@ function narrowIntegers(values: Value[]): void {
   for (let index = 0; index < values.length; index += 1) {
     const value = values[index];
     if (typeof value !== 'bigint') continue;
-    if (value <= BigInt(Number.MAX_SAFE_INTEGER) && value >= BigInt(Number.MIN_SAFE_INTEGER)) values[index] = Number(value);
+    if (value <= BigInt(Number.MAX_SAFE_INTEGER) && value >= BigInt(Number.MIN_SAFE_INTEGER))
+      values[index] = Number(value);
   }
 }
-

@@ -41,7 +41,9 @@ export function sqliteCell(value: InputValue, affinity: Affinity): unknown {
     case 'bigint':
       if (value <= biggest && value >= smallest) return value;
       if (affinity === 'text') return String(value);
-      throw new InvalidArgumentError('SQLite holds integers of 64 bits; found a larger one. Pass it as text.');
+      throw new InvalidArgumentError(
+        'SQLite holds integers of 64 bits; found a larger one. Pass it as text.',
+      );
     case 'object':
       return sqliteObject(value);
     default:
@@ -56,10 +58,14 @@ function sqliteNumber(value: number, affinity: Affinity): unknown {
   return Number.isSafeInteger(value) && !Object.is(value, -0) ? BigInt(value) : value;
 }
 
-function sqliteObject(value: Exclude<InputValue, string | number | boolean | undefined | bigint>): unknown {
+function sqliteObject(
+  value: Exclude<InputValue, string | number | boolean | undefined | bigint>,
+): unknown {
   if (value === null) return null;
   if (ArrayBuffer.isView(value)) {
-    return Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+    return Buffer.isBuffer(value)
+      ? value
+      : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   }
   return isDate(value) ? timestampText(value) : jsonText(value);
 }
@@ -70,7 +76,8 @@ const { rawJSON: rawJson } = JSON as unknown as { rawJSON(text: string): unknown
 /** JSON of a nested value; `bigint` as a JSON number with all its digits. */
 export function jsonText(value: unknown): string {
   const text = stringify(value);
-  if (text === undefined) throw new InvalidArgumentError('A nested value that has no JSON form can\'t be stored.');
+  if (text === undefined)
+    throw new InvalidArgumentError("A nested value that has no JSON form can't be stored.");
   return text;
 }
 
@@ -79,7 +86,9 @@ function stringify(value: unknown): string | undefined {
     return JSON.stringify(value);
   } catch (error) {
     if (!holdsBigint(value)) {
-      throw new InvalidArgumentError('A nested value that refers to itself can\'t be stored.', { cause: error });
+      throw new InvalidArgumentError("A nested value that refers to itself can't be stored.", {
+        cause: error,
+      });
     }
   }
   return JSON.stringify(value, (_key, item: unknown) => {

@@ -2,6 +2,10 @@
  * the memory, and a thread that is ended while it loads DuckDB's driver ends the whole process (measured with 1.5.5). */
 export { datasetPrograms } from './dataset-programs.ts';
 export { rowsFromCells } from './rows.ts';
-export { openSqliteSession, type SqliteSession, type SqliteSessionOptions } from './sqlite-session.ts';
+export {
+  openSqliteSession,
+  type SqliteSession,
+  type SqliteSessionOptions,
+} from './sqlite-session.ts';
 export { inputKeys } from './input-cells.ts';
 export { readInTransaction, shareSnapshot } from './snapshot/shared-snapshot.ts';

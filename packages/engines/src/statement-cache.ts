@@ -10,7 +10,10 @@ export class StatementCache<Statement> {
   #old = new Map<string, Statement>();
 
   /** @param evict called for each statement let go. */
-  constructor(capacity: number, evict: (statement: Statement, sql: string) => void = () => undefined) {
+  constructor(
+    capacity: number,
+    evict: (statement: Statement, sql: string) => void = () => undefined,
+  ) {
     this.#half = Math.max(1, Math.floor(capacity / 2));
     this.#evict = evict;
   }

@@ -27,7 +27,12 @@ export class CallQueue {
     if (signal?.aborted === true) return Promise.reject(abortedError(signal));
     if (!this.#running) return this.#start(task);
     if (this.#waiting.size >= maxWaiting) {
-      return Promise.reject(new StorageError('TOO_MANY_WAITING', `More than ${maxWaiting} calls wait for the legacy object.`));
+      return Promise.reject(
+        new StorageError(
+          'TOO_MANY_WAITING',
+          `More than ${maxWaiting} calls wait for the legacy object.`,
+        ),
+      );
     }
     // Or a call would run in the asynchronous context of the one that ended before it.
     const inOwnContext = AsyncLocalStorage.snapshot();
@@ -35,7 +40,9 @@ export class CallQueue {
       const call: WaitingCall = {
         start: () => {
           signal?.removeEventListener('abort', leave);
-          inOwnContext(() => { this.#start(task).then(resolve, reject); });
+          inOwnContext(() => {
+            this.#start(task).then(resolve, reject);
+          });
         },
       };
       const leave = (): void => {
@@ -68,5 +75,7 @@ export class CallQueue {
 
 /** What a call rejects with whose signal was first. */
 export function abortedError(signal: AbortSignal | undefined): AbortedError {
-  return new AbortedError('The call was given up before the legacy object came to it.', { cause: signal?.reason });
+  return new AbortedError('The call was given up before the legacy object came to it.', {
+    cause: signal?.reason,
+  });
 }

@@ -31,10 +31,14 @@ export interface Connection {
  * Rejects with a {@link DatasetNotFoundError} where it doesn't exist (nothing is created), and with a
  * {@link ConnectionError} where it can't be opened.
  */
-export async function openDataset(engine: Engine, location: StoreLocation, dataset: string): Promise<Connection> {
+export async function openDataset(
+  engine: Engine,
+  location: StoreLocation,
+  dataset: string,
+): Promise<Connection> {
   if (engine === 'postgresql') return connectPostgres({ url: databaseUrl(location), dataset });
   const store = fileStore(engine, location);
-  if (!await store.exists(dataset)) throw new DatasetNotFoundError(dataset, { engine });
+  if (!(await store.exists(dataset))) throw new DatasetNotFoundError(dataset, { engine });
   const file = datasetFile(location, engine, dataset);
   return engine === 'duckdb' ? openDuckdbSession({ file }) : openSqlite(file);
 }
@@ -43,14 +47,22 @@ export async function openDataset(engine: Engine, location: StoreLocation, datas
 function openSqlite(file: string): Connection {
   const session = openSqliteSession({ file });
   return {
-    get usable() { return session.usable; },
-    get transactionState() { return session.transactionState; },
-    run: <T>(program: Program<T>) => new Promise<T>((resolve) => { resolve(session.run(program)); }),
+    get usable() {
+      return session.usable;
+    },
+    get transactionState() {
+      return session.transactionState;
+    },
+    run: <T>(program: Program<T>) =>
+      new Promise<T>((resolve) => {
+        resolve(session.run(program));
+      }),
     cancel: () => Promise.resolve(),
-    close: () => new Promise((resolve) => {
-      session.close();
-      resolve();
-    }),
+    close: () =>
+      new Promise((resolve) => {
+        session.close();
+        resolve();
+      }),
   };
 }
 
@@ -69,8 +81,10 @@ export function openStore(engine: Engine, location: StoreLocation): DatasetStore
 
 function databaseUrl({ databaseUrl: url }: StoreLocation): string {
   if (url !== undefined) return url;
-  throw new ConnectionError('No PostgreSQL server is configured: set DATABASE_URL, or pass databaseUrl to configure.', {
-    engine: 'postgresql',
-  });
+  throw new ConnectionError(
+    'No PostgreSQL server is configured: set DATABASE_URL, or pass databaseUrl to configure.',
+    {
+      engine: 'postgresql',
+    },
+  );
 }
-

@@ -7,7 +7,9 @@ import { createLegacyLeg, StorageBackend } from './index.ts';
 
 let basePath: string;
 const storage = StorageBackend.getInstance('sqlite');
-const leg = createLegacyLeg('sqlite', { digest: (_operation, result) => digestResult(result, 'rows') });
+const leg = createLegacyLeg('sqlite', {
+  digest: (_operation, result) => digestResult(result, 'rows'),
+});
 const closedWhile = <T>(dataset: string, work: () => Promise<T>): Promise<T> => {
   if (leg.closedWhile === undefined) throw new Error('the legacy leg closes nothing');
   return leg.closedWhile(dataset, work);
@@ -32,7 +34,9 @@ test('calls to a dataset that is kept closed wait, and calls to others go on', a
   await storage.readTable('one', 't');
   let waiting: Promise<void> | undefined;
   await closedWhile('one', async () => {
-    waiting = storage.readTable('one', 't').then(() => { log.push('one was read'); });
+    waiting = storage.readTable('one', 't').then(() => {
+      log.push('one was read');
+    });
     expect(await storage.readTable('two', 't')).toEqual([{ name: 'two' }]);
     log.push('two was read');
   });

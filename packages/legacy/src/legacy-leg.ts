@@ -22,13 +22,18 @@ export interface LegacyLegOptions {
 export function createLegacyLeg(engine: Engine, options: LegacyLegOptions): Leg<StorageApi> {
   const api = StorageBackend.getInstance(engine);
   const connection = StorageBackend.connectionOf(api);
-  const read = async ({ operation, args, signal }: ShadowCall, snapshot?: string): Promise<unknown> => {
+  const read = async (
+    { operation, args, signal }: ShadowCall,
+    snapshot?: string,
+  ): Promise<unknown> => {
     if (signal.aborted) throw abortedError(signal);
     const shadow = StorageBackend.asShadow(api, { signal, snapshot });
     const method: unknown = Reflect.get(shadow, readOperation(operation));
     if (typeof method !== 'function') throw notRead(operation);
     // Shadow calls may be made from inside a caller's transaction and are no part of it.
-    const answer = connection.outsideTransaction(() => Reflect.apply(method, shadow, args) as Promise<unknown>);
+    const answer = connection.outsideTransaction(
+      () => Reflect.apply(method, shadow, args) as Promise<unknown>,
+    );
     return givenUpAt(signal, answer);
   };
   return {
@@ -52,14 +57,20 @@ function readOperation(operation: string): StorageOperation {
 }
 
 function notRead(operation: string): InvalidArgumentError {
-  return new InvalidArgumentError(`Only reads can be called for comparison on the legacy leg; found ${operation}.`);
+  return new InvalidArgumentError(
+    `Only reads can be called for comparison on the legacy leg; found ${operation}.`,
+  );
 }
 
 /** Answers at the signal, whatever the engine does; what it still runs ends by itself. */
 function givenUpAt<T>(signal: AbortSignal, answer: Promise<T>): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const giveUp = (): void => { reject(abortedError(signal)); };
+    const giveUp = (): void => {
+      reject(abortedError(signal));
+    };
     signal.addEventListener('abort', giveUp, { once: true });
-    answer.then(resolve, reject).finally(() => { signal.removeEventListener('abort', giveUp); });
+    answer.then(resolve, reject).finally(() => {
+      signal.removeEventListener('abort', giveUp);
+    });
   });
 }

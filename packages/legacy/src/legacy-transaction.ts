@@ -41,12 +41,19 @@ export class LegacyTransaction implements StorageTransaction {
   /** Runs a program in the transaction. */
   run<T>(make: (programs: DatasetPrograms) => Program<T>): Promise<T> {
     if (this.#ended) {
-      return Promise.reject(new ClosedError('The transaction has ended: its object takes no more calls.', {
-        dataset: this.dataset,
-      }));
+      return Promise.reject(
+        new ClosedError('The transaction has ended: its object takes no more calls.', {
+          dataset: this.dataset,
+        }),
+      );
     }
     const running = this.#connection.run(make(this.#programs));
-    const settled = running.then(() => undefined, () => undefined).finally(() => this.#pending.delete(settled));
+    const settled = running
+      .then(
+        () => undefined,
+        () => undefined,
+      )
+      .finally(() => this.#pending.delete(settled));
     this.#pending.add(settled);
     return running;
   }

@@ -6,7 +6,13 @@ import {
   type StorageTransaction,
   type StoreLocation,
 } from '@changeover/core';
-import { datasetPrograms, type DatasetPrograms, type DatasetStore, type Program, readInSnapshot } from '@changeover/engines';
+import {
+  datasetPrograms,
+  type DatasetPrograms,
+  type DatasetStore,
+  type Program,
+  readInSnapshot,
+} from '@changeover/engines';
 import { abortedError, CallQueue } from './call-queue.ts';
 import { type Connection, openDataset, openStore } from './connection.ts';
 import { LegacyTransaction } from './legacy-transaction.ts';
@@ -53,7 +59,11 @@ export class SingleConnection {
   }
 
   /** Runs a program on a dataset in its turn, or in the transaction that the caller is in. */
-  async run<T>(name: string, make: (programs: DatasetPrograms) => Program<T>, shadow?: ShadowRun): Promise<T> {
+  async run<T>(
+    name: string,
+    make: (programs: DatasetPrograms) => Program<T>,
+    shadow?: ShadowRun,
+  ): Promise<T> {
     const dataset = parseDatasetName(name);
     const { signal, snapshot } = shadow ?? {};
     const transaction = this.#transaction();
@@ -61,18 +71,32 @@ export class SingleConnection {
       this.#requireSame(transaction, dataset);
       return transaction.run(make);
     }
-    return this.#turn(dataset, async () => {
-      const { connection } = await this.#opened(dataset);
-      const program = make(datasetPrograms({ engine: this.#engine, dataset }));
-      return this.#watched(connection, snapshot === undefined ? program : readInSnapshot(snapshot, program), signal);
-    }, signal);
+    return this.#turn(
+      dataset,
+      async () => {
+        const { connection } = await this.#opened(dataset);
+        const program = make(datasetPrograms({ engine: this.#engine, dataset }));
+        return this.#watched(
+          connection,
+          snapshot === undefined ? program : readInSnapshot(snapshot, program),
+          signal,
+        );
+      },
+      signal,
+    );
   }
 
   /** Runs `work` in a transaction, which holds the queue until it has ended. */
-  async transaction<T>(name: string, work: (transaction: StorageTransaction) => Promise<T> | T): Promise<T> {
+  async transaction<T>(
+    name: string,
+    work: (transaction: StorageTransaction) => Promise<T> | T,
+  ): Promise<T> {
     const dataset = parseDatasetName(name);
     if (typeof work !== 'function') {
-      throw new InvalidArgumentError('transaction takes a function that is given the transaction.', { dataset });
+      throw new InvalidArgumentError(
+        'transaction takes a function that is given the transaction.',
+        { dataset },
+      );
     }
     this.#refuseInTransaction('transaction');
     return this.#turn(dataset, async () => {
@@ -97,8 +121,12 @@ export class SingleConnection {
   /** Runs work on the datasets themselves in its turn.
    *
    * @param closes a dataset that must not be open meanwhile. */
-  async onStore<T>(operation: string, work: (store: DatasetStore) => Promise<T>, closes?: string, signal?: AbortSignal):
-    Promise<T> {
+  async onStore<T>(
+    operation: string,
+    work: (store: DatasetStore) => Promise<T>,
+    closes?: string,
+    signal?: AbortSignal,
+  ): Promise<T> {
     if (this.#transaction() !== undefined) {
       // Only what changes nothing that the transaction stands on.
       if (closes !== undefined) this.#refuseInTransaction(operation);
@@ -124,7 +152,9 @@ export class SingleConnection {
     this.#closed.set(dataset, over);
     try {
       if (this.#current === dataset) {
-        await this.#queue.run(async () => { if (this.#current === dataset) await this.#close(); });
+        await this.#queue.run(async () => {
+          if (this.#current === dataset) await this.#close();
+        });
       }
       return await work();
     } finally {
@@ -142,7 +172,10 @@ export class SingleConnection {
   async #turn<T>(dataset: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     for (;;) {
       while (this.#closed.has(dataset)) await this.#closed.get(dataset);
-      const turn = await this.#queue.run(async () => this.#closed.has(dataset) ? undefined : { value: await work() }, signal);
+      const turn = await this.#queue.run(
+        async () => (this.#closed.has(dataset) ? undefined : { value: await work() }),
+        signal,
+      );
       if (turn !== undefined) return turn.value;
     }
   }
@@ -157,7 +190,7 @@ export class SingleConnection {
     if (transaction.dataset === dataset) return;
     throw new InvalidArgumentError(
       `A transaction on dataset "${transaction.dataset}" is running and there is one connection, so dataset "${dataset}" ` +
-        'can\'t be reached from inside it. Call it before or after.',
+        "can't be reached from inside it. Call it before or after.",
       { engine: this.#engine, dataset },
     );
   }
@@ -176,13 +209,18 @@ export class SingleConnection {
     if (this.#open?.dataset === dataset) return this.#open;
     await this.#close();
     this.#current = dataset;
-    this.#open = { dataset, connection: await openDataset(this.#engine, this.#location(), dataset) };
+    this.#open = {
+      dataset,
+      connection: await openDataset(this.#engine, this.#location(), dataset),
+    };
     return this.#open;
   }
 
   /** Runs a program; the connection is let go if it was lost, so that the next call opens another. */
   async #watched<T>(connection: Connection, program: Program<T>, signal?: AbortSignal): Promise<T> {
-    const cancel = (): void => { connection.cancel().catch(() => undefined); };
+    const cancel = (): void => {
+      connection.cancel().catch(() => undefined);
+    };
     signal?.addEventListener('abort', cancel, { once: true });
     try {
       return await connection.run(program);

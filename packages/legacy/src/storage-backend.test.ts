@@ -31,9 +31,12 @@ test('The same call returns the same object', () => {
   expect(StorageBackend.getInstance('duckdb')).not.toBe(StorageBackend.getInstance('sqlite'));
 });
 
-test.each(['SQLite', '', 'mysql', undefined, null])('An unknown name lists the supported ones: %p', (name) => {
-  expect(() => StorageBackend.getInstance(name as Engine)).toThrow(/sqlite, duckdb, postgresql/);
-});
+test.each(['SQLite', '', 'mysql', undefined, null])(
+  'An unknown name lists the supported ones: %p',
+  (name) => {
+    expect(() => StorageBackend.getInstance(name as Engine)).toThrow(/sqlite, duckdb, postgresql/);
+  },
+);
 
 describe.each(engines)('The legacy singleton on %s', (engine) => {
   const storage = StorageBackend.getInstance(engine);
@@ -55,24 +58,36 @@ describe.each(engines)('The legacy singleton on %s', (engine) => {
     for (const dataset of [one, two, one, two]) {
       expect(await storage.readData(dataset)).toEqual([{ id: 1, owner: dataset }]);
     }
-    const answers = await Promise.all(Array.from({ length: 20 }, (_, index) => storage.readData(index % 2 ? one : two)));
-    expect(answers.map(([row]) => row?.['owner'])).toEqual(answers.map((_, index) => (index % 2 ? one : two)));
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, index) => storage.readData(index % 2 ? one : two)),
+    );
+    expect(answers.map(([row]) => row?.['owner'])).toEqual(
+      answers.map((_, index) => (index % 2 ? one : two)),
+    );
   });
 
-  test('A dataset\'s name is lower-cased', async () => {
+  test("A dataset's name is lower-cased", async () => {
     expect(await storage.readData(one.toUpperCase())).toEqual([{ id: 1, owner: one }]);
   });
 
-  test.each(['../x', 'a/b', '', '"; drop table', 'x'.repeat(300)])('The dataset name %p is refused', async (name) => {
-    await expect(storage.readData(name)).rejects.toMatchObject({ code: 'INVALID_NAME' });
-    await expect(storage.createDataset(name)).rejects.toMatchObject({ code: 'INVALID_NAME' });
-    await expect(storage.transaction(name, () => 1)).rejects.toMatchObject({ code: 'INVALID_NAME' });
-  });
+  test.each(['../x', 'a/b', '', '"; drop table', 'x'.repeat(300)])(
+    'The dataset name %p is refused',
+    async (name) => {
+      await expect(storage.readData(name)).rejects.toMatchObject({ code: 'INVALID_NAME' });
+      await expect(storage.createDataset(name)).rejects.toMatchObject({ code: 'INVALID_NAME' });
+      await expect(storage.transaction(name, () => 1)).rejects.toMatchObject({
+        code: 'INVALID_NAME',
+      });
+    },
+  );
 
   test('Reading an unknown dataset names it and creates nothing', async () => {
     const missing = `missing_${suffix}`;
     const before = await readdir(basePath);
-    await expect(storage.readData(missing)).rejects.toMatchObject({ code: 'DATASET_NOT_FOUND', dataset: missing });
+    await expect(storage.readData(missing)).rejects.toMatchObject({
+      code: 'DATASET_NOT_FOUND',
+      dataset: missing,
+    });
     await expect(storage.execute(missing, 'CREATE TABLE t (a INTEGER)')).rejects.toMatchObject({
       code: 'DATASET_NOT_FOUND',
     });
@@ -80,7 +95,7 @@ describe.each(engines)('The legacy singleton on %s', (engine) => {
     expect(await readdir(basePath)).toEqual(before);
   });
 
-  test('A created dataset can\'t be created again, and is listed', async () => {
+  test("A created dataset can't be created again, and is listed", async () => {
     await expect(storage.createDataset(one)).rejects.toMatchObject({ code: 'DATASET_EXISTS' });
     expect(await storage.listDatasets()).toEqual(expect.arrayContaining([one, two]));
     expect(await storage.datasetExists(one)).toBe(true);
@@ -119,22 +134,30 @@ describe.each(engines)('The legacy singleton on %s', (engine) => {
 
   test('A transaction that throws is rolled back and throws the same', async () => {
     const reason = new Error('changed my mind');
-    await expect(storage.transaction(one, async (transaction) => {
-      await transaction.writeTable('undone', [{ a: 1 }]);
-      throw reason;
-    })).rejects.toBe(reason);
+    await expect(
+      storage.transaction(one, async (transaction) => {
+        await transaction.writeTable('undone', [{ a: 1 }]);
+        throw reason;
+      }),
+    ).rejects.toBe(reason);
     expect(await storage.tableExists(one, 'undone')).toBe(false);
-    await expect(storage.transaction(one, () => { throw reason; })).rejects.toBe(reason);
+    await expect(
+      storage.transaction(one, () => {
+        throw reason;
+      }),
+    ).rejects.toBe(reason);
   });
 
   test('Calls on the singleton for the same dataset take part in the transaction', async () => {
-    await storage.transaction(one, async () => {
-      await storage.writeTable(one, 'inside', [{ a: 1 }]);
-      expect(await storage.readTable(one, 'inside')).toEqual([{ a: 1 }]);
-      expect((await storage.query(one, 'SELECT a FROM inside')).rows).toEqual([{ a: 1 }]);
-      await storage.updateMetadata(one, { inside: true });
-      throw new Error('undo');
-    }).catch(() => undefined);
+    await storage
+      .transaction(one, async () => {
+        await storage.writeTable(one, 'inside', [{ a: 1 }]);
+        expect(await storage.readTable(one, 'inside')).toEqual([{ a: 1 }]);
+        expect((await storage.query(one, 'SELECT a FROM inside')).rows).toEqual([{ a: 1 }]);
+        await storage.updateMetadata(one, { inside: true });
+        throw new Error('undo');
+      })
+      .catch(() => undefined);
     expect(await storage.tableExists(one, 'inside')).toBe(false);
     expect(await storage.getMetadata(one)).toEqual({});
   });
@@ -151,7 +174,7 @@ describe.each(engines)('The legacy singleton on %s', (engine) => {
     });
   });
 
-  test('A transaction\'s object takes no calls after its end', async () => {
+  test("A transaction's object takes no calls after its end", async () => {
     const kept = await storage.transaction(one, (transaction) => transaction);
     await expect(kept.readData()).rejects.toMatchObject({ code: 'CLOSED' });
     await expect(kept.execute('DELETE FROM data')).rejects.toMatchObject({ code: 'CLOSED' });
@@ -161,8 +184,9 @@ describe.each(engines)('The legacy singleton on %s', (engine) => {
     await storage.writeTable(one, 'strays', { n: [] }, { ifExists: 'replace' });
     await storage.transaction(one, (transaction) => {
       const stray = (): void => undefined;
-      for (let index = 0; index < 5; index += 1) transaction.execute('INSERT INTO strays VALUES (\'x\')').catch(stray);
-      storage.execute(one, 'INSERT INTO strays VALUES (\'y\')').catch(stray);
+      for (let index = 0; index < 5; index += 1)
+        transaction.execute("INSERT INTO strays VALUES ('x')").catch(stray);
+      storage.execute(one, "INSERT INTO strays VALUES ('y')").catch(stray);
     });
     expect(await storage.readTable(one, 'strays')).toHaveLength(6);
   });
@@ -170,7 +194,9 @@ describe.each(engines)('The legacy singleton on %s', (engine) => {
   test('Work that goes on after its transaction makes calls like any other', async () => {
     let late: Promise<unknown> = Promise.resolve();
     let proceed: () => void = () => undefined;
-    const gate = new Promise<void>((resolve) => { proceed = resolve; });
+    const gate = new Promise<void>((resolve) => {
+      proceed = resolve;
+    });
     await storage.transaction(one, () => {
       late = gate.then(() => storage.readData(two));
     });
@@ -191,7 +217,9 @@ describe.each(engines)('The legacy singleton on %s', (engine) => {
   });
 
   test('A failed statement leaves the connection usable', async () => {
-    await expect(storage.query(one, 'SELECT nothing FROM nowhere')).rejects.toMatchObject({ name: 'StatementError' });
+    await expect(storage.query(one, 'SELECT nothing FROM nowhere')).rejects.toMatchObject({
+      name: 'StatementError',
+    });
     expect(await storage.readData(one)).toHaveLength(1);
   });
 
@@ -210,7 +238,10 @@ test('A lost PostgreSQL connection fails the call it had, and the next opens ano
   try {
     const { rows } = await storage.query(dataset, 'SELECT pg_backend_pid() AS pid');
     const lost = storage.query(dataset, 'SELECT pg_sleep(30)');
-    const failed = expect(lost).rejects.toMatchObject({ name: 'ConnectionError', retryable: false });
+    const failed = expect(lost).rejects.toMatchObject({
+      name: 'ConnectionError',
+      retryable: false,
+    });
     await untilSleeping(admin, Number(rows[0]?.['pid']));
     await admin.run(one(`SELECT pg_terminate_backend(${Number(rows[0]?.['pid'])})`));
     await failed;
@@ -227,7 +258,9 @@ function* one(sql: string): Program<unknown[]> {
 
 async function untilSleeping(admin: PostgresSession, pid: number): Promise<void> {
   for (;;) {
-    const rows = await admin.run(one(`SELECT 1 FROM pg_stat_activity WHERE pid = ${pid} AND wait_event = 'PgSleep'`));
+    const rows = await admin.run(
+      one(`SELECT 1 FROM pg_stat_activity WHERE pid = ${pid} AND wait_event = 'PgSleep'`),
+    );
     if (rows.length > 0) return;
   }
 }

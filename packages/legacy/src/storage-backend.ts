@@ -57,11 +57,20 @@ export class StorageBackend implements StorageApi {
    * @throws {StorageError} with code `ALREADY_CONFIGURED` while another place is in use.
    */
   static configure(location: StoreLocation): void {
-    const next: StoreLocation = { basePath: resolve(location.basePath), databaseUrl: location.databaseUrl };
+    const next: StoreLocation = {
+      basePath: resolve(location.basePath),
+      databaseUrl: location.databaseUrl,
+    };
     const inUse = [...instances.values()].some((instance) => !instance.#connection.unused);
-    if (inUse && (next.basePath !== configured?.basePath || next.databaseUrl !== configured.databaseUrl)) {
-      throw new StorageError('ALREADY_CONFIGURED', 'The legacy objects are in use with another place for the datasets. ' +
-        'Configure before the first call, or await closeConnections() on each first.');
+    if (
+      inUse &&
+      (next.basePath !== configured?.basePath || next.databaseUrl !== configured.databaseUrl)
+    ) {
+      throw new StorageError(
+        'ALREADY_CONFIGURED',
+        'The legacy objects are in use with another place for the datasets. ' +
+          'Configure before the first call, or await closeConnections() on each first.',
+      );
     }
     configured = next;
   }
@@ -77,27 +86,50 @@ export class StorageBackend implements StorageApi {
   }
 
   async readData(dataset: string): Promise<Row[]> {
-    return (await this.#connection.run(dataset, (programs) => programs.readData(), this.#shadow)).rows;
+    return (await this.#connection.run(dataset, (programs) => programs.readData(), this.#shadow))
+      .rows;
   }
 
   async readTable(dataset: string, table: string, options?: ReadTableOptions): Promise<Row[]> {
-    return (await this.#connection.run(dataset, (programs) => programs.readTable(table, options), this.#shadow)).rows;
+    return (
+      await this.#connection.run(
+        dataset,
+        (programs) => programs.readTable(table, options),
+        this.#shadow,
+      )
+    ).rows;
   }
 
   async query(dataset: string, sql: string, params?: readonly InputValue[]): Promise<ResultSet> {
-    const { columns, rows } = await this.#connection.run(dataset, (programs) => programs.query(sql, params), this.#shadow);
+    const { columns, rows } = await this.#connection.run(
+      dataset,
+      (programs) => programs.query(sql, params),
+      this.#shadow,
+    );
     return { columns, rows };
   }
 
-  writeTable(dataset: string, table: string, rows: InputRows, options?: WriteTableOptions): Promise<void> {
-    return this.#connection.run(dataset, (programs) => programs.writeTable(table, rows, options), this.#shadow);
+  writeTable(
+    dataset: string,
+    table: string,
+    rows: InputRows,
+    options?: WriteTableOptions,
+  ): Promise<void> {
+    return this.#connection.run(
+      dataset,
+      (programs) => programs.writeTable(table, rows, options),
+      this.#shadow,
+    );
   }
 
   execute(dataset: string, sql: string, params?: readonly InputValue[]): Promise<number> {
     return this.#connection.run(dataset, (programs) => programs.execute(sql, params), this.#shadow);
   }
 
-  transaction<T>(dataset: string, work: (transaction: StorageTransaction) => Promise<T> | T): Promise<T> {
+  transaction<T>(
+    dataset: string,
+    work: (transaction: StorageTransaction) => Promise<T> | T,
+  ): Promise<T> {
     return this.#connection.transaction(dataset, work);
   }
 
@@ -118,7 +150,11 @@ export class StorageBackend implements StorageApi {
   }
 
   analyzeColumn(dataset: string, table: string, column: string): Promise<ColumnAnalysis> {
-    return this.#connection.run(dataset, (programs) => programs.analyzeColumn(table, column), this.#shadow);
+    return this.#connection.run(
+      dataset,
+      (programs) => programs.analyzeColumn(table, column),
+      this.#shadow,
+    );
   }
 
   getMetadata(dataset: string): Promise<Metadata> {
@@ -126,12 +162,21 @@ export class StorageBackend implements StorageApi {
   }
 
   updateMetadata(dataset: string, metadata: Metadata): Promise<void> {
-    return this.#connection.run(dataset, (programs) => programs.updateMetadata(metadata), this.#shadow);
+    return this.#connection.run(
+      dataset,
+      (programs) => programs.updateMetadata(metadata),
+      this.#shadow,
+    );
   }
 
   async datasetExists(dataset: string): Promise<boolean> {
     const name = parseDatasetName(dataset);
-    return this.#connection.onStore('datasetExists', (store) => store.exists(name), undefined, this.#shadow?.signal);
+    return this.#connection.onStore(
+      'datasetExists',
+      (store) => store.exists(name),
+      undefined,
+      this.#shadow?.signal,
+    );
   }
 
   async createDataset(dataset: string): Promise<void> {
@@ -145,7 +190,12 @@ export class StorageBackend implements StorageApi {
   }
 
   listDatasets(): Promise<string[]> {
-    return this.#connection.onStore('listDatasets', (store) => store.list(), undefined, this.#shadow?.signal);
+    return this.#connection.onStore(
+      'listDatasets',
+      (store) => store.list(),
+      undefined,
+      this.#shadow?.signal,
+    );
   }
 
   closeConnections(): Promise<void> {

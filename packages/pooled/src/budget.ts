@@ -40,7 +40,9 @@ export class Budget {
   /** @param total the most permits out at once: 1 to 100,000. */
   constructor(total: number, clock: Clock) {
     if (!Number.isInteger(total) || total < 1 || total > 100_000) {
-      throw new InvalidArgumentError(`A budget of ${total} connections is none: use a whole number from 1 to 100,000.`);
+      throw new InvalidArgumentError(
+        `A budget of ${total} connections is none: use a whole number from 1 to 100,000.`,
+      );
     }
     this.total = total;
     this.#clock = clock;
@@ -101,7 +103,7 @@ export class Budget {
     const share = this.#shares.get(member);
     if (next === undefined || share === undefined || next.member === member) return false;
     if (next.share.held < share.held - 1) return true;
-    const sliceMs = Math.min(longestSliceMs, longestRoundMs * this.total / this.#asking.size);
+    const sliceMs = Math.min(longestSliceMs, (longestRoundMs * this.total) / this.#asking.size);
     if (heldMs < sliceMs) return false;
     if (!wanted) return true;
     const waitedMs = this.#clock.monotonicMs() - (next.share.waitingSinceMs ?? 0);
@@ -143,7 +145,8 @@ export class Budget {
     let longest: { member: BudgetMember; sinceMs: number } | undefined;
     for (const member of this.#holding) {
       const sinceMs = member.idleSinceMs();
-      if (sinceMs !== undefined && (longest === undefined || sinceMs < longest.sinceMs)) longest = { member, sinceMs };
+      if (sinceMs !== undefined && (longest === undefined || sinceMs < longest.sinceMs))
+        longest = { member, sinceMs };
     }
     longest?.member.closeIdle();
   }

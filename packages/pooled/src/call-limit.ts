@@ -14,7 +14,11 @@ export interface CallLimit {
  * @param defaultMs the time of a call that brings none; 0 for no limit.
  * @throws {InvalidArgumentError} for a deadline that is no positive number.
  */
-export function callLimit(options: CallOptions | undefined, defaultMs: number, nowMs: number): CallLimit {
+export function callLimit(
+  options: CallOptions | undefined,
+  defaultMs: number,
+  nowMs: number,
+): CallLimit {
   const deadlineMs: unknown = options?.deadlineMs;
   if (deadlineMs === undefined) {
     return { signal: options?.signal, atMs: defaultMs === 0 ? Infinity : nowMs + defaultMs };
@@ -47,9 +51,20 @@ export interface GivenUp {
 }
 
 /** Waits for work no longer than the limit. The work itself goes on; `onGiveUp` sees to it. */
-export function within<Value>(work: Promise<Value>, limit: CallLimit, clock: Clock, how: GivenUp): Promise<Value> {
+export function within<Value>(
+  work: Promise<Value>,
+  limit: CallLimit,
+  clock: Clock,
+  how: GivenUp,
+): Promise<Value> {
   const { signal } = limit;
-  if (signal === undefined && limit.atMs === Infinity && how.onOther === undefined && how.onEnd === undefined) return work;
+  if (
+    signal === undefined &&
+    limit.atMs === Infinity &&
+    how.onOther === undefined &&
+    how.onEnd === undefined
+  )
+    return work;
   return new Promise((resolve, reject) => {
     let open = true;
     const end = (): boolean => {
@@ -64,33 +79,53 @@ export function within<Value>(work: Promise<Value>, limit: CallLimit, clock: Clo
       how.onGiveUp();
       reject(error);
     };
-    const onAbort = (): void => { giveUp(abortedError(signal?.reason, how.unapplied, how.fields)); };
-    const timer = limit.atMs === Infinity ? undefined : clock.after(
-      Math.max(0, Math.ceil(limit.atMs - clock.monotonicMs())),
-      () => { giveUp(deadlineError(how.unapplied, how.fields)); },
-    );
+    const onAbort = (): void => {
+      giveUp(abortedError(signal?.reason, how.unapplied, how.fields));
+    };
+    const timer =
+      limit.atMs === Infinity
+        ? undefined
+        : clock.after(Math.max(0, Math.ceil(limit.atMs - clock.monotonicMs())), () => {
+            giveUp(deadlineError(how.unapplied, how.fields));
+          });
     signal?.addEventListener('abort', onAbort, { once: true });
     how.onOther?.(giveUp);
-    work.then((value) => {
-      if (!end()) return;
-      how.onEnd?.(false);
-      resolve(value);
-    }, (error: unknown) => {
-      if (!end()) return;
-      how.onEnd?.(true);
-      reject(error);
-    });
+    work.then(
+      (value) => {
+        if (!end()) return;
+        how.onEnd?.(false);
+        resolve(value);
+      },
+      (error: unknown) => {
+        if (!end()) return;
+        how.onEnd?.(true);
+        reject(error);
+      },
+    );
   });
 }
 
-function abortedError(cause: unknown, unapplied: boolean, fields: StorageErrorFields): AbortedError {
-  return new AbortedError(`The caller gave the call up${certainty(unapplied)}.`, { ...fields, cause, retryable: unapplied });
+function abortedError(
+  cause: unknown,
+  unapplied: boolean,
+  fields: StorageErrorFields,
+): AbortedError {
+  return new AbortedError(`The caller gave the call up${certainty(unapplied)}.`, {
+    ...fields,
+    cause,
+    retryable: unapplied,
+  });
 }
 
 function deadlineError(unapplied: boolean, fields: StorageErrorFields): AbortedError {
-  return new AbortedError(`The call's deadline passed${certainty(unapplied)}.`, { ...fields, retryable: unapplied });
+  return new AbortedError(`The call's deadline passed${certainty(unapplied)}.`, {
+    ...fields,
+    retryable: unapplied,
+  });
 }
 
 function certainty(unapplied: boolean): string {
-  return unapplied ? '; nothing was applied' : ' while it ran; if it was a write, it may still be applied or not';
+  return unapplied
+    ? '; nothing was applied'
+    : ' while it ran; if it was a write, it may still be applied or not';
 }

@@ -66,18 +66,22 @@ export function buildDataset(
 ): PooledDataset {
   const { engine, clock, random, metrics } = setting;
   const observer = observerOf(setting, dataset);
-  const pool = (name: string, max: number): Pool<PooledSession> => new Pool<PooledSession>({
-    name,
-    options: max === setting.pool.max ? setting.pool : { ...setting.pool, max, min: Math.min(setting.pool.min, max) },
-    source: parts.source,
-    budget: setting.budget,
-    clock,
-    random,
-    observer,
-    fields: { engine, dataset: dataset === '' ? undefined : dataset },
-    turns: parts.writeTurns,
-    onEmpty,
-  });
+  const pool = (name: string, max: number): Pool<PooledSession> =>
+    new Pool<PooledSession>({
+      name,
+      options:
+        max === setting.pool.max
+          ? setting.pool
+          : { ...setting.pool, max, min: Math.min(setting.pool.min, max) },
+      source: parts.source,
+      budget: setting.budget,
+      clock,
+      random,
+      observer,
+      fields: { engine, dataset: dataset === '' ? undefined : dataset },
+      turns: parts.writeTurns,
+      onEmpty,
+    });
   const name = `${engine}/${dataset === '' ? '(datasets)' : dataset}${setting.purpose === 'shadow' ? ' (shadow)' : ''}`;
   const own = Math.min(parts.writers ?? 0, setting.pool.max - 1);
   const readers = pool(own > 0 ? `${name} (readers)` : name, setting.pool.max - own);
@@ -90,13 +94,17 @@ export function buildDataset(
     costOf: parts.costOf,
     sharesWrites: parts.sharesWrites,
     onEmpty,
-    breaker: new PoolBreaker(clock, setting.breaker, (state) => { metrics.breakerChanged(setting, dataset, state); }),
+    breaker: new PoolBreaker(clock, setting.breaker, (state) => {
+      metrics.breakerChanged(setting, dataset, state);
+    }),
     retryBudget: setting.retryBudget,
     clock,
     random,
     keepAlive: setting.keepAlive,
     lockWaitMs: setting.lockWaitMs,
-    onRetry: (action) => { metrics.retried(setting, dataset, action); },
+    onRetry: (action) => {
+      metrics.retried(setting, dataset, action);
+    },
   });
 }
 
@@ -108,12 +116,17 @@ function observerOf(setting: EngineSetting, dataset: string): PoolObserver {
     ...observed,
     leaked: (report) => {
       observed.leaked(report);
-      logger.warn({ event: 'lease-leaked', engine, dataset, ...report },
-        'a connection is held and nothing runs on it; it will be taken back');
+      logger.warn(
+        { event: 'lease-leaked', engine, dataset, ...report },
+        'a connection is held and nothing runs on it; it will be taken back',
+      );
     },
     reclaimed: (report) => {
       observed.reclaimed(report);
-      logger.error({ event: 'lease-reclaimed', engine, dataset, ...report }, 'a connection was taken back from its holder');
+      logger.error(
+        { event: 'lease-reclaimed', engine, dataset, ...report },
+        'a connection was taken back from its holder',
+      );
     },
   };
 }

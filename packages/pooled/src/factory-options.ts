@@ -25,32 +25,38 @@ export interface StorageBackendFactoryOptions extends StoreLocation {
   /** The longest wait for a lock that another process holds. Default: 5,000. */
   readonly lockWaitMs?: number | undefined;
   readonly breaker?: BreakerOptions | undefined;
-  readonly sqlite?: {
-    /** Worker threads. Default: one a core, at least two. */
-    readonly workers?: number | undefined;
-    /** Reads whose measured cost is at most this run on the main thread. Default: 0.5. 0 sends all to the workers. */
-    readonly inlineThresholdMs?: number | undefined;
-    /** Datasets that have a connection on the main thread for such reads at once, about 0.2 MiB each and its cache. Default: as
-     * many as `budgets.sqlite`, on top of which they come. */
-    readonly inlineReaders?: number | undefined;
-    /** Page cache of each connection, in KiB. Default: 2,000. */
-    readonly cacheSizeKib?: number | undefined;
-    /** Told of each worker thread that is started, to watch it. */
-    readonly onWorker?: ((worker: Worker) => void) | undefined;
-  } | undefined;
-  readonly duckdb?: {
-    /** Memory of all instances together, in MiB, divided among as many as may be busy at once. Default: half of the
-     * machine's. */
-    readonly memoryBudgetMib?: number | undefined;
-    /** Queries that run at once. Default: two a core, at least 4, and no more than the size of libuv's thread pool less two. */
-    readonly maxQueries?: number | undefined;
-  } | undefined;
-  readonly postgresql?: {
-    /** The server gives a statement up after this time. Default: 0, none: the call's own limit cancels it. */
-    readonly statementTimeoutMs?: number | undefined;
-    /** Reads that take the server less on the average share connections. Default: 2. 0 gives each a connection to itself. */
-    readonly shortReadMs?: number | undefined;
-  } | undefined;
+  readonly sqlite?:
+    | {
+        /** Worker threads. Default: one a core, at least two. */
+        readonly workers?: number | undefined;
+        /** Reads whose measured cost is at most this run on the main thread. Default: 0.5. 0 sends all to the workers. */
+        readonly inlineThresholdMs?: number | undefined;
+        /** Datasets that have a connection on the main thread for such reads at once, about 0.2 MiB each and its cache. Default: as
+         * many as `budgets.sqlite`, on top of which they come. */
+        readonly inlineReaders?: number | undefined;
+        /** Page cache of each connection, in KiB. Default: 2,000. */
+        readonly cacheSizeKib?: number | undefined;
+        /** Told of each worker thread that is started, to watch it. */
+        readonly onWorker?: ((worker: Worker) => void) | undefined;
+      }
+    | undefined;
+  readonly duckdb?:
+    | {
+        /** Memory of all instances together, in MiB, divided among as many as may be busy at once. Default: half of the
+         * machine's. */
+        readonly memoryBudgetMib?: number | undefined;
+        /** Queries that run at once. Default: two a core, at least 4, and no more than the size of libuv's thread pool less two. */
+        readonly maxQueries?: number | undefined;
+      }
+    | undefined;
+  readonly postgresql?:
+    | {
+        /** The server gives a statement up after this time. Default: 0, none: the call's own limit cancels it. */
+        readonly statementTimeoutMs?: number | undefined;
+        /** Reads that take the server less on the average share connections. Default: 2. 0 gives each a connection to itself. */
+        readonly shortReadMs?: number | undefined;
+      }
+    | undefined;
   readonly logger?: Logger | undefined;
   readonly metrics?: PoolMetrics | undefined;
   readonly clock?: Clock | undefined;
@@ -79,7 +85,11 @@ export interface ParsedFactoryOptions {
     readonly cacheSizeKib: number;
     readonly onWorker: (worker: Worker) => void;
   };
-  readonly duckdb: { readonly memoryLimitMib: number; readonly maxQueries: number; readonly threadPoolSize: number };
+  readonly duckdb: {
+    readonly memoryLimitMib: number;
+    readonly maxQueries: number;
+    readonly threadPoolSize: number;
+  };
   readonly postgresql: { readonly statementTimeoutMs: number; readonly shortReadMs: number };
   readonly logger: Logger;
   readonly metrics: PoolMetrics;
@@ -88,14 +98,47 @@ export interface ParsedFactoryOptions {
 }
 
 const known: readonly string[] = [
-  'basePath', 'databaseUrl', 'pools', 'budgets', 'shadowBudgets', 'callTimeoutMs', 'lockWaitMs', 'breaker', 'sqlite', 'duckdb',
-  'postgresql', 'logger', 'metrics', 'clock', 'random',
+  'basePath',
+  'databaseUrl',
+  'pools',
+  'budgets',
+  'shadowBudgets',
+  'callTimeoutMs',
+  'lockWaitMs',
+  'breaker',
+  'sqlite',
+  'duckdb',
+  'postgresql',
+  'logger',
+  'metrics',
+  'clock',
+  'random',
 ];
-const sqliteNames: readonly string[] = ['workers', 'inlineThresholdMs', 'inlineReaders', 'cacheSizeKib', 'onWorker'];
-const breakerNames: readonly string[] = ['threshold', 'calls', 'minimumCalls', 'openMs', 'maxOpenMs'];
+const sqliteNames: readonly string[] = [
+  'workers',
+  'inlineThresholdMs',
+  'inlineReaders',
+  'cacheSizeKib',
+  'onWorker',
+];
+const breakerNames: readonly string[] = [
+  'threshold',
+  'calls',
+  'minimumCalls',
+  'openMs',
+  'maxOpenMs',
+];
 const defaultMax: Readonly<Record<Engine, number>> = { sqlite: 5, duckdb: 10, postgresql: 25 };
-const defaultBudget: Readonly<Record<Engine, number>> = { sqlite: 200, duckdb: 100, postgresql: 75 };
-const defaultShadowBudget: Readonly<Record<Engine, number>> = { sqlite: 20, duckdb: 10, postgresql: 5 };
+const defaultBudget: Readonly<Record<Engine, number>> = {
+  sqlite: 200,
+  duckdb: 100,
+  postgresql: 75,
+};
+const defaultShadowBudget: Readonly<Record<Engine, number>> = {
+  sqlite: 20,
+  duckdb: 10,
+  postgresql: 5,
+};
 /** DuckDB instances that are expected to be busy at once. */
 const busyInstances = 4;
 
@@ -106,17 +149,33 @@ const busyInstances = 4;
  */
 export function parseFactoryOptions(options: StorageBackendFactoryOptions): ParsedFactoryOptions {
   checkNames(options, 'option of the factory', known, '');
-  for (const part of ['pools', 'budgets', 'shadowBudgets'] as const) checkNames(options[part], 'engine', engines, part);
+  for (const part of ['pools', 'budgets', 'shadowBudgets'] as const)
+    checkNames(options[part], 'engine', engines, part);
   checkNames(options.breaker, 'option of a breaker', breakerNames, 'breaker');
   checkNames(options.sqlite, 'option of SQLite', sqliteNames, 'sqlite');
   checkNames(options.duckdb, 'option of DuckDB', ['memoryBudgetMib', 'maxQueries'], 'duckdb');
-  checkNames(options.postgresql, 'option of PostgreSQL', ['statementTimeoutMs', 'shortReadMs'], 'postgresql');
+  checkNames(
+    options.postgresql,
+    'option of PostgreSQL',
+    ['statementTimeoutMs', 'shortReadMs'],
+    'postgresql',
+  );
   if (typeof options.basePath !== 'string' || options.basePath === '') {
-    throw refused('basePath', `is ${describe(options.basePath)}`, 'give the path of the folder that holds the datasets');
+    throw refused(
+      'basePath',
+      `is ${describe(options.basePath)}`,
+      'give the path of the folder that holds the datasets',
+    );
   }
   const threadPoolSize = parseThreadPoolSize(process.env['UV_THREADPOOL_SIZE']);
   const { sqlite = {}, duckdb = {}, postgresql = {} } = options;
-  const memoryBudgetMib = number(duckdb.memoryBudgetMib, 'duckdb.memoryBudgetMib', 64, 1e9, Math.floor(totalmem() / 2 ** 21));
+  const memoryBudgetMib = number(
+    duckdb.memoryBudgetMib,
+    'duckdb.memoryBudgetMib',
+    64,
+    1e9,
+    Math.floor(totalmem() / 2 ** 21),
+  );
   const parsedEngines = parseEngines(options);
   return Object.freeze({
     location: { basePath: resolve(options.basePath), databaseUrl: options.databaseUrl },
@@ -125,19 +184,47 @@ export function parseFactoryOptions(options: StorageBackendFactoryOptions): Pars
     lockWaitMs: number(options.lockWaitMs, 'lockWaitMs', 0, 600_000, 5_000),
     breaker: parseBreaker(options.breaker ?? {}),
     sqlite: {
-      workers: sqlite.workers === undefined ? undefined : number(sqlite.workers, 'sqlite.workers', 1, 256, 2),
-      inlineThresholdMs: number(sqlite.inlineThresholdMs, 'sqlite.inlineThresholdMs', 0, 1_000, 0.5, false),
-      inlineReaders: number(sqlite.inlineReaders, 'sqlite.inlineReaders', 1, 100_000, parsedEngines.sqlite.budget),
+      workers:
+        sqlite.workers === undefined
+          ? undefined
+          : number(sqlite.workers, 'sqlite.workers', 1, 256, 2),
+      inlineThresholdMs: number(
+        sqlite.inlineThresholdMs,
+        'sqlite.inlineThresholdMs',
+        0,
+        1_000,
+        0.5,
+        false,
+      ),
+      inlineReaders: number(
+        sqlite.inlineReaders,
+        'sqlite.inlineReaders',
+        1,
+        100_000,
+        parsedEngines.sqlite.budget,
+      ),
       cacheSizeKib: number(sqlite.cacheSizeKib, 'sqlite.cacheSizeKib', 64, 10_000_000, 2_000),
       onWorker: sqlite.onWorker ?? (() => undefined),
     },
     duckdb: {
       memoryLimitMib: Math.max(64, Math.floor(memoryBudgetMib / busyInstances)),
-      maxQueries: number(duckdb.maxQueries, 'duckdb.maxQueries', 1, 1_024, usualQueries(threadPoolSize)),
+      maxQueries: number(
+        duckdb.maxQueries,
+        'duckdb.maxQueries',
+        1,
+        1_024,
+        usualQueries(threadPoolSize),
+      ),
       threadPoolSize,
     },
     postgresql: {
-      statementTimeoutMs: number(postgresql.statementTimeoutMs, 'postgresql.statementTimeoutMs', 0, 86_400_000, 0),
+      statementTimeoutMs: number(
+        postgresql.statementTimeoutMs,
+        'postgresql.statementTimeoutMs',
+        0,
+        86_400_000,
+        0,
+      ),
       shortReadMs: number(postgresql.shortReadMs, 'postgresql.shortReadMs', 0, 60_000, 2, false),
     },
     logger: options.logger ?? silentLogger,
@@ -149,17 +236,35 @@ export function parseFactoryOptions(options: StorageBackendFactoryOptions): Pars
 
 function parseEngines(options: StorageBackendFactoryOptions): Record<Engine, ParsedEngineOptions> {
   const entries = engines.map((engine): [Engine, ParsedEngineOptions] => {
-    const budget = number(options.budgets?.[engine], `budgets.${engine}`, 1, 100_000, defaultBudget[engine]);
-    const shadowBudget =
-      number(options.shadowBudgets?.[engine], `shadowBudgets.${engine}`, 1, 100_000, defaultShadowBudget[engine]);
+    const budget = number(
+      options.budgets?.[engine],
+      `budgets.${engine}`,
+      1,
+      100_000,
+      defaultBudget[engine],
+    );
+    const shadowBudget = number(
+      options.shadowBudgets?.[engine],
+      `shadowBudgets.${engine}`,
+      1,
+      100_000,
+      defaultShadowBudget[engine],
+    );
     const given = options.pools?.[engine] ?? {};
-    return [engine, {
-      pool: parsePoolOptions(given, { max: defaultMax[engine] }, `pools.${engine}`),
-      // Comparison needs few connections and must never keep one that callers could miss.
-      shadowPool: parsePoolOptions({ ...given, max: Math.min(3, shadowBudget), min: 0, idleTimeoutMs: 5_000 }, {}, `pools.${engine}`),
-      budget,
-      shadowBudget,
-    }];
+    return [
+      engine,
+      {
+        pool: parsePoolOptions(given, { max: defaultMax[engine] }, `pools.${engine}`),
+        // Comparison needs few connections and must never keep one that callers could miss.
+        shadowPool: parsePoolOptions(
+          { ...given, max: Math.min(3, shadowBudget), min: 0, idleTimeoutMs: 5_000 },
+          {},
+          `pools.${engine}`,
+        ),
+        budget,
+        shadowBudget,
+      },
+    ];
   });
   return Object.fromEntries(entries) as Record<Engine, ParsedEngineOptions>;
 }
@@ -176,9 +281,18 @@ function parseBreaker(given: BreakerOptions): Required<BreakerOptions> {
   };
   const { minimumCalls, maxOpenMs } = parsed;
   if (minimumCalls > calls) {
-    throw refused('breaker.minimumCalls', `is ${minimumCalls}, more than calls (${calls})`, 'lower it or raise that');
+    throw refused(
+      'breaker.minimumCalls',
+      `is ${minimumCalls}, more than calls (${calls})`,
+      'lower it or raise that',
+    );
   }
-  if (openMs > maxOpenMs) throw refused('breaker.openMs', `is ${openMs}, more than maxOpenMs (${maxOpenMs})`, 'lower it or raise that');
+  if (openMs > maxOpenMs)
+    throw refused(
+      'breaker.openMs',
+      `is ${openMs}, more than maxOpenMs (${maxOpenMs})`,
+      'lower it or raise that',
+    );
   return parsed;
 }
 
@@ -189,7 +303,11 @@ function checkNames(given: unknown, what: string, names: readonly string[], wher
   }
   for (const name of Object.keys(given)) {
     if (names.includes(name)) continue;
-    throw refused(where === '' ? name : `${where}.${name}`, `is no ${what}`, knownNames(name, names));
+    throw refused(
+      where === '' ? name : `${where}.${name}`,
+      `is no ${what}`,
+      knownNames(name, names),
+    );
   }
 }
 
@@ -210,12 +328,26 @@ function parseThreadPoolSize(text: string | undefined): number {
   return Number.isNaN(size) ? 4 : Math.min(1_024, Math.max(1, size));
 }
 
-function number(value: unknown, name: string, low: number, high: number, standard: number, whole = true): number {
+function number(
+  value: unknown,
+  name: string,
+  low: number,
+  high: number,
+  standard: number,
+  whole = true,
+): number {
   if (value === undefined) return standard;
-  const fits = typeof value === 'number' && value >= low && value <= high && (!whole || Number.isInteger(value));
+  const fits =
+    typeof value === 'number' &&
+    value >= low &&
+    value <= high &&
+    (!whole || Number.isInteger(value));
   if (fits) return value;
-  throw refused(name, `is ${typeof value === 'number' ? value : describe(value)}`,
-    `use a ${whole ? 'whole ' : ''}number from ${low} to ${high}`);
+  throw refused(
+    name,
+    `is ${typeof value === 'number' ? value : describe(value)}`,
+    `use a ${whole ? 'whole ' : ''}number from ${low} to ${high}`,
+  );
 }
 
 function refused(name: string, found: string, remedy: string): InvalidArgumentError {

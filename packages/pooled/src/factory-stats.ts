@@ -29,7 +29,11 @@ export interface FactoryStats {
   /** SQLite connections on the main thread. */
   readonly inlineReaders: number;
   /** DuckDB queries that run and that wait for a thread. */
-  readonly duckdbQueries: { readonly running: number; readonly waiting: number; readonly max: number };
+  readonly duckdbQueries: {
+    readonly running: number;
+    readonly waiting: number;
+    readonly max: number;
+  };
   /** Bytes in the write-ahead logs of the SQLite datasets in use. Looks at the files, so only when called. */
   sqliteWalBytes(): number;
 }

@@ -1,8 +1,28 @@
 import { digestResult, digestValue, RowsDigester } from '@changeover/compare';
-import type { Digest, Engine, InputRows, InputValue, Value, WriteEffect, WriteTableOptions } from '@changeover/core';
+import type {
+  Digest,
+  Engine,
+  InputRows,
+  InputValue,
+  Value,
+  WriteEffect,
+  WriteTableOptions,
+} from '@changeover/core';
 import { storageOperations } from '@changeover/core';
-import { datasetPrograms, inputKeys, readInTransaction, rowsFromCells, shareSnapshot } from '@changeover/engines/sqlite';
-import type { DatasetPrograms, Program, RowForm, StepResult, SyncSession } from '@changeover/engines';
+import {
+  datasetPrograms,
+  inputKeys,
+  readInTransaction,
+  rowsFromCells,
+  shareSnapshot,
+} from '@changeover/engines/sqlite';
+import type {
+  DatasetPrograms,
+  Program,
+  RowForm,
+  StepResult,
+  SyncSession,
+} from '@changeover/engines';
 import { filledBeside, lastingEffects } from './shadow/lasting-effects.ts';
 import { touchedTable } from './shadow/touched-table.ts';
 
@@ -24,7 +44,12 @@ export type Job =
     }
   | { readonly kind: 'begin' | 'commit' | 'rollback' | 'ping' | 'snapshotBounds' | 'shareSnapshot' }
   | { readonly kind: 'commitOutcome'; readonly transactionId: string }
-  | { readonly kind: 'rehearse'; readonly args: readonly unknown[]; readonly maxRows: number; readonly lockTimeoutMs: number }
+  | {
+      readonly kind: 'rehearse';
+      readonly args: readonly unknown[];
+      readonly maxRows: number;
+      readonly lockTimeoutMs: number;
+    }
   | { readonly kind: 'writeApart'; readonly args: readonly unknown[]; readonly maxRows: number };
 
 /** What a job yields: rows as lists of values, which are cheap to send between threads, or anything else. */
@@ -64,7 +89,11 @@ export function isDatasetOperation(operation: string): operation is DatasetOpera
 }
 
 const readingKinds: ReadonlySet<Job['kind']> = new Set<Job['kind']>([
-  'ping', 'snapshotBounds', 'shareSnapshot', 'writeApart', 'commitOutcome',
+  'ping',
+  'snapshotBounds',
+  'shareSnapshot',
+  'writeApart',
+  'commitOutcome',
 ]);
 
 /** Whether a job may change the dataset. */
@@ -80,21 +109,31 @@ export function jobProgram(context: JobContext, job: Job): Program<JobAnswer> {
       const program = job.digest === true ? digested(context, job) : answered(context, job);
       return job.inSnapshot === true ? readInTransaction(program) : program;
     }
-    case 'rehearse': return rehearsed(context, job.args, job.maxRows, job.lockTimeoutMs);
-    case 'writeApart': return writtenApart(context, job.args, job.maxRows);
-    case 'ping': return ping();
-    case 'snapshotBounds': return snapshotBounds();
-    case 'shareSnapshot': return sharedSnapshot();
-    case 'commitOutcome': return commitOutcome(job.transactionId);
-    default: return control(job.kind);
+    case 'rehearse':
+      return rehearsed(context, job.args, job.maxRows, job.lockTimeoutMs);
+    case 'writeApart':
+      return writtenApart(context, job.args, job.maxRows);
+    case 'ping':
+      return ping();
+    case 'snapshotBounds':
+      return snapshotBounds();
+    case 'shareSnapshot':
+      return sharedSnapshot();
+    case 'commitOutcome':
+      return commitOutcome(job.transactionId);
+    default:
+      return control(job.kind);
   }
 }
 
 /** An answer as the API promises it. `cells` become objects here, on the caller's side. */
 export function answerValue(job: Job, answer: JobAnswer): unknown {
   if (answer.rows === 'none') return answer.value;
-  const rows = answer.rows === 'objects' ? answer.objects : rowsFromCells(answer.columns, answer.cells);
-  return job.kind === 'operation' && job.operation === 'query' ? { columns: answer.columns, rows } : rows;
+  const rows =
+    answer.rows === 'objects' ? answer.objects : rowsFromCells(answer.columns, answer.cells);
+  return job.kind === 'operation' && job.operation === 'query'
+    ? { columns: answer.columns, rows }
+    : rows;
 }
 
 /** A job that is one operation of the API. */
@@ -111,9 +150,14 @@ export function runDirectly(session: SyncSession, context: JobContext, job: Oper
 function operationProgram(context: JobContext, job: OperationJob, form: RowForm): Program<unknown> {
   const { engine, dataset } = context;
   const isUsual = job.inTransaction !== true && form === context.form;
-  const programs = (isUsual ? context.programs : undefined) ?? datasetPrograms({
-    engine, dataset, form, transaction: job.inTransaction === true ? 'savepoint' : 'own',
-  });
+  const programs =
+    (isUsual ? context.programs : undefined) ??
+    datasetPrograms({
+      engine,
+      dataset,
+      form,
+      transaction: job.inTransaction === true ? 'savepoint' : 'own',
+    });
   const program = programs[job.operation] as (...args: readonly unknown[]) => Program<unknown>;
   return program(...job.args);
 }
@@ -122,7 +166,9 @@ function* answered(context: JobContext, job: OperationJob): Program<JobAnswer> {
   const value = yield* operationProgram(context, job, context.form);
   if (operations[job.operation] === 'value') return { rows: 'none', value };
   const { columns, rows, cells } = value as StepResult;
-  return context.form === 'cells' ? { rows: 'cells', columns, cells } : { rows: 'objects', columns, objects: rows };
+  return context.form === 'cells'
+    ? { rows: 'cells', columns, cells }
+    : { rows: 'objects', columns, objects: rows };
 }
 
 function* digested(context: JobContext, job: OperationJob): Program<JobAnswer> {
@@ -144,7 +190,10 @@ function* ping(): Program<JobAnswer> {
 
 /** Which transactions of the server a read would see, and with them every commit in it. */
 function* snapshotBounds(): Program<JobAnswer> {
-  const { rows } = yield { kind: 'all', sql: 'SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text AS bounds' };
+  const { rows } = yield {
+    kind: 'all',
+    sql: 'SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text AS bounds',
+  };
   return { rows: 'none', value: rows[0]?.['bounds'] };
 }
 
@@ -180,16 +229,21 @@ function* rehearsed(
   yield { kind: 'begin' };
   try {
     // A rehearsal must not make others wait, nor wait itself for long: its caller does.
-    if (engine === 'postgresql') yield { kind: 'run', sql: `SET LOCAL lock_timeout = ${Math.max(1, Math.round(lockTimeoutMs))}` };
+    if (engine === 'postgresql')
+      yield {
+        kind: 'run',
+        sql: `SET LOCAL lock_timeout = ${Math.max(1, Math.round(lockTimeoutMs))}`,
+      };
     const table = touchedTable(sql, engine);
     const { refusal, variable } = yield* lastingEffects(engine, sql, table);
     if (refusal !== undefined) return effect({ tables: {}, unseen: [refusal] });
     const rowsAffected = yield* programs.execute(sql, params);
     // What a COMMIT would check last; there is none here.
     if (engine === 'postgresql') yield { kind: 'run', sql: 'SET CONSTRAINTS ALL IMMEDIATE' };
-    if (table === undefined) return effect({ rowsAffected, tables: {}, unseen: ['the statement names no table'] });
+    if (table === undefined)
+      return effect({ rowsAffected, tables: {}, unseen: ['the statement names no table'] });
     if (variable !== undefined) return effect({ rowsAffected, tables: {}, unseen: [variable] });
-    return effect({ rowsAffected, ...yield* tableEffect(programs, table, maxRows) });
+    return effect({ rowsAffected, ...(yield* tableEffect(programs, table, maxRows)) });
   } finally {
     yield { kind: 'rollback' };
   }
@@ -206,19 +260,29 @@ function* tableEffect(
   } catch {
     return { tables: {}, unseen: ['the written table can not be read by its name'] };
   }
-  if (rows.cells.length > maxRows) return { tables: {}, unseen: [`a table of more than ${maxRows} rows`] };
+  if (rows.cells.length > maxRows)
+    return { tables: {}, unseen: [`a table of more than ${maxRows} rows`] };
   return { tables: { [table]: digestCells(rows) }, unseen: [] };
 }
 
-function* writtenApart(context: JobContext, args: readonly unknown[], maxRows: number): Program<JobAnswer> {
+function* writtenApart(
+  context: JobContext,
+  args: readonly unknown[],
+  maxRows: number,
+): Program<JobAnswer> {
   const { engine, dataset } = context;
   const [table, rows, write] = args as [string, InputRows, WriteTableOptions | undefined];
   if (write?.ifExists === 'append') {
     const beside = yield* filledBeside(engine, table, inputKeys(rows));
     if (beside !== undefined) return effect({ tables: {}, unseen: [beside] });
   }
-  const written = yield* datasetPrograms({ engine, dataset, form: 'cells' }).writeApart(table, rows, write);
-  if (written.cells.length > maxRows) return effect({ tables: {}, unseen: [`more than ${maxRows} rows`] });
+  const written = yield* datasetPrograms({ engine, dataset, form: 'cells' }).writeApart(
+    table,
+    rows,
+    write,
+  );
+  if (written.cells.length > maxRows)
+    return effect({ tables: {}, unseen: [`more than ${maxRows} rows`] });
   return effect({ tables: { [table]: digestCells(written) }, unseen: [] });
 }
 

@@ -18,7 +18,10 @@ async function makeDatasets(): Promise<void> {
   const factory = new StorageBackendFactory({ basePath });
   const [first = ''] = names;
   await factory.storage('sqlite').createDataset(first);
-  await factory.storage('sqlite').writeTable(first, 'data', [{ id: 1, name: 'one' }, { id: 2, name: 'two' }]);
+  await factory.storage('sqlite').writeTable(first, 'data', [
+    { id: 1, name: 'one' },
+    { id: 2, name: 'two' },
+  ]);
   await factory.close({ deadlineMs: 5_000 });
   for (const name of names.slice(1)) {
     const file = datasetFile(location, 'sqlite', name);
@@ -37,20 +40,29 @@ function openFactory(idleTimeoutMs: number): StorageBackendFactory {
 }
 
 function connections(factory: StorageBackendFactory): number {
-  return factory.stats().engines.find(({ engine }) => engine === 'sqlite')?.callers.connections ?? NaN;
+  return (
+    factory.stats().engines.find(({ engine }) => engine === 'sqlite')?.callers.connections ?? NaN
+  );
 }
 
 function pools(factory: StorageBackendFactory): number {
-  return factory.stats().engines.find(({ engine }) => engine === 'sqlite')?.callers.pools.length ?? NaN;
+  return (
+    factory.stats().engines.find(({ engine }) => engine === 'sqlite')?.callers.pools.length ?? NaN
+  );
 }
 
 async function forgotten(factory: StorageBackendFactory): Promise<void> {
-  while (pools(factory) > 0) await new Promise((resolve) => { setTimeout(resolve, 50); });
+  while (pools(factory) > 0)
+    await new Promise((resolve) => {
+      setTimeout(resolve, 50);
+    });
 }
 
 describe('1,000 SQLite datasets on a budget of 200 connections', () => {
   beforeAll(makeDatasets, 60_000);
-  afterAll(() => { rmSync(basePath, { recursive: true, force: true }); });
+  afterAll(() => {
+    rmSync(basePath, { recursive: true, force: true });
+  });
 
   test('are all served when all are busy at once, and leave nothing', async () => {
     const factory = openFactory(200);
@@ -62,13 +74,19 @@ describe('1,000 SQLite datasets on a budget of 200 connections', () => {
       return value;
     };
     try {
-      await Promise.all(names.map(async (dataset, index) => {
-        expect(await call(storage.readTable(dataset, 'data'))).toEqual([{ id: 1, name: 'one' }, { id: 2, name: 'two' }]);
-        const sql = 'UPDATE data SET name = ? WHERE id = 2';
-        if (index % 10 === 0) expect(await call(storage.execute(dataset, sql, [dataset]))).toBe(1);
-        const [row] = await call(storage.readTable(dataset, 'data', { where: { id: 2 } }));
-        expect(row).toEqual({ id: 2, name: index % 10 === 0 ? dataset : 'two' });
-      }));
+      await Promise.all(
+        names.map(async (dataset, index) => {
+          expect(await call(storage.readTable(dataset, 'data'))).toEqual([
+            { id: 1, name: 'one' },
+            { id: 2, name: 'two' },
+          ]);
+          const sql = 'UPDATE data SET name = ? WHERE id = 2';
+          if (index % 10 === 0)
+            expect(await call(storage.execute(dataset, sql, [dataset]))).toBe(1);
+          const [row] = await call(storage.readTable(dataset, 'data', { where: { id: 2 } }));
+          expect(row).toEqual({ id: 2, name: index % 10 === 0 ? dataset : 'two' });
+        }),
+      );
       expect(most).toBeGreaterThan(budget / 2);
       expect(most).toBeLessThanOrEqual(budget);
       await forgotten(factory);
@@ -84,7 +102,9 @@ describe('1,000 SQLite datasets on a budget of 200 connections', () => {
     const storage = factory.storage('sqlite');
     try {
       for (const dataset of names) {
-        expect(await storage.readTable(dataset, 'data', { where: { id: 1 } })).toEqual([{ id: 1, name: 'one' }]);
+        expect(await storage.readTable(dataset, 'data', { where: { id: 1 } })).toEqual([
+          { id: 1, name: 'one' },
+        ]);
         expect(connections(factory)).toBeLessThanOrEqual(budget);
       }
       expect(connections(factory)).toBe(budget);
@@ -96,24 +116,35 @@ describe('1,000 SQLite datasets on a budget of 200 connections', () => {
 
 describe('as many DuckDB datasets as the budget has connections', () => {
   const folder = mkdtempSync(join(tmpdir(), 'changeover-many-duckdb-'));
-  afterAll(() => { rmSync(folder, { recursive: true, force: true }); });
+  afterAll(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
 
   test('keep one each, whether they read or write', async () => {
     let opened = 0;
-    const observer = { ...silentPoolObserver, opened: () => { opened += 1; } };
+    const observer = {
+      ...silentPoolObserver,
+      opened: () => {
+        opened += 1;
+      },
+    };
     const factory = new StorageBackendFactory({
-      basePath: folder, budgets: { duckdb: 8 }, metrics: { ...silentMetrics, observer: () => observer },
+      basePath: folder,
+      budgets: { duckdb: 8 },
+      metrics: { ...silentMetrics, observer: () => observer },
     });
     const storage = factory.storage('duckdb');
     const datasets = names.slice(0, 8);
     try {
-      await Promise.all(datasets.map(async (dataset) => {
-        await storage.createDataset(dataset);
-        for (let turn = 0; turn < 4; turn += 1) {
-          await storage.writeTable(dataset, 'data', [{ id: turn }], { ifExists: 'append' });
-          expect(await storage.readTable(dataset, 'data')).toHaveLength(turn + 1);
-        }
-      }));
+      await Promise.all(
+        datasets.map(async (dataset) => {
+          await storage.createDataset(dataset);
+          for (let turn = 0; turn < 4; turn += 1) {
+            await storage.writeTable(dataset, 'data', [{ id: turn }], { ifExists: 'append' });
+            expect(await storage.readTable(dataset, 'data')).toHaveLength(turn + 1);
+          }
+        }),
+      );
       expect(opened).toBe(8);
     } finally {
       await factory.close({ deadlineMs: 5_000 });

@@ -1,6 +1,16 @@
 import type {
-  CallOptions, ColumnAnalysis, DatasetBackend, InputRows, InputValue, Metadata, ReadTableOptions, ResultSet, Row, StorageTransaction,
-  TableInfo, WriteTableOptions,
+  CallOptions,
+  ColumnAnalysis,
+  DatasetBackend,
+  InputRows,
+  InputValue,
+  Metadata,
+  ReadTableOptions,
+  ResultSet,
+  Row,
+  StorageTransaction,
+  TableInfo,
+  WriteTableOptions,
 } from '@changeover/core';
 import type { DatasetOperation } from './job.ts';
 import type { PooledEngine } from './pooled-engine.ts';
@@ -28,7 +38,12 @@ export class PooledBackend implements DatasetBackend {
     return this.#run('query', [sql, params], options);
   }
 
-  writeTable(table: string, rows: InputRows, write?: WriteTableOptions, options?: CallOptions): Promise<void> {
+  writeTable(
+    table: string,
+    rows: InputRows,
+    write?: WriteTableOptions,
+    options?: CallOptions,
+  ): Promise<void> {
     return this.#run('writeTable', [table, rows, write], options);
   }
 
@@ -36,7 +51,10 @@ export class PooledBackend implements DatasetBackend {
     return this.#run('execute', [sql, params], options);
   }
 
-  transaction<T>(work: (transaction: StorageTransaction) => Promise<T> | T, options?: CallOptions): Promise<T> {
+  transaction<T>(
+    work: (transaction: StorageTransaction) => Promise<T> | T,
+    options?: CallOptions,
+  ): Promise<T> {
     return this.#engine.transaction(this.dataset, work, options);
   }
 
@@ -69,7 +87,7 @@ export class PooledBackend implements DatasetBackend {
   }
 
   async datasetExists(options?: CallOptions): Promise<boolean> {
-    return await this.#engine.manage('datasetExists', this.dataset, options) === true;
+    return (await this.#engine.manage('datasetExists', this.dataset, options)) === true;
   }
 
   async createDataset(options?: CallOptions): Promise<void> {
@@ -81,7 +99,11 @@ export class PooledBackend implements DatasetBackend {
   }
 
   /** The programs of the engines promise these types by name. */
-  #run<Value>(operation: DatasetOperation, args: readonly unknown[], options?: CallOptions): Promise<Value> {
+  #run<Value>(
+    operation: DatasetOperation,
+    args: readonly unknown[],
+    options?: CallOptions,
+  ): Promise<Value> {
     return this.#engine.run(this.dataset, operation, args, options) as Promise<Value>;
   }
 }

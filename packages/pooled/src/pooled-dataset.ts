@@ -85,7 +85,11 @@ export class PooledDataset {
 
   /** Whether nothing is open and nobody waits. */
   isEmpty(): boolean {
-    return this.#callers === 0 && this.#parts.inline?.open() !== true && this.#pools().every((pool) => pool.isEmpty());
+    return (
+      this.#callers === 0 &&
+      this.#parts.inline?.open() !== true &&
+      this.#pools().every((pool) => pool.isEmpty())
+    );
   }
 
   /** Whether calls are let through. */
@@ -110,7 +114,8 @@ export class PooledDataset {
   /** Runs a job on a connection of the pool, again where the policy says so. */
   run(job: Job, limit: CallLimit): Promise<unknown> {
     const { inline } = this.#parts;
-    return inline === undefined || job.kind !== 'operation' || job.digest === true ? this.#runPooled(job, limit)
+    return inline === undefined || job.kind !== 'operation' || job.digest === true
+      ? this.#runPooled(job, limit)
       : this.#runInTurn(inline, job, limit);
   }
 
@@ -128,7 +133,9 @@ export class PooledDataset {
   #runPooled(job: Job, limit: CallLimit): Promise<unknown> {
     const writes = isWriting(job);
     const pool = writes ? this.#parts.writers : this.#parts.readers;
-    return this.#attempts(writes ? 'write' : 'read', limit, nameOf(job), (outcome) => this.#runOnce(pool, job, limit, outcome));
+    return this.#attempts(writes ? 'write' : 'read', limit, nameOf(job), (outcome) =>
+      this.#runOnce(pool, job, limit, outcome),
+    );
   }
 
   /** Lends a connection for work that is no job; see {@link run}. The work must leave it idle. */
@@ -141,7 +148,14 @@ export class PooledDataset {
     return await this.#attempts(kind, limit, operation, async (outcome) => {
       const lease = await this.#acquire(this.#parts.writers, limit, operation, true);
       outcome.session = lease.resource;
-      const value = await this.#limited(lease, work(lease.resource), limit, kind === 'read', operation, true);
+      const value = await this.#limited(
+        lease,
+        work(lease.resource),
+        limit,
+        kind === 'read',
+        operation,
+        true,
+      );
       lease.release();
       return value;
     });
@@ -159,7 +173,11 @@ export class PooledDataset {
   }
 
   /** Ends a transaction: `commit` applies it, and rejects where it wasn't or nobody knows. The lease ends in any case. */
-  async endTransaction(lease: Lease<PooledSession>, how: 'commit' | 'rollback', limit: CallLimit): Promise<void> {
+  async endTransaction(
+    lease: Lease<PooledSession>,
+    how: 'commit' | 'rollback',
+    limit: CallLimit,
+  ): Promise<void> {
     const session = lease.held ? lease.resource : undefined;
     try {
       await this.runOn(lease, { kind: how }, limit, how === 'rollback');
@@ -178,18 +196,36 @@ export class PooledDataset {
    * given back when it is idle again, or cut where that takes too long.
    *
    * @param releaseOnFailure whether the lease ends when the job fails. */
-  async runOn(lease: Lease<PooledSession>, job: Job, limit: CallLimit, releaseOnFailure: boolean): Promise<unknown> {
+  async runOn(
+    lease: Lease<PooledSession>,
+    job: Job,
+    limit: CallLimit,
+    releaseOnFailure: boolean,
+  ): Promise<unknown> {
     return await this.#called(async () => await this.#runLent(lease, job, limit, releaseOnFailure));
   }
 
-  #runLent(lease: Lease<PooledSession>, job: Job, limit: CallLimit, releaseOnFailure: boolean, read?: MeasuredRead): Promise<unknown> {
+  #runLent(
+    lease: Lease<PooledSession>,
+    job: Job,
+    limit: CallLimit,
+    releaseOnFailure: boolean,
+    read?: MeasuredRead,
+  ): Promise<unknown> {
     try {
       checkLimit(limit, this.#parts.clock.monotonicMs(), this.fields(nameOf(job)));
     } catch (error) {
       if (releaseOnFailure) lease.release();
       throw error;
     }
-    return this.#limited(lease, lease.resource.run(job, read), limit, !isWriting(job), nameOf(job), releaseOnFailure);
+    return this.#limited(
+      lease,
+      lease.resource.run(job, read),
+      limit,
+      !isWriting(job),
+      nameOf(job),
+      releaseOnFailure,
+    );
   }
 
   /** Waits for work on a connection no longer than the limit. */
@@ -206,12 +242,21 @@ export class PooledDataset {
     return within(work, limit, this.#parts.clock, {
       unapplied,
       fields: this.fields(operation),
-      onGiveUp: () => { this.#abandon(lease, session, work, ended); },
+      onGiveUp: () => {
+        this.#abandon(lease, session, work, ended);
+      },
       onEnd: (failed) => {
         if (failed && releaseOnFailure) lease.release();
         ended();
       },
-      onOther: lease.isPlace && unapplied ? (giveUp) => { lease.onDispersed = () => { giveUp(new DispersedError()); }; } : undefined,
+      onOther:
+        lease.isPlace && unapplied
+          ? (giveUp) => {
+              lease.onDispersed = () => {
+                giveUp(new DispersedError());
+              };
+            }
+          : undefined,
     });
   }
 
@@ -278,30 +323,68 @@ export class PooledDataset {
     return readers === writers ? [writers] : [readers, writers];
   }
 
-  #acquire(pool: Pool<PooledSession>, limit: CallLimit, takenFor: string, inTurn = false,
-    expectedMs?: number): Promise<Lease<PooledSession>> {
-    return pool.acquire({ signal: limit.signal, deadlineAtMs: limit.atMs, takenFor, inTurn, expectedMs });
+  #acquire(
+    pool: Pool<PooledSession>,
+    limit: CallLimit,
+    takenFor: string,
+    inTurn = false,
+    expectedMs?: number,
+  ): Promise<Lease<PooledSession>> {
+    return pool.acquire({
+      signal: limit.signal,
+      deadlineAtMs: limit.atMs,
+      takenFor,
+      inTurn,
+      expectedMs,
+    });
   }
 
-  #runOnce(pool: Pool<PooledSession>, job: Job, limit: CallLimit, outcome: Outcome): Promise<unknown> {
+  #runOnce(
+    pool: Pool<PooledSession>,
+    job: Job,
+    limit: CallLimit,
+    outcome: Outcome,
+  ): Promise<unknown> {
     const cost = this.#parts.costOf?.(job);
-    return cost?.expectedMs === undefined ? this.#runAlone(pool, job, limit, outcome, cost)
+    return cost?.expectedMs === undefined
+      ? this.#runAlone(pool, job, limit, outcome, cost)
       : this.#readBeside(pool, job, limit, outcome, cost);
   }
 
-  async #runAlone(pool: Pool<PooledSession>, job: Job, limit: CallLimit, outcome: Outcome, cost?: ReadCost): Promise<unknown> {
+  async #runAlone(
+    pool: Pool<PooledSession>,
+    job: Job,
+    limit: CallLimit,
+    outcome: Outcome,
+    cost?: ReadCost,
+  ): Promise<unknown> {
     const shares = this.#parts.sharesWrites === true && isOwnWrite(job);
-    const lease = await this.#acquire(pool, limit, nameOf(job), isWriting(job), shares ? 0 : undefined);
+    const lease = await this.#acquire(
+      pool,
+      limit,
+      nameOf(job),
+      isWriting(job),
+      shares ? 0 : undefined,
+    );
     outcome.session = lease.resource;
     const read = cost === undefined ? undefined : { cost, beside: false };
-    const value = job.kind === 'rehearse' ? await this.#toItsEnd(lease, job, limit) : await this.#runLent(lease, job, limit, true, read);
+    const value =
+      job.kind === 'rehearse'
+        ? await this.#toItsEnd(lease, job, limit)
+        : await this.#runLent(lease, job, limit, true, read);
     lease.release();
     return value;
   }
 
   /** A short read on a connection that others read on. Where it fails among them, that may be their doing (a setting changed, a
    * statement of the same text that was not to be prepared, a cancel that was meant for another); what it says alone holds. */
-  async #readBeside(pool: Pool<PooledSession>, job: Job, limit: CallLimit, outcome: Outcome, cost: ReadCost): Promise<unknown> {
+  async #readBeside(
+    pool: Pool<PooledSession>,
+    job: Job,
+    limit: CallLimit,
+    outcome: Outcome,
+    cost: ReadCost,
+  ): Promise<unknown> {
     const place = await this.#acquire(pool, limit, nameOf(job), false, cost.expectedMs);
     outcome.session = place.resource;
     try {
@@ -309,7 +392,12 @@ export class PooledDataset {
       place.release();
       return value;
     } catch (error) {
-      if (!place.hadCompany || error instanceof AbortedError || failureClass(this.engine, error) === 'connection') throw error;
+      if (
+        !place.hadCompany ||
+        error instanceof AbortedError ||
+        failureClass(this.engine, error) === 'connection'
+      )
+        throw error;
     }
     outcome.session = undefined;
     return await this.#runAlone(pool, job, limit, outcome, cost);
@@ -323,7 +411,10 @@ export class PooledDataset {
     let cut: Timer | undefined;
     const cancel = (): void => {
       void session.cancel();
-      if (session.cancellable) cut = this.#parts.clock.after(cancelGraceMs, () => { session.cut(); });
+      if (session.cancellable)
+        cut = this.#parts.clock.after(cancelGraceMs, () => {
+          session.cut();
+        });
     };
     try {
       signal?.throwIfAborted();
@@ -363,9 +454,13 @@ export class PooledDataset {
           this.#noteFailure(error, admission, outcome);
           const action = this.#action(error, kind, outcome);
           this.#retireAfter(error, outcome);
-          const again = action === 'wait' ? clock.monotonicMs() < Math.min(limit.atMs, startedMs + lockWaitMs)
-            : action === 'retry' && failures < maxAttempts && clock.monotonicMs() < limit.atMs &&
-              (outcome.lostWithOthers || retryBudget.spend());
+          const again =
+            action === 'wait'
+              ? clock.monotonicMs() < Math.min(limit.atMs, startedMs + lockWaitMs)
+              : action === 'retry' &&
+                failures < maxAttempts &&
+                clock.monotonicMs() < limit.atMs &&
+                (outcome.lostWithOthers || retryBudget.spend());
           if (!again) return await this.#giveIn<Value>(error, action, outcome, limit);
           await this.#beforeAgain(action, failures, limit, operation);
         }
@@ -379,7 +474,13 @@ export class PooledDataset {
    * DuckDB that has given itself up, for the connections to it. SQLite's have nothing in common but a file. */
   #retireAfter(error: unknown, { session, lostWithOthers }: Outcome): void {
     const fatal = { sqlite: undefined, duckdb: 'corrupt', postgresql: 'connection' }[this.engine];
-    if (session === undefined || fatal === undefined || lostWithOthers || failureClass(this.engine, error) !== fatal) return;
+    if (
+      session === undefined ||
+      fatal === undefined ||
+      lostWithOthers ||
+      failureClass(this.engine, error) !== fatal
+    )
+      return;
     for (const pool of this.#pools()) pool.retireAll();
   }
 
@@ -391,16 +492,26 @@ export class PooledDataset {
   }
 
   /** What a call rejects with that is not tried again, or resolves to where its commit turns out to have been applied. */
-  async #giveIn<Value>(error: unknown, action: string, { session }: Outcome, limit: CallLimit): Promise<Value> {
+  async #giveIn<Value>(
+    error: unknown,
+    action: string,
+    { session }: Outcome,
+    limit: CallLimit,
+  ): Promise<Value> {
     if (action === 'resolve' && session !== undefined) {
       await this.#resolve(session, limit, error);
       // Writes that are transactions of their own answer nothing but that they are done.
       return undefined as Value;
     }
-    if (action === 'unknown' || action === 'resolve') throw new CommitUnknownError({ ...this.fields(), cause: error });
+    if (action === 'unknown' || action === 'resolve')
+      throw new CommitUnknownError({ ...this.fields(), cause: error });
     // What may be tried again was not applied, and its caller may try it again too.
     if (action === 'retry' && error instanceof ConnectionError && !error.retryable) {
-      throw new ConnectionError(error.message, { ...this.fields(error.operation), cause: error.cause, retryable: true });
+      throw new ConnectionError(error.message, {
+        ...this.fields(error.operation),
+        cause: error.cause,
+        retryable: true,
+      });
     }
     throw error;
   }
@@ -411,21 +522,32 @@ export class PooledDataset {
     if (ask === undefined) throw new CommitUnknownError({ ...this.fields(), cause });
     let outcome: unknown;
     try {
-      outcome = await this.#attempts('read', limit, 'commit', (found) => this.#runOnce(this.#parts.readers, ask, limit, found));
+      outcome = await this.#attempts('read', limit, 'commit', (found) =>
+        this.#runOnce(this.#parts.readers, ask, limit, found),
+      );
     } catch {
       outcome = 'unknown';
     }
     if (outcome === 'committed') return;
     if (outcome !== 'aborted') throw new CommitUnknownError({ ...this.fields(), cause });
-    throw new ConnectionError('The connection was lost while the write was being committed; it was not applied.', {
-      ...this.fields(), cause, retryable: true,
-    });
+    throw new ConnectionError(
+      'The connection was lost while the write was being committed; it was not applied.',
+      {
+        ...this.fields(),
+        cause,
+        retryable: true,
+      },
+    );
   }
 
   #admit(operation: string): Admission {
     const { breaker, writers } = this.#parts;
     const admission = breaker.admit();
-    if (!admission.admitted) throw new CircuitOpenError(writers.stats(), { ...this.fields(operation), cause: this.#lastLack });
+    if (!admission.admitted)
+      throw new CircuitOpenError(writers.stats(), {
+        ...this.fields(operation),
+        cause: this.#lastLack,
+      });
     return admission;
   }
 
@@ -434,7 +556,8 @@ export class PooledDataset {
     const { breaker } = this.#parts;
     if (isLackOfConnection(this.engine, error)) {
       this.#lastLack = error;
-      outcome.lostWithOthers = outcome.session !== undefined && this.#lostSessions.has(outcome.session);
+      outcome.lostWithOthers =
+        outcome.session !== undefined && this.#lostSessions.has(outcome.session);
       if (outcome.session !== undefined) this.#lostSessions.add(outcome.session);
       if (outcome.lostWithOthers) breaker.ended(admission);
       else breaker.failed(admission);
@@ -445,7 +568,12 @@ export class PooledDataset {
     }
   }
 
-  #abandon(lease: Lease<PooledSession>, session: PooledSession, work: Promise<unknown>, ended: () => void): void {
+  #abandon(
+    lease: Lease<PooledSession>,
+    session: PooledSession,
+    work: Promise<unknown>,
+    ended: () => void,
+  ): void {
     let timer: Timer | undefined;
     lease.whenAlone(() => {
       if (session.cancellable) {
@@ -464,12 +592,24 @@ export class PooledDataset {
     work.then(done, done);
   }
 
-  async #beforeAgain(action: RetryAction, failures: number, limit: CallLimit, operation: string): Promise<void> {
+  async #beforeAgain(
+    action: RetryAction,
+    failures: number,
+    limit: CallLimit,
+    operation: string,
+  ): Promise<void> {
     const { clock, random, onRetry } = this.#parts;
     onRetry?.(action);
-    const pauseMs = action === 'wait' ? backoffMs(failures, 2, 25, random) : backoffMs(failures, 10, 200, random);
-    const pause = new Promise<void>((resolve) => { clock.after(pauseMs, resolve); });
-    await within(pause, limit, clock, { unapplied: true, fields: this.fields(operation), onGiveUp: () => undefined });
+    const pauseMs =
+      action === 'wait' ? backoffMs(failures, 2, 25, random) : backoffMs(failures, 10, 200, random);
+    const pause = new Promise<void>((resolve) => {
+      clock.after(pauseMs, resolve);
+    });
+    await within(pause, limit, clock, {
+      unapplied: true,
+      fields: this.fields(operation),
+      onGiveUp: () => undefined,
+    });
   }
 }
 

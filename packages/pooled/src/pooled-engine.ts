@@ -58,9 +58,17 @@ export class PooledEngine {
   }
 
   /** Runs one operation of a dataset. `dataset` must be parsed. */
-  run(dataset: string, operation: DatasetOperation, args: readonly unknown[], options?: CallOptions): Promise<unknown> {
+  run(
+    dataset: string,
+    operation: DatasetOperation,
+    args: readonly unknown[],
+    options?: CallOptions,
+  ): Promise<unknown> {
     const { setting } = this.#driver;
-    const { metrics: { operation: timed }, clock } = setting;
+    const {
+      metrics: { operation: timed },
+      clock,
+    } = setting;
     const job: OperationJob = { kind: 'operation', operation, args };
     if (options === undefined && timed === undefined) {
       // The way of most calls, kept short: a point read takes 3 µs.
@@ -78,7 +86,14 @@ export class PooledEngine {
     const ended = (code: string | undefined): void => {
       timed(setting, dataset, operation, clock.monotonicMs() - startedMs, code);
     };
-    answer.then(() => { ended(undefined); }, (error: unknown) => { ended(codeOf(error)); });
+    answer.then(
+      () => {
+        ended(undefined);
+      },
+      (error: unknown) => {
+        ended(codeOf(error));
+      },
+    );
     return answer;
   }
 
@@ -92,12 +107,13 @@ export class PooledEngine {
     return await this.#pooled(dataset, async (pools) => {
       const limit = { signal, atMs: Infinity };
       const lease = await pools.beginTransaction(limit);
-      const name = await pools.runOn(lease, { kind: 'shareSnapshot' }, limit, true) as string;
+      const name = (await pools.runOn(lease, { kind: 'shareSnapshot' }, limit, true)) as string;
       let released: Promise<void> | undefined;
       return {
         name,
-        run: (job, jobSignal) => pools.runOn(lease, job, { signal: jobSignal, atMs: Infinity }, false),
-        release: () => released ??= pools.endTransaction(lease, 'rollback', limit),
+        run: (job, jobSignal) =>
+          pools.runOn(lease, job, { signal: jobSignal, atMs: Infinity }, false),
+        release: () => (released ??= pools.endTransaction(lease, 'rollback', limit)),
       };
     });
   }
@@ -111,9 +127,14 @@ export class PooledEngine {
     checkWork(work);
     const { clock } = this.#driver.setting;
     if (this.#joined(dataset) !== undefined) {
-      throw new InvalidArgumentError('A transaction can not be begun inside a transaction on the same dataset.', {
-        engine: this.engine, dataset, operation: 'transaction',
-      });
+      throw new InvalidArgumentError(
+        'A transaction can not be begun inside a transaction on the same dataset.',
+        {
+          engine: this.engine,
+          dataset,
+          operation: 'transaction',
+        },
+      );
     }
     const whole = callLimit(options, 0, clock.monotonicMs());
     // Every statement of a transaction has a limit, even where the whole has none.
@@ -121,8 +142,10 @@ export class PooledEngine {
       const one = callLimit(undefined, this.#callTimeoutMs, clock.monotonicMs());
       return { signal: whole.signal, atMs: Math.min(whole.atMs, one.atMs) };
     };
-    const transaction = await this.#pooled(dataset, async (pools) =>
-      new OpenTransaction(pools, await pools.beginTransaction(limit()), limit));
+    const transaction = await this.#pooled(
+      dataset,
+      async (pools) => new OpenTransaction(pools, await pools.beginTransaction(limit()), limit),
+    );
     this.#transactions += 1;
     try {
       let value: Value;
@@ -146,19 +169,28 @@ export class PooledEngine {
   }
 
   /** Runs an operation on the datasets themselves. */
-  async manage(operation: StoreOperation, dataset: string, options?: CallOptions): Promise<unknown> {
+  async manage(
+    operation: StoreOperation,
+    dataset: string,
+    options?: CallOptions,
+  ): Promise<unknown> {
     if (!this.#open) throw this.#closedError();
     const { clock, keepAlive } = this.#driver.setting;
     const fields = { engine: this.engine, dataset, operation };
     const limit = callLimit(options, this.#callTimeoutMs, clock.monotonicMs());
     checkLimit(limit, clock.monotonicMs(), fields);
     if (operation === 'dropDataset' && this.#joined(dataset) !== undefined) {
-      throw new InvalidArgumentError('A dataset can not be dropped inside a transaction on it.', fields);
+      throw new InvalidArgumentError(
+        'A dataset can not be dropped inside a transaction on it.',
+        fields,
+      );
     }
     keepAlive.hold();
     try {
       return await within(this.#managed(operation, dataset, limit), limit, clock, {
-        unapplied: operation === 'listDatasets' || operation === 'datasetExists', fields, onGiveUp: () => undefined,
+        unapplied: operation === 'listDatasets' || operation === 'datasetExists',
+        fields,
+        onGiveUp: () => undefined,
       });
     } finally {
       keepAlive.letGo();
@@ -168,15 +200,26 @@ export class PooledEngine {
   async #managed(operation: StoreOperation, dataset: string, limit: CallLimit): Promise<unknown> {
     const store = this.#store(limit, operation);
     switch (operation) {
-      case 'listDatasets': return await store.list();
-      case 'datasetExists': return await this.#ungated(dataset, () => store.exists(dataset));
-      case 'createDataset': { await this.#ungated(dataset, () => store.create(dataset)); return undefined; }
+      case 'listDatasets':
+        return await store.list();
+      case 'datasetExists':
+        return await this.#ungated(dataset, () => store.exists(dataset));
+      case 'createDataset': {
+        await this.#ungated(dataset, () => store.create(dataset));
+        return undefined;
+      }
       case 'dropDataset':
-        await this.closedWhile(dataset, () => this.#othersClosedWhile(dataset, () => {
-          // Whoever waited for the calls under way may have given up: then it is not dropped.
-          checkLimit(limit, this.#driver.setting.clock.monotonicMs(), { engine: this.engine, dataset, operation });
-          return store.drop(dataset);
-        }));
+        await this.closedWhile(dataset, () =>
+          this.#othersClosedWhile(dataset, () => {
+            // Whoever waited for the calls under way may have given up: then it is not dropped.
+            checkLimit(limit, this.#driver.setting.clock.monotonicMs(), {
+              engine: this.engine,
+              dataset,
+              operation,
+            });
+            return store.drop(dataset);
+          }),
+        );
         return undefined;
     }
   }
@@ -198,11 +241,17 @@ export class PooledEngine {
   /** Closes what is open; the next call opens again. */
   async closeConnections(): Promise<void> {
     if (this.#scope.getStore()?.ended === false) {
-      throw new InvalidArgumentError('Connections can not be closed inside a transaction, which needs one.', {
-        engine: this.engine, operation: 'closeConnections',
-      });
+      throw new InvalidArgumentError(
+        'Connections can not be closed inside a transaction, which needs one.',
+        {
+          engine: this.engine,
+          operation: 'closeConnections',
+        },
+      );
     }
-    await Promise.all([...this.#datasets.keys()].map((dataset) => this.closedWhile(dataset, async () => undefined)));
+    await Promise.all(
+      [...this.#datasets.keys()].map((dataset) => this.closedWhile(dataset, async () => undefined)),
+    );
   }
 
   /** See `ShadowLeg.version`. */
@@ -218,7 +267,7 @@ export class PooledEngine {
 
   /** How many datasets' breakers are in each state. */
   breakers(): Record<BreakerState, number> {
-    const counts = { 'closed': 0, 'open': 0, 'half-open': 0 };
+    const counts = { closed: 0, open: 0, 'half-open': 0 };
     for (const pools of this.#datasets.values()) counts[pools.breakerState] += 1;
     return counts;
   }
@@ -244,13 +293,18 @@ export class PooledEngine {
   #run(dataset: string, job: OperationJob, limit: CallLimit): Promise<unknown> {
     const joined = this.#joined(dataset);
     if (joined !== undefined) return joined.run(job.operation, job.args);
-    checkLimit(limit, this.#driver.setting.clock.monotonicMs(), { engine: this.engine, dataset, operation: job.operation });
+    checkLimit(limit, this.#driver.setting.clock.monotonicMs(), {
+      engine: this.engine,
+      dataset,
+      operation: job.operation,
+    });
     return this.#inline(dataset, job) ?? this.#pooled(dataset, (pools) => pools.run(job, limit));
   }
 
   /** The answer of a read that is done on the spot; undefined where it isn't one. */
   #inline(dataset: string, job: OperationJob): Promise<unknown> | undefined {
-    if (!this.#open || this.#gates.size > 0 || this.#joined(dataset) !== undefined) return undefined;
+    if (!this.#open || this.#gates.size > 0 || this.#joined(dataset) !== undefined)
+      return undefined;
     try {
       const done = this.#datasets.get(dataset)?.tryInline(job);
       return done === undefined ? undefined : Promise.resolve(done.value);
@@ -269,12 +323,19 @@ export class PooledEngine {
   #joined(dataset: string): OpenTransaction | undefined {
     if (this.#transactions === 0) return undefined;
     const transaction = this.#scope.getStore();
-    return transaction !== undefined && !transaction.ended && transaction.dataset.dataset === dataset ? transaction : undefined;
+    return transaction !== undefined &&
+      !transaction.ended &&
+      transaction.dataset.dataset === dataset
+      ? transaction
+      : undefined;
   }
 
   /** Runs work on a dataset's pools, which are made on first use. The look-up and the call's entry into the pool are one
    * tick, so that the pools are not forgotten in between. */
-  async #pooled<Value>(dataset: string, work: (pools: PooledDataset) => Promise<Value>): Promise<Value> {
+  async #pooled<Value>(
+    dataset: string,
+    work: (pools: PooledDataset) => Promise<Value>,
+  ): Promise<Value> {
     for (;;) {
       while (this.#gates.has(dataset)) await this.#gates.get(dataset);
       if (!this.#open) throw this.#closedError();
@@ -290,7 +351,9 @@ export class PooledEngine {
   #poolsOf(dataset: string): PooledDataset {
     let pools = this.#datasets.get(dataset);
     if (pools === undefined) {
-      const made = this.#driver.open(dataset, () => { this.#forgetIfEmpty(dataset, made); });
+      const made = this.#driver.open(dataset, () => {
+        this.#forgetIfEmpty(dataset, made);
+      });
       pools = made;
       this.#datasets.set(dataset, made);
     }
@@ -300,7 +363,8 @@ export class PooledEngine {
   #forgetIfEmpty(dataset: string, pools: PooledDataset): void {
     // Told in the middle of a release: who was served by it may still come back with another call.
     queueMicrotask(() => {
-      if (this.#datasets.get(dataset) === pools && !pools.closed && pools.isEmpty()) this.#datasets.delete(dataset);
+      if (this.#datasets.get(dataset) === pools && !pools.closed && pools.isEmpty())
+        this.#datasets.delete(dataset);
     });
   }
 
@@ -316,7 +380,14 @@ export class PooledEngine {
   async #gated<Value>(dataset: string, work: () => Promise<Value>): Promise<Value> {
     while (this.#gates.has(dataset)) await this.#gates.get(dataset);
     const done = work();
-    const gate = done.then(() => undefined, () => undefined).then(() => { this.#gates.delete(dataset); });
+    const gate = done
+      .then(
+        () => undefined,
+        () => undefined,
+      )
+      .then(() => {
+        this.#gates.delete(dataset);
+      });
     this.#gates.set(dataset, gate);
     await gate;
     return await done;
@@ -328,19 +399,29 @@ export class PooledEngine {
   }
 
   /** PostgreSQL: runs a program on a connection that belongs to no dataset. */
-  #onServer<Value>(program: Program<Value>, limit: CallLimit, operation: StoreOperation): Promise<Value> {
-    return this.#pooled('', (pools) => pools.withSession('write', limit, operation, (session) => {
-      if (!(session instanceof PostgresPooledSession)) throw new TypeError('Only PostgreSQL keeps its datasets on a server.');
-      return session.runProgram(program);
-    }));
+  #onServer<Value>(
+    program: Program<Value>,
+    limit: CallLimit,
+    operation: StoreOperation,
+  ): Promise<Value> {
+    return this.#pooled('', (pools) =>
+      pools.withSession('write', limit, operation, (session) => {
+        if (!(session instanceof PostgresPooledSession))
+          throw new TypeError('Only PostgreSQL keeps its datasets on a server.');
+        return session.runProgram(program);
+      }),
+    );
   }
 
   #closedError(): ClosedError {
-    return new ClosedError('The factory is closed and takes no more calls.', { engine: this.engine });
+    return new ClosedError('The factory is closed and takes no more calls.', {
+      engine: this.engine,
+    });
   }
 }
 
 function codeOf(error: unknown): string {
-  const code: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
+  const code: unknown =
+    typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
   return typeof code === 'string' ? code : 'UNKNOWN';
 }

@@ -1,6 +1,15 @@
 import { parseDatasetName } from '@changeover/core';
 import type {
-  ColumnAnalysis, InputRows, InputValue, Metadata, ReadTableOptions, ResultSet, Row, StorageBackend, StorageTransaction, TableInfo,
+  ColumnAnalysis,
+  InputRows,
+  InputValue,
+  Metadata,
+  ReadTableOptions,
+  ResultSet,
+  Row,
+  StorageBackend,
+  StorageTransaction,
+  TableInfo,
   WriteTableOptions,
 } from '@changeover/core';
 import { PooledBackend } from './pooled-backend.ts';
@@ -26,7 +35,12 @@ export class PooledStorage implements StorageBackend {
     return await this.#of(dataset).query(sql, params);
   }
 
-  async writeTable(dataset: string, table: string, rows: InputRows, options?: WriteTableOptions): Promise<void> {
+  async writeTable(
+    dataset: string,
+    table: string,
+    rows: InputRows,
+    options?: WriteTableOptions,
+  ): Promise<void> {
     await this.#of(dataset).writeTable(table, rows, options);
   }
 
@@ -34,7 +48,10 @@ export class PooledStorage implements StorageBackend {
     return await this.#of(dataset).execute(sql, params);
   }
 
-  async transaction<T>(dataset: string, work: (transaction: StorageTransaction) => Promise<T> | T): Promise<T> {
+  async transaction<T>(
+    dataset: string,
+    work: (transaction: StorageTransaction) => Promise<T> | T,
+  ): Promise<T> {
     return await this.#of(dataset).transaction(work);
   }
 
@@ -79,7 +96,7 @@ export class PooledStorage implements StorageBackend {
   }
 
   async listDatasets(): Promise<string[]> {
-    return await this.#engine.manage('listDatasets', '') as string[];
+    return (await this.#engine.manage('listDatasets', '')) as string[];
   }
 
   async closeConnections(): Promise<void> {

@@ -8,43 +8,74 @@ import { CommitUnknownError } from './pool/pool-errors.ts';
 import { failureClass, retryAction, RetryBudget, retryRules } from './retry-policy.ts';
 import type { RetryAction, WorkKind } from './retry-policy.ts';
 
-const driverError = (code: string, message = 'as the driver says'): Error => Object.assign(new Error(message), { code });
+const driverError = (code: string, message = 'as the driver says'): Error =>
+  Object.assign(new Error(message), { code });
 
 describe('the retry policy', () => {
   test('is the table that the documentation shows, line by line', () => {
-    const page = readFileSync(join(import.meta.dirname, '..', '..', '..', 'docs', 'pools.md'), 'utf8');
+    const page = readFileSync(
+      join(import.meta.dirname, '..', '..', '..', 'docs', 'pools.md'),
+      'utf8',
+    );
     const [, section = ''] = page.split('## What is retried');
-    const [, , ...lines] = (section.split('\n## ')[0] ?? '').split('\n').filter((line) => line.startsWith('|'));
-    expect(lines).toEqual(retryRules.map(({ error, kind, state, action, why }) =>
-      `| ${error.join(', ')} | ${kind.join(', ')} | ${state.length === 4 ? 'any' : state.join(', ')} | ${action} | ${why} |`));
+    const [, , ...lines] = (section.split('\n## ')[0] ?? '')
+      .split('\n')
+      .filter((line) => line.startsWith('|'));
+    expect(lines).toEqual(
+      retryRules.map(
+        ({ error, kind, state, action, why }) =>
+          `| ${error.join(', ')} | ${kind.join(', ')} | ${state.length === 4 ? 'any' : state.join(', ')} | ${action} | ${why} |`,
+      ),
+    );
   });
 
   const states: readonly TransactionState[] = ['none', 'open', 'failed', 'committing'];
 
-  test.each(retryRules.map((rule) => [`${rule.error.join('/')} in a ${rule.kind.join('/')}`, rule] as const))(
-    'does what the line for %s says', (_name, rule) => {
-      for (const error of rule.error) {
-        for (const kind of rule.kind) {
-          for (const state of rule.state) {
-            const first = retryRules.find((each) =>
-              each.error.includes(error) && each.kind.includes(kind) && each.state.includes(state));
-            expect(retryAction(error, kind, state)).toBe(first?.action);
-          }
+  test.each(
+    retryRules.map(
+      (rule) => [`${rule.error.join('/')} in a ${rule.kind.join('/')}`, rule] as const,
+    ),
+  )('does what the line for %s says', (_name, rule) => {
+    for (const error of rule.error) {
+      for (const kind of rule.kind) {
+        for (const state of rule.state) {
+          const first = retryRules.find(
+            (each) =>
+              each.error.includes(error) && each.kind.includes(kind) && each.state.includes(state),
+          );
+          expect(retryAction(error, kind, state)).toBe(first?.action);
         }
       }
-      expect(rule.why).not.toBe('');
-    });
+    }
+    expect(rule.why).not.toBe('');
+  });
 
-  test('never runs a caller\'s function twice, whatever fails', () => {
-    for (const error of ['connection', 'busy', 'conflict', 'interrupted', 'resource', 'statement', 'unknown'] as const) {
-      for (const state of states) expect(['fail', 'resolve']).toContain(retryAction(error, 'work', state));
+  test("never runs a caller's function twice, whatever fails", () => {
+    for (const error of [
+      'connection',
+      'busy',
+      'conflict',
+      'interrupted',
+      'resource',
+      'statement',
+      'unknown',
+    ] as const) {
+      for (const state of states)
+        expect(['fail', 'resolve']).toContain(retryAction(error, 'work', state));
     }
   });
 
   test('never runs a write again that may have been applied', () => {
     expect(retryAction('connection', 'write', 'none')).toBe('unknown');
     expect(retryAction('connection', 'write', 'committing')).toBe('resolve');
-    for (const error of ['interrupted', 'resource', 'corrupt', 'statement', 'constraint', 'unknown'] as const) {
+    for (const error of [
+      'interrupted',
+      'resource',
+      'corrupt',
+      'statement',
+      'constraint',
+      'unknown',
+    ] as const) {
       for (const state of states) expect(retryAction(error, 'write', state)).toBe('fail');
     }
   });
@@ -63,9 +94,17 @@ describe('the retry policy', () => {
     ['sqlite', driverError('SQLITE_BUSY'), 'work', 'open', 'fail'],
     ['sqlite', driverError('SQLITE_BUSY_SNAPSHOT'), 'write', 'open', 'retry'],
     ['sqlite', driverError('SQLITE_FULL'), 'write', 'none', 'fail'],
-    ['duckdb', driverError('', 'TransactionContext Error: Conflict on update!'), 'write', 'none', 'retry'],
+    [
+      'duckdb',
+      driverError('', 'TransactionContext Error: Conflict on update!'),
+      'write',
+      'none',
+      'retry',
+    ],
   ])('%s: %o in a %s with the transaction %s: %s', (engine, error, kind, state, action) => {
-    expect(retryAction(failureClass(engine, toStorageError(engine, error)), kind, state)).toBe(action);
+    expect(retryAction(failureClass(engine, toStorageError(engine, error)), kind, state)).toBe(
+      action,
+    );
   });
 
   test('takes what the project says of an error before what its cause looks like', () => {
@@ -73,7 +112,9 @@ describe('the retry policy', () => {
     expect(failureClass('postgresql', new CommitUnknownError({ cause }))).toBe('unknown');
     expect(failureClass('postgresql', new ClosedError('closed', { cause }))).toBe('unknown');
     expect(failureClass('postgresql', new ConnectionError('lost', { cause }))).toBe('connection');
-    expect(failureClass('postgresql', new StatementError('refused', { cause: driverError('42601') }))).toBe('statement');
+    expect(
+      failureClass('postgresql', new StatementError('refused', { cause: driverError('42601') })),
+    ).toBe('statement');
   });
 });
 

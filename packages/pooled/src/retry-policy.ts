@@ -31,28 +31,73 @@ const anyState: readonly TransactionState[] = ['none', 'open', 'failed', 'commit
  * here: admission has limits of its own.
  */
 export const retryRules: readonly RetryRule[] = [
-  { error: ['busy'], kind: ['read', 'write'], state: anyState, action: 'wait',
-    why: 'the lock was not had, so nothing was applied; the same work can be done when it is free' },
-  { error: ['conflict'], kind: ['read', 'write'], state: anyState, action: 'retry',
-    why: 'the engine gave the transaction up as a whole in favour of another' },
-  { error: ['connection'], kind: ['read'], state: anyState, action: 'retry',
-    why: 'a read changes nothing' },
-  { error: ['connection'], kind: ['write'], state: ['open', 'failed'], action: 'retry',
-    why: 'COMMIT was not sent, so the engine rolls back' },
-  { error: ['connection'], kind: ['write'], state: ['none'], action: 'unknown',
-    why: 'the statement was sent and commits by itself; whether it did nobody has said' },
-  { error: ['connection'], kind: ['write', 'work'], state: ['committing'], action: 'resolve',
-    why: 'COMMIT was sent and not answered' },
-  { error: ['connection'], kind: ['work'], state: ['none', 'open', 'failed'], action: 'fail',
-    why: 'nothing was applied, but the caller\'s function has run, and must not run twice' },
-  { error: ['busy', 'conflict'], kind: ['work'], state: anyState, action: 'fail',
-    why: 'nothing was applied, but the caller\'s function has run, and must not run twice' },
+  {
+    error: ['busy'],
+    kind: ['read', 'write'],
+    state: anyState,
+    action: 'wait',
+    why: 'the lock was not had, so nothing was applied; the same work can be done when it is free',
+  },
+  {
+    error: ['conflict'],
+    kind: ['read', 'write'],
+    state: anyState,
+    action: 'retry',
+    why: 'the engine gave the transaction up as a whole in favour of another',
+  },
+  {
+    error: ['connection'],
+    kind: ['read'],
+    state: anyState,
+    action: 'retry',
+    why: 'a read changes nothing',
+  },
+  {
+    error: ['connection'],
+    kind: ['write'],
+    state: ['open', 'failed'],
+    action: 'retry',
+    why: 'COMMIT was not sent, so the engine rolls back',
+  },
+  {
+    error: ['connection'],
+    kind: ['write'],
+    state: ['none'],
+    action: 'unknown',
+    why: 'the statement was sent and commits by itself; whether it did nobody has said',
+  },
+  {
+    error: ['connection'],
+    kind: ['write', 'work'],
+    state: ['committing'],
+    action: 'resolve',
+    why: 'COMMIT was sent and not answered',
+  },
+  {
+    error: ['connection'],
+    kind: ['work'],
+    state: ['none', 'open', 'failed'],
+    action: 'fail',
+    why: "nothing was applied, but the caller's function has run, and must not run twice",
+  },
+  {
+    error: ['busy', 'conflict'],
+    kind: ['work'],
+    state: anyState,
+    action: 'fail',
+    why: "nothing was applied, but the caller's function has run, and must not run twice",
+  },
 ];
 
 /** What the policy says of a failure. */
-export function retryAction(error: ErrorClass, kind: WorkKind, state: TransactionState): RetryAction {
-  const rule = retryRules.find((each) =>
-    each.error.includes(error) && each.kind.includes(kind) && each.state.includes(state));
+export function retryAction(
+  error: ErrorClass,
+  kind: WorkKind,
+  state: TransactionState,
+): RetryAction {
+  const rule = retryRules.find(
+    (each) => each.error.includes(error) && each.kind.includes(kind) && each.state.includes(state),
+  );
   return rule?.action ?? 'fail';
 }
 
@@ -72,7 +117,10 @@ export function stateAtFailure(error: unknown, state: TransactionState): Transac
 export function isLackOfConnection(engine: Engine, error: unknown): boolean {
   if (error instanceof PoolExhaustedError || error instanceof CircuitOpenError) return false;
   if (!(error instanceof ConnectionError)) return false;
-  return error.code !== 'ACQUIRE_TIMEOUT' || failureClass(engine, error) === 'connection' && error.cause !== undefined;
+  return (
+    error.code !== 'ACQUIRE_TIMEOUT' ||
+    (failureClass(engine, error) === 'connection' && error.cause !== undefined)
+  );
 }
 
 /** Retries that may be spent: each call that is made earns a share of one, so that retries stay a small part of all calls

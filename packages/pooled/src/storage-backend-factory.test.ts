@@ -10,16 +10,26 @@ import { StorageBackendFactory } from './storage-backend-factory.ts';
 import type { StorageBackendFactoryOptions } from './factory-options.ts';
 
 const unhandled: unknown[] = [];
-const note = (error: unknown): void => { unhandled.push(error); };
-beforeAll(() => { process.on('unhandledRejection', note); });
-afterAll(() => { process.off('unhandledRejection', note); });
-afterEach(() => { expect(unhandled).toEqual([]); });
+const note = (error: unknown): void => {
+  unhandled.push(error);
+};
+beforeAll(() => {
+  process.on('unhandledRejection', note);
+});
+afterAll(() => {
+  process.off('unhandledRejection', note);
+});
+afterEach(() => {
+  expect(unhandled).toEqual([]);
+});
 
 let basePath: string;
 let factories: StorageBackendFactory[] = [];
 let datasets: { engine: Engine; name: string }[] = [];
 
-beforeEach(() => { basePath = mkdtempSync(join(tmpdir(), 'changeover-pooled-')); });
+beforeEach(() => {
+  basePath = mkdtempSync(join(tmpdir(), 'changeover-pooled-'));
+});
 afterEach(async () => {
   for (const factory of factories) await factory.close({ deadlineMs: 5_000 });
   const cleaner = openFactory();
@@ -67,11 +77,23 @@ describe.each(engines)('%s', (engine) => {
 
   test('a missing dataset or table is named, and nothing is left behind', async () => {
     const storage = openFactory().storage(engine);
-    await expect(storage.readTable('nowhere', 't')).rejects.toMatchObject({ code: 'DATASET_NOT_FOUND', dataset: 'nowhere', engine });
-    await expect(storage.execute('nowhere', 'DELETE FROM t')).rejects.toMatchObject({ code: 'DATASET_NOT_FOUND' });
-    await expect(storage.transaction('nowhere', () => 1)).rejects.toMatchObject({ code: 'DATASET_NOT_FOUND' });
+    await expect(storage.readTable('nowhere', 't')).rejects.toMatchObject({
+      code: 'DATASET_NOT_FOUND',
+      dataset: 'nowhere',
+      engine,
+    });
+    await expect(storage.execute('nowhere', 'DELETE FROM t')).rejects.toMatchObject({
+      code: 'DATASET_NOT_FOUND',
+    });
+    await expect(storage.transaction('nowhere', () => 1)).rejects.toMatchObject({
+      code: 'DATASET_NOT_FOUND',
+    });
     const name = await createDataset(storage, engine);
-    await expect(storage.readTable(name, 't')).rejects.toMatchObject({ code: 'TABLE_NOT_FOUND', table: 't', dataset: name });
+    await expect(storage.readTable(name, 't')).rejects.toMatchObject({
+      code: 'TABLE_NOT_FOUND',
+      table: 't',
+      dataset: name,
+    });
     expect(existsSync(join(basePath, 'nowhere'))).toBe(false);
     await expect(storage.readData('../x')).rejects.toMatchObject({ code: 'INVALID_NAME' });
     expect(() => openFactory().createBackend('a/b', engine)).toThrow('Invalid dataset name');
@@ -81,11 +103,13 @@ describe.each(engines)('%s', (engine) => {
     const storage = openFactory().storage(engine);
     const name = await createDataset(storage, engine);
     await storage.writeTable(name, 't', [{ id: 1, n: 0 }]);
-    await Promise.all(Array.from({ length: 30 }, async () => {
-      expect(await storage.execute(name, 'UPDATE t SET n = n + 1 WHERE id = 1')).toBe(1);
-      const [row] = await storage.readTable(name, 't');
-      expect(Number(row?.['n'])).toBeGreaterThan(0);
-    }));
+    await Promise.all(
+      Array.from({ length: 30 }, async () => {
+        expect(await storage.execute(name, 'UPDATE t SET n = n + 1 WHERE id = 1')).toBe(1);
+        const [row] = await storage.readTable(name, 't');
+        expect(Number(row?.['n'])).toBeGreaterThan(0);
+      }),
+    );
     expect(await storage.readTable(name, 't')).toEqual([{ id: 1, n: 30 }]);
   });
 
@@ -104,7 +128,10 @@ describe.each(engines)('%s', (engine) => {
         throw new RangeError('changed my mind');
       });
       await expect(failed).rejects.toThrow('changed my mind');
-      expect(await storage.query(name, 'SELECT count(*) AS c FROM t')).toEqual({ columns: ['c'], rows: [{ c: 7 }] });
+      expect(await storage.query(name, 'SELECT count(*) AS c FROM t')).toEqual({
+        columns: ['c'],
+        rows: [{ c: 7 }],
+      });
     });
 
     test('takes in the calls that its function makes on the same object, and those of a backend of the factory', async () => {
@@ -112,11 +139,13 @@ describe.each(engines)('%s', (engine) => {
       const storage = factory.storage(engine);
       const name = await createDataset(storage, engine);
       await storage.writeTable(name, 't', tenRows);
-      await expect(storage.transaction(name, async () => {
-        await storage.execute(name, 'DELETE FROM t WHERE id < 5');
-        expect(await countOf(factory.createBackend(name, engine))).toBe(5);
-        throw new Error('undo');
-      })).rejects.toThrow('undo');
+      await expect(
+        storage.transaction(name, async () => {
+          await storage.execute(name, 'DELETE FROM t WHERE id < 5');
+          expect(await countOf(factory.createBackend(name, engine))).toBe(5);
+          throw new Error('undo');
+        }),
+      ).rejects.toThrow('undo');
       expect((await storage.readTable(name, 't')).length).toBe(10);
     });
 
@@ -127,13 +156,19 @@ describe.each(engines)('%s', (engine) => {
       let kept: StorageTransaction | undefined;
       await storage.transaction(name, async (transaction) => {
         kept = transaction;
-        await expect(storage.transaction(name, () => 1)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
-        void transaction.execute('DELETE FROM t WHERE id = 0').then(() => transaction.execute('DELETE FROM t WHERE id = 1'));
+        await expect(storage.transaction(name, () => 1)).rejects.toMatchObject({
+          code: 'INVALID_ARGUMENT',
+        });
+        void transaction
+          .execute('DELETE FROM t WHERE id = 0')
+          .then(() => transaction.execute('DELETE FROM t WHERE id = 1'));
       });
       expect((await storage.readTable(name, 't')).length).toBe(8);
       await expect(kept?.execute('DELETE FROM t')).rejects.toMatchObject({ code: 'CLOSED' });
       expect((await storage.readTable(name, 't')).length).toBe(8);
-      await expect(storage.transaction(name, 5 as unknown as () => void)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+      await expect(storage.transaction(name, 5 as unknown as () => void)).rejects.toMatchObject({
+        code: 'INVALID_ARGUMENT',
+      });
     });
 
     test('in which a statement was given up is rolled back, whatever its function makes of that', async () => {
@@ -143,30 +178,42 @@ describe.each(engines)('%s', (engine) => {
       const name = await createDataset(storage, engine);
       await storage.writeTable(name, 't', tenRows);
       const told: unknown[] = [];
-      const result = factory.createBackend(name, engine).transaction(async (transaction) => {
-        await transaction.execute('DELETE FROM t WHERE id < 5');
-        systemClock.after(20, () => { controller.abort(); });
-        for (let call = 0; call < 2; call += 1) {
-          await transaction.query(slowQueries[engine]).catch((error: unknown) => { told.push((error as { code?: unknown }).code); });
-        }
-        return 'done';
-      }, { signal: controller.signal });
+      const result = factory.createBackend(name, engine).transaction(
+        async (transaction) => {
+          await transaction.execute('DELETE FROM t WHERE id < 5');
+          systemClock.after(20, () => {
+            controller.abort();
+          });
+          for (let call = 0; call < 2; call += 1) {
+            await transaction.query(slowQueries[engine]).catch((error: unknown) => {
+              told.push((error as { code?: unknown }).code);
+            });
+          }
+          return 'done';
+        },
+        { signal: controller.signal },
+      );
       await expect(result).rejects.toMatchObject({ code: 'ABORTED', retryable: true });
       expect(told).toEqual(['ABORTED', 'ABORTED']);
       await factory.close();
       expect((await storage.readTable(name, 't')).length).toBe(10);
     });
 
-    test('whose caller\'s signal is aborted between two statements is rolled back', async () => {
+    test("whose caller's signal is aborted between two statements is rolled back", async () => {
       const factory = openFactory();
       const name = await createDataset(factory.storage(engine), engine);
       const backend = factory.createBackend(name, engine);
       await backend.writeTable('t', tenRows);
       const controller = new AbortController();
-      await expect(backend.transaction(async (transaction) => {
-        await transaction.execute('DELETE FROM t');
-        controller.abort();
-      }, { signal: controller.signal })).rejects.toMatchObject({ code: 'ABORTED' });
+      await expect(
+        backend.transaction(
+          async (transaction) => {
+            await transaction.execute('DELETE FROM t');
+            controller.abort();
+          },
+          { signal: controller.signal },
+        ),
+      ).rejects.toMatchObject({ code: 'ABORTED' });
       expect((await backend.readTable('t')).length).toBe(10);
     });
 
@@ -175,17 +222,25 @@ describe.each(engines)('%s', (engine) => {
       const name = await createDataset(factory.storage(engine), engine);
       const backend = factory.createBackend(name, engine);
       await backend.writeTable('t', tenRows);
-      await expect(backend.transaction(async (transaction) => {
-        await transaction.execute('DELETE FROM t');
-        await new Promise<never>(() => undefined);
-      }, { deadlineMs: 200 })).rejects.toMatchObject({ code: 'ABORTED', retryable: true });
+      await expect(
+        backend.transaction(
+          async (transaction) => {
+            await transaction.execute('DELETE FROM t');
+            await new Promise<never>(() => undefined);
+          },
+          { deadlineMs: 200 },
+        ),
+      ).rejects.toMatchObject({ code: 'ABORTED', retryable: true });
       expect((await backend.readTable('t')).length).toBe(10);
       expect(await backend.execute('DELETE FROM t WHERE id = 1')).toBe(1);
     });
 
     test('of one dataset does not hold up another', async () => {
       const storage = openFactory().storage(engine);
-      const [held, free] = [await createDataset(storage, engine), await createDataset(storage, engine)];
+      const [held, free] = [
+        await createDataset(storage, engine),
+        await createDataset(storage, engine),
+      ];
       for (const name of [held, free]) await storage.writeTable(name, 't', tenRows);
       await storage.transaction(held, async (transaction) => {
         await transaction.execute('DELETE FROM t WHERE id = 1');
@@ -202,11 +257,19 @@ describe.each(engines)('%s', (engine) => {
     const backend = factory.createBackend(name, engine);
     const controller = new AbortController();
     const slow = backend.query(slowQueries[engine], [], { signal: controller.signal });
-    systemClock.after(20, () => { controller.abort(new Error('enough')); });
+    systemClock.after(20, () => {
+      controller.abort(new Error('enough'));
+    });
     await expect(slow).rejects.toMatchObject({ code: 'ABORTED', cause: { message: 'enough' } });
-    await expect(backend.query(slowQueries[engine], [], { deadlineMs: 20 })).rejects.toMatchObject({ retryable: true });
-    await expect(backend.readData({ deadlineMs: 0 })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
-    await expect(backend.readData({ signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'ABORTED' });
+    await expect(backend.query(slowQueries[engine], [], { deadlineMs: 20 })).rejects.toMatchObject({
+      retryable: true,
+    });
+    await expect(backend.readData({ deadlineMs: 0 })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+    });
+    await expect(backend.readData({ signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: 'ABORTED',
+    });
     expect((await backend.readTable('t')).length).toBe(10);
   });
 
@@ -217,7 +280,9 @@ describe.each(engines)('%s', (engine) => {
     await storage.writeTable(name, 't', tenRows);
     const outside = new AsyncResource('outside of the transaction');
     await storage.transaction(name, async () => {
-      expect(await writeFromOutside(outside, storage, name, 6)).toEqual(Array(4).fill('POOL_EXHAUSTED'));
+      expect(await writeFromOutside(outside, storage, name, 6)).toEqual(
+        Array(4).fill('POOL_EXHAUSTED'),
+      );
     });
   });
 
@@ -255,11 +320,17 @@ describe.each(engines)('%s', (engine) => {
     const storage = factory.storage(engine);
     const name = await createDataset(storage, engine);
     await storage.writeTable(name, 't', tenRows);
-    await factory.leg(engine).shadow?.digest({ operation: 'readTable', args: [name, 't'], signal: new AbortController().signal });
+    await factory.leg(engine).shadow?.digest({
+      operation: 'readTable',
+      args: [name, 't'],
+      signal: new AbortController().signal,
+    });
     await factory[Symbol.asyncDispose]();
     await factory.close();
     const { engines: figures, workers } = factory.stats();
-    expect(figures.map(({ callers, shadow }) => callers.connections + shadow.connections)).toEqual([0, 0, 0]);
+    expect(figures.map(({ callers, shadow }) => callers.connections + shadow.connections)).toEqual([
+      0, 0, 0,
+    ]);
     expect(workers.alive).toBe(0);
     await expect(storage.readTable(name, 't')).rejects.toMatchObject({ code: 'CLOSED' });
     await expect(storage.listDatasets()).rejects.toMatchObject({ code: 'CLOSED' });
@@ -269,10 +340,17 @@ describe.each(engines)('%s', (engine) => {
     const factory = openFactory({ budgets: { [engine]: 3 } });
     const storage = factory.storage(engine);
     const names: string[] = [];
-    for (let dataset = 0; dataset < 6; dataset += 1) names.push(await createDataset(storage, engine));
+    for (let dataset = 0; dataset < 6; dataset += 1)
+      names.push(await createDataset(storage, engine));
     await Promise.all(names.map((name) => storage.writeTable(name, 't', tenRows)));
-    await Promise.all(names.flatMap((name) => [storage.readTable(name, 't'), storage.query(name, 'SELECT 1 AS one')]));
-    const connections = factory.stats().engines.find((each) => each.engine === engine)?.callers.connections;
+    await Promise.all(
+      names.flatMap((name) => [
+        storage.readTable(name, 't'),
+        storage.query(name, 'SELECT 1 AS one'),
+      ]),
+    );
+    const connections = factory.stats().engines.find((each) => each.engine === engine)
+      ?.callers.connections;
     expect(connections).toBeLessThanOrEqual(3);
   });
 
@@ -285,19 +363,31 @@ describe.each(engines)('%s', (engine) => {
       const name = await createDataset(storage, engine);
       await storage.writeTable(name, 't', [...tenRows, { id: 2n ** 60n, name: null }]);
       const { shadow } = factory.leg(engine);
-      expect(await shadow?.digest({ operation: 'readTable', args: [name, 't'], signal }))
-        .toEqual(digestResult(await storage.readTable(name, 't'), 'rows'));
+      expect(await shadow?.digest({ operation: 'readTable', args: [name, 't'], signal })).toEqual(
+        digestResult(await storage.readTable(name, 't'), 'rows'),
+      );
       const sql = 'SELECT id, id AS id, name FROM t WHERE id > 3 ORDER BY id';
-      expect(await shadow?.digest({ operation: 'query', args: [name, sql], signal }))
-        .toEqual(digestResult(await storage.query(name, sql), 'rows'));
-      for (const args of [['getTableInfo', name, 't'], ['getColumns', name, 't'], ['listTables', name], ['datasetExists', name]] as const) {
+      expect(await shadow?.digest({ operation: 'query', args: [name, sql], signal })).toEqual(
+        digestResult(await storage.query(name, sql), 'rows'),
+      );
+      for (const args of [
+        ['getTableInfo', name, 't'],
+        ['getColumns', name, 't'],
+        ['listTables', name],
+        ['datasetExists', name],
+      ] as const) {
         const [operation, ...rest] = args;
-        const answer = await (storage[operation] as (...given: readonly string[]) => Promise<unknown>)(...rest);
-        expect(await shadow?.digest({ operation, args: rest, signal })).toEqual(digestResult(answer, 'value'));
+        const answer = await (
+          storage[operation] as (...given: readonly string[]) => Promise<unknown>
+        )(...rest);
+        expect(await shadow?.digest({ operation, args: rest, signal })).toEqual(
+          digestResult(answer, 'value'),
+        );
         expect(await shadow?.read({ operation, args: rest, signal })).toEqual(answer);
       }
-      await expect(shadow?.read({ operation: 'execute', args: [name, 'DELETE FROM t'], signal }))
-        .rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+      await expect(
+        shadow?.read({ operation: 'execute', args: [name, 'DELETE FROM t'], signal }),
+      ).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
     });
 
     test('rehearses a write, tells its effect, and leaves nothing of it', async () => {
@@ -307,17 +397,27 @@ describe.each(engines)('%s', (engine) => {
       await storage.writeTable(name, 't', tenRows);
       const { shadow } = factory.leg(engine);
       const sql = 'DELETE FROM t WHERE id < 4';
-      const effect = await shadow?.rehearse?.({ operation: 'execute', args: [name, sql], signal }, { maxRows: 100 });
+      const effect = await shadow?.rehearse?.(
+        { operation: 'execute', args: [name, sql], signal },
+        { maxRows: 100 },
+      );
       expect((await storage.readTable(name, 't')).length).toBe(10);
       expect(await storage.execute(name, sql)).toBe(effect?.rowsAffected);
       expect(effect?.tables['t']).toEqual(digestResult(await storage.readTable(name, 't'), 'rows'));
-      const large = await shadow?.rehearse?.({ operation: 'execute', args: [name, sql], signal }, { maxRows: 2 });
+      const large = await shadow?.rehearse?.(
+        { operation: 'execute', args: [name, sql], signal },
+        { maxRows: 2 },
+      );
       expect(large?.unseen).toHaveLength(1);
-      await expect(shadow?.rehearse?.({ operation: 'execute', args: [name, 'DELETE FROM nowhere'], signal }, { maxRows: 2 }))
-        .rejects.toMatchObject({ engine });
+      await expect(
+        shadow?.rehearse?.(
+          { operation: 'execute', args: [name, 'DELETE FROM nowhere'], signal },
+          { maxRows: 2 },
+        ),
+      ).rejects.toMatchObject({ engine });
     });
 
-    test('does a table write apart, while a caller holds the dataset\'s write lock', async () => {
+    test("does a table write apart, while a caller holds the dataset's write lock", async () => {
       const factory = openFactory();
       const storage = factory.storage(engine);
       const name = await createDataset(storage, engine);
@@ -326,8 +426,13 @@ describe.each(engines)('%s', (engine) => {
       await storage.transaction(name, async (transaction) => {
         await transaction.execute('DELETE FROM t WHERE id = 0');
         const effect = await shadow?.writeApart?.(
-          { operation: 'writeTable', args: [name, 't', [{ id: 77, name: 'seven' }], { ifExists: 'append' }], signal },
-          { maxRows: 100 });
+          {
+            operation: 'writeTable',
+            args: [name, 't', [{ id: 77, name: 'seven' }], { ifExists: 'append' }],
+            signal,
+          },
+          { maxRows: 100 },
+        );
         expect(effect?.tables['t']).toEqual(digestResult([{ id: 77, name: 'seven' }], 'rows'));
       });
       expect((await storage.readTable(name, 't')).length).toBe(9);
@@ -335,13 +440,20 @@ describe.each(engines)('%s', (engine) => {
     });
 
     test('that hangs takes no connection from callers', async () => {
-      const factory = openFactory({ pools: { [engine]: { max: 1 } }, shadowBudgets: { [engine]: 1 } });
+      const factory = openFactory({
+        pools: { [engine]: { max: 1 } },
+        shadowBudgets: { [engine]: 1 },
+      });
       const storage = factory.storage(engine);
       const name = await createDataset(storage, engine);
       await storage.writeTable(name, 't', tenRows);
       const controller = new AbortController();
       const { shadow } = factory.leg(engine);
-      const hung = shadow?.digest({ operation: 'query', args: [name, slowQueries[engine]], signal: controller.signal });
+      const hung = shadow?.digest({
+        operation: 'query',
+        args: [name, slowQueries[engine]],
+        signal: controller.signal,
+      });
       expect((await storage.readTable(name, 't')).length).toBe(10);
       controller.abort();
       await expect(hung).rejects.toMatchObject({ code: 'ABORTED' });
@@ -351,20 +463,30 @@ describe.each(engines)('%s', (engine) => {
 
 /** Reads that take much longer than a test waits for, but end. */
 const slowQueries: Readonly<Record<Engine, string>> = {
-  sqlite: 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000) SELECT count(*) AS c FROM n',
+  sqlite:
+    'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000) SELECT count(*) AS c FROM n',
   duckdb: 'SELECT count(*) AS c FROM range(200000) a, range(200000) b WHERE a.range + b.range = 7',
   postgresql: 'SELECT pg_sleep(5)',
 };
 
 /** Makes writes at once from outside of a transaction that is under way, where a call would take part in it. */
-async function writeFromOutside(outside: AsyncResource, storage: StorageBackend, dataset: string, count: number): Promise<string[]> {
+async function writeFromOutside(
+  outside: AsyncResource,
+  storage: StorageBackend,
+  dataset: string,
+  count: number,
+): Promise<string[]> {
   const codes: string[] = [];
   outside.runInAsyncScope(() => {
     for (let call = 0; call < count; call += 1) {
-      storage.execute(dataset, 'UPDATE t SET id = id WHERE id = 1')
-        .catch((error: unknown) => { codes.push(String((error as { code?: unknown }).code)); });
+      storage.execute(dataset, 'UPDATE t SET id = id WHERE id = 1').catch((error: unknown) => {
+        codes.push(String((error as { code?: unknown }).code));
+      });
     }
   });
-  for (let turn = 0; turn < 5; turn += 1) await new Promise<void>((resolve) => { setImmediate(resolve); });
+  for (let turn = 0; turn < 5; turn += 1)
+    await new Promise<void>((resolve) => {
+      setImmediate(resolve);
+    });
   return codes;
 }

@@ -1,5 +1,11 @@
 import { statSync } from 'node:fs';
-import { datasetFile, engines, InvalidArgumentError, parseDatasetName, parseEngine } from '@changeover/core';
+import {
+  datasetFile,
+  engines,
+  InvalidArgumentError,
+  parseDatasetName,
+  parseEngine,
+} from '@changeover/core';
 import type { DatasetBackend, Engine, Leg, StorageBackend } from '@changeover/core';
 import { Budget } from './budget.ts';
 import { DuckdbDriver } from './duckdb/duckdb-driver.ts';
@@ -52,8 +58,14 @@ export class StorageBackendFactory implements AsyncDisposable {
     const { clock, metrics } = parsed;
     this.#options = parsed;
     this.#workers = new WorkerSet(parsed.sqlite.onWorker, parsed.sqlite.workers);
-    this.#inline = new InlineReaders(parsed.sqlite.inlineReaders, parsed.engines.sqlite.pool.idleTimeoutMs, clock);
-    const waited = (durationMs: number): void => { metrics.threadWaited(durationMs); };
+    this.#inline = new InlineReaders(
+      parsed.sqlite.inlineReaders,
+      parsed.engines.sqlite.pool.idleTimeoutMs,
+      clock,
+    );
+    const waited = (durationMs: number): void => {
+      metrics.threadWaited(durationMs);
+    };
     this.#slots = new QuerySlots(parsed.duckdb.maxQueries, clock, waited);
     // A slot of its own, so that a shadow query never keeps a caller waiting.
     this.#shadowSlots = new QuerySlots(1, clock, waited);
@@ -88,9 +100,17 @@ export class StorageBackendFactory implements AsyncDisposable {
         const { callers, shadow, budget, shadowBudget } = this.#pairs[engine];
         return {
           engine,
-          callers: { connections: budget.used, budget: budget.total, pools: callers.stats(), breakers: callers.breakers() },
+          callers: {
+            connections: budget.used,
+            budget: budget.total,
+            pools: callers.stats(),
+            breakers: callers.breakers(),
+          },
           shadow: {
-            connections: shadowBudget.used, budget: shadowBudget.total, pools: shadow.stats(), breakers: shadow.breakers(),
+            connections: shadowBudget.used,
+            budget: shadowBudget.total,
+            pools: shadow.stats(),
+            breakers: shadow.breakers(),
           },
         };
       }),
@@ -112,7 +132,11 @@ export class StorageBackendFactory implements AsyncDisposable {
   close(options: { readonly deadlineMs?: number | undefined } = {}): Promise<void> {
     const { deadlineMs = 10_000 } = options;
     if (!(deadlineMs >= 0 && deadlineMs <= 600_000)) {
-      return Promise.reject(new InvalidArgumentError(`Option deadlineMs is ${deadlineMs}: use a number from 0 to 600000.`));
+      return Promise.reject(
+        new InvalidArgumentError(
+          `Option deadlineMs is ${deadlineMs}: use a number from 0 to 600000.`,
+        ),
+      );
     }
     this.#closing ??= this.#close(deadlineMs);
     return this.#closing;
@@ -128,14 +152,21 @@ export class StorageBackendFactory implements AsyncDisposable {
     const endMs = clock.monotonicMs() + deadlineMs;
     // The worker threads end last, in the time that is kept for them.
     const forPoolsMs = deadlineMs * 0.8;
-    await Promise.all(Object.values(this.#pairs).flatMap(({ callers, shadow }) =>
-      [callers.close(forPoolsMs), shadow.close(forPoolsMs)]));
+    await Promise.all(
+      Object.values(this.#pairs).flatMap(({ callers, shadow }) => [
+        callers.close(forPoolsMs),
+        shadow.close(forPoolsMs),
+      ]),
+    );
     await new Promise<void>((resolve) => {
       const timer = clock.after(Math.max(0, endMs - clock.monotonicMs()), resolve);
-      void this.#workers.terminate().catch(() => undefined).then(() => {
-        timer.cancel();
-        resolve();
-      });
+      void this.#workers
+        .terminate()
+        .catch(() => undefined)
+        .then(() => {
+          timer.cancel();
+          resolve();
+        });
     });
     this.#unobserve();
     this.#keepAlive.letGo();
@@ -145,7 +176,9 @@ export class StorageBackendFactory implements AsyncDisposable {
   #walBytes(): number {
     const { location } = this.#options;
     return this.#pairs.sqlite.callers.names().reduce((sum, dataset) => {
-      const found = statSync(`${datasetFile(location, 'sqlite', dataset)}-wal`, { throwIfNoEntry: false });
+      const found = statSync(`${datasetFile(location, 'sqlite', dataset)}-wal`, {
+        throwIfNoEntry: false,
+      });
       return sum + (found?.size ?? 0);
     }, 0);
   }
@@ -161,7 +194,12 @@ export class StorageBackendFactory implements AsyncDisposable {
       (dataset, work) => shadow.closedWhile(dataset, work),
     );
     const shadow: PooledEngine = new PooledEngine(
-      this.#driver({ ...this.#setting(engine), purpose: 'shadow', pool: shadowPool, budget: shadowBudget }),
+      this.#driver({
+        ...this.#setting(engine),
+        purpose: 'shadow',
+        pool: shadowPool,
+        budget: shadowBudget,
+      }),
       callTimeoutMs,
       (dataset, work) => callers.closedWhile(dataset, work),
     );
@@ -180,7 +218,14 @@ export class StorageBackendFactory implements AsyncDisposable {
   #setting(engine: Engine): Omit<EngineSetting, 'purpose' | 'pool' | 'budget'> {
     const { location, breaker, lockWaitMs, clock, random, logger, metrics } = this.#options;
     return {
-      engine, location, breaker, lockWaitMs, clock, random, logger, metrics,
+      engine,
+      location,
+      breaker,
+      lockWaitMs,
+      clock,
+      random,
+      logger,
+      metrics,
       retryBudget: new RetryBudget(),
       keepAlive: this.#keepAlive,
     };
@@ -190,10 +235,24 @@ export class StorageBackendFactory implements AsyncDisposable {
     const { sqlite, duckdb, postgresql } = this.#options;
     const forCallers = setting.purpose === 'callers';
     switch (setting.engine) {
-      case 'sqlite': return new SqliteDriver(setting, sqlite, this.#workers, forCallers ? this.#inline : undefined);
+      case 'sqlite':
+        return new SqliteDriver(
+          setting,
+          sqlite,
+          this.#workers,
+          forCallers ? this.#inline : undefined,
+        );
       case 'duckdb':
-        return new DuckdbDriver(setting, duckdb, forCallers ? this.#slots : this.#shadowSlots, () => { this.#warnOfThreads(); });
-      case 'postgresql': return new PostgresDriver(setting, postgresql);
+        return new DuckdbDriver(
+          setting,
+          duckdb,
+          forCallers ? this.#slots : this.#shadowSlots,
+          () => {
+            this.#warnOfThreads();
+          },
+        );
+      case 'postgresql':
+        return new PostgresDriver(setting, postgresql);
     }
   }
 
@@ -201,10 +260,18 @@ export class StorageBackendFactory implements AsyncDisposable {
   #warnOfThreads(): void {
     if (this.#warned) return;
     this.#warned = true;
-    const { duckdb: { maxQueries, threadPoolSize }, engines: { duckdb: { pool } }, logger } = this.#options;
+    const {
+      duckdb: { maxQueries, threadPoolSize },
+      engines: {
+        duckdb: { pool },
+      },
+      logger,
+    } = this.#options;
     if (Math.min(pool.max, queriesOfCores()) <= maxQueries) return;
-    logger.warn({ event: 'duckdb-queries-capped', maxQueries, poolMax: pool.max, threadPoolSize },
+    logger.warn(
+      { event: 'duckdb-queries-capped', maxQueries, poolMax: pool.max, threadPoolSize },
       `at most ${maxQueries} DuckDB queries run at once, because each occupies one of libuv's ${threadPoolSize} threads; ` +
-        'set UV_THREADPOOL_SIZE before the process starts to allow more');
+        'set UV_THREADPOOL_SIZE before the process starts to allow more',
+    );
   }
 }

@@ -8,7 +8,15 @@ import type { PooledSession } from './pooled-session.ts';
 
 /** The operations of a transaction object. */
 const transactionOperations = [
-  'readData', 'readTable', 'query', 'writeTable', 'execute', 'getTableInfo', 'getColumns', 'tableExists', 'listTables',
+  'readData',
+  'readTable',
+  'query',
+  'writeTable',
+  'execute',
+  'getTableInfo',
+  'getColumns',
+  'tableExists',
+  'listTables',
   'analyzeColumn',
 ] as const satisfies readonly (keyof StorageTransaction)[];
 
@@ -30,7 +38,9 @@ export class OpenTransaction {
     this.#lease = lease;
     this.#limit = limit;
     this.lost = new Promise((_resolve, reject) => {
-      lease.onTakenBack = () => { reject(this.#lostError()); };
+      lease.onTakenBack = () => {
+        reject(this.#lostError());
+      };
     });
     this.lost.catch(() => undefined);
   }
@@ -42,13 +52,20 @@ export class OpenTransaction {
   /** Runs a call on the transaction's connection, after those before it. */
   async run(operation: DatasetOperation, args: readonly unknown[]): Promise<unknown> {
     if (this.#ended) throw this.#endedError();
-    const call = this.#last.then(() => {
-      if (this.#doomed || !this.#lease.held) throw this.#lostError();
-      return this.dataset.runOn(this.#lease, { kind: 'operation', operation, args, inTransaction: true }, this.#limit(), false);
-    }).catch((error: unknown) => {
-      if (error instanceof AbortedError) this.#doomed = true;
-      throw error;
-    });
+    const call = this.#last
+      .then(() => {
+        if (this.#doomed || !this.#lease.held) throw this.#lostError();
+        return this.dataset.runOn(
+          this.#lease,
+          { kind: 'operation', operation, args, inTransaction: true },
+          this.#limit(),
+          false,
+        );
+      })
+      .catch((error: unknown) => {
+        if (error instanceof AbortedError) this.#doomed = true;
+        throw error;
+      });
     this.#last = call.catch(() => undefined);
     return await call;
   }
@@ -66,8 +83,11 @@ export class OpenTransaction {
     const state = this.#lease.resource.transactionState;
     if (state !== 'open') {
       await this.dataset.endTransaction(this.#lease, 'rollback', this.#limit());
-      throw new StatementError('A statement of the transaction failed and the engine gave the whole of it up: it was rolled ' +
-        'back. Begin a new one.', this.dataset.fields('transaction'));
+      throw new StatementError(
+        'A statement of the transaction failed and the engine gave the whole of it up: it was rolled ' +
+          'back. Begin a new one.',
+        this.dataset.fields('transaction'),
+      );
     }
     await this.dataset.endTransaction(this.#lease, 'commit', this.#limit());
   }
@@ -90,8 +110,10 @@ export class OpenTransaction {
 
   /** The object that the caller's function gets. */
   api(): StorageTransaction {
-    const calls = transactionOperations.map((operation) =>
-      [operation, (...args: readonly unknown[]) => this.run(operation, args)] as const);
+    const calls = transactionOperations.map(
+      (operation) =>
+        [operation, (...args: readonly unknown[]) => this.run(operation, args)] as const,
+    );
     return Object.freeze(Object.fromEntries(calls)) as unknown as StorageTransaction;
   }
 
@@ -101,18 +123,26 @@ export class OpenTransaction {
     do {
       last = this.#last;
       await last;
-      await new Promise<void>((resolve) => { setImmediate(resolve); });
+      await new Promise<void>((resolve) => {
+        setImmediate(resolve);
+      });
     } while (last !== this.#last);
     this.#ended = true;
   }
 
   #endedError(): ClosedError {
-    return new ClosedError('The transaction has ended and takes no more calls.', this.dataset.fields('transaction'));
+    return new ClosedError(
+      'The transaction has ended and takes no more calls.',
+      this.dataset.fields('transaction'),
+    );
   }
 
   #lostError(): AbortedError {
-    return new AbortedError('The transaction\'s connection was taken back: because of a deadline, or because nothing ran on it ' +
-      'for too long. Nothing of it was applied.', { ...this.dataset.fields('transaction'), retryable: true });
+    return new AbortedError(
+      "The transaction's connection was taken back: because of a deadline, or because nothing ran on it " +
+        'for too long. Nothing of it was applied.',
+      { ...this.dataset.fields('transaction'), retryable: true },
+    );
   }
 }
 
@@ -120,5 +150,6 @@ export class OpenTransaction {
  *
  * @throws {InvalidArgumentError} where it is no function. */
 export function checkWork(work: unknown): void {
-  if (typeof work !== 'function') throw new InvalidArgumentError('transaction takes a function that does the work.');
+  if (typeof work !== 'function')
+    throw new InvalidArgumentError('transaction takes a function that does the work.');
 }

@@ -35,8 +35,12 @@ describe.each(stages)('at %s', (stage) => {
     const { api, legacy, pooled, log, cell } = twoLegs(stage);
     const error = new Error('no');
     for (const leg of [legacy, pooled]) {
-      leg.does.read = () => { throw error; };
-      leg.does.add = () => { throw error; };
+      leg.does.read = () => {
+        throw error;
+      };
+      leg.does.add = () => {
+        throw error;
+      };
     }
     await expect(api.read('d')).rejects.toBe(error);
     await expect(api.add('d', 'x')).rejects.toBe(error);
@@ -57,7 +61,9 @@ describe.each(stages)('at %s', (stage) => {
     };
     const list = api.list as (dataset: string, argument: object) => Promise<unknown>;
     await expect(list('d', given)).resolves.toEqual([{ a: 1 }]);
-    await new Promise((resolve) => { setImmediate(resolve); });
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
     expect(given).toEqual({ key: ['k'] });
     router.close();
     await router.idle();
@@ -104,7 +110,9 @@ describe('a change of stage', () => {
       leg.does.add = async () => {
         active.push(leg.name);
         if (new Set(active).size > 1) overlaps.push([...active]);
-        await new Promise((resolve) => { setImmediate(resolve); });
+        await new Promise((resolve) => {
+          setImmediate(resolve);
+        });
         active = active.filter((_, index) => index !== active.indexOf(leg.name));
         written += 1;
         return 1;
@@ -114,7 +122,10 @@ describe('a change of stage', () => {
     for (let at = 0; at < 400; at += 1) {
       if (at % 7 === 0) source.set(() => stages[at % 4] ?? 'legacy');
       writes.push(api.add('d', String(at)));
-      if (at % 5 === 0) await new Promise((resolve) => { setImmediate(resolve); });
+      if (at % 5 === 0)
+        await new Promise((resolve) => {
+          setImmediate(resolve);
+        });
     }
     await Promise.all(writes);
     expect(overlaps).toEqual([]);
@@ -124,7 +135,10 @@ describe('a change of stage', () => {
   test('takes effect at the next call, while calls in flight keep their stage', async () => {
     const { api, legacy, stages: source, log } = twoLegs('legacy');
     let finish: (value: unknown) => void = () => undefined;
-    legacy.does.read = () => new Promise((resolve) => { finish = resolve; });
+    legacy.does.read = () =>
+      new Promise((resolve) => {
+        finish = resolve;
+      });
     const before = api.read('d');
     source.set(() => 'pooled');
     await expect(api.read('d')).resolves.toBe('the answer');
@@ -140,14 +154,20 @@ describe('a change of stage', () => {
     source.set(() => 'shadow');
     await api.read('d');
     await api.list('d');
-    expect(recorder.events.map(({ kind, fields }) => [kind, fields['from'], fields['to']])).toEqual([['stage', 'legacy', 'shadow']]);
+    expect(recorder.events.map(({ kind, fields }) => [kind, fields['from'], fields['to']])).toEqual(
+      [['stage', 'legacy', 'shadow']],
+    );
   });
 });
 
 describe('a read at reverse whose leg has no connection', () => {
   test('is answered by legacy, counted and logged', async () => {
-    const { api, pooled, legacy, cell, logger } = twoLegs('reverse', { isUnavailable: (error) => error instanceof NoConnection });
-    pooled.does.read = () => { throw new NoConnection('refused'); };
+    const { api, pooled, legacy, cell, logger } = twoLegs('reverse', {
+      isUnavailable: (error) => error instanceof NoConnection,
+    });
+    pooled.does.read = () => {
+      throw new NoConnection('refused');
+    };
     legacy.answer = 'from legacy';
     await expect(api.read('d')).resolves.toBe('from legacy');
     expect([cell('read').fallbacks, cell('read').failed]).toEqual([1, 0]);
@@ -155,23 +175,37 @@ describe('a read at reverse whose leg has no connection', () => {
   });
 
   test('fails when legacy fails too', async () => {
-    const { api, pooled, legacy, cell } = twoLegs('reverse', { isUnavailable: (error) => error instanceof NoConnection });
-    pooled.does.read = () => { throw new NoConnection('refused'); };
-    legacy.does.read = () => { throw new Error('legacy too'); };
+    const { api, pooled, legacy, cell } = twoLegs('reverse', {
+      isUnavailable: (error) => error instanceof NoConnection,
+    });
+    pooled.does.read = () => {
+      throw new NoConnection('refused');
+    };
+    legacy.does.read = () => {
+      throw new Error('legacy too');
+    };
     await expect(api.read('d')).rejects.toThrow('legacy too');
     expect(cell('read').failed).toBe(1);
   });
 
   test('a write is not run again on legacy', async () => {
-    const { api, pooled, log } = twoLegs('reverse', { isUnavailable: (error) => error instanceof NoConnection });
-    pooled.does.add = () => { throw new NoConnection('refused'); };
+    const { api, pooled, log } = twoLegs('reverse', {
+      isUnavailable: (error) => error instanceof NoConnection,
+    });
+    pooled.does.add = () => {
+      throw new NoConnection('refused');
+    };
     await expect(api.add('d', 'x')).rejects.toThrow(NoConnection);
     expect(log).toEqual(['pooled add']);
   });
 });
 
 test('a name that cannot be parsed rejects, at every operation, and reaches no leg', async () => {
-  const { api, log } = twoLegs('shadow', { parseDataset: (name) => { throw new RangeError(`bad name ${String(name)}`); } });
+  const { api, log } = twoLegs('shadow', {
+    parseDataset: (name) => {
+      throw new RangeError(`bad name ${String(name)}`);
+    },
+  });
   await expect(api.read('../x')).rejects.toThrow('bad name ../x');
   await expect(api.add('../x', 'n')).rejects.toThrow(RangeError);
   expect(log).toEqual([]);

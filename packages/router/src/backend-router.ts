@@ -1,6 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ComparisonRule } from '@changeover/compare';
-import type { Clock, Leg, LegName, OperationDefinition, OperationTable, WriteDefinition } from '@changeover/core';
+import type {
+  Clock,
+  Leg,
+  LegName,
+  OperationDefinition,
+  OperationTable,
+  WriteDefinition,
+} from '@changeover/core';
 import { systemClock } from '@changeover/core';
 import type { Call, Path } from './call.ts';
 import { CallsInFlight } from './calls-in-flight.ts';
@@ -71,7 +78,9 @@ export class BackendRouter<Api extends object> {
   readonly #legs: Readonly<Record<LegName, Leg<Api>>>;
   readonly #clock: Clock;
   readonly #memo = new Map<unknown, (Path | undefined)[]>();
-  readonly #states = new DatasetStates(() => { this.#memo.clear(); });
+  readonly #states = new DatasetStates(() => {
+    this.#memo.clear();
+  });
   readonly #scope = new AsyncLocalStorage<Scope>();
   readonly #rules: RuleBooks;
   readonly #calls = new CallsInFlight();
@@ -85,8 +94,15 @@ export class BackendRouter<Api extends object> {
     this.#clock = options.clock ?? systemClock;
     this.#rules = new RuleBooks(options.backend, options.rules);
     options.recorder.watchRules(() => this.#rules.uses());
-    this.#comparer = new Comparer({ ...options, clock: this.#clock, random: options.random ?? Math.random, calls: this.#calls });
-    this.#unsubscribe = options.stages.subscribe(() => { this.#memo.clear(); });
+    this.#comparer = new Comparer({
+      ...options,
+      clock: this.#clock,
+      random: options.random ?? Math.random,
+      calls: this.#calls,
+    });
+    this.#unsubscribe = options.stages.subscribe(() => {
+      this.#memo.clear();
+    });
     this.api = this.#makeApi();
   }
 
@@ -107,7 +123,8 @@ export class BackendRouter<Api extends object> {
       const definition = entry as OperationDefinition;
       const call: Call = { index, operation, definition };
       if (definition.kind === 'read') api[operation] = (...args) => this.#read(call, args);
-      else if (definition.kind === 'write') api[operation] = (...args) => this.#write(call, definition, args);
+      else if (definition.kind === 'write')
+        api[operation] = (...args) => this.#write(call, definition, args);
       else api[operation] = (...args) => this.#control(operation, args);
     }
     return Object.freeze(api) as Api;
@@ -122,13 +139,16 @@ export class BackendRouter<Api extends object> {
       return Promise.reject(error);
     }
     const scope = this.#scope.getStore();
-    if (scope?.active === true && scope.dataset === path.dataset) return invoke(scope.leg, call.operation, args);
+    if (scope?.active === true && scope.dataset === path.dataset)
+      return invoke(scope.leg, call.operation, args);
     const { answers, beside, fallback } = path.route.read;
     const { cell } = path;
     cell.calls += 1;
-    const comparison = beside === undefined ? undefined : this.#comparer.beginRead(path, beside, args);
+    const comparison =
+      beside === undefined ? undefined : this.#comparer.beginRead(path, beside, args);
     const result = invoke(this.#legs[answers], call.operation, args);
-    if (comparison === undefined && fallback === undefined) return this.#observe(path, answers, result, startedMs);
+    if (comparison === undefined && fallback === undefined)
+      return this.#observe(path, answers, result, startedMs);
     this.#calls.begin();
     return (result as Promise<unknown>).then(
       (value) => {
@@ -153,8 +173,15 @@ export class BackendRouter<Api extends object> {
 
   /** Counts without standing between the leg's promise and the caller: no hop is added. */
   #observe(path: Path, leg: LegName, result: unknown, startedMs: number): unknown {
-    return this.#watch(result, () => { path.cell[latencyOf[leg]].record(this.#clock.monotonicMs() - startedMs); },
-      () => { path.cell.failed += 1; });
+    return this.#watch(
+      result,
+      () => {
+        path.cell[latencyOf[leg]].record(this.#clock.monotonicMs() - startedMs);
+      },
+      () => {
+        path.cell.failed += 1;
+      },
+    );
   }
 
   /** Tells of a call's end and counts it among those under way until then. What is told runs before the caller's own continuation. */
@@ -164,21 +191,31 @@ export class BackendRouter<Api extends object> {
       return result;
     }
     this.#calls.begin();
-    result.then(() => {
-      this.#calls.end();
-      succeeded();
-    }, (error: unknown) => {
-      this.#calls.end();
-      failed(error);
-    });
+    result.then(
+      () => {
+        this.#calls.end();
+        succeeded();
+      },
+      (error: unknown) => {
+        this.#calls.end();
+        failed(error);
+      },
+    );
     return result;
   }
 
-  async #fallBack(path: Path, leg: LegName, args: readonly unknown[], error: unknown): Promise<unknown> {
+  async #fallBack(
+    path: Path,
+    leg: LegName,
+    args: readonly unknown[],
+    error: unknown,
+  ): Promise<unknown> {
     path.cell.fallbacks += 1;
     const { backend, dataset, operation } = path;
-    this.#options.logger.warn({ backend, dataset, operation, err: error },
-      `the pooled leg had no connection; this read is answered by ${leg}`);
+    this.#options.logger.warn(
+      { backend, dataset, operation, err: error },
+      `the pooled leg had no connection; this read is answered by ${leg}`,
+    );
     try {
       return await invoke(this.#legs[leg], operation, args);
     } catch (second) {
@@ -203,18 +240,27 @@ export class BackendRouter<Api extends object> {
     if (nested && answers === 'legacy') return invoke(this.#legs.legacy, call.operation, args);
     path.cell.calls += 1;
     const entered = path.state.barrier.enter(answers, beside !== undefined, nested);
-    if (entered !== undefined) return entered.then(() => this.#runWrite(path, definition, args, startedMs));
+    if (entered !== undefined)
+      return entered.then(() => this.#runWrite(path, definition, args, startedMs));
     return this.#runWrite(path, definition, args, startedMs);
   }
 
-  #runWrite(path: Path, definition: WriteDefinition, args: readonly unknown[], startedMs: number): unknown {
+  #runWrite(
+    path: Path,
+    definition: WriteDefinition,
+    args: readonly unknown[],
+    startedMs: number,
+  ): unknown {
     const { answers, beside } = path.route.write;
     const leg = this.#legs[answers];
     const scope: Scope = { dataset: path.dataset, leg, active: true };
-    const everywhere = definition.removesDataset === true || definition.addsDataset === true
-      ? this.#states.get(noDataset).barrier : undefined;
+    const everywhere =
+      definition.removesDataset === true || definition.addsDataset === true
+        ? this.#states.get(noDataset).barrier
+        : undefined;
     everywhere?.pass();
-    const run = (given: readonly unknown[]): unknown => invoke(leg, path.operation, this.#scoped(scope, given));
+    const run = (given: readonly unknown[]): unknown =>
+      invoke(leg, path.operation, this.#scoped(scope, given));
     const end = (): void => {
       scope.active = false;
       everywhere?.passed();
@@ -222,9 +268,17 @@ export class BackendRouter<Api extends object> {
     };
     let result: unknown;
     try {
-      result = definition.removesDataset === true ? this.#remove(path, answers, args)
-        : beside === undefined ? run(args)
-        : this.#comparer.shadowWrite(path, definition, args, (given) => run(given) as Promise<unknown>);
+      result =
+        definition.removesDataset === true
+          ? this.#remove(path, answers, args)
+          : beside === undefined
+            ? run(args)
+            : this.#comparer.shadowWrite(
+                path,
+                definition,
+                args,
+                (given) => run(given) as Promise<unknown>,
+              );
     } catch (error) {
       end();
       path.cell.failed += 1;
@@ -233,7 +287,8 @@ export class BackendRouter<Api extends object> {
     const succeed = (): void => {
       end();
       // At `shadow` the comparison measures the leg alone, without the rehearsal before it.
-      if (beside === undefined) path.cell[latencyOf[answers]].record(this.#clock.monotonicMs() - startedMs);
+      if (beside === undefined)
+        path.cell[latencyOf[answers]].record(this.#clock.monotonicMs() - startedMs);
     };
     const fail = (error: unknown): void => {
       end();
@@ -246,8 +301,11 @@ export class BackendRouter<Api extends object> {
   /** What the other leg holds open of a dataset would be a deleted file to it, or keep it from being removed. */
   async #remove(path: Path, answers: LegName, args: readonly unknown[]): Promise<unknown> {
     const other = this.#legs[answers === 'legacy' ? 'pooled' : 'legacy'];
-    const remove = async (): Promise<unknown> => await invoke(this.#legs[answers], path.operation, args);
-    return other.closedWhile === undefined ? await remove() : await other.closedWhile(path.dataset, remove);
+    const remove = async (): Promise<unknown> =>
+      await invoke(this.#legs[answers], path.operation, args);
+    return other.closedWhile === undefined
+      ? await remove()
+      : await other.closedWhile(path.dataset, remove);
   }
 
   /** Functions among the arguments run inside the scope, so that the calls they make join the transaction. */
@@ -279,21 +337,38 @@ export class BackendRouter<Api extends object> {
 
   #path(call: Call, args: readonly unknown[], nowMs: number): Path {
     const { definition } = call;
-    const name = definition.kind !== 'control' && definition.dataset !== undefined
-      ? (definition.dataset as Method)(...args) : args[0];
+    const name =
+      definition.kind !== 'control' && definition.dataset !== undefined
+        ? (definition.dataset as Method)(...args)
+        : args[0];
     const path = this.#memo.get(name)?.[call.index];
     if (path !== undefined && nowMs - path.resolvedMs < routeLifetimeMs) return path;
-    return this.#resolve(call, name, definition.kind !== 'control' && definition.dataset !== undefined, nowMs);
+    return this.#resolve(
+      call,
+      name,
+      definition.kind !== 'control' && definition.dataset !== undefined,
+      nowMs,
+    );
   }
 
   #resolve(call: Call, name: unknown, mayBeNone: boolean, nowMs: number): Path {
     const { backend, parseDataset, recorder, stages } = this.#options;
     const { operation, definition } = call;
-    const dataset = name === undefined && mayBeNone ? noDataset : parseDataset === undefined ? String(name) : parseDataset(name);
+    const dataset =
+      name === undefined && mayBeNone
+        ? noDataset
+        : parseDataset === undefined
+          ? String(name)
+          : parseDataset(name);
     const decision = stages.decide({ backend, dataset, operation });
     const state = this.#states.get(dataset);
     const path: Path = {
-      backend, dataset, operation, definition, decision, state,
+      backend,
+      dataset,
+      operation,
+      definition,
+      decision,
+      state,
       route: routes[decision.stage],
       rules: this.#rules.for(operation, dataset, decision.settings.rules),
       cell: recorder.cell(backend, dataset, operation, decision.stage),
@@ -326,5 +401,9 @@ function invoke(leg: Leg<object>, operation: string, args: readonly unknown[]): 
 }
 
 function isPromise(value: unknown): value is Promise<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as { then?: unknown }).then === 'function'
+  );
 }

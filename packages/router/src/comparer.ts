@@ -102,8 +102,18 @@ export class Comparer {
 
   #pendingRead(path: Path, beside: LegName, args: readonly unknown[], ticket: Ticket): PendingRead {
     const definition = path.definition as ReadDefinition;
-    const comparison = new ReadComparison(this.#caller, this.#witnesses, this.#options.clock, path, beside, args, ticket,
-      (run) => { this.#submit(this.#confirmations, path, ticket, run); });
+    const comparison = new ReadComparison(
+      this.#caller,
+      this.#witnesses,
+      this.#options.clock,
+      path,
+      beside,
+      args,
+      ticket,
+      (run) => {
+        this.#submit(this.#confirmations, path, ticket, run);
+      },
+    );
     const { maxRows } = path.decision.settings;
     return {
       answered: (value, tookMs) => {
@@ -116,10 +126,15 @@ export class Comparer {
         try {
           const copy = copyAnswer(value);
           // What the caller can still change has to be digested now.
-          const outcome = copy.whole ? undefined : this.#caller.outcomeOf(value, definition.result ?? 'value');
+          const outcome = copy.whole
+            ? undefined
+            : this.#caller.outcomeOf(value, definition.result ?? 'value');
           comparison.answer = { outcome, tookMs, copy: copy.value };
         } catch (error) {
-          ticket.verdict({ verdict: 'inconclusive', reason: `the answer can't be digested: ${String(error)}` });
+          ticket.verdict({
+            verdict: 'inconclusive',
+            reason: `the answer can't be digested: ${String(error)}`,
+          });
           return;
         }
         this.#submit(this.#queue, path, ticket, (signal) => comparison.run(signal), rows);
@@ -134,7 +149,13 @@ export class Comparer {
     };
   }
 
-  #submit(queue: ShadowQueue, path: Path, ticket: Ticket, run: (signal: AbortSignal) => Promise<void>, rows = 0): void {
+  #submit(
+    queue: ShadowQueue,
+    path: Path,
+    ticket: Ticket,
+    run: (signal: AbortSignal) => Promise<void>,
+    rows = 0,
+  ): void {
     queue.submit({
       rows,
       deadlineMs: path.decision.settings.deadlineMs,
@@ -149,12 +170,16 @@ export class Comparer {
           }
         }
       },
-      shed: (reason: ShedReason) => { ticket.shed(reason); },
+      shed: (reason: ShedReason) => {
+        ticket.shed(reason);
+      },
     });
   }
 
   #ticket(path: Path): Ticket {
-    return new Ticket(path.cell, (record) => { reportComparison(this.#options, path, record); });
+    return new Ticket(path.cell, (record) => {
+      reportComparison(this.#options, path, record);
+    });
   }
 
   #sampled(rate: number): boolean {

@@ -27,34 +27,67 @@ export interface ComparisonSinks {
 }
 
 /** Tells everyone who wants to know of a verdict. A sink that throws harms neither the others nor the caller. */
-export function reportComparison(sinks: ComparisonSinks, path: Path, record: ComparisonRecord): void {
+export function reportComparison(
+  sinks: ComparisonSinks,
+  path: Path,
+  record: ComparisonRecord,
+): void {
   if (record.verdict === 'match') {
     reportUnseen(sinks, path, record.unseen ?? []);
     return;
   }
   const { backend, dataset, operation } = path;
   const { stage } = path.decision;
-  const summary = record.summary ?? [record.class, record.reason].filter((part) => part !== undefined).join(': ');
+  const summary =
+    record.summary ?? [record.class, record.reason].filter((part) => part !== undefined).join(': ');
   const at = sinks.clock.wallMs();
   rescue(sinks.logger, () => {
-    const fingerprint = record.fingerprint === undefined ? undefined : `${backend}:${record.verdict}:${record.fingerprint}`;
-    sinks.recorder.sample({ at, backend, dataset, operation, stage, ...record, summary, fingerprint });
+    const fingerprint =
+      record.fingerprint === undefined
+        ? undefined
+        : `${backend}:${record.verdict}:${record.fingerprint}`;
+    sinks.recorder.sample({
+      at,
+      backend,
+      dataset,
+      operation,
+      stage,
+      ...record,
+      summary,
+      fingerprint,
+    });
   });
   const fields = { backend, dataset, operation, stage, ...record, summary };
   if (record.verdict === 'mismatch') {
-    rescue(sinks.logger, () => { sinks.logger.error(fields, 'mismatch'); });
-    rescue(sinks.logger, () => { sinks.guardrail?.mismatch(backend, dataset, `${operation}: ${summary}`); });
-  } else rescue(sinks.logger, () => { sinks.logger.debug(fields, record.verdict); });
+    rescue(sinks.logger, () => {
+      sinks.logger.error(fields, 'mismatch');
+    });
+    rescue(sinks.logger, () => {
+      sinks.guardrail?.mismatch(backend, dataset, `${operation}: ${summary}`);
+    });
+  } else
+    rescue(sinks.logger, () => {
+      sinks.logger.debug(fields, record.verdict);
+    });
 }
 
 /** A match means no more than what was looked at. */
-function reportUnseen({ recorder, logger, clock }: ComparisonSinks, { backend, dataset, operation, decision }: Path,
-  unseen: readonly string[]): void {
+function reportUnseen(
+  { recorder, logger, clock }: ComparisonSinks,
+  { backend, dataset, operation, decision }: Path,
+  unseen: readonly string[],
+): void {
   if (unseen.length === 0) return;
   const summary = unseen.join('; ');
   rescue(logger, () => {
     recorder.sample({
-      at: clock.wallMs(), backend, dataset, operation, stage: decision.stage, verdict: 'match', class: summary,
+      at: clock.wallMs(),
+      backend,
+      dataset,
+      operation,
+      stage: decision.stage,
+      verdict: 'match',
+      class: summary,
       summary: `not compared: ${summary}`,
       fingerprint: `${backend}:match:${operation}:${summary}`,
     });

@@ -27,47 +27,137 @@ class Coded extends Error {
 }
 
 describe('the verdict on a read', () => {
-  const cases: { title: string; legacy: unknown[]; pooled: unknown[]; verdict: string; class?: string }[] = [
+  const cases: {
+    title: string;
+    legacy: unknown[];
+    pooled: unknown[];
+    verdict: string;
+    class?: string;
+  }[] = [
     { title: 'equal rows', legacy: [rows(1, 2)], pooled: [rows(1, 2)], verdict: 'match' },
-    { title: 'equal rows in another order', legacy: [rows(1, 2)], pooled: [rows(2, 1)], verdict: 'match' },
-    { title: 'another value', legacy: [rows(1, 2)], pooled: [rows(1, 3)], verdict: 'mismatch', class: 'value' },
-    { title: 'another type', legacy: [rows(1, 2)], pooled: [rows(1, '2')], verdict: 'mismatch', class: 'type' },
-    { title: 'a row too few', legacy: [rows(1, 2, 3)], pooled: [rows(1, 3)], verdict: 'mismatch', class: 'missing-row' },
-    { title: 'a row too many', legacy: [rows(1, 2)], pooled: [rows(1, 2, 3)], verdict: 'mismatch', class: 'extra-row' },
-    { title: 'another column', legacy: [rows(1)], pooled: [[{ b: 1 }]], verdict: 'mismatch', class: 'columns' },
-    { title: 'an error on one leg', legacy: [rows(1)], pooled: [new Coded('X')], verdict: 'mismatch', class: 'error' },
-    { title: 'the same kind of error on both', legacy: [new Coded('X')], pooled: [new Coded('X')], verdict: 'match' },
-    { title: 'another kind of error', legacy: [new Coded('X')], pooled: [new Coded('Y')], verdict: 'mismatch', class: 'error' },
-    { title: 'a leg that was wrong once', legacy: [rows(1)], pooled: [rows(2), rows(1)], verdict: 'mismatch' },
-    { title: 'a leg that fails once', legacy: [rows(1)], pooled: [new Coded('X'), rows(1)], verdict: 'mismatch' },
-    { title: 'legacy differs from itself', legacy: [rows(1), rows(2), rows(3)], pooled: [rows(4)], verdict: 'nondeterministic' },
-    { title: 'both have moved on', legacy: [rows(1), rows(2)], pooled: [rows(2)], verdict: 'raced' },
+    {
+      title: 'equal rows in another order',
+      legacy: [rows(1, 2)],
+      pooled: [rows(2, 1)],
+      verdict: 'match',
+    },
+    {
+      title: 'another value',
+      legacy: [rows(1, 2)],
+      pooled: [rows(1, 3)],
+      verdict: 'mismatch',
+      class: 'value',
+    },
+    {
+      title: 'another type',
+      legacy: [rows(1, 2)],
+      pooled: [rows(1, '2')],
+      verdict: 'mismatch',
+      class: 'type',
+    },
+    {
+      title: 'a row too few',
+      legacy: [rows(1, 2, 3)],
+      pooled: [rows(1, 3)],
+      verdict: 'mismatch',
+      class: 'missing-row',
+    },
+    {
+      title: 'a row too many',
+      legacy: [rows(1, 2)],
+      pooled: [rows(1, 2, 3)],
+      verdict: 'mismatch',
+      class: 'extra-row',
+    },
+    {
+      title: 'another column',
+      legacy: [rows(1)],
+      pooled: [[{ b: 1 }]],
+      verdict: 'mismatch',
+      class: 'columns',
+    },
+    {
+      title: 'an error on one leg',
+      legacy: [rows(1)],
+      pooled: [new Coded('X')],
+      verdict: 'mismatch',
+      class: 'error',
+    },
+    {
+      title: 'the same kind of error on both',
+      legacy: [new Coded('X')],
+      pooled: [new Coded('X')],
+      verdict: 'match',
+    },
+    {
+      title: 'another kind of error',
+      legacy: [new Coded('X')],
+      pooled: [new Coded('Y')],
+      verdict: 'mismatch',
+      class: 'error',
+    },
+    {
+      title: 'a leg that was wrong once',
+      legacy: [rows(1)],
+      pooled: [rows(2), rows(1)],
+      verdict: 'mismatch',
+    },
+    {
+      title: 'a leg that fails once',
+      legacy: [rows(1)],
+      pooled: [new Coded('X'), rows(1)],
+      verdict: 'mismatch',
+    },
+    {
+      title: 'legacy differs from itself',
+      legacy: [rows(1), rows(2), rows(3)],
+      pooled: [rows(4)],
+      verdict: 'nondeterministic',
+    },
+    {
+      title: 'both have moved on',
+      legacy: [rows(1), rows(2)],
+      pooled: [rows(2)],
+      verdict: 'raced',
+    },
   ];
 
-  test.each(cases)('$title: $verdict', async ({ legacy: legacyAnswers, pooled: pooledAnswers, verdict, class: kind }) => {
-    const { api, legacy, pooled, router, cell, recorder } = twoLegs('shadow');
-    legacy.does.list = inTurn(...legacyAnswers);
-    pooled.does.list = inTurn(...pooledAnswers);
-    await api.list('d').catch(() => undefined);
-    await router.idle();
-    const { match, mismatch, raced, nondeterministic, inconclusive, compared } = cell('list');
-    expect({ match, mismatch, raced, nondeterministic, inconclusive })
-      .toEqual({ match: 0, mismatch: 0, raced: 0, nondeterministic: 0, inconclusive: 0, [verdict]: 1 });
-    expect(compared).toBe(1);
-    if (kind !== undefined) expect(recorder.samples[0]?.class).toBe(kind);
-  });
+  test.each(cases)(
+    '$title: $verdict',
+    async ({ legacy: legacyAnswers, pooled: pooledAnswers, verdict, class: kind }) => {
+      const { api, legacy, pooled, router, cell, recorder } = twoLegs('shadow');
+      legacy.does.list = inTurn(...legacyAnswers);
+      pooled.does.list = inTurn(...pooledAnswers);
+      await api.list('d').catch(() => undefined);
+      await router.idle();
+      const { match, mismatch, raced, nondeterministic, inconclusive, compared } = cell('list');
+      expect({ match, mismatch, raced, nondeterministic, inconclusive }).toEqual({
+        match: 0,
+        mismatch: 0,
+        raced: 0,
+        nondeterministic: 0,
+        inconclusive: 0,
+        [verdict]: 1,
+      });
+      expect(compared).toBe(1);
+      if (kind !== undefined) expect(recorder.samples[0]?.class).toBe(kind);
+    },
+  );
 
-  test.each([1, 4_999, 10_000])('is not misled by a caller that changes its answer of %d rows at once', async (count) => {
-    const { api, legacy, pooled, router, cell } = twoLegs('shadow');
-    const made = (): { a: unknown }[] => rows(...Array.from({ length: count }, (_, at) => at));
-    legacy.does.list = made;
-    pooled.does.list = made;
-    const answer = await api.list('d') as { a: unknown }[];
-    for (const row of answer) row.a = 'changed';
-    answer.length = 0;
-    await router.idle();
-    expect(cell('list')).toMatchObject({ compared: 1, match: 1 });
-  });
+  test.each([1, 4_999, 10_000])(
+    'is not misled by a caller that changes its answer of %d rows at once',
+    async (count) => {
+      const { api, legacy, pooled, router, cell } = twoLegs('shadow');
+      const made = (): { a: unknown }[] => rows(...Array.from({ length: count }, (_, at) => at));
+      legacy.does.list = made;
+      pooled.does.list = made;
+      const answer = (await api.list('d')) as { a: unknown }[];
+      for (const row of answer) row.a = 'changed';
+      answer.length = 0;
+      await router.idle();
+      expect(cell('list')).toMatchObject({ compared: 1, match: 1 });
+    },
+  );
 
   test('counts an answer of objects of a class as it was when the caller got it', async () => {
     class Money {
@@ -76,32 +166,35 @@ describe('the verdict on a read', () => {
     const { api, legacy, pooled, router, cell } = twoLegs('shadow');
     legacy.does.list = () => [{ a: new Money() }];
     pooled.does.list = () => [{ a: new Money() }];
-    const [row] = await api.list('d') as { a: Money }[];
+    const [row] = (await api.list('d')) as { a: Money }[];
     if (row !== undefined) row.a.amount = 2;
     await router.idle();
     expect(cell('list')).toMatchObject({ compared: 1, match: 1 });
   });
 
-  test.each(['shadow', 'reverse'] as const)('at %s, pairs the times that both legs took', async (stage) => {
-    let now = 0;
-    const clock = { ...systemClock, monotonicMs: () => now };
-    const { api, legacy, pooled, router, cell } = twoLegs(stage, { clock });
-    const takes = (ms: number) => (): unknown => {
-      now += ms;
-      return rows(1);
-    };
-    legacy.does.list = takes(5);
-    pooled.does.list = takes(3);
-    for (let call = 0; call < 30; call += 1) {
-      await api.list('d');
+  test.each(['shadow', 'reverse'] as const)(
+    'at %s, pairs the times that both legs took',
+    async (stage) => {
+      let now = 0;
+      const clock = { ...systemClock, monotonicMs: () => now };
+      const { api, legacy, pooled, router, cell } = twoLegs(stage, { clock });
+      const takes = (ms: number) => (): unknown => {
+        now += ms;
+        return rows(1);
+      };
+      legacy.does.list = takes(5);
+      pooled.does.list = takes(3);
+      for (let call = 0; call < 30; call += 1) {
+        await api.list('d');
+        await router.idle();
+      }
+      expect(cell('list').paired.estimate()).toMatchObject({ kind: 'estimate', value: -2, n: 30 });
+      legacy.does.list = inTurn(new Coded('X'));
+      await api.list('d').catch(() => undefined);
       await router.idle();
-    }
-    expect(cell('list').paired.estimate()).toMatchObject({ kind: 'estimate', value: -2, n: 30 });
-    legacy.does.list = inTurn(new Coded('X'));
-    await api.list('d').catch(() => undefined);
-    await router.idle();
-    expect(cell('list').paired.n).toBe(30);
-  });
+      expect(cell('list').paired.n).toBe(30);
+    },
+  );
 
   test('is raced when a write came between', async () => {
     const { api, legacy, pooled, router, cell } = twoLegs('shadow');
@@ -120,8 +213,12 @@ describe('the verdict on a read', () => {
   });
 
   test('is inconclusive when the shadow leg has no connection', async () => {
-    const { api, pooled, router, cell } = twoLegs('shadow', { isUnavailable: (error) => (error as Coded).code === 'GONE' });
-    pooled.does.list = () => { throw new Coded('GONE'); };
+    const { api, pooled, router, cell } = twoLegs('shadow', {
+      isUnavailable: (error) => (error as Coded).code === 'GONE',
+    });
+    pooled.does.list = () => {
+      throw new Coded('GONE');
+    };
     await api.list('d');
     await router.idle();
     expect([cell('list').inconclusive, cell('list').mismatch]).toEqual([1, 0]);
@@ -131,9 +228,15 @@ describe('the verdict on a read', () => {
     const { legacy, pooled } = twoLegs('shadow');
     legacy.answer = rows(1, 2);
     pooled.answer = rows(1, '2');
-    legacy.shadow = { admits: () => false, digest: () => Promise.reject(new Error('busy')), read: () => Promise.reject(new Error('busy')) };
+    legacy.shadow = {
+      admits: () => false,
+      digest: () => Promise.reject(new Error('busy')),
+      read: () => Promise.reject(new Error('busy')),
+    };
     const busy = twoLegs('shadow', {
-      legacy, pooled, stages: createStaticStageSource(() => 'shadow', { ...defaultShadowSettings, deadlineMs: 30 }),
+      legacy,
+      pooled,
+      stages: createStaticStageSource(() => 'shadow', { ...defaultShadowSettings, deadlineMs: 30 }),
     });
     for (let call = 0; call < 3; call += 1) {
       await busy.api.list('d');
@@ -149,9 +252,15 @@ describe('the verdict on a read', () => {
     let turn = 0;
     legacy.does.list = () => rows((turn += 1));
     pooled.does.list = () => rows((turn += 1));
-    legacy.shadow = { admits: () => false, digest: () => Promise.reject(new Error('busy')), read: () => Promise.reject(new Error('busy')) };
+    legacy.shadow = {
+      admits: () => false,
+      digest: () => Promise.reject(new Error('busy')),
+      read: () => Promise.reject(new Error('busy')),
+    };
     const busy = twoLegs('shadow', {
-      legacy, pooled, stages: createStaticStageSource(() => 'shadow', { ...defaultShadowSettings, deadlineMs: 20 }),
+      legacy,
+      pooled,
+      stages: createStaticStageSource(() => 'shadow', { ...defaultShadowSettings, deadlineMs: 20 }),
     });
     for (let call = 0; call < 3; call += 1) {
       await busy.api.list('d');
@@ -162,8 +271,10 @@ describe('the verdict on a read', () => {
 
   test('of a changed order is a mismatch where the call promises the order', async () => {
     const { api, legacy, pooled, router, cell, recorder } = twoLegs('shadow', {
-      operations: { ...(await import('./test-kit/two-legs.ts')).notesOperations,
-        list: { kind: 'read', result: 'rows', ordered: () => true } },
+      operations: {
+        ...(await import('./test-kit/two-legs.ts')).notesOperations,
+        list: { kind: 'read', result: 'rows', ordered: () => true },
+      },
     });
     legacy.answer = rows(1, 2);
     pooled.answer = rows(2, 1);
@@ -209,16 +320,24 @@ describe('coverage', () => {
   });
 
   test('counts what was not sampled as eligible only', async () => {
-    const stages = createStaticStageSource(() => 'shadow', { ...defaultShadowSettings, sampleRate: 0.25 });
+    const stages = createStaticStageSource(() => 'shadow', {
+      ...defaultShadowSettings,
+      sampleRate: 0.25,
+    });
     let turn = 0;
     const { api, router, cell } = twoLegs('shadow', { stages, random: () => (turn++ % 4) / 4 });
     for (let call = 0; call < 40; call += 1) await api.list('d');
     await router.idle();
-    expect([cell('list').eligible, cell('list').sampled, cell('list').compared]).toEqual([40, 10, 10]);
+    expect([cell('list').eligible, cell('list').sampled, cell('list').compared]).toEqual([
+      40, 10, 10,
+    ]);
   });
 
   test('sheds an answer above the size limit without digesting it', async () => {
-    const stages = createStaticStageSource(() => 'shadow', { ...defaultShadowSettings, maxRows: 2 });
+    const stages = createStaticStageSource(() => 'shadow', {
+      ...defaultShadowSettings,
+      maxRows: 2,
+    });
     const { api, legacy, router, cell, log } = twoLegs('shadow', { stages });
     legacy.answer = rows(1, 2, 3);
     await api.list('d');
@@ -228,7 +347,10 @@ describe('coverage', () => {
   });
 
   test('a shadow that never answers is shed at its deadline', async () => {
-    const stages = createStaticStageSource(() => 'shadow', { ...defaultShadowSettings, deadlineMs: 20 });
+    const stages = createStaticStageSource(() => 'shadow', {
+      ...defaultShadowSettings,
+      deadlineMs: 20,
+    });
     const { api, pooled, router, cell } = twoLegs('shadow', { stages });
     pooled.does.list = () => new Promise(() => undefined);
     await api.list('d');
@@ -237,8 +359,14 @@ describe('coverage', () => {
   });
 
   test('stops making shadow calls while too many never answered', async () => {
-    const stages = createStaticStageSource(() => 'shadow', { ...defaultShadowSettings, deadlineMs: 10 });
-    const { api, pooled, router, cell } = twoLegs('shadow', { stages, queue: { maxAbandoned: 2, maxConcurrent: 4 } });
+    const stages = createStaticStageSource(() => 'shadow', {
+      ...defaultShadowSettings,
+      deadlineMs: 10,
+    });
+    const { api, pooled, router, cell } = twoLegs('shadow', {
+      stages,
+      queue: { maxAbandoned: 2, maxConcurrent: 4 },
+    });
     pooled.does.list = () => new Promise(() => undefined);
     for (let call = 0; call < 8; call += 1) {
       await api.list('d');
@@ -253,7 +381,10 @@ describe('the guardrail', () => {
   test('puts the dataset back to legacy at its first confirmed mismatch, and only that dataset', async () => {
     const source = createStaticStageSource(() => 'reverse');
     const guardrail = new Guardrail(source, systemClock, new SeenLogger());
-    const { api, legacy, pooled, router, log } = twoLegs('reverse', { stages: guardrail, guardrail });
+    const { api, legacy, pooled, router, log } = twoLegs('reverse', {
+      stages: guardrail,
+      guardrail,
+    });
     legacy.answer = rows(1);
     pooled.answer = rows(2);
     await api.list('bad');
@@ -273,13 +404,20 @@ describe('the guardrail', () => {
 
   test('in mode `report` moves nothing and says so', async () => {
     const logger = new SeenLogger();
-    const guardrail = new Guardrail(createStaticStageSource(() => 'shadow'), systemClock, logger, { mode: 'report' });
+    const guardrail = new Guardrail(
+      createStaticStageSource(() => 'shadow'),
+      systemClock,
+      logger,
+      { mode: 'report' },
+    );
     const { api, legacy, pooled, router } = twoLegs('shadow', { stages: guardrail, guardrail });
     legacy.answer = rows(1);
     pooled.answer = rows(2);
     await api.list('d');
     await router.idle();
     expect(guardrail.holds).toEqual([]);
-    expect(logger.lines.map(({ message }) => message)).toContainEqual(expect.stringMatching(/only reports/));
+    expect(logger.lines.map(({ message }) => message)).toContainEqual(
+      expect.stringMatching(/only reports/),
+    );
   });
 });

@@ -3,12 +3,32 @@ import { digestResult } from '@changeover/compare';
 import { decide, mostRounds, type Round, type Surroundings } from './confirmation.ts';
 import type { Outcome } from './shadow-caller.ts';
 
-const rows = (...values: readonly unknown[]): Outcome => ({ kind: 'result', digest: digestResult(values.map((a) => ({ a })), 'rows') });
-const failed = (code: string, unavailable = false): Outcome => ({ kind: 'error', code, unavailable });
-const round = (legacy: Outcome, pooled: Outcome, excuse?: Round['excuse']): Round => ({ legacy, pooled, excuse });
+const rows = (...values: readonly unknown[]): Outcome => ({
+  kind: 'result',
+  digest: digestResult(
+    values.map((a) => ({ a })),
+    'rows',
+  ),
+});
+const failed = (code: string, unavailable = false): Outcome => ({
+  kind: 'error',
+  code,
+  unavailable,
+});
+const round = (legacy: Outcome, pooled: Outcome, excuse?: Round['excuse']): Round => ({
+  legacy,
+  pooled,
+  excuse,
+});
 const times = (count: number, one: Round): Round[] => Array.from({ length: count }, () => one);
 const quiet: Surroundings = {
-  stage: 'shadow', ordered: false, shared: false, quietSinceAnswer: true, foreignQuiet: true, oneState: true, snapshot: false,
+  stage: 'shadow',
+  ordered: false,
+  shared: false,
+  quietSinceAnswer: true,
+  foreignQuiet: true,
+  oneState: true,
+  snapshot: false,
   undetermined: undefined,
 };
 const [one, other, third] = [rows(1, 2), rows(1, 3), rows(1, 4)];
@@ -18,31 +38,105 @@ const together = round(one, one);
 describe('a difference that was seen once', () => {
   test.each<[string, Round, readonly Round[], Partial<Surroundings>, string]>([
     ['stays', apart, times(2, apart), {}, 'mismatch'],
-    ['stays, as an error', round(one, failed('X')), times(2, round(one, failed('X'))), {}, 'mismatch'],
-    ['is in the order, which was promised', round(rows(1, 2), rows(2, 1)), times(2, round(rows(1, 2), rows(2, 1))),
-      { ordered: true }, 'mismatch'],
-    ['the legacy leg differs from itself', apart, [apart, round(third, other)], {}, 'nondeterministic'],
-    ['the legacy leg differs from itself, and somebody wrote', apart, [apart, round(third, other)], { oneState: false }, 'again'],
-    ['the legacy leg keeps differing from itself, and somebody keeps writing', apart,
-      [apart, round(third, other), ...times(mostRounds - 2, apart)], { oneState: false }, 'raced'],
-    ['the legacy leg differs from itself, and nobody can tell of writes', apart, [apart, round(third, other)],
-      { oneState: undefined }, 'nondeterministic'],
+    [
+      'stays, as an error',
+      round(one, failed('X')),
+      times(2, round(one, failed('X'))),
+      {},
+      'mismatch',
+    ],
+    [
+      'is in the order, which was promised',
+      round(rows(1, 2), rows(2, 1)),
+      times(2, round(rows(1, 2), rows(2, 1))),
+      { ordered: true },
+      'mismatch',
+    ],
+    [
+      'the legacy leg differs from itself',
+      apart,
+      [apart, round(third, other)],
+      {},
+      'nondeterministic',
+    ],
+    [
+      'the legacy leg differs from itself, and somebody wrote',
+      apart,
+      [apart, round(third, other)],
+      { oneState: false },
+      'again',
+    ],
+    [
+      'the legacy leg keeps differing from itself, and somebody keeps writing',
+      apart,
+      [apart, round(third, other), ...times(mostRounds - 2, apart)],
+      { oneState: false },
+      'raced',
+    ],
+    [
+      'the legacy leg differs from itself, and nobody can tell of writes',
+      apart,
+      [apart, round(third, other)],
+      { oneState: undefined },
+      'nondeterministic',
+    ],
     ['stays, though somebody wrote', apart, times(2, apart), { oneState: false }, 'mismatch'],
-    ['a leg is not to be had', apart, [apart, round(one, failed('GONE', true))], {}, 'inconclusive'],
-    ['went, and a write came between', apart, times(2, together), { quietSinceAnswer: false }, 'raced'],
-    ['went, and another process wrote', apart, times(2, together), { foreignQuiet: false }, 'raced'],
+    [
+      'a leg is not to be had',
+      apart,
+      [apart, round(one, failed('GONE', true))],
+      {},
+      'inconclusive',
+    ],
+    [
+      'went, and a write came between',
+      apart,
+      times(2, together),
+      { quietSinceAnswer: false },
+      'raced',
+    ],
+    [
+      'went, and another process wrote',
+      apart,
+      times(2, together),
+      { foreignQuiet: false },
+      'raced',
+    ],
     ['went, and legacy says something new', apart, times(2, round(other, other)), {}, 'raced'],
     ['went, with no write', apart, times(2, together), {}, 'again'],
     ['went for good, with no write', apart, times(mostRounds, together), {}, 'mismatch'],
-    ['went for good, and others may have written', apart, times(mostRounds, together),
-      { stage: 'reverse', foreignQuiet: undefined }, 'inconclusive'],
+    [
+      'went for good, and others may have written',
+      apart,
+      times(mostRounds, together),
+      { stage: 'reverse', foreignQuiet: undefined },
+      'inconclusive',
+    ],
     ['comes and goes', apart, [together, apart], {}, 'again'],
-    ['comes and goes many times', apart, [...times(mostRounds - 1, together), apart], {}, 'mismatch'],
+    [
+      'comes and goes many times',
+      apart,
+      [...times(mostRounds - 1, together), apart],
+      {},
+      'mismatch',
+    ],
     ['is in what all datasets share', apart, times(2, apart), { shared: true }, 'again'],
-    ['stays in what all datasets share', apart, times(mostRounds, apart), { shared: true }, 'mismatch'],
+    [
+      'stays in what all datasets share',
+      apart,
+      times(mostRounds, apart),
+      { shared: true },
+      'mismatch',
+    ],
     ['is let pass by a rule', apart, times(2, round(one, other, 'rule')), {}, 'match'],
     ['is let pass by a rule once', apart, [round(one, other, 'rule'), apart], {}, 'mismatch'],
-    ['is in the last digits of a sum', apart, times(2, round(one, other, 'rounding')), {}, 'nondeterministic'],
+    [
+      'is in the last digits of a sum',
+      apart,
+      times(2, round(one, other, 'rounding')),
+      {},
+      'nondeterministic',
+    ],
   ])('%s', (_name, first, rounds, around, verdict) => {
     expect(decide(first, rounds, { ...quiet, ...around }).verdict).toBe(verdict);
   });
@@ -56,26 +150,63 @@ describe('a call whose result is not determined', () => {
   test.each<[string, Round, readonly Round[], Surroundings['undetermined'], string]>([
     ['may take other rows', apart, times(2, apart), choice, 'nondeterministic'],
     ['may take other rows now and then', apart, [together, apart], choice, 'nondeterministic'],
-    ['may not take fewer rows', round(one, rows(1)), times(2, round(one, rows(1))), choice, 'mismatch'],
-    ['may not fail', round(one, failed('X')), times(2, round(one, failed('X'))), choice, 'mismatch'],
-    ['may not fail, whatever it says else', round(one, failed('X')),
-      [round(other, failed('X')), round(third, failed('X'))], volatile, 'mismatch'],
-    ['may say anything', round(one, rows(1)), times(2, round(one, rows(1))), volatile, 'nondeterministic'],
+    [
+      'may not take fewer rows',
+      round(one, rows(1)),
+      times(2, round(one, rows(1))),
+      choice,
+      'mismatch',
+    ],
+    [
+      'may not fail',
+      round(one, failed('X')),
+      times(2, round(one, failed('X'))),
+      choice,
+      'mismatch',
+    ],
+    [
+      'may not fail, whatever it says else',
+      round(one, failed('X')),
+      [round(other, failed('X')), round(third, failed('X'))],
+      volatile,
+      'mismatch',
+    ],
+    [
+      'may say anything',
+      round(one, rows(1)),
+      times(2, round(one, rows(1))),
+      volatile,
+      'nondeterministic',
+    ],
     ['may not differ in more than the last digits', apart, times(2, apart), rounding, 'mismatch'],
-    ['may have been rounded otherwise once', apart, times(mostRounds, together), rounding, 'nondeterministic'],
+    [
+      'may have been rounded otherwise once',
+      apart,
+      times(mostRounds, together),
+      rounding,
+      'nondeterministic',
+    ],
   ])('%s', (_name, first, rounds, undetermined, verdict) => {
     expect(decide(first, rounds, { ...quiet, undetermined })).toMatchObject({ verdict });
   });
 
   test('says of a mismatch what it was read in', () => {
-    expect(decide(apart, times(2, apart), quiet)).toEqual({ verdict: 'mismatch', reason: 'both legs were read in one state of the data' });
+    expect(decide(apart, times(2, apart), quiet)).toEqual({
+      verdict: 'mismatch',
+      reason: 'both legs were read in one state of the data',
+    });
     for (const oneState of [false, undefined]) {
-      expect(decide(apart, times(2, apart), { ...quiet, oneState }))
-        .toEqual({ verdict: 'mismatch', reason: 'read in turn, each leg said the same again' });
+      expect(decide(apart, times(2, apart), { ...quiet, oneState })).toEqual({
+        verdict: 'mismatch',
+        reason: 'read in turn, each leg said the same again',
+      });
     }
   });
 
   test('says why', () => {
-    expect(decide(apart, times(2, apart), { ...quiet, undetermined: choice })).toEqual({ verdict: 'nondeterministic', reason: 'LIMIT' });
+    expect(decide(apart, times(2, apart), { ...quiet, undetermined: choice })).toEqual({
+      verdict: 'nondeterministic',
+      reason: 'LIMIT',
+    });
   });
 });

@@ -36,8 +36,7 @@ export interface Surroundings {
 
 /** What the reruns say. `again`: another round is needed to tell. */
 export type Finding =
-  | { readonly verdict: Verdict; readonly reason?: string }
-  | { readonly verdict: 'again' };
+  { readonly verdict: Verdict; readonly reason?: string } | { readonly verdict: 'again' };
 
 /** Reruns for an ordinary difference, and for one that comes and goes, which could be a query that isn't determined. */
 export const firstRounds = 2;
@@ -54,8 +53,12 @@ export function sameOutcome(a: Outcome, b: Outcome, ordered: boolean): boolean {
 
 /** Says why a leg's outcome tells nothing about its data; undefined where it does. */
 export function noAnswer({ legacy, pooled }: Round): string | undefined {
-  for (const [leg, outcome] of [['legacy', legacy], ['pooled', pooled]] as const) {
-    if (outcome.kind === 'error' && outcome.unavailable) return `the ${leg} leg was not available (${outcome.code})`;
+  for (const [leg, outcome] of [
+    ['legacy', legacy],
+    ['pooled', pooled],
+  ] as const) {
+    if (outcome.kind === 'error' && outcome.unavailable)
+      return `the ${leg} leg was not available (${outcome.code})`;
   }
   return undefined;
 }
@@ -72,34 +75,54 @@ export function decide(first: Round, rounds: readonly Round[], around: Surroundi
     if (reason !== undefined) return { verdict: 'inconclusive', reason };
   }
   const same = (a: Outcome, b: Outcome): boolean => sameOutcome(a, b, around.ordered);
-  const agree = (round: Round): boolean => round.excuse !== undefined || same(round.legacy, round.pooled);
+  const agree = (round: Round): boolean =>
+    round.excuse !== undefined || same(round.legacy, round.pooled);
   const excused = rounds.find(({ excuse }) => excuse !== undefined)?.excuse;
   if (excused !== undefined && rounds.every(agree)) {
-    return excused === 'rule' ? { verdict: 'match', reason: 'by rule' } : nondeterministic(around.undetermined);
+    return excused === 'rule'
+      ? { verdict: 'match', reason: 'by rule' }
+      : nondeterministic(around.undetermined);
   }
-  if ([first, ...rounds].every((round) => failsApart(round) && round.legacy.kind === first.legacy.kind)) return { verdict: 'mismatch' };
-  const stable = (leg: LegName): boolean => rounds.every((round, at) => at === 0 || same(round[leg], rounds[0]?.[leg] ?? round[leg]));
+  if (
+    [first, ...rounds].every(
+      (round) => failsApart(round) && round.legacy.kind === first.legacy.kind,
+    )
+  )
+    return { verdict: 'mismatch' };
+  const stable = (leg: LegName): boolean =>
+    rounds.every((round, at) => at === 0 || same(round[leg], rounds[0]?.[leg] ?? round[leg]));
   const last = rounds.at(-1) ?? first;
   if (!stable('legacy')) return unsteady(rounds.length, around);
-  if (mayDiffer(around.undetermined, [first, ...rounds])) return nondeterministic(around.undetermined);
+  if (mayDiffer(around.undetermined, [first, ...rounds]))
+    return nondeterministic(around.undetermined);
   if (stable('pooled') && !agree(last)) {
     // What all datasets share is written by others all the time: only a difference that stays through many reruns is one.
-    return around.shared && rounds.length < mostRounds ? { verdict: 'again' } : { verdict: 'mismatch', reason: evidence(around) };
+    return around.shared && rounds.length < mostRounds
+      ? { verdict: 'again' }
+      : { verdict: 'mismatch', reason: evidence(around) };
   }
   if (stable('pooled')) return agreeNow(first, last, rounds.length, around, same);
   if (rounds.length < mostRounds) return { verdict: 'again' };
-  return { verdict: 'mismatch', reason: 'the pooled leg differs from itself while the legacy leg does not' };
+  return {
+    verdict: 'mismatch',
+    reason: 'the pooled leg differs from itself while the legacy leg does not',
+  };
 }
 
 function nondeterministic(undetermined: Undetermined | undefined): Finding {
-  return { verdict: 'nondeterministic', reason: undetermined?.reason ?? 'numbers differ in their last digits' };
+  return {
+    verdict: 'nondeterministic',
+    reason: undetermined?.reason ?? 'numbers differ in their last digits',
+  };
 }
 
 /** What a difference that stays was read in. A write from elsewhere can't make each leg say the same twice when they are read in
  * turn, unless it is undone and done again in step. */
 function evidence({ oneState, snapshot }: Surroundings): string {
   if (snapshot) return 'both legs were read in one snapshot';
-  return oneState === true ? 'both legs were read in one state of the data' : 'read in turn, each leg said the same again';
+  return oneState === true
+    ? 'both legs were read in one state of the data'
+    : 'read in turn, each leg said the same again';
 }
 
 /** The legacy leg differs from itself: its result isn't determined, or somebody elsewhere wrote between the reruns. */
@@ -119,13 +142,19 @@ function failsApart({ legacy, pooled }: Round): boolean {
 /** The call itself says that its result may differ as it does. */
 function mayDiffer(undetermined: Undetermined | undefined, rounds: readonly Round[]): boolean {
   if (undetermined === undefined || undetermined.kind === 'rounding') return false;
-  if (undetermined.kind === 'volatile') return rounds.every(({ legacy, pooled }) => legacy.kind === pooled.kind);
+  if (undetermined.kind === 'volatile')
+    return rounds.every(({ legacy, pooled }) => legacy.kind === pooled.kind);
   return rounds.every(({ legacy, pooled }) => sameExtent(legacy, pooled));
 }
 
 /** As many rows of the same columns. */
 function sameExtent(a: Outcome, b: Outcome): boolean {
-  return a.kind === 'result' && b.kind === 'result' && a.digest.count === b.digest.count && a.digest.columns === b.digest.columns;
+  return (
+    a.kind === 'result' &&
+    b.kind === 'result' &&
+    a.digest.count === b.digest.count &&
+    a.digest.columns === b.digest.columns
+  );
 }
 
 /** Both legs are stable and agree, so the difference has gone: a write came between, or a leg was wrong once. */
@@ -140,11 +169,18 @@ function agreeNow(
   if (!around.quietSinceAnswer || around.foreignQuiet === false || !pooledWasOdd) {
     return { verdict: 'raced', reason: 'the legs agree again' };
   }
-  if (around.undetermined !== undefined && sameExtent(first.legacy, first.pooled)) return nondeterministic(around.undetermined);
+  if (around.undetermined !== undefined && sameExtent(first.legacy, first.pooled))
+    return nondeterministic(around.undetermined);
   if (rounds < mostRounds) return { verdict: 'again' };
   // At `shadow` legacy answered first: a write that came between would have changed what it says now.
   if (around.stage === 'shadow' || around.foreignQuiet === true) {
-    return { verdict: 'mismatch', reason: 'the pooled leg was wrong once, with no write in between' };
+    return {
+      verdict: 'mismatch',
+      reason: 'the pooled leg was wrong once, with no write in between',
+    };
   }
-  return { verdict: 'inconclusive', reason: "the pooled leg differed once; another process's write can't be excluded" };
+  return {
+    verdict: 'inconclusive',
+    reason: "the pooled leg differed once; another process's write can't be excluded",
+  };
 }

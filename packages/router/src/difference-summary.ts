@@ -22,10 +22,16 @@ export function describeOutcomes({ legacy, pooled }: Round): DifferenceSummary {
   }
   const a = legacy.digest;
   const b = pooled.digest;
-  const kind = a.columns !== b.columns ? 'columns'
-    : a.count > b.count ? 'missing-row'
-    : a.count < b.count ? 'extra-row'
-    : a.orderFree === b.orderFree ? 'order' : 'value';
+  const kind =
+    a.columns !== b.columns
+      ? 'columns'
+      : a.count > b.count
+        ? 'missing-row'
+        : a.count < b.count
+          ? 'extra-row'
+          : a.orderFree === b.orderFree
+            ? 'order'
+            : 'value';
   return { class: kind, summary: `legacy ${describe(legacy)}, pooled ${describe(pooled)}` };
 }
 
@@ -37,13 +43,32 @@ export function describeDifference(
   ordered: boolean,
 ): DifferenceSummary {
   const outcomes = describeOutcomes(round);
-  const difference = outcomes.class === 'error' ? undefined
-    : findDifference(results.legacy, results.pooled, ordered, path.rules?.for(path.operation, path.dataset));
+  const difference =
+    outcomes.class === 'error'
+      ? undefined
+      : findDifference(
+          results.legacy,
+          results.pooled,
+          ordered,
+          path.rules?.for(path.operation, path.dataset),
+        );
   if (difference === undefined) {
-    return { ...outcomes, fingerprint: [path.operation, outcomes.class, outcomes.class === 'error' ? outcomes.summary : ''].join(':') };
+    return {
+      ...outcomes,
+      fingerprint: [
+        path.operation,
+        outcomes.class,
+        outcomes.class === 'error' ? outcomes.summary : '',
+      ].join(':'),
+    };
   }
-  const places = difference.columns.length === 0 ? ''
-    : ` in ${difference.columns.slice(0, 5).map((name) => JSON.stringify(name)).join(', ')}`;
+  const places =
+    difference.columns.length === 0
+      ? ''
+      : ` in ${difference.columns
+          .slice(0, 5)
+          .map((name) => JSON.stringify(name))
+          .join(', ')}`;
   const cells = difference.cells.map(({ row, column, legacy, pooled }) => ({
     legacy: { row, column, value: redactor.redact(legacy) },
     pooled: { row, column, value: redactor.redact(pooled) },

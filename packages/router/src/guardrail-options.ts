@@ -28,17 +28,35 @@ export interface GuardrailOptions {
 }
 
 /** Options with every default applied. */
-export type ParsedGuardrailOptions = { readonly [Name in keyof GuardrailOptions]-?: NonNullable<GuardrailOptions[Name]> };
+export type ParsedGuardrailOptions = {
+  readonly [Name in keyof GuardrailOptions]-?: NonNullable<GuardrailOptions[Name]>;
+};
 
 const defaults: ParsedGuardrailOptions = Object.freeze({
-  mode: 'act', maxMismatches: 1, windowMs: 600_000, maxErrorIncrease: 0.05, maxLatencyRatio: 5, latencyFloorMs: 50,
-  rateWindowMs: 60_000, minSamples: 100, maxBreakerOpenMs: 10_000, maxMemoryShare: 0.9,
+  mode: 'act',
+  maxMismatches: 1,
+  windowMs: 600_000,
+  maxErrorIncrease: 0.05,
+  maxLatencyRatio: 5,
+  latencyFloorMs: 50,
+  rateWindowMs: 60_000,
+  minSamples: 100,
+  maxBreakerOpenMs: 10_000,
+  maxMemoryShare: 0.9,
 });
 
 const longestMs = 24 * 3_600_000;
-const bounds: Readonly<Record<Exclude<keyof GuardrailOptions, 'mode'>, readonly [min: number, max: number]>> = {
-  maxMismatches: [0, 10_000], windowMs: [1, longestMs], maxErrorIncrease: [0, 1], maxLatencyRatio: [0, 1e6],
-  latencyFloorMs: [0, longestMs], rateWindowMs: [1, longestMs], minSamples: [1, 1e6], maxBreakerOpenMs: [0, longestMs],
+const bounds: Readonly<
+  Record<Exclude<keyof GuardrailOptions, 'mode'>, readonly [min: number, max: number]>
+> = {
+  maxMismatches: [0, 10_000],
+  windowMs: [1, longestMs],
+  maxErrorIncrease: [0, 1],
+  maxLatencyRatio: [0, 1e6],
+  latencyFloorMs: [0, longestMs],
+  rateWindowMs: [1, longestMs],
+  minSamples: [1, 1e6],
+  maxBreakerOpenMs: [0, longestMs],
   maxMemoryShare: [0, 1],
 };
 
@@ -50,18 +68,25 @@ const bounds: Readonly<Record<Exclude<keyof GuardrailOptions, 'mode'>, readonly 
 export function parseGuardrailOptions(options: GuardrailOptions = {}): ParsedGuardrailOptions {
   for (const [name, value] of Object.entries(options) as [keyof GuardrailOptions, unknown][]) {
     if (!(name in defaults)) {
-      throw new RangeError(`The guardrail has no option ${JSON.stringify(name)}; ${knownNames(name, Object.keys(defaults))}.`);
+      throw new RangeError(
+        `The guardrail has no option ${JSON.stringify(name)}; ${knownNames(name, Object.keys(defaults))}.`,
+      );
     }
     if (value === undefined) continue;
     if (name === 'mode') {
-      if (value !== 'act' && value !== 'report') throw new RangeError(`The guardrail's mode is ${inspect(value)}: write act or report.`);
+      if (value !== 'act' && value !== 'report')
+        throw new RangeError(`The guardrail's mode is ${inspect(value)}: write act or report.`);
       continue;
     }
     const [min, max] = bounds[name];
     if (typeof value !== 'number' || !(value >= min && value <= max)) {
-      throw new RangeError(`The guardrail's ${name} is ${inspect(value)}: write a number from ${String(min)} to ${String(max)}.`);
+      throw new RangeError(
+        `The guardrail's ${name} is ${inspect(value)}: write a number from ${String(min)} to ${String(max)}.`,
+      );
     }
   }
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<ParsedGuardrailOptions>;
+  const given = Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  ) as Partial<ParsedGuardrailOptions>;
   return Object.freeze({ ...defaults, ...given });
 }

@@ -21,10 +21,16 @@ let closing: (() => void)[];
 beforeEach(() => {
   clock = new ManualClock();
   recorder = openRecorder({ path: ':memory:', run: 'test', logger: silentLogger, clock });
-  closing = [() => { recorder.close(); }];
+  closing = [
+    () => {
+      recorder.close();
+    },
+  ];
 });
 
-afterEach(() => { for (const close of closing) close(); });
+afterEach(() => {
+  for (const close of closing) close();
+});
 
 interface Watched {
   readonly guardrail: Guardrail;
@@ -44,16 +50,39 @@ interface Counted {
   readonly operation?: string;
 }
 
-function watched(options: GuardrailOptions = {}, more: Partial<GuardrailWatchOptions> = {}): Watched {
-  const guardrail = new Guardrail(createStaticStageSource(() => 'pooled'), clock, silentLogger, options);
-  const watch = new GuardrailWatch({ guardrail, clock, logger: silentLogger, memoryShare: () => 0.1, ...more });
+function watched(
+  options: GuardrailOptions = {},
+  more: Partial<GuardrailWatchOptions> = {},
+): Watched {
+  const guardrail = new Guardrail(
+    createStaticStageSource(() => 'pooled'),
+    clock,
+    silentLogger,
+    options,
+  );
+  const watch = new GuardrailWatch({
+    guardrail,
+    clock,
+    logger: silentLogger,
+    memoryShare: () => 0.1,
+    ...more,
+  });
   const watchedRecorder = watch.over(recorder);
-  closing.unshift(() => { watch.close(); });
+  closing.unshift(() => {
+    watch.close();
+  });
   const breaches: Breach[] = [];
-  guardrail.onBreach((breach) => { breaches.push(breach); });
+  guardrail.onBreach((breach) => {
+    breaches.push(breach);
+  });
   return {
-    guardrail, watch, breaches,
-    async count(stage, { calls = 0, failed = 0, fallbacks = 0, pooledMs, legacyMs, operation = 'readTable' }) {
+    guardrail,
+    watch,
+    breaches,
+    async count(
+      stage,
+      { calls = 0, failed = 0, fallbacks = 0, pooledMs, legacyMs, operation = 'readTable' },
+    ) {
       const cell: Cell = watchedRecorder.cell('sqlite', 'titanic', operation, stage);
       cell.calls += calls;
       cell.failed += failed;
@@ -64,19 +93,28 @@ function watched(options: GuardrailOptions = {}, more: Partial<GuardrailWatchOpt
       }
       await clock.advance(tickMs);
     },
-    stage: (dataset = 'titanic') => guardrail.decide({ backend: 'sqlite', dataset, operation: 'query' }).stage,
+    stage: (dataset = 'titanic') =>
+      guardrail.decide({ backend: 'sqlite', dataset, operation: 'query' }).stage,
   };
 }
 
 describe('failed calls', () => {
-  test('beyond the legacy leg\'s share put the dataset back, and no other', async () => {
+  test("beyond the legacy leg's share put the dataset back, and no other", async () => {
     const { count, stage, breaches } = watched();
     await count('legacy', { calls: 200, failed: 2 });
     await count('pooled', { calls: 100, failed: 7 });
     expect(stage()).toBe('legacy');
     expect(stage('iris')).toBe('pooled');
-    expect(breaches).toEqual([{ kind: 'errors', backend: 'sqlite', dataset: 'titanic', acted: true,
-      reason: '7.0 % of 100 calls failed on the pooled leg within 60 s, and 1.0 % on the legacy leg' }]);
+    expect(breaches).toEqual([
+      {
+        kind: 'errors',
+        backend: 'sqlite',
+        dataset: 'titanic',
+        acted: true,
+        reason:
+          '7.0 % of 100 calls failed on the pooled leg within 60 s, and 1.0 % on the legacy leg',
+      },
+    ]);
   });
 
   test.each([
@@ -108,7 +146,10 @@ describe('failed calls', () => {
   });
 
   test('that were as many on the legacy leg before this process are no breach', async () => {
-    const { count, stage } = watched({}, { baseline: () => ({ calls: 1_000, failed: 100, p90Ms: undefined }) });
+    const { count, stage } = watched(
+      {},
+      { baseline: () => ({ calls: 1_000, failed: 100, p90Ms: undefined }) },
+    );
     await count('pooled', { calls: 100, failed: 12 });
     expect(stage()).toBe('pooled');
   });
@@ -123,14 +164,17 @@ describe('failed calls', () => {
 });
 
 describe('latency', () => {
-  test('many times the legacy leg\'s puts the dataset back', async () => {
+  test("many times the legacy leg's puts the dataset back", async () => {
     const { count, stage, breaches } = watched();
     await count('legacy', { calls: 200, legacyMs: 10 });
     for (let tick = 0; tick < 6; tick += 1) await count('pooled', { calls: 20, pooledMs: 100 });
     expect(stage()).toBe('legacy');
-    expect(breaches).toMatchObject([{
-      kind: 'latency', reason: expect.stringMatching(/^readTable takes .* ms on the pooled leg \(120 calls/),
-    }]);
+    expect(breaches).toMatchObject([
+      {
+        kind: 'latency',
+        reason: expect.stringMatching(/^readTable takes .* ms on the pooled leg \(120 calls/),
+      },
+    ]);
   });
 
   test.each([
@@ -156,7 +200,8 @@ describe('latency', () => {
     await count('legacy', { calls: 200, legacyMs: 1 });
     for (let tick = 0; tick < 3; tick += 1) await count('pooled', { calls: 50, pooledMs: 100 });
     expect(stage()).toBe('pooled');
-    recorder.cell('sqlite', 'titanic', 'readTable', 'pooled').pooledLatency = new LatencyHistogram();
+    recorder.cell('sqlite', 'titanic', 'readTable', 'pooled').pooledLatency =
+      new LatencyHistogram();
     for (let tick = 0; tick < 3; tick += 1) await count('pooled', { calls: 40, pooledMs: 100 });
     expect(stage()).toBe('legacy');
   });
@@ -165,14 +210,16 @@ describe('latency', () => {
     const { count, stage } = watched();
     await count('legacy', { calls: 200, legacyMs: 1 });
     await count('legacy', { calls: 200, legacyMs: 200, operation: 'query' });
-    for (let tick = 0; tick < 6; tick += 1) await count('pooled', { calls: 100, pooledMs: 200, operation: 'query' });
+    for (let tick = 0; tick < 6; tick += 1)
+      await count('pooled', { calls: 100, pooledMs: 200, operation: 'query' });
     expect(stage()).toBe('pooled');
   });
 
   test('of one slow moment says nothing', async () => {
     const { count, stage } = watched();
     await count('legacy', { calls: 200, legacyMs: 1 });
-    for (let tick = 0; tick < 12; tick += 1) await count('pooled', { calls: 100, pooledMs: tick === 6 ? 5_000 : 1 });
+    for (let tick = 0; tick < 12; tick += 1)
+      await count('pooled', { calls: 100, pooledMs: tick === 6 ? 5_000 : 1 });
     expect(stage()).toBe('pooled');
   });
 
@@ -191,7 +238,8 @@ describe('latency', () => {
 
   test('of a shadow says nothing, for nobody waits for it', async () => {
     const { count, stage } = watched();
-    for (let tick = 0; tick < 12; tick += 1) await count('shadow', { calls: 100, legacyMs: 1, pooledMs: 900 });
+    for (let tick = 0; tick < 12; tick += 1)
+      await count('shadow', { calls: 100, legacyMs: 1, pooledMs: 900 });
     expect(stage()).toBe('pooled');
   });
 });
@@ -222,10 +270,12 @@ describe('breakers and memory', () => {
     expect(stage()).toBe('pooled');
     await count('pooled', { calls: 1 });
     expect([stage(), stage('iris')]).toEqual(['legacy', 'legacy']);
-    expect(breaches).toMatchObject([{ kind: 'memory', backend: 'sqlite', dataset: '', acted: true }]);
+    expect(breaches).toMatchObject([
+      { kind: 'memory', backend: 'sqlite', dataset: '', acted: true },
+    ]);
   });
 
-  test('memory is not the pooled leg\'s doing where it does nothing', async () => {
+  test("memory is not the pooled leg's doing where it does nothing", async () => {
     const { count, breaches } = watched({}, { memoryShare: () => 1 });
     for (let tick = 0; tick < 5; tick += 1) await count('legacy', { calls: 10 });
     expect(breaches).toEqual([]);
@@ -246,12 +296,17 @@ describe('modes and options', () => {
   });
 
   test.each([
-    ['maxErrorIncrease', { maxErrorIncrease: 0 }], ['maxLatencyRatio', { maxLatencyRatio: 0, maxErrorIncrease: 0 }],
+    ['maxErrorIncrease', { maxErrorIncrease: 0 }],
+    ['maxLatencyRatio', { maxLatencyRatio: 0, maxErrorIncrease: 0 }],
   ])('%s 0 turns its limit off', async (_name, options) => {
     const { count, stage } = watched(options);
     await count('legacy', { calls: 200, legacyMs: 1 });
     for (let tick = 0; tick < 12; tick += 1) {
-      await count('pooled', { calls: 100, ...'maxLatencyRatio' in options ? { pooledMs: 500 } : {}, failed: 90 });
+      await count('pooled', {
+        calls: 100,
+        ...('maxLatencyRatio' in options ? { pooledMs: 500 } : {}),
+        failed: 90,
+      });
     }
     expect(stage()).toBe('pooled');
   });
@@ -261,7 +316,10 @@ describe('modes and options', () => {
     [{ maxErrorIncrease: 2 }, /maxErrorIncrease is 2: write a number from 0 to 1/],
     [{ minSamples: 0 }, /minSamples is 0/],
     [{ windowMs: NaN }, /windowMs is NaN/],
-    [{ maxMismatch: 1 }, /no option "maxMismatch"; did you mean "maxMismatches"\? known are mode, maxMismatches/],
+    [
+      { maxMismatch: 1 },
+      /no option "maxMismatch"; did you mean "maxMismatches"\? known are mode, maxMismatches/,
+    ],
   ])('%j is refused', (options, message) => {
     expect(() => parseGuardrailOptions(options as never)).toThrow(message);
   });

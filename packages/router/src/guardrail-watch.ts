@@ -23,7 +23,9 @@ export interface GuardrailWatchOptions {
   readonly logger: Logger;
   /** Asked only when the pooled leg looks too slow or fails too often, and this process has not seen enough of the legacy
    * leg to compare it with. `operation` is left out for all of them. Default: nothing is known. */
-  readonly baseline?: ((backend: string, dataset: string, operation?: string) => LegacyBaseline | undefined) | undefined;
+  readonly baseline?:
+    | ((backend: string, dataset: string, operation?: string) => LegacyBaseline | undefined)
+    | undefined;
   /** The share of the memory that is taken. Default: this process's, of the heap or of all, whichever is more. */
   readonly memoryShare?: (() => number) | undefined;
 }
@@ -100,13 +102,23 @@ export class GuardrailWatch {
     return {
       cell: (backend: string, dataset: string, operation: string, stage: Stage): Cell =>
         this.#watch(recorder.cell(backend, dataset, operation, stage)),
-      sample: (sample) => { recorder.sample(sample); },
-      event: (kind, fields) => { recorder.event(kind, fields); },
+      sample: (sample) => {
+        recorder.sample(sample);
+      },
+      event: (kind, fields) => {
+        recorder.event(kind, fields);
+      },
       counted: () => recorder.counted(),
-      watchRules: (source) => { recorder.watchRules(source); },
+      watchRules: (source) => {
+        recorder.watchRules(source);
+      },
       summary: (resumedAt) => recorder.summary(resumedAt),
-      flush: () => { recorder.flush(); },
-      close: () => { recorder.close(); },
+      flush: () => {
+        recorder.flush();
+      },
+      close: () => {
+        recorder.close();
+      },
     };
   }
 
@@ -143,7 +155,10 @@ export class GuardrailWatch {
       try {
         this.#tick();
       } catch (error) {
-        this.#options.logger.error({ err: error }, 'the guardrail could not look at what was counted');
+        this.#options.logger.error(
+          { err: error },
+          'the guardrail could not look at what was counted',
+        );
       }
       this.#schedule();
     });
@@ -154,7 +169,8 @@ export class GuardrailWatch {
     for (const [name, dataset] of this.#datasets) {
       this.#pass(dataset);
       // What was learnt of the legacy leg is kept while there is room.
-      if (dataset.idleTicks > ticksAWindow && this.#datasets.size > maxWatched / 2) this.#datasets.delete(name);
+      if (dataset.idleTicks > ticksAWindow && this.#datasets.size > maxWatched / 2)
+        this.#datasets.delete(name);
     }
     this.#judgeBreakers();
     this.#judgeMemory();
@@ -164,7 +180,10 @@ export class GuardrailWatch {
     const { cell, last } = watched;
     const now = snapshotOf(cell);
     const calls = now.calls - last.calls;
-    const [pooled, legacy] = [timedSince(now.pooled, last.pooled), timedSince(now.legacy, last.legacy)];
+    const [pooled, legacy] = [
+      timedSince(now.pooled, last.pooled),
+      timedSince(now.legacy, last.legacy),
+    ];
     watched.last = now;
     watched.idleTicks = calls + pooled.count + legacy.count > 0 ? 0 : watched.idleTicks + 1;
     if (watched.idleTicks > 2 * ticksAWindow) this.#cells.delete(cell);
@@ -199,9 +218,13 @@ export class GuardrailWatch {
   #judge(dataset: WatchedDataset): void {
     const { backend, dataset: name, operations } = dataset;
     const { guardrail } = this.#options;
-    const slow = [...operations].map(([operation, watched]) => this.#latencyBreach(dataset, operation, watched))
+    const slow = [...operations]
+      .map(([operation, watched]) => this.#latencyBreach(dataset, operation, watched))
       .find((reason) => reason !== undefined);
-    for (const [kind, reason] of [['errors', this.#errorBreach(dataset)], ['latency', slow]] as const) {
+    for (const [kind, reason] of [
+      ['errors', this.#errorBreach(dataset)],
+      ['latency', slow],
+    ] as const) {
       if (reason === undefined) guardrail.recovered(kind, backend, name);
       else guardrail.breach(kind, backend, name, reason);
     }
@@ -214,27 +237,38 @@ export class GuardrailWatch {
   #errorBreach({ backend, dataset, answered, legacy }: WatchedDataset): string | undefined {
     const { maxErrorIncrease, minSamples } = this.#options.guardrail.options;
     const [calls, failed] = [answered.count, answered.total];
-    if (maxErrorIncrease === 0 || calls < minSamples || failed / calls <= maxErrorIncrease) return undefined;
+    if (maxErrorIncrease === 0 || calls < minSamples || failed / calls <= maxErrorIncrease)
+      return undefined;
     // Where nothing is known of the legacy leg, its calls are taken to succeed: going back is the safe side.
-    const known = legacy.calls >= minSamples ? legacy : this.#options.baseline?.(backend, dataset) ?? legacy;
+    const known =
+      legacy.calls >= minSamples ? legacy : (this.#options.baseline?.(backend, dataset) ?? legacy);
     const usual = known.calls === 0 ? 0 : known.failed / known.calls;
     if (failed / calls - usual <= maxErrorIncrease) return undefined;
-    return `${percent(failed / calls)} of ${String(calls)} calls failed on the pooled leg within ${this.#windowText()}, ` +
-      `and ${percent(usual)} on the legacy leg`;
+    return (
+      `${percent(failed / calls)} of ${String(calls)} calls failed on the pooled leg within ${this.#windowText()}, ` +
+      `and ${percent(usual)} on the legacy leg`
+    );
   }
 
   #latencyBreach(
-    { backend, dataset }: WatchedDataset, operation: string, { pooled, legacy }: WatchedOperation,
+    { backend, dataset }: WatchedDataset,
+    operation: string,
+    { pooled, legacy }: WatchedOperation,
   ): string | undefined {
     const { maxLatencyRatio, latencyFloorMs, minSamples } = this.#options.guardrail.options;
     if (maxLatencyRatio === 0 || pooled.count < minSamples) return undefined;
     const found = pooled.medianOfMeans(minTicksWithCalls);
     if (found === undefined || found <= latencyFloorMs) return undefined;
-    const usual = legacy.count >= minSamples ? legacy.sumMs / legacy.count
-      : this.#options.baseline?.(backend, dataset, operation)?.p90Ms;
-    if (usual === undefined || found <= usual * maxLatencyRatio || found - usual <= latencyFloorMs) return undefined;
-    return `${operation} takes ${found.toFixed(1)} ms on the pooled leg (${String(pooled.count)} calls within ` +
-      `${this.#windowText()}), and ${usual.toFixed(1)} ms on the legacy leg`;
+    const usual =
+      legacy.count >= minSamples
+        ? legacy.sumMs / legacy.count
+        : this.#options.baseline?.(backend, dataset, operation)?.p90Ms;
+    if (usual === undefined || found <= usual * maxLatencyRatio || found - usual <= latencyFloorMs)
+      return undefined;
+    return (
+      `${operation} takes ${found.toFixed(1)} ms on the pooled leg (${String(pooled.count)} calls within ` +
+      `${this.#windowText()}), and ${usual.toFixed(1)} ms on the legacy leg`
+    );
   }
 
   #judgeBreakers(): void {
@@ -244,8 +278,12 @@ export class GuardrailWatch {
     for (const { backend, dataset, sinceMs } of this.#breakers.values()) {
       const openMs = clock.monotonicMs() - sinceMs;
       if (openMs < maxBreakerOpenMs) continue;
-      guardrail.breach('breaker', backend, dataset,
-        `the circuit breaker of its pools has been open for ${(openMs / 1_000).toFixed(0)} s: no connection can be had`);
+      guardrail.breach(
+        'breaker',
+        backend,
+        dataset,
+        `the circuit breaker of its pools has been open for ${(openMs / 1_000).toFixed(0)} s: no connection can be had`,
+      );
     }
   }
 
@@ -262,7 +300,12 @@ export class GuardrailWatch {
     }
     if (this.#ticksOfFullMemory < ticksOfFullMemory) return;
     for (const backend of this.#pooledBackends.keys()) {
-      guardrail.breach('memory', backend, '', `this process takes ${percent(share)} of the memory that it may have`);
+      guardrail.breach(
+        'memory',
+        backend,
+        '',
+        `this process takes ${percent(share)} of the memory that it may have`,
+      );
     }
   }
 
@@ -271,8 +314,13 @@ export class GuardrailWatch {
     let found = this.#datasets.get(name);
     if (found === undefined) {
       found = {
-        backend, dataset, answered: new TickRing(ticksAWindow), tick: { calls: 0, failed: 0 }, legacy: { calls: 0, failed: 0 },
-        operations: new Map(), idleTicks: 0,
+        backend,
+        dataset,
+        answered: new TickRing(ticksAWindow),
+        tick: { calls: 0, failed: 0 },
+        legacy: { calls: 0, failed: 0 },
+        operations: new Map(),
+        idleTicks: 0,
       };
       this.#datasets.set(name, found);
     }
@@ -280,7 +328,7 @@ export class GuardrailWatch {
   }
 
   #windowText(): string {
-    return `${String(Math.round(this.#tickMs * ticksAWindow / 1_000))} s`;
+    return `${String(Math.round((this.#tickMs * ticksAWindow) / 1_000))} s`;
   }
 }
 
@@ -296,16 +344,29 @@ function operationOf({ operations }: WatchedDataset, name: string): WatchedOpera
 }
 
 function snapshotOf({ calls, failed, fallbacks, pooledLatency, legacyLatency }: Cell): Snapshot {
-  return { calls, failed: failed + fallbacks, pooled: timedOf(pooledLatency), legacy: timedOf(legacyLatency) };
+  return {
+    calls,
+    failed: failed + fallbacks,
+    pooled: timedOf(pooledLatency),
+    legacy: timedOf(legacyLatency),
+  };
 }
 
-function timedOf({ count, meanMs }: { readonly count: number; readonly meanMs: number | undefined }): Timed {
+function timedOf({
+  count,
+  meanMs,
+}: {
+  readonly count: number;
+  readonly meanMs: number | undefined;
+}): Timed {
   return { count, sumMs: count * (meanMs ?? 0) };
 }
 
 /** Histograms are replaced each hour: one that counts less than before began anew. */
 function timedSince(now: Timed, last: Timed): Timed {
-  return now.count < last.count ? now : { count: now.count - last.count, sumMs: Math.max(0, now.sumMs - last.sumMs) };
+  return now.count < last.count
+    ? now
+    : { count: now.count - last.count, sumMs: Math.max(0, now.sumMs - last.sumMs) };
 }
 
 function add(a: Timed, b: Timed): Timed {

@@ -1,6 +1,10 @@
 import { earlierStage, type Clock } from '@changeover/core';
 import type { StageContext, StageDecision, StageSource, FlagStatus } from './flags/stage-source.ts';
-import { type GuardrailOptions, type ParsedGuardrailOptions, parseGuardrailOptions } from './guardrail-options.ts';
+import {
+  type GuardrailOptions,
+  type ParsedGuardrailOptions,
+  parseGuardrailOptions,
+} from './guardrail-options.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import type { Logger } from './log.ts';
 
@@ -50,7 +54,11 @@ export class Guardrail implements StageSource {
   /** @param ledger keeps the holds where other processes see them; `source` must obey it. Default: holds are this
    * process's own. */
   constructor(
-    source: StageSource, clock: Clock, logger: Logger, options: GuardrailOptions = {}, ledger?: Ledger,
+    source: StageSource,
+    clock: Clock,
+    logger: Logger,
+    options: GuardrailOptions = {},
+    ledger?: Ledger,
   ) {
     this.#ledger = ledger;
     this.#source = source;
@@ -61,9 +69,16 @@ export class Guardrail implements StageSource {
 
   decide(context: StageContext): StageDecision {
     const decision = this.#source.decide(context);
-    const hold = this.#holds.get(key(context.backend, context.dataset)) ?? this.#holds.get(key(context.backend, ''));
-    if (hold === undefined || earlierStage(decision.stage, 'legacy') === decision.stage) return decision;
-    return { ...decision, stage: 'legacy', reason: `held at legacy: ${hold.reason} (the flag asks for ${decision.stage})` };
+    const hold =
+      this.#holds.get(key(context.backend, context.dataset)) ??
+      this.#holds.get(key(context.backend, ''));
+    if (hold === undefined || earlierStage(decision.stage, 'legacy') === decision.stage)
+      return decision;
+    return {
+      ...decision,
+      stage: 'legacy',
+      reason: `held at legacy: ${hold.reason} (the flag asks for ${decision.stage})`,
+    };
   }
 
   /** The limits in force. */
@@ -84,7 +99,12 @@ export class Guardrail implements StageSource {
     if (recent.length < maxMismatches) return;
     // After it is resumed, by whichever process, counting begins anew.
     this.#mismatches.delete(name);
-    this.breach('mismatch', backend, dataset, `${String(recent.length)} confirmed mismatch(es), the last: ${summary}`);
+    this.breach(
+      'mismatch',
+      backend,
+      dataset,
+      `${String(recent.length)} confirmed mismatch(es), the last: ${summary}`,
+    );
   }
 
   /** A limit was breached: the dataset is put back, or where the mode is `report` it is told. */
@@ -93,9 +113,15 @@ export class Guardrail implements StageSource {
     const acted = this.#options.mode === 'act';
     if (acted) this.hold(backend, dataset, reason);
     else if (this.#isNew(kind, backend, dataset)) {
-      this.#logger.warn({ kind, backend, dataset, reason }, 'a guardrail was breached; it only reports, nothing was moved');
+      this.#logger.warn(
+        { kind, backend, dataset, reason },
+        'a guardrail was breached; it only reports, nothing was moved',
+      );
     } else return;
-    for (const listener of this.#breachListeners) this.#rescue(() => { listener({ kind, backend, dataset, reason, acted }); });
+    for (const listener of this.#breachListeners)
+      this.#rescue(() => {
+        listener({ kind, backend, dataset, reason, acted });
+      });
   }
 
   /** The limit holds again: where it only reports, the next breach is told again. */
@@ -106,7 +132,9 @@ export class Guardrail implements StageSource {
   /** Calls `listener` after each breach that was acted on, or told. */
   onBreach(listener: (breach: Breach) => void): () => void {
     this.#breachListeners.add(listener);
-    return () => { this.#breachListeners.delete(listener); };
+    return () => {
+      this.#breachListeners.delete(listener);
+    };
   }
 
   /** A breach that goes on is told once; mismatches are told each time. */
@@ -124,17 +152,28 @@ export class Guardrail implements StageSource {
   hold(backend: string, dataset: string, reason: string): void {
     const target = this.holds.length >= maxHolds ? '' : dataset;
     if (this.#ledger === undefined) {
-      this.#holds.set(key(backend, target), { backend, dataset: target, reason, at: this.#clock.wallMs() });
+      this.#holds.set(key(backend, target), {
+        backend,
+        dataset: target,
+        reason,
+        at: this.#clock.wallMs(),
+      });
     } else this.#ledger.hold(backend, target, { who: 'guardrail', reason });
-    this.#logger.error({ backend, dataset: target, reason }, 'moved back to legacy, and stays there until it is resumed');
+    this.#logger.error(
+      { backend, dataset: target, reason },
+      'moved back to legacy, and stays there until it is resumed',
+    );
     this.#notify();
   }
 
   /** Ends a hold. False where there was none. */
   resume(backend: string, dataset: string): boolean {
     const name = key(backend, dataset);
-    const held = this.#ledger?.resume(backend, dataset, { who: 'application', reason: 'resumed by the application' })
-      ?? this.#holds.delete(name);
+    const held =
+      this.#ledger?.resume(backend, dataset, {
+        who: 'application',
+        reason: 'resumed by the application',
+      }) ?? this.#holds.delete(name);
     this.#mismatches.delete(name);
     if (held) {
       this.#logger.info({ backend, dataset }, 'resumed: the flags decide again');
@@ -150,8 +189,10 @@ export class Guardrail implements StageSource {
 
   /** True where it, or its whole backend, stays back until a person resumes it. */
   isHeld(backend: string, dataset: string): boolean {
-    return this.#ledger?.state(backend, dataset).held
-      ?? (this.#holds.has(key(backend, dataset)) || this.#holds.has(key(backend, '')));
+    return (
+      this.#ledger?.state(backend, dataset).held ??
+      (this.#holds.has(key(backend, dataset)) || this.#holds.has(key(backend, '')))
+    );
   }
 
   subscribe(listener: () => void): () => void {

@@ -38,9 +38,15 @@ export class LegLane {
   }
 
   async #room(signal: AbortSignal): Promise<void> {
-    for (let waitMs = firstWaitMs; this.#shadow?.admits() === false; waitMs = Math.min(waitMs * 2, longestWaitMs)) {
+    for (
+      let waitMs = firstWaitMs;
+      this.#shadow?.admits() === false;
+      waitMs = Math.min(waitMs * 2, longestWaitMs)
+    ) {
       const { promise, resolve } = Promise.withResolvers<undefined>();
-      const timer = this.#clock.after(waitMs, () => { resolve(undefined); });
+      const timer = this.#clock.after(waitMs, () => {
+        resolve(undefined);
+      });
       try {
         await unlessAborted(signal, promise);
       } finally {
@@ -54,9 +60,16 @@ export class LegLane {
  * concern; its rejection is no unhandled one. */
 function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
   const { promise: result, resolve, reject } = Promise.withResolvers<T>();
-  const abort = (): void => { reject(signal.reason as Error); };
+  const abort = (): void => {
+    reject(signal.reason as Error);
+  };
   if (signal.aborted) abort();
   else signal.addEventListener('abort', abort, { once: true });
-  promise.then(resolve, reject).finally(() => { signal.removeEventListener('abort', abort); }).catch(() => undefined);
+  promise
+    .then(resolve, reject)
+    .finally(() => {
+      signal.removeEventListener('abort', abort);
+    })
+    .catch(() => undefined);
   return result;
 }

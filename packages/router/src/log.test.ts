@@ -1,14 +1,28 @@
 import { describe, expect, test } from '@jest/globals';
 import { createLogger, logMismatch, type Logger, type LoggerOptions } from './log.ts';
 
-type Line = Readonly<Record<string, unknown>> & { readonly err?: Readonly<Record<string, unknown>> };
+type Line = Readonly<Record<string, unknown>> & {
+  readonly err?: Readonly<Record<string, unknown>>;
+};
 
-function capture(options: LoggerOptions = {}): { logger: Logger; lines: () => Line[]; text: () => string } {
+function capture(options: LoggerOptions = {}): {
+  logger: Logger;
+  lines: () => Line[];
+  text: () => string;
+} {
   let text = '';
-  const destination = { write: (line: string): void => { text += line; } };
+  const destination = {
+    write: (line: string): void => {
+      text += line;
+    },
+  };
   return {
     logger: createLogger({ ...options, destination }),
-    lines: () => text.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Line),
+    lines: () =>
+      text
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line) as Line),
     text: () => text,
   };
 }
@@ -18,15 +32,25 @@ describe('createLogger', () => {
     const { logger, lines } = capture();
     logger.info({ dataset: 'titanic' }, 'stage changed');
     logger.debug({}, 'not at this level');
-    expect(lines()).toEqual([{
-      level: 'info', time: expect.stringMatching(/^\d{4}-\d\d-\d\dT/), name: 'changeover', dataset: 'titanic',
-      msg: 'stage changed',
-    }]);
+    expect(lines()).toEqual([
+      {
+        level: 'info',
+        time: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
+        name: 'changeover',
+        dataset: 'titanic',
+        msg: 'stage changed',
+      },
+    ]);
   });
 
   test.each([
-    [{ params: ['secret'] }], [{ call: { args: ['secret'] } }], [{ rows: [{ a: 'secret' }] }], [{ value: 'secret' }],
-    [{ password: 'secret' }], [{ server: { token: 'secret' } }], [{ databaseUrl: 'postgres://me:secret@host/db' }],
+    [{ params: ['secret'] }],
+    [{ call: { args: ['secret'] } }],
+    [{ rows: [{ a: 'secret' }] }],
+    [{ value: 'secret' }],
+    [{ password: 'secret' }],
+    [{ server: { token: 'secret' } }],
+    [{ databaseUrl: 'postgres://me:secret@host/db' }],
   ])('hides values and credentials in %j', (fields) => {
     const { logger, text } = capture();
     logger.warn(fields, 'a line');
@@ -44,16 +68,24 @@ describe('createLogger', () => {
   test('keeps of an error what can not hold data', () => {
     const { logger, lines, text } = capture();
     const driver = Object.assign(new Error('duplicate key value "secret" of \'secret\''), {
-      code: '23505', detail: 'Key (email)=(secret) already exists.', parameters: ['secret'],
+      code: '23505',
+      detail: 'Key (email)=(secret) already exists.',
+      parameters: ['secret'],
     });
     const failure = new Error('The statement failed: "secret"', { cause: driver });
     const error = Object.assign(failure, { code: 'STATEMENT_FAILED' });
     logger.error({ err: error }, 'failed');
     expect(text()).not.toContain('secret');
     expect(lines()[0]?.err).toMatchObject({
-      type: 'Error', code: 'STATEMENT_FAILED', message: 'The statement failed: <6 characters>',
+      type: 'Error',
+      code: 'STATEMENT_FAILED',
+      message: 'The statement failed: <6 characters>',
       stack: expect.stringMatching(/^\s+at /),
-      cause: { type: 'Error', code: '23505', message: 'duplicate key value <6 characters> of <6 characters>' },
+      cause: {
+        type: 'Error',
+        code: '23505',
+        message: 'duplicate key value <6 characters> of <6 characters>',
+      },
     });
   });
 
@@ -64,12 +96,19 @@ describe('createLogger', () => {
   });
 
   test.each([
-    ['whose getters throw', Object.defineProperty({}, 'message', { get: () => { throw new Error('no'); } })],
+    [
+      'whose getters throw',
+      Object.defineProperty({}, 'message', {
+        get: () => {
+          throw new Error('no');
+        },
+      }),
+    ],
     ['that is its own cause', Object.assign(new Error('round'), { cause: undefined })],
     ['that is a text', 'secret'],
     ['that is nothing', undefined],
   ])('never throws on an error %s', (_title, error) => {
-    if (typeof error === 'object' && 'cause' in error) (error).cause = error;
+    if (typeof error === 'object' && 'cause' in error) error.cause = error;
     const { logger, lines, text } = capture();
     logger.error({ err: error }, 'failed');
     expect(lines()).toHaveLength(1);
@@ -80,11 +119,25 @@ describe('createLogger', () => {
 test('logMismatch writes one line with what is needed to find the difference', () => {
   const { logger, lines } = capture();
   logMismatch(logger, {
-    backend: 'sqlite', dataset: 'titanic', operation: 'readTable', stage: 'shadow', verdict: 'mismatch', class: 'value',
-    fingerprint: 'f1', summary: 'row 3, column "fare": number differs',
+    backend: 'sqlite',
+    dataset: 'titanic',
+    operation: 'readTable',
+    stage: 'shadow',
+    verdict: 'mismatch',
+    class: 'value',
+    fingerprint: 'f1',
+    summary: 'row 3, column "fare": number differs',
   });
   expect(lines()[0]).toMatchObject({
-    level: 'warn', event: 'mismatch', backend: 'sqlite', dataset: 'titanic', operation: 'readTable', stage: 'shadow',
-    verdict: 'mismatch', class: 'value', fingerprint: 'f1', msg: 'the legs differ',
+    level: 'warn',
+    event: 'mismatch',
+    backend: 'sqlite',
+    dataset: 'titanic',
+    operation: 'readTable',
+    stage: 'shadow',
+    verdict: 'mismatch',
+    class: 'value',
+    fingerprint: 'f1',
+    msg: 'the legs differ',
   });
 });

@@ -35,19 +35,35 @@ export interface LoggerOptions {
 /** A pino logger that writes JSON lines and hides values by default. */
 export function createLogger(options: LoggerOptions = {}): Logger {
   const redacts = options.values !== 'raw';
-  return pino({
-    base: { name: 'changeover' },
-    level: options.level ?? 'info',
-    timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label) => ({ level: label }) },
-    // Credentials are hidden in either case.
-    redact: { paths: paths(redacts ? [...credentialFields, ...valueFields] : credentialFields), censor: '[redacted]' },
-    serializers: { err: (error: unknown) => describeError(error, redacts, 0) },
-  }, options.destination ?? pino.destination({ dest: 2, sync: false, maxLength: 1_048_576 }));
+  return pino(
+    {
+      base: { name: 'changeover' },
+      level: options.level ?? 'info',
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      // Credentials are hidden in either case.
+      redact: {
+        paths: paths(redacts ? [...credentialFields, ...valueFields] : credentialFields),
+        censor: '[redacted]',
+      },
+      serializers: { err: (error: unknown) => describeError(error, redacts, 0) },
+    },
+    options.destination ?? pino.destination({ dest: 2, sync: false, maxLength: 1_048_576 }),
+  );
 }
 
 const credentialFields = ['password', 'token', 'authorization', 'databaseUrl', 'connectionString'];
-const valueFields = ['args', 'params', 'parameters', 'row', 'rows', 'value', 'values', 'where', 'detail'];
+const valueFields = [
+  'args',
+  'params',
+  'parameters',
+  'row',
+  'rows',
+  'value',
+  'values',
+  'where',
+  'detail',
+];
 const maxCauses = 4;
 const maxMessageLength = 1_000;
 
@@ -60,17 +76,24 @@ function paths(fields: readonly string[]): string[] {
  * quotes the row. */
 function describeError(error: unknown, redacts: boolean, depth: number): unknown {
   try {
-    if (typeof error !== 'object' || error === null) return redacts ? `a thrown ${typeof error}` : error;
+    if (typeof error !== 'object' || error === null)
+      return redacts ? `a thrown ${typeof error}` : error;
     const { name, code, message, cause, stack } = error as Record<string, unknown>;
-    const text = hideCredentials(typeof message === 'string' ? message.slice(0, maxMessageLength) : '');
+    const text = hideCredentials(
+      typeof message === 'string' ? message.slice(0, maxMessageLength) : '',
+    );
     const shown = redacts ? hideQuoted(text) : text;
     return {
       type: typeof name === 'string' ? name : 'unknown',
-      ...typeof code === 'string' || typeof code === 'number' ? { code } : {},
+      ...(typeof code === 'string' || typeof code === 'number' ? { code } : {}),
       message: shown,
       // The first line of a stack repeats the message.
-      ...typeof stack === 'string' && depth === 0 ? { stack: stack.slice(stack.search(/\n\s+at /) + 1) } : {},
-      ...cause !== undefined && depth < maxCauses ? { cause: describeError(cause, redacts, depth + 1) } : {},
+      ...(typeof stack === 'string' && depth === 0
+        ? { stack: stack.slice(stack.search(/\n\s+at /) + 1) }
+        : {}),
+      ...(cause !== undefined && depth < maxCauses
+        ? { cause: describeError(cause, redacts, depth + 1) }
+        : {}),
     };
   } catch {
     // A getter of somebody's error that throws must not break the caller that was only told of it.
@@ -103,6 +126,18 @@ export interface MismatchLine {
 /** Logs a confirmed mismatch. */
 export function logMismatch(logger: Logger, line: MismatchLine): void {
   const { backend, dataset, operation, stage, verdict, class: kind, fingerprint, summary } = line;
-  logger.warn({ event: 'mismatch', backend, dataset, operation, stage, verdict, class: kind, fingerprint, summary },
-    'the legs differ');
+  logger.warn(
+    {
+      event: 'mismatch',
+      backend,
+      dataset,
+      operation,
+      stage,
+      verdict,
+      class: kind,
+      fingerprint,
+      summary,
+    },
+    'the legs differ',
+  );
 }

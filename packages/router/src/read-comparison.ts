@@ -1,8 +1,23 @@
 import { digestInSteps, findDifference, roundedNumbers } from '@changeover/compare';
 import { SnapshotLostError } from '@changeover/core';
-import type { Clock, HeldSnapshot, LegName, ReadDefinition, ShadowCall, Undetermined } from '@changeover/core';
+import type {
+  Clock,
+  HeldSnapshot,
+  LegName,
+  ReadDefinition,
+  ShadowCall,
+  Undetermined,
+} from '@changeover/core';
 import type { Path } from './call.ts';
-import { decide, type Excuse, firstRounds, noAnswer, type Round, sameOutcome, type Surroundings } from './confirmation.ts';
+import {
+  decide,
+  type Excuse,
+  firstRounds,
+  noAnswer,
+  type Round,
+  sameOutcome,
+  type Surroundings,
+} from './confirmation.ts';
 import { describeDifference, describeOutcomes } from './difference-summary.ts';
 import type { Outcome, ShadowCaller } from './shadow-caller.ts';
 import type { Ticket } from './ticket.ts';
@@ -77,19 +92,31 @@ export class ReadComparison {
   async run(signal: AbortSignal): Promise<void> {
     const { answer } = this;
     if (answer === undefined) throw new Error('a comparison was run before its answer was there');
-    const shadow = await this.#caller.digest(this.#beside, this.#call(signal), this.#resultKind,
-      (ms) => { this.#timed(ms, answer.tookMs); });
-    const given = answer.outcome ?? await this.#digestCopy(answer.copy, signal);
+    const shadow = await this.#caller.digest(
+      this.#beside,
+      this.#call(signal),
+      this.#resultKind,
+      (ms) => {
+        this.#timed(ms, answer.tookMs);
+      },
+    );
+    const given = answer.outcome ?? (await this.#digestCopy(answer.copy, signal));
     if (given === undefined) return;
-    const first = this.#beside === 'pooled' ? { legacy: given, pooled: shadow } : { legacy: shadow, pooled: given };
+    const first =
+      this.#beside === 'pooled'
+        ? { legacy: given, pooled: shadow }
+        : { legacy: shadow, pooled: given };
     if (sameOutcome(first.legacy, first.pooled, this.#ordered)) {
       this.#ticket.verdict({ verdict: 'match' });
-      if (!this.#witnesses.none) this.#witnesses.forget(this.#witnesses.key(this.#path, this.#args));
+      if (!this.#witnesses.none)
+        this.#witnesses.forget(this.#witnesses.key(this.#path, this.#args));
       return;
     }
     const reason = noAnswer(first);
-    if (reason !== undefined) this.#ticket.verdict({ verdict: 'inconclusive', reason, ...describeOutcomes(first) });
-    else if (await this.#copyPasses(first, signal)) this.#ticket.verdict({ verdict: 'match', reason: 'by rule' });
+    if (reason !== undefined)
+      this.#ticket.verdict({ verdict: 'inconclusive', reason, ...describeOutcomes(first) });
+    else if (await this.#copyPasses(first, signal))
+      this.#ticket.verdict({ verdict: 'match', reason: 'by rule' });
     else if (this.#seenBefore(first)) await this.#settleByWitness(first, signal);
     else this.#confirmLater(first);
   }
@@ -106,7 +133,10 @@ export class ReadComparison {
       }
     } catch (error) {
       signal.throwIfAborted();
-      this.#ticket.verdict({ verdict: 'inconclusive', reason: `the answer can't be digested: ${String(error)}` });
+      this.#ticket.verdict({
+        verdict: 'inconclusive',
+        reason: `the answer can't be digested: ${String(error)}`,
+      });
       return undefined;
     }
   }
@@ -126,7 +156,11 @@ export class ReadComparison {
     if (this.#path.rules === undefined || copy === undefined || isError(first)) return false;
     const other = await this.#caller.read(this.#beside, this.#call(signal), this.#resultKind);
     if (other.outcome.kind === 'error') return false;
-    return this.#passesByRule(this.#beside === 'pooled' ? { legacy: copy, pooled: other.result } : { legacy: other.result, pooled: copy });
+    return this.#passesByRule(
+      this.#beside === 'pooled'
+        ? { legacy: copy, pooled: other.result }
+        : { legacy: other.result, pooled: copy },
+    );
   }
 
   #passesByRule({ legacy, pooled }: FullRound['results']): boolean {
@@ -142,8 +176,11 @@ export class ReadComparison {
 
   /** Reruns may have to wait for the legacy leg; the first looks at other calls must not wait with them. */
   #confirmLater(first: Round): void {
-    const raced = { ...describeOutcomes(first), verdict: 'raced',
-      reason: 'a write came between, and the legs could not be asked again' } as const;
+    const raced = {
+      ...describeOutcomes(first),
+      verdict: 'raced',
+      reason: 'a write came between, and the legs could not be asked again',
+    } as const;
     if (!this.#stillQuiet && !this.#caller.legacyAdmits) {
       this.#ticket.verdict(raced);
       return;
@@ -161,7 +198,8 @@ export class ReadComparison {
 
   /** The same call differed before, and legacy says the same as then. Only a difference that no write explains counts. */
   #seenBefore({ legacy }: Round): boolean {
-    if (!this.#stillQuiet || this.#foreignQuiet() === false || this.#path.dataset === '') return false;
+    if (!this.#stillQuiet || this.#foreignQuiet() === false || this.#path.dataset === '')
+      return false;
     if (this.#undetermined !== undefined) return false;
     const key = this.#witnesses.key(this.#path, this.#args);
     const before = this.#witnesses.recall(key);
@@ -173,12 +211,21 @@ export class ReadComparison {
     this.#ticket.suspect(describeOutcomes(first).class);
     const copy = this.#shownCopy;
     // The answering leg's rows were copied; the other leg's are read once more, to show where they differ.
-    const other = copy === undefined ? undefined : (await this.#caller.read(this.#beside, this.#call(signal), this.#resultKind)).result;
-    const results = this.#beside === 'pooled' ? { legacy: copy, pooled: other } : { legacy: other, pooled: copy };
-    const difference = other === undefined ? describeOutcomes(first)
-      : describeDifference(this.#path, first, results, this.#ordered);
-    this.#ticket.verdict({ ...difference, verdict: 'mismatch',
-      reason: 'the same call differed before, and legacy said the same both times' });
+    const other =
+      copy === undefined
+        ? undefined
+        : (await this.#caller.read(this.#beside, this.#call(signal), this.#resultKind)).result;
+    const results =
+      this.#beside === 'pooled' ? { legacy: copy, pooled: other } : { legacy: other, pooled: copy };
+    const difference =
+      other === undefined
+        ? describeOutcomes(first)
+        : describeDifference(this.#path, first, results, this.#ordered);
+    this.#ticket.verdict({
+      ...difference,
+      verdict: 'mismatch',
+      reason: 'the same call differed before, and legacy said the same both times',
+    });
   }
 
   async #confirm(first: Round, signal: AbortSignal): Promise<void> {
@@ -186,7 +233,10 @@ export class ReadComparison {
     for (let restart = 0; restart < maxRestarts; restart += 1) {
       if (await this.#reruns(first, signal)) return;
     }
-    this.#ticket.verdict({ verdict: 'raced', reason: 'writes kept coming while the call was run again' });
+    this.#ticket.verdict({
+      verdict: 'raced',
+      reason: 'writes kept coming while the call was run again',
+    });
   }
 
   /** False where a write came between. */
@@ -204,8 +254,16 @@ export class ReadComparison {
       rounds.push(await this.#round(signal));
       if (barrier.epoch !== epoch) return false;
       if (rounds.length < firstRounds) continue;
-      const oneState = state === undefined ? undefined : await this.#caller.state(dataset, signal) === state;
-      if (this.#decided(first, rounds, { oneState, snapshot: false, quietSinceAnswer: this.#stillQuiet })) return true;
+      const oneState =
+        state === undefined ? undefined : (await this.#caller.state(dataset, signal)) === state;
+      if (
+        this.#decided(first, rounds, {
+          oneState,
+          snapshot: false,
+          quietSinceAnswer: this.#stillQuiet,
+        })
+      )
+        return true;
     }
   }
 
@@ -231,8 +289,11 @@ export class ReadComparison {
   }
 
   /** Settles the ticket if the rounds tell enough. */
-  #decided(first: Round, rounds: readonly FullRound[],
-    around: Pick<Surroundings, 'oneState' | 'snapshot' | 'quietSinceAnswer'>): boolean {
+  #decided(
+    first: Round,
+    rounds: readonly FullRound[],
+    around: Pick<Surroundings, 'oneState' | 'snapshot' | 'quietSinceAnswer'>,
+  ): boolean {
     const finding = decide(first, rounds, {
       ...around,
       stage: this.#path.decision.stage,
@@ -246,12 +307,20 @@ export class ReadComparison {
     return true;
   }
 
-  #settle(verdict: 'match' | 'mismatch' | 'raced' | 'nondeterministic' | 'inconclusive', reason: string | undefined,
-    first: Round, rounds: readonly FullRound[]): void {
-    const shown = rounds.find((round) => round.excuse === undefined && !sameOutcome(round.legacy, round.pooled, this.#ordered));
-    const difference = shown === undefined || verdict !== 'mismatch'
-      ? describeOutcomes(shown ?? first)
-      : describeDifference(this.#path, shown, shown.results, this.#ordered);
+  #settle(
+    verdict: 'match' | 'mismatch' | 'raced' | 'nondeterministic' | 'inconclusive',
+    reason: string | undefined,
+    first: Round,
+    rounds: readonly FullRound[],
+  ): void {
+    const shown = rounds.find(
+      (round) =>
+        round.excuse === undefined && !sameOutcome(round.legacy, round.pooled, this.#ordered),
+    );
+    const difference =
+      shown === undefined || verdict !== 'mismatch'
+        ? describeOutcomes(shown ?? first)
+        : describeDifference(this.#path, shown, shown.results, this.#ordered);
     this.#ticket.verdict({ ...difference, verdict, ...(reason === undefined ? {} : { reason }) });
   }
 
@@ -261,25 +330,36 @@ export class ReadComparison {
     const pooled = await this.#caller.read('pooled', call, this.#resultKind, snapshot);
     const results = { legacy: legacy.result, pooled: pooled.result };
     const same = sameOutcome(legacy.outcome, pooled.outcome, this.#ordered);
-    return { legacy: legacy.outcome, pooled: pooled.outcome, results,
-      excuse: same ? undefined : this.#excuse(legacy.outcome, pooled.outcome, results) };
+    return {
+      legacy: legacy.outcome,
+      pooled: pooled.outcome,
+      results,
+      excuse: same ? undefined : this.#excuse(legacy.outcome, pooled.outcome, results),
+    };
   }
 
   #excuse(legacy: Outcome, pooled: Outcome, results: FullRound['results']): Excuse | undefined {
     if (isError({ legacy, pooled })) return undefined;
     if (this.#passesByRule(results)) return 'rule';
     if (this.#undetermined?.kind !== 'rounding') return undefined;
-    return findDifference(results.legacy, results.pooled, this.#ordered, roundedNumbers) === undefined ? 'rounding' : undefined;
+    return findDifference(results.legacy, results.pooled, this.#ordered, roundedNumbers) ===
+      undefined
+      ? 'rounding'
+      : undefined;
   }
 
   /** Lets the writes in flight go on for a moment. */
   async #pause(signal: AbortSignal): Promise<void> {
-    await new Promise<void>((resolve) => { this.#clock.after(5, resolve); });
+    await new Promise<void>((resolve) => {
+      this.#clock.after(5, resolve);
+    });
     signal.throwIfAborted();
   }
 
   #foreignQuiet(): boolean | undefined {
-    return this.#version === undefined ? undefined : this.#caller.version(this.#path.dataset) === this.#version;
+    return this.#version === undefined
+      ? undefined
+      : this.#caller.version(this.#path.dataset) === this.#version;
   }
 
   #call(signal: AbortSignal): ShadowCall {
@@ -296,12 +376,16 @@ export class ReadComparison {
   }
 
   get #undetermined(): Undetermined | undefined {
-    const { undetermined } = this.#path.definition as { undetermined?: (...args: readonly unknown[]) => Undetermined | undefined };
+    const { undetermined } = this.#path.definition as {
+      undetermined?: (...args: readonly unknown[]) => Undetermined | undefined;
+    };
     return undetermined?.(...this.#args);
   }
 
   get #ordered(): boolean {
-    const { ordered } = this.#path.definition as { ordered?: (...args: readonly unknown[]) => boolean };
+    const { ordered } = this.#path.definition as {
+      ordered?: (...args: readonly unknown[]) => boolean;
+    };
     return ordered?.(...this.#args) ?? false;
   }
 }
@@ -315,7 +399,9 @@ export function rowCount(value: unknown): number {
 }
 
 function nextTurn(): Promise<void> {
-  return new Promise((resolve) => { setImmediate(resolve); });
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
 }
 
 function isError({ legacy, pooled }: Round): boolean {

@@ -7,7 +7,15 @@ import { tableDigest } from './table-digest.ts';
 import type { Ticket } from './ticket.ts';
 import type { WriteChains } from './write-chains.ts';
 import {
-  compareErrors, type Run, settle, shedAll, submit, unexplained, unwrap, type WriteContext, type WriteOutcome,
+  compareErrors,
+  type Run,
+  settle,
+  shedAll,
+  submit,
+  unexplained,
+  unwrap,
+  type WriteContext,
+  type WriteOutcome,
 } from './write-context.ts';
 
 /** A rehearsal over its budget is cancelled, and its rollback is waited for: the real write would meet its locks, and fail
@@ -35,10 +43,15 @@ export class RehearsedWrites {
   }
 
   async run(path: Path, args: readonly unknown[], run: Run): Promise<unknown> {
-    const { cell, decision: { settings }, state } = path;
+    const {
+      cell,
+      decision: { settings },
+      state,
+    } = path;
     shedAll((state.chains as WriteChains<Ticket>).breakAll());
     cell.eligible += 1;
-    if (settings.rehearsalBudgetMs <= 0 || !this.#context.sampled(settings.rehearsalSampleRate)) return await run(args);
+    if (settings.rehearsalBudgetMs <= 0 || !this.#context.sampled(settings.rehearsalSampleRate))
+      return await run(args);
     const ticket = this.#context.ticket(path);
     const refusal = this.#context.queue.refusal ?? (this.#overBudget(path) ? 'budget' : undefined);
     if (refusal !== undefined) {
@@ -61,7 +74,8 @@ export class RehearsedWrites {
       pause.left -= 1;
       return true;
     }
-    const usual = cell.pooledLatency.count < enoughRehearsals ? undefined : cell.pooledLatency.percentile(50);
+    const usual =
+      cell.pooledLatency.count < enoughRehearsals ? undefined : cell.pooledLatency.percentile(50);
     return usual !== undefined && usual > decision.settings.rehearsalBudgetMs;
   }
 
@@ -76,12 +90,18 @@ export class RehearsedWrites {
     const controller = new AbortController();
     const startedMs = clock.monotonicMs();
     const call = { operation: path.operation, args, signal: controller.signal };
-    const rehearsal = settle(pooled.shadow?.rehearse?.(call, { maxRows: Math.min(maxRows, maxRehearsedRows) }));
+    const rehearsal = settle(
+      pooled.shadow?.rehearse?.(call, { maxRows: Math.min(maxRows, maxRehearsedRows) }),
+    );
     const { promise: over, resolve } = Promise.withResolvers<'budget'>();
     const abort = clock.after(rehearsalBudgetMs, () => {
-      controller.abort(new Error(`the rehearsal's budget of ${String(rehearsalBudgetMs)} ms is used up`));
+      controller.abort(
+        new Error(`the rehearsal's budget of ${String(rehearsalBudgetMs)} ms is used up`),
+      );
     });
-    const leave = clock.after(rehearsalBudgetMs + rollbackGraceMs, () => { resolve('budget'); });
+    const leave = clock.after(rehearsalBudgetMs + rollbackGraceMs, () => {
+      resolve('budget');
+    });
     try {
       const outcome = await Promise.race([rehearsal, over]);
       path.cell.pooledLatency.record(clock.monotonicMs() - startedMs);
@@ -92,7 +112,13 @@ export class RehearsedWrites {
     }
   }
 
-  #compare(path: Path, statement: string, ticket: Ticket, rehearsal: WriteOutcome, outcome: WriteOutcome): void {
+  #compare(
+    path: Path,
+    statement: string,
+    ticket: Ticket,
+    rehearsal: WriteOutcome,
+    outcome: WriteOutcome,
+  ): void {
     if ('error' in outcome) compareErrors(ticket, errorCode(outcome.error), rehearsal);
     else if ('error' in rehearsal) unexplained(ticket, rehearsal);
     else {
@@ -102,11 +128,18 @@ export class RehearsedWrites {
         return;
       }
       const differs = effect.rowsAffected !== undefined && effect.rowsAffected !== outcome.value;
-      const judgement = this.#context.repeats.judge(`statement\0${path.backend}\0${path.dataset}\0${statement}`, differs);
+      const judgement = this.#context.repeats.judge(
+        `statement\0${path.backend}\0${path.dataset}\0${statement}`,
+        differs,
+      );
       if (judgement === undefined) this.#compareTables(path, ticket, effect);
       else {
-        ticket.verdict({ ...judgement, class: 'value', fingerprint: `${path.operation}:rows-affected`,
-          summary: `rows affected: legacy ${String(outcome.value)}, pooled ${String(effect.rowsAffected)}` });
+        ticket.verdict({
+          ...judgement,
+          class: 'value',
+          fingerprint: `${path.operation}:rows-affected`,
+          summary: `rows affected: legacy ${String(outcome.value)}, pooled ${String(effect.rowsAffected)}`,
+        });
       }
     }
   }
@@ -119,19 +152,33 @@ export class RehearsedWrites {
     submit(this.#context, path, ticket, async (signal) => {
       const unseen = [...effect.unseen];
       for (const [table, rehearsed] of Object.entries(effect.tables)) {
-        const now = barrier.epoch === epoch ? await tableDigest(this.#context, path, table, signal) : 'failed';
+        const now =
+          barrier.epoch === epoch
+            ? await tableDigest(this.#context, path, table, signal)
+            : 'failed';
         // What the write returned was compared, and that agreed.
         if (typeof now === 'string' || barrier.epoch !== epoch) {
-          unseen.push(barrier.epoch === epoch ? `the table, which is ${now === 'failed' ? 'not to be read' : 'too large'}`
-            : 'the table, which was written again');
+          unseen.push(
+            barrier.epoch === epoch
+              ? `the table, which is ${now === 'failed' ? 'not to be read' : 'too large'}`
+              : 'the table, which was written again',
+          );
           continue;
         }
         const differs = now.count !== rehearsed.count || now.orderFree !== rehearsed.orderFree;
-        const judgement = this.#context.repeats.judge(`table\0${path.backend}\0${path.dataset}\0${table}`, differs);
+        const judgement = this.#context.repeats.judge(
+          `table\0${path.backend}\0${path.dataset}\0${table}`,
+          differs,
+        );
         if (judgement === undefined) continue;
-        ticket.verdict({ ...judgement, class: 'value', fingerprint: `${path.operation}:table`,
-          summary: `table ${JSON.stringify(table)} after the write: legacy ${String(now.count)} rows, ` +
-            `pooled ${String(rehearsed.count)} rows, and their digests differ` });
+        ticket.verdict({
+          ...judgement,
+          class: 'value',
+          fingerprint: `${path.operation}:table`,
+          summary:
+            `table ${JSON.stringify(table)} after the write: legacy ${String(now.count)} rows, ` +
+            `pooled ${String(rehearsed.count)} rows, and their digests differ`,
+        });
         return;
       }
       ticket.verdict({ verdict: 'match', unseen });

@@ -20,7 +20,11 @@ export class RuleBooks {
   }
 
   /** The rules that hold for such calls; undefined where none does. */
-  for(operation: string, dataset: string, flagged: readonly ComparisonRule[]): RuleBook | undefined {
+  for(
+    operation: string,
+    dataset: string,
+    flagged: readonly ComparisonRule[],
+  ): RuleBook | undefined {
     const book = this.#bookOf(flagged);
     return book.has(operation, dataset) ? book : undefined;
   }

@@ -35,16 +35,31 @@ export class ShadowCaller {
   }
 
   /** The digest of a read; the rows stay where they are. `took` is told how long it was. Rejects only when the signal is aborted. */
-  digest(leg: LegName, call: ShadowCall, result: 'rows' | 'value', took?: (ms: number) => void): Promise<Outcome> {
+  digest(
+    leg: LegName,
+    call: ShadowCall,
+    result: 'rows' | 'value',
+    took?: (ms: number) => void,
+  ): Promise<Outcome> {
     const { shadow } = this.#legs[leg];
-    return this.#outcome(leg, call.signal, took, shadow === undefined
-      ? async () => digestResult(await this.#invoke(leg, call), result)
-      : () => shadow.digest(call));
+    return this.#outcome(
+      leg,
+      call.signal,
+      took,
+      shadow === undefined
+        ? async () => digestResult(await this.#invoke(leg, call), result)
+        : () => shadow.digest(call),
+    );
   }
 
   /** A read with its rows, in a snapshot that the pooled leg holds where one is given. Rejects only when the signal is aborted or
    * the snapshot is lost. */
-  async read(leg: LegName, call: ShadowCall, result: 'rows' | 'value', snapshot?: HeldSnapshot): Promise<FullOutcome> {
+  async read(
+    leg: LegName,
+    call: ShadowCall,
+    result: 'rows' | 'value',
+    snapshot?: HeldSnapshot,
+  ): Promise<FullOutcome> {
     let value: unknown;
     const outcome = await this.#outcome(leg, call.signal, undefined, async () => {
       value = await this.#read(leg, call, snapshot);
@@ -126,12 +141,18 @@ export class ShadowCaller {
     if (shadow === undefined) return this.#invoke(leg, call);
     if (snapshot === undefined) return shadow.read(call);
     if (leg === 'pooled') return snapshot.read(call);
-    return shadow.readInSnapshot?.(call, snapshot.name) ?? Promise.reject(new SnapshotLostError('This leg has no snapshots.'));
+    return (
+      shadow.readInSnapshot?.(call, snapshot.name) ??
+      Promise.reject(new SnapshotLostError('This leg has no snapshots.'))
+    );
   }
 
   async #invoke(leg: LegName, call: ShadowCall): Promise<unknown> {
-    const method = (this.#legs[leg].api as Record<string, ((...args: readonly unknown[]) => unknown) | undefined>)[call.operation];
-    if (method === undefined) throw new TypeError(`the ${leg} leg has no operation ${call.operation}`);
+    const method = (
+      this.#legs[leg].api as Record<string, ((...args: readonly unknown[]) => unknown) | undefined>
+    )[call.operation];
+    if (method === undefined)
+      throw new TypeError(`the ${leg} leg has no operation ${call.operation}`);
     return await method.apply(this.#legs[leg].api, [...call.args]);
   }
 }

@@ -25,9 +25,13 @@ function open(options: ShadowQueueOptions = {}, load = 1): Seen {
       deadlineMs: 5_000,
       run: () => {
         begun.push(name);
-        return new Promise((resolve) => { ends.set(name, resolve); });
+        return new Promise((resolve) => {
+          ends.set(name, resolve);
+        });
       },
-      shed: (reason) => { begun.push(`${name} shed: ${reason}`); },
+      shed: (reason) => {
+        begun.push(`${name} shed: ${reason}`);
+      },
     });
   };
   return { queue, calls, clock, begun, submit, end: (name) => ends.get(name)?.() };

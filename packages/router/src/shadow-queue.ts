@@ -89,13 +89,19 @@ export class ShadowQueue {
    * @param calls whose answers callers wait for; work waits for a moment without any. Default: none ever.
    * @param load how busy the event loop is, from 0 to 1. Default: this thread's.
    */
-  constructor(clock: Clock, options: ShadowQueueOptions = {}, calls: CallsInFlight = new CallsInFlight(),
-    load: { readonly share: number } = new EventLoopLoad(clock)) {
+  constructor(
+    clock: Clock,
+    options: ShadowQueueOptions = {},
+    calls: CallsInFlight = new CallsInFlight(),
+    load: { readonly share: number } = new EventLoopLoad(clock),
+  ) {
     this.#clock = clock;
     this.#creditAtMs = clock.monotonicMs();
     this.#load = load;
     this.#calls = calls;
-    calls.onNone(() => { if (this.#waiting.length > 0) this.#schedule(); });
+    calls.onNone(() => {
+      if (this.#waiting.length > 0) this.#schedule();
+    });
     this.#maxConcurrent = options.maxConcurrent ?? 4;
     this.#maxQueued = options.maxQueued ?? 256;
     this.#maxAbandoned = options.maxAbandoned ?? 16;
@@ -111,7 +117,9 @@ export class ShadowQueue {
     if (this.#abandoned >= this.#maxAbandoned) return 'breaker-open';
     if (this.#waiting.length >= this.#maxQueued) return 'queue-full';
     if (this.#isBusy) return this.#isHeldUp() ? 'callers-first' : undefined;
-    return this.#waiting.length * this.#usualMs / this.#maxConcurrent > this.#maxWaitMs ? 'queue-full' : undefined;
+    return (this.#waiting.length * this.#usualMs) / this.#maxConcurrent > this.#maxWaitMs
+      ? 'queue-full'
+      : undefined;
   }
 
   /** Why work that holds so many rows would be shed at once. */
@@ -122,7 +130,11 @@ export class ShadowQueue {
 
   /** How many tasks run and wait. */
   get load(): { readonly running: number; readonly waiting: number; readonly abandoned: number } {
-    return { running: this.#running.size, waiting: this.#waiting.length, abandoned: this.#abandoned };
+    return {
+      running: this.#running.size,
+      waiting: this.#waiting.length,
+      abandoned: this.#abandoned,
+    };
   }
 
   /** Takes the task or sheds it at once. It is begun in a later turn of the event loop, after the caller has its answer. */
@@ -205,7 +217,10 @@ export class ShadowQueue {
     const nowMs = this.#clock.monotonicMs();
     const oldestMs = nowMs - (this.#waiting[0]?.submittedMs ?? nowMs);
     const aheadMs = (this.#waiting.length + this.#running.size) * this.#usualMs;
-    return (oldestMs > maxCourtesyMs && this.#running.size < this.#maxConcurrent) || this.#restMs(nowMs, aheadMs) > this.#maxWaitMs;
+    return (
+      (oldestMs > maxCourtesyMs && this.#running.size < this.#maxConcurrent) ||
+      this.#restMs(nowMs, aheadMs) > this.#maxWaitMs
+    );
   }
 
   /** How long nothing begins for, once work of some ms more has run. */
@@ -214,7 +229,10 @@ export class ShadowQueue {
   }
 
   #credit(nowMs: number): number {
-    this.#creditMs = Math.min(mostCreditMs, this.#creditMs + (nowMs - this.#creditAtMs) * this.#busyShare);
+    this.#creditMs = Math.min(
+      mostCreditMs,
+      this.#creditMs + (nowMs - this.#creditAtMs) * this.#busyShare,
+    );
     this.#creditAtMs = nowMs;
     return this.#creditMs;
   }
@@ -228,7 +246,9 @@ export class ShadowQueue {
     if (this.#busyShare === 1) return nowMs;
     const courteousMs = this.#calls.any ? submittedMs + maxCourtesyMs : nowMs;
     if (!this.#isBusy) return courteousMs;
-    return this.#calls.any && this.#running.size > 0 ? Infinity : Math.max(courteousMs, nowMs + this.#restMs(nowMs));
+    return this.#calls.any && this.#running.size > 0
+      ? Infinity
+      : Math.max(courteousMs, nowMs + this.#restMs(nowMs));
   }
 
   /** What runs looks again by itself when it ends. */

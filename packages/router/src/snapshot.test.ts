@@ -12,8 +12,11 @@ test('a change to the original is not seen in the copy, at any depth', () => {
   row.bytes[0] = 9;
   row.at.setTime(5);
   rows.push({ ...row });
-  expect(copy).toEqual(['d', [{ a: 1, nested: { list: [1, 2] }, bytes: new Uint8Array([1, 2]), at: new Date(0) }],
-    { where: { a: [1] } }]);
+  expect(copy).toEqual([
+    'd',
+    [{ a: 1, nested: { list: [1, 2] }, bytes: new Uint8Array([1, 2]), at: new Date(0) }],
+    { where: { a: [1] } },
+  ]);
 });
 
 test('functions and objects of classes are passed as they are', () => {
@@ -29,7 +32,10 @@ test('functions and objects of classes are passed as they are', () => {
 test('a column named __proto__ stays a column', () => {
   const row = JSON.parse('{"__proto__": 5, "a": 1}') as object;
   const [copy] = snapshotArguments([row]);
-  expect(Object.entries(copy as object)).toEqual([['__proto__', 5], ['a', 1]]);
+  expect(Object.entries(copy as object)).toEqual([
+    ['__proto__', 5],
+    ['a', 1],
+  ]);
 });
 
 test('a cycle, or a part shared a million times over, is copied once', () => {
@@ -59,9 +65,28 @@ test('an answer of data is copied whole, to the same digest, and no change of th
   const hole: unknown[] = [1, 2, 3];
   Reflect.deleteProperty(hole, 1);
   const bare = Object.assign(Object.create(null) as object, { id: 9 });
-  const rows = [{ id: 1, at: new Date(5), bytes: new Uint8Array([1]), list: [{ deep: [1] }], hole, none: undefined, big: 5n }, bare,
-    JSON.parse('{"__proto__": {"id": 3}}') as object];
-  for (const answer of [rows, { columns: ['id'], rows: [{ id: 1 }] }, { count: 3 }, null, 5, 'text', []]) {
+  const rows = [
+    {
+      id: 1,
+      at: new Date(5),
+      bytes: new Uint8Array([1]),
+      list: [{ deep: [1] }],
+      hole,
+      none: undefined,
+      big: 5n,
+    },
+    bare,
+    JSON.parse('{"__proto__": {"id": 3}}') as object,
+  ];
+  for (const answer of [
+    rows,
+    { columns: ['id'], rows: [{ id: 1 }] },
+    { count: 3 },
+    null,
+    5,
+    'text',
+    [],
+  ]) {
     const { value, whole } = copyAnswer(answer);
     expect(whole).toBe(true);
     expect(digestResult(value, 'rows')).toEqual(digestResult(answer, 'rows'));

@@ -34,14 +34,18 @@ class Copier {
   #copies: Map<object, unknown> | undefined;
 
   copy(value: unknown, depth: number): unknown {
-    return typeof value === 'object' && value !== null ? this.#object(value, depth)
-      : typeof value === 'function' ? this.#share(value) : value;
+    return typeof value === 'object' && value !== null
+      ? this.#object(value, depth)
+      : typeof value === 'function'
+        ? this.#share(value)
+        : value;
   }
 
   #object(value: object, depth: number): unknown {
     const prototype = Object.getPrototypeOf(value) as object | null;
     // Most are rows; asking them first what else they could be took as long as copying them.
-    if (prototype === Object.prototype && depth < rememberedDepth) return this.#fields({ ...value }, depth);
+    if (prototype === Object.prototype && depth < rememberedDepth)
+      return this.#fields({ ...value }, depth);
     if (depth >= rememberedDepth) {
       this.#copies ??= new Map();
       if (this.#copies.has(value)) return this.#copies.get(value);
@@ -62,7 +66,8 @@ class Copier {
     const fields = copy as Record<string, unknown>;
     for (const key in fields) {
       const item = fields[key];
-      if ((typeof item === 'object' && item !== null) || typeof item === 'function') fields[key] = this.copy(item, depth + 1);
+      if ((typeof item === 'object' && item !== null) || typeof item === 'function')
+        fields[key] = this.copy(item, depth + 1);
     }
     return copy;
   }
@@ -73,14 +78,19 @@ class Copier {
     this.#copies?.set(list, copy);
     for (let at = 0; at < copy.length; at += 1) {
       const item = copy[at];
-      if ((typeof item === 'object' && item !== null) || typeof item === 'function') copy[at] = this.copy(item, depth + 1);
+      if ((typeof item === 'object' && item !== null) || typeof item === 'function')
+        copy[at] = this.copy(item, depth + 1);
     }
     return copy;
   }
 
   #bytes(view: ArrayBufferView): unknown {
     const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-    return Buffer.isBuffer(view) ? Buffer.from(bytes) : view instanceof Uint8Array ? bytes.slice() : this.#share(view);
+    return Buffer.isBuffer(view)
+      ? Buffer.from(bytes)
+      : view instanceof Uint8Array
+        ? bytes.slice()
+        : this.#share(view);
   }
 
   #share(value: unknown): unknown {

@@ -27,7 +27,9 @@ export class TickRing {
   /** The median over the ticks of their means, so that one slow call, or one slow tick, says nothing; undefined where
    * fewer than `minTicks` had any. */
   medianOfMeans(minTicks: number): number | undefined {
-    const means = [...this.#counts].flatMap((count, at) => (count > 0 ? [(this.#totals[at] ?? 0) / count] : []));
+    const means = [...this.#counts].flatMap((count, at) =>
+      count > 0 ? [(this.#totals[at] ?? 0) / count] : [],
+    );
     if (means.length < Math.max(1, minTicks)) return undefined;
     return means.sort((a, b) => a - b)[Math.floor((means.length - 1) / 2)];
   }

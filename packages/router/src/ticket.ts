@@ -41,11 +41,13 @@ export class Ticket {
   shed(reason: ShedReason): void {
     if (this.#settled) return;
     if (this.#suspicion !== undefined) {
-      this.verdict(this.#explain?.() ?? {
-        verdict: 'inconclusive',
-        class: this.#suspicion,
-        reason: `a difference was seen and could not be confirmed (${reason})`,
-      });
+      this.verdict(
+        this.#explain?.() ?? {
+          verdict: 'inconclusive',
+          class: this.#suspicion,
+          reason: `a difference was seen and could not be confirmed (${reason})`,
+        },
+      );
       return;
     }
     this.#settled = true;

@@ -3,13 +3,23 @@ import type { LegName } from '@changeover/core';
 import { WriteBarrier } from './write-barrier.ts';
 
 /** Enters and notes when it was admitted. */
-function enter(barrier: WriteBarrier, log: string[], name: string, leg: LegName, exclusive = false, nested = false): void {
+function enter(
+  barrier: WriteBarrier,
+  log: string[],
+  name: string,
+  leg: LegName,
+  exclusive = false,
+  nested = false,
+): void {
   const admitted = barrier.enter(leg, exclusive, nested);
   if (admitted === undefined) log.push(name);
   else void admitted.then(() => log.push(name));
 }
 
-const settled = (): Promise<void> => new Promise((resolve) => { setImmediate(resolve); });
+const settled = (): Promise<void> =>
+  new Promise((resolve) => {
+    setImmediate(resolve);
+  });
 
 describe('WriteBarrier', () => {
   test('admits writes of one leg together, in the same tick', () => {

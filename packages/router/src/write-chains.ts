@@ -59,7 +59,10 @@ export class WriteChain<T> {
    *
    * @returns the writes, and the sum that was expected; undefined where it wasn't known what was there before.
    */
-  settle(now: RowSum, add: (a: RowSum, b: RowSum) => RowSum): { writes: readonly T[]; expected: RowSum | undefined } {
+  settle(
+    now: RowSum,
+    add: (a: RowSum, b: RowSum) => RowSum,
+  ): { writes: readonly T[]; expected: RowSum | undefined } {
     let expected = this.#base;
     for (const { effect } of this.#writes) {
       expected = expected === undefined || effect === undefined ? undefined : add(expected, effect);

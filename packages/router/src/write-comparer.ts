@@ -22,7 +22,12 @@ export class WriteComparer {
     this.#rehearsed = new RehearsedWrites(context);
   }
 
-  run(path: Path, definition: WriteDefinition, args: readonly unknown[], run: Run): Promise<unknown> {
+  run(
+    path: Path,
+    definition: WriteDefinition,
+    args: readonly unknown[],
+    run: Run,
+  ): Promise<unknown> {
     const timed: Run = async (given) => {
       const startedMs = this.#context.clock.monotonicMs();
       const value = await run(given);
@@ -61,10 +66,24 @@ export class WriteComparer {
     if (!this.#context.sampled(sampleRate)) return;
     const ticket = this.#context.ticket(path);
     const read = tableRead(path.dataset, table, maxRows + 1);
-    const tablePath: Path = { ...path, operation: read.operation, definition: { kind: 'read', result: 'rows' } };
+    const tablePath: Path = {
+      ...path,
+      operation: read.operation,
+      definition: { kind: 'read', result: 'rows' },
+    };
     submit(this.#context, path, ticket, async (signal) => {
-      const comparison = new ReadComparison(caller, witnesses, clock, tablePath, 'pooled', read.args, ticket,
-        (rerun) => { submit(this.#context, path, ticket, rerun, undefined, this.#context.confirmations); });
+      const comparison = new ReadComparison(
+        caller,
+        witnesses,
+        clock,
+        tablePath,
+        'pooled',
+        read.args,
+        ticket,
+        (rerun) => {
+          submit(this.#context, path, ticket, rerun, undefined, this.#context.confirmations);
+        },
+      );
       const outcome = await caller.digest('legacy', { ...read, signal }, 'rows');
       if (outcome.kind === 'result' && outcome.digest.count > maxRows) {
         ticket.shed('too-large');

@@ -1,6 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import { digestRows } from '@changeover/compare';
-import { type Leg, type OperationTable, type ShadowCall, type ShadowLeg, systemClock, type WriteEffect } from '@changeover/core';
+import {
+  type Leg,
+  type OperationTable,
+  type ShadowCall,
+  type ShadowLeg,
+  systemClock,
+  type WriteEffect,
+} from '@changeover/core';
 import { BackendRouter } from './backend-router.ts';
 import { defaultShadowSettings, type ShadowSettings } from './flags/stage-source.ts';
 import { createStaticStageSource } from './flags/static-stage-source.ts';
@@ -21,10 +28,17 @@ interface Numbers {
 
 const operations: OperationTable<Numbers> = {
   rows: { kind: 'read', result: 'rows' },
-  write: { kind: 'write', comparison: 'apart',
-    touches: (_dataset, table, rows, append) => ({ table, additive: append, rows: rows.length }) },
+  write: {
+    kind: 'write',
+    comparison: 'apart',
+    touches: (_dataset, table, rows, append) => ({ table, additive: append, rows: rows.length }),
+  },
   addToAll: { kind: 'write', comparison: 'rehearsed' },
-  work: { kind: 'write', comparison: 'afterwards', observe: (...args) => ({ args, touched: () => ['t'] }) },
+  work: {
+    kind: 'write',
+    comparison: 'afterwards',
+    observe: (...args) => ({ args, touched: () => ['t'] }),
+  },
 };
 
 /** One store that both legs work on, as in a migration. */
@@ -43,13 +57,19 @@ class Store {
       rows: (_dataset, table) => Promise.resolve(this.get(table).map((row) => ({ ...row }))),
       write: (_dataset, table, rows, append) => {
         this.applied.push('write');
-        this.tables.set(table, [...(append ? this.get(table) : []), ...rows.map((row) => ({ ...row }))]);
+        this.tables.set(table, [
+          ...(append ? this.get(table) : []),
+          ...rows.map((row) => ({ ...row })),
+        ]);
         return Promise.resolve();
       },
       addToAll: (_dataset, table, by) => {
         this.applied.push('addToAll');
         this.onApply();
-        this.tables.set(table, this.get(table).map(({ n }) => ({ n: n + by })));
+        this.tables.set(
+          table,
+          this.get(table).map(({ n }) => ({ n: n + by })),
+        );
         return Promise.resolve(this.get(table).length);
       },
       work: (_dataset, run) => run(),
@@ -68,17 +88,32 @@ function bench(settings: Partial<ShadowSettings> = {}) {
     read: ({ args }) => api.rows(args[0] as string, args[1] as string),
     writeApart: ({ args }: ShadowCall): Promise<WriteEffect> => {
       const rows = wrong.apart(args[2] as NumberRow[]);
-      return Promise.resolve({ tables: { [args[1] as string]: digestRows(rows, ['n']) }, unseen: [] });
+      return Promise.resolve({
+        tables: { [args[1] as string]: digestRows(rows, ['n']) },
+        unseen: [],
+      });
     },
     rehearse: ({ args }: ShadowCall): Promise<WriteEffect> => {
-      const rows = store.get(args[1] as string).map(({ n }) => ({ n: n + (args[2] as number) + wrong.rehearsed }));
-      return Promise.resolve({ rowsAffected: rows.length, tables: { [args[1] as string]: digestRows(rows, ['n']) }, unseen: [] });
+      const rows = store
+        .get(args[1] as string)
+        .map(({ n }) => ({ n: n + (args[2] as number) + wrong.rehearsed }));
+      return Promise.resolve({
+        rowsAffected: rows.length,
+        tables: { [args[1] as string]: digestRows(rows, ['n']) },
+        unseen: [],
+      });
     },
   };
   const recorder = new SeenRecorder();
   const pooled: Leg<Numbers> = { name: 'pooled', api, shadow };
   const router = new BackendRouter<Numbers>({
-    backend: 'numbers', legacy: { name: 'legacy', api }, pooled, operations, recorder, logger: new SeenLogger(), clock: systemClock,
+    backend: 'numbers',
+    legacy: { name: 'legacy', api },
+    pooled,
+    operations,
+    recorder,
+    logger: new SeenLogger(),
+    clock: systemClock,
     stages: createStaticStageSource(() => 'shadow', { ...defaultShadowSettings, ...settings }),
     tableRead: (dataset, table) => ({ operation: 'rows', args: [dataset, table] }),
   });
@@ -110,7 +145,12 @@ describe('a write that does not depend on rows already there', () => {
     store.tables.set('t', numbers(7));
     await storage.write('d', 't', numbers(1), true);
     await router.idle();
-    expect(verdicts(cell('write'))).toEqual({ match: 0, mismatch: 0, inconclusive: 0, shed: { 'no-baseline': 1 } });
+    expect(verdicts(cell('write'))).toEqual({
+      match: 0,
+      mismatch: 0,
+      inconclusive: 0,
+      shed: { 'no-baseline': 1 },
+    });
     await storage.write('d', 't', numbers(2), true);
     await router.idle();
     expect(cell('write').match).toBe(1);
@@ -151,7 +191,12 @@ describe('a write that depends on what is there', () => {
     store.tables.set('t', numbers(1, 2));
     await expect(storage.addToAll('d', 't', 5)).resolves.toBe(2);
     await router.idle();
-    expect(verdicts(cell('addToAll'))).toEqual({ match: 1, mismatch: 0, inconclusive: 0, shed: {} });
+    expect(verdicts(cell('addToAll'))).toEqual({
+      match: 1,
+      mismatch: 0,
+      inconclusive: 0,
+      shed: {},
+    });
     expect([store.applied, store.get('t')]).toEqual([['addToAll'], numbers(6, 7)]);
   });
 
@@ -163,27 +208,42 @@ describe('a write that depends on what is there', () => {
       await storage.addToAll('d', 't', 5);
       await router.idle();
     }
-    expect(verdicts(cell('addToAll'))).toEqual({ match: 0, mismatch: 1, inconclusive: 2, shed: {} });
+    expect(verdicts(cell('addToAll'))).toEqual({
+      match: 0,
+      mismatch: 1,
+      inconclusive: 2,
+      shed: {},
+    });
   });
 
   test('says of a match what of its effect was not looked at', async () => {
     const { storage, router, shadow, store, recorder } = bench();
     store.tables.set('t', numbers(1));
-    const rehearse = shadow.rehearse?.bind(shadow) ?? (() => Promise.reject(new Error('no rehearsals')));
+    const rehearse =
+      shadow.rehearse?.bind(shadow) ?? (() => Promise.reject(new Error('no rehearsals')));
     await storage.addToAll('d', 't', 1);
     await router.idle();
     expect(recorder.samples).toEqual([]);
-    shadow.rehearse = async (call, limits) => ({ ...await rehearse(call, limits), tables: {}, unseen: ['a table of more than 3 rows'] });
+    shadow.rehearse = async (call, limits) => ({
+      ...(await rehearse(call, limits)),
+      tables: {},
+      unseen: ['a table of more than 3 rows'],
+    });
     await storage.addToAll('d', 't', 1);
     await router.idle();
-    expect(recorder.samples).toMatchObject([{
-      verdict: 'match', class: 'a table of more than 3 rows', summary: 'not compared: a table of more than 3 rows',
-    }]);
+    expect(recorder.samples).toMatchObject([
+      {
+        verdict: 'match',
+        class: 'a table of more than 3 rows',
+        summary: 'not compared: a table of more than 3 rows',
+      },
+    ]);
     shadow.rehearse = rehearse;
     await Promise.all([storage.addToAll('d', 't', 1), storage.addToAll('d', 't', 1)]);
     await router.idle();
-    expect(recorder.samples.slice(1).map(({ verdict, class: what }) => [verdict, what]))
-      .toContainEqual(['match', 'the table, which was written again']);
+    expect(
+      recorder.samples.slice(1).map(({ verdict, class: what }) => [verdict, what]),
+    ).toContainEqual(['match', 'the table, which was written again']);
   });
 
   test('is made all the same when the rehearsal hangs, fails or is over its budget', async () => {
@@ -195,7 +255,12 @@ describe('a write that depends on what is there', () => {
     await expect(storage.addToAll('d', 't', 1)).resolves.toBe(1);
     await router.idle();
     expect(store.get('t')).toEqual(numbers(3));
-    expect(verdicts(cell('addToAll'))).toEqual({ match: 0, mismatch: 0, inconclusive: 1, shed: { budget: 1 } });
+    expect(verdicts(cell('addToAll'))).toEqual({
+      match: 0,
+      mismatch: 0,
+      inconclusive: 1,
+      shed: { budget: 1 },
+    });
   });
 
   test('waits for the rollback of a rehearsal over its budget, then leaves some out', async () => {
@@ -203,16 +268,19 @@ describe('a write that depends on what is there', () => {
     store.tables.set('t', numbers(1));
     let open = false;
     const seen: boolean[] = [];
-    store.onApply = () => { seen.push(open); };
-    shadow.rehearse = ({ signal }) => new Promise((_resolve, reject) => {
-      open = true;
-      signal.addEventListener('abort', () => {
-        systemClock.after(30, () => {
-          open = false;
-          reject(new Error('rolled back'));
+    store.onApply = () => {
+      seen.push(open);
+    };
+    shadow.rehearse = ({ signal }) =>
+      new Promise((_resolve, reject) => {
+        open = true;
+        signal.addEventListener('abort', () => {
+          systemClock.after(30, () => {
+            open = false;
+            reject(new Error('rolled back'));
+          });
         });
       });
-    });
     for (let time = 0; time < 9; time += 1) await storage.addToAll('d', 't', 1);
     await router.idle();
     expect(seen).toEqual(Array.from({ length: 9 }, () => false));
@@ -222,7 +290,9 @@ describe('a write that depends on what is there', () => {
   test('is not rehearsed where the budget is 0', async () => {
     const { storage, router, cell, store, shadow } = bench({ rehearsalBudgetMs: 0 });
     store.tables.set('t', numbers(1));
-    shadow.rehearse = () => { throw new Error('not to be called'); };
+    shadow.rehearse = () => {
+      throw new Error('not to be called');
+    };
     await storage.addToAll('d', 't', 1);
     await router.idle();
     expect([cell('addToAll').eligible, cell('addToAll').sampled]).toEqual([1, 0]);
@@ -248,7 +318,9 @@ test('what waits for a table that is never read again is shed when the router cl
   const { storage, router, cell, shadow } = bench();
   shadow.writeApart = () => new Promise(() => undefined);
   await storage.write('d', 't', numbers(1), false);
-  await new Promise((resolve) => { setImmediate(resolve); });
+  await new Promise((resolve) => {
+    setImmediate(resolve);
+  });
   router.close();
   expect(cell('write').shed).toEqual({ closing: 1 });
 });

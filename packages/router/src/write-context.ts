@@ -50,16 +50,24 @@ export function compareErrors(ticket: Ticket, legacyCode: string, pooled: WriteO
   if (pooledCode === legacyCode) ticket.verdict({ verdict: 'match' });
   else {
     const also = pooledCode === undefined ? 'would not have' : `with ${pooledCode}`;
-    ticket.verdict({ verdict: 'inconclusive', class: 'error', fingerprint: `error:${legacyCode}`,
-      reason: `the legacy leg failed with ${legacyCode}, the pooled leg ${also}` });
+    ticket.verdict({
+      verdict: 'inconclusive',
+      class: 'error',
+      fingerprint: `error:${legacyCode}`,
+      reason: `the legacy leg failed with ${legacyCode}, the pooled leg ${also}`,
+    });
   }
 }
 
 /** Settles where the legacy leg wrote and the pooled leg could not show that it would have. */
 export function unexplained(ticket: Ticket, pooled: WriteOutcome): void {
   const code = 'error' in pooled ? errorCode(pooled.error) : 'no effect reported';
-  ticket.verdict({ verdict: 'inconclusive', class: 'error', fingerprint: `error:${code}`,
-    reason: `the pooled leg could not do the write beside: ${code}` });
+  ticket.verdict({
+    verdict: 'inconclusive',
+    class: 'error',
+    fingerprint: `error:${code}`,
+    reason: `the pooled leg could not do the write beside: ${code}`,
+  });
 }
 
 /** Sheds writes whose table isn't known any more. */
@@ -83,7 +91,10 @@ export function submit(
         await run(signal);
       } catch (error) {
         if (!signal.aborted) {
-          ticket.verdict({ verdict: 'inconclusive', reason: `the comparison itself failed: ${errorCode(error)}` });
+          ticket.verdict({
+            verdict: 'inconclusive',
+            reason: `the comparison itself failed: ${errorCode(error)}`,
+          });
         }
       }
     },
@@ -102,7 +113,10 @@ export class Repeats {
   readonly #times = new Map<string, number>();
 
   /** The verdict on a difference of `what`, with its reason; undefined where there is none, which ends the row. */
-  judge(what: string, differs: boolean): { readonly verdict: 'mismatch' | 'inconclusive'; readonly reason: string } | undefined {
+  judge(
+    what: string,
+    differs: boolean,
+  ): { readonly verdict: 'mismatch' | 'inconclusive'; readonly reason: string } | undefined {
     if (!differs) {
       this.#times.delete(what);
       return undefined;
@@ -112,6 +126,9 @@ export class Repeats {
     this.#times.set(what, times);
     return times >= confirmingRepeats
       ? { verdict: 'mismatch', reason: `seen ${String(times)} times in a row` }
-      : { verdict: 'inconclusive', reason: "a write can't be run again to confirm it, and another process may have written" };
+      : {
+          verdict: 'inconclusive',
+          reason: "a write can't be run again to confirm it, and another process may have written",
+        };
   }
 }

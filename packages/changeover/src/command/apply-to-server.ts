@@ -1,8 +1,19 @@
 import { type Engine, engines } from '@changeover/core';
 import { killSwitchFlag, stageFlag } from '@changeover/router';
-import type { Dependency, Segment, ServerFlag, UnleashAdmin, WantedStrategy } from '../unleash-admin.ts';
+import type {
+  Dependency,
+  Segment,
+  ServerFlag,
+  UnleashAdmin,
+  WantedStrategy,
+} from '../unleash-admin.ts';
 import { CommandError } from './command-error.ts';
-import { sameConstraints, sameDependency, sameStrategies, strategiesToWrite } from './same-strategies.ts';
+import {
+  sameConstraints,
+  sameDependency,
+  sameStrategies,
+  strategiesToWrite,
+} from './same-strategies.ts';
 
 interface WantedFlag {
   readonly name: string;
@@ -36,7 +47,13 @@ interface FlagsFile {
 type Phase = 'add' | 'addSegments' | 'off' | 'parents' | 'strategies' | 'loosen' | 'on';
 
 const flagNames: readonly string[] = [killSwitchFlag, ...engines.map(stageFlag)];
-const flagTypes: readonly string[] = ['release', 'experiment', 'operational', 'kill-switch', 'permission'];
+const flagTypes: readonly string[] = [
+  'release',
+  'experiment',
+  'operational',
+  'kill-switch',
+  'permission',
+];
 
 /**
  * What it takes that the flag server has a flags file's flags: flags, strategies, segments and dependencies that it lacks, and
@@ -45,13 +62,19 @@ const flagTypes: readonly string[] = ['release', 'experiment', 'operational', 'k
  * @param killed engines that are held as a whole: their flags are off on the server until they are resumed.
  * @throws {CommandError} where the server can't be asked or refuses, or can't be given what the file has.
  */
-export async function planForServer(admin: UnleashAdmin, text: string, killed: readonly Engine[]): Promise<ServerPlan> {
+export async function planForServer(
+  admin: UnleashAdmin,
+  text: string,
+  killed: readonly Engine[],
+): Promise<ServerPlan> {
   const { features, segments = [] } = JSON.parse(text) as FlagsFile;
   const wanted = flagNames.flatMap((name) => features.find((flag) => flag.name === name) ?? []);
   try {
     const environments = await admin.environments();
     if (!environments.includes(admin.environment)) {
-      throw new Error(`the project has no environment "${admin.environment}" but ${environments.join(', ')}: set UNLEASH_ENVIRONMENT`);
+      throw new Error(
+        `the project has no environment "${admin.environment}" but ${environments.join(', ')}: set UNLEASH_ENVIRONMENT`,
+      );
     }
     return await new ServerPlanning(admin, wanted, killed).plan(segments);
   } catch (error) {
@@ -68,13 +91,15 @@ export async function takeSteps(steps: readonly ServerStep[]): Promise<string[]>
   const notes: string[] = [];
   try {
     for (const { what, take } of steps) {
-      notes.push(...await take());
+      notes.push(...(await take()));
       done.push(what);
     }
     return notes;
   } catch (error) {
-    const until = done.length === 0 ? 'Nothing was changed'
-      : `Only a part was changed (${done.join('; ')}), and the ledger has nothing of it; type the same again for the rest`;
+    const until =
+      done.length === 0
+        ? 'Nothing was changed'
+        : `Only a part was changed (${done.join('; ')}), and the ledger has nothing of it; type the same again for the rest`;
     throw new CommandError(`${until}: ${(error as Error).message}.`);
   }
 }
@@ -83,8 +108,15 @@ class ServerPlanning {
   readonly #admin: UnleashAdmin;
   readonly #wanted: readonly WantedFlag[];
   readonly #killed: readonly string[];
-  readonly #steps: Record<Phase, ServerStep[]> =
-    { add: [], addSegments: [], off: [], parents: [], strategies: [], loosen: [], on: [] };
+  readonly #steps: Record<Phase, ServerStep[]> = {
+    add: [],
+    addSegments: [],
+    off: [],
+    parents: [],
+    strategies: [],
+    loosen: [],
+    on: [],
+  };
   readonly #notes: string[] = [];
   /** The server's numbers by the file's; those of segments that are added come when they are. */
   readonly #segments = new Map<number, number>();
@@ -104,14 +136,27 @@ class ServerPlanning {
     for (const flag of this.#wanted) await this.#flag(flag);
     await this.#context();
     const { add, addSegments, off, parents, strategies, loosen, on } = this.#steps;
-    return { steps: [...add, ...addSegments, ...off, ...parents, ...strategies, ...loosen, ...on.toReversed()], notes: this.#notes };
+    return {
+      steps: [
+        ...add,
+        ...addSegments,
+        ...off,
+        ...parents,
+        ...strategies,
+        ...loosen,
+        ...on.toReversed(),
+      ],
+      notes: this.#notes,
+    };
   }
 
   async #flag(wanted: WantedFlag): Promise<void> {
     const { name, type = 'release' } = wanted;
     const present = await this.#admin.flag(name);
     if (present === undefined) {
-      this.#step('add', `${name} is added`, () => this.#admin.addFlag(name, flagTypes.includes(type) ? type : 'release'));
+      this.#step('add', `${name} is added`, () =>
+        this.#admin.addFlag(name, flagTypes.includes(type) ? type : 'release'),
+      );
     }
     this.#turn(wanted, present);
     this.#giveStrategies(wanted, present);
@@ -121,83 +166,140 @@ class ServerPlanning {
   #turn({ name, enabled }: WantedFlag, present: ServerFlag | undefined): void {
     if (this.#killed.includes(name)) {
       const engine = name.slice(killSwitchFlag.length + 1);
-      this.#notes.push(`${name} stays off: all of ${engine} is held. End it: changeover resume ${engine} --reason "..."`);
+      this.#notes.push(
+        `${name} stays off: all of ${engine} is held. End it: changeover resume ${engine} --reason "..."`,
+      );
       return;
     }
     if ((present?.enabled ?? false) === enabled) return;
     // A kill switch that wasn't there stopped nobody: it must not, for the time that the rest takes.
     const at = !enabled ? 'off' : present === undefined && name === killSwitchFlag ? 'add' : 'on';
-    this.#step(at, `${name} is turned ${enabled ? 'on' : 'off'}`, () => this.#admin.turn(name, enabled));
+    this.#step(at, `${name} is turned ${enabled ? 'on' : 'off'}`, () =>
+      this.#admin.turn(name, enabled),
+    );
   }
 
-  #giveStrategies({ name, strategies: inFile = [] }: WantedFlag, present: ServerFlag | undefined): void {
+  #giveStrategies(
+    { name, strategies: inFile = [] }: WantedFlag,
+    present: ServerFlag | undefined,
+  ): void {
     const asWritten = strategiesToWrite(name, inFile);
     // A number that the server doesn't have yet is like no other.
-    const translated = (strategy: WantedStrategy): WantedStrategy =>
-      ({ ...strategy, segments: (strategy.segments ?? []).map((id) => this.#segments.get(id) ?? Number.NaN) });
+    const translated = (strategy: WantedStrategy): WantedStrategy => ({
+      ...strategy,
+      segments: (strategy.segments ?? []).map((id) => this.#segments.get(id) ?? Number.NaN),
+    });
     const strategies = asWritten.map(translated);
     if (sameStrategies(name, strategies, present?.strategies ?? [])) return;
     this.#steps.strategies.push({
       what: `${name} has the file's strategies`,
-      take: () => this.#admin.replace(name, asWritten.map((one) => written(translated(one)))),
+      take: () =>
+        this.#admin.replace(
+          name,
+          asWritten.map((one) => written(translated(one))),
+        ),
     });
   }
 
-  async #giveDependencies({ name, dependencies = [] }: WantedFlag, present: ServerFlag | undefined): Promise<void> {
+  async #giveDependencies(
+    { name, dependencies = [] }: WantedFlag,
+    present: ServerFlag | undefined,
+  ): Promise<void> {
     const there = present?.dependencies ?? [];
     for (const dependency of dependencies) {
       if (there.some((one) => sameDependency(dependency, one))) continue;
       const { feature } = dependency;
-      if (!this.#wanted.some((flag) => flag.name === feature) && await this.#admin.flag(feature) === undefined) {
-        throw new Error(`${name} depends on ${feature}, which is not on the server: add it there first`);
+      if (
+        !this.#wanted.some((flag) => flag.name === feature) &&
+        (await this.#admin.flag(feature)) === undefined
+      ) {
+        throw new Error(
+          `${name} depends on ${feature}, which is not on the server: add it there first`,
+        );
       }
-      this.#step('parents', `${name} depends on ${feature}`, () => this.#admin.addDependency(name, dependency));
+      this.#step('parents', `${name} depends on ${feature}`, () =>
+        this.#admin.addDependency(name, dependency),
+      );
     }
     for (const { feature } of there) {
       if (dependencies.some((one) => one.feature === feature)) continue;
-      this.#step('loosen', `${name} no longer depends on ${feature}`, () => this.#admin.removeDependency(name, feature));
+      this.#step('loosen', `${name} no longer depends on ${feature}`, () =>
+        this.#admin.removeDependency(name, feature),
+      );
     }
   }
 
   async #context(): Promise<void> {
     const sticky = (await this.#admin.contextFields()).get('dataset');
     if (sticky === undefined) {
-      this.#step('add', 'dataset is a context field, with custom stickiness', () => this.#admin.addContextField('dataset'));
+      this.#step('add', 'dataset is a context field, with custom stickiness', () =>
+        this.#admin.addContextField('dataset'),
+      );
     } else if (!sticky) {
-      this.#notes.push('The server\'s context field dataset has no custom stickiness, so its pages don\'t offer it: turn it on.');
+      this.#notes.push(
+        "The server's context field dataset has no custom stickiness, so its pages don't offer it: turn it on.",
+      );
     }
   }
 
   async #addSegments(segments: readonly Segment[]): Promise<void> {
-    const used = new Set(this.#wanted.flatMap(({ name, strategies = [] }) =>
-      strategiesToWrite(name, strategies).flatMap(({ segments: ids = [] }) => ids)));
+    const used = new Set(
+      this.#wanted.flatMap(({ name, strategies = [] }) =>
+        strategiesToWrite(name, strategies).flatMap(({ segments: ids = [] }) => ids),
+      ),
+    );
     const there = used.size === 0 ? [] : await this.#admin.segments();
     for (const segment of segments.filter(({ id }) => used.has(id))) {
       const { id, name, constraints = [] } = segment;
-      if (name === undefined) throw new Error(`segment ${String(id)} has no "name", and numbers are others on each server: give it one`);
+      if (name === undefined)
+        throw new Error(
+          `segment ${String(id)} has no "name", and numbers are others on each server: give it one`,
+        );
       const same = there.find((one) => one.name === name);
       if (same === undefined) {
         this.#step('addSegments', `segment "${name}" is added`, async () => {
           this.#segments.set(id, await this.#admin.addSegment(segment));
         });
-      } else if (sameConstraints(constraints, same.constraints ?? [])) this.#segments.set(id, same.id);
+      } else if (sameConstraints(constraints, same.constraints ?? []))
+        this.#segments.set(id, same.id);
       else {
-        throw new Error(`segment "${name}" has other constraints on the server, where other flags may use it: give the file's segment ` +
-          'another name, or make both the same');
+        throw new Error(
+          `segment "${name}" has other constraints on the server, where other flags may use it: give the file's segment ` +
+            'another name, or make both the same',
+        );
       }
     }
   }
 
   #step(at: Phase, what: string, take: () => Promise<void>): void {
-    this.#steps[at].push({ what, take: async () => {
-      await take();
-      return [];
-    } });
+    this.#steps[at].push({
+      what,
+      take: async () => {
+        await take();
+        return [];
+      },
+    });
   }
 }
 
 /** Without what is the server's to give. */
-function written({ name, title, parameters, constraints, segments, variants }: WantedStrategy): WantedStrategy {
-  const texts = Object.entries(parameters ?? {}).map(([key, value]) => [key, String(value)] as const);
-  return { name, title: title ?? undefined, parameters: Object.fromEntries(texts), constraints, segments, variants };
+function written({
+  name,
+  title,
+  parameters,
+  constraints,
+  segments,
+  variants,
+}: WantedStrategy): WantedStrategy {
+  const texts = Object.entries(parameters ?? {}).map(
+    ([key, value]) => [key, String(value)] as const,
+  );
+  return {
+    name,
+    title: title ?? undefined,
+    parameters: Object.fromEntries(texts),
+    constraints,
+    segments,
+    variants,
+  };
 }

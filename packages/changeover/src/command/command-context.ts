@@ -29,9 +29,14 @@ export interface ChangeOptions {
 }
 
 /** Headings of `changeover --help`. */
-export const groups: Readonly<Record<'look' | 'change' | 'decide' | 'flags' | 'other', string>> = Object.freeze({
-  look: 'Look:', change: 'Change (each needs --reason, each is in the ledger):', decide: 'Decide:', flags: 'Flags:', other: 'Other:',
-});
+export const groups: Readonly<Record<'look' | 'change' | 'decide' | 'flags' | 'other', string>> =
+  Object.freeze({
+    look: 'Look:',
+    change: 'Change (each needs --reason, each is in the ledger):',
+    decide: 'Decide:',
+    flags: 'Flags:',
+    other: 'Other:',
+  });
 
 /** What all subcommands share: the process's streams, the migration that is named by options and environment, and the
  * code that the command ends with. */
@@ -53,7 +58,10 @@ export class CommandContext {
   }
 
   /** Opens what the options name, for as long as `use` runs. */
-  async withMigration(options: CommonOptions, use: (migration: Migration, terminal: Terminal) => void | Promise<void>): Promise<void> {
+  async withMigration(
+    options: CommonOptions,
+    use: (migration: Migration, terminal: Terminal) => void | Promise<void>,
+  ): Promise<void> {
     const migration = await openMigration(this.place(options));
     try {
       await use(migration, this.terminal(options));
@@ -66,7 +74,11 @@ export class CommandContext {
 /** @throws {CommandError} where the reason is empty. */
 export function changeOptions(options: ChangingOptions): ChangeOptions {
   const reason = options.reason.trim();
-  if (reason === '') throw new CommandError('--reason needs a text: the ledger keeps it for whoever asks why.', exitCodes.usage);
+  if (reason === '')
+    throw new CommandError(
+      '--reason needs a text: the ledger keeps it for whoever asks why.',
+      exitCodes.usage,
+    );
   return { who: options.who ?? userInfo().username, reason, plan: options.plan === true };
 }
 
@@ -77,16 +89,28 @@ export function engineArgument(): Argument {
 /** On every command and not before it, because people add options at the end of a line. */
 export function withPlace(command: Command): Command {
   return command
-    .option('--base-path <folder>', 'the folder with one folder a dataset (CHANGEOVER_BASE_PATH, else ./datasets)')
+    .option(
+      '--base-path <folder>',
+      'the folder with one folder a dataset (CHANGEOVER_BASE_PATH, else ./datasets)',
+    )
     .option('--flags <file>', 'the flags file (CHANGEOVER_FLAGS, else ./flags/changeover.json)')
-    .option('--store <place>', 'the ledger: the comparison store\'s file, or postgres://… (CHANGEOVER_STORE, ' +
-      'else in the base folder)')
-    .option('--gates <file>', 'the gates (CHANGEOVER_GATES, else gates.json beside the flags file, else the default gates)');
+    .option(
+      '--store <place>',
+      "the ledger: the comparison store's file, or postgres://… (CHANGEOVER_STORE, " +
+        'else in the base folder)',
+    )
+    .option(
+      '--gates <file>',
+      'the gates (CHANGEOVER_GATES, else gates.json beside the flags file, else the default gates)',
+    );
 }
 
 export function withFormat(command: Command): Command {
-  return withPlace(command)
-    .addOption(new Option('--format <format>', 'how the answer is written').choices(['text', 'json']).default('text'));
+  return withPlace(command).addOption(
+    new Option('--format <format>', 'how the answer is written')
+      .choices(['text', 'json'])
+      .default('text'),
+  );
 }
 
 /** For a command that changes something. */

@@ -8,22 +8,37 @@ const shells = ['bash', 'zsh', 'fish'] as const;
 
 /** `completion`, and the hidden command that a shell asks for what may come next. */
 export function addCompletion(program: Command, context: CommandContext): void {
-  program.command('completion').helpGroup(groups.other).description('a script that lets your shell complete changeover by Tab')
+  program
+    .command('completion')
+    .helpGroup(groups.other)
+    .description('a script that lets your shell complete changeover by Tab')
     .addArgument(new Argument('<shell>', shells.join(', ')).choices(shells))
     .addHelpText('after', examples.completion)
-    .action((shell: (typeof shells)[number]) => { context.streams.stdout.write(scripts[shell]); });
-  withFormat(program.command('complete', { hidden: true })).argument('[words...]').allowUnknownOption()
+    .action((shell: (typeof shells)[number]) => {
+      context.streams.stdout.write(scripts[shell]);
+    });
+  withFormat(program.command('complete', { hidden: true }))
+    .argument('[words...]')
+    .allowUnknownOption()
     .action(async (words: readonly string[], options: CommonOptions) => {
       const found = await candidates(program, context, words, options);
       const last = words.at(-1) ?? '';
-      context.streams.stdout.write(found.filter((name) => name.startsWith(last)).map((name) => `${name}\n`).join(''));
+      context.streams.stdout.write(
+        found
+          .filter((name) => name.startsWith(last))
+          .map((name) => `${name}\n`)
+          .join(''),
+      );
       context.exitCode = exitCodes.done;
     });
 }
 
 /** What may stand in the place of the last word. */
 async function candidates(
-  program: Command, context: CommandContext, words: readonly string[], options: CommonOptions,
+  program: Command,
+  context: CommandContext,
+  words: readonly string[],
+  options: CommonOptions,
 ): Promise<string[]> {
   const before = words.slice(0, -1);
   const last = words.at(-1) ?? '';
@@ -34,7 +49,7 @@ async function candidates(
     rest.shift();
   }
   const option = command.options.find(({ long }) => long === before.at(-1));
-  if (option !== undefined && takesValue(option)) return [...option.argChoices ?? []];
+  if (option !== undefined && takesValue(option)) return [...(option.argChoices ?? [])];
   if (last.startsWith('-')) return [...command.options.flatMap(({ long }) => long ?? []), '--help'];
   if (command.commands.length > 0) return visible(command).map((one) => one.name());
   const given = positional(command, rest);
@@ -47,16 +62,22 @@ async function candidates(
     case 'operation':
       return Object.keys(storageOperations);
     default:
-      return [...argument?.argChoices ?? []];
+      return [...(argument?.argChoices ?? [])];
   }
 }
 
-async function datasets(context: CommandContext, typed: string | undefined, options: CommonOptions): Promise<string[]> {
+async function datasets(
+  context: CommandContext,
+  typed: string | undefined,
+  options: CommonOptions,
+): Promise<string[]> {
   const engine = engines.find((name) => name === typed);
   if (engine === undefined) return [];
   let names: string[] = [];
   try {
-    await context.withMigration(options, (migration) => { names = migration.datasets(engine); });
+    await context.withMigration(options, (migration) => {
+      names = migration.datasets(engine);
+    });
   } catch {
     // A shell that completes has no place for messages.
   }

@@ -12,9 +12,30 @@ dataset back whatever the flag asks. Changes go to the ledger in the comparison
 store; all programs that share the store follow within two seconds.`;
 
 /** Examples below each command's help, by command. */
-export const examples: Readonly<Record<
-  'changeover' | 'status' | 'explain' | 'history' | 'console' | 'promote' | 'hold' | 'rollback' | 'kill' | 'resume' | 'flags' |
-  'flagsExample' | 'flagsValidate' | 'flagsPlan' | 'flagsApply' | 'flagsPull' | 'report' | 'gate' | 'completion', string>> = {
+export const examples: Readonly<
+  Record<
+    | 'changeover'
+    | 'status'
+    | 'explain'
+    | 'history'
+    | 'console'
+    | 'promote'
+    | 'hold'
+    | 'rollback'
+    | 'kill'
+    | 'resume'
+    | 'flags'
+    | 'flagsExample'
+    | 'flagsValidate'
+    | 'flagsPlan'
+    | 'flagsApply'
+    | 'flagsPull'
+    | 'report'
+    | 'gate'
+    | 'completion',
+    string
+  >
+> = {
   changeover: `
 Why is a dataset where it is?
   $ changeover explain sqlite titanic

@@ -17,21 +17,50 @@ export interface HistoryOptions {
 }
 
 /** The ledger's lines, the latest last: `changeover history`. Of one dataset, those of its whole engine are among them. */
-export function showHistory(migration: Migration, terminal: Terminal, { engine, dataset, limit }: HistoryOptions): void {
+export function showHistory(
+  migration: Migration,
+  terminal: Terminal,
+  { engine, dataset, limit }: HistoryOptions,
+): void {
   const { ledgerError, ledgerPlace } = migration;
-  if (ledgerError !== undefined) throw new CommandError(`The ledger in ${ledgerPlace} can't be read: ${ledgerError}.`);
-  const lines = migration.ledger.filter((line) =>
-    (engine === undefined || line.backend === engine) && (dataset === undefined || line.dataset === dataset || line.dataset === ''));
+  if (ledgerError !== undefined)
+    throw new CommandError(`The ledger in ${ledgerPlace} can't be read: ${ledgerError}.`);
+  const lines = migration.ledger.filter(
+    (line) =>
+      (engine === undefined || line.backend === engine) &&
+      (dataset === undefined || line.dataset === dataset || line.dataset === ''),
+  );
   const shown = lines.slice(-limit);
   const table = textTable(
-    [{ title: 'when' }, { title: 'engine' }, { title: 'dataset' }, { title: 'change' }, { title: 'who' }, { title: 'why' }],
-    shown.map((line) => [new Date(line.at).toISOString(), line.backend, line.dataset === '' ? '(all)' : line.dataset,
-      changeText(line), visibleText(line.who, mostText), visibleText(line.reason, mostText)]));
+    [
+      { title: 'when' },
+      { title: 'engine' },
+      { title: 'dataset' },
+      { title: 'change' },
+      { title: 'who' },
+      { title: 'why' },
+    ],
+    shown.map((line) => [
+      new Date(line.at).toISOString(),
+      line.backend,
+      line.dataset === '' ? '(all)' : line.dataset,
+      changeText(line),
+      visibleText(line.who, mostText),
+      visibleText(line.reason, mostText),
+    ]),
+  );
   const older = lines.length - shown.length;
-  terminal.answer([
-    ...shown.length === 0 ? [`Nothing is in the ledger${engine === undefined ? '' : ' of these'} yet.`] : table,
-    ...older === 0 ? [] : ['', `${String(older)} older lines: --limit ${String(lines.length)} shows them all.`],
-  ], { ledger: ledgerPlace, lines: shown, older });
+  terminal.answer(
+    [
+      ...(shown.length === 0
+        ? [`Nothing is in the ledger${engine === undefined ? '' : ' of these'} yet.`]
+        : table),
+      ...(older === 0
+        ? []
+        : ['', `${String(older)} older lines: --limit ${String(lines.length)} shows them all.`]),
+    ],
+    { ledger: ledgerPlace, lines: shown, older },
+  );
 }
 
 /** What a line did, in a few words. */

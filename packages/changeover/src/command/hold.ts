@@ -23,34 +23,70 @@ const follow = 'Running programs that share this ledger follow within two second
 
 /** Keeps a dataset, or an engine, from going further than a stage until a person resumes it: `changeover hold`, `rollback`,
  * `kill`. */
-export async function hold(migration: Migration, terminal: Terminal, subject: Subject, options: HoldOptions): Promise<void> {
+export async function hold(
+  migration: Migration,
+  terminal: Terminal,
+  subject: Subject,
+  options: HoldOptions,
+): Promise<void> {
   requireLedger(migration);
   const { engine, dataset } = subject;
   const { who, reason } = options;
   const at = options.at ?? migration.standing(engine, dataset).stage;
   const last = migration.lastLine(engine, dataset);
   if (last !== undefined && isHeldBy(at, last)) {
-    answerChange(terminal, { text: [`${nameOf(subject)} is held at ${last.to} already, by ${last.who}: ${last.reason}`] });
+    answerChange(terminal, {
+      text: [`${nameOf(subject)} is held at ${last.to} already, by ${last.who}: ${last.reason}`],
+    });
     return;
   }
   const plan = movesBy(migration, subject, (stage) => earlierStage(stage, at));
   if (options.plan) {
-    answerChange(terminal, { plan, text: [`Would hold ${nameOf(subject)} at ${at}. Nothing was changed.`], showPlan: true });
+    answerChange(terminal, {
+      plan,
+      text: [`Would hold ${nameOf(subject)} at ${at}. Nothing was changed.`],
+      showPlan: true,
+    });
     return;
   }
   showPlan(terminal, plan);
-  const from = dataset === '' ? last?.to ?? 'pooled' : migration.standing(engine, dataset).stage;
-  const change = await writeLedger(migration, engine, dataset, (line) => (isHeldBy(at, line) ? undefined
-    : { at: Date.now(), backend: engine, dataset, from, to: at, held: true, who, reason, revision: '' }));
+  const from = dataset === '' ? (last?.to ?? 'pooled') : migration.standing(engine, dataset).stage;
+  const change = await writeLedger(migration, engine, dataset, (line) =>
+    isHeldBy(at, line)
+      ? undefined
+      : {
+          at: Date.now(),
+          backend: engine,
+          dataset,
+          from,
+          to: at,
+          held: true,
+          who,
+          reason,
+          revision: '',
+        },
+  );
   const flag = await turnFlag(migration, (admin) => admin.hold(engine, dataset, at));
-  answerChange(terminal, { plan, change, more: { flagTurned: flag.turned }, text: [
-    `${nameOf(subject)}: ${from === at ? '' : `${from} → `}${terminal.paint('bold', at)}, held there.`, ...flag.text, follow,
-    `To end it: changeover resume ${engine}${dataset === '' ? '' : ` ${dataset}`} --reason "..."`,
-  ] });
+  answerChange(terminal, {
+    plan,
+    change,
+    more: { flagTurned: flag.turned },
+    text: [
+      `${nameOf(subject)}: ${from === at ? '' : `${from} → `}${terminal.paint('bold', at)}, held there.`,
+      ...flag.text,
+      follow,
+      `To end it: changeover resume ${engine}${dataset === '' ? '' : ` ${dataset}`} --reason "..."`,
+    ],
+  });
 }
 
 /** Ends a hold: `changeover resume`. */
-export async function resume(migration: Migration, terminal: Terminal, subject: Subject, options: ChangeOptions): Promise<void> {
+export async function resume(
+  migration: Migration,
+  terminal: Terminal,
+  subject: Subject,
+  options: ChangeOptions,
+): Promise<void> {
   requireLedger(migration);
   const { engine, dataset } = subject;
   const { who, reason } = options;
@@ -58,28 +94,57 @@ export async function resume(migration: Migration, terminal: Terminal, subject: 
   const whole = migration.lastLine(engine, '');
   if (last?.held !== true) {
     if (dataset !== '' && whole?.held === true) {
-      throw new CommandError(`Not ${dataset} alone is held, all of ${engine} is. Type: changeover resume ${engine} --reason "..."`);
+      throw new CommandError(
+        `Not ${dataset} alone is held, all of ${engine} is. Type: changeover resume ${engine} --reason "..."`,
+      );
     }
-    answerChange(terminal, { text: [`${nameOf(subject)} is not held: there is nothing to resume.`] });
+    answerChange(terminal, {
+      text: [`${nameOf(subject)} is not held: there is nothing to resume.`],
+    });
     return;
   }
-  const plan = movesBy(migration, subject, (_stage, name) => migration.standingWithout(last, engine, name).stage);
-  const asks = dataset === '' ? 'the flags decide again over each dataset'
-    : `the flag decides again, and asks for ${migration.standing(engine, dataset).flag.stage}`;
+  const plan = movesBy(
+    migration,
+    subject,
+    (_stage, name) => migration.standingWithout(last, engine, name).stage,
+  );
+  const asks =
+    dataset === ''
+      ? 'the flags decide again over each dataset'
+      : `the flag decides again, and asks for ${migration.standing(engine, dataset).flag.stage}`;
   if (options.plan) {
-    answerChange(terminal, { plan, text: [`Would end the hold on ${nameOf(subject)}: ${asks}. Nothing was changed.`], showPlan: true });
+    answerChange(terminal, {
+      plan,
+      text: [`Would end the hold on ${nameOf(subject)}: ${asks}. Nothing was changed.`],
+      showPlan: true,
+    });
     return;
   }
   showPlan(terminal, plan);
-  const change = await writeLedger(migration, engine, dataset, (line) => (line?.held !== true ? undefined : {
-    at: Date.now(), backend: engine, dataset, from: line.to, to: dataset === '' ? 'pooled' : line.to, held: false, who,
-    reason, revision: '',
-  }));
+  const change = await writeLedger(migration, engine, dataset, (line) =>
+    line?.held !== true
+      ? undefined
+      : {
+          at: Date.now(),
+          backend: engine,
+          dataset,
+          from: line.to,
+          to: dataset === '' ? 'pooled' : line.to,
+          held: false,
+          who,
+          reason,
+          revision: '',
+        },
+  );
   const flag = await turnFlag(migration, (admin) => admin.resume(engine, dataset));
-  const stillHeld = dataset !== '' && whole?.held === true
-    ? [`All of ${engine} is still held: changeover resume ${engine} --reason "..."`] : [];
+  const stillHeld =
+    dataset !== '' && whole?.held === true
+      ? [`All of ${engine} is still held: changeover resume ${engine} --reason "..."`]
+      : [];
   answerChange(terminal, {
-    plan, change, more: { flagTurned: flag.turned },
+    plan,
+    change,
+    more: { flagTurned: flag.turned },
     text: [`${nameOf(subject)} is resumed: ${asks}.`, ...flag.text, follow, ...stillHeld],
   });
 }
@@ -92,10 +157,16 @@ function isHeldBy(at: Stage, line: LedgerChange | undefined): boolean {
   return line?.held === true && line.to === at;
 }
 
-function movesBy(migration: Migration, { engine, dataset }: Subject, moved: (stage: Stage, dataset: string) => Stage): PlannedMove[] {
+function movesBy(
+  migration: Migration,
+  { engine, dataset }: Subject,
+  moved: (stage: Stage, dataset: string) => Stage,
+): PlannedMove[] {
   const names = dataset === '' ? migration.datasets(engine) : [dataset];
-  return names.map((name) => {
-    const { stage } = migration.standing(engine, name);
-    return { engine, dataset: name, from: stage, to: moved(stage, name) };
-  }).filter(({ from, to }) => from !== to);
+  return names
+    .map((name) => {
+      const { stage } = migration.standing(engine, name);
+      return { engine, dataset: name, from: stage, to: moved(stage, name) };
+    })
+    .filter(({ from, to }) => from !== to);
 }

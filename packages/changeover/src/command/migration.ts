@@ -1,8 +1,24 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { earlierStage, type Engine, engines, parseDatasetName, type Stage, StorageError, type Timer, systemClock } from '@changeover/core';
 import {
-  type LedgerChange, type LedgerStore, type ReportData, readRecordings, readSqliteLedger, resumptions, silentLogger, type StageDecision,
+  earlierStage,
+  type Engine,
+  engines,
+  parseDatasetName,
+  type Stage,
+  StorageError,
+  type Timer,
+  systemClock,
+} from '@changeover/core';
+import {
+  type LedgerChange,
+  type LedgerStore,
+  type ReportData,
+  readRecordings,
+  readSqliteLedger,
+  resumptions,
+  silentLogger,
+  type StageDecision,
   type StageSource,
 } from '@changeover/router';
 import { type ParsedBridgeOptions, parseBridgeOptions } from '../bridge-options.ts';
@@ -59,17 +75,23 @@ export class Migration {
     this.ledger = ledger;
     this.ledgerError = ledgerError;
     this.recordings = existsSync(place.storePath)
-      ? readRecordings(place.storePath, systemClock, resumptions(ledger)) : undefined;
+      ? readRecordings(place.storePath, systemClock, resumptions(ledger))
+      : undefined;
   }
 
   /** Where the ledger is, for people: no password is in it. */
   get ledgerPlace(): string {
-    return this.place.ledgerUrl === undefined ? this.place.storePath : withoutPassword(this.place.ledgerUrl);
+    return this.place.ledgerUrl === undefined
+      ? this.place.storePath
+      : withoutPassword(this.place.ledgerUrl);
   }
 
   /** True where there is a ledger to write to. */
   get hasLedger(): boolean {
-    return this.ledgerError === undefined && (this.place.ledgerUrl !== undefined || existsSync(this.place.storePath));
+    return (
+      this.ledgerError === undefined &&
+      (this.place.ledgerUrl !== undefined || existsSync(this.place.storePath))
+    );
   }
 
   /** For the time of `use`, for writing. */
@@ -88,30 +110,46 @@ export class Migration {
   }
 
   standing(engine: Engine, dataset: string, operation: string = anyOperation): Standing {
-    return this.#standing({ engine, dataset, operation }, this.lastLine(engine, ''), this.lastLine(engine, dataset));
+    return this.#standing(
+      { engine, dataset, operation },
+      this.lastLine(engine, ''),
+      this.lastLine(engine, dataset),
+    );
   }
 
   /** How a dataset would stand if that line, the last one of its name, held nothing. */
   standingWithout(line: LedgerChange, engine: Engine, dataset: string): Standing {
-    const [whole, own] = [this.lastLine(engine, ''), this.lastLine(engine, dataset)]
-      .map((one) => (one === line ? { ...one, held: false } : one));
+    const [whole, own] = [this.lastLine(engine, ''), this.lastLine(engine, dataset)].map((one) =>
+      one === line ? { ...one, held: false } : one,
+    );
     return this.#standing({ engine, dataset, operation: anyOperation }, whole, own);
   }
 
   #standing(
-    { engine, dataset, operation }: { readonly engine: Engine; readonly dataset: string; readonly operation: string },
-    whole: LedgerChange | undefined, own: LedgerChange | undefined,
+    {
+      engine,
+      dataset,
+      operation,
+    }: { readonly engine: Engine; readonly dataset: string; readonly operation: string },
+    whole: LedgerChange | undefined,
+    own: LedgerChange | undefined,
   ): Standing {
     const flag = this.flags.decide({ backend: engine, dataset, operation });
-    const line = whole?.held === true && (own?.held !== true || earlierStage(whole.to, own.to) === whole.to) ? whole : own;
+    const line =
+      whole?.held === true && (own?.held !== true || earlierStage(whole.to, own.to) === whole.to)
+        ? whole
+        : own;
     const stands = { engine, dataset, flag, line };
     if (line?.held === true && earlierStage(flag.stage, line.to) !== flag.stage) {
       return { ...stands, stage: line.to, by: 'hold', why: `held by ${line.who}: ${line.reason}` };
     }
-    const allowed = this.ledgerDecides(engine) ? own?.to ?? 'legacy' : flag.stage;
-    if (earlierStage(flag.stage, allowed) === flag.stage) return { ...stands, stage: flag.stage, by: 'flag', why: flag.reason };
+    const allowed = this.ledgerDecides(engine) ? (own?.to ?? 'legacy') : flag.stage;
+    if (earlierStage(flag.stage, allowed) === flag.stage)
+      return { ...stands, stage: flag.stage, by: 'flag', why: flag.reason };
     return {
-      ...stands, stage: allowed, by: 'ledger',
+      ...stands,
+      stage: allowed,
+      by: 'ledger',
       why: `the ledger has it at ${allowed} until the gates let it step forward; ${flag.reason}`,
     };
   }
@@ -124,7 +162,8 @@ export class Migration {
   /** Datasets that were called, moved, or lie in the base folder. */
   datasets(engine: Engine): string[] {
     const names = new Set<string>(this.#files(engine));
-    for (const { backend, dataset } of this.recordings?.byDataset ?? []) if (backend === engine) names.add(dataset ?? '');
+    for (const { backend, dataset } of this.recordings?.byDataset ?? [])
+      if (backend === engine) names.add(dataset ?? '');
     for (const { backend, dataset } of this.ledger) if (backend === engine) names.add(dataset);
     return [...names].filter(isDatasetName).sort();
   }
@@ -136,14 +175,25 @@ export class Migration {
   #files(engine: Engine): string[] {
     const { basePath } = this.place.location;
     if (engine === 'postgresql' || !existsSync(basePath)) return [];
-    return readdirSync(basePath).filter((name) => existsSync(join(basePath, name, `dataset.${engine}`)));
+    return readdirSync(basePath).filter((name) =>
+      existsSync(join(basePath, name, `dataset.${engine}`)),
+    );
   }
 }
 
-export function placeOf(options: PlaceOptions, env: Readonly<Record<string, string | undefined>>): ParsedBridgeOptions {
-  return parseBridgeOptions({
-    basePath: options.basePath, flagsFile: options.flags, storePath: options.store, gatesFile: options.gates,
-  }, env);
+export function placeOf(
+  options: PlaceOptions,
+  env: Readonly<Record<string, string | undefined>>,
+): ParsedBridgeOptions {
+  return parseBridgeOptions(
+    {
+      basePath: options.basePath,
+      flagsFile: options.flags,
+      storePath: options.store,
+      gatesFile: options.gates,
+    },
+    env,
+  );
 }
 
 /** Reads everything once. Where a flag server is named, it has three seconds to answer, as a program's first calls
@@ -154,7 +204,10 @@ export async function openMigration(place: ParsedBridgeOptions): Promise<Migrati
   const isThere = statStore(place);
   const flags = openStageSource(place, silentLogger);
   try {
-    const [read] = await Promise.all([readLedger(place), place.unleashUrl === undefined ? undefined : serverAnswer(flags)]);
+    const [read] = await Promise.all([
+      readLedger(place),
+      place.unleashUrl === undefined ? undefined : serverAnswer(flags),
+    ]);
     return new Migration({ place, flags, ...read });
   } catch (error) {
     await flags.close();
@@ -178,14 +231,21 @@ export function statStore(place: ParsedBridgeOptions): boolean {
 /** What to say of a store that is there and can't be read. */
 export function unreadableStore({ storePath }: ParsedBridgeOptions, error: unknown): CommandError {
   const { code, message } = error as Partial<Record<'code' | 'message', unknown>>;
-  return new CommandError(`The comparison store ${storePath} can't be read (${String(code)}: ${String(message)}), so no calls and no ` +
-    'holds are known. --store PLACE names another; you need to be a user who may write where it is.');
+  return new CommandError(
+    `The comparison store ${storePath} can't be read (${String(code)}: ${String(message)}), so no calls and no ` +
+      'holds are known. --store PLACE names another; you need to be a user who may write where it is.',
+  );
 }
 
 /** The ledger as it stands, or why it could not be read. */
-export async function readLedger(place: ParsedBridgeOptions): Promise<Pick<Knowledge, 'ledger' | 'ledgerError'>> {
+export async function readLedger(
+  place: ParsedBridgeOptions,
+): Promise<Pick<Knowledge, 'ledger' | 'ledgerError'>> {
   if (place.ledgerUrl === undefined) {
-    return { ledger: existsSync(place.storePath) ? readSqliteLedger(place.storePath) : [], ledgerError: undefined };
+    return {
+      ledger: existsSync(place.storePath) ? readSqliteLedger(place.storePath) : [],
+      ledgerError: undefined,
+    };
   }
   const store = openLedgerStore(place, silentLogger);
   try {
@@ -200,20 +260,25 @@ export async function readLedger(place: ParsedBridgeOptions): Promise<Pick<Knowl
 /** @throws {CommandError} where there is no ledger: written to a wrong place, a rollback would reach nobody. */
 export function requireLedger(migration: Migration): void {
   if (migration.ledgerError !== undefined) {
-    throw new CommandError(`The ledger in ${migration.ledgerPlace} can't be read: ${migration.ledgerError}. Nothing was ` +
-      `changed. ${withoutLedger}`);
+    throw new CommandError(
+      `The ledger in ${migration.ledgerPlace} can't be read: ${migration.ledgerError}. Nothing was ` +
+        `changed. ${withoutLedger}`,
+    );
   }
   if (!migration.hasLedger) requireStore(migration.place);
 }
 
 /** What a person does where the ledger can't be had. */
-export const withoutLedger = 'Until it can, set "enabled": false on the flag "changeover": every call goes to the legacy leg.';
+export const withoutLedger =
+  'Until it can, set "enabled": false on the flag "changeover": every call goes to the legacy leg.';
 
 /** @throws {CommandError} where there is no comparison store. */
 export function requireStore({ storePath }: ParsedBridgeOptions): void {
   if (existsSync(storePath)) return;
-  throw new CommandError(`There is no comparison store at ${storePath}. It is made by the first program that uses the ` +
-    'bridge. Name that program\'s store with --store PLACE, or its base folder with --base-path FOLDER.');
+  throw new CommandError(
+    `There is no comparison store at ${storePath}. It is made by the first program that uses the ` +
+      "bridge. Name that program's store with --store PLACE, or its base folder with --base-path FOLDER.",
+  );
 }
 
 function withoutPassword(address: string): string {
@@ -225,12 +290,16 @@ function withoutPassword(address: string): string {
 
 async function serverAnswer(flags: StageSource): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<undefined>();
-  const look = (): void => { if (flags.status().source === 'server') resolve(undefined); };
+  const look = (): void => {
+    if (flags.status().source === 'server') resolve(undefined);
+  };
   const end = flags.subscribe(look);
   look();
   // A timer of the project's clock keeps no process alive; this wait must.
   const alive = setInterval(look, 50);
-  const timer: Timer = systemClock.after(serverWaitMs, () => { resolve(undefined); });
+  const timer: Timer = systemClock.after(serverWaitMs, () => {
+    resolve(undefined);
+  });
   await promise;
   clearInterval(alive);
   timer.cancel();
@@ -247,5 +316,7 @@ function isDatasetName(name: string): boolean {
 
 /** All engines, with what is known of each. */
 export function standings(migration: Migration): Standing[] {
-  return engines.flatMap((engine) => migration.datasets(engine).map((dataset) => migration.standing(engine, dataset)));
+  return engines.flatMap((engine) =>
+    migration.datasets(engine).map((dataset) => migration.standing(engine, dataset)),
+  );
 }

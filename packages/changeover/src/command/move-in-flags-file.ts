@@ -4,9 +4,18 @@ import { checkFlags, stageFlag } from '@changeover/router';
 import { CommandError } from './command-error.ts';
 import { replaceFile } from './replace-file.ts';
 
-interface Variant { readonly name: string; readonly payload?: unknown }
-interface Strategy { readonly constraints?: readonly unknown[]; readonly variants?: readonly Variant[] }
-interface Feature { readonly name: string; strategies: Strategy[] }
+interface Variant {
+  readonly name: string;
+  readonly payload?: unknown;
+}
+interface Strategy {
+  readonly constraints?: readonly unknown[];
+  readonly variants?: readonly Variant[];
+}
+interface Feature {
+  readonly name: string;
+  strategies: Strategy[];
+}
 
 /**
  * Puts one dataset on a stage in a flags file, by a strategy of its own before all others. One that was written like that
@@ -18,18 +27,33 @@ export function moveInFlagsFile(path: string, engine: Engine, dataset: string, s
   const document = readFlags(path);
   const name = stageFlag(engine);
   const feature = document.features.find((one) => one.name === name);
-  if (feature === undefined) throw new CommandError(`${path} has no flag ${name}: add it, as flags/README.md shows.`);
+  if (feature === undefined)
+    throw new CommandError(`${path} has no flag ${name}: add it, as flags/README.md shows.`);
   const constraint = { contextName: 'dataset', operator: 'IN', values: [dataset] };
-  const others = feature.strategies.filter(({ constraints }) => JSON.stringify(constraints) !== JSON.stringify([constraint]));
+  const others = feature.strategies.filter(
+    ({ constraints }) => JSON.stringify(constraints) !== JSON.stringify([constraint]),
+  );
   const variant = `${String(stages.indexOf(stage))}-${stage}`;
-  const payload = others.flatMap(({ variants }) => variants ?? []).find((one) => one.name === variant)?.payload;
+  const payload = others
+    .flatMap(({ variants }) => variants ?? [])
+    .find((one) => one.name === variant)?.payload;
   const own = {
-    name: 'flexibleRollout', parameters: { rollout: '100', stickiness: 'dataset', groupId: name }, constraints: [constraint],
-    variants: [{ name: variant, weight: 1_000, stickiness: 'dataset', ...payload === undefined ? {} : { payload } }],
+    name: 'flexibleRollout',
+    parameters: { rollout: '100', stickiness: 'dataset', groupId: name },
+    constraints: [constraint],
+    variants: [
+      {
+        name: variant,
+        weight: 1_000,
+        stickiness: 'dataset',
+        ...(payload === undefined ? {} : { payload }),
+      },
+    ],
   };
   feature.strategies = [own, ...others];
   const [problem] = checkFlags(document, 'file').problems;
-  if (problem !== undefined) throw new CommandError(`${path} would not be valid: ${problem.message}`);
+  if (problem !== undefined)
+    throw new CommandError(`${path} would not be valid: ${problem.message}`);
   replaceFile(path, `${JSON.stringify(document, null, 2)}\n`);
 }
 
@@ -40,6 +64,8 @@ function readFlags(path: string): { readonly features: Feature[] } {
     if (problems.length > 0) throw new Error(problems[0]?.message);
     return document as { features: Feature[] };
   } catch (error) {
-    throw new CommandError(`The flags file can't be used: ${(error as Error).message}. See: changeover flags validate ${path}`);
+    throw new CommandError(
+      `The flags file can't be used: ${(error as Error).message}. See: changeover flags validate ${path}`,
+    );
   }
 }

@@ -16,13 +16,19 @@ const shownMoves = 20;
 
 /** Which datasets change stage, one a line. */
 export function planText(plan: readonly PlannedMove[]): string[] {
-  const lines = plan.slice(0, shownMoves).map(({ engine, dataset, from, to, note }) =>
-    `  ${engine} ${dataset}: ${from} → ${to}${note === undefined ? '' : ` (${note})`}`);
+  const lines = plan
+    .slice(0, shownMoves)
+    .map(
+      ({ engine, dataset, from, to, note }) =>
+        `  ${engine} ${dataset}: ${from} → ${to}${note === undefined ? '' : ` (${note})`}`,
+    );
   const rest = plan.length - lines.length;
   return [
-    plan.length === 0 ? 'No known dataset changes stage.'
+    plan.length === 0
+      ? 'No known dataset changes stage.'
       : `${String(plan.length)} ${plan.length === 1 ? 'dataset changes' : 'datasets change'} stage:`,
-    ...lines, ...rest > 0 ? [`  and ${String(rest)} more; --format json lists them all`] : [],
+    ...lines,
+    ...(rest > 0 ? [`  and ${String(rest)} more; --format json lists them all`] : []),
   ];
 }
 
@@ -43,7 +49,15 @@ export interface ChangeAnswer {
 }
 
 /** One answer's shape for all commands that change something. */
-export function answerChange(terminal: Terminal, { plan = [], change, text, showPlan: show = false, more = {} }: ChangeAnswer): void {
-  terminal.answer([...show ? planText(plan) : [], ...text],
-    { changed: change !== undefined, plan, change: change ?? null, message: text.join(' '), ...more });
+export function answerChange(
+  terminal: Terminal,
+  { plan = [], change, text, showPlan: show = false, more = {} }: ChangeAnswer,
+): void {
+  terminal.answer([...(show ? planText(plan) : []), ...text], {
+    changed: change !== undefined,
+    plan,
+    change: change ?? null,
+    message: text.join(' '),
+    ...more,
+  });
 }

@@ -23,7 +23,12 @@ export interface PromoteOptions extends ChangeOptions {
  *
  * @throws {CommandError} with the exit code of the gates where they don't hold.
  */
-export async function promote(migration: Migration, terminal: Terminal, subject: Subject, options: PromoteOptions): Promise<void> {
+export async function promote(
+  migration: Migration,
+  terminal: Terminal,
+  subject: Subject,
+  options: PromoteOptions,
+): Promise<void> {
   requireLedger(migration);
   const { engine, dataset } = subject;
   const standing = migration.standing(engine, dataset);
@@ -36,55 +41,91 @@ export async function promote(migration: Migration, terminal: Terminal, subject:
   }
   const gates = askGates(migration, engine, from, options.force);
   const asks = stages.indexOf(standing.flag.stage) >= stages.indexOf(to);
-  const edits = asks ? [] : [`write a strategy for ${dataset} into ${migration.place.unleashUrl ?? migration.place.flagsFile}`];
+  const edits = asks
+    ? []
+    : [
+        `write a strategy for ${dataset} into ${migration.place.unleashUrl ?? migration.place.flagsFile}`,
+      ];
   const plan = [{ engine, dataset, from, to }];
   if (options.plan) {
-    answerChange(terminal, { plan, showPlan: true, text: [gates, ...edits.map((edit) => `It would ${edit}.`), 'Nothing was changed.'] });
+    answerChange(terminal, {
+      plan,
+      showPlan: true,
+      text: [gates, ...edits.map((edit) => `It would ${edit}.`), 'Nothing was changed.'],
+    });
     return;
   }
   showPlan(terminal, plan);
   const flags = asks ? undefined : await askInFlag(migration, subject, to);
   const reason = options.force ? `${options.reason} (forced)` : options.reason;
-  const change = await record(migration, subject, { from, to, who: options.who, reason }, flags !== undefined);
-  answerChange(terminal, { plan, change, text: [
-    `${nameOf(subject)}: ${from} → ${terminal.paint('bold', to)}. ${gates}`,
-    ...flags === undefined ? [] : [`${flags} has a strategy for ${dataset} now.`],
-    'Running programs that read these flags follow within a few seconds.',
-    `The way back: changeover rollback ${engine} ${dataset} --reason "..."`,
-  ], more: { flags: flags ?? null } });
+  const change = await record(
+    migration,
+    subject,
+    { from, to, who: options.who, reason },
+    flags !== undefined,
+  );
+  answerChange(terminal, {
+    plan,
+    change,
+    text: [
+      `${nameOf(subject)}: ${from} → ${terminal.paint('bold', to)}. ${gates}`,
+      ...(flags === undefined ? [] : [`${flags} has a strategy for ${dataset} now.`]),
+      'Running programs that read these flags follow within a few seconds.',
+      `The way back: changeover rollback ${engine} ${dataset} --reason "..."`,
+    ],
+    more: { flags: flags ?? null },
+  });
 }
 
 function refuseHeld({ engine, dataset, line }: Standing): void {
   if (line?.held !== true) return;
   const whole = line.dataset === '' ? engine : `${engine} ${dataset}`;
-  throw new CommandError(`${engine} ${dataset} is held at ${line.to} by ${line.who}: ${line.reason}. End that first: ` +
-    `changeover resume ${whole} --reason "..."`);
+  throw new CommandError(
+    `${engine} ${dataset} is held at ${line.to} by ${line.who}: ${line.reason}. End that first: ` +
+      `changeover resume ${whole} --reason "..."`,
+  );
 }
 
 /** What the gates say, for people. Nothing is compared before `shadow`, so there is nothing to ask. */
-function askGates({ recordings, place }: Migration, engine: string, from: Stage, force: boolean): string {
+function askGates(
+  { recordings, place }: Migration,
+  engine: string,
+  from: Stage,
+  force: boolean,
+): string {
   if (from === 'legacy') return 'At shadow, callers are still answered by the legacy leg.';
-  const verdict = recordings && decideVerdict({ data: recordings, gates: usableGates(place) }).engines
-    .find((one) => one.engine === engine);
+  const verdict =
+    recordings &&
+    decideVerdict({ data: recordings, gates: usableGates(place) }).engines.find(
+      (one) => one.engine === engine,
+    );
   const decision = verdict?.decision ?? 'INCONCLUSIVE';
   const reason = verdict?.reason ?? `No call on ${engine} has been recorded.`;
   if (decision === 'PROMOTE') return `The gates hold: ${reason}`;
   if (force) return `Forced past the gates, which say ${decision}: ${reason}`;
-  throw new CommandError(`The gates say ${decision}: ${reason} Nothing was changed. See: changeover gate. ` +
-    'To go forward in spite of them add --force; the ledger will say so.',
-  decision === 'INCONCLUSIVE' ? exitCodes.inconclusive : exitCodes.gateFailed);
+  throw new CommandError(
+    `The gates say ${decision}: ${reason} Nothing was changed. See: changeover gate. ` +
+      'To go forward in spite of them add --force; the ledger will say so.',
+    decision === 'INCONCLUSIVE' ? exitCodes.inconclusive : exitCodes.gateFailed,
+  );
 }
 
 /** @returns where the flag now asks for it. */
-async function askInFlag({ place }: Migration, { engine, dataset }: Subject, to: Stage): Promise<string> {
+async function askInFlag(
+  { place }: Migration,
+  { engine, dataset }: Subject,
+  to: Stage,
+): Promise<string> {
   if (place.unleashUrl === undefined) {
     moveInFlagsFile(place.flagsFile, engine, dataset, to);
     return place.flagsFile;
   }
   const admin = openUnleashAdmin(place);
   if (admin === undefined) {
-    throw new CommandError(`The flags come from ${place.unleashUrl}: put ${dataset} on ${to} there, in the flag ` +
-      `changeover.${engine}, by a strategy with the constraint dataset IN ${dataset}; or set UNLEASH_ADMIN_TOKEN. Nothing was changed.`);
+    throw new CommandError(
+      `The flags come from ${place.unleashUrl}: put ${dataset} on ${to} there, in the flag ` +
+        `changeover.${engine}, by a strategy with the constraint dataset IN ${dataset}; or set UNLEASH_ADMIN_TOKEN. Nothing was changed.`,
+    );
   }
   try {
     await admin.move(engine, dataset, to);
@@ -95,16 +136,41 @@ async function askInFlag({ place }: Migration, { engine, dataset }: Subject, to:
 }
 
 async function record(
-  migration: Migration, { engine, dataset }: Subject,
-  { from, to, who, reason }: { readonly from: Stage; readonly to: Stage; readonly who: string; readonly reason: string },
+  migration: Migration,
+  { engine, dataset }: Subject,
+  {
+    from,
+    to,
+    who,
+    reason,
+  }: { readonly from: Stage; readonly to: Stage; readonly who: string; readonly reason: string },
   flagChanged: boolean,
 ): Promise<LedgerChange | undefined> {
-  return writeLedger(migration, engine, dataset, (last) => {
-    // A guardrail, or a person, was faster: their hold is the later word.
-    if (last?.held === true) {
-      throw new CommandError(`${engine} ${dataset} was held at ${last.to} meanwhile by ${last.who}: ${last.reason}. It stays there${
-        flagChanged ? `, though its flag asks for ${to} now` : ''}.`);
-    }
-    return { at: Date.now(), backend: engine, dataset, from, to, held: false, who, reason, revision: migration.flags.status().revision };
-  }, flagChanged ? flagsChanged : undefined);
+  return writeLedger(
+    migration,
+    engine,
+    dataset,
+    (last) => {
+      // A guardrail, or a person, was faster: their hold is the later word.
+      if (last?.held === true) {
+        throw new CommandError(
+          `${engine} ${dataset} was held at ${last.to} meanwhile by ${last.who}: ${last.reason}. It stays there${
+            flagChanged ? `, though its flag asks for ${to} now` : ''
+          }.`,
+        );
+      }
+      return {
+        at: Date.now(),
+        backend: engine,
+        dataset,
+        from,
+        to,
+        held: false,
+        who,
+        reason,
+        revision: migration.flags.status().revision,
+      };
+    },
+    flagChanged ? flagsChanged : undefined,
+  );
 }

@@ -18,7 +18,11 @@ import type { Streams } from './terminal.ts';
 /** `gate` and `report`: what the comparisons say. */
 export function addReportCommands(program: Command, context: CommandContext): void {
   withPlace(program.command('gate'))
-    .addOption(new Option('--format <format>', 'how the answer is written').choices(['text', 'json', 'junit']).default('text'))
+    .addOption(
+      new Option('--format <format>', 'how the answer is written')
+        .choices(['text', 'json', 'junit'])
+        .default('text'),
+    )
     .helpGroup(groups.decide)
     .description('may datasets step forward? exit code 0 yes, 3 can not be told, 99 no')
     .argument('[engine]', `${engines.join(', ')}; default: all`)
@@ -27,18 +31,29 @@ export function addReportCommands(program: Command, context: CommandContext): vo
       const name = engine === undefined ? undefined : engineNamed(engine);
       context.exitCode = await askGate(context, options, name);
     });
-  withPlace(program.command('report')).helpGroup(groups.decide).description('what was compared, as a document')
-    .addOption(new Option('--format <format>', 'how it is written').choices(reportFormats).default('text'))
+  withPlace(program.command('report'))
+    .helpGroup(groups.decide)
+    .description('what was compared, as a document')
+    .addOption(
+      new Option('--format <format>', 'how it is written').choices(reportFormats).default('text'),
+    )
     .option('--output <file>', 'default: standard output')
     .addHelpText('after', examples.report)
-    .action(async (options: PlaceOptions & { readonly format: ReportFormat; readonly output?: string }) => {
-      await writeReport(context.place(options), context.streams, options.format, options.output);
-    });
+    .action(
+      async (
+        options: PlaceOptions & { readonly format: ReportFormat; readonly output?: string },
+      ) => {
+        await writeReport(context.place(options), context.streams, options.format, options.output);
+      },
+    );
 }
 
 /** Writes what was recorded as one document: `changeover report`. */
 async function writeReport(
-  place: ParsedBridgeOptions, streams: Streams, format: ReportFormat, output: string | undefined,
+  place: ParsedBridgeOptions,
+  streams: Streams,
+  format: ReportFormat,
+  output: string | undefined,
 ): Promise<void> {
   const text = renderReport({ data: await recordings(place), gates: usableGates(place) }, format);
   if (output === undefined) {
@@ -53,31 +68,53 @@ async function writeReport(
 }
 
 const exitCodeOf: Readonly<Record<Decision, number>> = {
-  'PROMOTE': exitCodes.done, 'INCONCLUSIVE': exitCodes.inconclusive, 'HOLD': exitCodes.gateFailed, 'ROLL BACK': exitCodes.gateFailed,
+  PROMOTE: exitCodes.done,
+  INCONCLUSIVE: exitCodes.inconclusive,
+  HOLD: exitCodes.gateFailed,
+  'ROLL BACK': exitCodes.gateFailed,
 };
 
 /** Asks the gates of one engine, or of all: `changeover gate`. Gives the exit code. */
-async function askGate(context: CommandContext, options: CommonOptions, engine: string | undefined): Promise<number> {
+async function askGate(
+  context: CommandContext,
+  options: CommonOptions,
+  engine: string | undefined,
+): Promise<number> {
   const place = context.place(options);
   const terminal = context.terminal(options);
-  const report = { data: await recordings(place), gates: usableGates(place), title: 'changeover gate' };
+  const report = {
+    data: await recordings(place),
+    gates: usableGates(place),
+    title: 'changeover gate',
+  };
   const verdict = decideVerdict(report);
   const one = verdict.engines.find((each) => each.engine === engine);
-  const nothing = { decision: 'INCONCLUSIVE', reason: `No call on ${engine ?? ''} has been recorded.` } as const;
-  const { decision, reason } = engine === undefined ? verdict : one ?? nothing;
+  const nothing = {
+    decision: 'INCONCLUSIVE',
+    reason: `No call on ${engine ?? ''} has been recorded.`,
+  } as const;
+  const { decision, reason } = engine === undefined ? verdict : (one ?? nothing);
   const gates = verdict.gates.filter((gate) => engine === undefined || gate.engine === engine);
   const exitCode = exitCodeOf[decision];
   if (options.format === 'junit') {
     context.streams.stdout.write(junitReport(report, { ...verdict, decision, reason, gates }));
     return exitCode;
   }
-  const style = exitCode === exitCodes.done ? 'green' : exitCode === exitCodes.inconclusive ? 'yellow' : 'red';
-  terminal.answer([
-    `${terminal.paint(style, decision)}  ${reason}`,
-    ...gates.filter(({ outcome }) => outcome !== 'pass').map((gate) =>
-      `  ${gate.engine}${gate.stage === undefined ? '' : ` ${gate.stage}`}: ` +
-        `${gate.expression} says ${gate.outcome}: ${gate.reason ?? gate.title}`),
-  ], { decision, reason, exitCode, gates });
+  const style =
+    exitCode === exitCodes.done ? 'green' : exitCode === exitCodes.inconclusive ? 'yellow' : 'red';
+  terminal.answer(
+    [
+      `${terminal.paint(style, decision)}  ${reason}`,
+      ...gates
+        .filter(({ outcome }) => outcome !== 'pass')
+        .map(
+          (gate) =>
+            `  ${gate.engine}${gate.stage === undefined ? '' : ` ${gate.stage}`}: ` +
+            `${gate.expression} says ${gate.outcome}: ${gate.reason ?? gate.title}`,
+        ),
+    ],
+    { decision, reason, exitCode, gates },
+  );
   return exitCode;
 }
 

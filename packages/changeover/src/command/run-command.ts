@@ -20,7 +20,8 @@ export async function runCommand(args: readonly string[], streams: Streams): Pro
     return context.exitCode;
   } catch (error) {
     // What is wrong was written by commander itself; help that was asked for ends here too, with 0.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+    if (error instanceof CommanderError)
+      return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
     const known = error instanceof CommandError || error instanceof StorageError;
     const message = known ? error.message : messageOf(error);
     streams.stderr.write(`changeover: ${message.split('\n').map(harmless).join('\n')}\n`);
@@ -34,14 +35,25 @@ function makeProgram(context: CommandContext): Command {
     .description(synopsis)
     .version(version(), '-V, --version', 'the version')
     .configureOutput({
-      writeOut: (text) => { stdout.write(text); },
-      writeErr: (text) => { stderr.write(text); },
+      writeOut: (text) => {
+        stdout.write(text);
+      },
+      writeErr: (text) => {
+        stderr.write(text);
+      },
     })
     .exitOverride()
     .showSuggestionAfterError()
-    .showHelpAfterError('Type changeover --help, or changeover <command> --help, for what there is.')
-    .addHelpCommand(new Command('help').helpOption(false).argument('[command]').helpGroup(groups.other)
-      .description('the help of a command'))
+    .showHelpAfterError(
+      'Type changeover --help, or changeover <command> --help, for what there is.',
+    )
+    .addHelpCommand(
+      new Command('help')
+        .helpOption(false)
+        .argument('[command]')
+        .helpGroup(groups.other)
+        .description('the help of a command'),
+    )
     .addHelpText('after', examples.changeover);
   for (const add of subcommands) add(program, context);
   return program;

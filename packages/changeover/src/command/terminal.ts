@@ -22,11 +22,19 @@ export interface Streams {
 
 /** Colour only where a person reads it and hasn't said no (https://no-color.org: any value but the empty one). */
 export function openTerminal({ stdout, env }: Streams, format: 'text' | 'json'): Terminal {
-  const colour = format === 'text' && stdout.isTTY === true && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
+  const colour =
+    format === 'text' &&
+    stdout.isTTY === true &&
+    (env['NO_COLOR'] ?? '') === '' &&
+    env['TERM'] !== 'dumb';
   return {
     format,
     answer(text, json) {
-      stdout.write(format === 'json' ? `${JSON.stringify(json, null, 2)}\n` : `${text.map(harmless).join('\n')}\n`);
+      stdout.write(
+        format === 'json'
+          ? `${JSON.stringify(json, null, 2)}\n`
+          : `${text.map(harmless).join('\n')}\n`,
+      );
     },
     say(text) {
       if (format === 'text') stdout.write(`${text.map(harmless).join('\n')}\n`);
@@ -37,7 +45,10 @@ export function openTerminal({ stdout, env }: Streams, format: 'text' | 'json'):
 
 /** One line whose only escapes are those of {@link Terminal.paint}: a reason or a name from data must not steer a terminal. */
 export function harmless(line: string): string {
-  return line.split(painted).map((part, at) => (at % 2 === 1 ? part : visibleText(part, Infinity))).join('');
+  return line
+    .split(painted)
+    .map((part, at) => (at % 2 === 1 ? part : visibleText(part, Infinity)))
+    .join('');
 }
 
 // Colours and nothing else: they can't move, clear or type.

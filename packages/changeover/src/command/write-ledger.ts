@@ -7,10 +7,13 @@ const maxTries = 60;
 const betweenTriesMs = 50;
 
 /** Where the ledger can't be written after the flags were. */
-export const flagsChanged = 'The flags are changed, and the ledger does not know of it: type the same again';
+export const flagsChanged =
+  'The flags are changed, and the ledger does not know of it: type the same again';
 
 /** What to write, seen from the last line of the dataset; undefined where there is nothing to do any more. */
-export type MakeChange = (last: LedgerChange | undefined) => Omit<NewLedgerChange, 'previous'> | undefined;
+export type MakeChange = (
+  last: LedgerChange | undefined,
+) => Omit<NewLedgerChange, 'previous'> | undefined;
 
 /**
  * Writes one line after the dataset's last one. Where another process is first, the change is made anew from what that one
@@ -21,7 +24,11 @@ export type MakeChange = (last: LedgerChange | undefined) => Omit<NewLedgerChang
  * @throws {CommandError} where it can't be written.
  */
 export async function writeLedger(
-  migration: Migration, engine: string, dataset: string, make: MakeChange, until = 'Nothing was changed',
+  migration: Migration,
+  engine: string,
+  dataset: string,
+  make: MakeChange,
+  until = 'Nothing was changed',
 ): Promise<LedgerChange | undefined> {
   let failure = 'other processes kept writing to it';
   const written = await migration.withLedgerStore(async (store) => {
@@ -39,13 +46,20 @@ export async function writeLedger(
     return 'again';
   });
   if (written !== 'again') return written;
-  throw new CommandError(`${until}: the ledger in ${migration.ledgerPlace} can't be written (${failure}). ${withoutLedger}`);
+  throw new CommandError(
+    `${until}: the ledger in ${migration.ledgerPlace} can't be written (${failure}). ${withoutLedger}`,
+  );
 }
 
 async function tryOnce(
-  store: LedgerStore, engine: string, dataset: string, make: MakeChange,
+  store: LedgerStore,
+  engine: string,
+  dataset: string,
+  make: MakeChange,
 ): Promise<LedgerChange | undefined | 'again'> {
-  const last = (await store.read(0)).findLast((line) => line.backend === engine && line.dataset === dataset);
+  const last = (await store.read(0)).findLast(
+    (line) => line.backend === engine && line.dataset === dataset,
+  );
   const change = make(last);
   if (change === undefined) return undefined;
   const [sequence] = await store.append([{ ...change, previous: last?.sequence ?? 0 }]);

@@ -26,32 +26,48 @@ export interface ConsoleFigures {
 export function consoleView({ migration, pools, readOnly }: ConsoleFigures): string {
   const data = migration.recordings;
   const gates = readableGates(migration.place);
-  const verdict = data === undefined || typeof gates === 'string' ? undefined : decideVerdict({ data, gates });
-  const notes = [...notesOf(migration), ...typeof gates === 'string' ? [gates] : []];
+  const verdict =
+    data === undefined || typeof gates === 'string' ? undefined : decideVerdict({ data, gates });
+  const notes = [...notesOf(migration), ...(typeof gates === 'string' ? [gates] : [])];
   const sections = [
     datasetsSection(migration, readOnly),
-    ...data === undefined ? [] : [
-      { ...overviewSection({ data }), title: 'Comparisons and verdicts' }, { ...stagesSection({ data }), title: 'By engine and stage' },
-      latencySection({ data }),
-    ],
+    ...(data === undefined
+      ? []
+      : [
+          { ...overviewSection({ data }), title: 'Comparisons and verdicts' },
+          { ...stagesSection({ data }), title: 'By engine and stage' },
+          latencySection({ data }),
+        ]),
     poolsSection(pools),
-    ...data === undefined ? [] : [mismatchSection({ data })],
-    ...data === undefined || verdict === undefined ? [] : [gatesSection({ data }, verdict)],
+    ...(data === undefined ? [] : [mismatchSection({ data })]),
+    ...(data === undefined || verdict === undefined ? [] : [gatesSection({ data }, verdict)]),
     ledgerSection(migration),
   ];
-  return markup`${notes.map((note) => markup`<p class="note">${note}</p>`)}${flagsStrip(migration)}${
-    engineCards(migration, verdict, readOnly)}<nav aria-label="Sections"><ul>${sections.map(({ id, title }) =>
-    markup`<li><a href="#${id}">${title}</a></li>`)}</ul></nav>${sections.map(sectionMarkup)}`.text;
+  return markup`${notes.map((note) => markup`<p class="note">${note}</p>`)}${flagsStrip(migration)}${engineCards(
+    migration,
+    verdict,
+    readOnly,
+  )}<nav aria-label="Sections"><ul>${sections.map(
+    ({ id, title }) => markup`<li><a href="#${id}">${title}</a></li>`,
+  )}</ul></nav>${sections.map(sectionMarkup)}`.text;
 }
 
 /** Where the flags come from, and how old that is: a stale flag explains more nights than any other line. */
 function flagsStrip({ flags, place }: Migration): Piece {
   const { source, revision, stalenessMs, stale } = flags.status();
-  const confirmed = stalenessMs === undefined ? 'never confirmed'
-    : stalenessMs < 10_000 ? 'confirmed just now' : `confirmed ${durationText(stalenessMs - stalenessMs % 10_000)} ago`;
+  const confirmed =
+    stalenessMs === undefined
+      ? 'never confirmed'
+      : stalenessMs < 10_000
+        ? 'confirmed just now'
+        : `confirmed ${durationText(stalenessMs - (stalenessMs % 10_000))} ago`;
   return markup`<p class="strip" id="flags"><span class="soft">Flags from</span> <strong>${
-    source === 'default' ? 'nowhere: all on legacy' : source}</strong>${
-    revision !== '' && markup` <span class="soft">revision</span> <code>${revision}</code>`} ${
-    stale ? markup`<span class="pill bad">stale, ${confirmed}</span>` : markup`<span class="pill good">${confirmed}</span>`
+    source === 'default' ? 'nowhere: all on legacy' : source
+  }</strong>${
+    revision !== '' && markup` <span class="soft">revision</span> <code>${revision}</code>`
+  } ${
+    stale
+      ? markup`<span class="pill bad">stale, ${confirmed}</span>`
+      : markup`<span class="pill good">${confirmed}</span>`
   } <span class="soft small">${name(place.unleashUrl ?? place.flagsFile)}</span></p>`;
 }

@@ -7,28 +7,55 @@ import type { EngineVerdict, ReportVerdict } from '../report/verdict.ts';
 import { changeButton } from './change-button.ts';
 
 /** Each engine on a card: how far its datasets are, what the gates say, and the button that ends it all. */
-export function engineCards(migration: Migration, verdict: ReportVerdict | undefined, readOnly: boolean): Markup {
+export function engineCards(
+  migration: Migration,
+  verdict: ReportVerdict | undefined,
+  readOnly: boolean,
+): Markup {
   const all = standings(migration);
-  return markup`<ul class="engines" aria-label="Engines">${engines.map((engine) => card(migration, engine,
-    all.filter((one) => one.engine === engine), verdict?.engines.find((one) => one.engine === engine), readOnly))}</ul>`;
+  return markup`<ul class="engines" aria-label="Engines">${engines.map((engine) =>
+    card(
+      migration,
+      engine,
+      all.filter((one) => one.engine === engine),
+      verdict?.engines.find((one) => one.engine === engine),
+      readOnly,
+    ),
+  )}</ul>`;
 }
 
 function card(
-  migration: Migration, engine: Engine, datasets: readonly Standing[], verdict: EngineVerdict | undefined, readOnly: boolean,
+  migration: Migration,
+  engine: Engine,
+  datasets: readonly Standing[],
+  verdict: EngineVerdict | undefined,
+  readOnly: boolean,
 ): Markup {
   const killed = migration.lastLine(engine, '')?.held === true;
   const title = engineTitle(engine);
   return markup`<li data-key="${engine}"><div class="card-head"><span class="name">${title}</span>${
-    killed ? markup`<span class="pill bad">all held at legacy</span>` : verdict !== undefined && badge(verdict.decision)}${
-    !readOnly && markup`<span class="buttons">${killed ? changeButton('resume', engine, '', `Resume: all of ${title}`)
-      : changeButton('kill', engine, '', `Kill: all of ${title} to legacy`)}</span>`}</div>${stageBar(datasets)}${
-    verdict !== undefined && markup`<p class="small">${verdict.reason}</p>`}</li>`;
+    killed
+      ? markup`<span class="pill bad">all held at legacy</span>`
+      : verdict !== undefined && badge(verdict.decision)
+  }${
+    !readOnly &&
+    markup`<span class="buttons">${
+      killed
+        ? changeButton('resume', engine, '', `Resume: all of ${title}`)
+        : changeButton('kill', engine, '', `Kill: all of ${title} to legacy`)
+    }</span>`
+  }</div>${stageBar(datasets)}${
+    verdict !== undefined && markup`<p class="small">${verdict.reason}</p>`
+  }</li>`;
 }
 
 function stageBar(datasets: readonly Standing[]): Piece {
   if (datasets.length === 0) return markup`<p class="small soft">No dataset has been seen.</p>`;
-  const counts = stages.map((stage) => ({ stage, count: datasets.filter((one) => one.stage === stage).length }))
+  const counts = stages
+    .map((stage) => ({ stage, count: datasets.filter((one) => one.stage === stage).length }))
     .filter(({ count }) => count > 0);
-  return markup`<ul class="legend">${counts.map(({ stage, count }) =>
-    markup`<li><i class="fill-${stage}"></i>${countText(count)} on ${stage}</li>`)}</ul>`;
+  return markup`<ul class="legend">${counts.map(
+    ({ stage, count }) =>
+      markup`<li><i class="fill-${stage}"></i>${countText(count)} on ${stage}</li>`,
+  )}</ul>`;
 }

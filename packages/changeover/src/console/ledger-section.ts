@@ -11,10 +11,12 @@ const mostLines = 100;
 export function ledgerSection(migration: Migration): Section {
   const { shown, rest } = firstOf(migration.ledger.toReversed(), mostLines, 'line', 'lines');
   return {
-    id: 'ledger', title: 'Ledger',
+    id: 'ledger',
+    title: 'Ledger',
     content: [
       markup`<p class="soft small">${name(migration.ledgerPlace)}</p>`,
-      shown.length === 0 ? markup`<p class="empty">Nothing has been moved yet.</p>`
+      shown.length === 0
+        ? markup`<p class="empty">Nothing has been moved yet.</p>`
         : markup`<ol class="timeline">${shown.map(lineMarkup)}</ol>`,
       rest,
     ],
@@ -25,6 +27,6 @@ function lineMarkup(line: LedgerChange): Markup {
   const whole = line.dataset === '';
   const dot = whole && !line.held ? 'idle' : line.to;
   return markup`<li data-key="${line.sequence}"><i class="fill-${dot}" aria-hidden="true"></i><p><strong>${engineTitle(line.backend)} ${
-    whole ? 'as a whole' : name(line.dataset)}</strong> ${changeText(line)}</p><p class="reason">${name(line.reason)}</p><p class="${
-    'soft small'}">${moment(line.at)} by ${name(line.who)}</p></li>`;
+    whole ? 'as a whole' : name(line.dataset)
+  }</strong> ${changeText(line)}</p><p class="reason">${name(line.reason)}</p><p class="${'soft small'}">${moment(line.at)} by ${name(line.who)}</p></li>`;
 }

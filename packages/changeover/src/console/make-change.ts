@@ -19,30 +19,52 @@ const maxReasonLength = 500;
 export async function makeChange(migration: Migration, request: unknown): Promise<ChangeOutcome> {
   const lines: string[] = [];
   const terminal: Terminal = {
-    format: 'text', answer: (text) => { lines.push(...text); }, say: (text) => { lines.push(...text); }, paint: (_style, text) => text,
+    format: 'text',
+    answer: (text) => {
+      lines.push(...text);
+    },
+    say: (text) => {
+      lines.push(...text);
+    },
+    paint: (_style, text) => text,
   };
   try {
     await change(migration, terminal, fieldsOf(request));
     return { ok: true, text: lines.join('\n') };
   } catch (error) {
-    if (error instanceof CommandError || error instanceof StorageError) return { ok: false, text: error.message };
-    return { ok: false, text: `It failed: ${String((error as { message?: unknown } | null)?.message)}` };
+    if (error instanceof CommandError || error instanceof StorageError)
+      return { ok: false, text: error.message };
+    return {
+      ok: false,
+      text: `It failed: ${String((error as { message?: unknown } | null)?.message)}`,
+    };
   }
 }
 
-async function change(migration: Migration, terminal: Terminal,
-  { action, engine: typed, dataset: named, reason, plan }: Fields): Promise<void> {
+async function change(
+  migration: Migration,
+  terminal: Terminal,
+  { action, engine: typed, dataset: named, reason, plan }: Fields,
+): Promise<void> {
   const engine = engineNamed(typed);
   const options: ChangeOptions = changeOptions({ reason: reason.slice(0, maxReasonLength), plan });
-  const subject = { engine, dataset: named === '' ? '' : datasetNamed(migration, engine, named, false) };
-  if (action === 'kill' && named === '') return hold(migration, terminal, subject, { ...options, at: 'legacy' });
+  const subject = {
+    engine,
+    dataset: named === '' ? '' : datasetNamed(migration, engine, named, false),
+  };
+  if (action === 'kill' && named === '')
+    return hold(migration, terminal, subject, { ...options, at: 'legacy' });
   if (action === 'resume') return resume(migration, terminal, subject, options);
   if (named !== '') {
-    if (action === 'promote') return promote(migration, terminal, subject, { ...options, force: false });
+    if (action === 'promote')
+      return promote(migration, terminal, subject, { ...options, force: false });
     if (action === 'hold') return hold(migration, terminal, subject, { ...options, at: undefined });
-    if (action === 'rollback') return hold(migration, terminal, subject, { ...options, at: 'legacy' });
+    if (action === 'rollback')
+      return hold(migration, terminal, subject, { ...options, at: 'legacy' });
   }
-  throw new CommandError('That is no change: promote, hold, rollback and resume of a dataset, kill and resume of an engine are.');
+  throw new CommandError(
+    'That is no change: promote, hold, rollback and resume of a dataset, kill and resume of an engine are.',
+  );
 }
 
 interface Fields {
@@ -54,7 +76,9 @@ interface Fields {
 }
 
 function fieldsOf(request: unknown): Fields {
-  const given = (typeof request === 'object' && request !== null ? request : {}) as Readonly<Record<string, unknown>>;
+  const given = (typeof request === 'object' && request !== null ? request : {}) as Readonly<
+    Record<string, unknown>
+  >;
   const text = (field: string): string => {
     const value = given[field];
     if (typeof value === 'string') return value;
@@ -62,6 +86,10 @@ function fieldsOf(request: unknown): Fields {
   };
   // Whatever isn't a clear order to change something only shows the plan.
   return {
-    action: text('action'), engine: text('engine'), dataset: text('dataset'), reason: text('reason'), plan: given['plan'] !== false,
+    action: text('action'),
+    engine: text('engine'),
+    dataset: text('dataset'),
+    reason: text('reason'),
+    plan: given['plan'] !== false,
   };
 }

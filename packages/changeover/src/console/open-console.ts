@@ -4,7 +4,13 @@ import type { AddressInfo } from 'node:net';
 import { silentLogger, type StageSource } from '@changeover/router';
 import type { ParsedBridgeOptions } from '../bridge-options.ts';
 import { CommandError } from '../command/command-error.ts';
-import { Migration, readLedger, statStore, unreadableStore, withoutLedger } from '../command/migration.ts';
+import {
+  Migration,
+  readLedger,
+  statStore,
+  unreadableStore,
+  withoutLedger,
+} from '../command/migration.ts';
 import { openStageSource } from '../open-stage-source.ts';
 import { readPools } from '../pool-figures.ts';
 import { consolePage } from './console-page.ts';
@@ -34,10 +40,13 @@ const maxUnsentBytes = 4_000_000;
 const betweenLooksMs = 1_000;
 /** Of a large store a look takes most of a second: then pages wait rather than the machine's other programs. */
 const restPerLook = 4;
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; " +
+const policy =
+  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; " +
   "form-action 'none'; frame-ancestors 'none'";
 const assets: Readonly<Record<string, readonly [type: string, text: string]>> = {
-  '/': ['text/html', consolePage], '/console.js': ['text/javascript', consoleScript], '/console.css': ['text/css', consoleStyle],
+  '/': ['text/html', consolePage],
+  '/console.js': ['text/javascript', consoleScript],
+  '/console.css': ['text/css', consoleStyle],
 };
 
 /** Serves the console on 127.0.0.1 until it is disposed of. Rejects where the port is taken. */
@@ -45,8 +54,10 @@ export async function openConsole({ place, port, readOnly }: ConsoleOptions): Pr
   const flags = openStageSource(place, silentLogger);
   const token = randomBytes(32).toString('base64url');
   const console = new Console(place, flags, readOnly, token);
-  const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000, keepAliveTimeout: 5_000 },
-    (request, response) => void console.answer(request, response));
+  const server = createServer(
+    { requestTimeout: 10_000, headersTimeout: 5_000, keepAliveTimeout: 5_000 },
+    (request, response) => void console.answer(request, response),
+  );
   server.maxConnections = 64;
   try {
     await new Promise<void>((resolve, reject) => {
@@ -63,7 +74,9 @@ export async function openConsole({ place, port, readOnly }: ConsoleOptions): Pr
     url: `http://127.0.0.1:${console.port}/#${token}`,
     async close() {
       clearInterval(timer);
-      const closed = new Promise((resolve) => { server.close(resolve); });
+      const closed = new Promise((resolve) => {
+        server.close(resolve);
+      });
       server.closeAllConnections();
       await closed;
       await flags.close();
@@ -93,16 +106,33 @@ class Console {
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     response.on('error', () => undefined);
     try {
-      if (!this.#isOurs(request)) { send(response, 403, { ok: false, text: 'This console answers only its own page.' }); return; }
+      if (!this.#isOurs(request)) {
+        send(response, 403, { ok: false, text: 'This console answers only its own page.' });
+        return;
+      }
       const asset = assets[request.url ?? ''];
-      if (request.method === 'GET' && asset !== undefined) { send(response, 200, asset[1], asset[0]); return; }
-      if (request.method === 'GET' && request.url === '/events') { this.#listen(response); return; }
-      if (request.method === 'POST' && request.url === '/change') { await this.#change(request, response); return; }
+      if (request.method === 'GET' && asset !== undefined) {
+        send(response, 200, asset[1], asset[0]);
+        return;
+      }
+      if (request.method === 'GET' && request.url === '/events') {
+        this.#listen(response);
+        return;
+      }
+      if (request.method === 'POST' && request.url === '/change') {
+        await this.#change(request, response);
+        return;
+      }
       send(response, 404, { ok: false, text: 'There is nothing here.' });
     } catch {
-      if (response.headersSent) { request.destroy(); return; }
+      if (response.headersSent) {
+        request.destroy();
+        return;
+      }
       // Ended before the answer is out, the page would only know that it was cut off.
-      response.once('finish', () => { request.destroy(); });
+      response.once('finish', () => {
+        request.destroy();
+      });
       send(response, 400, { ok: false, text: 'The request could not be read.' });
     }
   }
@@ -111,7 +141,10 @@ class Console {
   async look(): Promise<void> {
     if (this.#listeners.size === 0) return;
     // The one that is under way may have read what was there before a change.
-    if (this.#looking) { this.#looksOnceMore = true; return; }
+    if (this.#looking) {
+      this.#looksOnceMore = true;
+      return;
+    }
     this.#looking = true;
     const beganMs = performance.now();
     let message;
@@ -141,7 +174,11 @@ class Console {
   }
 
   #view(migration: Migration): string {
-    return consoleView({ migration, pools: readPools(this.#place.storePath), readOnly: this.#readOnly });
+    return consoleView({
+      migration,
+      pools: readPools(this.#place.storePath),
+      readOnly: this.#readOnly,
+    });
   }
 
   /** As {@link look}, unless the last one took so long that it isn't its turn. */
@@ -151,7 +188,11 @@ class Console {
 
   async #read(): Promise<Migration> {
     statStore(this.#place);
-    return new Migration({ place: this.#place, flags: this.#flags, ...await readLedger(this.#place) });
+    return new Migration({
+      place: this.#place,
+      flags: this.#flags,
+      ...(await readLedger(this.#place)),
+    });
   }
 
   /** A page elsewhere may name this address (another Host) or send to it (another site): neither is answered. */
@@ -160,7 +201,8 @@ class Console {
     const { host = '', origin } = headers;
     if (!hosts.includes(host)) return false;
     const site = headers['sec-fetch-site'];
-    if (site !== undefined && site !== 'same-origin' && (site !== 'none' || method !== 'GET')) return false;
+    if (site !== undefined && site !== 'same-origin' && (site !== 'none' || method !== 'GET'))
+      return false;
     return origin === undefined ? method === 'GET' : origin === `http://${host}`;
   }
 
@@ -178,12 +220,25 @@ class Console {
   async #change(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const given = request.headers['x-changeover-token'];
     if (typeof given !== 'string' || !timingSafeEqual(digestOf(given), this.#token)) {
-      send(response, 403, { ok: false, text: 'Changes need the token: open the address that changeover console printed.' }); return;
+      send(response, 403, {
+        ok: false,
+        text: 'Changes need the token: open the address that changeover console printed.',
+      });
+      return;
     }
-    if (this.#readOnly) { send(response, 403, { ok: false, text: 'This console was started with --read-only.' }); return; }
-    if (request.headers['content-type'] !== 'application/json') { send(response, 415, { ok: false, text: 'JSON is expected.' }); return; }
+    if (this.#readOnly) {
+      send(response, 403, { ok: false, text: 'This console was started with --read-only.' });
+      return;
+    }
+    if (request.headers['content-type'] !== 'application/json') {
+      send(response, 415, { ok: false, text: 'JSON is expected.' });
+      return;
+    }
     const body: unknown = JSON.parse(await bodyOf(request));
-    if (this.#changing) { send(response, 409, { ok: false, text: 'Another change is being made: try again.' }); return; }
+    if (this.#changing) {
+      send(response, 409, { ok: false, text: 'Another change is being made: try again.' });
+      return;
+    }
     this.#changing = true;
     try {
       send(response, 200, await makeChange(await this.#read(), body));
@@ -211,12 +266,23 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
 
 function headersFor(type: string): Record<string, string> {
   return {
-    'content-type': `${type}; charset=utf-8`, 'content-security-policy': policy, 'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'cross-origin-resource-policy': 'same-origin',
+    'content-type': `${type}; charset=utf-8`,
+    'content-security-policy': policy,
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    'referrer-policy': 'no-referrer',
+    'cross-origin-resource-policy': 'same-origin',
     'cross-origin-opener-policy': 'same-origin',
   };
 }
 
-function send(response: ServerResponse, status: number, body: string | object, type = 'application/json'): void {
-  response.writeHead(status, headersFor(type)).end(typeof body === 'string' ? body : JSON.stringify(body));
+function send(
+  response: ServerResponse,
+  status: number,
+  body: string | object,
+  type = 'application/json',
+): void {
+  response
+    .writeHead(status, headersFor(type))
+    .end(typeof body === 'string' ? body : JSON.stringify(body));
 }

@@ -4,8 +4,15 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { StageSource } from '@changeover/router';
 import {
-  createStaticStageSource, createStorageBridge, type InstrumentSink, migrationInstruments, poolInstruments, prometheusName, PrometheusSink,
-  type StorageBridge, type StorageBridgeOptions,
+  createStaticStageSource,
+  createStorageBridge,
+  type InstrumentSink,
+  migrationInstruments,
+  poolInstruments,
+  prometheusName,
+  PrometheusSink,
+  type StorageBridge,
+  type StorageBridgeOptions,
 } from '../index.ts';
 
 let basePath: string;
@@ -22,7 +29,11 @@ afterEach(async () => {
 });
 
 function open(options: StorageBridgeOptions): StorageBridge {
-  const bridge = createStorageBridge({ basePath, flagsFile: join(basePath, 'none.json'), ...options });
+  const bridge = createStorageBridge({
+    basePath,
+    flagsFile: join(basePath, 'none.json'),
+    ...options,
+  });
   bridges.push(bridge);
   return bridge;
 }
@@ -43,18 +54,29 @@ test('a bridge tells Prometheus of its calls, comparisons, flags, holds and pool
   const text = await sink.text();
   const labels = 'db_system_name="sqlite",db_operation_name="readTable"';
   expect(text).toContain(`changeover_calls_total{${labels},changeover_stage="shadow"} 5\n`);
-  expect(text).toContain(`changeover_comparisons_total{${labels},changeover_stage="shadow",changeover_verdict="match"} 5\n`);
+  expect(text).toContain(
+    `changeover_comparisons_total{${labels},changeover_stage="shadow",changeover_verdict="match"} 5\n`,
+  );
   expect(text).toContain(`changeover_call_failures_total{${labels},changeover_stage="pooled"} 1\n`);
   for (const leg of ['legacy', 'pooled']) {
-    expect(text).toContain(`changeover_leg_calls_total{${labels},changeover_stage="shadow",changeover_leg="${leg}"} 5\n`);
+    expect(text).toContain(
+      `changeover_leg_calls_total{${labels},changeover_stage="shadow",changeover_leg="${leg}"} 5\n`,
+    );
   }
-  expect(text).toMatch(/changeover_leg_time_seconds_total\{[^}]*changeover_stage="shadow",changeover_leg="pooled"\} (?!0\n)/);
+  expect(text).toMatch(
+    /changeover_leg_time_seconds_total\{[^}]*changeover_stage="shadow",changeover_leg="pooled"\} (?!0\n)/,
+  );
   expect(text).toContain('changeover_holds{db_system_name="sqlite"} 1\n');
   expect(text).toContain('changeover_flags_stale{changeover_flags_source="default"} 0\n');
-  expect(text).toMatch(/db_client_connection_count\{db_client_connection_pool_name="changeover\/sqlite\/callers",[^}]*\} [1-9]/);
+  expect(text).toMatch(
+    /db_client_connection_count\{db_client_connection_pool_name="changeover\/sqlite\/callers",[^}]*\} [1-9]/,
+  );
   // Names of datasets are without end, and are data.
   expect(text).not.toMatch(/titanic|passengers/);
-  for (const instrument of [...Object.values(migrationInstruments), ...Object.values(poolInstruments)]) {
+  for (const instrument of [
+    ...Object.values(migrationInstruments),
+    ...Object.values(poolInstruments),
+  ]) {
     expect(text).toContain(`# TYPE ${prometheusName(instrument)} `);
   }
 });
@@ -62,7 +84,9 @@ test('a bridge tells Prometheus of its calls, comparisons, flags, holds and pool
 test('flags that can not be read are told as stale', async () => {
   const sink = new PrometheusSink();
   open({ metrics: sink });
-  expect(await sink.text()).toContain('changeover_flags_stale{changeover_flags_source="default"} 1\n');
+  expect(await sink.text()).toContain(
+    'changeover_flags_stale{changeover_flags_source="default"} 1\n',
+  );
 });
 
 test('a bridge that is closed is read no more, and another goes on with the same sink', async () => {
@@ -77,17 +101,26 @@ test('a bridge that is closed is read no more, and another goes on with the same
   }
 });
 
-test('all of the pooled leg can be told through the bridge, but for what is the bridge\'s own', () => {
+test("all of the pooled leg can be told through the bridge, but for what is the bridge's own", () => {
   const bridge = open({ pooled: { budgets: { sqlite: 7 }, callTimeoutMs: 1_000 } });
-  expect(bridge.factory.stats().engines.find(({ engine }) => engine === 'sqlite')?.callers.budget).toBe(7);
-  expect(() => open({ pooled: { budget: { sqlite: 7 } } as object }))
-    .toThrow(/budget is no option of the factory: did you mean "budgets"\?/);
-  expect(() => open({ pooled: { basePath: '/' } as object })).toThrow(/pooled\.basePath is not the pooled leg's/);
+  expect(
+    bridge.factory.stats().engines.find(({ engine }) => engine === 'sqlite')?.callers.budget,
+  ).toBe(7);
+  expect(() => open({ pooled: { budget: { sqlite: 7 } } as object })).toThrow(
+    /budget is no option of the factory: did you mean "budgets"\?/,
+  );
+  expect(() => open({ pooled: { basePath: '/' } as object })).toThrow(
+    /pooled\.basePath is not the pooled leg's/,
+  );
   expect(() => open({ poold: {} } as object)).toThrow(/no option "poold": did you mean "pooled"\?/);
 });
 
 test('what is no sink is refused, by the names that it lacks', () => {
   const half = { add: () => undefined, record: () => undefined } as unknown as InstrumentSink;
-  expect(() => open({ metrics: half })).toThrow(/Option metrics must be .*it has no declare, observe\./);
-  expect(() => open({ metrics: null as unknown as InstrumentSink })).toThrow(/Option metrics must be/);
+  expect(() => open({ metrics: half })).toThrow(
+    /Option metrics must be .*it has no declare, observe\./,
+  );
+  expect(() => open({ metrics: null as unknown as InstrumentSink })).toThrow(
+    /Option metrics must be/,
+  );
 });

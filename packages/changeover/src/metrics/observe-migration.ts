@@ -1,6 +1,13 @@
 import { engines } from '@changeover/core';
 import type { Attributes, Instrument, InstrumentSink, Reading } from '@changeover/pooled';
-import { type Counted, type Ledger, type Recorder, shedReasons, type StageSource, verdicts } from '@changeover/router';
+import {
+  type Counted,
+  type Ledger,
+  type Recorder,
+  shedReasons,
+  type StageSource,
+  verdicts,
+} from '@changeover/router';
 import { migrationInstruments } from './migration-instruments.ts';
 
 /** What is read. */
@@ -10,39 +17,71 @@ export interface MigrationParts {
   readonly ledger: Pick<Ledger, 'holds'>;
 }
 
-const { calls, callFailures, fallbacks, legCalls, legTime, comparisons, shedComparisons, flagStaleness, flagsStale, holds } =
-  migrationInstruments;
+const {
+  calls,
+  callFailures,
+  fallbacks,
+  legCalls,
+  legTime,
+  comparisons,
+  shedComparisons,
+  flagStaleness,
+  flagsStale,
+  holds,
+} = migrationInstruments;
 
 /** Reads the migration's figures whenever the sink collects, until the result is called. Costs callers nothing. */
 export function observeMigration(sink: InstrumentSink, parts: MigrationParts): () => void {
   return sink.observe(Object.values(migrationInstruments), (instrument) => {
     switch (instrument) {
       case flagStaleness:
-      case flagsStale: return readFlags(instrument, parts.stages);
-      case holds: return readHolds(parts.ledger);
-      default: return parts.recorder.counted().flatMap((counted) => readCounts(instrument, counted));
+      case flagsStale:
+        return readFlags(instrument, parts.stages);
+      case holds:
+        return readHolds(parts.ledger);
+      default:
+        return parts.recorder.counted().flatMap((counted) => readCounts(instrument, counted));
     }
   });
 }
 
-function readCounts(instrument: Instrument, { backend, operation, stage, counts, legacy, pooled }: Counted): Reading[] {
+function readCounts(
+  instrument: Instrument,
+  { backend, operation, stage, counts, legacy, pooled }: Counted,
+): Reading[] {
   const of = (value: number, more: Attributes = {}): Reading => ({
-    value, attributes: { 'db.system.name': backend, 'db.operation.name': operation, 'changeover.stage': stage, ...more },
+    value,
+    attributes: {
+      'db.system.name': backend,
+      'db.operation.name': operation,
+      'changeover.stage': stage,
+      ...more,
+    },
   });
-  const ofLeg = (leg: string, value: number): Reading[] => value === 0 ? [] : [of(value, { 'changeover.leg': leg })];
+  const ofLeg = (leg: string, value: number): Reading[] =>
+    value === 0 ? [] : [of(value, { 'changeover.leg': leg })];
   switch (instrument) {
-    case calls: return [of(counts.calls)];
-    case callFailures: return [of(counts.failed)];
-    case fallbacks: return [of(counts.fallbacks)];
-    case legCalls: return [...ofLeg('legacy', legacy.calls), ...ofLeg('pooled', pooled.calls)];
-    case legTime: return [...ofLeg('legacy', legacy.ms / 1_000), ...ofLeg('pooled', pooled.ms / 1_000)];
+    case calls:
+      return [of(counts.calls)];
+    case callFailures:
+      return [of(counts.failed)];
+    case fallbacks:
+      return [of(counts.fallbacks)];
+    case legCalls:
+      return [...ofLeg('legacy', legacy.calls), ...ofLeg('pooled', pooled.calls)];
+    case legTime:
+      return [...ofLeg('legacy', legacy.ms / 1_000), ...ofLeg('pooled', pooled.ms / 1_000)];
     case comparisons:
       // All of them from the first on: a series that begins with its first mismatch has no increase to be seen.
-      return counts.sampled === 0 ? [] : verdicts.map((verdict) => of(counts[verdict], { 'changeover.verdict': verdict }));
+      return counts.sampled === 0
+        ? []
+        : verdicts.map((verdict) => of(counts[verdict], { 'changeover.verdict': verdict }));
     case shedComparisons:
-      return shedReasons.filter((reason) => counts.shed[reason] > 0)
+      return shedReasons
+        .filter((reason) => counts.shed[reason] > 0)
         .map((reason) => of(counts.shed[reason], { 'changeover.reason': reason }));
-    default: return [];
+    default:
+      return [];
   }
 }
 
@@ -56,6 +95,7 @@ function readFlags(instrument: Instrument, stages: MigrationParts['stages']): Re
 function readHolds(ledger: MigrationParts['ledger']): Reading[] {
   const held = ledger.holds;
   return engines.map((engine) => ({
-    value: held.filter(({ backend }) => backend === engine).length, attributes: { 'db.system.name': engine },
+    value: held.filter(({ backend }) => backend === engine).length,
+    attributes: { 'db.system.name': engine },
   }));
 }

@@ -16,10 +16,15 @@ export interface Coverage {
 
 export function coverageOf(totals: Totals): Coverage {
   const { eligible, sampled, compared, shedByReason } = totals;
-  const shed = shedReasons.map((reason) => ({ reason, count: shedByReason[reason] ?? 0 })).filter(({ count }) => count > 0);
+  const shed = shedReasons
+    .map((reason) => ({ reason, count: shedByReason[reason] ?? 0 }))
+    .filter(({ count }) => count > 0);
   const done = compared + shed.reduce((sum, { count }) => sum + count, 0);
   return {
-    eligible, sampled, compared, shed,
+    eligible,
+    sampled,
+    compared,
+    shed,
     notSampled: Math.max(0, eligible - sampled),
     inFlight: Math.max(0, sampled - done),
     surplus: Math.max(0, sampled - eligible) + Math.max(0, done - sampled),

@@ -34,7 +34,14 @@ export interface GateDefinition {
  * - `data-checks`: the share of the tables checked that are not as expected.
  */
 export const figureNames = [
-  'comparisons', 'unwatched', 'mismatch', 'unexplained', 'failed', 'latency-p50-ratio', 'error-increase', 'data-checks',
+  'comparisons',
+  'unwatched',
+  'mismatch',
+  'unexplained',
+  'failed',
+  'latency-p50-ratio',
+  'error-increase',
+  'data-checks',
 ] as const;
 
 /** One figure's name. */
@@ -43,32 +50,54 @@ export type FigureName = (typeof figureNames)[number];
 /** From ADR-001's success metrics: data integrity by checksums, no more errors than before, no degradation. */
 export const defaultGates: readonly GateDefinition[] = [
   {
-    expression: 'comparisons >= 100', scope: 'comparing-stage', ifMissed: 'inconclusive',
+    expression: 'comparisons >= 100',
+    scope: 'comparing-stage',
+    ifMissed: 'inconclusive',
     title: 'Enough comparisons to tell',
   },
   {
-    expression: 'unwatched == 0', scope: 'comparing-stage', ifMissed: 'inconclusive',
+    expression: 'unwatched == 0',
+    scope: 'comparing-stage',
+    ifMissed: 'inconclusive',
     title: 'Every operation due for comparison was compared',
   },
-  { expression: 'mismatch == 0', scope: 'comparing-stage', ifMissed: 'by-stage', title: 'No confirmed mismatch' },
+  {
+    expression: 'mismatch == 0',
+    scope: 'comparing-stage',
+    ifMissed: 'by-stage',
+    title: 'No confirmed mismatch',
+  },
   {
     // 0 of 100 comparisons says "below 2.95 %".
-    expression: 'mismatch.upper <= 3%', scope: 'comparing-stage', ifMissed: 'hold',
+    expression: 'mismatch.upper <= 3%',
+    scope: 'comparing-stage',
+    ifMissed: 'hold',
     title: 'Mismatches bounded from above, with 95 % confidence',
   },
   {
-    expression: 'unexplained <= 1%', scope: 'comparing-stage', ifMissed: 'hold',
+    expression: 'unexplained <= 1%',
+    scope: 'comparing-stage',
+    ifMissed: 'hold',
     title: 'Comparisons come to a clear verdict',
   },
   {
     // At `shadow` the pooled leg waits for its turn in the background, which says nothing of how it will answer.
-    expression: 'latency-p50-ratio.lower <= 1.0', scope: 'answering-stage', ifMissed: 'hold',
+    expression: 'latency-p50-ratio.lower <= 1.0',
+    scope: 'answering-stage',
+    ifMissed: 'hold',
     title: 'The pooled median is no slower than the legacy one',
   },
   { expression: 'failed == 0', scope: 'stage', ifMissed: 'hold', title: 'No failed call' },
   {
-    expression: 'error-increase.lower <= 0', scope: 'engine', ifMissed: 'roll-back',
+    expression: 'error-increase.lower <= 0',
+    scope: 'engine',
+    ifMissed: 'roll-back',
     title: 'No more errors from the pooled leg than from the legacy one',
   },
-  { expression: 'data-checks == 0', scope: 'engine', ifMissed: 'roll-back', title: 'Every table checked is as expected' },
+  {
+    expression: 'data-checks == 0',
+    scope: 'engine',
+    ifMissed: 'roll-back',
+    title: 'Every table checked is as expected',
+  },
 ];

@@ -7,11 +7,11 @@ import type { DataCheck } from './report.ts';
 export type FigureUnit = 'count' | 'share' | 'ratio';
 
 export const figureUnits: Readonly<Record<FigureName, FigureUnit>> = {
-  'comparisons': 'count',
-  'unwatched': 'count',
-  'mismatch': 'share',
-  'unexplained': 'share',
-  'failed': 'share',
+  comparisons: 'count',
+  unwatched: 'count',
+  mismatch: 'share',
+  unexplained: 'share',
+  failed: 'share',
   'latency-p50-ratio': 'ratio',
   'error-increase': 'share',
   'data-checks': 'share',
@@ -53,7 +53,9 @@ export function figureOf(name: FigureName, subject: FigureSubject): Figure {
     case 'error-increase':
       return errorIncrease(stages);
     case 'data-checks':
-      return dataChecks && failedChecks(dataChecks.filter(({ engine }) => engine === subject.engine));
+      return (
+        dataChecks && failedChecks(dataChecks.filter(({ engine }) => engine === subject.engine))
+      );
   }
 }
 
@@ -69,12 +71,18 @@ function matches(totals: TotalsBy, engine: string, stage: string | undefined): b
   return totals.backend === engine && (stage === undefined || totals.stage === stage);
 }
 
-function sum(totals: readonly TotalsBy[], field: 'calls' | 'failed' | 'eligible' | 'compared' | 'mismatch' | 'inconclusive'): number {
+function sum(
+  totals: readonly TotalsBy[],
+  field: 'calls' | 'failed' | 'eligible' | 'compared' | 'mismatch' | 'inconclusive',
+): number {
   return totals.reduce((all, one) => all + one[field], 0);
 }
 
 /** Operations with calls that could be compared, of which none was. */
-function unwatched({ data, engine, stage }: FigureSubject): { readonly count: number; readonly n: number } {
+function unwatched({ data, engine, stage }: FigureSubject): {
+  readonly count: number;
+  readonly n: number;
+} {
   const compared = new Map<string, number>();
   for (const cell of (data.judged ?? data).cells) {
     if (!matches(cell, engine, stage) || cell.eligible === 0) continue;
@@ -87,24 +95,43 @@ function unwatched({ data, engine, stage }: FigureSubject): { readonly count: nu
 function medianRatio(stages: readonly TotalsBy[]): Finding {
   const [totals] = stages;
   // Percentiles of several parts can't be added up.
-  if (totals === undefined || stages.length > 1) return { kind: 'inconclusive', n: 0, reason: 'one engine at one stage is expected' };
+  if (totals === undefined || stages.length > 1)
+    return { kind: 'inconclusive', n: 0, reason: 'one engine at one stage is expected' };
   const { legacy, pooled } = totals;
   const n = Math.min(legacy.count, pooled.count);
   if (legacy.p50Ms === undefined || pooled.p50Ms === undefined || n < smallestMedian) {
-    return { kind: 'inconclusive', n, reason: `${n} calls measured on both legs are too few: ${smallestMedian} are needed` };
+    return {
+      kind: 'inconclusive',
+      n,
+      reason: `${n} calls measured on both legs are too few: ${smallestMedian} are needed`,
+    };
   }
   if (!(legacy.p50Ms > 0)) return { kind: 'inconclusive', n, reason: 'the legacy median is zero' };
   const value = pooled.p50Ms / legacy.p50Ms;
-  return { kind: 'estimate', value, lower: value / ratioResolution, upper: value * ratioResolution, n };
+  return {
+    kind: 'estimate',
+    value,
+    lower: value / ratioResolution,
+    upper: value * ratioResolution,
+    n,
+  };
 }
 
 /** Undefined as long as the pooled leg has answered nobody. */
 function errorIncrease(stages: readonly TotalsBy[]): Finding | undefined {
-  const [legacy, pooled] = [['legacy', 'shadow'], ['reverse', 'pooled']].map((names) => {
+  const [legacy, pooled] = [
+    ['legacy', 'shadow'],
+    ['reverse', 'pooled'],
+  ].map((names) => {
     const answered = stages.filter(({ stage }) => names.includes(stage ?? ''));
     return { count: sum(answered, 'failed'), n: sum(answered, 'calls') };
   });
   if (legacy === undefined || pooled === undefined || pooled.n === 0) return undefined;
-  if (legacy.n === 0) return { kind: 'inconclusive', n: 0, reason: 'the legacy leg answered no call to hold it against' };
+  if (legacy.n === 0)
+    return {
+      kind: 'inconclusive',
+      n: 0,
+      reason: 'the legacy leg answered no call to hold it against',
+    };
   return shareDifference(legacy, pooled);
 }

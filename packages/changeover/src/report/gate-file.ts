@@ -1,7 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { parseGate } from '@changeover/compare';
 import { stages } from '@changeover/core';
-import { type Consequence, defaultGates, figureNames, type GateDefinition, type GateScope } from './default-gates.ts';
+import {
+  type Consequence,
+  defaultGates,
+  figureNames,
+  type GateDefinition,
+  type GateScope,
+} from './default-gates.ts';
 
 /** A gates file can't be used; the message says which one, where in it, what was found and what is allowed. */
 export class GateFileError extends Error {
@@ -9,7 +15,13 @@ export class GateFileError extends Error {
   readonly code = 'GATE_FILE';
 }
 
-export const gateScopes: readonly GateScope[] = ['comparing-stage', 'answering-stage', 'stage', 'engine', ...stages];
+export const gateScopes: readonly GateScope[] = [
+  'comparing-stage',
+  'answering-stage',
+  'stage',
+  'engine',
+  ...stages,
+];
 const consequences: readonly Consequence[] = ['inconclusive', 'hold', 'roll-back', 'by-stage'];
 const gateKeys: readonly string[] = ['expression', 'title', 'ifMissed'];
 const fileKeys: readonly string[] = ['$schema', 'gates'];
@@ -35,7 +47,9 @@ export function readGateFile(path: string): readonly GateDefinition[] {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    throw new GateFileError(`The gates file ${path} can't be read: ${String((error as { message?: unknown }).message)}`);
+    throw new GateFileError(
+      `The gates file ${path} can't be read: ${String((error as { message?: unknown }).message)}`,
+    );
   }
   return parseGates(text, path);
 }
@@ -57,17 +71,26 @@ export function parseGates(text: string, name: string): readonly GateDefinition[
   if (!isObject(file)) return refuse('an object with "gates" is expected');
   checkKeys(file, fileKeys, refuse);
   const lists = file['gates'];
-  if (!isObject(lists)) return refuse(`"gates" must be an object of lists by where they are asked: ${gateScopes.join(', ')}`, 'gates');
+  if (!isObject(lists))
+    return refuse(
+      `"gates" must be an object of lists by where they are asked: ${gateScopes.join(', ')}`,
+      'gates',
+    );
   const definitions = Object.entries(lists).flatMap(([scopeName, list]) => {
     const scope = gateScopes.find((one) => one === scopeName);
     if (scope === undefined) {
-      return refuse(`gates can't be asked at ${JSON.stringify(scopeName)}; allowed: ${gateScopes.join(', ')}`, scopeName);
+      return refuse(
+        `gates can't be asked at ${JSON.stringify(scopeName)}; allowed: ${gateScopes.join(', ')}`,
+        scopeName,
+      );
     }
     if (!Array.isArray(list)) return refuse(`"${scope}" must be a list of expressions`, scope);
     return list.map((gate: unknown) => gateOf(gate, scope, refuse));
   });
-  if (definitions.length === 0) return refuse('there is no gate in it, so nothing could ever pass', 'gates');
-  if (definitions.length > maxGates) return refuse(`${String(definitions.length)} gates are more than ${String(maxGates)}`);
+  if (definitions.length === 0)
+    return refuse('there is no gate in it, so nothing could ever pass', 'gates');
+  if (definitions.length > maxGates)
+    return refuse(`${String(definitions.length)} gates are more than ${String(maxGates)}`);
   return Object.freeze(definitions);
 }
 
@@ -76,16 +99,27 @@ type Refuse = (message: string, near?: string) => never;
 function gateOf(gate: unknown, scope: GateScope, refuse: Refuse): GateDefinition {
   const given = typeof gate === 'string' ? { expression: gate } : gate;
   if (!isObject(given)) {
-    return refuse(`a gate of "${scope}" must be an expression or an object with one, not ${JSON.stringify(gate)}`, scope);
+    return refuse(
+      `a gate of "${scope}" must be an expression or an object with one, not ${JSON.stringify(gate)}`,
+      scope,
+    );
   }
   const { expression, title = expression, ifMissed = 'hold' } = given;
-  if (typeof expression !== 'string') return refuse(`a gate of "${scope}" has no "expression", a text as "mismatch.upper < 0.1%"`, scope);
+  if (typeof expression !== 'string')
+    return refuse(
+      `a gate of "${scope}" has no "expression", a text as "mismatch.upper < 0.1%"`,
+      scope,
+    );
   checkKeys(given, gateKeys, refuse, expression);
-  if (typeof title !== 'string' || title === '') return refuse(`the "title" of ${JSON.stringify(expression)} must be a text`, expression);
+  if (typeof title !== 'string' || title === '')
+    return refuse(`the "title" of ${JSON.stringify(expression)} must be a text`, expression);
   const consequence = consequences.find((one) => one === ifMissed);
   if (consequence === undefined) {
-    return refuse(`the "ifMissed" of ${JSON.stringify(expression)} is ${JSON.stringify(ifMissed)}; allowed: ` +
-      consequences.join(', '), expression);
+    return refuse(
+      `the "ifMissed" of ${JSON.stringify(expression)} is ${JSON.stringify(ifMissed)}; allowed: ` +
+        consequences.join(', '),
+      expression,
+    );
   }
   try {
     parseGate(expression, figureNames);
@@ -95,9 +129,15 @@ function gateOf(gate: unknown, scope: GateScope, refuse: Refuse): GateDefinition
   return Object.freeze({ expression, scope, title, ifMissed: consequence });
 }
 
-function checkKeys(object: Readonly<Record<string, unknown>>, known: readonly string[], refuse: Refuse, near?: string): void {
+function checkKeys(
+  object: Readonly<Record<string, unknown>>,
+  known: readonly string[],
+  refuse: Refuse,
+  near?: string,
+): void {
   const strange = Object.keys(object).find((key) => !known.includes(key));
-  if (strange !== undefined) refuse(`there is no ${JSON.stringify(strange)}; allowed: ${known.join(', ')}`, near ?? strange);
+  if (strange !== undefined)
+    refuse(`there is no ${JSON.stringify(strange)}; allowed: ${known.join(', ')}`, near ?? strange);
 }
 
 /** Where a text stands in the file, as ", line 3"; empty where that can't be told. */

@@ -4,8 +4,18 @@ import { stageLines } from './stage-lines.ts';
 import type { EngineVerdict, GateOutcome, ReportVerdict } from './verdict.ts';
 
 /** One engine at one stage. Latencies in ms, null where nothing was measured. */
-export interface JsonStageLine extends Pick<Totals,
-  'calls' | 'failed' | 'compared' | 'match' | 'mismatch' | 'raced' | 'nondeterministic' | 'inconclusive' | 'shed'> {
+export interface JsonStageLine extends Pick<
+  Totals,
+  | 'calls'
+  | 'failed'
+  | 'compared'
+  | 'match'
+  | 'mismatch'
+  | 'raced'
+  | 'nondeterministic'
+  | 'inconclusive'
+  | 'shed'
+> {
   readonly engine: string;
   readonly stage: string | null;
   readonly legacyP50Ms: number | null;
@@ -37,17 +47,53 @@ export function jsonReport(report: Report, verdict: ReportVerdict): string {
   const { data, dataChecks = [], provenance = {} } = report;
   const { decision, reason, engines, gates } = verdict;
   const document: JsonReport = {
-    format: 'changeover-report', version: 1, title: titleOf(report), generatedAt: data.generatedAt,
-    decision, reason, engines, gates, stages: stageLines(data).map(jsonStageLine), dataChecks, provenance, data,
+    format: 'changeover-report',
+    version: 1,
+    title: titleOf(report),
+    generatedAt: data.generatedAt,
+    decision,
+    reason,
+    engines,
+    gates,
+    stages: stageLines(data).map(jsonStageLine),
+    dataChecks,
+    provenance,
+    data,
   };
   return `${JSON.stringify(document, null, 2)}\n`;
 }
 
 function jsonStageLine(totals: ReturnType<typeof stageLines>[number]): JsonStageLine {
-  const { backend, stage, calls, failed, compared, match, mismatch, raced, nondeterministic, inconclusive, shed, legacy, pooled } = totals;
+  const {
+    backend,
+    stage,
+    calls,
+    failed,
+    compared,
+    match,
+    mismatch,
+    raced,
+    nondeterministic,
+    inconclusive,
+    shed,
+    legacy,
+    pooled,
+  } = totals;
   return {
-    engine: backend, stage: stage ?? null, calls, failed, compared, match, mismatch, raced, nondeterministic, inconclusive, shed,
-    legacyP50Ms: legacy.p50Ms ?? null, legacyP99Ms: legacy.p99Ms ?? null,
-    pooledP50Ms: pooled.p50Ms ?? null, pooledP99Ms: pooled.p99Ms ?? null,
+    engine: backend,
+    stage: stage ?? null,
+    calls,
+    failed,
+    compared,
+    match,
+    mismatch,
+    raced,
+    nondeterministic,
+    inconclusive,
+    shed,
+    legacyP50Ms: legacy.p50Ms ?? null,
+    legacyP99Ms: legacy.p99Ms ?? null,
+    pooledP50Ms: pooled.p50Ms ?? null,
+    pooledP99Ms: pooled.p99Ms ?? null,
   };
 }

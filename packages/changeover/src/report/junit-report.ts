@@ -12,12 +12,22 @@ export function junitReport(report: Report, verdict: ReportVerdict): string {
   const { gates, decision, reason } = verdict;
   const engines = [...new Set(gates.map(({ engine }) => engine))];
   const timestamp = isoTime(report.data.generatedAt)?.slice(0, 19) ?? '';
-  const suites = engines.map((engine) => suite(engine, gates.filter((gate) => gate.engine === engine), timestamp));
+  const suites = engines.map((engine) =>
+    suite(
+      engine,
+      gates.filter((gate) => gate.engine === engine),
+      timestamp,
+    ),
+  );
   // Without a gate there is nothing that could pass.
-  const none = gates.length > 0 ? []
-    : markup`  <testsuite name="${titleOf(report)}" tests="1" failures="1" errors="0" skipped="0" timestamp="${
-    timestamp}">\n    <testcase name="gates" classname="changeover"><failure type="inconclusive" message="${
-    reason}"/></testcase>\n  </testsuite>\n`;
+  const none =
+    gates.length > 0
+      ? []
+      : markup`  <testsuite name="${titleOf(report)}" tests="1" failures="1" errors="0" skipped="0" timestamp="${
+          timestamp
+        }">\n    <testcase name="gates" classname="changeover"><failure type="inconclusive" message="${
+          reason
+        }"/></testcase>\n  </testsuite>\n`;
   const failures = Math.max(Number(gates.length === 0), openGates(gates));
   return markup`<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="${titleOf(report)}: ${decision}" tests="${Math.max(1, gates.length)}" failures="${failures}" errors="0">
@@ -31,7 +41,8 @@ function openGates(gates: readonly GateOutcome[]): number {
 
 function suite(engine: string, gates: readonly GateOutcome[], timestamp: string): Markup {
   return markup`  <testsuite name="${engine}" tests="${gates.length}" failures="${openGates(gates)}" errors="0" skipped="0" timestamp="${
-    timestamp}">\n${gates.map(testCase)}  </testsuite>\n`;
+    timestamp
+  }">\n${gates.map(testCase)}  </testsuite>\n`;
 }
 
 function testCase(gate: GateOutcome): Markup {

@@ -31,6 +31,10 @@ function textOf(piece: Piece): string {
 
 /** For HTML and XML alike. */
 export function escapeMarkup(text: string): string {
-  return visibleText(text, Infinity).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;').replaceAll("'", '&#39;');
+  return visibleText(text, Infinity)
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;')
+    .replaceAll("'", '&#39;');
 }

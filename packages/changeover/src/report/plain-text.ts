@@ -2,7 +2,8 @@ import { type Engine, engineTitles } from '@changeover/core';
 import type { FigureUnit } from './figures.ts';
 
 /** What can't be seen, turns the direction of writing, or could steer a terminal. A line feed is one of them. */
-const unseen = /[\p{Cc}\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff]/gu;
+const unseen =
+  /[\p{Cc}\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff]/gu;
 
 /** Text from data as one visible line: whatever can't be seen is written as its code point, lone surrogates as U+FFFD. */
 export function visibleText(text: string, maxLength = 2_000): string {
@@ -39,7 +40,9 @@ export function tablesHeldText(held: number, all: number): string {
 
 /** Four characters or so, for where there is little room. */
 export function shortCountText(count: number): string {
-  return count < 10_000 ? countText(count) : count.toLocaleString('en-US', { notation: 'compact', maximumFractionDigits: 1 });
+  return count < 10_000
+    ? countText(count)
+    : count.toLocaleString('en-US', { notation: 'compact', maximumFractionDigits: 1 });
 }
 
 /** A latency to three digits, in the unit that suits it; a dash where nothing was measured. */
@@ -93,7 +96,12 @@ export function isoTime(at: number): string | undefined {
 export function durationText(ms: number): string {
   if (!(ms >= 1_000)) return `${Math.max(0, Math.round(ms) || 0)} ms`;
   const seconds = Math.round(ms / 1_000);
-  const units = [[86_400, 'd'], [3_600, 'h'], [60, 'min'], [1, 's']] as const;
+  const units = [
+    [86_400, 'd'],
+    [3_600, 'h'],
+    [60, 'min'],
+    [1, 's'],
+  ] as const;
   const first = units.findIndex(([size]) => seconds >= size);
   let left = seconds;
   const parts: string[] = [];
@@ -109,7 +117,10 @@ export function valueText(value: unknown, maxLength = 300): string {
   if (value === undefined) return '–';
   if (isRedacted(value)) {
     const length = value.length === undefined ? '' : ` of ${countText(value.length)}`;
-    return visibleText(`${value.type}${length}${value.digest === '' ? '' : ` #${value.digest}`}`, maxLength);
+    return visibleText(
+      `${value.type}${length}${value.digest === '' ? '' : ` #${value.digest}`}`,
+      maxLength,
+    );
   }
   try {
     return visibleText(JSON.stringify(value), maxLength);
@@ -118,9 +129,15 @@ export function valueText(value: unknown, maxLength = 300): string {
   }
 }
 
-function isRedacted(value: unknown): value is { readonly type: string; readonly length?: number; readonly digest: string } {
+function isRedacted(
+  value: unknown,
+): value is { readonly type: string; readonly length?: number; readonly digest: string } {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   const { type, length, digest, ...others } = value as Record<string, unknown>;
-  return typeof type === 'string' && typeof digest === 'string' && Object.keys(others).length === 0 &&
-    (length === undefined || typeof length === 'number');
+  return (
+    typeof type === 'string' &&
+    typeof digest === 'string' &&
+    Object.keys(others).length === 0 &&
+    (length === undefined || typeof length === 'number')
+  );
 }

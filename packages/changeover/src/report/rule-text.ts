@@ -2,9 +2,17 @@ import type { RuleUsage } from '@changeover/router';
 import { countText } from './plain-text.ts';
 
 /** A rule as a person would say it. The text comes from flags and programs: render it as text. */
-export function ruleText({ rule }: RuleUsage): { readonly what: string; readonly where: string; readonly why: string } {
-  const { kind, operation, dataset, reason, ...rest } = JSON.parse(rule) as Readonly<Record<string, unknown>>;
-  const fields = Object.entries(rest).map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`);
+export function ruleText({ rule }: RuleUsage): {
+  readonly what: string;
+  readonly where: string;
+  readonly why: string;
+} {
+  const { kind, operation, dataset, reason, ...rest } = JSON.parse(rule) as Readonly<
+    Record<string, unknown>
+  >;
+  const fields = Object.entries(rest).map(
+    ([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`,
+  );
   const where = [operation, dataset].filter((part) => typeof part === 'string').join(' of ');
   return {
     what: [String(kind), ...fields].join(' '),

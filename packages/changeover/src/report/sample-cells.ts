@@ -11,10 +11,16 @@ export interface SampleCell {
 /** Two parallel lists of `{row, column, value}` as one; undefined for anything else. */
 export function pairCells(legacy: unknown, pooled: unknown): readonly SampleCell[] | undefined {
   const [before, after] = [cellsOf(legacy), cellsOf(pooled)];
-  if (before === undefined || after === undefined || before.length !== after.length) return undefined;
+  if (before === undefined || after === undefined || before.length !== after.length)
+    return undefined;
   return before.map((cell, at) => {
     const { row, column, value } = cell;
-    return { row: String(row + 1), column: typeof column === 'string' ? column : undefined, legacy: value, pooled: after[at]?.value };
+    return {
+      row: String(row + 1),
+      column: typeof column === 'string' ? column : undefined,
+      legacy: value,
+      pooled: after[at]?.value,
+    };
   });
 }
 
@@ -26,7 +32,13 @@ interface RawCell {
 
 function cellsOf(value: unknown): readonly RawCell[] | undefined {
   if (!Array.isArray(value) || value.length === 0) return undefined;
-  return value.every((one): one is RawCell =>
-    typeof one === 'object' && one !== null && typeof (one as { row?: unknown }).row === 'number' && 'value' in one)
-    ? value : undefined;
+  return value.every(
+    (one): one is RawCell =>
+      typeof one === 'object' &&
+      one !== null &&
+      typeof (one as { row?: unknown }).row === 'number' &&
+      'value' in one,
+  )
+    ? value
+    : undefined;
 }

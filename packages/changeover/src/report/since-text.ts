@@ -11,7 +11,12 @@ export function sinceLines({ judged }: ReportData): string[] {
   return [
     `The gates leave ${countText(comparedBefore)} ${comparedBefore === 1 ? 'comparison' : 'comparisons'} out, ` +
       'made before datasets were resumed:',
-    ...since.slice(0, mostNamed).map(({ backend, dataset, at }) => `${engineTitle(backend)} ${dataset} is judged since ${timeText(at)}`),
-    ...rest > 0 ? [`… and ${countText(rest)} more datasets`] : [],
+    ...since
+      .slice(0, mostNamed)
+      .map(
+        ({ backend, dataset, at }) =>
+          `${engineTitle(backend)} ${dataset} is judged since ${timeText(at)}`,
+      ),
+    ...(rest > 0 ? [`… and ${countText(rest)} more datasets`] : []),
   ];
 }

@@ -18,13 +18,29 @@ export function textWidth(text: string): number {
 }
 
 /** Lines of an aligned table. */
-export function textTable(columns: readonly TextColumn[], rows: readonly (readonly string[])[]): string[] {
-  const cells = [columns.map(({ title }) => title), ...rows].map((row) => row.map((cell) => visibleText(cell)));
-  const widths = columns.map((_, at) => cells.reduce((most, row) => Math.max(most, textWidth(row[at] ?? '')), 0));
-  const lines = cells.map((row) => columns.map(({ numeric }, at) => {
-    const cell = row[at] ?? '';
-    const space = ' '.repeat((widths[at] ?? 0) - textWidth(cell));
-    return numeric === true ? space + cell : cell + space;
-  }).join('  ').trimEnd());
-  return [...lines.slice(0, 1), widths.map((width) => '─'.repeat(width)).join('  '), ...lines.slice(1)];
+export function textTable(
+  columns: readonly TextColumn[],
+  rows: readonly (readonly string[])[],
+): string[] {
+  const cells = [columns.map(({ title }) => title), ...rows].map((row) =>
+    row.map((cell) => visibleText(cell)),
+  );
+  const widths = columns.map((_, at) =>
+    cells.reduce((most, row) => Math.max(most, textWidth(row[at] ?? '')), 0),
+  );
+  const lines = cells.map((row) =>
+    columns
+      .map(({ numeric }, at) => {
+        const cell = row[at] ?? '';
+        const space = ' '.repeat((widths[at] ?? 0) - textWidth(cell));
+        return numeric === true ? space + cell : cell + space;
+      })
+      .join('  ')
+      .trimEnd(),
+  );
+  return [
+    ...lines.slice(0, 1),
+    widths.map((width) => '─'.repeat(width)).join('  '),
+    ...lines.slice(1),
+  ];
 }

@@ -1,7 +1,19 @@
-import { evaluateGate, type Gate, type GateOperator, type GateResult, parseGate } from '@changeover/compare';
+import {
+  evaluateGate,
+  type Gate,
+  type GateOperator,
+  type GateResult,
+  parseGate,
+} from '@changeover/compare';
 import { type Stage, stages } from '@changeover/core';
 import type { TotalsBy } from '@changeover/router';
-import { type Consequence, defaultGates, figureNames, type FigureName, type GateDefinition } from './default-gates.ts';
+import {
+  type Consequence,
+  defaultGates,
+  figureNames,
+  type FigureName,
+  type GateDefinition,
+} from './default-gates.ts';
 import { figureOf, type FigureSubject, type FigureUnit, figureUnits } from './figures.ts';
 import { counted, countText, engineTitle } from './plain-text.ts';
 import type { Report } from './report.ts';
@@ -78,16 +90,29 @@ const pooledAnswers: readonly string[] = ['reverse', 'pooled'] satisfies Stage[]
 export function decideVerdict(report: Report): ReportVerdict {
   const { data, dataChecks } = report;
   const definitions = report.gates ?? defaultGates;
-  const gates = definitions.flatMap((definition) => placesOf(definition, report)
-    .flatMap((place) => askGate(definition, { data, dataChecks, ...place }) ?? []));
-  const engines = enginesOf(report).map((engine) =>
-    ({ engine, ...decide(gates.filter((gate) => gate.engine === engine), nextStep(report, engine)) }));
+  const gates = definitions.flatMap((definition) =>
+    placesOf(definition, report).flatMap(
+      (place) => askGate(definition, { data, dataChecks, ...place }) ?? [],
+    ),
+  );
+  const engines = enginesOf(report).map((engine) => ({
+    engine,
+    ...decide(
+      gates.filter((gate) => gate.engine === engine),
+      nextStep(report, engine),
+    ),
+  }));
   const decision = decideBy(gates);
   return { decision, reason: reasonOf(decision, gates, overallStep(report)), engines, gates };
 }
 
 function enginesOf({ data, dataChecks }: Report): string[] {
-  return [...new Set([...data.byStage.map(({ backend }) => backend), ...(dataChecks ?? []).map(({ engine }) => engine)])].sort();
+  return [
+    ...new Set([
+      ...data.byStage.map(({ backend }) => backend),
+      ...(dataChecks ?? []).map(({ engine }) => engine),
+    ]),
+  ].sort();
 }
 
 /** What was counted before a dataset was resumed is shown, and decides nothing. */
@@ -100,14 +125,20 @@ type Place = Pick<FigureSubject, 'engine' | 'stage'>;
 function placesOf({ scope }: GateDefinition, report: Report): Place[] {
   return enginesOf(report).flatMap((engine): Place[] => {
     if (scope === 'engine') return [{ engine }];
-    const called = judgedStages(report).filter(({ backend, calls }) => backend === engine && calls > 0)
-      .map(({ stage }) => stage).sort((a, b) => orderOf(a) - orderOf(b));
+    const called = judgedStages(report)
+      .filter(({ backend, calls }) => backend === engine && calls > 0)
+      .map(({ stage }) => stage)
+      .sort((a, b) => orderOf(a) - orderOf(b));
     if (scope === 'stage') return called.map((stage) => ({ engine, stage }));
-    if (scope === 'answering-stage') return called.filter((stage) => stage === 'reverse').map((stage) => ({ engine, stage }));
-    if (scope !== 'comparing-stage') return called.filter((stage) => stage === scope).map((stage) => ({ engine, stage }));
+    if (scope === 'answering-stage')
+      return called.filter((stage) => stage === 'reverse').map((stage) => ({ engine, stage }));
+    if (scope !== 'comparing-stage')
+      return called.filter((stage) => stage === scope).map((stage) => ({ engine, stage }));
     const comparing = called.filter((stage) => comparingStages.includes(stage ?? ''));
     // An engine that was never compared has its gates too: none can be told.
-    return comparing.length === 0 ? [{ engine, stage: 'shadow' }] : comparing.map((stage) => ({ engine, stage }));
+    return comparing.length === 0
+      ? [{ engine, stage: 'shadow' }]
+      : comparing.map((stage) => ({ engine, stage }));
   });
 }
 
@@ -125,20 +156,40 @@ function askGate(definition: GateDefinition, subject: FigureSubject): GateOutcom
   const asked = evaluateGate(gate, () => (isCount ? found.count : found));
   const missedOnly = asked.outcome === 'fail' && definition.ifMissed === 'inconclusive';
   const outcome = missedOnly ? 'inconclusive' : asked.outcome;
-  const bounds = isCount || found.kind === 'inconclusive' ? {} : { estimate: found.value, lower: found.lower, upper: found.upper };
+  const bounds =
+    isCount || found.kind === 'inconclusive'
+      ? {}
+      : { estimate: found.value, lower: found.lower, upper: found.upper };
   const n = isCount ? found.n : asked.n;
   const stage = subject.stage as Stage | undefined;
   return {
-    title: definition.title, expression: gate.expression, figure: name, unit: figureUnits[name],
-    engine: subject.engine, stage, outcome, value: asked.value, side: gate.side, ...bounds, operator: gate.operator,
-      threshold: gate.threshold, n,
-    reason: asked.reason ??
-      (asked.outcome === 'pass' ? undefined : failure(name, isCount ? found.count : found.kind === 'estimate' ? found.value : NaN, n)),
+    title: definition.title,
+    expression: gate.expression,
+    figure: name,
+    unit: figureUnits[name],
+    engine: subject.engine,
+    stage,
+    outcome,
+    value: asked.value,
+    side: gate.side,
+    ...bounds,
+    operator: gate.operator,
+    threshold: gate.threshold,
+    n,
+    reason:
+      asked.reason ??
+      (asked.outcome === 'pass'
+        ? undefined
+        : failure(name, isCount ? found.count : found.kind === 'estimate' ? found.value : NaN, n)),
     decision: decisionOf(outcome, definition.ifMissed, stage),
   };
 }
 
-function decisionOf(outcome: GateResult['outcome'], ifMissed: Consequence, stage: Stage | undefined): Decision {
+function decisionOf(
+  outcome: GateResult['outcome'],
+  ifMissed: Consequence,
+  stage: Stage | undefined,
+): Decision {
   if (outcome === 'pass') return 'PROMOTE';
   if (outcome === 'inconclusive') return 'INCONCLUSIVE';
   switch (ifMissed) {
@@ -158,12 +209,15 @@ function failure(name: FigureName, value: number, n: number): string {
   const count = Math.round(value * n);
   switch (name) {
     case 'comparisons':
-      return value === 0 ? 'nothing was compared' : `only ${counted(value, 'comparison was', 'comparisons were')} made`;
+      return value === 0
+        ? 'nothing was compared'
+        : `only ${counted(value, 'comparison was', 'comparisons were')} made`;
     case 'unwatched':
       return `${counted(value, 'operation', 'operations')} of ${countText(n)} ${value === 1 ? 'was' : 'were'} never compared`;
     case 'mismatch':
       return `${counted(count, 'comparison', 'comparisons')} of ${countText(n)} ${count === 1 ? 'is a' : 'are'} confirmed ${
-        count === 1 ? 'mismatch' : 'mismatches'}`;
+        count === 1 ? 'mismatch' : 'mismatches'
+      }`;
     case 'unexplained':
       return `${counted(count, 'comparison', 'comparisons')} of ${countText(n)} came to no explanation`;
     case 'failed':
@@ -179,10 +233,15 @@ function failure(name: FigureName, value: number, n: number): string {
 
 function decideBy(gates: readonly GateOutcome[]): Decision {
   if (gates.length === 0) return 'INCONCLUSIVE';
-  return precedence.find((decision) => gates.some((gate) => gate.decision === decision)) ?? 'PROMOTE';
+  return (
+    precedence.find((decision) => gates.some((gate) => gate.decision === decision)) ?? 'PROMOTE'
+  );
 }
 
-function decide(gates: readonly GateOutcome[], step: string): { readonly decision: Decision; readonly reason: string } {
+function decide(
+  gates: readonly GateOutcome[],
+  step: string,
+): { readonly decision: Decision; readonly reason: string } {
   const decision = decideBy(gates);
   return { decision, reason: reasonOf(decision, gates, step) };
 }
@@ -191,25 +250,44 @@ function reasonOf(decision: Decision, gates: readonly GateOutcome[], step: strin
   if (decision === 'PROMOTE') return `All ${gates.length} gates hold: ${step}.`;
   const [first, ...others] = gates.filter((gate) => gate.decision === decision);
   if (first === undefined) return 'No gate was asked: there is nothing to decide by.';
-  const more = others.length === 0 ? '' : `, and ${counted(others.length, 'other gate', 'other gates')} ${
-    decision === 'INCONCLUSIVE' ? "can't be told either" : others.length === 1 ? "doesn't hold either" : "don't hold either"}`;
+  const more =
+    others.length === 0
+      ? ''
+      : `, and ${counted(others.length, 'other gate', 'other gates')} ${
+          decision === 'INCONCLUSIVE'
+            ? "can't be told either"
+            : others.length === 1
+              ? "doesn't hold either"
+              : "don't hold either"
+        }`;
   const what = `${placeOf(first)}${first.reason ?? first.title}${more}`;
-  const then = { 'ROLL BACK': 'back to legacy', 'HOLD': 'stay at this stage', 'INCONCLUSIVE': 'too little to decide by' }[decision];
+  const then = {
+    'ROLL BACK': 'back to legacy',
+    HOLD: 'stay at this stage',
+    INCONCLUSIVE: 'too little to decide by',
+  }[decision];
   return `${what.charAt(0).toUpperCase()}${what.slice(1)}: ${then}.`;
 }
 
 function placeOf({ engine, stage }: GateOutcome): string {
-  return stage === undefined ? `on ${engineTitle(engine)}, ` : `on ${engineTitle(engine)} at ${stage}, `;
+  return stage === undefined
+    ? `on ${engineTitle(engine)}, `
+    : `on ${engineTitle(engine)} at ${stage}, `;
 }
 
 function nextStep(report: Report, engine: string): string {
-  const last = Math.max(...judgedStages(report)
-    .filter(({ backend, calls }) => backend === engine && calls > 0).map(({ stage }) => orderOf(stage)));
+  const last = Math.max(
+    ...judgedStages(report)
+      .filter(({ backend, calls }) => backend === engine && calls > 0)
+      .map(({ stage }) => orderOf(stage)),
+  );
   const next = stages[last + 1];
   return next === undefined ? 'the legacy leg may go' : `the datasets may step forward to ${next}`;
 }
 
 function overallStep(report: Report): string {
   const steps = [...new Set(enginesOf(report).map((engine) => nextStep(report, engine)))];
-  return steps.length === 1 ? steps[0] ?? '' : "every engine's datasets may step forward by one stage";
+  return steps.length === 1
+    ? (steps[0] ?? '')
+    : "every engine's datasets may step forward by one stage";
 }

@@ -11,16 +11,32 @@ beforeAll(async () => {
   stores = await makeTestStores();
   for (const name of ['a', 'b']) await mkdir(stores.at(name).basePath);
   await stores.run('sqlite', stores.at('a'), 'titanic', numberedTable('sqlite', 'train', 30));
-  await stores.run('sqlite', stores.at('b'), 'titanic', [...numberedTable('sqlite', 'train', 30),
-    "UPDATE train SET name = 'a secret' WHERE id = 21"]);
+  await stores.run('sqlite', stores.at('b'), 'titanic', [
+    ...numberedTable('sqlite', 'train', 30),
+    "UPDATE train SET name = 'a secret' WHERE id = 21",
+  ]);
 });
 
-afterAll(async () => { await stores.close(); });
+afterAll(async () => {
+  await stores.close();
+});
 
-async function type(...args: readonly string[]): Promise<{ code: number; out: string; err: string }> {
+async function type(
+  ...args: readonly string[]
+): Promise<{ code: number; out: string; err: string }> {
   const text = { out: '', err: '' };
   const code = await runCommand(['verify', '--base-path', stores.at('a').basePath, ...args], {
-    stdout: { write: (part) => { text.out += part; } }, stderr: { write: (part) => { text.err += part; } }, env: {},
+    stdout: {
+      write: (part) => {
+        text.out += part;
+      },
+    },
+    stderr: {
+      write: (part) => {
+        text.err += part;
+      },
+    },
+    env: {},
   });
   return { code, ...text };
 }
@@ -43,9 +59,19 @@ test('a difference ends with 99, names the place and hides the values unless ask
 });
 
 test('as JSON it is the result', async () => {
-  const { code, out } = await type('sqlite', '--format', 'json', '--against-base-path', stores.at('b').basePath);
+  const { code, out } = await type(
+    'sqlite',
+    '--format',
+    'json',
+    '--against-base-path',
+    stores.at('b').basePath,
+  );
   const result = JSON.parse(out) as VerifyResult;
-  expect([code, result.verdict, result.tables[0]?.difference?.class]).toEqual([99, 'mismatch', 'value']);
+  expect([code, result.verdict, result.tables[0]?.difference?.class]).toEqual([
+    99,
+    'mismatch',
+    'value',
+  ]);
 });
 
 test('what can not be read ends with 3', async () => {
@@ -56,8 +82,11 @@ test('what can not be read ends with 3', async () => {
 });
 
 test.each([
-  [['sqlit'], /Did you mean "sqlite"/], [['sqlite', 'nowhere'], /neither side/], [['sqlite', '--pause', 'soon'], /not negative/],
-  [['--against', 'duckdb'], /engine must be named/], [['sqlite', '--by', 'magic'], /values, checksum/],
+  [['sqlit'], /Did you mean "sqlite"/],
+  [['sqlite', 'nowhere'], /neither side/],
+  [['sqlite', '--pause', 'soon'], /not negative/],
+  [['--against', 'duckdb'], /engine must be named/],
+  [['sqlite', '--by', 'magic'], /values, checksum/],
   [['sqlite', 'titanic', '--table', 'absent'], /neither side/],
 ])('%j is wrong usage: 2', async (args, message) => {
   const { code, err } = await type(...args);
@@ -70,12 +99,29 @@ test('help has an example', async () => {
 
 test('progress is one line on a terminal, and a line now and then in a log', () => {
   const progress: VerifyProgress = {
-    engine: 'sqlite', dataset: 'titanic', table: 'train', phase: 'scan', rows: 250_000, totalRows: 1_000_000,
-    tablesDone: 1, tablesTotal: 3, rowsPerSecond: 500_000, secondsLeft: 1.5 };
+    engine: 'sqlite',
+    dataset: 'titanic',
+    table: 'train',
+    phase: 'scan',
+    rows: 250_000,
+    totalRows: 1_000_000,
+    tablesDone: 1,
+    tablesTotal: 3,
+    rowsPerSecond: 500_000,
+    secondsLeft: 1.5,
+  };
   for (const isTTY of [true, false]) {
     let now = 0;
     const written: string[] = [];
-    const line = new ProgressLine({ isTTY, write: (text) => { written.push(text); } }, () => now);
+    const line = new ProgressLine(
+      {
+        isTTY,
+        write: (text) => {
+          written.push(text);
+        },
+      },
+      () => now,
+    );
     for (; now <= 10_000; now += 100) line.show(progress);
     line.end();
     const text = '2/3 sqlite titanic train: 250,000 rows (25 %), 500,000 rows/s, 1.5 s left';

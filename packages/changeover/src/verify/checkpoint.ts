@@ -15,12 +15,14 @@ interface State {
   readonly format: 1;
   readonly job: string;
   readonly done: readonly TableResult[];
-  readonly current?: {
-    readonly engine: Engine;
-    readonly dataset: string;
-    readonly table: string;
-    readonly scans: StoredScans;
-  } | undefined;
+  readonly current?:
+    | {
+        readonly engine: Engine;
+        readonly dataset: string;
+        readonly table: string;
+        readonly scans: StoredScans;
+      }
+    | undefined;
 }
 
 /** How often a table's progress is written at most. */
@@ -73,13 +75,17 @@ export class Checkpoint {
 
   /** What was found of a table by an earlier process. */
   done({ engine, dataset, table }: TablePlace): TableResult | undefined {
-    return this.#state.done.find((result) => result.engine === engine && result.dataset === dataset && result.table === table);
+    return this.#state.done.find(
+      (result) => result.engine === engine && result.dataset === dataset && result.table === table,
+    );
   }
 
   /** How far an earlier process came with a table. */
   scans({ engine, dataset, table }: TablePlace): StoredScans | undefined {
     const { current } = this.#state;
-    return current?.engine === engine && current.dataset === dataset && current.table === table ? current.scans : undefined;
+    return current?.engine === engine && current.dataset === dataset && current.table === table
+      ? current.scans
+      : undefined;
   }
 
   /** Keeps how far a table is. @param now false leaves it where it was kept a moment ago. */
@@ -88,7 +94,10 @@ export class Checkpoint {
     if (!now && this.#nowMs() - this.#writtenMs < everyMs) return;
     const stored = scans();
     if (stored === undefined) return;
-    this.#state = { ...this.#state, current: { engine: place.engine, dataset: place.dataset, table: place.table, scans: stored } };
+    this.#state = {
+      ...this.#state,
+      current: { engine: place.engine, dataset: place.dataset, table: place.table, scans: stored },
+    };
     this.#write();
   }
 

@@ -23,7 +23,10 @@ export interface LoneRows {
   readonly left: readonly LoneRow[];
   readonly right: readonly LoneRow[];
   /** All of them, by digest, with how many there are of each. */
-  readonly digests: { readonly left: ReadonlyMap<number, number>; readonly right: ReadonlyMap<number, number> };
+  readonly digests: {
+    readonly left: ReadonlyMap<number, number>;
+    readonly right: ReadonlyMap<number, number>;
+  };
   /** False where there were too many to look for all. */
   readonly complete: boolean;
 }
@@ -39,14 +42,22 @@ export type Between = (rowsLeft: number) => Promise<void>;
  * Finds the rows in which two scans differ, in the snapshot that they were made in. First down to segments or buckets, by
  * the digests of the scans; then to the rows' digests, by reading only what differs; then the rows themselves.
  */
-export async function locateRows(sides: SidePair, scans: ScanPair, between: Between): Promise<LoneRows> {
+export async function locateRows(
+  sides: SidePair,
+  scans: ScanPair,
+  between: Between,
+): Promise<LoneRows> {
   const segments = segmentsToRead(scans);
   const buckets = scans[0].digest.differingBuckets(scans[1].digest);
   const overlay = new Overlay(segments === undefined ? buckets : undefined);
   if (segments === undefined) await overlay.readWhole(sides, between);
   else for (const segment of segments) await overlay.readSegment(sides, scans, segment, between);
   const wanted = overlay.unmatched();
-  return { ...await fetchRows(sides, scans, wanted, segments, between), digests: wanted, complete: !overlay.overflowed };
+  return {
+    ...(await fetchRows(sides, scans, wanted, segments, between)),
+    digests: wanted,
+    complete: !overlay.overflowed,
+  };
 }
 
 /** The segments to read again; undefined where a scan can't begin in the middle or too many differ. */
@@ -60,7 +71,11 @@ function segmentsToRead(scans: ScanPair): readonly number[] | undefined {
 
 /** The number of the first row, the first being 0, that is another one on the other side, where the sides hold the same rows
  * in two orders. */
-export async function firstMovedRow(sides: SidePair, scans: ScanPair, between: Between): Promise<number> {
+export async function firstMovedRow(
+  sides: SidePair,
+  scans: ScanPair,
+  between: Between,
+): Promise<number> {
   const [segment = 0] = scans[0].digest.differingSegments(scans[1].digest);
   const marked = scans.every(({ marks, digest }) => marks.length === digest.segments.length);
   const order = async (side: SideTable, scan: SideScan): Promise<readonly number[]> => {
@@ -68,7 +83,9 @@ export async function firstMovedRow(sides: SidePair, scans: ScanPair, between: B
     const rows = marked ? scanFrom(side, scan, segment) : new SideScan(side);
     try {
       for (let at = marked ? segment : 0; at <= segment; at += 1) {
-        await rows.segment((digest) => { if (at === segment) digests.push(digest); });
+        await rows.segment((digest) => {
+          if (at === segment) digests.push(digest);
+        });
         await between(rows.read);
       }
       return digests;
@@ -83,13 +100,19 @@ export async function firstMovedRow(sides: SidePair, scans: ScanPair, between: B
 }
 
 function scanFrom(side: SideTable, scan: SideScan, segment: number): SideScan {
-  return new SideScan(side, { from: { segment, mark: segment === 0 ? undefined : scan.marks[segment - 1] } });
+  return new SideScan(side, {
+    from: { segment, mark: segment === 0 ? undefined : scan.marks[segment - 1] },
+  });
 }
 
 type Step = (left: SideScan, right: SideScan) => Promise<boolean>;
 
 /** Reads both sides in step for as long as `step` says so. */
-async function inStep([left, right]: readonly [SideScan, SideScan], between: Between, step: Step): Promise<void> {
+async function inStep(
+  [left, right]: readonly [SideScan, SideScan],
+  between: Between,
+  step: Step,
+): Promise<void> {
   try {
     while (await step(left, right)) await between(left.read);
   } finally {
@@ -115,8 +138,16 @@ class Overlay {
     });
   }
 
-  async readSegment(sides: SidePair, scans: ScanPair, segment: number, between: Between): Promise<void> {
-    const pair = [scanFrom(sides[0], scans[0], segment), scanFrom(sides[1], scans[1], segment)] as const;
+  async readSegment(
+    sides: SidePair,
+    scans: ScanPair,
+    segment: number,
+    between: Between,
+  ): Promise<void> {
+    const pair = [
+      scanFrom(sides[0], scans[0], segment),
+      scanFrom(sides[1], scans[1], segment),
+    ] as const;
     await inStep(pair, between, async (left, right) => {
       await this.#segment(left, right);
       return false;
@@ -125,12 +156,20 @@ class Overlay {
 
   unmatched(): LoneRows['digests'] {
     const [left, right] = [new Map<number, number>(), new Map<number, number>()];
-    for (const [digest, count] of this.#open) (count > 0 ? left : right).set(digest, Math.abs(count));
+    for (const [digest, count] of this.#open)
+      (count > 0 ? left : right).set(digest, Math.abs(count));
     return { left, right };
   }
 
   async #segment(left: SideScan, right: SideScan): Promise<void> {
-    await both(left.segment((digest) => { this.#note(digest, 1); }), right.segment((digest) => { this.#note(digest, -1); }));
+    await both(
+      left.segment((digest) => {
+        this.#note(digest, 1);
+      }),
+      right.segment((digest) => {
+        this.#note(digest, -1);
+      }),
+    );
   }
 
   #note(digest: number, sign: 1 | -1): void {
@@ -166,7 +205,9 @@ async function fetchRows(
       const rows = segment === undefined ? new SideScan(side) : scanFrom(side, scan, segment);
       try {
         do {
-          await rows.segment((digest, cells, row) => { net.see(digest, cells, row); });
+          await rows.segment((digest, cells, row) => {
+            net.see(digest, cells, row);
+          });
           await between(rows.read);
         } while (segment === undefined && !rows.ended && !net.isFull());
       } finally {
@@ -189,7 +230,11 @@ class Net {
   }
 
   isFull(): boolean {
-    return this.#left === 0 || this.rows.length >= mostKept || this.rows.length * (this.rows[0]?.cells.length ?? 0) >= mostKeptCells;
+    return (
+      this.#left === 0 ||
+      this.rows.length >= mostKept ||
+      this.rows.length * (this.rows[0]?.cells.length ?? 0) >= mostKeptCells
+    );
   }
 
   see(digest: number, cells: readonly Value[], row: number): void {

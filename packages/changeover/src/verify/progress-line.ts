@@ -29,7 +29,9 @@ export class ProgressLine {
     if (nowMs - this.#shownMs < (onTerminal ? onTerminalEveryMs : inLogEveryMs)) return;
     this.#shownMs = nowMs;
     // Back to the line's beginning, and what was there before is cleared.
-    this.#stream.write(onTerminal ? `\r\u001b[2K${progressText(progress)}` : `${progressText(progress)}\n`);
+    this.#stream.write(
+      onTerminal ? `\r\u001b[2K${progressText(progress)}` : `${progressText(progress)}\n`,
+    );
     this.#open = onTerminal;
   }
 

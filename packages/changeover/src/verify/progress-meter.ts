@@ -27,7 +27,13 @@ export class ProgressMeter {
    * @param rows of the left side, in this phase; where it was resumed, those of the earlier process among them.
    * @param read rows read since the last report, on both sides.
    */
-  report(phase: VerifyProgress['phase'], rows: number, totalRows: number | undefined, read: number, waiting?: string): void {
+  report(
+    phase: VerifyProgress['phase'],
+    rows: number,
+    totalRows: number | undefined,
+    read: number,
+    waiting?: string,
+  ): void {
     this.rowsRead += read;
     const nowMs = this.#nowMs();
     if (phase !== this.#phase) {
@@ -39,11 +45,23 @@ export class ProgressMeter {
     if (this.#told === undefined || place?.table === undefined) return;
     const passed = (nowMs - this.#beganMs) / 1_000;
     const rowsPerSecond = passed > 0 ? (rows - (this.#beganRows ?? 0)) / passed : 0;
-    const left = totalRows === undefined || rowsPerSecond <= 0 ? undefined : Math.max(0, totalRows - rows) / rowsPerSecond;
+    const left =
+      totalRows === undefined || rowsPerSecond <= 0
+        ? undefined
+        : Math.max(0, totalRows - rows) / rowsPerSecond;
     try {
       this.#told({
-        engine: place.engine, dataset: place.dataset, table: place.table, phase, rows, totalRows, tablesDone: this.tablesDone,
-        tablesTotal: Math.max(this.tablesTotal, this.tablesDone), rowsPerSecond, secondsLeft: left, waiting,
+        engine: place.engine,
+        dataset: place.dataset,
+        table: place.table,
+        phase,
+        rows,
+        totalRows,
+        tablesDone: this.tablesDone,
+        tablesTotal: Math.max(this.tablesTotal, this.tablesDone),
+        rowsPerSecond,
+        secondsLeft: left,
+        waiting,
       });
     } catch {
       // Who looks on must not stop it.

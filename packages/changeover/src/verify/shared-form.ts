@@ -2,8 +2,24 @@ import { exactNumber, parseJsonExactly } from '@changeover/compare';
 import type { Engine, Value } from '@changeover/core';
 
 /** What a column holds, whatever the engine calls it. */
-export type CommonKind = 'any' | 'boolean' | 'integer' | 'decimal' | 'single' | 'double' | 'text' | 'padded' | 'bytes' |
-  'date' | 'time' | 'timestamp' | 'zoned' | 'interval' | 'uuid' | 'json' | 'nested';
+export type CommonKind =
+  | 'any'
+  | 'boolean'
+  | 'integer'
+  | 'decimal'
+  | 'single'
+  | 'double'
+  | 'text'
+  | 'padded'
+  | 'bytes'
+  | 'date'
+  | 'time'
+  | 'timestamp'
+  | 'zoned'
+  | 'interval'
+  | 'uuid'
+  | 'json'
+  | 'nested';
 
 /** Brings a value to the form that all engines' copies of it have. */
 export type Common = (value: Value) => Value;
@@ -19,7 +35,10 @@ const patterns: readonly (readonly [RegExp, CommonKind])[] = [
   [/^bool/i, 'boolean'],
   [/^(?:json|jsonb|variant)$/i, 'json'],
   [/^interval/i, 'interval'],
-  [/^(?:u?(?:tiny|small|medium|big|huge)int|u?int(?:eger|\d*)?|long|oid|serial|bigserial)\b/i, 'integer'],
+  [
+    /^(?:u?(?:tiny|small|medium|big|huge)int|u?int(?:eger|\d*)?|long|oid|serial|bigserial)\b/i,
+    'integer',
+  ],
   [/^(?:numeric|decimal)/i, 'decimal'],
   [/^(?:real|float4?)$/i, 'single'],
   [/^(?:double|float8)/i, 'double'],
@@ -42,8 +61,25 @@ export function kindOf({ engine, type }: DeclaredColumn): CommonKind {
 }
 
 /** Lower comes first: that of the two kinds which says more about what is meant. */
-const weight: readonly CommonKind[] = ['nested', 'json', 'uuid', 'zoned', 'timestamp', 'date', 'time', 'interval', 'boolean', 'padded',
-  'decimal', 'single', 'double', 'integer', 'bytes', 'text', 'any'];
+const weight: readonly CommonKind[] = [
+  'nested',
+  'json',
+  'uuid',
+  'zoned',
+  'timestamp',
+  'date',
+  'time',
+  'interval',
+  'boolean',
+  'padded',
+  'decimal',
+  'single',
+  'double',
+  'integer',
+  'bytes',
+  'text',
+  'any',
+];
 
 /** The kind that both columns' values are brought to. */
 export function commonKind(left: DeclaredColumn, right: DeclaredColumn): CommonKind {
@@ -64,7 +100,9 @@ export function commonForm(left: DeclaredColumn, right: DeclaredColumn): Common 
 /** What the lists in a column hold, however deep they are nested; undefined where it holds no lists, or lists of structs. */
 function elementOf({ engine, type }: DeclaredColumn): DeclaredColumn | undefined {
   const element = /^([^[]*[^[\s])\s*(?:\[\d*\])+$/.exec(type)?.[1];
-  return element === undefined || kindOf({ engine, type: element }) === 'nested' ? undefined : { engine, type: element };
+  return element === undefined || kindOf({ engine, type: element }) === 'nested'
+    ? undefined
+    : { engine, type: element };
 }
 
 function eachElement(value: Value, form: Common): Value {
@@ -74,17 +112,25 @@ function eachElement(value: Value, form: Common): Value {
 
 /** How values of a kind are brought to one form. What isn't of the kind is left as it is, and then differs. */
 export const commonForms: Readonly<Record<CommonKind, Common | undefined>> = {
-  any: undefined, text: undefined, bytes: undefined, nested: undefined,
-  boolean: (value) => (value === 1 || value === 'true' ? true : value === 0 || value === 'false' ? false : value),
-  integer: (value) => (typeof value === 'string' && /^-?\d{1,60}$/.test(value) ? wholeNumber(value) : value),
+  any: undefined,
+  text: undefined,
+  bytes: undefined,
+  nested: undefined,
+  boolean: (value) =>
+    value === 1 || value === 'true' ? true : value === 0 || value === 'false' ? false : value,
+  integer: (value) =>
+    typeof value === 'string' && /^-?\d{1,60}$/.test(value) ? wholeNumber(value) : value,
   decimal: commonDecimal,
   single: (value) => (typeof value === 'number' && isSingle(value) ? Math.fround(value) : value),
-  double: (value) => (typeof value === 'string' && specialDoubles.has(value) ? Number(value) : value),
+  double: (value) =>
+    typeof value === 'string' && specialDoubles.has(value) ? Number(value) : value,
   padded: (value) => (typeof value === 'string' ? value.replace(/ +$/, '') : value),
-  date: (value) => (typeof value === 'string' ? commonTime(value).replace(/ 00:00:00$/, '') : value),
+  date: (value) =>
+    typeof value === 'string' ? commonTime(value).replace(/ 00:00:00$/, '') : value,
   time: (value) => (typeof value === 'string' ? commonTime(value) : value),
   timestamp: (value) => (typeof value === 'string' ? commonTime(value) : value),
-  zoned: (value) => (typeof value === 'string' ? commonTime(value).replace(/Z$|\+00:?00$/, '+00') : value),
+  zoned: (value) =>
+    typeof value === 'string' ? commonTime(value).replace(/Z$|\+00:?00$/, '+00') : value,
   interval: (value) => (typeof value === 'string' ? commonInterval(value) : value),
   uuid: (value) => (typeof value === 'string' ? value.toLowerCase() : value),
   json: commonJson,
@@ -103,13 +149,20 @@ function fraction(digits: string): string {
 
 /** 1.50, 1.5 and the number 1.5 are one; so are 100 and 1e2. */
 function commonDecimal(value: Value): Value {
-  if (typeof value === 'boolean' || (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'bigint')) return value;
+  if (
+    typeof value === 'boolean' ||
+    (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'bigint')
+  )
+    return value;
   const parts = /^([+-]?)(\d*)(?:\.(\d*))?(?:e([+-]?\d{1,4}))?$/i.exec(String(value));
   if (parts === null) return String(value);
   const [, sign = '', whole = '', after = '', exponent = '0'] = parts;
   const digits = whole + after;
   const point = whole.length + Number(exponent);
-  const padded = point > digits.length ? digits.padEnd(point, '0') : digits.padStart(digits.length - Math.min(0, point), '0');
+  const padded =
+    point > digits.length
+      ? digits.padEnd(point, '0')
+      : digits.padStart(digits.length - Math.min(0, point), '0');
   const at = Math.max(0, point);
   const left = padded.slice(0, at).replace(/^0+/, '');
   const right = padded.slice(at).replace(/0+$/, '');
@@ -120,13 +173,17 @@ function commonDecimal(value: Value): Value {
 /** Whether 32 bits hold a number, or it is what such a one is written as: 0.1 is, and 16777217 would have lost its last digit. */
 function isSingle(value: number): boolean {
   const single = Math.fround(value);
-  return single === value || [1, 2, 3, 4, 5, 6, 7, 8, 9].some((digits) => Number(single.toPrecision(digits)) === value);
+  return (
+    single === value ||
+    [1, 2, 3, 4, 5, 6, 7, 8, 9].some((digits) => Number(single.toPrecision(digits)) === value)
+  );
 }
 
 /** ISO's `T`, zeros at the end of the seconds and the ways of writing years before 1. */
 function commonTime(text: string): string {
   const before = / \(?BC\)?/.test(text);
-  const plain = (before ? text.replace(/ \(?BC\)?/, '') : text).replace(/^(\d{4,}-\d\d-\d\d)T/, '$1 ')
+  const plain = (before ? text.replace(/ \(?BC\)?/, '') : text)
+    .replace(/^(\d{4,}-\d\d-\d\d)T/, '$1 ')
     .replace(/\.(\d*?)0*(?=$|Z|[+-]\d|\s)/, (_all, digits: string) => fraction(digits));
   return before ? `${plain} BC` : plain;
 }
@@ -145,7 +202,11 @@ function commonInterval(text: string): string {
 
 /** Wrapped, so that the text abc and the JSON "abc" stay two values. */
 function commonJson(value: Value): Value {
-  if (typeof value !== 'string' && (typeof value !== 'object' || value === null || ArrayBuffer.isView(value))) return value;
+  if (
+    typeof value !== 'string' &&
+    (typeof value !== 'object' || value === null || ArrayBuffer.isView(value))
+  )
+    return value;
   try {
     return { json: (typeof value === 'string' ? parseJsonExactly(value) : asJson(value)) as Value };
   } catch {
@@ -158,6 +219,10 @@ function asJson(value: unknown): unknown {
   if (typeof value === 'number' || typeof value === 'bigint') return exactNumber(String(value));
   if (Array.isArray(value)) return value.map(asJson);
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, item]: [string, unknown]) =>
-    [name.startsWith('#') ? `#${name}` : name, asJson(item)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]: [string, unknown]) => [
+      name.startsWith('#') ? `#${name}` : name,
+      asJson(item),
+    ]),
+  );
 }

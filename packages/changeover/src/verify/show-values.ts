@@ -18,7 +18,10 @@ export class ValueShower {
   show(value: unknown): ShownValue {
     if (!this.#open) return this.#redactor.redact(value);
     const text = textOf(value);
-    return { type: typeName(value), value: text.length > longestShown ? `${text.slice(0, longestShown)}…` : text };
+    return {
+      type: typeName(value),
+      value: text.length > longestShown ? `${text.slice(0, longestShown)}…` : text,
+    };
   }
 
   /** Why something could not be compared. An engine's own words may quote the data. */
@@ -30,8 +33,12 @@ export class ValueShower {
 }
 
 function textOf(value: unknown): string {
-  if (value instanceof Uint8Array) return `0x${Buffer.from(value.subarray(0, longestShown)).toString('hex')}`;
+  if (value instanceof Uint8Array)
+    return `0x${Buffer.from(value.subarray(0, longestShown)).toString('hex')}`;
   if (typeof value === 'number') return Object.is(value, -0) ? '-0' : String(value);
-  if (typeof value === 'string' || typeof value === 'boolean' || typeof value === 'bigint') return String(value);
-  return JSON.stringify(value, (_key, item: unknown) => (typeof item === 'bigint' ? String(item) : item));
+  if (typeof value === 'string' || typeof value === 'boolean' || typeof value === 'bigint')
+    return String(value);
+  return JSON.stringify(value, (_key, item: unknown) =>
+    typeof item === 'bigint' ? String(item) : item,
+  );
 }

@@ -55,7 +55,7 @@ export class SideScan {
     this.#side = side;
     this.#changes = side.common.some((common) => common !== undefined);
     this.digest = new ScanDigest(side.table.columns.length, side.policy, stored?.digest);
-    this.marks = [...stored?.marks ?? []];
+    this.marks = [...(stored?.marks ?? [])];
     this.#after = from === undefined ? this.marks.at(-1) : from.mark;
     this.#firstRow = from === undefined ? this.digest.rows : from.segment * side.segmentRows;
   }
@@ -73,7 +73,7 @@ export class SideScan {
   async segment(visit?: VisitRow): Promise<void> {
     let mark: string | undefined;
     for (let left = this.#side.segmentRows; left > 0;) {
-      if (this.#taken === this.#buffer.length && !await this.#fill()) break;
+      if (this.#taken === this.#buffer.length && !(await this.#fill())) break;
       const end = Math.min(this.#buffer.length, this.#taken + left);
       left -= end - this.#taken;
       for (; this.#taken < end; this.#taken += 1) {
@@ -83,7 +83,10 @@ export class SideScan {
         this.#read += 1;
       }
       const last = this.#bufferMarks?.[end - 1];
-      mark = typeof last === 'string' || typeof last === 'number' || typeof last === 'bigint' ? String(last) : undefined;
+      mark =
+        typeof last === 'string' || typeof last === 'number' || typeof last === 'bigint'
+          ? String(last)
+          : undefined;
     }
     if (mark !== undefined) this.marks.push(mark);
     this.digest.endSegment();
@@ -106,7 +109,12 @@ export class SideScan {
     this.#cursor ??= await this.#side.reader.read(this.#side.table, { after: this.#after });
     const batch = await this.#cursor.next(this.#batchRows());
     this.#taken = 0;
-    this.#buffer = batch === undefined ? [] : this.#changes ? batch.cells.map((cells) => this.#toCommon(cells)) : batch.cells;
+    this.#buffer =
+      batch === undefined
+        ? []
+        : this.#changes
+          ? batch.cells.map((cells) => this.#toCommon(cells))
+          : batch.cells;
     this.#bufferMarks = batch?.marks;
     this.#ended = batch === undefined;
     return batch !== undefined;
@@ -118,6 +126,8 @@ export class SideScan {
   }
 
   #toCommon(cells: readonly Value[]): readonly Value[] {
-    return cells.map((value, at) => (value === null ? null : this.#side.common[at]?.(value) ?? value));
+    return cells.map((value, at) =>
+      value === null ? null : (this.#side.common[at]?.(value) ?? value),
+    );
   }
 }

@@ -25,9 +25,13 @@ export interface ThrottleSurroundings {
 const machine: ThrottleSurroundings = {
   load: () => (loadavg()[0] ?? 0) / availableParallelism(),
   nowMs: () => performance.now(),
-  yield: async () => { await setImmediate(); },
+  yield: async () => {
+    await setImmediate();
+  },
   // Keeps the process alive: there may be nothing else that does.
-  sleep: async (durationMs, signal) => { await setTimeout(durationMs, undefined, { signal }); },
+  sleep: async (durationMs, signal) => {
+    await setTimeout(durationMs, undefined, { signal });
+  },
 };
 
 const loadEveryMs = 1_000;
@@ -44,7 +48,11 @@ export class Throttle {
   readonly #surroundings: ThrottleSurroundings;
   #lookedAtLoadMs = -Infinity;
 
-  constructor(options: ThrottleOptions, signal?: AbortSignal, surroundings: ThrottleSurroundings = machine) {
+  constructor(
+    options: ThrottleOptions,
+    signal?: AbortSignal,
+    surroundings: ThrottleSurroundings = machine,
+  ) {
     this.#pauseMs = options.pauseMs ?? 0;
     this.#maxLoad = options.maxLoad ?? Infinity;
     this.#maxDelayMs = options.maxDelayMs ?? 20;
@@ -59,10 +67,15 @@ export class Throttle {
     await this.#surroundings.yield();
     const delayMs = nowMs() - before;
     this.#signal?.throwIfAborted();
-    if (delayMs > this.#maxDelayMs) await sleep(Math.min(longestRestMs, delayMs * restFactor), this.#signal);
+    if (delayMs > this.#maxDelayMs)
+      await sleep(Math.min(longestRestMs, delayMs * restFactor), this.#signal);
     if (this.#pauseMs > 0) await sleep(this.#pauseMs, this.#signal);
     if (nowMs() - this.#lookedAtLoadMs < loadEveryMs) return;
-    for (let load = this.#surroundings.load(); load > this.#maxLoad; load = this.#surroundings.load()) {
+    for (
+      let load = this.#surroundings.load();
+      load > this.#maxLoad;
+      load = this.#surroundings.load()
+    ) {
       waiting(`the load is ${load.toFixed(2)} a processor, above ${String(this.#maxLoad)}`);
       await sleep(loadEveryMs, this.#signal);
     }

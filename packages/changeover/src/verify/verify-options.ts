@@ -1,6 +1,15 @@
 import { resolve } from 'node:path';
-import { datasetFile, datasetSchema, type Engine, engines, engineTitles, InvalidArgumentError, parseDatasetName,
-  knownNames, parseEngine, type StoreLocation,
+import {
+  datasetFile,
+  datasetSchema,
+  type Engine,
+  engines,
+  engineTitles,
+  InvalidArgumentError,
+  parseDatasetName,
+  knownNames,
+  parseEngine,
+  type StoreLocation,
 } from '@changeover/core';
 import type { DuckdbInstanceOptions } from '@changeover/engines';
 import { parseBridgeOptions } from '../bridge-options.ts';
@@ -73,14 +82,36 @@ export interface ParsedVerifyOptions {
   readonly stateFolder: string;
 }
 
-const known: ReadonlySet<string> = new Set<keyof VerifyOptions>(['basePath', 'databaseUrl', 'engine', 'dataset', 'tables', 'against', 'by',
-  'order', 'showValues', 'stateFile', 'fresh', 'duckdb', 'signal', 'onProgress', 'pauseMs', 'maxLoad', 'maxDelayMs']);
+const known: ReadonlySet<string> = new Set<keyof VerifyOptions>([
+  'basePath',
+  'databaseUrl',
+  'engine',
+  'dataset',
+  'tables',
+  'against',
+  'by',
+  'order',
+  'showValues',
+  'stateFile',
+  'fresh',
+  'duckdb',
+  'signal',
+  'onProgress',
+  'pauseMs',
+  'maxLoad',
+  'maxDelayMs',
+]);
 
 /** @throws {InvalidArgumentError} for what can't be; the message says what could. */
-export function parseVerifyOptions(options: VerifyOptions, env: Readonly<Record<string, string | undefined>>): ParsedVerifyOptions {
+export function parseVerifyOptions(
+  options: VerifyOptions,
+  env: Readonly<Record<string, string | undefined>>,
+): ParsedVerifyOptions {
   const unknown = Object.keys(options).find((name) => !known.has(name));
   if (unknown !== undefined) {
-    throw new InvalidArgumentError(`There is no option ${JSON.stringify(unknown)}: ${knownNames(unknown, known)}.`);
+    throw new InvalidArgumentError(
+      `There is no option ${JSON.stringify(unknown)}: ${knownNames(unknown, known)}.`,
+    );
   }
   for (const name of ['pauseMs', 'maxLoad', 'maxDelayMs'] as const) {
     const value: unknown = options[name];
@@ -88,35 +119,62 @@ export function parseVerifyOptions(options: VerifyOptions, env: Readonly<Record<
       throw new InvalidArgumentError(`Option ${name} must be a number that is not negative.`);
     }
   }
-  const { location } = parseBridgeOptions({ basePath: options.basePath, databaseUrl: options.databaseUrl }, env);
+  const { location } = parseBridgeOptions(
+    { basePath: options.basePath, databaseUrl: options.databaseUrl },
+    env,
+  );
   const chosen = options.engine === undefined ? undefined : parseEngine(options.engine);
   const dataset = options.dataset === undefined ? undefined : parseDatasetName(options.dataset);
   const against = parseAgainst(options, chosen, dataset);
-  const right: StoreLocation = against === undefined ? location : {
-    basePath: against.basePath === undefined ? location.basePath : resolve(against.basePath),
-    databaseUrl: against.databaseUrl ?? location.databaseUrl,
-  };
+  const right: StoreLocation =
+    against === undefined
+      ? location
+      : {
+          basePath: against.basePath === undefined ? location.basePath : resolve(against.basePath),
+          databaseUrl: against.databaseUrl ?? location.databaseUrl,
+        };
   const engineOf = (left: Engine): Engine => against?.engine ?? left;
   const datasetOf = (left: string): string => against?.dataset ?? left;
   const first = chosen ?? 'sqlite';
-  const bothLegs = against === undefined ||
-    place(first, location, dataset ?? 'x') === place(engineOf(first), right, datasetOf(dataset ?? 'x'));
+  const bothLegs =
+    against === undefined ||
+    place(first, location, dataset ?? 'x') ===
+      place(engineOf(first), right, datasetOf(dataset ?? 'x'));
   const order = options.order ?? bothLegs;
   return {
-    engines: chosen === undefined ? engines.filter((engine) => engine !== 'postgresql' || location.databaseUrl !== undefined) : [chosen],
-    dataset, tables: options.tables, bothLegs, order,
-    left: { leg: 'legacy', location, engine: (left) => left, dataset: (left) => left, title: bothLegs ? 'legacy leg'
-      : title(first, location) },
+    engines:
+      chosen === undefined
+        ? engines.filter((engine) => engine !== 'postgresql' || location.databaseUrl !== undefined)
+        : [chosen],
+    dataset,
+    tables: options.tables,
+    bothLegs,
+    order,
+    left: {
+      leg: 'legacy',
+      location,
+      engine: (left) => left,
+      dataset: (left) => left,
+      title: bothLegs ? 'legacy leg' : title(first, location),
+    },
     right: {
-      leg: 'pooled', location: right, engine: engineOf, dataset: datasetOf,
+      leg: 'pooled',
+      location: right,
+      engine: engineOf,
+      dataset: datasetOf,
       title: bothLegs ? 'pooled leg' : title(engineOf(first), right),
     },
-    by: (engine) => options.by ?? (!bothLegs && !order && engineOf(engine) === engine ? 'checksum' : 'values'),
+    by: (engine) =>
+      options.by ?? (!bothLegs && !order && engineOf(engine) === engine ? 'checksum' : 'values'),
     stateFolder: resolve(location.basePath, '.changeover'),
   };
 }
 
-function parseAgainst({ against }: VerifyOptions, engine: Engine | undefined, dataset: string | undefined): VerifyAgainst | undefined {
+function parseAgainst(
+  { against }: VerifyOptions,
+  engine: Engine | undefined,
+  dataset: string | undefined,
+): VerifyAgainst | undefined {
   if (against === undefined) return undefined;
   const parsed = {
     ...against,
@@ -124,16 +182,21 @@ function parseAgainst({ against }: VerifyOptions, engine: Engine | undefined, da
     ...(against.dataset === undefined ? {} : { dataset: parseDatasetName(against.dataset) }),
   };
   if (Object.values(parsed).every((value) => value === undefined)) return undefined;
-  if (engine === undefined) throw new InvalidArgumentError('The engine must be named whose datasets the copies are of.');
+  if (engine === undefined)
+    throw new InvalidArgumentError('The engine must be named whose datasets the copies are of.');
   if (parsed.dataset !== undefined && dataset === undefined) {
-    throw new InvalidArgumentError('A copy of another name can only be compared with where one dataset is named.');
+    throw new InvalidArgumentError(
+      'A copy of another name can only be compared with where one dataset is named.',
+    );
   }
   return parsed;
 }
 
 /** What two sides have in common only if they are one. */
 function place(engine: Engine, location: StoreLocation, dataset: string): string {
-  return engine === 'postgresql' ? `${location.databaseUrl ?? ''} ${datasetSchema(dataset)}` : datasetFile(location, engine, dataset);
+  return engine === 'postgresql'
+    ? `${location.databaseUrl ?? ''} ${datasetSchema(dataset)}`
+    : datasetFile(location, engine, dataset);
 }
 
 /** For people: never a password. */

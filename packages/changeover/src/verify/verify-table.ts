@@ -3,7 +3,15 @@ import type { ColumnInfo, Engine } from '@changeover/core';
 import { beginTogether, type SnapshotReader, type SnapshotTable } from '@changeover/engines';
 import type { StoredScans } from './checkpoint.ts';
 import { type Common, commonForm } from './shared-form.ts';
-import { type Between, both, firstMovedRow, type LoneRows, locateRows, type ScanPair, type SidePair } from './locate-rows.ts';
+import {
+  type Between,
+  both,
+  firstMovedRow,
+  type LoneRows,
+  locateRows,
+  type ScanPair,
+  type SidePair,
+} from './locate-rows.ts';
 import { SideScan } from './side-scan.ts';
 import type { ValueShower } from './show-values.ts';
 import { describeRows, stillAlone } from './table-difference.ts';
@@ -27,14 +35,20 @@ export interface TableJob {
   readonly nowMs: () => number;
   readonly wallMs: () => number;
   /** Counts the rows, tells how far it is, and waits where others need the machine. Rejects at an abort. */
-  readonly between: (phase: VerifyProgress['phase'], rows: number, totalRows: number | undefined, read: number) => Promise<void>;
+  readonly between: (
+    phase: VerifyProgress['phase'],
+    rows: number,
+    totalRows: number | undefined,
+    read: number,
+  ) => Promise<void>;
   /** Where an earlier process stopped. */
   readonly stored: StoredScans | undefined;
   /** Keeps how far it is. @param now false where it may be left for later. */
   readonly store: (scans: () => StoredScans | undefined, now: boolean) => void;
 }
 
-type Found = Pick<TableResult, 'verdict' | 'rows' | 'compared'> & Partial<Pick<TableResult, 'reason' | 'difference' | 'digest'>>;
+type Found = Pick<TableResult, 'verdict' | 'rows' | 'compared'> &
+  Partial<Pick<TableResult, 'reason' | 'difference' | 'digest'>>;
 
 /** Compares one table. Rejects only where the table can't be read or the work is given up. */
 export async function verifyTable(job: TableJob): Promise<TableResult> {
@@ -42,7 +56,12 @@ export async function verifyTable(job: TableJob): Promise<TableResult> {
   const found = await new TableVerification(job).run();
   const { engine, dataset, table } = job;
   return {
-    engine, dataset, table, ...found, durationMs: Math.round(job.nowMs() - startedMs), at: new Date(job.wallMs()).toISOString(),
+    engine,
+    dataset,
+    table,
+    ...found,
+    durationMs: Math.round(job.nowMs() - startedMs),
+    at: new Date(job.wallMs()).toISOString(),
   };
 }
 
@@ -73,7 +92,7 @@ class TableVerification {
 
   async #begin(): Promise<void> {
     const [left, right] = this.#job.readers;
-    this.#shared = this.#job.oneStore && await beginTogether(left, right);
+    this.#shared = this.#job.oneStore && (await beginTogether(left, right));
     if (this.#job.oneStore) return;
     await left.begin();
     await right.begin();
@@ -88,7 +107,12 @@ class TableVerification {
     const tables = await this.#tables();
     const columns = columnsDiffer(this.#job.readers, tables);
     if (columns !== undefined) {
-      return { verdict: 'mismatch', rows: noRows, compared: this.#how('nothing'), difference: columns };
+      return {
+        verdict: 'mismatch',
+        rows: noRows,
+        compared: this.#how('nothing'),
+        difference: columns,
+      };
     }
     if (this.#job.by === 'checksum') {
       const found = await this.#byChecksum(tables);
@@ -111,7 +135,11 @@ class TableVerification {
     const b = await right.checksum(tables[1]);
     await this.#job.between('scan', a.rows, a.rows, 0);
     if (a.rows !== b?.rows || a.checksum !== b.checksum) return undefined;
-    return { verdict: 'match', rows: { left: a.rows, right: b.rows }, compared: { ...this.#how('checksum'), order: false } };
+    return {
+      verdict: 'match',
+      rows: { left: a.rows, right: b.rows },
+      compared: { ...this.#how('checksum'), order: false },
+    };
   }
 
   async #byValues(tables: readonly [SnapshotTable, SnapshotTable]): Promise<Found> {
@@ -125,7 +153,9 @@ class TableVerification {
       scanned = await this.#scan(tables, 'scan', undefined);
       if (this.#same(scanned)) return this.#match(scanned);
     }
-    return this.#shared ? this.#mismatch(scanned, await this.#locate(scanned)) : this.#confirm(scanned, tables);
+    return this.#shared
+      ? this.#mismatch(scanned, await this.#locate(scanned))
+      : this.#confirm(scanned, tables);
   }
 
   /** Where the sides can't share a snapshot, a difference counts if it is there when both are read again. */
@@ -135,22 +165,33 @@ class TableVerification {
     for (let round = 2; round <= mostRounds; round += 1) {
       await this.#beginAnew();
       const now = await this.#scan(tables, 'confirm', undefined);
-      if (this.#same(now)) return { ...this.#match(now), verdict: 'raced', reason: 'the difference had gone when both were read again' };
+      if (this.#same(now))
+        return {
+          ...this.#match(now),
+          verdict: 'raced',
+          reason: 'the difference had gone when both were read again',
+        };
       const loneNow = await this.#locate(now);
       const stays = stillAlone(lone, loneNow);
       const orderStays = isOrder(loneNow) && isOrder(lone) && sameDigests(before, now);
-      if (orderStays || stays.digests.left.size + stays.digests.right.size > 0) return this.#mismatch(now, orderStays ? loneNow : stays);
+      if (orderStays || stays.digests.left.size + stays.digests.right.size > 0)
+        return this.#mismatch(now, orderStays ? loneNow : stays);
       lone = loneNow;
       before = now;
     }
     return {
-      verdict: 'raced', rows: rowsOf(before), compared: this.#how('values'),
+      verdict: 'raced',
+      rows: rowsOf(before),
+      compared: this.#how('values'),
       reason: `the rows that differ were others in each of ${mostRounds} rounds: someone writes all the time`,
     };
   }
 
-  async #scan(tables: readonly [SnapshotTable, SnapshotTable], phase: 'scan' | 'confirm',
-    stored: StoredScans | undefined): Promise<Scanned> {
+  async #scan(
+    tables: readonly [SnapshotTable, SnapshotTable],
+    phase: 'scan' | 'confirm',
+    stored: StoredScans | undefined,
+  ): Promise<Scanned> {
     const sides = this.#sides(tables);
     const totalRows = await sides[0].reader.estimateRows(tables[0]);
     const left = new SideScan(sides[0], { stored: stored?.left });
@@ -181,11 +222,18 @@ class TableVerification {
     const [a, b] = this.#job.readers;
     const { common, policy } = meetingPoint([a.engine, b.engine], left.columns, right.columns);
     const { segmentRows } = this.#job;
-    return [{ reader: a, table: left, common, policy, segmentRows }, { reader: b, table: right, common, policy, segmentRows }];
+    return [
+      { reader: a, table: left, common, policy, segmentRows },
+      { reader: b, table: right, common, policy, segmentRows },
+    ];
   }
 
   #same({ scans: [left, right] }: Scanned): boolean {
-    if (left.digest.rows !== right.digest.rows || left.digest.differingBuckets(right.digest).size > 0) return false;
+    if (
+      left.digest.rows !== right.digest.rows ||
+      left.digest.differingBuckets(right.digest).size > 0
+    )
+      return false;
     return !this.#job.order || left.digest.differingSegments(right.digest).length === 0;
   }
 
@@ -203,31 +251,50 @@ class TableVerification {
   }
 
   #match(scanned: Scanned): Found {
-    const { scans: [left, right] } = scanned;
+    const {
+      scans: [left, right],
+    } = scanned;
     const moved = !this.#job.order && left.digest.differingSegments(right.digest).length > 0;
     return {
-      verdict: 'match', rows: rowsOf(scanned), compared: this.#how('values'), digest: left.digest.orderFree(),
+      verdict: 'match',
+      rows: rowsOf(scanned),
+      compared: this.#how('values'),
+      digest: left.digest.orderFree(),
       ...(moved ? { reason: 'the rows are in another order, which did not count' } : {}),
     };
   }
 
   async #mismatch(scanned: Scanned, lone: LoneRows): Promise<Found> {
-    const difference = isOrder(lone) ? await this.#otherOrder(scanned) : describeRows(scanned.sides, lone, this.#job.shower);
+    const difference = isOrder(lone)
+      ? await this.#otherOrder(scanned)
+      : describeRows(scanned.sides, lone, this.#job.shower);
     return {
-      verdict: 'mismatch', rows: rowsOf(scanned), compared: this.#how('values'), difference,
+      verdict: 'mismatch',
+      rows: rowsOf(scanned),
+      compared: this.#how('values'),
+      difference,
       digest: scanned.scans[0].digest.orderFree(),
     };
   }
 
   async #otherOrder({ sides, scans }: Scanned): Promise<TableDifference> {
-    const row = await firstMovedRow(sides, scans, this.#locating(scans)) + 1;
+    const row = (await firstMovedRow(sides, scans, this.#locating(scans))) + 1;
     return {
-      class: 'order', columns: [], rows: noRows, complete: true, samples: [{ row, column: undefined, left: undefined, right: undefined }],
+      class: 'order',
+      columns: [],
+      rows: noRows,
+      complete: true,
+      samples: [{ row, column: undefined, left: undefined, right: undefined }],
     };
   }
 
   #how(by: ComparedHow['by']): ComparedHow {
-    return { by, snapshot: this.#shared ? 'shared' : 'apart', order: this.#job.order, resumed: this.#resumed };
+    return {
+      by,
+      snapshot: this.#shared ? 'shared' : 'apart',
+      order: this.#job.order,
+      resumed: this.#resumed,
+    };
   }
 }
 
@@ -258,11 +325,20 @@ function columnsDiffer(
   const [x, y] = [names(left), names(right)];
   const found = { rows: noRows, complete: true, samples: [] } as const;
   if (x.length !== y.length || x.some((name, at) => name !== y[at])) {
-    const unshared = [...x.filter((name) => !y.includes(name)), ...y.filter((name) => !x.includes(name))];
-    return { ...found, class: 'columns', columns: unshared.length > 0 ? unshared : x.filter((name, at) => name !== y[at]) };
+    const unshared = [
+      ...x.filter((name) => !y.includes(name)),
+      ...y.filter((name) => !x.includes(name)),
+    ];
+    return {
+      ...found,
+      class: 'columns',
+      columns: unshared.length > 0 ? unshared : x.filter((name, at) => name !== y[at]),
+    };
   }
   if (a.engine !== b.engine) return undefined;
-  const types = x.filter((_name, at) => left.columns[at]?.type.toLowerCase() !== right.columns[at]?.type.toLowerCase());
+  const types = x.filter(
+    (_name, at) => left.columns[at]?.type.toLowerCase() !== right.columns[at]?.type.toLowerCase(),
+  );
   return types.length === 0 ? undefined : { ...found, class: 'type', columns: types };
 }
 
@@ -274,7 +350,9 @@ function meetingPoint(
 ): { readonly common: readonly (Common | undefined)[]; readonly policy: ValuePolicy } {
   if (a === b) return { common: [], policy: valuePolicies[a] };
   const common = left.map(({ type }, at) =>
-    commonForm({ engine: a, type }, { engine: b, type: right[at]?.type ?? '' }));
-  const equal = valuePolicies[a].negativeZero === 'equal' || valuePolicies[b].negativeZero === 'equal';
+    commonForm({ engine: a, type }, { engine: b, type: right[at]?.type ?? '' }),
+  );
+  const equal =
+    valuePolicies[a].negativeZero === 'equal' || valuePolicies[b].negativeZero === 'equal';
   return { common, policy: { negativeZero: equal ? 'equal' : 'distinct' } };
 }

@@ -8,10 +8,16 @@ import type { Engine } from '@changeover/core';
 export type VerifyVerdict = 'match' | 'mismatch' | 'raced' | 'inconclusive';
 
 /** The first of these that a table has is that of the whole. */
-export const verdictsByWeight: readonly VerifyVerdict[] = ['mismatch', 'inconclusive', 'raced', 'match'];
+export const verdictsByWeight: readonly VerifyVerdict[] = [
+  'mismatch',
+  'inconclusive',
+  'raced',
+  'match',
+];
 
 /** What kind of difference: those of comparisons, and what only whole stores can differ in. */
-export type VerifyDifferenceClass = DifferenceClass | 'missing-table' | 'extra-table' | 'missing-dataset' | 'extra-dataset';
+export type VerifyDifferenceClass =
+  DifferenceClass | 'missing-table' | 'extra-table' | 'missing-dataset' | 'extra-dataset';
 
 /** A value as it is shown: hidden behind a keyed digest, or its text where that was asked for. */
 export interface ShownValue {

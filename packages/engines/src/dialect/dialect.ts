@@ -27,7 +27,11 @@ export interface Dialect {
   /** Rows of {@link FoundColumn} in the table's order. `table` is the name as the engine has it. */
   listColumns(dataset: string, table: string): StatementStep;
   /** The SQL to order a table's rows as they were inserted, or undefined where a scan gives them so, or where nothing can. */
-  insertionOrder(found: FoundTable, columns: readonly FoundColumn[], filtered: boolean): string | undefined;
+  insertionOrder(
+    found: FoundTable,
+    columns: readonly FoundColumn[],
+    filtered: boolean,
+  ): string | undefined;
   /** One row of {@link FoundStatistics}. `column` is described by the engine, `table` is quoted. */
   analyzeColumn(table: string, column: ColumnInfo): StatementStep;
   /** A step that makes others wait who are about to create the same table, where the engine doesn't by itself. */

@@ -23,24 +23,27 @@ export const duckdbDialect: Dialect = {
   temporaryName: (table) => `temp.main.${quoteIdentifier(table)}`,
   findTable: (_dataset, table) => ({
     kind: 'all',
-    sql: 'SELECT table_name AS name, \'table\' AS kind FROM duckdb_tables() WHERE database_name = current_database() ' +
-      'AND schema_name = \'main\' AND NOT internal AND lower(table_name) = lower($1) ' +
-      'UNION ALL SELECT view_name, \'view\' FROM duckdb_views() WHERE database_name = current_database() ' +
-      'AND schema_name = \'main\' AND NOT internal AND lower(view_name) = lower($1)',
+    sql:
+      "SELECT table_name AS name, 'table' AS kind FROM duckdb_tables() WHERE database_name = current_database() " +
+      "AND schema_name = 'main' AND NOT internal AND lower(table_name) = lower($1) " +
+      "UNION ALL SELECT view_name, 'view' FROM duckdb_views() WHERE database_name = current_database() " +
+      "AND schema_name = 'main' AND NOT internal AND lower(view_name) = lower($1)",
     params: [table],
   }),
   listTables: () => ({
     kind: 'all',
-    sql: 'SELECT table_name AS name FROM duckdb_tables() WHERE database_name = current_database() ' +
-      'AND schema_name = \'main\' AND NOT internal',
+    sql:
+      'SELECT table_name AS name FROM duckdb_tables() WHERE database_name = current_database() ' +
+      "AND schema_name = 'main' AND NOT internal",
   }),
   listColumns: (_dataset, table) => ({
     kind: 'all',
-    sql: 'SELECT c.column_name AS name, c.data_type AS type, c.is_nullable AS nullable, c.column_default AS "default", ' +
+    sql:
+      'SELECT c.column_name AS name, c.data_type AS type, c.is_nullable AS nullable, c.column_default AS "default", ' +
       'EXISTS (SELECT 1 FROM duckdb_constraints() k WHERE k.database_name = c.database_name ' +
-      'AND k.schema_name = c.schema_name AND k.table_name = c.table_name AND k.constraint_type = \'PRIMARY KEY\' ' +
+      "AND k.schema_name = c.schema_name AND k.table_name = c.table_name AND k.constraint_type = 'PRIMARY KEY' " +
       'AND list_contains(k.constraint_column_names, c.column_name)) AS "primaryKey", false AS generated ' +
-      'FROM duckdb_columns() c WHERE c.database_name = current_database() AND c.schema_name = \'main\' ' +
+      "FROM duckdb_columns() c WHERE c.database_name = current_database() AND c.schema_name = 'main' " +
       'AND c.table_name = $1 ORDER BY c.column_index',
     params: [table],
   }),
@@ -56,7 +59,8 @@ export const duckdbDialect: Dialect = {
       : 'NULL AS mean, NULL AS std';
     return {
       kind: 'all',
-      sql: `SELECT count(${column}) AS count, count(DISTINCT ${column}) AS "uniqueCount", ` +
+      sql:
+        `SELECT count(${column}) AS count, count(DISTINCT ${column}) AS "uniqueCount", ` +
         `min(${column}) AS min, max(${column}) AS max, ${moments} FROM ${table}`,
     };
   },

@@ -5,7 +5,8 @@ const numeric = /^(smallint|integer|bigint|real|double precision|numeric.*|oid)$
 /** Types with an order but, in some supported versions of the server, without `min` and `max`. */
 const sortable = /^(boolean|uuid|bytea|jsonb)$/;
 /** Types that have neither an order nor equality. */
-const unordered = /^(json|xml|point|line|lseg|box|path|polygon|circle|xid|cid|txid_snapshot|pg_snapshot|aclitem|jsonpath)$/;
+const unordered =
+  /^(json|xml|point|line|lseg|box|path|polygon|circle|xid|cid|txid_snapshot|pg_snapshot|aclitem|jsonpath)$/;
 
 export const postgresqlDialect: Dialect = {
   engine: 'postgresql',
@@ -24,30 +25,34 @@ export const postgresqlDialect: Dialect = {
   },
   quote: quoteIdentifier,
   placeholder: (position) => `$${position}`,
-  tableName: (dataset, table) => `${quoteIdentifier(datasetSchema(dataset))}.${quoteIdentifier(table)}`,
+  tableName: (dataset, table) =>
+    `${quoteIdentifier(datasetSchema(dataset))}.${quoteIdentifier(table)}`,
   temporaryName: (table) => `pg_temp.${quoteIdentifier(table)}`,
   findTable: (dataset, table) => ({
     kind: 'all',
-    sql: 'SELECT c.relname::text AS name, CASE WHEN c.relkind IN (\'v\', \'m\', \'p\', \'f\') THEN ' +
-      'CASE c.relkind WHEN \'p\' THEN \'table\' WHEN \'f\' THEN \'table\' ELSE \'view\' END ELSE \'table\' END AS kind, ' +
-      'c.relkind = \'r\' AS stored FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace ' +
-      'WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN (\'r\', \'p\', \'v\', \'m\', \'f\')',
+    sql:
+      "SELECT c.relname::text AS name, CASE WHEN c.relkind IN ('v', 'm', 'p', 'f') THEN " +
+      "CASE c.relkind WHEN 'p' THEN 'table' WHEN 'f' THEN 'table' ELSE 'view' END ELSE 'table' END AS kind, " +
+      "c.relkind = 'r' AS stored FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace " +
+      "WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')",
     params: [datasetSchema(dataset), table],
   }),
   listTables: (dataset) => ({
     kind: 'all',
-    sql: 'SELECT c.relname::text AS name FROM pg_catalog.pg_class c ' +
+    sql:
+      'SELECT c.relname::text AS name FROM pg_catalog.pg_class c ' +
       'JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace ' +
-      'WHERE n.nspname = $1 AND c.relkind IN (\'r\', \'p\', \'f\')',
+      "WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'f')",
     params: [datasetSchema(dataset)],
   }),
   listColumns: (dataset, table) => ({
     kind: 'all',
-    sql: 'SELECT a.attname::text AS name, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type, ' +
+    sql:
+      'SELECT a.attname::text AS name, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type, ' +
       'NOT a.attnotnull AS nullable, ' +
       'CASE WHEN a.attgenerated = \'\' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END AS "default", ' +
       'coalesce(a.attnum = ANY (i.indkey), false) AS "primaryKey", ' +
-      'a.attgenerated <> \'\' OR a.attidentity = \'a\' AS generated ' +
+      "a.attgenerated <> '' OR a.attidentity = 'a' AS generated " +
       'FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid ' +
       'JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace ' +
       'LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum ' +
@@ -64,13 +69,16 @@ export const postgresqlDialect: Dialect = {
     const double = `${column}::double precision`;
     const extreme = (direction: string): string =>
       `(SELECT ${column} FROM ${table} WHERE ${column} IS NOT NULL ORDER BY ${column} ${direction} LIMIT 1)`;
-    const [min, max] = sortable.test(type) ? [extreme('ASC'), extreme('DESC')] : [`min(${column})`, `max(${column})`];
+    const [min, max] = sortable.test(type)
+      ? [extreme('ASC'), extreme('DESC')]
+      : [`min(${column})`, `max(${column})`];
     const moments = numeric.test(type)
       ? `avg(${double}) AS mean, stddev_samp(${double}) AS std`
       : 'NULL::double precision AS mean, NULL::double precision AS std';
     return {
       kind: 'all',
-      sql: `SELECT count(${column}) AS count, count(DISTINCT ${column}) AS "uniqueCount", ` +
+      sql:
+        `SELECT count(${column}) AS count, count(DISTINCT ${column}) AS "uniqueCount", ` +
         `${min} AS min, ${max} AS max, ${moments} FROM ${table}`,
     };
   },

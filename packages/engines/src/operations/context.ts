@@ -1,8 +1,4 @@
-import {
-  type Engine,
-  InvalidNameError,
-  type StorageErrorFields,
-} from '@changeover/core';
+import { type Engine, InvalidNameError, type StorageErrorFields } from '@changeover/core';
 import type { Dialect } from '../dialect/dialect.ts';
 import { duckdbDialect } from '../dialect/duckdb.ts';
 import { postgresqlDialect } from '../dialect/postgresql.ts';
@@ -38,11 +34,20 @@ export function dialectOf(engine: Engine): Dialect {
  *
  * @throws {InvalidNameError} for what the engine can't name or would cut.
  */
-export function checkName(context: OperationContext, kind: 'table' | 'column', name: unknown): string {
+export function checkName(
+  context: OperationContext,
+  kind: 'table' | 'column',
+  name: unknown,
+): string {
   const { dialect, dataset } = context;
   const fields: StorageErrorFields = { engine: dialect.engine, dataset };
   if (typeof name !== 'string' || name === '' || name.includes('\0')) {
-    throw new InvalidNameError(kind, name, 'use a text that is not empty and has no NUL character', fields);
+    throw new InvalidNameError(
+      kind,
+      name,
+      'use a text that is not empty and has no NUL character',
+      fields,
+    );
   }
   const limit = dialect.maxIdentifierBytes;
   if (limit !== undefined && Buffer.byteLength(name) > limit) {
@@ -52,11 +57,20 @@ export function checkName(context: OperationContext, kind: 'table' | 'column', n
 }
 
 /** Says of each error where it happened. */
-export function* located<T>(context: OperationContext, operation: string, body: Program<T>, table?: string): Program<T> {
+export function* located<T>(
+  context: OperationContext,
+  operation: string,
+  body: Program<T>,
+  table?: string,
+): Program<T> {
   try {
     return yield* body;
   } catch (error) {
-    throw toStorageError(context.dialect.engine, error, { dataset: context.dataset, operation, table });
+    throw toStorageError(context.dialect.engine, error, {
+      dataset: context.dataset,
+      operation,
+      table,
+    });
   }
 }
 
@@ -65,14 +79,20 @@ export function* located<T>(context: OperationContext, operation: string, body: 
  */
 export function atomically<T>(context: OperationContext, body: () => Program<T>): Program<T> {
   switch (context.transaction) {
-    case 'own': return inTransaction(body());
-    case 'savepoint': return context.dialect.savepoints ? inSavepoint(body()) : body();
-    case 'bare': return body();
+    case 'own':
+      return inTransaction(body());
+    case 'savepoint':
+      return context.dialect.savepoints ? inSavepoint(body()) : body();
+    case 'bare':
+      return body();
   }
 }
 
 /** A program in a transaction of its own: committed when it returns, rolled back when it throws. */
-export function* inTransaction<T>(program: Program<T>, options: { readonly readOnly?: boolean } = {}): Program<T> {
+export function* inTransaction<T>(
+  program: Program<T>,
+  options: { readonly readOnly?: boolean } = {},
+): Program<T> {
   yield { kind: 'begin', readOnly: options.readOnly };
   try {
     const result = yield* program;

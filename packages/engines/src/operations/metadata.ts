@@ -29,9 +29,13 @@ export function* updateMetadata(context: OperationContext, metadata: Metadata): 
     const lock = dialect.lockName(dataset, metadataTable);
     if (lock !== undefined) yield lock;
     if ((yield* findTable(context, metadataTable)) === undefined) {
-      yield { kind: 'run', sql: `CREATE TABLE ${name} (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)` };
+      yield {
+        kind: 'run',
+        sql: `CREATE TABLE ${name} (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)`,
+      };
     }
-    const sql = `INSERT INTO ${name} (key, value) VALUES (${dialect.placeholder(1)}, ${dialect.placeholder(2)}) ` +
+    const sql =
+      `INSERT INTO ${name} (key, value) VALUES (${dialect.placeholder(1)}, ${dialect.placeholder(2)}) ` +
       'ON CONFLICT (key) DO UPDATE SET value = excluded.value';
     for (const params of entries) yield { kind: 'run', sql, params };
   });
@@ -39,7 +43,9 @@ export function* updateMetadata(context: OperationContext, metadata: Metadata): 
 
 function metadataEntries(metadata: Metadata): [string, string][] {
   if (typeof metadata !== 'object' || (metadata as unknown) === null || Array.isArray(metadata)) {
-    throw new InvalidArgumentError(`Metadata must be an object of values by key, found ${describe(metadata)}.`);
+    throw new InvalidArgumentError(
+      `Metadata must be an object of values by key, found ${describe(metadata)}.`,
+    );
   }
   return Object.entries(metadata).map(([key, value]) => [key, metadataText(key, value)]);
 }
@@ -50,7 +56,9 @@ function metadataText(key: string, value: unknown): string {
     const text: unknown = JSON.stringify(value);
     if (typeof text === 'string') return text;
   } catch (error) {
-    throw new InvalidArgumentError(`The metadata of key ${describe(key)} has no JSON form.`, { cause: error });
+    throw new InvalidArgumentError(`The metadata of key ${describe(key)} has no JSON form.`, {
+      cause: error,
+    });
   }
   throw new InvalidArgumentError(`The metadata of key ${describe(key)} has no JSON form.`);
 }

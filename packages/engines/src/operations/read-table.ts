@@ -19,19 +19,31 @@ export function* readData(context: OperationContext): Program<StepResult> {
   return yield* readTable(context, primary.name);
 }
 
-export function* readTable(context: OperationContext, table: string, options: ReadTableOptions = {}): Program<StepResult> {
+export function* readTable(
+  context: OperationContext,
+  table: string,
+  options: ReadTableOptions = {},
+): Program<StepResult> {
   const { dialect, dataset, form } = context;
   checkName(context, 'table', table);
   const limit = checkLimit(options.limit);
   const condition = whereSql(context, options.where);
-  const order = orderSql(context, options.orderBy) ?? (limit === undefined ? '' :
-    yield* insertionOrder(context, table, condition.sql !== ''));
-  const sql = `SELECT ${columnsSql(context, options.columns)} FROM ${dialect.tableName(dataset, table)}` +
-    condition.sql + order + (limit === undefined ? '' : ` LIMIT ${limit}`);
+  const order =
+    orderSql(context, options.orderBy) ??
+    (limit === undefined ? '' : yield* insertionOrder(context, table, condition.sql !== ''));
+  const sql =
+    `SELECT ${columnsSql(context, options.columns)} FROM ${dialect.tableName(dataset, table)}` +
+    condition.sql +
+    order +
+    (limit === undefined ? '' : ` LIMIT ${limit}`);
   return yield { kind: 'all', sql, params: condition.params, form };
 }
 
-function* insertionOrder(context: OperationContext, table: string, filtered: boolean): Program<string> {
+function* insertionOrder(
+  context: OperationContext,
+  table: string,
+  filtered: boolean,
+): Program<string> {
   const { dialect } = context;
   if (dialect.engine === 'duckdb' || (dialect.engine === 'postgresql' && !filtered)) return '';
   const found = yield* requireTable(context, table);
@@ -43,7 +55,9 @@ function* insertionOrder(context: OperationContext, table: string, filtered: boo
 function checkLimit(limit: number | undefined): number | undefined {
   if (limit === undefined) return undefined;
   if (!Number.isSafeInteger(limit) || limit < 0) {
-    throw new InvalidArgumentError(`limit must be a whole number of rows, 0 or more; found ${showNumber(limit)}.`);
+    throw new InvalidArgumentError(
+      `limit must be a whole number of rows, 0 or more; found ${showNumber(limit)}.`,
+    );
   }
   return limit;
 }
@@ -55,9 +69,13 @@ function showNumber(value: unknown): string {
 function columnsSql(context: OperationContext, columns: readonly string[] | undefined): string {
   if (columns === undefined) return '*';
   if (!Array.isArray(columns) || columns.length === 0) {
-    throw new InvalidArgumentError('columns must be a list of at least one name. Leave it out for all columns.');
+    throw new InvalidArgumentError(
+      'columns must be a list of at least one name. Leave it out for all columns.',
+    );
   }
-  return columns.map((column) => context.dialect.quote(checkName(context, 'column', column))).join(', ');
+  return columns
+    .map((column) => context.dialect.quote(checkName(context, 'column', column)))
+    .join(', ');
 }
 
 interface Condition {
@@ -69,15 +87,21 @@ function whereSql(context: OperationContext, where: ReadTableOptions['where']): 
   if (where === undefined) return { sql: '', params: [] };
   // On lines of its own, so that a comment at the end of the condition ends there.
   if (typeof where === 'string') {
-    return where.trim() === '' ? { sql: '', params: [] } : { sql: ` WHERE (${where}\n)`, params: [] };
+    return where.trim() === ''
+      ? { sql: '', params: [] }
+      : { sql: ` WHERE (${where}\n)`, params: [] };
   }
   if (typeof where !== 'object' || (where as unknown) === null || Array.isArray(where)) {
-    throw new InvalidArgumentError(`where must be a condition or values by column, found ${describe(where)}.`);
+    throw new InvalidArgumentError(
+      `where must be a condition or values by column, found ${describe(where)}.`,
+    );
   }
   const params: InputValue[] = [];
   const terms = Object.entries(where).map(([column, wanted]) => {
     const name = context.dialect.quote(checkName(context, 'column', column));
-    return isList(wanted) ? listTerm(context, name, wanted, params) : valueTerm(context, name, wanted, params);
+    return isList(wanted)
+      ? listTerm(context, name, wanted, params)
+      : valueTerm(context, name, wanted, params);
   });
   return { sql: terms.length === 0 ? '' : ` WHERE ${terms.join(' AND ')}`, params };
 }
@@ -86,7 +110,12 @@ function isList(wanted: InputValue | readonly InputValue[]): wanted is readonly 
   return Array.isArray(wanted);
 }
 
-function valueTerm(context: OperationContext, name: string, value: InputValue, params: InputValue[]): string {
+function valueTerm(
+  context: OperationContext,
+  name: string,
+  value: InputValue,
+  params: InputValue[],
+): string {
   if (value === null || value === undefined) return `${name} IS NULL`;
   if (typeof value === 'object' && !ArrayBuffer.isView(value) && !isDate(value)) {
     throw new InvalidArgumentError('where takes values and lists of values; found an object.');
@@ -95,10 +124,17 @@ function valueTerm(context: OperationContext, name: string, value: InputValue, p
   return `${name} = ${context.dialect.placeholder(params.length)}`;
 }
 
-function listTerm(context: OperationContext, name: string, values: readonly InputValue[], params: InputValue[]): string {
+function listTerm(
+  context: OperationContext,
+  name: string,
+  values: readonly InputValue[],
+  params: InputValue[],
+): string {
   const present = values.filter((value) => value !== null && value !== undefined);
   if (present.length > maxListValues) {
-    throw new InvalidArgumentError(`where takes lists of at most ${maxListValues} values; found ${present.length}.`);
+    throw new InvalidArgumentError(
+      `where takes lists of at most ${maxListValues} values; found ${present.length}.`,
+    );
   }
   const marks = present.map((value) => {
     params.push(value);
@@ -108,7 +144,10 @@ function listTerm(context: OperationContext, name: string, values: readonly Inpu
   return present.length === values.length ? inList : `(${inList} OR ${name} IS NULL)`;
 }
 
-function orderSql(context: OperationContext, orderBy: ReadTableOptions['orderBy']): string | undefined {
+function orderSql(
+  context: OperationContext,
+  orderBy: ReadTableOptions['orderBy'],
+): string | undefined {
   if (orderBy === undefined) return undefined;
   const list = typeof orderBy === 'string' ? [orderBy] : orderBy;
   if (!Array.isArray(list)) {
@@ -125,7 +164,9 @@ function orderTerm(context: OperationContext, term: string | OrderBy): string {
   }
   const direction: unknown = parsed.direction ?? 'asc';
   if (direction !== 'asc' && direction !== 'desc') {
-    throw new InvalidArgumentError(`The direction in orderBy must be "asc" or "desc", found ${describe(direction)}.`);
+    throw new InvalidArgumentError(
+      `The direction in orderBy must be "asc" or "desc", found ${describe(direction)}.`,
+    );
   }
   return `${context.dialect.quote(checkName(context, 'column', parsed.column))} ${direction.toUpperCase()}`;
 }

@@ -8,7 +8,10 @@ import { checkName, type OperationContext } from './context.ts';
 export const metadataTable = '_changeover_metadata';
 
 /** What goes by the name of a table: the exact name first, then as the engine ignores case. */
-export function* findTable(context: OperationContext, table: string): Program<FoundTable | undefined> {
+export function* findTable(
+  context: OperationContext,
+  table: string,
+): Program<FoundTable | undefined> {
   checkName(context, 'table', table);
   const { rows } = yield context.dialect.findTable(context.dataset, table);
   const found = rows as unknown as FoundTable[];
@@ -46,7 +49,10 @@ export function* tableExists(context: OperationContext, table: string): Program<
 /** Sorted by code unit, because each engine's own order of text is another. */
 export function* listTables(context: OperationContext): Program<string[]> {
   const { rows } = yield context.dialect.listTables(context.dataset);
-  return rows.map((row) => textIn(row, 'name')).filter((name) => name !== metadataTable).sort();
+  return rows
+    .map((row) => textIn(row, 'name'))
+    .filter((name) => name !== metadataTable)
+    .sort();
 }
 
 export function* getColumns(context: OperationContext, table: string): Program<string[]> {

@@ -27,10 +27,16 @@ export function* writeTable(
   for (const key of keys) checkName(context, 'column', key);
   yield* atomically(context, function* () {
     const found = yield* targetTable(context, table, ifExists);
-    const columns = found !== undefined && ifExists === 'append'
-      ? yield* appendColumns(context, found, keys)
-      : yield* createTable(context, found, table, rows, keys);
-    yield { kind: 'insert', table: ifExists === 'append' && found !== undefined ? found.name : table, columns, rows };
+    const columns =
+      found !== undefined && ifExists === 'append'
+        ? yield* appendColumns(context, found, keys)
+        : yield* createTable(context, found, table, rows, keys);
+    yield {
+      kind: 'insert',
+      table: ifExists === 'append' && found !== undefined ? found.name : table,
+      columns,
+      rows,
+    };
   });
 }
 
@@ -53,28 +59,51 @@ export function* writeApart(
     const found = yield* findTable(context, table);
     if (found !== undefined && ifExists === 'fail') throw tableExists(context, table);
     const appended = found !== undefined && ifExists === 'append';
-    const all = appended ? yield* listColumns(context, found.name) : newColumns(context, rows, keys);
-    const columns = appended ? matchColumns(context, table, all, keys) : all.map(({ name, type }) => ({ name, key: name, type }));
+    const all = appended
+      ? yield* listColumns(context, found.name)
+      : newColumns(context, rows, keys);
+    const columns = appended
+      ? matchColumns(context, table, all, keys)
+      : all.map(({ name, type }) => ({ name, key: name, type }));
     const definitions = all.map(({ name, type }) => `${dialect.quote(name)} ${type}`).join(', ');
-    yield { kind: 'run', sql: `CREATE TEMPORARY TABLE ${dialect.quote(apartTable)} (${definitions})` };
+    yield {
+      kind: 'run',
+      sql: `CREATE TEMPORARY TABLE ${dialect.quote(apartTable)} (${definitions})`,
+    };
     yield { kind: 'insert', table: apartTable, temporary: true, columns, rows };
-    return yield { kind: 'all', sql: `SELECT * FROM ${dialect.temporaryName(apartTable)}`, form: context.form };
+    return yield {
+      kind: 'all',
+      sql: `SELECT * FROM ${dialect.temporaryName(apartTable)}`,
+      form: context.form,
+    };
   } finally {
     yield { kind: 'rollback' };
   }
 }
 
-function checkWrite(context: OperationContext, table: string, options: WriteTableOptions): 'fail' | 'replace' | 'append' {
+function checkWrite(
+  context: OperationContext,
+  table: string,
+  options: WriteTableOptions,
+): 'fail' | 'replace' | 'append' {
   checkName(context, 'table', table);
   if (table.toLowerCase() === metadataTable) {
-    throw new InvalidArgumentError(`The table ${metadataTable} keeps the metadata: use updateMetadata.`);
+    throw new InvalidArgumentError(
+      `The table ${metadataTable} keeps the metadata: use updateMetadata.`,
+    );
   }
   const ifExists: unknown = options.ifExists ?? 'fail';
   if (ifExists === 'fail' || ifExists === 'replace' || ifExists === 'append') return ifExists;
-  throw new InvalidArgumentError(`ifExists must be "fail", "replace" or "append", found ${describe(ifExists)}.`);
+  throw new InvalidArgumentError(
+    `ifExists must be "fail", "replace" or "append", found ${describe(ifExists)}.`,
+  );
 }
 
-function* targetTable(context: OperationContext, table: string, ifExists: string): Program<FoundTable | undefined> {
+function* targetTable(
+  context: OperationContext,
+  table: string,
+  ifExists: string,
+): Program<FoundTable | undefined> {
   const first = yield* findTable(context, table);
   if (first !== undefined && ifExists === 'append') return first;
   // About to create: whoever else is, in this process or another, waits here, and then sees what was created.
@@ -89,7 +118,11 @@ function tableExists(context: OperationContext, table: string): TableExistsError
   return new TableExistsError(context.dataset, table, { engine: context.dialect.engine });
 }
 
-function newColumns(context: OperationContext, rows: InputRows, keys: readonly string[]): { name: string; type: string }[] {
+function newColumns(
+  context: OperationContext,
+  rows: InputRows,
+  keys: readonly string[],
+): { name: string; type: string }[] {
   const { dialect } = context;
   if (dialect.ignoresCase) refuseSameNames(keys);
   const kinds = columnKinds(rows, keys);
@@ -101,7 +134,9 @@ function refuseSameNames(keys: readonly string[]): void {
   for (const key of keys) {
     const other = seen.get(key.toLowerCase());
     if (other !== undefined) {
-      throw new InvalidArgumentError(`Columns ${describe(other)} and ${describe(key)} are one name in this engine.`);
+      throw new InvalidArgumentError(
+        `Columns ${describe(other)} and ${describe(key)} are one name in this engine.`,
+      );
     }
     seen.set(key.toLowerCase(), key);
   }
@@ -117,14 +152,21 @@ function* createTable(
   const { dialect, dataset } = context;
   const columns = newColumns(context, rows, keys);
   if (found !== undefined) {
-    yield { kind: 'run', sql: `DROP ${found.kind === 'view' ? 'VIEW' : 'TABLE'} ${dialect.tableName(dataset, found.name)}` };
+    yield {
+      kind: 'run',
+      sql: `DROP ${found.kind === 'view' ? 'VIEW' : 'TABLE'} ${dialect.tableName(dataset, found.name)}`,
+    };
   }
   const definitions = columns.map(({ name, type }) => `${dialect.quote(name)} ${type}`).join(', ');
   yield { kind: 'run', sql: `CREATE TABLE ${dialect.tableName(dataset, table)} (${definitions})` };
   return columns.map(({ name, type }) => ({ name, key: name, type }));
 }
 
-function* appendColumns(context: OperationContext, found: FoundTable, keys: readonly string[]): Program<InsertColumn[]> {
+function* appendColumns(
+  context: OperationContext,
+  found: FoundTable,
+  keys: readonly string[],
+): Program<InsertColumn[]> {
   return matchColumns(context, found.name, yield* listColumns(context, found.name), keys);
 }
 
@@ -137,14 +179,21 @@ function matchColumns(
 ): InsertColumn[] {
   const keyOf = new Map<string, string>();
   for (const key of keys) {
-    const match = columns.find(({ name }) => name === key) ??
-      (context.dialect.ignoresCase ? columns.find(({ name }) => name.toLowerCase() === key.toLowerCase()) : undefined);
+    const match =
+      columns.find(({ name }) => name === key) ??
+      (context.dialect.ignoresCase
+        ? columns.find(({ name }) => name.toLowerCase() === key.toLowerCase())
+        : undefined);
     if (match === undefined) {
-      throw new ColumnNotFoundError(context.dataset, table, key, { engine: context.dialect.engine });
+      throw new ColumnNotFoundError(context.dataset, table, key, {
+        engine: context.dialect.engine,
+      });
     }
     const other = keyOf.get(match.name);
     if (other !== undefined) {
-      throw new InvalidArgumentError(`Columns ${describe(other)} and ${describe(key)} are both ${describe(match.name)}.`);
+      throw new InvalidArgumentError(
+        `Columns ${describe(other)} and ${describe(key)} are both ${describe(match.name)}.`,
+      );
     }
     keyOf.set(match.name, key);
   }
@@ -152,7 +201,8 @@ function matchColumns(
   for (const { name, type, generated, nullable, default: standard } of columns) {
     const key = keyOf.get(name);
     if (key !== undefined) written.push({ name, key, type });
-    else if (generated !== true && nullable === true && typeof standard === 'string') written.push({ name, key: undefined, type });
+    else if (generated !== true && nullable === true && typeof standard === 'string')
+      written.push({ name, key: undefined, type });
   }
   return written;
 }

@@ -14,12 +14,16 @@ export function* shareSnapshot(): Program<string> {
  *
  * @throws {SnapshotLostError} where there is no such snapshot in this database any more. */
 export function* takeSnapshot(name: string): Program<void> {
-  if (!/^[\w-]+$/.test(name)) throw new SnapshotLostError('The name of a snapshot is letters, digits and dashes.');
+  if (!/^[\w-]+$/.test(name))
+    throw new SnapshotLostError('The name of a snapshot is letters, digits and dashes.');
   yield { kind: 'run', sql: 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY' };
   try {
     yield { kind: 'run', sql: `SET TRANSACTION SNAPSHOT '${name}'` };
   } catch (error) {
-    throw new SnapshotLostError('The snapshot has ended, or is another database\'s.', { engine: 'postgresql', cause: error });
+    throw new SnapshotLostError("The snapshot has ended, or is another database's.", {
+      engine: 'postgresql',
+      cause: error,
+    });
   }
 }
 

@@ -1,5 +1,10 @@
 import {
-  type ColumnInfo, datasetFile, DatasetNotFoundError, type Engine, StatementError, type StoreLocation,
+  type ColumnInfo,
+  datasetFile,
+  DatasetNotFoundError,
+  type Engine,
+  StatementError,
+  type StoreLocation,
 } from '@changeover/core';
 import { connectPostgres } from '../connect-postgres.ts';
 import { fileStore } from '../dataset-store.ts';
@@ -7,7 +12,13 @@ import type { Dialect } from '../dialect/dialect.ts';
 import type { DuckdbInstanceOptions } from '../duckdb-instances.ts';
 import { openDuckdbSession } from '../duckdb-session.ts';
 import { dialectOf, type OperationContext } from '../operations/context.ts';
-import { findTable, listColumns, listTables, metadataTable, requireTable } from '../operations/tables.ts';
+import {
+  findTable,
+  listColumns,
+  listTables,
+  metadataTable,
+  requireTable,
+} from '../operations/tables.ts';
 import type { Program, RowForm, StatementStep, StepResult } from '../program.ts';
 import { textIn } from '../rows.ts';
 import type { ResultStream } from '../session.ts';
@@ -73,7 +84,12 @@ export class SnapshotReader {
     this.engine = options.engine;
     this.#connection = connection;
     this.#memoryMib = options.engine === 'duckdb' ? options.duckdb?.memoryLimitMib : undefined;
-    this.#context = { dialect: dialectOf(options.engine), dataset: options.dataset, form: options.form, transaction: 'bare' };
+    this.#context = {
+      dialect: dialectOf(options.engine),
+      dataset: options.dataset,
+      form: options.form,
+      transaction: 'bare',
+    };
   }
 
   /** Begins a snapshot. Where a name is given that {@link shared} of another reader of one server told, it is that one. */
@@ -122,7 +138,9 @@ export class SnapshotReader {
     const context = this.#context;
     return this.#run(function* () {
       const names = yield* listTables(context);
-      return (yield* findTable(context, metadataTable)) === undefined ? names : [...names, metadataTable].sort();
+      return (yield* findTable(context, metadataTable)) === undefined
+        ? names
+        : [...names, metadataTable].sort();
     });
   }
 
@@ -144,7 +162,11 @@ export class SnapshotReader {
 
   /** The checksum of a table's rows as they are stored; undefined where the engine has no hash function of its own. */
   async checksum(table: SnapshotTable): Promise<TableChecksum | undefined> {
-    const sql = checksumSql(this.#dialect, this.#dialect.tableName(this.#context.dataset, table.name), table.columns);
+    const sql = checksumSql(
+      this.#dialect,
+      this.#dialect.tableName(this.#context.dataset, table.name),
+      table.columns,
+    );
     if (sql === undefined) return undefined;
     const { rows } = await this.#all({ kind: 'all', sql });
     return { rows: Number(rows[0]?.['n']), checksum: textIn(rows[0] ?? {}, 'checksum') };
@@ -154,9 +176,15 @@ export class SnapshotReader {
   async read(table: SnapshotTable, options?: TableCursorOptions): Promise<TableCursor> {
     const { form } = this.#context;
     const stream = this.#connection.stream?.bind(this.#connection);
-    return openTableCursor(this.#context, table, {
-      run: (program) => this.#run(() => program), stream: stream === undefined ? undefined : (sql) => stream(sql, form),
-    }, options);
+    return openTableCursor(
+      this.#context,
+      table,
+      {
+        run: (program) => this.#run(() => program),
+        stream: stream === undefined ? undefined : (sql) => stream(sql, form),
+      },
+      options,
+    );
   }
 
   /** Asks the engine to give up what runs. */
@@ -189,7 +217,10 @@ export class SnapshotReader {
   }
 }
 
-type OwnStep = StatementStep | { readonly kind: 'begin'; readonly readOnly: true } | { readonly kind: 'rollback' };
+type OwnStep =
+  | StatementStep
+  | { readonly kind: 'begin'; readonly readOnly: true }
+  | { readonly kind: 'rollback' };
 
 function oneStep(step: OwnStep): () => Program<StepResult> {
   return () => only(step);
@@ -208,21 +239,32 @@ export async function openSnapshotReader(options: SnapshotReaderOptions): Promis
   return new SnapshotReader(await connect(options), options);
 }
 
-async function connect({ engine, location, dataset, duckdb }: SnapshotReaderOptions): Promise<Connection> {
+async function connect({
+  engine,
+  location,
+  dataset,
+  duckdb,
+}: SnapshotReaderOptions): Promise<Connection> {
   if (engine === 'postgresql') {
     if (location.databaseUrl === undefined) {
-      throw new StatementError('No PostgreSQL server is configured: set DATABASE_URL, or pass databaseUrl.', { engine, dataset });
+      throw new StatementError(
+        'No PostgreSQL server is configured: set DATABASE_URL, or pass databaseUrl.',
+        { engine, dataset },
+      );
     }
     return connectPostgres({ url: location.databaseUrl, dataset, idleInTransactionTimeoutMs: 0 });
   }
-  if (!await fileStore(engine, location).exists(dataset)) throw new DatasetNotFoundError(dataset, { engine });
+  if (!(await fileStore(engine, location).exists(dataset)))
+    throw new DatasetNotFoundError(dataset, { engine });
   const file = datasetFile(location, engine, dataset);
   if (engine === 'duckdb') return openDuckdbSession({ ...duckdb, file });
   const session = openSqliteSession({ file, readonly: true });
   return {
     run: (program) => session.run(program),
     cancel: () => Promise.resolve(),
-    close: () => { session.close(); },
+    close: () => {
+      session.close();
+    },
   };
 }
 
@@ -234,14 +276,20 @@ const mostBeginnings = 50;
  *
  * @returns whether they do; false where writes came between each time, and each has then a snapshot of its own.
  */
-export async function beginTogether(first: SnapshotReader, second: SnapshotReader): Promise<boolean> {
+export async function beginTogether(
+  first: SnapshotReader,
+  second: SnapshotReader,
+): Promise<boolean> {
   if (first.engine === 'postgresql') {
     await first.begin();
     await second.begin(first.shared);
     return true;
   }
   for (let beginning = 1; ; beginning += 1) {
-    const together = first.engine === 'sqlite' ? await beginOnSqlite(first, second) : await beginOnDuckdb(first, second);
+    const together =
+      first.engine === 'sqlite'
+        ? await beginOnSqlite(first, second)
+        : await beginOnDuckdb(first, second);
     if (together || beginning === mostBeginnings) return together;
     await first.end();
     await second.end();
@@ -253,12 +301,11 @@ async function beginOnSqlite(first: SnapshotReader, second: SnapshotReader): Pro
   const before = await second.dataVersion();
   await first.begin();
   await second.begin();
-  return await second.dataVersion() === before;
+  return (await second.dataVersion()) === before;
 }
 
 async function beginOnDuckdb(first: SnapshotReader, second: SnapshotReader): Promise<boolean> {
   await first.begin();
   await second.begin();
-  return await second.transactionNumber() === await first.transactionNumber() + 1n;
+  return (await second.transactionNumber()) === (await first.transactionNumber()) + 1n;
 }
-

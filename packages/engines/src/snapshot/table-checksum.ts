@@ -8,12 +8,21 @@ import type { Dialect } from '../dialect/dialect.ts';
  *
  * @param table the quoted name.
  */
-export function checksumSql(dialect: Dialect, table: string, columns: readonly ColumnInfo[]): string | undefined {
+export function checksumSql(
+  dialect: Dialect,
+  table: string,
+  columns: readonly ColumnInfo[],
+): string | undefined {
   return forms[dialect.engine]?.(table, columns, (name) => dialect.quote(name));
 }
 
-const forms: Readonly<Record<Engine, ((table: string, columns: readonly ColumnInfo[], quote: (name: string) => string) => string) |
-  undefined>> = {
+const forms: Readonly<
+  Record<
+    Engine,
+    | ((table: string, columns: readonly ColumnInfo[], quote: (name: string) => string) => string)
+    | undefined
+  >
+> = {
   sqlite: undefined,
   // Hashed twice: a row's hash joins its values' by exclusive or, and sums of such stay the same where two rows have swapped a
   // value rather more often (about once in 10^8) than a hash of 64 bits suggests.

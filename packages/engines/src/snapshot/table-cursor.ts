@@ -59,14 +59,20 @@ const mark = '_changeover_mark';
  * @param stream opens a stream inside the snapshot. */
 export async function openTableCursor(
   context: OperationContext,
-  table: { readonly name: string; readonly columns: readonly { readonly name: string; readonly primaryKey: boolean }[] },
+  table: {
+    readonly name: string;
+    readonly columns: readonly { readonly name: string; readonly primaryKey: boolean }[];
+  },
   { run, stream }: { readonly run: Run; readonly stream?: OpenStream },
   options: TableCursorOptions = {},
 ): Promise<TableCursor> {
   const { dialect } = context;
   const columns = table.columns.map(({ name }) => name);
   const plan: Plan = {
-    context, columns, run, stream,
+    context,
+    columns,
+    run,
+    stream,
     table: dialect.tableName(context.dataset, table.name),
     list: columns.map((name) => dialect.quote(name)).join(', '),
     mostRows: mostBatchRows[dialect.engine],
@@ -74,14 +80,31 @@ export async function openTableCursor(
   };
   if (dialect.engine === 'duckdb') {
     // A column of that name hides the rows' own numbers, and reading by it would pass over rows.
-    return columns.some((name) => name.toLowerCase() === 'rowid') ? new OffsetCursor(plan) : new PagedCursor(plan, await duckdbPages(plan));
+    return columns.some((name) => name.toLowerCase() === 'rowid')
+      ? new OffsetCursor(plan)
+      : new PagedCursor(plan, await duckdbPages(plan));
   }
   const found = await run(findTable(context, table.name));
   if (dialect.engine === 'postgresql') {
-    return new ServerCursor(plan, found !== undefined && 'stored' in found && found.stored === true);
+    return new ServerCursor(
+      plan,
+      found !== undefined && 'stored' in found && found.stored === true,
+    );
   }
-  const rowNumber = found === undefined ? undefined : dialect.insertionOrder(found, table.columns.map((column) =>
-    ({ ...column, type: '', nullable: true, default: null, generated: false })), false);
+  const rowNumber =
+    found === undefined
+      ? undefined
+      : dialect.insertionOrder(
+          found,
+          table.columns.map((column) => ({
+            ...column,
+            type: '',
+            nullable: true,
+            default: null,
+            generated: false,
+          })),
+          false,
+        );
   if (rowNumber !== undefined) return new PagedCursor(plan, sqlitePages(plan, rowNumber));
   const key = table.columns.filter(({ primaryKey }) => primaryKey).map(({ name }) => name);
   return key.length === 0 ? new OffsetCursor(plan) : new KeyCursor(plan, key);
@@ -99,7 +122,10 @@ function cellsOf({ columns, rows, cells }: StepResult, form: OperationContext['f
 /** How to read a table by its rows' numbers. */
 interface Pages {
   /** A part; undefined past the end. */
-  part(after: Value | undefined, mostRows: number): { readonly step: Step; readonly next: Value | undefined } | undefined;
+  part(
+    after: Value | undefined,
+    mostRows: number,
+  ): { readonly step: Step; readonly next: Value | undefined } | undefined;
   /** The rest of it. */
   rest?(after: Value | undefined): string;
 }
@@ -155,7 +181,9 @@ class PagedCursor implements TableCursor {
     return undefined;
   }
 
-  async #read(mostRows: number): Promise<{ result?: StepResult | undefined; next?: Value | undefined }> {
+  async #read(
+    mostRows: number,
+  ): Promise<{ result?: StepResult | undefined; next?: Value | undefined }> {
     const { stream, run, mostRows: most } = this.#plan;
     const { rest } = this.#pages;
     if (stream !== undefined && rest !== undefined && mostRows >= most) {
@@ -184,9 +212,15 @@ function sqlitePages(plan: Plan, rowNumber: string): Pages {
   const { form } = plan.context;
   return {
     part: (after, mostRows) => ({
-      step: after === undefined
-        ? { kind: 'all', sql: head + tail, params: [mostRows], form }
-        : { kind: 'all', sql: `${head} WHERE ${rowNumber} > ?${tail}`, params: [BigInt(after as number | bigint), mostRows], form },
+      step:
+        after === undefined
+          ? { kind: 'all', sql: head + tail, params: [mostRows], form }
+          : {
+              kind: 'all',
+              sql: `${head} WHERE ${rowNumber} > ?${tail}`,
+              params: [BigInt(after as number | bigint), mostRows],
+              form,
+            },
       next: undefined,
     }),
   };
@@ -194,18 +228,24 @@ function sqlitePages(plan: Plan, rowNumber: string): Pages {
 
 /** Parts by ranges of row numbers, for a LIMIT would make the engine sort. */
 async function duckdbPages(plan: Plan): Promise<Pages> {
-  const { rows } = await plan.run(one({ kind: 'all', sql: `SELECT max(rowid) AS last FROM ${plan.table}` }));
+  const { rows } = await plan.run(
+    one({ kind: 'all', sql: `SELECT max(rowid) AS last FROM ${plan.table}` }),
+  );
   const last = rows[0]?.['last'];
   if (typeof last !== 'number') return { part: () => undefined };
   const { form } = plan.context;
   const head = `SELECT ${plan.list}, rowid AS ${mark} FROM ${plan.table}`;
-  const firstAfter = (after: Value | undefined): number => (after === undefined ? 0 : Number(after) + 1);
+  const firstAfter = (after: Value | undefined): number =>
+    after === undefined ? 0 : Number(after) + 1;
   return {
     part(after, mostRows) {
       const from = firstAfter(after);
       if (from > last) return undefined;
       const to = from + mostRows - 1;
-      return { step: { kind: 'all', form, sql: `${head} WHERE rowid BETWEEN ${from} AND ${to}` }, next: to };
+      return {
+        step: { kind: 'all', form, sql: `${head} WHERE rowid BETWEEN ${from} AND ${to}` },
+        next: to,
+      };
     },
     rest: (after) => `${head} WHERE rowid >= ${firstAfter(after)}`,
   };
@@ -231,10 +271,20 @@ class KeyCursor implements TableCursor {
     if (this.#ended) return undefined;
     const { list, table, run, context } = this.#plan;
     const after = this.#after;
-    const where = after === undefined ? '' : ` WHERE (${this.#keys}) > (${after.map(() => '?').join(', ')})`;
+    const where =
+      after === undefined ? '' : ` WHERE (${this.#keys}) > (${after.map(() => '?').join(', ')})`;
     const sql = `SELECT ${list} FROM ${table}${where} ORDER BY ${this.#keys} LIMIT ?`;
-    const cells = cellsOf(await run(one({ kind: 'all', sql,
-      params: [...after ?? [], Math.min(mostRows, this.#plan.mostRows)], form: context.form })), context.form);
+    const cells = cellsOf(
+      await run(
+        one({
+          kind: 'all',
+          sql,
+          params: [...(after ?? []), Math.min(mostRows, this.#plan.mostRows)],
+          form: context.form,
+        }),
+      ),
+      context.form,
+    );
     const last = cells.at(-1);
     this.#ended = last === undefined;
     if (last === undefined) return undefined;
@@ -269,9 +319,16 @@ class OffsetCursor implements TableCursor {
     // Without an index the rows come as they are stored, each time.
     const stored = context.dialect.engine === 'sqlite' ? ' NOT INDEXED' : '';
     const head = `SELECT ${list} FROM ${table}${stored}`;
-    const result = stream !== undefined && mostRows >= most
-      ? await this.#rest.next(() => `${head} OFFSET ${this.#read}`)
-      : await run(one({ kind: 'all', sql: `${head} LIMIT ${Math.min(mostRows, most)} OFFSET ${this.#read}`, form: context.form }));
+    const result =
+      stream !== undefined && mostRows >= most
+        ? await this.#rest.next(() => `${head} OFFSET ${this.#read}`)
+        : await run(
+            one({
+              kind: 'all',
+              sql: `${head} LIMIT ${Math.min(mostRows, most)} OFFSET ${this.#read}`,
+              form: context.form,
+            }),
+          );
     const cells = result === undefined ? [] : cellsOf(result, context.form);
     this.#read += cells.length;
     this.#ended = cells.length === 0;
@@ -303,9 +360,13 @@ class ServerCursor implements TableCursor {
     if (this.#state === 'ended') return undefined;
     if (this.#state === 'new') await this.#declare();
     const { context, run } = this.#plan;
-    const result = await run(one({
-      kind: 'all', sql: `FETCH FORWARD ${Math.min(mostRows, this.#plan.mostRows)} FROM ${this.#name}`, form: context.form,
-    }));
+    const result = await run(
+      one({
+        kind: 'all',
+        sql: `FETCH FORWARD ${Math.min(mostRows, this.#plan.mostRows)} FROM ${this.#name}`,
+        form: context.form,
+      }),
+    );
     const cells = cellsOf(result, context.form);
     if (cells.length === 0) {
       await this.close();
@@ -323,13 +384,24 @@ class ServerCursor implements TableCursor {
   async #declare(): Promise<void> {
     const { list, table, after, run } = this.#plan;
     if (after !== undefined && !/^\(\d+,\d+\)$/.test(after)) {
-      throw new StatementError(`A row's place in a file was expected, such as (0,1); found ${JSON.stringify(after)}.`, {
-        engine: 'postgresql', dataset: this.#plan.context.dataset,
-      });
+      throw new StatementError(
+        `A row's place in a file was expected, such as (0,1); found ${JSON.stringify(after)}.`,
+        {
+          engine: 'postgresql',
+          dataset: this.#plan.context.dataset,
+        },
+      );
     }
-    const columns = [list, this.#stored ? `ctid AS ${mark}` : ''].filter((part) => part !== '').join(', ');
+    const columns = [list, this.#stored ? `ctid AS ${mark}` : '']
+      .filter((part) => part !== '')
+      .join(', ');
     const where = after === undefined || !this.#stored ? '' : ` WHERE ctid > '${after}'::tid`;
-    await run(one({ kind: 'run', sql: `DECLARE ${this.#name} NO SCROLL CURSOR FOR SELECT ${columns} FROM ${table}${where}` }));
+    await run(
+      one({
+        kind: 'run',
+        sql: `DECLARE ${this.#name} NO SCROLL CURSOR FOR SELECT ${columns} FROM ${table}${where}`,
+      }),
+    );
     this.#state = 'open';
   }
 }

@@ -1,7 +1,12 @@
 import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { datasetFile, DatasetNotFoundError } from '@changeover/core';
-import { classifyError, duckdbInstancesOpen, duckdbPathInUse, openDuckdbSession } from '@changeover/engines';
+import {
+  classifyError,
+  duckdbInstancesOpen,
+  duckdbPathInUse,
+  openDuckdbSession,
+} from '@changeover/engines';
 import { buildDataset } from '../engine-parts.ts';
 import type { EngineDriver, EngineSetting } from '../engine-parts.ts';
 import type { PooledDataset } from '../pooled-dataset.ts';
@@ -37,7 +42,12 @@ export class DuckdbDriver implements EngineDriver {
     // Writes take turns: DuckDB gives up one of two that meet on a row, which the legacy API, with its one connection,
     // never did to a caller. They take any connection: with one of their own, 100 datasets on a budget of 100 closed each
     // other's for every write, and with the last one of a dataset its instance, which takes 3 ms to open.
-    return buildDataset(this.setting, dataset, { source: this.#source(dataset), writeTurns: 1 }, onEmpty);
+    return buildDataset(
+      this.setting,
+      dataset,
+      { source: this.#source(dataset), writeTurns: 1 },
+      onEmpty,
+    );
   }
 
   #source(dataset: string): ResourceSource<PooledSession> {
@@ -47,19 +57,24 @@ export class DuckdbDriver implements EngineDriver {
     const threads = new InstanceThreads(availableParallelism());
     return {
       async open(signal) {
-        if (!await isThere(file)) throw new DatasetNotFoundError(dataset, { engine: 'duckdb' });
-        const atOpening = duckdbPathInUse(file) ? undefined : threads.forOpening(duckdbInstancesOpen());
+        if (!(await isThere(file))) throw new DatasetNotFoundError(dataset, { engine: 'duckdb' });
+        const atOpening = duckdbPathInUse(file)
+          ? undefined
+          : threads.forOpening(duckdbInstancesOpen());
         const session = await openDuckdbSession({ file, memoryLimitMib, threads: atOpening });
         if (!signal.aborted) return new DuckdbPooledSession(session, dataset, slots, threads);
         await session.close();
         throw signal.reason as Error;
       },
       close: (session) => session.close(),
-      cut: (session) => { session.cut(); },
+      cut: (session) => {
+        session.cut();
+      },
       usable: (session) => session.usable && session.transactionState === 'none',
       // The file is locked by this process, so that no other can have removed or broken it.
       validate: async (session) => session.usable,
-      mayPass: (error) => !(error instanceof DatasetNotFoundError) && classifyError('duckdb', error) === 'connection',
+      mayPass: (error) =>
+        !(error instanceof DatasetNotFoundError) && classifyError('duckdb', error) === 'connection',
     };
   }
 }

@@ -31,11 +31,19 @@ export class DuckdbPooledSession implements PooledSession {
   }
 
   async run(job: Job): Promise<unknown> {
-    const taken = await this.#slots.take((leave) => { this.#leaveLine = leave; });
-    this.#leaveLine = undefined;
-    if (!taken) throw new AbortedError('The query was given up while it waited for a thread; nothing was applied.', {
-      engine: 'duckdb', dataset: this.#context.dataset, retryable: true,
+    const taken = await this.#slots.take((leave) => {
+      this.#leaveLine = leave;
     });
+    this.#leaveLine = undefined;
+    if (!taken)
+      throw new AbortedError(
+        'The query was given up while it waited for a thread; nothing was applied.',
+        {
+          engine: 'duckdb',
+          dataset: this.#context.dataset,
+          retryable: true,
+        },
+      );
     const startedMs = this.#slots.nowMs();
     try {
       if (this.#threads.takeRaise()) await this.#session.run(useAllThreads());

@@ -26,12 +26,20 @@ test('more instances than cores are opened with one thread each, and get all of 
   // Every query takes as long as the clock says: a minute where the test wants a long one.
   let perLook = 0;
   let nowMs = 0;
-  const clock = { ...systemClock, monotonicMs: () => { nowMs += perLook; return nowMs; } };
+  const clock = {
+    ...systemClock,
+    monotonicMs: () => {
+      nowMs += perLook;
+      return nowMs;
+    },
+  };
   const factory = new StorageBackendFactory({ basePath: folder, clock, callTimeoutMs: 0 });
   const storage = factory.storage('duckdb');
   const cores = availableParallelism();
   const threadsOf = async (dataset: string): Promise<unknown> =>
-    (await storage.query(dataset, 'SELECT current_setting(\'threads\') AS threads')).rows[0]?.['threads'];
+    (await storage.query(dataset, "SELECT current_setting('threads') AS threads")).rows[0]?.[
+      'threads'
+    ];
   try {
     const datasets = Array.from({ length: cores + 1 }, (_unused, index) => `threads_${index}`);
     const found: unknown[] = [];

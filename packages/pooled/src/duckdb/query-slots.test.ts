@@ -5,11 +5,15 @@ import { QuerySlots } from './query-slots.ts';
 test('no more queries run than there are slots, the others in their order, and one that leaves is not counted', async () => {
   const clock = new ManualClock();
   const waits: number[] = [];
-  const slots = new QuerySlots(1, clock, (durationMs) => { waits.push(durationMs); });
+  const slots = new QuerySlots(1, clock, (durationMs) => {
+    waits.push(durationMs);
+  });
   const order: string[] = [];
   const leaves: (() => void)[] = [];
   const take = async (name: string): Promise<void> => {
-    const taken = await slots.take((leave) => { leaves.push(leave); });
+    const taken = await slots.take((leave) => {
+      leaves.push(leave);
+    });
     order.push(taken ? name : `${name} left`);
   };
   void take('a');

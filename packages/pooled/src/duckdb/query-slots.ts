@@ -45,7 +45,9 @@ export class QuerySlots {
         resolve(true);
       };
       this.#line.add(enter);
-      onLeave(() => { if (this.#line.delete(enter)) resolve(false); });
+      onLeave(() => {
+        if (this.#line.delete(enter)) resolve(false);
+      });
     });
   }
 

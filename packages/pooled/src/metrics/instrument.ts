@@ -11,7 +11,9 @@ export interface Instrument {
 }
 
 /** Upper bounds in seconds: the conventions' advice for operations, and one step finer, since a point read takes µs. */
-export const durationBoundsS: readonly number[] = [0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10];
+export const durationBoundsS: readonly number[] = [
+  0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10,
+];
 
 /** Labels of a measurement. */
 export type Attributes = Readonly<Record<string, string>>;
@@ -29,7 +31,10 @@ export interface InstrumentSink {
   add(counter: Instrument, attributes: Attributes): void;
   record(histogram: Instrument, seconds: number, attributes: Attributes): void;
   /** Calls `read` for each gauge and total among the instruments whenever they are collected, until the result is called. */
-  observe(instruments: readonly Instrument[], read: (instrument: Instrument) => readonly Reading[]): () => void;
+  observe(
+    instruments: readonly Instrument[],
+    read: (instrument: Instrument) => readonly Reading[],
+  ): () => void;
 }
 
 /** Whether an instrument is read when it is asked for. */

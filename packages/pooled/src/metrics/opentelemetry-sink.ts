@@ -1,6 +1,18 @@
 import { metrics } from '@opentelemetry/api';
-import type { BatchObservableCallback, Counter, Histogram, Meter, Observable } from '@opentelemetry/api';
-import { type Attributes, durationBoundsS, type Instrument, type InstrumentSink, type Reading } from './instrument.ts';
+import type {
+  BatchObservableCallback,
+  Counter,
+  Histogram,
+  Meter,
+  Observable,
+} from '@opentelemetry/api';
+import {
+  type Attributes,
+  durationBoundsS,
+  type Instrument,
+  type InstrumentSink,
+  type Reading,
+} from './instrument.ts';
 
 /** Sends measurements to OpenTelemetry; where no SDK is set up, nowhere, at no cost. */
 export class OpenTelemetrySink implements InstrumentSink {
@@ -17,7 +29,12 @@ export class OpenTelemetrySink implements InstrumentSink {
 
   declare(instruments: readonly Instrument[]): void {
     for (const instrument of instruments) {
-      if (!this.#counters.has(instrument) && !this.#histograms.has(instrument) && !this.#read.has(instrument)) this.#make(instrument);
+      if (
+        !this.#counters.has(instrument) &&
+        !this.#histograms.has(instrument) &&
+        !this.#read.has(instrument)
+      )
+        this.#make(instrument);
     }
   }
 
@@ -29,7 +46,10 @@ export class OpenTelemetrySink implements InstrumentSink {
     this.#histograms.get(histogram)?.record(seconds, attributes);
   }
 
-  observe(instruments: readonly Instrument[], read: (instrument: Instrument) => readonly Reading[]): () => void {
+  observe(
+    instruments: readonly Instrument[],
+    read: (instrument: Instrument) => readonly Reading[],
+  ): () => void {
     this.declare(instruments);
     const those = instruments.flatMap((instrument) => {
       const observable = this.#read.get(instrument);
@@ -37,20 +57,26 @@ export class OpenTelemetrySink implements InstrumentSink {
     });
     const callback: BatchObservableCallback = (result) => {
       for (const { instrument, observable } of those) {
-        for (const { value, attributes } of read(instrument)) result.observe(observable, value, attributes);
+        for (const { value, attributes } of read(instrument))
+          result.observe(observable, value, attributes);
       }
     };
     const observables = those.map(({ observable }) => observable);
     this.#meter.addBatchObservableCallback(callback, observables);
-    return () => { this.#meter.removeBatchObservableCallback(callback, observables); };
+    return () => {
+      this.#meter.removeBatchObservableCallback(callback, observables);
+    };
   }
 
   #make(instrument: Instrument): void {
     const { name, kind, unit, description } = instrument;
     const meter = this.#meter;
-    if (kind === 'counter') this.#counters.set(instrument, meter.createCounter(name, { unit, description }));
-    else if (kind === 'total') this.#read.set(instrument, meter.createObservableCounter(name, { unit, description }));
-    else if (kind === 'gauge') this.#read.set(instrument, meter.createObservableUpDownCounter(name, { unit, description }));
+    if (kind === 'counter')
+      this.#counters.set(instrument, meter.createCounter(name, { unit, description }));
+    else if (kind === 'total')
+      this.#read.set(instrument, meter.createObservableCounter(name, { unit, description }));
+    else if (kind === 'gauge')
+      this.#read.set(instrument, meter.createObservableUpDownCounter(name, { unit, description }));
     else {
       const advice = { explicitBucketBoundaries: [...durationBoundsS] };
       this.#histograms.set(instrument, meter.createHistogram(name, { unit, description, advice }));

@@ -12,7 +12,11 @@ export interface MetricScope {
 
 /** Takes how long one operation took; `errorCode` where it failed. */
 export type OperationMetric = (
-  scope: MetricScope, dataset: string, operation: string, durationMs: number, errorCode: string | undefined,
+  scope: MetricScope,
+  dataset: string,
+  operation: string,
+  durationMs: number,
+  errorCode: string | undefined,
 ) => void;
 
 /** What is measured, as it happens. Must not throw: it is called on callers' paths. */

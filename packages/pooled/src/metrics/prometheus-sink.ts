@@ -1,5 +1,12 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import { type Attributes, durationBoundsS, type Instrument, type InstrumentSink, isRead, type Reading } from './instrument.ts';
+import {
+  type Attributes,
+  durationBoundsS,
+  type Instrument,
+  type InstrumentSink,
+  isRead,
+  type Reading,
+} from './instrument.ts';
 
 /** Prometheus has the unit in the name. */
 const suffixes: Readonly<Record<string, string>> = { By: '_bytes', s: '_seconds' };
@@ -31,7 +38,12 @@ export class PrometheusSink implements InstrumentSink {
 
   declare(instruments: readonly Instrument[]): void {
     for (const instrument of instruments) {
-      if (!this.#counters.has(instrument) && !this.#histograms.has(instrument) && !this.#read.has(instrument)) this.#make(instrument);
+      if (
+        !this.#counters.has(instrument) &&
+        !this.#histograms.has(instrument) &&
+        !this.#read.has(instrument)
+      )
+        this.#make(instrument);
     }
   }
 
@@ -43,28 +55,47 @@ export class PrometheusSink implements InstrumentSink {
     this.#histograms.get(histogram)?.observe(named(attributes), seconds);
   }
 
-  observe(instruments: readonly Instrument[], read: (instrument: Instrument) => readonly Reading[]): () => void {
+  observe(
+    instruments: readonly Instrument[],
+    read: (instrument: Instrument) => readonly Reading[],
+  ): () => void {
     this.declare(instruments);
     const those = new Set(instruments.filter(isRead));
-    const readThose = (instrument: Instrument): readonly Reading[] => those.has(instrument) ? read(instrument) : [];
+    const readThose = (instrument: Instrument): readonly Reading[] =>
+      those.has(instrument) ? read(instrument) : [];
     this.#reads.add(readThose);
-    return () => { this.#reads.delete(readThose); };
+    return () => {
+      this.#reads.delete(readThose);
+    };
   }
 
   #make(instrument: Instrument): void {
     const { kind, description, attributes } = instrument;
     const name = prometheusName(instrument);
-    const settings = { name, help: description, labelNames: attributes.map(underscored), registers: [this.#registry] };
+    const settings = {
+      name,
+      help: description,
+      labelNames: attributes.map(underscored),
+      registers: [this.#registry],
+    };
     if (kind === 'counter') this.#counters.set(instrument, new Counter(settings));
     else if (kind === 'total') this.#read.set(instrument, new Counter(settings));
     else if (kind === 'gauge') this.#read.set(instrument, new Gauge(settings));
-    else this.#histograms.set(instrument, new Histogram({ ...settings, buckets: [...durationBoundsS] }));
+    else
+      this.#histograms.set(
+        instrument,
+        new Histogram({ ...settings, buckets: [...durationBoundsS] }),
+      );
   }
 }
 
 /** The name that an instrument has in the text. */
 export function prometheusName({ name, kind, unit }: Instrument): string {
-  return underscored(name) + (suffixes[unit] ?? '') + (kind === 'counter' || kind === 'total' ? '_total' : '');
+  return (
+    underscored(name) +
+    (suffixes[unit] ?? '') +
+    (kind === 'counter' || kind === 'total' ? '_total' : '')
+  );
 }
 
 function underscored(name: string): string {
@@ -72,5 +103,7 @@ function underscored(name: string): string {
 }
 
 function named(attributes: Attributes): Record<string, string> {
-  return Object.fromEntries(Object.entries(attributes).map(([name, value]) => [underscored(name), value]));
+  return Object.fromEntries(
+    Object.entries(attributes).map(([name, value]) => [underscored(name), value]),
+  );
 }

@@ -6,7 +6,12 @@ export type Random = () => number;
  *
  * @param failures how many attempts have failed in a row, at least 1.
  * @returns milliseconds, at least 1. */
-export function backoffMs(failures: number, initialMs: number, maxMs: number, random: Random): number {
+export function backoffMs(
+  failures: number,
+  initialMs: number,
+  maxMs: number,
+  random: Random,
+): number {
   const ceilingMs = Math.min(maxMs, initialMs * 2 ** Math.min(failures - 1, 30));
   return Math.max(1, Math.ceil(random() * ceilingMs));
 }

@@ -25,7 +25,13 @@ export class Lease<Resource extends object> {
   /** Told when it is a place behind work that turns out long: what was begun on it is to be given up and done elsewhere. */
   onDispersed: (() => void) | undefined;
 
-  constructor(lender: Lender<Resource>, slot: Slot<Resource>, takenFor: string, nowMs: number, stack?: string) {
+  constructor(
+    lender: Lender<Resource>,
+    slot: Slot<Resource>,
+    takenFor: string,
+    nowMs: number,
+    stack?: string,
+  ) {
     this.#lender = lender;
     this.#slot = slot;
     this.takenFor = takenFor;
@@ -42,7 +48,9 @@ export class Lease<Resource extends object> {
    */
   get resource(): Resource {
     if (this.#slot === undefined) {
-      throw new ClosedError(`The connection taken for ${this.takenFor} was given back and can't be used any more.`);
+      throw new ClosedError(
+        `The connection taken for ${this.takenFor} was given back and can't be used any more.`,
+      );
     }
     return this.#slot.resource;
   }

@@ -28,7 +28,9 @@ describe('a breaker', () => {
   test('lets one call through after a while and refuses the others at once; closes when that one gets through', async () => {
     const clock = new ManualClock();
     const changes: string[] = [];
-    const breaker = new PoolBreaker(clock, { openMs: 100 }, (state) => { changes.push(state); });
+    const breaker = new PoolBreaker(clock, { openMs: 100 }, (state) => {
+      changes.push(state);
+    });
     fail(breaker, 5);
     await clock.advance(99);
     expect(breaker.admit().admitted).toBe(false);

@@ -41,7 +41,11 @@ export class PoolBreaker {
   #probing = false;
   #closings = 0;
 
-  constructor(clock: Clock, options: BreakerOptions = {}, onChange: (state: BreakerState) => void = () => undefined) {
+  constructor(
+    clock: Clock,
+    options: BreakerOptions = {},
+    onChange: (state: BreakerState) => void = () => undefined,
+  ) {
     const size = options.calls ?? 20;
     this.#clock = clock;
     this.#counter = new CountBreaker({
@@ -62,7 +66,8 @@ export class PoolBreaker {
    * `ended` with the same admission. */
   admit(): Admission {
     if (this.#state === 'closed') return { admitted: true, probe: false, closing: this.#closings };
-    if (this.#state === 'open' && this.#clock.monotonicMs() >= this.#openUntilMs) this.#change('half-open');
+    if (this.#state === 'open' && this.#clock.monotonicMs() >= this.#openUntilMs)
+      this.#change('half-open');
     if (this.#state !== 'half-open' || this.#probing) return { admitted: false };
     this.#probing = true;
     return { admitted: true, probe: true, closing: this.#closings };

@@ -24,7 +24,8 @@ export class AcquireTimeoutError extends ConnectionError {
   readonly pool: PoolStats;
 
   constructor(waitedMs: number, pool: PoolStats, fields: StorageErrorFields = {}) {
-    const reason = fields.cause === undefined ? '' : ` Opening one failed: ${messageOf(fields.cause)}.`;
+    const reason =
+      fields.cause === undefined ? '' : ` Opening one failed: ${messageOf(fields.cause)}.`;
     super(
       `No connection within ${Math.round(waitedMs)} ms (${showPoolStats(pool)}).${reason}`,
       { ...fields, retryable: true },

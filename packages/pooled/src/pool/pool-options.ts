@@ -37,7 +37,9 @@ export interface PoolOptions {
 }
 
 /** Options with every default applied. Made by {@link parsePoolOptions} alone. */
-export type ParsedPoolOptions = Readonly<{ [Name in keyof PoolOptions]-?: Exclude<PoolOptions[Name], undefined> }>;
+export type ParsedPoolOptions = Readonly<{
+  [Name in keyof PoolOptions]-?: Exclude<PoolOptions[Name], undefined>;
+}>;
 
 const tenMinutesMs = 600_000;
 const oneDayMs = 86_400_000;
@@ -68,32 +70,48 @@ const ranges = {
  * @param where how the options are called in errors, e.g. `pools.sqlite`.
  * @throws {InvalidArgumentError} that names the option, what was found and what is allowed.
  */
-export function parsePoolOptions(options: PoolOptions, defaults: PoolOptions, where: string): ParsedPoolOptions {
+export function parsePoolOptions(
+  options: PoolOptions,
+  defaults: PoolOptions,
+  where: string,
+): ParsedPoolOptions {
   const given = options as Readonly<Record<string, unknown>>;
   for (const name of Object.keys(given)) {
     if (name === 'leakStacks') checkBoolean(given[name], `${where}.${name}`);
-    else if (name in ranges) checkNumber(given[name], ranges[name as keyof typeof ranges], `${where}.${name}`);
-    else throw refused(`${where}.${name}`, 'is no option of a pool', knownNames(name, [...Object.keys(ranges), 'leakStacks']));
+    else if (name in ranges)
+      checkNumber(given[name], ranges[name as keyof typeof ranges], `${where}.${name}`);
+    else
+      throw refused(
+        `${where}.${name}`,
+        'is no option of a pool',
+        knownNames(name, [...Object.keys(ranges), 'leakStacks']),
+      );
   }
   const acquireTimeoutMs = options.acquireTimeoutMs ?? defaults.acquireTimeoutMs ?? 5_000;
-  const leakDetectionThresholdMs = options.leakDetectionThresholdMs ?? defaults.leakDetectionThresholdMs ?? 60_000;
+  const leakDetectionThresholdMs =
+    options.leakDetectionThresholdMs ?? defaults.leakDetectionThresholdMs ?? 60_000;
   const backoffInitialMs = options.backoffInitialMs ?? defaults.backoffInitialMs ?? 50;
   const parsed: ParsedPoolOptions = {
     max: options.max ?? defaults.max ?? 10,
     min: options.min ?? defaults.min ?? 0,
     maxPending: options.maxPending ?? defaults.maxPending ?? 1_000,
     acquireTimeoutMs,
-    connectTimeoutMs: options.connectTimeoutMs ?? defaults.connectTimeoutMs ?? Math.min(5_000, acquireTimeoutMs),
+    connectTimeoutMs:
+      options.connectTimeoutMs ?? defaults.connectTimeoutMs ?? Math.min(5_000, acquireTimeoutMs),
     closeTimeoutMs: options.closeTimeoutMs ?? defaults.closeTimeoutMs ?? 2_000,
     idleTimeoutMs: options.idleTimeoutMs ?? defaults.idleTimeoutMs ?? 30_000,
     maxLifetimeMs: options.maxLifetimeMs ?? defaults.maxLifetimeMs ?? 1_800_000,
     validateAfterIdleMs: options.validateAfterIdleMs ?? defaults.validateAfterIdleMs ?? 1_000,
-    validationTimeoutMs: options.validationTimeoutMs ?? defaults.validationTimeoutMs ?? Math.min(1_000, acquireTimeoutMs),
+    validationTimeoutMs:
+      options.validationTimeoutMs ??
+      defaults.validationTimeoutMs ??
+      Math.min(1_000, acquireTimeoutMs),
     leakDetectionThresholdMs,
     leakReclaimMs: options.leakReclaimMs ?? defaults.leakReclaimMs ?? 5 * leakDetectionThresholdMs,
     leakStacks: options.leakStacks ?? defaults.leakStacks ?? false,
     backoffInitialMs,
-    backoffMaxMs: options.backoffMaxMs ?? defaults.backoffMaxMs ?? Math.max(2_000, backoffInitialMs),
+    backoffMaxMs:
+      options.backoffMaxMs ?? defaults.backoffMaxMs ?? Math.max(2_000, backoffInitialMs),
   };
   checkRelations(parsed, where);
   return Object.freeze(parsed);
@@ -113,13 +131,23 @@ function checkRelations(options: ParsedPoolOptions, where: string): void {
   }
 }
 
-function atMost(options: ParsedPoolOptions, low: keyof typeof ranges, high: keyof typeof ranges, where: string): void {
+function atMost(
+  options: ParsedPoolOptions,
+  low: keyof typeof ranges,
+  high: keyof typeof ranges,
+  where: string,
+): void {
   if (options[low] <= options[high]) return;
-  throw refused(`${where}.${low}`, `is ${options[low]}, more than ${high} (${options[high]})`, 'lower it or raise that');
+  throw refused(
+    `${where}.${low}`,
+    `is ${options[low]}, more than ${high} (${options[high]})`,
+    'lower it or raise that',
+  );
 }
 
 function checkBoolean(value: unknown, name: string): void {
-  if (value !== undefined && typeof value !== 'boolean') throw refused(name, `is ${shown(value)}`, 'use true or false');
+  if (value !== undefined && typeof value !== 'boolean')
+    throw refused(name, `is ${shown(value)}`, 'use true or false');
 }
 
 function checkNumber(value: unknown, [low, high]: readonly [number, number], name: string): void {

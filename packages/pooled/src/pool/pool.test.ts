@@ -39,7 +39,10 @@ class ScriptedSource implements ResourceSource<Connection> {
       if (this.holdOpenings) {
         await new Promise<void>((resolve, reject) => {
           this.openings.push({ resolve, reject });
-          if (this.hearsAbort) signal.addEventListener('abort', () => { reject(signal.reason as Error); });
+          if (this.hearsAbort)
+            signal.addEventListener('abort', () => {
+              reject(signal.reason as Error);
+            });
         });
       }
     } catch (error) {
@@ -52,7 +55,10 @@ class ScriptedSource implements ResourceSource<Connection> {
   }
 
   async close(connection: Connection): Promise<void> {
-    if (this.holdClosings) await new Promise<void>((resolve) => { this.closings.push(resolve); });
+    if (this.holdClosings)
+      await new Promise<void>((resolve) => {
+        this.closings.push(resolve);
+      });
     this.#end(connection);
   }
 
@@ -90,22 +96,47 @@ class ScriptedSource implements ResourceSource<Connection> {
 class RecordingObserver implements PoolObserver {
   readonly events: string[] = [];
   readonly leaks: LeakReport[] = [];
-  opened(): void { this.events.push('opened'); }
-  openFailed(): void { this.events.push('open failed'); }
+  opened(): void {
+    this.events.push('opened');
+  }
+  openFailed(): void {
+    this.events.push('open failed');
+  }
   waited(): void {}
-  used(): void { this.events.push('used'); }
-  evicted(reason: string): void { this.events.push(`evicted: ${reason}`); }
-  timedOut(): void { this.events.push('timed out'); }
-  rejected(): void { this.events.push('rejected'); }
-  leaked(report: LeakReport): void { this.leaks.push(report); }
-  reclaimed(): void { this.events.push('reclaimed'); }
+  used(): void {
+    this.events.push('used');
+  }
+  evicted(reason: string): void {
+    this.events.push(`evicted: ${reason}`);
+  }
+  timedOut(): void {
+    this.events.push('timed out');
+  }
+  rejected(): void {
+    this.events.push('rejected');
+  }
+  leaked(report: LeakReport): void {
+    this.leaks.push(report);
+  }
+  reclaimed(): void {
+    this.events.push('reclaimed');
+  }
 }
 
 const unhandled: unknown[] = [];
-process.on('unhandledRejection', (error) => { unhandled.push(error); });
-afterEach(() => { expect(unhandled).toEqual([]); });
+process.on('unhandledRejection', (error) => {
+  unhandled.push(error);
+});
+afterEach(() => {
+  expect(unhandled).toEqual([]);
+});
 
-interface Surroundings { total?: number; budget?: Budget; clock?: ManualClock; turns?: number }
+interface Surroundings {
+  total?: number;
+  budget?: Budget;
+  clock?: ManualClock;
+  turns?: number;
+}
 
 function setUp(options: PoolOptions = {}, parts: Surroundings = {}) {
   const clock = parts.clock ?? new ManualClock();
@@ -122,17 +153,27 @@ function setUp(options: PoolOptions = {}, parts: Surroundings = {}) {
     observer,
     fields: { engine: 'sqlite', dataset: 'titanic' },
     turns: parts.turns,
-    onEmpty: () => { emptied += 1; },
+    onEmpty: () => {
+      emptied += 1;
+    },
   });
   return { clock, source, observer, pool, emptied: () => emptied };
 }
 
 /** A promise's outcome as far as it is known, without waiting for it. */
-function watch<Value>(promise: Promise<Value>): { outcome: 'pending' | 'resolved' | 'rejected'; value?: Value; error?: unknown } {
+function watch<Value>(promise: Promise<Value>): {
+  outcome: 'pending' | 'resolved' | 'rejected';
+  value?: Value;
+  error?: unknown;
+} {
   const watched: ReturnType<typeof watch<Value>> = { outcome: 'pending' };
   promise.then(
-    (value) => { Object.assign(watched, { outcome: 'resolved', value }); },
-    (error: unknown) => { Object.assign(watched, { outcome: 'rejected', error }); },
+    (value) => {
+      Object.assign(watched, { outcome: 'resolved', value });
+    },
+    (error: unknown) => {
+      Object.assign(watched, { outcome: 'rejected', error });
+    },
   );
   return watched;
 }
@@ -209,11 +250,19 @@ describe('turns', () => {
     const readers = await Promise.all([pool.acquire(), pool.acquire()]);
     const late = watch(pool.acquire());
     await settle();
-    expect([second.outcome, third.outcome, late.outcome]).toEqual(['pending', 'pending', 'pending']);
+    expect([second.outcome, third.outcome, late.outcome]).toEqual([
+      'pending',
+      'pending',
+      'pending',
+    ]);
     expect(pool.stats()).toMatchObject({ inUse: 3, pending: 3 });
     writer.release();
     await settle();
-    expect([second.outcome, third.outcome, late.outcome]).toEqual(['resolved', 'pending', 'pending']);
+    expect([second.outcome, third.outcome, late.outcome]).toEqual([
+      'resolved',
+      'pending',
+      'pending',
+    ]);
     readers[0].release();
     await settle();
     expect([third.outcome, late.outcome]).toEqual(['pending', 'resolved']);
@@ -222,27 +271,36 @@ describe('turns', () => {
     expect(third.outcome).toBe('resolved');
   });
 
-  test.each(['aborts', 'runs out of time', 'finds that nothing can be opened'])('one who %s while it has one hands it on', async (how) => {
-    const { pool, source, clock } = setUp({ max: 1, acquireTimeoutMs: 5_000 }, { turns: 1 });
-    source.holdOpenings = true;
-    const controller = new AbortController();
-    const first = watch(pool.acquire({ inTurn: true, signal: controller.signal, deadlineAtMs: clock.monotonicMs() + 100 }));
-    const second = watch(pool.acquire({ inTurn: true }));
-    await settle();
-    if (how === 'aborts') controller.abort();
-    else if (how === 'runs out of time') await clock.advance(150);
-    else source.openings.shift()?.reject(new Error('no such dataset'));
-    await settle();
-    expect([first.outcome, second.outcome]).toEqual(['rejected', 'pending']);
-    source.openings[0]?.resolve();
-    await settle();
-    expect(second.outcome).toBe('resolved');
-    expect(pool.stats()).toMatchObject({ inUse: 1, pending: 0 });
-    second.value?.release();
-    expect(watch(pool.acquire({ inTurn: true }))).toBeDefined();
-    await settle();
-    expect(pool.stats()).toMatchObject({ inUse: 1, pending: 0 });
-  });
+  test.each(['aborts', 'runs out of time', 'finds that nothing can be opened'])(
+    'one who %s while it has one hands it on',
+    async (how) => {
+      const { pool, source, clock } = setUp({ max: 1, acquireTimeoutMs: 5_000 }, { turns: 1 });
+      source.holdOpenings = true;
+      const controller = new AbortController();
+      const first = watch(
+        pool.acquire({
+          inTurn: true,
+          signal: controller.signal,
+          deadlineAtMs: clock.monotonicMs() + 100,
+        }),
+      );
+      const second = watch(pool.acquire({ inTurn: true }));
+      await settle();
+      if (how === 'aborts') controller.abort();
+      else if (how === 'runs out of time') await clock.advance(150);
+      else source.openings.shift()?.reject(new Error('no such dataset'));
+      await settle();
+      expect([first.outcome, second.outcome]).toEqual(['rejected', 'pending']);
+      source.openings[0]?.resolve();
+      await settle();
+      expect(second.outcome).toBe('resolved');
+      expect(pool.stats()).toMatchObject({ inUse: 1, pending: 0 });
+      second.value?.release();
+      expect(watch(pool.acquire({ inTurn: true }))).toBeDefined();
+      await settle();
+      expect(pool.stats()).toMatchObject({ inUse: 1, pending: 0 });
+    },
+  );
 
   test('waiting for one ends in time too', async () => {
     const { pool, clock } = setUp({ max: 2, acquireTimeoutMs: 1_000 }, { turns: 1 });
@@ -272,7 +330,11 @@ describe('admission', () => {
     const lease = await pool.acquire();
     const waiting = pool.acquire();
     await expect(pool.acquire()).rejects.toMatchObject({
-      name: 'PoolExhaustedError', code: 'POOL_EXHAUSTED', retryable: true, dataset: 'titanic', engine: 'sqlite',
+      name: 'PoolExhaustedError',
+      code: 'POOL_EXHAUSTED',
+      retryable: true,
+      dataset: 'titanic',
+      engine: 'sqlite',
       pool: { inUse: 1, pending: 1, max: 1 },
     });
     lease.release();
@@ -287,13 +349,22 @@ describe('admission', () => {
   });
 
   test('the wait ends at acquireTimeoutMs, saying why the last opening failed', async () => {
-    const { pool, source, clock } = setUp({ max: 1, acquireTimeoutMs: 300, connectTimeoutMs: 300, validationTimeoutMs: 300 });
+    const { pool, source, clock } = setUp({
+      max: 1,
+      acquireTimeoutMs: 300,
+      connectTimeoutMs: 300,
+      validationTimeoutMs: 300,
+    });
     source.failOpeningsWith = new Error('connection refused');
     const call = watch(pool.acquire());
     await clock.advance(299);
     expect(call.outcome).toBe('pending');
     await clock.advance(1);
-    expect(call.error).toMatchObject({ name: 'AcquireTimeoutError', retryable: true, cause: source.failOpeningsWith });
+    expect(call.error).toMatchObject({
+      name: 'AcquireTimeoutError',
+      retryable: true,
+      cause: source.failOpeningsWith,
+    });
     expect((call.error as Error).message).toContain('connection refused');
   });
 
@@ -319,7 +390,9 @@ describe('admission', () => {
     expect(call.error).toMatchObject({ code: 'ABORTED', cause: { message: 'no longer needed' } });
     lease.release();
     expect(pool.stats()).toMatchObject({ pending: 0, idle: 1, inUse: 0 });
-    await expect(pool.acquire({ signal: controller.signal })).rejects.toMatchObject({ code: 'ABORTED' });
+    await expect(pool.acquire({ signal: controller.signal })).rejects.toMatchObject({
+      code: 'ABORTED',
+    });
   });
 
   test('a failure to open that can not pass goes to the caller at once', async () => {
@@ -380,7 +453,12 @@ describe('opening and closing', () => {
   });
 
   test('a connect that fails after it was given up ends nothing but itself', async () => {
-    const { pool, source, clock } = setUp({ max: 1, connectTimeoutMs: 200, acquireTimeoutMs: 400, validationTimeoutMs: 400 });
+    const { pool, source, clock } = setUp({
+      max: 1,
+      connectTimeoutMs: 200,
+      acquireTimeoutMs: 400,
+      validationTimeoutMs: 400,
+    });
     source.holdOpenings = true;
     source.hearsAbort = false;
     const call = watch(pool.acquire());
@@ -392,7 +470,11 @@ describe('opening and closing', () => {
   });
 
   test('after failures it opens again after a doubling wait with jitter, and at once after a success', async () => {
-    const { pool, source, clock, observer } = setUp({ max: 1, backoffInitialMs: 100, backoffMaxMs: 400 });
+    const { pool, source, clock, observer } = setUp({
+      max: 1,
+      backoffInitialMs: 100,
+      backoffMaxMs: 400,
+    });
     source.failOpeningsWith = new Error('connection refused');
     const call = watch(pool.acquire());
     const attempts: number[] = [];
@@ -402,7 +484,9 @@ describe('opening and closing', () => {
       if (failures > attempts.length) attempts.push(elapsedMs);
     }
     // Half of 100, 200, 400, 400: the random source of this test always says one half.
-    expect(attempts.slice(1).map((atMs, index) => atMs - (attempts[index] ?? 0))).toEqual([50, 100, 200, 200]);
+    expect(attempts.slice(1).map((atMs, index) => atMs - (attempts[index] ?? 0))).toEqual([
+      50, 100, 200, 200,
+    ]);
     source.failOpeningsWith = undefined;
     await clock.advance(400);
     call.value?.discard();
@@ -411,7 +495,9 @@ describe('opening and closing', () => {
 
   test('a source that throws instead of rejecting is a failure like any other', async () => {
     const { pool, source } = setUp();
-    source.open = () => { throw new Error('no such dataset'); };
+    source.open = () => {
+      throw new Error('no such dataset');
+    };
     await expect(pool.acquire()).rejects.toThrow('no such dataset');
     await settle();
     expect(pool.stats()).toMatchObject({ opening: 0, pending: 0 });
@@ -448,10 +534,24 @@ describe('fitness', () => {
   });
 
   test.each([
-    ['fails', (source: ScriptedSource) => { for (const connection of source.opened) connection.valid = false; }],
-    ['hangs', (source: ScriptedSource) => { source.hangValidation = true; }],
+    [
+      'fails',
+      (source: ScriptedSource) => {
+        for (const connection of source.opened) connection.valid = false;
+      },
+    ],
+    [
+      'hangs',
+      (source: ScriptedSource) => {
+        source.hangValidation = true;
+      },
+    ],
   ])('where validation %s the caller gets another connection in time', async (_how, spoil) => {
-    const { pool, source, clock, observer } = setUp({ max: 1, validateAfterIdleMs: 100, validationTimeoutMs: 300 });
+    const { pool, source, clock, observer } = setUp({
+      max: 1,
+      validateAfterIdleMs: 100,
+      validationTimeoutMs: 300,
+    });
     (await pool.acquire()).release();
     await clock.advance(200);
     spoil(source);
@@ -462,7 +562,11 @@ describe('fitness', () => {
   });
 
   test('after maxLifetimeMs, less the jitter, it is closed once it is free', async () => {
-    const { pool, observer, clock } = setUp({ max: 1, maxLifetimeMs: 10_000, idleTimeoutMs: 60_000 });
+    const { pool, observer, clock } = setUp({
+      max: 1,
+      maxLifetimeMs: 10_000,
+      idleTimeoutMs: 60_000,
+    });
     const lease = await pool.acquire();
     await clock.advance(9_500);
     expect(observer.events).not.toContain('evicted: lifetime');
@@ -502,7 +606,8 @@ describe('fitness', () => {
     expect(emptied()).toBeGreaterThan(0);
     expect(clock.pending).toBe(0);
     const kept = setUp({ max: 3, min: 1, idleTimeoutMs: 5_000 });
-    for (const lease of await Promise.all([kept.pool.acquire(), kept.pool.acquire()])) lease.release();
+    for (const lease of await Promise.all([kept.pool.acquire(), kept.pool.acquire()]))
+      lease.release();
     await kept.clock.advance(10_000);
     expect(kept.pool.stats().open).toBe(1);
   });
@@ -523,13 +628,19 @@ describe('fitness', () => {
 describe('leaks', () => {
   test('a lease on which nothing runs is reported once, then reclaimed and fenced off', async () => {
     const { pool, clock, observer, source } = setUp({
-      max: 1, leakDetectionThresholdMs: 2_000, leakReclaimMs: 6_000, leakStacks: true,
+      max: 1,
+      leakDetectionThresholdMs: 2_000,
+      leakReclaimMs: 6_000,
+      leakStacks: true,
     });
     const lease = await pool.acquire({ takenFor: 'transaction' });
     const next = watch(pool.acquire({ deadlineAtMs: clock.monotonicMs() + 600_000 }));
     await clock.advance(4_000);
     expect(observer.leaks).toHaveLength(1);
-    expect(observer.leaks[0]).toMatchObject({ takenFor: 'transaction', takenAt: expect.stringContaining('pool.test.ts') });
+    expect(observer.leaks[0]).toMatchObject({
+      takenFor: 'transaction',
+      takenAt: expect.stringContaining('pool.test.ts'),
+    });
     expect(lease.held).toBe(true);
     await clock.advance(800);
     next.value?.release();
@@ -631,10 +742,16 @@ describe('a budget shared by pools', () => {
     const served: string[] = [];
     const held: Lease<Connection>[] = [];
     for (let caller = 0; caller < 5; caller += 1) {
-      void busy.pool.acquire().then((lease) => { served.push('busy'); held.push(lease); });
+      void busy.pool.acquire().then((lease) => {
+        served.push('busy');
+        held.push(lease);
+      });
     }
     await settle();
-    void quiet.pool.acquire().then((lease) => { served.push('quiet'); held.push(lease); });
+    void quiet.pool.acquire().then((lease) => {
+      served.push('quiet');
+      held.push(lease);
+    });
     while (held.length > 0) {
       held.shift()?.release();
       await settle();
@@ -647,14 +764,19 @@ describe('a budget shared by pools', () => {
   test('more busy datasets than permits take turns: none starves', async () => {
     const clock = new ManualClock();
     const budget = new Budget(2, clock);
-    const pools = Array.from({ length: 5 }, () => setUp({ max: 2, acquireTimeoutMs: 60_000 }, { budget, clock }).pool);
+    const pools = Array.from(
+      { length: 5 },
+      () => setUp({ max: 2, acquireTimeoutMs: 60_000 }, { budget, clock }).pool,
+    );
     const served = pools.map(() => 0);
     let stop = false;
     const callers = pools.map(async (pool, index) => {
       while (!stop) {
         const lease = await pool.acquire();
         served[index] = (served[index] ?? 0) + 1;
-        await new Promise<void>((resolve) => { clock.after(10, resolve); });
+        await new Promise<void>((resolve) => {
+          clock.after(10, resolve);
+        });
         lease.release();
       }
     });
@@ -689,7 +811,10 @@ describe('a budget shared by pools', () => {
     const second = setUp({ acquireTimeoutMs: 60_000 }, { budget, clock });
     const lease = await first.pool.acquire();
     let served = false;
-    void second.pool.acquire().then((other) => { served = true; other.release(); });
+    void second.pool.acquire().then((other) => {
+      served = true;
+      other.release();
+    });
     lease.release();
     for (let call = 0; call < 5; call += 1) {
       const again = await first.pool.acquire();
@@ -741,70 +866,99 @@ describe('a budget shared by pools', () => {
 });
 
 describe('at random', () => {
-  test.each(Array.from({ length: 30 }, (_unused, seed) => seed + 1))('seed %i: the books always balance', async (seed) => {
-    let state = seed;
-    const random = (): number => {
-      state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
-      return state / 2 ** 32;
-    };
-    const clock = new ManualClock();
-    const budget = new Budget(4, clock);
-    const pools = Array.from({ length: 3 }, () => setUp(
-      { max: 3, maxPending: 5, acquireTimeoutMs: 500, connectTimeoutMs: 100, closeTimeoutMs: 100, validationTimeoutMs: 50,
-        validateAfterIdleMs: 40, idleTimeoutMs: 200, maxLifetimeMs: 1_000, leakDetectionThresholdMs: 600 },
-      { budget, clock }));
-    const held: Lease<Connection>[] = [];
-    let asked = 0;
-    let answered = 0;
-    for (let step = 0; step < 150; step += 1) {
-      const chosen = pools[Math.floor(random() * pools.length)];
-      if (chosen === undefined) continue;
-      const { pool, source } = chosen;
-      source.failOpeningsWith = random() < 0.2 ? new Error('refused') : undefined;
-      source.holdOpenings = random() < 0.2;
-      source.hearsAbort = random() < 0.5;
-      source.holdClosings = random() < 0.2;
-      source.hangValidation = random() < 0.1;
-      const controller = new AbortController();
-      asked += 1;
-      pool.acquire({ signal: controller.signal }).then(
-        (lease) => { answered += 1; held.push(lease); }, () => { answered += 1; });
-      if (random() < 0.2) clock.after(random() * 100, () => { controller.abort(); });
-      if (random() < 0.1) source.openings.shift()?.resolve();
-      if (random() < 0.1) pool.retireAll();
-      if (random() < 0.7) {
-        const [lease] = held.splice(Math.floor(random() * held.length), 1);
-        if (random() < 0.2) lease?.discard();
-        else lease?.release();
+  test.each(Array.from({ length: 30 }, (_unused, seed) => seed + 1))(
+    'seed %i: the books always balance',
+    async (seed) => {
+      let state = seed;
+      const random = (): number => {
+        state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+        return state / 2 ** 32;
+      };
+      const clock = new ManualClock();
+      const budget = new Budget(4, clock);
+      const pools = Array.from({ length: 3 }, () =>
+        setUp(
+          {
+            max: 3,
+            maxPending: 5,
+            acquireTimeoutMs: 500,
+            connectTimeoutMs: 100,
+            closeTimeoutMs: 100,
+            validationTimeoutMs: 50,
+            validateAfterIdleMs: 40,
+            idleTimeoutMs: 200,
+            maxLifetimeMs: 1_000,
+            leakDetectionThresholdMs: 600,
+          },
+          { budget, clock },
+        ),
+      );
+      const held: Lease<Connection>[] = [];
+      let asked = 0;
+      let answered = 0;
+      for (let step = 0; step < 150; step += 1) {
+        const chosen = pools[Math.floor(random() * pools.length)];
+        if (chosen === undefined) continue;
+        const { pool, source } = chosen;
+        source.failOpeningsWith = random() < 0.2 ? new Error('refused') : undefined;
+        source.holdOpenings = random() < 0.2;
+        source.hearsAbort = random() < 0.5;
+        source.holdClosings = random() < 0.2;
+        source.hangValidation = random() < 0.1;
+        const controller = new AbortController();
+        asked += 1;
+        pool.acquire({ signal: controller.signal }).then(
+          (lease) => {
+            answered += 1;
+            held.push(lease);
+          },
+          () => {
+            answered += 1;
+          },
+        );
+        if (random() < 0.2)
+          clock.after(random() * 100, () => {
+            controller.abort();
+          });
+        if (random() < 0.1) source.openings.shift()?.resolve();
+        if (random() < 0.1) pool.retireAll();
+        if (random() < 0.7) {
+          const [lease] = held.splice(Math.floor(random() * held.length), 1);
+          if (random() < 0.2) lease?.discard();
+          else lease?.release();
+        }
+        if (random() < 0.5) await clock.advance(random() * 60);
+        expect(
+          pool.stats().inUse + pool.stats().idle + pool.stats().opening + pool.stats().closing,
+        ).toBeLessThanOrEqual(3);
+        expect(source.existing).toBeLessThanOrEqual(3);
+        expect(pools.reduce((sum, each) => sum + each.source.existing, 0)).toBeLessThanOrEqual(4);
+        expect(budget.used).toBeLessThanOrEqual(4);
       }
-      if (random() < 0.5) await clock.advance(random() * 60);
-      expect(pool.stats().inUse + pool.stats().idle + pool.stats().opening + pool.stats().closing).toBeLessThanOrEqual(3);
-      expect(source.existing).toBeLessThanOrEqual(3);
-      expect(pools.reduce((sum, each) => sum + each.source.existing, 0)).toBeLessThanOrEqual(4);
-      expect(budget.used).toBeLessThanOrEqual(4);
-    }
-    for (const { source } of pools) {
-      source.holdOpenings = false;
-      source.holdClosings = false;
-      source.failOpeningsWith = undefined;
-      source.hangValidation = false;
-      for (const opening of source.openings) opening.resolve();
-      for (const end of source.closings) end();
-    }
-    for (let round = 0; round < 20; round += 1) {
-      for (const lease of held.splice(0)) lease.release();
-      await clock.advance(100);
-    }
-    expect(answered).toBe(asked);
-    await clock.advance(5_000);
-    expect(pools.map(({ pool }) => pool.isEmpty())).toEqual([true, true, true]);
-    expect(pools.map(({ source }) => source.existing)).toEqual([0, 0, 0]);
-    expect(budget.used).toBe(0);
-    expect(budget.waiting).toBe(0);
-    expect(clock.pending).toBe(0);
-  });
+      for (const { source } of pools) {
+        source.holdOpenings = false;
+        source.holdClosings = false;
+        source.failOpeningsWith = undefined;
+        source.hangValidation = false;
+        for (const opening of source.openings) opening.resolve();
+        for (const end of source.closings) end();
+      }
+      for (let round = 0; round < 20; round += 1) {
+        for (const lease of held.splice(0)) lease.release();
+        await clock.advance(100);
+      }
+      expect(answered).toBe(asked);
+      await clock.advance(5_000);
+      expect(pools.map(({ pool }) => pool.isEmpty())).toEqual([true, true, true]);
+      expect(pools.map(({ source }) => source.existing)).toEqual([0, 0, 0]);
+      expect(budget.used).toBe(0);
+      expect(budget.waiting).toBe(0);
+      expect(clock.pending).toBe(0);
+    },
+  );
 });
 
 test('the silent observer takes every event', () => {
-  for (const listener of Object.values(silentPoolObserver) as (() => unknown)[]) expect(listener()).toBeUndefined();
+  for (const listener of Object.values(silentPoolObserver) as (() => unknown)[])
+    expect(listener()).toBeUndefined();
 });

@@ -63,14 +63,31 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
     this.#fields = parts.fields;
     this.#onEmpty = () => parts.onEmpty?.();
     this.#line = new WaitingLine(parts.turns ?? parts.options.max);
-    this.#rank = parts.source.rank === undefined ? undefined : (resource) => parts.source.rank?.(resource) ?? 0;
+    this.#rank =
+      parts.source.rank === undefined
+        ? undefined
+        : (resource) => parts.source.rank?.(resource) ?? 0;
     const { sharing } = parts.source;
-    this.#shared = sharing === undefined ? undefined : new SharedLeases<Resource>(sharing, this.#line, parts.observer, parts.clock,
-      (slot) => this.#unfitness(slot, this.nowMs()) === undefined);
-    this.#timed = new TimedSource(parts.source, parts.options, parts.clock, parts.fields, (wasLate) => {
-      this.#budget.giveBack(this);
-      if (wasLate) this.#pump();
-    });
+    this.#shared =
+      sharing === undefined
+        ? undefined
+        : new SharedLeases<Resource>(
+            sharing,
+            this.#line,
+            parts.observer,
+            parts.clock,
+            (slot) => this.#unfitness(slot, this.nowMs()) === undefined,
+          );
+    this.#timed = new TimedSource(
+      parts.source,
+      parts.options,
+      parts.clock,
+      parts.fields,
+      (wasLate) => {
+        this.#budget.giveBack(this);
+        if (wasLate) this.#pump();
+      },
+    );
     this.#store = new ResourceStore<Resource>(
       parts.options.max,
       () => this.#open(),
@@ -94,7 +111,8 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
     const nowMs = this.#clock.monotonicMs();
     const takenFor = options.takenFor ?? 'a caller';
     if (this.#state !== 'open') return Promise.reject(this.#closedError(options.takenFor));
-    if (options.signal?.aborted === true) return Promise.reject(this.#abortedError(options.signal, options.takenFor));
+    if (options.signal?.aborted === true)
+      return Promise.reject(this.#abortedError(options.signal, options.takenFor));
     const beside = this.#placeBeside(options, takenFor, true);
     if (beside !== undefined) return Promise.resolve(beside);
     if (this.#line.size === 0 && (options.inTurn !== true || this.#line.takeTurn())) {
@@ -113,12 +131,21 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
   }
 
   /** A place beside others' work, for who takes one; never before those who wait. */
-  #placeBeside({ expectedMs }: AcquireOptions, takenFor: string, freely: boolean): Lease<Resource> | undefined {
-    if (expectedMs === undefined || this.#shared === undefined || this.#line.waiting > 0) return undefined;
+  #placeBeside(
+    { expectedMs }: AcquireOptions,
+    takenFor: string,
+    freely: boolean,
+  ): Lease<Resource> | undefined {
+    if (expectedMs === undefined || this.#shared === undefined || this.#line.waiting > 0)
+      return undefined;
     return this.#shared.place(takenFor, expectedMs, freely, this.#stackHere());
   }
 
-  #shareIf(expectedMs: number | undefined, slot: Slot<Resource>, lease: Lease<Resource>): Lease<Resource> {
+  #shareIf(
+    expectedMs: number | undefined,
+    slot: Slot<Resource>,
+    lease: Lease<Resource>,
+  ): Lease<Resource> {
     if (expectedMs === undefined || this.#shared === undefined) return lease;
     this.#arm(lease.takenAtMs + (this.#source.sharing?.stallMs ?? Infinity));
     return this.#shared.begin(slot, lease, expectedMs);
@@ -126,7 +153,8 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
 
   /** Opens one more where all have enough to do, for who comes next; takes none from others for that. */
   #grow(nowMs: number): void {
-    if (this.#coming() > 0 || this.#physical() >= this.#options.max || nowMs < this.#openAgainAtMs) return;
+    if (this.#coming() > 0 || this.#physical() >= this.#options.max || nowMs < this.#openAgainAtMs)
+      return;
     if (this.#budget.used < this.#budget.total && this.#budget.take(this)) this.#store.openOne();
   }
 
@@ -137,13 +165,30 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
       this.#observer.rejected();
       return Promise.reject(new PoolExhaustedError(this.stats(), this.#fieldsOf(options.takenFor)));
     }
-    const untilMs = Math.min(nowMs + this.#options.acquireTimeoutMs, options.deadlineAtMs ?? Infinity);
-    const waiter = new Waiter<Lease<Resource>>(takenFor, nowMs, untilMs, options.inTurn, this.#stackHere(), options.expectedMs);
+    const untilMs = Math.min(
+      nowMs + this.#options.acquireTimeoutMs,
+      options.deadlineAtMs ?? Infinity,
+    );
+    const waiter = new Waiter<Lease<Resource>>(
+      takenFor,
+      nowMs,
+      untilMs,
+      options.inTurn,
+      this.#stackHere(),
+      options.expectedMs,
+    );
     this.#line.add(waiter);
     this.#arm(untilMs);
     const { signal } = options;
     if (signal !== undefined) {
-      this.#line.leaveOnAbort(waiter, signal, () => this.#abortedError(signal, options.takenFor), () => { this.#afterLeaving(); });
+      this.#line.leaveOnAbort(
+        waiter,
+        signal,
+        () => this.#abortedError(signal, options.takenFor),
+        () => {
+          this.#afterLeaving();
+        },
+      );
     }
     this.#pump();
     return waiter.promise;
@@ -221,7 +266,11 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
 
   /** Budget: a permit came. */
   onPermit(): void {
-    if (this.#state === 'open' && this.#line.size > this.#coming() && this.#physical() < this.#options.max) {
+    if (
+      this.#state === 'open' &&
+      this.#line.size > this.#coming() &&
+      this.#physical() < this.#options.max
+    ) {
       this.#store.openOne();
     } else {
       this.#budget.giveBack(this);
@@ -268,7 +317,8 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
     slot.lingers = true;
     setImmediate(() => {
       slot.lingers = false;
-      if (this.#store.isFree(slot) && this.#budget.mustYield(this, false, Infinity)) this.#evict(slot, 'budget');
+      if (this.#store.isFree(slot) && this.#budget.mustYield(this, false, Infinity))
+        this.#evict(slot, 'budget');
     });
   }
 
@@ -309,8 +359,14 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
     return this.#options.leakStacks ? new Error('taken here').stack : undefined;
   }
 
-  #lend(slot: Slot<Resource>, takenFor: string, nowMs: number, inTurn: boolean, stack: string | undefined): Lease<Resource> {
-    const lease = slot.lease = new Lease<Resource>(this, slot, takenFor, nowMs, stack);
+  #lend(
+    slot: Slot<Resource>,
+    takenFor: string,
+    nowMs: number,
+    inTurn: boolean,
+    stack: string | undefined,
+  ): Lease<Resource> {
+    const lease = (slot.lease = new Lease<Resource>(this, slot, takenFor, nowMs, stack));
     slot.holdsTurn = inTurn;
     this.#arm(nowMs + sweepIntervalMs);
     return lease;
@@ -344,7 +400,13 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
 
   #physical(): number {
     const store = this.#store;
-    return store.numFree() + store.numUsed() + store.numPendingCreates() + this.#closing + this.#timed.late;
+    return (
+      store.numFree() +
+      store.numUsed() +
+      store.numPendingCreates() +
+      this.#closing +
+      this.#timed.late
+    );
   }
 
   #openMore(nowMs: number): boolean {
@@ -371,7 +433,8 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
     this.#lastOpenError = error;
     const { backoffInitialMs, backoffMaxMs } = this.#options;
     this.#openAgainAtMs =
-      this.#clock.monotonicMs() + backoffMs(this.#openFailures, backoffInitialMs, backoffMaxMs, this.#random);
+      this.#clock.monotonicMs() +
+      backoffMs(this.#openFailures, backoffInitialMs, backoffMaxMs, this.#random);
   }
 
   /** tarn's creator. Resolves to undefined where opening failed, which was noted then. */
@@ -390,8 +453,18 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
   #slot(resource: Resource, generation: number): Slot<Resource> {
     const nowMs = this.#clock.monotonicMs();
     const { maxLifetimeMs } = this.#options;
-    const expiresAtMs = maxLifetimeMs === 0 ? Infinity : nowMs + maxLifetimeMs * (1 - this.#random() / 10);
-    return { resource, generation, openedAtMs: nowMs, expiresAtMs, idleSinceMs: nowMs, lingers: false, holdsTurn: false, lease: undefined };
+    const expiresAtMs =
+      maxLifetimeMs === 0 ? Infinity : nowMs + maxLifetimeMs * (1 - this.#random() / 10);
+    return {
+      resource,
+      generation,
+      openedAtMs: nowMs,
+      expiresAtMs,
+      idleSinceMs: nowMs,
+      lingers: false,
+      holdsTurn: false,
+      lease: undefined,
+    };
   }
 
   #evict(slot: Slot<Resource>, reason: EvictionReason): void {
@@ -443,7 +516,12 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
     if (this.#timerAtMs <= atMs || this.#state !== 'open') return;
     this.#timer?.cancel();
     this.#timerAtMs = atMs;
-    this.#timer = this.#clock.after(Math.max(1, Math.ceil(atMs - this.#clock.monotonicMs())), () => { this.#sweep(); });
+    this.#timer = this.#clock.after(
+      Math.max(1, Math.ceil(atMs - this.#clock.monotonicMs())),
+      () => {
+        this.#sweep();
+      },
+    );
   }
 
   /** Does what is due, and arms the timer for what is due next. */
@@ -455,11 +533,17 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
     for (const waiter of this.#line.takeOverdue(nowMs)) {
       this.#observer.timedOut();
       const cause = this.#openFailures > 0 ? this.#lastOpenError : undefined;
-      waiter.reject(new AcquireTimeoutError(nowMs - waiter.sinceMs, this.stats(), { ...this.#fieldsOf(waiter.takenFor), cause }));
+      waiter.reject(
+        new AcquireTimeoutError(nowMs - waiter.sinceMs, this.stats(), {
+          ...this.#fieldsOf(waiter.takenFor),
+          cause,
+        }),
+      );
     }
     this.#afterLeaving();
     this.#closeAged(nowMs);
-    for (const { lease } of this.#store.usedSlots()) if (lease !== undefined) watchLease(lease, nowMs, this.#options, this.#observer);
+    for (const { lease } of this.#store.usedSlots())
+      if (lease !== undefined) watchLease(lease, nowMs, this.#options, this.#observer);
     this.#arm(this.#shared?.watch(nowMs) ?? Infinity);
     this.#pump();
     const nextMs = this.#line.nextDeadlineMs();
@@ -471,7 +555,8 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
     let kept = this.#store.numFree() + this.#store.numUsed();
     for (const slot of this.#store.freeSlots()) {
       const unfit = this.#unfitness(slot, nowMs);
-      const idle = nowMs - slot.idleSinceMs >= this.#options.idleTimeoutMs && kept > this.#options.min;
+      const idle =
+        nowMs - slot.idleSinceMs >= this.#options.idleTimeoutMs && kept > this.#options.min;
       const reason = unfit ?? (idle ? 'idle' : undefined);
       if (reason === undefined) continue;
       this.#evict(slot, reason);
@@ -488,9 +573,12 @@ export class Pool<Resource extends object> implements Lender<Resource>, BudgetMe
   }
 
   #abortedError(signal: AbortSignal, takenFor: string | undefined): AbortedError {
-    return new AbortedError(`The caller gave up waiting for a connection of the ${this.name} pool.`, {
-      ...this.#fieldsOf(takenFor),
-      cause: signal.reason,
-    });
+    return new AbortedError(
+      `The caller gave up waiting for a connection of the ${this.name} pool.`,
+      {
+        ...this.#fieldsOf(takenFor),
+        cause: signal.reason,
+      },
+    );
   }
 }

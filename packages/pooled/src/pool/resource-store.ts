@@ -48,7 +48,9 @@ export class ResourceStore<Resource extends object> extends TarnPool<Entry<Resou
   ) {
     super({
       create: async () => ({ slot: await open() }),
-      destroy: async ({ slot }) => { if (slot !== undefined) await end(slot); },
+      destroy: async ({ slot }) => {
+        if (slot !== undefined) await end(slot);
+      },
       min: 0,
       max,
       acquireTimeoutMillis: neverMs,
@@ -128,7 +130,10 @@ export class ResourceStore<Resource extends object> extends TarnPool<Entry<Resou
   }
 }
 
-function remove<Value, Holder extends { readonly resource: Value }>(list: Holder[], value: Value): Holder | undefined {
+function remove<Value, Holder extends { readonly resource: Value }>(
+  list: Holder[],
+  value: Value,
+): Holder | undefined {
   const index = list.findIndex((holder) => holder.resource === value);
   return index < 0 ? undefined : list.splice(index, 1)[0];
 }

@@ -20,7 +20,13 @@ const nothing = (): void => undefined;
 class Place<Resource extends object> extends Lease<Resource> {
   readonly #shared: SharedLease<Resource>;
 
-  constructor(shared: SharedLease<Resource>, slot: Slot<Resource>, takenFor: string, nowMs: number, stack?: string) {
+  constructor(
+    shared: SharedLease<Resource>,
+    slot: Slot<Resource>,
+    takenFor: string,
+    nowMs: number,
+    stack?: string,
+  ) {
     super(shared, slot, takenFor, nowMs, stack);
     this.#shared = shared;
   }
@@ -65,7 +71,12 @@ export class SharedLease<Resource extends object> implements Lender<Resource> {
   #progressAtMs: number;
   #suspected = false;
 
-  constructor(owner: SharedLeaseOwner<Resource>, lease: Lease<Resource>, slot: Slot<Resource>, sharing: Sharing) {
+  constructor(
+    owner: SharedLeaseOwner<Resource>,
+    lease: Lease<Resource>,
+    slot: Slot<Resource>,
+    sharing: Sharing,
+  ) {
     this.#owner = owner;
     this.#lease = lease;
     this.#slot = slot;
@@ -86,8 +97,15 @@ export class SharedLease<Resource extends object> implements Lender<Resource> {
   /** Whether one more may join. */
   get hasPlace(): boolean {
     const { atOnce, inAll } = this.#sharing;
-    return !this.#full && this.#lease.held && this.#evict === undefined && this.#taken < inAll && this.#places.size < atOnce &&
-      (this.#taken === 0 || this.#places.size > 0) && this.#owner.mayTakeMore(this.#slot);
+    return (
+      !this.#full &&
+      this.#lease.held &&
+      this.#evict === undefined &&
+      this.#taken < inAll &&
+      this.#places.size < atOnce &&
+      (this.#taken === 0 || this.#places.size > 0) &&
+      this.#owner.mayTakeMore(this.#slot)
+    );
   }
 
   place(takenFor: string, expectedMs: number, stack?: string): Lease<Resource> {

@@ -27,8 +27,12 @@ function setUp(max: number, sharing: Partial<Sharing> = {}, total = 100) {
         opened.push(connection);
         return connection;
       },
-      async close(connection) { connection.closed = true; },
-      cut(connection) { connection.closed = true; },
+      async close(connection) {
+        connection.closed = true;
+      },
+      cut(connection) {
+        connection.closed = true;
+      },
       usable: (connection) => connection.usable,
       validate: async (connection) => connection.usable,
       mayPass: () => true,
@@ -54,7 +58,8 @@ function setUp(max: number, sharing: Partial<Sharing> = {}, total = 100) {
   return { clock, pool, opened, budget, take, warm };
 }
 
-const ids = (leases: readonly Lease<Connection>[]): number[] => leases.map(({ resource }) => resource.id);
+const ids = (leases: readonly Lease<Connection>[]): number[] =>
+  leases.map(({ resource }) => resource.id);
 
 test('work that is soon done shares a connection although another is free; longer work has one to itself while there is one', async () => {
   const { pool, take, warm } = setUp(3);
@@ -100,7 +105,9 @@ test('nobody joins before one who waits, so that a transaction gets its turn', a
   await warm();
   const [quick] = await take(0.1);
   let transaction: Lease<Connection> | undefined;
-  void pool.acquire().then((lease) => { transaction = lease; });
+  void pool.acquire().then((lease) => {
+    transaction = lease;
+  });
   expect(await take(0.1)).toEqual([]);
   quick?.release();
   await settle();
@@ -125,8 +132,14 @@ test('after so many in all a connection takes no more, and is given back, to be 
 });
 
 test('nobody joins on a connection that is broken or was retired', async () => {
-  for (const spoil of [(set: ReturnType<typeof setUp>) => { (set.opened[0] as Connection).usable = false; },
-    (set: ReturnType<typeof setUp>) => { set.pool.retireAll(); }]) {
+  for (const spoil of [
+    (set: ReturnType<typeof setUp>) => {
+      (set.opened[0] as Connection).usable = false;
+    },
+    (set: ReturnType<typeof setUp>) => {
+      set.pool.retireAll();
+    },
+  ]) {
     const set = setUp(1);
     await set.warm();
     const [quick] = await set.take(0.1);
@@ -157,7 +170,11 @@ test('where nothing was answered for long, all who share are sent away and nobod
   const pair = await take(0.1, 0.1);
   const [single] = await take(5);
   const sent: number[] = [];
-  [...pair, ...(single === undefined ? [] : [single])].forEach((lease, index) => { lease.onDispersed = () => { sent.push(index); }; });
+  [...pair, ...(single === undefined ? [] : [single])].forEach((lease, index) => {
+    lease.onDispersed = () => {
+      sent.push(index);
+    };
+  });
   await clock.advance(49);
   expect(sent).toEqual([]);
   await clock.advance(60);
@@ -171,7 +188,10 @@ test('an answer in between is taken for progress: nobody is sent away', async ()
   await warm();
   let sent = 0;
   const leases = await take(...Array<number>(8).fill(0.1));
-  for (const lease of leases) lease.onDispersed = () => { sent += 1; };
+  for (const lease of leases)
+    lease.onDispersed = () => {
+      sent += 1;
+    };
   for (const lease of leases) {
     await clock.advance(45);
     lease.release();
@@ -184,9 +204,13 @@ test('what is done about work whose caller has gone is done when nobody else is 
   await warm();
   const [first, second, third] = await take(0.1, 0.1, 0.1);
   const done: string[] = [];
-  second?.whenAlone(() => { done.push('second'); });
+  second?.whenAlone(() => {
+    done.push('second');
+  });
   expect(await take(0.1)).toEqual([]);
-  first?.whenAlone(() => { done.push('first'); });
+  first?.whenAlone(() => {
+    done.push('first');
+  });
   expect(done).toEqual([]);
   third?.release();
   expect(done).toEqual(['first']);

@@ -34,7 +34,12 @@ export class SharedLeases<Resource extends object> implements SharedLeaseOwner<R
    * connections are busy with many reads: a write to a socket costs as much as ten short reads in one.
    *
    * @returns undefined where there is none. */
-  place(takenFor: string, expectedMs: number, freely: boolean, stack: string | undefined): Lease<Resource> | undefined {
+  place(
+    takenFor: string,
+    expectedMs: number,
+    freely: boolean,
+    stack: string | undefined,
+  ): Lease<Resource> | undefined {
     const { freelyMs, mostMs } = this.#sharing;
     const mostLoadMs = (freely ? freelyMs : mostMs) - expectedMs;
     let best: SharedLease<Resource> | undefined;

@@ -53,10 +53,12 @@ export class TimedSource<Resource extends object> {
       };
       signal.addEventListener('abort', giveUp, { once: true });
       const timer = this.#clock.after(connectTimeoutMs, () => {
-        controller.abort(new ConnectionError(`Opening a connection took longer than ${connectTimeoutMs} ms.`, {
-          ...this.#fields,
-          retryable: true,
-        }));
+        controller.abort(
+          new ConnectionError(`Opening a connection took longer than ${connectTimeoutMs} ms.`, {
+            ...this.#fields,
+            retryable: true,
+          }),
+        );
       });
       const ended = (): void => {
         timer.cancel();
@@ -101,7 +103,9 @@ export class TimedSource<Resource extends object> {
         timer.cancel();
         resolve();
       };
-      void (async () => { await this.#source.close(resource); })().then(done, () => {
+      void (async () => {
+        await this.#source.close(resource);
+      })().then(done, () => {
         this.#source.cut(resource);
         done();
       });
@@ -117,8 +121,12 @@ export class TimedSource<Resource extends object> {
         resolve(false);
       });
       void (async () => await this.#source.validate(resource, controller.signal))()
-        .then(resolve, () => { resolve(false); })
-        .finally(() => { timer.cancel(); });
+        .then(resolve, () => {
+          resolve(false);
+        })
+        .finally(() => {
+          timer.cancel();
+        });
     });
   }
 

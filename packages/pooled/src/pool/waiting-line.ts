@@ -15,7 +15,14 @@ export class Waiter<Value> {
   #resolve: (value: Value) => void = () => undefined;
   #reject: (error: unknown) => void = () => undefined;
 
-  constructor(takenFor: string, sinceMs: number, untilMs: number, needsTurn = false, stack?: string, expectedMs?: number) {
+  constructor(
+    takenFor: string,
+    sinceMs: number,
+    untilMs: number,
+    needsTurn = false,
+    stack?: string,
+    expectedMs?: number,
+  ) {
     this.takenFor = takenFor;
     this.sinceMs = sinceMs;
     this.untilMs = untilMs;
@@ -96,14 +103,21 @@ export class WaitingLine<Value> {
   }
 
   /** Lets a waiter leave with an error when the signal is aborted. */
-  leaveOnAbort(waiter: Waiter<Value>, signal: AbortSignal, error: () => unknown, onLeft: () => void): void {
+  leaveOnAbort(
+    waiter: Waiter<Value>,
+    signal: AbortSignal,
+    error: () => unknown,
+    onLeft: () => void,
+  ): void {
     const onAbort = (): void => {
       if (!this.remove(waiter)) return;
       waiter.reject(error());
       onLeft();
     };
     signal.addEventListener('abort', onAbort, { once: true });
-    waiter.onSettled = () => { signal.removeEventListener('abort', onAbort); };
+    waiter.onSettled = () => {
+      signal.removeEventListener('abort', onAbort);
+    };
   }
 
   /** Its turn, if it needed one, is kept for it. */
@@ -149,7 +163,7 @@ export class WaitingLine<Value> {
     return taken;
   }
 
-  * #all(): Iterable<Waiter<Value>> {
+  *#all(): Iterable<Waiter<Value>> {
     yield* this.#granted;
     yield* this.#servable;
     yield* this.#withoutTurn;

@@ -16,7 +16,10 @@ beforeEach(async () => {
   basePath = mkdtempSync(join(tmpdir(), 'changeover-commit-'));
   proxy = await TcpProxy.start(url);
   factory = new StorageBackendFactory({ basePath, databaseUrl: proxy.urlFor(url) });
-  backend = factory.createBackend(`commit_${process.pid}_${Math.floor(performance.now() * 1_000)}`, 'postgresql');
+  backend = factory.createBackend(
+    `commit_${process.pid}_${Math.floor(performance.now() * 1_000)}`,
+    'postgresql',
+  );
   await backend.createDataset();
   await backend.writeTable('t', [{ id: 1 }]);
 });
@@ -43,7 +46,9 @@ function loseAtCommit(when: 'before' | 'after', answers = 1): void {
     }
     sent = false;
     left -= 1;
-    setImmediate(() => { proxy.reset(); });
+    setImmediate(() => {
+      proxy.reset();
+    });
     return 'lose';
   };
 }
@@ -54,21 +59,25 @@ describe('a connection lost at COMMIT', () => {
   test('after the server has committed: the transaction is a success, and its function was run once', async () => {
     let runs = 0;
     loseAtCommit('after');
-    expect(await backend.transaction(async (transaction) => {
-      runs += 1;
-      await transaction.execute('INSERT INTO t VALUES (2)');
-      return 'done';
-    })).toBe('done');
+    expect(
+      await backend.transaction(async (transaction) => {
+        runs += 1;
+        await transaction.execute('INSERT INTO t VALUES (2)');
+        return 'done';
+      }),
+    ).toBe('done');
     expect([runs, await count()]).toEqual([1, 2]);
   });
 
   test('before the server hears of it: the transaction failed and may be made again', async () => {
     let runs = 0;
     loseAtCommit('before');
-    await expect(backend.transaction(async (transaction) => {
-      runs += 1;
-      await transaction.execute('INSERT INTO t VALUES (2)');
-    })).rejects.toMatchObject({ name: 'ConnectionError', retryable: true });
+    await expect(
+      backend.transaction(async (transaction) => {
+        runs += 1;
+        await transaction.execute('INSERT INTO t VALUES (2)');
+      }),
+    ).rejects.toMatchObject({ name: 'ConnectionError', retryable: true });
     expect([runs, await count()]).toEqual([1, 1]);
   });
 
@@ -77,8 +86,9 @@ describe('a connection lost at COMMIT', () => {
     await backend.writeTable('t', [{ id: 2 }], { ifExists: 'append' });
     expect(await count()).toBe(2);
     loseAtCommit('before');
-    await expect(backend.writeTable('t', [{ id: 3 }], { ifExists: 'append' }))
-      .rejects.toMatchObject({ name: 'ConnectionError', retryable: true });
+    await expect(
+      backend.writeTable('t', [{ id: 3 }], { ifExists: 'append' }),
+    ).rejects.toMatchObject({ name: 'ConnectionError', retryable: true });
     expect(await count()).toBe(2);
   });
 
@@ -89,8 +99,9 @@ describe('a connection lost at COMMIT', () => {
       proxy.mode = 'refuse';
       reset();
     };
-    await expect(backend.writeTable('t', [{ id: 2 }], { ifExists: 'append' }, { deadlineMs: 800 }))
-      .rejects.toMatchObject({ code: 'COMMIT_UNKNOWN', retryable: false });
+    await expect(
+      backend.writeTable('t', [{ id: 2 }], { ifExists: 'append' }, { deadlineMs: 800 }),
+    ).rejects.toMatchObject({ code: 'COMMIT_UNKNOWN', retryable: false });
     proxy.mode = 'pass';
     expect(await count()).toBe(2);
   });
@@ -102,10 +113,14 @@ test('a statement that commits by itself and whose answer is lost is not run aga
     if (!fromServer && bytes.includes('INSERT INTO t')) sent = true;
     if (!fromServer || !sent) return 'pass';
     sent = false;
-    setImmediate(() => { proxy.reset(); });
+    setImmediate(() => {
+      proxy.reset();
+    });
     return 'lose';
   };
-  await expect(backend.execute('INSERT INTO t VALUES (2)')).rejects.toMatchObject({ code: 'COMMIT_UNKNOWN' });
+  await expect(backend.execute('INSERT INTO t VALUES (2)')).rejects.toMatchObject({
+    code: 'COMMIT_UNKNOWN',
+  });
   proxy.intercept = undefined;
   // A reset of the network is no news to the server while it works: it may commit a moment after the caller was told.
   expect([1, 2]).toContain(await count());

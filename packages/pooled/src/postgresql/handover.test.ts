@@ -5,12 +5,20 @@ import { join } from 'node:path';
 import { DatasetNotFoundError } from '@changeover/core';
 import { StorageBackendFactory } from '../storage-backend-factory.ts';
 
-const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+const quiet = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
 
 test('more busy datasets than connections share them, and never see each other', async () => {
   const basePath = mkdtempSync(join(tmpdir(), 'changeover-handover-'));
   const factory = new StorageBackendFactory({
-    basePath, databaseUrl: process.env['CHANGEOVER_TEST_DATABASE_URL'], budgets: { postgresql: 2 }, logger: quiet,
+    basePath,
+    databaseUrl: process.env['CHANGEOVER_TEST_DATABASE_URL'],
+    budgets: { postgresql: 2 },
+    logger: quiet,
   });
   const storage = factory.storage('postgresql');
   const names = [0, 1, 2, 3, 4].map((at) => `handover_${process.pid.toString(36)}_${String(at)}`);
@@ -22,17 +30,28 @@ test('more busy datasets than connections share them, and never see each other',
     }
     const servers = new Set<unknown>();
     let calls = 0;
-    await Promise.all(names.map(async (name, at) => {
-      for (let call = 0; call < 30; call += 1) {
-        expect(await storage.readTable(name, 't')).toEqual([{ owner: name, [`own_${String(at)}`]: at + Math.floor(call / 10) }]);
-        const { rows } = await storage.query(name, 'SELECT pg_backend_pid() AS pid, owner FROM t');
-        expect(rows[0]?.['owner']).toBe(name);
-        servers.add(rows[0]?.['pid']);
-        if (call % 10 === 9) await storage.execute(name, `UPDATE t SET own_${String(at)} = own_${String(at)} + 1`);
-        if (call === 15) await expect(storage.readTable(`${name}_none`, 't')).rejects.toThrow(DatasetNotFoundError);
-        calls += 1;
-      }
-    }));
+    await Promise.all(
+      names.map(async (name, at) => {
+        for (let call = 0; call < 30; call += 1) {
+          expect(await storage.readTable(name, 't')).toEqual([
+            { owner: name, [`own_${String(at)}`]: at + Math.floor(call / 10) },
+          ]);
+          const { rows } = await storage.query(
+            name,
+            'SELECT pg_backend_pid() AS pid, owner FROM t',
+          );
+          expect(rows[0]?.['owner']).toBe(name);
+          servers.add(rows[0]?.['pid']);
+          if (call % 10 === 9)
+            await storage.execute(name, `UPDATE t SET own_${String(at)} = own_${String(at)} + 1`);
+          if (call === 15)
+            await expect(storage.readTable(`${name}_none`, 't')).rejects.toThrow(
+              DatasetNotFoundError,
+            );
+          calls += 1;
+        }
+      }),
+    );
     expect(calls).toBe(150);
     // They were handed on, not closed and opened anew for every call.
     expect(servers.size).toBeLessThan(calls / 4);
@@ -47,7 +66,12 @@ test('closing the factory closes connections that are on their way', async () =>
   const basePath = mkdtempSync(join(tmpdir(), 'changeover-handover-'));
   const databaseUrl = process.env['CHANGEOVER_TEST_DATABASE_URL'] ?? '';
   const named = `${databaseUrl}${databaseUrl.includes('?') ? '&' : '?'}application_name=handover_${process.pid.toString(36)}`;
-  const factory = new StorageBackendFactory({ basePath, databaseUrl: named, budgets: { postgresql: 1 }, logger: quiet });
+  const factory = new StorageBackendFactory({
+    basePath,
+    databaseUrl: named,
+    budgets: { postgresql: 1 },
+    logger: quiet,
+  });
   const storage = factory.storage('postgresql');
   const names = [5, 6, 7].map((at) => `handover_${process.pid.toString(36)}_${String(at)}`);
   for (const name of names) await storage.createDataset(name);

@@ -45,9 +45,11 @@ export class Handover {
 
   /** Closes what waits. */
   async close(): Promise<void> {
-    await Promise.all(this.#shelf.splice(0).map(({ session, timer }) => {
-      timer.cancel();
-      return session.close();
-    }));
+    await Promise.all(
+      this.#shelf.splice(0).map(({ session, timer }) => {
+        timer.cancel();
+        return session.close();
+      }),
+    );
   }
 }

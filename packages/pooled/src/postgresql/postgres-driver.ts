@@ -26,7 +26,13 @@ const lasting = /^(28|3D)/;
  * the read; but only as long as nobody waits for the others to speak of.
  */
 function sharingOf(shortReadMs: number): Sharing {
-  return { atOnce: 16, inAll: 256, freelyMs: shortReadMs / 8, mostMs: shortReadMs * 2.5, stallMs: 50 };
+  return {
+    atOnce: 16,
+    inAll: 256,
+    freelyMs: shortReadMs / 8,
+    mostMs: shortReadMs * 2.5,
+    stallMs: 50,
+  };
 }
 
 /** Makes the pools of PostgreSQL datasets. */
@@ -56,8 +62,12 @@ export class PostgresDriver implements EngineDriver {
   /** Only where another dataset waits for a connection, and none that is old, doubtful or in the middle of something. */
   #mayHandOver(session: PostgresPooledSession): boolean {
     const { budget, clock, pool } = this.setting;
-    if (budget.waiting === 0 || !session.isSound || session.transactionState !== 'none') return false;
-    return pool.maxLifetimeMs === 0 || clock.monotonicMs() - session.opened.openedAtMs < pool.maxLifetimeMs;
+    if (budget.waiting === 0 || !session.isSound || session.transactionState !== 'none')
+      return false;
+    return (
+      pool.maxLifetimeMs === 0 ||
+      clock.monotonicMs() - session.opened.openedAtMs < pool.maxLifetimeMs
+    );
   }
 
   /** A connection that another dataset gave up; undefined where there is none that would come over.
@@ -67,7 +77,8 @@ export class PostgresDriver implements EngineDriver {
     const opened = this.#handover.take();
     if (opened === undefined) return undefined;
     try {
-      if (await movedInTime(opened.session, dataset, this.setting.pool.validationTimeoutMs)) return opened;
+      if (await movedInTime(opened.session, dataset, this.setting.pool.validationTimeoutMs))
+        return opened;
       opened.session.cut();
     } catch (error) {
       await opened.session.close();
@@ -77,7 +88,11 @@ export class PostgresDriver implements EngineDriver {
   }
 
   #source(dataset: string): ResourceSource<PooledSession> {
-    const { location: { databaseUrl }, pool, clock } = this.setting;
+    const {
+      location: { databaseUrl },
+      pool,
+      clock,
+    } = this.setting;
     const { statementTimeoutMs, shortReadMs } = this.#postgres;
     const connect = async (url: string, signal: AbortSignal): Promise<OpenedSession> => ({
       session: await connectPostgres({
@@ -93,33 +108,53 @@ export class PostgresDriver implements EngineDriver {
       sharing: sharingOf(shortReadMs),
       open: async (signal) => {
         if (databaseUrl === undefined) {
-          throw new ConnectionError('No PostgreSQL server is configured: pass databaseUrl or set DATABASE_URL.', {
-            engine: 'postgresql', dataset,
-          });
+          throw new ConnectionError(
+            'No PostgreSQL server is configured: pass databaseUrl or set DATABASE_URL.',
+            {
+              engine: 'postgresql',
+              dataset,
+            },
+          );
         }
-        const opened = await this.#handedOver(dataset) ?? await connect(databaseUrl, signal);
+        const opened = (await this.#handedOver(dataset)) ?? (await connect(databaseUrl, signal));
         if (!signal.aborted) return new PostgresPooledSession(opened, dataset);
         await opened.session.close();
         throw signal.reason as Error;
       },
       close: async (session) => {
-        if (session instanceof PostgresPooledSession && this.#mayHandOver(session)) this.#handover.put(session.opened);
+        if (session instanceof PostgresPooledSession && this.#mayHandOver(session))
+          this.#handover.put(session.opened);
         else await session.close();
       },
-      cut: (session) => { session.cut(); },
+      cut: (session) => {
+        session.cut();
+      },
       usable: (session) => session.usable && session.transactionState === 'none',
-      validate: async (session) => session instanceof PostgresPooledSession && await session.answers(),
-      mayPass: (error) => databaseUrl !== undefined && !(error instanceof DatasetNotFoundError) && !isLasting(error),
+      validate: async (session) =>
+        session instanceof PostgresPooledSession && (await session.answers()),
+      mayPass: (error) =>
+        databaseUrl !== undefined && !(error instanceof DatasetNotFoundError) && !isLasting(error),
     };
   }
 }
 
 /** Lets a connection go if it doesn't come over in time. */
-async function movedInTime(session: PostgresSession, dataset: string, limitMs: number): Promise<boolean> {
+async function movedInTime(
+  session: PostgresSession,
+  dataset: string,
+  limitMs: number,
+): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => { timer = setTimeout(() => { resolve(false); }, limitMs); });
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => {
+      resolve(false);
+    }, limitMs);
+  });
   try {
-    return await Promise.race([session.moveTo(dataset === '' ? undefined : dataset).then(() => true), late]);
+    return await Promise.race([
+      session.moveTo(dataset === '' ? undefined : dataset).then(() => true),
+      late,
+    ]);
   } finally {
     clearTimeout(timer);
   }
@@ -127,6 +162,7 @@ async function movedInTime(session: PostgresSession, dataset: string, limitMs: n
 
 function isLasting(error: unknown): boolean {
   const cause: unknown = error instanceof ConnectionError ? error.cause : error;
-  const code: unknown = typeof cause === 'object' && cause !== null ? Reflect.get(cause, 'code') : undefined;
+  const code: unknown =
+    typeof cause === 'object' && cause !== null ? Reflect.get(cause, 'code') : undefined;
   return typeof code === 'string' && (lasting.test(code) || code === 'ERR_INVALID_URL');
 }

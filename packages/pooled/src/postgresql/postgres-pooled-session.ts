@@ -1,5 +1,11 @@
 import { datasetPrograms } from '@changeover/engines';
-import type { PostgresSession, Program, Step, StepResult, TransactionState } from '@changeover/engines';
+import type {
+  PostgresSession,
+  Program,
+  Step,
+  StepResult,
+  TransactionState,
+} from '@changeover/engines';
 import { answerValue, isWriting, jobProgram } from '../job.ts';
 import type { Job, JobAnswer, JobContext } from '../job.ts';
 import type { MeasuredRead, PooledSession } from '../pooled-session.ts';
@@ -36,7 +42,7 @@ export class PostgresPooledSession implements PooledSession {
   async answers(): Promise<boolean> {
     // Until it has: nobody may wait for the answer any more when it comes.
     this.#doubtful = true;
-    const answered = await this.run({ kind: 'ping' }) === true;
+    const answered = (await this.run({ kind: 'ping' })) === true;
     this.#doubtful = !answered;
     return answered;
   }
@@ -49,7 +55,9 @@ export class PostgresPooledSession implements PooledSession {
     const program = jobProgram(this.#context, job);
     if (read !== undefined) {
       let tookMs = 0;
-      const answer = await this.#session.read(program, read.beside, (durationMs) => { tookMs += durationMs; });
+      const answer = await this.#session.read(program, read.beside, (durationMs) => {
+        tookMs += durationMs;
+      });
       // A read that changes the connection, by a function it calls, does so to nobody else.
       read.cost.note(this.usable ? tookMs : Infinity);
       return answerValue(job, answer);
@@ -65,7 +73,9 @@ export class PostgresPooledSession implements PooledSession {
   }
 
   commitOutcome(): Job | undefined {
-    return this.#transactionId === undefined ? undefined : { kind: 'commitOutcome', transactionId: this.#transactionId };
+    return this.#transactionId === undefined
+      ? undefined
+      : { kind: 'commitOutcome', transactionId: this.#transactionId };
   }
 
   cancel(): Promise<void> {
@@ -100,7 +110,10 @@ export class PostgresPooledSession implements PooledSession {
 
 /** The transaction's id; undefined where it has written nothing. */
 function* transactionId(): Program<string | undefined> {
-  const { rows } = yield { kind: 'all', sql: 'SELECT pg_catalog.pg_current_xact_id_if_assigned()::text AS id' };
+  const { rows } = yield {
+    kind: 'all',
+    sql: 'SELECT pg_catalog.pg_current_xact_id_if_assigned()::text AS id',
+  };
   const id = rows[0]?.['id'];
   return typeof id === 'string' ? id : undefined;
 }

@@ -22,7 +22,13 @@ export class ReadCosts {
 
   /** Undefined for what has a connection to itself whatever it costs: what isn't a caller's read, or has a snapshot to read in. */
   of(job: Job): ReadCost | undefined {
-    if (job.kind !== 'operation' || job.digest === true || job.inTransaction === true || job.inSnapshot === true) return undefined;
+    if (
+      job.kind !== 'operation' ||
+      job.digest === true ||
+      job.inTransaction === true ||
+      job.inSnapshot === true
+    )
+      return undefined;
     if (isWriting(job)) return undefined;
     const key = costKey(job.operation, job.args);
     const known = this.#costs.get(key);
@@ -55,6 +61,7 @@ class MeanCost implements ReadCost {
     // One that must never share a connection costs Infinity, and stays at that.
     if (this.#meanMs === Infinity) return;
     if (this.#calls === 1 || durationMs === Infinity) this.#meanMs = durationMs;
-    else this.#meanMs += (durationMs > this.#meanMs ? dearer : cheaper) * (durationMs - this.#meanMs);
+    else
+      this.#meanMs += (durationMs > this.#meanMs ? dearer : cheaper) * (durationMs - this.#meanMs);
   }
 }

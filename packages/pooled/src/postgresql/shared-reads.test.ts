@@ -19,32 +19,55 @@ let factory: StorageBackendFactory;
 let backend: DatasetBackend;
 let retries: string[];
 
-beforeAll(async () => { await other.connect(); });
+beforeAll(async () => {
+  await other.connect();
+});
 afterAll(async () => {
   await other.query(`DROP SCHEMA IF EXISTS "mdm_${dataset}" CASCADE`);
   await other.end();
   rmSync(basePath, { recursive: true, force: true });
 });
-beforeEach(() => { retries = []; });
-afterEach(async () => { await factory.close({ deadlineMs: 2_000 }); });
+beforeEach(() => {
+  retries = [];
+});
+afterEach(async () => {
+  await factory.close({ deadlineMs: 2_000 });
+});
 
-async function open(max: number, options: Partial<StorageBackendFactoryOptions> = {}): Promise<void> {
+async function open(
+  max: number,
+  options: Partial<StorageBackendFactoryOptions> = {},
+): Promise<void> {
   factory = new StorageBackendFactory({
-    basePath, databaseUrl, pools: { postgresql: { max } },
-    metrics: { ...silentMetrics, retried: (_scope, _dataset, action) => { retries.push(action); } }, ...options,
+    basePath,
+    databaseUrl,
+    pools: { postgresql: { max } },
+    metrics: {
+      ...silentMetrics,
+      retried: (_scope, _dataset, action) => {
+        retries.push(action);
+      },
+    },
+    ...options,
     // However busy the machine is that this runs on.
     postgresql: { shortReadMs: 60_000, ...options.postgresql },
   });
   backend = factory.createBackend(dataset, 'postgresql');
-  if (!await backend.datasetExists()) await backend.createDataset();
+  if (!(await backend.datasetExists())) await backend.createDataset();
   for (const table of ['t', 'u']) {
-    await backend.writeTable(table, Array.from({ length: 20 }, (_, id) => ({ id, n: id * id })), { ifExists: 'replace' });
+    await backend.writeTable(
+      table,
+      Array.from({ length: 20 }, (_, id) => ({ id, n: id * id })),
+      { ifExists: 'replace' },
+    );
     await known(() => byId(table, 1));
   }
 }
 
-const byId = (table: string, id: number): Promise<Row[]> => backend.readTable(table, { where: { id } });
-const ask = async (sql: string, ...params: InputValue[]): Promise<unknown> => (await backend.query(sql, params)).rows[0]?.['v'];
+const byId = (table: string, id: number): Promise<Row[]> =>
+  backend.readTable(table, { where: { id } });
+const ask = async (sql: string, ...params: InputValue[]): Promise<unknown> =>
+  (await backend.query(sql, params)).rows[0]?.['v'];
 const callers = (): PurposeStats => {
   const found = factory.stats().engines.find(({ engine }) => engine === 'postgresql');
   if (found === undefined) throw new Error('the factory has no PostgreSQL');
@@ -62,13 +85,17 @@ async function known(read: () => Promise<unknown>): Promise<void> {
 }
 
 async function pause(ms = 5): Promise<void> {
-  await new Promise((resolve) => { setTimeout(resolve, ms); });
+  await new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
 }
 
 /** Statements that the server runs for this dataset now. */
 async function running(mark: string): Promise<number> {
   const { rows } = await other.query<{ n: number }>(
-    `SELECT count(*)::int AS n FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() AND query LIKE $1`, [`%${mark}%`]);
+    `SELECT count(*)::int AS n FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() AND query LIKE $1`,
+    [`%${mark}%`],
+  );
   return rows[0]?.n ?? 0;
 }
 
@@ -76,7 +103,9 @@ test('reads that are known to be short are on one connection at once, at most si
   await open(1);
   const reads = Array.from({ length: 20 }, (_, id) => byId('t', id));
   expect(pools()).toMatchObject({ inUse: 1, pending: 4 });
-  expect(await Promise.all(reads)).toEqual(Array.from({ length: 20 }, (_, id) => [{ id, n: id * id }]));
+  expect(await Promise.all(reads)).toEqual(
+    Array.from({ length: 20 }, (_, id) => [{ id, n: id * id }]),
+  );
   expect(pools()).toMatchObject({ inUse: 0, pending: 0, idle: 1 });
 });
 
@@ -96,7 +125,11 @@ test('a transaction is alone on its connection while reads keep coming', async (
   await known(() => ask(sql));
   const others = new Set<unknown>();
   let goOn = true;
-  const reading = Promise.all(Array.from({ length: 10 }, async () => { while (goOn) others.add(await ask(sql)); }));
+  const reading = Promise.all(
+    Array.from({ length: 10 }, async () => {
+      while (goOn) others.add(await ask(sql));
+    }),
+  );
   await backend.transaction(async (transaction) => {
     others.clear();
     const own = (await transaction.query(sql)).rows[0]?.['v'];
@@ -127,8 +160,11 @@ test('a read that fails among others fails alone', async () => {
   const divided = (by: number): Promise<unknown> => ask('SELECT 100 / $1::int AS v', by);
   await known(() => divided(1));
   const outcomes = await Promise.allSettled([1, 2, 0, 4, 5, 0, 10].map(divided));
-  expect(outcomes.map((outcome) => outcome.status === 'fulfilled' ? outcome.value : (outcome.reason as { code: string }).code))
-    .toEqual([100, 50, 'STATEMENT_FAILED', 25, 20, 'STATEMENT_FAILED', 10]);
+  expect(
+    outcomes.map((outcome) =>
+      outcome.status === 'fulfilled' ? outcome.value : (outcome.reason as { code: string }).code,
+    ),
+  ).toEqual([100, 50, 'STATEMENT_FAILED', 25, 20, 'STATEMENT_FAILED', 10]);
 });
 
 test('reads of a table that is gone each say so, on a connection that has not prepared them too', async () => {
@@ -136,7 +172,9 @@ test('reads of a table that is gone each say so, on a connection that has not pr
   await backend.execute('DROP TABLE t');
   const missing = async (): Promise<void> => {
     const outcomes = await Promise.allSettled([1, 2, 3, 4, 5].map((id) => byId('t', id)));
-    expect(outcomes.map((outcome) => (outcome as { reason: { code: unknown } }).reason.code)).toEqual(Array(5).fill('TABLE_NOT_FOUND'));
+    expect(
+      outcomes.map((outcome) => (outcome as { reason: { code: unknown } }).reason.code),
+    ).toEqual(Array(5).fill('TABLE_NOT_FOUND'));
   };
   await missing();
   await other.query('SELECT pg_terminate_backend($1)', [await ask('SELECT pg_backend_pid() AS v')]);
@@ -145,7 +183,8 @@ test('reads of a table that is gone each say so, on a connection that has not pr
 
 test('a setting that a read changes is seen by no other', async () => {
   await open(2);
-  const set = (zone: string): Promise<unknown> => ask(`SELECT set_config('TimeZone', $1, false) AS v`, zone);
+  const set = (zone: string): Promise<unknown> =>
+    ask(`SELECT set_config('TimeZone', $1, false) AS v`, zone);
   const zone = (): Promise<unknown> => ask(`SELECT current_setting('TimeZone') AS v`);
   await known(() => set('UTC'));
   await known(zone);
@@ -156,17 +195,24 @@ test('a setting that a read changes is seen by no other', async () => {
 
 test('a read that turns out long holds nobody up: those behind it are answered meanwhile', async () => {
   await open(3, { postgresql: { statementTimeoutMs: 1_000 } });
-  const nap = (seconds: number): Promise<unknown> => ask('SELECT $2::int AS v FROM pg_sleep($1::float8)', seconds, 7);
+  const nap = (seconds: number): Promise<unknown> =>
+    ask('SELECT $2::int AS v FROM pg_sleep($1::float8)', seconds, 7);
   await known(() => nap(0));
   let ended = false;
-  const long = nap(60).then(() => undefined, (error: unknown) => { ended = true; return error as { cause: { code: string } }; });
+  const long = nap(60).then(
+    () => undefined,
+    (error: unknown) => {
+      ended = true;
+      return error as { cause: { code: string } };
+    },
+  );
   const others = [nap(0), nap(0), byId('u', 3)];
   expect(pools()).toMatchObject({ inUse: 1 });
   expect(await Promise.all(others)).toEqual([7, 7, [{ id: 3, n: 9 }]]);
   expect(ended).toBe(false);
   // It has a connection to itself now, and the server's time-out holds for it as for any other.
   expect((await long)?.cause.code).toBe('57014');
-  while (await running('pg_sleep') > 0) await pause();
+  while ((await running('pg_sleep')) > 0) await pause();
   expect(pools()).toMatchObject({ inUse: 0, pending: 0 });
 }, 20_000);
 
@@ -185,7 +231,7 @@ test('a caller who gives up is answered at once, and the others on the connectio
     await expect(late).rejects.toMatchObject({ code: 'ABORTED' });
     expect(await Promise.all(others)).toEqual([[{ id: 1, n: 1 }], [{ id: 2, n: 4 }]]);
     // Nobody waits for them any more: the server is told.
-    while (await running(`"mdm_${dataset}"."t"`) > 0) await pause();
+    while ((await running(`"mdm_${dataset}"."t"`)) > 0) await pause();
   } finally {
     await other.query('ROLLBACK');
   }
@@ -195,11 +241,16 @@ test('a caller who gives up is answered at once, and the others on the connectio
 
 test('a connection that is lost under several reads is one failure, and all of them are read again', async () => {
   // Two failures would open the breaker.
-  await open(1, { breaker: { threshold: 0.3, calls: 5, minimumCalls: 2, openMs: 60_000, maxOpenMs: 60_000 } });
-  const sql = 'SELECT CASE WHEN pg_backend_pid() = $1 THEN pg_terminate_backend($1)::text ELSE $2::text END AS v';
-  const pid = await ask('SELECT pg_backend_pid() AS v') as number;
+  await open(1, {
+    breaker: { threshold: 0.3, calls: 5, minimumCalls: 2, openMs: 60_000, maxOpenMs: 60_000 },
+  });
+  const sql =
+    'SELECT CASE WHEN pg_backend_pid() = $1 THEN pg_terminate_backend($1)::text ELSE $2::text END AS v';
+  const pid = (await ask('SELECT pg_backend_pid() AS v')) as number;
   await known(() => ask(sql, 0, 'x'));
-  const answers = await Promise.all(['a', 'b', 'c', 'd', 'e', 'f'].map((text) => ask(sql, text === 'b' ? pid : 0, text)));
+  const answers = await Promise.all(
+    ['a', 'b', 'c', 'd', 'e', 'f'].map((text) => ask(sql, text === 'b' ? pid : 0, text)),
+  );
   expect(answers).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
   expect(retries.length).toBeGreaterThanOrEqual(5);
   expect(callers().breakers).toMatchObject({ open: 0 });
@@ -207,10 +258,17 @@ test('a connection that is lost under several reads is one failure, and all of t
 
 test('a factory closes in time with several reads on one connection', async () => {
   await open(1);
-  const nap = (seconds: number): Promise<unknown> => ask('SELECT 1 AS v FROM pg_sleep($1::float8)', seconds);
+  const nap = (seconds: number): Promise<unknown> =>
+    ask('SELECT 1 AS v FROM pg_sleep($1::float8)', seconds);
   await known(() => nap(0));
-  const naps = [nap(5), nap(5), nap(5)].map((one) => one.then(() => 'answered', (error: unknown) => (error as { code: string }).code));
+  const naps = [nap(5), nap(5), nap(5)].map((one) =>
+    one.then(
+      () => 'answered',
+      (error: unknown) => (error as { code: string }).code,
+    ),
+  );
   expect(pools()).toMatchObject({ inUse: 1 });
   await factory.close({ deadlineMs: 200 });
-  for (const outcome of await Promise.all(naps)) expect(['CLOSED', 'CONNECTION_FAILED']).toContain(outcome);
+  for (const outcome of await Promise.all(naps))
+    expect(['CLOSED', 'CONNECTION_FAILED']).toContain(outcome);
 });

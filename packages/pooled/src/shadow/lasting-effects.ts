@@ -11,9 +11,15 @@ export interface LastingEffects {
 
 const space = String.raw`(?:\s|--[^\n]*\n|/\*[\s\S]*?\*/)*`;
 /** Statements whose every effect a rollback takes back. Others copy to files, set sequences, or run what nobody can see. */
-const transactional = new RegExp(`^${space}(?:insert|update|delete|replace|truncate|merge|with|create|alter|drop|comment)\\b`, 'i');
+const transactional = new RegExp(
+  `^${space}(?:insert|update|delete|replace|truncate|merge|with|create|alter|drop|comment)\\b`,
+  'i',
+);
 /** Those that change rows, and not what a table is. */
-const changesRows = new RegExp(`^${space}(?:insert|update|delete|replace|truncate|merge|with)\\b`, 'i');
+const changesRows = new RegExp(
+  `^${space}(?:insert|update|delete|replace|truncate|merge|with)\\b`,
+  'i',
+);
 const inserts = /\b(?:insert|replace|merge)\b|\bdefault\b/i;
 /** These count on however the transaction ends. */
 const sequence = /\b(?:nextval|setval)\s*\(/i;
@@ -33,49 +39,82 @@ interface TableTraits {
  *
  * @param table the table that the statement writes to; undefined where it can't be told.
  */
-export function* lastingEffects(engine: Engine, sql: string, table: string | undefined): Program<LastingEffects> {
-  if (!transactional.test(sql)) return { refusal: 'not everything that it does can be rolled back' };
+export function* lastingEffects(
+  engine: Engine,
+  sql: string,
+  table: string | undefined,
+): Program<LastingEffects> {
+  if (!transactional.test(sql))
+    return { refusal: 'not everything that it does can be rolled back' };
   if (sequence.test(sql)) return { refusal: sequenceRefusal };
   const variable = undeterminedSql(sql)?.reason;
   if (!changesRows.test(sql)) return { variable };
   if (table === undefined) {
-    return engine === 'sqlite' ? { variable } : { refusal: 'the table that it writes to, and what fills its columns, can not be told' };
+    return engine === 'sqlite'
+      ? { variable }
+      : { refusal: 'the table that it writes to, and what fills its columns, can not be told' };
   }
   const traits = yield* traitsOf(engine, table);
   // SQLite's own counters are rows of a table, and are rolled back as such.
-  if (engine !== 'sqlite' && traits.triggers.length > 0) return { refusal: 'triggers run beside it, whose effects can not be seen' };
-  if (inserts.test(sql) && (traits.identity || traits.defaults.some((text) => sequence.test(text)))) return { refusal: sequenceRefusal };
-  const filled = inserts.test(sql) && traits.defaults.some(isMadeAnew)
-    ? 'a column is filled with a value that is made anew each time' : undefined;
-  const triggered = traits.triggers.some((text) => text === '' || isMadeAnew(text)) ? 'a trigger changes rows beside it' : undefined;
+  if (engine !== 'sqlite' && traits.triggers.length > 0)
+    return { refusal: 'triggers run beside it, whose effects can not be seen' };
+  if (inserts.test(sql) && (traits.identity || traits.defaults.some((text) => sequence.test(text))))
+    return { refusal: sequenceRefusal };
+  const filled =
+    inserts.test(sql) && traits.defaults.some(isMadeAnew)
+      ? 'a column is filled with a value that is made anew each time'
+      : undefined;
+  const triggered = traits.triggers.some((text) => text === '' || isMadeAnew(text))
+    ? 'a trigger changes rows beside it'
+    : undefined;
   return { variable: variable ?? filled ?? triggered };
 }
 
 function* traitsOf(engine: Engine, table: string): Program<TableTraits> {
   switch (engine) {
-    case 'postgresql': return yield* postgresTraits(table);
+    case 'postgresql':
+      return yield* postgresTraits(table);
     case 'duckdb': {
-      const defaults = yield* texts(`SELECT column_default FROM duckdb_columns()
+      const defaults = yield* texts(
+        `SELECT column_default FROM duckdb_columns()
         WHERE lower(table_name) = lower(?) AND schema_name = current_schema() AND database_name = current_database()
-          AND column_default IS NOT NULL`, table);
+          AND column_default IS NOT NULL`,
+        table,
+      );
       return { defaults, identity: false, triggers: [] };
     }
-    case 'sqlite': return {
-      defaults: yield* texts('SELECT dflt_value FROM pragma_table_xinfo(?) WHERE dflt_value IS NOT NULL', table),
-      identity: false,
-      triggers: yield* texts("SELECT sql FROM sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) = lower(?)", table),
-    };
+    case 'sqlite':
+      return {
+        defaults: yield* texts(
+          'SELECT dflt_value FROM pragma_table_xinfo(?) WHERE dflt_value IS NOT NULL',
+          table,
+        ),
+        identity: false,
+        triggers: yield* texts(
+          "SELECT sql FROM sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) = lower(?)",
+          table,
+        ),
+      };
   }
 }
 
 function* postgresTraits(table: string): Program<TableTraits> {
   // The dataset's schema is the search path, and a name in it is quoted to stay as it is.
   const relation = 'to_regclass(quote_ident($1::text))';
-  const defaults = yield* texts(`SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d JOIN pg_attribute a
-    ON a.attrelid = d.adrelid AND a.attnum = d.adnum WHERE d.adrelid = ${relation} AND a.attgenerated = ''`, table);
-  const identities = yield* texts(`SELECT attname FROM pg_attribute WHERE attrelid = ${relation} AND attidentity <> ''`, table);
-  const triggers = yield* texts(`SELECT tgname FROM pg_trigger WHERE tgrelid = ${relation} AND NOT tgisinternal
-    UNION ALL SELECT rulename FROM pg_rewrite WHERE ev_class = ${relation}`, table);
+  const defaults = yield* texts(
+    `SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d JOIN pg_attribute a
+    ON a.attrelid = d.adrelid AND a.attnum = d.adnum WHERE d.adrelid = ${relation} AND a.attgenerated = ''`,
+    table,
+  );
+  const identities = yield* texts(
+    `SELECT attname FROM pg_attribute WHERE attrelid = ${relation} AND attidentity <> ''`,
+    table,
+  );
+  const triggers = yield* texts(
+    `SELECT tgname FROM pg_trigger WHERE tgrelid = ${relation} AND NOT tgisinternal
+    UNION ALL SELECT rulename FROM pg_rewrite WHERE ev_class = ${relation}`,
+    table,
+  );
   return { defaults, identity: identities.length > 0, triggers };
 }
 
@@ -85,12 +124,20 @@ function* postgresTraits(table: string): Program<TableTraits> {
  *
  * @param written the columns that the rows have.
  */
-export function* filledBeside(engine: Engine, table: string, written: readonly string[]): Program<string | undefined> {
+export function* filledBeside(
+  engine: Engine,
+  table: string,
+  written: readonly string[],
+): Program<string | undefined> {
   const { triggers } = yield* traitsOf(engine, table);
   if (triggers.length > 0) return 'triggers run beside it';
   const given = new Set(written.map((name) => name.toLowerCase()));
-  const filled = (yield* texts(filledColumns[engine], table)).find((name) => !given.has(name.toLowerCase()));
-  return filled === undefined ? undefined : `the database fills the column ${JSON.stringify(filled)}`;
+  const filled = (yield* texts(filledColumns[engine], table)).find(
+    (name) => !given.has(name.toLowerCase()),
+  );
+  return filled === undefined
+    ? undefined
+    : `the database fills the column ${JSON.stringify(filled)}`;
 }
 
 /** Columns that get a value where the rows have none. One that may be NULL and only has a default is written as NULL. */

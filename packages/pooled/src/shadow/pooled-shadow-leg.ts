@@ -1,5 +1,12 @@
 import { InvalidArgumentError, parseDatasetName, storageOperations } from '@changeover/core';
-import type { Digest, HeldSnapshot, ShadowCall, ShadowLeg, ShadowWriteLimits, WriteEffect } from '@changeover/core';
+import type {
+  Digest,
+  HeldSnapshot,
+  ShadowCall,
+  ShadowLeg,
+  ShadowWriteLimits,
+  WriteEffect,
+} from '@changeover/core';
 import { digestAnswer, isDatasetOperation } from '../job.ts';
 import type { Job } from '../job.ts';
 import type { PooledEngine, StoreOperation } from '../pooled-engine.ts';
@@ -34,7 +41,12 @@ export class PooledShadowLeg implements ShadowLeg {
     const { operation, args } = readOf(call);
     if (isDatasetOperation(operation)) {
       const [dataset, ...rest] = args;
-      return await this.#run(call, dataset, { kind: 'operation', operation, args: rest, digest: true }) as Digest;
+      return (await this.#run(call, dataset, {
+        kind: 'operation',
+        operation,
+        args: rest,
+        digest: true,
+      })) as Digest;
     }
     return digestAnswer(operation, await this.read(call));
   }
@@ -42,7 +54,8 @@ export class PooledShadowLeg implements ShadowLeg {
   async read(call: ShadowCall): Promise<unknown> {
     const { operation, args } = readOf(call);
     const [dataset, ...rest] = args;
-    if (isDatasetOperation(operation)) return await this.#run(call, dataset, { kind: 'operation', operation, args: rest });
+    if (isDatasetOperation(operation))
+      return await this.#run(call, dataset, { kind: 'operation', operation, args: rest });
     const name = operation === 'listDatasets' ? '' : parseDatasetName(dataset);
     return await this.#shadow.manage(operation as StoreOperation, name, { signal: call.signal });
   }
@@ -53,7 +66,11 @@ export class PooledShadowLeg implements ShadowLeg {
 
   async state(dataset: string, signal: AbortSignal): Promise<string | undefined> {
     if (this.#shadow.engine !== 'postgresql') return this.version(dataset);
-    return await this.#shadow.runJob(parseDatasetName(dataset), { kind: 'snapshotBounds' }, signal) as string;
+    return (await this.#shadow.runJob(
+      parseDatasetName(dataset),
+      { kind: 'snapshotBounds' },
+      signal,
+    )) as string;
   }
 
   async holdSnapshot(dataset: string, signal: AbortSignal): Promise<HeldSnapshot | undefined> {
@@ -64,7 +81,10 @@ export class PooledShadowLeg implements ShadowLeg {
       read: (call) => {
         const { operation, args } = readOf(call);
         if (!isDatasetOperation(operation)) throw refused(call, 'read in a snapshot');
-        return held.run({ kind: 'operation', operation, args: args.slice(1), inSnapshot: true }, call.signal);
+        return held.run(
+          { kind: 'operation', operation, args: args.slice(1), inSnapshot: true },
+          call.signal,
+        );
       },
       release: held.release,
     };
@@ -73,13 +93,18 @@ export class PooledShadowLeg implements ShadowLeg {
   async rehearse(call: ShadowCall, { maxRows }: ShadowWriteLimits): Promise<WriteEffect> {
     if (call.operation !== 'execute') throw refused(call, 'rehearsed');
     const [dataset, ...args] = call.args;
-    return await this.#run(call, dataset, { kind: 'rehearse', args, maxRows, lockTimeoutMs }) as WriteEffect;
+    return (await this.#run(call, dataset, {
+      kind: 'rehearse',
+      args,
+      maxRows,
+      lockTimeoutMs,
+    })) as WriteEffect;
   }
 
   async writeApart(call: ShadowCall, { maxRows }: ShadowWriteLimits): Promise<WriteEffect> {
     if (call.operation !== 'writeTable') throw refused(call, 'done apart');
     const [dataset, ...args] = call.args;
-    return await this.#run(call, dataset, { kind: 'writeApart', args, maxRows }) as WriteEffect;
+    return (await this.#run(call, dataset, { kind: 'writeApart', args, maxRows })) as WriteEffect;
   }
 
   async #run(call: ShadowCall, dataset: unknown, job: Job): Promise<unknown> {
@@ -95,12 +120,17 @@ export class PooledShadowLeg implements ShadowLeg {
 /** Only reads may be run twice. */
 function readOf(call: ShadowCall): ShadowCall {
   const known = Object.hasOwn(storageOperations, call.operation);
-  if (!known || storageOperations[call.operation as keyof typeof storageOperations].kind !== 'read') {
+  if (
+    !known ||
+    storageOperations[call.operation as keyof typeof storageOperations].kind !== 'read'
+  ) {
     throw refused(call, 'read');
   }
   return call;
 }
 
 function refused({ operation }: ShadowCall, how: string): InvalidArgumentError {
-  return new InvalidArgumentError(`The operation ${JSON.stringify(operation)} can not be ${how} for comparison.`);
+  return new InvalidArgumentError(
+    `The operation ${JSON.stringify(operation)} can not be ${how} for comparison.`,
+  );
 }

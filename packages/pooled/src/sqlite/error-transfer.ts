@@ -1,6 +1,17 @@
 import {
-  AbortedError, ClosedError, ColumnNotFoundError, ConnectionError, DatasetExistsError, DatasetNotFoundError, InvalidArgumentError,
-  InvalidNameError, ReadOnlyError, StatementError, StorageError, TableExistsError, TableNotFoundError,
+  AbortedError,
+  ClosedError,
+  ColumnNotFoundError,
+  ConnectionError,
+  DatasetExistsError,
+  DatasetNotFoundError,
+  InvalidArgumentError,
+  InvalidNameError,
+  ReadOnlyError,
+  StatementError,
+  StorageError,
+  TableExistsError,
+  TableNotFoundError,
 } from '@changeover/core';
 import type { Engine, StorageErrorFields } from '@changeover/core';
 
@@ -17,14 +28,28 @@ export interface ErrorData {
   readonly cause: ErrorData | undefined;
 }
 
-const classes: ReadonlyMap<string, { readonly prototype: StorageError }> = new Map(Object.entries({
-  AbortedError, ClosedError, ColumnNotFoundError, ConnectionError, DatasetExistsError, DatasetNotFoundError, InvalidArgumentError,
-  InvalidNameError, ReadOnlyError, StatementError, TableExistsError, TableNotFoundError,
-}));
+const classes: ReadonlyMap<string, { readonly prototype: StorageError }> = new Map(
+  Object.entries({
+    AbortedError,
+    ClosedError,
+    ColumnNotFoundError,
+    ConnectionError,
+    DatasetExistsError,
+    DatasetNotFoundError,
+    InvalidArgumentError,
+    InvalidNameError,
+    ReadOnlyError,
+    StatementError,
+    TableExistsError,
+    TableNotFoundError,
+  }),
+);
 
 /** Takes down what an error says. */
 export function errorData(error: unknown, depth = 0): ErrorData {
-  const fields = (typeof error === 'object' && error !== null ? error : {}) as Readonly<Record<string, unknown>>;
+  const fields = (typeof error === 'object' && error !== null ? error : {}) as Readonly<
+    Record<string, unknown>
+  >;
   const isStorageError = error instanceof StorageError;
   return {
     name: textOf(fields['name']) ?? 'Error',
@@ -36,7 +61,10 @@ export function errorData(error: unknown, depth = 0): ErrorData {
     operation: isStorageError ? error.operation : undefined,
     retryable: isStorageError && error.retryable,
     // A chain of causes may be a ring.
-    cause: fields['cause'] === undefined || depth >= 4 ? undefined : errorData(fields['cause'], depth + 1),
+    cause:
+      fields['cause'] === undefined || depth >= 4
+        ? undefined
+        : errorData(fields['cause'], depth + 1),
   };
 }
 

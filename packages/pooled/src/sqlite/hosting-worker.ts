@@ -26,7 +26,11 @@ interface Pending {
 /** Told of a failed request before its promise is rejected: what is known of the connection now. */
 type OnFailure = (usable: boolean, state: TransactionState) => void;
 
-type RequestBody = WorkerRequest extends infer Request ? Request extends unknown ? Omit<Request, 'call'> : never : never;
+type RequestBody = WorkerRequest extends infer Request
+  ? Request extends unknown
+    ? Omit<Request, 'call'>
+    : never
+  : never;
 
 /** One worker thread that hosts connections. It keeps the process alive only while something runs in it. */
 export class HostingWorker {
@@ -45,17 +49,25 @@ export class HostingWorker {
   /** @param onLost called once, when the thread has ended for whatever reason. */
   constructor(onLost: () => void) {
     this.#onLost = onLost;
-    this.#mark = new Int32Array(new SharedArrayBuffer(writeMark.length * Int32Array.BYTES_PER_ELEMENT));
+    this.#mark = new Int32Array(
+      new SharedArrayBuffer(writeMark.length * Int32Array.BYTES_PER_ELEMENT),
+    );
     this.thread = startWorker(this.#mark);
     this.thread.unref();
-    this.thread.on('message', (reply: WorkerReply) => { this.#onReply(reply); });
+    this.thread.on('message', (reply: WorkerReply) => {
+      this.#onReply(reply);
+    });
     this.thread.on('messageerror', (error: unknown) => {
       this.#cause = error;
       void this.thread.terminate();
     });
-    this.thread.on('error', (error: unknown) => { this.#cause = error; });
+    this.thread.on('error', (error: unknown) => {
+      this.#cause = error;
+    });
     // Only now has every answer arrived that the thread gave before it ended.
-    this.thread.on('exit', () => { this.#onEnd(); });
+    this.thread.on('exit', () => {
+      this.#onEnd();
+    });
   }
 
   /** A number for one more connection here. */
@@ -84,13 +96,22 @@ export class HostingWorker {
       this.thread.postMessage(message);
     } catch (error) {
       // What can't be cloned is no value that any engine takes.
-      return Promise.reject(new InvalidArgumentError(
-        `An argument holds something that is no value: ${describe((error as Error).message)}.`,
-          { engine: 'sqlite', dataset, cause: error }));
+      return Promise.reject(
+        new InvalidArgumentError(
+          `An argument holds something that is no value: ${describe((error as Error).message)}.`,
+          { engine: 'sqlite', dataset, cause: error },
+        ),
+      );
     }
     if (this.#pending.size === 0) this.thread.ref();
     return new Promise((resolve, reject) => {
-      this.#pending.set(call, { job: request.kind === 'run' ? request.job : undefined, dataset, resolve, reject, onFailure });
+      this.#pending.set(call, {
+        job: request.kind === 'run' ? request.job : undefined,
+        dataset,
+        resolve,
+        reject,
+        onFailure,
+      });
     });
   }
 
@@ -128,14 +149,21 @@ export class HostingWorker {
   }
 
   #settleLost(call: number, { job, dataset, resolve, reject }: Pending, cause: unknown): void {
-    const phase = Atomics.load(this.#mark, writeMark.call) === call ? Atomics.load(this.#mark, writeMark.phase) : writePhase.none;
+    const phase =
+      Atomics.load(this.#mark, writeMark.call) === call
+        ? Atomics.load(this.#mark, writeMark.phase)
+        : writePhase.none;
     if (job === undefined || !isWriting(job) || phase === writePhase.none) {
       reject(lostError(dataset, cause));
     } else if (phase === writePhase.committed) {
       // It was applied; only the news was lost, and what there was to tell is in the mark.
       const rowsAffected = Atomics.load(this.#mark, writeMark.rowsAffected);
-      const value = job.kind === 'operation' && job.operation === 'execute' ? rowsAffected : undefined;
-      resolve({ answer: { rows: 'none', value }, reply: { durationMs: 0, transactionState: 'none' } });
+      const value =
+        job.kind === 'operation' && job.operation === 'execute' ? rowsAffected : undefined;
+      resolve({
+        answer: { rows: 'none', value },
+        reply: { durationMs: 0, transactionState: 'none' },
+      });
     } else {
       reject(new CommitUnknownError({ engine: 'sqlite', dataset, cause }));
     }
@@ -143,8 +171,11 @@ export class HostingWorker {
 }
 
 function lostError(dataset: string, cause: unknown): ConnectionError {
-  return new ConnectionError('The worker thread that held the SQLite connection ended; nothing was applied. ' +
-    'The next call opens a connection in another.', { engine: 'sqlite', dataset, cause, retryable: true });
+  return new ConnectionError(
+    'The worker thread that held the SQLite connection ended; nothing was applied. ' +
+      'The next call opens a connection in another.',
+    { engine: 'sqlite', dataset, cause, retryable: true },
+  );
 }
 
 /** The worker is TypeScript in the repository and JavaScript in the package; the URL has to name the one that is there. */
@@ -153,6 +184,8 @@ function startWorker(mark: Int32Array): Worker {
   return new Worker(new URL(fromSource ? './worker.ts' : './worker.js', import.meta.url), {
     name: 'changeover-sqlite',
     workerData: { mark },
-    execArgv: fromSource ? ['--conditions=@changeover/source', '--disable-warning=ExperimentalWarning'] : [],
+    execArgv: fromSource
+      ? ['--conditions=@changeover/source', '--disable-warning=ExperimentalWarning']
+      : [],
   });
 }

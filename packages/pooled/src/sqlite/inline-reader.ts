@@ -24,9 +24,20 @@ export class InlineReader {
   /** Tells one opening from another: what a connection says of changes holds for itself only. */
   #openings = 0;
 
-  constructor(dataset: string, file: string, cacheSizeKib: number, clock: Clock, onClosed: () => void) {
+  constructor(
+    dataset: string,
+    file: string,
+    cacheSizeKib: number,
+    clock: Clock,
+    onClosed: () => void,
+  ) {
     // Made once: a point read spent a tenth of its time on making them.
-    this.#context = { engine: 'sqlite', dataset, form: 'objects', programs: datasetPrograms({ engine: 'sqlite', dataset }) };
+    this.#context = {
+      engine: 'sqlite',
+      dataset,
+      form: 'objects',
+      programs: datasetPrograms({ engine: 'sqlite', dataset }),
+    };
     this.#file = file;
     this.#cacheSizeKib = cacheSizeKib;
     this.#clock = clock;
@@ -44,7 +55,11 @@ export class InlineReader {
    * for or explain.
    * @throws what the operation throws.
    */
-  tryRun(job: OperationJob): { readonly value: unknown; readonly openingMs: number; readonly durationMs: number } | undefined {
+  tryRun(
+    job: OperationJob,
+  ):
+    | { readonly value: unknown; readonly openingMs: number; readonly durationMs: number }
+    | undefined {
     let startedMs = this.#clock.monotonicMs();
     const opens = !this.open;
     const session = this.#usableSession(startedMs);
@@ -84,7 +99,8 @@ export class InlineReader {
   }
 
   #usableSession(nowMs: number): SqliteSession | undefined {
-    if (this.#session?.usable === true && nowMs - this.#checkedAtMs < recheckMs) return this.#session;
+    if (this.#session?.usable === true && nowMs - this.#checkedAtMs < recheckMs)
+      return this.#session;
     try {
       // A dataset that another process dropped and made again is another file at the same path.
       const { dev, ino } = statSync(this.#file);

@@ -16,7 +16,9 @@ test('long reads have a share of each turn of the event loop, and wait for the n
 test('a reader that is in use makes no room for another, one that is not does', async () => {
   const clock = new ManualClock();
   const readers = new InlineReaders(2, 30_000, clock);
-  const [first, second] = ['a', 'b'].map((name) => new InlineReader(name, `${name}.db`, 100, clock, () => undefined));
+  const [first, second] = ['a', 'b'].map(
+    (name) => new InlineReader(name, `${name}.db`, 100, clock, () => undefined),
+  );
   if (first === undefined || second === undefined) throw new Error('two readers were made');
   for (const reader of [first, second]) {
     expect(readers.hasRoom).toBe(true);

@@ -38,7 +38,11 @@ export class InlineReaders {
    * than there may be readers, each would else be closed and opened again for every read. */
   get hasRoom(): boolean {
     const [oldest] = this.#open;
-    return this.#open.size < this.#max || oldest === undefined || this.#clock.monotonicMs() - oldest.usedAtMs >= inUseMs;
+    return (
+      this.#open.size < this.#max ||
+      oldest === undefined ||
+      this.#clock.monotonicMs() - oldest.usedAtMs >= inUseMs
+    );
   }
 
   /** Whether this turn of the event loop has had its share of long reads. */
@@ -70,7 +74,9 @@ export class InlineReaders {
     this.#open.delete(reader);
     this.#open.add(reader);
     this.#last = reader;
-    this.#timer ??= this.#clock.after(this.#idleTimeoutMs, () => { this.#sweep(); });
+    this.#timer ??= this.#clock.after(this.#idleTimeoutMs, () => {
+      this.#sweep();
+    });
     const [oldest] = this.#open;
     if (this.#open.size <= this.#max || oldest === undefined) return;
     this.forget(oldest);
@@ -90,6 +96,11 @@ export class InlineReaders {
       this.forget(reader);
       reader.close();
     }
-    this.#timer = this.#open.size === 0 ? undefined : this.#clock.after(this.#idleTimeoutMs, () => { this.#sweep(); });
+    this.#timer =
+      this.#open.size === 0
+        ? undefined
+        : this.#clock.after(this.#idleTimeoutMs, () => {
+            this.#sweep();
+          });
   }
 }

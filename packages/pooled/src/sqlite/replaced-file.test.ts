@@ -13,7 +13,11 @@ let factory: StorageBackendFactory;
 beforeEach(async () => {
   basePath = mkdtempSync(join(tmpdir(), 'changeover-replaced-'));
   // Every read goes to the pool's connections, which are what is tested.
-  factory = new StorageBackendFactory({ basePath, sqlite: { inlineThresholdMs: 0 }, pools: { sqlite: { validateAfterIdleMs: 60_000 } } });
+  factory = new StorageBackendFactory({
+    basePath,
+    sqlite: { inlineThresholdMs: 0 },
+    pools: { sqlite: { validateAfterIdleMs: 60_000 } },
+  });
   await factory.storage('sqlite').createDataset('d');
   await factory.storage('sqlite').writeTable('d', 't', [{ id: 1, n: 1 }]);
   expect(await factory.storage('sqlite').readTable('d', 't')).toEqual([{ id: 1, n: 1 }]);
@@ -35,7 +39,12 @@ async function dropElsewhere(again: boolean): Promise<void> {
       await storage.writeTable('d', 't', [{ id: 1, n: 99 }]);
     }
     await factory.close();`;
-  await promisify(execFile)(process.execPath, ['--conditions=@changeover/source', '--input-type=module', '-e', script]);
+  await promisify(execFile)(process.execPath, [
+    '--conditions=@changeover/source',
+    '--input-type=module',
+    '-e',
+    script,
+  ]);
 }
 
 test('a write goes to the dataset that another process dropped and made again, not to the removed file', async () => {
@@ -52,7 +61,9 @@ test('a write goes to the dataset that another process dropped and made again, n
 
 test('a transaction begins in the dataset that is there', async () => {
   await dropElsewhere(true);
-  const read = await factory.createBackend('d', 'sqlite').transaction((transaction) => transaction.readTable('t'));
+  const read = await factory
+    .createBackend('d', 'sqlite')
+    .transaction((transaction) => transaction.readTable('t'));
   expect(read).toEqual([{ id: 1, n: 99 }]);
 });
 
@@ -68,6 +79,8 @@ test('reads notice within seconds, however busy the connection is', async () => 
 
 test('a dataset that another process dropped is not found, and nothing is written', async () => {
   await dropElsewhere(false);
-  await expect(factory.storage('sqlite').execute('d', 'UPDATE t SET n = 5')).rejects.toThrow(DatasetNotFoundError);
+  await expect(factory.storage('sqlite').execute('d', 'UPDATE t SET n = 5')).rejects.toThrow(
+    DatasetNotFoundError,
+  );
   expect(await factory.storage('sqlite').datasetExists('d')).toBe(false);
 });

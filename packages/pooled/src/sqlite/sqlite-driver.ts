@@ -34,7 +34,12 @@ export class SqliteDriver implements EngineDriver {
   readonly #sqlite: SqliteSetting;
 
   /** @param inline the connections on the main thread; undefined where every read goes to a worker. */
-  constructor(setting: EngineSetting, sqlite: SqliteSetting, workers: WorkerSet, inline: InlineReaders | undefined) {
+  constructor(
+    setting: EngineSetting,
+    sqlite: SqliteSetting,
+    workers: WorkerSet,
+    inline: InlineReaders | undefined,
+  ) {
     this.setting = setting;
     this.#sqlite = sqlite;
     this.#workers = workers;
@@ -44,14 +49,27 @@ export class SqliteDriver implements EngineDriver {
   open(dataset: string, onEmpty: () => void): PooledDataset {
     const file = datasetFile(this.setting.location, 'sqlite', dataset);
     const costs = new StatementCosts();
-    const inline = this.#inline === undefined ? undefined : this.#inlineReads(this.#inline, dataset, file, costs, onEmpty);
+    const inline =
+      this.#inline === undefined
+        ? undefined
+        : this.#inlineReads(this.#inline, dataset, file, costs, onEmpty);
     const onDuration: OnDuration = (job, durationMs, value) => {
-      if (inline !== undefined && job.kind === 'operation' && job.digest !== true && !isWriting(job)) {
+      if (
+        inline !== undefined &&
+        job.kind === 'operation' &&
+        job.digest !== true &&
+        !isWriting(job)
+      ) {
         costs.note(costKey(job.operation, job.args), durationMs, cellsOf(value));
       }
     };
     const source = this.#source(dataset, file, onDuration);
-    return buildDataset(this.setting, dataset, { source, writers: 1, sharesWrites: true, inline }, onEmpty);
+    return buildDataset(
+      this.setting,
+      dataset,
+      { source, writers: 1, sharesWrites: true, inline },
+      onEmpty,
+    );
   }
 
   #inlineReads(
@@ -61,13 +79,20 @@ export class SqliteDriver implements EngineDriver {
     costs: StatementCosts,
     onClosed: () => void,
   ): InlineReads {
-    const reader = new InlineReader(dataset, file, this.#sqlite.cacheSizeKib, this.setting.clock, onClosed);
+    const reader = new InlineReader(
+      dataset,
+      file,
+      this.#sqlite.cacheSizeKib,
+      this.setting.clock,
+      onClosed,
+    );
     const { inlineThresholdMs } = this.#sqlite;
     return {
       tryRead(job) {
         if (isWriting(job)) return undefined;
         const key = costKey(job.operation, job.args);
-        if (!costs.isInline(key, inlineThresholdMs) || (!reader.open && !readers.hasRoom)) return undefined;
+        if (!costs.isInline(key, inlineThresholdMs) || (!reader.open && !readers.hasRoom))
+          return undefined;
         const dear = (costs.meanMs(key) ?? 0) > inlineThresholdMs;
         // To open a file takes a ms or two: with many datasets in one turn, sockets and timers would wait for seconds.
         if ((dear || !reader.open) && readers.turnSpent) return undefined;
@@ -78,8 +103,10 @@ export class SqliteDriver implements EngineDriver {
         costs.note(key, done.durationMs, dear ? cellsOf(done.value) : 0);
         return done;
       },
-      nextTurn: (job) => (readers.turnSpent && costs.isInline(costKey(job.operation, job.args), inlineThresholdMs)
-        ? readers.nextTurn() : undefined),
+      nextTurn: (job) =>
+        readers.turnSpent && costs.isInline(costKey(job.operation, job.args), inlineThresholdMs)
+          ? readers.nextTurn()
+          : undefined,
       open: () => reader.open,
       version: () => reader.version(),
       close() {
@@ -91,7 +118,11 @@ export class SqliteDriver implements EngineDriver {
 
   #source(dataset: string, file: string, onDuration: OnDuration): ResourceSource<PooledSession> {
     const identities = new WeakMap<PooledSession, string>();
-    const options = { file, busyTimeoutMs: workerBusyTimeoutMs, cacheSizeKib: this.#sqlite.cacheSizeKib };
+    const options = {
+      file,
+      busyTimeoutMs: workerBusyTimeoutMs,
+      cacheSizeKib: this.#sqlite.cacheSizeKib,
+    };
     return {
       // The worker does. Five callers who write one row each at a time make twice as many writes a second.
       sharing: { atOnce: 32, inAll: 32, freelyMs: Infinity, mostMs: Infinity, stallMs: Infinity },
@@ -103,11 +134,14 @@ export class SqliteDriver implements EngineDriver {
         return session;
       },
       close: (session) => session.close(),
-      cut: (session) => { session.cut(); },
+      cut: (session) => {
+        session.cut();
+      },
       usable: (session) => session.usable && session.transactionState === 'none',
       // Dropped and made again by another process, the same path is another file.
-      validate: async (session) => await fileIdentity(file) === identities.get(session),
-      mayPass: (error) => !(error instanceof DatasetNotFoundError) && passing.has(classifyError('sqlite', error)),
+      validate: async (session) => (await fileIdentity(file)) === identities.get(session),
+      mayPass: (error) =>
+        !(error instanceof DatasetNotFoundError) && passing.has(classifyError('sqlite', error)),
       rank: (session) => (session instanceof WorkerSession ? session.load : 0),
     };
   }

@@ -20,11 +20,22 @@ async function open(options: Partial<StorageBackendFactoryOptions> = {}): Promis
   workers = [];
   basePath = mkdtempSync(join(tmpdir(), 'changeover-sqlite-'));
   factory = new StorageBackendFactory({
-    basePath, ...options, sqlite: { ...options.sqlite, onWorker: (worker) => { workers.push(worker); } },
+    basePath,
+    ...options,
+    sqlite: {
+      ...options.sqlite,
+      onWorker: (worker) => {
+        workers.push(worker);
+      },
+    },
   });
   storage = factory.storage('sqlite');
   await storage.createDataset('d');
-  await storage.writeTable('d', 't', Array.from({ length: 20 }, (_unused, id) => ({ id, n: 0 })));
+  await storage.writeTable(
+    'd',
+    't',
+    Array.from({ length: 20 }, (_unused, id) => ({ id, n: 0 })),
+  );
 }
 
 beforeEach(() => open());
@@ -34,9 +45,13 @@ afterEach(async () => {
 });
 
 const another = (): Database.Database => new Database(datasetFile({ basePath }, 'sqlite', 'd'));
-const settled = async <Value>(call: Promise<Value>): Promise<unknown> => await call.catch((error: unknown) => error);
+const settled = async <Value>(call: Promise<Value>): Promise<unknown> =>
+  await call.catch((error: unknown) => error);
 const turns = async (count: number): Promise<void> => {
-  for (let turn = 0; turn < count; turn += 1) await new Promise<void>((resolve) => { setImmediate(resolve); });
+  for (let turn = 0; turn < count; turn += 1)
+    await new Promise<void>((resolve) => {
+      setImmediate(resolve);
+    });
 };
 
 describe('a read', () => {
@@ -52,15 +67,21 @@ describe('a read', () => {
     expect(factory.stats().inlineReaders).toBe(0);
     for (let write = 1; write <= 3; write += 1) {
       await storage.execute('d', 'UPDATE t SET n = ? WHERE id = 1', [write]);
-      expect((await storage.query('d', 'SELECT n FROM t WHERE id = 1')).rows).toEqual([{ n: write }]);
+      expect((await storage.query('d', 'SELECT n FROM t WHERE id = 1')).rows).toEqual([
+        { n: write },
+      ]);
     }
     expect(factory.stats().inlineReaders).toBe(1);
-    await expect(storage.query('d', 'SELECT nothing FROM t')).rejects.toMatchObject({ engine: 'sqlite', dataset: 'd' });
+    await expect(storage.query('d', 'SELECT nothing FROM t')).rejects.toMatchObject({
+      engine: 'sqlite',
+      dataset: 'd',
+    });
   });
 
   test('that takes long runs in a worker each time, and two of them at once in two', async () => {
     await reopen(0.000_1);
-    const slow = 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000) SELECT count(*) AS c FROM n';
+    const slow =
+      'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000) SELECT count(*) AS c FROM n';
     for (let call = 0; call < 3; call += 1) await storage.query('d', slow);
     expect(factory.stats().inlineReaders).toBe(0);
     await Promise.all([storage.query('d', slow), storage.query('d', slow)]);
@@ -73,7 +94,8 @@ describe('a read', () => {
 
   test('on the main thread does not wait for a lock that another holds', async () => {
     await reopen(1_000);
-    for (let call = 0; call < 3; call += 1) await storage.query('d', 'SELECT n FROM t WHERE id = 1');
+    for (let call = 0; call < 3; call += 1)
+      await storage.query('d', 'SELECT n FROM t WHERE id = 1');
     const other = another();
     other.exec('BEGIN IMMEDIATE; UPDATE t SET n = 5');
     const read = storage.query('d', 'SELECT n FROM t WHERE id = 1');
@@ -86,7 +108,8 @@ describe('a read', () => {
     await factory.close();
     rmSync(basePath, { recursive: true, force: true });
     await open({ clock: aheadClock(), sqlite: { inlineThresholdMs: 1_000 } });
-    for (let call = 0; call < 3; call += 1) await storage.query('d', 'SELECT n FROM t WHERE id = 1');
+    for (let call = 0; call < 3; call += 1)
+      await storage.query('d', 'SELECT n FROM t WHERE id = 1');
     const second = new StorageBackendFactory({ basePath });
     await second.storage('sqlite').dropDataset('d');
     await second.storage('sqlite').createDataset('d');
@@ -108,13 +131,17 @@ function aheadClock(): NonNullable<StorageBackendFactoryOptions['clock']> {
     after(delayMs, task) {
       const timer = setTimeout(task, delayMs);
       timer.unref();
-      return { cancel: () => { clearTimeout(timer); } };
+      return {
+        cancel: () => {
+          clearTimeout(timer);
+        },
+      };
     },
   };
 }
 
 describe('a write', () => {
-  test('waits for another process\'s lock, outside of the worker, and is applied once', async () => {
+  test("waits for another process's lock, outside of the worker, and is applied once", async () => {
     const other = another();
     other.exec('BEGIN IMMEDIATE');
     const write = storage.execute('d', 'UPDATE t SET n = n + 1 WHERE id = 1');
@@ -130,8 +157,12 @@ describe('a write', () => {
     const other = another();
     other.exec('BEGIN IMMEDIATE');
     const backend = factory.createBackend('d', 'sqlite');
-    await expect(backend.execute('UPDATE t SET n = 7', [], { deadlineMs: 80 })).rejects.toMatchObject({ engine: 'sqlite' });
-    await expect(backend.transaction(() => 1, { deadlineMs: 80 })).rejects.toMatchObject({ engine: 'sqlite' });
+    await expect(
+      backend.execute('UPDATE t SET n = 7', [], { deadlineMs: 80 }),
+    ).rejects.toMatchObject({ engine: 'sqlite' });
+    await expect(backend.transaction(() => 1, { deadlineMs: 80 })).rejects.toMatchObject({
+      engine: 'sqlite',
+    });
     other.exec('COMMIT');
     await backend.execute('UPDATE t SET n = n + 1 WHERE id = 1');
     expect(other.prepare('SELECT sum(n) FROM t').pluck().get()).toBe(1);
@@ -140,7 +171,8 @@ describe('a write', () => {
 });
 
 describe('a worker that dies', () => {
-  const longWrite = 'INSERT INTO t WITH RECURSIVE n(i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) ' +
+  const longWrite =
+    'INSERT INTO t WITH RECURSIVE n(i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) ' +
     'SELECT i, 1 FROM n';
 
   test('rejects its reads as lost or has them made again in another, and the next calls work', async () => {
@@ -165,12 +197,14 @@ describe('a worker that dies', () => {
 
   test('in the middle of a transaction: nothing of it is applied, and its function is not run again', async () => {
     let runs = 0;
-    const told = await settled(storage.transaction('d', async (transaction) => {
-      runs += 1;
-      await transaction.execute('UPDATE t SET n = 5');
-      for (const worker of workers) await worker.terminate();
-      await transaction.execute('UPDATE t SET n = 6');
-    }));
+    const told = await settled(
+      storage.transaction('d', async (transaction) => {
+        runs += 1;
+        await transaction.execute('UPDATE t SET n = 5');
+        for (const worker of workers) await worker.terminate();
+        await transaction.execute('UPDATE t SET n = 6');
+      }),
+    );
     expect(told).toMatchObject({ name: expect.stringMatching(/ConnectionError|AbortedError/) });
     expect(runs).toBe(1);
     expect((await storage.query('d', 'SELECT sum(n) AS s FROM t')).rows).toEqual([{ s: 0 }]);
@@ -179,12 +213,15 @@ describe('a worker that dies', () => {
 
 test('what can not be sent to a worker is an invalid argument', async () => {
   const rows = [{ id: 1, n: (() => 1) as unknown as number }];
-  await expect(storage.writeTable('d', 'u', rows)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+  await expect(storage.writeTable('d', 'u', rows)).rejects.toMatchObject({
+    code: 'INVALID_ARGUMENT',
+  });
   expect(await storage.listTables('d')).toEqual(['t']);
 });
 
 test('closing is in time although a worker is in the middle of something that takes long', async () => {
-  const forever = 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000000) SELECT count(*) AS c FROM n';
+  const forever =
+    'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000000) SELECT count(*) AS c FROM n';
   const read = settled(storage.query('d', forever));
   await turns(3);
   await factory.close({ deadlineMs: 200 });
@@ -192,12 +229,19 @@ test('closing is in time although a worker is in the middle of something that ta
   expect(await read).toBeDefined();
 });
 
-test('a worker thread loads no driver but its own: ended while it loads DuckDB\'s, it would take the process with it', () => {
+test("a worker thread loads no driver but its own: ended while it loads DuckDB's, it would take the process with it", () => {
   const worker = fileURLToPath(new URL('./worker.ts', import.meta.url));
   const program = `await import(${JSON.stringify(worker)});
     console.log('worker loaded, DuckDB', process.report.getReport().sharedObjects.some((path) => path.includes('duckdb')));`;
-  const said = execFileSync(process.execPath, ['--conditions=@changeover/source', '--input-type=module', '-e', program], {
-    cwd: dirname(worker), encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' }, stdio: ['ignore', 'pipe', 'ignore'],
-  });
+  const said = execFileSync(
+    process.execPath,
+    ['--conditions=@changeover/source', '--input-type=module', '-e', program],
+    {
+      cwd: dirname(worker),
+      encoding: 'utf8',
+      env: { ...process.env, NODE_OPTIONS: '' },
+      stdio: ['ignore', 'pipe', 'ignore'],
+    },
+  );
   expect(said.trim()).toBe('worker loaded, DuckDB false');
 });

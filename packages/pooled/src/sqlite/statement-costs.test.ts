@@ -52,15 +52,28 @@ describe('what statements cost', () => {
     costs.note('rows', 3, 30_000);
     costs.note('scan for rows', 7, 30_000);
     costs.note('very many rows', 20, 300_000);
-    const inline = ['never seen', 'point read', 'scan', 'rows', 'scan for rows', 'very many rows']
-      .filter((statement) => costs.isInline(statement, 0.5));
+    const inline = [
+      'never seen',
+      'point read',
+      'scan',
+      'rows',
+      'scan for rows',
+      'very many rows',
+    ].filter((statement) => costs.isInline(statement, 0.5));
     expect(inline).toEqual(['point read', 'rows']);
   });
 
   test('counts the cells of whatever operations yield', () => {
-    expect(cellsOf([{ a: 1, b: 2 }, { a: 3, b: 4 }])).toBe(4);
+    expect(
+      cellsOf([
+        { a: 1, b: 2 },
+        { a: 3, b: 4 },
+      ]),
+    ).toBe(4);
     expect(cellsOf({ columns: ['a'], rows: [{ a: 1 }] })).toBe(1);
-    expect(['x', undefined, null, 3, [], { rows: [] }, ['t', 'u']].map(cellsOf)).toEqual([0, 0, 0, 0, 0, 0, 0]);
+    expect(['x', undefined, null, 3, [], { rows: [] }, ['t', 'u']].map(cellsOf)).toEqual([
+      0, 0, 0, 0, 0, 0, 0,
+    ]);
   });
 
   test('is remembered of a bounded number of statements', () => {
@@ -72,11 +85,18 @@ describe('what statements cost', () => {
 
   test('is told apart by what shapes the work and not by its values', () => {
     expect(costKey('query', ['SELECT 1', [1]])).toBe(costKey('query', ['SELECT 1', [2]]));
-    expect(costKey('readTable', ['t', { where: { id: 1 } }])).toBe(costKey('readTable', ['t', { where: { id: 2 } }]));
+    expect(costKey('readTable', ['t', { where: { id: 1 } }])).toBe(
+      costKey('readTable', ['t', { where: { id: 2 } }]),
+    );
     const keys = [
-      costKey('readTable', ['t', undefined]), costKey('readTable', ['u', undefined]), costKey('getTableInfo', ['t']),
-      costKey('readTable', ['t', { limit: 10 }]), costKey('readTable', ['t', { limit: 10_000 }]),
-      costKey('readTable', ['t', { where: { id: 1 } }]), costKey('readTable', ['t', { orderBy: ['id'] }]), costKey('readData', []),
+      costKey('readTable', ['t', undefined]),
+      costKey('readTable', ['u', undefined]),
+      costKey('getTableInfo', ['t']),
+      costKey('readTable', ['t', { limit: 10 }]),
+      costKey('readTable', ['t', { limit: 10_000 }]),
+      costKey('readTable', ['t', { where: { id: 1 } }]),
+      costKey('readTable', ['t', { orderBy: ['id'] }]),
+      costKey('readData', []),
     ];
     expect(new Set(keys).size).toBe(keys.length);
   });

@@ -32,7 +32,10 @@ export class StatementCosts {
   isInline(statement: string, thresholdMs: number): boolean {
     const mean = this.#means.get(statement);
     if (mean === undefined) return false;
-    return mean.ms <= thresholdMs || (mean.ms <= longestMs && mean.ms <= thresholdMs + mean.cells * perCellMs);
+    return (
+      mean.ms <= thresholdMs ||
+      (mean.ms <= longestMs && mean.ms <= thresholdMs + mean.cells * perCellMs)
+    );
   }
 
   /** @param cells values in the result. */
@@ -64,7 +67,9 @@ interface Cost {
 
 /** How many values an operation's result has, where it has rows. */
 export function cellsOf(result: unknown): number {
-  const rows: unknown = Array.isArray(result) ? result : (result as { rows?: unknown } | null | undefined)?.rows;
+  const rows: unknown = Array.isArray(result)
+    ? result
+    : (result as { rows?: unknown } | null | undefined)?.rows;
   if (!Array.isArray(rows) || rows.length === 0) return 0;
   const [first] = rows as readonly unknown[];
   return typeof first === 'object' && first !== null ? rows.length * Object.keys(first).length : 0;
@@ -73,10 +78,16 @@ export function cellsOf(result: unknown): number {
 /** What tells one read from another by cost: the operation, its table or SQL, and what shapes the result; not the values. */
 export function costKey(operation: string, args: readonly unknown[]): string {
   if (operation === 'query') return args[0] as string;
-  const [table, options] = args as [unknown, { limit?: unknown; where?: unknown; orderBy?: unknown } | undefined];
-  if (options === undefined) return typeof table === 'string' ? `${operation}\0${table}` : operation;
+  const [table, options] = args as [
+    unknown,
+    { limit?: unknown; where?: unknown; orderBy?: unknown } | undefined,
+  ];
+  if (options === undefined)
+    return typeof table === 'string' ? `${operation}\0${table}` : operation;
   const { limit, where, orderBy } = options;
-  const condition = typeof where === 'object' && where !== null ? Object.keys(where).join('\0') : String(where);
-  const order = orderBy === undefined || typeof orderBy === 'string' ? orderBy : JSON.stringify(orderBy);
+  const condition =
+    typeof where === 'object' && where !== null ? Object.keys(where).join('\0') : String(where);
+  const order =
+    orderBy === undefined || typeof orderBy === 'string' ? orderBy : JSON.stringify(orderBy);
   return `${operation}\0${String(table)}\0${String(limit)}\0${condition}\0${order ?? ''}`;
 }

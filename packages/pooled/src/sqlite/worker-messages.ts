@@ -10,7 +10,11 @@ export type WorkerRequest = { readonly call: number; readonly connection: number
 );
 
 /** What a worker answers. */
-export type WorkerReply = { readonly call: number; readonly durationMs: number; readonly transactionState: TransactionState } & (
+export type WorkerReply = {
+  readonly call: number;
+  readonly durationMs: number;
+  readonly transactionState: TransactionState;
+} & (
   | { readonly ok: true; readonly answer: JobAnswer }
   | { readonly ok: false; readonly usable: boolean; readonly error: ErrorData }
 );

@@ -45,7 +45,9 @@ export class WorkerSession implements PooledSession {
     worker.connections += 1;
     try {
       const request = { kind: 'open', connection: session.#connection, dataset, options } as const;
-      await worker.ask(dataset, request, () => { session.#usable = false; });
+      await worker.ask(dataset, request, () => {
+        session.#usable = false;
+      });
       return session;
     } catch (error) {
       worker.connections -= 1;
@@ -96,7 +98,11 @@ export class WorkerSession implements PooledSession {
 
   async #close(): Promise<void> {
     try {
-      await this.#worker.ask(this.#dataset, { kind: 'close', connection: this.#connection }, () => undefined);
+      await this.#worker.ask(
+        this.#dataset,
+        { kind: 'close', connection: this.#connection },
+        () => undefined,
+      );
     } catch {
       // The thread is gone and the connection with it.
     }

@@ -10,7 +10,10 @@ export class WorkerSet {
   readonly #workers: (HostingWorker | undefined)[];
 
   /** @param onWorker told of each thread that is started. */
-  constructor(onWorker: (worker: Worker) => void = () => undefined, size: number = Math.max(2, availableParallelism())) {
+  constructor(
+    onWorker: (worker: Worker) => void = () => undefined,
+    size: number = Math.max(2, availableParallelism()),
+  ) {
     this.#onWorker = onWorker;
     this.size = size;
     this.#workers = Array.from({ length: size }, () => undefined);

@@ -39,7 +39,11 @@ type Outcome =
 function perform(hosted: Map<number, Hosted>, request: WorkerRequest, mark: Int32Array): Outcome {
   try {
     const answer = answerTo(hosted, request, mark);
-    return { ok: true, answer, transactionState: hosted.get(request.connection)?.session.transactionState ?? 'none' };
+    return {
+      ok: true,
+      answer,
+      transactionState: hosted.get(request.connection)?.session.transactionState ?? 'none',
+    };
   } catch (error) {
     const session = hosted.get(request.connection)?.session;
     return {
@@ -51,12 +55,25 @@ function perform(hosted: Map<number, Hosted>, request: WorkerRequest, mark: Int3
   }
 }
 
-function answerTo(hosted: Map<number, Hosted>, request: WorkerRequest, mark: Int32Array): JobAnswer {
+function answerTo(
+  hosted: Map<number, Hosted>,
+  request: WorkerRequest,
+  mark: Int32Array,
+): JobAnswer {
   const { connection } = request;
   if (request.kind === 'open') {
-    const { options: { file }, dataset } = request;
+    const {
+      options: { file },
+      dataset,
+    } = request;
     const identity = fileIdentity(file);
-    hosted.set(connection, { session: openSqliteSession(request.options), dataset, file, identity, checkedAtMs: performance.now() });
+    hosted.set(connection, {
+      session: openSqliteSession(request.options),
+      dataset,
+      file,
+      identity,
+      checkedAtMs: performance.now(),
+    });
     return nothing;
   }
   const host = hosted.get(connection);
@@ -68,31 +85,52 @@ function answerTo(hosted: Map<number, Hosted>, request: WorkerRequest, mark: Int
   }
   requireIdle(host, request.job);
   requireSameFile(host, request.job);
-  const program = jobProgram({ engine: 'sqlite', dataset: host.dataset, form: 'cells' }, request.job);
-  return host.session.run(isWriting(request.job) ? marked(program, request.call, request.job, mark) : program);
+  const program = jobProgram(
+    { engine: 'sqlite', dataset: host.dataset, form: 'cells' },
+    request.job,
+  );
+  return host.session.run(
+    isWriting(request.job) ? marked(program, request.call, request.job, mark) : program,
+  );
 }
 
 /** What was sent behind an operation that failed so badly that its transaction is still there must not become part of it. */
 function requireIdle({ session, dataset }: Hosted, job: Job): void {
-  if (job.kind !== 'operation' || job.inTransaction === true || (session.usable && session.transactionState === 'none')) return;
-  throw new ConnectionError('The write before this one left the connection in the middle of a transaction. Nothing was applied; the ' +
-    'next attempt opens another.', { engine: 'sqlite', dataset, retryable: true });
+  if (
+    job.kind !== 'operation' ||
+    job.inTransaction === true ||
+    (session.usable && session.transactionState === 'none')
+  )
+    return;
+  throw new ConnectionError(
+    'The write before this one left the connection in the middle of a transaction. Nothing was applied; the ' +
+      'next attempt opens another.',
+    { engine: 'sqlite', dataset, retryable: true },
+  );
 }
 
 /** A dataset that another process dropped and made again is another file at the same path. A write to the old one would be
  * acknowledged and lost, so each asks first, for some µs in this thread; reads ask once in a while. */
 function requireSameFile(host: Hosted, job: Job): void {
-  const begins = job.kind === 'operation' ? job.inTransaction !== true : job.kind === 'begin' || job.kind === 'rehearse';
+  const begins =
+    job.kind === 'operation'
+      ? job.inTransaction !== true
+      : job.kind === 'begin' || job.kind === 'rehearse';
   if (!begins || host.session.transactionState !== 'none') return;
   const nowMs = performance.now();
   if (!isWriting(job) && nowMs - host.checkedAtMs < recheckMs) return;
   host.checkedAtMs = nowMs;
   if (fileIdentity(host.file) === host.identity) return;
   host.session.close();
-  throw new ConnectionError('The dataset\'s file is not the one that was opened: another process dropped it, and may have made it ' +
-    'again. Nothing was applied; the next attempt opens what is there now.', {
-    engine: 'sqlite', dataset: host.dataset, retryable: true,
-  });
+  throw new ConnectionError(
+    "The dataset's file is not the one that was opened: another process dropped it, and may have made it " +
+      'again. Nothing was applied; the next attempt opens what is there now.',
+    {
+      engine: 'sqlite',
+      dataset: host.dataset,
+      retryable: true,
+    },
+  );
 }
 
 function fileIdentity(file: string): string | undefined {
@@ -101,7 +139,12 @@ function fileIdentity(file: string): string | undefined {
 }
 
 /** Notes how far a write has come, so that it is known even if this thread doesn't live to tell. */
-function* marked(program: Program<JobAnswer>, call: number, job: Job, mark: Int32Array): Program<JobAnswer> {
+function* marked(
+  program: Program<JobAnswer>,
+  call: number,
+  job: Job,
+  mark: Int32Array,
+): Program<JobAnswer> {
   Atomics.store(mark, writeMark.phase, writePhase.none);
   Atomics.store(mark, writeMark.call, call);
   const commitsByItself = job.kind === 'operation' && job.inTransaction !== true;

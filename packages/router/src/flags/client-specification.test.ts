@@ -34,7 +34,9 @@ interface ExpectedVariant {
 }
 
 const folder = join(
-  dirname(createRequire(import.meta.url).resolve('@unleash/client-specification/package.json')), 'specifications');
+  dirname(createRequire(import.meta.url).resolve('@unleash/client-specification/package.json')),
+  'specifications',
+);
 const specifications = readdirSync(folder)
   .filter((file) => /^\d.*\.json$/.test(file))
   .map((file) => JSON.parse(readFileSync(join(folder, file), 'utf8')) as Specification)
@@ -45,13 +47,21 @@ let server: Server;
 let served = '';
 
 beforeAll(async () => {
-  server = createServer((_request, response) => { response.writeHead(200).end(served); });
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  server = createServer((_request, response) => {
+    response.writeHead(200).end(served);
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
 });
 
 afterAll(async () => {
   server.closeAllConnections();
-  await new Promise<void>((resolve) => { server.close(() => { resolve(); }); });
+  await new Promise<void>((resolve) => {
+    server.close(() => {
+      resolve();
+    });
+  });
 });
 
 /** As a file's flags are loaded. */
@@ -66,8 +76,13 @@ async function fromServer(state: unknown): Promise<ClientFeaturesResponse | unde
   served = JSON.stringify(state);
   const document = await new Promise((resolve, reject) => {
     const poller = new FlagPoller({
-      url: `http://127.0.0.1:${String((server.address() as AddressInfo).port)}/api`, token: 'any', appName: 'test',
-      refreshIntervalMs: 60_000, timeoutMs: 5_000, clock: systemClock, random: () => 0,
+      url: `http://127.0.0.1:${String((server.address() as AddressInfo).port)}/api`,
+      token: 'any',
+      appName: 'test',
+      refreshIntervalMs: 60_000,
+      timeoutMs: 5_000,
+      clock: systemClock,
+      random: () => 0,
       onOutcome: (outcome) => {
         poller.close();
         if (outcome.kind === 'data') resolve(outcome.document);
@@ -79,11 +94,17 @@ async function fromServer(state: unknown): Promise<ClientFeaturesResponse | unde
 }
 
 test('the cases are there', () => {
-  const cases = specifications.flatMap(({ tests = [], variantTests = [] }) => [...tests, ...variantTests]);
+  const cases = specifications.flatMap(({ tests = [], variantTests = [] }) => [
+    ...tests,
+    ...variantTests,
+  ]);
   expect(cases.length).toBeGreaterThan(250);
 });
 
-describe.each([['file', fromFile], ['server', fromServer]] as const)('from a %s', (_origin, load) => {
+describe.each([
+  ['file', fromFile],
+  ['server', fromServer],
+] as const)('from a %s', (_origin, load) => {
   describe.each(specifications)('$name', ({ state, tests = [], variantTests = [] }) => {
     let evaluator: FlagEvaluator;
 
@@ -105,7 +126,9 @@ describe.each([['file', fromFile], ['server', fromServer]] as const)('from a %s'
         const { name, enabled, flagEnabled, payload } = evaluator.variant(toggleName, context);
         const expected = expectedResult as ExpectedVariant;
         expect({ name, enabled, flagEnabled, payload }).toEqual({
-          name: expected.name, enabled: expected.enabled, flagEnabled: expected.feature_enabled,
+          name: expected.name,
+          enabled: expected.enabled,
+          flagEnabled: expected.feature_enabled,
           payload: expected.payload?.value,
         });
       });

@@ -29,22 +29,32 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const record = (level: string) => (_fields: object, message: string): void => {
-  lines.push({ level, message });
-  for (const wake of waiting.splice(0)) wake();
+const record =
+  (level: string) =>
+  (_fields: object, message: string): void => {
+    lines.push({ level, message });
+    for (const wake of waiting.splice(0)) wake();
+  };
+const logger: Logger = {
+  debug: record('debug'),
+  info: record('info'),
+  warn: record('warn'),
+  error: record('error'),
 };
-const logger: Logger = { debug: record('debug'), info: record('info'), warn: record('warn'), error: record('error') };
 
 /** Resolves once a line of that level was logged after the first `from` lines. */
 async function logged(level: string, from: number): Promise<string> {
   for (;;) {
     const found = lines.slice(from).find((line) => line.level === level);
     if (found !== undefined) return found.message;
-    await new Promise<void>((resolve) => { waiting.push(resolve); });
+    await new Promise<void>((resolve) => {
+      waiting.push(resolve);
+    });
   }
 }
 
-const errors = (): string[] => lines.filter(({ level }) => level === 'error').map(({ message }) => message);
+const errors = (): string[] =>
+  lines.filter(({ level }) => level === 'error').map(({ message }) => message);
 
 function open(clock: Clock = systemClock, pollIntervalMs?: number): StageSource {
   const source = openFileStageSource({ path, logger, clock, pollIntervalMs });
@@ -55,19 +65,28 @@ function open(clock: Clock = systemClock, pollIntervalMs?: number): StageSource 
 function textFor(stage: Stage, weight = 1000): string {
   return JSON.stringify({
     version: 2,
-    features: [{
-      name: 'changeover.sqlite', enabled: true,
-      strategies: [{
-        name: 'flexibleRollout',
-        parameters: { rollout: '100', stickiness: 'dataset', groupId: 'changeover.sqlite' },
-        variants: [{ name: variantNames[stages.indexOf(stage)], weight, stickiness: 'dataset' }],
-      }],
-    }],
+    features: [
+      {
+        name: 'changeover.sqlite',
+        enabled: true,
+        strategies: [
+          {
+            name: 'flexibleRollout',
+            parameters: { rollout: '100', stickiness: 'dataset', groupId: 'changeover.sqlite' },
+            variants: [
+              { name: variantNames[stages.indexOf(stage)], weight, stickiness: 'dataset' },
+            ],
+          },
+        ],
+      },
+    ],
   });
 }
 
 function changed(source: StageSource): Promise<void> {
-  return new Promise((resolve) => { source.subscribe(resolve); });
+  return new Promise((resolve) => {
+    source.subscribe(resolve);
+  });
 }
 
 describe('at the start', () => {
@@ -83,7 +102,11 @@ describe('at the start', () => {
     ['a missing file', undefined, /there is no file/],
     ['an empty file', '', /is no JSON/],
     ['a file cut in half', textFor('pooled').slice(0, 150), /is no JSON/],
-    ['weights that do not add up', textFor('pooled', 999), /flag "changeover.sqlite".+variants: found .+ 999/],
+    [
+      'weights that do not add up',
+      textFor('pooled', 999),
+      /flag "changeover.sqlite".+variants: found .+ 999/,
+    ],
     ['a list', '[]', /found \[\]; write a JSON object/],
   ])('%s means legacy, loudly', (_title, text, message) => {
     if (text !== undefined) writeFileSync(path, text);
@@ -212,7 +235,9 @@ describe('while it runs', () => {
     const clock = observedClock();
     const source = open(clock, 60_000);
     let told = 0;
-    source.subscribe(() => { told += 1; });
+    source.subscribe(() => {
+      told += 1;
+    });
     writeFileSync(path, textFor('shadow'));
     await clock.timersDue(1);
     const second = changed(source);
@@ -236,14 +261,18 @@ function observedClock(): Clock & { timersDue(count: number): Promise<void> } {
   let wake: (() => void) | undefined;
   return {
     ...systemClock,
-    after: (delayMs, task) => systemClock.after(delayMs, () => {
-      task();
-      due += 1;
-      wake?.();
-    }),
+    after: (delayMs, task) =>
+      systemClock.after(delayMs, () => {
+        task();
+        due += 1;
+        wake?.();
+      }),
     async timersDue(count) {
       const enough = due + count;
-      while (due < enough) await new Promise<void>((resolve) => { wake = resolve; });
+      while (due < enough)
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
     },
   };
 }

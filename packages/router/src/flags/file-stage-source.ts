@@ -25,9 +25,16 @@ export function openFileStageSource(options: FileStageSourceOptions): StageSourc
   const { path, logger, clock = systemClock, environment, pollIntervalMs } = options;
   let flags: LayeredFlags | undefined = undefined;
   const file = new FlagFile({
-    path, clock, logger, environment, pollIntervalMs, onChange: () => { flags?.changed(); },
+    path,
+    clock,
+    logger,
+    environment,
+    pollIntervalMs,
+    onChange: () => {
+      flags?.changed();
+    },
   });
-  const layered = flags = new LayeredFlags([file.layer], clock, logger);
+  const layered = (flags = new LayeredFlags([file.layer], clock, logger));
   return {
     decide: (context: StageContext): StageDecision => layered.decide(context),
     subscribe: (listener: () => void) => layered.subscribe(listener),

@@ -1,5 +1,11 @@
 import { EventEmitter } from 'node:events';
-import { Unleash, UnleashEvents, type ClientFeaturesResponse, type Context, type UnleashConfig } from 'unleash-client';
+import {
+  Unleash,
+  UnleashEvents,
+  type ClientFeaturesResponse,
+  type Context,
+  type UnleashConfig,
+} from 'unleash-client';
 
 type Repository = NonNullable<UnleashConfig['repository']>;
 type Feature = ClientFeaturesResponse['features'][number];
@@ -57,7 +63,12 @@ export class FlagEvaluator {
   }
 
   variant(flag: string, context: Context): EvaluatedVariant {
-    const { name, enabled, feature_enabled: flagEnabled, payload } = this.#unleash.getVariant(flag, context);
+    const {
+      name,
+      enabled,
+      feature_enabled: flagEnabled,
+      payload,
+    } = this.#unleash.getVariant(flag, context);
     return { name, enabled, flagEnabled: flagEnabled === true, payload: payload?.value };
   }
 }

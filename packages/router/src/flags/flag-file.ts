@@ -64,12 +64,16 @@ export class FlagFile {
 
   /** How long ago the file was last seen to hold what is loaded, in ms. */
   get stalenessMs(): number | undefined {
-    return this.#confirmedMs === undefined ? undefined : this.#options.clock.monotonicMs() - this.#confirmedMs;
+    return this.#confirmedMs === undefined
+      ? undefined
+      : this.#options.clock.monotonicMs() - this.#confirmedMs;
   }
 
   /** True where the file couldn't be used, or wasn't looked at for long. */
   get stale(): boolean {
-    return this.#lastError !== undefined || (this.stalenessMs ?? Infinity) > 3 * this.#pollIntervalMs;
+    return (
+      this.#lastError !== undefined || (this.stalenessMs ?? Infinity) > 3 * this.#pollIntervalMs
+    );
   }
 
   get lastError(): { readonly at: number; readonly message: string } | undefined {
@@ -90,7 +94,9 @@ export class FlagFile {
       const watcher = watch(dirname(this.path), { persistent: false }, (_event, name) => {
         if (name === null || name === basename(this.path)) this.#readSoon(debounceMs);
       });
-      watcher.on('error', () => { this.#endWatch(watcher); });
+      watcher.on('error', () => {
+        this.#endWatch(watcher);
+      });
       this.#watcher = watcher;
     } catch {
       // No such folder yet, or no watches left: polling finds the file, and the next poll tries again to watch.
@@ -160,7 +166,9 @@ export class FlagFile {
     try {
       const { size } = statSync(this.path);
       if (size > maxFileBytes) {
-        return { problem: `${file} has ${String(size)} bytes; write at most ${String(maxFileBytes)}` };
+        return {
+          problem: `${file} has ${String(size)} bytes; write at most ${String(maxFileBytes)}`,
+        };
       }
       return parseContent(readFileSync(this.path, 'utf8'));
     } catch (error) {
@@ -178,12 +186,19 @@ export class FlagFile {
     const recovered = this.#lastError !== undefined;
     this.#lastError = undefined;
     if (revision === before) {
-      if (recovered) logger.info({ file: this.path, revision }, 'the flags file is usable again; nothing changed');
+      if (recovered)
+        logger.info(
+          { file: this.path, revision },
+          'the flags file is usable again; nothing changed',
+        );
       return;
     }
     this.layer.load(flags, revision);
     this.#loadedAt = clock.wallMs();
-    logger.info({ file: this.path, revision, before }, before === '' ? 'flags loaded' : 'flags changed');
+    logger.info(
+      { file: this.path, revision, before },
+      before === '' ? 'flags loaded' : 'flags changed',
+    );
     onChange();
   }
 
@@ -192,10 +207,14 @@ export class FlagFile {
     if (this.#lastError?.message === message) return;
     this.#lastError = { at: this.#options.clock.wallMs(), message };
     const { revision } = this.layer;
-    const inForce = revision === '' ? 'no flags are loaded, so every call goes to the legacy leg'
-      : `the flags of revision ${revision} stay in force`;
-    this.#options.logger.error({ file: this.path, revision, problems: message.split('\n') },
-      `the flags file can't be used, ${inForce}: ${message}`);
+    const inForce =
+      revision === ''
+        ? 'no flags are loaded, so every call goes to the legacy leg'
+        : `the flags of revision ${revision} stay in force`;
+    this.#options.logger.error(
+      { file: this.path, revision, problems: message.split('\n') },
+      `the flags file can't be used, ${inForce}: ${message}`,
+    );
   }
 }
 
@@ -207,6 +226,7 @@ interface FileContent {
 /** Throws where the text is no JSON. */
 function parseContent(text: string): FileContent | { readonly problem: string } {
   const flags = checkFlags(JSON.parse(text), 'file');
-  if (flags.problems.length > 0) return { problem: flags.problems.map(({ message }) => message).join('\n') };
+  if (flags.problems.length > 0)
+    return { problem: flags.problems.map(({ message }) => message).join('\n') };
   return { flags, revision: revisionOf(text) };
 }

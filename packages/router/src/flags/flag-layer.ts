@@ -3,7 +3,10 @@ import { earlierStage, type Stage } from '@changeover/core';
 import { FlagEvaluator } from './flag-evaluator.ts';
 import { killSwitchFlag, stageFlag, type CheckedFlags } from './flags-document.ts';
 import {
-  defaultShadowSettings, type StageContext, type StageDecision, type StageOrigin,
+  defaultShadowSettings,
+  type StageContext,
+  type StageDecision,
+  type StageOrigin,
 } from './stage-source.ts';
 import { emptyPayload, stageOfVariant, type VariantPayload } from './stage-variant.ts';
 
@@ -53,17 +56,28 @@ export class FlagLayer {
     const flags = this.#flags;
     if (flags?.usable.has(flag) !== true) return undefined;
     const variant = this.#evaluator.variant(flag, clientContext(context, nowMs));
-    if (!variant.flagEnabled) return this.decision('legacy', emptyPayload, `${flag} is off for this dataset`);
+    if (!variant.flagEnabled)
+      return this.decision('legacy', emptyPayload, `${flag} is off for this dataset`);
     const wanted = stageOfVariant(variant.name);
-    if (wanted === undefined) return this.decision('legacy', emptyPayload, `${flag} gives no variant`);
-    const payload = variant.payload === undefined ? emptyPayload : flags.payloads.get(variant.payload) ?? emptyPayload;
+    if (wanted === undefined)
+      return this.decision('legacy', emptyPayload, `${flag} gives no variant`);
+    const payload =
+      variant.payload === undefined
+        ? emptyPayload
+        : (flags.payloads.get(variant.payload) ?? emptyPayload);
     const { stage, held } = limited(wanted, payload, context);
     return this.decision(stage, payload, `${flag} gives ${variant.name}${held}`);
   }
 
   /** An answer in this layer's name. */
   decision(stage: Stage, payload: VariantPayload, reason: string): StageDecision {
-    return Object.freeze({ stage, settings: payload.settings, source: this.origin, reason, revision: this.#revision });
+    return Object.freeze({
+      stage,
+      settings: payload.settings,
+      source: this.origin,
+      reason,
+      revision: this.#revision,
+    });
   }
 
   /** The first date of a constraint that isn't past at `nowMs`: answers change with it. Undefined where there is
@@ -75,7 +89,13 @@ export class FlagLayer {
 
 /** The answer where no flag can be had. */
 export function legacyByDefault(reason: string): StageDecision {
-  return Object.freeze({ stage: 'legacy', settings: defaultShadowSettings, source: 'default', reason, revision: '' });
+  return Object.freeze({
+    stage: 'legacy',
+    settings: defaultShadowSettings,
+    source: 'default',
+    reason,
+    revision: '',
+  });
 }
 
 /** Identifies flag data by its content. */
@@ -83,7 +103,10 @@ export function revisionOf(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 12);
 }
 
-function clientContext({ backend, dataset, operation }: StageContext, nowMs: number): {
+function clientContext(
+  { backend, dataset, operation }: StageContext,
+  nowMs: number,
+): {
   currentTime: Date;
   properties: { backend: string; dataset: string; operation: string };
 } {
@@ -93,11 +116,16 @@ function clientContext({ backend, dataset, operation }: StageContext, nowMs: num
   };
 }
 
-function limited(wanted: Stage, { limits }: VariantPayload, context: StageContext): { stage: Stage; held: string } {
+function limited(
+  wanted: Stage,
+  { limits }: VariantPayload,
+  context: StageContext,
+): { stage: Stage; held: string } {
   const byDataset = limits.datasets.get(context.dataset.toLowerCase()) ?? wanted;
   const byOperation = limits.operations.get(context.operation) ?? wanted;
   const stage = earlierStage(wanted, earlierStage(byDataset, byOperation));
   if (stage === wanted) return { stage, held: '' };
-  const limit = stage === byDataset ? `dataset ${context.dataset}` : `operation ${context.operation}`;
+  const limit =
+    stage === byDataset ? `dataset ${context.dataset}` : `operation ${context.operation}`;
   return { stage, held: `, held at ${stage} by the limit for ${limit}` };
 }

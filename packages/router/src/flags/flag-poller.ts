@@ -71,7 +71,9 @@ export class FlagPoller {
 
   #pollAfter(delayMs: number): void {
     if (this.#closed) return;
-    this.#timer = this.#options.clock.after(delayMs, () => { this.#poll(); });
+    this.#timer = this.#options.clock.after(delayMs, () => {
+      this.#poll();
+    });
   }
 
   #poll(): void {
@@ -86,10 +88,15 @@ export class FlagPoller {
       this.#options.onOutcome(outcome);
     };
     try {
-      this.#send((answer) => {
-        const { outcome, pauseMs } = this.#outcomeOf(answer);
-        finish(outcome, pauseMs);
-      }, (error) => { finish({ kind: 'failed', message: failureText(error) }); });
+      this.#send(
+        (answer) => {
+          const { outcome, pauseMs } = this.#outcomeOf(answer);
+          finish(outcome, pauseMs);
+        },
+        (error) => {
+          finish({ kind: 'failed', message: failureText(error) });
+        },
+      );
     } catch (error) {
       finish({ kind: 'failed', message: failureText(error) });
     }
@@ -116,16 +123,22 @@ export class FlagPoller {
       failed(error);
     };
     // A server that hangs must not keep a process from ending.
-    request.on('socket', (socket) => { socket.unref(); });
+    request.on('socket', (socket) => {
+      socket.unref();
+    });
     request.on('error', end);
     request.on('response', (response) => {
-      readBody(response, (body) => {
-        deadline.cancel();
-        answered({ status: response.statusCode ?? 0, headers: response.headers, body });
-      }, (error) => {
-        request.destroy();
-        end(error);
-      });
+      readBody(
+        response,
+        (body) => {
+          deadline.cancel();
+          answered({ status: response.statusCode ?? 0, headers: response.headers, body });
+        },
+        (error) => {
+          request.destroy();
+          end(error);
+        },
+      );
     });
     request.end();
   }
@@ -140,17 +153,20 @@ export class FlagPoller {
   #headers(): Record<string, string> {
     const { token, appName, refreshIntervalMs } = this.#options;
     return {
-      'authorization': typeof token === 'function' ? token() : token,
-      'accept': 'application/json',
+      authorization: typeof token === 'function' ? token() : token,
+      accept: 'application/json',
       'user-agent': appName,
       'unleash-appname': appName,
       'unleash-client-spec': clientSpecification,
       'unleash-interval': String(refreshIntervalMs),
-      ...this.#etag === undefined ? {} : { 'if-none-match': this.#etag },
+      ...(this.#etag === undefined ? {} : { 'if-none-match': this.#etag }),
     };
   }
 
-  #outcomeOf({ status, headers, body }: Answer): { readonly outcome: PollOutcome; readonly pauseMs?: number } {
+  #outcomeOf({ status, headers, body }: Answer): {
+    readonly outcome: PollOutcome;
+    readonly pauseMs?: number;
+  } {
     if (status === 304) return { outcome: { kind: 'unchanged' } };
     if (status !== 200) {
       const pauseMs = retryAfterMs(headers['retry-after']);
@@ -160,22 +176,34 @@ export class FlagPoller {
     try {
       document = JSON.parse(body);
     } catch {
-      return { outcome: { kind: 'failed', message: 'the answer is no JSON: is this the API of an Unleash server?' } };
+      return {
+        outcome: {
+          kind: 'failed',
+          message: 'the answer is no JSON: is this the API of an Unleash server?',
+        },
+      };
     }
     this.#etag = headers.etag;
     return { outcome: { kind: 'data', document } };
   }
 }
 
-function readBody(response: IncomingMessage, read: (body: string) => void, failed: (error: unknown) => void): void {
+function readBody(
+  response: IncomingMessage,
+  read: (body: string) => void,
+  failed: (error: unknown) => void,
+): void {
   const chunks: Buffer[] = [];
   let size = 0;
   response.on('data', (chunk: Buffer) => {
     size += chunk.length;
-    if (size > maxBodyBytes) failed(new Error(`the answer has more than ${String(maxBodyBytes)} bytes`));
+    if (size > maxBodyBytes)
+      failed(new Error(`the answer has more than ${String(maxBodyBytes)} bytes`));
     else chunks.push(chunk);
   });
-  response.on('end', () => { read(Buffer.concat(chunks).toString('utf8')); });
+  response.on('end', () => {
+    read(Buffer.concat(chunks).toString('utf8'));
+  });
   response.on('error', failed);
 }
 

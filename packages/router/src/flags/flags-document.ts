@@ -1,6 +1,11 @@
 import type { ClientFeaturesResponse } from 'unleash-client';
 import {
-  isObject, parseVariantPayload, quoted, stageOfVariant, variantNames, type VariantPayload,
+  isObject,
+  parseVariantPayload,
+  quoted,
+  stageOfVariant,
+  variantNames,
+  type VariantPayload,
 } from './stage-variant.ts';
 
 /** The parent of all stage flags: where it is off, every call goes to the legacy leg. */
@@ -49,24 +54,67 @@ export function checkFlags(document: unknown, origin: 'file' | 'server'): Checke
 type Json = Readonly<Record<string, unknown>>;
 
 const featureFields = [
-  'name', 'type', 'project', 'description', 'enabled', 'stale', 'impressionData', 'strategies', 'variants',
-  'dependencies', 'createdAt', 'lastSeenAt', 'environments',
+  'name',
+  'type',
+  'project',
+  'description',
+  'enabled',
+  'stale',
+  'impressionData',
+  'strategies',
+  'variants',
+  'dependencies',
+  'createdAt',
+  'lastSeenAt',
+  'environments',
 ];
 const strategyFields = [
-  'name', 'id', 'title', 'sortOrder', 'disabled', 'parameters', 'constraints', 'segments', 'variants',
+  'name',
+  'id',
+  'title',
+  'sortOrder',
+  'disabled',
+  'parameters',
+  'constraints',
+  'segments',
+  'variants',
 ];
 const variantFields = ['name', 'weight', 'weightType', 'stickiness', 'payload', 'overrides'];
-const constraintFields = ['contextName', 'operator', 'inverted', 'values', 'value', 'caseInsensitive'];
+const constraintFields = [
+  'contextName',
+  'operator',
+  'inverted',
+  'values',
+  'value',
+  'caseInsensitive',
+];
 const documentFields = ['$schema', 'version', 'features', 'segments', 'query', 'meta'];
 const dependencyFields = ['feature', 'enabled', 'variants'];
 
 /** Strategies whose answer is the same for a dataset each time, from the context that a call has. */
 const usableStrategies = ['flexibleRollout', 'default', 'applicationHostname'];
-const listOperators = ['IN', 'NOT_IN', 'STR_ENDS_WITH', 'STR_STARTS_WITH', 'STR_CONTAINS', 'IN_CIDR'];
+const listOperators = [
+  'IN',
+  'NOT_IN',
+  'STR_ENDS_WITH',
+  'STR_STARTS_WITH',
+  'STR_CONTAINS',
+  'IN_CIDR',
+];
 const dateOperators = ['DATE_AFTER', 'DATE_BEFORE'];
 const valueOperators = [
-  'NUM_EQ', 'NUM_GT', 'NUM_GTE', 'NUM_LT', 'NUM_LTE', ...dateOperators,
-  'SEMVER_EQ', 'SEMVER_GT', 'SEMVER_LT', 'SEMVER_GTE', 'SEMVER_LTE', 'REGEX',
+  'NUM_EQ',
+  'NUM_GT',
+  'NUM_GTE',
+  'NUM_LT',
+  'NUM_LTE',
+  ...dateOperators,
+  'SEMVER_EQ',
+  'SEMVER_GT',
+  'SEMVER_LT',
+  'SEMVER_GTE',
+  'SEMVER_LTE',
+  'REGEX',
 ];
 const totalWeight = 1_000;
 /** A document full of errors gives this many messages and the number of the others. */
@@ -87,7 +135,9 @@ class FlagsCheck {
 
   run(document: unknown): CheckedFlags {
     const features = this.#features(document);
-    const segments = isObject(document) ? this.#segments(document['segments']) : new Map<number, Json>();
+    const segments = isObject(document)
+      ? this.#segments(document['segments'])
+      : new Map<number, Json>();
     const usable = new Set<string>();
     for (const [name, { feature, path }] of features) {
       if (name !== killSwitchFlag && !name.startsWith(`${killSwitchFlag}.`)) continue;
@@ -96,15 +146,25 @@ class FlagsCheck {
       if (!this.#faulty.has(name)) usable.add(name);
     }
     if (this.#uncounted > 0) {
-      this.#problems.push({ flag: undefined, path: '', message: `and ${String(this.#uncounted)} more problems` });
+      this.#problems.push({
+        flag: undefined,
+        path: '',
+        message: `and ${String(this.#uncounted)} more problems`,
+      });
     }
-    const data = isObject(document) && Array.isArray(document['features']) ? {
-      version: typeof document['version'] === 'number' ? document['version'] : 2,
-      features: [...features.values()].map(({ feature }) => feature),
-      segments: [...segments.values()],
-    } as unknown as ClientFeaturesResponse : undefined;
+    const data =
+      isObject(document) && Array.isArray(document['features'])
+        ? ({
+            version: typeof document['version'] === 'number' ? document['version'] : 2,
+            features: [...features.values()].map(({ feature }) => feature),
+            segments: [...segments.values()],
+          } as unknown as ClientFeaturesResponse)
+        : undefined;
     return {
-      data, payloads: this.#payloads, usable, problems: this.#problems,
+      data,
+      payloads: this.#payloads,
+      usable,
+      problems: this.#problems,
       changesAt: this.#changesAt.sort((a, b) => a - b),
     };
   }
@@ -126,8 +186,10 @@ class FlagsCheck {
     }
     for (const [index, feature] of (list as readonly unknown[]).entries()) {
       const path = `features[${String(index)}]`;
-      if (!isObject(feature)) this.#report(path, feature, 'a flag: an object with "name", "enabled" and "strategies"');
-      else if (typeof feature['name'] !== 'string') this.#report(`${path}.name`, feature['name'], "the flag's name");
+      if (!isObject(feature))
+        this.#report(path, feature, 'a flag: an object with "name", "enabled" and "strategies"');
+      else if (typeof feature['name'] !== 'string')
+        this.#report(`${path}.name`, feature['name'], "the flag's name");
       else if (features.has(feature['name'])) {
         this.#flag = feature['name'];
         this.#report(`${path}.name`, feature['name'], 'a name that no other flag has');
@@ -146,34 +208,58 @@ class FlagsCheck {
     }
     for (const [index, segment] of (value as readonly unknown[]).entries()) {
       const path = `segments[${String(index)}]`;
-      if (!isObject(segment)) this.#report(path, segment, 'a segment: an object with "id" and "constraints"');
-      else if (typeof segment['id'] !== 'number') this.#report(`${path}.id`, segment['id'], "the segment's number");
+      if (!isObject(segment))
+        this.#report(path, segment, 'a segment: an object with "id" and "constraints"');
+      else if (typeof segment['id'] !== 'number')
+        this.#report(`${path}.id`, segment['id'], "the segment's number");
       else segments.set(segment['id'], segment);
     }
     return segments;
   }
 
   #stageFlag(
-    feature: Json, path: string, name: string,
-    features: ReadonlyMap<string, { feature: Json; path: string }>, segments: ReadonlyMap<number, Json>,
+    feature: Json,
+    path: string,
+    name: string,
+    features: ReadonlyMap<string, { feature: Json; path: string }>,
+    segments: ReadonlyMap<number, Json>,
   ): void {
     const isSwitch = name === killSwitchFlag;
     this.#switchPart(feature, path, segments, isSwitch);
     const { strategies, variants } = feature;
     if (Array.isArray(variants) && variants.length > 0) {
-      this.#report(`${path}.variants`, variants, "no variants on the flag: write them on the flag's strategies");
+      this.#report(
+        `${path}.variants`,
+        variants,
+        "no variants on the flag: write them on the flag's strategies",
+      );
     }
-    if (!isSwitch && Array.isArray(strategies) && strategies.length === 0 && feature['enabled'] === true) {
+    if (
+      !isSwitch &&
+      Array.isArray(strategies) &&
+      strategies.length === 0 &&
+      feature['enabled'] === true
+    ) {
       // The client takes an enabled flag without strategies for one that is on for everyone.
-      this.#report(`${path}.strategies`, strategies, 'a strategy with variants, or "enabled": false');
+      this.#report(
+        `${path}.strategies`,
+        strategies,
+        'a strategy with variants, or "enabled": false',
+      );
     }
     this.#dependencies(feature['dependencies'], `${path}.dependencies`, features, segments);
   }
 
   /** What is the same for a stage flag, the kill switch and other parents. */
-  #switchPart(feature: Json, path: string, segments: ReadonlyMap<number, Json>, isSwitch: boolean): void {
+  #switchPart(
+    feature: Json,
+    path: string,
+    segments: ReadonlyMap<number, Json>,
+    isSwitch: boolean,
+  ): void {
     this.#fields(feature, featureFields, path);
-    if (typeof feature['enabled'] !== 'boolean') this.#report(`${path}.enabled`, feature['enabled'], 'true or false');
+    if (typeof feature['enabled'] !== 'boolean')
+      this.#report(`${path}.enabled`, feature['enabled'], 'true or false');
     const { strategies } = feature;
     if (!Array.isArray(strategies)) {
       this.#report(`${path}.strategies`, strategies, 'a list of strategies');
@@ -181,12 +267,18 @@ class FlagsCheck {
     }
     for (const [index, strategy] of (strategies as readonly unknown[]).entries()) {
       const at = `${path}.strategies[${String(index)}]`;
-      if (!isObject(strategy)) this.#report(at, strategy, 'a strategy: an object with "name" and "parameters"');
+      if (!isObject(strategy))
+        this.#report(at, strategy, 'a strategy: an object with "name" and "parameters"');
       else this.#strategy(strategy, at, segments, isSwitch);
     }
   }
 
-  #strategy(strategy: Json, path: string, segments: ReadonlyMap<number, Json>, isSwitch: boolean): void {
+  #strategy(
+    strategy: Json,
+    path: string,
+    segments: ReadonlyMap<number, Json>,
+    isSwitch: boolean,
+  ): void {
     this.#fields(strategy, strategyFields, path);
     const { name, parameters, variants } = strategy;
     if (typeof name !== 'string' || !usableStrategies.includes(name)) {
@@ -198,7 +290,11 @@ class FlagsCheck {
     this.#segmentReferences(strategy['segments'], `${path}.segments`, segments);
     if (isSwitch) return;
     if (!Array.isArray(variants) || variants.length === 0) {
-      this.#report(`${path}.variants`, variants, `a list of variants named ${quoted(variantNames)}`);
+      this.#report(
+        `${path}.variants`,
+        variants,
+        `a list of variants named ${quoted(variantNames)}`,
+      );
       return;
     }
     this.#variants(variants, `${path}.variants`);
@@ -206,7 +302,11 @@ class FlagsCheck {
 
   #rollout(parameters: unknown, path: string, isSwitch: boolean): void {
     if (!isObject(parameters)) {
-      this.#report(path, parameters, '{"rollout": "100", "stickiness": "dataset", "groupId": the flag\'s name}');
+      this.#report(
+        path,
+        parameters,
+        '{"rollout": "100", "stickiness": "dataset", "groupId": the flag\'s name}',
+      );
       return;
     }
     const { rollout, stickiness, groupId } = parameters;
@@ -217,9 +317,14 @@ class FlagsCheck {
     }
     // A switch for everyone needs no stickiness; any other choice but the dataset's name would be drawn anew each time.
     const forAll = isSwitch && (percent === '100' || percent === '0');
-    if (stickiness !== 'dataset' && !forAll) this.#report(`${path}.stickiness`, stickiness, '"dataset"');
+    if (stickiness !== 'dataset' && !forAll)
+      this.#report(`${path}.stickiness`, stickiness, '"dataset"');
     if ((typeof groupId !== 'string' || groupId === '') && !isSwitch) {
-      this.#report(`${path}.groupId`, groupId, "the flag's name, and never another later: it places the datasets");
+      this.#report(
+        `${path}.groupId`,
+        groupId,
+        "the flag's name, and never another later: it places the datasets",
+      );
     }
   }
 
@@ -236,18 +341,28 @@ class FlagsCheck {
       this.#fields(variant, variantFields, at);
       const { name, weight, stickiness, overrides } = variant;
       const position = variantNames.findIndex((known) => known === name);
-      if (stageOfVariant(name) === undefined) this.#report(`${at}.name`, name, `one of ${quoted(variantNames)}`);
+      if (stageOfVariant(name) === undefined)
+        this.#report(`${at}.name`, name, `one of ${quoted(variantNames)}`);
       else if (position <= last) {
         this.#report(`${at}.name`, name, `each variant once, in the order ${quoted(variantNames)}`);
       }
       last = Math.max(last, position);
-      if (typeof weight !== 'number' || !Number.isInteger(weight) || weight < 0 || weight > totalWeight) {
+      if (
+        typeof weight !== 'number' ||
+        !Number.isInteger(weight) ||
+        weight < 0 ||
+        weight > totalWeight
+      ) {
         this.#report(`${at}.weight`, weight, 'a whole number from 0 to 1000 (thousandths)');
         whole = false;
       } else sum += weight;
       if (stickiness !== 'dataset') this.#report(`${at}.stickiness`, stickiness, '"dataset"');
       if (Array.isArray(overrides) && overrides.length > 0) {
-        this.#report(`${at}.overrides`, overrides, 'no overrides: use a strategy with a constraint on "dataset"');
+        this.#report(
+          `${at}.overrides`,
+          overrides,
+          'no overrides: use a strategy with a constraint on "dataset"',
+        );
       }
       this.#payload(variant['payload'], `${at}.payload`);
     }
@@ -264,9 +379,12 @@ class FlagsCheck {
       return;
     }
     const text = payload['value'];
-    this.#payloads.set(text, parseVariantPayload(text, (below, found, expected) => {
-      this.#report(`${path}.value${below}`, found, expected);
-    }));
+    this.#payloads.set(
+      text,
+      parseVariantPayload(text, (below, found, expected) => {
+        this.#report(`${path}.value${below}`, found, expected);
+      }),
+    );
   }
 
   #constraints(constraints: unknown, path: string): void {
@@ -278,7 +396,8 @@ class FlagsCheck {
     for (const [index, constraint] of (constraints as readonly unknown[]).entries()) {
       const at = `${path}[${String(index)}]`;
       if (isObject(constraint)) this.#constraint(constraint, at);
-      else this.#report(at, constraint, 'a constraint: an object with "contextName" and "operator"');
+      else
+        this.#report(at, constraint, 'a constraint: an object with "contextName" and "operator"');
     }
   }
 
@@ -290,7 +409,11 @@ class FlagsCheck {
       this.#report(`${path}.contextName`, contextName, `one of ${quoted(names)}`);
     }
     if (typeof operator !== 'string' || ![...listOperators, ...valueOperators].includes(operator)) {
-      this.#report(`${path}.operator`, operator, `one of ${quoted([...listOperators, ...valueOperators])}`);
+      this.#report(
+        `${path}.operator`,
+        operator,
+        `one of ${quoted([...listOperators, ...valueOperators])}`,
+      );
     } else if (listOperators.includes(operator)) {
       // The client fails on a missing list.
       const isList = Array.isArray(values) && values.every((one) => typeof one === 'string');
@@ -299,7 +422,8 @@ class FlagsCheck {
       this.#report(`${path}.value`, value, 'a text or a number');
     } else if (dateOperators.includes(operator)) {
       const at = new Date(value).getTime();
-      if (Number.isNaN(at)) this.#report(`${path}.value`, value, 'a date such as "2026-01-31T12:00:00Z"');
+      if (Number.isNaN(at))
+        this.#report(`${path}.value`, value, 'a date such as "2026-01-31T12:00:00Z"');
       else this.#changesAt.push(at);
     }
   }
@@ -312,14 +436,17 @@ class FlagsCheck {
     }
     for (const [index, id] of (references as readonly unknown[]).entries()) {
       const segment = segments.get(id as number);
-      if (segment === undefined) this.#report(`${path}[${String(index)}]`, id, 'the number of a segment in "segments"');
+      if (segment === undefined)
+        this.#report(`${path}[${String(index)}]`, id, 'the number of a segment in "segments"');
       else this.#constraints(segment['constraints'], `segments(${String(id)}).constraints`);
     }
   }
 
   #dependencies(
-    dependencies: unknown, path: string,
-    features: ReadonlyMap<string, { feature: Json; path: string }>, segments: ReadonlyMap<number, Json>,
+    dependencies: unknown,
+    path: string,
+    features: ReadonlyMap<string, { feature: Json; path: string }>,
+    segments: ReadonlyMap<number, Json>,
   ): void {
     if (dependencies === undefined) return;
     if (!Array.isArray(dependencies)) {
@@ -346,7 +473,11 @@ class FlagsCheck {
     if (!this.#strict) return;
     for (const key of Object.keys(value)) {
       if (known.includes(key)) continue;
-      this.#report(path === '' ? key : `${path}.${key}`, value[key], `one of the fields ${known.join(', ')}`);
+      this.#report(
+        path === '' ? key : `${path}.${key}`,
+        value[key],
+        `one of the fields ${known.join(', ')}`,
+      );
     }
   }
 

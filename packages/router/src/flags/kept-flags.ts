@@ -35,6 +35,7 @@ export function readKeptFlags(path: string, url: string): KeptFlags | undefined 
     throw error;
   }
   const found: unknown = JSON.parse(text);
-  if (!isObject(found) || found['url'] !== url || typeof found['savedAt'] !== 'number') return undefined;
+  if (!isObject(found) || found['url'] !== url || typeof found['savedAt'] !== 'number')
+    return undefined;
   return { savedAt: found['savedAt'], document: found['document'] };
 }

@@ -11,7 +11,10 @@ const context: StageContext = { backend: 'sqlite', dataset: 'titanic', operation
 
 type Weights = readonly [number, number, number, number];
 const all: Readonly<Record<Stage, Weights>> = {
-  legacy: [1000, 0, 0, 0], shadow: [0, 1000, 0, 0], reverse: [0, 0, 1000, 0], pooled: [0, 0, 0, 1000],
+  legacy: [1000, 0, 0, 0],
+  shadow: [0, 1000, 0, 0],
+  reverse: [0, 0, 1000, 0],
+  pooled: [0, 0, 0, 1000],
 };
 
 function strategy(weights: Weights, payload?: object, more: object = {}): object {
@@ -19,8 +22,12 @@ function strategy(weights: Weights, payload?: object, more: object = {}): object
     name: 'flexibleRollout',
     parameters: { rollout: '100', stickiness: 'dataset', groupId: 'changeover.sqlite' },
     variants: variantNames.map((name, index) => ({
-      name, weight: weights[index], stickiness: 'dataset',
-      ...payload === undefined ? {} : { payload: { type: 'json', value: JSON.stringify(payload) } },
+      name,
+      weight: weights[index],
+      stickiness: 'dataset',
+      ...(payload === undefined
+        ? {}
+        : { payload: { type: 'json', value: JSON.stringify(payload) } }),
     })),
     ...more,
   };
@@ -54,7 +61,11 @@ function manualClock(startMs = 0): Clock & { advance(ms: number): void } {
     after(delayMs, task) {
       const timer = { at: now + delayMs, task };
       timers.push(timer);
-      return { cancel: () => { timers = timers.filter((one) => one !== timer); } };
+      return {
+        cancel: () => {
+          timers = timers.filter((one) => one !== timer);
+        },
+      };
     },
     advance(ms) {
       const end = now + ms;
@@ -71,22 +82,30 @@ function manualClock(startMs = 0): Clock & { advance(ms: number): void } {
 }
 
 describe('one layer', () => {
-  test.each(stages)('a flag that gives all weight to one variant puts every dataset on %s', (stage) => {
-    const source = flags(layer('file', [flag([strategy(all[stage])])]));
-    expect(source.decide(context)).toMatchObject({ stage, source: 'file', revision: 'file-1' });
-  });
+  test.each(stages)(
+    'a flag that gives all weight to one variant puts every dataset on %s',
+    (stage) => {
+      const source = flags(layer('file', [flag([strategy(all[stage])])]));
+      expect(source.decide(context)).toMatchObject({ stage, source: 'file', revision: 'file-1' });
+    },
+  );
 
   test('a backend without a flag is on legacy, and the answer says so', () => {
     const source = flags(layer('file', [flag([strategy(all.pooled)])]));
     expect(source.decide({ ...context, backend: 'duckdb' })).toMatchObject({
-      stage: 'legacy', source: 'default', reason: 'there is no usable flag changeover.duckdb',
+      stage: 'legacy',
+      source: 'default',
+      reason: 'there is no usable flag changeover.duckdb',
     });
   });
 
-  test.each(['toString', '__proto__', 'constructor', ''])('a backend called %j is on legacy', (backend) => {
-    const source = flags(layer('file', [flag([strategy(all.pooled)])]));
-    expect(source.decide({ ...context, backend }).stage).toBe('legacy');
-  });
+  test.each(['toString', '__proto__', 'constructor', ''])(
+    'a backend called %j is on legacy',
+    (backend) => {
+      const source = flags(layer('file', [flag([strategy(all.pooled)])]));
+      expect(source.decide({ ...context, backend }).stage).toBe('legacy');
+    },
+  );
 
   test('a flag that is off means legacy', () => {
     const source = flags(layer('file', [flag([strategy(all.pooled)], { enabled: false })]));
@@ -114,20 +133,33 @@ describe('one layer', () => {
   });
 
   test('an operation that concerns no dataset gets one answer, not a random one', () => {
-    const source = flags(layer('file', [flag([strategy([250, 250, 250, 250], undefined, { name: 'default' })])]));
-    const answers = new Set(Array.from({ length: 200 }, () => source.decide({ ...context, dataset: '' }).stage));
+    const source = flags(
+      layer('file', [flag([strategy([250, 250, 250, 250], undefined, { name: 'default' })])]),
+    );
+    const answers = new Set(
+      Array.from({ length: 200 }, () => source.decide({ ...context, dataset: '' }).stage),
+    );
     expect(answers.size).toBe(1);
   });
 
   test('the payload carries the settings, and what it leaves out is the default', () => {
-    const source = flags(layer('file', [flag([strategy(all.shadow, { sampleRate: 0.5, maxRows: 10 })])]));
+    const source = flags(
+      layer('file', [flag([strategy(all.shadow, { sampleRate: 0.5, maxRows: 10 })])]),
+    );
     expect(source.decide(context).settings).toEqual({
-      sampleRate: 0.5, deadlineMs: 5_000, rehearsalBudgetMs: 25, rehearsalSampleRate: 1, maxRows: 10, rules: [],
+      sampleRate: 0.5,
+      deadlineMs: 5_000,
+      rehearsalBudgetMs: 25,
+      rehearsalSampleRate: 1,
+      maxRows: 10,
+      rules: [],
     });
   });
 
   test('answers are frozen, since they are shared', () => {
-    const { settings, ...decision } = flags(layer('file', [flag([strategy(all.shadow, {})])])).decide(context);
+    const { settings, ...decision } = flags(
+      layer('file', [flag([strategy(all.shadow, {})])]),
+    ).decide(context);
     expect([Object.isFrozen(settings), decision.stage]).toEqual([true, 'shadow']);
   });
 });
@@ -154,12 +186,17 @@ describe('limits', () => {
   });
 
   test('the reason says which limit held it back', () => {
-    expect(source.decide({ backend: 'sqlite', dataset: 'titanic', operation: 'query' }).reason)
-      .toBe('changeover.sqlite gives 3-pooled, held at shadow by the limit for dataset titanic');
+    expect(
+      source.decide({ backend: 'sqlite', dataset: 'titanic', operation: 'query' }).reason,
+    ).toBe('changeover.sqlite gives 3-pooled, held at shadow by the limit for dataset titanic');
   });
 
   test('a limit never moves a dataset on', () => {
-    const early = flags(layer('file', [flag([strategy(all.shadow, { limits: { datasets: { titanic: 'pooled' } } })])]));
+    const early = flags(
+      layer('file', [
+        flag([strategy(all.shadow, { limits: { datasets: { titanic: 'pooled' } } })]),
+      ]),
+    );
     expect(early.decide(context).stage).toBe('shadow');
   });
 });
@@ -201,14 +238,23 @@ describe('weights', () => {
 
 describe('layers', () => {
   const server = layer('server', [killSwitch(true), flag([strategy(all.reverse)])]);
-  const file = layer('file', [killSwitch(true), flag([strategy(all.shadow)]),
-    { ...flag([strategy(all.pooled)]), name: 'changeover.duckdb' }]);
+  const file = layer('file', [
+    killSwitch(true),
+    flag([strategy(all.shadow)]),
+    { ...flag([strategy(all.pooled)]), name: 'changeover.duckdb' },
+  ]);
 
   test('each flag comes from the best layer that has it', () => {
     const source = flags(server, file);
     expect(source.decide(context)).toMatchObject({ stage: 'reverse', source: 'server' });
-    expect(source.decide({ ...context, backend: 'duckdb' })).toMatchObject({ stage: 'pooled', source: 'file' });
-    expect(source.decide({ ...context, backend: 'postgresql' })).toMatchObject({ stage: 'legacy', source: 'default' });
+    expect(source.decide({ ...context, backend: 'duckdb' })).toMatchObject({
+      stage: 'pooled',
+      source: 'file',
+    });
+    expect(source.decide({ ...context, backend: 'postgresql' })).toMatchObject({
+      stage: 'legacy',
+      source: 'default',
+    });
   });
 
   test('a flag with a problem is passed over, for the next layer that has it', () => {
@@ -219,7 +265,9 @@ describe('layers', () => {
   test('the kill switch of the best layer stops the flags of all layers', () => {
     const stopped = layer('server', [killSwitch(false)]);
     expect(flags(stopped, file).decide(context)).toMatchObject({
-      stage: 'legacy', source: 'server', reason: 'the kill switch "changeover" is off',
+      stage: 'legacy',
+      source: 'server',
+      reason: 'the kill switch "changeover" is off',
     });
   });
 
@@ -240,12 +288,16 @@ describe('date constraints', () => {
 
   test('an answer that changes by the date alone is told to the subscribers at that moment', () => {
     const clock = manualClock(at - 3 * 24 * 3_600_000);
-    const constraints = [{ contextName: 'currentTime', operator: 'DATE_AFTER', value: '2026-03-01T00:00:00Z' }];
+    const constraints = [
+      { contextName: 'currentTime', operator: 'DATE_AFTER', value: '2026-03-01T00:00:00Z' },
+    ];
     const first = strategy(all.shadow, undefined, { constraints });
     const file = layer('file', [flag([first, strategy(all.legacy)])]);
     const source = new LayeredFlags([file], clock, silentLogger);
     const told: Stage[] = [];
-    source.subscribe(() => { told.push(source.decide(context).stage); });
+    source.subscribe(() => {
+      told.push(source.decide(context).stage);
+    });
     expect(source.decide(context).stage).toBe('legacy');
     clock.advance(3 * 24 * 3_600_000 - 1);
     expect(told).toEqual([]);
@@ -257,11 +309,20 @@ describe('date constraints', () => {
 describe('subscribers', () => {
   test('one that throws is logged, and the others are told', () => {
     const errors: string[] = [];
-    const logger = { ...silentLogger, error: (_fields: object, text: string) => { errors.push(text); } };
+    const logger = {
+      ...silentLogger,
+      error: (_fields: object, text: string) => {
+        errors.push(text);
+      },
+    };
     const source = new LayeredFlags([], manualClock(), logger);
     let told = 0;
-    source.subscribe(() => { throw new Error('broken'); });
-    const unsubscribe = source.subscribe(() => { told += 1; });
+    source.subscribe(() => {
+      throw new Error('broken');
+    });
+    const unsubscribe = source.subscribe(() => {
+      told += 1;
+    });
     source.changed();
     unsubscribe();
     source.changed();
@@ -272,7 +333,9 @@ describe('subscribers', () => {
   test('a closed source tells nobody', () => {
     const source = flags();
     let told = 0;
-    source.subscribe(() => { told += 1; });
+    source.subscribe(() => {
+      told += 1;
+    });
     source.close();
     source.changed();
     expect(told).toBe(0);

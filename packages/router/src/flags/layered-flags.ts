@@ -66,7 +66,8 @@ export class LayeredFlags {
     const nowMs = this.#clock.wallMs();
     for (const layer of this.#layers) {
       const state = layer.killSwitch(context, nowMs);
-      if (state === 'off') return layer.decision('legacy', emptyPayload, `the kill switch "${killSwitchFlag}" is off`);
+      if (state === 'off')
+        return layer.decision('legacy', emptyPayload, `the kill switch "${killSwitchFlag}" is off`);
       if (state === 'on') break;
     }
     for (const layer of this.#layers) {
@@ -80,7 +81,9 @@ export class LayeredFlags {
     this.#timer?.cancel();
     this.#timer = undefined;
     const now = this.#clock.wallMs();
-    const moments = this.#layers.map((layer) => layer.nextChangeAt(now)).filter((at) => at !== undefined);
+    const moments = this.#layers
+      .map((layer) => layer.nextChangeAt(now))
+      .filter((at) => at !== undefined);
     if (moments.length === 0) return;
     const next = Math.min(...moments);
     this.#timer = this.#clock.after(Math.min(next - now + 1, maxTimerMs), () => {

@@ -13,7 +13,9 @@ export class Listeners {
   add(listener: () => void): () => void {
     const entry = { listener };
     this.#listeners.add(entry);
-    return () => { this.#listeners.delete(entry); };
+    return () => {
+      this.#listeners.delete(entry);
+    };
   }
 
   notify(): void {
@@ -21,7 +23,10 @@ export class Listeners {
       try {
         listener();
       } catch (error) {
-        this.#logger.error({ err: error }, 'a listener to changes of the flags failed; the others were told');
+        this.#logger.error(
+          { err: error },
+          'a listener to changes of the flags failed; the others were told',
+        );
       }
     }
   }

@@ -8,7 +8,11 @@ import { parseVariantPayload, stageOfVariant } from './stage-variant.ts';
 
 /** What is needed of an OpenFeature client: that of `@openfeature/server-sdk` is one. */
 export interface OpenFeatureClient {
-  getStringDetails(flag: string, fallback: string, context: Readonly<Record<string, string>>): Promise<{
+  getStringDetails(
+    flag: string,
+    fallback: string,
+    context: Readonly<Record<string, string>>,
+  ): Promise<{
     readonly value: string;
     readonly variant?: string;
     readonly errorCode?: string;
@@ -65,7 +69,9 @@ export class OpenFeatureStageSource implements StageSource {
   readonly #listeners: Listeners;
   readonly #answers = new Map<string, Answer>();
   readonly #due = new Set<string>();
-  readonly #changed = (): void => { this.#refresh(); };
+  readonly #changed = (): void => {
+    this.#refresh();
+  };
   readonly #endFallback: (() => void) | undefined;
   #atOnce = 0;
   #timer: Timer | undefined = undefined;
@@ -83,7 +89,9 @@ export class OpenFeatureStageSource implements StageSource {
     this.#fallback = options.fallback;
     this.#refreshIntervalMs = options.refreshIntervalMs ?? 30_000;
     this.#listeners = new Listeners(options.logger);
-    this.#endFallback = options.fallback?.subscribe(() => { this.#listeners.notify(); });
+    this.#endFallback = options.fallback?.subscribe(() => {
+      this.#listeners.notify();
+    });
     for (const event of events) this.#client.addHandler(event as never, this.#changed);
     this.#scheduleRefresh();
   }
@@ -94,7 +102,9 @@ export class OpenFeatureStageSource implements StageSource {
     const decision = this.#answers.get(name)?.decision;
     if (decision !== undefined) return decision;
     if (!this.#answers.has(name)) this.#remember(name, context);
-    return this.#fallback?.decide(context) ?? legacyByDefault(`${stageFlag(backend)} is being asked for`);
+    return (
+      this.#fallback?.decide(context) ?? legacyByDefault(`${stageFlag(backend)} is being asked for`)
+    );
   }
 
   subscribe(listener: () => void): () => void {
@@ -103,13 +113,15 @@ export class OpenFeatureStageSource implements StageSource {
 
   status(): FlagStatus {
     if (this.#heardMs === undefined && this.#fallback !== undefined) return this.#fallback.status();
-    const stalenessMs = this.#heardMs === undefined ? undefined : this.#clock.monotonicMs() - this.#heardMs;
+    const stalenessMs =
+      this.#heardMs === undefined ? undefined : this.#clock.monotonicMs() - this.#heardMs;
     return {
       source: this.#heardMs === undefined ? 'default' : 'server',
       revision: this.#revision === 0 ? '' : String(this.#revision),
       loadedAt: this.#loadedAt,
       stalenessMs,
-      stale: this.#lastError !== undefined || (stalenessMs ?? Infinity) > 3 * this.#refreshIntervalMs,
+      stale:
+        this.#lastError !== undefined || (stalenessMs ?? Infinity) > 3 * this.#refreshIntervalMs,
       lastError: this.#lastError,
     };
   }
@@ -171,19 +183,29 @@ export class OpenFeatureStageSource implements StageSource {
   async #ask(answer: Answer): Promise<void> {
     const { backend, dataset, operation } = answer.context;
     const key = dataset === '' ? noDataset : dataset;
-    const { value, variant, errorCode, errorMessage, flagMetadata } = await this.#client.getStringDetails(
-      stageFlag(backend), noAnswer, { targetingKey: key, dataset: key, backend, operation });
+    const { value, variant, errorCode, errorMessage, flagMetadata } =
+      await this.#client.getStringDetails(stageFlag(backend), noAnswer, {
+        targetingKey: key,
+        dataset: key,
+        backend,
+        operation,
+      });
     if (errorCode !== undefined) throw new Error(`${errorCode}: ${errorMessage ?? 'no message'}`);
     const stage = stageNamed(value) ?? stageOfVariant(value);
     if (stage === undefined) {
-      throw new Error(`found ${JSON.stringify(value)}; write a stage ("shadow") or a variant ("1-shadow")`);
+      throw new Error(
+        `found ${JSON.stringify(value)}; write a stage ("shadow") or a variant ("1-shadow")`,
+      );
     }
     const problems: string[] = [];
-    const { settings } = parseVariantPayload(JSON.stringify(flagMetadata ?? {}), (path, found, expected) => {
-      // Providers have metadata of their own.
-      if (expected.startsWith('one of the fields')) return;
-      problems.push(`metadata${path}: found ${String(found)}; write ${expected}`);
-    });
+    const { settings } = parseVariantPayload(
+      JSON.stringify(flagMetadata ?? {}),
+      (path, found, expected) => {
+        // Providers have metadata of their own.
+        if (expected.startsWith('one of the fields')) return;
+        problems.push(`metadata${path}: found ${String(found)}; write ${expected}`);
+      },
+    );
     if (problems.length > 0) throw new Error(problems.join('; '));
     if (!this.#closed) this.#take(answer, stage, settings, variant ?? value);
   }
@@ -192,11 +214,18 @@ export class OpenFeatureStageSource implements StageSource {
     this.#heardMs = this.#clock.monotonicMs();
     this.#lastError = undefined;
     const before = answer.decision;
-    if (before?.stage === stage && JSON.stringify(before.settings) === JSON.stringify(settings)) return;
+    if (before?.stage === stage && JSON.stringify(before.settings) === JSON.stringify(settings))
+      return;
     this.#revision += 1;
     this.#loadedAt = this.#clock.wallMs();
     const reason = `${stageFlag(answer.context.backend)} gives ${variant}`;
-    answer.decision = Object.freeze({ stage, settings, source: 'server', reason, revision: String(this.#revision) });
+    answer.decision = Object.freeze({
+      stage,
+      settings,
+      source: 'server',
+      reason,
+      revision: String(this.#revision),
+    });
     // Many answers come together: the subscribers are told once.
     this.#telling ??= this.#clock.after(0, () => {
       this.#telling = undefined;

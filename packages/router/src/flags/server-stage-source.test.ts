@@ -29,15 +29,26 @@ function wake(): void {
 
 /** Resolves once `holds` does, looking after each request and each line of the log. */
 async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise<void>((resolve) => { waiting.push(resolve); });
+  while (!holds())
+    await new Promise<void>((resolve) => {
+      waiting.push(resolve);
+    });
 }
 
-const record = (level: string) => (_fields: object, message: string): void => {
-  lines.push({ level, message });
-  wake();
+const record =
+  (level: string) =>
+  (_fields: object, message: string): void => {
+    lines.push({ level, message });
+    wake();
+  };
+const logger: Logger = {
+  debug: record('debug'),
+  info: record('info'),
+  warn: record('warn'),
+  error: record('error'),
 };
-const logger: Logger = { debug: record('debug'), info: record('info'), warn: record('warn'), error: record('error') };
-const errors = (): string[] => lines.filter(({ level }) => level === 'error').map(({ message }) => message);
+const errors = (): string[] =>
+  lines.filter(({ level }) => level === 'error').map(({ message }) => message);
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'changeover-server-flags-'));
@@ -45,26 +56,40 @@ beforeEach(async () => {
   sources = [];
   lines = [];
   waiting = [];
-  answer = (_request, response) => { response.writeHead(500).end(); };
+  answer = (_request, response) => {
+    response.writeHead(500).end();
+  };
   server = createServer((request, response) => {
     requests.push(request);
     answer(request, response);
     wake();
   });
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
   url = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}/api`;
 });
 
 afterEach(async () => {
   for (const source of sources) await source.close();
   server.closeAllConnections();
-  await new Promise<void>((resolve) => { server.close(() => { resolve(); }); });
+  await new Promise<void>((resolve) => {
+    server.close(() => {
+      resolve();
+    });
+  });
   rmSync(folder, { recursive: true, force: true });
 });
 
 function open(options: Partial<ServerStageSourceOptions> = {}): StageSource {
   const source = openServerStageSource({
-    url, token: 'a-token', logger, refreshIntervalMs: 5, timeoutMs: 200, clock: systemClock, ...options,
+    url,
+    token: 'a-token',
+    logger,
+    refreshIntervalMs: 5,
+    timeoutMs: 200,
+    clock: systemClock,
+    ...options,
   });
   sources.push(source);
   source.subscribe(wake);
@@ -72,18 +97,24 @@ function open(options: Partial<ServerStageSourceOptions> = {}): StageSource {
 }
 
 function flag(stage: Stage, name = 'changeover.sqlite'): object {
-  const variants = [{ name: variantNames[stages.indexOf(stage)], weight: 1000, stickiness: 'dataset' }];
+  const variants = [
+    { name: variantNames[stages.indexOf(stage)], weight: 1000, stickiness: 'dataset' },
+  ];
   const parameters = { rollout: '100', stickiness: 'dataset', groupId: name };
   return { name, enabled: true, strategies: [{ name: 'flexibleRollout', parameters, variants }] };
 }
 
 const text = (...features: object[]): string => JSON.stringify({ version: 2, features });
-const json = (body: string): Answer => (_request, response) => {
-  response.writeHead(200, { 'content-type': 'application/json' }).end(body);
-};
-const status = (code: number, headers: Record<string, string> = {}): Answer => (_request, response) => {
-  response.writeHead(code, headers).end('no');
-};
+const json =
+  (body: string): Answer =>
+  (_request, response) => {
+    response.writeHead(200, { 'content-type': 'application/json' }).end(body);
+  };
+const status =
+  (code: number, headers: Record<string, string> = {}): Answer =>
+  (_request, response) => {
+    response.writeHead(code, headers).end('no');
+  };
 
 describe('a server that answers', () => {
   test('decides, and each change is told', async () => {
@@ -104,7 +135,10 @@ describe('a server that answers', () => {
     };
     const source = open();
     await until(() => requests.length >= 4);
-    expect(requests[0]).toMatchObject({ url: '/api/client/features', headers: { authorization: 'a-token' } });
+    expect(requests[0]).toMatchObject({
+      url: '/api/client/features',
+      headers: { authorization: 'a-token' },
+    });
     const tags = new Set(requests.slice(1).map(({ headers }) => headers['if-none-match']));
     expect(tags).toEqual(new Set(['"one"']));
     expect(source.decide(context).stage).toBe('shadow');
@@ -121,13 +155,20 @@ describe('a server that answers', () => {
     answer = json(text(flag('shadow'), flag('shadow', 'changeover.duckdb')));
     const source = open();
     await until(() => source.decide(context).stage === 'shadow');
-    answer = json(text({ ...flag('pooled'), enabled: 'yes' }, flag('reverse', 'changeover.duckdb')));
+    answer = json(
+      text({ ...flag('pooled'), enabled: 'yes' }, flag('reverse', 'changeover.duckdb')),
+    );
     await until(() => source.decide({ ...context, backend: 'duckdb' }).stage === 'reverse');
     expect(source.decide(context)).toMatchObject({ stage: 'shadow', source: 'last-known-good' });
     const seen = requests.length;
     await until(() => requests.length > seen + 5);
-    expect(errors()).toEqual([expect.stringMatching(/"changeover.sqlite".+enabled: found "yes"; write true or false/)]);
-    expect(source.status()).toMatchObject({ stale: true, lastError: { message: expect.stringMatching(/enabled/) } });
+    expect(errors()).toEqual([
+      expect.stringMatching(/"changeover.sqlite".+enabled: found "yes"; write true or false/),
+    ]);
+    expect(source.status()).toMatchObject({
+      stale: true,
+      lastError: { message: expect.stringMatching(/enabled/) },
+    });
     answer = json(text(flag('pooled'), flag('reverse', 'changeover.duckdb')));
     await until(() => source.decide(context).stage === 'pooled');
     expect(source.status()).toMatchObject({ stale: false, lastError: undefined });
@@ -158,26 +199,37 @@ describe('a server that makes trouble', () => {
     ['null', json('null')],
     ['features that are no list', json('{"version":2,"features":{"a":1}}')],
     ['features that are nothing', json('{"version":2,"features":[null,1,"x",{}]}')],
-    ['an answer cut off', (_request, response) => {
-      response.writeHead(200, { 'content-length': '9999' }).write('{"ver');
-      response.destroy();
-    }],
-    ['a reset', (request) => { request.socket.resetAndDestroy(); }],
+    [
+      'an answer cut off',
+      (_request, response) => {
+        response.writeHead(200, { 'content-length': '9999' }).write('{"ver');
+        response.destroy();
+      },
+    ],
+    [
+      'a reset',
+      (request) => {
+        request.socket.resetAndDestroy();
+      },
+    ],
   ];
 
-  test.each(rubbish)('%s leaves the flags in force, ends nothing, and the next good answer counts', async (_, bad) => {
-    answer = json(text(flag('shadow')));
-    const source = open();
-    await until(() => source.decide(context).stage === 'shadow');
-    answer = bad;
-    await until(() => source.status().lastError !== undefined);
-    const seen = requests.length;
-    await until(() => requests.length >= seen + 3);
-    expect(source.decide(context)).toMatchObject({ stage: 'shadow', source: 'server' });
-    answer = json(text(flag('reverse')));
-    await until(() => source.decide(context).stage === 'reverse');
-    expect(source.status().lastError).toBeUndefined();
-  });
+  test.each(rubbish)(
+    '%s leaves the flags in force, ends nothing, and the next good answer counts',
+    async (_, bad) => {
+      answer = json(text(flag('shadow')));
+      const source = open();
+      await until(() => source.decide(context).stage === 'shadow');
+      answer = bad;
+      await until(() => source.status().lastError !== undefined);
+      const seen = requests.length;
+      await until(() => requests.length >= seen + 3);
+      expect(source.decide(context)).toMatchObject({ stage: 'shadow', source: 'server' });
+      answer = json(text(flag('reverse')));
+      await until(() => source.decide(context).stage === 'reverse');
+      expect(source.status().lastError).toBeUndefined();
+    },
+  );
 
   test('one that hangs is given up, told once, and found again', async () => {
     answer = json(text(flag('shadow')));
@@ -187,7 +239,9 @@ describe('a server that makes trouble', () => {
     const told = errors().length;
     answer = () => undefined;
     await until(() => errors().length > told);
-    expect(errors()[told]).toMatch(/is silent \(no answer within 20 ms\); flags stay as they are \(server\)/);
+    expect(errors()[told]).toMatch(
+      /is silent \(no answer within 20 ms\); flags stay as they are \(server\)/,
+    );
     expect(source.status().stale).toBe(true);
     const seen = requests.length;
     await until(() => requests.length >= seen + 2);
@@ -210,22 +264,28 @@ describe('a server that makes trouble', () => {
     await until(() => source.decide(context).stage === 'shadow');
   });
 
-  test.each(['http://127.0.0.1:1/api', 'http://no-such-host.invalid/api', 'nonsense', 'ftp://127.0.0.1/api'])(
-    'an address where nobody answers (%s) means the file, and nothing ends', async (address) => {
-      const filePath = join(folder, 'flags.json');
-      writeFileSync(filePath, text(flag('reverse')));
-      const source = open({ url: address, filePath });
-      expect(source.decide(context)).toMatchObject({ stage: 'reverse', source: 'file' });
-      await until(() => errors().length > 0);
-      expect(source.status()).toMatchObject({ source: 'file', stale: true });
-      expect(errors()[0]).toMatch(/the flag server is silent .+ flags stay as they are \(file\)/);
-    });
+  test.each([
+    'http://127.0.0.1:1/api',
+    'http://no-such-host.invalid/api',
+    'nonsense',
+    'ftp://127.0.0.1/api',
+  ])('an address where nobody answers (%s) means the file, and nothing ends', async (address) => {
+    const filePath = join(folder, 'flags.json');
+    writeFileSync(filePath, text(flag('reverse')));
+    const source = open({ url: address, filePath });
+    expect(source.decide(context)).toMatchObject({ stage: 'reverse', source: 'file' });
+    await until(() => errors().length > 0);
+    expect(source.status()).toMatchObject({ source: 'file', stale: true });
+    expect(errors()[0]).toMatch(/the flag server is silent .+ flags stay as they are \(file\)/);
+  });
 
   test('closing while a request is out ends it, and nothing is told any more', async () => {
     answer = () => undefined;
     const source = open({ timeoutMs: 60_000 });
     await until(() => requests.length > 0);
-    const ended = new Promise<void>((resolve) => { requests[0]?.on('close', resolve); });
+    const ended = new Promise<void>((resolve) => {
+      requests[0]?.on('close', resolve);
+    });
     await source.close();
     await source.close();
     await ended;
@@ -246,8 +306,14 @@ describe('the last known good flags', () => {
     writeFileSync(filePath, text(flag('pooled'), flag('pooled', 'changeover.duckdb')));
     const second = open({ lastKnownGoodPath: lastKnownGoodPath(), filePath });
     expect(second.decide(context)).toMatchObject({ stage: 'shadow', source: 'last-known-good' });
-    expect(second.decide({ ...context, backend: 'duckdb' })).toMatchObject({ stage: 'pooled', source: 'file' });
-    expect(second.decide({ ...context, backend: 'postgresql' })).toMatchObject({ stage: 'legacy', source: 'default' });
+    expect(second.decide({ ...context, backend: 'duckdb' })).toMatchObject({
+      stage: 'pooled',
+      source: 'file',
+    });
+    expect(second.decide({ ...context, backend: 'postgresql' })).toMatchObject({
+      stage: 'legacy',
+      source: 'default',
+    });
     expect(second.status()).toMatchObject({ source: 'last-known-good', stale: true });
   });
 

@@ -70,16 +70,37 @@ class ServerStageSource implements StageSource {
     this.#openedMs = this.#clock.monotonicMs();
     this.#server = new FlagLayer('server', environment);
     this.#kept = new FlagLayer('last-known-good', environment);
-    this.#file = filePath === undefined ? undefined : new FlagFile({
-      path: filePath, clock: this.#clock, logger, environment, onChange: () => { this.#changed(); },
-    });
+    this.#file =
+      filePath === undefined
+        ? undefined
+        : new FlagFile({
+            path: filePath,
+            clock: this.#clock,
+            logger,
+            environment,
+            onChange: () => {
+              this.#changed();
+            },
+          });
     this.#loadKept();
-    const layers = [this.#server, this.#kept, ...this.#file === undefined ? [] : [this.#file.layer]];
+    const layers = [
+      this.#server,
+      this.#kept,
+      ...(this.#file === undefined ? [] : [this.#file.layer]),
+    ];
     this.#flags = new LayeredFlags(layers, this.#clock, logger);
     this.#poller = new FlagPoller({
-      url: options.url, token: options.token, appName: options.appName ?? 'changeover', project: options.project,
-      refreshIntervalMs, timeoutMs, clock: this.#clock, random: options.random ?? Math.random,
-      onOutcome: (outcome) => { this.#hear(outcome); },
+      url: options.url,
+      token: options.token,
+      appName: options.appName ?? 'changeover',
+      project: options.project,
+      refreshIntervalMs,
+      timeoutMs,
+      clock: this.#clock,
+      random: options.random ?? Math.random,
+      onOutcome: (outcome) => {
+        this.#hear(outcome);
+      },
     });
     this.#watch();
   }
@@ -98,9 +119,12 @@ class ServerStageSource implements StageSource {
     return {
       source: best?.origin ?? 'default',
       revision: best?.revision ?? '',
-      loadedAt: best === this.#server ? this.#loadedAt : fromFile ? this.#file?.loadedAt : this.#keptAt,
-      stalenessMs: this.#heardMs === undefined ? undefined : this.#clock.monotonicMs() - this.#heardMs,
-      stale: this.#silenceMs() > this.#maxSilenceMs || this.#refused !== '' || best !== this.#server,
+      loadedAt:
+        best === this.#server ? this.#loadedAt : fromFile ? this.#file?.loadedAt : this.#keptAt,
+      stalenessMs:
+        this.#heardMs === undefined ? undefined : this.#clock.monotonicMs() - this.#heardMs,
+      stale:
+        this.#silenceMs() > this.#maxSilenceMs || this.#refused !== '' || best !== this.#server,
       lastError: this.#lastError ?? this.#file?.lastError,
     };
   }
@@ -151,7 +175,8 @@ class ServerStageSource implements StageSource {
   /** Each answer that can't be used, in part or in whole, is told once. */
   #tellProblems({ problems, usable }: CheckedFlags, revision: string): void {
     const texts = problems.map(({ message }) => message);
-    if (usable.size === 0) texts.push('there is no usable flag named "changeover" or "changeover.{backend}"');
+    if (usable.size === 0)
+      texts.push('there is no usable flag named "changeover" or "changeover.{backend}"');
     const message = texts.join('\n');
     if (message === '') {
       this.#refused = '';
@@ -161,8 +186,10 @@ class ServerStageSource implements StageSource {
     if (this.#refused === revision) return;
     this.#refused = revision;
     this.#lastError = { at: this.#clock.wallMs(), message };
-    this.#logger.error({ url: this.#options.url, revision, problems: texts },
-      `flags of the server can't be used, those known before stay in force: ${message}`);
+    this.#logger.error(
+      { url: this.#options.url, revision, problems: texts },
+      `flags of the server can't be used, those known before stay in force: ${message}`,
+    );
   }
 
   #keep(document: unknown, flags: CheckedFlags, revision: string): void {
@@ -173,8 +200,10 @@ class ServerStageSource implements StageSource {
     try {
       keepFlags(lastKnownGoodPath, url, { savedAt: this.#keptAt, document });
     } catch (error) {
-      this.#logger.error({ file: lastKnownGoodPath, err: error },
-        'the last known good flags could not be written; a restart without the server begins from the flags file');
+      this.#logger.error(
+        { file: lastKnownGoodPath, err: error },
+        'the last known good flags could not be written; a restart without the server begins from the flags file',
+      );
     }
   }
 
@@ -189,8 +218,10 @@ class ServerStageSource implements StageSource {
       this.#kept.load(flags, revisionOf(JSON.stringify(kept.document)));
       this.#keptAt = kept.savedAt;
     } catch (error) {
-      this.#logger.error({ file: lastKnownGoodPath, err: error },
-        'the last known good flags could not be read; the flags file decides until the server answers');
+      this.#logger.error(
+        { file: lastKnownGoodPath, err: error },
+        'the last known good flags could not be read; the flags file decides until the server answers',
+      );
     }
   }
 
@@ -204,8 +235,10 @@ class ServerStageSource implements StageSource {
       if (!this.#silent && this.#silenceMs() >= this.#maxSilenceMs) {
         this.#silent = true;
         const best = this.#flags.best()?.origin ?? 'default';
-        this.#logger.error({ url: this.#options.url, silentMs: Math.round(this.#silenceMs()), source: best },
-          `the flag server is silent (${this.#lastError?.message ?? 'no answer'}); flags stay as they are (${best})`);
+        this.#logger.error(
+          { url: this.#options.url, silentMs: Math.round(this.#silenceMs()), source: best },
+          `the flag server is silent (${this.#lastError?.message ?? 'no answer'}); flags stay as they are (${best})`,
+        );
       }
       this.#watch();
     });

@@ -30,7 +30,10 @@ export type ReportProblem = (path: string, found: unknown, expected: string) => 
 /** What holds for a variant without a payload. */
 export const emptyPayload: VariantPayload = Object.freeze({
   settings: defaultShadowSettings,
-  limits: Object.freeze({ datasets: new Map<string, Stage>(), operations: new Map<string, Stage>() }),
+  limits: Object.freeze({
+    datasets: new Map<string, Stage>(),
+    operations: new Map<string, Stage>(),
+  }),
 });
 
 interface Bounds {
@@ -40,14 +43,29 @@ interface Bounds {
   readonly expected: string;
 }
 
-const share: Bounds = { min: 0, max: 1, whole: false, expected: 'a number from 0 (none) to 1 (all)' };
+const share: Bounds = {
+  min: 0,
+  max: 1,
+  whole: false,
+  expected: 'a number from 0 (none) to 1 (all)',
+};
 type NumberSetting = Exclude<keyof ShadowSettings, 'rules'>;
 const settingBounds: Readonly<Record<NumberSetting, Bounds>> = {
   sampleRate: share,
   deadlineMs: { min: 1, max: 600_000, whole: false, expected: 'milliseconds from 1 to 600000' },
-  rehearsalBudgetMs: { min: 0, max: 10_000, whole: false, expected: 'milliseconds from 0 (no rehearsals) to 10000' },
+  rehearsalBudgetMs: {
+    min: 0,
+    max: 10_000,
+    whole: false,
+    expected: 'milliseconds from 0 (no rehearsals) to 10000',
+  },
   rehearsalSampleRate: share,
-  maxRows: { min: 0, max: 100_000_000, whole: true, expected: 'a whole number from 0 to 100000000' },
+  maxRows: {
+    min: 0,
+    max: 100_000_000,
+    whole: true,
+    expected: 'a whole number from 0 to 100000000',
+  },
 };
 const settingNames = Object.keys(settingBounds) as NumberSetting[];
 const fieldNames: readonly string[] = [...settingNames, 'rules', 'limits'];
@@ -70,18 +88,30 @@ export function parseVariantPayload(text: string, report: ReportProblem): Varian
       report(`.${key}`, value[key], `one of the fields ${fieldNames.join(', ')}`);
     }
   }
-  return Object.freeze({ settings: parseSettings(value, report), limits: parseLimits(value['limits'], report) });
+  return Object.freeze({
+    settings: parseSettings(value, report),
+    limits: parseLimits(value['limits'], report),
+  });
 }
 
-function parseSettings(value: Readonly<Record<string, unknown>>, report: ReportProblem): ShadowSettings {
+function parseSettings(
+  value: Readonly<Record<string, unknown>>,
+  report: ReportProblem,
+): ShadowSettings {
   const settings: Record<NumberSetting, number> & Pick<ShadowSettings, 'rules'> = {
-    ...defaultShadowSettings, rules: rulesOf(value['rules'], report),
+    ...defaultShadowSettings,
+    rules: rulesOf(value['rules'], report),
   };
   for (const name of settingNames) {
     const found = value[name];
     if (found === undefined) continue;
     const { min, max, whole, expected } = settingBounds[name];
-    if (typeof found === 'number' && found >= min && found <= max && (!whole || Number.isInteger(found))) {
+    if (
+      typeof found === 'number' &&
+      found >= min &&
+      found <= max &&
+      (!whole || Number.isInteger(found))
+    ) {
       settings[name] = found;
     } else {
       report(`.${name}`, found, expected);
@@ -97,7 +127,11 @@ function rulesOf(value: unknown, report: ReportProblem): ShadowSettings['rules']
     return parseRules(value);
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
-    report('.rules', value, `rules as in [{"kind": "ignore-column", "column": "loaded_at"}] (${problem})`);
+    report(
+      '.rules',
+      value,
+      `rules as in [{"kind": "ignore-column", "column": "loaded_at"}] (${problem})`,
+    );
     return defaultShadowSettings.rules;
   }
 }
@@ -115,13 +149,18 @@ function parseLimits(value: unknown, report: ReportProblem): VariantPayload['lim
   }
   return Object.freeze({
     // A limit that matched nothing for a capital letter would let through what it was written to hold back.
-    datasets: parseLimitMap(value['datasets'], '.limits.datasets', report, (name) => name.toLowerCase()),
+    datasets: parseLimitMap(value['datasets'], '.limits.datasets', report, (name) =>
+      name.toLowerCase(),
+    ),
     operations: parseLimitMap(value['operations'], '.limits.operations', report, (name) => name),
   });
 }
 
 function parseLimitMap(
-  value: unknown, path: string, report: ReportProblem, normalize: (name: string) => string,
+  value: unknown,
+  path: string,
+  report: ReportProblem,
+  normalize: (name: string) => string,
 ): Map<string, Stage> {
   const limits = new Map<string, Stage>();
   if (value === undefined) return limits;

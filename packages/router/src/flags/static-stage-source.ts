@@ -2,11 +2,17 @@ import { stageNamed, type Stage } from '@changeover/core';
 import { silentLogger, type Logger } from '../log.ts';
 import { Listeners } from './listeners.ts';
 import {
-  defaultShadowSettings, type FlagStatus, type ShadowSettings, type StageContext, type StageDecision, type StageSource,
+  defaultShadowSettings,
+  type FlagStatus,
+  type ShadowSettings,
+  type StageContext,
+  type StageDecision,
+  type StageSource,
 } from './stage-source.ts';
 
 /** Stages by backend, or a function of the context. Backends not named are on `legacy`. */
-export type StaticStages = Readonly<Partial<Record<string, Stage>>> | ((context: StageContext) => Stage);
+export type StaticStages =
+  Readonly<Partial<Record<string, Stage>>> | ((context: StageContext) => Stage);
 
 /** A source whose stages the program itself sets. */
 export interface StaticStageSource extends StageSource {
@@ -21,7 +27,9 @@ export interface StaticStageSource extends StageSource {
  * @param settings what isn't given is the default.
  */
 export function createStaticStageSource(
-  stages: StaticStages, settings: Partial<ShadowSettings> = {}, logger: Logger = silentLogger,
+  stages: StaticStages,
+  settings: Partial<ShadowSettings> = {},
+  logger: Logger = silentLogger,
 ): StaticStageSource {
   const listeners = new Listeners(logger);
   let current = stages;
@@ -34,7 +42,10 @@ export function createStaticStageSource(
       try {
         found = typeof current === 'function' ? current(context) : current[context.backend];
       } catch (error) {
-        logger.error({ ...context, err: error }, 'the stage function failed; the call goes to the legacy leg');
+        logger.error(
+          { ...context, err: error },
+          'the stage function failed; the call goes to the legacy leg',
+        );
       }
       return {
         stage: stageNamed(found) ?? 'legacy',
@@ -46,7 +57,11 @@ export function createStaticStageSource(
     },
     subscribe: (listener: () => void) => listeners.add(listener),
     status: (): FlagStatus => ({
-      source: 'default', revision: String(revision), loadedAt: undefined, stalenessMs: 0, stale: false,
+      source: 'default',
+      revision: String(revision),
+      loadedAt: undefined,
+      stalenessMs: 0,
+      stale: false,
       lastError: undefined,
     }),
     close(): Promise<void> {

@@ -55,13 +55,15 @@ let source: StageSource;
 
 function databaseUrl(): string {
   const address = process.env['CHANGEOVER_TEST_DATABASE_URL'];
-  if (address === undefined) throw new Error('CHANGEOVER_TEST_DATABASE_URL is not set: run the tests by npm test');
+  if (address === undefined)
+    throw new Error('CHANGEOVER_TEST_DATABASE_URL is not set: run the tests by npm test');
   return address;
 }
 
 function run(script: string, args: readonly string[]): ChildProcess {
   return spawn(process.execPath, ['--input-type=module', '--eval', script, ...args], {
-    cwd: import.meta.dirname, stdio: ['pipe', 'pipe', 'inherit'],
+    cwd: import.meta.dirname,
+    stdio: ['pipe', 'pipe', 'inherit'],
   });
 }
 
@@ -79,15 +81,20 @@ async function startServer(): Promise<void> {
 }
 
 async function killServer(): Promise<void> {
-  const ended = new Promise<void>((resolve) => { child.once('exit', () => { resolve(); }); });
+  const ended = new Promise<void>((resolve) => {
+    child.once('exit', () => {
+      resolve();
+    });
+  });
   child.kill('SIGKILL');
   await ended;
 }
 
 async function admin(method: string, path: string, body?: unknown): Promise<unknown> {
   const response = await fetch(`http://127.0.0.1:${String(port)}/api/admin/${path}`, {
-    method, headers: { 'authorization': adminToken, 'content-type': 'application/json' },
-    ...body === undefined ? {} : { body: JSON.stringify(body) },
+    method,
+    headers: { authorization: adminToken, 'content-type': 'application/json' },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   const text = await response.text();
   if (!response.ok) throw new Error(`${method} ${path}: ${String(response.status)} ${text}`);
@@ -100,10 +107,14 @@ let strategyId = '';
 
 function strategy(weights: readonly number[]): object {
   return {
-    name: 'flexibleRollout', parameters: { rollout: '100', stickiness: 'dataset', groupId: 'changeover.sqlite' },
+    name: 'flexibleRollout',
+    parameters: { rollout: '100', stickiness: 'dataset', groupId: 'changeover.sqlite' },
     variants: variantNames.map((name, index) => ({
       // The server wants one variant that takes what the others leave.
-      name, weight: weights[index] ?? 0, weightType: index === 0 ? 'variable' : 'fix', stickiness: 'dataset',
+      name,
+      weight: weights[index] ?? 0,
+      weightType: index === 0 ? 'variable' : 'fix',
+      stickiness: 'dataset',
       payload: { type: 'json', value: '{"sampleRate": 0.5}' },
     })),
   };
@@ -138,7 +149,10 @@ beforeAll(async () => {
   await admin('POST', `${flags}/changeover.sqlite/dependencies`, { feature: 'changeover' });
   await admin('POST', `${flags}/changeover.sqlite/environments/development/on`);
   source = openServerStageSource({
-    url: `http://127.0.0.1:${String(port)}/api`, token: clientToken, logger: silentLogger, refreshIntervalMs: 20,
+    url: `http://127.0.0.1:${String(port)}/api`,
+    token: clientToken,
+    logger: silentLogger,
+    refreshIntervalMs: 20,
   });
   await until(() => decide('titanic').source === 'server');
 }, 60_000);
@@ -147,18 +161,27 @@ afterAll(async () => {
   await source.close();
   await killServer();
   const dropped = run(dropScript, [databaseUrl(), database]);
-  await new Promise<void>((resolve) => { dropped.once('exit', () => { resolve(); }); });
+  await new Promise<void>((resolve) => {
+    dropped.once('exit', () => {
+      resolve();
+    });
+  });
 }, 60_000);
 
 describe('with a real Unleash server', () => {
   test('its flags are taken as they come, payload included', () => {
-    expect(decide('titanic')).toMatchObject({ stage: 'legacy', source: 'server', settings: { sampleRate: 0.5 } });
+    expect(decide('titanic')).toMatchObject({
+      stage: 'legacy',
+      source: 'server',
+      settings: { sampleRate: 0.5 },
+    });
     expect(source.status()).toMatchObject({ source: 'server', stale: false, lastError: undefined });
   });
 
   test('weights 0, 10, 50, 100 % of each step move no dataset backward and none past a stage', async () => {
     const datasets = Array.from({ length: 2_000 }, (_, index) => `dataset-${String(index)}`);
-    const positions = (): number[] => datasets.map((dataset) => stages.indexOf(decide(dataset).stage));
+    const positions = (): number[] =>
+      datasets.map((dataset) => stages.indexOf(decide(dataset).stage));
     let before = positions();
     for (const from of [0, 1, 2]) {
       for (const moved of [100, 500, 1000]) {
@@ -189,31 +212,50 @@ describe('with a real Unleash server', () => {
     await admin('PUT', `${strategies}/${strategyId}`, { ...strategy([]), variants: [] });
     await until(() => decide('titanic').source === 'last-known-good');
     expect(decide('titanic').stage).toBe('pooled');
-    expect(source.status().lastError?.message).toMatch(/variants: found \[\]; write a list of variants/);
+    expect(source.status().lastError?.message).toMatch(
+      /variants: found \[\]; write a list of variants/,
+    );
     await setWeights([0, 0, 1000, 0]);
     await until(() => decide('titanic').stage === 'reverse');
   });
 
   /** A token that a person makes on the server. */
   const makeToken = async (type: string, environment: string): Promise<string> =>
-    (await admin('POST', 'api-tokens', { tokenName: `${type} of ${environment}`, type, environment, projects: ['*'] }) as
-      { secret: string }).secret;
+    (
+      (await admin('POST', 'api-tokens', {
+        tokenName: `${type} of ${environment}`,
+        type,
+        environment,
+        projects: ['*'],
+      })) as { secret: string }
+    ).secret;
 
   test('a server that was killed and comes back, or refuses the token meanwhile, is followed again', async () => {
     const [revoked, browser, elsewhere] = await Promise.all([
-      makeToken('client', 'development'), makeToken('frontend', 'development'), makeToken('client', 'production'),
+      makeToken('client', 'development'),
+      makeToken('frontend', 'development'),
+      makeToken('client', 'production'),
     ]);
     let own = revoked;
     const told: string[] = [];
-    const tell = (_fields: object, message: string): void => { told.push(message); };
+    const tell = (_fields: object, message: string): void => {
+      told.push(message);
+    };
     const asking = openServerStageSource({
-      url: `http://127.0.0.1:${String(port)}/api`, token: () => own, refreshIntervalMs: 20, timeoutMs: 1_000,
+      url: `http://127.0.0.1:${String(port)}/api`,
+      token: () => own,
+      refreshIntervalMs: 20,
+      timeoutMs: 1_000,
       logger: { ...silentLogger, error: tell },
     });
     const reached = async (holds: () => boolean): Promise<void> => {
-      while (!holds()) await new Promise((resolve) => { setTimeout(resolve, 5); });
+      while (!holds())
+        await new Promise((resolve) => {
+          setTimeout(resolve, 5);
+        });
     };
-    const stage = (): Stage => asking.decide({ backend: 'sqlite', dataset: 'titanic', operation: 'query' }).stage;
+    const stage = (): Stage =>
+      asking.decide({ backend: 'sqlite', dataset: 'titanic', operation: 'query' }).stage;
     const refused = (status: number): boolean =>
       asking.status().lastError?.message.includes(`refuses the token (${String(status)})`) === true;
     try {
@@ -231,8 +273,15 @@ describe('with a real Unleash server', () => {
       expect([stage(), asking.status().source]).toEqual(['reverse', 'server']);
       expect(told.length).toBeGreaterThan(0);
       own = clientToken;
-      await reached(() => stage() === 'shadow' && !asking.status().stale && asking.status().lastError === undefined);
-      for (const [wrong, status] of [['*:development.wrong', 401], ['', 401], [browser, 403]] as const) {
+      await reached(
+        () =>
+          stage() === 'shadow' && !asking.status().stale && asking.status().lastError === undefined,
+      );
+      for (const [wrong, status] of [
+        ['*:development.wrong', 401],
+        ['', 401],
+        [browser, 403],
+      ] as const) {
         own = wrong;
         await reached(() => refused(status));
         expect([wrong, stage()]).toEqual([wrong, 'shadow']);

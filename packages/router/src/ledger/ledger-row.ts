@@ -20,8 +20,15 @@ export interface LedgerRow {
 export function changeOfRow(row: LedgerRow): LedgerChange {
   const { backend, dataset, who, reason, revision } = row;
   return {
-    sequence: Number(row.sequence), at: Number(row.at), backend, dataset,
-    from: stageNamed(row.from_stage) ?? 'legacy', to: stageNamed(row.to_stage) ?? 'legacy',
-    held: Boolean(row.held), who, reason, revision,
+    sequence: Number(row.sequence),
+    at: Number(row.at),
+    backend,
+    dataset,
+    from: stageNamed(row.from_stage) ?? 'legacy',
+    to: stageNamed(row.to_stage) ?? 'legacy',
+    held: Boolean(row.held),
+    who,
+    reason,
+    revision,
   };
 }

@@ -19,7 +19,8 @@ let ledger: Ledger;
 
 beforeAll(() => {
   const connectionString = process.env['CHANGEOVER_TEST_DATABASE_URL'];
-  if (connectionString === undefined) throw new Error('no CHANGEOVER_TEST_DATABASE_URL: run the tests by npm test');
+  if (connectionString === undefined)
+    throw new Error('no CHANGEOVER_TEST_DATABASE_URL: run the tests by npm test');
   pool = new pg.Pool({ connectionString, max: 5 });
 });
 
@@ -44,8 +45,17 @@ const kinds: [string, () => LedgerStore][] = [
 
 function line(more: Partial<NewLedgerChange> = {}): NewLedgerChange {
   return {
-    at: 1_700_000_000_000, backend: 'sqlite', dataset: 'titanic', from: 'legacy', to: 'shadow', held: false, who: 'ada',
-    reason: 'because of "quotes", \'quotes\' and 🦆', revision: 'r1', previous: 0, ...more,
+    at: 1_700_000_000_000,
+    backend: 'sqlite',
+    dataset: 'titanic',
+    from: 'legacy',
+    to: 'shadow',
+    held: false,
+    who: 'ada',
+    reason: 'because of "quotes", \'quotes\' and 🦆',
+    revision: 'r1',
+    previous: 0,
+    ...more,
   };
 }
 
@@ -53,7 +63,10 @@ describe.each(kinds)('the ledger in %s', (_kind, open) => {
   test('gives back what was written, in order', async () => {
     const store = open();
     expect(await store.read(0)).toEqual([]);
-    const [one, two] = await store.append([line(), line({ dataset: 'iris', held: true, to: 'legacy' })]);
+    const [one, two] = await store.append([
+      line(),
+      line({ dataset: 'iris', held: true, to: 'legacy' }),
+    ]);
     const read = await store.read(0);
     const { previous: _previous, ...first } = line();
     expect(read[0]).toEqual({ sequence: one, ...first });
@@ -64,14 +77,22 @@ describe.each(kinds)('the ledger in %s', (_kind, open) => {
   test('takes one of two lines that follow the same line, and says which', async () => {
     const stores = [open(), open()];
     const [first] = await (stores[0] as LedgerStore).append([line()]);
-    const results = await Promise.all(stores.map(async (store, index) => await store.append([
-      line({ previous: first ?? 0, to: 'reverse', who: String(index) }), line({ dataset: `own-${String(index)}` }),
-    ])));
+    const results = await Promise.all(
+      stores.map(
+        async (store, index) =>
+          await store.append([
+            line({ previous: first ?? 0, to: 'reverse', who: String(index) }),
+            line({ dataset: `own-${String(index)}` }),
+          ]),
+      ),
+    );
     const winners = results.map(([sequence]) => sequence !== undefined);
     expect(winners.filter((won) => won)).toHaveLength(1);
     // What nobody else wrote is written in either case.
     expect(results.every(([, own]) => own !== undefined)).toBe(true);
-    expect((await (stores[0] as LedgerStore).read(0)).filter(({ dataset }) => dataset === 'titanic')).toHaveLength(2);
+    expect(
+      (await (stores[0] as LedgerStore).read(0)).filter(({ dataset }) => dataset === 'titanic'),
+    ).toHaveLength(2);
     for (const store of stores) await store.close();
   });
 
@@ -95,16 +116,24 @@ describe.each(kinds)('the ledger in %s', (_kind, open) => {
   test('several that are opened for the first time at once make one table', async () => {
     const stores = Array.from({ length: 5 }, open);
     await Promise.all(stores.map(async (store) => await store.read(0)));
-    await Promise.all(stores.map(async (store, index) => await store.append([line({ dataset: `d${String(index)}` })])));
+    await Promise.all(
+      stores.map(
+        async (store, index) => await store.append([line({ dataset: `d${String(index)}` })]),
+      ),
+    );
     expect(await (stores[0] as LedgerStore).read(0)).toHaveLength(5);
     for (const store of stores) await store.close();
   });
 
   test('carries a ledger: a hold in one process holds in another', async () => {
-    const ledgers = [open(), open()].map((store) => new Ledger({ store, logger: silentLogger, reviewIntervalMs: 10 }));
+    const ledgers = [open(), open()].map(
+      (store) => new Ledger({ store, logger: silentLogger, reviewIntervalMs: 10 }),
+    );
     const [first, second] = ledgers as [Ledger, Ledger];
     const told = new Promise<void>((resolve) => {
-      second.subscribe(() => { if (second.state('sqlite', 'titanic').held) resolve(); });
+      second.subscribe(() => {
+        if (second.state('sqlite', 'titanic').held) resolve();
+      });
     });
     first.hold('sqlite', 'titanic', { who: 'ada', reason: 'it looks wrong' });
     await told;
@@ -116,9 +145,16 @@ test('a PostgreSQL that is not there is told once, and ends nothing', async () =
   const nowhere = new pg.Pool({ connectionString: 'postgres://nobody@127.0.0.1:1/none', max: 1 });
   const errors: string[] = [];
   const told = new Promise<void>((resolve) => {
-    const error = (_fields: object, message: string): void => { errors.push(message); resolve(); };
+    const error = (_fields: object, message: string): void => {
+      errors.push(message);
+      resolve();
+    };
     const logger = { ...silentLogger, error };
-    ledger = new Ledger({ store: new PostgresLedgerStore(nowhere, place), logger, reviewIntervalMs: 5 });
+    ledger = new Ledger({
+      store: new PostgresLedgerStore(nowhere, place),
+      logger,
+      reviewIntervalMs: 5,
+    });
   });
   await told;
   await ledger.review();

@@ -34,11 +34,22 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const logger: Logger = { ...silentLogger, error: (_fields, message) => { errors.push(message); } };
+const logger: Logger = {
+  ...silentLogger,
+  error: (_fields, message) => {
+    errors.push(message);
+  },
+};
 const author = { who: 'ada', reason: 'it looks wrong' };
 
 function open(options: Partial<LedgerOptions> = {}): Ledger {
-  const ledger = new Ledger({ store: new SqliteLedgerStore(path), logger, clock, reviewIntervalMs: 100, ...options });
+  const ledger = new Ledger({
+    store: new SqliteLedgerStore(path),
+    logger,
+    clock,
+    reviewIntervalMs: 100,
+    ...options,
+  });
   ledgers.push(ledger);
   return ledger;
 }
@@ -49,8 +60,14 @@ function decider(source: StageSource): (dataset?: string, operation?: string) =>
 }
 
 /** A process: flags, ledger, and the answers that a router gets. */
-function start(stage: Stage, options: Partial<LedgerOptions> = {}): {
-  flags: StaticStageSource; ledger: Ledger; source: StageSource; stageOf: ReturnType<typeof decider>;
+function start(
+  stage: Stage,
+  options: Partial<LedgerOptions> = {},
+): {
+  flags: StaticStageSource;
+  ledger: Ledger;
+  source: StageSource;
+  stageOf: ReturnType<typeof decider>;
 } {
   const flags = createStaticStageSource({ sqlite: stage });
   const ledger = open(options);
@@ -58,8 +75,11 @@ function start(stage: Stage, options: Partial<LedgerOptions> = {}): {
   return { flags, ledger, source, stageOf: decider(source) };
 }
 
-const lines = async (ledger: Ledger): Promise<string[]> => (await ledger.history())
-  .map(({ dataset, from, to, held, who }) => `${dataset}: ${from} → ${to}${held ? ', held' : ''} by ${who}`);
+const lines = async (ledger: Ledger): Promise<string[]> =>
+  (await ledger.history()).map(
+    ({ dataset, from, to, held, who }) =>
+      `${dataset}: ${from} → ${to}${held ? ', held' : ''} by ${who}`,
+  );
 
 describe('forward', () => {
   test('a dataset goes one stage a review, whatever the flag asks', async () => {
@@ -71,7 +91,9 @@ describe('forward', () => {
     }
     expect(seen).toEqual(['legacy', 'shadow', 'reverse', 'pooled', 'pooled', 'pooled']);
     expect(await lines(ledger)).toEqual([
-      'titanic: legacy → shadow by flag', 'titanic: shadow → reverse by flag', 'titanic: reverse → pooled by flag',
+      'titanic: legacy → shadow by flag',
+      'titanic: shadow → reverse by flag',
+      'titanic: reverse → pooled by flag',
     ]);
   });
 
@@ -95,8 +117,11 @@ describe('forward', () => {
     stageOf();
     await clock.advance(300);
     expect(stageOf()).toBe('shadow');
-    expect(source.decide({ backend: 'sqlite', dataset: 'titanic', operation: 'query' }).reason).toMatch(
-      /^the ledger has it at shadow \(the gate to reverse says inconclusive: 12 of 100 comparisons\)/);
+    expect(
+      source.decide({ backend: 'sqlite', dataset: 'titanic', operation: 'query' }).reason,
+    ).toMatch(
+      /^the ledger has it at shadow \(the gate to reverse says inconclusive: 12 of 100 comparisons\)/,
+    );
     outcome = { verdict: 'fail', reason: '3 mismatches' };
     await clock.advance(100);
     expect(stageOf()).toBe('shadow');
@@ -107,19 +132,27 @@ describe('forward', () => {
   });
 
   test('a gate that throws lets nothing pass', async () => {
-    const { stageOf } = start('shadow', { gate: () => { throw new Error('broken'); } });
+    const { stageOf } = start('shadow', {
+      gate: () => {
+        throw new Error('broken');
+      },
+    });
     stageOf();
     await clock.advance(300);
     expect(stageOf()).toBe('legacy');
     expect(errors).toContain('a gate failed; the dataset stays where it is');
   });
 
-  test('the flag limits single operations below the dataset\'s stage', async () => {
+  test("the flag limits single operations below the dataset's stage", async () => {
     const { flags, stageOf } = start('pooled');
-    flags.set(({ operation }) => operation === 'execute' ? 'legacy' : 'pooled');
+    flags.set(({ operation }) => (operation === 'execute' ? 'legacy' : 'pooled'));
     stageOf();
     await clock.advance(1_000);
-    expect([stageOf(), stageOf('titanic', 'execute'), stageOf()]).toEqual(['pooled', 'legacy', 'pooled']);
+    expect([stageOf(), stageOf('titanic', 'execute'), stageOf()]).toEqual([
+      'pooled',
+      'legacy',
+      'pooled',
+    ]);
   });
 
   test('what the flag no longer asks for is not done', async () => {
@@ -158,27 +191,33 @@ describe('back', () => {
     await clock.advance(100);
     expect(stageOf()).toBe('shadow');
     expect((await lines(ledger)).slice(3)).toEqual([
-      'titanic: pooled → legacy by flag', 'titanic: legacy → shadow by flag',
+      'titanic: pooled → legacy by flag',
+      'titanic: legacy → shadow by flag',
     ]);
   });
 
   test('a hold counts at once, tells, and stays until it is resumed, whatever the flag asks', async () => {
     const { ledger, source, stageOf } = await atPooled();
     const told: Stage[] = [];
-    source.subscribe(() => { told.push(stageOf()); });
+    source.subscribe(() => {
+      told.push(stageOf());
+    });
     ledger.hold('sqlite', 'titanic', author);
     expect(told).toEqual(['legacy']);
     await clock.advance(1_000);
     expect(stageOf()).toBe('legacy');
-    expect(source.decide({ backend: 'sqlite', dataset: 'titanic', operation: 'query' }).reason)
-      .toMatch(/^the ledger holds it at legacy \(it looks wrong\)/);
+    expect(
+      source.decide({ backend: 'sqlite', dataset: 'titanic', operation: 'query' }).reason,
+    ).toMatch(/^the ledger holds it at legacy \(it looks wrong\)/);
     expect(ledger.resume('sqlite', 'titanic', author)).toBe(true);
     expect(ledger.resume('sqlite', 'titanic', author)).toBe(false);
     stageOf();
     await clock.advance(100);
     expect(stageOf()).toBe('shadow');
     expect((await lines(ledger)).slice(3)).toEqual([
-      'titanic: pooled → legacy, held by ada', 'titanic: legacy → legacy by ada', 'titanic: legacy → shadow by flag',
+      'titanic: pooled → legacy, held by ada',
+      'titanic: legacy → legacy by ada',
+      'titanic: legacy → shadow by flag',
     ]);
   });
 
@@ -233,7 +272,9 @@ describe('over processes and restarts', () => {
     await clock.advance(1_000);
     expect([first.stageOf(), second.stageOf()]).toEqual(['pooled', 'pooled']);
     let told = 0;
-    second.source.subscribe(() => { told += 1; });
+    second.source.subscribe(() => {
+      told += 1;
+    });
     first.ledger.hold('sqlite', 'titanic', author);
     await clock.advance(100);
     expect(second.stageOf()).toBe('legacy');
@@ -287,12 +328,16 @@ describe('a store that makes trouble', () => {
   });
 
   test('one that can not be opened is told once; nothing steps forward, holds count', async () => {
-    const { ledger, stageOf } = start('pooled', { store: new SqliteLedgerStore(join(folder, 'missing', 'x.sqlite')) });
+    const { ledger, stageOf } = start('pooled', {
+      store: new SqliteLedgerStore(join(folder, 'missing', 'x.sqlite')),
+    });
     stageOf();
     ledger.hold('sqlite', 'iris', author);
     await clock.advance(5_000);
     expect([stageOf(), stageOf('iris')]).toEqual(['legacy', 'legacy']);
-    expect(errors).toEqual([expect.stringMatching(/can not be read or written: nothing steps forward/)]);
+    expect(errors).toEqual([
+      expect.stringMatching(/can not be read or written: nothing steps forward/),
+    ]);
   });
 
   test('a slow one: what is decided while a line is written is written after it', async () => {
@@ -301,10 +346,14 @@ describe('a store that makes trouble', () => {
     const slow: LedgerStore = {
       read: (sequence) => store.read(sequence),
       append: async (written) => {
-        await new Promise<void>((resolve) => { proceed = resolve; });
+        await new Promise<void>((resolve) => {
+          proceed = resolve;
+        });
         return store.append(written);
       },
-      close: () => { store.close(); },
+      close: () => {
+        store.close();
+      },
     };
     const ledger = open({ store: slow });
     ledger.hold('sqlite', 'titanic', author);
@@ -314,11 +363,18 @@ describe('a store that makes trouble', () => {
       proceed();
       await clock.advance(100);
     }
-    expect(await lines(ledger)).toEqual(['titanic: legacy → legacy, held by ada', 'titanic: legacy → legacy by grace']);
+    expect(await lines(ledger)).toEqual([
+      'titanic: legacy → legacy, held by ada',
+      'titanic: legacy → legacy by grace',
+    ]);
   });
 
   test('one that hangs does not keep the ledger from closing', async () => {
-    const hangs: LedgerStore = { read: () => new Promise(() => undefined), append: () => [], close: () => undefined };
+    const hangs: LedgerStore = {
+      read: () => new Promise(() => undefined),
+      append: () => [],
+      close: () => undefined,
+    };
     const ledger = open({ store: hangs });
     ledger.hold('sqlite', 'titanic', author);
     const closed = ledger.close();
@@ -329,7 +385,8 @@ describe('a store that makes trouble', () => {
 
   test('what was not written yet is written on closing, however much', async () => {
     const { ledger } = start('pooled');
-    for (let dataset = 0; dataset < 350; dataset += 1) ledger.hold('sqlite', `d${String(dataset)}`, author);
+    for (let dataset = 0; dataset < 350; dataset += 1)
+      ledger.hold('sqlite', `d${String(dataset)}`, author);
     await ledger.close();
     expect(await lines(open())).toHaveLength(350);
   });
@@ -356,9 +413,13 @@ describe('a store that answers late', () => {
     const source = withHolds(createStaticStageSource({ sqlite: 'pooled' }), ledger);
     const stageOf = decider(source);
     let told = 0;
-    source.subscribe(() => { told += 1; });
+    source.subscribe(() => {
+      told += 1;
+    });
     expect(stageOf()).toBe('legacy');
-    expect(source.decide({ backend: 'sqlite', dataset: 'titanic', operation: 'query' }).reason).toMatch(/has not been read yet/);
+    expect(
+      source.decide({ backend: 'sqlite', dataset: 'titanic', operation: 'query' }).reason,
+    ).toMatch(/has not been read yet/);
     resolve([]);
     await settle();
     expect(stageOf()).toBe('pooled');
@@ -368,9 +429,13 @@ describe('a store that answers late', () => {
   test('that fails first and answers at a later review is obeyed from then on', async () => {
     let reads = 0;
     const down: LedgerStore = {
-      read: () => (reads++ === 0 ? Promise.reject(new Error('no server')) : Promise.resolve([])), append: () => [], close: () => undefined,
+      read: () => (reads++ === 0 ? Promise.reject(new Error('no server')) : Promise.resolve([])),
+      append: () => [],
+      close: () => undefined,
     };
-    const stageOf = decider(withHolds(createStaticStageSource({ sqlite: 'pooled' }), open({ store: down })));
+    const stageOf = decider(
+      withHolds(createStaticStageSource({ sqlite: 'pooled' }), open({ store: down })),
+    );
     await settle();
     expect(stageOf()).toBe('legacy');
     expect(errors).toHaveLength(1);

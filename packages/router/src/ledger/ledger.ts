@@ -1,8 +1,20 @@
-import { earlierStage, stages, systemClock, type Clock, type Stage, type Timer } from '@changeover/core';
+import {
+  earlierStage,
+  stages,
+  systemClock,
+  type Clock,
+  type Stage,
+  type Timer,
+} from '@changeover/core';
 import { Listeners } from '../flags/listeners.ts';
 import type { Logger } from '../log.ts';
 import { later } from './resumptions.ts';
-import { maxLinesAtOnce, type LedgerChange, type LedgerStore, type NewLedgerChange } from './ledger-store.ts';
+import {
+  maxLinesAtOnce,
+  type LedgerChange,
+  type LedgerStore,
+  type NewLedgerChange,
+} from './ledger-store.ts';
 
 /** A step forward that is to be judged. */
 export interface Move {
@@ -146,7 +158,7 @@ export class Ledger {
     if (isBefore(asked, stage)) {
       this.#wishes.delete(name);
       const held = entry?.held ?? false;
-      const reason = held ? entry?.reason ?? '' : 'the flag asks for it';
+      const reason = held ? (entry?.reason ?? '') : 'the flag asks for it';
       this.#moveBack(backend, dataset, asked, held, { who: 'flag', reason }, revision);
     } else if (isBefore(stage, asked) && this.#wishes.size < maxWishes) {
       this.#wishes.set(name, { backend, dataset, stage: asked, revision });
@@ -168,16 +180,22 @@ export class Ledger {
       const stage = earlierStage(whole.stage, entry?.stage ?? 'legacy');
       return { stage, held: true, why: `${backend}: ${whole.reason}` };
     }
-    if (entry === undefined) return { stage: 'legacy', held: false, why: 'the ledger has not moved it yet' };
+    if (entry === undefined)
+      return { stage: 'legacy', held: false, why: 'the ledger has not moved it yet' };
     return { stage: entry.stage, held: entry.held, why: entry.held ? entry.reason : entry.waits };
   }
 
   /** Moves a dataset back and keeps it there until {@link resume}; the empty name stands for all datasets of the
    * backend. It holds when this returns, in this process; in others once the store has it. */
   hold(backend: string, dataset: string, author: Author, to: Stage = 'legacy'): void {
-    const stage = this.#entries.get(key(backend, dataset))?.stage ?? (dataset === wholeBackend ? 'pooled' : 'legacy');
+    const stage =
+      this.#entries.get(key(backend, dataset))?.stage ??
+      (dataset === wholeBackend ? 'pooled' : 'legacy');
     this.#moveBack(backend, dataset, earlierStage(stage, to), true, author, '');
-    this.#logger.warn({ backend, dataset, to, ...author }, 'held: it stays back until a person resumes it');
+    this.#logger.warn(
+      { backend, dataset, to, ...author },
+      'held: it stays back until a person resumes it',
+    );
   }
 
   /** Ends a hold: the dataset goes forward again as the flag asks and gates allow. False where there was none. */
@@ -185,18 +203,26 @@ export class Ledger {
     const entry = this.#entries.get(key(backend, dataset));
     if (entry?.held !== true) return false;
     this.#moveBack(backend, dataset, entry.stage, false, author, '');
-    this.#logger.info({ backend, dataset, ...author }, 'resumed: the flag asks again, from where it stands');
+    this.#logger.info(
+      { backend, dataset, ...author },
+      'resumed: the flag asks again, from where it stands',
+    );
     return true;
   }
 
   /** When a dataset was last resumed, by itself or with its whole backend. */
   resumedAt(backend: string, dataset: string): number | undefined {
-    return later(this.#entries.get(key(backend, dataset))?.resumedAt, this.#entries.get(key(backend, wholeBackend))?.resumedAt);
+    return later(
+      this.#entries.get(key(backend, dataset))?.resumedAt,
+      this.#entries.get(key(backend, wholeBackend))?.resumedAt,
+    );
   }
 
   /** What is held, oldest first. */
   get holds(): readonly LedgerHold[] {
-    return [...this.#entries.values()].filter(({ held }) => held).sort((a, b) => a.at - b.at)
+    return [...this.#entries.values()]
+      .filter(({ held }) => held)
+      .sort((a, b) => a.at - b.at)
       .map(({ backend, dataset, stage, reason, at }) => ({ backend, dataset, stage, reason, at }));
   }
 
@@ -215,7 +241,9 @@ export class Ledger {
   /** Reads what other processes did, writes what is unwritten, judges the steps forward. Done every interval by itself;
    * never rejects. */
   review(): Promise<void> {
-    this.#reviewing ??= this.#review().finally(() => { this.#reviewing = undefined; });
+    this.#reviewing ??= this.#review().finally(() => {
+      this.#reviewing = undefined;
+    });
     return this.#reviewing;
   }
 
@@ -254,7 +282,9 @@ export class Ledger {
   /** A store that hangs must not keep a program from closing. */
   async #withinClosingTime(closing: Promise<void>): Promise<void> {
     let timer: Timer | undefined;
-    const late = new Promise<void>((resolve) => { timer = this.#clock.after(closingMs, resolve); });
+    const late = new Promise<void>((resolve) => {
+      timer = this.#clock.after(closingMs, resolve);
+    });
     await Promise.race([closing, late]);
     timer?.cancel();
   }
@@ -262,7 +292,9 @@ export class Ledger {
   #schedule(): void {
     if (this.#closed) return;
     this.#timer = this.#clock.after(this.#reviewIntervalMs, () => {
-      this.#reviewInBackground(() => { this.#schedule(); });
+      this.#reviewInBackground(() => {
+        this.#schedule();
+      });
     });
   }
 
@@ -271,7 +303,15 @@ export class Ledger {
     try {
       const lines = this.#store.read(0);
       if (!isPromise(lines)) this.#learn(lines);
-      else lines.then((read) => { this.#learn(read); }, (error: unknown) => { this.#fail(error); });
+      else
+        lines.then(
+          (read) => {
+            this.#learn(read);
+          },
+          (error: unknown) => {
+            this.#fail(error);
+          },
+        );
     } catch (error) {
       // A file that can't be read says nothing of holds, now or later; one that is locked is read at the next review.
       this.#known = !isBusy(error);
@@ -312,7 +352,14 @@ export class Ledger {
     if (changed) this.#listeners.notify();
   }
 
-  #moveBack(backend: string, dataset: string, to: Stage, held: boolean, author: Author, revision: string): void {
+  #moveBack(
+    backend: string,
+    dataset: string,
+    to: Stage,
+    held: boolean,
+    author: Author,
+    revision: string,
+  ): void {
     const entry = this.#entry(backend, dataset);
     const { who, reason } = author;
     const from = entry.unwritten?.from ?? entry.stage;
@@ -338,7 +385,9 @@ export class Ledger {
   }
 
   #reviewInBackground(then: () => void = () => undefined): void {
-    this.review().then(then, (error: unknown) => { this.#fail(error); });
+    this.review().then(then, (error: unknown) => {
+      this.#fail(error);
+    });
   }
 
   /** Somebody else may have been first: what they wrote is read at the next review, and this is written after it. */
@@ -390,7 +439,8 @@ export class Ledger {
   #judge({ backend, dataset, stage: wanted, revision }: Wish): Step | undefined {
     const entry = this.#entry(backend, dataset);
     const sinceMs = this.#clock.monotonicMs() - entry.movedMs;
-    if (entry.held || entry.unwritten !== undefined || sinceMs < this.#reviewIntervalMs) return undefined;
+    if (entry.held || entry.unwritten !== undefined || sinceMs < this.#reviewIntervalMs)
+      return undefined;
     if (this.#entries.get(key(backend, wholeBackend))?.held === true) return undefined;
     const from = entry.stage;
     const to = stages[stages.indexOf(from) + 1] ?? from;
@@ -400,7 +450,18 @@ export class Ledger {
       return undefined;
     }
     const [at, previous] = [this.#clock.wallMs(), entry.sequence];
-    const line = { at, backend, dataset, from, to, held: false, who: 'flag', reason, revision, previous };
+    const line = {
+      at,
+      backend,
+      dataset,
+      from,
+      to,
+      held: false,
+      who: 'flag',
+      reason,
+      revision,
+      previous,
+    };
     return { entry, wanted, line };
   }
 
@@ -435,8 +496,17 @@ export class Ledger {
     let entry = this.#entries.get(name);
     if (entry === undefined) {
       entry = {
-        backend, dataset, stage: dataset === wholeBackend ? 'pooled' : 'legacy', held: false, reason: '', at: 0, sequence: 0,
-        unwritten: undefined, movedMs: -Infinity, waits: '', resumedAt: undefined,
+        backend,
+        dataset,
+        stage: dataset === wholeBackend ? 'pooled' : 'legacy',
+        held: false,
+        reason: '',
+        at: 0,
+        sequence: 0,
+        unwritten: undefined,
+        movedMs: -Infinity,
+        waits: '',
+        resumedAt: undefined,
       };
       this.#entries.set(name, entry);
     }
@@ -448,8 +518,10 @@ export class Ledger {
     // Another process writes at this moment; the next review tries again.
     if (isBusy(error) || this.#failure === message) return;
     this.#failure = message;
-    this.#logger.error({ err: error },
-      'the ledger can not be read or written: nothing steps forward until it can; steps back hold in this process');
+    this.#logger.error(
+      { err: error },
+      'the ledger can not be read or written: nothing steps forward until it can; steps back hold in this process',
+    );
   }
 
   #recover(): void {
@@ -459,7 +531,11 @@ export class Ledger {
   }
 }
 
-const unknownState: LedgerState = Object.freeze({ stage: 'legacy', held: true, why: 'the ledger has not been read yet' });
+const unknownState: LedgerState = Object.freeze({
+  stage: 'legacy',
+  held: true,
+  why: 'the ledger has not been read yet',
+});
 
 function isBusy(error: unknown): boolean {
   return String((error as { code?: unknown }).code).startsWith('SQLITE_BUSY');

@@ -10,7 +10,16 @@ export interface PostgresQuery {
 const overlap = 1_000;
 
 const columns = [
-  'at', 'backend', 'dataset', 'from_stage', 'to_stage', 'held', 'who', 'reason', 'revision', 'previous',
+  'at',
+  'backend',
+  'dataset',
+  'from_stage',
+  'to_stage',
+  'held',
+  'who',
+  'reason',
+  'revision',
+  'previous',
 ];
 
 /**
@@ -25,7 +34,9 @@ export class PostgresLedgerStore implements LedgerStore {
   /** @param schema made where there is none; it must be a plain name. */
   constructor(client: PostgresQuery, schema = 'changeover') {
     if (!/^[a-z_][a-z0-9_]{0,62}$/.test(schema)) {
-      throw new RangeError(`The ledger's schema is ${JSON.stringify(schema)}: use a-z, 0-9 and "_", at most 63.`);
+      throw new RangeError(
+        `The ledger's schema is ${JSON.stringify(schema)}: use a-z, 0-9 and "_", at most 63.`,
+      );
     }
     this.#client = client;
     this.#table = `"${schema}".ledger`;
@@ -34,17 +45,33 @@ export class PostgresLedgerStore implements LedgerStore {
   async read(sequence: number): Promise<readonly LedgerChange[]> {
     await this.#prepare();
     const { rows } = await this.#client.query(
-      `select * from ${this.#table} where sequence > $1 order by sequence`, [Math.max(0, sequence - overlap)]);
+      `select * from ${this.#table} where sequence > $1 order by sequence`,
+      [Math.max(0, sequence - overlap)],
+    );
     return (rows as LedgerRow[]).map(changeOfRow);
   }
 
   async append(changes: readonly NewLedgerChange[]): Promise<AppendedLines> {
     await this.#prepare();
-    const values = changes.flatMap(({ at, backend, dataset, from, to, held, who, reason, revision, previous }) =>
-      [at, backend, dataset, from, to, held, who, reason, revision, previous]);
+    const values = changes.flatMap(
+      ({ at, backend, dataset, from, to, held, who, reason, revision, previous }) => [
+        at,
+        backend,
+        dataset,
+        from,
+        to,
+        held,
+        who,
+        reason,
+        revision,
+        previous,
+      ],
+    );
     const { rows } = await this.#client.query(
       `insert into ${this.#table} (${columns.join(', ')}) values ${placeholders(changes.length)} ` +
-      'on conflict (backend, dataset, previous) do nothing returning sequence, backend, dataset', values);
+        'on conflict (backend, dataset, previous) do nothing returning sequence, backend, dataset',
+      values,
+    );
     const written = rows as { sequence: unknown; backend: string; dataset: string }[];
     return changes.map(({ backend, dataset }) => {
       const row = written.find((one) => one.backend === backend && one.dataset === dataset);

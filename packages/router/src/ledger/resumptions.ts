@@ -13,7 +13,8 @@ export function resumptions(lines: readonly LedgerChange[]): ResumedAt {
       resumed.set(name, line.at);
     }
   }
-  return (backend, dataset) => later(resumed.get(`${backend}\0${dataset}`), resumed.get(`${backend}\0`));
+  return (backend, dataset) =>
+    later(resumed.get(`${backend}\0${dataset}`), resumed.get(`${backend}\0`));
 }
 
 /** The later of two moments, either of which may be none. */

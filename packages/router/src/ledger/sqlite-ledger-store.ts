@@ -25,11 +25,20 @@ interface OpenLedger {
  * @throws {Error} the driver's, where the file is missing or can't be read.
  */
 export function readSqliteLedger(path: string): readonly LedgerChange[] {
-  const database = new SqliteDatabase(path, { readonly: true, fileMustExist: true, timeout: 1_000 });
+  const database = new SqliteDatabase(path, {
+    readonly: true,
+    fileMustExist: true,
+    timeout: 1_000,
+  });
   try {
-    const there = database.prepare("select count(*) from sqlite_schema where name = 'ledger'").pluck().get();
+    const there = database
+      .prepare("select count(*) from sqlite_schema where name = 'ledger'")
+      .pluck()
+      .get();
     if (there === 0) return [];
-    return (database.prepare('select * from ledger order by sequence').all() as LedgerRow[]).map(changeOfRow);
+    return (database.prepare('select * from ledger order by sequence').all() as LedgerRow[]).map(
+      changeOfRow,
+    );
   } finally {
     database.close();
   }
@@ -53,12 +62,26 @@ export class SqliteLedgerStore implements LedgerStore {
 
   append(changes: readonly NewLedgerChange[]): AppendedLines {
     const { database, append } = this.#opened();
-    return database.transaction(() => changes.map((change) => {
-      const { at, backend, dataset, from, to, held, who, reason, revision, previous } = change;
-      const { changes: written, lastInsertRowid } = append.run(
-        at, backend, dataset, from, to, held ? 1 : 0, who, reason, revision, previous);
-      return written === 0 ? undefined : Number(lastInsertRowid);
-    })).immediate();
+    return database
+      .transaction(() =>
+        changes.map((change) => {
+          const { at, backend, dataset, from, to, held, who, reason, revision, previous } = change;
+          const { changes: written, lastInsertRowid } = append.run(
+            at,
+            backend,
+            dataset,
+            from,
+            to,
+            held ? 1 : 0,
+            who,
+            reason,
+            revision,
+            previous,
+          );
+          return written === 0 ? undefined : Number(lastInsertRowid);
+        }),
+      )
+      .immediate();
   }
 
   close(): void {
@@ -79,7 +102,8 @@ export class SqliteLedgerStore implements LedgerStore {
         read: database.prepare('select * from ledger where sequence > ? order by sequence'),
         append: database.prepare(
           'insert into ledger (at, backend, dataset, from_stage, to_stage, held, who, reason, revision, previous) ' +
-          'values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (backend, dataset, previous) do nothing'),
+            'values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (backend, dataset, previous) do nothing',
+        ),
       };
       return this.#open;
     } catch (error) {

@@ -56,14 +56,17 @@ describe('a ledger that only holds back', () => {
   test('a hold is obeyed at once here, within the review interval elsewhere, and says why', async () => {
     const [here, there] = [start(), start()];
     let told = 0;
-    there.guardrail.subscribe(() => { told += 1; });
+    there.guardrail.subscribe(() => {
+      told += 1;
+    });
     here.ledger.hold('sqlite', 'titanic', author);
     expect(stage(here, 'titanic')).toBe('legacy');
     await clock.advance(2_000);
     expect(stage(there, 'titanic')).toBe('legacy');
     expect(told).toBe(1);
-    expect(there.guardrail.decide({ backend: 'sqlite', dataset: 'titanic', operation: 'query' }).reason)
-      .toBe('held at legacy: it looks wrong (the flag asks for pooled)');
+    expect(
+      there.guardrail.decide({ backend: 'sqlite', dataset: 'titanic', operation: 'query' }).reason,
+    ).toBe('held at legacy: it looks wrong (the flag asks for pooled)');
     expect(stage(there, 'iris')).toBe('pooled');
   });
 
@@ -71,7 +74,11 @@ describe('a ledger that only holds back', () => {
     const [here, there] = [start(), start()];
     here.ledger.hold('sqlite', '', author);
     await clock.advance(2_000);
-    expect([stage(there, 'titanic'), stage(there, ''), stage(there, 'titanic', 'duckdb')]).toEqual(['legacy', 'legacy', 'pooled']);
+    expect([stage(there, 'titanic'), stage(there, ''), stage(there, 'titanic', 'duckdb')]).toEqual([
+      'legacy',
+      'legacy',
+      'pooled',
+    ]);
   });
 
   test('a hold outlives the process that made it', async () => {
@@ -100,14 +107,16 @@ describe('a guardrail with a ledger', () => {
 
   test('is written down once, however many mismatches follow', async () => {
     const here = start();
-    for (let count = 0; count < 5; count += 1) here.guardrail.mismatch('sqlite', 'titanic', 'row 3 differs');
+    for (let count = 0; count < 5; count += 1)
+      here.guardrail.mismatch('sqlite', 'titanic', 'row 3 differs');
     await clock.advance(2_000);
     expect(await here.ledger.history()).toHaveLength(1);
   });
 
   test('counts anew after it was resumed', async () => {
     const here = start({ maxMismatches: 2 });
-    for (let count = 0; count < 2; count += 1) here.guardrail.mismatch('sqlite', 'titanic', 'row 3 differs');
+    for (let count = 0; count < 2; count += 1)
+      here.guardrail.mismatch('sqlite', 'titanic', 'row 3 differs');
     expect(stage(here, 'titanic')).toBe('legacy');
     here.ledger.resume('sqlite', 'titanic', author);
     here.guardrail.mismatch('sqlite', 'titanic', 'row 3 differs');

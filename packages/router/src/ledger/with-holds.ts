@@ -1,6 +1,11 @@
 import { earlierStage } from '@changeover/core';
 import { noDataset } from '../flags/flag-layer.ts';
-import type { FlagStatus, StageContext, StageDecision, StageSource } from '../flags/stage-source.ts';
+import type {
+  FlagStatus,
+  StageContext,
+  StageDecision,
+  StageSource,
+} from '../flags/stage-source.ts';
 import type { Ledger } from './ledger.ts';
 
 /**
@@ -12,13 +17,22 @@ export function withHolds(source: StageSource, ledger: Ledger): StageSource {
   return {
     decide(context: StageContext): StageDecision {
       const asked = source.decide(context);
-      const { held, stage, why } = ledger.state(context.backend, context.dataset === '' ? noDataset : context.dataset);
+      const { held, stage, why } = ledger.state(
+        context.backend,
+        context.dataset === '' ? noDataset : context.dataset,
+      );
       if (!held || earlierStage(asked.stage, stage) === asked.stage) return asked;
-      return Object.freeze({ ...asked, stage, reason: `held at ${stage}: ${why} (the flag asks for ${asked.stage})` });
+      return Object.freeze({
+        ...asked,
+        stage,
+        reason: `held at ${stage}: ${why} (the flag asks for ${asked.stage})`,
+      });
     },
     subscribe(listener: () => void): () => void {
       const ends = [source.subscribe(listener), ledger.subscribe(listener)];
-      return () => { for (const end of ends) end(); };
+      return () => {
+        for (const end of ends) end();
+      };
     },
     status: (): FlagStatus => source.status(),
     close: () => source.close(),

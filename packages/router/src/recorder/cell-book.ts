@@ -1,7 +1,14 @@
 import { LatencyHistogram, PairedDifference } from '@changeover/compare';
 import type { Stage } from '@changeover/core';
 import { Cell } from './cell.ts';
-import { activityOf, addCounts, countedSince, countNames, noCounts, type Counts } from './counts.ts';
+import {
+  activityOf,
+  addCounts,
+  countedSince,
+  countNames,
+  noCounts,
+  type Counts,
+} from './counts.ts';
 import type { CellRow } from './recording-store.ts';
 import { cellKeyText } from './report-builder.ts';
 import { shedReasons } from './shed-reason.ts';
@@ -106,7 +113,10 @@ export class CellBook {
   }
 
   /** Rows that the store doesn't have yet, at most `limit`. */
-  unstored(limit: number): { readonly rows: readonly CellRow[]; readonly entries: readonly Entry[] } {
+  unstored(limit: number): {
+    readonly rows: readonly CellRow[];
+    readonly entries: readonly Entry[];
+  } {
     const entries: Entry[] = [];
     for (const entry of this.#entries) {
       if (activityOf(entry.cell) === entry.storedActivity) continue;
@@ -133,7 +143,13 @@ export class CellBook {
   part(backend: string, dataset: string): void {
     for (const entry of this.#entries) {
       const { cell, stored, storedActivity, hour } = entry;
-      if (cell.backend !== backend || cell.dataset !== dataset || !stored || activityOf(cell) !== storedActivity) continue;
+      if (
+        cell.backend !== backend ||
+        cell.dataset !== dataset ||
+        !stored ||
+        activityOf(cell) !== storedActivity
+      )
+        continue;
       this.#beginRow(entry, hour);
     }
   }
@@ -188,7 +204,11 @@ export class CellBook {
       const { counts, legacy, pooled } = gone;
       const sum = sumOf(sums, gone);
       addCounts(sum.counts, counts);
-      for (const [total, more] of [[sum.legacy, legacy], [sum.pooled, pooled]] as const) addTime(total, more.calls, more.ms);
+      for (const [total, more] of [
+        [sum.legacy, legacy],
+        [sum.pooled, pooled],
+      ] as const)
+        addTime(total, more.calls, more.ms);
     }
     for (const { cell, since } of this.#entries) {
       const sum = sumOf(sums, cell);
@@ -205,7 +225,15 @@ export class CellBook {
   #enter(cell: Cell, base: Counts, storedActivity: number, hour: number): Entry {
     this.#lastPart += 1;
     const entry: Entry = {
-      cell, part: this.#lastPart, hour, base, since: base, storedActivity, stored: false, storedAt: Infinity, lastActivePass: this.#pass,
+      cell,
+      part: this.#lastPart,
+      hour,
+      base,
+      since: base,
+      storedActivity,
+      stored: false,
+      storedAt: Infinity,
+      lastActivePass: this.#pass,
     };
     this.#entries.add(entry);
     return entry;
@@ -232,15 +260,29 @@ export class CellBook {
     this.#entries.delete(entry);
     const key = cellKeyText(cell);
     if (this.#byKey.get(key) === entry) this.#byKey.delete(key);
-    this.#released.push({ cell: new WeakRef(cell), base: entry.base, activity: entry.storedActivity });
+    this.#released.push({
+      cell: new WeakRef(cell),
+      base: entry.base,
+      activity: entry.storedActivity,
+    });
   }
 }
 
-function sumOf(sums: Map<string, Counted>, { backend, operation, stage }: Pick<Counted, 'backend' | 'operation' | 'stage'>): Counted {
+function sumOf(
+  sums: Map<string, Counted>,
+  { backend, operation, stage }: Pick<Counted, 'backend' | 'operation' | 'stage'>,
+): Counted {
   const key = cellKeyText({ backend, dataset: '', operation, stage });
   let sum = sums.get(key);
   if (sum === undefined) {
-    sum = { backend, operation, stage, counts: noCounts(), legacy: { calls: 0, ms: 0 }, pooled: { calls: 0, ms: 0 } };
+    sum = {
+      backend,
+      operation,
+      stage,
+      counts: noCounts(),
+      legacy: { calls: 0, ms: 0 },
+      pooled: { calls: 0, ms: 0 },
+    };
     sums.set(key, sum);
   }
   return sum;
@@ -257,8 +299,27 @@ function addTime(total: Timed, calls: number, ms: number): void {
 }
 
 function rowOf({ cell, part, hour, base }: Entry): CellRow {
-  const { backend, dataset, operation, stage, legacyLatency: legacy, pooledLatency: pooled, paired } = cell;
-  return { part, hour, backend, dataset, operation, stage, counts: countedSince(cell, base), legacy, pooled, paired };
+  const {
+    backend,
+    dataset,
+    operation,
+    stage,
+    legacyLatency: legacy,
+    pooledLatency: pooled,
+    paired,
+  } = cell;
+  return {
+    part,
+    hour,
+    backend,
+    dataset,
+    operation,
+    stage,
+    counts: countedSince(cell, base),
+    legacy,
+    pooled,
+    paired,
+  };
 }
 
 function addToCell(cell: Cell, { cell: from, base }: Entry): void {

@@ -62,7 +62,11 @@ export function openRecorder(options: RecorderOptions): Recorder {
  * @param resumedAt what was counted of a dataset before is told apart, in `judged`. Default: nothing is.
  * @throws {Error} where the file is missing, is no comparison store, or can't be read.
  */
-export function readRecordings(path: string, clock: Clock = systemClock, resumedAt?: ResumedAt): ReportData {
+export function readRecordings(
+  path: string,
+  clock: Clock = systemClock,
+  resumedAt?: ResumedAt,
+): ReportData {
   const builder = new ReportBuilder(defaultMaxSamples, resumedAt);
   readStore(path, builder);
   return builder.build(clock.wallMs());
@@ -99,7 +103,11 @@ class StoringRecorder implements Recorder {
       maxFingerprints: options.maxFingerprints ?? 1_000,
     });
     this.#writer = {
-      writer: randomUUID(), run: options.run, host: hostname(), pid: process.pid, node: process.version,
+      writer: randomUUID(),
+      run: options.run,
+      host: hostname(),
+      pid: process.pid,
+      node: process.version,
       startedAt: this.#clock.wallMs(),
     };
     this.flush();
@@ -116,9 +124,15 @@ class StoringRecorder implements Recorder {
   event(kind: string, fields: Readonly<Record<string, unknown>>): void {
     if (this.#closed) return;
     const { backend, dataset } = fields;
-    if (kind === 'stage' && typeof backend === 'string' && typeof dataset === 'string') this.#cells.part(backend, dataset);
+    if (kind === 'stage' && typeof backend === 'string' && typeof dataset === 'string')
+      this.#cells.part(backend, dataset);
     this.#lastEvent += 1;
-    this.#events.push({ sequence: this.#lastEvent, at: this.#clock.wallMs(), kind, fields: eventText(fields) });
+    this.#events.push({
+      sequence: this.#lastEvent,
+      at: this.#clock.wallMs(),
+      kind,
+      fields: eventText(fields),
+    });
     if (this.#events.length > maxWaitingEvents) {
       this.#events.shift();
       this.#eventsDropped += 1;
@@ -142,9 +156,14 @@ class StoringRecorder implements Recorder {
     builder.addSamplesOverLimit(samplesOverLimit);
     for (const group of this.#samples.groups()) builder.addGroup(group);
     try {
-      this.#store?.read(builder, { writer: this.#writer.writer, parts: new Set(rows.map(({ part }) => part)) });
+      this.#store?.read(builder, {
+        writer: this.#writer.writer,
+        parts: new Set(rows.map(({ part }) => part)),
+      });
     } catch (error) {
-      builder.addNote(`What was stored can't be read (${messageOf(error)}): the figures are of this process alone.`);
+      builder.addNote(
+        `What was stored can't be read (${messageOf(error)}): the figures are of this process alone.`,
+      );
     }
     for (const count of this.#rules.all()) builder.addRule(count, this.#clock.wallMs());
     for (const { lastAt, counts, legacy, pooled, paired, ...key } of rows) {
@@ -159,7 +178,9 @@ class StoringRecorder implements Recorder {
     this.#timer?.cancel();
     if (this.#closed) return;
     const outcome = this.#storePart();
-    this.#timer = this.#clock.after(this.#nextFlushMs(outcome), () => { this.flush(); });
+    this.#timer = this.#clock.after(this.#nextFlushMs(outcome), () => {
+      this.flush();
+    });
   }
 
   close(): void {
@@ -172,14 +193,19 @@ class StoringRecorder implements Recorder {
     }
     const outcome = this.#storeAll();
     if (outcome !== 'stored') {
-      this.#options.logger.error({ store: this.#options.path },
-        'the last counts and samples could not be stored and are lost with this process');
+      this.#options.logger.error(
+        { store: this.#options.path },
+        'the last counts and samples could not be stored and are lost with this process',
+      );
     }
     this.#closed = true;
     try {
       this.#store?.close();
     } catch (error) {
-      this.#options.logger.warn({ store: this.#options.path, err: error }, 'the comparison store could not be closed');
+      this.#options.logger.warn(
+        { store: this.#options.path, err: error },
+        'the comparison store could not be closed',
+      );
     }
     this.#store = undefined;
   }
@@ -191,8 +217,10 @@ class StoringRecorder implements Recorder {
   #nextFlushMs(outcome: 'stored' | 'more' | 'busy' | 'failed'): number {
     if (outcome === 'more') return nextPartMs;
     // Not at the same moment again as the process that holds the lock, where both flush once a second.
-    if (outcome === 'busy') return this.#flushIntervalMs * (0.1 + 0.4 * (this.#options.random ?? Math.random)());
-    if (outcome === 'failed') return Math.min(maxRetryMs, this.#flushIntervalMs * 2 ** Math.min(this.#failures, 16));
+    if (outcome === 'busy')
+      return this.#flushIntervalMs * (0.1 + 0.4 * (this.#options.random ?? Math.random)());
+    if (outcome === 'failed')
+      return Math.min(maxRetryMs, this.#flushIntervalMs * 2 ** Math.min(this.#failures, 16));
     return this.#flushIntervalMs;
   }
 
@@ -217,7 +245,14 @@ class StoringRecorder implements Recorder {
       this.#store ??= new RecordingStore(this.#options.path, this.#clock.wallMs());
       // An idle process writes nothing, but once, to be known to have been there.
       if (!empty || !this.#introduced) {
-        this.#store.write({ writer: this.#writerRow(), cells: rows, groups, samples, events, rules });
+        this.#store.write({
+          writer: this.#writerRow(),
+          cells: rows,
+          groups,
+          samples,
+          events,
+          rules,
+        });
       }
     } catch (error) {
       const outcome = this.#failed(error);
@@ -230,13 +265,18 @@ class StoringRecorder implements Recorder {
     this.#rules.markStored(rules);
     this.#events = this.#events.slice(events.length);
     this.#recovered();
-    if ([rows, groups, samples, events, rules].some((stored) => stored.length >= maxRowsPerFlush)) return 'more';
+    if ([rows, groups, samples, events, rules].some((stored) => stored.length >= maxRowsPerFlush))
+      return 'more';
     this.#cells.tidy(hour);
     return 'stored';
   }
 
   #writerRow(): WriterRow {
-    return { ...this.#writer, lastAt: this.#clock.wallMs(), samplesOverLimit: this.#samples.overLimit };
+    return {
+      ...this.#writer,
+      lastAt: this.#clock.wallMs(),
+      samplesOverLimit: this.#samples.overLimit,
+    };
   }
 
   #failed(error: unknown): 'busy' | 'failed' {
@@ -247,9 +287,11 @@ class StoringRecorder implements Recorder {
     const now = this.#clock.monotonicMs();
     if (this.#told?.code !== code || now - this.#told.atMs >= tellAgainMs) {
       this.#told = { code, atMs: now };
-      this.#options.logger.error({ store: this.#options.path, err: error },
+      this.#options.logger.error(
+        { store: this.#options.path, err: error },
         `the comparison store ${describe(this.#options.path)} can't be written (${code}); counts stay in memory ` +
-        'until it can: make room, let this process write there, or give it another file');
+          'until it can: make room, let this process write there, or give it another file',
+      );
     }
     this.#dropStore();
     return 'failed';
@@ -270,21 +312,30 @@ class StoringRecorder implements Recorder {
     this.#failures = 0;
     if (this.#lastFailure === undefined) return;
     this.#lastFailure = undefined;
-    this.#options.logger.debug({ store: this.#options.path }, 'the comparison store can be written again');
+    this.#options.logger.debug(
+      { store: this.#options.path },
+      'the comparison store can be written again',
+    );
   }
 
   /** What is known to be missing, in plain words. */
   #addNotes(builder: ReportBuilder): void {
     if (this.#lastFailure !== undefined) {
-      builder.addNote(`The comparison store can't be written (${this.#lastFailure}): what this process counted since ` +
-        'is in these figures and in no file, and what was stored before is not in them.');
+      builder.addNote(
+        `The comparison store can't be written (${this.#lastFailure}): what this process counted since ` +
+          'is in these figures and in no file, and what was stored before is not in them.',
+      );
     }
     if (this.#eventsDropped > 0) {
-      builder.addNote(`${String(this.#eventsDropped)} events could not be stored and are missing from the timeline.`);
+      builder.addNote(
+        `${String(this.#eventsDropped)} events could not be stored and are missing from the timeline.`,
+      );
     }
     if (this.#cells.folded > 0) {
-      builder.addNote(`Counts of ${String(this.#cells.folded)} cells are under the dataset "${otherDatasets}": there ` +
-        'was no room to keep them apart.');
+      builder.addNote(
+        `Counts of ${String(this.#cells.folded)} cells are under the dataset "${otherDatasets}": there ` +
+          'was no room to keep them apart.',
+      );
     }
   }
 
@@ -294,13 +345,18 @@ class StoringRecorder implements Recorder {
       const { legacy, pooled, reason, sequence: _sequence, fingerprint, ...shown } = sample;
       builder.addSample(fingerprint, {
         ...shown,
-        ...legacy === undefined ? {} : { legacy: JSON.parse(legacy) as unknown },
-        ...pooled === undefined ? {} : { pooled: JSON.parse(pooled) as unknown },
-        ...reason === undefined ? {} : { reason },
+        ...(legacy === undefined ? {} : { legacy: JSON.parse(legacy) as unknown }),
+        ...(pooled === undefined ? {} : { pooled: JSON.parse(pooled) as unknown }),
+        ...(reason === undefined ? {} : { reason }),
       });
     }
     for (const { at, kind, fields } of this.#events) {
-      builder.addEvent({ at, run: this.#options.run, kind, fields: JSON.parse(fields) as Record<string, unknown> });
+      builder.addEvent({
+        at,
+        run: this.#options.run,
+        kind,
+        fields: JSON.parse(fields) as Record<string, unknown>,
+      });
     }
   }
 }
@@ -309,7 +365,9 @@ function eventText(fields: Readonly<Record<string, unknown>>): string {
   try {
     const text = JSON.stringify(fields);
     if (text.length <= maxEventLength) return text;
-    return leftOut(`${String(text.length)} characters of JSON are more than ${String(maxEventLength)}`);
+    return leftOut(
+      `${String(text.length)} characters of JSON are more than ${String(maxEventLength)}`,
+    );
   } catch {
     return leftOut('it is not JSON-able');
   }

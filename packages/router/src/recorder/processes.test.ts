@@ -20,10 +20,25 @@ afterEach(() => {
 
 /** Runs TypeScript in a process of its own; resolves when it ends by itself. */
 function run(script: string, args: readonly string[], shell = 'exec "$@"'): Promise<number | null> {
-  const child = spawn('sh', ['-c', shell, 'sh', process.execPath,
-    '--conditions=@changeover/source', '--input-type=module-typescript', '--no-warnings', '--eval', script, ...args,
-  ], { cwd: import.meta.dirname, stdio: ['ignore', 'inherit', 'inherit'] });
-  return new Promise((resolve) => { child.once('exit', resolve); });
+  const child = spawn(
+    'sh',
+    [
+      '-c',
+      shell,
+      'sh',
+      process.execPath,
+      '--conditions=@changeover/source',
+      '--input-type=module-typescript',
+      '--no-warnings',
+      '--eval',
+      script,
+      ...args,
+    ],
+    { cwd: import.meta.dirname, stdio: ['ignore', 'inherit', 'inherit'] },
+  );
+  return new Promise((resolve) => {
+    child.once('exit', resolve);
+  });
 }
 
 const source = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href);
@@ -46,7 +61,9 @@ test('several processes that count into one store at once are counted exactly', 
     recorder.event('end', {});
     recorder.close();
   `;
-  expect(await Promise.all(['0', '3', '6'].map((seed) => run(script, [path, seed])))).toEqual([0, 0, 0]);
+  expect(await Promise.all(['0', '3', '6'].map((seed) => run(script, [path, seed])))).toEqual([
+    0, 0, 0,
+  ]);
   const report = readRecordings(path);
   expect(report.totals).toMatchObject({ calls: 600, legacy: { count: 600 } });
   expect(report.byDataset.map(({ calls }) => calls)).toEqual(Array.from({ length: 10 }, () => 60));
@@ -83,8 +100,12 @@ test('a disk that takes no more is told once, nothing fails, and what was counte
 
 test('nothing that was left open keeps a process from ending, with a flag server that hangs', async () => {
   const hangs = createServer();
-  await new Promise<void>((resolve) => { hangs.listen(0, '127.0.0.1', resolve); });
-  const asked = new Promise<Socket>((resolve) => { hangs.once('connection', resolve); });
+  await new Promise<void>((resolve) => {
+    hangs.listen(0, '127.0.0.1', resolve);
+  });
+  const asked = new Promise<Socket>((resolve) => {
+    hangs.once('connection', resolve);
+  });
   const script = `
     import { openRecorder } from ${source('open-recorder.ts')};
     import { openFileStageSource } from ${source('../flags/file-stage-source.ts')};
@@ -103,5 +124,9 @@ test('nothing that was left open keeps a process from ending, with a flag server
   const { port } = hangs.address() as AddressInfo;
   expect(await run(script, [folder, String(port)])).toBe(0);
   (await asked).destroy();
-  await new Promise<void>((resolve) => { hangs.close(() => { resolve(); }); });
+  await new Promise<void>((resolve) => {
+    hangs.close(() => {
+      resolve();
+    });
+  });
 });

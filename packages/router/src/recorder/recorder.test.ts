@@ -1,5 +1,11 @@
 import {
-  existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,7 +32,11 @@ function testClock(startMs = Date.parse('2026-01-01T10:30:00Z')): TestClock {
     after(delayMs, task) {
       const timer = { at: now + delayMs, task };
       timers.push(timer);
-      return { cancel: () => { timers = timers.filter((one) => one !== timer); } };
+      return {
+        cancel: () => {
+          timers = timers.filter((one) => one !== timer);
+        },
+      };
     },
     advance(ms) {
       const end = now + ms;
@@ -39,7 +49,9 @@ function testClock(startMs = Date.parse('2026-01-01T10:30:00Z')): TestClock {
       }
       now = end;
     },
-    get timers() { return timers.length; },
+    get timers() {
+      return timers.length;
+    },
   };
 }
 
@@ -62,10 +74,22 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const logger: Logger = { ...silentLogger, error: (_fields, message) => { errors.push(message); } };
+const logger: Logger = {
+  ...silentLogger,
+  error: (_fields, message) => {
+    errors.push(message);
+  },
+};
 
 function open(options: Partial<RecorderOptions> = {}): Recorder {
-  const recorder = openRecorder({ path, run: 'test', clock, logger, random: () => 0.5, ...options });
+  const recorder = openRecorder({
+    path,
+    run: 'test',
+    clock,
+    logger,
+    random: () => 0.5,
+    ...options,
+  });
   opened.push(recorder);
   return recorder;
 }
@@ -84,15 +108,31 @@ function count(cell: Cell, calls = 1): void {
 
 function sample(more: Partial<ComparisonSample> = {}): ComparisonSample {
   return {
-    at: clock.wallMs(), backend: 'sqlite', dataset: 'titanic', operation: 'query', stage: 'shadow', verdict: 'mismatch',
-    class: 'value', summary: 'row 3 differs', ...more,
+    at: clock.wallMs(),
+    backend: 'sqlite',
+    dataset: 'titanic',
+    operation: 'query',
+    stage: 'shadow',
+    verdict: 'mismatch',
+    class: 'value',
+    summary: 'row 3 differs',
+    ...more,
   };
 }
 
 /** What metrics say was called: calls, comparisons, and the legacy leg's time. */
 function told(recorder: Recorder): unknown {
-  return recorder.counted().map(({ backend, operation, stage, counts, legacy }) =>
-    [backend, operation, stage, counts.calls, counts.match, legacy.calls, legacy.ms]);
+  return recorder
+    .counted()
+    .map(({ backend, operation, stage, counts, legacy }) => [
+      backend,
+      operation,
+      stage,
+      counts.calls,
+      counts.match,
+      legacy.calls,
+      legacy.ms,
+    ]);
 }
 
 describe('counts', () => {
@@ -113,7 +153,8 @@ describe('counts', () => {
     expect(report.totals).toMatchObject({ calls: 6, compared: 6, match: 6, shed: 0 });
     expect(calls(report.byBackend)).toEqual([1, 5]);
     expect(report.byStage).toMatchObject([
-      { backend: 'duckdb', stage: 'shadow', calls: 1 }, { backend: 'sqlite', stage: 'reverse', calls: 2 },
+      { backend: 'duckdb', stage: 'shadow', calls: 1 },
+      { backend: 'sqlite', stage: 'reverse', calls: 2 },
       { backend: 'sqlite', stage: 'shadow', calls: 3 },
     ]);
     expect(calls(report.byOperation)).toEqual([1, 5]);
@@ -130,13 +171,21 @@ describe('counts', () => {
     cell.calls = 20;
     cell.eligible = 15;
     cell.sampled = 10;
-    for (const verdict of ['match', 'mismatch', 'raced', 'nondeterministic', 'inconclusive'] as const) {
+    for (const verdict of [
+      'match',
+      'mismatch',
+      'raced',
+      'nondeterministic',
+      'inconclusive',
+    ] as const) {
       cell.countVerdict(verdict);
     }
-    for (const reason of ['queue-full', 'deadline', 'budget', 'budget'] as const) cell.countShed(reason);
+    for (const reason of ['queue-full', 'deadline', 'budget', 'budget'] as const)
+      cell.countShed(reason);
     const inFlight = 1;
     const { totals } = recorder.summary();
-    const verdicts = totals.match + totals.mismatch + totals.raced + totals.nondeterministic + totals.inconclusive;
+    const verdicts =
+      totals.match + totals.mismatch + totals.raced + totals.nondeterministic + totals.inconclusive;
     expect(totals.compared).toBe(verdicts);
     expect(totals.sampled).toBe(totals.compared + totals.shed + inFlight);
     expect(totals.shedByReason).toEqual({ 'queue-full': 1, deadline: 1, budget: 2 });
@@ -166,7 +215,11 @@ describe('counts', () => {
       }
     }
     for (const recorder of recorders) expect(recorder.summary().totals.calls).toBe(100);
-    expect(readRecordings(path).totals).toMatchObject({ calls: 100, compared: 100, pooled: { count: 100 } });
+    expect(readRecordings(path).totals).toMatchObject({
+      calls: 100,
+      compared: 100,
+      pooled: { count: 100 },
+    });
   });
 
   test('flushing again and again stores nothing twice, over hours too', () => {
@@ -187,13 +240,19 @@ describe('counts', () => {
 
   test('metrics count on from hour to hour, and tell operations and stages apart', () => {
     const recorder = open();
-    const cells = [recorder.cell('sqlite', 'titanic', 'query', 'shadow'), recorder.cell('sqlite', 'titanic', 'query', 'reverse')];
+    const cells = [
+      recorder.cell('sqlite', 'titanic', 'query', 'shadow'),
+      recorder.cell('sqlite', 'titanic', 'query', 'reverse'),
+    ];
     for (let hour = 1; hour <= 3; hour += 1) {
       for (const cell of cells) count(cell, hour);
       clock.advance(3_600_000);
       recorder.flush();
     }
-    expect(told(recorder)).toEqual([['sqlite', 'query', 'shadow', 6, 6, 6, 12], ['sqlite', 'query', 'reverse', 6, 6, 6, 12]]);
+    expect(told(recorder)).toEqual([
+      ['sqlite', 'query', 'shadow', 6, 6, 6, 12],
+      ['sqlite', 'query', 'reverse', 6, 6, 6, 12],
+    ]);
   });
 
   test('a wall clock that is set back loses nothing', () => {
@@ -211,7 +270,7 @@ describe('counts', () => {
     expect(readRecordings(path).totals.calls).toBe(4);
   });
 
-  test('nothing is stored on the caller\'s path, only at the interval', () => {
+  test("nothing is stored on the caller's path, only at the interval", () => {
     const recorder = open({ flushIntervalMs: 1_000 });
     count(recorder.cell('sqlite', 'titanic', 'query', 'shadow'));
     expect(readRecordings(path).totals.calls).toBe(0);
@@ -265,7 +324,10 @@ describe('bounds', () => {
     expect(report.totals).toMatchObject({ calls: 31, legacy: { count: 31 } });
     expect(told(recorder)).toEqual([['sqlite', 'query', 'shadow', 31, 31, 31, 62]]);
     recorder.close();
-    expect(readRecordings(path).totals).toMatchObject({ calls: 31, pooledLessLegacyMs: { kind: 'estimate', value: -1, n: 31 } });
+    expect(readRecordings(path).totals).toMatchObject({
+      calls: 31,
+      pooledLessLegacyMs: { kind: 'estimate', value: -1, n: 31 },
+    });
   });
 
   test('a flood of names goes to "(others)", and the report says so', () => {
@@ -276,7 +338,9 @@ describe('bounds', () => {
     const report = recorder.summary();
     expect(report.totals.calls).toBe(1_000);
     expect(report.byDataset).toHaveLength(21);
-    expect(report.notes).toEqual([expect.stringMatching(/980 cells are under the dataset "\(others\)"/)]);
+    expect(report.notes).toEqual([
+      expect.stringMatching(/980 cells are under the dataset "\(others\)"/),
+    ]);
   });
 
   test('where nothing can be stored, the oldest cells become "(others)"', () => {
@@ -284,10 +348,16 @@ describe('bounds', () => {
     for (let round = 0; round < 100; round += 1) {
       count(recorder.cell('sqlite', `d${String(round)}`, 'query', 'shadow'));
       recorder.flush();
-      expect(told(recorder)).toEqual([['sqlite', 'query', 'shadow', round + 1, round + 1, round + 1, (round + 1) * 2]]);
+      expect(told(recorder)).toEqual([
+        ['sqlite', 'query', 'shadow', round + 1, round + 1, round + 1, (round + 1) * 2],
+      ]);
     }
     const report = recorder.summary();
-    expect(report.totals).toMatchObject({ calls: 100, legacy: { count: 100 }, pooledLessLegacyMs: { n: 100 } });
+    expect(report.totals).toMatchObject({
+      calls: 100,
+      legacy: { count: 100 },
+      pooledLessLegacyMs: { n: 100 },
+    });
     expect(report.byDataset.length).toBeLessThanOrEqual(6);
     expect(errors).toHaveLength(1);
   });
@@ -300,7 +370,8 @@ describe('bounds', () => {
     const other = new SqliteDatabase(path);
     other.exec('begin immediate');
     for (const cell of known) count(cell, 1);
-    for (const dataset of ['c', 'd', 'e']) count(recorder.cell('sqlite', dataset, 'query', 'shadow'), 100);
+    for (const dataset of ['c', 'd', 'e'])
+      count(recorder.cell('sqlite', dataset, 'query', 'shadow'), 100);
     recorder.flush();
     expect(told(recorder)).toEqual([['sqlite', 'query', 'shadow', 322, 322, 322, 644]]);
     other.exec('rollback');
@@ -312,14 +383,22 @@ describe('bounds', () => {
   test('samples are capped a fingerprint, and counted all the same', () => {
     const recorder = open({ maxSamplesPerFingerprint: 3, maxFingerprints: 2 });
     for (let index = 0; index < 10; index += 1) {
-      recorder.sample(sample({ at: 1_000 + index, summary: `sample ${String(index)}`, legacy: { index } }));
+      recorder.sample(
+        sample({ at: 1_000 + index, summary: `sample ${String(index)}`, legacy: { index } }),
+      );
       if (index === 5) recorder.flush();
     }
     recorder.sample(sample({ fingerprint: 'second' }));
     recorder.sample(sample({ fingerprint: 'third' }));
     const check = (report = recorder.summary()): void => {
       expect(report.sampleGroups).toMatchObject([
-        { fingerprint: 'sqlite query mismatch value', count: 10, firstAt: 1_000, lastAt: 1_009, class: 'value' },
+        {
+          fingerprint: 'sqlite query mismatch value',
+          count: 10,
+          firstAt: 1_000,
+          lastAt: 1_009,
+          class: 'value',
+        },
         { fingerprint: 'second', count: 1 },
       ]);
       const kept = report.sampleGroups[0]?.samples.map(({ legacy }) => legacy);
@@ -339,18 +418,31 @@ describe('bounds', () => {
     const second = open();
     second.sample(sample({ at: start + 1 }));
     const samples = [{ at: start }, { at: start + 1 }];
-    expect(second.summary().sampleGroups).toMatchObject([{ count: 2, firstAt: start, lastAt: start + 1, samples }]);
+    expect(second.summary().sampleGroups).toMatchObject([
+      { count: 2, firstAt: start, lastAt: start + 1, samples },
+    ]);
   });
 
   test.each([
     ['too long', 'x'.repeat(20_000), /are more than 16384/],
     ['a BigInt', { value: 1n }, /not JSON-able/],
-    ['circular', (() => { const it: Record<string, unknown> = {}; it['self'] = it; return it; })(), /not JSON-able/],
+    [
+      'circular',
+      (() => {
+        const it: Record<string, unknown> = {};
+        it['self'] = it;
+        return it;
+      })(),
+      /not JSON-able/,
+    ],
   ])('a value that is %s is left out, and says so', (_title, value, message) => {
     const recorder = open();
     recorder.sample(sample({ legacy: value, pooled: 1 }));
     const [stored] = recorder.summary().sampleGroups[0]?.samples ?? [];
-    expect(stored).toMatchObject({ legacy: { leftOut: expect.stringMatching(message) }, pooled: 1 });
+    expect(stored).toMatchObject({
+      legacy: { leftOut: expect.stringMatching(message) },
+      pooled: 1,
+    });
   });
 
   test('events make the timeline, over runs', () => {
@@ -363,7 +455,8 @@ describe('bounds', () => {
     second.event('odd', { big: 'x'.repeat(10_000) });
     second.event('worse', { big: 1n });
     expect(second.summary().timeline).toMatchObject([
-      { run: 'one', kind: 'stage', fields: { to: 'shadow' } }, { run: 'two', kind: 'stage', fields: { to: 'legacy' } },
+      { run: 'one', kind: 'stage', fields: { to: 'shadow' } },
+      { run: 'two', kind: 'stage', fields: { to: 'legacy' } },
       { kind: 'odd', fields: { leftOut: expect.any(String) } },
       { kind: 'worse', fields: { leftOut: expect.any(String) } },
     ]);
@@ -419,25 +512,38 @@ describe('a store that makes trouble', () => {
   });
 
   test.each([
-    ['is no database', (): string => { writeFileSync(path, 'not a database, '.repeat(500)); return path; }],
+    [
+      'is no database',
+      (): string => {
+        writeFileSync(path, 'not a database, '.repeat(500));
+        return path;
+      },
+    ],
     ['is a folder', (): string => folder],
     ['is in no folder', (): string => join(folder, 'missing', 'x.sqlite')],
-    ['is of a later version', (): string => {
-      open().close();
-      const database = new SqliteDatabase(path);
-      database.pragma('user_version = 99');
-      database.close();
-      return path;
-    }],
-    ["is another program's", (): string => {
-      const database = new SqliteDatabase(path);
-      database.exec('create table passengers (name text)');
-      database.close();
-      return path;
-    }],
+    [
+      'is of a later version',
+      (): string => {
+        open().close();
+        const database = new SqliteDatabase(path);
+        database.pragma('user_version = 99');
+        database.close();
+        return path;
+      },
+    ],
+    [
+      "is another program's",
+      (): string => {
+        const database = new SqliteDatabase(path);
+        database.exec('create table passengers (name text)');
+        database.close();
+        return path;
+      },
+    ],
   ])('one that %s is logged once, and counting goes on', (_title, make) => {
     const target = make();
-    const before = existsSync(target) && statSync(target).isFile() ? readFileSync(target) : undefined;
+    const before =
+      existsSync(target) && statSync(target).isFile() ? readFileSync(target) : undefined;
     const recorder = open({ path: target });
     for (let round = 0; round < 50; round += 1) {
       count(recorder.cell('sqlite', 'titanic', 'query', 'shadow'));
@@ -494,7 +600,9 @@ describe('a store that makes trouble', () => {
     const report = readRecordings(path);
     expect(report.totals.calls).toBe(5);
     expect(report.timeline).toMatchObject([{ kind: 'new' }]);
-    expect(report.sampleGroups).toMatchObject([{ fingerprint: 'new', samples: [{ summary: 'row 3 differs' }] }]);
+    expect(report.sampleGroups).toMatchObject([
+      { fingerprint: 'new', samples: [{ summary: 'row 3 differs' }] },
+    ]);
     expect(report.runs).toHaveLength(2);
   });
 });
@@ -507,7 +615,10 @@ describe('closing', () => {
     recorder.close();
     recorder.close();
     expect(clock.timers).toBe(0);
-    expect(readRecordings(path)).toMatchObject({ totals: { calls: 200 }, timeline: [{ kind: 'end' }] });
+    expect(readRecordings(path)).toMatchObject({
+      totals: { calls: 200 },
+      timeline: [{ kind: 'end' }],
+    });
   });
 
   test('what is counted afterwards harms nobody', () => {
@@ -538,7 +649,12 @@ describe('rules', () => {
   test('are kept with how often they mattered, over processes, the dead ones too', () => {
     const uses = [3, 4];
     for (const at of [0, 1]) {
-      const recorder = openRecorder({ path, run: `run-${String(at)}`, logger: silentLogger, clock });
+      const recorder = openRecorder({
+        path,
+        run: `run-${String(at)}`,
+        logger: silentLogger,
+        clock,
+      });
       opened.push(recorder);
       recorder.watchRules(() => [
         { backend: 'sqlite', rule, uses: uses[at] ?? 0, failures: 0 },
@@ -561,7 +677,9 @@ describe('rules', () => {
   test('find room in a store that was made before there were any', () => {
     openRecorder({ path, run: 'old', logger: silentLogger, clock }).close();
     const old = new SqliteDatabase(path);
-    old.exec('drop table rule_use; alter table cell drop column last_at; alter table cell drop column paired; pragma user_version = 1');
+    old.exec(
+      'drop table rule_use; alter table cell drop column last_at; alter table cell drop column paired; pragma user_version = 1',
+    );
     old.close();
     expect(readRecordings(path)).toMatchObject({ rules: [], runs: [{ run: 'old' }] });
     clock.advance(1);
@@ -569,7 +687,10 @@ describe('rules', () => {
     opened.push(recorder);
     recorder.watchRules(() => [{ backend: 'sqlite', rule, uses: 1, failures: 0 }]);
     recorder.flush();
-    expect(readRecordings(path)).toMatchObject({ rules: [{ rule, uses: 1 }], runs: [{ run: 'old' }, { run: 'new' }] });
+    expect(readRecordings(path)).toMatchObject({
+      rules: [{ rule, uses: 1 }],
+      runs: [{ run: 'old' }, { run: 'new' }],
+    });
   });
 });
 
@@ -586,15 +707,26 @@ describe('what was counted before a dataset was resumed', () => {
     clock.advance(1_000);
     const resumed = clock.wallMs();
     clock.advance(1_000);
-    recorder.event('stage', { backend: 'sqlite', dataset: 'titanic', from: 'legacy', to: 'shadow' });
+    recorder.event('stage', {
+      backend: 'sqlite',
+      dataset: 'titanic',
+      from: 'legacy',
+      to: 'shadow',
+    });
     recorder.cell(...key).countVerdict('match');
     recorder.flush();
-    const resumedAt = (_backend: string, dataset: string): number | undefined => (dataset === 'titanic' ? resumed : undefined);
+    const resumedAt = (_backend: string, dataset: string): number | undefined =>
+      dataset === 'titanic' ? resumed : undefined;
     try {
       for (const data of [recorder.summary(resumedAt), readRecordings(path, clock, resumedAt)]) {
         expect(data.totals).toMatchObject({ mismatch: 2, match: 1 });
-        expect(data.judged).toMatchObject({ comparedBefore: 1, since: [{ backend: 'sqlite', dataset: 'titanic', at: resumed }] });
-        expect(data.judged?.byStage).toMatchObject([{ stage: 'shadow', mismatch: 1, match: 1, compared: 2 }]);
+        expect(data.judged).toMatchObject({
+          comparedBefore: 1,
+          since: [{ backend: 'sqlite', dataset: 'titanic', at: resumed }],
+        });
+        expect(data.judged?.byStage).toMatchObject([
+          { stage: 'shadow', mismatch: 1, match: 1, compared: 2 },
+        ]);
       }
       expect(recorder.summary().judged).toBeUndefined();
     } finally {
@@ -604,7 +736,12 @@ describe('what was counted before a dataset was resumed', () => {
 
   test('counts on where it can not be told apart from what came after', () => {
     const clock = testClock();
-    const recorder = openRecorder({ path: join(folder, 'mixed.sqlite'), run: 'one', logger: silentLogger, clock });
+    const recorder = openRecorder({
+      path: join(folder, 'mixed.sqlite'),
+      run: 'one',
+      logger: silentLogger,
+      clock,
+    });
     recorder.cell(...key).countVerdict('mismatch');
     recorder.flush();
     const resumed = clock.wallMs();

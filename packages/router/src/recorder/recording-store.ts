@@ -1,6 +1,11 @@
 import type Database from 'better-sqlite3';
 import SqliteDatabase from 'better-sqlite3';
-import { LatencyHistogram, type LatencyHistogramJson, PairedDifference, type PairedDifferenceJson } from '@changeover/compare';
+import {
+  LatencyHistogram,
+  type LatencyHistogramJson,
+  PairedDifference,
+  type PairedDifferenceJson,
+} from '@changeover/compare';
 import { stageNamed, type Stage } from '@changeover/core';
 import type { Verdict } from './cell.ts';
 import { countNames, noCounts, type Counts } from './counts.ts';
@@ -88,7 +93,8 @@ const retentionMs = 90 * 24 * 3_600_000;
 const hourMs = 3_600_000;
 
 /** What each version of the store added: a store of an earlier one is brought forward when it is opened to write. */
-const schemas: readonly string[] = [`
+const schemas: readonly string[] = [
+  `
   create table writer (
     writer text primary key, run text not null, host text not null, pid integer not null, node text not null,
     started_at integer not null, last_at integer not null, samples_over_limit integer not null
@@ -114,21 +120,36 @@ const schemas: readonly string[] = [`
     writer text not null, sequence integer not null, at integer not null, kind text not null, fields text not null,
     primary key (writer, sequence)
   ) without rowid;
-`, `
+`,
+  `
   create table rule_use (
     writer text not null, backend text not null, rule text not null, uses integer not null, failures integer not null,
     primary key (writer, backend, rule)
   ) without rowid;
-`, `
+`,
+  `
   alter table cell add column last_at integer;
-`, `
+`,
+  `
   alter table cell add column paired text;
-`];
+`,
+];
 const schemaVersion = schemas.length;
 
 const cellColumns = [
-  'writer', 'part', 'hour', 'backend', 'dataset', 'operation', 'stage', ...countNames,
-  'shed', 'legacy_latency', 'pooled_latency', 'last_at', 'paired',
+  'writer',
+  'part',
+  'hour',
+  'backend',
+  'dataset',
+  'operation',
+  'stage',
+  ...countNames,
+  'shed',
+  'legacy_latency',
+  'pooled_latency',
+  'last_at',
+  'paired',
 ];
 
 /**
@@ -157,12 +178,17 @@ export class RecordingStore {
   /** All of it or nothing. */
   write(batch: Batch): void {
     // Turning histograms into text takes longer than writing them: not while others wait for the lock.
-    this.#writeBatch.immediate(batch, batch.cells.map((row) => cellValues(row, batch.writer.lastAt)));
+    this.#writeBatch.immediate(
+      batch,
+      batch.cells.map((row) => cellValues(row, batch.writer.lastAt)),
+    );
   }
 
   /** Adds all that is stored but what the caller adds itself. */
   read(builder: ReportBuilder, own: OwnRows): void {
-    this.#database.transaction(() => { readInto(this.#database, builder, own); })();
+    this.#database.transaction(() => {
+      readInto(this.#database, builder, own);
+    })();
   }
 
   /** For the last write before closing, which is on no caller's path. */
@@ -176,18 +202,22 @@ export class RecordingStore {
 
   /** Old rows go at every opening: a store is made once and used for years. */
   #prepareSchema(nowMs: number): void {
-    this.#database.transaction(() => {
-      // Looked at under the lock: another process may be making it at this moment.
-      const found = this.#version();
-      if (isVersion(found)) {
-        for (const schema of schemas.slice(found)) this.#database.exec(schema);
-        this.#database.pragma(`user_version = ${String(schemaVersion)}`);
-      } else {
-        throw new Error(`the comparison store has version ${String(found)}, and this program knows ` +
-          `${String(schemaVersion)}: give it another file`);
-      }
-      this.#removeOld(nowMs);
-    }).immediate();
+    this.#database
+      .transaction(() => {
+        // Looked at under the lock: another process may be making it at this moment.
+        const found = this.#version();
+        if (isVersion(found)) {
+          for (const schema of schemas.slice(found)) this.#database.exec(schema);
+          this.#database.pragma(`user_version = ${String(schemaVersion)}`);
+        } else {
+          throw new Error(
+            `the comparison store has version ${String(found)}, and this program knows ` +
+              `${String(schemaVersion)}: give it another file`,
+          );
+        }
+        this.#removeOld(nowMs);
+      })
+      .immediate();
   }
 
   #version(): unknown {
@@ -200,35 +230,94 @@ export class RecordingStore {
     this.#database.prepare('delete from event where at < ?').run(before);
     this.#database.prepare('delete from sample where at < ?').run(before);
     this.#database.prepare('delete from sample_group where last_at < ?').run(before);
-    this.#database.prepare('delete from rule_use where writer in (select writer from writer where last_at < ?)').run(before);
+    this.#database
+      .prepare('delete from rule_use where writer in (select writer from writer where last_at < ?)')
+      .run(before);
     this.#database.prepare('delete from writer where last_at < ?').run(before);
   }
 
   #makeWriteBatch(): Database.Transaction<(batch: Batch, cells: readonly unknown[][]) => void> {
     const database = this.#database;
-    const upsert = (table: string, columns: readonly string[]): Database.Statement => database.prepare(
-      `insert or replace into ${table} (${columns.map((name) => `"${name}"`).join(', ')}) ` +
-      `values (${columns.map(() => '?').join(', ')})`);
-    const writer = upsert('writer',
-      ['writer', 'run', 'host', 'pid', 'node', 'started_at', 'last_at', 'samples_over_limit']);
+    const upsert = (table: string, columns: readonly string[]): Database.Statement =>
+      database.prepare(
+        `insert or replace into ${table} (${columns.map((name) => `"${name}"`).join(', ')}) ` +
+          `values (${columns.map(() => '?').join(', ')})`,
+      );
+    const writer = upsert('writer', [
+      'writer',
+      'run',
+      'host',
+      'pid',
+      'node',
+      'started_at',
+      'last_at',
+      'samples_over_limit',
+    ]);
     const cell = upsert('cell', cellColumns);
-    const group = upsert('sample_group',
-      ['writer', 'fingerprint', 'backend', 'operation', 'verdict', 'class', 'count', 'first_at', 'last_at']);
-    const sample = upsert('sample',
-      ['writer', 'fingerprint', 'sequence', 'at', 'dataset', 'stage', 'summary', 'legacy', 'pooled', 'reason']);
+    const group = upsert('sample_group', [
+      'writer',
+      'fingerprint',
+      'backend',
+      'operation',
+      'verdict',
+      'class',
+      'count',
+      'first_at',
+      'last_at',
+    ]);
+    const sample = upsert('sample', [
+      'writer',
+      'fingerprint',
+      'sequence',
+      'at',
+      'dataset',
+      'stage',
+      'summary',
+      'legacy',
+      'pooled',
+      'reason',
+    ]);
     const event = upsert('event', ['writer', 'sequence', 'at', 'kind', 'fields']);
     const rule = upsert('rule_use', ['writer', 'backend', 'rule', 'uses', 'failures']);
     return database.transaction((batch: Batch, cells: readonly unknown[][]) => {
-      const { writer: id, run, host, pid, node, startedAt, lastAt, samplesOverLimit } = batch.writer;
+      const {
+        writer: id,
+        run,
+        host,
+        pid,
+        node,
+        startedAt,
+        lastAt,
+        samplesOverLimit,
+      } = batch.writer;
       writer.run(id, run, host, pid, node, startedAt, lastAt, samplesOverLimit);
       for (const values of cells) cell.run(id, ...values);
       for (const row of batch.groups) {
-        group.run(id, row.fingerprint, row.backend, row.operation, row.verdict, row.class ?? null, row.count,
-          row.firstAt, row.lastAt);
+        group.run(
+          id,
+          row.fingerprint,
+          row.backend,
+          row.operation,
+          row.verdict,
+          row.class ?? null,
+          row.count,
+          row.firstAt,
+          row.lastAt,
+        );
       }
       for (const row of batch.samples) {
-        sample.run(id, row.fingerprint, row.sequence, row.at, row.dataset, row.stage, row.summary, row.legacy ?? null,
-          row.pooled ?? null, row.reason ?? null);
+        sample.run(
+          id,
+          row.fingerprint,
+          row.sequence,
+          row.at,
+          row.dataset,
+          row.stage,
+          row.summary,
+          row.legacy ?? null,
+          row.pooled ?? null,
+          row.reason ?? null,
+        );
       }
       for (const row of batch.events) event.run(id, row.sequence, row.at, row.kind, row.fields);
       for (const row of batch.rules) rule.run(id, row.backend, row.rule, row.uses, row.failures);
@@ -239,43 +328,83 @@ export class RecordingStore {
 /** In the order of the columns, after the writer. */
 function cellValues(row: CellRow, nowMs: number): unknown[] {
   return [
-    row.part, row.hour, row.backend, row.dataset, row.operation, row.stage,
-    ...countNames.map((name) => row.counts[name]), JSON.stringify(row.counts.shed),
-    JSON.stringify(row.legacy), JSON.stringify(row.pooled), nowMs, JSON.stringify(row.paired),
+    row.part,
+    row.hour,
+    row.backend,
+    row.dataset,
+    row.operation,
+    row.stage,
+    ...countNames.map((name) => row.counts[name]),
+    JSON.stringify(row.counts.shed),
+    JSON.stringify(row.legacy),
+    JSON.stringify(row.pooled),
+    nowMs,
+    JSON.stringify(row.paired),
   ];
 }
 
 /** Reads a store that others may be writing to. Waits up to a second for a lock: it is for commands, not for
  * callers. */
 export function readStore(path: string, builder: ReportBuilder): void {
-  const database = new SqliteDatabase(path, { readonly: true, fileMustExist: true, timeout: 1_000 });
+  const database = new SqliteDatabase(path, {
+    readonly: true,
+    fileMustExist: true,
+    timeout: 1_000,
+  });
   try {
     const version = database.pragma('user_version', { simple: true });
     // The ledger may have come first.
-    if (version === 0 && database.pragma('application_id', { simple: true }) === storeApplicationId) return;
+    if (version === 0 && database.pragma('application_id', { simple: true }) === storeApplicationId)
+      return;
     if (version === 0 || !isVersion(version)) {
-      throw new Error(`${path} is no comparison store of version ${String(schemaVersion)}: it has ${String(version)}`);
+      throw new Error(
+        `${path} is no comparison store of version ${String(schemaVersion)}: it has ${String(version)}`,
+      );
     }
-    database.transaction(() => { readInto(database, builder, undefined, version); })();
+    database.transaction(() => {
+      readInto(database, builder, undefined, version);
+    })();
   } finally {
     database.close();
   }
 }
 
-type StoredCell = CellKey & Record<(typeof countNames)[number], number> & {
-  writer: string; part: number; shed: string; legacy_latency: string; pooled_latency: string;
-  hour: number; last_at?: number | null; paired?: string | null;
-};
+type StoredCell = CellKey &
+  Record<(typeof countNames)[number], number> & {
+    writer: string;
+    part: number;
+    shed: string;
+    legacy_latency: string;
+    pooled_latency: string;
+    hour: number;
+    last_at?: number | null;
+    paired?: string | null;
+  };
 type StoredGroup = Omit<GroupRow, 'class' | 'firstAt' | 'lastAt'> & {
-  writer: string; class: string | null; first_at: number; last_at: number;
+  writer: string;
+  class: string | null;
+  first_at: number;
+  last_at: number;
 };
 interface StoredWriter {
-  writer: string; run: string; host: string; pid: number; node: string; started_at: number; last_at: number;
+  writer: string;
+  run: string;
+  host: string;
+  pid: number;
+  node: string;
+  started_at: number;
+  last_at: number;
   samples_over_limit: number;
 }
 interface StoredSampleRow {
-  fingerprint: string; at: number; dataset: string; stage: string; summary: string;
-  legacy: string | null; pooled: string | null; reason: string | null;
+  fingerprint: string;
+  at: number;
+  dataset: string;
+  stage: string;
+  summary: string;
+  legacy: string | null;
+  pooled: string | null;
+  reason: string | null;
 }
 
 /** One that this program can read. */
@@ -283,8 +412,14 @@ function isVersion(found: unknown): found is number {
   return typeof found === 'number' && found >= 0 && found <= schemaVersion;
 }
 
-function readInto(database: Database.Database, builder: ReportBuilder, own: OwnRows | undefined, version: number = schemaVersion): void {
-  const rows = <Row>(sql: string): IterableIterator<Row> => database.prepare<[], Row>(sql).iterate();
+function readInto(
+  database: Database.Database,
+  builder: ReportBuilder,
+  own: OwnRows | undefined,
+  version: number = schemaVersion,
+): void {
+  const rows = <Row>(sql: string): IterableIterator<Row> =>
+    database.prepare<[], Row>(sql).iterate();
   const runs = new Map<string, string>();
   const lastSeen = new Map<string, number>();
   for (const row of rows<StoredWriter>('select * from writer')) {
@@ -300,32 +435,65 @@ function readInto(database: Database.Database, builder: ReportBuilder, own: OwnR
   }
   for (const row of rows<StoredGroup>('select * from sample_group')) {
     if (row.writer === own?.writer) continue;
-    const { fingerprint, backend, operation, verdict, count, first_at: firstAt, last_at: lastAt } = row;
+    const {
+      fingerprint,
+      backend,
+      operation,
+      verdict,
+      count,
+      first_at: firstAt,
+      last_at: lastAt,
+    } = row;
     const kind = row.class ?? undefined;
-    builder.addGroup({ fingerprint, backend, operation, verdict, class: kind, count, firstAt, lastAt });
+    builder.addGroup({
+      fingerprint,
+      backend,
+      operation,
+      verdict,
+      class: kind,
+      count,
+      firstAt,
+      lastAt,
+    });
   }
   // Own groups are added by the caller, before the samples that belong to them.
   for (const row of rows<StoredSampleRow>('select * from sample')) {
     builder.addSample(row.fingerprint, {
-      at: row.at, dataset: row.dataset, stage: stageNamed(row.stage) ?? 'legacy', summary: row.summary,
-      ...row.legacy === null ? {} : { legacy: JSON.parse(row.legacy) as unknown },
-      ...row.pooled === null ? {} : { pooled: JSON.parse(row.pooled) as unknown },
-      ...row.reason === null ? {} : { reason: row.reason },
+      at: row.at,
+      dataset: row.dataset,
+      stage: stageNamed(row.stage) ?? 'legacy',
+      summary: row.summary,
+      ...(row.legacy === null ? {} : { legacy: JSON.parse(row.legacy) as unknown }),
+      ...(row.pooled === null ? {} : { pooled: JSON.parse(row.pooled) as unknown }),
+      ...(row.reason === null ? {} : { reason: row.reason }),
     });
   }
-  for (const row of rows<{ writer: string; at: number; kind: string; fields: string }>('select * from event')) {
+  for (const row of rows<{ writer: string; at: number; kind: string; fields: string }>(
+    'select * from event',
+  )) {
     const fields = JSON.parse(row.fields) as Record<string, unknown>;
-    builder.addEvent({ at: row.at, run: runs.get(row.writer) ?? row.writer, kind: row.kind, fields });
+    builder.addEvent({
+      at: row.at,
+      run: runs.get(row.writer) ?? row.writer,
+      kind: row.kind,
+      fields,
+    });
   }
   if (version >= 2) readRules(database, builder, own, lastSeen);
 }
 
 function readRules(
-  database: Database.Database, builder: ReportBuilder, own: OwnRows | undefined, lastAt: ReadonlyMap<string, number>,
+  database: Database.Database,
+  builder: ReportBuilder,
+  own: OwnRows | undefined,
+  lastAt: ReadonlyMap<string, number>,
 ): void {
-  for (const row of database.prepare<[], RuleUseCount & { writer: string }>('select * from rule_use').iterate()) {
+  for (const row of database
+    .prepare<[], RuleUseCount & { writer: string }>('select * from rule_use')
+    .iterate()) {
     const { writer, backend, rule, uses, failures } = row;
-    if (writer !== own?.writer) builder.addRule({ backend, rule, uses, failures }, lastAt.get(writer) ?? 0);
+    if (writer !== own?.writer)
+      builder.addRule({ backend, rule, uses, failures }, lastAt.get(writer) ?? 0);
   }
 }
 
@@ -336,9 +504,19 @@ function addStoredCell(builder: ReportBuilder, row: StoredCell): void {
   for (const reason of shedReasons) counts.shed[reason] = shed[reason] ?? 0;
   const histogram = (text: string): LatencyHistogram =>
     LatencyHistogram.fromJSON(JSON.parse(text) as LatencyHistogramJson);
-  const paired = typeof row.paired === 'string'
-    ? PairedDifference.fromJSON(JSON.parse(row.paired) as PairedDifferenceJson) : new PairedDifference();
-  builder.addCell({ key: row, counts, legacy: histogram(row.legacy_latency), pooled: histogram(row.pooled_latency), paired },
+  const paired =
+    typeof row.paired === 'string'
+      ? PairedDifference.fromJSON(JSON.parse(row.paired) as PairedDifferenceJson)
+      : new PairedDifference();
+  builder.addCell(
+    {
+      key: row,
+      counts,
+      legacy: histogram(row.legacy_latency),
+      pooled: histogram(row.pooled_latency),
+      paired,
+    },
     // Before version 3 only the hour was known.
-    row.last_at ?? (row.hour + 1) * hourMs);
+    row.last_at ?? (row.hour + 1) * hourMs,
+  );
 }

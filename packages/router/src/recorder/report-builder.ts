@@ -2,8 +2,17 @@ import { LatencyHistogram, PairedDifference } from '@changeover/compare';
 import type { Stage } from '@changeover/core';
 import { addCounts, noCounts, type Counts } from './counts.ts';
 import type {
-  JudgedFigures, LatencyFigures, ReportData, Resumption, RuleUsage, RunProvenance, SampleGroup, StoredSample,
-  TimelineEvent, Totals, TotalsBy,
+  JudgedFigures,
+  LatencyFigures,
+  ReportData,
+  Resumption,
+  RuleUsage,
+  RunProvenance,
+  SampleGroup,
+  StoredSample,
+  TimelineEvent,
+  Totals,
+  TotalsBy,
 } from './report-data.ts';
 import type { RuleUseCount } from './rule-uses.ts';
 import { shedReasons } from './shed-reason.ts';
@@ -32,7 +41,9 @@ interface Sum {
 /** When a dataset was last resumed, in milliseconds since 1970; undefined where it never was. */
 export type ResumedAt = (backend: string, dataset: string) => number | undefined;
 
-type MutableGroup = { -readonly [Field in keyof SampleGroup]: SampleGroup[Field] } & { samples: StoredSample[] };
+type MutableGroup = { -readonly [Field in keyof SampleGroup]: SampleGroup[Field] } & {
+  samples: StoredSample[];
+};
 
 /** Merges what was counted in several hours, runs and processes. */
 export class ReportBuilder {
@@ -61,7 +72,11 @@ export class ReportBuilder {
     addTo(this.#cells, name, key, cell);
     const at = this.#resumedAt(key.backend, key.dataset);
     if (at !== undefined && lastAt <= at) {
-      this.#before.set(`${key.backend}\0${key.dataset}`, { backend: key.backend, dataset: key.dataset, at });
+      this.#before.set(`${key.backend}\0${key.dataset}`, {
+        backend: key.backend,
+        dataset: key.dataset,
+        at,
+      });
       this.#comparedBefore += counts.compared;
     } else {
       addTo(this.#judged, name, key, cell);
@@ -103,7 +118,11 @@ export class ReportBuilder {
     const sum = this.#rules.get(key);
     const uses = count.uses + (sum?.uses ?? 0);
     this.#rules.set(key, {
-      ...count, uses, failures: count.failures + (sum?.failures ?? 0), dead: uses === 0, lastAt: Math.max(lastAt, sum?.lastAt ?? 0),
+      ...count,
+      uses,
+      failures: count.failures + (sum?.failures ?? 0),
+      dead: uses === 0,
+      lastAt: Math.max(lastAt, sum?.lastAt ?? 0),
     });
   }
 
@@ -124,10 +143,10 @@ export class ReportBuilder {
       byOperation: group(cells, ['backend', 'operation']).map(totalsBy),
       byDataset: group(cells, ['backend', 'dataset']).map(totalsBy),
       cells: cells.map(totalsBy),
-      ...this.#before.size === 0 ? {} : { judged: this.#judgedFigures() },
+      ...(this.#before.size === 0 ? {} : { judged: this.#judgedFigures() }),
       sampleGroups: this.#sampleGroups(),
       samplesOverLimit: this.#samplesOverLimit,
-      rules: [...this.#rules].sort(([a], [b]) => a < b ? -1 : 1).map(([, rule]) => rule),
+      rules: [...this.#rules].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, rule]) => rule),
       timeline: this.#events.sort((a, b) => a.at - b.at),
       runs: [...this.#runs.values()].sort((a, b) => a.startedAt - b.startedAt),
       notes: [...this.#notes],
@@ -137,7 +156,9 @@ export class ReportBuilder {
   #judgedFigures(): JudgedFigures {
     const cells = sorted(this.#judged);
     return {
-      since: [...this.#before].sort(([a], [b]) => a < b ? -1 : 1).map(([, resumption]) => resumption),
+      since: [...this.#before]
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([, resumption]) => resumption),
       comparedBefore: this.#comparedBefore,
       byStage: group(cells, ['backend', 'stage']).map(totalsBy),
       cells: cells.map(totalsBy),
@@ -145,7 +166,9 @@ export class ReportBuilder {
   }
 
   #sampleGroups(): SampleGroup[] {
-    const groups = [...this.#groups.values()].sort((a, b) => b.count - a.count || a.firstAt - b.firstAt);
+    const groups = [...this.#groups.values()].sort(
+      (a, b) => b.count - a.count || a.firstAt - b.firstAt,
+    );
     return groups.map((one) => ({
       ...one,
       samples: one.samples.sort((a, b) => a.at - b.at).slice(0, this.#maxSamplesPerFingerprint),
@@ -154,11 +177,20 @@ export class ReportBuilder {
 }
 
 function emptySum<Key extends Partial<CellKey>>(key: Key): Sum & { readonly key: Key } {
-  return { key, counts: noCounts(), legacy: new LatencyHistogram(), pooled: new LatencyHistogram(), paired: new PairedDifference() };
+  return {
+    key,
+    counts: noCounts(),
+    legacy: new LatencyHistogram(),
+    pooled: new LatencyHistogram(),
+    paired: new PairedDifference(),
+  };
 }
 
 function addTo<Key extends Partial<CellKey>>(
-  sums: Map<string, Sum & { readonly key: Key }>, name: string, key: Key, more: Sum,
+  sums: Map<string, Sum & { readonly key: Key }>,
+  name: string,
+  key: Key,
+  more: Sum,
 ): void {
   let sum = sums.get(name);
   if (sum === undefined) {
@@ -175,14 +207,16 @@ function addTo<Key extends Partial<CellKey>>(
 function group(parts: readonly Sum[], fields: readonly (keyof CellKey)[]): Sum[] {
   const sums = new Map<string, Sum>();
   for (const part of parts) {
-    const key = Object.fromEntries(fields.map((field) => [field, part.key[field]])) as Partial<CellKey>;
+    const key = Object.fromEntries(
+      fields.map((field) => [field, part.key[field]]),
+    ) as Partial<CellKey>;
     addTo(sums, fields.map((field) => part.key[field]).join('\0'), key, part);
   }
   return sorted(sums);
 }
 
 function sorted<One extends Sum>(sums: ReadonlyMap<string, One>): One[] {
-  return [...sums].sort(([a], [b]) => a < b ? -1 : 1).map(([, sum]) => sum);
+  return [...sums].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, sum]) => sum);
 }
 
 function totalsBy(sum: Sum): TotalsBy {
@@ -191,8 +225,9 @@ function totalsBy(sum: Sum): TotalsBy {
 
 function totals({ counts, legacy, pooled, paired }: Sum): Totals {
   const { shed, ...others } = counts;
-  const shedByReason = Object.fromEntries(shedReasons.filter((reason) => shed[reason] > 0)
-    .map((reason) => [reason, shed[reason]]));
+  const shedByReason = Object.fromEntries(
+    shedReasons.filter((reason) => shed[reason] > 0).map((reason) => [reason, shed[reason]]),
+  );
   return {
     ...others,
     shed: shedReasons.reduce((sum, reason) => sum + shed[reason], 0),

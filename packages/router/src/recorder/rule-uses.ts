@@ -28,7 +28,11 @@ export class RuleUses {
       for (const count of source()) {
         const key = keyOf(count);
         const sum = sums.get(key);
-        sums.set(key, { ...count, uses: count.uses + (sum?.uses ?? 0), failures: count.failures + (sum?.failures ?? 0) });
+        sums.set(key, {
+          ...count,
+          uses: count.uses + (sum?.uses ?? 0),
+          failures: count.failures + (sum?.failures ?? 0),
+        });
       }
     }
     return [...sums.values()];
@@ -36,7 +40,9 @@ export class RuleUses {
 
   unstored(limit: number): readonly RuleUseCount[] {
     if (this.#sources.length === 0) return [];
-    return this.all().filter((count) => this.#stored.get(keyOf(count)) !== figuresOf(count)).slice(0, limit);
+    return this.all()
+      .filter((count) => this.#stored.get(keyOf(count)) !== figuresOf(count))
+      .slice(0, limit);
   }
 
   markStored(counts: readonly RuleUseCount[]): void {

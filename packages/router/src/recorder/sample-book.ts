@@ -13,7 +13,10 @@ const maxTextLength = 2_000;
 /** Samples that wait for the store take no more than this, in characters; those beyond are counted only. */
 const maxWaitingLength = 8 * 1024 * 1024;
 
-type MutableGroup = { -readonly [Field in keyof GroupRow]: GroupRow[Field] } & { kept: number; changed: boolean };
+type MutableGroup = { -readonly [Field in keyof GroupRow]: GroupRow[Field] } & {
+  kept: number;
+  changed: boolean;
+};
 
 /** The samples of this process: counted by fingerprint, a few of each kept until they are stored. */
 export class SampleBook {
@@ -57,7 +60,10 @@ export class SampleBook {
   }
 
   /** What the store doesn't have yet, at most `limit` of each. */
-  unstored(limit: number): { readonly groups: readonly GroupRow[]; readonly samples: readonly SampleRow[] } {
+  unstored(limit: number): {
+    readonly groups: readonly GroupRow[];
+    readonly samples: readonly SampleRow[];
+  } {
     return {
       groups: [...this.#groups.values()].filter(({ changed }) => changed).slice(0, limit),
       samples: this.#waiting.slice(0, limit),
@@ -76,11 +82,22 @@ export class SampleBook {
 
   #group(sample: ComparisonSample): MutableGroup | undefined {
     const { backend, operation, verdict, class: kind, at } = sample;
-    const fingerprint = cut(sample.fingerprint ?? [backend, operation, verdict, kind ?? ''].join(' '));
+    const fingerprint = cut(
+      sample.fingerprint ?? [backend, operation, verdict, kind ?? ''].join(' '),
+    );
     const found = this.#groups.get(fingerprint);
     if (found !== undefined || this.#groups.size >= this.#limits.maxFingerprints) return found;
     const group: MutableGroup = {
-      fingerprint, backend, operation, verdict, class: kind, count: 0, firstAt: at, lastAt: at, kept: 0, changed: true,
+      fingerprint,
+      backend,
+      operation,
+      verdict,
+      class: kind,
+      count: 0,
+      firstAt: at,
+      lastAt: at,
+      kept: 0,
+      changed: true,
     };
     this.#groups.set(fingerprint, group);
     return group;
@@ -90,7 +107,11 @@ export class SampleBook {
 function sampleRow(sample: ComparisonSample, fingerprint: string, sequence: number): SampleRow {
   const { at, dataset, stage, summary, reason } = sample;
   return {
-    fingerprint, sequence, at, dataset, stage,
+    fingerprint,
+    sequence,
+    at,
+    dataset,
+    stage,
     summary: cut(summary),
     legacy: valueText(sample.legacy),
     pooled: valueText(sample.pooled),
@@ -105,7 +126,9 @@ function valueText(value: unknown): string | undefined {
     const text = JSON.stringify(value) as string | undefined;
     if (text === undefined) return undefined;
     if (text.length <= maxValueLength) return text;
-    return leftOut(`${String(text.length)} characters of JSON are more than ${String(maxValueLength)}`);
+    return leftOut(
+      `${String(text.length)} characters of JSON are more than ${String(maxValueLength)}`,
+    );
   } catch {
     return leftOut('it is not JSON-able');
   }
@@ -121,5 +144,7 @@ function cut(text: string): string {
 }
 
 function lengthOf({ summary, legacy, pooled, reason }: SampleRow): number {
-  return 200 + summary.length + (legacy?.length ?? 0) + (pooled?.length ?? 0) + (reason?.length ?? 0);
+  return (
+    200 + summary.length + (legacy?.length ?? 0) + (pooled?.length ?? 0) + (reason?.length ?? 0)
+  );
 }

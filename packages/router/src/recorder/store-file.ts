@@ -34,7 +34,9 @@ function claim(database: Database.Database, path: string): void {
   if (found === storeApplicationId) return;
   const tables = database.prepare('select count(*) from sqlite_schema').pluck().get();
   if (found !== 0 || tables !== 0) {
-    throw new Error(`${describe(path)} is another program's database; give the comparison store a file of its own`);
+    throw new Error(
+      `${describe(path)} is another program's database; give the comparison store a file of its own`,
+    );
   }
   database.pragma(`application_id = ${String(storeApplicationId)}`);
 }

@@ -1,4 +1,11 @@
-import { type Leg, type LegName, type OperationTable, type ShadowLeg, type Stage, systemClock } from '@changeover/core';
+import {
+  type Leg,
+  type LegName,
+  type OperationTable,
+  type ShadowLeg,
+  type Stage,
+  systemClock,
+} from '@changeover/core';
 import { BackendRouter, type BackendRouterOptions } from '../backend-router.ts';
 import { createStaticStageSource, type StaticStageSource } from '../flags/static-stage-source.ts';
 import type { Logger } from '../log.ts';
@@ -42,10 +49,11 @@ export class NotesLeg implements Leg<Notes> {
   constructor(name: LegName, log: string[]) {
     this.name = name;
     this.log = log;
-    const call = (operation: keyof Notes, usual: (...args: readonly unknown[]) => unknown) =>
+    const call =
+      (operation: keyof Notes, usual: (...args: readonly unknown[]) => unknown) =>
       async (...args: readonly unknown[]): Promise<never> => {
         this.log.push(`${this.name} ${operation}`);
-        return await (this.does[operation] ?? usual)(...args) as never;
+        return (await (this.does[operation] ?? usual)(...args)) as never;
       };
     this.api = {
       read: call('read', () => this.answer),
@@ -71,7 +79,8 @@ export class SeenRecorder implements Recorder {
   readonly cells = new Map<string, Cell>();
   readonly samples: ComparisonSample[] = [];
   readonly rules: RuleUseSource[] = [];
-  readonly events: { readonly kind: string; readonly fields: Readonly<Record<string, unknown>> }[] = [];
+  readonly events: { readonly kind: string; readonly fields: Readonly<Record<string, unknown>> }[] =
+    [];
 
   cell(backend: string, dataset: string, operation: string, stage: Stage): Cell {
     const name = `${dataset} ${operation} ${stage}`;
@@ -100,20 +109,27 @@ export class SeenRecorder implements Recorder {
     throw new Error('not asked for here');
   }
 
-  flush(): void { /* nothing is stored */ }
-  close(): void { /* nothing is open */ }
+  flush(): void {
+    /* nothing is stored */
+  }
+  close(): void {
+    /* nothing is open */
+  }
 }
 
 /** Keeps what was logged. */
 export class SeenLogger implements Logger {
-  readonly lines: { readonly level: string; readonly fields: object; readonly message: string }[] = [];
+  readonly lines: { readonly level: string; readonly fields: object; readonly message: string }[] =
+    [];
   readonly debug = this.#line('debug');
   readonly info = this.#line('info');
   readonly warn = this.#line('warn');
   readonly error = this.#line('error');
 
   #line(level: string): (fields: object, message: string) => void {
-    return (fields, message) => { this.lines.push({ level, fields, message }); };
+    return (fields, message) => {
+      this.lines.push({ level, fields, message });
+    };
   }
 }
 
@@ -139,8 +155,17 @@ export function twoLegs(stage: Stage, more: Partial<BackendRouterOptions<Notes>>
   const logger = new SeenLogger();
   const stages = createStaticStageSource(() => stage);
   const router = new BackendRouter<Notes>({
-    backend: 'notes', legacy, pooled, operations: notesOperations, stages, recorder, logger, clock: systemClock, ...more,
+    backend: 'notes',
+    legacy,
+    pooled,
+    operations: notesOperations,
+    stages,
+    recorder,
+    logger,
+    clock: systemClock,
+    ...more,
   });
-  const cell = (operation: string, at: Stage = stage, dataset = 'd'): Cell => recorder.cell('notes', dataset, operation, at);
+  const cell = (operation: string, at: Stage = stage, dataset = 'd'): Cell =>
+    recorder.cell('notes', dataset, operation, at);
   return { log, legacy, pooled, recorder, logger, stages, router, api: router.api, cell };
 }

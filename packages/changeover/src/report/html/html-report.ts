@@ -8,18 +8,34 @@ import { latencySection } from './latency-section.ts';
 import { pageStyle } from './page-style.ts';
 import { moment, sectionMarkup } from './parts.ts';
 import { mismatchSection, otherVerdictsSection } from './samples-section.ts';
-import { engineVerdicts, gatesSection, overviewSection, stagesSection, verdictBanner } from './summary-sections.ts';
+import {
+  engineVerdicts,
+  gatesSection,
+  overviewSection,
+  stagesSection,
+  verdictBanner,
+} from './summary-sections.ts';
 import { timelineSection } from './timeline-section.ts';
 
 /** No script, no request: the page is what it is, wherever it is opened. */
-const policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
+const policy =
+  "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
 
 /** One page that needs nothing but itself. */
 export function htmlReport(report: Report, verdict: ReportVerdict): string {
   const sections = [
-    overviewSection(report), gatesSection(report, verdict), stagesSection(report), coverageSection(report), heatMapSection(report),
-    mismatchSection(report), otherVerdictsSection(report), rulesSection(report), latencySection(report), timelineSection(report),
-    dataChecksSection(report), provenanceSection(report),
+    overviewSection(report),
+    gatesSection(report, verdict),
+    stagesSection(report),
+    coverageSection(report),
+    heatMapSection(report),
+    mismatchSection(report),
+    otherVerdictsSection(report),
+    rulesSection(report),
+    latencySection(report),
+    timelineSection(report),
+    dataChecksSection(report),
+    provenanceSection(report),
   ];
   const title = titleOf(report);
   return markup`<!doctype html>

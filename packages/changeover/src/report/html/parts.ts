@@ -25,16 +25,29 @@ export interface Column {
  * @param cellKind a class for one cell instead of its column's.
  */
 export function table(
-  label: string, columns: readonly Column[], rows: readonly (readonly Piece[])[],
-  options: { readonly kind?: string; readonly cellKind?: (row: number, column: number) => string | undefined } = {},
+  label: string,
+  columns: readonly Column[],
+  rows: readonly (readonly Piece[])[],
+  options: {
+    readonly kind?: string;
+    readonly cellKind?: (row: number, column: number) => string | undefined;
+  } = {},
 ): Markup {
-  const heads = columns.map(({ title, kind }) => markup`<th scope="col" class="${kind ?? ''}">${title}</th>`);
-  const body = rows.map((cells, row) => markup`<tr>${cells.map((cell, column) => {
-    const kind = options.cellKind?.(row, column) ?? columns[column]?.kind ?? '';
-    return column === 0 ? markup`<th scope="row" class="${kind}">${cell}</th>` : markup`<td class="${kind}">${cell}</td>`;
-  })}</tr>\n`);
-  return markup`<div class="scroll" tabindex="0" role="region" aria-label="${label}"><table class="${options.kind ?? ''
-    }"><thead><tr>${heads}</tr></thead><tbody>${body}</tbody></table></div>`;
+  const heads = columns.map(
+    ({ title, kind }) => markup`<th scope="col" class="${kind ?? ''}">${title}</th>`,
+  );
+  const body = rows.map(
+    (cells, row) =>
+      markup`<tr>${cells.map((cell, column) => {
+        const kind = options.cellKind?.(row, column) ?? columns[column]?.kind ?? '';
+        return column === 0
+          ? markup`<th scope="row" class="${kind}">${cell}</th>`
+          : markup`<td class="${kind}">${cell}</td>`;
+      })}</tr>\n`,
+  );
+  return markup`<div class="scroll" tabindex="0" role="region" aria-label="${label}"><table class="${
+    options.kind ?? ''
+  }"><thead><tr>${heads}</tr></thead><tbody>${body}</tbody></table></div>`;
 }
 
 /** A name from data, kept from turning the text around it. */
@@ -44,7 +57,9 @@ export function name(text: string | undefined): Markup {
 
 export function moment(at: number): Markup {
   const iso = isoTime(at);
-  return iso === undefined ? markup`${timeText(at)}` : markup`<time datetime="${iso}" class="nowrap">${timeText(at)}</time>`;
+  return iso === undefined
+    ? markup`${timeText(at)}`
+    : markup`<time datetime="${iso}" class="nowrap">${timeText(at)}</time>`;
 }
 
 export function badge(decision: Decision): Markup {
@@ -56,7 +71,12 @@ export function decisionClass(decision: Decision): string {
 }
 
 /** The first few of a list, and a sentence on those left out. */
-export function firstOf<Item>(items: readonly Item[], most: number, one: string, many: string): {
+export function firstOf<Item>(
+  items: readonly Item[],
+  most: number,
+  one: string,
+  many: string,
+): {
   readonly shown: readonly Item[];
   readonly rest: Piece;
 } {
@@ -67,6 +87,8 @@ export function firstOf<Item>(items: readonly Item[], most: number, one: string,
   };
 }
 
-export function legend(entries: readonly { readonly fill: string; readonly label: Piece }[]): Markup {
+export function legend(
+  entries: readonly { readonly fill: string; readonly label: Piece }[],
+): Markup {
   return markup`<ul class="legend">${entries.map(({ fill, label }) => markup`<li><i class="${fill}"></i>${label}</li>`)}</ul>`;
 }

@@ -24,12 +24,18 @@ export function stackedBar(label: string, segments: readonly Segment[]): Markup 
   const height = 26;
   const total = segments.reduce((sum, { value }) => sum + value, 0);
   let before = 0;
-  const bars = total === 0 ? [] : segments.filter(({ value }) => value > 0).map((segment) => {
-    const [from, width] = [before / total, segment.value / total];
-    before += segment.value;
-    return markup`<rect class="${segment.fill}" x="${percent(from)}" width="${percent(width)}" height="${height}"><title>${
-      segment.label}</title></rect>`;
-  });
+  const bars =
+    total === 0
+      ? []
+      : segments
+          .filter(({ value }) => value > 0)
+          .map((segment) => {
+            const [from, width] = [before / total, segment.value / total];
+            before += segment.value;
+            return markup`<rect class="${segment.fill}" x="${percent(from)}" width="${percent(width)}" height="${height}"><title>${
+              segment.label
+            }</title></rect>`;
+          });
   return chart(height, label, bars);
 }
 
@@ -49,16 +55,24 @@ export function logScale(values: readonly number[]): LogScale {
   const to = logs.length === 0 ? 1 : Math.max(from + 1, Math.ceil(most));
   return {
     decades: Array.from({ length: to - from + 1 }, (_, at) => 10 ** (from + at)),
-    place: (value) => (value > 0 ? Math.min(1, Math.max(0, (Math.log10(value) - from) / (to - from))) : 0),
+    place: (value) =>
+      value > 0 ? Math.min(1, Math.max(0, (Math.log10(value) - from) / (to - from))) : 0,
   };
 }
 
 /** A leg's latency: a dot at the median, a thick line to p95, a thin one to p99. */
 export function rangeBar(
-  label: string, fill: string, scale: LogScale, figures: { readonly p50: number; readonly p95: number; readonly p99: number },
+  label: string,
+  fill: string,
+  scale: LogScale,
+  figures: { readonly p50: number; readonly p95: number; readonly p99: number },
 ): Markup {
   const [middle, height] = [8, 16];
-  const [p50, p95, p99] = [scale.place(figures.p50), scale.place(figures.p95), scale.place(figures.p99)];
+  const [p50, p95, p99] = [
+    scale.place(figures.p50),
+    scale.place(figures.p95),
+    scale.place(figures.p99),
+  ];
   return chart(height, label, [
     decadeLines(scale, height),
     markup`<rect class="${fill}" x="${percent(p50)}" width="${percent(p99 - p50)}" y="${middle - 1}" height="2"/>`,
@@ -69,16 +83,26 @@ export function rangeBar(
 }
 
 function decadeLines({ decades, place }: LogScale, height: number): Markup[] {
-  return decades.map((value) => markup`<line class="axis" x1="${percent(place(value))}" x2="${percent(place(value))}" y2="${height}"/>`);
+  return decades.map(
+    (value) =>
+      markup`<line class="axis" x1="${percent(place(value))}" x2="${percent(place(value))}" y2="${height}"/>`,
+  );
 }
 
 /** The numbers above range bars; the first and last one stay inside. */
-export function decadeLabels({ decades, place }: LogScale, text: (value: number) => string): Markup {
+export function decadeLabels(
+  { decades, place }: LogScale,
+  text: (value: number) => string,
+): Markup {
   const last = decades.length - 1;
   const step = Math.ceil(decades.length / 5);
-  const labels = decades.flatMap((value, at) => at % step === 0 || at === last
-    ? markup`<text x="${percent(place(value))}" y="12" text-anchor="${at === 0 ? 'start' : at === last ? 'end' : 'middle'}">${
-      text(value)}</text>` : []);
+  const labels = decades.flatMap((value, at) =>
+    at % step === 0 || at === last
+      ? markup`<text x="${percent(place(value))}" y="12" text-anchor="${at === 0 ? 'start' : at === last ? 'end' : 'middle'}">${text(
+          value,
+        )}</text>`
+      : [],
+  );
   return chart(16, 'axis', labels);
 }
 
@@ -90,24 +114,32 @@ export interface BandStep {
 }
 
 /** Bands over time that show how many are of each kind, with a mark wherever something was taken back. */
-export function stepBands(label: string, steps: readonly BandStep[],
-  marks: readonly { readonly at: number; readonly label: string }[]): Markup {
+export function stepBands(
+  label: string,
+  steps: readonly BandStep[],
+  marks: readonly { readonly at: number; readonly label: string }[],
+): Markup {
   const [height, top] = [64, 14];
   const start = steps[0]?.from ?? 0;
   const span = Math.max(1, (steps.at(-1)?.to ?? 0) - start);
   const bands = steps.map(({ from, to, parts }) => {
     const total = parts.reduce((sum, { value }) => sum + value, 0);
     let y = top;
-    return parts.filter(({ value }) => value > 0).map((part) => {
-      const size = (part.value / Math.max(1, total)) * height;
-      const [x, width] = [percent((from - start) / span), percent((to - from) / span)];
-      const rect = markup`<rect class="${part.fill}" shape-rendering="crispEdges" x="${x}" width="${width}" y="${
-        y.toFixed(2)}" height="${size.toFixed(2)}"><title>${part.label}: ${part.value}</title></rect>`;
-      y += size;
-      return rect;
-    });
+    return parts
+      .filter(({ value }) => value > 0)
+      .map((part) => {
+        const size = (part.value / Math.max(1, total)) * height;
+        const [x, width] = [percent((from - start) / span), percent((to - from) / span)];
+        const rect = markup`<rect class="${part.fill}" shape-rendering="crispEdges" x="${x}" width="${width}" y="${y.toFixed(
+          2,
+        )}" height="${size.toFixed(2)}"><title>${part.label}: ${part.value}</title></rect>`;
+        y += size;
+        return rect;
+      });
   });
-  const signs = marks.map(({ at, label: text }) => markup`<svg x="${percent((at - start) / span)}" y="0" overflow="visible"><path d="${
-    'M-6 1h12L0 11z'}" class="fill-bad"><title>${text}</title></path></svg>`);
+  const signs = marks.map(
+    ({ at, label: text }) =>
+      markup`<svg x="${percent((at - start) / span)}" y="0" overflow="visible"><path d="${'M-6 1h12L0 11z'}" class="fill-bad"><title>${text}</title></path></svg>`,
+  );
   return chart(height + top, label, [bands, signs]);
 }

@@ -24,23 +24,36 @@ interface StageChange {
 export function timelineSection({ data }: Report): Section {
   const changes = changesByEngine(data.timeline);
   // One axis for all engines, so that what happened at the same time stands in one line.
-  const start = Math.min(data.timeline[0]?.at ?? data.generatedAt, ...data.runs.map(({ startedAt }) => startedAt));
+  const start = Math.min(
+    data.timeline[0]?.at ?? data.generatedAt,
+    ...data.runs.map(({ startedAt }) => startedAt),
+  );
   const end = Math.max(data.generatedAt, data.timeline.at(-1)?.at ?? 0);
-  const engines = firstOf([...changes].sort(([a], [b]) => (a < b ? -1 : 1)), mostEngines, 'engine', 'engines');
+  const engines = firstOf(
+    [...changes].sort(([a], [b]) => (a < b ? -1 : 1)),
+    mostEngines,
+    'engine',
+    'engines',
+  );
   // The newest are what a reader looks for.
   const events = firstOf([...data.timeline].reverse(), mostEvents, 'event', 'events');
   return {
-    id: 'timeline', title: 'Time line',
-    content: data.timeline.length === 0 ? markup`<p>No change of stage was recorded.</p>` : [
-      changes.size > 0 && [
-        markup`<p class="soft">How many datasets were at each stage. A red triangle marks a step back.</p>`,
-        legend(stages.map((stage) => ({ fill: `fill-${stage}`, label: stage }))),
-        engines.shown.map(([engine, steps]) => engineBands(engine, steps, { start, end })), engines.rest,
-      ],
-      markup`<details><summary>${countText(data.timeline.length)} ${
-        data.timeline.length === 1 ? 'event' : 'events'}, the newest first</summary>${
-        eventTable(events.shown)}${events.rest}</details>`,
-    ],
+    id: 'timeline',
+    title: 'Time line',
+    content:
+      data.timeline.length === 0
+        ? markup`<p>No change of stage was recorded.</p>`
+        : [
+            changes.size > 0 && [
+              markup`<p class="soft">How many datasets were at each stage. A red triangle marks a step back.</p>`,
+              legend(stages.map((stage) => ({ fill: `fill-${stage}`, label: stage }))),
+              engines.shown.map(([engine, steps]) => engineBands(engine, steps, { start, end })),
+              engines.rest,
+            ],
+            markup`<details><summary>${countText(data.timeline.length)} ${
+              data.timeline.length === 1 ? 'event' : 'events'
+            }, the newest first</summary>${eventTable(events.shown)}${events.rest}</details>`,
+          ],
   };
 }
 
@@ -67,11 +80,18 @@ interface TimeSpan {
 }
 
 function engineBands(engine: string, changes: readonly StageChange[], span: TimeSpan): Markup {
-  const back = changes.filter(({ from, to }) => stages.indexOf(to) < stages.indexOf(from)).slice(0, mostSteps)
-    .map(({ at, dataset, from, to, reason }) => ({ at, label: `${dataset}: ${from} → ${to}, ${reason}` }));
-  return markup`<h4>${name(engineTitle(engine))}</h4>${
-    stepBands(`Datasets of ${engineTitle(engine)} by stage over time`, bandSteps(changes, span), back)
-  }<div class="ends"><span>${timeText(span.start)}</span><span>${timeText(span.end)}</span></div>`;
+  const back = changes
+    .filter(({ from, to }) => stages.indexOf(to) < stages.indexOf(from))
+    .slice(0, mostSteps)
+    .map(({ at, dataset, from, to, reason }) => ({
+      at,
+      label: `${dataset}: ${from} → ${to}, ${reason}`,
+    }));
+  return markup`<h4>${name(engineTitle(engine))}</h4>${stepBands(
+    `Datasets of ${engineTitle(engine)} by stage over time`,
+    bandSteps(changes, span),
+    back,
+  )}<div class="ends"><span>${timeText(span.start)}</span><span>${timeText(span.end)}</span></div>`;
 }
 
 /** The count of datasets at each stage between one change and the next. */
@@ -95,19 +115,34 @@ function bandSteps(changes: readonly StageChange[], { start, end }: TimeSpan): B
 function partsOf(at: ReadonlyMap<string, Stage>): BandStep['parts'] {
   const counts = new Map<Stage, number>();
   for (const stage of at.values()) counts.set(stage, (counts.get(stage) ?? 0) + 1);
-  return stages.map((stage) => ({ label: stage, value: counts.get(stage) ?? 0, fill: `fill-${stage}` }));
+  return stages.map((stage) => ({
+    label: stage,
+    value: counts.get(stage) ?? 0,
+    fill: `fill-${stage}`,
+  }));
 }
 
 function eventTable(events: readonly TimelineEvent[]): Piece {
-  return table('Events, the newest first', [
-    { title: 'time', kind: 'nowrap' }, { title: 'what', kind: 'nowrap' }, { title: 'where', kind: 'name' },
+  return table(
+    'Events, the newest first',
+    [
+      { title: 'time', kind: 'nowrap' },
+      { title: 'what', kind: 'nowrap' },
+      { title: 'where', kind: 'name' },
       { title: 'details', kind: 'wide' },
-  ], events.map(({ at, kind, fields }) => {
-    const { backend, dataset, from, to, ...others } = fields;
-    const where = [backend, dataset].filter((part) => part !== undefined).map(valueOf).join(', ');
-    const step = from === undefined && to === undefined ? [] : [`${valueOf(from)} → ${valueOf(to)}`];
-    const details = Object.entries(others).filter(([, value]) => value !== undefined)
-      .map(([field, value]) => `${field}: ${valueOf(value)}`);
-    return [moment(at), name(kind), name(where), name([...step, ...details].join(', '))];
-  }));
+    ],
+    events.map(({ at, kind, fields }) => {
+      const { backend, dataset, from, to, ...others } = fields;
+      const where = [backend, dataset]
+        .filter((part) => part !== undefined)
+        .map(valueOf)
+        .join(', ');
+      const step =
+        from === undefined && to === undefined ? [] : [`${valueOf(from)} → ${valueOf(to)}`];
+      const details = Object.entries(others)
+        .filter(([, value]) => value !== undefined)
+        .map(([field, value]) => `${field}: ${valueOf(value)}`);
+      return [moment(at), name(kind), name(where), name([...step, ...details].join(', '))];
+    }),
+  );
 }

@@ -5,16 +5,24 @@ import { type VerifyOptions, verifyStore } from '../index.ts';
 
 const options = JSON.parse(process.argv[2] ?? '{}') as VerifyOptions;
 const stop = new AbortController();
-process.once('SIGTERM', () => { stop.abort(); });
-const tell = (line: object): void => { process.stdout.write(`${JSON.stringify(line)}\n`); };
+process.once('SIGTERM', () => {
+  stop.abort();
+});
+const tell = (line: object): void => {
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+};
 // As the command does.
 const collect = keepHeapSmall();
 const before = process.memoryUsage.rss();
 let memory = 0;
-const look = (): void => { memory = Math.max(memory, process.memoryUsage.rss()); };
+const look = (): void => {
+  memory = Math.max(memory, process.memoryUsage.rss());
+};
 try {
   const result = await verifyStore({
-    ...options, signal: stop.signal, duckdb: { memoryLimitMib: 32, threads: 1 },
+    ...options,
+    signal: stop.signal,
+    duckdb: { memoryLimitMib: 32, threads: 1 },
     onProgress: (progress) => {
       collect(true);
       look();
@@ -22,7 +30,11 @@ try {
     },
   });
   look();
-  tell({ result, memoryMib: Math.round(memory / 1024 ** 2), beforeMib: Math.round(before / 1024 ** 2) });
+  tell({
+    result,
+    memoryMib: Math.round(memory / 1024 ** 2),
+    beforeMib: Math.round(before / 1024 ** 2),
+  });
 } catch (error) {
   tell({ error: String(error), code: (error as { code?: unknown }).code });
   process.exitCode = 1;

@@ -3,7 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { datasetFile, type Engine, type InputValue, type StoreLocation } from '@changeover/core';
 import {
-  connectPostgres, fileStore, inTransaction, openDuckdbSession, openSqliteSession, type Program, schemaStore,
+  connectPostgres,
+  fileStore,
+  inTransaction,
+  openDuckdbSession,
+  openSqliteSession,
+  type Program,
+  schemaStore,
 } from '@changeover/engines';
 
 /** A folder with datasets of its own, and schemas in the tests' server, removed at the end. */
@@ -23,15 +29,18 @@ export class TestStores {
   }
 
   /** Runs statements on a dataset, which is made where it isn't there. */
-  async run(engine: Engine, location: StoreLocation, dataset: string,
-    statements: readonly (string | readonly [string, readonly InputValue[]])[]):
-    Promise<void> {
+  async run(
+    engine: Engine,
+    location: StoreLocation,
+    dataset: string,
+    statements: readonly (string | readonly [string, readonly InputValue[]])[],
+  ): Promise<void> {
     if (engine === 'postgresql') this.#schemas.add(dataset);
     const program = (): Program<void> => inTransaction(runAll(statements));
     if (engine === 'postgresql') {
       const server = await connectPostgres({ url: this.url });
       const store = schemaStore((work) => server.run(work));
-      if (!await store.exists(dataset)) await store.create(dataset);
+      if (!(await store.exists(dataset))) await store.create(dataset);
       await server.close();
       const session = await connectPostgres({ url: this.url, dataset });
       await session.run(program());
@@ -39,7 +48,7 @@ export class TestStores {
       return;
     }
     const store = fileStore(engine, location);
-    if (!await store.exists(dataset)) await store.create(dataset);
+    if (!(await store.exists(dataset))) await store.create(dataset);
     const file = datasetFile(location, engine, dataset);
     if (engine === 'duckdb') {
       const session = await openDuckdbSession({ file, threads: 1 });
@@ -55,7 +64,8 @@ export class TestStores {
   async close(): Promise<void> {
     if (this.#schemas.size > 0) {
       const server = await connectPostgres({ url: this.url });
-      for (const dataset of this.#schemas) await schemaStore((work) => server.run(work)).drop(dataset);
+      for (const dataset of this.#schemas)
+        await schemaStore((work) => server.run(work)).drop(dataset);
       await server.close();
     }
     await rm(this.folder, { recursive: true, force: true });
@@ -67,7 +77,9 @@ export async function makeTestStores(): Promise<TestStores> {
   return new TestStores(folder, process.env['CHANGEOVER_TEST_DATABASE_URL'] ?? '');
 }
 
-function* runAll(statements: readonly (string | readonly [string, readonly InputValue[]])[]): Program<void> {
+function* runAll(
+  statements: readonly (string | readonly [string, readonly InputValue[]])[],
+): Program<void> {
   for (const statement of statements) {
     const [sql, params] = typeof statement === 'string' ? [statement, []] : statement;
     yield { kind: 'run', sql, params };
