@@ -1,4 +1,5 @@
-import { type Leg, schemaPrefix } from '@changeover/core';
+import { type Leg } from '@changeover/core';
+import { schemaPrefix } from '@changeover/engines';
 import Database from 'better-sqlite3';
 import { datasetFile, type Engine, type StorageApi } from 'changeover';
 import { Client } from 'pg';

@@ -1,4 +1,4 @@
-import { schemaPrefix } from '@changeover/core';
+import { schemaPrefix } from '@changeover/engines';
 import { type Engine, engineTitles, type StorageApi } from 'changeover';
 import { availableParallelism } from 'node:os';
 import pg from 'pg';

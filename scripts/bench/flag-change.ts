@@ -14,7 +14,8 @@ import {
   type StageSource,
   type StorageApi,
 } from 'changeover';
-import { parseDatasetName, stages, storageOperations } from '@changeover/core';
+import { parseDatasetName, storageOperations } from '@changeover/engines';
+import { stages } from '@changeover/core';
 import {
   atMost,
   type BenchCase,

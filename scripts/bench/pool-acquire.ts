@@ -5,7 +5,7 @@ import { systemClock } from '@changeover/core';
 import { Pool as Tarn } from 'tarn';
 import { Budget } from '../../packages/pooled/src/budget.ts';
 import { parsePoolOptions } from '../../packages/pooled/src/pool/pool-options.ts';
-import { silentPoolObserver } from '../../packages/pooled/src/pool/pool-observer.ts';
+import { silentPoolObserver } from '@changeover/pooled';
 import { Pool } from '../../packages/pooled/src/pool/pool.ts';
 import type { BenchCase, BenchContext, CaseResult } from './figure.ts';
 import { type Side, takeTurns, timeText, together } from './measure.ts';

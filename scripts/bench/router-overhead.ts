@@ -14,7 +14,8 @@ import {
   openRecorder,
   type StorageApi,
 } from 'changeover';
-import { parseDatasetName, type Row, type Stage, storageOperations } from '@changeover/core';
+import { parseDatasetName, storageOperations } from '@changeover/engines';
+import { type Row, type Stage } from '@changeover/core';
 import { experimentAsync } from 'tzientist';
 import {
   atMost,

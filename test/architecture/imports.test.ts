@@ -4,19 +4,32 @@ import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
 import { importsOf, root, type SourceFile, sourceFiles } from './source-files.ts';
 
-/** Which packages of this repository each may import: arrows point one way. */
+/** Which packages of this repository each may import: arrows point one way, and nothing generic imports anything of storage. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
   core: [],
-  engines: ['core'],
   compare: ['core'],
+  bridge: ['core', 'compare'],
+  operate: ['core', 'compare', 'bridge'],
+  engines: ['core'],
   legacy: ['core', 'engines'],
-  pooled: ['core', 'engines', 'compare'],
-  router: ['core', 'compare'],
-  changeover: ['core', 'engines', 'compare', 'legacy', 'pooled', 'router'],
+  pooled: ['core', 'compare', 'engines'],
+  storage: ['core', 'compare', 'bridge', 'operate', 'engines', 'legacy', 'pooled'],
+  changeover: ['core', 'compare', 'bridge', 'operate', 'engines', 'pooled', 'storage'],
 };
 
+/** The rooms that are for anyone's singleton. */
+const generic: readonly string[] = ['core', 'compare', 'bridge', 'operate'];
+
+/** Where a generic room may name a database: the stores that it keeps its own records in. */
+const mayNameDatabases = [
+  /^packages\/bridge\/src\/bridge-settings\.ts$/,
+  /^packages\/bridge\/src\/recorder\/(open-recorder|recording-store|store-file)\.ts$/,
+  /^packages\/bridge\/src\/stages\/ledger\/(file-ledger-store|shared-ledger-store|open-ledger-store)\.ts$/,
+];
+const databaseName = /sqlite|duckdb|postgres|\bpg\b/i;
+
 /** The one file that wires the legacy leg in, so that deleting it at the end of a migration is a few lines. */
-const legacyWiring = 'packages/changeover/src/legacy-leg.ts';
+const legacyWiring = 'packages/storage/src/legacy-leg.ts';
 
 const sources = sourceFiles(/^packages\/[^/]+\/src\/.*\.ts$/);
 
@@ -97,6 +110,18 @@ describe('imports', () => {
       .filter((file) => packageOf(file) === 'core' && !isTest(file))
       .flatMap((file) =>
         importsOf(file).filter((imported) => isBuiltin(imported) && imported !== 'node:path'),
+      );
+    expect(wrong).toEqual([]);
+  });
+
+  test('a generic room names no engine, but for the stores that it keeps its own records in', () => {
+    const wrong = sources
+      .filter((file) => generic.includes(packageOf(file)) && !isTest(file))
+      .filter(({ path }) => !mayNameDatabases.some((one) => one.test(path)))
+      .flatMap(({ path, text }) =>
+        text
+          .split('\n')
+          .flatMap((line, at) => (databaseName.test(line) ? [`${path}:${at + 1} ${line}`] : [])),
       );
     expect(wrong).toEqual([]);
   });

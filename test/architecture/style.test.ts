@@ -11,12 +11,12 @@ const text = sourceFiles(/\.(ts|mjs|js|md|json|yml|yaml|html)$|^\.ci\/run$/).fil
 /** A production file beyond this is several things. Those named here are still to be split where their jobs part. */
 const maxLines = 500;
 const tooLong = [
+  'packages/bridge/src/recorder/recording-store.ts',
+  'packages/bridge/src/stages/flags/flags-document.ts',
+  'packages/bridge/src/stages/ledger/ledger.ts',
   'packages/engines/src/postgres-session.ts',
   'packages/pooled/src/pool/pool.ts',
   'packages/pooled/src/pooled-dataset.ts',
-  'packages/router/src/flags/flags-document.ts',
-  'packages/router/src/ledger/ledger.ts',
-  'packages/router/src/recorder/recording-store.ts',
 ];
 
 test('there is code to look at', () => {

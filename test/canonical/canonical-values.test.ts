@@ -9,7 +9,7 @@ import {
   encodeCanonical,
   findDifference,
 } from '@changeover/compare';
-import { type DatasetBackend, type Engine, engines, type ResultSet } from '@changeover/core';
+import { type DatasetBackend, type Engine, engines, type ResultSet } from '@changeover/engines';
 import { StorageBackend } from '@changeover/legacy';
 import { StorageBackendFactory } from '@changeover/pooled';
 import { asText, isWritten, typeMatrix } from './type-matrix.ts';

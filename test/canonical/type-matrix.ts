@@ -1,4 +1,4 @@
-import type { Engine } from '@changeover/core';
+import type { Engine } from '@changeover/engines';
 
 /** Expressions at the edges of each engine's types, beside those that the docs' tables have. */
 export const typeMatrix: Readonly<Record<Engine, readonly string[]>> = {

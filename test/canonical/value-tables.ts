@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { runInNewContext } from 'node:vm';
-import type { Engine } from '@changeover/core';
-import { engineTitles, engines } from '@changeover/core';
+import type { Engine } from '@changeover/engines';
+import { engineTitles, engines } from '@changeover/engines';
 
 /** A row of a table in `docs/canonical-values.md`. */
 export interface DocumentedValue {

@@ -152,7 +152,7 @@ describe('reading', () => {
     });
     writeFileSync(flags, JSON.stringify(document));
     expect(await json('explain', ...titanic)).toMatchObject({ stage: 'shadow' });
-    expect(await json('explain', ...titanic, 'execute')).toMatchObject({
+    expect(await json('explain', ...titanic, 'execute', '--unseen')).toMatchObject({
       stage: 'legacy',
       operation: 'execute',
     });
@@ -478,7 +478,7 @@ describe('completion', () => {
     [['ro'], ['rollback']],
     [
       ['rollback', ''],
-      ['sqlite', 'duckdb', 'postgresql'],
+      ['duckdb', 'postgresql', 'sqlite'],
     ],
     [['rollback', 'sqlite', 't'], ['titanic']],
     [['explain', 'sqlite', 'titanic', 'readT'], ['readTable']],
@@ -579,14 +579,14 @@ describe('wrong usage ends with 2 and says what to type', () => {
     [['explian', ...titanic], /Did you mean explain\?/],
     [
       ['explain', 'sqllite', 'titanic'],
-      /There is no engine "sqllite"\. Did you mean "sqlite"\? The engines are sqlite, duckdb, postgresql/,
+      /There is no backend "sqllite"\. Did you mean "sqlite"\? Known are duckdb, postgresql, sqlite/,
     ],
     [
       ['explain', 'sqlite', 'titanik'],
       /There is no dataset "titanik"\. Did you mean "titanic"\?.* --unseen/,
     ],
     [['rollback', 'sqlite', 'titanik', ...because], /Did you mean "titanic"\?/],
-    [['explain', 'sqlite', '../etc'], /Invalid dataset name/],
+    [['explain', 'sqlite', 'x'.repeat(201)], /A key has at most 200 characters/],
     [
       ['explain', ...titanic, 'readTabel'],
       /There is no operation "readTabel"\. Did you mean "readTable"\?/,
@@ -685,8 +685,8 @@ describe('the command itself', () => {
     const { code, out } = await typeChangeover(['--help']);
     expect(code).toBe(0);
     for (const text of [
-      'explain sqlite titanic',
-      'rollback sqlite titanic',
+      'explain notes inbox',
+      'rollback notes inbox',
       'Exit codes: 0 done',
       'A feature flag asks',
     ])
@@ -734,9 +734,9 @@ describe('the command itself', () => {
     const { path, type } = place();
     const missing = join(path, 'missing.json');
     expect((await type('status', '--flags', missing)).out).toContain(
-      `changeover flags example > ${missing}`,
+      `changeover flags example <backend> > ${missing}`,
     );
-    writeFileSync(missing, (await type('flags', 'example')).out);
+    writeFileSync(missing, (await type('flags', 'example', 'sqlite')).out);
     expect(await type('flags', 'validate', missing)).toMatchObject({ code: 0 });
     expect((await type('status', '--flags', missing)).out).not.toContain('flags example');
     expect((await json(missing)).map(({ stage }) => stage)).toEqual(['legacy', 'legacy']);

@@ -10,14 +10,15 @@ let folder: string;
 let recorded: string;
 let places = 0;
 
-/** What the help texts speak of: `titanic` on SQLite, called at `shadow`, and files beside the flags. */
+/** What the help texts speak of: `inbox` of the bridge `notes` and `titanic` on SQLite, called at `shadow`, and files beside
+ * the flags. */
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'changeover-examples-'));
   recorded = join(folder, 'recorded');
   const flags = join(recorded, 'flags');
   mkdirSync(flags, { recursive: true });
-  writeTestFlags(join(flags, 'changeover.json'), { sqlite: 'shadow' });
-  writeTestFlags(join(flags, 'next.json'), { sqlite: 'reverse' });
+  writeTestFlags(join(flags, 'changeover.json'), { sqlite: 'shadow', notes: 'shadow' });
+  writeTestFlags(join(flags, 'next.json'), { sqlite: 'reverse', notes: 'reverse' });
   writeFileSync(
     join(flags, 'gates.json'),
     JSON.stringify({ gates: { shadow: ['comparisons >= 1'] } }),
@@ -32,6 +33,14 @@ beforeAll(async () => {
     for (let call = 0; call < 3; call += 1)
       await bridge.storage('sqlite').readTable('titanic', 'train');
     await bridge.idle();
+    bridge.recorder.cell('duckdb', 'cold', 'query', 'legacy').calls += 1;
+    for (const operation of ['list', 'add']) {
+      const cell = bridge.recorder.cell('notes', 'inbox', operation, 'shadow');
+      cell.calls += 3;
+      cell.eligible += 3;
+      cell.sampled += 3;
+      for (let call = 0; call < 3; call += 1) cell.countVerdict('match');
+    }
   } finally {
     await bridge.close();
   }
@@ -182,8 +191,6 @@ test.each([
   'what explain says to type does what it says, for a dataset on %s',
   async (_name, engine, dataset, before, expected) => {
     const moved = copy();
-    mkdirSync(join(moved, 'cold'), { recursive: true });
-    writeFileSync(join(moved, 'cold', 'dataset.duckdb'), '');
     if (before.length > 0)
       expect(await typeIn([...before, '--reason', 'drill'], moved)).toMatchObject({ code: 0 });
     const { out } = await typeIn(['explain', engine, dataset, '--format', 'json'], moved);

@@ -5,7 +5,7 @@ import { createLogger, createStorageBridge, type StorageBridgeOptions } from 'ch
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PromotionGate } from '../../packages/changeover/src/promotion-gate.ts';
+import { PromotionGate } from '@changeover/bridge';
 import { type Outcome, typeChangeover } from './run-changeover.ts';
 import { writeTestFlags } from './write-test-flags.ts';
 
@@ -98,7 +98,7 @@ test('a mismatch from before a dataset was resumed is listed, and keeps no gate 
   for (const format of ['text', 'md', 'html']) {
     const { out } = await type('report', '--format', format);
     expect(out).toMatch(/The gates leave \d+ comparisons out, made before datasets were resumed/);
-    expect(out).toMatch(/SQLite titanic is judged since 20/);
+    expect(out).toMatch(/sqlite titanic is judged since 20/);
     expect(out).toMatch(/missing.row/);
   }
 });

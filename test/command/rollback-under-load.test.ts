@@ -3,7 +3,7 @@ import { createStorageBridge, type Leg, type StorageApi } from 'changeover';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { silentLogger } from '@changeover/router';
+import { silentLogger } from '@changeover/bridge';
 import { runChangeover } from './run-changeover.ts';
 import { writeTestFlags } from './write-test-flags.ts';
 

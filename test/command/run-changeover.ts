@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { runCommand } from '../../packages/changeover/src/command/run-command.ts';
+import { runCommand } from '@changeover/operate';
+import { addVerify } from '@changeover/storage/command';
 import { root } from '../architecture/source-files.ts';
 
 /** The command's own file. */
@@ -24,19 +25,23 @@ export async function typeChangeover(
   env: Readonly<Record<string, string>> = {},
 ): Promise<Outcome> {
   const text = { out: '', err: '' };
-  const code = await runCommand(args, {
-    stdout: {
-      write: (part) => {
-        text.out += part;
+  const code = await runCommand(
+    args,
+    {
+      stdout: {
+        write: (part) => {
+          text.out += part;
+        },
       },
-    },
-    stderr: {
-      write: (part) => {
-        text.err += part;
+      stderr: {
+        write: (part) => {
+          text.err += part;
+        },
       },
+      env,
     },
-    env,
-  });
+    { version: '0.1.0', more: [addVerify] },
+  );
   return { code, ...text };
 }
 

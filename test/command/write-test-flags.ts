@@ -1,5 +1,6 @@
 import { renameSync, writeFileSync } from 'node:fs';
-import { type Engine, engines, type Stage, stages } from '@changeover/core';
+import { engines } from '@changeover/engines';
+import { type Stage, stages } from '@changeover/core';
 
 interface TestFeature {
   readonly name: string;
@@ -13,11 +14,11 @@ interface TestFeature {
 }
 
 /** Flags with every dataset of an engine on one stage. */
-export function testFlags(wanted: Readonly<Partial<Record<Engine, Stage>>>): {
+export function testFlags(wanted: Readonly<Record<string, Stage>>): {
   version: number;
   features: TestFeature[];
 } {
-  const features = engines.map((engine) => ({
+  const features = [...new Set<string>([...engines, ...Object.keys(wanted)])].map((engine) => ({
     name: `changeover.${engine}`,
     type: 'migration',
     enabled: true,
@@ -40,10 +41,7 @@ export function testFlags(wanted: Readonly<Partial<Record<Engine, Stage>>>): {
 }
 
 /** Writes them in one step. */
-export function writeTestFlags(
-  path: string,
-  wanted: Readonly<Partial<Record<Engine, Stage>>>,
-): void {
+export function writeTestFlags(path: string, wanted: Readonly<Record<string, Stage>>): void {
   writeFileSync(`${path}.new`, JSON.stringify(testFlags(wanted)));
   renameSync(`${path}.new`, path);
 }

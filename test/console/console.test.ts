@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { readSqliteLedger } from '@changeover/router';
+import { readLedgerFile } from '@changeover/bridge';
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Locator, Page } from 'playwright-core';
-import { placeOf } from '../../packages/changeover/src/command/migration.ts';
-import { openConsole } from '../../packages/changeover/src/console/open-console.ts';
+import { placeOf } from '../../packages/operate/src/command/migration.ts';
+import { openConsole } from '@changeover/operate';
 import { root } from '../architecture/source-files.ts';
 import { nodeFlags, typeChangeover } from '../command/run-changeover.ts';
 import { openBrowser } from '../kit/browser.ts';
@@ -35,7 +35,7 @@ const env = (): Record<string, string> => ({
 });
 const open = (readOnly = false): ReturnType<typeof openConsole> =>
   openConsole({ place: placeOf({}, env()), port: 0, readOnly });
-const ledger = (): ReturnType<typeof readSqliteLedger> => readSqliteLedger(migration.store);
+const ledger = (): ReturnType<typeof readLedgerFile> => readLedgerFile(migration.store);
 
 interface Visit {
   readonly page: Page;

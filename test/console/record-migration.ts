@@ -1,6 +1,6 @@
 import { createStorageBridge, type Leg, type StorageApi } from 'changeover';
 import { join } from 'node:path';
-import { openRecorder, silentLogger, SqliteLedgerStore } from '@changeover/router';
+import { openRecorder, silentLogger, SqliteLedgerStore } from '@changeover/bridge';
 import { writeTestFlags } from '../command/write-test-flags.ts';
 
 /** As long as a dataset's name gets, without a place to break it. */

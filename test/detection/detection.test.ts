@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { ResultSet } from '@changeover/core';
+import type { ResultSet } from '@changeover/engines';
 import { StorageBackend } from '@changeover/legacy';
 import { seededRandom } from '../faults/random.ts';
 import { faults, plantFaults } from './plant-faults.ts';

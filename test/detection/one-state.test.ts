@@ -6,12 +6,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import Database from 'better-sqlite3';
 import { digestResult } from '@changeover/compare';
-import {
-  type Leg,
-  schemaPrefix,
-  type ShadowCall,
-  type StorageBackend as StorageContract,
-} from '@changeover/core';
+import { type Leg, type ShadowCall } from '@changeover/core';
+import { schemaPrefix, type StorageBackend as StorageContract } from '@changeover/engines';
 import {
   createStaticStageSource,
   createStorageBridge,
@@ -19,7 +15,7 @@ import {
   type Engine,
   engines,
 } from 'changeover';
-import { silentLogger } from '@changeover/router';
+import { silentLogger } from '@changeover/bridge';
 import pg from 'pg';
 
 const databaseUrl = process.env['CHANGEOVER_TEST_DATABASE_URL'];

@@ -5,7 +5,8 @@ import {
   encodeCanonical,
   findDifference,
 } from '@changeover/compare';
-import type { ResultSet, Row, Value } from '@changeover/core';
+import type { ResultSet } from '@changeover/engines';
+import type { Row, Value } from '@changeover/core';
 import { pick } from '../faults/random.ts';
 
 /** A fault that a leg may have, of a class that the comparison must name. */

@@ -1,4 +1,4 @@
-import type { Engine } from '@changeover/core';
+import type { Engine } from '@changeover/engines';
 
 /** What a caller was told: `done`; `refused`, so that nothing of it may be there; `unknown`, so that it may be or not. */
 export type Told = 'done' | 'refused' | 'unknown';

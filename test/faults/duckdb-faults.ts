@@ -1,4 +1,4 @@
-import { datasetFile } from '@changeover/core';
+import { datasetFile } from '@changeover/engines';
 import { openDuckdbSession } from '@changeover/engines';
 import type { Program, Step } from '@changeover/engines';
 import { pause, startOther } from './arena.ts';

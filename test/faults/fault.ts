@@ -1,4 +1,4 @@
-import type { Engine } from '@changeover/core';
+import type { Engine } from '@changeover/engines';
 import type { Arena } from './arena.ts';
 
 /** One thing that goes wrong. */

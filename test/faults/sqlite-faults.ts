@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { execFileSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { datasetFile } from '@changeover/core';
+import { datasetFile } from '@changeover/engines';
 import { datasetPrograms, openSqliteSession } from '@changeover/engines';
 import { StorageBackendFactory } from '@changeover/pooled';
 import { pause, startOther } from './arena.ts';

@@ -12,7 +12,8 @@ import {
   type Row,
   type StorageApi,
 } from 'changeover';
-import { digestResult, valuePolicies } from '@changeover/compare';
+import { digestResult } from '@changeover/compare';
+import { valuePolicies } from '../../packages/storage/src/verify/value-policies.ts';
 import type { ShadowCall, ShadowLeg, WriteEffect } from '@changeover/core';
 import { rowFaults, type Rows, spoilAnswer } from './planted-faults.ts';
 import { createTrees, determinedQueries, pick, seededRandom } from './traffic.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { parser } from '@prometheus-io/lezer-promql';
 import { migrationInstruments, poolInstruments, prometheusName, type Instrument } from 'changeover';
-import { shedReasons, verdicts } from '@changeover/router';
+import { shedReasons, verdicts } from '@changeover/bridge';
 import { stages } from '@changeover/core';
 import { parse } from 'yaml';
 import { root } from '../architecture/source-files.ts';

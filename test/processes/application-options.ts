@@ -1,4 +1,4 @@
-import type { Engine } from '@changeover/core';
+import type { Engine } from '@changeover/engines';
 
 /** What a process of the application is told. */
 export interface ApplicationOptions {

@@ -1,5 +1,5 @@
 export * from '@changeover/core';
-export type { StorageBackend as StorageApi } from '@changeover/core';
+export type { ComparisonRule } from '@changeover/compare';
 export {
   BackendRouter,
   type BackendRouterOptions,
@@ -9,6 +9,7 @@ export {
   type GuardrailOptions,
   type Hold,
   type Logger,
+  migrationInstruments,
   openFileStageSource,
   openRecorder,
   openServerStageSource,
@@ -16,25 +17,27 @@ export {
   type ReportData,
   readRecordings,
   type StageSource,
-} from '@changeover/router';
-export type { ComparisonRule } from '@changeover/compare';
+} from '@changeover/bridge';
+export * from '@changeover/engines';
+export type { StorageBackend as StorageApi } from '@changeover/engines';
 export {
-  type Attributes,
-  type Instrument,
-  type InstrumentSink,
   OpenTelemetrySink,
-  poolInstruments,
   prometheusName,
   PrometheusSink,
-  type Reading,
+  type Report,
+  type ReportFormat,
+  renderReport,
+  reportFormats,
+} from '@changeover/operate';
+export {
+  poolInstruments,
   StorageBackendFactory,
   type StorageBackendFactoryOptions,
 } from '@changeover/pooled';
-export { type StorageBridgeOptions } from './bridge-options.ts';
-export { migrationInstruments } from './metrics/migration-instruments.ts';
-export { StorageBackend } from './storage-backend.ts';
-export { createStorageBridge, type StorageBridge } from './storage-bridge.ts';
-export * from './report/index.ts';
-export { renderReport } from './report/render-report.ts';
-export { type Report, type ReportFormat, reportFormats } from './report/report.ts';
-export * from './verify/index.ts';
+export {
+  createStorageBridge,
+  StorageBackend,
+  type StorageBridge,
+  type StorageBridgeOptions,
+} from '@changeover/storage';
+export * from '@changeover/storage';

@@ -1,5 +1,4 @@
 import { types } from 'node:util';
-import type { Engine } from '@changeover/core';
 
 /** What can be chosen about which values are one. Everything else is fixed; see `docs/canonical-values.md`. */
 export interface ValuePolicy {
@@ -7,23 +6,8 @@ export interface ValuePolicy {
   readonly negativeZero: 'distinct' | 'equal';
 }
 
-/** The policy where nothing is known of the engine: what a caller can tell apart is different. */
+/** The policy where nothing is known of the store: what a caller can tell apart is different. */
 export const strictValues: ValuePolicy = { negativeZero: 'distinct' };
-
-/**
- * The default policy of each engine.
- *
- * | engine | negative zero | why |
- * | --- | --- | --- |
- * | SQLite | equal | a REAL column stores -0.0 as 0, while an expression keeps the sign |
- * | DuckDB | distinct | keeps the sign in `FLOAT` and `DOUBLE`; losing it is a fault of the way back |
- * | PostgreSQL | distinct | keeps the sign in `float4` and `float8` likewise |
- */
-export const valuePolicies: Readonly<Record<Engine, ValuePolicy>> = {
-  sqlite: { negativeZero: 'equal' },
-  duckdb: strictValues,
-  postgresql: strictValues,
-};
 
 /** How deep lists and structs may be nested. Deeper ones are refused, circular ones among them. */
 export const maxDepth = 200;

@@ -4,7 +4,6 @@ export {
   encodeCanonical,
   maxDepth,
   strictValues,
-  valuePolicies,
   type ValuePolicy,
 } from './canonical.ts';
 export * from './column-rules.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { StorageError } from '@changeover/core';
+import { StorageError } from '@changeover/engines';
 import { errorKind, Redactor } from './redaction.ts';
 
 const key = new Uint8Array(32).fill(7);

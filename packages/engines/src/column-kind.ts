@@ -1,4 +1,6 @@
-import { describe, InvalidArgumentError, type InputRows, type InputValue } from '@changeover/core';
+import { describe } from '@changeover/core';
+import { InvalidArgumentError } from './api/storage-errors.ts';
+import { type InputRows, type InputValue } from './api/input-values.ts';
 import { isDate } from './date-text.ts';
 import { inputCells } from './input-cells.ts';
 

@@ -1,4 +1,4 @@
-import { ConnectionError, DatasetNotFoundError } from '@changeover/core';
+import { ConnectionError, DatasetNotFoundError } from './api/storage-errors.ts';
 import pg from 'pg';
 import { toStorageError } from './errors.ts';
 import { PostgresSession, searchPathOf } from './postgres-session.ts';

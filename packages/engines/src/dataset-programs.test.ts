@@ -2,7 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { datasetFile, type Engine, engines, type InputRows } from '@changeover/core';
+import { datasetFile } from './api/store-location.ts';
+import { type Engine, engines } from './api/engine.ts';
+import { type InputRows } from './api/input-values.ts';
 import {
   connectPostgres,
   type DatasetPrograms,

@@ -1,13 +1,11 @@
 import type {
   ColumnAnalysis,
-  Engine,
-  InputRows,
-  InputValue,
-  Metadata,
   ReadTableOptions,
   TableInfo,
   WriteTableOptions,
-} from '@changeover/core';
+} from './api/storage-backend.ts';
+import type { Engine } from './api/engine.ts';
+import type { InputRows, InputValue, Metadata } from './api/input-values.ts';
 import { analyzeColumn } from './operations/analyze-column.ts';
 import {
   dialectOf,

@@ -1,19 +1,16 @@
 import { constants, rmSync } from 'node:fs';
 import { copyFile, link, mkdir, readdir, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { ConnectionError, DatasetExistsError, StorageError } from './api/storage-errors.ts';
 import {
-  ConnectionError,
   datasetFile,
   datasetFolder,
-  DatasetExistsError,
   datasetSchema,
-  type Engine,
-  engineTitles,
-  parseDatasetName,
   schemaPrefix,
-  StorageError,
   type StoreLocation,
-} from '@changeover/core';
+} from './api/store-location.ts';
+import { type Engine, engineTitles } from './api/engine.ts';
+import { parseDatasetName } from './api/dataset-name.ts';
 import Database from 'better-sqlite3';
 import { quoteIdentifier } from './dialect/dialect.ts';
 import { createDuckdbFile, duckdbPathInUse } from './duckdb-instances.ts';

@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '@changeover/core';
+import { InvalidArgumentError } from './api/storage-errors.ts';
 
 /**
  * A `Date` as all three engines read a timestamp: `2024-02-29 12:34:56.789`, in UTC, never shifted by the machine's zone.

@@ -1,4 +1,4 @@
-import type { InputValue } from '@changeover/core';
+import type { InputValue } from './api/input-values.ts';
 import {
   BIGINT,
   BLOB,

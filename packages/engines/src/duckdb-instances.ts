@@ -1,5 +1,5 @@
 import { realpathSync } from 'node:fs';
-import { ConnectionError } from '@changeover/core';
+import { ConnectionError } from './api/storage-errors.ts';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { toStorageError } from './errors.ts';
 

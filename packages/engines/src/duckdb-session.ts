@@ -1,11 +1,6 @@
-import {
-  type InputValue,
-  InvalidArgumentError,
-  ReadOnlyError,
-  type Row,
-  StatementError,
-  type Value,
-} from '@changeover/core';
+import { type InputValue } from './api/input-values.ts';
+import { InvalidArgumentError, ReadOnlyError, StatementError } from './api/storage-errors.ts';
+import { type Row, type Value } from '@changeover/core';
 import {
   type DuckDBConnection,
   type DuckDBDataChunk,

@@ -1,4 +1,6 @@
-import { InvalidArgumentError, type InputValue, type Value } from '@changeover/core';
+import { InvalidArgumentError } from './api/storage-errors.ts';
+import { type InputValue } from './api/input-values.ts';
+import { type Value } from '@changeover/core';
 import {
   DuckDBArrayValue,
   DuckDBBlobValue,

@@ -1,14 +1,13 @@
 import {
   ColumnNotFoundError,
   ConnectionError,
-  type Engine,
-  engineTitles,
   ReadOnlyError,
   StatementError,
   StorageError,
   type StorageErrorFields,
   TableNotFoundError,
-} from '@changeover/core';
+} from './api/storage-errors.ts';
+import { type Engine, engineTitles } from './api/engine.ts';
 
 /**
  * What kind of failure a driver's error is, whichever engine it came from:

@@ -1,3 +1,4 @@
+export * from './api/index.ts';
 export * from './connect-postgres.ts';
 export * from './dataset-programs.ts';
 export * from './dataset-store.ts';

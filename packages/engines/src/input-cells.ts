@@ -1,4 +1,6 @@
-import { describe, InvalidArgumentError, type InputRows, type InputValue } from '@changeover/core';
+import { describe } from '@changeover/core';
+import { InvalidArgumentError } from './api/storage-errors.ts';
+import { type InputRows, type InputValue } from './api/input-values.ts';
 
 /** Rows or columns to write, as a grid. */
 export interface InputCells {

@@ -1,4 +1,5 @@
-import { ClosedError, type Engine, engineTitles, StorageError } from '@changeover/core';
+import { ClosedError, StorageError } from './api/storage-errors.ts';
+import { type Engine, engineTitles } from './api/engine.ts';
 
 /** Programs waiting on one connection at most; a transaction that starts more statements than this at once is refused. */
 const maxWaiting = 100_000;

@@ -1,4 +1,5 @@
-import type { InputRows, InputValue, Row, Value } from '@changeover/core';
+import type { InputRows, InputValue } from './api/input-values.ts';
+import type { Row, Value } from '@changeover/core';
 
 /**
  * How rows are wanted: `objects` for callers, `cells` (a list of values a row, in the order of the columns) for what is

@@ -1,4 +1,4 @@
-import type { Engine } from '@changeover/core';
+import type { Engine } from './api/engine.ts';
 import type { Program, StepResult } from './program.ts';
 
 /**

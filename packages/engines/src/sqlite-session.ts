@@ -3,11 +3,10 @@ import {
   ClosedError,
   ConnectionError,
   InvalidArgumentError,
-  type InputValue,
   ReadOnlyError,
-  type Row,
-  type Value,
-} from '@changeover/core';
+} from './api/storage-errors.ts';
+import { type InputValue } from './api/input-values.ts';
+import { type Row, type Value } from '@changeover/core';
 import Database from 'better-sqlite3';
 import { toStorageError } from './errors.ts';
 import { inputCells } from './input-cells.ts';

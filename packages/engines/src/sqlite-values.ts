@@ -1,4 +1,5 @@
-import { InvalidArgumentError, type InputValue } from '@changeover/core';
+import { InvalidArgumentError } from './api/storage-errors.ts';
+import { type InputValue } from './api/input-values.ts';
 import { isDate, timestampText } from './date-text.ts';
 
 const noParams: unknown[] = [];

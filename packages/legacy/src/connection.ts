@@ -4,7 +4,7 @@ import {
   DatasetNotFoundError,
   type Engine,
   type StoreLocation,
-} from '@changeover/core';
+} from '@changeover/engines';
 import {
   connectPostgres,
   type DatasetStore,

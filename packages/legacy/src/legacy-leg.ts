@@ -1,14 +1,12 @@
+import { type Digest, type Leg, type ShadowCall } from '@changeover/core';
 import {
-  type Digest,
   type Engine,
   InvalidArgumentError,
-  type Leg,
   parseDatasetName,
-  type ShadowCall,
   type StorageBackend as StorageApi,
   storageOperations,
   type StorageOperation,
-} from '@changeover/core';
+} from '@changeover/engines';
 import { abortedError } from './call-queue.ts';
 import { StorageBackend } from './storage-backend.ts';
 

@@ -6,11 +6,11 @@ import {
   type InputValue,
   type ReadTableOptions,
   type ResultSet,
-  type Row,
   type StorageTransaction,
   type TableInfo,
   type WriteTableOptions,
-} from '@changeover/core';
+} from '@changeover/engines';
+import { type Row } from '@changeover/core';
 import { datasetPrograms, type DatasetPrograms, type Program } from '@changeover/engines';
 import type { Connection } from './connection.ts';
 

@@ -5,7 +5,7 @@ import {
   parseDatasetName,
   type StorageTransaction,
   type StoreLocation,
-} from '@changeover/core';
+} from '@changeover/engines';
 import {
   datasetPrograms,
   type DatasetPrograms,

@@ -9,14 +9,14 @@ import {
   parseEngine,
   type ReadTableOptions,
   type ResultSet,
-  type Row,
   type StorageBackend as StorageApi,
   StorageError,
   type StorageTransaction,
   type StoreLocation,
   type TableInfo,
   type WriteTableOptions,
-} from '@changeover/core';
+} from '@changeover/engines';
+import { type Row } from '@changeover/core';
 import { type ShadowRun, SingleConnection } from './single-connection.ts';
 
 /** The legacy singletons are process-wide: that is what they are, and why they are to go. */

@@ -1,5 +1,6 @@
-import { AbortedError, InvalidArgumentError } from '@changeover/core';
-import type { CallOptions, Clock, StorageErrorFields } from '@changeover/core';
+import { AbortedError, InvalidArgumentError } from '@changeover/engines';
+import type { CallOptions, StorageErrorFields } from '@changeover/engines';
+import type { Clock } from '@changeover/core';
 
 /** When a call ends at the latest, and by whom. */
 export interface CallLimit {

@@ -1,8 +1,10 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import type { Worker } from 'node:worker_threads';
-import { describe, engines, InvalidArgumentError, knownNames, systemClock } from '@changeover/core';
-import type { Clock, Engine, StoreLocation } from '@changeover/core';
+import { describe, knownNames, systemClock } from '@changeover/core';
+import { engines, InvalidArgumentError } from '@changeover/engines';
+import type { Clock } from '@changeover/core';
+import type { Engine, StoreLocation } from '@changeover/engines';
 import { silentLogger } from './logger.ts';
 import type { Logger } from './logger.ts';
 import { silentMetrics } from './metrics/pool-metrics.ts';

@@ -1,12 +1,9 @@
 export * from './factory-options.ts';
 export * from './factory-stats.ts';
 export * from './logger.ts';
-export * from './metrics/instrument.ts';
 export * from './metrics/measured-pools.ts';
-export * from './metrics/opentelemetry-sink.ts';
 export * from './metrics/pool-instruments.ts';
 export * from './metrics/pool-metrics.ts';
-export * from './metrics/prometheus-sink.ts';
 export type { BreakerOptions, BreakerState } from './pool/pool-breaker.ts';
 export * from './pool/pool-errors.ts';
 export * from './pool/pool-observer.ts';

@@ -1,14 +1,7 @@
 import { digestResult, digestValue, RowsDigester } from '@changeover/compare';
-import type {
-  Digest,
-  Engine,
-  InputRows,
-  InputValue,
-  Value,
-  WriteEffect,
-  WriteTableOptions,
-} from '@changeover/core';
-import { storageOperations } from '@changeover/core';
+import type { Digest, Value, WriteEffect } from '@changeover/core';
+import type { Engine, InputRows, InputValue, WriteTableOptions } from '@changeover/engines';
+import { storageOperations } from '@changeover/engines';
 import {
   datasetPrograms,
   inputKeys,

@@ -7,11 +7,11 @@ import type {
   Metadata,
   ReadTableOptions,
   ResultSet,
-  Row,
   StorageTransaction,
   TableInfo,
   WriteTableOptions,
-} from '@changeover/core';
+} from '@changeover/engines';
+import type { Row } from '@changeover/core';
 import type { DatasetOperation } from './job.ts';
 import type { PooledEngine } from './pooled-engine.ts';
 

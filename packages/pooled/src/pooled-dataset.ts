@@ -1,5 +1,6 @@
-import { AbortedError, ConnectionError, StatementError } from '@changeover/core';
-import type { Clock, Engine, StorageErrorFields, Timer } from '@changeover/core';
+import { AbortedError, ConnectionError, StatementError } from '@changeover/engines';
+import type { Clock, Timer } from '@changeover/core';
+import type { Engine, StorageErrorFields } from '@changeover/engines';
 import { checkLimit, within } from './call-limit.ts';
 import type { CallLimit } from './call-limit.ts';
 import { isWriting } from './job.ts';

@@ -1,4 +1,4 @@
-import { parseDatasetName } from '@changeover/core';
+import { parseDatasetName } from '@changeover/engines';
 import type {
   ColumnAnalysis,
   InputRows,
@@ -6,12 +6,12 @@ import type {
   Metadata,
   ReadTableOptions,
   ResultSet,
-  Row,
   StorageBackend,
   StorageTransaction,
   TableInfo,
   WriteTableOptions,
-} from '@changeover/core';
+} from '@changeover/engines';
+import type { Row } from '@changeover/core';
 import { PooledBackend } from './pooled-backend.ts';
 import type { PooledEngine } from './pooled-engine.ts';
 

@@ -5,8 +5,9 @@ import {
   InvalidArgumentError,
   parseDatasetName,
   parseEngine,
-} from '@changeover/core';
-import type { DatasetBackend, Engine, Leg, StorageBackend } from '@changeover/core';
+} from '@changeover/engines';
+import type { DatasetBackend, Engine, StorageBackend } from '@changeover/engines';
+import type { Leg } from '@changeover/core';
 import { Budget } from './budget.ts';
 import { DuckdbDriver } from './duckdb/duckdb-driver.ts';
 import { QuerySlots } from './duckdb/query-slots.ts';

@@ -1,5 +1,10 @@
-import { AbortedError, ClosedError, InvalidArgumentError, StatementError } from '@changeover/core';
-import type { StorageTransaction } from '@changeover/core';
+import {
+  AbortedError,
+  ClosedError,
+  InvalidArgumentError,
+  StatementError,
+} from '@changeover/engines';
+import type { StorageTransaction } from '@changeover/engines';
 import type { CallLimit } from './call-limit.ts';
 import type { DatasetOperation } from './job.ts';
 import type { Lease } from './pool/lease.ts';

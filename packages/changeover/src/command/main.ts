@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 
 // At three in the morning on a machine under load, the command's own start is most of what a person waits for.
@@ -8,5 +9,13 @@ for (const stream of [process.stdout, process.stderr]) {
     if (error.code !== 'EPIPE') throw error;
   });
 }
-const { runCommand } = await import('./run-command.ts');
-process.exitCode = await runCommand(process.argv.slice(2), process);
+const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+const { version } = JSON.parse(manifest) as { readonly version: string };
+const [{ runCommand }, { addVerify }] = await Promise.all([
+  import('@changeover/operate'),
+  import('@changeover/storage/command'),
+]);
+process.exitCode = await runCommand(process.argv.slice(2), process, {
+  version,
+  more: [addVerify],
+});

@@ -1,4 +1,4 @@
-import { datasetSchema } from '@changeover/core';
+import { datasetSchema } from '../api/store-location.ts';
 import { type Dialect, quoteIdentifier } from './dialect.ts';
 
 const numeric = /^(smallint|integer|bigint|real|double precision|numeric.*|oid)$/;

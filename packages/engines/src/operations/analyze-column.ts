@@ -1,4 +1,6 @@
-import { type ColumnAnalysis, ColumnNotFoundError, type Value } from '@changeover/core';
+import { type ColumnAnalysis } from '../api/storage-backend.ts';
+import { ColumnNotFoundError } from '../api/storage-errors.ts';
+import { type Value } from '@changeover/core';
 import type { Program } from '../program.ts';
 import { checkName, type OperationContext } from './context.ts';
 import { listColumns, requireTable } from './tables.ts';

@@ -1,4 +1,5 @@
-import { type Engine, InvalidNameError, type StorageErrorFields } from '@changeover/core';
+import { type Engine } from '../api/engine.ts';
+import { InvalidNameError, type StorageErrorFields } from '../api/storage-errors.ts';
 import type { Dialect } from '../dialect/dialect.ts';
 import { duckdbDialect } from '../dialect/duckdb.ts';
 import { postgresqlDialect } from '../dialect/postgresql.ts';

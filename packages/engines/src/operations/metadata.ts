@@ -1,4 +1,6 @@
-import { describe, InvalidArgumentError, type JsonValue, type Metadata } from '@changeover/core';
+import { describe } from '@changeover/core';
+import { InvalidArgumentError } from '../api/storage-errors.ts';
+import { type JsonValue, type Metadata } from '../api/input-values.ts';
 import type { Program } from '../program.ts';
 import { textIn } from '../rows.ts';
 import { atomically, type OperationContext } from './context.ts';

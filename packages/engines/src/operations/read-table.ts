@@ -1,10 +1,7 @@
-import {
-  describe,
-  InvalidArgumentError,
-  type InputValue,
-  type OrderBy,
-  type ReadTableOptions,
-} from '@changeover/core';
+import { describe } from '@changeover/core';
+import { InvalidArgumentError } from '../api/storage-errors.ts';
+import { type InputValue } from '../api/input-values.ts';
+import { type OrderBy, type ReadTableOptions } from '../api/storage-backend.ts';
 import { isDate } from '../date-text.ts';
 import type { Program, StepResult } from '../program.ts';
 import { checkName, type OperationContext } from './context.ts';

@@ -1,4 +1,6 @@
-import { describe, type InputValue, InvalidArgumentError } from '@changeover/core';
+import { describe } from '@changeover/core';
+import { type InputValue } from '../api/input-values.ts';
+import { InvalidArgumentError } from '../api/storage-errors.ts';
 import type { Program, StepResult } from '../program.ts';
 import type { OperationContext } from './context.ts';
 

@@ -1,4 +1,5 @@
-import { type StorageError, TableNotFoundError, type TableInfo } from '@changeover/core';
+import { type StorageError, TableNotFoundError } from '../api/storage-errors.ts';
+import { type TableInfo } from '../api/storage-backend.ts';
 import type { FoundColumn, FoundTable } from '../dialect/dialect.ts';
 import type { Program } from '../program.ts';
 import { textIn } from '../rows.ts';

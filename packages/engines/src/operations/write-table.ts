@@ -1,11 +1,11 @@
 import {
   ColumnNotFoundError,
-  describe,
-  type InputRows,
   InvalidArgumentError,
   TableExistsError,
-  type WriteTableOptions,
-} from '@changeover/core';
+} from '../api/storage-errors.ts';
+import { type InputRows } from '../api/input-values.ts';
+import { type WriteTableOptions } from '../api/storage-backend.ts';
+import { describe } from '@changeover/core';
 import { columnKinds } from '../column-kind.ts';
 import type { FoundColumn, FoundTable } from '../dialect/dialect.ts';
 import { inputKeys } from '../input-cells.ts';

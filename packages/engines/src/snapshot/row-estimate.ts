@@ -1,4 +1,4 @@
-import { datasetSchema } from '@changeover/core';
+import { datasetSchema } from '../api/store-location.ts';
 import type { OperationContext } from '../operations/context.ts';
 import type { Program, StatementStep } from '../program.ts';
 

@@ -21,7 +21,6 @@ export function* takeSnapshot(name: string): Program<void> {
     yield { kind: 'run', sql: `SET TRANSACTION SNAPSHOT '${name}'` };
   } catch (error) {
     throw new SnapshotLostError("The snapshot has ended, or is another database's.", {
-      engine: 'postgresql',
       cause: error,
     });
   }

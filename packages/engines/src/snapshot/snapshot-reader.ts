@@ -1,11 +1,7 @@
-import {
-  type ColumnInfo,
-  datasetFile,
-  DatasetNotFoundError,
-  type Engine,
-  StatementError,
-  type StoreLocation,
-} from '@changeover/core';
+import { type ColumnInfo } from '../api/storage-backend.ts';
+import { datasetFile, type StoreLocation } from '../api/store-location.ts';
+import { DatasetNotFoundError, StatementError } from '../api/storage-errors.ts';
+import { type Engine } from '../api/engine.ts';
 import { connectPostgres } from '../connect-postgres.ts';
 import { fileStore } from '../dataset-store.ts';
 import type { Dialect } from '../dialect/dialect.ts';

@@ -1,4 +1,5 @@
-import type { ColumnInfo, Engine } from '@changeover/core';
+import type { ColumnInfo } from '../api/storage-backend.ts';
+import type { Engine } from '../api/engine.ts';
 import type { Dialect } from '../dialect/dialect.ts';
 
 /**

@@ -1,4 +1,6 @@
-import { type InputValue, StatementError, type Value } from '@changeover/core';
+import { type InputValue } from '../api/input-values.ts';
+import { StatementError } from '../api/storage-errors.ts';
+import { type Value } from '@changeover/core';
 import { findTable } from '../operations/tables.ts';
 import type { OperationContext } from '../operations/context.ts';
 import type { Program, Step, StepResult } from '../program.ts';

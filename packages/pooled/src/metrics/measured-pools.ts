@@ -1,7 +1,7 @@
 import type { BreakerState } from '../pool/pool-breaker.ts';
 import type { PoolObserver } from '../pool/pool-observer.ts';
 import type { EngineStats, FactoryStats } from '../factory-stats.ts';
-import type { Attributes, Instrument, InstrumentSink, Reading } from './instrument.ts';
+import type { Attributes, Instrument, InstrumentSink, Reading } from '@changeover/core';
 import { poolInstruments } from './pool-instruments.ts';
 import type { MetricScope, OperationMetric, PoolMetrics } from './pool-metrics.ts';
 

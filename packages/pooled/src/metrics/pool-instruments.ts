@@ -1,4 +1,4 @@
-import type { Instrument } from './instrument.ts';
+import type { Instrument } from '@changeover/core';
 
 /** A short key of a pool's instrument. */
 export type PoolInstrumentKey =

@@ -1,4 +1,4 @@
-import { ClosedError } from '@changeover/core';
+import { ClosedError } from '@changeover/engines';
 import type { EvictionReason } from './pool-observer.ts';
 import type { Slot } from './resource-store.ts';
 

@@ -1,4 +1,5 @@
-import { describe, InvalidArgumentError, knownNames } from '@changeover/core';
+import { describe, knownNames } from '@changeover/core';
+import { InvalidArgumentError } from '@changeover/engines';
 
 /** How one pool behaves. Every time is in milliseconds. */
 export interface PoolOptions {

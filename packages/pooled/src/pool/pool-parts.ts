@@ -1,4 +1,5 @@
-import type { Clock, StorageErrorFields } from '@changeover/core';
+import type { Clock } from '@changeover/core';
+import type { StorageErrorFields } from '@changeover/engines';
 import type { Budget } from '../budget.ts';
 import type { Random } from './backoff.ts';
 import type { PoolObserver } from './pool-observer.ts';

@@ -1,5 +1,6 @@
-import { AbortedError } from '@changeover/core';
-import type { Clock, StorageErrorFields, Timer } from '@changeover/core';
+import { AbortedError } from '@changeover/engines';
+import type { Clock, Timer } from '@changeover/core';
+import type { StorageErrorFields } from '@changeover/engines';
 import type { Budget, BudgetMember } from '../budget.ts';
 import { backoffMs } from './backoff.ts';
 import type { Random } from './backoff.ts';

@@ -1,5 +1,6 @@
-import { ConnectionError } from '@changeover/core';
-import type { Clock, StorageErrorFields } from '@changeover/core';
+import { ConnectionError } from '@changeover/engines';
+import type { Clock } from '@changeover/core';
+import type { StorageErrorFields } from '@changeover/engines';
 import type { ParsedPoolOptions } from './pool-options.ts';
 import type { ResourceSource } from './resource-source.ts';
 

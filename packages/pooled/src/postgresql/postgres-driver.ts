@@ -1,4 +1,4 @@
-import { ConnectionError, DatasetNotFoundError } from '@changeover/core';
+import { ConnectionError, DatasetNotFoundError } from '@changeover/engines';
 import { connectPostgres, type PostgresSession } from '@changeover/engines';
 import { buildDataset } from '../engine-parts.ts';
 import type { EngineDriver, EngineSetting } from '../engine-parts.ts';

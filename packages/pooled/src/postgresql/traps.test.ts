@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import pg from 'pg';
-import { StorageError } from '@changeover/core';
+import { StorageError } from '@changeover/engines';
 import { StorageBackendFactory } from '../storage-backend-factory.ts';
 import type { StorageBackendFactoryOptions } from '../factory-options.ts';
 import { MeasuredPools } from '../metrics/measured-pools.ts';
 import { silentMetrics } from '../metrics/pool-metrics.ts';
 import { poolInstruments } from '../metrics/pool-instruments.ts';
-import { PrometheusSink } from '../metrics/prometheus-sink.ts';
+import { PrometheusSink } from '@changeover/operate';
 import { silentPoolObserver } from '../pool/pool-observer.ts';
 import { AcquireTimeoutError, CircuitOpenError } from '../pool/pool-errors.ts';
 

@@ -1,4 +1,4 @@
-import { InvalidArgumentError, parseDatasetName, storageOperations } from '@changeover/core';
+import { InvalidArgumentError, parseDatasetName, storageOperations } from '@changeover/engines';
 import type {
   Digest,
   HeldSnapshot,

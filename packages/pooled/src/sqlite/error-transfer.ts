@@ -12,8 +12,8 @@ import {
   StorageError,
   TableExistsError,
   TableNotFoundError,
-} from '@changeover/core';
-import type { Engine, StorageErrorFields } from '@changeover/core';
+} from '@changeover/engines';
+import type { Engine, StorageErrorFields } from '@changeover/engines';
 
 /** An error as plain data, for crossing between threads, where its class would be lost. */
 export interface ErrorData {

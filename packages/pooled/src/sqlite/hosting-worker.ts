@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { TransactionState } from '@changeover/engines';
-import { ConnectionError, describe, InvalidArgumentError } from '@changeover/core';
+import { ConnectionError, InvalidArgumentError } from '@changeover/engines';
+import { describe } from '@changeover/core';
 import { CommitUnknownError } from '../pool/pool-errors.ts';
 import { isWriting } from '../job.ts';
 import type { Job, JobAnswer } from '../job.ts';

@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { systemClock } from '@changeover/core';
+import type { ParsedSettings } from './bridge-settings.ts';
+import { createLogger, type Logger } from './log.ts';
+import { makeFolder } from './make-folder.ts';
+import { observeMigration } from './metrics/observe-migration.ts';
+import { openRecorder } from './recorder/open-recorder.ts';
+import type { Recorder } from './recorder/recorder.ts';
+import { openStageSource } from './stages/flags/open-stage-source.ts';
+import { openUnleashAdmin } from './stages/flags/open-unleash-admin.ts';
+import { PromotionGate } from './stages/gates/promotion-gate.ts';
+import { Guardrail } from './stages/guardrail.ts';
+import type { GuardrailWatch } from './stages/guardrail-watch.ts';
+import { turnFlagsBack, watchGuardrail } from './stages/guardrail-wiring.ts';
+import { Ledger } from './stages/ledger/ledger.ts';
+import { openLedgerStore } from './stages/ledger/open-ledger-store.ts';
+import { withHolds } from './stages/ledger/with-holds.ts';
+import { withLedger } from './stages/ledger/with-ledger.ts';
+
+/** What stands around the routers of one or several bridges: flags, ledger, guardrail, recorder, gates and metrics. */
+export class BridgeServices {
+  readonly settings: ParsedSettings;
+  readonly logger: Logger;
+  readonly recorder: Recorder;
+  /** Says which stage a call is on: the guardrail over the ledger over the flags. */
+  readonly guardrail: Guardrail;
+  /** What is held back and why, shared with every process that uses the same store. */
+  readonly ledger: Ledger;
+  readonly watch: GuardrailWatch;
+  readonly #endMetrics: () => void;
+  #closing: Promise<void> | undefined;
+
+  /** Opens the flags and the store of the comparisons, and nothing else. */
+  constructor(settings: ParsedSettings) {
+    const logger = settings.logger ?? createLogger({ level: settings.logLevel });
+    this.settings = settings;
+    this.logger = logger;
+    const flags = settings.stages ?? openStageSource(settings, logger);
+    makeOwnFolder(settings, logger);
+    const gate = new PromotionGate(
+      () => this.recorder,
+      systemClock,
+      settings.gatesFile,
+      (backend, dataset) => this.ledger.resumedAt(backend, dataset),
+    );
+    this.ledger = new Ledger({
+      store: openLedgerStore(settings, logger),
+      logger,
+      gate: (move) => gate.judge(move),
+    });
+    const decided = (settings.ledger === true ? withLedger : withHolds)(flags, this.ledger);
+    this.guardrail = new Guardrail(decided, systemClock, logger, settings.guardrail, this.ledger);
+    this.recorder = openRecorder({
+      path: settings.storePath,
+      run: `${hostname()}-${String(process.pid)}-${randomUUID().slice(0, 8)}`,
+      logger,
+    });
+    this.watch = watchGuardrail(this.guardrail, this.recorder, logger);
+    const admin = openUnleashAdmin(settings);
+    if (admin !== undefined) turnFlagsBack(this.guardrail, admin, logger);
+    this.#endMetrics =
+      settings.metrics === undefined
+        ? () => undefined
+        : observeMigration(settings.metrics, {
+            recorder: this.recorder,
+            stages: this.guardrail,
+            ledger: this.ledger,
+          });
+  }
+
+  /** Ends what reads and judges the counts, before the legs close: what they lose then says nothing. */
+  endWatching(): void {
+    this.#endMetrics();
+    this.watch.close();
+  }
+
+  /** Closes flags and ledger and stores the counts. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.endWatching();
+    await this.guardrail.close();
+    await this.ledger.close();
+    this.recorder.close();
+  }
+}
+
+/** Only the default store's own folder: any other is its owner's to make, and a mistyped one must not come to be. */
+function makeOwnFolder({ ownFolder }: ParsedSettings, logger: Logger): void {
+  if (ownFolder === undefined) return;
+  try {
+    makeFolder(ownFolder, 0o700);
+  } catch (error) {
+    logger.warn(
+      { folder: ownFolder, err: error },
+      'the folder of the comparison store can not be made',
+    );
+  }
+}

@@ -1,0 +1,203 @@
+import { existsSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { type ComparisonRule, RuleBook } from '@changeover/compare';
+import { type InstrumentSink, InvalidOptionError, knownNames } from '@changeover/core';
+import type { Logger, LoggerOptions } from './log.ts';
+import type { ShadowQueueOptions } from './shadow/shadow-queue.ts';
+import type { StageSource } from './stages/flags/stage-source.ts';
+import type { GuardrailOptions } from './stages/guardrail-options.ts';
+
+/** What any bridge can be told beside its legs and operations. Everything has a default. */
+export interface BridgeSettings {
+  /** The flags file. Default: `CHANGEOVER_FLAGS`, else `./flags/changeover.json`. */
+  readonly flagsFile?: string | undefined;
+  /** The gates file: conditions for a step forward. Default: `CHANGEOVER_GATES`, else `gates.json` beside the flags file
+   * where there is one, else the default gates. */
+  readonly gatesFile?: string | undefined;
+  /** An Unleash server's API, asked before the flags file. Default: `UNLEASH_URL`, else none. */
+  readonly unleashUrl?: string | undefined;
+  /** The client token for it. Default: `UNLEASH_TOKEN`. */
+  readonly unleashToken?: string | undefined;
+  /** A token of the server's admin API. With it, what a guardrail puts back is turned back in its flag too. Default:
+   * `UNLEASH_ADMIN_TOKEN`, else flags are never changed. */
+  readonly unleashAdminToken?: string | undefined;
+  /** The project of the flags, for changing them. Default: `UNLEASH_PROJECT`, else `default`. */
+  readonly unleashProject?: string | undefined;
+  /** The environment of the flags, for changing them. Default: `UNLEASH_ENVIRONMENT`, else `development`. */
+  readonly unleashEnvironment?: string | undefined;
+  /** Where counts, samples and the ledger are kept: an SQLite file, or `:memory:`. A `postgres://` URL keeps the ledger in
+   * that database instead, for processes on several hosts; counts and samples are then in the default file of each host.
+   * Default: `CHANGEOVER_STORE`, else `comparisons.sqlite` in the folder `.changeover` below `CHANGEOVER_BASE_PATH`, else below
+   * the working directory. */
+  readonly storePath?: string | undefined;
+  /** Says on which stage a call is, in place of the flags file. */
+  readonly stages?: StageSource | undefined;
+  /** Default: a logger to standard error at level `warn`, redacted; `CHANGEOVER_LOG` sets another level. */
+  readonly logger?: Logger | undefined;
+  readonly guardrail?: GuardrailOptions | undefined;
+  /** True lets the ledger decide over steps forward too: one stage at a time, past its gates. Holds that
+   * are in the ledger (a rollback, a guardrail's breach) are obeyed in either case. Default: false. */
+  readonly ledger?: boolean | undefined;
+  readonly shadowQueue?: ShadowQueueOptions | undefined;
+  /** Where figures of the migration and of its pools go: `new PrometheusSink()`, `new OpenTelemetrySink()`, or one of your own.
+   * Datasets are no labels. Default: nowhere. */
+  readonly metrics?: InstrumentSink | undefined;
+  /** Where the results of reads may rightly differ. Flags can add rules in their payload's `rules`. Default: none. */
+  readonly rules?: readonly ComparisonRule[] | undefined;
+}
+
+/** Settings with every default applied. */
+export interface ParsedSettings extends Omit<BridgeSettings, 'gatesFile'> {
+  readonly flagsFile: string;
+  /** Undefined where the default gates hold. Read at each use, so that a bad file keeps nothing but steps forward from going on. */
+  readonly gatesFile: string | undefined;
+  readonly storePath: string;
+  /** The folder of the store where nobody named one: it may be made. Undefined where the store was named. */
+  readonly ownFolder: string | undefined;
+  /** The `postgres://` URL of the ledger; undefined where it is in the store's file. */
+  readonly ledgerUrl: string | undefined;
+  readonly logLevel: LogLevel;
+}
+
+/** Where the defaults are looked up: the process's environment, or a test's. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+type LogLevel = NonNullable<LoggerOptions['level']>;
+const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent'];
+
+const textSettings = {
+  flagsFile: 'CHANGEOVER_FLAGS',
+  gatesFile: 'CHANGEOVER_GATES',
+  unleashUrl: 'UNLEASH_URL',
+  unleashToken: 'UNLEASH_TOKEN',
+  unleashAdminToken: 'UNLEASH_ADMIN_TOKEN',
+  unleashProject: 'UNLEASH_PROJECT',
+  unleashEnvironment: 'UNLEASH_ENVIRONMENT',
+  storePath: 'CHANGEOVER_STORE',
+} as const satisfies Partial<Record<keyof BridgeSettings, string>>;
+
+/** The names of {@link BridgeSettings}, for whoever has settings beside them. */
+export const settingNames: readonly (keyof BridgeSettings)[] = [
+  ...(Object.keys(textSettings) as (keyof typeof textSettings)[]),
+  'stages',
+  'logger',
+  'guardrail',
+  'ledger',
+  'shadowQueue',
+  'metrics',
+  'rules',
+];
+
+/**
+ * Applies the defaults.
+ *
+ * @param folder where the default store's folder `.changeover` lies. Default: `CHANGEOVER_BASE_PATH`, else the working directory.
+ * @throws {InvalidOptionError} for a setting of the wrong type; the message names it.
+ */
+export function parseSettings(
+  settings: BridgeSettings,
+  env: Environment = process.env,
+  folder: string = env['CHANGEOVER_BASE_PATH'] ?? '.',
+): ParsedSettings {
+  const text = (name: keyof typeof textSettings): string | undefined =>
+    textSetting(name, textSettings[name], settings[name], env);
+  if (settings.ledger !== undefined && typeof settings.ledger !== 'boolean') {
+    throw new InvalidOptionError('Option ledger must be true or false.');
+  }
+  checkRules(settings.rules);
+  checkSink(settings.metrics);
+  const store = text('storePath');
+  const flagsFile = resolve(text('flagsFile') ?? 'flags/changeover.json');
+  const ledgerUrl = store !== undefined && /^postgres(ql)?:\/\//.test(store) ? store : undefined;
+  const file = ledgerUrl === undefined ? store : undefined;
+  const ownFolder = file === undefined ? resolve(folder, '.changeover') : undefined;
+  return Object.freeze({
+    ...settings,
+    flagsFile,
+    gatesFile: gatesFileOf(text('gatesFile'), flagsFile),
+    unleashUrl: text('unleashUrl'),
+    unleashToken: text('unleashToken'),
+    unleashAdminToken: text('unleashAdminToken'),
+    unleashProject: text('unleashProject'),
+    unleashEnvironment: text('unleashEnvironment'),
+    storePath: file ?? join(ownFolder ?? '', 'comparisons.sqlite'),
+    ownFolder,
+    ledgerUrl,
+    logLevel: logLevelOf(env),
+  });
+}
+
+/** @throws {InvalidOptionError} for a name that is none of `known`; the message says which one was meant. */
+export function refuseUnknown(options: object, known: Iterable<string>): void {
+  const names = [...known];
+  for (const name of Object.keys(options)) {
+    if (!names.includes(name)) {
+      throw new InvalidOptionError(
+        `There is no option ${JSON.stringify(name)}: ${knownNames(name, names)}.`,
+      );
+    }
+  }
+}
+
+/** A setting that is a text, or its environment variable.
+ *
+ * @throws {InvalidOptionError} for anything else, and for the empty text where it was given as an option. */
+export function textSetting(
+  name: string,
+  variable: string,
+  given: unknown,
+  env: Environment,
+): string | undefined {
+  const value = given ?? env[variable];
+  if (value === undefined || (value === '' && given === undefined)) return undefined;
+  if (typeof value !== 'string' || value === '') {
+    throw new InvalidOptionError(
+      `Option ${name} (or ${variable}) must be a text that is not empty.`,
+    );
+  }
+  return value;
+}
+
+function logLevelOf(env: Environment): LogLevel {
+  const level = env['CHANGEOVER_LOG'] ?? 'warn';
+  const logLevel = logLevels.find((known) => known === level);
+  if (logLevel === undefined) {
+    throw new InvalidOptionError(
+      `CHANGEOVER_LOG is ${JSON.stringify(level)}; it must be one of ${logLevels.join(', ')}.`,
+    );
+  }
+  return logLevel;
+}
+
+/** A file that was named must be there; the one beside the flags needn't. */
+function gatesFileOf(named: string | undefined, flagsFile: string): string | undefined {
+  if (named !== undefined) return resolve(named);
+  const path = join(dirname(flagsFile), 'gates.json');
+  return existsSync(path) ? path : undefined;
+}
+
+/** @throws {InvalidOptionError} for what is no list of rules. */
+export function checkRules(rules: readonly ComparisonRule[] | undefined): void {
+  if (rules === undefined) return;
+  try {
+    new RuleBook(rules);
+  } catch (error) {
+    throw new InvalidOptionError(
+      `Option rules: ${error instanceof Error ? error.message : String(error)}.`,
+    );
+  }
+}
+
+const sinkMethods: readonly (keyof InstrumentSink)[] = ['declare', 'add', 'record', 'observe'];
+
+function checkSink(
+  sink: Readonly<Record<string, unknown>> | InstrumentSink | null | undefined,
+): void {
+  if (sink === undefined) return;
+  const missing = sinkMethods.filter((name) => typeof sink?.[name] !== 'function');
+  if (missing.length > 0) {
+    throw new InvalidOptionError(
+      `Option metrics must be a PrometheusSink, an OpenTelemetrySink or the like; it has no ${missing.join(', ')}.`,
+    );
+  }
+}

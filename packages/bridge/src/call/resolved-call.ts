@@ -1,0 +1,29 @@
+import type { RuleBook } from '@changeover/compare';
+import type { OperationDefinition } from '@changeover/core';
+import type { DatasetState } from './key-state.ts';
+import type { StageDecision } from '../stages/flags/stage-source.ts';
+import type { Cell } from '../recorder/cell.ts';
+import type { Route } from './route.ts';
+
+/** One operation of the routed API. */
+export interface Call {
+  readonly index: number;
+  readonly operation: string;
+  readonly definition: OperationDefinition;
+}
+
+/** Everything that is decided about a call before it is made; memoised by dataset and operation. */
+export interface Path {
+  readonly backend: string;
+  readonly dataset: string;
+  readonly operation: string;
+  readonly definition: OperationDefinition;
+  readonly decision: StageDecision;
+  readonly route: Route;
+  readonly cell: Cell;
+  readonly state: DatasetState;
+  /** Where the legs' results may rightly differ; undefined where no rule holds for such calls. */
+  readonly rules: RuleBook | undefined;
+  /** On the monotonic clock. */
+  readonly resolvedMs: number;
+}

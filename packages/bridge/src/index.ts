@@ -1,0 +1,53 @@
+export * from './bridge-services.ts';
+export * from './bridge-settings.ts';
+export { BackendRouter, type BackendRouterOptions } from './call/backend-router.ts';
+export * from './stages/flags/file-stage-source.ts';
+export {
+  checkFlags,
+  type FlagProblem,
+  killSwitchFlag,
+  stageFlag,
+} from './stages/flags/flags-document.ts';
+export * from './stages/flags/server-stage-source.ts';
+export * from './stages/flags/stage-source.ts';
+export * from './stages/flags/static-stage-source.ts';
+export { type Breach, Guardrail, type GuardrailKind, type Hold } from './stages/guardrail.ts';
+export * from './stages/guardrail-options.ts';
+export * from './stages/guardrail-watch.ts';
+export * from './stages/ledger/ledger.ts';
+export * from './stages/ledger/ledger-store.ts';
+export * from './stages/ledger/shared-ledger-store.ts';
+export { resumptions } from './stages/ledger/resumptions.ts';
+export * from './stages/ledger/file-ledger-store.ts';
+export * from './stages/ledger/with-holds.ts';
+export * from './stages/ledger/with-ledger.ts';
+export * from './log.ts';
+export { makeFolder } from './make-folder.ts';
+export type { Counted } from './recorder/cell-book.ts';
+export { Cell, type Verdict, verdicts } from './recorder/cell.ts';
+export * from './recorder/open-recorder.ts';
+export * from './recorder/recorder.ts';
+export type { ResumedAt } from './recorder/report-builder.ts';
+export * from './recorder/report-data.ts';
+export type { RuleUseCount, RuleUseSource } from './recorder/rule-uses.ts';
+export * from './recorder/shed-reason.ts';
+export { type Route, routes } from './call/route.ts';
+export type { ShadowQueueOptions } from './shadow/shadow-queue.ts';
+export * from './metrics/migration-instruments.ts';
+export * from './metrics/observe-migration.ts';
+export * from './plain-text.ts';
+export * from './recorder/pool-figures.ts';
+export * from './stages/flags/fetch-text.ts';
+export * from './stages/flags/open-stage-source.ts';
+export * from './stages/flags/open-unleash-admin.ts';
+export * from './stages/flags/unleash-admin.ts';
+export * from './stages/gates/default-gates.ts';
+export * from './stages/gates/figures.ts';
+export * from './stages/gates/gate-file.ts';
+export * from './stages/gates/judged-data.ts';
+export * from './stages/gates/promotion-gate.ts';
+export * from './stages/gates/verdict.ts';
+export * from './stages/guardrail-wiring.ts';
+export * from './stages/ledger/open-ledger-store.ts';
+export * from './stages/flags/open-feature-stage-source.ts';
+export { isBusy } from './recorder/store-file.ts';

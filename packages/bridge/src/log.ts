@@ -1,0 +1,143 @@
+import { pino, type DestinationStream } from 'pino';
+
+/** Writes one line. `fields` become the line's fields, `message` its text. The order is pino's. */
+export interface LogLine {
+  (fields: object, message: string): void;
+}
+
+/** A logger as the code takes it, by injection. A pino logger is one. */
+export interface Logger {
+  debug: LogLine;
+  info: LogLine;
+  warn: LogLine;
+  error: LogLine;
+}
+
+/** Says nothing. */
+export const silentLogger: Logger = Object.freeze({
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+});
+
+/** How much is logged, where, and whether values may be seen. */
+export interface LoggerOptions {
+  /** Default: `info`. */
+  readonly level?: 'debug' | 'info' | 'warn' | 'error' | 'silent' | undefined;
+  /** Anything with `write(line)`. Default: standard error, written in the background, at most 1 MiB waiting: lines
+   * beyond are dropped, because a reader that hangs must not hold up a caller. */
+  readonly destination?: DestinationStream | undefined;
+  /** `redacted` hides parameters, rows, credentials and what drivers quote in their messages. Default: `redacted`. */
+  readonly values?: 'redacted' | 'raw' | undefined;
+}
+
+/** A pino logger that writes JSON lines and hides values by default. */
+export function createLogger(options: LoggerOptions = {}): Logger {
+  const redacts = options.values !== 'raw';
+  return pino(
+    {
+      base: { name: 'changeover' },
+      level: options.level ?? 'info',
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      // Credentials are hidden in either case.
+      redact: {
+        paths: paths(redacts ? [...credentialFields, ...valueFields] : credentialFields),
+        censor: '[redacted]',
+      },
+      serializers: { err: (error: unknown) => describeError(error, redacts, 0) },
+    },
+    options.destination ?? pino.destination({ dest: 2, sync: false, maxLength: 1_048_576 }),
+  );
+}
+
+const credentialFields = ['password', 'token', 'authorization', 'databaseUrl', 'connectionString'];
+const valueFields = [
+  'args',
+  'params',
+  'parameters',
+  'row',
+  'rows',
+  'value',
+  'values',
+  'where',
+  'detail',
+];
+const maxCauses = 4;
+const maxMessageLength = 1_000;
+
+/** At the top and one level below: as deep as lines of this project go. */
+function paths(fields: readonly string[]): string[] {
+  return fields.flatMap((field) => [field, `*.${field}`]);
+}
+
+/** An error as it is logged. Of a driver's error only what can't hold data is kept: a `detail`, for example,
+ * may quote the row. */
+function describeError(error: unknown, redacts: boolean, depth: number): unknown {
+  try {
+    if (typeof error !== 'object' || error === null)
+      return redacts ? `a thrown ${typeof error}` : error;
+    const { name, code, message, cause, stack } = error as Record<string, unknown>;
+    const text = hideCredentials(
+      typeof message === 'string' ? message.slice(0, maxMessageLength) : '',
+    );
+    const shown = redacts ? hideQuoted(text) : text;
+    return {
+      type: typeof name === 'string' ? name : 'unknown',
+      ...(typeof code === 'string' || typeof code === 'number' ? { code } : {}),
+      message: shown,
+      // The first line of a stack repeats the message.
+      ...(typeof stack === 'string' && depth === 0
+        ? { stack: stack.slice(stack.search(/\n\s+at /) + 1) }
+        : {}),
+      ...(cause !== undefined && depth < maxCauses
+        ? { cause: describeError(cause, redacts, depth + 1) }
+        : {}),
+    };
+  } catch {
+    // A getter of somebody's error that throws must not break the caller that was only told of it.
+    return 'an error that can not be described';
+  }
+}
+
+/** Drivers put what they complain about between quotes: `invalid input syntax for type integer: "secret"`. */
+function hideQuoted(text: string): string {
+  return text.replace(/'[^']*'|"[^"]*"/g, (quoted) => `<${String(quoted.length - 2)} characters>`);
+}
+
+function hideCredentials(text: string): string {
+  return text.replace(/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/@]*@/gi, '$1[redacted]@');
+}
+
+/** The fields of the line that a mismatch is logged by; its message is `the legs differ`. Nothing in it is raw data. */
+export interface MismatchLine {
+  readonly backend: string;
+  readonly dataset: string;
+  readonly operation: string;
+  readonly stage: string;
+  readonly verdict: 'mismatch';
+  /** The kind of difference: value, type, order, missing row, extra row, columns, error. */
+  readonly class: string | undefined;
+  readonly fingerprint: string | undefined;
+  readonly summary: string;
+}
+
+/** Logs a confirmed mismatch. */
+export function logMismatch(logger: Logger, line: MismatchLine): void {
+  const { backend, dataset, operation, stage, verdict, class: kind, fingerprint, summary } = line;
+  logger.warn(
+    {
+      event: 'mismatch',
+      backend,
+      dataset,
+      operation,
+      stage,
+      verdict,
+      class: kind,
+      fingerprint,
+      summary,
+    },
+    'the legs differ',
+  );
+}

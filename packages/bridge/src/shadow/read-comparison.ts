@@ -1,0 +1,403 @@
+import { digestInSteps, findDifference, roundedNumbers } from '@changeover/compare';
+import { SnapshotLostError } from '@changeover/core';
+import type { Clock, HeldSnapshot, LegName, ReadDefinition, ShadowCall } from '@changeover/core';
+import type { Undetermined } from '@changeover/core';
+import type { Path } from '../call/resolved-call.ts';
+import {
+  decide,
+  type Excuse,
+  firstRounds,
+  noAnswer,
+  type Round,
+  sameOutcome,
+  type Surroundings,
+} from './confirmation.ts';
+import { describeDifference, describeOutcomes } from './difference-summary.ts';
+import type { Outcome, ShadowCaller } from './shadow-caller.ts';
+import type { Ticket } from './pending-comparison.ts';
+import type { Witnesses } from './seen-differences.ts';
+
+/** How often the reruns are begun anew because a write came between. */
+const maxRestarts = 3;
+
+/** Rows digested in one turn of the event loop: half a millisecond's. */
+const rowsPerTurn = 2_000;
+
+/** A larger answer is compared by its digest alone: it is not shown, and no rule is laid over it. */
+const maxShownRows = 5_000;
+
+/** What the answering leg gave its caller. */
+export interface Answer {
+  /** Undefined where it is to be had from the copy. */
+  readonly outcome?: Outcome | undefined;
+  readonly copy?: unknown;
+  /** How long it took, in ms. */
+  readonly tookMs?: number | undefined;
+}
+
+/** One run of both legs, with their results where the digests differ. */
+interface FullRound extends Round {
+  readonly results: { readonly legacy: unknown; readonly pooled: unknown };
+}
+
+/** Runs reruns in a queue of their own. */
+export type Later = (run: (signal: AbortSignal) => Promise<void>) => void;
+
+/** The comparison of one sampled read: the shadow run, and where it differs the reruns that tell why. */
+export class ReadComparison {
+  /** Set before {@link run}. */
+  answer: Answer | undefined;
+  readonly #caller: ShadowCaller;
+  readonly #clock: Clock;
+  readonly #path: Path;
+  readonly #beside: LegName;
+  readonly #args: readonly unknown[];
+  readonly #ticket: Ticket;
+  readonly #epoch: number;
+  readonly #quiet: boolean;
+  readonly #version: string | undefined;
+  readonly #witnesses: Witnesses;
+  readonly #later: Later;
+
+  constructor(
+    caller: ShadowCaller,
+    witnesses: Witnesses,
+    clock: Clock,
+    path: Path,
+    beside: LegName,
+    args: readonly unknown[],
+    ticket: Ticket,
+    later: Later,
+  ) {
+    this.#later = later;
+    this.#caller = caller;
+    this.#witnesses = witnesses;
+    this.#clock = clock;
+    this.#path = path;
+    this.#beside = beside;
+    this.#args = args;
+    this.#ticket = ticket;
+    this.#epoch = path.state.barrier.epoch;
+    this.#quiet = path.state.barrier.quiet;
+    this.#version = caller.version(path.dataset);
+  }
+
+  /** Runs the shadow leg and settles the ticket. Rejects only when the signal is aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { answer } = this;
+    if (answer === undefined) throw new Error('a comparison was run before its answer was there');
+    const shadow = await this.#caller.digest(
+      this.#beside,
+      this.#call(signal),
+      this.#resultKind,
+      (ms) => {
+        this.#timed(ms, answer.tookMs);
+      },
+    );
+    const given = answer.outcome ?? (await this.#digestCopy(answer.copy, signal));
+    if (given === undefined) return;
+    const first =
+      this.#beside === 'pooled'
+        ? { legacy: given, pooled: shadow }
+        : { legacy: shadow, pooled: given };
+    if (sameOutcome(first.legacy, first.pooled, this.#ordered)) {
+      this.#ticket.verdict({ verdict: 'match' });
+      if (!this.#witnesses.none)
+        this.#witnesses.forget(this.#witnesses.key(this.#path, this.#args));
+      return;
+    }
+    const reason = noAnswer(first);
+    if (reason !== undefined)
+      this.#ticket.verdict({ verdict: 'inconclusive', reason, ...describeOutcomes(first) });
+    else if (await this.#copyPasses(first, signal))
+      this.#ticket.verdict({ verdict: 'match', reason: 'by rule' });
+    else if (this.#seenBefore(first)) await this.#settleByWitness(first, signal);
+    else this.#confirmLater(first);
+  }
+
+  /** The digest of the answer, made after the caller has it; undefined where there is none, of which the ticket is told. */
+  async #digestCopy(copy: unknown, signal: AbortSignal): Promise<Outcome | undefined> {
+    try {
+      const steps = digestInSteps(copy, this.#resultKind, rowsPerTurn);
+      for (;;) {
+        const step = steps.next();
+        if (step.done === true) return { kind: 'result', digest: step.value };
+        await nextTurn();
+        signal.throwIfAborted();
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      this.#ticket.verdict({
+        verdict: 'inconclusive',
+        reason: `the answer can't be digested: ${String(error)}`,
+      });
+      return undefined;
+    }
+  }
+
+  #timed(besideMs: number, answerMs: number | undefined): void {
+    const { cell } = this.#path;
+    (this.#beside === 'legacy' ? cell.legacyLatency : cell.pooledLatency).record(besideMs);
+    if (answerMs === undefined) return;
+    if (this.#beside === 'legacy') cell.paired.add(besideMs, answerMs);
+    else cell.paired.add(answerMs, besideMs);
+  }
+
+  /** A rule explains how the answer that was given differs from the other leg's, so that nothing needs to be run again on
+   * the legacy leg. */
+  async #copyPasses(first: Round, signal: AbortSignal): Promise<boolean> {
+    const copy = this.#shownCopy;
+    if (this.#path.rules === undefined || copy === undefined || isError(first)) return false;
+    const other = await this.#caller.read(this.#beside, this.#call(signal), this.#resultKind);
+    if (other.outcome.kind === 'error') return false;
+    return this.#passesByRule(
+      this.#beside === 'pooled'
+        ? { legacy: copy, pooled: other.result }
+        : { legacy: other.result, pooled: copy },
+    );
+  }
+
+  #passesByRule({ legacy, pooled }: FullRound['results']): boolean {
+    const { dataset, operation, rules: book } = this.#path;
+    const rules = book?.for(operation, dataset);
+    if (rules === undefined) return false;
+    const difference = findDifference(legacy, pooled, this.#ordered, rules);
+    if (difference === undefined) return true;
+    if (difference.class !== 'order' || !rules.orderFree) return false;
+    rules.usedOrderFree();
+    return true;
+  }
+
+  /** Reruns may have to wait for the legacy leg; the first looks at other calls must not wait with them. */
+  #confirmLater(first: Round): void {
+    const raced = {
+      ...describeOutcomes(first),
+      verdict: 'raced',
+      reason: 'a write came between, and the legs could not be asked again',
+    } as const;
+    if (!this.#stillQuiet && !this.#caller.legacyAdmits) {
+      this.#ticket.verdict(raced);
+      return;
+    }
+    this.#ticket.suspect(raced.class, () => (this.#stillQuiet ? undefined : raced));
+    // Reruns read anew; what waits for them holds no rows.
+    this.answer = undefined;
+    this.#later((signal) => this.#confirm(first, signal));
+  }
+
+  /** No write of this process began or ended since before the answer. */
+  get #stillQuiet(): boolean {
+    return this.#quiet && this.#path.state.barrier.epoch === this.#epoch;
+  }
+
+  /** The same call differed before, and legacy says the same as then. Only a difference that no write explains counts. */
+  #seenBefore({ legacy }: Round): boolean {
+    if (!this.#stillQuiet || this.#foreignQuiet() === false || this.#path.dataset === '')
+      return false;
+    if (this.#undetermined !== undefined) return false;
+    const key = this.#witnesses.key(this.#path, this.#args);
+    const before = this.#witnesses.recall(key);
+    this.#witnesses.note(key, legacy);
+    return before !== undefined && sameOutcome(before, legacy, this.#ordered);
+  }
+
+  async #settleByWitness(first: Round, signal: AbortSignal): Promise<void> {
+    this.#ticket.suspect(describeOutcomes(first).class);
+    const copy = this.#shownCopy;
+    // The answering leg's rows were copied; the other leg's are read once more, to show where they differ.
+    const other =
+      copy === undefined
+        ? undefined
+        : (await this.#caller.read(this.#beside, this.#call(signal), this.#resultKind)).result;
+    const results =
+      this.#beside === 'pooled' ? { legacy: copy, pooled: other } : { legacy: other, pooled: copy };
+    const difference =
+      other === undefined
+        ? describeOutcomes(first)
+        : describeDifference(this.#path, first, results, this.#ordered);
+    this.#ticket.verdict({
+      ...difference,
+      verdict: 'mismatch',
+      reason: 'the same call differed before, and legacy said the same both times',
+    });
+  }
+
+  async #confirm(first: Round, signal: AbortSignal): Promise<void> {
+    if (await this.#rerunsInSnapshot(first, signal)) return;
+    for (let restart = 0; restart < maxRestarts; restart += 1) {
+      if (await this.#reruns(first, signal)) return;
+    }
+    this.#ticket.verdict({
+      verdict: 'raced',
+      reason: 'writes kept coming while the call was run again',
+    });
+  }
+
+  /** False where a write came between. */
+  async #reruns(first: Round, signal: AbortSignal): Promise<boolean> {
+    const { barrier } = this.#path.state;
+    const epoch = barrier.epoch;
+    if (!barrier.quiet) {
+      await this.#pause(signal);
+      return false;
+    }
+    const rounds: FullRound[] = [];
+    const { dataset } = this.#path;
+    const state = await this.#caller.state(dataset, signal);
+    for (;;) {
+      rounds.push(await this.#round(signal));
+      if (barrier.epoch !== epoch) return false;
+      if (rounds.length < firstRounds) continue;
+      const oneState =
+        state === undefined ? undefined : (await this.#caller.state(dataset, signal)) === state;
+      if (
+        this.#decided(first, rounds, {
+          oneState,
+          snapshot: false,
+          quietSinceAnswer: this.#stillQuiet,
+        })
+      )
+        return true;
+    }
+  }
+
+  /** Runs both legs again in one snapshot, where the engine has snapshots to share: writes may go on meanwhile. False where it has
+   * none. */
+  async #rerunsInSnapshot(first: Round, signal: AbortSignal): Promise<boolean> {
+    const { dataset } = this.#path;
+    const snapshot = dataset === '' ? undefined : await this.#caller.holdSnapshot(dataset, signal);
+    if (snapshot === undefined) return false;
+    const around = { oneState: true, snapshot: true, quietSinceAnswer: this.#stillQuiet };
+    const rounds: FullRound[] = [];
+    try {
+      for (;;) {
+        rounds.push(await this.#round(signal, snapshot));
+        if (rounds.length >= firstRounds && this.#decided(first, rounds, around)) return true;
+      }
+    } catch (error) {
+      if (error instanceof SnapshotLostError) return false;
+      throw error;
+    } finally {
+      await snapshot.release();
+    }
+  }
+
+  /** Settles the ticket if the rounds tell enough. */
+  #decided(
+    first: Round,
+    rounds: readonly FullRound[],
+    around: Pick<Surroundings, 'oneState' | 'snapshot' | 'quietSinceAnswer'>,
+  ): boolean {
+    const finding = decide(first, rounds, {
+      ...around,
+      stage: this.#path.decision.stage,
+      ordered: this.#ordered,
+      shared: this.#path.dataset === '',
+      undetermined: this.#undetermined,
+      foreignQuiet: this.#foreignQuiet(),
+    });
+    if (finding.verdict === 'again') return false;
+    this.#settle(finding.verdict, finding.reason, first, rounds);
+    return true;
+  }
+
+  #settle(
+    verdict: 'match' | 'mismatch' | 'raced' | 'nondeterministic' | 'inconclusive',
+    reason: string | undefined,
+    first: Round,
+    rounds: readonly FullRound[],
+  ): void {
+    const shown = rounds.find(
+      (round) =>
+        round.excuse === undefined && !sameOutcome(round.legacy, round.pooled, this.#ordered),
+    );
+    const difference =
+      shown === undefined || verdict !== 'mismatch'
+        ? describeOutcomes(shown ?? first)
+        : describeDifference(this.#path, shown, shown.results, this.#ordered);
+    this.#ticket.verdict({ ...difference, verdict, ...(reason === undefined ? {} : { reason }) });
+  }
+
+  async #round(signal: AbortSignal, snapshot?: HeldSnapshot): Promise<FullRound> {
+    const call = this.#call(signal);
+    const legacy = await this.#caller.read('legacy', call, this.#resultKind, snapshot);
+    const pooled = await this.#caller.read('pooled', call, this.#resultKind, snapshot);
+    const results = { legacy: legacy.result, pooled: pooled.result };
+    const same = sameOutcome(legacy.outcome, pooled.outcome, this.#ordered);
+    return {
+      legacy: legacy.outcome,
+      pooled: pooled.outcome,
+      results,
+      excuse: same ? undefined : this.#excuse(legacy.outcome, pooled.outcome, results),
+    };
+  }
+
+  #excuse(legacy: Outcome, pooled: Outcome, results: FullRound['results']): Excuse | undefined {
+    if (isError({ legacy, pooled })) return undefined;
+    if (this.#passesByRule(results)) return 'rule';
+    if (this.#undetermined?.kind !== 'rounding') return undefined;
+    return findDifference(results.legacy, results.pooled, this.#ordered, roundedNumbers) ===
+      undefined
+      ? 'rounding'
+      : undefined;
+  }
+
+  /** Lets the writes in flight go on for a moment. */
+  async #pause(signal: AbortSignal): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#clock.after(5, resolve);
+    });
+    signal.throwIfAborted();
+  }
+
+  #foreignQuiet(): boolean | undefined {
+    return this.#version === undefined
+      ? undefined
+      : this.#caller.version(this.#path.dataset) === this.#version;
+  }
+
+  #call(signal: AbortSignal): ShadowCall {
+    return { operation: this.#path.operation, args: this.#args, signal };
+  }
+
+  get #shownCopy(): unknown {
+    const copy = this.answer?.copy;
+    return rowCount(copy) > maxShownRows ? undefined : copy;
+  }
+
+  get #resultKind(): 'rows' | 'value' {
+    return (this.#path.definition as ReadDefinition).result ?? 'value';
+  }
+
+  get #undetermined(): Undetermined | undefined {
+    const { undetermined } = this.#path.definition as {
+      undetermined?: (...args: readonly unknown[]) => Undetermined | undefined;
+    };
+    return undetermined?.(...this.#args);
+  }
+
+  get #ordered(): boolean {
+    const { ordered } = this.#path.definition as {
+      ordered?: (...args: readonly unknown[]) => boolean;
+    };
+    return ordered?.(...this.#args) ?? false;
+  }
+}
+
+/** How many rows a result has; what isn't rows counts as one. */
+export function rowCount(value: unknown): number {
+  if (Array.isArray(value)) return value.length;
+  if (typeof value !== 'object' || value === null) return 1;
+  const { rows } = value as { rows?: unknown };
+  return Array.isArray(rows) ? rows.length : 1;
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
+
+function isError({ legacy, pooled }: Round): boolean {
+  return legacy.kind === 'error' || pooled.kind === 'error';
+}

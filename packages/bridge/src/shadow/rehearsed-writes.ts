@@ -1,0 +1,187 @@
+import type { WriteEffect } from '@changeover/core';
+import type { Path } from '../call/resolved-call.ts';
+import type { Cell } from '../recorder/cell.ts';
+import { errorCode } from './shadow-caller.ts';
+import { snapshotArguments } from './copy-answer.ts';
+import { tableDigest } from './table-digest.ts';
+import type { Ticket } from './pending-comparison.ts';
+import type { WriteChains } from './write-chains.ts';
+import {
+  compareErrors,
+  type Run,
+  settle,
+  shedAll,
+  submit,
+  unexplained,
+  unwrap,
+  type WriteContext,
+  type WriteOutcome,
+} from './write-context.ts';
+
+/** A rehearsal over its budget is cancelled, and its rollback is waited for: the real write would meet its locks, and fail
+ * where the legacy API alone would not have. Only a leg that doesn't end at all is left behind after this time. */
+const rollbackGraceMs = 2_000;
+/** After a rehearsal over its budget this many are left out, twice as many after each further one. */
+const firstPause = 8;
+const longestPause = 1_024;
+/** Rehearsals digest the touched table inside the caller's budget, so they stop at this size. */
+const maxRehearsedRows = 10_000;
+/** From this many rehearsals on, an operation that usually needs more than the budget isn't rehearsed any more. */
+const enoughRehearsals = 8;
+
+/**
+ * Compares writes that depend on what is there (`execute`): the pooled leg rehearses them first, in a transaction that is
+ * rolled back, inside a budget that the caller may have to wait; the real write follows on the legacy leg.
+ */
+export class RehearsedWrites {
+  readonly #context: WriteContext;
+  /** Rehearsals to leave out, by where one was over its budget. */
+  readonly #pauses = new WeakMap<Cell, { left: number; next: number }>();
+
+  constructor(context: WriteContext) {
+    this.#context = context;
+  }
+
+  async run(path: Path, args: readonly unknown[], run: Run): Promise<unknown> {
+    const {
+      cell,
+      decision: { settings },
+      state,
+    } = path;
+    shedAll((state.chains as WriteChains<Ticket>).breakAll());
+    cell.eligible += 1;
+    if (settings.rehearsalBudgetMs <= 0 || !this.#context.sampled(settings.rehearsalSampleRate))
+      return await run(args);
+    const ticket = this.#context.ticket(path);
+    const refusal = this.#context.queue.refusal ?? (this.#overBudget(path) ? 'budget' : undefined);
+    if (refusal !== undefined) {
+      ticket.shed(refusal);
+      return await run(args);
+    }
+    const rehearsal = await this.#rehearse(path, snapshotArguments(args));
+    if (rehearsal === 'budget') this.#pause(cell);
+    else this.#pauses.delete(cell);
+    const outcome = await settle(run(args));
+    if (rehearsal === 'budget') ticket.shed('budget');
+    else this.#compare(path, String(args[1]), ticket, rehearsal, outcome);
+    return unwrap(outcome);
+  }
+
+  #overBudget({ cell, decision }: Path): boolean {
+    if (this.#context.pooled.shadow?.rehearse === undefined) return true;
+    const pause = this.#pauses.get(cell);
+    if (pause !== undefined && pause.left > 0) {
+      pause.left -= 1;
+      return true;
+    }
+    const usual =
+      cell.pooledLatency.count < enoughRehearsals ? undefined : cell.pooledLatency.percentile(50);
+    return usual !== undefined && usual > decision.settings.rehearsalBudgetMs;
+  }
+
+  #pause(cell: Cell): void {
+    const left = this.#pauses.get(cell)?.next ?? firstPause;
+    this.#pauses.set(cell, { left, next: Math.min(left * 2, longestPause) });
+  }
+
+  async #rehearse(path: Path, args: readonly unknown[]): Promise<WriteOutcome | 'budget'> {
+    const { clock, pooled } = this.#context;
+    const { rehearsalBudgetMs, maxRows } = path.decision.settings;
+    const controller = new AbortController();
+    const startedMs = clock.monotonicMs();
+    const call = { operation: path.operation, args, signal: controller.signal };
+    const rehearsal = settle(
+      pooled.shadow?.rehearse?.(call, { maxRows: Math.min(maxRows, maxRehearsedRows) }),
+    );
+    const { promise: over, resolve } = Promise.withResolvers<'budget'>();
+    const abort = clock.after(rehearsalBudgetMs, () => {
+      controller.abort(
+        new Error(`the rehearsal's budget of ${String(rehearsalBudgetMs)} ms is used up`),
+      );
+    });
+    const leave = clock.after(rehearsalBudgetMs + rollbackGraceMs, () => {
+      resolve('budget');
+    });
+    try {
+      const outcome = await Promise.race([rehearsal, over]);
+      path.cell.pooledLatency.record(clock.monotonicMs() - startedMs);
+      return controller.signal.aborted ? 'budget' : outcome;
+    } finally {
+      abort.cancel();
+      leave.cancel();
+    }
+  }
+
+  #compare(
+    path: Path,
+    statement: string,
+    ticket: Ticket,
+    rehearsal: WriteOutcome,
+    outcome: WriteOutcome,
+  ): void {
+    if ('error' in outcome) compareErrors(ticket, errorCode(outcome.error), rehearsal);
+    else if ('error' in rehearsal) unexplained(ticket, rehearsal);
+    else {
+      const effect = rehearsal.value as WriteEffect;
+      if (effect.rowsAffected === undefined && Object.keys(effect.tables).length === 0) {
+        ticket.shed('side-effects');
+        return;
+      }
+      const differs = effect.rowsAffected !== undefined && effect.rowsAffected !== outcome.value;
+      const judgement = this.#context.repeats.judge(
+        `statement\0${path.backend}\0${path.dataset}\0${statement}`,
+        differs,
+      );
+      if (judgement === undefined) this.#compareTables(path, ticket, effect);
+      else {
+        ticket.verdict({
+          ...judgement,
+          class: 'value',
+          fingerprint: `${path.operation}:rows-affected`,
+          summary: `rows affected: legacy ${String(outcome.value)}, pooled ${String(effect.rowsAffected)}`,
+        });
+      }
+    }
+  }
+
+  /** The tables after the real write must be as they were after the rehearsal. */
+  #compareTables(path: Path, ticket: Ticket, effect: WriteEffect): void {
+    const { barrier } = path.state;
+    // The write that is being answered ends right after this, which moves the epoch once.
+    const epoch = barrier.epoch + 1;
+    submit(this.#context, path, ticket, async (signal) => {
+      const unseen = [...effect.unseen];
+      for (const [table, rehearsed] of Object.entries(effect.tables)) {
+        const now =
+          barrier.epoch === epoch
+            ? await tableDigest(this.#context, path, table, signal)
+            : 'failed';
+        // What the write returned was compared, and that agreed.
+        if (typeof now === 'string' || barrier.epoch !== epoch) {
+          unseen.push(
+            barrier.epoch === epoch
+              ? `the table, which is ${now === 'failed' ? 'not to be read' : 'too large'}`
+              : 'the table, which was written again',
+          );
+          continue;
+        }
+        const differs = now.count !== rehearsed.count || now.orderFree !== rehearsed.orderFree;
+        const judgement = this.#context.repeats.judge(
+          `table\0${path.backend}\0${path.dataset}\0${table}`,
+          differs,
+        );
+        if (judgement === undefined) continue;
+        ticket.verdict({
+          ...judgement,
+          class: 'value',
+          fingerprint: `${path.operation}:table`,
+          summary:
+            `table ${JSON.stringify(table)} after the write: legacy ${String(now.count)} rows, ` +
+            `pooled ${String(rehearsed.count)} rows, and their digests differ`,
+        });
+        return;
+      }
+      ticket.verdict({ verdict: 'match', unseen });
+    });
+  }
+}

@@ -1,0 +1,40 @@
+import { digestValue } from '@changeover/compare';
+import type { Path } from '../call/resolved-call.ts';
+import type { Outcome } from './shadow-caller.ts';
+
+/** Calls under suspicion that are remembered; beyond it the oldest are forgotten. */
+const maxRemembered = 1_000;
+
+/**
+ * What the legacy leg said to calls on which the legs differed. Where the leg is too busy to be asked again, the same
+ * call made again by a caller is as good a witness: if legacy says the same twice and the pooled leg differs twice, the
+ * difference is real, and a query that isn't determined has been ruled out.
+ */
+export class Witnesses {
+  readonly #said = new Map<string, Outcome>();
+
+  /** Nothing is under suspicion: nothing needs to be looked up. */
+  get none(): boolean {
+    return this.#said.size === 0;
+  }
+
+  /** The same for calls of the same operation with the same arguments. */
+  key({ dataset, operation }: Path, args: readonly unknown[]): string {
+    return `${dataset}\0${operation}\0${digestValue(args.filter((argument) => typeof argument !== 'function')).ordered}`;
+  }
+
+  recall(key: string): Outcome | undefined {
+    return this.#said.get(key);
+  }
+
+  note(key: string, legacy: Outcome): void {
+    this.#said.delete(key);
+    this.#said.set(key, legacy);
+    const [oldest] = this.#said.keys();
+    if (this.#said.size > maxRemembered && oldest !== undefined) this.#said.delete(oldest);
+  }
+
+  forget(key: string): void {
+    this.#said.delete(key);
+  }
+}

@@ -1,0 +1,303 @@
+import type { Clock, Timer } from '@changeover/core';
+import { CallsInFlight } from '../call/calls-in-flight.ts';
+import { EventLoopLoad } from './event-loop-load.ts';
+import type { ShedReason } from '../recorder/shed-reason.ts';
+
+/** How much comparison work may be under way at once. */
+export interface ShadowQueueOptions {
+  /** Comparisons running at once. Default: 4. */
+  readonly maxConcurrent?: number | undefined;
+  /** Comparisons waiting; more are shed. Default: 256. */
+  readonly maxQueued?: number | undefined;
+  /** A comparison that would have to wait longer than this, in ms, is shed: one that comes late mostly finds that a write
+   * came between, and tells nothing. Default: 50. */
+  readonly maxWaitMs?: number | undefined;
+  /** Rows that waiting and running comparisons may hold together; an answer that would be more is not compared. Default: 200,000. */
+  readonly maxHeldRows?: number | undefined;
+  /** Work that outlived its deadline and doesn't end; at this number no more is begun until some ends. Default: 16. */
+  readonly maxAbandoned?: number | undefined;
+  /** Share of the time in which comparisons may run where the event loop is busy, after a first second of them, so that nearly all
+   * calls are made as if nothing were compared. 1: callers are not waited for at all. Default: 0.1. */
+  readonly busyShare?: number | undefined;
+  /** A comparison is shed when the event loop comes to it later than this, in ms: the process has no time to spare.
+   * Default: 500. */
+  readonly maxLateMs?: number | undefined;
+}
+
+/** Work is begun between the callers' calls: beside one it would take the event loop and the database's cores from it. What has
+ * found no such moment for this long is begun beside them. */
+const maxCourtesyMs = 20;
+/** Where the event loop is busier than this, comparisons take no more than their share of the time, between calls as beside them.
+ * What runs between calls slows the next ones too: a database server on the same two cores answered a caller 2.2 times as slowly at half
+ * of its load when all of its calls were compared, and bare reads by another connection in the rests did the same. */
+const busyLoad = 0.25;
+/** What of its share was not used is kept up to this, in ms of running: a few calls after a rest are all compared. */
+const mostCreditMs = 1_000;
+
+/** One piece of comparison work. Neither function may throw for long: what they throw is swallowed by {@link ShadowQueue}. */
+export interface ShadowTask {
+  /** How long it may take from now on, waiting included, in ms. */
+  readonly deadlineMs: number;
+  /** Rows that it holds until it has ended. Default: none. */
+  readonly rows?: number | undefined;
+  /** Does the work. The signal is aborted at the deadline and at shutdown. */
+  run(signal: AbortSignal): Promise<void>;
+  /** Told when the work was not begun, or not ended in time. */
+  shed(reason: ShedReason): void;
+}
+
+interface Running {
+  readonly controller: AbortController;
+  giveUp(reason: ShedReason): void;
+}
+
+interface Waiting {
+  readonly task: ShadowTask;
+  readonly submittedMs: number;
+}
+
+/**
+ * Runs comparison work in the background, bounded in every direction: at once, waiting, in time, and in what never ends.
+ * Nothing here waits on a caller's path and nothing throws to one.
+ */
+export class ShadowQueue {
+  readonly #clock: Clock;
+  readonly #maxConcurrent: number;
+  readonly #maxQueued: number;
+  readonly #maxAbandoned: number;
+  readonly #maxHeldRows: number;
+  readonly #maxWaitMs: number;
+  readonly #maxLateMs: number;
+  readonly #calls: CallsInFlight;
+  readonly #load: { readonly share: number };
+  readonly #busyShare: number;
+  readonly #waiting: Waiting[] = [];
+  readonly #running = new Set<Running>();
+  #abandoned = 0;
+  #heldRows = 0;
+  /** How long a task usually runs, in ms: a moving average. */
+  #usualMs = 0;
+  #closed = false;
+  #scheduled = false;
+  #again: Timer | undefined;
+  /** How long work may run yet where the event loop is busy, in ms, as of a moment. Nothing begins where it is negative. */
+  #creditMs = mostCreditMs;
+  #creditAtMs: number;
+  #whenIdle: (() => void)[] = [];
+
+  /**
+   * @param calls whose answers callers wait for; work waits for a moment without any. Default: none ever.
+   * @param load how busy the event loop is, from 0 to 1. Default: this thread's.
+   */
+  constructor(
+    clock: Clock,
+    options: ShadowQueueOptions = {},
+    calls: CallsInFlight = new CallsInFlight(),
+    load: { readonly share: number } = new EventLoopLoad(clock),
+  ) {
+    this.#clock = clock;
+    this.#creditAtMs = clock.monotonicMs();
+    this.#load = load;
+    this.#calls = calls;
+    calls.onNone(() => {
+      if (this.#waiting.length > 0) this.#schedule();
+    });
+    this.#maxConcurrent = options.maxConcurrent ?? 4;
+    this.#maxQueued = options.maxQueued ?? 256;
+    this.#maxAbandoned = options.maxAbandoned ?? 16;
+    this.#maxHeldRows = options.maxHeldRows ?? 200_000;
+    this.#maxWaitMs = options.maxWaitMs ?? 50;
+    this.#maxLateMs = options.maxLateMs ?? 500;
+    this.#busyShare = options.busyShare ?? 0.1;
+  }
+
+  /** Why work submitted now would be shed at once; asked first, it saves making what would be thrown away. */
+  get refusal(): ShedReason | undefined {
+    if (this.#closed) return 'closing';
+    if (this.#abandoned >= this.#maxAbandoned) return 'breaker-open';
+    if (this.#waiting.length >= this.#maxQueued) return 'queue-full';
+    if (this.#isBusy) return this.#isHeldUp() ? 'callers-first' : undefined;
+    return (this.#waiting.length * this.#usualMs) / this.#maxConcurrent > this.#maxWaitMs
+      ? 'queue-full'
+      : undefined;
+  }
+
+  /** Why work that holds so many rows would be shed at once. */
+  refusalOf(rows: number): ShedReason | undefined {
+    const tooMany = rows > 0 && this.#heldRows > 0 && this.#heldRows + rows > this.#maxHeldRows;
+    return tooMany ? 'queue-full' : this.refusal;
+  }
+
+  /** How many tasks run and wait. */
+  get load(): { readonly running: number; readonly waiting: number; readonly abandoned: number } {
+    return {
+      running: this.#running.size,
+      waiting: this.#waiting.length,
+      abandoned: this.#abandoned,
+    };
+  }
+
+  /** Takes the task or sheds it at once. It is begun in a later turn of the event loop, after the caller has its answer. */
+  submit(task: ShadowTask): void {
+    const refusal = this.refusalOf(task.rows ?? 0);
+    if (refusal !== undefined) {
+      task.shed(refusal);
+      return;
+    }
+    this.#heldRows += task.rows ?? 0;
+    this.#waiting.push({ task, submittedMs: this.#clock.monotonicMs() });
+    this.#schedule();
+  }
+
+  /** Resolves when nothing runs and nothing waits. Abandoned work doesn't count. */
+  idle(): Promise<void> {
+    if (this.#running.size === 0 && this.#waiting.length === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      // Nothing else here keeps the process alive, and whoever waits wants the answer.
+      const alive = setInterval(() => undefined, 1_000);
+      this.#whenIdle.push(() => {
+        clearInterval(alive);
+        resolve();
+      });
+    });
+  }
+
+  /** Sheds what waits, aborts what runs. Idempotent. */
+  close(): void {
+    this.#closed = true;
+    this.#again?.cancel();
+    for (const { task } of this.#waiting.splice(0)) this.#drop(task, 'closing');
+    for (const running of this.#running) {
+      running.controller.abort(new Error('the bridge is closing'));
+      running.giveUp('closing');
+    }
+    this.#settleIdle();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    const scheduledMs = this.#clock.monotonicMs();
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#startNext(this.#clock.monotonicMs() - scheduledMs > this.#maxLateMs);
+    });
+  }
+
+  #startNext(late: boolean): void {
+    while (this.#running.size < this.#maxConcurrent) {
+      const [next] = this.#waiting;
+      if (next === undefined) break;
+      const nowMs = this.#clock.monotonicMs();
+      const waitedMs = nowMs - next.submittedMs;
+      const fromMs = this.#mayBeginMs(next, nowMs);
+      const heldUp = fromMs > nowMs && waitedMs > this.#maxWaitMs;
+      if (fromMs > nowMs && !heldUp) {
+        this.#lookAgain(next, fromMs, nowMs);
+        break;
+      }
+      this.#waiting.shift();
+      const leftMs = next.task.deadlineMs - waitedMs;
+      if (late) this.#drop(next.task, 'event-loop-late');
+      else if (leftMs <= 0) this.#drop(next.task, 'deadline');
+      else if (this.#abandoned >= this.#maxAbandoned) this.#drop(next.task, 'breaker-open');
+      else if (heldUp) this.#drop(next.task, 'callers-first');
+      else this.#start(next.task, leftMs);
+    }
+    this.#settleIdle();
+  }
+
+  #drop(task: ShadowTask, reason: ShedReason): void {
+    this.#heldRows -= task.rows ?? 0;
+    task.shed(reason);
+  }
+
+  /** Whether work submitted now would wait too long because the event loop is busy. */
+  #isHeldUp(): boolean {
+    const nowMs = this.#clock.monotonicMs();
+    const oldestMs = nowMs - (this.#waiting[0]?.submittedMs ?? nowMs);
+    const aheadMs = (this.#waiting.length + this.#running.size) * this.#usualMs;
+    return (
+      (oldestMs > maxCourtesyMs && this.#running.size < this.#maxConcurrent) ||
+      this.#restMs(nowMs, aheadMs) > this.#maxWaitMs
+    );
+  }
+
+  /** How long nothing begins for, once work of some ms more has run. */
+  #restMs(nowMs: number, moreMs = 0): number {
+    return Math.max(0, moreMs - this.#credit(nowMs)) / this.#busyShare;
+  }
+
+  #credit(nowMs: number): number {
+    this.#creditMs = Math.min(
+      mostCreditMs,
+      this.#creditMs + (nowMs - this.#creditAtMs) * this.#busyShare,
+    );
+    this.#creditAtMs = nowMs;
+    return this.#creditMs;
+  }
+
+  get #isBusy(): boolean {
+    return this.#busyShare < 1 && this.#load.share >= busyLoad;
+  }
+
+  /** When the work may begin for all that callers do. */
+  #mayBeginMs({ submittedMs }: Waiting, nowMs: number): number {
+    if (this.#busyShare === 1) return nowMs;
+    const courteousMs = this.#calls.any ? submittedMs + maxCourtesyMs : nowMs;
+    if (!this.#isBusy) return courteousMs;
+    return this.#calls.any && this.#running.size > 0
+      ? Infinity
+      : Math.max(courteousMs, nowMs + this.#restMs(nowMs));
+  }
+
+  /** What runs looks again by itself when it ends. */
+  #lookAgain({ submittedMs }: Waiting, fromMs: number, nowMs: number): void {
+    if (fromMs === Infinity) return;
+    const againMs = Math.min(fromMs, submittedMs + this.#maxWaitMs + 1);
+    this.#again ??= this.#clock.after(againMs - nowMs, () => {
+      this.#again = undefined;
+      this.#schedule();
+    });
+  }
+
+  #start(task: ShadowTask, leftMs: number): void {
+    const controller = new AbortController();
+    const startedMs = this.#clock.monotonicMs();
+    let ended = false;
+    const release = (): void => {
+      this.#running.delete(running);
+      this.#heldRows -= task.rows ?? 0;
+      const endedMs = this.#clock.monotonicMs();
+      const tookMs = endedMs - startedMs;
+      this.#usualMs += (tookMs - this.#usualMs) / 8;
+      if (this.#isBusy) this.#creditMs = this.#credit(endedMs) - tookMs;
+      this.#schedule();
+    };
+    const giveUp = (reason: ShedReason): void => {
+      if (ended || !this.#running.has(running)) return;
+      this.#abandoned += 1;
+      task.shed(reason);
+      release();
+    };
+    const running: Running = { controller, giveUp };
+    this.#running.add(running);
+    const timer = this.#clock.after(leftMs, () => {
+      controller.abort(new Error(`the shadow's deadline of ${String(task.deadlineMs)} ms passed`));
+      giveUp('deadline');
+    });
+    const end = (): void => {
+      ended = true;
+      timer.cancel();
+      if (this.#running.has(running)) release();
+      else this.#abandoned -= 1;
+    };
+    // The task reports by itself; an error that escapes it must not end the process.
+    task.run(controller.signal).then(end, end);
+  }
+
+  #settleIdle(): void {
+    if (this.#running.size > 0 || this.#waiting.length > 0) return;
+    for (const resolve of this.#whenIdle.splice(0)) resolve();
+  }
+}

@@ -1,0 +1,134 @@
+import type { Clock, Leg, ShadowCall } from '@changeover/core';
+import type { Path } from '../call/resolved-call.ts';
+import { errorCode, type ShadowCaller } from './shadow-caller.ts';
+import type { ShadowQueue } from './shadow-queue.ts';
+import type { Ticket } from './pending-comparison.ts';
+import type { Witnesses } from './seen-differences.ts';
+
+/** A call without what only the run adds. */
+export type TableRead = Pick<ShadowCall, 'operation' | 'args'>;
+
+/** What the comparison of writes needs of the router. */
+export interface WriteContext {
+  readonly clock: Clock;
+  readonly pooled: Leg<object>;
+  readonly caller: ShadowCaller;
+  readonly queue: ShadowQueue;
+  /** For the reruns after a difference. */
+  readonly confirmations: ShadowQueue;
+  readonly tableRead: ((dataset: string, table: string, maxRows: number) => TableRead) | undefined;
+  readonly repeats: Repeats;
+  readonly witnesses: Witnesses;
+  ticket(path: Path): Ticket;
+  sampled(rate: number): boolean;
+}
+
+/** Makes the real write on the answering leg. */
+export type Run = (args: readonly unknown[]) => Promise<unknown>;
+
+/** What a leg made of a write. */
+export type WriteOutcome = { readonly value: unknown } | { readonly error: unknown };
+
+/** A promise's outcome as a value, so that nothing in between can lose it. */
+export async function settle(promise: Promise<unknown> | undefined): Promise<WriteOutcome> {
+  try {
+    return { value: await promise };
+  } catch (error) {
+    return { error };
+  }
+}
+
+/** The caller's answer again. */
+export function unwrap(outcome: WriteOutcome): unknown {
+  if ('error' in outcome) throw outcome.error;
+  return outcome.value;
+}
+
+/** Settles by the legs' errors: both failed, or one did. A write can't be run again, so a difference stays unconfirmed. */
+export function compareErrors(ticket: Ticket, legacyCode: string, pooled: WriteOutcome): void {
+  const pooledCode = 'error' in pooled ? errorCode(pooled.error) : undefined;
+  if (pooledCode === legacyCode) ticket.verdict({ verdict: 'match' });
+  else {
+    const also = pooledCode === undefined ? 'would not have' : `with ${pooledCode}`;
+    ticket.verdict({
+      verdict: 'inconclusive',
+      class: 'error',
+      fingerprint: `error:${legacyCode}`,
+      reason: `the legacy leg failed with ${legacyCode}, the pooled leg ${also}`,
+    });
+  }
+}
+
+/** Settles where the legacy leg wrote and the pooled leg could not show that it would have. */
+export function unexplained(ticket: Ticket, pooled: WriteOutcome): void {
+  const code = 'error' in pooled ? errorCode(pooled.error) : 'no effect reported';
+  ticket.verdict({
+    verdict: 'inconclusive',
+    class: 'error',
+    fingerprint: `error:${code}`,
+    reason: `the pooled leg could not do the write beside: ${code}`,
+  });
+}
+
+/** Sheds writes whose table isn't known any more. */
+export function shedAll(tickets: readonly Ticket[]): void {
+  for (const ticket of tickets) ticket.shed('no-baseline');
+}
+
+/** Submits comparison work whose failure is its own. */
+export function submit(
+  context: WriteContext,
+  path: Path,
+  ticket: Ticket,
+  run: (signal: AbortSignal) => Promise<void>,
+  onShed?: () => void,
+  queue: ShadowQueue = context.queue,
+): void {
+  queue.submit({
+    deadlineMs: path.decision.settings.deadlineMs,
+    run: async (signal) => {
+      try {
+        await run(signal);
+      } catch (error) {
+        if (!signal.aborted) {
+          ticket.verdict({
+            verdict: 'inconclusive',
+            reason: `the comparison itself failed: ${errorCode(error)}`,
+          });
+        }
+      }
+    },
+    shed: (reason) => {
+      ticket.shed(reason);
+      onShed?.();
+    },
+  });
+}
+
+const confirmingRepeats = 3;
+const maxRemembered = 1_000;
+
+/** Counts differences in a row: one that can't be reproduced by running the write again is confirmed by coming back. */
+export class Repeats {
+  readonly #times = new Map<string, number>();
+
+  /** The verdict on a difference of `what`, with its reason; undefined where there is none, which ends the row. */
+  judge(
+    what: string,
+    differs: boolean,
+  ): { readonly verdict: 'mismatch' | 'inconclusive'; readonly reason: string } | undefined {
+    if (!differs) {
+      this.#times.delete(what);
+      return undefined;
+    }
+    const times = (this.#times.get(what) ?? 0) + 1;
+    if (this.#times.size >= maxRemembered) this.#times.clear();
+    this.#times.set(what, times);
+    return times >= confirmingRepeats
+      ? { verdict: 'mismatch', reason: `seen ${String(times)} times in a row` }
+      : {
+          verdict: 'inconclusive',
+          reason: "a write can't be run again to confirm it, and another process may have written",
+        };
+  }
+}

@@ -1,0 +1,140 @@
+import { createHash } from 'node:crypto';
+import { earlierStage, type Stage } from '@changeover/core';
+import { FlagEvaluator } from './flag-evaluator.ts';
+import { killSwitchFlag, stageFlag, type CheckedFlags } from './flags-document.ts';
+import {
+  defaultShadowSettings,
+  type StageContext,
+  type StageDecision,
+  type StageOrigin,
+} from './stage-source.ts';
+import { emptyPayload, stageOfVariant, type VariantPayload } from './stage-variant.ts';
+
+/** The dataset's name in the context of an operation that concerns none. An empty one would be dealt a random
+ * variant. */
+export const noDataset = '*';
+
+/** The flag data from one origin, ready to answer. */
+export class FlagLayer {
+  readonly origin: StageOrigin;
+  readonly #evaluator: FlagEvaluator;
+  #flags: CheckedFlags | undefined = undefined;
+  #revision = '';
+
+  constructor(origin: StageOrigin, environment?: string) {
+    this.origin = origin;
+    this.#evaluator = new FlagEvaluator(environment);
+  }
+
+  /** The empty string where nothing is loaded. */
+  get revision(): string {
+    return this.#revision;
+  }
+
+  /** The backends whose flag can be used, sorted. */
+  get backends(): readonly string[] {
+    const prefix = stageFlag('');
+    return [...(this.#flags?.usable ?? [])]
+      .filter((name) => name.startsWith(prefix))
+      .map((name) => name.slice(prefix.length))
+      .sort();
+  }
+
+  get loaded(): boolean {
+    return this.#flags !== undefined;
+  }
+
+  /** Takes the place of what was loaded before. Flags with problems are left out. */
+  load(flags: CheckedFlags, revision: string): void {
+    if (flags.data === undefined) return;
+    this.#evaluator.load(flags.data);
+    this.#flags = flags;
+    this.#revision = revision;
+  }
+
+  /** The kill switch's state: `on` lets calls through, `off` sends all to the legacy leg, undefined where this
+   * layer has no such flag. */
+  killSwitch(context: StageContext, nowMs: number): 'on' | 'off' | undefined {
+    if (this.#flags?.usable.has(killSwitchFlag) !== true) return undefined;
+    return this.#evaluator.isEnabled(killSwitchFlag, clientContext(context, nowMs)) ? 'on' : 'off';
+  }
+
+  /** The answer of this layer's flag; undefined where it has none that can be used. */
+  decide(context: StageContext, nowMs: number): StageDecision | undefined {
+    const flag = stageFlag(context.backend);
+    const flags = this.#flags;
+    if (flags?.usable.has(flag) !== true) return undefined;
+    const variant = this.#evaluator.variant(flag, clientContext(context, nowMs));
+    if (!variant.flagEnabled)
+      return this.decision('legacy', emptyPayload, `${flag} is off for this dataset`);
+    const wanted = stageOfVariant(variant.name);
+    if (wanted === undefined)
+      return this.decision('legacy', emptyPayload, `${flag} gives no variant`);
+    const payload =
+      variant.payload === undefined
+        ? emptyPayload
+        : (flags.payloads.get(variant.payload) ?? emptyPayload);
+    const { stage, held } = limited(wanted, payload, context);
+    return this.decision(stage, payload, `${flag} gives ${variant.name}${held}`);
+  }
+
+  /** An answer in this layer's name. */
+  decision(stage: Stage, payload: VariantPayload, reason: string): StageDecision {
+    return Object.freeze({
+      stage,
+      settings: payload.settings,
+      source: this.origin,
+      reason,
+      revision: this.#revision,
+    });
+  }
+
+  /** The first date of a constraint that isn't past at `nowMs`: answers change with it. Undefined where there is
+   * none. */
+  nextChangeAt(nowMs: number): number | undefined {
+    return this.#flags?.changesAt.find((at) => at >= nowMs);
+  }
+}
+
+/** The answer where no flag can be had. */
+export function legacyByDefault(reason: string): StageDecision {
+  return Object.freeze({
+    stage: 'legacy',
+    settings: defaultShadowSettings,
+    source: 'default',
+    reason,
+    revision: '',
+  });
+}
+
+/** Identifies flag data by its content. */
+export function revisionOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 12);
+}
+
+function clientContext(
+  { backend, dataset, operation }: StageContext,
+  nowMs: number,
+): {
+  currentTime: Date;
+  properties: { backend: string; dataset: string; operation: string };
+} {
+  return {
+    currentTime: new Date(nowMs),
+    properties: { backend, dataset: dataset === '' ? noDataset : dataset, operation },
+  };
+}
+
+function limited(
+  wanted: Stage,
+  { limits }: VariantPayload,
+  context: StageContext,
+): { stage: Stage; held: string } {
+  const byDataset = limits.datasets.get(context.dataset.toLowerCase()) ?? wanted;
+  const byOperation = limits.operations.get(context.operation) ?? wanted;
+  const stage = earlierStage(wanted, earlierStage(byDataset, byOperation));
+  if (stage === wanted) return { stage, held: '' };
+  const limit =
+    stage === byDataset ? `dataset ${context.dataset}` : `operation ${context.operation}`;
+  return { stage, held: `, held at ${stage} by the limit for ${limit}` };
+}

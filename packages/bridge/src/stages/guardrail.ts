@@ -1,0 +1,231 @@
+import { earlierStage, type Clock } from '@changeover/core';
+import type { StageContext, StageDecision, StageSource, FlagStatus } from './flags/stage-source.ts';
+import {
+  type GuardrailOptions,
+  type ParsedGuardrailOptions,
+  parseGuardrailOptions,
+} from './guardrail-options.ts';
+import type { Ledger } from './ledger/ledger.ts';
+import type { Logger } from '../log.ts';
+
+/** The limits that there are. */
+export type GuardrailKind = 'mismatch' | 'errors' | 'latency' | 'breaker' | 'memory';
+
+/** A limit that was breached. */
+export interface Breach {
+  readonly kind: GuardrailKind;
+  readonly backend: string;
+  /** The empty string stands for all datasets of the backend. */
+  readonly dataset: string;
+  /** For people: what was measured, and against what. */
+  readonly reason: string;
+  /** True where the dataset was put back, false where it was only told. */
+  readonly acted: boolean;
+}
+
+/** A dataset that was put back. */
+export interface Hold {
+  readonly backend: string;
+  readonly dataset: string;
+  readonly reason: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
+/** Held datasets and breaches are kept up to this number each; beyond it, a whole backend is held. */
+const maxHolds = 10_000;
+
+/**
+ * Watches the verdicts and moves a dataset back to `legacy` when a limit is breached. It stays back until a person resumes
+ * it, whatever the flags say. Decorates the flags' answers, so that every router that shares it follows at its next call.
+ */
+export class Guardrail implements StageSource {
+  readonly #source: StageSource;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #options: ParsedGuardrailOptions;
+  readonly #ledger: Ledger | undefined;
+  readonly #holds = new Map<string, Hold>();
+  readonly #mismatches = new Map<string, number[]>();
+  readonly #told = new Set<string>();
+  readonly #breachListeners = new Set<(breach: Breach) => void>();
+  readonly #listeners = new Set<() => void>();
+
+  /** @param ledger keeps the holds where other processes see them; `source` must obey it. Default: holds are this
+   * process's own. */
+  constructor(
+    source: StageSource,
+    clock: Clock,
+    logger: Logger,
+    options: GuardrailOptions = {},
+    ledger?: Ledger,
+  ) {
+    this.#ledger = ledger;
+    this.#source = source;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#options = parseGuardrailOptions(options);
+  }
+
+  decide(context: StageContext): StageDecision {
+    const decision = this.#source.decide(context);
+    const hold =
+      this.#holds.get(key(context.backend, context.dataset)) ??
+      this.#holds.get(key(context.backend, ''));
+    if (hold === undefined || earlierStage(decision.stage, 'legacy') === decision.stage)
+      return decision;
+    return {
+      ...decision,
+      stage: 'legacy',
+      reason: `held at legacy: ${hold.reason} (the flag asks for ${decision.stage})`,
+    };
+  }
+
+  /** The limits in force. */
+  get options(): ParsedGuardrailOptions {
+    return this.#options;
+  }
+
+  /** Counts a confirmed mismatch. */
+  mismatch(backend: string, dataset: string, summary: string): void {
+    const { maxMismatches, windowMs } = this.#options;
+    if (maxMismatches === 0 || this.isHeld(backend, dataset)) return;
+    const name = key(backend, dataset);
+    const now = this.#clock.monotonicMs();
+    const recent = (this.#mismatches.get(name) ?? []).filter((at) => now - at < windowMs);
+    recent.push(now);
+    if (this.#mismatches.size >= maxHolds && !this.#mismatches.has(name)) this.#mismatches.clear();
+    this.#mismatches.set(name, recent.slice(-maxMismatches));
+    if (recent.length < maxMismatches) return;
+    // After it is resumed, by whichever process, counting begins anew.
+    this.#mismatches.delete(name);
+    this.breach(
+      'mismatch',
+      backend,
+      dataset,
+      `${String(recent.length)} confirmed mismatch(es), the last: ${summary}`,
+    );
+  }
+
+  /** A limit was breached: the dataset is put back, or where the mode is `report` it is told. */
+  breach(kind: GuardrailKind, backend: string, dataset: string, reason: string): void {
+    if (this.isHeld(backend, dataset)) return;
+    const acted = this.#options.mode === 'act';
+    if (acted) this.hold(backend, dataset, reason);
+    else if (this.#isNew(kind, backend, dataset)) {
+      this.#logger.warn(
+        { kind, backend, dataset, reason },
+        'a guardrail was breached; it only reports, nothing was moved',
+      );
+    } else return;
+    for (const listener of this.#breachListeners)
+      this.#rescue(() => {
+        listener({ kind, backend, dataset, reason, acted });
+      });
+  }
+
+  /** The limit holds again: where it only reports, the next breach is told again. */
+  recovered(kind: GuardrailKind, backend: string, dataset: string): void {
+    this.#told.delete(`${kind}\0${key(backend, dataset)}`);
+  }
+
+  /** Calls `listener` after each breach that was acted on, or told. */
+  onBreach(listener: (breach: Breach) => void): () => void {
+    this.#breachListeners.add(listener);
+    return () => {
+      this.#breachListeners.delete(listener);
+    };
+  }
+
+  /** A breach that goes on is told once; mismatches are told each time. */
+  #isNew(kind: GuardrailKind, backend: string, dataset: string): boolean {
+    const name = `${kind}\0${key(backend, dataset)}`;
+    if (kind === 'mismatch') return true;
+    if (this.#told.has(name)) return false;
+    if (this.#told.size >= maxHolds) this.#told.clear();
+    this.#told.add(name);
+    return true;
+  }
+
+  /** Puts a dataset back to `legacy`; the empty name stands for all datasets of the backend. With a ledger, in every
+   * process that shares it; there within its review interval. */
+  hold(backend: string, dataset: string, reason: string): void {
+    const target = this.holds.length >= maxHolds ? '' : dataset;
+    if (this.#ledger === undefined) {
+      this.#holds.set(key(backend, target), {
+        backend,
+        dataset: target,
+        reason,
+        at: this.#clock.wallMs(),
+      });
+    } else this.#ledger.hold(backend, target, { who: 'guardrail', reason });
+    this.#logger.error(
+      { backend, dataset: target, reason },
+      'moved back to legacy, and stays there until it is resumed',
+    );
+    this.#notify();
+  }
+
+  /** Ends a hold. False where there was none. */
+  resume(backend: string, dataset: string): boolean {
+    const name = key(backend, dataset);
+    const held =
+      this.#ledger?.resume(backend, dataset, {
+        who: 'application',
+        reason: 'resumed by the application',
+      }) ?? this.#holds.delete(name);
+    this.#mismatches.delete(name);
+    if (held) {
+      this.#logger.info({ backend, dataset }, 'resumed: the flags decide again');
+      this.#notify();
+    }
+    return held;
+  }
+
+  /** What is held, oldest first. */
+  get holds(): readonly Hold[] {
+    return this.#ledger?.holds ?? [...this.#holds.values()];
+  }
+
+  /** True where it, or its whole backend, stays back until a person resumes it. */
+  isHeld(backend: string, dataset: string): boolean {
+    return (
+      this.#ledger?.state(backend, dataset).held ??
+      (this.#holds.has(key(backend, dataset)) || this.#holds.has(key(backend, '')))
+    );
+  }
+
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    const unsubscribe = this.#source.subscribe(listener);
+    return () => {
+      this.#listeners.delete(listener);
+      unsubscribe();
+    };
+  }
+
+  status(): FlagStatus {
+    return this.#source.status();
+  }
+
+  close(): Promise<void> {
+    return this.#source.close();
+  }
+
+  #notify(): void {
+    for (const listener of this.#listeners) this.#rescue(listener);
+  }
+
+  #rescue(listener: () => void): void {
+    try {
+      listener();
+    } catch (error) {
+      this.#logger.error({ err: error }, 'a listener of the guardrail failed');
+    }
+  }
+}
+
+/** Names can't contain a NUL, so two pairs never make one key. */
+function key(backend: string, dataset: string): string {
+  return `${backend}\0${dataset}`;
+}

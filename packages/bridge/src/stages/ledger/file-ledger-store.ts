@@ -1,0 +1,114 @@
+import type Database from 'better-sqlite3';
+import SqliteDatabase from 'better-sqlite3';
+import { openStoreFile } from '../../recorder/store-file.ts';
+import { changeOfRow, type LedgerRow } from './ledger-row.ts';
+import type { AppendedLines, LedgerChange, LedgerStore, NewLedgerChange } from './ledger-store.ts';
+
+/** The unique key makes the first of two writers win. */
+const schema = `
+  create table if not exists ledger (
+    sequence integer primary key autoincrement, at integer not null, backend text not null, dataset text not null,
+    from_stage text not null, to_stage text not null, held integer not null, who text not null, reason text not null,
+    revision text not null, previous integer not null, unique (backend, dataset, previous)
+  )`;
+
+interface OpenLedger {
+  readonly database: Database.Database;
+  readonly read: Database.Statement;
+  readonly append: Database.Statement;
+}
+
+/**
+ * All lines of the ledger in an SQLite file, oldest first; none where nothing was written to it yet. Changes nothing, and
+ * waits up to a second for a lock: it is for commands, not for callers.
+ *
+ * @throws {Error} the driver's, where the file is missing or can't be read.
+ */
+export function readLedgerFile(path: string): readonly LedgerChange[] {
+  const database = new SqliteDatabase(path, {
+    readonly: true,
+    fileMustExist: true,
+    timeout: 1_000,
+  });
+  try {
+    const there = database
+      .prepare("select count(*) from sqlite_schema where name = 'ledger'")
+      .pluck()
+      .get();
+    if (there === 0) return [];
+    return (database.prepare('select * from ledger order by sequence').all() as LedgerRow[]).map(
+      changeOfRow,
+    );
+  } finally {
+    database.close();
+  }
+}
+
+/**
+ * The ledger in an SQLite file, usually that of the comparison store. Answers at once and never waits for a lock:
+ * it throws the driver's `SQLITE_BUSY` instead, and the same can be tried again.
+ */
+export class SqliteLedgerStore implements LedgerStore {
+  readonly #path: string;
+  #open: OpenLedger | undefined = undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  read(sequence: number): readonly LedgerChange[] {
+    return (this.#opened().read.all(sequence) as LedgerRow[]).map(changeOfRow);
+  }
+
+  append(changes: readonly NewLedgerChange[]): AppendedLines {
+    const { database, append } = this.#opened();
+    return database
+      .transaction(() =>
+        changes.map((change) => {
+          const { at, backend, dataset, from, to, held, who, reason, revision, previous } = change;
+          const { changes: written, lastInsertRowid } = append.run(
+            at,
+            backend,
+            dataset,
+            from,
+            to,
+            held ? 1 : 0,
+            who,
+            reason,
+            revision,
+            previous,
+          );
+          return written === 0 ? undefined : Number(lastInsertRowid);
+        }),
+      )
+      .immediate();
+  }
+
+  close(): void {
+    this.#open?.database.close();
+    this.#open = undefined;
+  }
+
+  /** Opened at the first use, and again at the next one where that failed. */
+  #opened(): OpenLedger {
+    if (this.#open !== undefined) return this.#open;
+    const database = openStoreFile(this.#path);
+    try {
+      // Who was moved where must survive the machine's end too; lines are few.
+      database.pragma('synchronous = full');
+      database.exec(schema);
+      this.#open = {
+        database,
+        read: database.prepare('select * from ledger where sequence > ? order by sequence'),
+        append: database.prepare(
+          'insert into ledger (at, backend, dataset, from_stage, to_stage, held, who, reason, revision, previous) ' +
+            'values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (backend, dataset, previous) do nothing',
+        ),
+      };
+      return this.#open;
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  }
+}

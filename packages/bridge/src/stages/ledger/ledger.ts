@@ -1,0 +1,552 @@
+import {
+  earlierStage,
+  stages,
+  systemClock,
+  type Clock,
+  type Stage,
+  type Timer,
+} from '@changeover/core';
+import { Listeners } from '../flags/listeners.ts';
+import type { Logger } from '../../log.ts';
+import { later } from './resumptions.ts';
+import { isBusy } from '../../recorder/store-file.ts';
+import {
+  maxLinesAtOnce,
+  type LedgerChange,
+  type LedgerStore,
+  type NewLedgerChange,
+} from './ledger-store.ts';
+
+/** A step forward that is to be judged. */
+export interface Move {
+  readonly backend: string;
+  readonly dataset: string;
+  readonly from: Stage;
+  readonly to: Stage;
+}
+
+/** What a gate says. Only `pass` lets a dataset step forward. */
+export interface MoveJudgement {
+  readonly verdict: 'pass' | 'fail' | 'inconclusive';
+  /** For people: what was measured, and against what. */
+  readonly reason: string;
+}
+
+/** What the ledger is made of. */
+export interface LedgerOptions {
+  readonly store: LedgerStore;
+  readonly logger: Logger;
+  readonly clock?: Clock | undefined;
+  /** Asked before each step forward, never on a caller's path. Must not throw; where it does, the step waits.
+   * Default: every step passes. */
+  readonly gate?: ((move: Move) => MoveJudgement) | undefined;
+  /** How often the store is read for what other processes did, and steps are judged, in ms. A dataset stays at
+   * least this long on each stage on its way forward. Default: 1,000. */
+  readonly reviewIntervalMs?: number | undefined;
+}
+
+/** Who changes something, and why. */
+export interface Author {
+  readonly who: string;
+  readonly reason: string;
+}
+
+/** What the ledger says of a dataset to somebody who wants to know. */
+export interface LedgerState {
+  readonly stage: Stage;
+  readonly held: boolean;
+  /** Why it is not further: for people. The empty string where nothing holds it back. */
+  readonly why: string;
+}
+
+/** A dataset that stays back until a person resumes it. */
+export interface LedgerHold {
+  readonly backend: string;
+  /** The empty string stands for all datasets of the backend. */
+  readonly dataset: string;
+  readonly stage: Stage;
+  readonly reason: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
+interface Entry {
+  readonly backend: string;
+  readonly dataset: string;
+  stage: Stage;
+  held: boolean;
+  reason: string;
+  /** When it was moved or held, by the wall clock of whoever did it. */
+  at: number;
+  /** When its last hold was ended; undefined where none was. */
+  resumedAt: number | undefined;
+  /** The last line that is known of; 0 where there is none. */
+  sequence: number;
+  /** What holds here already and is not in the store yet: only ever a step back, a hold or a resumption. */
+  unwritten: Omit<NewLedgerChange, 'previous'> | undefined;
+  /** When it was last seen to move, by the monotonic clock. */
+  movedMs: number;
+  /** What the last review found. */
+  waits: string;
+}
+
+/** A step forward that was judged, to be written. */
+interface Step {
+  readonly entry: Entry;
+  readonly wanted: Stage;
+  readonly line: NewLedgerChange;
+}
+
+interface Wish {
+  readonly backend: string;
+  readonly dataset: string;
+  readonly stage: Stage;
+  readonly revision: string;
+}
+
+/** The name under which a backend is held as a whole. */
+const wholeBackend = '';
+/** Wishes are kept up to this number; further ones wait until they are asked for again. */
+const maxWishes = 100_000;
+/** Closing waits this long for the store. */
+const closingMs = 2_000;
+const maxClosingRounds = 1_000;
+
+/**
+ * Each dataset's stage, who moved it there, when and why. The flag asks, the ledger decides: forward by one stage
+ * at a time, past its gate and not before the store has it; back at once, whether the store can be written or not.
+ *
+ * A dataset that the ledger doesn't know is on `legacy`. A store that answers by a promise hasn't answered yet when the first
+ * call comes: until it has, every dataset is held at `legacy`, for any of them may be held.
+ */
+export class Ledger {
+  readonly #store: LedgerStore;
+  readonly #logger: Logger;
+  readonly #clock: Clock;
+  readonly #gate: (move: Move) => MoveJudgement;
+  readonly #reviewIntervalMs: number;
+  readonly #listeners: Listeners;
+  readonly #entries = new Map<string, Entry>();
+  readonly #wishes = new Map<string, Wish>();
+  #lastRead = 0;
+  #timer: Timer | undefined = undefined;
+  #soon: Timer | undefined = undefined;
+  #reviewing: Promise<void> | undefined = undefined;
+  #failure = '';
+  #closed = false;
+  /** False until the store was read, or is known to fail by itself rather than to be late. */
+  #known = false;
+
+  constructor(options: LedgerOptions) {
+    this.#store = options.store;
+    this.#logger = options.logger;
+    this.#clock = options.clock ?? systemClock;
+    this.#gate = options.gate ?? (() => ({ verdict: 'pass', reason: 'no gate is set' }));
+    this.#reviewIntervalMs = options.reviewIntervalMs ?? 1_000;
+    this.#listeners = new Listeners(options.logger);
+    this.#readAtStart();
+    this.#schedule();
+  }
+
+  /**
+   * What a flag asks for a dataset. A step back is made at once, a step forward is remembered for the next review.
+   * Never throws and does no I/O.
+   */
+  ask(backend: string, dataset: string, asked: Stage, revision: string): LedgerState {
+    const name = key(backend, dataset);
+    const entry = this.#entries.get(name);
+    const stage = entry?.stage ?? 'legacy';
+    if (isBefore(asked, stage)) {
+      this.#wishes.delete(name);
+      const held = entry?.held ?? false;
+      const reason = held ? (entry?.reason ?? '') : 'the flag asks for it';
+      this.#moveBack(backend, dataset, asked, held, { who: 'flag', reason }, revision);
+    } else if (isBefore(stage, asked) && this.#wishes.size < maxWishes) {
+      this.#wishes.set(name, { backend, dataset, stage: asked, revision });
+    }
+    return this.state(backend, dataset);
+  }
+
+  /** Forgets what the flags asked for: they have changed, and will be asked again. */
+  forgetWishes(): void {
+    this.#wishes.clear();
+  }
+
+  /** The stage that the ledger allows, and what holds it there. */
+  state(backend: string, dataset: string): LedgerState {
+    if (!this.#known) return unknownState;
+    const entry = this.#entries.get(key(backend, dataset));
+    const whole = this.#entries.get(key(backend, wholeBackend));
+    if (whole?.held === true) {
+      const stage = earlierStage(whole.stage, entry?.stage ?? 'legacy');
+      return { stage, held: true, why: `${backend}: ${whole.reason}` };
+    }
+    if (entry === undefined)
+      return { stage: 'legacy', held: false, why: 'the ledger has not moved it yet' };
+    return { stage: entry.stage, held: entry.held, why: entry.held ? entry.reason : entry.waits };
+  }
+
+  /** Moves a dataset back and keeps it there until {@link resume}; the empty name stands for all datasets of the
+   * backend. It holds when this returns, in this process; in others once the store has it. */
+  hold(backend: string, dataset: string, author: Author, to: Stage = 'legacy'): void {
+    const stage =
+      this.#entries.get(key(backend, dataset))?.stage ??
+      (dataset === wholeBackend ? 'pooled' : 'legacy');
+    this.#moveBack(backend, dataset, earlierStage(stage, to), true, author, '');
+    this.#logger.warn(
+      { backend, dataset, to, ...author },
+      'held: it stays back until a person resumes it',
+    );
+  }
+
+  /** Ends a hold: the dataset goes forward again as the flag asks and gates allow. False where there was none. */
+  resume(backend: string, dataset: string, author: Author): boolean {
+    const entry = this.#entries.get(key(backend, dataset));
+    if (entry?.held !== true) return false;
+    this.#moveBack(backend, dataset, entry.stage, false, author, '');
+    this.#logger.info(
+      { backend, dataset, ...author },
+      'resumed: the flag asks again, from where it stands',
+    );
+    return true;
+  }
+
+  /** When a dataset was last resumed, by itself or with its whole backend. */
+  resumedAt(backend: string, dataset: string): number | undefined {
+    return later(
+      this.#entries.get(key(backend, dataset))?.resumedAt,
+      this.#entries.get(key(backend, wholeBackend))?.resumedAt,
+    );
+  }
+
+  /** What is held, oldest first. */
+  get holds(): readonly LedgerHold[] {
+    return [...this.#entries.values()]
+      .filter(({ held }) => held)
+      .sort((a, b) => a.at - b.at)
+      .map(({ backend, dataset, stage, reason, at }) => ({ backend, dataset, stage, reason, at }));
+  }
+
+  /** All lines, oldest first.
+   *
+   * @throws the store's error. */
+  async history(): Promise<readonly LedgerChange[]> {
+    return await this.#store.read(0);
+  }
+
+  /** Calls `listener` after a stage has changed. */
+  subscribe(listener: () => void): () => void {
+    return this.#listeners.add(listener);
+  }
+
+  /** Reads what other processes did, writes what is unwritten, judges the steps forward. Done every interval by itself;
+   * never rejects. */
+  review(): Promise<void> {
+    this.#reviewing ??= this.#review().finally(() => {
+      this.#reviewing = undefined;
+    });
+    return this.#reviewing;
+  }
+
+  /** Writes what is unwritten, and ends the reviews. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.#soon?.cancel();
+    this.#wishes.clear();
+    await this.#withinClosingTime(this.#closeStore());
+    this.#listeners.clear();
+  }
+
+  async #closeStore(): Promise<void> {
+    await this.#reviewing;
+    // A backend may have been stopped a moment ago, with thousands of datasets.
+    for (let round = 0; round < maxClosingRounds; round += 1) {
+      await this.#review();
+      if (this.#failure !== '' || !this.#hasUnwritten()) break;
+    }
+    if (this.#hasUnwritten()) {
+      this.#logger.error({}, 'the last steps back are not in the ledger: it could not be written');
+    }
+    try {
+      await this.#store.close();
+    } catch (error) {
+      this.#logger.warn({ err: error }, 'the ledger could not be closed');
+    }
+  }
+
+  #hasUnwritten(): boolean {
+    return [...this.#entries.values()].some(({ unwritten }) => unwritten !== undefined);
+  }
+
+  /** A store that hangs must not keep a program from closing. */
+  async #withinClosingTime(closing: Promise<void>): Promise<void> {
+    let timer: Timer | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = this.#clock.after(closingMs, resolve);
+    });
+    await Promise.race([closing, late]);
+    timer?.cancel();
+  }
+
+  #schedule(): void {
+    if (this.#closed) return;
+    this.#timer = this.#clock.after(this.#reviewIntervalMs, () => {
+      this.#reviewInBackground(() => {
+        this.#schedule();
+      });
+    });
+  }
+
+  /** Where the store answers at once, the first call finds each dataset on its stage. */
+  #readAtStart(): void {
+    try {
+      const lines = this.#store.read(0);
+      if (!isPromise(lines)) this.#learn(lines);
+      else
+        lines.then(
+          (read) => {
+            this.#learn(read);
+          },
+          (error: unknown) => {
+            this.#fail(error);
+          },
+        );
+    } catch (error) {
+      // A file that can't be read says nothing of holds, now or later; one that is locked is read at the next review.
+      this.#known = !isBusy(error);
+      this.#fail(error);
+    }
+  }
+
+  async #review(): Promise<void> {
+    try {
+      this.#learn(await this.#store.read(this.#lastRead));
+      await this.#writeUnwritten();
+      await this.#stepForward();
+      this.#recover();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #learn(lines: readonly LedgerChange[]): void {
+    let changed = !this.#known;
+    this.#known = true;
+    for (const line of lines) {
+      this.#lastRead = Math.max(this.#lastRead, line.sequence);
+      const entry = this.#entry(line.backend, line.dataset);
+      if (line.sequence <= entry.sequence) continue;
+      entry.sequence = line.sequence;
+      // What was decided here and isn't written yet is the later word; it will be written after this line.
+      if (entry.unwritten !== undefined) continue;
+      changed ||= entry.stage !== line.to || entry.held !== line.held;
+      entry.movedMs = this.#clock.monotonicMs();
+      entry.stage = line.to;
+      if (entry.held && !line.held) entry.resumedAt = line.at;
+      entry.held = line.held;
+      entry.reason = line.reason;
+      entry.at = line.at;
+      entry.waits = '';
+    }
+    if (changed) this.#listeners.notify();
+  }
+
+  #moveBack(
+    backend: string,
+    dataset: string,
+    to: Stage,
+    held: boolean,
+    author: Author,
+    revision: string,
+  ): void {
+    const entry = this.#entry(backend, dataset);
+    const { who, reason } = author;
+    const from = entry.unwritten?.from ?? entry.stage;
+    entry.at = this.#clock.wallMs();
+    entry.unwritten = { at: entry.at, backend, dataset, from, to, held, who, reason, revision };
+    entry.stage = to;
+    if (entry.held && !held) entry.resumedAt = entry.at;
+    entry.held = held;
+    entry.reason = reason;
+    entry.movedMs = this.#clock.monotonicMs();
+    entry.waits = '';
+    this.#listeners.notify();
+    this.#reviewSoon();
+  }
+
+  /** So that other processes learn of a step back at their next review. */
+  #reviewSoon(): void {
+    if (this.#closed) return;
+    this.#soon ??= this.#clock.after(0, () => {
+      this.#soon = undefined;
+      this.#reviewInBackground();
+    });
+  }
+
+  #reviewInBackground(then: () => void = () => undefined): void {
+    this.review().then(then, (error: unknown) => {
+      this.#fail(error);
+    });
+  }
+
+  /** Somebody else may have been first: what they wrote is read at the next review, and this is written after it. */
+  async #writeUnwritten(): Promise<void> {
+    const entries: Entry[] = [];
+    const lines: NewLedgerChange[] = [];
+    for (const entry of this.#entries.values()) {
+      if (entry.unwritten === undefined) continue;
+      entries.push(entry);
+      lines.push({ ...entry.unwritten, previous: entry.sequence });
+      if (lines.length >= maxLinesAtOnce) {
+        this.#reviewSoon();
+        break;
+      }
+    }
+    if (lines.length === 0) return;
+    const written = entries.map(({ unwritten }) => unwritten);
+    const sequences = await this.#store.append(lines);
+    for (const [index, entry] of entries.entries()) {
+      const sequence = sequences[index];
+      if (sequence === undefined) continue;
+      entry.sequence = Math.max(entry.sequence, sequence);
+      // Otherwise there is a later word by now, which is written next.
+      if (entry.unwritten === written[index]) entry.unwritten = undefined;
+    }
+  }
+
+  async #stepForward(): Promise<void> {
+    const steps: Step[] = [];
+    for (const [name, wish] of [...this.#wishes].slice(0, maxLinesAtOnce)) {
+      // Whoever was judged goes to the end, so that each has a turn.
+      this.#wishes.delete(name);
+      if (!isBefore(this.#entry(wish.backend, wish.dataset).stage, wish.stage)) continue;
+      this.#wishes.set(name, wish);
+      const step = this.#judge(wish);
+      if (step !== undefined) steps.push(step);
+    }
+    if (steps.length === 0) return;
+    const sequences = await this.#store.append(steps.map(({ line }) => line));
+    let changed = false;
+    for (const [index, step] of steps.entries()) {
+      const sequence = sequences[index];
+      if (sequence !== undefined && this.#take(step, sequence)) changed = true;
+    }
+    if (changed) this.#listeners.notify();
+  }
+
+  /** The step forward that a wish comes to now, if any. */
+  #judge({ backend, dataset, stage: wanted, revision }: Wish): Step | undefined {
+    const entry = this.#entry(backend, dataset);
+    const sinceMs = this.#clock.monotonicMs() - entry.movedMs;
+    if (entry.held || entry.unwritten !== undefined || sinceMs < this.#reviewIntervalMs)
+      return undefined;
+    if (this.#entries.get(key(backend, wholeBackend))?.held === true) return undefined;
+    const from = entry.stage;
+    const to = stages[stages.indexOf(from) + 1] ?? from;
+    const { verdict, reason } = this.#askGate({ backend, dataset, from, to });
+    if (verdict !== 'pass') {
+      entry.waits = `the gate to ${to} says ${verdict}: ${reason}`;
+      return undefined;
+    }
+    const [at, previous] = [this.#clock.wallMs(), entry.sequence];
+    const line = {
+      at,
+      backend,
+      dataset,
+      from,
+      to,
+      held: false,
+      who: 'flag',
+      reason,
+      revision,
+      previous,
+    };
+    return { entry, wanted, line };
+  }
+
+  #take({ entry, wanted, line }: Step, sequence: number): boolean {
+    entry.sequence = sequence;
+    if (entry.unwritten !== undefined) {
+      // It was moved back while the line was written: that is written next, after it.
+      entry.unwritten = { ...entry.unwritten, from: line.to };
+      return false;
+    }
+    const { at, backend, dataset, from, to, reason, revision } = line;
+    entry.stage = to;
+    entry.reason = reason;
+    entry.at = at;
+    entry.movedMs = this.#clock.monotonicMs();
+    entry.waits = to === wanted ? '' : `on its way to ${wanted}`;
+    this.#logger.info({ backend, dataset, from, to, reason, revision }, 'stepped forward');
+    return true;
+  }
+
+  #askGate(move: Move): MoveJudgement {
+    try {
+      return this.#gate(move);
+    } catch (error) {
+      this.#logger.error({ ...move, err: error }, 'a gate failed; the dataset stays where it is');
+      return { verdict: 'inconclusive', reason: 'the gate failed' };
+    }
+  }
+
+  #entry(backend: string, dataset: string): Entry {
+    const name = key(backend, dataset);
+    let entry = this.#entries.get(name);
+    if (entry === undefined) {
+      entry = {
+        backend,
+        dataset,
+        stage: dataset === wholeBackend ? 'pooled' : 'legacy',
+        held: false,
+        reason: '',
+        at: 0,
+        sequence: 0,
+        unwritten: undefined,
+        movedMs: -Infinity,
+        waits: '',
+        resumedAt: undefined,
+      };
+      this.#entries.set(name, entry);
+    }
+    return entry;
+  }
+
+  #fail(error: unknown): void {
+    const message = String((error as { message?: unknown }).message);
+    // Another process writes at this moment; the next review tries again.
+    if (isBusy(error) || this.#failure === message) return;
+    this.#failure = message;
+    this.#logger.error(
+      { err: error },
+      'the ledger can not be read or written: nothing steps forward until it can; steps back hold in this process',
+    );
+  }
+
+  #recover(): void {
+    if (this.#failure === '') return;
+    this.#failure = '';
+    this.#logger.info({}, 'the ledger can be read and written again');
+  }
+}
+
+const unknownState: LedgerState = Object.freeze({
+  stage: 'legacy',
+  held: true,
+  why: 'the ledger has not been read yet',
+});
+
+function isBefore(a: Stage, b: Stage): boolean {
+  return a !== b && earlierStage(a, b) === a;
+}
+
+function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
+  return typeof (value as { then?: unknown }).then === 'function';
+}
+
+/** Names can't contain a NUL, so two pairs never make one key. */
+function key(backend: string, dataset: string): string {
+  return `${backend}\0${dataset}`;
+}

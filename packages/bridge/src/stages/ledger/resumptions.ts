@@ -1,0 +1,23 @@
+import type { ResumedAt } from '../../recorder/report-builder.ts';
+import type { LedgerChange } from './ledger-store.ts';
+
+/** When datasets were last resumed, by themselves or with their whole engine. */
+export function resumptions(lines: readonly LedgerChange[]): ResumedAt {
+  const held = new Set<string>();
+  const resumed = new Map<string, number>();
+  for (const line of lines) {
+    const name = `${line.backend}\0${line.dataset}`;
+    if (line.held) {
+      held.add(name);
+    } else if (held.delete(name)) {
+      resumed.set(name, line.at);
+    }
+  }
+  return (backend, dataset) =>
+    later(resumed.get(`${backend}\0${dataset}`), resumed.get(`${backend}\0`));
+}
+
+/** The later of two moments, either of which may be none. */
+export function later(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined ? other : other === undefined ? one : Math.max(one, other);
+}

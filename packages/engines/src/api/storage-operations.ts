@@ -1,0 +1,87 @@
+import type { ObservedCall, OperationTable } from '@changeover/core';
+import type { InputRows } from './input-values.ts';
+import type { StorageBackend, StorageTransaction } from './storage-backend.ts';
+import { roundedAggregates, undeterminedSql } from './undetermined-sql.ts';
+
+/** The storage API's operations. */
+export const storageOperations: OperationTable<StorageBackend> = {
+  readData: { kind: 'read', result: 'rows' },
+  readTable: {
+    kind: 'read',
+    result: 'rows',
+    ordered: (_dataset, _table, options) =>
+      options?.orderBy !== undefined || options?.limit !== undefined,
+  },
+  query: {
+    kind: 'read',
+    result: 'rows',
+    ordered: (_dataset, sql) => /\border\s+by\b/i.test(sql),
+    undetermined: (_dataset, sql) => undeterminedSql(sql),
+  },
+  writeTable: {
+    kind: 'write',
+    comparison: 'apart',
+    touches: (_dataset, table, rows, options) => ({
+      table,
+      additive: options?.ifExists === 'append',
+      rows: countInputRows(rows),
+    }),
+    // 'fail' asks that the table isn't there, which it is now.
+    again: (dataset, table, rows, options) => [
+      dataset,
+      table,
+      rows,
+      options?.ifExists === 'append' ? options : { ...options, ifExists: 'replace' },
+    ],
+  },
+  execute: { kind: 'write', comparison: 'rehearsed' },
+  transaction: { kind: 'write', comparison: 'afterwards', observe: observeTransaction },
+  getTableInfo: { kind: 'read' },
+  getColumns: { kind: 'read' },
+  tableExists: { kind: 'read' },
+  listTables: { kind: 'read' },
+  analyzeColumn: { kind: 'read', undetermined: () => roundedAggregates },
+  getMetadata: { kind: 'read' },
+  updateMetadata: { kind: 'write', comparison: 'none' },
+  datasetExists: { kind: 'read' },
+  createDataset: { kind: 'write', comparison: 'none', addsDataset: true },
+  dropDataset: { kind: 'write', comparison: 'none', removesDataset: true },
+  listDatasets: { kind: 'read', dataset: () => undefined },
+  closeConnections: { kind: 'control' },
+};
+
+/** The number of rows in either of the two shapes that rows are given in. */
+export function countInputRows(rows: InputRows): number {
+  if (Array.isArray(rows)) return rows.length;
+  const first: unknown = Object.values(rows)[0];
+  return Array.isArray(first) ? first.length : 0;
+}
+
+/** Wraps the function of a transaction so that its writes are noted. Statements in SQL are not read here: a transaction
+ * that used `execute` has touched what only the engine can tell, which is left to the comparison of whole datasets. */
+function observeTransaction(...args: Parameters<StorageBackend['transaction']>): ObservedCall {
+  const [dataset, work] = args;
+  const touched = new Set<string>();
+  if (typeof work !== 'function') return { args, touched: () => [] };
+  const watched: typeof work = (transaction) =>
+    work(watchWrites(transaction, (table) => touched.add(table)));
+  return { args: [dataset, watched], touched: () => [...touched] };
+}
+
+/** A proxy, because the transaction may be an object of any class, private fields included. */
+function watchWrites(
+  transaction: StorageTransaction,
+  onTable: (table: string) => void,
+): StorageTransaction {
+  return new Proxy(transaction, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== 'function') return value;
+      if (name !== 'writeTable') return value.bind(target) as unknown;
+      return (...args: Parameters<StorageTransaction['writeTable']>) => {
+        onTable(args[0]);
+        return target.writeTable(...args);
+      };
+    },
+  });
+}

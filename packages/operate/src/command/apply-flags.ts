@@ -1,0 +1,251 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { earlierStage } from '@changeover/core';
+import { openFileStageSource, silentLogger } from '@changeover/bridge';
+import { textTable } from '../report/text-table.ts';
+import type { ChangeOptions } from './command-context.ts';
+import { openUnleashAdmin } from '@changeover/bridge';
+import { planForServer, type ServerPlan, takeSteps } from './apply-to-server.ts';
+import { CommandError } from './command-error.ts';
+import { anyOperation, flagsSubject, type Migration } from './migration.ts';
+import { answerChange, type PlannedMove, showPlan } from './plan.ts';
+import { replaceFile } from './replace-file.ts';
+import type { Terminal } from './terminal.ts';
+import { flagsChanged, writeLedger } from './write-ledger.ts';
+
+/** What would change with other flags: `changeover flags plan`. Changes nothing. */
+export async function planFlags(
+  migration: Migration,
+  text: string,
+  path: string,
+  terminal: Terminal,
+): Promise<void> {
+  const moves = await plannedMoves(migration, path);
+  const onServer = await askServer(migration, text);
+  const rows = moves.map(({ engine, dataset, from, to, reason, held }) => [
+    engine,
+    dataset,
+    from,
+    to,
+    held === null ? reason : `stays at ${held} all the same: it is held`,
+  ]);
+  const table = textTable(
+    [
+      { title: 'engine' },
+      { title: 'dataset' },
+      { title: 'from' },
+      { title: 'to' },
+      { title: 'why' },
+    ],
+    rows,
+  );
+  const all = migration.backends.reduce(
+    (sum, engine) => sum + migration.datasets(engine).length,
+    0,
+  );
+  const unchanged = all - moves.length;
+  const rest = `${String(unchanged)} of ${String(all)} known datasets stay where they are.`;
+  terminal.answer(
+    [
+      ...(moves.length === 0 ? [] : [...table, '']),
+      rest,
+      ...serverText(migration, onServer),
+      'Nothing was changed.',
+    ],
+    { file: path, moves, unchanged, ...serverFields(migration, onServer) },
+  );
+}
+
+/** Puts other flags in use: `changeover flags apply`. */
+export async function applyFlags(
+  migration: Migration,
+  text: string,
+  path: string,
+  terminal: Terminal,
+  options: ChangeOptions,
+): Promise<void> {
+  const { place } = migration;
+  const moves = await plannedMoves(migration, path);
+  const plan = moves.map(planned);
+  if (place.unleashUrl !== undefined && openUnleashAdmin(place) === undefined && !options.plan) {
+    throw new CommandError(
+      `The flags come from ${place.unleashUrl}; the file is asked only where that has no answer. Set ` +
+        'UNLEASH_ADMIN_TOKEN to change them there, or name no server (UNLEASH_URL). Nothing was changed.',
+    );
+  }
+  const onServer = await askServer(migration, text);
+  const more = {
+    ...serverFields(migration, onServer),
+    ...(place.unleashUrl === undefined ? { flagsFile: place.flagsFile } : {}),
+  };
+  if (options.plan) {
+    answerChange(terminal, {
+      plan,
+      showPlan: true,
+      text: [...serverText(migration, onServer), 'Nothing was changed.'],
+      more,
+    });
+    return;
+  }
+  const target = place.unleashUrl ?? place.flagsFile;
+  if (onServer === undefined ? isWritten(place.flagsFile, text) : onServer.steps.length === 0) {
+    answerChange(terminal, {
+      plan: [],
+      text: [
+        `${target} has the flags of ${path} already.`,
+        ...(onServer?.notes ?? []),
+        'Nothing was changed.',
+      ],
+      more,
+    });
+    return;
+  }
+  showPlan(terminal, plan);
+  if (onServer === undefined) replaceFile(place.flagsFile, text);
+  else terminal.say(serverText(migration, onServer));
+  const notes = onServer === undefined ? [] : await takeSteps(onServer.steps);
+  const change = await recordFlags(
+    migration,
+    moves,
+    `${resolve(path)} is in use as ${target}`,
+    text,
+    options,
+  );
+  answerChange(terminal, {
+    plan,
+    change,
+    text: [
+      `${target} has the flags of ${path} now.`,
+      ...notes,
+      'Running programs that read it follow within a few seconds.',
+    ],
+    more,
+  });
+}
+
+/** Undefined where the flags come from a file, or no token lets the server be asked. */
+async function askServer(migration: Migration, text: string): Promise<ServerPlan | undefined> {
+  const admin = openUnleashAdmin(migration.place);
+  const killed = migration.backends.filter(
+    (engine) => migration.lastLine(engine, '')?.held === true,
+  );
+  return admin === undefined ? undefined : planForServer(admin, text, killed);
+}
+
+/** What the server would get, one a line. */
+function serverText({ place }: Migration, onServer: ServerPlan | undefined): string[] {
+  if (place.unleashUrl === undefined) return [];
+  if (onServer === undefined)
+    return [`What ${place.unleashUrl} lacks of it can't be told: set UNLEASH_ADMIN_TOKEN.`];
+  const { steps, notes } = onServer;
+  return [
+    steps.length === 0 ? `${place.unleashUrl} has these flags already.` : `On ${place.unleashUrl}:`,
+    ...steps.map(({ what }) => `  ${what}`),
+    ...notes,
+  ];
+}
+
+function serverFields({ place }: Migration, onServer: ServerPlan | undefined): object {
+  if (place.unleashUrl === undefined) return {};
+  return {
+    flagServer: place.unleashUrl,
+    serverSteps: onServer?.steps.map(({ what }) => what) ?? null,
+  };
+}
+
+function isWritten(path: string, text: string): boolean {
+  return existsSync(path) && readFileSync(path, 'utf8') === text;
+}
+
+/** Writes what was done to the flags as a whole, and each dataset that it moves. */
+export async function recordFlags(
+  migration: Migration,
+  moves: readonly FlagMove[],
+  what: string,
+  text: string,
+  { who, reason }: ChangeOptions,
+): ReturnType<typeof writeLedger> {
+  const revision = createHash('sha256').update(text).digest('hex').slice(0, 12);
+  const line = { at: Date.now(), held: false, who, revision };
+  for (const { engine, dataset, from, to, held } of moves) {
+    if (held !== null) continue;
+    // Where the ledger decides, it steps forward by itself, past its gates.
+    const reached = migration.ledgerDecides(engine) ? earlierStage(from, to) : to;
+    await writeLedger(
+      migration,
+      engine,
+      dataset,
+      (last) =>
+        last?.held === true
+          ? undefined
+          : {
+              ...line,
+              backend: engine,
+              dataset,
+              from,
+              to: reached,
+              reason: `the flags ask for ${to}: ${reason}`,
+            },
+      flagsChanged,
+    );
+  }
+  return writeLedger(
+    migration,
+    flagsSubject,
+    '',
+    () => ({
+      ...line,
+      backend: flagsSubject,
+      dataset: '',
+      from: 'legacy',
+      to: 'legacy',
+      reason: `${what}: ${reason}`,
+    }),
+    flagsChanged,
+  );
+}
+
+/** A dataset for which other flags ask for another stage. */
+export interface FlagMove extends PlannedMove {
+  readonly reason: string;
+  /** The stage that it is held at in spite of its flag; null where it isn't. */
+  readonly held: string | null;
+}
+
+/** The same for people. */
+export function planned({ engine, dataset, from, to, held }: FlagMove): PlannedMove {
+  return {
+    engine,
+    dataset,
+    from,
+    to,
+    ...(held === null ? {} : { note: `stays at ${held}: it is held` }),
+  };
+}
+
+/** What would change with the flags of another file, which must be valid. */
+export async function plannedMoves(migration: Migration, path: string): Promise<FlagMove[]> {
+  const other = openFileStageSource({ path, logger: silentLogger });
+  try {
+    return migration.backends
+      .flatMap((engine) =>
+        migration.datasets(engine).map((dataset): FlagMove => {
+          const context = { backend: engine, dataset, operation: anyOperation };
+          const [now, then] = [migration.flags.decide(context), other.decide(context)];
+          const { line } = migration.standing(engine, dataset);
+          return {
+            engine,
+            dataset,
+            from: now.stage,
+            to: then.stage,
+            reason: then.reason,
+            held: line?.held === true ? line.to : null,
+          };
+        }),
+      )
+      .filter(({ from, to }) => from !== to);
+  } finally {
+    await other.close();
+  }
+}

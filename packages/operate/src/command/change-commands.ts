@@ -1,0 +1,108 @@
+import { type Command, Option } from 'commander';
+import { stages } from '@changeover/core';
+import {
+  changeOptions,
+  type ChangeOptions,
+  type ChangingOptions,
+  type CommandContext,
+  engineArgument,
+  groups,
+  withReason,
+} from './command-context.ts';
+import { examples } from './help-texts.ts';
+import { hold, resume, type Subject } from './hold.ts';
+import { type Migration, requireLedger } from './migration.ts';
+import { promote } from './promote.ts';
+import { datasetNamed, engineNamed } from './subject.ts';
+import type { Terminal } from './terminal.ts';
+
+interface SubjectOptions extends ChangingOptions {
+  readonly unseen?: boolean;
+}
+
+type Change = (
+  migration: Migration,
+  terminal: Terminal,
+  subject: Subject,
+  options: ChangeOptions,
+) => Promise<void>;
+
+/** `promote`, `hold`, `rollback`, `kill`, `resume`: each moves or holds datasets, and is a line of the ledger. */
+export function addChangeCommands(program: Command, context: CommandContext): void {
+  const command = (name: string, dataset: string | undefined): Command => {
+    const made = withReason(program.command(name))
+      .helpGroup(groups.change)
+      .addArgument(engineArgument());
+    return dataset === undefined
+      ? made
+      : made.argument(dataset).option('--unseen', 'accept a dataset that has not been called yet');
+  };
+  command('promote', '<dataset>')
+    .description('move a dataset one stage forward, past its gates')
+    .option('--force', 'go forward although the gates do not hold')
+    .addHelpText('after', examples.promote)
+    .action(
+      (engine: string, dataset: string, options: SubjectOptions & { readonly force?: boolean }) =>
+        change(context, engine, dataset, options, (migration, terminal, subject, given) =>
+          promote(migration, terminal, subject, { ...given, force: options.force === true }),
+        ),
+    );
+  command('hold', '<dataset>')
+    .description('keep a dataset from going further than it is')
+    .addOption(
+      new Option('--at <stage>', 'no further than this; default: the stage that it is on').choices(
+        stages,
+      ),
+    )
+    .addHelpText('after', examples.hold)
+    .action(
+      (
+        engine: string,
+        dataset: string,
+        options: SubjectOptions & { readonly at?: (typeof stages)[number] },
+      ) =>
+        change(context, engine, dataset, options, (migration, terminal, subject, given) =>
+          hold(migration, terminal, subject, { ...given, at: options.at }),
+        ),
+    );
+  command('rollback', '<dataset>')
+    .description('put a dataset back to legacy at once, and hold it there')
+    .addHelpText('after', examples.rollback)
+    .action((engine: string, dataset: string, options: SubjectOptions) =>
+      change(context, engine, dataset, options, holdAtLegacy),
+    );
+  command('kill', undefined)
+    .description('put all datasets of an engine back to legacy at once, and hold them there')
+    .addHelpText('after', examples.kill)
+    .action((engine: string, options: SubjectOptions) =>
+      change(context, engine, undefined, options, holdAtLegacy),
+    );
+  command('resume', '[dataset]')
+    .description('end a hold: the flag decides again')
+    .addHelpText('after', examples.resume)
+    .action((engine: string, dataset: string | undefined, options: SubjectOptions) =>
+      change(context, engine, dataset, options, resume),
+    );
+}
+
+const holdAtLegacy: Change = (migration, terminal, subject, options) =>
+  hold(migration, terminal, subject, { ...options, at: 'legacy' });
+
+async function change(
+  context: CommandContext,
+  typedEngine: string,
+  typedDataset: string | undefined,
+  options: SubjectOptions,
+  make: Change,
+): Promise<void> {
+  const given = changeOptions(options);
+  await context.withMigration(options, (migration, terminal) => {
+    requireLedger(migration);
+    const engine = engineNamed(migration, typedEngine);
+    const dataset =
+      typedDataset === undefined
+        ? ''
+        : datasetNamed(migration, engine, typedDataset, options.unseen === true);
+    return make(migration, terminal, { engine, dataset }, given);
+  });
+}

@@ -1,0 +1,169 @@
+import { stages, type Stage } from '@changeover/core';
+import { type LedgerChange, routes, stageFlag } from '@changeover/bridge';
+import { decideVerdict, type EngineVerdict } from '@changeover/bridge';
+import { type Migration, type Standing } from './migration.ts';
+import { notesOf } from './status.ts';
+import { readableGates } from './usable-gates.ts';
+import type { Terminal } from './terminal.ts';
+
+const shownLines = 10;
+
+/** Why a dataset is on its stage, what that means for a call, and what to type next: `changeover explain`. */
+export function explain(
+  migration: Migration,
+  terminal: Terminal,
+  engine: string,
+  dataset: string,
+  operation: string | undefined,
+): void {
+  const standing = migration.standing(engine, dataset, operation);
+  const { stage, by, why, flag, line } = standing;
+  const history = migration.ledger.filter(
+    (one) => one.backend === engine && (one.dataset === dataset || one.dataset === ''),
+  );
+  const commands = commandsFor(standing);
+  const gates = gatesOf(migration, standing);
+  const notes = notesOf(migration);
+  terminal.answer(
+    [
+      `${terminal.paint('bold', `${engine} ${dataset}${operation === undefined ? '' : ` ${operation}`}`)} is on ` +
+        `${terminal.paint('bold', stage)}: ${meaning(stage)}`,
+      '',
+      `because  ${why}`,
+      `flag     ${stageFlag(engine)} asks for ${flag.stage}: ${flag.reason}`,
+      `         ${originOf(migration, flag.source, flag.revision)}`,
+      ...(gates === undefined ? [] : [`gates    ${gates.decision}: ${gates.reason}`]),
+      `ledger   ${ledgerText(migration, standing)}`,
+      ...history.slice(-shownLines).map((change) => `         ${lineText(change)}`),
+      ...notes.map((note) => `note     ${terminal.paint('yellow', note)}`),
+      '',
+      'To change that:',
+      ...commands.map(
+        ({ command, effect }) =>
+          `  ${command.padEnd(Math.max(...commands.map((one) => one.command.length)))}  ${effect}`,
+      ),
+    ],
+    {
+      engine,
+      dataset,
+      operation: operation ?? null,
+      stage,
+      by,
+      why,
+      legs: routes[stage],
+      flag: {
+        name: stageFlag(engine),
+        stage: flag.stage,
+        reason: flag.reason,
+        source: flag.source,
+        revision: flag.revision,
+      },
+      gates: gates ?? null,
+      ledger: {
+        decidesForward: migration.ledgerDecides(engine),
+        held: line?.held ?? false,
+        line: line ?? null,
+      },
+      history: history.slice(-shownLines),
+      notes,
+      commands,
+    },
+  );
+}
+
+/** What stands before the next step; undefined where nothing does. */
+function gatesOf(
+  { recordings, place }: Migration,
+  { engine, stage }: Standing,
+): EngineVerdict | undefined {
+  if (stage === 'legacy' || stage === 'pooled') return undefined;
+  const read = readableGates(place);
+  if (typeof read === 'string') return { engine, decision: 'INCONCLUSIVE', reason: read };
+  const found =
+    recordings &&
+    decideVerdict({ data: recordings, gates: read }).engines.find((one) => one.engine === engine);
+  return (
+    found ?? { engine, decision: 'INCONCLUSIVE', reason: `No call on ${engine} has been recorded.` }
+  );
+}
+
+/** One sentence from the table of routes. */
+function meaning(stage: Stage): string {
+  const { read, write } = routes[stage];
+  const beside =
+    read.beside === undefined ? '' : `, the ${read.beside} leg runs beside it and is compared`;
+  return `reads are answered by the ${read.answers} leg${beside}; writes go to the ${write.answers} leg.`;
+}
+
+function originOf({ place }: Migration, source: string, revision: string): string {
+  switch (source) {
+    case 'server':
+      return `from ${place.unleashUrl ?? 'the server'}, revision ${revision}`;
+    case 'last-known-good':
+      return `from what the server said last, revision ${revision}`;
+    case 'file':
+      return `from ${place.flagsFile}, revision ${revision}`;
+    default:
+      return `from nowhere: ${place.flagsFile} has no such flag that can be used; --flags FILE names another`;
+  }
+}
+
+function ledgerText(migration: Migration, { engine, line, by }: Standing): string {
+  if (line?.held === true) {
+    const whole = line.dataset === '' ? 'all of the engine' : 'it';
+    return `holds ${whole} at ${line.to} until a person resumes it${by === 'hold' ? '' : ' (the flag asks for no more)'}`;
+  }
+  if (migration.ledgerError !== undefined) return `can't be read: ${migration.ledgerError}`;
+  if (migration.ledgerDecides(engine)) {
+    return `decides over steps forward, one stage at a time and past the gates; it has it at ${line?.to ?? 'legacy'}`;
+  }
+  return line === undefined
+    ? 'nobody holds it, nothing was ever written'
+    : 'nobody holds it; what was written:';
+}
+
+function lineText({ at, from, to, held, who, reason, dataset }: LedgerChange): string {
+  const subject = dataset === '' ? ' (all datasets)' : '';
+  return `${new Date(at).toISOString()}  ${from} → ${to}${held ? ', held' : ''}${subject}  ${who}: ${reason}`;
+}
+
+interface NextCommand {
+  readonly command: string;
+  readonly effect: string;
+}
+
+function commandsFor({ engine, dataset, stage, line, flag }: Standing): NextCommand[] {
+  const commands: NextCommand[] = [];
+  const name = `${engine} ${dataset}`;
+  const next = stages[stages.indexOf(stage) + 1];
+  if (line?.held === true) {
+    const whole = line.dataset === '' ? engine : name;
+    commands.push({
+      command: `changeover resume ${whole} --reason "..."`,
+      effect: `the flag decides again: it asks for ${flag.stage}`,
+    });
+  } else {
+    if (next !== undefined)
+      commands.push({
+        command: `changeover promote ${name} --reason "..."`,
+        effect: `one stage forward, to ${next}`,
+      });
+    if (stage === 'legacy')
+      commands.push({
+        command: `changeover hold ${name} --reason "..."`,
+        effect: 'keep it on legacy, whatever the flag asks',
+      });
+    else
+      commands.push({
+        command: `changeover rollback ${name} --reason "..."`,
+        effect: 'back to legacy, and held there',
+      });
+  }
+  if (stage !== 'legacy') {
+    commands.push({
+      command: `changeover kill ${engine} --reason "..."`,
+      effect: `every dataset of ${engine} back to legacy`,
+    });
+  }
+  return commands;
+}

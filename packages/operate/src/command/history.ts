@@ -1,0 +1,72 @@
+import type { LedgerChange } from '@changeover/bridge';
+import { visibleText } from '@changeover/bridge';
+import { textTable } from '../report/text-table.ts';
+import { CommandError } from './command-error.ts';
+import { flagsSubject, type Migration } from './migration.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Characters of a reason in a line; JSON has all of it. */
+const mostText = 200;
+
+/** Which lines of the ledger are shown. */
+export interface HistoryOptions {
+  readonly engine: string | undefined;
+  readonly dataset: string | undefined;
+  readonly limit: number;
+}
+
+/** The ledger's lines, the latest last: `changeover history`. Of one dataset, those of its whole engine are among them. */
+export function showHistory(
+  migration: Migration,
+  terminal: Terminal,
+  { engine, dataset, limit }: HistoryOptions,
+): void {
+  const { ledgerError, ledgerPlace } = migration;
+  if (ledgerError !== undefined)
+    throw new CommandError(`The ledger in ${ledgerPlace} can't be read: ${ledgerError}.`);
+  const lines = migration.ledger.filter(
+    (line) =>
+      (engine === undefined || line.backend === engine) &&
+      (dataset === undefined || line.dataset === dataset || line.dataset === ''),
+  );
+  const shown = lines.slice(-limit);
+  const table = textTable(
+    [
+      { title: 'when' },
+      { title: 'engine' },
+      { title: 'dataset' },
+      { title: 'change' },
+      { title: 'who' },
+      { title: 'why' },
+    ],
+    shown.map((line) => [
+      new Date(line.at).toISOString(),
+      line.backend,
+      line.dataset === '' ? '(all)' : line.dataset,
+      changeText(line),
+      visibleText(line.who, mostText),
+      visibleText(line.reason, mostText),
+    ]),
+  );
+  const older = lines.length - shown.length;
+  terminal.answer(
+    [
+      ...(shown.length === 0
+        ? [`Nothing is in the ledger${engine === undefined ? '' : ' of these'} yet.`]
+        : table),
+      ...(older === 0
+        ? []
+        : ['', `${String(older)} older lines: --limit ${String(lines.length)} shows them all.`]),
+    ],
+    { ledger: ledgerPlace, lines: shown, older },
+  );
+}
+
+/** What a line did, in a few words. */
+export function changeText({ backend, dataset, from, to, held }: LedgerChange): string {
+  if (backend === flagsSubject) return 'replaced';
+  // Of a whole engine the ledger knows a limit, and not where its datasets were.
+  if (dataset === '') return held ? `held at ${to}` : 'resumed';
+  const move = from === to ? to : `${from} → ${to}`;
+  return held ? `${move}, held` : from === to ? `${move}, resumed` : move;
+}

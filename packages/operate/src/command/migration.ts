@@ -1,0 +1,323 @@
+import { existsSync, statSync } from 'node:fs';
+import {
+  ChangeoverError,
+  earlierStage,
+  type Stage,
+  type Timer,
+  systemClock,
+} from '@changeover/core';
+import {
+  type LedgerChange,
+  type LedgerStore,
+  type ReportData,
+  readRecordings,
+  readLedgerFile,
+  resumptions,
+  silentLogger,
+  type StageDecision,
+  type StageSource,
+} from '@changeover/bridge';
+import { type ParsedSettings, parseSettings } from '@changeover/bridge';
+import { openLedgerStore } from '@changeover/bridge';
+import { openStageSource } from '@changeover/bridge';
+import { CommandError } from './command-error.ts';
+
+/** Where the migration is, as options; what isn't given comes from the environment as it does for a program. */
+export interface PlaceOptions {
+  readonly basePath?: string;
+  readonly flags?: string;
+  readonly store?: string;
+  readonly gates?: string;
+}
+
+/** A dataset's place on the way, and why. */
+export interface Standing {
+  readonly engine: string;
+  readonly dataset: string;
+  readonly stage: Stage;
+  /** Who decides: the flags alone, a hold, or a ledger that has not stepped forward yet. */
+  readonly by: 'flag' | 'hold' | 'ledger';
+  readonly why: string;
+  readonly flag: StageDecision;
+  /** The line that the ledger goes by, of the dataset or of its whole engine. */
+  readonly line: LedgerChange | undefined;
+}
+
+/** As long as the router takes them. */
+const maxKeyLength = 200;
+
+/** The operation under which a dataset's own stage is asked for: no limit and no constraint names it. */
+export const anyOperation = '*';
+/** Under this name in place of an engine's, the ledger says when flags were replaced as a whole. */
+export const flagsSubject = 'flags';
+const serverWaitMs = 3_000;
+
+interface Knowledge {
+  readonly place: ParsedSettings;
+  readonly flags: StageSource;
+  readonly ledger: readonly LedgerChange[];
+  readonly ledgerError: string | undefined;
+}
+
+/** What can be known of a migration from outside of the programs that are in it. Reads, never writes. */
+export class Migration {
+  readonly place: ParsedSettings;
+  readonly flags: StageSource;
+  readonly ledger: readonly LedgerChange[];
+  /** Why the ledger could not be read; undefined where it was, or where there is none yet. */
+  readonly ledgerError: string | undefined;
+  readonly recordings: ReportData | undefined;
+
+  constructor({ place, flags, ledger, ledgerError }: Knowledge) {
+    this.place = place;
+    this.flags = flags;
+    this.ledger = ledger;
+    this.ledgerError = ledgerError;
+    this.recordings = existsSync(place.storePath)
+      ? readRecordings(place.storePath, systemClock, resumptions(ledger))
+      : undefined;
+  }
+
+  /** Where the ledger is, for people: no password is in it. */
+  get ledgerPlace(): string {
+    return this.place.ledgerUrl === undefined
+      ? this.place.storePath
+      : withoutPassword(this.place.ledgerUrl);
+  }
+
+  /** True where there is a ledger to write to. */
+  get hasLedger(): boolean {
+    return (
+      this.ledgerError === undefined &&
+      (this.place.ledgerUrl !== undefined || existsSync(this.place.storePath))
+    );
+  }
+
+  /** For the time of `use`, for writing. */
+  async withLedgerStore<T>(use: (store: LedgerStore) => Promise<T>): Promise<T> {
+    const store = openLedgerStore(this.place, silentLogger);
+    try {
+      return await use(store);
+    } finally {
+      await store.close();
+    }
+  }
+
+  /** The lines that count: the last one of each name; the empty name is the whole engine. */
+  lastLine(engine: string, dataset: string): LedgerChange | undefined {
+    return this.ledger.findLast((line) => line.backend === engine && line.dataset === dataset);
+  }
+
+  standing(engine: string, dataset: string, operation: string = anyOperation): Standing {
+    return this.#standing(
+      { engine, dataset, operation },
+      this.lastLine(engine, ''),
+      this.lastLine(engine, dataset),
+    );
+  }
+
+  /** How a dataset would stand if that line, the last one of its name, held nothing. */
+  standingWithout(line: LedgerChange, engine: string, dataset: string): Standing {
+    const [whole, own] = [this.lastLine(engine, ''), this.lastLine(engine, dataset)].map((one) =>
+      one === line ? { ...one, held: false } : one,
+    );
+    return this.#standing({ engine, dataset, operation: anyOperation }, whole, own);
+  }
+
+  #standing(
+    {
+      engine,
+      dataset,
+      operation,
+    }: { readonly engine: string; readonly dataset: string; readonly operation: string },
+    whole: LedgerChange | undefined,
+    own: LedgerChange | undefined,
+  ): Standing {
+    const flag = this.flags.decide({ backend: engine, dataset, operation });
+    const line =
+      whole?.held === true && (own?.held !== true || earlierStage(whole.to, own.to) === whole.to)
+        ? whole
+        : own;
+    const stands = { engine, dataset, flag, line };
+    if (line?.held === true && earlierStage(flag.stage, line.to) !== flag.stage) {
+      return { ...stands, stage: line.to, by: 'hold', why: `held by ${line.who}: ${line.reason}` };
+    }
+    const allowed = this.ledgerDecides(engine) ? (own?.to ?? 'legacy') : flag.stage;
+    if (earlierStage(flag.stage, allowed) === flag.stage)
+      return { ...stands, stage: flag.stage, by: 'flag', why: flag.reason };
+    return {
+      ...stands,
+      stage: allowed,
+      by: 'ledger',
+      why: `the ledger has it at ${allowed} until the gates let it step forward; ${flag.reason}`,
+    };
+  }
+
+  /** Whether programs let the ledger decide over steps forward: those that do write down what the flag asked for. */
+  ledgerDecides(engine: string): boolean {
+    return this.ledger.some(({ backend, who }) => backend === engine && who === 'flag');
+  }
+
+  /** Backends that were called, were moved, or have a flag. */
+  get backends(): string[] {
+    const names = new Set<string>(this.flags.status().backends);
+    for (const { backend } of this.recordings?.byBackend ?? []) names.add(backend);
+    for (const { backend } of this.ledger) if (backend !== flagsSubject) names.add(backend);
+    return [...names].sort();
+  }
+
+  /** Operations that were called on a backend. */
+  operations(backend: string): string[] {
+    const cells = (this.recordings?.cells ?? []).filter((cell) => cell.backend === backend);
+    return [...new Set(cells.flatMap(({ operation }) => operation ?? []))].sort();
+  }
+
+  /** Datasets that were called or moved. */
+  datasets(engine: string): string[] {
+    const names = new Set<string>();
+    for (const { backend, dataset } of this.recordings?.byDataset ?? [])
+      if (backend === engine) names.add(dataset ?? '');
+    for (const { backend, dataset } of this.ledger) if (backend === engine) names.add(dataset);
+    return [...names].filter((name) => keyProblem(name) === undefined).sort();
+  }
+
+  async close(): Promise<void> {
+    await this.flags.close();
+  }
+}
+
+export function placeOf(
+  options: PlaceOptions,
+  env: Readonly<Record<string, string | undefined>>,
+): ParsedSettings {
+  return parseSettings(
+    { flagsFile: options.flags, storePath: options.store, gatesFile: options.gates },
+    env,
+    options.basePath,
+  );
+}
+
+/** Reads everything once. Where a flag server is named, it has three seconds to answer, as a program's first calls
+ * would be answered without it.
+ *
+ * @throws {CommandError} where there is a comparison store and it can't be read: no holds would be known. */
+export async function openMigration(place: ParsedSettings): Promise<Migration> {
+  const isThere = statStore(place);
+  const flags = openStageSource(place, silentLogger);
+  try {
+    const [read] = await Promise.all([
+      readLedger(place),
+      place.unleashUrl === undefined ? undefined : serverAnswer(flags),
+    ]);
+    return new Migration({ place, flags, ...read });
+  } catch (error) {
+    await flags.close();
+    if (!isThere || error instanceof ChangeoverError) throw error;
+    throw unreadableStore(place, error);
+  }
+}
+
+/** False where there is none.
+ *
+ * @throws {CommandError} where that can't be told. */
+export function statStore(place: ParsedSettings): boolean {
+  try {
+    return statSync(place.storePath, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return false;
+    throw unreadableStore(place, error);
+  }
+}
+
+/** What to say of a store that is there and can't be read. */
+export function unreadableStore({ storePath }: ParsedSettings, error: unknown): CommandError {
+  const { code, message } = error as Partial<Record<'code' | 'message', unknown>>;
+  return new CommandError(
+    `The comparison store ${storePath} can't be read (${String(code)}: ${String(message)}), so no calls and no ` +
+      'holds are known. --store PLACE names another; you need to be a user who may write where it is.',
+  );
+}
+
+/** The ledger as it stands, or why it could not be read. */
+export async function readLedger(
+  place: ParsedSettings,
+): Promise<Pick<Knowledge, 'ledger' | 'ledgerError'>> {
+  if (place.ledgerUrl === undefined) {
+    return {
+      ledger: existsSync(place.storePath) ? readLedgerFile(place.storePath) : [],
+      ledgerError: undefined,
+    };
+  }
+  const store = openLedgerStore(place, silentLogger);
+  try {
+    return { ledger: await store.read(0), ledgerError: undefined };
+  } catch (error) {
+    return { ledger: [], ledgerError: String((error as { message?: unknown }).message) };
+  } finally {
+    await store.close();
+  }
+}
+
+/** @throws {CommandError} where there is no ledger: written to a wrong place, a rollback would reach nobody. */
+export function requireLedger(migration: Migration): void {
+  if (migration.ledgerError !== undefined) {
+    throw new CommandError(
+      `The ledger in ${migration.ledgerPlace} can't be read: ${migration.ledgerError}. Nothing was ` +
+        `changed. ${withoutLedger}`,
+    );
+  }
+  if (!migration.hasLedger) requireStore(migration.place);
+}
+
+/** What a person does where the ledger can't be had. */
+export const withoutLedger =
+  'Until it can, set "enabled": false on the flag "changeover": every call goes to the legacy leg.';
+
+/** @throws {CommandError} where there is no comparison store. */
+export function requireStore({ storePath }: ParsedSettings): void {
+  if (existsSync(storePath)) return;
+  throw new CommandError(
+    `There is no comparison store at ${storePath}. It is made by the first program that uses the ` +
+      "bridge. Name that program's store with --store PLACE, or its base folder with --base-path FOLDER.",
+  );
+}
+
+function withoutPassword(address: string): string {
+  const url = new URL(address);
+  url.password = '';
+  url.search = '';
+  return url.href;
+}
+
+async function serverAnswer(flags: StageSource): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const look = (): void => {
+    if (flags.status().source === 'server') resolve(undefined);
+  };
+  const end = flags.subscribe(look);
+  look();
+  // A timer of the project's clock keeps no process alive; this wait must.
+  const alive = setInterval(look, 50);
+  const timer: Timer = systemClock.after(serverWaitMs, () => {
+    resolve(undefined);
+  });
+  await promise;
+  clearInterval(alive);
+  timer.cancel();
+  end();
+}
+
+/** Why a name can't be a key's; undefined where it can. What no key can be called stands for more than one. */
+export function keyProblem(name: string): string | undefined {
+  if (name === '' || name === '*') return `A key can't be called ${JSON.stringify(name)}.`;
+  return name.length > maxKeyLength
+    ? `A key has at most ${String(maxKeyLength)} characters.`
+    : undefined;
+}
+
+/** All engines, with what is known of each. */
+export function standings(migration: Migration): Standing[] {
+  return migration.backends.flatMap((engine) =>
+    migration.datasets(engine).map((dataset) => migration.standing(engine, dataset)),
+  );
+}

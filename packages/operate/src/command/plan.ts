@@ -1,0 +1,63 @@
+import type { Stage } from '@changeover/core';
+import type { LedgerChange } from '@changeover/bridge';
+import type { Terminal } from './terminal.ts';
+
+/** A dataset whose calls would be on another stage afterwards. */
+export interface PlannedMove {
+  readonly engine: string;
+  readonly dataset: string;
+  readonly from: Stage;
+  readonly to: Stage;
+  /** What keeps it from going where it is asked to. */
+  readonly note?: string | undefined;
+}
+
+const shownMoves = 20;
+
+/** Which datasets change stage, one a line. */
+export function planText(plan: readonly PlannedMove[]): string[] {
+  const lines = plan
+    .slice(0, shownMoves)
+    .map(
+      ({ engine, dataset, from, to, note }) =>
+        `  ${engine} ${dataset}: ${from} → ${to}${note === undefined ? '' : ` (${note})`}`,
+    );
+  const rest = plan.length - lines.length;
+  return [
+    plan.length === 0
+      ? 'No known dataset changes stage.'
+      : `${String(plan.length)} ${plan.length === 1 ? 'dataset changes' : 'datasets change'} stage:`,
+    ...lines,
+    ...(rest > 0 ? [`  and ${String(rest)} more; --format json lists them all`] : []),
+  ];
+}
+
+/** Says what is about to change, before it does. */
+export function showPlan(terminal: Terminal, plan: readonly PlannedMove[]): void {
+  terminal.say(planText(plan));
+}
+
+/** What came of a command that may change something. */
+export interface ChangeAnswer {
+  readonly plan?: readonly PlannedMove[];
+  /** The line that was written; undefined where nothing was. */
+  readonly change?: LedgerChange | undefined;
+  readonly text: readonly string[];
+  /** True where the plan wasn't shown before. */
+  readonly showPlan?: boolean;
+  readonly more?: object;
+}
+
+/** One answer's shape for all commands that change something. */
+export function answerChange(
+  terminal: Terminal,
+  { plan = [], change, text, showPlan: show = false, more = {} }: ChangeAnswer,
+): void {
+  terminal.answer([...(show ? planText(plan) : []), ...text], {
+    changed: change !== undefined,
+    plan,
+    change: change ?? null,
+    message: text.join(' '),
+    ...more,
+  });
+}

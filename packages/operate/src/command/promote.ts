@@ -1,0 +1,176 @@
+import { stages, type Stage } from '@changeover/core';
+import type { LedgerChange } from '@changeover/bridge';
+import { openUnleashAdmin } from '@changeover/bridge';
+import { decideVerdict } from '@changeover/bridge';
+import { usableGates } from './usable-gates.ts';
+import { CommandError, exitCodes } from './command-error.ts';
+import type { ChangeOptions } from './command-context.ts';
+import { nameOf, type Subject } from './hold.ts';
+import { type Migration, requireLedger, type Standing } from './migration.ts';
+import { moveInFlagsFile } from './move-in-flags-file.ts';
+import { answerChange, showPlan } from './plan.ts';
+import type { Terminal } from './terminal.ts';
+import { flagsChanged, writeLedger } from './write-ledger.ts';
+
+/** `force` goes past the gates, which the ledger then says. */
+export interface PromoteOptions extends ChangeOptions {
+  readonly force: boolean;
+}
+
+/**
+ * Moves a dataset one stage forward, past its engine's gates: `changeover promote`. The flag must ask for it, so the flags
+ * file gets a strategy for this dataset where it doesn't ask yet.
+ *
+ * @throws {CommandError} with the exit code of the gates where they don't hold.
+ */
+export async function promote(
+  migration: Migration,
+  terminal: Terminal,
+  subject: Subject,
+  options: PromoteOptions,
+): Promise<void> {
+  requireLedger(migration);
+  const { engine, dataset } = subject;
+  const standing = migration.standing(engine, dataset);
+  const from = standing.stage;
+  refuseHeld(standing);
+  const to = stages[stages.indexOf(from) + 1];
+  if (to === undefined) {
+    answerChange(terminal, { text: [`${nameOf(subject)} is on pooled, the last stage, already.`] });
+    return;
+  }
+  const gates = askGates(migration, engine, from, options.force);
+  const asks = stages.indexOf(standing.flag.stage) >= stages.indexOf(to);
+  const edits = asks
+    ? []
+    : [
+        `write a strategy for ${dataset} into ${migration.place.unleashUrl ?? migration.place.flagsFile}`,
+      ];
+  const plan = [{ engine, dataset, from, to }];
+  if (options.plan) {
+    answerChange(terminal, {
+      plan,
+      showPlan: true,
+      text: [gates, ...edits.map((edit) => `It would ${edit}.`), 'Nothing was changed.'],
+    });
+    return;
+  }
+  showPlan(terminal, plan);
+  const flags = asks ? undefined : await askInFlag(migration, subject, to);
+  const reason = options.force ? `${options.reason} (forced)` : options.reason;
+  const change = await record(
+    migration,
+    subject,
+    { from, to, who: options.who, reason },
+    flags !== undefined,
+  );
+  answerChange(terminal, {
+    plan,
+    change,
+    text: [
+      `${nameOf(subject)}: ${from} → ${terminal.paint('bold', to)}. ${gates}`,
+      ...(flags === undefined ? [] : [`${flags} has a strategy for ${dataset} now.`]),
+      'Running programs that read these flags follow within a few seconds.',
+      `The way back: changeover rollback ${engine} ${dataset} --reason "..."`,
+    ],
+    more: { flags: flags ?? null },
+  });
+}
+
+function refuseHeld({ engine, dataset, line }: Standing): void {
+  if (line?.held !== true) return;
+  const whole = line.dataset === '' ? engine : `${engine} ${dataset}`;
+  throw new CommandError(
+    `${engine} ${dataset} is held at ${line.to} by ${line.who}: ${line.reason}. End that first: ` +
+      `changeover resume ${whole} --reason "..."`,
+  );
+}
+
+/** What the gates say, for people. Nothing is compared before `shadow`, so there is nothing to ask. */
+function askGates(
+  { recordings, place }: Migration,
+  engine: string,
+  from: Stage,
+  force: boolean,
+): string {
+  if (from === 'legacy') return 'At shadow, callers are still answered by the legacy leg.';
+  const verdict =
+    recordings &&
+    decideVerdict({ data: recordings, gates: usableGates(place) }).engines.find(
+      (one) => one.engine === engine,
+    );
+  const decision = verdict?.decision ?? 'INCONCLUSIVE';
+  const reason = verdict?.reason ?? `No call on ${engine} has been recorded.`;
+  if (decision === 'PROMOTE') return `The gates hold: ${reason}`;
+  if (force) return `Forced past the gates, which say ${decision}: ${reason}`;
+  throw new CommandError(
+    `The gates say ${decision}: ${reason} Nothing was changed. See: changeover gate. ` +
+      'To go forward in spite of them add --force; the ledger will say so.',
+    decision === 'INCONCLUSIVE' ? exitCodes.inconclusive : exitCodes.gateFailed,
+  );
+}
+
+/** @returns where the flag now asks for it. */
+async function askInFlag(
+  { place }: Migration,
+  { engine, dataset }: Subject,
+  to: Stage,
+): Promise<string> {
+  if (place.unleashUrl === undefined) {
+    moveInFlagsFile(place.flagsFile, engine, dataset, to);
+    return place.flagsFile;
+  }
+  const admin = openUnleashAdmin(place);
+  if (admin === undefined) {
+    throw new CommandError(
+      `The flags come from ${place.unleashUrl}: put ${dataset} on ${to} there, in the flag ` +
+        `changeover.${engine}, by a strategy with the constraint dataset IN ${dataset}; or set UNLEASH_ADMIN_TOKEN. Nothing was changed.`,
+    );
+  }
+  try {
+    await admin.move(engine, dataset, to);
+    return place.unleashUrl;
+  } catch (error) {
+    throw new CommandError(`Nothing was changed: ${(error as Error).message}`);
+  }
+}
+
+async function record(
+  migration: Migration,
+  { engine, dataset }: Subject,
+  {
+    from,
+    to,
+    who,
+    reason,
+  }: { readonly from: Stage; readonly to: Stage; readonly who: string; readonly reason: string },
+  flagChanged: boolean,
+): Promise<LedgerChange | undefined> {
+  return writeLedger(
+    migration,
+    engine,
+    dataset,
+    (last) => {
+      // A guardrail, or a person, was faster: their hold is the later word.
+      if (last?.held === true) {
+        throw new CommandError(
+          `${engine} ${dataset} was held at ${last.to} meanwhile by ${last.who}: ${last.reason}. It stays there${
+            flagChanged ? `, though its flag asks for ${to} now` : ''
+          }.`,
+        );
+      }
+      return {
+        at: Date.now(),
+        backend: engine,
+        dataset,
+        from,
+        to,
+        held: false,
+        who,
+        reason,
+        revision: migration.flags.status().revision,
+      };
+    },
+    flagChanged ? flagsChanged : undefined,
+  );
+}

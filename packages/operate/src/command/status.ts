@@ -1,0 +1,125 @@
+import { existsSync } from 'node:fs';
+import { visibleText } from '@changeover/bridge';
+import { textTable } from '../report/text-table.ts';
+import { type Migration, type Standing, standings } from './migration.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Characters of a reason in a line; `explain` and JSON have all of it. */
+const mostText = 200;
+
+/** Every dataset with its stage and what was measured: `changeover status`. */
+export function showStatus(migration: Migration, terminal: Terminal): void {
+  const rows = standings(migration).map((standing) => ({
+    standing,
+    totals: totalsOf(migration, standing),
+  }));
+  const killed = migration.backends.filter(
+    (engine) => migration.lastLine(engine, '')?.held === true,
+  );
+  const flags = migration.flags.status();
+  const notes = [...killed.map((engine) => killedNote(migration, engine)), ...notesOf(migration)];
+  terminal.answer(
+    [
+      `flags  ${flags.source === 'default' ? 'none: every call goes to legacy' : `from the ${flags.source}, revision ${flags.revision}`}` +
+        ` (${migration.place.unleashUrl ?? migration.place.flagsFile})`,
+      `ledger ${migration.ledgerPlace}`,
+      ...(migration.place.ledgerUrl === undefined ? [] : [`store  ${migration.place.storePath}`]),
+      '',
+      ...(rows.length === 0
+        ? ['No dataset has been seen yet.']
+        : textTable(
+            [
+              { title: 'engine' },
+              { title: 'dataset' },
+              { title: 'stage' },
+              { title: 'flag asks' },
+              { title: 'calls', numeric: true },
+              { title: 'failed', numeric: true },
+              { title: 'compared', numeric: true },
+              { title: 'mismatches', numeric: true },
+              { title: 'why' },
+            ],
+            rows.map(({ standing, totals }) => [
+              standing.engine,
+              standing.dataset,
+              standing.stage,
+              standing.flag.stage,
+              ...totals.map(String),
+              visibleText(standing.why, mostText),
+            ]),
+          ).map((line, at) => paintRow(terminal, line, rows[at - 2]?.standing))),
+      ...notes.flatMap((note) => ['', terminal.paint('yellow', note)]),
+      '',
+      'Why is a dataset where it is? changeover explain <engine> <dataset>',
+    ],
+    {
+      ledger: migration.ledgerPlace,
+      store: migration.place.storePath,
+      flags: { file: migration.place.flagsFile, ...flags },
+      killed,
+      datasets: rows.map(({ standing, totals: [calls, failed, compared, mismatches] }) => ({
+        engine: standing.engine,
+        dataset: standing.dataset,
+        stage: standing.stage,
+        flagStage: standing.flag.stage,
+        held: standing.line?.held ?? false,
+        by: standing.by,
+        why: standing.why,
+        calls,
+        failed,
+        compared,
+        mismatches,
+      })),
+      notes,
+    },
+  );
+}
+
+function totalsOf(
+  { recordings }: Migration,
+  { engine, dataset }: Standing,
+): [number, number, number, number] {
+  const totals = recordings?.byDataset.find(
+    (one) => one.backend === engine && one.dataset === dataset,
+  );
+  return [totals?.calls ?? 0, totals?.failed ?? 0, totals?.compared ?? 0, totals?.mismatch ?? 0];
+}
+
+function paintRow(terminal: Terminal, line: string, standing: Standing | undefined): string {
+  if (standing === undefined) return line;
+  if (standing.by === 'hold') return terminal.paint('red', line);
+  return standing.stage === 'pooled' ? terminal.paint('green', line) : line;
+}
+
+function killedNote(migration: Migration, engine: string): string {
+  const line = migration.lastLine(engine, '');
+  return (
+    `All of ${engine} is held at legacy by ${line?.who ?? ''}: ${line?.reason ?? ''}. ` +
+    `End it: changeover resume ${engine} --reason "..."`
+  );
+}
+
+/** What the reader must know to trust the table. */
+export function notesOf(migration: Migration): string[] {
+  const { lastError, stale } = migration.flags.status();
+  return [
+    ...(migration.ledgerError === undefined
+      ? []
+      : [
+          `The ledger in ${migration.ledgerPlace} can't be read, so no holds are known: ${migration.ledgerError}`,
+        ]),
+    ...(migration.recordings === undefined
+      ? [
+          `There is no comparison store at ${migration.place.storePath} yet: no calls are known` +
+            `${migration.hasLedger ? '' : ', and no holds'}. --store names another.`,
+        ]
+      : migration.recordings.notes),
+    ...(lastError === undefined ? [] : [`The flags: ${lastError.message}`]),
+    ...(migration.place.unleashUrl !== undefined || existsSync(migration.place.flagsFile)
+      ? []
+      : [`To begin with: changeover flags example <backend> > ${migration.place.flagsFile}`]),
+    ...(stale && lastError === undefined
+      ? ['The flags are older than they should be: the source does not answer.']
+      : []),
+  ];
+}

@@ -1,0 +1,72 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import {
+  isBusy,
+  type LedgerChange,
+  type LedgerStore,
+  type NewLedgerChange,
+} from '@changeover/bridge';
+import { CommandError } from './command-error.ts';
+import { type Migration, withoutLedger } from './migration.ts';
+
+const maxTries = 60;
+const betweenTriesMs = 50;
+
+/** Where the ledger can't be written after the flags were. */
+export const flagsChanged =
+  'The flags are changed, and the ledger does not know of it: type the same again';
+
+/** What to write, seen from the last line of the dataset; undefined where there is nothing to do any more. */
+export type MakeChange = (
+  last: LedgerChange | undefined,
+) => Omit<NewLedgerChange, 'previous'> | undefined;
+
+/**
+ * Writes one line after the dataset's last one. Where another process is first, the change is made anew from what that one
+ * wrote; a lock is waited for, three seconds in all.
+ *
+ * @param until what was changed before, for who is told that this failed.
+ * @returns the line as it was written; undefined where there was nothing to do.
+ * @throws {CommandError} where it can't be written.
+ */
+export async function writeLedger(
+  migration: Migration,
+  engine: string,
+  dataset: string,
+  make: MakeChange,
+  until = 'Nothing was changed',
+): Promise<LedgerChange | undefined> {
+  let failure = 'other processes kept writing to it';
+  const written = await migration.withLedgerStore(async (store) => {
+    for (let tries = 0; tries < maxTries; tries += 1) {
+      try {
+        const outcome = await tryOnce(store, engine, dataset, make);
+        if (outcome !== 'again') return outcome;
+      } catch (error) {
+        if (error instanceof CommandError) throw error;
+        failure = String((error as { message?: unknown }).message);
+        if (!isBusy(error)) break;
+      }
+      await wait(betweenTriesMs);
+    }
+    return 'again';
+  });
+  if (written !== 'again') return written;
+  throw new CommandError(
+    `${until}: the ledger in ${migration.ledgerPlace} can't be written (${failure}). ${withoutLedger}`,
+  );
+}
+
+async function tryOnce(
+  store: LedgerStore,
+  engine: string,
+  dataset: string,
+  make: MakeChange,
+): Promise<LedgerChange | undefined | 'again'> {
+  const last = (await store.read(0)).findLast(
+    (line) => line.backend === engine && line.dataset === dataset,
+  );
+  const change = make(last);
+  if (change === undefined) return undefined;
+  const [sequence] = await store.append([{ ...change, previous: last?.sequence ?? 0 }]);
+  return sequence === undefined ? 'again' : { ...change, sequence };
+}

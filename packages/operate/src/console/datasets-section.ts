@@ -1,0 +1,109 @@
+import { stages } from '@changeover/core';
+import { type Migration, type Standing, standings } from '../command/migration.ts';
+import { firstOf, name, type Section } from '../report/html/parts.ts';
+import { markup, type Markup, type Piece } from '../report/markup.ts';
+import { countText, visibleText } from '@changeover/bridge';
+import { changeButton } from './change-button.ts';
+
+const mostDatasets = 1_000;
+/** Fewer are found by looking. */
+const fewestToFilter = 9;
+
+/** Every dataset with its stage, the reason for it and its buttons: a table, and cards where there is no room for one. */
+export function datasetsSection(migration: Migration, readOnly: boolean): Section {
+  const { shown, rest } = firstOf(standings(migration), mostDatasets, 'dataset', 'datasets');
+  return {
+    id: 'datasets',
+    title: 'Datasets',
+    content: [
+      shown.length === 0
+        ? markup`<p class="empty">No dataset has been seen yet. The first call of a program that uses the bridge puts it here.</p>`
+        : [shown.length >= fewestToFilter && filter, datasetTable(migration, shown, readOnly)],
+      rest,
+    ],
+  };
+}
+
+/** The page's script hides the rows that it doesn't name. */
+const filter = markup`<p data-key="filter"><label>Show only <input type="search" id="filter" autocomplete="off" placeholder="${'part of a name, engine or stage'}"></label> <span id="filtered" class="soft small" role="status"></span></p>`;
+
+interface Cell {
+  readonly title: string;
+  readonly kind: string;
+  readonly content: Piece;
+}
+
+// The roles stay where the style sheet makes cards of the rows, which would take the table's meaning away.
+function datasetTable(migration: Migration, shown: readonly Standing[], readOnly: boolean): Markup {
+  const rows = shown.map((standing) => ({
+    standing,
+    cells: cellsOf(migration, standing, readOnly),
+  }));
+  const heads = rows[0]?.cells ?? [];
+  return markup`<table class="datasets" role="table" aria-label="Datasets"><thead role="rowgroup"><tr role="row">${heads.map(
+    (cell) => markup`<th scope="col" role="columnheader" class="${cell.kind}">${cell.title}</th>`,
+  )}</tr></thead><tbody role="rowgroup">${rows.map(
+    ({ standing: { engine, dataset }, cells }) =>
+      markup`<tr role="row" data-key="${engine}/${dataset}">${cells.map(
+        (cell, at) =>
+          markup`<td role="${at === 0 ? 'rowheader' : 'cell'}" class="${cell.kind}" data-title="${cell.title}">${cell.content}</td>`,
+      )}</tr>\n`,
+  )}</tbody></table>`;
+}
+
+function cellsOf(migration: Migration, standing: Standing, readOnly: boolean): Cell[] {
+  const { engine, dataset, by, why, flag, line } = standing;
+  const totals = migration.recordings?.byDataset.find(
+    (one) => one.backend === engine && one.dataset === dataset,
+  );
+  const number = (title: string, count = 0, notable = false): Cell => ({
+    title,
+    kind: 'number',
+    content:
+      notable && count > 0
+        ? markup`<span class="bad">${countText(count)}</span>`
+        : countText(count),
+  });
+  return [
+    {
+      title: 'dataset',
+      kind: 'subject',
+      content: markup`${name(dataset)} <span class="soft small">${visibleText(engine)}</span>`,
+    },
+    { title: 'stage', kind: 'standing', content: stageCell(standing) },
+    {
+      title: 'why',
+      kind: 'why',
+      content: markup`${name(why)}${
+        by !== 'hold' &&
+        line?.held === true &&
+        markup`<br><span class="soft">held by ${name(line.who)}: ${name(line.reason)}</span>`
+      }`,
+    },
+    { title: 'flag asks', kind: 'asks', content: flag.stage },
+    number('calls', totals?.calls),
+    number('failed', totals?.failed, true),
+    number('compared', totals?.compared),
+    number('mismatches', totals?.mismatch, true),
+    ...(readOnly ? [] : [{ title: 'change', kind: 'change', content: buttons(standing) }]),
+  ];
+}
+
+/** How far it is on the way, and the word for it. */
+function stageCell({ stage, line }: Standing): Markup {
+  const reached = stages.indexOf(stage);
+  return markup`<span class="way" aria-hidden="true">${stages.map(
+    (_, at) => markup`<i class="${at <= reached ? `fill-${stage}` : ''}"></i>`,
+  )}</span><span class="stage ${stage}">${stage}</span>${
+    line?.held === true && markup` <span class="pill bad">held</span>`
+  }`;
+}
+
+function buttons({ engine, dataset, stage, line }: Standing): Markup {
+  const held = line?.held === true && line.dataset !== '';
+  return markup`<span class="buttons">${line?.held !== true && stage !== 'pooled' && changeButton('promote', engine, dataset, 'Promote')}${
+    !held && changeButton('hold', engine, dataset, 'Hold')
+  }${stage !== 'legacy' && changeButton('rollback', engine, dataset, 'Roll back')}${
+    held && changeButton('resume', engine, dataset, 'Resume')
+  }</span>`;
+}

@@ -1,0 +1,95 @@
+import { ChangeoverError } from '@changeover/core';
+import { changeOptions, type ChangeOptions } from '../command/command-context.ts';
+import { CommandError } from '../command/command-error.ts';
+import { hold, resume } from '../command/hold.ts';
+import type { Migration } from '../command/migration.ts';
+import { promote } from '../command/promote.ts';
+import { datasetNamed, engineNamed } from '../command/subject.ts';
+import type { Terminal } from '../command/terminal.ts';
+
+/** What came of a change that the page asked for. */
+export interface ChangeOutcome {
+  readonly ok: boolean;
+  readonly text: string;
+}
+
+const maxReasonLength = 500;
+
+/** Does what the command line does under the same name, or shows its plan. Never rejects. */
+export async function makeChange(migration: Migration, request: unknown): Promise<ChangeOutcome> {
+  const lines: string[] = [];
+  const terminal: Terminal = {
+    format: 'text',
+    answer: (text) => {
+      lines.push(...text);
+    },
+    say: (text) => {
+      lines.push(...text);
+    },
+    paint: (_style, text) => text,
+  };
+  try {
+    await change(migration, terminal, fieldsOf(request));
+    return { ok: true, text: lines.join('\n') };
+  } catch (error) {
+    if (error instanceof CommandError || error instanceof ChangeoverError)
+      return { ok: false, text: error.message };
+    return {
+      ok: false,
+      text: `It failed: ${String((error as { message?: unknown } | null)?.message)}`,
+    };
+  }
+}
+
+async function change(
+  migration: Migration,
+  terminal: Terminal,
+  { action, engine: typed, dataset: named, reason, plan }: Fields,
+): Promise<void> {
+  const engine = engineNamed(migration, typed);
+  const options: ChangeOptions = changeOptions({ reason: reason.slice(0, maxReasonLength), plan });
+  const subject = {
+    engine,
+    dataset: named === '' ? '' : datasetNamed(migration, engine, named, false),
+  };
+  if (action === 'kill' && named === '')
+    return hold(migration, terminal, subject, { ...options, at: 'legacy' });
+  if (action === 'resume') return resume(migration, terminal, subject, options);
+  if (named !== '') {
+    if (action === 'promote')
+      return promote(migration, terminal, subject, { ...options, force: false });
+    if (action === 'hold') return hold(migration, terminal, subject, { ...options, at: undefined });
+    if (action === 'rollback')
+      return hold(migration, terminal, subject, { ...options, at: 'legacy' });
+  }
+  throw new CommandError(
+    'That is no change: promote, hold, rollback and resume of a dataset, kill and resume of an engine are.',
+  );
+}
+
+interface Fields {
+  readonly action: string;
+  readonly engine: string;
+  readonly dataset: string;
+  readonly reason: string;
+  readonly plan: boolean;
+}
+
+function fieldsOf(request: unknown): Fields {
+  const given = (typeof request === 'object' && request !== null ? request : {}) as Readonly<
+    Record<string, unknown>
+  >;
+  const text = (field: string): string => {
+    const value = given[field];
+    if (typeof value === 'string') return value;
+    throw new CommandError(`A change needs the text ${field}.`);
+  };
+  // Whatever isn't a clear order to change something only shows the plan.
+  return {
+    action: text('action'),
+    engine: text('engine'),
+    dataset: text('dataset'),
+    reason: text('reason'),
+    plan: given['plan'] !== false,
+  };
+}

@@ -1,0 +1,288 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { silentLogger, type StageSource } from '@changeover/bridge';
+import type { ParsedSettings } from '@changeover/bridge';
+import { CommandError } from '../command/command-error.ts';
+import {
+  Migration,
+  readLedger,
+  statStore,
+  unreadableStore,
+  withoutLedger,
+} from '../command/migration.ts';
+import { openStageSource } from '@changeover/bridge';
+import { readPools } from '@changeover/bridge';
+import { consolePage } from './console-page.ts';
+import { consoleScript } from './console-script.ts';
+import { consoleStyle } from './console-style.ts';
+import { consoleView } from './console-view.ts';
+import { makeChange } from './make-change.ts';
+
+/** Where the console listens, and whether it changes anything. */
+export interface ConsoleOptions {
+  readonly place: ParsedSettings;
+  /** 0 for any free one. */
+  readonly port: number;
+  readonly readOnly: boolean;
+}
+
+/** A console that listens. */
+export interface OpenConsole {
+  close(): Promise<void>;
+  /** With the token in its fragment, which browsers send to nobody. */
+  readonly url: string;
+}
+
+const maxBodyBytes = 4_096;
+const maxListeners = 8;
+const maxUnsentBytes = 4_000_000;
+const betweenLooksMs = 1_000;
+/** Of a large store a look takes most of a second: then pages wait rather than the machine's other programs. */
+const restPerLook = 4;
+const policy =
+  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; " +
+  "form-action 'none'; frame-ancestors 'none'";
+const assets: Readonly<Record<string, readonly [type: string, text: string]>> = {
+  '/': ['text/html', consolePage],
+  '/console.js': ['text/javascript', consoleScript],
+  '/console.css': ['text/css', consoleStyle],
+};
+
+/** Serves the console on 127.0.0.1 until it is disposed of. Rejects where the port is taken. */
+export async function openConsole({ place, port, readOnly }: ConsoleOptions): Promise<OpenConsole> {
+  const flags = openStageSource(place, silentLogger);
+  const token = randomBytes(32).toString('base64url');
+  const console = new Console(place, flags, readOnly, token);
+  const server = createServer(
+    { requestTimeout: 10_000, headersTimeout: 5_000, keepAliveTimeout: 5_000 },
+    (request, response) => void console.answer(request, response),
+  );
+  server.maxConnections = 64;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(port, '127.0.0.1', resolve);
+    });
+  } catch (error) {
+    await flags.close();
+    throw error;
+  }
+  console.port = (server.address() as AddressInfo).port;
+  const timer = setInterval(() => void console.lookAgain(), betweenLooksMs);
+  return {
+    url: `http://127.0.0.1:${console.port}/#${token}`,
+    async close() {
+      clearInterval(timer);
+      const closed = new Promise((resolve) => {
+        server.close(resolve);
+      });
+      server.closeAllConnections();
+      await closed;
+      await flags.close();
+    },
+  };
+}
+
+class Console {
+  port = 0;
+  readonly #place: ParsedSettings;
+  readonly #flags: StageSource;
+  readonly #readOnly: boolean;
+  readonly #token: Buffer;
+  readonly #listeners = new Set<ServerResponse>();
+  #looking = false;
+  #looksOnceMore = false;
+  #restsUntilMs = 0;
+  #changing = false;
+
+  constructor(place: ParsedSettings, flags: StageSource, readOnly: boolean, token: string) {
+    this.#place = place;
+    this.#flags = flags;
+    this.#readOnly = readOnly;
+    this.#token = digestOf(token);
+  }
+
+  async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    response.on('error', () => undefined);
+    try {
+      if (!this.#isOurs(request)) {
+        send(response, 403, { ok: false, text: 'This console answers only its own page.' });
+        return;
+      }
+      const asset = assets[request.url ?? ''];
+      if (request.method === 'GET' && asset !== undefined) {
+        send(response, 200, asset[1], asset[0]);
+        return;
+      }
+      if (request.method === 'GET' && request.url === '/events') {
+        this.#listen(response);
+        return;
+      }
+      if (request.method === 'POST' && request.url === '/change') {
+        await this.#change(request, response);
+        return;
+      }
+      send(response, 404, { ok: false, text: 'There is nothing here.' });
+    } catch {
+      if (response.headersSent) {
+        request.destroy();
+        return;
+      }
+      // Ended before the answer is out, the page would only know that it was cut off.
+      response.once('finish', () => {
+        request.destroy();
+      });
+      send(response, 400, { ok: false, text: 'The request could not be read.' });
+    }
+  }
+
+  /** Reads all anew and tells every page. One look at a time. */
+  async look(): Promise<void> {
+    if (this.#listeners.size === 0) return;
+    // The one that is under way may have read what was there before a change.
+    if (this.#looking) {
+      this.#looksOnceMore = true;
+      return;
+    }
+    this.#looking = true;
+    const beganMs = performance.now();
+    let message;
+    try {
+      message = `data: ${JSON.stringify(this.#view(await this.#read()))}\n\n`;
+    } catch (error) {
+      message = `event: trouble\ndata: ${JSON.stringify(this.#trouble(error))}\n\n`;
+    }
+    this.#looking = false;
+    const endedMs = performance.now();
+    this.#restsUntilMs = endedMs + restPerLook * (endedMs - beganMs);
+    for (const listener of this.#listeners) {
+      if (listener.writableLength > maxUnsentBytes) listener.destroy();
+      else listener.write(message);
+    }
+    if (!this.#looksOnceMore) return;
+    this.#looksOnceMore = false;
+    await this.look();
+  }
+
+  /** In a few words, and with what to do. */
+  #trouble(error: unknown): { readonly text: string; readonly help: string } {
+    const isKnown = error instanceof CommandError;
+    const { message } = isKnown ? error : unreadableStore(this.#place, error);
+    const why = isKnown ? 'this page says why' : String((error as { message?: unknown }).message);
+    return { text: `It can't be read: ${why}`, help: `${message} ${withoutLedger}` };
+  }
+
+  #view(migration: Migration): string {
+    return consoleView({
+      migration,
+      pools: readPools(this.#place.storePath),
+      readOnly: this.#readOnly,
+    });
+  }
+
+  /** As {@link look}, unless the last one took so long that it isn't its turn. */
+  async lookAgain(): Promise<void> {
+    if (!this.#looking && performance.now() >= this.#restsUntilMs) await this.look();
+  }
+
+  async #read(): Promise<Migration> {
+    statStore(this.#place);
+    return new Migration({
+      place: this.#place,
+      flags: this.#flags,
+      ...(await readLedger(this.#place)),
+    });
+  }
+
+  /** A page elsewhere may name this address (another Host) or send to it (another site): neither is answered. */
+  #isOurs({ headers, method }: IncomingMessage): boolean {
+    const hosts = [`127.0.0.1:${this.port}`, `localhost:${this.port}`];
+    const { host = '', origin } = headers;
+    if (!hosts.includes(host)) return false;
+    const site = headers['sec-fetch-site'];
+    if (site !== undefined && site !== 'same-origin' && (site !== 'none' || method !== 'GET'))
+      return false;
+    return origin === undefined ? method === 'GET' : origin === `http://${host}`;
+  }
+
+  #listen(response: ServerResponse): void {
+    if (this.#listeners.size >= maxListeners) {
+      send(response, 503, { ok: false, text: 'Too many pages are open.' });
+      return;
+    }
+    response.writeHead(200, headersFor('text/event-stream'));
+    this.#listeners.add(response);
+    response.on('close', () => this.#listeners.delete(response));
+    void this.look();
+  }
+
+  async #change(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const given = request.headers['x-changeover-token'];
+    if (typeof given !== 'string' || !timingSafeEqual(digestOf(given), this.#token)) {
+      send(response, 403, {
+        ok: false,
+        text: 'Changes need the token: open the address that changeover console printed.',
+      });
+      return;
+    }
+    if (this.#readOnly) {
+      send(response, 403, { ok: false, text: 'This console was started with --read-only.' });
+      return;
+    }
+    if (request.headers['content-type'] !== 'application/json') {
+      send(response, 415, { ok: false, text: 'JSON is expected.' });
+      return;
+    }
+    const body: unknown = JSON.parse(await bodyOf(request));
+    if (this.#changing) {
+      send(response, 409, { ok: false, text: 'Another change is being made: try again.' });
+      return;
+    }
+    this.#changing = true;
+    try {
+      send(response, 200, await makeChange(await this.#read(), body));
+    } finally {
+      this.#changing = false;
+    }
+    await this.look();
+  }
+}
+
+function digestOf(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for await (const part of request as AsyncIterable<Buffer>) {
+    bytes += part.length;
+    if (bytes > maxBodyBytes) throw new RangeError('The body is too long.');
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString('utf8');
+}
+
+function headersFor(type: string): Record<string, string> {
+  return {
+    'content-type': `${type}; charset=utf-8`,
+    'content-security-policy': policy,
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    'referrer-policy': 'no-referrer',
+    'cross-origin-resource-policy': 'same-origin',
+    'cross-origin-opener-policy': 'same-origin',
+  };
+}
+
+function send(
+  response: ServerResponse,
+  status: number,
+  body: string | object,
+  type = 'application/json',
+): void {
+  response
+    .writeHead(status, headersFor(type))
+    .end(typeof body === 'string' ? body : JSON.stringify(body));
+}

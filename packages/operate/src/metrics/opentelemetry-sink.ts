@@ -1,0 +1,85 @@
+import { metrics } from '@opentelemetry/api';
+import type {
+  BatchObservableCallback,
+  Counter,
+  Histogram,
+  Meter,
+  Observable,
+} from '@opentelemetry/api';
+import {
+  type Attributes,
+  durationBoundsS,
+  type Instrument,
+  type InstrumentSink,
+  type Reading,
+} from '@changeover/core';
+
+/** Sends measurements to OpenTelemetry; where no SDK is set up, nowhere, at no cost. */
+export class OpenTelemetrySink implements InstrumentSink {
+  readonly #meter: Meter;
+  readonly #counters = new Map<Instrument, Counter>();
+  readonly #histograms = new Map<Instrument, Histogram>();
+  /** Those that are read when asked for. */
+  readonly #read = new Map<Instrument, Observable>();
+
+  /** @param meter default: that of the global provider. */
+  constructor(meter: Meter = metrics.getMeter('changeover')) {
+    this.#meter = meter;
+  }
+
+  declare(instruments: readonly Instrument[]): void {
+    for (const instrument of instruments) {
+      if (
+        !this.#counters.has(instrument) &&
+        !this.#histograms.has(instrument) &&
+        !this.#read.has(instrument)
+      )
+        this.#make(instrument);
+    }
+  }
+
+  add(counter: Instrument, attributes: Attributes): void {
+    this.#counters.get(counter)?.add(1, attributes);
+  }
+
+  record(histogram: Instrument, seconds: number, attributes: Attributes): void {
+    this.#histograms.get(histogram)?.record(seconds, attributes);
+  }
+
+  observe(
+    instruments: readonly Instrument[],
+    read: (instrument: Instrument) => readonly Reading[],
+  ): () => void {
+    this.declare(instruments);
+    const those = instruments.flatMap((instrument) => {
+      const observable = this.#read.get(instrument);
+      return observable === undefined ? [] : [{ instrument, observable }];
+    });
+    const callback: BatchObservableCallback = (result) => {
+      for (const { instrument, observable } of those) {
+        for (const { value, attributes } of read(instrument))
+          result.observe(observable, value, attributes);
+      }
+    };
+    const observables = those.map(({ observable }) => observable);
+    this.#meter.addBatchObservableCallback(callback, observables);
+    return () => {
+      this.#meter.removeBatchObservableCallback(callback, observables);
+    };
+  }
+
+  #make(instrument: Instrument): void {
+    const { name, kind, unit, description } = instrument;
+    const meter = this.#meter;
+    if (kind === 'counter')
+      this.#counters.set(instrument, meter.createCounter(name, { unit, description }));
+    else if (kind === 'total')
+      this.#read.set(instrument, meter.createObservableCounter(name, { unit, description }));
+    else if (kind === 'gauge')
+      this.#read.set(instrument, meter.createObservableUpDownCounter(name, { unit, description }));
+    else {
+      const advice = { explicitBucketBoundaries: [...durationBoundsS] };
+      this.#histograms.set(instrument, meter.createHistogram(name, { unit, description, advice }));
+    }
+  }
+}

@@ -1,0 +1,100 @@
+import type { ReportData, Totals } from '@changeover/bridge';
+import type { DataCheck } from '@changeover/bridge';
+import { type Report, titleOf } from './report.ts';
+import { stageLines } from './stage-lines.ts';
+import type { EngineVerdict, GateOutcome, ReportVerdict } from '@changeover/bridge';
+
+/** One engine at one stage. Latencies in ms, null where nothing was measured. */
+export interface JsonStageLine extends Pick<
+  Totals,
+  | 'calls'
+  | 'failed'
+  | 'compared'
+  | 'match'
+  | 'mismatch'
+  | 'raced'
+  | 'nondeterministic'
+  | 'inconclusive'
+  | 'shed'
+> {
+  readonly engine: string;
+  readonly stage: string | null;
+  readonly legacyP50Ms: number | null;
+  readonly legacyP99Ms: number | null;
+  readonly pooledP50Ms: number | null;
+  readonly pooledP99Ms: number | null;
+}
+
+/** The JSON document. Fields are added with time; none changes its meaning without a new `version`. */
+export interface JsonReport {
+  readonly format: 'changeover-report';
+  readonly version: 1;
+  readonly title: string;
+  /** Milliseconds since 1970. */
+  readonly generatedAt: number;
+  readonly decision: ReportVerdict['decision'];
+  readonly reason: string;
+  readonly engines: readonly EngineVerdict[];
+  /** Shares and ratios as numbers: 0.01 is 1 %. */
+  readonly gates: readonly GateOutcome[];
+  readonly stages: readonly JsonStageLine[];
+  readonly dataChecks: readonly DataCheck[];
+  readonly provenance: Readonly<Record<string, string>>;
+  /** All that was recorded, nothing left out. */
+  readonly data: ReportData;
+}
+
+export function jsonReport(report: Report, verdict: ReportVerdict): string {
+  const { data, dataChecks = [], provenance = {} } = report;
+  const { decision, reason, engines, gates } = verdict;
+  const document: JsonReport = {
+    format: 'changeover-report',
+    version: 1,
+    title: titleOf(report),
+    generatedAt: data.generatedAt,
+    decision,
+    reason,
+    engines,
+    gates,
+    stages: stageLines(data).map(jsonStageLine),
+    dataChecks,
+    provenance,
+    data,
+  };
+  return `${JSON.stringify(document, null, 2)}\n`;
+}
+
+function jsonStageLine(totals: ReturnType<typeof stageLines>[number]): JsonStageLine {
+  const {
+    backend,
+    stage,
+    calls,
+    failed,
+    compared,
+    match,
+    mismatch,
+    raced,
+    nondeterministic,
+    inconclusive,
+    shed,
+    legacy,
+    pooled,
+  } = totals;
+  return {
+    engine: backend,
+    stage: stage ?? null,
+    calls,
+    failed,
+    compared,
+    match,
+    mismatch,
+    raced,
+    nondeterministic,
+    inconclusive,
+    shed,
+    legacyP50Ms: legacy.p50Ms ?? null,
+    legacyP99Ms: legacy.p99Ms ?? null,
+    pooledP50Ms: pooled.p50Ms ?? null,
+    pooledP99Ms: pooled.p99Ms ?? null,
+  };
+}

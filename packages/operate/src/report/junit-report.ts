@@ -1,0 +1,54 @@
+import { gateCondition, gatePlace, gateValue } from './gate-text.ts';
+import { markup, type Markup } from './markup.ts';
+import { isoTime } from '@changeover/bridge';
+import { type Report, titleOf } from './report.ts';
+import type { GateOutcome, ReportVerdict } from '@changeover/bridge';
+
+/**
+ * One test case a gate, a suite an engine. A gate that can't be told fails as well, by another type, so that a build never
+ * passes for want of observations.
+ */
+export function junitReport(report: Report, verdict: ReportVerdict): string {
+  const { gates, decision, reason } = verdict;
+  const engines = [...new Set(gates.map(({ engine }) => engine))];
+  const timestamp = isoTime(report.data.generatedAt)?.slice(0, 19) ?? '';
+  const suites = engines.map((engine) =>
+    suite(
+      engine,
+      gates.filter((gate) => gate.engine === engine),
+      timestamp,
+    ),
+  );
+  // Without a gate there is nothing that could pass.
+  const none =
+    gates.length > 0
+      ? []
+      : markup`  <testsuite name="${titleOf(report)}" tests="1" failures="1" errors="0" skipped="0" timestamp="${
+          timestamp
+        }">\n    <testcase name="gates" classname="changeover"><failure type="inconclusive" message="${
+          reason
+        }"/></testcase>\n  </testsuite>\n`;
+  const failures = Math.max(Number(gates.length === 0), openGates(gates));
+  return markup`<?xml version="1.0" encoding="UTF-8"?>
+<testsuites name="${titleOf(report)}: ${decision}" tests="${Math.max(1, gates.length)}" failures="${failures}" errors="0">
+${suites}${none}</testsuites>
+`.text;
+}
+
+function openGates(gates: readonly GateOutcome[]): number {
+  return gates.filter(({ outcome }) => outcome !== 'pass').length;
+}
+
+function suite(engine: string, gates: readonly GateOutcome[], timestamp: string): Markup {
+  return markup`  <testsuite name="${engine}" tests="${gates.length}" failures="${openGates(gates)}" errors="0" skipped="0" timestamp="${
+    timestamp
+  }">\n${gates.map(testCase)}  </testsuite>\n`;
+}
+
+function testCase(gate: GateOutcome): Markup {
+  const name = gate.stage === undefined ? gate.expression : `${gate.stage}: ${gate.expression}`;
+  const open = markup`    <testcase name="${name}" classname="changeover.${gate.engine}"`;
+  if (gate.outcome === 'pass') return markup`${open}/>\n`;
+  const details = `${gate.title} (${gatePlace(gate)}): ${gateValue(gate)}, expected ${gateCondition(gate)}, n = ${gate.n}`;
+  return markup`${open}><failure type="${gate.outcome}" message="${gate.reason ?? gate.title}">${details}</failure></testcase>\n`;
+}

@@ -1,0 +1,318 @@
+import { coverageOf } from './coverage.ts';
+import { gateCondition, gatePlace, gateValue } from './gate-text.ts';
+import {
+  countText,
+  visibleText,
+  latencyText,
+  leftOutText,
+  shareText,
+  tablesHeldText,
+  timeText,
+  valueText,
+} from '@changeover/bridge';
+import { type Report, titleOf } from './report.ts';
+import { ruleOutcome, ruleText } from './rule-text.ts';
+import { pairCells } from './sample-cells.ts';
+import { sinceLines } from './since-text.ts';
+import { pairedLines, stageColumns, stageLines } from './stage-lines.ts';
+import type { ReportVerdict } from '@changeover/bridge';
+
+const mostGates = 60;
+const mostGroups = 20;
+const mostCells = 5;
+const mostRows = 60;
+
+/** For a pull request or a wiki. What comes from data stays text: no markup, link or mention is made of it. */
+export function markdownReport(report: Report, verdict: ReportVerdict): string {
+  const { data } = report;
+  const blocks = [
+    [
+      `# ${escapeMarkdown(titleOf(report))}`,
+      '',
+      `**${verdict.decision}**: ${escapeMarkdown(verdict.reason)}`,
+      '',
+      ...verdict.engines.map(
+        ({ engine, decision, reason }) =>
+          `- **${escapeMarkdown(visibleText(engine))}**: ${decision}. ${escapeMarkdown(reason)}`,
+      ),
+    ],
+    ['## Engines and stages', '', ...stageRows(report)],
+    ['## Gates', '', ...gateRows(verdict), ...sinceRows(report)],
+    ['## Coverage', '', ...coverageRows(report)],
+    ['## Mismatches', '', ...mismatchRows(report)],
+    otherRows(report),
+    ruleRows(report),
+    dataRows(report),
+    provenanceRows(report),
+    [`Made ${timeText(data.generatedAt)} by Changeover.`],
+  ];
+  return `${blocks
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n').trimEnd())
+    .join('\n\n')}\n`;
+}
+
+/** Text as it stands: what could begin markup is escaped, addresses and mentions are broken up. */
+export function escapeMarkdown(text: string): string {
+  return (
+    visibleText(text)
+      .replaceAll(/[\\`*_{}[\]#|~$]/g, '\\$&')
+      .replaceAll('&', '&amp;')
+      .replaceAll('<', '&lt;')
+      .replaceAll('>', '&gt;')
+      // A list's item begins a line.
+      .replace(
+        /^(\s*)([-+]|\d+(?=[.)](?:\s|$)))/,
+        (_, space: string, found: string) =>
+          `${space}${/\d/.test(found) ? `${found}\\` : `\\${found}`}`,
+      )
+      .replaceAll('://', '\\://')
+      .replaceAll(/\bwww\./gi, (found) => `${found.slice(0, 3)}\\.`)
+      .replaceAll('@', '@\u2060')
+  );
+}
+
+function table(
+  heads: readonly string[],
+  numbersFrom: number,
+  rows: readonly (readonly string[])[],
+): string[] {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [
+    line(heads),
+    line(heads.map((_, at) => (at >= numbersFrom ? '---:' : '---'))),
+    ...rows.map((row) => line(row.map(escapeMarkdown))),
+  ];
+}
+
+function stageRows({ data }: Report): string[] {
+  const lines = stageLines(data);
+  if (lines.length === 0) return ['There were no calls.'];
+  return [
+    ...table(
+      stageColumns.map(({ title }) => title),
+      2,
+      lines.slice(0, mostRows).map((totals) => stageColumns.map(({ text }) => text(totals))),
+    ),
+    ...leftOut(lines.length - mostRows, 'engine and stage', 'engines and stages'),
+    '',
+    ...pairedLines(lines.slice(0, mostRows)).map((line) => `- ${line}`),
+  ];
+}
+
+function sinceRows({ data }: Report): string[] {
+  const [head, ...since] = sinceLines(data).map(escapeMarkdown);
+  return head === undefined ? [] : ['', head, '', ...since.map((line) => `- ${line}`)];
+}
+
+function gateRows({ gates }: ReportVerdict): string[] {
+  const open = gates.filter(({ outcome }) => outcome !== 'pass');
+  const held = `${countText(gates.length - open.length)} of ${countText(gates.length)} gates hold.`;
+  if (open.length === 0) return [held];
+  return [
+    `${held} These don't:`,
+    '',
+    ...table(
+      ['where', 'gate', 'outcome', 'why', 'value', 'threshold', 'n'],
+      4,
+      open
+        .slice(0, mostGates)
+        .map((gate) => [
+          gatePlace(gate),
+          gate.expression,
+          gate.outcome,
+          gate.reason ?? '',
+          gateValue(gate),
+          gateCondition(gate),
+          countText(gate.n),
+        ]),
+    ),
+    ...leftOut(open.length - mostGates, 'gate', 'gates'),
+  ];
+}
+
+function coverageRows({ data }: Report): string[] {
+  if (data.byBackend.length === 0) return ['There were no calls.'];
+  return table(
+    [
+      'engine',
+      'shed by reason',
+      'eligible',
+      'sampled',
+      'compared',
+      'of eligible',
+      'shed',
+      'in flight',
+    ],
+    2,
+    data.byBackend.slice(0, mostRows).map((totals) => {
+      const { eligible, sampled, compared, shed, inFlight } = coverageOf(totals);
+      return [
+        visibleText(totals.backend),
+        shed.map(({ reason, count }) => `${reason} ${countText(count)}`).join(', '),
+        countText(eligible),
+        countText(sampled),
+        countText(compared),
+        eligible === 0 ? '–' : shareText(compared / eligible),
+        countText(totals.shed),
+        countText(inFlight),
+      ];
+    }),
+  );
+}
+
+function mismatchRows({ data }: Report): string[] {
+  const groups = data.sampleGroups.filter(({ verdict }) => verdict === 'mismatch');
+  if (groups.length === 0) {
+    return [
+      data.totals.mismatch === 0
+        ? 'None was found.'
+        : `${countText(data.totals.mismatch)} were counted; no sample of them was kept.`,
+    ];
+  }
+  const parts = groups
+    .slice(0, mostGroups)
+    .flatMap(
+      ({
+        backend,
+        operation,
+        class: kind,
+        count,
+        firstAt,
+        lastAt,
+        fingerprint,
+        samples: [sample],
+      }) => {
+        const heading = `### ${escapeMarkdown(kind ?? 'no class')} in ${escapeMarkdown(operation)} on ${escapeMarkdown(visibleText(backend))}`;
+        const facts = `${countText(count)} times, first ${timeText(firstAt)}, last ${timeText(lastAt)}; fingerprint ${escapeMarkdown(fingerprint)}`;
+        if (sample === undefined) return [heading, '', facts, ''];
+        const cells = pairCells(sample.legacy, sample.pooled) ?? [];
+        return [
+          heading,
+          '',
+          facts,
+          '',
+          `${escapeMarkdown(sample.dataset)} at ${sample.stage}: ${escapeMarkdown(sample.summary)}`,
+          '',
+          ...(cells.length === 0
+            ? []
+            : [
+                ...table(
+                  ['row', 'column', 'legacy', 'pooled'],
+                  9,
+                  cells
+                    .slice(0, mostCells)
+                    .map(({ row, column, legacy, pooled }) => [
+                      row,
+                      column ?? 'whole row',
+                      valueText(legacy),
+                      valueText(pooled),
+                    ]),
+                ),
+                '',
+              ]),
+        ];
+      },
+    );
+  return [...parts, ...leftOut(groups.length - mostGroups, 'reason', 'reasons')];
+}
+
+function otherRows({ data }: Report): string[] {
+  const groups = data.sampleGroups.filter(({ verdict }) => verdict !== 'mismatch');
+  if (groups.length === 0) return [];
+  return [
+    '## Compared in part, nondeterministic, raced, inconclusive',
+    '',
+    ...table(
+      ['verdict', 'engine', 'operation', 'class', 'first seen', 'last seen', 'count'],
+      6,
+      groups
+        .slice(0, mostRows)
+        .map(({ verdict, backend, operation, class: kind, firstAt, lastAt, count }) => [
+          verdict === 'match' ? 'match in part' : verdict,
+          visibleText(backend),
+          operation,
+          kind ?? '–',
+          timeText(firstAt),
+          timeText(lastAt),
+          countText(count),
+        ]),
+    ),
+    ...leftOut(groups.length - mostRows, 'reason', 'reasons'),
+  ];
+}
+
+function ruleRows({ data: { rules } }: Report): string[] {
+  if (rules.length === 0) return [];
+  return [
+    '## Rules',
+    '',
+    ...table(
+      ['engine', 'rule', 'where', 'reason', 'outcome', 'uses'],
+      5,
+      rules.slice(0, mostRows).map((rule) => {
+        const { what, where, why } = ruleText(rule);
+        return [
+          visibleText(rule.backend),
+          what,
+          where,
+          why,
+          ruleOutcome(rule),
+          countText(rule.uses),
+        ];
+      }),
+    ),
+    ...leftOut(rules.length - mostRows, 'rule', 'rules'),
+  ];
+}
+
+function dataRows({ dataChecks = [] }: Report): string[] {
+  if (dataChecks.length === 0) return [];
+  const failed = dataChecks.filter(({ ok }) => !ok);
+  return [
+    '## Data checks',
+    '',
+    `${tablesHeldText(dataChecks.length - failed.length, dataChecks.length)}.`,
+    ...(failed.length === 0
+      ? []
+      : [
+          '',
+          ...table(
+            ['engine', 'dataset', 'table', 'expected', 'found', 'rows'],
+            5,
+            failed
+              .slice(0, mostRows)
+              .map(({ engine, dataset, table: name, expected, found, rows }) => [
+                visibleText(engine),
+                dataset,
+                name,
+                expected,
+                found,
+                countText(rows),
+              ]),
+          ),
+          ...leftOut(failed.length - mostRows, 'table', 'tables'),
+        ]),
+  ];
+}
+
+function provenanceRows({ data, provenance = {} }: Report): string[] {
+  const facts = Object.entries(provenance).map(
+    ([key, value]) => `- ${escapeMarkdown(key)}: ${escapeMarkdown(value)}`,
+  );
+  const runs = data.runs
+    .slice(-mostRows)
+    .map(
+      ({ run, host, pid, node, startedAt, lastAt }) =>
+        `- run ${escapeMarkdown(run)} on ${escapeMarkdown(host)}, process ${pid}, Node ${escapeMarkdown(node)}, ` +
+        `${timeText(startedAt)} to ${timeText(lastAt)}`,
+    );
+  const notes = data.notes.map((note) => `- missing: ${escapeMarkdown(note)}`);
+  const { legacy, pooled } = data.totals;
+  const latency = `- p50 over all calls: legacy ${latencyText(legacy.p50Ms)}, pooled ${latencyText(pooled.p50Ms)}`;
+  return ['## Provenance', '', ...notes, ...facts, ...runs, latency];
+}
+
+function leftOut(count: number, one: string, many: string): string[] {
+  return count > 0 ? ['', leftOutText(count, one, many)] : [];
+}

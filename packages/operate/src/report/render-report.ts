@@ -1,0 +1,29 @@
+import { htmlReport } from './html/html-report.ts';
+import { jsonReport } from './json-report.ts';
+import { junitReport } from './junit-report.ts';
+import { markdownReport } from './markdown-report.ts';
+import type { Report, ReportFormat } from './report.ts';
+import { textReport } from './text-report.ts';
+import { decideVerdict } from '@changeover/bridge';
+
+/**
+ * Writes a report as one document. Everything that comes from data is escaped for the format; values are shown as they
+ * were recorded, redacted or not.
+ *
+ * @throws {SyntaxError | RangeError} for gates of the report's own that are none.
+ */
+export function renderReport(report: Report, format: ReportFormat): string {
+  const verdict = decideVerdict(report);
+  switch (format) {
+    case 'html':
+      return htmlReport(report, verdict);
+    case 'json':
+      return jsonReport(report, verdict);
+    case 'md':
+      return markdownReport(report, verdict);
+    case 'text':
+      return textReport(report, verdict);
+    case 'junit':
+      return junitReport(report, verdict);
+  }
+}

@@ -1,0 +1,212 @@
+import { coverageOf } from './coverage.ts';
+import { gateCondition, gatePlace, gateValue } from './gate-text.ts';
+import {
+  countText,
+  visibleText,
+  leftOutText,
+  shareText,
+  tablesHeldText,
+  timeText,
+} from '@changeover/bridge';
+import { type Report, titleOf } from './report.ts';
+import { ruleOutcome, ruleText } from './rule-text.ts';
+import { sinceLines } from './since-text.ts';
+import { pairedLines, stageColumns, stageLines } from './stage-lines.ts';
+import { textTable } from './text-table.ts';
+import type { ReportVerdict } from '@changeover/bridge';
+
+const mostGroups = 20;
+const mostGates = 60;
+
+/** For a terminal: no colour and no control character, so that it can be kept in a file as well. */
+export function textReport(report: Report, verdict: ReportVerdict): string {
+  const blocks = [
+    [
+      `${visibleText(titleOf(report))}, ${timeText(report.data.generatedAt)}`,
+      '',
+      `${verdict.decision}: ${visibleText(verdict.reason)}`,
+      ...verdict.engines.map(
+        ({ engine, decision, reason }) =>
+          `  ${visibleText(engine)}: ${decision}. ${visibleText(reason)}`,
+      ),
+    ],
+    stageBlock(report),
+    [...gateBlock(verdict), ...sinceBlock(report)],
+    coverageBlock(report),
+    mismatchBlock(report),
+    ruleBlock(report),
+    dataBlock(report),
+    report.data.notes.length === 0
+      ? []
+      : ['What is missing', ...report.data.notes.map((note) => `  ${visibleText(note)}`)],
+  ];
+  return `${blocks
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n')}\n`;
+}
+
+function stageBlock({ data }: Report): string[] {
+  const lines = stageLines(data);
+  if (lines.length === 0) return ['There were no calls.'];
+  return [
+    ...textTable(
+      stageColumns.map(({ title }, at) => ({ title, numeric: at > 1 })),
+      lines.map((totals) => stageColumns.map(({ text }) => text(totals))),
+    ),
+    ...pairedLines(lines),
+  ];
+}
+
+function gateBlock({ gates }: ReportVerdict): string[] {
+  const open = gates.filter(({ outcome }) => outcome !== 'pass');
+  const held = `${countText(gates.length - open.length)} of ${countText(gates.length)} gates hold`;
+  if (open.length === 0) return [held];
+  return [
+    `${held}. These don't:`,
+    ...textTable(
+      [
+        { title: 'where' },
+        { title: 'gate' },
+        { title: 'value', numeric: true },
+        { title: 'threshold', numeric: true },
+        { title: 'n', numeric: true },
+        { title: 'outcome' },
+        { title: 'why' },
+      ],
+      open
+        .slice(0, mostGates)
+        .map((gate) => [
+          gatePlace(gate),
+          gate.expression,
+          gateValue(gate),
+          gateCondition(gate),
+          countText(gate.n),
+          gate.outcome,
+          gate.reason ?? '',
+        ]),
+    ),
+    ...leftOut(open.length - mostGates, 'gate', 'gates'),
+  ];
+}
+
+function sinceBlock({ data }: Report): string[] {
+  return sinceLines(data).map((line, at) => `${at === 0 ? '' : '  '}${visibleText(line)}`);
+}
+
+function coverageBlock({ data }: Report): string[] {
+  if (data.byBackend.length === 0) return [];
+  return [
+    'Coverage',
+    ...textTable(
+      [
+        { title: 'engine' },
+        ...['eligible', 'sampled', 'compared', 'of eligible', 'shed', 'in flight'].map((title) => ({
+          title,
+          numeric: true,
+        })),
+        { title: 'shed by reason' },
+      ],
+      data.byBackend.map((totals) => {
+        const { eligible, sampled, compared, shed, inFlight } = coverageOf(totals);
+        return [
+          visibleText(totals.backend),
+          countText(eligible),
+          countText(sampled),
+          countText(compared),
+          eligible === 0 ? '–' : shareText(compared / eligible),
+          countText(totals.shed),
+          countText(inFlight),
+          shed.map(({ reason, count }) => `${reason} ${countText(count)}`).join(', '),
+        ];
+      }),
+    ),
+  ];
+}
+
+function mismatchBlock({ data }: Report): string[] {
+  const groups = data.sampleGroups.filter(({ verdict }) => verdict === 'mismatch');
+  if (groups.length === 0) return [];
+  return [
+    'Mismatches',
+    ...textTable(
+      [
+        { title: 'engine' },
+        { title: 'operation' },
+        { title: 'class' },
+        { title: 'count', numeric: true },
+        { title: 'first seen' },
+        { title: 'last seen' },
+        { title: 'a sample' },
+      ],
+      groups
+        .slice(0, mostGroups)
+        .map(({ backend, operation, class: kind, count, firstAt, lastAt, samples: [sample] }) => [
+          visibleText(backend),
+          operation,
+          kind ?? '–',
+          countText(count),
+          timeText(firstAt),
+          timeText(lastAt),
+          sample === undefined ? '–' : visibleText(`${sample.dataset}: ${sample.summary}`, 120),
+        ]),
+    ),
+    ...leftOut(groups.length - mostGroups, 'reason', 'reasons'),
+  ];
+}
+
+function dataBlock({ dataChecks = [] }: Report): string[] {
+  if (dataChecks.length === 0) return [];
+  const failed = dataChecks.filter(({ ok }) => !ok);
+  const line = `Data checks: ${tablesHeldText(dataChecks.length - failed.length, dataChecks.length)}`;
+  if (failed.length === 0) return [line];
+  return [
+    line,
+    ...textTable(
+      [
+        { title: 'engine' },
+        { title: 'dataset' },
+        { title: 'table' },
+        { title: 'rows', numeric: true },
+        { title: 'expected' },
+        { title: 'found' },
+      ],
+      failed
+        .slice(0, mostGates)
+        .map(({ engine, dataset, table, rows, expected, found }) => [
+          visibleText(engine),
+          dataset,
+          table,
+          countText(rows),
+          expected,
+          found,
+        ]),
+    ),
+    ...leftOut(failed.length - mostGates, 'table', 'tables'),
+  ];
+}
+
+function leftOut(count: number, one: string, many: string): string[] {
+  return count > 0 ? [`  ${leftOutText(count, one, many)}`] : [];
+}
+
+function ruleBlock({ data: { rules } }: Report): string[] {
+  if (rules.length === 0) return [];
+  return [
+    'Rules',
+    ...textTable(
+      [
+        { title: 'engine' },
+        { title: 'rule' },
+        { title: 'where' },
+        { title: 'uses', numeric: true },
+        { title: 'outcome' },
+      ],
+      rules.slice(0, mostGroups).map((rule) => {
+        const { what, where } = ruleText(rule);
+        return [visibleText(rule.backend), what, where, countText(rule.uses), ruleOutcome(rule)];
+      }),
+    ),
+    ...leftOut(rules.length - mostGroups, 'rule', 'rules'),
+  ];
+}

@@ -1,0 +1,156 @@
+import {
+  BackendRouter,
+  BridgeServices,
+  type Guardrail,
+  type Ledger,
+  publishPools,
+  type Recorder,
+} from '@changeover/bridge';
+import { type Leg, systemClock } from '@changeover/core';
+import {
+  ConnectionError,
+  type Engine,
+  parseDatasetName,
+  parseEngine,
+  type StorageBackend,
+  storageOperations,
+} from '@changeover/engines';
+import { MeasuredPools, StorageBackendFactory } from '@changeover/pooled';
+import { breakerMetrics } from './breaker-metrics.ts';
+import {
+  type ParsedBridgeOptions,
+  parseBridgeOptions,
+  rulesOf,
+  type StorageBridgeOptions,
+} from './bridge-options.ts';
+import { openLegacyLeg } from './legacy-leg.ts';
+import { figuresOf } from './pool-figures.ts';
+
+/** A bridge over the storage API: both legs of each engine with a router between. */
+export interface StorageBridge extends AsyncDisposable {
+  /** The routed API of one engine; the same object at every call. */
+  storage(engine: Engine): StorageBackend;
+  readonly factory: StorageBackendFactory;
+  readonly recorder: Recorder;
+  readonly guardrail: Guardrail;
+  /** What is held back and why, shared with every process that uses the same store. */
+  readonly ledger: Ledger;
+  /** Resolves when no comparison runs or waits. */
+  idle(): Promise<void>;
+  /** Ends comparisons, closes both legs' connections within `deadlineMs` (default 5,000), stores the counts. Idempotent. */
+  close(options?: { readonly deadlineMs?: number | undefined }): Promise<void>;
+}
+
+/** Builds a bridge. Nothing is opened until the first call, but for the flags and the store of the comparisons. */
+export function createStorageBridge(options?: StorageBridgeOptions): StorageBridge {
+  return new StorageBridgeOver(parseBridgeOptions(options));
+}
+
+class StorageBridgeOver implements StorageBridge {
+  readonly factory: StorageBackendFactory;
+  readonly #options: ParsedBridgeOptions;
+  readonly #services: BridgeServices;
+  readonly #routers = new Map<Engine, BackendRouter<StorageBackend>>();
+  readonly #legacyLegs: Leg<StorageBackend>[] = [];
+  readonly #endPools: () => void;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: ParsedBridgeOptions) {
+    const { settings, location, pooled } = options;
+    const services = new BridgeServices(settings);
+    this.#options = options;
+    this.#services = services;
+    this.factory = new StorageBackendFactory({
+      ...pooled,
+      ...location,
+      logger: services.logger,
+      metrics: breakerMetrics(
+        services.watch,
+        settings.metrics === undefined ? undefined : new MeasuredPools(settings.metrics),
+      ),
+    });
+    this.#endPools = publishPools({
+      figures: () => this.factory.stats().engines.flatMap(figuresOf),
+      storePath: settings.storePath,
+      logger: services.logger,
+    });
+  }
+
+  get recorder(): Recorder {
+    return this.#services.recorder;
+  }
+
+  get guardrail(): Guardrail {
+    return this.#services.guardrail;
+  }
+
+  get ledger(): Ledger {
+    return this.#services.ledger;
+  }
+
+  storage(engine: Engine): StorageBackend {
+    const known = this.#routers.get(engine);
+    if (known !== undefined) return known.api;
+    const router = this.#route(parseEngine(engine));
+    this.#routers.set(engine, router);
+    return router.api;
+  }
+
+  async idle(): Promise<void> {
+    await Promise.all([...this.#routers.values()].map((router) => router.idle()));
+  }
+
+  close({ deadlineMs = 5_000 }: { readonly deadlineMs?: number | undefined } = {}): Promise<void> {
+    this.#closing ??= this.#close(deadlineMs);
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #route(engine: Engine): BackendRouter<StorageBackend> {
+    const { decoratePooledLeg, location, settings } = this.#options;
+    const { guardrail, recorder, watch, logger } = this.#services;
+    const pooled = this.factory.leg(engine);
+    const legacy = openLegacyLeg(engine, location);
+    this.#legacyLegs.push(legacy);
+    return new BackendRouter<StorageBackend>({
+      backend: engine,
+      legacy,
+      pooled: decoratePooledLeg?.(pooled) ?? pooled,
+      operations: storageOperations,
+      stages: guardrail,
+      recorder: watch.over(recorder),
+      guardrail,
+      logger,
+      parseDataset: parseDatasetName,
+      isUnavailable: (error) => error instanceof ConnectionError,
+      tableRead: (dataset, table, maxRows) => ({
+        operation: 'readTable',
+        args: [dataset, table, { limit: maxRows }],
+      }),
+      rules: rulesOf(this.#options, engine),
+      ...(settings.shadowQueue === undefined ? {} : { queue: settings.shadowQueue }),
+    });
+  }
+
+  async #close(deadlineMs: number): Promise<void> {
+    this.#endPools();
+    this.#services.endWatching();
+    for (const router of this.#routers.values()) router.close();
+    await Promise.all([this.factory.close({ deadlineMs }), this.#closeLegacy(deadlineMs)]);
+    await this.#services.close();
+  }
+
+  /** The singleton's queue has no deadline of its own; what is still running there then is left to end by itself. */
+  async #closeLegacy(deadlineMs: number): Promise<void> {
+    const { promise: over, resolve } = Promise.withResolvers<undefined>();
+    const timer = systemClock.after(deadlineMs, () => {
+      resolve(undefined);
+    });
+    const closed = Promise.allSettled(this.#legacyLegs.map((leg) => leg.api.closeConnections()));
+    await Promise.race([closed, over]);
+    timer.cancel();
+  }
+}
