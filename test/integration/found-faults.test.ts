@@ -74,9 +74,9 @@ class FaultyLeg {
         ...(shadow.rehearse === undefined
           ? {}
           : { rehearse: (call, limits) => rehearse(changed(call), limits) }),
-        ...(shadow.writeApart === undefined
+        ...(shadow.scratchWrite === undefined
           ? {}
-          : { writeApart: (call, limits) => writeApart(changed(call), limits) }),
+          : { scratchWrite: (call, limits) => scratchWrite(changed(call), limits) }),
       },
     };
     function rehearse(
@@ -84,11 +84,11 @@ class FaultyLeg {
     ): Promise<WriteEffect> {
       return shadow?.rehearse?.(...given) ?? Promise.reject(new Error('there is no rehearsal'));
     }
-    function writeApart(
-      ...given: Parameters<NonNullable<ShadowLeg['writeApart']>>
+    function scratchWrite(
+      ...given: Parameters<NonNullable<ShadowLeg['scratchWrite']>>
     ): Promise<WriteEffect> {
       return (
-        shadow?.writeApart?.(...given) ?? Promise.reject(new Error('there is no writing apart'))
+        shadow?.scratchWrite?.(...given) ?? Promise.reject(new Error('there is no writing apart'))
       );
     }
   }

@@ -30,6 +30,14 @@ export class InvalidOptionError extends ChangeoverError {
   }
 }
 
+/** An answer that can't be compared, with why: two that look the same might not be. */
+export class NotComparableError extends ChangeoverError {
+  override readonly name = 'NotComparableError';
+  constructor(message: string, fields: ErrorFields = {}) {
+    super('NOT_COMPARABLE', message, fields);
+  }
+}
+
 /** The snapshot that a read was to be made in has ended. Nothing was read. */
 export class SnapshotLostError extends ChangeoverError {
   override readonly name = 'SnapshotLostError';

@@ -33,6 +33,8 @@ export interface ShadowCall {
   readonly args: readonly unknown[];
   /** Aborted at the deadline and at shutdown; the leg gives up at once and frees what it holds as soon as it can. */
   readonly signal: AbortSignal;
+  /** What the answer is compared as. Default: as it is. Throws a `NotComparableError` where it can't be compared. */
+  readonly compareAs?: ((answer: unknown) => unknown) | undefined;
 }
 
 /** A state of a dataset that one leg holds, and that both can read. */
@@ -77,7 +79,7 @@ export interface ShadowLeg {
   rehearse?(call: ShadowCall, limits: ShadowWriteLimits): Promise<WriteEffect>;
   /** Runs a write that doesn't depend on rows already there on a temporary table of the same columns, without a lock on
    * the dataset. */
-  writeApart?(call: ShadowCall, limits: ShadowWriteLimits): Promise<WriteEffect>;
+  scratchWrite?(call: ShadowCall, limits: ShadowWriteLimits): Promise<WriteEffect>;
 }
 
 /** One of the two implementations of an API, as the router takes it. */

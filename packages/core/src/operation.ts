@@ -8,7 +8,29 @@ export type DatasetOf<Args extends readonly unknown[]> = (...args: Args) => stri
 
 /** What the router must know of one operation of an API. `Args` are the arguments of a call. */
 export type OperationDefinition<Args extends readonly unknown[] = readonly never[]> =
-  ReadDefinition<Args> | WriteDefinition<Args> | { readonly kind: 'control' };
+  | ReadDefinition<Args>
+  | WriteDefinition<Args>
+  | StatementDefinition<Args>
+  | { readonly kind: 'control' }
+  | LegacyOnlyDefinition<Args>;
+
+/** A call that never moves. */
+export interface LegacyOnlyDefinition<Args extends readonly unknown[] = readonly never[]> {
+  readonly kind: 'legacyOnly';
+  dataset?(...args: Args): string | undefined;
+}
+
+/** A call that is one of the others by its arguments, as a statement's text tells it. */
+export interface StatementDefinition<Args extends readonly unknown[] = readonly never[]> {
+  readonly kind: 'statement';
+  dataset?(...args: Args): string | undefined;
+  /** Whether this call reads and does nothing else. Asked on the caller's path: it must be quick and never throw. */
+  reads(...args: Args): boolean;
+  /** How it is compared if it reads. */
+  readonly read: ReadDefinition<Args>;
+  /** How it is compared if it acts, or where that can't be told. */
+  readonly write: WriteDefinition<Args>;
+}
 
 export interface ReadDefinition<Args extends readonly unknown[] = readonly never[]> {
   readonly kind: 'read';
@@ -19,6 +41,8 @@ export interface ReadDefinition<Args extends readonly unknown[] = readonly never
   /** Why this call's result may differ from one run to the next without a write in between. Default: it may not. */
   undetermined?(...args: Args): Undetermined | undefined;
   dataset?(...args: Args): string | undefined;
+  /** What an answer is compared as. Default: as it is. */
+  readonly compareAs?: ((answer: unknown) => unknown) | undefined;
 }
 
 /** A write, by how it is compared at `shadow`, which depends on what its effect depends on. */
@@ -32,7 +56,7 @@ export type WriteDefinition<Args extends readonly unknown[] = readonly never[]> 
 } & (
   | {
       /** Does not depend on rows already there: the shadow leg does it afterwards, apart from the dataset. */
-      readonly comparison: 'apart';
+      readonly comparison: 'scratch';
       touches(...args: Args): TouchedTable;
       /** The same call as it can be made when it has been made, where that differs: without what it asks of the table before. */
       again?(...args: Args): readonly unknown[];
@@ -43,6 +67,15 @@ export type WriteDefinition<Args extends readonly unknown[] = readonly never[]> 
       /** Runs the caller's function, which must run once: the tables it touched are compared afterwards. */
       readonly comparison: 'afterwards';
       observe(...args: Args): ObservedCall;
+    }
+  /** What the write left is read from both legs afterwards, by this read of theirs. */
+  | { readonly comparison: 'observed'; readonly read: string }
+  /** The pooled leg's `rehearse` makes the write first and takes it back: its answer must equal the legacy leg's, or what its
+   * `observe` then reads. Both are operations of the legs. */
+  | {
+      readonly comparison: 'answer';
+      readonly rehearse: string;
+      readonly observe: string | undefined;
     }
   | { readonly comparison: 'none' }
 );

@@ -758,18 +758,18 @@ describe.each(engines)('On %s', (engine) => {
     test('gives what a write would, and leaves nothing', async () => {
       await write('real', [{ a: 1, b: 'x' }]);
       const appended = await session.run(
-        programs.writeApart('real', [{ b: 'y' }], { ifExists: 'append' }),
+        programs.scratchWrite('real', [{ b: 'y' }], { ifExists: 'append' }),
       );
       expect(appended).toMatchObject({ columns: ['a', 'b'], rows: [{ a: null, b: 'y' }] });
       const replaced = await session.run(
-        programs.writeApart('real', [{ c: 1.5 }], { ifExists: 'replace' }),
+        programs.scratchWrite('real', [{ c: 1.5 }], { ifExists: 'replace' }),
       );
       expect(replaced).toMatchObject({ columns: ['c'], rows: [{ c: 1.5 }] });
-      await expect(session.run(programs.writeApart('real', [{ c: 1 }]))).rejects.toMatchObject({
+      await expect(session.run(programs.scratchWrite('real', [{ c: 1 }]))).rejects.toMatchObject({
         code: 'TABLE_EXISTS',
       });
       await expect(
-        session.run(programs.writeApart('real', [{ z: 1 }], { ifExists: 'append' })),
+        session.run(programs.scratchWrite('real', [{ z: 1 }], { ifExists: 'append' })),
       ).rejects.toMatchObject({
         code: 'COLUMN_NOT_FOUND',
       });

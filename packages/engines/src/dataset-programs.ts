@@ -17,7 +17,7 @@ import { getMetadata, updateMetadata } from './operations/metadata.ts';
 import { readData, readTable } from './operations/read-table.ts';
 import { execute, query } from './operations/statements.ts';
 import { getColumns, getTableInfo, listTables, tableExists } from './operations/tables.ts';
-import { writeApart, writeTable } from './operations/write-table.ts';
+import { scratchWrite, writeTable } from './operations/write-table.ts';
 import type { Program, RowForm, StepResult } from './program.ts';
 
 /** What a dataset's programs are for. */
@@ -47,7 +47,7 @@ export interface DatasetPrograms {
   getMetadata(): Program<Metadata>;
   updateMetadata(metadata: Metadata): Program<void>;
   /** What `writeTable` would write, done to a temporary table and read back; nothing stays, nobody waits. */
-  writeApart(table: string, rows: InputRows, options?: WriteTableOptions): Program<StepResult>;
+  scratchWrite(table: string, rows: InputRows, options?: WriteTableOptions): Program<StepResult>;
 }
 
 /** The programs of one dataset. Cheap to make; they hold nothing. */
@@ -75,7 +75,7 @@ export function datasetPrograms(options: DatasetProgramsOptions): DatasetProgram
     getMetadata: () => located(context, 'getMetadata', getMetadata(context)),
     updateMetadata: (metadata) =>
       located(context, 'updateMetadata', updateMetadata(context, metadata)),
-    writeApart: (table, rows, write) =>
-      located(context, 'writeTable', writeApart(context, table, rows, write), table),
+    scratchWrite: (table, rows, write) =>
+      located(context, 'writeTable', scratchWrite(context, table, rows, write), table),
   };
 }

@@ -20,7 +20,7 @@ import { filledBeside, lastingEffects } from './shadow/lasting-effects.ts';
 import { touchedTable } from './shadow/touched-table.ts';
 
 /** The operations that run on a connection. */
-export type DatasetOperation = Exclude<keyof DatasetPrograms, 'writeApart'>;
+export type DatasetOperation = Exclude<keyof DatasetPrograms, 'scratchWrite'>;
 
 /** One piece of work for one connection, as plain data: it may have to cross to a worker thread. */
 export type Job =
@@ -43,7 +43,7 @@ export type Job =
       readonly maxRows: number;
       readonly lockTimeoutMs: number;
     }
-  | { readonly kind: 'writeApart'; readonly args: readonly unknown[]; readonly maxRows: number };
+  | { readonly kind: 'scratchWrite'; readonly args: readonly unknown[]; readonly maxRows: number };
 
 /** What a job yields: rows as lists of values, which are cheap to send between threads, or anything else. */
 export type JobAnswer =
@@ -85,7 +85,7 @@ const readingKinds: ReadonlySet<Job['kind']> = new Set<Job['kind']>([
   'ping',
   'snapshotBounds',
   'shareSnapshot',
-  'writeApart',
+  'scratchWrite',
   'commitOutcome',
 ]);
 
@@ -104,7 +104,7 @@ export function jobProgram(context: JobContext, job: Job): Program<JobAnswer> {
     }
     case 'rehearse':
       return rehearsed(context, job.args, job.maxRows, job.lockTimeoutMs);
-    case 'writeApart':
+    case 'scratchWrite':
       return writtenApart(context, job.args, job.maxRows);
     case 'ping':
       return ping();
@@ -269,7 +269,7 @@ function* writtenApart(
     const beside = yield* filledBeside(engine, table, inputKeys(rows));
     if (beside !== undefined) return effect({ tables: {}, unseen: [beside] });
   }
-  const written = yield* datasetPrograms({ engine, dataset, form: 'cells' }).writeApart(
+  const written = yield* datasetPrograms({ engine, dataset, form: 'cells' }).scratchWrite(
     table,
     rows,
     write,

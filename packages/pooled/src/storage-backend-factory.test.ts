@@ -426,7 +426,7 @@ describe.each(engines)('%s', (engine) => {
       const { shadow } = factory.leg(engine);
       await storage.transaction(name, async (transaction) => {
         await transaction.execute('DELETE FROM t WHERE id = 0');
-        const effect = await shadow?.writeApart?.(
+        const effect = await shadow?.scratchWrite?.(
           {
             operation: 'writeTable',
             args: [name, 't', [{ id: 77, name: 'seven' }], { ifExists: 'append' }],

@@ -50,11 +50,11 @@ describe.each(stages)('at %s', (stage) => {
   });
 
   test('the shadow leg can hang, fail, throw or change its arguments without the caller noticing', async () => {
-    const { answers, beside } = routes[stage].read;
+    const { answers, shadow } = routes[stage].read;
     const { api, router, ...legs } = twoLegs(stage);
     legs[answers].answer = [{ a: 1 }];
     const given = { key: ['k'] };
-    const other = beside ?? (answers === 'legacy' ? 'pooled' : 'legacy');
+    const other = shadow ?? (answers === 'legacy' ? 'pooled' : 'legacy');
     legs[other].does.list = (_dataset, argument) => {
       (argument as typeof given).key.push('changed');
       return new Promise(() => undefined);

@@ -9,7 +9,7 @@ import type {
   WriteDefinition,
 } from '@changeover/core';
 import { systemClock } from '@changeover/core';
-import type { Call, Path } from './resolved-call.ts';
+import type { Call, ResolvedCall } from './resolved-call.ts';
 import { CallsInFlight } from './calls-in-flight.ts';
 import { Comparer, type ComparerOptions } from '../shadow/comparer.ts';
 import { DatasetStates } from './key-state.ts';
@@ -17,7 +17,8 @@ import type { StageSource } from '../stages/flags/stage-source.ts';
 import type { Guardrail } from '../stages/guardrail.ts';
 import type { Logger } from '../log.ts';
 import type { Recorder } from '../recorder/recorder.ts';
-import { routes } from './route.ts';
+import { isPromise } from './answers.ts';
+import { type Route, routes } from './route.ts';
 import { RuleBooks } from '../shadow/rule-books.ts';
 
 /** What a router is made of. It owns none of it: who made a leg, a source or a recorder closes it. */
@@ -43,6 +44,10 @@ export interface BackendRouterOptions<Api extends object> {
   /** The read that shows all rows of a table, for comparing writes. Default: writes are compared by what they return. */
   readonly tableRead?: ComparerOptions['tableRead'];
   readonly queue?: ComparerOptions['queue'];
+  /** How the legs answer an operation, as far as their functions show it: `legacy-alone` where only the pooled leg's can't but answer
+   * a promise. Default: every operation answers promises on both legs. */
+  readonly mayAnswerAtOnce?:
+    ((operation: string) => 'legacy-alone' | 'both' | 'neither') | undefined;
   /** Where the results of reads may rightly differ. Default: nowhere, but for what a flag's payload says. */
   readonly rules?: readonly ComparisonRule[] | undefined;
 }
@@ -57,6 +62,17 @@ interface Scope {
 }
 
 type Method = (...args: readonly unknown[]) => unknown;
+
+/** A write with all that was decided about it. */
+interface Write {
+  readonly call: Call;
+  readonly definition: WriteDefinition;
+  readonly resolved: ResolvedCall;
+  readonly answers: LegName;
+  readonly shadow: LegName | undefined;
+  readonly args: readonly unknown[];
+  readonly startedMs: number;
+}
 
 /** How long a memoised route is used without asking again, so that its counters are stored and let go when idle. */
 const routeLifetimeMs = 30_000;
@@ -77,7 +93,7 @@ export class BackendRouter<Api extends object> {
   readonly #options: BackendRouterOptions<Api>;
   readonly #legs: Readonly<Record<LegName, Leg<Api>>>;
   readonly #clock: Clock;
-  readonly #memo = new Map<unknown, (Path | undefined)[]>();
+  readonly #memo = new Map<unknown, (ResolvedCall | undefined)[]>();
   readonly #states = new DatasetStates(() => {
     this.#memo.clear();
   });
@@ -85,6 +101,8 @@ export class BackendRouter<Api extends object> {
   readonly #rules: RuleBooks;
   readonly #calls = new CallsInFlight();
   readonly #comparer: Comparer;
+  /** Operations of which it was told that they can go no further than `shadow`. */
+  readonly #capped = new Set<string>();
   readonly #unsubscribe: () => void;
 
   constructor(options: BackendRouterOptions<Api>) {
@@ -119,38 +137,81 @@ export class BackendRouter<Api extends object> {
 
   #makeApi(): Api {
     const api: Record<string, Method> = {};
-    for (const [index, [operation, entry]] of Object.entries(this.#options.operations).entries()) {
+    for (const [at, [operation, entry]] of Object.entries(this.#options.operations).entries()) {
       const definition = entry as OperationDefinition;
-      const call: Call = { index, operation, definition };
-      if (definition.kind === 'read') api[operation] = (...args) => this.#read(call, args);
-      else if (definition.kind === 'write')
-        api[operation] = (...args) => this.#write(call, definition, args);
-      else api[operation] = (...args) => this.#control(operation, args);
+      // Two places each, for a statement is a read or a write.
+      api[operation] = this.#method({ index: 2 * at, operation, definition, style: undefined });
     }
     return Object.freeze(api) as Api;
   }
 
+  #method(call: Call): Method {
+    const { definition, operation } = call;
+    switch (definition.kind) {
+      case 'read':
+        return (...args) => this.#read(call, args);
+      case 'write':
+        return (...args) => this.#write(call, args);
+      case 'statement': {
+        const key = definition.dataset === undefined ? {} : { dataset: definition.dataset };
+        const reads = definition.reads as (...args: readonly unknown[]) => boolean;
+        const asRead: Call = { ...call, definition: { ...definition.read, ...key } };
+        const asWrite: Call = {
+          ...call,
+          index: call.index + 1,
+          definition: { ...definition.write, ...key },
+        };
+        return (...args) =>
+          reads(...args) ? this.#read(asRead, args) : this.#write(asWrite, args);
+      }
+      case 'control':
+        return (...args) => this.#control(operation, args);
+      case 'legacyOnly':
+        return (...args) => this.#legacyOnly(call, args);
+    }
+  }
+
   #read(call: Call, args: readonly unknown[]): unknown {
     const startedMs = this.#clock.monotonicMs();
-    let path: Path;
+    let resolved: ResolvedCall;
     try {
-      path = this.#path(call, args, startedMs);
+      resolved = this.#resolvedCall(call, args, startedMs);
     } catch (error) {
-      return Promise.reject(error);
+      return refuse(call, error);
     }
     const scope = this.#scope.getStore();
-    if (scope?.active === true && scope.dataset === path.dataset)
+    if (scope?.active === true && scope.dataset === resolved.dataset)
       return invoke(scope.leg, call.operation, args);
-    const { answers, beside, fallback } = path.route.read;
-    const { cell } = path;
+    const { answers, shadow, fallback } = this.#routeOf(call, resolved).read;
+    const { cell } = resolved;
     cell.calls += 1;
     const comparison =
-      beside === undefined ? undefined : this.#comparer.beginRead(path, beside, args);
-    const result = invoke(this.#legs[answers], call.operation, args);
+      shadow === undefined ? undefined : this.#comparer.beginRead(resolved, shadow, args);
+    let result: unknown;
+    try {
+      result = invoke(this.#legs[answers], call.operation, args);
+    } catch (error) {
+      if (fallback !== undefined && this.#options.isUnavailable?.(error) === true) {
+        comparison?.unavailable();
+        this.#tellFallback(resolved, fallback, error);
+        return invoke(this.#legs[fallback], call.operation, args);
+      }
+      cell.failed += 1;
+      comparison?.failed(error);
+      throw error;
+    }
+    if (!isPromise(result)) {
+      const tookMs = this.#clock.monotonicMs() - startedMs;
+      if (answers === 'legacy') call.style = 'at-once';
+      cell[latencyOf[answers]].record(tookMs);
+      comparison?.answered(result, tookMs);
+      return result;
+    }
+    if (answers === 'legacy') call.style ??= 'later';
     if (comparison === undefined && fallback === undefined)
-      return this.#observe(path, answers, result, startedMs);
+      return this.#observe(resolved, answers, result, startedMs);
     this.#calls.begin();
-    return (result as Promise<unknown>).then(
+    return result.then(
       (value) => {
         this.#calls.end();
         const tookMs = this.#clock.monotonicMs() - startedMs;
@@ -162,7 +223,7 @@ export class BackendRouter<Api extends object> {
         this.#calls.end();
         if (fallback !== undefined && this.#options.isUnavailable?.(error) === true) {
           comparison?.unavailable();
-          return this.#fallBack(path, fallback, args, error);
+          return this.#fallBack(resolved, fallback, args, error);
         }
         cell.failed += 1;
         comparison?.failed(error);
@@ -171,15 +232,64 @@ export class BackendRouter<Api extends object> {
     );
   }
 
+  /**
+   * The route of a call's stage, held at what the legs can do: a pooled leg that answers with a promise can't stand in for a
+   * legacy leg that answers at once, so such an operation goes no further than `shadow`. Until it was seen how the legacy leg
+   * answers, it answers.
+   */
+  #routeOf(call: Call, resolved: ResolvedCall): Route {
+    const { stage } = resolved.decision;
+    if (this.#options.mayAnswerAtOnce === undefined || stage === 'legacy' || stage === 'shadow')
+      return resolved.route;
+    const promises =
+      this.#comparer.styleOf('pooled', call.operation) === 'later' ||
+      this.#options.mayAnswerAtOnce(call.operation) === 'legacy-alone';
+    if (!promises || call.style === 'later') return resolved.route;
+    if (call.style === 'at-once') this.#tellCapped(resolved);
+    return routes.shadow;
+  }
+
+  #tellCapped({ backend, operation, dataset, decision }: ResolvedCall): void {
+    if (this.#capped.has(operation)) return;
+    this.#capped.add(operation);
+    this.#options.logger.error(
+      { backend, operation, dataset, stage: decision.stage },
+      `${operation} stays at shadow: the legacy leg answers it at once and the pooled leg with a promise. ` +
+        'Make it read({ async: true }) and let its callers await, or give the pooled leg a synchronous method.',
+    );
+  }
+
+  #legacyOnly(call: Call, args: readonly unknown[]): unknown {
+    const startedMs = this.#clock.monotonicMs();
+    let resolved: ResolvedCall;
+    try {
+      resolved = this.#resolvedCall(call, args, startedMs);
+    } catch (error) {
+      return refuse(call, error);
+    }
+    resolved.cell.calls += 1;
+    try {
+      return this.#observe(
+        resolved,
+        'legacy',
+        invoke(this.#legs.legacy, call.operation, args),
+        startedMs,
+      );
+    } catch (error) {
+      resolved.cell.failed += 1;
+      throw error;
+    }
+  }
+
   /** Counts without standing between the leg's promise and the caller: no hop is added. */
-  #observe(path: Path, leg: LegName, result: unknown, startedMs: number): unknown {
+  #observe(resolved: ResolvedCall, leg: LegName, result: unknown, startedMs: number): unknown {
     return this.#watch(
       result,
       () => {
-        path.cell[latencyOf[leg]].record(this.#clock.monotonicMs() - startedMs);
+        resolved.cell[latencyOf[leg]].record(this.#clock.monotonicMs() - startedMs);
       },
       () => {
-        path.cell.failed += 1;
+        resolved.cell.failed += 1;
       },
     );
   }
@@ -204,123 +314,140 @@ export class BackendRouter<Api extends object> {
     return result;
   }
 
-  async #fallBack(
-    path: Path,
-    leg: LegName,
-    args: readonly unknown[],
-    error: unknown,
-  ): Promise<unknown> {
-    path.cell.fallbacks += 1;
-    const { backend, dataset, operation } = path;
+  #tellFallback(resolved: ResolvedCall, leg: LegName, error: unknown): void {
+    resolved.cell.fallbacks += 1;
+    const { backend, dataset, operation } = resolved;
     this.#options.logger.warn(
       { backend, dataset, operation, err: error },
       `the pooled leg had no connection; this read is answered by ${leg}`,
     );
+  }
+
+  async #fallBack(
+    resolved: ResolvedCall,
+    leg: LegName,
+    args: readonly unknown[],
+    error: unknown,
+  ): Promise<unknown> {
+    this.#tellFallback(resolved, leg, error);
     try {
-      return await invoke(this.#legs[leg], operation, args);
+      return await invoke(this.#legs[leg], resolved.operation, args);
     } catch (second) {
-      path.cell.failed += 1;
+      resolved.cell.failed += 1;
       throw second;
     }
   }
 
-  #write(call: Call, definition: WriteDefinition, args: readonly unknown[]): unknown {
+  #write(call: Call, args: readonly unknown[]): unknown {
     const startedMs = this.#clock.monotonicMs();
-    let path: Path;
+    let resolved: ResolvedCall;
     try {
-      path = this.#path(call, args, startedMs);
+      resolved = this.#resolvedCall(call, args, startedMs);
     } catch (error) {
-      return Promise.reject(error);
+      return refuse(call, error);
     }
     const scope = this.#scope.getStore();
     const nested = scope?.active === true;
-    if (nested && scope.dataset === path.dataset) return invoke(scope.leg, call.operation, args);
-    const { answers, beside } = path.route.write;
+    if (nested && scope.dataset === resolved.dataset)
+      return invoke(scope.leg, call.operation, args);
+    const definition = call.definition as WriteDefinition;
+    const { answers, shadow } = this.#routeOf(call, resolved).write;
     // Inside a transaction the legacy singleton refuses another dataset; waiting for that one's barrier could dead-lock.
     if (nested && answers === 'legacy') return invoke(this.#legs.legacy, call.operation, args);
-    path.cell.calls += 1;
-    const entered = path.state.barrier.enter(answers, beside !== undefined, nested);
-    if (entered !== undefined)
-      return entered.then(() => this.#runWrite(path, definition, args, startedMs));
-    return this.#runWrite(path, definition, args, startedMs);
+    resolved.cell.calls += 1;
+    const write: Write = { call, definition, resolved, answers, shadow, args, startedMs };
+    const { barrier } = resolved.state;
+    // What answers at once can't wait: it stays on the leg that the writes in flight are on.
+    if (call.style === 'at-once')
+      return this.#runWrite({ ...write, answers: barrier.enterNow(answers) });
+    const alone = shadow !== undefined && definition.comparison !== 'none';
+    const entered = barrier.enter(answers, alone, nested);
+    if (entered !== undefined) return entered.then(() => this.#runWrite(write));
+    return this.#runWrite(write);
   }
 
-  #runWrite(
-    path: Path,
-    definition: WriteDefinition,
-    args: readonly unknown[],
-    startedMs: number,
-  ): unknown {
-    const { answers, beside } = path.route.write;
+  #runWrite(write: Write): unknown {
+    const { call, resolved, definition, answers, args } = write;
     const leg = this.#legs[answers];
-    const scope: Scope = { dataset: path.dataset, leg, active: true };
+    const scope: Scope = { dataset: resolved.dataset, leg, active: true };
     const everywhere =
       definition.removesDataset === true || definition.addsDataset === true
         ? this.#states.get(noDataset).barrier
         : undefined;
     everywhere?.pass();
-    const run = (given: readonly unknown[]): unknown =>
-      invoke(leg, path.operation, this.#scoped(scope, given));
     const end = (): void => {
       scope.active = false;
       everywhere?.passed();
-      path.state.barrier.leave();
+      resolved.state.barrier.leave();
     };
     let result: unknown;
     try {
-      result =
-        definition.removesDataset === true
-          ? this.#remove(path, answers, args)
-          : beside === undefined
-            ? run(args)
-            : this.#comparer.shadowWrite(
-                path,
-                definition,
-                args,
-                (given) => run(given) as Promise<unknown>,
-              );
+      result = this.#makeWrite(write, (given) =>
+        invoke(leg, resolved.operation, this.#scoped(scope, given)),
+      );
     } catch (error) {
       end();
-      path.cell.failed += 1;
+      if (error !== scope.thrown) resolved.cell.failed += 1;
       throw error;
     }
+    if (answers === 'legacy') call.style = isPromise(result) ? (call.style ?? 'later') : 'at-once';
     const succeed = (): void => {
       end();
       // At `shadow` the comparison measures the leg alone, without the rehearsal before it.
-      if (beside === undefined)
-        path.cell[latencyOf[answers]].record(this.#clock.monotonicMs() - startedMs);
+      if (!isCompared(write))
+        resolved.cell[latencyOf[answers]].record(this.#clock.monotonicMs() - write.startedMs);
+      if (write.shadow !== undefined && definition.comparison === 'observed')
+        this.#comparer.observedWrite(resolved, definition.read, args);
     };
     const fail = (error: unknown): void => {
       end();
-      if (error !== scope.thrown) path.cell.failed += 1;
+      if (error !== scope.thrown) resolved.cell.failed += 1;
     };
     // Before the caller's own continuation, so that its next call finds the barrier open.
     return this.#watch(result, succeed, fail);
   }
 
-  /** What the other leg holds open of a dataset would be a deleted file to it, or keep it from being removed. */
-  async #remove(path: Path, answers: LegName, args: readonly unknown[]): Promise<unknown> {
-    const other = this.#legs[answers === 'legacy' ? 'pooled' : 'legacy'];
-    const remove = async (): Promise<unknown> =>
-      await invoke(this.#legs[answers], path.operation, args);
-    return other.closedWhile === undefined
-      ? await remove()
-      : await other.closedWhile(path.dataset, remove);
+  #makeWrite(write: Write, run: (args: readonly unknown[]) => unknown): unknown {
+    const { resolved, definition, answers, args } = write;
+    if (definition.removesDataset === true) return this.#remove(resolved, answers, args);
+    if (!isCompared(write)) return run(args);
+    return this.#comparer.shadowWrite(resolved, definition, args, async (given) => run(given));
   }
 
-  /** Functions among the arguments run inside the scope, so that the calls they make join the transaction. */
+  /** What the other leg holds open of a dataset would be a deleted file to it, or keep it from being removed. */
+  async #remove(
+    resolved: ResolvedCall,
+    answers: LegName,
+    args: readonly unknown[],
+  ): Promise<unknown> {
+    const other = this.#legs[answers === 'legacy' ? 'pooled' : 'legacy'];
+    const remove = async (): Promise<unknown> =>
+      await invoke(this.#legs[answers], resolved.operation, args);
+    return other.closedWhile === undefined
+      ? await remove()
+      : await other.closedWhile(resolved.dataset, remove);
+  }
+
+  /** Functions among the arguments run inside the scope, so that the calls they make join the transaction. What answers at once
+   * still does. */
   #scoped(scope: Scope, args: readonly unknown[]): readonly unknown[] {
     if (!args.some((argument) => typeof argument === 'function')) return args;
+    const noted = (error: unknown): never => {
+      scope.thrown = error;
+      throw error;
+    };
+    const storage = this.#scope;
     return args.map((argument) => {
       if (typeof argument !== 'function') return argument;
       const work = argument as Method;
-      return async (...given: readonly unknown[]) => {
+      return function (this: unknown, ...given: readonly unknown[]): unknown {
+        let result: unknown;
         try {
-          return await this.#scope.run(scope, () => work(...given));
+          result = storage.run(scope, () => Reflect.apply(work, this, given));
         } catch (error) {
-          scope.thrown = error;
-          throw error;
+          return noted(error);
         }
+        return isPromise(result) ? result.then(undefined, noted) : result;
       };
     });
   }
@@ -335,14 +462,14 @@ export class BackendRouter<Api extends object> {
     return outcomes[0].status === 'fulfilled' ? outcomes[0].value : undefined;
   }
 
-  #path(call: Call, args: readonly unknown[], nowMs: number): Path {
+  #resolvedCall(call: Call, args: readonly unknown[], nowMs: number): ResolvedCall {
     const { definition } = call;
     const name =
-      definition.kind !== 'control' && definition.dataset !== undefined
+      'dataset' in definition && definition.dataset !== undefined
         ? (definition.dataset as Method)(...args)
         : args[0];
-    const path = this.#memo.get(name)?.[call.index];
-    if (path !== undefined && nowMs - path.resolvedMs < routeLifetimeMs) return path;
+    const resolved = this.#memo.get(name)?.[call.index];
+    if (resolved !== undefined && nowMs - resolved.resolvedMs < routeLifetimeMs) return resolved;
     return this.#resolve(
       call,
       name,
@@ -351,7 +478,7 @@ export class BackendRouter<Api extends object> {
     );
   }
 
-  #resolve(call: Call, name: unknown, mayBeNone: boolean, nowMs: number): Path {
+  #resolve(call: Call, name: unknown, mayBeNone: boolean, nowMs: number): ResolvedCall {
     const { backend, parseDataset, recorder, stages } = this.#options;
     const { operation, definition } = call;
     const dataset =
@@ -362,7 +489,7 @@ export class BackendRouter<Api extends object> {
           : parseDataset(name);
     const decision = stages.decide({ backend, dataset, operation });
     const state = this.#states.get(dataset);
-    const path: Path = {
+    const resolved: ResolvedCall = {
       backend,
       dataset,
       operation,
@@ -374,15 +501,15 @@ export class BackendRouter<Api extends object> {
       cell: recorder.cell(backend, dataset, operation, decision.stage),
       resolvedMs: nowMs,
     };
-    this.#noticeChange(path);
+    this.#noticeChange(resolved);
     if (this.#memo.size >= maxMemoisedNames) this.#memo.clear();
     const paths = this.#memo.get(name) ?? [];
-    paths[call.index] = path;
+    paths[call.index] = resolved;
     this.#memo.set(name, paths);
-    return path;
+    return resolved;
   }
 
-  #noticeChange({ backend, dataset, operation, decision, state }: Path): void {
+  #noticeChange({ backend, dataset, operation, decision, state }: ResolvedCall): void {
     const from = state.stages.get(operation);
     const { stage: to, reason, revision } = decision;
     state.stages.set(operation, to);
@@ -397,13 +524,21 @@ export class BackendRouter<Api extends object> {
 const latencyOf = { legacy: 'legacyLatency', pooled: 'pooledLatency' } as const;
 
 function invoke(leg: Leg<object>, operation: string, args: readonly unknown[]): unknown {
-  return (leg.api as Record<string, Method>)[operation]?.(...args);
+  const method = (leg.api as Record<string, Method | undefined>)[operation];
+  // Never `undefined` in place of an answer: a write would be gone without a word.
+  if (method === undefined)
+    throw new TypeError(`the ${leg.name} leg has no operation ${operation}`);
+  return Reflect.apply(method, leg.api, args);
 }
 
-function isPromise(value: unknown): value is Promise<unknown> {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    typeof (value as { then?: unknown }).then === 'function'
-  );
+/** A call that could not be resolved fails as the leg's own failures do: where it is known to answer at once, at once. */
+function refuse(call: Call, error: unknown): Promise<never> {
+  if (call.style === 'at-once') throw error;
+  return Promise.reject(error);
+}
+
+/** Whether a write at `shadow` is made through the comparer: what is only observed afterwards is not. */
+function isCompared({ shadow, definition, call }: Write): boolean {
+  if (shadow === undefined || call.style === 'at-once') return false;
+  return definition.comparison !== 'none' && definition.comparison !== 'observed';
 }

@@ -1,5 +1,6 @@
 import type { RuleBook } from '@changeover/compare';
 import type { OperationDefinition } from '@changeover/core';
+import type { AnswerStyle } from '../shadow/loop-budget.ts';
 import type { DatasetState } from './key-state.ts';
 import type { StageDecision } from '../stages/flags/stage-source.ts';
 import type { Cell } from '../recorder/cell.ts';
@@ -10,10 +11,12 @@ export interface Call {
   readonly index: number;
   readonly operation: string;
   readonly definition: OperationDefinition;
+  /** How the legacy leg was seen to answer. */
+  style: AnswerStyle;
 }
 
 /** Everything that is decided about a call before it is made; memoised by dataset and operation. */
-export interface Path {
+export interface ResolvedCall {
   readonly backend: string;
   readonly dataset: string;
   readonly operation: string;

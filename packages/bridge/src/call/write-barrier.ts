@@ -55,6 +55,18 @@ export class WriteBarrier {
     });
   }
 
+  /**
+   * Admits a write that can't wait, without an other one's leg to overlap: on the leg that it wants, or on that of the writes in
+   * flight. To be ended by one {@link leave}.
+   *
+   * @returns the leg to use.
+   */
+  enterNow(wanted: LegName): LegName {
+    const leg = this.#active > 0 && this.#leg !== undefined ? this.#leg : wanted;
+    this.#begin(leg, this.#exclusive);
+    return leg;
+  }
+
   /** Notes that a write begins which changes what is seen here, and is ordered elsewhere. To be ended by {@link passed}. */
   pass(): void {
     this.#passing += 1;

@@ -1,7 +1,7 @@
 /** Why a comparison that was due was not made. */
 export const shedReasons = [
   'queue-full',
-  'callers-first',
+  'busy',
   'deadline',
   'event-loop-late',
   'breaker-open',
@@ -11,6 +11,8 @@ export const shedReasons = [
   'no-baseline',
   'budget',
   'side-effects',
+  'loop-budget',
+  'not-comparable',
 ] as const;
 
 /** One of the reasons for which a comparison that was due was not made. */

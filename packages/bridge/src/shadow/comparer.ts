@@ -1,16 +1,19 @@
+import { NotComparableError } from '@changeover/core';
 import type { Clock, Leg, LegName, ReadDefinition, WriteDefinition } from '@changeover/core';
-import type { Path } from '../call/resolved-call.ts';
+import { isStream } from '../call/answers.ts';
+import type { ResolvedCall } from '../call/resolved-call.ts';
 import type { CallsInFlight } from '../call/calls-in-flight.ts';
 import { type ComparisonSinks, reportComparison } from './comparison-log.ts';
+import { type AnswerStyle, LoopBudget } from './loop-budget.ts';
 import { ReadComparison, rowCount } from './read-comparison.ts';
 import type { ShedReason } from '../recorder/shed-reason.ts';
 import { ShadowCaller } from './shadow-caller.ts';
 import { ShadowQueue, type ShadowQueueOptions } from './shadow-queue.ts';
 import { copyAnswer, snapshotArguments } from './copy-answer.ts';
-import { Ticket } from './pending-comparison.ts';
-import { Witnesses } from './seen-differences.ts';
+import { PendingComparison } from './pending-comparison.ts';
+import { SeenDifferences } from './seen-differences.ts';
 import { WriteComparer } from './write-comparer.ts';
-import { Repeats, type TableRead } from './write-context.ts';
+import { ConsecutiveDifferences, type TableRead } from './write-context.ts';
 
 export interface ComparerOptions extends ComparisonSinks {
   readonly legacy: Leg<object>;
@@ -44,24 +47,31 @@ export class Comparer {
   readonly #confirmations: ShadowQueue;
   readonly #caller: ShadowCaller;
   readonly #writes: WriteComparer;
-  readonly #witnesses = new Witnesses();
+  readonly #seen = new SeenDifferences();
+  readonly #loopBudget: LoopBudget;
 
   constructor(options: ComparerOptions) {
     this.#options = options;
     const legs = { legacy: options.legacy, pooled: options.pooled };
     this.#queue = new ShadowQueue(options.clock, options.queue, options.calls);
     this.#confirmations = new ShadowQueue(options.clock, confirmationQueue, options.calls);
-    this.#caller = new ShadowCaller(legs, options.clock, options.isUnavailable ?? (() => false));
+    this.#loopBudget = new LoopBudget(options.clock);
+    this.#caller = new ShadowCaller(
+      legs,
+      options.clock,
+      options.isUnavailable ?? (() => false),
+      this.#loopBudget,
+    );
     this.#writes = new WriteComparer({
       clock: options.clock,
       pooled: options.pooled,
       caller: this.#caller,
-      witnesses: this.#witnesses,
+      seen: this.#seen,
       confirmations: this.#confirmations,
       queue: this.#queue,
       tableRead: options.tableRead,
-      repeats: new Repeats(),
-      ticket: (path) => this.#ticket(path),
+      repeats: new ConsecutiveDifferences(),
+      pending: (resolved) => this.#pending(resolved),
       sampled: (rate) => this.#sampled(rate),
     });
   }
@@ -77,53 +87,79 @@ export class Comparer {
   }
 
   /** Called before a read is made. Undefined where it isn't compared. */
-  beginRead(path: Path, beside: LegName, args: readonly unknown[]): PendingRead | undefined {
-    const { cell, decision } = path;
+  beginRead(
+    resolved: ResolvedCall,
+    shadow: LegName,
+    args: readonly unknown[],
+  ): PendingRead | undefined {
+    const { cell, decision } = resolved;
     cell.eligible += 1;
     if (!this.#sampled(decision.settings.sampleRate)) return undefined;
-    const ticket = this.#ticket(path);
-    const refusal = this.#queue.refusal;
+    const pending = this.#pending(resolved);
+    const refusal =
+      this.#queue.refusal ??
+      (this.#loopBudget.admits(shadow, resolved.operation) ? undefined : 'loop-budget');
     if (refusal !== undefined) {
-      ticket.shed(refusal);
+      pending.shed(refusal);
       return undefined;
     }
-    return this.#pendingRead(path, beside, snapshotArguments(args), ticket);
+    return this.#pendingRead(resolved, shadow, snapshotArguments(args), pending);
+  }
+
+  /** Compares what a write that has succeeded left, as an operation of both legs reads it. */
+  observedWrite(resolved: ResolvedCall, read: string, args: readonly unknown[]): void {
+    this.#writes.observed(resolved, read, snapshotArguments(args));
+  }
+
+  /** How a leg answered an operation as the shadow, as far as was seen. */
+  styleOf(leg: LegName, operation: string): AnswerStyle {
+    return this.#loopBudget.style(leg, operation);
   }
 
   /** Makes a write at `shadow`, with what is compared of it before and after. */
   shadowWrite(
-    path: Path,
+    resolved: ResolvedCall,
     definition: WriteDefinition,
     args: readonly unknown[],
     run: (args: readonly unknown[]) => Promise<unknown>,
   ): Promise<unknown> {
-    return this.#writes.run(path, definition, args, run);
+    return this.#writes.run(resolved, definition, args, run);
   }
 
-  #pendingRead(path: Path, beside: LegName, args: readonly unknown[], ticket: Ticket): PendingRead {
-    const definition = path.definition as ReadDefinition;
+  #pendingRead(
+    resolved: ResolvedCall,
+    shadow: LegName,
+    args: readonly unknown[],
+    pending: PendingComparison,
+  ): PendingRead {
+    const definition = resolved.definition as ReadDefinition;
     const comparison = new ReadComparison(
       this.#caller,
-      this.#witnesses,
+      this.#seen,
       this.#options.clock,
-      path,
-      beside,
+      resolved,
+      shadow,
       args,
-      ticket,
+      pending,
       (run) => {
-        this.#submit(this.#confirmations, path, ticket, run);
+        this.#submit(this.#confirmations, resolved, pending, run);
       },
     );
-    const { maxRows } = path.decision.settings;
+    const { maxRows } = resolved.decision.settings;
     return {
-      answered: (value, tookMs) => {
-        const rows = rowCount(value);
+      answered: (answer, tookMs) => {
+        if (isStream(answer)) {
+          pending.shed('not-comparable');
+          return;
+        }
+        const rows = rowCount(answer);
         const refusal = rows > maxRows ? 'too-large' : this.#queue.refusalOf(rows);
         if (refusal !== undefined) {
-          ticket.shed(refusal);
+          pending.shed(refusal);
           return;
         }
         try {
+          const value = definition.compareAs === undefined ? answer : definition.compareAs(answer);
           const copy = copyAnswer(value);
           // What the caller can still change has to be digested now.
           const outcome = copy.whole
@@ -131,58 +167,66 @@ export class Comparer {
             : this.#caller.outcomeOf(value, definition.result ?? 'value');
           comparison.answer = { outcome, tookMs, copy: copy.value };
         } catch (error) {
-          ticket.verdict({
+          pending.verdict({
             verdict: 'inconclusive',
-            reason: `the answer can't be digested: ${String(error)}`,
+            reason: `the answer can't be compared: ${messageOf(error)}`,
           });
           return;
         }
-        this.#submit(this.#queue, path, ticket, (signal) => comparison.run(signal), rows);
+        this.#submit(this.#queue, resolved, pending, (signal) => comparison.run(signal), rows);
       },
       failed: (error) => {
         comparison.answer = { outcome: this.#caller.outcomeOfError(error) };
-        this.#submit(this.#queue, path, ticket, (signal) => comparison.run(signal));
+        this.#submit(this.#queue, resolved, pending, (signal) => comparison.run(signal));
       },
       unavailable: () => {
-        ticket.verdict({ verdict: 'inconclusive', reason: 'the answering leg had no connection' });
+        pending.verdict({ verdict: 'inconclusive', reason: 'the answering leg had no connection' });
       },
     };
   }
 
   #submit(
     queue: ShadowQueue,
-    path: Path,
-    ticket: Ticket,
+    resolved: ResolvedCall,
+    pending: PendingComparison,
     run: (signal: AbortSignal) => Promise<void>,
     rows = 0,
   ): void {
     queue.submit({
       rows,
-      deadlineMs: path.decision.settings.deadlineMs,
+      deadlineMs: resolved.decision.settings.deadlineMs,
       run: async (signal) => {
         try {
           await run(signal);
         } catch (error) {
           // At the deadline the queue has shed it already; anything else is a fault of the comparison itself.
           if (!signal.aborted) {
-            ticket.verdict({ verdict: 'inconclusive', reason: 'the comparison itself failed' });
+            if (error instanceof NotComparableError) {
+              pending.verdict({ verdict: 'inconclusive', reason: error.message });
+              return;
+            }
+            pending.verdict({ verdict: 'inconclusive', reason: 'the comparison itself failed' });
             this.#options.logger.error({ err: error }, 'a comparison failed');
           }
         }
       },
       shed: (reason: ShedReason) => {
-        ticket.shed(reason);
+        pending.shed(reason);
       },
     });
   }
 
-  #ticket(path: Path): Ticket {
-    return new Ticket(path.cell, (record) => {
-      reportComparison(this.#options, path, record);
+  #pending(resolved: ResolvedCall): PendingComparison {
+    return new PendingComparison(resolved.cell, (record) => {
+      reportComparison(this.#options, resolved, record);
     });
   }
 
   #sampled(rate: number): boolean {
     return rate >= 1 || (rate > 0 && this.#options.random() < rate);
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof NotComparableError ? error.message : String(error);
 }

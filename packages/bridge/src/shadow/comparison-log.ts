@@ -1,5 +1,5 @@
 import type { Clock } from '@changeover/core';
-import type { Path } from '../call/resolved-call.ts';
+import type { ResolvedCall } from '../call/resolved-call.ts';
 import type { Guardrail } from '../stages/guardrail.ts';
 import type { Logger } from '../log.ts';
 import type { Verdict } from '../recorder/cell.ts';
@@ -29,15 +29,15 @@ export interface ComparisonSinks {
 /** Tells everyone who wants to know of a verdict. A sink that throws harms neither the others nor the caller. */
 export function reportComparison(
   sinks: ComparisonSinks,
-  path: Path,
+  resolved: ResolvedCall,
   record: ComparisonRecord,
 ): void {
   if (record.verdict === 'match') {
-    reportUnseen(sinks, path, record.unseen ?? []);
+    reportUnseen(sinks, resolved, record.unseen ?? []);
     return;
   }
-  const { backend, dataset, operation } = path;
-  const { stage } = path.decision;
+  const { backend, dataset, operation } = resolved;
+  const { stage } = resolved.decision;
   const summary =
     record.summary ?? [record.class, record.reason].filter((part) => part !== undefined).join(': ');
   const at = sinks.clock.wallMs();
@@ -74,7 +74,7 @@ export function reportComparison(
 /** A match means no more than what was looked at. */
 function reportUnseen(
   { recorder, logger, clock }: ComparisonSinks,
-  { backend, dataset, operation, decision }: Path,
+  { backend, dataset, operation, decision }: ResolvedCall,
   unseen: readonly string[],
 ): void {
   if (unseen.length === 0) return;

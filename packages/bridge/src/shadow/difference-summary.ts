@@ -1,5 +1,5 @@
 import { findDifference, Redactor } from '@changeover/compare';
-import type { Path } from '../call/resolved-call.ts';
+import type { ResolvedCall } from '../call/resolved-call.ts';
 import type { Round } from './confirmation.ts';
 import type { Outcome } from './shadow-caller.ts';
 
@@ -37,7 +37,7 @@ export function describeOutcomes({ legacy, pooled }: Round): DifferenceSummary {
 
 /** A confirmed difference with the places where it shows, values redacted. */
 export function describeDifference(
-  path: Path,
+  resolved: ResolvedCall,
   round: Round,
   results: { readonly legacy: unknown; readonly pooled: unknown },
   ordered: boolean,
@@ -50,13 +50,13 @@ export function describeDifference(
           results.legacy,
           results.pooled,
           ordered,
-          path.rules?.for(path.operation, path.dataset),
+          resolved.rules?.for(resolved.operation, resolved.dataset),
         );
   if (difference === undefined) {
     return {
       ...outcomes,
       fingerprint: [
-        path.operation,
+        resolved.operation,
         outcomes.class,
         outcomes.class === 'error' ? outcomes.summary : '',
       ].join(':'),
@@ -76,7 +76,9 @@ export function describeDifference(
   return {
     class: difference.class,
     summary: `${difference.class}${places}; ${outcomes.summary}`,
-    fingerprint: [path.operation, difference.class, ...difference.columns].join(':').slice(0, 200),
+    fingerprint: [resolved.operation, difference.class, ...difference.columns]
+      .join(':')
+      .slice(0, 200),
     legacy: cells.map((cell) => cell.legacy),
     pooled: cells.map((cell) => cell.pooled),
   };

@@ -6,7 +6,7 @@ import type { ShedReason } from '../recorder/shed-reason.ts';
  * One comparison that is due. It ends exactly once, with a verdict or shed with a reason, so that the counts add up
  * whatever fails, times out or arrives late.
  */
-export class Ticket {
+export class PendingComparison {
   readonly #cell: Cell;
   readonly #report: (record: ComparisonRecord) => void;
   #settled = false;

@@ -2,7 +2,7 @@ import { digestInSteps, findDifference, roundedNumbers } from '@changeover/compa
 import { SnapshotLostError } from '@changeover/core';
 import type { Clock, HeldSnapshot, LegName, ReadDefinition, ShadowCall } from '@changeover/core';
 import type { Undetermined } from '@changeover/core';
-import type { Path } from '../call/resolved-call.ts';
+import type { ResolvedCall } from '../call/resolved-call.ts';
 import {
   decide,
   type Excuse,
@@ -14,8 +14,8 @@ import {
 } from './confirmation.ts';
 import { describeDifference, describeOutcomes } from './difference-summary.ts';
 import type { Outcome, ShadowCaller } from './shadow-caller.ts';
-import type { Ticket } from './pending-comparison.ts';
-import type { Witnesses } from './seen-differences.ts';
+import type { PendingComparison } from './pending-comparison.ts';
+import type { SeenDifferences } from './seen-differences.ts';
 
 /** How often the reruns are begun anew because a write came between. */
 const maxRestarts = 3;
@@ -49,45 +49,45 @@ export class ReadComparison {
   answer: Answer | undefined;
   readonly #caller: ShadowCaller;
   readonly #clock: Clock;
-  readonly #path: Path;
-  readonly #beside: LegName;
+  readonly #resolved: ResolvedCall;
+  readonly #shadow: LegName;
   readonly #args: readonly unknown[];
-  readonly #ticket: Ticket;
+  readonly #pending: PendingComparison;
   readonly #epoch: number;
   readonly #quiet: boolean;
   readonly #version: string | undefined;
-  readonly #witnesses: Witnesses;
+  readonly #seen: SeenDifferences;
   readonly #later: Later;
 
   constructor(
     caller: ShadowCaller,
-    witnesses: Witnesses,
+    seen: SeenDifferences,
     clock: Clock,
-    path: Path,
-    beside: LegName,
+    resolved: ResolvedCall,
+    shadow: LegName,
     args: readonly unknown[],
-    ticket: Ticket,
+    pending: PendingComparison,
     later: Later,
   ) {
     this.#later = later;
     this.#caller = caller;
-    this.#witnesses = witnesses;
+    this.#seen = seen;
     this.#clock = clock;
-    this.#path = path;
-    this.#beside = beside;
+    this.#resolved = resolved;
+    this.#shadow = shadow;
     this.#args = args;
-    this.#ticket = ticket;
-    this.#epoch = path.state.barrier.epoch;
-    this.#quiet = path.state.barrier.quiet;
-    this.#version = caller.version(path.dataset);
+    this.#pending = pending;
+    this.#epoch = resolved.state.barrier.epoch;
+    this.#quiet = resolved.state.barrier.quiet;
+    this.#version = caller.version(resolved.dataset);
   }
 
-  /** Runs the shadow leg and settles the ticket. Rejects only when the signal is aborted. */
+  /** Runs the shadow leg and settles the pending comparison. Rejects only when the signal is aborted. */
   async run(signal: AbortSignal): Promise<void> {
     const { answer } = this;
     if (answer === undefined) throw new Error('a comparison was run before its answer was there');
     const shadow = await this.#caller.digest(
-      this.#beside,
+      this.#shadow,
       this.#call(signal),
       this.#resultKind,
       (ms) => {
@@ -97,25 +97,24 @@ export class ReadComparison {
     const given = answer.outcome ?? (await this.#digestCopy(answer.copy, signal));
     if (given === undefined) return;
     const first =
-      this.#beside === 'pooled'
+      this.#shadow === 'pooled'
         ? { legacy: given, pooled: shadow }
         : { legacy: shadow, pooled: given };
     if (sameOutcome(first.legacy, first.pooled, this.#ordered)) {
-      this.#ticket.verdict({ verdict: 'match' });
-      if (!this.#witnesses.none)
-        this.#witnesses.forget(this.#witnesses.key(this.#path, this.#args));
+      this.#pending.verdict({ verdict: 'match' });
+      if (!this.#seen.none) this.#seen.forget(this.#seen.key(this.#resolved, this.#args));
       return;
     }
     const reason = noAnswer(first);
     if (reason !== undefined)
-      this.#ticket.verdict({ verdict: 'inconclusive', reason, ...describeOutcomes(first) });
+      this.#pending.verdict({ verdict: 'inconclusive', reason, ...describeOutcomes(first) });
     else if (await this.#copyPasses(first, signal))
-      this.#ticket.verdict({ verdict: 'match', reason: 'by rule' });
+      this.#pending.verdict({ verdict: 'match', reason: 'by rule' });
     else if (this.#seenBefore(first)) await this.#settleByWitness(first, signal);
     else this.#confirmLater(first);
   }
 
-  /** The digest of the answer, made after the caller has it; undefined where there is none, of which the ticket is told. */
+  /** The digest of the answer, made after the caller has it; undefined where there is none, of which the pending is told. */
   async #digestCopy(copy: unknown, signal: AbortSignal): Promise<Outcome | undefined> {
     try {
       const steps = digestInSteps(copy, this.#resultKind, rowsPerTurn);
@@ -127,7 +126,7 @@ export class ReadComparison {
       }
     } catch (error) {
       signal.throwIfAborted();
-      this.#ticket.verdict({
+      this.#pending.verdict({
         verdict: 'inconclusive',
         reason: `the answer can't be digested: ${String(error)}`,
       });
@@ -135,30 +134,30 @@ export class ReadComparison {
     }
   }
 
-  #timed(besideMs: number, answerMs: number | undefined): void {
-    const { cell } = this.#path;
-    (this.#beside === 'legacy' ? cell.legacyLatency : cell.pooledLatency).record(besideMs);
+  #timed(shadowMs: number, answerMs: number | undefined): void {
+    const { cell } = this.#resolved;
+    (this.#shadow === 'legacy' ? cell.legacyLatency : cell.pooledLatency).record(shadowMs);
     if (answerMs === undefined) return;
-    if (this.#beside === 'legacy') cell.paired.add(besideMs, answerMs);
-    else cell.paired.add(answerMs, besideMs);
+    if (this.#shadow === 'legacy') cell.paired.add(shadowMs, answerMs);
+    else cell.paired.add(answerMs, shadowMs);
   }
 
   /** A rule explains how the answer that was given differs from the other leg's, so that nothing needs to be run again on
    * the legacy leg. */
   async #copyPasses(first: Round, signal: AbortSignal): Promise<boolean> {
     const copy = this.#shownCopy;
-    if (this.#path.rules === undefined || copy === undefined || isError(first)) return false;
-    const other = await this.#caller.read(this.#beside, this.#call(signal), this.#resultKind);
+    if (this.#resolved.rules === undefined || copy === undefined || isError(first)) return false;
+    const other = await this.#caller.read(this.#shadow, this.#call(signal), this.#resultKind);
     if (other.outcome.kind === 'error') return false;
     return this.#passesByRule(
-      this.#beside === 'pooled'
+      this.#shadow === 'pooled'
         ? { legacy: copy, pooled: other.result }
         : { legacy: other.result, pooled: copy },
     );
   }
 
   #passesByRule({ legacy, pooled }: FullRound['results']): boolean {
-    const { dataset, operation, rules: book } = this.#path;
+    const { dataset, operation, rules: book } = this.#resolved;
     const rules = book?.for(operation, dataset);
     if (rules === undefined) return false;
     const difference = findDifference(legacy, pooled, this.#ordered, rules);
@@ -176,10 +175,10 @@ export class ReadComparison {
       reason: 'a write came between, and the legs could not be asked again',
     } as const;
     if (!this.#stillQuiet && !this.#caller.legacyAdmits) {
-      this.#ticket.verdict(raced);
+      this.#pending.verdict(raced);
       return;
     }
-    this.#ticket.suspect(raced.class, () => (this.#stillQuiet ? undefined : raced));
+    this.#pending.suspect(raced.class, () => (this.#stillQuiet ? undefined : raced));
     // Reruns read anew; what waits for them holds no rows.
     this.answer = undefined;
     this.#later((signal) => this.#confirm(first, signal));
@@ -187,35 +186,35 @@ export class ReadComparison {
 
   /** No write of this process began or ended since before the answer. */
   get #stillQuiet(): boolean {
-    return this.#quiet && this.#path.state.barrier.epoch === this.#epoch;
+    return this.#quiet && this.#resolved.state.barrier.epoch === this.#epoch;
   }
 
   /** The same call differed before, and legacy says the same as then. Only a difference that no write explains counts. */
   #seenBefore({ legacy }: Round): boolean {
-    if (!this.#stillQuiet || this.#foreignQuiet() === false || this.#path.dataset === '')
+    if (!this.#stillQuiet || this.#foreignQuiet() === false || this.#resolved.dataset === '')
       return false;
     if (this.#undetermined !== undefined) return false;
-    const key = this.#witnesses.key(this.#path, this.#args);
-    const before = this.#witnesses.recall(key);
-    this.#witnesses.note(key, legacy);
+    const key = this.#seen.key(this.#resolved, this.#args);
+    const before = this.#seen.recall(key);
+    this.#seen.note(key, legacy);
     return before !== undefined && sameOutcome(before, legacy, this.#ordered);
   }
 
   async #settleByWitness(first: Round, signal: AbortSignal): Promise<void> {
-    this.#ticket.suspect(describeOutcomes(first).class);
+    this.#pending.suspect(describeOutcomes(first).class);
     const copy = this.#shownCopy;
     // The answering leg's rows were copied; the other leg's are read once more, to show where they differ.
     const other =
       copy === undefined
         ? undefined
-        : (await this.#caller.read(this.#beside, this.#call(signal), this.#resultKind)).result;
+        : (await this.#caller.read(this.#shadow, this.#call(signal), this.#resultKind)).result;
     const results =
-      this.#beside === 'pooled' ? { legacy: copy, pooled: other } : { legacy: other, pooled: copy };
+      this.#shadow === 'pooled' ? { legacy: copy, pooled: other } : { legacy: other, pooled: copy };
     const difference =
       other === undefined
         ? describeOutcomes(first)
-        : describeDifference(this.#path, first, results, this.#ordered);
-    this.#ticket.verdict({
+        : describeDifference(this.#resolved, first, results, this.#ordered);
+    this.#pending.verdict({
       ...difference,
       verdict: 'mismatch',
       reason: 'the same call differed before, and legacy said the same both times',
@@ -227,7 +226,7 @@ export class ReadComparison {
     for (let restart = 0; restart < maxRestarts; restart += 1) {
       if (await this.#reruns(first, signal)) return;
     }
-    this.#ticket.verdict({
+    this.#pending.verdict({
       verdict: 'raced',
       reason: 'writes kept coming while the call was run again',
     });
@@ -235,14 +234,14 @@ export class ReadComparison {
 
   /** False where a write came between. */
   async #reruns(first: Round, signal: AbortSignal): Promise<boolean> {
-    const { barrier } = this.#path.state;
+    const { barrier } = this.#resolved.state;
     const epoch = barrier.epoch;
     if (!barrier.quiet) {
       await this.#pause(signal);
       return false;
     }
     const rounds: FullRound[] = [];
-    const { dataset } = this.#path;
+    const { dataset } = this.#resolved;
     const state = await this.#caller.state(dataset, signal);
     for (;;) {
       rounds.push(await this.#round(signal));
@@ -264,7 +263,7 @@ export class ReadComparison {
   /** Runs both legs again in one snapshot, where the engine has snapshots to share: writes may go on meanwhile. False where it has
    * none. */
   async #rerunsInSnapshot(first: Round, signal: AbortSignal): Promise<boolean> {
-    const { dataset } = this.#path;
+    const { dataset } = this.#resolved;
     const snapshot = dataset === '' ? undefined : await this.#caller.holdSnapshot(dataset, signal);
     if (snapshot === undefined) return false;
     const around = { oneState: true, snapshot: true, quietSinceAnswer: this.#stillQuiet };
@@ -282,7 +281,7 @@ export class ReadComparison {
     }
   }
 
-  /** Settles the ticket if the rounds tell enough. */
+  /** Settles the pending if the rounds tell enough. */
   #decided(
     first: Round,
     rounds: readonly FullRound[],
@@ -290,9 +289,9 @@ export class ReadComparison {
   ): boolean {
     const finding = decide(first, rounds, {
       ...around,
-      stage: this.#path.decision.stage,
+      stage: this.#resolved.decision.stage,
       ordered: this.#ordered,
-      shared: this.#path.dataset === '',
+      shared: this.#resolved.dataset === '',
       undetermined: this.#undetermined,
       foreignQuiet: this.#foreignQuiet(),
     });
@@ -314,8 +313,8 @@ export class ReadComparison {
     const difference =
       shown === undefined || verdict !== 'mismatch'
         ? describeOutcomes(shown ?? first)
-        : describeDifference(this.#path, shown, shown.results, this.#ordered);
-    this.#ticket.verdict({ ...difference, verdict, ...(reason === undefined ? {} : { reason }) });
+        : describeDifference(this.#resolved, shown, shown.results, this.#ordered);
+    this.#pending.verdict({ ...difference, verdict, ...(reason === undefined ? {} : { reason }) });
   }
 
   async #round(signal: AbortSignal, snapshot?: HeldSnapshot): Promise<FullRound> {
@@ -353,11 +352,12 @@ export class ReadComparison {
   #foreignQuiet(): boolean | undefined {
     return this.#version === undefined
       ? undefined
-      : this.#caller.version(this.#path.dataset) === this.#version;
+      : this.#caller.version(this.#resolved.dataset) === this.#version;
   }
 
   #call(signal: AbortSignal): ShadowCall {
-    return { operation: this.#path.operation, args: this.#args, signal };
+    const { compareAs } = this.#resolved.definition as ReadDefinition;
+    return { operation: this.#resolved.operation, args: this.#args, signal, compareAs };
   }
 
   get #shownCopy(): unknown {
@@ -366,18 +366,18 @@ export class ReadComparison {
   }
 
   get #resultKind(): 'rows' | 'value' {
-    return (this.#path.definition as ReadDefinition).result ?? 'value';
+    return (this.#resolved.definition as ReadDefinition).result ?? 'value';
   }
 
   get #undetermined(): Undetermined | undefined {
-    const { undetermined } = this.#path.definition as {
+    const { undetermined } = this.#resolved.definition as {
       undetermined?: (...args: readonly unknown[]) => Undetermined | undefined;
     };
     return undetermined?.(...this.#args);
   }
 
   get #ordered(): boolean {
-    const { ordered } = this.#path.definition as {
+    const { ordered } = this.#resolved.definition as {
       ordered?: (...args: readonly unknown[]) => boolean;
     };
     return ordered?.(...this.#args) ?? false;

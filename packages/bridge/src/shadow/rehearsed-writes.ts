@@ -1,10 +1,10 @@
 import type { WriteEffect } from '@changeover/core';
-import type { Path } from '../call/resolved-call.ts';
+import type { ResolvedCall } from '../call/resolved-call.ts';
 import type { Cell } from '../recorder/cell.ts';
 import { errorCode } from './shadow-caller.ts';
 import { snapshotArguments } from './copy-answer.ts';
 import { tableDigest } from './table-digest.ts';
-import type { Ticket } from './pending-comparison.ts';
+import type { PendingComparison } from './pending-comparison.ts';
 import type { WriteChains } from './write-chains.ts';
 import {
   compareErrors,
@@ -42,32 +42,33 @@ export class RehearsedWrites {
     this.#context = context;
   }
 
-  async run(path: Path, args: readonly unknown[], run: Run): Promise<unknown> {
+  async run(resolved: ResolvedCall, args: readonly unknown[], run: Run): Promise<unknown> {
     const {
       cell,
       decision: { settings },
       state,
-    } = path;
-    shedAll((state.chains as WriteChains<Ticket>).breakAll());
+    } = resolved;
+    shedAll((state.chains as WriteChains<PendingComparison>).breakAll());
     cell.eligible += 1;
     if (settings.rehearsalBudgetMs <= 0 || !this.#context.sampled(settings.rehearsalSampleRate))
       return await run(args);
-    const ticket = this.#context.ticket(path);
-    const refusal = this.#context.queue.refusal ?? (this.#overBudget(path) ? 'budget' : undefined);
+    const pending = this.#context.pending(resolved);
+    const refusal =
+      this.#context.queue.refusal ?? (this.#overBudget(resolved) ? 'budget' : undefined);
     if (refusal !== undefined) {
-      ticket.shed(refusal);
+      pending.shed(refusal);
       return await run(args);
     }
-    const rehearsal = await this.#rehearse(path, snapshotArguments(args));
+    const rehearsal = await this.#rehearse(resolved, snapshotArguments(args));
     if (rehearsal === 'budget') this.#pause(cell);
     else this.#pauses.delete(cell);
     const outcome = await settle(run(args));
-    if (rehearsal === 'budget') ticket.shed('budget');
-    else this.#compare(path, String(args[1]), ticket, rehearsal, outcome);
+    if (rehearsal === 'budget') pending.shed('budget');
+    else this.#compare(resolved, String(args[1]), pending, rehearsal, outcome);
     return unwrap(outcome);
   }
 
-  #overBudget({ cell, decision }: Path): boolean {
+  #overBudget({ cell, decision }: ResolvedCall): boolean {
     if (this.#context.pooled.shadow?.rehearse === undefined) return true;
     const pause = this.#pauses.get(cell);
     if (pause !== undefined && pause.left > 0) {
@@ -84,12 +85,15 @@ export class RehearsedWrites {
     this.#pauses.set(cell, { left, next: Math.min(left * 2, longestPause) });
   }
 
-  async #rehearse(path: Path, args: readonly unknown[]): Promise<WriteOutcome | 'budget'> {
+  async #rehearse(
+    resolved: ResolvedCall,
+    args: readonly unknown[],
+  ): Promise<WriteOutcome | 'budget'> {
     const { clock, pooled } = this.#context;
-    const { rehearsalBudgetMs, maxRows } = path.decision.settings;
+    const { rehearsalBudgetMs, maxRows } = resolved.decision.settings;
     const controller = new AbortController();
     const startedMs = clock.monotonicMs();
-    const call = { operation: path.operation, args, signal: controller.signal };
+    const call = { operation: resolved.operation, args, signal: controller.signal };
     const rehearsal = settle(
       pooled.shadow?.rehearse?.(call, { maxRows: Math.min(maxRows, maxRehearsedRows) }),
     );
@@ -104,7 +108,7 @@ export class RehearsedWrites {
     });
     try {
       const outcome = await Promise.race([rehearsal, over]);
-      path.cell.pooledLatency.record(clock.monotonicMs() - startedMs);
+      resolved.cell.pooledLatency.record(clock.monotonicMs() - startedMs);
       return controller.signal.aborted ? 'budget' : outcome;
     } finally {
       abort.cancel();
@@ -113,31 +117,31 @@ export class RehearsedWrites {
   }
 
   #compare(
-    path: Path,
+    resolved: ResolvedCall,
     statement: string,
-    ticket: Ticket,
+    pending: PendingComparison,
     rehearsal: WriteOutcome,
     outcome: WriteOutcome,
   ): void {
-    if ('error' in outcome) compareErrors(ticket, errorCode(outcome.error), rehearsal);
-    else if ('error' in rehearsal) unexplained(ticket, rehearsal);
+    if ('error' in outcome) compareErrors(pending, errorCode(outcome.error), rehearsal);
+    else if ('error' in rehearsal) unexplained(pending, rehearsal);
     else {
       const effect = rehearsal.value as WriteEffect;
       if (effect.rowsAffected === undefined && Object.keys(effect.tables).length === 0) {
-        ticket.shed('side-effects');
+        pending.shed('side-effects');
         return;
       }
       const differs = effect.rowsAffected !== undefined && effect.rowsAffected !== outcome.value;
       const judgement = this.#context.repeats.judge(
-        `statement\0${path.backend}\0${path.dataset}\0${statement}`,
+        `statement\0${resolved.backend}\0${resolved.dataset}\0${statement}`,
         differs,
       );
-      if (judgement === undefined) this.#compareTables(path, ticket, effect);
+      if (judgement === undefined) this.#compareTables(resolved, pending, effect);
       else {
-        ticket.verdict({
+        pending.verdict({
           ...judgement,
           class: 'value',
-          fingerprint: `${path.operation}:rows-affected`,
+          fingerprint: `${resolved.operation}:rows-affected`,
           summary: `rows affected: legacy ${String(outcome.value)}, pooled ${String(effect.rowsAffected)}`,
         });
       }
@@ -145,16 +149,16 @@ export class RehearsedWrites {
   }
 
   /** The tables after the real write must be as they were after the rehearsal. */
-  #compareTables(path: Path, ticket: Ticket, effect: WriteEffect): void {
-    const { barrier } = path.state;
+  #compareTables(resolved: ResolvedCall, pending: PendingComparison, effect: WriteEffect): void {
+    const { barrier } = resolved.state;
     // The write that is being answered ends right after this, which moves the epoch once.
     const epoch = barrier.epoch + 1;
-    submit(this.#context, path, ticket, async (signal) => {
+    submit(this.#context, resolved, pending, async (signal) => {
       const unseen = [...effect.unseen];
       for (const [table, rehearsed] of Object.entries(effect.tables)) {
         const now =
           barrier.epoch === epoch
-            ? await tableDigest(this.#context, path, table, signal)
+            ? await tableDigest(this.#context, resolved, table, signal)
             : 'failed';
         // What the write returned was compared, and that agreed.
         if (typeof now === 'string' || barrier.epoch !== epoch) {
@@ -167,21 +171,21 @@ export class RehearsedWrites {
         }
         const differs = now.count !== rehearsed.count || now.orderFree !== rehearsed.orderFree;
         const judgement = this.#context.repeats.judge(
-          `table\0${path.backend}\0${path.dataset}\0${table}`,
+          `table\0${resolved.backend}\0${resolved.dataset}\0${table}`,
           differs,
         );
         if (judgement === undefined) continue;
-        ticket.verdict({
+        pending.verdict({
           ...judgement,
           class: 'value',
-          fingerprint: `${path.operation}:table`,
+          fingerprint: `${resolved.operation}:table`,
           summary:
             `table ${JSON.stringify(table)} after the write: legacy ${String(now.count)} rows, ` +
             `pooled ${String(rehearsed.count)} rows, and their digests differ`,
         });
         return;
       }
-      ticket.verdict({ verdict: 'match', unseen });
+      pending.verdict({ verdict: 'match', unseen });
     });
   }
 }

@@ -1,12 +1,12 @@
 import { addOrderFree } from '@changeover/compare';
 import type { Digest, OperationDefinition, TouchedTable, WriteEffect } from '@changeover/core';
-import type { Path } from '../call/resolved-call.ts';
+import type { ResolvedCall } from '../call/resolved-call.ts';
 import type { ShadowSettings } from '../stages/flags/stage-source.ts';
 import type { ShedReason } from '../recorder/shed-reason.ts';
 import { errorCode } from './shadow-caller.ts';
 import { snapshotArguments } from './copy-answer.ts';
 import { tableDigest } from './table-digest.ts';
-import type { Ticket } from './pending-comparison.ts';
+import type { PendingComparison } from './pending-comparison.ts';
 import { type ChainedWrite, rowSum, type WriteChain, type WriteChains } from './write-chains.ts';
 import {
   compareErrors,
@@ -22,13 +22,13 @@ import {
 
 /** A write whose shadow is to be run. */
 interface ApartWrite {
-  readonly path: Path;
+  readonly resolved: ResolvedCall;
   readonly touched: TouchedTable;
   readonly args: readonly unknown[];
-  readonly ticket: Ticket;
-  readonly chain: WriteChain<Ticket>;
+  readonly pending: PendingComparison;
+  readonly chain: WriteChain<PendingComparison>;
   /** Its place in the chain; undefined where the legacy leg failed. */
-  readonly chained: ChainedWrite<Ticket> | undefined;
+  readonly chained: ChainedWrite<PendingComparison> | undefined;
 }
 
 /** How often a table that is being written is looked at again before its writes are left unsettled. */
@@ -38,16 +38,16 @@ const settleTries = 5;
  * Compares writes that don't depend on rows already there (`writeTable`): the pooled leg does them afterwards, apart from
  * the dataset, and nobody waits. What the table must hold then is the sum of what was there and what was written.
  */
-export class ApartWrites {
+export class ScratchWrites {
   readonly #context: WriteContext;
-  readonly #settling = new WeakSet<WriteChain<Ticket>>();
+  readonly #settling = new WeakSet<WriteChain<PendingComparison>>();
 
   constructor(context: WriteContext) {
     this.#context = context;
   }
 
   async run(
-    path: Path,
+    resolved: ResolvedCall,
     touched: TouchedTable,
     args: readonly unknown[],
     run: Run,
@@ -55,15 +55,15 @@ export class ApartWrites {
     const {
       cell,
       decision: { settings },
-    } = path;
-    const chain = (path.state.chains as WriteChains<Ticket>).get(touched.table);
+    } = resolved;
+    const chain = (resolved.state.chains as WriteChains<PendingComparison>).get(touched.table);
     cell.eligible += 1;
-    const ticket = this.#context.sampled(settings.sampleRate)
-      ? this.#context.ticket(path)
+    const pending = this.#context.sampled(settings.sampleRate)
+      ? this.#context.pending(resolved)
       : undefined;
     const refusal = this.#refusal(touched, settings);
-    if (ticket === undefined || refusal !== undefined || chain === undefined) {
-      ticket?.shed(refusal ?? 'queue-full');
+    if (pending === undefined || refusal !== undefined || chain === undefined) {
+      pending?.shed(refusal ?? 'queue-full');
       if (chain !== undefined) shedAll(chain.break());
       return await run(args);
     }
@@ -71,13 +71,13 @@ export class ApartWrites {
     const outcome = await settle(run(args));
     const failed = 'error' in outcome;
     if (!failed && !touched.additive) shedAll(chain.restart());
-    const chained = failed ? undefined : chain.add(ticket);
+    const chained = failed ? undefined : chain.add(pending);
     if (!failed && chained === undefined) {
-      ticket.shed('queue-full');
+      pending.shed('queue-full');
       shedAll(chain.break());
     } else {
       this.#submit(
-        { path, touched, args: copy, ticket, chain, chained },
+        { resolved, touched, args: copy, pending, chain, chained },
         failed ? errorCode(outcome.error) : undefined,
       );
     }
@@ -86,7 +86,7 @@ export class ApartWrites {
 
   #refusal(touched: TouchedTable, { maxRows }: ShadowSettings): ShedReason | undefined {
     if (
-      this.#context.pooled.shadow?.writeApart === undefined ||
+      this.#context.pooled.shadow?.scratchWrite === undefined ||
       this.#context.tableRead === undefined
     )
       return 'no-baseline';
@@ -94,26 +94,27 @@ export class ApartWrites {
   }
 
   #submit(write: ApartWrite, legacyCode: string | undefined): void {
-    const { path, args, ticket } = write;
+    const { resolved, args, pending } = write;
     const { clock, pooled } = this.#context;
     submit(
       this.#context,
-      path,
-      ticket,
+      resolved,
+      pending,
       async (signal) => {
         const startedMs = clock.monotonicMs();
-        const { maxRows } = path.decision.settings;
-        const given = legacyCode === undefined ? again(path.definition, args) : args;
+        const { maxRows } = resolved.decision.settings;
+        const given = legacyCode === undefined ? again(resolved.definition, args) : args;
         const outcome = await settle(
-          pooled.shadow?.writeApart?.(
-            { operation: path.operation, args: given, signal },
+          pooled.shadow?.scratchWrite?.(
+            { operation: resolved.operation, args: given, signal },
             { maxRows },
           ),
         );
-        if (!('error' in outcome)) path.cell.pooledLatency.record(clock.monotonicMs() - startedMs);
+        if (!('error' in outcome))
+          resolved.cell.pooledLatency.record(clock.monotonicMs() - startedMs);
         signal.throwIfAborted();
         if (legacyCode === undefined) await this.#effectIn(write, outcome, signal);
-        else compareErrors(ticket, legacyCode, outcome);
+        else compareErrors(pending, legacyCode, outcome);
       },
       () => {
         shedAll(write.chain.break());
@@ -122,49 +123,49 @@ export class ApartWrites {
   }
 
   async #effectIn(write: ApartWrite, pooled: WriteOutcome, signal: AbortSignal): Promise<void> {
-    const { path, touched, ticket, chain, chained } = write;
+    const { resolved, touched, pending, chain, chained } = write;
     const made = 'error' in pooled ? undefined : (pooled.value as WriteEffect);
     const effect = made?.tables[touched.table];
     if (effect === undefined && made !== undefined && made.unseen.length > 0) {
-      ticket.shed('side-effects');
+      pending.shed('side-effects');
       shedAll(chain.break());
     } else if (effect === undefined || chained === undefined) {
-      unexplained(ticket, pooled);
+      unexplained(pending, pooled);
       shedAll(chain.break());
     } else if (effect.count !== touched.rows) {
       // No other process can be the reason: these rows were written and read back apart from the dataset.
       const kind = effect.count < touched.rows ? 'missing-row' : 'extra-row';
-      ticket.verdict({
+      pending.verdict({
         verdict: 'mismatch',
         class: kind,
-        fingerprint: `${path.operation}:${kind}`,
+        fingerprint: `${resolved.operation}:${kind}`,
         summary: `${String(touched.rows)} rows were given, the pooled leg wrote ${String(effect.count)}`,
       });
       shedAll(chain.break());
     } else {
       chained.effect = rowSum(effect);
-      await this.#settleChain(path, touched.table, chain, signal);
+      await this.#settleChain(resolved, touched.table, chain, signal);
     }
   }
 
   /** Reads the table when all effects are in and nothing is being written, and settles every write that waits for it. */
   async #settleChain(
-    path: Path,
+    resolved: ResolvedCall,
     table: string,
-    chain: WriteChain<Ticket>,
+    chain: WriteChain<PendingComparison>,
     signal: AbortSignal,
   ): Promise<void> {
     if (this.#settling.has(chain)) return;
     this.#settling.add(chain);
-    const { barrier } = path.state;
+    const { barrier } = resolved.state;
     try {
       for (let attempt = 0; attempt < settleTries && chain.ready; attempt += 1) {
         const { epoch } = barrier;
         const now = barrier.quiet
-          ? await tableDigest(this.#context, path, table, signal)
+          ? await tableDigest(this.#context, resolved, table, signal)
           : undefined;
         if (now !== undefined && barrier.epoch === epoch) {
-          this.#settleNow(path, table, chain, now);
+          this.#settleNow(resolved, table, chain, now);
           return;
         }
         await new Promise<void>((resolve) => {
@@ -179,19 +180,24 @@ export class ApartWrites {
   }
 
   #settleNow(
-    path: Path,
+    resolved: ResolvedCall,
     table: string,
-    chain: WriteChain<Ticket>,
+    chain: WriteChain<PendingComparison>,
     now: Digest | 'too-large' | 'failed',
   ): void {
-    if (now === 'too-large') for (const ticket of chain.break()) ticket.shed('too-large');
+    if (now === 'too-large') for (const pending of chain.break()) pending.shed('too-large');
     else if (now === 'failed') {
       const reason = `table ${JSON.stringify(table)} could not be read`;
-      for (const ticket of chain.break()) ticket.verdict({ verdict: 'inconclusive', reason });
-    } else this.#judge(path, table, chain, now);
+      for (const pending of chain.break()) pending.verdict({ verdict: 'inconclusive', reason });
+    } else this.#judge(resolved, table, chain, now);
   }
 
-  #judge(path: Path, table: string, chain: WriteChain<Ticket>, now: Digest): void {
+  #judge(
+    resolved: ResolvedCall,
+    table: string,
+    chain: WriteChain<PendingComparison>,
+    now: Digest,
+  ): void {
     const { writes, expected } = chain.settle(rowSum(now), addOrderFree);
     if (expected === undefined) {
       shedAll(writes);
@@ -199,7 +205,7 @@ export class ApartWrites {
     }
     const differs = expected.count !== now.count || expected.orderFree !== now.orderFree;
     const judgement = this.#context.repeats.judge(
-      `table\0${path.backend}\0${path.dataset}\0${table}`,
+      `table\0${resolved.backend}\0${resolved.dataset}\0${table}`,
       differs,
     );
     const kind =
@@ -208,14 +214,14 @@ export class ApartWrites {
         : expected.count < now.count
           ? 'missing-row'
           : 'extra-row';
-    for (const ticket of writes) {
-      ticket.verdict(
+    for (const pending of writes) {
+      pending.verdict(
         judgement === undefined
           ? { verdict: 'match' }
           : {
               ...judgement,
               class: kind,
-              fingerprint: `${path.operation}:${kind}`,
+              fingerprint: `${resolved.operation}:${kind}`,
               summary:
                 `the pooled leg's writes make ${String(expected.count)} rows, the table has ${String(now.count)}, ` +
                 'and their digests differ',
@@ -227,7 +233,7 @@ export class ApartWrites {
 
 /** A write that was made is made again on the shadow leg. */
 function again(definition: OperationDefinition, args: readonly unknown[]): readonly unknown[] {
-  if (definition.kind !== 'write' || definition.comparison !== 'apart') return args;
+  if (definition.kind !== 'write' || definition.comparison !== 'scratch') return args;
   return (
     (definition.again as ((...args: readonly unknown[]) => readonly unknown[]) | undefined)?.(
       ...args,

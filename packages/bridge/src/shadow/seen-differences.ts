@@ -1,5 +1,5 @@
 import { digestValue } from '@changeover/compare';
-import type { Path } from '../call/resolved-call.ts';
+import type { ResolvedCall } from '../call/resolved-call.ts';
 import type { Outcome } from './shadow-caller.ts';
 
 /** Calls under suspicion that are remembered; beyond it the oldest are forgotten. */
@@ -10,7 +10,7 @@ const maxRemembered = 1_000;
  * call made again by a caller is as good a witness: if legacy says the same twice and the pooled leg differs twice, the
  * difference is real, and a query that isn't determined has been ruled out.
  */
-export class Witnesses {
+export class SeenDifferences {
   readonly #said = new Map<string, Outcome>();
 
   /** Nothing is under suspicion: nothing needs to be looked up. */
@@ -19,7 +19,7 @@ export class Witnesses {
   }
 
   /** The same for calls of the same operation with the same arguments. */
-  key({ dataset, operation }: Path, args: readonly unknown[]): string {
+  key({ dataset, operation }: ResolvedCall, args: readonly unknown[]): string {
     return `${dataset}\0${operation}\0${digestValue(args.filter((argument) => typeof argument !== 'function')).ordered}`;
   }
 

@@ -1,7 +1,9 @@
-import { SnapshotLostError } from '@changeover/core';
+import { NotComparableError, SnapshotLostError } from '@changeover/core';
 import type { Clock, Digest, HeldSnapshot, Leg, LegName, ShadowCall } from '@changeover/core';
 import { digestResult } from '@changeover/compare';
 import { LegLane } from './leg-lane.ts';
+import type { LoopBudget } from './loop-budget.ts';
+import { isPromise } from '../call/answers.ts';
 
 /** What a leg made of a call: a result by its digest, or an error by its kind. */
 export type Outcome =
@@ -22,16 +24,19 @@ export class ShadowCaller {
   readonly #legacyLane: LegLane;
   readonly #clock: Clock;
   readonly #isUnavailable: (error: unknown) => boolean;
+  readonly #loopBudget: LoopBudget;
 
   constructor(
     legs: Readonly<Record<LegName, Leg<object>>>,
     clock: Clock,
     isUnavailable: (error: unknown) => boolean,
+    loopBudget: LoopBudget,
   ) {
     this.#legs = legs;
     this.#legacyLane = new LegLane(legs.legacy.shadow, clock);
     this.#clock = clock;
     this.#isUnavailable = isUnavailable;
+    this.#loopBudget = loopBudget;
   }
 
   /** The digest of a read; the rows stay where they are. `took` is told how long it was. Rejects only when the signal is aborted. */
@@ -131,7 +136,12 @@ export class ShadowCaller {
       signal.throwIfAborted();
       return { kind: 'result', digest: made };
     } catch (error) {
-      if (signal.aborted || error instanceof SnapshotLostError) throw error;
+      if (
+        signal.aborted ||
+        error instanceof SnapshotLostError ||
+        error instanceof NotComparableError
+      )
+        throw error;
       return this.outcomeOfError(error);
     }
   }
@@ -153,7 +163,14 @@ export class ShadowCaller {
     )[call.operation];
     if (method === undefined)
       throw new TypeError(`the ${leg} leg has no operation ${call.operation}`);
-    return await method.apply(this.#legs[leg].api, [...call.args]);
+    const startedMs = this.#clock.monotonicMs();
+    const result = method.apply(this.#legs[leg].api, [...call.args]);
+    if (isPromise(result)) this.#loopBudget.answersLater(leg, call.operation);
+    else {
+      this.#loopBudget.took(leg, call.operation, this.#clock.monotonicMs() - startedMs);
+    }
+    const value = await result;
+    return call.compareAs === undefined ? value : call.compareAs(value);
   }
 }
 

@@ -127,15 +127,15 @@ describe('comparison work', () => {
     await nextTurn();
     await clock.advance(21);
     await nextTurn();
-    expect(queue.refusal).toBe('callers-first');
+    expect(queue.refusal).toBe('busy');
     await clock.advance(30);
     end('a');
     await nextTurn();
     await nextTurn();
-    expect(begun).toEqual(['a', 'b shed: callers-first', 'c shed: callers-first']);
+    expect(begun).toEqual(['a', 'b shed: busy', 'c shed: busy']);
     // It took 31 ms, a tenth of 310, of which 51 had passed; the last 50 are no longer than work may wait.
     await clock.advance(208);
-    expect(queue.refusal).toBe('callers-first');
+    expect(queue.refusal).toBe('busy');
     await clock.advance(1);
     expect(queue.refusal).toBeUndefined();
   });

@@ -24,12 +24,11 @@ export interface ShadowQueueOptions {
   readonly maxLateMs?: number | undefined;
 }
 
-/** Work is begun between the callers' calls: beside one it would take the event loop and the database's cores from it. What has
- * found no such moment for this long is begun beside them. */
-const maxCourtesyMs = 20;
-/** Where the event loop is busier than this, comparisons take no more than their share of the time, between calls as beside them.
+/** Comparisons run while no call is in flight, or after this long regardless. */
+const maxYieldMs = 20;
+/** Where the event loop is busier than this, comparisons take no more than their share of the time, between calls and during them.
  * What runs between calls slows the next ones too: a database server on the same two cores answered a caller 2.2 times as slowly at half
- * of its load when all of its calls were compared, and bare reads by another connection in the rests did the same. */
+ * of its load when all of its calls were compared, and bare reads by another connection between the calls did the same. */
 const busyLoad = 0.25;
 /** What of its share was not used is kept up to this, in ms of running: a few calls after a rest are all compared. */
 const mostCreditMs = 1_000;
@@ -116,7 +115,7 @@ export class ShadowQueue {
     if (this.#closed) return 'closing';
     if (this.#abandoned >= this.#maxAbandoned) return 'breaker-open';
     if (this.#waiting.length >= this.#maxQueued) return 'queue-full';
-    if (this.#isBusy) return this.#isHeldUp() ? 'callers-first' : undefined;
+    if (this.#isBusy) return this.#isHeldUp() ? 'busy' : undefined;
     return (this.#waiting.length * this.#usualMs) / this.#maxConcurrent > this.#maxWaitMs
       ? 'queue-full'
       : undefined;
@@ -201,7 +200,7 @@ export class ShadowQueue {
       if (late) this.#drop(next.task, 'event-loop-late');
       else if (leftMs <= 0) this.#drop(next.task, 'deadline');
       else if (this.#abandoned >= this.#maxAbandoned) this.#drop(next.task, 'breaker-open');
-      else if (heldUp) this.#drop(next.task, 'callers-first');
+      else if (heldUp) this.#drop(next.task, 'busy');
       else this.#start(next.task, leftMs);
     }
     this.#settleIdle();
@@ -218,7 +217,7 @@ export class ShadowQueue {
     const oldestMs = nowMs - (this.#waiting[0]?.submittedMs ?? nowMs);
     const aheadMs = (this.#waiting.length + this.#running.size) * this.#usualMs;
     return (
-      (oldestMs > maxCourtesyMs && this.#running.size < this.#maxConcurrent) ||
+      (oldestMs > maxYieldMs && this.#running.size < this.#maxConcurrent) ||
       this.#restMs(nowMs, aheadMs) > this.#maxWaitMs
     );
   }
@@ -244,7 +243,7 @@ export class ShadowQueue {
   /** When the work may begin for all that callers do. */
   #mayBeginMs({ submittedMs }: Waiting, nowMs: number): number {
     if (this.#busyShare === 1) return nowMs;
-    const courteousMs = this.#calls.any ? submittedMs + maxCourtesyMs : nowMs;
+    const courteousMs = this.#calls.any ? submittedMs + maxYieldMs : nowMs;
     if (!this.#isBusy) return courteousMs;
     return this.#calls.any && this.#running.size > 0
       ? Infinity

@@ -1,11 +1,12 @@
 import type { ObservedCall, TouchedTable, WriteDefinition } from '@changeover/core';
-import { ApartWrites } from './scratch-writes.ts';
-import type { Path } from '../call/resolved-call.ts';
+import { ScratchWrites } from './scratch-writes.ts';
+import type { ResolvedCall } from '../call/resolved-call.ts';
 import { ReadComparison } from './read-comparison.ts';
 import { RehearsedWrites } from './rehearsed-writes.ts';
-import type { Ticket } from './pending-comparison.ts';
+import type { PendingComparison } from './pending-comparison.ts';
 import type { WriteChains } from './write-chains.ts';
-import { type Run, shedAll, submit, type WriteContext } from './write-context.ts';
+import { RehearsedAnswers } from './rehearsed-answers.ts';
+import { type Run, shedAll, submit, type TableRead, type WriteContext } from './write-context.ts';
 
 /**
  * Compares writes at `shadow`, each kind in its way. The real write is made once, by the answering leg, whatever happens
@@ -13,17 +14,19 @@ import { type Run, shedAll, submit, type WriteContext } from './write-context.ts
  */
 export class WriteComparer {
   readonly #context: WriteContext;
-  readonly #apart: ApartWrites;
+  readonly #scratch: ScratchWrites;
   readonly #rehearsed: RehearsedWrites;
+  readonly #answers: RehearsedAnswers;
 
   constructor(context: WriteContext) {
     this.#context = context;
-    this.#apart = new ApartWrites(context);
+    this.#scratch = new ScratchWrites(context);
     this.#rehearsed = new RehearsedWrites(context);
+    this.#answers = new RehearsedAnswers(context);
   }
 
   run(
-    path: Path,
+    resolved: ResolvedCall,
     definition: WriteDefinition,
     args: readonly unknown[],
     run: Run,
@@ -31,62 +34,78 @@ export class WriteComparer {
     const timed: Run = async (given) => {
       const startedMs = this.#context.clock.monotonicMs();
       const value = await run(given);
-      path.cell.legacyLatency.record(this.#context.clock.monotonicMs() - startedMs);
+      resolved.cell.legacyLatency.record(this.#context.clock.monotonicMs() - startedMs);
       return value;
     };
     switch (definition.comparison) {
-      case 'apart': {
+      case 'scratch': {
         const touches = definition.touches as (...given: readonly unknown[]) => TouchedTable;
-        return this.#apart.run(path, touches(...args), args, timed);
+        return this.#scratch.run(resolved, touches(...args), args, timed);
       }
       case 'rehearsed':
-        return this.#rehearsed.run(path, args, timed);
+        return this.#rehearsed.run(resolved, args, timed);
       case 'afterwards': {
         const observe = definition.observe as (...given: readonly unknown[]) => ObservedCall;
-        return this.#compareAfterwards(path, observe(...args), timed);
+        return this.#compareAfterwards(resolved, observe(...args), timed);
       }
+      case 'answer':
+        return this.#answers.run(resolved, definition, args, timed);
+      case 'observed':
       case 'none':
         return timed(args);
     }
   }
 
+  /** Compares what a write left, as an operation of both legs reads it. Called when the write has succeeded. */
+  observed(resolved: ResolvedCall, read: string, args: readonly unknown[]): void {
+    this.#compareRead(resolved, { operation: read, args }, 'value');
+  }
+
   /** The caller's function must run once, so only what it left behind is compared: each touched table by both legs. */
-  async #compareAfterwards(path: Path, observed: ObservedCall, run: Run): Promise<unknown> {
-    shedAll((path.state.chains as WriteChains<Ticket>).breakAll());
+  async #compareAfterwards(
+    resolved: ResolvedCall,
+    observed: ObservedCall,
+    run: Run,
+  ): Promise<unknown> {
+    shedAll((resolved.state.chains as WriteChains<PendingComparison>).breakAll());
     const value = await run(observed.args);
-    for (const table of observed.touched()) this.#compareTable(path, table);
+    for (const table of observed.touched()) this.#compareTable(resolved, table);
     return value;
   }
 
-  #compareTable(path: Path, table: string): void {
-    const { tableRead, caller, clock, witnesses } = this.#context;
-    const { sampleRate, maxRows } = path.decision.settings;
-    if (tableRead === undefined) return;
-    path.cell.eligible += 1;
+  #compareTable(resolved: ResolvedCall, table: string): void {
+    const { maxRows } = resolved.decision.settings;
+    const read = this.#context.tableRead?.(resolved.dataset, table, maxRows + 1);
+    if (read !== undefined) this.#compareRead(resolved, read, 'rows');
+  }
+
+  #compareRead(resolved: ResolvedCall, read: TableRead, result: 'rows' | 'value'): void {
+    const { caller, clock, seen } = this.#context;
+    const { sampleRate, maxRows } = resolved.decision.settings;
+    resolved.cell.eligible += 1;
     if (!this.#context.sampled(sampleRate)) return;
-    const ticket = this.#context.ticket(path);
-    const read = tableRead(path.dataset, table, maxRows + 1);
-    const tablePath: Path = {
-      ...path,
+    const pending = this.#context.pending(resolved);
+    const asRead: ResolvedCall = {
+      ...resolved,
       operation: read.operation,
-      definition: { kind: 'read', result: 'rows' },
+      definition: { kind: 'read', result },
     };
-    submit(this.#context, path, ticket, async (signal) => {
+    submit(this.#context, resolved, pending, async (signal) => {
       const comparison = new ReadComparison(
         caller,
-        witnesses,
+        seen,
         clock,
-        tablePath,
+        asRead,
         'pooled',
         read.args,
-        ticket,
+        pending,
         (rerun) => {
-          submit(this.#context, path, ticket, rerun, undefined, this.#context.confirmations);
+          submit(this.#context, resolved, pending, rerun, undefined, this.#context.confirmations);
         },
       );
-      const outcome = await caller.digest('legacy', { ...read, signal }, 'rows');
+      const outcome = await caller.digest('legacy', { ...read, signal }, result);
       if (outcome.kind === 'result' && outcome.digest.count > maxRows) {
-        ticket.shed('too-large');
+        pending.shed('too-large');
         return;
       }
       comparison.answer = { outcome };

@@ -30,7 +30,7 @@ const operations: OperationTable<Numbers> = {
   rows: { kind: 'read', result: 'rows' },
   write: {
     kind: 'write',
-    comparison: 'apart',
+    comparison: 'scratch',
     touches: (_dataset, table, rows, append) => ({ table, additive: append, rows: rows.length }),
   },
   addToAll: { kind: 'write', comparison: 'rehearsed' },
@@ -86,7 +86,7 @@ function bench(settings: Partial<ShadowSettings> = {}) {
     admits: () => true,
     digest: async ({ args }) => digestRows(await api.rows(args[0] as string, args[1] as string)),
     read: ({ args }) => api.rows(args[0] as string, args[1] as string),
-    writeApart: ({ args }: ShadowCall): Promise<WriteEffect> => {
+    scratchWrite: ({ args }: ShadowCall): Promise<WriteEffect> => {
       const rows = wrong.apart(args[2] as NumberRow[]);
       return Promise.resolve({
         tables: { [args[1] as string]: digestRows(rows, ['n']) },
@@ -316,7 +316,7 @@ describe("a write that runs the caller's function", () => {
 
 test('what waits for a table that is never read again is shed when the router closes', async () => {
   const { storage, router, cell, shadow } = bench();
-  shadow.writeApart = () => new Promise(() => undefined);
+  shadow.scratchWrite = () => new Promise(() => undefined);
   await storage.write('d', 't', numbers(1), false);
   await new Promise((resolve) => {
     setImmediate(resolve);

@@ -1,9 +1,9 @@
 import type { Clock, Leg, ShadowCall } from '@changeover/core';
-import type { Path } from '../call/resolved-call.ts';
+import type { ResolvedCall } from '../call/resolved-call.ts';
 import { errorCode, type ShadowCaller } from './shadow-caller.ts';
 import type { ShadowQueue } from './shadow-queue.ts';
-import type { Ticket } from './pending-comparison.ts';
-import type { Witnesses } from './seen-differences.ts';
+import type { PendingComparison } from './pending-comparison.ts';
+import type { SeenDifferences } from './seen-differences.ts';
 
 /** A call without what only the run adds. */
 export type TableRead = Pick<ShadowCall, 'operation' | 'args'>;
@@ -17,9 +17,9 @@ export interface WriteContext {
   /** For the reruns after a difference. */
   readonly confirmations: ShadowQueue;
   readonly tableRead: ((dataset: string, table: string, maxRows: number) => TableRead) | undefined;
-  readonly repeats: Repeats;
-  readonly witnesses: Witnesses;
-  ticket(path: Path): Ticket;
+  readonly repeats: ConsecutiveDifferences;
+  readonly seen: SeenDifferences;
+  pending(resolved: ResolvedCall): PendingComparison;
   sampled(rate: number): boolean;
 }
 
@@ -45,12 +45,16 @@ export function unwrap(outcome: WriteOutcome): unknown {
 }
 
 /** Settles by the legs' errors: both failed, or one did. A write can't be run again, so a difference stays unconfirmed. */
-export function compareErrors(ticket: Ticket, legacyCode: string, pooled: WriteOutcome): void {
+export function compareErrors(
+  pending: PendingComparison,
+  legacyCode: string,
+  pooled: WriteOutcome,
+): void {
   const pooledCode = 'error' in pooled ? errorCode(pooled.error) : undefined;
-  if (pooledCode === legacyCode) ticket.verdict({ verdict: 'match' });
+  if (pooledCode === legacyCode) pending.verdict({ verdict: 'match' });
   else {
     const also = pooledCode === undefined ? 'would not have' : `with ${pooledCode}`;
-    ticket.verdict({
+    pending.verdict({
       verdict: 'inconclusive',
       class: 'error',
       fingerprint: `error:${legacyCode}`,
@@ -60,38 +64,38 @@ export function compareErrors(ticket: Ticket, legacyCode: string, pooled: WriteO
 }
 
 /** Settles where the legacy leg wrote and the pooled leg could not show that it would have. */
-export function unexplained(ticket: Ticket, pooled: WriteOutcome): void {
+export function unexplained(pending: PendingComparison, pooled: WriteOutcome): void {
   const code = 'error' in pooled ? errorCode(pooled.error) : 'no effect reported';
-  ticket.verdict({
+  pending.verdict({
     verdict: 'inconclusive',
     class: 'error',
     fingerprint: `error:${code}`,
-    reason: `the pooled leg could not do the write beside: ${code}`,
+    reason: `the pooled leg could not do the write as its shadow: ${code}`,
   });
 }
 
 /** Sheds writes whose table isn't known any more. */
-export function shedAll(tickets: readonly Ticket[]): void {
-  for (const ticket of tickets) ticket.shed('no-baseline');
+export function shedAll(pendings: readonly PendingComparison[]): void {
+  for (const pending of pendings) pending.shed('no-baseline');
 }
 
 /** Submits comparison work whose failure is its own. */
 export function submit(
   context: WriteContext,
-  path: Path,
-  ticket: Ticket,
+  resolved: ResolvedCall,
+  pending: PendingComparison,
   run: (signal: AbortSignal) => Promise<void>,
   onShed?: () => void,
   queue: ShadowQueue = context.queue,
 ): void {
   queue.submit({
-    deadlineMs: path.decision.settings.deadlineMs,
+    deadlineMs: resolved.decision.settings.deadlineMs,
     run: async (signal) => {
       try {
         await run(signal);
       } catch (error) {
         if (!signal.aborted) {
-          ticket.verdict({
+          pending.verdict({
             verdict: 'inconclusive',
             reason: `the comparison itself failed: ${errorCode(error)}`,
           });
@@ -99,7 +103,7 @@ export function submit(
       }
     },
     shed: (reason) => {
-      ticket.shed(reason);
+      pending.shed(reason);
       onShed?.();
     },
   });
@@ -109,7 +113,7 @@ const confirmingRepeats = 3;
 const maxRemembered = 1_000;
 
 /** Counts differences in a row: one that can't be reproduced by running the write again is confirmed by coming back. */
-export class Repeats {
+export class ConsecutiveDifferences {
   readonly #times = new Map<string, number>();
 
   /** The verdict on a difference of `what`, with its reason; undefined where there is none, which ends the row. */

@@ -20,7 +20,7 @@ export const storageOperations: OperationTable<StorageBackend> = {
   },
   writeTable: {
     kind: 'write',
-    comparison: 'apart',
+    comparison: 'scratch',
     touches: (_dataset, table, rows, options) => ({
       table,
       additive: options?.ifExists === 'append',

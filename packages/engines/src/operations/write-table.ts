@@ -13,7 +13,7 @@ import type { InsertColumn, Program, StepResult } from '../program.ts';
 import { atomically, checkName, type OperationContext } from './context.ts';
 import { findTable, listColumns, metadataTable } from './tables.ts';
 
-/** The name of the temporary table of {@link writeApart}. */
+/** The name of the temporary table of {@link scratchWrite}. */
 const apartTable = '_changeover_apart';
 
 export function* writeTable(
@@ -44,7 +44,7 @@ export function* writeTable(
  * Does what `writeTable` would do to a temporary table of the same columns, and reads it back: for comparison. Takes no
  * lock that another's work on the dataset would wait for, and leaves nothing.
  */
-export function* writeApart(
+export function* scratchWrite(
   context: OperationContext,
   table: string,
   rows: InputRows,

@@ -233,7 +233,7 @@ export async function plannedMoves(migration: Migration, path: string): Promise<
         migration.datasets(engine).map((dataset): FlagMove => {
           const context = { backend: engine, dataset, operation: anyOperation };
           const [now, then] = [migration.flags.decide(context), other.decide(context)];
-          const { line } = migration.standing(engine, dataset);
+          const { line } = migration.keyStatus(engine, dataset);
           return {
             engine,
             dataset,

@@ -1,7 +1,7 @@
 import { stages, type Stage } from '@changeover/core';
 import { type LedgerChange, routes, stageFlag } from '@changeover/bridge';
 import { decideVerdict, type EngineVerdict } from '@changeover/bridge';
-import { type Migration, type Standing } from './migration.ts';
+import { type Migration, type KeyStatus } from './migration.ts';
 import { notesOf } from './status.ts';
 import { readableGates } from './usable-gates.ts';
 import type { Terminal } from './terminal.ts';
@@ -16,13 +16,13 @@ export function explain(
   dataset: string,
   operation: string | undefined,
 ): void {
-  const standing = migration.standing(engine, dataset, operation);
-  const { stage, by, why, flag, line } = standing;
+  const keyStatus = migration.keyStatus(engine, dataset, operation);
+  const { stage, by, why, flag, line } = keyStatus;
   const history = migration.ledger.filter(
     (one) => one.backend === engine && (one.dataset === dataset || one.dataset === ''),
   );
-  const commands = commandsFor(standing);
-  const gates = gatesOf(migration, standing);
+  const commands = commandsFor(keyStatus);
+  const gates = gatesOf(migration, keyStatus);
   const notes = notesOf(migration);
   terminal.answer(
     [
@@ -33,7 +33,7 @@ export function explain(
       `flag     ${stageFlag(engine)} asks for ${flag.stage}: ${flag.reason}`,
       `         ${originOf(migration, flag.source, flag.revision)}`,
       ...(gates === undefined ? [] : [`gates    ${gates.decision}: ${gates.reason}`]),
-      `ledger   ${ledgerText(migration, standing)}`,
+      `ledger   ${ledgerText(migration, keyStatus)}`,
       ...history.slice(-shownLines).map((change) => `         ${lineText(change)}`),
       ...notes.map((note) => `note     ${terminal.paint('yellow', note)}`),
       '',
@@ -74,7 +74,7 @@ export function explain(
 /** What stands before the next step; undefined where nothing does. */
 function gatesOf(
   { recordings, place }: Migration,
-  { engine, stage }: Standing,
+  { engine, stage }: KeyStatus,
 ): EngineVerdict | undefined {
   if (stage === 'legacy' || stage === 'pooled') return undefined;
   const read = readableGates(place);
@@ -91,7 +91,7 @@ function gatesOf(
 function meaning(stage: Stage): string {
   const { read, write } = routes[stage];
   const beside =
-    read.beside === undefined ? '' : `, the ${read.beside} leg runs beside it and is compared`;
+    read.shadow === undefined ? '' : `, the ${read.shadow} leg runs beside it and is compared`;
   return `reads are answered by the ${read.answers} leg${beside}; writes go to the ${write.answers} leg.`;
 }
 
@@ -108,7 +108,7 @@ function originOf({ place }: Migration, source: string, revision: string): strin
   }
 }
 
-function ledgerText(migration: Migration, { engine, line, by }: Standing): string {
+function ledgerText(migration: Migration, { engine, line, by }: KeyStatus): string {
   if (line?.held === true) {
     const whole = line.dataset === '' ? 'all of the engine' : 'it';
     return `holds ${whole} at ${line.to} until a person resumes it${by === 'hold' ? '' : ' (the flag asks for no more)'}`;
@@ -132,7 +132,7 @@ interface NextCommand {
   readonly effect: string;
 }
 
-function commandsFor({ engine, dataset, stage, line, flag }: Standing): NextCommand[] {
+function commandsFor({ engine, dataset, stage, line, flag }: KeyStatus): NextCommand[] {
   const commands: NextCommand[] = [];
   const name = `${engine} ${dataset}`;
   const next = stages[stages.indexOf(stage) + 1];

@@ -32,7 +32,7 @@ export async function hold(
   requireLedger(migration);
   const { engine, dataset } = subject;
   const { who, reason } = options;
-  const at = options.at ?? migration.standing(engine, dataset).stage;
+  const at = options.at ?? migration.keyStatus(engine, dataset).stage;
   const last = migration.lastLine(engine, dataset);
   if (last !== undefined && isHeldBy(at, last)) {
     answerChange(terminal, {
@@ -50,7 +50,7 @@ export async function hold(
     return;
   }
   showPlan(terminal, plan);
-  const from = dataset === '' ? (last?.to ?? 'pooled') : migration.standing(engine, dataset).stage;
+  const from = dataset === '' ? (last?.to ?? 'pooled') : migration.keyStatus(engine, dataset).stage;
   const change = await writeLedger(migration, engine, dataset, (line) =>
     isHeldBy(at, line)
       ? undefined
@@ -106,12 +106,12 @@ export async function resume(
   const plan = movesBy(
     migration,
     subject,
-    (_stage, name) => migration.standingWithout(last, engine, name).stage,
+    (_stage, name) => migration.statusWithout(last, engine, name).stage,
   );
   const asks =
     dataset === ''
       ? 'the flags decide again over each dataset'
-      : `the flag decides again, and asks for ${migration.standing(engine, dataset).flag.stage}`;
+      : `the flag decides again, and asks for ${migration.keyStatus(engine, dataset).flag.stage}`;
   if (options.plan) {
     answerChange(terminal, {
       plan,
@@ -165,7 +165,7 @@ function movesBy(
   const names = dataset === '' ? migration.datasets(engine) : [dataset];
   return names
     .map((name) => {
-      const { stage } = migration.standing(engine, name);
+      const { stage } = migration.keyStatus(engine, name);
       return { engine, dataset: name, from: stage, to: moved(stage, name) };
     })
     .filter(({ from, to }) => from !== to);

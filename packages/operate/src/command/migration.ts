@@ -31,7 +31,7 @@ export interface PlaceOptions {
 }
 
 /** A dataset's place on the way, and why. */
-export interface Standing {
+export interface KeyStatus {
   readonly engine: string;
   readonly dataset: string;
   readonly stage: Stage;
@@ -108,8 +108,8 @@ export class Migration {
     return this.ledger.findLast((line) => line.backend === engine && line.dataset === dataset);
   }
 
-  standing(engine: string, dataset: string, operation: string = anyOperation): Standing {
-    return this.#standing(
+  keyStatus(engine: string, dataset: string, operation: string = anyOperation): KeyStatus {
+    return this.#keyStatus(
       { engine, dataset, operation },
       this.lastLine(engine, ''),
       this.lastLine(engine, dataset),
@@ -117,14 +117,14 @@ export class Migration {
   }
 
   /** How a dataset would stand if that line, the last one of its name, held nothing. */
-  standingWithout(line: LedgerChange, engine: string, dataset: string): Standing {
+  statusWithout(line: LedgerChange, engine: string, dataset: string): KeyStatus {
     const [whole, own] = [this.lastLine(engine, ''), this.lastLine(engine, dataset)].map((one) =>
       one === line ? { ...one, held: false } : one,
     );
-    return this.#standing({ engine, dataset, operation: anyOperation }, whole, own);
+    return this.#keyStatus({ engine, dataset, operation: anyOperation }, whole, own);
   }
 
-  #standing(
+  #keyStatus(
     {
       engine,
       dataset,
@@ -132,7 +132,7 @@ export class Migration {
     }: { readonly engine: string; readonly dataset: string; readonly operation: string },
     whole: LedgerChange | undefined,
     own: LedgerChange | undefined,
-  ): Standing {
+  ): KeyStatus {
     const flag = this.flags.decide({ backend: engine, dataset, operation });
     const line =
       whole?.held === true && (own?.held !== true || earlierStage(whole.to, own.to) === whole.to)
@@ -316,8 +316,8 @@ export function keyProblem(name: string): string | undefined {
 }
 
 /** All engines, with what is known of each. */
-export function standings(migration: Migration): Standing[] {
+export function keyStatuses(migration: Migration): KeyStatus[] {
   return migration.backends.flatMap((engine) =>
-    migration.datasets(engine).map((dataset) => migration.standing(engine, dataset)),
+    migration.datasets(engine).map((dataset) => migration.keyStatus(engine, dataset)),
   );
 }

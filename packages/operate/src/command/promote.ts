@@ -6,7 +6,7 @@ import { usableGates } from './usable-gates.ts';
 import { CommandError, exitCodes } from './command-error.ts';
 import type { ChangeOptions } from './command-context.ts';
 import { nameOf, type Subject } from './hold.ts';
-import { type Migration, requireLedger, type Standing } from './migration.ts';
+import { type Migration, requireLedger, type KeyStatus } from './migration.ts';
 import { moveInFlagsFile } from './move-in-flags-file.ts';
 import { answerChange, showPlan } from './plan.ts';
 import type { Terminal } from './terminal.ts';
@@ -31,16 +31,16 @@ export async function promote(
 ): Promise<void> {
   requireLedger(migration);
   const { engine, dataset } = subject;
-  const standing = migration.standing(engine, dataset);
-  const from = standing.stage;
-  refuseHeld(standing);
+  const keyStatus = migration.keyStatus(engine, dataset);
+  const from = keyStatus.stage;
+  refuseHeld(keyStatus);
   const to = stages[stages.indexOf(from) + 1];
   if (to === undefined) {
     answerChange(terminal, { text: [`${nameOf(subject)} is on pooled, the last stage, already.`] });
     return;
   }
   const gates = askGates(migration, engine, from, options.force);
-  const asks = stages.indexOf(standing.flag.stage) >= stages.indexOf(to);
+  const asks = stages.indexOf(keyStatus.flag.stage) >= stages.indexOf(to);
   const edits = asks
     ? []
     : [
@@ -77,7 +77,7 @@ export async function promote(
   });
 }
 
-function refuseHeld({ engine, dataset, line }: Standing): void {
+function refuseHeld({ engine, dataset, line }: KeyStatus): void {
   if (line?.held !== true) return;
   const whole = line.dataset === '' ? engine : `${engine} ${dataset}`;
   throw new CommandError(

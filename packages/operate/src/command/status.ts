@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { visibleText } from '@changeover/bridge';
 import { textTable } from '../report/text-table.ts';
-import { type Migration, type Standing, standings } from './migration.ts';
+import { type Migration, type KeyStatus, keyStatuses } from './migration.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Characters of a reason in a line; `explain` and JSON have all of it. */
@@ -9,9 +9,9 @@ const mostText = 200;
 
 /** Every dataset with its stage and what was measured: `changeover status`. */
 export function showStatus(migration: Migration, terminal: Terminal): void {
-  const rows = standings(migration).map((standing) => ({
-    standing,
-    totals: totalsOf(migration, standing),
+  const rows = keyStatuses(migration).map((keyStatus) => ({
+    keyStatus,
+    totals: totalsOf(migration, keyStatus),
   }));
   const killed = migration.backends.filter(
     (engine) => migration.lastLine(engine, '')?.held === true,
@@ -39,15 +39,15 @@ export function showStatus(migration: Migration, terminal: Terminal): void {
               { title: 'mismatches', numeric: true },
               { title: 'why' },
             ],
-            rows.map(({ standing, totals }) => [
-              standing.engine,
-              standing.dataset,
-              standing.stage,
-              standing.flag.stage,
+            rows.map(({ keyStatus, totals }) => [
+              keyStatus.engine,
+              keyStatus.dataset,
+              keyStatus.stage,
+              keyStatus.flag.stage,
               ...totals.map(String),
-              visibleText(standing.why, mostText),
+              visibleText(keyStatus.why, mostText),
             ]),
-          ).map((line, at) => paintRow(terminal, line, rows[at - 2]?.standing))),
+          ).map((line, at) => paintRow(terminal, line, rows[at - 2]?.keyStatus))),
       ...notes.flatMap((note) => ['', terminal.paint('yellow', note)]),
       '',
       'Why is a dataset where it is? changeover explain <engine> <dataset>',
@@ -57,14 +57,14 @@ export function showStatus(migration: Migration, terminal: Terminal): void {
       store: migration.place.storePath,
       flags: { file: migration.place.flagsFile, ...flags },
       killed,
-      datasets: rows.map(({ standing, totals: [calls, failed, compared, mismatches] }) => ({
-        engine: standing.engine,
-        dataset: standing.dataset,
-        stage: standing.stage,
-        flagStage: standing.flag.stage,
-        held: standing.line?.held ?? false,
-        by: standing.by,
-        why: standing.why,
+      datasets: rows.map(({ keyStatus, totals: [calls, failed, compared, mismatches] }) => ({
+        engine: keyStatus.engine,
+        dataset: keyStatus.dataset,
+        stage: keyStatus.stage,
+        flagStage: keyStatus.flag.stage,
+        held: keyStatus.line?.held ?? false,
+        by: keyStatus.by,
+        why: keyStatus.why,
         calls,
         failed,
         compared,
@@ -77,7 +77,7 @@ export function showStatus(migration: Migration, terminal: Terminal): void {
 
 function totalsOf(
   { recordings }: Migration,
-  { engine, dataset }: Standing,
+  { engine, dataset }: KeyStatus,
 ): [number, number, number, number] {
   const totals = recordings?.byDataset.find(
     (one) => one.backend === engine && one.dataset === dataset,
@@ -85,10 +85,10 @@ function totalsOf(
   return [totals?.calls ?? 0, totals?.failed ?? 0, totals?.compared ?? 0, totals?.mismatch ?? 0];
 }
 
-function paintRow(terminal: Terminal, line: string, standing: Standing | undefined): string {
-  if (standing === undefined) return line;
-  if (standing.by === 'hold') return terminal.paint('red', line);
-  return standing.stage === 'pooled' ? terminal.paint('green', line) : line;
+function paintRow(terminal: Terminal, line: string, keyStatus: KeyStatus | undefined): string {
+  if (keyStatus === undefined) return line;
+  if (keyStatus.by === 'hold') return terminal.paint('red', line);
+  return keyStatus.stage === 'pooled' ? terminal.paint('green', line) : line;
 }
 
 function killedNote(migration: Migration, engine: string): string {

@@ -1,5 +1,5 @@
 import { stages } from '@changeover/core';
-import { type Migration, type Standing, standings } from '../command/migration.ts';
+import { type Migration, type KeyStatus, keyStatuses } from '../command/migration.ts';
 import { firstOf, name, type Section } from '../report/html/parts.ts';
 import { markup, type Markup, type Piece } from '../report/markup.ts';
 import { countText, visibleText } from '@changeover/bridge';
@@ -11,7 +11,7 @@ const fewestToFilter = 9;
 
 /** Every dataset with its stage, the reason for it and its buttons: a table, and cards where there is no room for one. */
 export function datasetsSection(migration: Migration, readOnly: boolean): Section {
-  const { shown, rest } = firstOf(standings(migration), mostDatasets, 'dataset', 'datasets');
+  const { shown, rest } = firstOf(keyStatuses(migration), mostDatasets, 'dataset', 'datasets');
   return {
     id: 'datasets',
     title: 'Datasets',
@@ -34,16 +34,20 @@ interface Cell {
 }
 
 // The roles stay where the style sheet makes cards of the rows, which would take the table's meaning away.
-function datasetTable(migration: Migration, shown: readonly Standing[], readOnly: boolean): Markup {
-  const rows = shown.map((standing) => ({
-    standing,
-    cells: cellsOf(migration, standing, readOnly),
+function datasetTable(
+  migration: Migration,
+  shown: readonly KeyStatus[],
+  readOnly: boolean,
+): Markup {
+  const rows = shown.map((keyStatus) => ({
+    keyStatus,
+    cells: cellsOf(migration, keyStatus, readOnly),
   }));
   const heads = rows[0]?.cells ?? [];
   return markup`<table class="datasets" role="table" aria-label="Datasets"><thead role="rowgroup"><tr role="row">${heads.map(
     (cell) => markup`<th scope="col" role="columnheader" class="${cell.kind}">${cell.title}</th>`,
   )}</tr></thead><tbody role="rowgroup">${rows.map(
-    ({ standing: { engine, dataset }, cells }) =>
+    ({ keyStatus: { engine, dataset }, cells }) =>
       markup`<tr role="row" data-key="${engine}/${dataset}">${cells.map(
         (cell, at) =>
           markup`<td role="${at === 0 ? 'rowheader' : 'cell'}" class="${cell.kind}" data-title="${cell.title}">${cell.content}</td>`,
@@ -51,8 +55,8 @@ function datasetTable(migration: Migration, shown: readonly Standing[], readOnly
   )}</tbody></table>`;
 }
 
-function cellsOf(migration: Migration, standing: Standing, readOnly: boolean): Cell[] {
-  const { engine, dataset, by, why, flag, line } = standing;
+function cellsOf(migration: Migration, keyStatus: KeyStatus, readOnly: boolean): Cell[] {
+  const { engine, dataset, by, why, flag, line } = keyStatus;
   const totals = migration.recordings?.byDataset.find(
     (one) => one.backend === engine && one.dataset === dataset,
   );
@@ -70,7 +74,7 @@ function cellsOf(migration: Migration, standing: Standing, readOnly: boolean): C
       kind: 'subject',
       content: markup`${name(dataset)} <span class="soft small">${visibleText(engine)}</span>`,
     },
-    { title: 'stage', kind: 'standing', content: stageCell(standing) },
+    { title: 'stage', kind: 'keyStatus', content: stageCell(keyStatus) },
     {
       title: 'why',
       kind: 'why',
@@ -85,12 +89,12 @@ function cellsOf(migration: Migration, standing: Standing, readOnly: boolean): C
     number('failed', totals?.failed, true),
     number('compared', totals?.compared),
     number('mismatches', totals?.mismatch, true),
-    ...(readOnly ? [] : [{ title: 'change', kind: 'change', content: buttons(standing) }]),
+    ...(readOnly ? [] : [{ title: 'change', kind: 'change', content: buttons(keyStatus) }]),
   ];
 }
 
 /** How far it is on the way, and the word for it. */
-function stageCell({ stage, line }: Standing): Markup {
+function stageCell({ stage, line }: KeyStatus): Markup {
   const reached = stages.indexOf(stage);
   return markup`<span class="way" aria-hidden="true">${stages.map(
     (_, at) => markup`<i class="${at <= reached ? `fill-${stage}` : ''}"></i>`,
@@ -99,7 +103,7 @@ function stageCell({ stage, line }: Standing): Markup {
   }`;
 }
 
-function buttons({ engine, dataset, stage, line }: Standing): Markup {
+function buttons({ engine, dataset, stage, line }: KeyStatus): Markup {
   const held = line?.held === true && line.dataset !== '';
   return markup`<span class="buttons">${line?.held !== true && stage !== 'pooled' && changeButton('promote', engine, dataset, 'Promote')}${
     !held && changeButton('hold', engine, dataset, 'Hold')

@@ -1,5 +1,5 @@
 import { stages } from '@changeover/core';
-import { type Migration, type Standing, standings } from '../command/migration.ts';
+import { type Migration, type KeyStatus, keyStatuses } from '../command/migration.ts';
 import { badge } from '../report/html/parts.ts';
 import { markup, type Markup, type Piece } from '../report/markup.ts';
 import { countText, visibleText } from '@changeover/bridge';
@@ -12,7 +12,7 @@ export function engineCards(
   verdict: ReportVerdict | undefined,
   readOnly: boolean,
 ): Markup {
-  const all = standings(migration);
+  const all = keyStatuses(migration);
   return markup`<ul class="engines" aria-label="Engines">${migration.backends.map((engine) =>
     card(
       migration,
@@ -27,7 +27,7 @@ export function engineCards(
 function card(
   migration: Migration,
   engine: string,
-  datasets: readonly Standing[],
+  datasets: readonly KeyStatus[],
   verdict: EngineVerdict | undefined,
   readOnly: boolean,
 ): Markup {
@@ -49,7 +49,7 @@ function card(
   }</li>`;
 }
 
-function stageBar(datasets: readonly Standing[]): Piece {
+function stageBar(datasets: readonly KeyStatus[]): Piece {
   if (datasets.length === 0) return markup`<p class="small soft">No dataset has been seen.</p>`;
   const counts = stages
     .map((stage) => ({ stage, count: datasets.filter((one) => one.stage === stage).length }))

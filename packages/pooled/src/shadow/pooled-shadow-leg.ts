@@ -101,10 +101,10 @@ export class PooledShadowLeg implements ShadowLeg {
     })) as WriteEffect;
   }
 
-  async writeApart(call: ShadowCall, { maxRows }: ShadowWriteLimits): Promise<WriteEffect> {
+  async scratchWrite(call: ShadowCall, { maxRows }: ShadowWriteLimits): Promise<WriteEffect> {
     if (call.operation !== 'writeTable') throw refused(call, 'done apart');
     const [dataset, ...args] = call.args;
-    return (await this.#run(call, dataset, { kind: 'writeApart', args, maxRows })) as WriteEffect;
+    return (await this.#run(call, dataset, { kind: 'scratchWrite', args, maxRows })) as WriteEffect;
   }
 
   async #run(call: ShadowCall, dataset: unknown, job: Job): Promise<unknown> {

@@ -1,0 +1,142 @@
+import type { Undetermined } from '@changeover/core';
+
+/** What one call of a classified statement is, as far as the bridge asks. */
+export interface StatementKind {
+  /** `unknown` counts as acting: it runs once, on the answering leg, and is not compared. */
+  readonly effect: 'reads' | 'acts' | 'unknown';
+  /** Whether its rows come in a promised order. Default: `none`. */
+  readonly order?: 'total' | 'ties' | 'none';
+  /** The text without its literals, for reports and quotas. */
+  readonly shape?: string;
+  /** Why its answer may differ from run to run. */
+  readonly undetermined?: Undetermined | undefined;
+}
+
+/** Tells what a statement does, at once and without I/O; what it can't tell is `unknown`. */
+export interface StatementClassifier {
+  classify(sql: string): StatementKind;
+}
+
+interface CommonOptions {
+  /** The last argument is a Node callback `(error, value)`: it is called once, by the answering leg's outcome. */
+  readonly callback?: 'last' | undefined;
+}
+
+/** How the answers of a read are compared. */
+export interface ReadOptions extends CommonOptions {
+  /** What an answer is compared as, where it is or holds instances of classes: `(user) => ({ id: user.id })`. Without it such
+   * answers are inconclusive, for two of them can differ in what can't be seen. */
+  readonly compareAs?: ((answer: never) => unknown) | undefined;
+  /** True for an operation that answers promises at every stage although the legacy leg answers at once: change the call sites
+   * first, then move to an asynchronous pooled leg. Default: the operation answers as the legacy leg does. */
+  readonly async?: boolean | undefined;
+  /** Whether the order of the rows is promised. Default: it is not, for `read.rows()`. */
+  readonly ordered?: boolean | ((...args: never) => boolean) | undefined;
+}
+
+/** How a write is compared at `shadow`; without any it runs once and is not compared. */
+export interface WriteOptions extends CommonOptions {
+  /** Makes the write on the pooled leg in a transaction that it rolls back, and resolves to what the legacy leg's answer (or what
+   * `observe` reads) must equal. Called before the real write, inside the flag's rehearsal budget. */
+  readonly rehearse?: ((pooled: never, ...args: never) => Promise<unknown>) | undefined;
+  /** Reads what the write left, from the leg that it is given: called on both legs after the real write, and compared. */
+  readonly observe?: ((leg: never, ...args: never) => unknown) | undefined;
+}
+
+/** A read: answered by the answering leg, compared with the other one. */
+export interface ReadOperation extends ReadOptions {
+  readonly kind: 'read';
+  readonly result: 'rows' | 'value';
+}
+
+/** A write: made once, by the answering leg. */
+export interface WriteOperation extends WriteOptions {
+  readonly kind: 'write';
+}
+
+/** Runs the caller's function with whatever the leg gives it; all of it on one leg. */
+export interface TransactionOperation extends CommonOptions {
+  readonly kind: 'transaction';
+}
+
+/** About the object itself, as `close` is: both legs get the call, the legacy leg's answer is given. */
+export interface ControlOperation {
+  readonly kind: 'control';
+}
+
+/** Read or write by the statement that is its first argument. */
+export interface StatementOperation extends CommonOptions {
+  readonly kind: 'statement';
+  readonly classifier: StatementClassifier;
+}
+
+/** Never moves: always the legacy leg's, counted as not compared. */
+export interface LegacyOnlyOperation {
+  readonly kind: 'legacyOnly';
+}
+
+/** An object inside the legacy object, bridged likewise. */
+export interface SubOperations {
+  readonly kind: 'sub';
+  readonly operations: Readonly<Record<string, OperationSpec>>;
+}
+
+/** What a bridge is told of one member. */
+export type OperationSpec =
+  | ReadOperation
+  | WriteOperation
+  | TransactionOperation
+  | ControlOperation
+  | StatementOperation
+  | LegacyOnlyOperation
+  | SubOperations;
+
+interface Read {
+  /** A read whose answer is compared as one value. */
+  (options?: ReadOptions): ReadOperation & { readonly result: 'value' };
+  /** A read whose answer is a list of rows, or `{ rows }`: compared row by row, in any order unless `ordered`. */
+  rows(options?: ReadOptions): ReadOperation & { readonly result: 'rows' };
+}
+
+/** Declares a read. Compared at `shadow` and `reverse`; it must act on nothing, for the other leg runs it too. */
+export const read: Read = Object.assign(
+  (options: ReadOptions = {}) => ({ ...options, kind: 'read', result: 'value' }) as const,
+  {
+    rows: (options: ReadOptions = {}) => ({ ...options, kind: 'read', result: 'rows' }) as const,
+  },
+);
+
+/** Declares a write. It runs once whatever the stage; nothing calls it a second time. */
+export function write(options: WriteOptions = {}): WriteOperation {
+  return { ...options, kind: 'write' };
+}
+
+/** Declares a transaction by callback. The function runs once, synchronously where the leg calls it so. */
+export function transaction(options: CommonOptions = {}): TransactionOperation {
+  return { ...options, kind: 'transaction' };
+}
+
+/** Declares a call about the object itself, made on both legs. */
+export function control(): ControlOperation {
+  return { kind: 'control' };
+}
+
+/** Declares a member that takes any statement: a read or a write by what the classifier says of its first argument. */
+export function bySql(
+  classifier: StatementClassifier,
+  options: CommonOptions = {},
+): StatementOperation {
+  return { ...options, kind: 'statement', classifier };
+}
+
+/** Declares a member that stays with the legacy leg at every stage. */
+export function legacyOnly(): LegacyOnlyOperation {
+  return { kind: 'legacyOnly' };
+}
+
+/** Declares the members of an object inside: `nodes: sub({ upsert: write(), list: read.rows() })`. */
+export function sub<const O extends Readonly<Record<string, OperationSpec>>>(
+  operations: O,
+): { readonly kind: 'sub'; readonly operations: O } {
+  return { kind: 'sub', operations };
+}

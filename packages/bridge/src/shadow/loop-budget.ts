@@ -1,0 +1,57 @@
+import type { Clock, LegName } from '@changeover/core';
+
+/** The share of the time that synchronous shadow calls may take from the event loop, all operations together. */
+const share = 0.02;
+/** A longer run is noticed by the callers that wait meanwhile: the operation is left out for {@link pauseMs}. */
+const longestRunMs = 5;
+const pauseMs = 60_000;
+/** What was not used is kept up to this, in ms of running. */
+const mostCreditMs = 50;
+const firstCreditMs = 20;
+
+/** How a leg answers an operation, as far as was seen. */
+export type AnswerStyle = 'at-once' | 'later' | undefined;
+
+/**
+ * What synchronous shadow calls cost the event loop, and whether the next one may be made: a call that answers at once holds up
+ * every caller while it runs, so it can't be given up at a deadline.
+ */
+export class LoopBudget {
+  readonly #clock: Clock;
+  readonly #styles = new Map<string, AnswerStyle>();
+  readonly #resumeMs = new Map<string, number>();
+  #creditMs = firstCreditMs;
+  #countedMs: number;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#countedMs = clock.monotonicMs();
+  }
+
+  /** How the leg answered this operation when it was last run as the shadow. */
+  style(leg: LegName, operation: string): AnswerStyle {
+    return this.#styles.get(`${leg} ${operation}`);
+  }
+
+  /** Whether the shadow may be run now. What was never seen may: that is how it is learned. */
+  admits(leg: LegName, operation: string): boolean {
+    if (this.style(leg, operation) !== 'at-once') return true;
+    const now = this.#clock.monotonicMs();
+    this.#creditMs = Math.min(mostCreditMs, this.#creditMs + (now - this.#countedMs) * share);
+    this.#countedMs = now;
+    return this.#creditMs > 0 && now >= (this.#resumeMs.get(`${leg} ${operation}`) ?? -Infinity);
+  }
+
+  /** Notes a run that held the event loop for so long. */
+  took(leg: LegName, operation: string, ms: number): void {
+    const name = `${leg} ${operation}`;
+    this.#styles.set(name, 'at-once');
+    this.#creditMs -= ms;
+    if (ms > longestRunMs) this.#resumeMs.set(name, this.#clock.monotonicMs() + pauseMs);
+  }
+
+  /** Notes that the leg answered with a promise. */
+  answersLater(leg: LegName, operation: string): void {
+    this.#styles.set(`${leg} ${operation}`, 'later');
+  }
+}

@@ -1,0 +1,117 @@
+import type { WriteDefinition } from '@changeover/core';
+import { compareDigests } from '@changeover/compare';
+import type { ResolvedCall } from '../call/resolved-call.ts';
+import { snapshotArguments } from './copy-answer.ts';
+import {
+  compareErrors,
+  type Run,
+  settle,
+  submit,
+  unexplained,
+  unwrap,
+  type WriteContext,
+  type WriteOutcome,
+} from './write-context.ts';
+
+/** A rehearsal over its budget is waited for up to this long, in ms: the real write would meet its locks. */
+const rollbackGraceMs = 2_000;
+
+/**
+ * Compares writes of anyone's object that say how to rehearse them: the pooled leg makes the write and takes it back, and what
+ * it answers must equal what the legacy leg then answers, or what its `observe` reads. The caller may wait the flag's rehearsal
+ * budget for it.
+ */
+export class RehearsedAnswers {
+  readonly #context: WriteContext;
+
+  constructor(context: WriteContext) {
+    this.#context = context;
+  }
+
+  async run(
+    resolved: ResolvedCall,
+    definition: Extract<WriteDefinition, { readonly comparison: 'answer' }>,
+    args: readonly unknown[],
+    run: Run,
+  ): Promise<unknown> {
+    const { settings } = resolved.decision;
+    const { cell } = resolved;
+    cell.eligible += 1;
+    if (settings.rehearsalBudgetMs <= 0 || !this.#context.sampled(settings.rehearsalSampleRate))
+      return await run(args);
+    const pending = this.#context.pending(resolved);
+    const refusal = this.#context.queue.refusal;
+    if (refusal !== undefined) {
+      pending.shed(refusal);
+      return await run(args);
+    }
+    const rehearsal = await this.#rehearse(definition.rehearse, args, settings.rehearsalBudgetMs);
+    const outcome = await settle(run(args));
+    if (rehearsal === 'budget') pending.shed('budget');
+    else if ('error' in outcome) compareErrors(pending, codeOf(outcome.error), rehearsal);
+    else if ('error' in rehearsal) unexplained(pending, rehearsal);
+    else {
+      const answer = snapshotArguments([outcome.value])[0];
+      submit(this.#context, resolved, pending, async (signal) => {
+        const { caller } = this.#context;
+        const left =
+          definition.observe === undefined
+            ? caller.outcomeOf(answer, 'value')
+            : await caller.digest(
+                'legacy',
+                { operation: definition.observe, args, signal },
+                'value',
+              );
+        const rehearsed = caller.outcomeOf(rehearsal.value, 'value');
+        const differs =
+          left.kind !== 'result' ||
+          rehearsed.kind !== 'result' ||
+          compareDigests(left.digest, rehearsed.digest) !== 'equal';
+        const judged = this.#context.repeats.judge(
+          `answer\0${resolved.backend}\0${resolved.dataset}\0${resolved.operation}`,
+          differs,
+        );
+        pending.verdict(
+          judged === undefined
+            ? { verdict: 'match' }
+            : {
+                ...judged,
+                class: 'value',
+                fingerprint: `${resolved.operation}:answer`,
+                summary: 'the rehearsal on the pooled leg answered otherwise than the legacy leg',
+              },
+        );
+      });
+    }
+    return unwrap(outcome);
+  }
+
+  /** Within the budget, or `budget` where it took longer; it is waited for all the same, for it holds locks. */
+  async #rehearse(
+    operation: string,
+    args: readonly unknown[],
+    budgetMs: number,
+  ): Promise<WriteOutcome | 'budget'> {
+    const method = (
+      this.#context.pooled.api as Record<
+        string,
+        ((...given: readonly unknown[]) => unknown) | undefined
+      >
+    )[operation];
+    const startedMs = this.#context.clock.monotonicMs();
+    const made = settle((async () => await method?.(...snapshotArguments(args)))());
+    const { promise: late, resolve } = Promise.withResolvers<'late'>();
+    const timer = this.#context.clock.after(budgetMs + rollbackGraceMs, () => {
+      resolve('late');
+    });
+    const first = await Promise.race([made, late]);
+    timer.cancel();
+    if (first === 'late') return 'budget';
+    return this.#context.clock.monotonicMs() - startedMs > budgetMs ? 'budget' : first;
+  }
+}
+
+function codeOf(error: unknown): string {
+  const { code, name } = (error ?? {}) as { readonly code?: unknown; readonly name?: unknown };
+  return typeof code === 'string' ? code : typeof name === 'string' ? name : 'Error';
+}
