@@ -8,6 +8,7 @@ import { importsOf, root, type SourceFile, sourceFiles } from './source-files.ts
 const allowed: Readonly<Record<string, readonly string[]>> = {
   core: [],
   engines: ['core'],
+  classify: ['core'],
   compare: ['core'],
   legacy: ['core', 'engines'],
   pooled: ['core', 'engines', 'compare'],
