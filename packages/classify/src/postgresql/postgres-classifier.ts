@@ -8,7 +8,7 @@ import { postgresqlLexer, shapeOf, type Token, tokensOf, withoutLimit } from '..
 import { Catalogue } from './catalogue.ts';
 import { loadParser, type Node, type PostgresParser, statementsOf, unwrap } from './parser.ts';
 import type { PostgresQuery } from './queries.ts';
-import { TemporaryObjects } from './temporary.ts';
+import { TemporaryObjects } from '../temporary-objects.ts';
 import { translateStatement } from './translate-statement.ts';
 import { Walk } from './walk.ts';
 
@@ -38,7 +38,7 @@ export function createPostgresClassifier(options: PostgresClassifierOptions): St
 }
 
 class PostgresJudge implements Judge {
-  readonly temporary = new TemporaryObjects();
+  readonly temporary = new TemporaryObjects<Node>();
   readonly #query: PostgresQuery;
   readonly #pure: ReadonlySet<string>;
   #parser: PostgresParser | undefined;

@@ -3,14 +3,14 @@ import type { Query } from '../query/query.ts';
 import { callFacts, type CallFacts, insideOf, isPure, noteBuiltin } from './calls.ts';
 import type { Catalogue, FunctionFact, RelationFact } from './catalogue.ts';
 import { nodes, type Node, type PostgresParser, statementsOf, text, unwrap } from './parser.ts';
-import type { TemporaryObjects } from './temporary.ts';
+import type { TemporaryObjects } from '../temporary-objects.ts';
 
 /** What a judgement works with. */
 export interface WalkOptions {
   readonly parser: PostgresParser;
   readonly catalogue: Catalogue;
   readonly pure: ReadonlySet<string>;
-  readonly temporary: TemporaryObjects;
+  readonly temporary: TemporaryObjects<Node>;
   /** Translates the statements of a view or a function; given here because the two depend on each other. */
   readonly translate: (walk: Walk, statement: Node) => Query | undefined;
 }
