@@ -4,7 +4,7 @@ import type { Relation } from '../query/query.ts';
 export interface DuckdbConnection {
   runAndReadAll(
     sql: string,
-    values?: readonly string[],
+    values?: string[],
   ): Promise<{ getRows(): readonly (readonly unknown[])[] }>;
   closeSync?(): void;
 }

@@ -33,7 +33,7 @@ async function load(): Promise<PostgresParser> {
     );
   }
   await parser.loadModule();
-  return { parseSync: (sql) => parser.parseSync(sql) as ReturnType<PostgresParser['parseSync']> };
+  return { parseSync: (sql) => parser.parseSync(sql) };
 }
 
 /** The statements of a text. Throws what the parser throws. */

@@ -105,7 +105,7 @@ function promises(
   parser: PostgresParser,
 ): { order?: Statement['order']; limited?: Limited; undetermined?: readonly Undetermined[] } {
   const { type, fields } = unwrap(statement);
-  if (type === 'ExplainStmt' && JSON.stringify(fields['options'])?.includes('"analyze"') === true)
+  if (type === 'ExplainStmt' && (JSON.stringify(fields['options'])?.includes('"analyze"')))
     return { undetermined: [{ what: 'plan', where: 'rows' }] };
   if (query === undefined) return {};
   const { order, limited, undetermined } = analyse(query);

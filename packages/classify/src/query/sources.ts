@@ -61,28 +61,28 @@ function gather(
   };
   switch (source.type) {
     case 'relation':
-      return add(
+      { add(
         source.alias,
         renamed(rowsOfRelation(source.relation), source.names),
         source.sampled,
-      );
+      ); return; }
     case 'cte':
-      return add(source.alias, renamed(ctes.get(source.name) ?? unknownRows, source.names));
+      { add(source.alias, renamed(ctes.get(source.name) ?? unknownRows, source.names)); return; }
     case 'query':
-      return add(
+      { add(
         source.alias,
         renamed(rowsOf(source.query, ctes, scopeAt(into, parent)), source.names),
         source.sampled,
-      );
+      ); return; }
     case 'function': {
       const at = surroundingsAt(into, ctes, parent);
       const value = evaluateAll(source.calls, at);
       const named = source.names?.map((name): Column => ({ ...value, name, open: false }));
       const columns = named ?? [{ ...value, name: undefined, open: true }];
-      return add(source.alias, { columns, causes: value.causes, keys: [], single: false });
+      add(source.alias, { columns, causes: value.causes, keys: [], single: false }); return;
     }
     case 'join':
-      return gatherJoin(source, into, ctes, parent);
+      { gatherJoin(source, into, ctes, parent); return; }
   }
 }
 

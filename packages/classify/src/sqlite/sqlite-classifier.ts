@@ -100,7 +100,7 @@ class SqliteJudge implements Judge {
     ]);
     if (generation !== this.#generation) return;
     const { pure, authorizer } = this.#options;
-    const copy = new SchemaCopy(sqlite as never, schema, { pure, authorizer });
+    const copy = new SchemaCopy(sqlite, schema, { pure, authorizer });
     for (const definitions of this.#temporary.values())
       for (const sql of definitions) copy.add(sql);
     this.#copy = copy;
