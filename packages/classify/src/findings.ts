@@ -81,8 +81,10 @@ export class Findings {
     readonly order?: OrderPromise;
     readonly limited?: Limited | undefined;
     readonly undetermined?: readonly Undetermined[];
-    readonly shape: string;
+    /** Or how it is made, once it is asked for. */
+    readonly shape: string | (() => string);
   }): Statement {
+    let made: string | undefined;
     const acts = Object.freeze(this.#acts.map((act) => Object.freeze(act)));
     return Object.freeze({
       effect:
@@ -100,13 +102,28 @@ export class Findings {
       undetermined: Object.freeze([...(rest.undetermined ?? [])]),
       connectionFacts: Object.freeze([...this.#facts]),
       tables: Object.freeze([...this.#tables.values()]),
-      shape: rest.shape,
+      get shape() {
+        made ??= typeof rest.shape === 'string' ? rest.shape : rest.shape();
+        return made;
+      },
     });
   }
 }
 
+/** What a limit keeps; the text without it is made when it is first asked for, which is seldom, and may then be undefined. */
+export function lazyLimit(rows: Limited['rows'], withoutLimit: () => string | undefined): Limited {
+  let made: { readonly sql: string | undefined } | undefined;
+  return Object.freeze({
+    rows,
+    get sqlWithoutLimit() {
+      made ??= { sql: withoutLimit() };
+      return made.sql;
+    },
+  });
+}
+
 /** A statement about which nothing could be told. */
-export function unknownStatement(reason: string, shape: string): Statement {
+export function unknownStatement(reason: string, shape: string | (() => string)): Statement {
   const findings = new Findings();
   findings.act('not understood', reason);
   return findings.statement({ shape });

@@ -191,9 +191,9 @@ function treeWithoutLimit(statement: Node): string {
   let top = true;
   return JSON.stringify(statement['node'], (key, value: unknown) => {
     if (key === 'query_location') return undefined;
-    if (key !== 'modifiers' || !top || !Array.isArray(value)) return value;
+    if (key !== 'modifiers' || !top) return value;
     top = false;
-    return value.filter((each: { readonly type?: string }) => !/^LIMIT/.test(String(each.type)));
+    return (value as readonly Node[]).filter(({ type }) => !/^LIMIT/.test(String(type)));
   });
 }
 

@@ -237,7 +237,8 @@ function table(
   const temporary = walk.isTemporary(called);
   if (fact === undefined && !system && !file && !temporary)
     walk.findings.act('not understood', `there is no table ${called}`);
-  const view = fact?.view == null ? undefined : walk.inside(`view ${called}`, fact.view);
+  const definition = fact?.view ?? null;
+  const view = definition === null ? undefined : walk.inside(`view ${called}`, definition);
   const relation = {
     name: called,
     columns: temporary ? undefined : fact?.columns,

@@ -33,7 +33,8 @@ describe('PostgreSQL', () => {
     for (const sql of [...labelledSetup, ...traps, ...ordinaryTables, ...tpchTables])
       await client.query(sql);
     classifier = createPostgresClassifier({
-      query: (sql, params) => client.query(sql, [...params]).then(({ rows }) => rows),
+      query: async (sql, params) =>
+        (await client.query<Record<string, unknown>>(sql, [...params])).rows,
       pure: [`${schema}.pure_c`],
     });
     await classifier.learn('create temp table mytemp(a int)');

@@ -2,14 +2,14 @@ import { type ClassifierOptions, parseOptions, type StatementClassifier } from '
 import { type Judge, LearningClassifier } from '../learning-classifier.ts';
 import { analyse } from '../query/analyse.ts';
 import type { Query } from '../query/query.ts';
-import { unknownStatement } from '../findings.ts';
+import { lazyLimit, unknownStatement } from '../findings.ts';
 import type { Limited, Statement, Undetermined } from '../statement.ts';
-import { postgresqlLexer, shapeOf, type Token, tokensOf, withoutLimit } from '../tokens.ts';
+import { postgresqlLexer, shapeOf, tokensOf, withoutLimit } from '../tokens.ts';
 import { Catalogue } from './catalogue.ts';
 import { loadParser, type Node, type PostgresParser, statementsOf, unwrap } from './parser.ts';
 import type { PostgresQuery } from './queries.ts';
 import { TemporaryObjects } from '../temporary-objects.ts';
-import { translateStatement } from './translate-statement.ts';
+import { explainRuns, translateStatement } from './translate-statement.ts';
 import { Walk } from './walk.ts';
 
 /** What a classifier for PostgreSQL takes. */
@@ -53,8 +53,8 @@ class PostgresJudge implements Judge {
   judge(sql: string): Statement | undefined {
     const parser = this.#parser;
     if (parser === undefined || this.#catalogue.general === undefined) return undefined;
-    const tokens = tokensOf(sql, postgresqlLexer);
-    const shape = shapeOf(tokens);
+    // A third of the time of a first sight, and not needed to decide: made when it is asked for.
+    const shape = (): string => shapeOf(tokensOf(sql, postgresqlLexer));
     let statements: Node[];
     try {
       statements = statementsOf(parser, sql);
@@ -75,7 +75,7 @@ class PostgresJudge implements Judge {
     if (walk.missing) return undefined;
     const [statement = {}] = statements;
     const query = statements.length === 1 ? queries[0] : undefined;
-    return walk.findings.statement({ shape, ...promises(sql, tokens, statement, query, parser) });
+    return walk.findings.statement({ shape, ...promises(sql, statement, query, parser) });
   }
 
   async fetch(): Promise<void> {
@@ -99,19 +99,17 @@ function several(walk: Walk, count: number): void {
 
 function promises(
   sql: string,
-  tokens: readonly Token[],
   statement: Node,
   query: Query | undefined,
   parser: PostgresParser,
 ): { order?: Statement['order']; limited?: Limited; undetermined?: readonly Undetermined[] } {
   const { type, fields } = unwrap(statement);
-  if (type === 'ExplainStmt' && (JSON.stringify(fields['options'])?.includes('"analyze"')))
+  if (type === 'ExplainStmt' && explainRuns(fields))
     return { undetermined: [{ what: 'plan', where: 'rows' }] };
   if (query === undefined) return {};
   const { order, limited, undetermined } = analyse(query);
   if (limited === undefined) return { order, undetermined };
-  const sqlWithoutLimit = unlimited(sql, tokens, fields, parser);
-  return { order, undetermined, limited: Object.freeze({ rows: limited, sqlWithoutLimit }) };
+  return { order, undetermined, limited: lazyLimit(limited, () => unlimited(sql, parser)) };
 }
 
 /** `CASE … END` is NULL, which is no limit, and takes the parameters that the statement is sent with. */
@@ -121,13 +119,10 @@ function everyRow(parameters: readonly string[]): string {
 }
 
 /** The text without LIMIT, if the parser finds the same tree in it but for that. */
-function unlimited(
-  sql: string,
-  tokens: readonly Token[],
-  select: Node,
-  parser: PostgresParser,
-): string | undefined {
-  const wanted = treeWithoutLimit(select);
+function unlimited(sql: string, parser: PostgresParser): string | undefined {
+  const [statement = {}] = statementsOf(parser, sql);
+  const wanted = treeWithoutLimit(unwrap(statement).fields);
+  const tokens = tokensOf(sql, postgresqlLexer);
   return withoutLimit(sql, tokens, ['limit', 'offset', 'fetch'], everyRow).find((candidate) => {
     try {
       const [only, ...others] = parser.parseSync(candidate).stmts ?? [];

@@ -119,7 +119,7 @@ function write(walk: Walk, fields: Node): void {
 
 function explain(walk: Walk, fields: Node): void {
   const inner = node(fields['query']) ?? {};
-  if (runs(fields)) {
+  if (explainRuns(fields)) {
     translateStatement(walk, inner);
     return;
   }
@@ -133,8 +133,8 @@ function explain(walk: Walk, fields: Node): void {
   walk.planningOnly = planning;
 }
 
-/** EXPLAIN's options as PostgreSQL reads them: the last ANALYZE counts, and its value may be a word or a number. */
-function runs(fields: Node): boolean {
+/** Whether EXPLAIN runs what it explains, by its options as PostgreSQL reads them: the last ANALYZE counts, and its value may be a word or a number. */
+export function explainRuns(fields: Node): boolean {
   const analyze = nodes(fields['options'])
     .map((each) => unwrap(each).fields)
     .filter((option) => text(option['defname'])?.toLowerCase() === 'analyze')

@@ -60,29 +60,34 @@ function gather(
     if (sampled) into.causes = union(into.causes, new Set(['sample']));
   };
   switch (source.type) {
-    case 'relation':
-      { add(
-        source.alias,
-        renamed(rowsOfRelation(source.relation), source.names),
-        source.sampled,
-      ); return; }
-    case 'cte':
-      { add(source.alias, renamed(ctes.get(source.name) ?? unknownRows, source.names)); return; }
-    case 'query':
-      { add(
+    case 'relation': {
+      add(source.alias, renamed(rowsOfRelation(source.relation), source.names), source.sampled);
+      return;
+    }
+    case 'cte': {
+      add(source.alias, renamed(ctes.get(source.name) ?? unknownRows, source.names));
+      return;
+    }
+    case 'query': {
+      add(
         source.alias,
         renamed(rowsOf(source.query, ctes, scopeAt(into, parent)), source.names),
         source.sampled,
-      ); return; }
+      );
+      return;
+    }
     case 'function': {
       const at = surroundingsAt(into, ctes, parent);
       const value = evaluateAll(source.calls, at);
       const named = source.names?.map((name): Column => ({ ...value, name, open: false }));
       const columns = named ?? [{ ...value, name: undefined, open: true }];
-      add(source.alias, { columns, causes: value.causes, keys: [], single: false }); return;
+      add(source.alias, { columns, causes: value.causes, keys: [], single: false });
+      return;
     }
-    case 'join':
-      { gatherJoin(source, into, ctes, parent); return; }
+    case 'join': {
+      gatherJoin(source, into, ctes, parent);
+      return;
+    }
   }
 }
 

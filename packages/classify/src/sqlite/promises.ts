@@ -1,3 +1,4 @@
+import { lazyLimit } from '../findings.ts';
 import type { Cause, Limited, OrderPromise, Undetermined } from '../statement.ts';
 import { isWord, sqliteLexer, type Token, tokensOf, withoutLimit } from '../tokens.ts';
 import * as reviewed from './reviewed.ts';
@@ -71,20 +72,20 @@ function limitedOf(
   // LIMIT takes a number below 0 for no limit; OFFSET goes with it.
   const everyRow = (parameters: readonly string[]): string =>
     `LIMIT CASE WHEN ${parameters.map((parameter) => `${parameter} IS NULL`).join(' OR ')} THEN -1 ELSE -1 END`;
-  const sqlWithoutLimit = withoutLimit(query.sql, query.body, ['limit'], everyRow).find(
-    (candidate) => {
-      try {
-        const same = query.copy.compile(candidate);
-        return (
-          JSON.stringify(same.reads) === JSON.stringify(query.compiled.reads) &&
-          JSON.stringify(same.columns) === JSON.stringify(query.compiled.columns)
-        );
-      } catch {
-        return false;
-      }
-    },
+  const { sql, copy, compiled } = query;
+  const wanted = JSON.stringify([compiled.reads, compiled.columns]);
+  const same = (candidate: string): boolean => {
+    try {
+      const { reads, columns } = copy.compile(candidate);
+      return JSON.stringify([reads, columns]) === wanted;
+    } catch {
+      // The copy may have been closed since.
+      return false;
+    }
+  };
+  return lazyLimit(rows, () =>
+    withoutLimit(sql, tokensOf(sql, sqliteLexer), ['limit'], everyRow).find(same),
   );
-  return Object.freeze({ rows, sqlWithoutLimit });
 }
 
 /** WHERE says `key = value` and more, if anything, by AND. */

@@ -34,6 +34,8 @@ export class SchemaCopy {
   readonly #actions = new Map<number, string>();
   readonly #constants: Readonly<Record<string, number>>;
   readonly #authorized: boolean;
+  /** What was asked of the copy, by question: it changes only by `add`. */
+  readonly #known = new Map<string, Record<string, unknown>[]>();
   #events: Event[] = [];
 
   constructor(
@@ -55,6 +57,7 @@ export class SchemaCopy {
 
   /** Makes an object of the schema. One that can't be made here (its module or a function is not there) is left out. */
   add(sql: string): void {
+    this.#known.clear();
     this.#unwatched(() => {
       try {
         this.#database.exec(sql);
@@ -163,10 +166,15 @@ export class SchemaCopy {
   }
 
   #all(sql: string, ...values: string[]): Record<string, unknown>[] {
+    const key = JSON.stringify([sql, ...values]);
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
     let rows: Record<string, unknown>[] = [];
     this.#unwatched(() => {
       rows = this.#database.prepare(sql).all(...values);
     });
+    // Questions are about objects of the schema; a program's, of which there is no end, is not kept.
+    if (!sql.startsWith('EXPLAIN ')) this.#known.set(key, rows);
     return rows;
   }
 
