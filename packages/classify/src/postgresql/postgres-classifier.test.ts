@@ -5,6 +5,7 @@ import { dressedReads, ordinaryReads, ordinaryTables } from '../test-kit/ordinar
 import { actsOf, notReads, summary } from '../test-kit/summary.ts';
 import { tpchQueries, tpchTables } from '../test-kit/tpch.ts';
 import { createPostgresClassifier } from './postgres-classifier.ts';
+import { actingCalls } from './test-kit/acting-calls.ts';
 import { labelled, labelledSetup } from './test-kit/labelled-statements.ts';
 
 const schema = 'classify_statements';
@@ -48,6 +49,10 @@ describe('PostgreSQL', () => {
 
   test.each(labelled)('%s: %s, session %s, order %s, undetermined %s', async (...label) => {
     expect(await summary(classifier, label[0])).toEqual(label);
+  });
+
+  test.each(actingCalls)('%s acts', async (sql) => {
+    expect((await classifier.learn(sql)).effect).not.toBe('reads');
   });
 
   test("TPC-H's queries, ordinary reads, and reads behind comments are reads", async () => {

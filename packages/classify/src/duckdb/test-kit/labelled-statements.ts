@@ -20,7 +20,7 @@ export const labelledSetup: readonly string[] = [
   "create view vn as select nextval('s') n",
 ];
 
-/** Statements as they were labelled by hand. */
+/** Statements with labels that were each reviewed by hand. */
 export const labelled: readonly Label[] = [
   ['select * from t', 'reads', 'none', 'none', false],
   ['from t', 'reads', 'none', 'none', false],

@@ -38,7 +38,7 @@ export const labelledSetup: readonly string[] = [
   "create or replace function srf_act() returns setof int language sql volatile as 'insert into side values (4) returning 4'",
 ];
 
-/** Statements as they were labelled by hand. */
+/** Statements with labels that were each reviewed by hand. */
 export const labelled: readonly Label[] = [
   ['select * from t', 'reads', 'none', 'none', false],
   ['select * from t order by a', 'reads', 'none', 'total', false],

@@ -20,7 +20,7 @@ export const labelledSetup: readonly string[] = [
   'create index ib on t(b)',
 ];
 
-/** Statements as they were labelled by hand. */
+/** Statements with labels that were each reviewed by hand. */
 export const labelled: readonly Label[] = [
   ['select * from t', 'reads', 'none', 'none', false],
   ['select * from t order by a', 'reads', 'none', 'total', false],
