@@ -28,7 +28,7 @@ const maxDepth = 16;
 
 /** One walk over a statement's tree, or over that of a view or macro which it uses. */
 export class Walk {
-  readonly findings = new Findings();
+  readonly findings: Findings = new Findings();
   readonly options: WalkOptions;
   missing = false;
   readonly commonTables: string[][] = [];

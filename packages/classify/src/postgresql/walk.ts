@@ -26,7 +26,7 @@ const plainTypes = new Set(
 
 /** One walk over a statement's tree, or over that of a view or a function which it uses. */
 export class Walk {
-  readonly findings = new Findings();
+  readonly findings: Findings = new Findings();
   readonly options: WalkOptions;
   /** Something was not known yet. */
   missing = false;
