@@ -10,6 +10,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   compare: ['core'],
   bridge: ['core', 'compare'],
   operate: ['core', 'compare', 'bridge'],
+  classify: ['core'],
   engines: ['core'],
   legacy: ['core', 'engines'],
   pooled: ['core', 'compare', 'engines'],

@@ -1,0 +1,120 @@
+import type { Relation } from '../query/query.ts';
+
+/** What is used of a `DuckDBConnection` of `@duckdb/node-api`. */
+export interface DuckdbConnection {
+  runAndReadAll(
+    sql: string,
+    values?: string[],
+  ): Promise<{ getRows(): readonly (readonly unknown[])[] }>;
+  closeSync?(): void;
+}
+
+/** One of the functions that a name may mean. */
+export interface FunctionFact {
+  readonly type: string;
+  readonly volatile: boolean;
+  readonly internal: boolean;
+  readonly macro: string | null;
+  readonly float: boolean;
+}
+
+/** A table or view. */
+export interface RelationFact extends Pick<Relation, 'columns' | 'keys'> {
+  readonly temporary: boolean;
+  readonly view: string | null;
+}
+
+/** Functions, macros, views and tables of an instance. */
+export interface Catalogue {
+  readonly functions: ReadonlyMap<string, readonly FunctionFact[]>;
+  /** By name in lower case: all of any schema and attached database. */
+  readonly relations: ReadonlyMap<string, readonly RelationFact[]>;
+}
+
+const functionsSql = `
+select lower(function_name), function_type, bool_or(coalesce(stability, '') = 'VOLATILE'), internal, macro_definition, bool_or(return_type in ('DOUBLE', 'FLOAT'))
+from duckdb_functions() group by all`;
+const viewsSql = 'select lower(view_name), sql, temporary from duckdb_views() where not internal';
+const columnsSql = `
+select lower(c.table_name), c.database_name || '.' || c.schema_name, lower(c.column_name), c.data_type, coalesce(t.temporary, false)
+from duckdb_columns() c left join duckdb_tables() t on t.table_oid = c.table_oid and t.database_oid = c.database_oid
+where not c.internal order by c.database_name, c.schema_name, c.table_name, c.column_index`;
+const keysSql = `
+select lower(table_name), database_name || '.' || schema_name, to_json(list_transform(constraint_column_names, x -> lower(x)))::varchar, constraint_type
+from duckdb_constraints()`;
+
+/** Reads all of it, on a connection that nobody else uses. */
+export async function readCatalogue(connection: DuckdbConnection): Promise<Catalogue> {
+  const rows = async (sql: string) => (await connection.runAndReadAll(sql)).getRows();
+  const functions = new Map<string, FunctionFact[]>();
+  for (const [name, type, volatile, internal, macro, float] of await rows(functionsSql))
+    add(functions, String(name), {
+      type: String(type),
+      volatile: volatile === true,
+      internal: internal === true,
+      macro: typeof macro === 'string' ? macro : null,
+      float: float === true,
+    });
+  const relations = new Map<string, RelationFact[]>();
+  const keys = keysOf(await rows(keysSql));
+  for (const [place, table] of tablesOf(await rows(columnsSql)))
+    add(relations, table.name, { ...table, keys: keys.get(place) ?? [], view: null });
+  for (const [name, sql, temporary] of await rows(viewsSql)) {
+    // A view has columns too, and was taken for a table.
+    relations.delete(String(name));
+    add(relations, String(name), {
+      columns: undefined,
+      keys: [],
+      temporary: temporary === true,
+      view: String(sql),
+    });
+  }
+  return { functions, relations };
+}
+
+function add<T>(map: Map<string, T[]>, name: string, value: T): void {
+  const known = map.get(name);
+  if (known === undefined) map.set(name, [value]);
+  else known.push(value);
+}
+
+interface Table {
+  readonly name: string;
+  readonly temporary: boolean;
+  readonly columns: { readonly name: string; readonly float: boolean }[];
+}
+
+function tablesOf(rows: readonly (readonly unknown[])[]): Map<string, Table> {
+  const tables = new Map<string, Table>();
+  for (const [name, schema, column, type, temporary] of rows) {
+    const place = `${String(schema)}.${String(name)}`;
+    const table = tables.get(place) ?? {
+      name: String(name),
+      temporary: temporary === true,
+      columns: [],
+    };
+    // A list or a struct of such numbers as well.
+    table.columns.push({ name: String(column), float: /DOUBLE|FLOAT/.test(String(type)) });
+    tables.set(place, table);
+  }
+  return tables;
+}
+
+function keysOf(rows: readonly (readonly unknown[])[]): Map<string, string[][]> {
+  const keys = new Map<string, string[][]>();
+  const required = new Set<string>();
+  const parsed = rows.map(([name, schema, columns, type]) => ({
+    place: `${String(schema)}.${String(name)}`,
+    columns: JSON.parse(String(columns)) as string[],
+    type: String(type),
+  }));
+  for (const { place, columns, type } of parsed)
+    if (type === 'NOT NULL') for (const column of columns) required.add(`${place}.${column}`);
+  for (const { place, columns, type } of parsed) {
+    const certain =
+      type === 'PRIMARY KEY' ||
+      (type === 'UNIQUE' && columns.every((column) => required.has(`${place}.${column}`)));
+    if (certain) keys.set(place, [...(keys.get(place) ?? []), columns]);
+  }
+  return keys;
+}

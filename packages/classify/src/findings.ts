@@ -1,0 +1,130 @@
+import type {
+  Act,
+  ActKind,
+  Limited,
+  OrderPromise,
+  SessionUse,
+  Statement,
+  TableUse,
+  TransactionControl,
+  Undetermined,
+} from './statement.ts';
+
+const strength: Readonly<Record<SessionUse, number>> = {
+  none: 0,
+  reads: 1,
+  sets: 2,
+  temporary: 3,
+  locks: 4,
+};
+
+/** What is found while a statement's tree is walked; becomes a `Statement` at the end. */
+export class Findings {
+  readonly #acts: Act[] = [];
+  readonly #tables = new Map<string, TableUse>();
+  readonly #facts = new Set<string>();
+  #session: SessionUse = 'none';
+  #readsLastWrite = false;
+  transaction: TransactionControl | undefined;
+
+  get acts(): readonly Act[] {
+    return this.#acts;
+  }
+
+  act(kind: ActKind, detail: string): void {
+    // A generated statement may do the same thing ten thousand times.
+    if (this.#acts.length < 100) this.#acts.push({ kind, detail });
+  }
+
+  uses(session: SessionUse): void {
+    if (strength[session] > strength[this.#session]) this.#session = session;
+  }
+
+  readsLastWrite(): void {
+    this.#readsLastWrite = true;
+  }
+
+  connectionFact(name: string): void {
+    this.#facts.add(name);
+  }
+
+  table(name: string, schema: string | undefined, written: boolean): void {
+    const key = JSON.stringify([schema, name]);
+    const known = this.#tables.get(key);
+    this.#tables.set(key, {
+      ...(schema === undefined ? {} : { schema }),
+      name,
+      written: written || known?.written === true,
+    });
+  }
+
+  /**
+   * Takes over what another walk found, all but its tables: a view's or a function's are not named by the statement. Of what is only
+   * planned, the calls that planning may make.
+   */
+  include(other: Findings, through: string, onlyPlanned = false): void {
+    for (const { kind, detail } of other.#acts) {
+      const happens =
+        !onlyPlanned || kind === 'calls a function that acts' || kind === 'not understood';
+      if (!happens) continue;
+      this.act(
+        kind === 'not understood' ? kind : 'calls a function that acts',
+        `${through}: ${detail}`,
+      );
+    }
+    this.uses(other.#session);
+    if (other.#readsLastWrite) this.readsLastWrite();
+    for (const fact of other.#facts) this.connectionFact(fact);
+  }
+
+  statement(rest: {
+    readonly order?: OrderPromise;
+    readonly limited?: Limited | undefined;
+    readonly undetermined?: readonly Undetermined[];
+    /** Or how it is made, once it is asked for. */
+    readonly shape: string | (() => string);
+  }): Statement {
+    let made: string | undefined;
+    const acts = Object.freeze(this.#acts.map((act) => Object.freeze(act)));
+    return Object.freeze({
+      effect:
+        acts.length === 0
+          ? 'reads'
+          : acts.every(({ kind }) => kind === 'not understood')
+            ? 'unknown'
+            : 'acts',
+      acts,
+      session: this.#session,
+      readsLastWrite: this.#readsLastWrite,
+      transaction: this.transaction,
+      order: rest.order ?? 'none',
+      limited: rest.limited,
+      undetermined: Object.freeze([...(rest.undetermined ?? [])]),
+      connectionFacts: Object.freeze([...this.#facts]),
+      tables: Object.freeze([...this.#tables.values()]),
+      get shape() {
+        made ??= typeof rest.shape === 'string' ? rest.shape : rest.shape();
+        return made;
+      },
+    });
+  }
+}
+
+/** What a limit keeps; the text without it is made when it is first asked for, which is seldom, and may then be undefined. */
+export function lazyLimit(rows: Limited['rows'], withoutLimit: () => string | undefined): Limited {
+  let made: { readonly sql: string | undefined } | undefined;
+  return Object.freeze({
+    rows,
+    get sqlWithoutLimit() {
+      made ??= { sql: withoutLimit() };
+      return made.sql;
+    },
+  });
+}
+
+/** A statement about which nothing could be told. */
+export function unknownStatement(reason: string, shape: string | (() => string)): Statement {
+  const findings = new Findings();
+  findings.act('not understood', reason);
+  return findings.statement({ shape });
+}

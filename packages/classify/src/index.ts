@@ -1,0 +1,15 @@
+export { reasonOf } from './statement.ts';
+export type {
+  Act,
+  ActKind,
+  Cause,
+  Effect,
+  Limited,
+  OrderPromise,
+  SessionUse,
+  Statement,
+  TableUse,
+  TransactionControl,
+  Undetermined,
+} from './statement.ts';
+export type { ClassifierOptions, StatementClassifier } from './classifier.ts';

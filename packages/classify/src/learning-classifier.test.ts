@@ -1,0 +1,103 @@
+import { expect, test } from '@jest/globals';
+import { type ClassifierOptions, parseOptions } from './classifier.ts';
+import { Findings } from './findings.ts';
+import { type Judge, LearningClassifier } from './learning-classifier.ts';
+
+/** Knows a text once it was fetched; each fetch waits for `release` or fails. */
+class FakeJudge implements Judge {
+  known = new Set<string>();
+  missing = new Set<string>();
+  fetches = 0;
+  failing: Error | undefined;
+
+  judge(sql: string) {
+    if (sql === 'deep') throw new RangeError('Maximum call stack size exceeded');
+    if (!this.known.has(sql)) {
+      this.missing.add(sql);
+      return undefined;
+    }
+    return new Findings().statement({ shape: sql });
+  }
+
+  fetch(): Promise<void> {
+    this.fetches += 1;
+    if (this.failing !== undefined) return Promise.reject(this.failing);
+    for (const sql of this.missing) if (sql !== 'never') this.known.add(sql);
+    return Promise.resolve();
+  }
+
+  forget(): void {
+    this.known.clear();
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+function classifierAt(clock: { ms: number }, judge = new FakeJudge()) {
+  const options = parseOptions({ now: () => clock.ms, maxCharacters: 1_000 });
+  return { judge, classifier: new LearningClassifier(judge, options) };
+}
+
+test('a statement is pending until its facts are there, then told at once', async () => {
+  const { classifier, judge } = classifierAt({ ms: 0 });
+  expect(classifier.classify('a')).toBe('pending');
+  expect(judge.fetches).toBe(0);
+  await classifier.settled();
+  expect(classifier.classify('a')).toMatchObject({ effect: 'reads' });
+});
+
+test('who learns a statement as another one has just been learned is told as well', async () => {
+  const { classifier } = classifierAt({ ms: 0 });
+  for (const sql of ['a', 'b', 'c']) expect((await classifier.learn(sql)).effect).toBe('reads');
+});
+
+test('a failure is told as unknown, and nothing is fetched for a while', async () => {
+  const clock = { ms: 0 };
+  const { classifier, judge } = classifierAt(clock);
+  judge.failing = new Error('connection lost');
+  expect(await classifier.learn('a')).toMatchObject({
+    effect: 'unknown',
+    acts: [{ detail: 'facts could not be fetched: Error: connection lost' }],
+  });
+  judge.failing = undefined;
+  expect((await classifier.learn('a')).effect).toBe('unknown');
+  expect(judge.fetches).toBe(1);
+  clock.ms = 1_000;
+  expect((await classifier.learn('a')).effect).toBe('reads');
+});
+
+test('facts that lead to ever more facts end as unknown', async () => {
+  const { classifier } = classifierAt({ ms: 0 });
+  expect((await classifier.learn('never')).effect).toBe('unknown');
+});
+
+test('what throws, is too long, or holds a NUL is unknown', () => {
+  const { classifier } = classifierAt({ ms: 0 });
+  for (const sql of ['deep', 'x'.repeat(101), 'a\0b'])
+    expect(classifier.classify(sql)).toMatchObject({ effect: 'unknown' });
+});
+
+test('facts are fetched again after their time', async () => {
+  const clock = { ms: 0 };
+  const { classifier } = classifierAt(clock);
+  await classifier.learn('a');
+  clock.ms = 60_000;
+  expect(classifier.classify('a')).toBe('pending');
+});
+
+test('a closed classifier knows nothing', async () => {
+  const { classifier } = classifierAt({ ms: 0 });
+  await classifier.learn('a');
+  await classifier.close();
+  await classifier.close();
+  expect(classifier.classify('a')).toMatchObject({ effect: 'unknown' });
+});
+
+test.each([[{ maxStatements: 0 }], [{ maxCharacters: NaN }], [{ speed: 1 }]])(
+  'options %j are refused',
+  (options) => {
+    expect(() => parseOptions(options as ClassifierOptions)).toThrow(RangeError);
+  },
+);

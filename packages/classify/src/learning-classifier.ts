@@ -1,0 +1,157 @@
+import type { ParsedOptions, StatementClassifier } from './classifier.ts';
+import { StatementCache } from './statement-cache.ts';
+import { unknownStatement } from './findings.ts';
+import type { Statement } from './statement.ts';
+
+/** An engine's own part of a classifier. It knows facts, notes which it misses, and fetches these when told to. */
+export interface Judge {
+  /** What the statement does by the facts at hand; undefined: one is missing, and was noted. May throw: then nothing is told. */
+  judge(sql: string): Statement | undefined;
+  /** Fetches what was noted as missing. Rejects if it could not. */
+  fetch(): Promise<void>;
+  /** Forgets all facts; a fetch that still runs must not bring back old ones. */
+  forget(): void;
+  close(): Promise<void>;
+}
+
+/** How often facts may lead to further facts (a view over a view) before a statement is given up on. */
+const maxRounds = 24;
+/** Texts that may wait for facts at once; beyond it they wait for being seen again. */
+const maxWaiting = 1_000;
+
+type Waiter = (statement: Statement) => void;
+
+/** A classifier that answers from its cache or from a judge, and lets the judge fetch in the background what it misses. */
+export class LearningClassifier implements StatementClassifier {
+  readonly #judge: Judge;
+  readonly #options: ParsedOptions;
+  readonly #cache: StatementCache;
+  readonly #waiting = new Map<string, Waiter[]>();
+  #learning: Promise<void> | undefined;
+  #learnedAt: number;
+  #failure: { readonly reason: string; readonly until: number } | undefined;
+  #closed = false;
+
+  constructor(judge: Judge, options: ParsedOptions) {
+    this.#judge = judge;
+    this.#options = options;
+    this.#cache = new StatementCache(options);
+    this.#learnedAt = options.now();
+  }
+
+  classify(sql: string): Statement | 'pending' {
+    const now = this.#options.now();
+    if (now - this.#learnedAt >= this.#options.refreshAfterMs) this.schemaChanged();
+    const known = this.#cache.get(sql);
+    if (known !== undefined) return known;
+    const judged = this.#look(sql);
+    if (judged !== undefined) return judged;
+    if (this.#failure !== undefined && now < this.#failure.until)
+      return unknownStatement(this.#failure.reason, '');
+    this.#wait(sql);
+    return 'pending';
+  }
+
+  learn(sql: string): Promise<Statement> {
+    const known = this.classify(sql);
+    if (known !== 'pending') return Promise.resolve(known);
+    return new Promise((resolve) => {
+      const waiters = this.#waiting.get(sql);
+      if (waiters === undefined)
+        resolve(unknownStatement('too many statements are being learned', ''));
+      else waiters.push(resolve);
+    });
+  }
+
+  schemaChanged(): void {
+    this.#cache.clear();
+    this.#judge.forget();
+    this.#failure = undefined;
+    this.#learnedAt = this.#options.now();
+  }
+
+  /** Forgets statements but not facts: the judge has come to know something else by which they are told. */
+  forgetStatements(): void {
+    this.#cache.clear();
+  }
+
+  async settled(): Promise<void> {
+    while (this.#learning !== undefined) await this.#learning;
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#cache.clear();
+    await this.settled();
+    await this.#judge.close();
+  }
+
+  /** Judges and remembers; undefined: something is missing. */
+  #look(sql: string): Statement | undefined {
+    if (this.#closed) return unknownStatement('the classifier is closed', '');
+    const reason = refusal(sql, this.#options);
+    let statement: Statement | undefined;
+    try {
+      statement = reason === undefined ? this.#judge.judge(sql) : unknownStatement(reason, '');
+    } catch (error) {
+      // A RangeError of an expression too deep to walk, a parser's own failure.
+      statement = unknownStatement(`can't be looked into: ${String(error)}`.slice(0, 300), '');
+    }
+    if (statement !== undefined && reason === undefined) this.#cache.set(sql, statement);
+    return statement;
+  }
+
+  #wait(sql: string): void {
+    if (this.#waiting.has(sql) || this.#waiting.size >= maxWaiting) return;
+    this.#waiting.set(sql, []);
+    this.#learning ??= this.#learn();
+  }
+
+  async #learn(): Promise<void> {
+    const rounds = new Map<string, number>();
+    // Out of the caller's tick: its own statement goes first.
+    await Promise.resolve();
+    while (this.#waiting.size > 0) {
+      try {
+        await this.#judge.fetch();
+      } catch (error) {
+        this.#fail(`facts could not be fetched: ${String(error)}`.slice(0, 300));
+      }
+      for (const sql of [...this.#waiting.keys()]) {
+        const round = (rounds.get(sql) ?? 0) + 1;
+        rounds.set(sql, round);
+        const statement = this.#look(sql) ?? this.#givenUp(sql, round);
+        if (statement !== undefined) this.#tell(sql, statement);
+      }
+    }
+    // In the same tick as the last look at what waits: who comes now starts anew.
+    this.#learning = undefined;
+  }
+
+  #givenUp(sql: string, round: number): Statement | undefined {
+    if (round < maxRounds) return undefined;
+    const statement = unknownStatement('what it uses leads to ever more', '');
+    this.#cache.set(sql, statement);
+    return statement;
+  }
+
+  #fail(reason: string): void {
+    this.#failure = { reason, until: this.#options.now() + this.#options.retryAfterMs };
+    for (const sql of [...this.#waiting.keys()]) this.#tell(sql, unknownStatement(reason, ''));
+  }
+
+  #tell(sql: string, statement: Statement): void {
+    const waiters = this.#waiting.get(sql) ?? [];
+    this.#waiting.delete(sql);
+    for (const waiter of waiters) waiter(statement);
+  }
+}
+
+/** Why a text is not even parsed. */
+function refusal(sql: string, { maxCharacters }: ParsedOptions): string | undefined {
+  // Parsers end silently at a NUL, drivers may not.
+  if (sql.includes('\0')) return 'it holds a NUL';
+  if (sql.length > maxCharacters / 10) return `it is longer than ${maxCharacters / 10} characters`;
+  return undefined;
+}

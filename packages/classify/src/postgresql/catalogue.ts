@@ -1,0 +1,126 @@
+import type { PostgresQuery } from './queries.ts';
+import { functionsQuery, generalQuery, relationsQuery, typesQuery } from './queries.ts';
+
+/** One of the functions that a name may mean. */
+export interface FunctionFact {
+  readonly name: string;
+  readonly schema: string;
+  readonly volatility: 'v' | 's' | 'i';
+  readonly language: string;
+  /** `f` function, `p` procedure, `a` aggregate, `w` window function. */
+  readonly kind: string;
+  readonly returnsSet: boolean;
+  readonly result: string;
+  /** Made by `initdb`, not by a user. */
+  readonly builtin: boolean;
+  readonly ofExtension: boolean;
+  /** `CREATE FUNCTION …` of one in SQL. */
+  readonly definition: string | null;
+  /** The functions that an aggregate calls, as `[schema, name]`. */
+  readonly parts: readonly (readonly [string, string])[];
+}
+
+/** A table, view, sequence or foreign table. */
+export interface RelationFact {
+  readonly kind: string;
+  readonly schema: string;
+  readonly builtin: boolean;
+  readonly temporary: boolean;
+  readonly columns: readonly { readonly name: string; readonly type: string }[];
+  readonly keys: readonly (readonly string[])[];
+  readonly view: string | null;
+  /** What reading it evaluates: the conditions of its row-level security. */
+  readonly policies: readonly string[];
+  readonly foreign: boolean;
+  readonly triggers: readonly string[];
+}
+
+/** What holds whatever a statement says: calls without a call in the syntax tree. */
+export interface GeneralFacts {
+  /** Functions behind operators that a user made, by the operator's name. */
+  readonly operators: ReadonlyMap<string, readonly (readonly [string, string])[]>;
+  /** Functions behind explicit casts that a user made, by the type's name. */
+  readonly castsTo: ReadonlyMap<string, readonly (readonly [string, string])[]>;
+  /** Functions behind casts of a user that need no call: implicit ones, ones on assignment, ones that `to_json` looks for. */
+  readonly casts: readonly (readonly [string, string])[];
+  /** Functions of one composite argument, by name: `t.f` may call them. */
+  readonly fields: ReadonlyMap<string, readonly (readonly [string, string])[]>;
+}
+
+/** A fact that is not there yet. */
+type Missing = undefined;
+
+/** A name as SQL writes it for sure. */
+export function quoted(schema: string | undefined, name: string): string {
+  const parts = schema === undefined ? [name] : [schema, name];
+  return parts.map((part) => `"${part.replaceAll('"', '""')}"`).join('.');
+}
+
+/** What was fetched of a database's catalogue, by name, and what is still missing. */
+export class Catalogue {
+  readonly #query: PostgresQuery;
+  readonly #functions = new Map<string, readonly FunctionFact[]>();
+  readonly #relations = new Map<string, RelationFact | null>();
+  readonly #types = new Map<string, readonly string[]>();
+  readonly #missing = {
+    functions: new Set<string>(),
+    relations: new Set<string>(),
+    types: new Set<string>(),
+  };
+  #general: GeneralFacts | undefined;
+
+  constructor(query: PostgresQuery) {
+    this.#query = query;
+  }
+
+  /** All functions of a name, in every schema: one in another schema may stand first in some search path. Undefined: missing. */
+  functions(name: string): readonly FunctionFact[] | Missing {
+    const known = this.#functions.get(name);
+    if (known === undefined) this.#missing.functions.add(name);
+    return known;
+  }
+
+  /** Null: there is none. Undefined: missing. */
+  relation(schema: string | undefined, name: string): RelationFact | null | Missing {
+    const key = quoted(schema, name);
+    const known = this.#relations.get(key);
+    if (known === undefined) this.#missing.relations.add(key);
+    return known;
+  }
+
+  /** The checks of a domain, or of those inside a composite type. Undefined: missing. */
+  checks(type: string): readonly string[] | Missing {
+    const known = this.#types.get(type);
+    if (known === undefined) this.#missing.types.add(type);
+    return known;
+  }
+
+  get general(): GeneralFacts | Missing {
+    return this.#general;
+  }
+
+  /** Fetches what was asked for and is missing. */
+  async fetch(): Promise<void> {
+    this.#general ??= await generalQuery(this.#query);
+    const taken = (set: Set<string>): string[] => {
+      const names = [...set];
+      set.clear();
+      return names;
+    };
+    const functions = taken(this.#missing.functions);
+    if (functions.length > 0) {
+      const found = await functionsQuery(this.#query, functions);
+      for (const name of functions) this.#functions.set(name, found.get(name) ?? []);
+    }
+    const relations = taken(this.#missing.relations);
+    if (relations.length > 0) {
+      const found = await relationsQuery(this.#query, relations);
+      for (const name of relations) this.#relations.set(name, found.get(name) ?? null);
+    }
+    const types = taken(this.#missing.types);
+    if (types.length > 0) {
+      const found = await typesQuery(this.#query, types);
+      for (const name of types) this.#types.set(name, found.get(name) ?? []);
+    }
+  }
+}

@@ -1,0 +1,3 @@
+export { createPostgresClassifier } from './postgres-classifier.ts';
+export type { PostgresClassifierOptions } from './postgres-classifier.ts';
+export type { PostgresQuery } from './queries.ts';

@@ -1,0 +1,71 @@
+/** A node of PostgreSQL's syntax tree: fields by name, each a value, a node or a list of them. */
+export type Node = Readonly<Record<string, unknown>>;
+
+/** What is used of `libpg-query`: PostgreSQL's own parser, as WebAssembly. */
+export interface PostgresParser {
+  /** The statements of a text, each under the name of its type. Throws an `Error` with the parser's message. */
+  parseSync(sql: string): { readonly stmts?: readonly { readonly stmt?: Node }[] };
+}
+
+let loading: Promise<PostgresParser> | undefined;
+
+/**
+ * The parser, loaded when first needed and once a process: it has no state but its memory (22 MB).
+ *
+ * @throws Error that says what to install, if `libpg-query` is not there.
+ */
+export function loadParser(): Promise<PostgresParser> {
+  loading ??= load().catch((error: unknown) => {
+    loading = undefined;
+    throw error;
+  });
+  return loading;
+}
+
+async function load(): Promise<PostgresParser> {
+  let parser;
+  try {
+    parser = await import('libpg-query');
+  } catch (cause) {
+    throw new Error(
+      'PostgreSQL statements are classified by its own parser: install libpg-query 18',
+      { cause },
+    );
+  }
+  await parser.loadModule();
+  return { parseSync: (sql) => parser.parseSync(sql) };
+}
+
+/** The statements of a text. Throws what the parser throws. */
+export function statementsOf(parser: PostgresParser, sql: string): Node[] {
+  const statements = parser.parseSync(sql).stmts ?? [];
+  return statements.flatMap(({ stmt }) => (stmt === undefined ? [] : [stmt]));
+}
+
+/** A node's field, if it is a node. */
+export function node(value: unknown): Node | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Node)
+    : undefined;
+}
+
+/** A node's field as a list of nodes; empty if it is none. */
+export function nodes(value: unknown): readonly Node[] {
+  return Array.isArray(value) ? value.filter((each): each is Node => node(each) !== undefined) : [];
+}
+
+/** A node's field, if it is a text. */
+export function text(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** What stands under the one name of a wrapped node: `{ FuncCall: {...} }`. */
+export function unwrap(wrapped: Node): { readonly type: string; readonly fields: Node } {
+  const [type = ''] = Object.keys(wrapped);
+  return { type, fields: node(wrapped[type]) ?? {} };
+}
+
+/** A list of names, as `[{ String: { sval: 'pg_catalog' } }, …]`. */
+export function namesOf(value: unknown): string[] {
+  return nodes(value).flatMap((each) => text(node(each['String'])?.['sval']) ?? []);
+}

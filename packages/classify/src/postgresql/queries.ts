@@ -1,0 +1,142 @@
+import type { FunctionFact, GeneralFacts, RelationFact } from './catalogue.ts';
+
+/**
+ * How the catalogue is asked: one statement with its parameters, on a connection whose `search_path` is that of the statements to be
+ * classified. Each row is an object. `pg`'s `client.query(sql, params).then(({ rows }) => rows)` is one.
+ */
+export type PostgresQuery = (
+  sql: string,
+  params: readonly unknown[],
+) => Promise<readonly Readonly<Record<string, unknown>>[]>;
+
+// Oids below 16384 are given by initdb: what has one came with the server.
+const firstOfUsers = '16384';
+
+const functionsSql = `
+select p.proname as name, n.nspname as schema, p.provolatile as volatility, l.lanname as language, p.prokind as kind,
+  p.proretset as "returnsSet", t.typname as result, p.oid < ${firstOfUsers} as builtin,
+  exists (select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.objid = p.oid and d.deptype = 'e') as "ofExtension",
+  case when p.oid >= ${firstOfUsers} and l.lanname = 'sql' then pg_catalog.pg_get_functiondef(p.oid) end as definition,
+  case when p.oid >= ${firstOfUsers} and a.aggfnoid is not null then array(
+    select pn.nspname || '.' || ap.proname from pg_catalog.pg_proc ap join pg_catalog.pg_namespace pn on pn.oid = ap.pronamespace
+    where ap.oid in (a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn)) end as parts
+from pg_catalog.pg_proc p
+join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+join pg_catalog.pg_language l on l.oid = p.prolang
+join pg_catalog.pg_type t on t.oid = p.prorettype
+left join pg_catalog.pg_aggregate a on a.aggfnoid = p.oid
+where p.proname = any($1::text[])`;
+
+const relationsSql = `
+select w.name as asked, c.relkind as kind, n.nspname as schema, c.oid < ${firstOfUsers} as builtin, c.relpersistence = 't' as temporary,
+  (select json_agg(json_build_object('name', a.attname, 'type', coalesce(b.typname, t.typname)) order by a.attnum)
+     from pg_catalog.pg_attribute a join pg_catalog.pg_type t on t.oid = a.atttypid left join pg_catalog.pg_type b on b.oid = t.typbasetype
+     where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as columns,
+  (select json_agg(k.columns) from (
+     select array(select a.attname::text from unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) as u(n) join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = u.n) as columns
+     from pg_catalog.pg_index i
+     where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null and i.indexprs is null
+       and not exists (select from unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) as u(n) join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = u.n where not a.attnotnull)) k) as keys,
+  case when c.relkind = 'v' then pg_catalog.pg_get_viewdef(c.oid) end as view,
+  case when c.relrowsecurity then array(select e from pg_catalog.pg_policy p, unnest(array[pg_catalog.pg_get_expr(p.polqual, p.polrelid), pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid)]) as u(e) where p.polrelid = c.oid and e is not null) end as policies,
+  exists (with recursive below(oid) as (select c.oid union select h.inhrelid from below join pg_catalog.pg_inherits h on h.inhparent = below.oid)
+    select from below join pg_catalog.pg_class f on f.oid = below.oid where f.relkind = 'f') as "foreign",
+  array(select t.tgname::text from pg_catalog.pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal) as triggers
+from unnest($1::text[]) as w(name)
+join pg_catalog.pg_class c on c.oid = to_regclass(w.name)
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace`;
+
+const typesSql = `
+with recursive parts(name, oid) as (
+  select w.name, t.oid from unnest($1::text[]) as w(name) join pg_catalog.pg_type t on t.typname = w.name where t.oid >= ${firstOfUsers}
+  union
+  select p.name, x.oid from parts p join pg_catalog.pg_type t on t.oid = p.oid join lateral (
+    select t.typbasetype where t.typtype = 'd' union all select t.typelem
+    union all select a.atttypid from pg_catalog.pg_attribute a where t.typtype = 'c' and a.attrelid = t.typrelid and a.attnum > 0) as x(oid) on x.oid >= ${firstOfUsers})
+select p.name, pg_catalog.pg_get_expr(k.conbin, 0) as check from parts p join pg_catalog.pg_constraint k on k.contypid = p.oid where k.contype = 'c'`;
+
+const generalSql = `
+select 'operator' as what, o.oprname::text as name, n.nspname as schema, p.proname as function
+  from pg_catalog.pg_operator o join pg_catalog.pg_proc p on p.oid = o.oprcode join pg_catalog.pg_namespace n on n.oid = p.pronamespace where o.oid >= ${firstOfUsers}
+union all
+select case when k.castcontext <> 'e' or t.typname = 'json' then 'cast' else 'cast to' end, t.typname, n.nspname, p.proname
+  from pg_catalog.pg_cast k join pg_catalog.pg_proc p on p.oid = k.castfunc join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+  join pg_catalog.pg_type t on t.oid = k.casttarget where k.oid >= ${firstOfUsers}
+union all
+select 'field', p.proname, n.nspname, p.proname
+  from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace join pg_catalog.pg_type t on t.oid = p.proargtypes[0]
+  where p.oid >= ${firstOfUsers} and p.pronargs - p.pronargdefaults <= 1 and (t.typtype = 'c' or t.typname in ('record', 'any', 'anyelement', 'anynonarray', 'anycompatible', 'anycompatiblenonarray'))`;
+
+function grouped<T>(
+  rows: readonly Readonly<Record<string, unknown>>[],
+  key: string,
+  value: (row: Readonly<Record<string, unknown>>) => T,
+): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const row of rows) {
+    const name = String(row[key]);
+    const group = groups.get(name) ?? [];
+    group.push(value(row));
+    groups.set(name, group);
+  }
+  return groups;
+}
+
+/** The functions of these names. */
+export async function functionsQuery(
+  query: PostgresQuery,
+  names: readonly string[],
+): Promise<Map<string, FunctionFact[]>> {
+  const rows = await query(functionsSql, [names]);
+  return grouped(rows, 'name', (row) => {
+    const parts = (row['parts'] as string[] | null) ?? [];
+    return {
+      ...row,
+      parts: parts.map((part) => {
+        const dot = part.indexOf('.');
+        return [part.slice(0, dot), part.slice(dot + 1)] as const;
+      }),
+    } as unknown as FunctionFact;
+  });
+}
+
+/** What these names, quoted as in SQL, mean in the connection's search path. */
+export async function relationsQuery(
+  query: PostgresQuery,
+  names: readonly string[],
+): Promise<Map<string, RelationFact>> {
+  const rows = await query(relationsSql, [names]);
+  return new Map(
+    rows.map((row) => [
+      String(row['asked']),
+      {
+        ...row,
+        columns: row['columns'] ?? [],
+        keys: row['keys'] ?? [],
+        policies: row['policies'] ?? [],
+      } as unknown as RelationFact,
+    ]),
+  );
+}
+
+/** The checks of these types' domains. */
+export async function typesQuery(
+  query: PostgresQuery,
+  names: readonly string[],
+): Promise<Map<string, string[]>> {
+  return grouped(await query(typesSql, [names]), 'name', (row) => String(row['check']));
+}
+
+/** What a user made that is called without being named. */
+export async function generalQuery(query: PostgresQuery): Promise<GeneralFacts> {
+  const rows = await query(generalSql, []);
+  const of = (what: string) => rows.filter((row) => row['what'] === what);
+  const called = (row: Readonly<Record<string, unknown>>) =>
+    [String(row['schema']), String(row['function'])] as const;
+  return {
+    operators: grouped(of('operator'), 'name', called),
+    castsTo: grouped(of('cast to'), 'name', called),
+    casts: of('cast').map(called),
+    fields: grouped(of('field'), 'name', called),
+  };
+}

@@ -1,0 +1,2 @@
+export { createSqliteClassifier } from './sqlite-classifier.ts';
+export type { SqliteClassifierOptions } from './sqlite-classifier.ts';

@@ -1,0 +1,205 @@
+import { lazyLimit } from '../findings.ts';
+import type { Cause, Limited, OrderPromise, Undetermined } from '../statement.ts';
+import { isWord, sqliteLexer, type Token, tokensOf, withoutLimit } from '../tokens.ts';
+import * as reviewed from './reviewed.ts';
+import type { Compiled, SchemaCopy } from './schema-copy.ts';
+import { causesIn, covers, nameOf, readSelect, type SelectText } from './select-text.ts';
+
+/** A query that reads, as SQLite compiled it. */
+export interface CompiledQuery {
+  readonly sql: string;
+  readonly body: readonly Token[];
+  readonly compiled: Compiled;
+  readonly copy: SchemaCopy;
+}
+
+/** What a query's answer determines. Where tokens don't tell, it says less rather than more. */
+export function promisesOf(query: CompiledQuery): {
+  readonly order: OrderPromise;
+  readonly limited: Limited | undefined;
+  readonly undetermined: readonly Undetermined[];
+} {
+  const select = readSelect(query.body);
+  const keys = select === undefined ? [] : keysOf(select, query.copy);
+  const order = orderOf(query.body, select, keys);
+  return {
+    order,
+    limited: limitedOf(query, order, select, keys),
+    undetermined: undeterminedOf(query, select, keys),
+  };
+}
+
+/** The keys of the one table in FROM; none if there are more, or a subquery. */
+function keysOf(select: SelectText, copy: SchemaCopy): readonly (readonly string[])[] {
+  const [table, ...rest] = select.from;
+  const as = isWord(rest[0], 'as') ? rest.slice(1) : rest;
+  const name = nameOf(table);
+  return name === undefined || as.length > 1 ? [] : copy.keys(name);
+}
+
+function orderOf(
+  body: readonly Token[],
+  select: SelectText | undefined,
+  keys: readonly (readonly string[])[],
+): OrderPromise {
+  const at = body.findLastIndex(
+    (token, index) => token.depth === 0 && isWord(token, 'order') && isWord(body[index + 1], 'by'),
+  );
+  if (at === -1) return 'none';
+  if (select === undefined || !select.plain || select.order.length === 0) return 'ties';
+  const terms = select.order.map((term) => itemOf(term, select));
+  if (terms.some((term) => term.some((token) => /^random(blob)?$/.test(nameOf(token) ?? ''))))
+    return 'none';
+  return covers(terms, keys) ? 'total' : 'ties';
+}
+
+/** A term that is the number of an item stands for the item. */
+function itemOf(term: readonly Token[], select: SelectText): readonly Token[] {
+  const [first] = term;
+  if (first?.type !== 'literal' || !/^\d+$/.test(first.text)) return term;
+  return select.items[Number(first.text) - 1] ?? term;
+}
+
+function limitedOf(
+  query: CompiledQuery,
+  order: OrderPromise,
+  select: SelectText | undefined,
+  keys: readonly (readonly string[])[],
+): Limited | undefined {
+  if (!query.body.some((token) => token.depth === 0 && isWord(token, 'limit'))) return undefined;
+  const single = select !== undefined && select.plain && isFixed(select.where, keys);
+  const rows = order === 'total' || single ? 'determined' : order === 'ties' ? 'ties' : 'any';
+  // LIMIT takes a number below 0 for no limit; OFFSET goes with it.
+  const everyRow = (parameters: readonly string[]): string =>
+    `LIMIT CASE WHEN ${parameters.map((parameter) => `${parameter} IS NULL`).join(' OR ')} THEN -1 ELSE -1 END`;
+  const { sql, copy, compiled } = query;
+  const wanted = JSON.stringify([compiled.reads, compiled.columns]);
+  const same = (candidate: string): boolean => {
+    try {
+      const { reads, columns } = copy.compile(candidate);
+      return JSON.stringify([reads, columns]) === wanted;
+    } catch {
+      // The copy may have been closed since.
+      return false;
+    }
+  };
+  return lazyLimit(rows, () =>
+    withoutLimit(sql, tokensOf(sql, sqliteLexer), ['limit'], everyRow).find(same),
+  );
+}
+
+/** WHERE says `key = value` and more, if anything, by AND. */
+function isFixed(where: readonly Token[], keys: readonly (readonly string[])[]): boolean {
+  if (where.some((token) => token.depth === 0 && isWord(token, 'or'))) return false;
+  const equal = where.flatMap((token, index) => {
+    const next = where[index + 1];
+    const after = where[index + 2];
+    const fixed = token.text === '=' || token.text === '==' ? next : undefined;
+    if (
+      fixed === undefined ||
+      token.depth !== 0 ||
+      (fixed.type !== 'literal' && fixed.type !== 'parameter') ||
+      (after !== undefined && !isWord(after, 'and'))
+    )
+      return [];
+    const column = where[index - 1];
+    return column === undefined ? [] : [[column]];
+  });
+  return covers(equal, keys);
+}
+
+function undeterminedOf(
+  query: CompiledQuery,
+  select: SelectText | undefined,
+  keys: readonly (readonly string[])[],
+): Undetermined[] {
+  const { body, compiled, copy } = query;
+  const tables = [...new Set(compiled.reads.map(({ table }) => table))];
+  const types = new Map(
+    tables.flatMap((table) => copy.columns(table).map(({ name, type }) => [name, type] as const)),
+  );
+  const isInteger = (column: string): boolean =>
+    /int/i.test(types.get(column) ?? '') || column === 'rowid';
+  const found: Undetermined[] = [];
+  const simple = select !== undefined && !select.compound;
+  const byItem = new Map<Cause, number[]>();
+  for (const { cause, item } of causesIn(body, keys, isInteger)) {
+    const column = simple && item !== undefined ? columnIndex(select, item) : undefined;
+    if (column === undefined) found.push({ what: cause, where: 'rows' });
+    else byItem.set(cause, [...(byItem.get(cause) ?? []), column]);
+  }
+  for (const [what, columns] of byItem)
+    found.push({ what, where: 'columns', columns: [...new Set(columns)] });
+  for (const cause of hiddenChoices(body)) found.push({ what: cause, where: 'rows' });
+  found.push(...behindViews(query, select, isInteger));
+  // Without an authorizer SQLite doesn't say through which views it came.
+  if (compiled.columns === undefined) found.push(...unseen(body, compiled.functions));
+  for (const table of tables)
+    if (/^pragma_/.test(table) && findsConnection(table))
+      found.push({ what: 'connection fact', where: 'rows' });
+  return found;
+}
+
+function findsConnection(table: string): boolean {
+  return !/^pragma_(table_|index_|foreign_key_|collation|compile|function_|module_|pragma_)/.test(
+    table,
+  );
+}
+
+/** From the front if no star stands before it, else from the end if none stands behind. */
+function columnIndex(select: SelectText, item: number): number | undefined {
+  const stars = select.items.map((each) => each.at(-1)?.text === '*' && each.length <= 3);
+  if (!stars.slice(0, item).includes(true)) return item;
+  return stars.slice(item).includes(true) ? undefined : item - select.items.length;
+}
+
+/** LIMIT inside a subquery: whether its order leaves ties is not worked out. */
+function hiddenChoices(body: readonly Token[]): Cause[] {
+  return body.some((token) => token.depth > 0 && isWord(token, 'limit')) ? ['choice of rows'] : [];
+}
+
+/** What views bring with them: to the columns that are no table's, or to all rows where the query does more than show them. */
+function behindViews(
+  { compiled, copy, body }: CompiledQuery,
+  select: SelectText | undefined,
+  isInteger: (column: string) => boolean,
+): Undetermined[] {
+  return [...compiled.through].flatMap((view): Undetermined[] => {
+    const definition = copy.definition(view);
+    if (definition === undefined || !/^\s*create\s+(temp\w*\s+)?view/i.test(definition)) return [];
+    const tokens = tokensOf(definition, sqliteLexer);
+    const inner = tokens.slice(tokens.findIndex((token) => isWord(token, 'as')) + 1);
+    const hidden = inner.some((token) => isWord(token, 'limit'))
+      ? [{ cause: 'choice of rows' as const, item: undefined }]
+      : [];
+    const shows =
+      select?.plain === true &&
+      select.where.length === 0 &&
+      !select.limited &&
+      !body.some((token) => isWord(token, 'on') || isWord(token, 'using'));
+    const expressions = compiled.columns?.flatMap((column, index) =>
+      column === null ? [index] : [],
+    );
+    return [...causesIn(inner, [], isInteger), ...hidden].map(({ cause, item }): Undetermined =>
+      item === undefined || !shows || expressions === undefined
+        ? { what: cause, where: 'rows' }
+        : { what: cause, where: 'columns', columns: expressions },
+    );
+  });
+}
+
+function unseen(body: readonly Token[], functions: ReadonlySet<string>): Undetermined[] {
+  const seen = new Set(body.map(nameOf));
+  return [...functions].flatMap((name): Undetermined[] => {
+    const what = seen.has(name) ? undefined : possibleCause(name);
+    return what === undefined ? [] : [{ what, where: 'rows' }];
+  });
+}
+
+function possibleCause(name: string): Cause | undefined {
+  if (reviewed.randomSource.has(name)) return 'random';
+  if (reviewed.clockWords.has(name) || reviewed.clockArgument.has(name)) return 'time';
+  if (reviewed.roundingAggregates.has(name)) return 'rounding';
+  const ordered = reviewed.orderAggregates.has(name) || reviewed.positionWindows.has(name);
+  return ordered ? 'order of rows' : undefined;
+}

@@ -1,0 +1,145 @@
+import { describe, expect, test } from '@jest/globals';
+import type { StatementClassifier } from '../classifier.ts';
+import { dressedReads, ordinaryReads, ordinaryTables } from '../test-kit/ordinary.ts';
+import { actsOf, notReads, summary } from '../test-kit/summary.ts';
+import { tpchQueriesOfSqlite, tpchTables } from '../test-kit/tpch.ts';
+import { createSqliteClassifier } from './sqlite-classifier.ts';
+import { labelled, labelledSetup } from './test-kit/labelled-statements.ts';
+
+const schema = [
+  ...labelledSetup,
+  ...ordinaryTables,
+  ...tpchTables,
+  'create table folded(name text unique not null collate nocase)',
+  "create virtual table missing using no_such_module('x')",
+];
+
+async function classifierWith(authorizer: boolean): Promise<StatementClassifier> {
+  const classifier = createSqliteClassifier({
+    readSchema: () => schema,
+    authorizer,
+    pure: ['mine'],
+  });
+  await classifier.learn('create temp table mytemp(a int)');
+  return classifier;
+}
+
+describe.each([
+  ['with an authorizer', true],
+  ['by compiled programs alone', false],
+])('SQLite %s', (_, authorizer) => {
+  // Table-valued PRAGMAs can't be told from other virtual tables in a program.
+  const told = labelled.filter(([sql]) => authorizer || !/from pragma_/.test(sql));
+
+  test.each(told)('%s: %s, session %s, order %s, undetermined %s', async (...label) => {
+    const classifier = await classifierWith(authorizer);
+    expect(await summary(classifier, label[0])).toEqual(label);
+  });
+
+  test("TPC-H's queries, ordinary reads, and reads behind comments are reads", async () => {
+    const statements = [...tpchQueriesOfSqlite, ...ordinaryReads, ...dressedReads];
+    expect(await notReads(await classifierWith(authorizer), statements)).toEqual([]);
+  });
+
+  test.each([
+    'explain pragma case_sensitive_like = on',
+    '/* c */ pragma foreign_keys = off',
+    'select * from missing',
+    'select yours(1)',
+    'with x as (select 1) delete from t',
+    'select 1 \0 ; drop table t',
+    'select 1; pragma foreign_keys = off',
+  ])('%s acts', async (sql) => {
+    const classifier = await classifierWith(authorizer);
+    expect((await classifier.learn(sql)).effect).not.toBe('reads');
+  });
+
+  test('a PRAGMA is never run: what a later statement means stays', async () => {
+    const classifier = await classifierWith(authorizer);
+    for (const sql of [
+      'pragma foreign_keys = off',
+      'explain pragma writable_schema = on',
+      'pragma user_version = 7',
+    ])
+      await classifier.learn(sql);
+    expect(await notReads(classifier, ['select mine(a) from t', 'pragma table_info(t)'])).toEqual(
+      [],
+    );
+  });
+});
+
+describe('SQLite', () => {
+  test.each([
+    ['select * from t order by a', 'total'],
+    ['select * from t order by b', 'ties'],
+    ['select * from t order by b, rowid', 'total'],
+    ['select * from users order by 1', 'ties'],
+    ['select id from users order by 1', 'total'],
+    ['select * from folded order by name', 'ties'],
+    ['select a from t group by a order by a', 'ties'],
+    ['select * from (select * from t order by a)', 'none'],
+  ])('%s promises the order %s', async (sql, order) => {
+    expect((await (await classifierWith(true)).learn(sql)).order).toBe(order);
+  });
+
+  test('what is undetermined is so in its own column only', async () => {
+    const classifier = await classifierWith(true);
+    const columns = await classifier.learn(
+      "select a, date('now'), sum(f) over (), sum(a) over () from t",
+    );
+    expect(columns.undetermined).toEqual([
+      { what: 'time', where: 'columns', columns: [1] },
+      { what: 'rounding', where: 'columns', columns: [2] },
+    ]);
+    const rows = await classifier.learn("select a from t where date('now') > '2000-01-01'");
+    expect(rows.undetermined).toEqual([{ what: 'time', where: 'rows' }]);
+    const star = await classifier.learn('select *, random() from t');
+    expect(star.undetermined).toEqual([{ what: 'random', where: 'columns', columns: [-1] }]);
+  });
+
+  test('what the last write left is told apart from other session state', async () => {
+    const classifier = await classifierWith(true);
+    expect(await classifier.learn('select last_insert_rowid() as id')).toMatchObject({
+      effect: 'reads',
+      session: 'none',
+      readsLastWrite: true,
+    });
+    expect(await classifier.learn('pragma cache_size')).toMatchObject({
+      session: 'reads',
+      connectionFacts: ['PRAGMA cache_size'],
+    });
+  });
+
+  test.each([
+    ['select * from t limit 3', 'any', 'select * from t'],
+    ['select * from t where a = ? limit 1', 'determined', 'select * from t where a = ?'],
+    [
+      'select * from t limit ?',
+      'any',
+      'select * from t LIMIT CASE WHEN ? IS NULL THEN -1 ELSE -1 END',
+    ],
+  ])('%s keeps %s rows, of those of %s', async (sql, rows, sqlWithoutLimit) => {
+    const { limited } = await (await classifierWith(true)).learn(sql);
+    expect(limited).toEqual({ rows, sqlWithoutLimit });
+  });
+
+  test('what a transaction may allow is named', async () => {
+    const classifier = await classifierWith(true);
+    expect(await actsOf(classifier, 'insert into t(a) values (1) returning a')).toEqual([
+      'writes rows',
+      'returns rows of a write',
+    ]);
+    expect((await classifier.learn('rollback to x')).transaction).toBe('rollback to');
+  });
+
+  test('a changed schema is read again once it was told', async () => {
+    const changing = ['create table t(a)'];
+    const classifier = createSqliteClassifier({ readSchema: () => changing });
+    expect((await classifier.learn('select * from later')).effect).toBe('unknown');
+    changing.push('create table later(a)');
+    classifier.schemaChanged();
+    expect(classifier.classify('select * from later')).toBe('pending');
+    expect((await classifier.learn('select * from later')).effect).toBe('reads');
+    await classifier.close();
+  });
+});

@@ -1,0 +1,41 @@
+import type { StatementClassifier } from '../classifier.ts';
+import type { Statement } from '../statement.ts';
+
+/** What a label says of a statement, as the classifier tells it. */
+export async function summary(
+  classifier: StatementClassifier,
+  sql: string,
+): Promise<readonly unknown[]> {
+  const statement = await classifier.learn(sql);
+  return [
+    sql,
+    statement.effect === 'reads' ? 'reads' : 'acts',
+    statement.session,
+    statement.order,
+    leavesOpen(statement),
+  ];
+}
+
+/** Whether anything of the answer may differ from run to run, but for the order of rows. */
+export function leavesOpen({ undetermined, limited }: Statement): boolean {
+  return undetermined.length > 0 || (limited !== undefined && limited.rows !== 'determined');
+}
+
+/** The kinds of what a statement does. */
+export async function actsOf(classifier: StatementClassifier, sql: string): Promise<string[]> {
+  const { acts } = await classifier.learn(sql);
+  return [...new Set(acts.map(({ kind }) => kind))];
+}
+
+/** Those of the statements that are not told as reads, with what they are told to do. */
+export async function notReads(
+  classifier: StatementClassifier,
+  statements: readonly string[],
+): Promise<string[]> {
+  const found = [];
+  for (const sql of statements) {
+    const { effect, acts } = await classifier.learn(sql);
+    if (effect !== 'reads') found.push(`${sql}: ${acts.map(({ detail }) => detail).join()}`);
+  }
+  return found;
+}
