@@ -45,7 +45,8 @@ export class Admission {
   state: AdmissionState = 'waits for order';
   /**
    * Undefined where the call was admitted at once: it is made in the same tick. Otherwise resolves when it may be made, and
-   * rejects with the signal's reason if that is aborted before, after which there is nothing to leave.
+   * rejects with the signal's reason if that is aborted before, or with a `DeadlockError` if only now all that it waits for
+   * came to wait for its transaction. After a rejection there is nothing to leave.
    */
   ready: Promise<void> | undefined = undefined;
   /** The caller's unfinished call whose connection this one must go down. Undefined: any connection,
@@ -62,8 +63,8 @@ export class Admission {
   previous: Admission | undefined = undefined;
   /** @internal */
   next: Admission | undefined = undefined;
-  /** Admits it after it has waited. @internal */
-  admit: (() => void) | undefined = undefined;
+  /** Ends its waiting, with an error or admitted. @internal */
+  settle: ((error?: Error) => void) | undefined = undefined;
   /** Unfinished calls on other keys that were made inside this transaction. @internal */
   nested: Set<Admission> | undefined = undefined;
 

@@ -83,7 +83,7 @@ let users = 0;
  * Makes each HTTP/1 and HTTP/2 request that a server of this process receives from now on a caller of its own. Costs about
  * 0.1 µs a request.
  *
- * @returns ends it, once; others who began it keep it.
+ * @returns ends it, once; others who began it keep it. Connections that are kept open go on as the last request's caller.
  */
 export function beginCallersAtRequests(): () => void {
   users += 1;

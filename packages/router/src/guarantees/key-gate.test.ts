@@ -153,6 +153,14 @@ describe('A call that can follow', () => {
     expect(third.follows).toBe(second);
   });
 
+  test('lets go of those before it when it ends, so that a line which never breaks off stays small', () => {
+    announce(one, { ...write, ...legacy }).connection = 'c1';
+    const second = announce(one, { ...write, ...legacy });
+    expect(second.follows).toBeDefined();
+    gate.leave(second);
+    expect(second.follows).toBeUndefined();
+  });
+
   test.each<[string, (first: Admission) => void, Partial<CallTraits>]>([
     ['one that was not made yet', () => undefined, { ...read, ...legacy }],
     ['one on the other leg', (first) => (first.connection = 'c1'), { ...read, canFollow: true }],

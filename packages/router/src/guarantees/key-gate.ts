@@ -120,11 +120,9 @@ export class KeyGate {
   ): Admission {
     const admission = this.#prepare(context, traits, nowMs);
     this.#watch(admission);
-    if (!this.#begin(admission)) {
-      this.#enqueue(admission);
-      if (admission.parent !== undefined) this.#refuseDeadlock(admission);
-      if (admission.state !== 'in flight') admission.ready = this.#admission(admission, signal);
-    } else if (admission.parent !== undefined) this.#refuseDeadlock(admission);
+    if (!this.#begin(admission)) this.#enqueue(admission);
+    if (admission.parent !== undefined) this.#throwIfDeadlocked(admission);
+    if (admission.state !== 'in flight') admission.ready = this.#admission(admission, signal);
     return admission;
   }
 
@@ -136,7 +134,7 @@ export class KeyGate {
     const admission = this.#prepare(context, traits, nowMs);
     this.#watch(admission);
     if (!this.#begin(admission)) return undefined;
-    if (admission.parent !== undefined) this.#refuseDeadlock(admission);
+    if (admission.parent !== undefined) this.#throwIfDeadlocked(admission);
     return admission;
   }
 
@@ -318,46 +316,59 @@ export class KeyGate {
       this.#turns.remove(next);
       this.#admit(next, false);
     }
+    if (lane.waiting.first !== undefined) this.#advanceLane(lane);
+    if (lane !== this.#processLane && lane.idle) caller.lanes?.release(lane);
+  }
+
+  #advanceLane(lane: Lane): void {
     for (let next = lane.waiting.first; next !== undefined; next = lane.waiting.first) {
       const isRead = next.traits.kind === 'read';
       const isOpen = isRead || this.#isOpen(next);
       if (lane.conflictsAhead(isRead)) {
         next.follows = isOpen ? lane.followable(next) : undefined;
-        if (next.follows === undefined) break;
+        if (next.follows === undefined) return;
       }
       lane.waiting.remove(next);
       this.#enterLane(next, isRead);
       if (isOpen) this.#admit(next, isRead);
-      else this.#awaitTurn(next);
+      else {
+        this.#awaitTurn(next);
+        this.#recheck([next, ...lane.waiting]);
+      }
     }
-    if (lane !== this.#processLane && lane.idle) caller.lanes?.release(lane);
+  }
+
+  /** The first now waits for writes that it did not wait for when it was announced, and the others wait for it. */
+  #recheck(waiting: readonly Admission[]): void {
+    for (const admission of waiting) {
+      if (admission.parent === undefined || !isWaiting(admission)) continue;
+      const error = this.#refuseDeadlock(admission);
+      if (error !== undefined) admission.settle?.(error);
+    }
   }
 
   #admit(admission: Admission, isRead: boolean): void {
     admission.sinceMs = this.#registry.clock.monotonicMs();
     this.#fly(admission, isRead);
-    admission.admit?.();
-    admission.admit = undefined;
+    admission.settle?.();
   }
 
   #admission(admission: Admission, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (signal === undefined) {
-        admission.admit = resolve;
-        return;
-      }
       const abort = (): void => {
         this.#withdraw(admission);
-        reject(signal.reason as Error);
+        reject(signal?.reason as Error);
       };
-      if (signal.aborted) {
+      if (signal?.aborted === true) {
         abort();
         return;
       }
-      signal.addEventListener('abort', abort, { once: true });
-      admission.admit = () => {
-        signal.removeEventListener('abort', abort);
-        resolve();
+      signal?.addEventListener('abort', abort, { once: true });
+      admission.settle = (error) => {
+        admission.settle = undefined;
+        signal?.removeEventListener('abort', abort);
+        if (error === undefined) resolve();
+        else reject(error);
       };
     });
   }
@@ -379,18 +390,28 @@ export class KeyGate {
     this.#advance(admission);
   }
 
-  #refuseDeadlock(admission: Admission): void {
+  #throwIfDeadlocked(admission: Admission): void {
+    const error = this.#refuseDeadlock(admission);
+    if (error !== undefined) throw error;
+  }
+
+  /** Withdraws a call that would wait for ever, or lets it pass where that is enough. */
+  #refuseDeadlock(admission: Admission): DeadlockError | undefined {
     let held = transactionWaitedFor(admission);
-    if (held === undefined) return;
+    if (held === undefined) return undefined;
     if (admission.state === 'waits for turn' && this.#admits(admission)) {
       // Only those that wait before it stand in a circle with it: it passes them.
       this.#turns.remove(admission);
+      admission.sinceMs = this.#registry.clock.monotonicMs();
       this.#fly(admission, false);
       held = transactionWaitedFor(admission);
-      if (held === undefined) return;
+      if (held === undefined) {
+        admission.settle?.();
+        return undefined;
+      }
     }
     this.#withdraw(admission);
-    throw new DeadlockError(this.key, held.gate.key);
+    return new DeadlockError(this.key, held.gate.key);
   }
 
   #release(admission: Admission, state: 'waived' | 'cut'): ReleasedCall {
@@ -413,6 +434,10 @@ export class KeyGate {
     for (let call = this.inFlight.first; call !== undefined; call = call.next) inFlight += 1;
     return this.#unfinished - inFlight;
   }
+}
+
+function isWaiting({ state }: Admission): boolean {
+  return state === 'waits for order' || state === 'waits for turn';
 }
 
 function excludesOthers({ kind, alone, exclusion }: CallTraits): boolean {

@@ -4,8 +4,9 @@ import type { Admission } from './admission.ts';
  * The transaction that `nested` was made in, or one around it, if it would have to end before `nested` can: waiting would
  * be for ever. Undefined if there is none.
  *
- * Walks the graph of who waits for whom from the call that is about to wait. No other moment needs a walk: only a call
- * inside a transaction makes something wait that others wait for.
+ * Walks the graph of who waits for whom from the call that is about to wait. That is needed when a call inside a transaction
+ * begins to wait, since only such a call makes something wait that others wait for; and again when it, or one before it in
+ * its lane, has no earlier call to wait for any more and begins to wait for its turn.
  */
 export function transactionWaitedFor(nested: Admission): Admission | undefined {
   const ancestors = new Set<Admission>();
