@@ -274,6 +274,82 @@ describe('A dead-lock', () => {
       ]);
       expect(results.map(named)).toEqual(['DeadlockError', 'c']);
     });
+
+    /**
+     * A transaction on A runs on the singleton, and one on C, pooled, waits for a read that the singleton makes after it.
+     *
+     * @param before what the caller of the first does before it, and `inside` it.
+     */
+    async function circle(
+      inside: (c: KeyGate) => Promise<unknown>,
+      before: (c: KeyGate) => Promise<unknown> = () => Promise.resolve(),
+    ): Promise<unknown> {
+      const { a, c } = keysOfOneSingleton();
+      const other = caller(() =>
+        transaction(c, async () => {
+          await settled();
+          await gatedCall(a, traits({ kind: 'read', ...legacy }), () => over);
+        }),
+      );
+      let outside: Promise<unknown> | undefined;
+      const first = caller(() => {
+        outside = before(c);
+        return transaction(a, () => inside(c), legacy);
+      });
+      const over = first.then(
+        () => undefined,
+        () => undefined,
+      );
+      const [result] = await Promise.allSettled([first, other, outside]);
+      expect([a.idle, c.idle]).toEqual([true, true]);
+      return result.status === 'fulfilled' ? result.value : result.reason;
+    }
+
+    const slowRead = async (gate: KeyGate): Promise<void> =>
+      await gatedCall(gate, traits({ kind: 'read' }), async () => {
+        for (let turn = 0; turn < 5; turn += 1) await settled();
+      });
+
+    const refused = { code: 'DEADLOCK', key: 'C', heldKey: 'A' };
+
+    test('is refused when it closes only as an earlier call of the same caller ends', async () => {
+      let read: Promise<void> | undefined;
+      const result = await circle(async (c) => {
+        read = slowRead(c);
+        await transaction(c, settled);
+      });
+      await read;
+      expect(result).toMatchObject(refused);
+    });
+
+    test('is refused when it closes only as an earlier call gets in line that is in no transaction', async () => {
+      const result = await circle(
+        (c) => write(c),
+        (c) => Promise.all([slowRead(c), write(c)]),
+      );
+      expect(result).toMatchObject(refused);
+    });
+
+    test('is not seen in a read that nobody has to wait for', async () => {
+      const { a, c } = keysOfOneSingleton();
+      const other = caller(() => transaction(c, slowRead.bind(undefined, a)));
+      const reads: Promise<void>[] = [];
+      const first = caller(() =>
+        transaction(
+          a,
+          async () => {
+            await settled();
+            reads.push(caller(() => gatedCall(c, traits({ kind: 'read', ...legacy }), () => over)));
+            await write(c);
+            return 'written';
+          },
+          legacy,
+        ),
+      );
+      const over = first.then(() => undefined);
+      await expect(first).resolves.toBe('written');
+      await Promise.all([other, ...reads]);
+    });
   });
 });
 
