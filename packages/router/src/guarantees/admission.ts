@@ -1,0 +1,115 @@
+import type { LegName } from '@changeover/core';
+import type { Caller } from './caller.ts';
+import type { KeyGate } from './key-gate.ts';
+import type { Lane } from './lane.ts';
+
+/** Whose calls take effect in the order they were issued: all of the process, each caller's own, or nobody's. */
+export type OrderLevel = 'process' | 'caller' | 'none';
+
+/** Whether a transaction excludes the key's other writes and transactions in this process. */
+export type ExclusionLevel = 'process' | 'none';
+
+/** What a gate has to know of a call. Does not change from call to call of one route: make it once and hand it in again. */
+export interface CallTraits {
+  readonly kind: 'read' | 'write' | 'transaction';
+  readonly leg: LegName;
+  readonly order: OrderLevel;
+  readonly exclusion: ExclusionLevel;
+  /** No other write of the key may run meanwhile, on either leg: a rehearsal must not meet a write. Not for reads. */
+  readonly alone: boolean;
+  /**
+   * The leg can send the call down the {@link Admission.connection} of the caller's unfinished ones, which runs them in
+   * turn, so it need not wait for them.
+   */
+  readonly canFollow: boolean;
+}
+
+/**
+ * Where a call stands: it waits for earlier calls of its caller, then for its turn among the key's writes, then it is in
+ * flight. A waived one still runs, but nobody waits for it; a cut one was a transaction that was ended from outside.
+ */
+export type AdmissionState =
+  'waits for order' | 'waits for turn' | 'in flight' | 'waived' | 'cut' | 'over';
+
+/** One call at a gate, from {@link KeyGate.announce} to {@link KeyGate.leave}. */
+export class Admission {
+  readonly gate: KeyGate;
+  readonly caller: Caller;
+  readonly traits: CallTraits;
+  /** @internal */
+  readonly lane: Lane;
+  /** The transaction on another key that this call was made in, if that was running. */
+  readonly parent: Admission | undefined;
+  /** Since when it has been in flight, or has waited where it isn't yet: by the clock's `monotonicMs`. */
+  sinceMs: number;
+  state: AdmissionState = 'waits for order';
+  /**
+   * Undefined where the call was admitted at once: it is made in the same tick. Otherwise resolves when it may be made, and
+   * rejects with the signal's reason if that is aborted before, or with a `DeadlockError` if only now all that it waits for
+   * came to wait for its transaction. After a rejection there is nothing to leave.
+   */
+  ready: Promise<void> | undefined = undefined;
+  /** The caller's unfinished call whose connection this one must go down. Undefined: any connection,
+   * or the call has ended. */
+  follows: Admission | undefined = undefined;
+  /**
+   * What the call runs on, if calls sent down it run in turn. Set by whoever makes the call, when it is made: from then on
+   * the caller's next calls may follow it.
+   */
+  connection: unknown = undefined;
+  /** It is among those of its lane that follow each other. @internal */
+  inLine = false;
+  /** Neighbours in the one list that it is in. @internal */
+  previous: Admission | undefined = undefined;
+  /** @internal */
+  next: Admission | undefined = undefined;
+  /** Ends its waiting, with an error or admitted. @internal */
+  settle: ((error?: Error) => void) | undefined = undefined;
+  /** Unfinished calls on other keys that were made inside this transaction. @internal */
+  nested: Set<Admission> | undefined = undefined;
+
+  constructor(
+    gate: KeyGate,
+    caller: Caller,
+    traits: CallTraits,
+    lane: Lane,
+    parent: Admission | undefined,
+    sinceMs: number,
+  ) {
+    this.gate = gate;
+    this.caller = caller;
+    this.traits = traits;
+    this.lane = lane;
+    this.parent = parent;
+    this.sinceMs = sinceMs;
+  }
+}
+
+/** Admissions in the order in which they came. Linked through the admissions: each is in one list, and leaves it from anywhere at no cost. */
+export class AdmissionList {
+  first: Admission | undefined = undefined;
+  last: Admission | undefined = undefined;
+
+  push(admission: Admission): void {
+    const { last } = this;
+    admission.previous = last;
+    if (last === undefined) this.first = admission;
+    else last.next = admission;
+    this.last = admission;
+  }
+
+  remove(admission: Admission): void {
+    const { previous, next } = admission;
+    if (previous === undefined) this.first = next;
+    else previous.next = next;
+    if (next === undefined) this.last = previous;
+    else next.previous = previous;
+    admission.previous = undefined;
+    admission.next = undefined;
+  }
+
+  *[Symbol.iterator](): Generator<Admission, void> {
+    for (let admission = this.first; admission !== undefined; admission = admission.next)
+      yield admission;
+  }
+}

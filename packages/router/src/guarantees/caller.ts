@@ -1,0 +1,100 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import diagnostics from 'node:diagnostics_channel';
+import type { Admission } from './admission.ts';
+import type { CallerLanes } from './lane.ts';
+
+/**
+ * Whoever issues calls one after another and expects their effects in that order: the process, or what runs for one
+ * request, message, socket or timer. Compared by identity; lives as long as its asynchronous context does.
+ */
+export class Caller {
+  /** What began it, for people: `process`, `http.server.request`, `http2.server.stream`, `caller`. */
+  readonly origin: string;
+  /** Its unfinished calls by key. Kept here and not at the keys, so that they are gone when the caller is. */
+  lanes: CallerLanes | undefined = undefined;
+
+  constructor(origin: string) {
+    this.origin = origin;
+  }
+}
+
+/** What the code that runs now is part of. */
+export class CallContext {
+  readonly caller: Caller;
+  /** The innermost transaction that this code was started in. It may have ended since. */
+  readonly transaction: Admission | undefined;
+
+  constructor(caller: Caller, transaction: Admission | undefined) {
+    this.caller = caller;
+    this.transaction = transaction;
+  }
+}
+
+/** The caller of all code that no boundary stands above, so that a program without boundaries keeps the singleton's order. */
+export const processRoot: Caller = new Caller('process');
+
+const rootContext = new CallContext(processRoot, undefined);
+
+// One storage for caller and transaction: a look-up costs 5 to 12 ns, and each call makes one.
+const storage = new AsyncLocalStorage<CallContext>();
+
+/**
+ * The caller and transaction that the running code belongs to.
+ *
+ * Costs 5 to 12 ns on Node 24. On Node 22 each `await` of the whole process takes about 90 ns longer from the moment that
+ * a context is first entered, because contexts are kept there by promise hooks.
+ */
+export function currentContext(): CallContext {
+  return storage.getStore() ?? rootContext;
+}
+
+/** The caller that the running code belongs to; {@link processRoot} where no boundary stands above. */
+export function currentCaller(): Caller {
+  return currentContext().caller;
+}
+
+/**
+ * Runs `work` as a caller of its own: neither ordered with what its surroundings issue nor part of their transaction. For
+ * each message of a queue, event of a socket, or tick of a timer that has nothing to do with the one before.
+ *
+ * @returns what `work` returns, in the same tick; what it throws is thrown.
+ */
+export function caller<T>(work: () => T): T {
+  return storage.run(new CallContext(new Caller('caller'), undefined), work);
+}
+
+/** Runs `work` so that its calls can join the transaction. Returns what `work` returns; what it throws is thrown. */
+export function runInTransaction<T>(transaction: Admission, work: () => T): T {
+  return storage.run(new CallContext(transaction.caller, transaction), work);
+}
+
+/** Channels on which Node tells, in the asynchronous context of the request, that one begins. */
+const boundaries = ['http.server.request', 'http2.server.stream'].map((origin) => ({
+  channel: `${origin}.start`,
+  begin: (): void => {
+    storage.enterWith(new CallContext(new Caller(origin), undefined));
+  },
+}));
+
+/** How many use the boundaries: subscribed once a process, or each request would begin several callers. */
+let users = 0;
+
+/**
+ * Makes each HTTP/1 and HTTP/2 request that a server of this process receives from now on a caller of its own. Costs about
+ * 0.1 µs a request.
+ *
+ * @returns ends it, once; others who began it keep it. Connections that are kept open go on as the last request's caller.
+ */
+export function beginCallersAtRequests(): () => void {
+  users += 1;
+  if (users === 1)
+    for (const { channel, begin } of boundaries) diagnostics.subscribe(channel, begin);
+  let ended = false;
+  return () => {
+    if (ended) return;
+    ended = true;
+    users -= 1;
+    if (users > 0) return;
+    for (const { channel, begin } of boundaries) diagnostics.unsubscribe(channel, begin);
+  };
+}

@@ -1,0 +1,40 @@
+import { describe, StorageError } from '@changeover/core';
+
+/**
+ * A call inside a transaction was refused because it, the transaction and others would have waited for each other for
+ * ever. The call was not made; the transaction goes on, and is rolled back if its work lets this error through.
+ */
+export class DeadlockError extends StorageError {
+  override readonly name = 'DeadlockError';
+  /** The key that the call was for. */
+  readonly key: string;
+  /** The key of the transaction that would have waited for itself. */
+  readonly heldKey: string;
+
+  constructor(key: string, heldKey: string) {
+    super(
+      'DEADLOCK',
+      `A call on ${describe(key)} inside a transaction on ${describe(heldKey)} would wait for ever: what it has to wait for ` +
+        `waits for that transaction. The call was not made. Use keys in the same order everywhere, or make the call ` +
+        `before or after the transaction.`,
+      { retryable: true },
+    );
+    this.key = key;
+    this.heldKey = heldKey;
+  }
+}
+
+/** A call was made in a transaction that had been ended from outside. The call was not made. */
+export class TransactionOverError extends StorageError {
+  override readonly name = 'TransactionOverError';
+  readonly key: string;
+
+  constructor(key: string) {
+    super(
+      'TRANSACTION_OVER',
+      `The transaction on ${describe(key)} is over: it was cut because it ran past its bound. A call made in it was refused, ` +
+        `since it would have been applied by itself. Run the whole transaction again.`,
+    );
+    this.key = key;
+  }
+}

@@ -1,0 +1,445 @@
+import type { LegName } from '@changeover/core';
+import { Admission, AdmissionList, type CallTraits } from './admission.ts';
+import { type CallContext, processRoot } from './caller.ts';
+import { DeadlockError, TransactionOverError } from './errors.ts';
+import type { GuaranteeRegistry, KeyGateOptions, SerialLeg } from './guarantee-registry.ts';
+import { CallerLanes, Lane } from './lane.ts';
+import { type Reliance, RelianceCounter } from './reliance.ts';
+import { transactionWaitedFor } from './wait-graph.ts';
+
+/** A call that nobody waits for any more although it had not ended by itself. */
+export interface ReleasedCall {
+  readonly key: string;
+  readonly kind: CallTraits['kind'];
+  readonly leg: LegName;
+  /** What began its caller, as in `Caller.origin`. */
+  readonly origin: string;
+  /** Since when it had been in flight, and when it was given up, by the clock's `monotonicMs`. */
+  readonly sinceMs: number;
+  readonly releasedMs: number;
+  /** Calls that could be made at once because of it. */
+  readonly admitted: number;
+}
+
+/**
+ * Lets the calls of one key through so that it keeps what a singleton's callers get without asking:
+ *
+ * - **order**: calls of one caller take effect in the order they were announced. A read waits for the caller's unfinished
+ *   writes, a write for its unfinished reads and writes. Callers don't wait for each other's order.
+ * - **exclusion**: while a transaction is in flight no other write or transaction is. Reads go on.
+ * - **legs**: writes never overlap across legs. One for the other leg waits for those in flight, and later ones behind it,
+ *   so that a change of stage is never starved.
+ *
+ * Writes take turns in the order in which they had no earlier call of their caller to wait for. Nothing here has a
+ * time-out: {@link writesInFlight} shows who holds others up, {@link waive} and {@link cut} let them pass.
+ *
+ * What it holds is bounded by the calls that are unfinished.
+ */
+export class KeyGate {
+  readonly key: string;
+  /** @internal */
+  readonly serial: Readonly<Partial<Record<LegName, SerialLeg>>>;
+  /** Calls in flight, in the order of their admission. @internal */
+  readonly inFlight: AdmissionList = new AdmissionList();
+  readonly #registry: GuaranteeRegistry;
+  readonly #reliance: RelianceCounter;
+  readonly #processLane: Lane;
+  /** Writes that wait for their turn, in the order of admission. */
+  readonly #turns = new AdmissionList();
+  /** The leg of the writes in flight. */
+  #leg: LegName | undefined = undefined;
+  #active = 0;
+  #exclusive = false;
+  #epoch = 0;
+  #passing = 0;
+  #waived = 0;
+  /** Announced and not ended, waiting ones included. */
+  #unfinished = 0;
+  #unfinishedWrites = 0;
+  #unfinishedTransactions = 0;
+
+  /** By `GuaranteeRegistry.gate`. @internal */
+  constructor(registry: GuaranteeRegistry, options: KeyGateOptions) {
+    this.key = options.key;
+    this.serial = options.serial ?? {};
+    this.#registry = registry;
+    this.#reliance = new RelianceCounter(options.key, registry.captureSite);
+    this.#processLane = new Lane(this);
+  }
+
+  /** Moves whenever a write begins or ends. Two reads between which it stood still, with no write active, saw the same
+   * rows, as far as this process wrote them. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** No write is in flight, waived ones included. */
+  get quiet(): boolean {
+    return this.#active === 0 && this.#passing === 0 && this.#waived === 0;
+  }
+
+  /** Nothing is in flight and nothing waits: the gate holds no state but its epoch and {@link reliance}. */
+  get idle(): boolean {
+    return this.#unfinished === 0 && this.#passing === 0 && this.#waived === 0;
+  }
+
+  /**
+   * The transaction on this key that the calling code is inside of: its calls go down that transaction's connection and are
+   * not announced. Work that has outlived its transaction is in none, as on the singleton, and is counted.
+   *
+   * @throws {TransactionOverError} the transaction was {@link cut}: its caller is told not applied, so that what its work
+   * goes on to do must not be applied by itself.
+   */
+  transactionOf(context: CallContext): Admission | undefined {
+    let isLate = false;
+    for (let held = context.transaction; held !== undefined; held = held.parent) {
+      if (held.gate !== this) continue;
+      if (held.state === 'cut') throw new TransactionOverError(this.key);
+      if (held.state !== 'over') return held;
+      isLate = true;
+    }
+    if (isLate) this.#reliance.add('lateWork');
+    return undefined;
+  }
+
+  /**
+   * Announces a call, in the order in which calls are issued: in the tick in which the caller made it. Where
+   * {@link Admission.ready} is undefined it is made in the same tick. Each admission is ended by one {@link leave}, before
+   * the caller's own continuation runs.
+   *
+   * @param context of the code that issued it, and not one that {@link transactionOf} has a transaction for.
+   * @param nowMs the clock's `monotonicMs`.
+   * @param signal gives up waiting; of no effect once the call is admitted.
+   * @throws {DeadlockError} it was made in a transaction on another key and would wait for that for ever.
+   */
+  announce(
+    context: CallContext,
+    traits: CallTraits,
+    nowMs: number,
+    signal?: AbortSignal,
+  ): Admission {
+    const admission = this.#prepare(context, traits, nowMs);
+    this.#watch(admission);
+    if (!this.#begin(admission)) this.#enqueue(admission);
+    if (admission.parent !== undefined) this.#throwIfDeadlocked(admission);
+    if (admission.state !== 'in flight') admission.ready = this.#admission(admission, signal);
+    return admission;
+  }
+
+  /**
+   * As {@link announce} for a call that can't wait because it answers in the same tick: undefined, and nothing announced,
+   * where it would have to. It still counts as relying on what it would have waited for.
+   */
+  tryAnnounce(context: CallContext, traits: CallTraits, nowMs: number): Admission | undefined {
+    const admission = this.#prepare(context, traits, nowMs);
+    this.#watch(admission);
+    if (!this.#begin(admission)) return undefined;
+    if (admission.parent !== undefined) this.#throwIfDeadlocked(admission);
+    return admission;
+  }
+
+  /** Ends a call that was in flight. Idempotent; nothing happens for one that was cut. */
+  leave(admission: Admission): void {
+    if (admission.state === 'in flight') this.#end(admission, 'over');
+    else if (admission.state === 'waived') {
+      admission.state = 'over';
+      if (admission.traits.kind === 'read') return;
+      this.#waived -= 1;
+      this.#epoch += 1;
+    }
+  }
+
+  /** Notes that a write begins which changes what is seen here, and is ordered elsewhere. To be ended by {@link passed}. */
+  pass(): void {
+    this.#passing += 1;
+    this.#epoch += 1;
+  }
+
+  passed(): void {
+    this.#passing -= 1;
+    this.#epoch += 1;
+  }
+
+  /** The writes and transactions that others may have to wait for: who, since when, of which kind. */
+  writesInFlight(): readonly Admission[] {
+    return [...this.inFlight].filter(({ traits }) => traits.kind !== 'read');
+  }
+
+  /**
+   * Lets others pass a call that goes on running: order and legs are not kept towards it any more, and the key is not
+   * {@link quiet} until it ends. It is still ended by {@link leave}. Undefined where it isn't in flight.
+   */
+  waive(admission: Admission): ReleasedCall | undefined {
+    if (admission.state !== 'in flight') return undefined;
+    if (admission.traits.kind !== 'read') this.#waived += 1;
+    return this.#release(admission, 'waived');
+  }
+
+  /**
+   * Lets others pass a transaction that has been ended from outside, after it has really ended. Calls that its work still
+   * makes are refused ({@link transactionOf}). Undefined where it isn't in flight.
+   */
+  cut(admission: Admission): ReleasedCall | undefined {
+    return admission.state === 'in flight' ? this.#release(admission, 'cut') : undefined;
+  }
+
+  /** What this key's callers were seen to rely on since the gate was made. */
+  reliance(): Reliance {
+    return this.#reliance.read();
+  }
+
+  /** Calls that earlier ones of the lane don't hold up any more. @internal */
+  *unfinishedOf(lane: Lane): Generator<Admission, void> {
+    for (const admission of this.inFlight) if (admission.lane === lane) yield admission;
+    for (const admission of this.#turns) if (admission.lane === lane) yield admission;
+  }
+
+  #prepare({ caller, transaction }: CallContext, traits: CallTraits, nowMs: number): Admission {
+    let lane = this.#processLane;
+    if (traits.order !== 'process') {
+      if (traits.order === 'caller') this.#registry.useCallers();
+      if (caller !== processRoot) lane = (caller.lanes ??= new CallerLanes(this)).get(this);
+    }
+    let parent = transaction;
+    while (parent !== undefined && parent.state !== 'in flight') parent = parent.parent;
+    return new Admission(this, caller, traits, lane, parent, nowMs);
+  }
+
+  #watch({ lane, traits: { kind } }: Admission): void {
+    const isRead = kind === 'read';
+    if (lane.conflicts(isRead)) this.#reliance.add('order');
+    if (isRead) return;
+    const others = kind === 'write' ? this.#unfinishedTransactions : this.#unfinishedWrites;
+    if (others > 0) this.#reliance.add('exclusion');
+  }
+
+  /** Puts a call in flight if nothing holds it up; changes nothing otherwise. */
+  #begin(admission: Admission): boolean {
+    const { lane, traits } = admission;
+    const isRead = traits.kind === 'read';
+    if (!isRead && !this.#isOpen(admission)) return false;
+    if (traits.order !== 'none' && lane.conflicts(isRead)) {
+      if (lane.waiting.first !== undefined) return false;
+      admission.follows = lane.followable(admission);
+      if (admission.follows === undefined) return false;
+    }
+    this.#count(admission);
+    this.#enterLane(admission, isRead);
+    this.#fly(admission, isRead);
+    return true;
+  }
+
+  #enqueue(admission: Admission): void {
+    const { lane, traits } = admission;
+    this.#count(admission);
+    if (traits.order !== 'none' && lane.conflicts(traits.kind === 'read')) {
+      lane.waiting.push(admission);
+      return;
+    }
+    this.#enterLane(admission, false);
+    this.#awaitTurn(admission);
+  }
+
+  #awaitTurn(admission: Admission): void {
+    admission.state = 'waits for turn';
+    this.#turns.push(admission);
+  }
+
+  #count(admission: Admission): void {
+    const { parent, traits } = admission;
+    this.#unfinished += 1;
+    if (traits.kind !== 'read') this.#unfinishedWrites += 1;
+    if (traits.kind === 'transaction') this.#unfinishedTransactions += 1;
+    if (parent !== undefined) (parent.nested ??= new Set()).add(admission);
+  }
+
+  #discount(admission: Admission): void {
+    const { parent, traits } = admission;
+    this.#unfinished -= 1;
+    if (traits.kind !== 'read') this.#unfinishedWrites -= 1;
+    if (traits.kind === 'transaction') this.#unfinishedTransactions -= 1;
+    parent?.nested?.delete(admission);
+  }
+
+  #enterLane({ lane }: Admission, isRead: boolean): void {
+    if (isRead) lane.reads += 1;
+    else lane.writes += 1;
+  }
+
+  #isOpen(admission: Admission): boolean {
+    return this.#turns.first === undefined && this.#admits(admission);
+  }
+
+  /** The writes in flight allow it, whoever waits. */
+  #admits({ traits }: Admission): boolean {
+    return (
+      this.#active === 0 ||
+      (this.#leg === traits.leg && !this.#exclusive && !excludesOthers(traits))
+    );
+  }
+
+  #fly(admission: Admission, isRead: boolean): void {
+    const { traits } = admission;
+    admission.state = 'in flight';
+    this.inFlight.push(admission);
+    admission.lane.join(admission);
+    if (isRead) return;
+    this.#leg = traits.leg;
+    this.#exclusive = excludesOthers(traits);
+    this.#active += 1;
+    this.#epoch += 1;
+    if (traits.kind === 'transaction') this.serial[traits.leg]?.transactions.add(admission);
+  }
+
+  #end(admission: Admission, state: 'over' | 'waived' | 'cut'): void {
+    const { lane, traits } = admission;
+    const isRead = traits.kind === 'read';
+    admission.state = state;
+    // Or a line that never breaks off would keep all the calls that were ever in it.
+    admission.follows = undefined;
+    this.inFlight.remove(admission);
+    this.#discount(admission);
+    lane.leave(admission, isRead);
+    if (!isRead) {
+      this.#active -= 1;
+      this.#epoch += 1;
+      if (this.#active === 0) this.#exclusive = false;
+      if (traits.kind === 'transaction') this.serial[traits.leg]?.transactions.delete(admission);
+    }
+    this.#advance(admission);
+  }
+
+  /** Lets through what nothing holds up any more: first those that had reached their turn. */
+  #advance({ caller, lane }: Admission): void {
+    for (let next = this.#turns.first; next !== undefined; next = this.#turns.first) {
+      if (!this.#admits(next)) break;
+      this.#turns.remove(next);
+      this.#admit(next, false);
+    }
+    if (lane.waiting.first !== undefined) this.#advanceLane(lane);
+    if (lane !== this.#processLane && lane.idle) caller.lanes?.release(lane);
+  }
+
+  #advanceLane(lane: Lane): void {
+    for (let next = lane.waiting.first; next !== undefined; next = lane.waiting.first) {
+      const isRead = next.traits.kind === 'read';
+      const isOpen = isRead || this.#isOpen(next);
+      if (lane.conflictsAhead(isRead)) {
+        next.follows = isOpen ? lane.followable(next) : undefined;
+        if (next.follows === undefined) return;
+      }
+      lane.waiting.remove(next);
+      this.#enterLane(next, isRead);
+      if (isOpen) this.#admit(next, isRead);
+      else {
+        this.#awaitTurn(next);
+        this.#recheck([next, ...lane.waiting]);
+      }
+    }
+  }
+
+  /** The first now waits for writes that it did not wait for when it was announced, and the others wait for it. */
+  #recheck(waiting: readonly Admission[]): void {
+    for (const admission of waiting) {
+      if (admission.parent === undefined || !isWaiting(admission)) continue;
+      const error = this.#refuseDeadlock(admission);
+      if (error !== undefined) admission.settle?.(error);
+    }
+  }
+
+  #admit(admission: Admission, isRead: boolean): void {
+    admission.sinceMs = this.#registry.clock.monotonicMs();
+    this.#fly(admission, isRead);
+    admission.settle?.();
+  }
+
+  #admission(admission: Admission, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const abort = (): void => {
+        this.#withdraw(admission);
+        reject(signal?.reason as Error);
+      };
+      if (signal?.aborted === true) {
+        abort();
+        return;
+      }
+      signal?.addEventListener('abort', abort, { once: true });
+      admission.settle = (error) => {
+        admission.settle = undefined;
+        signal?.removeEventListener('abort', abort);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+    });
+  }
+
+  /** Takes back what was announced and not made. */
+  #withdraw(admission: Admission): void {
+    const { lane, state, traits } = admission;
+    if (state === 'in flight') {
+      this.#end(admission, 'over');
+      return;
+    }
+    admission.state = 'over';
+    this.#discount(admission);
+    if (state === 'waits for order') lane.waiting.remove(admission);
+    else {
+      this.#turns.remove(admission);
+      lane.leave(admission, traits.kind === 'read');
+    }
+    this.#advance(admission);
+  }
+
+  #throwIfDeadlocked(admission: Admission): void {
+    const error = this.#refuseDeadlock(admission);
+    if (error !== undefined) throw error;
+  }
+
+  /** Withdraws a call that would wait for ever, or lets it pass where that is enough. */
+  #refuseDeadlock(admission: Admission): DeadlockError | undefined {
+    let held = transactionWaitedFor(admission);
+    if (held === undefined) return undefined;
+    if (admission.state === 'waits for turn' && this.#admits(admission)) {
+      // Only those that wait before it stand in a circle with it: it passes them.
+      this.#turns.remove(admission);
+      admission.sinceMs = this.#registry.clock.monotonicMs();
+      this.#fly(admission, false);
+      held = transactionWaitedFor(admission);
+      if (held === undefined) {
+        admission.settle?.();
+        return undefined;
+      }
+    }
+    this.#withdraw(admission);
+    return new DeadlockError(this.key, held.gate.key);
+  }
+
+  #release(admission: Admission, state: 'waived' | 'cut'): ReleasedCall {
+    const { caller, sinceMs, traits } = admission;
+    const before = this.#waiting();
+    this.#end(admission, state);
+    return {
+      key: this.key,
+      kind: traits.kind,
+      leg: traits.leg,
+      origin: caller.origin,
+      sinceMs,
+      releasedMs: this.#registry.clock.monotonicMs(),
+      admitted: before - this.#waiting(),
+    };
+  }
+
+  #waiting(): number {
+    let inFlight = 0;
+    for (let call = this.inFlight.first; call !== undefined; call = call.next) inFlight += 1;
+    return this.#unfinished - inFlight;
+  }
+}
+
+function isWaiting({ state }: Admission): boolean {
+  return state === 'waits for order' || state === 'waits for turn';
+}
+
+function excludesOthers({ kind, alone, exclusion }: CallTraits): boolean {
+  return alone || (kind === 'transaction' && exclusion === 'process');
+}

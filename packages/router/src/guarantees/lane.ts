@@ -1,0 +1,105 @@
+import { type Admission, AdmissionList } from './admission.ts';
+import type { KeyGate } from './key-gate.ts';
+
+/** The unfinished calls that are ordered among each other: those of one caller, or of the process, on one key. */
+export class Lane {
+  gate: KeyGate;
+  /** Calls that wait for none of the lane any more. */
+  reads = 0;
+  writes = 0;
+  /** Calls that wait for earlier ones of the lane. */
+  readonly waiting: AdmissionList = new AdmissionList();
+  /** Calls that were sent, or may be, down one connection one after another. */
+  #lineLength = 0;
+  #lineLast: Admission | undefined = undefined;
+
+  constructor(gate: KeyGate) {
+    this.gate = gate;
+  }
+
+  get idle(): boolean {
+    return this.reads === 0 && this.writes === 0 && this.waiting.first === undefined;
+  }
+
+  /** A call of that kind, issued now, would have to wait for one of the lane. */
+  conflicts(isRead: boolean): boolean {
+    return this.waiting.first !== undefined || this.conflictsAhead(isRead);
+  }
+
+  /** A call of that kind would have to wait even if no other waited. */
+  conflictsAhead(isRead: boolean): boolean {
+    return this.writes > 0 || (!isRead && this.reads > 0);
+  }
+
+  /**
+   * The call whose connection `admission` can go down to take effect after all that are unfinished: the last of those that
+   * follow each other, if that is all of them, and if it has been made, since what was not yet sent can't be followed.
+   */
+  followable(admission: Admission): Admission | undefined {
+    const last = this.#lineLast;
+    return last !== undefined &&
+      admission.traits.canFollow &&
+      this.#lineLength === this.reads + this.writes &&
+      last.connection !== undefined &&
+      last.traits.leg === admission.traits.leg
+      ? last
+      : undefined;
+  }
+
+  /** Notes that a call, counted already, is in flight. One that is alone begins a line, one that follows goes on with it. */
+  join(admission: Admission): void {
+    if (admission.follows === undefined) {
+      if (this.reads + this.writes > 1) return;
+      this.#lineLength = 0;
+    }
+    this.#lineLength += 1;
+    this.#lineLast = admission;
+    admission.inLine = true;
+  }
+
+  /** Takes a call out that was counted. */
+  leave(admission: Admission, isRead: boolean): void {
+    if (isRead) this.reads -= 1;
+    else this.writes -= 1;
+    if (admission.inLine) this.#lineLength -= 1;
+    if (this.#lineLength === 0) this.#lineLast = undefined;
+  }
+}
+
+/**
+ * A caller's lanes by key. Most callers use one key, so that one is kept without a map, and used again for the next key
+ * once it is idle; further ones exist while they hold unfinished calls.
+ */
+export class CallerLanes {
+  readonly #first: Lane;
+  #further: Map<KeyGate, Lane> | undefined = undefined;
+
+  constructor(gate: KeyGate) {
+    this.#first = new Lane(gate);
+  }
+
+  get(gate: KeyGate): Lane {
+    const first = this.#first;
+    if (first.gate === gate) return first;
+    const known = this.#further?.get(gate);
+    if (known !== undefined) return known;
+    if (first.idle) {
+      first.gate = gate;
+      return first;
+    }
+    const lane = new Lane(gate);
+    this.#further ??= new Map();
+    this.#further.set(gate, lane);
+    return lane;
+  }
+
+  /** How many lanes are kept. */
+  get size(): number {
+    return 1 + (this.#further?.size ?? 0);
+  }
+
+  /** Forgets a lane that has become idle. */
+  release(lane: Lane): void {
+    if (lane !== this.#first) this.#further?.delete(lane.gate);
+  }
+}
