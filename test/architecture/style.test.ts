@@ -12,7 +12,6 @@ const text = sourceFiles(/\.(ts|mjs|js|md|json|yml|yaml|html)$|^\.ci\/run$/).fil
 const maxLines = 500;
 const tooLong = [
   'packages/engines/src/postgres-session.ts',
-  'packages/pooled/src/pool/pool.ts',
   'packages/pooled/src/pooled-dataset.ts',
   'packages/router/src/flags/flags-document.ts',
   'packages/router/src/ledger/ledger.ts',

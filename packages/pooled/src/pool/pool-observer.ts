@@ -7,6 +7,7 @@ export type EvictionReason =
   | 'generation'
   | 'budget'
   | 'discarded'
+  | 'retired'
   | 'reclaimed'
   | 'unwanted'
   | 'closing';

@@ -7,9 +7,12 @@ export interface PoolStats {
   readonly open: number;
   readonly idle: number;
   readonly inUse: number;
+  /** Of those in use, the ones that their holders keep over many calls; see `Lease.pin`. Undefined in figures published
+   * by a process of an earlier release. */
+  readonly pinned?: number;
   readonly opening: number;
   readonly closing: number;
-  /** Callers that wait for a connection. */
+  /** Callers waiting for a connection. */
   readonly pending: number;
 }
 
