@@ -37,6 +37,8 @@ interface Request<Resource extends object> {
   readonly forCaller: boolean;
   /** Undefined until `acquire` has returned; tarn calls `validate` before that. */
   operation: ReturnType<Tarn<Place<Resource>>['acquire']> | undefined;
+  /** The connection, if tarn assigned one within `acquire` that needs no validation. */
+  connection: PooledConnection<Resource> | undefined;
   /** Set if the request is refused: called when tarn has dropped it. */
   onDropped: (() => void) | undefined;
 }
@@ -73,7 +75,6 @@ export class ConnectionStore<Resource extends object> {
   /** In the order in which tarn serves them: those that have no place yet. */
   readonly #queued: Request<Resource>[] = [];
   #incoming = 0;
-  #arriving = 0;
   #closing = 0;
 
   /** @param max the most connections. A second line of defence: tarn does not count those that are being closed. */
@@ -129,11 +130,6 @@ export class ConnectionStore<Resource extends object> {
     return this.#incoming;
   }
 
-  /** Connections that arrive within the current turn of the event loop. */
-  get arriving(): number {
-    return this.#arriving;
-  }
-
   /** Whether one more request can be served without opening a connection for it. */
   get hasSpare(): boolean {
     const tarn = this.#tarn;
@@ -146,12 +142,13 @@ export class ConnectionStore<Resource extends object> {
   }
 
   /**
-   * Asks for a connection. It arrives by {@link ConnectionStoreHooks.arrived}; or `changed` is called, if it could not be
-   * opened or was not fit. Opens one unless {@link hasSpare}. Not to be called while {@link assigning}.
+   * Asks for a connection, which is opened unless {@link hasSpare}. Not to be called while {@link assigning}.
+   *
+   * @returns an idle connection. Undefined if it has to be validated or opened: then it comes by
+   * {@link ConnectionStoreHooks.arrived}; or `changed` is called, if it was not fit or could not be opened.
    */
-  request(): void {
-    this.#incoming += 1;
-    this.#acquire(true);
+  request(): PooledConnection<Resource> | undefined {
+    return this.#acquire(true);
   }
 
   /** Takes a lent connection back as idle. */
@@ -183,25 +180,33 @@ export class ConnectionStore<Resource extends object> {
     return [...this.#lent.keys()];
   }
 
-  #acquire(forCaller: boolean): void {
-    const request: Request<Resource> = { forCaller, operation: undefined, onDropped: undefined };
+  #acquire(forCaller: boolean): PooledConnection<Resource> | undefined {
+    const request: Request<Resource> = {
+      forCaller,
+      operation: undefined,
+      connection: undefined,
+      onDropped: undefined,
+    };
     this.#queued.push(request);
     const operation = this.#tarn.acquire();
+    // tarn's promise resolves microtasks later, but by calling `validate` it has assigned the connection already.
+    if (request.connection !== undefined) return request.connection;
     request.operation = operation;
     if (request.onDropped !== undefined) operation.abort();
+    if (forCaller) this.#incoming += 1;
     operation.promise.then(
       ({ connection }) => {
         this.#incoming -= 1;
-        this.#arriving -= 1;
         if (connection !== undefined) this.#hooks.arrived(connection);
       },
       () => {
         request.onDropped?.();
-        if (!request.forCaller) return;
+        if (!forCaller) return;
         this.#incoming -= 1;
         this.#hooks.changed();
       },
     );
+    return undefined;
   }
 
   #release(place: Place<Resource>): void {
@@ -222,20 +227,17 @@ export class ConnectionStore<Resource extends object> {
     place.connection = connection;
     this.#lent.set(connection, place);
     const fit = this.#hooks.isFit(connection);
-    return typeof fit === 'boolean'
-      ? this.#judge(fit, connection, request)
-      : fit.then((valid) => this.#judge(valid, connection, request));
+    if (typeof fit !== 'boolean')
+      return fit.then((valid) => valid || this.#closeUnfit(connection, request));
+    if (!fit) return this.#closeUnfit(connection, request);
+    if (request !== undefined && request.operation === undefined) request.connection = connection;
+    return true;
   }
 
-  #judge(
-    fit: boolean,
+  #closeUnfit(
     connection: PooledConnection<Resource>,
     request: Request<Resource> | undefined,
-  ): true | Promise<false> {
-    if (fit) {
-      this.#arriving += 1;
-      return true;
-    }
+  ): Promise<false> {
     this.#lent.delete(connection);
     this.#closing += 1;
     return this.#refuse(request);

@@ -10,7 +10,7 @@ import { TimedSource } from './timed-source.ts';
 export interface ConnectionDemand<Resource extends object> {
   /** Callers that wait for a connection and may get one. */
   callers(): number;
-  /** A connection is there: to be leased, given back or closed. */
+  /** A connection that is fit: to be leased, given back or closed. */
   arrived(connection: PooledConnection<Resource>): void;
   /** Opening one failed for good: the first caller is told. */
   cannotOpen(error: unknown): void;
@@ -49,7 +49,7 @@ export class ConnectionSupply<Resource extends object> implements BudgetMember {
       keeps: (connection) => this.#keeps(connection),
       isFit: (connection) => this.#isFit(connection),
       arrived: (connection) => {
-        demand.arrived(connection);
+        this.#arrived(connection);
       },
       close: ({ resource }) => this.#timed.end(resource),
       closed: (connection) => {
@@ -62,7 +62,7 @@ export class ConnectionSupply<Resource extends object> implements BudgetMember {
     });
   }
 
-  /** Connections by state. `arriving`: of those in use, the ones that come to a caller within this turn of the event loop. */
+  /** Connections by state. */
   counts(): { idle: number; inUse: number; opening: number; closing: number } {
     const { idle, lent, opening, closing } = this.#store;
     return { idle, inUse: lent, opening, closing: closing + this.#timed.late };
@@ -71,11 +71,6 @@ export class ConnectionSupply<Resource extends object> implements BudgetMember {
   /** Idle connections. */
   get idle(): number {
     return this.#store.idle;
-  }
-
-  /** Connections that arrive within the current turn of the event loop. */
-  get arriving(): number {
-    return this.#store.arriving;
   }
 
   /** All connections that exist, those that are being opened and closed included. */
@@ -94,7 +89,8 @@ export class ConnectionSupply<Resource extends object> implements BudgetMember {
     const store = this.#store;
     while (!this.#closing && this.#demand.callers() > store.incoming && !store.assigning) {
       if (!store.hasSpare && !this.#mayOpen()) return;
-      store.request();
+      const connection = store.request();
+      if (connection !== undefined) this.#demand.arrived(connection);
     }
   }
 
@@ -198,6 +194,14 @@ export class ConnectionSupply<Resource extends object> implements BudgetMember {
   closeIdle(): void {
     const connection = this.#longestIdle();
     if (connection !== undefined) this.close(connection, 'budget');
+  }
+
+  #arrived(connection: PooledConnection<Resource>): void {
+    // Much may have happened while it was opened or validated.
+    const reason = this.unfitness(connection);
+    if (reason === undefined) this.#demand.arrived(connection);
+    else this.close(connection, reason);
+    this.#demand.changed();
   }
 
   #longestIdle(): PooledConnection<Resource> | undefined {

@@ -151,10 +151,7 @@ export class Pool<Resource extends object> implements Lender<Resource>, Connecti
 
   /** Demand: a connection is there. */
   arrived(connection: PooledConnection<Resource>): void {
-    const reason = this.#supply.unfitness(connection);
-    if (reason !== undefined) this.#supply.close(connection, reason);
-    else if (!this.#serveFirst(connection)) this.#supply.giveBack(connection);
-    this.changed();
+    if (!this.#serveFirst(connection)) this.#supply.giveBack(connection);
   }
 
   /** Demand: opening a connection failed for good. */
@@ -174,7 +171,7 @@ export class Pool<Resource extends object> implements Lender<Resource>, Connecti
   changed(): void {
     if (this.#state === 'open') {
       this.#supply.fetch();
-      this.#shared?.joinWaiting(this.#supply.arriving > 0);
+      this.#shared?.joinWaiting();
     }
     this.#checkEmpty();
   }

@@ -49,12 +49,13 @@ export class SharedLeases<Resource extends object> implements SharedLeaseOwner<R
     return best?.place(terms, expectedMs);
   }
 
-  /** Lets callers at the head of the queue join, as many as allow sharing and find a connection to join. */
-  joinWaiting(anyFree: boolean): void {
+  /** Lets callers at the head of the queue join, as many as allow sharing and find a connection to join.
+   * None of them can have one of its own now. */
+  joinWaiting(): void {
     for (;;) {
       const next = this.#parts.queue.first();
       if (next?.expectedMs === undefined) return;
-      const place = this.join(this.#termsOf(next), next.expectedMs, anyFree);
+      const place = this.join(this.#termsOf(next), next.expectedMs, false);
       if (place === undefined) return;
       this.#serve(next, place);
     }
