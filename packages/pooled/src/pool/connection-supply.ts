@@ -58,7 +58,7 @@ export class ConnectionSupply<Resource extends object> implements BudgetMember {
       changed: () => {
         demand.changed();
       },
-      rank: source.rank === undefined ? undefined : (resource) => source.rank?.(resource) ?? 0,
+      rank: source.rank,
     });
   }
 
@@ -82,6 +82,13 @@ export class ConnectionSupply<Resource extends object> implements BudgetMember {
   /** Why the last attempt to open a connection failed; undefined if it succeeded. */
   get lastOpenError(): unknown {
     return this.#backoff.lastError;
+  }
+
+  /** An idle connection that is fit. Undefined if there is none that can be lent at once: one that is being validated then
+   * comes to the first caller in the queue. */
+  takeIdle(): PooledConnection<Resource> | undefined {
+    const store = this.#store;
+    return store.idle === 0 || store.assigning || this.#closing ? undefined : store.request();
   }
 
   /** Gets a connection for every caller that has none coming: an idle one, else a new one if there may be more. */
@@ -109,16 +116,20 @@ export class ConnectionSupply<Resource extends object> implements BudgetMember {
   }
 
   /** Why a connection must not be lent; undefined if it may. */
-  unfitness(connection: PooledConnection<Resource>): EvictionReason | undefined {
+  unfitness(
+    connection: PooledConnection<Resource>,
+    nowMs: number = this.#parts.clock.monotonicMs(),
+  ): EvictionReason | undefined {
     if (this.#closing) return 'closing';
     if (connection.generation !== this.#generation) return 'generation';
-    if (this.#parts.clock.monotonicMs() >= connection.expiresAtMs) return 'lifetime';
+    if (nowMs >= connection.expiresAtMs) return 'lifetime';
     return this.#parts.source.usable(connection.resource) ? undefined : 'broken';
   }
 
   /** Whether a connection is to be closed so that another pool can open one. */
   mustYield(connection: PooledConnection<Resource>): boolean {
     const { budget, clock } = this.#parts;
+    if (budget.waiting === 0) return false;
     const heldMs = clock.monotonicMs() - connection.openedAtMs;
     return budget.mustYield(this, this.#demand.callers() > 0, heldMs);
   }
@@ -149,7 +160,7 @@ export class ConnectionSupply<Resource extends object> implements BudgetMember {
     let kept = this.#store.idle + this.#store.lent;
     for (const connection of [...this.#store.idleConnections()]) {
       const idle = nowMs - connection.idleSinceMs >= options.idleTimeoutMs && kept > options.min;
-      const reason = this.unfitness(connection) ?? (idle ? 'idle' : undefined);
+      const reason = this.unfitness(connection, nowMs) ?? (idle ? 'idle' : undefined);
       if (reason === undefined) continue;
       this.close(connection, reason);
       kept -= 1;
@@ -268,12 +279,13 @@ export class ConnectionSupply<Resource extends object> implements BudgetMember {
   /** Checks an idle connection before it is lent; asks the engine if it was idle for long. */
   #isFit(connection: PooledConnection<Resource>): boolean | Promise<boolean> {
     const { clock, observer, options } = this.#parts;
-    const reason = this.unfitness(connection);
+    const nowMs = clock.monotonicMs();
+    const reason = this.unfitness(connection, nowMs);
     if (reason !== undefined) {
       observer.evicted(reason);
       return false;
     }
-    const idleMs = clock.monotonicMs() - connection.idleSinceMs;
+    const idleMs = nowMs - connection.idleSinceMs;
     return idleMs < options.validateAfterIdleMs || this.#validate(connection);
   }
 

@@ -69,8 +69,8 @@ export class Pool<Resource extends object> implements Lender<Resource>, Connecti
     const { signal, takenFor } = options;
     if (this.#state !== 'open') return Promise.reject(this.#refusals.closed(takenFor));
     if (signal?.aborted === true) return Promise.reject(this.#refusals.aborted(signal, takenFor));
-    const joined = this.#joinShared(options);
-    return joined === undefined ? this.#wait(options) : Promise.resolve(joined);
+    const lease = this.#joinShared(options) ?? this.#takeIdle(options);
+    return lease === undefined ? this.#wait(options) : Promise.resolve(lease);
   }
 
   /** The pool's figures now. */
@@ -93,7 +93,7 @@ export class Pool<Resource extends object> implements Lender<Resource>, Connecti
 
   /** Whether it has no connections and no callers. */
   isEmpty(): boolean {
-    return this.#supply.physical === 0 && this.#queue.waiting === 0;
+    return this.#queue.waiting === 0 && this.#supply.physical === 0;
   }
 
   /** Closes every connection opened so far: idle ones now, leased ones when they are released. For after a failure that
@@ -132,8 +132,9 @@ export class Pool<Resource extends object> implements Lender<Resource>, Connecti
   ): void {
     connection.lease = undefined;
     this.#leased -= 1;
-    this.#parts.observer.used(this.nowMs() - lease.terms.takenAtMs);
-    const reason = evict ?? this.#supply.unfitness(connection);
+    const nowMs = this.nowMs();
+    this.#parts.observer.used(nowMs - lease.terms.takenAtMs);
+    const reason = evict ?? this.#supply.unfitness(connection, nowMs);
     if (reason === undefined) this.#lendAgain(connection);
     else this.#supply.close(connection, reason);
     this.changed();
@@ -196,6 +197,20 @@ export class Pool<Resource extends object> implements Lender<Resource>, Connecti
     return lease;
   }
 
+  /** The way of a caller that need not wait: nobody is queued, and a connection is idle. */
+  #takeIdle(options: AcquireOptions): Lease<Resource> | undefined {
+    if (this.#queue.waiting > 0 || options.inTurn === true) return undefined;
+    const connection = this.#supply.takeIdle();
+    if (connection === undefined) return undefined;
+    this.#parts.observer.waited(0);
+    const { takenFor = 'a caller', expectedMs } = options;
+    return this.#lease(
+      connection,
+      { takenFor, takenAtMs: this.nowMs(), stack: this.#stackHere() },
+      expectedMs,
+    );
+  }
+
   #wait(options: AcquireOptions): Promise<Lease<Resource>> {
     const { max, maxPending, acquireTimeoutMs } = this.#parts.options;
     // Callers for whom there is a connection, or room for one more, are not limited.
@@ -245,22 +260,22 @@ export class Pool<Resource extends object> implements Lender<Resource>, Connecti
     const { takenFor, expectedMs, stack } = waiter;
     const takenAtMs = this.nowMs();
     this.#parts.observer.waited(takenAtMs - waiter.sinceMs);
-    const lease = new Lease<Resource>(this, connection, { takenFor, takenAtMs, stack });
-    connection.lease = lease;
     connection.holdsTurn = waiter.needsTurn;
-    this.#leased += 1;
-    this.#alarm.set(takenAtMs + sweepIntervalMs);
-    waiter.resolve(this.#share(connection, lease, expectedMs));
+    waiter.resolve(this.#lease(connection, { takenFor, takenAtMs, stack }, expectedMs));
     return true;
   }
 
-  #share(
+  #lease(
     connection: PooledConnection<Resource>,
-    lease: Lease<Resource>,
+    terms: LeaseTerms,
     expectedMs: number | undefined,
   ): Lease<Resource> {
+    const lease = new Lease<Resource>(this, connection, terms);
+    connection.lease = lease;
+    this.#leased += 1;
+    this.#alarm.set(terms.takenAtMs + sweepIntervalMs);
     if (expectedMs === undefined || this.#shared === undefined) return lease;
-    this.#alarm.set(lease.terms.takenAtMs + this.#shared.sharing.stallMs);
+    this.#alarm.set(terms.takenAtMs + this.#shared.sharing.stallMs);
     return this.#shared.begin(connection, lease, expectedMs);
   }
 

@@ -31,5 +31,5 @@ export interface ResourceSource<Resource extends object> {
    * (the dataset doesn't exist) goes to the caller at once. */
   mayPass(error: unknown): boolean;
   /** Which of the free ones to lend: the least. Default: the one that was used last. */
-  rank?(resource: Resource): number;
+  readonly rank?: ((resource: Resource) => number) | undefined;
 }

@@ -124,11 +124,10 @@ export class WaitQueue<Value> {
 
   /** Takes the first caller that can be served out of the queue. It keeps its turn, if it needed one. */
   takeFirst(): Waiter<Value> | undefined {
-    for (const callers of [this.#granted, this.#servable]) {
-      for (const waiter of callers) {
-        callers.delete(waiter);
-        return waiter;
-      }
+    const callers = this.#granted.size > 0 ? this.#granted : this.#servable;
+    for (const waiter of callers) {
+      callers.delete(waiter);
+      return waiter;
     }
     return undefined;
   }
