@@ -16,7 +16,7 @@ export interface PoolStats {
   readonly pending: number;
 }
 
-/** A pool's figures in one line, for errors and people. */
+/** A pool's figures in one line, for error messages. */
 export function showPoolStats(stats: PoolStats): string {
   return (
     `pool ${stats.name}: ${stats.inUse} in use, ${stats.idle} idle, ${stats.opening} opening, ` +
