@@ -16,7 +16,6 @@ const tooLong = [
   'packages/bridge/src/stages/flags/flags-document.ts',
   'packages/bridge/src/stages/ledger/ledger.ts',
   'packages/engines/src/postgres-session.ts',
-  'packages/pooled/src/pool/pool.ts',
   'packages/pooled/src/pooled-dataset.ts',
 ];
 

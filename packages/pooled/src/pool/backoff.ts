@@ -1,7 +1,7 @@
 /** A random number from 0 up to 1; injected, so that a test can choose it. */
 export type Random = () => number;
 
-/** The wait before the next attempt: exponential with full jitter, so that many who failed together don't come back
+/** The wait before the next attempt: exponential with full jitter, so that callers that failed together don't retry
  * together (the scheme of "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
  *
  * @param failures how many attempts have failed in a row, at least 1.

@@ -2,7 +2,8 @@ import type { Lease } from './lease.ts';
 import type { LeakReport, PoolObserver } from './pool-observer.ts';
 import type { ParsedPoolOptions } from './pool-options.ts';
 
-/** Reports a lease on which nothing has run for long, once, and later takes it back. */
+/** Reports a lease on which nothing has run for `leakDetectionThresholdMs`, once, and takes it back after
+ * `leakReclaimMs`. A pinned lease is no leak. */
 export function watchLease<Resource extends object>(
   lease: Lease<Resource>,
   nowMs: number,
@@ -10,13 +11,9 @@ export function watchLease<Resource extends object>(
   observer: PoolObserver,
 ): void {
   const unusedMs = lease.unusedMs(nowMs);
-  if (leakDetectionThresholdMs === 0 || unusedMs < leakDetectionThresholdMs) return;
-  const report: LeakReport = {
-    takenFor: lease.takenFor,
-    takenAt: lease.stack,
-    heldMs: nowMs - lease.takenAtMs,
-    unusedMs,
-  };
+  if (lease.pinned || leakDetectionThresholdMs === 0 || unusedMs < leakDetectionThresholdMs) return;
+  const { takenFor, takenAtMs, stack } = lease.terms;
+  const report: LeakReport = { takenFor, takenAt: stack, heldMs: nowMs - takenAtMs, unusedMs };
   if (!lease.leakReported) {
     lease.leakReported = true;
     observer.leaked(report);

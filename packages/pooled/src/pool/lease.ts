@@ -1,91 +1,97 @@
-import { ClosedError } from '@changeover/engines';
+import { ClosedError } from '@changeover/core';
+import type { PooledConnection } from './connection.ts';
 import type { EvictionReason } from './pool-observer.ts';
-import type { Slot } from './resource-store.ts';
 
-/** Who takes leases back. */
+/** Takes leases back. */
 export interface Lender<Resource extends object> {
-  takeBack(lease: Lease<Resource>, slot: Slot<Resource>, evict: EvictionReason | undefined): void;
+  /** @param evict why the connection must be closed; undefined if it may be lent again. */
+  takeBack(
+    lease: Lease<Resource>,
+    connection: PooledConnection<Resource>,
+    evict: EvictionReason | undefined,
+  ): void;
   nowMs(): number;
+}
+
+/** What a lease was taken for. */
+export interface LeaseTerms {
+  /** The operation, for leak reports. */
+  readonly takenFor: string;
+  /** On the monotonic clock. */
+  readonly takenAtMs: number;
+  /** Where it was taken, if `leakStacks` is on. */
+  readonly stack: string | undefined;
 }
 
 /** The right to use one connection until it is released. */
 export class Lease<Resource extends object> {
-  /** What it was taken for, for leak reports. */
-  readonly takenFor: string;
-  readonly takenAtMs: number;
-  /** Where it was taken, if stacks are on. */
-  readonly stack: string | undefined;
-  #slot: Slot<Resource> | undefined;
+  readonly terms: LeaseTerms;
   readonly #lender: Lender<Resource>;
+  #connection: PooledConnection<Resource> | undefined;
   #running = 0;
   #lastUsedMs: number;
+  #retired: EvictionReason | undefined;
+  #pinned = false;
   leakReported = false;
-  /** Told when the pool took it back from its holder. */
+  /** Called when the pool took it back from its holder. */
   onTakenBack: (() => void) | undefined;
-  /** Told when it is a place behind work that turns out long: what was begun on it is to be given up and done elsewhere. */
+  /** Called on a shared lease if work before its own takes long: what was begun on it is to be given up and done on another
+   * connection. */
   onDispersed: (() => void) | undefined;
 
-  constructor(
-    lender: Lender<Resource>,
-    slot: Slot<Resource>,
-    takenFor: string,
-    nowMs: number,
-    stack?: string,
-  ) {
+  constructor(lender: Lender<Resource>, connection: PooledConnection<Resource>, terms: LeaseTerms) {
+    this.terms = terms;
     this.#lender = lender;
-    this.#slot = slot;
-    this.takenFor = takenFor;
-    this.takenAtMs = nowMs;
-    this.#lastUsedMs = nowMs;
-    this.stack = stack;
+    this.#connection = connection;
+    this.#lastUsedMs = terms.takenAtMs;
   }
 
   /**
    * The connection.
    *
    * @throws {ClosedError} once the lease was released or taken back, so that a late caller can't use a connection that
-   * belongs to another by then.
+   * is another's by then.
    */
   get resource(): Resource {
-    if (this.#slot === undefined) {
+    if (this.#connection === undefined) {
       throw new ClosedError(
-        `The connection taken for ${this.takenFor} was given back and can't be used any more.`,
+        `The connection taken for ${this.terms.takenFor} was given back and can't be used any more.`,
       );
     }
-    return this.#slot.resource;
+    return this.#connection.resource;
   }
 
   /** Whether it was neither released nor taken back. */
   get held(): boolean {
-    return this.#slot !== undefined;
+    return this.#connection !== undefined;
   }
 
-  /** Whether others may use the connection meanwhile. */
+  /** Whether others may use the connection at the same time. */
   get isPlace(): boolean {
     return false;
   }
 
-  /** Whether others did. */
+  /** Whether others have used the connection at the same time. */
   get hadCompany(): boolean {
     return false;
   }
 
-  /** The caller has gone while work goes on: calls `then` when what is done about that hits nobody else. */
+  /** For a caller that gave up while its work goes on: calls `then` as soon as cancelling the work affects nobody else. */
   whenAlone(then: () => void): void {
     then();
   }
 
-  /** Whether something runs on it. */
+  /** Whether work is running on it. */
   get busy(): boolean {
     return this.#running > 0;
   }
 
-  /** Milliseconds since something last ran on it; 0 while something runs. */
+  /** Milliseconds since work last ran on it; 0 while work is running. */
   unusedMs(nowMs: number): number {
     return this.#running > 0 ? 0 : nowMs - this.#lastUsedMs;
   }
 
-  /** Says that a statement begins on it, so that long work is not taken for a leak. Call the result when it ended. */
+  /** Marks the beginning of a statement, so that long work is not taken for a leak. Call the result when it has ended. */
   running(): () => void {
     this.#running += 1;
     return () => {
@@ -94,21 +100,46 @@ export class Lease<Resource extends object> {
     };
   }
 
-  /** Gives the connection back. Any further call does nothing. */
-  release(): void {
-    this.#end(undefined);
+  /** Whether it is held over many calls; see {@link pin}. */
+  get pinned(): boolean {
+    return this.#pinned;
   }
 
-  /** Gives the connection back to be closed: it is in a state that nobody may inherit. Any further call does nothing. */
+  /**
+   * Keeps the connection for its holder over many calls, however long nothing runs on it: it is not reported as a leak
+   * and not reclaimed. It counts as in use, and as `pinned` in the pool's figures, until it is released. Closing the pool
+   * takes it back like any other. Has no effect once the lease has ended.
+   *
+   * @throws {TypeError} on a shared lease, whose connection others use at the same time.
+   */
+  pin(): void {
+    this.#pinned = this.held;
+  }
+
+  /**
+   * Has the connection closed when the lease is released, instead of lent again: it carries state that nobody else may
+   * see. It can be used until then. The first reason counts.
+   */
+  retire(reason: EvictionReason = 'retired'): void {
+    this.#retired ??= reason;
+  }
+
+  /** Gives the connection back. Any further call has no effect. */
+  release(): void {
+    this.#end(this.#retired);
+  }
+
+  /** Gives the connection back to be closed, in whatever state it is. Any further call has no effect. */
   discard(reason: EvictionReason = 'discarded'): void {
     this.#end(reason);
   }
 
   #end(evict: EvictionReason | undefined): void {
-    const slot = this.#slot;
-    if (slot === undefined) return;
-    this.#slot = undefined;
-    this.#lender.takeBack(this, slot, evict);
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    this.#connection = undefined;
+    this.#pinned = false;
+    this.#lender.takeBack(this, connection, evict);
     if (evict === 'reclaimed' || evict === 'closing') this.onTakenBack?.();
   }
 }

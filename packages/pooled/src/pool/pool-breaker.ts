@@ -1,12 +1,12 @@
 import { CircuitState, CountBreaker } from 'cockatiel';
 import type { Clock } from '@changeover/core';
 
-/** `closed` lets every call through, `open` none, `half-open` one at a time to see whether it works again. */
+/** `closed` lets every call through, `open` none, `half-open` one probe at a time. */
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
-/** When calls are no longer tried, and for how long. */
+/** When a breaker opens, and for how long. */
 export interface BreakerOptions {
-  /** Share of the last calls that must have failed for want of a connection. Default: 0.5. */
+  /** The share of the last calls that failed because there was no working connection, from which it opens. Default: 0.5. */
   readonly threshold?: number | undefined;
   /** How many of the last calls count. Default: 20. Counted and not timed, so that it works for quiet datasets too. */
   readonly calls?: number | undefined;
@@ -14,11 +14,11 @@ export interface BreakerOptions {
   readonly minimumCalls?: number | undefined;
   /** How long it stays open before one call is let through, in ms; doubles with each that fails. Default: 250. */
   readonly openMs?: number | undefined;
-  /** The longest of these times. Default: 2,000. */
+  /** The longest that it stays open before a probe, in ms. Default: 2,000. */
   readonly maxOpenMs?: number | undefined;
 }
 
-/** What the breaker says to a call. */
+/** The breaker's answer to a call that asks to be let through. */
 export type Admission =
   | { readonly admitted: false }
   /** `closing`: how often the breaker had closed when it was given. */
@@ -86,7 +86,7 @@ export class PoolBreaker {
     }
   }
 
-  /** The call failed for want of a connection. */
+  /** The call failed because there was no working connection. */
   failed(admission: Admission): void {
     if (this.#isProbe(admission)) {
       this.#probing = false;
@@ -96,13 +96,13 @@ export class PoolBreaker {
     }
   }
 
-  /** The call ended without saying anything of the connection: its caller gave up. */
+  /** The call ended without showing whether the connection works: its caller gave up. */
   ended(admission: Admission): void {
     if (this.#isProbe(admission)) this.#probing = false;
   }
 
-  /** A call from before it opened may fail long after it has closed again, and says nothing of how things are now: a
-   * server that is back must not be taken for lost because of those that it lost. */
+  /** Calls admitted before the breaker last opened don't count: they may fail long after it has closed again, and would
+   * open it although the server is back. */
   #counts(admission: Admission): boolean {
     return this.#state === 'closed' && admission.admitted && admission.closing === this.#closings;
   }

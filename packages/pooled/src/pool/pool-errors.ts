@@ -3,7 +3,7 @@ import type { StorageErrorFields } from '@changeover/engines';
 import type { PoolStats } from './pool-stats.ts';
 import { showPoolStats } from './pool-stats.ts';
 
-/** As many callers wait as may. Thrown at once; nothing was run, so the call may be made again later. */
+/** `maxPending` callers wait already. Thrown at once; nothing was run, so the call may be repeated later. */
 export class PoolExhaustedError extends ConnectionError {
   override readonly name = 'PoolExhaustedError';
   readonly pool: PoolStats;
@@ -18,7 +18,7 @@ export class PoolExhaustedError extends ConnectionError {
   }
 }
 
-/** No connection came free in time. Nothing was run. `cause` is why the last one could not be opened, if that was it. */
+/** No connection came free in time. Nothing was run. `cause` is why the last attempt to open one failed, if it did. */
 export class AcquireTimeoutError extends ConnectionError {
   override readonly name = 'AcquireTimeoutError';
   readonly pool: PoolStats;
@@ -35,7 +35,7 @@ export class AcquireTimeoutError extends ConnectionError {
   }
 }
 
-/** Too many calls in a row failed for want of a connection, so this one was refused without trying. Nothing was run. */
+/** The circuit breaker is open: too many recent calls had no working connection, so this one was not tried. Nothing was run. */
 export class CircuitOpenError extends ConnectionError {
   override readonly name = 'CircuitOpenError';
   readonly pool: PoolStats;

@@ -7,11 +7,12 @@ export type EvictionReason =
   | 'generation'
   | 'budget'
   | 'discarded'
+  | 'retired'
   | 'reclaimed'
   | 'unwanted'
   | 'closing';
 
-/** A lease that nothing has run on for too long. */
+/** A lease on which nothing has run for too long. */
 export interface LeakReport {
   /** What the lease was taken for, and the stack where, if stacks are on. */
   readonly takenFor: string;
@@ -20,7 +21,7 @@ export interface LeakReport {
   readonly unusedMs: number;
 }
 
-/** What a pool tells of itself as it happens. Must not throw; the pool calls it on its callers' path. */
+/** Receives a pool's events. Must not throw, and must be quick: it is called while callers wait. */
 export interface PoolObserver {
   opened(durationMs: number): void;
   openFailed(error: unknown): void;
@@ -35,7 +36,7 @@ export interface PoolObserver {
   reclaimed(report: LeakReport): void;
 }
 
-/** For a pool that nobody watches. */
+/** An observer that ignores every event. */
 export const silentPoolObserver: PoolObserver = {
   opened() {},
   openFailed() {},

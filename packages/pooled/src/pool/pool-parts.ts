@@ -16,25 +16,25 @@ export interface PoolParts<Resource extends object> {
   readonly clock: Clock;
   readonly random: Random;
   readonly observer: PoolObserver;
-  /** What the pool's errors say of where they happened. */
+  /** Where the pool's errors happened: the fields that they carry. */
   readonly fields: StorageErrorFields;
-  /** How many of those who take a turn may have a connection at once. Default: as many as there are. */
+  /** How many leases taken with `inTurn` there may be at once. Default: `max`. */
   readonly turns?: number | undefined;
-  /** Called when nothing is left in it: no connection, no caller. It may be forgotten then, or used again. */
+  /** Called when the pool has no connections and no callers. It may be dropped then, or used again. */
   onEmpty?(): void;
 }
 
-/** What one caller wants. */
+/** What one caller of {@link Pool.acquire} wants. */
 export interface AcquireOptions {
-  /** Gives the wait up. */
+  /** Ends the wait with an `AbortedError`. */
   readonly signal?: AbortSignal | undefined;
   /** The wait ends no later than this, on the pool's monotonic clock. */
   readonly deadlineAtMs?: number | undefined;
   /** The operation, for errors and leak reports. */
   readonly takenFor?: string | undefined;
-  /** Waits for a turn too, and keeps it as long as the connection. Default: false. */
+  /** Waits for one of the pool's turns as well, and holds it as long as the connection. Default: false. */
   readonly inTurn?: boolean | undefined;
-  /** Takes a connection together with others who ask for it like this, where the source has {@link ResourceSource.sharing}, for work
-   * that is expected to take so long. Nothing may be left behind on it, not even for a moment. Default: alone. */
+  /** How long the work is expected to take, for work that may share its connection with other such work, if the source has
+   * {@link ResourceSource.sharing}. It must leave no state on the connection, not even for a moment. Default: not shared. */
   readonly expectedMs?: number | undefined;
 }

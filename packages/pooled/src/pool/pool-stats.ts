@@ -7,13 +7,16 @@ export interface PoolStats {
   readonly open: number;
   readonly idle: number;
   readonly inUse: number;
+  /** Of those in use, the ones that their holders keep over many calls; see `Lease.pin`. Undefined in figures published
+   * by a process of an earlier release. */
+  readonly pinned?: number;
   readonly opening: number;
   readonly closing: number;
-  /** Callers that wait for a connection. */
+  /** Callers waiting for a connection. */
   readonly pending: number;
 }
 
-/** A pool's figures in one line, for errors and people. */
+/** A pool's figures in one line, for error messages. */
 export function showPoolStats(stats: PoolStats): string {
   return (
     `pool ${stats.name}: ${stats.inUse} in use, ${stats.idle} idle, ${stats.opening} opening, ` +

@@ -30,6 +30,7 @@ class ScriptedSource implements ResourceSource<Connection> {
   hangValidation = false;
   validations = 0;
   failOpeningsWith: Error | undefined;
+  rank: ((connection: Connection) => number) | undefined;
   cuts = 0;
 
   async open(signal: AbortSignal): Promise<Connection> {
@@ -131,16 +132,18 @@ afterEach(() => {
   expect(unhandled).toEqual([]);
 });
 
-interface Surroundings {
+interface PoolSetting {
+  rank?: (connection: Connection) => number;
   total?: number;
   budget?: Budget;
   clock?: ManualClock;
   turns?: number;
 }
 
-function setUp(options: PoolOptions = {}, parts: Surroundings = {}) {
+function setUp(options: PoolOptions = {}, parts: PoolSetting = {}) {
   const clock = parts.clock ?? new ManualClock();
   const source = new ScriptedSource();
+  source.rank = parts.rank;
   const observer = new RecordingObserver();
   let emptied = 0;
   const pool = new Pool<Connection>({
@@ -213,7 +216,7 @@ describe('lending', () => {
     expect(pool.stats()).toMatchObject({ inUse: 2, opening: 0, pending: 0 });
   });
 
-  test('serves callers in the order of their coming', async () => {
+  test('serves callers in FIFO order', async () => {
     const { pool } = setUp({ max: 1 });
     const lease = await pool.acquire();
     const order: number[] = [];
@@ -514,6 +517,27 @@ describe('fitness', () => {
     expect(observer.events).toContain('evicted: broken');
   });
 
+  test('of several idle ones those that broke are closed, and the caller gets the one that did not', async () => {
+    const { pool, source } = setUp({ max: 3 });
+    const leases = await Promise.all([pool.acquire(), pool.acquire(), pool.acquire()]);
+    const [fit, ...broken] = leases.map(({ resource }) => resource);
+    for (const lease of leases) lease.release();
+    for (const connection of broken) connection.usable = false;
+    expect((await pool.acquire()).resource).toBe(fit);
+    await settle();
+    expect(source.existing).toBe(1);
+    expect(pool.stats()).toMatchObject({ inUse: 1, idle: 0, opening: 0 });
+  });
+
+  test('the one with the lowest rank is lent, else the one used last', async () => {
+    const { pool } = setUp({ max: 3 }, { rank: ({ id }) => (id === 1 ? 0 : 1) });
+    const leases = await Promise.all([pool.acquire(), pool.acquire(), pool.acquire()]);
+    const ids = leases.map(({ resource }) => resource.id);
+    for (const lease of leases) lease.release();
+    expect((await pool.acquire()).resource.id).toBe(1);
+    expect((await pool.acquire()).resource.id).toBe(ids.findLast((id) => id !== 1));
+  });
+
   test('one that broke while idle is not lent', async () => {
     const { pool, source } = setUp({ max: 1 });
     (await pool.acquire()).release();
@@ -665,6 +689,60 @@ describe('leaks', () => {
     await clock.advance(3_000);
     expect(observer.leaks).toHaveLength(1);
     lease.release();
+  });
+});
+
+describe('a lease held over many calls', () => {
+  test('is in use and pinned in the figures, and no leak however long nothing runs on it', async () => {
+    const { pool, clock, observer } = setUp({
+      max: 2,
+      leakDetectionThresholdMs: 2_000,
+      leakReclaimMs: 6_000,
+      maxLifetimeMs: 10_000,
+    });
+    const lease = await pool.acquire();
+    lease.pin();
+    const other = await pool.acquire();
+    other.running();
+    expect(pool.stats()).toMatchObject({ inUse: 2, pinned: 1 });
+    await clock.advance(60_000);
+    expect(observer.leaks).toEqual([]);
+    expect(lease.held).toBe(true);
+    lease.release();
+    expect(pool.stats()).toMatchObject({ inUse: 1, pinned: 0, idle: 0 });
+    expect(observer.events).toContain('evicted: lifetime');
+  });
+
+  test('is taken back when the pool closes, and its holder is told', async () => {
+    const { pool, clock, source } = setUp();
+    const lease = await pool.acquire();
+    lease.pin();
+    let told = 0;
+    lease.onTakenBack = () => {
+      told += 1;
+    };
+    const closed = watch(pool.close(1_000));
+    await clock.advance(1_000);
+    expect(closed.outcome).toBe('resolved');
+    expect(told).toBe(1);
+    expect(lease.pinned).toBe(false);
+    expect(source.existing).toBe(0);
+  });
+
+  test('can be retired: its connection is usable until the release, and closed then for the first reason', async () => {
+    const { pool, source, observer } = setUp({ max: 1 });
+    const lease = await pool.acquire();
+    lease.retire();
+    lease.retire('broken');
+    const next = watch(pool.acquire());
+    await settle();
+    expect(lease.resource.closed).toBe(false);
+    lease.release();
+    await settle();
+    expect(source.opened[0]?.closed).toBe(true);
+    expect(next.value?.resource.id).toBe(1);
+    expect(observer.events).toContain('evicted: retired');
+    expect(observer.events).not.toContain('evicted: broken');
   });
 });
 

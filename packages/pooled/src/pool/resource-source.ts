@@ -1,35 +1,36 @@
-/** How pieces of work share one connection. */
+/** The limits within which several callers use one connection at the same time. */
 export interface Sharing {
-  /** On one connection at once. */
+  /** The most callers on one connection at once. */
   readonly atOnce: number;
-  /** On one connection, before it is given back to be looked at. */
+  /** The most callers on one connection, one after the other, before it is released and checked. */
   readonly inAll: number;
-  /** Joined although another connection is free, as long as all on it are expected to be done within this time. */
+  /** A caller joins although another connection is idle, if all work on this one is expected to be done within this time. */
   readonly freelyMs: number;
-  /** Joined where no connection is free, likewise. */
+  /** The same where no connection is idle. */
   readonly mostMs: number;
-  /** Nobody waits behind a piece of work longer than about twice this time: all are sent to other connections then, to begin anew.
-   * Infinity where they can't. */
+  /** If nothing is answered for about twice this time, all callers are sent to other connections and begin again.
+   * Infinity if their work can't be repeated. */
   readonly stallMs: number;
 }
 
-/** How a pool makes and ends what it lends. */
+/** How a pool opens, checks and closes its connections. */
 export interface ResourceSource<Resource extends object> {
-  /** Set where a connection does what it is sent one after the other by itself, so that more can be sent before the last is done. */
+  /** Set if a connection queues what it is sent (pipelining), so that more can be sent before the last answer. */
   readonly sharing?: Sharing | undefined;
-  /** Opens one. Must settle soon after the signal is aborted and leave nothing open if it rejects. */
+  /** Opens a connection. Must settle soon after the signal is aborted and leave nothing open if it rejects. */
   open(signal: AbortSignal): Promise<Resource>;
-  /** Closes one in good order. */
+  /** Closes a connection, ending its protocol properly. */
   close(resource: Resource): Promise<void>;
-  /** Cuts one off at once, whatever it is doing. */
+  /** Closes a connection by force, at once, whatever it is doing. Must not throw. */
   cut(resource: Resource): void;
-  /** False where it is broken or not idle (a transaction left open), so that it must not be lent again. Cheap. */
+  /** False if the connection is broken or not idle (a transaction left open) and must not be lent again. Called at every
+   * checkout and release, so it must be cheap. */
   usable(resource: Resource): boolean;
-  /** Asks the engine whether it still answers. */
+  /** Whether the engine still answers on the connection. */
   validate(resource: Resource, signal: AbortSignal): Promise<boolean>;
-  /** True for a failure to open that may pass by itself: callers go on waiting while it is tried again. Any other
-   * (the dataset doesn't exist) goes to the caller at once. */
+  /** True for a failure to open that may be temporary: callers keep waiting while it is retried. Any other (the dataset
+   * doesn't exist) rejects the first caller at once. */
   mayPass(error: unknown): boolean;
-  /** Which of the free ones to lend: the least. Default: the one that was used last. */
-  rank?(resource: Resource): number;
+  /** The idle connection with the lowest rank is lent. Default: the one used last. */
+  readonly rank?: ((resource: Resource) => number) | undefined;
 }

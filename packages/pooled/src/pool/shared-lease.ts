@@ -1,33 +1,33 @@
+import type { PooledConnection } from './connection.ts';
 import { Lease } from './lease.ts';
-import type { Lender } from './lease.ts';
+import type { LeaseTerms, Lender } from './lease.ts';
 import type { EvictionReason } from './pool-observer.ts';
-import type { Slot } from './resource-store.ts';
 import type { Sharing } from './resource-source.ts';
 
 /** Who has shared leases. */
-export interface SharedLeaseOwner<Resource extends object> extends Lender<Resource> {
-  /** Whether the connection may take more work. */
-  mayTakeMore(slot: Slot<Resource>): boolean;
-  /** A place was given back and others are still held. */
+export interface SharedLeaseOwner<Resource extends object> {
+  readonly sharing: Sharing;
+  /** Whether the connection is fit for more work. */
+  mayTakeMore(connection: PooledConnection<Resource>): boolean;
+  /** One of several places on a connection was released. */
   placeFree(shared: SharedLease<Resource>): void;
-  /** The last place was given back. */
+  /** The last place on a connection was released. */
   ended(shared: SharedLease<Resource>): void;
+  nowMs(): number;
 }
 
 const nothing = (): void => undefined;
 
-/** The right to use a connection beside others. */
+/** The right to use a connection at the same time as others. */
 class Place<Resource extends object> extends Lease<Resource> {
   readonly #shared: SharedLease<Resource>;
 
   constructor(
     shared: SharedLease<Resource>,
-    slot: Slot<Resource>,
-    takenFor: string,
-    nowMs: number,
-    stack?: string,
+    connection: PooledConnection<Resource>,
+    terms: LeaseTerms,
   ) {
-    super(shared, slot, takenFor, nowMs, stack);
+    super(shared, connection, terms);
     this.#shared = shared;
   }
 
@@ -35,7 +35,7 @@ class Place<Resource extends object> extends Lease<Resource> {
     return true;
   }
 
-  /** Work is under way on the shared lease as long as anyone has a place. */
+  /** The shared lease counts as running as long as anyone has a place. */
   override running(): () => void {
     return nothing;
   }
@@ -47,22 +47,31 @@ class Place<Resource extends object> extends Lease<Resource> {
   override whenAlone(then: () => void): void {
     if (this.held) this.#shared.leave(this, then);
   }
+
+  override pin(): void {
+    throw new TypeError("A shared connection can't be pinned: acquire one without expectedMs.");
+  }
+
+  override retire(reason?: EvictionReason): void {
+    super.retire(reason);
+    if (this.held) this.#shared.takeNoMore();
+  }
 }
 
 /**
- * A lease for several pieces of work at once, on a connection that does them one after the other by itself: each is sent there
- * while those before it run, so that the connection never waits for a caller to hear of his answer. Ends with the last of them.
+ * One connection's lease, shared by several pieces of work: the connection runs them one after the other by itself, so
+ * each is sent while those before it run, and the connection is never idle between an answer and its caller's next call.
+ * Ends with the last of them.
  */
 export class SharedLease<Resource extends object> implements Lender<Resource> {
   readonly #owner: SharedLeaseOwner<Resource>;
   readonly #lease: Lease<Resource>;
-  readonly #slot: Slot<Resource>;
-  readonly #sharing: Sharing;
-  /** Work is under way as long as anyone has a place. */
+  readonly #connection: PooledConnection<Resource>;
+  /** Ends the lease's running state, which lasts as long as anyone has a place. */
   readonly #ended: () => void;
   /** With what the work is expected to take, in ms. */
   readonly #places = new Map<Lease<Resource>, number>();
-  /** Those whose callers have gone, and what to do about each when nobody else is here; undefined once that was done. */
+  /** Those whose callers gave up, and what to do about each when nobody else is here; undefined once that was done. */
   readonly #left = new Map<Lease<Resource>, (() => void) | undefined>();
   #taken = 0;
   #loadMs = 0;
@@ -74,18 +83,16 @@ export class SharedLease<Resource extends object> implements Lender<Resource> {
   constructor(
     owner: SharedLeaseOwner<Resource>,
     lease: Lease<Resource>,
-    slot: Slot<Resource>,
-    sharing: Sharing,
+    connection: PooledConnection<Resource>,
   ) {
     this.#owner = owner;
     this.#lease = lease;
-    this.#slot = slot;
-    this.#sharing = sharing;
+    this.#connection = connection;
     this.#ended = lease.running();
-    this.#progressAtMs = lease.takenAtMs;
+    this.#progressAtMs = lease.terms.takenAtMs;
   }
 
-  /** How long what is under way takes, as far as is known. */
+  /** How long the work on it is expected to take in all. */
   get loadMs(): number {
     return this.#loadMs;
   }
@@ -96,7 +103,7 @@ export class SharedLease<Resource extends object> implements Lender<Resource> {
 
   /** Whether one more may join. */
   get hasPlace(): boolean {
-    const { atOnce, inAll } = this.#sharing;
+    const { atOnce, inAll } = this.#owner.sharing;
     return (
       !this.#full &&
       this.#lease.held &&
@@ -104,32 +111,36 @@ export class SharedLease<Resource extends object> implements Lender<Resource> {
       this.#taken < inAll &&
       this.#places.size < atOnce &&
       (this.#taken === 0 || this.#places.size > 0) &&
-      this.#owner.mayTakeMore(this.#slot)
+      this.#owner.mayTakeMore(this.#connection)
     );
   }
 
-  place(takenFor: string, expectedMs: number, stack?: string): Lease<Resource> {
-    const nowMs = this.nowMs();
-    const place = new Place<Resource>(this, this.#slot, takenFor, nowMs, stack);
+  place(terms: LeaseTerms, expectedMs: number): Lease<Resource> {
+    const place = new Place<Resource>(this, this.#connection, terms);
     this.#taken += 1;
     this.#loadMs += expectedMs;
     this.#places.set(place, expectedMs);
     return place;
   }
 
-  /** The caller of a place has gone while its work is under way. Nobody joins any more; `then` is called when none is left here whose
-   * caller hasn't gone too, so that whatever is done about it hits nobody else. */
+  /** Lets nobody else join. */
+  takeNoMore(): void {
+    this.#full = true;
+  }
+
+  /** A caller gave up while its work goes on. Nobody joins any more; `then` is called once all others here have ended or
+   * given up too, so that cancelling affects nobody else. */
   leave(place: Lease<Resource>, then: () => void): void {
     this.#full = true;
     this.#left.set(place, then);
     this.#tellFirstLeft();
   }
 
-  /** Whether nothing was answered for so long that those who wait here are better off elsewhere. To be asked twice, a turn of the event
-   * loop apart: an answer may be there that nobody has looked at. */
+  /** Whether nothing was answered for so long that those who wait here are better off on another connection. True only
+   * when asked twice, a turn of the event loop apart: an answer may have come that nobody has read yet. */
   stalls(nowMs: number): boolean {
-    if (nowMs - this.#progressAtMs < this.#sharing.stallMs) return false;
-    // Nobody waits behind it, and nobody may.
+    if (nowMs - this.#progressAtMs < this.#owner.sharing.stallMs) return false;
+    // Even if nobody waits behind the work, nobody may join it.
     this.#full = true;
     if (this.#places.size - this.#left.size < 1 || !this.hadCompany) return false;
     if (this.#suspected) return true;
@@ -137,13 +148,17 @@ export class SharedLease<Resource extends object> implements Lender<Resource> {
     return false;
   }
 
-  /** Sends all away, to try elsewhere: what runs is no better known than who waits behind it. */
+  /** Sends all to other connections: which of them takes long is not known. */
   disperse(): void {
     for (const place of [...this.#places.keys()]) place.onDispersed?.();
   }
 
-  /** Lender: a place was given back. */
-  takeBack(place: Lease<Resource>, _slot: Slot<Resource>, evict: EvictionReason | undefined): void {
+  /** Lender: a place was released. */
+  takeBack(
+    place: Lease<Resource>,
+    _connection: PooledConnection<Resource>,
+    evict: EvictionReason | undefined,
+  ): void {
     this.#loadMs -= this.#places.get(place) ?? 0;
     this.#places.delete(place);
     this.#left.delete(place);
@@ -161,7 +176,6 @@ export class SharedLease<Resource extends object> implements Lender<Resource> {
     else this.#lease.discard(this.#evict);
   }
 
-  /** Lender: the time. */
   nowMs(): number {
     return this.#owner.nowMs();
   }

@@ -151,6 +151,22 @@ test('nobody joins on a connection that is broken or was retired', async () => {
   }
 });
 
+test('a shared connection can not be pinned; once it is retired nobody joins, and it is closed after the last has ended', async () => {
+  const { opened, take, warm } = setUp(1);
+  await warm();
+  const [first, second] = await take(0.1, 0.1);
+  expect(() => {
+    first?.pin();
+  }).toThrow(TypeError);
+  first?.retire();
+  expect(await take(0.1)).toEqual([]);
+  first?.release();
+  expect(second?.resource.closed).toBe(false);
+  second?.release();
+  await settle();
+  expect(opened.map(({ closed }) => closed)).toEqual([true, false]);
+});
+
 test('where all have something to do, one more is opened for who comes next, unless the budget is spent', async () => {
   const roomy = setUp(2);
   await roomy.take(1);

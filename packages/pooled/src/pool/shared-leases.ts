@@ -1,82 +1,92 @@
 import type { Clock } from '@changeover/core';
-import type { Lease } from './lease.ts';
+import type { PooledConnection } from './connection.ts';
+import type { Lease, LeaseTerms } from './lease.ts';
 import type { PoolObserver } from './pool-observer.ts';
 import type { Sharing } from './resource-source.ts';
-import type { Slot } from './resource-store.ts';
 import { SharedLease, type SharedLeaseOwner } from './shared-lease.ts';
-import type { WaitingLine } from './waiting-line.ts';
+import type { Waiter, WaitQueue } from './wait-queue.ts';
 
-/** A pool's connections on which several pieces of work are under way. */
+/** What {@link SharedLeases} are made of. */
+export interface SharedLeasesParts<Resource extends object> {
+  readonly sharing: Sharing;
+  readonly queue: WaitQueue<Lease<Resource>>;
+  readonly observer: PoolObserver;
+  readonly clock: Clock;
+  /** Whether a connection may be lent. */
+  isFit(connection: PooledConnection<Resource>): boolean;
+}
+
+/** A pool's connections that several callers use at once. */
 export class SharedLeases<Resource extends object> implements SharedLeaseOwner<Resource> {
-  readonly #sharing: Sharing;
-  readonly #line: WaitingLine<Lease<Resource>>;
-  readonly #observer: PoolObserver;
-  readonly #clock: Clock;
-  readonly #isFit: (slot: Slot<Resource>) => boolean;
+  readonly #parts: SharedLeasesParts<Resource>;
   readonly #all = new Set<SharedLease<Resource>>();
 
-  /** @param isFit whether a connection is one that would be lent. */
-  constructor(
-    sharing: Sharing,
-    line: WaitingLine<Lease<Resource>>,
-    observer: PoolObserver,
-    clock: Clock,
-    isFit: (slot: Slot<Resource>) => boolean,
-  ) {
-    this.#sharing = sharing;
-    this.#line = line;
-    this.#observer = observer;
-    this.#clock = clock;
-    this.#isFit = isFit;
+  constructor(parts: SharedLeasesParts<Resource>) {
+    this.#parts = parts;
   }
 
-  /** A place on the connection that has the least to do, or with `freely` on the first that has little enough, so that few
-   * connections are busy with many reads: a write to a socket costs as much as ten short reads in one.
+  get sharing(): Sharing {
+    return this.#parts.sharing;
+  }
+
+  /**
+   * Joins a shared connection.
    *
-   * @returns undefined where there is none. */
-  place(
-    takenFor: string,
-    expectedMs: number,
-    freely: boolean,
-    stack: string | undefined,
-  ): Lease<Resource> | undefined {
-    const { freelyMs, mostMs } = this.#sharing;
-    const mostLoadMs = (freely ? freelyMs : mostMs) - expectedMs;
+   * @param anyFree whether the caller could have a connection of its own now. It joins the first that is done within
+   * `freelyMs` then, so that few connections are busy with many short reads: a write to a socket costs as much as ten
+   * short reads in one. Else it joins the one with the least work, if that is done within `mostMs`.
+   * @returns undefined if there is none to join.
+   */
+  join(terms: LeaseTerms, expectedMs: number, anyFree: boolean): Lease<Resource> | undefined {
+    const { freelyMs, mostMs } = this.sharing;
+    const mostLoadMs = (anyFree ? freelyMs : mostMs) - expectedMs;
     let best: SharedLease<Resource> | undefined;
     for (const shared of this.#all) {
       if (shared.loadMs > mostLoadMs || !shared.hasPlace) continue;
       if (best === undefined || shared.loadMs < best.loadMs) best = shared;
-      if (freely) break;
+      if (anyFree) break;
     }
-    if (best === undefined) return undefined;
-    this.#observer.waited(0);
-    return best.place(takenFor, expectedMs, stack);
+    return best?.place(terms, expectedMs);
   }
 
-  /** Makes a lease one that others may join, and takes those in who wait for that. */
-  begin(slot: Slot<Resource>, lease: Lease<Resource>, expectedMs: number): Lease<Resource> {
-    const shared = new SharedLease<Resource>(this, lease, slot, this.#sharing);
+  /** Lets callers at the head of the queue join, as many as allow sharing and find a connection to join.
+   * None of them can have one of its own now. */
+  joinWaiting(): void {
+    for (;;) {
+      const next = this.#parts.queue.first();
+      if (next?.expectedMs === undefined) return;
+      const place = this.join(this.#termsOf(next), next.expectedMs, false);
+      if (place === undefined) return;
+      this.#serve(next, place);
+    }
+  }
+
+  /** Makes a lease one that others may join. */
+  begin(
+    connection: PooledConnection<Resource>,
+    lease: Lease<Resource>,
+    expectedMs: number,
+  ): Lease<Resource> {
+    const shared = new SharedLease<Resource>(this, lease, connection);
     this.#all.add(shared);
-    const place = shared.place(lease.takenFor, expectedMs, lease.stack);
-    this.placeFree(shared);
-    return place;
+    return shared.place(lease.terms, expectedMs);
   }
 
-  /** Sends those away who wait behind something that turns out long.
+  /** Sends callers to other connections that wait behind work which takes long.
    *
-   * @returns when to look again at the latest; undefined where there is nothing to look at. */
+   * @returns when to call it again at the latest; undefined if no connection is shared. */
   watch(nowMs: number): number | undefined {
-    if (this.#all.size === 0 || this.#sharing.stallMs === Infinity) return undefined;
+    const { stallMs } = this.sharing;
+    if (this.#all.size === 0 || stallMs === Infinity) return undefined;
     for (const shared of [...this.#all]) if (shared.stalls(nowMs)) shared.disperse();
-    return nowMs + this.#sharing.stallMs / 2;
+    return nowMs + stallMs / 2;
   }
 
   placeFree(shared: SharedLease<Resource>): void {
-    while (this.#line.waiting > 0 && shared.loadMs < this.#sharing.mostMs && shared.hasPlace) {
-      const next = this.#line.takeFirstSharing();
+    while (shared.loadMs < this.sharing.mostMs && shared.hasPlace) {
+      const next = this.#parts.queue.first();
       if (next?.expectedMs === undefined) return;
-      this.#observer.waited(this.nowMs() - next.sinceMs);
-      next.resolve(shared.place(next.takenFor, next.expectedMs, next.stack));
+      this.#serve(next, shared.place(this.#termsOf(next), next.expectedMs));
     }
   }
 
@@ -84,16 +94,21 @@ export class SharedLeases<Resource extends object> implements SharedLeaseOwner<R
     this.#all.delete(shared);
   }
 
-  mayTakeMore(slot: Slot<Resource>): boolean {
-    return this.#isFit(slot);
-  }
-
-  /** No lease of the pool's own is taken back here. */
-  takeBack(): void {
-    throw new TypeError('A shared lease takes its places back itself.');
+  mayTakeMore(connection: PooledConnection<Resource>): boolean {
+    return this.#parts.isFit(connection);
   }
 
   nowMs(): number {
-    return this.#clock.monotonicMs();
+    return this.#parts.clock.monotonicMs();
+  }
+
+  #serve(waiter: Waiter<Lease<Resource>>, place: Lease<Resource>): void {
+    this.#parts.queue.remove(waiter);
+    this.#parts.observer.waited(place.terms.takenAtMs - waiter.sinceMs);
+    waiter.resolve(place);
+  }
+
+  #termsOf({ takenFor, stack }: Waiter<Lease<Resource>>): LeaseTerms {
+    return { takenFor, takenAtMs: this.nowMs(), stack };
   }
 }

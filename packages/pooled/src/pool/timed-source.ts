@@ -4,12 +4,21 @@ import type { StorageErrorFields } from '@changeover/engines';
 import type { ParsedPoolOptions } from './pool-options.ts';
 import type { ResourceSource } from './resource-source.ts';
 
-/** What came of opening a connection. */
+/** The outcome of an attempt to open a connection. */
 export type Opened<Resource extends object> =
   | { readonly resource: Resource; readonly tookMs: number }
   | { readonly resource: undefined; readonly error: unknown; readonly mayPass: boolean };
 
-/** A source each of whose actions ends in its own time, whatever the engine does. */
+/** What a {@link TimedSource} is made of. */
+export interface TimedSourceParts<Resource extends object> {
+  readonly source: ResourceSource<Resource>;
+  /** The time limits. */
+  readonly options: ParsedPoolOptions;
+  readonly clock: Clock;
+  readonly fields: StorageErrorFields;
+}
+
+/** A source with a time limit on opening, validating and closing, which holds whatever the engine does. */
 export class TimedSource<Resource extends object> {
   readonly #source: ResourceSource<Resource>;
   readonly #options: ParsedPoolOptions;
@@ -19,28 +28,22 @@ export class TimedSource<Resource extends object> {
   readonly #openings = new Set<AbortController>();
   #late = 0;
 
-  /** @param onGone told of each connection, or attempt at one, of which nothing is left, and whether it had been given up
-   * before. */
-  constructor(
-    source: ResourceSource<Resource>,
-    options: ParsedPoolOptions,
-    clock: Clock,
-    fields: StorageErrorFields,
-    onGone: (wasLate: boolean) => void,
-  ) {
-    this.#source = source;
-    this.#options = options;
-    this.#clock = clock;
-    this.#fields = fields;
+  /** @param onGone called for each connection that was closed and each attempt to open one that failed, and whether the
+   * attempt had been given up before. */
+  constructor(parts: TimedSourceParts<Resource>, onGone: (wasLate: boolean) => void) {
+    this.#source = parts.source;
+    this.#options = parts.options;
+    this.#clock = parts.clock;
+    this.#fields = parts.fields;
     this.#onGone = onGone;
   }
 
-  /** Attempts that were given up and still go on: nobody gets their connections, but they exist until they are closed. */
+  /** Attempts to open that were given up and have not ended. What they open is closed, but counts until then. */
   get late(): number {
     return this.#late;
   }
 
-  /** Opens one within `connectTimeoutMs`. Never rejects. */
+  /** Opens a connection within `connectTimeoutMs`. Never rejects. */
   open(): Promise<Opened<Resource>> {
     const { connectTimeoutMs } = this.#options;
     const controller = new AbortController();
@@ -66,7 +69,7 @@ export class TimedSource<Resource extends object> {
         this.#openings.delete(controller);
         signal.removeEventListener('abort', giveUp);
       };
-      // Through an async function, so that a source that throws instead of rejecting is met as well.
+      // In an async function, so that a source that throws instead of rejecting is handled too.
       void (async () => await this.#source.open(signal))().then(
         (resource) => {
           ended();
@@ -83,12 +86,12 @@ export class TimedSource<Resource extends object> {
     });
   }
 
-  /** Gives all attempts up that are under way. */
+  /** Gives up all attempts to open a connection. */
   giveUpOpening(reason: unknown): void {
     for (const opening of this.#openings) opening.abort(reason);
   }
 
-  /** Closes one in good order within `closeTimeoutMs`, then by force. Never rejects. */
+  /** Closes a connection, by force after `closeTimeoutMs`. Never rejects. */
   async end(resource: Resource): Promise<void> {
     await this.#close(resource);
     this.#onGone(false);
@@ -113,7 +116,7 @@ export class TimedSource<Resource extends object> {
     });
   }
 
-  /** Asks whether one still answers within `validationTimeoutMs`. Never rejects. */
+  /** Whether a connection answers within `validationTimeoutMs`. Never rejects. */
   async isValid(resource: Resource): Promise<boolean> {
     const controller = new AbortController();
     return await new Promise<boolean>((resolve) => {

@@ -1,13 +1,25 @@
+/** What a caller in a {@link WaitQueue} waits for. */
+export interface WaiterTerms {
+  /** The operation, for errors and leak reports. */
+  readonly takenFor: string;
+  readonly sinceMs: number;
+  /** When the wait ends, on the monotonic clock. */
+  readonly untilMs: number;
+  /** Whether it needs one of the queue's turns as well. */
+  readonly needsTurn: boolean;
+  /** How long its work is expected to take, if it may share a connection. */
+  readonly expectedMs: number | undefined;
+  /** Where it began to wait, if `leakStacks` is on. */
+  readonly stack: string | undefined;
+}
+
 /** A caller that waits. */
-export class Waiter<Value> {
+export class Waiter<Value> implements WaiterTerms {
   readonly takenFor: string;
   readonly sinceMs: number;
   readonly untilMs: number;
-  /** Whether it waits for a turn as well. */
   readonly needsTurn: boolean;
-  /** Set where it takes a place beside others. */
   readonly expectedMs: number | undefined;
-  /** Where it began to wait, if stacks are on. */
   readonly stack: string | undefined;
   readonly promise: Promise<Value>;
   /** Called once, when it was served or refused. */
@@ -15,20 +27,13 @@ export class Waiter<Value> {
   #resolve: (value: Value) => void = () => undefined;
   #reject: (error: unknown) => void = () => undefined;
 
-  constructor(
-    takenFor: string,
-    sinceMs: number,
-    untilMs: number,
-    needsTurn = false,
-    stack?: string,
-    expectedMs?: number,
-  ) {
-    this.takenFor = takenFor;
-    this.sinceMs = sinceMs;
-    this.untilMs = untilMs;
-    this.needsTurn = needsTurn;
-    this.stack = stack;
-    this.expectedMs = expectedMs;
+  constructor(terms: WaiterTerms) {
+    this.takenFor = terms.takenFor;
+    this.sinceMs = terms.sinceMs;
+    this.untilMs = terms.untilMs;
+    this.needsTurn = terms.needsTurn;
+    this.expectedMs = terms.expectedMs;
+    this.stack = terms.stack;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -46,10 +51,14 @@ export class Waiter<Value> {
   }
 }
 
-/** Callers in the order of their coming. Leaving from the middle, as on abort, is cheap. Some need a turn, of which there are
- * few; they wait apart until they have one, and hold it until it is given back. */
-export class WaitingLine<Value> {
-  /** Have got their turn while they waited, and go first. */
+/**
+ * FIFO queue of callers waiting for a connection. Removing one from the middle, as on abort, takes constant time.
+ *
+ * Some callers need a turn as well, of which there are few: they don't hold up the others while they wait for one, go
+ * first once they have it, and hold it until it is given back.
+ */
+export class WaitQueue<Value> {
+  /** Got their turn while they waited, and go first. */
   readonly #granted = new Set<Waiter<Value>>();
   readonly #servable = new Set<Waiter<Value>>();
   readonly #withoutTurn = new Set<Waiter<Value>>();
@@ -57,31 +66,24 @@ export class WaitingLine<Value> {
   /** No waiter's deadline is earlier; may be earlier than any. */
   #earliestMs = Infinity;
 
-  /** @param turns how many of those that need a turn may have one at once. */
+  /** @param turns how many callers may have a turn at once. */
   constructor(turns: number) {
     this.#turns = turns;
   }
 
-  /** Those who can be served now. */
+  /** Callers that need nothing but a connection. */
   get size(): number {
     return this.#granted.size + this.#servable.size;
   }
 
-  /** All who wait. */
+  /** All callers. */
   get waiting(): number {
     return this.size + this.#withoutTurn.size;
   }
 
   add(waiter: Waiter<Value>): void {
-    (waiter.needsTurn && !this.takeTurn() ? this.#withoutTurn : this.#servable).add(waiter);
+    (waiter.needsTurn && !this.#takeTurn() ? this.#withoutTurn : this.#servable).add(waiter);
     if (waiter.untilMs < this.#earliestMs) this.#earliestMs = waiter.untilMs;
-  }
-
-  /** @returns whether there was one; it must be given back. */
-  takeTurn(): boolean {
-    if (this.#turns === 0) return false;
-    this.#turns -= 1;
-    return true;
   }
 
   giveBackTurn(): void {
@@ -94,7 +96,7 @@ export class WaitingLine<Value> {
     this.#granted.add(next);
   }
 
-  /** @returns whether it was in the line. */
+  /** @returns whether it was in the queue. Its turn, if it had one, goes to the next. */
   remove(waiter: Waiter<Value>): boolean {
     if (this.#withoutTurn.delete(waiter)) return true;
     if (!this.#granted.delete(waiter) && !this.#servable.delete(waiter)) return false;
@@ -102,7 +104,7 @@ export class WaitingLine<Value> {
     return true;
   }
 
-  /** Lets a waiter leave with an error when the signal is aborted. */
+  /** Removes a waiter and rejects it when the signal is aborted. */
   leaveOnAbort(
     waiter: Waiter<Value>,
     signal: AbortSignal,
@@ -120,24 +122,19 @@ export class WaitingLine<Value> {
     };
   }
 
-  /** Its turn, if it needed one, is kept for it. */
+  /** Takes the first caller that can be served out of the queue. It keeps its turn, if it needed one. */
   takeFirst(): Waiter<Value> | undefined {
-    for (const line of [this.#granted, this.#servable]) {
-      for (const waiter of line) {
-        line.delete(waiter);
-        return waiter;
-      }
+    const callers = this.#granted.size > 0 ? this.#granted : this.#servable;
+    for (const waiter of callers) {
+      callers.delete(waiter);
+      return waiter;
     }
     return undefined;
   }
 
-  /** The first of all, if it takes a place beside others: it needs no turn of its own then. */
-  takeFirstSharing(): Waiter<Value> | undefined {
-    for (const waiter of this.#all()) {
-      if (waiter.expectedMs === undefined) return undefined;
-      this.remove(waiter);
-      return waiter;
-    }
+  /** The first of all callers, which stays in the queue. */
+  first(): Waiter<Value> | undefined {
+    for (const waiter of this.#all()) return waiter;
     return undefined;
   }
 
@@ -145,14 +142,20 @@ export class WaitingLine<Value> {
     return this.#take(() => true);
   }
 
-  /** Those whose time is up. Looks at every waiter only when one is due. */
+  /** Takes those out whose time is up. Looks at every waiter only when one is due. */
   takeOverdue(nowMs: number): Waiter<Value>[] {
     return nowMs < this.#earliestMs ? [] : this.#take((waiter) => waiter.untilMs <= nowMs);
   }
 
-  /** The earliest deadline, or an earlier time; undefined where nobody waits. */
+  /** The earliest deadline, or an earlier time; undefined if nobody waits. */
   nextDeadlineMs(): number | undefined {
     return this.waiting === 0 ? undefined : this.#earliestMs;
+  }
+
+  #takeTurn(): boolean {
+    if (this.#turns === 0) return false;
+    this.#turns -= 1;
+    return true;
   }
 
   #take(which: (waiter: Waiter<Value>) => boolean): Waiter<Value>[] {
