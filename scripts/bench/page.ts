@@ -1,11 +1,6 @@
-import {
-  markup,
-  type Markup,
-  type Piece,
-  rawMarkup,
-} from '../../packages/operate/src/report/markup.ts';
-import { pageStyle } from '../../packages/operate/src/report/html/page-style.ts';
-import { table } from '../../packages/operate/src/report/html/parts.ts';
+import { markup, type Markup, type Piece, rawMarkup } from '@changeover/operate';
+import { pageStyle } from '@changeover/operate';
+import { table } from '@changeover/operate';
 import type { Figure, Plot } from './figure.ts';
 import { plotStyle, renderPlot } from './plot.ts';
 

@@ -3,10 +3,10 @@ import { createRequire } from 'node:module';
 import { createPool as createLightningPool } from 'lightning-pool';
 import { systemClock } from '@changeover/core';
 import { Pool as Tarn } from 'tarn';
-import { Budget } from '../../packages/pooled/src/budget.ts';
-import { parsePoolOptions } from '../../packages/pooled/src/pool/pool-options.ts';
+import { Budget } from '@changeover/pooled';
+import { parsePoolOptions } from '@changeover/pooled';
 import { silentPoolObserver } from '@changeover/pooled';
-import { Pool } from '../../packages/pooled/src/pool/pool.ts';
+import { Pool } from '@changeover/pooled';
 import type { BenchCase, BenchContext, CaseResult } from './figure.ts';
 import { type Side, takeTurns, timeText, together } from './measure.ts';
 

@@ -1,20 +1,5 @@
-import {
-  ConnectionError,
-  datasetFile,
-  DatasetNotFoundError,
-  type Engine,
-  type StoreLocation,
-} from '@changeover/engines';
-import {
-  connectPostgres,
-  type DatasetStore,
-  fileStore,
-  openDuckdbSession,
-  openSqliteSession,
-  type Program,
-  schemaStore,
-  type TransactionState,
-} from '@changeover/engines';
+import { ConnectionError, datasetFile, DatasetNotFoundError, type Engine, type StoreLocation } from '@changeover/engines';
+import { connectPostgres, type DatasetStore, fileStore, openDuckdbSession, openSqliteSession, type Program, schemaStore, type TransactionState } from '@changeover/engines';
 
 /** The one connection of a legacy object, to the dataset that was named last. */
 export interface Connection {

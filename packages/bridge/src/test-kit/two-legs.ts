@@ -1,11 +1,4 @@
-import {
-  type Leg,
-  type LegName,
-  type OperationTable,
-  type ShadowLeg,
-  type Stage,
-  systemClock,
-} from '@changeover/core';
+import { type Leg, type LegName, type OperationTable, type ShadowLeg, type Stage, systemClock } from '@changeover/core';
 import { BackendRouter, type BackendRouterOptions } from '../call/backend-router.ts';
 import {
   createStaticStageSource,

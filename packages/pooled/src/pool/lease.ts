@@ -1,4 +1,4 @@
-import { ClosedError } from '@changeover/core';
+import { ClosedError } from '@changeover/engines';
 import type { PooledConnection } from './connection.ts';
 import type { EvictionReason } from './pool-observer.ts';
 

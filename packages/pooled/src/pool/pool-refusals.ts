@@ -1,5 +1,5 @@
-import { AbortedError } from '@changeover/core';
-import type { StorageErrorFields } from '@changeover/core';
+import { AbortedError } from '@changeover/engines';
+import type { StorageErrorFields } from '@changeover/engines';
 import { AcquireTimeoutError, PoolClosedError, PoolExhaustedError } from './pool-errors.ts';
 import type { PoolStats } from './pool-stats.ts';
 

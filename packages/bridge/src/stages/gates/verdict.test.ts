@@ -2,12 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { defaultGates } from './default-gates.ts';
 import type { Report } from '@changeover/operate';
 import type { DataCheck } from './judged-data.ts';
-import {
-  type CellCounts,
-  latencies,
-  reportData,
-  sampleReport,
-} from '../../../../operate/src/report/test-kit/sample-report.ts';
+import { type CellCounts, latencies, reportData, sampleReport } from '@changeover/operate';
 import { decideVerdict, type GateOutcome, type ReportVerdict } from './verdict.ts';
 
 const fast = { legacyMs: latencies(40, 4), pooledMs: latencies(40, 1) };

@@ -1,4 +1,5 @@
-import { describe, StorageError } from '@changeover/core';
+import { describe } from '@changeover/core';
+import { StorageError } from '@changeover/engines';
 
 /**
  * A call inside a transaction was refused because it, the transaction and others would have waited for each other for
