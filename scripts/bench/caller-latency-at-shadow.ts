@@ -8,7 +8,7 @@ import {
   figureOf,
   figureText,
 } from './figure.ts';
-import { pause, timeText } from './measure.ts';
+import { countText, pause, timeText } from './measure.ts';
 import { quantile } from './quantile.ts';
 import { atMost } from './verdict.ts';
 import { openWorkbench, type Workbench } from './workbench.ts';
@@ -151,7 +151,7 @@ function judged(
 }
 
 function rowsText(size: number): string {
-  return size === 1 ? '1 row' : `${size.toLocaleString('en')} rows`;
+  return size === 1 ? '1 row' : `${countText(size)} rows`;
 }
 
 /**

@@ -4,7 +4,7 @@ import { root } from '../run-node.ts';
 import { digits } from './digits.ts';
 import { type Figure, figureText } from './figure.ts';
 import { machineText } from './machine.ts';
-import { countVerdicts, type MeasuredFile, measuredText } from './measured-file.ts';
+import { countVerdicts, type MeasuredFile, measuredText, readMeasured } from './measured-file.ts';
 import type { Verdict } from './verdict.ts';
 
 /** The figures that the documents are made from. */
@@ -24,10 +24,12 @@ export function templatePath(name: DocumentName): string {
 /** Writes the figures and all documents. */
 export function writeDocuments(file: MeasuredFile): void {
   writeFileSync(measuredPath, measuredText(file));
+  // The documents are made from what was written, or a figure rounded twice would be another one when they are made anew.
+  const written = readMeasured(measuredPath);
   for (const name of documentNames) {
     writeFileSync(
       join(root, 'docs', name),
-      fillTemplate(readFileSync(templatePath(name), 'utf8'), file, name),
+      fillTemplate(readFileSync(templatePath(name), 'utf8'), written, name),
     );
   }
 }
@@ -41,7 +43,7 @@ export function writeDocuments(file: MeasuredFile): void {
  * - `{{notes CASE}}`: a list of what stands beside a case's figures
  * - `{{beside CASE.KEY}}`: what stands beside one figure
  * - `{{figure CASE.KEY}}`: `0.92 ×`
- * - `{{judged CASE.KEY}}`: the figure with its interval and verdict; `{{judged CASE.START*}}`: all whose key begins so, with their names
+ * - `{{judged CASE.KEY}}`: the figure with its interval and verdict; `{{judged CASE.START*}}`: all whose key begins so, with their names, a line each
  *
  * @throws {RangeError} for anything else in double braces, and for a figure that the file doesn't have.
  */
@@ -84,7 +86,7 @@ function placeholder(file: MeasuredFile, what: string, which?: string): string |
       if (found.length === 0) return undefined;
       return found
         .map((one) => (which?.endsWith('*') === true ? `${one.name} ` : '') + judged(one))
-        .join('; ');
+        .join('<br>');
     }
     default:
       return undefined;
@@ -102,7 +104,7 @@ function find(file: MeasuredFile, which: string): readonly Figure[] {
 
 function runText({ run }: MeasuredFile): string {
   const { date, commit, quick, tookMinutes, machine } = run;
-  const text = `${date}, commit ${commit}, ${machineText(machine)}; ${digits(tookMinutes)} minutes.`;
+  const text = `${date}, commit ${commit}, ${machineText(machine)}; it took ${digits(tookMinutes)} minutes.`;
   return quick
     ? `${text}\n\n> **A quick run:** few and short rounds, which show that everything works. These are not figures to cite.`
     : text;
@@ -140,7 +142,7 @@ function judged(figure: Figure): string {
 }
 
 function mark(verdict: Verdict): string {
-  return verdict === 'held' ? verdict : `**${verdict}**`;
+  return verdict === 'missed' ? '**missed**' : verdict;
 }
 
 function cell(text: string): string {

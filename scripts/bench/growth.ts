@@ -203,7 +203,7 @@ async function rowsGrow(context: BenchContext): Promise<Line[]> {
         sizes: context.quick
           ? [1, 10, 100, 1_000]
           : [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000],
-        rounds: context.quick ? 3 : 6,
+        rounds: context.quick ? 3 : 5,
       };
       const steps = await measureSteps({
         ...work,

@@ -158,6 +158,12 @@ export function pause(durationMs: number): Promise<void> {
   });
 }
 
+/** A whole number for people: `10^6`, `20,000`. */
+export function countText(count: number): string {
+  const power = Math.log10(count);
+  return power >= 6 && Number.isInteger(power) ? `10^${power}` : count.toLocaleString('en');
+}
+
 /** A time for people. */
 export function timeText(ms: number): string {
   if (ms < 0.001) return `${(ms * 1e6).toPrecision(3)} ns`;

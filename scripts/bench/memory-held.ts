@@ -12,6 +12,7 @@ import {
   type Plot,
 } from './figure.ts';
 import { quantile } from './quantile.ts';
+import { countText } from './measure.ts';
 import type { MemoryOrder, MemoryReport } from './memory-process.ts';
 import { atMost } from './verdict.ts';
 
@@ -43,7 +44,7 @@ async function measureMemory({ quick }: BenchContext): Promise<CaseResult> {
     if (build !== 0)
       throw new Error('the packages, whose memory is to be measured, can not be built');
     const [held, long] = [await heldMemory(scale), await runApart(longRun(scale))];
-    return { figures: [...held, growthOf(long)], plots: [memoryPlot(long)] };
+    return { figures: [...held, growthOf(long, scale.manyCalls)], plots: [memoryPlot(long)] };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -91,7 +92,7 @@ async function heldMemory(scale: Scale): Promise<Figure[]> {
   const figures = (['pooled', 'shadow'] as const).map((stage) =>
     figureOf({
       key: stage,
-      name: `resident memory at ${stage} / legacy, each after ${calls.toExponential(0)} calls`,
+      name: `resident memory at ${stage} / legacy, each after ${countText(calls)} calls`,
       unit: '×',
       rounds: rss(stage).map((mib, round) => mib / (rss('legacy')[round] ?? NaN)),
       target: atMost(1.1),
@@ -115,13 +116,13 @@ async function heldMemory(scale: Scale): Promise<Figure[]> {
 
 /** By how much each point of the curve's last quarter is above the point a quarter before it. A quarter is two turns of the garbage
  * collections that the process asks for, so that points in the same moment of a turn are compared. */
-function growthOf({ over, compared, mismatches }: MemoryReport): Figure {
+function growthOf({ over, compared, mismatches }: MemoryReport, calls: number): Figure {
   const quarter = Math.floor(over.length / 4);
   const earlier = over.slice(-2 * quarter, -quarter);
   const later = over.slice(-quarter);
   return figureOf({
     key: 'growth',
-    name: `growth over a quarter of ${(over.at(-1)?.[0] ?? 0).toExponential(0)} calls at shadow, the last against the one before`,
+    name: `growth over a quarter of ${countText(calls)} calls at shadow, the last against the one before`,
     unit: '%',
     rounds: later.map(([, mib], at) => (mib / (earlier[at]?.[1] ?? NaN) - 1) * 100),
     target: atMost(2),

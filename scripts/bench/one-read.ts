@@ -1,6 +1,6 @@
 import { type Engine, engines, engineTitles } from 'changeover';
 import type { BenchCase, BenchContext, CaseResult, Figure } from './figure.ts';
-import { takeTurns, timeText } from './measure.ts';
+import { countText, takeTurns, timeText } from './measure.ts';
 import { openSingleton } from './singletons.ts';
 import { atMost } from './verdict.ts';
 import { openWorkbench } from './workbench.ts';
@@ -55,7 +55,7 @@ async function sameDataset(context: BenchContext, engine: Engine): Promise<Figur
       figures.push(
         timings.ratio({
           key: `${engine}-${size}`,
-          name: `${engineTitles[engine]}, ${size === 1 ? 'one row by its key' : `${size.toLocaleString('en')} rows`}: pooled / the bare driver`,
+          name: `${engineTitles[engine]}, ${size === 1 ? 'one row by its key' : `${countText(size)} rows`}: pooled / the bare driver`,
           measured: 'pooled',
           against: 'bare',
           target: atMost(size === 1 ? 1.1 : 0.93),

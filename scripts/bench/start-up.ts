@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root, runTool } from '../run-node.ts';
 import { type BenchCase, type BenchContext, type CaseResult, figureOf } from './figure.ts';
-import { takeTurns, timeText } from './measure.ts';
+import { countText, takeTurns, timeText } from './measure.ts';
 import { atMost } from './verdict.ts';
 
 const packages = join(root, 'packages');
@@ -73,7 +73,7 @@ async function measureStartUp(context: BenchContext): Promise<CaseResult> {
         }),
         figureOf({
           key: 'status',
-          name: `\`changeover status\` of ${keys.toLocaleString('en')} datasets, from the start of the process to its end`,
+          name: `\`changeover status\` of ${countText(keys)} datasets, from the start of the process to its end`,
           unit: 'ms',
           rounds: timings.of('status'),
           target: atMost(300),

@@ -8,7 +8,7 @@ import {
   type Figure,
   figureOf,
 } from './figure.ts';
-import { timeText } from './measure.ts';
+import { countText, timeText } from './measure.ts';
 import { quantile } from './quantile.ts';
 import { atMost } from './verdict.ts';
 import { openWorkbench, type Workbench } from './workbench.ts';
@@ -63,7 +63,7 @@ function ratioOf({ engine, rows, verify, scan }: Measured): Figure[] {
   return [
     figureOf({
       key: `${engine}-${rows}`,
-      name: `${engineTitles[engine]}: verify of ${rows.toExponential(0)} rows through both legs / a full scan`,
+      name: `${engineTitles[engine]}: verify of ${countText(rows)} rows through both legs / a full scan`,
       unit: '×',
       rounds: ratios,
       target: atMost(3),
