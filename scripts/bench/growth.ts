@@ -10,7 +10,7 @@ import {
 } from './figure.ts';
 import { timeText, together } from './measure.ts';
 import { quantile } from './quantile.ts';
-import { atMost, verdicts } from './verdict.ts';
+import { atMost, fewestRounds, verdicts } from './verdict.ts';
 import { openWorkbench } from './workbench.ts';
 
 export const growth: BenchCase = {
@@ -126,12 +126,17 @@ function stepsOf(steps: readonly Step[]): { readonly at: string; readonly ratios
 /** What is measured at each size. */
 interface StepWork {
   readonly sizes: readonly number[];
+  /** At most; at least {@link fewestRounds}, beyond which none is begun after {@link longestMs}. */
   readonly rounds: number;
   /** How often each size is done before it is measured, at least: until what it needs is compiled and open. Default: 1. */
   readonly warmUps?: number | undefined;
   run(size: number): unknown;
 }
 
+/** For how long rounds are begun, beyond the fewest. */
+const longestMs = 6_000;
+/** A size that takes longer leaves nothing for the next one to warm up. */
+const warmMs = 500;
 /** For how long a size is done at least, before it is measured and in a round. */
 const [warmUpMs, roundMs] = [100, 25];
 
@@ -141,10 +146,15 @@ async function measureSteps({ sizes, rounds, warmUps = 1, run }: StepWork): Prom
     const begunMs = performance.now();
     for (let made = 0; made < warmUps || performance.now() - begunMs < warmUpMs; made += 1)
       await run(size);
+    if (warmUps === 1 && performance.now() - begunMs > warmMs) break;
   }
   const took = new Map<number, number[]>(sizes.map((size) => [size, []]));
+  const begunMs = performance.now();
   for (let round = 0; round < rounds; round += 1) {
+    if (round >= fewestRounds && performance.now() - begunMs > longestMs) break;
     for (const size of sizes) {
+      // Or the smallest size would collect the largest one's garbage.
+      globalThis.gc?.();
       const once: number[] = [];
       const fromMs = performance.now();
       do {
@@ -203,7 +213,7 @@ async function rowsGrow(context: BenchContext): Promise<Line[]> {
         sizes: context.quick
           ? [1, 10, 100, 1_000]
           : [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000],
-        rounds: context.quick ? 3 : 5,
+        rounds: context.quick ? 3 : 9,
       };
       const steps = await measureSteps({
         ...work,
