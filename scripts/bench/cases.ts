@@ -12,6 +12,7 @@ import { poolAcquire } from './pool-acquire.ts';
 import { postgresPeers } from './postgres-peers.ts';
 import { routerOverhead } from './router-overhead.ts';
 import { sqlitePeers } from './sqlite-peers.ts';
+import { startUp } from './start-up.ts';
 import { storageTests } from './storage-tests.ts';
 import { verifyCost } from './verify-cost.ts';
 
@@ -30,6 +31,7 @@ export const benchCases: readonly BenchCase[] = [
   verifyCost,
   poolAcquire,
   flagChange,
+  startUp,
   storageTests,
   growth,
 ];

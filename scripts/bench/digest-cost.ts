@@ -5,6 +5,7 @@ import { digestResult } from '@changeover/compare';
 import equal from 'fast-deep-equal';
 import type { BenchCase, BenchContext, CaseResult } from './figure.ts';
 import { takeTurns, timeText } from './measure.ts';
+import { atLeast, atMost } from './verdict.ts';
 import { sampleRows } from './workbench.ts';
 
 export const digestCost: BenchCase = {
@@ -46,28 +47,32 @@ async function measureDigest(context: BenchContext): Promise<CaseResult> {
     );
     return {
       figures: [
-        timings.ratio(
-          'digest / fetching the rows from SQLite',
-          'digest',
-          'fetch',
-          0.4,
-          `digest ${timeText(timings.medianMs('digest'))}, fetch ${timeText(timings.medianMs('fetch'))}`,
-        ),
-        timings.ratio(
-          'digest / fast-deep-equal',
-          'digest',
-          'deepEqual',
-          1,
-          `fast-deep-equal ${timeText(timings.medianMs('deepEqual'))}, JSON + SHA-256 ${timeText(timings.medianMs('json'))}; ` +
+        timings.ratio({
+          key: 'fetch',
+          name: 'digest / fetching the rows from SQLite',
+          measured: 'digest',
+          against: 'fetch',
+          target: atMost(0.4),
+          beside: `digest ${timeText(timings.medianMs('digest'))}, fetch ${timeText(timings.medianMs('fetch'))}`,
+        }),
+        timings.ratio({
+          key: 'fast-deep-equal',
+          name: 'digest / fast-deep-equal',
+          measured: 'digest',
+          against: 'deepEqual',
+          target: atMost(1),
+          beside:
+            `fast-deep-equal ${timeText(timings.medianMs('deepEqual'))}, JSON + SHA-256 ${timeText(timings.medianMs('json'))}; ` +
             "fast-deep-equal needs both sides' rows in one place and tells nothing of order",
-        ),
-        slow.speedup(
-          'digest, times as fast as object-hash',
-          'digest',
-          'objectHash',
-          50,
-          `object-hash ${timeText(slow.medianMs('objectHash'))}`,
-        ),
+        }),
+        slow.speedup({
+          key: 'object-hash',
+          name: 'digest, times as fast as object-hash',
+          measured: 'digest',
+          against: 'objectHash',
+          target: atLeast(50),
+          beside: `object-hash ${timeText(slow.medianMs('objectHash'))}`,
+        }),
       ],
     };
   } finally {

@@ -1,17 +1,82 @@
+import { digits } from './digits.ts';
+import { type Interval, intervalOf, type Target, type Verdict, verdictOf } from './verdict.ts';
+import { quantile } from './quantile.ts';
+
 /** What a measurement came to. */
 export interface Figure {
+  /** Its name within the case, for documents: `sqlite-100-rows`. Lower case, digits and hyphens. */
+  readonly key: string;
+  /** What was measured, in words. */
   readonly name: string;
-  /** The median over the rounds, where there are several. */
+  /** The median over the rounds. */
   readonly figure: number;
   readonly unit: string;
-  /** In words: what the figure is held against. */
+  /** What the figure is held against: `≤ 0.4`. */
   readonly target: string;
-  readonly holds: boolean;
-  /** Half of the rounds lie between these; undefined for what was measured once. */
-  readonly spread?: readonly [number, number] | undefined;
-  readonly rounds?: number | undefined;
+  /** Where the true median lies, by {@link intervalOf}; the target is judged by it. */
+  readonly interval: Interval;
+  /** How often it was measured; 1 for what was counted. */
+  readonly rounds: number;
+  readonly verdict: Verdict;
   /** What stands beside it: the peers' figures, the limit that it ran into, what was measured how. */
   readonly beside?: string | undefined;
+}
+
+/** What every figure is made of. */
+export interface FigureText {
+  readonly key: string;
+  readonly name: string;
+  readonly target: Target;
+  /** Default: nothing. */
+  readonly beside?: string | undefined;
+}
+
+/** The median of several rounds, judged by its interval. */
+export function figureOf(
+  text: FigureText & { readonly unit: string; readonly rounds: readonly number[] },
+): Figure {
+  const { key, name, unit, rounds, target, beside } = text;
+  const interval = intervalOf(rounds);
+  return {
+    key,
+    name,
+    figure: quantile(rounds, 0.5),
+    unit,
+    target: targetText(target),
+    interval,
+    rounds: rounds.length,
+    verdict: verdictOf(rounds.length, interval, target),
+    beside,
+  };
+}
+
+/** What was counted and has no spread: errors among all calls. */
+export function countOf(
+  text: FigureText & { readonly unit: string; readonly count: number },
+): Figure {
+  const { key, name, unit, count, target, beside } = text;
+  const interval: Interval = [count, count];
+  return {
+    key,
+    name,
+    figure: count,
+    unit,
+    target: targetText(target),
+    interval,
+    rounds: 1,
+    verdict: verdictOf(Infinity, interval, target),
+    beside,
+  };
+}
+
+function targetText({ sign, value }: Target): string {
+  return `${sign} ${value}`;
+}
+
+/** A figure with its interval: `0.92 × (0.9 to 0.95)`; what was counted has none. */
+export function figureText({ figure, unit, interval: [low, high] }: Figure): string {
+  const range = low === high ? '' : ` (${digits(low)} to ${digits(high)})`;
+  return `${digits(figure)} ${unit}${range}`;
 }
 
 /** One line of a plot: points as x and y. */
@@ -46,21 +111,11 @@ export interface BenchContext {
   readonly databaseUrl: string | undefined;
 }
 
-/** One benchmark, run in a process of its own. */
+/** One benchmark, run in a process of its own. A file a case: `cases.ts` lists them, and nothing else knows them. */
 export interface BenchCase {
   readonly name: string;
   /** What it measures, in a line. */
   readonly title: string;
   readonly needsPostgres?: boolean | undefined;
   run(context: BenchContext): Promise<CaseResult>;
-}
-
-/** Whether a figure keeps within its target. */
-export function atMost(figure: number, target: number): { target: string; holds: boolean } {
-  return { target: `≤ ${target}`, holds: figure <= target };
-}
-
-/** Whether a figure reaches its target. */
-export function atLeast(figure: number, target: number): { target: string; holds: boolean } {
-  return { target: `≥ ${target}`, holds: figure >= target };
 }

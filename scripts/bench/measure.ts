@@ -1,12 +1,12 @@
-import type { BenchContext, Figure } from './figure.ts';
-import { atLeast, atMost } from './figure.ts';
+import { type BenchContext, type Figure, figureOf, type FigureText } from './figure.ts';
+import { quantile } from './quantile.ts';
 
 /** One side of a measurement: does the work once. What it returns is compared with the others' before timing. */
 export type Side = () => unknown;
 
 /** How sides are taken in turn. */
 export interface TurnOptions {
-  /** Default: 15; 3 where the bench is to be quick. */
+  /** At least 3, or nothing can be said of a target. Default: 15; 3 where the bench is to be quick. */
   readonly rounds?: number | undefined;
   /** Each side is repeated until it has taken this long, a round, in ms. Default: 20; a quarter of it where quick. */
   readonly roundMs?: number | undefined;
@@ -41,6 +41,12 @@ export async function takeTurns<Name extends string>(
   return new Timings(took);
 }
 
+/** A figure of two sides. */
+export interface Compared<Name extends string> extends FigureText {
+  readonly measured: Name;
+  readonly against: Name;
+}
+
 /** What each side took a call in each round, in ms. */
 export class Timings<Name extends string> {
   readonly #took: ReadonlyMap<Name, readonly number[]>;
@@ -72,31 +78,14 @@ export class Timings<Name extends string> {
   }
 
   /** How much of the time of `against` the work takes. */
-  ratio(name: string, measured: Name, against: Name, mostIs: number, beside?: string): Figure {
-    const rounds = this.ratios(measured, against);
-    return { ...figureOf(name, '×', rounds), ...atMost(quantile(rounds, 0.5), mostIs), beside };
+  ratio(text: Compared<Name>): Figure {
+    return figureOf({ ...text, unit: '×', rounds: this.ratios(text.measured, text.against) });
   }
 
   /** How many times as much `measured` does in the same time as `against`. */
-  speedup(name: string, measured: Name, against: Name, leastIs: number, beside?: string): Figure {
-    const rounds = this.ratios(against, measured);
-    return { ...figureOf(name, '×', rounds), ...atLeast(quantile(rounds, 0.5), leastIs), beside };
+  speedup(text: Compared<Name>): Figure {
+    return figureOf({ ...text, unit: '×', rounds: this.ratios(text.against, text.measured) });
   }
-}
-
-/** A median with its spread. */
-export function figureOf(
-  name: string,
-  unit: string,
-  rounds: readonly number[],
-): Omit<Figure, 'target' | 'holds'> {
-  return {
-    name,
-    figure: quantile(rounds, 0.5),
-    unit,
-    rounds: rounds.length,
-    spread: [quantile(rounds, 0.25), quantile(rounds, 0.75)],
-  };
 }
 
 async function assertEqual<Name extends string>(
@@ -143,14 +132,6 @@ function isPromise(value: unknown): value is PromiseLike<unknown> {
   );
 }
 
-export function quantile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const at = (sorted.length - 1) * share;
-  const low = sorted[Math.floor(at)] ?? NaN;
-  const high = sorted[Math.ceil(at)] ?? NaN;
-  return low + (high - low) * (at - Math.floor(at));
-}
-
 /** As many callers as `count` at once. */
 export function together<Value>(
   count: number,
@@ -175,6 +156,12 @@ export function pause(durationMs: number): Promise<void> {
   return new Promise((resolve) => {
     setTimeout(resolve, durationMs);
   });
+}
+
+/** A whole number for people: `10^6`, `20,000`. */
+export function countText(count: number): string {
+  const power = Math.log10(count);
+  return power >= 6 && Number.isInteger(power) ? `10^${power}` : count.toLocaleString('en');
 }
 
 /** A time for people. */

@@ -1,13 +1,15 @@
 import { type Engine, engineTitles, type StorageApi } from 'changeover';
 import {
-  atLeast,
-  atMost,
   type BenchCase,
   type BenchContext,
   type CaseResult,
+  countOf,
   type Figure,
+  figureOf,
 } from './figure.ts';
-import { figureOf, quantile, timeText, together } from './measure.ts';
+import { timeText, together } from './measure.ts';
+import { quantile } from './quantile.ts';
+import { atLeast, atMost } from './verdict.ts';
 import { openWorkbench, parameter, type Workbench } from './workbench.ts';
 
 /** Nine reads to a write, as the ADR's users have it. */
@@ -40,7 +42,7 @@ async function measureMixed(context: BenchContext): Promise<CaseResult> {
       bridge: datasets > 200 ? { pooled: { budgets: { sqlite: 2 * datasets } } } : {},
     });
     try {
-      figures.push(...(await mixedOn(context, bench, engine)));
+      figures.push(...(await mixedOn(bench, engine)));
     } finally {
       await bench.close();
     }
@@ -48,11 +50,11 @@ async function measureMixed(context: BenchContext): Promise<CaseResult> {
   return { figures };
 }
 
-async function mixedOn(context: BenchContext, bench: Workbench, engine: Engine): Promise<Figure[]> {
+async function mixedOn(bench: Workbench, engine: Engine): Promise<Figure[]> {
   const { datasets } = bench;
   for (const dataset of datasets)
     await bench.pooled(engine).execute(dataset, 'CREATE TABLE log (turn INTEGER)');
-  const rounds = context.quick || engine === 'duckdb' ? 2 : 3;
+  const rounds = 3;
   // The legacy object answers one call at a time, with a connection opened for nearly each: a round of it must end.
   const callsOf = { pooled: readsToAWrite + 1, legacy: 1 };
   const round = async (
@@ -94,18 +96,31 @@ async function mixedOn(context: BenchContext, bench: Workbench, engine: Engine):
   const errors = pooled.reduce((sum, one) => sum + one.errors, 0);
   const perSecond = pooled.at(-1)?.perSecond ?? 0;
   const title = `${engineTitles[engine]}, ${datasets.length} datasets at once`;
+  const key = `${engine}-${datasets.length}`;
   return [
-    {
-      ...figureOf(`${title}: throughput, times legacy`, '×', ratios),
-      ...atLeast(quantile(ratios, 0.5), 5),
+    figureOf({
+      key: `${key}-throughput`,
+      name: `${title}: throughput, times legacy`,
+      unit: '×',
+      rounds: ratios,
+      target: atLeast(5),
       beside: `${Math.round(perSecond)} calls a second, one caller a dataset, ${readsToAWrite} reads to a write`,
-    },
-    {
-      ...figureOf(`${title}: p99`, 'ms', p99s),
-      ...atMost(quantile(p99s, 0.5), mostP99Ms),
+    }),
+    figureOf({
+      key: `${key}-p99`,
+      name: `${title}: p99`,
+      unit: 'ms',
+      rounds: p99s,
+      target: atMost(mostP99Ms),
       beside: `legacy p99 ${timeText(longestMs)}`,
-    },
-    { name: `${title}: errors`, figure: errors, unit: 'errors', ...atMost(errors, 0) },
+    }),
+    countOf({
+      key: `${key}-errors`,
+      name: `${title}: errors`,
+      count: errors,
+      unit: 'errors',
+      target: atMost(0),
+    }),
   ];
 }
 

@@ -1,134 +1,111 @@
-import Database from 'better-sqlite3';
-import { DuckDBInstance } from '@duckdb/node-api';
-import pg from 'pg';
-import { datasetFile, type Engine, engines, engineTitles } from 'changeover';
+import { type Engine, engines, engineTitles } from 'changeover';
 import type { BenchCase, BenchContext, CaseResult, Figure } from './figure.ts';
-import { type Side, takeTurns, timeText } from './measure.ts';
-import { openWorkbench, type Workbench } from './workbench.ts';
+import { countText, takeTurns, timeText } from './measure.ts';
+import { openSingleton } from './singletons.ts';
+import { atMost } from './verdict.ts';
+import { openWorkbench } from './workbench.ts';
+
+/** Rows of one read. */
+const sizes = [1, 100, 5_000, 200_000] as const;
 
 export const oneRead: BenchCase = {
   name: 'one-read',
-  title: 'one dataset of 5,000 rows read by one caller, per engine, against the legacy leg',
+  title:
+    '1 to 200,000 rows of one dataset read by one caller, per engine, against the bare driver as a singleton uses it',
   needsPostgres: true,
   run: measureOneRead,
 };
 
 async function measureOneRead(context: BenchContext): Promise<CaseResult> {
-  const bench = await openWorkbench({ engines, databaseUrl: context.databaseUrl, datasets: 2 });
+  const figures: Figure[] = [];
+  for (const engine of engines) {
+    figures.push(...(await sameDataset(context, engine)), await otherDataset(context, engine));
+  }
+  return { figures };
+}
+
+/** Reading one dataset again and again. */
+async function sameDataset(context: BenchContext, engine: Engine): Promise<Figure[]> {
+  const rows = context.quick ? 20_000 : Math.max(...sizes);
+  const bench = await openWorkbench({
+    engines: [engine],
+    databaseUrl: context.databaseUrl,
+    datasets: 1,
+    rows,
+  });
+  const singleton = await openSingleton(engine, bench, rows);
   try {
+    const [dataset = ''] = bench.datasets;
+    const pooled = bench.pooled(engine);
+    let id = 0;
+    const next = (): number => (id = (id + 7) % rows);
     const figures: Figure[] = [];
-    for (const engine of engines) figures.push(...(await readOf(context, bench, engine)));
-    return { figures };
+    for (const size of sizes.filter((count) => count <= rows)) {
+      const timings = await takeTurns(
+        context,
+        {
+          pooled:
+            size === 1
+              ? () => pooled.readTable(dataset, 'data', { where: { id: next() } })
+              : () => pooled.readTable(dataset, 'data', { limit: size }),
+          bare: size === 1 ? () => singleton.one(next()) : () => singleton.some(size),
+        },
+        { rounds: size > 5_000 ? 7 : 21, roundMs: 40, equal: sameShape },
+      );
+      figures.push(
+        timings.ratio({
+          key: `${engine}-${size}`,
+          name: `${engineTitles[engine]}, ${size === 1 ? 'one row by its key' : `${countText(size)} rows`}: pooled / the bare driver`,
+          measured: 'pooled',
+          against: 'bare',
+          target: atMost(size === 1 ? 1.1 : 0.93),
+          beside: `the bare driver on one open connection ${timeText(timings.medianMs('bare'))}`,
+        }),
+      );
+    }
+    return figures;
   } finally {
+    await singleton.close();
     await bench.close();
   }
 }
 
-/** Reading one dataset again and again, and the ADR's case beside it: a caller who goes from dataset to dataset, for whom
- * the legacy object closes one connection and opens the other each time. */
-async function readOf(context: BenchContext, bench: Workbench, engine: Engine): Promise<Figure[]> {
-  const [first = '', second = ''] = bench.datasets;
-  const bare = await openBare(engine, bench, first);
+/** The ADR's case: a caller who goes from dataset to dataset, for whom the legacy object closes one connection and opens the
+ * other each time. */
+async function otherDataset(context: BenchContext, engine: Engine): Promise<Figure> {
+  const bench = await openWorkbench({
+    engines: [engine],
+    databaseUrl: context.databaseUrl,
+    datasets: 2,
+  });
   try {
-    const timings = await takeTurns(
-      context,
-      {
-        pooled: () => bench.pooled(engine).readTable(first, 'data'),
-        legacy: () => bench.legacy(engine).readTable(first, 'data'),
-      },
-      { rounds: 21, roundMs: 60 },
-    );
-    const limit = await takeTurns(
-      context,
-      {
-        bare: bare.read,
-        legacy: () => bench.legacy(engine).readTable(first, 'data'),
-      },
-      {
-        rounds: 11,
-        roundMs: 60,
-        equal: (a, b) => (a as unknown[]).length === (b as unknown[]).length,
-      },
-    );
+    const [first = '', second = ''] = bench.datasets;
     let turn = 0;
     const other = (): string => ((turn += 1) % 2 === 0 ? first : second);
-    const switching = await takeTurns(
+    const timings = await takeTurns(
       context,
       {
         pooled: () => bench.pooled(engine).readTable(other(), 'data'),
         legacy: () => bench.legacy(engine).readTable(other(), 'data'),
       },
-      {
-        rounds: 11,
-        roundMs: 60,
-        equal: (a, b) => (a as unknown[]).length === (b as unknown[]).length,
-      },
+      { rounds: 11, roundMs: 60, equal: sameShape },
     );
-    return [
-      timings.ratio(
-        `${engineTitles[engine]}: the same dataset again, pooled / legacy`,
-        'pooled',
-        'legacy',
-        0.93,
-        `legacy ${timeText(timings.medianMs('legacy'))}; limit: the bare driver's own rows on an open connection take ` +
-          `${(limit.medianMs('bare') / limit.medianMs('legacy')).toFixed(2)} × legacy`,
-      ),
-      switching.ratio(
-        `${engineTitles[engine]}: another dataset each time, pooled / legacy`,
-        'pooled',
-        'legacy',
-        0.93,
-        `legacy ${timeText(switching.medianMs('legacy'))}`,
-      ),
-    ];
+    return timings.ratio({
+      key: `${engine}-switching`,
+      name: `${engineTitles[engine]}, 5,000 rows of another dataset each time: pooled / legacy`,
+      measured: 'pooled',
+      against: 'legacy',
+      target: atMost(0.93),
+      beside: `legacy ${timeText(timings.medianMs('legacy'))}`,
+    });
   } finally {
-    await bare.close();
+    await bench.close();
   }
 }
 
-interface Bare {
-  close(): Promise<void>;
-  readonly read: Side;
-}
-
-/** The driver alone, as short as it goes: what no leg over it can undercut. */
-async function openBare(engine: Engine, bench: Workbench, dataset: string): Promise<Bare> {
-  switch (engine) {
-    case 'sqlite': {
-      const database = new Database(datasetFile(bench.location, engine, dataset), {
-        readonly: true,
-      });
-      const statement = database.prepare('SELECT * FROM "data"');
-      return {
-        read: () => statement.all(),
-        close: async () => {
-          database.close();
-        },
-      };
-    }
-    case 'duckdb': {
-      // A second instance over one file would be a danger in a process that writes; the same rows in memory cost the same.
-      const instance = await DuckDBInstance.create(':memory:');
-      const connection = await instance.connect();
-      await connection.run(`CREATE TABLE data AS SELECT i::INTEGER AS id, 'name ' || i AS name, i * 1.25::DOUBLE AS amount,
-        (i % 7)::INTEGER AS kind, CASE WHEN i % 3 = 0 THEN NULL ELSE 'note of ' || i END AS note, (i % 2)::INTEGER AS flag
-        FROM range(5000) AS t(i)`);
-      return {
-        read: async () => (await connection.runAndReadAll('SELECT * FROM data')).getRowObjects(),
-        close: async () => {
-          connection.closeSync();
-          instance.closeSync();
-        },
-      };
-    }
-    case 'postgresql': {
-      const client = new pg.Client({ connectionString: bench.location.databaseUrl });
-      await client.connect();
-      const query = { name: 'all', text: `SELECT * FROM "mdm_${dataset}"."data"` };
-      return {
-        read: async () => (await client.query<object>(query)).rows,
-        close: () => client.end(),
-      };
-    }
-  }
+/** As many rows of the same columns, whatever the driver makes of the values. */
+function sameShape(one: unknown, other: unknown): boolean {
+  const shape = (rows: unknown): string =>
+    `${(rows as object[]).length} ${Object.keys((rows as object[])[0] ?? {}).join()}`;
+  return shape(one) === shape(other);
 }

@@ -1,8 +1,16 @@
-import { markup, type Markup, type Piece, rawMarkup } from '@changeover/operate';
-import { pageStyle } from '@changeover/operate';
-import { table } from '@changeover/operate';
+import {
+  markup,
+  type Markup,
+  type Piece,
+  rawMarkup,
+} from '../../packages/changeover/src/report/markup.ts';
+import { pageStyle } from '../../packages/changeover/src/report/html/page-style.ts';
+import { table } from '../../packages/changeover/src/report/html/parts.ts';
+import { digits } from './digits.ts';
 import type { Figure, Plot } from './figure.ts';
 import { plotStyle, renderPlot } from './plot.ts';
+
+export { digits };
 
 /** No script, no request: the page is what it is, wherever it is opened. */
 const policy =
@@ -43,6 +51,8 @@ ${sections.map(({ id, title: text, content }) => markup`<section id="${id}"><h2>
 `.text;
 }
 
+const colours = { held: 'good', "can't tell": 'soft', missed: 'bad' } as const;
+
 /** Figures beside their targets. */
 export function figureTable(label: string, figures: readonly Figure[]): Markup {
   return table(
@@ -50,17 +60,19 @@ export function figureTable(label: string, figures: readonly Figure[]): Markup {
     [
       { title: 'what', kind: 'wide' },
       { title: 'figure', kind: 'number' },
-      { title: 'half of the rounds', kind: 'number' },
+      { title: 'interval', kind: 'number' },
+      { title: 'rounds', kind: 'number' },
       { title: 'target', kind: 'number' },
-      { title: 'holds' },
+      { title: 'verdict' },
       { title: 'beside it', kind: 'wide' },
     ],
-    figures.map(({ name, figure, unit, spread, target, holds, beside }) => [
+    figures.map(({ name, figure, unit, interval, rounds, target, verdict, beside }) => [
       name,
       `${digits(figure)} ${unit}`,
-      spread === undefined ? '' : `${digits(spread[0])} to ${digits(spread[1])}`,
+      `${digits(interval[0])} to ${digits(interval[1])}`,
+      String(rounds),
       target,
-      markup`<span class="${holds ? 'good' : 'bad'}">${holds ? 'holds' : 'missed'}</span>`,
+      markup`<span class="${colours[verdict]}">${verdict}</span>`,
       beside ?? '',
     ]),
   );
@@ -68,12 +80,4 @@ export function figureTable(label: string, figures: readonly Figure[]): Markup {
 
 export function plotsOf(plots: readonly Plot[]): Markup[] {
   return plots.map(renderPlot);
-}
-
-/** A figure with as many digits as it is worth. */
-export function digits(value: number): string {
-  if (!Number.isFinite(value)) return String(value);
-  return Math.abs(value) < 10
-    ? value.toFixed(Math.abs(value) < 0.1 ? 3 : 2)
-    : value.toFixed(Math.abs(value) < 1_000 ? 1 : 0);
 }

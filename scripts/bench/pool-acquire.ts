@@ -9,6 +9,7 @@ import { silentPoolObserver } from '@changeover/pooled';
 import { Pool } from '@changeover/pooled';
 import type { BenchCase, BenchContext, CaseResult } from './figure.ts';
 import { type Side, takeTurns, timeText, together } from './measure.ts';
+import { atMost } from './verdict.ts';
 
 /** What a pool lends here. Nothing is opened, so that the pool's own cost is all that is measured. */
 interface Connection {
@@ -44,20 +45,22 @@ async function measurePools(context: BenchContext): Promise<CaseResult> {
       .join(', ');
   return {
     figures: [
-      one.ratio(
-        'acquire and release, uncontended / tarn',
-        'changeover',
-        'tarn',
-        1.5,
-        `changeover ${timeText(one.medianMs('changeover'))}, ${peers(one)}; changeover alone checks age, lifetime, state, leaks, budget`,
-      ),
-      many.ratio(
-        `${waiters} callers on ${max} connections / tarn`,
-        'changeover',
-        'tarn',
-        1.5,
-        `for all: changeover ${timeText(many.medianMs('changeover'))}, ${peers(many)}`,
-      ),
+      one.ratio({
+        key: 'uncontended',
+        name: 'acquire and release, uncontended / tarn',
+        measured: 'changeover',
+        against: 'tarn',
+        target: atMost(1.5),
+        beside: `changeover ${timeText(one.medianMs('changeover'))}, ${peers(one)}; changeover alone checks age, lifetime, state, leaks, budget`,
+      }),
+      many.ratio({
+        key: 'contended',
+        name: `${waiters} callers on ${max} connections / tarn`,
+        measured: 'changeover',
+        against: 'tarn',
+        target: atMost(1.5),
+        beside: `for all: changeover ${timeText(many.medianMs('changeover'))}, ${peers(many)}`,
+      }),
     ],
   };
 }

@@ -3,6 +3,7 @@ import pg from 'pg';
 import postgres from 'postgres';
 import type { BenchCase, BenchContext, CaseResult, Figure } from './figure.ts';
 import { type Side, takeTurns, timeText, together } from './measure.ts';
+import { atLeast } from './verdict.ts';
 import { openWorkbench } from './workbench.ts';
 
 const engine = 'postgresql';
@@ -72,13 +73,9 @@ async function measurePostgres(context: BenchContext): Promise<CaseResult> {
           await together(100, work);
       }
       for (const callers of [10, 100])
-        figures.push(
-          ...(await beside(context, `point reads, ${callers} callers`, callers, point, true)),
-        );
+        figures.push(...(await beside(context, { kind: 'point', callers, work: point })));
       for (const callers of [10, 100]) {
-        figures.push(
-          ...(await beside(context, `5,000-row reads, ${callers} callers`, callers, large, false)),
-        );
+        figures.push(...(await beside(context, { kind: 'large', callers, work: large })));
       }
     } finally {
       await clients.end();
@@ -89,13 +86,15 @@ async function measurePostgres(context: BenchContext): Promise<CaseResult> {
   }
 }
 
-async function beside(
-  context: BenchContext,
-  what: string,
-  callers: number,
-  work: Readonly<Record<Contender, () => Promise<readonly unknown[]>>>,
-  isPoint: boolean,
-): Promise<Figure[]> {
+/** What every contender does, and how many callers ask for it at once. */
+interface Load {
+  readonly kind: 'point' | 'large';
+  readonly callers: number;
+  readonly work: Readonly<Record<Contender, () => Promise<readonly unknown[]>>>;
+}
+
+async function beside(context: BenchContext, { kind, callers, work }: Load): Promise<Figure[]> {
+  const isPoint = kind === 'point';
   const timings = await takeTurns(
     context,
     {
@@ -105,16 +104,26 @@ async function beside(
       porsager: sideOf(callers, work.porsager),
       named: sideOf(callers, work.named),
     },
-    { rounds: isPoint ? 21 : callers > 10 ? 3 : 7, roundMs: isPoint ? 40 : 10, equal: sameCounts },
+    { rounds: isPoint ? 21 : callers > 10 ? 5 : 7, roundMs: isPoint ? 40 : 10, equal: sameCounts },
   );
   const text =
     `for all: changeover ${timeText(timings.medianMs('pooled'))}, pg.Pool ${timeText(timings.medianMs('pool'))}, ` +
     `knex ${timeText(timings.medianMs('knex'))}, postgres ${timeText(timings.medianMs('porsager'))}; pg.Pool with the ` +
     `statement prepared: ${timeText(timings.medianMs('named'))}`;
+  const what = `${isPoint ? 'point reads' : '5,000-row reads'}, ${callers} callers`;
+  const times = (peer: Contender, key: string, title: string, least: number, note?: string) =>
+    timings.speedup({
+      key: `${kind}-${callers}-${key}`,
+      name: `${what}, times ${title}`,
+      measured: 'pooled',
+      against: peer,
+      target: atLeast(least),
+      beside: note,
+    });
   return [
-    timings.speedup(`${what}, times pg.Pool`, 'pooled', 'pool', isPoint ? 1.5 : 0.95, text),
-    timings.speedup(`${what}, times postgres`, 'pooled', 'porsager', isPoint ? 1 : 0.95),
-    timings.speedup(`${what}, times knex`, 'pooled', 'knex', isPoint ? 1.5 : 0.95),
+    times('pool', 'pg-pool', 'pg.Pool', 2, text),
+    times('porsager', 'postgres', 'postgres', 1.3),
+    times('knex', 'knex', 'knex', isPoint ? 1.5 : 0.95),
   ];
 }
 

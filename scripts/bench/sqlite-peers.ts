@@ -2,14 +2,14 @@ import Database from 'better-sqlite3';
 import { Piscina } from 'piscina';
 import { datasetFile } from 'changeover';
 import {
-  atLeast,
-  atMost,
   type BenchCase,
   type BenchContext,
   type CaseResult,
   type Figure,
+  figureOf,
 } from './figure.ts';
-import { figureOf, loopDelayP99, quantile, takeTurns, timeText, together } from './measure.ts';
+import { loopDelayP99, takeTurns, timeText, together } from './measure.ts';
+import { atLeast, atMost } from './verdict.ts';
 import { openWorkbench, type Workbench } from './workbench.ts';
 
 const engine = 'sqlite';
@@ -63,21 +63,24 @@ async function pointReads(
       for (let call = 0; call < 10_000; call += 1) await side();
     const timings = await takeTurns(context, sides, { rounds: 25, equal: sameShape });
     return [
-      timings.ratio(
-        'point read through the drop-in at pooled / better-sqlite3',
-        'dropIn',
-        'bare',
-        2,
-        `drop-in ${timeText(timings.medianMs('dropIn'))}, better-sqlite3 ${timeText(timings.medianMs('bare'))}; ` +
+      timings.ratio({
+        key: 'point',
+        name: 'point read through the drop-in at pooled / better-sqlite3',
+        measured: 'dropIn',
+        against: 'bare',
+        target: atMost(1.8),
+        beside:
+          `drop-in ${timeText(timings.medianMs('dropIn'))}, better-sqlite3 ${timeText(timings.medianMs('bare'))}; ` +
           `awaited, as any async API must be, it takes ${timeText(timings.medianMs('awaited'))}`,
-      ),
-      timings.ratio(
-        'the same by query() / better-sqlite3',
-        'query',
-        'bare',
-        2,
-        `query ${timeText(timings.medianMs('query'))}`,
-      ),
+      }),
+      timings.ratio({
+        key: 'point-query',
+        name: 'the same by query() / better-sqlite3',
+        measured: 'query',
+        against: 'bare',
+        target: atMost(1.8),
+        beside: `query ${timeText(timings.medianMs('query'))}`,
+      }),
     ];
   } finally {
     database.close();
@@ -109,7 +112,7 @@ async function scans(
     };
     const timings = await takeTurns(context, ten, { rounds: 9, roundMs: 100 });
     const delays: number[] = [];
-    for (let round = 0; round < (context.quick ? 1 : 5); round += 1)
+    for (let round = 0; round < (context.quick ? 3 : 7); round += 1)
       delays.push(await loopDelayP99(ten.pooled));
     const withBare = await loopDelayP99(async () => {
       for (let at = 0; at < 3; at += 1) {
@@ -118,19 +121,24 @@ async function scans(
       }
     });
     return [
-      timings.speedup(
-        'scans of 200,000 rows, 10 callers, times better-sqlite3',
-        'pooled',
-        'bare',
-        1.8,
-        `a plain worker pool (piscina, 2 threads) comes to ${(timings.medianMs('bare') / timings.medianMs('piscina')).toFixed(2)} ×, ` +
+      timings.speedup({
+        key: 'scans',
+        name: 'scans of 200,000 rows, 10 callers, times better-sqlite3',
+        measured: 'pooled',
+        against: 'bare',
+        target: atLeast(1.85),
+        beside:
+          `a plain worker pool (piscina, 2 threads) comes to ${(timings.medianMs('bare') / timings.medianMs('piscina')).toFixed(2)} ×, ` +
           'which is what the cores had to give during this run',
-      ),
-      {
-        ...figureOf('event-loop delay p99 meanwhile', 'ms', delays),
-        ...atMost(quantile(delays, 0.5), 10),
+      }),
+      figureOf({
+        key: 'loop-delay',
+        name: 'event-loop delay p99 meanwhile',
+        unit: 'ms',
+        rounds: delays,
+        target: atMost(10),
         beside: `better-sqlite3 on the main thread: ${withBare.toFixed(0)} ms`,
-      },
+      }),
     ];
   } finally {
     await plain.destroy();
@@ -174,7 +182,7 @@ async function writers(
     const before = await count();
     const ratios: number[] = [];
     const took = { ours: 0, theirs: 0 };
-    const rounds = context.quick ? 2 : 7;
+    const rounds = context.quick ? 3 : 7;
     for (let round = 0; round < rounds; round += 1) {
       for (const side of round % 2 === 0
         ? (['ours', 'theirs'] as const)
@@ -189,14 +197,17 @@ async function writers(
     if (written !== rounds * 2 * 5 * rows)
       throw new Error(`${rounds * 2 * 5 * rows} rows were to be written, ${written} were`);
     return [
-      {
-        ...figureOf('5 writers, times 5 competing writers', '×', ratios),
-        ...atLeast(quantile(ratios, 0.5), 2),
+      figureOf({
+        key: 'writers',
+        name: '5 writers, times 5 competing writers',
+        unit: '×',
+        rounds: ratios,
+        target: atLeast(2),
         beside:
           `${Math.round(((5 * rows) / took.ours) * 1_000)} writes a second against ${Math.round(((5 * rows) / took.theirs) * 1_000)} ` +
           'of five better-sqlite3 connections, each in a thread of piscina, BEGIN IMMEDIATE with a busy time-out; ' +
           'all of them synchronous = FULL',
-      },
+      }),
     ];
   } finally {
     await competing.destroy();

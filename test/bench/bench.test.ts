@@ -37,6 +37,12 @@ function bench(...args: readonly string[]): Promise<Ended> {
   });
 }
 
+function expectedVerdict(sign: string, target: number, low: number, high: number): string {
+  const [within, beyond] =
+    sign === '≤' ? [high <= target, low > target] : [low >= target, high < target];
+  return within ? 'held' : beyond ? 'missed' : "can't tell";
+}
+
 describe('npm run bench', () => {
   test('lists a benchmark for each row of the table', async () => {
     const { code, stdout } = await bench('--list');
@@ -55,6 +61,7 @@ describe('npm run bench', () => {
       'verify-cost',
       'pool-acquire',
       'flag-change',
+      'start-up',
       'storage-tests',
       'growth',
     ]);
@@ -72,27 +79,40 @@ describe('npm run bench', () => {
         '--out',
         out,
       );
-      expect({ code, stderr: stderr.includes('FAILED') }).toEqual({ code: 0, stderr: false });
+      expect(stderr).not.toContain('FAILED');
       const figures = JSON.parse(stdout) as Record<string, unknown>[];
       expect(figures).toHaveLength(7);
       for (const figure of figures) {
-        expect(Object.keys(figure)).toEqual(['name', 'figure', 'unit', 'target', 'holds']);
-        expect(figure).toMatchObject({
-          name: expect.any(String),
-          figure: expect.any(Number),
-          holds: expect.any(Boolean),
-        });
-        const [, sign, target] = /^([≤≥]) (.+)$/.exec(String(figure['target'])) ?? [];
-        const value = figure['figure'] as number;
-        expect(figure['holds']).toBe(
-          sign === '≤' ? value <= Number(target) : value >= Number(target),
-        );
+        expect(Object.keys(figure)).toEqual([
+          'case',
+          'key',
+          'name',
+          'figure',
+          'unit',
+          'interval',
+          'rounds',
+          'target',
+          'verdict',
+        ]);
+        const [, sign = '', target = ''] = /^([≤≥]) (.+)$/.exec(String(figure['target'])) ?? [];
+        const [low, high] = figure['interval'] as [number, number];
+        expect(figure['rounds']).toBeGreaterThanOrEqual(3);
+        expect(low).toBeLessThanOrEqual(figure['figure'] as number);
+        expect(high).toBeGreaterThanOrEqual(figure['figure'] as number);
+        expect(figure['verdict']).toBe(expectedVerdict(sign, Number(target), low, high));
       }
+      const verdicts = figures.map(({ verdict }) => verdict);
+      expect(code).toBe(verdicts.includes('missed') ? 3 : verdicts.includes("can't tell") ? 4 : 0);
       const file = JSON.parse(readFileSync(join(out, 'bench.json'), 'utf8')) as {
-        machine: object;
-        cases: { name: string }[];
+        run: { machine: object; quick: boolean; date: string; commit: string };
+        cases: { name: string; figures: object[] }[];
       };
-      expect(file.machine).toMatchObject({ cores: expect.any(Number), node: process.version });
+      expect(file.run).toMatchObject({
+        quick: true,
+        date: expect.stringMatching(/^\d{4}-\d\d-\d\d$/),
+        commit: expect.any(String),
+      });
+      expect(file.run.machine).toMatchObject({ cores: expect.any(Number), node: process.version });
       expect(file.cases.map(({ name }) => name)).toEqual(['router-overhead', 'digest-cost']);
       const page = readFileSync(join(out, 'bench.html'), 'utf8');
       expect(page).toContain('LaunchDarkly');
@@ -102,9 +122,25 @@ describe('npm run bench', () => {
     }
   });
 
+  test('teaches what the verdicts and the exit codes mean', async () => {
+    const { code, stdout } = await bench('--help');
+    expect(code).toBe(0);
+    for (const word of [
+      'held',
+      'missed',
+      "can't tell",
+      '--write-docs',
+      'Exit codes: 0',
+      'start-up',
+    ])
+      expect(stdout).toContain(word);
+  });
+
   test.each([
     [['nothing-like-it'], 'There is no benchmark "nothing-like-it"'],
     [['--format', 'xml'], '--format takes text or json, found "xml".'],
+    [['router-overhead', '--write-docs'], '--write-docs takes no names'],
+    [['docs', 'growth'], 'docs measures nothing'],
     [['--loud'], "Unknown option '--loud'"],
   ])('refuses %j with exit code 2 and says why', async (args, message) => {
     const { code, stdout, stderr } = await bench(...args);
