@@ -16,7 +16,7 @@ import {
   type DuckDBValue,
 } from '@duckdb/node-api';
 import { isDate } from './date-text.ts';
-import { jsonText } from './sqlite-values.ts';
+import { jsonText } from './json-text.ts';
 
 const maxSafe = BigInt(Number.MAX_SAFE_INTEGER);
 const minSafe = BigInt(Number.MIN_SAFE_INTEGER);

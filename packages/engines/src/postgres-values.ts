@@ -1,6 +1,6 @@
 import { InvalidArgumentError, type InputValue, type Value } from '@changeover/core';
 import { isDate, timestampText } from './date-text.ts';
-import { jsonText } from './sqlite-values.ts';
+import { jsonText } from './json-text.ts';
 
 type Parser = (text: string) => Value;
 
