@@ -12,6 +12,7 @@ import {
   type WriteTableOptions,
 } from '@changeover/core';
 import { datasetPrograms, type DatasetPrograms, type Program } from '@changeover/engines';
+import { CallQueue } from './call-queue.ts';
 import type { Connection } from './connection.ts';
 
 /** A transaction while `work` runs, and the door that is shut when it ends. */
@@ -19,6 +20,7 @@ export class LegacyTransaction implements StorageTransaction {
   readonly dataset: string;
   readonly #programs: DatasetPrograms;
   readonly #connection: Connection;
+  readonly #queue = new CallQueue();
   readonly #pending = new Set<Promise<unknown>>();
   #ended = false;
 
@@ -47,7 +49,7 @@ export class LegacyTransaction implements StorageTransaction {
         }),
       );
     }
-    const running = this.#connection.run(make(this.#programs));
+    const running = this.#queue.run(() => this.#connection.run(make(this.#programs)));
     const settled = running
       .then(
         () => undefined,
