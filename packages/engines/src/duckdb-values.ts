@@ -11,6 +11,7 @@ import {
   DuckDBTimestampMillisecondsValue,
   DuckDBTimestampNanosecondsValue,
   DuckDBTimestampSecondsValue,
+  DuckDBTimestampTZValue,
   DuckDBTimestampValue,
   DuckDBUnionValue,
   type DuckDBValue,
@@ -55,6 +56,7 @@ function objectValue(
   if (value instanceof DuckDBTimestampSecondsValue) return timestampText(value, value.seconds);
   if (value instanceof DuckDBTimestampMillisecondsValue) return timestampText(value, value.millis);
   if (value instanceof DuckDBTimestampNanosecondsValue) return timestampText(value, value.nanos);
+  if (value instanceof DuckDBTimestampTZValue) return utcText(value.micros);
   if (value instanceof DuckDBGeometryValue) return Buffer.from(value.bytes);
   return yearText(String(value));
 }
@@ -76,6 +78,12 @@ function timestampText(value: { toString(): string }, count: bigint): string {
   if (count === maxInt64) return 'infinity';
   if (count === -maxInt64) return '-infinity';
   return yearText(String(value));
+}
+
+/** The driver writes it in the machine's zone. */
+function utcText(micros: bigint): string {
+  const text = timestampText(new DuckDBTimestampValue(micros), micros);
+  return text.endsWith('infinity') ? text : `${text}+00`;
 }
 
 function structValue(entries: [string, DuckDBValue][]): Value {

@@ -127,18 +127,24 @@ export class DuckdbConnection implements Connection {
     sql: string,
     use: (statement: DuckDBPreparedStatement) => Promise<T>,
   ): Promise<T> {
-    const statements = await this.#connection.extractStatements(sql);
-    if (statements.count !== 1) {
-      throw new InvalidArgumentError(
-        `Expected exactly one SQL statement, found ${statements.count === 0 ? 'none' : 'several'}.`,
-        { engine: 'duckdb' },
-      );
-    }
-    const statement = await statements.prepare(0);
+    const statement = await this.#prepare(sql);
     try {
       return await use(statement);
     } finally {
       statement.destroySync();
+    }
+  }
+
+  async #prepare(sql: string): Promise<DuckDBPreparedStatement> {
+    try {
+      return await this.#connection.prepare(sql);
+    } catch (error) {
+      const { message } = error as Error;
+      if (!/No statement to prepare|prepare multiple statements/.test(message)) throw error;
+      throw new InvalidArgumentError(
+        `Expected exactly one SQL statement, found ${/multiple/.test(message) ? 'several' : 'none'}.`,
+        { engine: 'duckdb', cause: error },
+      );
     }
   }
 

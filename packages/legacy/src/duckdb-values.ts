@@ -107,12 +107,12 @@ function timestampText(count: bigint, text: string): string {
 /** The driver writes it in the zone of the machine. */
 function utcText(micros: bigint): string {
   const text = timestampText(micros, new DuckDBTimestampValue(micros).toString());
-  return text.endsWith('infinity') ? text : text.replace(/( \(BC\))?$/, '+00$1');
+  return text.endsWith('infinity') ? text : `${text}+00`;
 }
 
 /** The driver calls the year before 1 the year 0, where the engine calls it 1 BC as it does with all before. */
 function withoutYearZero(text: string): string {
-  return text.replace(/^0000(-\d\d-\d\d.*)$/, (_all, rest: string) => `0001${rest} (BC)`);
+  return text.replace(/^0000(-\d\d-\d\d)/, '0001$1 (BC)');
 }
 
 const biggest64 = 2n ** 63n - 1n;
