@@ -17,21 +17,16 @@ export function uniqueNames(names: readonly string[]): string[] {
 /** An object from names and values. A column called `__proto__` is a column. */
 export function objectOf(names: readonly string[], values: readonly Value[]): Row {
   const row: Row = {};
-  names.forEach((name, at) => {
-    const value = values[at] ?? null;
-    if (name === '__proto__') {
-      Object.defineProperty(row, name, {
-        value,
-        writable: true,
-        enumerable: true,
-        configurable: true,
-      });
-    } else {
-      row[name] = value;
-    }
-  });
+  for (let at = 0; at < names.length; at += 1) {
+    const name = names[at] as string;
+    const value = values[at] as Value;
+    if (name === '__proto__') Object.defineProperty(row, name, { ...asOwn, value });
+    else row[name] = value;
+  }
   return row;
 }
+
+const asOwn = { writable: true, enumerable: true, configurable: true };
 
 /** An integer as callers get it: a number where it holds it, else a `bigint`. */
 export function narrowInteger(value: bigint): number | bigint {

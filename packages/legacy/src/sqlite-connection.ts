@@ -108,7 +108,8 @@ export class SqliteConnection implements Connection {
   #write(sql: string, params: readonly InputValue[] | undefined): StepResult {
     const statement = this.#prepare(sql);
     const before = this.#changes();
-    if (statement.reader) readRows(statement, params);
+    // With RETURNING there are rows, which nobody asked for.
+    if (statement.reader) statement.all(bound(params));
     else statement.run(bound(params));
     const after = this.#changes();
     // A statement that changes no rows leaves the number of an earlier one. To create a virtual table fills tables of its own.
@@ -167,20 +168,26 @@ function bound(params: readonly InputValue[] | undefined): unknown[] {
   return (params ?? []).map(boundValue);
 }
 
-/** Rows as lists, because of two columns of one name the driver's objects hold one; integers as `bigint`, because its numbers
- * lose digits past 2^53. */
+/** Rows of a statement that only reads. As lists, because of two columns of one name the driver's objects hold one. */
 function readRows(
   statement: Database.Statement,
   params: readonly InputValue[] | undefined,
 ): StepResult {
-  const lists = statement.raw(true).safeIntegers(true).all(bound(params)) as Value[][];
+  const values = bound(params);
+  statement.raw(true);
+  let lists = statement.all(values) as Value[][];
+  // The driver's numbers lose digits past 2^53: then the same is read as `bigint`.
+  if (lists.some((list) => list.some(isUnsafe))) {
+    lists = statement.safeIntegers(true).all(values) as Value[][];
+    lists = lists.map((list) =>
+      list.map((value) => (typeof value === 'bigint' ? narrowInteger(value) : value)),
+    );
+  }
   // Asked for afterwards: another process may have changed the table since the statement was prepared.
   const columns = uniqueNames(statement.columns().map(({ name }) => name));
-  const rows = lists.map((values) =>
-    objectOf(
-      columns,
-      values.map((value) => (typeof value === 'bigint' ? narrowInteger(value) : value)),
-    ),
-  );
-  return { ...emptyStepResult, columns, rows };
+  return { ...emptyStepResult, columns, rows: lists.map((list) => objectOf(columns, list)) };
+}
+
+function isUnsafe(value: Value): boolean {
+  return typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER;
 }
