@@ -148,13 +148,7 @@ export class PostgresConnection implements Connection {
 
   async close(): Promise<void> {
     this.#lost = true;
-    const { stream } = connectionOf(this.#client);
-    // A server that is gone answers no goodbye.
-    const timer = setTimeout(() => {
-      stream.destroy();
-    }, closeTimeoutMs);
-    await this.#client.end().catch(() => undefined);
-    clearTimeout(timer);
+    await end(this.#client);
   }
 
   async #requireSchema(dataset: string): Promise<void> {
@@ -167,7 +161,7 @@ export class PostgresConnection implements Connection {
 
   /** Asks the server to give up what this connection runs, on a connection of its own. */
   async #requestCancel(): Promise<void> {
-    const other = new pg.Client(this.#config);
+    const other = new pg.Client({ ...this.#config, query_timeout: connectTimeoutMs });
     other.on('error', () => undefined);
     try {
       await other.connect();
@@ -175,7 +169,7 @@ export class PostgresConnection implements Connection {
     } catch {
       // Then the statement runs to its end.
     }
-    await other.end().catch(() => undefined);
+    await end(other);
   }
 
   #noteSetting(name: string, value: string): void {
@@ -351,6 +345,16 @@ export class PostgresConnection implements Connection {
         );
     }
   }
+}
+
+async function end(client: pg.Client): Promise<void> {
+  const { stream } = connectionOf(client);
+  // A server that is gone answers no goodbye.
+  const timer = setTimeout(() => {
+    stream.destroy();
+  }, closeTimeoutMs);
+  await client.end().catch(() => undefined);
+  clearTimeout(timer);
 }
 
 function resultOf({ fields, rows, command, rowCount }: pg.QueryArrayResult<Value[]>): StepResult {

@@ -64,7 +64,8 @@ export function boundValue(value: InputValue): unknown {
       return Object.is(value, -0) ? '-0' : value;
     case 'object':
       if (value === null || ArrayBuffer.isView(value)) return value;
-      if (isList(value)) return value.map(boundValue);
+      if (isList(value))
+        return value.map((item) => boundValue(isBytes(item) ? hexText(item) : item));
       return isDate(value) ? timestampText(value) : jsonText(value);
     default:
       throw new InvalidArgumentError(`A value of type ${typeof value} can't be stored.`);
@@ -73,14 +74,20 @@ export function boundValue(value: InputValue): unknown {
 
 /** A value to insert, as text, which the server reads as it does the column's type. */
 export function insertedValue(value: InputValue, columnType: string): unknown {
-  if (ArrayBuffer.isView(value)) {
-    const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-    return `\\x${bytes.toString('hex')}`;
-  }
+  if (isBytes(value)) return hexText(value);
   // A list is JSON, except for a column of lists.
   return isList(value) && !columnType.endsWith('[]') ? jsonText(value) : boundValue(value);
 }
 
 function isList(value: InputValue): value is readonly InputValue[] {
   return Array.isArray(value);
+}
+
+function isBytes(value: InputValue): value is Uint8Array {
+  return ArrayBuffer.isView(value);
+}
+
+/** Bytes as the server reads and writes them in text. */
+function hexText({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return `\\x${Buffer.from(buffer, byteOffset, byteLength).toString('hex')}`;
 }
