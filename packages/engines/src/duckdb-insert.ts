@@ -20,7 +20,7 @@ import { duckdbDialect } from './dialect/duckdb.ts';
 import { checkHugeint, timestampValue } from './duckdb-values.ts';
 import { type InputCells, inputCells } from './input-cells.ts';
 import type { InsertStep } from './program.ts';
-import { jsonText } from './sqlite-values.ts';
+import { jsonText } from './json-text.ts';
 
 /** The engine's own vector size: a chunk holds no more rows. */
 const chunkRows = 2048;

@@ -1,11 +1,16 @@
-import { type InputValue } from './api/input-values.ts';
-import { InvalidArgumentError, ReadOnlyError, StatementError } from './api/storage-errors.ts';
-import { type Row, type Value } from '@changeover/core';
+import {
+  type InputValue,
+  InvalidArgumentError,
+  type Row,
+  StatementError,
+  type Value,
+} from '@changeover/core';
 import {
   type DuckDBConnection,
   type DuckDBDataChunk,
   type DuckDBMaterializedResult,
   type DuckDBPreparedStatement,
+  ResultReturnType,
   StatementType,
 } from '@duckdb/node-api';
 import { duckdbColumn } from './duckdb-columns.ts';
@@ -15,6 +20,7 @@ import {
   type DuckdbLease,
   leaseDuckdbInstance,
 } from './duckdb-instances.ts';
+import { checkDuckdbExecute, checkDuckdbQuery } from './duckdb-statements.ts';
 import { bindDuckdbParam } from './duckdb-values.ts';
 import { classifyError, toStorageError } from './errors.ts';
 import {
@@ -29,7 +35,7 @@ import {
 import { ProgramLine, settledWithin } from './program-line.ts';
 import { appendCells, appendRows, uniqueColumns } from './rows.ts';
 import type { AsyncSession, ResultStream, TransactionState } from './session.ts';
-import { isBlankSql, leadingWords } from './sql-text.ts';
+import { isBlankSql } from './sql-text.ts';
 
 /** How to open a DuckDB file. */
 export interface DuckdbSessionOptions extends DuckdbInstanceOptions {
@@ -59,29 +65,12 @@ export async function openDuckdbSession(options: DuckdbSessionOptions): Promise<
   }
 }
 
-/** Kinds of statements that only read. PRAGMA and SHOW that read are SELECTs to the engine. */
-const readingTypes: ReadonlySet<StatementType> = new Set([
-  StatementType.SELECT,
-  StatementType.EXPLAIN,
-]);
-/** Kinds that would change the connection or the instance, under the feet of whoever uses it next. */
-const connectionTypes: ReadonlySet<StatementType> = new Set([
-  StatementType.TRANSACTION,
-  StatementType.ATTACH,
-  StatementType.DETACH,
-  StatementType.SET,
-  StatementType.VARIABLE_SET,
-  StatementType.PRAGMA,
-  StatementType.PREPARE,
-  StatementType.EXECUTE,
-  StatementType.LOAD,
-]);
-/** Kinds whose number of changed rows is that of rows affected. */
-const affectingTypes: ReadonlySet<StatementType> = new Set([
+/** Kinds of statement that change rows. */
+const changingTypes: ReadonlySet<StatementType> = new Set([
   StatementType.INSERT,
   StatementType.UPDATE,
   StatementType.DELETE,
-  StatementType.COPY,
+  StatementType.MERGE_INTO,
 ]);
 
 /** One connection to a DuckDB instance. */
@@ -281,10 +270,12 @@ export class DuckdbSession implements AsyncSession {
   }
 
   #affected(result: DuckDBMaterializedResult): StepResult {
-    if (!affectingTypes.has(result.statementType)) return emptyStepResult;
-    // With RETURNING the rows are counted, for the engine counts none then.
-    const returned = result.columnName(0) === 'Count' ? 0 : result.rowCount;
-    return { ...emptyStepResult, rowsAffected: Math.max(returned, result.rowsChanged) };
+    if (result.returnType === ResultReturnType.CHANGED_ROWS)
+      return { ...emptyStepResult, rowsAffected: result.rowsChanged };
+    // With RETURNING the engine counts none, and its rows are those that were changed.
+    return changingTypes.has(result.statementType)
+      ? { ...emptyStepResult, rowsAffected: result.rowCount }
+      : emptyStepResult;
   }
 
   #query(
@@ -293,34 +284,14 @@ export class DuckdbSession implements AsyncSession {
     form?: RowForm,
   ): Promise<StepResult> {
     return this.#prepared(sql, async (statement) => {
-      const words = leadingWords(sql, 3);
-      const explainsAnother =
-        words[0] === 'EXPLAIN' && words[1] === 'ANALYZE' && !readingWords.has(words[2] ?? '');
-      if (
-        !readingTypes.has(statement.statementType) ||
-        explainsAnother ||
-        /\bnextval\s*\(/i.test(sql)
-      ) {
-        throw new ReadOnlyError(
-          'query takes one statement that only reads and returns rows. Use execute to write.',
-          {
-            engine: 'duckdb',
-          },
-        );
-      }
+      checkDuckdbQuery(statement.statementType, sql);
       return this.#result(await this.#runStatement(statement, params), form);
     });
   }
 
   #execute(sql: string, params: readonly InputValue[] | undefined): Promise<StepResult> {
     return this.#prepared(sql, async (statement) => {
-      if (connectionTypes.has(statement.statementType)) {
-        throw new InvalidArgumentError(
-          `execute does not take ${leadingWords(sql, 1).join('')}, which would change the ` +
-            'state of the connection. Use transaction for several statements in one.',
-          { engine: 'duckdb' },
-        );
-      }
+      checkDuckdbExecute(statement.statementType, sql);
       return this.#affected(await this.#runStatement(statement, params));
     });
   }
@@ -399,18 +370,6 @@ function isControl(step: Step): step is TransactionStep {
     step.kind === 'rollbackToSavepoint'
   );
 }
-
-/** What EXPLAIN ANALYZE may run. */
-const readingWords: ReadonlySet<string> = new Set([
-  'SELECT',
-  'WITH',
-  'FROM',
-  'VALUES',
-  'TABLE',
-  'DESCRIBE',
-  'SHOW',
-  'SUMMARIZE',
-]);
 
 function oneStatement(found: string): InvalidArgumentError {
   return new InvalidArgumentError(`Expected exactly one SQL statement, found ${found}.`, {

@@ -13,12 +13,13 @@ import {
   DuckDBTimestampMillisecondsValue,
   DuckDBTimestampNanosecondsValue,
   DuckDBTimestampSecondsValue,
+  DuckDBTimestampTZValue,
   DuckDBTimestampValue,
   DuckDBUnionValue,
   type DuckDBValue,
 } from '@duckdb/node-api';
 import { isDate } from './date-text.ts';
-import { jsonText } from './sqlite-values.ts';
+import { jsonText } from './json-text.ts';
 
 const maxSafe = BigInt(Number.MAX_SAFE_INTEGER);
 const minSafe = BigInt(Number.MIN_SAFE_INTEGER);
@@ -57,6 +58,7 @@ function objectValue(
   if (value instanceof DuckDBTimestampSecondsValue) return timestampText(value, value.seconds);
   if (value instanceof DuckDBTimestampMillisecondsValue) return timestampText(value, value.millis);
   if (value instanceof DuckDBTimestampNanosecondsValue) return timestampText(value, value.nanos);
+  if (value instanceof DuckDBTimestampTZValue) return utcText(value.micros);
   if (value instanceof DuckDBGeometryValue) return Buffer.from(value.bytes);
   return yearText(String(value));
 }
@@ -78,6 +80,12 @@ function timestampText(value: { toString(): string }, count: bigint): string {
   if (count === maxInt64) return 'infinity';
   if (count === -maxInt64) return '-infinity';
   return yearText(String(value));
+}
+
+/** The driver writes it in the machine's zone. */
+function utcText(micros: bigint): string {
+  const text = timestampText(new DuckDBTimestampValue(micros), micros);
+  return text.endsWith('infinity') ? text : `${text}+00`;
 }
 
 function structValue(entries: [string, DuckDBValue][]): Value {

@@ -1,7 +1,10 @@
 export * from './api/index.ts';
+export { type ColumnKind, columnKinds } from './column-kind.ts';
 export * from './connect-postgres.ts';
 export * from './dataset-programs.ts';
 export * from './dataset-store.ts';
+export { isDate, timestampText } from './date-text.ts';
+export { quoteIdentifier } from './dialect/dialect.ts';
 export {
   type DuckdbInstanceOptions,
   duckdbInstancesOpen,
@@ -10,11 +13,17 @@ export {
   leaseDuckdbInstance,
 } from './duckdb-instances.ts';
 export { DuckdbSession, type DuckdbSessionOptions, openDuckdbSession } from './duckdb-session.ts';
+export { checkDuckdbExecute, checkDuckdbQuery } from './duckdb-statements.ts';
 export * from './errors.ts';
+export { inputCells } from './input-cells.ts';
+export { jsonText } from './json-text.ts';
 export { inTransaction, type TransactionMode } from './operations/context.ts';
 export { PostgresSession } from './postgres-session.ts';
+export { checkPostgresExecute, checkPostgresQuery } from './postgres-statements.ts';
 export * from './program.ts';
 export { rowsFromCells } from './rows.ts';
 export * from './session.ts';
 export * from './snapshot/index.ts';
+export { leadingWords } from './sql-text.ts';
 export * from './sqlite-session.ts';
+export { checkSqliteExecute, checkSqliteQuery } from './sqlite-statements.ts';

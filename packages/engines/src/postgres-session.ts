@@ -1,11 +1,10 @@
 import {
   DatasetNotFoundError,
+  datasetSchema,
   InvalidArgumentError,
-  ReadOnlyError,
+  type InputValue,
   StatementError,
-} from './api/storage-errors.ts';
-import { datasetSchema } from './api/store-location.ts';
-import { type InputValue } from './api/input-values.ts';
+} from '@changeover/core';
 import type pg from 'pg';
 import { quoteIdentifier } from './dialect/dialect.ts';
 import { classifyError, toStorageError } from './errors.ts';
@@ -21,6 +20,7 @@ import {
   ValueQuery,
   type WireConnection,
 } from './postgres-query.ts';
+import { checkPostgresExecute, checkPostgresQuery } from './postgres-statements.ts';
 import { postgresParam } from './postgres-values.ts';
 import {
   emptyStepResult,
@@ -53,36 +53,6 @@ interface DriverClient extends CancelTarget {
   _getActiveQuery(): unknown;
 }
 
-/** Statements that would change what the connection is, under the feet of whoever uses it next. */
-const connectionWords: ReadonlySet<string> = new Set([
-  'BEGIN',
-  'START',
-  'COMMIT',
-  'END',
-  'ROLLBACK',
-  'ABORT',
-  'SAVEPOINT',
-  'RELEASE',
-  'PREPARE',
-  'EXECUTE',
-  'DEALLOCATE',
-  'DISCARD',
-  'RESET',
-  'LISTEN',
-  'UNLISTEN',
-  'LOAD',
-  'COPY',
-  'SET',
-]);
-/** What a reading statement begins with; whether it writes all the same is the server's to say. */
-const readingWords: ReadonlySet<string> = new Set([
-  'SELECT',
-  'WITH',
-  'VALUES',
-  'TABLE',
-  'EXPLAIN',
-  'SHOW',
-]);
 /** Statements worth keeping prepared. */
 const namedWords: ReadonlySet<string> = new Set([
   'SELECT',
@@ -349,15 +319,7 @@ export class PostgresSession implements AsyncSession {
     cells: boolean,
     send: Send,
   ): Promise<StepResult> {
-    const [word = ''] = leadingWords(sql, 1);
-    if (word !== '' && !readingWords.has(word)) {
-      throw new ReadOnlyError(
-        `query takes a statement that only reads, found ${word}. Use execute to write.`,
-        {
-          engine: 'postgresql',
-        },
-      );
-    }
+    checkPostgresQuery(sql);
     if (this.transactionState === 'none') {
       await this.#setReadOnlyDefault(true);
       return this.#stepResult(await this.#one(sql, params, cells, send));
@@ -377,14 +339,7 @@ export class PostgresSession implements AsyncSession {
   }
 
   async #execute(sql: string, params: readonly InputValue[] | undefined): Promise<StepResult> {
-    const [word = '', second] = leadingWords(sql, 2);
-    if (connectionWords.has(word) && !(word === 'SET' && second === 'LOCAL')) {
-      throw new InvalidArgumentError(
-        `execute does not take ${word}, which would change the state of the connection. ` +
-          'Use transaction for several statements in one.',
-        { engine: 'postgresql' },
-      );
-    }
+    checkPostgresExecute(sql);
     if (this.transactionState === 'none') await this.#setReadOnlyDefault(false);
     const { rowsAffected } = this.#stepResult(await this.#one(sql, params, false));
     return { ...emptyStepResult, rowsAffected };

@@ -2,7 +2,7 @@ import { InvalidArgumentError } from './api/storage-errors.ts';
 import { type InputValue } from './api/input-values.ts';
 import { type Value } from '@changeover/core';
 import { isDate, timestampText } from './date-text.ts';
-import { jsonText } from './sqlite-values.ts';
+import { jsonText } from './json-text.ts';
 
 type Parser = (text: string) => Value;
 
@@ -43,8 +43,8 @@ const textArrays: ReadonlySet<number> = new Set([
   143, 199, 271, 629, 651, 719, 775, 791, 1002, 1003, 1006, 1008, 1009, 1010, 1011, 1012, 1013,
   1014, 1015, 1017, 1018, 1019, 1027, 1034, 1040, 1041, 1115, 1182, 1183, 1185, 1187, 1231, 1270,
   1561, 1563, 2201, 2207, 2208, 2209, 2210, 2211, 2949, 2951, 3221, 3643, 3644, 3645, 3735, 3770,
-  3807, 3905, 3907, 3909, 3911, 3913, 3927, 4073, 4090, 4097, 5039, 6150, 6151, 6152, 6153, 6155,
-  6157,
+  3807, 3905, 3907, 3909, 3911, 3913, 3927, 4073, 4090, 4097, 4192, 5039, 6150, 6151, 6152, 6153,
+  6155, 6157,
 ]);
 
 /** How the text of a type is read; undefined where the text is the value. */

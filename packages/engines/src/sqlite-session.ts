@@ -3,10 +3,10 @@ import {
   ClosedError,
   ConnectionError,
   InvalidArgumentError,
-  ReadOnlyError,
-} from './api/storage-errors.ts';
-import { type InputValue } from './api/input-values.ts';
-import { type Row, type Value } from '@changeover/core';
+  type InputValue,
+  type Row,
+  type Value,
+} from '@changeover/core';
 import Database from 'better-sqlite3';
 import { toStorageError } from './errors.ts';
 import { inputCells } from './input-cells.ts';
@@ -23,6 +23,7 @@ import {
 import { rowsFromCells, uniqueColumns } from './rows.ts';
 import type { SyncSession, TransactionState } from './session.ts';
 import { leadingWords } from './sql-text.ts';
+import { checkSqliteExecute, checkSqliteQuery } from './sqlite-statements.ts';
 import { affinityOf, sqliteCell, sqliteParams } from './sqlite-values.ts';
 import { StatementCache } from './statement-cache.ts';
 
@@ -225,38 +226,15 @@ export class SqliteSession implements SyncSession {
 
   #query(sql: string, params: readonly InputValue[] | undefined, form?: RowForm): StepResult {
     const prepared = this.#prepare(sql);
-    const { statement, words } = prepared;
-    if (!statement.readonly || !statement.reader) {
-      throw new ReadOnlyError(
-        'query takes one statement that only reads and returns rows. Use execute to write.',
-        {
-          engine: 'sqlite',
-        },
-      );
-    }
-    if (words[0] === 'PRAGMA' && !showingPragma.test(sql)) {
-      throw new ReadOnlyError('query takes only pragmas that show something and change nothing.', {
-        engine: 'sqlite',
-      });
-    }
+    checkSqliteQuery(prepared.statement, sql);
     return this.#read(prepared, params, form);
   }
 
   #execute(sql: string, params: readonly InputValue[] | undefined): StepResult {
     const prepared = this.#prepare(sql);
-    const word = prepared.words[0] ?? '';
-    if (
-      connectionWords.has(word) ||
-      (word === 'PRAGMA' && !showingPragma.test(sql) && !lastingPragma.test(sql))
-    ) {
-      throw new InvalidArgumentError(
-        `execute does not take ${word}, which would change the state of the connection. ` +
-          'Use transaction for several statements in one.',
-        { engine: 'sqlite' },
-      );
-    }
+    checkSqliteExecute(sql);
     const result = this.#write(prepared, params);
-    return changesRows.has(word) ? result : emptyStepResult;
+    return changesRows.has(prepared.words[0] ?? '') ? result : emptyStepResult;
   }
 
   #insert(step: InsertStep): StepResult {
@@ -329,75 +307,8 @@ export class SqliteSession implements SyncSession {
   }
 }
 
-/** Statements that would change what the connection is, under the feet of whoever uses it next. */
-const connectionWords: ReadonlySet<string> = new Set([
-  'BEGIN',
-  'COMMIT',
-  'END',
-  'ROLLBACK',
-  'SAVEPOINT',
-  'RELEASE',
-  'ATTACH',
-  'DETACH',
-]);
-
 /** Statements whose number of rows means something; for all others the engine reports that of an earlier one. */
 const changesRows: ReadonlySet<string> = new Set(['INSERT', 'UPDATE', 'DELETE', 'REPLACE', 'WITH']);
-
-/** Pragmas that show something of what is named after them. */
-const pragmasOfNames = [
-  'table_info',
-  'table_xinfo',
-  'table_list',
-  'index_list',
-  'index_info',
-  'index_xinfo',
-  'foreign_key_list',
-  'foreign_key_check',
-  'integrity_check',
-  'quick_check',
-];
-
-/** Pragmas that show something where no value follows. */
-const pragmasOfValues = [
-  'database_list',
-  'collation_list',
-  'function_list',
-  'module_list',
-  'pragma_list',
-  'compile_options',
-  'user_version',
-  'application_id',
-  'schema_version',
-  'encoding',
-  'page_count',
-  'page_size',
-  'freelist_count',
-  'data_version',
-  'journal_mode',
-  'foreign_keys',
-  'auto_vacuum',
-  'cache_size',
-  'synchronous',
-  'max_page_count',
-];
-
-const showingPragma = new RegExp(
-  String.raw`^\s*PRAGMA\s+(?:\w+\s*\.\s*)?(?:` +
-    String.raw`(?:${pragmasOfNames.join('|')})\s*(?:\([^)]*\))?|(?:${pragmasOfValues.join('|')}))\s*;?\s*$`,
-  'i',
-);
-
-/** Pragmas that change the file, not the connection. */
-const lastingPragma = new RegExp(
-  [
-    String.raw`^\s*PRAGMA\s+(?:main\s*\.\s*)?(?:(?:user_version|application_id)\s*=\s*-?\w+`,
-    'optimize',
-    String.raw`incremental_vacuum(?:\s*\(\d*\))?`,
-    String.raw`wal_checkpoint(?:\s*\(\w+\))?)\s*;?\s*$`,
-  ].join('|'),
-  'i',
-);
 
 function quote(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;

@@ -1,12 +1,24 @@
-import { ConnectionError, datasetFile, DatasetNotFoundError, type Engine, type StoreLocation } from '@changeover/engines';
-import { connectPostgres, type DatasetStore, fileStore, openDuckdbSession, openSqliteSession, type Program, schemaStore, type TransactionState } from '@changeover/engines';
+import {
+  ConnectionError,
+  datasetFile,
+  DatasetNotFoundError,
+  type Engine,
+  type StoreLocation,
+} from '@changeover/core';
+import { type DatasetStore, fileStore, type Program, schemaStore } from '@changeover/engines';
+import { DuckdbConnection } from './duckdb-connection.ts';
+import { PostgresConnection } from './postgres-connection.ts';
+import { SqliteConnection } from './sqlite-connection.ts';
 
-/** The one connection of a legacy object, to the dataset that was named last. */
+/** The one connection of a legacy object, to the dataset that was named last. One program at a time. */
 export interface Connection {
+  /** False once it was lost, or is no longer what it was opened as. */
   readonly usable: boolean;
-  readonly transactionState: TransactionState;
+  /** Runs a program to its end. Rejects with an error of the family. */
   run<T>(program: Program<T>): Promise<T>;
+  /** Asks the engine to give up the statement that runs now, if one does. Never rejects. */
   cancel(): Promise<void>;
+  /** Never rejects. */
   close(): Promise<void>;
 }
 
@@ -21,45 +33,22 @@ export async function openDataset(
   location: StoreLocation,
   dataset: string,
 ): Promise<Connection> {
-  if (engine === 'postgresql') return connectPostgres({ url: databaseUrl(location), dataset });
+  if (engine === 'postgresql') return PostgresConnection.open(databaseUrl(location), dataset);
   const store = fileStore(engine, location);
   if (!(await store.exists(dataset))) throw new DatasetNotFoundError(dataset, { engine });
   const file = datasetFile(location, engine, dataset);
-  return engine === 'duckdb' ? openDuckdbSession({ file }) : openSqlite(file);
-}
-
-/** SQLite answers in the same tick, on the thread of the caller, as legacy code has it. */
-function openSqlite(file: string): Connection {
-  const session = openSqliteSession({ file });
-  return {
-    get usable() {
-      return session.usable;
-    },
-    get transactionState() {
-      return session.transactionState;
-    },
-    run: <T>(program: Program<T>) =>
-      new Promise<T>((resolve) => {
-        resolve(session.run(program));
-      }),
-    cancel: () => Promise.resolve(),
-    close: () =>
-      new Promise((resolve) => {
-        session.close();
-        resolve();
-      }),
-  };
+  return engine === 'duckdb' ? DuckdbConnection.open(file) : new SqliteConnection(file);
 }
 
 /** Where datasets come and go. For PostgreSQL each call has a connection of its own, for none to a dataset serves. */
 export function openStore(engine: Engine, location: StoreLocation): DatasetStore {
   if (engine !== 'postgresql') return fileStore(engine, location);
   return schemaStore(async (program) => {
-    const session = await connectPostgres({ url: databaseUrl(location) });
+    const connection = await PostgresConnection.open(databaseUrl(location));
     try {
-      return await session.run(program);
+      return await connection.run(program);
     } finally {
-      await session.close();
+      await connection.close();
     }
   });
 }

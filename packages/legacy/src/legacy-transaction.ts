@@ -1,6 +1,7 @@
 import { ClosedError, type ColumnAnalysis, type Engine, type InputRows, type InputValue, type ReadTableOptions, type ResultSet, type StorageTransaction, type TableInfo, type WriteTableOptions } from '@changeover/engines';
 import { type Row } from '@changeover/core';
 import { datasetPrograms, type DatasetPrograms, type Program } from '@changeover/engines';
+import { CallQueue } from './call-queue.ts';
 import type { Connection } from './connection.ts';
 
 /** A transaction while `work` runs, and the door that is shut when it ends. */
@@ -8,6 +9,7 @@ export class LegacyTransaction implements StorageTransaction {
   readonly dataset: string;
   readonly #programs: DatasetPrograms;
   readonly #connection: Connection;
+  readonly #queue = new CallQueue();
   readonly #pending = new Set<Promise<unknown>>();
   #ended = false;
 
@@ -36,7 +38,7 @@ export class LegacyTransaction implements StorageTransaction {
         }),
       );
     }
-    const running = this.#connection.run(make(this.#programs));
+    const running = this.#queue.run(() => this.#connection.run(make(this.#programs)));
     const settled = running
       .then(
         () => undefined,

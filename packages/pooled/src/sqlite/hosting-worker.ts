@@ -5,6 +5,7 @@ import { describe } from '@changeover/core';
 import { CommitUnknownError } from '../pool/pool-errors.ts';
 import { isWriting } from '../job.ts';
 import type { Job, JobAnswer } from '../job.ts';
+import { restoreBytes } from './bytes-transfer.ts';
 import { errorFromData } from './error-transfer.ts';
 import { writeMark, writePhase } from './worker-messages.ts';
 import type { WorkerReply, WorkerRequest } from './worker-messages.ts';
@@ -128,6 +129,7 @@ export class HostingWorker {
     this.#pending.delete(reply.call);
     if (this.#pending.size === 0) this.thread.unref();
     if (reply.ok) {
+      restoreBytes(reply.answer);
       pending.resolve({ answer: reply.answer, reply });
     } else {
       pending.onFailure(reply.usable, reply.transactionState);

@@ -1,0 +1,59 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+
+/**
+ * What the two legs have in common. A fault in one of these is a fault of both and compares as `match`, so whatever runs a
+ * statement, reads its rows or counts what it changed is not among them.
+ */
+const shared = [
+  // The operations: their SQL, and the steps that a connection performs by itself.
+  'DatasetPrograms',
+  'InsertStep',
+  'Program',
+  'Step',
+  'StepResult',
+  'TransactionStep',
+  'datasetPrograms',
+  'emptyStepResult',
+  'leadingWords',
+  'quoteIdentifier',
+  'readInSnapshot',
+  'runProgram',
+  'runProgramAsync',
+  // Where datasets are, and the one instance that a process may have of a DuckDB file.
+  'DatasetStore',
+  'DuckdbLease',
+  'fileStore',
+  'leaseDuckdbInstance',
+  'schemaStore',
+  // What callers may say, and the words of errors.
+  'checkDuckdbExecute',
+  'checkDuckdbQuery',
+  'checkPostgresExecute',
+  'checkPostgresQuery',
+  'checkSqliteExecute',
+  'checkSqliteQuery',
+  'classifyError',
+  'toStorageError',
+  // The policy of what is stored for a value.
+  'ColumnKind',
+  'columnKinds',
+  'inputCells',
+  'isDate',
+  'jsonText',
+  'timestampText',
+];
+
+test('the legacy leg shares words, SQL and policy with the tuned sessions, and nothing that runs or reads', () => {
+  const used = readdirSync(import.meta.dirname)
+    .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
+    .map((name) => readFileSync(join(import.meta.dirname, name), 'utf8'))
+    .flatMap((source) => [
+      ...source.matchAll(/import (?:type )?\{([^}]*)\} from '@changeover\/engines'/g),
+    ])
+    .flatMap(([, names = '']) => names.split(','))
+    .map((name) => name.replace('type ', '').trim())
+    .filter((name) => name !== '');
+  expect([...new Set(used)].sort()).toEqual([...shared].sort());
+});
