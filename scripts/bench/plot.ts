@@ -1,5 +1,5 @@
-import { markup, type Markup } from '@changeover/operate';
-import { legend } from '@changeover/operate';
+import { markup, type Markup } from '../../packages/operate/src/report/markup.ts';
+import { legend } from '../../packages/operate/src/report/html/parts.ts';
 import type { Plot } from './figure.ts';
 
 const [width, height] = [720, 300];

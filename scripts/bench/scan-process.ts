@@ -2,7 +2,7 @@ import Database from 'better-sqlite3';
 import { DuckDBInstance } from '@duckdb/node-api';
 import pg from 'pg';
 import { datasetFile, type Engine, type StoreLocation } from 'changeover';
-import { keepHeapSmall } from '@changeover/storage';
+import { keepHeapSmall } from '../../packages/storage/src/verify/keep-heap-small.ts';
 import { verifyStore } from '@changeover/storage';
 
 /** What one process is to do while it is watched. */

@@ -1,4 +1,4 @@
-import { schemaPrefix } from '@changeover/core';
+import { schemaPrefix } from '@changeover/engines';
 import { datasetFile, type Engine } from 'changeover';
 import Database from 'better-sqlite3';
 import { DuckDBInstance } from '@duckdb/node-api';

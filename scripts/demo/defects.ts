@@ -98,7 +98,9 @@ export function withDefects(
         ? {}
         : { version: (dataset: string) => shadow.version?.(dataset) }),
       ...(shadow.rehearse === undefined ? {} : { rehearse: shadow.rehearse.bind(shadow) }),
-      ...(shadow.scratchWrite === undefined ? {} : { scratchWrite: shadow.scratchWrite.bind(shadow) }),
+      ...(shadow.scratchWrite === undefined
+        ? {}
+        : { scratchWrite: shadow.scratchWrite.bind(shadow) }),
       read: async (call) => spoil(call.operation, call.args, await shadow.read(call)),
       digest: async (call) => {
         if (!defects.some(({ dataset }) => dataset === call.args[0]))

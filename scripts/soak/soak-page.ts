@@ -1,5 +1,5 @@
-import { markup } from '@changeover/operate';
-import { table } from '@changeover/operate';
+import { markup } from '../../packages/operate/src/report/markup.ts';
+import { table } from '../../packages/operate/src/report/html/parts.ts';
 import type { Plot } from '../bench/figure.ts';
 import { type Machine, machineText } from '../bench/machine.ts';
 import { digits, plotsOf, renderPage } from '../bench/page.ts';

@@ -2,7 +2,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { canonicalNotation, compareDigests, digestResult, encodeCanonical, findDifference } from '@changeover/compare';
+import {
+  canonicalNotation,
+  compareDigests,
+  digestResult,
+  encodeCanonical,
+  findDifference,
+} from '@changeover/compare';
 import { type DatasetBackend, type Engine, engines, type ResultSet } from '@changeover/engines';
 import { StorageBackend } from '@changeover/legacy';
 import { StorageBackendFactory } from '@changeover/pooled';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { openTerminal } from '@changeover/operate';
+import { openTerminal } from '../../packages/operate/src/command/terminal.ts';
 
 const escape = '\u001b[';
 

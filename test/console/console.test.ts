@@ -6,7 +6,7 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Locator, Page } from 'playwright-core';
-import { placeOf } from '@changeover/operate';
+import { placeOf } from '../../packages/operate/src/command/migration.ts';
 import { openConsole } from '@changeover/operate';
 import { root } from '../architecture/source-files.ts';
 import { nodeFlags, typeChangeover } from '../command/run-changeover.ts';

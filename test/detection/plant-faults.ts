@@ -1,4 +1,10 @@
-import { compareDigests, digestResult, type DifferenceClass, encodeCanonical, findDifference } from '@changeover/compare';
+import {
+  compareDigests,
+  digestResult,
+  type DifferenceClass,
+  encodeCanonical,
+  findDifference,
+} from '@changeover/compare';
 import type { ResultSet } from '@changeover/engines';
 import type { Row, Value } from '@changeover/core';
 import { pick } from '../faults/random.ts';

@@ -13,7 +13,7 @@ import {
   type StorageApi,
 } from 'changeover';
 import { digestResult } from '@changeover/compare';
-import { valuePolicies } from '@changeover/storage';
+import { valuePolicies } from '../../packages/storage/src/verify/value-policies.ts';
 import type { ShadowCall, ShadowLeg, WriteEffect } from '@changeover/core';
 import { rowFaults, type Rows, spoilAnswer } from './planted-faults.ts';
 import { createTrees, determinedQueries, pick, seededRandom } from './traffic.ts';

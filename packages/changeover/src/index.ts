@@ -1,9 +1,43 @@
 export * from '@changeover/core';
 export type { ComparisonRule } from '@changeover/compare';
-export { BackendRouter, type BackendRouterOptions, createLogger, createStaticStageSource, Guardrail, type GuardrailOptions, type Hold, type Logger, migrationInstruments, openFileStageSource, openRecorder, openServerStageSource, type Recorder, type ReportData, readRecordings, type StageSource } from '@changeover/bridge';
+export {
+  BackendRouter,
+  type BackendRouterOptions,
+  createLogger,
+  createStaticStageSource,
+  Guardrail,
+  type GuardrailOptions,
+  type Hold,
+  type Logger,
+  migrationInstruments,
+  openFileStageSource,
+  openRecorder,
+  openServerStageSource,
+  type Recorder,
+  type ReportData,
+  readRecordings,
+  type StageSource,
+} from '@changeover/bridge';
 export * from '@changeover/engines';
 export type { StorageBackend as StorageApi } from '@changeover/engines';
-export { OpenTelemetrySink, prometheusName, PrometheusSink, type Report, type ReportFormat, renderReport, reportFormats } from '@changeover/operate';
-export { poolInstruments, StorageBackendFactory, type StorageBackendFactoryOptions } from '@changeover/pooled';
-export { createStorageBridge, StorageBackend, type StorageBridge, type StorageBridgeOptions } from '@changeover/storage';
+export {
+  OpenTelemetrySink,
+  prometheusName,
+  PrometheusSink,
+  type Report,
+  type ReportFormat,
+  renderReport,
+  reportFormats,
+} from '@changeover/operate';
+export {
+  poolInstruments,
+  StorageBackendFactory,
+  type StorageBackendFactoryOptions,
+} from '@changeover/pooled';
+export {
+  createStorageBridge,
+  StorageBackend,
+  type StorageBridge,
+  type StorageBridgeOptions,
+} from '@changeover/storage';
 export * from '@changeover/storage';

@@ -1,10 +1,6 @@
-import {
-  type InputValue,
-  InvalidArgumentError,
-  type Row,
-  StatementError,
-  type Value,
-} from '@changeover/core';
+import { type InputValue } from './api/input-values.ts';
+import { InvalidArgumentError, StatementError } from './api/storage-errors.ts';
+import { type Row, type Value } from '@changeover/core';
 import {
   type DuckDBConnection,
   type DuckDBDataChunk,

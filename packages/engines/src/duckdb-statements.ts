@@ -1,4 +1,4 @@
-import { InvalidArgumentError, ReadOnlyError } from '@changeover/core';
+import { InvalidArgumentError, ReadOnlyError } from './api/storage-errors.ts';
 import { StatementType } from '@duckdb/node-api';
 import { leadingWords } from './sql-text.ts';
 

@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '@changeover/core';
+import { InvalidArgumentError } from './api/storage-errors.ts';
 
 /** Node has it from 22 on, the library of ES2024's types has not. */
 const { rawJSON: rawJson } = JSON as unknown as { rawJSON(text: string): unknown };

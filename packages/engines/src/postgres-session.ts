@@ -1,10 +1,10 @@
 import {
   DatasetNotFoundError,
-  datasetSchema,
   InvalidArgumentError,
-  type InputValue,
   StatementError,
-} from '@changeover/core';
+} from './api/storage-errors.ts';
+import { datasetSchema } from './api/store-location.ts';
+import { type InputValue } from './api/input-values.ts';
 import type pg from 'pg';
 import { quoteIdentifier } from './dialect/dialect.ts';
 import { classifyError, toStorageError } from './errors.ts';

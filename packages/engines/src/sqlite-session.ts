@@ -1,12 +1,7 @@
 import { existsSync } from 'node:fs';
-import {
-  ClosedError,
-  ConnectionError,
-  InvalidArgumentError,
-  type InputValue,
-  type Row,
-  type Value,
-} from '@changeover/core';
+import { ClosedError, ConnectionError, InvalidArgumentError } from './api/storage-errors.ts';
+import { type InputValue } from './api/input-values.ts';
+import { type Row, type Value } from '@changeover/core';
 import Database from 'better-sqlite3';
 import { toStorageError } from './errors.ts';
 import { inputCells } from './input-cells.ts';

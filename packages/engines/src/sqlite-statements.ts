@@ -1,4 +1,4 @@
-import { InvalidArgumentError, ReadOnlyError } from '@changeover/core';
+import { InvalidArgumentError, ReadOnlyError } from './api/storage-errors.ts';
 import { leadingWords } from './sql-text.ts';
 
 /** Statements that would change what the connection is, under the feet of whoever uses it next. */

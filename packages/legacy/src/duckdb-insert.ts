@@ -1,4 +1,4 @@
-import type { InputValue } from '@changeover/core';
+import type { InputValue } from '@changeover/engines';
 import {
   type ColumnKind,
   columnKinds,

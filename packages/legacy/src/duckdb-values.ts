@@ -1,4 +1,5 @@
-import { InvalidArgumentError, type InputValue, type Row, type Value } from '@changeover/core';
+import { InvalidArgumentError, type InputValue } from '@changeover/engines';
+import { type Row, type Value } from '@changeover/core';
 import { isDate, jsonText } from '@changeover/engines';
 import {
   type DuckDBMapType,

@@ -1,5 +1,12 @@
 import { type Digest, type Leg, type ShadowCall } from '@changeover/core';
-import { type Engine, InvalidArgumentError, parseDatasetName, type StorageBackend as StorageApi, storageOperations, type StorageOperation } from '@changeover/engines';
+import {
+  type Engine,
+  InvalidArgumentError,
+  parseDatasetName,
+  type StorageBackend as StorageApi,
+  storageOperations,
+  type StorageOperation,
+} from '@changeover/engines';
 import { abortedError } from './call-queue.ts';
 import { StorageBackend } from './storage-backend.ts';
 

@@ -1,4 +1,15 @@
-import { ClosedError, type ColumnAnalysis, type Engine, type InputRows, type InputValue, type ReadTableOptions, type ResultSet, type StorageTransaction, type TableInfo, type WriteTableOptions } from '@changeover/engines';
+import {
+  ClosedError,
+  type ColumnAnalysis,
+  type Engine,
+  type InputRows,
+  type InputValue,
+  type ReadTableOptions,
+  type ResultSet,
+  type StorageTransaction,
+  type TableInfo,
+  type WriteTableOptions,
+} from '@changeover/engines';
 import { type Row } from '@changeover/core';
 import { datasetPrograms, type DatasetPrograms, type Program } from '@changeover/engines';
 import { CallQueue } from './call-queue.ts';

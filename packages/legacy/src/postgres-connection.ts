@@ -5,8 +5,8 @@ import {
   InvalidArgumentError,
   type InputValue,
   StatementError,
-  type Value,
-} from '@changeover/core';
+} from '@changeover/engines';
+import { type Value } from '@changeover/core';
 import {
   checkPostgresExecute,
   checkPostgresQuery,

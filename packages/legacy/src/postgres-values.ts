@@ -1,4 +1,5 @@
-import { InvalidArgumentError, type InputValue, type Value } from '@changeover/core';
+import { InvalidArgumentError, type InputValue } from '@changeover/engines';
+import { type Value } from '@changeover/core';
 import { isDate, jsonText, timestampText } from '@changeover/engines';
 import pg from 'pg';
 import { narrowInteger } from './rows.ts';

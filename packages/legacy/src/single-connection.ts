@@ -1,6 +1,18 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { type Engine, InvalidArgumentError, parseDatasetName, type StorageTransaction, type StoreLocation } from '@changeover/engines';
-import { datasetPrograms, type DatasetPrograms, type DatasetStore, type Program, readInSnapshot } from '@changeover/engines';
+import {
+  type Engine,
+  InvalidArgumentError,
+  parseDatasetName,
+  type StorageTransaction,
+  type StoreLocation,
+} from '@changeover/engines';
+import {
+  datasetPrograms,
+  type DatasetPrograms,
+  type DatasetStore,
+  type Program,
+  readInSnapshot,
+} from '@changeover/engines';
 import { abortedError, CallQueue } from './call-queue.ts';
 import { type Connection, openDataset, openStore } from './connection.ts';
 import { LegacyTransaction } from './legacy-transaction.ts';

@@ -1,9 +1,5 @@
-import {
-  ConnectionError,
-  InvalidArgumentError,
-  type InputValue,
-  type Value,
-} from '@changeover/core';
+import { ConnectionError, InvalidArgumentError, type InputValue } from '@changeover/engines';
+import { type Value } from '@changeover/core';
 import {
   checkSqliteExecute,
   checkSqliteQuery,

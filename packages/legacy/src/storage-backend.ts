@@ -1,5 +1,21 @@
 import { resolve } from 'node:path';
-import { type ColumnAnalysis, type Engine, type InputRows, type InputValue, type Metadata, parseDatasetName, parseEngine, type ReadTableOptions, type ResultSet, type StorageBackend as StorageApi, StorageError, type StorageTransaction, type StoreLocation, type TableInfo, type WriteTableOptions } from '@changeover/engines';
+import {
+  type ColumnAnalysis,
+  type Engine,
+  type InputRows,
+  type InputValue,
+  type Metadata,
+  parseDatasetName,
+  parseEngine,
+  type ReadTableOptions,
+  type ResultSet,
+  type StorageBackend as StorageApi,
+  StorageError,
+  type StorageTransaction,
+  type StoreLocation,
+  type TableInfo,
+  type WriteTableOptions,
+} from '@changeover/engines';
 import { type Row } from '@changeover/core';
 import { type ShadowRun, SingleConnection } from './single-connection.ts';
 

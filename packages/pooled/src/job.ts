@@ -9,7 +9,13 @@ import {
   rowsFromCells,
   shareSnapshot,
 } from '@changeover/engines/sqlite';
-import type { DatasetPrograms, Program, RowForm, StepResult, SyncSession } from '@changeover/engines';
+import type {
+  DatasetPrograms,
+  Program,
+  RowForm,
+  StepResult,
+  SyncSession,
+} from '@changeover/engines';
 import { filledBeside, lastingEffects } from './shadow/lasting-effects.ts';
 import { touchedTable } from './shadow/touched-table.ts';
 

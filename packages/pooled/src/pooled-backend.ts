@@ -1,4 +1,16 @@
-import type { CallOptions, ColumnAnalysis, DatasetBackend, InputRows, InputValue, Metadata, ReadTableOptions, ResultSet, StorageTransaction, TableInfo, WriteTableOptions } from '@changeover/engines';
+import type {
+  CallOptions,
+  ColumnAnalysis,
+  DatasetBackend,
+  InputRows,
+  InputValue,
+  Metadata,
+  ReadTableOptions,
+  ResultSet,
+  StorageTransaction,
+  TableInfo,
+  WriteTableOptions,
+} from '@changeover/engines';
 import type { Row } from '@changeover/core';
 import type { DatasetOperation } from './job.ts';
 import type { PooledEngine } from './pooled-engine.ts';

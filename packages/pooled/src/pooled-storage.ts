@@ -1,5 +1,16 @@
 import { parseDatasetName } from '@changeover/engines';
-import type { ColumnAnalysis, InputRows, InputValue, Metadata, ReadTableOptions, ResultSet, StorageBackend, StorageTransaction, TableInfo, WriteTableOptions } from '@changeover/engines';
+import type {
+  ColumnAnalysis,
+  InputRows,
+  InputValue,
+  Metadata,
+  ReadTableOptions,
+  ResultSet,
+  StorageBackend,
+  StorageTransaction,
+  TableInfo,
+  WriteTableOptions,
+} from '@changeover/engines';
 import type { Row } from '@changeover/core';
 import { PooledBackend } from './pooled-backend.ts';
 import type { PooledEngine } from './pooled-engine.ts';

@@ -1,5 +1,11 @@
 import { statSync } from 'node:fs';
-import { datasetFile, engines, InvalidArgumentError, parseDatasetName, parseEngine } from '@changeover/engines';
+import {
+  datasetFile,
+  engines,
+  InvalidArgumentError,
+  parseDatasetName,
+  parseEngine,
+} from '@changeover/engines';
 import type { DatasetBackend, Engine, StorageBackend } from '@changeover/engines';
 import type { Leg } from '@changeover/core';
 import { Budget } from './budget.ts';

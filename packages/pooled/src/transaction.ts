@@ -1,4 +1,9 @@
-import { AbortedError, ClosedError, InvalidArgumentError, StatementError } from '@changeover/engines';
+import {
+  AbortedError,
+  ClosedError,
+  InvalidArgumentError,
+  StatementError,
+} from '@changeover/engines';
 import type { StorageTransaction } from '@changeover/engines';
 import type { CallLimit } from './call-limit.ts';
 import type { DatasetOperation } from './job.ts';

@@ -1,5 +1,14 @@
 import { resolve } from 'node:path';
-import { type BridgeSettings, checkRules, type Environment, type ParsedSettings, parseSettings, refuseUnknown, settingNames, textSetting } from '@changeover/bridge';
+import {
+  type BridgeSettings,
+  checkRules,
+  type Environment,
+  type ParsedSettings,
+  parseSettings,
+  refuseUnknown,
+  settingNames,
+  textSetting,
+} from '@changeover/bridge';
 import type { ComparisonRule } from '@changeover/compare';
 import { InvalidOptionError, type Leg } from '@changeover/core';
 import { type Engine, engines, type StorageBackend, type StoreLocation } from '@changeover/engines';

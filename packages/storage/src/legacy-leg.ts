@@ -1,5 +1,10 @@
 import { digestResult } from '@changeover/compare';
-import { type Engine, type StorageBackend, storageOperations, type StoreLocation } from '@changeover/engines';
+import {
+  type Engine,
+  type StorageBackend,
+  storageOperations,
+  type StoreLocation,
+} from '@changeover/engines';
 import { type Leg } from '@changeover/core';
 import { createLegacyLeg, StorageBackend as LegacyStorageBackend } from '@changeover/legacy';
 

@@ -1,4 +1,9 @@
-import { type Engine, parseEngine, StorageError, type StorageBackend as StorageApi } from '@changeover/engines';
+import {
+  type Engine,
+  parseEngine,
+  StorageError,
+  type StorageBackend as StorageApi,
+} from '@changeover/engines';
 import type { StorageBridgeOptions } from './bridge-options.ts';
 import { createStorageBridge, type StorageBridge } from './storage-bridge.ts';
 

@@ -1,6 +1,20 @@
-import { BackendRouter, BridgeServices, type Guardrail, type Ledger, publishPools, type Recorder } from '@changeover/bridge';
+import {
+  BackendRouter,
+  BridgeServices,
+  type Guardrail,
+  type Ledger,
+  publishPools,
+  type Recorder,
+} from '@changeover/bridge';
 import { type Leg, systemClock } from '@changeover/core';
-import { ConnectionError, type Engine, parseDatasetName, parseEngine, type StorageBackend, storageOperations } from '@changeover/engines';
+import {
+  ConnectionError,
+  type Engine,
+  parseDatasetName,
+  parseEngine,
+  type StorageBackend,
+  storageOperations,
+} from '@changeover/engines';
 import { MeasuredPools, StorageBackendFactory } from '@changeover/pooled';
 import { breakerMetrics } from './breaker-metrics.ts';
 import {

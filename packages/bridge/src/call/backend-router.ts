@@ -1,6 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ComparisonRule } from '@changeover/compare';
-import type { Clock, Leg, LegName, OperationDefinition, OperationTable, WriteDefinition } from '@changeover/core';
+import type {
+  Clock,
+  Leg,
+  LegName,
+  OperationDefinition,
+  OperationTable,
+  WriteDefinition,
+} from '@changeover/core';
 import { systemClock } from '@changeover/core';
 import type { Call, ResolvedCall } from './resolved-call.ts';
 import { CallsInFlight } from './calls-in-flight.ts';

@@ -1,6 +1,11 @@
 import type Database from 'better-sqlite3';
 import SqliteDatabase from 'better-sqlite3';
-import { LatencyHistogram, type LatencyHistogramJson, PairedDifference, type PairedDifferenceJson } from '@changeover/compare';
+import {
+  LatencyHistogram,
+  type LatencyHistogramJson,
+  PairedDifference,
+  type PairedDifferenceJson,
+} from '@changeover/compare';
 import { stageNamed, type Stage } from '@changeover/core';
 import type { Verdict } from './cell.ts';
 import { countNames, noCounts, type Counts } from './counts.ts';

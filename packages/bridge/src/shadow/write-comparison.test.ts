@@ -1,6 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import { digestRows } from '@changeover/compare';
-import { type Leg, type OperationTable, type ShadowCall, type ShadowLeg, systemClock, type WriteEffect } from '@changeover/core';
+import {
+  type Leg,
+  type OperationTable,
+  type ShadowCall,
+  type ShadowLeg,
+  systemClock,
+  type WriteEffect,
+} from '@changeover/core';
 import { BackendRouter } from '../call/backend-router.ts';
 import { defaultShadowSettings, type ShadowSettings } from '../stages/flags/stage-source.ts';
 import { createStaticStageSource } from '../stages/flags/static-stage-source.ts';

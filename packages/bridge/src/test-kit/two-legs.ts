@@ -1,4 +1,11 @@
-import { type Leg, type LegName, type OperationTable, type ShadowLeg, type Stage, systemClock } from '@changeover/core';
+import {
+  type Leg,
+  type LegName,
+  type OperationTable,
+  type ShadowLeg,
+  type Stage,
+  systemClock,
+} from '@changeover/core';
 import { BackendRouter, type BackendRouterOptions } from '../call/backend-router.ts';
 import {
   createStaticStageSource,

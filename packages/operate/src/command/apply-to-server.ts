@@ -1,5 +1,11 @@
 import { killSwitchFlag, stageFlag } from '@changeover/bridge';
-import type { Dependency, Segment, ServerFlag, UnleashAdmin, WantedStrategy } from '@changeover/bridge';
+import type {
+  Dependency,
+  Segment,
+  ServerFlag,
+  UnleashAdmin,
+  WantedStrategy,
+} from '@changeover/bridge';
 import { CommandError } from './command-error.ts';
 import {
   sameConstraints,

@@ -1,6 +1,22 @@
 import { existsSync, statSync } from 'node:fs';
-import { ChangeoverError, earlierStage, type Stage, type Timer, systemClock } from '@changeover/core';
-import { type LedgerChange, type LedgerStore, type ReportData, readRecordings, readLedgerFile, resumptions, silentLogger, type StageDecision, type StageSource } from '@changeover/bridge';
+import {
+  ChangeoverError,
+  earlierStage,
+  type Stage,
+  type Timer,
+  systemClock,
+} from '@changeover/core';
+import {
+  type LedgerChange,
+  type LedgerStore,
+  type ReportData,
+  readRecordings,
+  readLedgerFile,
+  resumptions,
+  silentLogger,
+  type StageDecision,
+  type StageSource,
+} from '@changeover/bridge';
 import { type ParsedSettings, parseSettings } from '@changeover/bridge';
 import { openLedgerStore } from '@changeover/bridge';
 import { openStageSource } from '@changeover/bridge';

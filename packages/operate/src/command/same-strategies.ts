@@ -1,6 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import { killSwitchFlag } from '@changeover/bridge';
-import { type Dependency, isHold, type WantedConstraint, type WantedStrategy } from '@changeover/bridge';
+import {
+  type Dependency,
+  isHold,
+  type WantedConstraint,
+  type WantedStrategy,
+} from '@changeover/bridge';
 
 /** What the server makes of a flag that is turned on without a strategy. */
 const everyone: WantedStrategy = {

@@ -1,5 +1,10 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { isBusy, type LedgerChange, type LedgerStore, type NewLedgerChange } from '@changeover/bridge';
+import {
+  isBusy,
+  type LedgerChange,
+  type LedgerStore,
+  type NewLedgerChange,
+} from '@changeover/bridge';
 import { CommandError } from './command-error.ts';
 import { type Migration, withoutLedger } from './migration.ts';
 

@@ -6,7 +6,13 @@ import type {
   Meter,
   Observable,
 } from '@opentelemetry/api';
-import { type Attributes, durationBoundsS, type Instrument, type InstrumentSink, type Reading } from '@changeover/core';
+import {
+  type Attributes,
+  durationBoundsS,
+  type Instrument,
+  type InstrumentSink,
+  type Reading,
+} from '@changeover/core';
 
 /** Sends measurements to OpenTelemetry; where no SDK is set up, nowhere, at no cost. */
 export class OpenTelemetrySink implements InstrumentSink {

@@ -10,7 +10,12 @@ import {
   PeriodicExportingMetricReader,
 } from '@opentelemetry/sdk-metrics';
 import type { ResourceMetrics } from '@opentelemetry/sdk-metrics';
-import { MeasuredPools, poolInstruments, type PoolMetrics, StorageBackendFactory } from '@changeover/pooled';
+import {
+  MeasuredPools,
+  poolInstruments,
+  type PoolMetrics,
+  StorageBackendFactory,
+} from '@changeover/pooled';
 import { OpenTelemetrySink } from './opentelemetry-sink.ts';
 import { PrometheusSink } from './prometheus-sink.ts';
 

@@ -1,5 +1,12 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import { type Attributes, durationBoundsS, type Instrument, type InstrumentSink, isRead, type Reading } from '@changeover/core';
+import {
+  type Attributes,
+  durationBoundsS,
+  type Instrument,
+  type InstrumentSink,
+  isRead,
+  type Reading,
+} from '@changeover/core';
 
 /** Prometheus has the unit in the name. */
 const suffixes: Readonly<Record<string, string>> = { By: '_bytes', s: '_seconds' };

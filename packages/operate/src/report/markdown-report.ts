@@ -1,6 +1,15 @@
 import { coverageOf } from './coverage.ts';
 import { gateCondition, gatePlace, gateValue } from './gate-text.ts';
-import { countText, visibleText, latencyText, leftOutText, shareText, tablesHeldText, timeText, valueText } from '@changeover/bridge';
+import {
+  countText,
+  visibleText,
+  latencyText,
+  leftOutText,
+  shareText,
+  tablesHeldText,
+  timeText,
+  valueText,
+} from '@changeover/bridge';
 import { type Report, titleOf } from './report.ts';
 import { ruleOutcome, ruleText } from './rule-text.ts';
 import { pairCells } from './sample-cells.ts';

@@ -1,6 +1,13 @@
 import { coverageOf } from './coverage.ts';
 import { gateCondition, gatePlace, gateValue } from './gate-text.ts';
-import { countText, visibleText, leftOutText, shareText, tablesHeldText, timeText } from '@changeover/bridge';
+import {
+  countText,
+  visibleText,
+  leftOutText,
+  shareText,
+  tablesHeldText,
+  timeText,
+} from '@changeover/bridge';
 import { type Report, titleOf } from './report.ts';
 import { ruleOutcome, ruleText } from './rule-text.ts';
 import { sinceLines } from './since-text.ts';

@@ -1,7 +1,12 @@
 import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { datasetFile, DatasetNotFoundError } from '@changeover/engines';
-import { classifyError, duckdbInstancesOpen, duckdbPathInUse, openDuckdbSession } from '@changeover/engines';
+import {
+  classifyError,
+  duckdbInstancesOpen,
+  duckdbPathInUse,
+  openDuckdbSession,
+} from '@changeover/engines';
 import { buildDataset } from '../engine-parts.ts';
 import type { EngineDriver, EngineSetting } from '../engine-parts.ts';
 import type { PooledDataset } from '../pooled-dataset.ts';

@@ -1,5 +1,11 @@
 import { datasetPrograms } from '@changeover/engines';
-import type { PostgresSession, Program, Step, StepResult, TransactionState } from '@changeover/engines';
+import type {
+  PostgresSession,
+  Program,
+  Step,
+  StepResult,
+  TransactionState,
+} from '@changeover/engines';
 import { answerValue, isWriting, jobProgram } from '../job.ts';
 import type { Job, JobAnswer, JobContext } from '../job.ts';
 import type { MeasuredRead, PooledSession } from '../pooled-session.ts';

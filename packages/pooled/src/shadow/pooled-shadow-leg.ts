@@ -1,5 +1,12 @@
 import { InvalidArgumentError, parseDatasetName, storageOperations } from '@changeover/engines';
-import type { Digest, HeldSnapshot, ShadowCall, ShadowLeg, ShadowWriteLimits, WriteEffect } from '@changeover/core';
+import type {
+  Digest,
+  HeldSnapshot,
+  ShadowCall,
+  ShadowLeg,
+  ShadowWriteLimits,
+  WriteEffect,
+} from '@changeover/core';
 import { digestAnswer, isDatasetOperation } from '../job.ts';
 import type { Job } from '../job.ts';
 import type { PooledEngine, StoreOperation } from '../pooled-engine.ts';

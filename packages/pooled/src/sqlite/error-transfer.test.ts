@@ -1,5 +1,18 @@
 import { describe, expect, test } from '@jest/globals';
-import { AbortedError, ClosedError, ColumnNotFoundError, ConnectionError, DatasetNotFoundError, InvalidArgumentError, InvalidNameError, ReadOnlyError, StatementError, StorageError, TableExistsError, TableNotFoundError } from '@changeover/engines';
+import {
+  AbortedError,
+  ClosedError,
+  ColumnNotFoundError,
+  ConnectionError,
+  DatasetNotFoundError,
+  InvalidArgumentError,
+  InvalidNameError,
+  ReadOnlyError,
+  StatementError,
+  StorageError,
+  TableExistsError,
+  TableNotFoundError,
+} from '@changeover/engines';
 import { errorData, errorFromData } from './error-transfer.ts';
 
 describe('an error that crosses between threads', () => {

@@ -1,4 +1,18 @@
-import { AbortedError, ClosedError, ColumnNotFoundError, ConnectionError, DatasetExistsError, DatasetNotFoundError, InvalidArgumentError, InvalidNameError, ReadOnlyError, StatementError, StorageError, TableExistsError, TableNotFoundError } from '@changeover/engines';
+import {
+  AbortedError,
+  ClosedError,
+  ColumnNotFoundError,
+  ConnectionError,
+  DatasetExistsError,
+  DatasetNotFoundError,
+  InvalidArgumentError,
+  InvalidNameError,
+  ReadOnlyError,
+  StatementError,
+  StorageError,
+  TableExistsError,
+  TableNotFoundError,
+} from '@changeover/engines';
 import type { Engine, StorageErrorFields } from '@changeover/engines';
 
 /** An error as plain data, for crossing between threads, where its class would be lost. */

@@ -1,5 +1,15 @@
 import { resolve } from 'node:path';
-import { datasetFile, datasetSchema, type Engine, engines, engineTitles, InvalidArgumentError, parseDatasetName, parseEngine, type StoreLocation } from '@changeover/engines';
+import {
+  datasetFile,
+  datasetSchema,
+  type Engine,
+  engines,
+  engineTitles,
+  InvalidArgumentError,
+  parseDatasetName,
+  parseEngine,
+  type StoreLocation,
+} from '@changeover/engines';
 import { knownNames } from '@changeover/core';
 import type { DuckdbInstanceOptions } from '@changeover/engines';
 import { parseBridgeOptions } from '../bridge-options.ts';

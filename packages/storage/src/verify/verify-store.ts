@@ -1,6 +1,13 @@
 import { join } from 'node:path';
 import { AbortedError, type Engine, InvalidArgumentError, StorageError } from '@changeover/engines';
-import { connectPostgres, type DatasetStore, fileStore, openSnapshotReader, schemaStore, type SnapshotReader } from '@changeover/engines';
+import {
+  connectPostgres,
+  type DatasetStore,
+  fileStore,
+  openSnapshotReader,
+  schemaStore,
+  type SnapshotReader,
+} from '@changeover/engines';
 import { Checkpoint, jobDigest } from './checkpoint.ts';
 import { ProgressMeter } from './progress-meter.ts';
 import { ValueShower } from './show-values.ts';

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { defaultGates, figureNames } from './default-gates.ts';
 import { GateFileError, gateScopes, gatesIn, parseGates } from './gate-file.ts';
-import { sampleReport } from '@changeover/operate';
+import { sampleReport } from '../../../../operate/src/report/test-kit/sample-report.ts';
 import { decideVerdict } from './verdict.ts';
 
 const docs = readFileSync(new URL('../../../../../docs/gates.md', import.meta.url), 'utf8');

@@ -2,7 +2,12 @@ import { describe, expect, test } from '@jest/globals';
 import { defaultGates } from './default-gates.ts';
 import type { Report } from '@changeover/operate';
 import type { DataCheck } from './judged-data.ts';
-import { type CellCounts, latencies, reportData, sampleReport } from '@changeover/operate';
+import {
+  type CellCounts,
+  latencies,
+  reportData,
+  sampleReport,
+} from '../../../../operate/src/report/test-kit/sample-report.ts';
 import { decideVerdict, type GateOutcome, type ReportVerdict } from './verdict.ts';
 
 const fast = { legacyMs: latencies(40, 4), pooledMs: latencies(40, 1) };

@@ -1,4 +1,10 @@
-import { evaluateGate, type Gate, type GateOperator, type GateResult, parseGate } from '@changeover/compare';
+import {
+  evaluateGate,
+  type Gate,
+  type GateOperator,
+  type GateResult,
+  parseGate,
+} from '@changeover/compare';
 import { type Stage, stages } from '@changeover/core';
 import type { TotalsBy } from '../../recorder/report-data.ts';
 import {

@@ -1,4 +1,11 @@
-import { earlierStage, stages, systemClock, type Clock, type Stage, type Timer } from '@changeover/core';
+import {
+  earlierStage,
+  stages,
+  systemClock,
+  type Clock,
+  type Stage,
+  type Timer,
+} from '@changeover/core';
 import { Listeners } from '../flags/listeners.ts';
 import type { Logger } from '../../log.ts';
 import { later } from './resumptions.ts';

@@ -1,6 +1,16 @@
 import { LatencyHistogram, PairedDifference } from '@changeover/compare';
 import { type Stage, stages } from '@changeover/core';
-import type { LatencyFigures, ReportData, RuleUsage, SampleGroup, ShedReason, StoredSample, TimelineEvent, Totals, TotalsBy } from '@changeover/bridge';
+import type {
+  LatencyFigures,
+  ReportData,
+  RuleUsage,
+  SampleGroup,
+  ShedReason,
+  StoredSample,
+  TimelineEvent,
+  Totals,
+  TotalsBy,
+} from '@changeover/bridge';
 import type { DataCheck } from '@changeover/bridge';
 import type { Report } from '../report.ts';
 

@@ -2,7 +2,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { datasetFile, type Engine, type InputValue, type StoreLocation } from '@changeover/engines';
-import { connectPostgres, fileStore, inTransaction, openDuckdbSession, openSqliteSession, type Program, schemaStore } from '@changeover/engines';
+import {
+  connectPostgres,
+  fileStore,
+  inTransaction,
+  openDuckdbSession,
+  openSqliteSession,
+  type Program,
+  schemaStore,
+} from '@changeover/engines';
 
 /** A folder with datasets of its own, and schemas in the tests' server, removed at the end. */
 export class TestStores {
