@@ -51,3 +51,6 @@ export * from './stages/guardrail-wiring.ts';
 export * from './stages/ledger/open-ledger-store.ts';
 export * from './stages/flags/open-feature-stage-source.ts';
 export { isBusy } from './recorder/store-file.ts';
+export { type Bridge, bridgeOf, type BridgeOptions, createBridge } from './create-bridge.ts';
+export * from './call/operations.ts';
+export { InvalidKeyError, WiringError } from './call/wiring.ts';

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { AbortedError, StorageError } from '@changeover/engines';
+import { AbortedError, StorageError } from '@changeover/engines/api';
 
 /** Calls waiting at most; more than this is a caller without bounds of its own. */
 const maxWaiting = 100_000;

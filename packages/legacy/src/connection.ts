@@ -4,7 +4,7 @@ import {
   DatasetNotFoundError,
   type Engine,
   type StoreLocation,
-} from '@changeover/engines';
+} from '@changeover/engines/api';
 import { type DatasetStore, fileStore, type Program, schemaStore } from '@changeover/engines';
 import { DuckdbConnection } from './duckdb-connection.ts';
 import { PostgresConnection } from './postgres-connection.ts';

@@ -1,4 +1,4 @@
-import type { InputValue } from '@changeover/engines';
+import type { InputValue } from '@changeover/engines/api';
 import {
   type ColumnKind,
   columnKinds,

@@ -1,4 +1,4 @@
-import { InvalidArgumentError, type InputValue } from '@changeover/engines';
+import { InvalidArgumentError, type InputValue } from '@changeover/engines/api';
 import { type Row, type Value } from '@changeover/core';
 import { isDate, jsonText } from '@changeover/engines';
 import {

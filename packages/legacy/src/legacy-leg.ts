@@ -6,7 +6,7 @@ import {
   type StorageBackend as StorageApi,
   storageOperations,
   type StorageOperation,
-} from '@changeover/engines';
+} from '@changeover/engines/api';
 import { abortedError } from './call-queue.ts';
 import { StorageBackend } from './storage-backend.ts';
 

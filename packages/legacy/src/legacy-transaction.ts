@@ -9,7 +9,7 @@ import {
   type StorageTransaction,
   type TableInfo,
   type WriteTableOptions,
-} from '@changeover/engines';
+} from '@changeover/engines/api';
 import { type Row } from '@changeover/core';
 import { datasetPrograms, type DatasetPrograms, type Program } from '@changeover/engines';
 import { CallQueue } from './call-queue.ts';

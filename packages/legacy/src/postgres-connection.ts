@@ -5,7 +5,7 @@ import {
   InvalidArgumentError,
   type InputValue,
   StatementError,
-} from '@changeover/engines';
+} from '@changeover/engines/api';
 import { type Value } from '@changeover/core';
 import {
   checkPostgresExecute,

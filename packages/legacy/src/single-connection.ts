@@ -5,7 +5,7 @@ import {
   parseDatasetName,
   type StorageTransaction,
   type StoreLocation,
-} from '@changeover/engines';
+} from '@changeover/engines/api';
 import {
   datasetPrograms,
   type DatasetPrograms,

@@ -1,4 +1,4 @@
-import { ConnectionError, InvalidArgumentError, type InputValue } from '@changeover/engines';
+import { ConnectionError, InvalidArgumentError, type InputValue } from '@changeover/engines/api';
 import { type Value } from '@changeover/core';
 import {
   checkSqliteExecute,

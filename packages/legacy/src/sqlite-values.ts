@@ -1,4 +1,4 @@
-import { InvalidArgumentError, type InputValue } from '@changeover/engines';
+import { InvalidArgumentError, type InputValue } from '@changeover/engines/api';
 import { isDate, jsonText, timestampText } from '@changeover/engines';
 
 const biggest = 2n ** 63n - 1n;

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { type Engine, engines } from '@changeover/engines';
+import { type Engine, engines } from '@changeover/engines/api';
 import { connectPostgres, type PostgresSession, type Program } from '@changeover/engines';
 import { StorageBackend } from './index.ts';
 

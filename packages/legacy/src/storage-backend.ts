@@ -15,7 +15,7 @@ import {
   type StoreLocation,
   type TableInfo,
   type WriteTableOptions,
-} from '@changeover/engines';
+} from '@changeover/engines/api';
 import { type Row } from '@changeover/core';
 import { type ShadowRun, SingleConnection } from './single-connection.ts';
 

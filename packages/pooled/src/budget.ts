@@ -1,5 +1,5 @@
 import type { Clock } from '@changeover/core';
-import { InvalidArgumentError } from '@changeover/engines';
+import { InvalidArgumentError } from '@changeover/engines/api';
 
 /** A pool, as its budget sees it. */
 export interface BudgetMember {

@@ -1,5 +1,5 @@
-import { AbortedError, InvalidArgumentError } from '@changeover/engines';
-import type { CallOptions, StorageErrorFields } from '@changeover/engines';
+import { AbortedError, InvalidArgumentError } from '@changeover/engines/api';
+import type { CallOptions, StorageErrorFields } from '@changeover/engines/api';
 import type { Clock } from '@changeover/core';
 
 /** When a call ends at the latest, and by whom. */

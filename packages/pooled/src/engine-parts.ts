@@ -1,5 +1,5 @@
 import type { Clock } from '@changeover/core';
-import type { Engine, StoreLocation } from '@changeover/engines';
+import type { Engine, StoreLocation } from '@changeover/engines/api';
 import type { Budget } from './budget.ts';
 import type { Logger } from './logger.ts';
 import type { PoolMetrics } from './metrics/pool-metrics.ts';

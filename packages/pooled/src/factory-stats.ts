@@ -1,4 +1,4 @@
-import type { Engine } from '@changeover/engines';
+import type { Engine } from '@changeover/engines/api';
 import type { BreakerState } from './pool/pool-breaker.ts';
 import type { PoolStats } from './pool/pool-stats.ts';
 

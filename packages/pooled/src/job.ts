@@ -1,7 +1,7 @@
 import { digestResult, digestValue, RowsDigester } from '@changeover/compare';
 import type { Digest, Value, WriteEffect } from '@changeover/core';
-import type { Engine, InputRows, InputValue, WriteTableOptions } from '@changeover/engines';
-import { storageOperations } from '@changeover/engines';
+import type { Engine, InputRows, InputValue, WriteTableOptions } from '@changeover/engines/api';
+import { storageOperations } from '@changeover/engines/api';
 import {
   datasetPrograms,
   inputKeys,

@@ -2,7 +2,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { datasetFile } from '@changeover/engines';
+import { datasetFile } from '@changeover/engines/api';
 import { silentMetrics } from './metrics/pool-metrics.ts';
 import { silentPoolObserver } from './pool/pool-observer.ts';
 import { StorageBackendFactory } from './storage-backend-factory.ts';

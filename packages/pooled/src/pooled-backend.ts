@@ -10,7 +10,7 @@ import type {
   StorageTransaction,
   TableInfo,
   WriteTableOptions,
-} from '@changeover/engines';
+} from '@changeover/engines/api';
 import type { Row } from '@changeover/core';
 import type { DatasetOperation } from './job.ts';
 import type { PooledEngine } from './pooled-engine.ts';

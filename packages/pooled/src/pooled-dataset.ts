@@ -1,6 +1,6 @@
-import { AbortedError, ConnectionError, StatementError } from '@changeover/engines';
+import { AbortedError, ConnectionError, StatementError } from '@changeover/engines/api';
 import type { Clock, Timer } from '@changeover/core';
-import type { Engine, StorageErrorFields } from '@changeover/engines';
+import type { Engine, StorageErrorFields } from '@changeover/engines/api';
 import { checkLimit, within } from './call-limit.ts';
 import type { CallLimit } from './call-limit.ts';
 import { isWriting } from './job.ts';

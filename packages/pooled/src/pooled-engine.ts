@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { ClosedError, InvalidArgumentError } from '@changeover/engines';
-import type { CallOptions, Engine, StorageTransaction } from '@changeover/engines';
+import { ClosedError, InvalidArgumentError } from '@changeover/engines/api';
+import type { CallOptions, Engine, StorageTransaction } from '@changeover/engines/api';
 import { fileStore, schemaStore } from '@changeover/engines';
 import type { DatasetStore, Program } from '@changeover/engines';
 import { callLimit, checkLimit, within } from './call-limit.ts';

@@ -1,4 +1,4 @@
-import { parseDatasetName } from '@changeover/engines';
+import { parseDatasetName } from '@changeover/engines/api';
 import type {
   ColumnAnalysis,
   InputRows,
@@ -10,7 +10,7 @@ import type {
   StorageTransaction,
   TableInfo,
   WriteTableOptions,
-} from '@changeover/engines';
+} from '@changeover/engines/api';
 import type { Row } from '@changeover/core';
 import { PooledBackend } from './pooled-backend.ts';
 import type { PooledEngine } from './pooled-engine.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { engines } from '@changeover/engines';
+import { engines } from '@changeover/engines/api';
 import { TcpProxy } from '../../../test/kit/tcp-proxy.ts';
 import { StorageBackendFactory } from './storage-backend-factory.ts';
 

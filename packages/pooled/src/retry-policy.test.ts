@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { ClosedError, ConnectionError, StatementError } from '@changeover/engines';
+import { ClosedError, ConnectionError, StatementError } from '@changeover/engines/api';
 import { toStorageError } from '@changeover/engines';
 import type { TransactionState } from '@changeover/engines';
 import { CommitUnknownError } from './pool/pool-errors.ts';

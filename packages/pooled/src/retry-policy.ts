@@ -1,8 +1,8 @@
 import { CircuitOpenError, CommitUnknownError, PoolExhaustedError } from './pool/pool-errors.ts';
 import { classifyError } from '@changeover/engines';
 import type { ErrorClass, TransactionState } from '@changeover/engines';
-import { ConnectionError, StorageError } from '@changeover/engines';
-import type { Engine } from '@changeover/engines';
+import { ConnectionError, StorageError } from '@changeover/engines/api';
+import type { Engine } from '@changeover/engines/api';
 
 /** What kind of work failed. `work` is a caller's function in a transaction, which must run once. */
 export type WorkKind = 'read' | 'write' | 'work';

@@ -5,8 +5,8 @@ import {
   InvalidArgumentError,
   parseDatasetName,
   parseEngine,
-} from '@changeover/engines';
-import type { DatasetBackend, Engine, StorageBackend } from '@changeover/engines';
+} from '@changeover/engines/api';
+import type { DatasetBackend, Engine, StorageBackend } from '@changeover/engines/api';
 import type { Leg } from '@changeover/core';
 import { Budget } from './budget.ts';
 import { DuckdbDriver } from './duckdb/duckdb-driver.ts';

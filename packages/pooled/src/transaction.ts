@@ -3,8 +3,8 @@ import {
   ClosedError,
   InvalidArgumentError,
   StatementError,
-} from '@changeover/engines';
-import type { StorageTransaction } from '@changeover/engines';
+} from '@changeover/engines/api';
+import type { StorageTransaction } from '@changeover/engines/api';
 import type { CallLimit } from './call-limit.ts';
 import type { DatasetOperation } from './job.ts';
 import type { Lease } from './pool/lease.ts';

@@ -177,7 +177,7 @@ export class BackendRouter<Api extends object> {
     try {
       resolved = this.#resolvedCall(call, args, startedMs);
     } catch (error) {
-      return refuse(call, error);
+      return this.#refuse(call, error);
     }
     const scope = this.#scope.getStore();
     if (scope?.active === true && scope.dataset === resolved.dataset)
@@ -249,6 +249,13 @@ export class BackendRouter<Api extends object> {
     return routes.shadow;
   }
 
+  /** A call that could not be resolved fails as the leg's own failures do: at once, unless the legs answer promises. */
+  #refuse(call: Call, error: unknown): Promise<never> {
+    if (this.#options.mayAnswerAtOnce === undefined || call.style === 'later')
+      return Promise.reject(error);
+    throw error;
+  }
+
   #tellCapped({ backend, operation, dataset, decision }: ResolvedCall): void {
     if (this.#capped.has(operation)) return;
     this.#capped.add(operation);
@@ -265,7 +272,7 @@ export class BackendRouter<Api extends object> {
     try {
       resolved = this.#resolvedCall(call, args, startedMs);
     } catch (error) {
-      return refuse(call, error);
+      return this.#refuse(call, error);
     }
     resolved.cell.calls += 1;
     try {
@@ -344,7 +351,7 @@ export class BackendRouter<Api extends object> {
     try {
       resolved = this.#resolvedCall(call, args, startedMs);
     } catch (error) {
-      return refuse(call, error);
+      return this.#refuse(call, error);
     }
     const scope = this.#scope.getStore();
     const nested = scope?.active === true;
@@ -529,12 +536,6 @@ function invoke(leg: Leg<object>, operation: string, args: readonly unknown[]): 
   if (method === undefined)
     throw new TypeError(`the ${leg.name} leg has no operation ${operation}`);
   return Reflect.apply(method, leg.api, args);
-}
-
-/** A call that could not be resolved fails as the leg's own failures do: where it is known to answer at once, at once. */
-function refuse(call: Call, error: unknown): Promise<never> {
-  if (call.style === 'at-once') throw error;
-  return Promise.reject(error);
 }
 
 /** Whether a write at `shadow` is made through the comparer: what is only observed afterwards is not. */

@@ -1,11 +1,10 @@
-import { describe } from '@changeover/core';
-import { StorageError } from '@changeover/engines';
+import { ChangeoverError, describe } from '@changeover/core';
 
 /**
  * A call inside a transaction was refused because it, the transaction and others would have waited for each other for
  * ever. The call was not made; the transaction goes on, and is rolled back if its work lets this error through.
  */
-export class DeadlockError extends StorageError {
+export class DeadlockError extends ChangeoverError {
   override readonly name = 'DeadlockError';
   /** The key that the call was for. */
   readonly key: string;
@@ -26,7 +25,7 @@ export class DeadlockError extends StorageError {
 }
 
 /** A call was made in a transaction that had been ended from outside. The call was not made. */
-export class TransactionOverError extends StorageError {
+export class TransactionOverError extends ChangeoverError {
   override readonly name = 'TransactionOverError';
   readonly key: string;
 

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { datasetFile, DatasetNotFoundError } from '@changeover/engines';
+import { datasetFile, DatasetNotFoundError } from '@changeover/engines/api';
 import {
   classifyError,
   duckdbInstancesOpen,

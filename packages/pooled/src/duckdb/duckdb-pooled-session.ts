@@ -1,4 +1,4 @@
-import { AbortedError } from '@changeover/engines';
+import { AbortedError } from '@changeover/engines/api';
 import type { AsyncSession, Program, TransactionState } from '@changeover/engines';
 import { answerValue, jobProgram } from '../job.ts';
 import type { Job, JobContext } from '../job.ts';

@@ -1,4 +1,4 @@
-import type { Engine } from '@changeover/engines';
+import type { Engine } from '@changeover/engines/api';
 import type { BreakerState } from '../pool/pool-breaker.ts';
 import type { PoolObserver } from '../pool/pool-observer.ts';
 import type { FactoryStats } from '../factory-stats.ts';

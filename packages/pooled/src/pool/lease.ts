@@ -1,4 +1,4 @@
-import { ClosedError } from '@changeover/engines';
+import { ClosedError } from '@changeover/engines/api';
 import type { PooledConnection } from './connection.ts';
 import type { EvictionReason } from './pool-observer.ts';
 

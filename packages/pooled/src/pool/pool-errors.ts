@@ -1,5 +1,5 @@
-import { ClosedError, ConnectionError, StorageError } from '@changeover/engines';
-import type { StorageErrorFields } from '@changeover/engines';
+import { ClosedError, ConnectionError, StorageError } from '@changeover/engines/api';
+import type { StorageErrorFields } from '@changeover/engines/api';
 import type { PoolStats } from './pool-stats.ts';
 import { showPoolStats } from './pool-stats.ts';
 

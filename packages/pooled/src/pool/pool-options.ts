@@ -1,5 +1,5 @@
 import { describe, knownNames } from '@changeover/core';
-import { InvalidArgumentError } from '@changeover/engines';
+import { InvalidArgumentError } from '@changeover/engines/api';
 
 /** How one pool behaves. Every time is in milliseconds. */
 export interface PoolOptions {

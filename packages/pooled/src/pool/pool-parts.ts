@@ -1,5 +1,5 @@
 import type { Clock } from '@changeover/core';
-import type { StorageErrorFields } from '@changeover/engines';
+import type { StorageErrorFields } from '@changeover/engines/api';
 import type { Budget } from '../budget.ts';
 import type { Random } from './backoff.ts';
 import type { PoolObserver } from './pool-observer.ts';

@@ -1,5 +1,5 @@
-import { AbortedError } from '@changeover/engines';
-import type { StorageErrorFields } from '@changeover/engines';
+import { AbortedError } from '@changeover/engines/api';
+import type { StorageErrorFields } from '@changeover/engines/api';
 import { AcquireTimeoutError, PoolClosedError, PoolExhaustedError } from './pool-errors.ts';
 import type { PoolStats } from './pool-stats.ts';
 

@@ -1,6 +1,6 @@
-import { ConnectionError } from '@changeover/engines';
+import { ConnectionError } from '@changeover/engines/api';
 import type { Clock } from '@changeover/core';
-import type { StorageErrorFields } from '@changeover/engines';
+import type { StorageErrorFields } from '@changeover/engines/api';
 import type { ParsedPoolOptions } from './pool-options.ts';
 import type { ResourceSource } from './resource-source.ts';
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import type { DatasetBackend } from '@changeover/engines';
+import type { DatasetBackend } from '@changeover/engines/api';
 import { TcpProxy } from '../../../../test/kit/tcp-proxy.ts';
 import { StorageBackendFactory } from '../storage-backend-factory.ts';
 

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatasetNotFoundError } from '@changeover/engines';
+import { DatasetNotFoundError } from '@changeover/engines/api';
 import { StorageBackendFactory } from '../storage-backend-factory.ts';
 
 const quiet = {

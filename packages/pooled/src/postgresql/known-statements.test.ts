@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import type { StorageBackend } from '@changeover/engines';
+import type { StorageBackend } from '@changeover/engines/api';
 import { StorageBackendFactory } from '../storage-backend-factory.ts';
 
 // A statement that a connection has run before is sent without asking again what its result looks like. That is right only as

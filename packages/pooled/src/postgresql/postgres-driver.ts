@@ -1,4 +1,4 @@
-import { ConnectionError, DatasetNotFoundError } from '@changeover/engines';
+import { ConnectionError, DatasetNotFoundError } from '@changeover/engines/api';
 import { connectPostgres, type PostgresSession } from '@changeover/engines';
 import { buildDataset } from '../engine-parts.ts';
 import type { EngineDriver, EngineSetting } from '../engine-parts.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import pg from 'pg';
-import type { DatasetBackend, InputValue } from '@changeover/engines';
+import type { DatasetBackend, InputValue } from '@changeover/engines/api';
 import type { Row } from '@changeover/core';
 import type { StorageBackendFactoryOptions } from '../factory-options.ts';
 import type { PurposeStats } from '../factory-stats.ts';

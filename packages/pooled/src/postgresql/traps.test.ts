@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import pg from 'pg';
-import { StorageError } from '@changeover/engines';
+import { StorageError } from '@changeover/engines/api';
 import { StorageBackendFactory } from '../storage-backend-factory.ts';
 import type { StorageBackendFactoryOptions } from '../factory-options.ts';
 import { MeasuredPools } from '../metrics/measured-pools.ts';

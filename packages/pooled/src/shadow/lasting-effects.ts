@@ -1,4 +1,4 @@
-import { type Engine, undeterminedSql } from '@changeover/engines';
+import { type Engine, undeterminedSql } from '@changeover/engines/api';
 import type { Program } from '@changeover/engines';
 
 /** What rolling back can't undo, or running twice can't repeat. */

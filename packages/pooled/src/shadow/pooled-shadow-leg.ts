@@ -1,4 +1,4 @@
-import { InvalidArgumentError, parseDatasetName, storageOperations } from '@changeover/engines';
+import { InvalidArgumentError, parseDatasetName, storageOperations } from '@changeover/engines/api';
 import type {
   Digest,
   HeldSnapshot,

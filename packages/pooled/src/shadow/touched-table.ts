@@ -1,4 +1,4 @@
-import type { Engine } from '@changeover/engines';
+import type { Engine } from '@changeover/engines/api';
 
 /** A name in SQL: quoted, where quotes double inside, or plain. */
 const name = String.raw`(?:"(?:[^"]|"")+"|[\p{L}_][\p{L}\p{N}_$]*)`;

@@ -12,7 +12,7 @@ import {
   StorageError,
   TableExistsError,
   TableNotFoundError,
-} from '@changeover/engines';
+} from '@changeover/engines/api';
 import { errorData, errorFromData } from './error-transfer.ts';
 
 describe('an error that crosses between threads', () => {

@@ -12,8 +12,8 @@ import {
   StorageError,
   TableExistsError,
   TableNotFoundError,
-} from '@changeover/engines';
-import type { Engine, StorageErrorFields } from '@changeover/engines';
+} from '@changeover/engines/api';
+import type { Engine, StorageErrorFields } from '@changeover/engines/api';
 
 /** An error as plain data, for crossing between threads, where its class would be lost. */
 export interface ErrorData {

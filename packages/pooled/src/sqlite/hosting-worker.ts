@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { TransactionState } from '@changeover/engines';
-import { ConnectionError, InvalidArgumentError } from '@changeover/engines';
+import { ConnectionError, InvalidArgumentError } from '@changeover/engines/api';
 import { describe } from '@changeover/core';
 import { CommitUnknownError } from '../pool/pool-errors.ts';
 import { isWriting } from '../job.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { DatasetNotFoundError } from '@changeover/engines';
+import { DatasetNotFoundError } from '@changeover/engines/api';
 import { StorageBackendFactory } from '../storage-backend-factory.ts';
 
 let basePath: string;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import type { StorageBackend } from '@changeover/engines';
+import type { StorageBackend } from '@changeover/engines/api';
 import { StorageBackendFactory } from '../storage-backend-factory.ts';
 import { WorkerSession } from './worker-session.ts';
 import { WorkerSet } from './worker-set.ts';

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { datasetFile, DatasetNotFoundError } from '@changeover/engines';
+import { datasetFile, DatasetNotFoundError } from '@changeover/engines/api';
 import { classifyError } from '@changeover/engines';
 import { buildDataset } from '../engine-parts.ts';
 import type { EngineDriver, EngineSetting } from '../engine-parts.ts';

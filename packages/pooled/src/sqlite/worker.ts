@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
-import { ConnectionError } from '@changeover/engines';
+import { ConnectionError } from '@changeover/engines/api';
 import { openSqliteSession } from '@changeover/engines/sqlite';
 import type { Program, SqliteSession, Step, StepResult } from '@changeover/engines';
 import { isWriting, jobProgram } from '../job.ts';

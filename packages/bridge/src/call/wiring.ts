@@ -1,0 +1,327 @@
+import {
+  ChangeoverError,
+  knownNames,
+  NotComparableError,
+  type OperationDefinition,
+  type Undetermined,
+} from '@changeover/core';
+import { isAsyncFunction, isPromise } from './answers.ts';
+import { callWithCallback } from './callbacks.ts';
+import type { OperationSpec, ReadOperation, StatementOperation } from './operations.ts';
+
+/** A bridge that can't be made, or a leg that can't be bridged: the message says what to type. */
+export class WiringError extends ChangeoverError {
+  override readonly name = 'WiringError';
+  constructor(message: string, cause?: unknown) {
+    super('WIRING', message, { cause });
+  }
+}
+
+/** A key that is no text, or too long. */
+export class InvalidKeyError extends ChangeoverError {
+  override readonly name = 'InvalidKeyError';
+  constructor(message: string) {
+    super('INVALID_KEY', message);
+  }
+}
+
+export type Method = (...args: readonly unknown[]) => unknown;
+
+/** A member that the bridge knows, by its way from the object: `['nodes', 'upsert']`. */
+export interface Member {
+  /** As flags, counts and reports call it: `nodes.upsert`. */
+  readonly operation: string;
+  readonly path: readonly string[];
+  readonly spec: Exclude<OperationSpec, { readonly kind: 'sub' }>;
+}
+
+/** What the legs' functions are asked for by the names that nobody calls: a write's rehearsal and what it left. */
+const rehearsalOf = (operation: string): string => `${operation} (rehearsed)`;
+const observationOf = (operation: string): string => `${operation} (observed)`;
+
+/** The longest key, in characters: it is kept with every count. */
+export const maxKeyLength = 200;
+
+/** The name of the key where a bridge has one for all calls. */
+export const onlyKey = 'all';
+
+/** Every member that was declared, those of objects inside with their way to it. */
+export function membersOf(
+  operations: Readonly<Record<string, OperationSpec>>,
+  path: readonly string[] = [],
+): Member[] {
+  return Object.entries(operations).flatMap(([name, spec]): Member[] => {
+    const own = [...path, name];
+    return spec.kind === 'sub'
+      ? membersOf(spec.operations, own)
+      : [{ operation: own.join('.'), path: own, spec }];
+  });
+}
+
+/** The object that a member is a method of. */
+export function ownerOf(object: object, { path }: Pick<Member, 'path'>): object | undefined {
+  let owner: unknown = object;
+  for (const name of path.slice(0, -1)) owner = (owner as Record<string, unknown> | null)?.[name];
+  return (typeof owner === 'object' && owner !== null) || typeof owner === 'function'
+    ? owner
+    : undefined;
+}
+
+/** A member's function on an object; undefined where there is none. */
+export function methodOf(object: object, member: Pick<Member, 'path'>): Method | undefined {
+  const owner = ownerOf(object, member) as Record<string, unknown> | undefined;
+  const method = owner?.[member.path.at(-1) ?? ''];
+  return typeof method === 'function' ? (method as Method) : undefined;
+}
+
+/**
+ * Checks that both legs have what was declared, and that everything callable of the legacy leg was.
+ *
+ * @throws {WiringError} with every fault there is, each with what to type.
+ */
+export function checkWiring(
+  name: string,
+  members: readonly Member[],
+  legs: { readonly legacy: object; readonly pooled: object | undefined },
+  undeclared: 'refuse' | 'legacy',
+): void {
+  const faults = members.flatMap((member): string[] => {
+    const { operation, spec } = member;
+    if (methodOf(legs.legacy, member) === undefined)
+      return [
+        `the legacy leg has no method ${operation}: ${knownNames(operation, methodNames(legs.legacy))}`,
+      ];
+    if (spec.kind === 'legacyOnly' || legs.pooled === undefined) return [];
+    return methodOf(legs.pooled, member) === undefined
+      ? [
+          `the pooled leg has no method ${operation}: give it one, or declare ${operation}: legacyOnly() to keep it where it is. ` +
+            '(A copy by { ...object } has no methods of its class.)',
+        ]
+      : [];
+  });
+  if (undeclared === 'refuse') {
+    const declared = new Set(members.map(({ path }) => path[0]));
+    for (const method of methodNames(legs.legacy)) {
+      if (declared.has(method)) continue;
+      faults.push(
+        `${method} is not declared: add ${method}: read(), read.rows(), write(), transaction(), control() or legacyOnly() to ` +
+          "operations, or undeclared: 'legacy' to leave all that is not named with the legacy leg",
+      );
+    }
+  }
+  if (faults.length > 0)
+    throw new WiringError(`The bridge "${name}" can't be made: ${faults.join('; ')}.`);
+}
+
+/** What is a method by the class, for people who read faults. What the platform's own classes bring passes. */
+export function methodNames(object: object): string[] {
+  const names = new Set<string>();
+  for (
+    let owner: object | null = object;
+    owner !== null && !isBuiltIn(owner);
+    owner = Object.getPrototypeOf(owner) as object | null
+  ) {
+    for (const [name, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(owner))) {
+      // A class among the members is a value; its statics are its own.
+      if (name !== 'constructor' && isCallable(descriptor.value)) names.add(name);
+    }
+  }
+  return [...names];
+}
+
+function isCallable(value: unknown): boolean {
+  return typeof value === 'function' && !/^class\b/.test(Function.prototype.toString.call(value));
+}
+
+/** A prototype of the platform: Object, Function, EventEmitter, Map and the like. */
+function isBuiltIn(owner: object): boolean {
+  const { constructor } = owner as { readonly constructor?: unknown };
+  return (
+    Object.hasOwn(owner, 'constructor') &&
+    typeof constructor === 'function' &&
+    (/\{\s*\[native code\]\s*\}\s*$/.test(Function.prototype.toString.call(constructor)) ||
+      constructor.name === 'EventEmitter')
+  );
+}
+
+/** The key of a call by its arguments. */
+export type KeyOf = (...args: readonly unknown[]) => string;
+
+/** What the router must know of each member. */
+export function definitionsOf(
+  members: readonly Member[],
+  keyOf: (operation: string) => KeyOf,
+): Record<string, OperationDefinition> {
+  return Object.fromEntries(
+    members.map((member) => [member.operation, definitionOf(member, keyOf(member.operation))]),
+  );
+}
+
+function definitionOf({ operation, spec }: Member, dataset: KeyOf): OperationDefinition {
+  switch (spec.kind) {
+    case 'read':
+      return { ...readDefinition(spec), dataset };
+    case 'write':
+      if (spec.rehearse !== undefined) {
+        const observe = spec.observe === undefined ? undefined : observationOf(operation);
+        return {
+          kind: 'write',
+          comparison: 'answer',
+          rehearse: rehearsalOf(operation),
+          observe,
+          dataset,
+        };
+      }
+      return spec.observe === undefined
+        ? { kind: 'write', comparison: 'none', dataset }
+        : { kind: 'write', comparison: 'observed', read: observationOf(operation), dataset };
+    case 'transaction':
+      return { kind: 'write', comparison: 'none', dataset };
+    case 'statement':
+      return statementDefinition(spec, dataset);
+    case 'control':
+      return { kind: 'control' };
+    case 'legacyOnly':
+      return { kind: 'legacyOnly', dataset };
+  }
+}
+
+function readDefinition({ result, ordered, compareAs }: ReadOperation): OperationDefinition & {
+  readonly kind: 'read';
+} {
+  const promise: Method =
+    typeof ordered === 'function' ? (ordered as Method) : () => ordered === true;
+  return {
+    kind: 'read',
+    result,
+    ordered: (...args: readonly unknown[]) => promise(...args) === true,
+    compareAs: (compareAs as ((answer: unknown) => unknown) | undefined) ?? onlyPlain,
+  };
+}
+
+function statementDefinition(
+  { classifier }: StatementOperation,
+  dataset: KeyOf,
+): OperationDefinition {
+  const kindOf = (sql: unknown) =>
+    typeof sql === 'string' ? classifier.classify(sql) : ({ effect: 'unknown' } as const);
+  return {
+    kind: 'statement',
+    dataset,
+    reads: (sql: unknown) => kindOf(sql).effect === 'reads',
+    read: {
+      kind: 'read',
+      result: 'rows',
+      ordered: (sql: unknown) => (kindOf(sql).order ?? 'none') !== 'none',
+      undetermined: (sql: unknown): Undetermined | undefined => kindOf(sql).undetermined,
+      compareAs: onlyPlain,
+    },
+    write: { kind: 'write', comparison: 'none' },
+  };
+}
+
+const maxDepth = 100;
+
+/** Passes what is data. An instance of a class can differ in what can't be seen, so it is refused.
+ *
+ * @throws {NotComparableError} */
+export function onlyPlain(answer: unknown): unknown {
+  refuseInstances(answer, 0);
+  return answer;
+}
+
+function refuseInstances(value: unknown, depth: number): void {
+  if (typeof value === 'function')
+    throw new NotComparableError('the answer holds a function: say what it is compared as');
+  if (typeof value !== 'object' || value === null || depth > maxDepth) return;
+  if (Array.isArray(value)) {
+    for (const item of value) refuseInstances(item, depth + 1);
+    return;
+  }
+  const prototype = Object.getPrototypeOf(value) as object | null;
+  if (prototype === null || Object.getPrototypeOf(prototype) === null) {
+    for (const item of Object.values(value)) refuseInstances(item, depth + 1);
+    return;
+  }
+  if (value instanceof Date || ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return;
+  if (value instanceof Map || value instanceof Set) {
+    for (const item of value.values()) refuseInstances(item, depth + 1);
+    return;
+  }
+  const { constructor } = prototype as { readonly constructor?: { readonly name?: unknown } };
+  throw new NotComparableError(
+    `the answer holds an instance of ${String(constructor?.name)}, which can differ in what can't be seen: ` +
+      'give the operation compareAs: (answer) => … that makes plain data of it',
+  );
+}
+
+/** A leg's members as the router calls them: by operation, with the object itself as `this`. */
+export function apiOf(
+  members: readonly Member[],
+  object: () => object | PromiseLike<object>,
+): Record<string, Method> {
+  const api: Record<string, Method> = {};
+  for (const member of members) {
+    const { operation, spec } = member;
+    const call = (target: object, args: readonly unknown[]): unknown => {
+      const method = methodOf(target, member);
+      if (method === undefined) throw new WiringError(`a leg has no method ${operation} any more.`);
+      return started(operation, Reflect.apply(method, ownerOf(target, member), args));
+    };
+    api[operation] = (...args) => withObject(object(), (target) => call(target, args));
+    if ('callback' in spec && spec.callback === 'last')
+      api[operation] = (...args) =>
+        withObject(object(), (target) => callWithCallback((given) => call(target, given), args));
+    if (spec.kind !== 'write') continue;
+    const { rehearse, observe } = spec as unknown as Readonly<
+      Partial<Record<'rehearse' | 'observe', Method>>
+    >;
+    if (rehearse !== undefined)
+      api[rehearsalOf(operation)] = (...args) =>
+        withObject(object(), (target) => rehearse(target, ...args));
+    if (observe !== undefined)
+      api[observationOf(operation)] = (...args) =>
+        withObject(object(), (target) => observe(target, ...args));
+  }
+  return api;
+}
+
+function withObject(
+  object: object | PromiseLike<object>,
+  use: (object: object) => unknown,
+): unknown {
+  return isPromise(object) ? object.then(use as (made: unknown) => unknown) : use(object);
+}
+
+/** What a promise of the platform or of a promise library has. */
+const promiseMethods = new Set(['then', 'catch', 'finally', 'constructor']);
+
+/**
+ * An answer that runs at each `then`, as a query builder does, would run once for the bridge and once for the caller: one write
+ * becomes two. It is started here, once; one that can be built on further can't be, and is refused.
+ */
+function started(operation: string, answer: unknown): unknown {
+  if (!isPromise(answer) || answer instanceof Promise) return answer;
+  const { isFulfilled, isPending } = answer as { isFulfilled?: unknown; isPending?: unknown };
+  // Bluebird and its like: begun already, once.
+  if (typeof isFulfilled === 'function' && typeof isPending === 'function') return answer;
+  const more = methodNames(answer).filter((name) => !promiseMethods.has(name));
+  if (more.length > 0)
+    throw new WiringError(
+      `${operation} answers an object that can be awaited and also has ${more.slice(0, 5).join(', ')}: a query builder, which runs ` +
+        'at each await. Bridge it at its statements, by an adapter for its library, or await it inside the method.',
+    );
+  return Promise.resolve(answer);
+}
+
+/** How the legs answer an operation, as far as the kinds of their functions show it. */
+export function answerStyles(
+  member: Member,
+  legacy: object,
+  pooled: object,
+): 'legacy-alone' | 'both' | 'neither' {
+  if ('async' in member.spec && member.spec.async === true) return 'neither';
+  if ('callback' in member.spec && member.spec.callback === 'last') return 'neither';
+  if (isAsyncFunction(methodOf(legacy, member))) return 'neither';
+  return isAsyncFunction(methodOf(pooled, member)) ? 'legacy-alone' : 'both';
+}

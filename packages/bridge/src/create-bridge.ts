@@ -1,0 +1,428 @@
+import type { Clock, LegName, Stage } from '@changeover/core';
+import { BackendRouter } from './call/backend-router.ts';
+import { bridgeProxy, type BridgedMembers } from './call/bridge-proxy.ts';
+import { isPromise } from './call/answers.ts';
+import { tellCallback } from './call/callbacks.ts';
+import type { OperationSpec } from './call/operations.ts';
+import type { BridgeTypes, KeyOption, Operations, PooledLeg } from './call/bridge-types.ts';
+import { routes } from './call/route.ts';
+import {
+  answerStyles,
+  apiOf,
+  checkWiring,
+  definitionsOf,
+  InvalidKeyError,
+  type KeyOf,
+  maxKeyLength,
+  type Member,
+  membersOf,
+  type Method,
+  onlyKey,
+  WiringError,
+} from './call/wiring.ts';
+import { BridgeServices } from './bridge-services.ts';
+import {
+  type BridgeSettings,
+  parseSettings,
+  refuseUnknown,
+  settingNames,
+} from './bridge-settings.ts';
+import type { Recorder } from './recorder/recorder.ts';
+import type { StageSource } from './stages/flags/stage-source.ts';
+import type { Guardrail } from './stages/guardrail.ts';
+import type { Ledger } from './stages/ledger/ledger.ts';
+
+/** What a bridge over anyone's object is made of. */
+export interface BridgeOptions<T extends object, O> extends BridgeSettings {
+  /** The backend's name: the flag is `changeover.{name}`, and counts, ledger, command and report know it by this. */
+  readonly name: string;
+  /** The singleton. Called once, when it is first needed; may promise it. */
+  readonly legacy: () => T | PromiseLike<T>;
+  /** What takes its place. Called once, when the legacy object is first needed, so that faults show at `legacy`; may promise it. */
+  readonly pooled: () =>
+    PooledLeg<NoInfer<T>, NoInfer<O>> | PromiseLike<PooledLeg<NoInfer<T>, NoInfer<O>>>;
+  /** What each member is: `{ list: read.rows(), add: write(), close: control() }`. */
+  readonly operations: O & BridgeTypes<T, O>;
+  /** What moves by itself: by operation from its arguments, or for all of them from what surrounds the call
+   * (`() => tenant.getStore()?.id`). Default: one key, `all`. */
+  readonly key?: KeyOption<NoInfer<T>, NoInfer<O>> | undefined;
+  /** What becomes of callable members that are not declared. Default: `refuse`, when the bridge is first used. */
+  readonly undeclared?: 'refuse' | 'legacy' | undefined;
+  /** Flags, ledger, guardrail and recorder to share with other bridges; whoever made them closes them. Default: of its own. */
+  readonly services?: BridgeServices | undefined;
+  /** True where the legacy object is a function or a class with statics. Default: false. */
+  readonly callable?: boolean | undefined;
+  /** True for an error of the pooled leg that means it had no connection, so that nothing was run. Default: never. */
+  readonly isUnavailable?: ((error: unknown) => boolean) | undefined;
+  /** Default: the machine's. */
+  readonly clock?: Clock | undefined;
+}
+
+/** What can be asked of a bridge beside the calls that go through it. */
+export interface Bridge extends AsyncDisposable {
+  readonly name: string;
+  readonly recorder: Recorder;
+  readonly guardrail: Guardrail;
+  readonly ledger: Ledger;
+  /** The stage that a call would be on now. */
+  stageOf(key?: string, operation?: string): Stage;
+  /** Makes both legs and checks them: at a program's start, so that a fault shows there.
+   *
+   * @throws {WiringError} with every fault. */
+  ready(): Promise<void>;
+  /** Resolves when no comparison runs or waits. */
+  idle(): Promise<void>;
+  /** Ends comparisons and stores the counts. The legs are their owner's to close. Idempotent. */
+  close(): Promise<void>;
+}
+
+const bridges = new WeakMap<object, Bridge>();
+
+/**
+ * What stands behind an object that {@link createBridge} made.
+ *
+ * @throws {WiringError} for any other object.
+ */
+export function bridgeOf(object: object): Bridge {
+  const bridge = bridges.get(object);
+  if (bridge === undefined) throw new WiringError('That object was not made by createBridge.');
+  return bridge;
+}
+
+const ownNames: readonly string[] = [
+  'name',
+  'legacy',
+  'pooled',
+  'operations',
+  'key',
+  'undeclared',
+  'callable',
+  'services',
+  'isUnavailable',
+  'clock',
+];
+
+/**
+ * Puts a bridge in the place of anyone's singleton: an object, a class with statics, a module of functions, a function.
+ *
+ * ```ts
+ * export const notes = createBridge({
+ *   name: 'notes',
+ *   legacy: () => Notes.getInstance(),
+ *   pooled: () => createPooledNotes(),
+ *   operations: { list: read.rows(), add: write(), close: control() },
+ *   key: { list: (notebook) => notebook, add: (notebook) => notebook },
+ * });
+ * ```
+ *
+ * The result has the legacy object's type and behaviour. Each declared call goes to the leg that its key's stage says, by the
+ * flag `changeover.{name}`; at `shadow` and `reverse` reads go to the other leg too, in the background, and are compared.
+ *
+ * @throws {WiringError} {InvalidOptionError} for options that can't be used. What only the objects can show is refused when the
+ * bridge is first used, or by `bridgeOf(result).ready()`.
+ */
+export function createBridge<T extends object, const O extends Operations<T>>(
+  options: BridgeOptions<T, O>,
+): T {
+  return new ObjectBridge<T>(options as unknown as BridgeOptions<T, never>).object;
+}
+
+class ObjectBridge<T extends object> implements Bridge {
+  readonly name: string;
+  readonly object: T;
+  readonly #options: BridgeOptions<T, never>;
+  readonly #members: readonly Member[];
+  readonly #keyOf: (operation: string) => KeyOf;
+  #services: BridgeServices | undefined;
+  #router: BackendRouter<Record<string, Method>> | undefined;
+  #legs: Legs<T> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: BridgeOptions<T, never>) {
+    refuseUnknown(options, [...ownNames, ...settingNames]);
+    this.name = checkName(options.name);
+    this.#options = options;
+    this.#members = membersOf(options.operations as Readonly<Record<string, OperationSpec>>);
+    this.#keyOf = keysOf(options.key, this.#members);
+    this.object = this.#proxy([]);
+    bridges.set(this.object, this);
+  }
+
+  get recorder(): Recorder {
+    return this.#made().recorder;
+  }
+
+  get guardrail(): Guardrail {
+    return this.#made().guardrail;
+  }
+
+  get ledger(): Ledger {
+    return this.#made().ledger;
+  }
+
+  stageOf(key: string = onlyKey, operation = '*'): Stage {
+    return this.guardrail.decide({ backend: this.name, dataset: key, operation }).stage;
+  }
+
+  async ready(): Promise<void> {
+    const legs = this.#wired();
+    await legs.checked;
+  }
+
+  async idle(): Promise<void> {
+    await this.#router?.idle();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#router?.close();
+    if (this.#options.services === undefined) await this.#services?.close();
+  }
+
+  #made(): BridgeServices {
+    this.#services ??=
+      this.#options.services ?? new BridgeServices(parseSettings(settingsIn(this.#options)));
+    return this.#services;
+  }
+
+  /** Makes both legs, once, and refuses what can't be bridged. */
+  #wired(): Legs<T> {
+    if (this.#legs !== undefined) return this.#legs;
+    const legs = new Legs<T>(this.#options, (legacy, pooled) => {
+      if (typeof legacy === 'function' && this.#options.callable !== true)
+        throw new WiringError(
+          `The legacy object of "${this.name}" is a function or a class: add callable: true.`,
+        );
+      checkWiring(
+        this.name,
+        this.#members,
+        { legacy, pooled },
+        this.#options.undeclared ?? 'refuse',
+      );
+    });
+    this.#legs = legs;
+    return legs;
+  }
+
+  get #routed(): Readonly<Record<string, Method>> {
+    this.#router ??= this.#makeRouter();
+    return this.#router.api;
+  }
+
+  #makeRouter(): BackendRouter<Record<string, Method>> {
+    const legs = this.#wired();
+    const services = this.#made();
+    const { clock, isUnavailable } = this.#options;
+    const { settings } = services;
+    return new BackendRouter<Record<string, Method>>({
+      backend: this.name,
+      legacy: { name: 'legacy', api: apiOf(this.#members, () => legs.legacy) },
+      pooled: { name: 'pooled', api: apiOf(this.#members, () => legs.pooled) },
+      operations: definitionsOf(this.#members, this.#keyOf) as never,
+      stages: legs.capped(services.guardrail),
+      recorder: services.watch.over(services.recorder),
+      guardrail: services.guardrail,
+      logger: services.logger,
+      isUnavailable,
+      clock,
+      rules: settings.rules,
+      mayAnswerAtOnce: (operation) => {
+        const member = this.#members.find((one) => one.operation === operation);
+        const { legacy, pooled } = legs;
+        if (member === undefined || isPromise(legacy) || isPromise(pooled)) return 'neither';
+        return answerStyles(member, legacy, pooled);
+      },
+      ...(settings.shadowQueue === undefined ? {} : { queue: settings.shadowQueue }),
+    });
+  }
+
+  /** What stands for the legacy object, or for an object inside it. */
+  #proxy(path: readonly string[]): T {
+    const inside = new Map<string, object>();
+    const here = this.#members.filter((member) =>
+      path.every((name, at) => member.path[at] === name),
+    );
+    const own = new Map(
+      here
+        .filter((member) => member.path.length === path.length + 1)
+        .map((member) => [member.path.at(-1) ?? '', member]),
+    );
+    for (const { path: whole } of here) {
+      const name = whole[path.length];
+      if (name !== undefined && whole.length > path.length + 1 && !inside.has(name))
+        inside.set(name, this.#proxy([...path, name]));
+    }
+    const at = (object: object): T =>
+      path.reduce<unknown>((owner, name) => (owner as Record<string, unknown>)[name], object) as T;
+    const members: BridgedMembers = {
+      method: (name) => {
+        const member = own.get(name);
+        return member && this.#method(member);
+      },
+      inside: (name) => inside.get(name),
+      isThere: () => !isPromise(this.#wired().legacy),
+      value: (name) => this.#value(path, name, at),
+      undeclared: (name, method) => this.#undeclared(name, method, at),
+    };
+    const callable = path.length === 0 && this.#options.callable === true;
+    return bridgeProxy<T>(() => at(this.#legacyNow()), members, callable);
+  }
+
+  #method(member: Member): Method {
+    const { operation, spec } = member;
+    const call: Method = (...args) => {
+      const answer = this.#own(this.#routed[operation]?.(...args));
+      return spec.kind === 'control' && isPromise(answer)
+        ? answer.then((value) => this.#own(value))
+        : answer;
+    };
+    if (!('callback' in spec) || spec.callback !== 'last') return call;
+    return (...args) => {
+      const callback = args.at(-1);
+      if (typeof callback !== 'function')
+        throw new WiringError(`${operation} takes a callback last, and was called without one.`);
+      tellCallback(
+        this.#routed[operation]?.(...args.slice(0, -1)) as Promise<unknown>,
+        callback as Method,
+      );
+      return undefined;
+    };
+  }
+
+  /** A leg that gives itself would let its caller go past the bridge. */
+  #own(value: unknown): unknown {
+    const { legacy, pooled } = this.#wired();
+    return value === legacy || value === pooled ? this.object : value;
+  }
+
+  #value(path: readonly string[], name: PropertyKey, at: (object: object) => T): unknown {
+    const legs = this.#wired();
+    const legacy = at(this.#legacyNow());
+    const key = typeof this.#options.key === 'function' ? this.#keyOf('*')() : onlyKey;
+    const leg: LegName = routes[this.stageOf(key)].read.answers;
+    const { pooled } = legs;
+    if (leg === 'pooled' && !isPromise(pooled) && path.length === 0 && Reflect.has(pooled, name))
+      return this.#own(Reflect.get(pooled, name, pooled));
+    return this.#own(Reflect.get(legacy, name, legacy));
+  }
+
+  #undeclared(name: PropertyKey, method: Method, at: (object: object) => T): Method {
+    return (...args) => {
+      const object = at(this.#legacyNow());
+      if (this.#options.undeclared === 'legacy' && typeof name === 'string') {
+        const cell = this.#made().recorder.cell(this.name, onlyKey, name, this.stageOf());
+        cell.calls += 1;
+      }
+      return this.#own(Reflect.apply(method, object, args));
+    };
+  }
+
+  #legacyNow(): T {
+    const { legacy } = this.#wired();
+    if (isPromise(legacy))
+      throw new WiringError(
+        `The legacy object of "${this.name}" is promised and not there yet: await bridgeOf(object).ready() before the first use.`,
+      );
+    return legacy;
+  }
+}
+
+/** Both legs' objects, made once. */
+class Legs<T extends object> {
+  legacy: T | Promise<T>;
+  pooled: object | Promise<object>;
+  /** Settles when both are there and were checked. */
+  readonly checked: Promise<void>;
+  #failure: string | undefined;
+
+  constructor(
+    options: Pick<BridgeOptions<T, never>, 'name' | 'legacy' | 'pooled'>,
+    check: (legacy: T, pooled: object) => void,
+  ) {
+    this.legacy = options.legacy() as T | Promise<T>;
+    this.pooled = options.pooled() as object | Promise<object>;
+    const { legacy, pooled } = this;
+    if (!isPromise(legacy) && !isPromise(pooled)) {
+      check(legacy, pooled);
+      this.checked = Promise.resolve();
+      return;
+    }
+    this.checked = Promise.all([legacy, pooled]).then(([one, other]) => {
+      this.legacy = one;
+      this.pooled = other;
+      check(one, other);
+    });
+    this.checked.catch((error: unknown) => {
+      this.#failure = String((error as { readonly message?: unknown } | null)?.message);
+    });
+  }
+
+  /** Every call stays with the legacy leg while the pooled one is not there, or can't be had. */
+  capped(source: StageSource): StageSource {
+    return {
+      decide: (context) => {
+        const decision = source.decide(context);
+        if (!isPromise(this.pooled)) return decision;
+        const why =
+          this.#failure === undefined ? 'not there yet' : `not to be had: ${this.#failure}`;
+        return Object.freeze({
+          ...decision,
+          stage: 'legacy',
+          reason: `the pooled leg is ${why}; ${decision.reason}`,
+        });
+      },
+      subscribe: (listener) => {
+        const end = source.subscribe(listener);
+        // What was decided until now is remembered by the router.
+        this.checked.then(listener, listener);
+        return end;
+      },
+      status: () => source.status(),
+      close: () => source.close(),
+    };
+  }
+}
+
+function checkName(name: unknown): string {
+  if (typeof name === 'string' && /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/.test(name)) return name;
+  throw new WiringError(
+    `A bridge's name is ${JSON.stringify(name)}: use 1 to 63 letters, digits, "_" and "-", beginning with a letter or digit.`,
+  );
+}
+
+function settingsIn(options: object): BridgeSettings {
+  return Object.fromEntries(
+    Object.entries(options).filter(([name]) => (settingNames as readonly string[]).includes(name)),
+  );
+}
+
+function keysOf(key: unknown, members: readonly Member[]): (operation: string) => KeyOf {
+  if (key === undefined) return () => () => onlyKey;
+  const checked =
+    (operation: string, of: Method): KeyOf =>
+    (...args) => {
+      const found = of(...args);
+      if (found === undefined) return onlyKey;
+      if (typeof found === 'string' && found !== '' && found.length <= maxKeyLength) return found;
+      throw new InvalidKeyError(
+        `The key of ${operation} is ${typeof found === 'string' ? `a text of ${String(found.length)} characters` : `of type ${typeof found}`}: ` +
+          `it must be a text of 1 to ${String(maxKeyLength)}. Keys are names of tenants or datasets, never data.`,
+      );
+    };
+  if (typeof key === 'function') return (operation) => checked(operation, key as Method);
+  const byOperation = key as Readonly<Record<string, Method | undefined>>;
+  const names = members.map(({ operation }) => operation);
+  refuseUnknown(byOperation, names);
+  return (operation) => {
+    const own = byOperation[operation];
+    return own === undefined ? () => onlyKey : checked(operation, own);
+  };
+}
