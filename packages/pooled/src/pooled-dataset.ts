@@ -225,6 +225,7 @@ export class PooledDataset {
       !isWriting(job),
       nameOf(job),
       releaseOnFailure,
+      job,
     );
   }
 
@@ -236,15 +237,14 @@ export class PooledDataset {
     unapplied: boolean,
     operation: string,
     releaseOnFailure: boolean,
+    job?: Job,
   ): Promise<Value> {
     const session = lease.resource;
     const ended = lease.running();
     return within(work, limit, this.#parts.clock, {
       unapplied,
       fields: this.fields(operation),
-      onGiveUp: () => {
-        this.#abandon(lease, session, work, ended);
-      },
+      onGiveUp: () => this.#abandon(lease, session, work, ended, job),
       onEnd: (failed) => {
         if (failed && releaseOnFailure) lease.release();
         ended();
@@ -573,9 +573,11 @@ export class PooledDataset {
     session: PooledSession,
     work: Promise<unknown>,
     ended: () => void,
-  ): void {
+    job: Job | undefined,
+  ): boolean {
     let timer: Timer | undefined;
-    lease.whenAlone(() => {
+    const isEnded = job !== undefined && session.giveUp?.(job) === true;
+    const cancel = (): void => {
       if (session.cancellable) {
         timer = this.#parts.clock.after(cancelGraceMs, () => {
           lease.discard('broken');
@@ -583,13 +585,15 @@ export class PooledDataset {
         });
       }
       void session.cancel();
-    });
+    };
+    if (!isEnded) lease.whenAlone(cancel);
     const done = (): void => {
       timer?.cancel();
       ended();
       lease.release();
     };
     work.then(done, done);
+    return isEnded;
   }
 
   async #beforeAgain(
