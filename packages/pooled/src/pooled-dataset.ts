@@ -41,6 +41,8 @@ export interface PooledDatasetParts {
   readonly costOf?: ((job: Job) => ReadCost | undefined) | undefined;
   /** Whether writes that are transactions of their own share a connection. */
   readonly sharesWrites?: boolean | undefined;
+  /** What a job is expected to take, in ms, where an engine knows; Infinity for what may never end. */
+  readonly estimatedCostMs?: ((job: Job) => number | undefined) | undefined;
   readonly breaker: PoolBreaker;
   readonly retryBudget: RetryBudget;
   readonly clock: Clock;
@@ -99,6 +101,11 @@ export class PooledDataset {
 
   stats(): PoolStats[] {
     return this.#pools().map((pool) => pool.stats());
+  }
+
+  /** What a job is expected to take, in ms; Infinity for what may never end, undefined where nothing is known. */
+  estimatedCostMs(job: Job): number | undefined {
+    return this.#parts.estimatedCostMs?.(job);
   }
 
   /** See `ShadowLeg.version`. */

@@ -161,7 +161,7 @@ export class StorageBackendFactory implements AsyncDisposable {
     this.#keepAlive.hold();
     const { clock } = this.#options;
     const endMs = clock.monotonicMs() + deadlineMs;
-    // The worker threads end last, in the time that is kept for them.
+    // The worker threads and child processes end last, in the time that is kept for them.
     const forPoolsMs = deadlineMs * 0.8;
     await Promise.all(
       Object.values(this.#pairs).flatMap(({ callers, shadow }) => [
@@ -169,12 +169,13 @@ export class StorageBackendFactory implements AsyncDisposable {
         shadow.close(forPoolsMs),
       ]),
     );
-    this.#children.close();
-    this.#shadowChildren.close();
     await new Promise<void>((resolve) => {
       const timer = clock.after(Math.max(0, endMs - clock.monotonicMs()), resolve);
-      void this.#workers
-        .terminate()
+      void Promise.all([
+        this.#workers.terminate(),
+        this.#children.close(),
+        this.#shadowChildren.close(),
+      ])
         .catch(() => undefined)
         .then(() => {
           timer.cancel();

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { ChildProcess } from 'node:child_process';
+import { ClosedError } from '@changeover/core';
 import type { Clock, Timer } from '@changeover/core';
 import { HostingChild } from './hosting-child.ts';
 
@@ -17,7 +18,8 @@ export interface ChildLease {
 /** A lease that may still have to be waited for. */
 export interface ComingLease {
   readonly lease: Promise<ChildLease>;
-  /** Nobody wants it any more: it rejects with this, or is given back if it has come. */
+  /** Nobody wants it any more: it rejects with this, and what comes is given back. A process that is being started goes on
+   * to, for the next who wants one: who gives up soon and comes again would else never have it. */
   cancel(error: Error): void;
 }
 
@@ -85,21 +87,21 @@ export class ChildSet {
    * @param prefer the one to take if it is free, because a connection is open in it. */
   take(dataset: string, use: ChildUse, prefer?: HostingChild): ComingLease {
     const { promise, resolve, reject } = Promise.withResolvers<ChildLease>();
-    const waiting: Waiting = { dataset, use, prefer, resolve, reject };
-    if (this.#closed) reject(new Error('The child processes were ended.'));
+    let wanted = true;
+    const take = (lease: ChildLease): void => {
+      if (wanted) resolve(lease);
+      else lease.end();
+    };
+    const waiting: Waiting = { dataset, use, prefer, resolve: take, reject };
+    if (this.#closed) reject(closedError(dataset));
     else this.#waiting.push(waiting);
     this.#serve();
     return {
       lease: promise,
       cancel: (error) => {
         this.#waiting = this.#waiting.filter((each) => each !== waiting);
+        wanted = false;
         reject(error);
-        promise.then(
-          (lease) => {
-            lease.end();
-          },
-          () => undefined,
-        );
       },
     };
   }
@@ -109,13 +111,14 @@ export class ChildSet {
     return (this.#children.get(child)?.size ?? 0) <= 1;
   }
 
-  /** Ends all processes at once; what runs in them is rejected. */
-  close(): void {
+  /** Ends all processes at once. Resolves when they have ended and what ran in them is rejected. */
+  async close(): Promise<void> {
     this.#closed = true;
     this.#timer?.cancel();
-    for (const { reject } of this.#waiting.splice(0))
-      reject(new Error('The child processes were ended.'));
+    for (const { dataset, reject } of this.#waiting.splice(0)) reject(closedError(dataset));
+    const ends = [...this.#children.keys()].map((child) => child.ended);
     for (const child of this.#children.keys()) child.kill();
+    await Promise.all(ends);
   }
 
   #serve(): void {
@@ -123,7 +126,10 @@ export class ChildSet {
       const child = this.#free(next) ?? this.#startFor(next) ?? this.#shared(next);
       if (child === undefined) continue;
       this.#waiting = this.#waiting.filter((each) => each !== next);
-      next.resolve(this.#lend(child, next));
+      const lease = this.#lend(child, next);
+      void child.ready.then(() => {
+        next.resolve(lease);
+      });
     }
     this.#arm();
   }
@@ -232,6 +238,13 @@ export class ChildSet {
       child.kill();
     }
   }
+}
+
+function closedError(dataset: string): ClosedError {
+  return new ClosedError('The factory is closed and starts no more processes.', {
+    engine: 'sqlite',
+    dataset,
+  });
 }
 
 function isFreer(a: HostingChild, inA: number, b: HostingChild, inB: number): boolean {

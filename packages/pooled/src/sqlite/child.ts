@@ -1,6 +1,6 @@
 import { pipedMarks } from './commit-marks.ts';
 import { ConnectionHost } from './connection-host.ts';
-import { commitMarksFd } from './worker-messages.ts';
+import { childReady, commitMarksFd } from './worker-messages.ts';
 import type { WorkerRequest } from './worker-messages.ts';
 
 // Runs in a child process; loaded elsewhere it does nothing.
@@ -25,4 +25,5 @@ if (process.send !== undefined && process.env['CHANGEOVER_SQLITE_CHILD'] !== und
   // A signal to the whole group (Ctrl-C) is for the parent to answer, which may want to finish what runs here.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(signal, () => undefined);
+  process.send(childReady);
 }

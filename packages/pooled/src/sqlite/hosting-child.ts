@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { PendingCalls } from './pending-calls.ts';
 import type { OnFailure, RequestBody, SqliteHost, WorkerAnswer } from './pending-calls.ts';
-import { commitMarksFd } from './worker-messages.ts';
+import { childReady, commitMarksFd } from './worker-messages.ts';
 import type { WorkerReply } from './worker-messages.ts';
 
 /** One child process that hosts connections, and can be ended in the middle of a statement. It does not keep this process
@@ -13,6 +13,8 @@ export class HostingChild implements SqliteHost {
   /** The process itself. */
   readonly process: ChildProcess;
   readonly #calls = new PendingCalls('process');
+  readonly #ready = Promise.withResolvers<void>();
+  readonly #ended = Promise.withResolvers<void>();
   readonly #onLost: () => void;
   #connectionNumber = 0;
   /** The call that told last of its commit; they run one after the other. */
@@ -28,8 +30,9 @@ export class HostingChild implements SqliteHost {
     this.process.unref();
     this.process.channel?.unref();
     this.#readMarks();
-    this.process.on('message', (reply: WorkerReply) => {
-      this.#calls.answered(reply);
+    this.process.on('message', (message: WorkerReply | typeof childReady) => {
+      if (message === childReady) this.#ready.resolve();
+      else this.#calls.answered(message);
     });
     this.process.on('error', (error) => {
       this.#cause = error;
@@ -62,6 +65,16 @@ export class HostingChild implements SqliteHost {
       // What could not be sent is rejected when the process has ended.
       this.process.send(message, () => undefined);
     });
+  }
+
+  /** Resolves when the process has started, or has ended before. */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  /** Resolves when the process has ended and all that waited for it were told. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
   }
 
   /** Ends the process now, whatever it is at. What runs in it is rejected some ms later. */

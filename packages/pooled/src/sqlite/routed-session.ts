@@ -53,6 +53,7 @@ export class RoutedSession implements PooledSession {
   /** Held from the beginning of a transaction to its end. */
   #transaction: ChildLease | undefined;
   #closed = false;
+  readonly #inThread = new Set<Job>();
   /** Given up while they were in the thread, which may yet send them back. */
   readonly #givenUp = new WeakSet<Job>();
 
@@ -107,6 +108,7 @@ export class RoutedSession implements PooledSession {
   }
 
   async cancel(): Promise<void> {
+    for (const job of this.#inThread) this.#givenUp.add(job);
     for (const { reject } of this.#queue.splice(0)) reject(this.#givenUpError());
     if (this.#inChild !== undefined) this.#end(this.#inChild);
   }
@@ -133,13 +135,15 @@ export class RoutedSession implements PooledSession {
 
   async #onThread(job: Job, route: 'thread' | 'guarded'): Promise<unknown> {
     const { thread, routes } = this.#parts;
-    if (route === 'thread') return await thread.run(job);
+    this.#inThread.add(job);
     try {
-      return await thread.runGuarded(job);
+      return await (route === 'thread' ? thread.run(job) : thread.runGuarded(job));
     } catch (error) {
       if (error instanceof RefusedError && error.bound !== undefined)
         routes.refused(job, error.bound);
       throw error;
+    } finally {
+      this.#inThread.delete(job);
     }
   }
 
@@ -177,6 +181,7 @@ export class RoutedSession implements PooledSession {
       } catch (error) {
         if (!(error instanceof RefusedError)) throw error;
       }
+      if (this.#givenUp.has(job)) throw this.#givenUpError();
     }
     return await this.#occupying(job, 'statement', async (lease) => {
       try {
@@ -243,7 +248,7 @@ export class RoutedSession implements PooledSession {
       const { routes, clock } = this.#parts;
       routes.ended(running.job, clock.monotonicMs() - running.sinceMs);
       // Lost by our own doing: not the connection's failure, and not to be tried again.
-      throw error instanceof ConnectionError && error.retryable ? this.#givenUpError(error) : error;
+      throw error instanceof ConnectionError && error.retryable ? this.#givenUpError() : error;
     } finally {
       if (this.#inChild === running) this.#inChild = undefined;
     }
@@ -272,11 +277,12 @@ export class RoutedSession implements PooledSession {
     return session;
   }
 
-  #givenUpError(cause?: unknown): AbortedError {
+  /** Without a cause: it would be taken for what the connection failed of. */
+  #givenUpError(): AbortedError {
     return new AbortedError(
       'The statement was ended with the process that it ran in, because its caller gave it up or its deadline passed; ' +
         'nothing was applied.',
-      { engine: 'sqlite', dataset: this.#parts.dataset, retryable: true, cause },
+      { engine: 'sqlite', dataset: this.#parts.dataset, retryable: true },
     );
   }
 

@@ -87,7 +87,13 @@ export class SqliteDriver implements EngineDriver {
     return buildDataset(
       this.setting,
       dataset,
-      { source, writers: 1, sharesWrites: true, inline },
+      {
+        source,
+        writers: 1,
+        sharesWrites: true,
+        inline,
+        estimatedCostMs: (job) => routes.estimatedCostMs(job),
+      },
       onEmpty,
     );
   }

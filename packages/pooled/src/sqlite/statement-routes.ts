@@ -40,8 +40,8 @@ export class StatementRoutes {
     return key !== undefined && this.#seen.get(key)?.bound?.recursive === true;
   }
 
-  /** What a job is expected to take, in ms: what it took on the average, or Infinity where no plan bounds it and it was never
-   * seen to end. Undefined where nothing is known. */
+  /** What a job is expected to take, in ms: what it took on the average, twice the time after which it was ended, or
+   * Infinity where no plan bounds it and it was never run. Undefined where nothing is known. */
   estimatedCostMs(job: Job): number | undefined {
     const key = routeKey(job);
     const seen = key === undefined ? undefined : this.#seen.get(key);
@@ -64,10 +64,10 @@ export class StatementRoutes {
     });
   }
 
-  /** It was ended after so long. */
+  /** It was ended after so long, so that it takes longer than that. */
   ended(job: Job, afterMs: number): void {
     this.#note(job, (seen) => {
-      if (seen.meanMs !== undefined) seen.meanMs = Math.max(seen.meanMs, afterMs);
+      seen.meanMs = Math.max(seen.meanMs ?? 0, 2 * afterMs, shortMs + 1);
     });
   }
 

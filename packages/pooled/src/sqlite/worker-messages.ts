@@ -41,3 +41,6 @@ export const writePhase = { none: 0, committing: 1, committed: 2 } as const;
 
 /** The file descriptor on which a child process writes the number of a call, four bytes, before its commit. */
 export const commitMarksFd = 4;
+
+/** What a child process says first. */
+export const childReady = 'ready';
