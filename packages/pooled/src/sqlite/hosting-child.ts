@@ -2,6 +2,7 @@ import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { endWhenOrphaned } from './orphan-watch.ts';
 import { PendingCalls } from './pending-calls.ts';
 import type { OnFailure, RequestBody, SqliteHost, WorkerAnswer } from './pending-calls.ts';
 import { childReady, commitMarksFd } from './worker-messages.ts';
@@ -13,9 +14,10 @@ export class HostingChild implements SqliteHost {
   /** The process itself. */
   readonly process: ChildProcess;
   readonly #calls = new PendingCalls('process');
-  readonly #ready = Promise.withResolvers<void>();
-  readonly #ended = Promise.withResolvers<void>();
+  readonly #ready = Promise.withResolvers<undefined>();
+  readonly #ended = Promise.withResolvers<undefined>();
   readonly #onLost: () => void;
+  readonly #endWatch: () => void;
   #connectionNumber = 0;
   /** The call that told last of its commit; they run one after the other. */
   #committing: number | undefined;
@@ -27,11 +29,13 @@ export class HostingChild implements SqliteHost {
   constructor(onLost: () => void) {
     this.#onLost = onLost;
     this.process = startChild();
+    const { pid } = this.process;
+    this.#endWatch = pid === undefined ? () => undefined : endWhenOrphaned(pid);
     this.process.unref();
     this.process.channel?.unref();
     this.#readMarks();
     this.process.on('message', (message: WorkerReply | typeof childReady) => {
-      if (message === childReady) this.#ready.resolve();
+      if (message === childReady) this.#ready.resolve(undefined);
       else this.#calls.answered(message);
     });
     this.process.on('error', (error) => {
@@ -68,12 +72,12 @@ export class HostingChild implements SqliteHost {
   }
 
   /** Resolves when the process has started, or has ended before. */
-  get ready(): Promise<void> {
+  get ready(): Promise<undefined> {
     return this.#ready.promise;
   }
 
   /** Resolves when the process has ended and all that waited for it were told. */
-  get ended(): Promise<void> {
+  get ended(): Promise<undefined> {
     return this.#ended.promise;
   }
 
@@ -99,8 +103,11 @@ export class HostingChild implements SqliteHost {
   #onEnd(): void {
     if (this.#lost) return;
     this.#lost = true;
+    this.#endWatch();
     this.#onLost();
     this.#calls.lost((call) => (this.#committing === call ? 'committing' : 'nothing'), this.#cause);
+    this.#ready.resolve(undefined);
+    this.#ended.resolve(undefined);
   }
 }
 

@@ -59,10 +59,14 @@ export class SqliteDriver implements EngineDriver {
     const file = datasetFile(this.setting.location, 'sqlite', dataset);
     const costs = new StatementCosts();
     const routes = new StatementRoutes();
+    const forget = (): void => {
+      routes.clear();
+      costs.clear();
+    };
     const inline =
       this.#inline === undefined
         ? undefined
-        : this.#inlineReads(this.#inline, dataset, file, costs, onEmpty);
+        : this.#inlineReads(this.#inline, dataset, file, costs, forget, onEmpty);
     const onDuration: OnDuration = (job, durationMs, value) => {
       routes.took(job, durationMs);
       if (
@@ -70,8 +74,7 @@ export class SqliteDriver implements EngineDriver {
         job.operation === 'execute' &&
         changesSchema.test(String(job.args[0]))
       ) {
-        routes.clear();
-        costs.clear();
+        forget();
       }
       if (
         inline !== undefined &&
@@ -103,16 +106,12 @@ export class SqliteDriver implements EngineDriver {
     dataset: string,
     file: string,
     costs: StatementCosts,
+    onChanged: () => void,
     onClosed: () => void,
   ): InlineReads {
-    const reader = new InlineReader(
-      dataset,
-      file,
-      this.#sqlite.cacheSizeKib,
-      this.setting.clock,
-      onClosed,
-    );
-    const { inlineThresholdMs } = this.#sqlite;
+    const { inlineThresholdMs, cacheSizeKib } = this.#sqlite;
+    const { clock } = this.setting;
+    const reader = new InlineReader({ dataset, file, cacheSizeKib, clock, onClosed, onChanged });
     return {
       tryRead(job) {
         if (isWriting(job)) return undefined;

@@ -76,8 +76,8 @@ interface Loop {
 
 function programBound(program: readonly Instruction[]): StatementBound {
   const [, , , tail = 0] = program[0] ?? [];
-  // What `Init` jumps to is done once, before all else, and ends with a jump back to the beginning.
-  const body = tail > 0 ? program.filter(([address]) => address < tail) : program;
+  // What `Init` jumps to is done once, before all else, and ends with a jump back to the beginning. A trigger has none of that.
+  const body = tail > 1 ? program.filter(([address]) => address < tail) : program;
   const byRow = body.filter(([at, opcode, , to]) => nextRow.has(opcode) && to <= at).map(loopOf);
   const back = body.filter(([at, opcode, , to]) => opcode === 'Goto' && to < at).map(loopOf);
   const recursive = back.some((loop) => isRecursion(body, loop));
