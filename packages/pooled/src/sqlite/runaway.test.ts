@@ -13,6 +13,7 @@ import type { PooledShadowLeg } from '../shadow/pooled-shadow-leg.ts';
 import { StorageBackendFactory } from '../storage-backend-factory.ts';
 import { HostingChild } from './hosting-child.ts';
 import { InlineReader } from './inline-reader.ts';
+import { commitMarksFd } from './worker-messages.ts';
 
 const index = fileURLToPath(new URL('../index.ts', import.meta.url));
 
@@ -291,6 +292,30 @@ test.each([1, 2, 3, 4, 5])(
     expect(await rows('d', 'PRAGMA integrity_check')).toEqual([{ integrity_check: 'ok' }]);
   },
 );
+
+test('a process is killed while it commits: the write is told to be unknown, unless its answer came first, and is not run again', async () => {
+  await make('d');
+  const written = 200_000;
+  let killed = false;
+  await storage.query('d', shortRead);
+  const [child] = children;
+  child?.stdio[commitMarksFd]?.once('data', () => {
+    killed = child.kill('SIGKILL');
+  });
+  const outcome = await told(
+    storage.execute(
+      'd',
+      `INSERT INTO t (id) ${numbers(`WHERE i < ${written}`)} SELECT i + 1000 FROM n`,
+    ),
+  );
+  expect(killed).toBe(true);
+  expect(asked).toEqual(['d', 'd']);
+  const [found] = (await storage.query('d', 'SELECT count(*) AS c FROM t')).rows;
+  if (outcome !== written) {
+    expect(outcome).toMatchObject({ code: 'COMMIT_UNKNOWN', retryable: false });
+    expect([3, written + 3]).toContain(found?.['c']);
+  } else expect(found?.['c']).toBe(written + 3);
+});
 
 test('a point read runs on the main thread from its second time on, and no process is started for it', async () => {
   await make('d');
