@@ -56,6 +56,7 @@ export interface DatasetParts {
   readonly inline?: InlineReads | undefined;
   readonly costOf?: PooledDatasetParts['costOf'];
   readonly sharesWrites?: boolean | undefined;
+  readonly estimatedCostMs?: PooledDatasetParts['estimatedCostMs'];
 }
 
 /** Builds a dataset's pools. */
@@ -94,6 +95,7 @@ export function buildDataset(
     inline: parts.inline,
     costOf: parts.costOf,
     sharesWrites: parts.sharesWrites,
+    estimatedCostMs: parts.estimatedCostMs,
     onEmpty,
     breaker: new PoolBreaker(clock, setting.breaker, (state) => {
       metrics.breakerChanged(setting, dataset, state);

@@ -1,4 +1,5 @@
 import { availableParallelism, totalmem } from 'node:os';
+import type { ChildProcess } from 'node:child_process';
 import { resolve } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { describe, knownNames, systemClock } from '@changeover/core';
@@ -38,8 +39,13 @@ export interface StorageBackendFactoryOptions extends StoreLocation {
         readonly inlineReaders?: number | undefined;
         /** Page cache of each connection, in KiB. Default: 2,000. */
         readonly cacheSizeKib?: number | undefined;
+        /** Child processes that run at once what may take long or never end, and as many for transactions; started when first
+         * needed, 15 to 22 MiB each. Default: one a core, at least 2 and at most 4. */
+        readonly childProcesses?: number | undefined;
         /** Told of each worker thread that is started, to watch it. */
         readonly onWorker?: ((worker: Worker) => void) | undefined;
+        /** Told of each child process that is started, to watch it. */
+        readonly onChildProcess?: ((child: ChildProcess) => void) | undefined;
       }
     | undefined;
   readonly duckdb?:
@@ -85,7 +91,9 @@ export interface ParsedFactoryOptions {
     readonly inlineThresholdMs: number;
     readonly inlineReaders: number;
     readonly cacheSizeKib: number;
+    readonly childProcesses: number | undefined;
     readonly onWorker: (worker: Worker) => void;
+    readonly onChildProcess: (child: ChildProcess) => void;
   };
   readonly duckdb: {
     readonly memoryLimitMib: number;
@@ -121,7 +129,9 @@ const sqliteNames: readonly string[] = [
   'inlineThresholdMs',
   'inlineReaders',
   'cacheSizeKib',
+  'childProcesses',
   'onWorker',
+  'onChildProcess',
 ];
 const breakerNames: readonly string[] = [
   'threshold',
@@ -206,7 +216,12 @@ export function parseFactoryOptions(options: StorageBackendFactoryOptions): Pars
         parsedEngines.sqlite.budget,
       ),
       cacheSizeKib: number(sqlite.cacheSizeKib, 'sqlite.cacheSizeKib', 64, 10_000_000, 2_000),
+      childProcesses:
+        sqlite.childProcesses === undefined
+          ? undefined
+          : number(sqlite.childProcesses, 'sqlite.childProcesses', 1, 256, 2),
       onWorker: sqlite.onWorker ?? (() => undefined),
+      onChildProcess: sqlite.onChildProcess ?? (() => undefined),
     },
     duckdb: {
       memoryLimitMib: Math.max(64, Math.floor(memoryBudgetMib / busyInstances)),

@@ -42,6 +42,8 @@ export interface PooledDatasetParts {
   readonly costOf?: ((job: Job) => ReadCost | undefined) | undefined;
   /** Whether writes that are transactions of their own share a connection. */
   readonly sharesWrites?: boolean | undefined;
+  /** What a job is expected to take, in ms, where an engine knows; Infinity for what may never end. */
+  readonly estimatedCostMs?: ((job: Job) => number | undefined) | undefined;
   readonly breaker: PoolBreaker;
   readonly retryBudget: RetryBudget;
   readonly clock: Clock;
@@ -100,6 +102,11 @@ export class PooledDataset {
 
   stats(): PoolStats[] {
     return this.#pools().map((pool) => pool.stats());
+  }
+
+  /** What a job is expected to take, in ms; Infinity for what may never end, undefined where nothing is known. */
+  estimatedCostMs(job: Job): number | undefined {
+    return this.#parts.estimatedCostMs?.(job);
   }
 
   /** See `ShadowLeg.version`. */
@@ -226,6 +233,7 @@ export class PooledDataset {
       !isWriting(job),
       nameOf(job),
       releaseOnFailure,
+      job,
     );
   }
 
@@ -237,15 +245,14 @@ export class PooledDataset {
     unapplied: boolean,
     operation: string,
     releaseOnFailure: boolean,
+    job?: Job,
   ): Promise<Value> {
     const session = lease.resource;
     const ended = lease.running();
     return within(work, limit, this.#parts.clock, {
       unapplied,
       fields: this.fields(operation),
-      onGiveUp: () => {
-        this.#abandon(lease, session, work, ended);
-      },
+      onGiveUp: () => this.#abandon(lease, session, work, ended, job),
       onEnd: (failed) => {
         if (failed && releaseOnFailure) lease.release();
         ended();
@@ -574,9 +581,11 @@ export class PooledDataset {
     session: PooledSession,
     work: Promise<unknown>,
     ended: () => void,
-  ): void {
+    job: Job | undefined,
+  ): boolean {
     let timer: Timer | undefined;
-    lease.whenAlone(() => {
+    const isEnded = job !== undefined && session.giveUp?.(job) === true;
+    const cancel = (): void => {
       if (session.cancellable) {
         timer = this.#parts.clock.after(cancelGraceMs, () => {
           lease.discard('broken');
@@ -584,13 +593,15 @@ export class PooledDataset {
         });
       }
       void session.cancel();
-    });
+    };
+    if (!isEnded) lease.whenAlone(cancel);
     const done = (): void => {
       timer?.cancel();
       ended();
       lease.release();
     };
     work.then(done, done);
+    return isEnded;
   }
 
   async #beforeAgain(

@@ -33,6 +33,11 @@ export interface PooledSession {
   commitOutcome?(): Job | undefined;
   /** Asks the engine to give up what runs now, where it can. Never rejects. */
   cancel(): Promise<void>;
+  /** Ends one job whose caller has gone, whoever else is on the connection, where that can be done at once.
+   *
+   * @returns whether what `run` returned settles for it: with an `AbortedError` or a `CommitUnknownError`, unless it came to
+   * its end just then. Where it doesn't, `cancel` is for it. */
+  giveUp?(job: Job): boolean;
   /** Closes in good order. */
   close(): Promise<void>;
   /** Closes at once: what runs is rejected. */
