@@ -1,5 +1,6 @@
 import type { Clock, LegName, Stage } from '@changeover/core';
-import { BackendRouter } from './call/backend-router.ts';
+import { BackendRouter, type BackendRouterOptions } from './call/backend-router.ts';
+import { abilitiesOf } from './call/leg-abilities.ts';
 import { bridgeProxy, type BridgedMembers } from './call/bridge-proxy.ts';
 import { isPromise } from './call/answers.ts';
 import { tellCallback } from './call/callbacks.ts';
@@ -54,6 +55,13 @@ export interface BridgeOptions<T extends object, O> extends BridgeSettings {
   readonly callable?: boolean | undefined;
   /** True for an error of the pooled leg that means it had no connection, so that nothing was run. Default: never. */
   readonly isUnavailable?: ((error: unknown) => boolean) | undefined;
+  /** What every operation answers: `promises` saves looking at each answer. Default: what the legacy leg does. */
+  readonly answers?: 'promises' | undefined;
+  /** Turns what {@link defined} operations give as their key, as callers write it, into the key that both legs mean. What it throws
+   * is the call's error. Default: as it is. */
+  readonly parseKey?: ((name: unknown) => string) | undefined;
+  /** The read that shows the rows of a table, for comparing writes that say which tables they touch. Default: none. */
+  readonly tableRead?: BackendRouterOptions<object>['tableRead'];
   /** Default: the machine's. */
   readonly clock?: Clock | undefined;
 }
@@ -99,6 +107,9 @@ const ownNames: readonly string[] = [
   'callable',
   'services',
   'isUnavailable',
+  'answers',
+  'parseKey',
+  'tableRead',
   'clock',
 ];
 
@@ -220,12 +231,20 @@ class ObjectBridge<T extends object> implements Bridge {
   #makeRouter(): BackendRouter<Record<string, Method>> {
     const legs = this.#wired();
     const services = this.#made();
-    const { clock, isUnavailable } = this.#options;
+    const { clock, isUnavailable, parseKey, tableRead, rules, answers } = this.#options;
     const { settings } = services;
     return new BackendRouter<Record<string, Method>>({
       backend: this.name,
-      legacy: { name: 'legacy', api: apiOf(this.#members, () => legs.legacy) },
-      pooled: { name: 'pooled', api: apiOf(this.#members, () => legs.pooled) },
+      legacy: {
+        ...abilitiesOf(legs.legacy),
+        name: 'legacy',
+        api: apiOf(this.#members, () => legs.legacy),
+      },
+      pooled: {
+        ...abilitiesOf(legs.pooled),
+        name: 'pooled',
+        api: apiOf(this.#members, () => legs.pooled),
+      },
       operations: definitionsOf(this.#members, this.#keyOf) as never,
       stages: legs.capped(services.guardrail),
       recorder: services.watch.over(services.recorder),
@@ -233,15 +252,19 @@ class ObjectBridge<T extends object> implements Bridge {
       logger: services.logger,
       isUnavailable,
       clock,
-      rules: settings.rules,
-      mayAnswerAtOnce: (operation) => {
-        const member = this.#members.find((one) => one.operation === operation);
-        const { legacy, pooled } = legs;
-        if (member === undefined || isPromise(legacy) || isPromise(pooled)) return 'neither';
-        return answerStyles(member, legacy, pooled);
-      },
+      rules: rules ?? settings.rules,
+      parseDataset: parseKey,
+      tableRead,
+      mayAnswerAtOnce:
+        answers === 'promises' ? undefined : (operation) => this.#styleOf(operation, legs),
       ...(settings.shadowQueue === undefined ? {} : { queue: settings.shadowQueue }),
     });
+  }
+
+  #styleOf(operation: string, { legacy, pooled }: Legs<T>): 'legacy-alone' | 'both' | 'neither' {
+    const member = this.#members.find((one) => one.operation === operation);
+    if (member === undefined || isPromise(legacy) || isPromise(pooled)) return 'neither';
+    return answerStyles(member, legacy, pooled);
   }
 
   /** What stands for the legacy object, or for an object inside it. */

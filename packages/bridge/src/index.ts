@@ -52,5 +52,6 @@ export * from './stages/ledger/open-ledger-store.ts';
 export * from './stages/flags/open-feature-stage-source.ts';
 export { isBusy } from './recorder/store-file.ts';
 export { type Bridge, bridgeOf, type BridgeOptions, createBridge } from './create-bridge.ts';
+export { type LegAbilities, withAbilities } from './call/leg-abilities.ts';
 export * from './call/operations.ts';
 export { InvalidKeyError, WiringError } from './call/wiring.ts';

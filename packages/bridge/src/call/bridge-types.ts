@@ -1,5 +1,6 @@
 import type {
   ControlOperation,
+  DefinedOperation,
   LegacyOnlyOperation,
   OperationSpec,
   ReadOperation,
@@ -35,6 +36,7 @@ type SpecFor<R> =
   | ControlOperation
   | StatementOperation
   | LegacyOnlyOperation
+  | DefinedOperation
   | (ReadOperation & { readonly result: 'value' })
   | (Awaited<R> extends readonly unknown[] | { readonly rows: readonly unknown[] }
       ? ReadOperation & { readonly result: 'rows' }

@@ -1,4 +1,4 @@
-import type { Undetermined } from '@changeover/core';
+import type { OperationDefinition, Undetermined } from '@changeover/core';
 
 /** What one call of a classified statement is, as far as the bridge asks. */
 export interface StatementKind {
@@ -75,6 +75,12 @@ export interface LegacyOnlyOperation {
   readonly kind: 'legacyOnly';
 }
 
+/** Said in the router's own terms, for an API that can say more of a call than the other declarations do. */
+export interface DefinedOperation {
+  readonly kind: 'defined';
+  readonly definition: OperationDefinition;
+}
+
 /** An object inside the legacy object, bridged likewise. */
 export interface SubOperations {
   readonly kind: 'sub';
@@ -89,6 +95,7 @@ export type OperationSpec =
   | ControlOperation
   | StatementOperation
   | LegacyOnlyOperation
+  | DefinedOperation
   | SubOperations;
 
 interface Read {
@@ -132,6 +139,11 @@ export function bySql(
 /** Declares a member that stays with the legacy leg at every stage. */
 export function legacyOnly(): LegacyOnlyOperation {
   return { kind: 'legacyOnly' };
+}
+
+/** Declares a member in the router's own terms: its key, what a write touches, whether rows come in order, call by call. */
+export function defined(definition: OperationDefinition): DefinedOperation {
+  return { kind: 'defined', definition };
 }
 
 /** Declares the members of an object inside: `nodes: sub({ upsert: write(), list: read.rows() })`. */

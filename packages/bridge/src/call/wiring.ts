@@ -183,6 +183,8 @@ function definitionOf({ operation, spec }: Member, dataset: KeyOf): OperationDef
       return { kind: 'control' };
     case 'legacyOnly':
       return { kind: 'legacyOnly', dataset };
+    case 'defined':
+      return spec.definition;
   }
 }
 
