@@ -1,3 +1,4 @@
+import { ChangeoverError } from '@changeover/core';
 import {
   ColumnNotFoundError,
   ConnectionError,
@@ -61,8 +62,9 @@ export function toStorageError(
   engine: Engine,
   error: unknown,
   fields: StorageErrorFields = {},
-): StorageError {
-  if (error instanceof StorageError) return error;
+): ChangeoverError {
+  // What the library says by itself (a lost snapshot, say) is what its callers look for.
+  if (error instanceof ChangeoverError) return error;
   const kind = classifyError(engine, error);
   const title = engineTitles[engine];
   const message = withoutValues(engine, kind, error);
