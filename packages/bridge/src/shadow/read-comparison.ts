@@ -58,6 +58,7 @@ export class ReadComparison {
   readonly #version: string | undefined;
   readonly #seen: SeenDifferences;
   readonly #later: Later;
+  readonly #startedMs: number;
 
   constructor(
     caller: ShadowCaller,
@@ -77,6 +78,7 @@ export class ReadComparison {
     this.#shadow = shadow;
     this.#args = args;
     this.#pending = pending;
+    this.#startedMs = clock.monotonicMs();
     this.#epoch = resolved.state.barrier.epoch;
     this.#quiet = resolved.state.barrier.quiet;
     this.#version = caller.version(resolved.dataset);
@@ -195,8 +197,8 @@ export class ReadComparison {
       return false;
     if (this.#undetermined !== undefined) return false;
     const key = this.#seen.key(this.#resolved, this.#args);
-    const before = this.#seen.recall(key);
-    this.#seen.note(key, legacy);
+    const before = this.#seen.recall(key, this.#startedMs);
+    this.#seen.note(key, legacy, this.#clock.monotonicMs());
     return before !== undefined && sameOutcome(before, legacy, this.#ordered);
   }
 

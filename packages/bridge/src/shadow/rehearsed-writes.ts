@@ -2,7 +2,7 @@ import type { WriteEffect } from '@changeover/core';
 import type { ResolvedCall } from '../call/resolved-call.ts';
 import type { Cell } from '../recorder/cell.ts';
 import { errorCode } from './shadow-caller.ts';
-import { snapshotArguments } from './copy-answer.ts';
+import { tryToCopy } from './copy-answer.ts';
 import { tableDigest } from './table-digest.ts';
 import type { PendingComparison } from './pending-comparison.ts';
 import type { WriteChains } from './write-chains.ts';
@@ -53,13 +53,14 @@ export class RehearsedWrites {
     if (settings.rehearsalBudgetMs <= 0 || !this.#context.sampled(settings.rehearsalSampleRate))
       return await run(args);
     const pending = this.#context.pending(resolved);
+    const copy = tryToCopy(args);
     const refusal =
       this.#context.queue.refusal ?? (this.#overBudget(resolved) ? 'budget' : undefined);
-    if (refusal !== undefined) {
-      pending.shed(refusal);
+    if (refusal !== undefined || copy === undefined) {
+      pending.shed(refusal ?? 'not-comparable');
       return await run(args);
     }
-    const rehearsal = await this.#rehearse(resolved, snapshotArguments(args));
+    const rehearsal = await this.#rehearse(resolved, copy);
     if (rehearsal === 'budget') this.#pause(cell);
     else this.#pauses.delete(cell);
     const outcome = await settle(run(args));
