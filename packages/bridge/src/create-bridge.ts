@@ -124,13 +124,22 @@ const ownNames: readonly string[] = [
 export function createBridge<T extends object, const O extends Operations<T>>(
   options: BridgeOptions<T, O>,
 ): T {
-  return new ObjectBridge<T>(options as unknown as BridgeOptions<T, never>).object;
+  return new ObjectBridge<T>(options as unknown as GivenOptions<T>).object;
+}
+
+/** The options as the bridge uses them; what their types promise of each other was checked where they were given. */
+interface GivenOptions<T extends object> extends Omit<
+  BridgeOptions<T, never>,
+  'pooled' | 'operations'
+> {
+  readonly pooled: () => object;
+  readonly operations: Readonly<Record<string, OperationSpec>>;
 }
 
 class ObjectBridge<T extends object> implements Bridge {
   readonly name: string;
   readonly object: T;
-  readonly #options: BridgeOptions<T, never>;
+  readonly #options: GivenOptions<T>;
   readonly #members: readonly Member[];
   readonly #keyOf: (operation: string) => KeyOf;
   #services: BridgeServices | undefined;
@@ -138,11 +147,11 @@ class ObjectBridge<T extends object> implements Bridge {
   #legs: Legs<T> | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(options: BridgeOptions<T, never>) {
+  constructor(options: GivenOptions<T>) {
     refuseUnknown(options, [...ownNames, ...settingNames]);
     this.name = checkName(options.name);
     this.#options = options;
-    this.#members = membersOf(options.operations as Readonly<Record<string, OperationSpec>>);
+    this.#members = membersOf(options.operations);
     this.#keyOf = keysOf(options.key, this.#members);
     this.object = this.#proxy([]);
     bridges.set(this.object, this);
@@ -226,7 +235,7 @@ class ObjectBridge<T extends object> implements Bridge {
       backend: this.name,
       legacy: { name: 'legacy', api: apiOf(this.#members, () => legs.legacy) },
       pooled: { name: 'pooled', api: apiOf(this.#members, () => legs.pooled) },
-      operations: definitionsOf(this.#members, this.#keyOf) as never,
+      operations: definitionsOf(this.#members, this.#keyOf),
       stages: legs.capped(services.guardrail),
       recorder: services.watch.over(services.recorder),
       guardrail: services.guardrail,
@@ -344,22 +353,24 @@ class Legs<T extends object> {
   #failure: string | undefined;
 
   constructor(
-    options: Pick<BridgeOptions<T, never>, 'name' | 'legacy' | 'pooled'>,
+    options: Pick<GivenOptions<T>, 'name' | 'legacy' | 'pooled'>,
     check: (legacy: T, pooled: object) => void,
   ) {
     this.legacy = options.legacy() as T | Promise<T>;
-    this.pooled = options.pooled() as object | Promise<object>;
+    this.pooled = options.pooled();
     const { legacy, pooled } = this;
     if (!isPromise(legacy) && !isPromise(pooled)) {
       check(legacy, pooled);
       this.checked = Promise.resolve();
       return;
     }
-    this.checked = Promise.all([legacy, pooled]).then(([one, other]) => {
-      this.legacy = one;
-      this.pooled = other;
-      check(one, other);
-    });
+    this.checked = Promise.all([Promise.resolve(legacy), Promise.resolve(pooled)]).then(
+      ([one, other]) => {
+        this.legacy = one;
+        this.pooled = other;
+        check(one, other);
+      },
+    );
     this.checked.catch((error: unknown) => {
       this.#failure = String((error as { readonly message?: unknown } | null)?.message);
     });
