@@ -39,8 +39,6 @@ export function bridgeProxy<T extends object>(
       }
     : {};
   const wrap = (name: PropertyKey, source: (...args: readonly unknown[]) => unknown): unknown => {
-    const known = wrapped.get(name);
-    if (known?.source === source) return known.method;
     const method =
       (typeof name === 'string' ? members.method(name) : undefined) ??
       members.undeclared(name, source);
@@ -60,13 +58,16 @@ export function bridgeProxy<T extends object>(
           if (method !== undefined) return method;
         }
       }
-      const object = legacy();
-      const value: unknown = Reflect.get(object, name, object);
+      const value: unknown = (legacy() as Record<PropertyKey, unknown>)[name];
+      if (typeof value !== 'function') return members.value(name);
+      // Asked at every call, for a method may be assigned or spied on: what it was last time is known without reading its text.
+      const known = wrapped.get(name);
+      if (known !== undefined && known.source === value) return known.method;
       if (name === 'constructor') return value;
       // A class is a value: its instances must be its own.
-      return typeof value === 'function' && !isClass(value)
-        ? wrap(name, value as (...args: readonly unknown[]) => unknown)
-        : members.value(name);
+      return isClass(value)
+        ? members.value(name)
+        : wrap(name, value as (...args: readonly unknown[]) => unknown);
     },
     set(_target, name, value) {
       const object = legacy();

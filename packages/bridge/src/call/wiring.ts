@@ -255,42 +255,76 @@ function refuseInstances(value: unknown, depth: number): void {
   );
 }
 
+/** A leg's object, which may be promised. */
+export class LegObject<T extends object = object> {
+  /** Undefined until it is there. */
+  here: T | undefined;
+  /** Settles when it is there, or can't be had. */
+  readonly made: Promise<void>;
+
+  constructor(object: T | PromiseLike<T>) {
+    if (!isPromise(object)) {
+      this.here = object as T;
+      this.made = Promise.resolve();
+      return;
+    }
+    this.made = Promise.resolve(object).then((made) => {
+      this.here = made;
+    });
+    // Whoever waits for it is told.
+    this.made.catch(() => undefined);
+  }
+
+  /** Runs `use` with the object: at once where it is there. */
+  with(use: (object: T) => unknown): unknown {
+    const { here } = this;
+    return here === undefined ? this.made.then(() => use(this.here as T)) : use(here);
+  }
+}
+
 /** A leg's members as the router calls them: by operation, with the object itself as `this`. */
-export function apiOf(
-  members: readonly Member[],
-  object: () => object | PromiseLike<object>,
-): Record<string, Method> {
+export function apiOf(members: readonly Member[], leg: LegObject): Record<string, Method> {
   const api: Record<string, Method> = {};
   for (const member of members) {
     const { operation, spec } = member;
-    const call = (target: object, args: readonly unknown[]): unknown => {
-      const method = methodOf(target, member);
-      if (method === undefined) throw new WiringError(`a leg has no method ${operation} any more.`);
-      return started(operation, Reflect.apply(method, ownerOf(target, member), args));
-    };
-    api[operation] = (...args) => withObject(object(), (target) => call(target, args));
+    const call = callOf(member);
+    // Nothing may hold on to `args` here: the engine then passes them on without making a list of them.
+    api[operation] = (...args) =>
+      leg.here === undefined ? callLater(leg, call, ...args) : call(leg.here, ...args);
     if ('callback' in spec && spec.callback === 'last')
       api[operation] = (...args) =>
-        withObject(object(), (target) => callWithCallback((given) => call(target, given), args));
+        leg.with((target) => callWithCallback((given) => call(target, ...given), args));
     if (spec.kind !== 'write') continue;
     const { rehearse, observe } = spec as unknown as Readonly<
       Partial<Record<'rehearse' | 'observe', Method>>
     >;
     if (rehearse !== undefined)
-      api[rehearsalOf(operation)] = (...args) =>
-        withObject(object(), (target) => rehearse(target, ...args));
+      api[rehearsalOf(operation)] = (...args) => leg.with((target) => rehearse(target, ...args));
     if (observe !== undefined)
-      api[observationOf(operation)] = (...args) =>
-        withObject(object(), (target) => observe(target, ...args));
+      api[observationOf(operation)] = (...args) => leg.with((target) => observe(target, ...args));
   }
   return api;
 }
 
-function withObject(
-  object: object | PromiseLike<object>,
-  use: (object: object) => unknown,
-): unknown {
-  return isPromise(object) ? object.then(use as (made: unknown) => unknown) : use(object);
+type CallOn = (target: object, ...args: readonly unknown[]) => unknown;
+
+/** Calls a member of an object as it is then: it may have been assigned or spied on since. */
+function callOf(member: Member): CallOn {
+  const { operation, path } = member;
+  const name = path.at(-1) ?? '';
+  const ownerIn: (target: object) => object | undefined =
+    path.length === 1 ? (target) => target : (target) => ownerOf(target, member);
+  return (target, ...args) => {
+    const owner = ownerIn(target) as Record<string, unknown> | undefined;
+    const method = owner?.[name];
+    if (typeof method !== 'function')
+      throw new WiringError(`a leg has no method ${operation} any more.`);
+    return started(operation, Reflect.apply(method, owner, args));
+  };
+}
+
+function callLater(leg: LegObject, call: CallOn, ...args: readonly unknown[]): unknown {
+  return leg.with((target) => call(target, ...args));
 }
 
 /** What a promise of the platform or of a promise library has. */
@@ -301,7 +335,8 @@ const promiseMethods = new Set(['then', 'catch', 'finally', 'constructor']);
  * becomes two. It is started here, once; one that can be built on further can't be, and is refused.
  */
 function started(operation: string, answer: unknown): unknown {
-  if (!isPromise(answer) || answer instanceof Promise) return answer;
+  // The usual answers first: neither needs its `then` looked up.
+  if (answer instanceof Promise || Array.isArray(answer) || !isPromise(answer)) return answer;
   const { isFulfilled, isPending } = answer as { isFulfilled?: unknown; isPending?: unknown };
   // Bluebird and its like: begun already, once.
   if (typeof isFulfilled === 'function' && typeof isPending === 'function') return answer;
