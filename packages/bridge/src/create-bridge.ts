@@ -245,12 +245,7 @@ class ObjectBridge<T extends object> implements Bridge {
       isUnavailable,
       clock,
       rules: settings.rules,
-      mayAnswerAtOnce: (operation) => {
-        const member = this.#members.find((one) => one.operation === operation);
-        const [legacy, pooled] = [legs.legacy.here, legs.pooled.here];
-        if (member === undefined || legacy === undefined || pooled === undefined) return 'neither';
-        return answerStyles(member, legacy, pooled);
-      },
+      mayAnswerAtOnce: answerStyles(this.#members, legs.legacy, legs.pooled),
       ...(settings.shadowQueue === undefined ? {} : { queue: settings.shadowQueue }),
     });
   }
@@ -279,7 +274,13 @@ class ObjectBridge<T extends object> implements Bridge {
         return member && this.#method(member);
       },
       inside: (name) => inside.get(name),
-      isThere: () => this.#wired().legacy.here !== undefined,
+      here:
+        path.length === 0
+          ? () => (this.#legs ?? this.#wired()).legacy.here
+          : () => {
+              const { here } = this.#wired().legacy;
+              return here && at(here);
+            },
       value: (name) => this.#value(path, name, at),
       undeclared: (name, method) => this.#undeclared(name, method, at),
     };
@@ -289,8 +290,10 @@ class ObjectBridge<T extends object> implements Bridge {
 
   #method(member: Member): Method {
     const { operation, spec } = member;
-    let routed: Method | undefined;
-    const route: Method = (...args) => (routed ??= this.#routed(operation))(...args);
+    let route: Method = (...args) => {
+      route = this.#routed(operation);
+      return route(...args);
+    };
     if ('callback' in spec && spec.callback === 'last')
       return (...args) => {
         const callback = args.at(-1);

@@ -61,7 +61,9 @@ export function membersOf(
 /** The object that a member is a method of. */
 export function ownerOf(object: object, { path }: Pick<Member, 'path'>): object | undefined {
   let owner: unknown = object;
-  for (const name of path.slice(0, -1)) owner = (owner as Record<string, unknown> | null)?.[name];
+  // Asked at calls: no copy of the path is made.
+  for (let at = 0; at < path.length - 1; at += 1)
+    owner = (owner as Record<string, unknown> | null)?.[path[at] ?? ''];
   return (typeof owner === 'object' && owner !== null) || typeof owner === 'function'
     ? owner
     : undefined;
@@ -312,14 +314,16 @@ type CallOn = (target: object, ...args: readonly unknown[]) => unknown;
 function callOf(member: Member): CallOn {
   const { operation, path } = member;
   const name = path.at(-1) ?? '';
-  const ownerIn: (target: object) => object | undefined =
-    path.length === 1 ? (target) => target : (target) => ownerOf(target, member);
+  const inside = path.length > 1;
   return (target, ...args) => {
-    const owner = ownerIn(target) as Record<string, unknown> | undefined;
+    const owner = (inside ? ownerOf(target, member) : target) as
+      Record<string, unknown> | undefined;
     const method = owner?.[name];
     if (typeof method !== 'function')
       throw new WiringError(`a leg has no method ${operation} any more.`);
-    return started(operation, Reflect.apply(method, owner, args));
+    const answer: unknown = Reflect.apply(method, owner, args);
+    // The usual answers first: neither needs its `then` looked up.
+    return answer instanceof Promise || Array.isArray(answer) ? answer : started(operation, answer);
   };
 }
 
@@ -335,8 +339,7 @@ const promiseMethods = new Set(['then', 'catch', 'finally', 'constructor']);
  * becomes two. It is started here, once; one that can be built on further can't be, and is refused.
  */
 function started(operation: string, answer: unknown): unknown {
-  // The usual answers first: neither needs its `then` looked up.
-  if (answer instanceof Promise || Array.isArray(answer) || !isPromise(answer)) return answer;
+  if (!isPromise(answer)) return answer;
   const { isFulfilled, isPending } = answer as { isFulfilled?: unknown; isPending?: unknown };
   // Bluebird and its like: begun already, once.
   if (typeof isFulfilled === 'function' && typeof isPending === 'function') return answer;
@@ -350,13 +353,41 @@ function started(operation: string, answer: unknown): unknown {
 }
 
 /** How the legs answer an operation, as far as the kinds of their functions show it. */
+export type AnswerStyle = 'legacy-alone' | 'both' | 'neither';
+
+/** Tells of an operation how the legs answer it. Asked at each call: remembered until a leg's function is another. */
 export function answerStyles(
-  member: Member,
-  legacy: object,
-  pooled: object,
-): 'legacy-alone' | 'both' | 'neither' {
-  if ('async' in member.spec && member.spec.async === true) return 'neither';
-  if ('callback' in member.spec && member.spec.callback === 'last') return 'neither';
-  if (isAsyncFunction(methodOf(legacy, member))) return 'neither';
-  return isAsyncFunction(methodOf(pooled, member)) ? 'legacy-alone' : 'both';
+  members: readonly Member[],
+  legacy: LegObject,
+  pooled: LegObject,
+): (operation: string) => AnswerStyle {
+  const known = new Map(
+    members.map((member) => {
+      let methods: readonly [Method | undefined, Method | undefined] | undefined;
+      let style: AnswerStyle = 'neither';
+      const styleNow = (): AnswerStyle => {
+        if (legacy.here === undefined || pooled.here === undefined) return 'neither';
+        const one = methodOf(legacy.here, member);
+        const other = methodOf(pooled.here, member);
+        if (methods?.[0] !== one || methods?.[1] !== other) {
+          methods = [one, other];
+          style = styleOf(member, one, other);
+        }
+        return style;
+      };
+      return [member.operation, styleNow] as const;
+    }),
+  );
+  return (operation) => known.get(operation)?.() ?? 'neither';
+}
+
+function styleOf(
+  { spec }: Member,
+  legacy: Method | undefined,
+  pooled: Method | undefined,
+): AnswerStyle {
+  if ('async' in spec && spec.async === true) return 'neither';
+  if ('callback' in spec && spec.callback === 'last') return 'neither';
+  if (isAsyncFunction(legacy)) return 'neither';
+  return isAsyncFunction(pooled) ? 'legacy-alone' : 'both';
 }
