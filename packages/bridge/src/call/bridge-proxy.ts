@@ -51,7 +51,7 @@ export function bridgeProxy<T extends object>(
     // Awaiting a bridge must not wait for a method of its legacy object.
     if (name === 'then') return undefined;
     const declared = typeof name === 'string' ? declaredAs(name) : undefined;
-    return declared ?? (Reflect.get(legacy(), name) as unknown);
+    return declared ?? (Reflect.get(legacy(), name));
   };
   const found = (name: PropertyKey, value: unknown): unknown => {
     const inside = typeof name === 'string' ? members.inside(name) : undefined;
