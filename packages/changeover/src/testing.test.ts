@@ -94,6 +94,8 @@ describe('a planted fault', () => {
     expect(await shadow?.digest(call)).toEqual(digestResult([{ id: 2 }], 'rows'));
     expect(await shadow?.digest({ ...call, operation: 'size' })).toEqual(digestResult(2, 'value'));
     expect(shadow?.admits()).toBe(true);
+    const none = planted(leg, (answer) => answer).shadow;
+    expect(await none?.digest(call)).toEqual(digestResult([{ id: 1 }], 'rows'));
     expect(await rest.api.list()).toEqual([{ id: 1 }]);
   });
 

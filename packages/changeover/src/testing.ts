@@ -6,7 +6,7 @@ import {
   type StageSource,
   type StaticStageSource,
 } from '@changeover/bridge';
-import { digestResult } from '@changeover/compare';
+import { digestResult, type ValuePolicy } from '@changeover/compare';
 import { type Leg, type ShadowCall, type ShadowLeg, type Stage, stages } from '@changeover/core';
 
 export { createStaticStageSource, type StaticStageSource };
@@ -24,6 +24,8 @@ export type Fault = (answer: unknown, call: PlantedCall) => unknown;
 export interface PlantOptions {
   /** How long each answer of a shadow, or each promised answer of an object, is held back, in ms. Default: 0. */
   readonly delayMs?: number | undefined;
+  /** Which values of a leg's engine are the same. Default: only those that are the same in JavaScript. */
+  readonly values?: ValuePolicy | undefined;
 }
 
 const counts = new WeakMap<object, Map<string, number>>();
@@ -54,12 +56,17 @@ export function planted<Api extends object>(
   options?: PlantOptions,
 ): Leg<Api>;
 export function planted<T extends object>(object: T, fault: Fault, options?: PlantOptions): T;
-export function planted(target: object, fault: Fault, { delayMs = 0 }: PlantOptions = {}): object {
+export function planted(
+  target: object,
+  fault: Fault,
+  { delayMs = 0, values }: PlantOptions = {},
+): object {
   const calls = new Map<string, number>();
   const plant: Plant = {
     begin: ({ operation }) => calls.set(operation, (calls.get(operation) ?? 0) + 1),
     fault,
     delayMs,
+    values,
   };
   const made = isLeg(target) ? plantedLeg(target, plant) : plantedObject(target, plant);
   counts.set(made, calls);
@@ -71,6 +78,7 @@ interface Plant {
   readonly begin: (call: PlantedCall) => void;
   readonly fault: Fault;
   readonly delayMs: number;
+  readonly values: ValuePolicy | undefined;
 }
 
 function isLeg(target: object): target is Leg<object> {
@@ -112,7 +120,7 @@ function plantedLeg(leg: Leg<object>, plant: Plant): Leg<object> {
   };
 }
 
-function plantedShadow(shadow: ShadowLeg, { begin, fault, delayMs }: Plant): ShadowLeg {
+function plantedShadow(shadow: ShadowLeg, { begin, fault, delayMs, values }: Plant): ShadowLeg {
   const changed = async (call: ShadowCall, read: () => Promise<unknown>): Promise<unknown> => {
     begin(call);
     if (delayMs > 0) await pause(delayMs);
@@ -121,10 +129,13 @@ function plantedShadow(shadow: ShadowLeg, { begin, fault, delayMs }: Plant): Sha
   const own: Partial<ShadowLeg> = {
     read: (call) => changed(call, () => shadow.read(call)),
     async digest(call) {
-      // Rows or a value: the leg knows which it digests.
-      const { kind } = await shadow.digest(call);
-      const answer = await changed(call, () => shadow.read(call));
-      return digestResult(call.compareAs === undefined ? answer : call.compareAs(answer), kind);
+      const digest = await shadow.digest(call);
+      let given: unknown;
+      const answer = await changed(call, async () => (given = await shadow.read(call)));
+      // What was not changed is digested by the leg, which knows its engine's values.
+      if (answer === given) return digest;
+      const compared = call.compareAs === undefined ? answer : call.compareAs(answer);
+      return digestResult(compared, digest.kind, values);
     },
   };
   const { holdSnapshot, readInSnapshot } = shadow;
