@@ -14,11 +14,13 @@ import {
   definitionsOf,
   InvalidKeyError,
   type KeyOf,
+  LegObject,
   maxKeyLength,
   type Member,
   membersOf,
   type Method,
   onlyKey,
+  ownerOf,
   WiringError,
 } from './call/wiring.ts';
 import { BridgeServices } from './bridge-services.ts';
@@ -135,13 +137,22 @@ const ownNames: readonly string[] = [
 export function createBridge<T extends object, const O extends Operations<T>>(
   options: BridgeOptions<T, O>,
 ): T {
-  return new ObjectBridge<T>(options as unknown as BridgeOptions<T, never>).object;
+  return new ObjectBridge<T>(options as unknown as GivenOptions<T>).object;
+}
+
+/** The options as the bridge uses them; what their types promise of each other was checked where they were given. */
+interface GivenOptions<T extends object> extends Omit<
+  BridgeOptions<T, never>,
+  'pooled' | 'operations'
+> {
+  readonly pooled: () => object;
+  readonly operations: Readonly<Record<string, OperationSpec>>;
 }
 
 class ObjectBridge<T extends object> implements Bridge {
   readonly name: string;
   readonly object: T;
-  readonly #options: BridgeOptions<T, never>;
+  readonly #options: GivenOptions<T>;
   readonly #members: readonly Member[];
   readonly #keyOf: (operation: string) => KeyOf;
   #services: BridgeServices | undefined;
@@ -149,11 +160,11 @@ class ObjectBridge<T extends object> implements Bridge {
   #legs: Legs<T> | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(options: BridgeOptions<T, never>) {
+  constructor(options: GivenOptions<T>) {
     refuseUnknown(options, [...ownNames, ...settingNames]);
     this.name = checkName(options.name);
     this.#options = options;
-    this.#members = membersOf(options.operations as Readonly<Record<string, OperationSpec>>);
+    this.#members = membersOf(options.operations);
     this.#keyOf = keysOf(options.key, this.#members);
     this.object = this.#proxy([]);
     bridges.set(this.object, this);
@@ -223,9 +234,9 @@ class ObjectBridge<T extends object> implements Bridge {
     return legs;
   }
 
-  get #routed(): Readonly<Record<string, Method>> {
+  #routed(operation: string): Method {
     this.#router ??= this.#makeRouter();
-    return this.#router.api;
+    return this.#router.api[operation] as Method;
   }
 
   #makeRouter(): BackendRouter<Record<string, Method>> {
@@ -236,16 +247,16 @@ class ObjectBridge<T extends object> implements Bridge {
     return new BackendRouter<Record<string, Method>>({
       backend: this.name,
       legacy: {
-        ...abilitiesOf(legs.legacy),
+        ...abilitiesOf(legs.legacy.here),
         name: 'legacy',
-        api: apiOf(this.#members, () => legs.legacy),
+        api: apiOf(this.#members, legs.legacy),
       },
       pooled: {
-        ...abilitiesOf(legs.pooled),
+        ...abilitiesOf(legs.pooled.here),
         name: 'pooled',
-        api: apiOf(this.#members, () => legs.pooled),
+        api: apiOf(this.#members, legs.pooled),
       },
-      operations: definitionsOf(this.#members, this.#keyOf) as never,
+      operations: definitionsOf(this.#members, this.#keyOf),
       stages: legs.capped(services.guardrail),
       recorder: services.watch.over(services.recorder),
       guardrail: services.guardrail,
@@ -256,15 +267,9 @@ class ObjectBridge<T extends object> implements Bridge {
       parseDataset: parseKey,
       tableRead,
       mayAnswerAtOnce:
-        answers === 'promises' ? undefined : (operation) => this.#styleOf(operation, legs),
+        answers === 'promises' ? undefined : answerStyles(this.#members, legs.legacy, legs.pooled),
       ...(settings.shadowQueue === undefined ? {} : { queue: settings.shadowQueue }),
     });
-  }
-
-  #styleOf(operation: string, { legacy, pooled }: Legs<T>): 'legacy-alone' | 'both' | 'neither' {
-    const member = this.#members.find((one) => one.operation === operation);
-    if (member === undefined || isPromise(legacy) || isPromise(pooled)) return 'neither';
-    return answerStyles(member, legacy, pooled);
   }
 
   /** What stands for the legacy object, or for an object inside it. */
@@ -284,14 +289,20 @@ class ObjectBridge<T extends object> implements Bridge {
         inside.set(name, this.#proxy([...path, name]));
     }
     const at = (object: object): T =>
-      path.reduce<unknown>((owner, name) => (owner as Record<string, unknown>)[name], object) as T;
+      (path.length === 0 ? object : ownerOf(object, { path: [...path, ''] })) as T;
     const members: BridgedMembers = {
       method: (name) => {
         const member = own.get(name);
         return member && this.#method(member);
       },
       inside: (name) => inside.get(name),
-      isThere: () => !isPromise(this.#wired().legacy),
+      here:
+        path.length === 0
+          ? () => (this.#legs ?? this.#wired()).legacy.here
+          : () => {
+              const { here } = this.#wired().legacy;
+              return here && at(here);
+            },
       value: (name) => this.#value(path, name, at),
       undeclared: (name, method) => this.#undeclared(name, method, at),
     };
@@ -301,29 +312,30 @@ class ObjectBridge<T extends object> implements Bridge {
 
   #method(member: Member): Method {
     const { operation, spec } = member;
-    const call: Method = (...args) => {
-      const answer = this.#own(this.#routed[operation]?.(...args));
-      return spec.kind === 'control' && isPromise(answer)
-        ? answer.then((value) => this.#own(value))
-        : answer;
+    let route: Method = (...args) => {
+      route = this.#routed(operation);
+      return route(...args);
     };
-    if (!('callback' in spec) || spec.callback !== 'last') return call;
+    if ('callback' in spec && spec.callback === 'last')
+      return (...args) => {
+        const callback = args.at(-1);
+        if (typeof callback !== 'function')
+          throw new WiringError(`${operation} takes a callback last, and was called without one.`);
+        tellCallback(route(...args.slice(0, -1)) as Promise<unknown>, callback as Method);
+        return undefined;
+      };
+    if (spec.kind !== 'control') return (...args) => this.#own(route(...args));
     return (...args) => {
-      const callback = args.at(-1);
-      if (typeof callback !== 'function')
-        throw new WiringError(`${operation} takes a callback last, and was called without one.`);
-      tellCallback(
-        this.#routed[operation]?.(...args.slice(0, -1)) as Promise<unknown>,
-        callback as Method,
-      );
-      return undefined;
+      const answer = this.#own(route(...args));
+      return isPromise(answer) ? answer.then((value) => this.#own(value)) : answer;
     };
   }
 
   /** A leg that gives itself would let its caller go past the bridge. */
   #own(value: unknown): unknown {
+    if (value === undefined) return value;
     const { legacy, pooled } = this.#wired();
-    return value === legacy || value === pooled ? this.object : value;
+    return value === legacy.here || value === pooled.here ? this.object : value;
   }
 
   #value(path: readonly string[], name: PropertyKey, at: (object: object) => T): unknown {
@@ -331,8 +343,8 @@ class ObjectBridge<T extends object> implements Bridge {
     const legacy = at(this.#legacyNow());
     const key = typeof this.#options.key === 'function' ? this.#keyOf('*')() : onlyKey;
     const leg: LegName = routes[this.stageOf(key)].read.answers;
-    const { pooled } = legs;
-    if (leg === 'pooled' && !isPromise(pooled) && path.length === 0 && Reflect.has(pooled, name))
+    const pooled = legs.pooled.here;
+    if (leg === 'pooled' && pooled !== undefined && path.length === 0 && Reflect.has(pooled, name))
       return this.#own(Reflect.get(pooled, name, pooled));
     return this.#own(Reflect.get(legacy, name, legacy));
   }
@@ -349,8 +361,8 @@ class ObjectBridge<T extends object> implements Bridge {
   }
 
   #legacyNow(): T {
-    const { legacy } = this.#wired();
-    if (isPromise(legacy))
+    const legacy = this.#wired().legacy.here;
+    if (legacy === undefined)
       throw new WiringError(
         `The legacy object of "${this.name}" is promised and not there yet: await bridgeOf(object).ready() before the first use.`,
       );
@@ -360,28 +372,30 @@ class ObjectBridge<T extends object> implements Bridge {
 
 /** Both legs' objects, made once. */
 class Legs<T extends object> {
-  legacy: T | Promise<T>;
-  pooled: object | Promise<object>;
+  readonly legacy: LegObject<T>;
+  readonly pooled: LegObject;
   /** Settles when both are there and were checked. */
   readonly checked: Promise<void>;
+  /** Both are there, and nothing is wrong with them. */
+  #sound = false;
   #failure: string | undefined;
 
   constructor(
-    options: Pick<BridgeOptions<T, never>, 'name' | 'legacy' | 'pooled'>,
+    options: Pick<GivenOptions<T>, 'name' | 'legacy' | 'pooled'>,
     check: (legacy: T, pooled: object) => void,
   ) {
-    this.legacy = options.legacy() as T | Promise<T>;
-    this.pooled = options.pooled() as object | Promise<object>;
-    const { legacy, pooled } = this;
-    if (!isPromise(legacy) && !isPromise(pooled)) {
+    this.legacy = new LegObject(options.legacy());
+    this.pooled = new LegObject(options.pooled());
+    const [legacy, pooled] = [this.legacy.here, this.pooled.here];
+    if (legacy !== undefined && pooled !== undefined) {
       check(legacy, pooled);
       this.checked = Promise.resolve();
+      this.#sound = true;
       return;
     }
-    this.checked = Promise.all([legacy, pooled]).then(([one, other]) => {
-      this.legacy = one;
-      this.pooled = other;
-      check(one, other);
+    this.checked = Promise.all([this.legacy.made, this.pooled.made]).then(() => {
+      check(this.legacy.here as T, this.pooled.here as object);
+      this.#sound = true;
     });
     this.checked.catch((error: unknown) => {
       this.#failure = String((error as { readonly message?: unknown } | null)?.message);
@@ -393,7 +407,7 @@ class Legs<T extends object> {
     return {
       decide: (context) => {
         const decision = source.decide(context);
-        if (!isPromise(this.pooled)) return decision;
+        if (this.#sound) return decision;
         const why =
           this.#failure === undefined ? 'not there yet' : `not to be had: ${this.#failure}`;
         return Object.freeze({

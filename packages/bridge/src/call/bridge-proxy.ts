@@ -4,8 +4,8 @@ export interface BridgedMembers {
   method(name: string): ((...args: readonly unknown[]) => unknown) | undefined;
   /** What stands for an object inside that has declared members. */
   inside(name: string): object | undefined;
-  /** Whether the legacy object is there: a promised one is not until it is made. */
-  isThere(): boolean;
+  /** The legacy object; undefined while it is promised and not made yet. */
+  here(): object | undefined;
   /** A member that is not declared and not callable, from the leg that answers. */
   value(name: PropertyKey): unknown;
   /** A callable member that is not declared. */
@@ -39,8 +39,6 @@ export function bridgeProxy<T extends object>(
       }
     : {};
   const wrap = (name: PropertyKey, source: (...args: readonly unknown[]) => unknown): unknown => {
-    const known = wrapped.get(name);
-    if (known?.source === source) return known.method;
     const method =
       (typeof name === 'string' ? members.method(name) : undefined) ??
       members.undeclared(name, source);
@@ -48,25 +46,30 @@ export function bridgeProxy<T extends object>(
     wrapped.set(name, { source, method });
     return method;
   };
+  const declaredAs = (name: string): unknown => members.inside(name) ?? members.method(name);
+  const early = (name: PropertyKey): unknown => {
+    // Awaiting a bridge must not wait for a method of its legacy object.
+    if (name === 'then') return undefined;
+    const declared = typeof name === 'string' ? declaredAs(name) : undefined;
+    return declared ?? Reflect.get(legacy(), name);
+  };
+  const found = (name: PropertyKey, value: unknown): unknown => {
+    const inside = typeof name === 'string' ? members.inside(name) : undefined;
+    if (inside !== undefined) return inside;
+    if (name === 'constructor') return value;
+    // A class is a value: its instances must be its own.
+    return typeof value === 'function' && !isClass(value)
+      ? wrap(name, value as (...args: readonly unknown[]) => unknown)
+      : members.value(name);
+  };
   return new Proxy(target, {
     get(_target, name) {
-      if (typeof name === 'string') {
-        const inside = members.inside(name);
-        if (inside !== undefined) return inside;
-        if (!members.isThere()) {
-          // Awaiting a bridge must not wait for a method of its legacy object.
-          if (name === 'then') return undefined;
-          const method = members.method(name);
-          if (method !== undefined) return method;
-        }
-      }
-      const object = legacy();
-      const value: unknown = Reflect.get(object, name, object);
-      if (name === 'constructor') return value;
-      // A class is a value: its instances must be its own.
-      return typeof value === 'function' && !isClass(value)
-        ? wrap(name, value as (...args: readonly unknown[]) => unknown)
-        : members.value(name);
+      const object = members.here();
+      if (object === undefined) return early(name);
+      const value: unknown = (object as Record<PropertyKey, unknown>)[name];
+      // Asked at every call, for a method may be assigned or spied on: what it was last time is known without reading its text.
+      const known = wrapped.get(name);
+      return known !== undefined && known.source === value ? known.method : found(name, value);
     },
     set(_target, name, value) {
       const object = legacy();

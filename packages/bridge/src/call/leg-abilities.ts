@@ -16,7 +16,7 @@ export function withAbilities<T extends object>(object: T, own: LegAbilities): T
   return object;
 }
 
-/** What was given to an object by {@link withAbilities}. */
-export function abilitiesOf(object: object): LegAbilities {
-  return abilities.get(object) ?? {};
+/** What was given to an object by {@link withAbilities}; nothing where the object is not there yet. */
+export function abilitiesOf(object: object | undefined): LegAbilities {
+  return (object && abilities.get(object)) ?? {};
 }
