@@ -234,6 +234,7 @@ class ObjectBridge<T extends object> implements Bridge {
       isUnavailable,
       clock,
       rules: settings.rules,
+      guarantees: services.guarantees,
       mayAnswerAtOnce: (operation) => {
         const member = this.#members.find((one) => one.operation === operation);
         const { legacy, pooled } = legs;

@@ -53,4 +53,14 @@ export * from './stages/flags/open-feature-stage-source.ts';
 export { isBusy } from './recorder/store-file.ts';
 export { type Bridge, bridgeOf, type BridgeOptions, createBridge } from './create-bridge.ts';
 export * from './call/operations.ts';
+export {
+  caller,
+  DeadlockError,
+  type ExclusionLevel,
+  GuaranteeRegistry,
+  type GuaranteeRegistryOptions,
+  type OrderLevel,
+  SerialLeg,
+  TransactionOverError,
+} from './guarantees/index.ts';
 export { InvalidKeyError, WiringError } from './call/wiring.ts';

@@ -5,6 +5,7 @@ import {
   type Ledger,
   publishPools,
   type Recorder,
+  SerialLeg,
 } from '@changeover/bridge';
 import { type Leg, systemClock } from '@changeover/core';
 import {
@@ -131,6 +132,8 @@ class StorageBridgeOver implements StorageBridge {
         args: [dataset, table, { limit: maxRows }],
       }),
       rules: rulesOf(this.#options, engine),
+      guarantees: this.#services.guarantees,
+      serial: { legacy: new SerialLeg() },
       ...(settings.shadowQueue === undefined ? {} : { queue: settings.shadowQueue }),
     });
   }

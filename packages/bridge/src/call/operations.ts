@@ -41,6 +41,9 @@ export interface WriteOptions extends CommonOptions {
   readonly rehearse?: ((pooled: never, ...args: never) => Promise<unknown>) | undefined;
   /** Reads what the write left, from the leg that it is given: called on both legs after the real write, and compared. */
   readonly observe?: ((leg: never, ...args: never) => unknown) | undefined;
+  /** True for a call that reads and then writes what depends on it, or runs a function of the caller's that does: no other write
+   * of the key comes between, as on the singleton. Default: false. */
+  readonly exclusive?: boolean | undefined;
 }
 
 /** A read: answered by the answering leg, compared with the other one. */
