@@ -126,18 +126,6 @@ export class KeyGate {
     return admission;
   }
 
-  /**
-   * As {@link announce} for a call that can't wait because it answers in the same tick: undefined, and nothing announced,
-   * where it would have to. It still counts as relying on what it would have waited for.
-   */
-  tryAnnounce(context: CallContext, traits: CallTraits, nowMs: number): Admission | undefined {
-    const admission = this.#prepare(context, traits, nowMs);
-    this.#watch(admission);
-    if (!this.#begin(admission)) return undefined;
-    if (admission.parent !== undefined) this.#throwIfDeadlocked(admission);
-    return admission;
-  }
-
   /** The leg of the writes in flight; undefined where there are none. */
   get legInFlight(): LegName | undefined {
     return this.#active === 0 ? undefined : this.#leg;
