@@ -1,5 +1,10 @@
 import type { LegName, WriteDefinition } from '@changeover/core';
-import { type Admission, currentContext, runInTransaction } from '../guarantees/index.ts';
+import {
+  type Admission,
+  currentContext,
+  type KeyGate,
+  runInTransaction,
+} from '../guarantees/index.ts';
 import { type Answering, latencyOf } from './answering.ts';
 import { isPromise } from './answers.ts';
 import type { CallResolver } from './call-resolver.ts';
@@ -16,7 +21,7 @@ interface Write {
   /** The leg that it is compared with. */
   readonly shadow: LegName | undefined;
   /** What the caller's own function threw: a transaction that it gave up is no failure of the storage. */
-  thrown?: unknown;
+  thrown: unknown;
 }
 
 /** Makes writes, each once and on one leg, with what is compared of them at `shadow`. */
@@ -58,51 +63,32 @@ export class WriteCalls {
     const definition = call.definition as WriteDefinition;
     // Inside a transaction on another dataset the legacy leg does what it always did: nothing is rehearsed before.
     const isNested = answers === 'legacy' && context.transaction?.state === 'in flight';
-    const write = { call, definition, resolved, args, shadow: isNested ? undefined : shadow };
-    if (!this.#answering.canWait(call, answers) && !isCompared(write)) {
+    const comparedWith = isNested ? undefined : shadow;
+    let admission: Admission;
+    if (this.#answering.canWait(call, answers) || isCompared(call, definition, comparedWith)) {
+      const traits = resolved.traits[comparedWith === undefined ? answers : 'compared'];
+      admission = gate.announce(context, traits, nowMs);
+    } else {
       // What answers at once can't wait: it stays on the leg that the writes in flight are on.
-      const traits = resolved.traits[gate.legInFlight ?? answers];
-      return { ...write, admission: gate.announceNow(context, traits, nowMs) };
+      admission = gate.announceNow(context, resolved.traits[gate.legInFlight ?? answers], nowMs);
     }
-    const traits = resolved.traits[write.shadow === undefined ? answers : 'compared'];
-    return { ...write, admission: gate.announce(context, traits, nowMs) };
+    const thrown = undefined;
+    return { call, definition, resolved, args, admission, shadow: comparedWith, thrown };
   }
 
   #run(write: Write): unknown {
-    const { call, resolved, definition, args, admission } = write;
-    const { calls, clock, comparer } = this.#answering.parts;
-    const { leg } = admission.traits;
-    const everywhere =
-      definition.removesDataset === true || definition.addsDataset === true
-        ? this.#resolver.everywhere.gate
-        : undefined;
-    everywhere?.pass();
-    const end = (): void => {
-      everywhere?.passed();
-      admission.gate.leave(admission);
-    };
-    const failed = (error: unknown): void => {
-      end();
-      if (error !== write.thrown) resolved.cell.failed += 1;
-    };
+    const { calls } = this.#answering.parts;
+    this.#everywhere(write)?.pass();
     let result: unknown;
     try {
       result = this.#make(write);
     } catch (error) {
-      failed(error);
+      this.#failed(write, error);
       throw error;
     }
-    this.#answering.noteStyle(call, leg, result);
-    const succeeded = (): void => {
-      end();
-      // At `shadow` the comparison measures the leg alone, without the rehearsal before it.
-      if (!isCompared(write))
-        resolved.cell[latencyOf[leg]].record(clock.monotonicMs() - admission.sinceMs);
-      if (write.shadow !== undefined && definition.comparison === 'observed')
-        comparer.observedWrite(resolved, definition.read, args);
-    };
+    this.#answering.noteStyle(write.call, write.admission.traits.leg, result);
     if (!isPromise(result)) {
-      succeeded();
+      this.#succeeded(write);
       return result;
     }
     calls.begin();
@@ -110,14 +96,44 @@ export class WriteCalls {
     result.then(
       () => {
         calls.end();
-        succeeded();
+        this.#succeeded(write);
       },
       (error: unknown) => {
         calls.end();
-        failed(error);
+        this.#failed(write, error);
       },
     );
     return result;
+  }
+
+  #succeeded(write: Write): void {
+    const { call, resolved, definition, args, admission, shadow } = write;
+    const { clock, comparer } = this.#answering.parts;
+    this.#end(write);
+    // At `shadow` the comparison measures the leg alone, without the rehearsal before it.
+    if (!isCompared(call, definition, shadow))
+      resolved.cell[latencyOf[admission.traits.leg]].record(
+        clock.monotonicMs() - admission.sinceMs,
+      );
+    if (shadow !== undefined && definition.comparison === 'observed')
+      comparer.observedWrite(resolved, definition.read, args);
+  }
+
+  #failed(write: Write, error: unknown): void {
+    this.#end(write);
+    if (error !== write.thrown) write.resolved.cell.failed += 1;
+  }
+
+  #end(write: Write): void {
+    this.#everywhere(write)?.passed();
+    write.admission.gate.leave(write.admission);
+  }
+
+  /** The gate of calls about no dataset, if this write changes what they see. */
+  #everywhere({ definition }: Write): KeyGate | undefined {
+    return definition.removesDataset === true || definition.addsDataset === true
+      ? this.#resolver.everywhere.gate
+      : undefined;
   }
 
   #make(write: Write): unknown {
@@ -125,7 +141,7 @@ export class WriteCalls {
     const run = (given: readonly unknown[]): unknown =>
       this.#answering.make(admission, resolved.operation, scoped(write, given));
     if (definition.removesDataset === true) return this.#remove(write, run);
-    if (!isCompared(write)) return run(args);
+    if (!isCompared(write.call, definition, write.shadow)) return run(args);
     return this.#answering.parts.comparer.shadowWrite(resolved, definition, args, async (given) =>
       run(given),
     );
@@ -146,7 +162,7 @@ export class WriteCalls {
 }
 
 /** Whether a write at `shadow` is made through the comparer: what is only observed afterwards is not. */
-function isCompared({ shadow, definition, call }: Omit<Write, 'admission'>): boolean {
+function isCompared(call: Call, definition: WriteDefinition, shadow: LegName | undefined): boolean {
   if (shadow === undefined || call.style === 'at-once') return false;
   return definition.comparison !== 'none' && definition.comparison !== 'observed';
 }
