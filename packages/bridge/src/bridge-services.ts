@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { systemClock } from '@changeover/core';
 import type { ParsedSettings } from './bridge-settings.ts';
+import { GuaranteeRegistry } from './guarantees/index.ts';
 import { createLogger, type Logger } from './log.ts';
 import { makeFolder } from './make-folder.ts';
 import { observeMigration } from './metrics/observe-migration.ts';
@@ -28,6 +29,8 @@ export class BridgeServices {
   /** What is held back and why, shared with every process that uses the same store. */
   readonly ledger: Ledger;
   readonly watch: GuardrailWatch;
+  /** Makes the gates that keep order and exclusion, of all bridges that a transaction may span. */
+  readonly guarantees: GuaranteeRegistry = new GuaranteeRegistry();
   readonly #endMetrics: () => void;
   #closing: Promise<void> | undefined;
 
@@ -85,6 +88,7 @@ export class BridgeServices {
     this.endWatching();
     await this.guardrail.close();
     await this.ledger.close();
+    this.guarantees.close();
     this.recorder.close();
   }
 }

@@ -4,6 +4,7 @@ import { type Stage, stages } from '@changeover/core';
 import {
   bridgeOf,
   bySql,
+  caller,
   control,
   createBridge,
   createStaticStageSource,
@@ -564,4 +565,99 @@ test('a write that says how is rehearsed or observed, and still made once', asyn
   const { match, mismatch } = bridgeOf(wrong.db).recorder.summary().totals;
   expect(match).toBe(0);
   expect(mismatch).toBeGreaterThanOrEqual(3);
+});
+
+describe("order and exclusion over anyone's object", () => {
+  /** An object whose calls take a turn of the event loop, and that keeps no order by itself. */
+  class Counter {
+    #value = 0;
+    readonly log: string[] = [];
+    async set(value: number): Promise<void> {
+      this.log.push(`set ${String(value)}`);
+      await new Promise(setImmediate);
+      this.#value = value;
+    }
+    async get(): Promise<number> {
+      return this.#value;
+    }
+    async increment(): Promise<number> {
+      const value = this.#value;
+      await new Promise(setImmediate);
+      this.#value = value + 1;
+      return this.#value;
+    }
+    now(): number {
+      return this.#value;
+    }
+    setNow(value: number): void {
+      this.log.push(`setNow ${String(value)}`);
+      this.#value = value;
+    }
+    atOnce<R>(work: () => R): R {
+      return work();
+    }
+  }
+  const bridged = (stage: Stage | StaticStageSource) => {
+    const legacy = new Counter();
+    const pooled = new Counter();
+    const counter = opened(
+      createBridge({
+        ...settings(stage),
+        name: 'counter',
+        legacy: () => legacy,
+        pooled: () => pooled,
+        operations: {
+          set: write(),
+          get: read(),
+          increment: write({ exclusive: true }),
+          now: read(),
+          setNow: write(),
+          atOnce: transaction(),
+        },
+      }),
+    );
+    return { counter, legacy, pooled };
+  };
+
+  test.each(['reverse', 'pooled'] as const)(
+    'a read sees the un-awaited write before it at %s',
+    async (stage) => {
+      const { counter } = bridged(stage);
+      void counter.set(1);
+      void counter.set(2);
+      expect(await counter.get()).toBe(2);
+    },
+  );
+
+  test('an exclusive write of independent callers loses nothing at pooled', async () => {
+    const { counter } = bridged('pooled');
+    await Promise.all(Array.from({ length: 20 }, () => caller(() => counter.increment())));
+    expect(await counter.get()).toBe(20);
+  });
+
+  test('at legacy calls are what the object makes of them: nothing waits', async () => {
+    const { counter } = bridged('legacy');
+    void counter.set(1);
+    expect(await counter.get()).toBe(0);
+    await Promise.all(Array.from({ length: 20 }, () => caller(() => counter.increment())));
+    expect(await counter.get()).toBeLessThan(20);
+  });
+
+  test('what answers at once is made at once, on the leg of the writes in flight', async () => {
+    const source = createStaticStageSource(() => 'legacy');
+    const { counter, legacy, pooled } = bridged(source);
+    counter.setNow(5);
+    const slow = counter.set(6);
+    source.set(() => 'pooled');
+    counter.setNow(7);
+    expect(legacy.log).toEqual(['setNow 5', 'set 6', 'setNow 7']);
+    const inside = counter.atOnce(() => {
+      counter.setNow(8);
+      return counter.now();
+    });
+    expect(inside).toBe(8);
+    await slow;
+    counter.setNow(9);
+    expect(pooled.log).toEqual(['setNow 9']);
+  });
 });

@@ -30,6 +30,7 @@ import {
   refuseUnknown,
   settingNames,
 } from './bridge-settings.ts';
+import { SerialLeg } from './guarantees/index.ts';
 import type { Recorder } from './recorder/recorder.ts';
 import type { StageSource } from './stages/flags/stage-source.ts';
 import type { Guardrail } from './stages/guardrail.ts';
@@ -57,6 +58,8 @@ export interface BridgeOptions<T extends object, O> extends BridgeSettings {
   readonly callable?: boolean | undefined;
   /** True for an error of the pooled leg that means it had no connection, so that nothing was run. Default: never. */
   readonly isUnavailable?: ((error: unknown) => boolean) | undefined;
+  /** True where the legacy object is one queue for all its keys: its calls keep their order by themselves. Default: false. */
+  readonly serialLegacy?: boolean | undefined;
   /** What every operation answers: `promises` saves looking at each answer. Default: what the legacy leg does. */
   readonly answers?: 'promises' | undefined;
   /** Turns what {@link defined} operations give as their key, as callers write it, into the key that both legs mean. What it throws
@@ -110,6 +113,7 @@ const ownNames: readonly string[] = [
   'services',
   'isUnavailable',
   'answers',
+  'serialLegacy',
   'parseKey',
   'tableRead',
   'clock',
@@ -268,6 +272,8 @@ class ObjectBridge<T extends object> implements Bridge {
       tableRead,
       mayAnswerAtOnce:
         answers === 'promises' ? undefined : answerStyles(this.#members, legs.legacy, legs.pooled),
+      guarantees: services.guarantees,
+      ...(this.#options.serialLegacy === true ? { serial: { legacy: new SerialLeg() } } : {}),
       ...(settings.shadowQueue === undefined ? {} : { queue: settings.shadowQueue }),
     });
   }

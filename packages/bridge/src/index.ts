@@ -54,4 +54,14 @@ export { isBusy } from './recorder/store-file.ts';
 export { type Bridge, bridgeOf, type BridgeOptions, createBridge } from './create-bridge.ts';
 export { type LegAbilities, withAbilities } from './call/leg-abilities.ts';
 export * from './call/operations.ts';
+export {
+  caller,
+  DeadlockError,
+  type ExclusionLevel,
+  GuaranteeRegistry,
+  type GuaranteeRegistryOptions,
+  type OrderLevel,
+  SerialLeg,
+  TransactionOverError,
+} from './guarantees/index.ts';
 export { InvalidKeyError, WiringError } from './call/wiring.ts';

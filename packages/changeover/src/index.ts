@@ -3,6 +3,7 @@ export type { ComparisonRule } from '@changeover/compare';
 export {
   BackendRouter,
   type BackendRouterOptions,
+  caller,
   createLogger,
   createStaticStageSource,
   Guardrail,

@@ -145,6 +145,7 @@ class StorageBridgeOver implements StorageBridge {
         args: [dataset, table, { limit: maxRows }],
       }),
       rules: rulesOf(this.#options, engine),
+      serialLegacy: true,
     });
   }
 

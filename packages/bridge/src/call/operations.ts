@@ -54,6 +54,9 @@ export interface WriteOptions<
   readonly rehearse?: ((pooled: Pooled, ...args: Args) => Promise<unknown>) | undefined;
   /** Reads what the write left, from the leg that it is given: called on both legs after the real write, and compared. */
   readonly observe?: ((leg: Either, ...args: Args) => unknown) | undefined;
+  /** True for a call that reads and then writes what depends on it, or runs a function of the caller's that does: no other write
+   * of the key comes between, as on the singleton. Default: false. */
+  readonly exclusive?: boolean | undefined;
 }
 
 /** A read: answered by the answering leg, compared with the other one. */

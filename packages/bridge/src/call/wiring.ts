@@ -171,14 +171,21 @@ function definitionOf({ operation, spec }: Member, dataset: KeyOf): OperationDef
           comparison: 'answer',
           rehearse: rehearsalOf(operation),
           observe,
+          exclusive: spec.exclusive,
           dataset,
         };
       }
       return spec.observe === undefined
-        ? { kind: 'write', comparison: 'none', dataset }
-        : { kind: 'write', comparison: 'observed', read: observationOf(operation), dataset };
+        ? { kind: 'write', comparison: 'none', exclusive: spec.exclusive, dataset }
+        : {
+            kind: 'write',
+            comparison: 'observed',
+            read: observationOf(operation),
+            exclusive: spec.exclusive,
+            dataset,
+          };
     case 'transaction':
-      return { kind: 'write', comparison: 'none', dataset };
+      return { kind: 'write', comparison: 'none', exclusive: true, dataset };
     case 'statement':
       return statementDefinition(spec, dataset);
     case 'control':

@@ -79,8 +79,8 @@ export class ReadComparison {
     this.#args = args;
     this.#pending = pending;
     this.#startedMs = clock.monotonicMs();
-    this.#epoch = resolved.state.barrier.epoch;
-    this.#quiet = resolved.state.barrier.quiet;
+    this.#epoch = resolved.state.gate.epoch;
+    this.#quiet = resolved.state.gate.quiet;
     this.#version = caller.version(resolved.dataset);
   }
 
@@ -188,7 +188,7 @@ export class ReadComparison {
 
   /** No write of this process began or ended since before the answer. */
   get #stillQuiet(): boolean {
-    return this.#quiet && this.#resolved.state.barrier.epoch === this.#epoch;
+    return this.#quiet && this.#resolved.state.gate.epoch === this.#epoch;
   }
 
   /** The same call differed before, and legacy says the same as then. Only a difference that no write explains counts. */
@@ -236,9 +236,9 @@ export class ReadComparison {
 
   /** False where a write came between. */
   async #reruns(first: Round, signal: AbortSignal): Promise<boolean> {
-    const { barrier } = this.#resolved.state;
-    const epoch = barrier.epoch;
-    if (!barrier.quiet) {
+    const { gate } = this.#resolved.state;
+    const epoch = gate.epoch;
+    if (!gate.quiet) {
       await this.#pause(signal);
       return false;
     }
@@ -247,7 +247,7 @@ export class ReadComparison {
     const state = await this.#caller.state(dataset, signal);
     for (;;) {
       rounds.push(await this.#round(signal));
-      if (barrier.epoch !== epoch) return false;
+      if (gate.epoch !== epoch) return false;
       if (rounds.length < firstRounds) continue;
       const oneState =
         state === undefined ? undefined : (await this.#caller.state(dataset, signal)) === state;

@@ -151,20 +151,20 @@ export class RehearsedWrites {
 
   /** The tables after the real write must be as they were after the rehearsal. */
   #compareTables(resolved: ResolvedCall, pending: PendingComparison, effect: WriteEffect): void {
-    const { barrier } = resolved.state;
+    const { gate } = resolved.state;
     // The write that is being answered ends right after this, which moves the epoch once.
-    const epoch = barrier.epoch + 1;
+    const epoch = gate.epoch + 1;
     submit(this.#context, resolved, pending, async (signal) => {
       const unseen = [...effect.unseen];
       for (const [table, rehearsed] of Object.entries(effect.tables)) {
         const now =
-          barrier.epoch === epoch
+          gate.epoch === epoch
             ? await tableDigest(this.#context, resolved, table, signal)
             : 'failed';
         // What the write returned was compared, and that agreed.
-        if (typeof now === 'string' || barrier.epoch !== epoch) {
+        if (typeof now === 'string' || gate.epoch !== epoch) {
           unseen.push(
-            barrier.epoch === epoch
+            gate.epoch === epoch
               ? `the table, which is ${now === 'failed' ? 'not to be read' : 'too large'}`
               : 'the table, which was written again',
           );

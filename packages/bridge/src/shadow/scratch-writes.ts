@@ -162,14 +162,14 @@ export class ScratchWrites {
   ): Promise<void> {
     if (this.#settling.has(chain)) return;
     this.#settling.add(chain);
-    const { barrier } = resolved.state;
+    const { gate } = resolved.state;
     try {
       for (let attempt = 0; attempt < settleTries && chain.ready; attempt += 1) {
-        const { epoch } = barrier;
-        const now = barrier.quiet
+        const { epoch } = gate;
+        const now = gate.quiet
           ? await tableDigest(this.#context, resolved, table, signal)
           : undefined;
-        if (now !== undefined && barrier.epoch === epoch) {
+        if (now !== undefined && gate.epoch === epoch) {
           this.#settleNow(resolved, table, chain, now);
           return;
         }

@@ -153,6 +153,7 @@ describe('one layer', () => {
       rehearsalSampleRate: 1,
       maxRows: 10,
       rules: [],
+      guarantees: { order: 'caller', exclusion: 'process' },
     });
   });
 
