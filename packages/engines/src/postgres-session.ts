@@ -144,8 +144,13 @@ export class PostgresSession implements AsyncSession {
     });
   }
 
+  /** False once it was closed or lost; it never becomes true again. */
+  get connected(): boolean {
+    return !this.#lost && !this.#line.closed;
+  }
+
   get usable(): boolean {
-    if (this.#lost || this.#line.closed) return false;
+    if (!this.connected) return false;
     return this.transactionState !== 'none' || this.#changedSettings.size === 0;
   }
 
@@ -208,13 +213,31 @@ export class PostgresSession implements AsyncSession {
         }
         this.#readOnlyDefault = false;
         this.#schema = searchPathOf(dataset);
-        await this.#simple(`SET search_path TO ${this.#schema}`);
-        const now = this.#changedSettings.get('search_path');
-        if (now !== undefined) this.#settings.set('search_path', now);
-        this.#changedSettings.delete('search_path');
+        await this.#setSearchPath();
         if (dataset !== undefined) await this.requireSchema(dataset);
       } catch (error) {
         if (!(error instanceof DatasetNotFoundError)) this.#lost = true;
+        throw error;
+      }
+    });
+  }
+
+  /**
+   * Takes away what statements may have left: cursors, LISTEN, advisory locks, roles, settings, temporary objects, what `lastval` tells.
+   * Prepared statements stay. A custom setting reads as '' afterwards, and the seed of `random` stays. Rejects where the connection
+   * is of no use any more.
+   */
+  clean(): Promise<void> {
+    return this.#line.run(async () => {
+      try {
+        await this.#simple(
+          'CLOSE ALL; UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all(); RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; ' +
+            'DISCARD TEMP; DISCARD SEQUENCES',
+        );
+        this.#readOnlyDefault = false;
+        await this.#setSearchPath();
+      } catch (error) {
+        this.#lost = true;
         throw error;
       }
     });
@@ -254,6 +277,14 @@ export class PostgresSession implements AsyncSession {
       this.#driver.connection.stream.destroy();
     await settledWithin(ended, closeTimeoutMs);
     this.#lost = true;
+  }
+
+  async #setSearchPath(): Promise<void> {
+    await this.#simple(`SET search_path TO ${this.#schema}`);
+    // Told with other quotes than at connecting.
+    const now = this.#changedSettings.get('search_path');
+    if (now !== undefined) this.#settings.set('search_path', now);
+    this.#changedSettings.delete('search_path');
   }
 
   #noteSetting(name: string, value: string): void {
