@@ -169,6 +169,8 @@ async function movedInTime(
 }
 
 function isLasting(error: unknown): boolean {
+  // What the connection stands on is not kept; asked again it isn't either.
+  if (error instanceof ConnectionError && !error.retryable) return true;
   const cause: unknown = error instanceof ConnectionError ? error.cause : error;
   const code: unknown =
     typeof cause === 'object' && cause !== null ? Reflect.get(cause, 'code') : undefined;
