@@ -92,6 +92,15 @@ describe('a setting, PostgreSQL', () => {
     );
   });
 
+  test('that is lost with its connection is told of by the call that meets the loss, which is not run without it', async () => {
+    const backend = await dataset('postgresql');
+    await backend.query(`SELECT set_config('app.tenant', 'a', false)`);
+    await expect(
+      backend.query(`SELECT ${tenant}, pg_terminate_backend(pg_backend_pid())`),
+    ).rejects.toMatchObject({ name: 'ConnectionError' });
+    expect(await value(backend, `SELECT ${tenant}`)).toBeNull();
+  });
+
   test('is refused where the factory is told so, in one sentence that says what to do, and nothing is run', async () => {
     start({ session: 'refuse' });
     const backend = await dataset('postgresql');

@@ -47,7 +47,7 @@ interface DriverClient extends CancelTarget {
       event: 'parameterStatus',
       listener: (message: { parameterName: string; parameterValue: string }) => void,
     ): void;
-    readonly stream: { destroy(): void };
+    readonly stream: { destroy(): void; unref(): void };
   };
   getTransactionStatus(): string | null;
   /** The one that is answered now. */
@@ -215,10 +215,11 @@ export class PostgresSession implements AsyncSession {
     );
     const [row = {}] = rows;
     for (const [at, name] of names.entries()) {
-      const found = String(row[`s${at}`]);
+      const value = row[`s${at}`];
+      const found = typeof value === 'string' ? value : '';
       // The rest says in which order days and months are read.
-      const value = name === 'DateStyle' ? found.split(',')[0] : found;
-      if (value !== settings[name]) return { name, found };
+      const told = name === 'DateStyle' ? found.split(',')[0] : found;
+      if (told !== settings[name]) return { name, found };
     }
     if (dataset !== undefined && row['found'] !== true)
       throw new DatasetNotFoundError(dataset, { engine: 'postgresql' });
@@ -271,6 +272,11 @@ export class PostgresSession implements AsyncSession {
         throw error;
       }
     });
+  }
+
+  /** Lets the process end although the connection is open. */
+  unref(): void {
+    this.#driver.connection.stream.unref();
   }
 
   async cancel(): Promise<void> {

@@ -578,7 +578,12 @@ export class PooledDataset {
     // Without a connection nothing was tried; the wait for one had its own limit.
     if (outcome.session === undefined) return 'fail';
     const state = stateAtFailure(error, outcome.session.transactionState);
-    return retryAction(failureClass(this.engine, error), kind, state);
+    const failure = failureClass(this.engine, error);
+    const action = retryAction(failure, kind, state);
+    // Another connection has nothing of what was set, and would answer as if it had never been.
+    return action === 'retry' && failure === 'connection' && this.#pin.hasKept(outcome.session)
+      ? 'fail'
+      : action;
   }
 
   /** What a call rejects with that is not tried again, or resolves to where its commit turns out to have been applied. */

@@ -90,6 +90,11 @@ export class PostgresPooledSession implements PooledSession {
       : { kind: 'commitOutcome', transactionId: this.#transactionId };
   }
 
+  /** It is kept for as long as the process lives, which must not live for it. */
+  pin(): void {
+    this.#session.unref();
+  }
+
   cancel(): Promise<void> {
     return this.#session.cancel();
   }

@@ -19,7 +19,7 @@ export const postgresKeywords: ReadonlySet<string> = words(`
   unique user using values varchar variadic verbose when where window with xmlattributes
   xmlconcat xmlelement xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot xmlserialize
   xmltable by always conflict filter generated identity include insert key materialized nothing
-  ordinality over range recursive rows sets stored update delete within
+  over range recursive rows sets stored update delete within
 `);
 
 /**

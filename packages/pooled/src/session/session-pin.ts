@@ -29,6 +29,7 @@ export class SessionPin {
   /** A transaction under way has left something on its connection, which is the one to keep. */
   #coming: { readonly promise: Promise<void>; readonly done: () => void } | undefined;
   #offered: Lease<PooledSession> | undefined;
+  readonly #kept = new WeakSet<PooledSession>();
 
   constructor(parts: SessionPinParts) {
     this.#parts = parts;
@@ -55,6 +56,11 @@ export class SessionPin {
     return this.#lease?.held === true && lease.held && lease.resource === this.#lease.resource;
   }
 
+  /** Whether a connection is or was the one: what was on it is lost with it. */
+  hasKept(session: PooledSession): boolean {
+    return this.#kept.has(session);
+  }
+
   /** The connection of a transaction under way becomes the one to keep: to be called before the statement that leaves something on
    * it. Calls from now on wait for {@link offer}, or for the lease to end. */
   adopt(lease: Lease<PooledSession>): void {
@@ -65,6 +71,7 @@ export class SessionPin {
     });
     const coming = { promise, done };
     this.#coming = coming;
+    this.#kept.add(lease.resource);
     lease.resource.pin?.();
     lease.onEnded = () => {
       if (this.#coming === coming) this.#coming = undefined;
@@ -105,6 +112,7 @@ export class SessionPin {
       open: async (signal) => {
         const lease = await this.#take(signal);
         this.#lease = lease;
+        this.#kept.add(lease.resource);
         lease.pin();
         lease.retire();
         lease.resource.pin?.();
