@@ -11,6 +11,7 @@ import type { Logger } from './logger.ts';
 import { silentMetrics } from './metrics/pool-metrics.ts';
 import type { PoolMetrics } from './metrics/pool-metrics.ts';
 import type { Random } from './pool/backoff.ts';
+import { type SessionFacts, sessionFactsByWords } from './session/session-facts.ts';
 import type { BreakerOptions } from './pool/pool-breaker.ts';
 import { parsePoolOptions } from './pool/pool-options.ts';
 import type { ParsedPoolOptions, PoolOptions } from './pool/pool-options.ts';
@@ -65,6 +66,13 @@ export interface StorageBackendFactoryOptions extends StoreLocation {
         readonly shortReadMs?: number | undefined;
       }
     | undefined;
+  /** What becomes of statements that set, lock or make something on their connection. `pin` (default): the dataset has one connection
+   * from the first of them on, on which all of it works as on a singleton; only its own calls wait for each other. `refuse`: they are a
+   * `SessionStateError`. */
+  readonly session?: 'pin' | 'refuse' | undefined;
+  /** What statements do to their connection, for a dataset. Default: what their words and the engine's own functions tell, which do
+   * not look into views, triggers and functions of a user's. */
+  readonly sessionFacts?: ((engine: Engine, dataset: string) => SessionFacts) | undefined;
   readonly logger?: Logger | undefined;
   readonly metrics?: PoolMetrics | undefined;
   readonly clock?: Clock | undefined;
@@ -101,6 +109,8 @@ export interface ParsedFactoryOptions {
     readonly threadPoolSize: number;
   };
   readonly postgresql: { readonly statementTimeoutMs: number; readonly shortReadMs: number };
+  readonly session: 'pin' | 'refuse';
+  readonly sessionFacts: (engine: Engine, dataset: string) => SessionFacts;
   readonly logger: Logger;
   readonly metrics: PoolMetrics;
   readonly clock: Clock;
@@ -119,6 +129,8 @@ const known: readonly string[] = [
   'sqlite',
   'duckdb',
   'postgresql',
+  'session',
+  'sessionFacts',
   'logger',
   'metrics',
   'clock',
@@ -244,11 +256,26 @@ export function parseFactoryOptions(options: StorageBackendFactoryOptions): Pars
       ),
       shortReadMs: number(postgresql.shortReadMs, 'postgresql.shortReadMs', 0, 60_000, 2, false),
     },
+    session: parseSession(options.session),
+    sessionFacts: options.sessionFacts ?? factsOfEngines(),
     logger: options.logger ?? silentLogger,
     metrics: options.metrics ?? silentMetrics,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
   });
+}
+
+function parseSession(given: unknown): 'pin' | 'refuse' {
+  if (given === undefined || given === 'pin' || given === 'refuse') return given ?? 'pin';
+  throw refused('session', `is ${describe(given)}`, 'use "pin" or "refuse"');
+}
+
+/** What an engine's statements do is the same in every dataset. */
+function factsOfEngines(): (engine: Engine) => SessionFacts {
+  const facts = Object.fromEntries(
+    engines.map((engine) => [engine, sessionFactsByWords(engine)]),
+  ) as Record<Engine, SessionFacts>;
+  return (engine) => facts[engine];
 }
 
 function parseEngines(options: StorageBackendFactoryOptions): Record<Engine, ParsedEngineOptions> {

@@ -232,7 +232,10 @@ export class StorageBackendFactory implements AsyncDisposable {
 
   #setting(engine: Engine): Omit<EngineSetting, 'purpose' | 'pool' | 'budget'> {
     const { location, breaker, lockWaitMs, clock, random, logger, metrics } = this.#options;
+    const { session, sessionFacts } = this.#options;
     return {
+      session,
+      factsOf: (dataset) => sessionFacts(engine, dataset),
       engine,
       location,
       breaker,

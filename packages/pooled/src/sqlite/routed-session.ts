@@ -1,12 +1,12 @@
 import { AbortedError, ConnectionError } from '@changeover/engines/api';
 import type { Clock } from '@changeover/core';
 import type { SqliteSessionOptions, TransactionState } from '@changeover/engines';
-import type { Job } from '../job.ts';
+import { isWriting, type Job, keepsState } from '../job.ts';
 import type { PooledSession } from '../pooled-session.ts';
 import type { ChildLease, ChildSet, ChildUse, ComingLease } from './child-set.ts';
 import type { HostingChild } from './hosting-child.ts';
 import { RefusedError } from './pending-calls.ts';
-import type { StatementRoutes } from './statement-routes.ts';
+import type { Route, StatementRoutes } from './statement-routes.ts';
 import { type OnDuration, WorkerSession } from './worker-session.ts';
 
 /** What a routed session is made of. */
@@ -53,6 +53,10 @@ export class RoutedSession implements PooledSession {
   /** Held from the beginning of a transaction to its end. */
   #transaction: ChildLease | undefined;
   #closed = false;
+  #pinned = false;
+  /** Whether a statement has left something on it. */
+  #marked = false;
+  #lastWriteInChild = false;
   readonly #inThread = new Set<Job>();
   /** Given up while they were in the thread, which may yet send them back. */
   readonly #givenUp = new WeakSet<Job>();
@@ -61,8 +65,12 @@ export class RoutedSession implements PooledSession {
     this.#parts = parts;
   }
 
-  get usable(): boolean {
+  get connected(): boolean {
     return !this.#closed && this.#parts.thread.usable;
+  }
+
+  get usable(): boolean {
+    return !this.#marked && this.connected;
   }
 
   get transactionState(): TransactionState {
@@ -81,10 +89,16 @@ export class RoutedSession implements PooledSession {
     return this.#inChild !== undefined;
   }
 
+  /** All that runs from now on does so in one child process: transactions are there, and what never ends can be ended there. */
+  pin(): void {
+    this.#pinned = true;
+  }
+
   run(job: Job): Promise<unknown> {
     const number = (this.#numbers += 1);
-    if (this.#inTransaction(job)) return this.#runInTransaction(job);
-    const route = this.#parts.routes.routeOf(job);
+    if (keepsState(job)) this.#marked = true;
+    if (this.#pinned || this.#inTransaction(job)) return this.#runInTransaction(job);
+    const route = this.#routeOf(job);
     if (route === 'child' || this.#draining) return this.#enqueue(number, job);
     return this.#onThread(job, route).catch((error: unknown) => {
       if (error instanceof RefusedError) return this.#enqueue(number, job);
@@ -133,9 +147,17 @@ export class RoutedSession implements PooledSession {
     );
   }
 
+  #routeOf(job: Job): Route {
+    // What a write left is on the connection that it ran on.
+    return job.kind === 'operation' && job.session === 'last write' && this.#lastWriteInChild
+      ? 'child'
+      : this.#parts.routes.routeOf(job);
+  }
+
   async #onThread(job: Job, route: 'thread' | 'guarded'): Promise<unknown> {
     const { thread, routes } = this.#parts;
     this.#inThread.add(job);
+    if (job.kind === 'operation' && isWriting(job)) this.#lastWriteInChild = false;
     try {
       return await (route === 'thread' ? thread.run(job) : thread.runGuarded(job));
     } catch (error) {
@@ -174,7 +196,7 @@ export class RoutedSession implements PooledSession {
   }
 
   async #runQueued(job: Job): Promise<unknown> {
-    const route = this.#parts.routes.routeOf(job);
+    const route = this.#routeOf(job);
     if (route !== 'child') {
       try {
         return await this.#onThread(job, route);
@@ -193,7 +215,8 @@ export class RoutedSession implements PooledSession {
   }
 
   async #runInTransaction(job: Job): Promise<unknown> {
-    if (job.kind === 'begin') {
+    const isFirst = job.kind === 'begin' || !this.#inTransaction(job);
+    if (isFirst && this.#transaction === undefined) {
       return await this.#occupying(job, 'transaction', async (lease) => {
         this.#transaction = lease;
         return await this.#ask(lease.child, job).finally(() => {
@@ -214,7 +237,8 @@ export class RoutedSession implements PooledSession {
   }
 
   #endTransaction(): void {
-    if (this.#connection?.session.usable === true && this.transactionState !== 'none') return;
+    const isNeeded = this.#pinned || this.transactionState !== 'none';
+    if (this.#connection?.session.usable === true && isNeeded) return;
     this.#transaction?.end();
     this.#transaction = undefined;
   }
@@ -262,6 +286,7 @@ export class RoutedSession implements PooledSession {
 
   async #ask(child: HostingChild, job: Job): Promise<unknown> {
     const session = await this.#connectionIn(child);
+    if (job.kind === 'operation' && isWriting(job)) this.#lastWriteInChild = true;
     return await session.run(job);
   }
 

@@ -64,8 +64,12 @@ export class WorkerSession implements PooledSession {
     }
   }
 
-  get usable(): boolean {
+  get connected(): boolean {
     return this.#usable && !this.#host.lost;
+  }
+
+  get usable(): boolean {
+    return this.connected;
   }
 
   get transactionState(): TransactionState {
