@@ -2,9 +2,9 @@ import { expect, test } from '@jest/globals';
 import { basename } from 'node:path';
 import { sourceFiles } from './source-files.ts';
 
-const code = sourceFiles(/^(packages|scripts|test)\/.*\.(ts|mjs)$/);
+const code = sourceFiles(/^(packages|scripts|examples|test)\/.*\.(ts|mjs|cjs)$/);
 const production = code.filter(({ path }) => !/\.test\.ts$|\/test-kit\/|^test\//.test(path));
-const text = sourceFiles(/\.(ts|mjs|js|md|json|yml|yaml|html)$|^\.ci\/run$/).filter(
+const text = sourceFiles(/\.(ts|mjs|cjs|js|md|json|yml|yaml|html)$|^\.ci\/run$/).filter(
   ({ path }) => path !== 'package-lock.json',
 );
 
@@ -32,7 +32,7 @@ test(`production files have at most ${maxLines} lines`, () => {
 });
 
 test('file names are kebab-case', () => {
-  const kebab = /^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9-]+)*\.(ts|mjs)$/;
+  const kebab = /^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9-]+)*\.(ts|mjs|cjs)$/;
   expect(code.map(({ path }) => basename(path)).filter((name) => !kebab.test(name))).toEqual([]);
 });
 
