@@ -38,7 +38,8 @@ export interface BridgeOptions<T extends object, O> extends BridgeSettings {
   readonly name: string;
   /** The singleton. Called once, when it is first needed; may promise it. */
   readonly legacy: () => T | PromiseLike<T>;
-  /** What takes its place. Called once, when the legacy object is first needed, so that faults show at `legacy`; may promise it. */
+  /** What takes its place. Called once, when the legacy object is first needed, so that faults show at `legacy`; may promise it.
+   * Where it throws or rejects, that is logged and every call stays with the legacy leg. */
   readonly pooled: () =>
     PooledLeg<NoInfer<T>, NoInfer<O>> | PromiseLike<PooledLeg<NoInfer<T>, NoInfer<O>>>;
   /** What each member is: `{ list: read.rows(), add: write(), close: control() }`. */
@@ -136,11 +137,18 @@ class ObjectBridge<T extends object> implements Bridge {
   #services: BridgeServices | undefined;
   #router: BackendRouter<Record<string, Method>> | undefined;
   #legs: Legs<T> | undefined;
+  #refused: WiringError | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: BridgeOptions<T, never>) {
     refuseUnknown(options, [...ownNames, ...settingNames]);
     this.name = checkName(options.name);
+    for (const leg of ['legacy', 'pooled'] as const)
+      if (typeof options[leg] !== 'function')
+        throw new WiringError(
+          `The option ${leg} of "${this.name}" is no function: write ${leg}: () => the object.`,
+        );
+    checkOperations(options.operations);
     this.#options = options;
     this.#members = membersOf(options.operations as Readonly<Record<string, OperationSpec>>);
     this.#keyOf = keysOf(options.key, this.#members);
@@ -193,10 +201,32 @@ class ObjectBridge<T extends object> implements Bridge {
     return this.#services;
   }
 
-  /** Makes both legs, once, and refuses what can't be bridged. */
+  /** Makes both legs, once, and refuses what can't be bridged: at each use, but by the same two objects. */
   #wired(): Legs<T> {
     if (this.#legs !== undefined) return this.#legs;
-    const legs = new Legs<T>(this.#options, (legacy, pooled) => {
+    if (this.#refused !== undefined) throw this.#refused;
+    try {
+      this.#legs = this.#makeLegs();
+    } catch (error) {
+      if (error instanceof WiringError) this.#refused = error;
+      throw error;
+    }
+    this.#legs.checked.catch((error: unknown) => {
+      this.#made().logger.error(
+        { backend: this.name, err: error },
+        'a leg is not to be had: every call stays with the legacy leg',
+      );
+    });
+    return this.#legs;
+  }
+
+  #makeLegs(): Legs<T> {
+    return new Legs<T>(this.#options, (legacy, pooled) => {
+      for (const [leg, object] of Object.entries<unknown>({ legacy, pooled }))
+        if ((typeof object !== 'object' || object === null) && typeof object !== 'function')
+          throw new WiringError(
+            `The ${leg} leg of "${this.name}" is ${String(object)}: ${leg} must give the object itself.`,
+          );
       if (typeof legacy === 'function' && this.#options.callable !== true)
         throw new WiringError(
           `The legacy object of "${this.name}" is a function or a class: add callable: true.`,
@@ -208,8 +238,6 @@ class ObjectBridge<T extends object> implements Bridge {
         this.#options.undeclared ?? 'refuse',
       );
     });
-    this.#legs = legs;
-    return legs;
   }
 
   get #routed(): Readonly<Record<string, Method>> {
@@ -280,9 +308,7 @@ class ObjectBridge<T extends object> implements Bridge {
     const { operation, spec } = member;
     const call: Method = (...args) => {
       const answer = this.#own(this.#routed[operation]?.(...args));
-      return spec.kind === 'control' && isPromise(answer)
-        ? answer.then((value) => this.#own(value))
-        : answer;
+      return isPromise(answer) ? answer.then((value) => this.#own(value)) : answer;
     };
     if (!('callback' in spec) || spec.callback !== 'last') return call;
     return (...args) => {
@@ -348,7 +374,7 @@ class Legs<T extends object> {
     check: (legacy: T, pooled: object) => void,
   ) {
     this.legacy = options.legacy() as T | Promise<T>;
-    this.pooled = options.pooled() as object | Promise<object>;
+    this.pooled = pooledOf(options);
     const { legacy, pooled } = this;
     if (!isPromise(legacy) && !isPromise(pooled)) {
       check(legacy, pooled);
@@ -391,11 +417,37 @@ class Legs<T extends object> {
   }
 }
 
+/** One that throws is as one that rejects: the calls that the legacy leg can answer must not fail by it. */
+function pooledOf<T extends object>({
+  pooled,
+}: Pick<BridgeOptions<T, never>, 'pooled'>): object | Promise<object> {
+  try {
+    return pooled();
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
 function checkName(name: unknown): string {
   if (typeof name === 'string' && /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/.test(name)) return name;
   throw new WiringError(
     `A bridge's name is ${JSON.stringify(name)}: use 1 to 63 letters, digits, "_" and "-", beginning with a letter or digit.`,
   );
+}
+
+/** @throws {WiringError} for what none of `read()`, `write()` and the others made. */
+function checkOperations(operations: unknown, within = ''): void {
+  if (typeof operations !== 'object' || operations === null)
+    throw new WiringError('The option operations says what each method is: { list: read.rows() }.');
+  for (const [name, spec] of Object.entries(operations as Readonly<Record<string, unknown>>)) {
+    const { kind, operations: inside } = (spec ?? {}) as { kind?: unknown; operations?: unknown };
+    if (typeof kind !== 'string')
+      throw new WiringError(
+        `The operation ${within}${name} is declared as ${spec === null ? 'null' : typeof spec}: write ${name}: read(), ` +
+          'read.rows(), write(), transaction(), control(), bySql(classifier), legacyOnly() or sub({ … }).',
+      );
+    if (kind === 'sub') checkOperations(inside, `${within}${name}.`);
+  }
 }
 
 function settingsIn(options: object): BridgeSettings {
