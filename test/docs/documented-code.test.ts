@@ -10,7 +10,7 @@ function runnableBlocks(path: string): string[] {
   const text = readFileSync(join(root, path), 'utf8');
   return [...text.matchAll(/^```ts\n(.*?)^```$/gms)]
     .map((match) => match[1] ?? '')
-    .filter((block) => block.includes('await router.'));
+    .filter((block) => block.includes('createBridge('));
 }
 
 test("the README has an example of a singleton of one's own", () => {
