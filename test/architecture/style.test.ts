@@ -67,3 +67,17 @@ test("no text names a machine's path or a package registry", () => {
       .map(({ path }) => path),
   ).toEqual([]);
 });
+
+test('files that ARCHITECTURE.md names are there', () => {
+  const [{ text: page } = { text: '' }] = sourceFiles(/^ARCHITECTURE\.md$/);
+  const paths = sourceFiles(/./).map(({ path }) => path);
+  const named = [...page.matchAll(/`([a-z/*-]+(?:\/[a-z*-]+|\.(?:test\.)?ts))`/g)]
+    .map((match) => match[1] ?? '')
+    .filter((name) => /\.ts$/.test(name));
+  expect(named.length).toBeGreaterThan(15);
+  const missing = named.filter((name) => {
+    const pattern = new RegExp(`(^|/)${name.replaceAll('.', '\\.').replaceAll('*', '[a-z-]+')}$`);
+    return !paths.some((path) => pattern.test(path));
+  });
+  expect(missing).toEqual([]);
+});
