@@ -48,6 +48,10 @@ class Notes {
   get count(): number {
     return this.#rows.length;
   }
+  set first(text: string) {
+    this.log.push('first =');
+    this.#rows[0] = { id: 1, text };
+  }
   list(limit?: number): { id: number; text: string }[] {
     this.log.push('list');
     return this.#rows.slice(0, limit).map((row) => ({ ...row }));
@@ -204,6 +208,15 @@ describe.each(stages)('at %s', (stage) => {
       1,
       true,
     ]);
+  });
+
+  test('what is set is read again on whichever leg answers, and a setter runs once', () => {
+    const { notes, legacy, pooled } = bridgedNotes(stage);
+    notes.title = 'mine';
+    expect([notes.title, legacy.title, pooled.title]).toEqual(['mine', 'mine', 'mine']);
+    notes.first = 'changed';
+    expect(notes.list()).toEqual([{ id: 1, text: 'changed' }]);
+    expect([...legacy.log, ...pooled.log].filter((line) => line === 'first =')).toHaveLength(1);
   });
 
   test('a method that answers its own leg answers the bridge, promised or not', async () => {

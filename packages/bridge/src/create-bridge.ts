@@ -6,9 +6,11 @@ import { tellCallback } from './call/callbacks.ts';
 import type { OperationSpec } from './call/operations.ts';
 import type { BridgeTypes, KeyOption, Operations, PooledLeg } from './call/bridge-types.ts';
 import { routes } from './call/route.ts';
+import { setProperty } from './call/set-property.ts';
 import {
   answerStyles,
   apiOf,
+  checkOperations,
   checkWiring,
   definitionsOf,
   InvalidKeyError,
@@ -298,6 +300,7 @@ class ObjectBridge<T extends object> implements Bridge {
       inside: (name) => inside.get(name),
       isThere: () => !isPromise(this.#wired().legacy),
       value: (name) => this.#value(path, name, at),
+      set: (name, value) => this.#set(path, name, value, at),
       undeclared: (name, method) => this.#undeclared(name, method, at),
     };
     const callable = path.length === 0 && this.#options.callable === true;
@@ -330,14 +333,33 @@ class ObjectBridge<T extends object> implements Bridge {
   }
 
   #value(path: readonly string[], name: PropertyKey, at: (object: object) => T): unknown {
-    const legs = this.#wired();
     const legacy = at(this.#legacyNow());
+    const pooled = this.#pooledWith(path, name);
+    const object = pooled !== undefined && this.#answering === 'pooled' ? pooled : legacy;
+    return this.#own(Reflect.get(object, name, object));
+  }
+
+  #set(path: readonly string[], name: PropertyKey, value: unknown, at: (object: object) => T) {
+    const legacy = at(this.#legacyNow());
+    const pooled = this.#pooledWith(path, name);
+    if (pooled === undefined) return Reflect.set(legacy, name, value, legacy);
+    return this.#answering === 'pooled'
+      ? setProperty(pooled, legacy, name, value)
+      : setProperty(legacy, pooled, name, value);
+  }
+
+  /** The leg that answers for properties. */
+  get #answering(): LegName {
     const key = typeof this.#options.key === 'function' ? this.#keyOf('*')() : onlyKey;
-    const leg: LegName = routes[this.stageOf(key)].read.answers;
-    const { pooled } = legs;
-    if (leg === 'pooled' && !isPromise(pooled) && path.length === 0 && Reflect.has(pooled, name))
-      return this.#own(Reflect.get(pooled, name, pooled));
-    return this.#own(Reflect.get(legacy, name, legacy));
+    return routes[this.stageOf(key)].read.answers;
+  }
+
+  /** The pooled leg, where it is there and has the property. */
+  #pooledWith(path: readonly string[], name: PropertyKey): object | undefined {
+    const { pooled } = this.#wired();
+    return !isPromise(pooled) && path.length === 0 && Reflect.has(pooled, name)
+      ? pooled
+      : undefined;
   }
 
   #undeclared(name: PropertyKey, method: Method, at: (object: object) => T): Method {
@@ -433,21 +455,6 @@ function checkName(name: unknown): string {
   throw new WiringError(
     `A bridge's name is ${JSON.stringify(name)}: use 1 to 63 letters, digits, "_" and "-", beginning with a letter or digit.`,
   );
-}
-
-/** @throws {WiringError} for what none of `read()`, `write()` and the others made. */
-function checkOperations(operations: unknown, within = ''): void {
-  if (typeof operations !== 'object' || operations === null)
-    throw new WiringError('The option operations says what each method is: { list: read.rows() }.');
-  for (const [name, spec] of Object.entries(operations as Readonly<Record<string, unknown>>)) {
-    const { kind, operations: inside } = (spec ?? {}) as { kind?: unknown; operations?: unknown };
-    if (typeof kind !== 'string')
-      throw new WiringError(
-        `The operation ${within}${name} is declared as ${spec === null ? 'null' : typeof spec}: write ${name}: read(), ` +
-          'read.rows(), write(), transaction(), control(), bySql(classifier), legacyOnly() or sub({ … }).',
-      );
-    if (kind === 'sub') checkOperations(inside, `${within}${name}.`);
-  }
 }
 
 function settingsIn(options: object): BridgeSettings {

@@ -8,6 +8,8 @@ export interface BridgedMembers {
   isThere(): boolean;
   /** A member that is not declared and not callable, from the leg that answers. */
   value(name: PropertyKey): unknown;
+  /** Sets a member. */
+  set(name: PropertyKey, value: unknown): boolean;
   /** A callable member that is not declared. */
   undeclared(name: PropertyKey, method: (...args: readonly unknown[]) => unknown): unknown;
 }
@@ -68,10 +70,7 @@ export function bridgeProxy<T extends object>(
         ? wrap(name, value as (...args: readonly unknown[]) => unknown)
         : members.value(name);
     },
-    set(_target, name, value) {
-      const object = legacy();
-      return Reflect.set(object, name, value, object);
-    },
+    set: (_target, name, value) => members.set(name, value),
     has: (_target, name) => Reflect.has(legacy(), name),
     deleteProperty: (_target, name) => Reflect.deleteProperty(legacy(), name),
     defineProperty: (_target, name, descriptor) =>
