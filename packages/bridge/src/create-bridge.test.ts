@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { inspect } from 'node:util';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { type Stage, stages } from '@changeover/core';
 import {
@@ -175,6 +176,13 @@ describe.each(stages)('at %s', (stage) => {
     expect(calls).toEqual([[null, { id: 7 }, 'more'], [new RangeError('no such note')]]);
   });
 
+  test('a method that takes a callback promises where it is given none', async () => {
+    const { notes } = bridgedNotes(stage);
+    const find = notes.find as unknown as (id: number) => Promise<object>;
+    expect(await find(7)).toEqual({ id: 7 });
+    await expect(find(-1)).rejects.toThrow('no such note');
+  });
+
   test('a synchronous transaction stays synchronous and runs once, all of it on one leg', () => {
     const { notes, legacy, pooled } = bridgedNotes(stage);
     let runs = 0;
@@ -217,6 +225,12 @@ describe.each(stages)('at %s', (stage) => {
     notes.first = 'changed';
     expect(notes.list()).toEqual([{ id: 1, text: 'changed' }]);
     expect([...legacy.log, ...pooled.log].filter((line) => line === 'first =')).toHaveLength(1);
+  });
+
+  test('it is shown as the legacy object is', () => {
+    const { notes, legacy } = bridgedNotes(stage);
+    expect(inspect(notes)).toBe(inspect(legacy));
+    expect(Object.getOwnPropertySymbols(notes)).toEqual([]);
   });
 
   test('a method that answers its own leg answers the bridge, promised or not', async () => {

@@ -316,8 +316,8 @@ class ObjectBridge<T extends object> implements Bridge {
     if (!('callback' in spec) || spec.callback !== 'last') return call;
     return (...args) => {
       const callback = args.at(-1);
-      if (typeof callback !== 'function')
-        throw new WiringError(`${operation} takes a callback last, and was called without one.`);
+      // Many libraries promise where no callback is given.
+      if (typeof callback !== 'function') return call(...args);
       tellCallback(
         this.#routed[operation]?.(...args.slice(0, -1)) as Promise<unknown>,
         callback as Method,

@@ -1,3 +1,4 @@
+import { inspect, type InspectOptions } from 'node:util';
 /** How a member of the legacy object is answered: a function in its place, or its own value. */
 export interface BridgedMembers {
   /** The function in place of a declared member; undefined for any other. */
@@ -40,6 +41,12 @@ export function bridgeProxy<T extends object>(
         // Stands for the legacy function; the trap below calls it.
       }
     : {};
+  // `console.log` looks at a proxy's target and not through its traps.
+  Object.defineProperty(target, inspect.custom, {
+    configurable: true,
+    value: (_depth: number, options: InspectOptions) =>
+      members.isThere() ? inspect(legacy(), options) : '[a bridge whose legacy object is promised]',
+  });
   const wrap = (name: PropertyKey, source: (...args: readonly unknown[]) => unknown): unknown => {
     const known = wrapped.get(name);
     if (known?.source === source) return known.method;
