@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { inspect } from 'node:util';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { type Stage, stages } from '@changeover/core';
 import {
@@ -49,6 +50,10 @@ class Notes {
   get count(): number {
     return this.#rows.length;
   }
+  set first(text: string) {
+    this.log.push('first =');
+    this.#rows[0] = { id: 1, text };
+  }
   list(limit?: number): { id: number; text: string }[] {
     this.log.push('list');
     return this.#rows.slice(0, limit).map((row) => ({ ...row }));
@@ -82,6 +87,9 @@ class Notes {
   self(): this {
     return this;
   }
+  async selfLater(): Promise<this> {
+    return this;
+  }
   close(): string {
     this.log.push('close');
     return 'closed';
@@ -106,6 +114,7 @@ function bridgedNotes(stage: Stage | StaticStageSource) {
         inTransaction: transaction(),
         each: read(),
         self: read(),
+        selfLater: write(),
         close: control(),
       },
     }),
@@ -168,6 +177,13 @@ describe.each(stages)('at %s', (stage) => {
     expect(calls).toEqual([[null, { id: 7 }, 'more'], [new RangeError('no such note')]]);
   });
 
+  test('a method that takes a callback promises where it is given none', async () => {
+    const { notes } = bridgedNotes(stage);
+    const find = notes.find as unknown as (id: number) => Promise<object>;
+    expect(await find(7)).toEqual({ id: 7 });
+    await expect(find(-1)).rejects.toThrow('no such note');
+  });
+
   test('a synchronous transaction stays synchronous and runs once, all of it on one leg', () => {
     const { notes, legacy, pooled } = bridgedNotes(stage);
     let runs = 0;
@@ -203,9 +219,25 @@ describe.each(stages)('at %s', (stage) => {
     ]);
   });
 
-  test('a method that answers its own leg answers the bridge', () => {
+  test('what is set is read again on whichever leg answers, and a setter runs once', () => {
+    const { notes, legacy, pooled } = bridgedNotes(stage);
+    notes.title = 'mine';
+    expect([notes.title, legacy.title, pooled.title]).toEqual(['mine', 'mine', 'mine']);
+    notes.first = 'changed';
+    expect(notes.list()).toEqual([{ id: 1, text: 'changed' }]);
+    expect([...legacy.log, ...pooled.log].filter((line) => line === 'first =')).toHaveLength(1);
+  });
+
+  test('it is shown as the legacy object is', () => {
+    const { notes, legacy } = bridgedNotes(stage);
+    expect(inspect(notes)).toBe(inspect(legacy));
+    expect(Object.getOwnPropertySymbols(notes)).toEqual([]);
+  });
+
+  test('a method that answers its own leg answers the bridge, promised or not', async () => {
     const { notes } = bridgedNotes(stage);
     expect(notes.self()).toBe(notes);
+    expect(await notes.selfLater()).toBe(notes);
   });
 
   test('a control call reaches both legs', async () => {
@@ -305,6 +337,37 @@ describe('what would go wrong later is refused at the first use', () => {
     expect(() => make({ key: { list: () => key } }).list()).toThrow(
       /it must be a text of 1 to 200/,
     );
+  });
+
+  test('a leg that is no function, no operations, and one that was not called', () => {
+    expect(() => make({ legacy: new Store() })).toThrow(/write legacy: \(\) => the object/);
+    expect(() => make({ operations: undefined })).toThrow(/what each method is/);
+    expect(() => make({ operations: { list: read, other: write() } })).toThrow(
+      /list is declared as function: write list: read\(\)/,
+    );
+    expect(() => make({ operations: { inside: sub({ list: 'read' as never }) } })).toThrow(
+      /inside\.list is declared as string/,
+    );
+  });
+
+  test('a leg that gives nothing', () => {
+    expect(() => make({ legacy: () => undefined }).list()).toThrow(
+      /The legacy leg of "store" is undefined: legacy must give the object itself/,
+    );
+  });
+
+  test('again at the next use, by the same legacy object', () => {
+    let made = 0;
+    const store = make({
+      operations: { list: read.rows() },
+      legacy: () => {
+        made += 1;
+        return new Store();
+      },
+    });
+    expect(() => store.list()).toThrow(/other is not declared/);
+    expect(() => store.list()).toThrow(/other is not declared/);
+    expect(made).toBe(1);
   });
 
   test('an option that is none, and a name that flags can not have', () => {
@@ -503,19 +566,36 @@ test('a promised leg answers as soon as it is there, and awaiting the bridge wai
   expect(await store.who()).toBe('pooled');
 });
 
-test('a pooled leg that can not be made leaves every call with the legacy leg', async () => {
-  const store = opened(
-    createBridge({
-      ...settings('pooled'),
-      name: 'store',
-      legacy: () => ({ who: async () => 'legacy' }),
-      pooled: () => Promise.reject(new Error('no server')),
-      operations: { who: read() },
-    }),
-  );
-  await expect(bridgeOf(store).ready()).rejects.toThrow('no server');
-  expect(await store.who()).toBe('legacy');
-});
+test.each([
+  ['rejects', (): Promise<never> => Promise.reject(new Error('no server'))],
+  [
+    'throws',
+    (): never => {
+      throw new Error('no server');
+    },
+  ],
+])(
+  'a pooled leg whose function %s leaves every call with the legacy leg, and is logged once',
+  async (_how, pooled) => {
+    const logged: unknown[] = [];
+    const store = opened(
+      createBridge({
+        ...settings('pooled'),
+        logger: { ...silentLogger, error: (...line: unknown[]) => logged.push(line) },
+        name: 'store',
+        legacy: () => ({ who: async () => 'legacy' }),
+        pooled,
+        operations: { who: read() },
+      }),
+    );
+    await expect(bridgeOf(store).ready()).rejects.toThrow('no server');
+    expect(await store.who()).toBe('legacy');
+    expect(await store.who()).toBe('legacy');
+    expect(logged).toEqual([
+      [{ backend: 'store', err: new Error('no server') }, expect.stringMatching(/stays with/)],
+    ]);
+  },
+);
 
 test('a write that says how is rehearsed or observed, and still made once', async () => {
   const make = (wrong: number) => {

@@ -6,16 +6,17 @@ import { isPromise } from './call/answers.ts';
 import { tellCallback } from './call/callbacks.ts';
 import type { OperationSpec } from './call/operations.ts';
 import type { BridgeTypes, KeyOption, Operations, PooledLeg } from './call/bridge-types.ts';
+import { keysOf } from './call/keys.ts';
 import { routes } from './call/route.ts';
+import { Legs, mustBeObject } from './call/legs.ts';
+import { setProperty } from './call/set-property.ts';
 import {
   answerStyles,
   apiOf,
+  checkOperations,
   checkWiring,
   definitionsOf,
-  InvalidKeyError,
   type KeyOf,
-  LegObject,
-  maxKeyLength,
   type Member,
   membersOf,
   type Method,
@@ -32,7 +33,6 @@ import {
 } from './bridge-settings.ts';
 import { SerialLeg } from './guarantees/index.ts';
 import type { Recorder } from './recorder/recorder.ts';
-import type { StageSource } from './stages/flags/stage-source.ts';
 import type { Guardrail } from './stages/guardrail.ts';
 import type { Ledger } from './stages/ledger/ledger.ts';
 
@@ -42,7 +42,8 @@ export interface BridgeOptions<T extends object, O> extends BridgeSettings {
   readonly name: string;
   /** The singleton. Called once, when it is first needed; may promise it. */
   readonly legacy: () => T | PromiseLike<T>;
-  /** What takes its place. Called once, when the legacy object is first needed, so that faults show at `legacy`; may promise it. */
+  /** What takes its place. Called once, when the legacy object is first needed, so that faults show at `legacy`; may promise it.
+   * Where it throws or rejects, that is logged and every call stays with the legacy leg. */
   readonly pooled: () =>
     PooledLeg<NoInfer<T>, NoInfer<O>> | PromiseLike<PooledLeg<NoInfer<T>, NoInfer<O>>>;
   /** What each member is: `{ list: read.rows(), add: write(), close: control() }`. */
@@ -162,11 +163,18 @@ class ObjectBridge<T extends object> implements Bridge {
   #services: BridgeServices | undefined;
   #router: BackendRouter<Record<string, Method>> | undefined;
   #legs: Legs<T> | undefined;
+  #refused: WiringError | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: GivenOptions<T>) {
     refuseUnknown(options, [...ownNames, ...settingNames]);
     this.name = checkName(options.name);
+    for (const leg of ['legacy', 'pooled'] as const)
+      if (typeof options[leg] !== 'function')
+        throw new WiringError(
+          `The option ${leg} of "${this.name}" is no function: write ${leg}: () => the object.`,
+        );
+    checkOperations(options.operations);
     this.#options = options;
     this.#members = membersOf(options.operations);
     this.#keyOf = keysOf(options.key, this.#members);
@@ -219,10 +227,29 @@ class ObjectBridge<T extends object> implements Bridge {
     return this.#services;
   }
 
-  /** Makes both legs, once, and refuses what can't be bridged. */
+  /** Makes both legs, once, and refuses what can't be bridged: at each use, but by the same two objects. */
   #wired(): Legs<T> {
     if (this.#legs !== undefined) return this.#legs;
-    const legs = new Legs<T>(this.#options, (legacy, pooled) => {
+    if (this.#refused !== undefined) throw this.#refused;
+    try {
+      this.#legs = this.#makeLegs();
+    } catch (error) {
+      if (error instanceof WiringError) this.#refused = error;
+      throw error;
+    }
+    this.#legs.checked.catch((error: unknown) => {
+      this.#made().logger.error(
+        { backend: this.name, err: error },
+        'a leg is not to be had: every call stays with the legacy leg',
+      );
+    });
+    return this.#legs;
+  }
+
+  #makeLegs(): Legs<T> {
+    return new Legs<T>(this.#options, (legacy, pooled) => {
+      mustBeObject(this.name, 'legacy', legacy);
+      mustBeObject(this.name, 'pooled', pooled);
       if (typeof legacy === 'function' && this.#options.callable !== true)
         throw new WiringError(
           `The legacy object of "${this.name}" is a function or a class: add callable: true.`,
@@ -234,8 +261,6 @@ class ObjectBridge<T extends object> implements Bridge {
         this.#options.undeclared ?? 'refuse',
       );
     });
-    this.#legs = legs;
-    return legs;
   }
 
   #routed(operation: string): Method {
@@ -310,6 +335,7 @@ class ObjectBridge<T extends object> implements Bridge {
               return here && at(here);
             },
       value: (name) => this.#value(path, name, at),
+      set: (name, value) => this.#set(path, name, value, at),
       undeclared: (name, method) => this.#undeclared(name, method, at),
     };
     const callable = path.length === 0 && this.#options.callable === true;
@@ -322,18 +348,19 @@ class ObjectBridge<T extends object> implements Bridge {
       route = this.#routed(operation);
       return route(...args);
     };
-    if ('callback' in spec && spec.callback === 'last')
-      return (...args) => {
-        const callback = args.at(-1);
-        if (typeof callback !== 'function')
-          throw new WiringError(`${operation} takes a callback last, and was called without one.`);
-        tellCallback(route(...args.slice(0, -1)) as Promise<unknown>, callback as Method);
-        return undefined;
-      };
-    if (spec.kind !== 'control') return (...args) => this.#own(route(...args));
-    return (...args) => {
+    // An API of which every answer is data needs no look at each.
+    if (this.#options.answers === 'promises') return (...args) => route(...args);
+    const call: Method = (...args) => {
       const answer = this.#own(route(...args));
       return isPromise(answer) ? answer.then((value) => this.#own(value)) : answer;
+    };
+    if (!('callback' in spec) || spec.callback !== 'last') return call;
+    return (...args) => {
+      const callback = args.at(-1);
+      // Many libraries promise where no callback is given.
+      if (typeof callback !== 'function') return call(...args);
+      tellCallback(route(...args.slice(0, -1)) as Promise<unknown>, callback as Method);
+      return undefined;
     };
   }
 
@@ -345,14 +372,33 @@ class ObjectBridge<T extends object> implements Bridge {
   }
 
   #value(path: readonly string[], name: PropertyKey, at: (object: object) => T): unknown {
-    const legs = this.#wired();
     const legacy = at(this.#legacyNow());
+    const pooled = this.#pooledWith(path, name);
+    const object = pooled !== undefined && this.#answering === 'pooled' ? pooled : legacy;
+    return this.#own(Reflect.get(object, name, object));
+  }
+
+  #set(path: readonly string[], name: PropertyKey, value: unknown, at: (object: object) => T) {
+    const legacy = at(this.#legacyNow());
+    const pooled = this.#pooledWith(path, name);
+    if (pooled === undefined) return Reflect.set(legacy, name, value, legacy);
+    return this.#answering === 'pooled'
+      ? setProperty(pooled, legacy, name, value)
+      : setProperty(legacy, pooled, name, value);
+  }
+
+  /** The leg that answers for properties. */
+  get #answering(): LegName {
     const key = typeof this.#options.key === 'function' ? this.#keyOf('*')() : onlyKey;
-    const leg: LegName = routes[this.stageOf(key)].read.answers;
-    const pooled = legs.pooled.here;
-    if (leg === 'pooled' && pooled !== undefined && path.length === 0 && Reflect.has(pooled, name))
-      return this.#own(Reflect.get(pooled, name, pooled));
-    return this.#own(Reflect.get(legacy, name, legacy));
+    return routes[this.stageOf(key)].read.answers;
+  }
+
+  /** The pooled leg, where it is there and has the property. */
+  #pooledWith(path: readonly string[], name: PropertyKey): object | undefined {
+    const pooled = this.#wired().pooled.here;
+    return pooled !== undefined && path.length === 0 && Reflect.has(pooled, name)
+      ? pooled
+      : undefined;
   }
 
   #undeclared(name: PropertyKey, method: Method, at: (object: object) => T): Method {
@@ -376,64 +422,6 @@ class ObjectBridge<T extends object> implements Bridge {
   }
 }
 
-/** Both legs' objects, made once. */
-class Legs<T extends object> {
-  readonly legacy: LegObject<T>;
-  readonly pooled: LegObject;
-  /** Settles when both are there and were checked. */
-  readonly checked: Promise<void>;
-  /** Both are there, and nothing is wrong with them. */
-  #sound = false;
-  #failure: string | undefined;
-
-  constructor(
-    options: Pick<GivenOptions<T>, 'name' | 'legacy' | 'pooled'>,
-    check: (legacy: T, pooled: object) => void,
-  ) {
-    this.legacy = new LegObject(options.legacy());
-    this.pooled = new LegObject(options.pooled());
-    const [legacy, pooled] = [this.legacy.here, this.pooled.here];
-    if (legacy !== undefined && pooled !== undefined) {
-      check(legacy, pooled);
-      this.checked = Promise.resolve();
-      this.#sound = true;
-      return;
-    }
-    this.checked = Promise.all([this.legacy.made, this.pooled.made]).then(() => {
-      check(this.legacy.here as T, this.pooled.here as object);
-      this.#sound = true;
-    });
-    this.checked.catch((error: unknown) => {
-      this.#failure = String((error as { readonly message?: unknown } | null)?.message);
-    });
-  }
-
-  /** Every call stays with the legacy leg while the pooled one is not there, or can't be had. */
-  capped(source: StageSource): StageSource {
-    return {
-      decide: (context) => {
-        const decision = source.decide(context);
-        if (this.#sound) return decision;
-        const why =
-          this.#failure === undefined ? 'not there yet' : `not to be had: ${this.#failure}`;
-        return Object.freeze({
-          ...decision,
-          stage: 'legacy',
-          reason: `the pooled leg is ${why}; ${decision.reason}`,
-        });
-      },
-      subscribe: (listener) => {
-        const end = source.subscribe(listener);
-        // What was decided until now is remembered by the router.
-        this.checked.then(listener, listener);
-        return end;
-      },
-      status: () => source.status(),
-      close: () => source.close(),
-    };
-  }
-}
-
 function checkName(name: unknown): string {
   if (typeof name === 'string' && /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/.test(name)) return name;
   throw new WiringError(
@@ -445,27 +433,4 @@ function settingsIn(options: object): BridgeSettings {
   return Object.fromEntries(
     Object.entries(options).filter(([name]) => (settingNames as readonly string[]).includes(name)),
   );
-}
-
-function keysOf(key: unknown, members: readonly Member[]): (operation: string) => KeyOf {
-  if (key === undefined) return () => () => onlyKey;
-  const checked =
-    (operation: string, of: Method): KeyOf =>
-    (...args) => {
-      const found = of(...args);
-      if (found === undefined) return onlyKey;
-      if (typeof found === 'string' && found !== '' && found.length <= maxKeyLength) return found;
-      throw new InvalidKeyError(
-        `The key of ${operation} is ${typeof found === 'string' ? `a text of ${String(found.length)} characters` : `of type ${typeof found}`}: ` +
-          `it must be a text of 1 to ${String(maxKeyLength)}. Keys are names of tenants or datasets, never data.`,
-      );
-    };
-  if (typeof key === 'function') return (operation) => checked(operation, key as Method);
-  const byOperation = key as Readonly<Record<string, Method | undefined>>;
-  const names = members.map(({ operation }) => operation);
-  refuseUnknown(byOperation, names);
-  return (operation) => {
-    const own = byOperation[operation];
-    return own === undefined ? () => onlyKey : checked(operation, own);
-  };
 }

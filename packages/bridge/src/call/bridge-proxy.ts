@@ -1,3 +1,4 @@
+import { inspect, type InspectOptions } from 'node:util';
 /** How a member of the legacy object is answered: a function in its place, or its own value. */
 export interface BridgedMembers {
   /** The function in place of a declared member; undefined for any other. */
@@ -8,6 +9,8 @@ export interface BridgedMembers {
   here(): object | undefined;
   /** A member that is not declared and not callable, from the leg that answers. */
   value(name: PropertyKey): unknown;
+  /** Sets a member. */
+  set(name: PropertyKey, value: unknown): boolean;
   /** A callable member that is not declared. */
   undeclared(name: PropertyKey, method: (...args: readonly unknown[]) => unknown): unknown;
 }
@@ -38,6 +41,14 @@ export function bridgeProxy<T extends object>(
         // Stands for the legacy function; the trap below calls it.
       }
     : {};
+  // `console.log` looks at a proxy's target and not through its traps.
+  Object.defineProperty(target, inspect.custom, {
+    configurable: true,
+    value: (_depth: number, options: InspectOptions) =>
+      members.here() === undefined
+        ? '[a bridge whose legacy object is promised]'
+        : inspect(legacy(), options),
+  });
   const wrap = (name: PropertyKey, source: (...args: readonly unknown[]) => unknown): unknown => {
     const method =
       (typeof name === 'string' ? members.method(name) : undefined) ??
@@ -71,10 +82,7 @@ export function bridgeProxy<T extends object>(
       const known = wrapped.get(name);
       return known !== undefined && known.source === value ? known.method : found(name, value);
     },
-    set(_target, name, value) {
-      const object = legacy();
-      return Reflect.set(object, name, value, object);
-    },
+    set: (_target, name, value) => members.set(name, value),
     has: (_target, name) => Reflect.has(legacy(), name),
     deleteProperty: (_target, name) => Reflect.deleteProperty(legacy(), name),
     defineProperty: (_target, name, descriptor) =>

@@ -45,6 +45,23 @@ export const maxKeyLength = 200;
 /** The name of the key where a bridge has one for all calls. */
 export const onlyKey = 'all';
 
+/** Checks that each operation is what `read()`, `write()` or one of the others made.
+ *
+ * @throws {WiringError} with what to type. */
+export function checkOperations(operations: unknown, within = ''): void {
+  if (typeof operations !== 'object' || operations === null)
+    throw new WiringError('The option operations says what each method is: { list: read.rows() }.');
+  for (const [name, spec] of Object.entries(operations as Readonly<Record<string, unknown>>)) {
+    const { kind, operations: inside } = (spec ?? {}) as { kind?: unknown; operations?: unknown };
+    if (typeof kind !== 'string')
+      throw new WiringError(
+        `The operation ${within}${name} is declared as ${spec === null ? 'null' : typeof spec}: write ${name}: read(), ` +
+          'read.rows(), write(), transaction(), control(), bySql(classifier), legacyOnly() or sub({ … }).',
+      );
+    if (kind === 'sub') checkOperations(inside, `${within}${name}.`);
+  }
+}
+
 /** Every member that was declared, those of objects inside with their way to it. */
 export function membersOf(
   operations: Readonly<Record<string, OperationSpec>>,
