@@ -87,18 +87,18 @@ test('shows all that a night needs: flags, verdicts, latency, pools, mismatches 
     expect(await text('#flags')).toMatch(
       /Flags from file revision \w+ confirmed just now .*flags\.json/,
     );
-    expect(await text('.engines')).toMatch(/SQLite HOLD .* on shadow/);
+    expect(await text('.engines')).toMatch(/sqlite HOLD .* on shadow/);
     expect(await row(page, 'wrong').innerText()).toMatch(/changeover\.sqlite gives 1-shadow/);
     expect(await text('#overview')).toMatch(/Compared [1-9]\d* .*Mismatches [1-9]/);
-    expect(await text('#stages')).toMatch(/SQLite shadow [1-9]/);
+    expect(await text('#stages')).toMatch(/sqlite shadow [1-9]/);
     expect(await text('#latency')).toMatch(
-      /SQLite shadow legacy .* ms .*SQLite shadow pooled .* ms/,
+      /sqlite shadow legacy .* ms .*sqlite shadow pooled .* ms/,
     );
     // The running program tells of them every two seconds.
     await page.locator('#pools td').first().waitFor();
-    expect(await text('#pools')).toMatch(new RegExp(`SQLite callers .* ${String(process.pid)}`));
+    expect(await text('#pools')).toMatch(new RegExp(`sqlite callers .* ${String(process.pid)}`));
     expect(await text('#mismatches')).toMatch(
-      /value in readTable on SQLite .*wrong at shadow.* age /,
+      /value in readTable on sqlite .*wrong at shadow.* age /,
     );
     expect(await text('#mismatches')).not.toMatch(/\b41\b.*\b42\b/);
     expect(await text('#gates')).toMatch(/fail/);
@@ -147,14 +147,14 @@ const presses: readonly Press[] = [
     stage: 'shadow',
   },
   {
-    button: 'Kill: all of SQLite to legacy',
+    button: 'Kill: all of sqlite to legacy',
     dataset: 'titanic',
-    plan: /5 datasets change stage:[^]*sqlite titanic: shadow → legacy/,
+    plan: /6 datasets change stage:[^]*sqlite titanic: shadow → legacy/,
     line: { backend: 'sqlite', dataset: '', to: 'legacy', held: true },
     stage: 'legacy',
   },
   {
-    button: 'Resume: all of SQLite',
+    button: 'Resume: all of sqlite',
     dataset: 'titanic',
     plan: /sqlite titanic: legacy → shadow/,
     line: { backend: 'sqlite', dataset: '', held: false },

@@ -66,7 +66,7 @@ function filterRows() {
   const words = (byId('filter')?.value ?? '').toLowerCase().split(' ').filter((word) => word !== '');
   const rows = [...view.querySelectorAll('.datasets tbody tr')];
   for (const row of rows) {
-    const text = (row.dataset.key + ' ' + row.querySelector('.standing').textContent).toLowerCase();
+    const text = (row.dataset.key + ' ' + row.querySelector('.key-status').textContent).toLowerCase();
     row.hidden = !words.every((word) => text.includes(word));
   }
   if (byId('filtered')) byId('filtered').textContent =

@@ -35,7 +35,7 @@ button:disabled { opacity: .5; cursor: default; }
 .datasets .why { overflow-wrap: anywhere; min-width: 11.5em; }
 .datasets .change { width: 1%; }
 .datasets .change .buttons { flex-wrap: nowrap; }
-.datasets .keyStatus { white-space: nowrap; }
+.datasets .key-status { white-space: nowrap; }
 .stage { font-weight: 600; }
 .way { display: inline-flex; gap: 2px; margin-right: 7px; vertical-align: 1px; }
 .way i { width: 9px; height: 9px; border-radius: 2px; background: var(--idle); }
@@ -76,7 +76,7 @@ dialog button { padding: 6px 14px; font-size: .92rem; }
   .datasets tr:last-child { border-bottom: 0; }
   .datasets td { border: 0; padding: 0; grid-column: 1 / -1; }
   .datasets td.subject { max-width: none; grid-column: 1 / 3; font-size: 1rem; }
-  .datasets td.keyStatus { grid-column: 3 / -1; text-align: right; }
+  .datasets td.key-status { grid-column: 3 / -1; text-align: right; }
   .datasets td.number { grid-column: auto; text-align: left; }
   .datasets td.number::before, .datasets td.asks::before { content: attr(data-title); display: block; color: var(--soft);
     font-size: .8rem; font-weight: 400; }

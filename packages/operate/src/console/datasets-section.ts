@@ -74,7 +74,7 @@ function cellsOf(migration: Migration, keyStatus: KeyStatus, readOnly: boolean):
       kind: 'subject',
       content: markup`${name(dataset)} <span class="soft small">${visibleText(engine)}</span>`,
     },
-    { title: 'stage', kind: 'keyStatus', content: stageCell(keyStatus) },
+    { title: 'stage', kind: 'key-status', content: stageCell(keyStatus) },
     {
       title: 'why',
       kind: 'why',
