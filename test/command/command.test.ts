@@ -116,7 +116,7 @@ describe('reading', () => {
     const { code, out } = await type('status');
     expect(code).toBe(0);
     expect(out).toMatch(
-      /^sqlite {2}titanic {2}shadow {2}shadow +7 +0 +\d+ +0 {2}changeover\.sqlite gives 1-shadow$/m,
+      /^sqlite {2}titanic {2}shadow {2}shadow +7 +0 +\d+ +0 {2}the flag changeover\.sqlite assigns it the variant 1-shadow \(its default strategy\)$/m,
     );
   });
 
@@ -128,7 +128,7 @@ describe('reading', () => {
       operation: null,
       stage: 'shadow',
       by: 'flag',
-      legs: { read: { answers: 'legacy', beside: 'pooled' }, write: { answers: 'legacy' } },
+      legs: { read: { answers: 'legacy', shadow: 'pooled' }, write: { answers: 'legacy' } },
       flag: { name: 'changeover.sqlite', stage: 'shadow', source: 'file' },
       ledger: { held: false, line: null, decidesForward: false },
       history: [],
@@ -202,7 +202,7 @@ describe('changing', () => {
     expect(await json('explain', ...titanic)).toMatchObject({
       stage: 'legacy',
       by: 'hold',
-      why: 'held by ada: it looks wrong',
+      why: 'it is held at legacy by ada: it looks wrong; the flag asks for shadow: the flag changeover.sqlite assigns it the variant 1-shadow (its default strategy)',
       ledger: { held: true },
       history: [{ who: 'ada' }],
     });

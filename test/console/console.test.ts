@@ -88,7 +88,9 @@ test('shows all that a night needs: flags, verdicts, latency, pools, mismatches 
       /Flags from file revision \w+ confirmed just now .*flags\.json/,
     );
     expect(await text('.engines')).toMatch(/sqlite HOLD .* on shadow/);
-    expect(await row(page, 'wrong').innerText()).toMatch(/changeover\.sqlite gives 1-shadow/);
+    expect(await row(page, 'wrong').innerText()).toMatch(
+      /the flag changeover\.sqlite assigns it the variant 1-shadow/,
+    );
     expect(await text('#overview')).toMatch(/Compared [1-9]\d* .*Mismatches [1-9]/);
     expect(await text('#stages')).toMatch(/sqlite shadow [1-9]/);
     expect(await text('#latency')).toMatch(

@@ -1,4 +1,4 @@
-import { earlierStage, type Clock } from '@changeover/core';
+import type { Clock } from '@changeover/core';
 import type { StageContext, StageDecision, StageSource, FlagStatus } from './flags/stage-source.ts';
 import {
   type GuardrailOptions,
@@ -6,6 +6,8 @@ import {
   parseGuardrailOptions,
 } from './guardrail-options.ts';
 import type { Ledger } from './ledger/ledger.ts';
+import { limitStages } from './limited-stages.ts';
+import { holdLimit, type StageLimit } from './resolve-stage.ts';
 import type { Logger } from '../log.ts';
 
 /** The limits that there are. */
@@ -34,13 +36,15 @@ export interface Hold {
 
 /** Held datasets and breaches are kept up to this number each; beyond it, a whole backend is held. */
 const maxHolds = 10_000;
+/** Who holds a dataset in the ledger's lines. */
+const author = 'guardrail';
 
 /**
  * Watches the verdicts and moves a dataset back to `legacy` when a limit is breached. It stays back until a person resumes
  * it, whatever the flags say. Decorates the flags' answers, so that every router that shares it follows at its next call.
  */
 export class Guardrail implements StageSource {
-  readonly #source: StageSource;
+  readonly #stages: StageSource;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #options: ParsedGuardrailOptions;
@@ -61,24 +65,29 @@ export class Guardrail implements StageSource {
     ledger?: Ledger,
   ) {
     this.#ledger = ledger;
-    this.#source = source;
+    // With a ledger its holds are among the limits that the source obeys.
+    this.#stages =
+      ledger !== undefined
+        ? source
+        : limitStages(source, [
+            { limits: (context) => this.#ownHolds(context), subscribe: () => () => undefined },
+          ]);
     this.#clock = clock;
     this.#logger = logger;
     this.#options = parseGuardrailOptions(options);
   }
 
   decide(context: StageContext): StageDecision {
-    const decision = this.#source.decide(context);
-    const hold =
-      this.#holds.get(key(context.backend, context.dataset)) ??
-      this.#holds.get(key(context.backend, ''));
-    if (hold === undefined || earlierStage(decision.stage, 'legacy') === decision.stage)
-      return decision;
-    return {
-      ...decision,
-      stage: 'legacy',
-      reason: `held at legacy: ${hold.reason} (the flag asks for ${decision.stage})`,
-    };
+    return this.#stages.decide(context);
+  }
+
+  #ownHolds({ backend, dataset }: StageContext): readonly StageLimit[] {
+    const whole = this.#holds.get(key(backend, ''));
+    const own = dataset === '' ? undefined : this.#holds.get(key(backend, dataset));
+    return [
+      ...(own === undefined ? [] : [holdLimit('legacy', { ...own, who: author })]),
+      ...(whole === undefined ? [] : [holdLimit('legacy', { ...whole, who: author }, backend)]),
+    ];
   }
 
   /** The limits in force. */
@@ -158,7 +167,7 @@ export class Guardrail implements StageSource {
         reason,
         at: this.#clock.wallMs(),
       });
-    } else this.#ledger.hold(backend, target, { who: 'guardrail', reason });
+    } else this.#ledger.hold(backend, target, { who: author, reason });
     this.#logger.error(
       { backend, dataset: target, reason },
       'moved back to legacy, and stays there until it is resumed',
@@ -190,14 +199,14 @@ export class Guardrail implements StageSource {
   /** True where it, or its whole backend, stays back until a person resumes it. */
   isHeld(backend: string, dataset: string): boolean {
     return (
-      this.#ledger?.state(backend, dataset).held ??
+      this.#ledger?.isHeld(backend, dataset) ??
       (this.#holds.has(key(backend, dataset)) || this.#holds.has(key(backend, '')))
     );
   }
 
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener);
-    const unsubscribe = this.#source.subscribe(listener);
+    const unsubscribe = this.#stages.subscribe(listener);
     return () => {
       this.#listeners.delete(listener);
       unsubscribe();
@@ -205,11 +214,11 @@ export class Guardrail implements StageSource {
   }
 
   status(): FlagStatus {
-    return this.#source.status();
+    return this.#stages.status();
   }
 
   close(): Promise<void> {
-    return this.#source.close();
+    return this.#stages.close();
   }
 
   #notify(): void {

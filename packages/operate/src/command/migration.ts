@@ -1,21 +1,21 @@
 import { existsSync, statSync } from 'node:fs';
+import { ChangeoverError, type Stage, type Timer, systemClock } from '@changeover/core';
 import {
-  ChangeoverError,
-  earlierStage,
-  type Stage,
-  type Timer,
-  systemClock,
-} from '@changeover/core';
-import {
+  anyOperation,
+  holdLimit,
   type LedgerChange,
+  ledgerLimit,
   type LedgerStore,
   type ReportData,
+  resolveStage,
   readRecordings,
   readLedgerFile,
   resumptions,
   silentLogger,
   type StageDecision,
+  type StageLimit,
   type StageSource,
+  wishOf,
 } from '@changeover/bridge';
 import { type ParsedSettings, parseSettings } from '@changeover/bridge';
 import { openLedgerStore } from '@changeover/bridge';
@@ -36,7 +36,7 @@ export interface KeyStatus {
   readonly dataset: string;
   readonly stage: Stage;
   /** Who decides: the flags alone, a hold, or a ledger that has not stepped forward yet. */
-  readonly by: 'flag' | 'hold' | 'ledger';
+  readonly by: StageLimit['by'];
   readonly why: string;
   readonly flag: StageDecision;
   /** The line that the ledger goes by, of the dataset or of its whole engine. */
@@ -46,11 +46,16 @@ export interface KeyStatus {
 /** As long as the router takes them. */
 const maxKeyLength = 200;
 
-/** The operation under which a dataset's own stage is asked for: no limit and no constraint names it. */
-export const anyOperation = '*';
 /** Under this name in place of an engine's, the ledger says when flags were replaced as a whole. */
 export const flagsSubject = 'flags';
 const serverWaitMs = 3_000;
+
+/** What a dataset that the ledger has moved waits for, as it can be told from outside. */
+const stepWaits = 'it stays there until the gates let it step forward';
+
+interface KeyLimit extends StageLimit {
+  readonly line: LedgerChange | undefined;
+}
 
 interface Knowledge {
   readonly place: ParsedSettings;
@@ -134,23 +139,18 @@ export class Migration {
     own: LedgerChange | undefined,
   ): KeyStatus {
     const flag = this.flags.decide({ backend: engine, dataset, operation });
-    const line =
-      whole?.held === true && (own?.held !== true || earlierStage(whole.to, own.to) === whole.to)
-        ? whole
-        : own;
-    const stands = { engine, dataset, flag, line };
-    if (line?.held === true && earlierStage(flag.stage, line.to) !== flag.stage) {
-      return { ...stands, stage: line.to, by: 'hold', why: `held by ${line.who}: ${line.reason}` };
-    }
-    const allowed = this.ledgerDecides(engine) ? (own?.to ?? 'legacy') : flag.stage;
-    if (earlierStage(flag.stage, allowed) === flag.stage)
-      return { ...stands, stage: flag.stage, by: 'flag', why: flag.reason };
-    return {
-      ...stands,
-      stage: allowed,
-      by: 'ledger',
-      why: `the ledger has it at ${allowed} until the gates let it step forward; ${flag.reason}`,
-    };
+    const wish: KeyLimit = { ...wishOf(flag), line: own };
+    const holds = [
+      ...(whole?.held === true ? [{ ...holdLimit(whole.to, whole, engine), line: whole }] : []),
+      ...(own?.held === true ? [{ ...holdLimit(own.to, own), line: own }] : []),
+    ];
+    const steps = this.ledgerDecides(engine)
+      ? [{ ...ledgerLimit(own?.to ?? 'legacy', stepWaits), line: own }]
+      : [];
+    const { stage, by, reason } = resolveStage(wish, [...holds, ...steps]);
+    const [firstHold, ...otherHolds] = holds;
+    const line = firstHold === undefined ? own : resolveStage(firstHold, otherHolds).line;
+    return { engine, dataset, flag, line, stage, by, why: reason };
   }
 
   /** Whether programs let the ledger decide over steps forward: those that do write down what the flag asked for. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { earlierStage, type Stage } from '@changeover/core';
+import type { Stage } from '@changeover/core';
+import { resolveStage, type StageLimit } from '../resolve-stage.ts';
 import { FlagEvaluator } from './flag-evaluator.ts';
 import { killSwitchFlag, stageFlag, type CheckedFlags } from './flags-document.ts';
 import {
@@ -66,16 +67,19 @@ export class FlagLayer {
     if (flags?.usable.has(flag) !== true) return undefined;
     const variant = this.#evaluator.variant(flag, clientContext(context, nowMs));
     if (!variant.flagEnabled)
-      return this.decision('legacy', emptyPayload, `${flag} is off for this dataset`);
+      return this.decision('legacy', emptyPayload, `the flag ${flag} is off for it`);
     const wanted = stageOfVariant(variant.name);
     if (wanted === undefined)
-      return this.decision('legacy', emptyPayload, `${flag} gives no variant`);
+      return this.decision('legacy', emptyPayload, `the flag ${flag} assigns it no variant`);
     const payload =
       variant.payload === undefined
         ? emptyPayload
         : (flags.payloads.get(variant.payload) ?? emptyPayload);
-    const { stage, held } = limited(wanted, payload, context);
-    return this.decision(stage, payload, `${flag} gives ${variant.name}${held}`);
+    const { stage, reason } = resolveStage<StageLimit>(
+      { by: 'flag', stage: wanted, reason: assigned(flag, variant.name, variant.strategy) },
+      payloadLimits(payload, variant.name, context),
+    );
+    return this.decision(stage, payload, reason);
   }
 
   /** An answer in this layer's name. */
@@ -125,16 +129,22 @@ function clientContext(
   };
 }
 
-function limited(
-  wanted: Stage,
+/** Why a flag asks for a stage, as a clause that follows "because". */
+export function assigned(flag: string, variant: string, strategy?: string): string {
+  return `the flag ${flag} assigns it the variant ${variant}${strategy === undefined ? '' : ` (${strategy})`}`;
+}
+
+function payloadLimits(
   { limits }: VariantPayload,
-  context: StageContext,
-): { stage: Stage; held: string } {
-  const byDataset = limits.datasets.get(context.dataset.toLowerCase()) ?? wanted;
-  const byOperation = limits.operations.get(context.operation) ?? wanted;
-  const stage = earlierStage(wanted, earlierStage(byDataset, byOperation));
-  if (stage === wanted) return { stage, held: '' };
-  const limit =
-    stage === byDataset ? `dataset ${context.dataset}` : `operation ${context.operation}`;
-  return { stage, held: `, held at ${stage} by the limit for ${limit}` };
+  variant: string,
+  { dataset, operation }: StageContext,
+): StageLimit[] {
+  const limit = (stage: Stage | undefined, what: string): StageLimit[] =>
+    stage === undefined
+      ? []
+      : [{ by: 'flag', stage, reason: `the payload of ${variant} keeps ${what} at ${stage}` }];
+  return [
+    ...limit(limits.datasets.get(dataset.toLowerCase()), `the key ${dataset}`),
+    ...limit(limits.operations.get(operation), `the operation ${operation}`),
+  ];
 }

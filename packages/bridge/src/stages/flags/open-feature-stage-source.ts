@@ -1,6 +1,6 @@
 import { stageNamed, systemClock, type Clock, type Stage, type Timer } from '@changeover/core';
 import type { Logger } from '../../log.ts';
-import { legacyByDefault, noDataset } from './flag-layer.ts';
+import { assigned, legacyByDefault, noDataset } from './flag-layer.ts';
 import { stageFlag } from './flags-document.ts';
 import { Listeners } from './listeners.ts';
 import type { FlagStatus, StageContext, StageDecision, StageSource } from './stage-source.ts';
@@ -220,7 +220,7 @@ export class OpenFeatureStageSource implements StageSource {
       return;
     this.#revision += 1;
     this.#loadedAt = this.#clock.wallMs();
-    const reason = `${stageFlag(answer.context.backend)} gives ${variant}`;
+    const reason = assigned(stageFlag(answer.context.backend), variant);
     answer.decision = Object.freeze({
       stage,
       settings,

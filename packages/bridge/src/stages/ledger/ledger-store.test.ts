@@ -132,7 +132,7 @@ describe.each(kinds)('the ledger in %s', (_kind, open) => {
     const [first, second] = ledgers as [Ledger, Ledger];
     const told = new Promise<void>((resolve) => {
       second.subscribe(() => {
-        if (second.state('sqlite', 'titanic').held) resolve();
+        if (second.isHeld('sqlite', 'titanic')) resolve();
       });
     });
     first.hold('sqlite', 'titanic', { who: 'ada', reason: 'it looks wrong' });
@@ -159,7 +159,7 @@ test('a PostgreSQL that is not there is told once, and ends nothing', async () =
   await told;
   await ledger.review();
   expect(errors).toEqual([expect.stringMatching(/nothing steps forward/)]);
-  expect(ledger.state('sqlite', 'titanic').stage).toBe('legacy');
+  expect(ledger.limitsOn('sqlite', 'titanic')).toMatchObject([{ by: 'ledger', stage: 'legacy' }]);
   await ledger.close();
   await nowhere.end();
 });

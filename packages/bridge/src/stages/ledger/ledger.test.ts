@@ -12,8 +12,8 @@ import { openRecorder, readRecordings } from '../../recorder/open-recorder.ts';
 import { Ledger, type LedgerOptions, type MoveJudgement } from './ledger.ts';
 import type { LedgerChange, LedgerStore } from './ledger-store.ts';
 import { SqliteLedgerStore } from './file-ledger-store.ts';
-import { withHolds } from './with-holds.ts';
-import { withLedger } from './with-ledger.ts';
+import { limitStages } from '../limited-stages.ts';
+import { ledgerHolds, ledgerSteps } from './ledger-limits.ts';
 
 let folder: string;
 let path: string;
@@ -71,7 +71,7 @@ function start(
 } {
   const flags = createStaticStageSource({ sqlite: stage });
   const ledger = open(options);
-  const source = withLedger(flags, ledger);
+  const source = limitStages(flags, [ledgerSteps(ledger, flags)]);
   return { flags, ledger, source, stageOf: decider(source) };
 }
 
@@ -208,7 +208,7 @@ describe('back', () => {
     expect(stageOf()).toBe('legacy');
     expect(
       source.decide({ backend: 'sqlite', dataset: 'titanic', operation: 'query' }).reason,
-    ).toMatch(/^the ledger holds it at legacy \(it looks wrong\)/);
+    ).toMatch(/^it is held at legacy by ada: it looks wrong; the flag asks for pooled/);
     expect(ledger.resume('sqlite', 'titanic', author)).toBe(true);
     expect(ledger.resume('sqlite', 'titanic', author)).toBe(false);
     stageOf();
@@ -224,7 +224,7 @@ describe('back', () => {
   test('a whole backend is held by one line, and other backends are not', async () => {
     const flags = createStaticStageSource({ sqlite: 'reverse', duckdb: 'reverse' });
     const ledger = open();
-    const source = withLedger(flags, ledger);
+    const source = limitStages(flags, [ledgerSteps(ledger, flags)]);
     const stageOf = (backend: string): Stage =>
       source.decide({ backend, dataset: 'titanic', operation: 'query' }).stage;
     stageOf('sqlite');
@@ -244,7 +244,7 @@ describe('back', () => {
       ...createStaticStageSource({}),
       decide: (context) => ({ ...createStaticStageSource({}).decide(context), revision: '' }),
     };
-    expect(decider(withLedger(none, ledger))()).toBe('legacy');
+    expect(decider(limitStages(none, [ledgerSteps(ledger, none)]))()).toBe('legacy');
     await clock.advance(200);
     expect(await lines(ledger)).toHaveLength(3);
   });
@@ -380,7 +380,7 @@ describe('a store that makes trouble', () => {
     const closed = ledger.close();
     await clock.advance(2_000);
     await closed;
-    expect(ledger.state('sqlite', 'titanic')).toMatchObject({ stage: 'legacy', held: true });
+    expect(ledger.isHeld('sqlite', 'titanic')).toBe(true);
   });
 
   test('what was not written yet is written on closing, however much', async () => {
@@ -410,7 +410,9 @@ describe('a store that answers late', () => {
     const { promise, resolve } = Promise.withResolvers<readonly LedgerChange[]>();
     const late: LedgerStore = { read: () => promise, append: () => [], close: () => undefined };
     const ledger = open({ store: late });
-    const source = withHolds(createStaticStageSource({ sqlite: 'pooled' }), ledger);
+    const source = limitStages(createStaticStageSource({ sqlite: 'pooled' }), [
+      ledgerHolds(ledger),
+    ]);
     const stageOf = decider(source);
     let told = 0;
     source.subscribe(() => {
@@ -434,7 +436,9 @@ describe('a store that answers late', () => {
       close: () => undefined,
     };
     const stageOf = decider(
-      withHolds(createStaticStageSource({ sqlite: 'pooled' }), open({ store: down })),
+      limitStages(createStaticStageSource({ sqlite: 'pooled' }), [
+        ledgerHolds(open({ store: down })),
+      ]),
     );
     await settle();
     expect(stageOf()).toBe('legacy');

@@ -9,6 +9,7 @@ import {
 import { Listeners } from '../flags/listeners.ts';
 import type { Logger } from '../../log.ts';
 import { later } from './resumptions.ts';
+import { holdLimit, ledgerLimit, type StageLimit } from '../resolve-stage.ts';
 import { isBusy } from '../../recorder/store-file.ts';
 import {
   maxLinesAtOnce,
@@ -51,14 +52,6 @@ export interface Author {
   readonly reason: string;
 }
 
-/** What the ledger says of a dataset to somebody who wants to know. */
-export interface LedgerState {
-  readonly stage: Stage;
-  readonly held: boolean;
-  /** Why it is not further: for people. The empty string where nothing holds it back. */
-  readonly why: string;
-}
-
 /** A dataset that stays back until a person resumes it. */
 export interface LedgerHold {
   readonly backend: string;
@@ -75,6 +68,7 @@ interface Entry {
   readonly dataset: string;
   stage: Stage;
   held: boolean;
+  who: string;
   reason: string;
   /** When it was moved or held, by the wall clock of whoever did it. */
   at: number;
@@ -152,7 +146,7 @@ export class Ledger {
    * What a flag asks for a dataset. A step back is made at once, a step forward is remembered for the next review.
    * Never throws and does no I/O.
    */
-  ask(backend: string, dataset: string, asked: Stage, revision: string): LedgerState {
+  ask(backend: string, dataset: string, asked: Stage, revision: string): void {
     const name = key(backend, dataset);
     const entry = this.#entries.get(name);
     const stage = entry?.stage ?? 'legacy';
@@ -164,7 +158,6 @@ export class Ledger {
     } else if (isBefore(stage, asked) && this.#wishes.size < maxWishes) {
       this.#wishes.set(name, { backend, dataset, stage: asked, revision });
     }
-    return this.state(backend, dataset);
   }
 
   /** Forgets what the flags asked for: they have changed, and will be asked again. */
@@ -172,18 +165,32 @@ export class Ledger {
     this.#wishes.clear();
   }
 
-  /** The stage that the ledger allows, and what holds it there. */
-  state(backend: string, dataset: string): LedgerState {
-    if (!this.#known) return unknownState;
-    const entry = this.#entries.get(key(backend, dataset));
+  /** What holds a dataset back until a person resumes it: its own hold, and its whole backend's. */
+  holdsOn(backend: string, dataset: string): readonly StageLimit[] {
+    if (!this.#known) return notRead;
+    const own = this.#entries.get(key(backend, dataset));
     const whole = this.#entries.get(key(backend, wholeBackend));
-    if (whole?.held === true) {
-      const stage = earlierStage(whole.stage, entry?.stage ?? 'legacy');
-      return { stage, held: true, why: `${backend}: ${whole.reason}` };
-    }
-    if (entry === undefined)
-      return { stage: 'legacy', held: false, why: 'the ledger has not moved it yet' };
-    return { stage: entry.stage, held: entry.held, why: entry.held ? entry.reason : entry.waits };
+    return [
+      ...(whole?.held === true ? [holdLimit(whole.stage, whole, backend)] : []),
+      ...(own?.held === true && own !== whole ? [holdLimit(own.stage, own)] : []),
+    ];
+  }
+
+  /** True where it, or its whole backend, stays back until a person resumes it, and before that can be told. */
+  isHeld(backend: string, dataset: string): boolean {
+    return this.holdsOn(backend, dataset).length > 0;
+  }
+
+  /** What holds a dataset back where the ledger decides over steps forward: its holds, and how far it has come. */
+  limitsOn(backend: string, dataset: string): readonly StageLimit[] {
+    const holds = this.holdsOn(backend, dataset);
+    const own = this.#entries.get(key(backend, dataset));
+    if (!this.#known || own?.held === true) return holds;
+    const step =
+      own === undefined
+        ? ledgerLimit('legacy', 'it has not been moved yet')
+        : ledgerLimit(own.stage, own.waits);
+    return [...holds, step];
   }
 
   /** Moves a dataset back and keeps it there until {@link resume}; the empty name stands for all datasets of the
@@ -346,6 +353,7 @@ export class Ledger {
       entry.stage = line.to;
       if (entry.held && !line.held) entry.resumedAt = line.at;
       entry.held = line.held;
+      entry.who = line.who;
       entry.reason = line.reason;
       entry.at = line.at;
       entry.waits = '';
@@ -369,6 +377,7 @@ export class Ledger {
     entry.stage = to;
     if (entry.held && !held) entry.resumedAt = entry.at;
     entry.held = held;
+    entry.who = who;
     entry.reason = reason;
     entry.movedMs = this.#clock.monotonicMs();
     entry.waits = '';
@@ -473,8 +482,9 @@ export class Ledger {
       entry.unwritten = { ...entry.unwritten, from: line.to };
       return false;
     }
-    const { at, backend, dataset, from, to, reason, revision } = line;
+    const { at, backend, dataset, from, to, who, reason, revision } = line;
     entry.stage = to;
+    entry.who = who;
     entry.reason = reason;
     entry.at = at;
     entry.movedMs = this.#clock.monotonicMs();
@@ -501,6 +511,7 @@ export class Ledger {
         dataset,
         stage: dataset === wholeBackend ? 'pooled' : 'legacy',
         held: false,
+        who: '',
         reason: '',
         at: 0,
         sequence: 0,
@@ -532,11 +543,9 @@ export class Ledger {
   }
 }
 
-const unknownState: LedgerState = Object.freeze({
-  stage: 'legacy',
-  held: true,
-  why: 'the ledger has not been read yet',
-});
+const notRead: readonly StageLimit[] = Object.freeze([
+  Object.freeze({ by: 'ledger', stage: 'legacy', reason: 'the ledger has not been read yet' }),
+] as const);
 
 function isBefore(a: Stage, b: Stage): boolean {
   return a !== b && earlierStage(a, b) === a;

@@ -10,7 +10,8 @@ import type { GuardrailOptions } from '../guardrail-options.ts';
 import { silentLogger } from '../../log.ts';
 import { Ledger } from './ledger.ts';
 import { SqliteLedgerStore } from './file-ledger-store.ts';
-import { withHolds } from './with-holds.ts';
+import { limitStages } from '../limited-stages.ts';
+import { ledgerHolds } from './ledger-limits.ts';
 
 interface Process {
   readonly ledger: Ledger;
@@ -38,7 +39,7 @@ function start(options: GuardrailOptions = {}): Process {
   const store = new SqliteLedgerStore(join(folder, 'store.sqlite'));
   const ledger = new Ledger({ store, logger: silentLogger, clock });
   opened.push(ledger);
-  const source = withHolds(createStaticStageSource({ sqlite: 'pooled', duckdb: 'pooled' }), ledger);
+  const source = limitStages(createStaticStageSource({ sqlite: 'pooled', duckdb: 'pooled' }), [ledgerHolds(ledger)]);
   return { ledger, source, guardrail: new Guardrail(source, clock, silentLogger, options, ledger) };
 }
 
@@ -66,7 +67,7 @@ describe('a ledger that only holds back', () => {
     expect(told).toBe(1);
     expect(
       there.guardrail.decide({ backend: 'sqlite', dataset: 'titanic', operation: 'query' }).reason,
-    ).toBe('held at legacy: it looks wrong (the flag asks for pooled)');
+    ).toBe('it is held at legacy by ada: it looks wrong; the flag asks for pooled: set by the program: pooled');
     expect(stage(there, 'iris')).toBe('pooled');
   });
 
