@@ -39,7 +39,9 @@ function start(options: GuardrailOptions = {}): Process {
   const store = new SqliteLedgerStore(join(folder, 'store.sqlite'));
   const ledger = new Ledger({ store, logger: silentLogger, clock });
   opened.push(ledger);
-  const source = limitStages(createStaticStageSource({ sqlite: 'pooled', duckdb: 'pooled' }), [ledgerHolds(ledger)]);
+  const source = limitStages(createStaticStageSource({ sqlite: 'pooled', duckdb: 'pooled' }), [
+    ledgerHolds(ledger),
+  ]);
   return { ledger, source, guardrail: new Guardrail(source, clock, silentLogger, options, ledger) };
 }
 
@@ -67,7 +69,9 @@ describe('a ledger that only holds back', () => {
     expect(told).toBe(1);
     expect(
       there.guardrail.decide({ backend: 'sqlite', dataset: 'titanic', operation: 'query' }).reason,
-    ).toBe('it is held at legacy by ada: it looks wrong; the flag asks for pooled: set by the program: pooled');
+    ).toBe(
+      'it is held at legacy by ada: it looks wrong; the flag asks for pooled: set by the program: pooled',
+    );
     expect(stage(there, 'iris')).toBe('pooled');
   });
 
