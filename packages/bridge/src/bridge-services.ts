@@ -1,3 +1,4 @@
+import { callTarget } from './stages/flags/stage-source.ts';
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { systemClock } from '@changeover/core';
@@ -42,7 +43,7 @@ export class BridgeServices {
       () => this.recorder,
       systemClock,
       settings.gatesFile,
-      (backend, dataset) => this.ledger.resumedAt(backend, dataset),
+      (backend, dataset) => this.ledger.resumedAt(backend, callTarget(dataset)),
     );
     this.ledger = new Ledger({
       store: openLedgerStore(settings, logger),

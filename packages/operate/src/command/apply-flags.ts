@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { earlierStage } from '@changeover/core';
-import { anyOperation, openFileStageSource, silentLogger } from '@changeover/bridge';
+import { allKeys, earlierStage, keyTarget } from '@changeover/core';
+import { anyOperation, openFileStageSource, rowDataset, silentLogger } from '@changeover/bridge';
 import { textTable } from '../report/text-table.ts';
 import type { ChangeOptions } from './command-context.ts';
 import { openUnleashAdmin } from '@changeover/bridge';
@@ -128,7 +128,7 @@ export async function applyFlags(
 async function askServer(migration: Migration, text: string): Promise<ServerPlan | undefined> {
   const admin = openUnleashAdmin(migration.place);
   const killed = migration.backends.filter(
-    (engine) => migration.lastLine(engine, '')?.held === true,
+    (engine) => migration.lastLine(engine, allKeys)?.held === true,
   );
   return admin === undefined ? undefined : planForServer(admin, text, killed);
 }
@@ -175,7 +175,7 @@ export async function recordFlags(
     await writeLedger(
       migration,
       engine,
-      dataset,
+      keyTarget(dataset),
       (last) =>
         last?.held === true
           ? undefined
@@ -193,11 +193,11 @@ export async function recordFlags(
   return writeLedger(
     migration,
     flagsSubject,
-    '',
+    allKeys,
     () => ({
       ...line,
       backend: flagsSubject,
-      dataset: '',
+      dataset: rowDataset(allKeys),
       from: 'legacy',
       to: 'legacy',
       reason: `${what}: ${reason}`,

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { stages } from '@changeover/core';
+import { allKeys, keyTarget, stages } from '@changeover/core';
 import {
   changeOptions,
   type ChangeOptions,
@@ -10,9 +10,9 @@ import {
   withReason,
 } from './command-context.ts';
 import { examples } from './help-texts.ts';
-import { hold, resume, type Subject } from './hold.ts';
+import { hold, resume, resumeWhole, type Subject } from './hold.ts';
 import { type Migration, requireLedger } from './migration.ts';
-import { promote } from './promote.ts';
+import { type KeyName, promote } from './promote.ts';
 import { datasetNamed, engineNamed } from './subject.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -20,10 +20,10 @@ interface SubjectOptions extends ChangingOptions {
   readonly unseen?: boolean;
 }
 
-type Change = (
+type Change<Of = Subject> = (
   migration: Migration,
   terminal: Terminal,
-  subject: Subject,
+  subject: Of,
   options: ChangeOptions,
 ) => Promise<void>;
 
@@ -43,8 +43,8 @@ export function addChangeCommands(program: Command, context: CommandContext): vo
     .addHelpText('after', examples.promote)
     .action(
       (engine: string, dataset: string, options: SubjectOptions & { readonly force?: boolean }) =>
-        change(context, engine, dataset, options, (migration, terminal, subject, given) =>
-          promote(migration, terminal, subject, { ...given, force: options.force === true }),
+        changeKey(context, engine, dataset, options, (migration, terminal, key, given) =>
+          promote(migration, terminal, key, { ...given, force: options.force === true }),
         ),
     );
   command('hold', '<dataset>')
@@ -61,37 +61,65 @@ export function addChangeCommands(program: Command, context: CommandContext): vo
         dataset: string,
         options: SubjectOptions & { readonly at?: (typeof stages)[number] },
       ) =>
-        change(context, engine, dataset, options, (migration, terminal, subject, given) =>
-          hold(migration, terminal, subject, { ...given, at: options.at }),
+        changeKey(
+          context,
+          engine,
+          dataset,
+          options,
+          asSubject((migration, terminal, subject, given) =>
+            hold(migration, terminal, subject, { ...given, at: options.at }),
+          ),
         ),
     );
   command('rollback', '<dataset>')
     .description('put a dataset back to legacy at once, and hold it there')
     .addHelpText('after', examples.rollback)
     .action((engine: string, dataset: string, options: SubjectOptions) =>
-      change(context, engine, dataset, options, holdAtLegacy),
+      changeKey(context, engine, dataset, options, asSubject(holdAtLegacy)),
     );
   command('kill', undefined)
     .description('put all datasets of an engine back to legacy at once, and hold them there')
     .addHelpText('after', examples.kill)
     .action((engine: string, options: SubjectOptions) =>
-      change(context, engine, undefined, options, holdAtLegacy),
+      changeWhole(context, engine, options, holdAtLegacy),
     );
   command('resume', '[dataset]')
     .description('end a hold: the flag decides again')
     .addHelpText('after', examples.resume)
     .action((engine: string, dataset: string | undefined, options: SubjectOptions) =>
-      change(context, engine, dataset, options, resume),
+      dataset === undefined
+        ? changeWhole(context, engine, options, resumeWhole)
+        : changeKey(context, engine, dataset, options, asSubject(resume)),
     );
 }
 
 const holdAtLegacy: Change = (migration, terminal, subject, options) =>
   hold(migration, terminal, subject, { ...options, at: 'legacy' });
 
-async function change(
+function asSubject(make: Change): Change<KeyName> {
+  return (migration, terminal, { engine, dataset }, options) =>
+    make(migration, terminal, { engine, target: keyTarget(dataset) }, options);
+}
+
+async function changeKey(
   context: CommandContext,
   typedEngine: string,
-  typedDataset: string | undefined,
+  typedDataset: string,
+  options: SubjectOptions,
+  make: Change<KeyName>,
+): Promise<void> {
+  const given = changeOptions(options);
+  await context.withMigration(options, (migration, terminal) => {
+    requireLedger(migration);
+    const engine = engineNamed(migration, typedEngine);
+    const dataset = datasetNamed(migration, engine, typedDataset, options.unseen === true);
+    return make(migration, terminal, { engine, dataset }, given);
+  });
+}
+
+async function changeWhole(
+  context: CommandContext,
+  typedEngine: string,
   options: SubjectOptions,
   make: Change,
 ): Promise<void> {
@@ -99,10 +127,6 @@ async function change(
   await context.withMigration(options, (migration, terminal) => {
     requireLedger(migration);
     const engine = engineNamed(migration, typedEngine);
-    const dataset =
-      typedDataset === undefined
-        ? ''
-        : datasetNamed(migration, engine, typedDataset, options.unseen === true);
-    return make(migration, terminal, { engine, dataset }, given);
+    return make(migration, terminal, { engine, target: allKeys }, given);
   });
 }

@@ -2,6 +2,7 @@ import { stages, type Stage } from '@changeover/core';
 import { type LedgerChange, routes, stageFlag } from '@changeover/bridge';
 import { decideVerdict, type EngineVerdict } from '@changeover/bridge';
 import { type Migration, type KeyStatus } from './migration.ts';
+import { concerns, isWhole } from './ledger-lines.ts';
 import { notesOf } from './status.ts';
 import { readableGates } from './usable-gates.ts';
 import type { Terminal } from './terminal.ts';
@@ -19,7 +20,7 @@ export function explain(
   const keyStatus = migration.keyStatus(engine, dataset, operation);
   const { stage, by, why, flag, line } = keyStatus;
   const history = migration.ledger.filter(
-    (one) => one.backend === engine && (one.dataset === dataset || one.dataset === ''),
+    (one) => one.backend === engine && concerns(one, dataset),
   );
   const commands = commandsFor(keyStatus);
   const gates = gatesOf(migration, keyStatus);
@@ -110,7 +111,7 @@ function originOf({ place }: Migration, source: string, revision: string): strin
 
 function ledgerText(migration: Migration, { engine, line, by }: KeyStatus): string {
   if (line?.held === true) {
-    const whole = line.dataset === '' ? 'all of the engine' : 'it';
+    const whole = isWhole(line) ? 'all of the engine' : 'it';
     return `holds ${whole} at ${line.to} until a person resumes it${by === 'hold' ? '' : ' (the flag asks for no more)'}`;
   }
   if (migration.ledgerError !== undefined) return `can't be read: ${migration.ledgerError}`;
@@ -122,8 +123,9 @@ function ledgerText(migration: Migration, { engine, line, by }: KeyStatus): stri
     : 'nobody holds it; what was written:';
 }
 
-function lineText({ at, from, to, held, who, reason, dataset }: LedgerChange): string {
-  const subject = dataset === '' ? ' (all datasets)' : '';
+function lineText(line: LedgerChange): string {
+  const { at, from, to, held, who, reason } = line;
+  const subject = isWhole(line) ? ' (all datasets)' : '';
   return `${new Date(at).toISOString()}  ${from} → ${to}${held ? ', held' : ''}${subject}  ${who}: ${reason}`;
 }
 
@@ -137,7 +139,7 @@ function commandsFor({ engine, dataset, stage, line, flag }: KeyStatus): NextCom
   const name = `${engine} ${dataset}`;
   const next = stages[stages.indexOf(stage) + 1];
   if (line?.held === true) {
-    const whole = line.dataset === '' ? engine : name;
+    const whole = isWhole(line) ? engine : name;
     commands.push({
       command: `changeover resume ${whole} --reason "..."`,
       effect: `the flag decides again: it asks for ${flag.stage}`,

@@ -2,6 +2,7 @@ import type { LedgerChange } from '@changeover/bridge';
 import { visibleText } from '@changeover/bridge';
 import { textTable } from '../report/text-table.ts';
 import { CommandError } from './command-error.ts';
+import { concerns, isWhole, lineSubject } from './ledger-lines.ts';
 import { flagsSubject, type Migration } from './migration.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -27,7 +28,7 @@ export function showHistory(
   const lines = migration.ledger.filter(
     (line) =>
       (engine === undefined || line.backend === engine) &&
-      (dataset === undefined || line.dataset === dataset || line.dataset === ''),
+      (dataset === undefined || concerns(line, dataset)),
   );
   const shown = lines.slice(-limit);
   const table = textTable(
@@ -42,7 +43,7 @@ export function showHistory(
     shown.map((line) => [
       new Date(line.at).toISOString(),
       line.backend,
-      line.dataset === '' ? '(all)' : line.dataset,
+      lineSubject(line),
       changeText(line),
       visibleText(line.who, mostText),
       visibleText(line.reason, mostText),
@@ -63,10 +64,11 @@ export function showHistory(
 }
 
 /** What a line did, in a few words. */
-export function changeText({ backend, dataset, from, to, held }: LedgerChange): string {
+export function changeText(line: LedgerChange): string {
+  const { backend, from, to, held } = line;
   if (backend === flagsSubject) return 'replaced';
   // Of a whole engine the ledger knows a limit, and not where its datasets were.
-  if (dataset === '') return held ? `held at ${to}` : 'resumed';
+  if (isWhole(line)) return held ? `held at ${to}` : 'resumed';
   const move = from === to ? to : `${from} → ${to}`;
   return held ? `${move}, held` : from === to ? `${move}, resumed` : move;
 }

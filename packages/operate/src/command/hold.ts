@@ -1,5 +1,5 @@
-import { earlierStage, type Stage } from '@changeover/core';
-import type { LedgerChange } from '@changeover/bridge';
+import { earlierStage, allKeys, type Stage, type Target, noKey } from '@changeover/core';
+import { type LedgerChange, rowDataset } from '@changeover/bridge';
 import type { ChangeOptions } from './command-context.ts';
 import { CommandError } from './command-error.ts';
 import { type Migration, requireLedger } from './migration.ts';
@@ -8,10 +8,10 @@ import type { Terminal } from './terminal.ts';
 import { turnFlag } from './turn-flag.ts';
 import { writeLedger } from './write-ledger.ts';
 
-/** A dataset, or with the empty name all datasets of the engine. */
+/** Whom a command is about. */
 export interface Subject {
   readonly engine: string;
-  readonly dataset: string;
+  readonly target: Target;
 }
 
 /** `at`: no further than this stage; the one that the dataset is on where it isn't given. */
@@ -30,10 +30,10 @@ export async function hold(
   options: HoldOptions,
 ): Promise<void> {
   requireLedger(migration);
-  const { engine, dataset } = subject;
+  const { engine, target } = subject;
   const { who, reason } = options;
-  const at = options.at ?? migration.keyStatus(engine, dataset).stage;
-  const last = migration.lastLine(engine, dataset);
+  const at = options.at ?? stageOf(migration, subject);
+  const last = migration.lastLine(engine, target);
   if (last !== undefined && isHeldBy(at, last)) {
     answerChange(terminal, {
       text: [`${nameOf(subject)} is held at ${last.to} already, by ${last.who}: ${last.reason}`],
@@ -50,14 +50,14 @@ export async function hold(
     return;
   }
   showPlan(terminal, plan);
-  const from = dataset === '' ? (last?.to ?? 'pooled') : migration.keyStatus(engine, dataset).stage;
-  const change = await writeLedger(migration, engine, dataset, (line) =>
+  const from = stageOf(migration, subject);
+  const change = await writeLedger(migration, engine, target, (line) =>
     isHeldBy(at, line)
       ? undefined
       : {
           at: Date.now(),
           backend: engine,
-          dataset,
+          dataset: rowDataset(target),
           from,
           to: at,
           held: true,
@@ -66,7 +66,7 @@ export async function hold(
           revision: '',
         },
   );
-  const flag = await turnFlag(migration, (admin) => admin.hold(engine, dataset, at));
+  const flag = await turnFlag(migration, (admin) => admin.hold(engine, target, at));
   answerChange(terminal, {
     plan,
     change,
@@ -75,9 +75,21 @@ export async function hold(
       `${nameOf(subject)}: ${from === at ? '' : `${from} → `}${terminal.paint('bold', at)}, held there.`,
       ...flag.text,
       follow,
-      `To end it: changeover resume ${engine}${dataset === '' ? '' : ` ${dataset}`} --reason "..."`,
+      `To end it: changeover resume ${typedName(subject)} --reason "..."`,
     ],
   });
+}
+
+/** `changeover resume` of a backend: its hold as a whole or, where there is none, that of what concerns no key. */
+export function resumeWhole(
+  migration: Migration,
+  terminal: Terminal,
+  { engine }: Subject,
+  options: ChangeOptions,
+): Promise<void> {
+  const isHeld = (target: Target): boolean => migration.lastLine(engine, target)?.held === true;
+  const target = !isHeld(allKeys) && isHeld(noKey) ? noKey : allKeys;
+  return resume(migration, terminal, { engine, target }, options);
 }
 
 /** Ends a hold: `changeover resume`. */
@@ -88,14 +100,14 @@ export async function resume(
   options: ChangeOptions,
 ): Promise<void> {
   requireLedger(migration);
-  const { engine, dataset } = subject;
+  const { engine, target } = subject;
   const { who, reason } = options;
-  const last = migration.lastLine(engine, dataset);
-  const whole = migration.lastLine(engine, '');
+  const last = migration.lastLine(engine, target);
+  const wholeIsHeld = target.kind !== 'all' && migration.lastLine(engine, allKeys)?.held === true;
   if (last?.held !== true) {
-    if (dataset !== '' && whole?.held === true) {
+    if (wholeIsHeld) {
       throw new CommandError(
-        `Not ${dataset} alone is held, all of ${engine} is. Type: changeover resume ${engine} --reason "..."`,
+        `Not ${nameOf(subject)} alone is held, all of ${engine} is. Type: changeover resume ${engine} --reason "..."`,
       );
     }
     answerChange(terminal, {
@@ -109,9 +121,9 @@ export async function resume(
     (_stage, name) => migration.statusWithout(last, engine, name).stage,
   );
   const asks =
-    dataset === ''
-      ? 'the flags decide again over each dataset'
-      : `the flag decides again, and asks for ${migration.keyStatus(engine, dataset).flag.stage}`;
+    target.kind === 'key'
+      ? `the flag decides again, and asks for ${migration.keyStatus(engine, target.name).flag.stage}`
+      : 'the flags decide again over each dataset';
   if (options.plan) {
     answerChange(terminal, {
       plan,
@@ -121,26 +133,25 @@ export async function resume(
     return;
   }
   showPlan(terminal, plan);
-  const change = await writeLedger(migration, engine, dataset, (line) =>
+  const change = await writeLedger(migration, engine, target, (line) =>
     line?.held !== true
       ? undefined
       : {
           at: Date.now(),
           backend: engine,
-          dataset,
+          dataset: rowDataset(target),
           from: line.to,
-          to: dataset === '' ? 'pooled' : line.to,
+          to: target.kind === 'all' ? 'pooled' : line.to,
           held: false,
           who,
           reason,
           revision: '',
         },
   );
-  const flag = await turnFlag(migration, (admin) => admin.resume(engine, dataset));
-  const stillHeld =
-    dataset !== '' && whole?.held === true
-      ? [`All of ${engine} is still held: changeover resume ${engine} --reason "..."`]
-      : [];
+  const flag = await turnFlag(migration, (admin) => admin.resume(engine, target));
+  const stillHeld = wholeIsHeld
+    ? [`All of ${engine} is still held: changeover resume ${engine} --reason "..."`]
+    : [];
   answerChange(terminal, {
     plan,
     change,
@@ -149,8 +160,27 @@ export async function resume(
   });
 }
 
-export function nameOf({ engine, dataset }: Subject): string {
-  return dataset === '' ? `Every dataset of ${engine}` : `${engine} ${dataset}`;
+export function nameOf({ engine, target }: Subject): string {
+  switch (target.kind) {
+    case 'key':
+      return `${engine} ${target.name}`;
+    case 'none':
+      return `What concerns no dataset of ${engine}`;
+    case 'all':
+      return `Every dataset of ${engine}`;
+  }
+}
+
+/** What a person types after a command to name it. */
+function typedName({ engine, target }: Subject): string {
+  return target.kind === 'key' ? `${engine} ${target.name}` : engine;
+}
+
+/** Of a whole backend the ledger knows a limit, and not where its datasets are. */
+function stageOf(migration: Migration, { engine, target }: Subject): Stage {
+  return target.kind === 'key'
+    ? migration.keyStatus(engine, target.name).stage
+    : (migration.lastLine(engine, target)?.to ?? 'pooled');
 }
 
 function isHeldBy(at: Stage, line: LedgerChange | undefined): boolean {
@@ -159,10 +189,10 @@ function isHeldBy(at: Stage, line: LedgerChange | undefined): boolean {
 
 function movesBy(
   migration: Migration,
-  { engine, dataset }: Subject,
+  { engine, target }: Subject,
   moved: (stage: Stage, dataset: string) => Stage,
 ): PlannedMove[] {
-  const names = dataset === '' ? migration.datasets(engine) : [dataset];
+  const names = target.kind === 'key' ? [target.name] : migration.datasets(engine);
   return names
     .map((name) => {
       const { stage } = migration.keyStatus(engine, name);

@@ -1,5 +1,13 @@
 import { existsSync, statSync } from 'node:fs';
-import { ChangeoverError, type Stage, type Timer, systemClock } from '@changeover/core';
+import {
+  allKeys,
+  ChangeoverError,
+  keyTarget,
+  type Stage,
+  systemClock,
+  type Target,
+  type Timer,
+} from '@changeover/core';
 import {
   anyOperation,
   holdLimit,
@@ -8,9 +16,11 @@ import {
   type LedgerStore,
   type ReportData,
   resolveStage,
+  targetOfRow,
   readRecordings,
   readLedgerFile,
   resumptions,
+  rowDataset,
   silentLogger,
   type StageDecision,
   type StageLimit,
@@ -108,24 +118,25 @@ export class Migration {
     }
   }
 
-  /** The lines that count: the last one of each name; the empty name is the whole engine. */
-  lastLine(engine: string, dataset: string): LedgerChange | undefined {
+  /** The line that counts: a target's last one. */
+  lastLine(engine: string, target: Target): LedgerChange | undefined {
+    const dataset = rowDataset(target);
     return this.ledger.findLast((line) => line.backend === engine && line.dataset === dataset);
   }
 
   keyStatus(engine: string, dataset: string, operation: string = anyOperation): KeyStatus {
     return this.#keyStatus(
       { engine, dataset, operation },
-      this.lastLine(engine, ''),
-      this.lastLine(engine, dataset),
+      this.lastLine(engine, allKeys),
+      this.lastLine(engine, keyTarget(dataset)),
     );
   }
 
   /** How a dataset would stand if that line, the last one of its name, held nothing. */
   statusWithout(line: LedgerChange, engine: string, dataset: string): KeyStatus {
-    const [whole, own] = [this.lastLine(engine, ''), this.lastLine(engine, dataset)].map((one) =>
-      one === line ? { ...one, held: false } : one,
-    );
+    const [whole, own] = [allKeys, keyTarget(dataset)]
+      .map((target) => this.lastLine(engine, target))
+      .map((one) => (one === line ? { ...one, held: false } : one));
     return this.#keyStatus({ engine, dataset, operation: anyOperation }, whole, own);
   }
 
@@ -178,6 +189,7 @@ export class Migration {
     for (const { backend, dataset } of this.recordings?.byDataset ?? [])
       if (backend === engine) names.add(dataset ?? '');
     for (const { backend, dataset } of this.ledger) if (backend === engine) names.add(dataset);
+    // Neither calls nor lines that are about no key, or all of them, name one.
     return [...names].filter((name) => keyProblem(name) === undefined).sort();
   }
 
@@ -309,7 +321,7 @@ async function serverAnswer(flags: StageSource): Promise<void> {
 
 /** Why a name can't be a key's; undefined where it can. What no key can be called stands for more than one. */
 export function keyProblem(name: string): string | undefined {
-  if (name === '' || name === '*') return `A key can't be called ${JSON.stringify(name)}.`;
+  if (targetOfRow(name).kind !== 'key') return `A key can't be called ${JSON.stringify(name)}.`;
   return name.length > maxKeyLength
     ? `A key has at most ${String(maxKeyLength)} characters.`
     : undefined;

@@ -1,16 +1,21 @@
-import { stages, type Stage } from '@changeover/core';
-import type { LedgerChange } from '@changeover/bridge';
+import { keyTarget, stages, type Stage } from '@changeover/core';
+import { type LedgerChange, targetOfRow } from '@changeover/bridge';
 import { openUnleashAdmin } from '@changeover/bridge';
 import { decideVerdict } from '@changeover/bridge';
 import { usableGates } from './usable-gates.ts';
 import { CommandError, exitCodes } from './command-error.ts';
 import type { ChangeOptions } from './command-context.ts';
-import { nameOf, type Subject } from './hold.ts';
 import { type Migration, requireLedger, type KeyStatus } from './migration.ts';
 import { moveInFlagsFile } from './move-in-flags-file.ts';
 import { answerChange, showPlan } from './plan.ts';
 import type { Terminal } from './terminal.ts';
 import { flagsChanged, writeLedger } from './write-ledger.ts';
+
+/** One key of a backend. */
+export interface KeyName {
+  readonly engine: string;
+  readonly dataset: string;
+}
 
 /** `force` goes past the gates, which the ledger then says. */
 export interface PromoteOptions extends ChangeOptions {
@@ -26,7 +31,7 @@ export interface PromoteOptions extends ChangeOptions {
 export async function promote(
   migration: Migration,
   terminal: Terminal,
-  subject: Subject,
+  subject: KeyName,
   options: PromoteOptions,
 ): Promise<void> {
   requireLedger(migration);
@@ -36,7 +41,9 @@ export async function promote(
   refuseHeld(keyStatus);
   const to = stages[stages.indexOf(from) + 1];
   if (to === undefined) {
-    answerChange(terminal, { text: [`${nameOf(subject)} is on pooled, the last stage, already.`] });
+    answerChange(terminal, {
+      text: [`${engine} ${dataset} is on pooled, the last stage, already.`],
+    });
     return;
   }
   const gates = askGates(migration, engine, from, options.force);
@@ -68,7 +75,7 @@ export async function promote(
     plan,
     change,
     text: [
-      `${nameOf(subject)}: ${from} → ${terminal.paint('bold', to)}. ${gates}`,
+      `${engine} ${dataset}: ${from} → ${terminal.paint('bold', to)}. ${gates}`,
       ...(flags === undefined ? [] : [`${flags} has a strategy for ${dataset} now.`]),
       'Running programs that read these flags follow within a few seconds.',
       `The way back: changeover rollback ${engine} ${dataset} --reason "..."`,
@@ -79,7 +86,7 @@ export async function promote(
 
 function refuseHeld({ engine, dataset, line }: KeyStatus): void {
   if (line?.held !== true) return;
-  const whole = line.dataset === '' ? engine : `${engine} ${dataset}`;
+  const whole = targetOfRow(line.dataset).kind === 'all' ? engine : `${engine} ${dataset}`;
   throw new CommandError(
     `${engine} ${dataset} is held at ${line.to} by ${line.who}: ${line.reason}. End that first: ` +
       `changeover resume ${whole} --reason "..."`,
@@ -113,7 +120,7 @@ function askGates(
 /** @returns where the flag now asks for it. */
 async function askInFlag(
   { place }: Migration,
-  { engine, dataset }: Subject,
+  { engine, dataset }: KeyName,
   to: Stage,
 ): Promise<string> {
   if (place.unleashUrl === undefined) {
@@ -137,7 +144,7 @@ async function askInFlag(
 
 async function record(
   migration: Migration,
-  { engine, dataset }: Subject,
+  { engine, dataset }: KeyName,
   {
     from,
     to,
@@ -149,7 +156,7 @@ async function record(
   return writeLedger(
     migration,
     engine,
-    dataset,
+    keyTarget(dataset),
     (last) => {
       // A guardrail, or a person, was faster: their hold is the later word.
       if (last?.held === true) {

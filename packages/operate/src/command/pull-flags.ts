@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
-import { type Stage } from '@changeover/core';
+import { type Stage, keyTarget } from '@changeover/core';
 import { checkFlags, killSwitchFlag, stageFlag } from '@changeover/bridge';
 import { fetchText } from '@changeover/bridge';
 import { holdTitle } from '@changeover/bridge';
@@ -168,7 +168,7 @@ function nameHolds(migration: Migration, features: readonly Json[]): void {
       features.find(({ name }) => name === stageFlag(engine))?.['strategies'],
     );
     for (const dataset of migration.datasets(engine)) {
-      const line = migration.lastLine(engine, dataset);
+      const line = migration.lastLine(engine, keyTarget(dataset));
       const hold =
         line?.held === true ? strategies.find((one) => holdsAt(one, dataset, line.to)) : undefined;
       if (hold !== undefined) hold['title'] = holdTitle(dataset);

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { allKeys, noKey } from '@changeover/core';
 import { visibleText } from '@changeover/bridge';
 import { textTable } from '../report/text-table.ts';
 import { type Migration, type KeyStatus, keyStatuses } from './migration.ts';
@@ -14,10 +15,10 @@ export function showStatus(migration: Migration, terminal: Terminal): void {
     totals: totalsOf(migration, keyStatus),
   }));
   const killed = migration.backends.filter(
-    (engine) => migration.lastLine(engine, '')?.held === true,
+    (engine) => migration.lastLine(engine, allKeys)?.held === true,
   );
   const flags = migration.flags.status();
-  const notes = [...killed.map((engine) => killedNote(migration, engine)), ...notesOf(migration)];
+  const notes = [...heldNotes(migration), ...notesOf(migration)];
   terminal.answer(
     [
       `flags  ${flags.source === 'default' ? 'none: every call goes to legacy' : `from the ${flags.source}, revision ${flags.revision}`}` +
@@ -91,11 +92,18 @@ function paintRow(terminal: Terminal, line: string, keyStatus: KeyStatus | undef
   return keyStatus.stage === 'pooled' ? terminal.paint('green', line) : line;
 }
 
-function killedNote(migration: Migration, engine: string): string {
-  const line = migration.lastLine(engine, '');
-  return (
-    `All of ${engine} is held at legacy by ${line?.who ?? ''}: ${line?.reason ?? ''}. ` +
-    `End it: changeover resume ${engine} --reason "..."`
+/** Holds that are on no line of the table. */
+function heldNotes(migration: Migration): string[] {
+  return migration.backends.flatMap((engine) =>
+    [allKeys, noKey].flatMap((target) => {
+      const line = migration.lastLine(engine, target);
+      if (line?.held !== true) return [];
+      const what = target.kind === 'all' ? `All of ${engine}` : `What concerns no key of ${engine}`;
+      return [
+        `${what} is held at ${line.to} by ${line.who}: ${line.reason}. ` +
+          `End it: changeover resume ${engine} --reason "..."`,
+      ];
+    }),
   );
 }
 

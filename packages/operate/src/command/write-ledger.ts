@@ -1,9 +1,11 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import type { Target } from '@changeover/core';
 import {
   isBusy,
   type LedgerChange,
   type LedgerStore,
   type NewLedgerChange,
+  rowDataset,
 } from '@changeover/bridge';
 import { CommandError } from './command-error.ts';
 import { type Migration, withoutLedger } from './migration.ts';
@@ -31,7 +33,7 @@ export type MakeChange = (
 export async function writeLedger(
   migration: Migration,
   engine: string,
-  dataset: string,
+  target: Target,
   make: MakeChange,
   until = 'Nothing was changed',
 ): Promise<LedgerChange | undefined> {
@@ -39,7 +41,7 @@ export async function writeLedger(
   const written = await migration.withLedgerStore(async (store) => {
     for (let tries = 0; tries < maxTries; tries += 1) {
       try {
-        const outcome = await tryOnce(store, engine, dataset, make);
+        const outcome = await tryOnce(store, engine, target, make);
         if (outcome !== 'again') return outcome;
       } catch (error) {
         if (error instanceof CommandError) throw error;
@@ -59,11 +61,11 @@ export async function writeLedger(
 async function tryOnce(
   store: LedgerStore,
   engine: string,
-  dataset: string,
+  target: Target,
   make: MakeChange,
 ): Promise<LedgerChange | undefined | 'again'> {
   const last = (await store.read(0)).findLast(
-    (line) => line.backend === engine && line.dataset === dataset,
+    (line) => line.backend === engine && line.dataset === rowDataset(target),
   );
   const change = make(last);
   if (change === undefined) return undefined;

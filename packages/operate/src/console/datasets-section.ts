@@ -1,4 +1,5 @@
-import { stages } from '@changeover/core';
+import { keyTarget, stages } from '@changeover/core';
+import { isWhole } from '../command/ledger-lines.ts';
 import { type Migration, type KeyStatus, keyStatuses } from '../command/migration.ts';
 import { firstOf, name, type Section } from '../report/html/parts.ts';
 import { markup, type Markup, type Piece } from '../report/markup.ts';
@@ -104,10 +105,11 @@ function stageCell({ stage, line }: KeyStatus): Markup {
 }
 
 function buttons({ engine, dataset, stage, line }: KeyStatus): Markup {
-  const held = line?.held === true && line.dataset !== '';
-  return markup`<span class="buttons">${line?.held !== true && stage !== 'pooled' && changeButton('promote', engine, dataset, 'Promote')}${
-    !held && changeButton('hold', engine, dataset, 'Hold')
-  }${stage !== 'legacy' && changeButton('rollback', engine, dataset, 'Roll back')}${
-    held && changeButton('resume', engine, dataset, 'Resume')
+  const held = line?.held === true && !isWhole(line);
+  const key = keyTarget(dataset);
+  return markup`<span class="buttons">${line?.held !== true && stage !== 'pooled' && changeButton('promote', engine, key, 'Promote')}${
+    !held && changeButton('hold', engine, key, 'Hold')
+  }${stage !== 'legacy' && changeButton('rollback', engine, key, 'Roll back')}${
+    held && changeButton('resume', engine, key, 'Resume')
   }</span>`;
 }

@@ -1,4 +1,4 @@
-import { stages } from '@changeover/core';
+import { allKeys, stages } from '@changeover/core';
 import { type Migration, type KeyStatus, keyStatuses } from '../command/migration.ts';
 import { badge } from '../report/html/parts.ts';
 import { markup, type Markup, type Piece } from '../report/markup.ts';
@@ -31,7 +31,7 @@ function card(
   verdict: EngineVerdict | undefined,
   readOnly: boolean,
 ): Markup {
-  const killed = migration.lastLine(engine, '')?.held === true;
+  const killed = migration.lastLine(engine, allKeys)?.held === true;
   const title = visibleText(engine);
   return markup`<li data-key="${engine}"><div class="card-head"><span class="name">${title}</span>${
     killed
@@ -41,8 +41,8 @@ function card(
     !readOnly &&
     markup`<span class="buttons">${
       killed
-        ? changeButton('resume', engine, '', `Resume: all of ${title}`)
-        : changeButton('kill', engine, '', `Kill: all of ${title} to legacy`)
+        ? changeButton('resume', engine, allKeys, `Resume: all of ${title}`)
+        : changeButton('kill', engine, allKeys, `Kill: all of ${title} to legacy`)
     }</span>`
   }</div>${stageBar(datasets)}${
     verdict !== undefined && markup`<p class="small">${verdict.reason}</p>`

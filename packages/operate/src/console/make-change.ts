@@ -1,7 +1,7 @@
-import { ChangeoverError } from '@changeover/core';
+import { allKeys, ChangeoverError, keyTarget } from '@changeover/core';
 import { changeOptions, type ChangeOptions } from '../command/command-context.ts';
 import { CommandError } from '../command/command-error.ts';
-import { hold, resume } from '../command/hold.ts';
+import { hold, resume, resumeWhole } from '../command/hold.ts';
 import type { Migration } from '../command/migration.ts';
 import { promote } from '../command/promote.ts';
 import { datasetNamed, engineNamed } from '../command/subject.ts';
@@ -48,16 +48,17 @@ async function change(
 ): Promise<void> {
   const engine = engineNamed(migration, typed);
   const options: ChangeOptions = changeOptions({ reason: reason.slice(0, maxReasonLength), plan });
-  const subject = {
-    engine,
-    dataset: named === '' ? '' : datasetNamed(migration, engine, named, false),
-  };
-  if (action === 'kill' && named === '')
+  const dataset = named === undefined ? undefined : datasetNamed(migration, engine, named, false);
+  const subject = { engine, target: dataset === undefined ? allKeys : keyTarget(dataset) };
+  if (action === 'kill' && dataset === undefined)
     return hold(migration, terminal, subject, { ...options, at: 'legacy' });
-  if (action === 'resume') return resume(migration, terminal, subject, options);
-  if (named !== '') {
+  if (action === 'resume') {
+    const end = dataset === undefined ? resumeWhole : resume;
+    return end(migration, terminal, subject, options);
+  }
+  if (dataset !== undefined) {
     if (action === 'promote')
-      return promote(migration, terminal, subject, { ...options, force: false });
+      return promote(migration, terminal, { engine, dataset }, { ...options, force: false });
     if (action === 'hold') return hold(migration, terminal, subject, { ...options, at: undefined });
     if (action === 'rollback')
       return hold(migration, terminal, subject, { ...options, at: 'legacy' });
@@ -70,7 +71,8 @@ async function change(
 interface Fields {
   readonly action: string;
   readonly engine: string;
-  readonly dataset: string;
+  /** Undefined for all of the backend. */
+  readonly dataset: string | undefined;
   readonly reason: string;
   readonly plan: boolean;
 }
@@ -88,7 +90,7 @@ function fieldsOf(request: unknown): Fields {
   return {
     action: text('action'),
     engine: text('engine'),
-    dataset: text('dataset'),
+    dataset: given['dataset'] === undefined ? undefined : text('dataset'),
     reason: text('reason'),
     plan: given['plan'] !== false,
   };

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import type { Stage } from '@changeover/core';
+import type { CallTarget, Stage } from '@changeover/core';
 import { resolveStage, type StageLimit } from '../resolve-stage.ts';
 import { FlagEvaluator } from './flag-evaluator.ts';
 import { killSwitchFlag, stageFlag, type CheckedFlags } from './flags-document.ts';
 import {
+  callTarget,
   defaultShadowSettings,
   type StageContext,
   type StageDecision,
@@ -11,9 +12,11 @@ import {
 } from './stage-source.ts';
 import { emptyPayload, stageOfVariant, type VariantPayload } from './stage-variant.ts';
 
-/** The dataset's name in the context of an operation that concerns none. An empty one would be dealt a random
- * variant. */
-export const noDataset = '*';
+/** The field `dataset` of a flag's context. An operation that concerns none has a name too: an empty one would be dealt
+ * a random variant. */
+export function flagDataset(target: CallTarget): string {
+  return target.kind === 'none' ? '*' : target.name;
+}
 
 /** The flag data from one origin, ready to answer. */
 export class FlagLayer {
@@ -125,7 +128,7 @@ function clientContext(
 } {
   return {
     currentTime: new Date(nowMs),
-    properties: { backend, dataset: dataset === '' ? noDataset : dataset, operation },
+    properties: { backend, dataset: flagDataset(callTarget(dataset)), operation },
   };
 }
 

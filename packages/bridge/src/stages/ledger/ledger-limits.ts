@@ -1,5 +1,4 @@
-import { noDataset } from '../flags/flag-layer.ts';
-import type { StageContext, StageSource } from '../flags/stage-source.ts';
+import { callTarget, type StageSource } from '../flags/stage-source.ts';
 import type { StageLimiter } from '../limited-stages.ts';
 import type { Ledger } from './ledger.ts';
 
@@ -10,7 +9,7 @@ export const anyOperation = '*';
  * decide alone. The ledger is its maker's. */
 export function ledgerHolds(ledger: Ledger): StageLimiter {
   return {
-    limits: (context) => ledger.holdsOn(context.backend, ledgerName(context)),
+    limits: ({ backend, dataset }) => ledger.holdsOn(backend, callTarget(dataset)),
     subscribe: (listener) => ledger.subscribe(listener),
   };
 }
@@ -26,17 +25,13 @@ export function ledgerSteps(ledger: Ledger, flags: StageSource): StageLimiter {
   });
   return {
     limits(context) {
-      const name = ledgerName(context);
+      const target = callTarget(context.dataset);
       const whole = flags.decide({ ...context, operation: anyOperation });
       // Without flag data nobody asked for anything: the call goes to legacy, and the ledger stays as it is.
-      if (whole.revision !== '') ledger.ask(context.backend, name, whole.stage, whole.revision);
-      return ledger.limitsOn(context.backend, name);
+      if (whole.revision !== '') ledger.ask(context.backend, target, whole.stage, whole.revision);
+      return ledger.limitsOn(context.backend, target);
     },
     subscribe: (listener) => ledger.subscribe(listener),
     close: forget,
   };
-}
-
-function ledgerName({ dataset }: StageContext): string {
-  return dataset === '' ? noDataset : dataset;
 }

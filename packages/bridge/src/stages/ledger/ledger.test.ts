@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import SqliteDatabase from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import type { Stage } from '@changeover/core';
+import { keyTarget, type Stage, allKeys } from '@changeover/core';
 import { ManualClock, settle } from '../../../../../test/kit/manual-clock.ts';
 import { createStaticStageSource, type StaticStageSource } from '../flags/static-stage-source.ts';
 import type { StageSource } from '../flags/stage-source.ts';
@@ -202,15 +202,15 @@ describe('back', () => {
     source.subscribe(() => {
       told.push(stageOf());
     });
-    ledger.hold('sqlite', 'titanic', author);
+    ledger.hold('sqlite', keyTarget('titanic'), author);
     expect(told).toEqual(['legacy']);
     await clock.advance(1_000);
     expect(stageOf()).toBe('legacy');
     expect(
       source.decide({ backend: 'sqlite', dataset: 'titanic', operation: 'query' }).reason,
     ).toMatch(/^it is held at legacy by ada: it looks wrong; the flag asks for pooled/);
-    expect(ledger.resume('sqlite', 'titanic', author)).toBe(true);
-    expect(ledger.resume('sqlite', 'titanic', author)).toBe(false);
+    expect(ledger.resume('sqlite', keyTarget('titanic'), author)).toBe(true);
+    expect(ledger.resume('sqlite', keyTarget('titanic'), author)).toBe(false);
     stageOf();
     await clock.advance(100);
     expect(stageOf()).toBe('shadow');
@@ -230,11 +230,11 @@ describe('back', () => {
     stageOf('sqlite');
     stageOf('duckdb');
     await clock.advance(100);
-    ledger.hold('sqlite', '', author);
+    ledger.hold('sqlite', allKeys, author);
     expect([stageOf('sqlite'), stageOf('duckdb')]).toEqual(['legacy', 'shadow']);
     await clock.advance(500);
     expect([stageOf('sqlite'), stageOf('duckdb')]).toEqual(['legacy', 'reverse']);
-    ledger.resume('sqlite', '', author);
+    ledger.resume('sqlite', allKeys, author);
     expect(stageOf('sqlite')).toBe('shadow');
   });
 
@@ -256,7 +256,7 @@ describe('over processes and restarts', () => {
     first.stageOf();
     first.stageOf('iris');
     await clock.advance(400);
-    first.ledger.hold('sqlite', 'iris', author);
+    first.ledger.hold('sqlite', keyTarget('iris'), author);
     await first.ledger.close();
     const second = start('pooled');
     expect([second.stageOf(), second.stageOf('iris')]).toEqual(['pooled', 'legacy']);
@@ -275,7 +275,7 @@ describe('over processes and restarts', () => {
     second.source.subscribe(() => {
       told += 1;
     });
-    first.ledger.hold('sqlite', 'titanic', author);
+    first.ledger.hold('sqlite', keyTarget('titanic'), author);
     await clock.advance(100);
     expect(second.stageOf()).toBe('legacy');
     expect(told).toBe(1);
@@ -297,7 +297,7 @@ describe('over processes and restarts', () => {
     first.stageOf();
     await first.ledger.review();
     // The second has not read yet that the first has stepped forward.
-    second.ledger.hold('sqlite', 'titanic', author);
+    second.ledger.hold('sqlite', keyTarget('titanic'), author);
     await clock.advance(300);
     expect([first.stageOf(), second.stageOf()]).toEqual(['legacy', 'legacy']);
     expect((await lines(first.ledger)).at(-1)).toMatch(/→ legacy, held by ada/);
@@ -332,7 +332,7 @@ describe('a store that makes trouble', () => {
       store: new SqliteLedgerStore(join(folder, 'missing', 'x.sqlite')),
     });
     stageOf();
-    ledger.hold('sqlite', 'iris', author);
+    ledger.hold('sqlite', keyTarget('iris'), author);
     await clock.advance(5_000);
     expect([stageOf(), stageOf('iris')]).toEqual(['legacy', 'legacy']);
     expect(errors).toEqual([
@@ -356,9 +356,9 @@ describe('a store that makes trouble', () => {
       },
     };
     const ledger = open({ store: slow });
-    ledger.hold('sqlite', 'titanic', author);
+    ledger.hold('sqlite', keyTarget('titanic'), author);
     await clock.advance(0);
-    ledger.resume('sqlite', 'titanic', { who: 'grace', reason: 'it was nothing' });
+    ledger.resume('sqlite', keyTarget('titanic'), { who: 'grace', reason: 'it was nothing' });
     for (let write = 0; write < 2; write += 1) {
       proceed();
       await clock.advance(100);
@@ -376,17 +376,17 @@ describe('a store that makes trouble', () => {
       close: () => undefined,
     };
     const ledger = open({ store: hangs });
-    ledger.hold('sqlite', 'titanic', author);
+    ledger.hold('sqlite', keyTarget('titanic'), author);
     const closed = ledger.close();
     await clock.advance(2_000);
     await closed;
-    expect(ledger.isHeld('sqlite', 'titanic')).toBe(true);
+    expect(ledger.isHeld('sqlite', keyTarget('titanic'))).toBe(true);
   });
 
   test('what was not written yet is written on closing, however much', async () => {
     const { ledger } = start('pooled');
     for (let dataset = 0; dataset < 350; dataset += 1)
-      ledger.hold('sqlite', `d${String(dataset)}`, author);
+      ledger.hold('sqlite', keyTarget(`d${String(dataset)}`), author);
     await ledger.close();
     expect(await lines(open())).toHaveLength(350);
   });

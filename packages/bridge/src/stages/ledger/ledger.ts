@@ -1,9 +1,11 @@
 import {
   earlierStage,
+  allKeys,
   stages,
   systemClock,
   type Clock,
   type Stage,
+  type Target,
   type Timer,
 } from '@changeover/core';
 import { Listeners } from '../flags/listeners.ts';
@@ -16,12 +18,14 @@ import {
   type LedgerChange,
   type LedgerStore,
   type NewLedgerChange,
+  rowDataset,
+  targetOfRow,
 } from './ledger-store.ts';
 
 /** A step forward that is to be judged. */
 export interface Move {
   readonly backend: string;
-  readonly dataset: string;
+  readonly target: Target;
   readonly from: Stage;
   readonly to: Stage;
 }
@@ -55,8 +59,7 @@ export interface Author {
 /** A dataset that stays back until a person resumes it. */
 export interface LedgerHold {
   readonly backend: string;
-  /** The empty string stands for all datasets of the backend. */
-  readonly dataset: string;
+  readonly target: Target;
   readonly stage: Stage;
   readonly reason: string;
   /** Milliseconds since 1970. */
@@ -65,7 +68,7 @@ export interface LedgerHold {
 
 interface Entry {
   readonly backend: string;
-  readonly dataset: string;
+  readonly target: Target;
   stage: Stage;
   held: boolean;
   who: string;
@@ -93,13 +96,11 @@ interface Step {
 
 interface Wish {
   readonly backend: string;
-  readonly dataset: string;
+  readonly target: Target;
   readonly stage: Stage;
   readonly revision: string;
 }
 
-/** The name under which a backend is held as a whole. */
-const wholeBackend = '';
 /** Wishes are kept up to this number; further ones wait until they are asked for again. */
 const maxWishes = 100_000;
 /** Closing waits this long for the store. */
@@ -146,17 +147,17 @@ export class Ledger {
    * What a flag asks for a dataset. A step back is made at once, a step forward is remembered for the next review.
    * Never throws and does no I/O.
    */
-  ask(backend: string, dataset: string, asked: Stage, revision: string): void {
-    const name = key(backend, dataset);
+  ask(backend: string, target: Target, asked: Stage, revision: string): void {
+    const name = key(backend, target);
     const entry = this.#entries.get(name);
     const stage = entry?.stage ?? 'legacy';
     if (isBefore(asked, stage)) {
       this.#wishes.delete(name);
       const held = entry?.held ?? false;
       const reason = held ? (entry?.reason ?? '') : 'the flag asks for it';
-      this.#moveBack(backend, dataset, asked, held, { who: 'flag', reason }, revision);
+      this.#moveBack(backend, target, asked, held, { who: 'flag', reason }, revision);
     } else if (isBefore(stage, asked) && this.#wishes.size < maxWishes) {
-      this.#wishes.set(name, { backend, dataset, stage: asked, revision });
+      this.#wishes.set(name, { backend, target, stage: asked, revision });
     }
   }
 
@@ -166,10 +167,10 @@ export class Ledger {
   }
 
   /** What holds a dataset back until a person resumes it: its own hold, and its whole backend's. */
-  holdsOn(backend: string, dataset: string): readonly StageLimit[] {
+  holdsOn(backend: string, target: Target): readonly StageLimit[] {
     if (!this.#known) return notRead;
-    const own = this.#entries.get(key(backend, dataset));
-    const whole = this.#entries.get(key(backend, wholeBackend));
+    const own = this.#entries.get(key(backend, target));
+    const whole = this.#entries.get(key(backend, allKeys));
     return [
       ...(whole?.held === true ? [holdLimit(whole.stage, whole, backend)] : []),
       ...(own?.held === true && own !== whole ? [holdLimit(own.stage, own)] : []),
@@ -177,14 +178,14 @@ export class Ledger {
   }
 
   /** True where it, or its whole backend, stays back until a person resumes it, and before that can be told. */
-  isHeld(backend: string, dataset: string): boolean {
-    return this.holdsOn(backend, dataset).length > 0;
+  isHeld(backend: string, target: Target): boolean {
+    return this.holdsOn(backend, target).length > 0;
   }
 
   /** What holds a dataset back where the ledger decides over steps forward: its holds, and how far it has come. */
-  limitsOn(backend: string, dataset: string): readonly StageLimit[] {
-    const holds = this.holdsOn(backend, dataset);
-    const own = this.#entries.get(key(backend, dataset));
+  limitsOn(backend: string, target: Target): readonly StageLimit[] {
+    const holds = this.holdsOn(backend, target);
+    const own = this.#entries.get(key(backend, target));
     if (!this.#known || own?.held === true) return holds;
     const step =
       own === undefined
@@ -193,36 +194,35 @@ export class Ledger {
     return [...holds, step];
   }
 
-  /** Moves a dataset back and keeps it there until {@link resume}; the empty name stands for all datasets of the
-   * backend. It holds when this returns, in this process; in others once the store has it. */
-  hold(backend: string, dataset: string, author: Author, to: Stage = 'legacy'): void {
+  /** Moves a dataset, or all of a backend, back and keeps it there until {@link resume}. It holds when this returns, in this process; in others once the store has it. */
+  hold(backend: string, target: Target, author: Author, to: Stage = 'legacy'): void {
     const stage =
-      this.#entries.get(key(backend, dataset))?.stage ??
-      (dataset === wholeBackend ? 'pooled' : 'legacy');
-    this.#moveBack(backend, dataset, earlierStage(stage, to), true, author, '');
+      this.#entries.get(key(backend, target))?.stage ??
+      (target.kind === 'all' ? 'pooled' : 'legacy');
+    this.#moveBack(backend, target, earlierStage(stage, to), true, author, '');
     this.#logger.warn(
-      { backend, dataset, to, ...author },
+      { backend, target, to, ...author },
       'held: it stays back until a person resumes it',
     );
   }
 
   /** Ends a hold: the dataset goes forward again as the flag asks and gates allow. False where there was none. */
-  resume(backend: string, dataset: string, author: Author): boolean {
-    const entry = this.#entries.get(key(backend, dataset));
+  resume(backend: string, target: Target, author: Author): boolean {
+    const entry = this.#entries.get(key(backend, target));
     if (entry?.held !== true) return false;
-    this.#moveBack(backend, dataset, entry.stage, false, author, '');
+    this.#moveBack(backend, target, entry.stage, false, author, '');
     this.#logger.info(
-      { backend, dataset, ...author },
+      { backend, target, ...author },
       'resumed: the flag asks again, from where it stands',
     );
     return true;
   }
 
   /** When a dataset was last resumed, by itself or with its whole backend. */
-  resumedAt(backend: string, dataset: string): number | undefined {
+  resumedAt(backend: string, target: Target): number | undefined {
     return later(
-      this.#entries.get(key(backend, dataset))?.resumedAt,
-      this.#entries.get(key(backend, wholeBackend))?.resumedAt,
+      this.#entries.get(key(backend, target))?.resumedAt,
+      this.#entries.get(key(backend, allKeys))?.resumedAt,
     );
   }
 
@@ -231,7 +231,7 @@ export class Ledger {
     return [...this.#entries.values()]
       .filter(({ held }) => held)
       .sort((a, b) => a.at - b.at)
-      .map(({ backend, dataset, stage, reason, at }) => ({ backend, dataset, stage, reason, at }));
+      .map(({ backend, target, stage, reason, at }) => ({ backend, target, stage, reason, at }));
   }
 
   /** All lines, oldest first.
@@ -343,7 +343,7 @@ export class Ledger {
     this.#known = true;
     for (const line of lines) {
       this.#lastRead = Math.max(this.#lastRead, line.sequence);
-      const entry = this.#entry(line.backend, line.dataset);
+      const entry = this.#entry(line.backend, targetOfRow(line.dataset));
       if (line.sequence <= entry.sequence) continue;
       entry.sequence = line.sequence;
       // What was decided here and isn't written yet is the later word; it will be written after this line.
@@ -363,17 +363,27 @@ export class Ledger {
 
   #moveBack(
     backend: string,
-    dataset: string,
+    target: Target,
     to: Stage,
     held: boolean,
     author: Author,
     revision: string,
   ): void {
-    const entry = this.#entry(backend, dataset);
+    const entry = this.#entry(backend, target);
     const { who, reason } = author;
     const from = entry.unwritten?.from ?? entry.stage;
     entry.at = this.#clock.wallMs();
-    entry.unwritten = { at: entry.at, backend, dataset, from, to, held, who, reason, revision };
+    entry.unwritten = {
+      at: entry.at,
+      backend,
+      dataset: rowDataset(target),
+      from,
+      to,
+      held,
+      who,
+      reason,
+      revision,
+    };
     entry.stage = to;
     if (entry.held && !held) entry.resumedAt = entry.at;
     entry.held = held;
@@ -430,7 +440,7 @@ export class Ledger {
     for (const [name, wish] of [...this.#wishes].slice(0, maxLinesAtOnce)) {
       // Whoever was judged goes to the end, so that each has a turn.
       this.#wishes.delete(name);
-      if (!isBefore(this.#entry(wish.backend, wish.dataset).stage, wish.stage)) continue;
+      if (!isBefore(this.#entry(wish.backend, wish.target).stage, wish.stage)) continue;
       this.#wishes.set(name, wish);
       const step = this.#judge(wish);
       if (step !== undefined) steps.push(step);
@@ -446,15 +456,15 @@ export class Ledger {
   }
 
   /** The step forward that a wish comes to now, if any. */
-  #judge({ backend, dataset, stage: wanted, revision }: Wish): Step | undefined {
-    const entry = this.#entry(backend, dataset);
+  #judge({ backend, target, stage: wanted, revision }: Wish): Step | undefined {
+    const entry = this.#entry(backend, target);
     const sinceMs = this.#clock.monotonicMs() - entry.movedMs;
     if (entry.held || entry.unwritten !== undefined || sinceMs < this.#reviewIntervalMs)
       return undefined;
-    if (this.#entries.get(key(backend, wholeBackend))?.held === true) return undefined;
+    if (this.#entries.get(key(backend, allKeys))?.held === true) return undefined;
     const from = entry.stage;
     const to = stages[stages.indexOf(from) + 1] ?? from;
-    const { verdict, reason } = this.#askGate({ backend, dataset, from, to });
+    const { verdict, reason } = this.#askGate({ backend, target, from, to });
     if (verdict !== 'pass') {
       entry.waits = `the gate to ${to} says ${verdict}: ${reason}`;
       return undefined;
@@ -463,7 +473,7 @@ export class Ledger {
     const line = {
       at,
       backend,
-      dataset,
+      dataset: rowDataset(target),
       from,
       to,
       held: false,
@@ -502,14 +512,14 @@ export class Ledger {
     }
   }
 
-  #entry(backend: string, dataset: string): Entry {
-    const name = key(backend, dataset);
+  #entry(backend: string, target: Target): Entry {
+    const name = key(backend, target);
     let entry = this.#entries.get(name);
     if (entry === undefined) {
       entry = {
         backend,
-        dataset,
-        stage: dataset === wholeBackend ? 'pooled' : 'legacy',
+        target,
+        stage: target.kind === 'all' ? 'pooled' : 'legacy',
         held: false,
         who: '',
         reason: '',
@@ -556,6 +566,6 @@ function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
 }
 
 /** Names can't contain a NUL, so two pairs never make one key. */
-function key(backend: string, dataset: string): string {
-  return `${backend}\0${dataset}`;
+function key(backend: string, target: Target): string {
+  return `${backend}\0${rowDataset(target)}`;
 }
