@@ -13,7 +13,7 @@ export function writeReports(result: DemoResult, data: ReportData): void {
         title: 'Changeover: the main job',
         dataChecks: result.data.map(
           ({ engine, dataset, table, rows, ok, expectedDigest, digest }) => ({
-            engine,
+            backend: engine,
             dataset,
             table,
             rows,

@@ -94,7 +94,7 @@ describe('reading', () => {
     const status = await json('status');
     expect(status['datasets']).toMatchObject([
       {
-        engine: 'sqlite',
+        backend: 'sqlite',
         dataset: 'iris',
         stage: 'shadow',
         flagStage: 'shadow',
@@ -103,7 +103,7 @@ describe('reading', () => {
         mismatches: 0,
       },
       {
-        engine: 'sqlite',
+        backend: 'sqlite',
         dataset: 'titanic',
         stage: 'shadow',
         flagStage: 'shadow',
@@ -116,14 +116,14 @@ describe('reading', () => {
     const { code, out } = await type('status');
     expect(code).toBe(0);
     expect(out).toMatch(
-      /^sqlite {2}titanic {2}shadow {2}shadow +7 +0 +\d+ +0 {2}the flag changeover\.sqlite assigns it the variant 1-shadow \(its default strategy\)$/m,
+      /^sqlite +titanic {2}shadow {2}shadow +7 +0 +\d+ +0 {2}the flag changeover\.sqlite assigns it the variant 1-shadow \(its default strategy\)$/m,
     );
   });
 
   test('explain says why, from where, what it means, and what to type next', async () => {
     const { json, type, flags } = place();
     expect(await json('explain', ...titanic)).toMatchObject({
-      engine: 'sqlite',
+      backend: 'sqlite',
       dataset: 'titanic',
       operation: null,
       stage: 'shadow',
@@ -224,7 +224,7 @@ describe('changing', () => {
     expect(await json('resume', ...titanic, ...because)).toMatchObject({ changed: false });
   });
 
-  test('kill holds a whole engine, and only its own resume ends that', async () => {
+  test('kill holds a whole backend, and only its own resume ends that', async () => {
     const { json, type } = place();
     await json('kill', 'sqlite', ...because);
     const status = await json('status');
@@ -258,7 +258,7 @@ describe('changing', () => {
     });
     expect(await json('explain', 'sqlite', 'iris')).toMatchObject({ stage: 'pooled' });
     expect(await json('hold', 'sqlite', 'iris', '--at', 'reverse', ...because)).toMatchObject({
-      plan: [{ engine: 'sqlite', dataset: 'iris', from: 'pooled', to: 'reverse' }],
+      plan: [{ backend: 'sqlite', dataset: 'iris', from: 'pooled', to: 'reverse' }],
     });
     expect(await json('explain', 'sqlite', 'iris')).toMatchObject({ stage: 'reverse', by: 'hold' });
     expect(await json('resume', 'sqlite', 'iris', ...because)).toMatchObject({
@@ -278,7 +278,7 @@ describe('changing', () => {
     expect(out.startsWith(moves.join('\n'))).toBe(true);
   });
 
-  test('history is the whole ledger, or that of one dataset with its engine', async () => {
+  test('history is the whole ledger, or that of one dataset with its backend', async () => {
     const { json, type } = place();
     expect(await json('history')).toMatchObject({ lines: [], older: 0 });
     await json('rollback', ...titanic, ...because);
@@ -410,8 +410,8 @@ describe('flags', () => {
     expect(await json('flags', 'plan', next)).toMatchObject({
       unchanged: 0,
       moves: [
-        { engine: 'sqlite', dataset: 'iris', from: 'shadow', to: 'reverse', held: null },
-        { engine: 'sqlite', dataset: 'titanic', from: 'shadow', to: 'reverse', held: 'legacy' },
+        { backend: 'sqlite', dataset: 'iris', from: 'shadow', to: 'reverse', held: null },
+        { backend: 'sqlite', dataset: 'titanic', from: 'shadow', to: 'reverse', held: 'legacy' },
       ],
     });
     expect(await json('explain', 'sqlite', 'iris')).toMatchObject({ stage: 'shadow' });

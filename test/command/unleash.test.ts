@@ -410,7 +410,7 @@ describe('flags apply', () => {
     }
   }, 30_000);
 
-  test('an engine that was killed stays off on the server until it is resumed', async () => {
+  test('a backend that was killed stays off on the server until it is resumed', async () => {
     const bridge = openBridge();
     const isOn = async (): Promise<boolean> =>
       (

@@ -87,7 +87,7 @@ test('shows all that a night needs: flags, verdicts, latency, pools, mismatches 
     expect(await text('#flags')).toMatch(
       /Flags from file revision \w+ confirmed just now .*flags\.json/,
     );
-    expect(await text('.engines')).toMatch(/sqlite HOLD .* on shadow/);
+    expect(await text('.backends')).toMatch(/sqlite HOLD .* on shadow/);
     expect(await row(page, 'wrong').innerText()).toMatch(
       /the flag changeover\.sqlite assigns it the variant 1-shadow/,
     );
@@ -289,7 +289,7 @@ describe('by keyboard alone', () => {
   });
 });
 
-test('many datasets are found by a part of their name, engine or stage, and stay found when news come', async () => {
+test('many datasets are found by a part of their name, backend or stage, and stay found when news come', async () => {
   for (const name of ['basil', 'clover', 'dill', 'fennel']) {
     await typeChangeover(['rollback', 'duckdb', name, '--unseen', '--reason', 'not yet'], env());
   }
@@ -482,7 +482,7 @@ test('another site, another host, no token, another method or a long body change
     const right = { ...withoutToken, 'x-changeover-token': hash.slice(1) };
     const body = JSON.stringify({
       action: 'hold',
-      engine: 'sqlite',
+      backend: 'sqlite',
       dataset: 'wrong',
       reason: 'test',
       plan: false,

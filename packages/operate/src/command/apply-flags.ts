@@ -23,8 +23,8 @@ export async function planFlags(
 ): Promise<void> {
   const moves = await plannedMoves(migration, path);
   const onServer = await askServer(migration, text);
-  const rows = moves.map(({ engine, dataset, from, to, reason, held }) => [
-    engine,
+  const rows = moves.map(({ backend, dataset, from, to, reason, held }) => [
+    backend,
     dataset,
     from,
     to,
@@ -32,7 +32,7 @@ export async function planFlags(
   ]);
   const table = textTable(
     [
-      { title: 'engine' },
+      { title: 'backend' },
       { title: 'dataset' },
       { title: 'from' },
       { title: 'to' },
@@ -41,7 +41,7 @@ export async function planFlags(
     rows,
   );
   const all = migration.backends.reduce(
-    (sum, engine) => sum + migration.datasets(engine).length,
+    (sum, backend) => sum + migration.datasets(backend).length,
     0,
   );
   const unchanged = all - moves.length;
@@ -128,7 +128,7 @@ export async function applyFlags(
 async function askServer(migration: Migration, text: string): Promise<ServerPlan | undefined> {
   const admin = openUnleashAdmin(migration.place);
   const killed = migration.backends.filter(
-    (engine) => migration.lastLine(engine, allKeys)?.held === true,
+    (backend) => migration.lastLine(backend, allKeys)?.held === true,
   );
   return admin === undefined ? undefined : planForServer(admin, text, killed);
 }
@@ -168,20 +168,20 @@ export async function recordFlags(
 ): ReturnType<typeof writeLedger> {
   const revision = createHash('sha256').update(text).digest('hex').slice(0, 12);
   const line = { at: Date.now(), held: false, who, revision };
-  for (const { engine, dataset, from, to, held } of moves) {
+  for (const { backend, dataset, from, to, held } of moves) {
     if (held !== null) continue;
     // Where the ledger decides, it steps forward by itself, past its gates.
-    const reached = migration.ledgerDecides(engine) ? earlierStage(from, to) : to;
+    const reached = migration.ledgerDecides(backend) ? earlierStage(from, to) : to;
     await writeLedger(
       migration,
-      engine,
+      backend,
       keyTarget(dataset),
       (last) =>
         last?.held === true
           ? undefined
           : {
               ...line,
-              backend: engine,
+              backend,
               dataset,
               from,
               to: reached,
@@ -214,9 +214,9 @@ export interface FlagMove extends PlannedMove {
 }
 
 /** The same for people. */
-export function planned({ engine, dataset, from, to, held }: FlagMove): PlannedMove {
+export function planned({ backend, dataset, from, to, held }: FlagMove): PlannedMove {
   return {
-    engine,
+    backend,
     dataset,
     from,
     to,
@@ -229,13 +229,13 @@ export async function plannedMoves(migration: Migration, path: string): Promise<
   const other = openFileStageSource({ path, logger: silentLogger });
   try {
     return migration.backends
-      .flatMap((engine) =>
-        migration.datasets(engine).map((dataset): FlagMove => {
-          const context = { backend: engine, dataset, operation: anyOperation };
+      .flatMap((backend) =>
+        migration.datasets(backend).map((dataset): FlagMove => {
+          const context = { backend, dataset, operation: anyOperation };
           const [now, then] = [migration.flags.decide(context), other.decide(context)];
-          const { line } = migration.keyStatus(engine, dataset);
+          const { line } = migration.keyStatus(backend, dataset);
           return {
-            engine,
+            backend,
             dataset,
             from: now.stage,
             to: then.stage,

@@ -5,7 +5,7 @@ import {
   type ChangeOptions,
   type ChangingOptions,
   type CommandContext,
-  engineArgument,
+  backendArgument,
   groups,
   withReason,
 } from './command-context.ts';
@@ -13,7 +13,7 @@ import { examples } from './help-texts.ts';
 import { hold, resume, resumeWhole, type Subject } from './hold.ts';
 import { type Migration, requireLedger } from './migration.ts';
 import { type KeyName, promote } from './promote.ts';
-import { datasetNamed, engineNamed } from './subject.ts';
+import { datasetNamed, backendNamed } from './subject.ts';
 import type { Terminal } from './terminal.ts';
 
 interface SubjectOptions extends ChangingOptions {
@@ -32,7 +32,7 @@ export function addChangeCommands(program: Command, context: CommandContext): vo
   const command = (name: string, dataset: string | undefined): Command => {
     const made = withReason(program.command(name))
       .helpGroup(groups.change)
-      .addArgument(engineArgument());
+      .addArgument(backendArgument());
     return dataset === undefined
       ? made
       : made.argument(dataset).option('--unseen', 'accept a dataset that has not been called yet');
@@ -42,8 +42,8 @@ export function addChangeCommands(program: Command, context: CommandContext): vo
     .option('--force', 'go forward although the gates do not hold')
     .addHelpText('after', examples.promote)
     .action(
-      (engine: string, dataset: string, options: SubjectOptions & { readonly force?: boolean }) =>
-        changeKey(context, engine, dataset, options, (migration, terminal, key, given) =>
+      (backend: string, dataset: string, options: SubjectOptions & { readonly force?: boolean }) =>
+        changeKey(context, backend, dataset, options, (migration, terminal, key, given) =>
           promote(migration, terminal, key, { ...given, force: options.force === true }),
         ),
     );
@@ -57,13 +57,13 @@ export function addChangeCommands(program: Command, context: CommandContext): vo
     .addHelpText('after', examples.hold)
     .action(
       (
-        engine: string,
+        backend: string,
         dataset: string,
         options: SubjectOptions & { readonly at?: (typeof stages)[number] },
       ) =>
         changeKey(
           context,
-          engine,
+          backend,
           dataset,
           options,
           asSubject((migration, terminal, subject, given) =>
@@ -74,22 +74,22 @@ export function addChangeCommands(program: Command, context: CommandContext): vo
   command('rollback', '<dataset>')
     .description('put a dataset back to legacy at once, and hold it there')
     .addHelpText('after', examples.rollback)
-    .action((engine: string, dataset: string, options: SubjectOptions) =>
-      changeKey(context, engine, dataset, options, asSubject(holdAtLegacy)),
+    .action((backend: string, dataset: string, options: SubjectOptions) =>
+      changeKey(context, backend, dataset, options, asSubject(holdAtLegacy)),
     );
   command('kill', undefined)
-    .description('put all datasets of an engine back to legacy at once, and hold them there')
+    .description('put all datasets of a backend back to legacy at once, and hold them there')
     .addHelpText('after', examples.kill)
-    .action((engine: string, options: SubjectOptions) =>
-      changeWhole(context, engine, options, holdAtLegacy),
+    .action((backend: string, options: SubjectOptions) =>
+      changeWhole(context, backend, options, holdAtLegacy),
     );
   command('resume', '[dataset]')
     .description('end a hold: the flag decides again')
     .addHelpText('after', examples.resume)
-    .action((engine: string, dataset: string | undefined, options: SubjectOptions) =>
+    .action((backend: string, dataset: string | undefined, options: SubjectOptions) =>
       dataset === undefined
-        ? changeWhole(context, engine, options, resumeWhole)
-        : changeKey(context, engine, dataset, options, asSubject(resume)),
+        ? changeWhole(context, backend, options, resumeWhole)
+        : changeKey(context, backend, dataset, options, asSubject(resume)),
     );
 }
 
@@ -97,13 +97,13 @@ const holdAtLegacy: Change = (migration, terminal, subject, options) =>
   hold(migration, terminal, subject, { ...options, at: 'legacy' });
 
 function asSubject(make: Change): Change<KeyName> {
-  return (migration, terminal, { engine, dataset }, options) =>
-    make(migration, terminal, { engine, target: keyTarget(dataset) }, options);
+  return (migration, terminal, { backend, dataset }, options) =>
+    make(migration, terminal, { backend, target: keyTarget(dataset) }, options);
 }
 
 async function changeKey(
   context: CommandContext,
-  typedEngine: string,
+  typedBackend: string,
   typedDataset: string,
   options: SubjectOptions,
   make: Change<KeyName>,
@@ -111,22 +111,22 @@ async function changeKey(
   const given = changeOptions(options);
   await context.withMigration(options, (migration, terminal) => {
     requireLedger(migration);
-    const engine = engineNamed(migration, typedEngine);
-    const dataset = datasetNamed(migration, engine, typedDataset, options.unseen === true);
-    return make(migration, terminal, { engine, dataset }, given);
+    const backend = backendNamed(migration, typedBackend);
+    const dataset = datasetNamed(migration, backend, typedDataset, options.unseen === true);
+    return make(migration, terminal, { backend, dataset }, given);
   });
 }
 
 async function changeWhole(
   context: CommandContext,
-  typedEngine: string,
+  typedBackend: string,
   options: SubjectOptions,
   make: Change,
 ): Promise<void> {
   const given = changeOptions(options);
   await context.withMigration(options, (migration, terminal) => {
     requireLedger(migration);
-    const engine = engineNamed(migration, typedEngine);
-    return make(migration, terminal, { engine, target: allKeys }, given);
+    const backend = backendNamed(migration, typedBackend);
+    return make(migration, terminal, { backend, target: allKeys }, given);
   });
 }

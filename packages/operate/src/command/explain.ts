@@ -1,6 +1,6 @@
 import { stages, type Stage } from '@changeover/core';
 import { type LedgerChange, routes, stageFlag } from '@changeover/bridge';
-import { decideVerdict, type EngineVerdict } from '@changeover/bridge';
+import { decideVerdict, type BackendVerdict } from '@changeover/bridge';
 import { type Migration, type KeyStatus } from './migration.ts';
 import { concerns, isWhole } from './ledger-lines.ts';
 import { notesOf } from './status.ts';
@@ -13,25 +13,25 @@ const shownLines = 10;
 export function explain(
   migration: Migration,
   terminal: Terminal,
-  engine: string,
+  backend: string,
   dataset: string,
   operation: string | undefined,
 ): void {
-  const keyStatus = migration.keyStatus(engine, dataset, operation);
+  const keyStatus = migration.keyStatus(backend, dataset, operation);
   const { stage, by, why, flag, line } = keyStatus;
   const history = migration.ledger.filter(
-    (one) => one.backend === engine && concerns(one, dataset),
+    (one) => one.backend === backend && concerns(one, dataset),
   );
   const commands = commandsFor(keyStatus);
   const gates = gatesOf(migration, keyStatus);
   const notes = notesOf(migration);
   terminal.answer(
     [
-      `${terminal.paint('bold', `${engine} ${dataset}${operation === undefined ? '' : ` ${operation}`}`)} is on ` +
+      `${terminal.paint('bold', `${backend} ${dataset}${operation === undefined ? '' : ` ${operation}`}`)} is on ` +
         `${terminal.paint('bold', stage)}: ${meaning(stage)}`,
       '',
       `because  ${why}`,
-      `flag     ${stageFlag(engine)} asks for ${flag.stage}: ${flag.reason}`,
+      `flag     ${stageFlag(backend)} asks for ${flag.stage}: ${flag.reason}`,
       `         ${originOf(migration, flag.source, flag.revision)}`,
       ...(gates === undefined ? [] : [`gates    ${gates.decision}: ${gates.reason}`]),
       `ledger   ${ledgerText(migration, keyStatus)}`,
@@ -45,7 +45,7 @@ export function explain(
       ),
     ],
     {
-      engine,
+      backend,
       dataset,
       operation: operation ?? null,
       stage,
@@ -53,7 +53,7 @@ export function explain(
       why,
       legs: routes[stage],
       flag: {
-        name: stageFlag(engine),
+        name: stageFlag(backend),
         stage: flag.stage,
         reason: flag.reason,
         source: flag.source,
@@ -61,7 +61,7 @@ export function explain(
       },
       gates: gates ?? null,
       ledger: {
-        decidesForward: migration.ledgerDecides(engine),
+        decidesForward: migration.ledgerDecides(backend),
         held: line?.held ?? false,
         line: line ?? null,
       },
@@ -75,16 +75,22 @@ export function explain(
 /** What stands before the next step; undefined where nothing does. */
 function gatesOf(
   { recordings, place }: Migration,
-  { engine, stage }: KeyStatus,
-): EngineVerdict | undefined {
+  { backend, stage }: KeyStatus,
+): BackendVerdict | undefined {
   if (stage === 'legacy' || stage === 'pooled') return undefined;
   const read = readableGates(place);
-  if (typeof read === 'string') return { engine, decision: 'INCONCLUSIVE', reason: read };
+  if (typeof read === 'string') return { backend, decision: 'INCONCLUSIVE', reason: read };
   const found =
     recordings &&
-    decideVerdict({ data: recordings, gates: read }).engines.find((one) => one.engine === engine);
+    decideVerdict({ data: recordings, gates: read }).backends.find(
+      (one) => one.backend === backend,
+    );
   return (
-    found ?? { engine, decision: 'INCONCLUSIVE', reason: `No call on ${engine} has been recorded.` }
+    found ?? {
+      backend,
+      decision: 'INCONCLUSIVE',
+      reason: `No call on ${backend} has been recorded.`,
+    }
   );
 }
 
@@ -109,13 +115,13 @@ function originOf({ place }: Migration, source: string, revision: string): strin
   }
 }
 
-function ledgerText(migration: Migration, { engine, line, by }: KeyStatus): string {
+function ledgerText(migration: Migration, { backend, line, by }: KeyStatus): string {
   if (line?.held === true) {
-    const whole = isWhole(line) ? 'all of the engine' : 'it';
+    const whole = isWhole(line) ? 'all of the backend' : 'it';
     return `holds ${whole} at ${line.to} until a person resumes it${by === 'hold' ? '' : ' (the flag asks for no more)'}`;
   }
   if (migration.ledgerError !== undefined) return `can't be read: ${migration.ledgerError}`;
-  if (migration.ledgerDecides(engine)) {
+  if (migration.ledgerDecides(backend)) {
     return `decides over steps forward, one stage at a time and past the gates; it has it at ${line?.to ?? 'legacy'}`;
   }
   return line === undefined
@@ -134,12 +140,12 @@ interface NextCommand {
   readonly effect: string;
 }
 
-function commandsFor({ engine, dataset, stage, line, flag }: KeyStatus): NextCommand[] {
+function commandsFor({ backend, dataset, stage, line, flag }: KeyStatus): NextCommand[] {
   const commands: NextCommand[] = [];
-  const name = `${engine} ${dataset}`;
+  const name = `${backend} ${dataset}`;
   const next = stages[stages.indexOf(stage) + 1];
   if (line?.held === true) {
-    const whole = isWhole(line) ? engine : name;
+    const whole = isWhole(line) ? backend : name;
     commands.push({
       command: `changeover resume ${whole} --reason "..."`,
       effect: `the flag decides again: it asks for ${flag.stage}`,
@@ -163,8 +169,8 @@ function commandsFor({ engine, dataset, stage, line, flag }: KeyStatus): NextCom
   }
   if (stage !== 'legacy') {
     commands.push({
-      command: `changeover kill ${engine} --reason "..."`,
-      effect: `every dataset of ${engine} back to legacy`,
+      command: `changeover kill ${backend} --reason "..."`,
+      effect: `every dataset of ${backend} back to legacy`,
     });
   }
   return commands;

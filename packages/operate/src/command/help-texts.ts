@@ -42,7 +42,7 @@ Why is a dataset where it is?
 Move it one stage forward, or back to legacy:
   $ changeover promote notes inbox --reason "a week without a mismatch"
   $ changeover rollback notes inbox --reason "slow since 03:10"
-Something is wrong and nobody knows what: put a whole engine back.
+Something is wrong and nobody knows what: put a whole backend back.
   $ changeover kill notes --reason "pager"
 
 Exit codes: 0 done, 1 error, 2 wrong usage, 3 inconclusive, 99 a gate failed.

@@ -11,30 +11,30 @@ const mostText = 200;
 
 /** Which lines of the ledger are shown. */
 export interface HistoryOptions {
-  readonly engine: string | undefined;
+  readonly backend: string | undefined;
   readonly dataset: string | undefined;
   readonly limit: number;
 }
 
-/** The ledger's lines, the latest last: `changeover history`. Of one dataset, those of its whole engine are among them. */
+/** The ledger's lines, the latest last: `changeover history`. Of one dataset, those of its whole backend are among them. */
 export function showHistory(
   migration: Migration,
   terminal: Terminal,
-  { engine, dataset, limit }: HistoryOptions,
+  { backend, dataset, limit }: HistoryOptions,
 ): void {
   const { ledgerError, ledgerPlace } = migration;
   if (ledgerError !== undefined)
     throw new CommandError(`The ledger in ${ledgerPlace} can't be read: ${ledgerError}.`);
   const lines = migration.ledger.filter(
     (line) =>
-      (engine === undefined || line.backend === engine) &&
+      (backend === undefined || line.backend === backend) &&
       (dataset === undefined || concerns(line, dataset)),
   );
   const shown = lines.slice(-limit);
   const table = textTable(
     [
       { title: 'when' },
-      { title: 'engine' },
+      { title: 'backend' },
       { title: 'dataset' },
       { title: 'change' },
       { title: 'who' },
@@ -53,7 +53,7 @@ export function showHistory(
   terminal.answer(
     [
       ...(shown.length === 0
-        ? [`Nothing is in the ledger${engine === undefined ? '' : ' of these'} yet.`]
+        ? [`Nothing is in the ledger${backend === undefined ? '' : ' of these'} yet.`]
         : table),
       ...(older === 0
         ? []
@@ -67,7 +67,7 @@ export function showHistory(
 export function changeText(line: LedgerChange): string {
   const { backend, from, to, held } = line;
   if (backend === flagsSubject) return 'replaced';
-  // Of a whole engine the ledger knows a limit, and not where its datasets were.
+  // Of a whole backend the ledger knows a limit, and not where its datasets were.
   if (isWhole(line)) return held ? `held at ${to}` : 'resumed';
   const move = from === to ? to : `${from} → ${to}`;
   return held ? `${move}, held` : from === to ? `${move}, resumed` : move;

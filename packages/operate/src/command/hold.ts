@@ -10,7 +10,7 @@ import { writeLedger } from './write-ledger.ts';
 
 /** Whom a command is about. */
 export interface Subject {
-  readonly engine: string;
+  readonly backend: string;
   readonly target: Target;
 }
 
@@ -21,7 +21,7 @@ export interface HoldOptions extends ChangeOptions {
 
 const follow = 'Running programs that share this ledger follow within two seconds.';
 
-/** Keeps a dataset, or an engine, from going further than a stage until a person resumes it: `changeover hold`, `rollback`,
+/** Keeps a dataset, or a backend, from going further than a stage until a person resumes it: `changeover hold`, `rollback`,
  * `kill`. */
 export async function hold(
   migration: Migration,
@@ -30,10 +30,10 @@ export async function hold(
   options: HoldOptions,
 ): Promise<void> {
   requireLedger(migration);
-  const { engine, target } = subject;
+  const { backend, target } = subject;
   const { who, reason } = options;
   const at = options.at ?? stageOf(migration, subject);
-  const last = migration.lastLine(engine, target);
+  const last = migration.lastLine(backend, target);
   if (last !== undefined && isHeldBy(at, last)) {
     answerChange(terminal, {
       text: [`${nameOf(subject)} is held at ${last.to} already, by ${last.who}: ${last.reason}`],
@@ -51,12 +51,12 @@ export async function hold(
   }
   showPlan(terminal, plan);
   const from = stageOf(migration, subject);
-  const change = await writeLedger(migration, engine, target, (line) =>
+  const change = await writeLedger(migration, backend, target, (line) =>
     isHeldBy(at, line)
       ? undefined
       : {
           at: Date.now(),
-          backend: engine,
+          backend,
           dataset: rowDataset(target),
           from,
           to: at,
@@ -66,7 +66,7 @@ export async function hold(
           revision: '',
         },
   );
-  const flag = await turnFlag(migration, (admin) => admin.hold(engine, target, at));
+  const flag = await turnFlag(migration, (admin) => admin.hold(backend, target, at));
   answerChange(terminal, {
     plan,
     change,
@@ -84,12 +84,12 @@ export async function hold(
 export function resumeWhole(
   migration: Migration,
   terminal: Terminal,
-  { engine }: Subject,
+  { backend }: Subject,
   options: ChangeOptions,
 ): Promise<void> {
-  const isHeld = (target: Target): boolean => migration.lastLine(engine, target)?.held === true;
+  const isHeld = (target: Target): boolean => migration.lastLine(backend, target)?.held === true;
   const target = !isHeld(allKeys) && isHeld(noKey) ? noKey : allKeys;
-  return resume(migration, terminal, { engine, target }, options);
+  return resume(migration, terminal, { backend, target }, options);
 }
 
 /** Ends a hold: `changeover resume`. */
@@ -100,14 +100,14 @@ export async function resume(
   options: ChangeOptions,
 ): Promise<void> {
   requireLedger(migration);
-  const { engine, target } = subject;
+  const { backend, target } = subject;
   const { who, reason } = options;
-  const last = migration.lastLine(engine, target);
-  const wholeIsHeld = target.kind !== 'all' && migration.lastLine(engine, allKeys)?.held === true;
+  const last = migration.lastLine(backend, target);
+  const wholeIsHeld = target.kind !== 'all' && migration.lastLine(backend, allKeys)?.held === true;
   if (last?.held !== true) {
     if (wholeIsHeld) {
       throw new CommandError(
-        `Not ${nameOf(subject)} alone is held, all of ${engine} is. Type: changeover resume ${engine} --reason "..."`,
+        `Not ${nameOf(subject)} alone is held, all of ${backend} is. Type: changeover resume ${backend} --reason "..."`,
       );
     }
     answerChange(terminal, {
@@ -118,11 +118,11 @@ export async function resume(
   const plan = movesBy(
     migration,
     subject,
-    (_stage, name) => migration.statusWithout(last, engine, name).stage,
+    (_stage, name) => migration.statusWithout(last, backend, name).stage,
   );
   const asks =
     target.kind === 'key'
-      ? `the flag decides again, and asks for ${migration.keyStatus(engine, target.name).flag.stage}`
+      ? `the flag decides again, and asks for ${migration.keyStatus(backend, target.name).flag.stage}`
       : 'the flags decide again over each dataset';
   if (options.plan) {
     answerChange(terminal, {
@@ -133,12 +133,12 @@ export async function resume(
     return;
   }
   showPlan(terminal, plan);
-  const change = await writeLedger(migration, engine, target, (line) =>
+  const change = await writeLedger(migration, backend, target, (line) =>
     line?.held !== true
       ? undefined
       : {
           at: Date.now(),
-          backend: engine,
+          backend,
           dataset: rowDataset(target),
           from: line.to,
           to: target.kind === 'all' ? 'pooled' : line.to,
@@ -148,9 +148,9 @@ export async function resume(
           revision: '',
         },
   );
-  const flag = await turnFlag(migration, (admin) => admin.resume(engine, target));
+  const flag = await turnFlag(migration, (admin) => admin.resume(backend, target));
   const stillHeld = wholeIsHeld
-    ? [`All of ${engine} is still held: changeover resume ${engine} --reason "..."`]
+    ? [`All of ${backend} is still held: changeover resume ${backend} --reason "..."`]
     : [];
   answerChange(terminal, {
     plan,
@@ -160,27 +160,27 @@ export async function resume(
   });
 }
 
-export function nameOf({ engine, target }: Subject): string {
+export function nameOf({ backend, target }: Subject): string {
   switch (target.kind) {
     case 'key':
-      return `${engine} ${target.name}`;
+      return `${backend} ${target.name}`;
     case 'none':
-      return `What concerns no dataset of ${engine}`;
+      return `What concerns no dataset of ${backend}`;
     case 'all':
-      return `Every dataset of ${engine}`;
+      return `Every dataset of ${backend}`;
   }
 }
 
 /** What a person types after a command to name it. */
-function typedName({ engine, target }: Subject): string {
-  return target.kind === 'key' ? `${engine} ${target.name}` : engine;
+function typedName({ backend, target }: Subject): string {
+  return target.kind === 'key' ? `${backend} ${target.name}` : backend;
 }
 
 /** Of a whole backend the ledger knows a limit, and not where its datasets are. */
-function stageOf(migration: Migration, { engine, target }: Subject): Stage {
+function stageOf(migration: Migration, { backend, target }: Subject): Stage {
   return target.kind === 'key'
-    ? migration.keyStatus(engine, target.name).stage
-    : (migration.lastLine(engine, target)?.to ?? 'pooled');
+    ? migration.keyStatus(backend, target.name).stage
+    : (migration.lastLine(backend, target)?.to ?? 'pooled');
 }
 
 function isHeldBy(at: Stage, line: LedgerChange | undefined): boolean {
@@ -189,14 +189,14 @@ function isHeldBy(at: Stage, line: LedgerChange | undefined): boolean {
 
 function movesBy(
   migration: Migration,
-  { engine, target }: Subject,
+  { backend, target }: Subject,
   moved: (stage: Stage, dataset: string) => Stage,
 ): PlannedMove[] {
-  const names = target.kind === 'key' ? [target.name] : migration.datasets(engine);
+  const names = target.kind === 'key' ? [target.name] : migration.datasets(backend);
   return names
     .map((name) => {
-      const { stage } = migration.keyStatus(engine, name);
-      return { engine, dataset: name, from: stage, to: moved(stage, name) };
+      const { stage } = migration.keyStatus(backend, name);
+      return { backend, dataset: name, from: stage, to: moved(stage, name) };
     })
     .filter(({ from, to }) => from !== to);
 }

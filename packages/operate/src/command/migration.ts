@@ -42,21 +42,21 @@ export interface PlaceOptions {
 
 /** A dataset's place on the way, and why. */
 export interface KeyStatus {
-  readonly engine: string;
+  readonly backend: string;
   readonly dataset: string;
   readonly stage: Stage;
   /** Who decides: the flags alone, a hold, or a ledger that has not stepped forward yet. */
   readonly by: StageLimit['by'];
   readonly why: string;
   readonly flag: StageDecision;
-  /** The line that the ledger goes by, of the dataset or of its whole engine. */
+  /** The line that the ledger goes by, of the dataset or of its whole backend. */
   readonly line: LedgerChange | undefined;
 }
 
 /** As long as the router takes them. */
 const maxKeyLength = 200;
 
-/** Under this name in place of an engine's, the ledger says when flags were replaced as a whole. */
+/** Under this name in place of a backend's, the ledger says when flags were replaced as a whole. */
 export const flagsSubject = 'flags';
 const serverWaitMs = 3_000;
 
@@ -119,54 +119,54 @@ export class Migration {
   }
 
   /** The line that counts: a target's last one. */
-  lastLine(engine: string, target: Target): LedgerChange | undefined {
+  lastLine(backend: string, target: Target): LedgerChange | undefined {
     const dataset = rowDataset(target);
-    return this.ledger.findLast((line) => line.backend === engine && line.dataset === dataset);
+    return this.ledger.findLast((line) => line.backend === backend && line.dataset === dataset);
   }
 
-  keyStatus(engine: string, dataset: string, operation: string = anyOperation): KeyStatus {
+  keyStatus(backend: string, dataset: string, operation: string = anyOperation): KeyStatus {
     return this.#keyStatus(
-      { engine, dataset, operation },
-      this.lastLine(engine, allKeys),
-      this.lastLine(engine, keyTarget(dataset)),
+      { backend, dataset, operation },
+      this.lastLine(backend, allKeys),
+      this.lastLine(backend, keyTarget(dataset)),
     );
   }
 
   /** How a dataset would stand if that line, the last one of its name, held nothing. */
-  statusWithout(line: LedgerChange, engine: string, dataset: string): KeyStatus {
+  statusWithout(line: LedgerChange, backend: string, dataset: string): KeyStatus {
     const [whole, own] = [allKeys, keyTarget(dataset)]
-      .map((target) => this.lastLine(engine, target))
+      .map((target) => this.lastLine(backend, target))
       .map((one) => (one === line ? { ...one, held: false } : one));
-    return this.#keyStatus({ engine, dataset, operation: anyOperation }, whole, own);
+    return this.#keyStatus({ backend, dataset, operation: anyOperation }, whole, own);
   }
 
   #keyStatus(
     {
-      engine,
+      backend,
       dataset,
       operation,
-    }: { readonly engine: string; readonly dataset: string; readonly operation: string },
+    }: { readonly backend: string; readonly dataset: string; readonly operation: string },
     whole: LedgerChange | undefined,
     own: LedgerChange | undefined,
   ): KeyStatus {
-    const flag = this.flags.decide({ backend: engine, dataset, operation });
+    const flag = this.flags.decide({ backend, dataset, operation });
     const wish: KeyLimit = { ...wishOf(flag), line: own };
     const holds = [
-      ...(whole?.held === true ? [{ ...holdLimit(whole.to, whole, engine), line: whole }] : []),
+      ...(whole?.held === true ? [{ ...holdLimit(whole.to, whole, backend), line: whole }] : []),
       ...(own?.held === true ? [{ ...holdLimit(own.to, own), line: own }] : []),
     ];
-    const steps = this.ledgerDecides(engine)
+    const steps = this.ledgerDecides(backend)
       ? [{ ...ledgerLimit(own?.to ?? 'legacy', stepWaits), line: own }]
       : [];
     const { stage, by, reason } = resolveStage(wish, [...holds, ...steps]);
     const [firstHold, ...otherHolds] = holds;
     const line = firstHold === undefined ? own : resolveStage(firstHold, otherHolds).line;
-    return { engine, dataset, flag, line, stage, by, why: reason };
+    return { backend, dataset, flag, line, stage, by, why: reason };
   }
 
   /** Whether programs let the ledger decide over steps forward: those that do write down what the flag asked for. */
-  ledgerDecides(engine: string): boolean {
-    return this.ledger.some(({ backend, who }) => backend === engine && who === 'flag');
+  ledgerDecides(backend: string): boolean {
+    return this.ledger.some((line) => line.backend === backend && line.who === 'flag');
   }
 
   /** Backends that were called, were moved, or have a flag. */
@@ -184,11 +184,11 @@ export class Migration {
   }
 
   /** Datasets that were called or moved. */
-  datasets(engine: string): string[] {
+  datasets(backend: string): string[] {
     const names = new Set<string>();
-    for (const { backend, dataset } of this.recordings?.byDataset ?? [])
-      if (backend === engine) names.add(dataset ?? '');
-    for (const { backend, dataset } of this.ledger) if (backend === engine) names.add(dataset);
+    for (const totals of this.recordings?.byDataset ?? [])
+      if (totals.backend === backend) names.add(totals.dataset ?? '');
+    for (const line of this.ledger) if (line.backend === backend) names.add(line.dataset);
     // Neither calls nor lines that are about no key, or all of them, name one.
     return [...names].filter((name) => keyProblem(name) === undefined).sort();
   }
@@ -327,9 +327,9 @@ export function keyProblem(name: string): string | undefined {
     : undefined;
 }
 
-/** All engines, with what is known of each. */
+/** All backends, with what is known of each. */
 export function keyStatuses(migration: Migration): KeyStatus[] {
-  return migration.backends.flatMap((engine) =>
-    migration.datasets(engine).map((dataset) => migration.keyStatus(engine, dataset)),
+  return migration.backends.flatMap((backend) =>
+    migration.datasets(backend).map((dataset) => migration.keyStatus(backend, dataset)),
   );
 }

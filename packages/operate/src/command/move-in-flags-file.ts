@@ -23,9 +23,14 @@ interface Feature {
  *
  * @throws {CommandError} where it can't be; the file is as it was then.
  */
-export function moveInFlagsFile(path: string, engine: string, dataset: string, stage: Stage): void {
+export function moveInFlagsFile(
+  path: string,
+  backend: string,
+  dataset: string,
+  stage: Stage,
+): void {
   const document = readFlags(path);
-  const name = stageFlag(engine);
+  const name = stageFlag(backend);
   const feature = document.features.find((one) => one.name === name);
   if (feature === undefined)
     throw new CommandError(`${path} has no flag ${name}: add it, as flags/README.md shows.`);

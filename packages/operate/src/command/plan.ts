@@ -4,7 +4,7 @@ import type { Terminal } from './terminal.ts';
 
 /** A dataset whose calls would be on another stage afterwards. */
 export interface PlannedMove {
-  readonly engine: string;
+  readonly backend: string;
   readonly dataset: string;
   readonly from: Stage;
   readonly to: Stage;
@@ -19,8 +19,8 @@ export function planText(plan: readonly PlannedMove[]): string[] {
   const lines = plan
     .slice(0, shownMoves)
     .map(
-      ({ engine, dataset, from, to, note }) =>
-        `  ${engine} ${dataset}: ${from} → ${to}${note === undefined ? '' : ` (${note})`}`,
+      ({ backend, dataset, from, to, note }) =>
+        `  ${backend} ${dataset}: ${from} → ${to}${note === undefined ? '' : ` (${note})`}`,
     );
   const rest = plan.length - lines.length;
   return [

@@ -13,7 +13,7 @@ import { flagsChanged, writeLedger } from './write-ledger.ts';
 
 /** One key of a backend. */
 export interface KeyName {
-  readonly engine: string;
+  readonly backend: string;
   readonly dataset: string;
 }
 
@@ -23,7 +23,7 @@ export interface PromoteOptions extends ChangeOptions {
 }
 
 /**
- * Moves a dataset one stage forward, past its engine's gates: `changeover promote`. The flag must ask for it, so the flags
+ * Moves a dataset one stage forward, past its backend's gates: `changeover promote`. The flag must ask for it, so the flags
  * file gets a strategy for this dataset where it doesn't ask yet.
  *
  * @throws {CommandError} with the exit code of the gates where they don't hold.
@@ -35,25 +35,25 @@ export async function promote(
   options: PromoteOptions,
 ): Promise<void> {
   requireLedger(migration);
-  const { engine, dataset } = subject;
-  const keyStatus = migration.keyStatus(engine, dataset);
+  const { backend, dataset } = subject;
+  const keyStatus = migration.keyStatus(backend, dataset);
   const from = keyStatus.stage;
   refuseHeld(keyStatus);
   const to = stages[stages.indexOf(from) + 1];
   if (to === undefined) {
     answerChange(terminal, {
-      text: [`${engine} ${dataset} is on pooled, the last stage, already.`],
+      text: [`${backend} ${dataset} is on pooled, the last stage, already.`],
     });
     return;
   }
-  const gates = askGates(migration, engine, from, options.force);
+  const gates = askGates(migration, backend, from, options.force);
   const asks = stages.indexOf(keyStatus.flag.stage) >= stages.indexOf(to);
   const edits = asks
     ? []
     : [
         `write a strategy for ${dataset} into ${migration.place.unleashUrl ?? migration.place.flagsFile}`,
       ];
-  const plan = [{ engine, dataset, from, to }];
+  const plan = [{ backend, dataset, from, to }];
   if (options.plan) {
     answerChange(terminal, {
       plan,
@@ -75,20 +75,20 @@ export async function promote(
     plan,
     change,
     text: [
-      `${engine} ${dataset}: ${from} → ${terminal.paint('bold', to)}. ${gates}`,
+      `${backend} ${dataset}: ${from} → ${terminal.paint('bold', to)}. ${gates}`,
       ...(flags === undefined ? [] : [`${flags} has a strategy for ${dataset} now.`]),
       'Running programs that read these flags follow within a few seconds.',
-      `The way back: changeover rollback ${engine} ${dataset} --reason "..."`,
+      `The way back: changeover rollback ${backend} ${dataset} --reason "..."`,
     ],
     more: { flags: flags ?? null },
   });
 }
 
-function refuseHeld({ engine, dataset, line }: KeyStatus): void {
+function refuseHeld({ backend, dataset, line }: KeyStatus): void {
   if (line?.held !== true) return;
-  const whole = targetOfRow(line.dataset).kind === 'all' ? engine : `${engine} ${dataset}`;
+  const whole = targetOfRow(line.dataset).kind === 'all' ? backend : `${backend} ${dataset}`;
   throw new CommandError(
-    `${engine} ${dataset} is held at ${line.to} by ${line.who}: ${line.reason}. End that first: ` +
+    `${backend} ${dataset} is held at ${line.to} by ${line.who}: ${line.reason}. End that first: ` +
       `changeover resume ${whole} --reason "..."`,
   );
 }
@@ -96,18 +96,18 @@ function refuseHeld({ engine, dataset, line }: KeyStatus): void {
 /** What the gates say, for people. Nothing is compared before `shadow`, so there is nothing to ask. */
 function askGates(
   { recordings, place }: Migration,
-  engine: string,
+  backend: string,
   from: Stage,
   force: boolean,
 ): string {
   if (from === 'legacy') return 'At shadow, callers are still answered by the legacy leg.';
   const verdict =
     recordings &&
-    decideVerdict({ data: recordings, gates: usableGates(place) }).engines.find(
-      (one) => one.engine === engine,
+    decideVerdict({ data: recordings, gates: usableGates(place) }).backends.find(
+      (one) => one.backend === backend,
     );
   const decision = verdict?.decision ?? 'INCONCLUSIVE';
-  const reason = verdict?.reason ?? `No call on ${engine} has been recorded.`;
+  const reason = verdict?.reason ?? `No call on ${backend} has been recorded.`;
   if (decision === 'PROMOTE') return `The gates hold: ${reason}`;
   if (force) return `Forced past the gates, which say ${decision}: ${reason}`;
   throw new CommandError(
@@ -120,22 +120,22 @@ function askGates(
 /** @returns where the flag now asks for it. */
 async function askInFlag(
   { place }: Migration,
-  { engine, dataset }: KeyName,
+  { backend, dataset }: KeyName,
   to: Stage,
 ): Promise<string> {
   if (place.unleashUrl === undefined) {
-    moveInFlagsFile(place.flagsFile, engine, dataset, to);
+    moveInFlagsFile(place.flagsFile, backend, dataset, to);
     return place.flagsFile;
   }
   const admin = openUnleashAdmin(place);
   if (admin === undefined) {
     throw new CommandError(
       `The flags come from ${place.unleashUrl}: put ${dataset} on ${to} there, in the flag ` +
-        `changeover.${engine}, by a strategy with the constraint dataset IN ${dataset}; or set UNLEASH_ADMIN_TOKEN. Nothing was changed.`,
+        `changeover.${backend}, by a strategy with the constraint dataset IN ${dataset}; or set UNLEASH_ADMIN_TOKEN. Nothing was changed.`,
     );
   }
   try {
-    await admin.move(engine, dataset, to);
+    await admin.move(backend, dataset, to);
     return place.unleashUrl;
   } catch (error) {
     throw new CommandError(`Nothing was changed: ${(error as Error).message}`);
@@ -144,7 +144,7 @@ async function askInFlag(
 
 async function record(
   migration: Migration,
-  { engine, dataset }: KeyName,
+  { backend, dataset }: KeyName,
   {
     from,
     to,
@@ -155,20 +155,20 @@ async function record(
 ): Promise<LedgerChange | undefined> {
   return writeLedger(
     migration,
-    engine,
+    backend,
     keyTarget(dataset),
     (last) => {
       // A guardrail, or a person, was faster: their hold is the later word.
       if (last?.held === true) {
         throw new CommandError(
-          `${engine} ${dataset} was held at ${last.to} meanwhile by ${last.who}: ${last.reason}. It stays there${
+          `${backend} ${dataset} was held at ${last.to} meanwhile by ${last.who}: ${last.reason}. It stays there${
             flagChanged ? `, though its flag asks for ${to} now` : ''
           }.`,
         );
       }
       return {
         at: Date.now(),
-        backend: engine,
+        backend,
         dataset,
         from,
         to,

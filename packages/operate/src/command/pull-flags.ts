@@ -163,12 +163,12 @@ function asFileFlag(feature: Json): Json {
 
 /** The server tells programs no titles, and by its title a hold is known when the file is applied: it isn't the file's. */
 function nameHolds(migration: Migration, features: readonly Json[]): void {
-  for (const engine of migration.backends) {
+  for (const backend of migration.backends) {
     const strategies = list(
-      features.find(({ name }) => name === stageFlag(engine))?.['strategies'],
+      features.find(({ name }) => name === stageFlag(backend))?.['strategies'],
     );
-    for (const dataset of migration.datasets(engine)) {
-      const line = migration.lastLine(engine, keyTarget(dataset));
+    for (const dataset of migration.datasets(backend)) {
+      const line = migration.lastLine(backend, keyTarget(dataset));
       const hold =
         line?.held === true ? strategies.find((one) => holdsAt(one, dataset, line.to)) : undefined;
       if (hold !== undefined) hold['title'] = holdTitle(dataset);

@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander';
 import {
   type CommandContext,
   type CommonOptions,
-  engineArgument,
+  backendArgument,
   groups,
   withFormat,
 } from './command-context.ts';
@@ -10,7 +10,7 @@ import { explain } from './explain.ts';
 import { examples } from './help-texts.ts';
 import { showHistory } from './history.ts';
 import { showStatus } from './status.ts';
-import { datasetNamed, engineNamed, limitNamed, operationNamed } from './subject.ts';
+import { datasetNamed, backendNamed, limitNamed, operationNamed } from './subject.ts';
 
 /** `status`, `explain`, `history`: they look and change nothing. */
 export function addReadCommands(program: Command, context: CommandContext): void {
@@ -24,20 +24,20 @@ export function addReadCommands(program: Command, context: CommandContext): void
   withFormat(program.command('explain'))
     .helpGroup(groups.look)
     .description('why a dataset is on its stage, and how to change that')
-    .addArgument(engineArgument())
+    .addArgument(backendArgument())
     .argument('<dataset>')
     .argument('[operation]', 'for this operation alone, as in readTable')
     .option('--unseen', 'accept names that have not been called yet')
     .addHelpText('after', examples.explain)
     .action(
       async (
-        engine: string,
+        backend: string,
         dataset: string,
         operation: string | undefined,
         options: CommonOptions & { readonly unseen?: boolean },
       ) => {
         await context.withMigration(options, (migration, terminal) => {
-          const name = engineNamed(migration, engine);
+          const name = backendNamed(migration, backend);
           const narrowed =
             operation === undefined
               ? undefined
@@ -61,18 +61,18 @@ export function addReadCommands(program: Command, context: CommandContext): void
     .addHelpText('after', examples.history)
     .action(
       async (
-        engine: string | undefined,
+        backend: string | undefined,
         dataset: string | undefined,
         options: CommonOptions & { readonly limit: string },
       ) => {
         const limit = limitNamed(options.limit);
         await context.withMigration(options, (migration, terminal) => {
-          const name = engine === undefined ? undefined : engineNamed(migration, engine);
+          const name = backend === undefined ? undefined : backendNamed(migration, backend);
           const known =
             name === undefined || dataset === undefined
               ? undefined
               : datasetNamed(migration, name, dataset, false);
-          showHistory(migration, terminal, { engine: name, dataset: known, limit });
+          showHistory(migration, terminal, { backend: name, dataset: known, limit });
         });
       },
     );

@@ -15,7 +15,7 @@ export function showStatus(migration: Migration, terminal: Terminal): void {
     totals: totalsOf(migration, keyStatus),
   }));
   const killed = migration.backends.filter(
-    (engine) => migration.lastLine(engine, allKeys)?.held === true,
+    (backend) => migration.lastLine(backend, allKeys)?.held === true,
   );
   const flags = migration.flags.status();
   const notes = [...heldNotes(migration), ...notesOf(migration)];
@@ -30,7 +30,7 @@ export function showStatus(migration: Migration, terminal: Terminal): void {
         ? ['No dataset has been seen yet.']
         : textTable(
             [
-              { title: 'engine' },
+              { title: 'backend' },
               { title: 'dataset' },
               { title: 'stage' },
               { title: 'flag asks' },
@@ -41,7 +41,7 @@ export function showStatus(migration: Migration, terminal: Terminal): void {
               { title: 'why' },
             ],
             rows.map(({ keyStatus, totals }) => [
-              keyStatus.engine,
+              keyStatus.backend,
               keyStatus.dataset,
               keyStatus.stage,
               keyStatus.flag.stage,
@@ -51,7 +51,7 @@ export function showStatus(migration: Migration, terminal: Terminal): void {
           ).map((line, at) => paintRow(terminal, line, rows[at - 2]?.keyStatus))),
       ...notes.flatMap((note) => ['', terminal.paint('yellow', note)]),
       '',
-      'Why is a dataset where it is? changeover explain <engine> <dataset>',
+      'Why is a dataset where it is? changeover explain <backend> <dataset>',
     ],
     {
       ledger: migration.ledgerPlace,
@@ -59,7 +59,7 @@ export function showStatus(migration: Migration, terminal: Terminal): void {
       flags: { file: migration.place.flagsFile, ...flags },
       killed,
       datasets: rows.map(({ keyStatus, totals: [calls, failed, compared, mismatches] }) => ({
-        engine: keyStatus.engine,
+        backend: keyStatus.backend,
         dataset: keyStatus.dataset,
         stage: keyStatus.stage,
         flagStage: keyStatus.flag.stage,
@@ -78,10 +78,10 @@ export function showStatus(migration: Migration, terminal: Terminal): void {
 
 function totalsOf(
   { recordings }: Migration,
-  { engine, dataset }: KeyStatus,
+  { backend, dataset }: KeyStatus,
 ): [number, number, number, number] {
   const totals = recordings?.byDataset.find(
-    (one) => one.backend === engine && one.dataset === dataset,
+    (one) => one.backend === backend && one.dataset === dataset,
   );
   return [totals?.calls ?? 0, totals?.failed ?? 0, totals?.compared ?? 0, totals?.mismatch ?? 0];
 }
@@ -94,14 +94,15 @@ function paintRow(terminal: Terminal, line: string, keyStatus: KeyStatus | undef
 
 /** Holds that are on no line of the table. */
 function heldNotes(migration: Migration): string[] {
-  return migration.backends.flatMap((engine) =>
+  return migration.backends.flatMap((backend) =>
     [allKeys, noKey].flatMap((target) => {
-      const line = migration.lastLine(engine, target);
+      const line = migration.lastLine(backend, target);
       if (line?.held !== true) return [];
-      const what = target.kind === 'all' ? `All of ${engine}` : `What concerns no key of ${engine}`;
+      const what =
+        target.kind === 'all' ? `All of ${backend}` : `What concerns no key of ${backend}`;
       return [
         `${what} is held at ${line.to} by ${line.who}: ${line.reason}. ` +
-          `End it: changeover resume ${engine} --reason "..."`,
+          `End it: changeover resume ${backend} --reason "..."`,
       ];
     }),
   );

@@ -5,7 +5,7 @@ import { keyProblem, type Migration } from './migration.ts';
 /** A backend that has been called or has a flag.
  *
  * @throws {CommandError} with what to type instead. */
-export function engineNamed(migration: Migration, typed: string): string {
+export function backendNamed(migration: Migration, typed: string): string {
   const names = migration.backends;
   // Where nothing is known no name can be told from a mistyped one; what needs a store then says that there is none.
   if (names.length === 0 || names.includes(typed)) return typed;
@@ -38,11 +38,11 @@ export function operationNamed(
  */
 export function datasetNamed(
   migration: Migration,
-  engine: string,
+  backend: string,
   typed: string,
   mayBeUnseen: boolean,
 ): string {
-  const names = migration.datasets(engine);
+  const names = migration.datasets(backend);
   const known =
     names.find((name) => name === typed) ??
     names.find((name) => name.toLowerCase() === typed.toLowerCase());
@@ -52,8 +52,8 @@ export function datasetNamed(
   if (mayBeUnseen) return typed;
   const seen =
     names.length === 0
-      ? `None has been seen on ${engine} yet.`
-      : `Seen on ${engine}: ${names.slice(0, 10).join(', ')}${names.length > 10 ? `, and ${String(names.length - 10)} more` : ''}.`;
+      ? `None has been seen on ${backend} yet.`
+      : `Seen on ${backend}: ${names.slice(0, 10).join(', ')}${names.length > 10 ? `, and ${String(names.length - 10)} more` : ''}.`;
   throw unknown(
     'dataset',
     typed,

@@ -32,7 +32,7 @@ export type MakeChange = (
  */
 export async function writeLedger(
   migration: Migration,
-  engine: string,
+  backend: string,
   target: Target,
   make: MakeChange,
   until = 'Nothing was changed',
@@ -41,7 +41,7 @@ export async function writeLedger(
   const written = await migration.withLedgerStore(async (store) => {
     for (let tries = 0; tries < maxTries; tries += 1) {
       try {
-        const outcome = await tryOnce(store, engine, target, make);
+        const outcome = await tryOnce(store, backend, target, make);
         if (outcome !== 'again') return outcome;
       } catch (error) {
         if (error instanceof CommandError) throw error;
@@ -60,12 +60,12 @@ export async function writeLedger(
 
 async function tryOnce(
   store: LedgerStore,
-  engine: string,
+  backend: string,
   target: Target,
   make: MakeChange,
 ): Promise<LedgerChange | undefined | 'again'> {
   const last = (await store.read(0)).findLast(
-    (line) => line.backend === engine && line.dataset === rowDataset(target),
+    (line) => line.backend === backend && line.dataset === rowDataset(target),
   );
   const change = make(last);
   if (change === undefined) return undefined;

@@ -72,16 +72,16 @@ function filterRows() {
   if (byId('filtered')) byId('filtered').textContent =
     words.length === 0 ? '' : rows.filter((row) => !row.hidden).length + ' of ' + rows.length + ' datasets';
 }
-function focusLike({ action, engine, dataset }) {
+function focusLike({ action, backend, dataset }) {
   const buttons = [...view.querySelectorAll('button[data-action]')]
-    .filter((one) => one.dataset.engine === engine && one.dataset.dataset === dataset);
+    .filter((one) => one.dataset.backend === backend && one.dataset.dataset === dataset);
   (buttons.find((one) => one.dataset.action === action) ?? buttons[0])?.focus();
 }
 
 view.addEventListener('click', ({ target }) => {
   const button = target.closest('button[data-action]');
   if (button === null) return;
-  asked = { action: button.dataset.action, engine: button.dataset.engine, dataset: button.dataset.dataset };
+  asked = { action: button.dataset.action, backend: button.dataset.backend, dataset: button.dataset.dataset };
   byId('change-title').textContent = button.getAttribute('aria-label');
   reason.value = '';
   startAnew();

@@ -15,9 +15,9 @@ section > :last-child { margin-bottom: 0; }
 .pill { display: inline-block; border: 1px solid currentcolor; border-radius: 999px; padding: 0 9px; font-size: .8rem;
   font-weight: 600; white-space: nowrap; color: var(--soft); }
 .pill.good { color: var(--good); } .pill.bad { color: var(--bad); } .pill.open { color: var(--open); }
-.engines { grid-template-columns: repeat(auto-fit, minmax(min(100%, 330px), 1fr)); }
-.engines .name { margin: 0; font-size: 1.05rem; }
-.engines .legend li { background: none; border: 0; border-radius: 0; padding: 0; }
+.backends { grid-template-columns: repeat(auto-fit, minmax(min(100%, 330px), 1fr)); }
+.backends .name { margin: 0; font-size: 1.05rem; }
+.backends .legend li { background: none; border: 0; border-radius: 0; padding: 0; }
 .card-head { display: flex; flex-wrap: wrap; gap: 6px 10px; align-items: center; }
 .card-head .buttons { margin-left: auto; }
 .buttons { display: flex; flex-wrap: wrap; gap: 6px; }

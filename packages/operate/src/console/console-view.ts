@@ -10,7 +10,7 @@ import { durationText } from '@changeover/bridge';
 import { decideVerdict } from '@changeover/bridge';
 import type { ProcessPools } from '@changeover/bridge';
 import { datasetsSection } from './datasets-section.ts';
-import { engineCards } from './engine-cards.ts';
+import { backendCards } from './backend-cards.ts';
 import { ledgerSection } from './ledger-section.ts';
 import { poolsSection } from './pools-section.ts';
 
@@ -35,7 +35,7 @@ export function consoleView({ migration, pools, readOnly }: ConsoleFigures): str
       ? []
       : [
           { ...overviewSection({ data }), title: 'Comparisons and verdicts' },
-          { ...stagesSection({ data }), title: 'By engine and stage' },
+          { ...stagesSection({ data }), title: 'By backend and stage' },
           latencySection({ data }),
         ]),
     poolsSection(pools),
@@ -43,7 +43,7 @@ export function consoleView({ migration, pools, readOnly }: ConsoleFigures): str
     ...(data === undefined || verdict === undefined ? [] : [gatesSection({ data }, verdict)]),
     ledgerSection(migration),
   ];
-  return markup`${notes.map((note) => markup`<p class="note">${note}</p>`)}${flagsStrip(migration)}${engineCards(
+  return markup`${notes.map((note) => markup`<p class="note">${note}</p>`)}${flagsStrip(migration)}${backendCards(
     migration,
     verdict,
     readOnly,

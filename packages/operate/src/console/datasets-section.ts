@@ -26,7 +26,7 @@ export function datasetsSection(migration: Migration, readOnly: boolean): Sectio
 }
 
 /** The page's script hides the rows that it doesn't name. */
-const filter = markup`<p data-key="filter"><label>Show only <input type="search" id="filter" autocomplete="off" placeholder="${'part of a name, engine or stage'}"></label> <span id="filtered" class="soft small" role="status"></span></p>`;
+const filter = markup`<p data-key="filter"><label>Show only <input type="search" id="filter" autocomplete="off" placeholder="${'part of a name, backend or stage'}"></label> <span id="filtered" class="soft small" role="status"></span></p>`;
 
 interface Cell {
   readonly title: string;
@@ -48,8 +48,8 @@ function datasetTable(
   return markup`<table class="datasets" role="table" aria-label="Datasets"><thead role="rowgroup"><tr role="row">${heads.map(
     (cell) => markup`<th scope="col" role="columnheader" class="${cell.kind}">${cell.title}</th>`,
   )}</tr></thead><tbody role="rowgroup">${rows.map(
-    ({ keyStatus: { engine, dataset }, cells }) =>
-      markup`<tr role="row" data-key="${engine}/${dataset}">${cells.map(
+    ({ keyStatus: { backend, dataset }, cells }) =>
+      markup`<tr role="row" data-key="${backend}/${dataset}">${cells.map(
         (cell, at) =>
           markup`<td role="${at === 0 ? 'rowheader' : 'cell'}" class="${cell.kind}" data-title="${cell.title}">${cell.content}</td>`,
       )}</tr>\n`,
@@ -57,9 +57,9 @@ function datasetTable(
 }
 
 function cellsOf(migration: Migration, keyStatus: KeyStatus, readOnly: boolean): Cell[] {
-  const { engine, dataset, by, why, flag, line } = keyStatus;
+  const { backend, dataset, by, why, flag, line } = keyStatus;
   const totals = migration.recordings?.byDataset.find(
-    (one) => one.backend === engine && one.dataset === dataset,
+    (one) => one.backend === backend && one.dataset === dataset,
   );
   const number = (title: string, count = 0, notable = false): Cell => ({
     title,
@@ -73,7 +73,7 @@ function cellsOf(migration: Migration, keyStatus: KeyStatus, readOnly: boolean):
     {
       title: 'dataset',
       kind: 'subject',
-      content: markup`${name(dataset)} <span class="soft small">${visibleText(engine)}</span>`,
+      content: markup`${name(dataset)} <span class="soft small">${visibleText(backend)}</span>`,
     },
     { title: 'stage', kind: 'key-status', content: stageCell(keyStatus) },
     {
@@ -104,12 +104,12 @@ function stageCell({ stage, line }: KeyStatus): Markup {
   }`;
 }
 
-function buttons({ engine, dataset, stage, line }: KeyStatus): Markup {
+function buttons({ backend, dataset, stage, line }: KeyStatus): Markup {
   const held = line?.held === true && !isWhole(line);
   const key = keyTarget(dataset);
-  return markup`<span class="buttons">${line?.held !== true && stage !== 'pooled' && changeButton('promote', engine, key, 'Promote')}${
-    !held && changeButton('hold', engine, key, 'Hold')
-  }${stage !== 'legacy' && changeButton('rollback', engine, key, 'Roll back')}${
-    held && changeButton('resume', engine, key, 'Resume')
+  return markup`<span class="buttons">${line?.held !== true && stage !== 'pooled' && changeButton('promote', backend, key, 'Promote')}${
+    !held && changeButton('hold', backend, key, 'Hold')
+  }${stage !== 'legacy' && changeButton('rollback', backend, key, 'Roll back')}${
+    held && changeButton('resume', backend, key, 'Resume')
   }</span>`;
 }

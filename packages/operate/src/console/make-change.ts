@@ -4,7 +4,7 @@ import { CommandError } from '../command/command-error.ts';
 import { hold, resume, resumeWhole } from '../command/hold.ts';
 import type { Migration } from '../command/migration.ts';
 import { promote } from '../command/promote.ts';
-import { datasetNamed, engineNamed } from '../command/subject.ts';
+import { datasetNamed, backendNamed } from '../command/subject.ts';
 import type { Terminal } from '../command/terminal.ts';
 
 /** What came of a change that the page asked for. */
@@ -44,12 +44,12 @@ export async function makeChange(migration: Migration, request: unknown): Promis
 async function change(
   migration: Migration,
   terminal: Terminal,
-  { action, engine: typed, dataset: named, reason, plan }: Fields,
+  { action, backend: typed, dataset: named, reason, plan }: Fields,
 ): Promise<void> {
-  const engine = engineNamed(migration, typed);
+  const backend = backendNamed(migration, typed);
   const options: ChangeOptions = changeOptions({ reason: reason.slice(0, maxReasonLength), plan });
-  const dataset = named === undefined ? undefined : datasetNamed(migration, engine, named, false);
-  const subject = { engine, target: dataset === undefined ? allKeys : keyTarget(dataset) };
+  const dataset = named === undefined ? undefined : datasetNamed(migration, backend, named, false);
+  const subject = { backend, target: dataset === undefined ? allKeys : keyTarget(dataset) };
   if (action === 'kill' && dataset === undefined)
     return hold(migration, terminal, subject, { ...options, at: 'legacy' });
   if (action === 'resume') {
@@ -58,19 +58,19 @@ async function change(
   }
   if (dataset !== undefined) {
     if (action === 'promote')
-      return promote(migration, terminal, { engine, dataset }, { ...options, force: false });
+      return promote(migration, terminal, { backend, dataset }, { ...options, force: false });
     if (action === 'hold') return hold(migration, terminal, subject, { ...options, at: undefined });
     if (action === 'rollback')
       return hold(migration, terminal, subject, { ...options, at: 'legacy' });
   }
   throw new CommandError(
-    'That is no change: promote, hold, rollback and resume of a dataset, kill and resume of an engine are.',
+    'That is no change: promote, hold, rollback and resume of a dataset, kill and resume of a backend are.',
   );
 }
 
 interface Fields {
   readonly action: string;
-  readonly engine: string;
+  readonly backend: string;
   /** Undefined for all of the backend. */
   readonly dataset: string | undefined;
   readonly reason: string;
@@ -89,7 +89,7 @@ function fieldsOf(request: unknown): Fields {
   // Whatever isn't a clear order to change something only shows the plan.
   return {
     action: text('action'),
-    engine: text('engine'),
+    backend: text('backend'),
     dataset: given['dataset'] === undefined ? undefined : text('dataset'),
     reason: text('reason'),
     plan: given['plan'] !== false,

@@ -3,7 +3,7 @@ import type { GateDefinition } from './default-gates.ts';
 
 /** A table's content checked against a reference that was computed apart from both legs. */
 export interface DataCheck {
-  readonly engine: string;
+  readonly backend: string;
   readonly dataset: string;
   readonly table: string;
   readonly rows: number;

@@ -3,22 +3,22 @@ import { type Migration, type KeyStatus, keyStatuses } from '../command/migratio
 import { badge } from '../report/html/parts.ts';
 import { markup, type Markup, type Piece } from '../report/markup.ts';
 import { countText, visibleText } from '@changeover/bridge';
-import type { EngineVerdict, ReportVerdict } from '@changeover/bridge';
+import type { BackendVerdict, ReportVerdict } from '@changeover/bridge';
 import { changeButton } from './change-button.ts';
 
-/** Each engine on a card: how far its datasets are, what the gates say, and the button that ends it all. */
-export function engineCards(
+/** Each backend on a card: how far its datasets are, what the gates say, and the button that ends it all. */
+export function backendCards(
   migration: Migration,
   verdict: ReportVerdict | undefined,
   readOnly: boolean,
 ): Markup {
   const all = keyStatuses(migration);
-  return markup`<ul class="engines" aria-label="Engines">${migration.backends.map((engine) =>
+  return markup`<ul class="backends" aria-label="Backends">${migration.backends.map((backend) =>
     card(
       migration,
-      engine,
-      all.filter((one) => one.engine === engine),
-      verdict?.engines.find((one) => one.engine === engine),
+      backend,
+      all.filter((one) => one.backend === backend),
+      verdict?.backends.find((one) => one.backend === backend),
       readOnly,
     ),
   )}</ul>`;
@@ -26,14 +26,14 @@ export function engineCards(
 
 function card(
   migration: Migration,
-  engine: string,
+  backend: string,
   datasets: readonly KeyStatus[],
-  verdict: EngineVerdict | undefined,
+  verdict: BackendVerdict | undefined,
   readOnly: boolean,
 ): Markup {
-  const killed = migration.lastLine(engine, allKeys)?.held === true;
-  const title = visibleText(engine);
-  return markup`<li data-key="${engine}"><div class="card-head"><span class="name">${title}</span>${
+  const killed = migration.lastLine(backend, allKeys)?.held === true;
+  const title = visibleText(backend);
+  return markup`<li data-key="${backend}"><div class="card-head"><span class="name">${title}</span>${
     killed
       ? markup`<span class="pill bad">all held at legacy</span>`
       : verdict !== undefined && badge(verdict.decision)
@@ -41,8 +41,8 @@ function card(
     !readOnly &&
     markup`<span class="buttons">${
       killed
-        ? changeButton('resume', engine, allKeys, `Resume: all of ${title}`)
-        : changeButton('kill', engine, allKeys, `Kill: all of ${title} to legacy`)
+        ? changeButton('resume', backend, allKeys, `Resume: all of ${title}`)
+        : changeButton('kill', backend, allKeys, `Kill: all of ${title} to legacy`)
     }</span>`
   }</div>${stageBar(datasets)}${
     verdict !== undefined && markup`<p class="small">${verdict.reason}</p>`
