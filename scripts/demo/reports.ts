@@ -14,7 +14,7 @@ export function writeReports(result: DemoResult, data: ReportData): void {
         dataChecks: result.data.map(
           ({ engine, dataset, table, rows, ok, expectedDigest, digest }) => ({
             backend: engine,
-            dataset,
+            key: dataset,
             table,
             rows,
             ok,

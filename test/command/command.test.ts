@@ -92,10 +92,10 @@ describe('reading', () => {
   test('status shows every dataset with its stage and what was measured', async () => {
     const { json, type } = place();
     const status = await json('status');
-    expect(status['datasets']).toMatchObject([
+    expect(status['keys']).toMatchObject([
       {
         backend: 'sqlite',
-        dataset: 'iris',
+        key: 'iris',
         stage: 'shadow',
         flagStage: 'shadow',
         held: false,
@@ -104,7 +104,7 @@ describe('reading', () => {
       },
       {
         backend: 'sqlite',
-        dataset: 'titanic',
+        key: 'titanic',
         stage: 'shadow',
         flagStage: 'shadow',
         held: false,
@@ -124,7 +124,7 @@ describe('reading', () => {
     const { json, type, flags } = place();
     expect(await json('explain', ...titanic)).toMatchObject({
       backend: 'sqlite',
-      dataset: 'titanic',
+      key: 'titanic',
       operation: null,
       stage: 'shadow',
       by: 'flag',
@@ -191,7 +191,7 @@ describe('changing', () => {
       changed: true,
       change: {
         backend: 'sqlite',
-        dataset: 'titanic',
+        key: 'titanic',
         from: 'shadow',
         to: 'legacy',
         held: true,
@@ -230,7 +230,7 @@ describe('changing', () => {
     const status = await json('status');
     expect(status).toMatchObject({
       killed: ['sqlite'],
-      datasets: [
+      keys: [
         { stage: 'legacy', held: true },
         { stage: 'legacy', held: true },
       ],
@@ -258,7 +258,7 @@ describe('changing', () => {
     });
     expect(await json('explain', 'sqlite', 'iris')).toMatchObject({ stage: 'pooled' });
     expect(await json('hold', 'sqlite', 'iris', '--at', 'reverse', ...because)).toMatchObject({
-      plan: [{ backend: 'sqlite', dataset: 'iris', from: 'pooled', to: 'reverse' }],
+      plan: [{ backend: 'sqlite', key: 'iris', from: 'pooled', to: 'reverse' }],
     });
     expect(await json('explain', 'sqlite', 'iris')).toMatchObject({ stage: 'reverse', by: 'hold' });
     expect(await json('resume', 'sqlite', 'iris', ...because)).toMatchObject({
@@ -270,10 +270,10 @@ describe('changing', () => {
     const { type } = place();
     const { out } = await type('kill', 'sqlite', ...because);
     const moves = [
-      '2 datasets change stage:',
+      '2 keys change stage:',
       '  sqlite iris: shadow → legacy',
       '  sqlite titanic: shadow → legacy',
-      'Every dataset',
+      'Every key',
     ];
     expect(out.startsWith(moves.join('\n'))).toBe(true);
   });
@@ -285,11 +285,14 @@ describe('changing', () => {
     await json('kill', 'sqlite', ...because);
     await json('rollback', 'sqlite', 'iris', ...because);
     expect(await json('history', ...titanic)).toMatchObject({
-      lines: [{ dataset: 'titanic' }, { dataset: '' }],
+      lines: [
+        { target: 'key', key: 'titanic' },
+        { target: 'all', key: null },
+      ],
       older: 0,
     });
     expect(await json('history', '--limit', '1')).toMatchObject({
-      lines: [{ dataset: 'iris', who: 'ada' }],
+      lines: [{ key: 'iris', who: 'ada' }],
       older: 2,
     });
     expect((await type('history', 'duckdb')).out).toMatch(/Nothing is in the ledger of these yet/);
@@ -410,8 +413,8 @@ describe('flags', () => {
     expect(await json('flags', 'plan', next)).toMatchObject({
       unchanged: 0,
       moves: [
-        { backend: 'sqlite', dataset: 'iris', from: 'shadow', to: 'reverse', held: null },
-        { backend: 'sqlite', dataset: 'titanic', from: 'shadow', to: 'reverse', held: 'legacy' },
+        { backend: 'sqlite', key: 'iris', from: 'shadow', to: 'reverse', held: null },
+        { backend: 'sqlite', key: 'titanic', from: 'shadow', to: 'reverse', held: 'legacy' },
       ],
     });
     expect(await json('explain', 'sqlite', 'iris')).toMatchObject({ stage: 'shadow' });
@@ -431,8 +434,8 @@ describe('flags apply and pull', () => {
       changed: true,
       flagsFile: flags,
       plan: [
-        { dataset: 'iris', from: 'shadow', to: 'reverse' },
-        { dataset: 'titanic', note: 'stays at legacy: it is held' },
+        { key: 'iris', from: 'shadow', to: 'reverse' },
+        { key: 'titanic', note: 'stays at legacy: it is held' },
       ],
     });
     expect(readFileSync(flags, 'utf8')).toBe(readFileSync(next, 'utf8'));
@@ -583,7 +586,7 @@ describe('wrong usage ends with 2 and says what to type', () => {
     ],
     [
       ['explain', 'sqlite', 'titanik'],
-      /There is no dataset "titanik"\. Did you mean "titanic"\?.* --unseen/,
+      /There is no key "titanik"\. Did you mean "titanic"\?.* --unseen/,
     ],
     [['rollback', 'sqlite', 'titanik', ...because], /Did you mean "titanic"\?/],
     [['explain', 'sqlite', 'x'.repeat(201)], /A key has at most 200 characters/],
@@ -593,7 +596,7 @@ describe('wrong usage ends with 2 and says what to type', () => {
     ],
     [['rollback', ...titanic], /required option '--reason <text>'/],
     [['rollback', ...titanic, '--reason', '  '], /--reason needs a text/],
-    [['rollback', 'sqlite', ...because], /missing required argument 'dataset'/],
+    [['rollback', 'sqlite', ...because], /missing required argument 'key'/],
     [['status', '--fromat', 'json'], /Did you mean --format\?/],
     [['status', '--format', 'xml'], /Allowed choices are text, json/],
   ])('%j', async (args, message) => {
@@ -671,7 +674,7 @@ describe('errors', () => {
   test('a dataset that was not called yet can be held with --unseen', async () => {
     const { json } = place();
     expect(await json('rollback', 'postgresql', 'orders', ...because, '--unseen')).toMatchObject({
-      change: { backend: 'postgresql', dataset: 'orders' },
+      change: { backend: 'postgresql', key: 'orders' },
     });
     expect(await json('explain', 'postgresql', 'orders')).toMatchObject({
       stage: 'legacy',
@@ -744,9 +747,9 @@ describe('the command itself', () => {
     async function json(file: string): Promise<{ stage: string }[]> {
       return (
         JSON.parse((await type('status', '--flags', file, '--format', 'json')).out) as {
-          datasets: { stage: string }[];
+          keys: { stage: string }[];
         }
-      ).datasets;
+      ).keys;
     }
   });
 

@@ -97,7 +97,7 @@ test('a mismatch from before a dataset was resumed is listed, and keeps no gate 
 
   for (const format of ['text', 'md', 'html']) {
     const { out } = await type('report', '--format', format);
-    expect(out).toMatch(/The gates leave \d+ comparisons out, made before datasets were resumed/);
+    expect(out).toMatch(/The gates leave \d+ comparisons out, made before keys were resumed/);
     expect(out).toMatch(/sqlite titanic is judged since 20/);
     expect(out).toMatch(/missing.row/);
   }

@@ -23,29 +23,20 @@ export async function planFlags(
 ): Promise<void> {
   const moves = await plannedMoves(migration, path);
   const onServer = await askServer(migration, text);
-  const rows = moves.map(({ backend, dataset, from, to, reason, held }) => [
+  const rows = moves.map(({ backend, key, from, to, reason, held }) => [
     backend,
-    dataset,
+    key,
     from,
     to,
     held === null ? reason : `stays at ${held} all the same: it is held`,
   ]);
   const table = textTable(
-    [
-      { title: 'backend' },
-      { title: 'dataset' },
-      { title: 'from' },
-      { title: 'to' },
-      { title: 'why' },
-    ],
+    [{ title: 'backend' }, { title: 'key' }, { title: 'from' }, { title: 'to' }, { title: 'why' }],
     rows,
   );
-  const all = migration.backends.reduce(
-    (sum, backend) => sum + migration.datasets(backend).length,
-    0,
-  );
+  const all = migration.backends.reduce((sum, backend) => sum + migration.keys(backend).length, 0);
   const unchanged = all - moves.length;
-  const rest = `${String(unchanged)} of ${String(all)} known datasets stay where they are.`;
+  const rest = `${String(unchanged)} of ${String(all)} known keys stay where they are.`;
   terminal.answer(
     [
       ...(moves.length === 0 ? [] : [...table, '']),
@@ -158,7 +149,7 @@ function isWritten(path: string, text: string): boolean {
   return existsSync(path) && readFileSync(path, 'utf8') === text;
 }
 
-/** Writes what was done to the flags as a whole, and each dataset that it moves. */
+/** Writes what was done to the flags as a whole, and each key that it moves. */
 export async function recordFlags(
   migration: Migration,
   moves: readonly FlagMove[],
@@ -168,21 +159,21 @@ export async function recordFlags(
 ): ReturnType<typeof writeLedger> {
   const revision = createHash('sha256').update(text).digest('hex').slice(0, 12);
   const line = { at: Date.now(), held: false, who, revision };
-  for (const { backend, dataset, from, to, held } of moves) {
+  for (const { backend, key, from, to, held } of moves) {
     if (held !== null) continue;
     // Where the ledger decides, it steps forward by itself, past its gates.
     const reached = migration.ledgerDecides(backend) ? earlierStage(from, to) : to;
     await writeLedger(
       migration,
       backend,
-      keyTarget(dataset),
+      keyTarget(key),
       (last) =>
         last?.held === true
           ? undefined
           : {
               ...line,
               backend,
-              dataset,
+              dataset: key,
               from,
               to: reached,
               reason: `the flags ask for ${to}: ${reason}`,
@@ -206,7 +197,7 @@ export async function recordFlags(
   );
 }
 
-/** A dataset for which other flags ask for another stage. */
+/** A key for which other flags ask for another stage. */
 export interface FlagMove extends PlannedMove {
   readonly reason: string;
   /** The stage that it is held at in spite of its flag; null where it isn't. */
@@ -214,10 +205,10 @@ export interface FlagMove extends PlannedMove {
 }
 
 /** The same for people. */
-export function planned({ backend, dataset, from, to, held }: FlagMove): PlannedMove {
+export function planned({ backend, key, from, to, held }: FlagMove): PlannedMove {
   return {
     backend,
-    dataset,
+    key,
     from,
     to,
     ...(held === null ? {} : { note: `stays at ${held}: it is held` }),
@@ -230,13 +221,13 @@ export async function plannedMoves(migration: Migration, path: string): Promise<
   try {
     return migration.backends
       .flatMap((backend) =>
-        migration.datasets(backend).map((dataset): FlagMove => {
-          const context = { backend, dataset, operation: anyOperation };
+        migration.keys(backend).map((key): FlagMove => {
+          const context = { backend, dataset: key, operation: anyOperation };
           const [now, then] = [migration.flags.decide(context), other.decide(context)];
-          const { line } = migration.keyStatus(backend, dataset);
+          const { line } = migration.keyStatus(backend, key);
           return {
             backend,
-            dataset,
+            key,
             from: now.stage,
             to: then.stage,
             reason: then.reason,

@@ -13,7 +13,7 @@ import { examples } from './help-texts.ts';
 import { hold, resume, resumeWhole, type Subject } from './hold.ts';
 import { type Migration, requireLedger } from './migration.ts';
 import { type KeyName, promote } from './promote.ts';
-import { datasetNamed, backendNamed } from './subject.ts';
+import { keyNamed, backendNamed } from './subject.ts';
 import type { Terminal } from './terminal.ts';
 
 interface SubjectOptions extends ChangingOptions {
@@ -27,28 +27,28 @@ type Change<Of = Subject> = (
   options: ChangeOptions,
 ) => Promise<void>;
 
-/** `promote`, `hold`, `rollback`, `kill`, `resume`: each moves or holds datasets, and is a line of the ledger. */
+/** `promote`, `hold`, `rollback`, `kill`, `resume`: each moves or holds keys, and is a line of the ledger. */
 export function addChangeCommands(program: Command, context: CommandContext): void {
-  const command = (name: string, dataset: string | undefined): Command => {
+  const command = (name: string, key: string | undefined): Command => {
     const made = withReason(program.command(name))
       .helpGroup(groups.change)
       .addArgument(backendArgument());
-    return dataset === undefined
+    return key === undefined
       ? made
-      : made.argument(dataset).option('--unseen', 'accept a dataset that has not been called yet');
+      : made.argument(key).option('--unseen', 'accept a key that has not been called yet');
   };
-  command('promote', '<dataset>')
-    .description('move a dataset one stage forward, past its gates')
+  command('promote', '<key>')
+    .description('move a key one stage forward, past its gates')
     .option('--force', 'go forward although the gates do not hold')
     .addHelpText('after', examples.promote)
     .action(
-      (backend: string, dataset: string, options: SubjectOptions & { readonly force?: boolean }) =>
-        changeKey(context, backend, dataset, options, (migration, terminal, key, given) =>
+      (backend: string, key: string, options: SubjectOptions & { readonly force?: boolean }) =>
+        changeKey(context, backend, key, options, (migration, terminal, key, given) =>
           promote(migration, terminal, key, { ...given, force: options.force === true }),
         ),
     );
-  command('hold', '<dataset>')
-    .description('keep a dataset from going further than it is')
+  command('hold', '<key>')
+    .description('keep a key from going further than it is')
     .addOption(
       new Option('--at <stage>', 'no further than this; default: the stage that it is on').choices(
         stages,
@@ -58,38 +58,38 @@ export function addChangeCommands(program: Command, context: CommandContext): vo
     .action(
       (
         backend: string,
-        dataset: string,
+        key: string,
         options: SubjectOptions & { readonly at?: (typeof stages)[number] },
       ) =>
         changeKey(
           context,
           backend,
-          dataset,
+          key,
           options,
           asSubject((migration, terminal, subject, given) =>
             hold(migration, terminal, subject, { ...given, at: options.at }),
           ),
         ),
     );
-  command('rollback', '<dataset>')
-    .description('put a dataset back to legacy at once, and hold it there')
+  command('rollback', '<key>')
+    .description('put a key back to legacy at once, and hold it there')
     .addHelpText('after', examples.rollback)
-    .action((backend: string, dataset: string, options: SubjectOptions) =>
-      changeKey(context, backend, dataset, options, asSubject(holdAtLegacy)),
+    .action((backend: string, key: string, options: SubjectOptions) =>
+      changeKey(context, backend, key, options, asSubject(holdAtLegacy)),
     );
   command('kill', undefined)
-    .description('put all datasets of a backend back to legacy at once, and hold them there')
+    .description('put all keys of a backend back to legacy at once, and hold them there')
     .addHelpText('after', examples.kill)
     .action((backend: string, options: SubjectOptions) =>
       changeWhole(context, backend, options, holdAtLegacy),
     );
-  command('resume', '[dataset]')
+  command('resume', '[key]')
     .description('end a hold: the flag decides again')
     .addHelpText('after', examples.resume)
-    .action((backend: string, dataset: string | undefined, options: SubjectOptions) =>
-      dataset === undefined
+    .action((backend: string, key: string | undefined, options: SubjectOptions) =>
+      key === undefined
         ? changeWhole(context, backend, options, resumeWhole)
-        : changeKey(context, backend, dataset, options, asSubject(resume)),
+        : changeKey(context, backend, key, options, asSubject(resume)),
     );
 }
 
@@ -97,14 +97,14 @@ const holdAtLegacy: Change = (migration, terminal, subject, options) =>
   hold(migration, terminal, subject, { ...options, at: 'legacy' });
 
 function asSubject(make: Change): Change<KeyName> {
-  return (migration, terminal, { backend, dataset }, options) =>
-    make(migration, terminal, { backend, target: keyTarget(dataset) }, options);
+  return (migration, terminal, { backend, key }, options) =>
+    make(migration, terminal, { backend, target: keyTarget(key) }, options);
 }
 
 async function changeKey(
   context: CommandContext,
   typedBackend: string,
-  typedDataset: string,
+  typedKey: string,
   options: SubjectOptions,
   make: Change<KeyName>,
 ): Promise<void> {
@@ -112,8 +112,8 @@ async function changeKey(
   await context.withMigration(options, (migration, terminal) => {
     requireLedger(migration);
     const backend = backendNamed(migration, typedBackend);
-    const dataset = datasetNamed(migration, backend, typedDataset, options.unseen === true);
-    return make(migration, terminal, { backend, dataset }, given);
+    const key = keyNamed(migration, backend, typedKey, options.unseen === true);
+    return make(migration, terminal, { backend, key }, given);
   });
 }
 

@@ -2,32 +2,30 @@ import { stages, type Stage } from '@changeover/core';
 import { type LedgerChange, routes, stageFlag } from '@changeover/bridge';
 import { decideVerdict, type BackendVerdict } from '@changeover/bridge';
 import { type Migration, type KeyStatus } from './migration.ts';
-import { concerns, isWhole } from './ledger-lines.ts';
+import { concerns, isWhole, lineJson } from './ledger-lines.ts';
 import { notesOf } from './status.ts';
 import { readableGates } from './usable-gates.ts';
 import type { Terminal } from './terminal.ts';
 
 const shownLines = 10;
 
-/** Why a dataset is on its stage, what that means for a call, and what to type next: `changeover explain`. */
+/** Why a key is on its stage, what that means for a call, and what to type next: `changeover explain`. */
 export function explain(
   migration: Migration,
   terminal: Terminal,
   backend: string,
-  dataset: string,
+  key: string,
   operation: string | undefined,
 ): void {
-  const keyStatus = migration.keyStatus(backend, dataset, operation);
+  const keyStatus = migration.keyStatus(backend, key, operation);
   const { stage, by, why, flag, line } = keyStatus;
-  const history = migration.ledger.filter(
-    (one) => one.backend === backend && concerns(one, dataset),
-  );
+  const history = migration.ledger.filter((one) => one.backend === backend && concerns(one, key));
   const commands = commandsFor(keyStatus);
   const gates = gatesOf(migration, keyStatus);
   const notes = notesOf(migration);
   terminal.answer(
     [
-      `${terminal.paint('bold', `${backend} ${dataset}${operation === undefined ? '' : ` ${operation}`}`)} is on ` +
+      `${terminal.paint('bold', `${backend} ${key}${operation === undefined ? '' : ` ${operation}`}`)} is on ` +
         `${terminal.paint('bold', stage)}: ${meaning(stage)}`,
       '',
       `because  ${why}`,
@@ -46,7 +44,7 @@ export function explain(
     ],
     {
       backend,
-      dataset,
+      key,
       operation: operation ?? null,
       stage,
       by,
@@ -63,9 +61,9 @@ export function explain(
       ledger: {
         decidesForward: migration.ledgerDecides(backend),
         held: line?.held ?? false,
-        line: line ?? null,
+        line: line === undefined ? null : lineJson(line),
       },
-      history: history.slice(-shownLines),
+      history: history.slice(-shownLines).map(lineJson),
       notes,
       commands,
     },
@@ -131,7 +129,7 @@ function ledgerText(migration: Migration, { backend, line, by }: KeyStatus): str
 
 function lineText(line: LedgerChange): string {
   const { at, from, to, held, who, reason } = line;
-  const subject = isWhole(line) ? ' (all datasets)' : '';
+  const subject = isWhole(line) ? ' (all keys)' : '';
   return `${new Date(at).toISOString()}  ${from} → ${to}${held ? ', held' : ''}${subject}  ${who}: ${reason}`;
 }
 
@@ -140,9 +138,9 @@ interface NextCommand {
   readonly effect: string;
 }
 
-function commandsFor({ backend, dataset, stage, line, flag }: KeyStatus): NextCommand[] {
+function commandsFor({ backend, key, stage, line, flag }: KeyStatus): NextCommand[] {
   const commands: NextCommand[] = [];
-  const name = `${backend} ${dataset}`;
+  const name = `${backend} ${key}`;
   const next = stages[stages.indexOf(stage) + 1];
   if (line?.held === true) {
     const whole = isWhole(line) ? backend : name;
@@ -170,7 +168,7 @@ function commandsFor({ backend, dataset, stage, line, flag }: KeyStatus): NextCo
   if (stage !== 'legacy') {
     commands.push({
       command: `changeover kill ${backend} --reason "..."`,
-      effect: `every dataset of ${backend} back to legacy`,
+      effect: `every key of ${backend} back to legacy`,
     });
   }
   return commands;

@@ -2,7 +2,7 @@ import type { LedgerChange } from '@changeover/bridge';
 import { visibleText } from '@changeover/bridge';
 import { textTable } from '../report/text-table.ts';
 import { CommandError } from './command-error.ts';
-import { concerns, isWhole, lineSubject } from './ledger-lines.ts';
+import { concerns, isWhole, lineJson, lineSubject } from './ledger-lines.ts';
 import { flagsSubject, type Migration } from './migration.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -12,15 +12,15 @@ const mostText = 200;
 /** Which lines of the ledger are shown. */
 export interface HistoryOptions {
   readonly backend: string | undefined;
-  readonly dataset: string | undefined;
+  readonly key: string | undefined;
   readonly limit: number;
 }
 
-/** The ledger's lines, the latest last: `changeover history`. Of one dataset, those of its whole backend are among them. */
+/** The ledger's lines, the latest last: `changeover history`. Of one key, those of its whole backend are among them. */
 export function showHistory(
   migration: Migration,
   terminal: Terminal,
-  { backend, dataset, limit }: HistoryOptions,
+  { backend, key, limit }: HistoryOptions,
 ): void {
   const { ledgerError, ledgerPlace } = migration;
   if (ledgerError !== undefined)
@@ -28,14 +28,14 @@ export function showHistory(
   const lines = migration.ledger.filter(
     (line) =>
       (backend === undefined || line.backend === backend) &&
-      (dataset === undefined || concerns(line, dataset)),
+      (key === undefined || concerns(line, key)),
   );
   const shown = lines.slice(-limit);
   const table = textTable(
     [
       { title: 'when' },
       { title: 'backend' },
-      { title: 'dataset' },
+      { title: 'key' },
       { title: 'change' },
       { title: 'who' },
       { title: 'why' },
@@ -59,7 +59,7 @@ export function showHistory(
         ? []
         : ['', `${String(older)} older lines: --limit ${String(lines.length)} shows them all.`]),
     ],
-    { ledger: ledgerPlace, lines: shown, older },
+    { ledger: ledgerPlace, lines: shown.map(lineJson), older },
   );
 }
 
@@ -67,7 +67,7 @@ export function showHistory(
 export function changeText(line: LedgerChange): string {
   const { backend, from, to, held } = line;
   if (backend === flagsSubject) return 'replaced';
-  // Of a whole backend the ledger knows a limit, and not where its datasets were.
+  // Of a whole backend the ledger knows a limit, and not where its keys were.
   if (isWhole(line)) return held ? `held at ${to}` : 'resumed';
   const move = from === to ? to : `${from} → ${to}`;
   return held ? `${move}, held` : from === to ? `${move}, resumed` : move;

@@ -14,14 +14,14 @@ export interface Subject {
   readonly target: Target;
 }
 
-/** `at`: no further than this stage; the one that the dataset is on where it isn't given. */
+/** `at`: no further than this stage; the one that the key is on where it isn't given. */
 export interface HoldOptions extends ChangeOptions {
   readonly at: Stage | undefined;
 }
 
 const follow = 'Running programs that share this ledger follow within two seconds.';
 
-/** Keeps a dataset, or a backend, from going further than a stage until a person resumes it: `changeover hold`, `rollback`,
+/** Keeps a key, or a backend, from going further than a stage until a person resumes it: `changeover hold`, `rollback`,
  * `kill`. */
 export async function hold(
   migration: Migration,
@@ -123,7 +123,7 @@ export async function resume(
   const asks =
     target.kind === 'key'
       ? `the flag decides again, and asks for ${migration.keyStatus(backend, target.name).flag.stage}`
-      : 'the flags decide again over each dataset';
+      : 'the flags decide again over each key';
   if (options.plan) {
     answerChange(terminal, {
       plan,
@@ -165,9 +165,9 @@ export function nameOf({ backend, target }: Subject): string {
     case 'key':
       return `${backend} ${target.name}`;
     case 'none':
-      return `What concerns no dataset of ${backend}`;
+      return `What concerns no key of ${backend}`;
     case 'all':
-      return `Every dataset of ${backend}`;
+      return `Every key of ${backend}`;
   }
 }
 
@@ -176,7 +176,7 @@ function typedName({ backend, target }: Subject): string {
   return target.kind === 'key' ? `${backend} ${target.name}` : backend;
 }
 
-/** Of a whole backend the ledger knows a limit, and not where its datasets are. */
+/** Of a whole backend the ledger knows a limit, and not where its keys are. */
 function stageOf(migration: Migration, { backend, target }: Subject): Stage {
   return target.kind === 'key'
     ? migration.keyStatus(backend, target.name).stage
@@ -190,13 +190,13 @@ function isHeldBy(at: Stage, line: LedgerChange | undefined): boolean {
 function movesBy(
   migration: Migration,
   { backend, target }: Subject,
-  moved: (stage: Stage, dataset: string) => Stage,
+  moved: (stage: Stage, key: string) => Stage,
 ): PlannedMove[] {
-  const names = target.kind === 'key' ? [target.name] : migration.datasets(backend);
+  const names = target.kind === 'key' ? [target.name] : migration.keys(backend);
   return names
     .map((name) => {
       const { stage } = migration.keyStatus(backend, name);
-      return { backend, dataset: name, from: stage, to: moved(stage, name) };
+      return { backend, key: name, from: stage, to: moved(stage, name) };
     })
     .filter(({ from, to }) => from !== to);
 }

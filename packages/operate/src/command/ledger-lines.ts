@@ -16,3 +16,9 @@ export function lineSubject({ dataset }: LedgerChange): string {
   const target = targetOfRow(dataset);
   return target.kind === 'key' ? target.name : `(${target.kind})`;
 }
+
+/** A line in a JSON answer: `key` is null where it is about no key or about all of them, which `target` says. */
+export function lineJson({ dataset, ...line }: LedgerChange): object {
+  const target = targetOfRow(dataset);
+  return { ...line, target: target.kind, key: target.kind === 'key' ? target.name : null };
+}

@@ -40,16 +40,16 @@ export interface PlaceOptions {
   readonly gates?: string;
 }
 
-/** A dataset's place on the way, and why. */
+/** A key's place on the way, and why. */
 export interface KeyStatus {
   readonly backend: string;
-  readonly dataset: string;
+  readonly key: string;
   readonly stage: Stage;
   /** Who decides: the flags alone, a hold, or a ledger that has not stepped forward yet. */
   readonly by: StageLimit['by'];
   readonly why: string;
   readonly flag: StageDecision;
-  /** The line that the ledger goes by, of the dataset or of its whole backend. */
+  /** The line that the ledger goes by, of the key or of its whole backend. */
   readonly line: LedgerChange | undefined;
 }
 
@@ -60,7 +60,7 @@ const maxKeyLength = 200;
 export const flagsSubject = 'flags';
 const serverWaitMs = 3_000;
 
-/** What a dataset that the ledger has moved waits for, as it can be told from outside. */
+/** What a key that the ledger has moved waits for, as it can be told from outside. */
 const stepWaits = 'it stays there until the gates let it step forward';
 
 interface KeyLimit extends StageLimit {
@@ -120,36 +120,36 @@ export class Migration {
 
   /** The line that counts: a target's last one. */
   lastLine(backend: string, target: Target): LedgerChange | undefined {
-    const dataset = rowDataset(target);
-    return this.ledger.findLast((line) => line.backend === backend && line.dataset === dataset);
+    const name = rowDataset(target);
+    return this.ledger.findLast((line) => line.backend === backend && line.dataset === name);
   }
 
-  keyStatus(backend: string, dataset: string, operation: string = anyOperation): KeyStatus {
+  keyStatus(backend: string, key: string, operation: string = anyOperation): KeyStatus {
     return this.#keyStatus(
-      { backend, dataset, operation },
+      { backend, key, operation },
       this.lastLine(backend, allKeys),
-      this.lastLine(backend, keyTarget(dataset)),
+      this.lastLine(backend, keyTarget(key)),
     );
   }
 
-  /** How a dataset would stand if that line, the last one of its name, held nothing. */
-  statusWithout(line: LedgerChange, backend: string, dataset: string): KeyStatus {
-    const [whole, own] = [allKeys, keyTarget(dataset)]
+  /** How a key would stand if that line, the last one of its name, held nothing. */
+  statusWithout(line: LedgerChange, backend: string, key: string): KeyStatus {
+    const [whole, own] = [allKeys, keyTarget(key)]
       .map((target) => this.lastLine(backend, target))
       .map((one) => (one === line ? { ...one, held: false } : one));
-    return this.#keyStatus({ backend, dataset, operation: anyOperation }, whole, own);
+    return this.#keyStatus({ backend, key, operation: anyOperation }, whole, own);
   }
 
   #keyStatus(
     {
       backend,
-      dataset,
+      key,
       operation,
-    }: { readonly backend: string; readonly dataset: string; readonly operation: string },
+    }: { readonly backend: string; readonly key: string; readonly operation: string },
     whole: LedgerChange | undefined,
     own: LedgerChange | undefined,
   ): KeyStatus {
-    const flag = this.flags.decide({ backend, dataset, operation });
+    const flag = this.flags.decide({ backend, dataset: key, operation });
     const wish: KeyLimit = { ...wishOf(flag), line: own };
     const holds = [
       ...(whole?.held === true ? [{ ...holdLimit(whole.to, whole, backend), line: whole }] : []),
@@ -161,7 +161,7 @@ export class Migration {
     const { stage, by, reason } = resolveStage(wish, [...holds, ...steps]);
     const [firstHold, ...otherHolds] = holds;
     const line = firstHold === undefined ? own : resolveStage(firstHold, otherHolds).line;
-    return { backend, dataset, flag, line, stage, by, why: reason };
+    return { backend, key, flag, line, stage, by, why: reason };
   }
 
   /** Whether programs let the ledger decide over steps forward: those that do write down what the flag asked for. */
@@ -183,8 +183,8 @@ export class Migration {
     return [...new Set(cells.flatMap(({ operation }) => operation ?? []))].sort();
   }
 
-  /** Datasets that were called or moved. */
-  datasets(backend: string): string[] {
+  /** Keys that were called or moved. */
+  keys(backend: string): string[] {
     const names = new Set<string>();
     for (const totals of this.recordings?.byDataset ?? [])
       if (totals.backend === backend) names.add(totals.dataset ?? '');
@@ -330,6 +330,6 @@ export function keyProblem(name: string): string | undefined {
 /** All backends, with what is known of each. */
 export function keyStatuses(migration: Migration): KeyStatus[] {
   return migration.backends.flatMap((backend) =>
-    migration.datasets(backend).map((dataset) => migration.keyStatus(backend, dataset)),
+    migration.keys(backend).map((key) => migration.keyStatus(backend, key)),
   );
 }

@@ -14,7 +14,7 @@ import { flagsChanged, writeLedger } from './write-ledger.ts';
 /** One key of a backend. */
 export interface KeyName {
   readonly backend: string;
-  readonly dataset: string;
+  readonly key: string;
 }
 
 /** `force` goes past the gates, which the ledger then says. */
@@ -23,8 +23,8 @@ export interface PromoteOptions extends ChangeOptions {
 }
 
 /**
- * Moves a dataset one stage forward, past its backend's gates: `changeover promote`. The flag must ask for it, so the flags
- * file gets a strategy for this dataset where it doesn't ask yet.
+ * Moves a key one stage forward, past its backend's gates: `changeover promote`. The flag must ask for it, so the flags
+ * file gets a strategy for this key where it doesn't ask yet.
  *
  * @throws {CommandError} with the exit code of the gates where they don't hold.
  */
@@ -35,14 +35,14 @@ export async function promote(
   options: PromoteOptions,
 ): Promise<void> {
   requireLedger(migration);
-  const { backend, dataset } = subject;
-  const keyStatus = migration.keyStatus(backend, dataset);
+  const { backend, key } = subject;
+  const keyStatus = migration.keyStatus(backend, key);
   const from = keyStatus.stage;
   refuseHeld(keyStatus);
   const to = stages[stages.indexOf(from) + 1];
   if (to === undefined) {
     answerChange(terminal, {
-      text: [`${backend} ${dataset} is on pooled, the last stage, already.`],
+      text: [`${backend} ${key} is on pooled, the last stage, already.`],
     });
     return;
   }
@@ -51,9 +51,9 @@ export async function promote(
   const edits = asks
     ? []
     : [
-        `write a strategy for ${dataset} into ${migration.place.unleashUrl ?? migration.place.flagsFile}`,
+        `write a strategy for ${key} into ${migration.place.unleashUrl ?? migration.place.flagsFile}`,
       ];
-  const plan = [{ backend, dataset, from, to }];
+  const plan = [{ backend, key, from, to }];
   if (options.plan) {
     answerChange(terminal, {
       plan,
@@ -75,20 +75,20 @@ export async function promote(
     plan,
     change,
     text: [
-      `${backend} ${dataset}: ${from} → ${terminal.paint('bold', to)}. ${gates}`,
-      ...(flags === undefined ? [] : [`${flags} has a strategy for ${dataset} now.`]),
+      `${backend} ${key}: ${from} → ${terminal.paint('bold', to)}. ${gates}`,
+      ...(flags === undefined ? [] : [`${flags} has a strategy for ${key} now.`]),
       'Running programs that read these flags follow within a few seconds.',
-      `The way back: changeover rollback ${backend} ${dataset} --reason "..."`,
+      `The way back: changeover rollback ${backend} ${key} --reason "..."`,
     ],
     more: { flags: flags ?? null },
   });
 }
 
-function refuseHeld({ backend, dataset, line }: KeyStatus): void {
+function refuseHeld({ backend, key, line }: KeyStatus): void {
   if (line?.held !== true) return;
-  const whole = targetOfRow(line.dataset).kind === 'all' ? backend : `${backend} ${dataset}`;
+  const whole = targetOfRow(line.dataset).kind === 'all' ? backend : `${backend} ${key}`;
   throw new CommandError(
-    `${backend} ${dataset} is held at ${line.to} by ${line.who}: ${line.reason}. End that first: ` +
+    `${backend} ${key} is held at ${line.to} by ${line.who}: ${line.reason}. End that first: ` +
       `changeover resume ${whole} --reason "..."`,
   );
 }
@@ -120,22 +120,22 @@ function askGates(
 /** @returns where the flag now asks for it. */
 async function askInFlag(
   { place }: Migration,
-  { backend, dataset }: KeyName,
+  { backend, key }: KeyName,
   to: Stage,
 ): Promise<string> {
   if (place.unleashUrl === undefined) {
-    moveInFlagsFile(place.flagsFile, backend, dataset, to);
+    moveInFlagsFile(place.flagsFile, backend, key, to);
     return place.flagsFile;
   }
   const admin = openUnleashAdmin(place);
   if (admin === undefined) {
     throw new CommandError(
-      `The flags come from ${place.unleashUrl}: put ${dataset} on ${to} there, in the flag ` +
-        `changeover.${backend}, by a strategy with the constraint dataset IN ${dataset}; or set UNLEASH_ADMIN_TOKEN. Nothing was changed.`,
+      `The flags come from ${place.unleashUrl}: put ${key} on ${to} there, in the flag ` +
+        `changeover.${backend}, by a strategy with the constraint dataset IN ${key}; or set UNLEASH_ADMIN_TOKEN. Nothing was changed.`,
     );
   }
   try {
-    await admin.move(backend, dataset, to);
+    await admin.move(backend, key, to);
     return place.unleashUrl;
   } catch (error) {
     throw new CommandError(`Nothing was changed: ${(error as Error).message}`);
@@ -144,7 +144,7 @@ async function askInFlag(
 
 async function record(
   migration: Migration,
-  { backend, dataset }: KeyName,
+  { backend, key }: KeyName,
   {
     from,
     to,
@@ -156,12 +156,12 @@ async function record(
   return writeLedger(
     migration,
     backend,
-    keyTarget(dataset),
+    keyTarget(key),
     (last) => {
       // A guardrail, or a person, was faster: their hold is the later word.
       if (last?.held === true) {
         throw new CommandError(
-          `${backend} ${dataset} was held at ${last.to} meanwhile by ${last.who}: ${last.reason}. It stays there${
+          `${backend} ${key} was held at ${last.to} meanwhile by ${last.who}: ${last.reason}. It stays there${
             flagChanged ? `, though its flag asks for ${to} now` : ''
           }.`,
         );
@@ -169,7 +169,7 @@ async function record(
       return {
         at: Date.now(),
         backend,
-        dataset,
+        dataset: key,
         from,
         to,
         held: false,

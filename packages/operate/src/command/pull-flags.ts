@@ -167,16 +167,16 @@ function nameHolds(migration: Migration, features: readonly Json[]): void {
     const strategies = list(
       features.find(({ name }) => name === stageFlag(backend))?.['strategies'],
     );
-    for (const dataset of migration.datasets(backend)) {
-      const line = migration.lastLine(backend, keyTarget(dataset));
+    for (const key of migration.keys(backend)) {
+      const line = migration.lastLine(backend, keyTarget(key));
       const hold =
-        line?.held === true ? strategies.find((one) => holdsAt(one, dataset, line.to)) : undefined;
-      if (hold !== undefined) hold['title'] = holdTitle(dataset);
+        line?.held === true ? strategies.find((one) => holdsAt(one, key, line.to)) : undefined;
+      if (hold !== undefined) hold['title'] = holdTitle(key);
     }
   }
 }
 
-function holdsAt({ constraints, variants }: Json, dataset: string, stage: Stage): boolean {
+function holdsAt({ constraints, variants }: Json, key: string, stage: Stage): boolean {
   const [[constraint, ...others], [variant, ...otherVariants]] = [
     list(constraints),
     list(variants),
@@ -185,7 +185,7 @@ function holdsAt({ constraints, variants }: Json, dataset: string, stage: Stage)
     others.length + otherVariants.length === 0 &&
     constraint?.['contextName'] === 'dataset' &&
     constraint['operator'] === 'IN' &&
-    isDeepStrictEqual(constraint['values'], [dataset]) &&
+    isDeepStrictEqual(constraint['values'], [key]) &&
     String(variant?.['name']).endsWith(`-${stage}`)
   );
 }

@@ -24,7 +24,7 @@ export function addReportCommands(program: Command, context: CommandContext): vo
         .default('text'),
     )
     .helpGroup(groups.decide)
-    .description('may datasets step forward? exit code 0 yes, 3 can not be told, 99 no')
+    .description('may keys step forward? exit code 0 yes, 3 can not be told, 99 no')
     .argument('[backend]', 'the name of a bridge; default: all')
     .addHelpText('after', examples.gate)
     .action(async (backend: string | undefined, options: CommonOptions) => {

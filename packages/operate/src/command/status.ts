@@ -8,7 +8,7 @@ import type { Terminal } from './terminal.ts';
 /** Characters of a reason in a line; `explain` and JSON have all of it. */
 const mostText = 200;
 
-/** Every dataset with its stage and what was measured: `changeover status`. */
+/** Every key with its stage and what was measured: `changeover status`. */
 export function showStatus(migration: Migration, terminal: Terminal): void {
   const rows = keyStatuses(migration).map((keyStatus) => ({
     keyStatus,
@@ -27,11 +27,11 @@ export function showStatus(migration: Migration, terminal: Terminal): void {
       ...(migration.place.ledgerUrl === undefined ? [] : [`store  ${migration.place.storePath}`]),
       '',
       ...(rows.length === 0
-        ? ['No dataset has been seen yet.']
+        ? ['No key has been seen yet.']
         : textTable(
             [
               { title: 'backend' },
-              { title: 'dataset' },
+              { title: 'key' },
               { title: 'stage' },
               { title: 'flag asks' },
               { title: 'calls', numeric: true },
@@ -42,7 +42,7 @@ export function showStatus(migration: Migration, terminal: Terminal): void {
             ],
             rows.map(({ keyStatus, totals }) => [
               keyStatus.backend,
-              keyStatus.dataset,
+              keyStatus.key,
               keyStatus.stage,
               keyStatus.flag.stage,
               ...totals.map(String),
@@ -51,16 +51,16 @@ export function showStatus(migration: Migration, terminal: Terminal): void {
           ).map((line, at) => paintRow(terminal, line, rows[at - 2]?.keyStatus))),
       ...notes.flatMap((note) => ['', terminal.paint('yellow', note)]),
       '',
-      'Why is a dataset where it is? changeover explain <backend> <dataset>',
+      'Why is a key where it is? changeover explain <backend> <key>',
     ],
     {
       ledger: migration.ledgerPlace,
       store: migration.place.storePath,
       flags: { file: migration.place.flagsFile, ...flags },
       killed,
-      datasets: rows.map(({ keyStatus, totals: [calls, failed, compared, mismatches] }) => ({
+      keys: rows.map(({ keyStatus, totals: [calls, failed, compared, mismatches] }) => ({
         backend: keyStatus.backend,
-        dataset: keyStatus.dataset,
+        key: keyStatus.key,
         stage: keyStatus.stage,
         flagStage: keyStatus.flag.stage,
         held: keyStatus.line?.held ?? false,
@@ -78,10 +78,10 @@ export function showStatus(migration: Migration, terminal: Terminal): void {
 
 function totalsOf(
   { recordings }: Migration,
-  { backend, dataset }: KeyStatus,
+  { backend, key }: KeyStatus,
 ): [number, number, number, number] {
   const totals = recordings?.byDataset.find(
-    (one) => one.backend === backend && one.dataset === dataset,
+    (one) => one.backend === backend && one.dataset === key,
   );
   return [totals?.calls ?? 0, totals?.failed ?? 0, totals?.compared ?? 0, totals?.mismatch ?? 0];
 }

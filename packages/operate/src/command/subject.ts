@@ -31,18 +31,18 @@ export function operationNamed(
 }
 
 /**
- * A dataset that is known, or that may be unknown.
+ * A key that is known, or that may be unknown.
  *
  * @throws {CommandError} for a name that can't be one, and for one that nobody has seen: at three in the morning a rollback
  * of a mistyped name would look like one that worked.
  */
-export function datasetNamed(
+export function keyNamed(
   migration: Migration,
   backend: string,
   typed: string,
   mayBeUnseen: boolean,
 ): string {
-  const names = migration.datasets(backend);
+  const names = migration.keys(backend);
   const known =
     names.find((name) => name === typed) ??
     names.find((name) => name.toLowerCase() === typed.toLowerCase());
@@ -54,12 +54,7 @@ export function datasetNamed(
     names.length === 0
       ? `None has been seen on ${backend} yet.`
       : `Seen on ${backend}: ${names.slice(0, 10).join(', ')}${names.length > 10 ? `, and ${String(names.length - 10)} more` : ''}.`;
-  throw unknown(
-    'dataset',
-    typed,
-    names,
-    `${seen} Add --unseen for one that has not been called yet.`,
-  );
+  throw unknown('key', typed, names, `${seen} Add --unseen for one that has not been called yet.`);
 }
 
 /** @throws {CommandError} for what is no number of lines. */

@@ -17,13 +17,13 @@ const betweenTriesMs = 50;
 export const flagsChanged =
   'The flags are changed, and the ledger does not know of it: type the same again';
 
-/** What to write, seen from the last line of the dataset; undefined where there is nothing to do any more. */
+/** What to write, seen from the last line of the key; undefined where there is nothing to do any more. */
 export type MakeChange = (
   last: LedgerChange | undefined,
 ) => Omit<NewLedgerChange, 'previous'> | undefined;
 
 /**
- * Writes one line after the dataset's last one. Where another process is first, the change is made anew from what that one
+ * Writes one line after the key's last one. Where another process is first, the change is made anew from what that one
  * wrote; a lock is waited for, three seconds in all.
  *
  * @param until what was changed before, for who is told that this failed.

@@ -6,7 +6,7 @@ import { countText, visibleText } from '@changeover/bridge';
 import type { BackendVerdict, ReportVerdict } from '@changeover/bridge';
 import { changeButton } from './change-button.ts';
 
-/** Each backend on a card: how far its datasets are, what the gates say, and the button that ends it all. */
+/** Each backend on a card: how far its keys are, what the gates say, and the button that ends it all. */
 export function backendCards(
   migration: Migration,
   verdict: ReportVerdict | undefined,
@@ -27,7 +27,7 @@ export function backendCards(
 function card(
   migration: Migration,
   backend: string,
-  datasets: readonly KeyStatus[],
+  keys: readonly KeyStatus[],
   verdict: BackendVerdict | undefined,
   readOnly: boolean,
 ): Markup {
@@ -44,15 +44,15 @@ function card(
         ? changeButton('resume', backend, allKeys, `Resume: all of ${title}`)
         : changeButton('kill', backend, allKeys, `Kill: all of ${title} to legacy`)
     }</span>`
-  }</div>${stageBar(datasets)}${
+  }</div>${stageBar(keys)}${
     verdict !== undefined && markup`<p class="small">${verdict.reason}</p>`
   }</li>`;
 }
 
-function stageBar(datasets: readonly KeyStatus[]): Piece {
-  if (datasets.length === 0) return markup`<p class="small soft">No dataset has been seen.</p>`;
+function stageBar(keys: readonly KeyStatus[]): Piece {
+  if (keys.length === 0) return markup`<p class="small soft">No key has been seen.</p>`;
   const counts = stages
-    .map((stage) => ({ stage, count: datasets.filter((one) => one.stage === stage).length }))
+    .map((stage) => ({ stage, count: keys.filter((one) => one.stage === stage).length }))
     .filter(({ count }) => count > 0);
   return markup`<ul class="legend">${counts.map(
     ({ stage, count }) =>

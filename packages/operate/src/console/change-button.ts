@@ -11,6 +11,6 @@ export function changeButton(
   const isKey = target.kind === 'key';
   const what = isKey ? `${label} ${backend} ${target.name}` : label;
   return markup`<button type="button" data-key="${action}" data-action="${action}" data-backend="${backend}"${
-    isKey && markup` data-dataset="${target.name}"`
+    isKey && markup` data-name="${target.name}"`
   } aria-haspopup="dialog" aria-label="${what}">${isKey ? label : label.replace(/:.*/, '')}</button>`;
 }

@@ -9,7 +9,7 @@ import { markup, type Piece } from '../report/markup.ts';
 import { durationText } from '@changeover/bridge';
 import { decideVerdict } from '@changeover/bridge';
 import type { ProcessPools } from '@changeover/bridge';
-import { datasetsSection } from './datasets-section.ts';
+import { keysSection } from './keys-section.ts';
 import { backendCards } from './backend-cards.ts';
 import { ledgerSection } from './ledger-section.ts';
 import { poolsSection } from './pools-section.ts';
@@ -30,7 +30,7 @@ export function consoleView({ migration, pools, readOnly }: ConsoleFigures): str
     data === undefined || typeof gates === 'string' ? undefined : decideVerdict({ data, gates });
   const notes = [...notesOf(migration), ...(typeof gates === 'string' ? [gates] : [])];
   const sections = [
-    datasetsSection(migration, readOnly),
+    keysSection(migration, readOnly),
     ...(data === undefined
       ? []
       : [

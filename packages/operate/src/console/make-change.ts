@@ -4,7 +4,7 @@ import { CommandError } from '../command/command-error.ts';
 import { hold, resume, resumeWhole } from '../command/hold.ts';
 import type { Migration } from '../command/migration.ts';
 import { promote } from '../command/promote.ts';
-import { datasetNamed, backendNamed } from '../command/subject.ts';
+import { keyNamed, backendNamed } from '../command/subject.ts';
 import type { Terminal } from '../command/terminal.ts';
 
 /** What came of a change that the page asked for. */
@@ -44,27 +44,27 @@ export async function makeChange(migration: Migration, request: unknown): Promis
 async function change(
   migration: Migration,
   terminal: Terminal,
-  { action, backend: typed, dataset: named, reason, plan }: Fields,
+  { action, backend: typed, key: named, reason, plan }: Fields,
 ): Promise<void> {
   const backend = backendNamed(migration, typed);
   const options: ChangeOptions = changeOptions({ reason: reason.slice(0, maxReasonLength), plan });
-  const dataset = named === undefined ? undefined : datasetNamed(migration, backend, named, false);
-  const subject = { backend, target: dataset === undefined ? allKeys : keyTarget(dataset) };
-  if (action === 'kill' && dataset === undefined)
+  const key = named === undefined ? undefined : keyNamed(migration, backend, named, false);
+  const subject = { backend, target: key === undefined ? allKeys : keyTarget(key) };
+  if (action === 'kill' && key === undefined)
     return hold(migration, terminal, subject, { ...options, at: 'legacy' });
   if (action === 'resume') {
-    const end = dataset === undefined ? resumeWhole : resume;
+    const end = key === undefined ? resumeWhole : resume;
     return end(migration, terminal, subject, options);
   }
-  if (dataset !== undefined) {
+  if (key !== undefined) {
     if (action === 'promote')
-      return promote(migration, terminal, { backend, dataset }, { ...options, force: false });
+      return promote(migration, terminal, { backend, key }, { ...options, force: false });
     if (action === 'hold') return hold(migration, terminal, subject, { ...options, at: undefined });
     if (action === 'rollback')
       return hold(migration, terminal, subject, { ...options, at: 'legacy' });
   }
   throw new CommandError(
-    'That is no change: promote, hold, rollback and resume of a dataset, kill and resume of a backend are.',
+    'That is no change: promote, hold, rollback and resume of a key, kill and resume of a backend are.',
   );
 }
 
@@ -72,7 +72,7 @@ interface Fields {
   readonly action: string;
   readonly backend: string;
   /** Undefined for all of the backend. */
-  readonly dataset: string | undefined;
+  readonly key: string | undefined;
   readonly reason: string;
   readonly plan: boolean;
 }
@@ -90,7 +90,7 @@ function fieldsOf(request: unknown): Fields {
   return {
     action: text('action'),
     backend: text('backend'),
-    dataset: given['dataset'] === undefined ? undefined : text('dataset'),
+    key: given['key'] === undefined ? undefined : text('key'),
     reason: text('reason'),
     plan: given['plan'] !== false,
   };

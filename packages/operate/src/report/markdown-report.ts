@@ -278,13 +278,13 @@ function dataRows({ dataChecks = [] }: Report): string[] {
       : [
           '',
           ...table(
-            ['backend', 'dataset', 'table', 'expected', 'found', 'rows'],
+            ['backend', 'key', 'table', 'expected', 'found', 'rows'],
             5,
             failed
               .slice(0, mostRows)
-              .map(({ backend, dataset, table: name, expected, found, rows }) => [
+              .map(({ backend, key, table: name, expected, found, rows }) => [
                 visibleText(backend),
-                dataset,
+                key,
                 name,
                 expected,
                 found,

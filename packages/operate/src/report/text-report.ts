@@ -165,7 +165,7 @@ function dataBlock({ dataChecks = [] }: Report): string[] {
     ...textTable(
       [
         { title: 'backend' },
-        { title: 'dataset' },
+        { title: 'key' },
         { title: 'table' },
         { title: 'rows', numeric: true },
         { title: 'expected' },
@@ -173,9 +173,9 @@ function dataBlock({ dataChecks = [] }: Report): string[] {
       ],
       failed
         .slice(0, mostGates)
-        .map(({ backend, dataset, table, rows, expected, found }) => [
+        .map(({ backend, key, table, rows, expected, found }) => [
           visibleText(backend),
-          dataset,
+          key,
           table,
           countText(rows),
           expected,

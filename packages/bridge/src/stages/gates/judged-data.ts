@@ -4,7 +4,7 @@ import type { GateDefinition } from './default-gates.ts';
 /** A table's content checked against a reference that was computed apart from both legs. */
 export interface DataCheck {
   readonly backend: string;
-  readonly dataset: string;
+  readonly key: string;
   readonly table: string;
   readonly rows: number;
   readonly ok: boolean;

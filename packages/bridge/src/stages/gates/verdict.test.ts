@@ -29,7 +29,7 @@ function gateOf({ gates }: ReportVerdict, expression: string, stage?: string): G
 function check(ok: boolean): DataCheck {
   return {
     backend: 'sqlite',
-    dataset: 'titanic',
+    key: 'titanic',
     table: 'train',
     rows: 3,
     ok,
@@ -50,7 +50,7 @@ describe('what is decided', () => {
       'every gate holds at shadow',
       [clean],
       'PROMOTE',
-      /^All 6 gates hold: the datasets may step forward to reverse\.$/,
+      /^All 6 gates hold: the keys may step forward to reverse\.$/,
     ],
     [
       'every gate holds at reverse',

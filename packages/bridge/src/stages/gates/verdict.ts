@@ -282,12 +282,12 @@ function nextStep(report: JudgedData, backend: string): string {
       .map(({ stage }) => orderOf(stage)),
   );
   const next = stages[last + 1];
-  return next === undefined ? 'the legacy leg may go' : `the datasets may step forward to ${next}`;
+  return next === undefined ? 'the legacy leg may go' : `the keys may step forward to ${next}`;
 }
 
 function overallStep(report: JudgedData): string {
   const steps = [...new Set(backendsOf(report).map((backend) => nextStep(report, backend)))];
   return steps.length === 1
     ? (steps[0] ?? '')
-    : "every backend's datasets may step forward by one stage";
+    : "every backend's keys may step forward by one stage";
 }

@@ -43,16 +43,16 @@ function checkTable(label: string, checks: readonly DataCheck[]): Piece {
       label,
       [
         { title: 'table', kind: 'name' },
-        { title: 'dataset', kind: 'name' },
+        { title: 'key', kind: 'name' },
         { title: 'backend', kind: 'nowrap' },
         { title: 'rows', kind: 'number' },
         { title: 'outcome', kind: 'nowrap' },
         { title: 'expected', kind: 'wide' },
         { title: 'found', kind: 'wide' },
       ],
-      shown.map(({ backend, dataset, table: tableName, rows, ok, expected, found }) => [
+      shown.map(({ backend, key, table: tableName, rows, ok, expected, found }) => [
         name(tableName),
-        name(dataset),
+        name(key),
         name(visibleText(backend)),
         countText(rows),
         ok

@@ -26,7 +26,7 @@ export function heatMapSection({ data }: Report): Section {
   );
   return {
     id: 'heat-map',
-    title: 'Mismatches by dataset and operation',
+    title: 'Mismatches by key and operation',
     content:
       shown.length === 0
         ? markup`<p>Nothing was compared.</p>`
@@ -69,7 +69,7 @@ function backendMap(backend: string, cells: readonly TotalsBy[]): Piece {
   const worst = [...fields].sort(
     ([a, x], [b, y]) => mismatches(y) - mismatches(x) || (a < b ? -1 : 1),
   );
-  const rows = firstOf(worst, mostDatasets, 'dataset', 'datasets');
+  const rows = firstOf(worst, mostDatasets, 'key', 'keys');
   const operations = firstOf(
     operationsByMismatches(cells),
     mostOperations,
@@ -82,7 +82,7 @@ function backendMap(backend: string, cells: readonly TotalsBy[]): Piece {
     markup`<h3>${name(visibleText(backend))}</h3>`,
     table(
       `Mismatches on ${visibleText(backend)}`,
-      [{ title: 'dataset' }, ...operations.shown.map((operation) => ({ title: name(operation) }))],
+      [{ title: 'key' }, ...operations.shown.map((operation) => ({ title: name(operation) }))],
       rows.shown.map(([dataset], row) => [
         name(dataset),
         ...operations.shown.map((_, column) => fieldText(at(row, column + 1))),

@@ -45,7 +45,7 @@ export function timelineSection({ data }: Report): Section {
         ? markup`<p>No change of stage was recorded.</p>`
         : [
             changes.size > 0 && [
-              markup`<p class="soft">How many datasets were at each stage. A red triangle marks a step back.</p>`,
+              markup`<p class="soft">How many keys were at each stage. A red triangle marks a step back.</p>`,
               legend(stages.map((stage) => ({ fill: `fill-${stage}`, label: stage }))),
               backends.shown.map(([backend, steps]) =>
                 backendBands(backend, steps, { start, end }),
@@ -90,7 +90,7 @@ function backendBands(backend: string, changes: readonly StageChange[], span: Ti
       label: `${dataset}: ${from} → ${to}, ${reason}`,
     }));
   return markup`<h4>${name(visibleText(backend))}</h4>${stepBands(
-    `Datasets of ${visibleText(backend)} by stage over time`,
+    `Keys of ${visibleText(backend)} by stage over time`,
     bandSteps(changes, span),
     back,
   )}<div class="ends"><span>${timeText(span.start)}</span><span>${timeText(span.end)}</span></div>`;

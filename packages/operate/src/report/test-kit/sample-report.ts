@@ -480,7 +480,7 @@ function dataChecks(text = ''): DataCheck[] {
       const expected = `${1_000 + at * 333} rows, ${hexOf(dataset)}${text}`;
       return {
         backend,
-        dataset: `${dataset}${text}`,
+        key: `${dataset}${text}`,
         table: `data${text}`,
         rows: 1_000 + at * 333,
         ok: true,
