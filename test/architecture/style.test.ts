@@ -13,8 +13,6 @@ const maxLines = 500;
 const tooLong = [
   'packages/bridge/src/call/backend-router.ts',
   'packages/bridge/src/recorder/recording-store.ts',
-  'packages/bridge/src/stages/flags/flags-document.ts',
-  'packages/bridge/src/stages/ledger/ledger.ts',
   'packages/engines/src/postgres-session.ts',
   'packages/pooled/src/pooled-dataset.ts',
 ];

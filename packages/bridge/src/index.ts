@@ -15,6 +15,7 @@ export { type Breach, Guardrail, type GuardrailKind, type Hold } from './stages/
 export * from './stages/guardrail-options.ts';
 export * from './stages/guardrail-watch.ts';
 export * from './stages/ledger/ledger.ts';
+export * from './stages/ledger/ledger-options.ts';
 export * from './stages/ledger/ledger-store.ts';
 export * from './stages/ledger/shared-ledger-store.ts';
 export { resumptions } from './stages/ledger/resumptions.ts';

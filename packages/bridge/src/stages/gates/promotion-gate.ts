@@ -1,5 +1,5 @@
 import type { Clock } from '@changeover/core';
-import type { MoveJudgement, Move } from '../ledger/ledger.ts';
+import type { MoveJudgement, Move } from '../ledger/ledger-options.ts';
 import type { Recorder } from '../../recorder/recorder.ts';
 import type { ResumedAt } from '../../recorder/report-builder.ts';
 import { gatesIn } from './gate-file.ts';

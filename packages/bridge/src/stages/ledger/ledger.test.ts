@@ -9,7 +9,8 @@ import { createStaticStageSource, type StaticStageSource } from '../flags/static
 import type { StageSource } from '../flags/stage-source.ts';
 import { silentLogger, type Logger } from '../../log.ts';
 import { openRecorder, readRecordings } from '../../recorder/open-recorder.ts';
-import { Ledger, type LedgerOptions, type MoveJudgement } from './ledger.ts';
+import type { LedgerOptions, MoveJudgement } from './ledger-options.ts';
+import { Ledger } from './ledger.ts';
 import type { LedgerChange, LedgerStore } from './ledger-store.ts';
 import { SqliteLedgerStore } from './file-ledger-store.ts';
 import { limitStages } from '../limited-stages.ts';

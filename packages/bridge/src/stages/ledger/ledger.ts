@@ -11,7 +11,9 @@ import {
 import { Listeners } from '../flags/listeners.ts';
 import type { Logger } from '../../log.ts';
 import { later } from './resumptions.ts';
-import { holdLimit, ledgerLimit, type StageLimit } from '../resolve-stage.ts';
+import type { Author, LedgerHold, LedgerOptions, Move, MoveJudgement } from './ledger-options.ts';
+import type { StageLimit } from '../resolve-stage.ts';
+import { type Entry, LedgerEntries, targetKey } from './ledger-entries.ts';
 import { isBusy } from '../../recorder/store-file.ts';
 import {
   maxLinesAtOnce,
@@ -21,71 +23,6 @@ import {
   rowDataset,
   targetOfRow,
 } from './ledger-store.ts';
-
-/** A step forward that is to be judged. */
-export interface Move {
-  readonly backend: string;
-  readonly target: Target;
-  readonly from: Stage;
-  readonly to: Stage;
-}
-
-/** What a gate says. Only `pass` lets a dataset step forward. */
-export interface MoveJudgement {
-  readonly verdict: 'pass' | 'fail' | 'inconclusive';
-  /** For people: what was measured, and against what. */
-  readonly reason: string;
-}
-
-/** What the ledger is made of. */
-export interface LedgerOptions {
-  readonly store: LedgerStore;
-  readonly logger: Logger;
-  readonly clock?: Clock | undefined;
-  /** Asked before each step forward, never on a caller's path. Must not throw; where it does, the step waits.
-   * Default: every step passes. */
-  readonly gate?: ((move: Move) => MoveJudgement) | undefined;
-  /** How often the store is read for what other processes did, and steps are judged, in ms. A dataset stays at
-   * least this long on each stage on its way forward. Default: 1,000. */
-  readonly reviewIntervalMs?: number | undefined;
-}
-
-/** Who changes something, and why. */
-export interface Author {
-  readonly who: string;
-  readonly reason: string;
-}
-
-/** A dataset that stays back until a person resumes it. */
-export interface LedgerHold {
-  readonly backend: string;
-  readonly target: Target;
-  readonly stage: Stage;
-  readonly reason: string;
-  /** Milliseconds since 1970. */
-  readonly at: number;
-}
-
-interface Entry {
-  readonly backend: string;
-  readonly target: Target;
-  stage: Stage;
-  held: boolean;
-  who: string;
-  reason: string;
-  /** When it was moved or held, by the wall clock of whoever did it. */
-  at: number;
-  /** When its last hold was ended; undefined where none was. */
-  resumedAt: number | undefined;
-  /** The last line that is known of; 0 where there is none. */
-  sequence: number;
-  /** What holds here already and is not in the store yet: only ever a step back, a hold or a resumption. */
-  unwritten: Omit<NewLedgerChange, 'previous'> | undefined;
-  /** When it was last seen to move, by the monotonic clock. */
-  movedMs: number;
-  /** What the last review found. */
-  waits: string;
-}
 
 /** A step forward that was judged, to be written. */
 interface Step {
@@ -121,7 +58,7 @@ export class Ledger {
   readonly #gate: (move: Move) => MoveJudgement;
   readonly #reviewIntervalMs: number;
   readonly #listeners: Listeners;
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new LedgerEntries();
   readonly #wishes = new Map<string, Wish>();
   #lastRead = 0;
   #timer: Timer | undefined = undefined;
@@ -148,8 +85,8 @@ export class Ledger {
    * Never throws and does no I/O.
    */
   ask(backend: string, target: Target, asked: Stage, revision: string): void {
-    const name = key(backend, target);
-    const entry = this.#entries.get(name);
+    const name = targetKey(backend, target);
+    const entry = this.#entries.find(backend, target);
     const stage = entry?.stage ?? 'legacy';
     if (isBefore(asked, stage)) {
       this.#wishes.delete(name);
@@ -168,13 +105,7 @@ export class Ledger {
 
   /** What holds a dataset back until a person resumes it: its own hold, and its whole backend's. */
   holdsOn(backend: string, target: Target): readonly StageLimit[] {
-    if (!this.#known) return notRead;
-    const own = this.#entries.get(key(backend, target));
-    const whole = this.#entries.get(key(backend, allKeys));
-    return [
-      ...(whole?.held === true ? [holdLimit(whole.stage, whole, backend)] : []),
-      ...(own?.held === true && own !== whole ? [holdLimit(own.stage, own)] : []),
-    ];
+    return this.#known ? this.#entries.holdsOn(backend, target) : notRead;
   }
 
   /** True where it, or its whole backend, stays back until a person resumes it, and before that can be told. */
@@ -184,21 +115,13 @@ export class Ledger {
 
   /** What holds a dataset back where the ledger decides over steps forward: its holds, and how far it has come. */
   limitsOn(backend: string, target: Target): readonly StageLimit[] {
-    const holds = this.holdsOn(backend, target);
-    const own = this.#entries.get(key(backend, target));
-    if (!this.#known || own?.held === true) return holds;
-    const step =
-      own === undefined
-        ? ledgerLimit('legacy', 'it has not been moved yet')
-        : ledgerLimit(own.stage, own.waits);
-    return [...holds, step];
+    return this.#known ? this.#entries.limitsOn(backend, target) : notRead;
   }
 
   /** Moves a dataset, or all of a backend, back and keeps it there until {@link resume}. It holds when this returns, in this process; in others once the store has it. */
   hold(backend: string, target: Target, author: Author, to: Stage = 'legacy'): void {
     const stage =
-      this.#entries.get(key(backend, target))?.stage ??
-      (target.kind === 'all' ? 'pooled' : 'legacy');
+      this.#entries.find(backend, target)?.stage ?? (target.kind === 'all' ? 'pooled' : 'legacy');
     this.#moveBack(backend, target, earlierStage(stage, to), true, author, '');
     this.#logger.warn(
       { backend, target, to, ...author },
@@ -208,7 +131,7 @@ export class Ledger {
 
   /** Ends a hold: the dataset goes forward again as the flag asks and gates allow. False where there was none. */
   resume(backend: string, target: Target, author: Author): boolean {
-    const entry = this.#entries.get(key(backend, target));
+    const entry = this.#entries.find(backend, target);
     if (entry?.held !== true) return false;
     this.#moveBack(backend, target, entry.stage, false, author, '');
     this.#logger.info(
@@ -221,8 +144,8 @@ export class Ledger {
   /** When a dataset was last resumed, by itself or with its whole backend. */
   resumedAt(backend: string, target: Target): number | undefined {
     return later(
-      this.#entries.get(key(backend, target))?.resumedAt,
-      this.#entries.get(key(backend, allKeys))?.resumedAt,
+      this.#entries.find(backend, target)?.resumedAt,
+      this.#entries.find(backend, allKeys)?.resumedAt,
     );
   }
 
@@ -343,7 +266,7 @@ export class Ledger {
     this.#known = true;
     for (const line of lines) {
       this.#lastRead = Math.max(this.#lastRead, line.sequence);
-      const entry = this.#entry(line.backend, targetOfRow(line.dataset));
+      const entry = this.#entries.at(line.backend, targetOfRow(line.dataset));
       if (line.sequence <= entry.sequence) continue;
       entry.sequence = line.sequence;
       // What was decided here and isn't written yet is the later word; it will be written after this line.
@@ -369,7 +292,7 @@ export class Ledger {
     author: Author,
     revision: string,
   ): void {
-    const entry = this.#entry(backend, target);
+    const entry = this.#entries.at(backend, target);
     const { who, reason } = author;
     const from = entry.unwritten?.from ?? entry.stage;
     entry.at = this.#clock.wallMs();
@@ -440,7 +363,7 @@ export class Ledger {
     for (const [name, wish] of [...this.#wishes].slice(0, maxLinesAtOnce)) {
       // Whoever was judged goes to the end, so that each has a turn.
       this.#wishes.delete(name);
-      if (!isBefore(this.#entry(wish.backend, wish.target).stage, wish.stage)) continue;
+      if (!isBefore(this.#entries.at(wish.backend, wish.target).stage, wish.stage)) continue;
       this.#wishes.set(name, wish);
       const step = this.#judge(wish);
       if (step !== undefined) steps.push(step);
@@ -457,11 +380,11 @@ export class Ledger {
 
   /** The step forward that a wish comes to now, if any. */
   #judge({ backend, target, stage: wanted, revision }: Wish): Step | undefined {
-    const entry = this.#entry(backend, target);
+    const entry = this.#entries.at(backend, target);
     const sinceMs = this.#clock.monotonicMs() - entry.movedMs;
     if (entry.held || entry.unwritten !== undefined || sinceMs < this.#reviewIntervalMs)
       return undefined;
-    if (this.#entries.get(key(backend, allKeys))?.held === true) return undefined;
+    if (this.#entries.find(backend, allKeys)?.held === true) return undefined;
     const from = entry.stage;
     const to = stages[stages.indexOf(from) + 1] ?? from;
     const { verdict, reason } = this.#askGate({ backend, target, from, to });
@@ -512,29 +435,6 @@ export class Ledger {
     }
   }
 
-  #entry(backend: string, target: Target): Entry {
-    const name = key(backend, target);
-    let entry = this.#entries.get(name);
-    if (entry === undefined) {
-      entry = {
-        backend,
-        target,
-        stage: target.kind === 'all' ? 'pooled' : 'legacy',
-        held: false,
-        who: '',
-        reason: '',
-        at: 0,
-        sequence: 0,
-        unwritten: undefined,
-        movedMs: -Infinity,
-        waits: '',
-        resumedAt: undefined,
-      };
-      this.#entries.set(name, entry);
-    }
-    return entry;
-  }
-
   #fail(error: unknown): void {
     const message = String((error as { message?: unknown }).message);
     // Another process writes at this moment; the next review tries again.
@@ -563,9 +463,4 @@ function isBefore(a: Stage, b: Stage): boolean {
 
 function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
   return typeof (value as { then?: unknown }).then === 'function';
-}
-
-/** Names can't contain a NUL, so two pairs never make one key. */
-function key(backend: string, target: Target): string {
-  return `${backend}\0${rowDataset(target)}`;
 }
