@@ -12,8 +12,6 @@ const text = sourceFiles(/\.(ts|mjs|cjs|js|md|json|yml|yaml|html)$|^\.ci\/run$/)
 const maxLines = 500;
 const tooLong = [
   'packages/bridge/src/recorder/recording-store.ts',
-  'packages/bridge/src/stages/flags/flags-document.ts',
-  'packages/bridge/src/stages/ledger/ledger.ts',
   'packages/engines/src/postgres-session.ts',
   'packages/pooled/src/pooled-dataset.ts',
 ];

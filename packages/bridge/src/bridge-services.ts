@@ -1,3 +1,4 @@
+import { callTarget } from './stages/flags/stage-source.ts';
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { systemClock } from '@changeover/core';
@@ -16,8 +17,8 @@ import type { GuardrailWatch } from './stages/guardrail-watch.ts';
 import { turnFlagsBack, watchGuardrail } from './stages/guardrail-wiring.ts';
 import { Ledger } from './stages/ledger/ledger.ts';
 import { openLedgerStore } from './stages/ledger/open-ledger-store.ts';
-import { withHolds } from './stages/ledger/with-holds.ts';
-import { withLedger } from './stages/ledger/with-ledger.ts';
+import { ledgerHolds, ledgerSteps } from './stages/ledger/ledger-limits.ts';
+import { limitStages } from './stages/limited-stages.ts';
 
 /** What stands around the routers of one or several bridges: flags, ledger, guardrail, recorder, gates and metrics. */
 export class BridgeServices {
@@ -45,15 +46,17 @@ export class BridgeServices {
       () => this.recorder,
       systemClock,
       settings.gatesFile,
-      (backend, dataset) => this.ledger.resumedAt(backend, dataset),
+      (backend, dataset) => this.ledger.resumedAt(backend, callTarget(dataset)),
     );
     this.ledger = new Ledger({
       store: openLedgerStore(settings, logger),
       logger,
       gate: (move) => gate.judge(move),
     });
-    const decided = (settings.ledger === true ? withLedger : withHolds)(flags, this.ledger);
-    this.guardrail = new Guardrail(decided, systemClock, logger, settings.guardrail, this.ledger);
+    const stages = limitStages(flags, [
+      settings.ledger === true ? ledgerSteps(this.ledger, flags) : ledgerHolds(this.ledger),
+    ]);
+    this.guardrail = new Guardrail(stages, systemClock, logger, settings.guardrail, this.ledger);
     this.recorder = openRecorder({
       path: settings.storePath,
       run: `${hostname()}-${String(process.pid)}-${randomUUID().slice(0, 8)}`,

@@ -1,5 +1,5 @@
 import type { ComparisonRule } from '@changeover/compare';
-import type { Stage } from '@changeover/core';
+import { type CallTarget, keyTarget, noKey, type Stage } from '@changeover/core';
 import type { ExclusionLevel, OrderLevel } from '../../guarantees/index.ts';
 
 /** What a key's callers get of what the singleton guaranteed. */
@@ -51,6 +51,11 @@ export interface StageContext {
   /** The dataset's name; the empty string for operations that concern none. */
   readonly dataset: string;
   readonly operation: string;
+}
+
+/** Whom a call is about, by the dataset's name that contexts and cells have. */
+export function callTarget(dataset: string): CallTarget {
+  return dataset === '' ? noKey : keyTarget(dataset);
 }
 
 /** One answer. Frozen; the same object may be given to many. */
