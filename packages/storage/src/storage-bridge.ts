@@ -10,7 +10,7 @@ import {
   type Recorder,
   withAbilities,
 } from '@changeover/bridge';
-import { type Leg, type OperationDefinition, systemClock } from '@changeover/core';
+import { type Leg, systemClock } from '@changeover/core';
 import {
   ConnectionError,
   type Engine,
@@ -51,10 +51,7 @@ export function createStorageBridge(options?: StorageBridgeOptions): StorageBrid
 }
 
 const operations = Object.fromEntries(
-  Object.entries(storageOperations).map(([name, definition]) => [
-    name,
-    defined(definition as OperationDefinition),
-  ]),
+  Object.entries(storageOperations).map(([name, definition]) => [name, defined(definition)]),
 ) as Readonly<Record<keyof StorageBackend, DefinedOperation>>;
 
 /** A leg as createBridge takes it. */
