@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { engines } from '@changeover/engines';
 import { silentLogger } from '@changeover/bridge';
+import { planted } from 'changeover/testing';
 import { UnleashServer, unleashTokens } from '../kit/unleash-server.ts';
 import { type Outcome, typeChangeover } from './run-changeover.ts';
 import { testFlags, writeTestFlags } from './write-test-flags.ts';
@@ -154,7 +155,9 @@ describe('with a token that may change flags', () => {
     const bridge = openBridge((leg) => ({
       ...leg,
       shadow: undefined,
-      api: { ...leg.api, readTable: () => Promise.resolve([{ id: 2 }]) },
+      api: planted(leg.api, (rows, { operation }) =>
+        operation === 'readTable' ? [{ id: 2 }] : rows,
+      ),
     }));
     try {
       const storage = bridge.storage('sqlite');
