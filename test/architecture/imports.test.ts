@@ -14,7 +14,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   engines: ['core'],
   legacy: ['core', 'engines'],
   pooled: ['core', 'compare', 'engines'],
-  storage: ['core', 'compare', 'bridge', 'operate', 'engines', 'legacy', 'pooled'],
+  storage: ['core', 'compare', 'bridge', 'operate', 'classify', 'engines', 'legacy', 'pooled'],
   changeover: ['core', 'compare', 'bridge', 'operate', 'engines', 'pooled', 'storage'],
 };
 

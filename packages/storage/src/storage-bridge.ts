@@ -10,10 +10,11 @@ import { type Leg, systemClock } from '@changeover/core';
 import {
   ConnectionError,
   type Engine,
+  operationsKnowing,
   parseDatasetName,
   parseEngine,
+  type ResultSet,
   type StorageBackend,
-  storageOperations,
 } from '@changeover/engines';
 import { MeasuredPools, StorageBackendFactory } from '@changeover/pooled';
 import { breakerMetrics } from './breaker-metrics.ts';
@@ -25,6 +26,8 @@ import {
 } from './bridge-options.ts';
 import { openLegacyLeg } from './legacy-leg.ts';
 import { figuresOf } from './pool-figures.ts';
+import { StatementClassifiers } from './statement-classifiers.ts';
+import { watchingSchema } from './watching-schema.ts';
 
 /** A bridge over the storage API: both legs of each engine with a router between. */
 export interface StorageBridge extends AsyncDisposable {
@@ -52,7 +55,9 @@ class StorageBridgeOver implements StorageBridge {
   readonly #services: BridgeServices;
   readonly #routers = new Map<Engine, BackendRouter<StorageBackend>>();
   readonly #legacyLegs: Leg<StorageBackend>[] = [];
+  readonly #classifiers: StatementClassifiers[] = [];
   readonly #endPools: () => void;
+  readonly #ending = new AbortController();
   #closing: Promise<void> | undefined;
 
   constructor(options: ParsedBridgeOptions) {
@@ -115,11 +120,12 @@ class StorageBridgeOver implements StorageBridge {
     const pooled = this.factory.leg(engine);
     const legacy = openLegacyLeg(engine, location);
     this.#legacyLegs.push(legacy);
+    const classifiers = this.#classify(engine, pooled);
     return new BackendRouter<StorageBackend>({
       backend: engine,
-      legacy,
-      pooled: decoratePooledLeg?.(pooled) ?? pooled,
-      operations: storageOperations,
+      legacy: watchingSchema(legacy, classifiers),
+      pooled: watchingSchema(decoratePooledLeg?.(pooled) ?? pooled, classifiers),
+      operations: operationsKnowing((...args) => classifiers.factsOf(...args)),
       stages: guardrail,
       recorder: watch.over(recorder),
       guardrail,
@@ -135,11 +141,31 @@ class StorageBridgeOver implements StorageBridge {
     });
   }
 
+  /** The catalogue is asked on the connections for comparison, and never on a caller's. */
+  #classify(engine: Engine, { shadow }: Leg<StorageBackend>): StatementClassifiers {
+    const classifiers = new StatementClassifiers({
+      engine,
+      ask: async (dataset, sql, params) => {
+        if (shadow === undefined) throw new Error('the pooled leg has no connections to ask on');
+        const args = [dataset, sql, params];
+        const signal = this.#ending.signal;
+        return (await shadow.read({ operation: 'query', args, signal })) as ResultSet;
+      },
+      onWordsOnly: (reason) => {
+        this.#services.logger.warn({ event: 'statements-by-words', backend: engine }, reason);
+      },
+    });
+    this.#classifiers.push(classifiers);
+    return classifiers;
+  }
+
   async #close(deadlineMs: number): Promise<void> {
+    this.#ending.abort();
     this.#endPools();
     this.#services.endWatching();
     for (const router of this.#routers.values()) router.close();
     await Promise.all([this.factory.close({ deadlineMs }), this.#closeLegacy(deadlineMs)]);
+    await Promise.all(this.#classifiers.map((each) => each.close()));
     await this.#services.close();
   }
 

@@ -1,7 +1,7 @@
 import { digestInSteps, findDifference, roundedNumbers } from '@changeover/compare';
 import { SnapshotLostError } from '@changeover/core';
 import type { Clock, HeldSnapshot, LegName, ReadDefinition, ShadowCall } from '@changeover/core';
-import type { Undetermined } from '@changeover/core';
+import type { AnswerFacts, OpenParts, Undetermined } from '@changeover/core';
 import type { ResolvedCall } from '../call/resolved-call.ts';
 import {
   decide,
@@ -13,6 +13,7 @@ import {
   type Surroundings,
 } from './confirmation.ts';
 import { describeDifference, describeOutcomes } from './difference-summary.ts';
+import { determinedPart, differInDigits, digestDetermined, isAmong } from './open-parts.ts';
 import type { Outcome, ShadowCaller } from './shadow-caller.ts';
 import type { PendingComparison } from './pending-comparison.ts';
 import type { SeenDifferences } from './seen-differences.ts';
@@ -25,6 +26,9 @@ const rowsPerTurn = 2_000;
 
 /** A larger answer is compared by its digest alone: it is not shown, and no rule is laid over it. */
 const maxShownRows = 5_000;
+
+/** Rows among which those that a limit took are looked for. */
+const mostCandidates = 5_000;
 
 /** What the answering leg gave its caller. */
 export interface Answer {
@@ -58,6 +62,9 @@ export class ReadComparison {
   readonly #version: string | undefined;
   readonly #seen: SeenDifferences;
   readonly #later: Later;
+  #facts: AnswerFacts | undefined;
+  /** There are too many rows to look for those that a limit took: they are not asked for again. */
+  #tooMany = false;
 
   constructor(
     caller: ShadowCaller,
@@ -86,6 +93,15 @@ export class ReadComparison {
   async run(signal: AbortSignal): Promise<void> {
     const { answer } = this;
     if (answer === undefined) throw new Error('a comparison was run before its answer was there');
+    const { facts } = this.#resolved.definition as {
+      facts?: (...args: readonly unknown[]) => Promise<AnswerFacts>;
+    };
+    this.#facts = await facts?.(...this.#args);
+    signal.throwIfAborted();
+    if (this.#facts?.acts !== undefined) {
+      this.#pending.shed('side-effects');
+      return;
+    }
     const shadow = await this.#caller.digest(
       this.#shadow,
       this.#call(signal),
@@ -193,7 +209,7 @@ export class ReadComparison {
   #seenBefore({ legacy }: Round): boolean {
     if (!this.#stillQuiet || this.#foreignQuiet() === false || this.#resolved.dataset === '')
       return false;
-    if (this.#undetermined !== undefined) return false;
+    if (this.#undetermined !== undefined || this.#open !== undefined) return false;
     const key = this.#seen.key(this.#resolved, this.#args);
     const before = this.#seen.recall(key);
     this.#seen.note(key, legacy);
@@ -293,6 +309,7 @@ export class ReadComparison {
       ordered: this.#ordered,
       shared: this.#resolved.dataset === '',
       undetermined: this.#undetermined,
+      timed: this.#open?.rows === 'timed',
       foreignQuiet: this.#foreignQuiet(),
     });
     if (finding.verdict === 'again') return false;
@@ -308,12 +325,13 @@ export class ReadComparison {
   ): void {
     const shown = rounds.find(
       (round) =>
-        round.excuse === undefined && !sameOutcome(round.legacy, round.pooled, this.#ordered),
+        round.excuse === undefined &&
+        (round.differs === true || !sameOutcome(round.legacy, round.pooled, this.#ordered)),
     );
     const difference =
       shown === undefined || verdict !== 'mismatch'
         ? describeOutcomes(shown ?? first)
-        : describeDifference(this.#resolved, shown, shown.results, this.#ordered);
+        : describeDifference(this.#resolved, shown, this.#shown(shown), this.#ordered);
     this.#pending.verdict({ ...difference, verdict, ...(reason === undefined ? {} : { reason }) });
   }
 
@@ -322,16 +340,78 @@ export class ReadComparison {
     const legacy = await this.#caller.read('legacy', call, this.#resultKind, snapshot);
     const pooled = await this.#caller.read('pooled', call, this.#resultKind, snapshot);
     const results = { legacy: legacy.result, pooled: pooled.result };
-    const same = sameOutcome(legacy.outcome, pooled.outcome, this.#ordered);
-    return {
-      legacy: legacy.outcome,
-      pooled: pooled.outcome,
+    const outcomes = { legacy: legacy.outcome, pooled: pooled.outcome };
+    const same = sameOutcome(outcomes.legacy, outcomes.pooled, this.#ordered);
+    if (this.#open !== undefined && !isError(outcomes))
+      return await this.#determinedRound({ results, same, open: this.#open, call, snapshot });
+    return { ...outcomes, results, excuse: same ? undefined : this.#excuse(outcomes, results) };
+  }
+
+  /** A round of what the call determines, and what it is worth that the legs agree in it. */
+  async #determinedRound(at: {
+    readonly results: FullRound['results'];
+    readonly same: boolean;
+    readonly open: OpenParts;
+    readonly call: ShadowCall;
+    readonly snapshot: HeldSnapshot | undefined;
+  }): Promise<FullRound> {
+    const { results, same, open } = at;
+    const outcome = (result: unknown): Outcome => ({
+      kind: 'result',
+      digest: digestDetermined(result, open),
+    });
+    const round = {
+      legacy: outcome(results.legacy),
+      pooled: outcome(results.pooled),
       results,
-      excuse: same ? undefined : this.#excuse(legacy.outcome, pooled.outcome, results),
+    };
+    if (same) return round;
+    if (this.#passesByRule(results)) return { ...round, excuse: 'rule' };
+    if (!sameOutcome(round.legacy, round.pooled, this.#ordered)) return round;
+    if (differInDigits(results.legacy, results.pooled, this.#ordered, open))
+      return { ...round, differs: true };
+    const reason = `but for ${open.leftOut.join('; ')}`;
+    if (open.rows === 'any') return { ...round, excuse: { verdict: 'nondeterministic', reason } };
+    if (open.rows !== 'some') return { ...round, excuse: { verdict: 'match', reason } };
+    const among = await this.#isAmongAllRows(at);
+    if (among === undefined) {
+      const unchecked = `${reason}; the rows that it could be could not be asked for`;
+      return { ...round, excuse: { verdict: 'inconclusive', reason: unchecked } };
+    }
+    return among ? { ...round, excuse: { verdict: 'match', reason } } : { ...round, differs: true };
+  }
+
+  /** Whether the pooled leg's rows are of those that the legacy leg has without the limit; undefined where that can't be told. */
+  async #isAmongAllRows({
+    results,
+    open,
+    call,
+    snapshot,
+  }: {
+    readonly results: FullRound['results'];
+    readonly open: OpenParts;
+    readonly call: ShadowCall;
+    readonly snapshot: HeldSnapshot | undefined;
+  }): Promise<boolean | undefined> {
+    const maxRows = Math.min(this.#resolved.decision.settings.maxRows, mostCandidates);
+    const args = this.#tooMany ? undefined : open.allRows?.(maxRows + 1);
+    if (args === undefined) return undefined;
+    const all = await this.#caller.read('legacy', { ...call, args }, 'rows', snapshot);
+    this.#tooMany = rowCount(all.result) > maxRows;
+    if (all.outcome.kind === 'error' || this.#tooMany) return undefined;
+    return isAmong(results.pooled, all.result, open);
+  }
+
+  /** The results as far as they are determined, so that a difference is shown where it counts. */
+  #shown({ results, differs }: FullRound): FullRound['results'] {
+    if (this.#open === undefined || differs === true) return results;
+    return {
+      legacy: determinedPart(results.legacy, this.#open),
+      pooled: determinedPart(results.pooled, this.#open),
     };
   }
 
-  #excuse(legacy: Outcome, pooled: Outcome, results: FullRound['results']): Excuse | undefined {
+  #excuse({ legacy, pooled }: Round, results: FullRound['results']): Excuse | undefined {
     if (isError({ legacy, pooled })) return undefined;
     if (this.#passesByRule(results)) return 'rule';
     if (this.#undetermined?.kind !== 'rounding') return undefined;
@@ -369,7 +449,12 @@ export class ReadComparison {
     return (this.#resolved.definition as ReadDefinition).result ?? 'value';
   }
 
+  get #open(): OpenParts | undefined {
+    return this.#facts?.open;
+  }
+
   get #undetermined(): Undetermined | undefined {
+    if (this.#facts !== undefined) return this.#facts.undetermined;
     const { undetermined } = this.#resolved.definition as {
       undetermined?: (...args: readonly unknown[]) => Undetermined | undefined;
     };
@@ -377,6 +462,7 @@ export class ReadComparison {
   }
 
   get #ordered(): boolean {
+    if (this.#facts !== undefined) return this.#facts.ordered;
     const { ordered } = this.#resolved.definition as {
       ordered?: (...args: readonly unknown[]) => boolean;
     };
