@@ -20,6 +20,11 @@ export interface OpenParts {
    * is; `timed`: they depend on the time, so that they hold still unless a row has just come to its edge.
    */
   readonly rows: 'determined' | 'timed' | 'some' | 'any';
+  /**
+   * Columns by which the rows are ordered, so that only rows which are equal in them may change places: by index, or by a name that
+   * ignores case. Empty: nothing is known of the order, or all of it.
+   */
+  readonly sortedBy: readonly (number | string)[];
   /** The arguments of the call that gives all rows of which this one gives some, `maxRows` at most. Undefined: there is none. */
   readonly allRows: ((maxRows: number) => readonly unknown[]) | undefined;
 }

@@ -31,17 +31,19 @@ export function answerFacts(
 }
 
 function openParts(
-  { undetermined, limited, connectionFacts }: Statement,
+  { order, sortedBy, undetermined, limited, connectionFacts }: Statement,
   allRows: (sql: string) => readonly unknown[],
 ): OpenParts | undefined {
   const some = limited !== undefined && limited.rows !== 'determined';
   const untold = connectionFacts.length > 0 && undetermined.length === 0;
-  if (undetermined.length === 0 && !some && !untold) return undefined;
+  const ties = order === 'ties' && sortedBy.length > 0;
+  if (undetermined.length === 0 && !some && !untold && !ties) return undefined;
   const without = some ? limited.sqlWithoutLimit : undefined;
   return {
     leftOut: [
       ...undetermined.map(describe),
       ...(untold ? [`what ${connectionFacts.join(', ')} tells about the connection`] : []),
+      ...(ties ? ['the order of rows that ORDER BY leaves as equal'] : []),
       ...(some ? ['which of the rows its LIMIT took'] : []),
     ],
     columns: undetermined.flatMap((part) =>
@@ -49,6 +51,7 @@ function openParts(
     ),
     rounded: roundedOf(undetermined),
     rows: rowsOf(undetermined, some, untold),
+    sortedBy: ties ? sortedBy : [],
     // From outside, because the statement itself may end in anything.
     allRows:
       without === undefined

@@ -52,6 +52,37 @@ export function differInDigits(
   return findDifference(legacy, pooled, ordered, rules) !== undefined;
 }
 
+/** Whether the columns by which the rows are ordered say the same, row by row. */
+export function sameOrder(legacy: unknown, pooled: unknown, open: OpenParts): boolean {
+  const [a, b] = [columnsOf(legacy), columnsOf(pooled)];
+  if (a === undefined || b === undefined || open.sortedBy.length === 0) return true;
+  const masked = new Set([...namesAt(open.columns, a.names), ...roundedNames(open, a.names)]);
+  const keys: string[] = [];
+  for (const place of open.sortedBy) {
+    const found =
+      typeof place === 'number'
+        ? a.names.slice(place, place + 1)
+        : a.names.filter((name) => name.toLowerCase() === place.toLowerCase());
+    const [name, ...others] = found;
+    // Behind a column that nobody knows, the order of the next ones is not known either.
+    if (name === undefined || others.length > 0 || masked.has(name)) break;
+    keys.push(name);
+  }
+  return a.rows.every((row, at) =>
+    keys.every((name) => sameKey(row[name] ?? null, b.rows[at]?.[name] ?? null)),
+  );
+}
+
+/** Texts may be equal in an order that tells them apart no further than a collation does, and decimals are texts. */
+function sameKey(a: Value, b: Value): boolean {
+  const folded = (value: Value): Value => {
+    if (typeof value !== 'string') return value;
+    const number = value.trim() === '' ? Number.NaN : Number(value);
+    return Number.isNaN(number) ? value.trimEnd().toLowerCase() : number;
+  };
+  return digestResult([folded(a)], 'value').ordered === digestResult([folded(b)], 'value').ordered;
+}
+
 /** Whether each row is one of all rows, none taken more often than it is there; columns that nobody determined are not looked at. */
 export function isAmong(some: unknown, all: unknown, open: OpenParts): boolean {
   const [part, whole] = [columnsOf(some), columnsOf(all)];

@@ -3,6 +3,7 @@ import { SnapshotLostError } from '@changeover/core';
 import type { Clock, HeldSnapshot, LegName, ReadDefinition, ShadowCall } from '@changeover/core';
 import type { AnswerFacts, OpenParts, Undetermined } from '@changeover/core';
 import type { ResolvedCall } from '../call/resolved-call.ts';
+import { type Answer, rowCount } from './answer.ts';
 import {
   decide,
   type Excuse,
@@ -13,7 +14,13 @@ import {
   type Surroundings,
 } from './confirmation.ts';
 import { describeDifference, describeOutcomes } from './difference-summary.ts';
-import { determinedPart, differInDigits, digestDetermined, isAmong } from './open-parts.ts';
+import {
+  determinedPart,
+  differInDigits,
+  digestDetermined,
+  isAmong,
+  sameOrder,
+} from './open-parts.ts';
 import type { Outcome, ShadowCaller } from './shadow-caller.ts';
 import type { PendingComparison } from './pending-comparison.ts';
 import type { SeenDifferences } from './seen-differences.ts';
@@ -29,15 +36,6 @@ const maxShownRows = 5_000;
 
 /** Rows among which those that a limit took are looked for. */
 const mostCandidates = 5_000;
-
-/** What the answering leg gave its caller. */
-export interface Answer {
-  /** Undefined where it is to be had from the copy. */
-  readonly outcome?: Outcome | undefined;
-  readonly copy?: unknown;
-  /** How long it took, in ms. */
-  readonly tookMs?: number | undefined;
-}
 
 /** One run of both legs, with their results where the digests differ. */
 interface FullRound extends Round {
@@ -89,19 +87,27 @@ export class ReadComparison {
     this.#version = caller.version(resolved.dataset);
   }
 
+  /**
+   * Asks what is known of the call's answer, before {@link run}; undefined where nobody is to be asked. Resolves to false where the
+   * call must not be made again. Never rejects.
+   */
+  learn(): Promise<boolean> | undefined {
+    const { facts } = this.#resolved.definition as {
+      facts?: (...args: readonly unknown[]) => Promise<AnswerFacts>;
+    };
+    return facts?.(...this.#args).then(
+      (known) => {
+        this.#facts = known;
+        return known.acts === undefined;
+      },
+      () => false,
+    );
+  }
+
   /** Runs the shadow leg and settles the pending comparison. Rejects only when the signal is aborted. */
   async run(signal: AbortSignal): Promise<void> {
     const { answer } = this;
     if (answer === undefined) throw new Error('a comparison was run before its answer was there');
-    const { facts } = this.#resolved.definition as {
-      facts?: (...args: readonly unknown[]) => Promise<AnswerFacts>;
-    };
-    this.#facts = await facts?.(...this.#args);
-    signal.throwIfAborted();
-    if (this.#facts?.acts !== undefined) {
-      this.#pending.shed('side-effects');
-      return;
-    }
     const shadow = await this.#caller.digest(
       this.#shadow,
       this.#call(signal),
@@ -116,7 +122,7 @@ export class ReadComparison {
       this.#shadow === 'pooled'
         ? { legacy: given, pooled: shadow }
         : { legacy: shadow, pooled: given };
-    if (sameOutcome(first.legacy, first.pooled, this.#ordered)) {
+    if (sameOutcome(first.legacy, first.pooled, this.#ordered || this.#sorted)) {
       this.#pending.verdict({ verdict: 'match' });
       if (!this.#seen.none) this.#seen.forget(this.#seen.key(this.#resolved, this.#args));
       return;
@@ -331,7 +337,12 @@ export class ReadComparison {
     const difference =
       shown === undefined || verdict !== 'mismatch'
         ? describeOutcomes(shown ?? first)
-        : describeDifference(this.#resolved, shown, this.#shown(shown), this.#ordered);
+        : describeDifference(
+            this.#resolved,
+            shown,
+            this.#shown(shown),
+            this.#ordered || this.#sorted,
+          );
     this.#pending.verdict({ ...difference, verdict, ...(reason === undefined ? {} : { reason }) });
   }
 
@@ -341,7 +352,8 @@ export class ReadComparison {
     const pooled = await this.#caller.read('pooled', call, this.#resultKind, snapshot);
     const results = { legacy: legacy.result, pooled: pooled.result };
     const outcomes = { legacy: legacy.outcome, pooled: pooled.outcome };
-    const same = sameOutcome(outcomes.legacy, outcomes.pooled, this.#ordered);
+    const ordered = this.#ordered || this.#sorted;
+    const same = sameOutcome(outcomes.legacy, outcomes.pooled, ordered);
     if (this.#open !== undefined && !isError(outcomes))
       return await this.#determinedRound({ results, same, open: this.#open, call, snapshot });
     return { ...outcomes, results, excuse: same ? undefined : this.#excuse(outcomes, results) };
@@ -368,7 +380,10 @@ export class ReadComparison {
     if (same) return round;
     if (this.#passesByRule(results)) return { ...round, excuse: 'rule' };
     if (!sameOutcome(round.legacy, round.pooled, this.#ordered)) return round;
-    if (differInDigits(results.legacy, results.pooled, this.#ordered, open))
+    if (
+      differInDigits(results.legacy, results.pooled, this.#ordered, open) ||
+      !sameOrder(results.legacy, results.pooled, open)
+    )
       return { ...round, differs: true };
     const reason = `but for ${open.leftOut.join('; ')}`;
     if (open.rows === 'any') return { ...round, excuse: { verdict: 'nondeterministic', reason } };
@@ -453,6 +468,11 @@ export class ReadComparison {
     return this.#facts?.open;
   }
 
+  /** Rows come in an order, but for those that are equal in it. */
+  get #sorted(): boolean {
+    return this.#open !== undefined && this.#open.sortedBy.length > 0;
+  }
+
   get #undetermined(): Undetermined | undefined {
     if (this.#facts !== undefined) return this.#facts.undetermined;
     const { undetermined } = this.#resolved.definition as {
@@ -468,14 +488,6 @@ export class ReadComparison {
     };
     return ordered?.(...this.#args) ?? false;
   }
-}
-
-/** How many rows a result has; what isn't rows counts as one. */
-export function rowCount(value: unknown): number {
-  if (Array.isArray(value)) return value.length;
-  if (typeof value !== 'object' || value === null) return 1;
-  const { rows } = value as { rows?: unknown };
-  return Array.isArray(rows) ? rows.length : 1;
 }
 
 function nextTurn(): Promise<void> {

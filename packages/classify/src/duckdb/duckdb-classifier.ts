@@ -112,12 +112,13 @@ class DuckdbJudge implements Judge {
     const [query] = queries;
     if (walk.missing) return undefined;
     if (query === undefined || queries.length > 1) return walk.findings.statement({ shape });
-    const { order, limited, undetermined } = analyse(query);
-    if (limited === undefined) return walk.findings.statement({ shape, order, undetermined });
+    const { order, sortedBy, limited, undetermined } = analyse(query);
+    if (limited === undefined)
+      return walk.findings.statement({ shape, order, sortedBy, undetermined });
     const sqlWithoutLimit = this.#unlimited(at.sql, at.tokens, statements[0] ?? {});
     if (sqlWithoutLimit === 'missing') return undefined;
     const found: Limited = Object.freeze({ rows: limited, sqlWithoutLimit });
-    return walk.findings.statement({ shape, order, undetermined, limited: found });
+    return walk.findings.statement({ shape, order, sortedBy, undetermined, limited: found });
   }
 
   #unlimited(sql: string, tokens: readonly Token[], statement: Node): string | undefined {
