@@ -59,14 +59,16 @@ function noting(inside: StorageTransaction, ran: unknown[]): StorageTransaction 
     if (ran.length < maxNoted) ran.push(sql);
     else ran[0] = undefined;
   };
-  return new Proxy(inside, {
-    get: (target, name) => {
-      const value: unknown = Reflect.get(target, name);
+  // Over nothing: a leg may give a frozen object, whose properties a proxy of it must give unchanged.
+  return new Proxy({} as StorageTransaction, {
+    has: (_nothing, name) => Reflect.has(inside, name),
+    get: (_nothing, name) => {
+      const value: unknown = Reflect.get(inside, name);
       if (typeof value !== 'function') return value;
       return (...args: readonly unknown[]): unknown => {
         if (name === 'execute') note(args[0]);
         if (name === 'writeTable') note(undefined);
-        return Reflect.apply(value, target, args);
+        return Reflect.apply(value, inside, args);
       };
     },
   });

@@ -14,7 +14,7 @@ interface Columns {
   readonly rows: readonly Row[];
 }
 
-/** What is determined of a result, as a result of its own: equal on both legs if they agree in it, but for {@link differInDigits}. */
+/** What is determined of a result, as a result of its own: equal on both legs if they agree in it, but for {@link differsInRest}. */
 export function determinedPart(result: unknown, open: OpenParts): unknown {
   const table = columnsOf(result);
   if (table === undefined) return result;
@@ -30,8 +30,17 @@ export function digestDetermined(result: unknown, open: OpenParts): Digest {
   return digestResult(determinedPart(result, open), 'rows');
 }
 
-/** Whether two results that agree in what is exactly determined differ by more than the last digits of a rounded column. */
-export function differInDigits(
+/** Whether two results that agree in what is exactly determined differ all the same: by more than last digits, or in their order. */
+export function differsInRest(
+  { legacy, pooled }: { readonly legacy: unknown; readonly pooled: unknown },
+  ordered: boolean,
+  open: OpenParts,
+): boolean {
+  return differInDigits(legacy, pooled, ordered, open) || !sameOrder(legacy, pooled, open);
+}
+
+/** Whether they differ by more than the last digits of a rounded column. */
+function differInDigits(
   legacy: unknown,
   pooled: unknown,
   ordered: boolean,
@@ -53,7 +62,7 @@ export function differInDigits(
 }
 
 /** Whether the columns by which the rows are ordered say the same, row by row. */
-export function sameOrder(legacy: unknown, pooled: unknown, open: OpenParts): boolean {
+function sameOrder(legacy: unknown, pooled: unknown, open: OpenParts): boolean {
   const [a, b] = [columnsOf(legacy), columnsOf(pooled)];
   if (a === undefined || b === undefined || open.sortedBy.length === 0) return true;
   const masked = new Set([...namesAt(open.columns, a.names), ...roundedNames(open, a.names)]);

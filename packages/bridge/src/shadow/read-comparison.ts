@@ -14,13 +14,7 @@ import {
   type Surroundings,
 } from './confirmation.ts';
 import { describeDifference, describeOutcomes } from './difference-summary.ts';
-import {
-  determinedPart,
-  differInDigits,
-  digestDetermined,
-  isAmong,
-  sameOrder,
-} from './open-parts.ts';
+import { determinedPart, differsInRest, digestDetermined, isAmong } from './open-parts.ts';
 import type { Outcome, ShadowCaller } from './shadow-caller.ts';
 import type { PendingComparison } from './pending-comparison.ts';
 import type { SeenDifferences } from './seen-differences.ts';
@@ -380,11 +374,7 @@ export class ReadComparison {
     if (same) return round;
     if (this.#passesByRule(results)) return { ...round, excuse: 'rule' };
     if (!sameOutcome(round.legacy, round.pooled, this.#ordered)) return round;
-    if (
-      differInDigits(results.legacy, results.pooled, this.#ordered, open) ||
-      !sameOrder(results.legacy, results.pooled, open)
-    )
-      return { ...round, differs: true };
+    if (differsInRest(results, this.#ordered, open)) return { ...round, differs: true };
     const reason = `but for ${open.leftOut.join('; ')}`;
     if (open.rows === 'any') return { ...round, excuse: { verdict: 'nondeterministic', reason } };
     if (open.rows !== 'some') return { ...round, excuse: { verdict: 'match', reason } };
