@@ -2,7 +2,7 @@ import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
   {
-    // Plain JavaScript that runs before anything is installed or built.
+    // Plain JavaScript: what runs before anything is installed or built, and a CommonJS application.
     ignores: [
       '.changeover/**',
       '**/dist/**',
@@ -10,6 +10,7 @@ export default tseslint.config(
       'build/**',
       'scripts/run.mjs',
       'packages/*/bin/**',
+      'examples/**/*.cjs',
       'test/jest.config.mjs',
       'eslint.config.mjs',
     ],
@@ -79,5 +80,5 @@ export default tseslint.config(
       '@typescript-eslint/no-base-to-string': 'off',
     },
   },
-  { files: ['scripts/**'], rules: { 'no-console': 'off' } },
+  { files: ['scripts/**', 'examples/**'], rules: { 'no-console': 'off' } },
 );

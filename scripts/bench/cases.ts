@@ -1,6 +1,7 @@
 import type { BenchCase } from './figure.ts';
 import { callerLatencyAtShadow } from './caller-latency-at-shadow.ts';
 import { concurrentReads } from './concurrent-reads.ts';
+import { createBridgeOverhead } from './create-bridge.ts';
 import { digestCost } from './digest-cost.ts';
 import { duckdbPeers } from './duckdb-peers.ts';
 import { flagChange } from './flag-change.ts';
@@ -19,6 +20,7 @@ import { verifyCost } from './verify-cost.ts';
 /** All benchmarks in the order of the table in docs/benchmarks.md. */
 export const benchCases: readonly BenchCase[] = [
   routerOverhead,
+  createBridgeOverhead,
   callerLatencyAtShadow,
   oneRead,
   concurrentReads,

@@ -1,12 +1,3 @@
-import { createRequire } from 'node:module';
-import {
-  integrations,
-  init,
-  LDConcurrentExecution,
-  createMigration,
-  LDMigrationStage,
-  LDMigrationSuccess,
-} from '@launchdarkly/node-server-sdk';
 import {
   BackendRouter,
   createLogger,
@@ -16,7 +7,6 @@ import {
 } from 'changeover';
 import { parseDatasetName, storageOperations } from '@changeover/engines';
 import { type Row, type Stage } from '@changeover/core';
-import { experimentAsync } from 'tzientist';
 import {
   type BenchCase,
   type BenchContext,
@@ -24,18 +14,9 @@ import {
   type Figure,
   figureOf,
 } from './figure.ts';
-import { type Side, takeTurns, timeText } from './measure.ts';
-import { quantile } from './quantile.ts';
+import { takeTurns, timeText } from './measure.ts';
+import { openPeers, peersText } from './migration-peers.ts';
 import { atMost } from './verdict.ts';
-
-/** The npm package `scientist` has no types; this is what is used of it. */
-interface Scientist {
-  sample(sampler: (name: string) => boolean): void;
-  science(
-    name: string,
-    setup: (experiment: { use(control: Side): void; try(candidate: Side): void }) => void,
-  ): unknown;
-}
 
 const row: readonly Row[] = [{ id: 1 }];
 
@@ -63,39 +44,20 @@ async function measureRouter(context: BenchContext): Promise<CaseResult> {
       stages: createStaticStageSource({ sqlite: stage }),
     }).api;
   const [atLegacy, atPooled] = [routed('legacy'), routed('pooled')];
-  const launchDarkly = await openLaunchDarkly();
-  const scientist = new (createRequire(import.meta.url)('scientist') as new () => Scientist)();
-  scientist.sample(() => false);
-  const tzientist = experimentAsync({
-    name: 'read',
-    control: leg.readTable,
-    candidate: leg.readTable,
-    options: { enabled: () => false },
-  });
+  const read = () => leg.readTable('titanic', 'train');
+  const peers = await openPeers(read);
   const timings = await takeTurns(
     context,
     {
-      direct: () => leg.readTable('titanic', 'train'),
+      direct: read,
       legacy: () => atLegacy.readTable('titanic', 'train'),
       pooled: () => atPooled.readTable('titanic', 'train'),
-      launchDarkly: () => launchDarkly.read('migration'),
-      scientist: () =>
-        scientist.science('read', (experiment) => {
-          experiment.use(() => leg.readTable('titanic', 'train'));
-          experiment.try(() => leg.readTable('titanic', 'train'));
-        }),
-      tzientist: () => tzientist('titanic', 'train'),
+      ...peers.sides,
     },
     { rounds: 25, roundMs: 40 },
   );
-  launchDarkly.close();
+  peers.close();
   recorder.close();
-  const peers = (['launchDarkly', 'scientist', 'tzientist'] as const)
-    .map(
-      (peer) =>
-        `${peer} adds ${timeText(quantile(timings.addedMicros(peer, 'direct'), 0.5) / 1_000)}`,
-    )
-    .join(', ');
   const figures = (['legacy', 'pooled'] as const).flatMap((stage): Figure[] => {
     const added = timings.addedMicros(stage, 'direct');
     const theirs = timings.addedMicros('launchDarkly', 'direct');
@@ -107,7 +69,7 @@ async function measureRouter(context: BenchContext): Promise<CaseResult> {
         unit: 'µs',
         rounds: added,
         target: atMost(0.4),
-        beside: `the leg itself takes ${timeText(timings.medianMs('direct'))}; ${peers}`,
+        beside: `the leg itself takes ${timeText(timings.medianMs('direct'))}; ${peersText(timings)}`,
       }),
       figureOf({
         key: `${stage}-launchdarkly`,
@@ -119,46 +81,4 @@ async function measureRouter(context: BenchContext): Promise<CaseResult> {
     ];
   });
   return { figures };
-}
-
-/** A migration of LaunchDarkly's, offline, whose flag says `off`: its old side answers. */
-async function openLaunchDarkly(): Promise<{
-  read(flag: string): Promise<unknown>;
-  close(): void;
-}> {
-  const data = new integrations.TestData();
-  await data.update(data.flag('migration').valueForAll('off'));
-  const silent = {
-    debug: () => undefined,
-    info: () => undefined,
-    warn: () => undefined,
-    error: () => undefined,
-  };
-  const client = init('bench', {
-    updateProcessor: data.getFactory(),
-    sendEvents: false,
-    logger: silent,
-  });
-  await client.waitForInitialization({ timeout: 5 });
-  const read = async () => LDMigrationSuccess(await leg.readTable('titanic', 'train'));
-  const migration = createMigration<Row[], boolean>(client, {
-    readOld: read,
-    readNew: read,
-    writeOld: async () => LDMigrationSuccess(true),
-    writeNew: async () => LDMigrationSuccess(true),
-    execution: new LDConcurrentExecution(),
-    latencyTracking: false,
-    errorTracking: false,
-  });
-  const user = { kind: 'dataset', key: 'titanic' };
-  return {
-    async read(flag) {
-      const answer = await migration.read(flag, user, LDMigrationStage.Off);
-      if (!answer.success) throw new Error("LaunchDarkly's read failed");
-      return answer.result;
-    },
-    close: () => {
-      client.close();
-    },
-  };
 }

@@ -13,8 +13,8 @@ export function writeReports(result: DemoResult, data: ReportData): void {
         title: 'Changeover: the main job',
         dataChecks: result.data.map(
           ({ engine, dataset, table, rows, ok, expectedDigest, digest }) => ({
-            engine,
-            dataset,
+            backend: engine,
+            key: dataset,
             table,
             rows,
             ok,

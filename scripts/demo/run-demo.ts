@@ -1,3 +1,4 @@
+import { targetText } from '@changeover/core';
 import { mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import {
@@ -78,7 +79,9 @@ export async function runDemo(
     );
     const bridge = StorageBackend.bridge();
     await bridge.idle();
-    const held = bridge.guardrail.holds.map(({ backend, dataset }) => `${backend} ${dataset}`);
+    const held = bridge.guardrail.holds.map(
+      ({ backend, target }) => `${backend} ${targetText(target)}`,
+    );
     const report = bridge.recorder.summary();
     await StorageBackend.shutdown();
     progress.say('Checking every table by the bare drivers…');

@@ -1,3 +1,4 @@
+import { targetText } from '@changeover/core';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -113,8 +114,8 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
     await bridge.idle();
     const { compared, mismatch, shed } = bridge.recorder.summary().totals;
     if (mismatch > 0) failures.note(`${mismatch} mismatches between legs that do the same`);
-    for (const { backend, dataset, reason } of bridge.guardrail.holds)
-      failures.note(`held back: ${backend} ${dataset}: ${reason}`);
+    for (const { backend, target, reason } of bridge.guardrail.holds)
+      failures.note(`held back: ${backend} ${targetText(target)}: ${reason}`);
     await removeAll(bridge, names, stages);
     await bridge.close();
     const flatness = judgeFlatness(watch.samples);

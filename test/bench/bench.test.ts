@@ -49,6 +49,7 @@ describe('npm run bench', () => {
     expect(code).toBe(0);
     expect(stdout.trim().split('\n')).toEqual([
       'router-overhead',
+      'create-bridge',
       'caller-latency-at-shadow',
       'one-read',
       'concurrent-reads',

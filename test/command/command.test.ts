@@ -92,10 +92,10 @@ describe('reading', () => {
   test('status shows every dataset with its stage and what was measured', async () => {
     const { json, type } = place();
     const status = await json('status');
-    expect(status['datasets']).toMatchObject([
+    expect(status['keys']).toMatchObject([
       {
-        engine: 'sqlite',
-        dataset: 'iris',
+        backend: 'sqlite',
+        key: 'iris',
         stage: 'shadow',
         flagStage: 'shadow',
         held: false,
@@ -103,8 +103,8 @@ describe('reading', () => {
         mismatches: 0,
       },
       {
-        engine: 'sqlite',
-        dataset: 'titanic',
+        backend: 'sqlite',
+        key: 'titanic',
         stage: 'shadow',
         flagStage: 'shadow',
         held: false,
@@ -116,19 +116,19 @@ describe('reading', () => {
     const { code, out } = await type('status');
     expect(code).toBe(0);
     expect(out).toMatch(
-      /^sqlite {2}titanic {2}shadow {2}shadow +7 +0 +\d+ +0 {2}changeover\.sqlite gives 1-shadow$/m,
+      /^sqlite +titanic {2}shadow {2}shadow +7 +0 +\d+ +0 {2}the flag changeover\.sqlite assigns it the variant 1-shadow \(its default strategy\)$/m,
     );
   });
 
   test('explain says why, from where, what it means, and what to type next', async () => {
     const { json, type, flags } = place();
     expect(await json('explain', ...titanic)).toMatchObject({
-      engine: 'sqlite',
-      dataset: 'titanic',
+      backend: 'sqlite',
+      key: 'titanic',
       operation: null,
       stage: 'shadow',
       by: 'flag',
-      legs: { read: { answers: 'legacy', beside: 'pooled' }, write: { answers: 'legacy' } },
+      legs: { read: { answers: 'legacy', shadow: 'pooled' }, write: { answers: 'legacy' } },
       flag: { name: 'changeover.sqlite', stage: 'shadow', source: 'file' },
       ledger: { held: false, line: null, decidesForward: false },
       history: [],
@@ -191,7 +191,7 @@ describe('changing', () => {
       changed: true,
       change: {
         backend: 'sqlite',
-        dataset: 'titanic',
+        key: 'titanic',
         from: 'shadow',
         to: 'legacy',
         held: true,
@@ -202,7 +202,7 @@ describe('changing', () => {
     expect(await json('explain', ...titanic)).toMatchObject({
       stage: 'legacy',
       by: 'hold',
-      why: 'held by ada: it looks wrong',
+      why: 'it is held at legacy by ada: it looks wrong; the flag asks for shadow: the flag changeover.sqlite assigns it the variant 1-shadow (its default strategy)',
       ledger: { held: true },
       history: [{ who: 'ada' }],
     });
@@ -224,13 +224,13 @@ describe('changing', () => {
     expect(await json('resume', ...titanic, ...because)).toMatchObject({ changed: false });
   });
 
-  test('kill holds a whole engine, and only its own resume ends that', async () => {
+  test('kill holds a whole backend, and only its own resume ends that', async () => {
     const { json, type } = place();
     await json('kill', 'sqlite', ...because);
     const status = await json('status');
     expect(status).toMatchObject({
       killed: ['sqlite'],
-      datasets: [
+      keys: [
         { stage: 'legacy', held: true },
         { stage: 'legacy', held: true },
       ],
@@ -258,7 +258,7 @@ describe('changing', () => {
     });
     expect(await json('explain', 'sqlite', 'iris')).toMatchObject({ stage: 'pooled' });
     expect(await json('hold', 'sqlite', 'iris', '--at', 'reverse', ...because)).toMatchObject({
-      plan: [{ engine: 'sqlite', dataset: 'iris', from: 'pooled', to: 'reverse' }],
+      plan: [{ backend: 'sqlite', key: 'iris', from: 'pooled', to: 'reverse' }],
     });
     expect(await json('explain', 'sqlite', 'iris')).toMatchObject({ stage: 'reverse', by: 'hold' });
     expect(await json('resume', 'sqlite', 'iris', ...because)).toMatchObject({
@@ -270,26 +270,29 @@ describe('changing', () => {
     const { type } = place();
     const { out } = await type('kill', 'sqlite', ...because);
     const moves = [
-      '2 datasets change stage:',
+      '2 keys change stage:',
       '  sqlite iris: shadow → legacy',
       '  sqlite titanic: shadow → legacy',
-      'Every dataset',
+      'Every key',
     ];
     expect(out.startsWith(moves.join('\n'))).toBe(true);
   });
 
-  test('history is the whole ledger, or that of one dataset with its engine', async () => {
+  test('history is the whole ledger, or that of one dataset with its backend', async () => {
     const { json, type } = place();
     expect(await json('history')).toMatchObject({ lines: [], older: 0 });
     await json('rollback', ...titanic, ...because);
     await json('kill', 'sqlite', ...because);
     await json('rollback', 'sqlite', 'iris', ...because);
     expect(await json('history', ...titanic)).toMatchObject({
-      lines: [{ dataset: 'titanic' }, { dataset: '' }],
+      lines: [
+        { target: 'key', key: 'titanic' },
+        { target: 'all', key: null },
+      ],
       older: 0,
     });
     expect(await json('history', '--limit', '1')).toMatchObject({
-      lines: [{ dataset: 'iris', who: 'ada' }],
+      lines: [{ key: 'iris', who: 'ada' }],
       older: 2,
     });
     expect((await type('history', 'duckdb')).out).toMatch(/Nothing is in the ledger of these yet/);
@@ -410,8 +413,8 @@ describe('flags', () => {
     expect(await json('flags', 'plan', next)).toMatchObject({
       unchanged: 0,
       moves: [
-        { engine: 'sqlite', dataset: 'iris', from: 'shadow', to: 'reverse', held: null },
-        { engine: 'sqlite', dataset: 'titanic', from: 'shadow', to: 'reverse', held: 'legacy' },
+        { backend: 'sqlite', key: 'iris', from: 'shadow', to: 'reverse', held: null },
+        { backend: 'sqlite', key: 'titanic', from: 'shadow', to: 'reverse', held: 'legacy' },
       ],
     });
     expect(await json('explain', 'sqlite', 'iris')).toMatchObject({ stage: 'shadow' });
@@ -431,8 +434,8 @@ describe('flags apply and pull', () => {
       changed: true,
       flagsFile: flags,
       plan: [
-        { dataset: 'iris', from: 'shadow', to: 'reverse' },
-        { dataset: 'titanic', note: 'stays at legacy: it is held' },
+        { key: 'iris', from: 'shadow', to: 'reverse' },
+        { key: 'titanic', note: 'stays at legacy: it is held' },
       ],
     });
     expect(readFileSync(flags, 'utf8')).toBe(readFileSync(next, 'utf8'));
@@ -583,7 +586,7 @@ describe('wrong usage ends with 2 and says what to type', () => {
     ],
     [
       ['explain', 'sqlite', 'titanik'],
-      /There is no dataset "titanik"\. Did you mean "titanic"\?.* --unseen/,
+      /There is no key "titanik"\. Did you mean "titanic"\?.* --unseen/,
     ],
     [['rollback', 'sqlite', 'titanik', ...because], /Did you mean "titanic"\?/],
     [['explain', 'sqlite', 'x'.repeat(201)], /A key has at most 200 characters/],
@@ -593,7 +596,7 @@ describe('wrong usage ends with 2 and says what to type', () => {
     ],
     [['rollback', ...titanic], /required option '--reason <text>'/],
     [['rollback', ...titanic, '--reason', '  '], /--reason needs a text/],
-    [['rollback', 'sqlite', ...because], /missing required argument 'dataset'/],
+    [['rollback', 'sqlite', ...because], /missing required argument 'key'/],
     [['status', '--fromat', 'json'], /Did you mean --format\?/],
     [['status', '--format', 'xml'], /Allowed choices are text, json/],
   ])('%j', async (args, message) => {
@@ -671,7 +674,7 @@ describe('errors', () => {
   test('a dataset that was not called yet can be held with --unseen', async () => {
     const { json } = place();
     expect(await json('rollback', 'postgresql', 'orders', ...because, '--unseen')).toMatchObject({
-      change: { backend: 'postgresql', dataset: 'orders' },
+      change: { backend: 'postgresql', key: 'orders' },
     });
     expect(await json('explain', 'postgresql', 'orders')).toMatchObject({
       stage: 'legacy',
@@ -744,9 +747,9 @@ describe('the command itself', () => {
     async function json(file: string): Promise<{ stage: string }[]> {
       return (
         JSON.parse((await type('status', '--flags', file, '--format', 'json')).out) as {
-          datasets: { stage: string }[];
+          keys: { stage: string }[];
         }
-      ).datasets;
+      ).keys;
     }
   });
 

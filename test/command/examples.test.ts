@@ -179,7 +179,7 @@ test.each([
   ['legacy, by its flag', 'duckdb', 'cold', [], ['promote', 'hold']],
   ['shadow, by its flag', 'sqlite', 'titanic', [], ['promote', 'rollback', 'kill']],
   ['legacy, held', 'sqlite', 'titanic', ['rollback', 'sqlite', 'titanic'], ['resume']],
-  ['legacy, with its engine', 'sqlite', 'titanic', ['kill', 'sqlite'], ['resume']],
+  ['legacy, with its backend', 'sqlite', 'titanic', ['kill', 'sqlite'], ['resume']],
   [
     'reverse',
     'sqlite',

@@ -64,7 +64,7 @@ describe('where the ledger decides over steps forward', () => {
       flag: { stage: 'pooled' },
       gates: { decision: 'INCONCLUSIVE' },
       ledger: { decidesForward: true, line: { who: 'flag', from: 'legacy', to: 'shadow' } },
-      why: 'the ledger has it at shadow until the gates let it step forward; changeover.sqlite gives 3-pooled',
+      why: 'the ledger has it at shadow (it stays there until the gates let it step forward); the flag asks for pooled: the flag changeover.sqlite assigns it the variant 3-pooled (its default strategy)',
     });
     await json('promote', 'sqlite', 'titanic', '--force', '--reason', 'drill', '--who', 'ada');
     await callUntil('reverse');

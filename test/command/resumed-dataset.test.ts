@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { digestResult } from '@changeover/compare';
-import { systemClock } from '@changeover/core';
+import { systemClock, keyTarget } from '@changeover/core';
 import { createLogger, createStorageBridge, type StorageBridgeOptions } from 'changeover';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PromotionGate } from '@changeover/bridge';
+import { PromotionGate, callTarget } from '@changeover/bridge';
 import { type Outcome, typeChangeover } from './run-changeover.ts';
 import { writeTestFlags } from './write-test-flags.ts';
 
@@ -97,7 +97,7 @@ test('a mismatch from before a dataset was resumed is listed, and keeps no gate 
 
   for (const format of ['text', 'md', 'html']) {
     const { out } = await type('report', '--format', format);
-    expect(out).toMatch(/The gates leave \d+ comparisons out, made before datasets were resumed/);
+    expect(out).toMatch(/The gates leave \d+ comparisons out, made before keys were resumed/);
     expect(out).toMatch(/sqlite titanic is judged since 20/);
     expect(out).toMatch(/missing.row/);
   }
@@ -117,9 +117,14 @@ test('a program that steps forward by itself goes by what came after the resumpt
       () => bridge.recorder,
       systemClock,
       join(folder, 'gates.json'),
-      (backend, dataset) => bridge.ledger.resumedAt(backend, dataset),
+      (backend, dataset) => bridge.ledger.resumedAt(backend, callTarget(dataset)),
     );
-    const move = { backend: 'sqlite', dataset: 'titanic', from: 'shadow', to: 'reverse' } as const;
+    const move = {
+      backend: 'sqlite',
+      target: keyTarget('titanic'),
+      from: 'shadow',
+      to: 'reverse',
+    } as const;
     expect(gate.judge(move)).toMatchObject({ verdict: 'pass' });
     expect(
       new PromotionGate(() => bridge.recorder, systemClock, join(folder, 'gates.json')).judge(move),

@@ -1,3 +1,4 @@
+import { keyTarget } from '@changeover/core';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import {
   createStorageBridge,
@@ -159,7 +160,7 @@ describe('with a token that may change flags', () => {
       const storage = bridge.storage('sqlite');
       await storage.createDataset('wrong');
       await storage.writeTable('wrong', 'train', [{ id: 1 }]);
-      while (!bridge.guardrail.isHeld('sqlite', 'wrong')) {
+      while (!bridge.guardrail.isHeld('sqlite', keyTarget('wrong'))) {
         await storage.readTable('wrong', 'train');
         await bridge.idle();
         await new Promise<void>((resolve) => {
@@ -409,7 +410,7 @@ describe('flags apply', () => {
     }
   }, 30_000);
 
-  test('an engine that was killed stays off on the server until it is resumed', async () => {
+  test('a backend that was killed stays off on the server until it is resumed', async () => {
     const bridge = openBridge();
     const isOn = async (): Promise<boolean> =>
       (

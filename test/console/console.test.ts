@@ -74,7 +74,7 @@ async function withPage(
 }
 
 const row = (page: Page, dataset: string): Locator =>
-  page.locator(`#datasets tr[data-key$="/${dataset}"]`);
+  page.locator(`#keys tr[data-key$="/${dataset}"]`);
 const stage = (page: Page, dataset: string): Promise<string> =>
   row(page, dataset).locator('.stage').innerText();
 const changes = (requests: readonly string[]): number =>
@@ -87,18 +87,20 @@ test('shows all that a night needs: flags, verdicts, latency, pools, mismatches 
     expect(await text('#flags')).toMatch(
       /Flags from file revision \w+ confirmed just now .*flags\.json/,
     );
-    expect(await text('.engines')).toMatch(/SQLite HOLD .* on shadow/);
-    expect(await row(page, 'wrong').innerText()).toMatch(/changeover\.sqlite gives 1-shadow/);
+    expect(await text('.backends')).toMatch(/sqlite HOLD .* on shadow/);
+    expect(await row(page, 'wrong').innerText()).toMatch(
+      /the flag changeover\.sqlite assigns it the variant 1-shadow/,
+    );
     expect(await text('#overview')).toMatch(/Compared [1-9]\d* .*Mismatches [1-9]/);
-    expect(await text('#stages')).toMatch(/SQLite shadow [1-9]/);
+    expect(await text('#stages')).toMatch(/sqlite shadow [1-9]/);
     expect(await text('#latency')).toMatch(
-      /SQLite shadow legacy .* ms .*SQLite shadow pooled .* ms/,
+      /sqlite shadow legacy .* ms .*sqlite shadow pooled .* ms/,
     );
     // The running program tells of them every two seconds.
     await page.locator('#pools td').first().waitFor();
-    expect(await text('#pools')).toMatch(new RegExp(`SQLite callers .* ${String(process.pid)}`));
+    expect(await text('#pools')).toMatch(new RegExp(`sqlite callers .* ${String(process.pid)}`));
     expect(await text('#mismatches')).toMatch(
-      /value in readTable on SQLite .*wrong at shadow.* age /,
+      /value in readTable on sqlite .*wrong at shadow.* age /,
     );
     expect(await text('#mismatches')).not.toMatch(/\b41\b.*\b42\b/);
     expect(await text('#gates')).toMatch(/fail/);
@@ -147,14 +149,14 @@ const presses: readonly Press[] = [
     stage: 'shadow',
   },
   {
-    button: 'Kill: all of SQLite to legacy',
+    button: 'Kill: all of sqlite to legacy',
     dataset: 'titanic',
-    plan: /5 datasets change stage:[^]*sqlite titanic: shadow → legacy/,
+    plan: /6 keys change stage:[^]*sqlite titanic: shadow → legacy/,
     line: { backend: 'sqlite', dataset: '', to: 'legacy', held: true },
     stage: 'legacy',
   },
   {
-    button: 'Resume: all of SQLite',
+    button: 'Resume: all of sqlite',
     dataset: 'titanic',
     plan: /sqlite titanic: legacy → shadow/,
     line: { backend: 'sqlite', dataset: '', held: false },
@@ -260,7 +262,7 @@ describe('by keyboard alone', () => {
       await page.keyboard.press('Enter');
       await row(page, 'titanic').locator('.stage.legacy').waitFor();
       // The button is gone with its stage: the row keeps the focus.
-      await page.waitForFunction("document.activeElement.dataset.dataset === 'titanic'");
+      await page.waitForFunction("document.activeElement.dataset.name === 'titanic'");
       expect(await focus(page)).toEqual({ name: 'Resume sqlite titanic', ring: true });
       expect(ledger().at(-1)).toMatchObject({
         dataset: 'titanic',
@@ -287,20 +289,20 @@ describe('by keyboard alone', () => {
   });
 });
 
-test('many datasets are found by a part of their name, engine or stage, and stay found when news come', async () => {
+test('many keys are found by a part of their name, backend or stage, and stay found when news come', async () => {
   for (const name of ['basil', 'clover', 'dill', 'fennel']) {
     await typeChangeover(['rollback', 'duckdb', name, '--unseen', '--reason', 'not yet'], env());
   }
   await withPage(async ({ page }) => {
     const shown = async (): Promise<string[]> =>
-      await page.locator('#datasets tbody tr:visible .subject bdi').allInnerTexts();
+      await page.locator('#keys tbody tr:visible .subject bdi').allInnerTexts();
     await page.getByLabel('Show only').fill('DUCKDB L');
     expect(await shown()).toEqual(['basil', 'clover', 'dill', 'fennel']);
     await page.getByLabel('Show only').press('End');
     await page.keyboard.type('egacy dill');
     expect(await shown()).toEqual(['dill']);
     expect(await page.locator('#filtered').innerText()).toBe(
-      `1 of ${String(await page.locator('#datasets tbody tr').count())} datasets`,
+      `1 of ${String(await page.locator('#keys tbody tr').count())} keys`,
     );
     await typeChangeover(['resume', 'duckdb', 'fennel', '--reason', 'elsewhere'], env());
     await page.locator('.timeline li').first().getByText('elsewhere').waitFor();
@@ -362,7 +364,7 @@ test('a store that can not be read, and a console that has ended, are told of', 
     );
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
     rmSync(place);
-    await page.locator('#view h2', { hasText: 'Datasets' }).waitFor();
+    await page.locator('#view h2', { hasText: 'Keys' }).waitFor();
     expect(await page.locator('#view').innerText()).not.toContain("can't be read");
   } finally {
     await running.close();
@@ -480,8 +482,8 @@ test('another site, another host, no token, another method or a long body change
     const right = { ...withoutToken, 'x-changeover-token': hash.slice(1) };
     const body = JSON.stringify({
       action: 'hold',
-      engine: 'sqlite',
-      dataset: 'wrong',
+      backend: 'sqlite',
+      key: 'wrong',
       reason: 'test',
       plan: false,
     });

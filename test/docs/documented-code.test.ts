@@ -10,7 +10,7 @@ function runnableBlocks(path: string): string[] {
   const text = readFileSync(join(root, path), 'utf8');
   return [...text.matchAll(/^```ts\n(.*?)^```$/gms)]
     .map((match) => match[1] ?? '')
-    .filter((block) => block.includes('await router.'));
+    .filter((block) => block.includes('createBridge('));
 }
 
 test("the README has an example of a singleton of one's own", () => {
@@ -100,6 +100,33 @@ server.once('listening', async () => {
       '\nchangeover_calls_total{db_system_name="sqlite",db_operation_name="createDataset",' +
         'changeover_stage="legacy"} 1\n',
     );
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+const documented = [
+  ...readFileSync(join(root, 'docs/create-bridge.md'), 'utf8').matchAll(/^```ts\n(.*?)^```$/gms),
+].map((match, at) => [at + 1, match[1] ?? ''] as const);
+
+test.each(documented)('example %i in docs/create-bridge.md says what it says', (_at, block) => {
+  const folder = mkdtempSync(join(root, 'test/docs/.example-'));
+  try {
+    const file = join(folder, 'example.ts');
+    const says = /^( *)(.*); \/\/ → (.*)$/gm;
+    const expected = [...block.matchAll(says)].map((match) => match[3]);
+    expect(expected).not.toEqual([]);
+    writeFileSync(file, `${block.replace(says, '$1console.log($2);')}\nprocess.exit(0);\n`);
+    const output = execFileSync(
+      process.execPath,
+      ['--conditions=@changeover/source', '--disable-warning=ExperimentalWarning', file],
+      {
+        cwd: folder,
+        encoding: 'utf8',
+        env: { ...process.env, NODE_OPTIONS: '', CHANGEOVER_LOG: 'silent' },
+      },
+    );
+    expect(output.trim().split('\n')).toEqual(expected);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -8,7 +8,7 @@ import {
   ConnectionError,
   createStaticStageSource,
   createStorageBridge,
-  InvalidArgumentError,
+  InvalidOptionError,
   InvalidNameError,
   type Stage,
   stages,
@@ -166,7 +166,7 @@ test.each(['legacy', 'pooled'] as const)(
 test('a URL of another database is refused at once, and not shown', () => {
   const make = (): unknown =>
     createStorageBridge({ databaseUrl: 'mysql://someone:not-to-be-seen@host/db', logger });
-  expect(make).toThrow(InvalidArgumentError);
+  expect(make).toThrow(InvalidOptionError);
   expect(make).toThrow(
     /databaseUrl \(or DATABASE_URL\) must be a URL that begins with postgres:\/\//,
   );

@@ -1,7 +1,9 @@
+import { callTarget } from './stages/flags/stage-source.ts';
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { systemClock } from '@changeover/core';
 import type { ParsedSettings } from './bridge-settings.ts';
+import { GuaranteeRegistry } from './guarantees/index.ts';
 import { createLogger, type Logger } from './log.ts';
 import { makeFolder } from './make-folder.ts';
 import { observeMigration } from './metrics/observe-migration.ts';
@@ -15,8 +17,8 @@ import type { GuardrailWatch } from './stages/guardrail-watch.ts';
 import { turnFlagsBack, watchGuardrail } from './stages/guardrail-wiring.ts';
 import { Ledger } from './stages/ledger/ledger.ts';
 import { openLedgerStore } from './stages/ledger/open-ledger-store.ts';
-import { withHolds } from './stages/ledger/with-holds.ts';
-import { withLedger } from './stages/ledger/with-ledger.ts';
+import { ledgerHolds, ledgerSteps } from './stages/ledger/ledger-limits.ts';
+import { limitStages } from './stages/limited-stages.ts';
 
 /** What stands around the routers of one or several bridges: flags, ledger, guardrail, recorder, gates and metrics. */
 export class BridgeServices {
@@ -28,6 +30,8 @@ export class BridgeServices {
   /** What is held back and why, shared with every process that uses the same store. */
   readonly ledger: Ledger;
   readonly watch: GuardrailWatch;
+  /** Makes the gates that keep order and exclusion, of all bridges that a transaction may span. */
+  readonly guarantees: GuaranteeRegistry = new GuaranteeRegistry();
   readonly #endMetrics: () => void;
   #closing: Promise<void> | undefined;
 
@@ -42,15 +46,17 @@ export class BridgeServices {
       () => this.recorder,
       systemClock,
       settings.gatesFile,
-      (backend, dataset) => this.ledger.resumedAt(backend, dataset),
+      (backend, dataset) => this.ledger.resumedAt(backend, callTarget(dataset)),
     );
     this.ledger = new Ledger({
       store: openLedgerStore(settings, logger),
       logger,
       gate: (move) => gate.judge(move),
     });
-    const decided = (settings.ledger === true ? withLedger : withHolds)(flags, this.ledger);
-    this.guardrail = new Guardrail(decided, systemClock, logger, settings.guardrail, this.ledger);
+    const stages = limitStages(flags, [
+      settings.ledger === true ? ledgerSteps(this.ledger, flags) : ledgerHolds(this.ledger),
+    ]);
+    this.guardrail = new Guardrail(stages, systemClock, logger, settings.guardrail, this.ledger);
     this.recorder = openRecorder({
       path: settings.storePath,
       run: `${hostname()}-${String(process.pid)}-${randomUUID().slice(0, 8)}`,
@@ -85,6 +91,7 @@ export class BridgeServices {
     this.endWatching();
     await this.guardrail.close();
     await this.ledger.close();
+    this.guarantees.close();
     this.recorder.close();
   }
 }

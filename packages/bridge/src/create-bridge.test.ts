@@ -1,9 +1,11 @@
 import { EventEmitter } from 'node:events';
+import { inspect } from 'node:util';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { type Stage, stages } from '@changeover/core';
 import {
   bridgeOf,
   bySql,
+  caller,
   control,
   createBridge,
   createStaticStageSource,
@@ -48,6 +50,10 @@ class Notes {
   get count(): number {
     return this.#rows.length;
   }
+  set first(text: string) {
+    this.log.push('first =');
+    this.#rows[0] = { id: 1, text };
+  }
   list(limit?: number): { id: number; text: string }[] {
     this.log.push('list');
     return this.#rows.slice(0, limit).map((row) => ({ ...row }));
@@ -81,6 +87,9 @@ class Notes {
   self(): this {
     return this;
   }
+  async selfLater(): Promise<this> {
+    return this;
+  }
   close(): string {
     this.log.push('close');
     return 'closed';
@@ -105,6 +114,7 @@ function bridgedNotes(stage: Stage | StaticStageSource) {
         inTransaction: transaction(),
         each: read(),
         self: read(),
+        selfLater: write(),
         close: control(),
       },
     }),
@@ -167,6 +177,13 @@ describe.each(stages)('at %s', (stage) => {
     expect(calls).toEqual([[null, { id: 7 }, 'more'], [new RangeError('no such note')]]);
   });
 
+  test('a method that takes a callback promises where it is given none', async () => {
+    const { notes } = bridgedNotes(stage);
+    const find = notes.find as unknown as (id: number) => Promise<object>;
+    expect(await find(7)).toEqual({ id: 7 });
+    await expect(find(-1)).rejects.toThrow('no such note');
+  });
+
   test('a synchronous transaction stays synchronous and runs once, all of it on one leg', () => {
     const { notes, legacy, pooled } = bridgedNotes(stage);
     let runs = 0;
@@ -202,9 +219,25 @@ describe.each(stages)('at %s', (stage) => {
     ]);
   });
 
-  test('a method that answers its own leg answers the bridge', () => {
+  test('what is set is read again on whichever leg answers, and a setter runs once', () => {
+    const { notes, legacy, pooled } = bridgedNotes(stage);
+    notes.title = 'mine';
+    expect([notes.title, legacy.title, pooled.title]).toEqual(['mine', 'mine', 'mine']);
+    notes.first = 'changed';
+    expect(notes.list()).toEqual([{ id: 1, text: 'changed' }]);
+    expect([...legacy.log, ...pooled.log].filter((line) => line === 'first =')).toHaveLength(1);
+  });
+
+  test('it is shown as the legacy object is', () => {
+    const { notes, legacy } = bridgedNotes(stage);
+    expect(inspect(notes)).toBe(inspect(legacy));
+    expect(Object.getOwnPropertySymbols(notes)).toEqual([]);
+  });
+
+  test('a method that answers its own leg answers the bridge, promised or not', async () => {
     const { notes } = bridgedNotes(stage);
     expect(notes.self()).toBe(notes);
+    expect(await notes.selfLater()).toBe(notes);
   });
 
   test('a control call reaches both legs', async () => {
@@ -252,11 +285,11 @@ describe('what would go wrong later is refused at the first use', () => {
         pooled: () => new Store(),
         operations: { list: read.rows(), other: write() },
         ...options,
-      } as never),
+      }),
     );
 
   test('a pooled leg without a declared method, by name', () => {
-    expect(() => make({ pooled: () => ({ ...new Store() }) }).list()).toThrow(
+    expect(() => make({ pooled: () => Object.assign({}, new Store()) }).list()).toThrow(
       /the pooled leg has no method list: .*; the pooled leg has no method other/,
     );
   });
@@ -294,8 +327,8 @@ describe('what would go wrong later is refused at the first use', () => {
         legacy: () => ({ table: () => builder }),
         pooled: () => ({ table: () => builder }),
         operations: { table: read() },
-      } as never),
-    ) as { table(): unknown };
+      }),
+    );
     expect(() => db.table()).toThrow(/query builder, which runs at each await/);
     expect(runs).toBe(0);
   });
@@ -304,6 +337,37 @@ describe('what would go wrong later is refused at the first use', () => {
     expect(() => make({ key: { list: () => key } }).list()).toThrow(
       /it must be a text of 1 to 200/,
     );
+  });
+
+  test('a leg that is no function, no operations, and one that was not called', () => {
+    expect(() => make({ legacy: new Store() })).toThrow(/write legacy: \(\) => the object/);
+    expect(() => make({ operations: undefined })).toThrow(/what each method is/);
+    expect(() => make({ operations: { list: read, other: write() } })).toThrow(
+      /list is declared as function: write list: read\(\)/,
+    );
+    expect(() => make({ operations: { inside: sub({ list: 'read' as never }) } })).toThrow(
+      /inside\.list is declared as string/,
+    );
+  });
+
+  test('a leg that gives nothing', () => {
+    expect(() => make({ legacy: () => undefined }).list()).toThrow(
+      /The legacy leg of "store" is undefined: legacy must give the object itself/,
+    );
+  });
+
+  test('again at the next use, by the same legacy object', () => {
+    let made = 0;
+    const store = make({
+      operations: { list: read.rows() },
+      legacy: () => {
+        made += 1;
+        return new Store();
+      },
+    });
+    expect(() => store.list()).toThrow(/other is not declared/);
+    expect(() => store.list()).toThrow(/other is not declared/);
+    expect(made).toBe(1);
   });
 
   test('an option that is none, and a name that flags can not have', () => {
@@ -327,8 +391,8 @@ test('a thenable that can not be built on is started once', async () => {
       legacy: () => ({ run: lazy }),
       pooled: () => ({ run: lazy }),
       operations: { run: write() },
-    } as never),
-  ) as { run(): Promise<number> };
+    }),
+  );
   expect(await db.run()).toBe(1);
   expect(runs).toBe(1);
 });
@@ -350,7 +414,7 @@ test('instances of classes are inconclusive, never a match by what they show, un
         name: 'secrets',
         legacy: () => ({ get: () => new Secret(1) }),
         pooled: () => ({ get: () => new Secret(2) }),
-        operations: { get: read(compareAs === undefined ? {} : { compareAs: compareAs as never }) },
+        operations: { get: read(compareAs === undefined ? {} : { compareAs }) },
       }),
     );
   const plain = make();
@@ -493,6 +557,7 @@ test('a promised leg answers as soon as it is there, and awaiting the bridge wai
     }),
   );
   const answer = store.who();
+  // eslint-disable-next-line @typescript-eslint/await-thenable -- That it can be awaited is what is tested.
   expect(await store).toBe(store);
   resolve({ who: async () => 'legacy' });
   expect(await answer).toBe('legacy');
@@ -501,19 +566,36 @@ test('a promised leg answers as soon as it is there, and awaiting the bridge wai
   expect(await store.who()).toBe('pooled');
 });
 
-test('a pooled leg that can not be made leaves every call with the legacy leg', async () => {
-  const store = opened(
-    createBridge({
-      ...settings('pooled'),
-      name: 'store',
-      legacy: () => ({ who: async () => 'legacy' }),
-      pooled: () => Promise.reject(new Error('no server')),
-      operations: { who: read() },
-    }),
-  );
-  await expect(bridgeOf(store).ready()).rejects.toThrow('no server');
-  expect(await store.who()).toBe('legacy');
-});
+test.each([
+  ['rejects', (): Promise<never> => Promise.reject(new Error('no server'))],
+  [
+    'throws',
+    (): never => {
+      throw new Error('no server');
+    },
+  ],
+])(
+  'a pooled leg whose function %s leaves every call with the legacy leg, and is logged once',
+  async (_how, pooled) => {
+    const logged: unknown[] = [];
+    const store = opened(
+      createBridge({
+        ...settings('pooled'),
+        logger: { ...silentLogger, error: (...line: unknown[]) => logged.push(line) },
+        name: 'store',
+        legacy: () => ({ who: async () => 'legacy' }),
+        pooled,
+        operations: { who: read() },
+      }),
+    );
+    await expect(bridgeOf(store).ready()).rejects.toThrow('no server');
+    expect(await store.who()).toBe('legacy');
+    expect(await store.who()).toBe('legacy');
+    expect(logged).toEqual([
+      [{ backend: 'store', err: new Error('no server') }, expect.stringMatching(/stays with/)],
+    ]);
+  },
+);
 
 test('a write that says how is rehearsed or observed, and still made once', async () => {
   const make = (wrong: number) => {
@@ -540,13 +622,12 @@ test('a write that says how is rehearsed or observed, and still made once', asyn
         pooled: () => ({ ...leg('pooled'), put: leg('pooled').add }),
         operations: {
           add: write({
-            rehearse: ((pooled: ReturnType<typeof leg>, n: number) =>
-              pooled.rehearseAdd(n)) as never,
+            rehearse: (pooled: ReturnType<typeof leg>, n: number) => pooled.rehearseAdd(n),
           }),
-          put: write({ observe: ((one: ReturnType<typeof leg>) => one.sum()) as never }),
+          put: write({ observe: (one: ReturnType<typeof leg>) => one.sum() }),
         },
-      } as never),
-    ) as ReturnType<typeof leg> & { put(n: number): Promise<number> };
+      }),
+    );
     return { db, log };
   };
   const right = make(0);
@@ -564,4 +645,99 @@ test('a write that says how is rehearsed or observed, and still made once', asyn
   const { match, mismatch } = bridgeOf(wrong.db).recorder.summary().totals;
   expect(match).toBe(0);
   expect(mismatch).toBeGreaterThanOrEqual(3);
+});
+
+describe("order and exclusion over anyone's object", () => {
+  /** An object whose calls take a turn of the event loop, and that keeps no order by itself. */
+  class Counter {
+    #value = 0;
+    readonly log: string[] = [];
+    async set(value: number): Promise<void> {
+      this.log.push(`set ${String(value)}`);
+      await new Promise(setImmediate);
+      this.#value = value;
+    }
+    async get(): Promise<number> {
+      return this.#value;
+    }
+    async increment(): Promise<number> {
+      const value = this.#value;
+      await new Promise(setImmediate);
+      this.#value = value + 1;
+      return this.#value;
+    }
+    now(): number {
+      return this.#value;
+    }
+    setNow(value: number): void {
+      this.log.push(`setNow ${String(value)}`);
+      this.#value = value;
+    }
+    atOnce<R>(work: () => R): R {
+      return work();
+    }
+  }
+  const bridged = (stage: Stage | StaticStageSource) => {
+    const legacy = new Counter();
+    const pooled = new Counter();
+    const counter = opened(
+      createBridge({
+        ...settings(stage),
+        name: 'counter',
+        legacy: () => legacy,
+        pooled: () => pooled,
+        operations: {
+          set: write(),
+          get: read(),
+          increment: write({ exclusive: true }),
+          now: read(),
+          setNow: write(),
+          atOnce: transaction(),
+        },
+      }),
+    );
+    return { counter, legacy, pooled };
+  };
+
+  test.each(['reverse', 'pooled'] as const)(
+    'a read sees the un-awaited write before it at %s',
+    async (stage) => {
+      const { counter } = bridged(stage);
+      void counter.set(1);
+      void counter.set(2);
+      expect(await counter.get()).toBe(2);
+    },
+  );
+
+  test('an exclusive write of independent callers loses nothing at pooled', async () => {
+    const { counter } = bridged('pooled');
+    await Promise.all(Array.from({ length: 20 }, () => caller(() => counter.increment())));
+    expect(await counter.get()).toBe(20);
+  });
+
+  test('at legacy calls are what the object makes of them: nothing waits', async () => {
+    const { counter } = bridged('legacy');
+    void counter.set(1);
+    expect(await counter.get()).toBe(0);
+    await Promise.all(Array.from({ length: 20 }, () => caller(() => counter.increment())));
+    expect(await counter.get()).toBeLessThan(20);
+  });
+
+  test('what answers at once is made at once, on the leg of the writes in flight', async () => {
+    const source = createStaticStageSource(() => 'legacy');
+    const { counter, legacy, pooled } = bridged(source);
+    counter.setNow(5);
+    const slow = counter.set(6);
+    source.set(() => 'pooled');
+    counter.setNow(7);
+    expect(legacy.log).toEqual(['setNow 5', 'set 6', 'setNow 7']);
+    const inside = counter.atOnce(() => {
+      counter.setNow(8);
+      return counter.now();
+    });
+    expect(inside).toBe(8);
+    await slow;
+    counter.setNow(9);
+    expect(pooled.log).toEqual(['setNow 9']);
+  });
 });

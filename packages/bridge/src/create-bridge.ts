@@ -1,23 +1,27 @@
 import type { Clock, LegName, Stage } from '@changeover/core';
-import { BackendRouter } from './call/backend-router.ts';
+import { BackendRouter, type BackendRouterOptions } from './call/backend-router.ts';
+import { abilitiesOf } from './call/leg-abilities.ts';
 import { bridgeProxy, type BridgedMembers } from './call/bridge-proxy.ts';
 import { isPromise } from './call/answers.ts';
 import { tellCallback } from './call/callbacks.ts';
 import type { OperationSpec } from './call/operations.ts';
 import type { BridgeTypes, KeyOption, Operations, PooledLeg } from './call/bridge-types.ts';
+import { keysOf } from './call/keys.ts';
 import { routes } from './call/route.ts';
+import { Legs, mustBeObject } from './call/legs.ts';
+import { setProperty } from './call/set-property.ts';
 import {
   answerStyles,
   apiOf,
+  checkOperations,
   checkWiring,
   definitionsOf,
-  InvalidKeyError,
   type KeyOf,
-  maxKeyLength,
   type Member,
   membersOf,
   type Method,
   onlyKey,
+  ownerOf,
   WiringError,
 } from './call/wiring.ts';
 import { BridgeServices } from './bridge-services.ts';
@@ -27,8 +31,8 @@ import {
   refuseUnknown,
   settingNames,
 } from './bridge-settings.ts';
+import { SerialLeg } from './guarantees/index.ts';
 import type { Recorder } from './recorder/recorder.ts';
-import type { StageSource } from './stages/flags/stage-source.ts';
 import type { Guardrail } from './stages/guardrail.ts';
 import type { Ledger } from './stages/ledger/ledger.ts';
 
@@ -38,7 +42,8 @@ export interface BridgeOptions<T extends object, O> extends BridgeSettings {
   readonly name: string;
   /** The singleton. Called once, when it is first needed; may promise it. */
   readonly legacy: () => T | PromiseLike<T>;
-  /** What takes its place. Called once, when the legacy object is first needed, so that faults show at `legacy`; may promise it. */
+  /** What takes its place. Called once, when the legacy object is first needed, so that faults show at `legacy`; may promise it.
+   * Where it throws or rejects, that is logged and every call stays with the legacy leg. */
   readonly pooled: () =>
     PooledLeg<NoInfer<T>, NoInfer<O>> | PromiseLike<PooledLeg<NoInfer<T>, NoInfer<O>>>;
   /** What each member is: `{ list: read.rows(), add: write(), close: control() }`. */
@@ -54,6 +59,15 @@ export interface BridgeOptions<T extends object, O> extends BridgeSettings {
   readonly callable?: boolean | undefined;
   /** True for an error of the pooled leg that means it had no connection, so that nothing was run. Default: never. */
   readonly isUnavailable?: ((error: unknown) => boolean) | undefined;
+  /** True where the legacy object is one queue for all its keys: its calls keep their order by themselves. Default: false. */
+  readonly serialLegacy?: boolean | undefined;
+  /** What every operation answers: `promises` saves looking at each answer. Default: what the legacy leg does. */
+  readonly answers?: 'promises' | undefined;
+  /** Turns what {@link defined} operations give as their key, as callers write it, into the key that both legs mean. What it throws
+   * is the call's error. Default: as it is. */
+  readonly parseKey?: ((name: unknown) => string) | undefined;
+  /** The read that shows the rows of a table, for comparing writes that say which tables they touch. Default: none. */
+  readonly tableRead?: BackendRouterOptions<object>['tableRead'];
   /** Default: the machine's. */
   readonly clock?: Clock | undefined;
 }
@@ -99,6 +113,10 @@ const ownNames: readonly string[] = [
   'callable',
   'services',
   'isUnavailable',
+  'answers',
+  'serialLegacy',
+  'parseKey',
+  'tableRead',
   'clock',
 ];
 
@@ -124,25 +142,41 @@ const ownNames: readonly string[] = [
 export function createBridge<T extends object, const O extends Operations<T>>(
   options: BridgeOptions<T, O>,
 ): T {
-  return new ObjectBridge<T>(options as unknown as BridgeOptions<T, never>).object;
+  return new ObjectBridge<T>(options as unknown as GivenOptions<T>).object;
+}
+
+/** The options as the bridge uses them; what their types promise of each other was checked where they were given. */
+interface GivenOptions<T extends object> extends Omit<
+  BridgeOptions<T, never>,
+  'pooled' | 'operations'
+> {
+  readonly pooled: () => object;
+  readonly operations: Readonly<Record<string, OperationSpec>>;
 }
 
 class ObjectBridge<T extends object> implements Bridge {
   readonly name: string;
   readonly object: T;
-  readonly #options: BridgeOptions<T, never>;
+  readonly #options: GivenOptions<T>;
   readonly #members: readonly Member[];
   readonly #keyOf: (operation: string) => KeyOf;
   #services: BridgeServices | undefined;
   #router: BackendRouter<Record<string, Method>> | undefined;
   #legs: Legs<T> | undefined;
+  #refused: WiringError | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(options: BridgeOptions<T, never>) {
+  constructor(options: GivenOptions<T>) {
     refuseUnknown(options, [...ownNames, ...settingNames]);
     this.name = checkName(options.name);
+    for (const leg of ['legacy', 'pooled'] as const)
+      if (typeof options[leg] !== 'function')
+        throw new WiringError(
+          `The option ${leg} of "${this.name}" is no function: write ${leg}: () => the object.`,
+        );
+    checkOperations(options.operations);
     this.#options = options;
-    this.#members = membersOf(options.operations as Readonly<Record<string, OperationSpec>>);
+    this.#members = membersOf(options.operations);
     this.#keyOf = keysOf(options.key, this.#members);
     this.object = this.#proxy([]);
     bridges.set(this.object, this);
@@ -193,10 +227,29 @@ class ObjectBridge<T extends object> implements Bridge {
     return this.#services;
   }
 
-  /** Makes both legs, once, and refuses what can't be bridged. */
+  /** Makes both legs, once, and refuses what can't be bridged: at each use, but by the same two objects. */
   #wired(): Legs<T> {
     if (this.#legs !== undefined) return this.#legs;
-    const legs = new Legs<T>(this.#options, (legacy, pooled) => {
+    if (this.#refused !== undefined) throw this.#refused;
+    try {
+      this.#legs = this.#makeLegs();
+    } catch (error) {
+      if (error instanceof WiringError) this.#refused = error;
+      throw error;
+    }
+    this.#legs.checked.catch((error: unknown) => {
+      this.#made().logger.error(
+        { backend: this.name, err: error },
+        'a leg is not to be had: every call stays with the legacy leg',
+      );
+    });
+    return this.#legs;
+  }
+
+  #makeLegs(): Legs<T> {
+    return new Legs<T>(this.#options, (legacy, pooled) => {
+      mustBeObject(this.name, 'legacy', legacy);
+      mustBeObject(this.name, 'pooled', pooled);
       if (typeof legacy === 'function' && this.#options.callable !== true)
         throw new WiringError(
           `The legacy object of "${this.name}" is a function or a class: add callable: true.`,
@@ -208,38 +261,44 @@ class ObjectBridge<T extends object> implements Bridge {
         this.#options.undeclared ?? 'refuse',
       );
     });
-    this.#legs = legs;
-    return legs;
   }
 
-  get #routed(): Readonly<Record<string, Method>> {
+  #routed(operation: string): Method {
     this.#router ??= this.#makeRouter();
-    return this.#router.api;
+    return this.#router.api[operation] as Method;
   }
 
   #makeRouter(): BackendRouter<Record<string, Method>> {
     const legs = this.#wired();
     const services = this.#made();
-    const { clock, isUnavailable } = this.#options;
+    const { clock, isUnavailable, parseKey, tableRead, rules, answers } = this.#options;
     const { settings } = services;
     return new BackendRouter<Record<string, Method>>({
       backend: this.name,
-      legacy: { name: 'legacy', api: apiOf(this.#members, () => legs.legacy) },
-      pooled: { name: 'pooled', api: apiOf(this.#members, () => legs.pooled) },
-      operations: definitionsOf(this.#members, this.#keyOf) as never,
+      legacy: {
+        ...abilitiesOf(legs.legacy.here),
+        name: 'legacy',
+        api: apiOf(this.#members, legs.legacy),
+      },
+      pooled: {
+        ...abilitiesOf(legs.pooled.here),
+        name: 'pooled',
+        api: apiOf(this.#members, legs.pooled),
+      },
+      operations: definitionsOf(this.#members, this.#keyOf),
       stages: legs.capped(services.guardrail),
       recorder: services.watch.over(services.recorder),
       guardrail: services.guardrail,
       logger: services.logger,
       isUnavailable,
       clock,
-      rules: settings.rules,
-      mayAnswerAtOnce: (operation) => {
-        const member = this.#members.find((one) => one.operation === operation);
-        const { legacy, pooled } = legs;
-        if (member === undefined || isPromise(legacy) || isPromise(pooled)) return 'neither';
-        return answerStyles(member, legacy, pooled);
-      },
+      rules: rules ?? settings.rules,
+      parseDataset: parseKey,
+      tableRead,
+      mayAnswerAtOnce:
+        answers === 'promises' ? undefined : answerStyles(this.#members, legs.legacy, legs.pooled),
+      guarantees: services.guarantees,
+      ...(this.#options.serialLegacy === true ? { serial: { legacy: new SerialLeg() } } : {}),
       ...(settings.shadowQueue === undefined ? {} : { queue: settings.shadowQueue }),
     });
   }
@@ -261,15 +320,22 @@ class ObjectBridge<T extends object> implements Bridge {
         inside.set(name, this.#proxy([...path, name]));
     }
     const at = (object: object): T =>
-      path.reduce<unknown>((owner, name) => (owner as Record<string, unknown>)[name], object) as T;
+      (path.length === 0 ? object : ownerOf(object, { path: [...path, ''] })) as T;
     const members: BridgedMembers = {
       method: (name) => {
         const member = own.get(name);
         return member && this.#method(member);
       },
       inside: (name) => inside.get(name),
-      isThere: () => !isPromise(this.#wired().legacy),
+      here:
+        path.length === 0
+          ? () => (this.#legs ?? this.#wired()).legacy.here
+          : () => {
+              const { here } = this.#wired().legacy;
+              return here && at(here);
+            },
       value: (name) => this.#value(path, name, at),
+      set: (name, value) => this.#set(path, name, value, at),
       undeclared: (name, method) => this.#undeclared(name, method, at),
     };
     const callable = path.length === 0 && this.#options.callable === true;
@@ -278,40 +344,61 @@ class ObjectBridge<T extends object> implements Bridge {
 
   #method(member: Member): Method {
     const { operation, spec } = member;
+    let route: Method = (...args) => {
+      route = this.#routed(operation);
+      return route(...args);
+    };
+    // An API of which every answer is data needs no look at each.
+    if (this.#options.answers === 'promises') return (...args) => route(...args);
     const call: Method = (...args) => {
-      const answer = this.#own(this.#routed[operation]?.(...args));
-      return spec.kind === 'control' && isPromise(answer)
-        ? answer.then((value) => this.#own(value))
-        : answer;
+      const answer = this.#own(route(...args));
+      return isPromise(answer) ? answer.then((value) => this.#own(value)) : answer;
     };
     if (!('callback' in spec) || spec.callback !== 'last') return call;
     return (...args) => {
       const callback = args.at(-1);
-      if (typeof callback !== 'function')
-        throw new WiringError(`${operation} takes a callback last, and was called without one.`);
-      tellCallback(
-        this.#routed[operation]?.(...args.slice(0, -1)) as Promise<unknown>,
-        callback as Method,
-      );
+      // Many libraries promise where no callback is given.
+      if (typeof callback !== 'function') return call(...args);
+      tellCallback(route(...args.slice(0, -1)) as Promise<unknown>, callback as Method);
       return undefined;
     };
   }
 
   /** A leg that gives itself would let its caller go past the bridge. */
   #own(value: unknown): unknown {
+    if (value === undefined) return value;
     const { legacy, pooled } = this.#wired();
-    return value === legacy || value === pooled ? this.object : value;
+    return value === legacy.here || value === pooled.here ? this.object : value;
   }
 
   #value(path: readonly string[], name: PropertyKey, at: (object: object) => T): unknown {
-    const legs = this.#wired();
     const legacy = at(this.#legacyNow());
+    const pooled = this.#pooledWith(path, name);
+    const object = pooled !== undefined && this.#answering === 'pooled' ? pooled : legacy;
+    return this.#own(Reflect.get(object, name, object));
+  }
+
+  #set(path: readonly string[], name: PropertyKey, value: unknown, at: (object: object) => T) {
+    const legacy = at(this.#legacyNow());
+    const pooled = this.#pooledWith(path, name);
+    if (pooled === undefined) return Reflect.set(legacy, name, value, legacy);
+    return this.#answering === 'pooled'
+      ? setProperty(pooled, legacy, name, value)
+      : setProperty(legacy, pooled, name, value);
+  }
+
+  /** The leg that answers for properties. */
+  get #answering(): LegName {
     const key = typeof this.#options.key === 'function' ? this.#keyOf('*')() : onlyKey;
-    const leg: LegName = routes[this.stageOf(key)].read.answers;
-    const { pooled } = legs;
-    if (leg === 'pooled' && !isPromise(pooled) && path.length === 0 && Reflect.has(pooled, name))
-      return this.#own(Reflect.get(pooled, name, pooled));
-    return this.#own(Reflect.get(legacy, name, legacy));
+    return routes[this.stageOf(key)].read.answers;
+  }
+
+  /** The pooled leg, where it is there and has the property. */
+  #pooledWith(path: readonly string[], name: PropertyKey): object | undefined {
+    const pooled = this.#wired().pooled.here;
+    return pooled !== undefined && path.length === 0 && Reflect.has(pooled, name)
+      ? pooled
+      : undefined;
   }
 
   #undeclared(name: PropertyKey, method: Method, at: (object: object) => T): Method {
@@ -326,68 +413,12 @@ class ObjectBridge<T extends object> implements Bridge {
   }
 
   #legacyNow(): T {
-    const { legacy } = this.#wired();
-    if (isPromise(legacy))
+    const legacy = this.#wired().legacy.here;
+    if (legacy === undefined)
       throw new WiringError(
         `The legacy object of "${this.name}" is promised and not there yet: await bridgeOf(object).ready() before the first use.`,
       );
     return legacy;
-  }
-}
-
-/** Both legs' objects, made once. */
-class Legs<T extends object> {
-  legacy: T | Promise<T>;
-  pooled: object | Promise<object>;
-  /** Settles when both are there and were checked. */
-  readonly checked: Promise<void>;
-  #failure: string | undefined;
-
-  constructor(
-    options: Pick<BridgeOptions<T, never>, 'name' | 'legacy' | 'pooled'>,
-    check: (legacy: T, pooled: object) => void,
-  ) {
-    this.legacy = options.legacy() as T | Promise<T>;
-    this.pooled = options.pooled() as object | Promise<object>;
-    const { legacy, pooled } = this;
-    if (!isPromise(legacy) && !isPromise(pooled)) {
-      check(legacy, pooled);
-      this.checked = Promise.resolve();
-      return;
-    }
-    this.checked = Promise.all([legacy, pooled]).then(([one, other]) => {
-      this.legacy = one;
-      this.pooled = other;
-      check(one, other);
-    });
-    this.checked.catch((error: unknown) => {
-      this.#failure = String((error as { readonly message?: unknown } | null)?.message);
-    });
-  }
-
-  /** Every call stays with the legacy leg while the pooled one is not there, or can't be had. */
-  capped(source: StageSource): StageSource {
-    return {
-      decide: (context) => {
-        const decision = source.decide(context);
-        if (!isPromise(this.pooled)) return decision;
-        const why =
-          this.#failure === undefined ? 'not there yet' : `not to be had: ${this.#failure}`;
-        return Object.freeze({
-          ...decision,
-          stage: 'legacy',
-          reason: `the pooled leg is ${why}; ${decision.reason}`,
-        });
-      },
-      subscribe: (listener) => {
-        const end = source.subscribe(listener);
-        // What was decided until now is remembered by the router.
-        this.checked.then(listener, listener);
-        return end;
-      },
-      status: () => source.status(),
-      close: () => source.close(),
-    };
   }
 }
 
@@ -402,27 +433,4 @@ function settingsIn(options: object): BridgeSettings {
   return Object.fromEntries(
     Object.entries(options).filter(([name]) => (settingNames as readonly string[]).includes(name)),
   );
-}
-
-function keysOf(key: unknown, members: readonly Member[]): (operation: string) => KeyOf {
-  if (key === undefined) return () => () => onlyKey;
-  const checked =
-    (operation: string, of: Method): KeyOf =>
-    (...args) => {
-      const found = of(...args);
-      if (found === undefined) return onlyKey;
-      if (typeof found === 'string' && found !== '' && found.length <= maxKeyLength) return found;
-      throw new InvalidKeyError(
-        `The key of ${operation} is ${typeof found === 'string' ? `a text of ${String(found.length)} characters` : `of type ${typeof found}`}: ` +
-          `it must be a text of 1 to ${String(maxKeyLength)}. Keys are names of tenants or datasets, never data.`,
-      );
-    };
-  if (typeof key === 'function') return (operation) => checked(operation, key as Method);
-  const byOperation = key as Readonly<Record<string, Method | undefined>>;
-  const names = members.map(({ operation }) => operation);
-  refuseUnknown(byOperation, names);
-  return (operation) => {
-    const own = byOperation[operation];
-    return own === undefined ? () => onlyKey : checked(operation, own);
-  };
 }

@@ -15,12 +15,14 @@ export { type Breach, Guardrail, type GuardrailKind, type Hold } from './stages/
 export * from './stages/guardrail-options.ts';
 export * from './stages/guardrail-watch.ts';
 export * from './stages/ledger/ledger.ts';
+export * from './stages/ledger/ledger-options.ts';
 export * from './stages/ledger/ledger-store.ts';
 export * from './stages/ledger/shared-ledger-store.ts';
 export { resumptions } from './stages/ledger/resumptions.ts';
 export * from './stages/ledger/file-ledger-store.ts';
-export * from './stages/ledger/with-holds.ts';
-export * from './stages/ledger/with-ledger.ts';
+export * from './stages/ledger/ledger-limits.ts';
+export * from './stages/limited-stages.ts';
+export * from './stages/resolve-stage.ts';
 export * from './log.ts';
 export { makeFolder } from './make-folder.ts';
 export type { Counted } from './recorder/cell-book.ts';
@@ -52,5 +54,16 @@ export * from './stages/ledger/open-ledger-store.ts';
 export * from './stages/flags/open-feature-stage-source.ts';
 export { isBusy } from './recorder/store-file.ts';
 export { type Bridge, bridgeOf, type BridgeOptions, createBridge } from './create-bridge.ts';
+export { type LegAbilities, withAbilities } from './call/leg-abilities.ts';
 export * from './call/operations.ts';
+export {
+  caller,
+  DeadlockError,
+  type ExclusionLevel,
+  GuaranteeRegistry,
+  type GuaranteeRegistryOptions,
+  type OrderLevel,
+  SerialLeg,
+  TransactionOverError,
+} from './guarantees/index.ts';
 export { InvalidKeyError, WiringError } from './call/wiring.ts';

@@ -5,5 +5,6 @@ export * from './leg.ts';
 export * from './nearest-name.ts';
 export * from './operation.ts';
 export * from './stage.ts';
+export * from './target.ts';
 export * from './undetermined.ts';
 export * from './value.ts';

@@ -58,6 +58,9 @@ export type WriteDefinition<Args extends readonly unknown[] = readonly never[]> 
   readonly removesDataset?: boolean | undefined;
   /** The call adds a dataset: calls about no dataset see that, as they see one removed. Default: false. */
   readonly addsDataset?: boolean | undefined;
+  /** The call reads and writes by steps of its caller's, as a transaction by callback does: no other write of the key may come
+   * between. Default: false. */
+  readonly exclusive?: boolean | undefined;
 } & (
   | {
       /** Does not depend on rows already there: the shadow leg does it afterwards, apart from the dataset. */

@@ -52,19 +52,23 @@ export async function connectPostgres(options: PostgresSessionOptions): Promise<
     options.signal?.throwIfAborted();
     options.signal?.addEventListener('abort', giveUp, { once: true });
     await client.connect();
-    if (options.dataset !== undefined) await session.requireSchema(options.dataset);
+    const settings = settingsOf(options);
+    const dropped = await session.check(settings, options.dataset);
+    if (dropped !== undefined) throw droppedError(options, dropped, settings[dropped.name] ?? '');
     return session;
   } catch (error) {
     await session.close();
     if (error instanceof DatasetNotFoundError) throw error;
+    if (error instanceof ConnectionError && !error.retryable) throw error;
     throw connectError(options, error);
   } finally {
     options.signal?.removeEventListener('abort', giveUp);
   }
 }
 
-function clientConfig(options: PostgresSessionOptions, connectTimeoutMs: number): pg.ClientConfig {
-  const settings: Record<string, string> = {
+/** What every statement here relies on. */
+function settingsOf(options: PostgresSessionOptions): Readonly<Record<string, string>> {
+  return {
     TimeZone: 'UTC',
     DateStyle: 'ISO',
     IntervalStyle: 'postgres',
@@ -75,8 +79,13 @@ function clientConfig(options: PostgresSessionOptions, connectTimeoutMs: number)
     client_min_messages: 'warning',
     search_path: searchPathOf(options.dataset),
   };
+}
+
+function clientConfig(options: PostgresSessionOptions, connectTimeoutMs: number): pg.ClientConfig {
+  const { url, options: given } = withoutOptions(options.url);
+  const own = Object.entries(settingsOf(options)).map(([name, value]) => `-c ${name}=${value}`);
   return {
-    connectionString: options.url,
+    connectionString: url,
     connectionTimeoutMillis: connectTimeoutMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
@@ -86,10 +95,32 @@ function clientConfig(options: PostgresSessionOptions, connectTimeoutMs: number)
     ...(options.statementTimeoutMs === undefined
       ? {}
       : { statement_timeout: options.statementTimeoutMs }),
-    options: Object.entries(settings)
-      .map(([name, value]) => `-c ${name}=${value}`)
-      .join(' '),
+    // The last one of a name counts.
+    options: [given, ...own].join(' ').trim(),
   };
+}
+
+/** A URL without the `options` that it brings, which would replace the driver's. */
+function withoutOptions(url: string): { readonly url: string; readonly options: string } {
+  if (!/[?&]options=/.test(url)) return { url, options: '' };
+  const parsed = new URL(url);
+  const options = parsed.searchParams.getAll('options').join(' ');
+  parsed.searchParams.delete('options');
+  return { url: parsed.href, options };
+}
+
+function droppedError(
+  options: PostgresSessionOptions,
+  { name, found }: { readonly name: string; readonly found: string },
+  asked: string,
+): ConnectionError {
+  return new ConnectionError(
+    `PostgreSQL at ${shownUrl(options.url)} did not keep the setting ${name} that the connection was opened with: asked for ` +
+      `${JSON.stringify(asked)}, found ${JSON.stringify(found)}. A pooler in between drops what a connection starts with, or a role's ` +
+      'or a URL’s setting overrides it. Connect to the server itself, or through a pooler in session mode that passes the startup ' +
+      'parameter "options" on (PgBouncer: pool_mode = session, and "options" not in ignore_startup_parameters).',
+    { engine: 'postgresql', dataset: options.dataset, retryable: false },
+  );
 }
 
 function connectError(options: PostgresSessionOptions, error: unknown): ConnectionError {

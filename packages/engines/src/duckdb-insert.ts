@@ -16,7 +16,7 @@ import {
 import { type ColumnKind, columnKinds } from './column-kind.ts';
 import { isDate, timestampText } from './date-text.ts';
 import { quoteIdentifier } from './dialect/dialect.ts';
-import { duckdbDialect } from './dialect/duckdb.ts';
+import { duckdbCatalog, duckdbDialect } from './dialect/duckdb.ts';
 import { checkHugeint, timestampValue } from './duckdb-values.ts';
 import { type InputCells, inputCells } from './input-cells.ts';
 import type { InsertStep } from './program.ts';
@@ -50,7 +50,7 @@ export async function insertIntoDuckdb(
   const cells = inputCells(step.rows, keys);
   if (cells.count === 0) return;
   const kinds = columnKinds(step.rows, keys);
-  const catalog = step.temporary === true ? 'temp' : null;
+  const catalog = step.temporary === true ? 'temp' : duckdbCatalog;
   if (await fitsDirectly(connection, step, kinds)) {
     await append(connection, step.table, catalog, cells, kinds);
     return;
@@ -84,7 +84,7 @@ async function fitsDirectly(
   const appender = await connection.createAppender(
     step.table,
     'main',
-    step.temporary === true ? 'temp' : null,
+    step.temporary === true ? 'temp' : duckdbCatalog,
   );
   try {
     // Columns come in the table's order, so as many as it has are all of them.

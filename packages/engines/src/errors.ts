@@ -1,3 +1,4 @@
+import { ChangeoverError } from '@changeover/core';
 import {
   ColumnNotFoundError,
   ConnectionError,
@@ -46,7 +47,7 @@ export function classifyError(engine: Engine, error: unknown): ErrorClass {
     case 'sqlite':
       return classifySqlite(code, message);
     case 'postgresql':
-      return classifyPostgres(code, message);
+      return classifyPostgres(code, message, stringProperty(error, 'severity'));
     case 'duckdb':
       return classifyDuckdb(message);
   }
@@ -61,8 +62,9 @@ export function toStorageError(
   engine: Engine,
   error: unknown,
   fields: StorageErrorFields = {},
-): StorageError {
-  if (error instanceof StorageError) return error;
+): ChangeoverError {
+  // What the library says by itself (a lost snapshot, say) is what its callers look for.
+  if (error instanceof ChangeoverError) return error;
   const kind = classifyError(engine, error);
   const title = engineTitles[engine];
   const message = withoutValues(engine, kind, error);
@@ -118,13 +120,17 @@ function classifySqlite(code: string, message: string): ErrorClass {
 const socketCodes =
   /^(ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_|EADDR|ENOENT|EACCES|ERR_SOCKET|ERR_TLS|CERT_)/;
 
-function classifyPostgres(code: string, message: string): ErrorClass {
+function classifyPostgres(code: string, message: string, severity: string): ErrorClass {
   if (!/^[0-9A-Z]{5}$/.test(code) || code === 'EPIPE') {
     if (socketCodes.test(code)) return 'connection';
     return /connection|not queryable|timeout expired|Client was closed/i.test(message)
       ? 'connection'
       : 'unknown';
   }
+  // The server ends the session of its own accord only after FATAL. After ERROR the connection is usable, whatever the code: 08P01 for
+  // a missing parameter, 08001 of a foreign server, 3D000 for a database that was to be dropped.
+  const isUsable = severity === 'ERROR';
+  if (isUsable && /^(08|28|3D)/.test(code)) return 'statement';
   if (
     code === '53300' ||
     code === '57P01' ||

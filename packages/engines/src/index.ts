@@ -5,6 +5,7 @@ export * from './dataset-programs.ts';
 export * from './dataset-store.ts';
 export { isDate, timestampText } from './date-text.ts';
 export { quoteIdentifier } from './dialect/dialect.ts';
+export { duckdbCatalog } from './dialect/duckdb.ts';
 export {
   type DuckdbInstanceOptions,
   duckdbInstancesOpen,

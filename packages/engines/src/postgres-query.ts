@@ -86,6 +86,8 @@ export class ValueQuery {
   #cells: Value[][] = [];
   #command: string | null = null;
   #failure: Error | undefined;
+  #reused = false;
+  #bound = false;
 
   constructor(
     statement: PostgresStatement,
@@ -115,6 +117,7 @@ export class ValueQuery {
       prepared !== undefined &&
       (connection.parsedStatements[name] !== undefined ||
         connection.submittedNamedStatements[name] !== undefined);
+    this.#reused = isKnown;
     if (isKnown && prepared.shape !== undefined) {
       this.#shape = prepared.shape;
       write(connection, bindAndExecute(name, values, false));
@@ -133,6 +136,16 @@ export class ValueQuery {
   handleRowDescription({ fields }: { readonly fields: readonly Field[] }): void {
     this.#shape = shapeOf(fields);
     if (this.#statement.prepared !== undefined) this.#statement.prepared.shape = this.#shape;
+  }
+
+  /** The server has taken the values, and runs the statement from here on. */
+  handleBindComplete(): void {
+    this.#bound = true;
+  }
+
+  /** Whether a statement that was prepared earlier was refused before anything of it ran. */
+  get isRefusedReuse(): boolean {
+    return this.#reused && !this.#bound;
   }
 
   /** One row, where the driver's parser doesn't see it first. */

@@ -46,11 +46,12 @@ const closeTimeoutMs = 1000;
 /** What of the driver's client is used beside its public types. */
 interface DriverClient extends CancelTarget {
   readonly connection: WireConnection & {
+    on(event: 'bindComplete', listener: () => void): void;
     on(
       event: 'parameterStatus',
       listener: (message: { parameterName: string; parameterValue: string }) => void,
     ): void;
-    readonly stream: { destroy(): void };
+    readonly stream: { destroy(): void; unref(): void };
   };
   getTransactionStatus(): string | null;
   /** The one that is answered now. */
@@ -143,13 +144,22 @@ export class PostgresSession implements AsyncSession {
     client.on('end', () => {
       this.#lost = true;
     });
+    this.#driver.connection.on('bindComplete', () => {
+      const query = this.#driver._getActiveQuery();
+      if (query instanceof ValueQuery) query.handleBindComplete();
+    });
     this.#driver.connection.on('parameterStatus', ({ parameterName, parameterValue }) => {
       this.#noteSetting(parameterName, parameterValue);
     });
   }
 
+  /** False once it was closed or lost; it never becomes true again. */
+  get connected(): boolean {
+    return !this.#lost && !this.#line.closed;
+  }
+
   get usable(): boolean {
-    if (this.#lost || this.#line.closed) return false;
+    if (!this.connected) return false;
     return this.transactionState !== 'none' || this.#changedSettings.size === 0;
   }
 
@@ -185,13 +195,39 @@ export class PostgresSession implements AsyncSession {
 
   /** @throws {DatasetNotFoundError} where the dataset has no schema. */
   async requireSchema(dataset: string): Promise<void> {
+    await this.check({}, dataset);
+  }
+
+  /**
+   * Asks the server in one trip for what the connection stands on.
+   *
+   * @param settings each with its value.
+   * @returns the first that has another value; undefined where none has.
+   * @throws {DatasetNotFoundError} where the dataset has no schema.
+   */
+  async check(
+    settings: Readonly<Record<string, string>>,
+    dataset: string | undefined,
+  ): Promise<{ readonly name: string; readonly found: string } | undefined> {
+    const names = Object.keys(settings);
+    const asked = names.map((name, at) => `pg_catalog.current_setting('${name}') AS s${at}`);
     const { rows } = await this.#send(
-      'SELECT 1 AS one FROM pg_catalog.pg_namespace WHERE nspname = $1',
-      [datasetSchema(dataset)],
+      `SELECT ${[...asked, 'EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1) AS found'].join(', ')}`,
+      [dataset === undefined ? null : datasetSchema(dataset)],
       false,
       false,
     );
-    if (rows.length === 0) throw new DatasetNotFoundError(dataset, { engine: 'postgresql' });
+    const [row = {}] = rows;
+    for (const [at, name] of names.entries()) {
+      const value = row[`s${at}`];
+      const found = typeof value === 'string' ? value : '';
+      // The rest says in which order days and months are read.
+      const told = name === 'DateStyle' ? found.split(',')[0] : found;
+      if (told !== settings[name]) return { name, found };
+    }
+    if (dataset !== undefined && row['found'] !== true)
+      throw new DatasetNotFoundError(dataset, { engine: 'postgresql' });
+    return undefined;
   }
 
   /**
@@ -212,16 +248,39 @@ export class PostgresSession implements AsyncSession {
         }
         this.#readOnlyDefault = false;
         this.#schema = searchPathOf(dataset);
-        await this.#simple(`SET search_path TO ${this.#schema}`);
-        const now = this.#changedSettings.get('search_path');
-        if (now !== undefined) this.#settings.set('search_path', now);
-        this.#changedSettings.delete('search_path');
+        await this.#setSearchPath();
         if (dataset !== undefined) await this.requireSchema(dataset);
       } catch (error) {
         if (!(error instanceof DatasetNotFoundError)) this.#lost = true;
         throw error;
       }
     });
+  }
+
+  /**
+   * Takes away what statements may have left: cursors, LISTEN, advisory locks, roles, settings, temporary objects, what `lastval` tells.
+   * Prepared statements stay. A custom setting reads as '' afterwards, and the seed of `random` stays. Rejects where the connection
+   * is of no use any more.
+   */
+  clean(): Promise<void> {
+    return this.#line.run(async () => {
+      try {
+        await this.#simple(
+          'CLOSE ALL; UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all(); RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; ' +
+            'DISCARD TEMP; DISCARD SEQUENCES',
+        );
+        this.#readOnlyDefault = false;
+        await this.#setSearchPath();
+      } catch (error) {
+        this.#lost = true;
+        throw error;
+      }
+    });
+  }
+
+  /** Lets the process end although the connection is open. */
+  unref(): void {
+    this.#driver.connection.stream.unref();
   }
 
   async cancel(): Promise<void> {
@@ -258,6 +317,14 @@ export class PostgresSession implements AsyncSession {
       this.#driver.connection.stream.destroy();
     await settledWithin(ended, closeTimeoutMs);
     this.#lost = true;
+  }
+
+  async #setSearchPath(): Promise<void> {
+    await this.#simple(`SET search_path TO ${this.#schema}`);
+    // Told with other quotes than at connecting.
+    const now = this.#changedSettings.get('search_path');
+    if (now !== undefined) this.#settings.set('search_path', now);
+    this.#changedSettings.delete('search_path');
   }
 
   #noteSetting(name: string, value: string): void {
@@ -489,7 +556,7 @@ export class PostgresSession implements AsyncSession {
     while (this.#evicted.length > 0) await this.#deallocate(this.#evicted.pop());
   }
 
-  /** The table has other columns than when the statement was prepared; nothing was run. */
+  /** What the statement names may have other types or columns than when it was prepared; nothing was run. */
   async #sendUnprepared(
     { text, values, prepared }: PostgresStatement,
     cells: boolean,
@@ -537,7 +604,12 @@ export class PostgresSession implements AsyncSession {
         onTook?.(tookMs);
         const isTainted = beside && this.#changedBefore;
         this.#changedBefore = this.#changedSettings.size > 0;
-        if (error !== null && statement.prepared !== undefined && isStalePlan(error)) {
+        if (
+          error !== null &&
+          statement.prepared !== undefined &&
+          query.isRefusedReuse &&
+          mayBeStale(error)
+        ) {
           resolve(this.#sendUnprepared(statement, cells, send));
         } else if (error !== null) reject(this.#noted(error));
         else if (isTainted) reject(new Error('A statement before this one has changed a setting.'));
@@ -578,11 +650,9 @@ export function searchPathOf(dataset: string | undefined): string {
   return dataset === undefined ? 'pg_catalog' : quoteIdentifier(datasetSchema(dataset));
 }
 
-function isStalePlan(error: unknown): boolean {
-  const { code, message } = error as { code?: unknown; message?: unknown };
-  return (
-    code === '0A000' &&
-    typeof message === 'string' &&
-    message.includes('cached plan must not change result type')
-  );
+/** A prepared statement keeps the types of its parameters, and asks for the columns that it had: its own complaint about either, or
+ * that it isn't there, is no answer to the caller. */
+function mayBeStale(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' && /^(0A|22|26|42)/.test(code);
 }

@@ -59,8 +59,13 @@ export function postgresParser(typeId: number): Parser | undefined {
   return textArrays.has(typeId) ? (text) => parseArray(text, asText) : undefined;
 }
 
+/** In either form: a caller may have set `bytea_output` to `escape` for its connection. */
 function bytes(text: string): Uint8Array {
-  return Buffer.from(text.slice(2), 'hex');
+  if (text.startsWith('\\x')) return Buffer.from(text.slice(2), 'hex');
+  const plain = text.replace(/\\(?:\\|([0-7]{3}))/g, (_found, octal: string | undefined) =>
+    octal === undefined ? '\\' : String.fromCharCode(Number.parseInt(octal, 8)),
+  );
+  return Buffer.from(plain, 'latin1');
 }
 
 /** A list from the server's text of an array, such as `{1,NULL,"a \"b\""}` or, with bounds, `[0:1]={1,2}`. */

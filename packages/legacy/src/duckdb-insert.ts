@@ -2,6 +2,7 @@ import type { InputValue } from '@changeover/engines/api';
 import {
   type ColumnKind,
   columnKinds,
+  duckdbCatalog,
   inputCells,
   type InsertStep,
   isDate,
@@ -45,7 +46,7 @@ export async function insertRows(connection: DuckDBConnection, step: InsertStep)
   } finally {
     appender.closeSync();
   }
-  const table = `${temporary === true ? 'temp.main' : 'main'}.${quoteIdentifier(step.table)}`;
+  const table = `${temporary === true ? 'temp.main' : `${duckdbCatalog}.main`}.${quoteIdentifier(step.table)}`;
   const names = columns.map(({ name }) => quoteIdentifier(name)).join(', ');
   const values = columns.map(({ type }, at) => `CAST(c${at} AS ${type})`).join(', ');
   await connection.run(

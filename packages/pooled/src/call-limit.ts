@@ -43,8 +43,9 @@ export interface GivenUp {
   /** True where the work had not begun, so that certainly nothing of it was or will be applied. */
   readonly unapplied: boolean;
   readonly fields: StorageErrorFields;
-  /** Told at once: to cancel the work and to see to what it holds. */
-  onGiveUp(): void;
+  /** Told at once: to cancel the work and to see to what it holds. Returns true where the work was ended by that and settles
+   * within ms, so that what it says of itself can be told. */
+  onGiveUp(): boolean | undefined;
   /** Told first where the work ended in time. */
   onEnd?: ((failed: boolean) => void) | undefined;
   /** Takes what gives the work up for another reason than the limit. */
@@ -75,22 +76,27 @@ export function within<Value>(
       signal?.removeEventListener('abort', onAbort);
       return true;
     };
-    const giveUp = (error: Error): void => {
+    const giveUp = (errorIf: (unapplied: boolean) => Error): void => {
       if (!end()) return;
-      how.onGiveUp();
-      reject(error);
+      if (how.onGiveUp() !== true) reject(errorIf(how.unapplied));
+      else
+        work.then(resolve, (error: unknown) => {
+          reject(error instanceof AbortedError ? errorIf(error.retryable) : asError(error));
+        });
     };
     const onAbort = (): void => {
-      giveUp(abortedError(signal?.reason, how.unapplied, how.fields));
+      giveUp((unapplied) => abortedError(signal?.reason, unapplied, how.fields));
     };
     const timer =
       limit.atMs === Infinity
         ? undefined
         : clock.after(Math.max(0, Math.ceil(limit.atMs - clock.monotonicMs())), () => {
-            giveUp(deadlineError(how.unapplied, how.fields));
+            giveUp((unapplied) => deadlineError(unapplied, how.fields));
           });
     signal?.addEventListener('abort', onAbort, { once: true });
-    how.onOther?.(giveUp);
+    how.onOther?.((error) => {
+      giveUp(() => error);
+    });
     work.then(
       (value) => {
         if (!end()) return;
@@ -104,6 +110,10 @@ export function within<Value>(
       },
     );
   });
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }
 
 function abortedError(

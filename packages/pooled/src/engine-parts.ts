@@ -1,11 +1,11 @@
 import type { Clock } from '@changeover/core';
 import type { Engine, StoreLocation } from '@changeover/engines/api';
-import type { Budget } from './budget.ts';
+import { Budget } from './budget.ts';
 import type { Logger } from './logger.ts';
 import type { PoolMetrics } from './metrics/pool-metrics.ts';
 import type { BreakerOptions } from './pool/pool-breaker.ts';
 import { PoolBreaker } from './pool/pool-breaker.ts';
-import type { PoolObserver } from './pool/pool-observer.ts';
+import { type PoolObserver, silentPoolObserver } from './pool/pool-observer.ts';
 import type { ParsedPoolOptions } from './pool/pool-options.ts';
 import { Pool } from './pool/pool.ts';
 import type { ResourceSource } from './pool/resource-source.ts';
@@ -15,6 +15,8 @@ import { PooledDataset } from './pooled-dataset.ts';
 import type { InlineReads, PooledDatasetParts } from './pooled-dataset.ts';
 import type { PooledSession } from './pooled-session.ts';
 import type { RetryBudget } from './retry-policy.ts';
+import type { SessionFacts } from './session/session-facts.ts';
+import { SessionPin } from './session/session-pin.ts';
 
 /** What all pools of one engine and purpose have in common. */
 export interface EngineSetting {
@@ -22,6 +24,10 @@ export interface EngineSetting {
   /** `callers`, or `shadow` for work made for comparison's sake. */
   readonly purpose: 'callers' | 'shadow';
   readonly location: StoreLocation;
+  /** What becomes of callers' statements that leave something on their connection. */
+  readonly session: 'pin' | 'refuse';
+  /** What statements do to their connection. */
+  readonly factsOf: (dataset: string) => SessionFacts;
   readonly pool: ParsedPoolOptions;
   readonly budget: Budget;
   readonly retryBudget: RetryBudget;
@@ -56,7 +62,11 @@ export interface DatasetParts {
   readonly inline?: InlineReads | undefined;
   readonly costOf?: PooledDatasetParts['costOf'];
   readonly sharesWrites?: boolean | undefined;
+  readonly estimatedCostMs?: PooledDatasetParts['estimatedCostMs'];
 }
+
+/** One connection, kept however long nobody calls. */
+const pinnedOptions = { max: 1, min: 0, maxLifetimeMs: 0, idleTimeoutMs: 86_400_000 };
 
 /** Builds a dataset's pools. */
 export function buildDataset(
@@ -86,14 +96,39 @@ export function buildDataset(
   const name = `${engine}/${dataset === '' ? '(datasets)' : dataset}${setting.purpose === 'shadow' ? ' (shadow)' : ''}`;
   const own = Math.min(parts.writers ?? 0, setting.pool.max - 1);
   const readers = pool(own > 0 ? `${name} (readers)` : name, setting.pool.max - own);
+  const writers = own > 0 ? pool(`${name} (writer)`, own) : readers;
+  const pinOf = (last: () => PooledSession | undefined): SessionPin =>
+    new SessionPin({
+      acquire: (signal) => writers.acquire({ signal, takenFor: 'session state', prefer: last() }),
+      validate: (session, signal) => parts.source.validate(session, signal),
+      poolOf: (source) =>
+        new Pool<PooledSession>({
+          name: `${name} (one connection)`,
+          options: { ...setting.pool, ...pinnedOptions },
+          source,
+          // It counts in the pool that it was taken from.
+          budget: new Budget(1, clock),
+          clock,
+          random,
+          observer: silentPoolObserver,
+          fields: { engine, dataset },
+          onEmpty,
+        }),
+    });
   return new PooledDataset({
     engine,
     dataset,
     readers,
-    writers: own > 0 ? pool(`${name} (writer)`, own) : readers,
+    writers,
+    session: {
+      facts: setting.factsOf(dataset),
+      mode: setting.purpose === 'shadow' ? 'none' : setting.session,
+      pin: pinOf,
+    },
     inline: parts.inline,
     costOf: parts.costOf,
     sharesWrites: parts.sharesWrites,
+    estimatedCostMs: parts.estimatedCostMs,
     onEmpty,
     breaker: new PoolBreaker(clock, setting.breaker, (state) => {
       metrics.breakerChanged(setting, dataset, state);

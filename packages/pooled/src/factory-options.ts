@@ -1,4 +1,5 @@
 import { availableParallelism, totalmem } from 'node:os';
+import type { ChildProcess } from 'node:child_process';
 import { resolve } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { describe, knownNames, systemClock } from '@changeover/core';
@@ -10,6 +11,7 @@ import type { Logger } from './logger.ts';
 import { silentMetrics } from './metrics/pool-metrics.ts';
 import type { PoolMetrics } from './metrics/pool-metrics.ts';
 import type { Random } from './pool/backoff.ts';
+import { type SessionFacts, sessionFactsByWords } from './session/session-facts.ts';
 import type { BreakerOptions } from './pool/pool-breaker.ts';
 import { parsePoolOptions } from './pool/pool-options.ts';
 import type { ParsedPoolOptions, PoolOptions } from './pool/pool-options.ts';
@@ -38,8 +40,13 @@ export interface StorageBackendFactoryOptions extends StoreLocation {
         readonly inlineReaders?: number | undefined;
         /** Page cache of each connection, in KiB. Default: 2,000. */
         readonly cacheSizeKib?: number | undefined;
+        /** Child processes that run at once what may take long or never end, and as many for transactions; started when first
+         * needed, 15 to 22 MiB each. Default: one a core, at least 2 and at most 4. */
+        readonly childProcesses?: number | undefined;
         /** Told of each worker thread that is started, to watch it. */
         readonly onWorker?: ((worker: Worker) => void) | undefined;
+        /** Told of each child process that is started, to watch it. */
+        readonly onChildProcess?: ((child: ChildProcess) => void) | undefined;
       }
     | undefined;
   readonly duckdb?:
@@ -59,6 +66,13 @@ export interface StorageBackendFactoryOptions extends StoreLocation {
         readonly shortReadMs?: number | undefined;
       }
     | undefined;
+  /** What becomes of statements that set, lock or make something on their connection. `pin` (default): the dataset has one connection
+   * from the first of them on, on which all of it works as on a singleton; only its own calls wait for each other. `refuse`: they are a
+   * `SessionStateError`. */
+  readonly session?: 'pin' | 'refuse' | undefined;
+  /** What statements do to their connection, for a dataset. Default: what their words and the engine's own functions tell, which do
+   * not look into views, triggers and functions of a user's. */
+  readonly sessionFacts?: ((engine: Engine, dataset: string) => SessionFacts) | undefined;
   readonly logger?: Logger | undefined;
   readonly metrics?: PoolMetrics | undefined;
   readonly clock?: Clock | undefined;
@@ -85,7 +99,9 @@ export interface ParsedFactoryOptions {
     readonly inlineThresholdMs: number;
     readonly inlineReaders: number;
     readonly cacheSizeKib: number;
+    readonly childProcesses: number | undefined;
     readonly onWorker: (worker: Worker) => void;
+    readonly onChildProcess: (child: ChildProcess) => void;
   };
   readonly duckdb: {
     readonly memoryLimitMib: number;
@@ -93,6 +109,8 @@ export interface ParsedFactoryOptions {
     readonly threadPoolSize: number;
   };
   readonly postgresql: { readonly statementTimeoutMs: number; readonly shortReadMs: number };
+  readonly session: 'pin' | 'refuse';
+  readonly sessionFacts: (engine: Engine, dataset: string) => SessionFacts;
   readonly logger: Logger;
   readonly metrics: PoolMetrics;
   readonly clock: Clock;
@@ -111,6 +129,8 @@ const known: readonly string[] = [
   'sqlite',
   'duckdb',
   'postgresql',
+  'session',
+  'sessionFacts',
   'logger',
   'metrics',
   'clock',
@@ -121,7 +141,9 @@ const sqliteNames: readonly string[] = [
   'inlineThresholdMs',
   'inlineReaders',
   'cacheSizeKib',
+  'childProcesses',
   'onWorker',
+  'onChildProcess',
 ];
 const breakerNames: readonly string[] = [
   'threshold',
@@ -206,7 +228,12 @@ export function parseFactoryOptions(options: StorageBackendFactoryOptions): Pars
         parsedEngines.sqlite.budget,
       ),
       cacheSizeKib: number(sqlite.cacheSizeKib, 'sqlite.cacheSizeKib', 64, 10_000_000, 2_000),
+      childProcesses:
+        sqlite.childProcesses === undefined
+          ? undefined
+          : number(sqlite.childProcesses, 'sqlite.childProcesses', 1, 256, 2),
       onWorker: sqlite.onWorker ?? (() => undefined),
+      onChildProcess: sqlite.onChildProcess ?? (() => undefined),
     },
     duckdb: {
       memoryLimitMib: Math.max(64, Math.floor(memoryBudgetMib / busyInstances)),
@@ -229,11 +256,26 @@ export function parseFactoryOptions(options: StorageBackendFactoryOptions): Pars
       ),
       shortReadMs: number(postgresql.shortReadMs, 'postgresql.shortReadMs', 0, 60_000, 2, false),
     },
+    session: parseSession(options.session),
+    sessionFacts: options.sessionFacts ?? factsOfEngines(),
     logger: options.logger ?? silentLogger,
     metrics: options.metrics ?? silentMetrics,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
   });
+}
+
+function parseSession(given: unknown): 'pin' | 'refuse' {
+  if (given === undefined || given === 'pin' || given === 'refuse') return given ?? 'pin';
+  throw refused('session', `is ${describe(given)}`, 'use "pin" or "refuse"');
+}
+
+/** What an engine's statements do is the same in every dataset. */
+function factsOfEngines(): (engine: Engine) => SessionFacts {
+  const facts = Object.fromEntries(
+    engines.map((engine) => [engine, sessionFactsByWords(engine)]),
+  ) as Record<Engine, SessionFacts>;
+  return (engine) => facts[engine];
 }
 
 function parseEngines(options: StorageBackendFactoryOptions): Record<Engine, ParsedEngineOptions> {

@@ -24,8 +24,10 @@ export interface EngineStats {
 /** The figures of a factory. */
 export interface FactoryStats {
   readonly engines: readonly EngineStats[];
-  /** SQLite's worker threads that live, and requests under way in them. */
+  /** SQLite's worker threads that live, and requests under way in them and in child processes. */
   readonly workers: { readonly alive: number; readonly running: number };
+  /** SQLite's child processes that live. */
+  readonly childProcesses?: number | undefined;
   /** SQLite connections on the main thread. */
   readonly inlineReaders: number;
   /** DuckDB queries that run and that wait for a thread. */

@@ -34,6 +34,9 @@ export type Job =
       readonly inTransaction?: boolean | undefined;
       /** True in a transaction that a failure of this must not end, and that keeps nothing of it. */
       readonly inSnapshot?: boolean | undefined;
+      /** `keeps`: it leaves something on the connection beyond the transaction, as far as can be told. `last write`: it asks for what
+       * the connection's last write left. */
+      readonly session?: 'keeps' | 'last write' | undefined;
     }
   | { readonly kind: 'begin' | 'commit' | 'rollback' | 'ping' | 'snapshotBounds' | 'shareSnapshot' }
   | { readonly kind: 'commitOutcome'; readonly transactionId: string }
@@ -42,6 +45,7 @@ export type Job =
       readonly args: readonly unknown[];
       readonly maxRows: number;
       readonly lockTimeoutMs: number;
+      readonly session?: 'keeps' | undefined;
     }
   | { readonly kind: 'scratchWrite'; readonly args: readonly unknown[]; readonly maxRows: number };
 
@@ -93,6 +97,11 @@ const readingKinds: ReadonlySet<Job['kind']> = new Set<Job['kind']>([
 export function isWriting(job: Job): boolean {
   if (job.kind !== 'operation') return !readingKinds.has(job.kind);
   return storageOperations[job.operation].kind === 'write';
+}
+
+/** Whether a job leaves something on its connection that nobody else may find there. */
+export function keepsState(job: Job): boolean {
+  return (job.kind === 'operation' || job.kind === 'rehearse') && job.session === 'keeps';
 }
 
 /** The job as a program for a session. */

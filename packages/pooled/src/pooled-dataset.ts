@@ -1,9 +1,14 @@
-import { AbortedError, ConnectionError, StatementError } from '@changeover/engines/api';
+import {
+  AbortedError,
+  ConnectionError,
+  SessionStateError,
+  StatementError,
+} from '@changeover/engines/api';
 import type { Clock, Timer } from '@changeover/core';
 import type { Engine, StorageErrorFields } from '@changeover/engines/api';
 import { checkLimit, within } from './call-limit.ts';
 import type { CallLimit } from './call-limit.ts';
-import { isWriting } from './job.ts';
+import { isWriting, keepsState } from './job.ts';
 import type { Job, OperationJob } from './job.ts';
 import { backoffMs } from './pool/backoff.ts';
 import type { Random } from './pool/backoff.ts';
@@ -16,6 +21,8 @@ import type { MeasuredRead, PooledSession, ReadCost } from './pooled-session.ts'
 import { failureClass, isLackOfConnection, retryAction, stateAtFailure } from './retry-policy.ts';
 import type { RetryAction, RetryBudget, WorkKind } from './retry-policy.ts';
 import type { KeepAlive } from './keep-alive.ts';
+import { keepsSession, type SessionFacts } from './session/session-facts.ts';
+import type { SessionPin } from './session/session-pin.ts';
 
 /** Reads on the spot, where an engine has that. */
 export interface InlineReads {
@@ -42,6 +49,9 @@ export interface PooledDatasetParts {
   readonly costOf?: ((job: Job) => ReadCost | undefined) | undefined;
   /** Whether writes that are transactions of their own share a connection. */
   readonly sharesWrites?: boolean | undefined;
+  /** What a job is expected to take, in ms, where an engine knows; Infinity for what may never end. */
+  readonly estimatedCostMs?: ((job: Job) => number | undefined) | undefined;
+  readonly session: SessionParts;
   readonly breaker: PoolBreaker;
   readonly retryBudget: RetryBudget;
   readonly clock: Clock;
@@ -52,6 +62,16 @@ export interface PooledDatasetParts {
   /** Called when nothing is open and nobody waits. */
   readonly onEmpty: () => void;
   readonly onRetry?: ((action: string) => void) | undefined;
+}
+
+/** What becomes of statements that leave something on their connection. */
+export interface SessionParts {
+  readonly facts: SessionFacts;
+  /** `pin`: the dataset has one connection from then on. `refuse`: they are refused. `none`: they are run, and nobody is lent the
+   * connection afterwards. */
+  readonly mode: 'pin' | 'refuse' | 'none';
+  /** @param last the connection last written on. */
+  readonly pin: (last: () => PooledSession | undefined) => SessionPin;
 }
 
 /** How long an engine may take to give a statement up before its connection is cut. */
@@ -70,6 +90,8 @@ export class PooledDataset {
   #callers = 0;
   readonly #onAnswered = new Set<() => void>();
   readonly #lostSessions = new WeakSet<PooledSession>();
+  readonly #pin: SessionPin;
+  #lastWriter: WeakRef<PooledSession> | undefined;
   /** The last failure for want of a connection: why the breaker is open, if it is. */
   #lastLack: unknown;
 
@@ -77,6 +99,7 @@ export class PooledDataset {
     this.engine = parts.engine;
     this.dataset = parts.dataset;
     this.#parts = parts;
+    this.#pin = parts.session.pin(() => this.#lastWriter?.deref());
   }
 
   /** Whether it takes no more calls. */
@@ -89,6 +112,7 @@ export class PooledDataset {
     return (
       this.#callers === 0 &&
       this.#parts.inline?.open() !== true &&
+      this.#pin.isEmpty() &&
       this.#pools().every((pool) => pool.isEmpty())
     );
   }
@@ -102,6 +126,11 @@ export class PooledDataset {
     return this.#pools().map((pool) => pool.stats());
   }
 
+  /** What a job is expected to take, in ms; Infinity for what may never end, undefined where nothing is known. */
+  estimatedCostMs(job: Job): number | undefined {
+    return this.#parts.estimatedCostMs?.(job);
+  }
+
   /** See `ShadowLeg.version`. */
   version(): string | undefined {
     return this.#parts.inline?.version();
@@ -109,12 +138,39 @@ export class PooledDataset {
 
   /** Runs a read on the spot if that is the cheapest; undefined where it isn't. Throws what the read throws. */
   tryInline(job: OperationJob): { readonly value: unknown } | undefined {
-    return this.closed ? undefined : this.#parts.inline?.tryRead(job);
+    const { inline } = this.#parts;
+    if (inline === undefined || this.closed || this.#pin.takesAll) return undefined;
+    return this.marked(job).session === undefined ? inline.tryRead(job) : undefined;
+  }
+
+  /** A job with what its statement does to its connection. */
+  marked(job: OperationJob): OperationJob {
+    if (job.operation !== 'query' && job.operation !== 'execute') return job;
+    const [sql] = job.args;
+    if (typeof sql !== 'string') return job;
+    const { facts } = this.#parts.session;
+    if (keepsSession(facts.sessionUse(sql))) return { ...job, session: 'keeps' };
+    return facts.readsLastWrite(sql) ? { ...job, session: 'last write' } : job;
+  }
+
+  /** To be told of a statement in a transaction before it runs: what it leaves on the connection is there for the next call.
+   *
+   * @throws {SessionStateError} where that is refused. */
+  keepFor(lease: Lease<PooledSession>, job: Job): void {
+    if (!keepsState(job) || this.#pin.owns(lease)) return;
+    this.#refuseState(job);
+    if (this.#parts.session.mode === 'pin') this.#pin.adopt(lease);
+  }
+
+  #refuseState(job: Job): void {
+    if (this.#parts.session.mode === 'refuse')
+      throw new SessionStateError(this.fields(nameOf(job)));
   }
 
   /** Runs a job on a connection of the pool, again where the policy says so. */
-  run(job: Job, limit: CallLimit): Promise<unknown> {
+  run(given: Job, limit: CallLimit): Promise<unknown> {
     const { inline } = this.#parts;
+    const job = this.#entered(given);
     return inline === undefined || job.kind !== 'operation' || job.digest === true
       ? this.#runPooled(job, limit)
       : this.#runInTurn(inline, job, limit);
@@ -131,9 +187,35 @@ export class PooledDataset {
     return await this.#runPooled(job, limit);
   }
 
+  /** Marks a job, and has what it leaves kept. */
+  #entered(given: Job): Job {
+    if (given.kind === 'rehearse') {
+      const [sql] = given.args;
+      const { facts } = this.#parts.session;
+      const keeps = typeof sql === 'string' && keepsSession(facts.sessionUse(sql));
+      return keeps ? { ...given, session: 'keeps' } : given;
+    }
+    if (given.kind !== 'operation') return given;
+    const job = this.marked(given);
+    if (job.session === undefined || this.#parts.session.mode === 'none') return job;
+    if (job.session === 'keeps') {
+      this.#refuseState(job);
+      this.#pin.keep('all');
+    } else if (this.#parts.writers === this.#parts.readers) {
+      this.#pin.keep('writes');
+    }
+    return job;
+  }
+
+  /** Where a job takes its connection: the one that is kept, the writer's, any. */
+  #poolFor(bound: boolean): Pool<PooledSession> {
+    return this.#pin.poolFor(bound) ?? (bound ? this.#parts.writers : this.#parts.readers);
+  }
+
   #runPooled(job: Job, limit: CallLimit): Promise<unknown> {
     const writes = isWriting(job);
-    const pool = writes ? this.#parts.writers : this.#parts.readers;
+    const bound = writes || (job.kind === 'operation' && job.session !== undefined);
+    const pool = this.#poolFor(bound);
     return this.#attempts(writes ? 'write' : 'read', limit, nameOf(job), (outcome) =>
       this.#runOnce(pool, job, limit, outcome),
     );
@@ -147,7 +229,7 @@ export class PooledDataset {
     work: (session: PooledSession) => Promise<Value>,
   ): Promise<Value> {
     return await this.#attempts(kind, limit, operation, async (outcome) => {
-      const lease = await this.#acquire(this.#parts.writers, limit, operation, true);
+      const lease = await this.#acquire(this.#poolFor(true), limit, operation, true);
       outcome.session = lease.resource;
       const value = await this.#limited(
         lease,
@@ -166,8 +248,9 @@ export class PooledDataset {
    * failure is met like a read's. */
   async beginTransaction(limit: CallLimit): Promise<Lease<PooledSession>> {
     return await this.#attempts('read', limit, 'transaction', async (outcome) => {
-      const lease = await this.#acquire(this.#parts.writers, limit, 'transaction', true);
+      const lease = await this.#acquire(this.#poolFor(true), limit, 'transaction', true);
       outcome.session = lease.resource;
+      this.#lastWriter = new WeakRef(lease.resource);
       await this.runOn(lease, { kind: 'begin' }, limit, true);
       return lease;
     });
@@ -189,7 +272,7 @@ export class PooledDataset {
       if (action !== 'resolve' || session === undefined) throw error;
       await this.#resolve(session, limit, error);
     } finally {
-      lease.release();
+      if (!this.#pin.offer(lease)) lease.release();
     }
   }
 
@@ -226,6 +309,7 @@ export class PooledDataset {
       !isWriting(job),
       nameOf(job),
       releaseOnFailure,
+      job,
     );
   }
 
@@ -237,15 +321,14 @@ export class PooledDataset {
     unapplied: boolean,
     operation: string,
     releaseOnFailure: boolean,
+    job?: Job,
   ): Promise<Value> {
     const session = lease.resource;
     const ended = lease.running();
     return within(work, limit, this.#parts.clock, {
       unapplied,
       fields: this.fields(operation),
-      onGiveUp: () => {
-        this.#abandon(lease, session, work, ended);
-      },
+      onGiveUp: () => this.#abandon(lease, session, work, ended, job),
       onEnd: (failed) => {
         if (failed && releaseOnFailure) lease.release();
         ended();
@@ -315,7 +398,10 @@ export class PooledDataset {
   async #close(deadlineMs: number): Promise<void> {
     this.#parts.inline?.close();
     this.#parts.keepAlive.hold();
-    await Promise.all(this.#pools().map((pool) => pool.close(deadlineMs)));
+    await Promise.all([
+      this.#pin.close(deadlineMs),
+      ...this.#pools().map((pool) => pool.close(deadlineMs)),
+    ]);
     this.#parts.keepAlive.letGo();
   }
 
@@ -346,7 +432,9 @@ export class PooledDataset {
     limit: CallLimit,
     outcome: Outcome,
   ): Promise<unknown> {
-    const cost = this.#parts.costOf?.(job);
+    const mayShare =
+      pool === this.#parts.readers && (job.kind !== 'operation' || job.session === undefined);
+    const cost = mayShare ? this.#parts.costOf?.(job) : undefined;
     return cost?.expectedMs === undefined
       ? this.#runAlone(pool, job, limit, outcome, cost)
       : this.#readBeside(pool, job, limit, outcome, cost);
@@ -368,6 +456,7 @@ export class PooledDataset {
       shares ? 0 : undefined,
     );
     outcome.session = lease.resource;
+    if (isWriting(job)) this.#lastWriter = new WeakRef(lease.resource);
     const read = cost === undefined ? undefined : { cost, beside: false };
     const value =
       job.kind === 'rehearse'
@@ -489,7 +578,12 @@ export class PooledDataset {
     // Without a connection nothing was tried; the wait for one had its own limit.
     if (outcome.session === undefined) return 'fail';
     const state = stateAtFailure(error, outcome.session.transactionState);
-    return retryAction(failureClass(this.engine, error), kind, state);
+    const failure = failureClass(this.engine, error);
+    const action = retryAction(failure, kind, state);
+    // Another connection has nothing of what was set, and would answer as if it had never been.
+    return action === 'retry' && failure === 'connection' && this.#pin.hasKept(outcome.session)
+      ? 'fail'
+      : action;
   }
 
   /** What a call rejects with that is not tried again, or resolves to where its commit turns out to have been applied. */
@@ -574,9 +668,11 @@ export class PooledDataset {
     session: PooledSession,
     work: Promise<unknown>,
     ended: () => void,
-  ): void {
+    job: Job | undefined,
+  ): boolean {
     let timer: Timer | undefined;
-    lease.whenAlone(() => {
+    const isEnded = job !== undefined && session.giveUp?.(job) === true;
+    const cancel = (): void => {
       if (session.cancellable) {
         timer = this.#parts.clock.after(cancelGraceMs, () => {
           lease.discard('broken');
@@ -584,13 +680,15 @@ export class PooledDataset {
         });
       }
       void session.cancel();
-    });
+    };
+    if (!isEnded) lease.whenAlone(cancel);
     const done = (): void => {
       timer?.cancel();
       ended();
       lease.release();
     };
     work.then(done, done);
+    return isEnded;
   }
 
   async #beforeAgain(

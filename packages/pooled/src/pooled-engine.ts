@@ -254,6 +254,11 @@ export class PooledEngine {
     );
   }
 
+  /** What a job is expected to take, in ms; Infinity for what may never end, undefined where nothing is known. */
+  estimatedCostMs(dataset: string, job: Job): number | undefined {
+    return this.#datasets.get(dataset)?.estimatedCostMs(job);
+  }
+
   /** See `ShadowLeg.version`. */
   version(dataset: string): string | undefined {
     // One process only can have the file open, so that nobody else can commit.

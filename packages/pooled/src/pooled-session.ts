@@ -19,6 +19,8 @@ export interface MeasuredRead {
 /** One connection of a pool, whatever the engine and the thread it is on. */
 export interface PooledSession {
   /** False once it was closed or lost; it never becomes true again. */
+  readonly connected: boolean;
+  /** Whether it may be lent to anyone: it is connected, and nothing is left on it. It never becomes true again. */
   readonly usable: boolean;
   readonly transactionState: TransactionState;
   /** Runs a job to its end and gives what the API promises. One at a time, but for those that share the connection where the pool's
@@ -33,6 +35,13 @@ export interface PooledSession {
   commitOutcome?(): Job | undefined;
   /** Asks the engine to give up what runs now, where it can. Never rejects. */
   cancel(): Promise<void>;
+  /** Ends one job whose caller has gone, whoever else is on the connection, where that can be done at once.
+   *
+   * @returns whether what `run` returned settles for it: with an `AbortedError` or a `CommitUnknownError`, unless it came to
+   * its end just then. Where it doesn't, `cancel` is for it. */
+  giveUp?(job: Job): boolean;
+  /** From now on it is one physical connection for all that runs, so that what was left on it stays in view. */
+  pin?(): void;
   /** Closes in good order. */
   close(): Promise<void>;
   /** Closes at once: what runs is rejected. */

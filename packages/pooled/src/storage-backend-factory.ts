@@ -22,6 +22,7 @@ import { PooledStorage } from './pooled-storage.ts';
 import { PostgresDriver } from './postgresql/postgres-driver.ts';
 import { RetryBudget } from './retry-policy.ts';
 import { PooledShadowLeg } from './shadow/pooled-shadow-leg.ts';
+import { ChildSet } from './sqlite/child-set.ts';
 import { InlineReaders } from './sqlite/inline-readers.ts';
 import { SqliteDriver } from './sqlite/sqlite-driver.ts';
 import { WorkerSet } from './sqlite/worker-set.ts';
@@ -44,6 +45,9 @@ const maxShadowCalls = 16;
 export class StorageBackendFactory implements AsyncDisposable {
   readonly #options: ParsedFactoryOptions;
   readonly #workers: WorkerSet;
+  readonly #children: ChildSet;
+  /** One of its own, so that what runs for comparison's sake never takes a caller's. */
+  readonly #shadowChildren: ChildSet;
   readonly #inline: InlineReaders;
   readonly #slots: QuerySlots;
   #warned = false;
@@ -59,6 +63,9 @@ export class StorageBackendFactory implements AsyncDisposable {
     const { clock, metrics } = parsed;
     this.#options = parsed;
     this.#workers = new WorkerSet(parsed.sqlite.onWorker, parsed.sqlite.workers);
+    const { onChildProcess: onChild, childProcesses: max } = parsed.sqlite;
+    this.#children = new ChildSet({ clock, max, onChild });
+    this.#shadowChildren = new ChildSet({ clock, max: 1, onChild });
     this.#inline = new InlineReaders(
       parsed.sqlite.inlineReaders,
       parsed.engines.sqlite.pool.idleTimeoutMs,
@@ -115,7 +122,11 @@ export class StorageBackendFactory implements AsyncDisposable {
           },
         };
       }),
-      workers: { alive: this.#workers.alive, running: this.#workers.running },
+      workers: {
+        alive: this.#workers.alive,
+        running: this.#workers.running + this.#children.running + this.#shadowChildren.running,
+      },
+      childProcesses: this.#children.alive + this.#shadowChildren.alive,
       inlineReaders: this.#inline.size,
       duckdbQueries: {
         running: this.#slots.used + this.#shadowSlots.used,
@@ -151,7 +162,7 @@ export class StorageBackendFactory implements AsyncDisposable {
     this.#keepAlive.hold();
     const { clock } = this.#options;
     const endMs = clock.monotonicMs() + deadlineMs;
-    // The worker threads end last, in the time that is kept for them.
+    // The worker threads and child processes end last, in the time that is kept for them.
     const forPoolsMs = deadlineMs * 0.8;
     await Promise.all(
       Object.values(this.#pairs).flatMap(({ callers, shadow }) => [
@@ -161,8 +172,11 @@ export class StorageBackendFactory implements AsyncDisposable {
     );
     await new Promise<void>((resolve) => {
       const timer = clock.after(Math.max(0, endMs - clock.monotonicMs()), resolve);
-      void this.#workers
-        .terminate()
+      void Promise.all([
+        this.#workers.terminate(),
+        this.#children.close(),
+        this.#shadowChildren.close(),
+      ])
         .catch(() => undefined)
         .then(() => {
           timer.cancel();
@@ -218,7 +232,10 @@ export class StorageBackendFactory implements AsyncDisposable {
 
   #setting(engine: Engine): Omit<EngineSetting, 'purpose' | 'pool' | 'budget'> {
     const { location, breaker, lockWaitMs, clock, random, logger, metrics } = this.#options;
+    const { session, sessionFacts } = this.#options;
     return {
+      session,
+      factsOf: (dataset) => sessionFacts(engine, dataset),
       engine,
       location,
       breaker,
@@ -237,12 +254,11 @@ export class StorageBackendFactory implements AsyncDisposable {
     const forCallers = setting.purpose === 'callers';
     switch (setting.engine) {
       case 'sqlite':
-        return new SqliteDriver(
-          setting,
-          sqlite,
-          this.#workers,
-          forCallers ? this.#inline : undefined,
-        );
+        return new SqliteDriver(setting, sqlite, {
+          workers: this.#workers,
+          children: forCallers ? this.#children : this.#shadowChildren,
+          inline: forCallers ? this.#inline : undefined,
+        });
       case 'duckdb':
         return new DuckdbDriver(
           setting,

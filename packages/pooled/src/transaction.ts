@@ -60,12 +60,14 @@ export class OpenTransaction {
     const call = this.#last
       .then(() => {
         if (this.#doomed || !this.#lease.held) throw this.#lostError();
-        return this.dataset.runOn(
-          this.#lease,
-          { kind: 'operation', operation, args, inTransaction: true },
-          this.#limit(),
-          false,
-        );
+        const job = this.dataset.marked({
+          kind: 'operation',
+          operation,
+          args,
+          inTransaction: true,
+        });
+        this.dataset.keepFor(this.#lease, job);
+        return this.dataset.runOn(this.#lease, job, this.#limit(), false);
       })
       .catch((error: unknown) => {
         if (error instanceof AbortedError) this.#doomed = true;

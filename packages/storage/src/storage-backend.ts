@@ -2,6 +2,7 @@ import {
   type Engine,
   parseEngine,
   StorageError,
+  storageOperations,
   type StorageBackend as StorageApi,
 } from '@changeover/engines';
 import type { StorageBridgeOptions } from './bridge-options.ts';
@@ -27,7 +28,8 @@ const instances = new Map<Engine, StorageBackend>();
 // eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging
 export class StorageBackend {
   private constructor(api: StorageApi) {
-    Object.assign(this, api);
+    for (const name of Object.keys(storageOperations) as (keyof StorageApi)[])
+      Object.assign(this, { [name]: api[name] });
   }
 
   /**

@@ -1,12 +1,16 @@
 import {
-  BackendRouter,
+  bridgeOf,
   BridgeServices,
+  createBridge,
+  defined,
+  type DefinedOperation,
   type Guardrail,
   type Ledger,
   publishPools,
   type Recorder,
+  withAbilities,
 } from '@changeover/bridge';
-import { type Leg, systemClock } from '@changeover/core';
+import { type Leg, type OperationDefinition, systemClock } from '@changeover/core';
 import {
   ConnectionError,
   type Engine,
@@ -49,11 +53,28 @@ export function createStorageBridge(options?: StorageBridgeOptions): StorageBrid
   return new StorageBridgeOver(parseBridgeOptions(options));
 }
 
+type DefinedOperations = Readonly<Record<keyof StorageBackend, DefinedOperation>>;
+
+/** The storage API's operations as createBridge takes them. */
+function definedAs(operations: ReturnType<typeof operationsKnowing>): DefinedOperations {
+  return Object.fromEntries(
+    Object.entries(operations).map(([name, definition]) => [
+      name,
+      defined(definition as OperationDefinition),
+    ]),
+  ) as DefinedOperations;
+}
+
+/** A leg as createBridge takes it. */
+function asObject({ api, shadow, closedWhile }: Leg<StorageBackend>): StorageBackend {
+  return withAbilities(api, { shadow, ...(closedWhile === undefined ? {} : { closedWhile }) });
+}
+
 class StorageBridgeOver implements StorageBridge {
   readonly factory: StorageBackendFactory;
   readonly #options: ParsedBridgeOptions;
   readonly #services: BridgeServices;
-  readonly #routers = new Map<Engine, BackendRouter<StorageBackend>>();
+  readonly #bridged = new Map<Engine, StorageBackend>();
   readonly #legacyLegs: Leg<StorageBackend>[] = [];
   readonly #classifiers: StatementClassifiers[] = [];
   readonly #endPools: () => void;
@@ -94,15 +115,15 @@ class StorageBridgeOver implements StorageBridge {
   }
 
   storage(engine: Engine): StorageBackend {
-    const known = this.#routers.get(engine);
-    if (known !== undefined) return known.api;
-    const router = this.#route(parseEngine(engine));
-    this.#routers.set(engine, router);
-    return router.api;
+    const known = this.#bridged.get(engine);
+    if (known !== undefined) return known;
+    const storage = this.#bridge(parseEngine(engine));
+    this.#bridged.set(engine, storage);
+    return storage;
   }
 
   async idle(): Promise<void> {
-    await Promise.all([...this.#routers.values()].map((router) => router.idle()));
+    await Promise.all([...this.#bridged.values()].map((storage) => bridgeOf(storage).idle()));
   }
 
   close({ deadlineMs = 5_000 }: { readonly deadlineMs?: number | undefined } = {}): Promise<void> {
@@ -114,30 +135,28 @@ class StorageBridgeOver implements StorageBridge {
     return this.close();
   }
 
-  #route(engine: Engine): BackendRouter<StorageBackend> {
-    const { decoratePooledLeg, location, settings } = this.#options;
-    const { guardrail, recorder, watch, logger } = this.#services;
+  #bridge(engine: Engine): StorageBackend {
+    const { decoratePooledLeg, location } = this.#options;
     const pooled = this.factory.leg(engine);
     const legacy = openLegacyLeg(engine, location);
     this.#legacyLegs.push(legacy);
     const classifiers = this.#classify(engine, pooled);
-    return new BackendRouter<StorageBackend>({
-      backend: engine,
-      legacy: watchingSchema(legacy, classifiers),
-      pooled: watchingSchema(decoratePooledLeg?.(pooled) ?? pooled, classifiers),
-      operations: operationsKnowing((...args) => classifiers.factsOf(...args)),
-      stages: guardrail,
-      recorder: watch.over(recorder),
-      guardrail,
-      logger,
-      parseDataset: parseDatasetName,
+    return createBridge<StorageBackend, DefinedOperations>({
+      name: engine,
+      services: this.#services,
+      legacy: () => asObject(watchingSchema(legacy, classifiers)),
+      pooled: () => asObject(watchingSchema(decoratePooledLeg?.(pooled) ?? pooled, classifiers)),
+      operations: definedAs(operationsKnowing((...args) => classifiers.factsOf(...args))),
+      answers: 'promises',
+      undeclared: 'legacy',
+      parseKey: parseDatasetName,
       isUnavailable: (error) => error instanceof ConnectionError,
       tableRead: (dataset, table, maxRows) => ({
         operation: 'readTable',
         args: [dataset, table, { limit: maxRows }],
       }),
       rules: rulesOf(this.#options, engine),
-      ...(settings.shadowQueue === undefined ? {} : { queue: settings.shadowQueue }),
+      serialLegacy: true,
     });
   }
 
@@ -163,7 +182,8 @@ class StorageBridgeOver implements StorageBridge {
     this.#ending.abort();
     this.#endPools();
     this.#services.endWatching();
-    for (const router of this.#routers.values()) router.close();
+    const open = [...this.#bridged.values()];
+    await Promise.all(open.map((storage) => bridgeOf(storage).close()));
     await Promise.all([this.factory.close({ deadlineMs }), this.#closeLegacy(deadlineMs)]);
     await Promise.all(this.#classifiers.map((each) => each.close()));
     await this.#services.close();

@@ -1,13 +1,16 @@
+import { inspect, type InspectOptions } from 'node:util';
 /** How a member of the legacy object is answered: a function in its place, or its own value. */
 export interface BridgedMembers {
   /** The function in place of a declared member; undefined for any other. */
   method(name: string): ((...args: readonly unknown[]) => unknown) | undefined;
   /** What stands for an object inside that has declared members. */
   inside(name: string): object | undefined;
-  /** Whether the legacy object is there: a promised one is not until it is made. */
-  isThere(): boolean;
+  /** The legacy object; undefined while it is promised and not made yet. */
+  here(): object | undefined;
   /** A member that is not declared and not callable, from the leg that answers. */
   value(name: PropertyKey): unknown;
+  /** Sets a member. */
+  set(name: PropertyKey, value: unknown): boolean;
   /** A callable member that is not declared. */
   undeclared(name: PropertyKey, method: (...args: readonly unknown[]) => unknown): unknown;
 }
@@ -38,9 +41,15 @@ export function bridgeProxy<T extends object>(
         // Stands for the legacy function; the trap below calls it.
       }
     : {};
+  // `console.log` looks at a proxy's target and not through its traps.
+  Object.defineProperty(target, inspect.custom, {
+    configurable: true,
+    value: (_depth: number, options: InspectOptions) =>
+      members.here() === undefined
+        ? '[a bridge whose legacy object is promised]'
+        : inspect(legacy(), options),
+  });
   const wrap = (name: PropertyKey, source: (...args: readonly unknown[]) => unknown): unknown => {
-    const known = wrapped.get(name);
-    if (known?.source === source) return known.method;
     const method =
       (typeof name === 'string' ? members.method(name) : undefined) ??
       members.undeclared(name, source);
@@ -48,30 +57,32 @@ export function bridgeProxy<T extends object>(
     wrapped.set(name, { source, method });
     return method;
   };
+  const declaredAs = (name: string): unknown => members.inside(name) ?? members.method(name);
+  const early = (name: PropertyKey): unknown => {
+    // Awaiting a bridge must not wait for a method of its legacy object.
+    if (name === 'then') return undefined;
+    const declared = typeof name === 'string' ? declaredAs(name) : undefined;
+    return declared ?? Reflect.get(legacy(), name);
+  };
+  const found = (name: PropertyKey, value: unknown): unknown => {
+    const inside = typeof name === 'string' ? members.inside(name) : undefined;
+    if (inside !== undefined) return inside;
+    if (name === 'constructor') return value;
+    // A class is a value: its instances must be its own.
+    return typeof value === 'function' && !isClass(value)
+      ? wrap(name, value as (...args: readonly unknown[]) => unknown)
+      : members.value(name);
+  };
   return new Proxy(target, {
     get(_target, name) {
-      if (typeof name === 'string') {
-        const inside = members.inside(name);
-        if (inside !== undefined) return inside;
-        if (!members.isThere()) {
-          // Awaiting a bridge must not wait for a method of its legacy object.
-          if (name === 'then') return undefined;
-          const method = members.method(name);
-          if (method !== undefined) return method;
-        }
-      }
-      const object = legacy();
-      const value: unknown = Reflect.get(object, name, object);
-      if (name === 'constructor') return value;
-      // A class is a value: its instances must be its own.
-      return typeof value === 'function' && !isClass(value)
-        ? wrap(name, value as (...args: readonly unknown[]) => unknown)
-        : members.value(name);
+      const object = members.here();
+      if (object === undefined) return early(name);
+      const value: unknown = (object as Record<PropertyKey, unknown>)[name];
+      // Asked at every call, for a method may be assigned or spied on: what it was last time is known without reading its text.
+      const known = wrapped.get(name);
+      return known !== undefined && known.source === value ? known.method : found(name, value);
     },
-    set(_target, name, value) {
-      const object = legacy();
-      return Reflect.set(object, name, value, object);
-    },
+    set: (_target, name, value) => members.set(name, value),
     has: (_target, name) => Reflect.has(legacy(), name),
     deleteProperty: (_target, name) => Reflect.deleteProperty(legacy(), name),
     defineProperty: (_target, name, descriptor) =>

@@ -15,7 +15,7 @@ export function callWithCallback(
     ...args,
     (error: unknown, ...values: readonly unknown[]) => {
       // The leg's own error, whatever it is.
-      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
+
       if (error !== null && error !== undefined) reject(error);
       else resolve(oneValue(values));
     },

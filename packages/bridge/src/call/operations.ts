@@ -1,4 +1,4 @@
-import type { Undetermined } from '@changeover/core';
+import type { OperationDefinition, Undetermined } from '@changeover/core';
 
 /** What one call of a classified statement is, as far as the bridge asks. */
 export interface StatementKind {
@@ -22,35 +22,58 @@ interface CommonOptions {
   readonly callback?: 'last' | undefined;
 }
 
-/** How the answers of a read are compared. */
-export interface ReadOptions extends CommonOptions {
-  /** What an answer is compared as, where it is or holds instances of classes: `(user) => ({ id: user.id })`. Without it such
-   * answers are inconclusive, for two of them can differ in what can't be seen. */
-  readonly compareAs?: ((answer: never) => unknown) | undefined;
+/** The arguments of a method. */
+type Arguments = readonly unknown[];
+
+/**
+ * How the answers of a read are compared.
+ *
+ * TypeScript can't see from inside a call which object its answer will describe, so a function here names the types of its
+ * parameters; they are checked against the method. What is not named is `unknown`.
+ */
+export interface ReadOptions<Answer = never, Args extends Arguments = never> extends CommonOptions {
+  /** What an answer is compared as, where it is or holds instances of classes: `(user: User) => ({ id: user.id })`. Without it
+   * such answers are inconclusive, for two of them can differ in what can't be seen. */
+  readonly compareAs?: ((answer: Answer) => unknown) | undefined;
   /** True for an operation that answers promises at every stage although the legacy leg answers at once: change the call sites
    * first, then move to an asynchronous pooled leg. Default: the operation answers as the legacy leg does. */
   readonly async?: boolean | undefined;
   /** Whether the order of the rows is promised. Default: it is not, for `read.rows()`. */
-  readonly ordered?: boolean | ((...args: never) => boolean) | undefined;
+  readonly ordered?: boolean | ((...args: Args) => boolean) | undefined;
 }
 
-/** How a write is compared at `shadow`; without any it runs once and is not compared. */
-export interface WriteOptions extends CommonOptions {
+/** How a write is compared at `shadow`; without any it runs once and is not compared. Functions name the types of their
+ * parameters, as in {@link ReadOptions}. */
+export interface WriteOptions<
+  Pooled = never,
+  Either = never,
+  Args extends Arguments = never,
+> extends CommonOptions {
   /** Makes the write on the pooled leg in a transaction that it rolls back, and resolves to what the legacy leg's answer (or what
    * `observe` reads) must equal. Called before the real write, inside the flag's rehearsal budget. */
-  readonly rehearse?: ((pooled: never, ...args: never) => Promise<unknown>) | undefined;
+  readonly rehearse?: ((pooled: Pooled, ...args: Args) => Promise<unknown>) | undefined;
   /** Reads what the write left, from the leg that it is given: called on both legs after the real write, and compared. */
-  readonly observe?: ((leg: never, ...args: never) => unknown) | undefined;
+  readonly observe?: ((leg: Either, ...args: Args) => unknown) | undefined;
+  /** True for a call that reads and then writes what depends on it, or runs a function of the caller's that does: no other write
+   * of the key comes between, as on the singleton. Default: false. */
+  readonly exclusive?: boolean | undefined;
 }
 
 /** A read: answered by the answering leg, compared with the other one. */
-export interface ReadOperation extends ReadOptions {
+export interface ReadOperation<Answer = never, Args extends Arguments = never> extends ReadOptions<
+  Answer,
+  Args
+> {
   readonly kind: 'read';
   readonly result: 'rows' | 'value';
 }
 
 /** A write: made once, by the answering leg. */
-export interface WriteOperation extends WriteOptions {
+export interface WriteOperation<
+  Pooled = never,
+  Either = never,
+  Args extends Arguments = never,
+> extends WriteOptions<Pooled, Either, Args> {
   readonly kind: 'write';
 }
 
@@ -75,6 +98,12 @@ export interface LegacyOnlyOperation {
   readonly kind: 'legacyOnly';
 }
 
+/** Said in the router's own terms, for an API that can say more of a call than the other declarations do. */
+export interface DefinedOperation {
+  readonly kind: 'defined';
+  readonly definition: OperationDefinition;
+}
+
 /** An object inside the legacy object, bridged likewise. */
 export interface SubOperations {
   readonly kind: 'sub';
@@ -89,25 +118,43 @@ export type OperationSpec =
   | ControlOperation
   | StatementOperation
   | LegacyOnlyOperation
+  | DefinedOperation
   | SubOperations;
+
+/** Of a method that takes a Node callback last, where the answer is the callback's value. */
+interface ByCallback {
+  readonly callback: 'last';
+}
 
 interface Read {
   /** A read whose answer is compared as one value. */
-  (options?: ReadOptions): ReadOperation & { readonly result: 'value' };
+  <Answer = unknown, Args extends Arguments = Arguments>(
+    options: ReadOptions<Answer, Args> & ByCallback,
+  ): ReadOperation<Answer, Args> & { readonly result: 'value' } & ByCallback;
+  <Answer = unknown, Args extends Arguments = Arguments>(
+    options?: ReadOptions<Answer, Args>,
+  ): ReadOperation<Answer, Args> & { readonly result: 'value' };
   /** A read whose answer is a list of rows, or `{ rows }`: compared row by row, in any order unless `ordered`. */
-  rows(options?: ReadOptions): ReadOperation & { readonly result: 'rows' };
+  rows: {
+    <Answer = unknown, Args extends Arguments = Arguments>(
+      options: ReadOptions<Answer, Args> & ByCallback,
+    ): ReadOperation<Answer, Args> & { readonly result: 'rows' } & ByCallback;
+    <Answer = unknown, Args extends Arguments = Arguments>(
+      options?: ReadOptions<Answer, Args>,
+    ): ReadOperation<Answer, Args> & { readonly result: 'rows' };
+  };
 }
 
 /** Declares a read. Compared at `shadow` and `reverse`; it must act on nothing, for the other leg runs it too. */
 export const read: Read = Object.assign(
-  (options: ReadOptions = {}) => ({ ...options, kind: 'read', result: 'value' }) as const,
-  {
-    rows: (options: ReadOptions = {}) => ({ ...options, kind: 'read', result: 'rows' }) as const,
-  },
+  (options: object = {}) => ({ ...options, kind: 'read', result: 'value' }) as never,
+  { rows: (options: object = {}) => ({ ...options, kind: 'read', result: 'rows' }) as never },
 );
 
 /** Declares a write. It runs once whatever the stage; nothing calls it a second time. */
-export function write(options: WriteOptions = {}): WriteOperation {
+export function write<Pooled = unknown, Either = unknown, Args extends Arguments = Arguments>(
+  options: WriteOptions<Pooled, Either, Args> = {},
+): WriteOperation<Pooled, Either, Args> {
   return { ...options, kind: 'write' };
 }
 
@@ -132,6 +179,11 @@ export function bySql(
 /** Declares a member that stays with the legacy leg at every stage. */
 export function legacyOnly(): LegacyOnlyOperation {
   return { kind: 'legacyOnly' };
+}
+
+/** Declares a member in the router's own terms: its key, what a write touches, whether rows come in order, call by call. */
+export function defined(definition: OperationDefinition): DefinedOperation {
+  return { kind: 'defined', definition };
 }
 
 /** Declares the members of an object inside: `nodes: sub({ upsert: write(), list: read.rows() })`. */

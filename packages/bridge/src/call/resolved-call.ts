@@ -5,6 +5,7 @@ import type { DatasetState } from './key-state.ts';
 import type { StageDecision } from '../stages/flags/stage-source.ts';
 import type { Cell } from '../recorder/cell.ts';
 import type { Route } from './route.ts';
+import type { RouteTraits } from './route-traits.ts';
 
 /** One operation of the routed API. */
 export interface Call {
@@ -13,6 +14,8 @@ export interface Call {
   readonly definition: OperationDefinition;
   /** How the legacy leg was seen to answer. */
   style: AnswerStyle;
+  /** How the pooled leg was seen to answer callers. */
+  pooledStyle: AnswerStyle;
 }
 
 /** Everything that is decided about a call before it is made; memoised by dataset and operation. */
@@ -23,6 +26,7 @@ export interface ResolvedCall {
   readonly definition: OperationDefinition;
   readonly decision: StageDecision;
   readonly route: Route;
+  readonly traits: RouteTraits;
   readonly cell: Cell;
   readonly state: DatasetState;
   /** Where the legs' results may rightly differ; undefined where no rule holds for such calls. */

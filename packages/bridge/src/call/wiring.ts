@@ -45,6 +45,23 @@ export const maxKeyLength = 200;
 /** The name of the key where a bridge has one for all calls. */
 export const onlyKey = 'all';
 
+/** Checks that each operation is what `read()`, `write()` or one of the others made.
+ *
+ * @throws {WiringError} with what to type. */
+export function checkOperations(operations: unknown, within = ''): void {
+  if (typeof operations !== 'object' || operations === null)
+    throw new WiringError('The option operations says what each method is: { list: read.rows() }.');
+  for (const [name, spec] of Object.entries(operations as Readonly<Record<string, unknown>>)) {
+    const { kind, operations: inside } = (spec ?? {}) as { kind?: unknown; operations?: unknown };
+    if (typeof kind !== 'string')
+      throw new WiringError(
+        `The operation ${within}${name} is declared as ${spec === null ? 'null' : typeof spec}: write ${name}: read(), ` +
+          'read.rows(), write(), transaction(), control(), bySql(classifier), legacyOnly() or sub({ … }).',
+      );
+    if (kind === 'sub') checkOperations(inside, `${within}${name}.`);
+  }
+}
+
 /** Every member that was declared, those of objects inside with their way to it. */
 export function membersOf(
   operations: Readonly<Record<string, OperationSpec>>,
@@ -61,7 +78,9 @@ export function membersOf(
 /** The object that a member is a method of. */
 export function ownerOf(object: object, { path }: Pick<Member, 'path'>): object | undefined {
   let owner: unknown = object;
-  for (const name of path.slice(0, -1)) owner = (owner as Record<string, unknown> | null)?.[name];
+  // Asked at calls: no copy of the path is made.
+  for (let at = 0; at < path.length - 1; at += 1)
+    owner = (owner as Record<string, unknown> | null)?.[path[at] ?? ''];
   return (typeof owner === 'object' && owner !== null) || typeof owner === 'function'
     ? owner
     : undefined;
@@ -169,20 +188,29 @@ function definitionOf({ operation, spec }: Member, dataset: KeyOf): OperationDef
           comparison: 'answer',
           rehearse: rehearsalOf(operation),
           observe,
+          exclusive: spec.exclusive,
           dataset,
         };
       }
       return spec.observe === undefined
-        ? { kind: 'write', comparison: 'none', dataset }
-        : { kind: 'write', comparison: 'observed', read: observationOf(operation), dataset };
+        ? { kind: 'write', comparison: 'none', exclusive: spec.exclusive, dataset }
+        : {
+            kind: 'write',
+            comparison: 'observed',
+            read: observationOf(operation),
+            exclusive: spec.exclusive,
+            dataset,
+          };
     case 'transaction':
-      return { kind: 'write', comparison: 'none', dataset };
+      return { kind: 'write', comparison: 'none', exclusive: true, dataset };
     case 'statement':
       return statementDefinition(spec, dataset);
     case 'control':
       return { kind: 'control' };
     case 'legacyOnly':
       return { kind: 'legacyOnly', dataset };
+    case 'defined':
+      return spec.definition;
   }
 }
 
@@ -255,42 +283,78 @@ function refuseInstances(value: unknown, depth: number): void {
   );
 }
 
+/** A leg's object, which may be promised. */
+export class LegObject<T extends object = object> {
+  /** Undefined until it is there. */
+  here: T | undefined;
+  /** Settles when it is there, or can't be had. */
+  readonly made: Promise<void>;
+
+  constructor(object: T | PromiseLike<T>) {
+    if (!isPromise(object)) {
+      this.here = object as T;
+      this.made = Promise.resolve();
+      return;
+    }
+    this.made = Promise.resolve(object).then((made) => {
+      this.here = made;
+    });
+    // Whoever waits for it is told.
+    this.made.catch(() => undefined);
+  }
+
+  /** Runs `use` with the object: at once where it is there. */
+  with(use: (object: T) => unknown): unknown {
+    const { here } = this;
+    return here === undefined ? this.made.then(() => use(this.here as T)) : use(here);
+  }
+}
+
 /** A leg's members as the router calls them: by operation, with the object itself as `this`. */
-export function apiOf(
-  members: readonly Member[],
-  object: () => object | PromiseLike<object>,
-): Record<string, Method> {
+export function apiOf(members: readonly Member[], leg: LegObject): Record<string, Method> {
   const api: Record<string, Method> = {};
   for (const member of members) {
     const { operation, spec } = member;
-    const call = (target: object, args: readonly unknown[]): unknown => {
-      const method = methodOf(target, member);
-      if (method === undefined) throw new WiringError(`a leg has no method ${operation} any more.`);
-      return started(operation, Reflect.apply(method, ownerOf(target, member), args));
-    };
-    api[operation] = (...args) => withObject(object(), (target) => call(target, args));
+    const call = callOf(member);
+    // Nothing may hold on to `args` here: the engine then passes them on without making a list of them.
+    api[operation] = (...args) =>
+      leg.here === undefined ? callLater(leg, call, ...args) : call(leg.here, ...args);
     if ('callback' in spec && spec.callback === 'last')
       api[operation] = (...args) =>
-        withObject(object(), (target) => callWithCallback((given) => call(target, given), args));
+        leg.with((target) => callWithCallback((given) => call(target, ...given), args));
     if (spec.kind !== 'write') continue;
     const { rehearse, observe } = spec as unknown as Readonly<
       Partial<Record<'rehearse' | 'observe', Method>>
     >;
     if (rehearse !== undefined)
-      api[rehearsalOf(operation)] = (...args) =>
-        withObject(object(), (target) => rehearse(target, ...args));
+      api[rehearsalOf(operation)] = (...args) => leg.with((target) => rehearse(target, ...args));
     if (observe !== undefined)
-      api[observationOf(operation)] = (...args) =>
-        withObject(object(), (target) => observe(target, ...args));
+      api[observationOf(operation)] = (...args) => leg.with((target) => observe(target, ...args));
   }
   return api;
 }
 
-function withObject(
-  object: object | PromiseLike<object>,
-  use: (object: object) => unknown,
-): unknown {
-  return isPromise(object) ? object.then(use as (made: unknown) => unknown) : use(object);
+type CallOn = (target: object, ...args: readonly unknown[]) => unknown;
+
+/** Calls a member of an object as it is then: it may have been assigned or spied on since. */
+function callOf(member: Member): CallOn {
+  const { operation, path } = member;
+  const name = path.at(-1) ?? '';
+  const inside = path.length > 1;
+  return (target, ...args) => {
+    const owner = (inside ? ownerOf(target, member) : target) as
+      Record<string, unknown> | undefined;
+    const method = owner?.[name];
+    if (typeof method !== 'function')
+      throw new WiringError(`a leg has no method ${operation} any more.`);
+    const answer: unknown = Reflect.apply(method, owner, args);
+    // The usual answers first: neither needs its `then` looked up.
+    return answer instanceof Promise || Array.isArray(answer) ? answer : started(operation, answer);
+  };
+}
+
+function callLater(leg: LegObject, call: CallOn, ...args: readonly unknown[]): unknown {
+  return leg.with((target) => call(target, ...args));
 }
 
 /** What a promise of the platform or of a promise library has. */
@@ -301,7 +365,7 @@ const promiseMethods = new Set(['then', 'catch', 'finally', 'constructor']);
  * becomes two. It is started here, once; one that can be built on further can't be, and is refused.
  */
 function started(operation: string, answer: unknown): unknown {
-  if (!isPromise(answer) || answer instanceof Promise) return answer;
+  if (!isPromise(answer)) return answer;
   const { isFulfilled, isPending } = answer as { isFulfilled?: unknown; isPending?: unknown };
   // Bluebird and its like: begun already, once.
   if (typeof isFulfilled === 'function' && typeof isPending === 'function') return answer;
@@ -315,13 +379,41 @@ function started(operation: string, answer: unknown): unknown {
 }
 
 /** How the legs answer an operation, as far as the kinds of their functions show it. */
+export type AnswerStyle = 'legacy-alone' | 'both' | 'neither';
+
+/** Tells of an operation how the legs answer it. Asked at each call: remembered until a leg's function is another. */
 export function answerStyles(
-  member: Member,
-  legacy: object,
-  pooled: object,
-): 'legacy-alone' | 'both' | 'neither' {
-  if ('async' in member.spec && member.spec.async === true) return 'neither';
-  if ('callback' in member.spec && member.spec.callback === 'last') return 'neither';
-  if (isAsyncFunction(methodOf(legacy, member))) return 'neither';
-  return isAsyncFunction(methodOf(pooled, member)) ? 'legacy-alone' : 'both';
+  members: readonly Member[],
+  legacy: LegObject,
+  pooled: LegObject,
+): (operation: string) => AnswerStyle {
+  const known = new Map(
+    members.map((member) => {
+      let methods: readonly [Method | undefined, Method | undefined] | undefined;
+      let style: AnswerStyle = 'neither';
+      const styleNow = (): AnswerStyle => {
+        if (legacy.here === undefined || pooled.here === undefined) return 'neither';
+        const one = methodOf(legacy.here, member);
+        const other = methodOf(pooled.here, member);
+        if (methods?.[0] !== one || methods?.[1] !== other) {
+          methods = [one, other];
+          style = styleOf(member, one, other);
+        }
+        return style;
+      };
+      return [member.operation, styleNow] as const;
+    }),
+  );
+  return (operation) => known.get(operation)?.() ?? 'neither';
+}
+
+function styleOf(
+  { spec }: Member,
+  legacy: Method | undefined,
+  pooled: Method | undefined,
+): AnswerStyle {
+  if ('async' in spec && spec.async === true) return 'neither';
+  if ('callback' in spec && spec.callback === 'last') return 'neither';
+  if (isAsyncFunction(legacy)) return 'neither';
+  return isAsyncFunction(pooled) ? 'legacy-alone' : 'both';
 }

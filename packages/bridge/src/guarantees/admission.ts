@@ -22,6 +22,11 @@ export interface CallTraits {
    * turn, so it need not wait for them.
    */
   readonly canFollow: boolean;
+  /**
+   * The leg itself does with calls that were handed to it one after another what it always did, as a singleton does: the
+   * call doesn't wait for those of its caller that were ({@link KeyGate.handOver}), whatever they are.
+   */
+  readonly legKeepsOrder: boolean;
 }
 
 /**
@@ -57,6 +62,8 @@ export class Admission {
    * the caller's next calls may follow it.
    */
   connection: unknown = undefined;
+  /** It was handed to a leg that keeps what it is given in order. @internal */
+  handed = false;
   /** It is among those of its lane that follow each other. @internal */
   inLine = false;
   /** Neighbours in the one list that it is in. @internal */

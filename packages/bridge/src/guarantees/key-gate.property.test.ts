@@ -24,6 +24,7 @@ const order = (level: CallTraits['order']): fc.Arbitrary<Event> => {
     exclusion: fc.constant('process'),
     alone: fc.boolean(),
     canFollow: fc.boolean(),
+    legKeepsOrder: fc.constant(false),
   });
   return fc.oneof(
     {

@@ -242,13 +242,85 @@ describe('Turns', () => {
     expect(inFlight(second)).toBe(true);
   });
 
-  test('refused to a call that cannot wait leave no trace', () => {
+  test('are not waited for by a call that can not wait; others wait for it as for any', () => {
     const first = announce(one, transaction);
-    expect(gate.tryAnnounce(two, traits(), 0)).toBeUndefined();
-    expect(gate.tryAnnounce(two, traits(read), 0)?.state).toBe('in flight');
+    expect(gate.legInFlight).toBe('pooled');
+    const now = gate.announceNow(two, traits(), 0);
+    expect([inFlight(now), now.ready]).toEqual([true, undefined]);
+    const behind = announce(two, write);
     gate.leave(first);
-    expect(gate.tryAnnounce(two, traits(), 0)).toBeUndefined();
-    expect(gate.tryAnnounce(someone(), traits(), 0)?.state).toBe('in flight');
+    expect(inFlight(behind)).toBe(false);
+    gate.leave(now);
+    expect(inFlight(behind)).toBe(true);
+    gate.leave(behind);
+    expect([gate.idle, gate.legInFlight]).toEqual([true, undefined]);
+  });
+
+  test('stay exclusive while one that could not wait runs beside a transaction', () => {
+    const first = announce(one, transaction);
+    const now = gate.announceNow(two, traits(), 0);
+    const other = announce(someone(), write);
+    gate.leave(now);
+    expect(inFlight(other)).toBe(false);
+    gate.leave(first);
+    expect(inFlight(other)).toBe(true);
+  });
+});
+
+describe('A leg that keeps order itself', () => {
+  const kept = { leg: 'legacy', legKeepsOrder: true } as const;
+
+  test('is handed one call after another, whatever they are', () => {
+    for (const given of [read, read, write, read, write]) {
+      const admission = announce(one, { ...given, ...kept });
+      expect(inFlight(admission)).toBe(true);
+      gate.handOver(admission);
+    }
+    const counted = gate.reliance().order.count;
+    expect(counted).toBe(3);
+    for (const admission of [...gate.inFlight]) gate.leave(admission);
+    expect(gate.idle).toBe(true);
+  });
+
+  test('gets nothing past a call that was not handed over yet', () => {
+    const rehearsed = announce(one, { ...write, leg: 'legacy', alone: true });
+    const later = announce(one, { ...read, ...kept });
+    const last = announce(one, { ...read, ...kept });
+    expect([later, last].map(inFlight)).toEqual([false, false]);
+    gate.handOver(rehearsed);
+    expect([later, last].map(inFlight)).toEqual([true, true]);
+  });
+
+  test('gets nothing past a call of the caller that waits', () => {
+    const pooled = announce(two, write);
+    const waits = announce(one, { ...write, ...kept });
+    const later = announce(one, { ...read, ...kept });
+    expect([waits, later].map(inFlight)).toEqual([false, false]);
+    gate.leave(pooled);
+    expect([waits, later].map(inFlight)).toEqual([true, false]);
+    gate.handOver(waits);
+    expect(inFlight(later)).toBe(true);
+  });
+
+  test('does not keep the order towards the other leg', () => {
+    const pooled = announce(one, write);
+    const legacy = announce(one, { ...read, ...kept });
+    expect(inFlight(legacy)).toBe(false);
+    gate.leave(pooled);
+    gate.handOver(legacy);
+    const back = announce(one, write);
+    expect(inFlight(back)).toBe(false);
+    gate.leave(legacy);
+    expect(inFlight(back)).toBe(true);
+  });
+
+  test('gives what was handed over nothing to wait for twice', () => {
+    const first = announce(one, { ...write, ...kept });
+    gate.handOver(first);
+    gate.handOver(first);
+    const unsent = announce(one, { ...write, ...kept });
+    expect(inFlight(announce(one, { ...write, ...kept }))).toBe(false);
+    gate.handOver(unsent);
     for (const admission of [...gate.inFlight]) gate.leave(admission);
     expect(gate.idle).toBe(true);
   });
@@ -337,7 +409,7 @@ describe('Reliance', () => {
 
   test('counts a call that could not wait', () => {
     announce(one, write);
-    gate.tryAnnounce(one, traits(read), 0);
+    gate.announceNow(one, traits(read), 0);
     expect(gate.reliance().order.count).toBe(1);
   });
 
@@ -350,7 +422,7 @@ describe('Reliance', () => {
     };
     const watched = new GuaranteeRegistry({ clock, captureSite }).gate({ key: 'k' });
     watched.announce(one, traits(), 0);
-    for (let call = 0; call < 80; call += 1) watched.tryAnnounce(one, traits(read), 0);
+    for (let call = 0; call < 80; call += 1) watched.announceNow(one, traits(read), 0);
     const { count, sites } = watched.reliance().order;
     expect(count).toBe(80);
     expect(sites).toHaveLength(20);

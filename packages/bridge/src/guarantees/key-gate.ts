@@ -126,16 +126,37 @@ export class KeyGate {
     return admission;
   }
 
+  /** The leg of the writes in flight; undefined where there are none. */
+  get legInFlight(): LegName | undefined {
+    return this.#active === 0 ? undefined : this.#leg;
+  }
+
   /**
-   * As {@link announce} for a call that can't wait because it answers in the same tick: undefined, and nothing announced,
-   * where it would have to. It still counts as relying on what it would have waited for.
+   * As {@link announce} for a call that answers in the same tick and is made whatever would hold it up: admitted at once.
+   * Others wait for it as for any other.
+   *
+   * @param traits of a write: for {@link legInFlight} where there is one, since legs are never mixed.
    */
-  tryAnnounce(context: CallContext, traits: CallTraits, nowMs: number): Admission | undefined {
+  announceNow(context: CallContext, traits: CallTraits, nowMs: number): Admission {
     const admission = this.#prepare(context, traits, nowMs);
     this.#watch(admission);
-    if (!this.#begin(admission)) return undefined;
-    if (admission.parent !== undefined) this.#throwIfDeadlocked(admission);
+    if (this.#begin(admission)) return admission;
+    const isRead = traits.kind === 'read';
+    this.#count(admission);
+    this.#enterLane(admission, isRead);
+    this.#fly(admission, isRead);
     return admission;
+  }
+
+  /**
+   * Notes that a call in flight is being handed to a leg that keeps what it is given in order, in the tick in which that is
+   * done: those of its caller whose traits say `legKeepsOrder` need not wait for it any more.
+   */
+  handOver(admission: Admission): void {
+    if (admission.state !== 'in flight') return;
+    const { lane } = admission;
+    lane.handOver(admission);
+    if (lane.waiting.first !== undefined) this.#advanceLane(lane);
   }
 
   /** Ends a call that was in flight. Idempotent; nothing happens for one that was cut. */
@@ -218,7 +239,7 @@ export class KeyGate {
     const { lane, traits } = admission;
     const isRead = traits.kind === 'read';
     if (!isRead && !this.#isOpen(admission)) return false;
-    if (traits.order !== 'none' && lane.conflicts(isRead)) {
+    if (traits.order !== 'none' && lane.holdsUp(traits)) {
       if (lane.waiting.first !== undefined) return false;
       admission.follows = lane.followable(admission);
       if (admission.follows === undefined) return false;
@@ -232,7 +253,7 @@ export class KeyGate {
   #enqueue(admission: Admission): void {
     const { lane, traits } = admission;
     this.#count(admission);
-    if (traits.order !== 'none' && lane.conflicts(traits.kind === 'read')) {
+    if (traits.order !== 'none' && lane.holdsUp(traits)) {
       lane.waiting.push(admission);
       return;
     }
@@ -285,7 +306,7 @@ export class KeyGate {
     admission.lane.join(admission);
     if (isRead) return;
     this.#leg = traits.leg;
-    this.#exclusive = excludesOthers(traits);
+    this.#exclusive ||= excludesOthers(traits);
     this.#active += 1;
     this.#epoch += 1;
     if (traits.kind === 'transaction') this.serial[traits.leg]?.transactions.add(admission);
@@ -324,7 +345,7 @@ export class KeyGate {
     for (let next = lane.waiting.first; next !== undefined; next = lane.waiting.first) {
       const isRead = next.traits.kind === 'read';
       const isOpen = isRead || this.#isOpen(next);
-      if (lane.conflictsAhead(isRead)) {
+      if (lane.holdsUpFirst(next.traits)) {
         next.follows = isOpen ? lane.followable(next) : undefined;
         if (next.follows === undefined) return;
       }

@@ -1,4 +1,5 @@
-import { type Admission, AdmissionList } from './admission.ts';
+import type { LegName } from '@changeover/core';
+import { type Admission, AdmissionList, type CallTraits } from './admission.ts';
 import type { KeyGate } from './key-gate.ts';
 
 /** The unfinished calls that are ordered among each other: those of one caller, or of the process, on one key. */
@@ -11,6 +12,10 @@ export class Lane {
   readonly waiting: AdmissionList = new AdmissionList();
   /** Calls that were sent, or may be, down one connection one after another. */
   #lineLength = 0;
+  /** Of `reads` and `writes`, those that were handed to the leg that keeps their order. */
+  #handedLeg: LegName | undefined = undefined;
+  #handedReads = 0;
+  #handedWrites = 0;
   #lineLast: Admission | undefined = undefined;
 
   constructor(gate: KeyGate) {
@@ -26,9 +31,32 @@ export class Lane {
     return this.waiting.first !== undefined || this.conflictsAhead(isRead);
   }
 
-  /** A call of that kind would have to wait even if no other waited. */
+  /** A call of that kind must not change places with one that waits for none of the lane. */
   conflictsAhead(isRead: boolean): boolean {
     return this.writes > 0 || (!isRead && this.reads > 0);
+  }
+
+  /** A call would have to wait for its order: it conflicts, and the leg doesn't see to it. */
+  holdsUp(traits: CallTraits): boolean {
+    return this.waiting.first !== undefined || this.holdsUpFirst(traits);
+  }
+
+  /** The first that waits would have to go on waiting. */
+  holdsUpFirst({ kind, leg, legKeepsOrder }: CallTraits): boolean {
+    const isRead = kind === 'read';
+    if (!legKeepsOrder || leg !== this.#handedLeg) return this.conflictsAhead(isRead);
+    return this.writes > this.#handedWrites || (!isRead && this.reads > this.#handedReads);
+  }
+
+  /** Notes that a call in flight was handed to a leg. Those on another leg than the rest are left to be waited for. */
+  handOver(admission: Admission): void {
+    const { kind, leg } = admission.traits;
+    if (admission.handed) return;
+    if (this.#handedReads + this.#handedWrites === 0) this.#handedLeg = leg;
+    else if (this.#handedLeg !== leg) return;
+    admission.handed = true;
+    if (kind === 'read') this.#handedReads += 1;
+    else this.#handedWrites += 1;
   }
 
   /**
@@ -61,6 +89,10 @@ export class Lane {
   leave(admission: Admission, isRead: boolean): void {
     if (isRead) this.reads -= 1;
     else this.writes -= 1;
+    if (admission.handed) {
+      if (isRead) this.#handedReads -= 1;
+      else this.#handedWrites -= 1;
+    }
     if (admission.inLine) this.#lineLength -= 1;
     if (this.#lineLength === 0) this.#lineLast = undefined;
   }

@@ -101,12 +101,11 @@ describe('A call inside a transaction', () => {
 
   test('runs in the same tick where the transaction is synchronous', () => {
     const gate = gateOf('a');
-    const outer = gate.tryAnnounce(
+    const outer = gate.announceNow(
       new CallContext(new Caller('test'), undefined),
       traits({ kind: 'transaction' }),
       0,
     );
-    if (outer === undefined) throw new Error('not admitted');
     const joined = runInTransaction(outer, () => write(gate));
     gate.leave(outer);
     expect(gate.idle).toBe(true);

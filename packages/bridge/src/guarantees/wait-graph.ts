@@ -55,6 +55,9 @@ function* earlierOfLane(call: Admission): Generator<Admission, void> {
     if (!isRead || !otherIsRead) yield other;
     if (!otherIsRead) return;
   }
-  for (const other of call.gate.unfinishedOf(call.lane))
+  const { leg, legKeepsOrder } = call.traits;
+  for (const other of call.gate.unfinishedOf(call.lane)) {
+    if (legKeepsOrder && other.handed && other.traits.leg === leg) continue;
     if (!isRead || other.traits.kind !== 'read') yield other;
+  }
 }

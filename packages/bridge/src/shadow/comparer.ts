@@ -10,7 +10,7 @@ import { ReadComparison } from './read-comparison.ts';
 import type { ShedReason } from '../recorder/shed-reason.ts';
 import { ShadowCaller } from './shadow-caller.ts';
 import { ShadowQueue, type ShadowQueueOptions } from './shadow-queue.ts';
-import { copyAnswer, snapshotArguments } from './copy-answer.ts';
+import { copyAnswer, tryToCopy } from './copy-answer.ts';
 import { PendingComparison } from './pending-comparison.ts';
 import { SeenDifferences } from './seen-differences.ts';
 import { WriteComparer } from './write-comparer.ts';
@@ -112,12 +112,18 @@ export class Comparer {
       pending.shed(refusal);
       return undefined;
     }
-    return this.#pendingRead(resolved, shadow, snapshotArguments(args), pending);
+    const copy = tryToCopy(args);
+    if (copy === undefined) {
+      pending.shed('not-comparable');
+      return undefined;
+    }
+    return this.#pendingRead(resolved, shadow, copy, pending);
   }
 
   /** Compares what a write that has succeeded left, as an operation of both legs reads it. */
   observedWrite(resolved: ResolvedCall, read: string, args: readonly unknown[]): void {
-    this.#writes.observed(resolved, read, snapshotArguments(args));
+    const copy = tryToCopy(args);
+    if (copy !== undefined) this.#writes.observed(resolved, read, copy);
   }
 
   /** How a leg answered an operation as the shadow, as far as was seen. */

@@ -3,7 +3,7 @@ import { defaultShadowSettings } from '../stages/flags/stage-source.ts';
 import { createStaticStageSource } from '../stages/flags/static-stage-source.ts';
 import { Guardrail } from '../stages/guardrail.ts';
 import { SeenLogger, twoLegs } from '../test-kit/two-legs.ts';
-import { systemClock } from '@changeover/core';
+import { systemClock, keyTarget } from '@changeover/core';
 
 const rows = (...values: unknown[]): { a: unknown }[] => values.map((a) => ({ a }));
 
@@ -394,8 +394,8 @@ describe('the guardrail', () => {
     await api.list('good');
     expect(log.slice(0, 2)).toEqual(['legacy list', 'pooled list']);
     await router.idle();
-    expect(guardrail.holds.map(({ dataset }) => dataset)).toContain('bad');
-    expect(guardrail.resume('notes', 'bad')).toBe(true);
+    expect(guardrail.holds.map(({ target }) => target)).toContainEqual(keyTarget('bad'));
+    expect(guardrail.resume('notes', keyTarget('bad'))).toBe(true);
     log.length = 0;
     await api.list('bad');
     expect(log[0]).toBe('pooled list');

@@ -10,6 +10,15 @@ export function snapshotArguments(args: readonly unknown[]): readonly unknown[] 
   return args.map((argument) => copier.copy(argument, 0));
 }
 
+/** The same; undefined where an argument defends itself (a getter that throws, a proxy): that costs the comparison, not the call. */
+export function tryToCopy(args: readonly unknown[]): readonly unknown[] | undefined {
+  try {
+    return snapshotArguments(args);
+  } catch {
+    return undefined;
+  }
+}
+
 /** A copy of a call's answer, which the caller may change as soon as it has it. */
 export interface AnswerCopy {
   readonly value: unknown;

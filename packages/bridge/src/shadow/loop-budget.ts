@@ -18,7 +18,11 @@ export type AnswerStyle = 'at-once' | 'later' | undefined;
  */
 export class LoopBudget {
   readonly #clock: Clock;
-  readonly #styles = new Map<string, AnswerStyle>();
+  /** By leg and operation: asked at calls, so no name is put together for it. */
+  readonly #styles: Readonly<Record<LegName, Map<string, AnswerStyle>>> = {
+    legacy: new Map(),
+    pooled: new Map(),
+  };
   readonly #resumeMs = new Map<string, number>();
   #creditMs = firstCreditMs;
   #countedMs: number;
@@ -30,7 +34,7 @@ export class LoopBudget {
 
   /** How the leg answered this operation when it was last run as the shadow. */
   style(leg: LegName, operation: string): AnswerStyle {
-    return this.#styles.get(`${leg} ${operation}`);
+    return this.#styles[leg].get(operation);
   }
 
   /** Whether the shadow may be run now. What was never seen may: that is how it is learned. */
@@ -44,14 +48,14 @@ export class LoopBudget {
 
   /** Notes a run that held the event loop for so long. */
   took(leg: LegName, operation: string, ms: number): void {
-    const name = `${leg} ${operation}`;
-    this.#styles.set(name, 'at-once');
+    this.#styles[leg].set(operation, 'at-once');
     this.#creditMs -= ms;
-    if (ms > longestRunMs) this.#resumeMs.set(name, this.#clock.monotonicMs() + pauseMs);
+    if (ms > longestRunMs)
+      this.#resumeMs.set(`${leg} ${operation}`, this.#clock.monotonicMs() + pauseMs);
   }
 
   /** Notes that the leg answered with a promise. */
   answersLater(leg: LegName, operation: string): void {
-    this.#styles.set(`${leg} ${operation}`, 'later');
+    this.#styles[leg].set(operation, 'later');
   }
 }

@@ -57,6 +57,7 @@ export class ReadComparison {
   #facts: AnswerFacts | undefined;
   /** There are too many rows to look for those that a limit took: they are not asked for again. */
   #tooMany = false;
+  readonly #startedMs: number;
 
   constructor(
     caller: ShadowCaller,
@@ -76,8 +77,9 @@ export class ReadComparison {
     this.#shadow = shadow;
     this.#args = args;
     this.#pending = pending;
-    this.#epoch = resolved.state.barrier.epoch;
-    this.#quiet = resolved.state.barrier.quiet;
+    this.#startedMs = clock.monotonicMs();
+    this.#epoch = resolved.state.gate.epoch;
+    this.#quiet = resolved.state.gate.quiet;
     this.#version = caller.version(resolved.dataset);
   }
 
@@ -202,7 +204,7 @@ export class ReadComparison {
 
   /** No write of this process began or ended since before the answer. */
   get #stillQuiet(): boolean {
-    return this.#quiet && this.#resolved.state.barrier.epoch === this.#epoch;
+    return this.#quiet && this.#resolved.state.gate.epoch === this.#epoch;
   }
 
   /** The same call differed before, and legacy says the same as then. Only a difference that no write explains counts. */
@@ -211,8 +213,8 @@ export class ReadComparison {
       return false;
     if (this.#undetermined !== undefined || this.#open !== undefined) return false;
     const key = this.#seen.key(this.#resolved, this.#args);
-    const before = this.#seen.recall(key);
-    this.#seen.note(key, legacy);
+    const before = this.#seen.recall(key, this.#startedMs);
+    this.#seen.note(key, legacy, this.#clock.monotonicMs());
     return before !== undefined && sameOutcome(before, legacy, this.#ordered);
   }
 
@@ -250,9 +252,9 @@ export class ReadComparison {
 
   /** False where a write came between. */
   async #reruns(first: Round, signal: AbortSignal): Promise<boolean> {
-    const { barrier } = this.#resolved.state;
-    const epoch = barrier.epoch;
-    if (!barrier.quiet) {
+    const { gate } = this.#resolved.state;
+    const epoch = gate.epoch;
+    if (!gate.quiet) {
       await this.#pause(signal);
       return false;
     }
@@ -261,7 +263,7 @@ export class ReadComparison {
     const state = await this.#caller.state(dataset, signal);
     for (;;) {
       rounds.push(await this.#round(signal));
-      if (barrier.epoch !== epoch) return false;
+      if (gate.epoch !== epoch) return false;
       if (rounds.length < firstRounds) continue;
       const oneState =
         state === undefined ? undefined : (await this.#caller.state(dataset, signal)) === state;

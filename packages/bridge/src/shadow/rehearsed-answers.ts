@@ -1,7 +1,7 @@
 import type { WriteDefinition } from '@changeover/core';
 import { compareDigests } from '@changeover/compare';
 import type { ResolvedCall } from '../call/resolved-call.ts';
-import { snapshotArguments } from './copy-answer.ts';
+import { snapshotArguments, tryToCopy } from './copy-answer.ts';
 import {
   compareErrors,
   type Run,
@@ -45,7 +45,12 @@ export class RehearsedAnswers {
       pending.shed(refusal);
       return await run(args);
     }
-    const rehearsal = await this.#rehearse(definition.rehearse, args, settings.rehearsalBudgetMs);
+    const copy = tryToCopy(args);
+    if (copy === undefined) {
+      pending.shed('not-comparable');
+      return await run(args);
+    }
+    const rehearsal = await this.#rehearse(definition.rehearse, copy, settings.rehearsalBudgetMs);
     const outcome = await settle(run(args));
     if (rehearsal === 'budget') pending.shed('budget');
     else if ('error' in outcome) compareErrors(pending, codeOf(outcome.error), rehearsal);
@@ -99,7 +104,7 @@ export class RehearsedAnswers {
       >
     )[operation];
     const startedMs = this.#context.clock.monotonicMs();
-    const made = settle((async () => await method?.(...snapshotArguments(args)))());
+    const made = settle((async () => await method?.(...args))());
     const { promise: late, resolve } = Promise.withResolvers<'late'>();
     const timer = this.#context.clock.after(budgetMs + rollbackGraceMs, () => {
       resolve('late');

@@ -2,7 +2,7 @@ import type { WriteEffect } from '@changeover/core';
 import type { ResolvedCall } from '../call/resolved-call.ts';
 import type { Cell } from '../recorder/cell.ts';
 import { errorCode } from './shadow-caller.ts';
-import { snapshotArguments } from './copy-answer.ts';
+import { tryToCopy } from './copy-answer.ts';
 import { tableDigest } from './table-digest.ts';
 import type { PendingComparison } from './pending-comparison.ts';
 import type { WriteChains } from './write-chains.ts';
@@ -53,13 +53,14 @@ export class RehearsedWrites {
     if (settings.rehearsalBudgetMs <= 0 || !this.#context.sampled(settings.rehearsalSampleRate))
       return await run(args);
     const pending = this.#context.pending(resolved);
+    const copy = tryToCopy(args);
     const refusal =
       this.#context.queue.refusal ?? (this.#overBudget(resolved) ? 'budget' : undefined);
-    if (refusal !== undefined) {
-      pending.shed(refusal);
+    if (refusal !== undefined || copy === undefined) {
+      pending.shed(refusal ?? 'not-comparable');
       return await run(args);
     }
-    const rehearsal = await this.#rehearse(resolved, snapshotArguments(args));
+    const rehearsal = await this.#rehearse(resolved, copy);
     if (rehearsal === 'budget') this.#pause(cell);
     else this.#pauses.delete(cell);
     const outcome = await settle(run(args));
@@ -150,20 +151,20 @@ export class RehearsedWrites {
 
   /** The tables after the real write must be as they were after the rehearsal. */
   #compareTables(resolved: ResolvedCall, pending: PendingComparison, effect: WriteEffect): void {
-    const { barrier } = resolved.state;
+    const { gate } = resolved.state;
     // The write that is being answered ends right after this, which moves the epoch once.
-    const epoch = barrier.epoch + 1;
+    const epoch = gate.epoch + 1;
     submit(this.#context, resolved, pending, async (signal) => {
       const unseen = [...effect.unseen];
       for (const [table, rehearsed] of Object.entries(effect.tables)) {
         const now =
-          barrier.epoch === epoch
+          gate.epoch === epoch
             ? await tableDigest(this.#context, resolved, table, signal)
             : 'failed';
         // What the write returned was compared, and that agreed.
-        if (typeof now === 'string' || barrier.epoch !== epoch) {
+        if (typeof now === 'string' || gate.epoch !== epoch) {
           unseen.push(
-            barrier.epoch === epoch
+            gate.epoch === epoch
               ? `the table, which is ${now === 'failed' ? 'not to be read' : 'too large'}`
               : 'the table, which was written again',
           );

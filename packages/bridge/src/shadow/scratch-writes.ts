@@ -4,7 +4,7 @@ import type { ResolvedCall } from '../call/resolved-call.ts';
 import type { ShadowSettings } from '../stages/flags/stage-source.ts';
 import type { ShedReason } from '../recorder/shed-reason.ts';
 import { errorCode } from './shadow-caller.ts';
-import { snapshotArguments } from './copy-answer.ts';
+import { tryToCopy } from './copy-answer.ts';
 import { tableDigest } from './table-digest.ts';
 import type { PendingComparison } from './pending-comparison.ts';
 import { type ChainedWrite, rowSum, type WriteChain, type WriteChains } from './write-chains.ts';
@@ -61,13 +61,18 @@ export class ScratchWrites {
     const pending = this.#context.sampled(settings.sampleRate)
       ? this.#context.pending(resolved)
       : undefined;
-    const refusal = this.#refusal(touched, settings);
-    if (pending === undefined || refusal !== undefined || chain === undefined) {
+    const copy = tryToCopy(args);
+    const refusal = copy === undefined ? 'not-comparable' : this.#refusal(touched, settings);
+    if (
+      pending === undefined ||
+      copy === undefined ||
+      refusal !== undefined ||
+      chain === undefined
+    ) {
       pending?.shed(refusal ?? 'queue-full');
       if (chain !== undefined) shedAll(chain.break());
       return await run(args);
     }
-    const copy = snapshotArguments(args);
     const outcome = await settle(run(args));
     const failed = 'error' in outcome;
     if (!failed && !touched.additive) shedAll(chain.restart());
@@ -157,14 +162,14 @@ export class ScratchWrites {
   ): Promise<void> {
     if (this.#settling.has(chain)) return;
     this.#settling.add(chain);
-    const { barrier } = resolved.state;
+    const { gate } = resolved.state;
     try {
       for (let attempt = 0; attempt < settleTries && chain.ready; attempt += 1) {
-        const { epoch } = barrier;
-        const now = barrier.quiet
+        const { epoch } = gate;
+        const now = gate.quiet
           ? await tableDigest(this.#context, resolved, table, signal)
           : undefined;
-        if (now !== undefined && barrier.epoch === epoch) {
+        if (now !== undefined && gate.epoch === epoch) {
           this.#settleNow(resolved, table, chain, now);
           return;
         }

@@ -11,7 +11,7 @@ const maxRemembered = 1_000;
  * difference is real, and a query that isn't determined has been ruled out.
  */
 export class SeenDifferences {
-  readonly #said = new Map<string, Outcome>();
+  readonly #said = new Map<string, { readonly outcome: Outcome; readonly judgedMs: number }>();
 
   /** Nothing is under suspicion: nothing needs to be looked up. */
   get none(): boolean {
@@ -23,13 +23,18 @@ export class SeenDifferences {
     return `${dataset}\0${operation}\0${digestValue(args.filter((argument) => typeof argument !== 'function')).ordered}`;
   }
 
-  recall(key: string): Outcome | undefined {
-    return this.#said.get(key);
+  /** What legacy said to such a call that was judged before this one began: two that ran at once saw the same moment, and one
+   * write between them and their shadows explains both.
+   *
+   * @param startedMs when this call began, by the monotonic clock. */
+  recall(key: string, startedMs: number): Outcome | undefined {
+    const said = this.#said.get(key);
+    return said !== undefined && said.judgedMs < startedMs ? said.outcome : undefined;
   }
 
-  note(key: string, legacy: Outcome): void {
+  note(key: string, legacy: Outcome, judgedMs: number): void {
     this.#said.delete(key);
-    this.#said.set(key, legacy);
+    this.#said.set(key, { outcome: legacy, judgedMs });
     const [oldest] = this.#said.keys();
     if (this.#said.size > maxRemembered && oldest !== undefined) this.#said.delete(oldest);
   }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { LatencyHistogram } from '@changeover/compare';
-import type { Stage } from '@changeover/core';
+import { allKeys, keyTarget, type Stage } from '@changeover/core';
 import { ManualClock } from '../../../../test/kit/manual-clock.ts';
 import { createStaticStageSource } from './flags/static-stage-source.ts';
 import { type Breach, Guardrail } from './guardrail.ts';
@@ -109,7 +109,7 @@ describe('failed calls', () => {
       {
         kind: 'errors',
         backend: 'sqlite',
-        dataset: 'titanic',
+        target: keyTarget('titanic'),
         acted: true,
         reason:
           '7.0 % of 100 calls failed on the pooled leg within 60 s, and 1.0 % on the legacy leg',
@@ -157,7 +157,7 @@ describe('failed calls', () => {
   test('counted before a person resumed it do not count again', async () => {
     const { count, stage, guardrail } = watched();
     await count('pooled', { calls: 100, failed: 50 });
-    expect(guardrail.resume('sqlite', 'titanic')).toBe(true);
+    expect(guardrail.resume('sqlite', keyTarget('titanic'))).toBe(true);
     await count('pooled', { calls: 90, failed: 90 });
     expect(stage()).toBe('pooled');
   });
@@ -254,7 +254,7 @@ describe('breakers and memory', () => {
     watch.breakerChanged('sqlite', 'iris', 'closed');
     await clock.advance(tickMs);
     expect([stage(), stage('iris')]).toEqual(['legacy', 'pooled']);
-    expect(breaches).toMatchObject([{ kind: 'breaker', dataset: 'titanic' }]);
+    expect(breaches).toMatchObject([{ kind: 'breaker', target: keyTarget('titanic') }]);
   });
 
   test('memory that stays full puts every engine back that uses the pooled leg', async () => {
@@ -271,7 +271,7 @@ describe('breakers and memory', () => {
     await count('pooled', { calls: 1 });
     expect([stage(), stage('iris')]).toEqual(['legacy', 'legacy']);
     expect(breaches).toMatchObject([
-      { kind: 'memory', backend: 'sqlite', dataset: '', acted: true },
+      { kind: 'memory', backend: 'sqlite', target: allKeys, acted: true },
     ]);
   });
 

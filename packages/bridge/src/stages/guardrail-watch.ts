@@ -1,6 +1,7 @@
+import { callTarget } from './flags/stage-source.ts';
 import { totalmem } from 'node:os';
 import { getHeapStatistics } from 'node:v8';
-import type { Clock, Stage, Timer } from '@changeover/core';
+import { allKeys, type Clock, type Stage, type Timer } from '@changeover/core';
 import type { Guardrail } from './guardrail.ts';
 import type { Logger } from '../log.ts';
 import type { Cell } from '../recorder/cell.ts';
@@ -127,7 +128,7 @@ export class GuardrailWatch {
     const name = `${backend}\0${dataset}`;
     if (state === 'closed') {
       this.#breakers.delete(name);
-      this.#options.guardrail.recovered('breaker', backend, dataset);
+      this.#options.guardrail.recovered('breaker', backend, callTarget(dataset));
     } else if (!this.#breakers.has(name) && this.#breakers.size < maxWatched) {
       this.#breakers.set(name, { backend, dataset, sinceMs: this.#options.clock.monotonicMs() });
     }
@@ -216,7 +217,8 @@ export class GuardrailWatch {
   }
 
   #judge(dataset: WatchedDataset): void {
-    const { backend, dataset: name, operations } = dataset;
+    const { backend, operations } = dataset;
+    const target = callTarget(dataset.dataset);
     const { guardrail } = this.#options;
     const slow = [...operations]
       .map(([operation, watched]) => this.#latencyBreach(dataset, operation, watched))
@@ -225,10 +227,10 @@ export class GuardrailWatch {
       ['errors', this.#errorBreach(dataset)],
       ['latency', slow],
     ] as const) {
-      if (reason === undefined) guardrail.recovered(kind, backend, name);
-      else guardrail.breach(kind, backend, name, reason);
+      if (reason === undefined) guardrail.recovered(kind, backend, target);
+      else guardrail.breach(kind, backend, target, reason);
     }
-    if (!guardrail.isHeld(backend, name)) return;
+    if (!guardrail.isHeld(backend, target)) return;
     // After it is resumed, counting begins anew.
     dataset.answered.clear();
     for (const { pooled } of operations.values()) pooled.clear();
@@ -281,7 +283,7 @@ export class GuardrailWatch {
       guardrail.breach(
         'breaker',
         backend,
-        dataset,
+        callTarget(dataset),
         `the circuit breaker of its pools has been open for ${(openMs / 1_000).toFixed(0)} s: no connection can be had`,
       );
     }
@@ -294,7 +296,7 @@ export class GuardrailWatch {
     const share = memoryShare();
     this.#ticksOfFullMemory = share > maxMemoryShare ? this.#ticksOfFullMemory + 1 : 0;
     for (const [backend, ticks] of this.#pooledBackends) {
-      if (this.#ticksOfFullMemory === 0) guardrail.recovered('memory', backend, '');
+      if (this.#ticksOfFullMemory === 0) guardrail.recovered('memory', backend, allKeys);
       if (ticks >= ticksAWindow) this.#pooledBackends.delete(backend);
       else this.#pooledBackends.set(backend, ticks + 1);
     }
@@ -303,7 +305,7 @@ export class GuardrailWatch {
       guardrail.breach(
         'memory',
         backend,
-        '',
+        allKeys,
         `this process takes ${percent(share)} of the memory that it may have`,
       );
     }

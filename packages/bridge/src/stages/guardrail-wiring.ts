@@ -4,6 +4,7 @@ import { GuardrailWatch, type LegacyBaseline } from './guardrail-watch.ts';
 import { type Logger } from '../log.ts';
 import { type Recorder } from '../recorder/recorder.ts';
 import { type TotalsBy } from '../recorder/report-data.ts';
+import { rowDataset } from './ledger/ledger-store.ts';
 import type { UnleashAdmin } from './flags/unleash-admin.ts';
 
 /** Stored figures are read at most this often: it takes the main thread. */
@@ -18,7 +19,8 @@ export function watchGuardrail(
 ): GuardrailWatch {
   const baseline = new StoredBaseline(recorder);
   guardrail.onBreach((breach) => {
-    recorder.event('guardrail', { ...breach });
+    const { target, ...fields } = breach;
+    recorder.event('guardrail', { ...fields, dataset: rowDataset(target) });
   });
   return new GuardrailWatch({
     guardrail,
@@ -33,17 +35,17 @@ const firstPauseMs = 1_000;
 
 /** Turns the flag of what a guardrail put back, in the background: the ledger holds it whether or not the server answers. */
 export function turnFlagsBack(guardrail: Guardrail, admin: UnleashAdmin, logger: Logger): void {
-  guardrail.onBreach(({ backend, dataset, acted }) => {
+  guardrail.onBreach(({ backend, target, acted }) => {
     if (!acted) return;
     const attempt = (tries: number): void => {
-      admin.hold(backend, dataset, 'legacy').then(
+      admin.hold(backend, target, 'legacy').then(
         () => {
-          logger.info({ backend, dataset }, 'the flag was turned back on the flag server');
+          logger.info({ backend, target }, 'the flag was turned back on the flag server');
         },
         (error: unknown) => {
           const isLast = tries >= maxTries;
           logger[isLast ? 'error' : 'warn'](
-            { backend, dataset, err: error },
+            { backend, target, err: error },
             'the flag could not be turned back on the flag ' +
               `server; the ledger holds the dataset all the same${isLast ? '' : ', and it is tried again'}`,
           );

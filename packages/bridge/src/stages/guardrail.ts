@@ -1,11 +1,20 @@
-import { earlierStage, type Clock } from '@changeover/core';
-import type { StageContext, StageDecision, StageSource, FlagStatus } from './flags/stage-source.ts';
+import { allKeys, type Clock, type Target } from '@changeover/core';
+import {
+  callTarget,
+  type StageContext,
+  type StageDecision,
+  type StageSource,
+  type FlagStatus,
+} from './flags/stage-source.ts';
 import {
   type GuardrailOptions,
   type ParsedGuardrailOptions,
   parseGuardrailOptions,
 } from './guardrail-options.ts';
 import type { Ledger } from './ledger/ledger.ts';
+import { rowDataset } from './ledger/ledger-store.ts';
+import { limitStages } from './limited-stages.ts';
+import { holdLimit, type StageLimit } from './resolve-stage.ts';
 import type { Logger } from '../log.ts';
 
 /** The limits that there are. */
@@ -15,18 +24,17 @@ export type GuardrailKind = 'mismatch' | 'errors' | 'latency' | 'breaker' | 'mem
 export interface Breach {
   readonly kind: GuardrailKind;
   readonly backend: string;
-  /** The empty string stands for all datasets of the backend. */
-  readonly dataset: string;
+  readonly target: Target;
   /** For people: what was measured, and against what. */
   readonly reason: string;
-  /** True where the dataset was put back, false where it was only told. */
+  /** True where it was put back, false where it was only told. */
   readonly acted: boolean;
 }
 
-/** A dataset that was put back. */
+/** Who was put back. */
 export interface Hold {
   readonly backend: string;
-  readonly dataset: string;
+  readonly target: Target;
   readonly reason: string;
   /** Milliseconds since 1970. */
   readonly at: number;
@@ -34,13 +42,15 @@ export interface Hold {
 
 /** Held datasets and breaches are kept up to this number each; beyond it, a whole backend is held. */
 const maxHolds = 10_000;
+/** Who holds a dataset in the ledger's lines. */
+const author = 'guardrail';
 
 /**
  * Watches the verdicts and moves a dataset back to `legacy` when a limit is breached. It stays back until a person resumes
  * it, whatever the flags say. Decorates the flags' answers, so that every router that shares it follows at its next call.
  */
 export class Guardrail implements StageSource {
-  readonly #source: StageSource;
+  readonly #stages: StageSource;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #options: ParsedGuardrailOptions;
@@ -61,24 +71,29 @@ export class Guardrail implements StageSource {
     ledger?: Ledger,
   ) {
     this.#ledger = ledger;
-    this.#source = source;
+    // With a ledger its holds are among the limits that the source obeys.
+    this.#stages =
+      ledger !== undefined
+        ? source
+        : limitStages(source, [
+            { limits: (context) => this.#ownHolds(context), subscribe: () => () => undefined },
+          ]);
     this.#clock = clock;
     this.#logger = logger;
     this.#options = parseGuardrailOptions(options);
   }
 
   decide(context: StageContext): StageDecision {
-    const decision = this.#source.decide(context);
-    const hold =
-      this.#holds.get(key(context.backend, context.dataset)) ??
-      this.#holds.get(key(context.backend, ''));
-    if (hold === undefined || earlierStage(decision.stage, 'legacy') === decision.stage)
-      return decision;
-    return {
-      ...decision,
-      stage: 'legacy',
-      reason: `held at legacy: ${hold.reason} (the flag asks for ${decision.stage})`,
-    };
+    return this.#stages.decide(context);
+  }
+
+  #ownHolds({ backend, dataset }: StageContext): readonly StageLimit[] {
+    const whole = this.#holds.get(key(backend, allKeys));
+    const own = this.#holds.get(key(backend, callTarget(dataset)));
+    return [
+      ...(own === undefined ? [] : [holdLimit('legacy', { ...own, who: author })]),
+      ...(whole === undefined ? [] : [holdLimit('legacy', { ...whole, who: author }, backend)]),
+    ];
   }
 
   /** The limits in force. */
@@ -86,11 +101,14 @@ export class Guardrail implements StageSource {
     return this.#options;
   }
 
-  /** Counts a confirmed mismatch. */
+  /** Counts a confirmed mismatch.
+   *
+   * @param dataset as the compared call had it; the empty string where it concerned none. */
   mismatch(backend: string, dataset: string, summary: string): void {
+    const target = callTarget(dataset);
     const { maxMismatches, windowMs } = this.#options;
-    if (maxMismatches === 0 || this.isHeld(backend, dataset)) return;
-    const name = key(backend, dataset);
+    if (maxMismatches === 0 || this.isHeld(backend, target)) return;
+    const name = key(backend, target);
     const now = this.#clock.monotonicMs();
     const recent = (this.#mismatches.get(name) ?? []).filter((at) => now - at < windowMs);
     recent.push(now);
@@ -102,31 +120,31 @@ export class Guardrail implements StageSource {
     this.breach(
       'mismatch',
       backend,
-      dataset,
+      target,
       `${String(recent.length)} confirmed mismatch(es), the last: ${summary}`,
     );
   }
 
-  /** A limit was breached: the dataset is put back, or where the mode is `report` it is told. */
-  breach(kind: GuardrailKind, backend: string, dataset: string, reason: string): void {
-    if (this.isHeld(backend, dataset)) return;
+  /** A limit was breached: the target is put back, or where the mode is `report` it is told. */
+  breach(kind: GuardrailKind, backend: string, target: Target, reason: string): void {
+    if (this.isHeld(backend, target)) return;
     const acted = this.#options.mode === 'act';
-    if (acted) this.hold(backend, dataset, reason);
-    else if (this.#isNew(kind, backend, dataset)) {
+    if (acted) this.hold(backend, target, reason);
+    else if (this.#isNew(kind, backend, target)) {
       this.#logger.warn(
-        { kind, backend, dataset, reason },
+        { kind, backend, target, reason },
         'a guardrail was breached; it only reports, nothing was moved',
       );
     } else return;
     for (const listener of this.#breachListeners)
       this.#rescue(() => {
-        listener({ kind, backend, dataset, reason, acted });
+        listener({ kind, backend, target, reason, acted });
       });
   }
 
   /** The limit holds again: where it only reports, the next breach is told again. */
-  recovered(kind: GuardrailKind, backend: string, dataset: string): void {
-    this.#told.delete(`${kind}\0${key(backend, dataset)}`);
+  recovered(kind: GuardrailKind, backend: string, target: Target): void {
+    this.#told.delete(`${kind}\0${key(backend, target)}`);
   }
 
   /** Calls `listener` after each breach that was acted on, or told. */
@@ -138,8 +156,8 @@ export class Guardrail implements StageSource {
   }
 
   /** A breach that goes on is told once; mismatches are told each time. */
-  #isNew(kind: GuardrailKind, backend: string, dataset: string): boolean {
-    const name = `${kind}\0${key(backend, dataset)}`;
+  #isNew(kind: GuardrailKind, backend: string, target: Target): boolean {
+    const name = `${kind}\0${key(backend, target)}`;
     if (kind === 'mismatch') return true;
     if (this.#told.has(name)) return false;
     if (this.#told.size >= maxHolds) this.#told.clear();
@@ -147,36 +165,36 @@ export class Guardrail implements StageSource {
     return true;
   }
 
-  /** Puts a dataset back to `legacy`; the empty name stands for all datasets of the backend. With a ledger, in every
+  /** Puts a target back to `legacy`. With a ledger, in every
    * process that shares it; there within its review interval. */
-  hold(backend: string, dataset: string, reason: string): void {
-    const target = this.holds.length >= maxHolds ? '' : dataset;
+  hold(backend: string, target: Target, reason: string): void {
+    const held = this.holds.length >= maxHolds ? allKeys : target;
     if (this.#ledger === undefined) {
-      this.#holds.set(key(backend, target), {
+      this.#holds.set(key(backend, held), {
         backend,
-        dataset: target,
+        target: held,
         reason,
         at: this.#clock.wallMs(),
       });
-    } else this.#ledger.hold(backend, target, { who: 'guardrail', reason });
+    } else this.#ledger.hold(backend, held, { who: author, reason });
     this.#logger.error(
-      { backend, dataset: target, reason },
+      { backend, target: held, reason },
       'moved back to legacy, and stays there until it is resumed',
     );
     this.#notify();
   }
 
   /** Ends a hold. False where there was none. */
-  resume(backend: string, dataset: string): boolean {
-    const name = key(backend, dataset);
+  resume(backend: string, target: Target): boolean {
+    const name = key(backend, target);
     const held =
-      this.#ledger?.resume(backend, dataset, {
+      this.#ledger?.resume(backend, target, {
         who: 'application',
         reason: 'resumed by the application',
       }) ?? this.#holds.delete(name);
     this.#mismatches.delete(name);
     if (held) {
-      this.#logger.info({ backend, dataset }, 'resumed: the flags decide again');
+      this.#logger.info({ backend, target }, 'resumed: the flags decide again');
       this.#notify();
     }
     return held;
@@ -188,16 +206,16 @@ export class Guardrail implements StageSource {
   }
 
   /** True where it, or its whole backend, stays back until a person resumes it. */
-  isHeld(backend: string, dataset: string): boolean {
+  isHeld(backend: string, target: Target): boolean {
     return (
-      this.#ledger?.state(backend, dataset).held ??
-      (this.#holds.has(key(backend, dataset)) || this.#holds.has(key(backend, '')))
+      this.#ledger?.isHeld(backend, target) ??
+      (this.#holds.has(key(backend, target)) || this.#holds.has(key(backend, allKeys)))
     );
   }
 
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener);
-    const unsubscribe = this.#source.subscribe(listener);
+    const unsubscribe = this.#stages.subscribe(listener);
     return () => {
       this.#listeners.delete(listener);
       unsubscribe();
@@ -205,11 +223,11 @@ export class Guardrail implements StageSource {
   }
 
   status(): FlagStatus {
-    return this.#source.status();
+    return this.#stages.status();
   }
 
   close(): Promise<void> {
-    return this.#source.close();
+    return this.#stages.close();
   }
 
   #notify(): void {
@@ -226,6 +244,6 @@ export class Guardrail implements StageSource {
 }
 
 /** Names can't contain a NUL, so two pairs never make one key. */
-function key(backend: string, dataset: string): string {
-  return `${backend}\0${dataset}`;
+function key(backend: string, target: Target): string {
+  return `${backend}\0${rowDataset(target)}`;
 }

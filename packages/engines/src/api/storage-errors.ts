@@ -151,6 +151,19 @@ export class StatementError extends StorageError {
   }
 }
 
+/** A statement that leaves something on its connection was refused. Nothing was run. */
+export class SessionStateError extends StorageError {
+  override readonly name = 'SessionStateError';
+  constructor(fields: StorageErrorFields = {}) {
+    super(
+      'SESSION_STATE',
+      'The statement sets, locks or makes something that only its connection has, or may do so, and the next call may get another ' +
+        'connection. Do it inside a transaction, as SET LOCAL or set_config(…, true), or use session: "pin".',
+      fields,
+    );
+  }
+}
+
 /** No connection could be had or it was lost. `retryable` is true only where nothing can have been applied. */
 export class ConnectionError extends StorageError {
   override readonly name: string = 'ConnectionError';

@@ -39,7 +39,12 @@ export const storageOperations: OperationTable<StorageBackend> = {
     ],
   },
   execute: { kind: 'write', comparison: 'rehearsed' },
-  transaction: { kind: 'write', comparison: 'afterwards', observe: observeTransaction },
+  transaction: {
+    kind: 'write',
+    comparison: 'afterwards',
+    observe: observeTransaction,
+    exclusive: true,
+  },
   getTableInfo: { kind: 'read' },
   getColumns: { kind: 'read' },
   tableExists: { kind: 'read' },

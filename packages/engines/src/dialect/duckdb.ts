@@ -2,6 +2,9 @@ import { type Dialect, quoteIdentifier } from './dialect.ts';
 
 const numeric = /^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL.*)$/;
 
+/** The catalogue of every dataset's file, `dataset.duckdb`. */
+export const duckdbCatalog = 'dataset';
+
 export const duckdbDialect: Dialect = {
   engine: 'duckdb',
   maxIdentifierBytes: undefined,
@@ -19,7 +22,8 @@ export const duckdbDialect: Dialect = {
   },
   quote: quoteIdentifier,
   placeholder: (position) => `$${position}`,
-  tableName: (_dataset, table) => `main.${quoteIdentifier(table)}`,
+  // With the catalogue, which is named for the file, or a temporary table of the same name would be meant.
+  tableName: (_dataset, table) => `${duckdbCatalog}.main.${quoteIdentifier(table)}`,
   temporaryName: (table) => `temp.main.${quoteIdentifier(table)}`,
   findTable: (_dataset, table) => ({
     kind: 'all',

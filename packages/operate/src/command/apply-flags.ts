@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { earlierStage } from '@changeover/core';
-import { openFileStageSource, silentLogger } from '@changeover/bridge';
+import { allKeys, earlierStage, keyTarget } from '@changeover/core';
+import { anyOperation, openFileStageSource, rowDataset, silentLogger } from '@changeover/bridge';
 import { textTable } from '../report/text-table.ts';
 import type { ChangeOptions } from './command-context.ts';
 import { openUnleashAdmin } from '@changeover/bridge';
 import { planForServer, type ServerPlan, takeSteps } from './apply-to-server.ts';
 import { CommandError } from './command-error.ts';
-import { anyOperation, flagsSubject, type Migration } from './migration.ts';
+import { flagsSubject, type Migration } from './migration.ts';
 import { answerChange, type PlannedMove, showPlan } from './plan.ts';
 import { replaceFile } from './replace-file.ts';
 import type { Terminal } from './terminal.ts';
@@ -23,29 +23,20 @@ export async function planFlags(
 ): Promise<void> {
   const moves = await plannedMoves(migration, path);
   const onServer = await askServer(migration, text);
-  const rows = moves.map(({ engine, dataset, from, to, reason, held }) => [
-    engine,
-    dataset,
+  const rows = moves.map(({ backend, key, from, to, reason, held }) => [
+    backend,
+    key,
     from,
     to,
     held === null ? reason : `stays at ${held} all the same: it is held`,
   ]);
   const table = textTable(
-    [
-      { title: 'engine' },
-      { title: 'dataset' },
-      { title: 'from' },
-      { title: 'to' },
-      { title: 'why' },
-    ],
+    [{ title: 'backend' }, { title: 'key' }, { title: 'from' }, { title: 'to' }, { title: 'why' }],
     rows,
   );
-  const all = migration.backends.reduce(
-    (sum, engine) => sum + migration.datasets(engine).length,
-    0,
-  );
+  const all = migration.backends.reduce((sum, backend) => sum + migration.keys(backend).length, 0);
   const unchanged = all - moves.length;
-  const rest = `${String(unchanged)} of ${String(all)} known datasets stay where they are.`;
+  const rest = `${String(unchanged)} of ${String(all)} known keys stay where they are.`;
   terminal.answer(
     [
       ...(moves.length === 0 ? [] : [...table, '']),
@@ -128,7 +119,7 @@ export async function applyFlags(
 async function askServer(migration: Migration, text: string): Promise<ServerPlan | undefined> {
   const admin = openUnleashAdmin(migration.place);
   const killed = migration.backends.filter(
-    (engine) => migration.lastLine(engine, '')?.held === true,
+    (backend) => migration.lastLine(backend, allKeys)?.held === true,
   );
   return admin === undefined ? undefined : planForServer(admin, text, killed);
 }
@@ -158,7 +149,7 @@ function isWritten(path: string, text: string): boolean {
   return existsSync(path) && readFileSync(path, 'utf8') === text;
 }
 
-/** Writes what was done to the flags as a whole, and each dataset that it moves. */
+/** Writes what was done to the flags as a whole, and each key that it moves. */
 export async function recordFlags(
   migration: Migration,
   moves: readonly FlagMove[],
@@ -168,21 +159,21 @@ export async function recordFlags(
 ): ReturnType<typeof writeLedger> {
   const revision = createHash('sha256').update(text).digest('hex').slice(0, 12);
   const line = { at: Date.now(), held: false, who, revision };
-  for (const { engine, dataset, from, to, held } of moves) {
+  for (const { backend, key, from, to, held } of moves) {
     if (held !== null) continue;
     // Where the ledger decides, it steps forward by itself, past its gates.
-    const reached = migration.ledgerDecides(engine) ? earlierStage(from, to) : to;
+    const reached = migration.ledgerDecides(backend) ? earlierStage(from, to) : to;
     await writeLedger(
       migration,
-      engine,
-      dataset,
+      backend,
+      keyTarget(key),
       (last) =>
         last?.held === true
           ? undefined
           : {
               ...line,
-              backend: engine,
-              dataset,
+              backend,
+              dataset: key,
               from,
               to: reached,
               reason: `the flags ask for ${to}: ${reason}`,
@@ -193,11 +184,11 @@ export async function recordFlags(
   return writeLedger(
     migration,
     flagsSubject,
-    '',
+    allKeys,
     () => ({
       ...line,
       backend: flagsSubject,
-      dataset: '',
+      dataset: rowDataset(allKeys),
       from: 'legacy',
       to: 'legacy',
       reason: `${what}: ${reason}`,
@@ -206,7 +197,7 @@ export async function recordFlags(
   );
 }
 
-/** A dataset for which other flags ask for another stage. */
+/** A key for which other flags ask for another stage. */
 export interface FlagMove extends PlannedMove {
   readonly reason: string;
   /** The stage that it is held at in spite of its flag; null where it isn't. */
@@ -214,10 +205,10 @@ export interface FlagMove extends PlannedMove {
 }
 
 /** The same for people. */
-export function planned({ engine, dataset, from, to, held }: FlagMove): PlannedMove {
+export function planned({ backend, key, from, to, held }: FlagMove): PlannedMove {
   return {
-    engine,
-    dataset,
+    backend,
+    key,
     from,
     to,
     ...(held === null ? {} : { note: `stays at ${held}: it is held` }),
@@ -229,14 +220,14 @@ export async function plannedMoves(migration: Migration, path: string): Promise<
   const other = openFileStageSource({ path, logger: silentLogger });
   try {
     return migration.backends
-      .flatMap((engine) =>
-        migration.datasets(engine).map((dataset): FlagMove => {
-          const context = { backend: engine, dataset, operation: anyOperation };
+      .flatMap((backend) =>
+        migration.keys(backend).map((key): FlagMove => {
+          const context = { backend, dataset: key, operation: anyOperation };
           const [now, then] = [migration.flags.decide(context), other.decide(context)];
-          const { line } = migration.keyStatus(engine, dataset);
+          const { line } = migration.keyStatus(backend, key);
           return {
-            engine,
-            dataset,
+            backend,
+            key,
             from: now.stage,
             to: then.stage,
             reason: then.reason,

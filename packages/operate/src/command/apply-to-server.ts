@@ -57,7 +57,7 @@ const flagTypes: readonly string[] = [
  * What it takes that the flag server has a flags file's flags: flags, strategies, segments and dependencies that it lacks, and
  * what it has that the file has not. Flags that aren't in the file stay as they are, and so do holds. Changes nothing.
  *
- * @param killed engines that are held as a whole: their flags are off on the server until they are resumed.
+ * @param killed backends that are held as a whole: their flags are off on the server until they are resumed.
  * @throws {CommandError} where the server can't be asked or refuses, or can't be given what the file has.
  */
 export async function planForServer(
@@ -169,9 +169,9 @@ class ServerPlanning {
 
   #turn({ name, enabled }: WantedFlag, present: ServerFlag | undefined): void {
     if (this.#killed.includes(name)) {
-      const engine = name.slice(killSwitchFlag.length + 1);
+      const backend = name.slice(killSwitchFlag.length + 1);
       this.#notes.push(
-        `${name} stays off: all of ${engine} is held. End it: changeover resume ${engine} --reason "..."`,
+        `${name} stays off: all of ${backend} is held. End it: changeover resume ${backend} --reason "..."`,
       );
       return;
     }

@@ -1,54 +1,54 @@
 import { type Command, Option } from 'commander';
-import { stages } from '@changeover/core';
+import { allKeys, keyTarget, stages } from '@changeover/core';
 import {
   changeOptions,
   type ChangeOptions,
   type ChangingOptions,
   type CommandContext,
-  engineArgument,
+  backendArgument,
   groups,
   withReason,
 } from './command-context.ts';
 import { examples } from './help-texts.ts';
-import { hold, resume, type Subject } from './hold.ts';
+import { hold, resume, resumeWhole, type Subject } from './hold.ts';
 import { type Migration, requireLedger } from './migration.ts';
-import { promote } from './promote.ts';
-import { datasetNamed, engineNamed } from './subject.ts';
+import { type KeyName, promote } from './promote.ts';
+import { keyNamed, backendNamed } from './subject.ts';
 import type { Terminal } from './terminal.ts';
 
 interface SubjectOptions extends ChangingOptions {
   readonly unseen?: boolean;
 }
 
-type Change = (
+type Change<Of = Subject> = (
   migration: Migration,
   terminal: Terminal,
-  subject: Subject,
+  subject: Of,
   options: ChangeOptions,
 ) => Promise<void>;
 
-/** `promote`, `hold`, `rollback`, `kill`, `resume`: each moves or holds datasets, and is a line of the ledger. */
+/** `promote`, `hold`, `rollback`, `kill`, `resume`: each moves or holds keys, and is a line of the ledger. */
 export function addChangeCommands(program: Command, context: CommandContext): void {
-  const command = (name: string, dataset: string | undefined): Command => {
+  const command = (name: string, key: string | undefined): Command => {
     const made = withReason(program.command(name))
       .helpGroup(groups.change)
-      .addArgument(engineArgument());
-    return dataset === undefined
+      .addArgument(backendArgument());
+    return key === undefined
       ? made
-      : made.argument(dataset).option('--unseen', 'accept a dataset that has not been called yet');
+      : made.argument(key).option('--unseen', 'accept a key that has not been called yet');
   };
-  command('promote', '<dataset>')
-    .description('move a dataset one stage forward, past its gates')
+  command('promote', '<key>')
+    .description('move a key one stage forward, past its gates')
     .option('--force', 'go forward although the gates do not hold')
     .addHelpText('after', examples.promote)
     .action(
-      (engine: string, dataset: string, options: SubjectOptions & { readonly force?: boolean }) =>
-        change(context, engine, dataset, options, (migration, terminal, subject, given) =>
-          promote(migration, terminal, subject, { ...given, force: options.force === true }),
+      (backend: string, key: string, options: SubjectOptions & { readonly force?: boolean }) =>
+        changeKey(context, backend, key, options, (migration, terminal, key, given) =>
+          promote(migration, terminal, key, { ...given, force: options.force === true }),
         ),
     );
-  command('hold', '<dataset>')
-    .description('keep a dataset from going further than it is')
+  command('hold', '<key>')
+    .description('keep a key from going further than it is')
     .addOption(
       new Option('--at <stage>', 'no further than this; default: the stage that it is on').choices(
         stages,
@@ -57,52 +57,76 @@ export function addChangeCommands(program: Command, context: CommandContext): vo
     .addHelpText('after', examples.hold)
     .action(
       (
-        engine: string,
-        dataset: string,
+        backend: string,
+        key: string,
         options: SubjectOptions & { readonly at?: (typeof stages)[number] },
       ) =>
-        change(context, engine, dataset, options, (migration, terminal, subject, given) =>
-          hold(migration, terminal, subject, { ...given, at: options.at }),
+        changeKey(
+          context,
+          backend,
+          key,
+          options,
+          asSubject((migration, terminal, subject, given) =>
+            hold(migration, terminal, subject, { ...given, at: options.at }),
+          ),
         ),
     );
-  command('rollback', '<dataset>')
-    .description('put a dataset back to legacy at once, and hold it there')
+  command('rollback', '<key>')
+    .description('put a key back to legacy at once, and hold it there')
     .addHelpText('after', examples.rollback)
-    .action((engine: string, dataset: string, options: SubjectOptions) =>
-      change(context, engine, dataset, options, holdAtLegacy),
+    .action((backend: string, key: string, options: SubjectOptions) =>
+      changeKey(context, backend, key, options, asSubject(holdAtLegacy)),
     );
   command('kill', undefined)
-    .description('put all datasets of an engine back to legacy at once, and hold them there')
+    .description('put all keys of a backend back to legacy at once, and hold them there')
     .addHelpText('after', examples.kill)
-    .action((engine: string, options: SubjectOptions) =>
-      change(context, engine, undefined, options, holdAtLegacy),
+    .action((backend: string, options: SubjectOptions) =>
+      changeWhole(context, backend, options, holdAtLegacy),
     );
-  command('resume', '[dataset]')
+  command('resume', '[key]')
     .description('end a hold: the flag decides again')
     .addHelpText('after', examples.resume)
-    .action((engine: string, dataset: string | undefined, options: SubjectOptions) =>
-      change(context, engine, dataset, options, resume),
+    .action((backend: string, key: string | undefined, options: SubjectOptions) =>
+      key === undefined
+        ? changeWhole(context, backend, options, resumeWhole)
+        : changeKey(context, backend, key, options, asSubject(resume)),
     );
 }
 
 const holdAtLegacy: Change = (migration, terminal, subject, options) =>
   hold(migration, terminal, subject, { ...options, at: 'legacy' });
 
-async function change(
+function asSubject(make: Change): Change<KeyName> {
+  return (migration, terminal, { backend, key }, options) =>
+    make(migration, terminal, { backend, target: keyTarget(key) }, options);
+}
+
+async function changeKey(
   context: CommandContext,
-  typedEngine: string,
-  typedDataset: string | undefined,
+  typedBackend: string,
+  typedKey: string,
+  options: SubjectOptions,
+  make: Change<KeyName>,
+): Promise<void> {
+  const given = changeOptions(options);
+  await context.withMigration(options, (migration, terminal) => {
+    requireLedger(migration);
+    const backend = backendNamed(migration, typedBackend);
+    const key = keyNamed(migration, backend, typedKey, options.unseen === true);
+    return make(migration, terminal, { backend, key }, given);
+  });
+}
+
+async function changeWhole(
+  context: CommandContext,
+  typedBackend: string,
   options: SubjectOptions,
   make: Change,
 ): Promise<void> {
   const given = changeOptions(options);
   await context.withMigration(options, (migration, terminal) => {
     requireLedger(migration);
-    const engine = engineNamed(migration, typedEngine);
-    const dataset =
-      typedDataset === undefined
-        ? ''
-        : datasetNamed(migration, engine, typedDataset, options.unseen === true);
-    return make(migration, terminal, { engine, dataset }, given);
+    const backend = backendNamed(migration, typedBackend);
+    return make(migration, terminal, { backend, target: allKeys }, given);
   });
 }

@@ -81,7 +81,7 @@ export function changeOptions(options: ChangingOptions): ChangeOptions {
   return { who: options.who ?? userInfo().username, reason, plan: options.plan === true };
 }
 
-export function engineArgument(): Argument {
+export function backendArgument(): Argument {
   return new Argument('<backend>', 'the name of a bridge, as in notes');
 }
 

@@ -57,8 +57,8 @@ async function candidates(
   switch (argument?.name()) {
     case 'backend':
       return await known(context, options, (migration) => migration.backends);
-    case 'dataset':
-      return await known(context, options, (migration) => migration.datasets(given[0] ?? ''));
+    case 'key':
+      return await known(context, options, (migration) => migration.keys(given[0] ?? ''));
     case 'operation':
       return await known(context, options, (migration) => migration.operations(given[0] ?? ''));
     default:

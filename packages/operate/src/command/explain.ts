@@ -1,36 +1,35 @@
 import { stages, type Stage } from '@changeover/core';
 import { type LedgerChange, routes, stageFlag } from '@changeover/bridge';
-import { decideVerdict, type EngineVerdict } from '@changeover/bridge';
+import { decideVerdict, type BackendVerdict } from '@changeover/bridge';
 import { type Migration, type KeyStatus } from './migration.ts';
+import { concerns, isWhole, lineJson } from './ledger-lines.ts';
 import { notesOf } from './status.ts';
 import { readableGates } from './usable-gates.ts';
 import type { Terminal } from './terminal.ts';
 
 const shownLines = 10;
 
-/** Why a dataset is on its stage, what that means for a call, and what to type next: `changeover explain`. */
+/** Why a key is on its stage, what that means for a call, and what to type next: `changeover explain`. */
 export function explain(
   migration: Migration,
   terminal: Terminal,
-  engine: string,
-  dataset: string,
+  backend: string,
+  key: string,
   operation: string | undefined,
 ): void {
-  const keyStatus = migration.keyStatus(engine, dataset, operation);
+  const keyStatus = migration.keyStatus(backend, key, operation);
   const { stage, by, why, flag, line } = keyStatus;
-  const history = migration.ledger.filter(
-    (one) => one.backend === engine && (one.dataset === dataset || one.dataset === ''),
-  );
+  const history = migration.ledger.filter((one) => one.backend === backend && concerns(one, key));
   const commands = commandsFor(keyStatus);
   const gates = gatesOf(migration, keyStatus);
   const notes = notesOf(migration);
   terminal.answer(
     [
-      `${terminal.paint('bold', `${engine} ${dataset}${operation === undefined ? '' : ` ${operation}`}`)} is on ` +
+      `${terminal.paint('bold', `${backend} ${key}${operation === undefined ? '' : ` ${operation}`}`)} is on ` +
         `${terminal.paint('bold', stage)}: ${meaning(stage)}`,
       '',
       `because  ${why}`,
-      `flag     ${stageFlag(engine)} asks for ${flag.stage}: ${flag.reason}`,
+      `flag     ${stageFlag(backend)} asks for ${flag.stage}: ${flag.reason}`,
       `         ${originOf(migration, flag.source, flag.revision)}`,
       ...(gates === undefined ? [] : [`gates    ${gates.decision}: ${gates.reason}`]),
       `ledger   ${ledgerText(migration, keyStatus)}`,
@@ -44,15 +43,15 @@ export function explain(
       ),
     ],
     {
-      engine,
-      dataset,
+      backend,
+      key,
       operation: operation ?? null,
       stage,
       by,
       why,
       legs: routes[stage],
       flag: {
-        name: stageFlag(engine),
+        name: stageFlag(backend),
         stage: flag.stage,
         reason: flag.reason,
         source: flag.source,
@@ -60,11 +59,11 @@ export function explain(
       },
       gates: gates ?? null,
       ledger: {
-        decidesForward: migration.ledgerDecides(engine),
+        decidesForward: migration.ledgerDecides(backend),
         held: line?.held ?? false,
-        line: line ?? null,
+        line: line === undefined ? null : lineJson(line),
       },
-      history: history.slice(-shownLines),
+      history: history.slice(-shownLines).map(lineJson),
       notes,
       commands,
     },
@@ -74,16 +73,22 @@ export function explain(
 /** What stands before the next step; undefined where nothing does. */
 function gatesOf(
   { recordings, place }: Migration,
-  { engine, stage }: KeyStatus,
-): EngineVerdict | undefined {
+  { backend, stage }: KeyStatus,
+): BackendVerdict | undefined {
   if (stage === 'legacy' || stage === 'pooled') return undefined;
   const read = readableGates(place);
-  if (typeof read === 'string') return { engine, decision: 'INCONCLUSIVE', reason: read };
+  if (typeof read === 'string') return { backend, decision: 'INCONCLUSIVE', reason: read };
   const found =
     recordings &&
-    decideVerdict({ data: recordings, gates: read }).engines.find((one) => one.engine === engine);
+    decideVerdict({ data: recordings, gates: read }).backends.find(
+      (one) => one.backend === backend,
+    );
   return (
-    found ?? { engine, decision: 'INCONCLUSIVE', reason: `No call on ${engine} has been recorded.` }
+    found ?? {
+      backend,
+      decision: 'INCONCLUSIVE',
+      reason: `No call on ${backend} has been recorded.`,
+    }
   );
 }
 
@@ -108,13 +113,13 @@ function originOf({ place }: Migration, source: string, revision: string): strin
   }
 }
 
-function ledgerText(migration: Migration, { engine, line, by }: KeyStatus): string {
+function ledgerText(migration: Migration, { backend, line, by }: KeyStatus): string {
   if (line?.held === true) {
-    const whole = line.dataset === '' ? 'all of the engine' : 'it';
+    const whole = isWhole(line) ? 'all of the backend' : 'it';
     return `holds ${whole} at ${line.to} until a person resumes it${by === 'hold' ? '' : ' (the flag asks for no more)'}`;
   }
   if (migration.ledgerError !== undefined) return `can't be read: ${migration.ledgerError}`;
-  if (migration.ledgerDecides(engine)) {
+  if (migration.ledgerDecides(backend)) {
     return `decides over steps forward, one stage at a time and past the gates; it has it at ${line?.to ?? 'legacy'}`;
   }
   return line === undefined
@@ -122,8 +127,9 @@ function ledgerText(migration: Migration, { engine, line, by }: KeyStatus): stri
     : 'nobody holds it; what was written:';
 }
 
-function lineText({ at, from, to, held, who, reason, dataset }: LedgerChange): string {
-  const subject = dataset === '' ? ' (all datasets)' : '';
+function lineText(line: LedgerChange): string {
+  const { at, from, to, held, who, reason } = line;
+  const subject = isWhole(line) ? ' (all keys)' : '';
   return `${new Date(at).toISOString()}  ${from} → ${to}${held ? ', held' : ''}${subject}  ${who}: ${reason}`;
 }
 
@@ -132,12 +138,12 @@ interface NextCommand {
   readonly effect: string;
 }
 
-function commandsFor({ engine, dataset, stage, line, flag }: KeyStatus): NextCommand[] {
+function commandsFor({ backend, key, stage, line, flag }: KeyStatus): NextCommand[] {
   const commands: NextCommand[] = [];
-  const name = `${engine} ${dataset}`;
+  const name = `${backend} ${key}`;
   const next = stages[stages.indexOf(stage) + 1];
   if (line?.held === true) {
-    const whole = line.dataset === '' ? engine : name;
+    const whole = isWhole(line) ? backend : name;
     commands.push({
       command: `changeover resume ${whole} --reason "..."`,
       effect: `the flag decides again: it asks for ${flag.stage}`,
@@ -161,8 +167,8 @@ function commandsFor({ engine, dataset, stage, line, flag }: KeyStatus): NextCom
   }
   if (stage !== 'legacy') {
     commands.push({
-      command: `changeover kill ${engine} --reason "..."`,
-      effect: `every dataset of ${engine} back to legacy`,
+      command: `changeover kill ${backend} --reason "..."`,
+      effect: `every key of ${backend} back to legacy`,
     });
   }
   return commands;

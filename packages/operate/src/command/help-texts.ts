@@ -8,7 +8,7 @@ Each key (dataset, tenant) of each backend, which is a bridge by its name, is on
   pooled   the pooled leg answers
 
 A feature flag asks for the stage. A hold, by a guardrail or a person, keeps a
-dataset back whatever the flag asks. Changes go to the ledger in the comparison
+key back whatever the flag asks. Changes go to the ledger in the comparison
 store; all programs that share the store follow within two seconds.`;
 
 /** Examples below each command's help, by command. */
@@ -37,12 +37,12 @@ export const examples: Readonly<
   >
 > = {
   changeover: `
-Why is a dataset where it is?
+Why is a key where it is?
   $ changeover explain notes inbox
 Move it one stage forward, or back to legacy:
   $ changeover promote notes inbox --reason "a week without a mismatch"
   $ changeover rollback notes inbox --reason "slow since 03:10"
-Something is wrong and nobody knows what: put a whole engine back.
+Something is wrong and nobody knows what: put a whole backend back.
   $ changeover kill notes --reason "pager"
 
 Exit codes: 0 done, 1 error, 2 wrong usage, 3 inconclusive, 99 a gate failed.
@@ -82,13 +82,13 @@ Examples:
   $ changeover kill notes --reason "pager"
   $ changeover resume notes --reason "it was the network"`,
   resume: `
-Without a dataset it ends changeover kill; a dataset that is held by itself stays held.
+Without a key it ends changeover kill; a key that is held by itself stays held.
 
 Examples:
   $ changeover resume notes inbox --reason "the fix is out"
   $ changeover resume notes --reason "the fix is out"`,
   promote: `
-Where the flags file doesn't ask for the next stage yet, a strategy for this dataset is written into it.
+Where the flags file doesn't ask for the next stage yet, a strategy for this key is written into it.
 
 Examples:
   $ changeover promote notes inbox --reason "a week without a mismatch" --plan

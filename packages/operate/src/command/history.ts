@@ -2,6 +2,7 @@ import type { LedgerChange } from '@changeover/bridge';
 import { visibleText } from '@changeover/bridge';
 import { textTable } from '../report/text-table.ts';
 import { CommandError } from './command-error.ts';
+import { concerns, isWhole, lineJson, lineSubject } from './ledger-lines.ts';
 import { flagsSubject, type Migration } from './migration.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -10,31 +11,31 @@ const mostText = 200;
 
 /** Which lines of the ledger are shown. */
 export interface HistoryOptions {
-  readonly engine: string | undefined;
-  readonly dataset: string | undefined;
+  readonly backend: string | undefined;
+  readonly key: string | undefined;
   readonly limit: number;
 }
 
-/** The ledger's lines, the latest last: `changeover history`. Of one dataset, those of its whole engine are among them. */
+/** The ledger's lines, the latest last: `changeover history`. Of one key, those of its whole backend are among them. */
 export function showHistory(
   migration: Migration,
   terminal: Terminal,
-  { engine, dataset, limit }: HistoryOptions,
+  { backend, key, limit }: HistoryOptions,
 ): void {
   const { ledgerError, ledgerPlace } = migration;
   if (ledgerError !== undefined)
     throw new CommandError(`The ledger in ${ledgerPlace} can't be read: ${ledgerError}.`);
   const lines = migration.ledger.filter(
     (line) =>
-      (engine === undefined || line.backend === engine) &&
-      (dataset === undefined || line.dataset === dataset || line.dataset === ''),
+      (backend === undefined || line.backend === backend) &&
+      (key === undefined || concerns(line, key)),
   );
   const shown = lines.slice(-limit);
   const table = textTable(
     [
       { title: 'when' },
-      { title: 'engine' },
-      { title: 'dataset' },
+      { title: 'backend' },
+      { title: 'key' },
       { title: 'change' },
       { title: 'who' },
       { title: 'why' },
@@ -42,7 +43,7 @@ export function showHistory(
     shown.map((line) => [
       new Date(line.at).toISOString(),
       line.backend,
-      line.dataset === '' ? '(all)' : line.dataset,
+      lineSubject(line),
       changeText(line),
       visibleText(line.who, mostText),
       visibleText(line.reason, mostText),
@@ -52,21 +53,22 @@ export function showHistory(
   terminal.answer(
     [
       ...(shown.length === 0
-        ? [`Nothing is in the ledger${engine === undefined ? '' : ' of these'} yet.`]
+        ? [`Nothing is in the ledger${backend === undefined ? '' : ' of these'} yet.`]
         : table),
       ...(older === 0
         ? []
         : ['', `${String(older)} older lines: --limit ${String(lines.length)} shows them all.`]),
     ],
-    { ledger: ledgerPlace, lines: shown, older },
+    { ledger: ledgerPlace, lines: shown.map(lineJson), older },
   );
 }
 
 /** What a line did, in a few words. */
-export function changeText({ backend, dataset, from, to, held }: LedgerChange): string {
+export function changeText(line: LedgerChange): string {
+  const { backend, from, to, held } = line;
   if (backend === flagsSubject) return 'replaced';
-  // Of a whole engine the ledger knows a limit, and not where its datasets were.
-  if (dataset === '') return held ? `held at ${to}` : 'resumed';
+  // Of a whole backend the ledger knows a limit, and not where its keys were.
+  if (isWhole(line)) return held ? `held at ${to}` : 'resumed';
   const move = from === to ? to : `${from} → ${to}`;
   return held ? `${move}, held` : from === to ? `${move}, resumed` : move;
 }

@@ -1,5 +1,5 @@
-import { earlierStage, type Stage } from '@changeover/core';
-import type { LedgerChange } from '@changeover/bridge';
+import { earlierStage, allKeys, type Stage, type Target, noKey } from '@changeover/core';
+import { type LedgerChange, rowDataset } from '@changeover/bridge';
 import type { ChangeOptions } from './command-context.ts';
 import { CommandError } from './command-error.ts';
 import { type Migration, requireLedger } from './migration.ts';
@@ -8,20 +8,20 @@ import type { Terminal } from './terminal.ts';
 import { turnFlag } from './turn-flag.ts';
 import { writeLedger } from './write-ledger.ts';
 
-/** A dataset, or with the empty name all datasets of the engine. */
+/** Whom a command is about. */
 export interface Subject {
-  readonly engine: string;
-  readonly dataset: string;
+  readonly backend: string;
+  readonly target: Target;
 }
 
-/** `at`: no further than this stage; the one that the dataset is on where it isn't given. */
+/** `at`: no further than this stage; the one that the key is on where it isn't given. */
 export interface HoldOptions extends ChangeOptions {
   readonly at: Stage | undefined;
 }
 
 const follow = 'Running programs that share this ledger follow within two seconds.';
 
-/** Keeps a dataset, or an engine, from going further than a stage until a person resumes it: `changeover hold`, `rollback`,
+/** Keeps a key, or a backend, from going further than a stage until a person resumes it: `changeover hold`, `rollback`,
  * `kill`. */
 export async function hold(
   migration: Migration,
@@ -30,10 +30,10 @@ export async function hold(
   options: HoldOptions,
 ): Promise<void> {
   requireLedger(migration);
-  const { engine, dataset } = subject;
+  const { backend, target } = subject;
   const { who, reason } = options;
-  const at = options.at ?? migration.keyStatus(engine, dataset).stage;
-  const last = migration.lastLine(engine, dataset);
+  const at = options.at ?? stageOf(migration, subject);
+  const last = migration.lastLine(backend, target);
   if (last !== undefined && isHeldBy(at, last)) {
     answerChange(terminal, {
       text: [`${nameOf(subject)} is held at ${last.to} already, by ${last.who}: ${last.reason}`],
@@ -50,14 +50,14 @@ export async function hold(
     return;
   }
   showPlan(terminal, plan);
-  const from = dataset === '' ? (last?.to ?? 'pooled') : migration.keyStatus(engine, dataset).stage;
-  const change = await writeLedger(migration, engine, dataset, (line) =>
+  const from = stageOf(migration, subject);
+  const change = await writeLedger(migration, backend, target, (line) =>
     isHeldBy(at, line)
       ? undefined
       : {
           at: Date.now(),
-          backend: engine,
-          dataset,
+          backend,
+          dataset: rowDataset(target),
           from,
           to: at,
           held: true,
@@ -66,7 +66,7 @@ export async function hold(
           revision: '',
         },
   );
-  const flag = await turnFlag(migration, (admin) => admin.hold(engine, dataset, at));
+  const flag = await turnFlag(migration, (admin) => admin.hold(backend, target, at));
   answerChange(terminal, {
     plan,
     change,
@@ -75,9 +75,21 @@ export async function hold(
       `${nameOf(subject)}: ${from === at ? '' : `${from} → `}${terminal.paint('bold', at)}, held there.`,
       ...flag.text,
       follow,
-      `To end it: changeover resume ${engine}${dataset === '' ? '' : ` ${dataset}`} --reason "..."`,
+      `To end it: changeover resume ${typedName(subject)} --reason "..."`,
     ],
   });
+}
+
+/** `changeover resume` of a backend: its hold as a whole or, where there is none, that of what concerns no key. */
+export function resumeWhole(
+  migration: Migration,
+  terminal: Terminal,
+  { backend }: Subject,
+  options: ChangeOptions,
+): Promise<void> {
+  const isHeld = (target: Target): boolean => migration.lastLine(backend, target)?.held === true;
+  const target = !isHeld(allKeys) && isHeld(noKey) ? noKey : allKeys;
+  return resume(migration, terminal, { backend, target }, options);
 }
 
 /** Ends a hold: `changeover resume`. */
@@ -88,14 +100,14 @@ export async function resume(
   options: ChangeOptions,
 ): Promise<void> {
   requireLedger(migration);
-  const { engine, dataset } = subject;
+  const { backend, target } = subject;
   const { who, reason } = options;
-  const last = migration.lastLine(engine, dataset);
-  const whole = migration.lastLine(engine, '');
+  const last = migration.lastLine(backend, target);
+  const wholeIsHeld = target.kind !== 'all' && migration.lastLine(backend, allKeys)?.held === true;
   if (last?.held !== true) {
-    if (dataset !== '' && whole?.held === true) {
+    if (wholeIsHeld) {
       throw new CommandError(
-        `Not ${dataset} alone is held, all of ${engine} is. Type: changeover resume ${engine} --reason "..."`,
+        `Not ${nameOf(subject)} alone is held, all of ${backend} is. Type: changeover resume ${backend} --reason "..."`,
       );
     }
     answerChange(terminal, {
@@ -106,12 +118,12 @@ export async function resume(
   const plan = movesBy(
     migration,
     subject,
-    (_stage, name) => migration.statusWithout(last, engine, name).stage,
+    (_stage, name) => migration.statusWithout(last, backend, name).stage,
   );
   const asks =
-    dataset === ''
-      ? 'the flags decide again over each dataset'
-      : `the flag decides again, and asks for ${migration.keyStatus(engine, dataset).flag.stage}`;
+    target.kind === 'key'
+      ? `the flag decides again, and asks for ${migration.keyStatus(backend, target.name).flag.stage}`
+      : 'the flags decide again over each key';
   if (options.plan) {
     answerChange(terminal, {
       plan,
@@ -121,26 +133,25 @@ export async function resume(
     return;
   }
   showPlan(terminal, plan);
-  const change = await writeLedger(migration, engine, dataset, (line) =>
+  const change = await writeLedger(migration, backend, target, (line) =>
     line?.held !== true
       ? undefined
       : {
           at: Date.now(),
-          backend: engine,
-          dataset,
+          backend,
+          dataset: rowDataset(target),
           from: line.to,
-          to: dataset === '' ? 'pooled' : line.to,
+          to: target.kind === 'all' ? 'pooled' : line.to,
           held: false,
           who,
           reason,
           revision: '',
         },
   );
-  const flag = await turnFlag(migration, (admin) => admin.resume(engine, dataset));
-  const stillHeld =
-    dataset !== '' && whole?.held === true
-      ? [`All of ${engine} is still held: changeover resume ${engine} --reason "..."`]
-      : [];
+  const flag = await turnFlag(migration, (admin) => admin.resume(backend, target));
+  const stillHeld = wholeIsHeld
+    ? [`All of ${backend} is still held: changeover resume ${backend} --reason "..."`]
+    : [];
   answerChange(terminal, {
     plan,
     change,
@@ -149,8 +160,27 @@ export async function resume(
   });
 }
 
-export function nameOf({ engine, dataset }: Subject): string {
-  return dataset === '' ? `Every dataset of ${engine}` : `${engine} ${dataset}`;
+export function nameOf({ backend, target }: Subject): string {
+  switch (target.kind) {
+    case 'key':
+      return `${backend} ${target.name}`;
+    case 'none':
+      return `What concerns no key of ${backend}`;
+    case 'all':
+      return `Every key of ${backend}`;
+  }
+}
+
+/** What a person types after a command to name it. */
+function typedName({ backend, target }: Subject): string {
+  return target.kind === 'key' ? `${backend} ${target.name}` : backend;
+}
+
+/** Of a whole backend the ledger knows a limit, and not where its keys are. */
+function stageOf(migration: Migration, { backend, target }: Subject): Stage {
+  return target.kind === 'key'
+    ? migration.keyStatus(backend, target.name).stage
+    : (migration.lastLine(backend, target)?.to ?? 'pooled');
 }
 
 function isHeldBy(at: Stage, line: LedgerChange | undefined): boolean {
@@ -159,14 +189,14 @@ function isHeldBy(at: Stage, line: LedgerChange | undefined): boolean {
 
 function movesBy(
   migration: Migration,
-  { engine, dataset }: Subject,
-  moved: (stage: Stage, dataset: string) => Stage,
+  { backend, target }: Subject,
+  moved: (stage: Stage, key: string) => Stage,
 ): PlannedMove[] {
-  const names = dataset === '' ? migration.datasets(engine) : [dataset];
+  const names = target.kind === 'key' ? [target.name] : migration.keys(backend);
   return names
     .map((name) => {
-      const { stage } = migration.keyStatus(engine, name);
-      return { engine, dataset: name, from: stage, to: moved(stage, name) };
+      const { stage } = migration.keyStatus(backend, name);
+      return { backend, key: name, from: stage, to: moved(stage, name) };
     })
     .filter(({ from, to }) => from !== to);
 }

@@ -1,21 +1,31 @@
 import { existsSync, statSync } from 'node:fs';
 import {
+  allKeys,
   ChangeoverError,
-  earlierStage,
+  keyTarget,
   type Stage,
-  type Timer,
   systemClock,
+  type Target,
+  type Timer,
 } from '@changeover/core';
 import {
+  anyOperation,
+  holdLimit,
   type LedgerChange,
+  ledgerLimit,
   type LedgerStore,
   type ReportData,
+  resolveStage,
+  targetOfRow,
   readRecordings,
   readLedgerFile,
   resumptions,
+  rowDataset,
   silentLogger,
   type StageDecision,
+  type StageLimit,
   type StageSource,
+  wishOf,
 } from '@changeover/bridge';
 import { type ParsedSettings, parseSettings } from '@changeover/bridge';
 import { openLedgerStore } from '@changeover/bridge';
@@ -30,27 +40,32 @@ export interface PlaceOptions {
   readonly gates?: string;
 }
 
-/** A dataset's place on the way, and why. */
+/** A key's place on the way, and why. */
 export interface KeyStatus {
-  readonly engine: string;
-  readonly dataset: string;
+  readonly backend: string;
+  readonly key: string;
   readonly stage: Stage;
   /** Who decides: the flags alone, a hold, or a ledger that has not stepped forward yet. */
-  readonly by: 'flag' | 'hold' | 'ledger';
+  readonly by: StageLimit['by'];
   readonly why: string;
   readonly flag: StageDecision;
-  /** The line that the ledger goes by, of the dataset or of its whole engine. */
+  /** The line that the ledger goes by, of the key or of its whole backend. */
   readonly line: LedgerChange | undefined;
 }
 
 /** As long as the router takes them. */
 const maxKeyLength = 200;
 
-/** The operation under which a dataset's own stage is asked for: no limit and no constraint names it. */
-export const anyOperation = '*';
-/** Under this name in place of an engine's, the ledger says when flags were replaced as a whole. */
+/** Under this name in place of a backend's, the ledger says when flags were replaced as a whole. */
 export const flagsSubject = 'flags';
 const serverWaitMs = 3_000;
+
+/** What a key that the ledger has moved waits for, as it can be told from outside. */
+const stepWaits = 'it stays there until the gates let it step forward';
+
+interface KeyLimit extends StageLimit {
+  readonly line: LedgerChange | undefined;
+}
 
 interface Knowledge {
   readonly place: ParsedSettings;
@@ -103,59 +118,55 @@ export class Migration {
     }
   }
 
-  /** The lines that count: the last one of each name; the empty name is the whole engine. */
-  lastLine(engine: string, dataset: string): LedgerChange | undefined {
-    return this.ledger.findLast((line) => line.backend === engine && line.dataset === dataset);
+  /** The line that counts: a target's last one. */
+  lastLine(backend: string, target: Target): LedgerChange | undefined {
+    const name = rowDataset(target);
+    return this.ledger.findLast((line) => line.backend === backend && line.dataset === name);
   }
 
-  keyStatus(engine: string, dataset: string, operation: string = anyOperation): KeyStatus {
+  keyStatus(backend: string, key: string, operation: string = anyOperation): KeyStatus {
     return this.#keyStatus(
-      { engine, dataset, operation },
-      this.lastLine(engine, ''),
-      this.lastLine(engine, dataset),
+      { backend, key, operation },
+      this.lastLine(backend, allKeys),
+      this.lastLine(backend, keyTarget(key)),
     );
   }
 
-  /** How a dataset would stand if that line, the last one of its name, held nothing. */
-  statusWithout(line: LedgerChange, engine: string, dataset: string): KeyStatus {
-    const [whole, own] = [this.lastLine(engine, ''), this.lastLine(engine, dataset)].map((one) =>
-      one === line ? { ...one, held: false } : one,
-    );
-    return this.#keyStatus({ engine, dataset, operation: anyOperation }, whole, own);
+  /** How a key would stand if that line, the last one of its name, held nothing. */
+  statusWithout(line: LedgerChange, backend: string, key: string): KeyStatus {
+    const [whole, own] = [allKeys, keyTarget(key)]
+      .map((target) => this.lastLine(backend, target))
+      .map((one) => (one === line ? { ...one, held: false } : one));
+    return this.#keyStatus({ backend, key, operation: anyOperation }, whole, own);
   }
 
   #keyStatus(
     {
-      engine,
-      dataset,
+      backend,
+      key,
       operation,
-    }: { readonly engine: string; readonly dataset: string; readonly operation: string },
+    }: { readonly backend: string; readonly key: string; readonly operation: string },
     whole: LedgerChange | undefined,
     own: LedgerChange | undefined,
   ): KeyStatus {
-    const flag = this.flags.decide({ backend: engine, dataset, operation });
-    const line =
-      whole?.held === true && (own?.held !== true || earlierStage(whole.to, own.to) === whole.to)
-        ? whole
-        : own;
-    const stands = { engine, dataset, flag, line };
-    if (line?.held === true && earlierStage(flag.stage, line.to) !== flag.stage) {
-      return { ...stands, stage: line.to, by: 'hold', why: `held by ${line.who}: ${line.reason}` };
-    }
-    const allowed = this.ledgerDecides(engine) ? (own?.to ?? 'legacy') : flag.stage;
-    if (earlierStage(flag.stage, allowed) === flag.stage)
-      return { ...stands, stage: flag.stage, by: 'flag', why: flag.reason };
-    return {
-      ...stands,
-      stage: allowed,
-      by: 'ledger',
-      why: `the ledger has it at ${allowed} until the gates let it step forward; ${flag.reason}`,
-    };
+    const flag = this.flags.decide({ backend, dataset: key, operation });
+    const wish: KeyLimit = { ...wishOf(flag), line: own };
+    const holds = [
+      ...(whole?.held === true ? [{ ...holdLimit(whole.to, whole, backend), line: whole }] : []),
+      ...(own?.held === true ? [{ ...holdLimit(own.to, own), line: own }] : []),
+    ];
+    const steps = this.ledgerDecides(backend)
+      ? [{ ...ledgerLimit(own?.to ?? 'legacy', stepWaits), line: own }]
+      : [];
+    const { stage, by, reason } = resolveStage(wish, [...holds, ...steps]);
+    const [firstHold, ...otherHolds] = holds;
+    const line = firstHold === undefined ? own : resolveStage(firstHold, otherHolds).line;
+    return { backend, key, flag, line, stage, by, why: reason };
   }
 
   /** Whether programs let the ledger decide over steps forward: those that do write down what the flag asked for. */
-  ledgerDecides(engine: string): boolean {
-    return this.ledger.some(({ backend, who }) => backend === engine && who === 'flag');
+  ledgerDecides(backend: string): boolean {
+    return this.ledger.some((line) => line.backend === backend && line.who === 'flag');
   }
 
   /** Backends that were called, were moved, or have a flag. */
@@ -172,12 +183,13 @@ export class Migration {
     return [...new Set(cells.flatMap(({ operation }) => operation ?? []))].sort();
   }
 
-  /** Datasets that were called or moved. */
-  datasets(engine: string): string[] {
+  /** Keys that were called or moved. */
+  keys(backend: string): string[] {
     const names = new Set<string>();
-    for (const { backend, dataset } of this.recordings?.byDataset ?? [])
-      if (backend === engine) names.add(dataset ?? '');
-    for (const { backend, dataset } of this.ledger) if (backend === engine) names.add(dataset);
+    for (const totals of this.recordings?.byDataset ?? [])
+      if (totals.backend === backend) names.add(totals.dataset ?? '');
+    for (const line of this.ledger) if (line.backend === backend) names.add(line.dataset);
+    // Neither calls nor lines that are about no key, or all of them, name one.
     return [...names].filter((name) => keyProblem(name) === undefined).sort();
   }
 
@@ -309,15 +321,15 @@ async function serverAnswer(flags: StageSource): Promise<void> {
 
 /** Why a name can't be a key's; undefined where it can. What no key can be called stands for more than one. */
 export function keyProblem(name: string): string | undefined {
-  if (name === '' || name === '*') return `A key can't be called ${JSON.stringify(name)}.`;
+  if (targetOfRow(name).kind !== 'key') return `A key can't be called ${JSON.stringify(name)}.`;
   return name.length > maxKeyLength
     ? `A key has at most ${String(maxKeyLength)} characters.`
     : undefined;
 }
 
-/** All engines, with what is known of each. */
+/** All backends, with what is known of each. */
 export function keyStatuses(migration: Migration): KeyStatus[] {
-  return migration.backends.flatMap((engine) =>
-    migration.datasets(engine).map((dataset) => migration.keyStatus(engine, dataset)),
+  return migration.backends.flatMap((backend) =>
+    migration.keys(backend).map((key) => migration.keyStatus(backend, key)),
   );
 }

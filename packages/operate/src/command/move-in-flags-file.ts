@@ -18,18 +18,18 @@ interface Feature {
 }
 
 /**
- * Puts one dataset on a stage in a flags file, by a strategy of its own before all others. One that was written like that
+ * Puts one key on a stage in a flags file, by a strategy of its own before all others. One that was written like that
  * before is replaced. The file is written in one step, and only if it is valid afterwards.
  *
  * @throws {CommandError} where it can't be; the file is as it was then.
  */
-export function moveInFlagsFile(path: string, engine: string, dataset: string, stage: Stage): void {
+export function moveInFlagsFile(path: string, backend: string, key: string, stage: Stage): void {
   const document = readFlags(path);
-  const name = stageFlag(engine);
+  const name = stageFlag(backend);
   const feature = document.features.find((one) => one.name === name);
   if (feature === undefined)
     throw new CommandError(`${path} has no flag ${name}: add it, as flags/README.md shows.`);
-  const constraint = { contextName: 'dataset', operator: 'IN', values: [dataset] };
+  const constraint = { contextName: 'dataset', operator: 'IN', values: [key] };
   const others = feature.strategies.filter(
     ({ constraints }) => JSON.stringify(constraints) !== JSON.stringify([constraint]),
   );

@@ -1,11 +1,12 @@
 import type { Stage } from '@changeover/core';
 import type { LedgerChange } from '@changeover/bridge';
+import { lineJson } from './ledger-lines.ts';
 import type { Terminal } from './terminal.ts';
 
-/** A dataset whose calls would be on another stage afterwards. */
+/** A key whose calls would be on another stage afterwards. */
 export interface PlannedMove {
-  readonly engine: string;
-  readonly dataset: string;
+  readonly backend: string;
+  readonly key: string;
   readonly from: Stage;
   readonly to: Stage;
   /** What keeps it from going where it is asked to. */
@@ -14,19 +15,19 @@ export interface PlannedMove {
 
 const shownMoves = 20;
 
-/** Which datasets change stage, one a line. */
+/** Which keys change stage, one a line. */
 export function planText(plan: readonly PlannedMove[]): string[] {
   const lines = plan
     .slice(0, shownMoves)
     .map(
-      ({ engine, dataset, from, to, note }) =>
-        `  ${engine} ${dataset}: ${from} → ${to}${note === undefined ? '' : ` (${note})`}`,
+      ({ backend, key, from, to, note }) =>
+        `  ${backend} ${key}: ${from} → ${to}${note === undefined ? '' : ` (${note})`}`,
     );
   const rest = plan.length - lines.length;
   return [
     plan.length === 0
-      ? 'No known dataset changes stage.'
-      : `${String(plan.length)} ${plan.length === 1 ? 'dataset changes' : 'datasets change'} stage:`,
+      ? 'No known key changes stage.'
+      : `${String(plan.length)} ${plan.length === 1 ? 'key changes' : 'keys change'} stage:`,
     ...lines,
     ...(rest > 0 ? [`  and ${String(rest)} more; --format json lists them all`] : []),
   ];
@@ -56,7 +57,7 @@ export function answerChange(
   terminal.answer([...(show ? planText(plan) : []), ...text], {
     changed: change !== undefined,
     plan,
-    change: change ?? null,
+    change: change === undefined ? null : lineJson(change),
     message: text.join(' '),
     ...more,
   });

@@ -1,16 +1,21 @@
-import { stages, type Stage } from '@changeover/core';
-import type { LedgerChange } from '@changeover/bridge';
+import { keyTarget, stages, type Stage } from '@changeover/core';
+import { type LedgerChange, targetOfRow } from '@changeover/bridge';
 import { openUnleashAdmin } from '@changeover/bridge';
 import { decideVerdict } from '@changeover/bridge';
 import { usableGates } from './usable-gates.ts';
 import { CommandError, exitCodes } from './command-error.ts';
 import type { ChangeOptions } from './command-context.ts';
-import { nameOf, type Subject } from './hold.ts';
 import { type Migration, requireLedger, type KeyStatus } from './migration.ts';
 import { moveInFlagsFile } from './move-in-flags-file.ts';
 import { answerChange, showPlan } from './plan.ts';
 import type { Terminal } from './terminal.ts';
 import { flagsChanged, writeLedger } from './write-ledger.ts';
+
+/** One key of a backend. */
+export interface KeyName {
+  readonly backend: string;
+  readonly key: string;
+}
 
 /** `force` goes past the gates, which the ledger then says. */
 export interface PromoteOptions extends ChangeOptions {
@@ -18,35 +23,37 @@ export interface PromoteOptions extends ChangeOptions {
 }
 
 /**
- * Moves a dataset one stage forward, past its engine's gates: `changeover promote`. The flag must ask for it, so the flags
- * file gets a strategy for this dataset where it doesn't ask yet.
+ * Moves a key one stage forward, past its backend's gates: `changeover promote`. The flag must ask for it, so the flags
+ * file gets a strategy for this key where it doesn't ask yet.
  *
  * @throws {CommandError} with the exit code of the gates where they don't hold.
  */
 export async function promote(
   migration: Migration,
   terminal: Terminal,
-  subject: Subject,
+  subject: KeyName,
   options: PromoteOptions,
 ): Promise<void> {
   requireLedger(migration);
-  const { engine, dataset } = subject;
-  const keyStatus = migration.keyStatus(engine, dataset);
+  const { backend, key } = subject;
+  const keyStatus = migration.keyStatus(backend, key);
   const from = keyStatus.stage;
   refuseHeld(keyStatus);
   const to = stages[stages.indexOf(from) + 1];
   if (to === undefined) {
-    answerChange(terminal, { text: [`${nameOf(subject)} is on pooled, the last stage, already.`] });
+    answerChange(terminal, {
+      text: [`${backend} ${key} is on pooled, the last stage, already.`],
+    });
     return;
   }
-  const gates = askGates(migration, engine, from, options.force);
+  const gates = askGates(migration, backend, from, options.force);
   const asks = stages.indexOf(keyStatus.flag.stage) >= stages.indexOf(to);
   const edits = asks
     ? []
     : [
-        `write a strategy for ${dataset} into ${migration.place.unleashUrl ?? migration.place.flagsFile}`,
+        `write a strategy for ${key} into ${migration.place.unleashUrl ?? migration.place.flagsFile}`,
       ];
-  const plan = [{ engine, dataset, from, to }];
+  const plan = [{ backend, key, from, to }];
   if (options.plan) {
     answerChange(terminal, {
       plan,
@@ -68,20 +75,20 @@ export async function promote(
     plan,
     change,
     text: [
-      `${nameOf(subject)}: ${from} → ${terminal.paint('bold', to)}. ${gates}`,
-      ...(flags === undefined ? [] : [`${flags} has a strategy for ${dataset} now.`]),
+      `${backend} ${key}: ${from} → ${terminal.paint('bold', to)}. ${gates}`,
+      ...(flags === undefined ? [] : [`${flags} has a strategy for ${key} now.`]),
       'Running programs that read these flags follow within a few seconds.',
-      `The way back: changeover rollback ${engine} ${dataset} --reason "..."`,
+      `The way back: changeover rollback ${backend} ${key} --reason "..."`,
     ],
     more: { flags: flags ?? null },
   });
 }
 
-function refuseHeld({ engine, dataset, line }: KeyStatus): void {
+function refuseHeld({ backend, key, line }: KeyStatus): void {
   if (line?.held !== true) return;
-  const whole = line.dataset === '' ? engine : `${engine} ${dataset}`;
+  const whole = targetOfRow(line.dataset).kind === 'all' ? backend : `${backend} ${key}`;
   throw new CommandError(
-    `${engine} ${dataset} is held at ${line.to} by ${line.who}: ${line.reason}. End that first: ` +
+    `${backend} ${key} is held at ${line.to} by ${line.who}: ${line.reason}. End that first: ` +
       `changeover resume ${whole} --reason "..."`,
   );
 }
@@ -89,18 +96,18 @@ function refuseHeld({ engine, dataset, line }: KeyStatus): void {
 /** What the gates say, for people. Nothing is compared before `shadow`, so there is nothing to ask. */
 function askGates(
   { recordings, place }: Migration,
-  engine: string,
+  backend: string,
   from: Stage,
   force: boolean,
 ): string {
   if (from === 'legacy') return 'At shadow, callers are still answered by the legacy leg.';
   const verdict =
     recordings &&
-    decideVerdict({ data: recordings, gates: usableGates(place) }).engines.find(
-      (one) => one.engine === engine,
+    decideVerdict({ data: recordings, gates: usableGates(place) }).backends.find(
+      (one) => one.backend === backend,
     );
   const decision = verdict?.decision ?? 'INCONCLUSIVE';
-  const reason = verdict?.reason ?? `No call on ${engine} has been recorded.`;
+  const reason = verdict?.reason ?? `No call on ${backend} has been recorded.`;
   if (decision === 'PROMOTE') return `The gates hold: ${reason}`;
   if (force) return `Forced past the gates, which say ${decision}: ${reason}`;
   throw new CommandError(
@@ -113,22 +120,22 @@ function askGates(
 /** @returns where the flag now asks for it. */
 async function askInFlag(
   { place }: Migration,
-  { engine, dataset }: Subject,
+  { backend, key }: KeyName,
   to: Stage,
 ): Promise<string> {
   if (place.unleashUrl === undefined) {
-    moveInFlagsFile(place.flagsFile, engine, dataset, to);
+    moveInFlagsFile(place.flagsFile, backend, key, to);
     return place.flagsFile;
   }
   const admin = openUnleashAdmin(place);
   if (admin === undefined) {
     throw new CommandError(
-      `The flags come from ${place.unleashUrl}: put ${dataset} on ${to} there, in the flag ` +
-        `changeover.${engine}, by a strategy with the constraint dataset IN ${dataset}; or set UNLEASH_ADMIN_TOKEN. Nothing was changed.`,
+      `The flags come from ${place.unleashUrl}: put ${key} on ${to} there, in the flag ` +
+        `changeover.${backend}, by a strategy with the constraint dataset IN ${key}; or set UNLEASH_ADMIN_TOKEN. Nothing was changed.`,
     );
   }
   try {
-    await admin.move(engine, dataset, to);
+    await admin.move(backend, key, to);
     return place.unleashUrl;
   } catch (error) {
     throw new CommandError(`Nothing was changed: ${(error as Error).message}`);
@@ -137,7 +144,7 @@ async function askInFlag(
 
 async function record(
   migration: Migration,
-  { engine, dataset }: Subject,
+  { backend, key }: KeyName,
   {
     from,
     to,
@@ -148,21 +155,21 @@ async function record(
 ): Promise<LedgerChange | undefined> {
   return writeLedger(
     migration,
-    engine,
-    dataset,
+    backend,
+    keyTarget(key),
     (last) => {
       // A guardrail, or a person, was faster: their hold is the later word.
       if (last?.held === true) {
         throw new CommandError(
-          `${engine} ${dataset} was held at ${last.to} meanwhile by ${last.who}: ${last.reason}. It stays there${
+          `${backend} ${key} was held at ${last.to} meanwhile by ${last.who}: ${last.reason}. It stays there${
             flagChanged ? `, though its flag asks for ${to} now` : ''
           }.`,
         );
       }
       return {
         at: Date.now(),
-        backend: engine,
-        dataset,
+        backend,
+        dataset: key,
         from,
         to,
         held: false,

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
-import { type Stage } from '@changeover/core';
+import { type Stage, keyTarget } from '@changeover/core';
 import { checkFlags, killSwitchFlag, stageFlag } from '@changeover/bridge';
 import { fetchText } from '@changeover/bridge';
 import { holdTitle } from '@changeover/bridge';
@@ -163,20 +163,20 @@ function asFileFlag(feature: Json): Json {
 
 /** The server tells programs no titles, and by its title a hold is known when the file is applied: it isn't the file's. */
 function nameHolds(migration: Migration, features: readonly Json[]): void {
-  for (const engine of migration.backends) {
+  for (const backend of migration.backends) {
     const strategies = list(
-      features.find(({ name }) => name === stageFlag(engine))?.['strategies'],
+      features.find(({ name }) => name === stageFlag(backend))?.['strategies'],
     );
-    for (const dataset of migration.datasets(engine)) {
-      const line = migration.lastLine(engine, dataset);
+    for (const key of migration.keys(backend)) {
+      const line = migration.lastLine(backend, keyTarget(key));
       const hold =
-        line?.held === true ? strategies.find((one) => holdsAt(one, dataset, line.to)) : undefined;
-      if (hold !== undefined) hold['title'] = holdTitle(dataset);
+        line?.held === true ? strategies.find((one) => holdsAt(one, key, line.to)) : undefined;
+      if (hold !== undefined) hold['title'] = holdTitle(key);
     }
   }
 }
 
-function holdsAt({ constraints, variants }: Json, dataset: string, stage: Stage): boolean {
+function holdsAt({ constraints, variants }: Json, key: string, stage: Stage): boolean {
   const [[constraint, ...others], [variant, ...otherVariants]] = [
     list(constraints),
     list(variants),
@@ -185,7 +185,7 @@ function holdsAt({ constraints, variants }: Json, dataset: string, stage: Stage)
     others.length + otherVariants.length === 0 &&
     constraint?.['contextName'] === 'dataset' &&
     constraint['operator'] === 'IN' &&
-    isDeepStrictEqual(constraint['values'], [dataset]) &&
+    isDeepStrictEqual(constraint['values'], [key]) &&
     String(variant?.['name']).endsWith(`-${stage}`)
   );
 }

@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander';
 import {
   type CommandContext,
   type CommonOptions,
-  engineArgument,
+  backendArgument,
   groups,
   withFormat,
 } from './command-context.ts';
@@ -10,34 +10,34 @@ import { explain } from './explain.ts';
 import { examples } from './help-texts.ts';
 import { showHistory } from './history.ts';
 import { showStatus } from './status.ts';
-import { datasetNamed, engineNamed, limitNamed, operationNamed } from './subject.ts';
+import { keyNamed, backendNamed, limitNamed, operationNamed } from './subject.ts';
 
 /** `status`, `explain`, `history`: they look and change nothing. */
 export function addReadCommands(program: Command, context: CommandContext): void {
   withFormat(program.command('status'))
     .helpGroup(groups.look)
-    .description('every dataset: its stage, why, and what was measured')
+    .description('every key: its stage, why, and what was measured')
     .addHelpText('after', examples.status)
     .action(async (options: CommonOptions) => {
       await context.withMigration(options, showStatus);
     });
   withFormat(program.command('explain'))
     .helpGroup(groups.look)
-    .description('why a dataset is on its stage, and how to change that')
-    .addArgument(engineArgument())
-    .argument('<dataset>')
+    .description('why a key is on its stage, and how to change that')
+    .addArgument(backendArgument())
+    .argument('<key>')
     .argument('[operation]', 'for this operation alone, as in readTable')
     .option('--unseen', 'accept names that have not been called yet')
     .addHelpText('after', examples.explain)
     .action(
       async (
-        engine: string,
-        dataset: string,
+        backend: string,
+        key: string,
         operation: string | undefined,
         options: CommonOptions & { readonly unseen?: boolean },
       ) => {
         await context.withMigration(options, (migration, terminal) => {
-          const name = engineNamed(migration, engine);
+          const name = backendNamed(migration, backend);
           const narrowed =
             operation === undefined
               ? undefined
@@ -46,7 +46,7 @@ export function addReadCommands(program: Command, context: CommandContext): void
             migration,
             terminal,
             name,
-            datasetNamed(migration, name, dataset, options.unseen === true),
+            keyNamed(migration, name, key, options.unseen === true),
             narrowed,
           );
         });
@@ -56,23 +56,23 @@ export function addReadCommands(program: Command, context: CommandContext): void
     .helpGroup(groups.look)
     .description('the ledger: what moved, by whom, when and why')
     .argument('[backend]', 'the name of a bridge; default: all')
-    .argument('[dataset]', 'default: all')
+    .argument('[key]', 'default: all')
     .addOption(new Option('--limit <lines>', 'the latest ones').default('50'))
     .addHelpText('after', examples.history)
     .action(
       async (
-        engine: string | undefined,
-        dataset: string | undefined,
+        backend: string | undefined,
+        key: string | undefined,
         options: CommonOptions & { readonly limit: string },
       ) => {
         const limit = limitNamed(options.limit);
         await context.withMigration(options, (migration, terminal) => {
-          const name = engine === undefined ? undefined : engineNamed(migration, engine);
+          const name = backend === undefined ? undefined : backendNamed(migration, backend);
           const known =
-            name === undefined || dataset === undefined
+            name === undefined || key === undefined
               ? undefined
-              : datasetNamed(migration, name, dataset, false);
-          showHistory(migration, terminal, { engine: name, dataset: known, limit });
+              : keyNamed(migration, name, key, false);
+          showHistory(migration, terminal, { backend: name, key: known, limit });
         });
       },
     );

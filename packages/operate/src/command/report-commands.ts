@@ -11,7 +11,7 @@ import { type CommandContext, type CommonOptions, groups, withPlace } from './co
 import { CommandError, exitCodes } from './command-error.ts';
 import { examples } from './help-texts.ts';
 import { type PlaceOptions, readLedger, requireStore } from './migration.ts';
-import { engineNamed } from './subject.ts';
+import { backendNamed } from './subject.ts';
 import { usableGates } from './usable-gates.ts';
 import type { Streams } from './terminal.ts';
 
@@ -24,11 +24,11 @@ export function addReportCommands(program: Command, context: CommandContext): vo
         .default('text'),
     )
     .helpGroup(groups.decide)
-    .description('may datasets step forward? exit code 0 yes, 3 can not be told, 99 no')
+    .description('may keys step forward? exit code 0 yes, 3 can not be told, 99 no')
     .argument('[backend]', 'the name of a bridge; default: all')
     .addHelpText('after', examples.gate)
-    .action(async (engine: string | undefined, options: CommonOptions) => {
-      context.exitCode = await askGate(context, options, engine);
+    .action(async (backend: string | undefined, options: CommonOptions) => {
+      context.exitCode = await askGate(context, options, backend);
     });
   withPlace(program.command('report'))
     .helpGroup(groups.decide)
@@ -73,11 +73,11 @@ const exitCodeOf: Readonly<Record<Decision, number>> = {
   'ROLL BACK': exitCodes.gateFailed,
 };
 
-/** Asks the gates of one engine, or of all: `changeover gate`. Gives the exit code. */
+/** Asks the gates of one backend, or of all: `changeover gate`. Gives the exit code. */
 async function askGate(
   context: CommandContext,
   options: CommonOptions,
-  engine: string | undefined,
+  backend: string | undefined,
 ): Promise<number> {
   const place = context.place(options);
   const terminal = context.terminal(options);
@@ -87,17 +87,17 @@ async function askGate(
     title: 'changeover gate',
   };
   const verdict = decideVerdict(report);
-  if (engine !== undefined)
+  if (backend !== undefined)
     await context.withMigration(options, (migration) => {
-      engineNamed(migration, engine);
+      backendNamed(migration, backend);
     });
-  const one = verdict.engines.find((each) => each.engine === engine);
+  const one = verdict.backends.find((each) => each.backend === backend);
   const nothing = {
     decision: 'INCONCLUSIVE',
-    reason: `No call on ${engine ?? ''} has been recorded.`,
+    reason: `No call on ${backend ?? ''} has been recorded.`,
   } as const;
-  const { decision, reason } = engine === undefined ? verdict : (one ?? nothing);
-  const gates = verdict.gates.filter((gate) => engine === undefined || gate.engine === engine);
+  const { decision, reason } = backend === undefined ? verdict : (one ?? nothing);
+  const gates = verdict.gates.filter((gate) => backend === undefined || gate.backend === backend);
   const exitCode = exitCodeOf[decision];
   if (options.format === 'junit') {
     context.streams.stdout.write(junitReport(report, { ...verdict, decision, reason, gates }));
@@ -112,7 +112,7 @@ async function askGate(
         .filter(({ outcome }) => outcome !== 'pass')
         .map(
           (gate) =>
-            `  ${gate.engine}${gate.stage === undefined ? '' : ` ${gate.stage}`}: ` +
+            `  ${gate.backend}${gate.stage === undefined ? '' : ` ${gate.stage}`}: ` +
             `${gate.expression} says ${gate.outcome}: ${gate.reason ?? gate.title}`,
         ),
     ],

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { allKeys, noKey } from '@changeover/core';
 import { visibleText } from '@changeover/bridge';
 import { textTable } from '../report/text-table.ts';
 import { type Migration, type KeyStatus, keyStatuses } from './migration.ts';
@@ -7,17 +8,17 @@ import type { Terminal } from './terminal.ts';
 /** Characters of a reason in a line; `explain` and JSON have all of it. */
 const mostText = 200;
 
-/** Every dataset with its stage and what was measured: `changeover status`. */
+/** Every key with its stage and what was measured: `changeover status`. */
 export function showStatus(migration: Migration, terminal: Terminal): void {
   const rows = keyStatuses(migration).map((keyStatus) => ({
     keyStatus,
     totals: totalsOf(migration, keyStatus),
   }));
   const killed = migration.backends.filter(
-    (engine) => migration.lastLine(engine, '')?.held === true,
+    (backend) => migration.lastLine(backend, allKeys)?.held === true,
   );
   const flags = migration.flags.status();
-  const notes = [...killed.map((engine) => killedNote(migration, engine)), ...notesOf(migration)];
+  const notes = [...heldNotes(migration), ...notesOf(migration)];
   terminal.answer(
     [
       `flags  ${flags.source === 'default' ? 'none: every call goes to legacy' : `from the ${flags.source}, revision ${flags.revision}`}` +
@@ -26,11 +27,11 @@ export function showStatus(migration: Migration, terminal: Terminal): void {
       ...(migration.place.ledgerUrl === undefined ? [] : [`store  ${migration.place.storePath}`]),
       '',
       ...(rows.length === 0
-        ? ['No dataset has been seen yet.']
+        ? ['No key has been seen yet.']
         : textTable(
             [
-              { title: 'engine' },
-              { title: 'dataset' },
+              { title: 'backend' },
+              { title: 'key' },
               { title: 'stage' },
               { title: 'flag asks' },
               { title: 'calls', numeric: true },
@@ -40,8 +41,8 @@ export function showStatus(migration: Migration, terminal: Terminal): void {
               { title: 'why' },
             ],
             rows.map(({ keyStatus, totals }) => [
-              keyStatus.engine,
-              keyStatus.dataset,
+              keyStatus.backend,
+              keyStatus.key,
               keyStatus.stage,
               keyStatus.flag.stage,
               ...totals.map(String),
@@ -50,16 +51,16 @@ export function showStatus(migration: Migration, terminal: Terminal): void {
           ).map((line, at) => paintRow(terminal, line, rows[at - 2]?.keyStatus))),
       ...notes.flatMap((note) => ['', terminal.paint('yellow', note)]),
       '',
-      'Why is a dataset where it is? changeover explain <engine> <dataset>',
+      'Why is a key where it is? changeover explain <backend> <key>',
     ],
     {
       ledger: migration.ledgerPlace,
       store: migration.place.storePath,
       flags: { file: migration.place.flagsFile, ...flags },
       killed,
-      datasets: rows.map(({ keyStatus, totals: [calls, failed, compared, mismatches] }) => ({
-        engine: keyStatus.engine,
-        dataset: keyStatus.dataset,
+      keys: rows.map(({ keyStatus, totals: [calls, failed, compared, mismatches] }) => ({
+        backend: keyStatus.backend,
+        key: keyStatus.key,
         stage: keyStatus.stage,
         flagStage: keyStatus.flag.stage,
         held: keyStatus.line?.held ?? false,
@@ -77,10 +78,10 @@ export function showStatus(migration: Migration, terminal: Terminal): void {
 
 function totalsOf(
   { recordings }: Migration,
-  { engine, dataset }: KeyStatus,
+  { backend, key }: KeyStatus,
 ): [number, number, number, number] {
   const totals = recordings?.byDataset.find(
-    (one) => one.backend === engine && one.dataset === dataset,
+    (one) => one.backend === backend && one.dataset === key,
   );
   return [totals?.calls ?? 0, totals?.failed ?? 0, totals?.compared ?? 0, totals?.mismatch ?? 0];
 }
@@ -91,11 +92,19 @@ function paintRow(terminal: Terminal, line: string, keyStatus: KeyStatus | undef
   return keyStatus.stage === 'pooled' ? terminal.paint('green', line) : line;
 }
 
-function killedNote(migration: Migration, engine: string): string {
-  const line = migration.lastLine(engine, '');
-  return (
-    `All of ${engine} is held at legacy by ${line?.who ?? ''}: ${line?.reason ?? ''}. ` +
-    `End it: changeover resume ${engine} --reason "..."`
+/** Holds that are on no line of the table. */
+function heldNotes(migration: Migration): string[] {
+  return migration.backends.flatMap((backend) =>
+    [allKeys, noKey].flatMap((target) => {
+      const line = migration.lastLine(backend, target);
+      if (line?.held !== true) return [];
+      const what =
+        target.kind === 'all' ? `All of ${backend}` : `What concerns no key of ${backend}`;
+      return [
+        `${what} is held at ${line.to} by ${line.who}: ${line.reason}. ` +
+          `End it: changeover resume ${backend} --reason "..."`,
+      ];
+    }),
   );
 }
 

@@ -5,7 +5,7 @@ import { keyProblem, type Migration } from './migration.ts';
 /** A backend that has been called or has a flag.
  *
  * @throws {CommandError} with what to type instead. */
-export function engineNamed(migration: Migration, typed: string): string {
+export function backendNamed(migration: Migration, typed: string): string {
   const names = migration.backends;
   // Where nothing is known no name can be told from a mistyped one; what needs a store then says that there is none.
   if (names.length === 0 || names.includes(typed)) return typed;
@@ -31,18 +31,18 @@ export function operationNamed(
 }
 
 /**
- * A dataset that is known, or that may be unknown.
+ * A key that is known, or that may be unknown.
  *
  * @throws {CommandError} for a name that can't be one, and for one that nobody has seen: at three in the morning a rollback
  * of a mistyped name would look like one that worked.
  */
-export function datasetNamed(
+export function keyNamed(
   migration: Migration,
-  engine: string,
+  backend: string,
   typed: string,
   mayBeUnseen: boolean,
 ): string {
-  const names = migration.datasets(engine);
+  const names = migration.keys(backend);
   const known =
     names.find((name) => name === typed) ??
     names.find((name) => name.toLowerCase() === typed.toLowerCase());
@@ -52,14 +52,9 @@ export function datasetNamed(
   if (mayBeUnseen) return typed;
   const seen =
     names.length === 0
-      ? `None has been seen on ${engine} yet.`
-      : `Seen on ${engine}: ${names.slice(0, 10).join(', ')}${names.length > 10 ? `, and ${String(names.length - 10)} more` : ''}.`;
-  throw unknown(
-    'dataset',
-    typed,
-    names,
-    `${seen} Add --unseen for one that has not been called yet.`,
-  );
+      ? `None has been seen on ${backend} yet.`
+      : `Seen on ${backend}: ${names.slice(0, 10).join(', ')}${names.length > 10 ? `, and ${String(names.length - 10)} more` : ''}.`;
+  throw unknown('key', typed, names, `${seen} Add --unseen for one that has not been called yet.`);
 }
 
 /** @throws {CommandError} for what is no number of lines. */

@@ -1,9 +1,11 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import type { Target } from '@changeover/core';
 import {
   isBusy,
   type LedgerChange,
   type LedgerStore,
   type NewLedgerChange,
+  rowDataset,
 } from '@changeover/bridge';
 import { CommandError } from './command-error.ts';
 import { type Migration, withoutLedger } from './migration.ts';
@@ -15,13 +17,13 @@ const betweenTriesMs = 50;
 export const flagsChanged =
   'The flags are changed, and the ledger does not know of it: type the same again';
 
-/** What to write, seen from the last line of the dataset; undefined where there is nothing to do any more. */
+/** What to write, seen from the last line of the key; undefined where there is nothing to do any more. */
 export type MakeChange = (
   last: LedgerChange | undefined,
 ) => Omit<NewLedgerChange, 'previous'> | undefined;
 
 /**
- * Writes one line after the dataset's last one. Where another process is first, the change is made anew from what that one
+ * Writes one line after the key's last one. Where another process is first, the change is made anew from what that one
  * wrote; a lock is waited for, three seconds in all.
  *
  * @param until what was changed before, for who is told that this failed.
@@ -30,8 +32,8 @@ export type MakeChange = (
  */
 export async function writeLedger(
   migration: Migration,
-  engine: string,
-  dataset: string,
+  backend: string,
+  target: Target,
   make: MakeChange,
   until = 'Nothing was changed',
 ): Promise<LedgerChange | undefined> {
@@ -39,7 +41,7 @@ export async function writeLedger(
   const written = await migration.withLedgerStore(async (store) => {
     for (let tries = 0; tries < maxTries; tries += 1) {
       try {
-        const outcome = await tryOnce(store, engine, dataset, make);
+        const outcome = await tryOnce(store, backend, target, make);
         if (outcome !== 'again') return outcome;
       } catch (error) {
         if (error instanceof CommandError) throw error;
@@ -58,12 +60,12 @@ export async function writeLedger(
 
 async function tryOnce(
   store: LedgerStore,
-  engine: string,
-  dataset: string,
+  backend: string,
+  target: Target,
   make: MakeChange,
 ): Promise<LedgerChange | undefined | 'again'> {
   const last = (await store.read(0)).findLast(
-    (line) => line.backend === engine && line.dataset === dataset,
+    (line) => line.backend === backend && line.dataset === rowDataset(target),
   );
   const change = make(last);
   if (change === undefined) return undefined;

@@ -1,14 +1,16 @@
+import type { Target } from '@changeover/core';
 import { markup, type Markup } from '../report/markup.ts';
 
-/** A button that the page's script opens its dialog for. Without a dataset it is for a whole engine. */
+/** A button that the page's script opens its dialog for. One for a whole backend carries no key's name. */
 export function changeButton(
   action: string,
-  engine: string,
-  dataset: string,
+  backend: string,
+  target: Target,
   label: string,
 ): Markup {
-  const what = dataset === '' ? label : `${label} ${engine} ${dataset}`;
-  return markup`<button type="button" data-key="${action}" data-action="${action}" data-engine="${engine}" data-dataset="${
-    dataset
-  }" aria-haspopup="dialog" aria-label="${what}">${dataset === '' ? label.replace(/:.*/, '') : label}</button>`;
+  const isKey = target.kind === 'key';
+  const what = isKey ? `${label} ${backend} ${target.name}` : label;
+  return markup`<button type="button" data-key="${action}" data-action="${action}" data-backend="${backend}"${
+    isKey && markup` data-name="${target.name}"`
+  } aria-haspopup="dialog" aria-label="${what}">${isKey ? label : label.replace(/:.*/, '')}</button>`;
 }

@@ -42,7 +42,7 @@ events.addEventListener('trouble', ({ data }) => {
 events.onerror = () => tell('Not connected: what is shown may be old', 'bad');
 
 /** Changes only what differs, so that focus, scrolled tables, selected text and opened details stay as they are. Rows and
- * buttons are told apart by their key: a button that has the focus must never become another dataset's. */
+ * buttons are told apart by their key: a button that has the focus must never become another key's. */
 function morph(from, to) {
   if (from.nodeType === Node.TEXT_NODE) { if (from.data !== to.data) from.data = to.data; return; }
   for (const { name } of [...from.attributes]) if (!to.hasAttribute(name) && name !== 'open') from.removeAttribute(name);
@@ -64,24 +64,24 @@ function morphChildren(from, to) {
 view.addEventListener('input', ({ target }) => { if (target.id === 'filter') filterRows(); });
 function filterRows() {
   const words = (byId('filter')?.value ?? '').toLowerCase().split(' ').filter((word) => word !== '');
-  const rows = [...view.querySelectorAll('.datasets tbody tr')];
+  const rows = [...view.querySelectorAll('.keys tbody tr')];
   for (const row of rows) {
-    const text = (row.dataset.key + ' ' + row.querySelector('.standing').textContent).toLowerCase();
+    const text = (row.dataset.key + ' ' + row.querySelector('.key-status').textContent).toLowerCase();
     row.hidden = !words.every((word) => text.includes(word));
   }
   if (byId('filtered')) byId('filtered').textContent =
-    words.length === 0 ? '' : rows.filter((row) => !row.hidden).length + ' of ' + rows.length + ' datasets';
+    words.length === 0 ? '' : rows.filter((row) => !row.hidden).length + ' of ' + rows.length + ' keys';
 }
-function focusLike({ action, engine, dataset }) {
+function focusLike({ action, backend, name }) {
   const buttons = [...view.querySelectorAll('button[data-action]')]
-    .filter((one) => one.dataset.engine === engine && one.dataset.dataset === dataset);
+    .filter((one) => one.dataset.backend === backend && one.dataset.name === name);
   (buttons.find((one) => one.dataset.action === action) ?? buttons[0])?.focus();
 }
 
 view.addEventListener('click', ({ target }) => {
   const button = target.closest('button[data-action]');
   if (button === null) return;
-  asked = { action: button.dataset.action, engine: button.dataset.engine, dataset: button.dataset.dataset };
+  asked = { action: button.dataset.action, backend: button.dataset.backend, name: button.dataset.name };
   byId('change-title').textContent = button.getAttribute('aria-label');
   reason.value = '';
   startAnew();
@@ -98,7 +98,8 @@ dialog.querySelector('form').addEventListener('submit', async (event) => {
   event.preventDefault();
   if (busy) return;
   busy = next.disabled = true;
-  const request = { ...asked, reason: reason.value, plan: planned !== reason.value };
+  const { name: key, ...what } = asked;
+  const request = { ...what, key, reason: reason.value, plan: planned !== reason.value };
   try {
     const response = await fetch('/change', { method: 'POST', body: JSON.stringify(request),
       headers: { 'content-type': 'application/json', 'x-changeover-token': token } });

@@ -15,9 +15,9 @@ section > :last-child { margin-bottom: 0; }
 .pill { display: inline-block; border: 1px solid currentcolor; border-radius: 999px; padding: 0 9px; font-size: .8rem;
   font-weight: 600; white-space: nowrap; color: var(--soft); }
 .pill.good { color: var(--good); } .pill.bad { color: var(--bad); } .pill.open { color: var(--open); }
-.engines { grid-template-columns: repeat(auto-fit, minmax(min(100%, 330px), 1fr)); }
-.engines .name { margin: 0; font-size: 1.05rem; }
-.engines .legend li { background: none; border: 0; border-radius: 0; padding: 0; }
+.backends { grid-template-columns: repeat(auto-fit, minmax(min(100%, 330px), 1fr)); }
+.backends .name { margin: 0; font-size: 1.05rem; }
+.backends .legend li { background: none; border: 0; border-radius: 0; padding: 0; }
 .card-head { display: flex; flex-wrap: wrap; gap: 6px 10px; align-items: center; }
 .card-head .buttons { margin-left: auto; }
 .buttons { display: flex; flex-wrap: wrap; gap: 6px; }
@@ -28,14 +28,14 @@ button[data-action="promote"], button[data-action="resume"], #next { border-colo
 button[data-action="rollback"], button[data-action="kill"] { border-color: var(--bad); color: var(--bad); }
 button:disabled { opacity: .5; cursor: default; }
 :focus-visible { outline: 3px solid var(--pooled); outline-offset: 2px; }
-.datasets th { font-weight: 600; }
-.datasets .subject { min-width: 8em; max-width: 22em; overflow-wrap: anywhere; }
-.datasets td.subject { font-weight: 500; }
-.datasets .subject .soft { display: block; font-weight: 400; }
-.datasets .why { overflow-wrap: anywhere; min-width: 11.5em; }
-.datasets .change { width: 1%; }
-.datasets .change .buttons { flex-wrap: nowrap; }
-.datasets .keyStatus { white-space: nowrap; }
+.keys th { font-weight: 600; }
+.keys .subject { min-width: 8em; max-width: 22em; overflow-wrap: anywhere; }
+.keys td.subject { font-weight: 500; }
+.keys .subject .soft { display: block; font-weight: 400; }
+.keys .why { overflow-wrap: anywhere; min-width: 11.5em; }
+.keys .change { width: 1%; }
+.keys .change .buttons { flex-wrap: nowrap; }
+.keys .key-status { white-space: nowrap; }
 .stage { font-weight: 600; }
 .way { display: inline-flex; gap: 2px; margin-right: 7px; vertical-align: 1px; }
 .way i { width: 9px; height: 9px; border-radius: 2px; background: var(--idle); }
@@ -52,7 +52,7 @@ nav a { text-decoration-color: var(--soft); text-underline-offset: 3px; }
 nav ul { margin: 0 0 14px; }
 #filter { font: inherit; font-size: .9rem; width: min(100%, 20em); padding: 4px 8px; color: var(--text); background: var(--page);
   border: 1px solid var(--soft); border-radius: 6px; }
-.datasets tr[hidden] { display: none; }
+.keys tr[hidden] { display: none; }
 dialog { width: min(540px, calc(100vw - 24px)); color: var(--text); background: var(--card); border: 1px solid var(--line);
   border-radius: 12px; padding: 20px; box-shadow: 0 12px 40px #0006; overflow-wrap: anywhere; }
 dialog::backdrop { background: #0009; }
@@ -68,20 +68,20 @@ dialog button { padding: 6px 14px; font-size: .92rem; }
 #plan:empty { display: none; }
 #plan.bad { border-left: 4px solid var(--bad); font-weight: 400; color: var(--text); }
 @media (max-width: 1220px) {
-  .datasets, .datasets td { display: block; }
-  .datasets tbody { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr)); gap: 0 28px; }
-  .datasets thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-  .datasets tr:not([hidden]) { display: grid; grid-template-columns: repeat(4, 1fr); gap: 4px 8px; padding: 12px 0;
+  .keys, .keys td { display: block; }
+  .keys tbody { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr)); gap: 0 28px; }
+  .keys thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  .keys tr:not([hidden]) { display: grid; grid-template-columns: repeat(4, 1fr); gap: 4px 8px; padding: 12px 0;
     border-bottom: 1px solid var(--line); align-content: start; }
-  .datasets tr:last-child { border-bottom: 0; }
-  .datasets td { border: 0; padding: 0; grid-column: 1 / -1; }
-  .datasets td.subject { max-width: none; grid-column: 1 / 3; font-size: 1rem; }
-  .datasets td.keyStatus { grid-column: 3 / -1; text-align: right; }
-  .datasets td.number { grid-column: auto; text-align: left; }
-  .datasets td.number::before, .datasets td.asks::before { content: attr(data-title); display: block; color: var(--soft);
+  .keys tr:last-child { border-bottom: 0; }
+  .keys td { border: 0; padding: 0; grid-column: 1 / -1; }
+  .keys td.subject { max-width: none; grid-column: 1 / 3; font-size: 1rem; }
+  .keys td.key-status { grid-column: 3 / -1; text-align: right; }
+  .keys td.number { grid-column: auto; text-align: left; }
+  .keys td.number::before, .keys td.asks::before { content: attr(data-title); display: block; color: var(--soft);
     font-size: .8rem; font-weight: 400; }
-  .datasets td.asks::before { display: inline; margin-right: 6px; }
-  .datasets td.change { width: auto; margin-top: 4px; }
+  .keys td.asks::before { display: inline; margin-right: 6px; }
+  .keys td.change { width: auto; margin-top: 4px; }
   button { padding: 7px 13px; }
 }
 @media (max-width: 600px) { .says { padding: 0 10px; } }

@@ -9,8 +9,8 @@ import { markup, type Piece } from '../report/markup.ts';
 import { durationText } from '@changeover/bridge';
 import { decideVerdict } from '@changeover/bridge';
 import type { ProcessPools } from '@changeover/bridge';
-import { datasetsSection } from './datasets-section.ts';
-import { engineCards } from './engine-cards.ts';
+import { keysSection } from './keys-section.ts';
+import { backendCards } from './backend-cards.ts';
 import { ledgerSection } from './ledger-section.ts';
 import { poolsSection } from './pools-section.ts';
 
@@ -30,12 +30,12 @@ export function consoleView({ migration, pools, readOnly }: ConsoleFigures): str
     data === undefined || typeof gates === 'string' ? undefined : decideVerdict({ data, gates });
   const notes = [...notesOf(migration), ...(typeof gates === 'string' ? [gates] : [])];
   const sections = [
-    datasetsSection(migration, readOnly),
+    keysSection(migration, readOnly),
     ...(data === undefined
       ? []
       : [
           { ...overviewSection({ data }), title: 'Comparisons and verdicts' },
-          { ...stagesSection({ data }), title: 'By engine and stage' },
+          { ...stagesSection({ data }), title: 'By backend and stage' },
           latencySection({ data }),
         ]),
     poolsSection(pools),
@@ -43,7 +43,7 @@ export function consoleView({ migration, pools, readOnly }: ConsoleFigures): str
     ...(data === undefined || verdict === undefined ? [] : [gatesSection({ data }, verdict)]),
     ledgerSection(migration),
   ];
-  return markup`${notes.map((note) => markup`<p class="note">${note}</p>`)}${flagsStrip(migration)}${engineCards(
+  return markup`${notes.map((note) => markup`<p class="note">${note}</p>`)}${flagsStrip(migration)}${backendCards(
     migration,
     verdict,
     readOnly,

@@ -1,5 +1,6 @@
 import type { LedgerChange } from '@changeover/bridge';
 import { changeText } from '../command/history.ts';
+import { isWhole, lineSubject } from '../command/ledger-lines.ts';
 import type { Migration } from '../command/migration.ts';
 import { firstOf, moment, name, type Section } from '../report/html/parts.ts';
 import { markup, type Markup } from '../report/markup.ts';
@@ -24,9 +25,9 @@ export function ledgerSection(migration: Migration): Section {
 }
 
 function lineMarkup(line: LedgerChange): Markup {
-  const whole = line.dataset === '';
+  const whole = isWhole(line);
   const dot = whole && !line.held ? 'idle' : line.to;
   return markup`<li data-key="${line.sequence}"><i class="fill-${dot}" aria-hidden="true"></i><p><strong>${visibleText(line.backend)} ${
-    whole ? 'as a whole' : name(line.dataset)
+    whole ? 'as a whole' : name(lineSubject(line))
   }</strong> ${changeText(line)}</p><p class="reason">${name(line.reason)}</p><p class="${'soft small'}">${moment(line.at)} by ${name(line.who)}</p></li>`;
 }

@@ -1,10 +1,10 @@
-import { ChangeoverError } from '@changeover/core';
+import { allKeys, ChangeoverError, keyTarget } from '@changeover/core';
 import { changeOptions, type ChangeOptions } from '../command/command-context.ts';
 import { CommandError } from '../command/command-error.ts';
-import { hold, resume } from '../command/hold.ts';
+import { hold, resume, resumeWhole } from '../command/hold.ts';
 import type { Migration } from '../command/migration.ts';
 import { promote } from '../command/promote.ts';
-import { datasetNamed, engineNamed } from '../command/subject.ts';
+import { keyNamed, backendNamed } from '../command/subject.ts';
 import type { Terminal } from '../command/terminal.ts';
 
 /** What came of a change that the page asked for. */
@@ -44,33 +44,35 @@ export async function makeChange(migration: Migration, request: unknown): Promis
 async function change(
   migration: Migration,
   terminal: Terminal,
-  { action, engine: typed, dataset: named, reason, plan }: Fields,
+  { action, backend: typed, key: named, reason, plan }: Fields,
 ): Promise<void> {
-  const engine = engineNamed(migration, typed);
+  const backend = backendNamed(migration, typed);
   const options: ChangeOptions = changeOptions({ reason: reason.slice(0, maxReasonLength), plan });
-  const subject = {
-    engine,
-    dataset: named === '' ? '' : datasetNamed(migration, engine, named, false),
-  };
-  if (action === 'kill' && named === '')
+  const key = named === undefined ? undefined : keyNamed(migration, backend, named, false);
+  const subject = { backend, target: key === undefined ? allKeys : keyTarget(key) };
+  if (action === 'kill' && key === undefined)
     return hold(migration, terminal, subject, { ...options, at: 'legacy' });
-  if (action === 'resume') return resume(migration, terminal, subject, options);
-  if (named !== '') {
+  if (action === 'resume') {
+    const end = key === undefined ? resumeWhole : resume;
+    return end(migration, terminal, subject, options);
+  }
+  if (key !== undefined) {
     if (action === 'promote')
-      return promote(migration, terminal, subject, { ...options, force: false });
+      return promote(migration, terminal, { backend, key }, { ...options, force: false });
     if (action === 'hold') return hold(migration, terminal, subject, { ...options, at: undefined });
     if (action === 'rollback')
       return hold(migration, terminal, subject, { ...options, at: 'legacy' });
   }
   throw new CommandError(
-    'That is no change: promote, hold, rollback and resume of a dataset, kill and resume of an engine are.',
+    'That is no change: promote, hold, rollback and resume of a key, kill and resume of a backend are.',
   );
 }
 
 interface Fields {
   readonly action: string;
-  readonly engine: string;
-  readonly dataset: string;
+  readonly backend: string;
+  /** Undefined for all of the backend. */
+  readonly key: string | undefined;
   readonly reason: string;
   readonly plan: boolean;
 }
@@ -87,8 +89,8 @@ function fieldsOf(request: unknown): Fields {
   // Whatever isn't a clear order to change something only shows the plan.
   return {
     action: text('action'),
-    engine: text('engine'),
-    dataset: text('dataset'),
+    backend: text('backend'),
+    key: given['key'] === undefined ? undefined : text('key'),
     reason: text('reason'),
     plan: given['plan'] !== false,
   };

@@ -6,7 +6,7 @@ import { countText, visibleText } from '@changeover/bridge';
 
 const mostLines = 100;
 
-/** The pools of the processes that run on this machine, by engine and purpose. */
+/** The pools of the processes that run on this machine, by backend and purpose. */
 export function poolsSection(processes: readonly ProcessPools[]): Section {
   const lines = processes.flatMap(({ host, pid, figures }) =>
     figures.map((one) => ({ ...one, process: `${host} ${String(pid)}` })),
@@ -26,9 +26,9 @@ export function poolsSection(processes: readonly ProcessPools[]): Section {
               { fill: 'fill-idle', label: 'budget' },
             ]),
             table(
-              'Pools by process, engine and purpose',
+              'Pools by process, backend and purpose',
               [
-                { title: 'engine', kind: 'nowrap' },
+                { title: 'backend', kind: 'nowrap' },
                 { title: 'for', kind: 'nowrap' },
                 { title: 'connections', kind: 'wide' },
                 number('in use'),

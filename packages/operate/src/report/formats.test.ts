@@ -63,7 +63,7 @@ describe('JSON', () => {
       'generatedAt',
       'decision',
       'reason',
-      'engines',
+      'backends',
       'gates',
       'stages',
       'dataChecks',
@@ -84,13 +84,13 @@ describe('JSON', () => {
     expect(document.dataChecks).toEqual(report.dataChecks);
   });
 
-  test('has a line for each engine and stage, in the order of the way', () => {
+  test('has a line for each backend and stage, in the order of the way', () => {
     expect(
-      document.stages.slice(0, 4).map(({ engine, stage }) => `${engine} ${stage ?? ''}`),
+      document.stages.slice(0, 4).map(({ backend, stage }) => `${backend} ${stage ?? ''}`),
     ).toEqual(['duckdb legacy', 'duckdb shadow', 'duckdb reverse', 'duckdb pooled']);
     const [legacy] = document.stages;
     expect(Object.keys(legacy ?? {})).toEqual([
-      'engine',
+      'backend',
       'stage',
       'calls',
       'failed',

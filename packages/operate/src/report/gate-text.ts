@@ -2,8 +2,8 @@ import { countText, visibleText, figureText } from '@changeover/bridge';
 import type { GateOutcome } from '@changeover/bridge';
 
 /** Where a gate was asked. */
-export function gatePlace({ engine, stage }: GateOutcome): string {
-  return stage === undefined ? visibleText(engine) : `${visibleText(engine)}, ${stage}`;
+export function gatePlace({ backend, stage }: GateOutcome): string {
+  return stage === undefined ? visibleText(backend) : `${visibleText(backend)}, ${stage}`;
 }
 
 /** The figure with the bound that matters, so that 0 of n is not read as never. */

@@ -14,7 +14,7 @@ export {
   decideVerdict,
   decisions,
   type Decision,
-  type EngineVerdict,
+  type BackendVerdict,
   type GateOutcome,
   type ReportVerdict,
 } from '@changeover/bridge';

@@ -2,9 +2,9 @@ import type { ReportData, Totals } from '@changeover/bridge';
 import type { DataCheck } from '@changeover/bridge';
 import { type Report, titleOf } from './report.ts';
 import { stageLines } from './stage-lines.ts';
-import type { EngineVerdict, GateOutcome, ReportVerdict } from '@changeover/bridge';
+import type { BackendVerdict, GateOutcome, ReportVerdict } from '@changeover/bridge';
 
-/** One engine at one stage. Latencies in ms, null where nothing was measured. */
+/** One backend at one stage. Latencies in ms, null where nothing was measured. */
 export interface JsonStageLine extends Pick<
   Totals,
   | 'calls'
@@ -17,7 +17,7 @@ export interface JsonStageLine extends Pick<
   | 'inconclusive'
   | 'shed'
 > {
-  readonly engine: string;
+  readonly backend: string;
   readonly stage: string | null;
   readonly legacyP50Ms: number | null;
   readonly legacyP99Ms: number | null;
@@ -34,7 +34,7 @@ export interface JsonReport {
   readonly generatedAt: number;
   readonly decision: ReportVerdict['decision'];
   readonly reason: string;
-  readonly engines: readonly EngineVerdict[];
+  readonly backends: readonly BackendVerdict[];
   /** Shares and ratios as numbers: 0.01 is 1 %. */
   readonly gates: readonly GateOutcome[];
   readonly stages: readonly JsonStageLine[];
@@ -46,7 +46,7 @@ export interface JsonReport {
 
 export function jsonReport(report: Report, verdict: ReportVerdict): string {
   const { data, dataChecks = [], provenance = {} } = report;
-  const { decision, reason, engines, gates } = verdict;
+  const { decision, reason, backends, gates } = verdict;
   const document: JsonReport = {
     format: 'changeover-report',
     version: 1,
@@ -54,7 +54,7 @@ export function jsonReport(report: Report, verdict: ReportVerdict): string {
     generatedAt: data.generatedAt,
     decision,
     reason,
-    engines,
+    backends,
     gates,
     stages: stageLines(data).map(jsonStageLine),
     dataChecks,
@@ -81,7 +81,7 @@ function jsonStageLine(totals: ReturnType<typeof stageLines>[number]): JsonStage
     pooled,
   } = totals;
   return {
-    engine: backend,
+    backend,
     stage: stage ?? null,
     calls,
     failed,

@@ -5,17 +5,17 @@ import { type Report, titleOf } from './report.ts';
 import type { GateOutcome, ReportVerdict } from '@changeover/bridge';
 
 /**
- * One test case a gate, a suite an engine. A gate that can't be told fails as well, by another type, so that a build never
+ * One test case a gate, a suite a backend. A gate that can't be told fails as well, by another type, so that a build never
  * passes for want of observations.
  */
 export function junitReport(report: Report, verdict: ReportVerdict): string {
   const { gates, decision, reason } = verdict;
-  const engines = [...new Set(gates.map(({ engine }) => engine))];
+  const backends = [...new Set(gates.map(({ backend }) => backend))];
   const timestamp = isoTime(report.data.generatedAt)?.slice(0, 19) ?? '';
-  const suites = engines.map((engine) =>
+  const suites = backends.map((backend) =>
     suite(
-      engine,
-      gates.filter((gate) => gate.engine === engine),
+      backend,
+      gates.filter((gate) => gate.backend === backend),
       timestamp,
     ),
   );
@@ -39,15 +39,15 @@ function openGates(gates: readonly GateOutcome[]): number {
   return gates.filter(({ outcome }) => outcome !== 'pass').length;
 }
 
-function suite(engine: string, gates: readonly GateOutcome[], timestamp: string): Markup {
-  return markup`  <testsuite name="${engine}" tests="${gates.length}" failures="${openGates(gates)}" errors="0" skipped="0" timestamp="${
+function suite(backend: string, gates: readonly GateOutcome[], timestamp: string): Markup {
+  return markup`  <testsuite name="${backend}" tests="${gates.length}" failures="${openGates(gates)}" errors="0" skipped="0" timestamp="${
     timestamp
   }">\n${gates.map(testCase)}  </testsuite>\n`;
 }
 
 function testCase(gate: GateOutcome): Markup {
   const name = gate.stage === undefined ? gate.expression : `${gate.stage}: ${gate.expression}`;
-  const open = markup`    <testcase name="${name}" classname="changeover.${gate.engine}"`;
+  const open = markup`    <testcase name="${name}" classname="changeover.${gate.backend}"`;
   if (gate.outcome === 'pass') return markup`${open}/>\n`;
   const details = `${gate.title} (${gatePlace(gate)}): ${gateValue(gate)}, expected ${gateCondition(gate)}, n = ${gate.n}`;
   return markup`${open}><failure type="${gate.outcome}" message="${gate.reason ?? gate.title}">${details}</failure></testcase>\n`;

@@ -31,12 +31,12 @@ export function markdownReport(report: Report, verdict: ReportVerdict): string {
       '',
       `**${verdict.decision}**: ${escapeMarkdown(verdict.reason)}`,
       '',
-      ...verdict.engines.map(
-        ({ engine, decision, reason }) =>
-          `- **${escapeMarkdown(visibleText(engine))}**: ${decision}. ${escapeMarkdown(reason)}`,
+      ...verdict.backends.map(
+        ({ backend, decision, reason }) =>
+          `- **${escapeMarkdown(visibleText(backend))}**: ${decision}. ${escapeMarkdown(reason)}`,
       ),
     ],
-    ['## Engines and stages', '', ...stageRows(report)],
+    ['## Backends and stages', '', ...stageRows(report)],
     ['## Gates', '', ...gateRows(verdict), ...sinceRows(report)],
     ['## Coverage', '', ...coverageRows(report)],
     ['## Mismatches', '', ...mismatchRows(report)],
@@ -94,7 +94,7 @@ function stageRows({ data }: Report): string[] {
       2,
       lines.slice(0, mostRows).map((totals) => stageColumns.map(({ text }) => text(totals))),
     ),
-    ...leftOut(lines.length - mostRows, 'engine and stage', 'engines and stages'),
+    ...leftOut(lines.length - mostRows, 'backend and stage', 'backends and stages'),
     '',
     ...pairedLines(lines.slice(0, mostRows)).map((line) => `- ${line}`),
   ];
@@ -135,7 +135,7 @@ function coverageRows({ data }: Report): string[] {
   if (data.byBackend.length === 0) return ['There were no calls.'];
   return table(
     [
-      'engine',
+      'backend',
       'shed by reason',
       'eligible',
       'sampled',
@@ -224,7 +224,7 @@ function otherRows({ data }: Report): string[] {
     '## Compared in part, nondeterministic, raced, inconclusive',
     '',
     ...table(
-      ['verdict', 'engine', 'operation', 'class', 'first seen', 'last seen', 'count'],
+      ['verdict', 'backend', 'operation', 'class', 'first seen', 'last seen', 'count'],
       6,
       groups
         .slice(0, mostRows)
@@ -248,7 +248,7 @@ function ruleRows({ data: { rules } }: Report): string[] {
     '## Rules',
     '',
     ...table(
-      ['engine', 'rule', 'where', 'reason', 'outcome', 'uses'],
+      ['backend', 'rule', 'where', 'reason', 'outcome', 'uses'],
       5,
       rules.slice(0, mostRows).map((rule) => {
         const { what, where, why } = ruleText(rule);
@@ -278,13 +278,13 @@ function dataRows({ dataChecks = [] }: Report): string[] {
       : [
           '',
           ...table(
-            ['engine', 'dataset', 'table', 'expected', 'found', 'rows'],
+            ['backend', 'key', 'table', 'expected', 'found', 'rows'],
             5,
             failed
               .slice(0, mostRows)
-              .map(({ engine, dataset, table: name, expected, found, rows }) => [
-                visibleText(engine),
-                dataset,
+              .map(({ backend, key, table: name, expected, found, rows }) => [
+                visibleText(backend),
+                key,
                 name,
                 expected,
                 found,

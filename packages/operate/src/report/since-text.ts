@@ -10,13 +10,13 @@ export function sinceLines({ judged }: ReportData): string[] {
   const rest = since.length - mostNamed;
   return [
     `The gates leave ${countText(comparedBefore)} ${comparedBefore === 1 ? 'comparison' : 'comparisons'} out, ` +
-      'made before datasets were resumed:',
+      'made before keys were resumed:',
     ...since
       .slice(0, mostNamed)
       .map(
         ({ backend, dataset, at }) =>
           `${visibleText(backend)} ${dataset} is judged since ${timeText(at)}`,
       ),
-    ...(rest > 0 ? [`… and ${countText(rest)} more datasets`] : []),
+    ...(rest > 0 ? [`… and ${countText(rest)} more keys`] : []),
   ];
 }

@@ -2,7 +2,7 @@ import { stages } from '@changeover/core';
 import type { LatencyFigures, ReportData, TotalsBy } from '@changeover/bridge';
 import { countText, differenceText, visibleText, latencyText } from '@changeover/bridge';
 
-/** A column of the table of engines and stages. */
+/** A column of the table of backends and stages. */
 export interface StageColumn {
   readonly title: string;
   readonly text: (totals: TotalsBy) => string;
@@ -24,7 +24,7 @@ const countColumns = [
 
 /** The same columns in every format. */
 export const stageColumns: readonly StageColumn[] = [
-  { title: 'engine', text: ({ backend }) => visibleText(backend) },
+  { title: 'backend', text: ({ backend }) => visibleText(backend) },
   { title: 'stage', text: ({ stage }) => stage ?? '–' },
   ...countColumns.map(([title, field]): StageColumn => ({
     title,
@@ -46,7 +46,7 @@ function latencyColumn(
   return { title, text: (totals) => latencyText(leg(totals)[figure]) };
 }
 
-/** How much longer the pooled leg took for the same read, in words, a line for each engine and stage that has any. */
+/** How much longer the pooled leg took for the same read, in words, a line for each backend and stage that has any. */
 export function pairedLines(lines: readonly TotalsBy[]): string[] {
   return lines
     .filter(({ pooledLessLegacyMs: { n } }) => n > 0)
@@ -60,7 +60,7 @@ export function pairedLines(lines: readonly TotalsBy[]): string[] {
     });
 }
 
-/** Engines by name, their stages in order. */
+/** Backends by name, their stages in order. */
 export function stageLines(data: ReportData): TotalsBy[] {
   const order = ({ stage }: TotalsBy): number => (stage === undefined ? -1 : stages.indexOf(stage));
   return [...data.byStage].sort((a, b) =>

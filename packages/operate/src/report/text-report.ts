@@ -25,9 +25,9 @@ export function textReport(report: Report, verdict: ReportVerdict): string {
       `${visibleText(titleOf(report))}, ${timeText(report.data.generatedAt)}`,
       '',
       `${verdict.decision}: ${visibleText(verdict.reason)}`,
-      ...verdict.engines.map(
-        ({ engine, decision, reason }) =>
-          `  ${visibleText(engine)}: ${decision}. ${visibleText(reason)}`,
+      ...verdict.backends.map(
+        ({ backend, decision, reason }) =>
+          `  ${visibleText(backend)}: ${decision}. ${visibleText(reason)}`,
       ),
     ],
     stageBlock(report),
@@ -100,7 +100,7 @@ function coverageBlock({ data }: Report): string[] {
     'Coverage',
     ...textTable(
       [
-        { title: 'engine' },
+        { title: 'backend' },
         ...['eligible', 'sampled', 'compared', 'of eligible', 'shed', 'in flight'].map((title) => ({
           title,
           numeric: true,
@@ -131,7 +131,7 @@ function mismatchBlock({ data }: Report): string[] {
     'Mismatches',
     ...textTable(
       [
-        { title: 'engine' },
+        { title: 'backend' },
         { title: 'operation' },
         { title: 'class' },
         { title: 'count', numeric: true },
@@ -164,8 +164,8 @@ function dataBlock({ dataChecks = [] }: Report): string[] {
     line,
     ...textTable(
       [
-        { title: 'engine' },
-        { title: 'dataset' },
+        { title: 'backend' },
+        { title: 'key' },
         { title: 'table' },
         { title: 'rows', numeric: true },
         { title: 'expected' },
@@ -173,9 +173,9 @@ function dataBlock({ dataChecks = [] }: Report): string[] {
       ],
       failed
         .slice(0, mostGates)
-        .map(({ engine, dataset, table, rows, expected, found }) => [
-          visibleText(engine),
-          dataset,
+        .map(({ backend, key, table, rows, expected, found }) => [
+          visibleText(backend),
+          key,
           table,
           countText(rows),
           expected,
@@ -196,7 +196,7 @@ function ruleBlock({ data: { rules } }: Report): string[] {
     'Rules',
     ...textTable(
       [
-        { title: 'engine' },
+        { title: 'backend' },
         { title: 'rule' },
         { title: 'where' },
         { title: 'uses', numeric: true },

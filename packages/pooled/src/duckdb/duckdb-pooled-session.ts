@@ -1,6 +1,6 @@
 import { AbortedError } from '@changeover/engines/api';
 import type { AsyncSession, Program, TransactionState } from '@changeover/engines';
-import { answerValue, jobProgram } from '../job.ts';
+import { answerValue, jobProgram, keepsState } from '../job.ts';
 import type { Job, JobContext } from '../job.ts';
 import type { PooledSession } from '../pooled-session.ts';
 import type { InstanceThreads } from './instance-threads.ts';
@@ -14,6 +14,7 @@ export class DuckdbPooledSession implements PooledSession {
   readonly #slots: QuerySlots;
   readonly #threads: InstanceThreads;
   #leaveLine: (() => void) | undefined;
+  #marked = false;
 
   constructor(session: AsyncSession, dataset: string, slots: QuerySlots, threads: InstanceThreads) {
     this.#session = session;
@@ -22,8 +23,12 @@ export class DuckdbPooledSession implements PooledSession {
     this.#threads = threads;
   }
 
-  get usable(): boolean {
+  get connected(): boolean {
     return this.#session.usable;
+  }
+
+  get usable(): boolean {
+    return !this.#marked && this.connected;
   }
 
   get transactionState(): TransactionState {
@@ -31,6 +36,7 @@ export class DuckdbPooledSession implements PooledSession {
   }
 
   async run(job: Job): Promise<unknown> {
+    if (keepsState(job)) this.#marked = true;
     const taken = await this.#slots.take((leave) => {
       this.#leaveLine = leave;
     });

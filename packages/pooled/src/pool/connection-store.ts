@@ -76,6 +76,7 @@ export class ConnectionStore<Resource extends object> {
   readonly #queued: Request<Resource>[] = [];
   #incoming = 0;
   #closing = 0;
+  #preferred: object | undefined;
 
   /** @param max the most connections. A second line of defence: tarn does not count those that are being closed. */
   constructor(max: number, hooks: ConnectionStoreHooks<Resource>) {
@@ -144,11 +145,15 @@ export class ConnectionStore<Resource extends object> {
   /**
    * Asks for a connection, which is opened unless {@link hasSpare}. Not to be called while {@link assigning}.
    *
+   * @param prefer the resource of the connection to have, if it is idle.
    * @returns an idle connection. Undefined if it has to be validated or opened: then it comes by
    * {@link ConnectionStoreHooks.arrived}; or `changed` is called, if it was not fit or could not be opened.
    */
-  request(): PooledConnection<Resource> | undefined {
-    return this.#acquire(true);
+  request(prefer?: object): PooledConnection<Resource> | undefined {
+    this.#preferred = prefer;
+    const found = this.#acquire(true);
+    this.#preferred = undefined;
+    return found;
   }
 
   /** Takes a lent connection back as idle. */
@@ -276,6 +281,11 @@ export class ConnectionStore<Resource extends object> {
 
   #takeIdle(): PooledConnection<Resource> | undefined {
     const { rank } = this.#hooks;
+    const preferred =
+      this.#preferred === undefined
+        ? -1
+        : this.#idle.findIndex(({ resource }) => resource === this.#preferred);
+    if (preferred >= 0) return this.#idle.splice(preferred, 1)[0];
     if (rank === undefined) return this.#idle.pop();
     let best = this.#idle.length - 1;
     let lowest = Infinity;

@@ -86,9 +86,9 @@ export class ConnectionSupply<Resource extends object> implements BudgetMember {
 
   /** An idle connection that is fit. Undefined if there is none that can be lent at once: one that is being validated then
    * comes to the first caller in the queue. */
-  takeIdle(): PooledConnection<Resource> | undefined {
+  takeIdle(prefer?: object): PooledConnection<Resource> | undefined {
     const store = this.#store;
-    return store.idle === 0 || store.assigning || this.#closing ? undefined : store.request();
+    return store.idle === 0 || store.assigning || this.#closing ? undefined : store.request(prefer);
   }
 
   /** Gets a connection for every caller that has none coming: an idle one, else a new one if there may be more. */

@@ -38,6 +38,8 @@ export class Lease<Resource extends object> {
   /** Called on a shared lease if work before its own takes long: what was begun on it is to be given up and done on another
    * connection. */
   onDispersed: (() => void) | undefined;
+  /** Called once it has ended, however it did. */
+  onEnded: (() => void) | undefined;
 
   constructor(lender: Lender<Resource>, connection: PooledConnection<Resource>, terms: LeaseTerms) {
     this.terms = terms;
@@ -141,5 +143,6 @@ export class Lease<Resource extends object> {
     this.#pinned = false;
     this.#lender.takeBack(this, connection, evict);
     if (evict === 'reclaimed' || evict === 'closing') this.onTakenBack?.();
+    this.onEnded?.();
   }
 }

@@ -34,6 +34,8 @@ export interface AcquireOptions {
   readonly takenFor?: string | undefined;
   /** Waits for one of the pool's turns as well, and holds it as long as the connection. Default: false. */
   readonly inTurn?: boolean | undefined;
+  /** Lent if it is idle and fit. Default: the source's choice. */
+  readonly prefer?: object | undefined;
   /** How long the work is expected to take, for work that may share its connection with other such work, if the source has
    * {@link ResourceSource.sharing}. It must leave no state on the connection, not even for a moment. Default: not shared. */
   readonly expectedMs?: number | undefined;

@@ -135,6 +135,25 @@ export class Pool<Resource extends object> implements Lender<Resource>, Connecti
     const nowMs = this.nowMs();
     this.#parts.observer.used(nowMs - lease.terms.takenAtMs);
     const reason = evict ?? this.#supply.unfitness(connection, nowMs);
+    const { clean } = this.#parts.source;
+    if (reason !== undefined) this.#supply.close(connection, reason);
+    else if (clean === undefined) this.#lendAgain(connection);
+    else void this.#clean(connection, clean);
+    this.changed();
+  }
+
+  /** Nobody is lent the connection meanwhile, and nobody waits for it who could have another. */
+  async #clean(
+    connection: PooledConnection<Resource>,
+    clean: (resource: Resource) => Promise<void>,
+  ): Promise<void> {
+    let reason: EvictionReason | undefined;
+    try {
+      await clean(connection.resource);
+    } catch {
+      reason = 'broken';
+    }
+    reason ??= this.#supply.unfitness(connection);
     if (reason === undefined) this.#lendAgain(connection);
     else this.#supply.close(connection, reason);
     this.changed();
@@ -200,7 +219,7 @@ export class Pool<Resource extends object> implements Lender<Resource>, Connecti
   /** The way of a caller that need not wait: nobody is queued, and a connection is idle. */
   #takeIdle(options: AcquireOptions): Lease<Resource> | undefined {
     if (this.#queue.waiting > 0 || options.inTurn === true) return undefined;
-    const connection = this.#supply.takeIdle();
+    const connection = this.#supply.takeIdle(options.prefer);
     if (connection === undefined) return undefined;
     this.#parts.observer.waited(0);
     const { takenFor = 'a caller', expectedMs } = options;

@@ -26,6 +26,9 @@ export interface ResourceSource<Resource extends object> {
   /** False if the connection is broken or not idle (a transaction left open) and must not be lent again. Called at every
    * checkout and release, so it must be cheap. */
   usable(resource: Resource): boolean;
+  /** Takes away what the last lease may have left, before the connection is lent again. Absent where nothing is. A connection that
+   * can't be cleaned is closed. */
+  readonly clean?: ((resource: Resource) => Promise<void>) | undefined;
   /** Whether the engine still answers on the connection. */
   validate(resource: Resource, signal: AbortSignal): Promise<boolean>;
   /** True for a failure to open that may be temporary: callers keep waiting while it is retried. Any other (the dataset

@@ -54,7 +54,9 @@ export class PostgresDriver implements EngineDriver {
   open(dataset: string, onEmpty: () => void): PooledDataset {
     const source = this.#source(dataset);
     const { shortReadMs } = this.#postgres;
-    if (shortReadMs === 0) return buildDataset(this.setting, dataset, { source }, onEmpty);
+    // What is cleaned after each lease has one at a time.
+    if (shortReadMs === 0 || this.setting.purpose === 'shadow')
+      return buildDataset(this.setting, dataset, { source }, onEmpty);
     const costs = new ReadCosts(shortReadMs);
     return buildDataset(this.setting, dataset, { source, costOf: (job) => costs.of(job) }, onEmpty);
   }
@@ -130,12 +132,18 @@ export class PostgresDriver implements EngineDriver {
         session.cut();
       },
       usable: (session) => session.usable && session.transactionState === 'none',
+      // What runs here for comparison's sake may leave what no classification sees: a view's function, a trigger's.
+      ...(this.setting.purpose === 'shadow' ? { clean: cleanSession } : {}),
       validate: async (session) =>
         session instanceof PostgresPooledSession && (await session.answers()),
       mayPass: (error) =>
         databaseUrl !== undefined && !(error instanceof DatasetNotFoundError) && !isLasting(error),
     };
   }
+}
+
+async function cleanSession(session: PooledSession): Promise<void> {
+  if (session instanceof PostgresPooledSession) await session.clean();
 }
 
 /** Lets a connection go if it doesn't come over in time. */
@@ -161,6 +169,8 @@ async function movedInTime(
 }
 
 function isLasting(error: unknown): boolean {
+  // What the connection stands on is not kept; asked again it isn't either.
+  if (error instanceof ConnectionError && !error.retryable) return true;
   const cause: unknown = error instanceof ConnectionError ? error.cause : error;
   const code: unknown =
     typeof cause === 'object' && cause !== null ? Reflect.get(cause, 'code') : undefined;

@@ -6,7 +6,7 @@ import type {
   StepResult,
   TransactionState,
 } from '@changeover/engines';
-import { answerValue, isWriting, jobProgram } from '../job.ts';
+import { answerValue, isWriting, jobProgram, keepsState } from '../job.ts';
 import type { Job, JobAnswer, JobContext } from '../job.ts';
 import type { MeasuredRead, PooledSession } from '../pooled-session.ts';
 import type { OpenedSession } from './handover.ts';
@@ -20,6 +20,8 @@ export class PostgresPooledSession implements PooledSession {
   readonly #context: JobContext;
   #transactionId: string | undefined;
   #doubtful = false;
+  /** A statement has left something on it that cleaning does not surely take away: a seed, a custom setting, which reads '' then. */
+  #marked = false;
 
   constructor(opened: OpenedSession, dataset: string) {
     this.opened = opened;
@@ -29,8 +31,12 @@ export class PostgresPooledSession implements PooledSession {
     this.#context = { engine: 'postgresql', dataset, form: 'objects', programs };
   }
 
+  get connected(): boolean {
+    return this.#session.connected;
+  }
+
   get usable(): boolean {
-    return this.#session.usable;
+    return !this.#marked && this.#session.usable;
   }
 
   /** It works as far as is known: it never failed to answer. */
@@ -53,6 +59,7 @@ export class PostgresPooledSession implements PooledSession {
 
   async run(job: Job, read?: MeasuredRead): Promise<unknown> {
     const program = jobProgram(this.#context, job);
+    if (keepsState(job)) this.#marked = true;
     if (read !== undefined) {
       let tookMs = 0;
       const answer = await this.#session.read(program, read.beside, (durationMs) => {
@@ -72,10 +79,20 @@ export class PostgresPooledSession implements PooledSession {
     return this.#session.run(program);
   }
 
+  /** Takes away what a statement may have left. Rejects where the connection is not to be used any more. */
+  clean(): Promise<void> {
+    return this.#session.clean();
+  }
+
   commitOutcome(): Job | undefined {
     return this.#transactionId === undefined
       ? undefined
       : { kind: 'commitOutcome', transactionId: this.#transactionId };
+  }
+
+  /** It is kept for as long as the process lives, which must not live for it. */
+  pin(): void {
+    this.#session.unref();
   }
 
   cancel(): Promise<void> {

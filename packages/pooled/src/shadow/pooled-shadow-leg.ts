@@ -90,15 +90,16 @@ export class PooledShadowLeg implements ShadowLeg {
     };
   }
 
-  async rehearse(call: ShadowCall, { maxRows }: ShadowWriteLimits): Promise<WriteEffect> {
-    if (call.operation !== 'execute') throw refused(call, 'rehearsed');
-    const [dataset, ...args] = call.args;
-    return (await this.#run(call, dataset, {
-      kind: 'rehearse',
-      args,
-      maxRows,
-      lockTimeoutMs,
-    })) as WriteEffect;
+  async rehearse(call: ShadowCall, limits: ShadowWriteLimits): Promise<WriteEffect> {
+    const [dataset] = call.args;
+    return (await this.#run(call, dataset, rehearsal(call, limits.maxRows))) as WriteEffect;
+  }
+
+  /** What a rehearsal is expected to take, in ms, so that one that doesn't fit the caller's budget needn't be begun. Infinity
+   * for what nothing bounds and was never rehearsed to its end, undefined where nothing is known. SQLite only. */
+  estimatedRehearsalMs(call: Pick<ShadowCall, 'operation' | 'args'>): number | undefined {
+    const [dataset] = call.args;
+    return this.#shadow.estimatedCostMs(parseDatasetName(dataset), rehearsal(call, 1));
   }
 
   async scratchWrite(call: ShadowCall, { maxRows }: ShadowWriteLimits): Promise<WriteEffect> {
@@ -117,6 +118,11 @@ export class PooledShadowLeg implements ShadowLeg {
   }
 }
 
+function rehearsal(call: Pick<ShadowCall, 'operation' | 'args'>, maxRows: number): Job {
+  if (call.operation !== 'execute') throw refused(call, 'rehearsed');
+  return { kind: 'rehearse', args: call.args.slice(1), maxRows, lockTimeoutMs };
+}
+
 /** Only reads may be run twice. */
 function readOf(call: ShadowCall): ShadowCall {
   const known = Object.hasOwn(storageOperations, call.operation);
@@ -129,7 +135,7 @@ function readOf(call: ShadowCall): ShadowCall {
   return call;
 }
 
-function refused({ operation }: ShadowCall, how: string): InvalidArgumentError {
+function refused({ operation }: Pick<ShadowCall, 'operation'>, how: string): InvalidArgumentError {
   return new InvalidArgumentError(
     `The operation ${JSON.stringify(operation)} can not be ${how} for comparison.`,
   );

@@ -8,6 +8,17 @@ import type { JobContext, OperationJob } from '../job.ts';
 /** How often it is checked that the open file is still the one at its path. */
 const recheckMs = 1_000;
 
+/** What an inline reader is made of. */
+export interface InlineReaderParts {
+  readonly dataset: string;
+  readonly file: string;
+  readonly cacheSizeKib: number;
+  readonly clock: Clock;
+  readonly onClosed: () => void;
+  /** What was measured on this file says no more what its reads take: it has doubled, or its schema has changed. */
+  readonly onChanged: () => void;
+}
+
 /** One dataset's connection on the main thread, for reads that cost less than sending them elsewhere. It never waits for
  * a lock: what would have to is left to a worker. */
 export class InlineReader {
@@ -16,6 +27,9 @@ export class InlineReader {
   readonly #cacheSizeKib: number;
   readonly #clock: Clock;
   readonly #onClosed: () => void;
+  readonly #onChanged: () => void;
+  #schemaVersion: unknown;
+  #bytes = 0;
   #session: SqliteSession | undefined;
   #identity = '';
   #checkedAtMs = 0;
@@ -24,13 +38,7 @@ export class InlineReader {
   /** Tells one opening from another: what a connection says of changes holds for itself only. */
   #openings = 0;
 
-  constructor(
-    dataset: string,
-    file: string,
-    cacheSizeKib: number,
-    clock: Clock,
-    onClosed: () => void,
-  ) {
+  constructor({ dataset, file, cacheSizeKib, clock, onClosed, onChanged }: InlineReaderParts) {
     // Made once: a point read spent a tenth of its time on making them.
     this.#context = {
       engine: 'sqlite',
@@ -42,6 +50,7 @@ export class InlineReader {
     this.#cacheSizeKib = cacheSizeKib;
     this.#clock = clock;
     this.#onClosed = onClosed;
+    this.#onChanged = onChanged;
   }
 
   get open(): boolean {
@@ -103,15 +112,32 @@ export class InlineReader {
       return this.#session;
     try {
       // A dataset that another process dropped and made again is another file at the same path.
-      const { dev, ino } = statSync(this.#file);
+      const { dev, ino, size } = statSync(this.#file);
       const identity = `${dev}:${ino}`;
       if (this.#session?.usable !== true || identity !== this.#identity) this.#reopen(identity);
+      if (this.#isChanged(size)) {
+        this.#checkedAtMs = nowMs;
+        this.#onChanged();
+        return undefined;
+      }
     } catch {
       this.close();
       return undefined;
     }
     this.#checkedAtMs = nowMs;
     return this.#session;
+  }
+
+  /** Whether the file is another than it was when its reads were measured. */
+  #isChanged(size: number): boolean {
+    const wal = statSync(`${this.#file}-wal`, { throwIfNoEntry: false });
+    const bytes = size + (wal?.size ?? 0);
+    const version = this.#session?.run(schemaVersion());
+    const isKnown = this.#schemaVersion !== undefined;
+    const isChanged = isKnown && (version !== this.#schemaVersion || bytes > 2 * this.#bytes);
+    if (!isKnown || isChanged) this.#bytes = bytes;
+    this.#schemaVersion = version;
+    return isChanged;
   }
 
   #reopen(identity: string): void {
@@ -125,6 +151,11 @@ export class InlineReader {
     this.#identity = identity;
     this.#openings += 1;
   }
+}
+
+function* schemaVersion(): Program<unknown> {
+  const { rows } = yield { kind: 'all', sql: 'PRAGMA schema_version' };
+  return rows[0]?.['schema_version'];
 }
 
 function* dataVersion(): Program<StepResult> {

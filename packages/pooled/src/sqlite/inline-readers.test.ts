@@ -17,7 +17,15 @@ test('a reader that is in use makes no room for another, one that is not does', 
   const clock = new ManualClock();
   const readers = new InlineReaders(2, 30_000, clock);
   const [first, second] = ['a', 'b'].map(
-    (name) => new InlineReader(name, `${name}.db`, 100, clock, () => undefined),
+    (name) =>
+      new InlineReader({
+        dataset: name,
+        file: `${name}.db`,
+        cacheSizeKib: 100,
+        clock,
+        onClosed: () => undefined,
+        onChanged: () => undefined,
+      }),
   );
   if (first === undefined || second === undefined) throw new Error('two readers were made');
   for (const reader of [first, second]) {

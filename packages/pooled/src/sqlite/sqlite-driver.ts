@@ -10,6 +10,9 @@ import type { PooledSession } from '../pooled-session.ts';
 import { InlineReader } from './inline-reader.ts';
 import type { InlineReaders } from './inline-readers.ts';
 import { cellsOf, costKey, StatementCosts } from './statement-costs.ts';
+import type { ChildSet } from './child-set.ts';
+import { RoutedSession } from './routed-session.ts';
+import { StatementRoutes } from './statement-routes.ts';
 import { type OnDuration, WorkerSession } from './worker-session.ts';
 import type { WorkerSet } from './worker-set.ts';
 
@@ -25,37 +28,57 @@ export interface SqliteSetting {
  * is made outside, where it holds up nobody. */
 const workerBusyTimeoutMs = 5;
 
-/** Makes the pools of SQLite datasets: one writer and some readers in the shared worker threads, and for cheap reads a
- * connection on the main thread. */
+/** Statements after which a view or an index may mean something else. Whichever it doesn't know costs one more look. */
+const changesSchema = /^\s*(?:CREATE|DROP|ALTER)\b/i;
+
+/** Where a driver runs what it is given. */
+export interface SqliteHosts {
+  readonly workers: WorkerSet;
+  /** For what nothing bounds, and for transactions. */
+  readonly children: ChildSet;
+  /** The connections on the main thread; undefined where every read goes to a worker. */
+  readonly inline: InlineReaders | undefined;
+}
+
+/** Makes the pools of SQLite datasets: one writer and some readers in the shared worker threads, beside them connections in
+ * child processes for what may never end, and for cheap reads a connection on the main thread. */
 export class SqliteDriver implements EngineDriver {
   readonly setting: EngineSetting;
-  readonly #workers: WorkerSet;
+  readonly #hosts: SqliteHosts;
   readonly #inline: InlineReaders | undefined;
   readonly #sqlite: SqliteSetting;
 
-  /** @param inline the connections on the main thread; undefined where every read goes to a worker. */
-  constructor(
-    setting: EngineSetting,
-    sqlite: SqliteSetting,
-    workers: WorkerSet,
-    inline: InlineReaders | undefined,
-  ) {
+  constructor(setting: EngineSetting, sqlite: SqliteSetting, hosts: SqliteHosts) {
     this.setting = setting;
     this.#sqlite = sqlite;
-    this.#workers = workers;
-    this.#inline = sqlite.inlineThresholdMs > 0 ? inline : undefined;
+    this.#hosts = hosts;
+    this.#inline = sqlite.inlineThresholdMs > 0 ? hosts.inline : undefined;
   }
 
   open(dataset: string, onEmpty: () => void): PooledDataset {
     const file = datasetFile(this.setting.location, 'sqlite', dataset);
     const costs = new StatementCosts();
+    const routes = new StatementRoutes();
+    const forget = (): void => {
+      routes.clear();
+      costs.clear();
+    };
     const inline =
       this.#inline === undefined
         ? undefined
-        : this.#inlineReads(this.#inline, dataset, file, costs, onEmpty);
+        : this.#inlineReads(this.#inline, dataset, file, costs, forget, onEmpty);
     const onDuration: OnDuration = (job, durationMs, value) => {
+      routes.took(job, durationMs);
+      if (
+        job.kind === 'operation' &&
+        job.operation === 'execute' &&
+        changesSchema.test(String(job.args[0]))
+      ) {
+        forget();
+      }
       if (
         inline !== undefined &&
+        !routes.isRecursive(job) &&
         job.kind === 'operation' &&
         job.digest !== true &&
         !isWriting(job)
@@ -63,11 +86,17 @@ export class SqliteDriver implements EngineDriver {
         costs.note(costKey(job.operation, job.args), durationMs, cellsOf(value));
       }
     };
-    const source = this.#source(dataset, file, onDuration);
+    const source = this.#source(dataset, file, routes, onDuration);
     return buildDataset(
       this.setting,
       dataset,
-      { source, writers: 1, sharesWrites: true, inline },
+      {
+        source,
+        writers: 1,
+        sharesWrites: true,
+        inline,
+        estimatedCostMs: (job) => routes.estimatedCostMs(job),
+      },
       onEmpty,
     );
   }
@@ -77,16 +106,12 @@ export class SqliteDriver implements EngineDriver {
     dataset: string,
     file: string,
     costs: StatementCosts,
+    onChanged: () => void,
     onClosed: () => void,
   ): InlineReads {
-    const reader = new InlineReader(
-      dataset,
-      file,
-      this.#sqlite.cacheSizeKib,
-      this.setting.clock,
-      onClosed,
-    );
-    const { inlineThresholdMs } = this.#sqlite;
+    const { inlineThresholdMs, cacheSizeKib } = this.#sqlite;
+    const { clock } = this.setting;
+    const reader = new InlineReader({ dataset, file, cacheSizeKib, clock, onClosed, onChanged });
     return {
       tryRead(job) {
         if (isWriting(job)) return undefined;
@@ -116,7 +141,14 @@ export class SqliteDriver implements EngineDriver {
     };
   }
 
-  #source(dataset: string, file: string, onDuration: OnDuration): ResourceSource<PooledSession> {
+  #source(
+    dataset: string,
+    file: string,
+    routes: StatementRoutes,
+    onDuration: OnDuration,
+  ): ResourceSource<PooledSession> {
+    const { workers, children } = this.#hosts;
+    const { clock } = this.setting;
     const identities = new WeakMap<PooledSession, string>();
     const options = {
       file,
@@ -129,7 +161,9 @@ export class SqliteDriver implements EngineDriver {
       open: async () => {
         const identity = await fileIdentity(file);
         if (identity === undefined) throw new DatasetNotFoundError(dataset, { engine: 'sqlite' });
-        const session = await WorkerSession.open(this.#workers, dataset, options, onDuration);
+        const thread = await WorkerSession.open(workers, dataset, options, onDuration);
+        const parts = { dataset, options, thread, children, routes, clock, onDuration };
+        const session = new RoutedSession(parts);
         identities.set(session, identity);
         return session;
       },
@@ -142,7 +176,7 @@ export class SqliteDriver implements EngineDriver {
       validate: async (session) => (await fileIdentity(file)) === identities.get(session),
       mayPass: (error) =>
         !(error instanceof DatasetNotFoundError) && passing.has(classifyError('sqlite', error)),
-      rank: (session) => (session instanceof WorkerSession ? session.load : 0),
+      rank: (session) => (session instanceof RoutedSession ? session.load : 0),
     };
   }
 }

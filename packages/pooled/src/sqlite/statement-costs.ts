@@ -38,6 +38,11 @@ export class StatementCosts {
     );
   }
 
+  /** The schema changed: a view or an index may mean something else now. */
+  clear(): void {
+    this.#means.clear();
+  }
+
   /** @param cells values in the result. */
   note(statement: string, durationMs: number, cells = 0): void {
     const mean = this.#means.get(statement);

@@ -1,22 +1,33 @@
 import type { SqliteSessionOptions, TransactionState } from '@changeover/engines';
 import type { Job, JobAnswer } from '../job.ts';
 import type { ErrorData } from './error-transfer.ts';
+import type { StatementBound } from './statement-bound.ts';
 
-/** What the main thread asks of a worker. Each is answered once, in order. */
+/** What the main thread asks of a worker or a child process. Each is answered once, in order. */
 export type WorkerRequest = { readonly call: number; readonly connection: number } & (
   | { readonly kind: 'open'; readonly dataset: string; readonly options: SqliteSessionOptions }
-  | { readonly kind: 'run'; readonly job: Job }
+  | {
+      readonly kind: 'run';
+      readonly job: Job;
+      /** Whether its statements are run only if their plans bound them. */
+      readonly guarded: boolean;
+      /** How many refusals on this connection the one who asks knows of. */
+      readonly refusals: number;
+    }
   | { readonly kind: 'close' }
 );
 
-/** What a worker answers. */
+/** What is answered. */
 export type WorkerReply = {
   readonly call: number;
   readonly durationMs: number;
   readonly transactionState: TransactionState;
 } & (
-  | { readonly ok: true; readonly answer: JobAnswer }
-  | { readonly ok: false; readonly usable: boolean; readonly error: ErrorData }
+  | { readonly outcome: 'done'; readonly answer: JobAnswer }
+  | { readonly outcome: 'failed'; readonly usable: boolean; readonly error: ErrorData }
+  /** Nothing of it was run: no plan bounds it, or without `bound`, it was sent behind one that was refused for that and must
+   * not overtake it. */
+  | { readonly outcome: 'refused'; readonly bound: StatementBound | undefined }
 );
 
 /**
@@ -27,3 +38,9 @@ export const writeMark = { call: 0, phase: 1, rowsAffected: 2, length: 3 } as co
 
 /** Phases of a write. Before `committing` nothing of it can be in the file. */
 export const writePhase = { none: 0, committing: 1, committed: 2 } as const;
+
+/** The file descriptor on which a child process writes the number of a call, four bytes, before its commit. */
+export const commitMarksFd = 4;
+
+/** What a child process says first. */
+export const childReady = 'ready';

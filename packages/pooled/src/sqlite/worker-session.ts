@@ -2,85 +2,133 @@ import type { SqliteSessionOptions, TransactionState } from '@changeover/engines
 import { answerValue } from '../job.ts';
 import type { Job } from '../job.ts';
 import type { PooledSession } from '../pooled-session.ts';
-import type { HostingWorker } from './hosting-worker.ts';
+import { withBuffers } from './answer-bytes.ts';
+import type { SqliteHost } from './pending-calls.ts';
+import { RefusedError } from './pending-calls.ts';
 import type { WorkerSet } from './worker-set.ts';
 
-/** Told how long a job took in the worker, and what it yielded. */
+/** Told how long a job took where it ran, and what it yielded. */
 export type OnDuration = (job: Job, durationMs: number, value: unknown) => void;
 
-/** A SQLite connection that lives in a worker thread. */
+/** A SQLite connection that lives in a worker thread or a child process. */
 export class WorkerSession implements PooledSession {
   readonly cancellable = false;
-  readonly #worker: HostingWorker;
+  readonly #host: SqliteHost;
   readonly #dataset: string;
   readonly #connection: number;
   readonly #onDuration: OnDuration;
   #usable = true;
   #transactionState: TransactionState = 'none';
+  #refusals = 0;
+  #running = 0;
+  #onIdle: (() => void)[] = [];
   #closed: Promise<void> | undefined;
 
-  private constructor(
-    worker: HostingWorker,
-    dataset: string,
-    connection: number,
-    onDuration: OnDuration,
-  ) {
-    this.#worker = worker;
+  private constructor(host: SqliteHost, dataset: string, onDuration: OnDuration) {
+    this.#host = host;
     this.#dataset = dataset;
-    this.#connection = connection;
+    this.#connection = host.nextConnection();
     this.#onDuration = onDuration;
   }
 
   /** Opens a connection in the worker with the least to do.
    *
    * @param onDuration told of each job. */
-  static async open(
+  static open(
     workers: WorkerSet,
     dataset: string,
     options: SqliteSessionOptions,
     onDuration: OnDuration,
   ): Promise<WorkerSession> {
-    const worker = workers.choose();
-    const session = new WorkerSession(worker, dataset, worker.nextConnection(), onDuration);
-    worker.connections += 1;
+    return WorkerSession.openIn(workers.choose(), dataset, options, onDuration);
+  }
+
+  /** Opens a connection in a host. */
+  static async openIn(
+    host: SqliteHost,
+    dataset: string,
+    options: SqliteSessionOptions,
+    onDuration: OnDuration,
+  ): Promise<WorkerSession> {
+    const session = new WorkerSession(host, dataset, onDuration);
+    host.connections += 1;
     try {
       const request = { kind: 'open', connection: session.#connection, dataset, options } as const;
-      await worker.ask(dataset, request, () => {
+      await host.ask(dataset, request, () => {
         session.#usable = false;
       });
       return session;
     } catch (error) {
-      worker.connections -= 1;
+      host.connections -= 1;
       throw error;
     }
   }
 
+  get connected(): boolean {
+    return this.#usable && !this.#host.lost;
+  }
+
   get usable(): boolean {
-    return this.#usable && !this.#worker.lost;
+    return this.connected;
   }
 
   get transactionState(): TransactionState {
     return this.#transactionState;
   }
 
-  /** How much its thread has to do already; the pool lends the connection of the least busy one. */
+  /** How much its host has to do already; the pool lends the connection of the least busy one. */
   get load(): number {
-    return this.#worker.running;
+    return this.#host.running;
   }
 
-  async run(job: Job): Promise<unknown> {
-    const { answer, reply } = await this.#worker.ask(
-      this.#dataset,
-      { kind: 'run', connection: this.#connection, job },
-      (usable, state) => {
-        this.#usable &&= usable;
-        this.#transactionState = state;
-      },
-    );
-    this.#transactionState = reply.transactionState;
-    const value = answerValue(job, answer);
-    this.#onDuration(job, reply.durationMs, value);
-    return value;
+  /** Resolves when all its jobs were answered and whoever waited for one has heard of it; undefined where none is under
+   * way. */
+  idle(): Promise<void> | undefined {
+    if (this.#running === 0) return undefined;
+    return new Promise((resolve) => {
+      this.#onIdle.push(resolve);
+    });
+  }
+
+  run(job: Job): Promise<unknown> {
+    return this.#run(job, false);
+  }
+
+  /** Runs a job as far as the plans of its statements bound them.
+   *
+   * @throws {RefusedError} where one's doesn't; nothing was applied then. */
+  runGuarded(job: Job): Promise<unknown> {
+    return this.#run(job, true);
+  }
+
+  async #run(job: Job, guarded: boolean): Promise<unknown> {
+    this.#running += 1;
+    try {
+      const request = { connection: this.#connection, job, guarded, refusals: this.#refusals };
+      const { answer, reply } = await this.#host.ask(
+        this.#dataset,
+        { kind: 'run', ...request },
+        (usable, state) => {
+          this.#usable &&= usable;
+          this.#transactionState = state;
+        },
+      );
+      this.#transactionState = reply.transactionState;
+      const value = answerValue(job, withBuffers(answer));
+      this.#onDuration(job, reply.durationMs, value);
+      return value;
+    } catch (error) {
+      if (error instanceof RefusedError && error.bound !== undefined) this.#refusals += 1;
+      throw error;
+    } finally {
+      this.#running -= 1;
+      if (this.#running === 0 && this.#onIdle.length > 0) {
+        const told = this.#onIdle.splice(0);
+        setImmediate(() => {
+          for (const tell of told) tell();
+        });
+      }
+    }
   }
 
   /** SQLite has no means here: the worker finishes what it is at, and the connection is not lent meanwhile. */
@@ -98,14 +146,14 @@ export class WorkerSession implements PooledSession {
 
   async #close(): Promise<void> {
     try {
-      await this.#worker.ask(
+      await this.#host.ask(
         this.#dataset,
         { kind: 'close', connection: this.#connection },
         () => undefined,
       );
     } catch {
-      // The thread is gone and the connection with it.
+      // The host is gone and the connection with it.
     }
-    this.#worker.connections -= 1;
+    this.#host.connections -= 1;
   }
 }

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { StageSource } from '@changeover/bridge';
 import { createStaticStageSource, migrationInstruments } from '@changeover/bridge';
 import { createStorageBridge, type StorageBridge } from '../storage-bridge.ts';
-import { type InstrumentSink } from '@changeover/core';
+import { type InstrumentSink, keyTarget } from '@changeover/core';
 import { poolInstruments } from '@changeover/pooled';
 import { prometheusName, PrometheusSink } from '@changeover/operate';
 import { type StorageBridgeOptions } from '../bridge-options.ts';
@@ -45,7 +45,7 @@ test('a bridge tells Prometheus of its calls, comparisons, flags, holds and pool
   await bridge.idle();
   stages.set({ sqlite: 'pooled' });
   await storage.readTable('titanic', 'nowhere').catch(() => undefined);
-  bridge.guardrail.hold('sqlite', 'titanic', 'a test');
+  bridge.guardrail.hold('sqlite', keyTarget('titanic'), 'a test');
   const text = await sink.text();
   const labels = 'db_system_name="sqlite",db_operation_name="readTable"';
   expect(text).toContain(`changeover_calls_total{${labels},changeover_stage="shadow"} 5\n`);

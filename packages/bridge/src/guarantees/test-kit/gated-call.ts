@@ -10,6 +10,7 @@ export const traits = (given: Partial<CallTraits> = {}): CallTraits => ({
   exclusion: 'process',
   alone: false,
   canFollow: false,
+  legKeepsOrder: false,
   ...given,
 });
 

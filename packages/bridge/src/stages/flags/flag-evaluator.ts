@@ -20,6 +20,8 @@ export interface EvaluatedVariant {
   readonly flagEnabled: boolean;
   /** The payload's text; undefined where the variant has none. */
   readonly payload: string | undefined;
+  /** Which of the flag's strategies gave it, for people; undefined where none did. */
+  readonly strategy: string | undefined;
 }
 
 /**
@@ -69,7 +71,17 @@ export class FlagEvaluator {
       feature_enabled: flagEnabled,
       payload,
     } = this.#unleash.getVariant(flag, context);
-    return { name, enabled, flagEnabled: flagEnabled === true, payload: payload?.value };
+    const [, number, text] = tagged.exec(payload?.value ?? '') ?? [];
+    return {
+      name,
+      enabled,
+      flagEnabled: flagEnabled === true,
+      payload: number === undefined ? payload?.value : text,
+      strategy:
+        number === undefined
+          ? undefined
+          : strategyText(this.#repository.getToggle(flag)?.strategies ?? [], Number(number)),
+    };
   }
 }
 
@@ -79,7 +91,7 @@ class MemoryRepository extends EventEmitter implements Repository {
   #segments = new Map<number, Segment>();
 
   load(data: ClientFeaturesResponse): void {
-    this.#features = new Map(data.features.map((feature) => [feature.name, feature]));
+    this.#features = new Map(data.features.map((feature) => [feature.name, withTags(feature)]));
     this.#segments = new Map((data.segments ?? []).map((segment) => [segment.id, segment]));
   }
 
@@ -107,4 +119,39 @@ class MemoryRepository extends EventEmitter implements Repository {
   stop(): void {
     // Nothing was started.
   }
+}
+
+/** The client doesn't say which strategy gave a variant, so each variant's payload carries its strategy's number. */
+const tagged = /^changeover strategy (\d+)(?:\n([^]*))?$/;
+
+function withTags(feature: Feature): Feature {
+  const strategies = feature.strategies?.map((strategy, at) => ({
+    ...strategy,
+    variants: strategy.variants?.map((variant) => ({
+      ...variant,
+      payload: {
+        type: 'string',
+        value: `changeover strategy ${String(at)}${variant.payload?.value === undefined ? '' : `\n${variant.payload.value}`}`,
+      },
+    })),
+  }));
+  return { ...feature, strategies } as Feature;
+}
+
+type Strategy = NonNullable<Feature['strategies']>[number];
+
+function strategyText(strategies: readonly Strategy[], at: number): string {
+  const strategy = strategies[at];
+  const {
+    constraints = [],
+    segments = [],
+    title,
+  } = (strategy ?? {}) as Partial<Strategy> & {
+    readonly title?: string;
+  };
+  if (title !== undefined && title !== '') return `its strategy "${title}"`;
+  const isForAll = constraints.length === 0 && segments.length === 0;
+  return isForAll
+    ? 'its default strategy'
+    : `strategy ${String(at + 1)} of ${String(strategies.length)}, by its constraints`;
 }

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
-import { earlierStage, type Stage } from '@changeover/core';
+import type { CallTarget, Stage } from '@changeover/core';
+import { resolveStage, type StageLimit } from '../resolve-stage.ts';
 import { FlagEvaluator } from './flag-evaluator.ts';
 import { killSwitchFlag, stageFlag, type CheckedFlags } from './flags-document.ts';
 import {
+  callTarget,
   defaultShadowSettings,
   type StageContext,
   type StageDecision,
@@ -10,9 +12,11 @@ import {
 } from './stage-source.ts';
 import { emptyPayload, stageOfVariant, type VariantPayload } from './stage-variant.ts';
 
-/** The dataset's name in the context of an operation that concerns none. An empty one would be dealt a random
- * variant. */
-export const noDataset = '*';
+/** The field `dataset` of a flag's context. An operation that concerns none has a name too: an empty one would be dealt
+ * a random variant. */
+export function flagDataset(target: CallTarget): string {
+  return target.kind === 'none' ? '*' : target.name;
+}
 
 /** The flag data from one origin, ready to answer. */
 export class FlagLayer {
@@ -66,16 +70,19 @@ export class FlagLayer {
     if (flags?.usable.has(flag) !== true) return undefined;
     const variant = this.#evaluator.variant(flag, clientContext(context, nowMs));
     if (!variant.flagEnabled)
-      return this.decision('legacy', emptyPayload, `${flag} is off for this dataset`);
+      return this.decision('legacy', emptyPayload, `the flag ${flag} is off for it`);
     const wanted = stageOfVariant(variant.name);
     if (wanted === undefined)
-      return this.decision('legacy', emptyPayload, `${flag} gives no variant`);
+      return this.decision('legacy', emptyPayload, `the flag ${flag} assigns it no variant`);
     const payload =
       variant.payload === undefined
         ? emptyPayload
         : (flags.payloads.get(variant.payload) ?? emptyPayload);
-    const { stage, held } = limited(wanted, payload, context);
-    return this.decision(stage, payload, `${flag} gives ${variant.name}${held}`);
+    const { stage, reason } = resolveStage<StageLimit>(
+      { by: 'flag', stage: wanted, reason: assigned(flag, variant.name, variant.strategy) },
+      payloadLimits(payload, variant.name, context),
+    );
+    return this.decision(stage, payload, reason);
   }
 
   /** An answer in this layer's name. */
@@ -121,20 +128,26 @@ function clientContext(
 } {
   return {
     currentTime: new Date(nowMs),
-    properties: { backend, dataset: dataset === '' ? noDataset : dataset, operation },
+    properties: { backend, dataset: flagDataset(callTarget(dataset)), operation },
   };
 }
 
-function limited(
-  wanted: Stage,
+/** Why a flag asks for a stage, as a clause that follows "because". */
+export function assigned(flag: string, variant: string, strategy?: string): string {
+  return `the flag ${flag} assigns it the variant ${variant}${strategy === undefined ? '' : ` (${strategy})`}`;
+}
+
+function payloadLimits(
   { limits }: VariantPayload,
-  context: StageContext,
-): { stage: Stage; held: string } {
-  const byDataset = limits.datasets.get(context.dataset.toLowerCase()) ?? wanted;
-  const byOperation = limits.operations.get(context.operation) ?? wanted;
-  const stage = earlierStage(wanted, earlierStage(byDataset, byOperation));
-  if (stage === wanted) return { stage, held: '' };
-  const limit =
-    stage === byDataset ? `dataset ${context.dataset}` : `operation ${context.operation}`;
-  return { stage, held: `, held at ${stage} by the limit for ${limit}` };
+  variant: string,
+  { dataset, operation }: StageContext,
+): StageLimit[] {
+  const limit = (stage: Stage | undefined, what: string): StageLimit[] =>
+    stage === undefined
+      ? []
+      : [{ by: 'flag', stage, reason: `the payload of ${variant} keeps ${what} at ${stage}` }];
+  return [
+    ...limit(limits.datasets.get(dataset.toLowerCase()), `the key ${dataset}`),
+    ...limit(limits.operations.get(operation), `the operation ${operation}`),
+  ];
 }

@@ -1,5 +1,17 @@
 import type { ClientFeaturesResponse } from 'unleash-client';
 import {
+  featureFields,
+  strategyFields,
+  variantFields,
+  constraintFields,
+  documentFields,
+  dependencyFields,
+  usableStrategies,
+  listOperators,
+  dateOperators,
+  valueOperators,
+} from './client-api-fields.ts';
+import {
   isObject,
   parseVariantPayload,
   quoted,
@@ -53,69 +65,6 @@ export function checkFlags(document: unknown, origin: 'file' | 'server'): Checke
 
 type Json = Readonly<Record<string, unknown>>;
 
-const featureFields = [
-  'name',
-  'type',
-  'project',
-  'description',
-  'enabled',
-  'stale',
-  'impressionData',
-  'strategies',
-  'variants',
-  'dependencies',
-  'createdAt',
-  'lastSeenAt',
-  'environments',
-];
-const strategyFields = [
-  'name',
-  'id',
-  'title',
-  'sortOrder',
-  'disabled',
-  'parameters',
-  'constraints',
-  'segments',
-  'variants',
-];
-const variantFields = ['name', 'weight', 'weightType', 'stickiness', 'payload', 'overrides'];
-const constraintFields = [
-  'contextName',
-  'operator',
-  'inverted',
-  'values',
-  'value',
-  'caseInsensitive',
-];
-const documentFields = ['$schema', 'version', 'features', 'segments', 'query', 'meta'];
-const dependencyFields = ['feature', 'enabled', 'variants'];
-
-/** Strategies whose answer is the same for a dataset each time, from the context that a call has. */
-const usableStrategies = ['flexibleRollout', 'default', 'applicationHostname'];
-const listOperators = [
-  'IN',
-  'NOT_IN',
-  'STR_ENDS_WITH',
-  'STR_STARTS_WITH',
-  'STR_CONTAINS',
-  'IN_CIDR',
-];
-const dateOperators = ['DATE_AFTER', 'DATE_BEFORE'];
-const valueOperators = [
-  'NUM_EQ',
-  'NUM_GT',
-  'NUM_GTE',
-  'NUM_LT',
-  'NUM_LTE',
-  ...dateOperators,
-  'SEMVER_EQ',
-  'SEMVER_GT',
-  'SEMVER_LT',
-  'SEMVER_GTE',
-  'SEMVER_LTE',
-  'REGEX',
-];
 const totalWeight = 1_000;
 /** A document full of errors gives this many messages and the number of the others. */
 const maxProblems = 50;

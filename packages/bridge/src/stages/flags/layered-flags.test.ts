@@ -109,7 +109,7 @@ describe('one layer', () => {
 
   test('a flag that is off means legacy', () => {
     const source = flags(layer('file', [flag([strategy(all.pooled)], { enabled: false })]));
-    const reason = 'changeover.sqlite is off for this dataset';
+    const reason = 'the flag changeover.sqlite is off for it';
     expect(source.decide(context)).toMatchObject({ stage: 'legacy', reason });
   });
 
@@ -153,6 +153,30 @@ describe('one layer', () => {
       rehearsalSampleRate: 1,
       maxRows: 10,
       rules: [],
+      guarantees: { order: 'caller', exclusion: 'process' },
+    });
+  });
+
+  test.each([
+    ['titanic', 'strategy 1 of 3, by its constraints'],
+    ['iris', 'its strategy "first users"'],
+    ['penguins', 'its default strategy'],
+  ])('the reason for %s names the strategy that decided: %s', (dataset, named) => {
+    const only = (name: string): object => ({
+      constraints: [{ contextName: 'dataset', operator: 'IN', values: [name] }],
+    });
+    const source = flags(
+      layer('file', [
+        flag([
+          strategy(all.shadow, { sampleRate: 0.5 }, only('titanic')),
+          strategy(all.shadow, { sampleRate: 0.5 }, { ...only('iris'), title: 'first users' }),
+          strategy(all.shadow, { sampleRate: 0.5 }),
+        ]),
+      ]),
+    );
+    expect(source.decide({ ...context, dataset })).toMatchObject({
+      reason: `the flag changeover.sqlite assigns it the variant 1-shadow (${named})`,
+      settings: { sampleRate: 0.5 },
     });
   });
 
@@ -188,7 +212,10 @@ describe('limits', () => {
   test('the reason says which limit held it back', () => {
     expect(
       source.decide({ backend: 'sqlite', dataset: 'titanic', operation: 'query' }).reason,
-    ).toBe('changeover.sqlite gives 3-pooled, held at shadow by the limit for dataset titanic');
+    ).toBe(
+      'the payload of 3-pooled keeps the key titanic at shadow; the flag asks for pooled: ' +
+        'the flag changeover.sqlite assigns it the variant 3-pooled (its default strategy)',
+    );
   });
 
   test('a limit never moves a dataset on', () => {

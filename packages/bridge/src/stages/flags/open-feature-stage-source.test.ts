@@ -79,7 +79,7 @@ describe('an OpenFeature provider', () => {
     const answered = told(source);
     expect(source.decide(context)).toMatchObject({ stage: 'legacy', source: 'default' });
     await answered;
-    const reason = 'changeover.sqlite gives default';
+    const reason = 'the flag changeover.sqlite assigns it the variant default';
     expect(source.decide(context)).toMatchObject({ stage, source: 'server', reason });
     expect(source.status()).toMatchObject({ source: 'server', stale: false, lastError: undefined });
     await source.close();

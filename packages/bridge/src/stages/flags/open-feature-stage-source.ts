@@ -1,9 +1,15 @@
 import { stageNamed, systemClock, type Clock, type Stage, type Timer } from '@changeover/core';
 import type { Logger } from '../../log.ts';
-import { legacyByDefault, noDataset } from './flag-layer.ts';
+import { assigned, legacyByDefault, flagDataset } from './flag-layer.ts';
 import { stageFlag } from './flags-document.ts';
 import { Listeners } from './listeners.ts';
-import type { FlagStatus, StageContext, StageDecision, StageSource } from './stage-source.ts';
+import {
+  callTarget,
+  type FlagStatus,
+  type StageContext,
+  type StageDecision,
+  type StageSource,
+} from './stage-source.ts';
 import { parseVariantPayload, stageOfVariant } from './stage-variant.ts';
 
 /** What is needed of an OpenFeature client: that of `@openfeature/server-sdk` is one. */
@@ -184,7 +190,7 @@ export class OpenFeatureStageSource implements StageSource {
 
   async #ask(answer: Answer): Promise<void> {
     const { backend, dataset, operation } = answer.context;
-    const key = dataset === '' ? noDataset : dataset;
+    const key = flagDataset(callTarget(dataset));
     const { value, variant, errorCode, errorMessage, flagMetadata } =
       await this.#client.getStringDetails(stageFlag(backend), noAnswer, {
         targetingKey: key,
@@ -220,7 +226,7 @@ export class OpenFeatureStageSource implements StageSource {
       return;
     this.#revision += 1;
     this.#loadedAt = this.#clock.wallMs();
-    const reason = `${stageFlag(answer.context.backend)} gives ${variant}`;
+    const reason = assigned(stageFlag(answer.context.backend), variant);
     answer.decision = Object.freeze({
       stage,
       settings,

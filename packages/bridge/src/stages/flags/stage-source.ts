@@ -1,5 +1,15 @@
 import type { ComparisonRule } from '@changeover/compare';
-import type { Stage } from '@changeover/core';
+import { type CallTarget, keyTarget, noKey, type Stage } from '@changeover/core';
+import type { ExclusionLevel, OrderLevel } from '../../guarantees/index.ts';
+
+/** What a key's callers get of what the singleton guaranteed. */
+export interface GuaranteeLevels {
+  /** Whose calls take effect in the order in which they were issued, awaited or not: all of the process, each caller's own,
+   * or nobody's. Default: `caller`. */
+  readonly order: OrderLevel;
+  /** Whether a transaction excludes the key's other writes in this process. Default: `process`. */
+  readonly exclusion: ExclusionLevel;
+}
 
 /** What a flag says about comparing calls, beside the stage. */
 export interface ShadowSettings {
@@ -15,6 +25,8 @@ export interface ShadowSettings {
   readonly maxRows: number;
   /** Where the results of reads may rightly differ, beside the rules that the bridge was given. Default: none. */
   readonly rules: readonly ComparisonRule[];
+  /** What is kept where the pooled leg answers; at `legacy` the singleton keeps what it always kept. */
+  readonly guarantees: GuaranteeLevels;
 }
 
 /** What holds where a flag says nothing else. */
@@ -25,6 +37,7 @@ export const defaultShadowSettings: ShadowSettings = Object.freeze({
   rehearsalSampleRate: 1,
   maxRows: 100_000,
   rules: Object.freeze([]),
+  guarantees: Object.freeze({ order: 'caller', exclusion: 'process' } as const),
 });
 
 /** Where an answer comes from: the flag server, the last answer it gave before it went silent, the flags file, or
@@ -38,6 +51,11 @@ export interface StageContext {
   /** The dataset's name; the empty string for operations that concern none. */
   readonly dataset: string;
   readonly operation: string;
+}
+
+/** Whom a call is about, by the dataset's name that contexts and cells have. */
+export function callTarget(dataset: string): CallTarget {
+  return dataset === '' ? noKey : keyTarget(dataset);
 }
 
 /** One answer. Frozen; the same object may be given to many. */

@@ -1,6 +1,10 @@
 import { parseRules } from '@changeover/compare';
 import { stageNamed, stages, type Stage } from '@changeover/core';
-import { defaultShadowSettings, type ShadowSettings } from './stage-source.ts';
+import {
+  defaultShadowSettings,
+  type GuaranteeLevels,
+  type ShadowSettings,
+} from './stage-source.ts';
 
 /**
  * The variants' names, in order. The number keeps the order on a server that sorts variants by name: assignment is
@@ -49,7 +53,7 @@ const share: Bounds = {
   whole: false,
   expected: 'a number from 0 (none) to 1 (all)',
 };
-type NumberSetting = Exclude<keyof ShadowSettings, 'rules'>;
+type NumberSetting = Exclude<keyof ShadowSettings, 'rules' | 'guarantees'>;
 const settingBounds: Readonly<Record<NumberSetting, Bounds>> = {
   sampleRate: share,
   deadlineMs: { min: 1, max: 600_000, whole: false, expected: 'milliseconds from 1 to 600000' },
@@ -68,7 +72,7 @@ const settingBounds: Readonly<Record<NumberSetting, Bounds>> = {
   },
 };
 const settingNames = Object.keys(settingBounds) as NumberSetting[];
-const fieldNames: readonly string[] = [...settingNames, 'rules', 'limits'];
+const fieldNames: readonly string[] = [...settingNames, 'rules', 'guarantees', 'limits'];
 
 /** Reads a payload's text. What is wrong with it is reported, and the default stands in its place. */
 export function parseVariantPayload(text: string, report: ReportProblem): VariantPayload {
@@ -98,9 +102,10 @@ function parseSettings(
   value: Readonly<Record<string, unknown>>,
   report: ReportProblem,
 ): ShadowSettings {
-  const settings: Record<NumberSetting, number> & Pick<ShadowSettings, 'rules'> = {
+  const settings: Record<NumberSetting, number> & Pick<ShadowSettings, 'rules' | 'guarantees'> = {
     ...defaultShadowSettings,
     rules: rulesOf(value['rules'], report),
+    guarantees: guaranteesOf(value['guarantees'], report),
   };
   for (const name of settingNames) {
     const found = value[name];
@@ -134,6 +139,30 @@ function rulesOf(value: unknown, report: ReportProblem): ShadowSettings['rules']
     );
     return defaultShadowSettings.rules;
   }
+}
+
+const guaranteeLevels = {
+  order: ['process', 'caller', 'none'],
+  exclusion: ['process', 'none'],
+} as const;
+
+function guaranteesOf(value: unknown, report: ReportProblem): GuaranteeLevels {
+  const levels: Record<keyof GuaranteeLevels, string> = { ...defaultShadowSettings.guarantees };
+  if (value === undefined) return defaultShadowSettings.guarantees;
+  if (!isObject(value)) {
+    report('.guarantees', value, 'an object with "order" or "exclusion"');
+    return defaultShadowSettings.guarantees;
+  }
+  for (const [name, found] of Object.entries(value)) {
+    if (name !== 'order' && name !== 'exclusion') {
+      report(`.guarantees.${name}`, found, 'one of the fields "order", "exclusion"');
+      continue;
+    }
+    const known: readonly string[] = guaranteeLevels[name];
+    if (typeof found === 'string' && known.includes(found)) levels[name] = found;
+    else report(`.guarantees.${name}`, found, `one of ${quoted(known)}`);
+  }
+  return Object.freeze(levels as unknown as GuaranteeLevels);
 }
 
 function parseLimits(value: unknown, report: ReportProblem): VariantPayload['limits'] {

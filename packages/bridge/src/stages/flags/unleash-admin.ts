@@ -1,4 +1,5 @@
-import { type Stage, stages } from '@changeover/core';
+import { flagDataset } from './flag-layer.ts';
+import { type Stage, stages, type Target } from '@changeover/core';
 import { stageFlag } from './flags-document.ts';
 import { fetchText } from './fetch-text.ts';
 
@@ -84,21 +85,24 @@ export class UnleashAdmin {
     return this.#options.environment ?? 'development';
   }
 
-  /** Holds a dataset, or with the empty name the whole backend: its flag then asks for `stage`, or for nothing. */
-  async hold(backend: string, dataset: string, stage: Stage): Promise<void> {
-    if (dataset === '') await this.#ask('POST', `${this.#environment(backend)}/off`);
-    else await this.#put(backend, holdTitle(dataset), dataset, stage);
+  /** Holds a target: its flag then asks for `stage`, or for nothing where that is the whole backend. */
+  async hold(backend: string, target: Target, stage: Stage): Promise<void> {
+    if (target.kind === 'all') {
+      await this.#ask('POST', `${this.#environment(backend)}/off`);
+      return;
+    }
+    const dataset = flagDataset(target);
+    await this.#put(backend, holdTitle(dataset), dataset, stage);
   }
 
   /** Ends {@link hold}. */
-  async resume(backend: string, dataset: string): Promise<void> {
-    if (dataset === '') {
+  async resume(backend: string, target: Target): Promise<void> {
+    if (target.kind === 'all') {
       await this.#ask('POST', `${this.#environment(backend)}/on`);
       return;
     }
-    const found = (await this.#strategies(backend)).filter(
-      ({ title }) => title === holdTitle(dataset),
-    );
+    const held = holdTitle(flagDataset(target));
+    const found = (await this.#strategies(backend)).filter(({ title }) => title === held);
     for (const { id } of found)
       await this.#ask(
         'DELETE',

@@ -1,11 +1,11 @@
 import type { Stage } from '@changeover/core';
 
 /**
- * Where a gate is asked: at each engine's stages where both legs run (`shadow`, `reverse`), at the one of them where the
- * pooled leg answers (`reverse`), at each of its stages that had calls, once for the engine, or at one named stage where
+ * Where a gate is asked: at each backend's stages where both legs run (`shadow`, `reverse`), at the one of them where the
+ * pooled leg answers (`reverse`), at each of its stages that had calls, once for the backend, or at one named stage where
  * that had calls.
  */
-export type GateScope = 'comparing-stage' | 'answering-stage' | 'stage' | 'engine' | Stage;
+export type GateScope = 'comparing-stage' | 'answering-stage' | 'stage' | 'backend' | Stage;
 
 /**
  * What a gate that doesn't hold means: there is too little to tell, the datasets stay where they are, or they go back to
@@ -90,13 +90,13 @@ export const defaultGates: readonly GateDefinition[] = [
   { expression: 'failed == 0', scope: 'stage', ifMissed: 'hold', title: 'No failed call' },
   {
     expression: 'error-increase.lower <= 0',
-    scope: 'engine',
+    scope: 'backend',
     ifMissed: 'roll-back',
     title: 'No more errors from the pooled leg than from the legacy one',
   },
   {
     expression: 'data-checks == 0',
-    scope: 'engine',
+    scope: 'backend',
     ifMissed: 'roll-back',
     title: 'Every table checked is as expected',
   },

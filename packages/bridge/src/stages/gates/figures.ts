@@ -24,7 +24,7 @@ export type Figure = { readonly count: number; readonly n: number } | Finding | 
 export interface FigureSubject {
   readonly data: ReportData;
   readonly dataChecks: readonly DataCheck[] | undefined;
-  readonly engine: string;
+  readonly backend: string;
   /** Left out for figures of all stages. */
   readonly stage?: string | undefined;
 }
@@ -54,21 +54,21 @@ export function figureOf(name: FigureName, subject: FigureSubject): Figure {
       return errorIncrease(stages);
     case 'data-checks':
       return (
-        dataChecks && failedChecks(dataChecks.filter(({ engine }) => engine === subject.engine))
+        dataChecks && failedChecks(dataChecks.filter(({ backend }) => backend === subject.backend))
       );
   }
 }
 
-function totalsOf({ data, engine, stage }: FigureSubject): TotalsBy[] {
-  return (data.judged ?? data).byStage.filter((totals) => matches(totals, engine, stage));
+function totalsOf({ data, backend, stage }: FigureSubject): TotalsBy[] {
+  return (data.judged ?? data).byStage.filter((totals) => matches(totals, backend, stage));
 }
 
 function failedChecks(checks: readonly DataCheck[]): Finding {
   return shareOf(checks.filter(({ ok }) => !ok).length, checks.length);
 }
 
-function matches(totals: TotalsBy, engine: string, stage: string | undefined): boolean {
-  return totals.backend === engine && (stage === undefined || totals.stage === stage);
+function matches(totals: TotalsBy, backend: string, stage: string | undefined): boolean {
+  return totals.backend === backend && (stage === undefined || totals.stage === stage);
 }
 
 function sum(
@@ -79,13 +79,13 @@ function sum(
 }
 
 /** Operations with calls that could be compared, of which none was. */
-function unwatched({ data, engine, stage }: FigureSubject): {
+function unwatched({ data, backend, stage }: FigureSubject): {
   readonly count: number;
   readonly n: number;
 } {
   const compared = new Map<string, number>();
   for (const cell of (data.judged ?? data).cells) {
-    if (!matches(cell, engine, stage) || cell.eligible === 0) continue;
+    if (!matches(cell, backend, stage) || cell.eligible === 0) continue;
     const name = cell.operation ?? '';
     compared.set(name, (compared.get(name) ?? 0) + cell.compared);
   }
@@ -96,7 +96,7 @@ function medianRatio(stages: readonly TotalsBy[]): Finding {
   const [totals] = stages;
   // Percentiles of several parts can't be added up.
   if (totals === undefined || stages.length > 1)
-    return { kind: 'inconclusive', n: 0, reason: 'one engine at one stage is expected' };
+    return { kind: 'inconclusive', n: 0, reason: 'one backend at one stage is expected' };
   const { legacy, pooled } = totals;
   const n = Math.min(legacy.count, pooled.count);
   if (legacy.p50Ms === undefined || pooled.p50Ms === undefined || n < smallestMedian) {

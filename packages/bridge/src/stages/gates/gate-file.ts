@@ -19,7 +19,7 @@ export const gateScopes: readonly GateScope[] = [
   'comparing-stage',
   'answering-stage',
   'stage',
-  'engine',
+  'backend',
   ...stages,
 ];
 const consequences: readonly Consequence[] = ['inconclusive', 'hold', 'roll-back', 'by-stage'];

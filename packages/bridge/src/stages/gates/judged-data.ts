@@ -3,8 +3,8 @@ import type { GateDefinition } from './default-gates.ts';
 
 /** A table's content checked against a reference that was computed apart from both legs. */
 export interface DataCheck {
-  readonly engine: string;
-  readonly dataset: string;
+  readonly backend: string;
+  readonly key: string;
   readonly table: string;
   readonly rows: number;
   readonly ok: boolean;

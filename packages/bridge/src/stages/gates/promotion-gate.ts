@@ -1,16 +1,16 @@
 import type { Clock } from '@changeover/core';
-import type { MoveJudgement, Move } from '../ledger/ledger.ts';
+import type { MoveJudgement, Move } from '../ledger/ledger-options.ts';
 import type { Recorder } from '../../recorder/recorder.ts';
 import type { ResumedAt } from '../../recorder/report-builder.ts';
 import { gatesIn } from './gate-file.ts';
-import { decideVerdict, type EngineVerdict } from './verdict.ts';
+import { decideVerdict, type BackendVerdict } from './verdict.ts';
 
 /** What was recorded is read on the main thread: at most this share of the time goes into that. */
 const shareOfTime = 0.02;
 const minAgeMs = 2_000;
 
 /**
- * Says whether a dataset may step forward, by its engine's gates over what the recorder has: the same gates as
+ * Says whether a dataset may step forward, by its backend's gates over what the recorder has: the same gates as
  * `changeover gate` and the report. The way to `shadow` has none, for callers are still answered by the legacy leg.
  */
 export class PromotionGate {
@@ -19,7 +19,7 @@ export class PromotionGate {
   readonly #gatesFile: string | undefined;
   readonly #resumedAt: ResumedAt | undefined;
   #unreadable: string | undefined;
-  #verdicts: readonly EngineVerdict[] = [];
+  #verdicts: readonly BackendVerdict[] = [];
   #askAgainMs = -Infinity;
 
   /** @param gatesFile read again each time. Default: the default gates.
@@ -37,7 +37,7 @@ export class PromotionGate {
     const verdicts = this.#ask();
     if (this.#unreadable !== undefined)
       return { verdict: 'inconclusive', reason: this.#unreadable };
-    const found = verdicts.find(({ engine }) => engine === backend);
+    const found = verdicts.find((verdict) => verdict.backend === backend);
     if (found === undefined)
       return { verdict: 'inconclusive', reason: `no call on ${backend} has been recorded` };
     const { decision, reason } = found;
@@ -49,20 +49,20 @@ export class PromotionGate {
   }
 
   /** A gates file that can't be used lets nothing pass, and breaks nothing. */
-  #decide(): readonly EngineVerdict[] {
+  #decide(): readonly BackendVerdict[] {
     this.#unreadable = undefined;
     try {
       return decideVerdict({
         data: this.#recorder().summary(this.#resumedAt),
         gates: gatesIn(this.#gatesFile),
-      }).engines;
+      }).backends;
     } catch (error) {
       this.#unreadable = String((error as { message?: unknown }).message);
       return [];
     }
   }
 
-  #ask(): readonly EngineVerdict[] {
+  #ask(): readonly BackendVerdict[] {
     const startedMs = this.#clock.monotonicMs();
     if (startedMs < this.#askAgainMs) return this.#verdicts;
     this.#verdicts = this.#decide();

@@ -28,8 +28,8 @@ function gateOf({ gates }: ReportVerdict, expression: string, stage?: string): G
 
 function check(ok: boolean): DataCheck {
   return {
-    engine: 'sqlite',
-    dataset: 'titanic',
+    backend: 'sqlite',
+    key: 'titanic',
     table: 'train',
     rows: 3,
     ok,
@@ -50,7 +50,7 @@ describe('what is decided', () => {
       'every gate holds at shadow',
       [clean],
       'PROMOTE',
-      /^All 6 gates hold: the datasets may step forward to reverse\.$/,
+      /^All 6 gates hold: the keys may step forward to reverse\.$/,
     ],
     [
       'every gate holds at reverse',
@@ -185,17 +185,17 @@ describe('what is decided', () => {
     expect(verdictOf([clean], { dataChecks: [] }).decision).toBe('INCONCLUSIVE');
   });
 
-  test('an engine known by its data checks alone is not passed', () => {
+  test('a backend known by its data checks alone is not passed', () => {
     expect(verdictOf([], { dataChecks: [check(true)] }).decision).toBe('INCONCLUSIVE');
   });
 
-  test('each engine is decided by its own gates, the whole by the worst', () => {
+  test('each backend is decided by its own gates, the whole by the worst', () => {
     const verdict = verdictOf([
       clean,
       { ...clean, backend: 'duckdb', mismatch: 3 },
       { ...clean, backend: 'postgresql', match: 20 },
     ]);
-    expect(verdict.engines.map(({ engine, decision }) => [engine, decision])).toEqual([
+    expect(verdict.backends.map(({ backend, decision }) => [backend, decision])).toEqual([
       ['duckdb', 'HOLD'],
       ['postgresql', 'INCONCLUSIVE'],
       ['sqlite', 'PROMOTE'],
@@ -265,7 +265,7 @@ describe('gates', () => {
 
   test('a gate that is none and a figure that is unknown are refused', () => {
     const gates = (expression: string) => ({
-      gates: [{ expression, scope: 'engine', ifMissed: 'hold', title: 'own' }] as const,
+      gates: [{ expression, scope: 'backend', ifMissed: 'hold', title: 'own' }] as const,
     });
     expect(() => verdictOf([clean], gates('mismatch is small'))).toThrow(/is no gate/);
     expect(() => verdictOf([clean], gates('mismatches < 1'))).toThrow(
@@ -289,7 +289,7 @@ describe('gates', () => {
         gateOf(
           hopeless,
           expression,
-          scope === 'engine' ? undefined : scope === 'answering-stage' ? 'reverse' : 'shadow',
+          scope === 'backend' ? undefined : scope === 'answering-stage' ? 'reverse' : 'shadow',
         ).outcome,
       ).not.toBe('pass');
     },

@@ -36,7 +36,7 @@ export interface GateOutcome {
   readonly expression: string;
   readonly figure: FigureName;
   readonly unit: FigureUnit;
-  readonly engine: string;
+  readonly backend: string;
   /** Left out for a gate of all stages. */
   readonly stage?: Stage | undefined;
   readonly outcome: GateResult['outcome'];
@@ -57,9 +57,9 @@ export interface GateOutcome {
   readonly decision: Decision;
 }
 
-/** One engine's part of the verdict. */
-export interface EngineVerdict {
-  readonly engine: string;
+/** One backend's part of the verdict. */
+export interface BackendVerdict {
+  readonly backend: string;
   readonly decision: Decision;
   readonly reason: string;
 }
@@ -69,7 +69,7 @@ export interface ReportVerdict {
   readonly decision: Decision;
   /** One sentence. */
   readonly reason: string;
-  readonly engines: readonly EngineVerdict[];
+  readonly backends: readonly BackendVerdict[];
   readonly gates: readonly GateOutcome[];
 }
 
@@ -82,7 +82,7 @@ const comparingStages: readonly string[] = ['shadow', 'reverse'] satisfies Stage
 const pooledAnswers: readonly string[] = ['reverse', 'pooled'] satisfies Stage[];
 
 /**
- * Asks every gate of every engine and stage.
+ * Asks every gate of every backend and stage.
  *
  * @throws {SyntaxError} for an expression that is no gate.
  * @throws {RangeError} for an unknown figure.
@@ -95,22 +95,22 @@ export function decideVerdict(report: JudgedData): ReportVerdict {
       (place) => askGate(definition, { data, dataChecks, ...place }) ?? [],
     ),
   );
-  const engines = enginesOf(report).map((engine) => ({
-    engine,
+  const backends = backendsOf(report).map((backend) => ({
+    backend,
     ...decide(
-      gates.filter((gate) => gate.engine === engine),
-      nextStep(report, engine),
+      gates.filter((gate) => gate.backend === backend),
+      nextStep(report, backend),
     ),
   }));
   const decision = decideBy(gates);
-  return { decision, reason: reasonOf(decision, gates, overallStep(report)), engines, gates };
+  return { decision, reason: reasonOf(decision, gates, overallStep(report)), backends, gates };
 }
 
-function enginesOf({ data, dataChecks }: JudgedData): string[] {
+function backendsOf({ data, dataChecks }: JudgedData): string[] {
   return [
     ...new Set([
       ...data.byStage.map(({ backend }) => backend),
-      ...(dataChecks ?? []).map(({ engine }) => engine),
+      ...(dataChecks ?? []).map(({ backend }) => backend),
     ]),
   ].sort();
 }
@@ -120,25 +120,25 @@ function judgedStages({ data }: JudgedData): readonly TotalsBy[] {
   return (data.judged ?? data).byStage;
 }
 
-type Place = Pick<FigureSubject, 'engine' | 'stage'>;
+type Place = Pick<FigureSubject, 'backend' | 'stage'>;
 
 function placesOf({ scope }: GateDefinition, report: JudgedData): Place[] {
-  return enginesOf(report).flatMap((engine): Place[] => {
-    if (scope === 'engine') return [{ engine }];
+  return backendsOf(report).flatMap((backend): Place[] => {
+    if (scope === 'backend') return [{ backend }];
     const called = judgedStages(report)
-      .filter(({ backend, calls }) => backend === engine && calls > 0)
+      .filter((totals) => totals.backend === backend && totals.calls > 0)
       .map(({ stage }) => stage)
       .sort((a, b) => orderOf(a) - orderOf(b));
-    if (scope === 'stage') return called.map((stage) => ({ engine, stage }));
+    if (scope === 'stage') return called.map((stage) => ({ backend, stage }));
     if (scope === 'answering-stage')
-      return called.filter((stage) => stage === 'reverse').map((stage) => ({ engine, stage }));
+      return called.filter((stage) => stage === 'reverse').map((stage) => ({ backend, stage }));
     if (scope !== 'comparing-stage')
-      return called.filter((stage) => stage === scope).map((stage) => ({ engine, stage }));
+      return called.filter((stage) => stage === scope).map((stage) => ({ backend, stage }));
     const comparing = called.filter((stage) => comparingStages.includes(stage ?? ''));
-    // An engine that was never compared has its gates too: none can be told.
+    // A backend that was never compared has its gates too: none can be told.
     return comparing.length === 0
-      ? [{ engine, stage: 'shadow' }]
-      : comparing.map((stage) => ({ engine, stage }));
+      ? [{ backend, stage: 'shadow' }]
+      : comparing.map((stage) => ({ backend, stage }));
   });
 }
 
@@ -167,7 +167,7 @@ function askGate(definition: GateDefinition, subject: FigureSubject): GateOutcom
     expression: gate.expression,
     figure: name,
     unit: figureUnits[name],
-    engine: subject.engine,
+    backend: subject.backend,
     stage,
     outcome,
     value: asked.value,
@@ -269,25 +269,25 @@ function reasonOf(decision: Decision, gates: readonly GateOutcome[], step: strin
   return `${what.charAt(0).toUpperCase()}${what.slice(1)}: ${then}.`;
 }
 
-function placeOf({ engine, stage }: GateOutcome): string {
+function placeOf({ backend, stage }: GateOutcome): string {
   return stage === undefined
-    ? `on ${visibleText(engine)}, `
-    : `on ${visibleText(engine)} at ${stage}, `;
+    ? `on ${visibleText(backend)}, `
+    : `on ${visibleText(backend)} at ${stage}, `;
 }
 
-function nextStep(report: JudgedData, engine: string): string {
+function nextStep(report: JudgedData, backend: string): string {
   const last = Math.max(
     ...judgedStages(report)
-      .filter(({ backend, calls }) => backend === engine && calls > 0)
+      .filter((totals) => totals.backend === backend && totals.calls > 0)
       .map(({ stage }) => orderOf(stage)),
   );
   const next = stages[last + 1];
-  return next === undefined ? 'the legacy leg may go' : `the datasets may step forward to ${next}`;
+  return next === undefined ? 'the legacy leg may go' : `the keys may step forward to ${next}`;
 }
 
 function overallStep(report: JudgedData): string {
-  const steps = [...new Set(enginesOf(report).map((engine) => nextStep(report, engine)))];
+  const steps = [...new Set(backendsOf(report).map((backend) => nextStep(report, backend)))];
   return steps.length === 1
     ? (steps[0] ?? '')
-    : "every engine's datasets may step forward by one stage";
+    : "every backend's keys may step forward by one stage";
 }

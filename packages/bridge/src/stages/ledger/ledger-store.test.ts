@@ -1,3 +1,4 @@
+import { keyTarget } from '@changeover/core';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -132,10 +133,10 @@ describe.each(kinds)('the ledger in %s', (_kind, open) => {
     const [first, second] = ledgers as [Ledger, Ledger];
     const told = new Promise<void>((resolve) => {
       second.subscribe(() => {
-        if (second.state('sqlite', 'titanic').held) resolve();
+        if (second.isHeld('sqlite', keyTarget('titanic'))) resolve();
       });
     });
-    first.hold('sqlite', 'titanic', { who: 'ada', reason: 'it looks wrong' });
+    first.hold('sqlite', keyTarget('titanic'), { who: 'ada', reason: 'it looks wrong' });
     await told;
     for (const ledger of ledgers) await ledger.close();
   });
@@ -159,7 +160,9 @@ test('a PostgreSQL that is not there is told once, and ends nothing', async () =
   await told;
   await ledger.review();
   expect(errors).toEqual([expect.stringMatching(/nothing steps forward/)]);
-  expect(ledger.state('sqlite', 'titanic').stage).toBe('legacy');
+  expect(ledger.limitsOn('sqlite', keyTarget('titanic'))).toMatchObject([
+    { by: 'ledger', stage: 'legacy' },
+  ]);
   await ledger.close();
   await nowhere.end();
 });

@@ -1,4 +1,4 @@
-import type { Stage } from '@changeover/core';
+import { allKeys, keyTarget, noKey, type Stage, type Target } from '@changeover/core';
 
 /** One line of the ledger: a dataset's change of stage, or of being held. */
 export interface LedgerChange {
@@ -7,7 +7,7 @@ export interface LedgerChange {
   /** Milliseconds since 1970. */
   readonly at: number;
   readonly backend: string;
-  /** The empty string stands for all datasets of the backend. */
+  /** As the table has it: see {@link targetOfRow}. */
   readonly dataset: string;
   readonly from: Stage;
   readonly to: Stage;
@@ -18,6 +18,23 @@ export interface LedgerChange {
   readonly reason: string;
   /** Of the flag data that asked for it; the empty string where none did. */
   readonly revision: string;
+}
+
+/** The column `dataset` of a target. No key has either of the other two names. */
+export function rowDataset(target: Target): string {
+  switch (target.kind) {
+    case 'all':
+      return '';
+    case 'none':
+      return '*';
+    case 'key':
+      return target.name;
+  }
+}
+
+/** The target that a row's column `dataset` stands for. */
+export function targetOfRow(dataset: string): Target {
+  return dataset === '' ? allKeys : dataset === '*' ? noKey : keyTarget(dataset);
 }
 
 /** A line to be written, after the line that the writer knew to be the dataset's last; 0 where there was none. */

@@ -3,17 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import SqliteDatabase from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import type { Stage } from '@changeover/core';
+import { keyTarget, type Stage, allKeys } from '@changeover/core';
 import { ManualClock, settle } from '../../../../../test/kit/manual-clock.ts';
 import { createStaticStageSource, type StaticStageSource } from '../flags/static-stage-source.ts';
 import type { StageSource } from '../flags/stage-source.ts';
 import { silentLogger, type Logger } from '../../log.ts';
 import { openRecorder, readRecordings } from '../../recorder/open-recorder.ts';
-import { Ledger, type LedgerOptions, type MoveJudgement } from './ledger.ts';
+import type { LedgerOptions, MoveJudgement } from './ledger-options.ts';
+import { Ledger } from './ledger.ts';
 import type { LedgerChange, LedgerStore } from './ledger-store.ts';
 import { SqliteLedgerStore } from './file-ledger-store.ts';
-import { withHolds } from './with-holds.ts';
-import { withLedger } from './with-ledger.ts';
+import { limitStages } from '../limited-stages.ts';
+import { ledgerHolds, ledgerSteps } from './ledger-limits.ts';
 
 let folder: string;
 let path: string;
@@ -71,7 +72,7 @@ function start(
 } {
   const flags = createStaticStageSource({ sqlite: stage });
   const ledger = open(options);
-  const source = withLedger(flags, ledger);
+  const source = limitStages(flags, [ledgerSteps(ledger, flags)]);
   return { flags, ledger, source, stageOf: decider(source) };
 }
 
@@ -202,15 +203,15 @@ describe('back', () => {
     source.subscribe(() => {
       told.push(stageOf());
     });
-    ledger.hold('sqlite', 'titanic', author);
+    ledger.hold('sqlite', keyTarget('titanic'), author);
     expect(told).toEqual(['legacy']);
     await clock.advance(1_000);
     expect(stageOf()).toBe('legacy');
     expect(
       source.decide({ backend: 'sqlite', dataset: 'titanic', operation: 'query' }).reason,
-    ).toMatch(/^the ledger holds it at legacy \(it looks wrong\)/);
-    expect(ledger.resume('sqlite', 'titanic', author)).toBe(true);
-    expect(ledger.resume('sqlite', 'titanic', author)).toBe(false);
+    ).toMatch(/^it is held at legacy by ada: it looks wrong; the flag asks for pooled/);
+    expect(ledger.resume('sqlite', keyTarget('titanic'), author)).toBe(true);
+    expect(ledger.resume('sqlite', keyTarget('titanic'), author)).toBe(false);
     stageOf();
     await clock.advance(100);
     expect(stageOf()).toBe('shadow');
@@ -224,17 +225,17 @@ describe('back', () => {
   test('a whole backend is held by one line, and other backends are not', async () => {
     const flags = createStaticStageSource({ sqlite: 'reverse', duckdb: 'reverse' });
     const ledger = open();
-    const source = withLedger(flags, ledger);
+    const source = limitStages(flags, [ledgerSteps(ledger, flags)]);
     const stageOf = (backend: string): Stage =>
       source.decide({ backend, dataset: 'titanic', operation: 'query' }).stage;
     stageOf('sqlite');
     stageOf('duckdb');
     await clock.advance(100);
-    ledger.hold('sqlite', '', author);
+    ledger.hold('sqlite', allKeys, author);
     expect([stageOf('sqlite'), stageOf('duckdb')]).toEqual(['legacy', 'shadow']);
     await clock.advance(500);
     expect([stageOf('sqlite'), stageOf('duckdb')]).toEqual(['legacy', 'reverse']);
-    ledger.resume('sqlite', '', author);
+    ledger.resume('sqlite', allKeys, author);
     expect(stageOf('sqlite')).toBe('shadow');
   });
 
@@ -244,7 +245,7 @@ describe('back', () => {
       ...createStaticStageSource({}),
       decide: (context) => ({ ...createStaticStageSource({}).decide(context), revision: '' }),
     };
-    expect(decider(withLedger(none, ledger))()).toBe('legacy');
+    expect(decider(limitStages(none, [ledgerSteps(ledger, none)]))()).toBe('legacy');
     await clock.advance(200);
     expect(await lines(ledger)).toHaveLength(3);
   });
@@ -256,7 +257,7 @@ describe('over processes and restarts', () => {
     first.stageOf();
     first.stageOf('iris');
     await clock.advance(400);
-    first.ledger.hold('sqlite', 'iris', author);
+    first.ledger.hold('sqlite', keyTarget('iris'), author);
     await first.ledger.close();
     const second = start('pooled');
     expect([second.stageOf(), second.stageOf('iris')]).toEqual(['pooled', 'legacy']);
@@ -275,7 +276,7 @@ describe('over processes and restarts', () => {
     second.source.subscribe(() => {
       told += 1;
     });
-    first.ledger.hold('sqlite', 'titanic', author);
+    first.ledger.hold('sqlite', keyTarget('titanic'), author);
     await clock.advance(100);
     expect(second.stageOf()).toBe('legacy');
     expect(told).toBe(1);
@@ -297,7 +298,7 @@ describe('over processes and restarts', () => {
     first.stageOf();
     await first.ledger.review();
     // The second has not read yet that the first has stepped forward.
-    second.ledger.hold('sqlite', 'titanic', author);
+    second.ledger.hold('sqlite', keyTarget('titanic'), author);
     await clock.advance(300);
     expect([first.stageOf(), second.stageOf()]).toEqual(['legacy', 'legacy']);
     expect((await lines(first.ledger)).at(-1)).toMatch(/→ legacy, held by ada/);
@@ -332,7 +333,7 @@ describe('a store that makes trouble', () => {
       store: new SqliteLedgerStore(join(folder, 'missing', 'x.sqlite')),
     });
     stageOf();
-    ledger.hold('sqlite', 'iris', author);
+    ledger.hold('sqlite', keyTarget('iris'), author);
     await clock.advance(5_000);
     expect([stageOf(), stageOf('iris')]).toEqual(['legacy', 'legacy']);
     expect(errors).toEqual([
@@ -356,9 +357,9 @@ describe('a store that makes trouble', () => {
       },
     };
     const ledger = open({ store: slow });
-    ledger.hold('sqlite', 'titanic', author);
+    ledger.hold('sqlite', keyTarget('titanic'), author);
     await clock.advance(0);
-    ledger.resume('sqlite', 'titanic', { who: 'grace', reason: 'it was nothing' });
+    ledger.resume('sqlite', keyTarget('titanic'), { who: 'grace', reason: 'it was nothing' });
     for (let write = 0; write < 2; write += 1) {
       proceed();
       await clock.advance(100);
@@ -376,17 +377,17 @@ describe('a store that makes trouble', () => {
       close: () => undefined,
     };
     const ledger = open({ store: hangs });
-    ledger.hold('sqlite', 'titanic', author);
+    ledger.hold('sqlite', keyTarget('titanic'), author);
     const closed = ledger.close();
     await clock.advance(2_000);
     await closed;
-    expect(ledger.state('sqlite', 'titanic')).toMatchObject({ stage: 'legacy', held: true });
+    expect(ledger.isHeld('sqlite', keyTarget('titanic'))).toBe(true);
   });
 
   test('what was not written yet is written on closing, however much', async () => {
     const { ledger } = start('pooled');
     for (let dataset = 0; dataset < 350; dataset += 1)
-      ledger.hold('sqlite', `d${String(dataset)}`, author);
+      ledger.hold('sqlite', keyTarget(`d${String(dataset)}`), author);
     await ledger.close();
     expect(await lines(open())).toHaveLength(350);
   });
@@ -410,7 +411,9 @@ describe('a store that answers late', () => {
     const { promise, resolve } = Promise.withResolvers<readonly LedgerChange[]>();
     const late: LedgerStore = { read: () => promise, append: () => [], close: () => undefined };
     const ledger = open({ store: late });
-    const source = withHolds(createStaticStageSource({ sqlite: 'pooled' }), ledger);
+    const source = limitStages(createStaticStageSource({ sqlite: 'pooled' }), [
+      ledgerHolds(ledger),
+    ]);
     const stageOf = decider(source);
     let told = 0;
     source.subscribe(() => {
@@ -434,7 +437,9 @@ describe('a store that answers late', () => {
       close: () => undefined,
     };
     const stageOf = decider(
-      withHolds(createStaticStageSource({ sqlite: 'pooled' }), open({ store: down })),
+      limitStages(createStaticStageSource({ sqlite: 'pooled' }), [
+        ledgerHolds(open({ store: down })),
+      ]),
     );
     await settle();
     expect(stageOf()).toBe('legacy');

@@ -1,94 +1,28 @@
 import {
   earlierStage,
+  allKeys,
   stages,
   systemClock,
   type Clock,
   type Stage,
+  type Target,
   type Timer,
 } from '@changeover/core';
 import { Listeners } from '../flags/listeners.ts';
 import type { Logger } from '../../log.ts';
 import { later } from './resumptions.ts';
+import type { Author, LedgerHold, LedgerOptions, Move, MoveJudgement } from './ledger-options.ts';
+import type { StageLimit } from '../resolve-stage.ts';
+import { type Entry, LedgerEntries, targetKey } from './ledger-entries.ts';
 import { isBusy } from '../../recorder/store-file.ts';
 import {
   maxLinesAtOnce,
   type LedgerChange,
   type LedgerStore,
   type NewLedgerChange,
+  rowDataset,
+  targetOfRow,
 } from './ledger-store.ts';
-
-/** A step forward that is to be judged. */
-export interface Move {
-  readonly backend: string;
-  readonly dataset: string;
-  readonly from: Stage;
-  readonly to: Stage;
-}
-
-/** What a gate says. Only `pass` lets a dataset step forward. */
-export interface MoveJudgement {
-  readonly verdict: 'pass' | 'fail' | 'inconclusive';
-  /** For people: what was measured, and against what. */
-  readonly reason: string;
-}
-
-/** What the ledger is made of. */
-export interface LedgerOptions {
-  readonly store: LedgerStore;
-  readonly logger: Logger;
-  readonly clock?: Clock | undefined;
-  /** Asked before each step forward, never on a caller's path. Must not throw; where it does, the step waits.
-   * Default: every step passes. */
-  readonly gate?: ((move: Move) => MoveJudgement) | undefined;
-  /** How often the store is read for what other processes did, and steps are judged, in ms. A dataset stays at
-   * least this long on each stage on its way forward. Default: 1,000. */
-  readonly reviewIntervalMs?: number | undefined;
-}
-
-/** Who changes something, and why. */
-export interface Author {
-  readonly who: string;
-  readonly reason: string;
-}
-
-/** What the ledger says of a dataset to somebody who wants to know. */
-export interface LedgerState {
-  readonly stage: Stage;
-  readonly held: boolean;
-  /** Why it is not further: for people. The empty string where nothing holds it back. */
-  readonly why: string;
-}
-
-/** A dataset that stays back until a person resumes it. */
-export interface LedgerHold {
-  readonly backend: string;
-  /** The empty string stands for all datasets of the backend. */
-  readonly dataset: string;
-  readonly stage: Stage;
-  readonly reason: string;
-  /** Milliseconds since 1970. */
-  readonly at: number;
-}
-
-interface Entry {
-  readonly backend: string;
-  readonly dataset: string;
-  stage: Stage;
-  held: boolean;
-  reason: string;
-  /** When it was moved or held, by the wall clock of whoever did it. */
-  at: number;
-  /** When its last hold was ended; undefined where none was. */
-  resumedAt: number | undefined;
-  /** The last line that is known of; 0 where there is none. */
-  sequence: number;
-  /** What holds here already and is not in the store yet: only ever a step back, a hold or a resumption. */
-  unwritten: Omit<NewLedgerChange, 'previous'> | undefined;
-  /** When it was last seen to move, by the monotonic clock. */
-  movedMs: number;
-  /** What the last review found. */
-  waits: string;
-}
 
 /** A step forward that was judged, to be written. */
 interface Step {
@@ -99,13 +33,11 @@ interface Step {
 
 interface Wish {
   readonly backend: string;
-  readonly dataset: string;
+  readonly target: Target;
   readonly stage: Stage;
   readonly revision: string;
 }
 
-/** The name under which a backend is held as a whole. */
-const wholeBackend = '';
 /** Wishes are kept up to this number; further ones wait until they are asked for again. */
 const maxWishes = 100_000;
 /** Closing waits this long for the store. */
@@ -126,7 +58,7 @@ export class Ledger {
   readonly #gate: (move: Move) => MoveJudgement;
   readonly #reviewIntervalMs: number;
   readonly #listeners: Listeners;
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new LedgerEntries();
   readonly #wishes = new Map<string, Wish>();
   #lastRead = 0;
   #timer: Timer | undefined = undefined;
@@ -152,19 +84,18 @@ export class Ledger {
    * What a flag asks for a dataset. A step back is made at once, a step forward is remembered for the next review.
    * Never throws and does no I/O.
    */
-  ask(backend: string, dataset: string, asked: Stage, revision: string): LedgerState {
-    const name = key(backend, dataset);
-    const entry = this.#entries.get(name);
+  ask(backend: string, target: Target, asked: Stage, revision: string): void {
+    const name = targetKey(backend, target);
+    const entry = this.#entries.find(backend, target);
     const stage = entry?.stage ?? 'legacy';
     if (isBefore(asked, stage)) {
       this.#wishes.delete(name);
       const held = entry?.held ?? false;
       const reason = held ? (entry?.reason ?? '') : 'the flag asks for it';
-      this.#moveBack(backend, dataset, asked, held, { who: 'flag', reason }, revision);
+      this.#moveBack(backend, target, asked, held, { who: 'flag', reason }, revision);
     } else if (isBefore(stage, asked) && this.#wishes.size < maxWishes) {
-      this.#wishes.set(name, { backend, dataset, stage: asked, revision });
+      this.#wishes.set(name, { backend, target, stage: asked, revision });
     }
-    return this.state(backend, dataset);
   }
 
   /** Forgets what the flags asked for: they have changed, and will be asked again. */
@@ -172,50 +103,49 @@ export class Ledger {
     this.#wishes.clear();
   }
 
-  /** The stage that the ledger allows, and what holds it there. */
-  state(backend: string, dataset: string): LedgerState {
-    if (!this.#known) return unknownState;
-    const entry = this.#entries.get(key(backend, dataset));
-    const whole = this.#entries.get(key(backend, wholeBackend));
-    if (whole?.held === true) {
-      const stage = earlierStage(whole.stage, entry?.stage ?? 'legacy');
-      return { stage, held: true, why: `${backend}: ${whole.reason}` };
-    }
-    if (entry === undefined)
-      return { stage: 'legacy', held: false, why: 'the ledger has not moved it yet' };
-    return { stage: entry.stage, held: entry.held, why: entry.held ? entry.reason : entry.waits };
+  /** What holds a dataset back until a person resumes it: its own hold, and its whole backend's. */
+  holdsOn(backend: string, target: Target): readonly StageLimit[] {
+    return this.#known ? this.#entries.holdsOn(backend, target) : notRead;
   }
 
-  /** Moves a dataset back and keeps it there until {@link resume}; the empty name stands for all datasets of the
-   * backend. It holds when this returns, in this process; in others once the store has it. */
-  hold(backend: string, dataset: string, author: Author, to: Stage = 'legacy'): void {
+  /** True where it, or its whole backend, stays back until a person resumes it, and before that can be told. */
+  isHeld(backend: string, target: Target): boolean {
+    return this.holdsOn(backend, target).length > 0;
+  }
+
+  /** What holds a dataset back where the ledger decides over steps forward: its holds, and how far it has come. */
+  limitsOn(backend: string, target: Target): readonly StageLimit[] {
+    return this.#known ? this.#entries.limitsOn(backend, target) : notRead;
+  }
+
+  /** Moves a dataset, or all of a backend, back and keeps it there until {@link resume}. It holds when this returns, in this process; in others once the store has it. */
+  hold(backend: string, target: Target, author: Author, to: Stage = 'legacy'): void {
     const stage =
-      this.#entries.get(key(backend, dataset))?.stage ??
-      (dataset === wholeBackend ? 'pooled' : 'legacy');
-    this.#moveBack(backend, dataset, earlierStage(stage, to), true, author, '');
+      this.#entries.find(backend, target)?.stage ?? (target.kind === 'all' ? 'pooled' : 'legacy');
+    this.#moveBack(backend, target, earlierStage(stage, to), true, author, '');
     this.#logger.warn(
-      { backend, dataset, to, ...author },
+      { backend, target, to, ...author },
       'held: it stays back until a person resumes it',
     );
   }
 
   /** Ends a hold: the dataset goes forward again as the flag asks and gates allow. False where there was none. */
-  resume(backend: string, dataset: string, author: Author): boolean {
-    const entry = this.#entries.get(key(backend, dataset));
+  resume(backend: string, target: Target, author: Author): boolean {
+    const entry = this.#entries.find(backend, target);
     if (entry?.held !== true) return false;
-    this.#moveBack(backend, dataset, entry.stage, false, author, '');
+    this.#moveBack(backend, target, entry.stage, false, author, '');
     this.#logger.info(
-      { backend, dataset, ...author },
+      { backend, target, ...author },
       'resumed: the flag asks again, from where it stands',
     );
     return true;
   }
 
   /** When a dataset was last resumed, by itself or with its whole backend. */
-  resumedAt(backend: string, dataset: string): number | undefined {
+  resumedAt(backend: string, target: Target): number | undefined {
     return later(
-      this.#entries.get(key(backend, dataset))?.resumedAt,
-      this.#entries.get(key(backend, wholeBackend))?.resumedAt,
+      this.#entries.find(backend, target)?.resumedAt,
+      this.#entries.find(backend, allKeys)?.resumedAt,
     );
   }
 
@@ -224,7 +154,7 @@ export class Ledger {
     return [...this.#entries.values()]
       .filter(({ held }) => held)
       .sort((a, b) => a.at - b.at)
-      .map(({ backend, dataset, stage, reason, at }) => ({ backend, dataset, stage, reason, at }));
+      .map(({ backend, target, stage, reason, at }) => ({ backend, target, stage, reason, at }));
   }
 
   /** All lines, oldest first.
@@ -336,7 +266,7 @@ export class Ledger {
     this.#known = true;
     for (const line of lines) {
       this.#lastRead = Math.max(this.#lastRead, line.sequence);
-      const entry = this.#entry(line.backend, line.dataset);
+      const entry = this.#entries.at(line.backend, targetOfRow(line.dataset));
       if (line.sequence <= entry.sequence) continue;
       entry.sequence = line.sequence;
       // What was decided here and isn't written yet is the later word; it will be written after this line.
@@ -346,6 +276,7 @@ export class Ledger {
       entry.stage = line.to;
       if (entry.held && !line.held) entry.resumedAt = line.at;
       entry.held = line.held;
+      entry.who = line.who;
       entry.reason = line.reason;
       entry.at = line.at;
       entry.waits = '';
@@ -355,20 +286,31 @@ export class Ledger {
 
   #moveBack(
     backend: string,
-    dataset: string,
+    target: Target,
     to: Stage,
     held: boolean,
     author: Author,
     revision: string,
   ): void {
-    const entry = this.#entry(backend, dataset);
+    const entry = this.#entries.at(backend, target);
     const { who, reason } = author;
     const from = entry.unwritten?.from ?? entry.stage;
     entry.at = this.#clock.wallMs();
-    entry.unwritten = { at: entry.at, backend, dataset, from, to, held, who, reason, revision };
+    entry.unwritten = {
+      at: entry.at,
+      backend,
+      dataset: rowDataset(target),
+      from,
+      to,
+      held,
+      who,
+      reason,
+      revision,
+    };
     entry.stage = to;
     if (entry.held && !held) entry.resumedAt = entry.at;
     entry.held = held;
+    entry.who = who;
     entry.reason = reason;
     entry.movedMs = this.#clock.monotonicMs();
     entry.waits = '';
@@ -421,7 +363,7 @@ export class Ledger {
     for (const [name, wish] of [...this.#wishes].slice(0, maxLinesAtOnce)) {
       // Whoever was judged goes to the end, so that each has a turn.
       this.#wishes.delete(name);
-      if (!isBefore(this.#entry(wish.backend, wish.dataset).stage, wish.stage)) continue;
+      if (!isBefore(this.#entries.at(wish.backend, wish.target).stage, wish.stage)) continue;
       this.#wishes.set(name, wish);
       const step = this.#judge(wish);
       if (step !== undefined) steps.push(step);
@@ -437,15 +379,15 @@ export class Ledger {
   }
 
   /** The step forward that a wish comes to now, if any. */
-  #judge({ backend, dataset, stage: wanted, revision }: Wish): Step | undefined {
-    const entry = this.#entry(backend, dataset);
+  #judge({ backend, target, stage: wanted, revision }: Wish): Step | undefined {
+    const entry = this.#entries.at(backend, target);
     const sinceMs = this.#clock.monotonicMs() - entry.movedMs;
     if (entry.held || entry.unwritten !== undefined || sinceMs < this.#reviewIntervalMs)
       return undefined;
-    if (this.#entries.get(key(backend, wholeBackend))?.held === true) return undefined;
+    if (this.#entries.find(backend, allKeys)?.held === true) return undefined;
     const from = entry.stage;
     const to = stages[stages.indexOf(from) + 1] ?? from;
-    const { verdict, reason } = this.#askGate({ backend, dataset, from, to });
+    const { verdict, reason } = this.#askGate({ backend, target, from, to });
     if (verdict !== 'pass') {
       entry.waits = `the gate to ${to} says ${verdict}: ${reason}`;
       return undefined;
@@ -454,7 +396,7 @@ export class Ledger {
     const line = {
       at,
       backend,
-      dataset,
+      dataset: rowDataset(target),
       from,
       to,
       held: false,
@@ -473,8 +415,9 @@ export class Ledger {
       entry.unwritten = { ...entry.unwritten, from: line.to };
       return false;
     }
-    const { at, backend, dataset, from, to, reason, revision } = line;
+    const { at, backend, dataset, from, to, who, reason, revision } = line;
     entry.stage = to;
+    entry.who = who;
     entry.reason = reason;
     entry.at = at;
     entry.movedMs = this.#clock.monotonicMs();
@@ -490,28 +433,6 @@ export class Ledger {
       this.#logger.error({ ...move, err: error }, 'a gate failed; the dataset stays where it is');
       return { verdict: 'inconclusive', reason: 'the gate failed' };
     }
-  }
-
-  #entry(backend: string, dataset: string): Entry {
-    const name = key(backend, dataset);
-    let entry = this.#entries.get(name);
-    if (entry === undefined) {
-      entry = {
-        backend,
-        dataset,
-        stage: dataset === wholeBackend ? 'pooled' : 'legacy',
-        held: false,
-        reason: '',
-        at: 0,
-        sequence: 0,
-        unwritten: undefined,
-        movedMs: -Infinity,
-        waits: '',
-        resumedAt: undefined,
-      };
-      this.#entries.set(name, entry);
-    }
-    return entry;
   }
 
   #fail(error: unknown): void {
@@ -532,11 +453,9 @@ export class Ledger {
   }
 }
 
-const unknownState: LedgerState = Object.freeze({
-  stage: 'legacy',
-  held: true,
-  why: 'the ledger has not been read yet',
-});
+const notRead: readonly StageLimit[] = Object.freeze([
+  Object.freeze({ by: 'ledger', stage: 'legacy', reason: 'the ledger has not been read yet' }),
+] as const);
 
 function isBefore(a: Stage, b: Stage): boolean {
   return a !== b && earlierStage(a, b) === a;
@@ -544,9 +463,4 @@ function isBefore(a: Stage, b: Stage): boolean {
 
 function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
   return typeof (value as { then?: unknown }).then === 'function';
-}
-
-/** Names can't contain a NUL, so two pairs never make one key. */
-function key(backend: string, dataset: string): string {
-  return `${backend}\0${dataset}`;
 }

@@ -1,7 +1,9 @@
 import type { ResumedAt } from '../../recorder/report-builder.ts';
-import type { LedgerChange } from './ledger-store.ts';
+import { allKeys, type Target } from '@changeover/core';
+import { callTarget } from '../flags/stage-source.ts';
+import { type LedgerChange, rowDataset } from './ledger-store.ts';
 
-/** When datasets were last resumed, by themselves or with their whole engine. */
+/** When datasets were last resumed, by themselves or with their whole backend. */
 export function resumptions(lines: readonly LedgerChange[]): ResumedAt {
   const held = new Set<string>();
   const resumed = new Map<string, number>();
@@ -13,8 +15,9 @@ export function resumptions(lines: readonly LedgerChange[]): ResumedAt {
       resumed.set(name, line.at);
     }
   }
-  return (backend, dataset) =>
-    later(resumed.get(`${backend}\0${dataset}`), resumed.get(`${backend}\0`));
+  const of = (backend: string, target: Target): number | undefined =>
+    resumed.get(`${backend}\0${rowDataset(target)}`);
+  return (backend, dataset) => later(of(backend, callTarget(dataset)), of(backend, allKeys));
 }
 
 /** The later of two moments, either of which may be none. */

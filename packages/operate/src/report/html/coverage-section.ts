@@ -6,11 +6,11 @@ import type { Report } from '../report.ts';
 import { firstOf, legend, name, type Section, table } from './parts.ts';
 import { type Segment, stackedBar } from './svg-charts.ts';
 
-const mostEngines = 30;
+const mostBackends = 30;
 
 /** What was looked at, and what was not. */
 export function coverageSection({ data }: Report): Section {
-  const { shown, rest } = firstOf(data.byBackend, mostEngines, 'engine', 'engines');
+  const { shown, rest } = firstOf(data.byBackend, mostBackends, 'backend', 'backends');
   const coverages = shown.map((totals) => ({ totals, coverage: coverageOf(totals) }));
   return {
     id: 'coverage',
@@ -70,9 +70,9 @@ function coverageTable(
   ];
   const number = (title: string): { title: string; kind: 'number' } => ({ title, kind: 'number' });
   return table(
-    'Coverage by engine',
+    'Coverage by backend',
     [
-      { title: 'engine', kind: 'nowrap' },
+      { title: 'backend', kind: 'nowrap' },
       number('calls'),
       number('eligible'),
       number('sampled'),

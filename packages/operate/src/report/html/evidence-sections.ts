@@ -43,17 +43,17 @@ function checkTable(label: string, checks: readonly DataCheck[]): Piece {
       label,
       [
         { title: 'table', kind: 'name' },
-        { title: 'dataset', kind: 'name' },
-        { title: 'engine', kind: 'nowrap' },
+        { title: 'key', kind: 'name' },
+        { title: 'backend', kind: 'nowrap' },
         { title: 'rows', kind: 'number' },
         { title: 'outcome', kind: 'nowrap' },
         { title: 'expected', kind: 'wide' },
         { title: 'found', kind: 'wide' },
       ],
-      shown.map(({ engine, dataset, table: tableName, rows, ok, expected, found }) => [
+      shown.map(({ backend, key, table: tableName, rows, ok, expected, found }) => [
         name(tableName),
-        name(dataset),
-        name(visibleText(engine)),
+        name(key),
+        name(visibleText(backend)),
         countText(rows),
         ok
           ? markup`<span class="good">✓ as expected</span>`
@@ -79,7 +79,7 @@ export function rulesSection({ data: { rules } }: Report): Section {
             table(
               'Rules',
               [
-                { title: 'engine', kind: 'nowrap' },
+                { title: 'backend', kind: 'nowrap' },
                 { title: 'rule', kind: 'wide' },
                 { title: 'where', kind: 'name' },
                 { title: 'reason', kind: 'name' },

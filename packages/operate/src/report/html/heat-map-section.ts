@@ -4,7 +4,7 @@ import { countText, visibleText, shortCountText } from '@changeover/bridge';
 import type { Report } from '../report.ts';
 import { firstOf, legend, name, type Section, table } from './parts.ts';
 
-const mostEngines = 12;
+const mostBackends = 12;
 const mostDatasets = 60;
 const mostOperations = 30;
 /** Comparisons below which a field without a mismatch is shown paler. */
@@ -15,18 +15,18 @@ interface Field {
   mismatch: number;
 }
 
-/** Where the mismatches are: operations by datasets, an engine at a time. */
+/** Where the mismatches are: operations by datasets, a backend at a time. */
 export function heatMapSection({ data }: Report): Section {
   const compared = data.byBackend.filter((totals) => totals.compared > 0);
   const { shown, rest } = firstOf(
     compared.sort((a, b) => b.mismatch - a.mismatch),
-    mostEngines,
-    'engine',
-    'engines',
+    mostBackends,
+    'backend',
+    'backends',
   );
   return {
     id: 'heat-map',
-    title: 'Mismatches by dataset and operation',
+    title: 'Mismatches by key and operation',
     content:
       shown.length === 0
         ? markup`<p>Nothing was compared.</p>`
@@ -42,7 +42,7 @@ export function heatMapSection({ data }: Report): Section {
               { fill: '', label: '– not compared' },
             ]),
             shown.map(({ backend }) =>
-              engineMap(
+              backendMap(
                 backend,
                 data.cells.filter((cell) => cell.backend === backend && cell.compared > 0),
               ),
@@ -52,7 +52,7 @@ export function heatMapSection({ data }: Report): Section {
   };
 }
 
-function engineMap(engine: string, cells: readonly TotalsBy[]): Piece {
+function backendMap(backend: string, cells: readonly TotalsBy[]): Piece {
   const fields = new Map<string, Map<string, Field>>();
   for (const { dataset = '', operation = '', compared, mismatch } of cells) {
     const row = fields.get(dataset) ?? new Map<string, Field>();
@@ -69,7 +69,7 @@ function engineMap(engine: string, cells: readonly TotalsBy[]): Piece {
   const worst = [...fields].sort(
     ([a, x], [b, y]) => mismatches(y) - mismatches(x) || (a < b ? -1 : 1),
   );
-  const rows = firstOf(worst, mostDatasets, 'dataset', 'datasets');
+  const rows = firstOf(worst, mostDatasets, 'key', 'keys');
   const operations = firstOf(
     operationsByMismatches(cells),
     mostOperations,
@@ -79,10 +79,10 @@ function engineMap(engine: string, cells: readonly TotalsBy[]): Piece {
   const at = (row: number, column: number): Field | undefined =>
     rows.shown[row]?.[1].get(operations.shown[column - 1] ?? '');
   return [
-    markup`<h3>${name(visibleText(engine))}</h3>`,
+    markup`<h3>${name(visibleText(backend))}</h3>`,
     table(
-      `Mismatches on ${visibleText(engine)}`,
-      [{ title: 'dataset' }, ...operations.shown.map((operation) => ({ title: name(operation) }))],
+      `Mismatches on ${visibleText(backend)}`,
+      [{ title: 'key' }, ...operations.shown.map((operation) => ({ title: name(operation) }))],
       rows.shown.map(([dataset], row) => [
         name(dataset),
         ...operations.shown.map((_, column) => fieldText(at(row, column + 1))),

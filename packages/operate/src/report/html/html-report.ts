@@ -9,7 +9,7 @@ import { pageStyle } from './page-style.ts';
 import { moment, sectionMarkup } from './parts.ts';
 import { mismatchSection, otherVerdictsSection } from './samples-section.ts';
 import {
-  engineVerdicts,
+  backendVerdicts,
   gatesSection,
   overviewSection,
   stagesSection,
@@ -52,7 +52,7 @@ export function htmlReport(report: Report, verdict: ReportVerdict): string {
 <body>
 <header class="top"><h1>${title}</h1>
 ${verdictBanner(verdict)}
-${engineVerdicts(verdict)}
+${backendVerdicts(verdict)}
 <nav aria-label="Sections"><ul>${sections.map(({ id, title: heading }) => markup`<li><a href="#${id}">${heading}</a></li>`)}</ul></nav>
 </header>
 <main>

@@ -14,7 +14,7 @@ export function latencySection({ data }: Report): Section {
   const measured = stageLines(data).filter(
     ({ legacy, pooled }) => legacy.count > 0 || pooled.count > 0,
   );
-  const { shown, rest } = firstOf(measured, mostStages, 'engine and stage', 'engines and stages');
+  const { shown, rest } = firstOf(measured, mostStages, 'backend and stage', 'backends and stages');
   const scale = logScale(
     shown
       .flatMap(({ legacy, pooled }) => [legacy, pooled])
@@ -31,9 +31,9 @@ export function latencySection({ data }: Report): Section {
         is ten times the one before.</p>`,
             legend(legs.map((leg) => ({ fill: `fill-${leg}`, label: leg }))),
             table(
-              'Latency by engine, stage and leg',
+              'Latency by backend, stage and leg',
               [
-                { title: 'engine', kind: 'nowrap' },
+                { title: 'backend', kind: 'nowrap' },
                 { title: 'stage', kind: 'nowrap' },
                 { title: 'leg', kind: 'nowrap' },
                 { title: decadeLabels(scale, shortLatency), kind: 'wide' },
@@ -65,7 +65,7 @@ function pairs(lines: readonly TotalsBy[]): Piece {
     table(
       'Pooled less legacy latency of the same reads',
       [
-        { title: 'engine', kind: 'nowrap' },
+        { title: 'backend', kind: 'nowrap' },
         { title: 'stage', kind: 'nowrap' },
         { title: 'reads', kind: 'number' },
         { title: 'pooled less legacy', kind: 'number' },

@@ -49,12 +49,12 @@ code { background: var(--code); border-radius: 4px; padding: 1px 4px; }
 .verdict.inconclusive, .badge.inconclusive { background: var(--inconclusive); }
 .badge { display: inline-block; color: var(--on-verdict); border-radius: 4px; padding: 1px 7px; font-size: .78rem;
   font-weight: 600; letter-spacing: .03em; white-space: nowrap; }
-.engines { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 260px), 1fr)); gap: 10px; margin: 0 0 16px;
+.backends { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 260px), 1fr)); gap: 10px; margin: 0 0 16px;
   padding: 0; list-style: none; }
-.engines li, section { background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
-.engines li { padding: 10px 14px; }
-.engines .name { font-weight: 600; margin-right: 8px; }
-.engines p { margin: 4px 0 0; }
+.backends li, section { background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
+.backends li { padding: 10px 14px; }
+.backends .name { font-weight: 600; margin-right: 8px; }
+.backends p { margin: 4px 0 0; }
 section { padding: 16px 18px; margin: 0 0 16px; }
 .tiles { display: grid; grid-template-columns: repeat(4, 1fr); gap: 14px 18px; margin: 0; }
 .tiles dt { color: var(--soft); font-size: .84rem; }
@@ -129,7 +129,7 @@ footer { color: var(--soft); font-size: .85rem; padding-bottom: 24px; }
   :root { color-scheme: light; --page: #ffffff; }
   body { font-size: 11px; }
   nav { display: none; }
-  section, .engines li { break-inside: auto; border-color: #bbbbbb; }
+  section, .backends li { break-inside: auto; border-color: #bbbbbb; }
   h2, h3, thead { break-after: avoid; }
   tr, .sample, .verdict { break-inside: avoid; }
   .scroll { overflow: visible; } .sides pre { max-height: none; }

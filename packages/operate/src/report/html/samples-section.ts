@@ -190,7 +190,7 @@ function listTable(verdict: string, groups: readonly SampleGroup[]): Markup {
     `Comparisons that were ${verdict}`,
     [
       { title: 'operation' },
-      { title: 'engine', kind: 'nowrap' },
+      { title: 'backend', kind: 'nowrap' },
       { title: 'class', kind: 'nowrap' },
       { title: 'count', kind: 'number' },
       { title: 'first seen', kind: 'nowrap' },

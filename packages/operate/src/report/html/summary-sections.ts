@@ -8,7 +8,7 @@ import { stageColumns, stageLines } from '../stage-lines.ts';
 import type { Decision, GateOutcome, ReportVerdict } from '@changeover/bridge';
 import { badge, decisionClass, firstOf, name, type Section, table } from './parts.ts';
 
-const mostEngines = 30;
+const mostBackends = 30;
 const mostStages = 120;
 const mostGates = 300;
 
@@ -27,13 +27,13 @@ export function verdictBanner({ decision, reason }: ReportVerdict): Markup {
   )}</svg><p><strong>${decision}</strong><span>${reason}</span></p></div>`;
 }
 
-export function engineVerdicts({ engines }: ReportVerdict): Piece {
-  const { shown, rest } = firstOf(engines, mostEngines, 'engine', 'engines');
+export function backendVerdicts({ backends }: ReportVerdict): Piece {
+  const { shown, rest } = firstOf(backends, mostBackends, 'backend', 'backends');
   return (
     shown.length > 0 &&
-    markup`<ul class="engines">${shown.map(
-      ({ engine, decision, reason }) =>
-        markup`<li><span class="name">${name(visibleText(engine))}</span>${badge(decision)}<p class="small">${reason}</p></li>`,
+    markup`<ul class="backends">${shown.map(
+      ({ backend, decision, reason }) =>
+        markup`<li><span class="name">${name(visibleText(backend))}</span>${badge(decision)}<p class="small">${reason}</p></li>`,
     )}</ul>${rest}`
   );
 }
@@ -159,21 +159,21 @@ export function stagesSection({ data }: Report): Section {
   const { shown, rest } = firstOf(
     stageLines(data),
     mostStages,
-    'engine and stage',
-    'engines and stages',
+    'backend and stage',
+    'backends and stages',
   );
   if (shown.length === 0)
     return {
       id: 'stages',
-      title: 'Engines and stages',
+      title: 'Backends and stages',
       content: markup`<p>There were no calls.</p>`,
     };
   return {
     id: 'stages',
-    title: 'Engines and stages',
+    title: 'Backends and stages',
     content: [
       table(
-        'Calls and comparisons by engine and stage',
+        'Calls and comparisons by backend and stage',
         stageColumns.map(({ title }, at) => ({ title, kind: at < 2 ? 'nowrap' : 'number' })),
         shown.map((totals) =>
           stageColumns.map(({ text, notable }, at) => {

@@ -6,9 +6,9 @@ import type { Report } from '../report.ts';
 import { firstOf, legend, moment, name, type Section, table } from './parts.ts';
 import { type BandStep, stepBands } from './svg-charts.ts';
 
-const mostEngines = 12;
+const mostBackends = 12;
 const mostEvents = 200;
-/** Bands drawn of one engine; with more changes the time between two bands takes them together. */
+/** Bands drawn of one backend; with more changes the time between two bands takes them together. */
 const mostSteps = 400;
 
 /** A change of stage, as the router tells it. */
@@ -22,18 +22,18 @@ interface StageChange {
 
 /** Which stages the datasets were at, and when each changed. */
 export function timelineSection({ data }: Report): Section {
-  const changes = changesByEngine(data.timeline);
-  // One axis for all engines, so that what happened at the same time stands in one line.
+  const changes = changesByBackend(data.timeline);
+  // One axis for all backends, so that what happened at the same time stands in one line.
   const start = Math.min(
     data.timeline[0]?.at ?? data.generatedAt,
     ...data.runs.map(({ startedAt }) => startedAt),
   );
   const end = Math.max(data.generatedAt, data.timeline.at(-1)?.at ?? 0);
-  const engines = firstOf(
+  const backends = firstOf(
     [...changes].sort(([a], [b]) => (a < b ? -1 : 1)),
-    mostEngines,
-    'engine',
-    'engines',
+    mostBackends,
+    'backend',
+    'backends',
   );
   // The newest are what a reader looks for.
   const events = firstOf([...data.timeline].reverse(), mostEvents, 'event', 'events');
@@ -45,10 +45,12 @@ export function timelineSection({ data }: Report): Section {
         ? markup`<p>No change of stage was recorded.</p>`
         : [
             changes.size > 0 && [
-              markup`<p class="soft">How many datasets were at each stage. A red triangle marks a step back.</p>`,
+              markup`<p class="soft">How many keys were at each stage. A red triangle marks a step back.</p>`,
               legend(stages.map((stage) => ({ fill: `fill-${stage}`, label: stage }))),
-              engines.shown.map(([engine, steps]) => engineBands(engine, steps, { start, end })),
-              engines.rest,
+              backends.shown.map(([backend, steps]) =>
+                backendBands(backend, steps, { start, end }),
+              ),
+              backends.rest,
             ],
             markup`<details><summary>${countText(data.timeline.length)} ${
               data.timeline.length === 1 ? 'event' : 'events'
@@ -57,15 +59,15 @@ export function timelineSection({ data }: Report): Section {
   };
 }
 
-function changesByEngine(timeline: readonly TimelineEvent[]): Map<string, StageChange[]> {
+function changesByBackend(timeline: readonly TimelineEvent[]): Map<string, StageChange[]> {
   const changes = new Map<string, StageChange[]>();
   for (const { at, kind, fields } of timeline) {
     const [from, to] = [stageNamed(fields.from), stageNamed(fields.to)];
     if (kind !== 'stage' || from === undefined || to === undefined) continue;
-    const { backend, dataset, reason } = fields;
-    const engine = typeof backend === 'string' ? backend : '';
+    const { dataset, reason } = fields;
+    const backend = typeof fields['backend'] === 'string' ? fields['backend'] : '';
     const change = { at, dataset: valueOf(dataset), from, to, reason: valueOf(reason) };
-    changes.set(engine, [...(changes.get(engine) ?? []), change]);
+    changes.set(backend, [...(changes.get(backend) ?? []), change]);
   }
   return changes;
 }
@@ -79,7 +81,7 @@ interface TimeSpan {
   readonly end: number;
 }
 
-function engineBands(engine: string, changes: readonly StageChange[], span: TimeSpan): Markup {
+function backendBands(backend: string, changes: readonly StageChange[], span: TimeSpan): Markup {
   const back = changes
     .filter(({ from, to }) => stages.indexOf(to) < stages.indexOf(from))
     .slice(0, mostSteps)
@@ -87,8 +89,8 @@ function engineBands(engine: string, changes: readonly StageChange[], span: Time
       at,
       label: `${dataset}: ${from} → ${to}, ${reason}`,
     }));
-  return markup`<h4>${name(visibleText(engine))}</h4>${stepBands(
-    `Datasets of ${visibleText(engine)} by stage over time`,
+  return markup`<h4>${name(visibleText(backend))}</h4>${stepBands(
+    `Keys of ${visibleText(backend)} by stage over time`,
     bandSteps(changes, span),
     back,
   )}<div class="ends"><span>${timeText(span.start)}</span><span>${timeText(span.end)}</span></div>`;

@@ -14,7 +14,7 @@ import type {
 import type { DataCheck } from '@changeover/bridge';
 import type { Report } from '../report.ts';
 
-const engines: readonly string[] = ['sqlite', 'duckdb', 'postgresql'];
+const backends: readonly string[] = ['sqlite', 'duckdb', 'postgresql'];
 
 /** Counts of one cell; what is left out is zero, or follows from the others. */
 export interface CellCounts {
@@ -228,13 +228,13 @@ export interface SampleReportOptions {
   readonly text?: string;
 }
 
-/** A migration of three engines with as many mismatches as asked for, all of them at `shadow`. */
+/** A migration of three backends with as many mismatches as asked for, all of them at `shadow`. */
 export function sampleReport({
   mismatches,
   reasons = Math.min(mismatches, 25),
   text,
 }: SampleReportOptions): Report {
-  const cells = engines.flatMap((backend) =>
+  const cells = backends.flatMap((backend) =>
     stages.flatMap((stage) =>
       datasets.flatMap((dataset, column) =>
         operations.map((operation, row) =>
@@ -332,7 +332,7 @@ function cell(
   // Few fields have all the mismatches, as where there is one bug.
   const wrong =
     stage === 'shadow' && index % 7 === 3
-      ? share(mismatches, engines.indexOf(backend) * 12 + Math.floor(index / 7), 36)
+      ? share(mismatches, backends.indexOf(backend) * 12 + Math.floor(index / 7), 36)
       : 0;
   const compared = Math.max(Math.round(sampled * 0.9), wrong);
   const shed = {
@@ -379,7 +379,7 @@ function mismatchGroup(at: number, count: number, text = ''): SampleGroup {
   });
   return {
     fingerprint: `${operation}:${kind}:${at}${text}`,
-    backend: engines[at % engines.length] ?? 'sqlite',
+    backend: backends[at % backends.length] ?? 'sqlite',
     operation: `${operation}${text}`,
     verdict: 'mismatch',
     class: kind,
@@ -441,10 +441,10 @@ function timeline(text = ''): TimelineEvent[] {
     kind: 'stage',
     fields,
   });
-  const forward = engines.flatMap((backend, engine) =>
+  const forward = backends.flatMap((backend, backendAt) =>
     datasets.flatMap((dataset, index) =>
       stages.slice(1).map((to, step) =>
-        event(5 + step * 26 + index * 2 + engine, {
+        event(5 + step * 26 + index * 2 + backendAt, {
           backend,
           dataset: `${dataset}${text}`,
           from: stages[step],
@@ -475,12 +475,12 @@ function timeline(text = ''): TimelineEvent[] {
 }
 
 function dataChecks(text = ''): DataCheck[] {
-  return engines.flatMap((engine) =>
+  return backends.flatMap((backend) =>
     datasets.map((dataset, at): DataCheck => {
       const expected = `${1_000 + at * 333} rows, ${hexOf(dataset)}${text}`;
       return {
-        engine,
-        dataset: `${dataset}${text}`,
+        backend,
+        key: `${dataset}${text}`,
         table: `data${text}`,
         rows: 1_000 + at * 333,
         ok: true,

@@ -1,3 +1,4 @@
+import { keyTarget, allKeys, noKey } from '@changeover/core';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +11,8 @@ import type { GuardrailOptions } from '../guardrail-options.ts';
 import { silentLogger } from '../../log.ts';
 import { Ledger } from './ledger.ts';
 import { SqliteLedgerStore } from './file-ledger-store.ts';
-import { withHolds } from './with-holds.ts';
+import { limitStages } from '../limited-stages.ts';
+import { ledgerHolds } from './ledger-limits.ts';
 
 interface Process {
   readonly ledger: Ledger;
@@ -38,7 +40,9 @@ function start(options: GuardrailOptions = {}): Process {
   const store = new SqliteLedgerStore(join(folder, 'store.sqlite'));
   const ledger = new Ledger({ store, logger: silentLogger, clock });
   opened.push(ledger);
-  const source = withHolds(createStaticStageSource({ sqlite: 'pooled', duckdb: 'pooled' }), ledger);
+  const source = limitStages(createStaticStageSource({ sqlite: 'pooled', duckdb: 'pooled' }), [
+    ledgerHolds(ledger),
+  ]);
   return { ledger, source, guardrail: new Guardrail(source, clock, silentLogger, options, ledger) };
 }
 
@@ -59,20 +63,22 @@ describe('a ledger that only holds back', () => {
     there.guardrail.subscribe(() => {
       told += 1;
     });
-    here.ledger.hold('sqlite', 'titanic', author);
+    here.ledger.hold('sqlite', keyTarget('titanic'), author);
     expect(stage(here, 'titanic')).toBe('legacy');
     await clock.advance(2_000);
     expect(stage(there, 'titanic')).toBe('legacy');
     expect(told).toBe(1);
     expect(
       there.guardrail.decide({ backend: 'sqlite', dataset: 'titanic', operation: 'query' }).reason,
-    ).toBe('held at legacy: it looks wrong (the flag asks for pooled)');
+    ).toBe(
+      'it is held at legacy by ada: it looks wrong; the flag asks for pooled: set by the program: pooled',
+    );
     expect(stage(there, 'iris')).toBe('pooled');
   });
 
   test('a whole engine is held, and no other engine', async () => {
     const [here, there] = [start(), start()];
-    here.ledger.hold('sqlite', '', author);
+    here.ledger.hold('sqlite', allKeys, author);
     await clock.advance(2_000);
     expect([stage(there, 'titanic'), stage(there, ''), stage(there, 'titanic', 'duckdb')]).toEqual([
       'legacy',
@@ -83,7 +89,7 @@ describe('a ledger that only holds back', () => {
 
   test('a hold outlives the process that made it', async () => {
     const here = start();
-    here.ledger.hold('sqlite', 'titanic', author);
+    here.ledger.hold('sqlite', keyTarget('titanic'), author);
     await here.ledger.close();
     expect(stage(start(), 'titanic')).toBe('legacy');
   });
@@ -96,13 +102,24 @@ describe('a guardrail with a ledger', () => {
     expect(stage(here, 'titanic')).toBe('legacy');
     await clock.advance(2_000);
     expect(stage(there, 'titanic')).toBe('legacy');
-    expect(there.guardrail.holds).toMatchObject([{ backend: 'sqlite', dataset: 'titanic' }]);
+    expect(there.guardrail.holds).toMatchObject([
+      { backend: 'sqlite', target: keyTarget('titanic') },
+    ]);
     expect((await there.ledger.history())[0]).toMatchObject({ who: 'guardrail', held: true });
 
-    expect(there.ledger.resume('sqlite', 'titanic', author)).toBe(true);
+    expect(there.ledger.resume('sqlite', keyTarget('titanic'), author)).toBe(true);
     await clock.advance(2_000);
     expect([stage(here, 'titanic'), stage(there, 'titanic')]).toEqual(['pooled', 'pooled']);
     expect(here.guardrail.holds).toEqual([]);
+  });
+
+  test('holds what concerns no key apart from every key', async () => {
+    const here = start();
+    here.guardrail.mismatch('sqlite', '', 'listDatasets differs');
+    expect([stage(here, ''), stage(here, 'titanic')]).toEqual(['legacy', 'pooled']);
+    expect(here.guardrail.holds).toMatchObject([{ backend: 'sqlite', target: noKey }]);
+    await clock.advance(0);
+    expect(await here.ledger.history()).toMatchObject([{ dataset: '*', held: true }]);
   });
 
   test('is written down once, however many mismatches follow', async () => {
@@ -118,7 +135,7 @@ describe('a guardrail with a ledger', () => {
     for (let count = 0; count < 2; count += 1)
       here.guardrail.mismatch('sqlite', 'titanic', 'row 3 differs');
     expect(stage(here, 'titanic')).toBe('legacy');
-    here.ledger.resume('sqlite', 'titanic', author);
+    here.ledger.resume('sqlite', keyTarget('titanic'), author);
     here.guardrail.mismatch('sqlite', 'titanic', 'row 3 differs');
     expect(stage(here, 'titanic')).toBe('pooled');
     await clock.advance(0);

@@ -1,0 +1,35 @@
+import { refuseUnknown } from '../bridge-settings.ts';
+import {
+  InvalidKeyError,
+  type KeyOf,
+  maxKeyLength,
+  type Member,
+  type Method,
+  onlyKey,
+} from './wiring.ts';
+
+/** The key of each operation's calls: one for all, by what surrounds the call, or by its arguments.
+ *
+ * @throws {InvalidOptionError} for a key of an operation that is not declared. */
+export function keysOf(key: unknown, members: readonly Member[]): (operation: string) => KeyOf {
+  if (key === undefined) return () => () => onlyKey;
+  const checked =
+    (operation: string, of: Method): KeyOf =>
+    (...args) => {
+      const found = of(...args);
+      if (found === undefined) return onlyKey;
+      if (typeof found === 'string' && found !== '' && found.length <= maxKeyLength) return found;
+      throw new InvalidKeyError(
+        `The key of ${operation} is ${typeof found === 'string' ? `a text of ${String(found.length)} characters` : `of type ${typeof found}`}: ` +
+          `it must be a text of 1 to ${String(maxKeyLength)}. Keys are names of tenants or datasets, never data.`,
+      );
+    };
+  if (typeof key === 'function') return (operation) => checked(operation, key as Method);
+  const byOperation = key as Readonly<Record<string, Method | undefined>>;
+  const names = members.map(({ operation }) => operation);
+  refuseUnknown(byOperation, names);
+  return (operation) => {
+    const own = byOperation[operation];
+    return own === undefined ? () => onlyKey : checked(operation, own);
+  };
+}

@@ -1,0 +1,52 @@
+import type { OperationDefinition } from '@changeover/core';
+import type { CallTraits } from '../guarantees/index.ts';
+import type { GuaranteeLevels } from '../stages/flags/stage-source.ts';
+
+/** What the gate of a call's key must know of it, by the way that it takes. */
+export interface RouteTraits {
+  readonly legacy: CallTraits;
+  readonly pooled: CallTraits;
+  /** On the legacy leg, with what is compared of it before or after. */
+  readonly compared: CallTraits;
+}
+
+/** Made once for all calls that are alike. */
+const known = new Map<string, RouteTraits>();
+
+/**
+ * The traits of an operation's calls.
+ *
+ * The legacy leg is the singleton itself, so order and exclusion are what it makes of the calls as they come: nothing waits at
+ * the gate for what was handed to it. The pooled leg runs what it is given at once, so the gate keeps both.
+ */
+export function traitsOf(definition: OperationDefinition, levels: GuaranteeLevels): RouteTraits {
+  const isWrite = definition.kind === 'write';
+  const kind = isWrite ? (definition.exclusive === true ? 'transaction' : 'write') : 'read';
+  // A rehearsal on one leg must not meet a write on the other.
+  const alone = isWrite && definition.comparison !== 'none';
+  const { order, exclusion } = levels;
+  const name = `${kind} ${String(alone)} ${order} ${exclusion}`;
+  const made = known.get(name);
+  if (made !== undefined) return made;
+  const legacy: CallTraits = Object.freeze({
+    kind,
+    leg: 'legacy',
+    order,
+    exclusion: 'none',
+    alone: false,
+    canFollow: false,
+    legKeepsOrder: true,
+  });
+  const pooled: CallTraits = Object.freeze({
+    ...legacy,
+    leg: 'pooled',
+    exclusion,
+    legKeepsOrder: false,
+  });
+  const compared: CallTraits = alone
+    ? Object.freeze({ ...legacy, alone, legKeepsOrder: false })
+    : legacy;
+  const traits = Object.freeze({ legacy, pooled, compared });
+  known.set(name, traits);
+  return traits;
+}

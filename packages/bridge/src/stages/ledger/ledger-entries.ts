@@ -1,0 +1,87 @@
+import { allKeys, type Stage, type Target } from '@changeover/core';
+import { holdLimit, ledgerLimit, type StageLimit } from '../resolve-stage.ts';
+import { type NewLedgerChange, rowDataset } from './ledger-store.ts';
+
+/** What is known of a target: the store's last line, and what was decided here since. */
+export interface Entry {
+  readonly backend: string;
+  readonly target: Target;
+  stage: Stage;
+  held: boolean;
+  who: string;
+  reason: string;
+  /** When it was moved or held, by the wall clock of whoever did it. */
+  at: number;
+  /** When its last hold was ended; undefined where none was. */
+  resumedAt: number | undefined;
+  /** The last line that is known of; 0 where there is none. */
+  sequence: number;
+  /** What holds here already and is not in the store yet: only ever a step back, a hold or a resumption. */
+  unwritten: Omit<NewLedgerChange, 'previous'> | undefined;
+  /** When it was last seen to move, by the monotonic clock. */
+  movedMs: number;
+  /** What the last review found. */
+  waits: string;
+}
+
+/** Where each target stands, as far as this process knows. */
+export class LedgerEntries {
+  readonly #entries = new Map<string, Entry>();
+
+  find(backend: string, target: Target): Entry | undefined {
+    return this.#entries.get(targetKey(backend, target));
+  }
+
+  /** Made where there is none: a key begins on `legacy`, and nothing holds a whole backend. */
+  at(backend: string, target: Target): Entry {
+    const found = this.find(backend, target);
+    if (found !== undefined) return found;
+    const made: Entry = {
+      backend,
+      target,
+      stage: target.kind === 'all' ? 'pooled' : 'legacy',
+      held: false,
+      who: '',
+      reason: '',
+      at: 0,
+      sequence: 0,
+      unwritten: undefined,
+      movedMs: -Infinity,
+      waits: '',
+      resumedAt: undefined,
+    };
+    this.#entries.set(targetKey(backend, target), made);
+    return made;
+  }
+
+  values(): IterableIterator<Entry> {
+    return this.#entries.values();
+  }
+
+  /** A target's own hold, and its whole backend's. */
+  holdsOn(backend: string, target: Target): readonly StageLimit[] {
+    const own = this.find(backend, target);
+    const whole = this.find(backend, allKeys);
+    return [
+      ...(whole?.held === true ? [holdLimit(whole.stage, whole, backend)] : []),
+      ...(own?.held === true && own !== whole ? [holdLimit(own.stage, own)] : []),
+    ];
+  }
+
+  /** Its holds, and how far it has come. */
+  limitsOn(backend: string, target: Target): readonly StageLimit[] {
+    const holds = this.holdsOn(backend, target);
+    const own = this.find(backend, target);
+    if (own?.held === true) return holds;
+    const step =
+      own === undefined
+        ? ledgerLimit('legacy', 'it has not been moved yet')
+        : ledgerLimit(own.stage, own.waits);
+    return [...holds, step];
+  }
+}
+
+/** Names can't contain a NUL, so two pairs never make one key. */
+export function targetKey(backend: string, target: Target): string {
+  return `${backend}\0${rowDataset(target)}`;
+}

@@ -1,0 +1,278 @@
+function words(text: string): ReadonlySet<string> {
+  return new Set(text.trim().split(/\s+/));
+}
+
+/** Keywords that no function of a user is called by without quotes, and words that a bracket follows for another reason. */
+export const postgresKeywords: ReadonlySet<string> = words(`
+  all analyse analyze and any array as asc asymmetric authorization between bigint binary bit
+  boolean both case cast char character check coalesce collate collation column concurrently
+  constraint create cross current_catalog current_date current_role current_schema current_time
+  current_timestamp current_user dec decimal default deferrable desc distinct do else end except
+  exists extract false fetch float for foreign freeze from full grant greatest group grouping
+  having ilike in initially inner inout int integer intersect interval into is isnull join json
+  json_array json_arrayagg json_exists json_object json_objectagg json_query json_scalar
+  json_serialize json_table json_value lateral leading least left like limit localtime
+  localtimestamp merge_action national natural nchar none normalize not notnull null nullif
+  numeric offset on only or order out outer overlaps overlay placing position precision primary
+  real references returning right row select session_user setof similar smallint some substring
+  symmetric system_user table tablesample then time timestamp to trailing treat trim true union
+  unique user using values varchar variadic verbose when where window with xmlattributes
+  xmlconcat xmlelement xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot xmlserialize
+  xmltable by always conflict filter generated identity include insert key materialized nothing
+  over range recursive rows sets stored update delete within
+`);
+
+/**
+ * PostgreSQL 18's own functions that leave nothing on the connection beyond the transaction, but for what `lastval` tells. A
+ * function that isn't here may.
+ */
+export const statelessFunctions: ReadonlySet<string> = words(`
+  abbrev abs aclcontains aclexplode aclinsert aclitemin aclitemout aclremove acos acosd acosh age
+  amvalidate any_value any_value_transfn anytextcat area array_agg array_append array_cat
+  array_dims array_eq array_fill array_ge array_gt array_in array_larger array_le array_length
+  array_lower array_lt array_ndims array_ne array_out array_position array_positions
+  array_prepend array_remove array_replace array_reverse array_sample array_send array_shuffle
+  array_smaller array_sort array_to_json array_to_string array_to_tsvector array_upper
+  arraycontained arraycontains arrayoverlap ascii asin asind asinh atan atan2 atan2d atand atanh
+  avg bit bit_and bit_count bit_length bit_or bit_xor bitand bitcat bitnot bitor bitshiftleft
+  bitshiftright bitxor bool bool_and bool_or booland_statefunc boolin boolor_statefunc boolout
+  boolsend bound_box box box_above box_add box_below box_center box_contain box_contain_pt
+  box_contained box_distance box_div box_intersect box_left box_mul box_overabove box_overbelow
+  box_overlap box_overleft box_overright box_right box_same box_sub bpchar bpchariclike
+  bpcharicnlike bpcharin bpcharlike bpcharnlike bpcharout bpcharsend broadcast bytea byteacat
+  byteain bytealike byteanlike byteaout byteasend cardinality casefold cash_div_cash
+  cash_div_flt4 cash_div_flt8 cash_div_int2 cash_div_int4 cash_div_int8 cash_mi cash_mul_flt4
+  cash_mul_flt8 cash_mul_int2 cash_mul_int4 cash_mul_int8 cash_pl cash_words cbrt ceil ceiling
+  center char char_length character_length charin charout charsend chr cidin cidout cidr cidsend
+  circle_above circle_add_pt circle_below circle_center circle_contain circle_contain_pt
+  circle_contained circle_distance circle_div_pt circle_left circle_mul_pt circle_overabove
+  circle_overbelow circle_overlap circle_overleft circle_overright circle_right circle_same
+  circle_sub_pt clock_timestamp close_ls close_lseg close_pb close_pl close_ps close_sb
+  col_description concat concat_ws convert convert_from convert_to corr cos cosd cosh cot cotd
+  count covar_pop covar_samp crc32 crc32c cume_dist current_database current_query current_schema
+  current_schemas current_setting current_user currval date date_add date_bin date_cmp_timestamp
+  date_cmp_timestamptz date_eq_timestamp date_eq_timestamptz date_ge date_ge_timestamp
+  date_ge_timestamptz date_gt_timestamp date_gt_timestamptz date_le_timestamp date_le_timestamptz
+  date_lt_timestamp date_lt_timestamptz date_mi date_mi_interval date_mii date_ne_timestamp
+  date_ne_timestamptz date_part date_pl_interval date_pli date_subtract date_trunc
+  daterange_canonical daterange_subdiff datetime_pl datetimetz_pl dcbrt decode degrees dense_rank
+  dexp diagonal diameter dist_bp dist_bs dist_cpoint dist_cpoly dist_lp dist_ls dist_pathp
+  dist_pb dist_pc dist_pl dist_polyc dist_polyp dist_ppath dist_ppoly dist_ps dist_sb dist_sl
+  dist_sp div dlog1 dlog10 dpow dround dsqrt dtrunc encode enum_first enum_last erf erfc every
+  exp extract factorial family first_value float4 float48div float48mi float48mul float48pl
+  float4_accum float4abs float4div float4in float4mi float4mul float4out float4pl float4send
+  float4um float4up float8 float84div float84mi float84mul float84pl float8_accum float8_avg
+  float8_corr float8_covar_pop float8_covar_samp float8_regr_accum float8_regr_avgx
+  float8_regr_avgy float8_regr_intercept float8_regr_r2 float8_regr_slope float8_regr_sxx
+  float8_regr_sxy float8_regr_syy float8_stddev_pop float8_stddev_samp float8_var_pop
+  float8_var_samp float8abs float8div float8in float8mi float8mul float8out float8pl float8send
+  float8um float8up floor flt4_mul_cash flt8_mul_cash fmgr_c_validator fmgr_internal_validator
+  fmgr_sql_validator format format_type gamma gcd gen_random_uuid generate_series
+  generate_subscripts get_bit get_byte get_current_ts_config getdatabaseencoding getpgusername
+  gtsvectorin gtsvectorout hash_aclitem hash_array hash_numeric hash_record hashbool hashbpchar
+  hashbytea hashchar hashcid hashdate hashenum hashfloat4 hashfloat8 hashinet hashint2 hashint4
+  hashint8 hashmacaddr hashmacaddr8 hashname hashoid hashoidvector hashtext hashtid hashxid
+  hashxid8 height host hostmask icu_unicode_version inet_client_addr inet_client_port
+  inet_same_family inet_server_addr inet_server_port inetand inetmi inetmi_int8 inetnot inetor
+  inetpl initcap int2 int24div int24mi int24mul int24pl int28div int28mi int28mul int28pl
+  int2_avg_accum int2_avg_accum_inv int2_mul_cash int2_sum int2abs int2and int2div int2in
+  int2int4_sum int2mi int2mod int2mul int2not int2or int2out int2pl int2send int2shl int2shr
+  int2um int2up int2vectorin int2vectorout int2vectorsend int2xor int4 int42div int42mi int42mul
+  int42pl int48div int48mi int48mul int48pl int4_avg_accum int4_avg_accum_inv int4_mul_cash
+  int4_sum int4abs int4and int4div int4in int4inc int4mi int4mod int4mul int4not int4or int4out
+  int4pl int4range_canonical int4range_subdiff int4send int4shl int4shr int4um int4up int4xor
+  int8 int82div int82mi int82mul int82pl int84div int84mi int84mul int84pl int8_avg int8_mul_cash
+  int8_sum int8abs int8and int8dec int8dec_any int8div int8in int8inc int8inc_any
+  int8inc_float8_float8 int8mi int8mod int8mul int8not int8or int8out int8pl int8pl_inet
+  int8range_canonical int8range_subdiff int8send int8shl int8shr int8um int8up int8xor
+  integer_pl_date inter_lb inter_sb inter_sl interval interval_div interval_hash
+  interval_hash_extended interval_mi interval_mul interval_pl interval_pl_date interval_pl_time
+  interval_pl_timestamp interval_pl_timestamptz interval_pl_timetz interval_um is_normalized
+  isclosed isempty isfinite ishorizontal isopen isparallel isperp isvertical json_agg
+  json_agg_strict json_array_element json_array_element_text json_array_elements
+  json_array_elements_text json_array_length json_build_array json_build_object json_each
+  json_each_text json_extract_path json_extract_path_text json_object json_object_agg
+  json_object_agg_strict json_object_agg_unique json_object_agg_unique_strict json_object_field
+  json_object_field_text json_object_keys json_populate_record json_populate_recordset
+  json_strip_nulls json_to_record json_to_recordset json_to_tsvector json_typeof jsonb_agg
+  jsonb_agg_strict jsonb_array_element jsonb_array_element_text jsonb_array_elements
+  jsonb_array_elements_text jsonb_array_length jsonb_build_array jsonb_build_object jsonb_concat
+  jsonb_contained jsonb_contains jsonb_delete jsonb_delete_path jsonb_each jsonb_each_text
+  jsonb_exists jsonb_exists_all jsonb_exists_any jsonb_extract_path jsonb_extract_path_text
+  jsonb_hash jsonb_hash_extended jsonb_insert jsonb_object jsonb_object_agg
+  jsonb_object_agg_strict jsonb_object_agg_unique jsonb_object_agg_unique_strict
+  jsonb_object_field jsonb_object_field_text jsonb_object_keys jsonb_path_exists
+  jsonb_path_exists_opr jsonb_path_exists_tz jsonb_path_match jsonb_path_match_opr
+  jsonb_path_match_tz jsonb_path_query jsonb_path_query_array jsonb_path_query_array_tz
+  jsonb_path_query_first jsonb_path_query_first_tz jsonb_path_query_tz jsonb_populate_record
+  jsonb_populate_record_valid jsonb_populate_recordset jsonb_pretty jsonb_set jsonb_set_lax
+  jsonb_strip_nulls jsonb_to_record jsonb_to_recordset jsonb_to_tsvector jsonb_typeof
+  justify_days justify_hours justify_interval lag last_value lastval lcm lead left length lgamma
+  like like_escape line_distance line_horizontal line_interpt line_intersect line_parallel
+  line_perp line_vertical ln lo_creat lo_create lo_from_bytea lo_get lo_put lo_tell lo_tell64
+  lo_unlink log log10 lower lower_inc lower_inf lpad lseg lseg_center lseg_distance
+  lseg_horizontal lseg_interpt lseg_intersect lseg_length lseg_parallel lseg_perp lseg_vertical
+  ltrim macaddr macaddr8 macaddr8_and macaddr8_not macaddr8_or macaddr8_set7bit macaddr_and
+  macaddr_not macaddr_or make_date make_interval make_time make_timestamp make_timestamptz
+  makeaclitem masklen max md5 min mod mode money mul_d_interval multirange_contains_elem
+  multirange_intersect multirange_intersect_agg_transfn multirange_minus multirange_union name
+  nameconcatoid nameeqtext namegetext namegttext nameiclike nameicnlike namein nameletext
+  namelike namelttext namenetext namenlike nameout namesend netmask network network_overlap
+  network_sub network_sup nextval normalize notlike now npoints nth_value num_nonnulls num_nulls
+  numeric numeric_abs numeric_add numeric_div numeric_div_trunc numeric_exp numeric_inc
+  numeric_ln numeric_log numeric_mod numeric_mul numeric_pl_pg_lsn numeric_power numeric_sqrt
+  numeric_sub numeric_uminus numeric_uplus numnode numrange_subdiff obj_description octet_length
+  oid oidin oidout oidsend oidvectorin oidvectorout oidvectorsend oidvectortypes on_pb on_pl
+  on_ppath on_ps on_sb on_sl overlaps overlay parse_ident path path_add path_add_pt
+  path_contain_pt path_distance path_div_pt path_inter path_length path_mul_pt path_npoints
+  path_sub_pt pclose percent_rank percentile_cont percentile_disc pg_advisory_xact_lock
+  pg_advisory_xact_lock_shared pg_available_extension_versions pg_available_extensions
+  pg_available_wal_summaries pg_backend_pid pg_basetype pg_blocking_pids pg_cancel_backend
+  pg_char_to_encoding pg_client_encoding pg_collation_actual_version pg_collation_for
+  pg_column_compression pg_column_size pg_column_toast_chunk_id pg_conf_load_time pg_config
+  pg_control_checkpoint pg_control_init pg_control_recovery pg_control_system pg_current_snapshot
+  pg_current_wal_flush_lsn pg_current_wal_insert_lsn pg_current_wal_lsn pg_current_xact_id
+  pg_current_xact_id_if_assigned pg_cursor pg_database_collation_actual_version pg_database_size
+  pg_describe_object pg_encoding_max_length pg_encoding_to_char pg_event_trigger_ddl_commands
+  pg_event_trigger_dropped_objects pg_event_trigger_table_rewrite_oid
+  pg_event_trigger_table_rewrite_reason pg_export_snapshot pg_extension_update_paths
+  pg_filenode_relation pg_get_acl pg_get_aios pg_get_backend_memory_contexts
+  pg_get_catalog_foreign_keys pg_get_constraintdef pg_get_expr pg_get_function_arguments
+  pg_get_function_identity_arguments pg_get_function_sqlbody pg_get_functiondef pg_get_indexdef
+  pg_get_keywords pg_get_loaded_modules pg_get_multixact_members pg_get_object_address
+  pg_get_partition_constraintdef pg_get_partkeydef pg_get_publication_tables
+  pg_get_replica_identity_index pg_get_replication_slots pg_get_ruledef pg_get_sequence_data
+  pg_get_serial_sequence pg_get_shmem_allocations pg_get_shmem_allocations_numa
+  pg_get_statisticsobjdef pg_get_statisticsobjdef_columns pg_get_statisticsobjdef_expressions
+  pg_get_triggerdef pg_get_userbyid pg_get_viewdef pg_get_wait_events
+  pg_get_wal_replay_pause_state pg_get_wal_resource_managers pg_get_wal_summarizer_state
+  pg_hba_file_rules pg_ident_file_mappings pg_identify_object pg_identify_object_as_address
+  pg_index_column_has_property pg_index_has_property pg_indexam_has_property
+  pg_indexam_progress_phasename pg_indexes_size pg_is_in_recovery pg_is_other_temp_schema
+  pg_is_wal_replay_paused pg_isolation_test_session_is_blocked pg_last_committed_xact
+  pg_last_wal_receive_lsn pg_last_wal_replay_lsn pg_last_xact_replay_timestamp
+  pg_listening_channels pg_lock_status pg_logical_slot_peek_binary_changes
+  pg_logical_slot_peek_changes pg_lsn pg_lsn_hash pg_lsn_hash_extended pg_lsn_mi pg_lsn_mii
+  pg_lsn_pli pg_mcv_list_items pg_my_temp_schema pg_notify pg_partition_ancestors
+  pg_partition_root pg_partition_tree pg_postmaster_start_time pg_prepared_statement
+  pg_prepared_xact pg_relation_filenode pg_relation_filepath pg_relation_size
+  pg_replication_origin_oid pg_replication_origin_progress pg_replication_origin_session_is_setup
+  pg_replication_origin_session_progress pg_safe_snapshot_blocking_pids pg_sequence_last_value
+  pg_sequence_parameters pg_settings_get_flags pg_show_all_file_settings pg_show_all_settings
+  pg_show_replication_origin_status pg_size_bytes pg_size_pretty pg_sleep pg_sleep_for
+  pg_sleep_until pg_snapshot_xip pg_snapshot_xmax pg_snapshot_xmin pg_split_walfile_name
+  pg_stat_get_activity pg_stat_get_analyze_count pg_stat_get_archiver
+  pg_stat_get_autoanalyze_count pg_stat_get_autovacuum_count pg_stat_get_backend_activity
+  pg_stat_get_backend_activity_start pg_stat_get_backend_client_addr
+  pg_stat_get_backend_client_port pg_stat_get_backend_dbid pg_stat_get_backend_idset
+  pg_stat_get_backend_io pg_stat_get_backend_pid pg_stat_get_backend_start
+  pg_stat_get_backend_subxact pg_stat_get_backend_userid pg_stat_get_backend_wait_event
+  pg_stat_get_backend_wait_event_type pg_stat_get_backend_wal pg_stat_get_backend_xact_start
+  pg_stat_get_bgwriter_buf_written_clean pg_stat_get_bgwriter_maxwritten_clean
+  pg_stat_get_bgwriter_stat_reset_time pg_stat_get_blocks_fetched pg_stat_get_blocks_hit
+  pg_stat_get_buf_alloc pg_stat_get_checkpointer_buffers_written
+  pg_stat_get_checkpointer_num_performed pg_stat_get_checkpointer_num_requested
+  pg_stat_get_checkpointer_num_timed pg_stat_get_checkpointer_restartpoints_performed
+  pg_stat_get_checkpointer_restartpoints_requested pg_stat_get_checkpointer_restartpoints_timed
+  pg_stat_get_checkpointer_slru_written pg_stat_get_checkpointer_stat_reset_time
+  pg_stat_get_checkpointer_sync_time pg_stat_get_checkpointer_write_time
+  pg_stat_get_db_active_time pg_stat_get_db_blk_read_time pg_stat_get_db_blk_write_time
+  pg_stat_get_db_blocks_fetched pg_stat_get_db_blocks_hit pg_stat_get_db_checksum_failures
+  pg_stat_get_db_checksum_last_failure pg_stat_get_db_conflict_all
+  pg_stat_get_db_conflict_bufferpin pg_stat_get_db_conflict_lock
+  pg_stat_get_db_conflict_logicalslot pg_stat_get_db_conflict_snapshot
+  pg_stat_get_db_conflict_startup_deadlock pg_stat_get_db_conflict_tablespace
+  pg_stat_get_db_deadlocks pg_stat_get_db_idle_in_transaction_time pg_stat_get_db_numbackends
+  pg_stat_get_db_parallel_workers_launched pg_stat_get_db_parallel_workers_to_launch
+  pg_stat_get_db_session_time pg_stat_get_db_sessions pg_stat_get_db_sessions_abandoned
+  pg_stat_get_db_sessions_fatal pg_stat_get_db_sessions_killed pg_stat_get_db_stat_reset_time
+  pg_stat_get_db_temp_bytes pg_stat_get_db_temp_files pg_stat_get_db_tuples_deleted
+  pg_stat_get_db_tuples_fetched pg_stat_get_db_tuples_inserted pg_stat_get_db_tuples_returned
+  pg_stat_get_db_tuples_updated pg_stat_get_db_xact_commit pg_stat_get_db_xact_rollback
+  pg_stat_get_dead_tuples pg_stat_get_function_calls pg_stat_get_function_self_time
+  pg_stat_get_function_total_time pg_stat_get_ins_since_vacuum pg_stat_get_io
+  pg_stat_get_last_analyze_time pg_stat_get_last_autoanalyze_time
+  pg_stat_get_last_autovacuum_time pg_stat_get_last_vacuum_time pg_stat_get_lastscan
+  pg_stat_get_live_tuples pg_stat_get_mod_since_analyze pg_stat_get_numscans
+  pg_stat_get_progress_info pg_stat_get_recovery_prefetch pg_stat_get_replication_slot
+  pg_stat_get_slru pg_stat_get_snapshot_timestamp pg_stat_get_subscription
+  pg_stat_get_subscription_stats pg_stat_get_total_analyze_time
+  pg_stat_get_total_autoanalyze_time pg_stat_get_total_autovacuum_time
+  pg_stat_get_total_vacuum_time pg_stat_get_tuples_deleted pg_stat_get_tuples_fetched
+  pg_stat_get_tuples_hot_updated pg_stat_get_tuples_inserted pg_stat_get_tuples_newpage_updated
+  pg_stat_get_tuples_returned pg_stat_get_tuples_updated pg_stat_get_vacuum_count pg_stat_get_wal
+  pg_stat_get_wal_receiver pg_stat_get_wal_senders pg_stat_get_xact_blocks_fetched
+  pg_stat_get_xact_blocks_hit pg_stat_get_xact_function_calls pg_stat_get_xact_function_self_time
+  pg_stat_get_xact_function_total_time pg_stat_get_xact_numscans pg_stat_get_xact_tuples_deleted
+  pg_stat_get_xact_tuples_fetched pg_stat_get_xact_tuples_hot_updated
+  pg_stat_get_xact_tuples_inserted pg_stat_get_xact_tuples_newpage_updated
+  pg_stat_get_xact_tuples_returned pg_stat_get_xact_tuples_updated pg_stat_have_stats
+  pg_stat_reset pg_switch_wal pg_table_size pg_tablespace_databases pg_tablespace_location
+  pg_tablespace_size pg_terminate_backend pg_timezone_abbrevs_abbrevs pg_timezone_names
+  pg_total_relation_size pg_trigger_depth pg_try_advisory_xact_lock
+  pg_try_advisory_xact_lock_shared pg_typeof pg_visible_in_snapshot pg_wal_lsn_diff
+  pg_wal_summary_contents pg_walfile_name pg_walfile_name_offset pg_xact_commit_timestamp
+  pg_xact_commit_timestamp_origin pg_xact_status phraseto_tsquery pi plainto_tsquery point
+  point_above point_add point_below point_distance point_div point_horiz point_left point_mul
+  point_right point_sub point_vert poly_above poly_below poly_center poly_contain poly_contain_pt
+  poly_contained poly_distance poly_left poly_npoints poly_overabove poly_overbelow poly_overlap
+  poly_overleft poly_overright poly_right poly_same polygon popen position
+  postgresql_fdw_validator pow power pt_contained_poly querytree quote_ident quote_literal
+  radians radius random random_normal range_adjacent range_after range_agg range_before
+  range_contained_by range_contains range_contains_elem range_intersect range_intersect_agg
+  range_intersect_agg_transfn range_merge range_minus range_overlaps range_overleft
+  range_overright range_union rank regclass regclassin regclassout regclasssend regcollationin
+  regcollationout regcollationsend regconfigin regconfigout regconfigsend regdictionaryin
+  regdictionaryout regdictionarysend regexp_count regexp_instr regexp_like regexp_match
+  regexp_matches regexp_replace regexp_split_to_array regexp_substr regnamespacein
+  regnamespaceout regnamespacesend regoperatorin regoperatorout regoperatorsend regoperin
+  regoperout regopersend regprocedurein regprocedureout regproceduresend regprocin regprocout
+  regprocsend regr_avgx regr_avgy regr_count regr_intercept regr_r2 regr_slope regr_sxx regr_sxy
+  regr_syy regrolein regroleout regrolesend regtypein regtypeout regtypesend repeat replace
+  reverse right round row_number row_security_active row_to_json rpad rtrim
+  satisfies_hash_partition session_user set_bit set_byte set_masklen setval setweight sha224
+  sha256 sha384 sha512 shobj_description sign similar_escape similar_to_escape sin sind sinh
+  slope split_part sqrt starts_with statement_timestamp stddev stddev_pop stddev_samp string_agg
+  string_to_array strip strpos substr substring sum system_user tan tand tanh text textanycat
+  textcat texteqname textgename textgtname texticlike texticnlike textin textlen textlename
+  textlike textltname textnename textnlike textout textsend tidin tidout tidsend time time_hash
+  time_hash_extended time_mi_interval time_mi_time time_pl_interval timedate_pl timeofday
+  timestamp timestamp_cmp_date timestamp_cmp_timestamptz timestamp_eq_date
+  timestamp_eq_timestamptz timestamp_ge_date timestamp_ge_timestamptz timestamp_gt_date
+  timestamp_gt_timestamptz timestamp_hash timestamp_hash_extended timestamp_le_date
+  timestamp_le_timestamptz timestamp_lt_date timestamp_lt_timestamptz timestamp_mi
+  timestamp_mi_interval timestamp_ne_date timestamp_ne_timestamptz timestamp_pl_interval
+  timestamptz timestamptz_cmp_date timestamptz_cmp_timestamp timestamptz_eq_date
+  timestamptz_eq_timestamp timestamptz_ge_date timestamptz_ge_timestamp timestamptz_gt_date
+  timestamptz_gt_timestamp timestamptz_hash timestamptz_hash_extended timestamptz_le_date
+  timestamptz_le_timestamp timestamptz_lt_date timestamptz_lt_timestamp timestamptz_mi
+  timestamptz_mi_interval timestamptz_ne_date timestamptz_ne_timestamp timestamptz_pl_interval
+  timetz timetz_hash timetz_hash_extended timetz_mi_interval timetz_pl_interval timetzdate_pl
+  to_ascii to_bin to_char to_date to_hex to_json to_jsonb to_number to_oct to_regclass
+  to_regcollation to_regnamespace to_regoper to_regoperator to_regproc to_regprocedure to_regtype
+  to_regtypemod to_timestamp to_tsquery to_tsvector transaction_timestamp translate trim_array
+  trunc ts_debug ts_delete ts_filter ts_lexize ts_match_qv ts_match_tq ts_match_tt ts_match_vq
+  ts_parse ts_rank ts_rank_cd ts_token_type tsq_mcontained tsq_mcontains tsquery_and tsquery_not
+  tsquery_or tsquery_phrase tsqueryin tsqueryout tsquerysend tsrange_subdiff tstzrange_subdiff
+  tsvector_cmp tsvector_concat tsvector_eq tsvector_ge tsvector_gt tsvector_le tsvector_lt
+  tsvector_ne tsvector_to_array tsvectorin tsvectorout tsvectorsend txid_current
+  txid_current_if_assigned txid_current_snapshot txid_snapshot_xip txid_snapshot_xmax
+  txid_snapshot_xmin txid_status txid_visible_in_snapshot unicode_assigned unicode_version unistr
+  unknownin unknownout unknownsend unnest upper upper_inc upper_inf uuid_extract_timestamp
+  uuid_extract_version uuid_hash uuid_hash_extended uuidv4 uuidv7 var_pop var_samp varbit varchar
+  varcharin varcharout varcharsend variance version websearch_to_tsquery width width_bucket xid
+  xid8in xid8out xid8send xideqint4 xidin xidneqint4 xidout xidsend xml xml_is_well_formed
+  xml_is_well_formed_content xml_is_well_formed_document xmlagg xmlcomment xmlconcat2 xmlexists
+  xmltext xmlvalidate xpath xpath_exists
+`);
+
+/** Take or free locks that outlive the transaction. */
+export const lockingFunctions: ReadonlySet<string> = words(`
+  pg_advisory_lock pg_advisory_lock_shared pg_try_advisory_lock pg_try_advisory_lock_shared
+  pg_advisory_unlock pg_advisory_unlock_shared pg_advisory_unlock_all
+`);
+
+/** Leave something on the connection for later statements. */
+export const settingFunctions: ReadonlySet<string> = words(`
+  set_config setseed lo_open lo_lseek lo_lseek64 lo_close
+`);

@@ -1,0 +1,107 @@
+import { writeSync } from 'node:fs';
+import type { Program, Step, StepResult } from '@changeover/engines';
+import type { Job, JobAnswer } from '../job.ts';
+import { writeMark, writePhase } from './worker-messages.ts';
+
+/** Notes how far a write has come, so that it is known even if the one who runs it doesn't live to tell. */
+export interface CommitMarks {
+  readonly begin: (call: number) => void;
+  readonly committing: (call: number) => void;
+  readonly committed: (rowsAffected: number) => void;
+  readonly failed: () => void;
+  /** Whether a statement that commits by itself gets a transaction around it, so that it is known to the end that nothing
+   * of it was applied. */
+  readonly explicit: boolean;
+}
+
+/** Marks in memory that is shared with the main thread. */
+export function sharedMarks(mark: Int32Array): CommitMarks {
+  return {
+    explicit: false,
+    begin(call) {
+      Atomics.store(mark, writeMark.phase, writePhase.none);
+      Atomics.store(mark, writeMark.call, call);
+    },
+    committing() {
+      Atomics.store(mark, writeMark.phase, writePhase.committing);
+    },
+    committed(rowsAffected) {
+      Atomics.store(mark, writeMark.rowsAffected, rowsAffected);
+      Atomics.store(mark, writeMark.phase, writePhase.committed);
+    },
+    failed() {
+      Atomics.store(mark, writeMark.phase, writePhase.none);
+    },
+  };
+}
+
+/** Marks in a pipe, which holds what was written to it however the writer ends. */
+export function pipedMarks(fd: number): CommitMarks {
+  const bytes = Buffer.alloc(4);
+  const nothing = (): void => undefined;
+  return {
+    explicit: true,
+    begin: nothing,
+    committing(call) {
+      bytes.writeUInt32LE(call);
+      writeSync(fd, bytes);
+    },
+    committed: nothing,
+    failed: nothing,
+  };
+}
+
+/** What can't be in a transaction. */
+const standsAlone = /^(?:[\s;]|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)*(?:VACUUM|PRAGMA)\b/i;
+
+/** The program of a write, with marks. */
+export function* marked(
+  program: Program<JobAnswer>,
+  call: number,
+  job: Job,
+  marks: CommitMarks,
+): Program<JobAnswer> {
+  marks.begin(call);
+  const commitsByItself = job.kind === 'operation' && job.inTransaction !== true;
+  let next = program.next();
+  while (next.done !== true) {
+    const step: Step = next.value;
+    let result: StepResult;
+    try {
+      if (step.kind === 'commit') result = yield* committed(step, call, marks);
+      else if (!commitsByItself || step.kind !== 'execute') result = yield step;
+      else if (!marks.explicit || standsAlone.test(step.sql))
+        result = yield* committed(step, call, marks);
+      else result = yield* inOwnTransaction(step, call, marks);
+    } catch (error) {
+      next = program.throw(error);
+      continue;
+    }
+    next = program.next(result);
+  }
+  return next.value;
+}
+
+function* committed(step: Step, call: number, marks: CommitMarks): Program<StepResult> {
+  marks.committing(call);
+  try {
+    const result = yield step;
+    marks.committed(result.rowsAffected);
+    return result;
+  } catch (error) {
+    marks.failed();
+    throw error;
+  }
+}
+
+function* inOwnTransaction(step: Step, call: number, marks: CommitMarks): Program<StepResult> {
+  yield { kind: 'begin' };
+  try {
+    const result = yield step;
+    yield* committed({ kind: 'commit' }, call, marks);
+    return result;
+  } catch (error) {
+    yield { kind: 'rollback' };
+    throw error;
+  }
+}

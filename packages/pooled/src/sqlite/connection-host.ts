@@ -1,0 +1,158 @@
+import { statSync } from 'node:fs';
+import { ConnectionError } from '@changeover/engines/api';
+import { openSqliteSession } from '@changeover/engines/sqlite';
+import type { SqliteSession } from '@changeover/engines';
+import { isWriting, jobProgram } from '../job.ts';
+import type { Job, JobAnswer } from '../job.ts';
+import { marked } from './commit-marks.ts';
+import type { CommitMarks } from './commit-marks.ts';
+import { errorData } from './error-transfer.ts';
+import { PlanGuard } from './plan-guard.ts';
+import type { WorkerReply, WorkerRequest } from './worker-messages.ts';
+
+interface Hosted {
+  readonly session: SqliteSession;
+  readonly guard: PlanGuard;
+  readonly dataset: string;
+  readonly file: string;
+  readonly identity: string | undefined;
+  checkedAtMs: number;
+  refusals: number;
+}
+
+type RunRequest = Extract<WorkerRequest, { kind: 'run' }>;
+
+/** How often it is checked for reads that the open file is still the one at its path. */
+const recheckMs = 1_000;
+
+const nothing: JobAnswer = { rows: 'none', value: undefined };
+
+/** Hosts SQLite connections in a worker thread or a child process and does what it is asked, one request after the other. */
+export class ConnectionHost {
+  readonly #hosted = new Map<number, Hosted>();
+  readonly #marks: CommitMarks;
+
+  constructor(marks: CommitMarks) {
+    this.#marks = marks;
+  }
+
+  /** Does what is asked. Never throws. */
+  perform(request: WorkerRequest): WorkerReply {
+    const { call, connection } = request;
+    const startedMs = performance.now();
+    let outcome: Outcome;
+    try {
+      outcome = this.#outcome(request);
+    } catch (error) {
+      outcome = {
+        outcome: 'failed',
+        error: errorData(error),
+        usable: this.#hosted.get(connection)?.session.usable ?? false,
+      };
+    }
+    return {
+      ...outcome,
+      call,
+      durationMs: performance.now() - startedMs,
+      transactionState: this.#hosted.get(connection)?.session.transactionState ?? 'none',
+    };
+  }
+
+  #outcome(request: WorkerRequest): Outcome {
+    const { connection } = request;
+    if (request.kind === 'open') {
+      this.#hosted.set(connection, hostedBy(request));
+      return { outcome: 'done', answer: nothing };
+    }
+    const host = this.#hosted.get(connection);
+    if (host === undefined) throw new Error(`No connection ${connection} is open in this thread.`);
+    if (request.kind === 'close') {
+      this.#hosted.delete(connection);
+      host.session.close();
+      return { outcome: 'done', answer: nothing };
+    }
+    return this.#run(host, request);
+  }
+
+  #run(host: Hosted, { job, call, guarded, refusals }: RunRequest): Outcome {
+    if (refusals !== host.refusals) return { outcome: 'refused', bound: undefined };
+    requireIdle(host, job);
+    requireSameFile(host, job);
+    const { session, dataset, guard } = host;
+    const program = jobProgram({ engine: 'sqlite', dataset, form: 'cells' }, job);
+    const checked = guarded ? guard.guarded(program) : program;
+    let outcome: Outcome;
+    try {
+      const answer = session.run(
+        isWriting(job) ? marked(checked, call, job, this.#marks) : checked,
+      );
+      outcome = { outcome: 'done', answer };
+    } catch (error) {
+      outcome = { outcome: 'failed', error: errorData(error), usable: session.usable };
+    }
+    const bound = guard.takeRefusal();
+    if (bound === undefined) return outcome;
+    host.refusals += 1;
+    return { outcome: 'refused', bound };
+  }
+}
+
+type Outcome = WorkerReply extends infer Reply
+  ? Reply extends WorkerReply
+    ? Omit<Reply, 'call' | 'durationMs' | 'transactionState'>
+    : never
+  : never;
+
+function hostedBy({ options, dataset }: Extract<WorkerRequest, { kind: 'open' }>): Hosted {
+  const { file } = options;
+  const identity = fileIdentity(file);
+  return {
+    session: openSqliteSession(options),
+    guard: new PlanGuard(),
+    dataset,
+    file,
+    identity,
+    checkedAtMs: performance.now(),
+    refusals: 0,
+  };
+}
+
+/** What was sent behind an operation that failed so badly that its transaction is still there must not become part of it. */
+function requireIdle({ session, dataset }: Hosted, job: Job): void {
+  if (
+    job.kind !== 'operation' ||
+    job.inTransaction === true ||
+    (session.usable && session.transactionState === 'none')
+  )
+    return;
+  throw new ConnectionError(
+    'The write before this one left the connection in the middle of a transaction. Nothing was applied; the ' +
+      'next attempt opens another.',
+    { engine: 'sqlite', dataset, retryable: true },
+  );
+}
+
+/** A dataset that another process dropped and made again is another file at the same path. A write to the old one would be
+ * acknowledged and lost, so each asks first, for some µs in this thread; reads ask once in a while. */
+function requireSameFile(host: Hosted, job: Job): void {
+  const begins =
+    job.kind === 'operation'
+      ? job.inTransaction !== true
+      : job.kind === 'begin' || job.kind === 'rehearse';
+  if (!begins || host.session.transactionState !== 'none') return;
+  const nowMs = performance.now();
+  if (!isWriting(job) && nowMs - host.checkedAtMs < recheckMs) return;
+  host.checkedAtMs = nowMs;
+  if (fileIdentity(host.file) === host.identity) return;
+  host.session.close();
+  throw new ConnectionError(
+    "The dataset's file is not the one that was opened: another process dropped it, and may have made it " +
+      'again. Nothing was applied; the next attempt opens what is there now.',
+    { engine: 'sqlite', dataset: host.dataset, retryable: true },
+  );
+}
+
+function fileIdentity(file: string): string | undefined {
+  const found = statSync(file, { throwIfNoEntry: false, bigint: true });
+  return found === undefined ? undefined : `${found.dev}:${found.ino}`;
+}

@@ -1,0 +1,164 @@
+import type { TransactionState } from '@changeover/engines';
+import { ConnectionError, InvalidArgumentError } from '@changeover/engines/api';
+import { describe } from '@changeover/core';
+import { CommitUnknownError } from '../pool/pool-errors.ts';
+import { isWriting } from '../job.ts';
+import type { Job, JobAnswer } from '../job.ts';
+import { errorFromData } from './error-transfer.ts';
+import type { StatementBound } from './statement-bound.ts';
+import type { WorkerReply, WorkerRequest } from './worker-messages.ts';
+
+/** What came back with an answer beside it. */
+export interface WorkerAnswer {
+  readonly answer: JobAnswer;
+  readonly reply: Pick<WorkerReply, 'durationMs' | 'transactionState'>;
+}
+
+/** Told of a failed request before its promise is rejected: what is known of the connection now. */
+export type OnFailure = (usable: boolean, state: TransactionState) => void;
+
+/** A request without its number. */
+export type RequestBody = WorkerRequest extends infer Request
+  ? Request extends unknown
+    ? Omit<Request, 'call'>
+    : never
+  : never;
+
+/** How far a write had come whose host is gone: `committed` with the rows that it affected. */
+export type WriteOutcome = 'nothing' | 'committing' | { readonly rowsAffected: number };
+
+/** Where SQLite connections live: a worker thread or a child process. */
+export interface SqliteHost {
+  /** It ended; nothing may be asked of it any more. */
+  readonly lost: boolean;
+  /** Requests that were not answered yet. */
+  readonly running: number;
+  /** Connections that live there. */
+  connections: number;
+  /** A number for one more connection there. */
+  nextConnection(): number;
+  /**
+   * Asks for something.
+   *
+   * @throws {RefusedError} where nothing of it was run because no plan bounds it; the operation's own error; a retryable
+   * `ConnectionError` where the host died and nothing can have been applied; a `CommitUnknownError` where it died in the
+   * middle of a commit.
+   */
+  ask(dataset: string, request: RequestBody, onFailure: OnFailure): Promise<WorkerAnswer>;
+}
+
+/** The host did not run it. Never leaves this folder. */
+export class RefusedError extends Error {
+  /** Undefined where it was only sent behind one that was refused. */
+  readonly bound: StatementBound | undefined;
+
+  constructor(bound: StatementBound | undefined) {
+    super('Nothing bounds the time that the statement takes.');
+    this.bound = bound;
+  }
+}
+
+interface Pending {
+  readonly job: Job | undefined;
+  readonly dataset: string;
+  resolve(answer: WorkerAnswer): void;
+  reject(error: unknown): void;
+  readonly onFailure: OnFailure;
+}
+
+/** Requests to one host that were not answered yet. */
+export class PendingCalls {
+  readonly #pending = new Map<number, Pending>();
+  readonly #host: string;
+  #calls = 0;
+
+  /** @param host what it is called in messages. */
+  constructor(host: string) {
+    this.#host = host;
+  }
+
+  get size(): number {
+    return this.#pending.size;
+  }
+
+  /** Sends a request. @param send throws where the request can't be cloned. */
+  ask(
+    dataset: string,
+    request: RequestBody,
+    onFailure: OnFailure,
+    send: (request: WorkerRequest) => void,
+  ): Promise<WorkerAnswer> {
+    this.#calls = (this.#calls + 1) % 2 ** 31;
+    const call = this.#calls;
+    try {
+      send({ ...request, call });
+    } catch (error) {
+      // What can't be cloned is no value that any engine takes.
+      return Promise.reject(
+        new InvalidArgumentError(
+          `An argument holds something that is no value: ${describe((error as Error).message)}.`,
+          { engine: 'sqlite', dataset, cause: error },
+        ),
+      );
+    }
+    const job = request.kind === 'run' ? request.job : undefined;
+    return new Promise((resolve, reject) => {
+      this.#pending.set(call, { job, dataset, resolve, reject, onFailure });
+    });
+  }
+
+  /** Settles what was answered. */
+  answered(reply: WorkerReply): void {
+    const pending = this.#pending.get(reply.call);
+    if (pending === undefined) return;
+    this.#pending.delete(reply.call);
+    switch (reply.outcome) {
+      case 'done':
+        pending.resolve({ answer: reply.answer, reply });
+        return;
+      case 'refused':
+        pending.reject(new RefusedError(reply.bound));
+        return;
+      case 'failed':
+        pending.onFailure(reply.usable, reply.transactionState);
+        pending.reject(errorFromData(reply.error));
+    }
+  }
+
+  /** Rejects all that wait: the host is gone.
+   *
+   * @param outcomeOf how far a write had come. */
+  lost(outcomeOf: (call: number) => WriteOutcome, cause: unknown): void {
+    const pending = [...this.#pending];
+    this.#pending.clear();
+    for (const [call, each] of pending) {
+      each.onFailure(false, 'none');
+      const outcome = each.job === undefined || !isWriting(each.job) ? 'nothing' : outcomeOf(call);
+      this.#settle(each, outcome, cause);
+    }
+  }
+
+  /** What asking is answered with when the host is gone. */
+  lostError(dataset: string, cause?: unknown): ConnectionError {
+    return new ConnectionError(
+      `The ${this.#host} that held the SQLite connection ended; nothing was applied. ` +
+        'The next call opens a connection in another.',
+      { engine: 'sqlite', dataset, cause, retryable: true },
+    );
+  }
+
+  #settle({ job, dataset, resolve, reject }: Pending, outcome: WriteOutcome, cause: unknown): void {
+    if (outcome === 'nothing') {
+      reject(this.lostError(dataset, cause));
+    } else if (outcome === 'committing') {
+      reject(new CommitUnknownError({ engine: 'sqlite', dataset, cause }));
+    } else {
+      // It was applied; only the news was lost, and what there was to tell is in the mark.
+      const isExecute = job?.kind === 'operation' && job.operation === 'execute';
+      resolve({
+        answer: { rows: 'none', value: isExecute ? outcome.rowsAffected : undefined },
+        reply: { durationMs: 0, transactionState: 'none' },
+      });
+    }
+  }
+}

@@ -1,0 +1,85 @@
+import type { Program, Step, StepResult } from '@changeover/engines';
+import { boundOf, estimatedMs } from './statement-bound.ts';
+import type { Instruction, StatementBound } from './statement-bound.ts';
+
+/** What a statement may take at worst, by its plan and the size of the file, to be run where it can't be ended. Others wait
+ * for that thread meanwhile. */
+const boundMs = 100;
+/** Bounds remembered for one connection. */
+const maxStatements = 500;
+
+const isPragma = /^(?:[\s;]|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)*PRAGMA\b/i;
+const ofPragma: StatementBound = { depth: 1, recursive: false, rows: undefined };
+
+/** Looks at each statement's plan before it runs on one connection, and refuses what no plan bounds. */
+export class PlanGuard {
+  readonly #bounds = new Map<string, StatementBound>();
+  #schemaVersion: unknown;
+  #refused: StatementBound | undefined;
+
+  /** What the program that ran last was refused for; undefined where it wasn't. Asked once. */
+  takeRefusal(): StatementBound | undefined {
+    const refused = this.#refused;
+    this.#refused = undefined;
+    return refused;
+  }
+
+  /** The program up to the first statement that is not bounded, at which it fails. Whatever it makes of that failure, nothing
+   * but its rollback runs after it, so that it can be run again elsewhere. */
+  *guarded<Value>(program: Program<Value>): Program<Value> {
+    let next = program.next();
+    while (next.done !== true) {
+      let result: StepResult;
+      try {
+        yield* this.#check(next.value);
+        result = yield next.value;
+      } catch (error) {
+        next = program.throw(error);
+        continue;
+      }
+      next = program.next(result);
+    }
+    return next.value;
+  }
+
+  *#check(step: Step): Program<void> {
+    if (step.kind === 'rollback' || step.kind === 'rollbackToSavepoint') return;
+    if (this.#refused === undefined && 'sql' in step) {
+      const bound = yield* this.#bound(step);
+      if (bound !== undefined && bound.depth > 0) {
+        const { cells } = yield { kind: 'all', sql: 'PRAGMA page_count', form: 'cells' };
+        if (estimatedMs(bound, Number(cells[0]?.[0])) > boundMs) this.#refused = bound;
+      }
+    }
+    if (this.#refused !== undefined)
+      throw new Error('The statement was not run: nothing bounds the time that it takes.');
+  }
+
+  /** @returns undefined for what the engine refuses, which it says best itself. */
+  *#bound(step: Extract<Step, { sql: string }>): Program<StatementBound | undefined> {
+    // To explain a pragma is to run it.
+    if (isPragma.test(step.sql)) return ofPragma;
+    const { cells } = yield { kind: 'all', sql: 'PRAGMA schema_version', form: 'cells' };
+    const schemaVersion = cells[0]?.[0];
+    if (schemaVersion !== this.#schemaVersion) this.#bounds.clear();
+    this.#schemaVersion = schemaVersion;
+    const known = this.#bounds.get(step.sql);
+    if (known !== undefined) return known;
+    let plan: StepResult;
+    try {
+      const { sql, params } = step;
+      plan = yield { kind: 'all', sql: `EXPLAIN ${sql}`, params, form: 'cells' };
+    } catch (error) {
+      if (isLocked(error)) throw error;
+      return undefined;
+    }
+    const bound = boundOf(plan.cells as unknown as Instruction[]);
+    if (this.#bounds.size >= maxStatements) this.#bounds.clear();
+    this.#bounds.set(step.sql, bound);
+    return bound;
+  }
+}
+
+function isLocked(error: unknown): boolean {
+  return /^SQLITE_(?:BUSY|LOCKED)/.test(String((error as { code?: unknown } | null)?.code));
+}
