@@ -296,21 +296,16 @@ export class PooledDataset {
     releaseOnFailure: boolean,
     read?: MeasuredRead,
   ): Promise<unknown> {
+    let work: Promise<unknown>;
     try {
       checkLimit(limit, this.#parts.clock.monotonicMs(), this.fields(nameOf(job)));
+      // What an argument throws while it is read or sent must not keep the connection.
+      work = lease.resource.run(job, read);
     } catch (error) {
       if (releaseOnFailure) lease.release();
       throw error;
     }
-    return this.#limited(
-      lease,
-      lease.resource.run(job, read),
-      limit,
-      !isWriting(job),
-      nameOf(job),
-      releaseOnFailure,
-      job,
-    );
+    return this.#limited(lease, work, limit, !isWriting(job), nameOf(job), releaseOnFailure, job);
   }
 
   /** Waits for work on a connection no longer than the limit. */
