@@ -79,6 +79,8 @@ export function openRouted(engine: Engine, stage: Stage): Promise<Harness> {
     storePath: ':memory:',
     stages: createStaticStageSource(() => stage),
     guardrail: { mode: 'report' },
+    // The tests run beside others: what is compared must not hang on how busy they are.
+    shadowQueue: { busyShare: 1 },
     logger: {
       debug: () => undefined,
       info: () => undefined,

@@ -24,6 +24,7 @@ const shared = [
   // Where datasets are, and the one instance that a process may have of a DuckDB file.
   'DatasetStore',
   'DuckdbLease',
+  'duckdbCatalog',
   'fileStore',
   'leaseDuckdbInstance',
   'schemaStore',
