@@ -2,6 +2,7 @@ import type { WriteDefinition } from '@changeover/core';
 import { compareDigests } from '@changeover/compare';
 import type { ResolvedCall } from '../call/resolved-call.ts';
 import { snapshotArguments, tryToCopy } from './copy-answer.ts';
+import { errorCode } from './shadow-caller.ts';
 import {
   compareErrors,
   type Run,
@@ -53,7 +54,7 @@ export class RehearsedAnswers {
     const rehearsal = await this.#rehearse(definition.rehearse, copy, settings.rehearsalBudgetMs);
     const outcome = await settle(run(args));
     if (rehearsal === 'budget') pending.shed('budget');
-    else if ('error' in outcome) compareErrors(pending, codeOf(outcome.error), rehearsal);
+    else if ('error' in outcome) compareErrors(pending, errorCode(outcome.error), rehearsal);
     else if ('error' in rehearsal) unexplained(pending, rehearsal);
     else {
       const answer = snapshotArguments([outcome.value])[0];
@@ -114,9 +115,4 @@ export class RehearsedAnswers {
     if (first === 'late') return 'budget';
     return this.#context.clock.monotonicMs() - startedMs > budgetMs ? 'budget' : first;
   }
-}
-
-function codeOf(error: unknown): string {
-  const { code, name } = (error ?? {}) as { readonly code?: unknown; readonly name?: unknown };
-  return typeof code === 'string' ? code : typeof name === 'string' ? name : 'Error';
 }
