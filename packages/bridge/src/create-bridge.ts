@@ -298,6 +298,7 @@ class ObjectBridge<T extends object> implements Bridge {
       mayAnswerAtOnce:
         answers === 'promises' ? undefined : answerStyles(this.#members, legs.legacy, legs.pooled),
       guarantees: services.guarantees,
+      backWithinMs: settings.backWithinMs,
       ...(this.#options.serialLegacy === true ? { serial: { legacy: new SerialLeg() } } : {}),
       ...(settings.shadowQueue === undefined ? {} : { queue: settings.shadowQueue }),
     });

@@ -64,6 +64,5 @@ export {
   type GuaranteeRegistryOptions,
   type OrderLevel,
   SerialLeg,
-  TransactionOverError,
 } from './guarantees/index.ts';
 export { InvalidKeyError, WiringError } from './call/wiring.ts';

@@ -149,6 +149,11 @@ export class PostgresSession implements AsyncSession {
     });
   }
 
+  /** The server's process behind the connection, as it was told; null before it is connected. */
+  get processId(): number | null {
+    return this.#driver.processID;
+  }
+
   /** False once it was closed or lost; it never becomes true again. */
   get connected(): boolean {
     return !this.#lost && !this.#line.closed;

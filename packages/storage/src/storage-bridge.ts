@@ -55,8 +55,12 @@ const operations = Object.fromEntries(
 ) as Readonly<Record<keyof StorageBackend, DefinedOperation>>;
 
 /** A leg as createBridge takes it. */
-function asObject({ api, shadow, closedWhile }: Leg<StorageBackend>): StorageBackend {
-  return withAbilities(api, { shadow, ...(closedWhile === undefined ? {} : { closedWhile }) });
+function asObject({ api, shadow, closedWhile, endable }: Leg<StorageBackend>): StorageBackend {
+  return withAbilities(api, {
+    shadow,
+    ...(closedWhile === undefined ? {} : { closedWhile }),
+    ...(endable === undefined ? {} : { endable }),
+  });
 }
 
 class StorageBridgeOver implements StorageBridge {
