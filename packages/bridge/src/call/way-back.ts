@@ -133,6 +133,13 @@ const texts = {
     'moved back: a write that had not ended in time goes on running on the pooled leg, and others pass it',
 } as const;
 
+/** For the ledger. */
+export function passedText({ operation, how, ranMs }: PassedWrite): string {
+  return how === 'cut'
+    ? `${operation} was cut after ${ranMs} ms`
+    : `order was waived towards ${operation}, which had run for ${ranMs} ms`;
+}
+
 function answeringLeg({ definition, route }: ResolvedCall): LegName {
   return definition.kind === 'read' ? route.read.answers : route.write.answers;
 }
