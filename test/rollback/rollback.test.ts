@@ -91,7 +91,7 @@ const notApplied = {
   name: 'AbortedError',
   code: 'ABORTED',
   retryable: true,
-  message: expect.stringMatching(/moved back to the legacy leg.*nothing was applied/) as string,
+  message: expect.stringMatching(/moved back to the legacy leg.*nothing was applied/),
 };
 
 describe.each(engines)('on %s', (engine) => {
@@ -220,7 +220,7 @@ describe('on postgresql', () => {
           from: 'legacy',
           to: 'legacy',
           held: false,
-          reason: expect.stringMatching(/order was waived towards execute/) as string,
+          reason: expect.stringMatching(/order was waived towards execute/),
         },
       ]);
     });

@@ -129,7 +129,7 @@ describe.each(['reverse', 'pooled'] as const)('moved back from %s', (stage) => {
     expect(log).toEqual(['pooled work', 'legacy add']);
     expect(await stuck).toMatchObject({
       code: 'ABORTED',
-      message: expect.stringMatching(/1000 ms; nothing was applied/) as string,
+      message: expect.stringMatching(/1000 ms; nothing was applied/),
     });
     expect(passed).toMatchObject([{ operation: 'work', how: 'cut' }]);
   });
