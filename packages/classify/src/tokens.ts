@@ -30,7 +30,7 @@ export function tokensOf(
   sql: string,
   lexer: Lexer,
   begins: (token: Token) => boolean = () => true,
-  most = Infinity,
+  most: number = Number.POSITIVE_INFINITY,
 ): Token[] {
   const tokens: Token[] = [];
   let depth = 0;
