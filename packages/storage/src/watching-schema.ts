@@ -47,6 +47,7 @@ export function watchingSchema(leg: Leg<StorageBackend>, told: Told): Leg<Storag
     api: Object.fromEntries(methods) as unknown as StorageBackend,
     shadow: leg.shadow,
     ...(leg.closedWhile === undefined ? {} : { closedWhile: leg.closedWhile.bind(leg) }),
+    ...(leg.endable === undefined ? {} : { endable: leg.endable.bind(leg) }),
   };
 }
 
