@@ -1,11 +1,15 @@
 import type { ComparisonRule } from '@changeover/compare';
+import type { OperationDefinition } from '@changeover/core';
 import type { Recorder } from '../recorder/recorder.ts';
+import { maxShapeLength } from '../recorder/shape-book.ts';
+import { ShapeCounts } from '../recorder/shape-counts.ts';
 import { GuaranteeRegistry, type SerialLeg } from '../guarantees/index.ts';
 import { RuleBooks } from '../shadow/rule-books.ts';
 import type { Logger } from '../log.ts';
 import type { StageSource } from '../stages/flags/stage-source.ts';
 import { type DatasetState, DatasetStates } from './key-state.ts';
 import type { Method } from './invoke.ts';
+import { notComparableAt } from './not-comparable.ts';
 import type { Call, ResolvedCall } from './resolved-call.ts';
 import { routes } from './route.ts';
 import { traitsOf } from './route-traits.ts';
@@ -26,13 +30,31 @@ export interface CallResolverOptions {
 const routeLifetimeMs = 30_000;
 const maxMemoisedNames = 20_000;
 
+/** The shape of a call that can't tell its own: longer than any may be, so that it is counted with others of its kind. */
+const noShape = ' '.repeat(maxShapeLength + 1);
+
 /** Stands for the dataset of a call that is about none. */
 const noDataset = '';
+
+/** What is remembered of an operation on one key. */
+interface Memoised {
+  readonly one: ResolvedCall;
+  /** Undefined where the operation has no shapes. At most as many as the recorder keeps apart. */
+  readonly byShape: Map<string, ResolvedCall> | undefined;
+}
+
+const unused = new ShapeCounts({
+  backend: '',
+  dataset: '',
+  operation: '',
+  shape: '',
+  stage: 'legacy',
+});
 
 /** Decides about a call before it is made: its key, stage, route, rules and counters. Remembers what it decided. */
 export class CallResolver {
   readonly #options: CallResolverOptions;
-  readonly #memo = new Map<unknown, (ResolvedCall | undefined)[]>();
+  readonly #memo = new Map<unknown, (Memoised | undefined)[]>();
   readonly #states: DatasetStates;
   readonly #rules: RuleBooks;
   readonly #unsubscribe: () => void;
@@ -80,12 +102,50 @@ export class CallResolver {
     const datasetOf =
       'dataset' in definition ? (definition.dataset as Method | undefined) : undefined;
     const name = datasetOf === undefined ? args[0] : datasetOf(...args);
-    const resolved = this.#memo.get(name)?.[call.index];
-    if (resolved !== undefined && nowMs - resolved.resolvedMs < routeLifetimeMs) return resolved;
-    return this.#decide(call, name, datasetOf !== undefined, nowMs);
+    let memoised = this.#memo.get(name)?.[call.index];
+    if (memoised === undefined || nowMs - memoised.one.resolvedMs >= routeLifetimeMs)
+      memoised = this.#decide(call, name, datasetOf !== undefined, nowMs);
+    const { one, byShape } = memoised;
+    return byShape === undefined ? one : this.#ofShape(one, byShape, args);
   }
 
-  #decide(call: Call, name: unknown, mayBeNone: boolean, nowMs: number): ResolvedCall {
+  /** Calls of one operation are decided about alike; only what is counted of them is apart. */
+  #ofShape(
+    one: ResolvedCall,
+    byShape: Map<string, ResolvedCall>,
+    args: readonly unknown[],
+  ): ResolvedCall {
+    const shape = this.#shapeOf(one.definition, args);
+    const known = byShape.get(shape);
+    if (known !== undefined) return known;
+    const counts = this.#countsOf(one, shape);
+    // What has no place of its own is found by the name that it is counted under.
+    const name = counts.key.shape;
+    const resolved = byShape.get(name) ?? { ...one, shape: counts };
+    byShape.set(name, resolved);
+    return resolved;
+  }
+
+  /** Never throws: a shape is no reason to refuse a call. */
+  #shapeOf(definition: OperationDefinition, args: readonly unknown[]): string {
+    const { shape } = definition as { readonly shape?: Method };
+    try {
+      const found = shape?.(...args);
+      return typeof found === 'string' ? found : noShape;
+    } catch {
+      return noShape;
+    }
+  }
+
+  #countsOf(one: Omit<ResolvedCall, 'shape'>, shape: string): ShapeCounts {
+    const { backend, dataset, operation, definition, decision } = one;
+    const { stage } = decision;
+    const counts = this.#options.recorder.shape({ backend, dataset, operation, shape, stage });
+    counts.notComparable ??= notComparableAt(stage, definition);
+    return counts;
+  }
+
+  #decide(call: Call, name: unknown, mayBeNone: boolean, nowMs: number): Memoised {
     const { backend, parseDataset, recorder, stages } = this.#options;
     const { operation, definition } = call;
     const dataset =
@@ -95,7 +155,7 @@ export class CallResolver {
           ? String(name)
           : parseDataset(name);
     const decision = stages.decide({ backend, dataset, operation });
-    const resolved: ResolvedCall = {
+    const decided = {
       backend,
       dataset,
       operation,
@@ -108,12 +168,18 @@ export class CallResolver {
       cell: recorder.cell(backend, dataset, operation, decision.stage),
       resolvedMs: nowMs,
     };
-    this.#noticeChange(resolved);
+    const hasShapes = (definition as { readonly shape?: Method }).shape !== undefined;
+    const memoised: Memoised = {
+      // Where there are shapes nothing is counted here: it stands for what they share.
+      one: { ...decided, shape: hasShapes ? unused : this.#countsOf(decided, '') },
+      byShape: hasShapes ? new Map() : undefined,
+    };
+    this.#noticeChange(memoised.one);
     if (this.#memo.size >= maxMemoisedNames) this.#memo.clear();
     const paths = this.#memo.get(name) ?? [];
-    paths[call.index] = resolved;
+    paths[call.index] = memoised;
     this.#memo.set(name, paths);
-    return resolved;
+    return memoised;
   }
 
   #noticeChange({ backend, dataset, operation, decision, state }: ResolvedCall): void {

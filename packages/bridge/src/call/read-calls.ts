@@ -44,6 +44,7 @@ export class ReadCalls {
     if (typeof read === 'string')
       return invoke(this.#answering.parts.legs[read], call.operation, args);
     read.resolved.cell.calls += 1;
+    read.resolved.shape.calls += 1;
     const { ready } = read.admission;
     if (ready === undefined) return this.#run(read);
     const admitted = read;

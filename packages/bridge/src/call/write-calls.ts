@@ -45,6 +45,7 @@ export class WriteCalls {
     if (typeof write === 'string')
       return invoke(this.#answering.parts.legs[write], call.operation, args);
     write.resolved.cell.calls += 1;
+    write.resolved.shape.calls += 1;
     const { ready } = write.admission;
     if (ready === undefined) return this.#run(write);
     const admitted = write;

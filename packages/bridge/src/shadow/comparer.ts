@@ -3,12 +3,13 @@ import type { Clock, Leg, LegName, ReadDefinition, WriteDefinition } from '@chan
 import { isStream } from '../call/answers.ts';
 import type { ResolvedCall } from '../call/resolved-call.ts';
 import type { CallsInFlight } from '../call/calls-in-flight.ts';
-import { type ComparisonSinks, reportComparison } from './comparison-log.ts';
+import { type ComparisonRecord, type ComparisonSinks, reportComparison } from './comparison-log.ts';
 import { type AnswerStyle, LoopBudget } from './loop-budget.ts';
 import { ReadComparison, rowCount } from './read-comparison.ts';
 import type { ShedReason } from '../recorder/shed-reason.ts';
 import { ShadowCaller } from './shadow-caller.ts';
 import { ShadowQueue, type ShadowQueueOptions } from './shadow-queue.ts';
+import { type ShapeQuotaOptions, ShapeQuotas } from './shape-quotas.ts';
 import { copyAnswer, tryToCopy } from './copy-answer.ts';
 import { PendingComparison } from './pending-comparison.ts';
 import { SeenDifferences } from './seen-differences.ts';
@@ -24,6 +25,7 @@ export interface ComparerOptions extends ComparisonSinks {
   /** The read of at most `maxRows` rows of a table. */
   readonly tableRead?: ((dataset: string, table: string, maxRows: number) => TableRead) | undefined;
   readonly queue?: ShadowQueueOptions | undefined;
+  readonly quotas?: ShapeQuotaOptions | undefined;
   /** The calls that are under way on either leg for callers. */
   readonly calls: CallsInFlight;
 }
@@ -49,6 +51,7 @@ export class Comparer {
   readonly #writes: WriteComparer;
   readonly #seen = new SeenDifferences();
   readonly #loopBudget: LoopBudget;
+  readonly #quotas: ShapeQuotas;
 
   constructor(options: ComparerOptions) {
     this.#options = options;
@@ -56,6 +59,7 @@ export class Comparer {
     this.#queue = new ShadowQueue(options.clock, options.queue, options.calls);
     this.#confirmations = new ShadowQueue(options.clock, confirmationQueue, options.calls);
     this.#loopBudget = new LoopBudget(options.clock);
+    this.#quotas = new ShapeQuotas(options.clock, options.quotas);
     this.#caller = new ShadowCaller(
       legs,
       options.clock,
@@ -92,15 +96,18 @@ export class Comparer {
     shadow: LegName,
     args: readonly unknown[],
   ): PendingRead | undefined {
-    const { cell, decision } = resolved;
+    const { cell, decision, shape } = resolved;
     cell.eligible += 1;
+    shape.eligible += 1;
     if (!this.#sampled(decision.settings.sampleRate)) return undefined;
     const pending = this.#pending(resolved);
     const refusal =
-      this.#queue.refusal ??
-      (this.#loopBudget.admits(shadow, resolved.operation) ? undefined : 'loop-budget');
+      this.#queue.refusalOf(0, pending.quota) ??
+      (this.#loopBudget.admits(shadow, resolved.operation, pending.quota)
+        ? undefined
+        : 'loop-budget');
     if (refusal !== undefined) {
-      pending.shed(refusal);
+      pending.refuse(refusal);
       return undefined;
     }
     const copy = tryToCopy(args);
@@ -159,7 +166,7 @@ export class Comparer {
           return;
         }
         const rows = rowCount(answer);
-        const refusal = rows > maxRows ? 'too-large' : this.#queue.refusalOf(rows);
+        const refusal = rows > maxRows ? 'too-large' : this.#queue.refusalOf(rows, pending.quota);
         if (refusal !== undefined) {
           pending.shed(refusal);
           return;
@@ -179,7 +186,14 @@ export class Comparer {
           });
           return;
         }
-        this.#submit(this.#queue, resolved, pending, (signal) => comparison.run(signal), rows);
+        this.#submit(
+          this.#queue,
+          resolved,
+          pending,
+          (signal) => comparison.run(signal),
+          rows,
+          tookMs,
+        );
       },
       failed: (error) => {
         comparison.answer = { outcome: this.#caller.outcomeOfError(error) };
@@ -197,9 +211,13 @@ export class Comparer {
     pending: PendingComparison,
     run: (signal: AbortSignal) => Promise<void>,
     rows = 0,
+    costMs?: number,
   ): void {
     queue.submit({
       rows,
+      quota: pending.quota,
+      compared: pending.compared,
+      costMs,
       deadlineMs: resolved.decision.settings.deadlineMs,
       run: async (signal) => {
         try {
@@ -223,9 +241,16 @@ export class Comparer {
   }
 
   #pending(resolved: ResolvedCall): PendingComparison {
-    return new PendingComparison(resolved.cell, (record) => {
+    const report = (record: ComparisonRecord): void => {
       reportComparison(this.#options, resolved, record);
-    });
+    };
+    const { shape } = resolved;
+    const giveBack = this.#quotas.take(shape)
+      ? () => {
+          this.#quotas.giveBack(shape);
+        }
+      : undefined;
+    return new PendingComparison(resolved, report, giveBack);
   }
 
   #sampled(rate: number): boolean {

@@ -38,12 +38,13 @@ export class RehearsedAnswers {
     const { settings } = resolved.decision;
     const { cell } = resolved;
     cell.eligible += 1;
+    resolved.shape.eligible += 1;
     if (settings.rehearsalBudgetMs <= 0 || !this.#context.sampled(settings.rehearsalSampleRate))
       return await run(args);
     const pending = this.#context.pending(resolved);
-    const refusal = this.#context.queue.refusal;
+    const refusal = this.#context.queue.refusalOf(0, pending.quota);
     if (refusal !== undefined) {
-      pending.shed(refusal);
+      pending.refuse(refusal);
       return await run(args);
     }
     const copy = tryToCopy(args);

@@ -50,14 +50,16 @@ export class RehearsedWrites {
     } = resolved;
     shedAll((state.chains as WriteChains<PendingComparison>).breakAll());
     cell.eligible += 1;
+    resolved.shape.eligible += 1;
     if (settings.rehearsalBudgetMs <= 0 || !this.#context.sampled(settings.rehearsalSampleRate))
       return await run(args);
     const pending = this.#context.pending(resolved);
     const copy = tryToCopy(args);
     const refusal =
-      this.#context.queue.refusal ?? (this.#overBudget(resolved) ? 'budget' : undefined);
+      this.#context.queue.refusalOf(0, pending.quota) ??
+      (this.#overBudget(resolved) ? 'budget' : undefined);
     if (refusal !== undefined || copy === undefined) {
-      pending.shed(refusal ?? 'not-comparable');
+      pending.refuse(refusal ?? 'not-comparable');
       return await run(args);
     }
     const rehearsal = await this.#rehearse(resolved, copy);

@@ -83,6 +83,7 @@ export class WriteComparer {
     const { caller, clock, seen } = this.#context;
     const { sampleRate, maxRows } = resolved.decision.settings;
     resolved.cell.eligible += 1;
+    resolved.shape.eligible += 1;
     if (!this.#context.sampled(sampleRate)) return;
     const pending = this.#context.pending(resolved);
     const asRead: ResolvedCall = {
