@@ -29,6 +29,7 @@ import {
 } from './bridge-options.ts';
 import { openLegacyLeg } from './legacy-leg.ts';
 import { figuresOf } from './pool-figures.ts';
+import { shapedOperations } from './shaped-operations.ts';
 
 /** A bridge over the storage API: both legs of each engine with a router between. */
 export interface StorageBridge extends AsyncDisposable {
@@ -51,7 +52,7 @@ export function createStorageBridge(options?: StorageBridgeOptions): StorageBrid
 }
 
 const operations = Object.fromEntries(
-  Object.entries(storageOperations).map(([name, definition]) => [name, defined(definition)]),
+  Object.entries(shapedOperations(storageOperations)).map(([name, definition]) => [name, defined(definition)]),
 ) as Readonly<Record<keyof StorageBackend, DefinedOperation>>;
 
 /** A leg as createBridge takes it. */

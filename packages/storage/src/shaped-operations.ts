@@ -1,0 +1,16 @@
+import { StatementShapes } from '@changeover/classify';
+import type { OperationTable } from '@changeover/core';
+import type { StorageBackend } from '@changeover/engines';
+
+/** The storage API's operations with what tells their calls apart beside the dataset: the shape of a statement. */
+export function shapedOperations(
+  operations: OperationTable<StorageBackend>,
+): OperationTable<StorageBackend> {
+  const statements = new StatementShapes();
+  const ofStatement = (_dataset: string, sql: string): string => statements.of(sql);
+  return {
+    ...operations,
+    query: { ...operations.query, shape: ofStatement },
+    execute: { ...operations.execute, shape: ofStatement },
+  } as OperationTable<StorageBackend>;
+}
