@@ -7,6 +7,7 @@ import { GuaranteeRegistry, type SerialLeg } from '../guarantees/index.ts';
 import { RuleBooks } from '../shadow/rule-books.ts';
 import type { Logger } from '../log.ts';
 import type { StageSource } from '../stages/flags/stage-source.ts';
+import { CallCosts } from './call-costs.ts';
 import { type DatasetState, DatasetStates } from './key-state.ts';
 import type { Method } from './invoke.ts';
 import { notComparableAt } from './not-comparable.ts';
@@ -57,6 +58,7 @@ export class CallResolver {
   readonly #memo = new Map<unknown, (Memoised | undefined)[]>();
   readonly #states: DatasetStates;
   readonly #rules: RuleBooks;
+  readonly #costs = new CallCosts();
   readonly #unsubscribe: () => void;
   /** Made here, because no other bridge shares it. */
   readonly #ownGuarantees: GuaranteeRegistry | undefined = undefined;
@@ -121,7 +123,11 @@ export class CallResolver {
     const counts = this.#countsOf(one, shape);
     // What has no place of its own is found by the name that it is counted under.
     const name = counts.key.shape;
-    const resolved = byShape.get(name) ?? { ...one, shape: counts };
+    const resolved = byShape.get(name) ?? {
+      ...one,
+      shape: counts,
+      cost: this.#costs.of(one.dataset, one.operation, name),
+    };
     byShape.set(name, resolved);
     return resolved;
   }
@@ -165,6 +171,7 @@ export class CallResolver {
       route: routes[decision.stage],
       traits: traitsOf(definition, decision.settings.guarantees),
       rules: this.#rules.for(operation, dataset, decision.settings.rules),
+      cost: this.#costs.of(dataset, operation, ''),
       cell: recorder.cell(backend, dataset, operation, decision.stage),
       resolvedMs: nowMs,
     };

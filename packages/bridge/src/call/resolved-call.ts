@@ -1,6 +1,7 @@
 import type { RuleBook } from '@changeover/compare';
 import type { OperationDefinition } from '@changeover/core';
 import type { AnswerStyle } from '../shadow/loop-budget.ts';
+import type { CallCost } from './call-costs.ts';
 import type { DatasetState } from './key-state.ts';
 import type { StageDecision } from '../stages/flags/stage-source.ts';
 import type { Cell } from '../recorder/cell.ts';
@@ -31,6 +32,7 @@ export interface ResolvedCall {
   readonly cell: Cell;
   /** The counts of the calls that differ from this one in values alone. */
   readonly shape: ShapeCounts;
+  readonly cost: CallCost;
   readonly state: DatasetState;
   /** Where the legs' results may rightly differ; undefined where no rule holds for such calls. */
   readonly rules: RuleBook | undefined;

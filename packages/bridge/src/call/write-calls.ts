@@ -8,6 +8,7 @@ import {
 import { type Answering, latencyOf } from './answering.ts';
 import { isPromise } from './answers.ts';
 import type { CallResolver } from './call-resolver.ts';
+import { noteLegacyCost } from './call-costs.ts';
 import { invoke, type Method } from './invoke.ts';
 import type { Call, ResolvedCall } from './resolved-call.ts';
 
@@ -112,10 +113,11 @@ export class WriteCalls {
     const { clock, comparer } = this.#answering.parts;
     this.#end(write);
     // At `shadow` the comparison measures the leg alone, without the rehearsal before it.
-    if (!isCompared(call, definition, shadow))
-      resolved.cell[latencyOf[admission.traits.leg]].record(
-        clock.monotonicMs() - admission.sinceMs,
-      );
+    if (!isCompared(call, definition, shadow)) {
+      const tookMs = clock.monotonicMs() - admission.sinceMs;
+      resolved.cell[latencyOf[admission.traits.leg]].record(tookMs);
+      if (admission.traits.leg === 'legacy') noteLegacyCost(resolved.cost, tookMs);
+    }
     if (shadow !== undefined && definition.comparison === 'observed')
       comparer.observedWrite(resolved, definition.read, args);
   }

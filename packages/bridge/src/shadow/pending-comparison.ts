@@ -61,8 +61,12 @@ export class PendingComparison {
 
   /** Sheds what was not begun, so that its shape's quota is left for another call. */
   refuse(reason: ShedReason): void {
-    if (!this.#settled) this.#giveBack?.();
-    this.shed(reason);
+    if (this.#settled) return;
+    this.#giveBack?.();
+    this.#settled = true;
+    this.#cell.countShed(reason);
+    // Whether a budget will never do is known to whoever asked it.
+    if (reason !== 'budget') this.#shape.noteShed(reason);
   }
 
   shed(reason: ShedReason): void {
