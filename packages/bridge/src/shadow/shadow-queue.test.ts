@@ -16,14 +16,14 @@ interface Seen {
 function open(options: ShadowQueueOptions = {}, load = 1): Seen {
   const clock = new ManualClock();
   const calls = new CallsInFlight();
-  const queue = new ShadowQueue(clock, options, calls, { share: load });
+  const queue = new ShadowQueue(clock, options, calls, { share: load, cpuShare: 1 });
   const begun: string[] = [];
   const ends = new Map<string, () => void>();
   const submit = (name: string, rows?: number, more: Partial<ShadowTask> = {}): void => {
     queue.submit({
-      ...more,
       rows,
       deadlineMs: 5_000,
+      ...more,
       run: () => {
         begun.push(name);
         return new Promise((resolve) => {
@@ -239,26 +239,29 @@ describe('work that is of its shape’s quota', () => {
     expect(begun).toEqual(['hot', 'rare']);
   });
 
-  test('has a share of the time of its own, waits where that is used up, and is shed after ten seconds', async () => {
+  test('has a share of the time of its own; where that is used up, one at a time goes on after a second', async () => {
     const { calls, clock, submit, begun, end } = open();
     calls.begin();
-    submit('dear', 0, quota);
+    const long = { ...quota, deadlineMs: 60_000 };
+    submit('dear', 0, long);
     await nextTurn();
     await clock.advance(20);
     await nextTurn();
-    await clock.advance(3_000);
+    await clock.advance(30_000);
     end('dear');
     await nextTurn();
-    // It took 3,000 ms and half a second was kept: 2,500 ms at a tenth of the time, of which 300 ms were earned meanwhile.
-    submit('a', 0, quota);
-    submit('b', 0, { ...quota, compared: 1 });
+    submit('a', 0, long);
+    submit('b', 0, { ...long, compared: 1 });
     await nextTurn();
-    await clock.advance(9_999);
+    await clock.advance(999);
     await nextTurn();
     expect(begun).toEqual(['dear']);
-    await clock.advance(2);
+    await clock.advance(1);
     await nextTurn();
-    expect(begun).toEqual(['dear', 'a shed: busy', 'b shed: busy']);
+    expect(begun).toEqual(['dear', 'a']);
+    await clock.advance(9_001);
+    await nextTurn();
+    expect(begun).toEqual(['dear', 'a', 'b shed: busy']);
   });
 
   test('costs what a caller’s call does, where its own time is mostly spent waiting', async () => {

@@ -41,6 +41,8 @@ const mostCreditMs = 1_000;
 /** Share of the time that comparisons by quota may take where the event loop is busy, and what of it is kept, in ms. */
 const quotaShare = 0.1;
 const mostQuotaCreditMs = 500;
+/** Where that is used up, one of them is begun all the same when it has waited for so long, in ms, and no other runs. */
+const longestRestMs = 1_000;
 
 /** One piece of comparison work. Neither function may throw for long: what they throw is swallowed by {@link ShadowQueue}. */
 export interface ShadowTask {
@@ -85,7 +87,7 @@ export class ShadowQueue {
   readonly #maxWaitMs: number;
   readonly #maxLateMs: number;
   readonly #calls: CallsInFlight;
-  readonly #load: { readonly share: number };
+  readonly #load: Pick<EventLoopLoad, 'share' | 'cpuShare'>;
   readonly #busyShare: number;
   readonly #maxQuotaConcurrent: number;
   readonly #maxQuotaWaitMs: number;
@@ -107,13 +109,13 @@ export class ShadowQueue {
 
   /**
    * @param calls whose answers callers wait for; work waits for a moment without any. Default: none ever.
-   * @param load how busy the event loop is, from 0 to 1. Default: this thread's.
+   * @param load how busy the event loop is and how much of a core it has, from 0 to 1. Default: this thread's.
    */
   constructor(
     clock: Clock,
     options: ShadowQueueOptions = {},
     calls: CallsInFlight = new CallsInFlight(),
-    load: { readonly share: number } = new EventLoopLoad(clock),
+    load: Pick<EventLoopLoad, 'share' | 'cpuShare'> = new EventLoopLoad(clock),
   ) {
     this.#clock = clock;
     this.#load = load;
@@ -256,7 +258,7 @@ export class ShadowQueue {
       const nowMs = this.#clock.monotonicMs();
       const overMs = oldest.submittedMs + this.#maxQuotaWaitMs;
       let fromMs = this.#courteousMs(oldest, nowMs);
-      if (this.#isBusy) fromMs = Math.max(fromMs, nowMs + this.#quotaCredit.msUntil(0));
+      if (this.#isBusy) fromMs = Math.max(fromMs, this.#quotaFromMs(oldest, nowMs));
       if (fromMs > nowMs && overMs >= nowMs) {
         this.#lookAgain(fromMs, overMs, nowMs);
         break;
@@ -268,6 +270,12 @@ export class ShadowQueue {
       else if (this.#abandoned >= this.#maxAbandoned) this.#drop(next.task, 'breaker-open');
       else this.#start(next.task, next.task.deadlineMs);
     }
+  }
+
+  /** One at a time goes on even where their share is used up, so that none waits for good. */
+  #quotaFromMs({ submittedMs }: Waiting, nowMs: number): number {
+    const creditMs = nowMs + this.#quotaCredit.msUntil(0);
+    return this.#runningByQuota > 0 ? creditMs : Math.min(creditMs, submittedMs + longestRestMs);
   }
 
   /** Makes room for work of a shape that was compared less than one that waits. */
@@ -368,7 +376,7 @@ export class ShadowQueue {
     }
     this.#runningByQuota -= 1;
     if (!this.#isBusy) return;
-    const costMs = Math.min(tookMs, task.costMs ?? tookMs);
+    const costMs = Math.min(tookMs, task.costMs ?? tookMs) * this.#load.cpuShare;
     this.#quotaCredit.spend(costMs);
     this.#credit.spend(costMs);
   }
