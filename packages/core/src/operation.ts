@@ -1,4 +1,4 @@
-import type { Undetermined } from './undetermined.ts';
+import type { AnswerFacts, Undetermined } from './undetermined.ts';
 
 /** Whether a call reads, writes, or controls the object itself (`closeConnections`). */
 export type OperationKind = 'read' | 'write' | 'control';
@@ -45,6 +45,11 @@ export interface ReadDefinition<Args extends readonly unknown[] = readonly never
   /** Tells calls apart that are judged apart although their operation is one: the statement without its values, the kind of
    * search. Asked on the caller's path: it must be quick. Never with values, for it is stored and shown. Default: '', one shape. */
   shape?(...args: Args): string;
+  /**
+   * What is known of this call's answer, in place of `ordered` and `undetermined`. Asked in the background once the caller has its
+   * answer, and waited for there; must not reject. Default: what those two say.
+   */
+  facts?(...args: Args): Promise<AnswerFacts>;
   dataset?(...args: Args): string | undefined;
   /** What an answer is compared as. Default: as it is. */
   readonly compareAs?: ((answer: unknown) => unknown) | undefined;
