@@ -77,6 +77,10 @@ export interface ShadowLeg {
   /** Runs a write in a transaction that is rolled back whatever happens. Unlike the others it settles only when the
    * rollback is done, for the real write follows and would meet its locks; at the signal the engine is asked to give up. */
   rehearse?(call: ShadowCall, limits: ShadowWriteLimits): Promise<WriteEffect>;
+  /** What a rehearsal of this call is expected to take, in ms, where one can't be broken off while it runs. Infinity for what
+   * nothing bounds; undefined where nothing is known. Absent, or 0, where a rehearsal ends soon after its signal. Synchronous and
+   * cheap, for it is asked on a caller's path. */
+  estimatedRehearsalMs?(call: Pick<ShadowCall, 'operation' | 'args'>): number | undefined;
   /** Runs a write that doesn't depend on rows already there on a temporary table of the same columns, without a lock on
    * the dataset. */
   scratchWrite?(call: ShadowCall, limits: ShadowWriteLimits): Promise<WriteEffect>;

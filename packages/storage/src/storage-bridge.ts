@@ -30,6 +30,7 @@ import {
 } from './bridge-options.ts';
 import { openLegacyLeg } from './legacy-leg.ts';
 import { figuresOf } from './pool-figures.ts';
+import { shapedOperations } from './shaped-operations.ts';
 import { StatementClassifiers } from './statement-classifiers.ts';
 import { watchingSchema } from './watching-schema.ts';
 
@@ -150,7 +151,9 @@ class StorageBridgeOver implements StorageBridge {
       services: this.#services,
       legacy: () => asObject(watchingSchema(legacy, classifiers)),
       pooled: () => asObject(watchingSchema(decoratePooledLeg?.(pooled) ?? pooled, classifiers)),
-      operations: definedAs(operationsKnowing((...args) => classifiers.factsOf(...args))),
+      operations: definedAs(
+        shapedOperations(operationsKnowing((...args) => classifiers.factsOf(...args))),
+      ),
       answers: 'promises',
       undeclared: 'legacy',
       parseKey: parseDatasetName,

@@ -40,6 +40,8 @@ export interface BackendRouterOptions<Api extends object> {
   /** The read that shows all rows of a table, for comparing writes. Default: writes are compared by what they return. */
   readonly tableRead?: ComparerOptions['tableRead'];
   readonly queue?: ComparerOptions['queue'];
+  /** How many comparisons each shape of call gets ahead of what all share. */
+  readonly quotas?: ComparerOptions['quotas'];
   /** How the legs answer an operation, as far as their functions show it: `legacy-alone` where only the pooled leg's can't but answer
    * a promise. Default: every operation answers promises on both legs. */
   readonly mayAnswerAtOnce?:
@@ -183,8 +185,9 @@ export class BackendRouter<Api extends object> {
     } catch (error) {
       return this.#answering.refuse(call, error);
     }
-    const { cell } = resolved;
+    const { cell, shape } = resolved;
     cell.calls += 1;
+    shape.calls += 1;
     const answered = (): void => {
       cell[latencyOf.legacy].record(this.#clock.monotonicMs() - startedMs);
     };

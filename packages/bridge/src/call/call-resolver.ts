@@ -1,11 +1,16 @@
 import type { ComparisonRule } from '@changeover/compare';
+import type { OperationDefinition } from '@changeover/core';
 import type { Recorder } from '../recorder/recorder.ts';
+import { maxShapeLength } from '../recorder/shape-book.ts';
+import { ShapeCounts } from '../recorder/shape-counts.ts';
 import { GuaranteeRegistry, type SerialLeg } from '../guarantees/index.ts';
 import { RuleBooks } from '../shadow/rule-books.ts';
 import type { Logger } from '../log.ts';
 import type { StageSource } from '../stages/flags/stage-source.ts';
+import { CallCosts } from './call-costs.ts';
 import { type DatasetState, DatasetStates } from './key-state.ts';
 import type { Method } from './invoke.ts';
+import { notComparableAt } from './not-comparable.ts';
 import type { Call, ResolvedCall } from './resolved-call.ts';
 import { routes } from './route.ts';
 import { traitsOf } from './route-traits.ts';
@@ -28,15 +33,34 @@ export interface CallResolverOptions {
 const routeLifetimeMs = 30_000;
 const maxMemoisedNames = 20_000;
 
+/** The shape of a call that can't tell its own: longer than any may be, so that it is counted with others of its kind. */
+const noShape = ' '.repeat(maxShapeLength + 1);
+
 /** Stands for the dataset of a call that is about none. */
 const noDataset = '';
+
+/** What is remembered of an operation on one key. */
+interface Memoised {
+  readonly one: ResolvedCall;
+  /** Undefined where the operation has no shapes. At most as many as the recorder keeps apart. */
+  readonly byShape: Map<string, ResolvedCall> | undefined;
+}
+
+const unused = new ShapeCounts({
+  backend: '',
+  dataset: '',
+  operation: '',
+  shape: '',
+  stage: 'legacy',
+});
 
 /** Decides about a call before it is made: its key, stage, route, rules and counters. Remembers what it decided. */
 export class CallResolver {
   readonly #options: CallResolverOptions;
-  readonly #memo = new Map<unknown, (ResolvedCall | undefined)[]>();
+  readonly #memo = new Map<unknown, (Memoised | undefined)[]>();
   readonly #states: DatasetStates;
   readonly #rules: RuleBooks;
+  readonly #costs = new CallCosts();
   readonly #unsubscribe: () => void;
   /** Made here, because no other bridge shares it. */
   readonly #ownGuarantees: GuaranteeRegistry | undefined = undefined;
@@ -83,12 +107,54 @@ export class CallResolver {
     const datasetOf =
       'dataset' in definition ? (definition.dataset as Method | undefined) : undefined;
     const name = datasetOf === undefined ? args[0] : datasetOf(...args);
-    const resolved = this.#memo.get(name)?.[call.index];
-    if (resolved !== undefined && nowMs - resolved.resolvedMs < routeLifetimeMs) return resolved;
-    return this.#decide(call, name, datasetOf !== undefined, nowMs);
+    let memoised = this.#memo.get(name)?.[call.index];
+    if (memoised === undefined || nowMs - memoised.one.resolvedMs >= routeLifetimeMs)
+      memoised = this.#decide(call, name, datasetOf !== undefined, nowMs);
+    const { one, byShape } = memoised;
+    return byShape === undefined ? one : this.#ofShape(one, byShape, args);
   }
 
-  #decide(call: Call, name: unknown, mayBeNone: boolean, nowMs: number): ResolvedCall {
+  /** Calls of one operation are decided about alike; only what is counted of them is apart. */
+  #ofShape(
+    one: ResolvedCall,
+    byShape: Map<string, ResolvedCall>,
+    args: readonly unknown[],
+  ): ResolvedCall {
+    const shape = this.#shapeOf(one.definition, args);
+    const known = byShape.get(shape);
+    if (known !== undefined) return known;
+    const counts = this.#countsOf(one, shape);
+    // What has no place of its own is found by the name that it is counted under.
+    const name = counts.key.shape;
+    const resolved = byShape.get(name) ?? {
+      ...one,
+      shape: counts,
+      cost: this.#costs.of(one.dataset, one.operation, name),
+    };
+    byShape.set(name, resolved);
+    return resolved;
+  }
+
+  /** Never throws: a shape is no reason to refuse a call. */
+  #shapeOf(definition: OperationDefinition, args: readonly unknown[]): string {
+    const { shape } = definition as { readonly shape?: Method };
+    try {
+      const found = shape?.(...args);
+      return typeof found === 'string' ? found : noShape;
+    } catch {
+      return noShape;
+    }
+  }
+
+  #countsOf(one: Omit<ResolvedCall, 'shape'>, shape: string): ShapeCounts {
+    const { backend, dataset, operation, definition, decision } = one;
+    const { stage } = decision;
+    const counts = this.#options.recorder.shape({ backend, dataset, operation, shape, stage });
+    counts.notComparable ??= notComparableAt(stage, definition);
+    return counts;
+  }
+
+  #decide(call: Call, name: unknown, mayBeNone: boolean, nowMs: number): Memoised {
     const { parseDataset } = this.#options;
     const dataset =
       name === undefined && mayBeNone
@@ -96,25 +162,32 @@ export class CallResolver {
         : parseDataset === undefined
           ? String(name)
           : parseDataset(name);
-    const resolved = this.#resolved(call, dataset, nowMs);
-    this.#noticeChange(resolved);
+    const decided = this.#decided(call, dataset, nowMs);
+    const hasShapes = (call.definition as { readonly shape?: Method }).shape !== undefined;
+    const memoised: Memoised = {
+      // Where there are shapes nothing is counted here: it stands for what they share.
+      one: { ...decided, shape: hasShapes ? unused : this.#countsOf(decided, '') },
+      byShape: hasShapes ? new Map() : undefined,
+    };
+    this.#noticeChange(memoised.one);
     if (this.#memo.size >= maxMemoisedNames) this.#memo.clear();
     const paths = this.#memo.get(name) ?? [];
-    paths[call.index] = resolved;
+    paths[call.index] = memoised;
     this.#memo.set(name, paths);
-    return resolved;
+    return memoised;
   }
 
-  /** What holds now for a call of the same operation and dataset. */
-  again({ operation, definition, dataset, resolvedMs }: ResolvedCall): ResolvedCall {
-    return this.#resolved({ operation, definition }, dataset, resolvedMs);
+  /** What holds now for a call of the same shape. */
+  again({ operation, definition, dataset, resolvedMs, shape, cost }: ResolvedCall): ResolvedCall {
+    const decided = this.#decided({ operation, definition }, dataset, resolvedMs);
+    return { ...decided, shape: this.#countsOf(decided, shape.key.shape), cost };
   }
 
-  #resolved(
+  #decided(
     { operation, definition }: Pick<Call, 'operation' | 'definition'>,
     dataset: string,
     nowMs: number,
-  ): ResolvedCall {
+  ): Omit<ResolvedCall, 'shape'> {
     const { backend, recorder, stages } = this.#options;
     const decision = stages.decide({ backend, dataset, operation });
     return {
@@ -127,6 +200,7 @@ export class CallResolver {
       route: routes[decision.stage],
       traits: traitsOf(definition, decision.settings.guarantees),
       rules: this.#rules.for(operation, dataset, decision.settings.rules),
+      cost: this.#costs.of(dataset, operation, ''),
       cell: recorder.cell(backend, dataset, operation, decision.stage),
       resolvedMs: nowMs,
     };

@@ -76,6 +76,7 @@ export class ReadCalls {
     const { clock, comparer } = this.#answering.parts;
     const resolved = resolvedOf(admission);
     resolved.cell.calls += 1;
+    resolved.shape.calls += 1;
     const comparison =
       way.shadow === undefined ? undefined : comparer.beginRead(resolved, way.shadow, args);
     const { leg } = admission.traits;

@@ -8,6 +8,7 @@ import {
 import { type Answering, latencyOf } from './answering.ts';
 import { isPromise } from './answers.ts';
 import type { CallResolver } from './call-resolver.ts';
+import { noteLegacyCost } from './call-costs.ts';
 import { invoke, type Method } from './invoke.ts';
 import type { Call } from './resolved-call.ts';
 import { resolvedOf, type WayBack } from './way-back.ts';
@@ -79,7 +80,9 @@ export class WriteCalls {
 
   #run(write: Write): unknown {
     const { calls } = this.#answering.parts;
-    resolvedOf(write.admission).cell.calls += 1;
+    const { cell, shape } = resolvedOf(write.admission);
+    cell.calls += 1;
+    shape.calls += 1;
     this.#everywhere(write)?.pass();
     let result: unknown;
     try {
@@ -114,10 +117,11 @@ export class WriteCalls {
     const resolved = resolvedOf(admission);
     this.#end(write, false);
     // At `shadow` the comparison measures the leg alone, without the rehearsal before it.
-    if (!isCompared(call, definition, shadow))
-      resolved.cell[latencyOf[admission.traits.leg]].record(
-        clock.monotonicMs() - admission.sinceMs,
-      );
+    if (!isCompared(call, definition, shadow)) {
+      const tookMs = clock.monotonicMs() - admission.sinceMs;
+      resolved.cell[latencyOf[admission.traits.leg]].record(tookMs);
+      if (admission.traits.leg === 'legacy') noteLegacyCost(resolved.cost, tookMs);
+    }
     if (shadow !== undefined && definition.comparison === 'observed')
       comparer.observedWrite(resolved, definition.read, args);
   }
