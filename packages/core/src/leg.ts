@@ -89,6 +89,9 @@ export interface Leg<Api> {
   /** Closes what this leg holds open of a dataset and keeps it closed while `work` runs, in which the other leg removes the
    * dataset. Calls to that dataset wait meanwhile; the next one opens again. Resolves as `work` does. */
   closedWhile?<T>(dataset: string, work: () => Promise<T>): Promise<T>;
+  /** True for a call that is part of what callers left open on this leg: a transaction that a statement began, a temporary table. It
+   * goes here whatever the stage, and is not compared. Asked before each call: cheap, and never throws. Default: never. */
+  holds?(operation: string, args: readonly unknown[]): boolean;
   /** Absent where the API's objects offer nothing but themselves: shadow calls then go through `api`. */
   readonly shadow?: ShadowLeg | undefined;
 }

@@ -1,0 +1,46 @@
+import { WiringError } from '@changeover/bridge';
+
+type Constructor<Args extends readonly unknown[], T> = new (...args: Args) => T;
+
+/** By the driver's prototype: what instances of ours are constructed as. */
+const targets = new WeakMap<object, Constructor<never, object>>();
+
+/**
+ * Makes an instance of our class that is one of the driver's too: `instanceof`, `constructor` and the name are the driver's, the members
+ * ours. What the driver has and our class has not is refused by name, for it would find no connection.
+ *
+ * @param native an object of the driver's class.
+ */
+export function standIn<Args extends readonly unknown[], T extends object>(
+  Class: Constructor<Args, T>,
+  native: object,
+  args: Args,
+): T {
+  const driver = Object.getPrototypeOf(native) as object;
+  let target = targets.get(driver);
+  if (target === undefined) {
+    target = targetOf(Class.prototype as object, driver);
+    targets.set(driver, target);
+  }
+  return Reflect.construct(Class, args, target) as T;
+}
+
+function targetOf(ours: object, driver: object): Constructor<never, object> {
+  const { constructor: _, ...members } = Object.getOwnPropertyDescriptors(
+    ours,
+  ) as PropertyDescriptorMap;
+  const refused = Object.entries(Object.getOwnPropertyDescriptors(driver))
+    .filter(([name, { value }]) => typeof value === 'function' && !(name in ours))
+    .map(([name]): [string, PropertyDescriptor] => [name, { value: refusal(name) }]);
+  const target = function (): void {
+    // Never run: only its prototype is used.
+  };
+  target.prototype = Object.create(driver, { ...Object.fromEntries(refused), ...members });
+  return target as unknown as Constructor<never, object>;
+}
+
+function refusal(name: string): () => never {
+  return () => {
+    throw new WiringError(`${name}() is not bridged: call it on the handle that was bridged.`);
+  };
+}
