@@ -102,6 +102,8 @@ export class HandleSession implements TextSurroundings {
 
   /** The pooled leg's connection for a statement. */
   pooled(traits: StatementTraits, way: Way): Connection {
+    // Closed is closed: the handle says so in the driver's words.
+    if (!this.handle.database.open) return this.handle;
     const reads = traits.comparable && (way === 'get' || way === 'all');
     if (!reads || this.#inTransaction === this.#writer) {
       this.#writer ??= this.#open(false);
