@@ -32,7 +32,7 @@ interface Compiled {
 
 /**
  * A statement whichever connection runs it: compiled on each where it is first run, with the shape of rows and the bound values
- * that its caller chose. All is private, because a comparison makes a digest of what it can see of an argument.
+ * that its caller chose.
  */
 export class PreparedText {
   readonly #sql: string;
@@ -54,6 +54,11 @@ export class PreparedText {
   }
 
   get sql(): string {
+    return this.#sql;
+  }
+
+  /** What a comparison knows the statement by, as an argument among a call's. */
+  toJSON(): string {
     return this.#sql;
   }
 

@@ -29,7 +29,7 @@ function targetOf(ours: object, driver: object): Constructor<never, object> {
   const { constructor: _, ...members } = Object.getOwnPropertyDescriptors(
     ours,
   ) as PropertyDescriptorMap;
-  const refused = Object.entries(Object.getOwnPropertyDescriptors(driver))
+  const refused = Object.entries(Object.getOwnPropertyDescriptors(rootOf(driver)))
     .filter(([name, { value }]) => typeof value === 'function' && !(name in ours))
     .map(([name]): [string, PropertyDescriptor] => [name, { value: refusal(name) }]);
   const target = function (): void {
@@ -37,6 +37,12 @@ function targetOf(ours: object, driver: object): Constructor<never, object> {
   };
   target.prototype = Object.create(driver, { ...Object.fromEntries(refused), ...members });
   return target as unknown as Constructor<never, object>;
+}
+
+/** The driver's own class: what a program's subclass of it adds calls our members. */
+function rootOf(prototype: object): object {
+  const parent = Object.getPrototypeOf(prototype) as object | null;
+  return parent === null || Object.getPrototypeOf(parent) === null ? prototype : rootOf(parent);
 }
 
 function refusal(name: string): () => never {
