@@ -47,7 +47,7 @@ export class BridgedDatabase {
   }
 
   exec(sql: string): this {
-    this.#call(({ bridged, session }) => bridged.exec(sql, session.classify(String(sql))));
+    this.#call(({ bridged, session }) => bridged.exec(sql, session.classify(sql)));
     return this;
   }
 

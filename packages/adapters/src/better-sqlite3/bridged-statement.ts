@@ -115,6 +115,6 @@ export class BridgedStatement {
   }
 
   toString(): string {
-    return this.#text.latest.toString();
+    return this.#text.expanded;
   }
 }

@@ -8,16 +8,17 @@ import { RowIterator } from './row-iterator.ts';
 import { copySettings, hasPrivateData } from './session-settings.ts';
 import { type StatementTraits, traitsOf, unknownTraits } from './statement-traits.ts';
 
+/** What a call hands to a leg of a prepared statement; the text and what it does come first with every call. */
+export type StatementArguments = [
+  sql: string,
+  traits: StatementTraits,
+  mode: number,
+  params: readonly unknown[],
+  text: PreparedText,
+];
+
 /** How a statement is run. */
 export type Way = 'run' | 'get' | 'all' | 'iterate';
-
-/** One execution of a prepared statement. */
-export interface Execution {
-  readonly text: PreparedText;
-  readonly traits: StatementTraits;
-  readonly mode: number;
-  readonly params: readonly unknown[];
-}
 
 /** What a session is made of. */
 export interface HandleSessionOptions {
@@ -48,7 +49,10 @@ export class HandleSession implements TextSurroundings {
   #lastWrite: LegName | undefined;
   /** The connection on which settings may have changed, and the others were not told. */
   #settingsOf: Connection | undefined;
-  #private: Partial<Record<LegName, boolean>> = {};
+  readonly #private: Record<LegName, boolean | undefined> = {
+    legacy: undefined,
+    pooled: undefined,
+  };
   /** What was defined on the handle, for connections that are opened later. */
   readonly #definitions = new Map<string, (database: Database.Database) => void>();
   /** A function of the program's has the name of one of SQLite's: what a statement calls can't be told by its name. */
@@ -113,23 +117,42 @@ export class HandleSession implements TextSurroundings {
   }
 
   /** Runs a statement for a caller, or for a comparison where none is calling. */
-  execute(way: Way, on: Connection, execution: Execution): unknown {
-    if (this.calling === 0) return this.#compared(way, on, execution);
-    const { text, traits, mode, params } = execution;
-    return this.#run(on, traits, (connection) => {
-      const native = text.on(connection, mode);
-      return way === 'iterate'
-        ? new RowIterator(native.iterate(...params), native, connection, this)
-        : native[way](...params);
-    });
+  execute(way: Way, on: Connection, args: StatementArguments): unknown {
+    if (this.calling === 0) return this.#compared(way, on, args);
+    // By index: this is on every caller's path.
+    const traits = args[1];
+    const outer = this.#running;
+    const connection = this.#begin(on, traits);
+    let failed = true;
+    try {
+      const native = args[4].on(connection, args[2]);
+      const result =
+        way === 'iterate'
+          ? new RowIterator(native.iterate(...args[3]), native, connection, this)
+          : native[way](...args[3]);
+      failed = false;
+      return result;
+    } finally {
+      this.#running = outer;
+      if ((failed || traits.acts) && outer === undefined) this.#after(connection, traits);
+    }
   }
 
   /** Runs what the driver has beside statements: `exec`, `pragma`, `explain`. */
   perform<T>(on: Connection, traits: StatementTraits, work: (database: Database.Database) => T): T {
-    if (this.calling > 0) return this.#run(on, traits, ({ database }) => work(database));
-    this.#refuseComparison(on);
-    if (on.iterators > 0) throw new NotComparableError('rows are being read from the connection');
-    return work(on.database);
+    if (this.calling === 0) {
+      this.#refuseComparison(on);
+      if (on.iterators > 0) throw new NotComparableError('rows are being read from the connection');
+      return work(on.database);
+    }
+    const outer = this.#running;
+    const connection = this.#begin(on, traits);
+    try {
+      return work(connection.database);
+    } finally {
+      this.#running = outer;
+      if (outer === undefined) this.#after(connection, traits);
+    }
   }
 
   /** Takes a step of an iterator. */
@@ -183,23 +206,17 @@ export class HandleSession implements TextSurroundings {
     for (const { database } of this.#running === undefined ? all : [this.#running, ...all])
       database.close();
     this.#inTransaction = undefined;
+    void this.#options.classifier.close();
   }
 
-  #run<T>(on: Connection, traits: StatementTraits, work: (connection: Connection) => T): T {
-    const outer = this.#running;
-    const connection = outer ?? on;
-    if (outer === undefined) this.#settle(connection);
-    if (traits.needsFileAlone && connection === this.handle) this.#closePooled();
-    this.#running = connection;
-    let failed = true;
-    try {
-      const result = work(connection);
-      failed = false;
-      return result;
-    } finally {
-      this.#running = outer;
-      if ((failed || traits.acts) && outer === undefined) this.#after(connection, traits);
-    }
+  /** The connection that a statement runs on, which is made ready for it. */
+  #begin(on: Connection, traits: StatementTraits): Connection {
+    // A function of the program's, called by a statement: its own statements are refused by that connection.
+    if (this.#running !== undefined) return this.#running;
+    if (this.#settingsOf !== undefined) this.#settle(on);
+    if (traits.needsFileAlone && on === this.handle) this.#closePooled();
+    this.#running = on;
+    return on;
   }
 
   /** Notes what an acting or failed statement left. */
@@ -212,7 +229,7 @@ export class HandleSession implements TextSurroundings {
     this.#lastWrite = leg;
     if (traits.marksConnection) {
       this.#settingsOf = connection;
-      delete this.#private[leg];
+      this.#private[leg] = undefined;
     }
     this.#noteSchema(database, traits);
   }
@@ -225,7 +242,8 @@ export class HandleSession implements TextSurroundings {
     this.meaning += 1;
   }
 
-  #compared(way: Way, on: Connection, { text, mode, params }: Execution): unknown {
+  #compared(way: Way, on: Connection, args: StatementArguments): unknown {
+    const [, , mode, params, text] = args;
     this.#refuseComparison(on);
     const native = text.besides(on, mode);
     if (native === undefined) throw new NotComparableError('its rows are being read one by one');

@@ -28,7 +28,7 @@ export function operationsBy(
       },
       write: { kind: 'write', comparison: 'none' },
     };
-    return defined(definition as OperationDefinition);
+    return defined(definition);
   };
   return {
     // What `run` answers is about its connection, and so not to be compared even of a statement that reads.

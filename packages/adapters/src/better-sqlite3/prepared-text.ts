@@ -3,7 +3,7 @@ import type { Connection } from './connection.ts';
 import { type StatementTraits, unknownTraits } from './statement-traits.ts';
 
 /** The driver's own statement. */
-export type NativeStatement = Database.Statement<unknown[]>;
+export type NativeStatement = Database.Statement;
 
 /** What {@link PreparedText} asks of what it is part of. */
 export interface TextSurroundings {
@@ -70,6 +70,12 @@ export class PreparedText {
   /** The driver's statement that was used last. */
   get latest(): NativeStatement {
     return this.#latest.native;
+  }
+
+  /** The text with the bound values in it, where they were bound for good. */
+  get expanded(): string {
+    // The driver's own, which its types don't name.
+    return (this.#latest.native as { toString(): string }).toString();
   }
 
   /** What the statement does. */

@@ -49,7 +49,7 @@ export function copySettings(
     if (readonly && name === 'query_only') continue;
     const wanted = valueOf(from, `PRAGMA ${name}`);
     if (wanted !== undefined && wanted !== valueOf(to, `PRAGMA ${name}`))
-      set(to, `PRAGMA ${name} = ${String(wanted)}`);
+      set(to, `PRAGMA ${name} = ${wanted}`);
   }
   // It can't be read back, but for what it does.
   const like = "SELECT 'a' LIKE 'A'";
@@ -91,8 +91,8 @@ function attachedTo(database: Database.Database): readonly Attached[] {
 }
 
 /** Not by `pragma()`, which refuses while rows are being read from the connection. */
-function valueOf(database: Database.Database, sql: string): unknown {
-  const statement = database.prepare(sql);
+function valueOf(database: Database.Database, sql: string): number | string | undefined {
+  const statement = database.prepare<[], number | string>(sql);
   return statement.reader ? statement.safeIntegers(false).pluck().get() : undefined;
 }
 

@@ -22,20 +22,23 @@ export function standIn<Args extends readonly unknown[], T extends object>(
     target = targetOf(Class.prototype as object, driver);
     targets.set(driver, target);
   }
-  return Reflect.construct(Class, args, target) as T;
+  return Reflect.construct(Class, args, target);
 }
 
 function targetOf(ours: object, driver: object): Constructor<never, object> {
-  const { constructor: _, ...members } = Object.getOwnPropertyDescriptors(
-    ours,
-  ) as PropertyDescriptorMap;
   const refused = Object.entries(Object.getOwnPropertyDescriptors(rootOf(driver)))
     .filter(([name, { value }]) => typeof value === 'function' && !(name in ours))
     .map(([name]): [string, PropertyDescriptor] => [name, { value: refusal(name) }]);
+  const prototype = Object.create(driver, Object.fromEntries(refused)) as object;
+  for (const name of Reflect.ownKeys(ours)) {
+    if (name === 'constructor') continue;
+    const member = Object.getOwnPropertyDescriptor(ours, name);
+    if (member !== undefined) Object.defineProperty(prototype, name, member);
+  }
   const target = function (): void {
     // Never run: only its prototype is used.
   };
-  target.prototype = Object.create(driver, { ...Object.fromEntries(refused), ...members });
+  target.prototype = prototype;
   return target as unknown as Constructor<never, object>;
 }
 

@@ -1,18 +1,8 @@
 import type { LegName } from '@changeover/core';
 import type Database from 'better-sqlite3';
 import type { Connection } from './connection.ts';
-import type { HandleSession, Way } from './handle-session.ts';
-import type { PreparedText } from './prepared-text.ts';
+import type { HandleSession, StatementArguments, Way } from './handle-session.ts';
 import type { StatementTraits } from './statement-traits.ts';
-
-/** What a call hands to a leg of a prepared statement; the text and what it does come first with every call. */
-export type StatementArguments = [
-  sql: string,
-  traits: StatementTraits,
-  mode: number,
-  params: readonly unknown[],
-  text: PreparedText,
-];
 
 /** The driver's `explain`, which its types don't name. */
 interface Explaining {
@@ -68,8 +58,8 @@ export class StatementLeg {
     );
   }
 
-  #execute(way: Way, [, traits, mode, params, text]: StatementArguments): unknown {
-    return this.#session.execute(way, this.#on(traits, way), { traits, text, mode, params });
+  #execute(way: Way, args: StatementArguments): unknown {
+    return this.#session.execute(way, this.#on(args[1], way), args);
   }
 
   #on(traits: StatementTraits, way: Way): Connection {
