@@ -15,7 +15,7 @@ import { HandleSession } from './handle-session.ts';
 import { operationsBy } from './operations.ts';
 import { standIn } from './stand-in.ts';
 import { fileOf } from './session-settings.ts';
-import { StatementLeg } from './statement-leg.ts';
+import { StatementLeg, type StatementMethods } from './statement-leg.ts';
 import type { StatementTraits } from './statement-traits.ts';
 
 /** How a handle is bridged. */
@@ -74,6 +74,7 @@ export function bridgeDatabase(
       readSchema: () => session.readSchema(),
     }),
   });
+  const operations = operationsBy(keyOf);
   const bridged = createBridge({
     ...settings,
     name,
@@ -86,13 +87,16 @@ export function bridgeDatabase(
         );
       return newLeg(session, 'pooled');
     },
-    operations: operationsBy(keyOf),
+    operations,
     isUnavailable: (error) =>
       typeof error === 'object' && error !== null && session.openFailures.has(error),
     services,
     clock,
   });
-  const database = standIn(BridgedDatabase, handle, [{ session, bridged }, keyOf]);
+  const database = standIn(BridgedDatabase, handle, [
+    { session, bridged, methods: methodsOf(bridged, operations) },
+    keyOf,
+  ]);
   standsFor(database, bridged);
   return database as unknown as Database.Database;
 }
@@ -101,6 +105,13 @@ function newLeg(session: HandleSession, leg: LegName): StatementLeg {
   return withAbilities(new StatementLeg(session, leg), {
     holds: (_operation, args) => session.holds(leg, args[1] as StatementTraits),
   });
+}
+
+/** Detached, which methods of a bridge may be. */
+function methodsOf(bridged: StatementLeg, operations: object): StatementMethods {
+  return Object.fromEntries(
+    Object.keys(operations).map((name) => [name, bridged[name as keyof StatementLeg]]),
+  ) as unknown as StatementMethods;
 }
 
 type KeyOf = (sql: string) => string;

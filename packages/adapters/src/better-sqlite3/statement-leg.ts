@@ -66,3 +66,6 @@ export class StatementLeg {
     return this.#leg === 'legacy' ? this.#session.handle : this.#session.pooled(traits, way);
   }
 }
+
+/** The methods of a leg, without the leg. */
+export type StatementMethods = Readonly<Pick<StatementLeg, keyof StatementLeg>>;
