@@ -20,7 +20,11 @@ import {
   ValueQuery,
   type WireConnection,
 } from './postgres-query.ts';
-import { checkPostgresExecute, checkPostgresQuery } from './postgres-statements.ts';
+import {
+  checkPostgresExecute,
+  checkPostgresQuery,
+  givesRowsAndActs,
+} from './postgres-statements.ts';
 import { postgresParam } from './postgres-values.ts';
 import {
   emptyStepResult,
@@ -386,6 +390,8 @@ export class PostgresSession implements AsyncSession {
     cells: boolean,
     send: Send,
   ): Promise<StepResult> {
+    if (this.transactionState !== 'none' && givesRowsAndActs(sql))
+      return this.#stepResult(await this.#one(sql, params, cells));
     checkPostgresQuery(sql);
     if (this.transactionState === 'none') {
       await this.#setReadOnlyDefault(true);
