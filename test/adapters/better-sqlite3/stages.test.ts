@@ -368,6 +368,22 @@ describe('comparison', () => {
     expect(bridge.recorder.summary().totals).toMatchObject({ mismatch: 1 });
   });
 
+  test('a comparison waits for no lock of another connection', async () => {
+    const { db, bridge, file, learned } = make({
+      stage: 'shadow',
+      schema: `${schema}; ${rows}`,
+      journalMode: 'delete',
+    });
+    await learned('select text from note');
+    expect(db.prepare('select text from note').all()).toHaveLength(3);
+    const other = new Database(file);
+    other.exec('begin exclusive');
+    await bridge.idle();
+    expect(bridge.recorder.summary().totals).toMatchObject({ inconclusive: 1, mismatch: 0 });
+    other.exec('rollback');
+    other.close();
+  });
+
   test('a function of the program is called once, unless it is said to be pure', async () => {
     const { db, bridge, learned } = make({ stage: 'shadow', pure: ['twice'] });
     let calls = 0;

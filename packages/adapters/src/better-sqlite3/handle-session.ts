@@ -5,7 +5,7 @@ import type Database from 'better-sqlite3';
 import { Connection } from './connection.ts';
 import { PreparedText, type TextSurroundings } from './prepared-text.ts';
 import { RowIterator } from './row-iterator.ts';
-import { copySettings, hasPrivateData } from './session-settings.ts';
+import { copySettings, hasPrivateData, withoutWaiting } from './session-settings.ts';
 import { type StatementTraits, traitsOf, unknownTraits } from './statement-traits.ts';
 
 /** What a call hands to a leg of a prepared statement; the text and what it does come first with every call. */
@@ -109,11 +109,8 @@ export class HandleSession implements TextSurroundings {
     // Closed is closed: the handle says so in the driver's words.
     if (!this.handle.database.open) return this.handle;
     const reads = traits.comparable && (way === 'get' || way === 'all');
-    if (!reads || this.#inTransaction === this.#writer) {
-      this.#writer ??= this.#open(false);
-      if (!reads || this.#inTransaction !== undefined) return this.#writer;
-    }
-    return (this.#reader ??= this.#open(true));
+    if (reads && this.#inTransaction === undefined) return (this.#reader ??= this.#open(true));
+    return (this.#writer ??= this.#open(false));
   }
 
   /** Runs a statement for a caller, or for a comparison where none is calling. */
@@ -143,7 +140,7 @@ export class HandleSession implements TextSurroundings {
     if (this.calling === 0) {
       this.#refuseComparison(on);
       if (on.iterators > 0) throw new NotComparableError('rows are being read from the connection');
-      return work(on.database);
+      return withoutWaiting(on.database, () => work(on.database));
     }
     const outer = this.#running;
     const connection = this.#begin(on, traits);
@@ -247,7 +244,7 @@ export class HandleSession implements TextSurroundings {
     this.#refuseComparison(on);
     const native = text.besides(on, mode);
     if (native === undefined) throw new NotComparableError('its rows are being read one by one');
-    return native[way](...params);
+    return withoutWaiting(on.database, () => native[way](...params));
   }
 
   /** What is not committed is seen by one connection only. @throws {NotComparableError} */

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { NotComparableError } from '@changeover/core';
 import type Database from 'better-sqlite3';
 
 /** What a connection was set to, as the engine tells it: the PRAGMAs that hold for one connection and can be read back. */
@@ -67,6 +68,26 @@ function copyAttached(from: Database.Database, to: Database.Database): void {
     if (each.file !== '' && !has(wanted, each)) to.prepare('DETACH ?').run(each.name);
   for (const each of wanted)
     if (!has(present, each)) to.prepare('ATTACH ? AS ?').run(each.file, each.name);
+}
+
+/**
+ * Runs a read for a comparison, which must not hold the event loop while another process has the file.
+ *
+ * @throws {NotComparableError} where it would have to wait.
+ */
+export function withoutWaiting<T>(database: Database.Database, work: () => T): T {
+  const timeoutMs = valueOf(database, 'PRAGMA busy_timeout') ?? 0;
+  set(database, 'PRAGMA busy_timeout = 0');
+  try {
+    return work();
+  } catch (error) {
+    const { code } = error as { readonly code?: unknown };
+    if (typeof code === 'string' && /^SQLITE_(BUSY|LOCKED)/.test(code))
+      throw new NotComparableError('another connection has the file for itself');
+    throw error;
+  } finally {
+    set(database, `PRAGMA busy_timeout = ${timeoutMs}`);
+  }
 }
 
 /** Whether a connection has what no other can have: temporary objects, or an attached database without a file. */
