@@ -15,7 +15,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   legacy: ['core', 'engines'],
   pooled: ['core', 'compare', 'engines'],
   storage: ['core', 'compare', 'bridge', 'operate', 'classify', 'engines', 'legacy', 'pooled'],
-  changeover: ['core', 'compare', 'bridge', 'operate', 'engines', 'pooled', 'storage'],
+  adapters: ['core', 'compare', 'bridge', 'classify', 'pooled'],
+  changeover: ['core', 'compare', 'bridge', 'operate', 'engines', 'pooled', 'storage', 'adapters'],
 };
 
 /** The rooms that are for anyone's singleton. */

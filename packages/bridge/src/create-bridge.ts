@@ -105,6 +105,16 @@ export function bridgeOf(object: object): Bridge {
   return bridge;
 }
 
+/**
+ * Lets {@link bridgeOf} know an object that an adapter made in front of a bridge, as callers see it, for the bridge behind it.
+ *
+ * @param bridged what {@link createBridge} made.
+ * @throws {WiringError} for anything else.
+ */
+export function standsFor(standIn: object, bridged: object): void {
+  bridges.set(standIn, bridgeOf(bridged));
+}
+
 const ownNames: readonly string[] = [
   'name',
   'legacy',

@@ -110,6 +110,9 @@ export interface Leg<Api> {
   /** Runs `call`, which makes one call of `api` in the same tick, so that it can be ended. Throws what `call` throws. Absent
    * where no call of this leg can be ended. */
   endable?(call: () => unknown): EndableCall;
+  /** True for a call that is part of what callers left open on this leg: a transaction that a statement began, a temporary table. It
+   * goes here whatever the stage, and is not compared. Asked before each call: cheap, and never throws. Default: never. */
+  holds?(operation: string, args: readonly unknown[]): boolean;
   /** Absent where the API's objects offer nothing but themselves: shadow calls then go through `api`. */
   readonly shadow?: ShadowLeg | undefined;
 }

@@ -39,11 +39,15 @@ export class Answering {
    * legacy leg that answers at once, so such an operation goes no further than `shadow`. Until it was seen how the legacy leg
    * answers, it answers.
    */
-  routeOf(call: Call, resolved: ResolvedCall): Route {
+  routeOf(call: Call, resolved: ResolvedCall, args: readonly unknown[]): Route {
     const { stage } = resolved.decision;
-    const { comparer, mayAnswerAtOnce } = this.parts;
-    if (mayAnswerAtOnce === undefined || stage === 'legacy' || stage === 'shadow')
-      return resolved.route;
+    const { comparer, legs, mayAnswerAtOnce } = this.parts;
+    const { answers } = resolved.route.write;
+    const other = answers === 'legacy' ? 'pooled' : 'legacy';
+    if (legs[other].holds?.(call.operation, args) === true) return routes[other];
+    if (stage === 'legacy') return resolved.route;
+    if (legs[answers].holds?.(call.operation, args) === true) return routes[answers];
+    if (mayAnswerAtOnce === undefined || stage === 'shadow') return resolved.route;
     const promises =
       comparer.styleOf('pooled', call.operation) === 'later' ||
       mayAnswerAtOnce(call.operation) === 'legacy-alone';

@@ -62,7 +62,7 @@ export class ReadCalls {
     const context = currentContext();
     const joined = gate.transactionOf(context);
     if (joined !== undefined) return joined.traits.leg;
-    const way = this.#answering.routeOf(call, resolved).read;
+    const way = this.#answering.routeOf(call, resolved, args).read;
     const traits = resolved.traits[way.answers];
     const admission = this.#answering.canWait(call, way.answers)
       ? gate.announce(context, traits, nowMs)

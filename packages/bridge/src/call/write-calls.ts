@@ -61,7 +61,7 @@ export class WriteCalls {
     const context = currentContext();
     const joined = gate.transactionOf(context);
     if (joined !== undefined) return joined.traits.leg;
-    const { answers, shadow } = this.#answering.routeOf(call, resolved).write;
+    const { answers, shadow } = this.#answering.routeOf(call, resolved, args).write;
     const definition = call.definition as WriteDefinition;
     // Inside a transaction on another dataset the legacy leg does what it always did: nothing is rehearsed before.
     const isNested = answers === 'legacy' && context.transaction?.state === 'in flight';

@@ -1,0 +1,140 @@
+import {
+  type BridgeServices,
+  type BridgeSettings,
+  createBridge,
+  InvalidKeyError,
+  standsFor,
+  WiringError,
+  withAbilities,
+} from '@changeover/bridge';
+import { createSqliteClassifier } from '@changeover/classify/sqlite';
+import type { Clock, LegName } from '@changeover/core';
+import type Database from 'better-sqlite3';
+import { BridgedDatabase } from './bridged-database.ts';
+import { HandleSession } from './handle-session.ts';
+import { operationsBy } from './operations.ts';
+import { standIn } from './stand-in.ts';
+import { fileOf } from './session-settings.ts';
+import { StatementLeg, type StatementMethods } from './statement-leg.ts';
+import type { StatementTraits } from './statement-traits.ts';
+
+/** How a handle is bridged. */
+export interface BridgeDatabaseOptions extends BridgeSettings {
+  /** The backend's name: the flag is `changeover.{name}`, and counts, ledger, command and report know it by this. */
+  readonly name: string;
+  /** What moves by itself, by the statement's text or by what surrounds the call (`() => tenant.getStore()?.id`): a text of 1 to 200
+   * characters, and never data. Default: one key, `all`. */
+  readonly key?: ((sql: string) => string | undefined) | undefined;
+  /** The program's own functions that change nothing and depend on their arguments and the tables alone. Statements that call any
+   * other function of the program's run once and are not compared. Default: none. */
+  readonly pure?: readonly string[] | undefined;
+  /** Opens one more connection to the file, for the pooled leg: where the handle was opened with options that it does not tell
+   * (`verbose`, `nativeBinding`). Default: the handle's own class, with its `readonly` and time-out. */
+  readonly open?: ((file: string) => Database.Database) | undefined;
+  /** Flags, ledger, guardrail and recorder to share with other bridges; whoever made them closes them. Default: of its own. */
+  readonly services?: BridgeServices | undefined;
+  /** Default: the machine's. */
+  readonly clock?: Clock | undefined;
+}
+
+/**
+ * Puts a bridge in the place of a better-sqlite3 handle:
+ *
+ * ```ts
+ * export const db = bridgeDatabase(new Database('notes.db'), { name: 'notes' });
+ * ```
+ *
+ * The result has the handle's type and behaviour, and answers in the same tick at every stage. Each statement that is executed is a
+ * call of the bridge, named by the method that executed it (`get`, `all`, `run`, `iterate`, `exec`, `pragma`, `explain`): routed by the
+ * flag `changeover.{name}`, counted, and compared at `shadow` and `reverse` where it reads. The handle is the legacy leg. The pooled leg
+ * is two more connections to its file, opened when they are first needed: one that reads, one that writes and that everything goes to
+ * which needs one session. A transaction stays on the leg that it was begun on.
+ *
+ * `bridgeOf(db)` gives what stands behind it. `db.close()` closes the connections of both legs; `bridgeOf(db).close()` ends comparisons
+ * and stores the counts.
+ *
+ * A database in memory, or a temporary one, has one connection only: it stays at `legacy`, `bridgeOf(db).ready()` rejects and the log
+ * says why.
+ *
+ * @throws {WiringError} {InvalidOptionError} for options that can't be used.
+ */
+export function bridgeDatabase(
+  handle: Database.Database,
+  options: BridgeDatabaseOptions,
+): Database.Database {
+  const { name, key, pure = [], open = opener(handle), services, clock, ...settings } = options;
+  const keyOf = keyBy(key);
+  // The working directory may be another by the time that a connection is opened.
+  const file = fileOf(handle);
+  const session: HandleSession = new HandleSession({
+    handle,
+    open: file === '' ? undefined : () => open(file),
+    classifier: createSqliteClassifier({
+      pure,
+      readSchema: () => session.readSchema(),
+    }),
+  });
+  const operations = operationsBy(keyOf);
+  const bridged = createBridge({
+    ...settings,
+    name,
+    legacy: () => newLeg(session, 'legacy'),
+    pooled: () => {
+      if (file === '')
+        throw new WiringError(
+          `The database of "${name}" is in memory or temporary, so that no second connection can see it: it stays with its handle. ` +
+            'Give it a file.',
+        );
+      return newLeg(session, 'pooled');
+    },
+    operations,
+    isUnavailable: (error) =>
+      typeof error === 'object' && error !== null && session.openFailures.has(error),
+    services,
+    clock,
+  });
+  const database = standIn(BridgedDatabase, handle, [
+    { session, bridged, methods: methodsOf(bridged, operations) },
+    keyOf,
+  ]);
+  standsFor(database, bridged);
+  return database as unknown as Database.Database;
+}
+
+function newLeg(session: HandleSession, leg: LegName): StatementLeg {
+  return withAbilities(new StatementLeg(session, leg), {
+    holds: (_operation, args) => session.holds(leg, args[1] as StatementTraits),
+  });
+}
+
+/** Detached, which methods of a bridge may be. */
+function methodsOf(bridged: StatementLeg, operations: object): StatementMethods {
+  return Object.fromEntries(
+    Object.keys(operations).map((name) => [name, bridged[name as keyof StatementLeg]]),
+  ) as unknown as StatementMethods;
+}
+
+type KeyOf = (sql: string) => string;
+
+/** As the bridge has them for any singleton. */
+const onlyKey = 'all';
+const maxKeyLength = 200;
+
+/** The driver's own class, so that nothing is imported before the program has. */
+function opener(handle: Database.Database): (file: string) => Database.Database {
+  const Driver = handle.constructor as typeof Database;
+  return (file) => new Driver(file, { readonly: handle.readonly, fileMustExist: true });
+}
+
+function keyBy(key: BridgeDatabaseOptions['key']): KeyOf {
+  if (key === undefined) return () => onlyKey;
+  return (sql) => {
+    const found = key(sql);
+    if (found === undefined) return onlyKey;
+    if (typeof found === 'string' && found !== '' && found.length <= maxKeyLength) return found;
+    throw new InvalidKeyError(
+      `The key of a statement must be a text of 1 to ${String(maxKeyLength)} characters; ` +
+        `found ${typeof found === 'string' ? `one of ${String(found.length)}` : typeof found}. Keys are names of tenants, never data.`,
+    );
+  };
+}

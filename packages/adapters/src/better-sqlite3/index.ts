@@ -1,0 +1,1 @@
+export { bridgeDatabase, type BridgeDatabaseOptions } from './bridge-database.ts';
