@@ -103,6 +103,11 @@ export function bridgeOf(object: object): Bridge {
   return bridge;
 }
 
+/** Lets {@link bridgeOf} know a bridge by another object too: what an adapter gives its user in place of the bridge's own. */
+export function aliasBridge(alias: object, made: object): void {
+  bridges.set(alias, bridgeOf(made));
+}
+
 const ownNames: readonly string[] = [
   'name',
   'legacy',

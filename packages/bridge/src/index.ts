@@ -53,7 +53,7 @@ export * from './stages/guardrail-wiring.ts';
 export * from './stages/ledger/open-ledger-store.ts';
 export * from './stages/flags/open-feature-stage-source.ts';
 export { isBusy } from './recorder/store-file.ts';
-export { type Bridge, bridgeOf, type BridgeOptions, createBridge } from './create-bridge.ts';
+export { aliasBridge, type Bridge, bridgeOf, type BridgeOptions, createBridge } from './create-bridge.ts';
 export { type LegAbilities, withAbilities } from './call/leg-abilities.ts';
 export * from './call/operations.ts';
 export {
@@ -66,4 +66,4 @@ export {
   SerialLeg,
   TransactionOverError,
 } from './guarantees/index.ts';
-export { InvalidKeyError, WiringError } from './call/wiring.ts';
+export { InvalidKeyError, onlyPlain, WiringError } from './call/wiring.ts';
