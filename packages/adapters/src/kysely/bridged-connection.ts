@@ -9,7 +9,7 @@ import type {
 import { type Held, hold } from './held.ts';
 import { beginByDriver, type Begun, type TransactionCall } from './leg.ts';
 import type { Lease } from './leases.ts';
-import { changesSchema, controlOf, QueryCall } from './query-call.ts';
+import { controlOf, type QueryCall } from './query-call.ts';
 import type { BridgedQueries } from './bridged-queries.ts';
 
 type Cancel = () => Promise<void>;
@@ -21,7 +21,8 @@ export class OpenTransaction {
   readonly driver: Driver;
   /** Begun by a statement that the program wrote: it may go on after the connection was given back, as on a singleton. */
   readonly byStatement: boolean;
-  changedSchema = false;
+  /** What ran in it that changes the schema, or may. */
+  readonly mayChangeSchema: QueryCall[] = [];
   readonly #held: Held<unknown>;
 
   constructor(parts: {
@@ -70,8 +71,7 @@ export class BridgedConnection {
       open === undefined
         ? await this.#queries.api.executeQuery(query.sql, query.parameters, call)
         : await this.#executeIn(open, call, options);
-    if (open === undefined && call.statement !== 'pending' && changesSchema(call.statement))
-      this.#queries.schemaChanged();
+    if (open === undefined) this.#queries.ran([call]);
     return result as QueryResult<R>;
   }
 
@@ -185,7 +185,7 @@ export class BridgedConnection {
     call.runsOn(lease.connection);
     if (options?.signal !== undefined) await lease.connection.collectSessionInfo?.();
     const result = await lease.connection.executeQuery(call.query, options);
-    if (call.statement !== 'pending' && changesSchema(call.statement)) open.changedSchema = true;
+    if (call.mayChangeSchema) open.mayChangeSchema.push(call);
     if (open.byStatement && (control === 'commit' || control === 'rollback'))
       await this.#ended(open);
     return result;
@@ -214,7 +214,7 @@ export class BridgedConnection {
   async #ended(open: OpenTransaction): Promise<void> {
     if (this.#transaction === open) this.#transaction = undefined;
     this.#queries.forgetTransaction(open);
-    if (open.changedSchema) this.#queries.schemaChanged();
+    this.#queries.ran(open.mayChangeSchema);
     await open.end();
   }
 }

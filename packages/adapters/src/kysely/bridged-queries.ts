@@ -14,7 +14,7 @@ import { classifierFor } from './classifier.ts';
 import { type Held, hold } from './held.ts';
 import { DialectLeg, type LegApi, type TransactionCall } from './leg.ts';
 import type { LegStream } from './leg-stream.ts';
-import { QueryCall } from './query-call.ts';
+import { changesSchema, QueryCall } from './query-call.ts';
 
 /** How long a connection is kept back until it is known what a statement left on it, in ms. */
 const learnWithinMs = 1_000;
@@ -103,8 +103,18 @@ export class BridgedQueries {
     if (this.#left.get(open.key) === open) this.#left.delete(open.key);
   }
 
-  schemaChanged(): void {
-    this.#classifier.schemaChanged();
+  /** Notes that statements took effect: what was learned of the schema may be out of date. */
+  ran(calls: readonly QueryCall[]): void {
+    for (const call of calls) {
+      if (!call.mayChangeSchema) continue;
+      if (call.statement !== 'pending') {
+        this.#classifier.schemaChanged();
+        return;
+      }
+      void this.#learn(call.sql).then((statement) => {
+        if (statement !== undefined && changesSchema(statement)) this.#classifier.schemaChanged();
+      });
+    }
   }
 
   /** Any connection of either leg, for what they can do. */
@@ -155,7 +165,7 @@ export class BridgedQueries {
           comparison: 'none',
           exclusive: true,
           dataset: ({ key }: TransactionCall) => key,
-        } as OperationDefinition),
+        }),
       },
       undeclared: 'legacy',
       answers: 'promises',

@@ -73,6 +73,11 @@ export class QueryCall {
     return this.#statement !== 'pending' && this.#statement.order !== 'none';
   }
 
+  /** It changes the schema, or it is not known yet whether it does. */
+  get mayChangeSchema(): boolean {
+    return this.#statement === 'pending' || changesSchema(this.#statement);
+  }
+
   /** Why its answer may differ from run to run, by what leaves most open. */
   get undetermined(): Undetermined | undefined {
     if (this.#statement === 'pending') return undefined;
