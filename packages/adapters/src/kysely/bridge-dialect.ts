@@ -17,6 +17,7 @@ import {
 } from './bridge-dialect-options.ts';
 import { BridgedConnection } from './bridged-connection.ts';
 import { BridgedQueries } from './bridged-queries.ts';
+import { hasOneConnection } from './leg.ts';
 
 /**
  * A Kysely dialect over two dialects: one line changes, the query builder and its types stay.
@@ -56,7 +57,9 @@ export class BridgeDialect implements Dialect {
   }
 
   createAdapter(): DialectAdapter {
-    return withManyConnections(this.#options.legacy.createAdapter());
+    const { legacy, pooled } = this.#options;
+    const adapter = legacy.createAdapter();
+    return hasOneConnection(pooled) ? adapter : withManyConnections(adapter);
   }
 
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as Kysely's own interface says it
@@ -65,7 +68,7 @@ export class BridgeDialect implements Dialect {
   }
 }
 
-/** Calls for a driver with one connection wait at its leg, and not before it is known which leg answers. */
+/** Where only the legacy driver has one connection, calls wait for it at that leg, and not before it is known which leg answers. */
 function withManyConnections(adapter: DialectAdapter): DialectAdapter {
   return new Proxy(adapter, {
     get: (target, name) =>

@@ -9,12 +9,11 @@ import type {
   QueryResult,
 } from 'kysely';
 import type { ParsedOptions } from './bridge-dialect-options.ts';
-import type { OpenTransaction } from './bridged-connection.ts';
 import { classifierFor } from './classifier.ts';
 import { type Held, hold } from './held.ts';
-import { DialectLeg, type LegApi, type TransactionCall } from './leg.ts';
-import type { LegStream } from './leg-stream.ts';
-import { changesSchema, QueryCall } from './query-call.ts';
+import type { OpenTransaction } from './open-transaction.ts';
+import { DialectLeg, type LegApi, type RowStream, type TransactionCall } from './leg.ts';
+import { changesSchema, type Holder, QueryCall } from './query-call.ts';
 
 /** How long a connection is kept back until it is known what a statement left on it, in ms. */
 const learnWithinMs = 1_000;
@@ -60,7 +59,11 @@ export class BridgedQueries {
   }
 
   /** What is known of a query, and its place. */
-  callOf(query: CompiledQuery, options: AbortableOperationOptions | undefined): QueryCall {
+  callOf(
+    query: CompiledQuery,
+    options: AbortableOperationOptions | undefined,
+    holder: Holder,
+  ): QueryCall {
     const key = this.keyOf(query);
     const statement = this.#classifier.classify(query.sql);
     return new QueryCall({
@@ -68,6 +71,7 @@ export class BridgedQueries {
       key,
       statement,
       options,
+      holder,
       sessionKept: this.#sessions.has(key),
     });
   }
@@ -77,17 +81,13 @@ export class BridgedQueries {
   }
 
   /** Streams from the leg that answers, until the end is told. */
-  async stream(
-    call: QueryCall,
-    parameters: readonly unknown[],
-    chunkSize: number,
-  ): Promise<Held<LegStream>> {
-    const begin = (work: (stream: LegStream) => Promise<void>): Promise<LegStream | undefined> =>
-      this.api.streamQuery(call.sql, parameters, call, { chunkSize }, work);
+  async stream(call: QueryCall, chunkSize: number): Promise<Held<RowStream>> {
+    const begin = (work: (stream: RowStream) => Promise<void>): Promise<RowStream | undefined> =>
+      this.api.streamQuery(call.sql, call.query.parameters, call, { chunkSize }, work);
     if (!call.isRead) return hold(begin);
     const stream = await begin(() => Promise.resolve());
     if (stream === undefined) throw new TypeError('a leg answered no stream');
-    return { value: stream, end: () => stream.close() };
+    return { value: stream, end: () => Promise.resolve() };
   }
 
   /** The transaction of the key that a statement began and none has ended. */

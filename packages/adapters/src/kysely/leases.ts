@@ -7,7 +7,9 @@ import { Turns } from './turns.ts';
 /** A connection that is lent, until it is given back. */
 export class Lease {
   readonly connection: DatabaseConnection;
+  readonly driver: Driver;
   readonly key: string;
+  readonly #leases: Leases;
   /** The key's one connection, where it has one. @internal */
   readonly kept: Kept | undefined;
   /** Something was left on it that is known. @internal */
@@ -15,10 +17,23 @@ export class Lease {
   /** Texts that ran on it before it was known what they do. @internal */
   readonly unlearned: string[] = [];
 
-  constructor(connection: DatabaseConnection, key: string, kept: Kept | undefined) {
-    this.connection = connection;
-    this.key = key;
-    this.kept = kept;
+  constructor(parts: {
+    readonly connection: DatabaseConnection;
+    readonly driver: Driver;
+    readonly key: string;
+    readonly kept: Kept | undefined;
+    readonly leases: Leases;
+  }) {
+    this.connection = parts.connection;
+    this.driver = parts.driver;
+    this.key = parts.key;
+    this.kept = parts.kept;
+    this.#leases = parts.leases;
+  }
+
+  /** To be called once. */
+  giveBack(): Promise<void> {
+    return this.#leases.giveBack(this);
   }
 
   /** Notes that a statement runs on it. */
@@ -64,10 +79,6 @@ export class Leases {
     this.#turns = options.single ? new Turns() : undefined;
   }
 
-  get idle(): boolean {
-    return this.#turns?.idle ?? true;
-  }
-
   failedToLend(error: unknown): boolean {
     return typeof error === 'object' && error !== null && this.#lendingErrors.has(error);
   }
@@ -84,6 +95,7 @@ export class Leases {
     return lease;
   }
 
+  /** @internal By {@link Lease.giveBack}. */
   async giveBack(lease: Lease): Promise<void> {
     if (lease.kept !== undefined) {
       lease.kept.turns.give();
@@ -123,7 +135,7 @@ export class Leases {
     if (this.#turns !== undefined) {
       await this.#turns.take(signal);
       try {
-        return new Lease(await this.#acquire(signal), key, undefined);
+        return this.#lease(await this.#acquire(signal), key);
       } catch (error) {
         this.#turns.give();
         throw error;
@@ -132,7 +144,7 @@ export class Leases {
     if (this.#keeps && isNew && statement !== 'pending' && statement.readsLastWrite)
       throw new SessionStateError(call?.sql ?? '');
     if (!this.#keeps || !this.#session.isKept(key))
-      return new Lease(await this.#acquire(signal), key, undefined);
+      return this.#lease(await this.#acquire(signal), key);
     return this.#lendKept(key, signal);
   }
 
@@ -140,13 +152,17 @@ export class Leases {
     const kept = this.#kept.get(key) ?? this.#newKept(key, this.#acquire());
     await kept.turns.take(signal);
     try {
-      return new Lease(await kept.connection, key, kept);
+      return this.#lease(await kept.connection, key, kept);
     } catch (error) {
       kept.connection = this.#acquire();
       kept.connection.catch(() => undefined);
       kept.turns.give();
       throw error;
     }
+  }
+
+  #lease(connection: DatabaseConnection, key: string, kept?: Kept): Lease {
+    return new Lease({ connection, driver: this.#driver, key, kept, leases: this });
   }
 
   #newKept(key: string, connection: Promise<DatabaseConnection>): Kept {

@@ -6,9 +6,8 @@ import type {
   QueryResult,
   TransactionSettings,
 } from 'kysely';
-import { LegStream } from './leg-stream.ts';
-import type { QueryCall } from './query-call.ts';
 import { type Lease, Leases, type LeasesOptions } from './leases.ts';
+import type { Holder, QueryCall } from './query-call.ts';
 
 /** Of the adapter's own work: no program's key is empty. */
 const ownKey = '';
@@ -16,9 +15,14 @@ const ownKey = '';
 /** How a transaction begins. */
 export interface TransactionCall {
   readonly key: string;
+  /** Whose connection it runs on. */
+  readonly holder: Holder;
   /** By the driver, or by the statement that the program wrote. */
-  begin(driver: Driver, connection: DatabaseConnection): Promise<unknown>;
+  begin(lease: Lease): Promise<unknown>;
 }
+
+/** A query's rows as they come. */
+export type RowStream = AsyncIterableIterator<QueryResult<unknown>>;
 
 /** What both legs offer the bridge: its operations are these methods. */
 export interface LegApi {
@@ -33,29 +37,24 @@ export interface LegApi {
     parameters: readonly unknown[],
     call: QueryCall,
     stream: { readonly chunkSize: number },
-    work: (stream: LegStream) => Promise<void>,
-  ): Promise<LegStream | undefined>;
-  transaction(call: TransactionCall, work: (begun: Begun) => Promise<void>): Promise<void>;
+    work: (stream: RowStream) => Promise<void>,
+  ): Promise<RowStream | undefined>;
+  transaction(call: TransactionCall, work: (lease: Lease) => Promise<void>): Promise<void>;
 }
 
-/** A transaction that has begun. */
-export interface Begun {
-  readonly driver: Driver;
-  readonly lease: Lease;
-}
-
-/** One of the two dialects as a leg: each query on a connection of its own driver, which is given back after it. */
+/**
+ * One of the two dialects as a leg. What it runs for a caller runs on the connection that the caller holds already, or on one that
+ * the caller holds from then on; what it runs for comparison, on one that is given back at once.
+ */
 export class DialectLeg implements LegApi {
-  readonly driver: Driver;
-  /** Any connection of it, for what its connections can do; undefined before the first. */
-  seen: DatabaseConnection | undefined;
+  readonly #driver: Driver;
   readonly #leases: Leases;
+  #seen: DatabaseConnection | undefined;
 
-  /** @param keeps whether keys that work with the state of connections get one of their own. */
-  constructor(dialect: Dialect, { session, keeps }: Omit<LeasesOptions, 'single'>) {
-    this.driver = dialect.createDriver();
-    const single = dialect.createAdapter().supportsMultipleConnections === false;
-    this.#leases = new Leases(this.driver, { single, session, keeps });
+  /** @param options whether keys that work with the state of connections get one of their own, and which these are. */
+  constructor(dialect: Dialect, options: Omit<LeasesOptions, 'single'>) {
+    this.#driver = dialect.createDriver();
+    this.#leases = new Leases(this.#driver, { ...options, single: hasOneConnection(dialect) });
   }
 
   /** The driver's error was one of acquiring a connection: nothing was run. */
@@ -63,13 +62,13 @@ export class DialectLeg implements LegApi {
     return this.#leases.failedToLend(error);
   }
 
-  /** No connection is lent, where the leg has but one. */
-  get idle(): boolean {
-    return this.#leases.idle;
+  /** Any connection of it, for what its connections can do; undefined before the first. */
+  get seen(): DatabaseConnection | undefined {
+    return this.#seen;
   }
 
   async init(options?: AbortableOperationOptions): Promise<this> {
-    await this.driver.init(options);
+    await this.#driver.init(options);
     return this;
   }
 
@@ -78,75 +77,89 @@ export class DialectLeg implements LegApi {
     parameters: readonly unknown[],
     call: QueryCall,
   ): Promise<QueryResult<unknown>> {
-    const options = call.takeOptions();
-    const lease = await this.#leases.lend(call.key, call, options?.signal);
-    const { connection } = lease;
-    this.seen ??= connection;
-    try {
-      if (options?.signal !== undefined) {
-        call.runsOn(connection);
-        // What is cancelled later is told by this.
-        await connection.collectSessionInfo?.();
-      }
-      return await connection.executeQuery(call.queryWith(parameters), options);
-    } finally {
-      await this.#leases.giveBack(lease);
-    }
+    const holder = call.takeHolder();
+    if (holder === undefined)
+      return this.withConnection(
+        (connection) => connection.executeQuery(call.queryWith(parameters)),
+        call,
+      );
+    const { connection } = await this.#leaseFor(holder, call);
+    if (call.options?.signal !== undefined) await connection.collectSessionInfo?.();
+    return connection.executeQuery(call.query, call.options);
   }
 
   async streamQuery(
     _sql: string,
-    parameters: readonly unknown[],
+    _parameters: readonly unknown[],
     call: QueryCall,
     { chunkSize }: { readonly chunkSize: number },
-    work: (stream: LegStream) => Promise<void>,
-  ): Promise<LegStream | undefined> {
-    const options = call.takeOptions();
-    const lease = await this.#leases.lend(call.key, call, options?.signal);
-    const stream = new LegStream(
-      () => lease.connection.streamQuery(call.queryWith(parameters), chunkSize, options),
-      () => this.#leases.giveBack(lease),
-    );
+    work: (stream: RowStream) => Promise<void>,
+  ): Promise<RowStream | undefined> {
+    const holder = call.takeHolder();
+    if (holder === undefined) throw new TypeError('a stream was asked for twice');
+    const { connection } = await this.#leaseFor(holder, call);
+    const stream = connection.streamQuery(call.query, chunkSize, call.options);
     if (call.isRead) return stream;
-    try {
-      await work(stream);
-    } finally {
-      await stream.close();
-    }
+    await work(stream);
     return undefined;
   }
 
-  async transaction(call: TransactionCall, work: (begun: Begun) => Promise<void>): Promise<void> {
-    const lease = await this.#leases.lend(call.key);
-    try {
-      await call.begin(this.driver, lease.connection);
-      await work({ driver: this.driver, lease });
-    } finally {
-      await this.#leases.giveBack(lease);
-    }
+  async transaction(call: TransactionCall, work: (lease: Lease) => Promise<void>): Promise<void> {
+    const { holder, key } = call;
+    holder.lease ??= await this.#lend(key);
+    const { lease } = holder;
+    await call.begin(lease);
+    await work(lease);
   }
 
-  /** Runs work of the adapter's own on a connection of the leg. */
-  async withConnection<T>(work: (connection: DatabaseConnection) => Promise<T>): Promise<T> {
-    const lease = await this.#leases.lend(ownKey);
-    this.seen ??= lease.connection;
+  /** Runs work that is no caller's on a connection of the leg. */
+  async withConnection<T>(
+    work: (connection: DatabaseConnection) => Promise<T>,
+    call?: QueryCall,
+  ): Promise<T> {
+    const lease = await this.#lend(call?.key ?? ownKey, call);
     try {
       return await work(lease.connection);
     } finally {
-      await this.#leases.giveBack(lease);
+      await lease.giveBack();
     }
   }
 
   async destroy(options?: AbortableOperationOptions): Promise<void> {
     await this.#leases.releaseKept();
-    await this.driver.destroy(options);
+    await this.#driver.destroy(options);
+  }
+
+  async #leaseFor(holder: Holder, call: QueryCall): Promise<Lease> {
+    if (holder.lease === undefined) {
+      holder.lease = await this.#lend(call.key, call, call.options?.signal);
+      return holder.lease;
+    }
+    holder.lease.note(call);
+    return holder.lease;
+  }
+
+  async #lend(key: string, call?: QueryCall, signal?: AbortSignal): Promise<Lease> {
+    const lease = await this.#leases.lend(key, call, signal);
+    this.#seen ??= lease.connection;
+    return lease;
   }
 }
 
+/** Whether a dialect's driver has but one connection, for which calls take turns. */
+export function hasOneConnection(dialect: Dialect): boolean {
+  return dialect.createAdapter().supportsMultipleConnections === false;
+}
+
 /** Begins as Kysely's own transactions do. */
-export function beginByDriver(key: string, settings: TransactionSettings): TransactionCall {
+export function beginByDriver(
+  key: string,
+  holder: Holder,
+  settings: TransactionSettings,
+): TransactionCall {
   return {
     key,
-    begin: (driver, connection) => driver.beginTransaction(connection, settings),
+    holder,
+    begin: ({ driver, connection }) => driver.beginTransaction(connection, settings),
   };
 }

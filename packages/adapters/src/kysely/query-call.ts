@@ -1,6 +1,12 @@
 import type { Statement, TransactionControl } from '@changeover/classify';
 import type { Undetermined } from '@changeover/core';
-import type { AbortableOperationOptions, CompiledQuery, DatabaseConnection } from 'kysely';
+import type { AbortableOperationOptions, CompiledQuery } from 'kysely';
+import type { Lease } from './leases.ts';
+
+/** Who has a connection of a leg from its first query until Kysely is done with it. */
+export interface Holder {
+  lease: Lease | undefined;
+}
 
 /** What the first word makes of a text that was not classified yet: in both engines these words begin nothing else. */
 const leadingControl: Readonly<Record<string, TransactionControl>> = {
@@ -28,8 +34,8 @@ export class QueryCall {
   readonly #query: CompiledQuery;
   readonly #key: string;
   readonly #statement: Statement | 'pending';
-  #options: AbortableOperationOptions | undefined;
-  #connection: DatabaseConnection | undefined;
+  readonly #options: AbortableOperationOptions | undefined;
+  #holder: Holder | undefined;
 
   /** @param sessionKept true where the key's session was touched: what reads it then is not compared. */
   constructor(parts: {
@@ -37,6 +43,7 @@ export class QueryCall {
     readonly key: string;
     readonly statement: Statement | 'pending';
     readonly options: AbortableOperationOptions | undefined;
+    readonly holder: Holder;
     readonly sessionKept: boolean;
   }) {
     const { statement } = parts;
@@ -44,6 +51,7 @@ export class QueryCall {
     this.#key = parts.key;
     this.#statement = statement;
     this.#options = parts.options;
+    this.#holder = parts.holder;
     this.isRead =
       statement !== 'pending' &&
       statement.effect === 'reads' &&
@@ -92,9 +100,8 @@ export class QueryCall {
     );
   }
 
-  /** The connection that it runs on for its caller. */
-  get connection(): DatabaseConnection | undefined {
-    return this.#connection;
+  get options(): AbortableOperationOptions | undefined {
+    return this.#options;
   }
 
   /** The query with these parameters: those of a shadow run are copies. */
@@ -104,15 +111,11 @@ export class QueryCall {
       : Object.freeze({ ...this.#query, parameters });
   }
 
-  /** The caller's options, which are for its own run and for no shadow run after it. */
-  takeOptions(): AbortableOperationOptions | undefined {
-    const options = this.#options;
-    this.#options = undefined;
-    return options;
-  }
-
-  runsOn(connection: DatabaseConnection): void {
-    this.#connection ??= connection;
+  /** Who it is run for: its caller, and nobody for each run after that, which is for comparison. */
+  takeHolder(): Holder | undefined {
+    const holder = this.#holder;
+    this.#holder = undefined;
+    return holder;
   }
 }
 

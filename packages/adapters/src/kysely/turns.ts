@@ -3,11 +3,6 @@ export class Turns {
   readonly #waiting: (() => void)[] = [];
   #taken = false;
 
-  /** Nobody has the turn or waits for it. */
-  get idle(): boolean {
-    return !this.#taken;
-  }
-
   /** Resolves when it is the caller's turn, to be ended by one {@link give}. Rejects with the signal's reason if that is first. */
   take(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
