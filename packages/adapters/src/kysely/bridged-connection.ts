@@ -9,7 +9,7 @@ import type {
 import type { BridgedQueries } from './bridged-queries.ts';
 import { hold } from './held.ts';
 import type { Lease } from './leases.ts';
-import { beginByDriver, type TransactionCall } from './leg.ts';
+import type { TransactionCall } from './leg.ts';
 import { OpenTransaction } from './open-transaction.ts';
 import { controlOf, type Holder, type QueryCall } from './query-call.ts';
 
@@ -26,6 +26,8 @@ export class BridgedConnection implements Holder {
   lease: Lease | undefined;
   readonly #queries: BridgedQueries;
   #transaction: OpenTransaction | undefined;
+  /** Runs a statement that the leg's driver makes of its own, while it does. */
+  #ofDriver: DatabaseConnection['executeQuery'] | undefined;
 
   constructor(queries: BridgedQueries) {
     this.#queries = queries;
@@ -67,24 +69,34 @@ export class BridgedConnection implements Holder {
     const key = this.#queries.keyOf(undefined);
     const open = this.#transaction ?? this.#queries.transactionLeft(key);
     if (open === undefined) {
-      await this.#begin(beginByDriver(key, this, settings), false);
+      const begin = (lease: Lease): Promise<void> =>
+        this.#byDriver(lease, ({ driver, connection }) =>
+          driver.beginTransaction(connection, settings),
+        );
+      await this.#begin({ key, holder: this, begin }, false);
       return;
     }
     // A singleton's one connection is in a transaction already, and says so as it always did.
-    await open.lease.driver.beginTransaction(open.lease.connection, settings);
+    await this.#byDriver(open.lease, ({ driver, connection }) =>
+      driver.beginTransaction(connection, settings),
+    );
     this.#transaction = open;
   }
 
   async commit(): Promise<void> {
     const open = this.#mustBeOpen('commit');
-    await open.lease.driver.commitTransaction(open.lease.connection);
+    await this.#byDriver(open.lease, ({ driver, connection }) =>
+      driver.commitTransaction(connection),
+    );
     await this.#ended(open);
   }
 
   async rollback(): Promise<void> {
     const open = this.#mustBeOpen('roll back');
     try {
-      await open.lease.driver.rollbackTransaction(open.lease.connection);
+      await this.#byDriver(open.lease, ({ driver, connection }) =>
+        driver.rollbackTransaction(connection),
+      );
     } finally {
       await this.#ended(open);
     }
@@ -96,10 +108,11 @@ export class BridgedConnection implements Holder {
     name: string,
     compileQuery: QueryCompiler['compileQuery'],
   ): Promise<void> {
-    const { driver, connection } = this.#mustBeOpen(act).lease;
-    if (driver[act] === undefined)
-      throw new Error(`The \`${act}\` method is not supported by this driver`);
-    await driver[act](connection, name, compileQuery);
+    await this.#byDriver(this.#mustBeOpen(act).lease, async ({ driver, connection }) => {
+      if (driver[act] === undefined)
+        throw new Error(`The \`${act}\` method is not supported by this driver`);
+      await driver[act](connection, name, compileQuery);
+    });
   }
 
   /** Kysely is done with it. */
@@ -133,6 +146,7 @@ export class BridgedConnection implements Holder {
     query: CompiledQuery,
     options: AbortableOperationOptions | undefined,
   ): Promise<QueryResult<unknown>> {
+    if (this.#ofDriver !== undefined) return this.#ofDriver(query, options);
     const call = this.#queries.callOf(query, options, this);
     const open = this.#open(call);
     if (open !== undefined) return this.#executeIn(open, call);
@@ -185,6 +199,25 @@ export class BridgedConnection implements Holder {
     if (this.#transaction === undefined)
       throw new Error(`There is no transaction on this connection to ${what}.`);
     return this.#transaction;
+  }
+
+  /**
+   * Lets the leg's driver do something with its own connection. Where Kysely logs queries, it has put its log in front of this
+   * connection, so what the driver makes of its own (BEGIN) goes that way too.
+   */
+  async #byDriver(lease: Lease, act: (lease: Lease) => Promise<void>): Promise<void> {
+    if (!Object.hasOwn(this, 'executeQuery')) return act(lease);
+    const { connection } = lease;
+    const before = Object.getOwnPropertyDescriptor(connection, 'executeQuery');
+    this.#ofDriver = connection.executeQuery.bind(connection);
+    connection.executeQuery = (query, options) => this.executeQuery(query, options);
+    try {
+      await act(lease);
+    } finally {
+      this.#ofDriver = undefined;
+      if (before === undefined) Reflect.deleteProperty(connection, 'executeQuery');
+      else Object.defineProperty(connection, 'executeQuery', before);
+    }
   }
 
   #cancelBy(way: 'cancelQuery' | 'killSession'): Cancel | undefined {

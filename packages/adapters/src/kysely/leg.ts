@@ -4,7 +4,6 @@ import type {
   Dialect,
   Driver,
   QueryResult,
-  TransactionSettings,
 } from 'kysely';
 import { type Lease, Leases, type LeasesOptions } from './leases.ts';
 import type { Holder, QueryCall } from './query-call.ts';
@@ -149,17 +148,4 @@ export class DialectLeg implements LegApi {
 /** Whether a dialect's driver has but one connection, for which calls take turns. */
 export function hasOneConnection(dialect: Dialect): boolean {
   return dialect.createAdapter().supportsMultipleConnections === false;
-}
-
-/** Begins as Kysely's own transactions do. */
-export function beginByDriver(
-  key: string,
-  holder: Holder,
-  settings: TransactionSettings,
-): TransactionCall {
-  return {
-    key,
-    holder,
-    begin: ({ driver, connection }) => driver.beginTransaction(connection, settings),
-  };
 }
