@@ -150,6 +150,7 @@ export class BridgedConnection implements Holder {
     const call = this.#queries.callOf(query, options, this);
     const open = this.#open(call);
     if (open !== undefined) return this.#executeIn(open, call);
+    if (this.lease?.holdsOthersUp === true) return this.#executeOn(this.lease, call);
     if (controlOf(call.statement, query.sql) === 'begin') return this.#beginBy(call);
     const result = await this.#queries.api.executeQuery(query.sql, query.parameters, call);
     if (call.mayChangeSchema) this.#queries.ran([call]);
@@ -157,14 +158,18 @@ export class BridgedConnection implements Holder {
   }
 
   async #executeIn(open: OpenTransaction, call: QueryCall): Promise<QueryResult<unknown>> {
-    const { lease } = open;
     const control = controlOf(call.statement, call.sql);
-    lease.note(call);
-    if (call.options?.signal !== undefined) await lease.connection.collectSessionInfo?.();
-    const result = await lease.connection.executeQuery(call.query, call.options);
+    const result = await runOn(open.lease, call);
     if (call.mayChangeSchema) open.mayChangeSchema.push(call);
     if (open.byStatement && (control === 'commit' || control === 'rollback'))
       await this.#ended(open);
+    return result;
+  }
+
+  /** On a connection that all other calls of the key wait for: they would wait for each other if it waited for them. */
+  async #executeOn(lease: Lease, call: QueryCall): Promise<QueryResult<unknown>> {
+    const result = await runOn(lease, call);
+    if (call.mayChangeSchema) this.#queries.ran([call]);
     return result;
   }
 
@@ -178,6 +183,13 @@ export class BridgedConnection implements Holder {
   }
 
   async #begin(call: TransactionCall, byStatement: boolean): Promise<void> {
+    const { lease } = this;
+    if (lease?.holdsOthersUp === true) {
+      await call.begin(lease);
+      const held = { value: lease, end: () => Promise.resolve() };
+      this.#transaction = new OpenTransaction(call.key, byStatement, held);
+      return;
+    }
     const held = await hold<Lease>((work) => this.#queries.api.transaction(call, work));
     this.#transaction = new OpenTransaction(call.key, byStatement, held);
   }
@@ -228,6 +240,13 @@ export class BridgedConnection implements Holder {
       await own()?.[way]?.(this.#queries.controlProvider);
     };
   }
+}
+
+async function runOn(lease: Lease, call: QueryCall): Promise<QueryResult<unknown>> {
+  const { connection } = lease;
+  lease.note(call);
+  if (call.options?.signal !== undefined) await connection.collectSessionInfo?.();
+  return connection.executeQuery(call.query, call.options);
 }
 
 /** With who called: where the bridge waits for a leg, the engine loses the way back to the caller. */

@@ -1,6 +1,6 @@
 import { bridgeOf, type Bridge, createBridge, defined, onlyPlain } from '@changeover/bridge';
 import type { OperationDefinition } from '@changeover/core';
-import type { Statement, StatementClassifier } from '@changeover/classify';
+import type { Statement } from '@changeover/classify';
 import type {
   AbortableOperationOptions,
   CompiledQuery,
@@ -9,7 +9,7 @@ import type {
   QueryResult,
 } from 'kysely';
 import type { ParsedOptions } from './bridge-dialect-options.ts';
-import { classifierFor } from './classifier.ts';
+import { type Engine, engineOf } from './engine.ts';
 import { type Held, hold } from './held.ts';
 import type { OpenTransaction } from './open-transaction.ts';
 import { DialectLeg, type LegApi, type RowStream, type TransactionCall } from './leg.ts';
@@ -25,7 +25,7 @@ export class BridgedQueries {
   readonly controlProvider: ControlConnectionProvider = (consumer) =>
     this.#legs.pooled.withConnection(consumer);
   readonly #legs: { readonly legacy: DialectLeg; readonly pooled: DialectLeg };
-  readonly #classifier: StatementClassifier;
+  readonly #engine: Engine;
   readonly #options: ParsedOptions;
   /** Keys that work with the state of their connection. */
   readonly #sessions = new Set<string>();
@@ -38,12 +38,13 @@ export class BridgedQueries {
       isKept: (key: string) => this.#sessions.has(key),
       keep: (key: string) => this.#sessions.add(key),
       learn: (sql: string) => this.#learn(sql),
+      holdsNoLock: (connection: DatabaseConnection) => this.#holdsNoLock(connection),
     };
     this.#legs = {
       legacy: new DialectLeg(options.legacy, { session, keeps: false }),
       pooled: new DialectLeg(options.pooled, { session, keeps: true }),
     };
-    this.#classifier = classifierFor(options, this.#legs.pooled);
+    this.#engine = engineOf(options, this.#legs.pooled);
     this.api = this.#makeBridge();
     this.bridge = bridgeOf(this.api);
   }
@@ -55,7 +56,7 @@ export class BridgedQueries {
       // Said by the bridge.
     });
     // The parser is loaded and the catalogue read before the first statement needs them.
-    void this.#classifier.learn('select 1');
+    void this.#engine.classifier.learn('select 1');
   }
 
   /** What is known of a query, and its place. */
@@ -65,7 +66,7 @@ export class BridgedQueries {
     holder: Holder,
   ): QueryCall {
     const key = this.keyOf(query);
-    const statement = this.#classifier.classify(query.sql);
+    const statement = this.#engine.classifier.classify(query.sql);
     return new QueryCall({
       query,
       key,
@@ -108,11 +109,12 @@ export class BridgedQueries {
     for (const call of calls) {
       if (!call.mayChangeSchema) continue;
       if (call.statement !== 'pending') {
-        this.#classifier.schemaChanged();
+        this.#engine.classifier.schemaChanged();
         return;
       }
       void this.#learn(call.sql).then((statement) => {
-        if (statement !== undefined && changesSchema(statement)) this.#classifier.schemaChanged();
+        if (statement !== undefined && changesSchema(statement))
+          this.#engine.classifier.schemaChanged();
       });
     }
   }
@@ -133,7 +135,7 @@ export class BridgedQueries {
     for (const open of this.#left.values()) void open.end().catch(() => undefined);
     this.#left.clear();
     await this.bridge.close();
-    await this.#classifier.close();
+    await this.#engine.classifier.close();
     const { legacy, pooled } = this.#legs;
     const ended = await Promise.allSettled([legacy.destroy(options), pooled.destroy(options)]);
     for (const outcome of ended) if (outcome.status === 'rejected') throw outcome.reason;
@@ -144,9 +146,17 @@ export class BridgedQueries {
     const late = new Promise<undefined>((resolve) => {
       timer = setTimeout(resolve, learnWithinMs, undefined).unref();
     });
-    const learned = await Promise.race([this.#classifier.learn(sql), late]);
+    const learned = await Promise.race([this.#engine.classifier.learn(sql), late]);
     clearTimeout(timer);
     return learned;
+  }
+
+  async #holdsNoLock(connection: DatabaseConnection): Promise<boolean> {
+    try {
+      return (await this.#engine.holdsNoLock?.(connection)) === true;
+    } catch {
+      return false;
+    }
   }
 
   #makeBridge(): LegApi {

@@ -1,5 +1,6 @@
+import type { Statement } from '@changeover/classify';
 import type { DatabaseConnection, Driver } from 'kysely';
-import { leavesOnConnection, type QueryCall, usesSession } from './query-call.ts';
+import { leavesOnConnection, type QueryCall } from './query-call.ts';
 import type { LegSession } from './leg-session.ts';
 import { SessionStateError } from './session-state-error.ts';
 import { Turns } from './turns.ts';
@@ -9,13 +10,15 @@ export class Lease {
   readonly connection: DatabaseConnection;
   readonly driver: Driver;
   readonly key: string;
-  readonly #leases: Leases;
   /** The key's one connection, where it has one. @internal */
   readonly kept: Kept | undefined;
-  /** Something was left on it that is known. @internal */
-  isMarked = false;
+  /** What was left on it. @internal */
+  left: 'nothing' | 'locks' | 'state' = 'nothing';
+  /** Its connection is the driver's again, or the key's: what is learned of it later comes too late. @internal */
+  isOver = false;
   /** Texts that ran on it before it was known what they do. @internal */
   readonly unlearned: string[] = [];
+  readonly #leases: Leases;
 
   constructor(parts: {
     readonly connection: DatabaseConnection;
@@ -31,15 +34,20 @@ export class Lease {
     this.#leases = parts.leases;
   }
 
+  /** Something is or may be on it that others of its key wait for: a lock, or the connection itself. What runs on it must not wait
+   * for them in its turn. */
+  get holdsOthersUp(): boolean {
+    return this.kept !== undefined || this.left !== 'nothing' || this.unlearned.length > 0;
+  }
+
+  /** Notes that a statement is about to run on it. */
+  note(call: Pick<QueryCall, 'statement' | 'sql' | 'mayLeave'>): void {
+    this.#leases.note(this, call);
+  }
+
   /** To be called once. */
   giveBack(): Promise<void> {
     return this.#leases.giveBack(this);
-  }
-
-  /** Notes that a statement runs on it. */
-  note(call: Pick<QueryCall, 'statement' | 'sql'>): void {
-    if (call.statement === 'pending') this.unlearned.push(call.sql);
-    else if (leavesOnConnection(call.statement)) this.isMarked = true;
   }
 }
 
@@ -47,6 +55,13 @@ export class Lease {
 interface Kept {
   readonly turns: Turns;
   connection: Promise<DatabaseConnection>;
+}
+
+/** A connection that is out with something on it, and who waits for it. */
+interface Marked {
+  readonly lease: Lease;
+  readonly over: Promise<undefined>;
+  readonly resolve: (value: undefined) => void;
 }
 
 export interface LeasesOptions {
@@ -58,8 +73,8 @@ export interface LeasesOptions {
 }
 
 /**
- * Lends a driver's connections. A key that works with what statements leave on connections has one of its own, from then on until
- * the end: nothing that was left on a connection is ever lent to anybody else.
+ * Lends a driver's connections. What a statement leaves on a connection is for its key alone: others of the key wait until the
+ * connection is given back, and from then on it is the only one that the key has.
  */
 export class Leases {
   readonly #driver: Driver;
@@ -68,6 +83,8 @@ export class Leases {
   /** Of a driver with one connection, which Kysely would have asked for one call at a time. */
   readonly #turns: Turns | undefined;
   readonly #kept = new Map<string, Kept>();
+  /** By key, a connection that is out with something on it. */
+  readonly #marked = new Map<string, Marked>();
   /** With something on them, while their key already had another one. */
   readonly #aside: DatabaseConnection[] = [];
   readonly #lendingErrors = new WeakSet<object>();
@@ -86,13 +103,33 @@ export class Leases {
   /**
    * Lends a connection, to be given back once.
    *
-   * @param call the one statement that it is for. Default: any number of them, of which the lease must be told.
+   * @param call the statement that it is for at first. Default: the lease will be told of what runs on it.
    * @param signal gives up waiting for it.
    */
   async lend(key: string, call?: QueryCall, signal?: AbortSignal): Promise<Lease> {
     const lease = await this.#lend(key, call, signal);
+    try {
+      signal?.throwIfAborted();
+    } catch (error) {
+      await lease.giveBack();
+      throw error;
+    }
     if (call !== undefined) lease.note(call);
     return lease;
+  }
+
+  /** @internal By {@link Lease.note}. */
+  note(
+    lease: Lease,
+    { statement, sql, mayLeave }: Pick<QueryCall, 'statement' | 'sql' | 'mayLeave'>,
+  ): void {
+    if (statement === 'pending') {
+      lease.unlearned.push(sql);
+      if (mayLeave && this.#keeps) this.#markUntilLearned(lease, sql);
+      return;
+    }
+    if (leavesOnConnection(statement)) this.#leaves(lease, statement);
+    else if (statement.readsLastWrite) this.#session.keep(lease.key);
   }
 
   /** @internal By {@link Lease.giveBack}. */
@@ -106,12 +143,10 @@ export class Leases {
       this.#turns.give();
       return;
     }
-    if (!this.#keeps) {
-      if (lease.isMarked) this.#session.keep(lease.key);
+    if (!this.#keeps || (lease.left === 'nothing' && lease.unlearned.length === 0))
       await this.#driver.releaseConnection(lease.connection);
-    } else if (lease.isMarked) this.#keep(lease);
-    else if (lease.unlearned.length > 0) void this.#giveBackLearned(lease);
-    else await this.#driver.releaseConnection(lease.connection);
+    else if (lease.left === 'state') this.#keep(lease);
+    else void this.#giveBackLater(lease);
   }
 
   /** Gives the drivers what keys had to themselves. */
@@ -129,9 +164,6 @@ export class Leases {
     call: QueryCall | undefined,
     signal: AbortSignal | undefined,
   ): Promise<Lease> {
-    const statement = call?.statement ?? 'pending';
-    const isNew = !this.#session.isKept(key);
-    if (statement !== 'pending' && usesSession(statement)) this.#session.keep(key);
     if (this.#turns !== undefined) {
       await this.#turns.take(signal);
       try {
@@ -141,15 +173,23 @@ export class Leases {
         throw error;
       }
     }
-    if (this.#keeps && isNew && statement !== 'pending' && statement.readsLastWrite)
-      throw new SessionStateError(call?.sql ?? '');
-    if (!this.#keeps || !this.#session.isKept(key))
-      return this.#lease(await this.#acquire(signal), key);
-    return this.#lendKept(key, signal);
+    for (let marked = this.#marked.get(key); marked; marked = this.#marked.get(key))
+      await marked.over;
+    const kept = this.#kept.get(key);
+    if (kept !== undefined) return this.#lendKept(key, kept, signal);
+    const statement = call?.statement;
+    if (this.#keeps && statement !== undefined && statement !== 'pending') {
+      if (statement.readsLastWrite && !this.#session.isKept(key)) {
+        this.#session.keep(key);
+        throw new SessionStateError(call?.sql ?? '');
+      }
+    }
+    if (this.#keeps && this.#session.isKept(key))
+      return this.#lendKept(key, this.#newKept(key, this.#acquire()), signal);
+    return this.#lease(await this.#acquire(signal), key);
   }
 
-  async #lendKept(key: string, signal: AbortSignal | undefined): Promise<Lease> {
-    const kept = this.#kept.get(key) ?? this.#newKept(key, this.#acquire());
+  async #lendKept(key: string, kept: Kept, signal: AbortSignal | undefined): Promise<Lease> {
     await kept.turns.take(signal);
     try {
       return this.#lease(await kept.connection, key, kept);
@@ -171,24 +211,62 @@ export class Leases {
     return kept;
   }
 
-  async #giveBackLearned(lease: Lease): Promise<void> {
+  #leaves(lease: Lease, { session }: Statement): void {
+    if (session !== 'locks') lease.left = 'state';
+    else if (lease.left === 'nothing') lease.left = 'locks';
+    if (session !== 'locks' || !this.#keeps) this.#session.keep(lease.key);
+    if (this.#keeps) this.#mark(lease);
+  }
+
+  #mark(lease: Lease): void {
+    if (lease.isOver || lease.kept !== undefined || this.#marked.has(lease.key)) return;
+    const { promise: over, resolve } = Promise.withResolvers<undefined>();
+    this.#marked.set(lease.key, { lease, over, resolve });
+  }
+
+  /** Nobody waits for it any more. */
+  #unmark(lease: Lease): void {
+    const marked = this.#marked.get(lease.key);
+    if (marked?.lease !== lease) return;
+    this.#marked.delete(lease.key);
+    marked.resolve(undefined);
+  }
+
+  #markUntilLearned(lease: Lease, sql: string): void {
+    this.#mark(lease);
+    void this.#session.learn(sql).then((statement) => {
+      if (statement !== undefined && leavesOnConnection(statement)) this.#leaves(lease, statement);
+      else if (lease.left === 'nothing') this.#unmark(lease);
+    });
+  }
+
+  /** Once it is known what was left on it. The caller has had its answer. */
+  async #giveBackLater(lease: Lease): Promise<void> {
     for (const sql of lease.unlearned) {
       const statement = await this.#session.learn(sql);
-      if (statement === undefined || !leavesOnConnection(statement)) continue;
+      if (statement !== undefined && leavesOnConnection(statement)) this.#leaves(lease, statement);
+    }
+    const { connection } = lease;
+    lease.isOver = true;
+    const isClean =
+      lease.left === 'nothing' ||
+      (lease.left === 'locks' && (await this.#session.holdsNoLock(connection)));
+    if (!isClean) {
       this.#keep(lease);
       return;
     }
-    try {
-      await this.#driver.releaseConnection(lease.connection);
-    } catch {
-      // The caller has had its answer; the driver drops a connection that it can't take back.
-    }
+    // The driver drops a connection that it can't take back.
+    await Promise.resolve(this.#driver.releaseConnection(connection)).catch(() => undefined);
+    this.#unmark(lease);
   }
 
-  #keep({ key, connection }: Lease): void {
+  #keep(lease: Lease): void {
+    const { key, connection } = lease;
+    lease.isOver = true;
     this.#session.keep(key);
     if (this.#kept.has(key)) this.#aside.push(connection);
     else this.#newKept(key, Promise.resolve(connection));
+    this.#unmark(lease);
   }
 
   async #acquire(signal?: AbortSignal): Promise<DatabaseConnection> {

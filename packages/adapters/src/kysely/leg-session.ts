@@ -1,4 +1,5 @@
 import type { Statement } from '@changeover/classify';
+import type { DatabaseConnection } from 'kysely';
 
 /** What legs must know of the state that statements leave on connections. */
 export interface LegSession {
@@ -8,4 +9,6 @@ export interface LegSession {
   keep(key: string): void;
   /** What a statement does, once that is known; undefined where it takes too long. Never rejects. */
   learn(sql: string): Promise<Statement | undefined>;
+  /** Whether no lock is held any more by a connection that statements with locks ran on. Never rejects. */
+  holdsNoLock(connection: DatabaseConnection): Promise<boolean>;
 }

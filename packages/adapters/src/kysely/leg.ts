@@ -83,7 +83,12 @@ export class DialectLeg implements LegApi {
         call,
       );
     const { connection } = await this.#leaseFor(holder, call);
-    if (call.options?.signal !== undefined) await connection.collectSessionInfo?.();
+    const signal = call.options?.signal;
+    if (signal !== undefined) {
+      // What is cancelled later is told by this.
+      await connection.collectSessionInfo?.();
+      signal.throwIfAborted();
+    }
     return connection.executeQuery(call.query, call.options);
   }
 

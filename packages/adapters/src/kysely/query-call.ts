@@ -8,6 +8,14 @@ export interface Holder {
   lease: Lease | undefined;
 }
 
+const ofRows: ReadonlySet<string> = new Set([
+  'SelectQueryNode',
+  'InsertQueryNode',
+  'UpdateQueryNode',
+  'DeleteQueryNode',
+  'MergeQueryNode',
+]);
+
 /** What the first word makes of a text that was not classified yet: in both engines these words begin nothing else. */
 const leadingControl: Readonly<Record<string, TransactionControl>> = {
   begin: 'begin',
@@ -84,6 +92,11 @@ export class QueryCall {
   /** It changes the schema, or it is not known yet whether it does. */
   get mayChangeSchema(): boolean {
     return this.#statement === 'pending' || changesSchema(this.#statement);
+  }
+
+  /** Its text may be any: a statement that the query builder makes of rows leaves nothing on its connection. */
+  get mayLeave(): boolean {
+    return !ofRows.has(this.#query.query.kind);
   }
 
   /** Why its answer may differ from run to run, by what leaves most open. */

@@ -16,16 +16,23 @@ interface Connections {
   withConnection<T>(work: (connection: DatabaseConnection) => Promise<T>): Promise<T>;
 }
 
+/** What the adapter must know of a database. */
+export interface Engine {
+  readonly classifier: StatementClassifier;
+  /** Whether no lock of its session is held on a connection. Undefined: nothing that holds one can be asked. */
+  readonly holdsNoLock?: ((connection: DatabaseConnection) => Promise<boolean>) | undefined;
+}
+
 /**
- * The classifier for a dialect's engine, which is told by its adapter.
+ * What is known of a dialect's engine, which is told by its adapter.
  *
  * @throws {WiringError} for an engine that there is no classifier for.
  */
-export function classifierFor(
+export function engineOf(
   options: { readonly legacy: Dialect; readonly classifier: StatementClassifier | undefined },
   connections: Connections,
-): StatementClassifier {
-  if (options.classifier !== undefined) return options.classifier;
+): Engine {
+  if (options.classifier !== undefined) return { classifier: options.classifier };
   const ask = async (
     sql: string,
     parameters: readonly unknown[] = [],
@@ -37,11 +44,13 @@ export function classifierFor(
   };
   const adapter = options.legacy.createAdapter();
   if (adapter instanceof PostgresAdapter || adapter instanceof PGliteAdapter)
-    return createPostgresClassifier({ query: ask });
+    return { classifier: createPostgresClassifier({ query: ask }), holdsNoLock: noAdvisoryLock };
   if (adapter instanceof SqliteAdapter)
-    return createSqliteClassifier({
-      readSchema: async () => (await ask(schemaSql)).map(({ sql }) => String(sql)),
-    });
+    return {
+      classifier: createSqliteClassifier({
+        readSchema: async () => (await ask(schemaSql)).map(({ sql }) => String(sql)),
+      }),
+    };
   throw new WiringError(
     `There is no classifier for the dialect with ${adapter.constructor.name}: what its statements do can't be told. ` +
       'Give one as the option classifier.',
@@ -49,3 +58,10 @@ export function classifierFor(
 }
 
 const schemaSql = 'select sql from sqlite_schema where sql is not null order by rowid';
+
+const locksSql =
+  "select from pg_catalog.pg_locks where locktype = 'advisory' and pid = pg_catalog.pg_backend_pid()";
+
+async function noAdvisoryLock(connection: DatabaseConnection): Promise<boolean> {
+  return (await connection.executeQuery(CompiledQuery.raw(locksSql))).rows.length === 0;
+}
