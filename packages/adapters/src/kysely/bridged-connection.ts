@@ -142,7 +142,7 @@ export class BridgedConnection implements Holder {
     return this.#cancelBy('killSession');
   }
 
-  async #execute(
+  #execute(
     query: CompiledQuery,
     options: AbortableOperationOptions | undefined,
   ): Promise<QueryResult<unknown>> {
@@ -152,8 +152,16 @@ export class BridgedConnection implements Holder {
     if (open !== undefined) return this.#executeIn(open, call);
     if (this.lease?.holdsOthersUp === true) return this.#executeOn(this.lease, call);
     if (controlOf(call.statement, query.sql) === 'begin') return this.#beginBy(call);
-    const result = await this.#queries.api.executeQuery(query.sql, query.parameters, call);
-    if (call.mayChangeSchema) this.#queries.ran([call]);
+    const result = this.#queries.api.executeQuery(query.sql, query.parameters, call);
+    return call.mayChangeSchema ? this.#afterwards(call, result) : result;
+  }
+
+  async #afterwards(
+    call: QueryCall,
+    running: Promise<QueryResult<unknown>>,
+  ): Promise<QueryResult<unknown>> {
+    const result = await running;
+    this.#queries.ran([call]);
     return result;
   }
 

@@ -107,12 +107,15 @@ export class Leases {
    * @param signal gives up waiting for it.
    */
   async lend(key: string, call?: QueryCall, signal?: AbortSignal): Promise<Lease> {
-    const lease = await this.#lend(key, call, signal);
-    try {
-      signal?.throwIfAborted();
-    } catch (error) {
+    // Most calls have nothing to wait for but the driver.
+    const isPlain =
+      this.#turns === undefined && this.#marked.size === 0 && !this.#isKept(key, call);
+    const lease = isPlain
+      ? this.#lease(await this.#acquire(signal), key)
+      : await this.#lend(key, call, signal);
+    if (signal?.aborted === true) {
       await lease.giveBack();
-      throw error;
+      throw signal.reason as Error;
     }
     if (call !== undefined) lease.note(call);
     return lease;
@@ -199,6 +202,14 @@ export class Leases {
       kept.turns.give();
       throw error;
     }
+  }
+
+  #isKept(key: string, call: QueryCall | undefined): boolean {
+    if (!this.#keeps) return false;
+    const statement = call?.statement;
+    const needsLast =
+      statement !== undefined && statement !== 'pending' && statement.readsLastWrite;
+    return needsLast || this.#session.isKept(key);
   }
 
   #lease(connection: DatabaseConnection, key: string, kept?: Kept): Lease {

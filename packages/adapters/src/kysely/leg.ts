@@ -82,8 +82,12 @@ export class DialectLeg implements LegApi {
         (connection) => connection.executeQuery(call.queryWith(parameters)),
         call,
       );
-    const { connection } = await this.#leaseFor(holder, call);
     const signal = call.options?.signal;
+    if (holder.lease === undefined) {
+      holder.lease = await this.#leases.lend(call.key, call, signal);
+      this.#seen ??= holder.lease.connection;
+    } else holder.lease.note(call);
+    const { connection } = holder.lease;
     if (signal !== undefined) {
       // What is cancelled later is told by this.
       await connection.collectSessionInfo?.();
