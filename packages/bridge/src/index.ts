@@ -73,4 +73,4 @@ export {
   type OrderLevel,
   SerialLeg,
 } from './guarantees/index.ts';
-export { InvalidKeyError, WiringError } from './call/wiring.ts';
+export { InvalidKeyError, onlyPlain, WiringError } from './call/wiring.ts';

@@ -86,8 +86,12 @@ class SqliteJudge implements Judge {
     const lead = body[start]?.type === 'word' ? body[start].text.toLowerCase() : '';
     this.#noteTemporary(body, sql, findings);
     if (lead === 'pragma') return judgePragma(body.slice(start + 1), findings, shape);
-    // EXPLAIN compiles and runs nothing but a PRAGMA's own doing.
-    if (start > 0) return new Findings().statement({ shape });
+    // EXPLAIN compiles and runs nothing but a PRAGMA's own doing. Its bytecode tells how often this connection read the schema.
+    if (start > 0) {
+      const explained = new Findings();
+      if (start === 1) explained.connectionFact('EXPLAIN');
+      return explained.statement({ shape });
+    }
     return this.#judgeBy(copy, { sql, body, lead, shape, findings });
   }
 

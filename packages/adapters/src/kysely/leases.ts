@@ -1,0 +1,291 @@
+import type { Statement } from '@changeover/classify';
+import type { DatabaseConnection, Driver } from 'kysely';
+import { leavesOnConnection, type QueryCall } from './query-call.ts';
+import type { LegSession } from './leg-session.ts';
+import { SessionStateError } from './session-state-error.ts';
+import { Turns } from './turns.ts';
+
+/** A connection that is lent, until it is given back. */
+export class Lease {
+  readonly connection: DatabaseConnection;
+  readonly driver: Driver;
+  readonly key: string;
+  /** The key's one connection, where it has one. @internal */
+  readonly kept: Kept | undefined;
+  /** What was left on it. @internal */
+  left: 'nothing' | 'locks' | 'state' = 'nothing';
+  /** Its connection is the driver's again, or the key's: what is learned of it later comes too late. @internal */
+  isOver = false;
+  /** Texts that ran on it before it was known what they do. @internal */
+  readonly unlearned: string[] = [];
+  readonly #leases: Leases;
+
+  constructor(parts: {
+    readonly connection: DatabaseConnection;
+    readonly driver: Driver;
+    readonly key: string;
+    readonly kept: Kept | undefined;
+    readonly leases: Leases;
+  }) {
+    this.connection = parts.connection;
+    this.driver = parts.driver;
+    this.key = parts.key;
+    this.kept = parts.kept;
+    this.#leases = parts.leases;
+  }
+
+  /** Something is or may be on it that others of its key wait for: a lock, or the connection itself. What runs on it must not wait
+   * for them in its turn. */
+  get holdsOthersUp(): boolean {
+    return this.kept !== undefined || this.left !== 'nothing' || this.unlearned.length > 0;
+  }
+
+  /** Notes that a statement is about to run on it. */
+  note(call: Pick<QueryCall, 'statement' | 'sql' | 'mayLeave'>): void {
+    this.#leases.note(this, call);
+  }
+
+  /** To be called once. */
+  giveBack(): Promise<void> {
+    return this.#leases.giveBack(this);
+  }
+}
+
+/** A key's one connection, which runs one call at a time. */
+interface Kept {
+  readonly turns: Turns;
+  connection: Promise<DatabaseConnection>;
+}
+
+/** A connection that is out with something on it, and who waits for it. */
+interface Marked {
+  readonly lease: Lease;
+  readonly over: Promise<undefined>;
+  readonly resolve: (value: undefined) => void;
+}
+
+export interface LeasesOptions {
+  /** The driver has but one connection. */
+  readonly single: boolean;
+  /** Whether keys that need it get a connection of their own. A singleton's connections are its own matter. */
+  readonly keeps: boolean;
+  readonly session: LegSession;
+}
+
+/**
+ * Lends a driver's connections. What a statement leaves on a connection is for its key alone: others of the key wait until the
+ * connection is given back, and from then on it is the only one that the key has.
+ */
+export class Leases {
+  readonly #driver: Driver;
+  readonly #session: LegSession;
+  readonly #keeps: boolean;
+  /** Of a driver with one connection, which Kysely would have asked for one call at a time. */
+  readonly #turns: Turns | undefined;
+  readonly #kept = new Map<string, Kept>();
+  /** By key, a connection that is out with something on it. */
+  readonly #marked = new Map<string, Marked>();
+  /** With something on them, while their key already had another one. */
+  readonly #aside: DatabaseConnection[] = [];
+  readonly #lendingErrors = new WeakSet<object>();
+
+  constructor(driver: Driver, options: LeasesOptions) {
+    this.#driver = driver;
+    this.#session = options.session;
+    this.#keeps = options.keeps && !options.single;
+    this.#turns = options.single ? new Turns() : undefined;
+  }
+
+  failedToLend(error: unknown): boolean {
+    return typeof error === 'object' && error !== null && this.#lendingErrors.has(error);
+  }
+
+  /**
+   * Lends a connection, to be given back once.
+   *
+   * @param call the statement that it is for at first. Default: the lease will be told of what runs on it.
+   * @param signal gives up waiting for it.
+   */
+  async lend(key: string, call?: QueryCall, signal?: AbortSignal): Promise<Lease> {
+    // Most calls have nothing to wait for but the driver.
+    const isPlain =
+      this.#turns === undefined && this.#marked.size === 0 && !this.#isKept(key, call);
+    const lease = isPlain
+      ? this.#lease(await this.#acquire(signal), key)
+      : await this.#lend(key, call, signal);
+    if (signal?.aborted === true) {
+      await lease.giveBack();
+      throw signal.reason as Error;
+    }
+    if (call !== undefined) lease.note(call);
+    return lease;
+  }
+
+  /** @internal By {@link Lease.note}. */
+  note(
+    lease: Lease,
+    { statement, sql, mayLeave }: Pick<QueryCall, 'statement' | 'sql' | 'mayLeave'>,
+  ): void {
+    if (statement === 'pending') {
+      lease.unlearned.push(sql);
+      if (mayLeave && this.#keeps) this.#markUntilLearned(lease, sql);
+      return;
+    }
+    if (leavesOnConnection(statement)) this.#leaves(lease, statement);
+    else if (statement.readsLastWrite) this.#session.keep(lease.key);
+  }
+
+  /** @internal By {@link Lease.giveBack}. */
+  async giveBack(lease: Lease): Promise<void> {
+    if (lease.kept !== undefined) {
+      lease.kept.turns.give();
+      return;
+    }
+    if (this.#turns !== undefined) {
+      await this.#driver.releaseConnection(lease.connection);
+      this.#turns.give();
+      return;
+    }
+    if (!this.#keeps || (lease.left === 'nothing' && lease.unlearned.length === 0))
+      await this.#driver.releaseConnection(lease.connection);
+    else if (lease.left === 'state') this.#keep(lease);
+    else void this.#giveBackLater(lease);
+  }
+
+  /** Gives the drivers what keys had to themselves. */
+  async releaseKept(): Promise<void> {
+    const kept = [...this.#kept.values()];
+    this.#kept.clear();
+    const connections = await Promise.allSettled(kept.map(({ connection }) => connection));
+    const open = connections.flatMap((made) => (made.status === 'fulfilled' ? [made.value] : []));
+    for (const connection of [...open, ...this.#aside.splice(0)])
+      await this.#driver.releaseConnection(connection);
+  }
+
+  async #lend(
+    key: string,
+    call: QueryCall | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Lease> {
+    if (this.#turns !== undefined) {
+      await this.#turns.take(signal);
+      try {
+        return this.#lease(await this.#acquire(signal), key);
+      } catch (error) {
+        this.#turns.give();
+        throw error;
+      }
+    }
+    for (let marked = this.#marked.get(key); marked; marked = this.#marked.get(key))
+      await marked.over;
+    const kept = this.#kept.get(key);
+    if (kept !== undefined) return this.#lendKept(key, kept, signal);
+    const statement = call?.statement;
+    if (this.#keeps && statement !== undefined && statement !== 'pending') {
+      if (statement.readsLastWrite && !this.#session.isKept(key)) {
+        this.#session.keep(key);
+        throw new SessionStateError(call?.sql ?? '');
+      }
+    }
+    if (this.#keeps && this.#session.isKept(key))
+      return this.#lendKept(key, this.#newKept(key, this.#acquire()), signal);
+    return this.#lease(await this.#acquire(signal), key);
+  }
+
+  async #lendKept(key: string, kept: Kept, signal: AbortSignal | undefined): Promise<Lease> {
+    await kept.turns.take(signal);
+    try {
+      return this.#lease(await kept.connection, key, kept);
+    } catch (error) {
+      kept.connection = this.#acquire();
+      kept.connection.catch(() => undefined);
+      kept.turns.give();
+      throw error;
+    }
+  }
+
+  #isKept(key: string, call: QueryCall | undefined): boolean {
+    if (!this.#keeps) return false;
+    const statement = call?.statement;
+    const needsLast =
+      statement !== undefined && statement !== 'pending' && statement.readsLastWrite;
+    return needsLast || this.#session.isKept(key);
+  }
+
+  #lease(connection: DatabaseConnection, key: string, kept?: Kept): Lease {
+    return new Lease({ connection, driver: this.#driver, key, kept, leases: this });
+  }
+
+  #newKept(key: string, connection: Promise<DatabaseConnection>): Kept {
+    const kept: Kept = { turns: new Turns(), connection };
+    this.#kept.set(key, kept);
+    return kept;
+  }
+
+  #leaves(lease: Lease, { session }: Statement): void {
+    if (session !== 'locks') lease.left = 'state';
+    else if (lease.left === 'nothing') lease.left = 'locks';
+    if (session !== 'locks' || !this.#keeps) this.#session.keep(lease.key);
+    if (this.#keeps) this.#mark(lease);
+  }
+
+  #mark(lease: Lease): void {
+    if (lease.isOver || lease.kept !== undefined || this.#marked.has(lease.key)) return;
+    const { promise: over, resolve } = Promise.withResolvers<undefined>();
+    this.#marked.set(lease.key, { lease, over, resolve });
+  }
+
+  /** Nobody waits for it any more. */
+  #unmark(lease: Lease): void {
+    const marked = this.#marked.get(lease.key);
+    if (marked?.lease !== lease) return;
+    this.#marked.delete(lease.key);
+    marked.resolve(undefined);
+  }
+
+  #markUntilLearned(lease: Lease, sql: string): void {
+    this.#mark(lease);
+    void this.#session.learn(sql).then((statement) => {
+      if (statement !== undefined && leavesOnConnection(statement)) this.#leaves(lease, statement);
+      else if (lease.left === 'nothing') this.#unmark(lease);
+    });
+  }
+
+  /** Once it is known what was left on it. The caller has had its answer. */
+  async #giveBackLater(lease: Lease): Promise<void> {
+    for (const sql of lease.unlearned) {
+      const statement = await this.#session.learn(sql);
+      if (statement !== undefined && leavesOnConnection(statement)) this.#leaves(lease, statement);
+    }
+    const { connection } = lease;
+    lease.isOver = true;
+    const isClean =
+      lease.left === 'nothing' ||
+      (lease.left === 'locks' && (await this.#session.holdsNoLock(connection)));
+    if (!isClean) {
+      this.#keep(lease);
+      return;
+    }
+    // The driver drops a connection that it can't take back.
+    await Promise.resolve(this.#driver.releaseConnection(connection)).catch(() => undefined);
+    this.#unmark(lease);
+  }
+
+  #keep(lease: Lease): void {
+    const { key, connection } = lease;
+    lease.isOver = true;
+    this.#session.keep(key);
+    if (this.#kept.has(key)) this.#aside.push(connection);
+    else this.#newKept(key, Promise.resolve(connection));
+    this.#unmark(lease);
+  }
+
+  async #acquire(signal?: AbortSignal): Promise<DatabaseConnection> {
+    try {
+      return await this.#driver.acquireConnection(signal === undefined ? undefined : { signal });
+    } catch (error) {
+      if (typeof error === 'object' && error !== null) this.#lendingErrors.add(error);
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,14 @@
+import type { Statement } from '@changeover/classify';
+import type { DatabaseConnection } from 'kysely';
+
+/** What legs must know of the state that statements leave on connections. */
+export interface LegSession {
+  /** The key works with such state: all its statements are to run on one connection. */
+  isKept(key: string): boolean;
+  /** Notes that it does. */
+  keep(key: string): void;
+  /** What a statement does, once that is known; undefined where it takes too long. Never rejects. */
+  learn(sql: string): Promise<Statement | undefined>;
+  /** Whether no lock is held any more by a connection that statements with locks ran on. Never rejects. */
+  holdsNoLock(connection: DatabaseConnection): Promise<boolean>;
+}

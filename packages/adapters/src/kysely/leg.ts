@@ -1,0 +1,160 @@
+import type {
+  AbortableOperationOptions,
+  DatabaseConnection,
+  Dialect,
+  Driver,
+  QueryResult,
+} from 'kysely';
+import { type Lease, Leases, type LeasesOptions } from './leases.ts';
+import type { Holder, QueryCall } from './query-call.ts';
+
+/** Of the adapter's own work: no program's key is empty. */
+const ownKey = '';
+
+/** How a transaction begins. */
+export interface TransactionCall {
+  readonly key: string;
+  /** Whose connection it runs on. */
+  readonly holder: Holder;
+  /** By the driver, or by the statement that the program wrote. */
+  begin(lease: Lease): Promise<unknown>;
+}
+
+/** A query's rows as they come. */
+export type RowStream = AsyncIterableIterator<QueryResult<unknown>>;
+
+/** What both legs offer the bridge: its operations are these methods. */
+export interface LegApi {
+  executeQuery(
+    sql: string,
+    parameters: readonly unknown[],
+    call: QueryCall,
+  ): Promise<QueryResult<unknown>>;
+  /** A read answers its stream; anything else hands it to `work`, and lasts as long as that. */
+  streamQuery(
+    sql: string,
+    parameters: readonly unknown[],
+    call: QueryCall,
+    stream: { readonly chunkSize: number },
+    work: (stream: RowStream) => Promise<void>,
+  ): Promise<RowStream | undefined>;
+  transaction(call: TransactionCall, work: (lease: Lease) => Promise<void>): Promise<void>;
+}
+
+/**
+ * One of the two dialects as a leg. What it runs for a caller runs on the connection that the caller holds already, or on one that
+ * the caller holds from then on; what it runs for comparison, on one that is given back at once.
+ */
+export class DialectLeg implements LegApi {
+  readonly #driver: Driver;
+  readonly #leases: Leases;
+  #seen: DatabaseConnection | undefined;
+
+  /** @param options whether keys that work with the state of connections get one of their own, and which these are. */
+  constructor(dialect: Dialect, options: Omit<LeasesOptions, 'single'>) {
+    this.#driver = dialect.createDriver();
+    this.#leases = new Leases(this.#driver, { ...options, single: hasOneConnection(dialect) });
+  }
+
+  /** The driver's error was one of acquiring a connection: nothing was run. */
+  isUnavailable(error: unknown): boolean {
+    return this.#leases.failedToLend(error);
+  }
+
+  /** Any connection of it, for what its connections can do; undefined before the first. */
+  get seen(): DatabaseConnection | undefined {
+    return this.#seen;
+  }
+
+  async init(options?: AbortableOperationOptions): Promise<this> {
+    await this.#driver.init(options);
+    return this;
+  }
+
+  async executeQuery(
+    _sql: string,
+    parameters: readonly unknown[],
+    call: QueryCall,
+  ): Promise<QueryResult<unknown>> {
+    const holder = call.takeHolder();
+    if (holder === undefined)
+      return this.withConnection(
+        (connection) => connection.executeQuery(call.queryWith(parameters)),
+        call,
+      );
+    const signal = call.options?.signal;
+    if (holder.lease === undefined) {
+      holder.lease = await this.#leases.lend(call.key, call, signal);
+      this.#seen ??= holder.lease.connection;
+    } else holder.lease.note(call);
+    const { connection } = holder.lease;
+    if (signal !== undefined) {
+      // What is cancelled later is told by this.
+      await connection.collectSessionInfo?.();
+      signal.throwIfAborted();
+    }
+    return connection.executeQuery(call.query, call.options);
+  }
+
+  async streamQuery(
+    _sql: string,
+    _parameters: readonly unknown[],
+    call: QueryCall,
+    { chunkSize }: { readonly chunkSize: number },
+    work: (stream: RowStream) => Promise<void>,
+  ): Promise<RowStream | undefined> {
+    const holder = call.takeHolder();
+    if (holder === undefined) throw new TypeError('a stream was asked for twice');
+    const { connection } = await this.#leaseFor(holder, call);
+    const stream = connection.streamQuery(call.query, chunkSize, call.options);
+    if (call.isRead) return stream;
+    await work(stream);
+    return undefined;
+  }
+
+  async transaction(call: TransactionCall, work: (lease: Lease) => Promise<void>): Promise<void> {
+    const { holder, key } = call;
+    holder.lease ??= await this.#lend(key);
+    const { lease } = holder;
+    await call.begin(lease);
+    await work(lease);
+  }
+
+  /** Runs work that is no caller's on a connection of the leg. */
+  async withConnection<T>(
+    work: (connection: DatabaseConnection) => Promise<T>,
+    call?: QueryCall,
+  ): Promise<T> {
+    const lease = await this.#lend(call?.key ?? ownKey, call);
+    try {
+      return await work(lease.connection);
+    } finally {
+      await lease.giveBack();
+    }
+  }
+
+  async destroy(options?: AbortableOperationOptions): Promise<void> {
+    await this.#leases.releaseKept();
+    await this.#driver.destroy(options);
+  }
+
+  async #leaseFor(holder: Holder, call: QueryCall): Promise<Lease> {
+    if (holder.lease === undefined) {
+      holder.lease = await this.#lend(call.key, call, call.options?.signal);
+      return holder.lease;
+    }
+    holder.lease.note(call);
+    return holder.lease;
+  }
+
+  async #lend(key: string, call?: QueryCall, signal?: AbortSignal): Promise<Lease> {
+    const lease = await this.#leases.lend(key, call, signal);
+    this.#seen ??= lease.connection;
+    return lease;
+  }
+}
+
+/** Whether a dialect's driver has but one connection, for which calls take turns. */
+export function hasOneConnection(dialect: Dialect): boolean {
+  return dialect.createAdapter().supportsMultipleConnections === false;
+}

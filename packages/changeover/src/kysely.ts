@@ -1,0 +1,5 @@
+export {
+  BridgeDialect,
+  type BridgeDialectOptions,
+  SessionStateError,
+} from '@changeover/adapters/kysely';
