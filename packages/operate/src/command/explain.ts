@@ -4,7 +4,7 @@ import type { KeyVerdict } from '@changeover/bridge';
 import { type Migration, type KeyStatus } from './migration.ts';
 import { concerns, isWhole, lineJson } from './ledger-lines.ts';
 import { notesOf } from './status.ts';
-import { nextCommands, whyNotAtTarget } from './standing-text.ts';
+import { acceptCommands, whyNotAtTarget } from './standing-text.ts';
 import type { Terminal } from './terminal.ts';
 
 const shownLines = 10;
@@ -133,9 +133,9 @@ interface NextCommand {
 
 function commandsFor(migration: Migration, keyStatus: KeyStatus): NextCommand[] {
   const { backend, key, stage, line } = keyStatus;
-  const commands: NextCommand[] = nextCommands(migration, keyStatus).map((command) => ({
+  const commands: NextCommand[] = acceptCommands(migration, keyStatus).map((command) => ({
     command,
-    effect: 'what the gates need',
+    effect: 'let pass what nothing compares',
   }));
   const name = `${backend} ${key}`;
   const next = stages[stages.indexOf(stage) + 1];

@@ -23,6 +23,16 @@ export function whyNotAtTarget(
     : `${there} its gates say ${decision}: ${reason}`;
 }
 
+/** What to type so that what nothing compares passes; empty where there is nothing of that. */
+export function acceptCommands(
+  migration: Migration,
+  { backend, key, stage, line }: KeyStatus,
+): readonly string[] {
+  if (line?.held === true || stage === 'legacy' || stage === 'pooled') return [];
+  const verdict = migration.keyVerdict(backend, key);
+  return typeof verdict === 'string' ? [] : verdict.next;
+}
+
 /** What to type so that a key goes on; empty where waiting is all there is to do. */
 export function nextCommands(migration: Migration, keyStatus: KeyStatus): readonly string[] {
   const { backend, key, stage, line, flag } = keyStatus;

@@ -113,8 +113,12 @@ export class GateJudge {
         ...keys.flatMap((one) => one.gates.filter(isOpen)),
       ]),
     ];
-    const decision = decideBy(backends);
-    const first = backends.find((one) => one.decision === decision);
+    // A backend that has no key beyond legacy asks for no step, unless there is no other.
+    const moving = backends.filter(({ backend }) => keys.some((one) => one.backend === backend));
+    const decision = decideBy(moving.length === 0 ? backends : moving);
+    const first = (moving.length === 0 ? backends : moving).find(
+      (one) => one.decision === decision,
+    );
     const reason =
       first === undefined
         ? 'No gate was asked: there is nothing to decide by.'
