@@ -17,6 +17,7 @@ import { loadInBatches } from './call-sites.ts';
 import { type RealDataset, realDatasets } from './datasets.ts';
 import { plantedDefects, withDefects } from './defects.ts';
 import { writeFlags } from './flags-file.ts';
+import { untold } from './demo-gates.ts';
 import type { DemoOptions } from './options.ts';
 import type { Progress } from './progress.ts';
 import { readStored, referenceOf, type TableReference } from './reference.ts';
@@ -33,8 +34,9 @@ const longestPauseMs: Readonly<Record<Engine, number>> = {
   duckdb: 1_500,
   postgresql: 800,
 };
-/** With defects planted, the next stage waits until each was found, as a gate would; this long at most. */
-const longestGateSeconds = 45;
+/** The next stage waits until this one has shown what it must, and until each planted defect was found; this long at most. */
+const longestGateSeconds = 90;
+const betweenGatesMs = 1_000;
 
 interface Loaded {
   readonly dataset: RealDataset;
@@ -62,6 +64,8 @@ export async function runDemo(
   StorageBackend.configure({
     ...location,
     flagsFile,
+    // All datasets of an engine move at once here, when the job's own gates let them.
+    ledger: false,
     storePath: join(out, 'comparisons.sqlite'),
     logger: fileLogger(join(out, 'log.jsonl')),
     ...(options.defect ? { decoratePooledLeg: (leg) => withDefects(leg, plantedDefects) } : {}),
@@ -196,16 +200,15 @@ async function drive(
     for (const stage of stages) {
       writeFlags(flagsFile, all(stage));
       await spend(`Driving at ${stage}`, seconds, progress, ended, () => `${calls()} calls`);
-      if (stage === 'shadow') {
-        const open = (): number => expectedHolds - StorageBackend.bridge().guardrail.holds.length;
-        await spend(
-          'Waiting at the gate',
-          longestGateSeconds,
-          progress,
-          ended,
-          () => `${open()} defects not found yet`,
-          () => open() <= 0,
-        );
+      const missing = await waitAtGate(stage, expectedHolds, progress, ended);
+      // Who can't be told right from wrong doesn't go on to answer callers.
+      if (missing !== undefined) {
+        stop.abort();
+        await work;
+        return {
+          rollback: { engine: rolledBackEngine, callsAfter: 0, failed: 0 },
+          seen: [`stopped at ${stage}: ${missing}`],
+        };
       }
       progress.say(`Drove ${callers.length} callers at ${stage}: ${calls()} calls so far.`);
     }
@@ -233,6 +236,36 @@ async function drive(
     stop.abort();
     await work;
   }
+}
+
+/** @returns what is missing after the longest wait; undefined where nothing is. */
+async function waitAtGate(
+  stage: Stage,
+  expectedHolds: number,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  if (stage !== 'shadow' && stage !== 'reverse') return undefined;
+  const bridge = StorageBackend.bridge();
+  let askAgainMs = 0;
+  let reason: string | undefined;
+  const missing = (): string | undefined => {
+    if (performance.now() < askAgainMs) return reason;
+    const open = expectedHolds - bridge.guardrail.holds.length;
+    reason =
+      open > 0 ? `${open} defects not found yet` : untold(bridge.recorder.summary())[0]?.reason;
+    askAgainMs = performance.now() + betweenGatesMs;
+    return reason;
+  };
+  await spend(
+    'Waiting at the gate',
+    longestGateSeconds,
+    progress,
+    signal,
+    () => missing() ?? 'all told',
+    () => missing() === undefined,
+  );
+  return missing();
 }
 
 async function callUntil(caller: Caller, ended: AbortSignal): Promise<void> {

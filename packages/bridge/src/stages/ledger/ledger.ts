@@ -139,6 +139,11 @@ export class Ledger {
   resume(backend: string, target: Target, author: Author): boolean {
     const entry = this.#entries.find(backend, target);
     if (entry?.held !== true) return false;
+    // Keys that stood further when their backend was put back are judged anew.
+    if (target.kind === 'all')
+      for (const one of this.#entries.values())
+        if (one.backend === backend && one !== entry && !one.held && isBefore('shadow', one.stage))
+          this.#moveBack(backend, one.target, 'shadow', false, author, '');
     this.#moveBack(backend, target, entry.stage, false, author, '');
     this.#logger.info(
       { backend, target, ...author },
