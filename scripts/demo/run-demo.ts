@@ -66,6 +66,8 @@ export async function runDemo(
   StorageBackend.configure({
     ...location,
     flagsFile,
+    // All datasets of an engine move at once here, when the job's own gates let them.
+    ledger: false,
     storePath: join(out, 'comparisons.sqlite'),
     logger: fileLogger(join(out, 'log.jsonl')),
     ...(options.defect ? { decoratePooledLeg: (leg) => withDefects(leg, plantedDefects) } : {}),

@@ -34,7 +34,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'changeover-command-'));
   recorded = join(folder, 'recorded');
   mkdirSync(recorded);
-  writeTestFlags(join(recorded, 'flags.json'), { sqlite: 'shadow' });
+  writeTestFlags(join(recorded, 'flags.json'), { sqlite: 'shadow' }, { accept: ['createDataset'] });
   const bridge = createStorageBridge({
     basePath: recorded,
     flagsFile: join(recorded, 'flags.json'),
@@ -43,6 +43,8 @@ beforeAll(async () => {
     const storage = bridge.storage('sqlite');
     for (const dataset of ['titanic', 'iris']) {
       await storage.createDataset(dataset);
+      // The way to shadow has no gate: the first review lets it go there.
+      await bridge.ledger.review();
       await storage.writeTable(dataset, 'train', [{ id: 1 }, { id: 2 }]);
       for (let call = 0; call < 5; call += 1) await storage.readTable(dataset, 'train');
     }
@@ -116,7 +118,7 @@ describe('reading', () => {
     const { code, out } = await type('status');
     expect(code).toBe(0);
     expect(out).toMatch(
-      /^sqlite +titanic {2}shadow {2}shadow +7 +0 +\d+ +0 {2}the flag changeover\.sqlite assigns it the variant 1-shadow \(its default strategy\)$/m,
+      /^sqlite +titanic {2}shadow {2}shadow +7 +0 +\d+ +0 {2}INCONCLUSIVE {2}the flag changeover\.sqlite assigns it the variant 1-shadow \(its default strategy\)$/m,
     );
   });
 
@@ -130,8 +132,9 @@ describe('reading', () => {
       by: 'flag',
       legs: { read: { answers: 'legacy', shadow: 'pooled' }, write: { answers: 'legacy' } },
       flag: { name: 'changeover.sqlite', stage: 'shadow', source: 'file' },
-      ledger: { held: false, line: null, decidesForward: false },
-      history: [],
+      ledger: { held: false, line: { who: 'flag', to: 'shadow' }, decidesForward: true },
+      history: [{ who: 'flag', from: 'legacy', to: 'shadow' }],
+      whyNotAtTarget: null,
       notes: [],
     });
     const { out } = await type('explain', ...titanic);
@@ -204,7 +207,7 @@ describe('changing', () => {
       by: 'hold',
       why: 'it is held at legacy by ada: it looks wrong; the flag asks for shadow: the flag changeover.sqlite assigns it the variant 1-shadow (its default strategy)',
       ledger: { held: true },
-      history: [{ who: 'ada' }],
+      history: [{ who: 'flag' }, { who: 'ada' }],
     });
     expect(await json('explain', 'sqlite', 'iris')).toMatchObject({ stage: 'shadow' });
     expect(await json('rollback', ...titanic, ...because)).toMatchObject({
@@ -244,26 +247,55 @@ describe('changing', () => {
   });
 
   test('hold keeps a dataset from going further than it is, or than --at says', async () => {
-    const { json, flags } = place();
+    const { json, type, flags } = place();
     expect(await json('hold', ...titanic, ...because)).toMatchObject({
       changed: true,
       plan: [],
       change: { from: 'shadow', to: 'shadow', held: true },
     });
-    writeTestFlags(flags, { sqlite: 'pooled' });
+    writeTestFlags(flags, { sqlite: 'pooled' }, { accept: ['createDataset'] });
     expect(await json('explain', ...titanic)).toMatchObject({
       stage: 'shadow',
       by: 'hold',
       flag: { stage: 'pooled' },
     });
-    expect(await json('explain', 'sqlite', 'iris')).toMatchObject({ stage: 'pooled' });
+    expect(await json('explain', 'sqlite', 'iris')).toMatchObject({
+      stage: 'shadow',
+      by: 'ledger',
+      whyNotAtTarget: expect.stringMatching(
+        /^sqlite iris is on shadow and not on pooled, where changeover\.sqlite points, because its gates say INCONCLUSIVE: .*needs \d+ more comparisons/,
+      ),
+    });
+    const toPooled = ['promote', 'sqlite', 'iris', '--to', 'pooled', ...because];
+    expect(await type(...toPooled)).toMatchObject({
+      code: 99,
+      err: expect.stringMatching(/shadow → pooled skips reverse/),
+    });
+    expect(await json(...toPooled, '--force')).toMatchObject({
+      change: { from: 'shadow', to: 'pooled', reason: 'it looks wrong (forced)' },
+      forced: true,
+    });
     expect(await json('hold', 'sqlite', 'iris', '--at', 'reverse', ...because)).toMatchObject({
       plan: [{ backend: 'sqlite', key: 'iris', from: 'pooled', to: 'reverse' }],
     });
     expect(await json('explain', 'sqlite', 'iris')).toMatchObject({ stage: 'reverse', by: 'hold' });
-    expect(await json('resume', 'sqlite', 'iris', ...because)).toMatchObject({
-      plan: [{ from: 'reverse', to: 'pooled' }],
+    expect(await json('resume', 'sqlite', 'iris', ...because)).toMatchObject({ plan: [] });
+    expect(await json('explain', 'sqlite', 'iris')).toMatchObject({ stage: 'reverse' });
+  });
+
+  test('a hold is no way forward, and no step goes past its gates', async () => {
+    const { json, type, flags } = place();
+    expect(await json('hold', ...titanic, '--at', 'reverse', ...because)).toMatchObject({
+      change: { from: 'shadow', to: 'shadow', held: true },
     });
+    writeTestFlags(flags, { sqlite: 'pooled' }, { accept: ['createDataset'] });
+    for (let time = 0; time < 3; time += 1) {
+      expect(await type('promote', 'sqlite', 'iris', ...because)).toMatchObject({
+        code: 3,
+        err: expect.stringMatching(/needs \d+ more comparisons of `readTable`/),
+      });
+    }
+    expect(await json('explain', 'sqlite', 'iris')).toMatchObject({ stage: 'shadow' });
   });
 
   test('the plan is shown before the change, dataset by dataset', async () => {
@@ -280,12 +312,16 @@ describe('changing', () => {
 
   test('history is the whole ledger, or that of one dataset with its backend', async () => {
     const { json, type } = place();
-    expect(await json('history')).toMatchObject({ lines: [], older: 0 });
+    expect(await json('history')).toMatchObject({
+      lines: [{ key: 'titanic' }, { key: 'iris' }],
+      older: 0,
+    });
     await json('rollback', ...titanic, ...because);
     await json('kill', 'sqlite', ...because);
     await json('rollback', 'sqlite', 'iris', ...because);
     expect(await json('history', ...titanic)).toMatchObject({
       lines: [
+        { target: 'key', key: 'titanic', who: 'flag' },
         { target: 'key', key: 'titanic' },
         { target: 'all', key: null },
       ],
@@ -293,7 +329,7 @@ describe('changing', () => {
     });
     expect(await json('history', '--limit', '1')).toMatchObject({
       lines: [{ key: 'iris', who: 'ada' }],
-      older: 2,
+      older: 4,
     });
     expect((await type('history', 'duckdb')).out).toMatch(/Nothing is in the ledger of these yet/);
     expect(await type('history', '--limit', 'x')).toMatchObject({
@@ -372,7 +408,7 @@ describe('changing', () => {
     );
     for (const dataset of ['iris', 'titanic']) {
       const { history } = (await json('explain', 'sqlite', dataset)) as { history: unknown[] };
-      expect(history).toHaveLength(1);
+      expect(history).toHaveLength(2);
     }
   });
 });
@@ -440,12 +476,13 @@ describe('flags apply and pull', () => {
     });
     expect(readFileSync(flags, 'utf8')).toBe(readFileSync(next, 'utf8'));
     expect(await json('explain', 'sqlite', 'iris')).toMatchObject({
-      stage: 'reverse',
-      history: [{ who: 'ada', to: 'reverse' }],
+      stage: 'shadow',
+      flag: { stage: 'reverse' },
+      history: [{ who: 'flag' }, { who: 'ada', to: 'shadow' }],
     });
     expect(await json('explain', ...titanic)).toMatchObject({
       stage: 'legacy',
-      history: [{ held: true }],
+      history: [{ who: 'flag' }, { held: true }],
     });
     const { out } = await type('history', '--limit', '1');
     expect(out).toMatch(/flags .*next\.json is in use as .*: it looks wrong/);

@@ -17,21 +17,25 @@ beforeAll(async () => {
   recorded = join(folder, 'recorded');
   const flags = join(recorded, 'flags');
   mkdirSync(flags, { recursive: true });
-  writeTestFlags(join(flags, 'changeover.json'), { sqlite: 'shadow', notes: 'shadow' });
-  writeTestFlags(join(flags, 'next.json'), { sqlite: 'reverse', notes: 'reverse' });
+  const accept = { accept: ['createDataset', 'writeTable'] };
+  writeTestFlags(join(flags, 'changeover.json'), { sqlite: 'shadow', notes: 'shadow' }, accept);
+  writeTestFlags(join(flags, 'next.json'), { sqlite: 'reverse', notes: 'reverse' }, accept);
   writeFileSync(
     join(flags, 'gates.json'),
-    JSON.stringify({ gates: { shadow: ['comparisons >= 1'] } }),
+    JSON.stringify({ gates: { shape: ['comparisons >= 1'] } }),
   );
   const bridge = createStorageBridge({
     basePath: recorded,
     flagsFile: join(flags, 'changeover.json'),
+    ledger: false,
   });
   try {
     await bridge.storage('sqlite').createDataset('titanic');
     await bridge.storage('sqlite').writeTable('titanic', 'train', [{ id: 1 }]);
-    for (let call = 0; call < 3; call += 1)
+    for (let call = 0; call < 3; call += 1) {
+      await bridge.idle();
       await bridge.storage('sqlite').readTable('titanic', 'train');
+    }
     await bridge.idle();
     bridge.recorder.cell('duckdb', 'cold', 'query', 'legacy').calls += 1;
     for (const operation of ['list', 'add']) {

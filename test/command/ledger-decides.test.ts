@@ -14,7 +14,7 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'changeover-decides-'));
   flags = join(folder, 'flags.json');
   writeTestFlags(flags, { sqlite: 'pooled' });
-  bridge = createStorageBridge({ basePath: folder, flagsFile: flags, ledger: true });
+  bridge = createStorageBridge({ basePath: folder, flagsFile: flags });
 });
 
 afterEach(async () => {
@@ -87,7 +87,6 @@ describe('where the ledger decides over steps forward', () => {
       'legacy shadow',
       'shadow reverse',
       'reverse legacy',
-      'legacy legacy',
       'legacy shadow',
     ]);
   }, 30_000);

@@ -42,6 +42,7 @@ test('once the rollback is typed and the ledger was read again, no call that beg
   const bridge = createStorageBridge({
     basePath: folder,
     flagsFile: flags,
+    ledger: false,
     logger: silentLogger,
     decoratePooledLeg: counting,
   });

@@ -106,6 +106,7 @@ function openBridge(decoratePooledLeg?: (leg: Leg<StorageApi>) => Leg<StorageApi
     basePath: folder,
     flagsFile: join(folder, 'none.json'),
     unleashUrl: server.url,
+    ledger: false,
     unleashToken: unleashTokens.client,
     unleashAdminToken: unleashTokens.admin,
     logger: silentLogger,

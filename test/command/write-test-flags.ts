@@ -14,7 +14,10 @@ interface TestFeature {
 }
 
 /** Flags with every dataset of an engine on one stage. */
-export function testFlags(wanted: Readonly<Record<string, Stage>>): {
+export function testFlags(
+  wanted: Readonly<Record<string, Stage>>,
+  payload?: object,
+): {
   version: number;
   features: TestFeature[];
 } {
@@ -32,6 +35,9 @@ export function testFlags(wanted: Readonly<Record<string, Stage>>): {
           name: `${String(at)}-${stage}`,
           weight: stage === (wanted[engine] ?? 'legacy') ? 1_000 : 0,
           stickiness: 'dataset',
+          ...(payload === undefined
+            ? {}
+            : { payload: { type: 'json', value: JSON.stringify(payload) } }),
         })),
       },
     ],
@@ -41,7 +47,11 @@ export function testFlags(wanted: Readonly<Record<string, Stage>>): {
 }
 
 /** Writes them in one step. */
-export function writeTestFlags(path: string, wanted: Readonly<Record<string, Stage>>): void {
-  writeFileSync(`${path}.new`, JSON.stringify(testFlags(wanted)));
+export function writeTestFlags(
+  path: string,
+  wanted: Readonly<Record<string, Stage>>,
+  payload?: object,
+): void {
+  writeFileSync(`${path}.new`, JSON.stringify(testFlags(wanted, payload)));
   renameSync(`${path}.new`, path);
 }

@@ -31,6 +31,7 @@ export async function recordMigration(folder: string): Promise<RecordedMigration
   const bridge = createStorageBridge({
     basePath: folder,
     flagsFile: flags,
+    ledger: false,
     logger: silentLogger,
     guardrail: { mode: 'report' },
     decoratePooledLeg: withWrongAge,

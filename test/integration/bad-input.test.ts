@@ -229,6 +229,7 @@ test('a flags file that is cut in half means legacy, loudly, until it is whole',
   const bridge = createStorageBridge({
     basePath: folder,
     flagsFile,
+    ledger: false,
     storePath: ':memory:',
     logger,
   });

@@ -17,8 +17,9 @@ import type { GuardrailWatch } from './stages/guardrail-watch.ts';
 import { turnFlagsBack, watchGuardrail } from './stages/guardrail-wiring.ts';
 import { Ledger } from './stages/ledger/ledger.ts';
 import { openLedgerStore } from './stages/ledger/open-ledger-store.ts';
-import { ledgerHolds, ledgerSteps } from './stages/ledger/ledger-limits.ts';
+import { anyOperation, ledgerHolds, ledgerSteps } from './stages/ledger/ledger-limits.ts';
 import { limitStages } from './stages/limited-stages.ts';
+import { recordWhoDecides } from './stages/who-decides.ts';
 
 /** What stands around the routers of one or several bridges: flags, ledger, guardrail, recorder, gates and metrics. */
 export class BridgeServices {
@@ -42,19 +43,23 @@ export class BridgeServices {
     this.logger = logger;
     const flags = settings.stages ?? openStageSource(settings, logger);
     makeOwnFolder(settings, logger);
-    const gate = new PromotionGate(
-      () => this.recorder,
-      systemClock,
-      settings.gatesFile,
-      (backend, dataset) => this.ledger.resumedAt(backend, callTarget(dataset)),
-    );
+    const gate = new PromotionGate({
+      recorder: () => this.recorder,
+      clock: systemClock,
+      gatesFile: settings.gatesFile,
+      resumedAt: (backend, dataset) => this.ledger.resumedAt(backend, callTarget(dataset)),
+      accepted: (backend, dataset) => [
+        ...flags.decide({ backend, dataset, operation: anyOperation }).settings.accept,
+        ...this.ledger.acceptedOn(backend, callTarget(dataset)),
+      ],
+    });
     this.ledger = new Ledger({
       store: openLedgerStore(settings, logger),
       logger,
       gate: (move) => gate.judge(move),
     });
     const stages = limitStages(flags, [
-      settings.ledger === true ? ledgerSteps(this.ledger, flags) : ledgerHolds(this.ledger),
+      settings.ledger ? ledgerSteps(this.ledger, flags) : ledgerHolds(this.ledger),
     ]);
     this.guardrail = new Guardrail(stages, systemClock, logger, settings.guardrail, this.ledger);
     this.recorder = openRecorder({
@@ -62,6 +67,7 @@ export class BridgeServices {
       run: `${hostname()}-${String(process.pid)}-${randomUUID().slice(0, 8)}`,
       logger,
     });
+    recordWhoDecides(this.recorder, settings.ledger);
     this.watch = watchGuardrail(this.guardrail, this.recorder, logger);
     const admin = openUnleashAdmin(settings);
     if (admin !== undefined) turnFlagsBack(this.guardrail, admin, logger);

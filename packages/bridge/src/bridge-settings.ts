@@ -35,8 +35,10 @@ export interface BridgeSettings {
   /** Default: a logger to standard error at level `warn`, redacted; `CHANGEOVER_LOG` sets another level. */
   readonly logger?: Logger | undefined;
   readonly guardrail?: GuardrailOptions | undefined;
-  /** True lets the ledger decide over steps forward too: one stage at a time, past its gates. Holds that
-   * are in the ledger (a rollback, a guardrail's breach) are obeyed in either case. Default: false. */
+  /** The ledger decides over steps forward: the flag names the target, and a key steps towards it one stage at a time, past its
+   * gates. False lets the flag move keys by itself, at once and past no gate. Holds that are in the ledger (a rollback, a
+   * guardrail's breach) are obeyed in either case. Default: `CHANGEOVER_LEDGER` (`true`, `false`), else true, but for `stages` that the program itself sets
+   * (`createStaticStageSource`). */
   readonly ledger?: boolean | undefined;
   readonly shadowQueue?: ShadowQueueOptions | undefined;
   /** How long a move back to the legacy leg waits for calls in flight on the pooled leg, in ms, 1 to 600,000. Then a write that
@@ -50,7 +52,8 @@ export interface BridgeSettings {
 }
 
 /** Settings with every default applied. */
-export interface ParsedSettings extends Omit<BridgeSettings, 'gatesFile'> {
+export interface ParsedSettings extends Omit<BridgeSettings, 'gatesFile' | 'ledger'> {
+  readonly ledger: boolean;
   readonly flagsFile: string;
   /** Undefined where the default gates hold. Read at each use, so that a bad file keeps nothing but steps forward from going on. */
   readonly gatesFile: string | undefined;
@@ -118,6 +121,7 @@ export function parseSettings(
   const ownFolder = file === undefined ? resolve(folder, '.changeover') : undefined;
   return Object.freeze({
     ...settings,
+    ledger: ledgerDecides(settings, env),
     flagsFile,
     gatesFile: gatesFileOf(text('gatesFile'), flagsFile),
     unleashUrl: text('unleashUrl'),
@@ -130,6 +134,19 @@ export function parseSettings(
     ledgerUrl,
     logLevel: logLevelOf(env),
   });
+}
+
+/** @throws {InvalidOptionError} for an environment variable that says neither. */
+function ledgerDecides({ ledger, stages }: BridgeSettings, env: Environment): boolean {
+  if (ledger !== undefined) return ledger;
+  const said = env['CHANGEOVER_LEDGER'] ?? '';
+  if (said === '') return stages?.setByProgram !== true;
+  if (said !== 'true' && said !== 'false') {
+    throw new InvalidOptionError(
+      `CHANGEOVER_LEDGER is ${JSON.stringify(said)}; it must be true or false.`,
+    );
+  }
+  return said === 'true';
 }
 
 /** @throws {InvalidOptionError} for a name that is none of `known`; the message says which one was meant. */

@@ -51,6 +51,8 @@ export function shareOf(count: number, n: number, confidence: number = defaultCo
 
 /** The upper bound of a share is what the lower one of the rest leaves. */
 function lowerBound(count: number, n: number, confidence: number): number {
+  // All of n has a closed form, and is what most shapes of a healthy key come to.
+  if (count === n) return (1 - confidence) ** (1 / n);
   return count === 0 ? 0 : inverseIncompleteBeta(1 - confidence, count, n - count + 1);
 }
 

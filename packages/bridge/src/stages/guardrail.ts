@@ -1,4 +1,4 @@
-import { allKeys, type Clock, type Target } from '@changeover/core';
+import { allKeys, type Clock, type Stage, type Target } from '@changeover/core';
 import {
   callTarget,
   type StageContext,
@@ -12,6 +12,7 @@ import {
   parseGuardrailOptions,
 } from './guardrail-options.ts';
 import type { Ledger } from './ledger/ledger.ts';
+import { anyOperation } from './ledger/ledger-limits.ts';
 import { rowDataset } from './ledger/ledger-store.ts';
 import { limitStages } from './limited-stages.ts';
 import { holdLimit, type StageLimit } from './resolve-stage.ts';
@@ -176,12 +177,27 @@ export class Guardrail implements StageSource {
         reason,
         at: this.#clock.wallMs(),
       });
-    } else this.#ledger.hold(backend, held, { who: author, reason });
+    } else {
+      this.#ledger.hold(
+        backend,
+        held,
+        { who: author, reason },
+        'legacy',
+        this.#stageOf(backend, held),
+      );
+    }
     this.#logger.error(
       { backend, target: held, reason },
       'moved back to legacy, and stays there until it is resumed',
     );
     this.#notify();
+  }
+
+  /** Where a key stands; undefined for a whole backend, of which the keys stand anywhere. */
+  #stageOf(backend: string, target: Target): Stage | undefined {
+    if (target.kind === 'all') return undefined;
+    const dataset = target.kind === 'key' ? target.name : '';
+    return this.decide({ backend, dataset, operation: anyOperation }).stage;
   }
 
   /** Ends a hold. False where there was none. */

@@ -1,13 +1,20 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { allKeys, earlierStage, keyTarget } from '@changeover/core';
-import { anyOperation, openFileStageSource, rowDataset, silentLogger } from '@changeover/bridge';
+import { allKeys, earlierStage, keyTarget, type Stage, stages } from '@changeover/core';
+import {
+  anyOperation,
+  flagsDecideAloneText,
+  openFileStageSource,
+  rowDataset,
+  silentLogger,
+  stepForward,
+} from '@changeover/bridge';
 import { textTable } from '../report/text-table.ts';
 import type { ChangeOptions } from './command-context.ts';
 import { openUnleashAdmin } from '@changeover/bridge';
 import { planForServer, type ServerPlan, takeSteps } from './apply-to-server.ts';
-import { CommandError } from './command-error.ts';
+import { CommandError, exitCodes } from './command-error.ts';
 import { flagsSubject, type Migration } from './migration.ts';
 import { answerChange, type PlannedMove, showPlan } from './plan.ts';
 import { replaceFile } from './replace-file.ts';
@@ -48,16 +55,27 @@ export async function planFlags(
   );
 }
 
-/** Puts other flags in use: `changeover flags apply`. */
+/** How flags are put in use. */
+export interface ApplyOptions extends ChangeOptions {
+  /** True lets flags that move keys by themselves move them past stages and gates. Default: false. */
+  readonly force?: boolean | undefined;
+}
+
+/**
+ * Puts other flags in use: `changeover flags apply`.
+ *
+ * @throws {CommandError} where flags that move keys by themselves would move one past a stage or a gate.
+ */
 export async function applyFlags(
   migration: Migration,
   text: string,
   path: string,
   terminal: Terminal,
-  options: ChangeOptions,
+  options: ApplyOptions,
 ): Promise<void> {
   const { place } = migration;
   const moves = await plannedMoves(migration, path);
+  refuseJumps(migration, moves, options);
   const plan = moves.map(planned);
   if (place.unleashUrl !== undefined && openUnleashAdmin(place) === undefined && !options.plan) {
     throw new CommandError(
@@ -115,6 +133,26 @@ export async function applyFlags(
   });
 }
 
+/** Where the ledger decides the flags are targets, towards which keys step past their gates. */
+function refuseJumps(
+  migration: Migration,
+  moves: readonly FlagMove[],
+  { force }: ApplyOptions,
+): void {
+  for (const { backend, key, from, to, held, steps } of moves) {
+    if (steps || held !== null) continue;
+    const answer = stepForward({ from, to, force }, (stage) =>
+      migration.judge().key(backend, key, stage),
+    );
+    if (answer.kind === 'step') continue;
+    throw new CommandError(
+      `${backend} ${key} would go from ${from} to ${to}: ${answer.reason} ${flagsDecideAloneText} Nothing was changed. ` +
+        'To put these flags in use all the same add --force; the ledger will say so.',
+      answer.decision === 'INCONCLUSIVE' ? exitCodes.inconclusive : exitCodes.gateFailed,
+    );
+  }
+}
+
 /** Undefined where the flags come from a file, or no token lets the server be asked. */
 async function askServer(migration: Migration, text: string): Promise<ServerPlan | undefined> {
   const admin = openUnleashAdmin(migration.place);
@@ -155,14 +193,15 @@ export async function recordFlags(
   moves: readonly FlagMove[],
   what: string,
   text: string,
-  { who, reason }: ChangeOptions,
+  { who, reason: given, force }: ApplyOptions,
 ): ReturnType<typeof writeLedger> {
+  const reason = force === true ? `${given} (forced)` : given;
   const revision = createHash('sha256').update(text).digest('hex').slice(0, 12);
   const line = { at: Date.now(), held: false, who, revision };
-  for (const { backend, key, from, to, held } of moves) {
+  for (const { backend, key, from, to, held, steps } of moves) {
     if (held !== null) continue;
     // Where the ledger decides, it steps forward by itself, past its gates.
-    const reached = migration.ledgerDecides(backend) ? earlierStage(from, to) : to;
+    const reached = steps ? earlierStage(from, to) : to;
     await writeLedger(
       migration,
       backend,
@@ -200,19 +239,24 @@ export async function recordFlags(
 /** A key for which other flags ask for another stage. */
 export interface FlagMove extends PlannedMove {
   readonly reason: string;
+  /** What its flag asks for now. */
+  readonly asked: Stage;
   /** The stage that it is held at in spite of its flag; null where it isn't. */
   readonly held: string | null;
+  /** True where it steps there by itself, one stage at a time and past its gates. */
+  readonly steps: boolean;
 }
 
 /** The same for people. */
-export function planned({ backend, key, from, to, held }: FlagMove): PlannedMove {
-  return {
-    backend,
-    key,
-    from,
-    to,
-    ...(held === null ? {} : { note: `stays at ${held}: it is held` }),
-  };
+export function planned({ backend, key, from, to, held, steps }: FlagMove): PlannedMove {
+  const forward = steps && stages.indexOf(to) > stages.indexOf(from);
+  const note =
+    held !== null
+      ? `stays at ${held}: it is held`
+      : forward
+        ? 'one stage at a time, past its gates'
+        : undefined;
+  return { backend, key, from, to, ...(note === undefined ? {} : { note }) };
 }
 
 /** What would change with the flags of another file, which must be valid. */
@@ -224,18 +268,21 @@ export async function plannedMoves(migration: Migration, path: string): Promise<
         migration.keys(backend).map((key): FlagMove => {
           const context = { backend, dataset: key, operation: anyOperation };
           const [now, then] = [migration.flags.decide(context), other.decide(context)];
-          const { line } = migration.keyStatus(backend, key);
+          const { line, stage } = migration.keyStatus(backend, key);
+          const held = line?.held === true ? line.to : null;
           return {
             backend,
             key,
-            from: now.stage,
+            from: migration.ledgerDecides && held === null ? stage : now.stage,
+            asked: now.stage,
             to: then.stage,
             reason: then.reason,
-            held: line?.held === true ? line.to : null,
+            held,
+            steps: migration.ledgerDecides,
           };
         }),
       )
-      .filter(({ from, to }) => from !== to);
+      .filter(({ asked, to }) => asked !== to);
   } finally {
     await other.close();
   }

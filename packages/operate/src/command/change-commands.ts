@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { allKeys, keyTarget, stages } from '@changeover/core';
+import { allKeys, keyTarget, type Stage, stages } from '@changeover/core';
 import {
   changeOptions,
   type ChangeOptions,
@@ -10,14 +10,24 @@ import {
   withReason,
 } from './command-context.ts';
 import { examples } from './help-texts.ts';
-import { hold, resume, resumeWhole, type Subject } from './hold.ts';
+import { hold, type Subject } from './hold.ts';
 import { type Migration, requireLedger } from './migration.ts';
 import { type KeyName, promote } from './promote.ts';
-import { keyNamed, backendNamed } from './subject.ts';
+import { resume, resumeWhole } from './resume.ts';
+import { keyNamed, backendNamed, operationNamed } from './subject.ts';
 import type { Terminal } from './terminal.ts';
 
 interface SubjectOptions extends ChangingOptions {
   readonly unseen?: boolean;
+}
+
+interface ResumeSubjectOptions extends SubjectOptions {
+  readonly force?: boolean;
+  readonly to?: Stage;
+}
+
+interface PromoteSubjectOptions extends ResumeSubjectOptions {
+  readonly accept: readonly string[];
 }
 
 type Change<Of = Subject> = (
@@ -39,13 +49,23 @@ export function addChangeCommands(program: Command, context: CommandContext): vo
   };
   command('promote', '<key>')
     .description('move a key one stage forward, past its gates')
-    .option('--force', 'go forward although the gates do not hold')
+    .option('--force', 'go forward although the gates do not hold, or past a stage')
+    .addOption(toOption('one stage forward'))
+    .option(
+      '--accept <operation>',
+      'let an operation that nothing compares pass; may be given several times',
+      (name: string, others: readonly string[]) => [...others, name],
+      [] as readonly string[],
+    )
     .addHelpText('after', examples.promote)
-    .action(
-      (backend: string, key: string, options: SubjectOptions & { readonly force?: boolean }) =>
-        changeKey(context, backend, key, options, (migration, terminal, key, given) =>
-          promote(migration, terminal, key, { ...given, force: options.force === true }),
-        ),
+    .action((backend: string, key: string, options: PromoteSubjectOptions) =>
+      changeKey(context, backend, key, options, (migration, terminal, subject, given) => {
+        const accept = options.accept.map((name) =>
+          operationNamed(migration, subject.backend, name, options.unseen === true),
+        );
+        const { to, force = false } = options;
+        return promote(migration, terminal, subject, { ...given, force, to, accept });
+      }),
     );
   command('hold', '<key>')
     .description('keep a key from going further than it is')
@@ -84,13 +104,24 @@ export function addChangeCommands(program: Command, context: CommandContext): vo
       changeWhole(context, backend, options, holdAtLegacy),
     );
   command('resume', '[key]')
-    .description('end a hold: the flag decides again')
+    .description('end a hold: the key goes to shadow, and on from there past its gates')
+    .addOption(toOption('shadow, or where it is held if that is later'))
+    .option('--force', 'go further than shadow at once')
     .addHelpText('after', examples.resume)
-    .action((backend: string, key: string | undefined, options: SubjectOptions) =>
-      key === undefined
-        ? changeWhole(context, backend, options, resumeWhole)
-        : changeKey(context, backend, key, options, asSubject(resume)),
-    );
+    .action((backend: string, key: string | undefined, options: ResumeSubjectOptions) => {
+      const { to, force = false } = options;
+      const asked =
+        (make: typeof resume): Change =>
+        (migration, terminal, subject, given) =>
+          make(migration, terminal, subject, { ...given, to, force });
+      return key === undefined
+        ? changeWhole(context, backend, options, asked(resumeWhole))
+        : changeKey(context, backend, key, options, asSubject(asked(resume)));
+    });
+}
+
+function toOption(otherwise: string): Option {
+  return new Option('--to <stage>', `the stage to go to; default: ${otherwise}`).choices(stages);
 }
 
 const holdAtLegacy: Change = (migration, terminal, subject, options) =>

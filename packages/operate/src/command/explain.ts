@@ -1,10 +1,10 @@
 import { stages, type Stage } from '@changeover/core';
 import { type LedgerChange, routes, stageFlag } from '@changeover/bridge';
-import { decideVerdict, type BackendVerdict } from '@changeover/bridge';
+import type { KeyVerdict } from '@changeover/bridge';
 import { type Migration, type KeyStatus } from './migration.ts';
 import { concerns, isWhole, lineJson } from './ledger-lines.ts';
 import { notesOf } from './status.ts';
-import { readableGates } from './usable-gates.ts';
+import { acceptCommands, whyNotAtTarget } from './standing-text.ts';
 import type { Terminal } from './terminal.ts';
 
 const shownLines = 10;
@@ -20,7 +20,8 @@ export function explain(
   const keyStatus = migration.keyStatus(backend, key, operation);
   const { stage, by, why, flag, line } = keyStatus;
   const history = migration.ledger.filter((one) => one.backend === backend && concerns(one, key));
-  const commands = commandsFor(keyStatus);
+  const commands = commandsFor(migration, keyStatus);
+  const whyNot = whyNotAtTarget(migration, keyStatus);
   const gates = gatesOf(migration, keyStatus);
   const notes = notesOf(migration);
   terminal.answer(
@@ -29,6 +30,7 @@ export function explain(
         `${terminal.paint('bold', stage)}: ${meaning(stage)}`,
       '',
       `because  ${why}`,
+      ...(whyNot === undefined ? [] : [`target   ${whyNot}`]),
       `flag     ${stageFlag(backend)} asks for ${flag.stage}: ${flag.reason}`,
       `         ${originOf(migration, flag.source, flag.revision)}`,
       ...(gates === undefined ? [] : [`gates    ${gates.decision}: ${gates.reason}`]),
@@ -49,6 +51,7 @@ export function explain(
       stage,
       by,
       why,
+      whyNotAtTarget: whyNot ?? null,
       legs: routes[stage],
       flag: {
         name: stageFlag(backend),
@@ -59,7 +62,7 @@ export function explain(
       },
       gates: gates ?? null,
       ledger: {
-        decidesForward: migration.ledgerDecides(backend),
+        decidesForward: migration.ledgerDecides,
         held: line?.held ?? false,
         line: line === undefined ? null : lineJson(line),
       },
@@ -72,24 +75,14 @@ export function explain(
 
 /** What stands before the next step; undefined where nothing does. */
 function gatesOf(
-  { recordings, place }: Migration,
-  { backend, stage }: KeyStatus,
-): BackendVerdict | undefined {
+  migration: Migration,
+  { backend, key, stage }: KeyStatus,
+): Pick<KeyVerdict, 'backend' | 'decision' | 'reason'> | undefined {
   if (stage === 'legacy' || stage === 'pooled') return undefined;
-  const read = readableGates(place);
-  if (typeof read === 'string') return { backend, decision: 'INCONCLUSIVE', reason: read };
-  const found =
-    recordings &&
-    decideVerdict({ data: recordings, gates: read }).backends.find(
-      (one) => one.backend === backend,
-    );
-  return (
-    found ?? {
-      backend,
-      decision: 'INCONCLUSIVE',
-      reason: `No call on ${backend} has been recorded.`,
-    }
-  );
+  const verdict = migration.keyVerdict(backend, key);
+  return typeof verdict === 'string'
+    ? { backend, decision: 'INCONCLUSIVE', reason: verdict }
+    : { backend, decision: verdict.decision, reason: verdict.reason };
 }
 
 /** One sentence from the table of routes. */
@@ -113,13 +106,13 @@ function originOf({ place }: Migration, source: string, revision: string): strin
   }
 }
 
-function ledgerText(migration: Migration, { backend, line, by }: KeyStatus): string {
+function ledgerText(migration: Migration, { line, by }: KeyStatus): string {
   if (line?.held === true) {
     const whole = isWhole(line) ? 'all of the backend' : 'it';
     return `holds ${whole} at ${line.to} until a person resumes it${by === 'hold' ? '' : ' (the flag asks for no more)'}`;
   }
   if (migration.ledgerError !== undefined) return `can't be read: ${migration.ledgerError}`;
-  if (migration.ledgerDecides(backend)) {
+  if (migration.ledgerDecides) {
     return `decides over steps forward, one stage at a time and past the gates; it has it at ${line?.to ?? 'legacy'}`;
   }
   return line === undefined
@@ -138,15 +131,19 @@ interface NextCommand {
   readonly effect: string;
 }
 
-function commandsFor({ backend, key, stage, line, flag }: KeyStatus): NextCommand[] {
-  const commands: NextCommand[] = [];
+function commandsFor(migration: Migration, keyStatus: KeyStatus): NextCommand[] {
+  const { backend, key, stage, line } = keyStatus;
+  const commands: NextCommand[] = acceptCommands(migration, keyStatus).map((command) => ({
+    command,
+    effect: 'let pass what nothing compares',
+  }));
   const name = `${backend} ${key}`;
   const next = stages[stages.indexOf(stage) + 1];
   if (line?.held === true) {
     const whole = isWhole(line) ? backend : name;
     commands.push({
       command: `changeover resume ${whole} --reason "..."`,
-      effect: `the flag decides again: it asks for ${flag.stage}`,
+      effect: 'end the hold: to shadow, and on from there past its gates',
     });
   } else {
     if (next !== undefined)

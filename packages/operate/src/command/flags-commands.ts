@@ -56,9 +56,10 @@ export function addFlagsCommands(program: Command, context: CommandContext): voi
   withReason(flags.command('apply'))
     .description('put this file in use: as the flags file, or on the flag server')
     .argument('<file>')
+    .option('--force', 'let flags that decide alone move keys past stages and gates')
     .addHelpText('after', examples.flagsApply)
-    .action(async (file: string, options: ChangingOptions) => {
-      const given = changeOptions(options);
+    .action(async (file: string, options: ChangingOptions & { readonly force?: boolean }) => {
+      const given = { ...changeOptions(options), force: options.force };
       await context.withMigration(options, (migration, terminal) => {
         requireLedger(migration);
         return applyFlags(migration, readFlags(file), file, terminal, given);

@@ -1,7 +1,6 @@
-import { earlierStage, allKeys, type Stage, type Target, noKey } from '@changeover/core';
+import { earlierStage, type Stage, type Target } from '@changeover/core';
 import { type LedgerChange, rowDataset } from '@changeover/bridge';
 import type { ChangeOptions } from './command-context.ts';
-import { CommandError } from './command-error.ts';
 import { type Migration, requireLedger } from './migration.ts';
 import { answerChange, type PlannedMove, showPlan } from './plan.ts';
 import type { Terminal } from './terminal.ts';
@@ -19,7 +18,8 @@ export interface HoldOptions extends ChangeOptions {
   readonly at: Stage | undefined;
 }
 
-const follow = 'Running programs that share this ledger follow within half a second.';
+/** What people are told after a change of the ledger. */
+export const follow = 'Running programs that share this ledger follow within half a second.';
 /** The command sees what it wrote, and not what runs in other processes. */
 const callsUnderWay =
   'Calls that run there on the pooled leg end by themselves; what has not ended a second later is cut or passed (backWithinMs).';
@@ -36,7 +36,9 @@ export async function hold(
   requireLedger(migration);
   const { backend, target } = subject;
   const { who, reason } = options;
-  const at = options.at ?? stageOf(migration, subject);
+  // A hold is no way forward: a key that stands before the stage stays where it is.
+  const stage = stageOf(migration, subject);
+  const at = earlierStage(options.at ?? stage, target.kind === 'key' ? stage : 'pooled');
   const last = migration.lastLine(backend, target);
   if (last !== undefined && isHeldBy(at, last)) {
     answerChange(terminal, {
@@ -54,7 +56,6 @@ export async function hold(
     return;
   }
   showPlan(terminal, plan);
-  const from = stageOf(migration, subject);
   const change = await writeLedger(migration, backend, target, (line) =>
     isHeldBy(at, line)
       ? undefined
@@ -62,7 +63,7 @@ export async function hold(
           at: Date.now(),
           backend,
           dataset: rowDataset(target),
-          from,
+          from: stage,
           to: at,
           held: true,
           who,
@@ -77,92 +78,12 @@ export async function hold(
     change,
     more: { flagTurned: flag.turned, tookMs },
     text: [
-      `${nameOf(subject)}: ${from === at ? '' : `${from} → `}${terminal.paint('bold', at)}, held there.`,
+      `${nameOf(subject)}: ${stage === at ? '' : `${stage} → `}${terminal.paint('bold', at)}, held there.`,
       ...flag.text,
       `The ledger has it, ${tookMs} ms after the command. ${follow}`,
       ...(at === 'legacy' || at === 'shadow' ? [callsUnderWay] : []),
       `To end it: changeover resume ${typedName(subject)} --reason "..."`,
     ],
-  });
-}
-
-/** `changeover resume` of a backend: its hold as a whole or, where there is none, that of what concerns no key. */
-export function resumeWhole(
-  migration: Migration,
-  terminal: Terminal,
-  { backend }: Subject,
-  options: ChangeOptions,
-): Promise<void> {
-  const isHeld = (target: Target): boolean => migration.lastLine(backend, target)?.held === true;
-  const target = !isHeld(allKeys) && isHeld(noKey) ? noKey : allKeys;
-  return resume(migration, terminal, { backend, target }, options);
-}
-
-/** Ends a hold: `changeover resume`. */
-export async function resume(
-  migration: Migration,
-  terminal: Terminal,
-  subject: Subject,
-  options: ChangeOptions,
-): Promise<void> {
-  requireLedger(migration);
-  const { backend, target } = subject;
-  const { who, reason } = options;
-  const last = migration.lastLine(backend, target);
-  const wholeIsHeld = target.kind !== 'all' && migration.lastLine(backend, allKeys)?.held === true;
-  if (last?.held !== true) {
-    if (wholeIsHeld) {
-      throw new CommandError(
-        `Not ${nameOf(subject)} alone is held, all of ${backend} is. Type: changeover resume ${backend} --reason "..."`,
-      );
-    }
-    answerChange(terminal, {
-      text: [`${nameOf(subject)} is not held: there is nothing to resume.`],
-    });
-    return;
-  }
-  const plan = movesBy(
-    migration,
-    subject,
-    (_stage, name) => migration.statusWithout(last, backend, name).stage,
-  );
-  const asks =
-    target.kind === 'key'
-      ? `the flag decides again, and asks for ${migration.keyStatus(backend, target.name).flag.stage}`
-      : 'the flags decide again over each key';
-  if (options.plan) {
-    answerChange(terminal, {
-      plan,
-      text: [`Would end the hold on ${nameOf(subject)}: ${asks}. Nothing was changed.`],
-      showPlan: true,
-    });
-    return;
-  }
-  showPlan(terminal, plan);
-  const change = await writeLedger(migration, backend, target, (line) =>
-    line?.held !== true
-      ? undefined
-      : {
-          at: Date.now(),
-          backend,
-          dataset: rowDataset(target),
-          from: line.to,
-          to: target.kind === 'all' ? 'pooled' : line.to,
-          held: false,
-          who,
-          reason,
-          revision: '',
-        },
-  );
-  const flag = await turnFlag(migration, (admin) => admin.resume(backend, target));
-  const stillHeld = wholeIsHeld
-    ? [`All of ${backend} is still held: changeover resume ${backend} --reason "..."`]
-    : [];
-  answerChange(terminal, {
-    plan,
-    change,
-    more: { flagTurned: flag.turned },
-    text: [`${nameOf(subject)} is resumed: ${asks}.`, ...flag.text, follow, ...stillHeld],
   });
 }
 
@@ -178,12 +99,12 @@ export function nameOf({ backend, target }: Subject): string {
 }
 
 /** What a person types after a command to name it. */
-function typedName({ backend, target }: Subject): string {
+export function typedName({ backend, target }: Subject): string {
   return target.kind === 'key' ? `${backend} ${target.name}` : backend;
 }
 
 /** Of a whole backend the ledger knows a limit, and not where its keys are. */
-function stageOf(migration: Migration, { backend, target }: Subject): Stage {
+export function stageOf(migration: Migration, { backend, target }: Subject): Stage {
   return target.kind === 'key'
     ? migration.keyStatus(backend, target.name).stage
     : (migration.lastLine(backend, target)?.to ?? 'pooled');
@@ -193,7 +114,8 @@ function isHeldBy(at: Stage, line: LedgerChange | undefined): boolean {
   return line?.held === true && line.to === at;
 }
 
-function movesBy(
+/** What changes stage where each key of a subject goes where `moved` says. */
+export function movesBy(
   migration: Migration,
   { backend, target }: Subject,
   moved: (stage: Stage, key: string) => Stage,

@@ -2,21 +2,27 @@ import { existsSync, statSync } from 'node:fs';
 import {
   allKeys,
   ChangeoverError,
-  keyTarget,
   type Stage,
   systemClock,
   type Target,
   type Timer,
 } from '@changeover/core';
 import {
+  acceptedIn,
   anyOperation,
+  callTarget,
+  flagsDecideAlone,
+  GateJudge,
+  type KeyVerdict,
   holdLimit,
   type LedgerChange,
   ledgerLimit,
+  type JudgedData,
   type LedgerStore,
   type ReportData,
   resolveStage,
   targetOfRow,
+  noRecordings,
   readRecordings,
   readLedgerFile,
   resumptions,
@@ -31,6 +37,7 @@ import { type ParsedSettings, parseSettings } from '@changeover/bridge';
 import { openLedgerStore } from '@changeover/bridge';
 import { openStageSource } from '@changeover/bridge';
 import { CommandError } from './command-error.ts';
+import { usableGates } from './usable-gates.ts';
 
 /** Where the migration is, as options; what isn't given comes from the environment as it does for a program. */
 export interface PlaceOptions {
@@ -82,6 +89,7 @@ export class Migration {
   /** Why the ledger could not be read; undefined where it was, or where there is none yet. */
   readonly ledgerError: string | undefined;
   readonly recordings: ReportData | undefined;
+  #judge: GateJudge | undefined;
 
   constructor({ place, flags, ledger, ledgerError }: Knowledge) {
     this.place = place;
@@ -128,13 +136,13 @@ export class Migration {
     return this.#keyStatus(
       { backend, key, operation },
       this.lastLine(backend, allKeys),
-      this.lastLine(backend, keyTarget(key)),
+      this.lastLine(backend, callTarget(key)),
     );
   }
 
   /** How a key would stand if that line, the last one of its name, held nothing. */
   statusWithout(line: LedgerChange, backend: string, key: string): KeyStatus {
-    const [whole, own] = [allKeys, keyTarget(key)]
+    const [whole, own] = [allKeys, callTarget(key)]
       .map((target) => this.lastLine(backend, target))
       .map((one) => (one === line ? { ...one, held: false } : one));
     return this.#keyStatus({ backend, key, operation: anyOperation }, whole, own);
@@ -155,7 +163,7 @@ export class Migration {
       ...(whole?.held === true ? [{ ...holdLimit(whole.to, whole, backend), line: whole }] : []),
       ...(own?.held === true ? [{ ...holdLimit(own.to, own), line: own }] : []),
     ];
-    const steps = this.ledgerDecides(backend)
+    const steps = this.ledgerDecides
       ? [{ ...ledgerLimit(own?.to ?? 'legacy', stepWaits), line: own }]
       : [];
     const { stage, by, reason } = resolveStage(wish, [...holds, ...steps]);
@@ -164,9 +172,69 @@ export class Migration {
     return { backend, key, flag, line, stage, by, why: reason };
   }
 
-  /** Whether programs let the ledger decide over steps forward: those that do write down what the flag asked for. */
-  ledgerDecides(backend: string): boolean {
-    return this.ledger.some((line) => line.backend === backend && line.who === 'flag');
+  /** Whether the ledger decides over steps forward, as it does where no program says otherwise. */
+  get ledgerDecides(): boolean {
+    return this.recordings === undefined || !flagsDecideAlone(this.recordings);
+  }
+
+  /** The operations of a key that need no comparisons: its flag's payload and the ledger say which. */
+  accepted(backend: string, key: string): readonly string[] {
+    const { settings } = this.flags.decide({ backend, dataset: key, operation: anyOperation });
+    const dataset = rowDataset(callTarget(key));
+    const lines = this.ledger.filter(
+      (line) => line.backend === backend && line.dataset === dataset,
+    );
+    return [...new Set([...settings.accept, ...lines.flatMap(acceptedIn)])];
+  }
+
+  /**
+   * What a step forward is judged by: the same for every command, the report, the console and the exit code.
+   *
+   * @param accept operations of one key that are about to be accepted. Default: none.
+   * @throws {CommandError} where the gates file can't be used.
+   */
+  judge(accept?: {
+    readonly backend: string;
+    readonly key: string;
+    readonly operations: readonly string[];
+  }): GateJudge {
+    return new GateJudge(this.judged(accept));
+  }
+
+  /** What {@link Migration.judge} asks about: nothing was recorded where there is no store. */
+  judged(accept?: Parameters<Migration['judge']>[0]): JudgedData {
+    const data = this.recordings ?? noRecordings(systemClock.wallMs());
+    const isNew = (backend: string, key: string): boolean =>
+      accept?.backend === backend && accept.key === key;
+    return {
+      data,
+      gates: usableGates(this.place),
+      standing: (backend, key) => {
+        const { stage, line } = this.keyStatus(backend, key);
+        return {
+          stage,
+          held:
+            line?.held === true
+              ? `is held at ${line.to} by ${line.who}: ${line.reason}`
+              : undefined,
+          accepted: [
+            ...this.accepted(backend, key),
+            ...(isNew(backend, key) ? (accept?.operations ?? []) : []),
+          ],
+        };
+      },
+    };
+  }
+
+  /** What the gates say of one key, and of a gates file that can't be used. */
+  keyVerdict(backend: string, key: string): KeyVerdict | string {
+    try {
+      this.#judge ??= this.judge();
+      return this.#judge.key(backend, key);
+    } catch (error) {
+      if (error instanceof CommandError) return error.message;
+      throw error;
+    }
   }
 
   /** Backends that were called, were moved, or have a flag. */

@@ -1,8 +1,13 @@
 import { keyTarget, stages, type Stage } from '@changeover/core';
-import { type LedgerChange, targetOfRow } from '@changeover/bridge';
-import { openUnleashAdmin } from '@changeover/bridge';
-import { decideVerdict } from '@changeover/bridge';
-import { usableGates } from './usable-gates.ts';
+import {
+  acceptRevision,
+  type KeyVerdict,
+  type LedgerChange,
+  openUnleashAdmin,
+  type StepAnswer,
+  stepForward,
+  targetOfRow,
+} from '@changeover/bridge';
 import { CommandError, exitCodes } from './command-error.ts';
 import type { ChangeOptions } from './command-context.ts';
 import { type Migration, requireLedger, type KeyStatus } from './migration.ts';
@@ -17,14 +22,18 @@ export interface KeyName {
   readonly key: string;
 }
 
-/** `force` goes past the gates, which the ledger then says. */
+/** `force` goes past the gates and past stages, which the ledger then says. */
 export interface PromoteOptions extends ChangeOptions {
   readonly force: boolean;
+  /** Default: one stage forward. */
+  readonly to?: Stage | undefined;
+  /** Operations of the key that need no comparisons from now on. Default: none. */
+  readonly accept?: readonly string[] | undefined;
 }
 
 /**
- * Moves a key one stage forward, past its backend's gates: `changeover promote`. The flag must ask for it, so the flags
- * file gets a strategy for this key where it doesn't ask yet.
+ * Moves a key one stage forward, past its gates: `changeover promote`. The flag must ask for it, so the flags
+ * file gets a strategy for this key where it doesn't ask yet. What is accepted is written in the ledger in any case.
  *
  * @throws {CommandError} with the exit code of the gates where they don't hold.
  */
@@ -39,14 +48,20 @@ export async function promote(
   const keyStatus = migration.keyStatus(backend, key);
   const from = keyStatus.stage;
   refuseHeld(keyStatus);
-  const to = stages[stages.indexOf(from) + 1];
-  if (to === undefined) {
-    answerChange(terminal, {
-      text: [`${backend} ${key} is on pooled, the last stage, already.`],
-    });
+  const to = options.to ?? stages[stages.indexOf(from) + 1];
+  if (to === undefined || stages.indexOf(to) <= stages.indexOf(from)) {
+    answerChange(terminal, { text: [alreadyThere(subject, from)] });
     return;
   }
-  const gates = askGates(migration, backend, from, options.force);
+  const accept = options.accept ?? [];
+  const judge = (stage: Stage): KeyVerdict =>
+    migration.judge({ ...subject, operations: accept }).key(backend, key, stage);
+  const answer = stepForward({ from, to, force: options.force }, judge);
+  if (answer.kind === 'refused') {
+    if (accept.length > 0 && !options.plan) await recordAcceptance(migration, keyStatus, options);
+    throw refused(subject, answer, accept);
+  }
+  const { gates, forced } = answer;
   const asks = stages.indexOf(keyStatus.flag.stage) >= stages.indexOf(to);
   const edits = asks
     ? []
@@ -64,11 +79,10 @@ export async function promote(
   }
   showPlan(terminal, plan);
   const flags = asks ? undefined : await askInFlag(migration, subject, to);
-  const reason = options.force ? `${options.reason} (forced)` : options.reason;
   const change = await record(
     migration,
-    subject,
-    { from, to, who: options.who, reason },
+    keyStatus,
+    { to, who: options.who, reason: reasonText(options, forced), accept },
     flags !== undefined,
   );
   answerChange(terminal, {
@@ -80,8 +94,41 @@ export async function promote(
       'Running programs that read these flags follow within a few seconds.',
       `The way back: changeover rollback ${backend} ${key} --reason "..."`,
     ],
-    more: { flags: flags ?? null },
+    more: { flags: flags ?? null, forced },
   });
+}
+
+function alreadyThere({ backend, key }: KeyName, stage: Stage): string {
+  return stage === 'pooled'
+    ? `${backend} ${key} is on pooled, the last stage, already.`
+    : `${backend} ${key} is on ${stage} already. Back: changeover rollback ${backend} ${key} --reason "..."`;
+}
+
+/** The reason as the ledger keeps it: whatever went past the gates is said beside it. */
+function reasonText({ reason, accept = [] }: PromoteOptions, forced: boolean): string {
+  return [
+    reason,
+    ...(accept.length > 0 ? [`(accepted without comparison: ${accept.join(', ')})`] : []),
+    ...(forced ? ['(forced)'] : []),
+  ].join(' ');
+}
+
+/** How a step that the gates refuse is told, with the code of `changeover gate`. */
+export function refused(
+  { backend, key }: KeyName,
+  { decision, reason, next }: Extract<StepAnswer, { kind: 'refused' }>,
+  accepted: readonly string[] = [],
+): CommandError {
+  const changed =
+    accepted.length === 0
+      ? 'Nothing was changed.'
+      : `Accepted, and in the ledger: ${accepted.join(', ')}; no stage was changed.`;
+  const help = next.map((command) => `Then type: ${command}.`).join(' ');
+  return new CommandError(
+    `The gates say ${decision}: ${reason} ${changed} ${help === '' ? '' : `${help} `}See: changeover gate ${backend} ${key}. ` +
+      'To go forward in spite of them add --force; the ledger will say so.',
+    decision === 'INCONCLUSIVE' ? exitCodes.inconclusive : exitCodes.gateFailed,
+  );
 }
 
 function refuseHeld({ backend, key, line }: KeyStatus): void {
@@ -93,28 +140,15 @@ function refuseHeld({ backend, key, line }: KeyStatus): void {
   );
 }
 
-/** What the gates say, for people. Nothing is compared before `shadow`, so there is nothing to ask. */
-function askGates(
-  { recordings, place }: Migration,
-  backend: string,
-  from: Stage,
-  force: boolean,
-): string {
-  if (from === 'legacy') return 'At shadow, callers are still answered by the legacy leg.';
-  const verdict =
-    recordings &&
-    decideVerdict({ data: recordings, gates: usableGates(place) }).backends.find(
-      (one) => one.backend === backend,
-    );
-  const decision = verdict?.decision ?? 'INCONCLUSIVE';
-  const reason = verdict?.reason ?? `No call on ${backend} has been recorded.`;
-  if (decision === 'PROMOTE') return `The gates hold: ${reason}`;
-  if (force) return `Forced past the gates, which say ${decision}: ${reason}`;
-  throw new CommandError(
-    `The gates say ${decision}: ${reason} Nothing was changed. See: changeover gate. ` +
-      'To go forward in spite of them add --force; the ledger will say so.',
-    decision === 'INCONCLUSIVE' ? exitCodes.inconclusive : exitCodes.gateFailed,
-  );
+/** The key stays where it is, and its operations need no comparisons from now on. */
+function recordAcceptance(
+  migration: Migration,
+  keyStatus: KeyStatus,
+  options: PromoteOptions,
+): Promise<LedgerChange | undefined> {
+  const { who, accept = [] } = options;
+  const step = { to: keyStatus.stage, who, reason: reasonText(options, false), accept };
+  return record(migration, keyStatus, step, false);
 }
 
 /** @returns where the flag now asks for it. */
@@ -142,17 +176,21 @@ async function askInFlag(
   }
 }
 
+interface RecordedStep {
+  readonly to: Stage;
+  readonly who: string;
+  readonly reason: string;
+  readonly accept: readonly string[];
+}
+
 async function record(
   migration: Migration,
-  { backend, key }: KeyName,
-  {
-    from,
-    to,
-    who,
-    reason,
-  }: { readonly from: Stage; readonly to: Stage; readonly who: string; readonly reason: string },
+  { backend, key, stage: from }: KeyStatus,
+  { to, who, reason, accept }: RecordedStep,
   flagChanged: boolean,
 ): Promise<LedgerChange | undefined> {
+  const known = migration.lastLine(backend, keyTarget(key))?.sequence ?? 0;
+  const flags = flagChanged ? `, though its flag asks for ${to} now` : '';
   return writeLedger(
     migration,
     backend,
@@ -161,9 +199,13 @@ async function record(
       // A guardrail, or a person, was faster: their hold is the later word.
       if (last?.held === true) {
         throw new CommandError(
-          `${backend} ${key} was held at ${last.to} meanwhile by ${last.who}: ${last.reason}. It stays there${
-            flagChanged ? `, though its flag asks for ${to} now` : ''
-          }.`,
+          `${backend} ${key} was held at ${last.to} meanwhile by ${last.who}: ${last.reason}. It stays there${flags}.`,
+        );
+      }
+      // What the gates said was said of another stage.
+      if (last !== undefined && last.sequence !== known && last.to !== from) {
+        throw new CommandError(
+          `${backend} ${key} was moved to ${last.to} meanwhile by ${last.who}: ${last.reason}. It stays there${flags}.`,
         );
       }
       return {
@@ -175,7 +217,7 @@ async function record(
         held: false,
         who,
         reason,
-        revision: migration.flags.status().revision,
+        revision: accept.length > 0 ? acceptRevision(accept) : migration.flags.status().revision,
       };
     },
     flagChanged ? flagsChanged : undefined,

@@ -17,10 +17,26 @@ export function addReadCommands(program: Command, context: CommandContext): void
   withFormat(program.command('status'))
     .helpGroup(groups.look)
     .description('every key: its stage, why, and what was measured')
+    .argument('[backend]', 'the name of a bridge; default: all')
+    .argument('[key]', 'default: all')
+    .option('--held', 'those alone that are held')
     .addHelpText('after', examples.status)
-    .action(async (options: CommonOptions) => {
-      await context.withMigration(options, showStatus);
-    });
+    .action(
+      async (
+        backend: string | undefined,
+        key: string | undefined,
+        options: CommonOptions & { readonly held?: boolean },
+      ) => {
+        await context.withMigration(options, (migration, terminal) => {
+          const name = backend === undefined ? undefined : backendNamed(migration, backend);
+          const known =
+            name === undefined || key === undefined
+              ? undefined
+              : keyNamed(migration, name, key, false);
+          showStatus(migration, terminal, { backend: name, key: known, held: options.held });
+        });
+      },
+    );
   withFormat(program.command('explain'))
     .helpGroup(groups.look)
     .description('why a key is on its stage, and how to change that')

@@ -1,19 +1,16 @@
 import { writeFileSync } from 'node:fs';
-import { systemClock } from '@changeover/core';
-import { readRecordings, type ReportData, resumptions } from '@changeover/bridge';
+import type { Decision, GateOutcome, ReportVerdict } from '@changeover/bridge';
 import { type Command, Option } from 'commander';
-import type { ParsedSettings } from '@changeover/bridge';
+import { gatePlace } from '../report/gate-text.ts';
 import { junitReport } from '../report/junit-report.ts';
 import { renderReport } from '../report/render-report.ts';
 import { type ReportFormat, reportFormats } from '../report/report.ts';
-import { decideVerdict, type Decision } from '@changeover/bridge';
 import { type CommandContext, type CommonOptions, groups, withPlace } from './command-context.ts';
 import { CommandError, exitCodes } from './command-error.ts';
 import { examples } from './help-texts.ts';
-import { type PlaceOptions, readLedger, requireStore } from './migration.ts';
-import { backendNamed } from './subject.ts';
-import { usableGates } from './usable-gates.ts';
-import type { Streams } from './terminal.ts';
+import { type Migration, type PlaceOptions, requireStore } from './migration.ts';
+import { backendNamed, keyNamed } from './subject.ts';
+import type { Streams, Terminal } from './terminal.ts';
 
 /** `gate` and `report`: what the comparisons say. */
 export function addReportCommands(program: Command, context: CommandContext): void {
@@ -26,10 +23,13 @@ export function addReportCommands(program: Command, context: CommandContext): vo
     .helpGroup(groups.decide)
     .description('may keys step forward? exit code 0 yes, 3 can not be told, 99 no')
     .argument('[backend]', 'the name of a bridge; default: all')
+    .argument('[key]', 'default: all')
     .addHelpText('after', examples.gate)
-    .action(async (backend: string | undefined, options: CommonOptions) => {
-      context.exitCode = await askGate(context, options, backend);
-    });
+    .action(
+      async (backend: string | undefined, key: string | undefined, options: CommonOptions) => {
+        context.exitCode = await askGate(context, options, backend, key);
+      },
+    );
   withPlace(program.command('report'))
     .helpGroup(groups.decide)
     .description('what was compared, as a document')
@@ -42,19 +42,22 @@ export function addReportCommands(program: Command, context: CommandContext): vo
       async (
         options: PlaceOptions & { readonly format: ReportFormat; readonly output?: string },
       ) => {
-        await writeReport(context.place(options), context.streams, options.format, options.output);
+        requireStore(context.place(options));
+        await context.withMigration(options, (migration) => {
+          writeReport(migration, context.streams, options.format, options.output);
+        });
       },
     );
 }
 
 /** Writes what was recorded as one document: `changeover report`. */
-async function writeReport(
-  place: ParsedSettings,
+function writeReport(
+  migration: Migration,
   streams: Streams,
   format: ReportFormat,
   output: string | undefined,
-): Promise<void> {
-  const text = renderReport({ data: await recordings(place), gates: usableGates(place) }, format);
+): void {
+  const text = renderReport(migration.judged(), format);
   if (output === undefined) {
     streams.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
     return;
@@ -73,36 +76,61 @@ const exitCodeOf: Readonly<Record<Decision, number>> = {
   'ROLL BACK': exitCodes.gateFailed,
 };
 
-/** Asks the gates of one backend, or of all: `changeover gate`. Gives the exit code. */
+/** Asks the gates of one key, of one backend, or of all: `changeover gate`. Gives the exit code. */
 async function askGate(
   context: CommandContext,
   options: CommonOptions,
   backend: string | undefined,
+  key: string | undefined,
 ): Promise<number> {
-  const place = context.place(options);
-  const terminal = context.terminal(options);
-  const report = {
-    data: await recordings(place),
-    gates: usableGates(place),
-    title: 'changeover gate',
-  };
-  const verdict = decideVerdict(report);
-  if (backend !== undefined)
-    await context.withMigration(options, (migration) => {
-      backendNamed(migration, backend);
-    });
-  const one = verdict.backends.find((each) => each.backend === backend);
-  const nothing = {
-    decision: 'INCONCLUSIVE',
-    reason: `No call on ${backend ?? ''} has been recorded.`,
-  } as const;
-  const { decision, reason } = backend === undefined ? verdict : (one ?? nothing);
-  const gates = verdict.gates.filter((gate) => backend === undefined || gate.backend === backend);
-  const exitCode = exitCodeOf[decision];
-  if (options.format === 'junit') {
-    context.streams.stdout.write(junitReport(report, { ...verdict, decision, reason, gates }));
-    return exitCode;
+  let exitCode: number = exitCodes.inconclusive;
+  requireStore(context.place(options));
+  await context.withMigration(options, (migration, terminal) => {
+    const name = backend === undefined ? undefined : backendNamed(migration, backend);
+    const known =
+      name === undefined || key === undefined ? undefined : keyNamed(migration, name, key, false);
+    const asked = askedOf(migration, name, known);
+    exitCode = exitCodeOf[asked.decision];
+    if (options.format === 'junit') {
+      const report = { ...migration.judged(), title: 'changeover gate' };
+      context.streams.stdout.write(junitReport(report, asked));
+    } else answerGate(terminal, asked, exitCode);
+  });
+  return exitCode;
+}
+
+interface AskedGates extends ReportVerdict {
+  readonly next: readonly string[];
+}
+
+/** The part of the verdict that concerns what was named. */
+function askedOf(
+  migration: Migration,
+  backend: string | undefined,
+  key: string | undefined,
+): AskedGates {
+  const judge = migration.judge();
+  const verdict = judge.verdict();
+  const keys = verdict.keys.filter((one) => backend === undefined || one.backend === backend);
+  if (backend !== undefined && key !== undefined) {
+    const one = judge.key(backend, key);
+    return { ...verdict, ...one, keys: [one], next: one.next };
   }
+  const next = [...new Set(keys.flatMap((one) => one.next))];
+  if (backend === undefined) return { ...verdict, next };
+  const whole = verdict.backends.find((one) => one.backend === backend);
+  return {
+    backends: whole === undefined ? [] : [whole],
+    keys,
+    gates: verdict.gates.filter((gate) => gate.backend === backend),
+    decision: whole?.decision ?? 'INCONCLUSIVE',
+    reason: whole?.reason ?? `No call on ${backend} has been recorded.`,
+    next,
+  };
+}
+
+function answerGate(terminal: Terminal, asked: AskedGates, exitCode: number): void {
+  const { decision, reason, gates, keys, next } = asked;
   const style =
     exitCode === exitCodes.done ? 'green' : exitCode === exitCodes.inconclusive ? 'yellow' : 'red';
   terminal.answer(
@@ -110,24 +138,23 @@ async function askGate(
       `${terminal.paint(style, decision)}  ${reason}`,
       ...gates
         .filter(({ outcome }) => outcome !== 'pass')
-        .map(
-          (gate) =>
-            `  ${gate.backend}${gate.stage === undefined ? '' : ` ${gate.stage}`}: ` +
-            `${gate.expression} says ${gate.outcome}: ${gate.reason ?? gate.title}`,
-        ),
+        .slice(0, mostGates)
+        .map((gate) => `  ${gateLine(gate)}`),
+      ...next.slice(0, mostGates).map((command) => `Type: ${command}`),
     ],
-    { decision, reason, exitCode, gates },
+    {
+      decision,
+      reason,
+      exitCode,
+      gates,
+      keys: keys.map((one) => ({ ...one, gates: one.gates.length })),
+      next,
+    },
   );
-  return exitCode;
 }
 
-async function recordings(place: ParsedSettings): Promise<ReportData> {
-  requireStore(place);
-  // A ledger that can't be read tells of no resumption: then old mismatches count, which is on the safe side.
-  const { ledger } = await readLedger(place);
-  try {
-    return readRecordings(place.storePath, systemClock, resumptions(ledger));
-  } catch (error) {
-    throw new CommandError(`${place.storePath} can't be read: ${(error as Error).message}`);
-  }
+const mostGates = 40;
+
+function gateLine(gate: GateOutcome): string {
+  return `${gatePlace(gate)}: ${gate.expression} says ${gate.outcome}: ${gate.reason ?? gate.title}`;
 }

@@ -1,19 +1,39 @@
 import { existsSync } from 'node:fs';
 import { allKeys, noKey } from '@changeover/core';
-import { visibleText } from '@changeover/bridge';
+import { type Decision, visibleText } from '@changeover/bridge';
 import { textTable } from '../report/text-table.ts';
 import { type Migration, type KeyStatus, keyStatuses } from './migration.ts';
+import { nextCommands, whoDecidesNotes } from './standing-text.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Characters of a reason in a line; `explain` and JSON have all of it. */
 const mostText = 200;
 
-/** Every key with its stage and what was measured: `changeover status`. */
-export function showStatus(migration: Migration, terminal: Terminal): void {
-  const rows = keyStatuses(migration).map((keyStatus) => ({
-    keyStatus,
-    totals: totalsOf(migration, keyStatus),
-  }));
+/** Which keys `changeover status` shows. */
+export interface StatusFilter {
+  /** Default: all. */
+  readonly backend?: string | undefined;
+  readonly key?: string | undefined;
+  /** True shows those alone that are held. Default: false. */
+  readonly held?: boolean | undefined;
+}
+
+/** Every key with its stage, what was measured and what its gates say: `changeover status`. */
+export function showStatus(
+  migration: Migration,
+  terminal: Terminal,
+  { backend, key, held = false }: StatusFilter = {},
+): void {
+  const rows = keyStatuses(migration)
+    .filter((one) => backend === undefined || one.backend === backend)
+    .filter((one) => key === undefined || one.key === key)
+    .filter(({ line }) => !held || line?.held === true)
+    .map((keyStatus) => ({
+      keyStatus,
+      totals: totalsOf(migration, keyStatus),
+      gates: gatesOf(migration, keyStatus),
+      next: nextCommands(migration, keyStatus),
+    }));
   const killed = migration.backends.filter(
     (backend) => migration.lastLine(backend, allKeys)?.held === true,
   );
@@ -27,7 +47,7 @@ export function showStatus(migration: Migration, terminal: Terminal): void {
       ...(migration.place.ledgerUrl === undefined ? [] : [`store  ${migration.place.storePath}`]),
       '',
       ...(rows.length === 0
-        ? ['No key has been seen yet.']
+        ? [held ? 'No key is held.' : 'No key has been seen yet.']
         : textTable(
             [
               { title: 'backend' },
@@ -38,14 +58,16 @@ export function showStatus(migration: Migration, terminal: Terminal): void {
               { title: 'failed', numeric: true },
               { title: 'compared', numeric: true },
               { title: 'mismatches', numeric: true },
+              { title: 'gates' },
               { title: 'why' },
             ],
-            rows.map(({ keyStatus, totals }) => [
+            rows.map(({ keyStatus, totals, gates }) => [
               keyStatus.backend,
               keyStatus.key,
               keyStatus.stage,
               keyStatus.flag.stage,
               ...totals.map(String),
+              gates?.decision ?? '–',
               visibleText(keyStatus.why, mostText),
             ]),
           ).map((line, at) => paintRow(terminal, line, rows[at - 2]?.keyStatus))),
@@ -58,22 +80,38 @@ export function showStatus(migration: Migration, terminal: Terminal): void {
       store: migration.place.storePath,
       flags: { file: migration.place.flagsFile, ...flags },
       killed,
-      keys: rows.map(({ keyStatus, totals: [calls, failed, compared, mismatches] }) => ({
-        backend: keyStatus.backend,
-        key: keyStatus.key,
-        stage: keyStatus.stage,
-        flagStage: keyStatus.flag.stage,
-        held: keyStatus.line?.held ?? false,
-        by: keyStatus.by,
-        why: keyStatus.why,
-        calls,
-        failed,
-        compared,
-        mismatches,
-      })),
+      ledgerDecides: migration.ledgerDecides,
+      keys: rows.map(
+        ({ keyStatus, totals: [calls, failed, compared, mismatches], gates, next }) => ({
+          backend: keyStatus.backend,
+          key: keyStatus.key,
+          stage: keyStatus.stage,
+          flagStage: keyStatus.flag.stage,
+          held: keyStatus.line?.held ?? false,
+          by: keyStatus.by,
+          why: keyStatus.why,
+          calls,
+          failed,
+          compared,
+          mismatches,
+          gates,
+          next,
+        }),
+      ),
       notes,
     },
   );
+}
+
+/** What stands before the next step; null where nothing does. */
+function gatesOf(
+  migration: Migration,
+  { backend, key, stage }: KeyStatus,
+): { readonly decision: Decision; readonly reason: string } | null {
+  if (stage === 'legacy') return null;
+  const verdict = migration.keyVerdict(backend, key);
+  if (typeof verdict === 'string') return { decision: 'INCONCLUSIVE', reason: verdict };
+  return { decision: verdict.decision, reason: verdict.reason };
 }
 
 function totalsOf(
@@ -112,6 +150,7 @@ function heldNotes(migration: Migration): string[] {
 export function notesOf(migration: Migration): string[] {
   const { lastError, stale } = migration.flags.status();
   return [
+    ...whoDecidesNotes(migration),
     ...(migration.ledgerError === undefined
       ? []
       : [

@@ -4,6 +4,7 @@ import {
   isBusy,
   type LedgerChange,
   type LedgerStore,
+  maxLinesAtOnce,
   type NewLedgerChange,
   rowDataset,
 } from '@changeover/bridge';
@@ -56,6 +57,33 @@ export async function writeLedger(
   throw new CommandError(
     `${until}: the ledger in ${migration.ledgerPlace} can't be written (${failure}). ${withoutLedger}`,
   );
+}
+
+/**
+ * Writes lines of different keys, each after its key's last one, a hundred at once. A key that somebody else moves at that
+ * moment keeps what they wrote.
+ *
+ * @throws the store's error.
+ */
+export async function writeLedgerLines(
+  migration: Migration,
+  lines: readonly Omit<NewLedgerChange, 'previous'>[],
+): Promise<void> {
+  if (lines.length === 0) return;
+  await migration.withLedgerStore(async (store) => {
+    const last = new Map<string, number>();
+    for (const { backend, dataset, sequence } of await store.read(0))
+      last.set(`${backend}\0${dataset}`, sequence);
+    for (let at = 0; at < lines.length; at += maxLinesAtOnce) {
+      const some = lines.slice(at, at + maxLinesAtOnce);
+      await store.append(
+        some.map((line) => ({
+          ...line,
+          previous: last.get(`${line.backend}\0${line.dataset}`) ?? 0,
+        })),
+      );
+    }
+  });
 }
 
 async function tryOnce(

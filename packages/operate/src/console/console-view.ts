@@ -7,7 +7,6 @@ import { mismatchSection } from '../report/html/samples-section.ts';
 import { gatesSection, overviewSection, stagesSection } from '../report/html/summary-sections.ts';
 import { markup, type Piece } from '../report/markup.ts';
 import { durationText } from '@changeover/bridge';
-import { decideVerdict } from '@changeover/bridge';
 import type { ProcessPools } from '@changeover/bridge';
 import { keysSection } from './keys-section.ts';
 import { backendCards } from './backend-cards.ts';
@@ -27,7 +26,7 @@ export function consoleView({ migration, pools, readOnly }: ConsoleFigures): str
   const data = migration.recordings;
   const gates = readableGates(migration.place);
   const verdict =
-    data === undefined || typeof gates === 'string' ? undefined : decideVerdict({ data, gates });
+    data === undefined || typeof gates === 'string' ? undefined : migration.judge().verdict();
   const notes = [...notesOf(migration), ...(typeof gates === 'string' ? [gates] : [])];
   const sections = [
     keysSection(migration, readOnly),

@@ -1,9 +1,10 @@
 import { allKeys, ChangeoverError, keyTarget } from '@changeover/core';
 import { changeOptions, type ChangeOptions } from '../command/command-context.ts';
 import { CommandError } from '../command/command-error.ts';
-import { hold, resume, resumeWhole } from '../command/hold.ts';
+import { hold } from '../command/hold.ts';
 import type { Migration } from '../command/migration.ts';
 import { promote } from '../command/promote.ts';
+import { resume, resumeWhole } from '../command/resume.ts';
 import { keyNamed, backendNamed } from '../command/subject.ts';
 import type { Terminal } from '../command/terminal.ts';
 

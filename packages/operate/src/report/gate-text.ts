@@ -1,9 +1,14 @@
-import { countText, visibleText, figureText } from '@changeover/bridge';
+import { countText, figureText, shapeText, visibleText } from '@changeover/bridge';
 import type { GateOutcome } from '@changeover/bridge';
 
 /** Where a gate was asked. */
-export function gatePlace({ backend, stage }: GateOutcome): string {
-  return stage === undefined ? visibleText(backend) : `${visibleText(backend)}, ${stage}`;
+export function gatePlace({ backend, key, operation, shape, stage }: GateOutcome): string {
+  const where = [
+    key === undefined ? visibleText(backend) : visibleText(`${backend} ${key}`),
+    ...(stage === undefined ? [] : [stage]),
+    ...(operation === undefined ? [] : [shapeText({ operation, shape: shape ?? '' })]),
+  ];
+  return where.join(', ');
 }
 
 /** The figure with the bound that matters, so that 0 of n is not read as never. */

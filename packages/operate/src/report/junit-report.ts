@@ -1,6 +1,6 @@
 import { gateCondition, gatePlace, gateValue } from './gate-text.ts';
 import { markup, type Markup } from './markup.ts';
-import { isoTime } from '@changeover/bridge';
+import { isoTime, shapeText } from '@changeover/bridge';
 import { type Report, titleOf } from './report.ts';
 import type { GateOutcome, ReportVerdict } from '@changeover/bridge';
 
@@ -46,7 +46,13 @@ function suite(backend: string, gates: readonly GateOutcome[], timestamp: string
 }
 
 function testCase(gate: GateOutcome): Markup {
-  const name = gate.stage === undefined ? gate.expression : `${gate.stage}: ${gate.expression}`;
+  const { key, operation, shape = '', stage } = gate;
+  const where = [
+    ...(key === undefined ? [] : [key]),
+    ...(stage === undefined ? [] : [stage]),
+    ...(operation === undefined ? [] : [shapeText({ operation, shape })]),
+  ].join(' ');
+  const name = where === '' ? gate.expression : `${where}: ${gate.expression}`;
   const open = markup`    <testcase name="${name}" classname="changeover.${gate.backend}"`;
   if (gate.outcome === 'pass') return markup`${open}/>\n`;
   const details = `${gate.title} (${gatePlace(gate)}): ${gateValue(gate)}, expected ${gateCondition(gate)}, n = ${gate.n}`;

@@ -4,7 +4,7 @@ import { junitReport } from './junit-report.ts';
 import { markdownReport } from './markdown-report.ts';
 import type { Report, ReportFormat } from './report.ts';
 import { textReport } from './text-report.ts';
-import { decideVerdict } from '@changeover/bridge';
+import { decideVerdict, flagsDecideAlone, flagsDecideAloneText } from '@changeover/bridge';
 
 /**
  * Writes a report as one document. Everything that comes from data is escaped for the format; values are shown as they
@@ -12,8 +12,12 @@ import { decideVerdict } from '@changeover/bridge';
  *
  * @throws {SyntaxError | RangeError} for gates of the report's own that are none.
  */
-export function renderReport(report: Report, format: ReportFormat): string {
-  const verdict = decideVerdict(report);
+export function renderReport(given: Report, format: ReportFormat): string {
+  const verdict = decideVerdict(given);
+  const { data } = given;
+  const report = flagsDecideAlone(data)
+    ? { ...given, data: { ...data, notes: [flagsDecideAloneText, ...data.notes] } }
+    : given;
   switch (format) {
     case 'html':
       return htmlReport(report, verdict);

@@ -25,6 +25,8 @@ export interface ShadowSettings {
   readonly maxRows: number;
   /** Where the results of reads may rightly differ, beside the rules that the bridge was given. Default: none. */
   readonly rules: readonly ComparisonRule[];
+  /** Operations that may step forward without comparisons, because nothing can compare them. Default: none. */
+  readonly accept: readonly string[];
   /** What is kept where the pooled leg answers; at `legacy` the singleton keeps what it always kept. */
   readonly guarantees: GuaranteeLevels;
 }
@@ -37,6 +39,7 @@ export const defaultShadowSettings: ShadowSettings = Object.freeze({
   rehearsalSampleRate: 1,
   maxRows: 100_000,
   rules: Object.freeze([]),
+  accept: Object.freeze([]),
   guarantees: Object.freeze({ order: 'caller', exclusion: 'process' } as const),
 });
 
@@ -88,6 +91,8 @@ export interface FlagStatus {
 
 /** Who says on which stage a call is. Implementations never do I/O in `decide`. */
 export interface StageSource {
+  /** True where the program itself sets the stages, so that nothing decides over them but holds. Default: false. */
+  readonly setByProgram?: boolean | undefined;
   /** Never throws and never waits: where it can't tell, it says `legacy` and why. */
   decide(context: StageContext): StageDecision;
   /** Calls `listener` after the answers may have changed. A listener that throws is logged and harms nobody else.

@@ -53,7 +53,7 @@ const share: Bounds = {
   whole: false,
   expected: 'a number from 0 (none) to 1 (all)',
 };
-type NumberSetting = Exclude<keyof ShadowSettings, 'rules' | 'guarantees'>;
+type NumberSetting = Exclude<keyof ShadowSettings, 'rules' | 'accept' | 'guarantees'>;
 const settingBounds: Readonly<Record<NumberSetting, Bounds>> = {
   sampleRate: share,
   deadlineMs: { min: 1, max: 600_000, whole: false, expected: 'milliseconds from 1 to 600000' },
@@ -72,7 +72,7 @@ const settingBounds: Readonly<Record<NumberSetting, Bounds>> = {
   },
 };
 const settingNames = Object.keys(settingBounds) as NumberSetting[];
-const fieldNames: readonly string[] = [...settingNames, 'rules', 'guarantees', 'limits'];
+const fieldNames: readonly string[] = [...settingNames, 'rules', 'accept', 'guarantees', 'limits'];
 
 /** Reads a payload's text. What is wrong with it is reported, and the default stands in its place. */
 export function parseVariantPayload(text: string, report: ReportProblem): VariantPayload {
@@ -102,9 +102,10 @@ function parseSettings(
   value: Readonly<Record<string, unknown>>,
   report: ReportProblem,
 ): ShadowSettings {
-  const settings: Record<NumberSetting, number> & Pick<ShadowSettings, 'rules' | 'guarantees'> = {
+  const settings: Record<NumberSetting, number> & Omit<ShadowSettings, NumberSetting> = {
     ...defaultShadowSettings,
     rules: rulesOf(value['rules'], report),
+    accept: acceptOf(value['accept'], report),
     guarantees: guaranteesOf(value['guarantees'], report),
   };
   for (const name of settingNames) {
@@ -139,6 +140,15 @@ function rulesOf(value: unknown, report: ReportProblem): ShadowSettings['rules']
     );
     return defaultShadowSettings.rules;
   }
+}
+
+function acceptOf(value: unknown, report: ReportProblem): readonly string[] {
+  if (value === undefined) return defaultShadowSettings.accept;
+  const isList =
+    Array.isArray(value) && value.every((one) => typeof one === 'string' && one !== '');
+  if (isList) return Object.freeze([...(value as string[])]);
+  report('.accept', value, 'a list of operations, for example ["add"]');
+  return defaultShadowSettings.accept;
 }
 
 const guaranteeLevels = {

@@ -37,6 +37,7 @@ export function createStaticStageSource(
   let revision = 1;
 
   return {
+    setByProgram: true,
     decide(context: StageContext): StageDecision {
       let found: Stage | undefined;
       try {

@@ -1,12 +1,14 @@
 import { type Finding, shareDifference, shareOf } from '@changeover/compare';
-import type { ReportData, TotalsBy } from '../../recorder/report-data.ts';
-import type { FigureName } from './default-gates.ts';
+import { stages } from '@changeover/core';
+import type { TotalsBy } from '../../recorder/report-data.ts';
+import { type FigureName, gateLimits } from './default-gates.ts';
 import type { DataCheck } from './judged-data.ts';
 
 /** How a figure is written for people. */
 export type FigureUnit = 'count' | 'share' | 'ratio';
 
 export const figureUnits: Readonly<Record<FigureName, FigureUnit>> = {
+  calls: 'count',
   comparisons: 'count',
   unwatched: 'count',
   mismatch: 'share',
@@ -20,85 +22,78 @@ export const figureUnits: Readonly<Record<FigureName, FigureUnit>> = {
 /** A figure with the observations it rests on; undefined where the question doesn't arise. */
 export type Figure = { readonly count: number; readonly n: number } | Finding | undefined;
 
-/** What {@link figureOf} looks at. */
+/** What {@link figureOf} looks at: a key or a cohort. */
 export interface FigureSubject {
-  readonly data: ReportData;
+  /** Its cells, of all stages. */
+  readonly cells: readonly TotalsBy[];
+  /** What latencies are asked of: percentiles of several parts can't be added up, so there is one answer a part, and the
+   * slowest counts. */
+  readonly latencies: readonly TotalsBy[];
+  /** Undefined where none were asked for. */
   readonly dataChecks: readonly DataCheck[] | undefined;
-  readonly backend: string;
   /** Left out for figures of all stages. */
   readonly stage?: string | undefined;
 }
 
-/** Calls below which a median isn't held against another. */
-const smallestMedian = 30;
 /** A percentile is up to 1.1 % off, so a ratio of two is up to 2.2 % off. */
 const ratioResolution = 1.022;
 
 export function figureOf(name: FigureName, subject: FigureSubject): Figure {
-  const { dataChecks } = subject;
-  const stages = totalsOf(subject);
+  const { stage } = subject;
+  const cells = subject.cells.filter((cell) => stage === undefined || cell.stage === stage);
+  const evidence = sum(cells, 'match') + sum(cells, 'mismatch');
   switch (name) {
+    case 'calls':
+      return { count: sum(cells, 'calls'), n: sum(cells, 'calls') };
     case 'comparisons':
-      return { count: sum(stages, 'compared'), n: sum(stages, 'eligible') };
+      return { count: evidence, n: sum(cells, 'eligible') };
     case 'unwatched':
-      return unwatched(subject);
+      return unwatched(cells);
     case 'mismatch':
-      return shareOf(sum(stages, 'mismatch'), sum(stages, 'compared'));
+      return shareOf(sum(cells, 'mismatch'), evidence);
     case 'unexplained':
-      return shareOf(sum(stages, 'inconclusive'), sum(stages, 'compared'));
+      return shareOf(sum(cells, 'inconclusive'), sum(cells, 'compared'));
     case 'failed':
-      return shareOf(sum(stages, 'failed'), sum(stages, 'calls'));
+      return shareOf(sum(cells, 'failed'), sum(cells, 'calls'));
     case 'latency-p50-ratio':
-      return medianRatio(stages);
+      return slowest(subject.latencies.filter((one) => stage === undefined || one.stage === stage));
     case 'error-increase':
-      return errorIncrease(stages);
+      return errorIncrease(subject.cells);
     case 'data-checks':
-      return (
-        dataChecks && failedChecks(dataChecks.filter(({ backend }) => backend === subject.backend))
-      );
+      return subject.dataChecks && failedChecks(subject.dataChecks);
   }
-}
-
-function totalsOf({ data, backend, stage }: FigureSubject): TotalsBy[] {
-  return (data.judged ?? data).byStage.filter((totals) => matches(totals, backend, stage));
 }
 
 function failedChecks(checks: readonly DataCheck[]): Finding {
   return shareOf(checks.filter(({ ok }) => !ok).length, checks.length);
 }
 
-function matches(totals: TotalsBy, backend: string, stage: string | undefined): boolean {
-  return totals.backend === backend && (stage === undefined || totals.stage === stage);
-}
-
 function sum(
-  totals: readonly TotalsBy[],
-  field: 'calls' | 'failed' | 'eligible' | 'compared' | 'mismatch' | 'inconclusive',
+  cells: readonly TotalsBy[],
+  field: 'calls' | 'failed' | 'eligible' | 'compared' | 'match' | 'mismatch' | 'inconclusive',
 ): number {
-  return totals.reduce((all, one) => all + one[field], 0);
+  return cells.reduce((all, one) => all + one[field], 0);
 }
 
 /** Operations with calls that could be compared, of which none was. */
-function unwatched({ data, backend, stage }: FigureSubject): {
-  readonly count: number;
-  readonly n: number;
-} {
+function unwatched(cells: readonly TotalsBy[]): { readonly count: number; readonly n: number } {
   const compared = new Map<string, number>();
-  for (const cell of (data.judged ?? data).cells) {
-    if (!matches(cell, backend, stage) || cell.eligible === 0) continue;
-    const name = cell.operation ?? '';
-    compared.set(name, (compared.get(name) ?? 0) + cell.compared);
-  }
+  for (const { eligible, operation = '', compared: count } of cells)
+    if (eligible > 0) compared.set(operation, (compared.get(operation) ?? 0) + count);
   return { count: [...compared.values()].filter((count) => count === 0).length, n: compared.size };
 }
 
-function medianRatio(stages: readonly TotalsBy[]): Finding {
-  const [totals] = stages;
-  // Percentiles of several parts can't be added up.
-  if (totals === undefined || stages.length > 1)
-    return { kind: 'inconclusive', n: 0, reason: 'one backend at one stage is expected' };
-  const { legacy, pooled } = totals;
+function slowest(parts: readonly TotalsBy[]): Finding {
+  const ratios = parts.map(medianRatio);
+  const told = ratios.filter((one) => one.kind === 'estimate');
+  return told.length === 0
+    ? (ratios[0] ?? { kind: 'inconclusive', n: 0, reason: 'no call was measured' })
+    : told.reduce((worst, one) => (one.value > worst.value ? one : worst));
+}
+
+function medianRatio({ legacy, pooled }: TotalsBy): Finding {
   const n = Math.min(legacy.count, pooled.count);
+  const { smallestMedian, latencyFloorMs } = gateLimits;
   if (legacy.p50Ms === undefined || pooled.p50Ms === undefined || n < smallestMedian) {
     return {
       kind: 'inconclusive',
@@ -106,8 +101,9 @@ function medianRatio(stages: readonly TotalsBy[]): Finding {
       reason: `${n} calls measured on both legs are too few: ${smallestMedian} are needed`,
     };
   }
-  if (!(legacy.p50Ms > 0)) return { kind: 'inconclusive', n, reason: 'the legacy median is zero' };
-  const value = pooled.p50Ms / legacy.p50Ms;
+  if (pooled.p50Ms - legacy.p50Ms <= latencyFloorMs && pooled.p50Ms > legacy.p50Ms)
+    return { kind: 'estimate', value: 1, lower: 1, upper: 1, n };
+  const value = legacy.p50Ms > 0 ? pooled.p50Ms / legacy.p50Ms : 1;
   return {
     kind: 'estimate',
     value,
@@ -117,13 +113,13 @@ function medianRatio(stages: readonly TotalsBy[]): Finding {
   };
 }
 
-/** Undefined as long as the pooled leg has answered nobody. */
-function errorIncrease(stages: readonly TotalsBy[]): Finding | undefined {
-  const [legacy, pooled] = [
-    ['legacy', 'shadow'],
-    ['reverse', 'pooled'],
-  ].map((names) => {
-    const answered = stages.filter(({ stage }) => names.includes(stage ?? ''));
+/**
+ * What callers do wrong themselves fails on both legs alike; this is what fails on the pooled leg beyond that. Undefined as
+ * long as the pooled leg has answered nobody.
+ */
+function errorIncrease(cells: readonly TotalsBy[]): Finding | undefined {
+  const [legacy, pooled] = [stages.slice(0, 2), stages.slice(2)].map((names) => {
+    const answered = cells.filter(({ stage }) => stage !== undefined && names.includes(stage));
     return { count: sum(answered, 'failed'), n: sum(answered, 'calls') };
   });
   if (legacy === undefined || pooled === undefined || pooled.n === 0) return undefined;

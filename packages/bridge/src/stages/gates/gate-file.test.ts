@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
-import { defaultGates, figureNames } from './default-gates.ts';
+import { defaultGates, figureNames, gateLimits } from './default-gates.ts';
 import { GateFileError, gateScopes, gatesIn, parseGates } from './gate-file.ts';
 import { sampleReport } from '../../../../operate/src/report/test-kit/sample-report.ts';
 import { decideVerdict } from './verdict.ts';
@@ -11,12 +11,41 @@ function file(gates: unknown): string {
   return JSON.stringify({ gates }, undefined, 2);
 }
 
+function expressionOf(scope: string, figure: string): string {
+  const found = defaultGates.find(
+    (gate) => gate.scope === scope && gate.expression.startsWith(figure),
+  );
+  return found?.expression ?? 'none';
+}
+
+function ratioOf(scope: string): string {
+  return /[\d.]+$/.exec(expressionOf(scope, 'latency-p50-ratio'))?.[0] ?? 'none';
+}
+
 describe('docs/gates.md', () => {
   test('shows the default gates as a file', () => {
-    const [, shown = ''] = /^```json\n(.*?)^```$/ms.exec(docs) ?? [];
+    const [, shown = ''] = /^```json\n(\{\n {2}"gates".*?)^```$/ms.exec(docs) ?? [];
     expect([...parseGates(shown, 'docs/gates.md')]).toEqual(
       defaultGates.map((gate) => ({ ...gate })),
     );
+  });
+
+  test('has the figures of the defaults in its text', () => {
+    const text = docs.slice(0, docs.indexOf('## What is not compared')).replaceAll('\n', ' ');
+    const { ownComparisons, ownWhereCohortProved, cohortProof, smallestMedian, latencyFloorMs } =
+      gateLimits;
+    for (const phrase of [
+      `comparisons of its own: ${String(ownComparisons)} at the key's stage`,
+      `It needs ${String(ownComparisons)} calls`,
+      `needs ${String(ownWhereCohortProved)} comparisons of the key's own`,
+      `needs ${String(ownWhereCohortProved)} calls`,
+      `compared in ${String(cohortProof)} times`,
+      `differ by no more than ${String(latencyFloorMs)} ms`,
+      `${String(smallestMedian)} calls on each leg`,
+      ...['key', 'answering-stage'].map((scope) => `${ratioOf(scope)} times the legacy one`),
+      `needs ${/\d+/.exec(expressionOf('comparing-stage', 'comparisons'))?.[0] ?? ''} comparisons, of which`,
+    ])
+      expect(text).toContain(phrase);
   });
 
   test('has each figure in its table, and no other', () => {
@@ -65,7 +94,7 @@ test.each([
   ['{"gates": {}}', /there is no gate in it/],
   [
     file({ shade: [] }),
-    /line 3: gates can't be asked at "shade"; allowed: comparing-stage, .*reverse/,
+    /line 3: gates can't be asked at "shade"; allowed: shape, key, comparing-stage, .*reverse/,
   ],
   [file({ shadow: 'mismatch == 0' }), /line 3: "shadow" must be a list/],
   [file({ shadow: [7] }), /a gate of "shadow" must be an expression or an object with one, not 7/],

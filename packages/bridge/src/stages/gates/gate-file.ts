@@ -16,6 +16,8 @@ export class GateFileError extends Error {
 }
 
 export const gateScopes: readonly GateScope[] = [
+  'shape',
+  'key',
   'comparing-stage',
   'answering-stage',
   'stage',
@@ -38,7 +40,8 @@ export function gatesIn(path: string | undefined): readonly GateDefinition[] {
 
 /**
  * Reads the gates of a file: `{"gates": {"shadow": ["mismatch.upper < 0.1%", …], …}}`, lists of expressions by where
- * they are asked. They take the place of the default ones.
+ * they are asked. They take the place of the default ones, but that the default gates of a shape hold where the file has none:
+ * no file lets a key pass without comparisons by not naming them.
  *
  * @throws {GateFileError} where the file is missing or isn't one.
  */

@@ -1,4 +1,7 @@
+import type { Stage } from '@changeover/core';
+import { ReportBuilder } from '../../recorder/report-builder.ts';
 import type { ReportData } from '../../recorder/report-data.ts';
+import type { ShapeEvidence } from '../../recorder/shape-evidence.ts';
 import type { GateDefinition } from './default-gates.ts';
 
 /** A table's content checked against a reference that was computed apart from both legs. */
@@ -13,11 +16,30 @@ export interface DataCheck {
   readonly found: string;
 }
 
+/** Where a key stands, as whoever asks the gates knows it. */
+export interface KeyStanding {
+  /** Default: the latest stage at which it was called. */
+  readonly stage?: Stage | undefined;
+  /** Why it doesn't move whatever the gates say; undefined where it isn't held. */
+  readonly held?: string | undefined;
+  /** Operations that may step forward without comparisons: the flag's payload and the ledger say which. */
+  readonly accepted?: readonly string[] | undefined;
+}
+
 /** What the gates are asked about. */
 export interface JudgedData {
   readonly data: ReportData;
+  /** What was seen by shape of call. Default: the data's own, and where it has none of an operation its cells. */
+  readonly shapes?: readonly ShapeEvidence[] | undefined;
   /** Default: none were made. */
   readonly dataChecks?: readonly DataCheck[] | undefined;
   /** What to decide by. Default: {@link defaultGates}. */
   readonly gates?: readonly GateDefinition[] | undefined;
+  /** Default: nothing is known of any. */
+  readonly standing?: ((backend: string, key: string) => KeyStanding) | undefined;
+}
+
+/** What the gates are asked about where nothing was recorded yet. */
+export function noRecordings(generatedAt: number): ReportData {
+  return new ReportBuilder(0).build(generatedAt);
 }

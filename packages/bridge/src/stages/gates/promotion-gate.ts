@@ -1,73 +1,81 @@
 import type { Clock } from '@changeover/core';
 import type { MoveJudgement, Move } from '../ledger/ledger-options.ts';
+import { rowDataset } from '../ledger/ledger-store.ts';
 import type { Recorder } from '../../recorder/recorder.ts';
 import type { ResumedAt } from '../../recorder/report-builder.ts';
+import { stepForward } from '../step-forward.ts';
 import { gatesIn } from './gate-file.ts';
-import { decideVerdict, type BackendVerdict } from './verdict.ts';
+import { GateJudge } from './verdict.ts';
 
 /** What was recorded is read on the main thread: at most this share of the time goes into that. */
 const shareOfTime = 0.02;
 const minAgeMs = 2_000;
 
+/** What a {@link PromotionGate} goes by. */
+export interface PromotionGateOptions {
+  /** Asked for at the first step, since it may be made after the gate. */
+  readonly recorder: () => Recorder;
+  readonly clock: Clock;
+  /** Read again each time. Default: the default gates. */
+  readonly gatesFile?: string | undefined;
+  /** What was counted of a key before is not asked of. Default: nothing is left out. */
+  readonly resumedAt?: ResumedAt | undefined;
+  /** The operations of a key that need no comparisons. Default: none. */
+  readonly accepted?: ((backend: string, key: string) => readonly string[]) | undefined;
+}
+
 /**
- * Says whether a dataset may step forward, by its backend's gates over what the recorder has: the same gates as
- * `changeover gate` and the report. The way to `shadow` has none, for callers are still answered by the legacy leg.
+ * Says whether a key may step forward, by its gates over what the recorder has: the same gates as `changeover gate` and the
+ * report. What was recorded is read again every two seconds, or more rarely where that takes long.
  */
 export class PromotionGate {
-  readonly #recorder: () => Recorder;
-  readonly #clock: Clock;
-  readonly #gatesFile: string | undefined;
-  readonly #resumedAt: ResumedAt | undefined;
-  #unreadable: string | undefined;
-  #verdicts: readonly BackendVerdict[] = [];
+  readonly #options: PromotionGateOptions;
+  #judge: GateJudge | string = 'nothing was recorded yet';
   #askAgainMs = -Infinity;
 
-  /** @param gatesFile read again each time. Default: the default gates.
-   * @param resumedAt what was counted of a dataset before is not asked of. Default: nothing is left out.
-   * @param recorder asked for at the first step, since it may be made after the gate. */
-  constructor(recorder: () => Recorder, clock: Clock, gatesFile?: string, resumedAt?: ResumedAt) {
-    this.#recorder = recorder;
-    this.#resumedAt = resumedAt;
-    this.#gatesFile = gatesFile;
-    this.#clock = clock;
+  constructor(options: PromotionGateOptions) {
+    this.#options = options;
   }
 
-  judge({ backend, from }: Move): MoveJudgement {
-    if (from === 'legacy') return { verdict: 'pass', reason: 'at shadow the legacy leg answers' };
-    const verdicts = this.#ask();
-    if (this.#unreadable !== undefined)
-      return { verdict: 'inconclusive', reason: this.#unreadable };
-    const found = verdicts.find((verdict) => verdict.backend === backend);
-    if (found === undefined)
-      return { verdict: 'inconclusive', reason: `no call on ${backend} has been recorded` };
-    const { decision, reason } = found;
-    return {
-      verdict:
-        decision === 'PROMOTE' ? 'pass' : decision === 'INCONCLUSIVE' ? 'inconclusive' : 'fail',
-      reason,
-    };
-  }
-
-  /** A gates file that can't be used lets nothing pass, and breaks nothing. */
-  #decide(): readonly BackendVerdict[] {
-    this.#unreadable = undefined;
+  judge({ backend, target, from, to }: Move): MoveJudgement {
+    const key = target.kind === 'none' ? '' : rowDataset(target);
     try {
-      return decideVerdict({
-        data: this.#recorder().summary(this.#resumedAt),
-        gates: gatesIn(this.#gatesFile),
-      }).backends;
+      const answer = stepForward({ from, to }, (stage) => this.#current().key(backend, key, stage));
+      if (answer.kind === 'step') return { verdict: 'pass', reason: answer.gates };
+      const { decision, reason } = answer;
+      return { verdict: decision === 'INCONCLUSIVE' ? 'inconclusive' : 'fail', reason };
     } catch (error) {
-      this.#unreadable = String((error as { message?: unknown }).message);
-      return [];
+      // A gates file that can't be used lets nothing pass, and breaks nothing.
+      return {
+        verdict: 'inconclusive',
+        reason: String((error as { message?: unknown }).message),
+      };
     }
   }
 
-  #ask(): readonly BackendVerdict[] {
-    const startedMs = this.#clock.monotonicMs();
-    if (startedMs < this.#askAgainMs) return this.#verdicts;
-    this.#verdicts = this.#decide();
-    const endedMs = this.#clock.monotonicMs();
-    this.#askAgainMs = endedMs + Math.max(minAgeMs, (endedMs - startedMs) / shareOfTime);
-    return this.#verdicts;
+  /** @throws what the gates file is wrong in. */
+  #current(): GateJudge {
+    const { clock } = this.#options;
+    const startedMs = clock.monotonicMs();
+    if (startedMs >= this.#askAgainMs) {
+      this.#judge = this.#read();
+      const endedMs = clock.monotonicMs();
+      this.#askAgainMs = endedMs + Math.max(minAgeMs, (endedMs - startedMs) / shareOfTime);
+    }
+    if (typeof this.#judge === 'string') throw new Error(this.#judge);
+    return this.#judge;
+  }
+
+  #read(): GateJudge | string {
+    const { recorder, resumedAt, gatesFile, accepted } = this.#options;
+    try {
+      return new GateJudge({
+        gates: gatesIn(gatesFile),
+        data: recorder().summary(resumedAt),
+        standing: (backend, key) => ({ accepted: accepted?.(backend, key) }),
+      }).prepare();
+    } catch (error) {
+      return String((error as { message?: unknown }).message);
+    }
   }
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { defaultGates } from './default-gates.ts';
 import type { Report } from '@changeover/operate';
+import type { ShapeEvidence } from '../../recorder/shape-evidence.ts';
 import type { DataCheck } from './judged-data.ts';
 import {
   type CellCounts,
@@ -8,7 +9,8 @@ import {
   reportData,
   sampleReport,
 } from '../../../../operate/src/report/test-kit/sample-report.ts';
-import { decideVerdict, type GateOutcome, type ReportVerdict } from './verdict.ts';
+import type { GateOutcome } from './gate-outcome.ts';
+import { decideVerdict, type ReportVerdict } from './verdict.ts';
 
 const fast = { legacyMs: latencies(40, 4), pooledMs: latencies(40, 1) };
 const clean: CellCounts = { stage: 'shadow', match: 500, ...fast };
@@ -50,7 +52,7 @@ describe('what is decided', () => {
       'every gate holds at shadow',
       [clean],
       'PROMOTE',
-      /^All 6 gates hold: the keys may step forward to reverse\.$/,
+      /^All gates hold: the keys may step forward to reverse\.$/,
     ],
     [
       'every gate holds at reverse',
@@ -63,7 +65,7 @@ describe('what is decided', () => {
     ],
     [
       'every gate holds at pooled',
-      [clean, { stage: 'pooled', calls: 500 }],
+      [onLegacy, clean, { stage: 'pooled', calls: 500 }],
       'PROMOTE',
       /the legacy leg may go\.$/,
     ],
@@ -80,10 +82,19 @@ describe('what is decided', () => {
       /^On sqlite at shadow, only 99 comparisons were made: too little to decide by\.$/,
     ],
     [
+      '39 comparisons were made of a key, and many of its cohort',
+      [
+        { ...clean, match: 39 },
+        { ...clean, dataset: 'iris' },
+      ],
+      'INCONCLUSIVE',
+      /^On sqlite titanic at shadow, it needs 1 more comparison of `readTable`, about 3 min.*: too little to decide by\. 1 key may step forward\.$/,
+    ],
+    [
       'one mismatch was confirmed where legacy answers',
       [{ ...clean, mismatch: 1 }],
       'HOLD',
-      /^On sqlite at shadow, 1 comparison of 501 is a confirmed mismatch: stay at this stage\.$/,
+      /^On sqlite titanic at shadow, 1 comparison of 501 is a confirmed mismatch: stay at this stage\.$/,
     ],
     [
       'one mismatch was confirmed where the pooled leg answers',
@@ -92,7 +103,7 @@ describe('what is decided', () => {
         { stage: 'legacy', calls: 500 },
       ],
       'ROLL BACK',
-      /^On sqlite at reverse, 1 comparison of 501 is a confirmed mismatch: back to legacy\.$/,
+      /^On sqlite titanic at reverse, 1 comparison of 501 is a confirmed mismatch: back to legacy\.$/,
     ],
     [
       'a mismatch at shadow, and too little at reverse',
@@ -101,13 +112,19 @@ describe('what is decided', () => {
         { stage: 'reverse', match: 5 },
       ],
       'HOLD',
-      /2 comparisons of 502/,
+      /2 comparisons of 507/,
     ],
     [
-      'more than one in a hundred came to no explanation',
+      'more than one in a hundred of a cohort came to no explanation',
       [{ ...clean, inconclusive: 6 }],
       'HOLD',
-      /6 comparisons of 506 came to no explanation/,
+      /^On sqlite at shadow, 6 comparisons of 506 came to no explanation/,
+    ],
+    [
+      'many of a key came to no explanation',
+      [{ ...clean, inconclusive: 50 }],
+      'HOLD',
+      /^On sqlite titanic at shadow, 50 comparisons of 550 came to no explanation/,
     ],
     [
       'just one in a hundred came to no explanation',
@@ -123,7 +140,7 @@ describe('what is decided', () => {
     ],
     [
       'the pooled median is slower where it answers',
-      [{ ...clean, stage: 'reverse', pooledMs: latencies(40, 4.4) }, onLegacy],
+      [{ ...clean, stage: 'reverse', pooledMs: latencies(40, 4.8) }, onLegacy],
       'HOLD',
       /pooled median is 1\.\d\d times the legacy one/,
     ],
@@ -145,7 +162,32 @@ describe('what is decided', () => {
       'INCONCLUSIVE',
       /29 calls measured on both legs are too few/,
     ],
-    ['a call failed', [{ ...clean, failed: 1 }], 'HOLD', /1 call of 500 failed/],
+    [
+      'the medians differ by microseconds',
+      [
+        {
+          ...clean,
+          stage: 'reverse',
+          legacyMs: latencies(40, 0.001),
+          pooledMs: latencies(40, 0.003),
+        },
+        onLegacy,
+      ],
+      'PROMOTE',
+      /^All/,
+    ],
+    [
+      "a caller's own call failed where the legacy leg answers",
+      [{ ...clean, failed: 1 }],
+      'PROMOTE',
+      /^All/,
+    ],
+    [
+      'nothing but nondeterministic comparisons were made',
+      [{ ...clean, match: 0, nondeterministic: 500 }],
+      'INCONCLUSIVE',
+      /the 500 comparisons so far came to no match and no mismatch/,
+    ],
     [
       'calls fail more often on the pooled leg',
       [clean, { stage: 'pooled', calls: 500, failed: 20 }],
@@ -158,14 +200,14 @@ describe('what is decided', () => {
         { ...clean, failed: 20 },
         { stage: 'pooled', calls: 500, failed: 20 },
       ],
-      'HOLD',
-      /20 calls of 500 failed/,
+      'PROMOTE',
+      /^All/,
     ],
     [
       'an operation was never compared',
       [clean, { stage: 'shadow', operation: 'execute', shed: { budget: 3 } }],
       'INCONCLUSIVE',
-      /1 operation of 2 was never compared/,
+      /^On sqlite titanic at shadow, it needs 40 more comparisons of `execute`/,
     ],
   ])('%s', (_name, cells, decision, reason) => {
     const verdict = verdictOf(cells);
@@ -176,7 +218,7 @@ describe('what is decided', () => {
   test('a table that is not as expected rolls back whatever else holds', () => {
     expect(verdictOf([clean], { dataChecks: [check(true), check(false)] })).toMatchObject({
       decision: 'ROLL BACK',
-      reason: 'On sqlite, 1 table of 2 is not as expected: back to legacy.',
+      reason: 'On sqlite titanic at shadow, 1 table of 2 is not as expected: back to legacy.',
     });
     expect(verdictOf([clean], { dataChecks: [check(true)] }).decision).toBe('PROMOTE');
   });
@@ -204,21 +246,129 @@ describe('what is decided', () => {
   });
 });
 
+describe('a key', () => {
+  const iris: CellCounts = { ...clean, dataset: 'iris' };
+  const keyOf = ({ keys }: ReportVerdict, key: string) => keys.find((one) => one.key === key);
+
+  test("is not held back by another key's mismatch, and not let through by another's comparisons", () => {
+    const verdict = verdictOf([
+      clean,
+      { ...iris, mismatch: 400 },
+      { dataset: 'rare', stage: 'shadow', calls: 3, eligible: 3 },
+    ]);
+    expect(keyOf(verdict, 'titanic')).toMatchObject({ decision: 'PROMOTE', stage: 'shadow' });
+    expect(keyOf(verdict, 'iris')).toMatchObject({ decision: 'HOLD' });
+    expect(keyOf(verdict, 'rare')).toMatchObject({
+      decision: 'INCONCLUSIVE',
+      reason: expect.stringContaining('it needs 40 more comparisons of `readTable`'),
+    });
+  });
+
+  test('needs comparisons of each shape, and is told of which, how many, and how long that takes', () => {
+    const evidence = (shape: string, match: number): ShapeEvidence => ({
+      backend: 'sqlite',
+      key: 'titanic',
+      operation: 'query',
+      shape,
+      stage: 'shadow',
+      calls: match,
+      eligible: match,
+      compared: match,
+      match,
+      mismatch: 0,
+      raced: 0,
+      nondeterministic: 0,
+      inconclusive: 0,
+      firstSeen: 0,
+      lastSeen: 60_000,
+    });
+    const cells = [{ ...clean, operation: 'query', match: 410 }];
+    const verdict = verdictOf(cells, {
+      shapes: [evidence('SELECT ?', 400), evidence('SELECT * FROM t WHERE id = ?', 10)],
+    });
+    expect(keyOf(verdict, 'titanic')).toMatchObject({
+      decision: 'INCONCLUSIVE',
+      reason:
+        'On sqlite titanic at shadow, it needs 30 more comparisons of `query: SELECT * FROM t WHERE id = ?`, about 3 min: too little to decide by.',
+    });
+  });
+
+  test('of which a call is not compared passes by accepting it, which excuses no mismatch', () => {
+    const add: CellCounts = { operation: 'add', calls: 9, eligible: 0 };
+    const plain = verdictOf([clean, add]);
+    expect(keyOf(plain, 'titanic')).toMatchObject({
+      decision: 'INCONCLUSIVE',
+      reason: expect.stringContaining('`add` is not compared: it needs to be accepted'),
+      next: ['changeover promote sqlite titanic --accept add --reason "..."'],
+    });
+    const standing = () => ({ stage: 'shadow', accepted: ['add', 'readTable'] }) as const;
+    expect(keyOf(verdictOf([clean, add], { standing }), 'titanic')?.decision).toBe('PROMOTE');
+    expect(
+      keyOf(verdictOf([{ ...clean, mismatch: 1 }, add], { standing }), 'titanic')?.decision,
+    ).toBe('HOLD');
+    expect(keyOf(verdictOf([{ ...clean, match: 3 }], { standing }), 'titanic')?.decision).toBe(
+      'INCONCLUSIVE',
+    );
+  });
+
+  test('of few calls takes what its cohort proved further on, and needs three of its own', () => {
+    const further: CellCounts[] = [
+      iris,
+      { ...iris, stage: 'reverse' },
+      { dataset: 'iris', stage: 'legacy', calls: 9 },
+    ];
+    const few = (match: number): unknown =>
+      keyOf(verdictOf([...further, { ...clean, match }]), 'titanic')?.decision;
+    expect(few(3)).toBe('PROMOTE');
+    expect(few(2)).toBe('INCONCLUSIVE');
+    expect(keyOf(verdictOf([iris, { ...clean, match: 3 }]), 'titanic')?.decision).toBe(
+      'INCONCLUSIVE',
+    );
+  });
+
+  test('that was called on legacy alone is not judged, and one that is held stays', () => {
+    expect(verdictOf([onLegacy, iris]).keys.map(({ key }) => key)).toEqual(['iris']);
+    const standing = () => ({ stage: 'shadow', held: 'is held at shadow by ada: drill' }) as const;
+    expect(keyOf(verdictOf([clean], { standing }), 'titanic')).toMatchObject({
+      decision: 'HOLD',
+      reason: 'sqlite titanic is held at shadow by ada: drill.',
+    });
+  });
+
+  test('at reverse needs comparisons there of what was called there, and none of writes', () => {
+    const writes: CellCounts = { operation: 'execute', stage: 'shadow', match: 50 };
+    const before: CellCounts[] = [clean, { ...onLegacy, calls: 9 }, writes];
+    const at = (cells: readonly CellCounts[]) =>
+      keyOf(verdictOf([...before, ...cells]), 'titanic')?.decision;
+    const reverse: CellCounts = { ...clean, stage: 'reverse' };
+    expect(at([reverse])).toBe('PROMOTE');
+    expect(at([reverse, { operation: 'execute', stage: 'reverse', calls: 50, eligible: 0 }])).toBe(
+      'PROMOTE',
+    );
+    expect(at([reverse, { operation: 'readData', stage: 'reverse', match: 5 }])).toBe(
+      'INCONCLUSIVE',
+    );
+  });
+});
+
 describe('gates', () => {
+  const bound = {
+    gates: [
+      { expression: 'mismatch.upper <= 3%', scope: 'shadow', ifMissed: 'hold', title: 'own' },
+    ] as const,
+  };
+
   test('the mismatch rate of 0 of n is shown with its upper bound', () => {
-    const gate = gateOf(verdictOf([{ ...clean, match: 100 }]), 'mismatch.upper <= 3%');
+    const gate = gateOf(verdictOf([{ ...clean, match: 100 }], bound), 'mismatch.upper <= 3%');
     expect(gate).toMatchObject({ outcome: 'pass', estimate: 0, n: 100, threshold: 0.03 });
     expect(gate.upper).toBeCloseTo(1 - 0.05 ** (1 / 100), 12);
     expect(gate.value).toBe(gate.upper);
   });
 
-  test('the upper bound of few comparisons is inconclusive, of many mismatches a failure', () => {
-    expect(gateOf(verdictOf([{ ...clean, match: 20 }]), 'mismatch.upper <= 3%').outcome).toBe(
-      'inconclusive',
-    );
+  test('the upper bound of few comparisons is inconclusive', () => {
     expect(
-      gateOf(verdictOf([{ ...clean, match: 400, mismatch: 100 }]), 'mismatch.upper <= 3%').outcome,
-    ).toBe('fail');
+      gateOf(verdictOf([{ ...clean, match: 20 }], bound), 'mismatch.upper <= 3%').outcome,
+    ).toBe('inconclusive');
   });
 
   test('errors of the pooled leg are asked for only once it has answered callers', () => {
@@ -231,32 +381,23 @@ describe('gates', () => {
     ).toMatchObject({ outcome: 'inconclusive' });
   });
 
-  test('every stage that had calls is asked for failures, only those with both legs for comparisons', () => {
-    const { gates } = verdictOf([
-      { stage: 'legacy', calls: 5 },
-      clean,
-      { ...clean, stage: 'reverse' },
-      { stage: 'pooled', calls: 5 },
-    ]);
-    const stagesOf = (figure: string): unknown[] =>
-      gates.filter((gate) => gate.figure === figure).map(({ stage }) => stage);
-    expect(stagesOf('failed')).toEqual(['legacy', 'shadow', 'reverse', 'pooled']);
-    expect(stagesOf('comparisons')).toEqual(['shadow', 'reverse']);
-  });
-
-  test("a report's own gates take the place of the default ones", () => {
-    const own = [
-      {
-        expression: 'comparisons >= 10',
-        scope: 'comparing-stage',
-        ifMissed: 'inconclusive',
-        title: 'A few',
-      },
-    ] as const;
-    expect(verdictOf([{ match: 10, mismatch: 5 }], { gates: own })).toMatchObject({
+  test("a file's own gates take the place of the default ones, but a shape's always hold", () => {
+    const own = {
+      expression: 'comparisons >= 10',
+      scope: 'comparing-stage',
+      ifMissed: 'inconclusive',
+      title: 'A few',
+    } as const;
+    expect(verdictOf([{ match: 10, mismatch: 5 }], { gates: [own] }).decision).toBe('HOLD');
+    const shape = { ...own, scope: 'shape' } as const;
+    expect(verdictOf([{ match: 10, mismatch: 5 }], { gates: [own, shape] })).toMatchObject({
       decision: 'PROMOTE',
       gates: [{ outcome: 'pass', value: 15 }],
     });
+    const lax = { ...shape, expression: 'mismatch == 0' } as const;
+    expect(verdictOf([{ calls: 10, eligible: 10 }], { gates: [lax] }).decision).toBe(
+      'INCONCLUSIVE',
+    );
   });
 
   test('no gate at all is no pass', () => {
@@ -274,24 +415,35 @@ describe('gates', () => {
   });
 
   test.each(defaultGates)(
-    'the default gate $expression can fail or be inconclusive',
+    'the default gate $expression of a $scope can fail or be inconclusive',
     ({ expression, scope }) => {
+      const slow = { legacyMs: latencies(40, 1), pooledMs: latencies(40, 9) };
       const hopeless = verdictOf(
         [
-          { stage: 'shadow', match: 0, mismatch: 50, inconclusive: 40, failed: 5 },
-          { stage: 'reverse', match: 5, legacyMs: latencies(40, 1), pooledMs: latencies(40, 9) },
-          { stage: 'shadow', operation: 'execute', shed: { budget: 3 } },
-          { stage: 'pooled', calls: 50, failed: 40 },
+          { stage: 'legacy', dataset: 'other', calls: 50 },
+          { stage: 'reverse', dataset: 'other', inconclusive: 2, calls: 20, ...slow },
+          { stage: 'legacy', calls: 50 },
+          { stage: 'reverse', inconclusive: 20, mismatch: 1, calls: 30, failed: 20, ...slow },
         ],
         { dataChecks: [check(false)] },
       );
-      expect(
-        gateOf(
-          hopeless,
-          expression,
-          scope === 'backend' ? undefined : scope === 'answering-stage' ? 'reverse' : 'shadow',
-        ).outcome,
-      ).not.toBe('pass');
+      const cohort = verdictOf([
+        { ...onLegacy, calls: 50 },
+        ...[1, 2, 3, 4, 5, 6].map((at): CellCounts => ({
+          stage: 'pooled',
+          dataset: `d${String(at)}`,
+          calls: 5,
+          failed: 1,
+        })),
+      ]);
+      const asked = scope === 'backend' ? cohort : hopeless;
+      const own = scope === 'shape' || scope === 'key';
+      const found = asked.gates.filter(
+        (gate) => gate.expression === expression && (gate.key !== undefined) === own,
+      );
+      expect(found.map(({ outcome }) => outcome)).toContainEqual(
+        expect.stringMatching(/fail|inconclusive/),
+      );
     },
   );
 });

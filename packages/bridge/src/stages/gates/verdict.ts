@@ -1,63 +1,29 @@
-import {
-  evaluateGate,
-  type Gate,
-  type GateOperator,
-  type GateResult,
-  parseGate,
-} from '@changeover/compare';
 import { type Stage, stages } from '@changeover/core';
+import { counted, visibleText } from '../../plain-text.ts';
 import type { TotalsBy } from '../../recorder/report-data.ts';
-import {
-  type Consequence,
-  defaultGates,
-  figureNames,
-  type FigureName,
-  type GateDefinition,
-} from './default-gates.ts';
-import { figureOf, type FigureSubject, type FigureUnit, figureUnits } from './figures.ts';
-import { counted, countText, visibleText } from '../../plain-text.ts';
-import type { JudgedData } from './judged-data.ts';
+import { defaultGates, type GateDefinition, gateLimits, type GateScope } from './default-gates.ts';
+import { figureOf, type FigureSubject } from './figures.ts';
+import { askGate, decideBy, type Decision, type GateOutcome } from './gate-outcome.ts';
+import type { JudgedData, KeyStanding } from './judged-data.ts';
+import { cohortProof, judgeShapes, shapeName } from './judge-shapes.ts';
+import { comparingStages, type KeyRecord, keyRecords, latestStage, nameOf } from './key-record.ts';
 
-export const decisions = ['PROMOTE', 'HOLD', 'ROLL BACK', 'INCONCLUSIVE'] as const;
-
-/**
- * What a report says to do.
- *
- * - `PROMOTE`: every gate holds; one stage forward.
- * - `HOLD`: a gate doesn't hold, and nobody was answered wrongly as far as is known.
- * - `ROLL BACK`: callers were, or may have been, answered wrongly by the pooled leg, or data is not what it should be.
- * - `INCONCLUSIVE`: no gate fails, but for some there is too little to tell. Never a pass.
- */
-export type Decision = (typeof decisions)[number];
-
-/** What became of one gate at one place. */
-export interface GateOutcome {
-  readonly title: string;
-  readonly expression: string;
-  readonly figure: FigureName;
-  readonly unit: FigureUnit;
+/** One key's part of the verdict. */
+export interface KeyVerdict {
   readonly backend: string;
-  /** Left out for a gate of all stages. */
-  readonly stage?: Stage | undefined;
-  readonly outcome: GateResult['outcome'];
-  /** The side of the figure that the gate asks for; undefined where there is none. */
-  readonly value: number | undefined;
-  readonly side: Gate['side'];
-  /** The figure itself and its bounds, where it is an estimate. */
-  readonly estimate?: number | undefined;
-  readonly lower?: number | undefined;
-  readonly upper?: number | undefined;
-  readonly operator: GateOperator;
-  readonly threshold: number;
-  /** Observations that the figure rests on. */
-  readonly n: number;
-  /** Why it is inconclusive, or what failed; undefined where it holds. */
-  readonly reason?: string | undefined;
-  /** What it says to do. */
+  readonly key: string;
+  /** The stage that it would leave. */
+  readonly stage: Stage;
   readonly decision: Decision;
+  /** One sentence. */
+  readonly reason: string;
+  /** Its own and its cohort's; the cohort's alone have no `key`. */
+  readonly gates: readonly GateOutcome[];
+  /** Commands that make gates hold which waiting doesn't. */
+  readonly next: readonly string[];
 }
 
-/** One backend's part of the verdict. */
+/** One backend's part of the verdict: what the worst of its keys is told. */
 export interface BackendVerdict {
   readonly backend: string;
   readonly decision: Decision;
@@ -70,186 +36,308 @@ export interface ReportVerdict {
   /** One sentence. */
   readonly reason: string;
   readonly backends: readonly BackendVerdict[];
+  /** Every key that was called, but those on `legacy` that nothing holds there. */
+  readonly keys: readonly KeyVerdict[];
+  /** The cohorts' gates, and of the keys' own those that don't hold. */
   readonly gates: readonly GateOutcome[];
 }
 
-/** The first that any gate asks for decides. */
-const precedence: readonly Decision[] = ['ROLL BACK', 'HOLD', 'INCONCLUSIVE'];
-
-/** Stages at which both legs run, so that there is something to compare. */
-const comparingStages: readonly string[] = ['shadow', 'reverse'] satisfies Stage[];
-/** Stages at which the pooled leg answers callers. */
-const pooledAnswers: readonly string[] = ['reverse', 'pooled'] satisfies Stage[];
+/** Nothing stands before `shadow`. */
+export const toShadow = 'at shadow, callers are still answered by the legacy leg';
 
 /**
- * Asks every gate of every backend and stage.
+ * Asks every gate of every key.
  *
  * @throws {SyntaxError} for an expression that is no gate.
  * @throws {RangeError} for an unknown figure.
  */
 export function decideVerdict(report: JudgedData): ReportVerdict {
-  const { data, dataChecks } = report;
-  const definitions = report.gates ?? defaultGates;
-  const gates = definitions.flatMap((definition) =>
-    placesOf(definition, report).flatMap(
-      (place) => askGate(definition, { data, dataChecks, ...place }) ?? [],
-    ),
-  );
-  const backends = backendsOf(report).map((backend) => ({
-    backend,
-    ...decide(
-      gates.filter((gate) => gate.backend === backend),
-      nextStep(report, backend),
-    ),
-  }));
-  const decision = decideBy(gates);
-  return { decision, reason: reasonOf(decision, gates, overallStep(report)), backends, gates };
+  return new GateJudge(report).verdict();
 }
 
-function backendsOf({ data, dataChecks }: JudgedData): string[] {
-  return [
-    ...new Set([
-      ...data.byStage.map(({ backend }) => backend),
-      ...(dataChecks ?? []).map(({ backend }) => backend),
-    ]),
-  ].sort();
-}
+/** Asks the gates about one state of the recordings. */
+export class GateJudge {
+  readonly #report: JudgedData;
+  readonly #definitions: readonly GateDefinition[];
+  readonly #records: readonly KeyRecord[];
+  readonly #standings = new Map<string, KeyStanding & { readonly stage: Stage }>();
+  readonly #proofs = new Map<string, ReadonlySet<string>>();
+  readonly #cohorts = new Map<string, readonly TotalsBy[]>();
+  readonly #ownGates = new Map<string, readonly GateOutcome[]>();
+  readonly #cohortGates = new Map<string, readonly GateOutcome[]>();
 
-/** What was counted before a dataset was resumed is shown, and decides nothing. */
-function judgedStages({ data }: JudgedData): readonly TotalsBy[] {
-  return (data.judged ?? data).byStage;
-}
+  /** @throws {SyntaxError | RangeError} as {@link decideVerdict}, at the first key that is judged. */
+  constructor(report: JudgedData) {
+    this.#report = report;
+    const given = report.gates ?? defaultGates;
+    const asksShapes = given.length === 0 || given.some(({ scope }) => scope === 'shape');
+    const shapes = defaultGates.filter(({ scope }) => scope === 'shape');
+    this.#definitions = asksShapes ? given : [...shapes, ...given];
+    this.#records = keyRecords(report);
+  }
 
-type Place = Pick<FigureSubject, 'backend' | 'stage'>;
+  /** Whether one key may leave a stage.
+   *
+   * @param from default: where it stands. */
+  key(backend: string, key: string, from?: Stage): KeyVerdict {
+    const record = this.#records.find((one) => one.backend === backend && one.key === key) ?? {
+      backend,
+      key,
+      shapes: [],
+      cells: [],
+    };
+    return this.#judge(record, from ?? this.#standingOf(record).stage);
+  }
 
-function placesOf({ scope }: GateDefinition, report: JudgedData): Place[] {
-  return backendsOf(report).flatMap((backend): Place[] => {
-    if (scope === 'backend') return [{ backend }];
-    const called = judgedStages(report)
-      .filter((totals) => totals.backend === backend && totals.calls > 0)
-      .map(({ stage }) => stage)
-      .sort((a, b) => orderOf(a) - orderOf(b));
-    if (scope === 'stage') return called.map((stage) => ({ backend, stage }));
-    if (scope === 'answering-stage')
-      return called.filter((stage) => stage === 'reverse').map((stage) => ({ backend, stage }));
-    if (scope !== 'comparing-stage')
-      return called.filter((stage) => stage === scope).map((stage) => ({ backend, stage }));
-    const comparing = called.filter((stage) => comparingStages.includes(stage ?? ''));
-    // A backend that was never compared has its gates too: none can be told.
-    return comparing.length === 0
-      ? [{ backend, stage: 'shadow' }]
-      : comparing.map((stage) => ({ backend, stage }));
-  });
-}
+  /** Asks now what every key's verdict rests on: it takes the time of all of them. */
+  prepare(): this {
+    for (const { backend } of this.#records) this.#cohortOf(backend);
+    return this;
+  }
 
-function orderOf(stage: Stage | undefined): number {
-  return stage === undefined ? -1 : stages.indexOf(stage);
-}
+  verdict(): ReportVerdict {
+    const keys = this.#records
+      .map((record) => this.#judge(record, this.#standingOf(record).stage))
+      // Of the others on legacy nothing is said: nothing was compared, and nothing stands before shadow.
+      .filter(({ stage, decision }) => stage !== 'legacy' || decision === 'HOLD');
+    const names = [
+      ...new Set([
+        ...this.#records.map(({ backend }) => backend),
+        ...(this.#report.dataChecks ?? []).map(({ backend }) => backend),
+      ]),
+    ].sort();
+    const backends = names.map((backend) => this.#backend(backend, keys));
+    const gates = [
+      ...new Set([
+        ...names.flatMap((backend) => this.#gatesOf(backend, keys)),
+        ...keys.flatMap((one) => one.gates.filter(isOpen)),
+      ]),
+    ];
+    // A backend that has no key beyond legacy asks for no step, unless there is no other.
+    const moving = backends.filter(({ backend }) => keys.some((one) => one.backend === backend));
+    const decision = decideBy(moving.length === 0 ? backends : moving);
+    const first = (moving.length === 0 ? backends : moving).find(
+      (one) => one.decision === decision,
+    );
+    const reason =
+      first === undefined
+        ? 'No gate was asked: there is nothing to decide by.'
+        : decision === 'PROMOTE'
+          ? `All gates hold: ${overallStep(keys)}.`
+          : first.reason;
+    return { decision, reason, backends, keys, gates };
+  }
 
-/** Undefined where the question doesn't arise. */
-function askGate(definition: GateDefinition, subject: FigureSubject): GateOutcome | undefined {
-  const gate = parseGate(definition.expression, figureNames);
-  const name = gate.figure as FigureName;
-  const found = figureOf(name, subject);
-  if (found === undefined) return undefined;
-  const isCount = 'count' in found;
-  const asked = evaluateGate(gate, () => (isCount ? found.count : found));
-  const missedOnly = asked.outcome === 'fail' && definition.ifMissed === 'inconclusive';
-  const outcome = missedOnly ? 'inconclusive' : asked.outcome;
-  const bounds =
-    isCount || found.kind === 'inconclusive'
-      ? {}
-      : { estimate: found.value, lower: found.lower, upper: found.upper };
-  const n = isCount ? found.n : asked.n;
-  const stage = subject.stage as Stage | undefined;
-  return {
-    title: definition.title,
-    expression: gate.expression,
-    figure: name,
-    unit: figureUnits[name],
-    backend: subject.backend,
-    stage,
-    outcome,
-    value: asked.value,
-    side: gate.side,
-    ...bounds,
-    operator: gate.operator,
-    threshold: gate.threshold,
-    n,
-    reason:
-      asked.reason ??
-      (asked.outcome === 'pass'
-        ? undefined
-        : failure(name, isCount ? found.count : found.kind === 'estimate' ? found.value : NaN, n)),
-    decision: decisionOf(outcome, definition.ifMissed, stage),
-  };
-}
+  #backend(backend: string, all: readonly KeyVerdict[]): BackendVerdict {
+    const keys = all.filter((one) => one.backend === backend);
+    if (keys.length === 0) {
+      const { decision, reason } = summary(this.#cohortAt(backend, 'shadow'), '');
+      return { backend, decision: decision === 'PROMOTE' ? 'INCONCLUSIVE' : decision, reason };
+    }
+    const decision = decideBy(keys);
+    if (decision === 'PROMOTE')
+      return { backend, decision, reason: `All gates hold: ${overallStep(keys)}.` };
+    const [first, ...others] = keys.filter((one) => one.decision === decision);
+    const pass = keys.filter((one) => one.decision === 'PROMOTE').length;
+    const rest = [
+      ...(others.length === 0
+        ? []
+        : [`the same is said of ${counted(others.length, 'other key', 'other keys')}`]),
+      ...(pass === 0 ? [] : [`${counted(pass, 'key', 'keys')} may step forward`]),
+    ].join(', and ');
+    const more = rest === '' ? '' : ` ${rest.charAt(0).toUpperCase()}${rest.slice(1)}.`;
+    return { backend, decision, reason: `${first?.reason ?? ''}${more}` };
+  }
 
-function decisionOf(
-  outcome: GateResult['outcome'],
-  ifMissed: Consequence,
-  stage: Stage | undefined,
-): Decision {
-  if (outcome === 'pass') return 'PROMOTE';
-  if (outcome === 'inconclusive') return 'INCONCLUSIVE';
-  switch (ifMissed) {
-    case 'inconclusive':
-      return 'INCONCLUSIVE';
-    case 'hold':
-      return 'HOLD';
-    case 'roll-back':
-      return 'ROLL BACK';
-    case 'by-stage':
-      return stage !== undefined && pooledAnswers.includes(stage) ? 'ROLL BACK' : 'HOLD';
+  #gatesOf(backend: string, keys: readonly KeyVerdict[]): readonly GateOutcome[] {
+    const own = keys.filter((one) => one.backend === backend);
+    return own.length === 0
+      ? this.#cohortAt(backend, 'shadow')
+      : own.flatMap(({ gates }) => gates.filter(({ key }) => key === undefined));
+  }
+
+  #judge(record: KeyRecord, from: Stage): KeyVerdict {
+    const { backend, key } = record;
+    const { held } = this.#standingOf(record);
+    const name = { backend, key, stage: from };
+    if (held !== undefined)
+      return {
+        ...name,
+        decision: 'HOLD',
+        reason: `${keyText(record)} ${held}.`,
+        gates: [],
+        next: [],
+      };
+    if (from === 'legacy')
+      return { ...name, decision: 'PROMOTE', reason: `No gate: ${toShadow}.`, gates: [], next: [] };
+    const gates = [...this.#own(record, from), ...this.#cohortAt(backend, from)];
+    const next = [...new Set(gates.flatMap(({ next: command }) => command ?? []))];
+    return { ...name, ...summary(gates, stepText(from)), gates, next };
+  }
+
+  #own(record: KeyRecord, from: Stage): readonly GateOutcome[] {
+    const name = `${nameOf(record.backend, record.key)}\0${from}`;
+    const known = this.#ownGates.get(name) ?? this.#askOwn(record, from);
+    this.#ownGates.set(name, known);
+    return known;
+  }
+
+  #askOwn(record: KeyRecord, from: Stage): readonly GateOutcome[] {
+    if (this.#definitions.length === 0) return [];
+    const { backend, key } = record;
+    const proved = this.#proofOf(backend, from);
+    const shapes = judgeShapes(this.#of('shape'), {
+      record,
+      from,
+      accepted: this.#standingOf(record).accepted ?? [],
+      isProved: (shape) => proved.has(shapeName(shape)),
+    });
+    const subject: FigureSubject = {
+      cells: record.cells,
+      // Percentiles of few calls say nothing of one operation: the cohort's do.
+      latencies: from === 'reverse' ? record.cells.filter(isMeasured) : [],
+      dataChecks: this.#report.dataChecks?.filter(
+        (one) => one.backend === backend && one.key === key,
+      ),
+      stage: from,
+    };
+    const own = this.#of('key').flatMap((definition) => {
+      const found = askGate(definition, { backend, key, stage: from }, (figure) => {
+        const value = figureOf(figure, subject);
+        const told = value !== undefined && ('count' in value || value.kind === 'estimate');
+        return told || figure === 'data-checks' ? value : undefined;
+      });
+      return found === undefined ? [] : [provedCalls(found, record, proved)];
+    });
+    return [...shapes, ...own];
+  }
+
+  #cohortAt(backend: string, from: Stage): readonly GateOutcome[] {
+    const name = nameOf(backend, from);
+    const known = this.#cohortGates.get(name);
+    if (known !== undefined) return known;
+    const cells = this.#cohortOf(backend);
+    const { data } = this.#report;
+    const latencies = (data.judged ?? data).byStage.filter((one) => one.backend === backend);
+    const called = stages.filter((stage) =>
+      cells.some((cell) => cell.stage === stage && cell.calls > 0),
+    );
+    const gates = this.#definitions.flatMap((definition) =>
+      cohortStages(definition.scope, from, called).flatMap(
+        (stage) =>
+          askGate(definition, { backend, stage }, (figure) =>
+            figureOf(figure, { cells, latencies, dataChecks: undefined, stage }),
+          ) ?? [],
+      ),
+    );
+    this.#cohortGates.set(name, gates);
+    return gates;
+  }
+
+  /** The cells of a backend's keys that no gate of their own holds back: what is wrong with one says nothing of others. */
+  #cohortOf(backend: string): readonly TotalsBy[] {
+    const known = this.#cohorts.get(backend);
+    if (known !== undefined) return known;
+    const cells = this.#records
+      .filter((record) => record.backend === backend)
+      .filter((record) => {
+        const own = decideBy(this.#own(record, latestStage(record) ?? 'legacy'));
+        return own !== 'HOLD' && own !== 'ROLL BACK';
+      })
+      .flatMap((record) => record.cells);
+    this.#cohorts.set(backend, cells);
+    return cells;
+  }
+
+  #proofOf(backend: string, from: Stage): ReadonlySet<string> {
+    const name = nameOf(backend, from);
+    const known = this.#proofs.get(name);
+    if (known !== undefined) return known;
+    const proof = cohortProof(
+      this.#records.filter((record) => record.backend === backend),
+      from,
+    );
+    this.#proofs.set(name, proof);
+    return proof;
+  }
+
+  #standingOf(record: KeyRecord): KeyStanding & { readonly stage: Stage } {
+    const name = nameOf(record.backend, record.key);
+    const known = this.#standings.get(name);
+    if (known !== undefined) return known;
+    const given = this.#report.standing?.(record.backend, record.key);
+    const standing = { ...given, stage: given?.stage ?? latestStage(record) ?? 'legacy' };
+    this.#standings.set(name, standing);
+    return standing;
+  }
+
+  #of(scope: GateScope): readonly GateDefinition[] {
+    return this.#definitions.filter((definition) => definition.scope === scope);
   }
 }
 
-/** What is wrong, as the end of "at shadow, …". */
-function failure(name: FigureName, value: number, n: number): string {
-  const count = Math.round(value * n);
-  switch (name) {
-    case 'comparisons':
-      return value === 0
-        ? 'nothing was compared'
-        : `only ${counted(value, 'comparison was', 'comparisons were')} made`;
-    case 'unwatched':
-      return `${counted(value, 'operation', 'operations')} of ${countText(n)} ${value === 1 ? 'was' : 'were'} never compared`;
-    case 'mismatch':
-      return `${counted(count, 'comparison', 'comparisons')} of ${countText(n)} ${count === 1 ? 'is a' : 'are'} confirmed ${
-        count === 1 ? 'mismatch' : 'mismatches'
-      }`;
-    case 'unexplained':
-      return `${counted(count, 'comparison', 'comparisons')} of ${countText(n)} came to no explanation`;
-    case 'failed':
-      return `${counted(count, 'call', 'calls')} of ${countText(n)} failed`;
-    case 'latency-p50-ratio':
-      return `the pooled median is ${value.toFixed(2)} times the legacy one`;
-    case 'error-increase':
-      return 'calls fail more often on the pooled leg than on the legacy leg';
-    case 'data-checks':
-      return `${counted(count, 'table', 'tables')} of ${countText(n)} ${count === 1 ? 'is' : 'are'} not as expected`;
+/** A key of few calls passes by what its cohort proved of all of them. */
+function provedCalls(
+  outcome: GateOutcome,
+  { shapes }: KeyRecord,
+  proved: ReadonlySet<string>,
+): GateOutcome {
+  const few = outcome.figure === 'calls' && outcome.outcome === 'inconclusive';
+  const enough = (outcome.value ?? 0) >= gateLimits.ownWhereCohortProved;
+  return few && enough && shapes.every((shape) => proved.has(shapeName(shape)))
+    ? { ...outcome, outcome: 'pass', decision: 'PROMOTE', reason: undefined }
+    : outcome;
+}
+
+function isMeasured({ legacy, pooled }: TotalsBy): boolean {
+  return Math.min(legacy.count, pooled.count) >= gateLimits.smallestMedian;
+}
+
+function isOpen({ outcome }: GateOutcome): boolean {
+  return outcome !== 'pass';
+}
+
+/** The stages of a cohort at which a gate is asked for a key that stands at `from`; undefined is all of them together. */
+function cohortStages(
+  scope: GateScope,
+  from: Stage,
+  called: readonly Stage[],
+): readonly (Stage | undefined)[] {
+  switch (scope) {
+    case 'shape':
+    case 'key':
+      return [];
+    case 'backend':
+      return [undefined];
+    case 'stage':
+      return [from];
+    case 'answering-stage':
+      return from === 'reverse' ? [from] : [];
+    case 'comparing-stage': {
+      if (comparingStages.includes(from)) return [from];
+      const seen = called.filter((stage) => comparingStages.includes(stage));
+      // A backend that was never compared has its gates too: none can be told.
+      return seen.length === 0 ? ['shadow'] : seen;
+    }
+    default:
+      return called.includes(scope) && stages.indexOf(scope) <= stages.indexOf(from) ? [scope] : [];
   }
 }
 
-function decideBy(gates: readonly GateOutcome[]): Decision {
-  if (gates.length === 0) return 'INCONCLUSIVE';
-  return (
-    precedence.find((decision) => gates.some((gate) => gate.decision === decision)) ?? 'PROMOTE'
-  );
-}
-
-function decide(
+/** What a list of outcomes comes to. */
+function summary(
   gates: readonly GateOutcome[],
   step: string,
 ): { readonly decision: Decision; readonly reason: string } {
   const decision = decideBy(gates);
-  return { decision, reason: reasonOf(decision, gates, step) };
-}
-
-function reasonOf(decision: Decision, gates: readonly GateOutcome[], step: string): string {
-  if (decision === 'PROMOTE') return `All ${gates.length} gates hold: ${step}.`;
+  if (decision === 'PROMOTE')
+    return {
+      decision,
+      reason: `All ${counted(gates.length, 'gate holds', 'gates hold')}: ${step}.`,
+    };
   const [first, ...others] = gates.filter((gate) => gate.decision === decision);
-  if (first === undefined) return 'No gate was asked: there is nothing to decide by.';
+  if (first === undefined)
+    return { decision, reason: 'No gate was asked: there is nothing to decide by.' };
   const more =
     others.length === 0
       ? ''
@@ -266,28 +354,30 @@ function reasonOf(decision: Decision, gates: readonly GateOutcome[], step: strin
     HOLD: 'stay at this stage',
     INCONCLUSIVE: 'too little to decide by',
   }[decision];
-  return `${what.charAt(0).toUpperCase()}${what.slice(1)}: ${then}.`;
+  return { decision, reason: `${what.charAt(0).toUpperCase()}${what.slice(1)}: ${then}.` };
 }
 
-function placeOf({ backend, stage }: GateOutcome): string {
-  return stage === undefined
-    ? `on ${visibleText(backend)}, `
-    : `on ${visibleText(backend)} at ${stage}, `;
+function placeOf({ backend, key, stage }: GateOutcome): string {
+  const where = key === undefined ? visibleText(backend) : keyText({ backend, key });
+  return stage === undefined ? `on ${where}, ` : `on ${where} at ${stage}, `;
 }
 
-function nextStep(report: JudgedData, backend: string): string {
-  const last = Math.max(
-    ...judgedStages(report)
-      .filter((totals) => totals.backend === backend && totals.calls > 0)
-      .map(({ stage }) => orderOf(stage)),
-  );
-  const next = stages[last + 1];
+function keyText({ backend, key }: { readonly backend: string; readonly key: string }): string {
+  return key === ''
+    ? `${visibleText(backend)} (what concerns no key)`
+    : `${visibleText(backend)} ${visibleText(key)}`;
+}
+
+function stepText(from: Stage): string {
+  const next = stages[stages.indexOf(from) + 1];
+  return next === undefined ? 'the legacy leg may go' : `it may step forward to ${next}`;
+}
+
+function overallStep(keys: readonly KeyVerdict[]): string {
+  const from = [...new Set(keys.map(({ stage }) => stage))];
+  const [only] = from;
+  if (from.length !== 1 || only === undefined)
+    return "every backend's keys may step forward by one stage";
+  const next = stages[stages.indexOf(only) + 1];
   return next === undefined ? 'the legacy leg may go' : `the keys may step forward to ${next}`;
-}
-
-function overallStep(report: JudgedData): string {
-  const steps = [...new Set(backendsOf(report).map((backend) => nextStep(report, backend)))];
-  return steps.length === 1
-    ? (steps[0] ?? '')
-    : "every backend's keys may step forward by one stage";
 }

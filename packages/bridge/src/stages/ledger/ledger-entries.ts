@@ -22,6 +22,8 @@ export interface Entry {
   movedMs: number;
   /** What the last review found. */
   waits: string;
+  /** Operations that somebody let step forward without comparisons. */
+  accepted: readonly string[];
 }
 
 /** Where each target stands, as far as this process knows. */
@@ -48,6 +50,7 @@ export class LedgerEntries {
       unwritten: undefined,
       movedMs: -Infinity,
       waits: '',
+      accepted: [],
       resumedAt: undefined,
     };
     this.#entries.set(targetKey(backend, target), made);

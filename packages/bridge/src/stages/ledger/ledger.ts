@@ -13,6 +13,7 @@ import type { Logger } from '../../log.ts';
 import { later } from './resumptions.ts';
 import type { Author, LedgerHold, LedgerOptions, Move, MoveJudgement } from './ledger-options.ts';
 import type { StageLimit } from '../resolve-stage.ts';
+import { acceptedIn } from './acceptances.ts';
 import { type Entry, LedgerEntries, targetKey } from './ledger-entries.ts';
 import { isBusy } from '../../recorder/store-file.ts';
 import {
@@ -122,10 +123,15 @@ export class Ledger {
     return this.#known ? this.#entries.limitsOn(backend, target) : notRead;
   }
 
-  /** Moves a dataset, or all of a backend, back and keeps it there until {@link resume}. It holds when this returns, in this process; in others once the store has it. */
-  hold(backend: string, target: Target, author: Author, to: Stage = 'legacy'): void {
+  /** Moves a dataset, or all of a backend, back and keeps it there until {@link resume}. It holds when this returns, in this process; in others once the store has it.
+   *
+   * @param from where it stands, for whom flags alone have moved there. Default: where the ledger has it. */
+  hold(backend: string, target: Target, author: Author, to: Stage = 'legacy', from?: Stage): void {
     const stage =
-      this.#entries.find(backend, target)?.stage ?? (target.kind === 'all' ? 'pooled' : 'legacy');
+      from ??
+      this.#entries.find(backend, target)?.stage ??
+      (target.kind === 'all' ? 'pooled' : 'legacy');
+    this.#entries.at(backend, target).stage = stage;
     this.#moveBack(backend, target, earlierStage(stage, to), true, author, '');
     this.#logger.warn(
       { backend, target, to, ...author },
@@ -137,6 +143,11 @@ export class Ledger {
   resume(backend: string, target: Target, author: Author): boolean {
     const entry = this.#entries.find(backend, target);
     if (entry?.held !== true) return false;
+    // Keys that stood further when their backend was put back are judged anew.
+    if (target.kind === 'all')
+      for (const one of this.#entries.values())
+        if (one.backend === backend && one !== entry && !one.held && isBefore('shadow', one.stage))
+          this.#moveBack(backend, one.target, 'shadow', false, author, '');
     this.#moveBack(backend, target, entry.stage, false, author, '');
     this.#logger.info(
       { backend, target, ...author },
@@ -159,6 +170,11 @@ export class Ledger {
       this.#entries.find(backend, target)?.resumedAt,
       this.#entries.find(backend, allKeys)?.resumedAt,
     );
+  }
+
+  /** Operations that may step forward without comparisons, as the ledger's lines say. */
+  acceptedOn(backend: string, target: Target): readonly string[] {
+    return this.#entries.find(backend, target)?.accepted ?? [];
   }
 
   /** What is held, oldest first. */
@@ -296,6 +312,7 @@ export class Ledger {
       const entry = this.#entries.at(line.backend, targetOfRow(line.dataset));
       if (line.sequence <= entry.sequence) continue;
       entry.sequence = line.sequence;
+      entry.accepted = [...new Set([...entry.accepted, ...acceptedIn(line)])];
       // What was decided here and isn't written yet is the later word; it will be written after this line.
       if (entry.unwritten !== undefined) continue;
       changed ||= entry.stage !== line.to || entry.held !== line.held;

@@ -1,0 +1,199 @@
+import { allKeys, earlierStage, noKey, type Stage, stages, type Target } from '@changeover/core';
+import {
+  flagsDecideAloneText,
+  type LedgerChange,
+  rowDataset,
+  type StepAnswer,
+  stepForward,
+} from '@changeover/bridge';
+import type { ChangeOptions } from './command-context.ts';
+import { CommandError, exitCodes } from './command-error.ts';
+import { follow, movesBy, nameOf, type Subject, typedName } from './hold.ts';
+import { type KeyStatus, type Migration, requireLedger } from './migration.ts';
+import { answerChange, showPlan } from './plan.ts';
+import type { Terminal } from './terminal.ts';
+import { turnFlag } from './turn-flag.ts';
+import { writeLedger, writeLedgerLines } from './write-ledger.ts';
+
+/** Where a key goes that was held. */
+export interface ResumeOptions extends ChangeOptions {
+  /** Default: `shadow`, or where it is held if that is later. */
+  readonly to?: Stage | undefined;
+  /** True goes further than `shadow` at once. Default: false. */
+  readonly force?: boolean | undefined;
+}
+
+/** `changeover resume` of a backend: its hold as a whole or, where there is none, that of what concerns no key. */
+export function resumeWhole(
+  migration: Migration,
+  terminal: Terminal,
+  { backend }: Subject,
+  options: ResumeOptions,
+): Promise<void> {
+  const isHeld = (target: Target): boolean => migration.lastLine(backend, target)?.held === true;
+  const target = !isHeld(allKeys) && isHeld(noKey) ? noKey : allKeys;
+  return resume(migration, terminal, { backend, target }, options);
+}
+
+/**
+ * Ends a hold: `changeover resume`. The key goes to `shadow` and steps on from there past its gates, for what was seen before
+ * says nothing of what runs now.
+ *
+ * @throws {CommandError} where it would go further, and isn't forced.
+ */
+export async function resume(
+  migration: Migration,
+  terminal: Terminal,
+  subject: Subject,
+  options: ResumeOptions,
+): Promise<void> {
+  requireLedger(migration);
+  const { backend, target } = subject;
+  const last = migration.lastLine(backend, target);
+  const wholeIsHeld = target.kind !== 'all' && migration.lastLine(backend, allKeys)?.held === true;
+  if (last?.held !== true) {
+    if (wholeIsHeld) {
+      throw new CommandError(
+        `Not ${nameOf(subject)} alone is held, all of ${backend} is. Type: changeover resume ${backend} --reason "..."`,
+      );
+    }
+    answerChange(terminal, {
+      text: [`${nameOf(subject)} is not held: there is nothing to resume.`],
+    });
+    return;
+  }
+  const to = options.to ?? laterStage(last.to, 'shadow');
+  const resumed = (_stage: Stage, name: string): Stage =>
+    stageAfter(migration, last, subject, name, to);
+  const plan = movesBy(migration, subject, resumed);
+  for (const { key, from, to: asked } of plan)
+    refuseJump(
+      migration,
+      migration.keyStatus(backend, key),
+      laterStage(from, last.to),
+      asked,
+      options,
+    );
+  const asks = askText(migration, subject, to);
+  if (options.plan) {
+    answerChange(terminal, {
+      plan,
+      text: [`Would end the hold on ${nameOf(subject)}: ${asks}. Nothing was changed.`],
+      showPlan: true,
+    });
+    return;
+  }
+  showPlan(terminal, plan);
+  if (target.kind === 'all') await lowerKeys(migration, subject, to, options);
+  const change = await writeResumption(migration, subject, to, options);
+  const flag = await turnFlag(migration, (admin) => admin.resume(backend, target));
+  const stillHeld = wholeIsHeld
+    ? [
+        `All of ${backend} is still held: changeover resume ${typedName({ backend, target: allKeys })} --reason "..."`,
+      ]
+    : [];
+  answerChange(terminal, {
+    plan,
+    change,
+    more: { flagTurned: flag.turned },
+    text: [`${nameOf(subject)} is resumed: ${asks}.`, ...flag.text, follow, ...stillHeld],
+  });
+}
+
+/** Where a key is once the hold has ended: no further than its flag asks, and where the flags decide alone just there. */
+function stageAfter(
+  migration: Migration,
+  last: LedgerChange,
+  { backend, target }: Subject,
+  name: string,
+  to: Stage,
+): Stage {
+  const without = migration.statusWithout(last, backend, name);
+  if (!migration.ledgerDecides || without.by === 'hold') return without.stage;
+  const own = migration.ledger.findLast(
+    (line) => line.backend === backend && line.dataset === name,
+  );
+  const reached = target.kind === 'all' ? earlierStage(own?.to ?? 'legacy', to) : to;
+  return earlierStage(without.flag.stage, reached);
+}
+
+/** @throws {CommandError} where a key would go further than to `shadow`, and isn't forced. */
+function refuseJump(
+  migration: Migration,
+  { backend, key }: KeyStatus,
+  from: Stage,
+  to: Stage,
+  { force }: ResumeOptions,
+): void {
+  const judge = (stage: Stage): ReturnType<ReturnType<Migration['judge']>['key']> =>
+    migration.judge().key(backend, key, stage);
+  const answer: StepAnswer = stepForward({ from, to, force }, judge);
+  if (answer.kind === 'step') return;
+  const why = migration.ledgerDecides ? '' : ` ${flagsDecideAloneText}`;
+  throw new CommandError(
+    `${backend} ${key} would go from ${from} to ${to}: ${answer.reason}${why} Nothing was changed. ` +
+      'To go there all the same add --force; the ledger will say so.',
+    answer.decision === 'INCONCLUSIVE' ? exitCodes.inconclusive : exitCodes.gateFailed,
+  );
+}
+
+function askText(migration: Migration, { backend, target }: Subject, to: Stage): string {
+  const flag =
+    target.kind === 'key' ? migration.keyStatus(backend, target.name).flag.stage : undefined;
+  if (!migration.ledgerDecides)
+    return flag === undefined
+      ? 'the flags decide again over each key'
+      : `the flag decides again, and asks for ${flag}`;
+  const towards =
+    flag === undefined ? 'where the flags ask for them' : `${flag}, where its flag asks for it`;
+  return target.kind === 'key'
+    ? `it goes to ${flag === undefined ? to : earlierStage(flag, to)}, and from there past its gates to ${towards}`
+    : `keys go no further than ${to}, and from there past their gates ${towards}`;
+}
+
+/** Keys that stood further when their backend was put back are judged anew. */
+async function lowerKeys(
+  migration: Migration,
+  { backend }: Subject,
+  to: Stage,
+  { who, reason }: ResumeOptions,
+): Promise<void> {
+  const lines = migration.keys(backend).flatMap((key) => {
+    const own = migration.ledger.findLast(
+      (line) => line.backend === backend && line.dataset === key,
+    );
+    if (own === undefined || own.held || earlierStage(own.to, to) === own.to) return [];
+    const at = Date.now();
+    return [
+      { at, backend, dataset: key, from: own.to, to, held: false, who, reason, revision: '' },
+    ];
+  });
+  await writeLedgerLines(migration, lines);
+}
+
+function writeResumption(
+  migration: Migration,
+  { backend, target }: Subject,
+  to: Stage,
+  { who, reason, force }: ResumeOptions,
+): Promise<LedgerChange | undefined> {
+  return writeLedger(migration, backend, target, (line) =>
+    line?.held !== true
+      ? undefined
+      : {
+          at: Date.now(),
+          backend,
+          dataset: rowDataset(target),
+          from: line.to,
+          to: target.kind === 'all' ? 'pooled' : to,
+          held: false,
+          who,
+          reason: force === true ? `${reason} (forced)` : reason,
+          revision: '',
+        },
+  );
+}
+
+function laterStage(a: Stage, b: Stage): Stage {
+  return stages.indexOf(a) >= stages.indexOf(b) ? a : b;
+}
