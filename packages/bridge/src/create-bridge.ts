@@ -103,6 +103,17 @@ export function bridgeOf(object: object): Bridge {
   return bridge;
 }
 
+/**
+ * Makes {@link bridgeOf} answer for an object that an adapter puts before a bridge as it does for the bridge itself.
+ *
+ * @returns the object.
+ * @throws {WiringError} where `bridge` was not made by {@link createBridge}.
+ */
+export function standsBefore<T extends object>(object: T, bridge: object): T {
+  bridges.set(object, bridgeOf(bridge));
+  return object;
+}
+
 const ownNames: readonly string[] = [
   'name',
   'legacy',

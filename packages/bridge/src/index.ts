@@ -53,11 +53,19 @@ export * from './stages/guardrail-wiring.ts';
 export * from './stages/ledger/open-ledger-store.ts';
 export * from './stages/flags/open-feature-stage-source.ts';
 export { isBusy } from './recorder/store-file.ts';
-export { type Bridge, bridgeOf, type BridgeOptions, createBridge } from './create-bridge.ts';
+export {
+  type Bridge,
+  bridgeOf,
+  type BridgeOptions,
+  createBridge,
+  standsBefore,
+} from './create-bridge.ts';
 export { type LegAbilities, withAbilities } from './call/leg-abilities.ts';
 export * from './call/operations.ts';
 export {
+  type Caller,
   caller,
+  currentCaller,
   DeadlockError,
   type ExclusionLevel,
   GuaranteeRegistry,

@@ -1,0 +1,199 @@
+import { standsBefore, WiringError } from '@changeover/bridge';
+import { createPostgresClassifier } from '@changeover/classify/postgresql';
+import pg from 'pg';
+import { handleProxy } from '../shared/handle-proxy.ts';
+import { Line } from './line.ts';
+import { parseOptions, type PgBridgeOptions } from './options.ts';
+import { PooledConnections } from './pooled-connections.ts';
+import { type Callback, parseQuery } from './query-arguments.ts';
+import { Session } from './session.ts';
+import { Settings } from './settings.ts';
+import { Standing } from './standing.ts';
+import { StatementBridge } from './statement-bridge.ts';
+
+type Method = (...args: readonly unknown[]) => unknown;
+
+/**
+ * Puts a bridge in the place of a `pg.Client` that a program uses as a singleton. The result has the client's type, properties and
+ * events; each statement goes to the leg that its key's stage says, by the flag `changeover.{name}`.
+ *
+ * ```ts
+ * export const db = bridgeClient(new pg.Client(url), { name: 'db' });
+ * ```
+ *
+ * The legacy leg is the client itself, the pooled leg a `pg.Pool`. Plain reads run on any of its connections; all else on one that is
+ * kept for the key, so that transactions by statements, settings, temporary tables, locks and the order of writes are as they were.
+ *
+ * @throws {WiringError} for what is no client of node-postgres, {InvalidOptionError} for options that can't be used.
+ */
+export function bridgeClient<T extends pg.ClientBase>(client: T, options: PgBridgeOptions): T {
+  return new BridgedClient<T>(client, options).handle;
+}
+
+class BridgedClient<T extends pg.ClientBase> {
+  readonly handle: T;
+  readonly #client: T;
+  readonly #own: boolean;
+  readonly #statements: StatementBridge;
+  readonly #pooled: PooledConnections;
+  readonly #legacyQuery: Method;
+  /** Statements of callers on the pooled leg: the client's `drain` tells of its own alone. */
+  #ended = false;
+
+  constructor(client: T, options: PgBridgeOptions) {
+    const { query } = client as unknown as { readonly query?: unknown };
+    if (typeof query !== 'function')
+      throw new WiringError(`The handle of "${options.name}" is no client of pg: it has no query.`);
+    const parsed = parseOptions(options);
+    this.#client = client;
+    this.#legacyQuery = query as Method;
+    this.#own = options.pooled === undefined;
+    const logger = (): StatementBridge['logger'] => this.#statements.logger;
+    const settings = new Settings();
+    const onLegacy = new Set<Session>();
+    const legacy = new Line(client, settings, () => {
+      if (legacy.isBetween) onLegacy.clear();
+    });
+    const standing = new Standing(async (sql) =>
+      this.#isConnected && legacy.isBetween ? ((await legacy.ask(sql)) as never) : undefined,
+    );
+    const pooled = new PooledConnections({
+      pool: options.pooled?.() ?? poolLike(client, parsed),
+      logger,
+      standing,
+      tell: (event, message) => {
+        client.emit(event, message);
+      },
+    });
+    this.#pooled = pooled;
+    const classifier = createPostgresClassifier({
+      query: async (sql, values) => {
+        const leased = await pooled.lease();
+        try {
+          return (await leased.query<Record<string, unknown>>(sql, [...values])).rows;
+        } finally {
+          leased.release();
+        }
+      },
+      pure: parsed.pure,
+    });
+    this.#statements = new StatementBridge({
+      options,
+      classifier,
+      isUnavailable: (error) => pooled.isUnavailable(error),
+      shadow: {
+        legacy: {
+          admits: () => legacy.isBetween && legacy.inFlight === 0 && this.#isConnected,
+          run: (statement, values) => legacy.ask(statement.again(values)),
+        },
+        pooled: {
+          admits: () => true,
+          run: (statement, values, signal) => pooled.again(statement, values, signal),
+        },
+      },
+      newSession: (key) =>
+        new Session(key, { legacy, pooled, settings, logger, onLegacy, ...parsed }),
+    });
+    const replacements = {
+      query: (...args: readonly unknown[]) => this.#query(args),
+      connect: (callback?: Callback) => this.#connect(callback),
+      end: (callback?: Callback) => this.#end(callback),
+    };
+    this.handle = standsBefore(handleProxy(client, replacements), this.#statements.statements);
+  }
+
+  get #isConnected(): boolean {
+    return (this.#client as { readonly _connected?: boolean })._connected !== false;
+  }
+
+  #query(args: readonly unknown[]): unknown {
+    const given = this.#ended ? undefined : parseQuery(args);
+    // The driver's own words for what it can't take.
+    if (given === undefined) return Reflect.apply(this.#legacyQuery, this.#client, args);
+    const answer = this.#statements.run(given);
+    if (given.submittable !== undefined) {
+      answer.catch(() => undefined);
+      return given.submittable;
+    }
+    if (given.callback !== undefined) {
+      tell(answer, given.callback);
+      return undefined;
+    }
+    return answer.catch((error: unknown) => {
+      // As the driver does: to where the statement was issued.
+      if (error instanceof Error) Error.captureStackTrace(error);
+      throw error;
+    });
+  }
+
+  #connect(callback: Callback | undefined): unknown {
+    const connect = this.#client.connect.bind(this.#client) as Method;
+    if (callback === undefined) return (connect() as Promise<unknown>).then(() => this.handle);
+    return connect((error: unknown, client: unknown) => {
+      callback(error, client === this.#client ? this.handle : client);
+    });
+  }
+
+  #end(callback: Callback | undefined): unknown {
+    this.#ended = true;
+    for (const session of this.#statements.sessions) session.close();
+    const pool = this.#pooled.pool;
+    const others = this.#own && !pool.ending ? pool.end() : Promise.resolve();
+    const client = (this.#client as unknown as { end(): Promise<void> }).end();
+    const both = Promise.all([client, others]).then(() => undefined);
+    if (callback === undefined) return both;
+    tell(both, callback);
+    return undefined;
+  }
+}
+
+/** A pool of connections as the client's one is. */
+function poolLike(
+  client: pg.ClientBase,
+  { max, idleTimeoutMs, connectTimeoutMs }: ReturnType<typeof parseOptions>,
+): pg.Pool {
+  const { connectionParameters, binary, password } = client as unknown as {
+    readonly connectionParameters?: pg.ClientConfig;
+    readonly binary?: boolean;
+    readonly password?: pg.ClientConfig['password'];
+  };
+  return new pg.Pool({
+    ...connectionParameters,
+    ...{ binary, password },
+    Client: client.constructor as never,
+    // The client's own parsers, those that are set later included.
+    types: {
+      getTypeParser: ((oid: number, format: 'text') =>
+        client.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
+    },
+    max,
+    idleTimeoutMillis: idleTimeoutMs,
+    connectionTimeoutMillis: connectTimeoutMs,
+    keepAlive: true,
+    // A program that lets go of its client ends.
+    allowExitOnIdle: true,
+  });
+}
+
+/** Calls back once; what the callback throws ends the process, as with the driver. */
+function tell(answer: Promise<unknown>, callback: Callback): void {
+  const { domain } = process as { readonly domain?: { bind(call: Callback): Callback } };
+  const bound = domain?.bind(callback) ?? callback;
+  const safely = (...outcome: Parameters<Callback>): void => {
+    try {
+      bound(...outcome);
+    } catch (error) {
+      process.nextTick(() => {
+        throw error;
+      });
+    }
+  };
+  answer.then(
+    (result) => {
+      safely(null, result);
+    },
+    (error: unknown) => {
+      safely(error);
+    },
+  );
+}

@@ -1,0 +1,4 @@
+export { bridgeClient } from './bridge-client.ts';
+export type { KeyedStatement, PgBridgeOptions } from './options.ts';
+export { TransactionWaitError } from './session.ts';
+export { StandingError } from './standing.ts';
