@@ -1,12 +1,15 @@
 import { standsBefore, WiringError } from '@changeover/bridge';
-import { createPostgresClassifier } from '@changeover/classify/postgresql';
 import pg from 'pg';
 import { handleProxy } from '../shared/handle-proxy.ts';
+import { answerQuery, tell } from './calls.ts';
+import { classifierOver } from './classify.ts';
+import { DrainEvents } from './drain-events.ts';
 import { Line } from './line.ts';
 import { parseOptions, type PgBridgeOptions } from './options.ts';
 import { PooledConnections } from './pooled-connections.ts';
 import { type Callback, parseQuery } from './query-arguments.ts';
-import { Session } from './session.ts';
+import { KeptSession } from './session.ts';
+import type { Session } from './statement.ts';
 import { Settings } from './settings.ts';
 import { Standing } from './standing.ts';
 import { StatementBridge } from './statement-bridge.ts';
@@ -37,7 +40,7 @@ class BridgedClient<T extends pg.ClientBase> {
   readonly #statements: StatementBridge;
   readonly #pooled: PooledConnections;
   readonly #legacyQuery: Method;
-  /** Statements of callers on the pooled leg: the client's `drain` tells of its own alone. */
+  readonly #kept: KeptSession[] = [];
   #ended = false;
 
   constructor(client: T, options: PgBridgeOptions) {
@@ -50,6 +53,7 @@ class BridgedClient<T extends pg.ClientBase> {
     this.#own = options.pooled === undefined;
     const logger = (): StatementBridge['logger'] => this.#statements.logger;
     const settings = new Settings();
+    const drain = new DrainEvents(client);
     const onLegacy = new Set<Session>();
     const legacy = new Line(client, settings, () => {
       if (legacy.isBetween) onLegacy.clear();
@@ -66,20 +70,9 @@ class BridgedClient<T extends pg.ClientBase> {
       },
     });
     this.#pooled = pooled;
-    const classifier = createPostgresClassifier({
-      query: async (sql, values) => {
-        const leased = await pooled.lease();
-        try {
-          return (await leased.query<Record<string, unknown>>(sql, [...values])).rows;
-        } finally {
-          leased.release();
-        }
-      },
-      pure: parsed.pure,
-    });
     this.#statements = new StatementBridge({
       options,
-      classifier,
+      classifier: classifierOver(pooled, parsed.pure, logger),
       isUnavailable: (error) => pooled.isUnavailable(error),
       shadow: {
         legacy: {
@@ -91,15 +84,25 @@ class BridgedClient<T extends pg.ClientBase> {
           run: (statement, values, signal) => pooled.again(statement, values, signal),
         },
       },
-      newSession: (key) =>
-        new Session(key, { legacy, pooled, settings, logger, onLegacy, ...parsed }),
+      newSession: (key) => {
+        const shared = { legacy, pooled, settings, drain, logger, onLegacy };
+        const session = new KeptSession(key, { ...shared, ...parsed });
+        this.#kept.push(session);
+        return session;
+      },
     });
     const replacements = {
       query: (...args: readonly unknown[]) => this.#query(args),
       connect: (callback?: Callback) => this.#connect(callback),
       end: (callback?: Callback) => this.#end(callback),
+      getTransactionStatus: () => this.#transactionStatus(),
     };
     this.handle = standsBefore(handleProxy(client, replacements), this.#statements.statements);
+  }
+
+  /** A promise library that the program brought. */
+  get #promise(): PromiseConstructor | undefined {
+    return (this.#client as { readonly _Promise?: PromiseConstructor })._Promise;
   }
 
   get #isConnected(): boolean {
@@ -110,20 +113,12 @@ class BridgedClient<T extends pg.ClientBase> {
     const given = this.#ended ? undefined : parseQuery(args);
     // The driver's own words for what it can't take.
     if (given === undefined) return Reflect.apply(this.#legacyQuery, this.#client, args);
-    const answer = this.#statements.run(given);
-    if (given.submittable !== undefined) {
-      answer.catch(() => undefined);
-      return given.submittable;
-    }
-    if (given.callback !== undefined) {
-      tell(answer, given.callback);
-      return undefined;
-    }
-    return answer.catch((error: unknown) => {
-      // As the driver does: to where the statement was issued.
-      if (error instanceof Error) Error.captureStackTrace(error);
-      throw error;
-    });
+    return answerQuery(this.#statements, given, { promise: this.#promise });
+  }
+
+  #transactionStatus(): pg.TransactionStatus {
+    const open = this.#kept.find(({ line }) => line !== undefined && line.status !== 'I');
+    return open?.line?.status ?? this.#client.getTransactionStatus();
   }
 
   #connect(callback: Callback | undefined): unknown {
@@ -136,7 +131,7 @@ class BridgedClient<T extends pg.ClientBase> {
 
   #end(callback: Callback | undefined): unknown {
     this.#ended = true;
-    for (const session of this.#statements.sessions) session.close();
+    for (const session of this.#kept) session.close();
     const pool = this.#pooled.pool;
     const others = this.#own && !pool.ending ? pool.end() : Promise.resolve();
     const client = (this.#client as unknown as { end(): Promise<void> }).end();
@@ -152,19 +147,19 @@ function poolLike(
   client: pg.ClientBase,
   { max, idleTimeoutMs, connectTimeoutMs }: ReturnType<typeof parseOptions>,
 ): pg.Pool {
-  const { connectionParameters, binary, password } = client as unknown as {
+  const { connectionParameters, binary, password, pipeline } = client as unknown as {
     readonly connectionParameters?: pg.ClientConfig;
     readonly binary?: boolean;
+    readonly pipeline?: boolean;
     readonly password?: pg.ClientConfig['password'];
   };
   return new pg.Pool({
     ...connectionParameters,
-    ...{ binary, password },
+    ...{ binary, password, pipeline },
     Client: client.constructor as never,
     // The client's own parsers, those that are set later included.
     types: {
-      getTypeParser: ((oid: number, format: 'text') =>
-        client.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
+      getTypeParser: client.getTypeParser.bind(client),
     },
     max,
     idleTimeoutMillis: idleTimeoutMs,
@@ -173,27 +168,4 @@ function poolLike(
     // A program that lets go of its client ends.
     allowExitOnIdle: true,
   });
-}
-
-/** Calls back once; what the callback throws ends the process, as with the driver. */
-function tell(answer: Promise<unknown>, callback: Callback): void {
-  const { domain } = process as { readonly domain?: { bind(call: Callback): Callback } };
-  const bound = domain?.bind(callback) ?? callback;
-  const safely = (...outcome: Parameters<Callback>): void => {
-    try {
-      bound(...outcome);
-    } catch (error) {
-      process.nextTick(() => {
-        throw error;
-      });
-    }
-  };
-  answer.then(
-    (result) => {
-      safely(null, result);
-    },
-    (error: unknown) => {
-      safely(error);
-    },
-  );
 }

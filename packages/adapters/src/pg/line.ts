@@ -65,9 +65,10 @@ export class Line {
   /** Sends a statement behind those before it, in the same tick. */
   run(statement: Statement, values: unknown): Promise<unknown> {
     this.#bringUp();
-    const { traits, submittable } = statement;
+    const { submittable } = statement;
+    const { unclear } = statement.traits;
     this.inFlight += 1;
-    if (traits.unclear) this.unclear += 1;
+    if (unclear) this.unclear += 1;
     let result: Promise<unknown>;
     try {
       if (submittable === undefined) {
@@ -77,16 +78,16 @@ export class Line {
         this.#send.call(this.client, submittable);
       }
     } catch (error) {
-      this.#ended(statement);
+      this.#ended(unclear);
       return Promise.reject(error);
     }
     result.then(
       (answer) => {
-        this.#ended(statement);
+        this.#ended(unclear);
         this.#noteSetting(statement, values, answer);
       },
       () => {
-        this.#ended(statement);
+        this.#ended(unclear);
       },
     );
     return result;
@@ -108,9 +109,9 @@ export class Line {
       this.ask(statement.config, values).catch(() => undefined);
   }
 
-  #ended({ traits }: Statement): void {
+  #ended(unclear: boolean): void {
     this.inFlight -= 1;
-    if (traits.unclear) this.unclear -= 1;
+    if (unclear) this.unclear -= 1;
     this.#changed();
   }
 

@@ -1,5 +1,6 @@
 import type { Logger } from '@changeover/bridge';
 import type { Pool, PoolClient } from 'pg';
+import { send } from './send.ts';
 import type { Standing } from './standing.ts';
 import type { Statement } from './statement.ts';
 import { endOf } from './submittable.ts';
@@ -95,11 +96,11 @@ export class PooledConnections {
     const client = await this.lease();
     const { submittable } = statement;
     try {
-      if (submittable === undefined)
-        return await (client.query as Query).call(client, statement.config, values);
+      if (submittable === undefined) return await send(client, statement.config, values);
       const end = endOf(submittable);
       client.query(submittable);
-      return await end;
+      await end;
+      return undefined;
     } finally {
       client.release();
     }
@@ -120,12 +121,10 @@ export class PooledConnections {
     signal.addEventListener('abort', cut, { once: true });
     try {
       signal.throwIfAborted();
-      return await (client.query as Query).call(client, statement.again(values));
+      return await send(client, statement.again(values));
     } finally {
       signal.removeEventListener('abort', cut);
       release(false);
     }
   }
 }
-
-type Query = (config: unknown, values?: unknown) => Promise<unknown>;

@@ -2,10 +2,11 @@ import { AsyncResource } from 'node:async_hooks';
 import { ChangeoverError, type LegName } from '@changeover/core';
 import type { Caller, Logger } from '@changeover/bridge';
 import type { PoolClient } from 'pg';
+import type { DrainEvents } from './drain-events.ts';
 import { Line } from './line.ts';
 import type { PooledConnections } from './pooled-connections.ts';
 import type { Settings } from './settings.ts';
-import type { Statement } from './statement.ts';
+import type { Session, Statement } from './statement.ts';
 
 /** What the sessions of one handle share. */
 export interface SessionParts {
@@ -13,6 +14,7 @@ export interface SessionParts {
   readonly legacy: Line;
   readonly pooled: PooledConnections;
   readonly settings: Settings;
+  readonly drain: DrainEvents;
   readonly logger: () => Logger;
   /** The sessions that may have a transaction open on the legacy connection. */
   readonly onLegacy: Set<Session>;
@@ -45,18 +47,22 @@ interface Waiter {
  * pool; all else runs on one that is kept for it, in turn, as on the handle itself: what one statement leaves there the next one
  * finds. A transaction stays where it began, whatever the stage is by then.
  */
-export class Session {
+export class KeptSession implements Session {
   readonly key: string;
   readonly #parts: SessionParts;
   #line: Line | undefined;
+  #client: PoolClient | undefined;
   #opening: Promise<Line> | undefined;
   /** The leg whose connection holds what no other can be given. */
   #home: LegName | undefined;
+  /** Statements by leg of which it is being learned what they leave there. */
+  readonly #undecided: Record<LegName, number> = { legacy: 0, pooled: 0 };
   /** Who has, or may come to have, a transaction open on the kept connection. */
   #owner: Caller | undefined;
   /** Whose transaction was lost with its connection. */
   #lostOwner: Caller | undefined;
   readonly #waiting: Waiter[] = [];
+  #isClosed = false;
 
   constructor(key: string, parts: SessionParts) {
     this.key = key;
@@ -83,8 +89,8 @@ export class Session {
     return this.#isClosedTo(caller) || this.#waiting.some((waiter) => waiter.caller === caller);
   }
 
-  /** Issues a caller's statement as soon as it need not wait any more: in turn, and in the context of this call. */
-  whenOpen(caller: Caller, issue: () => Promise<unknown>): Promise<unknown> {
+  /** Issues a statement as soon as it need not wait any more: in turn, and in the context of this call. */
+  whenOpen(statement: Statement, issue: () => Promise<unknown>): Promise<unknown> {
     const { transactionWaitMs } = this.#parts;
     const inContext = AsyncResource.bind(issue);
     return new Promise((resolve, reject) => {
@@ -93,13 +99,22 @@ export class Session {
         reject(new TransactionWaitError(transactionWaitMs));
       }, transactionWaitMs);
       const waiter: Waiter = {
-        caller,
+        caller: statement.caller,
         issue: () => {
           clearTimeout(timer);
           inContext().then(resolve, reject);
         },
       };
       this.#waiting.push(waiter);
+      // What is learned only now to end the transaction must not wait for its end.
+      statement.whenKnown((traits) => {
+        const at = this.#waiting.indexOf(waiter);
+        if (at === -1) return;
+        statement.adopt(traits);
+        if (!traits.ends) return;
+        this.#waiting.splice(at, 1);
+        waiter.issue();
+      });
     });
   }
 
@@ -109,14 +124,25 @@ export class Session {
 
   /** Runs a statement for its caller, on the leg's connection or where a transaction or what was left there holds it. */
   run(leg: LegName, statement: Statement, values: unknown): Promise<unknown> {
+    const { drain } = this.#parts;
     const place = this.#placeOf(leg, statement);
-    if (place === 'legacy')
+    if (place === 'legacy') {
+      drain.sent();
       return this.#noteLeft('legacy', statement, this.#runOnLegacy(statement, values));
-    if (place === 'pool') return this.#parts.pooled.run(statement, values);
+    }
+    const result =
+      place === 'pool'
+        ? this.#parts.pooled.run(statement, values)
+        : this.#runWhenOpen(leg, statement, values);
+    drain.follow(result);
+    return result;
+  }
+
+  #runWhenOpen(leg: LegName, statement: Statement, values: unknown): Promise<unknown> {
     const refusal = this.#refusalOf(statement);
     if (refusal !== undefined) return Promise.reject(refusal);
     if (this.#isClosedTo(statement.caller) && !statement.traits.ends)
-      return this.whenOpen(statement.caller, () => this.run(leg, statement, values));
+      return this.whenOpen(statement, () => this.run(leg, statement, values));
     return this.#noteLeft('pooled', statement, this.#runOnKept(statement, values));
   }
 
@@ -130,6 +156,8 @@ export class Session {
       return 'kept';
     }
     if (this.#home !== undefined) return this.#home === 'legacy' ? 'legacy' : 'kept';
+    if (this.#undecided.legacy > 0) return 'legacy';
+    if (this.#undecided.pooled > 0) return 'kept';
     if (leg === 'legacy') return 'legacy';
     const canSpread = (traits.reads || (spreadWrites && isPlain)) && settings.isEmpty;
     return canSpread && pooled.canSpread ? 'pool' : 'kept';
@@ -158,6 +186,10 @@ export class Session {
       this.#wake();
       throw error;
     }
+    if (this.#isClosed) {
+      pooled.letGo(client, true);
+      throw new Error('Connection terminated');
+    }
     const line = new Line(client, settings, () => {
       if (this.#line !== line || !line.isBetween) return;
       this.#owner = undefined;
@@ -169,6 +201,7 @@ export class Session {
     client.once('error', lost);
     client.once('end', lost);
     this.#line = line;
+    this.#client = client;
     this.#opening = undefined;
     return line;
   }
@@ -188,28 +221,36 @@ export class Session {
   }
 
   /** A transaction that was lost with its connection must not go on piece by piece on the next one. */
-  #refusalOf({ caller, traits }: Statement): Error | undefined {
+  #refusalOf(statement: Statement): Error | undefined {
+    const { caller, traits } = statement;
     if (this.#lostOwner !== caller) return undefined;
-    if (traits.unclear && !traits.ends) {
+    if (traits.begins) {
       this.#lostOwner = undefined;
       return undefined;
     }
-    if (traits.ends) this.#lostOwner = undefined;
+    statement.whenKnown(({ ends }) => {
+      if (ends && this.#lostOwner === caller) this.#lostOwner = undefined;
+    });
     // The driver's own words for it.
     return new Error('Client has encountered a connection error and is not queryable');
   }
 
   #noteLeft(leg: LegName, statement: Statement, result: Promise<unknown>): Promise<unknown> {
     const { traits } = statement;
-    if (traits.leaves || traits.unclear)
-      result.then(
-        () => {
-          statement.whenKnown(({ leaves }) => {
-            if (leaves) this.#stayOn(leg);
-          });
-        },
-        () => undefined,
-      );
+    if (!traits.leaves && !traits.unclear) return result;
+    this.#undecided[leg] += 1;
+    const decided = ({ leaves }: { readonly leaves: boolean }): void => {
+      this.#undecided[leg] -= 1;
+      if (leaves) this.#stayOn(leg);
+    };
+    result.then(
+      () => {
+        statement.whenKnown(decided);
+      },
+      () => {
+        decided({ leaves: false });
+      },
+    );
     return result;
   }
 
@@ -238,12 +279,13 @@ export class Session {
     }
   }
 
-  /** Gives the kept connection back. */
+  /** Gives the kept connection back, whatever it is doing. */
   close(): void {
+    this.#isClosed = true;
     const line = this.#line;
-    if (line === undefined) return;
+    if (line === undefined || this.#client === undefined) return;
     this.#line = undefined;
     line.detach();
-    this.#parts.pooled.letGo(line.client as PoolClient, true);
+    this.#parts.pooled.letGo(this.#client, true);
   }
 }

@@ -14,8 +14,7 @@ import { digestResult } from '@changeover/compare';
 import { comparable } from './comparable.ts';
 import { bridgeSettingsIn, type PgBridgeOptions } from './options.ts';
 import type { QueryArguments } from './query-arguments.ts';
-import { Session } from './session.ts';
-import { type Classification, Statement } from './statement.ts';
+import { type Classification, type Session, Statement } from './statement.ts';
 import { fail } from './submittable.ts';
 
 /** What both legs are to the bridge. */
@@ -63,7 +62,7 @@ export class StatementBridge {
       ...bridgeSettingsIn(options.options),
       name,
       legacy: leg('legacy'),
-      pooled: leg('pooled') as never,
+      pooled: leg('pooled'),
       operations: { query: defined(definition) },
       answers: 'promises',
       isUnavailable: options.isUnavailable,
@@ -81,11 +80,6 @@ export class StatementBridge {
 
   get bridge(): Bridge {
     return bridgeOf(this.statements);
-  }
-
-  /** Every session that there is. */
-  get sessions(): IterableIterator<Session> {
-    return this.#sessions.values();
   }
 
   /** The session that statements of a key have in common. */
@@ -110,8 +104,9 @@ export class StatementBridge {
     const { caller, traits } = statement;
     const issue = (): Promise<unknown> => this.#query(statement, given.values);
     const answer = statement.session.mustWait(caller, traits.ends)
-      ? statement.session.whenOpen(caller, issue)
+      ? statement.session.whenOpen(statement, issue)
       : issue();
+    if (given.name !== undefined) this.#noteName(given.name, given.text, answer);
     if (traits.changesSchema) this.#noteSchema(statement, answer);
     if (given.submittable !== undefined) this.#tellFailure(given.submittable, answer);
     return answer;
@@ -146,13 +141,22 @@ export class StatementBridge {
   #named(name: string, text: string): string {
     const known = this.#names.get(name);
     if (text === '') return known ?? text;
-    if (known === undefined) {
-      if (this.#names.size < maxNames) this.#names.set(name, text);
-    } else if (known !== text)
+    if (known !== undefined && known !== text)
       throw new Error(
         `Prepared statements must be unique - '${name}' was used for a different statement`,
       );
     return text;
+  }
+
+  /** What could not be parsed leaves its name free. */
+  #noteName(name: string, text: string, answer: Promise<unknown>): void {
+    if (text === '' || this.#names.has(name) || this.#names.size >= maxNames) return;
+    answer.then(
+      () => {
+        if (!this.#names.has(name)) this.#names.set(name, text);
+      },
+      () => undefined,
+    );
   }
 
   #noteSchema(statement: Statement, answer: Promise<unknown>): void {

@@ -1,8 +1,7 @@
 import type { Statement as Classified } from '@changeover/classify';
-import type { Undetermined } from '@changeover/core';
+import type { LegName, Undetermined } from '@changeover/core';
 import type { Caller } from '@changeover/bridge';
 import type { Submittable } from 'pg';
-import type { Session } from './session.ts';
 
 /** What a classifier said of a text, or that it does not know it yet. */
 export type Classification = Classified | 'pending';
@@ -13,6 +12,8 @@ export interface StatementTraits {
   readonly reads: boolean;
   /** It may begin or end a transaction, as far as its text tells. Whether it did is asked of the connection. */
   readonly unclear: boolean;
+  /** It is known to begin one. */
+  readonly begins: boolean;
   /** It is known to end one: it reaches the open transaction whoever issues it. */
   readonly ends: boolean;
   /** It sets what can be set again on another connection: SET, LISTEN, `set_config`. */
@@ -30,6 +31,7 @@ const known = new WeakMap<Classified, StatementTraits>();
 const unknownTraits: StatementTraits = Object.freeze({
   reads: false,
   unclear: true,
+  begins: false,
   ends: false,
   sets: false,
   leaves: false,
@@ -66,6 +68,7 @@ function look(classified: Classified): StatementTraits {
       connectionFacts.length === 0,
     unclear:
       effect === 'unknown' || several || (transaction !== undefined && transaction !== 'settings'),
+    begins: transaction === 'begin',
     ends: !several && (transaction === 'commit' || transaction === 'rollback'),
     sets: session === 'sets' && onlySets,
     leaves: session === 'temporary' || session === 'locks' || (session === 'sets' && !onlySets),
@@ -88,6 +91,19 @@ function undeterminedOf({ undetermined }: Classified): Undetermined | undefined 
 /** What a driver takes as the first argument of `query`: a text, or a configuration. */
 export type QueryConfig = string | object;
 
+/** The connection state that statements have in common. */
+export interface Session {
+  readonly key: string;
+  /** No transaction is open and nothing under way can have opened one: what is read now can be read elsewhere. */
+  readonly isBetween: boolean;
+  /** Whether a caller's statement has to wait until another caller's transaction is over. */
+  mustWait(caller: Caller, ends: boolean): boolean;
+  /** Issues a statement as soon as it need not wait any more. */
+  whenOpen(statement: Statement, issue: () => Promise<unknown>): Promise<unknown>;
+  /** Runs a statement where the leg, or what is open, says. */
+  run(leg: LegName, statement: Statement, values: unknown): Promise<unknown>;
+}
+
 /** What a statement is made of. */
 export interface StatementParts {
   readonly text: string;
@@ -106,7 +122,7 @@ export interface StatementParts {
 export class Statement {
   readonly text: string;
   readonly #parts: StatementParts;
-  readonly #traits: StatementTraits;
+  #traits: StatementTraits;
 
   constructor(parts: StatementParts) {
     this.text = parts.text;
@@ -143,6 +159,11 @@ export class Statement {
     void this.#parts.learn(this.text).then((classified) => {
       use(traitsOf(classified));
     });
+  }
+
+  /** Takes over what was learned of it. Of no statement that has been sent: it was counted by what was known then. */
+  adopt(traits: StatementTraits): void {
+    this.#traits = traits;
   }
 
   /** What a driver is handed to run it once more, apart from what its caller can still change. */
