@@ -234,10 +234,14 @@ describe.each(['shadow', 'reverse'] as const)('comparisons at %s', (stage) => {
 
   test('a pooled leg that answers otherwise is a mismatch', async () => {
     class Lying extends pg.Client {}
-    const { query } = pg.Client.prototype as unknown as Record<string, (...args: never) => unknown>;
+    const query: unknown = Reflect.get(pg.Client.prototype, 'query');
     Object.assign(Lying.prototype, {
       async query(this: pg.Client, ...args: never) {
-        const result = (await Reflect.apply(query as never, this, args)) as pg.QueryResult;
+        const result = (await Reflect.apply(
+          query as (...args: never) => unknown,
+          this,
+          args,
+        )) as pg.QueryResult;
         for (const row of result.rows as { text?: string }[])
           if (row.text === 'two') row.text = '2';
         return result;

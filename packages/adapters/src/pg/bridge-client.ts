@@ -116,7 +116,7 @@ class BridgedClient<T extends pg.ClientBase> {
     return answerQuery(this.#statements, given, { promise: this.#promise });
   }
 
-  #transactionStatus(): pg.TransactionStatus {
+  #transactionStatus(): 'I' | 'T' | 'E' | null {
     const open = this.#kept.find(({ line }) => line !== undefined && line.status !== 'I');
     return open?.line?.status ?? this.#client.getTransactionStatus();
   }
