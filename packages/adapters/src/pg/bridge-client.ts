@@ -41,6 +41,7 @@ class BridgedClient<T extends pg.ClientBase> {
   readonly #pooled: PooledConnections;
   readonly #legacyQuery: Method;
   readonly #kept: KeptSession[] = [];
+  readonly #drain: DrainEvents;
   #ended = false;
 
   constructor(client: T, options: PgBridgeOptions) {
@@ -54,6 +55,7 @@ class BridgedClient<T extends pg.ClientBase> {
     const logger = (): StatementBridge['logger'] => this.#statements.logger;
     const settings = new Settings();
     const drain = new DrainEvents(client);
+    this.#drain = drain;
     const onLegacy = new Set<Session>();
     const legacy = new Line(client, settings, () => {
       if (legacy.isBetween) onLegacy.clear();
@@ -113,7 +115,9 @@ class BridgedClient<T extends pg.ClientBase> {
     const given = this.#ended ? undefined : parseQuery(args);
     // The driver's own words for what it can't take.
     if (given === undefined) return Reflect.apply(this.#legacyQuery, this.#client, args);
-    return answerQuery(this.#statements, given, { promise: this.#promise });
+    const { callback } = given;
+    const asked = callback && { ...given, callback: this.#drain.after(callback) };
+    return answerQuery(this.#statements, asked ?? given, { promise: this.#promise });
   }
 
   #transactionStatus(): 'I' | 'T' | 'E' | null {
