@@ -1,5 +1,4 @@
-import { planted } from 'changeover/testing';
-import { createStorageBridge, type Leg, type Row, type StorageApi } from 'changeover';
+import { createStorageBridge, type Leg, type StorageApi } from 'changeover';
 import { join } from 'node:path';
 import { openRecorder, silentLogger, SqliteLedgerStore } from '@changeover/bridge';
 import { writeTestFlags } from '../command/write-test-flags.ts';
@@ -69,11 +68,15 @@ function withWrongAge(leg: Leg<StorageApi>): Leg<StorageApi> {
   return {
     ...leg,
     shadow: undefined,
-    api: planted(leg.api, (rows, { operation, args }) =>
-      operation === 'readTable' && args[0] === 'wrong'
-        ? (rows as Row[]).map((row) => ({ ...row, age: Number(row['age']) + 1 }))
-        : rows,
-    ),
+    api: {
+      ...leg.api,
+      async readTable(dataset, ...rest) {
+        const rows = await leg.api.readTable(dataset, ...rest);
+        return dataset === 'wrong'
+          ? rows.map((row) => ({ ...row, age: Number(row['age']) + 1 }))
+          : rows;
+      },
+    },
   };
 }
 

@@ -72,6 +72,5 @@ export {
   type GuaranteeRegistryOptions,
   type OrderLevel,
   SerialLeg,
-  TransactionOverError,
 } from './guarantees/index.ts';
 export { InvalidKeyError, WiringError } from './call/wiring.ts';

@@ -82,6 +82,20 @@ export interface ShadowLeg {
   scratchWrite?(call: ShadowCall, limits: ShadowWriteLimits): Promise<WriteEffect>;
 }
 
+/** A call that was made so that it can be ended from outside. */
+export interface EndableCall {
+  /** What the leg's method returned. */
+  readonly answer: unknown;
+  /**
+   * Ends the call, where that can be done so that it is known what became of it: nothing that it holds is left when `answer`
+   * settles, and `answer` says whether it was applied, was not (`retryable` is true), or nobody knows.
+   *
+   * @param reason for the caller, who gets it as the message or as a `cause`.
+   * @returns false where the call goes on running as if nothing had been asked.
+   */
+  end(reason: Error): boolean;
+}
+
 /** One of the two implementations of an API, as the router takes it. */
 export interface Leg<Api> {
   readonly name: LegName;
@@ -89,6 +103,9 @@ export interface Leg<Api> {
   /** Closes what this leg holds open of a dataset and keeps it closed while `work` runs, in which the other leg removes the
    * dataset. Calls to that dataset wait meanwhile; the next one opens again. Resolves as `work` does. */
   closedWhile?<T>(dataset: string, work: () => Promise<T>): Promise<T>;
+  /** Runs `call`, which makes one call of `api` in the same tick, so that it can be ended. Throws what `call` throws. Absent
+   * where no call of this leg can be ended. */
+  endable?(call: () => unknown): EndableCall;
   /** Absent where the API's objects offer nothing but themselves: shadow calls then go through `api`. */
   readonly shadow?: ShadowLeg | undefined;
 }

@@ -1,4 +1,4 @@
-import type { Undetermined } from './undetermined.ts';
+import type { AnswerFacts, Undetermined } from './undetermined.ts';
 
 /** Whether a call reads, writes, or controls the object itself (`closeConnections`). */
 export type OperationKind = 'read' | 'write' | 'control';
@@ -40,6 +40,11 @@ export interface ReadDefinition<Args extends readonly unknown[] = readonly never
   ordered?(...args: Args): boolean;
   /** Why this call's result may differ from one run to the next without a write in between. Default: it may not. */
   undetermined?(...args: Args): Undetermined | undefined;
+  /**
+   * What is known of this call's answer, in place of `ordered` and `undetermined`. Asked in the background once the caller has its
+   * answer, and waited for there; must not reject. Default: what those two say.
+   */
+  facts?(...args: Args): Promise<AnswerFacts>;
   dataset?(...args: Args): string | undefined;
   /** What an answer is compared as. Default: as it is. */
   readonly compareAs?: ((answer: unknown) => unknown) | undefined;

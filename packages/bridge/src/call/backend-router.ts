@@ -14,6 +14,7 @@ import { CallsInFlight } from './calls-in-flight.ts';
 import { invoke, type Method } from './invoke.ts';
 import { ReadCalls } from './read-calls.ts';
 import type { Call, ResolvedCall } from './resolved-call.ts';
+import { defaultBackWithinMs, type PassedWrite, WayBack } from './way-back.ts';
 import { WriteCalls } from './write-calls.ts';
 
 /** What a router is made of. It owns none of it: who made a leg, a source or a recorder closes it. */
@@ -51,6 +52,10 @@ export interface BackendRouterOptions<Api extends object> {
   /** The legacy leg, if it is one queue for all datasets: a wait for what is queued there behind a transaction is then known for
    * what it is. Default: it is not. */
   readonly serial?: { readonly legacy?: SerialLeg } | undefined;
+  /** How long a move back waits for calls in flight on the pooled leg, in ms. Default: 1,000. */
+  readonly backWithinMs?: number | undefined;
+  /** Told of each write that others passed because it hadn't ended by then. */
+  readonly onPassed?: ((passed: PassedWrite) => void) | undefined;
 }
 
 /**
@@ -75,12 +80,25 @@ export class BackendRouter<Api extends object> {
   readonly #answering: Answering;
   readonly #reads: ReadCalls;
   readonly #writes: WriteCalls;
+  readonly #wayBack: WayBack;
 
   constructor(options: BackendRouterOptions<Api>) {
     this.backend = options.backend;
     this.#legs = { legacy: options.legacy, pooled: options.pooled };
     this.#clock = options.clock ?? systemClock;
-    this.#resolver = new CallResolver(options);
+    this.#resolver = new CallResolver({
+      ...options,
+      onChange: (state) => {
+        this.#wayBack.changed(state);
+      },
+    });
+    this.#wayBack = new WayBack({
+      clock: this.#clock,
+      logger: options.logger,
+      withinMs: options.backWithinMs ?? defaultBackWithinMs,
+      again: (resolved) => this.#resolver.again(resolved),
+      onPassed: options.onPassed,
+    });
     this.#comparer = new Comparer({
       ...options,
       clock: this.#clock,
@@ -96,7 +114,7 @@ export class BackendRouter<Api extends object> {
       mayAnswerAtOnce: options.mayAnswerAtOnce,
     });
     this.#reads = new ReadCalls(this.#resolver, this.#answering, options.isUnavailable);
-    this.#writes = new WriteCalls(this.#resolver, this.#answering);
+    this.#writes = new WriteCalls(this.#resolver, this.#answering, this.#wayBack);
     this.api = this.#makeApi(options.operations);
   }
 
@@ -108,6 +126,7 @@ export class BackendRouter<Api extends object> {
   /** Sheds the comparisons that wait and gives up those that run. Calls go on to be routed. Idempotent. */
   close(): void {
     this.#resolver.close();
+    this.#wayBack.close();
     this.#comparer.close();
   }
 

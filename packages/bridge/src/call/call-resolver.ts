@@ -20,6 +20,8 @@ export interface CallResolverOptions {
   readonly rules?: readonly ComparisonRule[] | undefined;
   readonly guarantees?: GuaranteeRegistry | undefined;
   readonly serial?: { readonly legacy?: SerialLeg } | undefined;
+  /** Told of a key with calls in flight whose stage may have changed. */
+  readonly onChange: (state: DatasetState) => void;
 }
 
 /** How long a memoised route is used without asking again, so that its counters are stored and let go when idle. */
@@ -55,6 +57,7 @@ export class CallResolver {
     options.recorder.watchRules(() => this.#rules.uses());
     this.#unsubscribe = options.stages.subscribe(() => {
       this.#memo.clear();
+      for (const state of this.#states.busy()) options.onChange(state);
     });
   }
 
@@ -86,16 +89,35 @@ export class CallResolver {
   }
 
   #decide(call: Call, name: unknown, mayBeNone: boolean, nowMs: number): ResolvedCall {
-    const { backend, parseDataset, recorder, stages } = this.#options;
-    const { operation, definition } = call;
+    const { parseDataset } = this.#options;
     const dataset =
       name === undefined && mayBeNone
         ? noDataset
         : parseDataset === undefined
           ? String(name)
           : parseDataset(name);
+    const resolved = this.#resolved(call, dataset, nowMs);
+    this.#noticeChange(resolved);
+    if (this.#memo.size >= maxMemoisedNames) this.#memo.clear();
+    const paths = this.#memo.get(name) ?? [];
+    paths[call.index] = resolved;
+    this.#memo.set(name, paths);
+    return resolved;
+  }
+
+  /** What holds now for a call of the same operation and dataset. */
+  again({ operation, definition, dataset, resolvedMs }: ResolvedCall): ResolvedCall {
+    return this.#resolved({ operation, definition }, dataset, resolvedMs);
+  }
+
+  #resolved(
+    { operation, definition }: Pick<Call, 'operation' | 'definition'>,
+    dataset: string,
+    nowMs: number,
+  ): ResolvedCall {
+    const { backend, recorder, stages } = this.#options;
     const decision = stages.decide({ backend, dataset, operation });
-    const resolved: ResolvedCall = {
+    return {
       backend,
       dataset,
       operation,
@@ -108,12 +130,6 @@ export class CallResolver {
       cell: recorder.cell(backend, dataset, operation, decision.stage),
       resolvedMs: nowMs,
     };
-    this.#noticeChange(resolved);
-    if (this.#memo.size >= maxMemoisedNames) this.#memo.clear();
-    const paths = this.#memo.get(name) ?? [];
-    paths[call.index] = resolved;
-    this.#memo.set(name, paths);
-    return resolved;
   }
 
   #noticeChange({ backend, dataset, operation, decision, state }: ResolvedCall): void {
@@ -121,7 +137,10 @@ export class CallResolver {
     const { stage: to, reason, revision } = decision;
     state.stages.set(operation, to);
     const change = `${String(from)} ${to} ${revision} ${reason}`;
-    if (from === undefined || from === to || state.lastChange === change) return;
+    if (from === undefined || from === to) return;
+    // Where the source hasn't said so.
+    if (!state.gate.idle) this.#options.onChange(state);
+    if (state.lastChange === change) return;
     state.lastChange = change;
     this.#options.recorder.event('stage', { backend, dataset, from, to, reason, revision });
     this.#options.logger.info({ backend, dataset, from, to, reason, revision }, 'stage changed');

@@ -5,7 +5,8 @@ import type { ResolvedCall } from '../call/resolved-call.ts';
 import type { CallsInFlight } from '../call/calls-in-flight.ts';
 import { type ComparisonSinks, reportComparison } from './comparison-log.ts';
 import { type AnswerStyle, LoopBudget } from './loop-budget.ts';
-import { ReadComparison, rowCount } from './read-comparison.ts';
+import { rowCount } from './answer.ts';
+import { ReadComparison } from './read-comparison.ts';
 import type { ShedReason } from '../recorder/shed-reason.ts';
 import { ShadowCaller } from './shadow-caller.ts';
 import { ShadowQueue, type ShadowQueueOptions } from './shadow-queue.ts';
@@ -31,6 +32,9 @@ export interface ComparerOptions extends ComparisonSinks {
 /** Confirmations wait for the legacy leg most of the time, and are few. */
 const confirmationQueue: ShadowQueueOptions = { maxConcurrent: 2, maxQueued: 64, maxWaitMs: 5_000 };
 
+/** Answers that are held at once until it is known what their calls are. */
+const maxLearning = 64;
+
 /** What the router tells of a sampled read. */
 export interface PendingRead {
   /** @param tookMs how long the answering leg took. */
@@ -49,6 +53,9 @@ export class Comparer {
   readonly #writes: WriteComparer;
   readonly #seen = new SeenDifferences();
   readonly #loopBudget: LoopBudget;
+  /** Comparisons that wait for what is known of their calls. */
+  readonly #learning = new Set<Promise<void>>();
+  #closed = false;
 
   constructor(options: ComparerOptions) {
     this.#options = options;
@@ -77,11 +84,13 @@ export class Comparer {
   }
 
   async idle(): Promise<void> {
+    while (this.#learning.size > 0) await Promise.all(this.#learning);
     await this.#queue.idle();
     await this.#confirmations.idle();
   }
 
   close(): void {
+    this.#closed = true;
     this.#queue.close();
     this.#confirmations.close();
   }
@@ -179,16 +188,44 @@ export class Comparer {
           });
           return;
         }
-        this.#submit(this.#queue, resolved, pending, (signal) => comparison.run(signal), rows);
+        this.#learnAndSubmit(comparison, resolved, pending, rows);
       },
       failed: (error) => {
         comparison.answer = { outcome: this.#caller.outcomeOfError(error) };
-        this.#submit(this.#queue, resolved, pending, (signal) => comparison.run(signal));
+        this.#learnAndSubmit(comparison, resolved, pending);
       },
       unavailable: () => {
         pending.verdict({ verdict: 'inconclusive', reason: 'the answering leg had no connection' });
       },
     };
+  }
+
+  /** What is known of the call is asked for outside of the queue, for it takes none of the time that comparisons may run. */
+  #learnAndSubmit(
+    comparison: ReadComparison,
+    resolved: ResolvedCall,
+    pending: PendingComparison,
+    rows = 0,
+  ): void {
+    const submit = (): void => {
+      this.#submit(this.#queue, resolved, pending, (signal) => comparison.run(signal), rows);
+    };
+    if (this.#learning.size >= maxLearning) {
+      pending.shed('queue-full');
+      return;
+    }
+    const known = comparison.learn();
+    if (known === undefined) {
+      submit();
+      return;
+    }
+    const learned = known.then((reads) => {
+      this.#learning.delete(learned);
+      if (this.#closed) pending.shed('closing');
+      else if (reads) submit();
+      else pending.shed('side-effects');
+    });
+    this.#learning.add(learned);
   }
 
   #submit(
