@@ -123,6 +123,8 @@ describe.each(['reverse', 'pooled'] as const)('between callers at %s', (stage) =
 
   test('what is left of a transaction whose connection was lost is refused until it is ended', async () => {
     const { db, raw } = await clients.make(stage);
+    // Until it is learned what these texts do, more is refused than has to be.
+    for (let n = 0; n < 50; n += 1) for (const text of ['BEGIN', 'COMMIT']) await db.query(text);
     await db.query('BEGIN');
     const { rows } = await db.query<{ pid: number }>('select pg_backend_pid() as pid');
     const lost = db.query('select pg_sleep(5)');
@@ -132,7 +134,7 @@ describe.each(['reverse', 'pooled'] as const)('between callers at %s', (stage) =
       /terminated|not queryable/,
     );
     await expect(db.query('COMMIT')).rejects.toThrow('not queryable');
-    expect(await count(db, 'half')).toBe(0);
+    expect(await count(clients.admin(), 'half')).toBe(0);
     await db.query('BEGIN');
     await db.query('ROLLBACK');
   });
