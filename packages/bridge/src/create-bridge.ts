@@ -109,10 +109,12 @@ export function bridgeOf(object: object): Bridge {
  * Lets {@link bridgeOf} know an object that an adapter made in front of a bridge, as callers see it, for the bridge behind it.
  *
  * @param bridged what {@link createBridge} made.
+ * @returns the stand-in.
  * @throws {WiringError} for anything else.
  */
-export function standsFor(standIn: object, bridged: object): void {
+export function standsFor<T extends object>(standIn: T, bridged: object): T {
   bridges.set(standIn, bridgeOf(bridged));
+  return standIn;
 }
 
 const ownNames: readonly string[] = [

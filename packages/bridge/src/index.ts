@@ -70,7 +70,9 @@ export {
 export { type LegAbilities, withAbilities } from './call/leg-abilities.ts';
 export * from './call/operations.ts';
 export {
+  type Caller,
   caller,
+  currentCaller,
   DeadlockError,
   type ExclusionLevel,
   GuaranteeRegistry,

@@ -1,0 +1,175 @@
+import { standsFor, WiringError } from '@changeover/bridge';
+import pg from 'pg';
+import { handleProxy } from '../shared/handle-proxy.ts';
+import { answerQuery, tell } from './calls.ts';
+import { classifierOver } from './classify.ts';
+import { DrainEvents } from './drain-events.ts';
+import { Line } from './line.ts';
+import { parseOptions, type PgBridgeOptions } from './options.ts';
+import { PooledConnections } from './pooled-connections.ts';
+import { type Callback, parseQuery } from './query-arguments.ts';
+import { KeptSession } from './session.ts';
+import type { Session } from './statement.ts';
+import { Settings } from './settings.ts';
+import { Standing } from './standing.ts';
+import { StatementBridge } from './statement-bridge.ts';
+
+type Method = (...args: readonly unknown[]) => unknown;
+
+/**
+ * Puts a bridge in the place of a `pg.Client` that a program uses as a singleton. The result has the client's type, properties and
+ * events; each statement goes to the leg that its key's stage says, by the flag `changeover.{name}`.
+ *
+ * ```ts
+ * export const db = bridgeClient(new pg.Client(url), { name: 'db' });
+ * ```
+ *
+ * The legacy leg is the client itself, the pooled leg a `pg.Pool`. Plain reads run on any of its connections; all else on one that is
+ * kept for the key, so that transactions by statements, settings, temporary tables, locks and the order of writes are as they were.
+ *
+ * @throws {WiringError} for what is no client of node-postgres, {InvalidOptionError} for options that can't be used.
+ */
+export function bridgeClient<T extends pg.ClientBase>(client: T, options: PgBridgeOptions): T {
+  return new BridgedClient<T>(client, options).handle;
+}
+
+class BridgedClient<T extends pg.ClientBase> {
+  readonly handle: T;
+  readonly #client: T;
+  readonly #own: boolean;
+  readonly #statements: StatementBridge;
+  readonly #pooled: PooledConnections;
+  readonly #legacyQuery: Method;
+  readonly #kept: KeptSession[] = [];
+  readonly #drain: DrainEvents;
+  #ended = false;
+
+  constructor(client: T, options: PgBridgeOptions) {
+    const { query } = client as unknown as { readonly query?: unknown };
+    if (typeof query !== 'function')
+      throw new WiringError(`The handle of "${options.name}" is no client of pg: it has no query.`);
+    const parsed = parseOptions(options);
+    this.#client = client;
+    this.#legacyQuery = query as Method;
+    this.#own = options.pooled === undefined;
+    const logger = (): StatementBridge['logger'] => this.#statements.logger;
+    const settings = new Settings();
+    const drain = new DrainEvents(client);
+    this.#drain = drain;
+    const onLegacy = new Set<Session>();
+    const legacy = new Line(client, settings, () => {
+      if (legacy.isBetween) onLegacy.clear();
+    });
+    const standing = new Standing(async (sql) =>
+      this.#isConnected && legacy.isBetween ? ((await legacy.ask(sql)) as never) : undefined,
+    );
+    const pooled = new PooledConnections({
+      pool: options.pooled?.() ?? poolLike(client, parsed),
+      logger,
+      standing,
+      tell: (event, message) => {
+        client.emit(event, message);
+      },
+    });
+    this.#pooled = pooled;
+    this.#statements = new StatementBridge({
+      options,
+      classifier: classifierOver(pooled, parsed.pure, logger),
+      isUnavailable: (error) => pooled.isUnavailable(error),
+      shadow: {
+        legacy: {
+          admits: () => legacy.isBetween && legacy.inFlight === 0 && this.#isConnected,
+          run: (statement, values) => legacy.ask(statement.again(values)),
+        },
+        pooled: {
+          admits: () => true,
+          run: (statement, values, signal) => pooled.again(statement, values, signal),
+        },
+      },
+      newSession: (key) => {
+        const shared = { legacy, pooled, settings, drain, logger, onLegacy };
+        const session = new KeptSession(key, { ...shared, ...parsed });
+        this.#kept.push(session);
+        return session;
+      },
+    });
+    const replacements = {
+      query: (...args: readonly unknown[]) => this.#query(args),
+      connect: (callback?: Callback) => this.#connect(callback),
+      end: (callback?: Callback) => this.#end(callback),
+      getTransactionStatus: () => this.#transactionStatus(),
+    };
+    this.handle = standsFor(handleProxy(client, replacements), this.#statements.statements);
+  }
+
+  /** A promise library that the program brought. */
+  get #promise(): PromiseConstructor | undefined {
+    return (this.#client as { readonly _Promise?: PromiseConstructor })._Promise;
+  }
+
+  get #isConnected(): boolean {
+    return (this.#client as { readonly _connected?: boolean })._connected !== false;
+  }
+
+  #query(args: readonly unknown[]): unknown {
+    const given = this.#ended ? undefined : parseQuery(args);
+    // The driver's own words for what it can't take.
+    if (given === undefined) return Reflect.apply(this.#legacyQuery, this.#client, args);
+    const { callback } = given;
+    const asked = callback && { ...given, callback: this.#drain.after(callback) };
+    return answerQuery(this.#statements, asked ?? given, { promise: this.#promise });
+  }
+
+  #transactionStatus(): 'I' | 'T' | 'E' | null {
+    const open = this.#kept.find(({ line }) => line !== undefined && line.status !== 'I');
+    return open?.line?.status ?? this.#client.getTransactionStatus();
+  }
+
+  #connect(callback: Callback | undefined): unknown {
+    const connect = this.#client.connect.bind(this.#client) as Method;
+    if (callback === undefined) return (connect() as Promise<unknown>).then(() => this.handle);
+    return connect((error: unknown, client: unknown) => {
+      callback(error, client === this.#client ? this.handle : client);
+    });
+  }
+
+  #end(callback: Callback | undefined): unknown {
+    this.#ended = true;
+    for (const session of this.#kept) session.close();
+    const pool = this.#pooled.pool;
+    const others = this.#own && !pool.ending ? pool.end() : Promise.resolve();
+    const client = (this.#client as unknown as { end(): Promise<void> }).end();
+    const both = Promise.all([client, others]).then(() => undefined);
+    if (callback === undefined) return both;
+    tell(both, callback);
+    return undefined;
+  }
+}
+
+/** A pool of connections as the client's one is. */
+function poolLike(
+  client: pg.ClientBase,
+  { max, idleTimeoutMs, connectTimeoutMs }: ReturnType<typeof parseOptions>,
+): pg.Pool {
+  const { connectionParameters, binary, password, pipeline } = client as unknown as {
+    readonly connectionParameters?: pg.ClientConfig;
+    readonly binary?: boolean;
+    readonly pipeline?: boolean;
+    readonly password?: pg.ClientConfig['password'];
+  };
+  return new pg.Pool({
+    ...connectionParameters,
+    ...{ binary, password, pipeline },
+    Client: client.constructor as never,
+    // The client's own parsers, those that are set later included.
+    types: {
+      getTypeParser: client.getTypeParser.bind(client),
+    },
+    max,
+    idleTimeoutMillis: idleTimeoutMs,
+    connectionTimeoutMillis: connectTimeoutMs,
+    keepAlive: true,
+    // A program that lets go of its client ends.
+    allowExitOnIdle: true,
+  });
+}

@@ -1,0 +1,35 @@
+import type { Logger } from '@changeover/bridge';
+import type { StatementClassifier } from '@changeover/classify';
+import { createPostgresClassifier } from '@changeover/classify/postgresql';
+import type { PooledConnections } from './pooled-connections.ts';
+
+/** Classifies by the catalogue as pooled connections see it, so that the legacy connection is asked nothing. */
+export function classifierOver(
+  pooled: PooledConnections,
+  pure: readonly string[],
+  logger: () => Logger,
+): StatementClassifier {
+  let isTold = false;
+  const tellOnce = (error: unknown): void => {
+    if (isTold) return;
+    isTold = true;
+    logger().warn(
+      { err: error },
+      'what statements do can not be asked of the catalogue: until it can, all of them count as acting and none is compared',
+    );
+  };
+  return createPostgresClassifier({
+    query: async (sql, values) => {
+      const leased = await pooled.lease().catch((error: unknown) => {
+        tellOnce(error);
+        throw error;
+      });
+      try {
+        return (await leased.query<Record<string, unknown>>(sql, [...values])).rows;
+      } finally {
+        leased.release();
+      }
+    },
+    pure,
+  });
+}

@@ -1,0 +1,143 @@
+import type { ClientBase } from 'pg';
+import type { EventEmitter } from 'node:events';
+import type { Setting, Settings } from './settings.ts';
+import type { Statement } from './statement.ts';
+import { endOf } from './submittable.ts';
+
+/** Idle, in a transaction, or in one that has failed: as the server says after each statement. */
+export type Status = 'I' | 'T' | 'E';
+
+/** What a driver's client is used for. */
+interface Querying {
+  query(config: unknown, values?: unknown): unknown;
+}
+
+/**
+ * One connection, which runs what it is given in turn. Whether a transaction is open on it is what the server says, never what the
+ * statements' texts say.
+ */
+export class Line {
+  readonly client: ClientBase;
+  readonly #settings: Settings;
+  readonly #send: Querying['query'];
+  /** Called when a statement ended, or the server told the connection's state. */
+  readonly #changed: () => void;
+  /** Ends what the connection is listened to for. */
+  readonly detach: () => void;
+  status: Status = 'I';
+  /** Statements that were sent and have not ended. */
+  inFlight = 0;
+  /** Those of them that may begin or end a transaction. */
+  unclear = 0;
+  /** The version of the settings that it stands on. */
+  #applied = 0;
+  /** Settings made in the open transaction: they are none if it is rolled back. */
+  #tentative: Setting[] = [];
+
+  /** @param send the client's own `query`, whatever stands in its place by now. */
+  constructor(
+    client: ClientBase,
+    settings: Settings,
+    changed: () => void,
+    send: Querying['query'] = (client as unknown as Querying).query,
+  ) {
+    this.client = client;
+    this.#settings = settings;
+    this.#changed = changed;
+    this.#send = send;
+    const { connection } = client as { readonly connection?: EventEmitter };
+    const told = ({ status }: { readonly status?: Status } = {}): void => {
+      if (status === undefined) return;
+      this.status = status;
+      changed();
+    };
+    connection?.on('readyForQuery', told);
+    this.detach = () => {
+      connection?.off('readyForQuery', told);
+    };
+  }
+
+  /** No transaction is open, and nothing that was sent can open one. */
+  get isBetween(): boolean {
+    return this.status === 'I' && this.unclear === 0;
+  }
+
+  /** Sends a statement behind those before it, in the same tick. */
+  run(statement: Statement, values: unknown): Promise<unknown> {
+    this.#bringUp();
+    const { submittable } = statement;
+    const { unclear } = statement.traits;
+    this.inFlight += 1;
+    if (unclear) this.unclear += 1;
+    let result: Promise<unknown>;
+    try {
+      if (submittable === undefined) {
+        result = this.#send.call(this.client, statement.config, values) as Promise<unknown>;
+      } else {
+        result = endOf(submittable);
+        this.#send.call(this.client, submittable);
+      }
+    } catch (error) {
+      this.#ended(unclear);
+      return Promise.reject(error);
+    }
+    result.then(
+      (answer) => {
+        this.#ended(unclear);
+        this.#noteSetting(statement, values, answer);
+      },
+      () => {
+        this.#ended(unclear);
+      },
+    );
+    return result;
+  }
+
+  /** Sends a statement of the adapter's own. */
+  ask(config: unknown, values?: unknown): Promise<unknown> {
+    this.#bringUp();
+    return this.#send.call(this.client, config, values) as Promise<unknown>;
+  }
+
+  /** What callers set elsewhere comes first. One that fails failed there too, or says so by what follows. */
+  #bringUp(): void {
+    const { version } = this.#settings;
+    if (this.#applied === version || this.status !== 'I') return;
+    const missing = [...this.#settings.since(this.#applied)];
+    this.#applied = version;
+    for (const { statement, values } of missing)
+      this.ask(statement.config, values).catch(() => undefined);
+  }
+
+  #ended(unclear: boolean): void {
+    this.inFlight -= 1;
+    if (unclear) this.unclear -= 1;
+    this.#changed();
+  }
+
+  #noteSetting(statement: Statement, values: unknown, answer: unknown): void {
+    const { status } = this;
+    statement.whenKnown(({ sets }) => {
+      if (!sets) return;
+      if (status === 'I') this.#made({ statement, values });
+      else this.#tentative.push({ statement, values });
+    });
+    if (this.#tentative.length === 0 || status !== 'I') return;
+    const made = this.#tentative;
+    this.#tentative = [];
+    if (commandOf(answer) !== 'COMMIT') return;
+    for (const setting of made) this.#made(setting);
+  }
+
+  #made(setting: Setting): void {
+    const version = this.#settings.add(setting);
+    // Where another connection's came between, all of them are set here again, in their order.
+    if (this.#applied === version - 1) this.#applied = version;
+  }
+}
+
+/** What the server says that it did: of several statements the last one. */
+function commandOf(answer: unknown): unknown {
+  const last: unknown = Array.isArray(answer) ? answer.at(-1) : answer;
+  return (last as { readonly command?: unknown } | undefined)?.command;
+}

@@ -1,0 +1,73 @@
+import type { LegName } from '@changeover/core';
+import type { Line } from './line.ts';
+import type { PooledConnections } from './pooled-connections.ts';
+import { send } from './send.ts';
+import type { Settings } from './settings.ts';
+import type { Session, Statement } from './statement.ts';
+import { endOf } from './submittable.ts';
+
+/** The statements that a pool is given itself: each on any connection, so that none leaves anything for the next. */
+export class PoolSession implements Session {
+  readonly key: string;
+  readonly isBetween = true;
+  readonly #raw: object;
+  readonly #pooled: PooledConnections;
+
+  /** @param raw runs statements as the pool itself does, whatever stands in its place by now. */
+  constructor(key: string, raw: object, pooled: PooledConnections) {
+    this.key = key;
+    this.#raw = raw;
+    this.#pooled = pooled;
+  }
+
+  mustWait(): boolean {
+    return false;
+  }
+
+  whenOpen(_statement: unknown, issue: () => Promise<unknown>): Promise<unknown> {
+    return issue();
+  }
+
+  run(leg: LegName, statement: Statement, values: unknown): Promise<unknown> {
+    if (leg === 'pooled') return this.#pooled.run(statement, values);
+    const { config, submittable } = statement;
+    if (submittable === undefined) return send(this.#raw, config, values);
+    const end = endOf(submittable);
+    void send(this.#raw, submittable);
+    return end;
+  }
+}
+
+/** The statements of one client that was taken out of a pool: all on its connection, whatever the stage is by then. */
+export class CheckedOutSession implements Session {
+  readonly key: string;
+  readonly #line: Line;
+  readonly #settings: Settings;
+  /** It was left something that no other connection has. */
+  #isMarked = false;
+
+  constructor(key: string, line: Line, settings: Settings) {
+    this.key = key;
+    this.#line = line;
+    this.#settings = settings;
+  }
+
+  get isBetween(): boolean {
+    return this.#line.isBetween && this.#settings.isEmpty && !this.#isMarked;
+  }
+
+  mustWait(): boolean {
+    return false;
+  }
+
+  whenOpen(_statement: unknown, issue: () => Promise<unknown>): Promise<unknown> {
+    return issue();
+  }
+
+  run(_leg: LegName, statement: Statement, values: unknown): Promise<unknown> {
+    statement.whenKnown(({ leaves, sets }) => {
+      if (leaves || sets) this.#isMarked = true;
+    });
+    return this.#line.run(statement, values);
+  }
+}

@@ -1,0 +1,212 @@
+import {
+  type Bridge,
+  bridgeOf,
+  createBridge,
+  createLogger,
+  currentCaller,
+  defined,
+  type Logger,
+  withAbilities,
+} from '@changeover/bridge';
+import type { LegName, OperationDefinition, ShadowCall, ShadowLeg } from '@changeover/core';
+import type { StatementClassifier } from '@changeover/classify';
+import { digestResult } from '@changeover/compare';
+import { comparable } from './comparable.ts';
+import { bridgeSettingsIn, type PgBridgeOptions } from './options.ts';
+import type { QueryArguments } from './query-arguments.ts';
+import { type Classification, type Session, Statement } from './statement.ts';
+import { fail } from './submittable.ts';
+
+/** What both legs are to the bridge. */
+interface Statements {
+  query(statement: Statement, values: unknown): Promise<unknown>;
+}
+
+/** Runs statements for comparison on one leg. */
+export interface ShadowRuns {
+  admits(): boolean;
+  run(statement: Statement, values: unknown, signal: AbortSignal): Promise<unknown>;
+}
+
+/** What a bridge over a handle's statements is made of. */
+export interface StatementBridgeOptions {
+  readonly options: PgBridgeOptions;
+  readonly classifier: StatementClassifier;
+  readonly shadow: Readonly<Record<LegName, ShadowRuns>>;
+  readonly isUnavailable: (error: unknown) => boolean;
+  readonly newSession: (key: string) => Session;
+}
+
+/** Texts of prepared statements that are remembered by name. */
+const maxNames = 10_000;
+
+/** Takes every statement of a handle through a bridge, as its one operation `query`. */
+export class StatementBridge {
+  readonly statements: Statements;
+  readonly #options: StatementBridgeOptions;
+  readonly #query: Statements['query'];
+  readonly #sessions = new Map<string, Session>();
+  /** What names of prepared statements stand for: the driver knows it by connection. */
+  readonly #names = new Map<string, string>();
+  #logger: Logger | undefined;
+
+  constructor(options: StatementBridgeOptions) {
+    this.#options = options;
+    const { name, services, clock } = options.options;
+    const leg = (which: LegName) => () =>
+      withAbilities<Statements>(
+        { query: (statement, values) => statement.session.run(which, statement, values) },
+        { shadow: shadowLeg(options.shadow[which]) },
+      );
+    this.statements = createBridge<Statements, { readonly query: ReturnType<typeof defined> }>({
+      ...bridgeSettingsIn(options.options),
+      name,
+      legacy: leg('legacy'),
+      pooled: leg('pooled'),
+      operations: { query: defined(definition) },
+      answers: 'promises',
+      isUnavailable: options.isUnavailable,
+      services,
+      clock,
+    });
+    this.#query = this.statements.query;
+  }
+
+  get logger(): Logger {
+    const { logger, services } = this.#options.options;
+    this.#logger ??= logger ?? services?.logger ?? createLogger({ level: 'warn' });
+    return this.#logger;
+  }
+
+  get bridge(): Bridge {
+    return bridgeOf(this.statements);
+  }
+
+  /** The session that statements of a key have in common. */
+  sessionOf(key: string): Session {
+    let session = this.#sessions.get(key);
+    if (session === undefined) {
+      session = this.#options.newSession(key);
+      this.#sessions.set(key, session);
+    }
+    return session;
+  }
+
+  /** Runs one statement of a caller's. What it rejects with is the driver's error. */
+  run(given: QueryArguments, session?: Session): Promise<unknown> {
+    let statement: Statement;
+    try {
+      statement = this.#statement(given, session);
+    } catch (error) {
+      if (given.submittable !== undefined) fail(given.submittable, error);
+      return Promise.reject(error);
+    }
+    const { caller, traits } = statement;
+    const issue = (): Promise<unknown> => this.#query(statement, given.values);
+    const answer = statement.session.mustWait(caller, traits.ends)
+      ? statement.session.whenOpen(statement, issue)
+      : issue();
+    if (given.name !== undefined) this.#noteName(given.name, given.text, answer);
+    if (traits.changesSchema) this.#noteSchema(statement, answer);
+    if (given.submittable !== undefined) this.#tellFailure(given.submittable, answer);
+    return answer;
+  }
+
+  #statement(given: QueryArguments, session: Session | undefined): Statement {
+    const { classifier, options } = this.#options;
+    const { text, config, submittable } = given;
+    const known = given.name === undefined ? text : this.#named(given.name, text);
+    const key = options.key?.({
+      text: known,
+      values: Array.isArray(given.values) ? given.values : undefined,
+      name: given.name,
+    });
+    const classified: Classification = classifier.classify(known);
+    return new Statement({
+      text: known,
+      config: known === text || typeof config === 'string' ? config : { ...config, text: known },
+      classified,
+      caller: currentCaller(),
+      session: session ?? this.sessionOf(key ?? 'all'),
+      submittable,
+      learn: (sql) => classifier.learn(sql),
+    });
+  }
+
+  /**
+   * The text that a name stands for on this handle.
+   *
+   * @throws Error as the driver does, for a name that was given another text.
+   */
+  #named(name: string, text: string): string {
+    const known = this.#names.get(name);
+    if (text === '') return known ?? text;
+    if (known !== undefined && known !== text)
+      throw new Error(
+        `Prepared statements must be unique - '${name}' was used for a different statement`,
+      );
+    return text;
+  }
+
+  /** What could not be parsed leaves its name free. */
+  #noteName(name: string, text: string, answer: Promise<unknown>): void {
+    if (text === '' || this.#names.has(name) || this.#names.size >= maxNames) return;
+    answer.then(
+      () => {
+        if (!this.#names.has(name)) this.#names.set(name, text);
+      },
+      () => undefined,
+    );
+  }
+
+  #noteSchema(statement: Statement, answer: Promise<unknown>): void {
+    const changed = (): void => {
+      statement.whenKnown(({ changesSchema }) => {
+        if (changesSchema) this.#options.classifier.schemaChanged();
+      });
+    };
+    answer.then(changed, () => undefined);
+  }
+
+  /** One that never reached a connection is told so; of all others its own handlers were told. */
+  #tellFailure(submittable: NonNullable<Statement['submittable']>, answer: Promise<unknown>): void {
+    answer.catch((error: unknown) => {
+      fail(submittable, error);
+    });
+  }
+}
+
+type Args = readonly [statement: Statement, values: unknown];
+
+function isComparedRead({ traits, submittable, session }: Statement): boolean {
+  return traits.reads && submittable === undefined && session.isBetween;
+}
+
+const dataset = (...[{ session }]: Args): string => session.key;
+
+const definition = {
+  kind: 'statement',
+  dataset,
+  reads: (...[statement]: Args) => isComparedRead(statement),
+  read: {
+    kind: 'read',
+    result: 'rows',
+    ordered: (...[{ traits }]: Args) => traits.ordered,
+    undetermined: (...[{ traits }]: Args) => traits.undetermined,
+    compareAs: comparable,
+  },
+  write: { kind: 'write', comparison: 'none' },
+} satisfies OperationDefinition<Args> as unknown as OperationDefinition;
+
+function shadowLeg({ admits, run }: ShadowRuns): ShadowLeg {
+  const read = async ({ args, signal, compareAs }: ShadowCall): Promise<unknown> => {
+    const [statement, values] = args as Args;
+    const result = await run(statement, values, signal);
+    return compareAs === undefined ? result : compareAs(result);
+  };
+  return {
+    admits,
+    read,
+    digest: async (call) => digestResult(await read(call), 'rows'),
+  };
+}
