@@ -15,7 +15,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   legacy: ['core', 'engines'],
   pooled: ['core', 'compare', 'engines'],
   storage: ['core', 'compare', 'bridge', 'operate', 'classify', 'engines', 'legacy', 'pooled'],
-  adapters: ['core', 'compare', 'bridge', 'classify', 'pooled'],
+  adapters: ['core', 'compare', 'bridge', 'classify'],
   changeover: ['core', 'compare', 'bridge', 'operate', 'engines', 'pooled', 'storage', 'adapters'],
 };
 
