@@ -2,6 +2,7 @@ export * from './clock.ts';
 export * from './errors.ts';
 export * from './instrument.ts';
 export * from './leg.ts';
+export * from './load-builtin.ts';
 export * from './nearest-name.ts';
 export * from './operation.ts';
 export * from './stage.ts';

@@ -10,6 +10,7 @@ import { ReportBuilder, type ResumedAt } from './report-builder.ts';
 import type { ReportData } from './report-data.ts';
 import { type RuleUseSource, RuleUses } from './rule-uses.ts';
 import { leftOut, SampleBook } from './sample-book.ts';
+import { storeErrorCode } from './store-file.ts';
 
 /** What a recorder is made of. */
 export interface RecorderOptions {
@@ -280,8 +281,8 @@ class StoringRecorder implements Recorder {
   }
 
   #failed(error: unknown): 'busy' | 'failed' {
-    const code = String((error as { code?: unknown }).code);
-    if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED')) return 'busy';
+    const code = storeErrorCode(error);
+    if (code === 'SQLITE_BUSY' || code === 'SQLITE_LOCKED') return 'busy';
     this.#failures += 1;
     this.#lastFailure = code;
     const now = this.#clock.monotonicMs();
