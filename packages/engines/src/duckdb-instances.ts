@@ -1,6 +1,7 @@
 import { realpathSync } from 'node:fs';
 import { ConnectionError } from './api/storage-errors.ts';
-import { DuckDBInstance } from '@duckdb/node-api';
+import type { DuckDBInstance } from '@duckdb/node-api';
+import { duckdbDriver } from './drivers.ts';
 import { toStorageError } from './errors.ts';
 
 /** Limits of an instance. Those of the first lease hold for all that share it. */
@@ -49,6 +50,7 @@ export async function leaseDuckdbInstance(
   path: string,
   options: DuckdbInstanceOptions = {},
 ): Promise<DuckdbLease> {
+  const { DuckDBInstance } = duckdbDriver();
   const key = realPath(path);
   const instances = registry();
   let shared = instances.get(key);
@@ -101,6 +103,7 @@ export function duckdbInstancesOpen(): number {
 
 /** Makes an empty database file where there is none. */
 export async function createDuckdbFile(path: string): Promise<void> {
+  const { DuckDBInstance } = duckdbDriver();
   const instance = await DuckDBInstance.create(path, instanceOptions({ threads: 1 }));
   instance.closeSync();
 }

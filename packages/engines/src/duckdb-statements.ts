@@ -1,23 +1,21 @@
 import { InvalidArgumentError, ReadOnlyError } from './api/storage-errors.ts';
-import { StatementType } from '@duckdb/node-api';
+import type { StatementType } from '@duckdb/node-api';
+import { duckdbDriver } from './drivers.ts';
 import { leadingWords } from './sql-text.ts';
 
 /** Kinds of statements that only read. PRAGMA and SHOW that read are SELECTs to the engine. */
-const readingTypes: ReadonlySet<StatementType> = new Set([
-  StatementType.SELECT,
-  StatementType.EXPLAIN,
-]);
+const readingTypes: ReadonlySet<string> = new Set(['SELECT', 'EXPLAIN']);
 /** Kinds that would change the connection or the instance, under the feet of whoever uses it next. */
-const connectionTypes: ReadonlySet<StatementType> = new Set([
-  StatementType.TRANSACTION,
-  StatementType.ATTACH,
-  StatementType.DETACH,
-  StatementType.SET,
-  StatementType.VARIABLE_SET,
-  StatementType.PRAGMA,
-  StatementType.PREPARE,
-  StatementType.EXECUTE,
-  StatementType.LOAD,
+const connectionTypes: ReadonlySet<string> = new Set([
+  'TRANSACTION',
+  'ATTACH',
+  'DETACH',
+  'SET',
+  'VARIABLE_SET',
+  'PRAGMA',
+  'PREPARE',
+  'EXECUTE',
+  'LOAD',
 ]);
 
 /** What EXPLAIN ANALYZE may run. */
@@ -42,7 +40,7 @@ export function checkDuckdbQuery(type: StatementType, sql: string): void {
   const words = leadingWords(sql, 3);
   const explainsAnother =
     words[0] === 'EXPLAIN' && words[1] === 'ANALYZE' && !readingWords.has(words[2] ?? '');
-  if (!readingTypes.has(type) || explainsAnother || /\bnextval\s*\(/i.test(sql)) {
+  if (!readingTypes.has(nameOf(type)) || explainsAnother || /\bnextval\s*\(/i.test(sql)) {
     throw new ReadOnlyError(
       'query takes one statement that only reads and returns rows. Use execute to write.',
       { engine: 'duckdb' },
@@ -57,10 +55,14 @@ export function checkDuckdbQuery(type: StatementType, sql: string): void {
  * @throws {InvalidArgumentError} where it doesn't.
  */
 export function checkDuckdbExecute(type: StatementType, sql: string): void {
-  if (!connectionTypes.has(type)) return;
+  if (!connectionTypes.has(nameOf(type))) return;
   throw new InvalidArgumentError(
     `execute does not take ${leadingWords(sql, 1).join('')}, which would change the ` +
       'state of the connection. Use transaction for several statements in one.',
     { engine: 'duckdb' },
   );
+}
+
+function nameOf(type: StatementType): string {
+  return duckdbDriver().StatementType[type];
 }

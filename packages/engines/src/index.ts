@@ -13,13 +13,15 @@ export {
   duckdbPathInUse,
   leaseDuckdbInstance,
 } from './duckdb-instances.ts';
-export { DuckdbSession, type DuckdbSessionOptions, openDuckdbSession } from './duckdb-session.ts';
+export { duckdbDriver, postgresDriver, sqliteDriver } from './drivers.ts';
+export type { DuckdbSession, DuckdbSessionOptions } from './duckdb-session.ts';
+export { openDuckdbSession } from './open-duckdb.ts';
 export { checkDuckdbExecute, checkDuckdbQuery } from './duckdb-statements.ts';
 export * from './errors.ts';
 export { inputCells } from './input-cells.ts';
 export { jsonText } from './json-text.ts';
 export { inTransaction, type TransactionMode } from './operations/context.ts';
-export { PostgresSession } from './postgres-session.ts';
+export type { PostgresSession } from './postgres-session.ts';
 export { checkPostgresExecute, checkPostgresQuery } from './postgres-statements.ts';
 export * from './program.ts';
 export { rowsFromCells } from './rows.ts';

@@ -6,7 +6,7 @@ import { connectPostgres } from '../connect-postgres.ts';
 import { fileStore } from '../dataset-store.ts';
 import type { Dialect } from '../dialect/dialect.ts';
 import type { DuckdbInstanceOptions } from '../duckdb-instances.ts';
-import { openDuckdbSession } from '../duckdb-session.ts';
+import { openDuckdbSession } from '../open-duckdb.ts';
 import { dialectOf, type OperationContext } from '../operations/context.ts';
 import {
   findTable,
