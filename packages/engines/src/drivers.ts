@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module';
+import { loadInstalled } from '@changeover/core';
 import type Database from 'better-sqlite3';
 import type * as duckdb from '@duckdb/node-api';
 import type pg from 'pg';
@@ -36,30 +36,26 @@ export interface DuckdbBindings {
 /** The layer that {@link duckdbDriver} itself stands on, whichever copies are installed. */
 export function duckdbBindings(): DuckdbBindings {
   duckdbDriver();
-  const requireHere = createRequire(base(import.meta.url));
-  const requireThere = createRequire(requireHere.resolve(driverPackages.duckdb));
-  return requireThere('@duckdb/node-bindings') as DuckdbBindings;
+  return loadInstalled(
+    '@duckdb/node-bindings',
+    import.meta.url,
+    driverPackages.duckdb,
+  ) as DuckdbBindings;
 }
 
 const loaded = new Map<Engine, unknown>();
 
-/** Loaded on first use, and by `require`: a bundler must not look for a driver that a program doesn't use. */
 function driver(engine: Engine): unknown {
   const known = loaded.get(engine);
   if (known !== undefined) return known;
   const name = driverPackages[engine];
   try {
-    const found: unknown = createRequire(base(import.meta.url))(name);
+    const found: unknown = loadInstalled(name, import.meta.url);
     loaded.set(engine, found);
     return found;
   } catch (error) {
     throw driverError(engine, name, error);
   }
-}
-
-/** A bundle in CommonJS has no URL of its own. */
-function base(url: string | undefined): string {
-  return url ?? `${process.cwd()}/`;
 }
 
 function driverError(engine: Engine, name: string, error: unknown): StorageError {
