@@ -1,3 +1,4 @@
+import './require-node.ts';
 export * from './clock.ts';
 export * from './errors.ts';
 export * from './instrument.ts';

@@ -18,7 +18,7 @@ export type { DuckdbSession, DuckdbSessionOptions } from './duckdb-session.ts';
 export { openDuckdbSession } from './open-duckdb.ts';
 export { checkDuckdbExecute, checkDuckdbQuery } from './duckdb-statements.ts';
 export * from './errors.ts';
-export { inputCells } from './input-cells.ts';
+export { inputCells, inputKeys } from './input-cells.ts';
 export { jsonText } from './json-text.ts';
 export { inTransaction, type TransactionMode } from './operations/context.ts';
 export type { PostgresSession } from './postgres-session.ts';
