@@ -1,4 +1,5 @@
-import { createLogger, openRecorder } from 'changeover';
+import { openRecorder } from '@changeover/bridge';
+import { createLogger } from 'changeover';
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

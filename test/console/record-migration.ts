@@ -1,5 +1,6 @@
 import { planted } from 'changeover/testing';
-import { createStorageBridge, type Leg, type Row, type StorageApi } from 'changeover';
+import { type Leg } from '@changeover/core';
+import { createStorageBridge, type Row, type StorageApi } from 'changeover';
 import { join } from 'node:path';
 import { openRecorder, silentLogger, SqliteLedgerStore } from '@changeover/bridge';
 import { writeTestFlags } from '../command/write-test-flags.ts';

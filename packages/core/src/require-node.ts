@@ -1,4 +1,4 @@
-/** The first Node that has its own SQLite without a flag. */
+/** The first Node that has every built-in module that is used here, without a flag. */
 const oldest = [22, 13] as const;
 
 /**

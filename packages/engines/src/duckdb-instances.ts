@@ -2,15 +2,8 @@ import { realpathSync } from 'node:fs';
 import { ConnectionError } from './api/storage-errors.ts';
 import type { DuckDBInstance } from '@duckdb/node-api';
 import { duckdbDriver } from './drivers.ts';
+import type { DuckdbInstanceOptions } from './api/duckdb-instance-options.ts';
 import { toStorageError } from './errors.ts';
-
-/** Limits of an instance. Those of the first lease hold for all that share it. */
-export interface DuckdbInstanceOptions {
-  /** Default: the engine's, 80 % of the machine's memory. */
-  readonly memoryLimitMib?: number | undefined;
-  /** Default: the engine's, one a core. */
-  readonly threads?: number | undefined;
-}
 
 /** A share in the one instance of a path. */
 export interface DuckdbLease {

@@ -11,11 +11,8 @@ import type {
 import { duckdbDriver } from './drivers.ts';
 import { duckdbColumn } from './duckdb-columns.ts';
 import { insertIntoDuckdb } from './duckdb-insert.ts';
-import {
-  type DuckdbInstanceOptions,
-  type DuckdbLease,
-  leaseDuckdbInstance,
-} from './duckdb-instances.ts';
+import type { DuckdbInstanceOptions } from './api/duckdb-instance-options.ts';
+import { type DuckdbLease, leaseDuckdbInstance } from './duckdb-instances.ts';
 import { checkDuckdbExecute, checkDuckdbQuery } from './duckdb-statements.ts';
 import { bindDuckdbParam } from './duckdb-values.ts';
 import { classifyError, toStorageError } from './errors.ts';

@@ -7,7 +7,6 @@ export { isDate, timestampText } from './date-text.ts';
 export { quoteIdentifier } from './dialect/dialect.ts';
 export { duckdbCatalog } from './dialect/duckdb.ts';
 export {
-  type DuckdbInstanceOptions,
   duckdbInstancesOpen,
   type DuckdbLease,
   duckdbPathInUse,

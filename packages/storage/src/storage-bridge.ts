@@ -18,7 +18,7 @@ import {
   parseEngine,
   type StorageBackend,
   storageOperations,
-} from '@changeover/engines';
+} from '@changeover/engines/api';
 import { MeasuredPools, StorageBackendFactory } from '@changeover/pooled';
 import { breakerMetrics } from './breaker-metrics.ts';
 import {
