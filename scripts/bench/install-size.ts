@@ -60,9 +60,8 @@ function measureInstallSize(): Promise<CaseResult> {
   }
 }
 
-/** What a user of `changeover` gets: nothing in it needs the classifiers. */
 function packAll(folder: string): string[] {
-  const names = readdirSync(join(root, 'packages')).filter((name) => name !== 'classify');
+  const names = readdirSync(join(root, 'packages'));
   const workspaces = names.flatMap((name) => ['--workspace', `packages/${name}`]);
   execFileSync('npm', ['pack', '--silent', '--pack-destination', folder, ...workspaces], {
     cwd: root,

@@ -99,6 +99,9 @@ export function withDefects(
       ...(shadow.version === undefined
         ? {}
         : { version: (dataset: string) => shadow.version?.(dataset) }),
+      ...(shadow.estimatedRehearsalMs === undefined
+        ? {}
+        : { estimatedRehearsalMs: (call) => shadow.estimatedRehearsalMs?.(call) }),
       ...(shadow.rehearse === undefined ? {} : { rehearse: shadow.rehearse.bind(shadow) }),
       ...(shadow.scratchWrite === undefined
         ? {}

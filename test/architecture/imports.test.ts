@@ -11,10 +11,10 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   bridge: ['core', 'compare'],
   operate: ['core', 'compare', 'bridge'],
   classify: ['core'],
-  engines: ['core'],
+  engines: ['core', 'classify'],
   legacy: ['core', 'engines'],
   pooled: ['core', 'compare', 'engines'],
-  storage: ['core', 'compare', 'bridge', 'operate', 'engines', 'legacy', 'pooled'],
+  storage: ['core', 'compare', 'bridge', 'operate', 'classify', 'engines', 'legacy', 'pooled'],
   changeover: ['core', 'compare', 'bridge', 'operate', 'engines', 'pooled', 'storage'],
 };
 

@@ -16,7 +16,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { engines } from '@changeover/engines';
 import { silentLogger } from '@changeover/bridge';
-import { planted } from 'changeover/testing';
 import { UnleashServer, unleashTokens } from '../kit/unleash-server.ts';
 import { type Outcome, typeChangeover } from './run-changeover.ts';
 import { testFlags, writeTestFlags } from './write-test-flags.ts';
@@ -155,9 +154,7 @@ describe('with a token that may change flags', () => {
     const bridge = openBridge((leg) => ({
       ...leg,
       shadow: undefined,
-      api: planted(leg.api, (rows, { operation }) =>
-        operation === 'readTable' ? [{ id: 2 }] : rows,
-      ),
+      api: { ...leg.api, readTable: () => Promise.resolve([{ id: 2 }]) },
     }));
     try {
       const storage = bridge.storage('sqlite');

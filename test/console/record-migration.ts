@@ -1,6 +1,5 @@
-import { planted } from 'changeover/testing';
 import { type Leg } from '@changeover/core';
-import { createStorageBridge, type Row, type StorageApi } from 'changeover';
+import { createStorageBridge, type StorageApi } from 'changeover';
 import { join } from 'node:path';
 import { openRecorder, silentLogger, SqliteLedgerStore } from '@changeover/bridge';
 import { writeTestFlags } from '../command/write-test-flags.ts';
@@ -70,11 +69,15 @@ function withWrongAge(leg: Leg<StorageApi>): Leg<StorageApi> {
   return {
     ...leg,
     shadow: undefined,
-    api: planted(leg.api, (rows, { operation, args }) =>
-      operation === 'readTable' && args[0] === 'wrong'
-        ? (rows as Row[]).map((row) => ({ ...row, age: Number(row['age']) + 1 }))
-        : rows,
-    ),
+    api: {
+      ...leg.api,
+      async readTable(dataset, ...rest) {
+        const rows = await leg.api.readTable(dataset, ...rest);
+        return dataset === 'wrong'
+          ? rows.map((row) => ({ ...row, age: Number(row['age']) + 1 }))
+          : rows;
+      },
+    },
   };
 }
 

@@ -105,11 +105,14 @@ server.once('listening', async () => {
   }
 });
 
-const documented = [
-  ...readFileSync(join(root, 'docs/create-bridge.md'), 'utf8').matchAll(/^```ts\n(.*?)^```$/gms),
-].map((match, at) => [at + 1, match[1] ?? ''] as const);
+/** Pages whose every program stands alone and says in its comments what it prints. */
+const documented = ['docs/create-bridge.md', 'docs/guarantees.md'].flatMap((page) =>
+  [...readFileSync(join(root, page), 'utf8').matchAll(/^```ts\n(.*?)^```$/gms)].map(
+    (match, at) => [at + 1, page, match[1] ?? ''] as const,
+  ),
+);
 
-test.each(documented)('example %i in docs/create-bridge.md says what it says', (_at, block) => {
+test.each(documented)('example %i in %s says what it says', (_at, _page, block) => {
   const folder = mkdtempSync(join(root, 'test/docs/.example-'));
   try {
     const file = join(folder, 'example.ts');

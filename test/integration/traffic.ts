@@ -56,8 +56,8 @@ export const determinedQueries: readonly string[] = [
   'SELECT p.name, count(t.id) AS n FROM places p LEFT JOIN trees t ON p.id = t.id % 11 GROUP BY p.name ORDER BY p.name',
   'WITH tall AS (SELECT id, height FROM trees WHERE height > 20) SELECT count(*) AS n, max(height) AS height FROM tall',
   "SELECT id, CASE WHEN height > 20 THEN 'tall' WHEN height IS NULL THEN 'unknown' ELSE 'small' END AS size FROM trees ORDER BY id",
-  'SELECT id, row_number() OVER (PARTITION BY kind ORDER BY id) AS place FROM trees ORDER BY id',
-  'SELECT id, sum(seeds) OVER (ORDER BY id ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) AS seeds FROM trees ORDER BY id',
+  'SELECT id, rank() OVER (PARTITION BY kind ORDER BY id) AS place FROM trees ORDER BY id',
+  'SELECT id, sum(seeds) OVER (ORDER BY id RANGE BETWEEN 2 PRECEDING AND CURRENT ROW) AS seeds FROM trees ORDER BY id',
   'SELECT id FROM trees WHERE id < 10 UNION SELECT id FROM places',
   'SELECT id FROM trees INTERSECT SELECT id FROM places',
   "SELECT id FROM trees WHERE id IN (SELECT id FROM places WHERE name <> 'b')",
@@ -67,14 +67,22 @@ export const determinedQueries: readonly string[] = [
   "VALUES (1, 'one'), (2, NULL)",
 ];
 
+/** Determined here, where ids are given once; but no constraint says so, and so nothing tells it of the statement. */
+const untoldQueries: readonly string[] = [
+  'SELECT id, row_number() OVER (PARTITION BY kind ORDER BY id) AS place FROM trees ORDER BY id',
+  'SELECT id, sum(seeds) OVER (ORDER BY id ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) AS seeds FROM trees ORDER BY id',
+];
+
 /** Queries whose result isn't determined, by engine. They must never raise an alarm. */
 export const undeterminedQueries: Readonly<Record<Engine, readonly string[]>> = {
   sqlite: [
+    ...untoldQueries,
     'SELECT random() AS r',
     'SELECT id FROM trees ORDER BY random() LIMIT 3',
     'SELECT hex(randomblob(8)) AS h',
   ],
   duckdb: [
+    ...untoldQueries,
     'SELECT random() AS r',
     'SELECT id FROM trees ORDER BY random() LIMIT 3',
     'SELECT uuid() AS u',
@@ -86,6 +94,7 @@ export const undeterminedQueries: Readonly<Record<Engine, readonly string[]>> = 
     'SELECT DISTINCT kind FROM trees LIMIT 2',
   ],
   postgresql: [
+    ...untoldQueries,
     'SELECT random() AS r',
     'SELECT id FROM trees ORDER BY random() LIMIT 3',
     'SELECT clock_timestamp() AS t',

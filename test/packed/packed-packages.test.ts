@@ -102,8 +102,7 @@ function bring(name: string): void {
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'changeover-packed-'));
   run(process.execPath, ['scripts/build.ts'], root);
-  // What nothing in changeover needs is not installed with it.
-  const names = readdirSync(join(root, 'packages')).filter((name) => name !== 'classify');
+  const names = readdirSync(join(root, 'packages'));
   run(
     'npm',
     [

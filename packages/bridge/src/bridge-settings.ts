@@ -39,6 +39,9 @@ export interface BridgeSettings {
    * are in the ledger (a rollback, a guardrail's breach) are obeyed in either case. Default: false. */
   readonly ledger?: boolean | undefined;
   readonly shadowQueue?: ShadowQueueOptions | undefined;
+  /** How long a move back to the legacy leg waits for calls in flight on the pooled leg, in ms, 1 to 600,000. Then a write that
+   * the leg can end is ended and its caller told; any other goes on running, and others pass it. Default: 1,000. */
+  readonly backWithinMs?: number | undefined;
   /** Where figures of the migration and of its pools go: `new PrometheusSink()`, `new OpenTelemetrySink()`, or one of your own.
    * Datasets are no labels. Default: nowhere. */
   readonly metrics?: InstrumentSink | undefined;
@@ -84,6 +87,7 @@ export const settingNames: readonly (keyof BridgeSettings)[] = [
   'guardrail',
   'ledger',
   'shadowQueue',
+  'backWithinMs',
   'metrics',
   'rules',
 ];
@@ -104,6 +108,7 @@ export function parseSettings(
   if (settings.ledger !== undefined && typeof settings.ledger !== 'boolean') {
     throw new InvalidOptionError('Option ledger must be true or false.');
   }
+  checkBackWithin(settings.backWithinMs);
   checkRules(settings.rules);
   checkSink(settings.metrics);
   const store = text('storePath');
@@ -186,6 +191,13 @@ export function checkRules(rules: readonly ComparisonRule[] | undefined): void {
       `Option rules: ${error instanceof Error ? error.message : String(error)}.`,
     );
   }
+}
+
+function checkBackWithin(ms: number | undefined): void {
+  if (ms === undefined || (typeof ms === 'number' && ms >= 1 && ms <= 600_000)) return;
+  throw new InvalidOptionError(
+    `Option backWithinMs is ${String(ms)}: use a number of milliseconds from 1 to 600000.`,
+  );
 }
 
 const sinkMethods: readonly (keyof InstrumentSink)[] = ['declare', 'add', 'record', 'observe'];

@@ -31,6 +31,8 @@ import {
   refuseUnknown,
   settingNames,
 } from './bridge-settings.ts';
+import { callTarget } from './stages/flags/stage-source.ts';
+import { passedText } from './call/way-back.ts';
 import { SerialLeg } from './guarantees/index.ts';
 import type { Recorder } from './recorder/recorder.ts';
 import type { Guardrail } from './stages/guardrail.ts';
@@ -298,6 +300,10 @@ class ObjectBridge<T extends object> implements Bridge {
       mayAnswerAtOnce:
         answers === 'promises' ? undefined : answerStyles(this.#members, legs.legacy, legs.pooled),
       guarantees: services.guarantees,
+      backWithinMs: settings.backWithinMs,
+      onPassed: (passed) => {
+        services.ledger.note(this.name, callTarget(passed.dataset), passedText(passed));
+      },
       ...(this.#options.serialLegacy === true ? { serial: { legacy: new SerialLeg() } } : {}),
       ...(settings.shadowQueue === undefined ? {} : { queue: settings.shadowQueue }),
     });

@@ -32,6 +32,8 @@ export * from './recorder/recorder.ts';
 export type { ResumedAt } from './recorder/report-builder.ts';
 export * from './recorder/report-data.ts';
 export type { RuleUseCount, RuleUseSource } from './recorder/rule-uses.ts';
+export type { ShapeEvidence } from './recorder/shape-evidence.ts';
+export { ShapeCounts, type ShapeKey } from './recorder/shape-counts.ts';
 export * from './recorder/shed-reason.ts';
 export { type Route, routes } from './call/route.ts';
 export type { ShadowQueueOptions } from './shadow/shadow-queue.ts';
@@ -64,6 +66,5 @@ export {
   type GuaranteeRegistryOptions,
   type OrderLevel,
   SerialLeg,
-  TransactionOverError,
 } from './guarantees/index.ts';
 export { InvalidKeyError, WiringError } from './call/wiring.ts';

@@ -79,6 +79,7 @@ export class Findings {
 
   statement(rest: {
     readonly order?: OrderPromise;
+    readonly sortedBy?: readonly (number | string)[];
     readonly limited?: Limited | undefined;
     readonly undetermined?: readonly Undetermined[];
     /** Or how it is made, once it is asked for. */
@@ -98,6 +99,7 @@ export class Findings {
       readsLastWrite: this.#readsLastWrite,
       transaction: this.transaction,
       order: rest.order ?? 'none',
+      sortedBy: Object.freeze([...(rest.sortedBy ?? [])]),
       limited: rest.limited,
       undetermined: Object.freeze([...(rest.undetermined ?? [])]),
       connectionFacts: Object.freeze([...this.#facts]),

@@ -1,4 +1,5 @@
 export { reasonOf } from './statement.ts';
+export { StatementShapes } from './statement-shapes.ts';
 export type {
   Act,
   ActKind,

@@ -103,6 +103,11 @@ export interface Statement {
   readonly readsLastWrite: boolean;
   readonly transaction: TransactionControl | undefined;
   readonly order: OrderPromise;
+  /**
+   * Columns of the answer whose values come in the order of a top-level ORDER BY, the first term first, as far as its terms are
+   * columns of the answer: by index from 0, or by a name that ignores case.
+   */
+  readonly sortedBy: readonly (number | string)[];
   readonly limited: Limited | undefined;
   readonly undetermined: readonly Undetermined[];
   /** Functions, views and settings that tell about the connection itself: not to be compared, but to be listed. */

@@ -20,12 +20,22 @@ export const sqliteLexer: Lexer =
 export const postgresqlLexer: Lexer =
   /(?<skip>\s+|--[^\n\r]*|\/\*)|(?<literal>[eE]'(?:[^'\\]|''|\\[\s\S])*'|[uU]&'(?:[^']|'')*'|[bBxXnN]?'(?:[^']|'')*'|\$(?<tag>(?:[A-Za-z_\u0080-\u{10FFFF}][A-Za-z0-9_\u0080-\u{10FFFF}]*)?)\$[\s\S]*?\$\k<tag>\$|0[xX](?:_?[0-9a-fA-F])+|0[oO](?:_?[0-7])+|0[bB](?:_?[01])+|(?:\d(?:_?\d)*(?:\.(?!\.)(?:\d(?:_?\d)*)?)?|\.\d(?:_?\d)*)(?:[eE][+-]?\d(?:_?\d)*)?)|(?<name>(?:[uU]&)?"(?:[^"]|"")*")|(?<parameter>\$\d+|\$[A-Za-z_]\w*)|(?<word>[A-Za-z_\u0080-\u{10FFFF}][A-Za-z0-9_$\u0080-\u{10FFFF}]*)|(?<sign>::|:=|(?:(?!--|\/\*)[+\-*/<>=~!@#%^&|`?])+|[\s\S])/uy;
 
-/** The tokens of a text. An end in the middle of a literal or a comment is none of its business: the parser has seen the text. */
-export function tokensOf(sql: string, lexer: Lexer): Token[] {
+/**
+ * The tokens of a text. An end in the middle of a literal or a comment is none of its business: the parser has seen the text.
+ *
+ * @param begins of the first token that counts. Default: any.
+ * @param most how many are looked for. Default: all.
+ */
+export function tokensOf(
+  sql: string,
+  lexer: Lexer,
+  begins: (token: Token) => boolean = () => true,
+  most: number = Number.POSITIVE_INFINITY,
+): Token[] {
   const tokens: Token[] = [];
   let depth = 0;
   lexer.lastIndex = 0;
-  while (lexer.lastIndex < sql.length) {
+  while (lexer.lastIndex < sql.length && tokens.length < most) {
     const start = lexer.lastIndex;
     const groups = lexer.exec(sql)?.groups;
     if (groups === undefined) break;
@@ -39,7 +49,8 @@ export function tokensOf(sql: string, lexer: Lexer): Token[] {
     const end = lexer.lastIndex;
     const text = sql.slice(start, end);
     if (text === ')' || text === ']') depth = Math.max(0, depth - 1);
-    tokens.push({ text, start, end, type, depth });
+    const token = { text, start, end, type, depth };
+    if (tokens.length > 0 || begins(token)) tokens.push(token);
     if (text === '(' || text === '[') depth += 1;
   }
   return tokens;

@@ -46,6 +46,32 @@ export class SnapshotLostError extends ChangeoverError {
   }
 }
 
+/** Why a call was ended from outside: its key moved back to the legacy leg, and others waited for it. */
+export class MovedBackError extends ChangeoverError {
+  override readonly name = 'MovedBackError';
+  constructor(backend: string, key: string, withinMs: number) {
+    super(
+      'MOVED_BACK',
+      `${describe(key)} of ${describe(backend)} moved back to the legacy leg, and the call had not ended within ${withinMs} ms`,
+    );
+  }
+}
+
+/** A call was made in a transaction that had been ended from outside. The call was not made. */
+export class TransactionOverError extends ChangeoverError {
+  override readonly name = 'TransactionOverError';
+  readonly key: string;
+
+  constructor(key: string) {
+    super(
+      'TRANSACTION_OVER',
+      `The transaction on ${describe(key)} is over: it was cut because it ran past its bound. A call made in it was refused, ` +
+        `since it would have been applied by itself. Run the whole transaction again.`,
+    );
+    this.key = key;
+  }
+}
+
 /**
  * A value from outside, quoted and cut for a message.
  *

@@ -77,9 +77,27 @@ export interface ShadowLeg {
   /** Runs a write in a transaction that is rolled back whatever happens. Unlike the others it settles only when the
    * rollback is done, for the real write follows and would meet its locks; at the signal the engine is asked to give up. */
   rehearse?(call: ShadowCall, limits: ShadowWriteLimits): Promise<WriteEffect>;
+  /** What a rehearsal of this call is expected to take, in ms, where one can't be broken off while it runs. Infinity for what
+   * nothing bounds; undefined where nothing is known. Absent, or 0, where a rehearsal ends soon after its signal. Synchronous and
+   * cheap, for it is asked on a caller's path. */
+  estimatedRehearsalMs?(call: Pick<ShadowCall, 'operation' | 'args'>): number | undefined;
   /** Runs a write that doesn't depend on rows already there on a temporary table of the same columns, without a lock on
    * the dataset. */
   scratchWrite?(call: ShadowCall, limits: ShadowWriteLimits): Promise<WriteEffect>;
+}
+
+/** A call that was made so that it can be ended from outside. */
+export interface EndableCall {
+  /** What the leg's method returned. */
+  readonly answer: unknown;
+  /**
+   * Ends the call, where that can be done so that it is known what became of it: nothing that it holds is left when `answer`
+   * settles, and `answer` says whether it was applied, was not (`retryable` is true), or nobody knows.
+   *
+   * @param reason for the caller, who gets it as the message or as a `cause`.
+   * @returns false where the call goes on running as if nothing had been asked.
+   */
+  end(reason: Error): boolean;
 }
 
 /** One of the two implementations of an API, as the router takes it. */
@@ -89,6 +107,9 @@ export interface Leg<Api> {
   /** Closes what this leg holds open of a dataset and keeps it closed while `work` runs, in which the other leg removes the
    * dataset. Calls to that dataset wait meanwhile; the next one opens again. Resolves as `work` does. */
   closedWhile?<T>(dataset: string, work: () => Promise<T>): Promise<T>;
+  /** Runs `call`, which makes one call of `api` in the same tick, so that it can be ended. Throws what `call` throws. Absent
+   * where no call of this leg can be ended. */
+  endable?(call: () => unknown): EndableCall;
   /** Absent where the API's objects offer nothing but themselves: shadow calls then go through `api`. */
   readonly shadow?: ShadowLeg | undefined;
 }

@@ -1,4 +1,4 @@
-import type { Undetermined } from './undetermined.ts';
+import type { AnswerFacts, Undetermined } from './undetermined.ts';
 
 /** Whether a call reads, writes, or controls the object itself (`closeConnections`). */
 export type OperationKind = 'read' | 'write' | 'control';
@@ -17,6 +17,8 @@ export type OperationDefinition<Args extends readonly unknown[] = readonly never
 /** A call that never moves. */
 export interface LegacyOnlyDefinition<Args extends readonly unknown[] = readonly never[]> {
   readonly kind: 'legacyOnly';
+  /** As that of a {@link ReadDefinition}. */
+  shape?(...args: Args): string;
   dataset?(...args: Args): string | undefined;
 }
 
@@ -40,6 +42,14 @@ export interface ReadDefinition<Args extends readonly unknown[] = readonly never
   ordered?(...args: Args): boolean;
   /** Why this call's result may differ from one run to the next without a write in between. Default: it may not. */
   undetermined?(...args: Args): Undetermined | undefined;
+  /** Tells calls apart that are judged apart although their operation is one: the statement without its values, the kind of
+   * search. Asked on the caller's path: it must be quick. Never with values, for it is stored and shown. Default: '', one shape. */
+  shape?(...args: Args): string;
+  /**
+   * What is known of this call's answer, in place of `ordered` and `undetermined`. Asked in the background once the caller has its
+   * answer, and waited for there; must not reject. Default: what those two say.
+   */
+  facts?(...args: Args): Promise<AnswerFacts>;
   dataset?(...args: Args): string | undefined;
   /** What an answer is compared as. Default: as it is. */
   readonly compareAs?: ((answer: unknown) => unknown) | undefined;
@@ -49,6 +59,8 @@ export interface ReadDefinition<Args extends readonly unknown[] = readonly never
 export type WriteDefinition<Args extends readonly unknown[] = readonly never[]> = {
   readonly kind: 'write';
   dataset?(...args: Args): string | undefined;
+  /** As that of a {@link ReadDefinition}. */
+  shape?(...args: Args): string;
   /** The call removes the dataset: what the other leg holds open of it is closed meanwhile. Default: false. */
   readonly removesDataset?: boolean | undefined;
   /** The call adds a dataset: calls about no dataset see that, as they see one removed. Default: false. */

@@ -13,7 +13,13 @@ import { duckdbColumn } from './duckdb-columns.ts';
 import { insertIntoDuckdb } from './duckdb-insert.ts';
 import type { DuckdbInstanceOptions } from './api/duckdb-instance-options.ts';
 import { type DuckdbLease, leaseDuckdbInstance } from './duckdb-instances.ts';
-import { checkDuckdbExecute, checkDuckdbQuery } from './duckdb-statements.ts';
+import {
+  checkDuckdbExecute,
+  checkDuckdbQuery,
+  checkDuckdbText,
+  duckdbExplained,
+  isDuckdbPivot,
+} from './duckdb-statements.ts';
 import { bindDuckdbParam } from './duckdb-values.ts';
 import { classifyError, toStorageError } from './errors.ts';
 import {
@@ -273,15 +279,50 @@ export class DuckdbSession implements AsyncSession {
       : emptyStepResult;
   }
 
-  #query(
+  async #query(
     sql: string,
     params: readonly InputValue[] | undefined,
     form?: RowForm,
   ): Promise<StepResult> {
+    checkDuckdbText(sql);
+    const explained = duckdbExplained(sql);
+    if (explained !== undefined) await this.#checkReads(explained);
+    if (isDuckdbPivot(sql)) return this.#pivot(sql, params, form);
     return this.#prepared(sql, async (statement) => {
-      checkDuckdbQuery(statement.statementType, sql);
+      checkDuckdbQuery(statement.statementType);
       return this.#result(await this.#runStatement(statement, params), form);
     });
+  }
+
+  /** Asks the engine's parser, which reads a statement and does nothing of it. */
+  async #checkReads(sql: string): Promise<void> {
+    const answer = await this.#connection.runAndReadAll(
+      "SELECT json_serialize_sql($1::VARCHAR)->>'error'",
+      [sql],
+    );
+    if (answer.getRows()[0]?.[0] !== 'false') checkDuckdbQuery(StatementType.INVALID);
+  }
+
+  /** The engine makes a type of the values first, and then reads. */
+  async #pivot(
+    sql: string,
+    params: readonly InputValue[] | undefined,
+    form?: RowForm,
+  ): Promise<StepResult> {
+    const extracted = await this.#connection.extractStatements(sql);
+    for (let at = 0; ; at += 1) {
+      const statement = await extracted.prepare(at);
+      try {
+        if (at < extracted.count - 1) {
+          await statement.run();
+          continue;
+        }
+        checkDuckdbQuery(statement.statementType);
+        return this.#result(await this.#runStatement(statement, params), form);
+      } finally {
+        statement.destroySync();
+      }
+    }
   }
 
   #execute(sql: string, params: readonly InputValue[] | undefined): Promise<StepResult> {

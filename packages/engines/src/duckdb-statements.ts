@@ -1,3 +1,4 @@
+import { glanceDuckdb } from '@changeover/classify/glance';
 import { InvalidArgumentError, ReadOnlyError } from './api/storage-errors.ts';
 import type { StatementType } from '@duckdb/node-api';
 import { duckdbDriver } from './drivers.ts';
@@ -18,34 +19,50 @@ const connectionTypes: ReadonlySet<string> = new Set([
   'LOAD',
 ]);
 
-/** What EXPLAIN ANALYZE may run. */
-const readingWords: ReadonlySet<string> = new Set([
-  'SELECT',
-  'WITH',
-  'FROM',
-  'VALUES',
-  'TABLE',
-  'DESCRIBE',
-  'SHOW',
-  'SUMMARIZE',
-]);
+/** What EXPLAIN may plan although it writes: a plan changes nothing. Others do some of their work while they are planned. */
+const plannedWords: ReadonlySet<string> = new Set(['insert', 'update', 'delete', 'merge']);
 
 /**
- * Whether `query` takes a statement.
+ * Refuses what `query` must not even prepare.
+ *
+ * @throws {ReadOnlyError} where it is such a statement.
+ */
+export function checkDuckdbText(sql: string): void {
+  const { lead, explains, acts, takesNumber } = glanceDuckdb(sql);
+  if (takesNumber || (acts && !(explains === 'plans' && plannedWords.has(lead)))) throw refused();
+}
+
+/**
+ * What EXPLAIN ANALYZE would run, where its first words don't tell that it only reads: DuckDB's own parser is to be asked, by
+ * `json_serialize_sql`, which says of what is no SELECT that it can't.
+ */
+export function duckdbExplained(sql: string): string | undefined {
+  const { explains, lead, start } = glanceDuckdb(sql);
+  const plain = explains !== 'runs' || /^(select|from|values|table)$/.test(lead);
+  return plain ? undefined : sql.slice(start);
+}
+
+/** Whether it is a PIVOT, which the engine takes for several statements: it makes a type of the values first. */
+export function isDuckdbPivot(sql: string): boolean {
+  const { lead, explains } = glanceDuckdb(sql);
+  return explains === 'no' && /^pivot(_wider)?$/.test(lead);
+}
+
+/**
+ * Whether `query` takes a statement, which {@link checkDuckdbText} has let be prepared.
  *
  * @param type what the engine says that it is.
  * @throws {ReadOnlyError} where it doesn't.
  */
-export function checkDuckdbQuery(type: StatementType, sql: string): void {
-  const words = leadingWords(sql, 3);
-  const explainsAnother =
-    words[0] === 'EXPLAIN' && words[1] === 'ANALYZE' && !readingWords.has(words[2] ?? '');
-  if (!readingTypes.has(nameOf(type)) || explainsAnother || /\bnextval\s*\(/i.test(sql)) {
-    throw new ReadOnlyError(
-      'query takes one statement that only reads and returns rows. Use execute to write.',
-      { engine: 'duckdb' },
-    );
-  }
+export function checkDuckdbQuery(type: StatementType): void {
+  if (!readingTypes.has(nameOf(type))) throw refused();
+}
+
+function refused(): ReadOnlyError {
+  return new ReadOnlyError(
+    'query takes one statement that only reads and returns rows. Use execute to write.',
+    { engine: 'duckdb' },
+  );
 }
 
 /**

@@ -15,17 +15,27 @@ export {
 export { duckdbDriver, postgresDriver, sqliteDriver } from './drivers.ts';
 export type { DuckdbSession, DuckdbSessionOptions } from './duckdb-session.ts';
 export { openDuckdbSession } from './open-duckdb.ts';
-export { checkDuckdbExecute, checkDuckdbQuery } from './duckdb-statements.ts';
+export {
+  checkDuckdbExecute,
+  checkDuckdbQuery,
+  checkDuckdbText,
+  duckdbExplained,
+  isDuckdbPivot,
+} from './duckdb-statements.ts';
 export * from './errors.ts';
 export { inputCells, inputKeys } from './input-cells.ts';
 export { jsonText } from './json-text.ts';
 export { inTransaction, type TransactionMode } from './operations/context.ts';
 export type { PostgresSession } from './postgres-session.ts';
-export { checkPostgresExecute, checkPostgresQuery } from './postgres-statements.ts';
+export {
+  checkPostgresExecute,
+  checkPostgresQuery,
+  givesRowsAndActs,
+} from './postgres-statements.ts';
 export * from './program.ts';
 export { rowsFromCells } from './rows.ts';
 export * from './session.ts';
 export * from './snapshot/index.ts';
 export { leadingWords } from './sql-text.ts';
 export * from './sqlite-session.ts';
-export { checkSqliteExecute, checkSqliteQuery } from './sqlite-statements.ts';
+export { checkSqliteExecute, checkSqliteQuery, checkSqliteQueryText } from './sqlite-statements.ts';

@@ -20,7 +20,11 @@ import {
   ValueQuery,
   type WireConnection,
 } from './postgres-query.ts';
-import { checkPostgresExecute, checkPostgresQuery } from './postgres-statements.ts';
+import {
+  checkPostgresExecute,
+  checkPostgresQuery,
+  givesRowsAndActs,
+} from './postgres-statements.ts';
 import { postgresParam } from './postgres-values.ts';
 import {
   emptyStepResult,
@@ -148,6 +152,11 @@ export class PostgresSession implements AsyncSession {
     this.#driver.connection.on('parameterStatus', ({ parameterName, parameterValue }) => {
       this.#noteSetting(parameterName, parameterValue);
     });
+  }
+
+  /** The server's process behind the connection, as it was told; null before it is connected. */
+  get processId(): number | null {
+    return this.#driver.processID;
   }
 
   /** False once it was closed or lost; it never becomes true again. */
@@ -387,6 +396,8 @@ export class PostgresSession implements AsyncSession {
     cells: boolean,
     send: Send,
   ): Promise<StepResult> {
+    if (this.transactionState !== 'none' && givesRowsAndActs(sql))
+      return this.#stepResult(await this.#one(sql, params, cells));
     checkPostgresQuery(sql);
     if (this.transactionState === 'none') {
       await this.#setReadOnlyDefault(true);

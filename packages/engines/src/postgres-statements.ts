@@ -1,3 +1,4 @@
+import { glancePostgres } from '@changeover/classify/glance';
 import { InvalidArgumentError, ReadOnlyError } from './api/storage-errors.ts';
 import { leadingWords } from './sql-text.ts';
 
@@ -32,19 +33,38 @@ const readingWords: ReadonlySet<string> = new Set([
   'SHOW',
 ]);
 
+/** What a statement begins with that gives rows while it acts. */
+const rowsWords: ReadonlySet<string> = new Set([
+  'select',
+  'with',
+  'insert',
+  'update',
+  'delete',
+  'merge',
+]);
+
 /**
  * Whether `query` takes a statement, as far as its words say.
  *
  * @throws {ReadOnlyError} where it doesn't.
  */
 export function checkPostgresQuery(sql: string): void {
-  const [word = ''] = leadingWords(sql, 1);
+  const word = glancePostgres(sql).lead.toUpperCase();
   if (word !== '' && !readingWords.has(word)) {
     throw new ReadOnlyError(
       `query takes a statement that only reads, found ${word}. Use execute to write.`,
       { engine: 'postgresql' },
     );
   }
+}
+
+/**
+ * Whether a statement gives rows and does something with them: it changes them (`RETURNING`) or locks them (`FOR UPDATE`). A
+ * transaction takes it in `query`, for its rows could not be had otherwise; elsewhere the server refuses it as a write.
+ */
+export function givesRowsAndActs(sql: string): boolean {
+  const { lead, givesAndActs } = glancePostgres(sql);
+  return givesAndActs && rowsWords.has(lead);
 }
 
 /**

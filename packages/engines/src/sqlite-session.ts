@@ -19,7 +19,7 @@ import {
 import { rowsFromCells, uniqueColumns } from './rows.ts';
 import type { SyncSession, TransactionState } from './session.ts';
 import { leadingWords } from './sql-text.ts';
-import { checkSqliteExecute, checkSqliteQuery } from './sqlite-statements.ts';
+import { checkSqliteExecute, checkSqliteQuery, checkSqliteQueryText } from './sqlite-statements.ts';
 import { affinityOf, sqliteCell, sqliteParams } from './sqlite-values.ts';
 import { StatementCache } from './statement-cache.ts';
 
@@ -50,6 +50,8 @@ interface PreparedStatement {
   /** False where a change of the schema by another could give the statement two columns of one name. */
   stable: boolean;
   duplicates: boolean;
+  /** `query` takes it. */
+  isQuery: boolean;
   raw: boolean;
   /** Set once it returned an integer that a number can't hold. */
   safeIntegers: boolean;
@@ -179,6 +181,7 @@ export class SqliteSession implements SyncSession {
       columns: [],
       stable: false,
       duplicates: false,
+      isQuery: false,
       raw: false,
       safeIntegers: false,
     };
@@ -222,14 +225,19 @@ export class SqliteSession implements SyncSession {
   }
 
   #query(sql: string, params: readonly InputValue[] | undefined, form?: RowForm): StepResult {
+    // What is kept was let through before, but for what another step than this one prepared.
+    const kept = this.#statements.get(sql);
+    if (kept?.isQuery === true) return this.#read(kept, params, form);
+    checkSqliteQueryText(sql);
     const prepared = this.#prepare(sql);
     checkSqliteQuery(prepared.statement, sql);
+    prepared.isQuery = true;
     return this.#read(prepared, params, form);
   }
 
   #execute(sql: string, params: readonly InputValue[] | undefined): StepResult {
-    const prepared = this.#prepare(sql);
     checkSqliteExecute(sql);
+    const prepared = this.#prepare(sql);
     const result = this.#write(prepared, params);
     return changesRows.has(prepared.words[0] ?? '') ? result : emptyStepResult;
   }

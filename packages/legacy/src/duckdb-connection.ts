@@ -3,6 +3,9 @@ import { type Row, type Value } from '@changeover/core';
 import {
   checkDuckdbExecute,
   checkDuckdbQuery,
+  checkDuckdbText,
+  duckdbExplained,
+  isDuckdbPivot,
   classifyError,
   duckdbDriver,
   type DuckdbLease,
@@ -106,10 +109,7 @@ export class DuckdbConnection implements Connection {
           affectedBy(await this.#runStatement(statement, step.params)),
         );
       case 'query':
-        return this.#prepared(step.sql, async (statement) => {
-          checkDuckdbQuery(statement.statementType, step.sql);
-          return rowsOf(await this.#runStatement(statement, step.params));
-        });
+        return this.#query(step.sql, step.params);
       case 'execute':
         return this.#prepared(step.sql, async (statement) => {
           checkDuckdbExecute(statement.statementType, step.sql);
@@ -123,6 +123,43 @@ export class DuckdbConnection implements Connection {
         await this.#control(step);
         return emptyStepResult;
     }
+  }
+
+  async #query(sql: string, params: readonly InputValue[] | undefined): Promise<StepResult> {
+    checkDuckdbText(sql);
+    const explained = duckdbExplained(sql);
+    if (explained !== undefined) {
+      // The parser says of what is no SELECT that it can't be written down.
+      const found = await this.#connection.runAndReadAll(
+        "SELECT json_serialize_sql($1::VARCHAR)->>'error'",
+        [explained],
+      );
+      if (found.getRows()[0]?.[0] !== 'false') checkDuckdbQuery(StatementType.INVALID);
+    }
+    if (isDuckdbPivot(sql)) return this.#pivot(sql, params);
+    return this.#prepared(sql, async (statement) => {
+      checkDuckdbQuery(statement.statementType);
+      return rowsOf(await this.#runStatement(statement, params));
+    });
+  }
+
+  /** All but the last of its statements make types of the values. */
+  async #pivot(sql: string, params: readonly InputValue[] | undefined): Promise<StepResult> {
+    const statements = await this.#connection.extractStatements(sql);
+    let result: StepResult = emptyStepResult;
+    for (let at = 0; at < statements.count; at += 1) {
+      const statement = await statements.prepare(at);
+      const isLast = at === statements.count - 1;
+      try {
+        if (isLast) checkDuckdbQuery(statement.statementType);
+        const given = isLast ? params : undefined;
+        const ran = await this.#runStatement(statement, given);
+        if (isLast) result = rowsOf(ran);
+      } finally {
+        statement.destroySync();
+      }
+    }
+    return result;
   }
 
   async #prepared<T>(

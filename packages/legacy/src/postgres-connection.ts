@@ -10,6 +10,7 @@ import { type Value } from '@changeover/core';
 import {
   checkPostgresExecute,
   checkPostgresQuery,
+  givesRowsAndActs,
   classifyError,
   emptyStepResult,
   inputCells,
@@ -204,6 +205,8 @@ export class PostgresConnection implements Connection {
       case 'run':
         return resultOf(await this.#send(step.sql, step.params));
       case 'query':
+        if (this.#inTransaction && givesRowsAndActs(step.sql))
+          return this.#one(step.sql, step.params, false);
         checkPostgresQuery(step.sql);
         return this.#inTransaction
           ? this.#queryInTransaction(step.sql, step.params)

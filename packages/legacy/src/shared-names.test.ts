@@ -35,10 +35,15 @@ const shared = [
   // What callers may say, and the words of errors.
   'checkDuckdbExecute',
   'checkDuckdbQuery',
+  'checkDuckdbText',
+  'duckdbExplained',
+  'isDuckdbPivot',
   'checkPostgresExecute',
   'checkPostgresQuery',
+  'givesRowsAndActs',
   'checkSqliteExecute',
   'checkSqliteQuery',
+  'checkSqliteQueryText',
   'classifyError',
   'toStorageError',
   // The policy of what is stored for a value.

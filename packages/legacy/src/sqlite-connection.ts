@@ -3,6 +3,7 @@ import { type Value } from '@changeover/core';
 import {
   checkSqliteExecute,
   checkSqliteQuery,
+  checkSqliteQueryText,
   emptyStepResult,
   inputCells,
   type InsertStep,
@@ -75,6 +76,7 @@ export class SqliteConnection implements Connection {
       case 'run':
         return this.#write(step.sql, step.params);
       case 'query': {
+        checkSqliteQueryText(step.sql);
         const statement = this.#prepare(step.sql);
         checkSqliteQuery(statement, step.sql);
         return readRows(statement, step.params);

@@ -1,12 +1,15 @@
 import { AbortedError, InvalidArgumentError } from '@changeover/engines/api';
 import type { CallOptions, StorageErrorFields } from '@changeover/engines/api';
-import type { Clock } from '@changeover/core';
+import { ChangeoverError, type Clock, MovedBackError } from '@changeover/core';
+import type { CallEnd } from './call-end.ts';
 
 /** When a call ends at the latest, and by whom. */
 export interface CallLimit {
   readonly signal: AbortSignal | undefined;
   /** On the monotonic clock; Infinity for no deadline. */
   readonly atMs: number;
+  /** Where somebody else can end the call; its signal is `signal` then. */
+  readonly end?: CallEnd | undefined;
 }
 
 /**
@@ -48,6 +51,8 @@ export interface GivenUp {
   onGiveUp(): boolean | undefined;
   /** Told first where the work ended in time. */
   onEnd?: ((failed: boolean) => void) | undefined;
+  /** Whether an error of the work's says that it was interrupted, so that nothing was applied. */
+  isInterrupted?: ((error: unknown) => boolean) | undefined;
   /** Takes what gives the work up for another reason than the limit. */
   onOther?: ((giveUp: (error: Error) => void) => void) | undefined;
 }
@@ -78,10 +83,15 @@ export function within<Value>(
     };
     const giveUp = (errorIf: (unapplied: boolean) => Error): void => {
       if (!end()) return;
-      if (how.onGiveUp() !== true) reject(errorIf(how.unapplied));
+      const isEnded = how.onGiveUp() === true;
+      // Ended from outside, it is answered by what became of it.
+      if (!isEnded && (how.unapplied || !(signal?.reason instanceof MovedBackError)))
+        reject(errorIf(how.unapplied));
       else
         work.then(resolve, (error: unknown) => {
-          reject(error instanceof AbortedError ? errorIf(error.retryable) : asError(error));
+          if (error instanceof AbortedError) reject(errorIf(error.retryable));
+          else if (how.isInterrupted?.(error) === true) reject(errorIf(true));
+          else reject(asError(error));
         });
     };
     const onAbort = (): void => {
@@ -116,12 +126,14 @@ function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
 }
 
-function abortedError(
+/** @param cause the signal's reason. */
+export function abortedError(
   cause: unknown,
   unapplied: boolean,
   fields: StorageErrorFields,
 ): AbortedError {
-  return new AbortedError(`The caller gave the call up${certainty(unapplied)}.`, {
+  const why = cause instanceof ChangeoverError ? cause.message : 'The caller gave the call up';
+  return new AbortedError(`${why}${certainty(unapplied)}.`, {
     ...fields,
     cause,
     retryable: unapplied,

@@ -10,6 +10,7 @@ import { checkLimit, within } from './call-limit.ts';
 import type { CallLimit } from './call-limit.ts';
 import { isWriting, keepsState } from './job.ts';
 import type { Job, OperationJob } from './job.ts';
+import { endTransactionNow } from './end-transaction.ts';
 import { backoffMs } from './pool/backoff.ts';
 import type { Random } from './pool/backoff.ts';
 import type { Lease } from './pool/lease.ts';
@@ -289,6 +290,11 @@ export class PooledDataset {
     return await this.#called(async () => await this.#runLent(lease, job, limit, releaseOnFailure));
   }
 
+  /** Ends a transaction in the middle of it: see {@link endTransactionNow}. */
+  async cutTransaction(lease: Lease<PooledSession>): Promise<void> {
+    await this.#called(() => endTransactionNow(lease, this.#parts.clock));
+  }
+
   #runLent(
     lease: Lease<PooledSession>,
     job: Job,
@@ -320,11 +326,15 @@ export class PooledDataset {
   ): Promise<Value> {
     const session = lease.resource;
     const ended = lease.running();
+    const { end } = limit;
+    if (end !== undefined && job !== undefined) end.mayEnd = () => session.mayEnd(job);
     return within(work, limit, this.#parts.clock, {
       unapplied,
       fields: this.fields(operation),
       onGiveUp: () => this.#abandon(lease, session, work, ended, job),
+      isInterrupted: (error) => failureClass(this.engine, error) === 'interrupted',
       onEnd: (failed) => {
+        if (end !== undefined) end.mayEnd = undefined;
         if (failed && releaseOnFailure) lease.release();
         ended();
       },

@@ -3,9 +3,12 @@ import { ClosedError, InvalidArgumentError } from '@changeover/engines/api';
 import type { CallOptions, Engine, StorageTransaction } from '@changeover/engines/api';
 import { fileStore, schemaStore } from '@changeover/engines';
 import type { DatasetStore, Program } from '@changeover/engines';
-import { callLimit, checkLimit, within } from './call-limit.ts';
+import { CallEnd } from './call-end.ts';
+import { abortedError, callLimit, checkLimit, within } from './call-limit.ts';
 import type { CallLimit } from './call-limit.ts';
+import type { EndableCall } from '@changeover/core';
 import type { EngineDriver } from './engine-parts.ts';
+import { isWriting } from './job.ts';
 import type { DatasetOperation, Job, OperationJob } from './job.ts';
 import type { BreakerState } from './pool/pool-breaker.ts';
 import type { PoolStats } from './pool/pool-stats.ts';
@@ -44,6 +47,8 @@ export class PooledEngine {
   readonly #scope = new AsyncLocalStorage<OpenTransaction>();
   readonly #othersClosedWhile: ClosedWhile;
   #transactions = 0;
+  /** Of the call that is being made in this tick. */
+  #coming: CallEnd | undefined = undefined;
   #open = true;
 
   /**
@@ -78,7 +83,13 @@ export class PooledEngine {
     const startedMs = clock.monotonicMs();
     let answer: Promise<unknown>;
     try {
-      answer = this.#run(dataset, job, callLimit(options, this.#callTimeoutMs, startedMs));
+      const limit = callLimit(options, this.#callTimeoutMs, startedMs);
+      const end = this.#coming === undefined || !isWriting(job) ? undefined : this.#takeEnd();
+      answer = this.#run(
+        dataset,
+        job,
+        end === undefined ? limit : { ...limit, signal: end.signal, end },
+      );
     } catch (error) {
       answer = Promise.reject(error);
     }
@@ -95,6 +106,24 @@ export class PooledEngine {
       },
     );
     return answer;
+  }
+
+  /** See `Leg.endable`. Writes and transactions can be ended. */
+  endable(call: () => unknown): EndableCall {
+    const end = new CallEnd();
+    this.#coming = end;
+    try {
+      return { answer: call(), end: (reason) => end.end(reason) };
+    } finally {
+      this.#coming = undefined;
+    }
+  }
+
+  #takeEnd(): CallEnd | undefined {
+    const end = this.#coming;
+    this.#coming = undefined;
+    if (end !== undefined) end.taken = true;
+    return end;
   }
 
   /** Runs a job for comparison's sake. */
@@ -136,17 +165,21 @@ export class PooledEngine {
         },
       );
     }
+    const end = this.#takeEnd();
     const whole = callLimit(options, 0, clock.monotonicMs());
     // Every statement of a transaction has a limit, even where the whole has none.
     const limit = (): CallLimit => {
       const one = callLimit(undefined, this.#callTimeoutMs, clock.monotonicMs());
       return { signal: whole.signal, atMs: Math.min(whole.atMs, one.atMs) };
     };
+    const beginning = (): CallLimit =>
+      end === undefined ? limit() : { ...limit(), signal: end.signal };
     const transaction = await this.#pooled(
       dataset,
-      async (pools) => new OpenTransaction(pools, await pools.beginTransaction(limit()), limit),
+      async (pools) => new OpenTransaction(pools, await pools.beginTransaction(beginning()), limit),
     );
     this.#transactions += 1;
+    if (end !== undefined) endBy(end, transaction);
     try {
       let value: Value;
       try {
@@ -429,4 +462,16 @@ function codeOf(error: unknown): string {
   const code: unknown =
     typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
   return typeof code === 'string' ? code : 'UNKNOWN';
+}
+
+/** Has a transaction ended when its call is. */
+function endBy(end: CallEnd, transaction: OpenTransaction): void {
+  const { signal } = end;
+  const cut = (): void => {
+    const fields = transaction.dataset.fields('transaction');
+    transaction.cut(abortedError(signal.reason, true, fields));
+  };
+  end.mayEnd = () => transaction.mayCut;
+  if (signal.aborted) cut();
+  else signal.addEventListener('abort', cut, { once: true });
 }

@@ -33,6 +33,8 @@ export interface PooledSession {
   /** A job for another connection that tells whether the last commit sent here was applied: `committed`, `aborted` or
    * anything else for unknown. Undefined where that can't be told. */
   commitOutcome?(): Job | undefined;
+  /** Whether a write that is not in a caller's transaction can be ended so that what `run` returned says what became of it. */
+  mayEnd(job: Job): boolean;
   /** Asks the engine to give up what runs now, where it can. Never rejects. */
   cancel(): Promise<void>;
   /** Ends one job whose caller has gone, whoever else is on the connection, where that can be done at once.
@@ -44,6 +46,9 @@ export interface PooledSession {
   pin?(): void;
   /** Closes in good order. */
   close(): Promise<void>;
+  /** Closes at once, and sees to it that the engine keeps nothing of what ran, transaction included. Resolves when that is so, in
+   * bounded time; never rejects. */
+  end(): Promise<void>;
   /** Closes at once: what runs is rejected. */
   cut(): void;
 }

@@ -221,6 +221,7 @@ export class StorageBackendFactory implements AsyncDisposable {
     const leg: Leg<StorageBackend> = Object.freeze({
       name: 'pooled',
       api: new PooledStorage(callers),
+      endable: (call: () => unknown) => callers.endable(call),
       shadow: new PooledShadowLeg(shadow, callers, maxShadowCalls),
       closedWhile: async <Value>(dataset: string, work: () => Promise<Value>): Promise<Value> => {
         const name = parseDatasetName(dataset);

@@ -4,6 +4,7 @@ import {
   InvalidArgumentError,
   StatementError,
 } from '@changeover/engines/api';
+import { TransactionOverError } from '@changeover/core';
 import type { StorageTransaction } from '@changeover/engines/api';
 import type { CallLimit } from './call-limit.ts';
 import type { DatasetOperation } from './job.ts';
@@ -30,23 +31,28 @@ export class OpenTransaction {
   readonly dataset: PooledDataset;
   /** Rejects when the connection is taken back before the end. */
   readonly lost: Promise<never>;
+  readonly #lose: (error: Error) => void;
   readonly #lease: Lease<PooledSession>;
   readonly #limit: () => CallLimit;
   #last: Promise<unknown> = Promise.resolve();
   #ended = false;
   /** A statement was given up: it may still run, and what it did can't be told, so nothing of the transaction may stay. */
   #doomed = false;
+  /** The commit was handed to the engine, so that its answer tells what became of the transaction. */
+  #committing = false;
+  #cut: { readonly error: Error; readonly done: Promise<void> } | undefined = undefined;
 
   /** @param limit of one call from now on. */
   constructor(dataset: PooledDataset, lease: Lease<PooledSession>, limit: () => CallLimit) {
     this.dataset = dataset;
     this.#lease = lease;
     this.#limit = limit;
-    this.lost = new Promise((_resolve, reject) => {
-      lease.onTakenBack = () => {
-        reject(this.#lostError());
-      };
-    });
+    const { promise, reject } = Promise.withResolvers<never>();
+    this.lost = promise;
+    this.#lose = reject;
+    lease.onTakenBack = () => {
+      reject(this.#lostError());
+    };
     this.lost.catch(() => undefined);
   }
 
@@ -56,9 +62,11 @@ export class OpenTransaction {
 
   /** Runs a call on the transaction's connection, after those before it. */
   async run(operation: DatasetOperation, args: readonly unknown[]): Promise<unknown> {
+    if (this.#cut !== undefined) throw new TransactionOverError(this.dataset.dataset);
     if (this.#ended) throw this.#endedError();
     const call = this.#last
       .then(() => {
+        if (this.#cut !== undefined) throw new TransactionOverError(this.dataset.dataset);
         if (this.#doomed || !this.#lease.held) throw this.#lostError();
         const job = this.dataset.marked({
           kind: 'operation',
@@ -81,7 +89,11 @@ export class OpenTransaction {
    *
    * @throws where it was not applied, or nobody knows. */
   async commit(): Promise<void> {
-    await this.#settle();
+    await Promise.race([this.#settle(), this.lost.catch(() => undefined)]);
+    if (this.#cut !== undefined) {
+      await this.rollback();
+      throw this.#cut.error;
+    }
     if (this.#doomed) {
       await this.#end();
       throw this.#lostError();
@@ -96,13 +108,36 @@ export class OpenTransaction {
         this.dataset.fields('transaction'),
       );
     }
+    this.#committing = true;
     await this.dataset.endTransaction(this.#lease, 'commit', this.#limit());
   }
 
   /** Waits for the calls that nobody waited for, and undoes everything. Never rejects. */
   async rollback(): Promise<void> {
+    if (this.#cut !== undefined) {
+      this.#ended = true;
+      await this.#cut.done;
+      return;
+    }
     await this.#settle();
     await this.#end();
+  }
+
+  /** Whether {@link cut} does what it says: an engine may not let go of a commit. */
+  get mayCut(): boolean {
+    return !this.#committing || this.dataset.engine !== 'duckdb';
+  }
+
+  /**
+   * Ends it from outside. `lost` rejects at once with `error`, nothing that its work goes on to do is applied, and {@link rollback}
+   * resolves when the engine has nothing of it any more. Where the commit is under way, its connection is ended, and `commit` says
+   * what became of it.
+   */
+  cut(error: Error): void {
+    if (!this.#committing) {
+      this.#cut ??= { error, done: this.dataset.cutTransaction(this.#lease) };
+      this.#lose(error);
+    } else if (this.#lease.held) void this.#lease.resource.end();
   }
 
   async #end(): Promise<void> {

@@ -10,14 +10,15 @@ import {
   type Recorder,
   withAbilities,
 } from '@changeover/bridge';
-import { type Leg, systemClock } from '@changeover/core';
+import { type Leg, type OperationDefinition, systemClock } from '@changeover/core';
 import {
   ConnectionError,
   type Engine,
+  operationsKnowing,
   parseDatasetName,
   parseEngine,
+  type ResultSet,
   type StorageBackend,
-  storageOperations,
 } from '@changeover/engines/api';
 import { MeasuredPools, StorageBackendFactory } from '@changeover/pooled';
 import { breakerMetrics } from './breaker-metrics.ts';
@@ -29,6 +30,9 @@ import {
 } from './bridge-options.ts';
 import { openLegacyLeg } from './legacy-leg.ts';
 import { figuresOf } from './pool-figures.ts';
+import { shapedOperations } from './shaped-operations.ts';
+import { StatementClassifiers } from './statement-classifiers.ts';
+import { watchingSchema } from './watching-schema.ts';
 
 /** A bridge over the storage API: both legs of each engine with a router between. */
 export interface StorageBridge extends AsyncDisposable {
@@ -50,13 +54,25 @@ export function createStorageBridge(options?: StorageBridgeOptions): StorageBrid
   return new StorageBridgeOver(parseBridgeOptions(options));
 }
 
-const operations = Object.fromEntries(
-  Object.entries(storageOperations).map(([name, definition]) => [name, defined(definition)]),
-) as Readonly<Record<keyof StorageBackend, DefinedOperation>>;
+type DefinedOperations = Readonly<Record<keyof StorageBackend, DefinedOperation>>;
+
+/** The storage API's operations as createBridge takes them. */
+function definedAs(operations: ReturnType<typeof operationsKnowing>): DefinedOperations {
+  return Object.fromEntries(
+    Object.entries(operations).map(([name, definition]) => [
+      name,
+      defined(definition),
+    ]),
+  ) as DefinedOperations;
+}
 
 /** A leg as createBridge takes it. */
-function asObject({ api, shadow, closedWhile }: Leg<StorageBackend>): StorageBackend {
-  return withAbilities(api, { shadow, ...(closedWhile === undefined ? {} : { closedWhile }) });
+function asObject({ api, shadow, closedWhile, endable }: Leg<StorageBackend>): StorageBackend {
+  return withAbilities(api, {
+    shadow,
+    ...(closedWhile === undefined ? {} : { closedWhile }),
+    ...(endable === undefined ? {} : { endable }),
+  });
 }
 
 class StorageBridgeOver implements StorageBridge {
@@ -65,7 +81,9 @@ class StorageBridgeOver implements StorageBridge {
   readonly #services: BridgeServices;
   readonly #bridged = new Map<Engine, StorageBackend>();
   readonly #legacyLegs: Leg<StorageBackend>[] = [];
+  readonly #classifiers: StatementClassifiers[] = [];
   readonly #endPools: () => void;
+  readonly #ending = new AbortController();
   #closing: Promise<void> | undefined;
 
   constructor(options: ParsedBridgeOptions) {
@@ -127,12 +145,15 @@ class StorageBridgeOver implements StorageBridge {
     const pooled = this.factory.leg(engine);
     const legacy = openLegacyLeg(engine, location);
     this.#legacyLegs.push(legacy);
-    return createBridge<StorageBackend, typeof operations>({
+    const classifiers = this.#classify(engine, pooled);
+    return createBridge<StorageBackend, DefinedOperations>({
       name: engine,
       services: this.#services,
-      legacy: () => asObject(legacy),
-      pooled: () => asObject(decoratePooledLeg?.(pooled) ?? pooled),
-      operations,
+      legacy: () => asObject(watchingSchema(legacy, classifiers)),
+      pooled: () => asObject(watchingSchema(decoratePooledLeg?.(pooled) ?? pooled, classifiers)),
+      operations: definedAs(
+        shapedOperations(operationsKnowing((...args) => classifiers.factsOf(...args))),
+      ),
       answers: 'promises',
       undeclared: 'legacy',
       parseKey: parseDatasetName,
@@ -146,12 +167,32 @@ class StorageBridgeOver implements StorageBridge {
     });
   }
 
+  /** The catalogue is asked on the connections for comparison, and never on a caller's. */
+  #classify(engine: Engine, { shadow }: Leg<StorageBackend>): StatementClassifiers {
+    const classifiers = new StatementClassifiers({
+      engine,
+      ask: async (dataset, sql, params) => {
+        if (shadow === undefined) throw new Error('the pooled leg has no connections to ask on');
+        const args = [dataset, sql, params];
+        const signal = this.#ending.signal;
+        return (await shadow.read({ operation: 'query', args, signal })) as ResultSet;
+      },
+      onWordsOnly: (reason) => {
+        this.#services.logger.warn({ event: 'statements-by-words', backend: engine }, reason);
+      },
+    });
+    this.#classifiers.push(classifiers);
+    return classifiers;
+  }
+
   async #close(deadlineMs: number): Promise<void> {
+    this.#ending.abort();
     this.#endPools();
     this.#services.endWatching();
     const open = [...this.#bridged.values()];
     await Promise.all(open.map((storage) => bridgeOf(storage).close()));
     await Promise.all([this.factory.close({ deadlineMs }), this.#closeLegacy(deadlineMs)]);
+    await Promise.all(this.#classifiers.map((each) => each.close()));
     await this.#services.close();
   }
 

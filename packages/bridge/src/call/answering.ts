@@ -70,8 +70,14 @@ export class Answering {
   /** Makes an admitted call on its leg. */
   make(admission: Admission, operation: string, args: readonly unknown[]): unknown {
     const { leg } = admission.traits;
+    const answering = this.parts.legs[leg];
     if (leg === 'legacy') admission.gate.handOver(admission);
-    return invoke(this.parts.legs[leg], operation, args);
+    else if (answering.endable !== undefined && admission.traits.kind !== 'read') {
+      const made = answering.endable(() => invoke(answering, operation, args));
+      admission.end = (reason) => made.end(reason);
+      return made.answer;
+    }
+    return invoke(answering, operation, args);
   }
 
   /** Notes in which form a leg answered a caller. */

@@ -14,6 +14,7 @@ import { CallsInFlight } from './calls-in-flight.ts';
 import { invoke, type Method } from './invoke.ts';
 import { ReadCalls } from './read-calls.ts';
 import type { Call, ResolvedCall } from './resolved-call.ts';
+import { defaultBackWithinMs, type PassedWrite, WayBack } from './way-back.ts';
 import { WriteCalls } from './write-calls.ts';
 
 /** What a router is made of. It owns none of it: who made a leg, a source or a recorder closes it. */
@@ -39,6 +40,8 @@ export interface BackendRouterOptions<Api extends object> {
   /** The read that shows all rows of a table, for comparing writes. Default: writes are compared by what they return. */
   readonly tableRead?: ComparerOptions['tableRead'];
   readonly queue?: ComparerOptions['queue'];
+  /** How many comparisons each shape of call gets ahead of what all share. */
+  readonly quotas?: ComparerOptions['quotas'];
   /** How the legs answer an operation, as far as their functions show it: `legacy-alone` where only the pooled leg's can't but answer
    * a promise. Default: every operation answers promises on both legs. */
   readonly mayAnswerAtOnce?:
@@ -51,6 +54,10 @@ export interface BackendRouterOptions<Api extends object> {
   /** The legacy leg, if it is one queue for all datasets: a wait for what is queued there behind a transaction is then known for
    * what it is. Default: it is not. */
   readonly serial?: { readonly legacy?: SerialLeg } | undefined;
+  /** How long a move back waits for calls in flight on the pooled leg, in ms. Default: 1,000. */
+  readonly backWithinMs?: number | undefined;
+  /** Told of each write that others passed because it hadn't ended by then. */
+  readonly onPassed?: ((passed: PassedWrite) => void) | undefined;
 }
 
 /**
@@ -75,12 +82,25 @@ export class BackendRouter<Api extends object> {
   readonly #answering: Answering;
   readonly #reads: ReadCalls;
   readonly #writes: WriteCalls;
+  readonly #wayBack: WayBack;
 
   constructor(options: BackendRouterOptions<Api>) {
     this.backend = options.backend;
     this.#legs = { legacy: options.legacy, pooled: options.pooled };
     this.#clock = options.clock ?? systemClock;
-    this.#resolver = new CallResolver(options);
+    this.#resolver = new CallResolver({
+      ...options,
+      onChange: (state) => {
+        this.#wayBack.changed(state);
+      },
+    });
+    this.#wayBack = new WayBack({
+      clock: this.#clock,
+      logger: options.logger,
+      withinMs: options.backWithinMs ?? defaultBackWithinMs,
+      again: (resolved) => this.#resolver.again(resolved),
+      onPassed: options.onPassed,
+    });
     this.#comparer = new Comparer({
       ...options,
       clock: this.#clock,
@@ -96,7 +116,7 @@ export class BackendRouter<Api extends object> {
       mayAnswerAtOnce: options.mayAnswerAtOnce,
     });
     this.#reads = new ReadCalls(this.#resolver, this.#answering, options.isUnavailable);
-    this.#writes = new WriteCalls(this.#resolver, this.#answering);
+    this.#writes = new WriteCalls(this.#resolver, this.#answering, this.#wayBack);
     this.api = this.#makeApi(options.operations);
   }
 
@@ -108,6 +128,7 @@ export class BackendRouter<Api extends object> {
   /** Sheds the comparisons that wait and gives up those that run. Calls go on to be routed. Idempotent. */
   close(): void {
     this.#resolver.close();
+    this.#wayBack.close();
     this.#comparer.close();
   }
 
@@ -164,8 +185,9 @@ export class BackendRouter<Api extends object> {
     } catch (error) {
       return this.#answering.refuse(call, error);
     }
-    const { cell } = resolved;
+    const { cell, shape } = resolved;
     cell.calls += 1;
+    shape.calls += 1;
     const answered = (): void => {
       cell[latencyOf.legacy].record(this.#clock.monotonicMs() - startedMs);
     };

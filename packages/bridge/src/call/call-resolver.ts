@@ -1,11 +1,16 @@
 import type { ComparisonRule } from '@changeover/compare';
+import type { OperationDefinition } from '@changeover/core';
 import type { Recorder } from '../recorder/recorder.ts';
+import { maxShapeLength } from '../recorder/shape-book.ts';
+import { ShapeCounts } from '../recorder/shape-counts.ts';
 import { GuaranteeRegistry, type SerialLeg } from '../guarantees/index.ts';
 import { RuleBooks } from '../shadow/rule-books.ts';
 import type { Logger } from '../log.ts';
 import type { StageSource } from '../stages/flags/stage-source.ts';
+import { CallCosts } from './call-costs.ts';
 import { type DatasetState, DatasetStates } from './key-state.ts';
 import type { Method } from './invoke.ts';
+import { notComparableAt } from './not-comparable.ts';
 import type { Call, ResolvedCall } from './resolved-call.ts';
 import { routes } from './route.ts';
 import { traitsOf } from './route-traits.ts';
@@ -20,21 +25,42 @@ export interface CallResolverOptions {
   readonly rules?: readonly ComparisonRule[] | undefined;
   readonly guarantees?: GuaranteeRegistry | undefined;
   readonly serial?: { readonly legacy?: SerialLeg } | undefined;
+  /** Told of a key with calls in flight whose stage may have changed. */
+  readonly onChange: (state: DatasetState) => void;
 }
 
 /** How long a memoised route is used without asking again, so that its counters are stored and let go when idle. */
 const routeLifetimeMs = 30_000;
 const maxMemoisedNames = 20_000;
 
+/** The shape of a call that can't tell its own: longer than any may be, so that it is counted with others of its kind. */
+const noShape = ' '.repeat(maxShapeLength + 1);
+
 /** Stands for the dataset of a call that is about none. */
 const noDataset = '';
+
+/** What is remembered of an operation on one key. */
+interface Memoised {
+  readonly one: ResolvedCall;
+  /** Undefined where the operation has no shapes. At most as many as the recorder keeps apart. */
+  readonly byShape: Map<string, ResolvedCall> | undefined;
+}
+
+const unused = new ShapeCounts({
+  backend: '',
+  dataset: '',
+  operation: '',
+  shape: '',
+  stage: 'legacy',
+});
 
 /** Decides about a call before it is made: its key, stage, route, rules and counters. Remembers what it decided. */
 export class CallResolver {
   readonly #options: CallResolverOptions;
-  readonly #memo = new Map<unknown, (ResolvedCall | undefined)[]>();
+  readonly #memo = new Map<unknown, (Memoised | undefined)[]>();
   readonly #states: DatasetStates;
   readonly #rules: RuleBooks;
+  readonly #costs = new CallCosts();
   readonly #unsubscribe: () => void;
   /** Made here, because no other bridge shares it. */
   readonly #ownGuarantees: GuaranteeRegistry | undefined = undefined;
@@ -55,6 +81,7 @@ export class CallResolver {
     options.recorder.watchRules(() => this.#rules.uses());
     this.#unsubscribe = options.stages.subscribe(() => {
       this.#memo.clear();
+      for (const state of this.#states.busy()) options.onChange(state);
     });
   }
 
@@ -80,22 +107,90 @@ export class CallResolver {
     const datasetOf =
       'dataset' in definition ? (definition.dataset as Method | undefined) : undefined;
     const name = datasetOf === undefined ? args[0] : datasetOf(...args);
-    const resolved = this.#memo.get(name)?.[call.index];
-    if (resolved !== undefined && nowMs - resolved.resolvedMs < routeLifetimeMs) return resolved;
-    return this.#decide(call, name, datasetOf !== undefined, nowMs);
+    let memoised = this.#memo.get(name)?.[call.index];
+    if (memoised === undefined || nowMs - memoised.one.resolvedMs >= routeLifetimeMs)
+      memoised = this.#decide(call, name, datasetOf !== undefined, nowMs);
+    const { one, byShape } = memoised;
+    return byShape === undefined ? one : this.#ofShape(one, byShape, args);
   }
 
-  #decide(call: Call, name: unknown, mayBeNone: boolean, nowMs: number): ResolvedCall {
-    const { backend, parseDataset, recorder, stages } = this.#options;
-    const { operation, definition } = call;
+  /** Calls of one operation are decided about alike; only what is counted of them is apart. */
+  #ofShape(
+    one: ResolvedCall,
+    byShape: Map<string, ResolvedCall>,
+    args: readonly unknown[],
+  ): ResolvedCall {
+    const shape = this.#shapeOf(one.definition, args);
+    const known = byShape.get(shape);
+    if (known !== undefined) return known;
+    const counts = this.#countsOf(one, shape);
+    // What has no place of its own is found by the name that it is counted under.
+    const name = counts.key.shape;
+    const resolved = byShape.get(name) ?? {
+      ...one,
+      shape: counts,
+      cost: this.#costs.of(one.dataset, one.operation, name),
+    };
+    byShape.set(name, resolved);
+    return resolved;
+  }
+
+  /** Never throws: a shape is no reason to refuse a call. */
+  #shapeOf(definition: OperationDefinition, args: readonly unknown[]): string {
+    const { shape } = definition as { readonly shape?: Method };
+    try {
+      const found = shape?.(...args);
+      return typeof found === 'string' ? found : noShape;
+    } catch {
+      return noShape;
+    }
+  }
+
+  #countsOf(one: Omit<ResolvedCall, 'shape'>, shape: string): ShapeCounts {
+    const { backend, dataset, operation, definition, decision } = one;
+    const { stage } = decision;
+    const counts = this.#options.recorder.shape({ backend, dataset, operation, shape, stage });
+    counts.notComparable ??= notComparableAt(stage, definition);
+    return counts;
+  }
+
+  #decide(call: Call, name: unknown, mayBeNone: boolean, nowMs: number): Memoised {
+    const { parseDataset } = this.#options;
     const dataset =
       name === undefined && mayBeNone
         ? noDataset
         : parseDataset === undefined
           ? String(name)
           : parseDataset(name);
+    const decided = this.#decided(call, dataset, nowMs);
+    const hasShapes = (call.definition as { readonly shape?: Method }).shape !== undefined;
+    const memoised: Memoised = {
+      // Where there are shapes nothing is counted here: it stands for what they share.
+      one: { ...decided, shape: hasShapes ? unused : this.#countsOf(decided, '') },
+      byShape: hasShapes ? new Map() : undefined,
+    };
+    this.#noticeChange(memoised.one);
+    if (this.#memo.size >= maxMemoisedNames) this.#memo.clear();
+    const paths = this.#memo.get(name) ?? [];
+    paths[call.index] = memoised;
+    this.#memo.set(name, paths);
+    return memoised;
+  }
+
+  /** What holds now for a call of the same shape. */
+  again({ operation, definition, dataset, resolvedMs, shape, cost }: ResolvedCall): ResolvedCall {
+    const decided = this.#decided({ operation, definition }, dataset, resolvedMs);
+    return { ...decided, shape: this.#countsOf(decided, shape.key.shape), cost };
+  }
+
+  #decided(
+    { operation, definition }: Pick<Call, 'operation' | 'definition'>,
+    dataset: string,
+    nowMs: number,
+  ): Omit<ResolvedCall, 'shape'> {
+    const { backend, recorder, stages } = this.#options;
     const decision = stages.decide({ backend, dataset, operation });
-    const resolved: ResolvedCall = {
+    return {
       backend,
       dataset,
       operation,
@@ -105,15 +200,10 @@ export class CallResolver {
       route: routes[decision.stage],
       traits: traitsOf(definition, decision.settings.guarantees),
       rules: this.#rules.for(operation, dataset, decision.settings.rules),
+      cost: this.#costs.of(dataset, operation, ''),
       cell: recorder.cell(backend, dataset, operation, decision.stage),
       resolvedMs: nowMs,
     };
-    this.#noticeChange(resolved);
-    if (this.#memo.size >= maxMemoisedNames) this.#memo.clear();
-    const paths = this.#memo.get(name) ?? [];
-    paths[call.index] = resolved;
-    this.#memo.set(name, paths);
-    return resolved;
   }
 
   #noticeChange({ backend, dataset, operation, decision, state }: ResolvedCall): void {
@@ -121,7 +211,10 @@ export class CallResolver {
     const { stage: to, reason, revision } = decision;
     state.stages.set(operation, to);
     const change = `${String(from)} ${to} ${revision} ${reason}`;
-    if (from === undefined || from === to || state.lastChange === change) return;
+    if (from === undefined || from === to) return;
+    // Where the source hasn't said so.
+    if (!state.gate.idle) this.#options.onChange(state);
+    if (state.lastChange === change) return;
     state.lastChange = change;
     this.#options.recorder.event('stage', { backend, dataset, from, to, reason, revision });
     this.#options.logger.info({ backend, dataset, from, to, reason, revision }, 'stage changed');

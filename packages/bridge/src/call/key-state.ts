@@ -45,6 +45,11 @@ export class DatasetStates {
     return state;
   }
 
+  /** The states of keys with calls that have not ended. */
+  busy(): readonly DatasetState[] {
+    return [...this.#states.values()].filter(({ gate }) => !gate.idle);
+  }
+
   #forgetIdle(): void {
     this.#options.onForget();
     for (const [dataset, state] of this.#states) {

@@ -1,13 +1,14 @@
 import type { Leg } from '@changeover/core';
 
 /** What a leg can do beside answering callers. */
-export type LegAbilities = Pick<Leg<object>, 'shadow' | 'closedWhile'>;
+export type LegAbilities = Pick<Leg<object>, 'shadow' | 'closedWhile' | 'endable'>;
 
 const abilities = new WeakMap<object, LegAbilities>();
 
 /**
  * Gives an object that is to be a leg what its own methods don't offer: shadow reads with a budget of their own, digests made
- * where the rows are, rehearsals. Without it a shadow call is an ordinary call.
+ * where the rows are, rehearsals; calls that can be ended. Without it a shadow call is an ordinary call, and a stuck call is passed
+ * by others while it goes on.
  *
  * @returns the object itself.
  */

@@ -17,9 +17,13 @@ export interface StatementClassifier {
   classify(sql: string): StatementKind;
 }
 
-interface CommonOptions {
+interface CommonOptions<Args extends Arguments = never> {
   /** The last argument is a Node callback `(error, value)`: it is called once, by the answering leg's outcome. */
   readonly callback?: 'last' | undefined;
+  /** Tells calls apart that are to be judged apart, as a search by name and a search by place are: each shape is compared and counted
+   * by itself. A name of at most 1,000 characters, never with values in it, for it is stored and shown; a key has at most 1,000 of
+   * them, and what comes after, or throws, is counted together. Asked at each call on the caller's path. Default: one shape. */
+  readonly shape?: ((...args: Args) => string) | undefined;
 }
 
 /** The arguments of a method. */
@@ -31,7 +35,10 @@ type Arguments = readonly unknown[];
  * TypeScript can't see from inside a call which object its answer will describe, so a function here names the types of its
  * parameters; they are checked against the method. What is not named is `unknown`.
  */
-export interface ReadOptions<Answer = never, Args extends Arguments = never> extends CommonOptions {
+export interface ReadOptions<
+  Answer = never,
+  Args extends Arguments = never,
+> extends CommonOptions<Args> {
   /** What an answer is compared as, where it is or holds instances of classes: `(user: User) => ({ id: user.id })`. Without it
    * such answers are inconclusive, for two of them can differ in what can't be seen. */
   readonly compareAs?: ((answer: Answer) => unknown) | undefined;
@@ -48,7 +55,7 @@ export interface WriteOptions<
   Pooled = never,
   Either = never,
   Args extends Arguments = never,
-> extends CommonOptions {
+> extends CommonOptions<Args> {
   /** Makes the write on the pooled leg in a transaction that it rolls back, and resolves to what the legacy leg's answer (or what
    * `observe` reads) must equal. Called before the real write, inside the flag's rehearsal budget. */
   readonly rehearse?: ((pooled: Pooled, ...args: Args) => Promise<unknown>) | undefined;
@@ -78,7 +85,7 @@ export interface WriteOperation<
 }
 
 /** Runs the caller's function with whatever the leg gives it; all of it on one leg. */
-export interface TransactionOperation extends CommonOptions {
+export interface TransactionOperation<Args extends Arguments = never> extends CommonOptions<Args> {
   readonly kind: 'transaction';
 }
 
@@ -159,7 +166,9 @@ export function write<Pooled = unknown, Either = unknown, Args extends Arguments
 }
 
 /** Declares a transaction by callback. The function runs once, synchronously where the leg calls it so. */
-export function transaction(options: CommonOptions = {}): TransactionOperation {
+export function transaction<Args extends Arguments = Arguments>(
+  options: CommonOptions<Args> = {},
+): TransactionOperation<Args> {
   return { ...options, kind: 'transaction' };
 }
 

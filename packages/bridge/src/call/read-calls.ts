@@ -7,14 +7,14 @@ import type { CallResolver } from './call-resolver.ts';
 import { invoke } from './invoke.ts';
 import type { Call, ResolvedCall } from './resolved-call.ts';
 import type { Route } from './route.ts';
+import { resolvedOf } from './way-back.ts';
 
 /** A read that was admitted, with all that was decided about it. */
 interface Read {
   readonly call: Call;
-  readonly resolved: ResolvedCall;
   readonly args: readonly unknown[];
   readonly admission: Admission;
-  readonly way: Route['read'];
+  way: Route['read'];
 }
 
 /** Answers reads by the leg that the stage says, and hands what is to be compared to the comparer. */
@@ -43,11 +43,15 @@ export class ReadCalls {
     }
     if (typeof read === 'string')
       return invoke(this.#answering.parts.legs[read], call.operation, args);
-    read.resolved.cell.calls += 1;
     const { ready } = read.admission;
     if (ready === undefined) return this.#run(read);
     const admitted = read;
-    return ready.then(() => this.#run(admitted));
+    return ready.then(() => {
+      const { route } = resolvedOf(admitted.admission);
+      // It was sent back to the legacy leg while it was held up.
+      if (admitted.admission.traits.leg !== admitted.way.answers) admitted.way = route.read;
+      return this.#run(admitted);
+    });
   }
 
   /** Brings a read to its key's gate; the leg of the transaction that it joins instead where it is made in one. */
@@ -63,12 +67,16 @@ export class ReadCalls {
     const admission = this.#answering.canWait(call, way.answers)
       ? gate.announce(context, traits, nowMs)
       : gate.announceNow(context, traits, nowMs);
-    return { call, resolved, args, admission, way };
+    admission.subject = resolved;
+    return { call, args, admission, way };
   }
 
   #run(read: Read): unknown {
-    const { call, resolved, args, admission, way } = read;
+    const { call, args, admission, way } = read;
     const { clock, comparer } = this.#answering.parts;
+    const resolved = resolvedOf(admission);
+    resolved.cell.calls += 1;
+    resolved.shape.calls += 1;
     const comparison =
       way.shadow === undefined ? undefined : comparer.beginRead(resolved, way.shadow, args);
     const { leg } = admission.traits;
@@ -92,8 +100,9 @@ export class ReadCalls {
   }
 
   #failedAtOnce(read: Read, comparison: PendingRead | undefined, error: unknown): unknown {
-    const { call, resolved, args, admission, way } = read;
+    const { call, args, admission, way } = read;
     const { fallback } = way;
+    const resolved = resolvedOf(admission);
     if (fallback !== undefined && this.#isUnavailable?.(error) === true) {
       comparison?.unavailable();
       this.#tellFallback(resolved, fallback, error);
@@ -112,10 +121,10 @@ export class ReadCalls {
     comparison: PendingRead | undefined,
     result: Promise<unknown>,
   ): Promise<unknown> {
-    const { resolved, admission, way } = read;
+    const { admission, way } = read;
     const { fallback } = way;
     const { calls, clock } = this.#answering.parts;
-    const { cell } = resolved;
+    const { cell } = resolvedOf(admission);
     calls.begin();
     return result.then(
       (value) => {
@@ -141,7 +150,8 @@ export class ReadCalls {
   }
 
   async #fallBack(read: Read, leg: LegName, error: unknown): Promise<unknown> {
-    const { resolved, args, admission } = read;
+    const { args, admission } = read;
+    const resolved = resolvedOf(admission);
     this.#tellFallback(resolved, leg, error);
     try {
       return await invoke(this.#answering.parts.legs[leg], resolved.operation, args);

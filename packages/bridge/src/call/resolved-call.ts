@@ -1,9 +1,11 @@
 import type { RuleBook } from '@changeover/compare';
 import type { OperationDefinition } from '@changeover/core';
 import type { AnswerStyle } from '../shadow/loop-budget.ts';
+import type { CallCost } from './call-costs.ts';
 import type { DatasetState } from './key-state.ts';
 import type { StageDecision } from '../stages/flags/stage-source.ts';
 import type { Cell } from '../recorder/cell.ts';
+import type { ShapeCounts } from '../recorder/shape-counts.ts';
 import type { Route } from './route.ts';
 import type { RouteTraits } from './route-traits.ts';
 
@@ -18,7 +20,7 @@ export interface Call {
   pooledStyle: AnswerStyle;
 }
 
-/** Everything that is decided about a call before it is made; memoised by dataset and operation. */
+/** Everything that is decided about a call before it is made; memoised by dataset, operation and shape. */
 export interface ResolvedCall {
   readonly backend: string;
   readonly dataset: string;
@@ -28,6 +30,9 @@ export interface ResolvedCall {
   readonly route: Route;
   readonly traits: RouteTraits;
   readonly cell: Cell;
+  /** The counts of the calls that differ from this one in values alone. */
+  readonly shape: ShapeCounts;
+  readonly cost: CallCost;
   readonly state: DatasetState;
   /** Where the legs' results may rightly differ; undefined where no rule holds for such calls. */
   readonly rules: RuleBook | undefined;

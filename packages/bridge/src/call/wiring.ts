@@ -7,7 +7,12 @@ import {
 } from '@changeover/core';
 import { isAsyncFunction, isPromise } from './answers.ts';
 import { callWithCallback } from './callbacks.ts';
-import type { OperationSpec, ReadOperation, StatementOperation } from './operations.ts';
+import type {
+  OperationSpec,
+  ReadOperation,
+  StatementKind,
+  StatementOperation,
+} from './operations.ts';
 
 /** A bridge that can't be made, or a leg that can't be bridged: the message says what to type. */
 export class WiringError extends ChangeoverError {
@@ -176,7 +181,15 @@ export function definitionsOf(
   );
 }
 
-function definitionOf({ operation, spec }: Member, dataset: KeyOf): OperationDefinition {
+function definitionOf(member: Member, dataset: KeyOf): OperationDefinition {
+  const { spec } = member;
+  const definition = definitionWithoutShape(member, dataset);
+  if (!('shape' in spec) || spec.shape === undefined || definition.kind === 'statement')
+    return definition;
+  return { ...definition, shape: spec.shape as Method } as OperationDefinition;
+}
+
+function definitionWithoutShape({ operation, spec }: Member, dataset: KeyOf): OperationDefinition {
   switch (spec.kind) {
     case 'read':
       return { ...readDefinition(spec), dataset };
@@ -228,23 +241,27 @@ function readDefinition({ result, ordered, compareAs }: ReadOperation): Operatio
 }
 
 function statementDefinition(
-  { classifier }: StatementOperation,
+  { classifier, shape: given }: StatementOperation,
   dataset: KeyOf,
 ): OperationDefinition {
-  const kindOf = (sql: unknown) =>
-    typeof sql === 'string' ? classifier.classify(sql) : ({ effect: 'unknown' } as const);
+  const kindOf = (sql: unknown): StatementKind =>
+    typeof sql === 'string' ? classifier.classify(sql) : { effect: 'unknown' };
+  const shape =
+    (given as ((sql: unknown) => string) | undefined) ??
+    ((sql: unknown) => kindOf(sql).shape ?? '');
   return {
     kind: 'statement',
     dataset,
     reads: (sql: unknown) => kindOf(sql).effect === 'reads',
     read: {
       kind: 'read',
+      shape,
       result: 'rows',
       ordered: (sql: unknown) => (kindOf(sql).order ?? 'none') !== 'none',
       undetermined: (sql: unknown): Undetermined | undefined => kindOf(sql).undetermined,
       compareAs: onlyPlain,
     },
-    write: { kind: 'write', comparison: 'none' },
+    write: { kind: 'write', shape, comparison: 'none' },
   };
 }
 

@@ -8,14 +8,15 @@ import {
 import { type Answering, latencyOf } from './answering.ts';
 import { isPromise } from './answers.ts';
 import type { CallResolver } from './call-resolver.ts';
+import { noteLegacyCost } from './call-costs.ts';
 import { invoke, type Method } from './invoke.ts';
-import type { Call, ResolvedCall } from './resolved-call.ts';
+import type { Call } from './resolved-call.ts';
+import { resolvedOf, type WayBack } from './way-back.ts';
 
 /** A write that was admitted, with all that was decided about it. */
 interface Write {
   readonly call: Call;
   readonly definition: WriteDefinition;
-  readonly resolved: ResolvedCall;
   readonly args: readonly unknown[];
   readonly admission: Admission;
   /** The leg that it is compared with. */
@@ -28,10 +29,12 @@ interface Write {
 export class WriteCalls {
   readonly #resolver: CallResolver;
   readonly #answering: Answering;
+  readonly #wayBack: WayBack;
 
-  constructor(resolver: CallResolver, answering: Answering) {
+  constructor(resolver: CallResolver, answering: Answering, wayBack: WayBack) {
     this.#resolver = resolver;
     this.#answering = answering;
+    this.#wayBack = wayBack;
   }
 
   /** Makes one write for a caller: its answer, or a promise of it where the legs answer so. */
@@ -44,7 +47,6 @@ export class WriteCalls {
     }
     if (typeof write === 'string')
       return invoke(this.#answering.parts.legs[write], call.operation, args);
-    write.resolved.cell.calls += 1;
     const { ready } = write.admission;
     if (ready === undefined) return this.#run(write);
     const admitted = write;
@@ -72,12 +74,15 @@ export class WriteCalls {
       // What answers at once can't wait: it stays on the leg that the writes in flight are on.
       admission = gate.announceNow(context, resolved.traits[gate.legInFlight ?? answers], nowMs);
     }
-    const thrown = undefined;
-    return { call, definition, resolved, args, admission, shadow: comparedWith, thrown };
+    admission.subject = resolved;
+    return { call, definition, args, admission, shadow: comparedWith, thrown: undefined };
   }
 
   #run(write: Write): unknown {
     const { calls } = this.#answering.parts;
+    const { cell, shape } = resolvedOf(write.admission);
+    cell.calls += 1;
+    shape.calls += 1;
     this.#everywhere(write)?.pass();
     let result: unknown;
     try {
@@ -107,26 +112,28 @@ export class WriteCalls {
   }
 
   #succeeded(write: Write): void {
-    const { call, resolved, definition, args, admission, shadow } = write;
+    const { call, definition, args, admission, shadow } = write;
     const { clock, comparer } = this.#answering.parts;
-    this.#end(write);
+    const resolved = resolvedOf(admission);
+    this.#end(write, false);
     // At `shadow` the comparison measures the leg alone, without the rehearsal before it.
-    if (!isCompared(call, definition, shadow))
-      resolved.cell[latencyOf[admission.traits.leg]].record(
-        clock.monotonicMs() - admission.sinceMs,
-      );
+    if (!isCompared(call, definition, shadow)) {
+      const tookMs = clock.monotonicMs() - admission.sinceMs;
+      resolved.cell[latencyOf[admission.traits.leg]].record(tookMs);
+      if (admission.traits.leg === 'legacy') noteLegacyCost(resolved.cost, tookMs);
+    }
     if (shadow !== undefined && definition.comparison === 'observed')
       comparer.observedWrite(resolved, definition.read, args);
   }
 
   #failed(write: Write, error: unknown): void {
-    this.#end(write);
-    if (error !== write.thrown) write.resolved.cell.failed += 1;
+    this.#end(write, true);
+    if (error !== write.thrown) resolvedOf(write.admission).cell.failed += 1;
   }
 
-  #end(write: Write): void {
+  #end(write: Write, failed: boolean): void {
     this.#everywhere(write)?.passed();
-    write.admission.gate.leave(write.admission);
+    this.#wayBack.ended(write.admission, failed);
   }
 
   /** The gate of calls about no dataset, if this write changes what they see. */
@@ -137,7 +144,8 @@ export class WriteCalls {
   }
 
   #make(write: Write): unknown {
-    const { resolved, definition, args, admission } = write;
+    const { definition, args, admission } = write;
+    const resolved = resolvedOf(admission);
     const run = (given: readonly unknown[]): unknown =>
       this.#answering.make(admission, resolved.operation, scoped(write, given));
     if (definition.removesDataset === true) return this.#remove(write, run);
@@ -149,7 +157,7 @@ export class WriteCalls {
 
   /** What the other leg holds open of a dataset would be a deleted file to it, or keep it from being removed. */
   async #remove(
-    { resolved, args, admission }: Write,
+    { args, admission }: Write,
     run: (args: readonly unknown[]) => unknown,
   ): Promise<unknown> {
     const other =
@@ -157,7 +165,7 @@ export class WriteCalls {
     const remove = async (): Promise<unknown> => await run(args);
     return other.closedWhile === undefined
       ? await remove()
-      : await other.closedWhile(resolved.dataset, remove);
+      : await other.closedWhile(resolvedOf(admission).dataset, remove);
   }
 }
 

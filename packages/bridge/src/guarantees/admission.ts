@@ -40,7 +40,8 @@ export type AdmissionState =
 export class Admission {
   readonly gate: KeyGate;
   readonly caller: Caller;
-  readonly traits: CallTraits;
+  /** Changed by {@link KeyGate.redirect} alone. */
+  traits: CallTraits;
   /** @internal */
   readonly lane: Lane;
   /** The transaction on another key that this call was made in, if that was running. */
@@ -62,6 +63,12 @@ export class Admission {
    * the caller's next calls may follow it.
    */
   connection: unknown = undefined;
+  /** What the call is to whoever announced it. */
+  subject: unknown = undefined;
+  /** Ends the call from outside, where its leg can: see `EndableCall.end`. Set by whoever makes it. */
+  end: ((reason: Error) => boolean) | undefined = undefined;
+  /** It is being ended from outside: what its work goes on to do is refused. */
+  ending = false;
   /** It was handed to a leg that keeps what it is given in order. @internal */
   handed = false;
   /** It is among those of its lane that follow each other. @internal */

@@ -23,18 +23,3 @@ export class DeadlockError extends ChangeoverError {
     this.heldKey = heldKey;
   }
 }
-
-/** A call was made in a transaction that had been ended from outside. The call was not made. */
-export class TransactionOverError extends ChangeoverError {
-  override readonly name = 'TransactionOverError';
-  readonly key: string;
-
-  constructor(key: string) {
-    super(
-      'TRANSACTION_OVER',
-      `The transaction on ${describe(key)} is over: it was cut because it ran past its bound. A call made in it was refused, ` +
-        `since it would have been applied by itself. Run the whole transaction again.`,
-    );
-    this.key = key;
-  }
-}

@@ -15,7 +15,7 @@ export {
   processRoot,
   runInTransaction,
 } from './caller.ts';
-export { DeadlockError, TransactionOverError } from './errors.ts';
+export { DeadlockError } from './errors.ts';
 export {
   GuaranteeRegistry,
   type GuaranteeRegistryOptions,

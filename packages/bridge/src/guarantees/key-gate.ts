@@ -1,7 +1,7 @@
-import type { LegName } from '@changeover/core';
+import { type LegName, TransactionOverError } from '@changeover/core';
 import { Admission, AdmissionList, type CallTraits } from './admission.ts';
 import { type CallContext, processRoot } from './caller.ts';
-import { DeadlockError, TransactionOverError } from './errors.ts';
+import { DeadlockError } from './errors.ts';
 import type { GuaranteeRegistry, KeyGateOptions, SerialLeg } from './guarantee-registry.ts';
 import { CallerLanes, Lane } from './lane.ts';
 import { type Reliance, RelianceCounter } from './reliance.ts';
@@ -57,6 +57,8 @@ export class KeyGate {
   #unfinished = 0;
   #unfinishedWrites = 0;
   #unfinishedTransactions = 0;
+  /** Announced and held up. */
+  readonly #heldUp = new Set<Admission>();
 
   /** By `GuaranteeRegistry.gate`. @internal */
   constructor(registry: GuaranteeRegistry, options: KeyGateOptions) {
@@ -87,14 +89,15 @@ export class KeyGate {
    * The transaction on this key that the calling code is inside of: its calls go down that transaction's connection and are
    * not announced. Work that has outlived its transaction is in none, as on the singleton, and is counted.
    *
-   * @throws {TransactionOverError} the transaction was {@link cut}: its caller is told not applied, so that what its work
+   * @throws {TransactionOverError} the transaction was {@link cut}, or is about to be: its caller is told not applied, so that what its work
    * goes on to do must not be applied by itself.
    */
   transactionOf(context: CallContext): Admission | undefined {
     let isLate = false;
     for (let held = context.transaction; held !== undefined; held = held.parent) {
       if (held.gate !== this) continue;
-      if (held.state === 'cut') throw new TransactionOverError(this.key);
+      if (held.state === 'cut' || (held.ending && held.state !== 'over'))
+        throw new TransactionOverError(this.key);
       if (held.state !== 'over') return held;
       isLate = true;
     }
@@ -186,6 +189,24 @@ export class KeyGate {
     return [...this.inFlight].filter(({ traits }) => traits.kind !== 'read');
   }
 
+  /** The calls that are held up, in the order in which they were announced. */
+  heldUp(): readonly Admission[] {
+    return [...this.#heldUp];
+  }
+
+  /**
+   * Sends a call that is held up to another leg, in the place that it has, so that order is kept. Nothing happens to one that
+   * was admitted.
+   *
+   * @param traits of the same kind.
+   */
+  redirect(admission: Admission, traits: CallTraits): void {
+    if (!isWaiting(admission)) return;
+    admission.traits = traits;
+    this.#recheck([admission]);
+    this.#advance(admission);
+  }
+
   /**
    * Lets others pass a call that goes on running: order and legs are not kept towards it any more, and the key is not
    * {@link quiet} until it ends. It is still ended by {@link leave}. Undefined where it isn't in flight.
@@ -252,6 +273,7 @@ export class KeyGate {
 
   #enqueue(admission: Admission): void {
     const { lane, traits } = admission;
+    this.#heldUp.add(admission);
     this.#count(admission);
     if (traits.order !== 'none' && lane.holdsUp(traits)) {
       lane.waiting.push(admission);
@@ -302,6 +324,7 @@ export class KeyGate {
   #fly(admission: Admission, isRead: boolean): void {
     const { traits } = admission;
     admission.state = 'in flight';
+    this.#heldUp.delete(admission);
     this.inFlight.push(admission);
     admission.lane.join(admission);
     if (isRead) return;
@@ -402,6 +425,7 @@ export class KeyGate {
       return;
     }
     admission.state = 'over';
+    this.#heldUp.delete(admission);
     this.#discount(admission);
     if (state === 'waits for order') lane.waiting.remove(admission);
     else {

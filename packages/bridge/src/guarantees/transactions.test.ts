@@ -1,7 +1,8 @@
+import { TransactionOverError } from '@changeover/core';
 import { describe, expect, test } from '@jest/globals';
 import type { Admission, CallTraits } from './admission.ts';
 import { CallContext, Caller, caller, runInTransaction } from './caller.ts';
-import { DeadlockError, TransactionOverError } from './errors.ts';
+import { DeadlockError } from './errors.ts';
 import { GuaranteeRegistry, SerialLeg } from './guarantee-registry.ts';
 import type { KeyGate } from './key-gate.ts';
 import { gatedCall, settled, traits } from './test-kit/gated-call.ts';

@@ -11,6 +11,8 @@ import type { ReportData } from './report-data.ts';
 import { type RuleUseSource, RuleUses } from './rule-uses.ts';
 import { leftOut, SampleBook } from './sample-book.ts';
 import { storeErrorCode } from './store-file.ts';
+import { maxShapeLength, otherShapes, ShapeBook } from './shape-book.ts';
+import type { ShapeCounts, ShapeKey } from './shape-counts.ts';
 
 /** What a recorder is made of. */
 export interface RecorderOptions {
@@ -28,6 +30,8 @@ export interface RecorderOptions {
   readonly flushIntervalMs?: number | undefined;
   /** Cells held in memory in the long run, about 16 KiB each; others are let go once stored. Default: 2,000. */
   readonly maxCells?: number | undefined;
+  /** Shapes of calls held in memory, about half a KiB each; others are let go once stored. Default: 20,000. */
+  readonly maxShapes?: number | undefined;
   /** Random numbers in [0, 1), to spread the tries of several processes. Default: `Math.random`. */
   readonly random?: (() => number) | undefined;
 }
@@ -81,6 +85,7 @@ class StoringRecorder implements Recorder {
   readonly #cells: CellBook;
   readonly #samples: SampleBook;
   readonly #rules = new RuleUses();
+  readonly #shapes: ShapeBook;
   readonly #writer: Omit<WriterRow, 'lastAt' | 'samplesOverLimit'>;
   #store: RecordingStore | undefined = undefined;
   #events: EventRow[] = [];
@@ -99,6 +104,7 @@ class StoringRecorder implements Recorder {
     this.#flushIntervalMs = options.flushIntervalMs ?? 1_000;
     this.#maxSamplesPerFingerprint = options.maxSamplesPerFingerprint ?? defaultMaxSamples;
     this.#cells = new CellBook(options.maxCells ?? 2_000);
+    this.#shapes = new ShapeBook(options.maxShapes);
     this.#samples = new SampleBook({
       maxSamplesPerFingerprint: this.#maxSamplesPerFingerprint,
       maxFingerprints: options.maxFingerprints ?? 1_000,
@@ -118,6 +124,11 @@ class StoringRecorder implements Recorder {
     return this.#cells.get(backend, dataset, operation, stage, this.#hour());
   }
 
+  shape(key: ShapeKey): ShapeCounts {
+    const usable = key.shape.length <= maxShapeLength;
+    return this.#shapes.get(usable ? key : { ...key, shape: otherShapes }, this.#clock.wallMs());
+  }
+
   sample(sample: ComparisonSample): void {
     if (!this.#closed) this.#samples.add(sample);
   }
@@ -125,8 +136,10 @@ class StoringRecorder implements Recorder {
   event(kind: string, fields: Readonly<Record<string, unknown>>): void {
     if (this.#closed) return;
     const { backend, dataset } = fields;
-    if (kind === 'stage' && typeof backend === 'string' && typeof dataset === 'string')
+    if (kind === 'stage' && typeof backend === 'string' && typeof dataset === 'string') {
       this.#cells.part(backend, dataset);
+      this.#shapes.part(backend, dataset, this.#clock.wallMs());
+    }
     this.#lastEvent += 1;
     this.#events.push({
       sequence: this.#lastEvent,
@@ -152,6 +165,7 @@ class StoringRecorder implements Recorder {
     this.#storeAll();
     const builder = new ReportBuilder(this.#maxSamplesPerFingerprint, resumedAt);
     const rows = this.#cells.rows();
+    const shapes = this.#shapes.rows(this.#clock.wallMs());
     const { samplesOverLimit, writer: _writer, ...run } = this.#writerRow();
     builder.addRun(this.#writer.writer, run);
     builder.addSamplesOverLimit(samplesOverLimit);
@@ -160,6 +174,7 @@ class StoringRecorder implements Recorder {
       this.#store?.read(builder, {
         writer: this.#writer.writer,
         parts: new Set(rows.map(({ part }) => part)),
+        shapeParts: new Set(shapes.map(({ part }) => part)),
       });
     } catch (error) {
       builder.addNote(
@@ -170,6 +185,7 @@ class StoringRecorder implements Recorder {
     for (const { lastAt, counts, legacy, pooled, paired, ...key } of rows) {
       builder.addCell({ key, counts, legacy, pooled, paired }, lastAt);
     }
+    for (const shape of shapes) builder.addShape(shape);
     this.#addWaiting(builder);
     this.#addNotes(builder);
     return builder.build(this.#clock.wallMs());
@@ -241,7 +257,9 @@ class StoringRecorder implements Recorder {
     const { groups, samples } = this.#samples.unstored(maxRowsPerFlush);
     const events = this.#events.slice(0, maxRowsPerFlush);
     const rules = this.#rules.unstored(maxRowsPerFlush);
-    const empty = [rows, groups, samples, events, rules].every((list) => list.length === 0);
+    const shapes = this.#shapes.unstored(maxRowsPerFlush, this.#clock.wallMs());
+    const parts = [rows, groups, samples, events, rules, shapes];
+    const empty = parts.every((list) => list.length === 0);
     try {
       this.#store ??= new RecordingStore(this.#options.path, this.#clock.wallMs());
       // An idle process writes nothing, but once, to be known to have been there.
@@ -253,6 +271,7 @@ class StoringRecorder implements Recorder {
           samples,
           events,
           rules,
+          shapes,
         });
       }
     } catch (error) {
@@ -264,11 +283,12 @@ class StoringRecorder implements Recorder {
     this.#cells.markStored(entries, this.#clock.wallMs());
     this.#samples.markStored(groups, samples);
     this.#rules.markStored(rules);
+    this.#shapes.markStored(shapes);
     this.#events = this.#events.slice(events.length);
     this.#recovered();
-    if ([rows, groups, samples, events, rules].some((stored) => stored.length >= maxRowsPerFlush))
-      return 'more';
+    if (parts.some((stored) => stored.length >= maxRowsPerFlush)) return 'more';
     this.#cells.tidy(hour);
+    this.#shapes.tidy(this.#clock.wallMs());
     return 'stored';
   }
 
@@ -336,6 +356,11 @@ class StoringRecorder implements Recorder {
       builder.addNote(
         `Counts of ${String(this.#cells.folded)} cells are under the dataset "${otherDatasets}": there ` +
           'was no room to keep them apart.',
+      );
+    }
+    if (this.#shapes.full) {
+      builder.addNote(
+        `Some shapes of calls are counted together under "${otherShapes}": there was no room to keep them apart.`,
       );
     }
   }

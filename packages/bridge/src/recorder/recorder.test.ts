@@ -680,7 +680,7 @@ describe('rules', () => {
     openRecorder({ path, run: 'old', logger: silentLogger, clock }).close();
     const old = new DatabaseSync(path);
     old.exec(
-      'drop table rule_use; alter table cell drop column last_at; alter table cell drop column paired; pragma user_version = 1',
+      'drop table rule_use; drop table shape; alter table cell drop column last_at; alter table cell drop column paired; pragma user_version = 1',
     );
     old.close();
     expect(readRecordings(path)).toMatchObject({ rules: [], runs: [{ run: 'old' }] });
@@ -693,6 +693,132 @@ describe('rules', () => {
       rules: [{ rule, uses: 1 }],
       runs: [{ run: 'old' }, { run: 'new' }],
     });
+  });
+});
+
+describe('shapes of calls', () => {
+  const key = {
+    backend: 'sqlite',
+    dataset: 'titanic',
+    operation: 'query',
+    shape: 'select ?',
+    stage: 'shadow',
+  } as const;
+
+  function open(run: string, more: Partial<RecorderOptions> = {}): Recorder {
+    return openRecorder({ path, run, logger: silentLogger, clock, ...more });
+  }
+
+  test('are counted each by itself, over processes, with when they were first and last seen', () => {
+    const startedAt = clock.wallMs();
+    for (const run of ['one', 'two']) {
+      const recorder = open(run);
+      const shape = recorder.shape(key);
+      shape.calls += 3;
+      shape.eligible += 2;
+      shape.countVerdict('match');
+      recorder.shape({ ...key, shape: 'select a from t' }).calls += 1;
+      expect(recorder.shape(key)).toBe(shape);
+      recorder.close();
+      clock.advance(1_000);
+    }
+    expect(readRecordings(path).shapes).toEqual([
+      expect.objectContaining({ shape: 'select ?', calls: 6, eligible: 4, compared: 2, match: 2 }),
+      expect.objectContaining({ shape: 'select a from t', calls: 2, eligible: 0, compared: 0 }),
+    ]);
+    expect(readRecordings(path).shapes[0]).toMatchObject({
+      backend: 'sqlite',
+      key: 'titanic',
+      operation: 'query',
+      stage: 'shadow',
+      firstSeen: startedAt,
+      lastSeen: startedAt + 1_000,
+    });
+  });
+
+  test('count the same in the process that counted them and in the store', () => {
+    const recorder = open('one');
+    recorder.shape(key).calls += 1;
+    recorder.flush();
+    recorder.shape(key).calls += 1;
+    expect(recorder.summary().shapes).toEqual(readRecordings(path).shapes);
+    expect(recorder.summary().shapes).toMatchObject([{ calls: 2 }]);
+    recorder.close();
+  });
+
+  test('that were counted before the key was resumed say nothing of it now', () => {
+    const recorder = open('one');
+    recorder.shape(key).countVerdict('mismatch');
+    recorder.shape({ ...key, dataset: 'iris' }).countVerdict('match');
+    recorder.flush();
+    const resumed = clock.wallMs();
+    clock.advance(1_000);
+    recorder.event('stage', { backend: 'sqlite', dataset: 'titanic' });
+    recorder.shape(key).countVerdict('match');
+    recorder.flush();
+    const resumedAt = (_backend: string, dataset: string): number | undefined =>
+      dataset === 'titanic' ? resumed : undefined;
+    for (const data of [recorder.summary(resumedAt), readRecordings(path, clock, resumedAt)])
+      expect(data.shapes).toMatchObject([
+        { key: 'iris', match: 1 },
+        { key: 'titanic', match: 1, mismatch: 0, firstSeen: resumed + 1_000 },
+      ]);
+    recorder.close();
+  });
+
+  test('say why none of their calls is compared, until one is', () => {
+    const recorder = open('one');
+    const shape = recorder.shape(key);
+    shape.noteShed('busy');
+    expect(shape.notComparable).toBeUndefined();
+    shape.noteShed('side-effects');
+    recorder.flush();
+    expect(readRecordings(path).shapes).toMatchObject([
+      { notComparable: 'a call that acts is not run twice' },
+    ]);
+    shape.countVerdict('match');
+    shape.noteShed('side-effects');
+    expect(recorder.summary().shapes[0]?.notComparable).toBeUndefined();
+    recorder.close();
+  });
+
+  test('beyond a thousand of one key, and those that are too long, are counted together', () => {
+    const recorder = open('one', { maxShapes: 5_000 });
+    for (let shape = 0; shape < 1_010; shape += 1)
+      recorder.shape({ ...key, shape: `select ${String(shape)}` }).calls += 1;
+    recorder.shape({ ...key, shape: 'x'.repeat(1_001) }).calls += 1;
+    recorder.shape({ ...key, dataset: 'iris' }).calls += 1;
+    const { shapes } = recorder.summary();
+    expect(shapes).toHaveLength(1_002);
+    expect(shapes.find(({ shape }) => shape === '(others)')).toMatchObject({ calls: 11 });
+    expect(readRecordings(path).shapes).toEqual(shapes);
+    recorder.close();
+  });
+
+  test('of keys that are not called any more make room for new ones, and stay in the store', () => {
+    const recorder = open('one', { maxShapes: 100 });
+    for (let round = 0; round < 5; round += 1) {
+      for (let at = 0; at < 40; at += 1)
+        recorder.shape({ ...key, dataset: `d${String(round)}_${String(at)}` }).calls += 1;
+      recorder.summary();
+      clock.advance(61_000);
+    }
+    const { shapes } = recorder.summary();
+    expect(shapes).toHaveLength(200);
+    expect(shapes.every(({ calls, shape }) => calls === 1 && shape === 'select ?')).toBe(true);
+    recorder.close();
+  });
+
+  test('find room in a store that was made before there were any', () => {
+    open('old').close();
+    const old = new DatabaseSync(path);
+    old.exec('drop table shape; pragma user_version = 4');
+    old.close();
+    expect(readRecordings(path)).toMatchObject({ shapes: [], runs: [{ run: 'old' }] });
+    const recorder = open('new');
+    recorder.shape(key).calls += 1;
+    recorder.close();
+    expect(readRecordings(path).shapes).toMatchObject([{ shape: 'select ?', calls: 1 }]);
   });
 });
 

@@ -4,6 +4,7 @@ import type { Counted } from './cell-book.ts';
 import type { ResumedAt } from './report-builder.ts';
 import type { ReportData } from './report-data.ts';
 import type { RuleUseSource } from './rule-uses.ts';
+import type { ShapeCounts, ShapeKey } from './shape-counts.ts';
 
 /** One comparison kept for people to look at. Everything in it that comes from data is redacted by whoever makes it. */
 export interface ComparisonSample {
@@ -33,6 +34,9 @@ export interface Recorder {
   /** The cell to count in. The same object as long as it is in use; ask again after 60 s at most, since a cell that
    * nobody counted in for long is written to the store and let go. */
   cell(backend: string, dataset: string, operation: string, stage: Stage): Cell;
+  /** The counts of one shape of call. As with {@link cell}: ask again after 30 s. A shape that is too long, or one too many of its key,
+   * is counted with others of its kind. */
+  shape(key: ShapeKey): ShapeCounts;
   sample(sample: ComparisonSample): void;
   /** Adds to the timeline: a change of stage, a breach, a start. `fields` must be JSON-able. */
   event(kind: string, fields: Readonly<Record<string, unknown>>): void;

@@ -10,6 +10,8 @@ import type { Verdict } from './cell.ts';
 import { countNames, noCounts, type Counts } from './counts.ts';
 import type { CellKey, ReportBuilder } from './report-builder.ts';
 import type { RuleUseCount } from './rule-uses.ts';
+import type { ShapeRow } from './shape-book.ts';
+import { readShapes, shapeColumns, shapeSchema, shapeValues } from './shape-rows.ts';
 import { shedReasons } from './shed-reason.ts';
 import {
   inTransaction,
@@ -82,6 +84,8 @@ export interface WriterRow {
 export interface OwnRows {
   readonly writer: string;
   readonly parts: ReadonlySet<number>;
+  /** Of its shapes. */
+  readonly shapeParts: ReadonlySet<number>;
 }
 
 /** One transaction's worth. */
@@ -92,6 +96,7 @@ export interface Batch {
   readonly samples: readonly SampleRow[];
   readonly events: readonly EventRow[];
   readonly rules: readonly RuleUseCount[];
+  readonly shapes: readonly ShapeRow[];
 }
 
 /** Counts, samples and events older than this are removed when the store is opened. */
@@ -139,6 +144,7 @@ const schemas: readonly string[] = [
   `
   alter table cell add column paired text;
 `,
+  shapeSchema,
 ];
 const schemaVersion = schemas.length;
 
@@ -227,6 +233,7 @@ export class RecordingStore {
   #removeOld(nowMs: number): void {
     const before = nowMs - retentionMs;
     this.#database.prepare('delete from cell where hour < ?').run(Math.floor(before / hourMs));
+    this.#database.prepare('delete from shape where last_at < ?').run(before);
     this.#database.prepare('delete from event where at < ?').run(before);
     this.#database.prepare('delete from sample where at < ?').run(before);
     this.#database.prepare('delete from sample_group where last_at < ?').run(before);
@@ -278,6 +285,7 @@ export class RecordingStore {
       'reason',
     ]);
     const event = upsert('event', ['writer', 'sequence', 'at', 'kind', 'fields']);
+    const shape = upsert('shape', shapeColumns);
     const rule = upsert('rule_use', ['writer', 'backend', 'rule', 'uses', 'failures']);
     return (batch, cells) => {
       const {
@@ -320,6 +328,7 @@ export class RecordingStore {
         );
       }
       for (const row of batch.events) event.run(id, row.sequence, row.at, row.kind, row.fields);
+      for (const row of batch.shapes) shape.run(id, ...shapeValues(row));
       for (const row of batch.rules) rule.run(id, row.backend, row.rule, row.uses, row.failures);
     };
   }
@@ -474,6 +483,12 @@ function readInto(
     });
   }
   if (version >= 2) readRules(database, builder, own, lastSeen);
+  if (version >= 5)
+    readShapes(
+      database,
+      builder,
+      (writer, part) => writer === own?.writer && own.shapeParts.has(part),
+    );
 }
 
 function readRules(

@@ -15,6 +15,9 @@ import type {
   TotalsBy,
 } from './report-data.ts';
 import type { RuleUseCount } from './rule-uses.ts';
+import type { ShapeRow } from './shape-book.ts';
+import { shapeCountNames, shapeKeyText } from './shape-counts.ts';
+import type { ShapeEvidence } from './shape-evidence.ts';
 import { shedReasons } from './shed-reason.ts';
 
 /** Whose counts they are. */
@@ -49,6 +52,7 @@ type MutableGroup = { -readonly [Field in keyof SampleGroup]: SampleGroup[Field]
 export class ReportBuilder {
   readonly #cells = new Map<string, Sum & { readonly key: CellKey }>();
   readonly #judged = new Map<string, Sum & { readonly key: CellKey }>();
+  readonly #shapes = new Map<string, ShapeEvidence>();
   readonly #before = new Map<string, Resumption>();
   readonly #resumedAt: ResumedAt;
   readonly #groups = new Map<string, MutableGroup>();
@@ -81,6 +85,29 @@ export class ReportBuilder {
     } else {
       addTo(this.#judged, name, key, cell);
     }
+  }
+
+  addShape(row: Omit<ShapeRow, 'part'>): void {
+    const { backend, dataset, operation, shape, stage, totals, notComparable, firstAt, lastAt } =
+      row;
+    const resumedAt = this.#resumedAt(backend, dataset);
+    if (resumedAt !== undefined && lastAt <= resumedAt) return;
+    const name = shapeKeyText(row);
+    const before = this.#shapes.get(name);
+    const sums = { ...totals };
+    for (const count of shapeCountNames) sums[count] += before?.[count] ?? 0;
+    const newer = before === undefined || lastAt >= before.lastSeen;
+    this.#shapes.set(name, {
+      backend,
+      key: dataset,
+      operation,
+      shape,
+      stage,
+      ...sums,
+      notComparable: sums.compared > 0 ? undefined : newer ? notComparable : before.notComparable,
+      firstSeen: Math.min(firstAt, before?.firstSeen ?? firstAt),
+      lastSeen: Math.max(lastAt, before?.lastSeen ?? lastAt),
+    });
   }
 
   addGroup(group: Omit<SampleGroup, 'samples'>): void {
@@ -144,6 +171,7 @@ export class ReportBuilder {
       byDataset: group(cells, ['backend', 'dataset']).map(totalsBy),
       cells: cells.map(totalsBy),
       ...(this.#before.size === 0 ? {} : { judged: this.#judgedFigures() }),
+      shapes: [...this.#shapes].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, shape]) => shape),
       sampleGroups: this.#sampleGroups(),
       samplesOverLimit: this.#samplesOverLimit,
       rules: [...this.#rules].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, rule]) => rule),

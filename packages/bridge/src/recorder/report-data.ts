@@ -2,6 +2,7 @@ import type { Finding } from '@changeover/compare';
 import type { Stage } from '@changeover/core';
 import type { Verdict } from './cell.ts';
 import type { RuleUseCount } from './rule-uses.ts';
+import type { ShapeEvidence } from './shape-evidence.ts';
 import type { ShedReason } from './shed-reason.ts';
 
 /** Percentiles of a leg's latency in ms; undefined where no call was measured. */
@@ -132,6 +133,9 @@ export interface ReportData {
   readonly cells: readonly TotalsBy[];
   /** Undefined where nothing is left out: gates are asked of all figures. */
   readonly judged?: JudgedFigures | undefined;
+  /** By backend, key, operation, shape and stage, without what was counted of a key before it was last resumed: promotion is judged
+   * by these. */
+  readonly shapes: readonly ShapeEvidence[];
   /** Most frequent first. */
   readonly sampleGroups: readonly SampleGroup[];
   /** Comparisons whose fingerprint came after the limit of fingerprints was reached: counted, not kept. */

@@ -11,6 +11,9 @@ export const storeApplicationId: number = 0x43686f76;
  */
 export type StoreDatabase = nodeSqlite.DatabaseSync;
 
+/** What can be stored in a column. */
+export type StoreValue = nodeSqlite.SQLInputValue;
+
 /**
  * Opens the SQLite file that comparisons and ledger are kept in, or makes it with mode 0600. Nothing here waits for
  * a lock.

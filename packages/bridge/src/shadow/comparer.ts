@@ -3,12 +3,14 @@ import type { Clock, Leg, LegName, ReadDefinition, WriteDefinition } from '@chan
 import { isStream } from '../call/answers.ts';
 import type { ResolvedCall } from '../call/resolved-call.ts';
 import type { CallsInFlight } from '../call/calls-in-flight.ts';
-import { type ComparisonSinks, reportComparison } from './comparison-log.ts';
+import { type ComparisonRecord, type ComparisonSinks, reportComparison } from './comparison-log.ts';
 import { type AnswerStyle, LoopBudget } from './loop-budget.ts';
-import { ReadComparison, rowCount } from './read-comparison.ts';
+import { rowCount } from './answer.ts';
+import { ReadComparison } from './read-comparison.ts';
 import type { ShedReason } from '../recorder/shed-reason.ts';
 import { ShadowCaller } from './shadow-caller.ts';
 import { ShadowQueue, type ShadowQueueOptions } from './shadow-queue.ts';
+import { type ShapeQuotaOptions, ShapeQuotas } from './shape-quotas.ts';
 import { copyAnswer, tryToCopy } from './copy-answer.ts';
 import { PendingComparison } from './pending-comparison.ts';
 import { SeenDifferences } from './seen-differences.ts';
@@ -24,12 +26,16 @@ export interface ComparerOptions extends ComparisonSinks {
   /** The read of at most `maxRows` rows of a table. */
   readonly tableRead?: ((dataset: string, table: string, maxRows: number) => TableRead) | undefined;
   readonly queue?: ShadowQueueOptions | undefined;
+  readonly quotas?: ShapeQuotaOptions | undefined;
   /** The calls that are under way on either leg for callers. */
   readonly calls: CallsInFlight;
 }
 
 /** Confirmations wait for the legacy leg most of the time, and are few. */
 const confirmationQueue: ShadowQueueOptions = { maxConcurrent: 2, maxQueued: 64, maxWaitMs: 5_000 };
+
+/** Answers that are held at once until it is known what their calls are. */
+const maxLearning = 64;
 
 /** What the router tells of a sampled read. */
 export interface PendingRead {
@@ -49,6 +55,10 @@ export class Comparer {
   readonly #writes: WriteComparer;
   readonly #seen = new SeenDifferences();
   readonly #loopBudget: LoopBudget;
+  readonly #quotas: ShapeQuotas;
+  /** Comparisons that wait for what is known of their calls. */
+  readonly #learning = new Set<Promise<void>>();
+  #closed = false;
 
   constructor(options: ComparerOptions) {
     this.#options = options;
@@ -56,6 +66,7 @@ export class Comparer {
     this.#queue = new ShadowQueue(options.clock, options.queue, options.calls);
     this.#confirmations = new ShadowQueue(options.clock, confirmationQueue, options.calls);
     this.#loopBudget = new LoopBudget(options.clock);
+    this.#quotas = new ShapeQuotas(options.clock, options.quotas);
     this.#caller = new ShadowCaller(
       legs,
       options.clock,
@@ -77,11 +88,13 @@ export class Comparer {
   }
 
   async idle(): Promise<void> {
+    while (this.#learning.size > 0) await Promise.all(this.#learning);
     await this.#queue.idle();
     await this.#confirmations.idle();
   }
 
   close(): void {
+    this.#closed = true;
     this.#queue.close();
     this.#confirmations.close();
   }
@@ -92,15 +105,18 @@ export class Comparer {
     shadow: LegName,
     args: readonly unknown[],
   ): PendingRead | undefined {
-    const { cell, decision } = resolved;
+    const { cell, decision, shape } = resolved;
     cell.eligible += 1;
+    shape.eligible += 1;
     if (!this.#sampled(decision.settings.sampleRate)) return undefined;
     const pending = this.#pending(resolved);
     const refusal =
-      this.#queue.refusal ??
-      (this.#loopBudget.admits(shadow, resolved.operation) ? undefined : 'loop-budget');
+      this.#queue.refusalOf(0, pending.quota) ??
+      (this.#loopBudget.admits(shadow, resolved.operation, pending.quota)
+        ? undefined
+        : 'loop-budget');
     if (refusal !== undefined) {
-      pending.shed(refusal);
+      pending.refuse(refusal);
       return undefined;
     }
     const copy = tryToCopy(args);
@@ -159,7 +175,7 @@ export class Comparer {
           return;
         }
         const rows = rowCount(answer);
-        const refusal = rows > maxRows ? 'too-large' : this.#queue.refusalOf(rows);
+        const refusal = rows > maxRows ? 'too-large' : this.#queue.refusalOf(rows, pending.quota);
         if (refusal !== undefined) {
           pending.shed(refusal);
           return;
@@ -179,16 +195,46 @@ export class Comparer {
           });
           return;
         }
-        this.#submit(this.#queue, resolved, pending, (signal) => comparison.run(signal), rows);
+        this.#learnAndSubmit(comparison, resolved, pending, rows, tookMs);
       },
       failed: (error) => {
         comparison.answer = { outcome: this.#caller.outcomeOfError(error) };
-        this.#submit(this.#queue, resolved, pending, (signal) => comparison.run(signal));
+        this.#learnAndSubmit(comparison, resolved, pending);
       },
       unavailable: () => {
         pending.verdict({ verdict: 'inconclusive', reason: 'the answering leg had no connection' });
       },
     };
+  }
+
+  /** What is known of the call is asked for outside of the queue, for it takes none of the time that comparisons may run. */
+  #learnAndSubmit(
+    comparison: ReadComparison,
+    resolved: ResolvedCall,
+    pending: PendingComparison,
+    rows = 0,
+    tookMs?: number,
+  ): void {
+    const submit = (): void => {
+      const run = (signal: AbortSignal): Promise<void> => comparison.run(signal);
+      this.#submit(this.#queue, resolved, pending, run, rows, tookMs);
+    };
+    if (this.#learning.size >= maxLearning) {
+      pending.shed('queue-full');
+      return;
+    }
+    const known = comparison.learn();
+    if (known === undefined) {
+      submit();
+      return;
+    }
+    const learned = known.then((reads) => {
+      this.#learning.delete(learned);
+      if (this.#closed) pending.shed('closing');
+      else if (reads) submit();
+      else pending.shed('side-effects');
+    });
+    this.#learning.add(learned);
   }
 
   #submit(
@@ -197,9 +243,13 @@ export class Comparer {
     pending: PendingComparison,
     run: (signal: AbortSignal) => Promise<void>,
     rows = 0,
+    costMs?: number,
   ): void {
     queue.submit({
       rows,
+      quota: pending.quota,
+      compared: pending.compared,
+      costMs,
       deadlineMs: resolved.decision.settings.deadlineMs,
       run: async (signal) => {
         try {
@@ -223,9 +273,16 @@ export class Comparer {
   }
 
   #pending(resolved: ResolvedCall): PendingComparison {
-    return new PendingComparison(resolved.cell, (record) => {
+    const report = (record: ComparisonRecord): void => {
       reportComparison(this.#options, resolved, record);
-    });
+    };
+    const { shape } = resolved;
+    const giveBack = this.#quotas.take(shape)
+      ? () => {
+          this.#quotas.giveBack(shape);
+        }
+      : undefined;
+    return new PendingComparison(resolved, report, giveBack);
   }
 
   #sampled(rate: number): boolean {

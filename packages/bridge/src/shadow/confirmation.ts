@@ -10,10 +10,16 @@ export interface Round {
   readonly pooled: Outcome;
   /** The results differ in nothing but what they may differ in. */
   readonly excuse?: Excuse | undefined;
+  /** The outcomes are of what is determined alone, and yet they don't agree: in more than the last digits, or in which rows they took. */
+  readonly differs?: boolean | undefined;
 }
 
-/** Why a difference doesn't count: a rule lets it pass, or it is in the last digits of numbers that may differ there. */
-export type Excuse = 'rule' | 'rounding';
+/** Why a difference doesn't count: a rule lets it pass, it is in the last digits of numbers that may differ there, or in what the
+ * call does not determine, and then what it is worth that the rest agrees. */
+export type Excuse =
+  | 'rule'
+  | 'rounding'
+  | { readonly verdict: 'match' | 'nondeterministic' | 'inconclusive'; readonly reason: string };
 
 /** What is known of writes around the runs. */
 export interface Surroundings {
@@ -33,6 +39,8 @@ export interface Surroundings {
   readonly snapshot: boolean;
   /** Why the call's result may differ from run to run. */
   readonly undetermined: Undetermined | undefined;
+  /** Which rows there are depends on the time. */
+  readonly timed?: boolean | undefined;
 }
 
 /** What the reruns say. `again`: another round is needed to tell. */
@@ -77,9 +85,10 @@ export function decide(first: Round, rounds: readonly Round[], around: Surroundi
   }
   const same = (a: Outcome, b: Outcome): boolean => sameOutcome(a, b, around.ordered);
   const agree = (round: Round): boolean =>
-    round.excuse !== undefined || same(round.legacy, round.pooled);
+    round.excuse !== undefined || (round.differs !== true && same(round.legacy, round.pooled));
   const excused = rounds.find(({ excuse }) => excuse !== undefined)?.excuse;
   if (excused !== undefined && rounds.every(agree)) {
+    if (typeof excused === 'object') return excused;
     return excused === 'rule'
       ? { verdict: 'match', reason: 'by rule' }
       : nondeterministic(around.undetermined);
@@ -97,8 +106,9 @@ export function decide(first: Round, rounds: readonly Round[], around: Surroundi
   if (mayDiffer(around.undetermined, [first, ...rounds]))
     return nondeterministic(around.undetermined);
   if (stable('pooled') && !agree(last)) {
-    // What all datasets share is written by others all the time: only a difference that stays through many reruns is one.
-    return around.shared && rounds.length < mostRounds
+    // What all datasets share is written by others all the time: only a difference that stays through many reruns is one. So is what
+    // the time changes: it can't change one leg's answer only, time and again.
+    return (around.shared || around.timed === true) && rounds.length < mostRounds
       ? { verdict: 'again' }
       : { verdict: 'mismatch', reason: evidence(around) };
   }
@@ -167,7 +177,12 @@ function agreeNow(
   same: (a: Outcome, b: Outcome) => boolean,
 ): Finding {
   const pooledWasOdd = same(first.legacy, last.legacy) && !same(first.pooled, last.pooled);
-  if (!around.quietSinceAnswer || around.foreignQuiet === false || !pooledWasOdd) {
+  if (
+    !around.quietSinceAnswer ||
+    around.foreignQuiet === false ||
+    around.timed === true ||
+    !pooledWasOdd
+  ) {
     return { verdict: 'raced', reason: 'the legs agree again' };
   }
   if (around.undetermined !== undefined && sameExtent(first.legacy, first.pooled))

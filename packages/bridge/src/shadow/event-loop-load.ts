@@ -10,6 +10,8 @@ export class EventLoopLoad {
   #measuredMs: number;
   #before = performance.eventLoopUtilization();
   #share = 0;
+  #cpuShare = 1;
+  #cpuBefore = process.cpuUsage();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -21,9 +23,20 @@ export class EventLoopLoad {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs - this.#measuredMs < windowMs) return this.#share;
     const now = performance.eventLoopUtilization();
-    this.#share = performance.eventLoopUtilization(now, this.#before).utilization;
+    const { active, utilization } = performance.eventLoopUtilization(now, this.#before);
+    const { user, system } = process.cpuUsage(this.#cpuBefore);
+    this.#share = utilization;
+    // A moment with hardly any work says nothing.
+    if (active >= windowMs / 5) this.#cpuShare = Math.min(1, (user + system) / 1_000 / active);
     this.#before = now;
+    this.#cpuBefore = process.cpuUsage();
     this.#measuredMs = nowMs;
     return this.#share;
+  }
+
+  /** Share of the time in which something ran here that the machine gave a core for it, as of the last look at {@link share}: 1, or
+   * less where other programs use the machine as well. */
+  get cpuShare(): number {
+    return this.#cpuShare;
   }
 }

@@ -1,5 +1,6 @@
 import type { ComparisonRecord } from './comparison-log.ts';
 import type { Cell } from '../recorder/cell.ts';
+import type { ShapeCounts } from '../recorder/shape-counts.ts';
 import type { ShedReason } from '../recorder/shed-reason.ts';
 
 /**
@@ -8,15 +9,34 @@ import type { ShedReason } from '../recorder/shed-reason.ts';
  */
 export class PendingComparison {
   readonly #cell: Cell;
+  readonly #shape: ShapeCounts;
   readonly #report: (record: ComparisonRecord) => void;
+  /** Gives back what it took of its shape's quota; undefined where it is of none. */
+  readonly #giveBack: (() => void) | undefined;
   #settled = false;
   #suspicion: string | undefined;
   #explain: (() => ComparisonRecord | undefined) | undefined;
 
-  constructor(cell: Cell, report: (record: ComparisonRecord) => void) {
+  constructor(
+    { cell, shape }: { readonly cell: Cell; readonly shape: ShapeCounts },
+    report: (record: ComparisonRecord) => void,
+    giveBack?: () => void,
+  ) {
+    this.#giveBack = giveBack;
     this.#cell = cell;
+    this.#shape = shape;
     this.#report = report;
     cell.sampled += 1;
+  }
+
+  /** It is of its shape's quota, and so is all that is run for it. */
+  get quota(): boolean {
+    return this.#giveBack !== undefined;
+  }
+
+  /** How many of its shape were compared. */
+  get compared(): number {
+    return this.#shape.compared;
   }
 
   get settled(): boolean {
@@ -35,7 +55,18 @@ export class PendingComparison {
     if (this.#settled) return;
     this.#settled = true;
     this.#cell.countVerdict(record.verdict);
+    this.#shape.countVerdict(record.verdict);
     this.#report(record);
+  }
+
+  /** Sheds what was not begun, so that its shape's quota is left for another call. */
+  refuse(reason: ShedReason): void {
+    if (this.#settled) return;
+    this.#giveBack?.();
+    this.#settled = true;
+    this.#cell.countShed(reason);
+    // Whether a budget will never do is known to whoever asked it.
+    if (reason !== 'budget') this.#shape.noteShed(reason);
   }
 
   shed(reason: ShedReason): void {
@@ -52,5 +83,6 @@ export class PendingComparison {
     }
     this.#settled = true;
     this.#cell.countShed(reason);
+    this.#shape.noteShed(reason);
   }
 }

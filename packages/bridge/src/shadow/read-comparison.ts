@@ -1,8 +1,9 @@
 import { digestInSteps, findDifference, roundedNumbers } from '@changeover/compare';
 import { SnapshotLostError } from '@changeover/core';
 import type { Clock, HeldSnapshot, LegName, ReadDefinition, ShadowCall } from '@changeover/core';
-import type { Undetermined } from '@changeover/core';
+import type { AnswerFacts, OpenParts, Undetermined } from '@changeover/core';
 import type { ResolvedCall } from '../call/resolved-call.ts';
+import { type Answer, rowCount } from './answer.ts';
 import {
   decide,
   type Excuse,
@@ -13,6 +14,7 @@ import {
   type Surroundings,
 } from './confirmation.ts';
 import { describeDifference, describeOutcomes } from './difference-summary.ts';
+import { determinedPart, differsInRest, digestDetermined, isAmong } from './open-parts.ts';
 import type { Outcome, ShadowCaller } from './shadow-caller.ts';
 import type { PendingComparison } from './pending-comparison.ts';
 import type { SeenDifferences } from './seen-differences.ts';
@@ -26,14 +28,8 @@ const rowsPerTurn = 2_000;
 /** A larger answer is compared by its digest alone: it is not shown, and no rule is laid over it. */
 const maxShownRows = 5_000;
 
-/** What the answering leg gave its caller. */
-export interface Answer {
-  /** Undefined where it is to be had from the copy. */
-  readonly outcome?: Outcome | undefined;
-  readonly copy?: unknown;
-  /** How long it took, in ms. */
-  readonly tookMs?: number | undefined;
-}
+/** Rows among which those that a limit took are looked for. */
+const mostCandidates = 5_000;
 
 /** One run of both legs, with their results where the digests differ. */
 interface FullRound extends Round {
@@ -58,6 +54,9 @@ export class ReadComparison {
   readonly #version: string | undefined;
   readonly #seen: SeenDifferences;
   readonly #later: Later;
+  #facts: AnswerFacts | undefined;
+  /** There are too many rows to look for those that a limit took: they are not asked for again. */
+  #tooMany = false;
   readonly #startedMs: number;
 
   constructor(
@@ -84,6 +83,23 @@ export class ReadComparison {
     this.#version = caller.version(resolved.dataset);
   }
 
+  /**
+   * Asks what is known of the call's answer, before {@link run}; undefined where nobody is to be asked. Resolves to false where the
+   * call must not be made again. Never rejects.
+   */
+  learn(): Promise<boolean> | undefined {
+    const { facts } = this.#resolved.definition as {
+      facts?: (...args: readonly unknown[]) => Promise<AnswerFacts>;
+    };
+    return facts?.(...this.#args).then(
+      (known) => {
+        this.#facts = known;
+        return known.acts === undefined;
+      },
+      () => false,
+    );
+  }
+
   /** Runs the shadow leg and settles the pending comparison. Rejects only when the signal is aborted. */
   async run(signal: AbortSignal): Promise<void> {
     const { answer } = this;
@@ -102,7 +118,7 @@ export class ReadComparison {
       this.#shadow === 'pooled'
         ? { legacy: given, pooled: shadow }
         : { legacy: shadow, pooled: given };
-    if (sameOutcome(first.legacy, first.pooled, this.#ordered)) {
+    if (sameOutcome(first.legacy, first.pooled, this.#ordered || this.#sorted)) {
       this.#pending.verdict({ verdict: 'match' });
       if (!this.#seen.none) this.#seen.forget(this.#seen.key(this.#resolved, this.#args));
       return;
@@ -195,7 +211,7 @@ export class ReadComparison {
   #seenBefore({ legacy }: Round): boolean {
     if (!this.#stillQuiet || this.#foreignQuiet() === false || this.#resolved.dataset === '')
       return false;
-    if (this.#undetermined !== undefined) return false;
+    if (this.#undetermined !== undefined || this.#open !== undefined) return false;
     const key = this.#seen.key(this.#resolved, this.#args);
     const before = this.#seen.recall(key, this.#startedMs);
     this.#seen.note(key, legacy, this.#clock.monotonicMs());
@@ -295,6 +311,7 @@ export class ReadComparison {
       ordered: this.#ordered,
       shared: this.#resolved.dataset === '',
       undetermined: this.#undetermined,
+      timed: this.#open?.rows === 'timed',
       foreignQuiet: this.#foreignQuiet(),
     });
     if (finding.verdict === 'again') return false;
@@ -310,12 +327,18 @@ export class ReadComparison {
   ): void {
     const shown = rounds.find(
       (round) =>
-        round.excuse === undefined && !sameOutcome(round.legacy, round.pooled, this.#ordered),
+        round.excuse === undefined &&
+        (round.differs === true || !sameOutcome(round.legacy, round.pooled, this.#ordered)),
     );
     const difference =
       shown === undefined || verdict !== 'mismatch'
         ? describeOutcomes(shown ?? first)
-        : describeDifference(this.#resolved, shown, shown.results, this.#ordered);
+        : describeDifference(
+            this.#resolved,
+            shown,
+            this.#shown(shown),
+            this.#ordered || this.#sorted,
+          );
     this.#pending.verdict({ ...difference, verdict, ...(reason === undefined ? {} : { reason }) });
   }
 
@@ -324,16 +347,78 @@ export class ReadComparison {
     const legacy = await this.#caller.read('legacy', call, this.#resultKind, snapshot);
     const pooled = await this.#caller.read('pooled', call, this.#resultKind, snapshot);
     const results = { legacy: legacy.result, pooled: pooled.result };
-    const same = sameOutcome(legacy.outcome, pooled.outcome, this.#ordered);
-    return {
-      legacy: legacy.outcome,
-      pooled: pooled.outcome,
+    const outcomes = { legacy: legacy.outcome, pooled: pooled.outcome };
+    const ordered = this.#ordered || this.#sorted;
+    const same = sameOutcome(outcomes.legacy, outcomes.pooled, ordered);
+    if (this.#open !== undefined && !isError(outcomes))
+      return await this.#determinedRound({ results, same, open: this.#open, call, snapshot });
+    return { ...outcomes, results, excuse: same ? undefined : this.#excuse(outcomes, results) };
+  }
+
+  /** A round of what the call determines, and what it is worth that the legs agree in it. */
+  async #determinedRound(at: {
+    readonly results: FullRound['results'];
+    readonly same: boolean;
+    readonly open: OpenParts;
+    readonly call: ShadowCall;
+    readonly snapshot: HeldSnapshot | undefined;
+  }): Promise<FullRound> {
+    const { results, same, open } = at;
+    const outcome = (result: unknown): Outcome => ({
+      kind: 'result',
+      digest: digestDetermined(result, open),
+    });
+    const round = {
+      legacy: outcome(results.legacy),
+      pooled: outcome(results.pooled),
       results,
-      excuse: same ? undefined : this.#excuse(legacy.outcome, pooled.outcome, results),
+    };
+    if (same) return round;
+    if (this.#passesByRule(results)) return { ...round, excuse: 'rule' };
+    if (!sameOutcome(round.legacy, round.pooled, this.#ordered)) return round;
+    if (differsInRest(results, this.#ordered, open)) return { ...round, differs: true };
+    const reason = `but for ${open.leftOut.join('; ')}`;
+    if (open.rows === 'any') return { ...round, excuse: { verdict: 'nondeterministic', reason } };
+    if (open.rows !== 'some') return { ...round, excuse: { verdict: 'match', reason } };
+    const among = await this.#isAmongAllRows(at);
+    if (among === undefined) {
+      const unchecked = `${reason}; the rows that it could be could not be asked for`;
+      return { ...round, excuse: { verdict: 'inconclusive', reason: unchecked } };
+    }
+    return among ? { ...round, excuse: { verdict: 'match', reason } } : { ...round, differs: true };
+  }
+
+  /** Whether the pooled leg's rows are of those that the legacy leg has without the limit; undefined where that can't be told. */
+  async #isAmongAllRows({
+    results,
+    open,
+    call,
+    snapshot,
+  }: {
+    readonly results: FullRound['results'];
+    readonly open: OpenParts;
+    readonly call: ShadowCall;
+    readonly snapshot: HeldSnapshot | undefined;
+  }): Promise<boolean | undefined> {
+    const maxRows = Math.min(this.#resolved.decision.settings.maxRows, mostCandidates);
+    const args = this.#tooMany ? undefined : open.allRows?.(maxRows + 1);
+    if (args === undefined) return undefined;
+    const all = await this.#caller.read('legacy', { ...call, args }, 'rows', snapshot);
+    this.#tooMany = rowCount(all.result) > maxRows;
+    if (all.outcome.kind === 'error' || this.#tooMany) return undefined;
+    return isAmong(results.pooled, all.result, open);
+  }
+
+  /** The results as far as they are determined, so that a difference is shown where it counts. */
+  #shown({ results, differs }: FullRound): FullRound['results'] {
+    if (this.#open === undefined || differs === true) return results;
+    return {
+      legacy: determinedPart(results.legacy, this.#open),
+      pooled: determinedPart(results.pooled, this.#open),
     };
   }
 
-  #excuse(legacy: Outcome, pooled: Outcome, results: FullRound['results']): Excuse | undefined {
+  #excuse({ legacy, pooled }: Round, results: FullRound['results']): Excuse | undefined {
     if (isError({ legacy, pooled })) return undefined;
     if (this.#passesByRule(results)) return 'rule';
     if (this.#undetermined?.kind !== 'rounding') return undefined;
@@ -371,7 +456,17 @@ export class ReadComparison {
     return (this.#resolved.definition as ReadDefinition).result ?? 'value';
   }
 
+  get #open(): OpenParts | undefined {
+    return this.#facts?.open;
+  }
+
+  /** Rows come in an order, but for those that are equal in it. */
+  get #sorted(): boolean {
+    return this.#open !== undefined && this.#open.sortedBy.length > 0;
+  }
+
   get #undetermined(): Undetermined | undefined {
+    if (this.#facts !== undefined) return this.#facts.undetermined;
     const { undetermined } = this.#resolved.definition as {
       undetermined?: (...args: readonly unknown[]) => Undetermined | undefined;
     };
@@ -379,19 +474,12 @@ export class ReadComparison {
   }
 
   get #ordered(): boolean {
+    if (this.#facts !== undefined) return this.#facts.ordered;
     const { ordered } = this.#resolved.definition as {
       ordered?: (...args: readonly unknown[]) => boolean;
     };
     return ordered?.(...this.#args) ?? false;
   }
-}
-
-/** How many rows a result has; what isn't rows counts as one. */
-export function rowCount(value: unknown): number {
-  if (Array.isArray(value)) return value.length;
-  if (typeof value !== 'object' || value === null) return 1;
-  const { rows } = value as { rows?: unknown };
-  return Array.isArray(rows) ? rows.length : 1;
 }
 
 function nextTurn(): Promise<void> {

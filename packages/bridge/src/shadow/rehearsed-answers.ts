@@ -2,6 +2,7 @@ import type { WriteDefinition } from '@changeover/core';
 import { compareDigests } from '@changeover/compare';
 import type { ResolvedCall } from '../call/resolved-call.ts';
 import { snapshotArguments, tryToCopy } from './copy-answer.ts';
+import { RehearsalBudget } from './rehearsal-budget.ts';
 import { errorCode } from './shadow-caller.ts';
 import {
   compareErrors,
@@ -24,6 +25,7 @@ const rollbackGraceMs = 2_000;
  */
 export class RehearsedAnswers {
   readonly #context: WriteContext;
+  readonly #budget = new RehearsalBudget();
 
   constructor(context: WriteContext) {
     this.#context = context;
@@ -38,12 +40,16 @@ export class RehearsedAnswers {
     const { settings } = resolved.decision;
     const { cell } = resolved;
     cell.eligible += 1;
+    resolved.shape.eligible += 1;
     if (settings.rehearsalBudgetMs <= 0 || !this.#context.sampled(settings.rehearsalSampleRate))
       return await run(args);
     const pending = this.#context.pending(resolved);
-    const refusal = this.#context.queue.refusal;
+    const call = { operation: resolved.operation, args };
+    const refusal =
+      this.#context.queue.refusalOf(0, pending.quota) ??
+      (this.#budget.admits(resolved, call, undefined) ? undefined : 'budget');
     if (refusal !== undefined) {
-      pending.shed(refusal);
+      pending.refuse(refusal);
       return await run(args);
     }
     const copy = tryToCopy(args);
@@ -51,7 +57,7 @@ export class RehearsedAnswers {
       pending.shed('not-comparable');
       return await run(args);
     }
-    const rehearsal = await this.#rehearse(definition.rehearse, copy, settings.rehearsalBudgetMs);
+    const rehearsal = await this.#rehearse(resolved, definition.rehearse, copy);
     const outcome = await settle(run(args));
     if (rehearsal === 'budget') pending.shed('budget');
     else if ('error' in outcome) compareErrors(pending, errorCode(outcome.error), rehearsal);
@@ -94,9 +100,9 @@ export class RehearsedAnswers {
 
   /** Within the budget, or `budget` where it took longer; it is waited for all the same, for it holds locks. */
   async #rehearse(
+    resolved: ResolvedCall,
     operation: string,
     args: readonly unknown[],
-    budgetMs: number,
   ): Promise<WriteOutcome | 'budget'> {
     const method = (
       this.#context.pooled.api as Record<
@@ -104,6 +110,7 @@ export class RehearsedAnswers {
         ((...given: readonly unknown[]) => unknown) | undefined
       >
     )[operation];
+    const { rehearsalBudgetMs: budgetMs } = resolved.decision.settings;
     const startedMs = this.#context.clock.monotonicMs();
     const made = settle((async () => await method?.(...args))());
     const { promise: late, resolve } = Promise.withResolvers<'late'>();
@@ -112,7 +119,8 @@ export class RehearsedAnswers {
     });
     const first = await Promise.race([made, late]);
     timer.cancel();
-    if (first === 'late') return 'budget';
-    return this.#context.clock.monotonicMs() - startedMs > budgetMs ? 'budget' : first;
+    const tookMs = this.#context.clock.monotonicMs() - startedMs;
+    this.#budget.took(resolved.shape, tookMs, tookMs > budgetMs);
+    return first === 'late' || tookMs > budgetMs ? 'budget' : first;
   }
 }

@@ -1,6 +1,6 @@
 import type { WriteEffect } from '@changeover/core';
 import type { ResolvedCall } from '../call/resolved-call.ts';
-import type { Cell } from '../recorder/cell.ts';
+import { RehearsalBudget } from './rehearsal-budget.ts';
 import { errorCode } from './shadow-caller.ts';
 import { tryToCopy } from './copy-answer.ts';
 import { tableDigest } from './table-digest.ts';
@@ -21,13 +21,8 @@ import {
 /** A rehearsal over its budget is cancelled, and its rollback is waited for: the real write would meet its locks, and fail
  * where the legacy API alone would not have. Only a leg that doesn't end at all is left behind after this time. */
 const rollbackGraceMs = 2_000;
-/** After a rehearsal over its budget this many are left out, twice as many after each further one. */
-const firstPause = 8;
-const longestPause = 1_024;
 /** Rehearsals digest the touched table inside the caller's budget, so they stop at this size. */
 const maxRehearsedRows = 10_000;
-/** From this many rehearsals on, an operation that usually needs more than the budget isn't rehearsed any more. */
-const enoughRehearsals = 8;
 
 /**
  * Compares writes that depend on what is there (`execute`): the pooled leg rehearses them first, in a transaction that is
@@ -35,8 +30,7 @@ const enoughRehearsals = 8;
  */
 export class RehearsedWrites {
   readonly #context: WriteContext;
-  /** Rehearsals to leave out, by where one was over its budget. */
-  readonly #pauses = new WeakMap<Cell, { left: number; next: number }>();
+  readonly #budget = new RehearsalBudget();
 
   constructor(context: WriteContext) {
     this.#context = context;
@@ -50,40 +44,27 @@ export class RehearsedWrites {
     } = resolved;
     shedAll((state.chains as WriteChains<PendingComparison>).breakAll());
     cell.eligible += 1;
+    resolved.shape.eligible += 1;
     if (settings.rehearsalBudgetMs <= 0 || !this.#context.sampled(settings.rehearsalSampleRate))
       return await run(args);
     const pending = this.#context.pending(resolved);
     const copy = tryToCopy(args);
+    const { shadow } = this.#context.pooled;
     const refusal =
-      this.#context.queue.refusal ?? (this.#overBudget(resolved) ? 'budget' : undefined);
+      this.#context.queue.refusalOf(0, pending.quota) ??
+      (shadow?.rehearse !== undefined &&
+      this.#budget.admits(resolved, { operation: resolved.operation, args }, shadow)
+        ? undefined
+        : 'budget');
     if (refusal !== undefined || copy === undefined) {
-      pending.shed(refusal ?? 'not-comparable');
+      pending.refuse(refusal ?? 'not-comparable');
       return await run(args);
     }
     const rehearsal = await this.#rehearse(resolved, copy);
-    if (rehearsal === 'budget') this.#pause(cell);
-    else this.#pauses.delete(cell);
     const outcome = await settle(run(args));
     if (rehearsal === 'budget') pending.shed('budget');
     else this.#compare(resolved, String(args[1]), pending, rehearsal, outcome);
     return unwrap(outcome);
-  }
-
-  #overBudget({ cell, decision }: ResolvedCall): boolean {
-    if (this.#context.pooled.shadow?.rehearse === undefined) return true;
-    const pause = this.#pauses.get(cell);
-    if (pause !== undefined && pause.left > 0) {
-      pause.left -= 1;
-      return true;
-    }
-    const usual =
-      cell.pooledLatency.count < enoughRehearsals ? undefined : cell.pooledLatency.percentile(50);
-    return usual !== undefined && usual > decision.settings.rehearsalBudgetMs;
-  }
-
-  #pause(cell: Cell): void {
-    const left = this.#pauses.get(cell)?.next ?? firstPause;
-    this.#pauses.set(cell, { left, next: Math.min(left * 2, longestPause) });
   }
 
   async #rehearse(
@@ -109,7 +90,9 @@ export class RehearsedWrites {
     });
     try {
       const outcome = await Promise.race([rehearsal, over]);
-      resolved.cell.pooledLatency.record(clock.monotonicMs() - startedMs);
+      const tookMs = clock.monotonicMs() - startedMs;
+      resolved.cell.pooledLatency.record(tookMs);
+      this.#budget.took(resolved.shape, tookMs, controller.signal.aborted);
       return controller.signal.aborted ? 'budget' : outcome;
     } finally {
       abort.cancel();

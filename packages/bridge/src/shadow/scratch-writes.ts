@@ -58,18 +58,20 @@ export class ScratchWrites {
     } = resolved;
     const chain = (resolved.state.chains as WriteChains<PendingComparison>).get(touched.table);
     cell.eligible += 1;
+    resolved.shape.eligible += 1;
     const pending = this.#context.sampled(settings.sampleRate)
       ? this.#context.pending(resolved)
       : undefined;
     const copy = tryToCopy(args);
-    const refusal = copy === undefined ? 'not-comparable' : this.#refusal(touched, settings);
+    const refusal =
+      copy === undefined ? 'not-comparable' : this.#refusal(touched, settings, pending);
     if (
       pending === undefined ||
       copy === undefined ||
       refusal !== undefined ||
       chain === undefined
     ) {
-      pending?.shed(refusal ?? 'queue-full');
+      pending?.refuse(refusal ?? 'queue-full');
       if (chain !== undefined) shedAll(chain.break());
       return await run(args);
     }
@@ -89,13 +91,17 @@ export class ScratchWrites {
     return unwrap(outcome);
   }
 
-  #refusal(touched: TouchedTable, { maxRows }: ShadowSettings): ShedReason | undefined {
+  #refusal(
+    touched: TouchedTable,
+    { maxRows }: ShadowSettings,
+    pending: PendingComparison | undefined,
+  ): ShedReason | undefined {
     if (
       this.#context.pooled.shadow?.scratchWrite === undefined ||
       this.#context.tableRead === undefined
     )
       return 'no-baseline';
-    return touched.rows > maxRows ? 'too-large' : this.#context.queue.refusal;
+    return touched.rows > maxRows ? 'too-large' : this.#context.queue.refusalOf(0, pending?.quota);
   }
 
   #submit(write: ApartWrite, legacyCode: string | undefined): void {

@@ -2,27 +2,28 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import { ManualClock } from '../../../../test/kit/manual-clock.ts';
 import { CallsInFlight } from '../call/calls-in-flight.ts';
-import { ShadowQueue, type ShadowQueueOptions } from './shadow-queue.ts';
+import { ShadowQueue, type ShadowQueueOptions, type ShadowTask } from './shadow-queue.ts';
 
 interface Seen {
   readonly queue: ShadowQueue;
   readonly calls: CallsInFlight;
   readonly clock: ManualClock;
   readonly begun: string[];
-  submit(name: string, rows?: number): void;
+  submit(name: string, rows?: number, more?: Partial<ShadowTask>): void;
   end(name: string): void;
 }
 
 function open(options: ShadowQueueOptions = {}, load = 1): Seen {
   const clock = new ManualClock();
   const calls = new CallsInFlight();
-  const queue = new ShadowQueue(clock, options, calls, { share: load });
+  const queue = new ShadowQueue(clock, options, calls, { share: load, cpuShare: 1 });
   const begun: string[] = [];
   const ends = new Map<string, () => void>();
-  const submit = (name: string, rows?: number): void => {
+  const submit = (name: string, rows?: number, more: Partial<ShadowTask> = {}): void => {
     queue.submit({
       rows,
       deadlineMs: 5_000,
+      ...more,
       run: () => {
         begun.push(name);
         return new Promise((resolve) => {
@@ -214,4 +215,103 @@ describe('comparison work', () => {
     await nextTurn();
     expect(queue.load).toMatchObject({ running: 0, waiting: 0 });
   });
+});
+
+describe('work that is of its shape’s quota', () => {
+  const quota = { quota: true } as const;
+
+  test('is begun where there is no time left for what all share, and goes first', async () => {
+    const seen = open();
+    const { calls, clock, queue, submit, begun, end } = seen;
+    await useUp(seen);
+    submit('hot');
+    await nextTurn();
+    await clock.advance(60);
+    end('hot');
+    await nextTurn();
+    calls.begin();
+    expect(queue.refusal).toBe('busy');
+    expect(queue.refusalOf(0, true)).toBeUndefined();
+    submit('rare', 0, quota);
+    await nextTurn();
+    await clock.advance(20);
+    await nextTurn();
+    expect(begun).toEqual(['hot', 'rare']);
+  });
+
+  test('has a share of the time of its own; where that is used up, one at a time goes on after a second', async () => {
+    const { calls, clock, submit, begun, end } = open();
+    calls.begin();
+    const long = { ...quota, deadlineMs: 60_000 };
+    submit('dear', 0, long);
+    await nextTurn();
+    await clock.advance(20);
+    await nextTurn();
+    await clock.advance(30_000);
+    end('dear');
+    await nextTurn();
+    submit('a', 0, long);
+    submit('b', 0, { ...long, compared: 1 });
+    await nextTurn();
+    await clock.advance(999);
+    await nextTurn();
+    expect(begun).toEqual(['dear']);
+    await clock.advance(1);
+    await nextTurn();
+    expect(begun).toEqual(['dear', 'a']);
+    await clock.advance(9_001);
+    await nextTurn();
+    expect(begun).toEqual(['dear', 'a', 'b shed: busy']);
+  });
+
+  test('costs what a caller’s call does, where its own time is mostly spent waiting', async () => {
+    const { calls, clock, submit, begun, end } = open();
+    calls.begin();
+    for (const name of ['a', 'b', 'c']) {
+      submit(name, 0, { ...quota, costMs: 2 });
+      await nextTurn();
+      await clock.advance(20);
+      await nextTurn();
+      await clock.advance(2_000);
+      end(name);
+      await nextTurn();
+    }
+    expect(begun).toEqual(['a', 'b', 'c']);
+  });
+
+  test('is begun in the order of what was compared least', async () => {
+    const { submit, begun, end } = open({ maxQuotaConcurrent: 1 }, 0);
+    submit('seven', 0, { ...quota, compared: 7 });
+    submit('three', 0, { ...quota, compared: 3 });
+    submit('none', 0, quota);
+    submit('none, too', 0, quota);
+    for (const name of ['none', 'none, too', 'three', 'seven']) {
+      await nextTurn();
+      end(name);
+      await nextTurn();
+    }
+    expect(begun).toEqual(['none', 'none, too', 'three', 'seven']);
+  });
+
+  test('waits in a bounded number', async () => {
+    const { calls, queue, submit, begun } = open({ maxQueued: 2 });
+    calls.begin();
+    for (const name of ['a', 'b', 'c']) submit(name, 0, quota);
+    expect(queue.refusalOf(0, true)).toBe('queue-full');
+    expect(begun).toEqual(['c shed: queue-full']);
+    queue.close();
+    await nextTurn();
+    expect(begun.slice(1)).toEqual(['a shed: closing', 'b shed: closing']);
+  });
+});
+
+test('what was compared less takes the place of what was compared more where too much waits', async () => {
+  const { calls, submit, begun } = open({ maxQueued: 2 }, 0);
+  calls.begin();
+  submit('hot', 0, { compared: 900 });
+  submit('warm', 0, { compared: 50 });
+  submit('rare', 0, { compared: 2 });
+  submit('hot again', 0, { compared: 901 });
+  await nextTurn();
+  expect(begun).toEqual(['hot shed: queue-full', 'hot again shed: queue-full']);
 });

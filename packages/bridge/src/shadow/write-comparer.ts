@@ -1,5 +1,6 @@
 import type { ObservedCall, TouchedTable, WriteDefinition } from '@changeover/core';
 import { ScratchWrites } from './scratch-writes.ts';
+import { noteLegacyCost } from '../call/call-costs.ts';
 import type { ResolvedCall } from '../call/resolved-call.ts';
 import { ReadComparison } from './read-comparison.ts';
 import { RehearsedWrites } from './rehearsed-writes.ts';
@@ -34,7 +35,9 @@ export class WriteComparer {
     const timed: Run = async (given) => {
       const startedMs = this.#context.clock.monotonicMs();
       const value = await run(given);
-      resolved.cell.legacyLatency.record(this.#context.clock.monotonicMs() - startedMs);
+      const tookMs = this.#context.clock.monotonicMs() - startedMs;
+      resolved.cell.legacyLatency.record(tookMs);
+      noteLegacyCost(resolved.cost, tookMs);
       return value;
     };
     switch (definition.comparison) {
@@ -83,6 +86,7 @@ export class WriteComparer {
     const { caller, clock, seen } = this.#context;
     const { sampleRate, maxRows } = resolved.decision.settings;
     resolved.cell.eligible += 1;
+    resolved.shape.eligible += 1;
     if (!this.#context.sampled(sampleRate)) return;
     const pending = this.#context.pending(resolved);
     const asRead: ResolvedCall = {

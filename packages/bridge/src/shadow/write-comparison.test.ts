@@ -287,6 +287,42 @@ describe('a write that depends on what is there', () => {
     expect(cell('addToAll').shed).toEqual({ budget: 9 });
   });
 
+  test('that can not be broken off is rehearsed only where it is known to fit, and the first call tells', async () => {
+    const { storage, router, cell, store, shadow } = bench({ rehearsalBudgetMs: 1_000 });
+    store.tables.set('t', numbers(1));
+    let estimatedMs: number | undefined;
+    shadow.estimatedRehearsalMs = () => estimatedMs;
+    await storage.addToAll('d', 't', 1);
+    await router.idle();
+    // Nothing was known; then the legacy leg's own time was.
+    expect(verdicts(cell('addToAll'))).toMatchObject({ match: 0, shed: { budget: 1 } });
+    for (const told of [undefined, Infinity, 5]) {
+      estimatedMs = told;
+      await storage.addToAll('d', 't', 1);
+    }
+    await router.idle();
+    expect(verdicts(cell('addToAll'))).toMatchObject({ match: 3, shed: { budget: 1 } });
+  });
+
+  test('that takes the legacy leg longer than the budget is never rehearsed, and its shape says so', async () => {
+    const { storage, router, cell, store, shadow, recorder } = bench({
+      rehearsalBudgetMs: 0.000_001,
+    });
+    store.tables.set('t', numbers(1));
+    shadow.estimatedRehearsalMs = () => {
+      throw new Error('not to be told');
+    };
+    shadow.rehearse = () => {
+      throw new Error('not to be called');
+    };
+    for (let time = 0; time < 5; time += 1) await storage.addToAll('d', 't', 1);
+    await router.idle();
+    expect(verdicts(cell('addToAll'))).toMatchObject({ inconclusive: 0, shed: { budget: 5 } });
+    expect([...recorder.shapes.values()]).toMatchObject([
+      { calls: 5, compared: 0, notComparable: "its rehearsal doesn't fit the caller's budget" },
+    ]);
+  });
+
   test('is not rehearsed where the budget is 0', async () => {
     const { storage, router, cell, store, shadow } = bench({ rehearsalBudgetMs: 0 });
     store.tables.set('t', numbers(1));

@@ -89,6 +89,8 @@ export function submit(
   queue: ShadowQueue = context.queue,
 ): void {
   queue.submit({
+    quota: pending.quota,
+    compared: pending.compared,
     deadlineMs: resolved.decision.settings.deadlineMs,
     run: async (signal) => {
       try {

@@ -103,6 +103,7 @@ export class GuardrailWatch {
     return {
       cell: (backend: string, dataset: string, operation: string, stage: Stage): Cell =>
         this.#watch(recorder.cell(backend, dataset, operation, stage)),
+      shape: (key) => recorder.shape(key),
       sample: (sample) => {
         recorder.sample(sample);
       },

@@ -16,6 +16,7 @@ import { Cell } from '../recorder/cell.ts';
 import type { Counted } from '../recorder/cell-book.ts';
 import type { ComparisonSample, Recorder } from '../recorder/recorder.ts';
 import type { RuleUseSource } from '../recorder/rule-uses.ts';
+import { ShapeCounts, type ShapeKey, shapeKeyText } from '../recorder/shape-counts.ts';
 
 /** An API of one's own, as someone might bridge it: nothing of it is known to the router but its table. */
 export interface Notes {
@@ -80,6 +81,7 @@ export class NotesLeg implements Leg<Notes> {
 /** A recorder that keeps everything where the test can see it. */
 export class SeenRecorder implements Recorder {
   readonly cells = new Map<string, Cell>();
+  readonly shapes = new Map<string, ShapeCounts>();
   readonly samples: ComparisonSample[] = [];
   readonly rules: RuleUseSource[] = [];
   readonly events: { readonly kind: string; readonly fields: Readonly<Record<string, unknown>> }[] =
@@ -90,6 +92,13 @@ export class SeenRecorder implements Recorder {
     const cell = this.cells.get(name) ?? new Cell(backend, dataset, operation, stage);
     this.cells.set(name, cell);
     return cell;
+  }
+
+  shape(key: ShapeKey): ShapeCounts {
+    const name = shapeKeyText(key);
+    const shape = this.shapes.get(name) ?? new ShapeCounts(key);
+    this.shapes.set(name, shape);
+    return shape;
   }
 
   sample(sample: ComparisonSample): void {

@@ -1,10 +1,11 @@
 import { type ClassifierOptions, parseOptions, type StatementClassifier } from '../classifier.ts';
 import { Findings } from '../findings.ts';
+import { explainedBy } from '../glance.ts';
 import { type Judge, LearningClassifier } from '../learning-classifier.ts';
 import { analyse } from '../query/analyse.ts';
 import type { Act, Limited, Statement } from '../statement.ts';
 import { TemporaryObjects } from '../temporary-objects.ts';
-import { isWord, postgresqlLexer, shapeOf, type Token, tokensOf, withoutLimit } from '../tokens.ts';
+import { postgresqlLexer, shapeOf, type Token, tokensOf, withoutLimit } from '../tokens.ts';
 import { type Catalogue, type DuckdbConnection, readCatalogue } from './catalogue.ts';
 import { noteCommand, temporaryMade, unquoted } from './command.ts';
 import { pivotAsSelect, telling, viewQuery } from './not-selects.ts';
@@ -112,12 +113,13 @@ class DuckdbJudge implements Judge {
     const [query] = queries;
     if (walk.missing) return undefined;
     if (query === undefined || queries.length > 1) return walk.findings.statement({ shape });
-    const { order, limited, undetermined } = analyse(query);
-    if (limited === undefined) return walk.findings.statement({ shape, order, undetermined });
+    const { order, sortedBy, limited, undetermined } = analyse(query);
+    if (limited === undefined)
+      return walk.findings.statement({ shape, order, sortedBy, undetermined });
     const sqlWithoutLimit = this.#unlimited(at.sql, at.tokens, statements[0] ?? {});
     if (sqlWithoutLimit === 'missing') return undefined;
     const found: Limited = Object.freeze({ rows: limited, sqlWithoutLimit });
-    return walk.findings.statement({ shape, order, undetermined, limited: found });
+    return walk.findings.statement({ shape, order, sortedBy, undetermined, limited: found });
   }
 
   #unlimited(sql: string, tokens: readonly Token[], statement: Node): string | undefined {
@@ -195,35 +197,4 @@ function treeWithoutLimit(statement: Node): string {
     top = false;
     return (value as readonly Node[]).filter(({ type }) => !/^LIMIT/.test(String(type)));
   });
-}
-
-/** EXPLAIN, whether it runs what it explains, and where that begins. */
-function explainedBy(
-  tokens: readonly Token[],
-): { readonly runs: boolean; readonly start: number } | undefined {
-  if (!isWord(tokens[0], 'explain')) return undefined;
-  let at = 1;
-  let runs = false;
-  if (isWord(tokens[at], 'analyze') || isWord(tokens[at], 'analyse')) {
-    runs = true;
-    at += 1;
-  }
-  if (tokens[at]?.text === '(') {
-    const end = tokens.findIndex(
-      (token, index) => index > at && token.depth === 0 && token.text === ')',
-    );
-    // A statement may begin with a parenthesis as well: then this holds no option of that name, or it runs for nothing.
-    const options = tokens.slice(at, end);
-    const query =
-      isWord(options[1], 'select') ||
-      isWord(options[1], 'with') ||
-      isWord(options[1], 'from') ||
-      isWord(options[1], 'values') ||
-      options[1]?.text === '(';
-    if (!query) {
-      runs ||= options.some((token) => isWord(token, 'analyze') || isWord(token, 'analyse'));
-      at = end + 1;
-    }
-  }
-  return { runs, start: tokens[at]?.start ?? 0 };
 }

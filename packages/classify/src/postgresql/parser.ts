@@ -69,3 +69,11 @@ export function unwrap(wrapped: Node): { readonly type: string; readonly fields:
 export function namesOf(value: unknown): string[] {
   return nodes(value).flatMap((each) => text(node(each['String'])?.['sval']) ?? []);
 }
+
+/** Whether `libpg-query` is there and works; without it every statement is `unknown`. */
+export function hasPostgresParser(): Promise<boolean> {
+  return loadParser().then(
+    () => true,
+    () => false,
+  );
+}

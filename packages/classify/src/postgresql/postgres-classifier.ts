@@ -3,7 +3,7 @@ import { type Judge, LearningClassifier } from '../learning-classifier.ts';
 import { analyse } from '../query/analyse.ts';
 import type { Query } from '../query/query.ts';
 import { lazyLimit, unknownStatement } from '../findings.ts';
-import type { Limited, Statement, Undetermined } from '../statement.ts';
+import type { Statement } from '../statement.ts';
 import { postgresqlLexer, shapeOf, tokensOf, withoutLimit } from '../tokens.ts';
 import { Catalogue } from './catalogue.ts';
 import { loadParser, type Node, type PostgresParser, statementsOf, unwrap } from './parser.ts';
@@ -102,14 +102,19 @@ function promises(
   statement: Node,
   query: Query | undefined,
   parser: PostgresParser,
-): { order?: Statement['order']; limited?: Limited; undetermined?: readonly Undetermined[] } {
+): Partial<Pick<Statement, 'order' | 'sortedBy' | 'limited' | 'undetermined'>> {
   const { type, fields } = unwrap(statement);
   if (type === 'ExplainStmt' && explainRuns(fields))
     return { undetermined: [{ what: 'plan', where: 'rows' }] };
   if (query === undefined) return {};
-  const { order, limited, undetermined } = analyse(query);
-  if (limited === undefined) return { order, undetermined };
-  return { order, undetermined, limited: lazyLimit(limited, () => unlimited(sql, parser)) };
+  const { order, sortedBy, limited, undetermined } = analyse(query);
+  if (limited === undefined) return { order, sortedBy, undetermined };
+  return {
+    order,
+    sortedBy,
+    undetermined,
+    limited: lazyLimit(limited, () => unlimited(sql, parser)),
+  };
 }
 
 /** `CASE … END` is NULL, which is no limit, and takes the parameters that the statement is sent with. */

@@ -7,6 +7,8 @@ import { type CommonTables, emptyScope, scopeOf } from './sources.ts';
 /** What an answer determines. */
 export interface Analysis {
   readonly order: OrderPromise;
+  /** As a statement's. */
+  readonly sortedBy: readonly (number | string)[];
   /** What LIMIT keeps; undefined: there is none. */
   readonly limited: 'determined' | 'ties' | 'any' | undefined;
   readonly undetermined: readonly Undetermined[];
@@ -22,12 +24,30 @@ export function analyse(query: Query): Analysis {
   const answer = answerOf(query, new Map(), undefined);
   return {
     order: answer.order,
+    sortedBy: answer.order === 'none' ? [] : sortedBy(query),
     limited: answer.limited,
     undetermined: [
       ...[...answer.causes].map((what): Undetermined => ({ what, where: 'rows' })),
       ...undeterminedColumns(answer.columns),
     ],
   };
+}
+
+/** The answer's columns that ORDER BY names, up to the first term that is something else. */
+function sortedBy({ order, body }: Query): (number | string)[] {
+  if (order === 'all') return [];
+  const items = body.type === 'select' ? body.items : [];
+  const star = items.findIndex(({ expression }) => expression.type === 'star');
+  const places = order.map((term): number | string | undefined => {
+    if (term.type === 'constant' && typeof term.value === 'number') return term.value - 1;
+    // A bare name is that of a column of the answer, if there is one.
+    if (term.type === 'column' && term.path.length === 1) return term.path[0];
+    const text = JSON.stringify(term);
+    const item = items.findIndex(({ expression }) => JSON.stringify(expression) === text);
+    return item === -1 || (star !== -1 && star < item) ? undefined : item;
+  });
+  const told = places.indexOf(undefined);
+  return (told === -1 ? places : places.slice(0, told)).filter((place) => place !== undefined);
 }
 
 /** By index from the front up to the first column of unknown width, by index from the end behind the last one. */

@@ -3,7 +3,7 @@ import type { Cause, Limited, OrderPromise, Undetermined } from '../statement.ts
 import { isWord, sqliteLexer, type Token, tokensOf, withoutLimit } from '../tokens.ts';
 import * as reviewed from './reviewed.ts';
 import type { Compiled, SchemaCopy } from './schema-copy.ts';
-import { causesIn, covers, nameOf, readSelect, type SelectText } from './select-text.ts';
+import { causesIn, covers, nameOf, readSelect, type SelectText, split } from './select-text.ts';
 
 /** A query that reads, as SQLite compiled it. */
 export interface CompiledQuery {
@@ -16,6 +16,7 @@ export interface CompiledQuery {
 /** What a query's answer determines. Where tokens don't tell, it says less rather than more. */
 export function promisesOf(query: CompiledQuery): {
   readonly order: OrderPromise;
+  readonly sortedBy: readonly (number | string)[];
   readonly limited: Limited | undefined;
   readonly undetermined: readonly Undetermined[];
 } {
@@ -24,6 +25,7 @@ export function promisesOf(query: CompiledQuery): {
   const order = orderOf(query.body, select, keys);
   return {
     order,
+    sortedBy: order === 'none' ? [] : sortedBy(query.body),
     limited: limitedOf(query, order, select, keys),
     undetermined: undeterminedOf(query, select, keys),
   };
@@ -51,6 +53,24 @@ function orderOf(
   if (terms.some((term) => term.some((token) => /^random(blob)?$/.test(nameOf(token) ?? ''))))
     return 'none';
   return covers(terms, keys) ? 'total' : 'ties';
+}
+
+/** The answer's columns that ORDER BY names, up to the first term that is something else: an expression, a collation. */
+function sortedBy(body: readonly Token[]): (number | string)[] {
+  const at = body.findLastIndex((token) => token.depth === 0 && isWord(token, 'order'));
+  const limit = body.findIndex(
+    (token, index) => index > at && token.depth === 0 && isWord(token, 'limit'),
+  );
+  const terms = split(body.slice(at + 2, limit === -1 ? body.length : limit));
+  const places = terms.map((term): number | string | undefined => {
+    const [first] = term;
+    const rest = term.slice(1);
+    if (!rest.every(({ text }) => /^(asc|desc|nulls|first|last)$/i.test(text))) return undefined;
+    if (first?.type === 'literal' && /^\d+$/.test(first.text)) return Number(first.text) - 1;
+    return nameOf(first);
+  });
+  const told = places.indexOf(undefined);
+  return (told === -1 ? places : places.slice(0, told)).filter((place) => place !== undefined);
 }
 
 /** A term that is the number of an item stands for the item. */

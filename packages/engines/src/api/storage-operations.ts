@@ -1,9 +1,18 @@
-import type { ObservedCall, OperationTable } from '@changeover/core';
+import type { AnswerFacts, ObservedCall, OperationTable, ReadDefinition } from '@changeover/core';
 import type { InputRows } from './input-values.ts';
 import type { StorageBackend, StorageTransaction } from './storage-backend.ts';
-import { roundedAggregates, undeterminedSql } from './undetermined-sql.ts';
+import { isOrderedSql, roundedAggregates, undeterminedSql } from './undetermined-sql.ts';
 
-/** The storage API's operations. */
+type QueryArgs = Parameters<StorageBackend['query']>;
+
+const query: ReadDefinition<QueryArgs> = {
+  kind: 'read',
+  result: 'rows',
+  ordered: (_dataset, sql) => isOrderedSql(sql),
+  undetermined: (_dataset, sql) => undeterminedSql(sql),
+};
+
+/** The storage API's operations. What a `query` promises is told by its statement's words: see {@link operationsKnowing}. */
 export const storageOperations: OperationTable<StorageBackend> = {
   readData: { kind: 'read', result: 'rows' },
   readTable: {
@@ -12,12 +21,7 @@ export const storageOperations: OperationTable<StorageBackend> = {
     ordered: (_dataset, _table, options) =>
       options?.orderBy !== undefined || options?.limit !== undefined,
   },
-  query: {
-    kind: 'read',
-    result: 'rows',
-    ordered: (_dataset, sql) => /\border\s+by\b/i.test(sql),
-    undetermined: (_dataset, sql) => undeterminedSql(sql),
-  },
+  query,
   writeTable: {
     kind: 'write',
     comparison: 'scratch',
@@ -54,6 +58,15 @@ export const storageOperations: OperationTable<StorageBackend> = {
   listDatasets: { kind: 'read', dataset: () => undefined },
   closeConnections: { kind: 'control' },
 };
+
+/** The storage API's operations, where more is known of a `query` than its words tell.
+ *
+ * @param facts as {@link ReadDefinition.facts}. */
+export function operationsKnowing(
+  facts: (...args: QueryArgs) => Promise<AnswerFacts>,
+): OperationTable<StorageBackend> {
+  return { ...storageOperations, query: { ...query, facts } };
+}
 
 /** The number of rows in either of the two shapes that rows are given in. */
 export function countInputRows(rows: InputRows): number {

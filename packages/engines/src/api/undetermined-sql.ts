@@ -132,3 +132,8 @@ export function undeterminedSql(sql: string): Undetermined | undefined {
   );
   return shape === undefined ? undefined : { kind: shape.kind, reason: shape.reason };
 }
+
+/** Whether a statement says in which order its rows come. By its words as well, wherever they stand. */
+export function isOrderedSql(sql: string): boolean {
+  return /\border\s+by\b/i.test(sql);
+}

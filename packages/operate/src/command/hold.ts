@@ -19,7 +19,10 @@ export interface HoldOptions extends ChangeOptions {
   readonly at: Stage | undefined;
 }
 
-const follow = 'Running programs that share this ledger follow within two seconds.';
+const follow = 'Running programs that share this ledger follow within half a second.';
+/** The command sees what it wrote, and not what runs in other processes. */
+const callsUnderWay =
+  'Calls that run there on the pooled leg end by themselves; what has not ended a second later is cut or passed (backWithinMs).';
 
 /** Keeps a key, or a backend, from going further than a stage until a person resumes it: `changeover hold`, `rollback`,
  * `kill`. */
@@ -29,6 +32,7 @@ export async function hold(
   subject: Subject,
   options: HoldOptions,
 ): Promise<void> {
+  const startedMs = performance.now();
   requireLedger(migration);
   const { backend, target } = subject;
   const { who, reason } = options;
@@ -66,15 +70,17 @@ export async function hold(
           revision: '',
         },
   );
+  const tookMs = Math.round(performance.now() - startedMs);
   const flag = await turnFlag(migration, (admin) => admin.hold(backend, target, at));
   answerChange(terminal, {
     plan,
     change,
-    more: { flagTurned: flag.turned },
+    more: { flagTurned: flag.turned, tookMs },
     text: [
       `${nameOf(subject)}: ${from === at ? '' : `${from} → `}${terminal.paint('bold', at)}, held there.`,
       ...flag.text,
-      follow,
+      `The ledger has it, ${tookMs} ms after the command. ${follow}`,
+      ...(at === 'legacy' || at === 'shadow' ? [callsUnderWay] : []),
       `To end it: changeover resume ${typedName(subject)} --reason "..."`,
     ],
   });

@@ -65,6 +65,14 @@ export class DuckdbPooledSession implements PooledSession {
     await this.#session.cancel();
   }
 
+  mayEnd(): boolean {
+    return true;
+  }
+
+  end(): Promise<void> {
+    return this.close();
+  }
+
   async close(): Promise<void> {
     this.#leaveLine?.();
     await this.#session.close();

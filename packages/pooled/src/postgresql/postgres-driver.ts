@@ -119,7 +119,7 @@ export class PostgresDriver implements EngineDriver {
           );
         }
         const opened = (await this.#handedOver(dataset)) ?? (await connect(databaseUrl, signal));
-        if (!signal.aborted) return new PostgresPooledSession(opened, dataset);
+        if (!signal.aborted) return new PostgresPooledSession(opened, dataset, databaseUrl);
         await opened.session.close();
         throw signal.reason as Error;
       },

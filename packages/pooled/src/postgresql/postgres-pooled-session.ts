@@ -9,6 +9,7 @@ import type {
 import { answerValue, isWriting, jobProgram, keepsState } from '../job.ts';
 import type { Job, JobAnswer, JobContext } from '../job.ts';
 import type { MeasuredRead, PooledSession } from '../pooled-session.ts';
+import { endBackend } from './end-backend.ts';
 import type { OpenedSession } from './handover.ts';
 
 /** A PostgreSQL connection of a pool. It asks for each transaction's id before the commit, so that the server can be asked
@@ -20,11 +21,14 @@ export class PostgresPooledSession implements PooledSession {
   readonly #context: JobContext;
   #transactionId: string | undefined;
   #doubtful = false;
+  readonly #url: string;
   /** A statement has left something on it that cleaning does not surely take away: a seed, a custom setting, which reads '' then. */
   #marked = false;
 
-  constructor(opened: OpenedSession, dataset: string) {
+  /** @param url of the server. */
+  constructor(opened: OpenedSession, dataset: string, url: string) {
     this.opened = opened;
+    this.#url = url;
     this.#session = opened.session;
     // Made once: to make them for each read took 3 % of a point read.
     const programs = datasetPrograms({ engine: 'postgresql', dataset, form: 'objects' });
@@ -97,6 +101,18 @@ export class PostgresPooledSession implements PooledSession {
 
   cancel(): Promise<void> {
     return this.#session.cancel();
+  }
+
+  /** It may hold up nobody but who wants the same rows, and whoever made it wants it done. */
+  mayEnd(): boolean {
+    return false;
+  }
+
+  async end(): Promise<void> {
+    const { processId } = this.#session;
+    // The socket alone would not do: a process that waits for a lock doesn't look at it.
+    if (processId !== null) await endBackend(this.#url, processId);
+    this.cut();
   }
 
   close(): Promise<void> {

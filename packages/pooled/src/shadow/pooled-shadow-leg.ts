@@ -96,9 +96,11 @@ export class PooledShadowLeg implements ShadowLeg {
   }
 
   /** What a rehearsal is expected to take, in ms, so that one that doesn't fit the caller's budget needn't be begun. Infinity
-   * for what nothing bounds and was never rehearsed to its end, undefined where nothing is known. SQLite only. */
+   * for what nothing bounds and was never rehearsed to its end, undefined where nothing is known. 0 but on SQLite: elsewhere one
+   * that is given up has soon ended. */
   estimatedRehearsalMs(call: Pick<ShadowCall, 'operation' | 'args'>): number | undefined {
     const [dataset] = call.args;
+    if (this.#shadow.engine !== 'sqlite') return 0;
     return this.#shadow.estimatedCostMs(parseDatasetName(dataset), rehearsal(call, 1));
   }
 

@@ -121,6 +121,18 @@ export class RoutedSession implements PooledSession {
     return true;
   }
 
+  /** What is in the thread goes on: nothing ends it there, and its plan bounds it. */
+  mayEnd(job: Job): boolean {
+    return this.#inChild?.job === job || this.#queue.some((each) => each.job === job);
+  }
+
+  async end(): Promise<void> {
+    const child = this.#inChild?.child ?? this.#transaction?.child;
+    child?.kill();
+    await child?.ended;
+    await this.close();
+  }
+
   async cancel(): Promise<void> {
     for (const job of this.#inThread) this.#givenUp.add(job);
     for (const { reject } of this.#queue.splice(0)) reject(this.#givenUpError());

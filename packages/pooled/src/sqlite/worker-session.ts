@@ -134,6 +134,14 @@ export class WorkerSession implements PooledSession {
   /** SQLite has no means here: the worker finishes what it is at, and the connection is not lent meanwhile. */
   async cancel(): Promise<void> {}
 
+  mayEnd(): boolean {
+    return false;
+  }
+
+  end(): Promise<void> {
+    return this.close();
+  }
+
   close(): Promise<void> {
     this.#usable = false;
     this.#closed ??= this.#close();

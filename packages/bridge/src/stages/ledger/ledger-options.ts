@@ -26,7 +26,8 @@ export interface LedgerOptions {
    * Default: every step passes. */
   readonly gate?: ((move: Move) => MoveJudgement) | undefined;
   /** How often the store is read for what other processes did, and steps are judged, in ms. A dataset stays at
-   * least this long on each stage on its way forward. Default: 1,000. */
+   * least this long on each stage on its way forward. Between them the store is only read, see
+   * `LedgerStore.readIntervalMs`. Default: 1,000. */
   readonly reviewIntervalMs?: number | undefined;
 }
 

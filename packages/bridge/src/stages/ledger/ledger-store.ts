@@ -48,6 +48,9 @@ export const maxLinesAtOnce = 100;
 
 /** Where the ledger is kept. The functions may answer at once or by a promise. */
 export interface LedgerStore {
+  /** How often a process reads it for what others did, in ms: by so much at the most a step back reaches the others late. Default:
+   * at each review. */
+  readonly readIntervalMs?: number | undefined;
   /** Lines after `sequence`, in order. Lines that were given before may come again. */
   read(sequence: number): readonly LedgerChange[] | Promise<readonly LedgerChange[]>;
   /** Writes lines of different datasets, at most {@link maxLinesAtOnce}, in one transaction. Gives the sequence of

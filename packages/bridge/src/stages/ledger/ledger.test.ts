@@ -282,6 +282,39 @@ describe('over processes and restarts', () => {
     expect(told).toBe(1);
   });
 
+  test('it learns of a hold between reviews too, as often as the store may be read', async () => {
+    const here = open({ reviewIntervalMs: 1_000 });
+    const there = open({ reviewIntervalMs: 1_000 });
+    const titanic = keyTarget('titanic');
+    await clock.advance(160);
+    here.hold('sqlite', titanic, author);
+    await clock.advance(10);
+    expect(there.isHeld('sqlite', titanic)).toBe(false);
+    await clock.advance(150);
+    expect(there.isHeld('sqlite', titanic)).toBe(true);
+  });
+
+  test('what is noted of a dataset moves and releases nothing, and keeps why it is held', async () => {
+    const here = open();
+    const there = open();
+    const titanic = keyTarget('titanic');
+    here.hold('sqlite', titanic, author);
+    await here.review();
+    here.note('sqlite', titanic, 'order was waived');
+    await here.review();
+    here.note('sqlite', titanic, 'a transaction was cut');
+    await here.review();
+    await there.review();
+    expect(there.holds).toMatchObject([
+      { stage: 'legacy', reason: 'it looks wrong; noted: a transaction was cut' },
+    ]);
+    expect(await there.history()).toMatchObject([
+      { held: true, reason: 'it looks wrong' },
+      { held: true, who: 'ada', to: 'legacy', reason: 'it looks wrong; noted: order was waived' },
+      { held: true, who: 'ada', to: 'legacy' },
+    ]);
+  });
+
   test('two processes that step forward together write each step once', async () => {
     const processes = [start('pooled'), start('pooled'), start('pooled')];
     for (let review = 0; review < 10; review += 1) {

@@ -43,6 +43,8 @@ const maxWishes = 100_000;
 /** Closing waits this long for the store. */
 const closingMs = 2_000;
 const maxClosingRounds = 1_000;
+/** Between why a dataset is where it is and what was noted since. */
+const noteMark = '; noted: ';
 
 /**
  * Each dataset's stage, who moved it there, when and why. The flag asks, the ledger decides: forward by one stage
@@ -61,6 +63,7 @@ export class Ledger {
   readonly #entries = new LedgerEntries();
   readonly #wishes = new Map<string, Wish>();
   #lastRead = 0;
+  #reviewedMs: number;
   #timer: Timer | undefined = undefined;
   #soon: Timer | undefined = undefined;
   #reviewing: Promise<void> | undefined = undefined;
@@ -76,6 +79,7 @@ export class Ledger {
     this.#gate = options.gate ?? (() => ({ verdict: 'pass', reason: 'no gate is set' }));
     this.#reviewIntervalMs = options.reviewIntervalMs ?? 1_000;
     this.#listeners = new Listeners(options.logger);
+    this.#reviewedMs = this.#clock.monotonicMs();
     this.#readAtStart();
     this.#schedule();
   }
@@ -139,6 +143,14 @@ export class Ledger {
       'resumed: the flag asks again, from where it stands',
     );
     return true;
+  }
+
+  /** Adds to what the ledger says of a dataset, which stays where it is: a line that says why it is there, and this. */
+  note(backend: string, target: Target, text: string): void {
+    const { stage, held, who, reason, unwritten } = this.#entries.at(backend, target);
+    const [said = ''] = reason.split(noteMark);
+    const author = { who: who === '' ? 'bridge' : who, reason: `${said}${noteMark}${text}` };
+    this.#moveBack(backend, target, stage, held, author, unwritten?.revision ?? '');
   }
 
   /** When a dataset was last resumed, by itself or with its whole backend. */
@@ -222,8 +234,14 @@ export class Ledger {
 
   #schedule(): void {
     if (this.#closed) return;
-    this.#timer = this.#clock.after(this.#reviewIntervalMs, () => {
-      this.#reviewInBackground(() => {
+    const reviewInMs = this.#reviewedMs + this.#reviewIntervalMs - this.#clock.monotonicMs();
+    const readInMs = this.#store.readIntervalMs ?? reviewInMs;
+    const isReview = reviewInMs <= readInMs;
+    const delayMs = Math.max(0, isReview ? reviewInMs : readInMs);
+    this.#timer = this.#clock.after(delayMs, () => {
+      const done = isReview ? this.review() : this.#readOthers();
+      void done.then(() => {
+        if (isReview) this.#reviewedMs = this.#clock.monotonicMs();
         this.#schedule();
       });
     });
@@ -246,6 +264,15 @@ export class Ledger {
     } catch (error) {
       // A file that can't be read says nothing of holds, now or later; one that is locked is read at the next review.
       this.#known = !isBusy(error);
+      this.#fail(error);
+    }
+  }
+
+  /** What others put back is obeyed sooner than steps forward are judged. */
+  async #readOthers(): Promise<void> {
+    try {
+      this.#learn(await this.#store.read(this.#lastRead));
+    } catch (error) {
       this.#fail(error);
     }
   }
@@ -327,8 +354,8 @@ export class Ledger {
     });
   }
 
-  #reviewInBackground(then: () => void = () => undefined): void {
-    this.review().then(then, (error: unknown) => {
+  #reviewInBackground(): void {
+    this.review().catch((error: unknown) => {
       this.#fail(error);
     });
   }

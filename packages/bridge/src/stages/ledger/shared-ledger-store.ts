@@ -27,6 +27,7 @@ const columns = [
  * closes them.
  */
 export class PostgresLedgerStore implements LedgerStore {
+  readonly readIntervalMs = 250;
   readonly #client: PostgresQuery;
   readonly #table: string;
   #prepared: Promise<void> | undefined = undefined;

@@ -64,6 +64,7 @@ export function reportData(
     byOperation: by('backend', 'operation'),
     byDataset: by('backend', 'dataset'),
     cells: by('backend', 'dataset', 'operation', 'stage'),
+    shapes: [],
     sampleGroups: [],
     samplesOverLimit: 0,
     rules: [],

@@ -1,0 +1,145 @@
+import { type Clock, type LegName, MovedBackError, type Timer } from '@changeover/core';
+import type { Admission } from '../guarantees/index.ts';
+import type { Logger } from '../log.ts';
+import type { DatasetState } from './key-state.ts';
+import type { ResolvedCall } from './resolved-call.ts';
+
+/** A write that the others don't wait for any more, because its key moved back and it had not ended in time. */
+export interface PassedWrite {
+  readonly backend: string;
+  readonly dataset: string;
+  readonly operation: string;
+  /** `cut`: it was ended and its caller told. `waived`: it goes on running, and order and legs are not kept towards it. */
+  readonly how: 'cut' | 'waived';
+  /** How long it had been in flight, in ms. */
+  readonly ranMs: number;
+}
+
+export interface WayBackOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** How long the calls in flight are waited for, in ms. */
+  readonly withinMs: number;
+  /** What holds for a call of the same kind that is made now. */
+  readonly again: (resolved: ResolvedCall) => ResolvedCall;
+  readonly onPassed: ((passed: PassedWrite) => void) | undefined;
+}
+
+/** How long calls in flight are waited for where nothing else is said. */
+export const defaultBackWithinMs = 1_000;
+/** How long a leg may take to end a call that it said it ends. */
+const endingMs = 5_000;
+
+/** What was decided about an announced call. */
+export function resolvedOf(admission: Admission): ResolvedCall {
+  return admission.subject as ResolvedCall;
+}
+
+/**
+ * Keeps the way back free. When a key moves from the pooled leg back to the legacy one, calls that were held up go straight to
+ * the legacy leg, in the places that they have. Those in flight are waited for up to a bound. Then a write that the leg can end
+ * is ended, and its caller told; any other goes on running and is passed. On the way forward everything is waited for.
+ */
+export class WayBack {
+  readonly #options: WayBackOptions;
+  readonly #timers = new Map<DatasetState, Timer>();
+
+  constructor(options: WayBackOptions) {
+    this.#options = options;
+  }
+
+  /** To be told when the stage of a key may have changed. */
+  changed(state: DatasetState): void {
+    for (const admission of state.gate.heldUp()) this.#redirect(admission);
+    if (!this.#timers.has(state) && this.#left(state).length > 0)
+      this.#after(state, this.#options.withinMs);
+  }
+
+  /** A write has ended: so has everything of a transaction that was cut. */
+  ended(admission: Admission, failed: boolean): void {
+    const { gate } = admission;
+    if (admission.ending && failed && gate.cut(admission) !== undefined)
+      this.#tell(admission, 'cut');
+    else gate.leave(admission);
+  }
+
+  /** Waits for nothing any more. Idempotent. */
+  close(): void {
+    for (const timer of this.#timers.values()) timer.cancel();
+    this.#timers.clear();
+  }
+
+  #redirect(admission: Admission): void {
+    const now = this.#movedBack(admission);
+    if (now === undefined) return;
+    admission.subject = now;
+    admission.gate.redirect(admission, now.traits.legacy);
+  }
+
+  /** In flight on a leg that such a call would not take any more. */
+  #left({ gate }: DatasetState): readonly Admission[] {
+    return [...gate.inFlight].filter((admission) => this.#movedBack(admission) !== undefined);
+  }
+
+  #movedBack(admission: Admission): ResolvedCall | undefined {
+    if (admission.traits.leg !== 'pooled' || admission.subject === undefined) return undefined;
+    const now = this.#options.again(resolvedOf(admission));
+    return answeringLeg(now) === 'legacy' ? now : undefined;
+  }
+
+  #after(state: DatasetState, delayMs: number): void {
+    const atBound = (): void => {
+      this.#timers.delete(state);
+      this.#atBound(state);
+    };
+    this.#timers.set(state, this.#options.clock.after(delayMs, atBound));
+  }
+
+  #atBound(state: DatasetState): void {
+    for (const admission of this.#left(state)) {
+      if (admission.traits.kind === 'read') admission.gate.waive(admission);
+      else if (admission.ending || !this.#end(admission)) this.#waive(admission);
+    }
+    // What is being ended, and what was admitted just now inside a transaction on another key.
+    if (this.#left(state).length > 0) this.#after(state, endingMs);
+  }
+
+  #end(admission: Admission): boolean {
+    const { backend, dataset } = resolvedOf(admission);
+    const { withinMs } = this.#options;
+    // First, so that nothing of its work is let through meanwhile.
+    admission.ending = true;
+    admission.ending = admission.end?.(new MovedBackError(backend, dataset, withinMs)) === true;
+    return admission.ending;
+  }
+
+  #waive(admission: Admission): void {
+    if (admission.gate.waive(admission) !== undefined) this.#tell(admission, 'waived');
+  }
+
+  #tell(admission: Admission, how: PassedWrite['how']): void {
+    const { clock, logger, onPassed } = this.#options;
+    const { backend, dataset, operation } = resolvedOf(admission);
+    const ranMs = Math.round(clock.monotonicMs() - admission.sinceMs);
+    const passed: PassedWrite = { backend, dataset, operation, how, ranMs };
+    logger.warn({ event: 'way-back', ...passed }, texts[how]);
+    onPassed?.(passed);
+  }
+}
+
+const texts = {
+  cut: 'moved back: a write that had not ended in time was ended, and its caller told',
+  waived:
+    'moved back: a write that had not ended in time goes on running on the pooled leg, and others pass it',
+} as const;
+
+/** For the ledger. */
+export function passedText({ operation, how, ranMs }: PassedWrite): string {
+  return how === 'cut'
+    ? `${operation} was cut after ${ranMs} ms`
+    : `order was waived towards ${operation}, which had run for ${ranMs} ms`;
+}
+
+function answeringLeg({ definition, route }: ResolvedCall): LegName {
+  return definition.kind === 'read' ? route.read.answers : route.write.answers;
+}

@@ -1,0 +1,168 @@
+import {
+  noShapeTotals,
+  shapeActivityOf,
+  ShapeCounts,
+  shapeCountNames,
+  shapeKeyText,
+  type ShapeKey,
+  type ShapeTotals,
+} from './shape-counts.ts';
+
+/** The shape under which calls are counted that there was no room for one by one, or whose shape can't be used. */
+export const otherShapes = '(others)';
+/** Shapes of one key; what comes after them is counted together. */
+const maxShapesOfKey = 1_000;
+/** The longest shape, in characters: it is kept with its counts. */
+export const maxShapeLength = 1_000;
+/** One that nobody counted in for so long may be let go: whoever counts asks for it again by then. */
+const releasedAfterMs = 60_000;
+
+/** What one process stores of a shape: written again and again under one `part`. */
+export interface ShapeRow extends ShapeKey {
+  readonly part: number;
+  readonly totals: ShapeTotals;
+  readonly notComparable: string | undefined;
+  readonly firstAt: number;
+  readonly lastAt: number;
+}
+
+interface Entry {
+  readonly counts: ShapeCounts;
+  part: number;
+  /** What had been counted when this row began. */
+  base: ShapeTotals;
+  firstAt: number;
+  /** When it was last seen to have counted. */
+  lastAt: number;
+  activity: number;
+  storedActivity: number;
+}
+
+/**
+ * The shapes in use and what of them is stored. Bounded: so many of a key, and so many in all, of which those that nobody counted
+ * in for longest are let go once they are stored.
+ */
+export class ShapeBook {
+  readonly #maxShapes: number;
+  readonly #byKey = new Map<string, Entry>();
+  /** How many shapes each key has, by backend and key. */
+  readonly #ofKey = new Map<string, number>();
+  #lastPart = 0;
+  #full = false;
+
+  /** @param maxShapes kept in memory, about half a KiB each. */
+  constructor(maxShapes = 20_000) {
+    this.#maxShapes = maxShapes;
+  }
+
+  /** True once something had to be counted together with others because there were too many keys. */
+  get full(): boolean {
+    return this.#full;
+  }
+
+  get(key: ShapeKey, nowMs: number): ShapeCounts {
+    const text = shapeKeyText(key);
+    const found = this.#byKey.get(text);
+    if (found !== undefined) return found.counts;
+    const own = `${key.backend}\0${key.dataset}`;
+    const count = this.#ofKey.get(own) ?? 0;
+    if (
+      key.shape !== otherShapes &&
+      (count >= maxShapesOfKey || this.#byKey.size >= this.#maxShapes)
+    ) {
+      this.#full ||= count < maxShapesOfKey;
+      return this.get({ ...key, shape: otherShapes }, nowMs);
+    }
+    const counts = new ShapeCounts(key);
+    this.#ofKey.set(own, count + 1);
+    this.#lastPart += 1;
+    this.#byKey.set(text, {
+      counts,
+      part: this.#lastPart,
+      base: noShapeTotals(),
+      firstAt: nowMs,
+      lastAt: nowMs,
+      activity: 0,
+      storedActivity: 0,
+    });
+    return counts;
+  }
+
+  /** Rows that the store doesn't have yet, at most `limit`, and what to tell {@link markStored} once it has. */
+  unstored(limit: number, nowMs: number): readonly ShapeRow[] {
+    const rows: ShapeRow[] = [];
+    for (const entry of this.#byKey.values()) {
+      touch(entry, nowMs);
+      if (entry.activity === entry.storedActivity) continue;
+      rows.push(rowOf(entry));
+      if (rows.length >= limit) break;
+    }
+    return rows;
+  }
+
+  /** To be called in the same tick as {@link unstored}, once its rows are stored. */
+  markStored(rows: readonly ShapeRow[]): void {
+    for (const row of rows) {
+      const text = shapeKeyText(row);
+      const entry = this.#byKey.get(text);
+      if (entry === undefined) continue;
+      entry.storedActivity = entry.activity;
+      // The order is that of the last activity, and none starves where a pass doesn't reach all.
+      this.#byKey.delete(text);
+      this.#byKey.set(text, entry);
+    }
+  }
+
+  /** Begins a new row for each shape of the key of which all is stored, so that what comes is kept apart from what was. */
+  part(backend: string, dataset: string, nowMs: number): void {
+    for (const entry of this.#byKey.values()) {
+      const { counts, activity, storedActivity } = entry;
+      if (counts.key.backend !== backend || counts.key.dataset !== dataset) continue;
+      if (activity !== storedActivity || shapeActivityOf(counts) !== activity || activity === 0)
+        continue;
+      this.#lastPart += 1;
+      entry.part = this.#lastPart;
+      entry.base = since(counts, noShapeTotals());
+      entry.firstAt = nowMs;
+    }
+  }
+
+  /** Lets go what is stored and was not counted in for long, where there is too much. To be called when everything is stored. */
+  tidy(nowMs: number): void {
+    if (this.#byKey.size < this.#maxShapes * 0.75) return;
+    for (const [text, { counts, lastAt }] of this.#byKey) {
+      if (this.#byKey.size < this.#maxShapes * 0.5 || nowMs - lastAt < releasedAfterMs) return;
+      this.#byKey.delete(text);
+      const own = `${counts.key.backend}\0${counts.key.dataset}`;
+      const left = (this.#ofKey.get(own) ?? 1) - 1;
+      if (left === 0) this.#ofKey.delete(own);
+      else this.#ofKey.set(own, left);
+    }
+  }
+
+  /** The rows of all shapes in use as they stand now. */
+  rows(nowMs: number): ShapeRow[] {
+    return [...this.#byKey.values()].map((entry) => {
+      touch(entry, nowMs);
+      return rowOf(entry);
+    });
+  }
+}
+
+function touch(entry: Entry, nowMs: number): void {
+  const activity = shapeActivityOf(entry.counts);
+  if (activity === entry.activity) return;
+  entry.activity = activity;
+  entry.lastAt = nowMs;
+}
+
+function rowOf({ counts, part, base, firstAt, lastAt }: Entry): ShapeRow {
+  const { key, notComparable } = counts;
+  return { ...key, part, totals: since(counts, base), notComparable, firstAt, lastAt };
+}
+
+function since(counts: ShapeTotals, base: ShapeTotals): ShapeTotals {
+  return Object.fromEntries(
+    shapeCountNames.map((name) => [name, counts[name] - base[name]]),
+  ) as ShapeTotals;
+}

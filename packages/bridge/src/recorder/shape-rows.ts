@@ -1,0 +1,67 @@
+import { stageNamed } from '@changeover/core';
+import type { ReportBuilder } from './report-builder.ts';
+import type { ShapeRow } from './shape-book.ts';
+import { noShapeTotals, shapeCountNames, type ShapeTotals } from './shape-counts.ts';
+import type { StoreDatabase, StoreValue } from './store-file.ts';
+
+/** What the store has of shapes, from its version 5 on. */
+export const shapeSchema = `
+  create table shape (
+    writer text not null, part integer not null,
+    backend text not null, dataset text not null, operation text not null, shape text not null, stage text not null,
+    ${shapeCountNames.map((name) => `"${name}" integer not null`).join(', ')},
+    not_comparable text, first_at integer not null, last_at integer not null,
+    primary key (writer, part)
+  ) without rowid;
+`;
+
+/** The columns of a shape's row. */
+export const shapeColumns: readonly string[] = [
+  'writer',
+  'part',
+  'backend',
+  'dataset',
+  'operation',
+  'shape',
+  'stage',
+  ...shapeCountNames,
+  'not_comparable',
+  'first_at',
+  'last_at',
+];
+
+/** In the order of the columns, after the writer. */
+export function shapeValues(row: ShapeRow): StoreValue[] {
+  const { part, backend, dataset, operation, shape, stage, totals, firstAt, lastAt } = row;
+  const counts = shapeCountNames.map((name) => totals[name]);
+  const key = [part, backend, dataset, operation, shape, stage];
+  return [...key, ...counts, row.notComparable ?? null, firstAt, lastAt];
+}
+
+type StoredShape = Omit<ShapeRow, 'totals' | 'notComparable' | 'firstAt' | 'lastAt'> &
+  ShapeTotals & {
+    writer: string;
+    not_comparable: string | null;
+    first_at: number;
+    last_at: number;
+  };
+
+/** Adds all that is stored of shapes.
+ *
+ * @param isOwn a row that the caller adds itself, as it stands now. */
+export function readShapes(
+  database: StoreDatabase,
+  builder: ReportBuilder,
+  isOwn: (writer: string, part: number) => boolean,
+): void {
+  for (const row of database.prepare('select * from shape').iterate() as Iterable<StoredShape>) {
+    if (isOwn(row.writer, row.part)) continue;
+    const totals = noShapeTotals();
+    for (const name of shapeCountNames) totals[name] = row[name];
+    const { backend, dataset, operation, shape, first_at: firstAt, last_at: lastAt } = row;
+    const stage = stageNamed(row.stage) ?? 'legacy';
+    const notComparable = row.not_comparable ?? undefined;
+    const key = { backend, dataset, operation, shape, stage };
+    builder.addShape({ ...key, totals, notComparable, firstAt, lastAt });
+  }
+}

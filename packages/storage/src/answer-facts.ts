@@ -1,0 +1,87 @@
+import { reasonOf, type Cause, type Statement, type Undetermined } from '@changeover/classify';
+import type { AnswerFacts, OpenParts } from '@changeover/core';
+
+/** For the report. */
+const words: Readonly<Record<Cause, string>> = {
+  time: 'depends on the time',
+  random: 'comes from a random source',
+  rounding: "has last digits that depend on the rows' order",
+  'order of rows': 'depends on an order of rows that nothing determines',
+  'choice of rows': 'depends on rows that were chosen by nothing that determines them',
+  sample: 'is sampled',
+  'server state': 'tells what the server does at the moment',
+  'connection fact': 'tells about the connection',
+  plan: 'tells how the statement was run',
+};
+
+/**
+ * What is compared of a statement's answer.
+ *
+ * @param allRows the arguments of the call that runs another statement in its place, given that statement.
+ */
+export function answerFacts(
+  statement: Statement,
+  allRows: (sql: string) => readonly unknown[],
+): AnswerFacts {
+  return {
+    acts: reasonOf(statement),
+    ordered: statement.order === 'total',
+    open: statement.effect === 'reads' ? openParts(statement, allRows) : undefined,
+  };
+}
+
+function openParts(
+  { order, sortedBy, undetermined, limited, connectionFacts }: Statement,
+  allRows: (sql: string) => readonly unknown[],
+): OpenParts | undefined {
+  const some = limited !== undefined && limited.rows !== 'determined';
+  const untold = connectionFacts.length > 0 && undetermined.length === 0;
+  const ties = order === 'ties' && sortedBy.length > 0;
+  if (undetermined.length === 0 && !some && !untold && !ties) return undefined;
+  const without = some ? limited.sqlWithoutLimit : undefined;
+  return {
+    leftOut: [
+      ...undetermined.map(describe),
+      ...(untold ? [`what ${connectionFacts.join(', ')} tells about the connection`] : []),
+      ...(ties ? ['the order of rows that ORDER BY leaves as equal'] : []),
+      ...(some ? ['which of the rows its LIMIT took'] : []),
+    ],
+    columns: undetermined.flatMap((part) =>
+      part.where === 'columns' && part.what !== 'rounding' ? part.columns : [],
+    ),
+    rounded: roundedOf(undetermined),
+    rows: rowsOf(undetermined, some, untold),
+    sortedBy: ties ? sortedBy : [],
+    // From outside, because the statement itself may end in anything.
+    allRows:
+      without === undefined
+        ? undefined
+        : (maxRows) =>
+            allRows(`SELECT * FROM (${without}\n) AS changeover_all LIMIT ${String(maxRows)}`),
+  };
+}
+
+function describe(part: Undetermined): string {
+  const place =
+    part.where === 'rows'
+      ? 'what'
+      : `column ${part.columns.map((at) => (at < 0 ? `${-at} from the end` : at + 1)).join(', ')}, which`;
+  return `${place} ${words[part.what]}`;
+}
+
+function roundedOf(undetermined: readonly Undetermined[]): OpenParts['rounded'] {
+  const rounded = undetermined.filter(({ what }) => what === 'rounding');
+  if (rounded.some(({ where }) => where === 'rows')) return 'all';
+  return rounded.flatMap((part) => (part.where === 'columns' ? part.columns : []));
+}
+
+function rowsOf(
+  undetermined: readonly Undetermined[],
+  some: boolean,
+  untold: boolean,
+): OpenParts['rows'] {
+  const causes = undetermined.flatMap(({ what, where }) => (where === 'rows' ? [what] : []));
+  if (untold || causes.some((what) => what !== 'time' && what !== 'rounding')) return 'any';
+  if (some) return 'some';
+  return causes.includes('time') ? 'timed' : 'determined';
+}

@@ -1,0 +1,76 @@
+import type { Leg } from '@changeover/core';
+import {
+  type StorageBackend,
+  storageOperations,
+  type StorageTransaction,
+} from '@changeover/engines';
+import type { StatementClassifiers } from './statement-classifiers.ts';
+
+type Told = Pick<StatementClassifiers, 'hasRun'>;
+
+/** A leg whose writes the classifiers are told of once they have run, for what they know of a dataset may then be otherwise. */
+export function watchingSchema(leg: Leg<StorageBackend>, told: Told): Leg<StorageBackend> {
+  const { api } = leg;
+  const then = async <T>(dataset: unknown, run: () => Promise<T>, sql?: unknown): Promise<T> => {
+    try {
+      return await run();
+    } finally {
+      // A failed one too: it may have been applied all the same.
+      told.hasRun(dataset, sql === undefined ? 'schema' : { sql });
+    }
+  };
+  const watched: Partial<StorageBackend> = {
+    execute: (...args) => then(args[0], () => api.execute(...args), args[1]),
+    writeTable: (...args) =>
+      args[3]?.ifExists === 'append'
+        ? api.writeTable(...args)
+        : then(args[0], () => api.writeTable(...args)),
+    createDataset: (...args) => then(args[0], () => api.createDataset(...args)),
+    dropDataset: (...args) => then(args[0], () => api.dropDataset(...args)),
+    transaction: (dataset, work, ...rest) => {
+      if (typeof work !== 'function') return api.transaction(dataset, work, ...rest);
+      const ran: unknown[] = [];
+      return api
+        .transaction(dataset, (inside) => work(noting(inside, ran)), ...rest)
+        .finally(() => {
+          for (const sql of ran) told.hasRun(dataset, sql === undefined ? 'schema' : { sql });
+        });
+    },
+  };
+  // Plain objects made once: a proxy would be asked at every call.
+  const methods = Object.keys(storageOperations).map((name) => {
+    const method = Reflect.get(api, name) as () => unknown;
+    return [name, Reflect.get(watched, name) ?? method.bind(api)] as const;
+  });
+  return {
+    name: leg.name,
+    api: Object.fromEntries(methods) as unknown as StorageBackend,
+    shadow: leg.shadow,
+    ...(leg.closedWhile === undefined ? {} : { closedWhile: leg.closedWhile.bind(leg) }),
+    ...(leg.endable === undefined ? {} : { endable: leg.endable.bind(leg) }),
+  };
+}
+
+/** Statements that are kept of one transaction; of more, it is enough to know that there were some. */
+const maxNoted = 100;
+
+/** A transaction that notes what is run in it: a statement's text, or undefined for a table that is written anew. */
+function noting(inside: StorageTransaction, ran: unknown[]): StorageTransaction {
+  const note = (sql: unknown): void => {
+    if (ran.length < maxNoted) ran.push(sql);
+    else ran[0] = undefined;
+  };
+  // Over nothing: a leg may give a frozen object, whose properties a proxy of it must give unchanged.
+  return new Proxy({} as StorageTransaction, {
+    has: (_nothing, name) => Reflect.has(inside, name),
+    get: (_nothing, name) => {
+      const value: unknown = Reflect.get(inside, name);
+      if (typeof value !== 'function') return value;
+      return (...args: readonly unknown[]): unknown => {
+        if (name === 'execute') note(args[0]);
+        if (name === 'writeTable') note(undefined);
+        return Reflect.apply(value, inside, args);
+      };
+    },
+  });
+}

@@ -1,0 +1,88 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { type Engine, engines, type ResultSet, type Row } from 'changeover';
+import { type Fault, type OpenDataset, openDataset, removeAll } from './open-dataset.ts';
+
+afterEach(removeAll);
+
+const rows = Array.from({ length: 12 }, (_, at) => ({ id: at + 1, k: at % 3, name: `n${at}` }));
+
+const inRows =
+  (change: (rows: Row[]) => Row[]): Fault =>
+  (answer: ResultSet) => ({ ...answer, rows: change(answer.rows) });
+const reversed = inRows((all) => all.toReversed());
+const fewer = inRows((all) => all.slice(0, -1));
+const asText = inRows((all) =>
+  all.map((row) => ({ ...row, ...('id' in row ? { id: String(row['id']) } : {}) })),
+);
+
+async function openTable(engine: Engine): Promise<OpenDataset['compared']> {
+  const opened = await openDataset(engine, 'shadow');
+  const { storage, dataset } = opened;
+  await storage.writeTable(dataset, 't', rows);
+  await storage.execute(dataset, 'CREATE TABLE p (id INTEGER PRIMARY KEY, name TEXT)');
+  await storage.execute(dataset, 'INSERT INTO p SELECT id, name FROM t');
+  return opened.compared;
+}
+
+describe.each(engines)('%s', (engine) => {
+  const now = { sqlite: "date('now')", duckdb: 'current_date', postgresql: 'current_date' }[engine];
+  const early = engine === 'sqlite' ? "'2000-01-01'" : "DATE '2000-01-01'";
+  const random = 'random()';
+
+  test.each([
+    ['in a window', 'SELECT id, row_number() OVER (ORDER BY id) AS r FROM t'],
+    ['in a text', "SELECT id, 'order by id' AS text FROM t"],
+    ['in a comment', 'SELECT id FROM t /* order by id */'],
+    ['in a subquery', 'SELECT id FROM (SELECT id FROM t ORDER BY id) AS s'],
+    ['by what leaves ties', 'SELECT id FROM t ORDER BY k * 0'],
+  ])('the order of rows does not count where ORDER BY stands %s', async (_where, sql) => {
+    const compare = await openTable(engine);
+    expect(await compare(sql, reversed)).toEqual({ match: 1 });
+    expect(await compare(sql, fewer)).toEqual({ mismatch: 1 });
+  });
+
+  test('the order of rows counts where ORDER BY tells any two apart, however it is written', async () => {
+    const compare = await openTable(engine);
+    const sql = 'SELECT name, id FROM p ORDER/**/BY id';
+    expect(await compare(sql)).toEqual({ match: 1 });
+    expect(await compare(sql, reversed)).toEqual({ mismatch: 1 });
+  });
+
+  test.each([
+    ['a name', 'SELECT id, k FROM t ORDER BY k DESC'],
+    ['a number', 'SELECT k, id FROM t ORDER BY 1'],
+    ['an alias', 'SELECT id, k + 1 AS "of" FROM t ORDER BY "of"'],
+    ['a name, of which LIMIT takes some', 'SELECT id, k FROM t ORDER BY k LIMIT 9'],
+  ])('of an order by %s only rows that are equal in it may change places', async (_by, sql) => {
+    const compare = await openTable(engine);
+    const swapped = inRows((all) => [all[1], all[0], ...all.slice(2)] as Row[]);
+    expect(await compare(sql)).toEqual({ match: 1 });
+    expect(await compare(sql, swapped)).toEqual({ match: 1 });
+    expect(await compare(sql, reversed)).toEqual({ mismatch: 1 });
+  });
+
+  test('a statement that asks for the time is compared in all but what the time changes', async () => {
+    const compare = await openTable(engine);
+    const filtered = `SELECT id FROM t WHERE ${now} > ${early}`;
+    expect(await compare(filtered)).toEqual({ match: 1 });
+    expect(await compare(filtered, fewer)).toEqual({ mismatch: 1 });
+    const shown = `SELECT id, ${random} AS chance FROM t`;
+    expect(await compare(shown)).toEqual({ match: 1 });
+    expect(await compare(shown, asText)).toEqual({ mismatch: 1 });
+    expect(await compare(shown, fewer)).toEqual({ mismatch: 1 });
+  });
+
+  test('of a LIMIT without an order, rows that the statement could give are a match, and others are not', async () => {
+    const compare = await openTable(engine);
+    const sql = 'SELECT id, k FROM t WHERE id > 2 LIMIT 3';
+    const others = inRows((all) =>
+      all.map((row) => ({ ...row, id: Number(row['id']) + 4, k: (Number(row['id']) + 3) % 3 })),
+    );
+    expect(await compare(sql)).toEqual({ match: 1 });
+    expect(await compare(sql, others)).toEqual({ match: 1 });
+    expect(await compare(sql, asText)).toEqual({ mismatch: 1 });
+    expect(await compare(sql, fewer)).toEqual({ mismatch: 1 });
+    const twice = inRows((all) => all.map(() => ({ ...all[0] })));
+    expect(await compare(sql, twice)).toEqual({ mismatch: 1 });
+  });
+});
