@@ -5,7 +5,7 @@ import { noShapeTotals, shapeCountNames, type ShapeTotals } from './shape-counts
 import type { StoreDatabase, StoreValue } from './store-file.ts';
 
 /** What the store has of shapes, from its version 5 on. */
-export const shapeSchema = `
+export const shapeSchema: string = `
   create table shape (
     writer text not null, part integer not null,
     backend text not null, dataset text not null, operation text not null, shape text not null, stage text not null,
