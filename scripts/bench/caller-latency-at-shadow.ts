@@ -1,5 +1,6 @@
 import type { Leg } from '@changeover/core';
-import { type Engine, engineTitles, type StorageApi } from 'changeover';
+import { engineTitles } from '@changeover/engines/api';
+import { type Engine, type StorageApi } from 'changeover';
 import {
   type BenchCase,
   type BenchContext,

@@ -6,6 +6,7 @@ import { digestCost } from './digest-cost.ts';
 import { duckdbPeers } from './duckdb-peers.ts';
 import { flagChange } from './flag-change.ts';
 import { growth } from './growth.ts';
+import { installSize } from './install-size.ts';
 import { memoryHeld } from './memory-held.ts';
 import { mixedLoad } from './mixed-load.ts';
 import { oneRead } from './one-read.ts';
@@ -34,6 +35,7 @@ export const benchCases: readonly BenchCase[] = [
   poolAcquire,
   flagChange,
   startUp,
+  installSize,
   storageTests,
   growth,
 ];

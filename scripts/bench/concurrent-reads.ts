@@ -1,5 +1,6 @@
 import { schemaPrefix } from '@changeover/engines';
-import { type Engine, engineTitles, type StorageApi } from 'changeover';
+import { engineTitles } from '@changeover/engines/api';
+import { type Engine, type StorageApi } from 'changeover';
 import { availableParallelism } from 'node:os';
 import pg from 'pg';
 import type { BenchCase, BenchContext, CaseResult, Figure } from './figure.ts';

@@ -3,11 +3,10 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { BackendRouter, openRecorder } from '@changeover/bridge';
 import {
-  BackendRouter,
   createLogger,
   openFileStageSource,
-  openRecorder,
   openServerStageSource,
   type Row,
   type Stage,

@@ -1,5 +1,6 @@
 import Database from 'better-sqlite3';
-import { datasetFile, engines, type Engine, engineTitles } from 'changeover';
+import { datasetFile, engineTitles } from '@changeover/engines/api';
+import { engines, type Engine } from 'changeover';
 import {
   type BenchCase,
   type BenchContext,

@@ -1,4 +1,5 @@
-import { type Engine, engineTitles, type StorageApi } from 'changeover';
+import { engineTitles } from '@changeover/engines/api';
+import { type Engine, type StorageApi } from 'changeover';
 import {
   type BenchCase,
   type BenchContext,

@@ -1,4 +1,5 @@
-import { type Engine, engines, engineTitles } from 'changeover';
+import { engineTitles } from '@changeover/engines/api';
+import { type Engine, engines } from 'changeover';
 import type { BenchCase, BenchContext, CaseResult, Figure } from './figure.ts';
 import { countText, takeTurns, timeText } from './measure.ts';
 import { openSingleton } from './singletons.ts';

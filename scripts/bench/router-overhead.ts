@@ -1,10 +1,5 @@
-import {
-  BackendRouter,
-  createLogger,
-  createStaticStageSource,
-  openRecorder,
-  type StorageApi,
-} from 'changeover';
+import { BackendRouter, openRecorder } from '@changeover/bridge';
+import { createLogger, createStaticStageSource, type StorageApi } from 'changeover';
 import { parseDatasetName, storageOperations } from '@changeover/engines';
 import { type Row, type Stage } from '@changeover/core';
 import {

@@ -1,7 +1,8 @@
 import Database from 'better-sqlite3';
 import { DuckDBInstance } from '@duckdb/node-api';
 import pg from 'pg';
-import { datasetFile, type Engine, type StoreLocation } from 'changeover';
+import { datasetFile } from '@changeover/engines/api';
+import { type Engine, type StoreLocation } from 'changeover';
 import { keepHeapSmall } from '../../packages/storage/src/verify/keep-heap-small.ts';
 import { verifyStore } from '@changeover/storage';
 

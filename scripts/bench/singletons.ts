@@ -1,5 +1,6 @@
 import { schemaPrefix } from '@changeover/engines';
-import { datasetFile, type Engine } from 'changeover';
+import { datasetFile } from '@changeover/engines/api';
+import { type Engine } from 'changeover';
 import Database from 'better-sqlite3';
 import { DuckDBInstance } from '@duckdb/node-api';
 import pg from 'pg';

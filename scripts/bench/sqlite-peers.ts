@@ -1,6 +1,6 @@
 import Database from 'better-sqlite3';
 import { Piscina } from 'piscina';
-import { datasetFile } from 'changeover';
+import { datasetFile } from '@changeover/engines/api';
 import {
   type BenchCase,
   type BenchContext,

@@ -1,9 +1,10 @@
-import { createLogger, openRecorder } from 'changeover';
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { openRecorder } from '@changeover/bridge';
+import { createLogger } from 'changeover';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { root, runTool } from '../run-node.ts';
+import { root } from '../run-node.ts';
 import { type BenchCase, type BenchContext, type CaseResult, figureOf } from './figure.ts';
 import { countText, takeTurns, timeText } from './measure.ts';
 import { atMost } from './verdict.ts';
@@ -22,11 +23,7 @@ export const startUp: BenchCase = {
 };
 
 async function measureStartUp(context: BenchContext): Promise<CaseResult> {
-  const build = await runTool('typescript/bin/tsc', [
-    '--build',
-    ...readdirSync(packages).map((name) => join(packages, name)),
-  ]);
-  if (build !== 0) throw new Error('the packages, whose start is to be measured, can not be built');
+  execFileSync(process.execPath, ['scripts/build.ts'], { cwd: root, stdio: 'ignore' });
   const folder = mkdtempSync(join(tmpdir(), 'changeover-start-'));
   try {
     const store = join(folder, 'store.sqlite');

@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import Database from 'better-sqlite3';
-import { datasetFile, type Engine, engines, engineTitles, type StorageApi } from 'changeover';
+import { datasetFile, engineTitles } from '@changeover/engines/api';
+import { type Engine, engines, type StorageApi } from 'changeover';
 import {
   type BenchCase,
   type BenchContext,

@@ -1,5 +1,7 @@
 import { digestResult } from '@changeover/compare';
-import { type Leg, type Row, StatementError, type StorageApi, storageOperations } from 'changeover';
+import { type Leg } from '@changeover/core';
+import { storageOperations } from '@changeover/engines/api';
+import { type Row, StatementError, type StorageApi } from 'changeover';
 
 /** What is wrong with one dataset on the pooled leg, and how the comparison must call it. */
 export interface PlantedDefect {

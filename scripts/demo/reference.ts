@@ -3,7 +3,8 @@ import { statSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { DuckDBInstance } from '@duckdb/node-api';
 import pg from 'pg';
-import { datasetFile, datasetSchema, type Engine, type StoreLocation } from 'changeover';
+import { datasetFile, datasetSchema } from '@changeover/engines/api';
+import { type Engine, type StoreLocation } from 'changeover';
 import type { ColumnKind } from './datasets.ts';
 
 /** How many rows a table holds and a digest of them in any order. */

@@ -43,6 +43,17 @@ function isTest(file: SourceFile): boolean {
   return /\.test\.ts$|\/test-kit\//.test(file.path);
 }
 
+interface Manifest {
+  readonly dependencies?: Record<string, string>;
+  readonly peerDependencies?: Record<string, string>;
+  readonly peerDependenciesMeta?: Record<string, { readonly optional: boolean }>;
+}
+
+function manifestOf(name: string): Manifest {
+  const text = readFileSync(join(root, 'packages', name, 'package.json'), 'utf8');
+  return JSON.parse(text) as Manifest;
+}
+
 describe('imports', () => {
   test('there are sources to look at', () => {
     expect(new Set(sources.map(packageOf))).toEqual(new Set(Object.keys(allowed)));
@@ -89,10 +100,10 @@ describe('imports', () => {
   test.each(Object.keys(allowed))(
     "%s's package.json names what its sources import, and nothing else",
     (name) => {
-      const manifest = JSON.parse(
-        readFileSync(join(root, 'packages', name, 'package.json'), 'utf8'),
-      ) as { dependencies?: Record<string, string>; peerDependencies?: Record<string, string> };
-      const named = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }).sort();
+      const { dependencies, peerDependencies } = manifestOf(name);
+      // What a user installs repeats its rooms' peers, so that its own page says which drivers there are.
+      const peers = name === 'changeover' ? {} : peerDependencies;
+      const named = Object.keys({ ...dependencies, ...peers }).sort();
       const imported = sources
         .filter((file) => packageOf(file) === name && !isTest(file))
         .flatMap(importsOf)
@@ -107,11 +118,24 @@ describe('imports', () => {
     },
   );
 
+  test('no package brings a driver along: each is an optional peer, and changeover names them all', () => {
+    const drivers = ['@duckdb/node-api', 'better-sqlite3', 'pg'];
+    const manifests = Object.keys(allowed).map(manifestOf);
+    for (const { dependencies, peerDependencies, peerDependenciesMeta } of manifests) {
+      expect(Object.keys(dependencies ?? {}).filter((one) => drivers.includes(one))).toEqual([]);
+      for (const name of Object.keys(peerDependencies ?? {}))
+        expect(peerDependenciesMeta?.[name]).toEqual({ optional: true });
+    }
+    expect(Object.keys(manifestOf('changeover').peerDependencies ?? {}).sort()).toEqual(drivers);
+  });
+
   test('core does no input or output', () => {
     const wrong = sources
       .filter((file) => packageOf(file) === 'core' && !isTest(file))
       .flatMap((file) =>
-        importsOf(file).filter((imported) => isBuiltin(imported) && imported !== 'node:path'),
+        importsOf(file).filter(
+          (imported) => isBuiltin(imported) && !['node:module', 'node:path'].includes(imported),
+        ),
       );
     expect(wrong).toEqual([]);
   });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { createStorageBridge, type Leg, type StorageApi } from 'changeover';
+import { type Leg } from '@changeover/core';
+import { createStorageBridge, type StorageApi } from 'changeover';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { runCommand } from '@changeover/operate';
+import { runCommand } from '@changeover/operate/command';
 import { addVerify } from '@changeover/storage/command';
 import { root } from '../architecture/source-files.ts';
 

@@ -1,8 +1,8 @@
 import { keyTarget } from '@changeover/core';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { type Leg } from '@changeover/core';
 import {
   createStorageBridge,
-  type Leg,
   openServerStageSource,
   type Stage,
   type StageSource,

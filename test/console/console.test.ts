@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Locator, Page } from 'playwright-core';
 import { placeOf } from '../../packages/operate/src/command/migration.ts';
-import { openConsole } from '@changeover/operate';
+import { openConsole } from '@changeover/operate/command';
 import { root } from '../architecture/source-files.ts';
 import { nodeFlags, typeChangeover } from '../command/run-changeover.ts';
 import { openBrowser } from '../kit/browser.ts';

@@ -1,4 +1,5 @@
-import { createStorageBridge, type Leg, type StorageApi } from 'changeover';
+import { type Leg } from '@changeover/core';
+import { createStorageBridge, type StorageApi } from 'changeover';
 import { join } from 'node:path';
 import { openRecorder, silentLogger, SqliteLedgerStore } from '@changeover/bridge';
 import { writeTestFlags } from '../command/write-test-flags.ts';

@@ -8,13 +8,8 @@ import Database from 'better-sqlite3';
 import { digestResult } from '@changeover/compare';
 import { type Leg, type ShadowCall } from '@changeover/core';
 import { schemaPrefix, type StorageBackend as StorageContract } from '@changeover/engines';
-import {
-  createStaticStageSource,
-  createStorageBridge,
-  datasetFile,
-  type Engine,
-  engines,
-} from 'changeover';
+import { datasetFile } from '@changeover/engines/api';
+import { createStaticStageSource, createStorageBridge, type Engine, engines } from 'changeover';
 import { silentLogger } from '@changeover/bridge';
 import pg from 'pg';
 

@@ -2,12 +2,12 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Leg } from '@changeover/core';
 import {
   createStaticStageSource,
   createStorageBridge,
   type Engine,
   engines,
-  type Leg,
   type ResultSet,
   type Row,
   type StorageApi,

@@ -2,14 +2,14 @@ import { afterEach, expect, test } from '@jest/globals';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Leg } from '@changeover/core';
+import { reportFormats } from '@changeover/operate';
 import {
   createLogger,
   createStaticStageSource,
   createStorageBridge,
   engines,
-  type Leg,
   renderReport,
-  reportFormats,
   type ResultSet,
   type Row,
   StatementError,

@@ -5,11 +5,10 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { DuckDBInstance } from '@duckdb/node-api';
 import pg from 'pg';
+import { datasetFile, datasetSchema } from '@changeover/engines/api';
 import {
   createStaticStageSource,
   createStorageBridge,
-  datasetFile,
-  datasetSchema,
   type Engine,
   engines,
   type Stage,

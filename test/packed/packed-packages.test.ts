@@ -1,8 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { build } from 'esbuild';
 import { root } from '../architecture/source-files.ts';
 
 /** What a user writes: it sees the built packages alone. */
@@ -27,24 +36,73 @@ console.log('written', await titanic.execute('INSERT INTO train VALUES (3, ?)', 
 await factory.close();
 `;
 
+/** A bridge of one's own: it needs no driver. */
+const ownBridge = `
+import { createBridge, createStaticStageSource, read, type StorageApi, write } from 'changeover';
+
+class Notes {
+  static readonly #only: Notes = new Notes();
+  readonly #notes: string[] = [];
+  static getInstance(): Notes { return Notes.#only; }
+  list(): string[] { return [...this.#notes]; }
+  add(note: string): void { this.#notes.push(note); }
+}
+const notes: Notes = createBridge({
+  name: 'notes',
+  legacy: () => Notes.getInstance(),
+  pooled: () => Notes.getInstance(),
+  operations: { list: read(), add: write() },
+  stages: createStaticStageSource({ notes: 'shadow' }),
+  storePath: ':memory:',
+});
+notes.add('from the packed package');
+const api: StorageApi | undefined = undefined;
+console.log(notes.list().join(), api);
+process.exit(0);
+`;
+
+/** The same for programs in CommonJS. */
+const required = `
+const { createBridge, read, createStaticStageSource } = require('changeover');
+const real = { list: () => ['from the packed package'] };
+const notes = createBridge({
+  name: 'notes', legacy: () => real, pooled: () => real, operations: { list: read() },
+  stages: createStaticStageSource({ notes: 'legacy' }), storePath: ':memory:',
+});
+`;
+
+const packed = 'from the packed package';
 let folder = '';
 
 function run(command: string, args: readonly string[], cwd: string): string {
   // Jest's own condition and flags must not reach the user's project.
   const env = { ...process.env, NODE_OPTIONS: '' };
-  return execFileSync(command, args, {
-    cwd,
-    env,
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  try {
+    return execFileSync(command, args, {
+      cwd,
+      env,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+  } catch (error) {
+    const { stdout, stderr } = error as { readonly stdout?: string; readonly stderr?: string };
+    throw new Error(`${command} ${args.join(' ')} failed: ${String(stdout)}${String(stderr)}`, {
+      cause: error,
+    });
+  }
+}
+
+/** A package of the repository's own, as if it had been installed here too. */
+function bring(name: string): void {
+  const place = join(folder, 'node_modules', name);
+  mkdirSync(dirname(place), { recursive: true });
+  symlinkSync(join(root, 'node_modules', name), place);
 }
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'changeover-packed-'));
-  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  run(process.execPath, ['scripts/build.ts'], root);
   const names = readdirSync(join(root, 'packages'));
-  run(process.execPath, [tsc, '--build', ...names.map((name) => join('packages', name))], root);
   run(
     'npm',
     [
@@ -76,8 +134,10 @@ beforeAll(() => {
     ],
     folder,
   );
+  for (const name of ['@types/node', 'undici-types']) bring(name);
   writeFileSync(join(folder, 'consumer.ts'), consumer);
-}, 240_000);
+  writeFileSync(join(folder, 'own-bridge.ts'), ownBridge);
+}, 300_000);
 
 afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
@@ -95,12 +155,125 @@ describe('the packed packages, installed in an empty project', () => {
         'LICENSE',
         join('dist', 'index.js'),
         join('dist', 'index.d.ts'),
+        join('dist', 'cjs', 'index.js'),
       ]),
     );
-    expect(files.filter((name) => /\.test\.|^src/.test(name))).toEqual([]);
+    expect(files.filter((name) => /\.test\.|test-kit|^src|tsbuildinfo|\.map$/.test(name))).toEqual(
+      [],
+    );
   });
 
-  test('run, worker threads included', () => {
+  test('bring no native driver along, and at most 80 packages', () => {
+    const installed = JSON.parse(
+      readFileSync(join(folder, 'node_modules/.package-lock.json'), 'utf8'),
+    ) as { readonly packages: Record<string, unknown> };
+    const names = Object.keys(installed.packages);
+    expect(names.filter((name) => /better-sqlite3|duckdb|node_modules\/pg$/.test(name))).toEqual(
+      [],
+    );
+    expect(names.length).toBeLessThanOrEqual(80);
+  });
+
+  test.each([['nodenext'], ['node16'], ['esnext', '--moduleResolution', 'bundler']])(
+    'type-check under strict without skipLibCheck, as %s',
+    (...resolution) => {
+      const tsc = join(root, 'node_modules/typescript/bin/tsc');
+      const options = ['--strict', '--noEmit', '--skipLibCheck', 'false', '--target', 'es2022'];
+      const lib = ['--lib', 'es2024,esnext.disposable', '--types', 'node'];
+      const args = [tsc, ...options, ...lib, '--module', ...resolution, 'own-bridge.ts'];
+      expect(run(process.execPath, args, folder)).toBe('');
+    },
+    60_000,
+  );
+
+  test("run a bridge of one's own without a driver", () => {
+    expect(run(process.execPath, ['own-bridge.ts'], folder)).toContain(packed);
+  });
+
+  test('load neither the flags’ client nor a driver nor http when they are imported', () => {
+    const program = `
+      await import('changeover');
+      const { createRequire } = await import('node:module');
+      console.log(JSON.stringify([
+        ...Object.keys(createRequire(process.cwd() + '/x.js').cache).map((path) => path.replaceAll('\\\\', '/')),
+        ...process.moduleLoadList.filter((name) => name === 'NativeModule http' || name === 'NativeModule sqlite'),
+      ]));`;
+    const loaded = JSON.parse(
+      run(process.execPath, ['--input-type=module', '-e', program], folder),
+    ) as readonly string[];
+    const heavy =
+      /unleash|better-sqlite3|duckdb|\/pg\/|prom-client|opentelemetry|commander|cockatiel|pino|NativeModule/;
+    expect(loaded.filter((path) => heavy.test(path))).toEqual([]);
+  });
+
+  test('are required by CommonJS, as the same copy that is imported', () => {
+    writeFileSync(
+      join(folder, 'required.cjs'),
+      `${required}
+      console.log(notes.list().join());
+      import('changeover').then((imported) => { console.log(imported.createBridge === createBridge); process.exit(0); });`,
+    );
+    expect(run(process.execPath, ['required.cjs'], folder)).toBe(`${packed}\ntrue\n`);
+  });
+
+  test('run in jest as CommonJS', () => {
+    const project = join(folder, 'jest');
+    mkdirSync(project);
+    writeFileSync(
+      join(project, 'package.json'),
+      '{ "name": "jest-project", "type": "commonjs", "jest": { "transform": {} } }',
+    );
+    writeFileSync(
+      join(project, 'notes.test.js'),
+      `${required} test('answers', () => { expect(notes.list()).toEqual(['${packed}']); });`,
+    );
+    const jest = join(root, 'node_modules/jest/bin/jest.js');
+    run(process.execPath, [jest, '--rootDir', project, '--forceExit'], project);
+  }, 60_000);
+
+  test.each(['esm', 'cjs'] as const)('are bundled by esbuild as %s', async (format) => {
+    const outfile = join(folder, `bundle.${format === 'esm' ? 'mjs' : 'cjs'}`);
+    const { warnings } = await build({
+      entryPoints: [join(folder, 'own-bridge.ts')],
+      bundle: true,
+      platform: 'node',
+      format,
+      outfile,
+      logLevel: 'silent',
+    });
+    expect(warnings.filter(({ text }) => !text.includes('import.meta'))).toEqual([]);
+    expect(run(process.execPath, [outfile], folder)).toContain(packed);
+  });
+
+  test('say what to install where a driver is missing', () => {
+    const program = `
+      import { StorageBackend } from 'changeover';
+      StorageBackend.configure({ basePath: './data', databaseUrl: 'postgres://localhost:1/none', storePath: ':memory:' });
+      for (const engine of ['sqlite', 'duckdb', 'postgresql'])
+        await StorageBackend.getInstance(engine).createDataset('titanic').catch((error) => console.log(error.code, error.message));
+      process.exit(0);`;
+    expect(
+      run(process.execPath, ['--input-type=module', '-e', program], folder).split('\n'),
+    ).toEqual([
+      'DRIVER_MISSING Cannot find the driver of SQLite. Install it: npm install better-sqlite3',
+      'DRIVER_MISSING Cannot find the driver of DuckDB. Install it: npm install @duckdb/node-api',
+      'DRIVER_MISSING Cannot find the driver of PostgreSQL. Install it: npm install pg',
+      '',
+    ]);
+  });
+
+  test('show the help of the command', () => {
+    const command = join(folder, 'node_modules/changeover/bin/changeover.mjs');
+    const { status, stdout, stderr } = spawnSync(process.execPath, [command, '--help'], {
+      encoding: 'utf8',
+      env: { ...process.env, NODE_OPTIONS: '' },
+    });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toContain('Usage: changeover');
+  });
+
+  test('run with the drivers, worker threads included', () => {
+    for (const name of ['better-sqlite3', '@duckdb/node-api', '@duckdb/node-bindings']) bring(name);
     const output = run(process.execPath, ['consumer.ts'], folder);
     expect(output.split('\n').filter((line) => line !== '')).toEqual([
       'sqlite [{"id":1,"name":"Owen"},{"id":2,"name":"Élise"}] true',
@@ -108,26 +281,6 @@ describe('the packed packages, installed in an empty project', () => {
       'pooled {"columns":["n"],"rows":[{"n":2}]}',
       'written 1',
     ]);
-  }, 60_000);
-
-  test('type-check for a user under strict', () => {
-    const tsc = join(root, 'node_modules/typescript/bin/tsc');
-    const options = [
-      '--strict',
-      '--noEmit',
-      '--skipLibCheck',
-      '--module',
-      'nodenext',
-      '--target',
-      'es2024',
-      '--lib',
-      'es2024,esnext.disposable',
-      '--types',
-      'node',
-      '--typeRoots',
-      join(root, 'node_modules/@types'),
-    ];
-    expect(run(process.execPath, [tsc, ...options, 'consumer.ts'], folder)).toBe('');
   }, 60_000);
 
   test('say which versions of each other they need', () => {

@@ -1,13 +1,7 @@
 // One process of an application: calls its datasets without a pause, through the bridge, from several callers at once.
 // It writes a line of JSON for what happens, and ends when its standard input does.
-import {
-  createStorageBridge,
-  type Engine,
-  type Leg,
-  type Stage,
-  stages,
-  type StorageApi,
-} from 'changeover';
+import { type Leg } from '@changeover/core';
+import { createStorageBridge, type Engine, type Stage, stages, type StorageApi } from 'changeover';
 import type { ApplicationEnd, ApplicationOptions } from './application-options.ts';
 
 const options = JSON.parse(process.argv[2] ?? '{}') as ApplicationOptions;

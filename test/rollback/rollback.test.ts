@@ -6,13 +6,13 @@ import pg from 'pg';
 import {
   createStaticStageSource,
   createStorageBridge,
-  datasetSchema,
   type Engine,
   engines,
   type Stage,
   type StorageApi,
   type StorageBridge,
 } from 'changeover';
+import { datasetSchema } from '@changeover/engines/api';
 
 // Going back must not be held up by a call that is stuck, on the real engines.
 

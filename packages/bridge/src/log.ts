@@ -1,4 +1,5 @@
-import { pino, type DestinationStream } from 'pino';
+import { loadInstalled } from '@changeover/core';
+import type * as Pino from 'pino';
 
 /** Writes one line. `fields` become the line's fields, `message` its text. The order is pino's. */
 export interface LogLine {
@@ -27,13 +28,14 @@ export interface LoggerOptions {
   readonly level?: 'debug' | 'info' | 'warn' | 'error' | 'silent' | undefined;
   /** Anything with `write(line)`. Default: standard error, written in the background, at most 1 MiB waiting: lines
    * beyond are dropped, because a reader that hangs must not hold up a caller. */
-  readonly destination?: DestinationStream | undefined;
+  readonly destination?: Pino.DestinationStream | undefined;
   /** `redacted` hides parameters, rows, credentials and what drivers quote in their messages. Default: `redacted`. */
   readonly values?: 'redacted' | 'raw' | undefined;
 }
 
 /** A pino logger that writes JSON lines and hides values by default. */
 export function createLogger(options: LoggerOptions = {}): Logger {
+  const { pino } = loadInstalled('pino', import.meta.url) as typeof Pino;
   const redacts = options.values !== 'raw';
   return pino(
     {

@@ -11,7 +11,9 @@ const built = join(home, 'dist', 'command', 'main.js');
 const source = join(home, 'src', 'command', 'main.ts');
 const isBuilt = !existsSync(source);
 const [major, minor] = process.versions.node.split('.').map(Number);
-const runsHere = isBuilt ? major >= 22 : major > 22 || (major === 22 && minor >= 18);
+// As it is built, it needs Node's own SQLite; the source needs a Node that runs TypeScript.
+const oldestMinor = isBuilt ? 13 : 18;
+const runsHere = major > 22 || (major === 22 && minor >= oldestMinor);
 const own = join(
   home,
   '..',
@@ -25,7 +27,7 @@ const own = join(
 if (isBuilt && runsHere) await import(built);
 else if (!runsHere && !existsSync(own)) {
   process.stderr.write(
-    `changeover: Node ${process.versions.node} is too old: use 22.18 or newer.\n`,
+    `changeover: Node ${process.versions.node} is too old: use 22.${oldestMinor} or newer.\n`,
   );
   process.exitCode = 1;
 } else {

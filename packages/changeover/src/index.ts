@@ -1,8 +1,5 @@
-export * from '@changeover/core';
-export type { ComparisonRule } from '@changeover/compare';
+// A bridge of one's own.
 export {
-  BackendRouter,
-  type BackendRouterOptions,
   type Bridge,
   bridgeOf,
   type BridgeOptions,
@@ -13,20 +10,14 @@ export {
   createBridge,
   createLogger,
   createStaticStageSource,
-  Guardrail,
-  type GuardrailOptions,
-  type Hold,
   InvalidKeyError,
   legacyOnly,
   type Logger,
-  migrationInstruments,
   openFileStageSource,
-  openRecorder,
   openServerStageSource,
   read,
-  type Recorder,
-  type ReportData,
   readRecordings,
+  type ReportData,
   type StageSource,
   type StatementClassifier,
   type StatementKind,
@@ -35,26 +26,58 @@ export {
   WiringError,
   write,
 } from '@changeover/bridge';
-export * from '@changeover/engines';
-export type { StorageBackend as StorageApi } from '@changeover/engines';
+export type { ComparisonRule } from '@changeover/compare';
+export {
+  ChangeoverError,
+  type InstrumentSink,
+  InvalidOptionError,
+  type Row,
+  type Stage,
+  stages,
+  type Value,
+} from '@changeover/core';
+
+// What shows a migration.
 export {
   OpenTelemetrySink,
-  prometheusName,
   PrometheusSink,
   type Report,
   type ReportFormat,
   renderReport,
-  reportFormats,
 } from '@changeover/operate';
+
+// The storage API of SQLite, DuckDB and PostgreSQL, and what it throws.
 export {
-  poolInstruments,
-  StorageBackendFactory,
-  type StorageBackendFactoryOptions,
-} from '@changeover/pooled';
+  AbortedError,
+  ClosedError,
+  type ColumnAnalysis,
+  ColumnNotFoundError,
+  ConnectionError,
+  DatasetExistsError,
+  DatasetNotFoundError,
+  type Engine,
+  engines,
+  type InputValue,
+  InvalidArgumentError,
+  InvalidNameError,
+  parseEngine,
+  ReadOnlyError,
+  type ResultSet,
+  SessionStateError,
+  StatementError,
+  type StorageBackend as StorageApi,
+  StorageError,
+  type StoreLocation,
+  TableExistsError,
+  TableNotFoundError,
+  UnknownEngineError,
+} from '@changeover/engines/api';
+export { StorageBackendFactory, type StorageBackendFactoryOptions } from '@changeover/pooled';
 export {
   createStorageBridge,
   StorageBackend,
   type StorageBridge,
   type StorageBridgeOptions,
+  type VerifyOptions,
+  verifyStore,
 } from '@changeover/storage';
-export * from '@changeover/storage';

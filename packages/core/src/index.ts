@@ -1,7 +1,10 @@
+import './require-node.ts';
 export * from './clock.ts';
 export * from './errors.ts';
 export * from './instrument.ts';
 export * from './leg.ts';
+export * from './load-builtin.ts';
+export * from './load-installed.ts';
 export * from './nearest-name.ts';
 export * from './operation.ts';
 export * from './stage.ts';

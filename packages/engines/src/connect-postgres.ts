@@ -1,7 +1,9 @@
 import { ConnectionError, DatasetNotFoundError } from './api/storage-errors.ts';
-import pg from 'pg';
+import type pg from 'pg';
+import { postgresDriver } from './drivers.ts';
 import { toStorageError } from './errors.ts';
-import { PostgresSession, searchPathOf } from './postgres-session.ts';
+import type { PostgresSession } from './postgres-session.ts';
+import { searchPathOf } from './search-path.ts';
 
 /** How to reach a PostgreSQL database. */
 export interface PostgresSessionOptions {
@@ -31,15 +33,17 @@ export interface PostgresSessionOptions {
  */
 export async function connectPostgres(options: PostgresSessionOptions): Promise<PostgresSession> {
   const connectTimeoutMs = options.connectTimeoutMs ?? 5000;
+  const { Client } = postgresDriver();
+  const { PostgresSession: Session } = await import('./postgres-session.ts');
   let client: pg.Client;
   try {
-    client = new pg.Client(clientConfig(options, connectTimeoutMs));
+    client = new Client(clientConfig(options, connectTimeoutMs));
   } catch (error) {
     throw connectError(options, error);
   }
   // Without a listener, the loss of an idle connection ends the process.
   client.on('error', () => undefined);
-  const session = new PostgresSession(
+  const session = new Session(
     client,
     searchPathOf(options.dataset),
     options.statementCacheSize ?? 100,

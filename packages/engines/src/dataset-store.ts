@@ -11,7 +11,7 @@ import {
 } from './api/store-location.ts';
 import { type Engine, engineTitles } from './api/engine.ts';
 import { parseDatasetName } from './api/dataset-name.ts';
-import Database from 'better-sqlite3';
+import { sqliteDriver } from './drivers.ts';
 import { quoteIdentifier } from './dialect/dialect.ts';
 import { createDuckdbFile, duckdbPathInUse } from './duckdb-instances.ts';
 import { toStorageError } from './errors.ts';
@@ -112,6 +112,7 @@ async function isFolder(path: string): Promise<boolean> {
 }
 
 function createSqliteFile(path: string): void {
+  const Database = sqliteDriver();
   const database = new Database(path);
   try {
     database.pragma('journal_mode = WAL');

@@ -1,8 +1,11 @@
 import type { Row, Value } from '@changeover/core';
-import { type DuckDBDataChunk, DuckDBTypeId, type DuckDBVector } from '@duckdb/node-api';
+import type { DuckDBDataChunk, DuckDBVector } from '@duckdb/node-api';
+import { duckdbDriver } from './drivers.ts';
 import { DuckdbTexts } from './duckdb-texts.ts';
 import { duckdbValue } from './duckdb-values.ts';
 import { setOwn, uniqueColumns } from './rows.ts';
+
+const { DuckDBTypeId } = duckdbDriver();
 
 /** What the driver's vectors hold inside: reading it straight takes half the time of a call an item. */
 interface VectorParts {

@@ -1,26 +1,17 @@
 import type { InputValue } from './api/input-values.ts';
-import {
-  BIGINT,
-  BLOB,
-  BOOLEAN,
-  blobValue,
-  DOUBLE,
-  type DuckDBConnection,
-  DuckDBDataChunk,
-  type DuckDBType,
-  type DuckDBValue,
-  HUGEINT,
-  TIMESTAMP,
-  VARCHAR,
-} from '@duckdb/node-api';
+import type { DuckDBConnection, DuckDBType, DuckDBValue } from '@duckdb/node-api';
 import { type ColumnKind, columnKinds } from './column-kind.ts';
 import { isDate, timestampText } from './date-text.ts';
 import { quoteIdentifier } from './dialect/dialect.ts';
 import { duckdbCatalog, duckdbDialect } from './dialect/duckdb.ts';
+import { duckdbDriver } from './drivers.ts';
 import { checkHugeint, timestampValue } from './duckdb-values.ts';
 import { type InputCells, inputCells } from './input-cells.ts';
 import type { InsertStep } from './program.ts';
 import { jsonText } from './json-text.ts';
+
+const { BIGINT, BLOB, BOOLEAN, blobValue, DOUBLE, DuckDBDataChunk, HUGEINT, TIMESTAMP, VARCHAR } =
+  duckdbDriver();
 
 /** The engine's own vector size: a chunk holds no more rows. */
 const chunkRows = 2048;

@@ -1,15 +1,9 @@
 import { realpathSync } from 'node:fs';
 import { ConnectionError } from './api/storage-errors.ts';
-import { DuckDBInstance } from '@duckdb/node-api';
+import type { DuckDBInstance } from '@duckdb/node-api';
+import { duckdbDriver } from './drivers.ts';
+import type { DuckdbInstanceOptions } from './api/duckdb-instance-options.ts';
 import { toStorageError } from './errors.ts';
-
-/** Limits of an instance. Those of the first lease hold for all that share it. */
-export interface DuckdbInstanceOptions {
-  /** Default: the engine's, 80 % of the machine's memory. */
-  readonly memoryLimitMib?: number | undefined;
-  /** Default: the engine's, one a core. */
-  readonly threads?: number | undefined;
-}
 
 /** A share in the one instance of a path. */
 export interface DuckdbLease {
@@ -49,6 +43,7 @@ export async function leaseDuckdbInstance(
   path: string,
   options: DuckdbInstanceOptions = {},
 ): Promise<DuckdbLease> {
+  const { DuckDBInstance } = duckdbDriver();
   const key = realPath(path);
   const instances = registry();
   let shared = instances.get(key);
@@ -101,6 +96,7 @@ export function duckdbInstancesOpen(): number {
 
 /** Makes an empty database file where there is none. */
 export async function createDuckdbFile(path: string): Promise<void> {
+  const { DuckDBInstance } = duckdbDriver();
   const instance = await DuckDBInstance.create(path, instanceOptions({ threads: 1 }));
   instance.closeSync();
 }

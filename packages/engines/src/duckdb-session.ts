@@ -1,21 +1,18 @@
 import { type InputValue } from './api/input-values.ts';
 import { InvalidArgumentError, StatementError } from './api/storage-errors.ts';
 import { type Row, type Value } from '@changeover/core';
-import {
-  type DuckDBConnection,
-  type DuckDBDataChunk,
-  type DuckDBMaterializedResult,
-  type DuckDBPreparedStatement,
-  ResultReturnType,
-  StatementType,
+import type {
+  DuckDBConnection,
+  DuckDBDataChunk,
+  DuckDBMaterializedResult,
+  DuckDBPreparedStatement,
+  StatementType as StatementKind,
 } from '@duckdb/node-api';
+import { duckdbDriver } from './drivers.ts';
 import { duckdbColumn } from './duckdb-columns.ts';
 import { insertIntoDuckdb } from './duckdb-insert.ts';
-import {
-  type DuckdbInstanceOptions,
-  type DuckdbLease,
-  leaseDuckdbInstance,
-} from './duckdb-instances.ts';
+import type { DuckdbInstanceOptions } from './api/duckdb-instance-options.ts';
+import { type DuckdbLease, leaseDuckdbInstance } from './duckdb-instances.ts';
 import {
   checkDuckdbExecute,
   checkDuckdbQuery,
@@ -67,8 +64,10 @@ export async function openDuckdbSession(options: DuckdbSessionOptions): Promise<
   }
 }
 
+const { ResultReturnType, StatementType } = duckdbDriver();
+
 /** Kinds of statement that change rows. */
-const changingTypes: ReadonlySet<StatementType> = new Set([
+const changingTypes: ReadonlySet<StatementKind> = new Set([
   StatementType.INSERT,
   StatementType.UPDATE,
   StatementType.DELETE,

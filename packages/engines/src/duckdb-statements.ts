@@ -1,24 +1,22 @@
 import { glanceDuckdb } from '@changeover/classify/glance';
 import { InvalidArgumentError, ReadOnlyError } from './api/storage-errors.ts';
-import { StatementType } from '@duckdb/node-api';
+import type { StatementType } from '@duckdb/node-api';
+import { duckdbDriver } from './drivers.ts';
 import { leadingWords } from './sql-text.ts';
 
 /** Kinds of statements that only read. PRAGMA and SHOW that read are SELECTs to the engine. */
-const readingTypes: ReadonlySet<StatementType> = new Set([
-  StatementType.SELECT,
-  StatementType.EXPLAIN,
-]);
+const readingTypes: ReadonlySet<string> = new Set(['SELECT', 'EXPLAIN']);
 /** Kinds that would change the connection or the instance, under the feet of whoever uses it next. */
-const connectionTypes: ReadonlySet<StatementType> = new Set([
-  StatementType.TRANSACTION,
-  StatementType.ATTACH,
-  StatementType.DETACH,
-  StatementType.SET,
-  StatementType.VARIABLE_SET,
-  StatementType.PRAGMA,
-  StatementType.PREPARE,
-  StatementType.EXECUTE,
-  StatementType.LOAD,
+const connectionTypes: ReadonlySet<string> = new Set([
+  'TRANSACTION',
+  'ATTACH',
+  'DETACH',
+  'SET',
+  'VARIABLE_SET',
+  'PRAGMA',
+  'PREPARE',
+  'EXECUTE',
+  'LOAD',
 ]);
 
 /** What EXPLAIN may plan although it writes: a plan changes nothing. Others do some of their work while they are planned. */
@@ -57,7 +55,7 @@ export function isDuckdbPivot(sql: string): boolean {
  * @throws {ReadOnlyError} where it doesn't.
  */
 export function checkDuckdbQuery(type: StatementType): void {
-  if (!readingTypes.has(type)) throw refused();
+  if (!readingTypes.has(nameOf(type))) throw refused();
 }
 
 function refused(): ReadOnlyError {
@@ -74,10 +72,14 @@ function refused(): ReadOnlyError {
  * @throws {InvalidArgumentError} where it doesn't.
  */
 export function checkDuckdbExecute(type: StatementType, sql: string): void {
-  if (!connectionTypes.has(type)) return;
+  if (!connectionTypes.has(nameOf(type))) return;
   throw new InvalidArgumentError(
     `execute does not take ${leadingWords(sql, 1).join('')}, which would change the ` +
       'state of the connection. Use transaction for several statements in one.',
     { engine: 'duckdb' },
   );
+}
+
+function nameOf(type: StatementType): string {
+  return duckdbDriver().StatementType[type];
 }

@@ -1,4 +1,6 @@
-import duckdb from '@duckdb/node-bindings';
+import { duckdbBindings } from './drivers.ts';
+
+const { get_data_from_pointer: dataAt } = duckdbBindings();
 
 /** A text's place in a vector: its length, and the text itself up to 12 bytes or four of its bytes and a pointer to all. */
 const itemBytes = 16;
@@ -58,11 +60,7 @@ export class DuckdbTexts {
     this.#from = address;
     this.#to = to;
     const { buffer, byteOffset } = this.#view;
-    const bytes = duckdb.get_data_from_pointer(
-      buffer as ArrayBuffer,
-      byteOffset + row * itemBytes + 8,
-      to - address,
-    );
+    const bytes = dataAt(buffer as ArrayBuffer, byteOffset + row * itemBytes + 8, to - address);
     this.#window = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 }

@@ -1,14 +1,23 @@
 import { InvalidArgumentError } from './api/storage-errors.ts';
 import { type InputValue } from './api/input-values.ts';
 import { type Value } from '@changeover/core';
-import {
+import type {
+  DuckDBDateValue as DateValue,
+  DuckDBPreparedStatement,
+  DuckDBTimestampValue as TimestampValue,
+  DuckDBValue,
+} from '@duckdb/node-api';
+import { isDate } from './date-text.ts';
+import { duckdbDriver } from './drivers.ts';
+import { jsonText } from './json-text.ts';
+
+const {
   DuckDBArrayValue,
   DuckDBBlobValue,
   DuckDBDateValue,
   DuckDBGeometryValue,
   DuckDBListValue,
   DuckDBMapValue,
-  type DuckDBPreparedStatement,
   DuckDBStructValue,
   DuckDBTimestampMillisecondsValue,
   DuckDBTimestampNanosecondsValue,
@@ -16,10 +25,7 @@ import {
   DuckDBTimestampTZValue,
   DuckDBTimestampValue,
   DuckDBUnionValue,
-  type DuckDBValue,
-} from '@duckdb/node-api';
-import { isDate } from './date-text.ts';
-import { jsonText } from './json-text.ts';
+} = duckdbDriver();
 
 const maxSafe = BigInt(Number.MAX_SAFE_INTEGER);
 const minSafe = BigInt(Number.MIN_SAFE_INTEGER);
@@ -69,7 +75,7 @@ function yearText(text: string): string {
 }
 
 /** The driver writes the infinities as dates of the year 5877642. */
-function dateText(value: DuckDBDateValue): string {
+function dateText(value: DateValue): string {
   if (value.days === 2_147_483_647) return 'infinity';
   if (value.days === -2_147_483_647) return '-infinity';
   return yearText(value.toString());
@@ -157,7 +163,7 @@ export function checkHugeint(value: bigint): bigint {
 }
 
 /** @throws {InvalidArgumentError} for an invalid date. */
-export function timestampValue(date: Date): DuckDBTimestampValue {
+export function timestampValue(date: Date): TimestampValue {
   const milliseconds = date.getTime();
   if (Number.isNaN(milliseconds))
     throw new InvalidArgumentError("An invalid Date can't be stored: pass null instead.");

@@ -7,13 +7,14 @@ export { isDate, timestampText } from './date-text.ts';
 export { quoteIdentifier } from './dialect/dialect.ts';
 export { duckdbCatalog } from './dialect/duckdb.ts';
 export {
-  type DuckdbInstanceOptions,
   duckdbInstancesOpen,
   type DuckdbLease,
   duckdbPathInUse,
   leaseDuckdbInstance,
 } from './duckdb-instances.ts';
-export { DuckdbSession, type DuckdbSessionOptions, openDuckdbSession } from './duckdb-session.ts';
+export { duckdbDriver, postgresDriver, sqliteDriver } from './drivers.ts';
+export type { DuckdbSession, DuckdbSessionOptions } from './duckdb-session.ts';
+export { openDuckdbSession } from './open-duckdb.ts';
 export {
   checkDuckdbExecute,
   checkDuckdbQuery,
@@ -22,10 +23,10 @@ export {
   isDuckdbPivot,
 } from './duckdb-statements.ts';
 export * from './errors.ts';
-export { inputCells } from './input-cells.ts';
+export { inputCells, inputKeys } from './input-cells.ts';
 export { jsonText } from './json-text.ts';
 export { inTransaction, type TransactionMode } from './operations/context.ts';
-export { PostgresSession } from './postgres-session.ts';
+export type { PostgresSession } from './postgres-session.ts';
 export {
   checkPostgresExecute,
   checkPostgresQuery,

@@ -1,4 +1,4 @@
-import pg from 'pg';
+import { postgresDriver } from './drivers.ts';
 import { settledWithin } from './program-line.ts';
 
 /** Where a server is and which of its processes to interrupt. */
@@ -18,7 +18,9 @@ interface CancelConnection {
 }
 
 const CancelConnectionClass = (
-  pg as unknown as { Connection: new (config: Record<string, unknown>) => CancelConnection }
+  postgresDriver() as unknown as {
+    Connection: new (config: Record<string, unknown>) => CancelConnection;
+  }
 ).Connection;
 
 /** Asks the server to give up what the process runs. The request travels on a connection of its own, which is closed at the signal.

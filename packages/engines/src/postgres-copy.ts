@@ -1,4 +1,4 @@
-import pg from 'pg';
+import { postgresDriver } from './drivers.ts';
 import type { InputCells } from './input-cells.ts';
 import type { WireConnection } from './postgres-query.ts';
 import { copyText } from './postgres-values.ts';
@@ -88,7 +88,7 @@ export class CopyQuery {
 }
 
 // With pipelining, the driver takes none but its own queries. Nothing is sent behind this one before it is done.
-Object.setPrototypeOf(CopyQuery.prototype, pg.Query.prototype as object);
+Object.setPrototypeOf(CopyQuery.prototype, postgresDriver().Query.prototype as object);
 
 /** The rows in COPY's text format. `types` are the columns'. */
 export function* copyChunks(

@@ -1,5 +1,5 @@
 import type { Row, Value } from '@changeover/core';
-import pg from 'pg';
+import { postgresDriver } from './drivers.ts';
 import { FrameSplitter } from './postgres-frames.ts';
 import { integerValue, postgresParser } from './postgres-values.ts';
 import { bindAndExecute } from './postgres-wire.ts';
@@ -208,7 +208,7 @@ export class ValueQuery {
 }
 
 // With pipelining, the driver takes none but its own queries; the others may keep a portal open, which this doesn't.
-Object.setPrototypeOf(ValueQuery.prototype, pg.Query.prototype as object);
+Object.setPrototypeOf(ValueQuery.prototype, postgresDriver().Query.prototype as object);
 
 function firstWord(text: string): string {
   const end = text.indexOf(' ');

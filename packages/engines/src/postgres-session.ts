@@ -37,6 +37,7 @@ import {
 } from './program.ts';
 import { ProgramLine, settledWithin } from './program-line.ts';
 import type { AsyncSession, TransactionState } from './session.ts';
+import { searchPathOf } from './search-path.ts';
 import { leadingWords } from './sql-text.ts';
 import { StatementCache } from './statement-cache.ts';
 
@@ -648,11 +649,6 @@ export class PostgresSession implements AsyncSession {
 
 function isStatement(step: Step): step is StatementStep {
   return step.kind === 'all' || step.kind === 'run';
-}
-
-/** The only place where a dataset's names are looked up. */
-export function searchPathOf(dataset: string | undefined): string {
-  return dataset === undefined ? 'pg_catalog' : quoteIdentifier(datasetSchema(dataset));
 }
 
 /** A prepared statement keeps the types of its parameters, and asks for the columns that it had: its own complaint about either, or

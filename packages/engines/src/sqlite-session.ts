@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { ClosedError, ConnectionError, InvalidArgumentError } from './api/storage-errors.ts';
 import { type InputValue } from './api/input-values.ts';
 import { type Row, type Value } from '@changeover/core';
-import Database from 'better-sqlite3';
+import type Database from 'better-sqlite3';
+import { sqliteDriver } from './drivers.ts';
 import { toStorageError } from './errors.ts';
 import { inputCells } from './input-cells.ts';
 import {
@@ -67,9 +68,10 @@ export function openSqliteSession(options: SqliteSessionOptions): SqliteSession 
       engine: 'sqlite',
     });
   }
+  const SqliteDatabase = sqliteDriver();
   let database: Database.Database | undefined;
   try {
-    database = new Database(options.file, {
+    database = new SqliteDatabase(options.file, {
       fileMustExist: true,
       timeout: options.busyTimeoutMs ?? 5000,
     });

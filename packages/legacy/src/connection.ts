@@ -6,9 +6,7 @@ import {
   type StoreLocation,
 } from '@changeover/engines/api';
 import { type DatasetStore, fileStore, type Program, schemaStore } from '@changeover/engines';
-import { DuckdbConnection } from './duckdb-connection.ts';
-import { PostgresConnection } from './postgres-connection.ts';
-import { SqliteConnection } from './sqlite-connection.ts';
+import type { PostgresConnection } from './postgres-connection.ts';
 
 /** The one connection of a legacy object, to the dataset that was named last. One program at a time. */
 export interface Connection {
@@ -33,24 +31,39 @@ export async function openDataset(
   location: StoreLocation,
   dataset: string,
 ): Promise<Connection> {
-  if (engine === 'postgresql') return PostgresConnection.open(databaseUrl(location), dataset);
+  if (engine === 'postgresql') return openPostgres(location, dataset);
   const store = fileStore(engine, location);
   if (!(await store.exists(dataset))) throw new DatasetNotFoundError(dataset, { engine });
   const file = datasetFile(location, engine, dataset);
-  return engine === 'duckdb' ? DuckdbConnection.open(file) : new SqliteConnection(file);
+  // Each of these loads its driver.
+  if (engine === 'duckdb') {
+    const { DuckdbConnection } = await import('./duckdb-connection.ts');
+    return DuckdbConnection.open(file);
+  }
+  const { SqliteConnection } = await import('./sqlite-connection.ts');
+  return new SqliteConnection(file);
 }
 
 /** Where datasets come and go. For PostgreSQL each call has a connection of its own, for none to a dataset serves. */
 export function openStore(engine: Engine, location: StoreLocation): DatasetStore {
   if (engine !== 'postgresql') return fileStore(engine, location);
   return schemaStore(async (program) => {
-    const connection = await PostgresConnection.open(databaseUrl(location));
+    const connection = await openPostgres(location);
     try {
       return await connection.run(program);
     } finally {
       await connection.close();
     }
   });
+}
+
+async function openPostgres(
+  location: StoreLocation,
+  dataset?: string,
+): Promise<PostgresConnection> {
+  const url = databaseUrl(location);
+  const { PostgresConnection } = await import('./postgres-connection.ts');
+  return PostgresConnection.open(url, dataset);
 }
 
 function databaseUrl({ databaseUrl: url }: StoreLocation): string {

@@ -7,6 +7,7 @@ import {
   duckdbExplained,
   isDuckdbPivot,
   classifyError,
+  duckdbDriver,
   type DuckdbLease,
   emptyStepResult,
   leaseDuckdbInstance,
@@ -17,20 +18,20 @@ import {
   toStorageError,
   type TransactionStep,
 } from '@changeover/engines';
-import {
-  type DuckDBConnection,
-  type DuckDBDataChunk,
-  type DuckDBMaterializedResult,
-  type DuckDBPreparedStatement,
-  DuckDBStructVector,
-  type DuckDBType,
-  ResultReturnType,
-  StatementType,
+import type {
+  DuckDBConnection,
+  DuckDBDataChunk,
+  DuckDBMaterializedResult,
+  DuckDBPreparedStatement,
+  DuckDBType,
+  StatementType as StatementKind,
 } from '@duckdb/node-api';
 import type { Connection } from './connection.ts';
 import { insertRows } from './duckdb-insert.ts';
 import { bindParameter, fromDuckdb } from './duckdb-values.ts';
 import { objectOf, uniqueNames } from './rows.ts';
+
+const { DuckDBStructVector, ResultReturnType, StatementType } = duckdbDriver();
 
 /**
  * A connection of DuckDB's driver. The instance is the one that this process has of the file: a second one on the same file
@@ -237,7 +238,7 @@ export class DuckdbConnection implements Connection {
 }
 
 /** Kinds of statement that change rows. */
-const changing: ReadonlySet<StatementType> = new Set([
+const changing: ReadonlySet<StatementKind> = new Set([
   StatementType.INSERT,
   StatementType.UPDATE,
   StatementType.DELETE,

@@ -1,16 +1,17 @@
 import { InvalidArgumentError, type InputValue } from '@changeover/engines/api';
 import { type Row, type Value } from '@changeover/core';
-import { isDate, jsonText } from '@changeover/engines';
-import {
-  type DuckDBMapType,
-  type DuckDBPreparedStatement,
-  type DuckDBStructType,
-  DuckDBTimestampValue,
-  type DuckDBType,
-  DuckDBTypeId,
-  type DuckDBValue,
+import { duckdbDriver, isDate, jsonText } from '@changeover/engines';
+import type {
+  DuckDBMapType,
+  DuckDBPreparedStatement,
+  DuckDBStructType,
+  DuckDBTimestampValue as TimestampValue,
+  DuckDBType,
+  DuckDBValue,
 } from '@duckdb/node-api';
 import { narrowInteger, objectOf } from './rows.ts';
+
+const { DuckDBTimestampValue, DuckDBTypeId } = duckdbDriver();
 
 /** What the driver's objects hold; which of these one has is told by its type. */
 interface Parts {
@@ -159,7 +160,7 @@ export function hugeint(value: bigint): bigint {
 }
 
 /** @throws {InvalidArgumentError} for an invalid date. */
-export function timestampOf(date: Date): DuckDBTimestampValue {
+export function timestampOf(date: Date): TimestampValue {
   const milliseconds = date.getTime();
   if (Number.isNaN(milliseconds))
     throw new InvalidArgumentError("An invalid Date can't be stored: pass null instead.");

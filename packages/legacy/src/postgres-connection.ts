@@ -15,6 +15,7 @@ import {
   emptyStepResult,
   inputCells,
   type InsertStep,
+  postgresDriver,
   type Program,
   quoteIdentifier,
   runProgramAsync,
@@ -23,7 +24,7 @@ import {
   toStorageError,
   type TransactionStep,
 } from '@changeover/engines';
-import pg from 'pg';
+import type pg from 'pg';
 import type { Connection } from './connection.ts';
 import { boundValue, insertedValue, postgresTypeParser } from './postgres-values.ts';
 import { objectOf, uniqueNames } from './rows.ts';
@@ -87,7 +88,7 @@ export class PostgresConnection implements Connection {
         .map(([name, value]) => `-c ${name}=${value}`)
         .join(' '),
     };
-    this.#client = new pg.Client(this.#config);
+    this.#client = new (postgresDriver().Client)(this.#config);
     // Without a listener, the loss of an idle connection ends the process.
     this.#client.on('error', () => {
       this.#lost = true;
@@ -162,7 +163,10 @@ export class PostgresConnection implements Connection {
 
   /** Asks the server to give up what this connection runs, on a connection of its own. */
   async #requestCancel(): Promise<void> {
-    const other = new pg.Client({ ...this.#config, query_timeout: connectTimeoutMs });
+    const other = new (postgresDriver().Client)({
+      ...this.#config,
+      query_timeout: connectTimeoutMs,
+    });
     other.on('error', () => undefined);
     try {
       await other.connect();

@@ -1,7 +1,6 @@
 import { InvalidArgumentError, type InputValue } from '@changeover/engines/api';
 import { type Value } from '@changeover/core';
-import { isDate, jsonText, timestampText } from '@changeover/engines';
-import pg from 'pg';
+import { isDate, jsonText, postgresDriver, timestampText } from '@changeover/engines';
 import { narrowInteger } from './rows.ts';
 
 type Parser = (text: string) => Value;
@@ -46,7 +45,7 @@ function listParser(element: Parser): Parser {
     arrayParser.create(text, (item) => (item === null ? null : element(item))).parse();
 }
 
-const { arrayParser, getTypeParser } = pg.types as unknown as {
+const { arrayParser, getTypeParser } = postgresDriver().types as unknown as {
   getTypeParser(typeId: number): Parser;
   readonly arrayParser: {
     create(text: string, element: (item: string | null) => Value): { parse(): Value[] };

@@ -28,6 +28,10 @@ const shared = [
   'fileStore',
   'leaseDuckdbInstance',
   'schemaStore',
+  // The drivers, loaded by whoever is first.
+  'duckdbDriver',
+  'postgresDriver',
+  'sqliteDriver',
   // What callers may say, and the words of errors.
   'checkDuckdbExecute',
   'checkDuckdbQuery',

@@ -11,12 +11,13 @@ import {
   type Program,
   quoteIdentifier,
   runProgram,
+  sqliteDriver,
   type Step,
   type StepResult,
   toStorageError,
   type TransactionStep,
 } from '@changeover/engines';
-import Database from 'better-sqlite3';
+import type Database from 'better-sqlite3';
 import type { Connection } from './connection.ts';
 import { narrowInteger, objectOf, uniqueNames } from './rows.ts';
 import { boundValue, insertedValue } from './sqlite-values.ts';
@@ -30,8 +31,9 @@ export class SqliteConnection implements Connection {
 
   /** @throws {ConnectionError} where the file is missing or can't be opened; nothing is created. */
   constructor(file: string) {
+    const SqliteDatabase = sqliteDriver();
     try {
-      this.#database = new Database(file, { fileMustExist: true, timeout: busyTimeoutMs });
+      this.#database = new SqliteDatabase(file, { fileMustExist: true, timeout: busyTimeoutMs });
       this.#database.pragma('foreign_keys = ON');
     } catch (error) {
       const reason = toStorageError('sqlite', error);

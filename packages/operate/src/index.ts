@@ -3,8 +3,3 @@ export * from './metrics/prometheus-sink.ts';
 export * from './report/index.ts';
 export * from './report/render-report.ts';
 export * from './report/report.ts';
-export * from './command/command-context.ts';
-export * from './command/command-error.ts';
-export * from './command/subject.ts';
-export * from './command/run-command.ts';
-export * from './console/open-console.ts';

@@ -1,6 +1,6 @@
 import { CircuitOpenError, CommitUnknownError, PoolExhaustedError } from './pool/pool-errors.ts';
 import { classifyError } from '@changeover/engines';
-import type { ErrorClass, TransactionState } from '@changeover/engines';
+import type { ErrorClass, TransactionState } from '@changeover/engines/api';
 import { ConnectionError, StorageError } from '@changeover/engines/api';
 import type { Engine } from '@changeover/engines/api';
 

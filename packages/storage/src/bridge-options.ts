@@ -11,7 +11,12 @@ import {
 } from '@changeover/bridge';
 import type { ComparisonRule } from '@changeover/compare';
 import { InvalidOptionError, type Leg } from '@changeover/core';
-import { type Engine, engines, type StorageBackend, type StoreLocation } from '@changeover/engines';
+import {
+  type Engine,
+  engines,
+  type StorageBackend,
+  type StoreLocation,
+} from '@changeover/engines/api';
 import type { StorageBackendFactoryOptions } from '@changeover/pooled';
 
 /** What the pooled leg can be told; where the data is and who is told of it is the bridge's own. */

@@ -4,7 +4,7 @@ import {
   StorageError,
   storageOperations,
   type StorageBackend as StorageApi,
-} from '@changeover/engines';
+} from '@changeover/engines/api';
 import type { StorageBridgeOptions } from './bridge-options.ts';
 import { createStorageBridge, type StorageBridge } from './storage-bridge.ts';
 

@@ -10,7 +10,7 @@ import {
   type Recorder,
   withAbilities,
 } from '@changeover/bridge';
-import { type Leg, type OperationDefinition, systemClock } from '@changeover/core';
+import { type Leg, systemClock } from '@changeover/core';
 import {
   ConnectionError,
   type Engine,
@@ -19,7 +19,7 @@ import {
   parseEngine,
   type ResultSet,
   type StorageBackend,
-} from '@changeover/engines';
+} from '@changeover/engines/api';
 import { MeasuredPools, StorageBackendFactory } from '@changeover/pooled';
 import { breakerMetrics } from './breaker-metrics.ts';
 import {
@@ -59,10 +59,7 @@ type DefinedOperations = Readonly<Record<keyof StorageBackend, DefinedOperation>
 /** The storage API's operations as createBridge takes them. */
 function definedAs(operations: ReturnType<typeof operationsKnowing>): DefinedOperations {
   return Object.fromEntries(
-    Object.entries(operations).map(([name, definition]) => [
-      name,
-      defined(definition as OperationDefinition),
-    ]),
+    Object.entries(operations).map(([name, definition]) => [name, defined(definition)]),
   ) as DefinedOperations;
 }
 

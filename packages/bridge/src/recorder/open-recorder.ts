@@ -10,6 +10,7 @@ import { ReportBuilder, type ResumedAt } from './report-builder.ts';
 import type { ReportData } from './report-data.ts';
 import { type RuleUseSource, RuleUses } from './rule-uses.ts';
 import { leftOut, SampleBook } from './sample-book.ts';
+import { storeErrorCode } from './store-file.ts';
 import { maxShapeLength, otherShapes, ShapeBook } from './shape-book.ts';
 import type { ShapeCounts, ShapeKey } from './shape-counts.ts';
 
@@ -300,8 +301,8 @@ class StoringRecorder implements Recorder {
   }
 
   #failed(error: unknown): 'busy' | 'failed' {
-    const code = String((error as { code?: unknown }).code);
-    if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED')) return 'busy';
+    const code = storeErrorCode(error);
+    if (code === 'SQLITE_BUSY' || code === 'SQLITE_LOCKED') return 'busy';
     this.#failures += 1;
     this.#lastFailure = code;
     const now = this.#clock.monotonicMs();

@@ -9,7 +9,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import SqliteDatabase from 'better-sqlite3';
+import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Clock } from '@changeover/core';
 import { silentLogger, type Logger } from '../log.ts';
@@ -233,8 +233,10 @@ describe('counts', () => {
     expect(cell.calls).toBe(50);
     expect(recorder.summary().totals).toMatchObject({ calls: 50, legacy: { count: 50 } });
     expect(readRecordings(path).totals).toMatchObject({ calls: 50, legacy: { count: 50 } });
-    const database = new SqliteDatabase(path, { readonly: true });
-    expect(database.prepare('select count(distinct hour) from cell').pluck().get()).toBe(5);
+    const database = new DatabaseSync(path, { readOnly: true });
+    expect(
+      database.prepare('select count(distinct hour) as hours from cell').get()?.['hours'],
+    ).toBe(5);
     database.close();
   });
 
@@ -367,7 +369,7 @@ describe('bounds', () => {
     const known = ['a', 'b'].map((dataset) => recorder.cell('sqlite', dataset, 'query', 'shadow'));
     for (const cell of known) count(cell, 10);
     recorder.flush();
-    const other = new SqliteDatabase(path);
+    const other = new DatabaseSync(path);
     other.exec('begin immediate');
     for (const cell of known) count(cell, 1);
     for (const dataset of ['c', 'd', 'e'])
@@ -483,7 +485,7 @@ describe('a store that makes trouble', () => {
 
   test('a lock that another process holds is not waited for, and nothing is lost', () => {
     const recorder = open();
-    const other = new SqliteDatabase(path);
+    const other = new DatabaseSync(path);
     other.exec('begin immediate');
     count(recorder.cell('sqlite', 'titanic', 'query', 'shadow'), 5);
     clock.advance(10_000);
@@ -498,8 +500,8 @@ describe('a store that makes trouble', () => {
 
   test('a store that is locked from the start is used once it is free', () => {
     open().close();
-    const other = new SqliteDatabase(path);
-    other.pragma('locking_mode = exclusive');
+    const other = new DatabaseSync(path);
+    other.exec('pragma locking_mode = exclusive');
     other.exec('begin exclusive');
     const recorder = open();
     count(recorder.cell('sqlite', 'titanic', 'query', 'shadow'), 5);
@@ -525,8 +527,8 @@ describe('a store that makes trouble', () => {
       'is of a later version',
       (): string => {
         open().close();
-        const database = new SqliteDatabase(path);
-        database.pragma('user_version = 99');
+        const database = new DatabaseSync(path);
+        database.exec('pragma user_version = 99');
         database.close();
         return path;
       },
@@ -534,7 +536,7 @@ describe('a store that makes trouble', () => {
     [
       "is another program's",
       (): string => {
-        const database = new SqliteDatabase(path);
+        const database = new DatabaseSync(path);
         database.exec('create table passengers (name text)');
         database.close();
         return path;
@@ -676,7 +678,7 @@ describe('rules', () => {
 
   test('find room in a store that was made before there were any', () => {
     openRecorder({ path, run: 'old', logger: silentLogger, clock }).close();
-    const old = new SqliteDatabase(path);
+    const old = new DatabaseSync(path);
     old.exec(
       'drop table rule_use; drop table shape; alter table cell drop column last_at; alter table cell drop column paired; pragma user_version = 1',
     );
@@ -809,7 +811,7 @@ describe('shapes of calls', () => {
 
   test('find room in a store that was made before there were any', () => {
     open('old').close();
-    const old = new SqliteDatabase(path);
+    const old = new DatabaseSync(path);
     old.exec('drop table shape; pragma user_version = 4');
     old.close();
     expect(readRecordings(path)).toMatchObject({ shapes: [], runs: [{ run: 'old' }] });

@@ -1,5 +1,4 @@
-import type Database from 'better-sqlite3';
-import SqliteDatabase from 'better-sqlite3';
+import type { SQLInputValue, StatementSync } from 'node:sqlite';
 import {
   LatencyHistogram,
   type LatencyHistogramJson,
@@ -14,7 +13,14 @@ import type { RuleUseCount } from './rule-uses.ts';
 import type { ShapeRow } from './shape-book.ts';
 import { readShapes, shapeColumns, shapeSchema, shapeValues } from './shape-rows.ts';
 import { shedReasons } from './shed-reason.ts';
-import { openStoreFile, storeApplicationId } from './store-file.ts';
+import {
+  inTransaction,
+  openStoreFile,
+  openStoreFileToRead,
+  pragmaValue,
+  type StoreDatabase,
+  storeApplicationId,
+} from './store-file.ts';
 
 /** What one process stores of a cell: all that was counted in one hour. Written again and again under one `part`, which
  * no other row of this process has, so that a write that was repeated counts once. */
@@ -163,8 +169,8 @@ const cellColumns = [
  * is one short try that throws the driver's error; nothing waits for a lock.
  */
 export class RecordingStore {
-  readonly #database: Database.Database;
-  readonly #writeBatch: Database.Transaction<(batch: Batch, cells: readonly unknown[][]) => void>;
+  readonly #database: StoreDatabase;
+  readonly #writeBatch: (batch: Batch, cells: readonly SQLInputValue[][]) => void;
 
   /**
    * @param path a file, made with mode 0600 where there is none, or `:memory:`.
@@ -184,22 +190,22 @@ export class RecordingStore {
   /** All of it or nothing. */
   write(batch: Batch): void {
     // Turning histograms into text takes longer than writing them: not while others wait for the lock.
-    this.#writeBatch.immediate(
-      batch,
-      batch.cells.map((row) => cellValues(row, batch.writer.lastAt)),
-    );
+    const cells = batch.cells.map((row) => cellValues(row, batch.writer.lastAt));
+    inTransaction(this.#database, 'immediate', () => {
+      this.#writeBatch(batch, cells);
+    });
   }
 
   /** Adds all that is stored but what the caller adds itself. */
   read(builder: ReportBuilder, own: OwnRows): void {
-    this.#database.transaction(() => {
+    inTransaction(this.#database, 'deferred', () => {
       readInto(this.#database, builder, own);
-    })();
+    });
   }
 
   /** For the last write before closing, which is on no caller's path. */
   allowWaiting(maxWaitMs: number): void {
-    this.#database.pragma(`busy_timeout = ${String(maxWaitMs)}`);
+    this.#database.exec(`pragma busy_timeout = ${String(maxWaitMs)}`);
   }
 
   close(): void {
@@ -208,26 +214,20 @@ export class RecordingStore {
 
   /** Old rows go at every opening: a store is made once and used for years. */
   #prepareSchema(nowMs: number): void {
-    this.#database
-      .transaction(() => {
-        // Looked at under the lock: another process may be making it at this moment.
-        const found = this.#version();
-        if (isVersion(found)) {
-          for (const schema of schemas.slice(found)) this.#database.exec(schema);
-          this.#database.pragma(`user_version = ${String(schemaVersion)}`);
-        } else {
-          throw new Error(
-            `the comparison store has version ${String(found)}, and this program knows ` +
-              `${String(schemaVersion)}: give it another file`,
-          );
-        }
-        this.#removeOld(nowMs);
-      })
-      .immediate();
-  }
-
-  #version(): unknown {
-    return this.#database.pragma('user_version', { simple: true });
+    inTransaction(this.#database, 'immediate', () => {
+      // Looked at under the lock: another process may be making it at this moment.
+      const found = pragmaValue(this.#database, 'user_version');
+      if (isVersion(found)) {
+        for (const schema of schemas.slice(found)) this.#database.exec(schema);
+        this.#database.exec(`pragma user_version = ${String(schemaVersion)}`);
+      } else {
+        throw new Error(
+          `the comparison store has version ${String(found)}, and this program knows ` +
+            `${String(schemaVersion)}: give it another file`,
+        );
+      }
+      this.#removeOld(nowMs);
+    });
   }
 
   #removeOld(nowMs: number): void {
@@ -243,9 +243,9 @@ export class RecordingStore {
     this.#database.prepare('delete from writer where last_at < ?').run(before);
   }
 
-  #makeWriteBatch(): Database.Transaction<(batch: Batch, cells: readonly unknown[][]) => void> {
+  #makeWriteBatch(): (batch: Batch, cells: readonly SQLInputValue[][]) => void {
     const database = this.#database;
-    const upsert = (table: string, columns: readonly string[]): Database.Statement =>
+    const upsert = (table: string, columns: readonly string[]): StatementSync =>
       database.prepare(
         `insert or replace into ${table} (${columns.map((name) => `"${name}"`).join(', ')}) ` +
           `values (${columns.map(() => '?').join(', ')})`,
@@ -287,7 +287,7 @@ export class RecordingStore {
     const event = upsert('event', ['writer', 'sequence', 'at', 'kind', 'fields']);
     const shape = upsert('shape', shapeColumns);
     const rule = upsert('rule_use', ['writer', 'backend', 'rule', 'uses', 'failures']);
-    return database.transaction((batch: Batch, cells: readonly unknown[][]) => {
+    return (batch, cells) => {
       const {
         writer: id,
         run,
@@ -330,12 +330,12 @@ export class RecordingStore {
       for (const row of batch.events) event.run(id, row.sequence, row.at, row.kind, row.fields);
       for (const row of batch.shapes) shape.run(id, ...shapeValues(row));
       for (const row of batch.rules) rule.run(id, row.backend, row.rule, row.uses, row.failures);
-    });
+    };
   }
 }
 
 /** In the order of the columns, after the writer. */
-function cellValues(row: CellRow, nowMs: number): unknown[] {
+function cellValues(row: CellRow, nowMs: number): SQLInputValue[] {
   return [
     row.part,
     row.hour,
@@ -352,27 +352,21 @@ function cellValues(row: CellRow, nowMs: number): unknown[] {
   ];
 }
 
-/** Reads a store that others may be writing to. Waits up to a second for a lock: it is for commands, not for
- * callers. */
+/** Reads a store that others may be writing to. */
 export function readStore(path: string, builder: ReportBuilder): void {
-  const database = new SqliteDatabase(path, {
-    readonly: true,
-    fileMustExist: true,
-    timeout: 1_000,
-  });
+  const database = openStoreFileToRead(path);
   try {
-    const version = database.pragma('user_version', { simple: true });
+    const version = pragmaValue(database, 'user_version');
     // The ledger may have come first.
-    if (version === 0 && database.pragma('application_id', { simple: true }) === storeApplicationId)
-      return;
+    if (version === 0 && pragmaValue(database, 'application_id') === storeApplicationId) return;
     if (version === 0 || !isVersion(version)) {
       throw new Error(
         `${path} is no comparison store of version ${String(schemaVersion)}: it has ${String(version)}`,
       );
     }
-    database.transaction(() => {
+    inTransaction(database, 'deferred', () => {
       readInto(database, builder, undefined, version);
-    })();
+    });
   } finally {
     database.close();
   }
@@ -422,13 +416,13 @@ function isVersion(found: unknown): found is number {
 }
 
 function readInto(
-  database: Database.Database,
+  database: StoreDatabase,
   builder: ReportBuilder,
   own: OwnRows | undefined,
   version: number = schemaVersion,
 ): void {
-  const rows = <Row>(sql: string): IterableIterator<Row> =>
-    database.prepare<[], Row>(sql).iterate();
+  const rows = <Row>(sql: string): Iterable<Row> =>
+    database.prepare(sql).iterate() as Iterable<Row>;
   const runs = new Map<string, string>();
   const lastSeen = new Map<string, number>();
   for (const row of rows<StoredWriter>('select * from writer')) {
@@ -498,14 +492,13 @@ function readInto(
 }
 
 function readRules(
-  database: Database.Database,
+  database: StoreDatabase,
   builder: ReportBuilder,
   own: OwnRows | undefined,
   lastAt: ReadonlyMap<string, number>,
 ): void {
-  for (const row of database
-    .prepare<[], RuleUseCount & { writer: string }>('select * from rule_use')
-    .iterate()) {
+  const rows = database.prepare('select * from rule_use').iterate();
+  for (const row of rows as Iterable<RuleUseCount & { writer: string }>) {
     const { writer, backend, rule, uses, failures } = row;
     if (writer !== own?.writer)
       builder.addRule({ backend, rule, uses, failures }, lastAt.get(writer) ?? 0);

@@ -1,11 +1,11 @@
-import type Database from 'better-sqlite3';
 import { stageNamed } from '@changeover/core';
 import type { ReportBuilder } from './report-builder.ts';
 import type { ShapeRow } from './shape-book.ts';
 import { noShapeTotals, shapeCountNames, type ShapeTotals } from './shape-counts.ts';
+import type { StoreDatabase, StoreValue } from './store-file.ts';
 
 /** What the store has of shapes, from its version 5 on. */
-export const shapeSchema = `
+export const shapeSchema: string = `
   create table shape (
     writer text not null, part integer not null,
     backend text not null, dataset text not null, operation text not null, shape text not null, stage text not null,
@@ -31,7 +31,7 @@ export const shapeColumns: readonly string[] = [
 ];
 
 /** In the order of the columns, after the writer. */
-export function shapeValues(row: ShapeRow): unknown[] {
+export function shapeValues(row: ShapeRow): StoreValue[] {
   const { part, backend, dataset, operation, shape, stage, totals, firstAt, lastAt } = row;
   const counts = shapeCountNames.map((name) => totals[name]);
   const key = [part, backend, dataset, operation, shape, stage];
@@ -50,11 +50,11 @@ type StoredShape = Omit<ShapeRow, 'totals' | 'notComparable' | 'firstAt' | 'last
  *
  * @param isOwn a row that the caller adds itself, as it stands now. */
 export function readShapes(
-  database: Database.Database,
+  database: StoreDatabase,
   builder: ReportBuilder,
   isOwn: (writer: string, part: number) => boolean,
 ): void {
-  for (const row of database.prepare<[], StoredShape>('select * from shape').iterate()) {
+  for (const row of database.prepare('select * from shape').iterate() as Iterable<StoredShape>) {
     if (isOwn(row.writer, row.part)) continue;
     const totals = noShapeTotals();
     for (const name of shapeCountNames) totals[name] = row[name];

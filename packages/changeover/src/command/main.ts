@@ -12,7 +12,7 @@ for (const stream of [process.stdout, process.stderr]) {
 const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
 const { version } = JSON.parse(manifest) as { readonly version: string };
 const [{ runCommand }, { addVerify }] = await Promise.all([
-  import('@changeover/operate'),
+  import('@changeover/operate/command'),
   import('@changeover/storage/command'),
 ]);
 process.exitCode = await runCommand(process.argv.slice(2), process, {

@@ -1,4 +1,5 @@
 export * from './dataset-name.ts';
+export * from './duckdb-instance-options.ts';
 export * from './engine.ts';
 export * from './input-values.ts';
 export * from './storage-backend.ts';
@@ -6,3 +7,5 @@ export * from './storage-errors.ts';
 export * from './storage-operations.ts';
 export * from './store-location.ts';
 export * from './undetermined-sql.ts';
+export type { ErrorClass } from '../errors.ts';
+export type { TransactionState } from '../session.ts';

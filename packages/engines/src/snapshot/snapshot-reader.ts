@@ -5,8 +5,8 @@ import { type Engine } from '../api/engine.ts';
 import { connectPostgres } from '../connect-postgres.ts';
 import { fileStore } from '../dataset-store.ts';
 import type { Dialect } from '../dialect/dialect.ts';
-import type { DuckdbInstanceOptions } from '../duckdb-instances.ts';
-import { openDuckdbSession } from '../duckdb-session.ts';
+import type { DuckdbInstanceOptions } from '../api/duckdb-instance-options.ts';
+import { openDuckdbSession } from '../open-duckdb.ts';
 import { dialectOf, type OperationContext } from '../operations/context.ts';
 import {
   findTable,

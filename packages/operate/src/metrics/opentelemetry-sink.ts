@@ -1,4 +1,4 @@
-import { metrics } from '@opentelemetry/api';
+import type * as Api from '@opentelemetry/api';
 import type {
   BatchObservableCallback,
   Counter,
@@ -11,6 +11,7 @@ import {
   durationBoundsS,
   type Instrument,
   type InstrumentSink,
+  loadInstalled,
   type Reading,
 } from '@changeover/core';
 
@@ -23,7 +24,7 @@ export class OpenTelemetrySink implements InstrumentSink {
   readonly #read = new Map<Instrument, Observable>();
 
   /** @param meter default: that of the global provider. */
-  constructor(meter: Meter = metrics.getMeter('changeover')) {
+  constructor(meter: Meter = globalMeter()) {
     this.#meter = meter;
   }
 
@@ -82,4 +83,9 @@ export class OpenTelemetrySink implements InstrumentSink {
       this.#histograms.set(instrument, meter.createHistogram(name, { unit, description, advice }));
     }
   }
+}
+
+function globalMeter(): Meter {
+  const { metrics } = loadInstalled('@opentelemetry/api', import.meta.url) as typeof Api;
+  return metrics.getMeter('changeover');
 }

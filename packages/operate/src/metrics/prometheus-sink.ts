@@ -1,10 +1,12 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type * as PromClient from 'prom-client';
+import type { Counter, Gauge, Histogram } from 'prom-client';
 import {
   type Attributes,
   durationBoundsS,
   type Instrument,
   type InstrumentSink,
   isRead,
+  loadInstalled,
   type Reading,
 } from '@changeover/core';
 
@@ -13,7 +15,8 @@ const suffixes: Readonly<Record<string, string>> = { By: '_bytes', s: '_seconds'
 
 /** Keeps measurements in a registry of its own, for Prometheus to fetch as text. */
 export class PrometheusSink implements InstrumentSink {
-  readonly #registry = new Registry();
+  readonly #client = loadInstalled('prom-client', import.meta.url) as typeof PromClient;
+  readonly #registry = new this.#client.Registry();
   readonly #counters = new Map<Instrument, Counter>();
   readonly #histograms = new Map<Instrument, Histogram>();
   /** Those that are read when the text is asked for. */
@@ -71,6 +74,7 @@ export class PrometheusSink implements InstrumentSink {
 
   #make(instrument: Instrument): void {
     const { kind, description, attributes } = instrument;
+    const client = this.#client;
     const name = prometheusName(instrument);
     const settings = {
       name,
@@ -78,13 +82,13 @@ export class PrometheusSink implements InstrumentSink {
       labelNames: attributes.map(underscored),
       registers: [this.#registry],
     };
-    if (kind === 'counter') this.#counters.set(instrument, new Counter(settings));
-    else if (kind === 'total') this.#read.set(instrument, new Counter(settings));
-    else if (kind === 'gauge') this.#read.set(instrument, new Gauge(settings));
+    if (kind === 'counter') this.#counters.set(instrument, new client.Counter(settings));
+    else if (kind === 'total') this.#read.set(instrument, new client.Counter(settings));
+    else if (kind === 'gauge') this.#read.set(instrument, new client.Gauge(settings));
     else
       this.#histograms.set(
         instrument,
-        new Histogram({ ...settings, buckets: [...durationBoundsS] }),
+        new client.Histogram({ ...settings, buckets: [...durationBoundsS] }),
       );
   }
 }

@@ -1,5 +1,5 @@
-import { CircuitState, CountBreaker } from 'cockatiel';
-import type { Clock } from '@changeover/core';
+import { type Clock, loadInstalled } from '@changeover/core';
+import type * as Cockatiel from 'cockatiel';
 
 /** `closed` lets every call through, `open` none, `half-open` one probe at a time. */
 export type BreakerState = 'closed' | 'open' | 'half-open';
@@ -31,7 +31,8 @@ export type Admission =
  */
 export class PoolBreaker {
   readonly #clock: Clock;
-  readonly #counter: CountBreaker;
+  readonly #counter: Cockatiel.CountBreaker;
+  readonly #states: typeof Cockatiel.CircuitState;
   readonly #openMs: number;
   readonly #maxOpenMs: number;
   readonly #onChange: (state: BreakerState) => void;
@@ -46,9 +47,12 @@ export class PoolBreaker {
     options: BreakerOptions = {},
     onChange: (state: BreakerState) => void = () => undefined,
   ) {
+    // Loading it takes a good part of an import's time, and there may never be a pool.
+    const cockatiel = loadInstalled('cockatiel', import.meta.url) as typeof Cockatiel;
     const size = options.calls ?? 20;
     this.#clock = clock;
-    this.#counter = new CountBreaker({
+    this.#states = cockatiel.CircuitState;
+    this.#counter = new cockatiel.CountBreaker({
       threshold: options.threshold ?? 0.5,
       size,
       minimumNumberOfCalls: Math.min(size, options.minimumCalls ?? 5),
@@ -79,10 +83,10 @@ export class PoolBreaker {
       this.#probing = false;
       this.#probes = 0;
       this.#closings += 1;
-      this.#counter.success(CircuitState.HalfOpen);
+      this.#counter.success(this.#states.HalfOpen);
       this.#change('closed');
     } else if (this.#counts(admission)) {
-      this.#counter.success(CircuitState.Closed);
+      this.#counter.success(this.#states.Closed);
     }
   }
 
@@ -91,7 +95,7 @@ export class PoolBreaker {
     if (this.#isProbe(admission)) {
       this.#probing = false;
       this.#open();
-    } else if (this.#counts(admission) && this.#counter.failure(CircuitState.Closed)) {
+    } else if (this.#counts(admission) && this.#counter.failure(this.#states.Closed)) {
       this.#open();
     }
   }

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { runCommand } from '@changeover/operate';
+import { runCommand } from '@changeover/operate/command';
 import { addVerify } from './add-verify.ts';
 import { ProgressLine } from './progress-line.ts';
 import { makeTestStores, numberedTable, type TestStores } from './test-kit/stores.ts';

@@ -1,7 +1,12 @@
 import { type Engine, engines, parseEngine } from '@changeover/engines';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { type CommandContext, type CommonOptions, groups, withFormat } from '@changeover/operate';
-import { CommandError, exitCodes } from '@changeover/operate';
+import {
+  type CommandContext,
+  type CommonOptions,
+  groups,
+  withFormat,
+} from '@changeover/operate/command';
+import { CommandError, exitCodes } from '@changeover/operate/command';
 import { parseBridgeOptions } from '../bridge-options.ts';
 import { keepHeapSmall } from './keep-heap-small.ts';
 import type { VerifyOptions } from './verify-options.ts';

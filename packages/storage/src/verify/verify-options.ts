@@ -9,9 +9,9 @@ import {
   parseDatasetName,
   parseEngine,
   type StoreLocation,
-} from '@changeover/engines';
+} from '@changeover/engines/api';
 import { knownNames } from '@changeover/core';
-import type { DuckdbInstanceOptions } from '@changeover/engines';
+import type { DuckdbInstanceOptions } from '@changeover/engines/api';
 import { parseBridgeOptions } from '../bridge-options.ts';
 import type { ThrottleOptions } from './throttle.ts';
 import type { VerifyProgress } from './verify-types.ts';

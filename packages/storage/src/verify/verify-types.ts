@@ -1,5 +1,5 @@
 import type { DifferenceClass } from '@changeover/compare';
-import type { Engine } from '@changeover/engines';
+import type { Engine } from '@changeover/engines/api';
 
 /**
  * What was found of a table, or of a whole one: `match`; `mismatch`, a difference that stays; `raced`, a difference that went

@@ -1,11 +1,7 @@
 import { EventEmitter } from 'node:events';
-import {
-  Unleash,
-  UnleashEvents,
-  type ClientFeaturesResponse,
-  type Context,
-  type UnleashConfig,
-} from 'unleash-client';
+import { loadInstalled } from '@changeover/core';
+import type * as Client from 'unleash-client';
+import type { ClientFeaturesResponse, Context, Unleash, UnleashConfig } from 'unleash-client';
 
 type Repository = NonNullable<UnleashConfig['repository']>;
 type Feature = ClientFeaturesResponse['features'][number];
@@ -33,7 +29,9 @@ export class FlagEvaluator {
   readonly #unleash: Unleash;
 
   constructor(environment = 'default') {
-    this.#unleash = new Unleash({
+    // Loading it takes longer than everything else here: only a process that asks for flags pays for it.
+    const client = loadInstalled('unleash-client', import.meta.url) as typeof Client;
+    this.#unleash = new client.Unleash({
       appName: 'changeover',
       environment,
       // Required by the constructor, and never called: the repository is ours, start() isn't called, metrics are off.
@@ -45,10 +43,10 @@ export class FlagEvaluator {
     });
     // Without a listener of ours the client prints its errors. What can be wrong with flags is found when they are
     // read.
-    this.#unleash.on(UnleashEvents.Error, () => undefined);
-    this.#unleash.on(UnleashEvents.Warn, () => undefined);
+    this.#unleash.on(client.UnleashEvents.Error, () => undefined);
+    this.#unleash.on(client.UnleashEvents.Warn, () => undefined);
     // Told at once, since the client answers with defaults until then, and the first call is routed in this tick.
-    this.#repository.emit(UnleashEvents.Ready);
+    this.#repository.emit(client.UnleashEvents.Ready);
   }
 
   /** Takes the place of what was loaded before. */

@@ -1,6 +1,11 @@
-import type Database from 'better-sqlite3';
-import SqliteDatabase from 'better-sqlite3';
-import { openStoreFile } from '../../recorder/store-file.ts';
+import type { StatementSync } from 'node:sqlite';
+import {
+  firstValue,
+  inTransaction,
+  openStoreFile,
+  openStoreFileToRead,
+  type StoreDatabase,
+} from '../../recorder/store-file.ts';
 import { changeOfRow, type LedgerRow } from './ledger-row.ts';
 import type { AppendedLines, LedgerChange, LedgerStore, NewLedgerChange } from './ledger-store.ts';
 
@@ -13,32 +18,23 @@ const schema = `
   )`;
 
 interface OpenLedger {
-  readonly database: Database.Database;
-  readonly read: Database.Statement;
-  readonly append: Database.Statement;
+  readonly database: StoreDatabase;
+  readonly read: StatementSync;
+  readonly append: StatementSync;
 }
 
 /**
  * All lines of the ledger in an SQLite file, oldest first; none where nothing was written to it yet. Changes nothing, and
  * waits up to a second for a lock: it is for commands, not for callers.
  *
- * @throws {Error} the driver's, where the file is missing or can't be read.
+ * @throws {Error} SQLite's, where the file is missing or can't be read.
  */
 export function readLedgerFile(path: string): readonly LedgerChange[] {
-  const database = new SqliteDatabase(path, {
-    readonly: true,
-    fileMustExist: true,
-    timeout: 1_000,
-  });
+  const database = openStoreFileToRead(path);
   try {
-    const there = database
-      .prepare("select count(*) from sqlite_schema where name = 'ledger'")
-      .pluck()
-      .get();
+    const there = firstValue(database, "select count(*) from sqlite_schema where name = 'ledger'");
     if (there === 0) return [];
-    return (database.prepare('select * from ledger order by sequence').all() as LedgerRow[]).map(
-      changeOfRow,
-    );
+    return rowsOf(database.prepare('select * from ledger order by sequence')).map(changeOfRow);
   } finally {
     database.close();
   }
@@ -46,7 +42,7 @@ export function readLedgerFile(path: string): readonly LedgerChange[] {
 
 /**
  * The ledger in an SQLite file, usually that of the comparison store. Answers at once and never waits for a lock:
- * it throws the driver's `SQLITE_BUSY` instead, and the same can be tried again.
+ * it throws SQLite's own error instead (see `isBusy`), and the same can be tried again.
  */
 export class SqliteLedgerStore implements LedgerStore {
   /** A read that finds nothing takes some 10 µs. */
@@ -59,31 +55,29 @@ export class SqliteLedgerStore implements LedgerStore {
   }
 
   read(sequence: number): readonly LedgerChange[] {
-    return (this.#opened().read.all(sequence) as LedgerRow[]).map(changeOfRow);
+    return rowsOf(this.#opened().read, sequence).map(changeOfRow);
   }
 
   append(changes: readonly NewLedgerChange[]): AppendedLines {
     const { database, append } = this.#opened();
-    return database
-      .transaction(() =>
-        changes.map((change) => {
-          const { at, backend, dataset, from, to, held, who, reason, revision, previous } = change;
-          const { changes: written, lastInsertRowid } = append.run(
-            at,
-            backend,
-            dataset,
-            from,
-            to,
-            held ? 1 : 0,
-            who,
-            reason,
-            revision,
-            previous,
-          );
-          return written === 0 ? undefined : Number(lastInsertRowid);
-        }),
-      )
-      .immediate();
+    return inTransaction(database, 'immediate', () =>
+      changes.map((change) => {
+        const { at, backend, dataset, from, to, held, who, reason, revision, previous } = change;
+        const { changes: written, lastInsertRowid } = append.run(
+          at,
+          backend,
+          dataset,
+          from,
+          to,
+          held ? 1 : 0,
+          who,
+          reason,
+          revision,
+          previous,
+        );
+        return written === 0 ? undefined : Number(lastInsertRowid);
+      }),
+    );
   }
 
   close(): void {
@@ -97,7 +91,7 @@ export class SqliteLedgerStore implements LedgerStore {
     const database = openStoreFile(this.#path);
     try {
       // Who was moved where must survive the machine's end too; lines are few.
-      database.pragma('synchronous = full');
+      database.exec('pragma synchronous = full');
       database.exec(schema);
       this.#open = {
         database,
@@ -113,4 +107,8 @@ export class SqliteLedgerStore implements LedgerStore {
       throw error;
     }
   }
+}
+
+function rowsOf(statement: StatementSync, ...values: readonly number[]): readonly LedgerRow[] {
+  return statement.all(...values) as unknown as readonly LedgerRow[];
 }

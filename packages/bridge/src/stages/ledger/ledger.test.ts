@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import SqliteDatabase from 'better-sqlite3';
+import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { keyTarget, type Stage, allKeys } from '@changeover/core';
 import { ManualClock, settle } from '../../../../../test/kit/manual-clock.ts';
@@ -343,7 +343,7 @@ describe('a store that makes trouble', () => {
     const { flags, ledger, stageOf } = start('shadow');
     stageOf();
     await clock.advance(100);
-    const other = new SqliteDatabase(path);
+    const other = new DatabaseSync(path);
     other.exec('begin immediate');
     stageOf('iris');
     flags.set({ sqlite: 'legacy' });

@@ -1,8 +1,9 @@
-import { ChangeoverError } from '@changeover/core';
+import { ChangeoverError, loadInstalled } from '@changeover/core';
 import { type Logger } from '../../log.ts';
 import { type LedgerStore } from './ledger-store.ts';
 import { PostgresLedgerStore } from './shared-ledger-store.ts';
 import { SqliteLedgerStore } from './file-ledger-store.ts';
+import type pg from 'pg';
 import type { Pool } from 'pg';
 import type { ParsedSettings } from '../../bridge-settings.ts';
 
@@ -23,31 +24,24 @@ export function openLedgerStore(
 /** With connections of its own: the ledger must be reachable where a backend's pools are exhausted. The driver is loaded at
  * the first use, because most ledgers are a file. */
 class OwnPostgresLedgerStore extends PostgresLedgerStore {
-  readonly #opened: () => Promise<Pool | undefined>;
+  readonly #opened: () => Pool | undefined;
 
   constructor(connectionString: string, logger: Logger) {
-    let pool: Promise<Pool> | undefined;
+    let pool: Pool | undefined;
     super({
       query: async (text, values) =>
-        await (await (pool ??= openPool(connectionString, logger))).query(text, values),
+        await (pool ??= openPool(connectionString, logger)).query(text, values),
     });
-    this.#opened = async () => await pool?.catch(() => undefined);
+    this.#opened = () => pool;
   }
 
   override async close(): Promise<void> {
-    await (await this.#opened())?.end();
+    await this.#opened()?.end();
   }
 }
 
-async function openPool(connectionString: string, logger: Logger): Promise<Pool> {
-  const pg = await import('pg').catch((error: unknown) => {
-    throw new ChangeoverError(
-      'DRIVER_MISSING',
-      'The store is a postgres:// URL, and the driver for it is not installed: npm install pg.',
-      { cause: error },
-    );
-  });
-  const pool = new pg.default.Pool({
+function openPool(connectionString: string, logger: Logger): Pool {
+  const pool = new (driver().Pool)({
     connectionString,
     max: 2,
     application_name: 'changeover-ledger',
@@ -62,4 +56,16 @@ async function openPool(connectionString: string, logger: Logger): Promise<Pool>
     logger.debug({ err: error }, 'an idle connection to the ledger ended');
   });
   return pool;
+}
+
+function driver(): typeof pg {
+  try {
+    return loadInstalled('pg', import.meta.url) as typeof pg;
+  } catch (error) {
+    throw new ChangeoverError(
+      'DRIVER_MISSING',
+      'Cannot find the driver of the store, which is a postgres:// URL. Install it: npm install pg',
+      { cause: error },
+    );
+  }
 }

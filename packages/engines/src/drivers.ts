@@ -1,0 +1,73 @@
+import { loadInstalled } from '@changeover/core';
+import type Database from 'better-sqlite3';
+import type * as duckdb from '@duckdb/node-api';
+import type pg from 'pg';
+import { type Engine, engineTitles } from './api/engine.ts';
+import { StorageError } from './api/storage-errors.ts';
+
+/** The package of each engine's driver. Who uses two engines installs two drivers, so that none is a dependency. */
+const driverPackages: Readonly<Record<Engine, string>> = {
+  sqlite: 'better-sqlite3',
+  duckdb: '@duckdb/node-api',
+  postgresql: 'pg',
+};
+
+/** @throws {StorageError} `DRIVER_MISSING` where it isn't installed, with what to install. */
+export function sqliteDriver(): typeof Database {
+  return driver('sqlite') as typeof Database;
+}
+
+/** @throws {StorageError} `DRIVER_MISSING` where it isn't installed, with what to install. */
+export function duckdbDriver(): typeof duckdb {
+  return driver('duckdb') as typeof duckdb;
+}
+
+/** @throws {StorageError} `DRIVER_MISSING` where it isn't installed, with what to install. */
+export function postgresDriver(): typeof pg {
+  return driver('postgresql') as typeof pg;
+}
+
+/** What of the layer below DuckDB's driver is used here. */
+export interface DuckdbBindings {
+  /** The bytes that a pointer in `buffer` points to. */
+  get_data_from_pointer(buffer: ArrayBuffer, pointerOffset: number, bytes: number): Uint8Array;
+}
+
+/** The layer that {@link duckdbDriver} itself stands on, whichever copies are installed. */
+export function duckdbBindings(): DuckdbBindings {
+  duckdbDriver();
+  return loadInstalled(
+    '@duckdb/node-bindings',
+    import.meta.url,
+    driverPackages.duckdb,
+  ) as DuckdbBindings;
+}
+
+const loaded = new Map<Engine, unknown>();
+
+function driver(engine: Engine): unknown {
+  const known = loaded.get(engine);
+  if (known !== undefined) return known;
+  const name = driverPackages[engine];
+  try {
+    const found: unknown = loadInstalled(name, import.meta.url);
+    loaded.set(engine, found);
+    return found;
+  } catch (error) {
+    throw driverError(engine, name, error);
+  }
+}
+
+function driverError(engine: Engine, name: string, error: unknown): StorageError {
+  const { code, message } = error as { readonly code?: unknown; readonly message?: unknown };
+  // A module that the driver itself lacks is another matter.
+  const isMissing = code === 'MODULE_NOT_FOUND' && String(message).includes(`'${name}'`);
+  return new StorageError(
+    'DRIVER_MISSING',
+    isMissing
+      ? `Cannot find the driver of ${engineTitles[engine]}. Install it: npm install ${name}`
+      : `Cannot load the driver of ${engineTitles[engine]}, ${name}: ${String(message)}`,
+    // No cause: its code would make this a failure of the connection, which is tried again.
+    { engine },
+  );
+}
