@@ -1,6 +1,7 @@
 import type { Stage } from '@changeover/core';
 import type { Cell, Verdict } from './cell.ts';
 import type { Counted } from './cell-book.ts';
+import type { RelianceSeen } from './reliance-book.ts';
 import type { ResumedAt } from './report-builder.ts';
 import type { ReportData } from './report-data.ts';
 import type { RuleUseSource } from './rule-uses.ts';
@@ -38,6 +39,8 @@ export interface Recorder {
    * is counted with others of its kind. */
   shape(key: ShapeKey): ShapeCounts;
   sample(sample: ComparisonSample): void;
+  /** Counts a call that relied on what the singleton guaranteed. */
+  relied(seen: RelianceSeen): void;
   /** Adds to the timeline: a change of stage, a breach, a start. `fields` must be JSON-able. */
   event(kind: string, fields: Readonly<Record<string, unknown>>): void;
   /** Stores what `source` says from now on beside the counts. */

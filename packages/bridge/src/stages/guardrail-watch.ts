@@ -107,6 +107,9 @@ export class GuardrailWatch {
       sample: (sample) => {
         recorder.sample(sample);
       },
+      relied: (seen) => {
+        recorder.relied(seen);
+      },
       event: (kind, fields) => {
         recorder.event(kind, fields);
       },
