@@ -87,6 +87,7 @@ export {
   type ExclusionLevel,
   GuaranteeRegistry,
   type GuaranteeRegistryOptions,
+  isInTransaction,
   type OrderLevel,
   SerialLeg,
 } from './guarantees/index.ts';

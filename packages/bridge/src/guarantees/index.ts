@@ -13,6 +13,7 @@ export {
   caller,
   currentCaller,
   currentContext,
+  isInTransaction,
   processRoot,
   runInTransaction,
 } from './caller.ts';

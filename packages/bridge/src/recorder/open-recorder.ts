@@ -5,7 +5,12 @@ import type { Logger } from '../log.ts';
 import type { Cell } from './cell.ts';
 import { CellBook, type Counted, otherDatasets } from './cell-book.ts';
 import type { ComparisonSample, Recorder } from './recorder.ts';
-import { RelianceBook, type RelianceSeen } from './reliance-book.ts';
+import {
+  mergeReliance,
+  RelianceBook,
+  type RelianceEvidence,
+  type RelianceSeen,
+} from './reliance-book.ts';
 import { RecordingStore, readStore, type EventRow, type WriterRow } from './recording-store.ts';
 import { ReportBuilder, type ResumedAt } from './report-builder.ts';
 import type { ReportData } from './report-data.ts';
@@ -137,6 +142,16 @@ class StoringRecorder implements Recorder {
 
   relied(seen: RelianceSeen): void {
     if (!this.#closed) this.#reliance.add(seen, this.#clock.wallMs());
+  }
+
+  reliance(): readonly RelianceEvidence[] {
+    const stored: RelianceEvidence[] = [];
+    try {
+      this.#store?.readReliance((row) => stored.push(row), this.#writer.writer);
+    } catch {
+      // Then it is what this process saw; the report says that the store can't be read.
+    }
+    return mergeReliance([...stored, ...this.#reliance.rows()]);
   }
 
   event(kind: string, fields: Readonly<Record<string, unknown>>): void {

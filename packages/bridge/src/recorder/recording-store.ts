@@ -207,6 +207,11 @@ export class RecordingStore {
     });
   }
 
+  /** Adds what is stored of reliance, but for what `ownWriter` stored. */
+  readReliance(add: (row: RelianceEvidence) => void, ownWriter: string): void {
+    readReliance(this.#database, add, ownWriter);
+  }
+
   /** For the last write before closing, which is on no caller's path. */
   allowWaiting(maxWaitMs: number): void {
     this.#database.exec(`pragma busy_timeout = ${String(maxWaitMs)}`);
@@ -496,7 +501,12 @@ function readInto(
       builder,
       (writer, part) => writer === own?.writer && own.shapeParts.has(part),
     );
-  if (version >= 6) readReliance(database, builder, own?.writer);
+  if (version >= 6) {
+    const add = (row: RelianceEvidence): void => {
+      builder.addReliance(row);
+    };
+    readReliance(database, add, own?.writer);
+  }
 }
 
 function readRules(

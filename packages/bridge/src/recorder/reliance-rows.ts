@@ -1,5 +1,4 @@
 import type { RelianceEvidence, RelianceSite } from './reliance-book.ts';
-import type { ReportBuilder } from './report-builder.ts';
 import type { StoreDatabase, StoreValue } from './store-file.ts';
 
 /** What the store has of reliance. */
@@ -49,13 +48,13 @@ interface StoredReliance {
 /** Adds all that is stored of reliance but what `ownWriter` stored, which it knows better. */
 export function readReliance(
   database: StoreDatabase,
-  builder: ReportBuilder,
+  add: (row: RelianceEvidence) => void,
   ownWriter: string | undefined,
 ): void {
   const rows = database.prepare('select * from reliance').iterate() as Iterable<StoredReliance>;
   for (const row of rows) {
     if (row.writer === ownWriter) continue;
-    builder.addReliance({
+    add({
       backend: row.backend,
       key: row.dataset,
       guarantee: row.guarantee as RelianceEvidence['guarantee'],

@@ -110,6 +110,7 @@ export class GuardrailWatch {
       relied: (seen) => {
         recorder.relied(seen);
       },
+      reliance: () => recorder.reliance(),
       event: (kind, fields) => {
         recorder.event(kind, fields);
       },

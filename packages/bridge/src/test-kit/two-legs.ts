@@ -85,7 +85,7 @@ export class SeenRecorder implements Recorder {
   readonly shapes = new Map<string, ShapeCounts>();
   readonly samples: ComparisonSample[] = [];
   readonly rules: RuleUseSource[] = [];
-  readonly reliance: RelianceSeen[] = [];
+  readonly seenReliance: RelianceSeen[] = [];
   readonly events: { readonly kind: string; readonly fields: Readonly<Record<string, unknown>> }[] =
     [];
 
@@ -108,7 +108,11 @@ export class SeenRecorder implements Recorder {
   }
 
   relied(seen: RelianceSeen): void {
-    this.reliance.push(seen);
+    this.seenReliance.push(seen);
+  }
+
+  reliance(): never {
+    throw new Error('not asked for here');
   }
 
   counted(): readonly Counted[] {
