@@ -79,11 +79,14 @@ class BridgedClient<T extends pg.ClientBase> {
       shadow: {
         legacy: {
           admits: () => legacy.isBetween && legacy.inFlight === 0 && this.#isConnected,
-          run: (statement, values) => legacy.ask(statement.again(values)),
+          run: (statement, values) => {
+            settings.mustBe(statement.settings);
+            return legacy.ask(statement.again(values));
+          },
         },
         pooled: {
           admits: () => true,
-          run: (statement, values, signal) => pooled.again(statement, values, signal),
+          run: (statement, values, signal) => pooled.again(statement, values, { signal, settings }),
         },
       },
       newSession: (key) => {

@@ -74,7 +74,7 @@ class BridgedPool<T extends pg.Pool> {
         },
         pooled: {
           admits: () => true,
-          run: (statement, values, signal) => pooled.again(statement, values, signal),
+          run: (statement, values, signal) => pooled.again(statement, values, { signal }),
         },
       },
       newSession: (key) => new PoolSession(key, raw, pooled),

@@ -25,6 +25,8 @@ export class Line {
   /** Ends what the connection is listened to for. */
   readonly detach: () => void;
   status: Status = 'I';
+  /** The connection was lost or given back. */
+  isOver = false;
   /** Statements that were sent and have not ended. */
   inFlight = 0;
   /** Those of them that may begin or end a transaction. */
@@ -53,6 +55,7 @@ export class Line {
     };
     connection?.on('readyForQuery', told);
     this.detach = () => {
+      this.isOver = true;
       connection?.off('readyForQuery', told);
     };
   }
@@ -105,8 +108,11 @@ export class Line {
     if (this.#applied === version || this.status !== 'I') return;
     const missing = [...this.#settings.since(this.#applied)];
     this.#applied = version;
-    for (const { statement, values } of missing)
-      this.ask(statement.config, values).catch(() => undefined);
+    for (const setting of missing) {
+      if (setting.listener?.isOver === false) continue;
+      if (setting.listener !== undefined) setting.listener = this;
+      this.ask(setting.statement.config, setting.values).catch(() => undefined);
+    }
   }
 
   #ended(unclear: boolean): void {
@@ -117,10 +123,11 @@ export class Line {
 
   #noteSetting(statement: Statement, values: unknown, answer: unknown): void {
     const { status } = this;
-    statement.whenKnown(({ sets }) => {
+    statement.whenKnown(({ sets, listens }) => {
       if (!sets) return;
-      if (status === 'I') this.#made({ statement, values });
-      else this.#tentative.push({ statement, values });
+      const setting: Setting = { statement, values, listener: listens ? this : undefined };
+      if (status === 'I') this.#made(setting);
+      else this.#tentative.push(setting);
     });
     if (this.#tentative.length === 0 || status !== 'I') return;
     const made = this.#tentative;

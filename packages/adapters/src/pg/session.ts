@@ -74,9 +74,12 @@ export class KeptSession implements Session {
     return this.#line;
   }
 
-  /** No transaction is open and nothing under way can have opened one: what is read now can be read elsewhere. */
+  /** No transaction is open, and nothing under way can have opened one or set something: what is read now can be read elsewhere. */
   get isBetween(): boolean {
-    return this.#owner === undefined && this.#parts.legacy.isBetween && this.#isKeptBetween;
+    const { legacy, pooled } = this.#undecided;
+    // What is being learned may turn out to have set something.
+    if (this.#owner !== undefined || legacy + pooled > 0) return false;
+    return this.#parts.legacy.isBetween && this.#isKeptBetween;
   }
 
   get #isKeptBetween(): boolean {
@@ -124,7 +127,8 @@ export class KeptSession implements Session {
 
   /** Runs a statement for its caller, on the leg's connection or where a transaction or what was left there holds it. */
   run(leg: LegName, statement: Statement, values: unknown): Promise<unknown> {
-    const { drain } = this.#parts;
+    const { drain, settings } = this.#parts;
+    statement.sentUnder(settings.version);
     const place = this.#placeOf(leg, statement);
     if (place === 'legacy') {
       drain.sent();

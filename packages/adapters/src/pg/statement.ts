@@ -18,6 +18,8 @@ export interface StatementTraits {
   readonly ends: boolean;
   /** It sets what can be set again on another connection: SET, LISTEN, `set_config`. */
   readonly sets: boolean;
+  /** Of what sets: it is LISTEN. */
+  readonly listens: boolean;
   /** It leaves what no other connection can be given: temporary objects, locks. */
   readonly leaves: boolean;
   readonly changesSchema: boolean;
@@ -34,6 +36,7 @@ const unknownTraits: StatementTraits = Object.freeze({
   begins: false,
   ends: false,
   sets: false,
+  listens: false,
   leaves: false,
   changesSchema: false,
   ordered: false,
@@ -71,6 +74,7 @@ function look(classified: Classified): StatementTraits {
     begins: transaction === 'begin',
     ends: !several && (transaction === 'commit' || transaction === 'rollback'),
     sets: session === 'sets' && onlySets,
+    listens: acts.some(({ detail }) => detail === 'Listen'),
     leaves: session === 'temporary' || session === 'locks' || (session === 'sets' && !onlySets),
     changesSchema: does('changes the schema') || several || effect === 'unknown',
     ordered: classified.order === 'total',
@@ -94,7 +98,7 @@ export type QueryConfig = string | object;
 /** The connection state that statements have in common. */
 export interface Session {
   readonly key: string;
-  /** No transaction is open and nothing under way can have opened one: what is read now can be read elsewhere. */
+  /** No transaction is open, and nothing under way can have opened one or set something: what is read now can be read elsewhere. */
   readonly isBetween: boolean;
   /** Whether a caller's statement has to wait until another caller's transaction is over. */
   mustWait(caller: Caller, ends: boolean): boolean;
@@ -123,6 +127,7 @@ export class Statement {
   readonly text: string;
   readonly #parts: StatementParts;
   #traits: StatementTraits;
+  #settings = 0;
 
   constructor(parts: StatementParts) {
     this.text = parts.text;
@@ -148,6 +153,16 @@ export class Statement {
 
   get submittable(): Submittable | undefined {
     return this.#parts.submittable;
+  }
+
+  /** The version of the callers' settings that it was answered under. */
+  get settings(): number {
+    return this.#settings;
+  }
+
+  /** Notes the version of the callers' settings when it is sent. */
+  sentUnder(version: number): void {
+    this.#settings = version;
   }
 
   /** Calls `use` with what the statement does: at once where that is known, else when it was learned. */
