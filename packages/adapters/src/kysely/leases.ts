@@ -1,8 +1,8 @@
-import type { Statement } from '@changeover/classify';
 import type { DatabaseConnection, Driver } from 'kysely';
-import { leavesOnConnection, type QueryCall } from './query-call.ts';
+import { LastWriteError } from '../shared/last-write-error.ts';
+import type { StatementTraits } from '../shared/statement-traits.ts';
+import type { QueryCall } from './query-call.ts';
 import type { LegSession } from './leg-session.ts';
-import { SessionStateError } from './session-state-error.ts';
 import { Turns } from './turns.ts';
 
 /** A connection that is lent, until it is given back. */
@@ -41,7 +41,7 @@ export class Lease {
   }
 
   /** Notes that a statement is about to run on it. */
-  note(call: Pick<QueryCall, 'statement' | 'sql' | 'mayLeave'>): void {
+  note(call: Pick<QueryCall, 'traits' | 'sql' | 'mayLeave'>): void {
     this.#leases.note(this, call);
   }
 
@@ -124,15 +124,15 @@ export class Leases {
   /** @internal By {@link Lease.note}. */
   note(
     lease: Lease,
-    { statement, sql, mayLeave }: Pick<QueryCall, 'statement' | 'sql' | 'mayLeave'>,
+    { traits, sql, mayLeave }: Pick<QueryCall, 'traits' | 'sql' | 'mayLeave'>,
   ): void {
-    if (statement === 'pending') {
+    if (!traits.known) {
       lease.unlearned.push(sql);
       if (mayLeave && this.#keeps) this.#markUntilLearned(lease, sql);
       return;
     }
-    if (leavesOnConnection(statement)) this.#leaves(lease, statement);
-    else if (statement.readsLastWrite) this.#session.keep(lease.key);
+    if (traits.leaves !== 'nothing') this.#leaves(lease, traits.leaves);
+    else if (traits.readsLastWrite) this.#session.keep(lease.key);
   }
 
   /** @internal By {@link Lease.giveBack}. */
@@ -180,12 +180,9 @@ export class Leases {
       await marked.over;
     const kept = this.#kept.get(key);
     if (kept !== undefined) return this.#lendKept(key, kept, signal);
-    const statement = call?.statement;
-    if (this.#keeps && statement !== undefined && statement !== 'pending') {
-      if (statement.readsLastWrite && !this.#session.isKept(key)) {
-        this.#session.keep(key);
-        throw new SessionStateError(call?.sql ?? '');
-      }
+    if (this.#keeps && call?.traits.readsLastWrite === true && !this.#session.isKept(key)) {
+      this.#session.keep(key);
+      throw new LastWriteError(call.sql);
     }
     if (this.#keeps && this.#session.isKept(key))
       return this.#lendKept(key, this.#newKept(key, this.#acquire()), signal);
@@ -206,10 +203,7 @@ export class Leases {
 
   #isKept(key: string, call: QueryCall | undefined): boolean {
     if (!this.#keeps) return false;
-    const statement = call?.statement;
-    const needsLast =
-      statement !== undefined && statement !== 'pending' && statement.readsLastWrite;
-    return needsLast || this.#session.isKept(key);
+    return call?.traits.readsLastWrite === true || this.#session.isKept(key);
   }
 
   #lease(connection: DatabaseConnection, key: string, kept?: Kept): Lease {
@@ -222,10 +216,10 @@ export class Leases {
     return kept;
   }
 
-  #leaves(lease: Lease, { session }: Statement): void {
-    if (session !== 'locks') lease.left = 'state';
+  #leaves(lease: Lease, leaves: StatementTraits['leaves']): void {
+    if (leaves !== 'locks') lease.left = 'state';
     else if (lease.left === 'nothing') lease.left = 'locks';
-    if (session !== 'locks' || !this.#keeps) this.#session.keep(lease.key);
+    if (leaves !== 'locks' || !this.#keeps) this.#session.keep(lease.key);
     if (this.#keeps) this.#mark(lease);
   }
 
@@ -245,8 +239,8 @@ export class Leases {
 
   #markUntilLearned(lease: Lease, sql: string): void {
     this.#mark(lease);
-    void this.#session.learn(sql).then((statement) => {
-      if (statement !== undefined && leavesOnConnection(statement)) this.#leaves(lease, statement);
+    void this.#session.learn(sql).then(({ leaves }) => {
+      if (leaves !== 'nothing') this.#leaves(lease, leaves);
       else if (lease.left === 'nothing') this.#unmark(lease);
     });
   }
@@ -254,8 +248,8 @@ export class Leases {
   /** Once it is known what was left on it. The caller has had its answer. */
   async #giveBackLater(lease: Lease): Promise<void> {
     for (const sql of lease.unlearned) {
-      const statement = await this.#session.learn(sql);
-      if (statement !== undefined && leavesOnConnection(statement)) this.#leaves(lease, statement);
+      const { leaves } = await this.#session.learn(sql);
+      if (leaves !== 'nothing') this.#leaves(lease, leaves);
     }
     const { connection } = lease;
     lease.isOver = true;

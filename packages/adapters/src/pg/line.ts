@@ -69,9 +69,9 @@ export class Line {
   run(statement: Statement, values: unknown): Promise<unknown> {
     this.#bringUp();
     const { submittable } = statement;
-    const { unclear } = statement.traits;
+    const { mayControl } = statement.traits;
     this.inFlight += 1;
-    if (unclear) this.unclear += 1;
+    if (mayControl) this.unclear += 1;
     let result: Promise<unknown>;
     try {
       if (submittable === undefined) {
@@ -81,16 +81,16 @@ export class Line {
         this.#send.call(this.client, submittable);
       }
     } catch (error) {
-      this.#ended(unclear);
+      this.#ended(mayControl);
       return Promise.reject(error);
     }
     result.then(
       (answer) => {
-        this.#ended(unclear);
+        this.#ended(mayControl);
         this.#noteSetting(statement, values, answer);
       },
       () => {
-        this.#ended(unclear);
+        this.#ended(mayControl);
       },
     );
     return result;
@@ -115,9 +115,9 @@ export class Line {
     }
   }
 
-  #ended(unclear: boolean): void {
+  #ended(mayControl: boolean): void {
     this.inFlight -= 1;
-    if (unclear) this.unclear -= 1;
+    if (mayControl) this.unclear -= 1;
     this.#changed();
   }
 
