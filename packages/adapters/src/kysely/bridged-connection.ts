@@ -116,11 +116,17 @@ export class BridgedConnection implements Holder {
   }
 
   /** Kysely is done with it. */
-  async release(): Promise<void> {
-    const [open, lease] = [this.#transaction, this.lease];
+  release(): Promise<void> {
+    const open = this.#transaction;
+    const { lease } = this;
     this.#transaction = undefined;
     this.lease = undefined;
-    if (open?.byStatement === true) {
+    if (open !== undefined) return this.#releaseOpen(open, lease);
+    return lease === undefined ? Promise.resolve() : lease.giveBack();
+  }
+
+  async #releaseOpen(open: OpenTransaction, lease: Lease | undefined): Promise<void> {
+    if (open.byStatement) {
       open.isLeft = true;
       this.#queries.leaveTransaction(open);
       return;
@@ -129,7 +135,7 @@ export class BridgedConnection implements Holder {
       await lease?.giveBack();
     } finally {
       // COMMIT made a rollback of it, or neither could be made: nothing is open any more.
-      await open?.end();
+      await open.end();
     }
   }
 
@@ -152,7 +158,7 @@ export class BridgedConnection implements Holder {
     if (open !== undefined) return this.#executeIn(open, call);
     if (this.lease?.holdsOthersUp === true) return this.#executeOn(this.lease, call);
     if (controlOf(call.traits, query.sql) === 'begin') return this.#beginBy(call);
-    const result = this.#queries.api.executeQuery(query.sql, query.parameters, call);
+    const result = this.#queries.executeQuery(query.sql, query.parameters, call);
     return call.traits.changesSchema ? this.#afterwards(call, result) : result;
   }
 

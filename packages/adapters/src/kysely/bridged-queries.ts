@@ -22,6 +22,8 @@ const learnWithinMs = 1_000;
 /** What one driver's connections share: both legs, the bridge between them, and what is known of statements and sessions. */
 export class BridgedQueries {
   readonly api: LegApi;
+  /** Taken from the bridge's object once: looking it up there costs as much as the call. */
+  readonly executeQuery: LegApi['executeQuery'];
   readonly bridge: Bridge;
   readonly controlProvider: ControlConnectionProvider = (consumer) =>
     this.#legs.pooled.withConnection(consumer);
@@ -47,6 +49,7 @@ export class BridgedQueries {
     };
     this.#engine = engineOf(options, this.#legs.pooled);
     this.api = this.#makeBridge();
+    this.executeQuery = this.api.executeQuery;
     this.bridge = bridgeOf(this.api);
   }
 

@@ -5,6 +5,9 @@ import type { QueryCall } from './query-call.ts';
 import type { LegSession } from './leg-session.ts';
 import { Turns } from './turns.ts';
 
+/** Shared by all that nothing unknown ran on. */
+const none: readonly string[] = Object.freeze([]);
+
 /** A connection that is lent, until it is given back. */
 export class Lease {
   readonly connection: DatabaseConnection;
@@ -17,7 +20,7 @@ export class Lease {
   /** Its connection is the driver's again, or the key's: what is learned of it later comes too late. @internal */
   isOver = false;
   /** Texts that ran on it before it was known what they do. @internal */
-  readonly unlearned: string[] = [];
+  unlearned: readonly string[] = none;
   readonly #leases: Leases;
 
   constructor(parts: {
@@ -106,13 +109,34 @@ export class Leases {
    * @param call the statement that it is for at first. Default: the lease will be told of what runs on it.
    * @param signal gives up waiting for it.
    */
-  async lend(key: string, call?: QueryCall, signal?: AbortSignal): Promise<Lease> {
+  lend(key: string, call?: QueryCall, signal?: AbortSignal): Promise<Lease> {
     // Most calls have nothing to wait for but the driver.
-    const isPlain =
-      this.#turns === undefined && this.#marked.size === 0 && !this.#isKept(key, call);
-    const lease = isPlain
-      ? this.#lease(await this.#acquire(signal), key)
-      : await this.#lend(key, call, signal);
+    return signal === undefined &&
+      this.#turns === undefined &&
+      this.#marked.size === 0 &&
+      !this.#isKept(key, call)
+      ? this.#lendAny(key, call)
+      : this.#lendInTurn(key, call, signal);
+  }
+
+  async #lendAny(key: string, call: QueryCall | undefined): Promise<Lease> {
+    let connection: DatabaseConnection;
+    try {
+      connection = await this.#driver.acquireConnection();
+    } catch (error) {
+      throw this.#noted(error);
+    }
+    const lease = this.#lease(connection, key);
+    if (call !== undefined) lease.note(call);
+    return lease;
+  }
+
+  async #lendInTurn(
+    key: string,
+    call: QueryCall | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Lease> {
+    const lease = await this.#lend(key, call, signal);
     if (signal?.aborted === true) {
       await lease.giveBack();
       throw signal.reason as Error;
@@ -127,7 +151,7 @@ export class Leases {
     { traits, sql, mayLeave }: Pick<QueryCall, 'traits' | 'sql' | 'mayLeave'>,
   ): void {
     if (!traits.known) {
-      lease.unlearned.push(sql);
+      lease.unlearned = [...lease.unlearned, sql];
       if (mayLeave && this.#keeps) this.#markUntilLearned(lease, sql);
       return;
     }
@@ -136,7 +160,15 @@ export class Leases {
   }
 
   /** @internal By {@link Lease.giveBack}. */
-  async giveBack(lease: Lease): Promise<void> {
+  giveBack(lease: Lease): Promise<void> {
+    const isPlain =
+      this.#turns === undefined &&
+      lease.kept === undefined &&
+      (!this.#keeps || (lease.left === 'nothing' && lease.unlearned.length === 0));
+    return isPlain ? this.#driver.releaseConnection(lease.connection) : this.#giveBackMarked(lease);
+  }
+
+  async #giveBackMarked(lease: Lease): Promise<void> {
     if (lease.kept !== undefined) {
       lease.kept.turns.give();
       return;
@@ -146,9 +178,7 @@ export class Leases {
       this.#turns.give();
       return;
     }
-    if (!this.#keeps || (lease.left === 'nothing' && lease.unlearned.length === 0))
-      await this.#driver.releaseConnection(lease.connection);
-    else if (lease.left === 'state') this.#keep(lease);
+    if (lease.left === 'state') this.#keep(lease);
     else void this.#giveBackLater(lease);
   }
 
@@ -278,8 +308,12 @@ export class Leases {
     try {
       return await this.#driver.acquireConnection(signal === undefined ? undefined : { signal });
     } catch (error) {
-      if (typeof error === 'object' && error !== null) this.#lendingErrors.add(error);
-      throw error;
+      throw this.#noted(error);
     }
+  }
+
+  #noted(error: unknown): unknown {
+    if (typeof error === 'object' && error !== null) this.#lendingErrors.add(error);
+    return error;
   }
 }
