@@ -24,6 +24,9 @@ export class Line {
   readonly #changed: () => void;
   /** Ends what the connection is listened to for. */
   readonly detach: () => void;
+  readonly #plainEnded = (): void => {
+    this.#ended(false);
+  };
   status: Status = 'I';
   /** The connection was lost or given back. */
   isOver = false;
@@ -83,6 +86,12 @@ export class Line {
     } catch (error) {
       this.#ended(mayControl);
       return Promise.reject(error);
+    }
+    const { known, sets } = statement.traits;
+    if (known && !sets && !mayControl) {
+      // Most statements: nothing is to be learned from their answer.
+      result.then(this.#plainEnded, this.#plainEnded);
+      return result;
     }
     result.then(
       (answer) => {
