@@ -50,6 +50,7 @@ describe('npm run bench', () => {
     expect(stdout.trim().split('\n')).toEqual([
       'router-overhead',
       'create-bridge',
+      'adapters',
       'caller-latency-at-shadow',
       'one-read',
       'concurrent-reads',

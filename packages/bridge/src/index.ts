@@ -77,6 +77,7 @@ export {
   createBridge,
   standsFor,
 } from './create-bridge.ts';
+export { checkedKey } from './call/keys.ts';
 export { type LegAbilities, withAbilities } from './call/leg-abilities.ts';
 export * from './call/operations.ts';
 export {

@@ -363,7 +363,7 @@ describe('comparison', () => {
     const { db, bridge, learned } = make({
       stage: 'shadow',
       schema: `${schema}; ${rows}`,
-      open: () => new Database(other.file),
+      pooled: () => new Database(other.file),
     });
     await learned('select text from note');
     expect(db.prepare('select text from note').pluck().all()).toEqual(['a', 'b', 'c']);
@@ -468,7 +468,7 @@ describe('wiring', () => {
       ['b', 1],
     ]);
     tenant = '';
-    expect(() => db.exec('select 1')).toThrow('The key of a statement must be a text');
+    expect(() => db.exec('select 1')).toThrow('The key of a statement is a text of 0 characters');
     tenant = 'a';
   });
 
