@@ -185,7 +185,7 @@ export class Comparer {
           pending.shed('not-comparable');
           return;
         }
-        this.#costs.note(resolved.shape, tookMs);
+        this.#costs.note(resolved.shape, tookMs, this.#options.calls.count);
         const rows = rowCount(answer);
         const refusal = rows > maxRows ? 'too-large' : this.#queue.refusalOf(rows, pending.quota);
         if (refusal !== undefined) {
