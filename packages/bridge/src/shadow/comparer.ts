@@ -40,7 +40,7 @@ const confirmationQueue: ShadowQueueOptions = {
   maxQuotaWaitMs: 60_000,
 };
 /** A confirmation may take so many times as long as the first look: it waits for moments without writes. */
-const confirmationDeadlines = 3;
+const confirmationDeadlines = 12;
 /** Reads that a confirmation makes, most often. */
 const confirmationReads = 4;
 
