@@ -245,7 +245,7 @@ export class ReadComparison {
     const { gate } = this.#resolved.state;
     const { dataset } = this.#resolved;
     let rounds: FullRound[] = [];
-    let since = { epoch: gate.epoch, state: await this.#caller.state(dataset, signal) };
+    let since: { epoch: number; state: string | undefined } = { epoch: -1, state: undefined };
     for (let lost = 0; lost < maxLostRounds;) {
       if (!(await this.#writesEnded(signal))) return false;
       const { epoch } = gate;
@@ -278,15 +278,10 @@ export class ReadComparison {
     signal: AbortSignal,
   ): Promise<Pick<Surroundings, 'oneState' | 'snapshot' | 'quietSinceAnswer'>> {
     const { state, dataset } = this.#resolved;
-    const wrote = state.gate.epoch !== since.epoch;
-    if (wrote || since.state === undefined)
-      return {
-        oneState: wrote ? false : undefined,
-        snapshot: false,
-        quietSinceAnswer: this.#stillQuiet,
-      };
-    const oneState = (await this.#caller.state(dataset, signal)) === since.state;
-    return { oneState, snapshot: false, quietSinceAnswer: this.#stillQuiet };
+    const around = { snapshot: false, quietSinceAnswer: this.#stillQuiet };
+    if (state.gate.epoch !== since.epoch) return { ...around, oneState: false };
+    if (since.state === undefined) return { ...around, oneState: undefined };
+    return { ...around, oneState: (await this.#caller.state(dataset, signal)) === since.state };
   }
 
   /** Runs both legs again in one snapshot, where the engine has snapshots to share: writes may go on meanwhile. False where it has
