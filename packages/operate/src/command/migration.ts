@@ -90,6 +90,7 @@ export class Migration {
   readonly ledgerError: string | undefined;
   readonly recordings: ReportData | undefined;
   #judge: GateJudge | undefined;
+  #lines: ReadonlyMap<string, readonly LedgerChange[]> | undefined;
 
   constructor({ place, flags, ledger, ledgerError }: Knowledge) {
     this.place = place;
@@ -128,8 +129,13 @@ export class Migration {
 
   /** The line that counts: a target's last one. */
   lastLine(backend: string, target: Target): LedgerChange | undefined {
-    const name = rowDataset(target);
-    return this.ledger.findLast((line) => line.backend === backend && line.dataset === name);
+    return this.#linesOf(backend, rowDataset(target)).at(-1);
+  }
+
+  /** The lines of one name, oldest first: they are asked for of each of thousands of keys. */
+  #linesOf(backend: string, dataset: string): readonly LedgerChange[] {
+    this.#lines ??= byName(this.ledger);
+    return this.#lines.get(`${backend}\0${dataset}`) ?? [];
   }
 
   keyStatus(backend: string, key: string, operation: string = anyOperation): KeyStatus {
@@ -180,10 +186,7 @@ export class Migration {
   /** The operations of a key that need no comparisons: its flag's payload and the ledger say which. */
   accepted(backend: string, key: string): readonly string[] {
     const { settings } = this.flags.decide({ backend, dataset: key, operation: anyOperation });
-    const dataset = rowDataset(callTarget(key));
-    const lines = this.ledger.filter(
-      (line) => line.backend === backend && line.dataset === dataset,
-    );
+    const lines = this.#linesOf(backend, rowDataset(callTarget(key)));
     return [...new Set([...settings.accept, ...lines.flatMap(acceptedIn)])];
   }
 
@@ -265,6 +268,17 @@ export class Migration {
   async close(): Promise<void> {
     await this.flags.close();
   }
+}
+
+function byName(ledger: readonly LedgerChange[]): ReadonlyMap<string, readonly LedgerChange[]> {
+  const lines = new Map<string, LedgerChange[]>();
+  for (const line of ledger) {
+    const name = `${line.backend}\0${line.dataset}`;
+    const known = lines.get(name);
+    if (known === undefined) lines.set(name, [line]);
+    else known.push(line);
+  }
+  return lines;
 }
 
 export function placeOf(

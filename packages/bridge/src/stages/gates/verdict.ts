@@ -7,7 +7,15 @@ import { askGate, decideBy, type Decision, type GateOutcome } from './gate-outco
 import type { JudgedData, KeyStanding } from './judged-data.ts';
 import { explainedReliance, keyReliance } from './judge-reliance.ts';
 import { cohortProof, judgeShapes, shapeName } from './judge-shapes.ts';
-import { comparingStages, type KeyRecord, keyRecords, latestStage, nameOf } from './key-record.ts';
+import {
+  comparingStages,
+  type KeyRecord,
+  keyRecords,
+  keyRecordsInSteps,
+  latestStage,
+  nameOf,
+} from './key-record.ts';
+import { inOneGo, type Steps } from '../../steps.ts';
 
 /** One key's part of the verdict. */
 export interface KeyVerdict {
@@ -43,6 +51,9 @@ export interface ReportVerdict {
   readonly gates: readonly GateOutcome[];
 }
 
+/** Cells that are added up in the time of one part of a step. */
+const cellsAPart = 500;
+
 /** Nothing stands before `shadow`. */
 export const toShadow = 'at shadow, callers are still answered by the legacy leg';
 
@@ -62,7 +73,7 @@ const asksUnkept = /^\s*unkept\b/;
 export class GateJudge {
   readonly #report: JudgedData;
   readonly #definitions: readonly GateDefinition[];
-  readonly #records: readonly KeyRecord[];
+  readonly #records: ReadonlyMap<string, KeyRecord>;
   readonly #standings = new Map<string, KeyStanding & { readonly stage: Stage }>();
   readonly #proofs = new Map<string, ReadonlySet<string>>();
   readonly #cohorts = new Map<string, readonly TotalsBy[]>();
@@ -70,7 +81,7 @@ export class GateJudge {
   readonly #cohortGates = new Map<string, readonly GateOutcome[]>();
 
   /** @throws {SyntaxError | RangeError} as {@link decideVerdict}, at the first key that is judged. */
-  constructor(report: JudgedData) {
+  constructor(report: JudgedData, records: readonly KeyRecord[] = keyRecords(report)) {
     this.#report = report;
     const given = report.gates ?? defaultGates;
     const asksShapes = given.length === 0 || given.some(({ scope }) => scope === 'shape');
@@ -79,14 +90,23 @@ export class GateJudge {
       given.length === 0 || given.some(({ expression }) => asksUnkept.test(expression));
     const kept = defaultGates.filter(({ expression }) => asksUnkept.test(expression));
     this.#definitions = [...(asksShapes ? [] : shapes), ...given, ...(asksKept ? [] : kept)];
-    this.#records = keyRecords(report);
+    this.#records = new Map(records.map((one) => [nameOf(one.backend, one.key), one]));
+  }
+
+  /** A judge that was asked in steps what every key's verdict rests on, so that each one takes the time of its own cells.
+   *
+   * @throws {SyntaxError | RangeError} as {@link decideVerdict}. */
+  static *inSteps(report: JudgedData): Steps<GateJudge> {
+    const judge = new GateJudge(report, yield* keyRecordsInSteps(report));
+    yield* judge.#prepare();
+    return judge;
   }
 
   /** Whether one key may leave a stage.
    *
    * @param from default: where it stands. */
   key(backend: string, key: string, from?: Stage): KeyVerdict {
-    const record = this.#records.find((one) => one.backend === backend && one.key === key) ?? {
+    const record = this.#records.get(nameOf(backend, key)) ?? {
       backend,
       key,
       shapes: [],
@@ -95,20 +115,32 @@ export class GateJudge {
     return this.#judge(record, from ?? this.#standingOf(record).stage);
   }
 
-  /** Asks now what every key's verdict rests on: it takes the time of all of them. */
-  prepare(): this {
-    for (const { backend } of this.#records) this.#cohortOf(backend);
-    return this;
+  *#prepare(): Steps<void> {
+    for (const from of stages) {
+      if (from === 'legacy') continue;
+      for (const backend of this.#backends) {
+        yield* this.#proveInSteps(backend, from);
+      }
+    }
+    for (const record of this.#records.values()) {
+      this.#own(record, latestStage(record) ?? 'legacy');
+      yield record.cells.length + record.shapes.length;
+    }
+    for (const backend of this.#backends) {
+      const cells = this.#cohortOf(backend).length;
+      yield cells / cellsAPart;
+      for (const from of stages) yield* this.#askCohort(backend, from);
+    }
   }
 
   verdict(): ReportVerdict {
-    const keys = this.#records
+    const keys = [...this.#records.values()]
       .map((record) => this.#judge(record, this.#standingOf(record).stage))
       // Of the others on legacy nothing is said: nothing was compared, and nothing stands before shadow.
       .filter(({ stage, decision }) => stage !== 'legacy' || decision === 'HOLD');
     const names = [
       ...new Set([
-        ...this.#records.map(({ backend }) => backend),
+        ...this.#backends,
         ...(this.#report.dataChecks ?? []).map(({ backend }) => backend),
       ]),
     ].sort();
@@ -228,6 +260,10 @@ export class GateJudge {
   }
 
   #cohortAt(backend: string, from: Stage): readonly GateOutcome[] {
+    return inOneGo(this.#askCohort(backend, from));
+  }
+
+  *#askCohort(backend: string, from: Stage): Steps<readonly GateOutcome[]> {
     const name = nameOf(backend, from);
     const known = this.#cohortGates.get(name);
     if (known !== undefined) return known;
@@ -237,14 +273,16 @@ export class GateJudge {
     const called = stages.filter((stage) =>
       cells.some((cell) => cell.stage === stage && cell.calls > 0),
     );
-    const gates = this.#definitions.flatMap((definition) =>
-      cohortStages(definition.scope, from, called).flatMap(
-        (stage) =>
-          askGate(definition, { backend, stage }, (figure) =>
-            figureOf(figure, { cells, latencies, dataChecks: undefined, stage }),
-          ) ?? [],
-      ),
-    );
+    const gates: GateOutcome[] = [];
+    for (const definition of this.#definitions) {
+      for (const stage of cohortStages(definition.scope, from, called)) {
+        const outcome = askGate(definition, { backend, stage }, (figure) =>
+          figureOf(figure, { cells, latencies, dataChecks: undefined, stage }),
+        );
+        if (outcome !== undefined) gates.push(outcome);
+        yield cells.length / cellsAPart;
+      }
+    }
     this.#cohortGates.set(name, gates);
     return gates;
   }
@@ -253,8 +291,7 @@ export class GateJudge {
   #cohortOf(backend: string): readonly TotalsBy[] {
     const known = this.#cohorts.get(backend);
     if (known !== undefined) return known;
-    const cells = this.#records
-      .filter((record) => record.backend === backend)
+    const cells = this.#recordsOf(backend)
       .filter((record) => {
         const own = decideBy(this.#own(record, latestStage(record) ?? 'legacy'));
         return own !== 'HOLD' && own !== 'ROLL BACK';
@@ -265,15 +302,24 @@ export class GateJudge {
   }
 
   #proofOf(backend: string, from: Stage): ReadonlySet<string> {
+    return inOneGo(this.#proveInSteps(backend, from));
+  }
+
+  *#proveInSteps(backend: string, from: Stage): Steps<ReadonlySet<string>> {
     const name = nameOf(backend, from);
     const known = this.#proofs.get(name);
     if (known !== undefined) return known;
-    const proof = cohortProof(
-      this.#records.filter((record) => record.backend === backend),
-      from,
-    );
+    const proof = yield* cohortProof(this.#recordsOf(backend), from);
     this.#proofs.set(name, proof);
     return proof;
+  }
+
+  get #backends(): readonly string[] {
+    return [...new Set([...this.#records.values()].map(({ backend }) => backend))];
+  }
+
+  #recordsOf(backend: string): readonly KeyRecord[] {
+    return [...this.#records.values()].filter((record) => record.backend === backend);
   }
 
   #standingOf(record: KeyRecord): KeyStanding & { readonly stage: Stage } {
