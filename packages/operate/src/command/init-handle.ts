@@ -1,4 +1,4 @@
-/** One thing that a wiring imports: `import pg from 'pg'` or `import { createBridge } from 'changeover'`. */
+/** One thing that a wiring imports, as in `import { createBridge } from 'changeover'`. */
 export interface WiringImport {
   /** The module's default export under this name, or the names of a few exports. */
   readonly names: string | readonly string[];
