@@ -88,6 +88,8 @@ function membersOf(
     const { name } = member;
     if (name === undefined || ts.isPrivateIdentifier(name)) return [];
     if (ts.isConstructorDeclaration(member) || isHidden(member)) return [];
+    // An error's own name says nothing that its heading doesn't.
+    if (ts.isClassDeclaration(declaration) && name.getText() === 'name') return [];
     const symbol = checker.getSymbolAtLocation(name);
     const written = name.getText().replaceAll(/^'|'$/g, '');
     return [
@@ -112,7 +114,7 @@ function isHidden(member: ts.Node): boolean {
 /** As written, without the body: a person reads the source's own words for a type. */
 function memberType(member: ts.TypeElement | ts.ClassElement): string {
   if (ts.isPropertySignature(member) || ts.isPropertyDeclaration(member))
-    return oneLine(member.type?.getText() ?? member.getText().split('=')[1] ?? '');
+    return oneLine(member.type?.getText() ?? '');
   if (ts.isGetAccessor(member)) return oneLine(member.type?.getText() ?? '');
   if (ts.isMethodSignature(member) || ts.isMethodDeclaration(member))
     return oneLine(

@@ -142,7 +142,12 @@ function fields({ properties = {} }: Schema, before: string): string[][] {
         : `${String(field.minimum ?? '')} to ${String(field.maximum ?? '')}`;
     const type = field.enum === undefined ? (field.type ?? '') : field.enum.join(', ');
     return [
-      [`\`${path}\``, type, range, field.default === undefined ? '' : String(field.default)],
+      [
+        `\`${path}\``,
+        type,
+        range,
+        field.default === undefined ? '' : JSON.stringify(field.default).replaceAll('"', ''),
+      ],
       ...(field.items === undefined ? [] : fields(field.items, `${path}[].`)),
     ];
   });
