@@ -63,6 +63,7 @@ describe('npm run bench', () => {
       'pool-acquire',
       'flag-change',
       'start-up',
+      'install-size',
       'storage-tests',
       'growth',
     ]);

@@ -58,7 +58,10 @@ describe.each(stages)('at %s', (stage) => {
       name: 'SqliteError',
       code: 'SQLITE_CONSTRAINT_UNIQUE',
     });
-    expect(() => db.exec(again)).toThrow(Database.SqliteError);
+    // The driver has one class of errors a process, and Jest as many copies of the driver as test files.
+    expect(thrown(() => db.exec(again)).constructor).toBe(
+      thrown(() => handle.exec(again)).constructor,
+    );
     expect(thrown(() => db.prepare('select nothing from note')).code).toBe('SQLITE_ERROR');
     expect(thrown(() => db.prepare('select 1; select 2')).name).toBe('RangeError');
     expect(() => db.prepare('select ?').get()).toThrow('Too few parameter values were provided');
