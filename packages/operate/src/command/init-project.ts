@@ -30,7 +30,7 @@ export function readProject(folder: string): Project {
   > | null;
   const packages = new Set(
     ['dependencies', 'devDependencies', 'peerDependencies', 'optionalDependencies'].flatMap(
-      (kind) => Object.keys((fields?.[kind] ?? {})),
+      (kind) => Object.keys(fields?.[kind] ?? {}),
     ),
   );
   const isTypeScript = existsSync(join(folder, 'tsconfig.json')) || packages.has('typescript');
