@@ -69,7 +69,7 @@ export * from './stages/gates/verdict.ts';
 export * from './stages/guardrail-wiring.ts';
 export * from './stages/ledger/open-ledger-store.ts';
 export * from './stages/flags/open-feature-stage-source.ts';
-export { isBusy } from './recorder/store-file.ts';
+export { isBusy, tryStoreFile } from './recorder/store-file.ts';
 export {
   type Bridge,
   bridgeOf,

@@ -373,7 +373,8 @@ export function requireStore({ storePath }: ParsedSettings): void {
   if (existsSync(storePath)) return;
   throw new CommandError(
     `There is no comparison store at ${storePath}. It is made by the first program that uses the ` +
-      "bridge. Name that program's store with --store PLACE, or its base folder with --base-path FOLDER.",
+      "bridge. Name that program's store with --store PLACE, or its base folder with --base-path FOLDER. " +
+      'To begin with: npx changeover init',
   );
 }
 
@@ -384,7 +385,8 @@ function withoutPassword(address: string): string {
   return url.href;
 }
 
-async function serverAnswer(flags: StageSource): Promise<void> {
+/** Resolves when the flag server has answered, or after three seconds. */
+export async function serverAnswer(flags: StageSource): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<undefined>();
   const look = (): void => {
     if (flags.status().source === 'server') resolve(undefined);

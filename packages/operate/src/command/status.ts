@@ -44,7 +44,7 @@ export function showStatus(
   const notes = [...heldNotes(migration), ...notesOf(migration)];
   terminal.answer(
     [
-      `flags  ${flags.source === 'default' ? 'none: every call goes to legacy' : `from the ${flags.source}, revision ${flags.revision}`}` +
+      `flags  ${flags.source === 'default' ? 'none: every call goes to legacy; npx changeover init makes them' : `from the ${flags.source}, revision ${flags.revision}`}` +
         ` (${migration.place.unleashUrl ?? migration.place.flagsFile})`,
       `ledger ${migration.ledgerPlace}`,
       ...(migration.place.ledgerUrl === undefined ? [] : [`store  ${migration.place.storePath}`]),
@@ -187,7 +187,7 @@ export function notesOf(migration: Migration): string[] {
     ...(lastError === undefined ? [] : [`The flags: ${lastError.message}`]),
     ...(migration.place.unleashUrl !== undefined || existsSync(migration.place.flagsFile)
       ? []
-      : [`To begin with: changeover flags example <backend> > ${migration.place.flagsFile}`]),
+      : [`There are no flags at ${migration.place.flagsFile}. To begin with: npx changeover init`]),
     ...(stale && lastError === undefined
       ? ['The flags are older than they should be: the source does not answer.']
       : []),
