@@ -15,7 +15,7 @@ import { PooledDataset } from './pooled-dataset.ts';
 import type { InlineReads, PooledDatasetParts } from './pooled-dataset.ts';
 import type { PooledSession } from './pooled-session.ts';
 import type { RetryBudget } from './retry-policy.ts';
-import type { SessionFacts } from './session/session-facts.ts';
+import type { SessionFacts } from '@changeover/engines';
 import { SessionPin } from './session/session-pin.ts';
 
 /** What all pools of one engine and purpose have in common. */

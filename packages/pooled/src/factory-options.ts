@@ -11,7 +11,7 @@ import type { Logger } from './logger.ts';
 import { silentMetrics } from './metrics/pool-metrics.ts';
 import type { PoolMetrics } from './metrics/pool-metrics.ts';
 import type { Random } from './pool/backoff.ts';
-import { type SessionFacts, sessionFactsByWords } from './session/session-facts.ts';
+import { type SessionFacts, sessionFactsByWords } from '@changeover/engines';
 import type { BreakerOptions } from './pool/pool-breaker.ts';
 import { parsePoolOptions } from './pool/pool-options.ts';
 import type { ParsedPoolOptions, PoolOptions } from './pool/pool-options.ts';

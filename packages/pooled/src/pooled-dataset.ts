@@ -22,7 +22,7 @@ import type { MeasuredRead, PooledSession, ReadCost } from './pooled-session.ts'
 import { failureClass, isLackOfConnection, retryAction, stateAtFailure } from './retry-policy.ts';
 import type { RetryAction, RetryBudget, WorkKind } from './retry-policy.ts';
 import type { KeepAlive } from './keep-alive.ts';
-import { keepsSession, type SessionFacts } from './session/session-facts.ts';
+import { keepsSession, type SessionFacts } from '@changeover/engines';
 import type { SessionPin } from './session/session-pin.ts';
 
 /** Reads on the spot, where an engine has that. */
