@@ -42,6 +42,8 @@ export interface ProgramOptions {
   readonly files: Readonly<Record<string, string>>;
   /** @param folder where the files are. */
   readonly args: (folder: string) => readonly string[];
+  /** Runs it as another user. */
+  readonly user?: { readonly uid: number; readonly gid: number } | undefined;
   /** Where it listens once it has started. */
   readonly port: number;
 }
@@ -56,7 +58,10 @@ export async function startProgram(options: ProgramOptions): Promise<RunningProg
   // It may run as another user.
   chmodSync(folder, 0o777);
   for (const [name, text] of Object.entries(options.files)) writeFileSync(join(folder, name), text);
-  const child = spawn(options.path, options.args(folder), { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(options.path, options.args(folder), {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...options.user,
+  });
   const said: string[] = [];
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {

@@ -55,10 +55,18 @@ export async function connectPostgres(options: PostgresSessionOptions): Promise<
 
 type Startup = 'with settings' | 'bare';
 
+let sessionClass: Promise<typeof PostgresSession> | undefined;
+
+/** It loads the driver. */
+function loadSession(): Promise<typeof PostgresSession> {
+  sessionClass ??= import('./postgres-session.ts').then((module) => module.PostgresSession);
+  return sessionClass;
+}
+
 async function open(options: PostgresSessionOptions, startup: Startup): Promise<PostgresSession> {
   const connectTimeoutMs = options.connectTimeoutMs ?? 5000;
   const { Client } = postgresDriver();
-  const { PostgresSession: Session } = await import('./postgres-session.ts');
+  const Session = await loadSession();
   let client: pg.Client;
   try {
     client = new Client(clientConfig(options, connectTimeoutMs, startup));
