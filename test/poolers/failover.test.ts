@@ -23,7 +23,7 @@ function throughHaproxy(): void {
   let proxy: RunningHaproxy;
   beforeAll(async () => {
     basePath = mkdtempSync(join(tmpdir(), 'changeover-failover-'));
-    primary = await startPostgres(primarySettings);
+    primary = await startPostgres({ ...primarySettings, synchronous_commit: 'on' });
     replica = await startReplica(primary);
     proxy = await startHaproxy([primary.url, replica.url]);
   });
@@ -71,8 +71,7 @@ function throughHaproxy(): void {
       await admin.connect();
       admin.on('error', () => undefined);
       await admin.query(`ALTER SYSTEM SET synchronous_standby_names = '*'`);
-      await admin.query('ALTER SYSTEM SET synchronous_commit = on');
-      await admin.query('SELECT pg_reload_conf()');
+        await admin.query('SELECT pg_reload_conf()');
       await admin.end();
 
       const acknowledged: string[] = [];
