@@ -1,3 +1,4 @@
+import { lazyModule } from '@changeover/core';
 import type pg from 'pg';
 import { ConnectionError, DatasetNotFoundError } from './api/storage-errors.ts';
 import { noteRefusal, refusesStartup } from './detect-pooler.ts';
@@ -35,6 +36,8 @@ export interface PostgresSessionOptions {
   readonly applicationName?: string | undefined;
 }
 
+const loadSession = lazyModule(() => import('./postgres-session.ts'));
+
 /**
  * Connects, in UTC and with the dataset's schema as the only search path. Where a pooler is in between that keeps neither, each
  * transaction sets them.
@@ -55,18 +58,10 @@ export async function connectPostgres(options: PostgresSessionOptions): Promise<
 
 type Startup = 'with settings' | 'bare';
 
-let sessionClass: Promise<typeof PostgresSession> | undefined;
-
-/** It loads the driver. */
-function loadSession(): Promise<typeof PostgresSession> {
-  sessionClass ??= import('./postgres-session.ts').then((module) => module.PostgresSession);
-  return sessionClass;
-}
-
 async function open(options: PostgresSessionOptions, startup: Startup): Promise<PostgresSession> {
   const connectTimeoutMs = options.connectTimeoutMs ?? 5000;
   const { Client } = postgresDriver();
-  const Session = await loadSession();
+  const { PostgresSession: Session } = await loadSession();
   let client: pg.Client;
   try {
     client = new Client(clientConfig(options, connectTimeoutMs, startup));

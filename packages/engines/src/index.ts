@@ -64,8 +64,10 @@ export { rowsFromCells } from './rows.ts';
 export * from './session.ts';
 export {
   keepsSession,
+  type KnownReliance,
   type SessionFacts,
   sessionFactsByWords,
+  type SessionMode,
   type SessionUse,
 } from './session-facts/session-facts.ts';
 export * from './snapshot/index.ts';
