@@ -12,7 +12,6 @@ const text = sourceFiles(/\.(ts|mjs|cjs|js|md|json|yml|yaml|html)$|^\.ci\/run$/)
 const maxLines = 500;
 const tooLong = [
   'packages/bridge/src/recorder/recording-store.ts',
-  'packages/engines/src/postgres-session.ts',
   'packages/pooled/src/pooled-dataset.ts',
 ];
 

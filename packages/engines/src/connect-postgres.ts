@@ -1,10 +1,18 @@
 import { lazyModule } from '@changeover/core';
-import { ConnectionError, DatasetNotFoundError } from './api/storage-errors.ts';
 import type pg from 'pg';
+import { ConnectionError, DatasetNotFoundError } from './api/storage-errors.ts';
+import { noteRefusal, refusesStartup } from './detect-pooler.ts';
 import { postgresDriver } from './drivers.ts';
 import { toStorageError } from './errors.ts';
 import type { PostgresSession } from './postgres-session.ts';
-import { searchPathOf } from './search-path.ts';
+import {
+  bareUrl,
+  shownUrl,
+  splitUrl,
+  standingSettings,
+  startupOptions,
+} from './postgres-settings.ts';
+import { decideStanding, standbyError } from './postgres-standing.ts';
 
 /** How to reach a PostgreSQL database. */
 export interface PostgresSessionOptions {
@@ -20,6 +28,8 @@ export interface PostgresSessionOptions {
   readonly idleInTransactionTimeoutMs?: number | undefined;
   /** Prepared statements kept. Default: 100. */
   readonly statementCacheSize?: number | undefined;
+  /** A server that only follows another is refused. Default: false. */
+  readonly needsPrimary?: boolean | undefined;
   /** Gives the connecting up at once. */
   readonly signal?: AbortSignal | undefined;
   /** Shown by the server's `pg_stat_activity`. Default: `changeover`. */
@@ -29,29 +39,43 @@ export interface PostgresSessionOptions {
 const loadSession = lazyModule(() => import('./postgres-session.ts'));
 
 /**
- * Connects, in UTC and with the dataset's schema as the only search path.
+ * Connects, in UTC and with the dataset's schema as the only search path. Where a pooler is in between that keeps neither, each
+ * transaction sets them.
  *
- * Rejects with a {@link ConnectionError} where the server can't be reached in time, and with a
- * {@link DatasetNotFoundError} where the dataset doesn't exist.
+ * Rejects with a {@link ConnectionError} where the server can't be reached in time, is a standby where a primary is asked for, or
+ * does not keep a setting in any way; and with a {@link DatasetNotFoundError} where the dataset doesn't exist.
  */
 export async function connectPostgres(options: PostgresSessionOptions): Promise<PostgresSession> {
+  const startup = refusesStartup(options.url) ? 'bare' : 'with settings';
+  try {
+    return await open(options, startup);
+  } catch (error) {
+    const cause: unknown = error instanceof ConnectionError ? error.cause : undefined;
+    if (startup === 'bare' || !noteRefusal(options.url, cause)) throw error;
+    return await open(options, 'bare');
+  }
+}
+
+type Startup = 'with settings' | 'bare';
+
+async function open(options: PostgresSessionOptions, startup: Startup): Promise<PostgresSession> {
   const connectTimeoutMs = options.connectTimeoutMs ?? 5000;
   const { Client } = postgresDriver();
   const { PostgresSession: Session } = await loadSession();
   let client: pg.Client;
   try {
-    client = new Client(clientConfig(options, connectTimeoutMs));
+    client = new Client(clientConfig(options, connectTimeoutMs, startup));
   } catch (error) {
     throw connectError(options, error);
   }
   // Without a listener, the loss of an idle connection ends the process.
   client.on('error', () => undefined);
-  const session = new Session(
+  const session = new Session({
     client,
-    searchPathOf(options.dataset),
-    options.statementCacheSize ?? 100,
+    dataset: options.dataset,
+    statementCacheSize: options.statementCacheSize ?? 100,
     connectTimeoutMs,
-  );
+  });
   const giveUp = (): void => {
     session.cut();
   };
@@ -59,75 +83,65 @@ export async function connectPostgres(options: PostgresSessionOptions): Promise<
     options.signal?.throwIfAborted();
     options.signal?.addEventListener('abort', giveUp, { once: true });
     await client.connect();
-    const settings = settingsOf(options);
-    const dropped = await session.check(settings, options.dataset);
-    if (dropped !== undefined) throw droppedError(options, dropped, settings[dropped.name] ?? '');
+    await stand(session, options, connectTimeoutMs);
     return session;
   } catch (error) {
     await session.close();
     if (error instanceof DatasetNotFoundError) throw error;
-    if (error instanceof ConnectionError && !error.retryable) throw error;
+    if (error instanceof ConnectionError && error.cause === undefined) throw error;
     throw connectError(options, error);
   } finally {
     options.signal?.removeEventListener('abort', giveUp);
   }
 }
 
-/** What every statement here relies on. */
-function settingsOf(options: PostgresSessionOptions): Readonly<Record<string, string>> {
+/** Sees to it that a connection has what every statement relies on. */
+async function stand(
+  session: PostgresSession,
+  options: PostgresSessionOptions,
+  timeoutMs: number,
+): Promise<void> {
+  const { url, dataset } = options;
+  const settings = standingSettings(dataset);
+  const standing = await session.standing(settings);
+  if (options.needsPrimary === true && standing.isStandby) throw standbyError(url, dataset);
+  const toldProcessId = session.processId;
+  const kept = await decideStanding({ url, dataset, settings, standing, toldProcessId, timeoutMs });
+  const all = { ...bareUrl(url).settings, ...limitsOf(options), ...settings };
+  if (kept === 'set') await session.setForSession(all);
+  else if (kept === 'each transaction') session.setInTransactions(all);
+  if (!standing.hasSchema) throw new DatasetNotFoundError(dataset ?? '', { engine: 'postgresql' });
+}
+
+function limitsOf(options: PostgresSessionOptions): Record<string, string> {
+  const { statementTimeoutMs, idleInTransactionTimeoutMs = 60_000 } = options;
   return {
-    TimeZone: 'UTC',
-    DateStyle: 'ISO',
-    IntervalStyle: 'postgres',
-    bytea_output: 'hex',
-    // Or a scan would begin where another's is, and LIMIT would not give the first rows.
-    synchronize_seqscans: 'off',
-    extra_float_digits: '1',
-    client_min_messages: 'warning',
-    search_path: searchPathOf(options.dataset),
+    idle_in_transaction_session_timeout: String(idleInTransactionTimeoutMs),
+    ...(statementTimeoutMs === undefined ? {} : { statement_timeout: String(statementTimeoutMs) }),
   };
 }
 
-function clientConfig(options: PostgresSessionOptions, connectTimeoutMs: number): pg.ClientConfig {
-  const { url, options: given } = withoutOptions(options.url);
-  const own = Object.entries(settingsOf(options)).map(([name, value]) => `-c ${name}=${value}`);
-  return {
-    connectionString: url,
+function clientConfig(
+  options: PostgresSessionOptions,
+  connectTimeoutMs: number,
+  startup: Startup,
+): pg.ClientConfig {
+  const usual = {
     connectionTimeoutMillis: connectTimeoutMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     application_name: options.applicationName ?? 'changeover',
     pipeline: true,
-    idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs ?? 60_000,
-    ...(options.statementTimeoutMs === undefined
-      ? {}
-      : { statement_timeout: options.statementTimeoutMs }),
-    // The last one of a name counts.
-    options: [given, ...own].join(' ').trim(),
   };
-}
-
-/** A URL without the `options` that it brings, which would replace the driver's. */
-function withoutOptions(url: string): { readonly url: string; readonly options: string } {
-  if (!/[?&]options=/.test(url)) return { url, options: '' };
-  const parsed = new URL(url);
-  const options = parsed.searchParams.getAll('options').join(' ');
-  parsed.searchParams.delete('options');
-  return { url: parsed.href, options };
-}
-
-function droppedError(
-  options: PostgresSessionOptions,
-  { name, found }: { readonly name: string; readonly found: string },
-  asked: string,
-): ConnectionError {
-  return new ConnectionError(
-    `PostgreSQL at ${shownUrl(options.url)} did not keep the setting ${name} that the connection was opened with: asked for ` +
-      `${JSON.stringify(asked)}, found ${JSON.stringify(found)}. A pooler in between drops what a connection starts with, or a role's ` +
-      'or a URL’s setting overrides it. Connect to the server itself, or through a pooler in session mode that passes the startup ' +
-      'parameter "options" on (PgBouncer: pool_mode = session, and "options" not in ignore_startup_parameters).',
-    { engine: 'postgresql', dataset: options.dataset, retryable: false },
-  );
+  if (startup === 'bare') return { ...usual, connectionString: bareUrl(options.url).url };
+  const { url, options: given } = splitUrl(options.url);
+  return {
+    ...usual,
+    // The driver's types want numbers, and the server takes either.
+    ...(limitsOf(options) as unknown as pg.ClientConfig),
+    connectionString: url,
+    options: startupOptions(given, standingSettings(options.dataset)),
+  };
 }
 
 function connectError(options: PostgresSessionOptions, error: unknown): ConnectionError {
@@ -137,14 +151,4 @@ function connectError(options: PostgresSessionOptions, error: unknown): Connecti
       'server runs and takes connections.',
     { engine: 'postgresql', dataset: options.dataset, cause: error, retryable: true },
   );
-}
-
-/** Host, port and database; never the password. */
-function shownUrl(url: string): string {
-  try {
-    const { host, pathname } = new URL(url);
-    return `${host}${pathname}`;
-  } catch {
-    return 'the configured URL';
-  }
 }

@@ -120,6 +120,9 @@ function classifySqlite(code: string, message: string): ErrorClass {
 const socketCodes =
   /^(ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_|EADDR|ENOENT|EACCES|ERR_SOCKET|ERR_TLS|CERT_)/;
 
+/** Codes that mostly come with the end of a session: connection, authorization, no such database, idle time-outs, shutdown, too many. */
+const endingCodes = /^(08|28|3D000|25P0[34]|53300|57P0[1235])/;
+
 function classifyPostgres(code: string, message: string, severity: string): ErrorClass {
   if (!/^[0-9A-Z]{5}$/.test(code) || code === 'EPIPE') {
     if (socketCodes.test(code)) return 'connection';
@@ -127,29 +130,11 @@ function classifyPostgres(code: string, message: string, severity: string): Erro
       ? 'connection'
       : 'unknown';
   }
-  // The server ends the session of its own accord only after FATAL. After ERROR the connection is usable, whatever the code: 08P01 for
-  // a missing parameter, 08001 of a foreign server, 3D000 for a database that was to be dropped.
-  const isUsable = severity === 'ERROR';
-  if (isUsable && /^(08|28|3D)/.test(code)) return 'statement';
-  if (
-    code === '53300' ||
-    code === '57P01' ||
-    code === '57P02' ||
-    code === '57P03' ||
-    code === '57P05'
-  ) {
-    return 'connection';
-  }
-  // 25P03 and 25P04 end the session, not the statement.
-  if (
-    code.startsWith('08') ||
-    code.startsWith('28') ||
-    code === '3D000' ||
-    code === '25P03' ||
-    code === '25P04'
-  ) {
-    return 'connection';
-  }
+  // The server and poolers end the session after FATAL, whatever the code: 40001 for a conflict with recovery, 57P04 for a database that
+  // was dropped. After ERROR the connection is usable, whatever the code: 08P01 for a missing parameter, 57P01 of a foreign server.
+  if (severity === 'FATAL' || severity === 'PANIC') return 'connection';
+  // In another language than English the code has to do.
+  if (severity !== 'ERROR' && endingCodes.test(code)) return 'connection';
   if (code === '55P03') return 'busy';
   if (code.startsWith('40')) return 'conflict';
   if (code === '57014') return 'interrupted';

@@ -3,6 +3,13 @@ export { type ColumnKind, columnKinds } from './column-kind.ts';
 export * from './connect-postgres.ts';
 export * from './dataset-programs.ts';
 export * from './dataset-store.ts';
+export {
+  detectPooler,
+  noteRefusal,
+  type PoolerFacts,
+  type Pooling,
+  refusesStartup,
+} from './detect-pooler.ts';
 export { isDate, timestampText } from './date-text.ts';
 export { quoteIdentifier } from './dialect/dialect.ts';
 export { duckdbCatalog } from './dialect/duckdb.ts';
@@ -26,7 +33,27 @@ export * from './errors.ts';
 export { inputCells, inputKeys } from './input-cells.ts';
 export { jsonText } from './json-text.ts';
 export { inTransaction, type TransactionMode } from './operations/context.ts';
+export { type CancelTarget, requestCancel } from './postgres-cancel.ts';
 export type { PostgresSession } from './postgres-session.ts';
+export {
+  bareUrl,
+  type PostgresSettings,
+  setForSession,
+  shownUrl,
+  splitUrl,
+  standingSettings,
+  startupOptions,
+} from './postgres-settings.ts';
+export {
+  beginText,
+  checkPooledStatement,
+  decideStanding,
+  pooledStatementError,
+  readStanding,
+  standbyError,
+  standingQuestion,
+} from './postgres-standing.ts';
+export { isRecoveryRefusal } from './postgres-transaction.ts';
 export {
   checkPostgresExecute,
   checkPostgresQuery,
@@ -35,6 +62,14 @@ export {
 export * from './program.ts';
 export { rowsFromCells } from './rows.ts';
 export * from './session.ts';
+export {
+  keepsSession,
+  type KnownReliance,
+  type SessionFacts,
+  sessionFactsByWords,
+  type SessionMode,
+  type SessionUse,
+} from './session-facts/session-facts.ts';
 export * from './snapshot/index.ts';
 export { leadingWords } from './sql-text.ts';
 export * from './sqlite-session.ts';

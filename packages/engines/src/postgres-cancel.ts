@@ -17,11 +17,7 @@ interface CancelConnection {
   readonly stream: { destroy(): void };
 }
 
-const CancelConnectionClass = (
-  postgresDriver() as unknown as {
-    Connection: new (config: Record<string, unknown>) => CancelConnection;
-  }
-).Connection;
+type CancelConnectionClass = new (config: Record<string, unknown>) => CancelConnection;
 
 /** Asks the server to give up what the process runs. The request travels on a connection of its own, which is closed at the signal.
  * Never rejects. */
@@ -31,7 +27,8 @@ export async function requestCancel(
   signal: AbortSignal,
 ): Promise<void> {
   const { host, port, ssl, processID, secretKey } = target;
-  const connection = new CancelConnectionClass({ ssl });
+  const { Connection } = postgresDriver() as unknown as { Connection: CancelConnectionClass };
+  const connection = new Connection({ ssl });
   const sent = new Promise<void>((resolve) => {
     const send = (): void => {
       connection.cancel(processID, secretKey);

@@ -1,31 +1,29 @@
-import {
-  DatasetNotFoundError,
-  InvalidArgumentError,
-  StatementError,
-} from './api/storage-errors.ts';
-import { datasetSchema } from './api/store-location.ts';
-import { type InputValue } from './api/input-values.ts';
 import type pg from 'pg';
+import { DatasetNotFoundError, InvalidArgumentError } from './api/storage-errors.ts';
+import type { InputValue } from './api/input-values.ts';
 import { quoteIdentifier } from './dialect/dialect.ts';
-import { classifyError, toStorageError } from './errors.ts';
+import { toStorageError } from './errors.ts';
 import { inputCells } from './input-cells.ts';
-import { type CancelTarget, requestCancel } from './postgres-cancel.ts';
-import { AnswerTimes } from './answer-times.ts';
-import { copyChunks, CopyQuery } from './postgres-copy.ts';
+import { requestCancel } from './postgres-cancel.ts';
+import { copyChunks } from './postgres-copy.ts';
+import type { PostgresResult } from './postgres-query.ts';
+import { alone, type DriverClient, PostgresSender, type Send } from './postgres-sender.ts';
+import { type PostgresSettings, setForSession, standingSettings } from './postgres-settings.ts';
+import { isRecoveryRefusal, PostgresTransaction } from './postgres-transaction.ts';
 import {
-  type PostgresResult,
-  type PostgresStatement,
-  type PreparedStatement,
-  readRowsDirectly,
-  ValueQuery,
-  type WireConnection,
-} from './postgres-query.ts';
+  beginText,
+  checkPooledStatement,
+  pooledStatementError,
+  readStanding,
+  standbyError,
+  type Standing,
+  standingQuestion,
+} from './postgres-standing.ts';
 import {
   checkPostgresExecute,
   checkPostgresQuery,
   givesRowsAndActs,
 } from './postgres-statements.ts';
-import { postgresParam } from './postgres-values.ts';
 import {
   emptyStepResult,
   type InsertStep,
@@ -36,41 +34,16 @@ import {
   type TransactionStep,
 } from './program.ts';
 import { ProgramLine, settledWithin } from './program-line.ts';
-import type { AsyncSession, TransactionState } from './session.ts';
 import { searchPathOf } from './search-path.ts';
-import { leadingWords } from './sql-text.ts';
-import { StatementCache } from './statement-cache.ts';
+import type { AsyncSession, TransactionState } from './session.ts';
+import { WatchedSettings } from './watched-settings.ts';
+
+/** What a statement needs of the transaction that it gets where it has none. */
+type Access = 'read' | 'write' | 'any';
 
 /** How long a connection may take to say goodbye before its socket is cut. */
 const closeTimeoutMs = 1000;
 
-/** What of the driver's client is used beside its public types. */
-interface DriverClient extends CancelTarget {
-  readonly connection: WireConnection & {
-    on(event: 'bindComplete', listener: () => void): void;
-    on(
-      event: 'parameterStatus',
-      listener: (message: { parameterName: string; parameterValue: string }) => void,
-    ): void;
-    readonly stream: { destroy(): void; unref(): void };
-  };
-  getTransactionStatus(): string | null;
-  /** The one that is answered now. */
-  _getActiveQuery(): unknown;
-}
-
-/** Statements worth keeping prepared. */
-const namedWords: ReadonlySet<string> = new Set([
-  'SELECT',
-  'WITH',
-  'VALUES',
-  'TABLE',
-  'INSERT',
-  'UPDATE',
-  'DELETE',
-]);
-/** The protocol counts them in 16 bits. */
-const maxValues = 65_535;
 /** Commands whose number of rows is that of rows affected. */
 const affectingCommands: ReadonlySet<string> = new Set([
   'INSERT',
@@ -79,78 +52,45 @@ const affectingCommands: ReadonlySet<string> = new Set([
   'MERGE',
   'COPY',
 ]);
-/** Settings that the server reports and that must stay as they were set at connecting. */
-const keptSettings: ReadonlySet<string> = new Set([
-  'TimeZone',
-  'DateStyle',
-  'IntervalStyle',
-  'search_path',
-  'client_encoding',
-]);
-
-/** How a statement is sent. */
-interface Send {
-  readonly beside: boolean;
-  readonly onTook?: ((durationMs: number) => void) | undefined;
+/** What a session is made of. */
+export interface PostgresSessionParts {
+  /** Of the driver, not connected yet. */
+  readonly client: pg.Client;
+  /** Undefined for work on the datasets themselves. */
+  readonly dataset: string | undefined;
+  readonly statementCacheSize: number;
+  readonly connectTimeoutMs: number;
 }
-
-const alone: Send = { beside: false };
 
 /** One connection to a PostgreSQL server. */
 export class PostgresSession implements AsyncSession {
   readonly engine = 'postgresql';
   readonly #client: pg.Client;
   readonly #driver: DriverClient;
-  #schema: string;
+  readonly #sender: PostgresSender;
+  readonly #settings = new WatchedSettings();
   readonly #connectTimeoutMs: number;
   readonly #line = new ProgramLine('postgresql');
-  readonly #statements: StatementCache<PreparedStatement>;
-  readonly #settings = new Map<string, string>();
-  readonly #changedSettings = new Map<string, string>();
-  readonly #evicted: PreparedStatement[] = [];
-  #statementNumber = 0;
-  #lost = false;
+  #dataset: string | undefined;
+  readonly #transaction: PostgresTransaction;
+  /** Set in each transaction, where nothing may stay on the connection. */
+  #local: PostgresSettings | undefined;
+  #leavesTraces = false;
   #closing: Promise<void> | undefined;
-  #committing = false;
-  #readOnlyDefault = false;
+  #cancelling: Promise<void> | undefined;
   /** Ends a request to cancel that is under way too. */
   readonly #cut = new AbortController();
-  readonly #times = new AnswerTimes();
-  /** Statements that are on their way or at the server. */
-  #submitted = 0;
-  /** What is sent in this turn of the event loop. */
-  #piece: { atMs: number } | undefined;
-  /** Whether settings were changed when the statement that is answered last began. */
-  #changedBefore = false;
-  #cancelling: Promise<void> | undefined;
 
   /** Use `connectPostgres`. */
-  constructor(
-    client: pg.Client,
-    schema: string,
-    statementCacheSize: number,
-    connectTimeoutMs: number,
-  ) {
+  constructor({ client, dataset, statementCacheSize, connectTimeoutMs }: PostgresSessionParts) {
     this.#client = client;
-    this.#schema = schema;
     this.#driver = client as unknown as DriverClient;
+    this.#dataset = dataset;
     this.#connectTimeoutMs = connectTimeoutMs;
-    this.#statements = new StatementCache(statementCacheSize, (statement) =>
-      this.#evicted.push(statement),
-    );
-    readRowsDirectly(this.#driver.connection, () => this.#driver._getActiveQuery());
-    client.on('error', () => {
-      this.#lost = true;
-    });
-    client.on('end', () => {
-      this.#lost = true;
-    });
-    this.#driver.connection.on('bindComplete', () => {
-      const query = this.#driver._getActiveQuery();
-      if (query instanceof ValueQuery) query.handleBindComplete();
-    });
+    this.#sender = new PostgresSender(client, statementCacheSize, () => this.#isChanged);
+    this.#transaction = new PostgresTransaction(this.#sender, () => this.#local);
     this.#driver.connection.on('parameterStatus', ({ parameterName, parameterValue }) => {
-      this.#noteSetting(parameterName, parameterValue);
+      this.#settings.note(parameterName, parameterValue);
     });
   }
 
@@ -161,24 +101,21 @@ export class PostgresSession implements AsyncSession {
 
   /** False once it was closed or lost; it never becomes true again. */
   get connected(): boolean {
-    return !this.#lost && !this.#line.closed;
+    return !this.#sender.lost && !this.#line.closed;
   }
 
   get usable(): boolean {
     if (!this.connected) return false;
-    return this.transactionState !== 'none' || this.#changedSettings.size === 0;
+    return this.transactionState !== 'none' || !this.#isChanged;
+  }
+
+  /** A pooler gives each transaction another connection to the server: nothing of one is there for the next. */
+  get isPooledByTransaction(): boolean {
+    return this.#local !== undefined;
   }
 
   get transactionState(): TransactionState {
-    if (this.#committing) return 'committing';
-    switch (this.#driver.getTransactionStatus()) {
-      case 'T':
-        return 'open';
-      case 'E':
-        return 'failed';
-      default:
-        return 'none';
-    }
+    return this.#transaction.state;
   }
 
   run<T>(program: Program<T>): Promise<T> {
@@ -199,41 +136,28 @@ export class PostgresSession implements AsyncSession {
       : this.#line.run(() => this.#drive(program, send));
   }
 
-  /** @throws {DatasetNotFoundError} where the dataset has no schema. */
-  async requireSchema(dataset: string): Promise<void> {
-    await this.check({}, dataset);
+  /** Asks the server in one trip for what the connection stands on. */
+  async standing(settings: PostgresSettings): Promise<Standing> {
+    const { text, values } = standingQuestion(settings, this.#dataset);
+    const { rows } = await this.#sender.send({
+      sql: text,
+      params: values,
+      cells: false,
+      mayName: false,
+    });
+    return readStanding(rows[0] ?? {}, settings, this.#dataset);
   }
 
-  /**
-   * Asks the server in one trip for what the connection stands on.
-   *
-   * @param settings each with its value.
-   * @returns the first that has another value; undefined where none has.
-   * @throws {DatasetNotFoundError} where the dataset has no schema.
-   */
-  async check(
-    settings: Readonly<Record<string, string>>,
-    dataset: string | undefined,
-  ): Promise<{ readonly name: string; readonly found: string } | undefined> {
-    const names = Object.keys(settings);
-    const asked = names.map((name, at) => `pg_catalog.current_setting('${name}') AS s${at}`);
-    const { rows } = await this.#send(
-      `SELECT ${[...asked, 'EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1) AS found'].join(', ')}`,
-      [dataset === undefined ? null : datasetSchema(dataset)],
-      false,
-      false,
-    );
-    const [row = {}] = rows;
-    for (const [at, name] of names.entries()) {
-      const value = row[`s${at}`];
-      const found = typeof value === 'string' ? value : '';
-      // The rest says in which order days and months are read.
-      const told = name === 'DateStyle' ? found.split(',')[0] : found;
-      if (told !== settings[name]) return { name, found };
-    }
-    if (dataset !== undefined && row['found'] !== true)
-      throw new DatasetNotFoundError(dataset, { engine: 'postgresql' });
-    return undefined;
+  /** Sets what the connection was not opened with, for as long as it is open. */
+  async setForSession(settings: PostgresSettings): Promise<void> {
+    await this.#sender.simple(setForSession(settings));
+    this.#leavesTraces = true;
+    this.#settings.acceptAll();
+  }
+
+  /** From now on each transaction has its own settings, single statements have one, and no statement stays prepared. */
+  setInTransactions(settings: PostgresSettings): void {
+    this.#local = settings;
   }
 
   /**
@@ -245,21 +169,20 @@ export class PostgresSession implements AsyncSession {
   moveTo(dataset: string | undefined): Promise<void> {
     return this.#line.run(async () => {
       try {
-        await this.#simple('DISCARD ALL');
-        this.#statements.clear();
-        this.#evicted.length = 0;
-        const { parsedStatements, submittedNamedStatements } = this.#driver.connection;
-        for (const names of [parsedStatements, submittedNamedStatements]) {
-          for (const name of Object.keys(names)) Reflect.deleteProperty(names, name);
+        this.#dataset = dataset;
+        if (this.#local !== undefined) {
+          this.#local = { ...this.#local, search_path: searchPathOf(dataset) };
+        } else {
+          await this.#sender.simple('DISCARD ALL');
+          this.#sender.forgetStatements();
+          await this.#setAgain();
         }
-        this.#readOnlyDefault = false;
-        this.#schema = searchPathOf(dataset);
-        await this.#setSearchPath();
-        if (dataset !== undefined) await this.requireSchema(dataset);
+        if ((await this.standing({})).hasSchema) return;
       } catch (error) {
-        if (!(error instanceof DatasetNotFoundError)) this.#lost = true;
+        this.#sender.lose();
         throw error;
       }
+      throw new DatasetNotFoundError(dataset ?? '', { engine: 'postgresql' });
     });
   }
 
@@ -270,15 +193,16 @@ export class PostgresSession implements AsyncSession {
    */
   clean(): Promise<void> {
     return this.#line.run(async () => {
+      // What was left is on a connection of the pooler's, which nobody can name.
+      if (this.#local !== undefined) return;
       try {
-        await this.#simple(
+        await this.#sender.simple(
           'CLOSE ALL; UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all(); RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; ' +
             'DISCARD TEMP; DISCARD SEQUENCES',
         );
-        this.#readOnlyDefault = false;
-        await this.#setSearchPath();
+        await this.#setAgain();
       } catch (error) {
-        this.#lost = true;
+        this.#sender.lose();
         throw error;
       }
     });
@@ -290,7 +214,7 @@ export class PostgresSession implements AsyncSession {
   }
 
   async cancel(): Promise<void> {
-    if (this.#submitted === 0 || this.#lost) return;
+    if (!this.#sender.busy || this.#sender.lost) return;
     this.#cancelling ??= requestCancel(
       this.#driver,
       this.#connectTimeoutMs,
@@ -309,7 +233,7 @@ export class PostgresSession implements AsyncSession {
   /** Closes the connection at once and says nothing to the server: nothing of it is there when this returns, even where
    * `close` waits for an answer. */
   cut(): void {
-    this.#lost = true;
+    this.#sender.lose();
     this.#cut.abort();
     this.#driver.connection.stream.destroy();
     void this.close();
@@ -318,28 +242,36 @@ export class PostgresSession implements AsyncSession {
   async #end(): Promise<void> {
     const ended = this.#line.close();
     // A statement in flight would keep the server's answer to a goodbye waiting.
-    if (this.#submitted > 0 || this.#lost) this.#driver.connection.stream.destroy();
-    else if (!(await settledWithin(this.#client.end(), closeTimeoutMs)))
+    if (this.#sender.busy || this.#sender.lost) this.#driver.connection.stream.destroy();
+    else if (!(await settledWithin(this.#sayGoodbye(), closeTimeoutMs)))
       this.#driver.connection.stream.destroy();
     await settledWithin(ended, closeTimeoutMs);
-    this.#lost = true;
+    this.#sender.lose();
   }
 
-  async #setSearchPath(): Promise<void> {
-    await this.#simple(`SET search_path TO ${this.#schema}`);
+  async #sayGoodbye(): Promise<void> {
+    // Not every pooler cleans a connection before another program gets it.
+    if (this.#leavesTraces && this.transactionState === 'none')
+      await this.#sender.simple('DISCARD ALL').catch(() => undefined);
+    await this.#client.end();
+  }
+
+  get #isChanged(): boolean {
+    return this.#local === undefined && this.#settings.changed;
+  }
+
+  get #schema(): string {
+    return searchPathOf(this.#dataset);
+  }
+
+  /** What a connection that was cleaned has to be set again. */
+  async #setAgain(): Promise<void> {
+    this.#settings.readOnlyDefault = false;
+    // RESET goes back to what a connection was opened with, which a pooler has dropped.
+    if (this.#leavesTraces) await this.setForSession(standingSettings(this.#dataset));
+    await this.#sender.simple(`SET search_path TO ${this.#schema}`);
     // Told with other quotes than at connecting.
-    const now = this.#changedSettings.get('search_path');
-    if (now !== undefined) this.#settings.set('search_path', now);
-    this.#changedSettings.delete('search_path');
-  }
-
-  #noteSetting(name: string, value: string): void {
-    if (name === 'default_transaction_read_only') this.#readOnlyDefault = value === 'on';
-    if (!keptSettings.has(name)) return;
-    const first = this.#settings.get(name);
-    if (first === undefined) this.#settings.set(name, value);
-    else if (first === value) this.#changedSettings.delete(name);
-    else this.#changedSettings.set(name, value);
+    this.#settings.accept('search_path');
   }
 
   /** Runs a program. Statements of our own are sent from here: a function in between for each took a tenth of a point read. */
@@ -353,7 +285,13 @@ export class PostgresSession implements AsyncSession {
           if (this.#cancelling !== undefined) await this.#cancelling;
           result = isStatement(step)
             ? this.#stepResult(
-                await this.#send(step.sql, step.params, step.form === 'cells', true, send),
+                await this.#send(
+                  step.sql,
+                  step.params,
+                  step.form === 'cells',
+                  step.kind === 'run' ? 'write' : 'any',
+                  send,
+                ),
               )
             : await this.#performStep(step, send);
         } catch (error) {
@@ -368,7 +306,7 @@ export class PostgresSession implements AsyncSession {
     }
   }
 
-  #performStep(step: Exclude<Step, StatementStep>, send: Send): Promise<StepResult> {
+  async #performStep(step: Exclude<Step, StatementStep>, send: Send): Promise<StepResult> {
     switch (step.kind) {
       case 'query':
         return this.#query(step.sql, step.params, step.form === 'cells', send);
@@ -377,7 +315,8 @@ export class PostgresSession implements AsyncSession {
       case 'insert':
         return this.#insert(step);
       default:
-        return this.#control(step);
+        await this.#control(step);
+        return emptyStepResult;
     }
   }
 
@@ -396,31 +335,35 @@ export class PostgresSession implements AsyncSession {
     cells: boolean,
     send: Send,
   ): Promise<StepResult> {
-    if (this.transactionState !== 'none' && givesRowsAndActs(sql))
-      return this.#stepResult(await this.#one(sql, params, cells));
+    const inTransaction = this.transactionState !== 'none';
+    if (this.#local !== undefined) checkPooledStatement(sql, inTransaction);
+    if (inTransaction && givesRowsAndActs(sql))
+      return this.#stepResult(await this.#one(sql, params, cells, 'write'));
     checkPostgresQuery(sql);
-    if (this.transactionState === 'none') {
+    if (!inTransaction) {
       await this.#setReadOnlyDefault(true);
-      return this.#stepResult(await this.#one(sql, params, cells, send));
+      return this.#stepResult(await this.#one(sql, params, cells, 'read', send));
     }
     // The server refuses writes inside this savepoint, and whatever fails in it doesn't fail the transaction.
-    await this.#simple('SAVEPOINT _changeover_read; SET LOCAL transaction_read_only = on');
+    await this.#sender.simple('SAVEPOINT _changeover_read; SET LOCAL transaction_read_only = on');
     try {
-      const result = this.#stepResult(await this.#one(sql, params, cells));
-      await this.#simple('RELEASE SAVEPOINT _changeover_read');
+      const result = this.#stepResult(await this.#one(sql, params, cells, 'read'));
+      await this.#sender.simple('RELEASE SAVEPOINT _changeover_read');
       return result;
     } catch (error) {
-      await this.#simple(
-        'ROLLBACK TO SAVEPOINT _changeover_read; RELEASE SAVEPOINT _changeover_read',
-      ).catch(() => undefined);
+      await this.#sender
+        .simple('ROLLBACK TO SAVEPOINT _changeover_read; RELEASE SAVEPOINT _changeover_read')
+        .catch(() => undefined);
       throw error;
     }
   }
 
   async #execute(sql: string, params: readonly InputValue[] | undefined): Promise<StepResult> {
     checkPostgresExecute(sql);
-    if (this.transactionState === 'none') await this.#setReadOnlyDefault(false);
-    const { rowsAffected } = this.#stepResult(await this.#one(sql, params, false));
+    const inTransaction = this.transactionState !== 'none';
+    if (this.#local !== undefined) checkPooledStatement(sql, inTransaction);
+    if (!inTransaction) await this.#setReadOnlyDefault(false);
+    const { rowsAffected } = this.#stepResult(await this.#one(sql, params, false, 'write'));
     return { ...emptyStepResult, rowsAffected };
   }
 
@@ -429,11 +372,12 @@ export class PostgresSession implements AsyncSession {
     sql: string,
     params: readonly InputValue[] | undefined,
     cells: boolean,
+    access: Access,
     send = alone,
   ): Promise<PostgresResult> {
     let result: PostgresResult;
     try {
-      result = await this.#send(sql, params, cells, true, send);
+      result = await this.#send(sql, params, cells, access, send);
     } catch (error) {
       if (
         /cannot insert multiple commands into a prepared statement/.test((error as Error).message)
@@ -443,7 +387,7 @@ export class PostgresSession implements AsyncSession {
           cause: error,
         });
       }
-      throw error;
+      throw await this.#writeError(error, access);
     }
     if (result.command === null) {
       throw new InvalidArgumentError('Expected exactly one SQL statement, found none.', {
@@ -454,10 +398,19 @@ export class PostgresSession implements AsyncSession {
   }
 
   async #setReadOnlyDefault(readOnly: boolean): Promise<void> {
-    if (this.#readOnlyDefault === readOnly) return;
-    await this.#simple(`SET default_transaction_read_only = ${readOnly ? 'on' : 'off'}`);
+    // A setting would stay on a connection of the pooler's.
+    if (this.#local !== undefined || this.#settings.readOnlyDefault === readOnly) return;
+    await this.#sender.simple(`SET default_transaction_read_only = ${readOnly ? 'on' : 'off'}`);
     // Servers before 14 don't report it.
-    this.#readOnlyDefault = readOnly;
+    this.#settings.readOnlyDefault = readOnly;
+  }
+
+  async #control(step: TransactionStep): Promise<void> {
+    try {
+      await this.#transaction.control(step);
+    } catch (error) {
+      throw isRecoveryRefusal(error) ? this.#standbyMet() : error;
+    }
   }
 
   async #insert(step: InsertStep): Promise<StepResult> {
@@ -471,189 +424,60 @@ export class PostgresSession implements AsyncSession {
     const table = `${schema}.${quoteIdentifier(step.table)}`;
     const names = columns.map(({ name }) => quoteIdentifier(name)).join(', ');
     const types = columns.map(({ type }) => type);
-    const rowsAffected = await new Promise<number>((resolve, reject) => {
-      this.#submitted += 1;
-      const query = new CopyQuery(
-        `COPY ${table} (${names}) FROM STDIN`,
-        copyChunks(cells, types),
-        (error, count = 0) => {
-          this.#submitted -= 1;
-          if (error === null) resolve(count);
-          else reject(this.#noted(error));
-        },
-      );
-      this.#client.query(query as unknown as pg.Submittable);
-    });
+    const rowsAffected = await this.#sender.copy(
+      `COPY ${table} (${names}) FROM STDIN`,
+      copyChunks(cells, types),
+    );
     return { ...emptyStepResult, rowsAffected };
-  }
-
-  async #control(step: TransactionStep): Promise<StepResult> {
-    switch (step.kind) {
-      case 'begin':
-        await this.#simple(step.readOnly === true ? 'BEGIN READ ONLY' : 'BEGIN READ WRITE');
-        break;
-      case 'commit':
-        await this.#commit();
-        break;
-      case 'rollback':
-        if (this.transactionState !== 'none') await this.#simple('ROLLBACK');
-        break;
-      case 'savepoint':
-        await this.#simple('SAVEPOINT _changeover');
-        break;
-      case 'release':
-        await this.#simple('RELEASE SAVEPOINT _changeover');
-        break;
-      case 'rollbackToSavepoint':
-        await this.#simple('ROLLBACK TO SAVEPOINT _changeover; RELEASE SAVEPOINT _changeover');
-        break;
-    }
-    return emptyStepResult;
-  }
-
-  async #commit(): Promise<void> {
-    this.#committing = true;
-    try {
-      const { command } = await this.#simple('COMMIT');
-      this.#committing = false;
-      if (command === 'ROLLBACK') {
-        throw new StatementError(
-          'A statement of the transaction had failed, so PostgreSQL rolled all of it back.',
-          {
-            engine: 'postgresql',
-          },
-        );
-      }
-    } catch (error) {
-      // Where the connection was lost, nobody knows: the state says so from now on.
-      if (classifyError('postgresql', error) !== 'connection') this.#committing = false;
-      throw error;
-    }
-  }
-
-  /** Statements of our own, without parameters: one round trip, several at once if need be. */
-  #simple(sql: string): Promise<PostgresResult> {
-    return this.#submit({ text: sql }, false);
   }
 
   #send(
     sql: string,
     params: readonly InputValue[] | undefined,
     cells: boolean,
-    mayName: boolean,
+    access: Access,
     send = alone,
   ): Promise<PostgresResult> {
-    const values = (params ?? []).map(postgresParam);
-    if (values.length > maxValues) {
-      throw new InvalidArgumentError(
-        `A statement takes at most ${maxValues} values; found ${values.length}.`,
-        { engine: 'postgresql' },
-      );
-    }
+    if (this.#local !== undefined)
+      return this.#sendPooled(this.#local, sql, params, cells, access, send);
     // Inside a transaction a prepared plan that went stale would fail the whole of it.
-    const prepared = mayName && this.transactionState === 'none' ? this.#prepared(sql) : undefined;
-    const statement: PostgresStatement = { text: sql, values, prepared };
-    return this.#evicted.length === 0
-      ? this.#submit(statement, cells, send)
-      : this.#deallocateEvicted().then(() => this.#submit(statement, cells, send));
+    const mayName = this.transactionState === 'none';
+    return this.#sender.send({ sql, params, cells, mayName }, send);
   }
 
-  async #deallocateEvicted(): Promise<void> {
-    while (this.#evicted.length > 0) await this.#deallocate(this.#evicted.pop());
-  }
-
-  /** What the statement names may have other types or columns than when it was prepared; nothing was run. */
-  async #sendUnprepared(
-    { text, values, prepared }: PostgresStatement,
+  async #sendPooled(
+    local: PostgresSettings,
+    sql: string,
+    params: readonly InputValue[] | undefined,
     cells: boolean,
+    access: Access,
     send: Send,
   ): Promise<PostgresResult> {
-    this.#statements.delete(text);
-    await this.#deallocate(prepared);
-    return await this.#submit({ text, values }, cells, send);
+    // A name is another program's statement on another connection.
+    const statement = { sql, params, cells, mayName: false };
+    if (this.#transaction.isOpen) return await this.#sender.send(statement, send);
+    try {
+      return await this.#sender.sendInTransaction(beginText(local, access), statement, send);
+    } catch (error) {
+      throw isRecoveryRefusal(error) ? this.#standbyMet() : pooledStatementError(error);
+    }
   }
 
-  #prepared(sql: string): PreparedStatement | undefined {
-    const known = this.#statements.get(sql);
-    if (known !== undefined) return known;
-    if (!namedWords.has(leadingWords(sql, 1)[0] ?? '')) return undefined;
-    this.#statementNumber += 1;
-    const made: PreparedStatement = {
-      name: `c${this.#statementNumber}`,
-      shape: undefined,
-      dropped: false,
-    };
-    this.#statements.set(sql, made);
-    return made;
+  /** A write that was refused as such: by a statement of the caller's that only reads, or by a server that does. */
+  async #writeError(error: unknown, access: Access): Promise<unknown> {
+    const { code } = error as { code?: unknown };
+    if (access !== 'write' || code !== '25006' || this.transactionState !== 'none') return error;
+    const { isStandby } = await this.standing({});
+    return isStandby ? this.#standbyMet() : error;
   }
 
-  async #deallocate(statement: PreparedStatement | undefined): Promise<void> {
-    if (statement === undefined || statement.dropped) return;
-    statement.dropped = true;
-    const { name } = statement;
-    const { parsedStatements, submittedNamedStatements } = this.#driver.connection;
-    // One that failed to parse was never there.
-    if (parsedStatements[name] !== undefined) await this.#simple(`DEALLOCATE ${name}`);
-    Reflect.deleteProperty(parsedStatements, name);
-    Reflect.deleteProperty(submittedNamedStatements, name);
-  }
-
-  #submit(statement: PostgresStatement, cells: boolean, send = alone): Promise<PostgresResult> {
-    const { beside, onTook } = send;
-    return new Promise((resolve, reject) => {
-      const sent = beside ? this.#together() : { atMs: performance.now() };
-      const isFirst = this.#submitted === 0;
-      this.#submitted += 1;
-      const query = new ValueQuery(statement, cells, (error, result) => {
-        this.#submitted -= 1;
-        const tookMs = this.#times.took(sent.atMs, isFirst);
-        onTook?.(tookMs);
-        const isTainted = beside && this.#changedBefore;
-        this.#changedBefore = this.#changedSettings.size > 0;
-        if (
-          error !== null &&
-          statement.prepared !== undefined &&
-          query.isRefusedReuse &&
-          mayBeStale(error)
-        ) {
-          resolve(this.#sendUnprepared(statement, cells, send));
-        } else if (error !== null) reject(this.#noted(error));
-        else if (isTainted) reject(new Error('A statement before this one has changed a setting.'));
-        else if (result !== undefined) resolve(result);
-      });
-      this.#client.query(query as unknown as pg.Submittable);
-    });
-  }
-
-  /** The error, once it is known whether the connection is lost by it. */
-  #noted(error: Error): Error {
-    if (classifyError('postgresql', error) === 'connection') this.#lost = true;
-    return error;
-  }
-
-  /** What is sent in this turn goes in one piece: 100 callers on 10 connections make 1.8 times as many point reads. */
-  #together(): { atMs: number } {
-    if (this.#piece !== undefined) return this.#piece;
-    const piece = { atMs: 0 };
-    const { stream } = this.#driver.connection;
-    this.#piece = piece;
-    stream.cork();
-    process.nextTick(() => {
-      this.#piece = undefined;
-      piece.atMs = performance.now();
-      stream.uncork();
-    });
-    return piece;
+  /** Nothing is to be had here; another connection may be one to a server that was made the primary. */
+  #standbyMet(): Error {
+    this.#sender.lose();
+    return standbyError(undefined, this.#dataset);
   }
 }
 
 function isStatement(step: Step): step is StatementStep {
   return step.kind === 'all' || step.kind === 'run';
-}
-
-/** A prepared statement keeps the types of its parameters, and asks for the columns that it had: its own complaint about either, or
- * that it isn't there, is no answer to the caller. */
-function mayBeStale(error: unknown): boolean {
-  const { code } = error as { code?: unknown };
-  return typeof code === 'string' && /^(0A|22|26|42)/.test(code);
 }

@@ -8,17 +8,32 @@ import {
 } from '@changeover/engines/api';
 import { type Value } from '@changeover/core';
 import {
+  bareUrl,
+  beginText,
+  checkPooledStatement,
   checkPostgresExecute,
   checkPostgresQuery,
-  givesRowsAndActs,
   classifyError,
+  decideStanding,
   emptyStepResult,
+  givesRowsAndActs,
   inputCells,
   type InsertStep,
-  postgresDriver,
+  isRecoveryRefusal,
+  noteRefusal,
+  pooledStatementError,
+  type PostgresSettings,
   type Program,
   quoteIdentifier,
+  readStanding,
+  refusesStartup,
+  requestCancel,
   runProgramAsync,
+  setForSession,
+  shownUrl,
+  standbyError,
+  standingQuestion,
+  standingSettings,
   type Step,
   type StepResult,
   toStorageError,
@@ -26,26 +41,22 @@ import {
 } from '@changeover/engines';
 import type pg from 'pg';
 import type { Connection } from './connection.ts';
+import {
+  connectionOf,
+  connectTimeoutMs,
+  createClient,
+  endClient,
+  idleInTransactionTimeoutMs,
+  targetOf,
+} from './postgres-client.ts';
 import { boundValue, insertedValue, postgresTypeParser } from './postgres-values.ts';
 import { objectOf, uniqueNames } from './rows.ts';
 
-const connectTimeoutMs = 5000;
-const closeTimeoutMs = 1000;
 /** The protocol counts a statement's values in 16 bits. */
 const maxValues = 65_535;
 
-/** What decides how names are looked up and values written. */
-const settings: Readonly<Record<string, string>> = {
-  TimeZone: 'UTC',
-  DateStyle: 'ISO',
-  IntervalStyle: 'postgres',
-  bytea_output: 'hex',
-  // Or a scan would begin where another's is, and LIMIT would not give the first rows.
-  synchronize_seqscans: 'off',
-  extra_float_digits: '1',
-  client_min_messages: 'warning',
-};
-/** Those of them that the server tells changes of. A connection on which a caller changed one is not used again. */
+const neverAborted = new AbortController().signal;
+/** Settings that the server tells changes of. A connection on which a caller changed one is not used again. */
 const watchedSettings: ReadonlySet<string> = new Set([
   'TimeZone',
   'DateStyle',
@@ -65,30 +76,25 @@ const changingCommands: ReadonlySet<string> = new Set([
 /** One client of pg, as it is: each statement is sent and waited for by itself. */
 export class PostgresConnection implements Connection {
   readonly #client: pg.Client;
-  readonly #config: pg.ClientConfig;
-  readonly #schema: string;
+  readonly #url: string;
+  readonly #dataset: string | undefined;
   #lost = false;
   #inTransaction = false;
   #isReadOnly: boolean | undefined;
   readonly #firstSettings = new Map<string, string>();
   readonly #changedSettings = new Set<string>();
+  /** Set in each transaction, where a pooler keeps nothing on a connection. */
+  #local: PostgresSettings | undefined;
+  /** Was set by statements and not at connecting. */
+  #leavesTraces = false;
   /** A request to give up that is under way: it must not meet the next statement. */
   #cancelling: Promise<void> | undefined;
   #isRunning = false;
 
-  private constructor(url: string, dataset: string | undefined) {
-    this.#schema = dataset === undefined ? 'pg_catalog' : quoteIdentifier(datasetSchema(dataset));
-    this.#config = {
-      connectionString: url,
-      connectionTimeoutMillis: connectTimeoutMs,
-      keepAlive: true,
-      application_name: 'changeover',
-      idle_in_transaction_session_timeout: 60_000,
-      options: Object.entries({ ...settings, search_path: this.#schema })
-        .map(([name, value]) => `-c ${name}=${value}`)
-        .join(' '),
-    };
-    this.#client = new (postgresDriver().Client)(this.#config);
+  private constructor(url: string, dataset: string | undefined, isBare: boolean) {
+    this.#url = url;
+    this.#dataset = dataset;
+    this.#client = createClient(url, dataset, isBare);
     // Without a listener, the loss of an idle connection ends the process.
     this.#client.on('error', () => {
       this.#lost = true;
@@ -102,23 +108,39 @@ export class PostgresConnection implements Connection {
   }
 
   /**
-   * Connects.
+   * Connects. Where a pooler is in between that keeps no settings, each transaction sets them.
    *
    * @param dataset undefined for work on the datasets themselves.
    *
-   * Rejects with a {@link ConnectionError} where the server can't be reached in time, and with a {@link DatasetNotFoundError}
-   * where the dataset doesn't exist.
+   * Rejects with a {@link ConnectionError} where the server can't be reached in time or doesn't keep a setting in any way, and with a
+   * {@link DatasetNotFoundError} where the dataset doesn't exist.
    */
   static async open(url: string, dataset?: string): Promise<PostgresConnection> {
+    const isBare = refusesStartup(url);
+    try {
+      return await PostgresConnection.#open(url, dataset, isBare);
+    } catch (error) {
+      const cause: unknown = error instanceof ConnectionError ? error.cause : undefined;
+      if (isBare || !noteRefusal(url, cause)) throw error;
+      return await PostgresConnection.#open(url, dataset, true);
+    }
+  }
+
+  static async #open(
+    url: string,
+    dataset: string | undefined,
+    isBare: boolean,
+  ): Promise<PostgresConnection> {
     let connection: PostgresConnection | undefined;
     try {
-      connection = new PostgresConnection(url, dataset);
+      connection = new PostgresConnection(url, dataset, isBare);
       await connection.#client.connect();
-      if (dataset !== undefined) await connection.#requireSchema(dataset);
+      await connection.#stand();
       return connection;
     } catch (error) {
       await connection?.close();
       if (error instanceof DatasetNotFoundError) throw error;
+      if (error instanceof ConnectionError && error.cause === undefined) throw error;
       const reason = toStorageError('postgresql', error).message.replace(/\.?$/, '.');
       throw new ConnectionError(
         `PostgreSQL at ${shownUrl(url)} could not be reached. ${reason} Check DATABASE_URL and that the ` +
@@ -129,7 +151,10 @@ export class PostgresConnection implements Connection {
   }
 
   get usable(): boolean {
-    return !this.#lost && (this.#inTransaction || this.#changedSettings.size === 0);
+    return (
+      !this.#lost &&
+      (this.#inTransaction || this.#local !== undefined || this.#changedSettings.size === 0)
+    );
   }
 
   async run<T>(program: Program<T>): Promise<T> {
@@ -149,32 +174,49 @@ export class PostgresConnection implements Connection {
   }
 
   async close(): Promise<void> {
+    // Not every pooler cleans a connection before another program gets it.
+    if (this.#leavesTraces && !this.#lost && !this.#inTransaction)
+      await this.#client.query('DISCARD ALL').catch(() => undefined);
     this.#lost = true;
-    await end(this.#client);
+    await endClient(this.#client);
   }
 
-  async #requireSchema(dataset: string): Promise<void> {
-    const { rowCount } = await this.#client.query(
-      'SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1',
-      [datasetSchema(dataset)],
-    );
-    if (rowCount === 0) throw new DatasetNotFoundError(dataset, { engine: 'postgresql' });
-  }
-
-  /** Asks the server to give up what this connection runs, on a connection of its own. */
-  async #requestCancel(): Promise<void> {
-    const other = new (postgresDriver().Client)({
-      ...this.#config,
-      query_timeout: connectTimeoutMs,
+  /** Sees to it that the connection has what every statement relies on. */
+  async #stand(): Promise<void> {
+    const dataset = this.#dataset;
+    const settings = standingSettings(dataset);
+    const { text, values } = standingQuestion(settings, dataset);
+    const { rows } = await this.#client.query<Record<string, unknown>>(text, [...values]);
+    const standing = readStanding(rows[0] ?? {}, settings, dataset);
+    const kept = await decideStanding({
+      url: this.#url,
+      dataset,
+      settings,
+      standing,
+      toldProcessId: targetOf(this.#client).processID,
+      timeoutMs: connectTimeoutMs,
     });
-    other.on('error', () => undefined);
-    try {
-      await other.connect();
-      await other.query('SELECT pg_catalog.pg_cancel_backend($1)', [processIdOf(this.#client)]);
-    } catch {
-      // Then the statement runs to its end.
+    const all = {
+      ...bareUrl(this.#url).settings,
+      idle_in_transaction_session_timeout: String(idleInTransactionTimeoutMs),
+      ...settings,
+    };
+    if (kept === 'each transaction') this.#local = all;
+    if (kept === 'set') {
+      await this.#client.query(setForSession(all));
+      this.#leavesTraces = true;
+      // What was told before was the server's own.
+      this.#firstSettings.clear();
+      this.#changedSettings.clear();
     }
-    await end(other);
+    if (!standing.hasSchema)
+      throw new DatasetNotFoundError(dataset ?? '', { engine: 'postgresql' });
+  }
+
+  /** Asks the server to give up what this connection runs, on a connection of its own. A pooler knows by the same number which process
+   * that is now. */
+  #requestCancel(): Promise<void> {
+    return requestCancel(targetOf(this.#client), connectTimeoutMs, neverAborted);
   }
 
   #noteSetting(name: string, value: string): void {
@@ -193,18 +235,38 @@ export class PostgresConnection implements Connection {
       return await this.#perform(step);
     } catch (error) {
       if (classifyError('postgresql', error) === 'connection') this.#lost = true;
-      throw error;
+      if (!(await this.#isStandbyRefusal(step, error))) throw error;
+      // The next call connects anew, to whatever is the primary then.
+      this.#lost = true;
+      throw standbyError(this.#url, this.#dataset);
     } finally {
       this.#isRunning = false;
     }
+  }
+
+  /** Whether a write was refused because the server follows another. */
+  async #isStandbyRefusal(step: Step, error: unknown): Promise<boolean> {
+    if (isRecoveryRefusal(error)) return true;
+    const { code } = error as { code?: unknown };
+    if (code !== '25006' || this.#inTransaction || !['run', 'execute'].includes(step.kind))
+      return false;
+    const { rows } = await this.#client.query<{ standby: boolean }>(
+      'SELECT pg_catalog.pg_is_in_recovery() AS standby',
+    );
+    return rows[0]?.standby === true;
   }
 
   async #perform(step: Step): Promise<StepResult> {
     switch (step.kind) {
       case 'all':
       case 'run':
-        return resultOf(await this.#send(step.sql, step.params));
+        return resultOf(
+          await this.#owned(step.kind === 'run' ? 'write' : 'any', () =>
+            this.#send(step.sql, step.params),
+          ),
+        );
       case 'query':
+        if (this.#local !== undefined) checkPooledStatement(step.sql, this.#inTransaction);
         if (this.#inTransaction && givesRowsAndActs(step.sql))
           return this.#one(step.sql, step.params, false);
         checkPostgresQuery(step.sql);
@@ -213,6 +275,7 @@ export class PostgresConnection implements Connection {
           : this.#one(step.sql, step.params, true);
       case 'execute': {
         checkPostgresExecute(step.sql);
+        if (this.#local !== undefined) checkPooledStatement(step.sql, this.#inTransaction);
         const { rowsAffected } = await this.#one(step.sql, step.params, false);
         return { ...emptyStepResult, rowsAffected };
       }
@@ -231,7 +294,7 @@ export class PostgresConnection implements Connection {
     readOnly: boolean,
   ): Promise<StepResult> {
     if (!this.#inTransaction) await this.#setReadOnly(readOnly);
-    const result = await this.#send(sql, params);
+    const result = await this.#owned(readOnly ? 'read' : 'write', () => this.#send(sql, params));
     // The driver's types say otherwise, but there is none where there was nothing to run.
     if ((result.command as string | null) !== null) return resultOf(result);
     throw new InvalidArgumentError('Expected exactly one SQL statement, found none.', {
@@ -257,8 +320,24 @@ export class PostgresConnection implements Connection {
     }
   }
 
+  /** One statement: where a pooler keeps no settings it has a transaction of its own, outside of one. */
+  async #owned<T>(access: 'read' | 'write' | 'any', send: () => Promise<T>): Promise<T> {
+    if (this.#inTransaction || this.#local === undefined) return await send();
+    let result: T;
+    try {
+      await this.#client.query(beginText(this.#local, access));
+      result = await send();
+    } catch (error) {
+      await this.#client.query('ROLLBACK').catch(() => undefined);
+      throw pooledStatementError(error);
+    }
+    await this.#client.query('COMMIT');
+    return result;
+  }
+
   async #setReadOnly(readOnly: boolean): Promise<void> {
-    if (this.#isReadOnly === readOnly) return;
+    // A setting would stay on a connection of the pooler's.
+    if (this.#local !== undefined || this.#isReadOnly === readOnly) return;
     await this.#client.query(`SET default_transaction_read_only = ${readOnly ? 'on' : 'off'}`);
     this.#isReadOnly = readOnly;
   }
@@ -299,7 +378,7 @@ export class PostgresConnection implements Connection {
       rows,
       columns.map(({ key }) => key),
     );
-    const name = `${temporary === true ? 'pg_temp' : this.#schema}.${quoteIdentifier(table)}`;
+    const name = `${temporary === true ? 'pg_temp' : this.#schema()}.${quoteIdentifier(table)}`;
     const names = columns.map((column) => quoteIdentifier(column.name)).join(', ');
     const most = Math.max(1, Math.floor(maxValues / columns.length));
     for (let first = 0; first < cells.count; first += most) {
@@ -320,11 +399,30 @@ export class PostgresConnection implements Connection {
     return { ...emptyStepResult, rowsAffected: cells.count };
   }
 
+  #schema(): string {
+    return this.#dataset === undefined
+      ? 'pg_catalog'
+      : quoteIdentifier(datasetSchema(this.#dataset));
+  }
+
+  async #begin(readOnly: boolean): Promise<void> {
+    if (this.#local === undefined) {
+      await this.#client.query(readOnly ? 'BEGIN READ ONLY' : 'BEGIN READ WRITE');
+    } else {
+      try {
+        await this.#client.query(beginText(this.#local, readOnly ? 'read' : 'write'));
+      } catch (error) {
+        await this.#client.query('ROLLBACK').catch(() => undefined);
+        throw error;
+      }
+    }
+    this.#inTransaction = true;
+  }
+
   async #control({ kind, readOnly }: TransactionStep): Promise<void> {
     switch (kind) {
       case 'begin':
-        await this.#client.query(readOnly === true ? 'BEGIN READ ONLY' : 'BEGIN READ WRITE');
-        this.#inTransaction = true;
+        await this.#begin(readOnly === true);
         break;
       case 'commit': {
         this.#inTransaction = false;
@@ -354,16 +452,6 @@ export class PostgresConnection implements Connection {
   }
 }
 
-async function end(client: pg.Client): Promise<void> {
-  const { stream } = connectionOf(client);
-  // A server that is gone answers no goodbye.
-  const timer = setTimeout(() => {
-    stream.destroy();
-  }, closeTimeoutMs);
-  await client.end().catch(() => undefined);
-  clearTimeout(timer);
-}
-
 function resultOf({ fields, rows, command, rowCount }: pg.QueryArrayResult<Value[]>): StepResult {
   const columns = uniqueNames(fields.map(({ name }) => name));
   return {
@@ -372,31 +460,4 @@ function resultOf({ fields, rows, command, rowCount }: pg.QueryArrayResult<Value
     rows: rows.map((values) => objectOf(columns, values)),
     rowsAffected: changingCommands.has(command) ? (rowCount ?? 0) : 0,
   };
-}
-
-/** What of the driver's client has no public type. */
-interface ClientConnection {
-  on(
-    event: 'parameterStatus',
-    listener: (message: { parameterName: string; parameterValue: string }) => void,
-  ): void;
-  readonly stream: { destroy(): void };
-}
-
-function connectionOf(client: pg.Client): ClientConnection {
-  return (client as unknown as { readonly connection: ClientConnection }).connection;
-}
-
-function processIdOf(client: pg.Client): number | null {
-  return (client as unknown as { readonly processID: number | null }).processID;
-}
-
-/** Host, port and database; never the password. */
-function shownUrl(url: string): string {
-  try {
-    const { host, pathname } = new URL(url);
-    return `${host}${pathname}`;
-  } catch {
-    return 'the configured URL';
-  }
 }

@@ -15,7 +15,7 @@ import { PooledDataset } from './pooled-dataset.ts';
 import type { InlineReads, PooledDatasetParts } from './pooled-dataset.ts';
 import type { PooledSession } from './pooled-session.ts';
 import type { RetryBudget } from './retry-policy.ts';
-import type { KnownReliance, SessionFacts, SessionMode } from './session/session-facts.ts';
+import type { KnownReliance, SessionFacts, SessionMode } from '@changeover/engines';
 import { SessionPin } from './session/session-pin.ts';
 
 /** What all pools of one engine and purpose have in common. */

@@ -16,7 +16,7 @@ import {
   type SessionFacts,
   sessionFactsByWords,
   type SessionMode,
-} from './session/session-facts.ts';
+} from '@changeover/engines';
 import type { BreakerOptions } from './pool/pool-breaker.ts';
 import { parsePoolOptions } from './pool/pool-options.ts';
 import type { ParsedPoolOptions, PoolOptions } from './pool/pool-options.ts';

@@ -18,5 +18,5 @@ export {
   sessionFactsByWords,
   type SessionMode,
   type SessionUse,
-} from './session/session-facts.ts';
+} from '@changeover/engines';
 export * from './storage-backend-factory.ts';

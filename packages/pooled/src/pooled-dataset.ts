@@ -28,7 +28,7 @@ import {
   type SessionFacts,
   type SessionMode,
   type SessionUse,
-} from './session/session-facts.ts';
+} from '@changeover/engines';
 import type { SessionPin } from './session/session-pin.ts';
 
 /** Reads on the spot, where an engine has that. */

@@ -154,13 +154,13 @@ export class StatementError extends StorageError {
 /** A statement that leaves something on its connection was refused. Nothing was run. */
 export class SessionStateError extends StorageError {
   override readonly name = 'SessionStateError';
-  constructor(fields: StorageErrorFields = {}) {
-    super(
-      'SESSION_STATE',
-      'The statement sets, locks or makes something that only its connection has, or may do so, and the next call may get another ' +
-        'connection. Do it inside a transaction, as SET LOCAL or set_config(…, true), or use session: "pin".',
-      fields,
-    );
+  /** @param message default: what to do where a pool's connections are told apart. */
+  constructor(
+    fields: StorageErrorFields = {},
+    message = 'The statement sets, locks or makes something that only its connection has, or may do so, and the next call may get ' +
+      'another connection. Do it inside a transaction, as SET LOCAL or set_config(…, true), or use session: "pin".',
+  ) {
+    super('SESSION_STATE', message, fields);
   }
 }
 

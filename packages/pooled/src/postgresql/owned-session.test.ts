@@ -44,14 +44,16 @@ describe('what a connection stands on', () => {
     expect(rows).toEqual([{ zone: 'UTC', memory: '5MB', id: 1 }]);
   });
 
-  test('is refused by name where it is not kept', async () => {
+  test('is told by name where it is not kept', async () => {
     const session = await connectPostgres({ url: databaseUrl, dataset: backend.dataset });
     try {
-      expect(await session.check({ TimeZone: 'Asia/Tokyo' }, undefined)).toEqual({
-        name: 'TimeZone',
-        found: 'UTC',
+      expect(await session.standing({ TimeZone: 'Asia/Tokyo' })).toMatchObject({
+        dropped: { name: 'TimeZone', found: 'UTC' },
       });
-      expect(await session.check({ TimeZone: 'UTC', DateStyle: 'ISO' }, undefined)).toBeUndefined();
+      expect(await session.standing({ TimeZone: 'UTC', DateStyle: 'ISO' })).toMatchObject({
+        dropped: undefined,
+        hasSchema: true,
+      });
     } finally {
       await session.close();
     }

@@ -101,6 +101,7 @@ export class PostgresDriver implements EngineDriver {
         url,
         signal,
         connectTimeoutMs: pool.connectTimeoutMs,
+        needsPrimary: true,
         ...(dataset === '' ? {} : { dataset }),
         ...(statementTimeoutMs === 0 ? {} : { statementTimeoutMs }),
       }),

@@ -63,7 +63,8 @@ export class PostgresPooledSession implements PooledSession {
 
   async run(job: Job, read?: MeasuredRead): Promise<unknown> {
     const program = jobProgram(this.#context, job);
-    if (keepsState(job)) this.#marked = true;
+    // What a job leaves behind a pooler by transaction is not on this connection.
+    if (keepsState(job) && !this.#session.isPooledByTransaction) this.#marked = true;
     if (read !== undefined) {
       let tookMs = 0;
       const answer = await this.#session.read(program, read.beside, (durationMs) => {
@@ -109,7 +110,9 @@ export class PostgresPooledSession implements PooledSession {
   }
 
   async end(): Promise<void> {
-    const { processId } = this.#session;
+    const { processId, isPooledByTransaction } = this.#session;
+    // The number is the pooler's, which passes a request to cancel on to the process that it stands for now.
+    if (isPooledByTransaction) await this.#session.cancel();
     // The socket alone would not do: a process that waits for a lock doesn't look at it.
     if (processId !== null) await endBackend(this.#url, processId);
     this.cut();

@@ -1,4 +1,4 @@
-import type { Engine } from '@changeover/engines/api';
+import type { Engine } from '../api/engine.ts';
 import {
   lockingFunctions,
   postgresKeywords,
