@@ -11,6 +11,8 @@ export default tseslint.config(
       'scripts/run.mjs',
       'packages/*/bin/**',
       'examples/**/*.cjs',
+      // Programs as other people write them.
+      'test/adopt/projects/**',
       'test/jest.config.mjs',
       'eslint.config.mjs',
     ],
