@@ -18,14 +18,13 @@ export function importsOf(file: SourceFile): ReadonlyMap<string, Imported> {
       found.set(one.getAliasNode()?.getText() ?? one.getName(), { module, name: one.getName() });
   }
   for (const equals of file.getDescendantsOfKind(SyntaxKind.ImportEqualsDeclaration)) {
-    const module = equals.getExternalModuleReferenceSourceFile() ?? equals.getModuleReference();
-    const specifier = /require\((['"])(.*?)\1\)/.exec(equals.getText())?.[2];
-    if (specifier !== undefined && module !== undefined)
-      found.set(equals.getName(), { module: specifier, name: 'default' });
+    const module = /require\((['"])(.*?)\1\)/.exec(equals.getText())?.[2];
+    if (module !== undefined) found.set(equals.getName(), { module, name: 'default' });
   }
   for (const declaration of file.getDescendantsOfKind(SyntaxKind.VariableDeclaration)) {
     const initializer = declaration.getInitializer();
-    const from = initializer === undefined ? undefined : requiredBy(initializer);
+    // `const { Pool } = pg` takes from what was imported.
+    const from = initializer === undefined ? undefined : importedAs(initializer, found);
     if (from === undefined) continue;
     const name = declaration.getNameNode();
     if (Node.isIdentifier(name)) found.set(name.getText(), from);

@@ -28,22 +28,7 @@ export function openProject(path: string): OpenProject {
   const config = [join(dirname(full), 'tsconfig.json'), join(root, 'tsconfig.json')].find((one) =>
     existsSync(one),
   );
-  const project = new Project({
-    ...(config === undefined ? {} : { tsConfigFilePath: config }),
-    skipAddingFilesFromTsConfig: true,
-    skipFileDependencyResolution: true,
-    compilerOptions: {
-      allowJs: true,
-      noEmit: true,
-      ...(config === undefined
-        ? {
-            target: ts.ScriptTarget.ES2022,
-            module: ts.ModuleKind.NodeNext,
-            moduleResolution: ts.ModuleResolutionKind.NodeNext,
-          }
-        : {}),
-    },
-  });
+  const project = projectBy(config);
   const found = filesBelow(root);
   if (found.length < mostFiles) project.addSourceFilesAtPaths(found.map(escapeGlob));
   else if (config !== undefined) project.addSourceFilesFromTsConfig(config);
@@ -57,6 +42,27 @@ export function openProject(path: string): OpenProject {
         .split(sep)
         .join('/'),
   };
+}
+
+/** With the compiler options of a tsconfig, or of Node where there is none that can be used: one may extend a file that is only generated. */
+function projectBy(config: string | undefined): Project {
+  const shared = { skipAddingFilesFromTsConfig: true, skipFileDependencyResolution: true };
+  const compilerOptions = { allowJs: true, noEmit: true };
+  try {
+    if (config !== undefined)
+      return new Project({ ...shared, tsConfigFilePath: config, compilerOptions });
+  } catch {
+    // Its options matter for finding callers alone.
+  }
+  return new Project({
+    ...shared,
+    compilerOptions: {
+      ...compilerOptions,
+      target: ts.ScriptTarget.ES2022,
+      module: ts.ModuleKind.NodeNext,
+      moduleResolution: ts.ModuleResolutionKind.NodeNext,
+    },
+  });
 }
 
 function rootOf(start: string): string {

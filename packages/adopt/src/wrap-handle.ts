@@ -34,10 +34,23 @@ export function wrapHandle(
     imported,
     edits: [
       { start: creation.getStart(), end: creation.getStart(), text: `${imported}(` },
-      { start: creation.getEnd(), end: creation.getEnd(), text: `, { name: ${q}${name}${q} })` },
+      {
+        start: creation.getEnd(),
+        end: creation.getEnd(),
+        text: `, { name: ${q}${name}${q}${optionsOf(kind, creation)} })`,
+      },
     ],
     todos: memory ? ['a database in memory has one connection only and stays at legacy'] : [],
   };
+}
+
+/** A handle does not tell these options of its own, which its adapter's connections need too. */
+function optionsOf(kind: HandleKind, creation: Handle['creation']): string {
+  const [, options] = creation.getArguments();
+  const text = options?.getText() ?? '';
+  if (kind !== 'better-sqlite3' || !/\b(?:verbose|nativeBinding)\b/.test(text)) return '';
+  const made = `${Node.isNewExpression(creation) ? 'new ' : ''}${creation.getExpression().getText()}`;
+  return `, open: (file) => ${made}(file, ${text})`;
 }
 
 function isInMemory(creation: Node): boolean {

@@ -1,4 +1,5 @@
-import { Node, type SourceFile, SyntaxKind } from 'ts-morph';
+import type { Node } from 'ts-morph';
+import { type SourceFile, SyntaxKind } from 'ts-morph';
 import type { Edit } from './edits.ts';
 import type { Singleton } from './find-singleton.ts';
 import { opensItself, targetOf } from './find-singleton.ts';

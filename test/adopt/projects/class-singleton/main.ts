@@ -11,3 +11,6 @@ export function useNotes(): string {
 export function end(): void {
   Notes.getInstance().close();
 }
+
+console.log(useNotes());
+end();

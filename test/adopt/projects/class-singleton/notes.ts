@@ -17,7 +17,7 @@ export class Notes {
 
   static getInstance(): Notes {
     if (!Notes.instance) {
-      Notes.instance = new Notes(process.env['NOTES_FILE'] ?? 'notes.sqlite'); // made once
+      Notes.instance = new Notes(process.env['DB_FILE'] ?? 'app.sqlite'); // made once
     }
     return Notes.instance;
   }

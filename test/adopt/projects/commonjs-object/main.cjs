@@ -5,3 +5,5 @@ module.exports.use = () => {
   put('a', '1')
   return `${get('a')} ${store.all().length}`
 }
+
+console.log(module.exports.use())

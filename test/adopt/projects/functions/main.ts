@@ -6,3 +6,6 @@ export async function use(): Promise<string> {
   const found = await users.byName('Ada');
   return `${String(found?.name)} ${String(users.list().length)}`;
 }
+
+console.log(await use());
+users.close();

@@ -1,5 +1,8 @@
 import { db } from './db.ts';
 
-export const add = (name: string): number =>
+const add = (name: string): number =>
   Number(db.prepare('insert into item (name) values (?)').run(name).lastInsertRowid);
-export const names = (): unknown[] => db.prepare('select name from item order by id').pluck().all();
+const names = (): unknown[] => db.prepare('select name from item order by id').pluck().all();
+
+db.transaction(() => add('film'))();
+console.log(add('bread'), names().join());

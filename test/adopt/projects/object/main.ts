@@ -4,3 +4,5 @@ export function use(): string {
   settings.set('theme', 'dark');
   return `${String(settings.get('theme'))} ${String(settings.all().length)}`;
 }
+
+console.log(use());
