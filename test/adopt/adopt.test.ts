@@ -142,7 +142,12 @@ describe('adopting', () => {
 
   test('lists who calls it, and who needs await before an asynchronous pooled leg', () => {
     const { callSites } = adopt(join(open('functions'), 'users.ts'));
-    expect(callSites.stay.map(({ operation }) => operation)).toEqual(['add', 'byName', 'list', 'close']);
+    expect(callSites.stay.map(({ operation }) => operation)).toEqual([
+      'add',
+      'byName',
+      'list',
+      'close',
+    ]);
     expect(callSites.needAwait.map(({ operation }) => operation)).toEqual(['list', 'close']);
   });
 

@@ -30,6 +30,9 @@ const imports =
 const makers =
   /\b(?:new\s+)?(createBridge|createStorageBridge|bridge[A-Z]\w*|Bridge[A-Z]\w*)\s*(?:<[^(){}]*>)?\(/g;
 
+/** Words of a declaration. Outside of one they are as likely to be a program's own methods. */
+const kinds = new Set(['read', 'write', 'transaction', 'control', 'bySql', 'legacyOnly', 'sub']);
+
 /** Looks through a folder's sources for what wires bridges in. Reads, and writes nothing. */
 export function findWiring(folder: string): FoundWiring {
   const found = sourcesBelow(folder).map((path) =>
@@ -60,9 +63,9 @@ export function wiringIn(file: string, text: string): FoundWiring {
   const within = (at: number): boolean => calls.some(({ start, end }) => at >= start && at < end);
   const made = new Set(calls.map(({ maker }) => maker));
   const uses = [...names]
-    .filter((name) => !made.has(name))
+    .filter((name) => !made.has(name) && !kinds.has(name))
     .flatMap((name) =>
-      [...text.matchAll(new RegExp(`\\b${name.replaceAll('$', '\\$')}\\b`, 'g'))]
+      [...text.matchAll(new RegExp(`(?<![.\\w$])${name.replaceAll('$', '\\$')}\\b`, 'g'))]
         .filter((match) => !within(match.index) && !isInImport(match.index, imported))
         .map((match) => lineAt(text, match.index)),
     );
