@@ -16,6 +16,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   pooled: ['core', 'compare', 'engines'],
   storage: ['core', 'compare', 'bridge', 'operate', 'classify', 'engines', 'legacy', 'pooled'],
   adapters: ['core', 'compare', 'bridge', 'classify'],
+  // What it writes names packages of this repository in texts alone.
+  adopt: ['core', 'classify'],
   changeover: ['core', 'compare', 'bridge', 'operate', 'engines', 'pooled', 'storage', 'adapters'],
 };
 

@@ -32,6 +32,8 @@ export const examples: Readonly<
     | 'flagsPull'
     | 'report'
     | 'gate'
+    | 'finish'
+    | 'adopt'
     | 'completion',
     string
   >
@@ -132,6 +134,16 @@ Examples:
 Examples:
   $ changeover report
   $ changeover report --format html --output report.html`,
+  finish: `
+Exit codes: 0 ready, 99 not yet, 3 can't be told. A TODO that is left in a bridge is not yet.
+
+Examples:
+  $ changeover finish notes
+  $ changeover finish notes --after 14d --source src --format json`,
+  adopt: `
+Examples:
+  $ changeover adopt src/db.ts --dry-run
+  $ changeover adopt src/db.ts`,
   gate: `
 Examples:
   $ changeover gate notes && changeover promote notes inbox --reason "the gates hold"

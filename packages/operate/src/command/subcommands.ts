@@ -1,7 +1,9 @@
+import { addAdopt } from './adopt.ts';
 import { addChangeCommands } from './change-commands.ts';
 import type { AddSubcommand } from './command-context.ts';
 import { addCompletion } from './completion.ts';
 import { addConsole } from './console-command.ts';
+import { addFinish } from './finish.ts';
 import { addFlagsCommands } from './flags-commands.ts';
 import { addReadCommands } from './read-commands.ts';
 import { addReportCommands } from './report-commands.ts';
@@ -13,6 +15,8 @@ export const subcommands: readonly AddSubcommand[] = [
   addConsole,
   addChangeCommands,
   addReportCommands,
+  addFinish,
+  addAdopt,
   addFlagsCommands,
   addCompletion,
 ];

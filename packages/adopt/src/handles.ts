@@ -1,0 +1,86 @@
+import {
+  type CallExpression,
+  type NewExpression,
+  Node,
+  type SourceFile,
+  SyntaxKind,
+} from 'ts-morph';
+import { importedAs, importsOf } from './imported.ts';
+
+/** A library whose handle an adapter of Changeover stands in for. */
+export type HandleKind = 'better-sqlite3' | 'pg.Client' | 'pg.Pool' | 'kysely';
+
+/** An expression that makes a handle: `new Database(file)`. */
+export interface Handle {
+  readonly kind: HandleKind;
+  readonly creation: NewExpression | CallExpression;
+}
+
+/** A handle that no adapter stands in for. */
+export interface OtherHandle {
+  readonly library: string;
+  readonly line: number;
+}
+
+/** Libraries that people hand out handles of, and what to do there. */
+const others: ReadonlySet<string> = new Set([
+  '@prisma/client',
+  'mysql2',
+  'mysql2/promise',
+  'mysql',
+  'postgres',
+  'knex',
+  'sqlite3',
+  'sqlite',
+  'mongoose',
+  'mongodb',
+  'ioredis',
+  'redis',
+  'sequelize',
+  'typeorm',
+  'node:sqlite',
+  '@duckdb/node-api',
+  'duckdb',
+]);
+
+/** Every place in a file that makes a handle, in the order of the text. */
+export function handlesIn(file: SourceFile): Handle[] {
+  return creationsIn(file).flatMap(({ creation, module, name }): Handle[] => {
+    const isNew = Node.isNewExpression(creation);
+    if (module === 'better-sqlite3' && (name === 'default' || name === '*'))
+      return [{ kind: 'better-sqlite3', creation }];
+    if (module === 'pg' && isNew && name === 'Client') return [{ kind: 'pg.Client', creation }];
+    if (module === 'pg' && isNew && name === 'Pool') return [{ kind: 'pg.Pool', creation }];
+    if (module === 'kysely' && isNew && name === 'Kysely') return [{ kind: 'kysely', creation }];
+    return [];
+  });
+}
+
+/** Places that make a handle which no adapter stands in for. */
+export function otherHandlesIn(file: SourceFile): OtherHandle[] {
+  return creationsIn(file)
+    .filter(({ module }) => others.has(module))
+    .map(({ creation, module }) => ({ library: module, line: creation.getStartLineNumber() }));
+}
+
+function creationsIn(file: SourceFile): {
+  readonly creation: NewExpression | CallExpression;
+  readonly module: string;
+  readonly name: string;
+}[] {
+  const imports = importsOf(file);
+  return file.getDescendants().flatMap((node) => {
+    if (!Node.isNewExpression(node) && !Node.isCallExpression(node)) return [];
+    const callee = node.getExpression();
+    // `require('m')` itself makes nothing.
+    if (callee.isKind(SyntaxKind.Identifier) && callee.getText() === 'require') return [];
+    const imported = importedAs(unwrapped(callee), imports);
+    return imported === undefined ? [] : [{ creation: node, ...imported }];
+  });
+}
+
+function unwrapped<T extends Node>(node: T): T {
+  return Node.isParenthesizedExpression(node)
+    ? (unwrapped(node.getExpression()) as Node as T)
+    : node;
+}

@@ -1,0 +1,185 @@
+import type { Node } from 'ts-morph';
+import { type SourceFile, SyntaxKind } from 'ts-morph';
+import type { Edit } from './edits.ts';
+import type { Singleton } from './find-singleton.ts';
+import { opensItself, targetOf } from './find-singleton.ts';
+import type { Operation } from './infer-kind.ts';
+import { functionEdits, objectEdits } from './write-module-bridge.ts';
+import type { TextStyle } from './text-style.ts';
+import { importEdit } from './write-import.ts';
+import { wrapHandle } from './wrap-handle.ts';
+
+/** What a bridge is written from. */
+export interface BridgePlan {
+  readonly file: SourceFile;
+  readonly singleton: Singleton;
+  readonly operations: readonly Operation[];
+  readonly name: string;
+  readonly style: TextStyle;
+}
+
+/** What was written. */
+export interface WrittenBridge {
+  readonly edits: readonly Edit[];
+  /** What a person must look at, beside the operations. */
+  readonly todos: readonly string[];
+}
+
+/** Writes the bridge of what a module hands out. */
+export function writeBridge(plan: BridgePlan): WrittenBridge {
+  const { singleton } = plan;
+  switch (singleton.shape) {
+    case 'handle':
+      return bridgeHandles(plan, singleton);
+    case 'instance':
+      return bridgeInstance(plan, singleton);
+    case 'object':
+      return withImport(plan, objectEdits(plan, singleton));
+    case 'functions':
+      return withImport(plan, functionEdits(plan, singleton));
+  }
+}
+
+function bridgeHandles(
+  plan: BridgePlan,
+  { handles }: Extract<Singleton, { shape: 'handle' }>,
+): WrittenBridge {
+  const { file, style, name } = plan;
+  const names = namesOfHandles(
+    name,
+    handles.map(({ creation }) => targetOf(creation)),
+  );
+  const wrapped = handles.map((handle, at) => wrapHandle(handle, names[at] ?? name, style));
+  const imports = new Map<string, Set<string>>();
+  for (const { module, imported } of wrapped)
+    imports.set(module, (imports.get(module) ?? new Set()).add(imported));
+  return {
+    edits: [
+      importEdit(
+        file,
+        style,
+        [...imports].map(([module, imported]) => ({ module, names: [...imported] })),
+      ),
+      ...wrapped.flatMap(({ edits }) => edits),
+    ],
+    todos: wrapped.flatMap(({ todos }) => todos),
+  };
+}
+
+/** Handles of one variable are one bridge; a second variable is another, for the same keys have other stages there. */
+function namesOfHandles(name: string, targets: readonly (string | undefined)[]): string[] {
+  const [first] = targets;
+  return targets.map((target) =>
+    target === undefined || target === first ? name : `${name}-${target.replaceAll(/\W/g, '')}`,
+  );
+}
+
+function bridgeInstance(
+  plan: BridgePlan,
+  { creation, members }: Extract<Singleton, { shape: 'instance' }>,
+): WrittenBridge {
+  const text = creation.getText();
+  const waits = creation.getDescendantsOfKind(SyntaxKind.AwaitExpression).length > 0;
+  const begin = waits ? 'async () =>' : '() =>';
+  const pooled = pooledInstance(plan, text);
+  const bridge = createBridgeText(plan, {
+    indent: indentAt(creation),
+    legacy: `${begin} ${text}`,
+    pooled: pooled.code === undefined ? refusing(plan) : `${begin} ${pooled.code}`,
+    pooledTodo: pooled.todo,
+    hasOthers: members.hasOthers,
+  });
+  return withImport(plan, {
+    edits: [{ start: creation.getStart(), end: creation.getEnd(), text: bridge }],
+    todos: [pooled.todo],
+  });
+}
+
+/** A second instance stands in for the pooled leg until there is one, if it has a connection to the same data. */
+function pooledInstance(
+  { singleton }: BridgePlan,
+  text: string,
+): { readonly code: string | undefined; readonly todo: string } {
+  if (singleton.shape !== 'instance') throw new RangeError('That is no instance.');
+  const { owner } = singleton;
+  const legacyOnly = 'so every call stays with the legacy leg until there is one.';
+  if (/:memory:/.test(owner.getText() + text))
+    return {
+      code: undefined,
+      todo: `the pooled leg. A second instance has data of its own, ${legacyOnly}`,
+    };
+  if (!opensItself(owner))
+    return {
+      code: undefined,
+      todo: `the pooled leg. This class opens no connection to make a second one with, ${legacyOnly}`,
+    };
+  return {
+    code: text,
+    todo: 'this is a second instance with a connection of its own. Put the pool here.',
+  };
+}
+
+function refusing({ style: { quote } }: BridgePlan): string {
+  return `() => Promise.reject(new Error(${quote}There is no pooled leg yet.${quote}))`;
+}
+
+function withImport(plan: BridgePlan, { edits, todos }: WrittenBridge): WrittenBridge {
+  const kinds = new Set(['createBridge']);
+  for (const { declared } of plan.operations) kinds.add(/^\w+/.exec(declared)?.[0] ?? 'read');
+  const names = [...kinds].sort();
+  return {
+    edits: [importEdit(plan.file, plan.style, [{ module: 'changeover', names }]), ...edits],
+    todos,
+  };
+}
+
+/** What {@link createBridgeText} is written from. */
+export interface BridgeParts {
+  /** That of the line where it begins. */
+  readonly indent: string;
+  readonly legacy: string;
+  readonly pooled: string;
+  readonly pooledTodo: string;
+  readonly hasOthers: boolean;
+}
+
+/** `createBridge({ … })`, as a person would write it. */
+export function createBridgeText(
+  { name, operations, style }: BridgePlan,
+  { indent, legacy, pooled, pooledTodo, hasOthers }: BridgeParts,
+): string {
+  const { quote: q, indent: step } = style;
+  const inner = indent + step;
+  const declared = operations.flatMap(({ name: method, declared: code, todo }) => [
+    ...(todo === undefined ? [] : [`${inner}${step}// TODO: ${todo}`]),
+    `${inner}${step}${propertyName(method, q)}: ${code.replaceAll("'", q)},`,
+  ]);
+  return [
+    'createBridge({',
+    `${inner}name: ${q}${name}${q},`,
+    `${inner}legacy: ${legacy},`,
+    `${inner}// TODO: ${pooledTodo}`,
+    `${inner}pooled: ${pooled},`,
+    `${inner}operations: {`,
+    ...declared,
+    `${inner}},`,
+    ...(hasOthers
+      ? [
+          `${inner}// What is not named above stays where it is, as what is private does.`,
+          `${inner}undeclared: ${q}legacy${q},`,
+        ]
+      : []),
+    `${indent}})`,
+  ].join('\n');
+}
+
+function propertyName(name: string, quote: string): string {
+  return /^[A-Za-z_$][\w$]*$/.test(name) ? name : `${quote}${name}${quote}`;
+}
+
+/** The white space that a node's line begins with. */
+export function indentAt(node: Node): string {
+  const text = node.getSourceFile().getFullText();
+  const line = text.lastIndexOf('\n', node.getStart() - 1) + 1;
+  return /^[\t ]*/.exec(text.slice(line))?.[0] ?? '';
+}

@@ -1,0 +1,255 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { adopt, runAdopt } from '@changeover/adopt';
+import { findWiring } from '../../packages/operate/src/command/bridge-wiring.ts';
+import { stages } from '@changeover/core';
+import { root } from '../architecture/source-files.ts';
+import { testFlags } from '../command/write-test-flags.ts';
+import { copyProject, type ProjectCopy } from './open-project.ts';
+
+let project: ProjectCopy | undefined;
+afterEach(() => {
+  project?.remove();
+  project = undefined;
+});
+
+function open(name: string): string {
+  project = copyProject(name);
+  return project.folder;
+}
+
+/** Each program's module that makes the singleton. */
+const modules: readonly (readonly [project: string, file: string, shape: string])[] = [
+  ['class-singleton', 'notes.ts', 'instance'],
+  ['memory-class', 'counter.ts', 'instance'],
+  ['handle-sqlite', 'db.ts', 'handle'],
+  ['lazy-handle', 'db.ts', 'handle'],
+  ['default-handle', 'db.ts', 'handle'],
+  ['windows', 'db.ts', 'handle'],
+  ['handle-pg', 'db.ts', 'handle'],
+  ['async-class', 'repository.ts', 'handle'],
+  ['kysely', 'db.ts', 'handle'],
+  ['functions', 'users.ts', 'functions'],
+  ['object', 'settings.ts', 'object'],
+  ['commonjs-object', 'store.cjs', 'object'],
+  ['commonjs-functions', 'queue.cjs', 'functions'],
+  ['commonjs-handle', 'db.cjs', 'handle'],
+];
+
+/** Programs that run without a server, and how they are started. */
+const running: readonly (readonly [project: string, file: string, main: string])[] = modules
+  .filter(([name]) => !['handle-pg', 'async-class'].includes(name))
+  .map(([name, file]) => [name, file, `main.${file.endsWith('.cjs') ? 'cjs' : 'ts'}`]);
+
+function writeFlags(folder: string, bridge: string): void {
+  for (const stage of stages)
+    writeFileSync(join(folder, `${stage}.json`), JSON.stringify(testFlags({ [bridge]: stage })));
+}
+
+/** Does what `changeover finish` says, to the letter. */
+function followFinish(folder: string): void {
+  for (const { file, remove, write } of findWiring(folder).wiring) {
+    const path = join(folder, file);
+    const text = readFileSync(path, 'utf8');
+    expect(text).toContain(remove);
+    writeFileSync(
+      path,
+      text.replace(remove, () => write),
+    );
+  }
+}
+
+/** Runs a program in a process of its own; each stage of `stages` in turn, on the same data. */
+function runProgram(folder: string, main: string, stage: string): string {
+  for (const file of readdirSync(folder).filter((one) => one.includes('.sqlite')))
+    rmSync(join(folder, file));
+  const { stdout, stderr, status } = spawnSync(
+    process.execPath,
+    [
+      '--conditions=@changeover/source',
+      '--disable-warning=ExperimentalWarning',
+      join(folder, main),
+    ],
+    {
+      cwd: folder,
+      encoding: 'utf8',
+      env: {
+        PATH: process.env['PATH'] ?? '',
+        DB_FILE: join(folder, 'data.sqlite'),
+        CHANGEOVER_FLAGS: join(folder, `${stage}.json`),
+        CHANGEOVER_LEDGER: 'false',
+        CHANGEOVER_LOG: 'error',
+        CHANGEOVER_STORE: join(folder, 'store.sqlite'),
+      },
+    },
+  );
+  if (status !== 0) throw new Error(`${main} at ${stage} failed: ${stderr}`);
+  return stdout;
+}
+
+describe('adopting', () => {
+  test.each(modules)(
+    '%s finds what it hands out, and a second run changes nothing',
+    (name, file, shape) => {
+      const path = join(open(name), file);
+      const before = readFileSync(path, 'utf8');
+      const shown = adopt(path, { dryRun: true });
+      expect(readFileSync(path, 'utf8')).toBe(before);
+      const adopted = adopt(path);
+      expect(adopted.outcome).toBe('adopted');
+      expect(adopted.shape).toBe(shape);
+      expect(adopted.diff).toBe(shown.diff);
+      const after = readFileSync(path, 'utf8');
+      expect(after).not.toBe(before);
+      expect(adopt(path).outcome).toBe('already');
+      expect(readFileSync(path, 'utf8')).toBe(after);
+    },
+  );
+
+  test('every line that is not touched stays as it is, with its line ends', () => {
+    const path = join(open('windows'), 'db.ts');
+    adopt(path);
+    const text = readFileSync(path, 'utf8');
+    expect(text.replaceAll('\r\n', '')).not.toContain('\n');
+    expect(text).toContain('"app.sqlite" ), { name: "db" });   // odd   spacing\r\n');
+    expect(text).toContain('export { db as default,  db as connection };\r\n');
+  });
+
+  test('tells what each method is by its statements, its type and its name', () => {
+    const { operations, properties } = adopt(join(open('class-singleton'), 'notes.ts'));
+    expect(Object.fromEntries(operations.map((one) => [one.name, one.declared]))).toEqual({
+      list: 'read.rows()',
+      find: 'read()',
+      each: 'read()',
+      add: 'write()',
+      inTransaction: 'transaction()',
+      close: 'control()',
+    });
+    expect(properties).toEqual(['count']);
+  });
+
+  test('a method of which nothing tells is a write with a TODO', () => {
+    const { operations } = adopt(join(open('functions'), 'users.ts'));
+    const refresh = operations.find(({ name }) => name === 'refresh');
+    expect(refresh?.declared).toBe('write()');
+    expect(refresh?.todo).toContain('nothing tells');
+    expect(readFileSync(join(project?.folder ?? '', 'users.ts'), 'utf8')).toContain(
+      '// TODO: nothing tells',
+    );
+  });
+
+  test('lists who calls it, and who needs await before an asynchronous pooled leg', () => {
+    const { callSites } = adopt(join(open('functions'), 'users.ts'));
+    expect(callSites.stay.map(({ operation }) => operation)).toEqual([
+      'add',
+      'byName',
+      'list',
+      'close',
+    ]);
+    expect(callSites.needAwait.map(({ operation }) => operation)).toEqual(['list', 'close']);
+  });
+
+  test('what can be bridged nowhere is said to be nothing, and left as it is', () => {
+    const path = join(open('functions'), 'types.ts');
+    writeFileSync(path, 'export interface Empty {}\n');
+    const out: string[] = [];
+    const streams = { write: (text: string) => out.push(text) };
+    expect(runAdopt([path], { stdout: streams, stderr: streams })).toBe(3);
+    expect(runAdopt([], { stdout: streams, stderr: streams })).toBe(2);
+    expect(runAdopt([join(path, 'none.ts')], { stdout: streams, stderr: streams })).toBe(1);
+    expect(readFileSync(path, 'utf8')).toBe('export interface Empty {}\n');
+  });
+});
+
+test('every adopted program type-checks', () => {
+  for (const [name, file] of modules.filter(([, one]) => one.endsWith('.ts'))) {
+    const folder = open(name);
+    adopt(join(folder, file));
+    const { stdout } = spawnSync(
+      process.execPath,
+      [join(root, 'node_modules/typescript/bin/tsc'), '-p', folder],
+      { encoding: 'utf8' },
+    );
+    expect(`${name}: ${stdout}`).toBe(`${name}: `);
+    project?.remove();
+  }
+}, 300_000);
+
+describe('an adopted program', () => {
+  test.each(running)(
+    '%s answers the same at each stage and back, and with no bridge at all',
+    (name, file, main) => {
+      const folder = open(name);
+      const expected = runProgram(folder, main, 'legacy');
+      expect(expected).not.toBe('');
+      writeFlags(folder, adopt(join(folder, file)).name);
+      for (const stage of [...stages, ...stages.toReversed().slice(1)])
+        expect([stage, runProgram(folder, main, stage)]).toEqual([stage, expected]);
+      // A pooled leg that is still to be written can't take the bridge's place.
+      if (name === 'memory-class') return;
+      followFinish(folder);
+      expect(readFileSync(join(folder, file), 'utf8')).not.toContain('changeover');
+      expect(findWiring(folder).wiring).toEqual([]);
+      expect(runProgram(folder, main, 'legacy')).toBe(expected);
+    },
+    120_000,
+  );
+
+  test.each([
+    ['class-singleton', 'notes.ts'],
+    ['functions', 'users.ts'],
+    ['object', 'settings.ts'],
+  ])(
+    '%s keeps the contract of a bridge at the four stages and back',
+    (name, file) => {
+      const folder = open(name);
+      const path = join(folder, file);
+      const { operations } = adopt(path);
+      const text = readFileSync(path, 'utf8');
+      writeFileSync(path, text.replace("from 'changeover'", "from './captured.ts'"));
+      writeFileSync(join(folder, 'captured.ts'), captured);
+      const writes = operations.flatMap((one) => (one.declared === 'write()' ? [one.name] : []));
+      writeFileSync(join(folder, 'contract.ts'), contractProgram(file, writes));
+      expect(runProgram(folder, 'contract.ts', 'legacy')).toBe('[]\n');
+    },
+    120_000,
+  );
+});
+
+/** `createBridge` that keeps what it was given, so that the contract can be checked on the very bridge that was written. */
+const captured = `
+import { createBridge as make } from 'changeover';
+export * from 'changeover';
+export const given = [];
+export const createBridge = (options) => {
+  given.push(options);
+  return make(options);
+};
+`;
+
+function contractProgram(file: string, writes: readonly string[]): string {
+  return `
+import { createBridge } from 'changeover';
+import { contract } from 'changeover/testing';
+import { given } from './captured.ts';
+import * as module from './${file}';
+// A class makes its bridge when it is first asked.
+module.Notes?.getInstance().list();
+const [options] = given;
+const call = (name, ...args) => [name, (object) => object[name]?.(...args)];
+const faults = await contract({
+  legacy: options.legacy,
+  pooled: options.pooled,
+  writes: ${JSON.stringify(writes)},
+  calls: Object.fromEntries([
+    call('add', 'film'), call('set', 'theme', 'dark'), call('list'), call('all'),
+    call('find', 1), call('get', 'theme'), call('byName', 'film'),
+  ]),
+  bridge: ({ legacy, pooled, stages }) =>
+    createBridge({ ...options, legacy, pooled, stages, storePath: ':memory:' }),
+});
+console.log(JSON.stringify(faults));
+`;
+}

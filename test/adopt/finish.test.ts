@@ -1,0 +1,86 @@
+import { afterEach, expect, test } from '@jest/globals';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openLedgerStore, parseSettings, silentLogger } from '@changeover/bridge';
+import type { Stage } from '@changeover/core';
+import { typeChangeover } from '../command/run-changeover.ts';
+import { testFlags } from '../command/write-test-flags.ts';
+
+const dayMs = 86_400_000;
+let folder = '';
+afterEach(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** A project with a bridge, whose key went to a stage so many days ago. */
+async function project(to: Stage | undefined, daysAgo: number, source = ''): Promise<string> {
+  folder = mkdtempSync(join(tmpdir(), 'changeover-finish-'));
+  writeFileSync(join(folder, 'flags.json'), JSON.stringify(testFlags({ notes: 'pooled' })));
+  writeFileSync(
+    join(folder, 'notes.ts'),
+    `import Other from 'other';
+import { createBridge, read } from 'changeover';
+
+export const notes = createBridge({
+  name: 'notes', // a comment, with a bracket (
+  legacy: () => new Notes('a)'),${source}
+  pooled: () => new PooledNotes({ size: 4 }),
+  operations: { list: read() },
+});
+`,
+  );
+  const place = parseSettings({ storePath: join(folder, 'store.sqlite') }, {}, folder);
+  const store = openLedgerStore(place, silentLogger);
+  if (to !== undefined)
+    await store.append([
+      {
+        at: Date.now() - daysAgo * dayMs,
+        backend: 'notes',
+        dataset: 'all',
+        from: 'reverse',
+        to,
+        held: false,
+        who: 'flag',
+        reason: 'the gates hold',
+        revision: '1',
+        previous: 0,
+      },
+    ]);
+  await store.close();
+  return folder;
+}
+
+function finish(...more: readonly string[]) {
+  const place = ['--flags', join(folder, 'flags.json'), '--store', join(folder, 'store.sqlite')];
+  return typeChangeover(['finish', ...place, '--source', folder, '--format', 'json', ...more]);
+}
+
+test('a key that stood at pooled long enough is ready, and the pooled leg takes the place of the bridge', async () => {
+  await project('pooled', 8);
+  const { code, out } = await finish();
+  const answer = JSON.parse(out) as { ready: string; wiring: { remove: string; write: string }[] };
+  expect([answer.ready, code]).toEqual(['ready', 0]);
+  expect(answer.wiring.map(({ write }) => write)).toEqual(['', 'new PooledNotes({ size: 4 })']);
+  expect(answer.wiring[0]?.remove).toBe("import { createBridge, read } from 'changeover';");
+});
+
+test('a key that stood there too short a time is not ready', async () => {
+  await project('pooled', 8);
+  expect((await finish('--after', '9d')).code).toBe(99);
+  expect((await finish('--after', '190h')).code).toBe(0);
+});
+
+test('a key that is not at pooled, and a TODO in a bridge, are not ready', async () => {
+  await project('shadow', 80);
+  expect((await finish()).code).toBe(99);
+  rmSync(folder, { recursive: true });
+  await project('pooled', 80, '\n  // TODO: the pool');
+  expect((await finish()).code).toBe(99);
+});
+
+test('where nothing was seen it can not be told, and a time that is none is refused', async () => {
+  await project(undefined, 0);
+  expect((await finish()).code).toBe(3);
+  expect((await finish('--after', 'soon')).code).toBe(2);
+});
