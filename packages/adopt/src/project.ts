@@ -30,7 +30,8 @@ export function openProject(path: string): OpenProject {
   );
   const project = projectBy(config);
   const found = filesBelow(root);
-  if (found.length < mostFiles) project.addSourceFilesAtPaths(found.map(escapeGlob));
+  // One by one: by patterns, a folder that a tsconfig names and nobody has generated yet is an error.
+  if (found.length < mostFiles) for (const one of found) project.addSourceFileAtPathIfExists(one);
   else if (config !== undefined) project.addSourceFilesFromTsConfig(config);
   const file = project.getSourceFile(full) ?? project.addSourceFileAtPath(full);
   return {
@@ -87,12 +88,4 @@ function filesBelow(folder: string, found: string[] = []): string[] {
     } else if (source.test(entry.name) && !entry.name.endsWith('.d.ts')) found.push(path);
   }
   return found;
-}
-
-/** A path such as `app/[id]/page.ts` is no pattern. */
-function escapeGlob(path: string): string {
-  return path
-    .split(sep)
-    .join('/')
-    .replaceAll(/[[\](){}!*?]/g, '\\$&');
 }

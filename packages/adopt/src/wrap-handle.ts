@@ -81,13 +81,12 @@ function wrapDialect(
   const lead = lineIndent(property);
   const inner = lead + indent;
   const pooled = pooledDialect(dialect);
-  const copied = pooled.code.replaceAll(/\n(?=[\t ])/g, `\n${indent}`);
   const text = [
     'new BridgeDialect({',
     `${inner}name: ${q}${name}${q},`,
-    `${inner}legacy: ${dialect.getText().replaceAll(/\n(?=[\t ])/g, `\n${indent}`)},`,
+    `${inner}legacy: ${moved(dialect, inner)},`,
     `${inner}// TODO: ${pooled.todo}`,
-    `${inner}pooled: ${copied},`,
+    `${inner}pooled: ${moved(pooled.node, inner)},`,
     `${lead}})`,
   ].join('\n');
   const isShort = Node.isShorthandPropertyAssignment(property);
@@ -105,16 +104,25 @@ function wrapDialect(
 }
 
 /** A second dialect that is written like the first one opens connections of its own. One whose pool is made elsewhere shares it. */
-function pooledDialect(dialect: Node): { readonly code: string; readonly todo: string } {
+function pooledDialect(dialect: Node): { readonly node: Node; readonly todo: string } {
   const made = Node.isIdentifier(dialect) ? initializerOf(dialect) : dialect;
-  const code =
-    made !== undefined && Node.isNewExpression(made) ? made.getText() : dialect.getText();
+  const node = made !== undefined && Node.isNewExpression(made) ? made : dialect;
   const shared = made === undefined || sharesHandle(made);
-  if (/:memory:/.test(code))
-    return { code, todo: 'each has a database in memory of its own: give both one file.' };
+  if (/:memory:/.test(node.getText()))
+    return { node, todo: 'each has a database in memory of its own: give both one file.' };
   return shared
-    ? { code, todo: 'this is the legacy connection once more. Give it a pool of its own.' }
-    : { code, todo: 'this has the options of the legacy leg. Give it those of the pool.' };
+    ? { node, todo: 'this is the legacy connection once more. Give it a pool of its own.' }
+    : { node, todo: 'this has the options of the legacy leg. Give it those of the pool.' };
+}
+
+/** An expression's text, with its lines indented as they are to be in another place. */
+function moved(node: Node, indent: string): string {
+  const [first = '', ...more] = node.getText().split('\n');
+  const own = lineIndent(node);
+  return [
+    first,
+    ...more.map((line) => indent + (line.startsWith(own) ? line.slice(own.length) : line)),
+  ].join('\n');
 }
 
 function initializerOf(identifier: Node): Node | undefined {
