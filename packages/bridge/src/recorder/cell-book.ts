@@ -9,7 +9,7 @@ import {
   noCounts,
   type Counts,
 } from './counts.ts';
-import type { CellRow } from './recording-store.ts';
+import type { CellRow } from './store-rows.ts';
 import { cellKeyText } from './report-builder.ts';
 import { shedReasons } from './shed-reason.ts';
 

@@ -5,7 +5,9 @@ import type { Logger } from '../log.ts';
 import type { Cell } from './cell.ts';
 import { CellBook, type Counted, otherDatasets } from './cell-book.ts';
 import type { ComparisonSample, Recorder } from './recorder.ts';
-import { RecordingStore, readStore, type EventRow, type WriterRow } from './recording-store.ts';
+import { readStore } from './read-sqlite-store.ts';
+import { SqliteRecordingStore } from './sqlite-recording-store.ts';
+import type { EventRow, RecordingStore, WriterRow } from './store-rows.ts';
 import { ReportBuilder, type ResumedAt } from './report-builder.ts';
 import type { ReportData } from './report-data.ts';
 import { type RuleUseSource, RuleUses } from './rule-uses.ts';
@@ -261,7 +263,7 @@ class StoringRecorder implements Recorder {
     const parts = [rows, groups, samples, events, rules, shapes];
     const empty = parts.every((list) => list.length === 0);
     try {
-      this.#store ??= new RecordingStore(this.#options.path, this.#clock.wallMs());
+      this.#store ??= new SqliteRecordingStore(this.#options.path, this.#clock.wallMs());
       // An idle process writes nothing, but once, to be known to have been there.
       if (!empty || !this.#introduced) {
         this.#store.write({

@@ -1,4 +1,4 @@
-import type { GroupRow, SampleRow } from './recording-store.ts';
+import type { GroupRow, SampleRow } from './store-rows.ts';
 import type { ComparisonSample } from './recorder.ts';
 
 /** How much of the samples is kept. */
