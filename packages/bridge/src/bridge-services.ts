@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { systemClock } from '@changeover/core';
 import type { ParsedSettings } from './bridge-settings.ts';
+import { Fleet } from './fleet/fleet.ts';
 import { GuaranteeRegistry } from './guarantees/index.ts';
 import { createLogger, type Logger } from './log.ts';
 import { makeFolder } from './make-folder.ts';
@@ -33,6 +34,7 @@ export class BridgeServices {
   readonly watch: GuardrailWatch;
   /** Makes the gates that keep order and exclusion, of all bridges that a transaction may span. */
   readonly guarantees: GuaranteeRegistry = new GuaranteeRegistry();
+  readonly #fleet: Fleet | undefined;
   readonly #endMetrics: () => void;
   #closing: Promise<void> | undefined;
 
@@ -53,17 +55,21 @@ export class BridgeServices {
         ...this.ledger.acceptedOn(backend, callTarget(dataset)),
       ],
     });
+    const { ledgerUrl: url } = settings;
+    this.#fleet = url === undefined ? undefined : new Fleet({ url, logger });
     this.ledger = new Ledger({
-      store: openLedgerStore(settings, logger),
+      store: this.#fleet?.ledger ?? openLedgerStore(settings, logger),
       logger,
       gate: (move) => gate.judge(move),
+      evidence: () => gate.fresh(),
     });
     const stages = limitStages(flags, [
       settings.ledger ? ledgerSteps(this.ledger, flags) : ledgerHolds(this.ledger),
     ]);
     this.guardrail = new Guardrail(stages, systemClock, logger, settings.guardrail, this.ledger);
     this.recorder = openRecorder({
-      path: settings.storePath,
+      path: settings.ledgerUrl ?? settings.storePath,
+      fleet: this.#fleet,
       run: `${hostname()}-${String(process.pid)}-${randomUUID().slice(0, 8)}`,
       logger,
     });
@@ -99,6 +105,7 @@ export class BridgeServices {
     await this.ledger.close();
     this.guarantees.close();
     this.recorder.close();
+    await this.#fleet?.close();
   }
 }
 

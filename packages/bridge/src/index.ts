@@ -31,6 +31,7 @@ export { makeFolder } from './make-folder.ts';
 export type { Counted } from './recorder/cell-book.ts';
 export { Cell, type Verdict, verdicts } from './recorder/cell.ts';
 export * from './recorder/open-recorder.ts';
+export { Fleet, type FleetOptions } from './fleet/fleet.ts';
 export * from './recorder/recorder.ts';
 export type { ResumedAt } from './recorder/report-builder.ts';
 export * from './recorder/report-data.ts';

@@ -70,6 +70,15 @@ export class SampleBook {
     };
   }
 
+  /** Goes on as another process: so many of each fingerprint, and over the limit, are no longer this one's. */
+  beginAnew(had: ReadonlyMap<string, number>, overLimit: number): void {
+    this.#overLimit -= overLimit;
+    for (const group of this.#groups.values()) {
+      group.count -= had.get(group.fingerprint) ?? 0;
+      group.changed = true;
+    }
+  }
+
   /** To be called in the same tick as {@link unstored}, once its rows are stored. */
   markStored(groups: readonly GroupRow[], samples: readonly SampleRow[]): void {
     for (const { fingerprint } of groups) {

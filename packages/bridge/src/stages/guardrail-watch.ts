@@ -115,6 +115,7 @@ export class GuardrailWatch {
         recorder.watchRules(source);
       },
       summary: (resumedAt) => recorder.summary(resumedAt),
+      refresh: () => recorder.refresh(),
       flush: () => {
         recorder.flush();
       },

@@ -74,6 +74,9 @@ export class Ledger {
     this.#listeners = new Listeners(options.logger);
     this.#reviewedMs = this.#clock.monotonicMs();
     this.#readAtStart();
+    this.#store.subscribe?.(() => {
+      void this.#readOthers();
+    });
     this.#schedule();
   }
 
