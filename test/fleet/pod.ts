@@ -15,7 +15,7 @@ import { systemClock } from '@changeover/core';
 // counted (`counted N`), when it saw the key put back (`back MS`), and what it logged (`log MESSAGE`). It hears `call N`, `breach`,
 // `end` on its standard input.
 
-const [url = '', schema = '', silentMs = '60000'] = process.argv.slice(2);
+const [url = '', silentMs = '60000'] = process.argv.slice(2);
 const say = (line: string): void => {
   process.stdout.write(`${line}\n`);
 };
@@ -27,7 +27,7 @@ const logger = createLogger({
     },
   },
 });
-const fleet = new Fleet({ url, schema, logger, silentMs: Number(silentMs) });
+const fleet = new Fleet({ url, logger, silentMs: Number(silentMs) });
 const recorder = openRecorder({ path: url, fleet, run: `pod-${String(process.pid)}`, logger });
 const ledger = new Ledger({ store: fleet.ledger, logger });
 const stages = limitStages(createStaticStageSource({ notes: 'pooled' }), [ledgerHolds(ledger)]);

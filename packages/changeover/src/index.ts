@@ -17,6 +17,7 @@ export {
   openServerStageSource,
   read,
   readRecordings,
+  readSharedRecordings,
   type ReportData,
   type StageSource,
   type StatementClassifier,
