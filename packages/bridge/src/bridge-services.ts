@@ -74,7 +74,7 @@ export class BridgeServices {
       logger,
     });
     recordWhoDecides(this.recorder, settings.ledger);
-    this.watch = watchGuardrail(this.guardrail, this.recorder, logger);
+    this.watch = watchGuardrail(this.guardrail, this.recorder, logger, this.#fleet);
     const admin = openUnleashAdmin(settings);
     if (admin !== undefined) turnFlagsBack(this.guardrail, admin, logger);
     this.#endMetrics =
