@@ -120,6 +120,7 @@ function count(one: Simulated): void {
     samples: [],
     events: [],
     rules: [],
+    reliance: [],
   });
 }
 

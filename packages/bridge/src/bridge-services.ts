@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { systemClock } from '@changeover/core';
 import type { ParsedSettings } from './bridge-settings.ts';
 import { Fleet } from './fleet/fleet.ts';
-import { GuaranteeRegistry } from './guarantees/index.ts';
+import { callSites, GuaranteeRegistry } from './guarantees/index.ts';
 import { createLogger, type Logger } from './log.ts';
 import { makeFolder } from './make-folder.ts';
 import { observeMigration } from './metrics/observe-migration.ts';
@@ -33,7 +33,9 @@ export class BridgeServices {
   readonly ledger: Ledger;
   readonly watch: GuardrailWatch;
   /** Makes the gates that keep order and exclusion, of all bridges that a transaction may span. */
-  readonly guarantees: GuaranteeRegistry = new GuaranteeRegistry();
+  readonly guarantees: GuaranteeRegistry;
+  /** Names call sites that rely on what the singleton guaranteed; samples by itself. */
+  readonly captureSite: (kind: string, key: string) => string | undefined = callSites();
   readonly #fleet: Fleet | undefined;
   readonly #endMetrics: () => void;
   #closing: Promise<void> | undefined;
@@ -42,6 +44,7 @@ export class BridgeServices {
   constructor(settings: ParsedSettings) {
     const logger = settings.logger ?? createLogger({ level: settings.logLevel });
     this.settings = settings;
+    this.guarantees = new GuaranteeRegistry({ captureSite: this.captureSite });
     this.logger = logger;
     const flags = settings.stages ?? openStageSource(settings, logger);
     makeOwnFolder(settings, logger);
@@ -54,6 +57,8 @@ export class BridgeServices {
         ...flags.decide({ backend, dataset, operation: anyOperation }).settings.accept,
         ...this.ledger.acceptedOn(backend, callTarget(dataset)),
       ],
+      guarantees: (backend, dataset) =>
+        flags.decide({ backend, dataset, operation: anyOperation }).settings.guarantees,
     });
     const { ledgerUrl: url } = settings;
     this.#fleet = url === undefined ? undefined : new Fleet({ url, logger });

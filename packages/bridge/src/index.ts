@@ -31,8 +31,19 @@ export { makeFolder } from './make-folder.ts';
 export type { Counted } from './recorder/cell-book.ts';
 export { Cell, type Verdict, verdicts } from './recorder/cell.ts';
 export * from './recorder/open-recorder.ts';
+export { readRecordings, readSharedRecordings } from './recorder/read-recordings.ts';
 export { Fleet, type FleetOptions } from './fleet/fleet.ts';
 export * from './recorder/recorder.ts';
+export { acceptableGuarantees } from './stages/gates/judge-reliance.ts';
+export { relianceSentence, type RelianceText, relianceTexts, sitesText } from './reliance-text.ts';
+export {
+  calledText,
+  type RelianceEvidence,
+  type RelianceSeen,
+  type RelianceSite,
+  type ReliedGuarantee,
+  type SessionReliance,
+} from './recorder/reliance-book.ts';
 export type { ResumedAt } from './recorder/report-builder.ts';
 export * from './recorder/report-data.ts';
 export type { RuleUseCount, RuleUseSource } from './recorder/rule-uses.ts';
@@ -68,6 +79,7 @@ export {
   createBridge,
   standsFor,
 } from './create-bridge.ts';
+export { checkedKey } from './call/keys.ts';
 export { type LegAbilities, withAbilities } from './call/leg-abilities.ts';
 export * from './call/operations.ts';
 export {
@@ -78,6 +90,7 @@ export {
   type ExclusionLevel,
   GuaranteeRegistry,
   type GuaranteeRegistryOptions,
+  isInTransaction,
   type OrderLevel,
   SerialLeg,
 } from './guarantees/index.ts';

@@ -2,6 +2,8 @@ import type { Clock } from '@changeover/core';
 import { LatencyHistogram, PairedDifference } from '@changeover/compare';
 import { addCounts, noCounts, type Counts } from '../recorder/counts.ts';
 import type { ReportBuilder } from '../recorder/report-builder.ts';
+import { type RelianceEvidence, relianceKeyText } from '../recorder/reliance-book.ts';
+import { addStoredReliance, relianceValues } from '../recorder/reliance-rows.ts';
 import type { RuleUseCount } from '../recorder/rule-uses.ts';
 import type { ShapeRow } from '../recorder/shape-book.ts';
 import { noShapeTotals, shapeCountNames } from '../recorder/shape-counts.ts';
@@ -66,6 +68,9 @@ export class FleetOutbox implements RecordingStore {
   readonly #shapes = new Map<number, ShapeRow>();
   readonly #groups = new Map<string, GroupRow>();
   readonly #rules = new Map<string, RuleUseCount>();
+  readonly #reliance = new Map<string, RelianceEvidence>();
+  /** Reliance is stored under the first name that this process had: it is few rows, and never folded. */
+  #origin: string | undefined = undefined;
   #samples: SampleRow[] = [];
   #sampleLength = 0;
   #events: EventRow[] = [];
@@ -88,7 +93,7 @@ export class FleetOutbox implements RecordingStore {
   /** True where the store has all that was written. */
   get empty(): boolean {
     const { size: cells } = this.#cells;
-    const others = this.#shapes.size + this.#groups.size + this.#rules.size;
+    const others = this.#shapes.size + this.#groups.size + this.#rules.size + this.#reliance.size;
     return cells + others + this.#samples.length + this.#events.length === 0;
   }
 
@@ -100,6 +105,8 @@ export class FleetOutbox implements RecordingStore {
       throw Object.assign(error, { code: 'STORE_AWAY' });
     }
     this.#writer = batch.writer;
+    this.#origin ??= batch.writer.writer;
+    for (const row of batch.reliance) this.#reliance.set(relianceKeyText(row), row);
     for (const row of batch.cells) this.#waitCell({ ...row, lastAt: batch.writer.lastAt });
     for (const row of batch.shapes) this.#shapes.set(row.part, row);
     for (const row of batch.groups) this.#groups.set(row.fingerprint, { ...row });
@@ -116,7 +123,10 @@ export class FleetOutbox implements RecordingStore {
     const others = this.#others();
     const parts = new Set([...own.parts, ...this.#cells.keys()]);
     const shapeParts = new Set([...own.shapeParts, ...this.#shapes.keys()]);
-    if (others !== undefined) addStored(builder, others, { writer: own.writer, parts, shapeParts });
+    if (others !== undefined) {
+      const reliance = [...others.reliance].filter(({ writer }) => writer !== this.#origin);
+      addStored(builder, { ...others, reliance }, { writer: own.writer, parts, shapeParts });
+    }
     for (const { row } of this.#cells.values()) {
       if (own.parts.has(row.part)) continue;
       const { lastAt, counts, legacy, pooled, paired, ...key } = row;
@@ -142,6 +152,11 @@ export class FleetOutbox implements RecordingStore {
       });
   }
 
+  /** What others saw, when the store was last read. */
+  readReliance(add: (row: RelianceEvidence) => void): void {
+    addStoredReliance(this.#others()?.reliance ?? [], add, this.#origin);
+  }
+
   allowWaiting(): void {
     // Nothing here waits.
   }
@@ -157,6 +172,10 @@ export class FleetOutbox implements RecordingStore {
     const shapes = taken.some('s', this.#shapes.values(), (row) => this.#shapeMessage(row));
     const groups = taken.some('g', this.#groups.values(), groupMessage);
     const rules = taken.some('r', this.#rules.values(), ruleMessage);
+    const reliance = taken.some('y', this.#reliance.values(), (row) => [
+      this.#origin,
+      ...relianceValues(row),
+    ]);
     const events = taken.some('e', this.#events, eventMessage);
     const samples = taken.some('m', this.#samples, sampleMessage);
     const latencies = this.#takeLatencies(taken, all);
@@ -171,6 +190,7 @@ export class FleetOutbox implements RecordingStore {
         }
         for (const row of groups) forget(this.#groups, row.fingerprint, row);
         for (const row of rules) forget(this.#rules, `${row.backend}\0${row.rule}`, row);
+        for (const row of reliance) forget(this.#reliance, relianceKeyText(row), row);
         this.#events = this.#events.slice(events.length);
         this.#samples = this.#samples.slice(samples.length);
         for (const row of samples) this.#sampleLength -= lengthOf(row);

@@ -1,4 +1,5 @@
 import { countNames, type Counts } from '../recorder/counts.ts';
+import type { StoredReliance } from '../recorder/reliance-rows.ts';
 import type { RuleUseCount } from '../recorder/rule-uses.ts';
 import { shapeCountNames, type ShapeTotals } from '../recorder/shape-counts.ts';
 import type { StoredShape } from '../recorder/shape-rows.ts';
@@ -42,6 +43,7 @@ export interface FleetRows {
   readonly events: readonly StoredEvent[];
   readonly rules: readonly (RuleUseCount & { writer: string })[];
   readonly shapes: readonly FleetShape[];
+  readonly reliance: readonly StoredReliance[];
 }
 
 /** The counters as they are stored. */

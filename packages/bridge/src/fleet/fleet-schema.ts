@@ -60,6 +60,11 @@ create table if not exists ${schema}.rule_use (
   writer text not null, backend text not null, rule text not null, uses bigint not null, failures bigint not null,
   folded boolean not null default false, primary key (writer, backend, rule)
 );
+create table if not exists ${schema}.reliance (
+  writer text not null, backend text not null, dataset text not null, guarantee text not null, use text not null,
+  count bigint not null, sites text not null, kept int not null, first_at bigint not null, last_at bigint not null,
+  primary key (writer, backend, dataset, guarantee, use)
+);
 create table if not exists ${schema}.guardrail_window (
   backend text not null, dataset text not null, writer text not null, figures jsonb not null,
   at timestamptz not null, primary key (backend, dataset, writer)
@@ -148,6 +153,13 @@ begin
       select w, r->>0, r->>1, (r->>2)::bigint, (r->>3)::bigint from jsonb_array_elements(p->'r') r
       on conflict (writer, backend, rule) do update set uses = excluded.uses, failures = excluded.failures;
   end if;
+  if p ? 'y' then
+    insert into reliance (writer, backend, dataset, guarantee, use, count, sites, kept, first_at, last_at)
+      select r->>0, r->>1, r->>2, r->>3, r->>4, (r->>5)::bigint, r->>6, (r->>7)::int, (r->>8)::bigint, (r->>9)::bigint
+      from jsonb_array_elements(p->'y') r
+      on conflict (writer, backend, dataset, guarantee, use) do update
+        set count = excluded.count, sites = excluded.sites, kept = excluded.kept, last_at = excluded.last_at;
+  end if;
   if p ? 'v' then
     insert into guardrail_window (backend, dataset, writer, figures, at)
       select r->>0, r->>1, w, r->2, clock_timestamp() from jsonb_array_elements(p->'v') r
@@ -194,7 +206,8 @@ create or replace function ${schema}.read_1() returns json language sql stable
     'samples', ${rows('sample')},
     'events', ${rows('event')},
     'rules', ${rows('rule_use', 'where not folded')},
-    'shapes', ${rows('shape', 'where not folded')})
+    'shapes', ${rows('shape', 'where not folded')},
+    'reliance', ${rows('reliance')})
 $$;`;
 }
 

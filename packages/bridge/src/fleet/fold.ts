@@ -205,6 +205,7 @@ async function removeOld(client: PoolClient, schema: string): Promise<void> {
     ['sample_group', 'last_at'],
     ['sample', 'at'],
     ['event', 'at'],
+    ['reliance', 'last_at'],
   ] as const)
     await client.query(`delete from ${schema}.${table} where ${column} < ${old}`);
   await client.query(

@@ -2,17 +2,20 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { describe, systemClock, type Clock, type Stage, type Timer } from '@changeover/core';
 import { Fleet } from '../fleet/fleet.ts';
-import { FleetDatabase } from '../fleet/fleet-database.ts';
 import type { FoldedRows } from '../fleet/fleet-outbox.ts';
 import type { Logger } from '../log.ts';
-import { silentLogger } from '../log.ts';
 import type { Cell } from './cell.ts';
 import { CellBook, type Counted, otherDatasets } from './cell-book.ts';
 import type { ComparisonSample, Recorder } from './recorder.ts';
-import { addStored } from './stored-tables.ts';
-import { readStore } from './read-sqlite-store.ts';
 import { SqliteRecordingStore } from './sqlite-recording-store.ts';
 import type { EventRow, RecordingStore, WriterRow } from './store-rows.ts';
+import {
+  mergeReliance,
+  RelianceBook,
+  type RelianceEvidence,
+  type RelianceSeen,
+} from './reliance-book.ts';
+import { defaultMaxSamples } from './read-recordings.ts';
 import { ReportBuilder, type ResumedAt } from './report-builder.ts';
 import type { ReportData } from './report-data.ts';
 import { type RuleUseSource, RuleUses } from './rule-uses.ts';
@@ -64,7 +67,6 @@ const maxEventLength = 8_192;
 /** The last write before closing may wait this long for another process's lock. */
 const closingWaitMs = 250;
 const hourMs = 3_600_000;
-const defaultMaxSamples = 20;
 
 /**
  * Opens the recorder. Never throws: where the store can't be used, counts are kept in memory, the log says so once, and
@@ -72,49 +74,6 @@ const defaultMaxSamples = 20;
  */
 export function openRecorder(options: RecorderOptions): Recorder {
   return new StoringRecorder(options);
-}
-
-/**
- * What all processes have stored.
- *
- * @param resumedAt what was counted of a dataset before is told apart, in `judged`. Default: nothing is.
- * @throws {Error} where the file is missing, is no comparison store, or can't be read.
- */
-export function readRecordings(
-  path: string,
-  clock: Clock = systemClock,
-  resumedAt?: ResumedAt,
-): ReportData {
-  if (isSharedStore(path)) {
-    throw new Error(
-      'A store in a database is read by readSharedRecordings(url), which answers by a promise.',
-    );
-  }
-  const builder = new ReportBuilder(defaultMaxSamples, resumedAt);
-  readStore(path, builder);
-  return builder.build(clock.wallMs());
-}
-
-/**
- * What all processes have stored in a shared store, that live or lived.
- *
- * @param url a `postgres://` URL.
- * @param resumedAt what was counted of a dataset before is told apart, in `judged`. Default: nothing is.
- * @throws the driver's error where the store can't be reached; an error with the code `DRIVER_MISSING` where `pg` is not installed.
- */
-export async function readSharedRecordings(
-  url: string,
-  clock: Clock = systemClock,
-  resumedAt?: ResumedAt,
-): Promise<ReportData> {
-  const database = new FleetDatabase(url, silentLogger);
-  try {
-    const builder = new ReportBuilder(defaultMaxSamples, resumedAt);
-    addStored(builder, (await database.readAll()).tables, undefined);
-    return builder.build(clock.wallMs());
-  } finally {
-    await database.close();
-  }
 }
 
 function openFleet({ path, logger, clock }: RecorderOptions): Fleet | undefined {
@@ -130,6 +89,7 @@ class StoringRecorder implements Recorder {
   readonly #samples: SampleBook;
   readonly #rules = new RuleUses();
   readonly #shapes: ShapeBook;
+  readonly #reliance = new RelianceBook();
   readonly #fleet: Fleet | undefined;
   /** For the log: a URL may have a password in it. */
   readonly #place: string;
@@ -188,6 +148,20 @@ class StoringRecorder implements Recorder {
 
   sample(sample: ComparisonSample): void {
     if (!this.#closed) this.#samples.add(sample);
+  }
+
+  relied(seen: RelianceSeen): void {
+    if (!this.#closed) this.#reliance.add(seen, this.#clock.wallMs());
+  }
+
+  reliance(): readonly RelianceEvidence[] {
+    const stored: RelianceEvidence[] = [];
+    try {
+      this.#store?.readReliance((row) => stored.push(row), this.#writer.writer);
+    } catch {
+      // Then it is what this process saw; the report says that the store can't be read.
+    }
+    return mergeReliance([...stored, ...this.#reliance.rows()]);
   }
 
   event(kind: string, fields: Readonly<Record<string, unknown>>): void {
@@ -249,6 +223,7 @@ class StoringRecorder implements Recorder {
       builder.addCell({ key, counts, legacy, pooled, paired }, lastAt);
     }
     for (const shape of shapes) builder.addShape(shape);
+    for (const row of this.#reliance.rows()) builder.addReliance(row);
     this.#addWaiting(builder);
     this.#addNotes(builder);
     return builder.build(this.#clock.wallMs());
@@ -334,7 +309,8 @@ class StoringRecorder implements Recorder {
     const events = this.#events.slice(0, limit);
     const rules = this.#rules.unstored(limit);
     const shapes = this.#shapes.unstored(limit, this.#clock.wallMs());
-    const parts = [rows, groups, samples, events, rules, shapes];
+    const reliance = this.#reliance.unstored(limit);
+    const parts = [rows, groups, samples, events, rules, shapes, reliance];
     const empty = parts.every((list) => list.length === 0);
     try {
       this.#store ??=
@@ -349,6 +325,7 @@ class StoringRecorder implements Recorder {
           events,
           rules,
           shapes,
+          reliance,
         });
       }
     } catch (error) {
@@ -361,6 +338,7 @@ class StoringRecorder implements Recorder {
     this.#samples.markStored(groups, samples);
     this.#rules.markStored(rules);
     this.#shapes.markStored(shapes);
+    this.#reliance.markStored(reliance);
     this.#events = this.#events.slice(events.length);
     this.#recovered();
     if (parts.some((stored) => stored.length >= limit)) return 'more';
@@ -430,6 +408,11 @@ class StoringRecorder implements Recorder {
       builder.addNote(
         `Counts of ${String(this.#cells.folded)} cells are under the dataset "${otherDatasets}": there ` +
           'was no room to keep them apart.',
+      );
+    }
+    if (this.#reliance.dropped > 0) {
+      builder.addNote(
+        `${String(this.#reliance.dropped)} calls that rely on a guarantee were not counted: there was no room.`,
       );
     }
     if (this.#shapes.full) {

@@ -51,6 +51,7 @@ export function readDatabase(
       events: rows('event'),
       rules: rows('rule_use', 2),
       shapes: rows('shape', 5),
+      reliance: rows('reliance', 6),
     },
     own,
   );

@@ -1,6 +1,8 @@
 import type { SQLInputValue, StatementSync } from 'node:sqlite';
 import { countNames } from './counts.ts';
 import { readDatabase } from './read-sqlite-store.ts';
+import type { RelianceEvidence } from './reliance-book.ts';
+import { readReliance, relianceColumns, relianceValues } from './reliance-rows.ts';
 import type { ReportBuilder } from './report-builder.ts';
 import { shapeColumns, shapeValues } from './shape-rows.ts';
 import { prepareSchema } from './sqlite-schema.ts';
@@ -62,6 +64,10 @@ export class SqliteRecordingStore implements RecordingStore {
     });
   }
 
+  readReliance(add: (row: RelianceEvidence) => void, ownWriter: string): void {
+    readReliance(this.#database, add, ownWriter);
+  }
+
   /** For the last write before closing, which is on no caller's path. */
   allowWaiting(maxWaitMs: number): void {
     this.#database.exec(`pragma busy_timeout = ${String(maxWaitMs)}`);
@@ -114,6 +120,7 @@ export class SqliteRecordingStore implements RecordingStore {
     ]);
     const event = upsert('event', ['writer', 'sequence', 'at', 'kind', 'fields']);
     const shape = upsert('shape', shapeColumns);
+    const reliance = upsert('reliance', relianceColumns);
     const rule = upsert('rule_use', ['writer', 'backend', 'rule', 'uses', 'failures']);
     return (batch, cells) => {
       const {
@@ -157,6 +164,7 @@ export class SqliteRecordingStore implements RecordingStore {
       }
       for (const row of batch.events) event.run(id, row.sequence, row.at, row.kind, row.fields);
       for (const row of batch.shapes) shape.run(id, ...shapeValues(row));
+      for (const row of batch.reliance) reliance.run(id, ...relianceValues(row));
       for (const row of batch.rules) rule.run(id, row.backend, row.rule, row.uses, row.failures);
     };
   }

@@ -1,4 +1,5 @@
 import { countNames } from './counts.ts';
+import { relianceSchema } from './reliance-rows.ts';
 import { shapeSchema } from './shape-rows.ts';
 import { inTransaction, pragmaValue, type StoreDatabase } from './store-file.ts';
 
@@ -48,6 +49,7 @@ const schemas: readonly string[] = [
   alter table cell add column paired text;
 `,
   shapeSchema,
+  relianceSchema,
 ];
 export const schemaVersion: number = schemas.length;
 
@@ -80,6 +82,7 @@ function removeOld(database: StoreDatabase, nowMs: number): void {
   const before = nowMs - retentionMs;
   database.prepare('delete from cell where hour < ?').run(Math.floor(before / hourMs));
   database.prepare('delete from shape where last_at < ?').run(before);
+  database.prepare('delete from reliance where last_at < ?').run(before);
   database.prepare('delete from event where at < ?').run(before);
   database.prepare('delete from sample where at < ?').run(before);
   database.prepare('delete from sample_group where last_at < ?').run(before);

@@ -3,6 +3,7 @@ import type { Stage } from '@changeover/core';
 import type { Verdict } from './cell.ts';
 import type { Counts } from './counts.ts';
 import type { CellKey, ReportBuilder } from './report-builder.ts';
+import type { RelianceEvidence } from './reliance-book.ts';
 import type { RuleUseCount } from './rule-uses.ts';
 import type { ShapeRow } from './shape-book.ts';
 
@@ -81,6 +82,7 @@ export interface Batch {
   readonly events: readonly EventRow[];
   readonly rules: readonly RuleUseCount[];
   readonly shapes: readonly ShapeRow[];
+  readonly reliance: readonly RelianceEvidence[];
 }
 
 /** Where a recorder keeps what was counted. Each function is one short try: it throws the store's error, and waits for nothing. */
@@ -89,6 +91,8 @@ export interface RecordingStore {
   write(batch: Batch): void;
   /** Adds all that is stored but what the caller adds itself. */
   read(builder: ReportBuilder, own: OwnRows): void;
+  /** Adds what is stored of reliance, but for what `ownWriter` stored. */
+  readReliance(add: (row: RelianceEvidence) => void, ownWriter: string): void;
   /** For the last write before closing, which is on no caller's path. */
   allowWaiting(maxWaitMs: number): void;
   close(): void;

@@ -7,6 +7,8 @@ import {
 import { stageNamed } from '@changeover/core';
 import { countNames, noCounts } from './counts.ts';
 import type { CellKey, ReportBuilder } from './report-builder.ts';
+import type { RelianceEvidence } from './reliance-book.ts';
+import { addStoredReliance, type StoredReliance } from './reliance-rows.ts';
 import type { RuleUseCount } from './rule-uses.ts';
 import { addStoredShapes, type StoredShape } from './shape-rows.ts';
 import { shedReasons } from './shed-reason.ts';
@@ -76,6 +78,7 @@ export interface StoredTables {
   readonly events: Iterable<StoredEvent>;
   readonly rules: Iterable<RuleUseCount & { writer: string }>;
   readonly shapes: Iterable<StoredShape>;
+  readonly reliance: Iterable<StoredReliance>;
 }
 
 /** Adds what is stored to a report, but for `own`, which the caller adds as it stands now. */
@@ -124,6 +127,10 @@ export function addStored(
     tables.shapes,
     (writer, part) => writer === own?.writer && own.shapeParts.has(part),
   );
+  const add = (row: RelianceEvidence): void => {
+    builder.addReliance(row);
+  };
+  addStoredReliance(tables.reliance, add, own?.writer);
 }
 
 function addStoredSample(builder: ReportBuilder, row: StoredSampleRow): void {

@@ -210,9 +210,10 @@ export class Migration {
       data,
       gates: usableGates(this.place),
       standing: (backend, key) => {
-        const { stage, line } = this.keyStatus(backend, key);
+        const { stage, line, flag } = this.keyStatus(backend, key);
         return {
           stage,
+          guarantees: flag.settings.guarantees,
           held:
             line?.held === true
               ? `is held at ${line.to} by ${line.who}: ${line.reason}`

@@ -1,6 +1,7 @@
 import type { Clock } from '@changeover/core';
 import type { MoveJudgement, Move } from '../ledger/ledger-options.ts';
 import { rowDataset } from '../ledger/ledger-store.ts';
+import type { GuaranteeLevels } from '../flags/stage-source.ts';
 import type { Recorder } from '../../recorder/recorder.ts';
 import type { ResumedAt } from '../../recorder/report-builder.ts';
 import { stepForward } from '../step-forward.ts';
@@ -22,6 +23,8 @@ export interface PromotionGateOptions {
   readonly resumedAt?: ResumedAt | undefined;
   /** The operations of a key that need no comparisons. Default: none. */
   readonly accepted?: ((backend: string, key: string) => readonly string[]) | undefined;
+  /** What is kept for a key. Default: all that the recordings say is kept. */
+  readonly guarantees?: ((backend: string, key: string) => GuaranteeLevels) | undefined;
 }
 
 /**
@@ -74,12 +77,15 @@ export class PromotionGate {
   }
 
   #read(): GateJudge | string {
-    const { recorder, resumedAt, gatesFile, accepted } = this.#options;
+    const { recorder, resumedAt, gatesFile, accepted, guarantees } = this.#options;
     try {
       return new GateJudge({
         gates: gatesIn(gatesFile),
         data: recorder().summary(resumedAt),
-        standing: (backend, key) => ({ accepted: accepted?.(backend, key) }),
+        standing: (backend, key) => ({
+          accepted: accepted?.(backend, key),
+          guarantees: guarantees?.(backend, key),
+        }),
       }).prepare();
     } catch (error) {
       return String((error as { message?: unknown }).message);

@@ -5,6 +5,7 @@ import { defaultGates, type GateDefinition, gateLimits, type GateScope } from '.
 import { figureOf, type FigureSubject } from './figures.ts';
 import { askGate, decideBy, type Decision, type GateOutcome } from './gate-outcome.ts';
 import type { JudgedData, KeyStanding } from './judged-data.ts';
+import { explainedReliance, keyReliance } from './judge-reliance.ts';
 import { cohortProof, judgeShapes, shapeName } from './judge-shapes.ts';
 import { comparingStages, type KeyRecord, keyRecords, latestStage, nameOf } from './key-record.ts';
 
@@ -55,6 +56,8 @@ export function decideVerdict(report: JudgedData): ReportVerdict {
   return new GateJudge(report).verdict();
 }
 
+const asksUnkept = /^\s*unkept\b/;
+
 /** Asks the gates about one state of the recordings. */
 export class GateJudge {
   readonly #report: JudgedData;
@@ -72,7 +75,10 @@ export class GateJudge {
     const given = report.gates ?? defaultGates;
     const asksShapes = given.length === 0 || given.some(({ scope }) => scope === 'shape');
     const shapes = defaultGates.filter(({ scope }) => scope === 'shape');
-    this.#definitions = asksShapes ? given : [...shapes, ...given];
+    const asksKept =
+      given.length === 0 || given.some(({ expression }) => asksUnkept.test(expression));
+    const kept = defaultGates.filter(({ expression }) => asksUnkept.test(expression));
+    this.#definitions = [...(asksShapes ? [] : shapes), ...given, ...(asksKept ? [] : kept)];
     this.#records = keyRecords(report);
   }
 
@@ -186,6 +192,10 @@ export class GateJudge {
     if (this.#definitions.length === 0) return [];
     const { backend, key } = record;
     const proved = this.#proofOf(backend, from);
+    const reliance = keyReliance(
+      this.#report.data.reliance.filter((one) => one.backend === backend && one.key === key),
+      this.#standingOf(record),
+    );
     const shapes = judgeShapes(this.#of('shape'), {
       record,
       from,
@@ -199,6 +209,10 @@ export class GateJudge {
       dataChecks: this.#report.dataChecks?.filter(
         (one) => one.backend === backend && one.key === key,
       ),
+      unkept:
+        reliance.relied.length === 0
+          ? undefined
+          : { count: reliance.unkept.length, n: reliance.relied.length },
       stage: from,
     };
     const own = this.#of('key').flatMap((definition) => {
@@ -207,7 +221,8 @@ export class GateJudge {
         const told = value !== undefined && ('count' in value || value.kind === 'estimate');
         return told || figure === 'data-checks' ? value : undefined;
       });
-      return found === undefined ? [] : [provedCalls(found, record, proved)];
+      if (found === undefined) return [];
+      return [explainedReliance(provedCalls(found, record, proved), reliance, record)];
     });
     return [...shapes, ...own];
   }
