@@ -27,7 +27,8 @@ const generic: readonly string[] = ['core', 'compare', 'bridge', 'operate'];
 /** Where a generic room may name a database: the stores that it keeps its own records in. */
 const mayNameDatabases = [
   /^packages\/bridge\/src\/bridge-settings\.ts$/,
-  /^packages\/bridge\/src\/recorder\/(open-recorder|recording-store|store-file)\.ts$/,
+  /^packages\/bridge\/src\/fleet\//,
+  /^packages\/bridge\/src\/recorder\/(open-recorder|read-recordings|sqlite-schema|sqlite-recording-store|read-sqlite-store|shared-store|store-file)\.ts$/,
   /^packages\/bridge\/src\/stages\/ledger\/(file-ledger-store|shared-ledger-store|open-ledger-store)\.ts$/,
 ];
 const databaseName = /sqlite|duckdb|postgres|\bpg\b/i;

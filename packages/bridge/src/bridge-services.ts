@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { systemClock } from '@changeover/core';
 import type { ParsedSettings } from './bridge-settings.ts';
+import { Fleet } from './fleet/fleet.ts';
 import { callSites, GuaranteeRegistry } from './guarantees/index.ts';
 import { createLogger, type Logger } from './log.ts';
 import { makeFolder } from './make-folder.ts';
@@ -35,6 +36,7 @@ export class BridgeServices {
   readonly guarantees: GuaranteeRegistry;
   /** Names call sites that rely on what the singleton guaranteed; samples by itself. */
   readonly captureSite: (kind: string, key: string) => string | undefined = callSites();
+  readonly #fleet: Fleet | undefined;
   readonly #endMetrics: () => void;
   #closing: Promise<void> | undefined;
 
@@ -58,22 +60,26 @@ export class BridgeServices {
       guarantees: (backend, dataset) =>
         flags.decide({ backend, dataset, operation: anyOperation }).settings.guarantees,
     });
+    const { ledgerUrl: url } = settings;
+    this.#fleet = url === undefined ? undefined : new Fleet({ url, logger });
     this.ledger = new Ledger({
-      store: openLedgerStore(settings, logger),
+      store: this.#fleet?.ledger ?? openLedgerStore(settings, logger),
       logger,
       gate: (move) => gate.judge(move),
+      evidence: () => gate.fresh(),
     });
     const stages = limitStages(flags, [
       settings.ledger ? ledgerSteps(this.ledger, flags) : ledgerHolds(this.ledger),
     ]);
     this.guardrail = new Guardrail(stages, systemClock, logger, settings.guardrail, this.ledger);
     this.recorder = openRecorder({
-      path: settings.storePath,
+      path: settings.ledgerUrl ?? settings.storePath,
+      fleet: this.#fleet,
       run: `${hostname()}-${String(process.pid)}-${randomUUID().slice(0, 8)}`,
       logger,
     });
     recordWhoDecides(this.recorder, settings.ledger);
-    this.watch = watchGuardrail(this.guardrail, this.recorder, logger);
+    this.watch = watchGuardrail(this.guardrail, this.recorder, logger, this.#fleet);
     const admin = openUnleashAdmin(settings);
     if (admin !== undefined) turnFlagsBack(this.guardrail, admin, logger);
     this.#endMetrics =
@@ -104,6 +110,7 @@ export class BridgeServices {
     await this.ledger.close();
     this.guarantees.close();
     this.recorder.close();
+    await this.#fleet?.close();
   }
 }
 

@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { type ComparisonRule, RuleBook } from '@changeover/compare';
 import { type InstrumentSink, InvalidOptionError, knownNames } from '@changeover/core';
 import type { Logger, LoggerOptions } from './log.ts';
+import { isSharedStore } from './recorder/shared-store.ts';
 import type { ShadowQueueOptions } from './shadow/shadow-queue.ts';
 import type { StageSource } from './stages/flags/stage-source.ts';
 import type { GuardrailOptions } from './stages/guardrail-options.ts';
@@ -25,8 +26,8 @@ export interface BridgeSettings {
   readonly unleashProject?: string | undefined;
   /** The environment of the flags, for changing them. Default: `UNLEASH_ENVIRONMENT`, else `development`. */
   readonly unleashEnvironment?: string | undefined;
-  /** Where counts, samples and the ledger are kept: an SQLite file, or `:memory:`. A `postgres://` URL keeps the ledger in
-   * that database instead, for processes on several hosts; counts and samples are then in the default file of each host.
+  /** Where counts, samples and the ledger are kept: an SQLite file, or `:memory:`. A `postgres://` URL keeps all of them in
+   * that database, which processes on several hosts share, as well as the windows of their guardrails.
    * Default: `CHANGEOVER_STORE`, else `comparisons.sqlite` in the folder `.changeover` below `CHANGEOVER_BASE_PATH`, else below
    * the working directory. */
   readonly storePath?: string | undefined;
@@ -60,7 +61,7 @@ export interface ParsedSettings extends Omit<BridgeSettings, 'gatesFile' | 'ledg
   readonly storePath: string;
   /** The folder of the store where nobody named one: it may be made. Undefined where the store was named. */
   readonly ownFolder: string | undefined;
-  /** The `postgres://` URL of the ledger; undefined where it is in the store's file. */
+  /** The `postgres://` URL of the shared store; undefined where it is a file. */
   readonly ledgerUrl: string | undefined;
   readonly logLevel: LogLevel;
 }
@@ -116,7 +117,7 @@ export function parseSettings(
   checkSink(settings.metrics);
   const store = text('storePath');
   const flagsFile = resolve(text('flagsFile') ?? 'flags/changeover.json');
-  const ledgerUrl = store !== undefined && /^postgres(ql)?:\/\//.test(store) ? store : undefined;
+  const ledgerUrl = store !== undefined && isSharedStore(store) ? store : undefined;
   const file = ledgerUrl === undefined ? store : undefined;
   const ownFolder = file === undefined ? resolve(folder, '.changeover') : undefined;
   return Object.freeze({

@@ -31,6 +31,8 @@ export { makeFolder } from './make-folder.ts';
 export type { Counted } from './recorder/cell-book.ts';
 export { Cell, type Verdict, verdicts } from './recorder/cell.ts';
 export * from './recorder/open-recorder.ts';
+export { readRecordings, readSharedRecordings } from './recorder/read-recordings.ts';
+export { Fleet, type FleetOptions } from './fleet/fleet.ts';
 export * from './recorder/recorder.ts';
 export { acceptableGuarantees } from './stages/gates/judge-reliance.ts';
 export { relianceSentence, type RelianceText, relianceTexts, sitesText } from './reliance-text.ts';

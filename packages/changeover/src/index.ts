@@ -18,6 +18,7 @@ export {
   openServerStageSource,
   read,
   readRecordings,
+  readSharedRecordings,
   type ReportData,
   type StageSource,
   type StatementClassifier,

@@ -124,12 +124,15 @@ export class PostgresSender {
   }
 
   /** Statements of our own, without parameters: one round trip, several at once if need be. */
-  simple(sql: string, send = alone): Promise<PostgresResult> {
+  simple(sql: string, send: Send = alone): Promise<PostgresResult> {
     return this.#submit({ text: sql }, false, send);
   }
 
   /** One statement with its values. */
-  send({ sql, params, cells, mayName }: SentStatement, send = alone): Promise<PostgresResult> {
+  send(
+    { sql, params, cells, mayName }: SentStatement,
+    send: Send = alone,
+  ): Promise<PostgresResult> {
     const values = (params ?? []).map(postgresParam);
     if (values.length > maxValues) {
       throw new InvalidArgumentError(
@@ -155,7 +158,7 @@ export class PostgresSender {
   async sendInTransaction(
     begin: string,
     { sql, params, cells }: SentStatement,
-    send = alone,
+    send: Send = alone,
   ): Promise<PostgresResult> {
     const [begun, answered, ended] = await Promise.allSettled([
       this.simple(begin, { beside: send.beside }),

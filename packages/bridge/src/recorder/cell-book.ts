@@ -9,7 +9,7 @@ import {
   noCounts,
   type Counts,
 } from './counts.ts';
-import type { CellRow } from './recording-store.ts';
+import type { CellRow } from './store-rows.ts';
 import { cellKeyText } from './report-builder.ts';
 import { shedReasons } from './shed-reason.ts';
 
@@ -189,6 +189,22 @@ export class CellBook {
     }
   }
 
+  /** Goes on in rows of another process: what `had` says of a row is no longer this one's. Its latencies can't be told apart, so
+   * they begin anew. */
+  beginAnew(had: ReadonlyMap<number, Counts>): void {
+    for (const entry of this.#entries) {
+      const counts = had.get(entry.part);
+      entry.stored = false;
+      entry.storedActivity = Number.NaN;
+      if (counts === undefined) continue;
+      const base = noCounts();
+      addCounts(base, entry.base);
+      addCounts(base, counts);
+      entry.base = base;
+      this.#beginLatencies(entry.cell);
+    }
+  }
+
   /** The rows of all cells in use as they stand now, each with when it was last counted in, at the latest. */
   rows(): (CellRow & { readonly lastAt: number })[] {
     return [...this.#entries].map((entry) => {
@@ -246,11 +262,15 @@ export class CellBook {
     entry.hour = hour;
     entry.base = countedSince(cell, noCounts());
     entry.stored = false;
+    this.#beginLatencies(cell);
+    entry.storedActivity = activityOf(cell);
+  }
+
+  #beginLatencies(cell: Cell): void {
     addTimes(sumOf(this.#gone, cell), cell);
     if (cell.legacyLatency.count > 0) cell.legacyLatency = new LatencyHistogram();
     if (cell.pooledLatency.count > 0) cell.pooledLatency = new LatencyHistogram();
     if (cell.paired.n > 0) cell.paired = new PairedDifference();
-    entry.storedActivity = activityOf(cell);
   }
 
   #release(entry: Entry): void {

@@ -1,29 +1,37 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { describe, systemClock, type Clock, type Stage, type Timer } from '@changeover/core';
+import { Fleet } from '../fleet/fleet.ts';
+import type { FoldedRows } from '../fleet/fleet-outbox.ts';
 import type { Logger } from '../log.ts';
 import type { Cell } from './cell.ts';
 import { CellBook, type Counted, otherDatasets } from './cell-book.ts';
 import type { ComparisonSample, Recorder } from './recorder.ts';
+import { SqliteRecordingStore } from './sqlite-recording-store.ts';
+import type { EventRow, RecordingStore, WriterRow } from './store-rows.ts';
 import {
   mergeReliance,
   RelianceBook,
   type RelianceEvidence,
   type RelianceSeen,
 } from './reliance-book.ts';
-import { RecordingStore, readStore, type EventRow, type WriterRow } from './recording-store.ts';
+import { defaultMaxSamples } from './read-recordings.ts';
 import { ReportBuilder, type ResumedAt } from './report-builder.ts';
 import type { ReportData } from './report-data.ts';
 import { type RuleUseSource, RuleUses } from './rule-uses.ts';
 import { leftOut, SampleBook } from './sample-book.ts';
 import { storeErrorCode } from './store-file.ts';
 import { maxShapeLength, otherShapes, ShapeBook } from './shape-book.ts';
+import { isSharedStore } from './shared-store.ts';
 import type { ShapeCounts, ShapeKey } from './shape-counts.ts';
 
 /** What a recorder is made of. */
 export interface RecorderOptions {
-  /** The comparison store, an SQLite file that several processes may share; `:memory:` keeps nothing. */
+  /** The comparison store, an SQLite file that several processes may share; `:memory:` keeps nothing. A `postgres://` URL is a
+   * store that several hosts share: it gets what was counted once a second, the last within two seconds of closing. */
   readonly path: string;
+  /** This process's part in a shared store; whoever made it closes it. Default: one of the recorder's own, where `path` is a URL. */
+  readonly fleet?: Fleet | undefined;
   /** The run's name, for the report. Processes of one run may share it. */
   readonly run: string;
   readonly logger: Logger;
@@ -45,6 +53,8 @@ export interface RecorderOptions {
 /** One transaction stores at most this many cells (and samples, and events), so that a caller waits a few ms at
  * most. */
 const maxRowsPerFlush = 32;
+/** The shared store's outbox is this process's memory: nobody waits for a lock. */
+const maxRowsForOutbox = 1_000;
 /** The next part of what one flush didn't take. */
 const nextPartMs = 20;
 /** After a failure that won't pass by itself, tries get rarer up to this. */
@@ -57,7 +67,6 @@ const maxEventLength = 8_192;
 /** The last write before closing may wait this long for another process's lock. */
 const closingWaitMs = 250;
 const hourMs = 3_600_000;
-const defaultMaxSamples = 20;
 
 /**
  * Opens the recorder. Never throws: where the store can't be used, counts are kept in memory, the log says so once, and
@@ -67,20 +76,8 @@ export function openRecorder(options: RecorderOptions): Recorder {
   return new StoringRecorder(options);
 }
 
-/**
- * What all processes have stored.
- *
- * @param resumedAt what was counted of a dataset before is told apart, in `judged`. Default: nothing is.
- * @throws {Error} where the file is missing, is no comparison store, or can't be read.
- */
-export function readRecordings(
-  path: string,
-  clock: Clock = systemClock,
-  resumedAt?: ResumedAt,
-): ReportData {
-  const builder = new ReportBuilder(defaultMaxSamples, resumedAt);
-  readStore(path, builder);
-  return builder.build(clock.wallMs());
+function openFleet({ path, logger, clock }: RecorderOptions): Fleet | undefined {
+  return isSharedStore(path) ? new Fleet({ url: path, logger, clock }) : undefined;
 }
 
 class StoringRecorder implements Recorder {
@@ -93,7 +90,10 @@ class StoringRecorder implements Recorder {
   readonly #rules = new RuleUses();
   readonly #shapes: ShapeBook;
   readonly #reliance = new RelianceBook();
-  readonly #writer: Omit<WriterRow, 'lastAt' | 'samplesOverLimit'>;
+  readonly #fleet: Fleet | undefined;
+  /** For the log: a URL may have a password in it. */
+  readonly #place: string;
+  #writer: Omit<WriterRow, 'lastAt' | 'samplesOverLimit'>;
   #store: RecordingStore | undefined = undefined;
   #events: EventRow[] = [];
   #lastEvent = 0;
@@ -124,6 +124,16 @@ class StoringRecorder implements Recorder {
       node: process.version,
       startedAt: this.#clock.wallMs(),
     };
+    this.#place = isSharedStore(options.path) ? 'shared by several hosts' : options.path;
+    this.#fleet = options.fleet ?? openFleet(options);
+    this.#fleet?.attach({
+      collect: () => {
+        this.#storeAll();
+      },
+      beginAnew: (folded) => {
+        this.#beginAnew(folded);
+      },
+    });
     this.flush();
   }
 
@@ -182,8 +192,14 @@ class StoringRecorder implements Recorder {
     this.#rules.watch(source);
   }
 
+  refresh(): Promise<'fetched' | 'stale'> | 'current' {
+    return this.#fleet?.refresh().then((read) => (read ? 'fetched' : 'stale')) ?? 'current';
+  }
+
   summary(resumedAt?: ResumedAt): ReportData {
     this.#storeAll();
+    // For who asks again: what others counted can't be read at once.
+    void this.#fleet?.refresh();
     const builder = new ReportBuilder(this.#maxSamplesPerFingerprint, resumedAt);
     const rows = this.#cells.rows();
     const shapes = this.#shapes.rows(this.#clock.wallMs());
@@ -233,7 +249,7 @@ class StoringRecorder implements Recorder {
     const outcome = this.#storeAll();
     if (outcome !== 'stored') {
       this.#options.logger.error(
-        { store: this.#options.path },
+        { store: this.#place },
         'the last counts and samples could not be stored and are lost with this process',
       );
     }
@@ -242,11 +258,23 @@ class StoringRecorder implements Recorder {
       this.#store?.close();
     } catch (error) {
       this.#options.logger.warn(
-        { store: this.#options.path, err: error },
+        { store: this.#place, err: error },
         'the comparison store could not be closed',
       );
     }
     this.#store = undefined;
+    // Never rejects, and says itself what is lost.
+    if (this.#options.fleet === undefined) void this.#fleet?.close();
+  }
+
+  #beginAnew(folded: FoldedRows): void {
+    this.#writer = { ...this.#writer, writer: randomUUID(), startedAt: this.#clock.wallMs() };
+    this.#cells.beginAnew(folded.cells);
+    this.#shapes.beginAnew(folded.shapes);
+    this.#samples.beginAnew(folded.groups, folded.samplesOverLimit);
+    this.#rules.beginAnew(folded.rules);
+    this.#introduced = false;
+    this.#storeAll();
   }
 
   #hour(): number {
@@ -274,17 +302,19 @@ class StoringRecorder implements Recorder {
   #storePart(): 'stored' | 'more' | 'busy' | 'failed' {
     if (this.#closed) return 'failed';
     const hour = this.#hour();
+    const limit = this.#fleet === undefined ? maxRowsPerFlush : maxRowsForOutbox;
     this.#cells.readopt(hour);
-    const { rows, entries } = this.#cells.unstored(maxRowsPerFlush);
-    const { groups, samples } = this.#samples.unstored(maxRowsPerFlush);
-    const events = this.#events.slice(0, maxRowsPerFlush);
-    const rules = this.#rules.unstored(maxRowsPerFlush);
-    const shapes = this.#shapes.unstored(maxRowsPerFlush, this.#clock.wallMs());
-    const reliance = this.#reliance.unstored(maxRowsPerFlush);
+    const { rows, entries } = this.#cells.unstored(limit);
+    const { groups, samples } = this.#samples.unstored(limit);
+    const events = this.#events.slice(0, limit);
+    const rules = this.#rules.unstored(limit);
+    const shapes = this.#shapes.unstored(limit, this.#clock.wallMs());
+    const reliance = this.#reliance.unstored(limit);
     const parts = [rows, groups, samples, events, rules, shapes, reliance];
     const empty = parts.every((list) => list.length === 0);
     try {
-      this.#store ??= new RecordingStore(this.#options.path, this.#clock.wallMs());
+      this.#store ??=
+        this.#fleet?.outbox ?? new SqliteRecordingStore(this.#options.path, this.#clock.wallMs());
       // An idle process writes nothing, but once, to be known to have been there.
       if (!empty || !this.#introduced) {
         this.#store.write({
@@ -311,7 +341,7 @@ class StoringRecorder implements Recorder {
     this.#reliance.markStored(reliance);
     this.#events = this.#events.slice(events.length);
     this.#recovered();
-    if (parts.some((stored) => stored.length >= maxRowsPerFlush)) return 'more';
+    if (parts.some((stored) => stored.length >= limit)) return 'more';
     this.#cells.tidy(hour);
     this.#shapes.tidy(this.#clock.wallMs());
     return 'stored';
@@ -334,8 +364,8 @@ class StoringRecorder implements Recorder {
     if (this.#told?.code !== code || now - this.#told.atMs >= tellAgainMs) {
       this.#told = { code, atMs: now };
       this.#options.logger.error(
-        { store: this.#options.path, err: error },
-        `the comparison store ${describe(this.#options.path)} can't be written (${code}); counts stay in memory ` +
+        { store: this.#place, err: error },
+        `the comparison store ${describe(this.#place)} can't be written (${code}); counts stay in memory ` +
           'until it can: make room, let this process write there, or give it another file',
       );
     }
@@ -358,10 +388,7 @@ class StoringRecorder implements Recorder {
     this.#failures = 0;
     if (this.#lastFailure === undefined) return;
     this.#lastFailure = undefined;
-    this.#options.logger.debug(
-      { store: this.#options.path },
-      'the comparison store can be written again',
-    );
+    this.#options.logger.debug({ store: this.#place }, 'the comparison store can be written again');
   }
 
   /** What is known to be missing, in plain words. */

@@ -4,7 +4,7 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { readRecordings } from './open-recorder.ts';
+import { readRecordings } from './read-recordings.ts';
 
 // What only real processes can show.
 

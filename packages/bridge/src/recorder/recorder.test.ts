@@ -14,7 +14,8 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Clock } from '@changeover/core';
 import { silentLogger, type Logger } from '../log.ts';
 import type { Cell } from './cell.ts';
-import { openRecorder, readRecordings, type RecorderOptions } from './open-recorder.ts';
+import { openRecorder, type RecorderOptions } from './open-recorder.ts';
+import { readRecordings } from './read-recordings.ts';
 import type { ComparisonSample, Recorder } from './recorder.ts';
 import type { Totals } from './report-data.ts';
 

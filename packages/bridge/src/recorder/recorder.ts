@@ -53,6 +53,10 @@ export interface Recorder {
    *
    * @param resumedAt what was counted of a dataset before is told apart, in `judged`. Default: nothing is. */
   summary(resumedAt?: ResumedAt): ReportData;
+  /** Fetches what other processes counted, where the store can't be read at once: `fetched` where the next {@link summary} has
+   * it as of now, `stale` where it has an earlier state, since reading has a bound. `current` where each summary has it.
+   * Never rejects. */
+  refresh(): Promise<'fetched' | 'stale'> | 'current';
   /** Stores now what would be stored at the next interval. One short try. */
   flush(): void;
   /** Flushes and closes. Idempotent. */

@@ -174,7 +174,7 @@ function evidenceOf({ row, sites }: Entry): RelianceEvidence {
 }
 
 /** One text a key, guarantee and use, for maps. Names can't contain a NUL. */
-function relianceKeyText({
+export function relianceKeyText({
   backend,
   key,
   guarantee,

@@ -32,7 +32,8 @@ export function relianceValues(row: RelianceEvidence): StoreValue[] {
   return [backend, key, guarantee, use, count, text, kept ? 1 : 0, firstSeen, lastSeen];
 }
 
-interface StoredReliance {
+/** A row as a store gives it back. */
+export interface StoredReliance {
   writer: string;
   backend: string;
   dataset: string;
@@ -52,6 +53,15 @@ export function readReliance(
   ownWriter: string | undefined,
 ): void {
   const rows = database.prepare('select * from reliance').iterate() as Iterable<StoredReliance>;
+  addStoredReliance(rows, add, ownWriter);
+}
+
+/** Adds rows of reliance but those of `ownWriter`. */
+export function addStoredReliance(
+  rows: Iterable<StoredReliance>,
+  add: (row: RelianceEvidence) => void,
+  ownWriter: string | undefined,
+): void {
   for (const row of rows) {
     if (row.writer === ownWriter) continue;
     add({

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { silentLogger } from '../log.ts';
-import { openRecorder, readRecordings } from './open-recorder.ts';
+import { openRecorder } from './open-recorder.ts';
+import { readRecordings } from './read-recordings.ts';
 import type { Recorder } from './recorder.ts';
 import { calledText, maxSites, RelianceBook, type RelianceSeen } from './reliance-book.ts';
 

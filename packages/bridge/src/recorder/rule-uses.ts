@@ -16,6 +16,7 @@ export type RuleUseSource = () => readonly RuleUseCount[];
 export class RuleUses {
   readonly #sources: RuleUseSource[] = [];
   readonly #stored = new Map<string, string>();
+  readonly #gone = new Map<string, RuleUseCount>();
 
   watch(source: RuleUseSource): void {
     this.#sources.push(source);
@@ -35,7 +36,11 @@ export class RuleUses {
         });
       }
     }
-    return [...sums.values()];
+    return [...sums].map(([key, count]) => {
+      const gone = this.#gone.get(key);
+      if (gone === undefined) return count;
+      return { ...count, uses: count.uses - gone.uses, failures: count.failures - gone.failures };
+    });
   }
 
   unstored(limit: number): readonly RuleUseCount[] {
@@ -43,6 +48,20 @@ export class RuleUses {
     return this.all()
       .filter((count) => this.#stored.get(keyOf(count)) !== figuresOf(count))
       .slice(0, limit);
+  }
+
+  /** Goes on as another process: what `had` says is no longer this one's. */
+  beginAnew(had: readonly RuleUseCount[]): void {
+    this.#stored.clear();
+    for (const count of had) {
+      const gone = this.#gone.get(keyOf(count));
+      const uses = count.uses + (gone?.uses ?? 0);
+      this.#gone.set(keyOf(count), {
+        ...count,
+        uses,
+        failures: count.failures + (gone?.failures ?? 0),
+      });
+    }
   }
 
   markStored(counts: readonly RuleUseCount[]): void {

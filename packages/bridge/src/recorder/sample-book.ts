@@ -1,4 +1,4 @@
-import type { GroupRow, SampleRow } from './recording-store.ts';
+import type { GroupRow, SampleRow } from './store-rows.ts';
 import type { ComparisonSample } from './recorder.ts';
 
 /** How much of the samples is kept. */
@@ -68,6 +68,15 @@ export class SampleBook {
       groups: [...this.#groups.values()].filter(({ changed }) => changed).slice(0, limit),
       samples: this.#waiting.slice(0, limit),
     };
+  }
+
+  /** Goes on as another process: so many of each fingerprint, and over the limit, are no longer this one's. */
+  beginAnew(had: ReadonlyMap<string, number>, overLimit: number): void {
+    this.#overLimit -= overLimit;
+    for (const group of this.#groups.values()) {
+      group.count -= had.get(group.fingerprint) ?? 0;
+      group.changed = true;
+    }
   }
 
   /** To be called in the same tick as {@link unstored}, once its rows are stored. */

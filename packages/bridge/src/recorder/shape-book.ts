@@ -127,6 +127,18 @@ export class ShapeBook {
     }
   }
 
+  /** Goes on in rows of another process: what `had` says of a row is no longer this one's. */
+  beginAnew(had: ReadonlyMap<number, ShapeTotals>): void {
+    for (const entry of this.#byKey.values()) {
+      entry.storedActivity = Number.NaN;
+      const totals = had.get(entry.part);
+      if (totals === undefined) continue;
+      const base = noShapeTotals();
+      for (const name of shapeCountNames) base[name] = entry.base[name] + totals[name];
+      entry.base = base;
+    }
+  }
+
   /** Lets go what is stored and was not counted in for long, where there is too much. To be called when everything is stored. */
   tidy(nowMs: number): void {
     if (this.#byKey.size < this.#maxShapes * 0.75) return;

@@ -2,7 +2,7 @@ import { stageNamed } from '@changeover/core';
 import type { ReportBuilder } from './report-builder.ts';
 import type { ShapeRow } from './shape-book.ts';
 import { noShapeTotals, shapeCountNames, type ShapeTotals } from './shape-counts.ts';
-import type { StoreDatabase, StoreValue } from './store-file.ts';
+import type { StoreValue } from './store-file.ts';
 
 /** What the store has of shapes, from its version 5 on. */
 export const shapeSchema: string = `
@@ -38,7 +38,8 @@ export function shapeValues(row: ShapeRow): StoreValue[] {
   return [...key, ...counts, row.notComparable ?? null, firstAt, lastAt];
 }
 
-type StoredShape = Omit<ShapeRow, 'totals' | 'notComparable' | 'firstAt' | 'lastAt'> &
+/** A shape's row as a store gives it back. */
+export type StoredShape = Omit<ShapeRow, 'totals' | 'notComparable' | 'firstAt' | 'lastAt'> &
   ShapeTotals & {
     writer: string;
     not_comparable: string | null;
@@ -46,15 +47,15 @@ type StoredShape = Omit<ShapeRow, 'totals' | 'notComparable' | 'firstAt' | 'last
     last_at: number;
   };
 
-/** Adds all that is stored of shapes.
+/** Adds what is stored of shapes to a report.
  *
  * @param isOwn a row that the caller adds itself, as it stands now. */
-export function readShapes(
-  database: StoreDatabase,
+export function addStoredShapes(
   builder: ReportBuilder,
+  rows: Iterable<StoredShape>,
   isOwn: (writer: string, part: number) => boolean,
 ): void {
-  for (const row of database.prepare('select * from shape').iterate() as Iterable<StoredShape>) {
+  for (const row of rows) {
     if (isOwn(row.writer, row.part)) continue;
     const totals = noShapeTotals();
     for (const name of shapeCountNames) totals[name] = row[name];

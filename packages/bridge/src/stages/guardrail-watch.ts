@@ -2,6 +2,8 @@ import { callTarget } from './flags/stage-source.ts';
 import { totalmem } from 'node:os';
 import { getHeapStatistics } from 'node:v8';
 import { allKeys, type Clock, type Stage, type Timer } from '@changeover/core';
+import type { WindowFigures } from '../fleet/fleet-message.ts';
+import type { SharedWindows } from '../fleet/shared-windows.ts';
 import type { Guardrail } from './guardrail.ts';
 import type { Logger } from '../log.ts';
 import type { Cell } from '../recorder/cell.ts';
@@ -27,6 +29,8 @@ export interface GuardrailWatchOptions {
   readonly baseline?:
     | ((backend: string, dataset: string, operation?: string) => LegacyBaseline | undefined)
     | undefined;
+  /** The windows of other processes, which are judged together with this one's. Default: there are none. */
+  readonly shared?: SharedWindows | undefined;
   /** The share of the memory that is taken. Default: this process's, of the heap or of all, whichever is more. */
   readonly memoryShare?: (() => number) | undefined;
 }
@@ -119,6 +123,7 @@ export class GuardrailWatch {
         recorder.watchRules(source);
       },
       summary: (resumedAt) => recorder.summary(resumedAt),
+      refresh: () => recorder.refresh(),
       flush: () => {
         recorder.flush();
       },
@@ -218,7 +223,22 @@ export class GuardrailWatch {
       operation.pooled.push(operation.tick.count, operation.tick.sumMs);
       operation.tick = nothing;
     }
+    if (this.#options.shared !== undefined) this.#share(dataset, this.#options.shared);
     if (tick.calls > 0) this.#judge(dataset);
+  }
+
+  /** Says what this process has of a key, and judges its mismatches by all processes'. */
+  #share(dataset: WatchedDataset, shared: SharedWindows): void {
+    const { guardrail } = this.#options;
+    const { backend, dataset: name } = dataset;
+    const target = callTarget(name);
+    const figures = figuresOf(dataset, guardrail.recentMismatches(backend, target));
+    if (figures.c + figures.k + figures.m > 0) shared.publish(backend, name, figures);
+    const all = figures.m + sumOf(shared.others(backend, name), ({ m }) => m);
+    const { maxMismatches } = guardrail.options;
+    if (maxMismatches === 0 || figures.m === 0 || all < maxMismatches) return;
+    const reason = `${String(all)} confirmed mismatches in all processes, ${String(figures.m)} of them in this one`;
+    guardrail.breach('mismatch', backend, target, reason);
   }
 
   #judge(dataset: WatchedDataset): void {
@@ -229,7 +249,7 @@ export class GuardrailWatch {
       .map(([operation, watched]) => this.#latencyBreach(dataset, operation, watched))
       .find((reason) => reason !== undefined);
     for (const [kind, reason] of [
-      ['errors', this.#errorBreach(dataset)],
+      ['errors', this.#errorBreach(dataset) ?? this.#errorBreachInAll(dataset)],
       ['latency', slow],
     ] as const) {
       if (reason === undefined) guardrail.recovered(kind, backend, target);
@@ -241,7 +261,35 @@ export class GuardrailWatch {
     for (const { pooled } of operations.values()) pooled.clear();
   }
 
-  #errorBreach({ backend, dataset, answered, legacy }: WatchedDataset): string | undefined {
+  /** Where no process alone has had enough calls to judge by, all of them may. */
+  #errorBreachInAll(dataset: WatchedDataset): string | undefined {
+    const others = this.#options.shared?.others(dataset.backend, dataset.dataset) ?? [];
+    if (others.length === 0) return undefined;
+    const { answered, legacy } = dataset;
+    const reason = this.#errorBreach({
+      ...dataset,
+      answered: {
+        count: answered.count + sumOf(others, ({ c }) => c),
+        total: answered.total + sumOf(others, ({ f }) => f),
+      },
+      legacy: {
+        calls: legacy.calls + sumOf(others, ({ k }) => k),
+        failed: legacy.failed + sumOf(others, ({ g }) => g),
+      },
+    });
+    return reason === undefined
+      ? undefined
+      : `in ${String(others.length + 1)} processes, ${reason}`;
+  }
+
+  #errorBreach({
+    backend,
+    dataset,
+    answered,
+    legacy,
+  }: Pick<WatchedDataset, 'backend' | 'dataset' | 'legacy'> & {
+    readonly answered: Pick<TickRing, 'count' | 'total'>;
+  }): string | undefined {
     const { maxErrorIncrease, minSamples } = this.#options.guardrail.options;
     const [calls, failed] = [answered.count, answered.total];
     if (maxErrorIncrease === 0 || calls < minSamples || failed / calls <= maxErrorIncrease)
@@ -263,17 +311,29 @@ export class GuardrailWatch {
     { pooled, legacy }: WatchedOperation,
   ): string | undefined {
     const { maxLatencyRatio, latencyFloorMs, minSamples } = this.#options.guardrail.options;
-    if (maxLatencyRatio === 0 || pooled.count < minSamples) return undefined;
-    const found = pooled.medianOfMeans(minTicksWithCalls);
-    if (found === undefined || found <= latencyFloorMs) return undefined;
+    const others =
+      pooled.count >= minSamples
+        ? []
+        : (this.#options.shared?.others(backend, dataset) ?? []).map(
+            ({ o }) => o[operation] ?? ([0, 0, 0, 0] as const),
+          );
+    const count = pooled.count + sumOf(others, ([calls]) => calls);
+    if (maxLatencyRatio === 0 || count < minSamples) return undefined;
+    const own = pooled.medianOfMeans(others.length > 0 ? 1 : minTicksWithCalls);
+    if (own === undefined) return undefined;
+    // Each process by its share of the calls.
+    const found =
+      (own * pooled.count + sumOf(others, ([calls, medianMs]) => calls * medianMs)) / count;
+    if (found <= latencyFloorMs) return undefined;
+    const legacyCount = legacy.count + sumOf(others, ([, , calls]) => calls);
     const usual =
-      legacy.count >= minSamples
-        ? legacy.sumMs / legacy.count
+      legacyCount >= minSamples
+        ? (legacy.sumMs + sumOf(others, ([, , , ms]) => ms)) / legacyCount
         : this.#options.baseline?.(backend, dataset, operation)?.p90Ms;
     if (usual === undefined || found <= usual * maxLatencyRatio || found - usual <= latencyFloorMs)
       return undefined;
     return (
-      `${operation} takes ${found.toFixed(1)} ms on the pooled leg (${String(pooled.count)} calls within ` +
+      `${operation} takes ${found.toFixed(1)} ms on the pooled leg (${String(count)} calls within ` +
       `${this.#windowText()}), and ${usual.toFixed(1)} ms on the legacy leg`
     );
   }
@@ -378,6 +438,42 @@ function timedSince(now: Timed, last: Timed): Timed {
 
 function add(a: Timed, b: Timed): Timed {
   return { count: a.count + b.count, sumMs: a.sumMs + b.sumMs };
+}
+
+function figuresOf(
+  { answered, legacy, operations }: WatchedDataset,
+  mismatches: number,
+): WindowFigures {
+  const used = [...operations].filter(([, { pooled }]) => pooled.count > 0);
+  return {
+    c: answered.count,
+    f: answered.total,
+    k: legacy.calls,
+    g: legacy.failed,
+    m: mismatches,
+    o: Object.fromEntries(
+      used.map(
+        ([
+          name,
+          {
+            pooled,
+            legacy: { count, sumMs },
+          },
+        ]) => [
+          name,
+          [pooled.count, rounded(pooled.medianOfMeans(1) ?? 0), count, rounded(sumMs)] as const,
+        ],
+      ),
+    ),
+  };
+}
+
+function rounded(ms: number): number {
+  return Math.round(ms * 1_000) / 1_000;
+}
+
+function sumOf<Item>(items: readonly Item[], of: (item: Item) => number): number {
+  return items.reduce((sum, item) => sum + of(item), 0);
 }
 
 /** Of the heap's limit, or of what the machine or its container has. */

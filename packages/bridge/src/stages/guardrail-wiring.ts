@@ -1,4 +1,6 @@
 import { systemClock } from '@changeover/core';
+import type { Fleet } from '../fleet/fleet.ts';
+import { SharedWindows } from '../fleet/shared-windows.ts';
 import { type Guardrail } from './guardrail.ts';
 import { GuardrailWatch, type LegacyBaseline } from './guardrail-watch.ts';
 import { type Logger } from '../log.ts';
@@ -16,7 +18,11 @@ export function watchGuardrail(
   guardrail: Guardrail,
   recorder: Recorder,
   logger: Logger,
+  fleet?: Fleet,
 ): GuardrailWatch {
+  const shared =
+    fleet === undefined ? undefined : new SharedWindows(guardrail.options.rateWindowMs * 1.25);
+  if (shared !== undefined) fleet?.shareWindows(shared);
   const baseline = new StoredBaseline(recorder);
   guardrail.onBreach((breach) => {
     const { target, ...fields } = breach;
@@ -26,6 +32,7 @@ export function watchGuardrail(
     guardrail,
     clock: systemClock,
     logger,
+    shared,
     baseline: (backend, dataset, operation) => baseline.of(backend, dataset, operation),
   });
 }

@@ -126,6 +126,13 @@ export class Guardrail implements StageSource {
     );
   }
 
+  /** Confirmed mismatches of a key within their window, in this process. */
+  recentMismatches(backend: string, target: Target): number {
+    const now = this.#clock.monotonicMs();
+    const seen = this.#mismatches.get(key(backend, target)) ?? [];
+    return seen.filter((at) => now - at < this.#options.windowMs).length;
+  }
+
   /** A limit was breached: the target is put back, or where the mode is `report` it is told. */
   breach(kind: GuardrailKind, backend: string, target: Target, reason: string): void {
     if (this.isHeld(backend, target)) return;

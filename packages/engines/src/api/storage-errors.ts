@@ -157,7 +157,7 @@ export class SessionStateError extends StorageError {
   /** @param message default: what to do where a pool's connections are told apart. */
   constructor(
     fields: StorageErrorFields = {},
-    message = 'The statement sets, locks or makes something that only its connection has, or may do so, and the next call may get ' +
+    message: string = 'The statement sets, locks or makes something that only its connection has, or may do so, and the next call may get ' +
       'another connection. Do it inside a transaction, as SET LOCAL or set_config(…, true), or use session: "pin".',
   ) {
     super('SESSION_STATE', message, fields);

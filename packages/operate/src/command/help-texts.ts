@@ -9,7 +9,7 @@ Each key (dataset, tenant) of each backend, which is a bridge by its name, is on
 
 A feature flag asks for the stage. A hold, by a guardrail or a person, keeps a
 key back whatever the flag asks. Changes go to the ledger in the comparison
-store; all programs that share the store follow within half a second.`;
+store; all programs that share the store follow within half a second, within two where it is a database.`;
 
 /** Examples below each command's help, by command. */
 export const examples: Readonly<

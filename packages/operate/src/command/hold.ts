@@ -19,7 +19,11 @@ export interface HoldOptions extends ChangeOptions {
 }
 
 /** What people are told after a change of the ledger. */
-export const follow = 'Running programs that share this ledger follow within half a second.';
+export function follow({ place }: Migration): string {
+  // A shared store is asked once a second, by one statement.
+  const within = place.ledgerUrl === undefined ? 'half a second' : 'two seconds';
+  return `Running programs that share this ledger follow within ${within}.`;
+}
 /** The command sees what it wrote, and not what runs in other processes. */
 const callsUnderWay =
   'Calls that run there on the pooled leg end by themselves; what has not ended a second later is cut or passed (backWithinMs).';
@@ -80,7 +84,7 @@ export async function hold(
     text: [
       `${nameOf(subject)}: ${stage === at ? '' : `${stage} → `}${terminal.paint('bold', at)}, held there.`,
       ...flag.text,
-      `The ledger has it, ${tookMs} ms after the command. ${follow}`,
+      `The ledger has it, ${tookMs} ms after the command. ${follow(migration)}`,
       ...(at === 'legacy' || at === 'shadow' ? [callsUnderWay] : []),
       `To end it: changeover resume ${typedName(subject)} --reason "..."`,
     ],

@@ -24,6 +24,7 @@ import {
   targetOfRow,
   noRecordings,
   readRecordings,
+  readSharedRecordings,
   readLedgerFile,
   resumptions,
   rowDataset,
@@ -79,6 +80,7 @@ interface Knowledge {
   readonly flags: StageSource;
   readonly ledger: readonly LedgerChange[];
   readonly ledgerError: string | undefined;
+  readonly recordings: ReportData | undefined;
 }
 
 /** What can be known of a migration from outside of the programs that are in it. Reads, never writes. */
@@ -92,14 +94,12 @@ export class Migration {
   #judge: GateJudge | undefined;
   #lines: ReadonlyMap<string, readonly LedgerChange[]> | undefined;
 
-  constructor({ place, flags, ledger, ledgerError }: Knowledge) {
+  constructor({ place, flags, ledger, ledgerError, recordings }: Knowledge) {
     this.place = place;
     this.flags = flags;
     this.ledger = ledger;
     this.ledgerError = ledgerError;
-    this.recordings = existsSync(place.storePath)
-      ? readRecordings(place.storePath, systemClock, resumptions(ledger))
-      : undefined;
+    this.recordings = recordings;
   }
 
   /** Where the ledger is, for people: no password is in it. */
@@ -301,7 +301,7 @@ export async function openMigration(place: ParsedSettings): Promise<Migration> {
   const flags = openStageSource(place, silentLogger);
   try {
     const [read] = await Promise.all([
-      readLedger(place),
+      readPlace(place),
       place.unleashUrl === undefined ? undefined : serverAnswer(flags),
     ]);
     return new Migration({ place, flags, ...read });
@@ -316,6 +316,7 @@ export async function openMigration(place: ParsedSettings): Promise<Migration> {
  *
  * @throws {CommandError} where that can't be told. */
 export function statStore(place: ParsedSettings): boolean {
+  if (place.ledgerUrl !== undefined) return true;
   try {
     return statSync(place.storePath, { throwIfNoEntry: false }) !== undefined;
   } catch (error) {
@@ -333,21 +334,28 @@ export function unreadableStore({ storePath }: ParsedSettings, error: unknown): 
   );
 }
 
-/** The ledger as it stands, or why it could not be read. */
-export async function readLedger(
+/** Ledger and recordings as they stand. Where a shared store can't be read, why.
+ *
+ * @throws where a store's file is there and can't be read. */
+export async function readPlace(
   place: ParsedSettings,
-): Promise<Pick<Knowledge, 'ledger' | 'ledgerError'>> {
-  if (place.ledgerUrl === undefined) {
-    return {
-      ledger: existsSync(place.storePath) ? readLedgerFile(place.storePath) : [],
-      ledgerError: undefined,
-    };
+): Promise<Pick<Knowledge, 'ledger' | 'ledgerError' | 'recordings'>> {
+  const { storePath, ledgerUrl } = place;
+  if (ledgerUrl === undefined) {
+    if (!existsSync(storePath))
+      return { ledger: [], ledgerError: undefined, recordings: undefined };
+    const ledger = readLedgerFile(storePath);
+    const recordings = readRecordings(storePath, systemClock, resumptions(ledger));
+    return { ledger, ledgerError: undefined, recordings };
   }
   const store = openLedgerStore(place, silentLogger);
   try {
-    return { ledger: await store.read(0), ledgerError: undefined };
+    const ledger = await store.read(0);
+    const recordings = await readSharedRecordings(ledgerUrl, systemClock, resumptions(ledger));
+    return { ledger, ledgerError: undefined, recordings };
   } catch (error) {
-    return { ledger: [], ledgerError: String((error as { message?: unknown }).message) };
+    const ledgerError = String((error as { message?: unknown }).message);
+    return { ledger: [], ledgerError, recordings: undefined };
   } finally {
     await store.close();
   }
@@ -369,8 +377,8 @@ export const withoutLedger =
   'Until it can, set "enabled": false on the flag "changeover": every call goes to the legacy leg.';
 
 /** @throws {CommandError} where there is no comparison store. */
-export function requireStore({ storePath }: ParsedSettings): void {
-  if (existsSync(storePath)) return;
+export function requireStore({ storePath, ledgerUrl }: ParsedSettings): void {
+  if (ledgerUrl !== undefined || existsSync(storePath)) return;
   throw new CommandError(
     `There is no comparison store at ${storePath}. It is made by the first program that uses the ` +
       "bridge. Name that program's store with --store PLACE, or its base folder with --base-path FOLDER. " +

@@ -96,7 +96,12 @@ export async function resume(
     plan,
     change,
     more: { flagTurned: flag.turned },
-    text: [`${nameOf(subject)} is resumed: ${asks}.`, ...flag.text, follow, ...stillHeld],
+    text: [
+      `${nameOf(subject)} is resumed: ${asks}.`,
+      ...flag.text,
+      follow(migration),
+      ...stillHeld,
+    ],
   });
 }
 

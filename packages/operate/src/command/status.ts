@@ -47,7 +47,6 @@ export function showStatus(
       `flags  ${flags.source === 'default' ? 'none: every call goes to legacy; npx changeover init makes them' : `from the ${flags.source}, revision ${flags.revision}`}` +
         ` (${migration.place.unleashUrl ?? migration.place.flagsFile})`,
       `ledger ${migration.ledgerPlace}`,
-      ...(migration.place.ledgerUrl === undefined ? [] : [`store  ${migration.place.storePath}`]),
       '',
       ...(rows.length === 0
         ? [held ? 'No key is held.' : 'No key has been seen yet.']
@@ -81,7 +80,7 @@ export function showStatus(
     ],
     {
       ledger: migration.ledgerPlace,
-      store: migration.place.storePath,
+      store: migration.ledgerPlace,
       flags: { file: migration.place.flagsFile, ...flags },
       killed,
       ledgerDecides: migration.ledgerDecides,
@@ -180,7 +179,7 @@ export function notesOf(migration: Migration): string[] {
         ]),
     ...(migration.recordings === undefined
       ? [
-          `There is no comparison store at ${migration.place.storePath} yet: no calls are known` +
+          `There is no comparison store at ${migration.ledgerPlace} yet: no calls are known` +
             `${migration.hasLedger ? '' : ', and no holds'}. --store names another.`,
         ]
       : migration.recordings.notes),

@@ -6,7 +6,7 @@ import type { ParsedSettings } from '@changeover/bridge';
 import { CommandError } from '../command/command-error.ts';
 import {
   Migration,
-  readLedger,
+  readPlace,
   statStore,
   unreadableStore,
   withoutLedger,
@@ -222,7 +222,7 @@ class Console {
     return new Migration({
       place: this.#place,
       flags: this.#flags,
-      ...(await readLedger(this.#place)),
+      ...(await readPlace(this.#place)),
     });
   }
 

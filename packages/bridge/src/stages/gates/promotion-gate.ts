@@ -47,6 +47,13 @@ export class PromotionGate {
     this.#options = options;
   }
 
+  /** To be asked before gates are: false where what other processes counted is not fresh, and can't be fetched yet. */
+  async fresh(): Promise<boolean> {
+    const outcome = await this.#options.recorder().refresh();
+    if (outcome === 'fetched') this.#askAgainMs = -Infinity;
+    return outcome !== 'stale';
+  }
+
   judge({ backend, target, from, to }: Move): MoveJudgement {
     const key = target.kind === 'none' ? '' : rowDataset(target);
     try {

@@ -25,6 +25,9 @@ export interface LedgerOptions {
   /** Asked before each step forward, never on a caller's path. Must not throw; where it does, the step waits.
    * Default: every step passes. */
   readonly gate?: ((move: Move) => MoveJudgement) | undefined;
+  /** Asked before gates are, where there is something to judge: false where what they judge by is not fresh, and the steps
+   * wait for a later review. May fetch it; must not reject. Default: it always is. */
+  readonly evidence?: (() => boolean | Promise<boolean>) | undefined;
   /** How often the store is read for what other processes did, and steps are judged, in ms. A dataset stays at
    * least this long on each stage on its way forward. Between them the store is only read, see
    * `LedgerStore.readIntervalMs`. Default: 1,000. */

@@ -56,5 +56,7 @@ export interface LedgerStore {
   /** Writes lines of different datasets, at most {@link maxLinesAtOnce}, in one transaction. Gives the sequence of
    * each, or undefined where `previous` isn't the dataset's last line any more: somebody else was first. */
   append(changes: readonly NewLedgerChange[]): AppendedLines | Promise<AppendedLines>;
+  /** Calls `listener` when there is something to read that others wrote. Default: it is read at every interval. */
+  subscribe?(listener: () => void): () => void;
   close(): void | Promise<void>;
 }

@@ -1,7 +1,6 @@
 import {
   earlierStage,
   allKeys,
-  stages,
   systemClock,
   type Clock,
   type Stage,
@@ -11,10 +10,12 @@ import {
 import { Listeners } from '../flags/listeners.ts';
 import type { Logger } from '../../log.ts';
 import { later } from './resumptions.ts';
-import type { Author, LedgerHold, LedgerOptions, Move, MoveJudgement } from './ledger-options.ts';
+import type { Author, LedgerHold, LedgerOptions } from './ledger-options.ts';
 import type { StageLimit } from '../resolve-stage.ts';
 import { acceptedIn } from './acceptances.ts';
-import { type Entry, LedgerEntries, targetKey } from './ledger-entries.ts';
+import { ForwardSteps } from './forward-steps.ts';
+import { isBefore } from './is-before.ts';
+import { type Entry, LedgerEntries } from './ledger-entries.ts';
 import { isBusy } from '../../recorder/store-file.ts';
 import {
   maxLinesAtOnce,
@@ -25,22 +26,6 @@ import {
   targetOfRow,
 } from './ledger-store.ts';
 
-/** A step forward that was judged, to be written. */
-interface Step {
-  readonly entry: Entry;
-  readonly wanted: Stage;
-  readonly line: NewLedgerChange;
-}
-
-interface Wish {
-  readonly backend: string;
-  readonly target: Target;
-  readonly stage: Stage;
-  readonly revision: string;
-}
-
-/** Wishes are kept up to this number; further ones wait until they are asked for again. */
-const maxWishes = 100_000;
 /** Closing waits this long for the store. */
 const closingMs = 2_000;
 const maxClosingRounds = 1_000;
@@ -58,11 +43,11 @@ export class Ledger {
   readonly #store: LedgerStore;
   readonly #logger: Logger;
   readonly #clock: Clock;
-  readonly #gate: (move: Move) => MoveJudgement;
+  readonly #evidence: () => boolean | Promise<boolean>;
   readonly #reviewIntervalMs: number;
   readonly #listeners: Listeners;
   readonly #entries = new LedgerEntries();
-  readonly #wishes = new Map<string, Wish>();
+  readonly #forward: ForwardSteps;
   #lastRead = 0;
   #reviewedMs: number;
   #timer: Timer | undefined = undefined;
@@ -77,11 +62,21 @@ export class Ledger {
     this.#store = options.store;
     this.#logger = options.logger;
     this.#clock = options.clock ?? systemClock;
-    this.#gate = options.gate ?? (() => ({ verdict: 'pass', reason: 'no gate is set' }));
+    this.#evidence = options.evidence ?? (() => true);
     this.#reviewIntervalMs = options.reviewIntervalMs ?? 1_000;
+    this.#forward = new ForwardSteps({
+      entries: this.#entries,
+      clock: this.#clock,
+      logger: options.logger,
+      gate: options.gate ?? (() => ({ verdict: 'pass', reason: 'no gate is set' })),
+      restMs: this.#reviewIntervalMs,
+    });
     this.#listeners = new Listeners(options.logger);
     this.#reviewedMs = this.#clock.monotonicMs();
     this.#readAtStart();
+    this.#store.subscribe?.(() => {
+      void this.#readOthers();
+    });
     this.#schedule();
   }
 
@@ -90,22 +85,21 @@ export class Ledger {
    * Never throws and does no I/O.
    */
   ask(backend: string, target: Target, asked: Stage, revision: string): void {
-    const name = targetKey(backend, target);
     const entry = this.#entries.find(backend, target);
     const stage = entry?.stage ?? 'legacy';
     if (isBefore(asked, stage)) {
-      this.#wishes.delete(name);
+      this.#forward.forget(backend, target);
       const held = entry?.held ?? false;
       const reason = held ? (entry?.reason ?? '') : 'the flag asks for it';
       this.#moveBack(backend, target, asked, held, { who: 'flag', reason }, revision);
-    } else if (isBefore(stage, asked) && this.#wishes.size < maxWishes) {
-      this.#wishes.set(name, { backend, target, stage: asked, revision });
+    } else if (isBefore(stage, asked)) {
+      this.#forward.want({ backend, target, stage: asked, revision });
     }
   }
 
   /** Forgets what the flags asked for: they have changed, and will be asked again. */
   forgetWishes(): void {
-    this.#wishes.clear();
+    this.#forward.clear();
   }
 
   /** What holds a dataset back until a person resumes it: its own hold, and its whole backend's. */
@@ -212,7 +206,7 @@ export class Ledger {
     this.#closed = true;
     this.#timer?.cancel();
     this.#soon?.cancel();
-    this.#wishes.clear();
+    this.#forward.clear();
     await this.#withinClosingTime(this.#closeStore());
     this.#listeners.clear();
   }
@@ -402,81 +396,10 @@ export class Ledger {
     }
   }
 
+  /** By evidence that is fresh: what others counted may have to be fetched, and isn't at each review. */
   async #stepForward(): Promise<void> {
-    const steps: Step[] = [];
-    for (const [name, wish] of [...this.#wishes].slice(0, maxLinesAtOnce)) {
-      // Whoever was judged goes to the end, so that each has a turn.
-      this.#wishes.delete(name);
-      if (!isBefore(this.#entries.at(wish.backend, wish.target).stage, wish.stage)) continue;
-      this.#wishes.set(name, wish);
-      const step = this.#judge(wish);
-      if (step !== undefined) steps.push(step);
-    }
-    if (steps.length === 0) return;
-    const sequences = await this.#store.append(steps.map(({ line }) => line));
-    let changed = false;
-    for (const [index, step] of steps.entries()) {
-      const sequence = sequences[index];
-      if (sequence !== undefined && this.#take(step, sequence)) changed = true;
-    }
-    if (changed) this.#listeners.notify();
-  }
-
-  /** The step forward that a wish comes to now, if any. */
-  #judge({ backend, target, stage: wanted, revision }: Wish): Step | undefined {
-    const entry = this.#entries.at(backend, target);
-    const sinceMs = this.#clock.monotonicMs() - entry.movedMs;
-    if (entry.held || entry.unwritten !== undefined || sinceMs < this.#reviewIntervalMs)
-      return undefined;
-    if (this.#entries.find(backend, allKeys)?.held === true) return undefined;
-    const from = entry.stage;
-    const to = stages[stages.indexOf(from) + 1] ?? from;
-    const { verdict, reason } = this.#askGate({ backend, target, from, to });
-    if (verdict !== 'pass') {
-      entry.waits = `the gate to ${to} says ${verdict}: ${reason}`;
-      return undefined;
-    }
-    const [at, previous] = [this.#clock.wallMs(), entry.sequence];
-    const line = {
-      at,
-      backend,
-      dataset: rowDataset(target),
-      from,
-      to,
-      held: false,
-      who: 'flag',
-      reason,
-      revision,
-      previous,
-    };
-    return { entry, wanted, line };
-  }
-
-  #take({ entry, wanted, line }: Step, sequence: number): boolean {
-    entry.sequence = sequence;
-    if (entry.unwritten !== undefined) {
-      // It was moved back while the line was written: that is written next, after it.
-      entry.unwritten = { ...entry.unwritten, from: line.to };
-      return false;
-    }
-    const { at, backend, dataset, from, to, who, reason, revision } = line;
-    entry.stage = to;
-    entry.who = who;
-    entry.reason = reason;
-    entry.at = at;
-    entry.movedMs = this.#clock.monotonicMs();
-    entry.waits = to === wanted ? '' : `on its way to ${wanted}`;
-    this.#logger.info({ backend, dataset, from, to, reason, revision }, 'stepped forward');
-    return true;
-  }
-
-  #askGate(move: Move): MoveJudgement {
-    try {
-      return this.#gate(move);
-    } catch (error) {
-      this.#logger.error({ ...move, err: error }, 'a gate failed; the dataset stays where it is');
-      return { verdict: 'inconclusive', reason: 'the gate failed' };
-    }
+    if (this.#forward.none || !(await this.#evidence())) return;
+    if (await this.#forward.take((lines) => this.#store.append(lines))) this.#listeners.notify();
   }
 
   #fail(error: unknown): void {
@@ -500,10 +423,6 @@ export class Ledger {
 const notRead: readonly StageLimit[] = Object.freeze([
   Object.freeze({ by: 'ledger', stage: 'legacy', reason: 'the ledger has not been read yet' }),
 ] as const);
-
-function isBefore(a: Stage, b: Stage): boolean {
-  return a !== b && earlierStage(a, b) === a;
-}
 
 function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
   return typeof (value as { then?: unknown }).then === 'function';

@@ -1,4 +1,5 @@
 import { changeOfRow, type LedgerRow } from './ledger-row.ts';
+import { checkSchema, prepareStore } from '../../fleet/fleet-schema.ts';
 import type { AppendedLines, LedgerChange, LedgerStore, NewLedgerChange } from './ledger-store.ts';
 
 /** What the ledger needs of a PostgreSQL driver: a pool of `pg` is one. */
@@ -27,19 +28,16 @@ const columns = [
  * closes them.
  */
 export class PostgresLedgerStore implements LedgerStore {
-  readonly readIntervalMs = 250;
   readonly #client: PostgresQuery;
+  readonly #schema: string;
   readonly #table: string;
   #prepared: Promise<void> | undefined = undefined;
 
   /** @param schema made where there is none; it must be a plain name. */
   constructor(client: PostgresQuery, schema = 'changeover') {
-    if (!/^[a-z_][a-z0-9_]{0,62}$/.test(schema)) {
-      throw new RangeError(
-        `The ledger's schema is ${JSON.stringify(schema)}: use a-z, 0-9 and "_", at most 63.`,
-      );
-    }
+    checkSchema(schema);
     this.#client = client;
+    this.#schema = schema;
     this.#table = `"${schema}".ledger`;
   }
 
@@ -86,26 +84,13 @@ export class PostgresLedgerStore implements LedgerStore {
 
   /** Once; tried again at the next use where it failed. */
   #prepare(): Promise<void> {
-    this.#prepared ??= this.#createTable().catch((error: unknown) => {
-      this.#prepared = undefined;
-      throw error;
-    });
+    this.#prepared ??= prepareStore((text) => this.#client.query(text), this.#schema).catch(
+      (error: unknown) => {
+        this.#prepared = undefined;
+        throw error;
+      },
+    );
     return this.#prepared;
-  }
-
-  async #createTable(): Promise<void> {
-    const schema = this.#table.slice(0, -'.ledger'.length);
-    // "If not exists" alone isn't safe against two processes that start together.
-    await this.#client.query(`do $$ begin
-      perform pg_advisory_xact_lock(hashtext('changeover ledger'));
-      create schema if not exists ${schema};
-      create table if not exists ${this.#table} (
-        sequence bigint generated always as identity primary key, at bigint not null,
-        backend text not null, dataset text not null, from_stage text not null, to_stage text not null,
-        held boolean not null, who text not null, reason text not null, revision text not null,
-        previous bigint not null, unique (backend, dataset, previous)
-      );
-    end $$`);
   }
 }
 

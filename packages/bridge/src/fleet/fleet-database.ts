@@ -1,0 +1,120 @@
+import { ChangeoverError, loadInstalled } from '@changeover/core';
+import type pg from 'pg';
+import type { Pool, PoolClient } from 'pg';
+import type { Logger } from '../log.ts';
+import type { StoredTables } from '../recorder/stored-tables.ts';
+import { checkSchema, prepareStore } from './fleet-schema.ts';
+import { type FleetRows, tablesOf } from './fleet-rows.ts';
+
+/** A server that hangs must not hold a review of the ledger, or a person's command, for longer. */
+const answerTimeoutMs = 3_000;
+/** Reading all of a large fleet takes longer than one exchange, and nobody waits for it but a command. */
+const readTimeoutMs = 60_000;
+
+/** The shared store as a database: its connections, its schema, its two functions. Opened at the first use. */
+export class FleetDatabase {
+  readonly schema: string;
+  readonly #url: string;
+  readonly #logger: Logger;
+  #pool: Pool | undefined = undefined;
+  #prepared: Promise<void> | undefined = undefined;
+
+  /** @param schema made where there is none; it must be a plain name. */
+  constructor(url: string, logger: Logger, schema = 'changeover') {
+    checkSchema(schema);
+    this.schema = schema;
+    this.#url = url;
+    this.#logger = logger;
+  }
+
+  /** One statement, within three seconds.
+   *
+   * @throws the driver's error. */
+  async query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }> {
+    await this.#prepare();
+    return await this.#opened().query(text, values);
+  }
+
+  /** Says `message` and gives the answer: see `exchange_1`. */
+  async exchange(message: string): Promise<unknown> {
+    const { rows } = await this.query(`select ${this.schema}.exchange_1($1) a`, [message]);
+    return (rows[0] as { a: unknown }).a;
+  }
+
+  /** All that is stored, and how many characters it took. */
+  async readAll(): Promise<{ readonly tables: StoredTables; readonly length: number }> {
+    await this.#prepare();
+    // `query_timeout` of one query is known to the driver and not to its types.
+    const query = { text: `select ${this.schema}.read_1()::text a`, query_timeout: readTimeoutMs };
+    const { rows } = await this.#opened().query(query);
+    const { a } = rows[0] as { a: string };
+    return { tables: tablesOf(JSON.parse(a) as FleetRows), length: a.length };
+  }
+
+  /** For the time of `use`, in one transaction on one connection. */
+  async transaction<T>(use: (client: PoolClient) => Promise<T>): Promise<T> {
+    await this.#prepare();
+    const client = await this.#opened().connect();
+    let failure: Error | undefined;
+    try {
+      await client.query('begin');
+      const result = await use(client);
+      await client.query('commit');
+      return result;
+    } catch (error) {
+      // Ending the connection rolls back, whatever state it is in.
+      failure = error instanceof Error ? error : new Error(String(error));
+      throw error;
+    } finally {
+      client.release(failure);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pool?.end();
+    this.#pool = undefined;
+  }
+
+  /** Once; tried again at the next use where it failed. */
+  #prepare(): Promise<void> {
+    this.#prepared ??= prepareStore((text) => this.#opened().query(text), this.schema).catch(
+      (error: unknown) => {
+        this.#prepared = undefined;
+        throw error;
+      },
+    );
+    return this.#prepared;
+  }
+
+  #opened(): Pool {
+    if (this.#pool !== undefined) return this.#pool;
+    // Connections of its own: the store must be reachable where a backend's pools are exhausted.
+    this.#pool = new (driver().Pool)({
+      connectionString: this.#url,
+      max: 2,
+      application_name: 'changeover',
+      allowExitOnIdle: true,
+      keepAlive: true,
+      connectionTimeoutMillis: answerTimeoutMs,
+      query_timeout: answerTimeoutMs,
+    });
+    // The next query opens another one, and says so if it can't.
+    this.#pool.on('error', (error) => {
+      this.#logger.debug({ err: error }, 'an idle connection to the store ended');
+    });
+    return this.#pool;
+  }
+}
+
+/** Loaded at the first use, because most stores are a file. */
+function driver(): typeof pg {
+  try {
+    return loadInstalled('pg', import.meta.url) as typeof pg;
+  } catch (error) {
+    throw new ChangeoverError(
+      'DRIVER_MISSING',
+      'Cannot find the driver of the store, which is a postgres:// URL. Install it: npm install pg',
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,87 @@
+import { countNames, type Counts } from '../recorder/counts.ts';
+import type { StoredReliance } from '../recorder/reliance-rows.ts';
+import type { RuleUseCount } from '../recorder/rule-uses.ts';
+import { shapeCountNames, type ShapeTotals } from '../recorder/shape-counts.ts';
+import type { StoredShape } from '../recorder/shape-rows.ts';
+import { shedReasons } from '../recorder/shed-reason.ts';
+import type {
+  StoredCell,
+  StoredEvent,
+  StoredGroup,
+  StoredSampleRow,
+  StoredTables,
+  StoredWriter,
+} from '../recorder/stored-tables.ts';
+import { foldedWriter } from './fleet-schema.ts';
+
+type CellKeyColumns = Pick<
+  StoredCell,
+  'writer' | 'part' | 'hour' | 'backend' | 'dataset' | 'operation' | 'stage'
+>;
+
+/** A cell as the shared store has it: its counters are a list in the order of `countNames`, to which later versions append. */
+export interface FleetCell extends CellKeyColumns {
+  readonly counts: readonly number[];
+  readonly shed: Readonly<Record<string, number>> | null;
+  readonly legacy: unknown;
+  readonly pooled: unknown;
+  readonly paired: unknown;
+  readonly last_at: number;
+}
+
+/** A shape as the shared store has it, its counters in the order of `shapeCountNames`. */
+export type FleetShape = Omit<StoredShape, keyof ShapeTotals> & {
+  readonly counts: readonly number[];
+};
+
+/** What `read_1` gives. */
+export interface FleetRows {
+  readonly writers: readonly StoredWriter[];
+  readonly cells: readonly FleetCell[];
+  readonly groups: readonly StoredGroup[];
+  readonly samples: readonly StoredSampleRow[];
+  readonly events: readonly StoredEvent[];
+  readonly rules: readonly (RuleUseCount & { writer: string })[];
+  readonly shapes: readonly FleetShape[];
+  readonly reliance: readonly StoredReliance[];
+}
+
+/** The counters as they are stored. */
+export function countsList(counts: Counts): number[] {
+  return countNames.map((name) => counts[name]);
+}
+
+/** Only the reasons that there were, null where there were none. */
+export function shedOf(counts: Counts): Record<string, number> | null {
+  const found = shedReasons.filter((reason) => counts.shed[reason] !== 0);
+  return found.length === 0
+    ? null
+    : Object.fromEntries(found.map((reason) => [reason, counts.shed[reason]]));
+}
+
+const noLatency = JSON.stringify({ buckets: [], sumMs: 0, maxMs: 0 });
+
+/** The rows in the form that the embedded store gives them. */
+export function tablesOf(rows: FleetRows): StoredTables {
+  return {
+    ...rows,
+    writers: rows.writers.filter(({ writer }) => writer !== foldedWriter),
+    cells: rows.cells.map((row) => ({
+      ...row,
+      ...(Object.fromEntries(countNames.map((name, at) => [name, row.counts[at] ?? 0])) as Record<
+        (typeof countNames)[number],
+        number
+      >),
+      shed: JSON.stringify(row.shed ?? {}),
+      legacy_latency: row.legacy === null ? noLatency : JSON.stringify(row.legacy),
+      pooled_latency: row.pooled === null ? noLatency : JSON.stringify(row.pooled),
+      paired: row.paired === null ? null : JSON.stringify(row.paired),
+    })),
+    shapes: rows.shapes.map((row) => ({
+      ...row,
+      ...(Object.fromEntries(
+        shapeCountNames.map((name, at) => [name, row.counts[at] ?? 0]),
+      ) as ShapeTotals),
+    })),
+  };
+}

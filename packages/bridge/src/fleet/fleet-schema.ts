@@ -1,0 +1,241 @@
+/** What this program makes of a store. A later version only adds tables, columns and functions of a new name, so that it and the
+ * one before share a store. */
+export const storeVersion = 1;
+
+/** The rows of processes that are gone are added up under this name in place of a process's own. */
+export const foldedWriter = '(folded)';
+
+/**
+ * Brings a schema to {@link storeVersion}, whatever it had: one text of several statements, which PostgreSQL runs as one
+ * transaction. "If not exists" alone isn't safe against two processes that start together, hence the lock.
+ *
+ * @param schema a plain name, which needs no quoting.
+ */
+export function storeSchema(schema: string): string {
+  return `
+select pg_advisory_xact_lock(hashtext('changeover ledger'));
+create schema if not exists ${schema};
+create table if not exists ${schema}.store (single boolean primary key default true check (single), version int not null);
+create table if not exists ${schema}.ledger (
+  sequence bigint generated always as identity primary key, at bigint not null,
+  backend text not null, dataset text not null, from_stage text not null, to_stage text not null,
+  held boolean not null, who text not null, reason text not null, revision text not null,
+  previous bigint not null, unique (backend, dataset, previous)
+);
+alter table ${schema}.ledger add column if not exists tx xid8 not null default pg_current_xact_id();
+create index if not exists ledger_tx on ${schema}.ledger (tx);
+create table if not exists ${schema}.writer (
+  writer text primary key, run text not null, host text not null, pid int not null, node text not null,
+  started_at bigint not null, last_at bigint not null, samples_over_limit bigint not null default 0,
+  seen timestamptz not null, folded boolean not null default false, folded_at timestamptz
+) with (fillfactor = 50);
+create index if not exists writer_folded_seen on ${schema}.writer (folded, seen);
+create table if not exists ${schema}.cell (
+  writer text not null, part int not null, hour int not null, backend text not null, dataset text not null,
+  operation text not null, stage text not null, counts jsonb not null, shed jsonb,
+  legacy jsonb, pooled jsonb, paired jsonb, last_at bigint not null, folded boolean not null default false,
+  primary key (writer, part)
+) with (fillfactor = 50);
+create table if not exists ${schema}.shape (
+  writer text not null, part int not null, backend text not null, dataset text not null, operation text not null,
+  shape text not null, stage text not null, counts jsonb not null, not_comparable text,
+  first_at bigint not null, last_at bigint not null, folded boolean not null default false,
+  primary key (writer, part)
+) with (fillfactor = 50);
+create table if not exists ${schema}.sample_group (
+  writer text not null, fingerprint text not null, backend text not null, operation text not null,
+  verdict text not null, class text, count bigint not null, first_at bigint not null, last_at bigint not null,
+  folded boolean not null default false, primary key (writer, fingerprint)
+);
+create table if not exists ${schema}.sample (
+  writer text not null, fingerprint text not null, sequence int not null, at bigint not null, dataset text not null,
+  stage text not null, summary text not null, legacy text, pooled text, reason text,
+  primary key (writer, fingerprint, sequence)
+);
+create table if not exists ${schema}.event (
+  writer text not null, sequence int not null, at bigint not null, kind text not null, fields text not null,
+  primary key (writer, sequence)
+);
+create table if not exists ${schema}.rule_use (
+  writer text not null, backend text not null, rule text not null, uses bigint not null, failures bigint not null,
+  folded boolean not null default false, primary key (writer, backend, rule)
+);
+create table if not exists ${schema}.reliance (
+  writer text not null, backend text not null, dataset text not null, guarantee text not null, use text not null,
+  count bigint not null, sites text not null, kept int not null, first_at bigint not null, last_at bigint not null,
+  primary key (writer, backend, dataset, guarantee, use)
+);
+create table if not exists ${schema}.guardrail_window (
+  backend text not null, dataset text not null, writer text not null, figures jsonb not null,
+  at timestamptz not null, primary key (backend, dataset, writer)
+) with (fillfactor = 50);
+${exchangeFunction(schema)}
+${readFunction(schema)}
+insert into ${schema}.store (version) values (${String(storeVersion)})
+  on conflict (single) do update set version = greatest(store.version, excluded.version);
+`;
+}
+
+/**
+ * What a process says and hears once a second, as one statement of few bytes: its text is here and not on the wire. A pooler may
+ * give each call another connection, so all that it stands on is set with it. The argument's fields are those of
+ * `Message`, the answer's those of `Answer`.
+ */
+function exchangeFunction(schema: string): string {
+  return `
+create or replace function ${schema}.exchange_1(p jsonb) returns jsonb language plpgsql
+  set search_path = ${schema}, pg_catalog set lock_timeout = '2s' as $$
+declare
+  w text := p->>'w';
+  answer jsonb := '{}';
+begin
+  if p ? 't' then
+    update writer set last_at = (p->>'t')::bigint, samples_over_limit = (p->>'o')::bigint,
+      seen = case when p ? 'q' then '-infinity' else clock_timestamp() end
+      where writer = w and not folded;
+    if not found then
+      if p ? 'i' and not exists (select from writer where writer = w) then
+        insert into writer (writer, run, host, pid, node, started_at, last_at, seen)
+          values (w, p->'i'->>0, p->'i'->>1, (p->'i'->>2)::int, p->'i'->>3, (p->'i'->>4)::bigint,
+            (p->>'t')::bigint, clock_timestamp());
+      else
+        return jsonb_build_object('f', jsonb_build_object(
+          'c', (select coalesce(jsonb_agg(jsonb_build_array(part, counts, shed)), '[]') from cell where writer = w and folded),
+          's', (select coalesce(jsonb_agg(jsonb_build_array(part, counts)), '[]') from shape where writer = w and folded),
+          'g', (select coalesce(jsonb_agg(jsonb_build_array(fingerprint, count)), '[]') from sample_group where writer = w and folded),
+          'r', (select coalesce(jsonb_agg(jsonb_build_array(backend, rule, uses, failures)), '[]') from rule_use where writer = w and folded),
+          'o', (select samples_over_limit from writer where writer = w)));
+      end if;
+    end if;
+  end if;
+  if p ? 'c' then
+    insert into cell (writer, part, counts, shed, last_at, hour, backend, dataset, operation, stage)
+      select w, (r->>0)::int, r->1, nullif(r->2, 'null'), (r->>3)::bigint,
+        (r->4->>0)::int, r->4->>1, r->4->>2, r->4->>3, r->4->>4
+      from jsonb_array_elements(p->'c') r where jsonb_typeof(r->4) = 'array'
+      on conflict (writer, part) do update set counts = excluded.counts, shed = excluded.shed, last_at = excluded.last_at;
+    update cell set counts = r->1, shed = nullif(r->2, 'null'), last_at = (r->>3)::bigint
+      from jsonb_array_elements(p->'c') r
+      where writer = w and part = (r->>0)::int and jsonb_typeof(r->4) is distinct from 'array';
+  end if;
+  if p ? 'h' then
+    update cell set legacy = r->1, pooled = r->2, paired = r->3 from jsonb_array_elements(p->'h') r
+      where writer = w and part = (r->>0)::int;
+  end if;
+  if p ? 's' then
+    insert into shape (writer, part, counts, last_at, not_comparable, first_at, backend, dataset, operation, shape, stage)
+      select w, (r->>0)::int, r->1, (r->>2)::bigint, r->>3, (r->4->>0)::bigint, r->4->>1, r->4->>2, r->4->>3, r->4->>4, r->4->>5
+      from jsonb_array_elements(p->'s') r where jsonb_typeof(r->4) = 'array'
+      on conflict (writer, part) do update
+        set counts = excluded.counts, last_at = excluded.last_at, not_comparable = excluded.not_comparable;
+    update shape set counts = r->1, last_at = (r->>2)::bigint, not_comparable = r->>3
+      from jsonb_array_elements(p->'s') r
+      where writer = w and part = (r->>0)::int and jsonb_typeof(r->4) is distinct from 'array';
+  end if;
+  if p ? 'g' then
+    insert into sample_group (writer, fingerprint, backend, operation, verdict, class, count, first_at, last_at)
+      select w, r->>0, r->>1, r->>2, r->>3, r->>4, (r->>5)::bigint, (r->>6)::bigint, (r->>7)::bigint
+      from jsonb_array_elements(p->'g') r
+      on conflict (writer, fingerprint) do update
+        set count = excluded.count, first_at = excluded.first_at, last_at = excluded.last_at;
+  end if;
+  if p ? 'm' then
+    insert into sample (writer, fingerprint, sequence, at, dataset, stage, summary, legacy, pooled, reason)
+      select w, r->>0, (r->>1)::int, (r->>2)::bigint, r->>3, r->>4, r->>5, r->>6, r->>7, r->>8
+      from jsonb_array_elements(p->'m') r on conflict do nothing;
+  end if;
+  if p ? 'e' then
+    insert into event (writer, sequence, at, kind, fields)
+      select w, (r->>0)::int, (r->>1)::bigint, r->>2, r->>3 from jsonb_array_elements(p->'e') r on conflict do nothing;
+  end if;
+  if p ? 'r' then
+    insert into rule_use (writer, backend, rule, uses, failures)
+      select w, r->>0, r->>1, (r->>2)::bigint, (r->>3)::bigint from jsonb_array_elements(p->'r') r
+      on conflict (writer, backend, rule) do update set uses = excluded.uses, failures = excluded.failures;
+  end if;
+  if p ? 'y' then
+    insert into reliance (writer, backend, dataset, guarantee, use, count, sites, kept, first_at, last_at)
+      select r->>0, r->>1, r->>2, r->>3, r->>4, (r->>5)::bigint, r->>6, (r->>7)::int, (r->>8)::bigint, (r->>9)::bigint
+      from jsonb_array_elements(p->'y') r
+      on conflict (writer, backend, dataset, guarantee, use) do update
+        set count = excluded.count, sites = excluded.sites, kept = excluded.kept, last_at = excluded.last_at;
+  end if;
+  if p ? 'v' then
+    insert into guardrail_window (backend, dataset, writer, figures, at)
+      select r->>0, r->>1, w, r->2, clock_timestamp() from jsonb_array_elements(p->'v') r
+      on conflict (backend, dataset, writer) do update set figures = excluded.figures, at = excluded.at;
+  end if;
+  if p ? 'a' then
+    answer := jsonb_build_object('v', (
+      select coalesce(jsonb_agg(jsonb_build_array(asked->>0, asked->>1, others.figures)), '[]')
+      from jsonb_array_elements(p->'a') asked, lateral (
+        select jsonb_agg(figures) as figures from (
+          select figures from guardrail_window
+          where backend = asked->>0 and dataset = asked->>1 and writer <> w
+            and at > clock_timestamp() - make_interval(secs => (asked->>2)::float8)
+          order by at desc limit 200) recent) others
+      where others.figures is not null));
+  end if;
+  if p ? 'd' then
+    answer := answer || jsonb_build_object('d', exists (
+      select from writer where not folded and seen < clock_timestamp() - make_interval(secs => (p->>'d')::float8)));
+  end if;
+  if p ? 'x' then
+    return answer || jsonb_build_object('x', pg_snapshot_xmin(pg_current_snapshot())::text, 'l', (
+      select jsonb_agg(jsonb_build_array(tx::text, sequence, at, backend, dataset, from_stage, to_stage, held, who, reason, revision)
+        order by sequence)
+      from ledger where tx >= (p->>'x')::xid8 and (not p ? 'n' or not p->'n' @> to_jsonb(sequence))));
+  end if;
+  return answer;
+end $$;`;
+}
+
+/** All that is in a store at one moment: one statement sees one state, so what is being folded is seen once. */
+function readFunction(schema: string): string {
+  const rows = (table: string, where = ''): string =>
+    `(select coalesce(json_agg(t), '[]') from ${table} t ${where})`;
+  return `
+create or replace function ${schema}.read_1() returns json language sql stable
+  set search_path = ${schema}, pg_catalog as $$
+  select json_build_object(
+    'writers', (select coalesce(json_agg(json_build_object('writer', writer, 'run', run, 'host', host, 'pid', pid, 'node', node,
+      'started_at', started_at, 'last_at', last_at, 'samples_over_limit', samples_over_limit)), '[]')
+      from writer),
+    'cells', ${rows('cell', 'where not folded')},
+    'groups', ${rows('sample_group', 'where not folded')},
+    'samples', ${rows('sample')},
+    'events', ${rows('event')},
+    'rules', ${rows('rule_use', 'where not folded')},
+    'shapes', ${rows('shape', 'where not folded')},
+    'reliance', ${rows('reliance')})
+$$;`;
+}
+
+/** Makes the schema, or brings an earlier one forward; one of a later version is used as it is, since versions only add.
+ *
+ * @throws the driver's error. */
+export async function prepareStore(
+  query: (text: string) => Promise<{ readonly rows: readonly unknown[] }>,
+  schema: string,
+): Promise<void> {
+  // Whoever may not make a schema may use one that is there. Asked of the catalogue: `to_regclass` would remember that there is
+  // none, and the schema that another process makes meanwhile would be made twice.
+  const { rows } = await query(
+    `select exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+       where n.nspname = '${schema}' and c.relname = 'store') as there`,
+  );
+  if ((rows[0] as { there: boolean }).there) {
+    const found = await query(`select version from ${schema}.store`);
+    if (Number((found.rows[0] as { version: unknown } | undefined)?.version) >= storeVersion)
+      return;
+  }
+  await query(storeSchema(schema));
+}
+
+/** @throws {RangeError} for what is no plain name. */
+export function checkSchema(schema: string): void {
+  if (/^[a-z_][a-z0-9_]{0,62}$/.test(schema)) return;
+  throw new RangeError(
+    `The store's schema is ${JSON.stringify(schema)}: use a-z, 0-9 and "_", at most 63.`,
+  );
+}

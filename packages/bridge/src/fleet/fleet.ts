@@ -1,0 +1,250 @@
+import { type Clock, systemClock, type Timer } from '@changeover/core';
+import type { Logger } from '../log.ts';
+import type { StoredTables } from '../recorder/stored-tables.ts';
+import { TokenBucket } from '../shadow/token-bucket.ts';
+import type { LedgerStore } from '../stages/ledger/ledger-store.ts';
+import { FleetDatabase } from './fleet-database.ts';
+import { FleetLedgerStore } from './fleet-ledger-store.ts';
+import { type Answer, foldedRowsOf, type Message, type OtherWindows } from './fleet-message.ts';
+import { type FoldedRows, FleetOutbox } from './fleet-outbox.ts';
+import { foldSilent } from './fold.ts';
+
+/** What a fleet is made of. */
+export interface FleetOptions {
+  /** A `postgres://` URL. */
+  readonly url: string;
+  readonly logger: Logger;
+  readonly clock?: Clock | undefined;
+  /** A plain name; made where there is none. Default: `changeover`. */
+  readonly schema?: string | undefined;
+  /** Between two messages to the store, in ms. Default: 1,000. */
+  readonly intervalMs?: number | undefined;
+  /** A process that said nothing for so long, in ms, is taken for ended, and its rows are folded. Default: 60,000, six times
+   * as long as one that has nothing to say stays silent. */
+  readonly silentMs?: number | undefined;
+}
+
+/** Who counts in this process. */
+export interface FleetMember {
+  /** Puts what was counted since into the outbox. Must not throw. */
+  collect(): void;
+  /** This process's rows were folded, because it could not be heard: from now on it counts as another one. Gives the rows that
+   * the store has of it already. */
+  beginAnew(folded: FoldedRows): void;
+}
+
+/** The windows of this process's guardrails, and who hears of the others'. */
+export interface FleetWindows {
+  /** What has changed since it was last asked, and of which windows the others' are wanted. */
+  said(): Pick<Message, 'v' | 'a'>;
+  heard(windows: readonly OtherWindows[]): void;
+}
+
+/** In which a process that has nothing to say says that it is there. */
+const heartbeatMs = 10_000;
+/** Reading what all others counted, in bytes a second on average: what is left of four KB, and some for the first looks. */
+const readBytesPerSecond = 1_024;
+const readBurstBytes = 262_144;
+/** While the store is away, tries get rarer up to this. */
+const maxRetryMs = 5_000;
+/** Closing waits this long for the store. */
+const closingMs = 2_000;
+
+/**
+ * This process's part in a store that several hosts share. About once a second it says in one statement what it counted and
+ * hears what others decided; on no caller's path. While the store is away the process goes on by itself: what it has to say
+ * waits, within bounds.
+ */
+export class Fleet {
+  readonly outbox: FleetOutbox;
+  readonly #database: FleetDatabase;
+  readonly #ledger: FleetLedgerStore;
+  readonly #logger: Logger;
+  readonly #clock: Clock;
+  readonly #intervalMs: number;
+  readonly #silentMs: number;
+  readonly #reading: TokenBucket;
+  #member: FleetMember | undefined = undefined;
+  #windows: FleetWindows | undefined = undefined;
+  #others: StoredTables | undefined = undefined;
+  #refreshing: Promise<boolean> | undefined = undefined;
+  #exchanging: Promise<void> | undefined = undefined;
+  #timer: Timer | undefined = undefined;
+  #introduced = false;
+  #heartbeatAtMs = -Infinity;
+  #failures = 0;
+  #closing: Promise<void> | undefined = undefined;
+
+  constructor(options: FleetOptions) {
+    const { url, logger, schema, clock = systemClock } = options;
+    this.#logger = logger;
+    this.#clock = clock;
+    this.#intervalMs = options.intervalMs ?? 1_000;
+    this.#silentMs = options.silentMs ?? 6 * heartbeatMs;
+    this.#database = new FleetDatabase(url, logger, schema);
+    this.outbox = new FleetOutbox(clock, () => this.#others);
+    this.#reading = new TokenBucket(clock, {
+      capacity: readBurstBytes,
+      perSecond: readBytesPerSecond,
+    });
+    this.#ledger = new FleetLedgerStore(this.#database);
+    this.#timer = clock.after(0, () => {
+      this.#next();
+    });
+  }
+
+  /** The ledger in the shared store, as this process hears of it. Closing it closes nothing. */
+  get ledger(): LedgerStore {
+    return this.#ledger;
+  }
+
+  /** Whose counts are said. */
+  attach(member: FleetMember): void {
+    this.#member = member;
+  }
+
+  /** Whose guardrail windows are said. */
+  shareWindows(windows: FleetWindows): void {
+    this.#windows = windows;
+  }
+
+  /** Reads what all others counted, unless too much was read lately. True where it did; never rejects. */
+  refresh(): Promise<boolean> {
+    if (this.#closing !== undefined || this.#reading.level <= 0) return Promise.resolve(false);
+    this.#refreshing ??= this.#read().finally(() => {
+      this.#refreshing = undefined;
+    });
+    return this.#refreshing;
+  }
+
+  /** Says the last, and ends the connections; within two seconds. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#timer?.cancel();
+    let timer: Timer | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = this.#clock.after(closingMs, resolve);
+    });
+    await Promise.race([this.#sayTheLast(), late]);
+    timer?.cancel();
+    if (!this.outbox.empty) {
+      this.#logger.error(
+        {},
+        'the last counts and samples could not be stored and are lost with this process',
+      );
+    }
+    this.#database.close().catch((error: unknown) => {
+      this.#logger.debug({ err: error }, 'the connections to the shared store could not be ended');
+    });
+  }
+
+  async #sayTheLast(): Promise<void> {
+    await this.#exchanging;
+    await this.#exchange(true);
+    // Its rows were folded meanwhile, and it had to begin anew.
+    if (this.#failures === 0 && !this.outbox.empty) await this.#exchange(true);
+  }
+
+  async #read(): Promise<boolean> {
+    try {
+      const { tables, length } = await this.#database.readAll();
+      this.#reading.spend(length);
+      this.#others = tables;
+      return true;
+    } catch (error) {
+      this.#logger.debug({ err: error }, 'what other processes counted can not be read');
+      return false;
+    }
+  }
+
+  #next(): void {
+    const startedMs = this.#clock.monotonicMs();
+    this.#exchanging = this.#exchange(false).then(() => {
+      this.#exchanging = undefined;
+      if (this.#closing !== undefined) return;
+      const tookMs = this.#clock.monotonicMs() - startedMs;
+      const pauseMs =
+        this.#failures === 0
+          ? Math.max(0, this.#intervalMs - tookMs)
+          : Math.min(maxRetryMs, this.#intervalMs * 2 ** Math.min(this.#failures, 8));
+      this.#timer = this.#clock.after(pauseMs, () => {
+        this.#next();
+      });
+    });
+  }
+
+  /** Never rejects. */
+  async #exchange(last: boolean): Promise<void> {
+    try {
+      this.#member?.collect();
+      const part = this.outbox.take(last);
+      const message = this.#message(part.fields, last);
+      const answer = (await this.#database.exchange(JSON.stringify(message))) as Answer;
+      if (answer.f !== undefined) {
+        this.#beginAnew(answer.f);
+      } else {
+        part.stored();
+        if (message.t !== undefined) {
+          this.#introduced = true;
+          this.#heartbeatAtMs = this.#clock.monotonicMs();
+        }
+        if (answer.v !== undefined) this.#windows?.heard(answer.v);
+        this.#ledger.hear(answer);
+      }
+      this.#recovered();
+      if (answer.d === true && !last) await foldSilent(this.#database, this.#silentMs);
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  #message(fields: Readonly<Record<string, readonly unknown[]>>, last: boolean): Message {
+    const { writer } = this.outbox;
+    const windows = last ? {} : (this.#windows?.said() ?? {});
+    const due = this.#clock.monotonicMs() - this.#heartbeatAtMs >= heartbeatMs;
+    const isHeard = last || due || !this.#introduced || Object.keys(fields).length > 0;
+    return {
+      ...(writer === undefined ? {} : { w: writer.writer }),
+      ...(writer === undefined || !isHeard ? {} : { t: writer.lastAt, o: writer.samplesOverLimit }),
+      ...(writer === undefined || this.#introduced
+        ? {}
+        : { i: [writer.run, writer.host, writer.pid, writer.node, writer.startedAt] }),
+      ...(due ? { d: this.#silentMs / 1_000 } : {}),
+      ...(last ? { q: 1 } : {}),
+      ...fields,
+      ...windows,
+      ...this.#ledger.asked(),
+    };
+  }
+
+  #beginAnew(folded: NonNullable<Answer['f']>): void {
+    const rows = foldedRowsOf(folded);
+    this.#introduced = false;
+    this.outbox.beginAnew(rows);
+    this.#member?.beginAnew(rows);
+    this.#logger.info(
+      {},
+      'this process could not be heard for long: it counts as a new one from now on',
+    );
+  }
+
+  #failed(error: unknown): void {
+    this.#failures += 1;
+    this.#ledger.fail(error);
+    if (this.#failures > 1) return;
+    this.#logger.error(
+      { err: error },
+      'the shared store can not be reached: calls, flags and guardrails go on in this process, what it counts waits in memory, ' +
+        'and nothing steps forward until the store is back',
+    );
+  }
+
+  #recovered(): void {
+    if (this.#failures > 0) this.#logger.info({}, 'the shared store can be reached again');
+    this.#failures = 0;
+  }
+}

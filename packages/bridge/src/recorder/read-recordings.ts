@@ -1,0 +1,54 @@
+import { type Clock, systemClock } from '@changeover/core';
+import { FleetDatabase } from '../fleet/fleet-database.ts';
+import { silentLogger } from '../log.ts';
+import { readStore } from './read-sqlite-store.ts';
+import { ReportBuilder, type ResumedAt } from './report-builder.ts';
+import type { ReportData } from './report-data.ts';
+import { isSharedStore } from './shared-store.ts';
+import { addStored } from './stored-tables.ts';
+
+/** How many samples of one fingerprint are kept, and shown. */
+export const defaultMaxSamples = 20;
+
+/**
+ * What all processes have stored.
+ *
+ * @param resumedAt what was counted of a dataset before is told apart, in `judged`. Default: nothing is.
+ * @throws {Error} where the file is missing, is no comparison store, or can't be read.
+ */
+export function readRecordings(
+  path: string,
+  clock: Clock = systemClock,
+  resumedAt?: ResumedAt,
+): ReportData {
+  if (isSharedStore(path)) {
+    throw new Error(
+      'A store in a database is read by readSharedRecordings(url), which answers by a promise.',
+    );
+  }
+  const builder = new ReportBuilder(defaultMaxSamples, resumedAt);
+  readStore(path, builder);
+  return builder.build(clock.wallMs());
+}
+
+/**
+ * What all processes have stored in a shared store, that live or lived.
+ *
+ * @param url a `postgres://` URL.
+ * @param resumedAt what was counted of a dataset before is told apart, in `judged`. Default: nothing is.
+ * @throws the driver's error where the store can't be reached; an error with the code `DRIVER_MISSING` where `pg` is not installed.
+ */
+export async function readSharedRecordings(
+  url: string,
+  clock: Clock = systemClock,
+  resumedAt?: ResumedAt,
+): Promise<ReportData> {
+  const database = new FleetDatabase(url, silentLogger);
+  try {
+    const builder = new ReportBuilder(defaultMaxSamples, resumedAt);
+    addStored(builder, (await database.readAll()).tables, undefined);
+    return builder.build(clock.wallMs());
+  } finally {
+    await database.close();
+  }
+}

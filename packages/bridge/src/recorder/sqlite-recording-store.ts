@@ -1,0 +1,189 @@
+import type { SQLInputValue, StatementSync } from 'node:sqlite';
+import { countNames } from './counts.ts';
+import { readDatabase } from './read-sqlite-store.ts';
+import type { RelianceEvidence } from './reliance-book.ts';
+import { readReliance, relianceColumns, relianceValues } from './reliance-rows.ts';
+import type { ReportBuilder } from './report-builder.ts';
+import { shapeColumns, shapeValues } from './shape-rows.ts';
+import { prepareSchema } from './sqlite-schema.ts';
+import { inTransaction, openStoreFile, type StoreDatabase } from './store-file.ts';
+import type { Batch, CellRow, OwnRows, RecordingStore } from './store-rows.ts';
+
+const cellColumns = [
+  'writer',
+  'part',
+  'hour',
+  'backend',
+  'dataset',
+  'operation',
+  'stage',
+  ...countNames,
+  'shed',
+  'legacy_latency',
+  'pooled_latency',
+  'last_at',
+  'paired',
+];
+
+/**
+ * The comparison store: an SQLite file that several processes share, each writing rows of its own. Every function
+ * is one short try that throws the driver's error; nothing waits for a lock.
+ */
+export class SqliteRecordingStore implements RecordingStore {
+  readonly #database: StoreDatabase;
+  readonly #writeBatch: (batch: Batch, cells: readonly SQLInputValue[][]) => void;
+
+  /**
+   * @param path a file, made with mode 0600 where there is none, or `:memory:`.
+   * @throws the driver's error where the file can't be opened, is another's, or is locked.
+   */
+  constructor(path: string, nowMs: number) {
+    this.#database = openStoreFile(path);
+    try {
+      prepareSchema(this.#database, nowMs);
+      this.#writeBatch = this.#makeWriteBatch();
+    } catch (error) {
+      this.#database.close();
+      throw error;
+    }
+  }
+
+  /** All of it or nothing. */
+  write(batch: Batch): void {
+    // Turning histograms into text takes longer than writing them: not while others wait for the lock.
+    const cells = batch.cells.map((row) => cellValues(row, batch.writer.lastAt));
+    inTransaction(this.#database, 'immediate', () => {
+      this.#writeBatch(batch, cells);
+    });
+  }
+
+  /** Adds all that is stored but what the caller adds itself. */
+  read(builder: ReportBuilder, own: OwnRows): void {
+    inTransaction(this.#database, 'deferred', () => {
+      readDatabase(this.#database, builder, own);
+    });
+  }
+
+  readReliance(add: (row: RelianceEvidence) => void, ownWriter: string): void {
+    readReliance(this.#database, add, ownWriter);
+  }
+
+  /** For the last write before closing, which is on no caller's path. */
+  allowWaiting(maxWaitMs: number): void {
+    this.#database.exec(`pragma busy_timeout = ${String(maxWaitMs)}`);
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #makeWriteBatch(): (batch: Batch, cells: readonly SQLInputValue[][]) => void {
+    const database = this.#database;
+    const upsert = (table: string, columns: readonly string[]): StatementSync =>
+      database.prepare(
+        `insert or replace into ${table} (${columns.map((name) => `"${name}"`).join(', ')}) ` +
+          `values (${columns.map(() => '?').join(', ')})`,
+      );
+    const writer = upsert('writer', [
+      'writer',
+      'run',
+      'host',
+      'pid',
+      'node',
+      'started_at',
+      'last_at',
+      'samples_over_limit',
+    ]);
+    const cell = upsert('cell', cellColumns);
+    const group = upsert('sample_group', [
+      'writer',
+      'fingerprint',
+      'backend',
+      'operation',
+      'verdict',
+      'class',
+      'count',
+      'first_at',
+      'last_at',
+    ]);
+    const sample = upsert('sample', [
+      'writer',
+      'fingerprint',
+      'sequence',
+      'at',
+      'dataset',
+      'stage',
+      'summary',
+      'legacy',
+      'pooled',
+      'reason',
+    ]);
+    const event = upsert('event', ['writer', 'sequence', 'at', 'kind', 'fields']);
+    const shape = upsert('shape', shapeColumns);
+    const reliance = upsert('reliance', relianceColumns);
+    const rule = upsert('rule_use', ['writer', 'backend', 'rule', 'uses', 'failures']);
+    return (batch, cells) => {
+      const {
+        writer: id,
+        run,
+        host,
+        pid,
+        node,
+        startedAt,
+        lastAt,
+        samplesOverLimit,
+      } = batch.writer;
+      writer.run(id, run, host, pid, node, startedAt, lastAt, samplesOverLimit);
+      for (const values of cells) cell.run(id, ...values);
+      for (const row of batch.groups) {
+        group.run(
+          id,
+          row.fingerprint,
+          row.backend,
+          row.operation,
+          row.verdict,
+          row.class ?? null,
+          row.count,
+          row.firstAt,
+          row.lastAt,
+        );
+      }
+      for (const row of batch.samples) {
+        sample.run(
+          id,
+          row.fingerprint,
+          row.sequence,
+          row.at,
+          row.dataset,
+          row.stage,
+          row.summary,
+          row.legacy ?? null,
+          row.pooled ?? null,
+          row.reason ?? null,
+        );
+      }
+      for (const row of batch.events) event.run(id, row.sequence, row.at, row.kind, row.fields);
+      for (const row of batch.shapes) shape.run(id, ...shapeValues(row));
+      for (const row of batch.reliance) reliance.run(id, ...relianceValues(row));
+      for (const row of batch.rules) rule.run(id, row.backend, row.rule, row.uses, row.failures);
+    };
+  }
+}
+
+/** In the order of the columns, after the writer. */
+function cellValues(row: CellRow, nowMs: number): SQLInputValue[] {
+  return [
+    row.part,
+    row.hour,
+    row.backend,
+    row.dataset,
+    row.operation,
+    row.stage,
+    ...countNames.map((name) => row.counts[name]),
+    JSON.stringify(row.counts.shed),
+    JSON.stringify(row.legacy),
+    JSON.stringify(row.pooled),
+    nowMs,
+    JSON.stringify(row.paired),
+  ];
+}

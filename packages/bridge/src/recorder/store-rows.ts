@@ -1,0 +1,99 @@
+import type { LatencyHistogram, PairedDifference } from '@changeover/compare';
+import type { Stage } from '@changeover/core';
+import type { Verdict } from './cell.ts';
+import type { Counts } from './counts.ts';
+import type { CellKey, ReportBuilder } from './report-builder.ts';
+import type { RelianceEvidence } from './reliance-book.ts';
+import type { RuleUseCount } from './rule-uses.ts';
+import type { ShapeRow } from './shape-book.ts';
+
+/** What one process stores of a cell: all that was counted in one hour. Written again and again under one `part`, which
+ * no other row of this process has, so that a write that was repeated counts once. */
+export interface CellRow extends CellKey {
+  readonly part: number;
+  /** Hours since 1970. */
+  readonly hour: number;
+  readonly counts: Counts;
+  readonly legacy: LatencyHistogram;
+  readonly pooled: LatencyHistogram;
+  readonly paired: PairedDifference;
+}
+
+/** What one process stores of a fingerprint. */
+export interface GroupRow {
+  readonly fingerprint: string;
+  readonly backend: string;
+  readonly operation: string;
+  readonly verdict: Verdict;
+  readonly class: string | undefined;
+  readonly count: number;
+  readonly firstAt: number;
+  readonly lastAt: number;
+}
+
+/** A sample as it is stored: values are JSON text already. */
+export interface SampleRow {
+  readonly fingerprint: string;
+  readonly sequence: number;
+  readonly at: number;
+  readonly dataset: string;
+  readonly stage: Stage;
+  readonly summary: string;
+  readonly legacy: string | undefined;
+  readonly pooled: string | undefined;
+  readonly reason: string | undefined;
+}
+
+/** An event as it is stored: fields are JSON text already. */
+export interface EventRow {
+  readonly sequence: number;
+  readonly at: number;
+  readonly kind: string;
+  readonly fields: string;
+}
+
+/** The process that stores. */
+export interface WriterRow {
+  /** Unique over all processes, unlike the run's name. */
+  readonly writer: string;
+  readonly run: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly node: string;
+  readonly startedAt: number;
+  readonly lastAt: number;
+  readonly samplesOverLimit: number;
+}
+
+/** What a process knows better than the store: its own writer row and groups, and these parts of its cells. */
+export interface OwnRows {
+  readonly writer: string;
+  readonly parts: ReadonlySet<number>;
+  /** Of its shapes. */
+  readonly shapeParts: ReadonlySet<number>;
+}
+
+/** One transaction's worth. */
+export interface Batch {
+  readonly writer: WriterRow;
+  readonly cells: readonly CellRow[];
+  readonly groups: readonly GroupRow[];
+  readonly samples: readonly SampleRow[];
+  readonly events: readonly EventRow[];
+  readonly rules: readonly RuleUseCount[];
+  readonly shapes: readonly ShapeRow[];
+  readonly reliance: readonly RelianceEvidence[];
+}
+
+/** Where a recorder keeps what was counted. Each function is one short try: it throws the store's error, and waits for nothing. */
+export interface RecordingStore {
+  /** Takes all of it or nothing. Rows written again take the place of those that were written before. */
+  write(batch: Batch): void;
+  /** Adds all that is stored but what the caller adds itself. */
+  read(builder: ReportBuilder, own: OwnRows): void;
+  /** Adds what is stored of reliance, but for what `ownWriter` stored. */
+  readReliance(add: (row: RelianceEvidence) => void, ownWriter: string): void;
+  /** For the last write before closing, which is on no caller's path. */
+  allowWaiting(maxWaitMs: number): void;
+  close(): void;
+}

@@ -1,0 +1,170 @@
+import {
+  LatencyHistogram,
+  type LatencyHistogramJson,
+  PairedDifference,
+  type PairedDifferenceJson,
+} from '@changeover/compare';
+import { stageNamed } from '@changeover/core';
+import { countNames, noCounts } from './counts.ts';
+import type { CellKey, ReportBuilder } from './report-builder.ts';
+import type { RelianceEvidence } from './reliance-book.ts';
+import { addStoredReliance, type StoredReliance } from './reliance-rows.ts';
+import type { RuleUseCount } from './rule-uses.ts';
+import { addStoredShapes, type StoredShape } from './shape-rows.ts';
+import { shedReasons } from './shed-reason.ts';
+import type { GroupRow, OwnRows } from './store-rows.ts';
+
+const hourMs = 3_600_000;
+
+/** A cell's row as a store gives it back. */
+export type StoredCell = CellKey &
+  Record<(typeof countNames)[number], number> & {
+    writer: string;
+    part: number;
+    shed: string;
+    legacy_latency: string;
+    pooled_latency: string;
+    hour: number;
+    last_at?: number | null;
+    paired?: string | null;
+  };
+
+/** A fingerprint's row as a store gives it back. */
+export type StoredGroup = Omit<GroupRow, 'class' | 'firstAt' | 'lastAt'> & {
+  writer: string;
+  class: string | null;
+  first_at: number;
+  last_at: number;
+};
+
+/** A process as a store gives it back. */
+export interface StoredWriter {
+  writer: string;
+  run: string;
+  host: string;
+  pid: number;
+  node: string;
+  started_at: number;
+  last_at: number;
+  samples_over_limit: number;
+}
+
+/** A sample's row as a store gives it back. */
+export interface StoredSampleRow {
+  fingerprint: string;
+  at: number;
+  dataset: string;
+  stage: string;
+  summary: string;
+  legacy: string | null;
+  pooled: string | null;
+  reason: string | null;
+}
+
+/** An event's row as a store gives it back. */
+export interface StoredEvent {
+  writer: string;
+  at: number;
+  kind: string;
+  fields: string;
+}
+
+/** All that a store has, at one moment. Each is gone through once, in this order. */
+export interface StoredTables {
+  readonly writers: Iterable<StoredWriter>;
+  readonly cells: Iterable<StoredCell>;
+  readonly groups: Iterable<StoredGroup>;
+  readonly samples: Iterable<StoredSampleRow>;
+  readonly events: Iterable<StoredEvent>;
+  readonly rules: Iterable<RuleUseCount & { writer: string }>;
+  readonly shapes: Iterable<StoredShape>;
+  readonly reliance: Iterable<StoredReliance>;
+}
+
+/** Adds what is stored to a report, but for `own`, which the caller adds as it stands now. */
+export function addStored(
+  builder: ReportBuilder,
+  tables: StoredTables,
+  own: OwnRows | undefined,
+): void {
+  const writers = new Map<string, StoredWriter>();
+  for (const row of tables.writers) {
+    writers.set(row.writer, row);
+    if (row.writer === own?.writer) continue;
+    const { run, host, pid, node, started_at: startedAt, last_at: lastAt } = row;
+    builder.addRun(row.writer, { run, host, pid, node, startedAt, lastAt });
+    builder.addSamplesOverLimit(row.samples_over_limit);
+  }
+  for (const row of tables.cells)
+    if (row.writer !== own?.writer || !own.parts.has(row.part)) addStoredCell(builder, row);
+  for (const row of tables.groups) {
+    if (row.writer === own?.writer) continue;
+    const { fingerprint, backend, operation, verdict, count, first_at, last_at } = row;
+    const kind = row.class ?? undefined;
+    const [firstAt, lastAt] = [first_at, last_at];
+    builder.addGroup({
+      fingerprint,
+      backend,
+      operation,
+      verdict,
+      class: kind,
+      count,
+      firstAt,
+      lastAt,
+    });
+  }
+  // Own groups are added by the caller, before the samples that belong to them.
+  for (const row of tables.samples) addStoredSample(builder, row);
+  for (const { writer, at, kind, fields: text } of tables.events) {
+    const fields = JSON.parse(text) as Record<string, unknown>;
+    builder.addEvent({ at, run: writers.get(writer)?.run ?? writer, kind, fields });
+  }
+  for (const { writer, backend, rule, uses, failures } of tables.rules)
+    if (writer !== own?.writer)
+      builder.addRule({ backend, rule, uses, failures }, writers.get(writer)?.last_at ?? 0);
+  addStoredShapes(
+    builder,
+    tables.shapes,
+    (writer, part) => writer === own?.writer && own.shapeParts.has(part),
+  );
+  const add = (row: RelianceEvidence): void => {
+    builder.addReliance(row);
+  };
+  addStoredReliance(tables.reliance, add, own?.writer);
+}
+
+function addStoredSample(builder: ReportBuilder, row: StoredSampleRow): void {
+  builder.addSample(row.fingerprint, {
+    at: row.at,
+    dataset: row.dataset,
+    stage: stageNamed(row.stage) ?? 'legacy',
+    summary: row.summary,
+    ...(row.legacy === null ? {} : { legacy: JSON.parse(row.legacy) as unknown }),
+    ...(row.pooled === null ? {} : { pooled: JSON.parse(row.pooled) as unknown }),
+    ...(row.reason === null ? {} : { reason: row.reason }),
+  });
+}
+
+function addStoredCell(builder: ReportBuilder, row: StoredCell): void {
+  const counts = noCounts();
+  for (const name of countNames) counts[name] = row[name];
+  const shed = JSON.parse(row.shed) as Record<string, number | undefined>;
+  for (const reason of shedReasons) counts.shed[reason] = shed[reason] ?? 0;
+  const histogram = (text: string): LatencyHistogram =>
+    LatencyHistogram.fromJSON(JSON.parse(text) as LatencyHistogramJson);
+  const paired =
+    typeof row.paired === 'string'
+      ? PairedDifference.fromJSON(JSON.parse(row.paired) as PairedDifferenceJson)
+      : new PairedDifference();
+  builder.addCell(
+    {
+      key: row,
+      counts,
+      legacy: histogram(row.legacy_latency),
+      pooled: histogram(row.pooled_latency),
+      paired,
+    },
+    // Before version 3 only the hour was known.
+    row.last_at ?? (row.hour + 1) * hourMs,
+  );
+}
