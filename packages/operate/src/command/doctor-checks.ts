@@ -9,7 +9,7 @@ import {
   tryStoreFile,
 } from '@changeover/bridge';
 import type { DoctorCheck, DoctorFinding } from './doctor-check.ts';
-import { readLedger, serverAnswer } from './migration.ts';
+import { readPlace, serverAnswer } from './migration.ts';
 import { readableGates } from './usable-gates.ts';
 
 const oldestNode = [22, 13] as const;
@@ -131,11 +131,11 @@ function checkStore({ storePath, ownFolder }: ParsedSettings): DoctorFinding {
 async function checkLedger(place: ParsedSettings): Promise<DoctorFinding> {
   const where =
     place.ledgerUrl === undefined ? "the store's file" : 'the database of CHANGEOVER_STORE';
-  let read: Awaited<ReturnType<typeof readLedger>>;
+  let read: Awaited<ReturnType<typeof readPlace>>;
   try {
-    read = await readLedger(place);
+    read = await readPlace(place);
   } catch (error) {
-    read = { ledger: [], ledgerError: messageOf(error) };
+    read = { ledger: [], ledgerError: messageOf(error), recordings: undefined };
   }
   if (read.ledgerError === undefined)
     return ok('ledger', `in ${where}, ${String(read.ledger.length)} lines`);
