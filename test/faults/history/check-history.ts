@@ -38,12 +38,12 @@ export function checkHistory(calls: readonly HistoryCall[], options: CheckOption
   const before = precedence(kept, 'caller', false);
   const counted = countersExplained(kept, options.initial, before);
   if (counted !== undefined) return { kind: 'impossible', why: counted };
-  const whole = new Search(kept, options.initial, before).run(maxStates);
-  if (whole.kind !== 'undecided') return whole;
-  return byObject(kept, options, maxStates) ?? whole;
+  return (
+    byObject(kept, options, maxStates) ?? new Search(kept, options.initial, before).run(maxStates)
+  );
 }
 
-/** What no order explains for one object alone, none explains for all. The reverse isn't so. */
+/** What no order explains for one object alone, none explains for all, and that is soon searched. The reverse isn't so. */
 function byObject(
   calls: readonly HistoryCall[],
   { initial }: CheckOptions,
