@@ -24,6 +24,8 @@ const bridge = createStorageBridge({
   storePath: ':memory:',
   stages: source,
   guardrail: { mode: 'report' },
+  // Nobody is waited for here: as many as there are calls.
+  shadowQueue: { busyShare: 1, maxWaitMs: 5_000 },
 });
 const storage = bridge.storage(engine);
 const mark = engine === 'postgresql' ? '$1' : '?';
@@ -82,25 +84,13 @@ async function loop(): Promise<void> {
 
 await Promise.all(Array.from({ length: 4 }, () => caller(loop)));
 await bridge.idle();
-const { samples } = bridge.recorder.summary();
-const mismatches = samples.filter(({ verdict }) => verdict === 'mismatch');
+const mismatches = bridge.recorder
+  .summary()
+  .sampleGroups.filter(({ verdict }) => verdict === 'mismatch');
 const end: CleanEnd = {
   compared: total('compared'),
   mismatch: total('mismatch'),
   problems: [...problems, ...mismatches.slice(0, 5).map((sample) => JSON.stringify(sample))],
 };
-if (process.env['SHOW']) {
-  const sheds: Record<string, number> = {};
-  let calls = 0,
-    sampled = 0;
-  for (const operation of Object.keys(storage))
-    for (const each of stages) {
-      const c = bridge.recorder.cell(engine, dataset, operation, each);
-      calls += c.calls;
-      sampled += c.sampled;
-      for (const [k, v] of Object.entries(c.shed)) sheds[k] = (sheds[k] ?? 0) + v;
-    }
-  process.stderr.write(JSON.stringify({ calls, sampled, sheds, up: performance.now() }) + '\n');
-}
 await bridge.close();
 process.stdout.write(`${JSON.stringify(end)}\n`);
