@@ -5,12 +5,14 @@ import type { CampaignResult } from '../test/faults/campaign.ts';
 import type { Fault } from '../test/faults/fault.ts';
 import { runClean } from '../test/faults/clean/clean-run.ts';
 import { FaultyPostgres } from '../test/faults/faulty-postgres.ts';
+import { runKills } from '../test/faults/kills/kill-run.ts';
 import { runHistories } from '../test/faults/history/history-run.ts';
 import { type Plant, plants } from '../test/faults/history/plant.ts';
 import { seededRandom } from '../test/faults/random.ts';
 
 const usage = `npm run faults -- [--seeds N] [--seed S] [--fault NAME] [--plant FAULT] [--engine NAME] [--format text|json] [--list]
        npm run faults -- --clean [--calls N] [--engine NAME]
+       npm run faults -- --kills N [--engine NAME]
 
 Makes faults happen under load against real engines and checks what must hold from what each caller was told. Each seed also makes
 calls through the bridge at each stage and across changes of it, and looks for an order of them that explains every answer.
@@ -24,6 +26,8 @@ calls through the bridge at each stage and across changes of it, and looks for a
   --clean       no faults: two processes write and read the same datasets, or one on DuckDB, whose files one process holds;
                 no comparison may say mismatch
   --calls N     calls to be compared on each engine, with --clean, from 100 to 1,000,000 (default 30,000)
+  --kills N     a process that counts up is killed so many times on each engine, from 1 to 1,000: what it acknowledged must be
+                counted
   --format F    text (default), or json: {seeds, failed: [{seed, faults, problems}], calls, faults} on standard output
   --list        prints the names of the faults
 
@@ -41,6 +45,7 @@ interface Options {
   readonly engines: readonly Engine[];
   /** Calls to be compared on each engine where there are to be no faults. */
   readonly clean: number | undefined;
+  readonly kills: number | undefined;
 }
 
 interface Failure {
@@ -62,6 +67,7 @@ async function main(args: string[]): Promise<number> {
     return exitCodes.usage;
   }
   if (options === 'shown') return exitCodes.held;
+  if (options.kills !== undefined) return await kill(options, options.kills);
   return options.clean === undefined ? await run(options) : await clean(options, options.clean);
 }
 
@@ -134,6 +140,26 @@ async function run(options: Options): Promise<number> {
   return failed.length === 0 ? exitCodes.held : exitCodes.failed;
 }
 
+async function kill({ engines, first, json }: Options, kills: number): Promise<number> {
+  const postgres = await FaultyPostgres.start();
+  let held = true;
+  try {
+    for (const engine of engines) {
+      const result = await runKills({ engine, databaseUrl: postgres.url, kills, seed: first });
+      const { acknowledged, counted, problems } = result;
+      held &&= problems.length === 0;
+      say(
+        `${problems.length === 0 ? 'held  ' : 'FAILED'} ${engine}: killed ${kills} times, ${acknowledged} acknowledged, ${counted} counted`,
+      );
+      for (const problem of problems) say(`         ${problem}`);
+      if (json) process.stdout.write(`${JSON.stringify({ engine, ...result })}\n`);
+    }
+  } finally {
+    await postgres.stop();
+  }
+  return held ? exitCodes.held : exitCodes.failed;
+}
+
 async function runOne(
   seed: number,
   postgres: FaultyPostgres,
@@ -177,6 +203,7 @@ function parse(args: string[]): Options | 'shown' {
       engine: { type: 'string' },
       clean: { type: 'boolean' },
       calls: { type: 'string' },
+      kills: { type: 'string' },
       list: { type: 'boolean' },
       format: { type: 'string' },
       help: { type: 'boolean', short: 'h' },
@@ -209,6 +236,7 @@ function parse(args: string[]): Options | 'shown' {
     json: format === 'json',
     plant,
     engines: enginesNamed(values.engine),
+    kills: whole(values.kills, 'kills', 1, 1_000),
     clean: values.clean === true ? (calls ?? 30_000) : undefined,
   };
 }
