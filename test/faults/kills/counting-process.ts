@@ -43,8 +43,12 @@ async function loop(): Promise<void> {
       source.set(() => stage);
     }
     writeSync(1, '+');
-    await count();
-    writeSync(1, '=');
+    // What is cut off by a move back was called and is not acknowledged.
+    const isDone = await count().then(
+      () => true,
+      () => false,
+    );
+    if (isDone) writeSync(1, '=');
   }
 }
 
