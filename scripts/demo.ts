@@ -1,3 +1,4 @@
+import { dirname, join } from 'node:path';
 import { engines } from 'changeover';
 import { type DemoOptions, parseDemoOptions, usage, UsageError } from './demo/options.ts';
 import { Progress } from './demo/progress.ts';
@@ -60,6 +61,7 @@ function describe(result: DemoResult): string {
       : `${result.problems.length} checks did not hold, in ${result.seconds} s.`,
     `Report: ${result.reports.html}`,
     `        ${result.reports.json}`,
+    `Operate: . ${join(dirname(result.reports.json), 'env')} && npx changeover status`,
     '',
   );
   return lines.join('\n');

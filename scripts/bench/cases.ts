@@ -1,4 +1,5 @@
 import type { BenchCase } from './figure.ts';
+import { adapters } from './adapters.ts';
 import { callerLatencyAtShadow } from './caller-latency-at-shadow.ts';
 import { concurrentReads } from './concurrent-reads.ts';
 import { createBridgeOverhead } from './create-bridge.ts';
@@ -22,6 +23,7 @@ import { verifyCost } from './verify-cost.ts';
 export const benchCases: readonly BenchCase[] = [
   routerOverhead,
   createBridgeOverhead,
+  adapters,
   callerLatencyAtShadow,
   oneRead,
   concurrentReads,

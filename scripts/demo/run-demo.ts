@@ -20,6 +20,7 @@ import { writeFlags } from './flags-file.ts';
 import type { DemoOptions } from './options.ts';
 import type { Progress } from './progress.ts';
 import { readStored, referenceOf, type TableReference } from './reference.ts';
+import { writePlaceFile } from './place-file.ts';
 import { writeReports } from './reports.ts';
 import { comparedGate, defectGate, shortened, type StageGate } from './stage-gate.ts';
 import type { DataCheck, DefectCheck, DemoResult, StageLine } from './result.ts';
@@ -120,6 +121,7 @@ export async function runDemo(
       seed: options.seed,
     };
     writeReports(result, report);
+    writePlaceFile(out);
     return result;
   } finally {
     await StorageBackend.shutdown();

@@ -50,6 +50,7 @@ describe('npm run bench', () => {
     expect(stdout.trim().split('\n')).toEqual([
       'router-overhead',
       'create-bridge',
+      'adapters',
       'caller-latency-at-shadow',
       'one-read',
       'concurrent-reads',
@@ -63,6 +64,7 @@ describe('npm run bench', () => {
       'pool-acquire',
       'flag-change',
       'start-up',
+      'install-size',
       'storage-tests',
       'growth',
     ]);

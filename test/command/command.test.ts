@@ -774,11 +774,11 @@ describe('the command itself', () => {
     const { path, type } = place();
     const missing = join(path, 'missing.json');
     expect((await type('status', '--flags', missing)).out).toContain(
-      `changeover flags example <backend> > ${missing}`,
+      `There are no flags at ${missing}. To begin with: npx changeover init`,
     );
     writeFileSync(missing, (await type('flags', 'example', 'sqlite')).out);
     expect(await type('flags', 'validate', missing)).toMatchObject({ code: 0 });
-    expect((await type('status', '--flags', missing)).out).not.toContain('flags example');
+    expect((await type('status', '--flags', missing)).out).not.toContain('changeover init');
     expect((await json(missing)).map(({ stage }) => stage)).toEqual(['legacy', 'legacy']);
 
     async function json(file: string): Promise<{ stage: string }[]> {

@@ -75,6 +75,7 @@ const commands = [
   'flags apply',
   'flags pull',
   'completion',
+  'doctor',
 ];
 
 /** The lines after `$`, as a shell would give their words to `changeover`. */

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { runCommand } from '@changeover/operate/command';
-import { addVerify } from '@changeover/storage/command';
+import { moreSubcommands } from '../../packages/changeover/src/command/subcommands.ts';
 import { root } from '../architecture/source-files.ts';
 
 /** The command's own file. */
@@ -40,7 +40,7 @@ export async function typeChangeover(
       },
       env,
     },
-    { version: '0.1.0', more: [addVerify] },
+    { version: '0.1.0', more: moreSubcommands },
   );
   return { code, ...text };
 }

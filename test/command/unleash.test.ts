@@ -100,6 +100,8 @@ function env(more: Record<string, string> = {}): Record<string, string> {
 
 const type = (...args: string[]): Promise<Outcome> => typeChangeover(args, env());
 const because = ['--reason', 'drill', '--who', 'ada', '--unseen'] as const;
+/** Flags that skip stages: what is tested is the way to the server, not the gates. */
+const forced = ['--reason', 'drill', '--force'] as const;
 
 function openBridge(decoratePooledLeg?: (leg: Leg<StorageApi>) => Leg<StorageApi>): StorageBridge {
   return createStorageBridge({
@@ -284,7 +286,7 @@ describe('flags apply', () => {
     const write = (list: readonly object[]): void => {
       writeFileSync(file, JSON.stringify({ ...document, segments: list }));
     };
-    const because = ['--reason', 'drill'] as const;
+    const because = forced;
     write(segments);
     await type('rollback', 'sqlite', 'held-two', '--unseen', ...because);
     const { code, out, err } = await type('flags', 'apply', file, ...because);
@@ -344,11 +346,11 @@ describe('flags apply', () => {
     const [sqlite, duckdb] = ['sqlite', 'duckdb'].map((engine) =>
       document.features.find(({ name }) => name === `changeover.${engine}`),
     );
-    await type('flags', 'apply', join(folder, 'first.json'), '--reason', 'drill');
+    await type('flags', 'apply', join(folder, 'first.json'), ...forced);
     Object.assign(sqlite ?? {}, { dependencies: [] });
     Object.assign(duckdb ?? {}, { dependencies: [{ feature: 'changeover', enabled: false }] });
     writeFileSync(file, JSON.stringify(document));
-    const { out } = await type('flags', 'apply', file, '--reason', 'drill');
+    const { out } = await type('flags', 'apply', file, ...forced);
     expect(out).toMatch(
       /^ {2}changeover\.duckdb depends on changeover\n {2}changeover\.sqlite no longer depends on changeover$/m,
     );
@@ -356,7 +358,7 @@ describe('flags apply', () => {
     expect((await flag('changeover.duckdb')).dependencies).toMatchObject([
       { feature: 'changeover', enabled: false },
     ]);
-    await type('flags', 'apply', join(folder, 'first.json'), '--reason', 'drill');
+    await type('flags', 'apply', join(folder, 'first.json'), ...forced);
     expect((await flag('changeover.sqlite')).dependencies).toMatchObject([
       { feature: 'changeover', enabled: true },
     ]);
@@ -376,7 +378,7 @@ describe('flags apply', () => {
         stagesSeen.add(asked('iris'));
       });
       expect(
-        await type('flags', 'apply', flagsFile('reverse'), '--reason', 'drill', '--plan'),
+        await type('flags', 'apply', flagsFile('reverse'), ...forced, '--plan'),
       ).toMatchObject({ code: 0, err: '' });
       expect((await strategies()).map(({ title }) => title)).toContain('changeover hold: held-one');
       const { code, out, err } = await type(
@@ -505,7 +507,7 @@ describe('flags apply', () => {
   };
   const apply = (url: string, more: Record<string, string> = {}): Promise<Outcome> =>
     typeChangeover(
-      ['flags', 'apply', flagsFile('reverse'), '--reason', 'drill'],
+      ['flags', 'apply', flagsFile('reverse'), '--reason', 'drill', '--force'],
       env({ UNLEASH_URL: url, ...more }),
     );
 

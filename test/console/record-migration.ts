@@ -67,18 +67,23 @@ export async function recordMigration(folder: string): Promise<RecordedMigration
 
 /** The pooled leg's fault: every age on `wrong` is one too many. */
 function withWrongAge(leg: Leg<StorageApi>): Leg<StorageApi> {
+  const readTable: StorageApi['readTable'] = async (dataset, ...rest) => {
+    const rows = await leg.api.readTable(dataset, ...rest);
+    return dataset === 'wrong'
+      ? rows.map((row) => ({ ...row, age: Number(row['age']) + 1 }))
+      : rows;
+  };
   return {
     ...leg,
     shadow: undefined,
-    api: {
-      ...leg.api,
-      async readTable(dataset, ...rest) {
-        const rows = await leg.api.readTable(dataset, ...rest);
-        return dataset === 'wrong'
-          ? rows.map((row) => ({ ...row, age: Number(row['age']) + 1 }))
-          : rows;
+    // What the leg's class has is not its own, so that a copy would lack it.
+    api: new Proxy(leg.api, {
+      get(target, name): unknown {
+        const method: unknown = Reflect.get(target, name);
+        if (typeof method !== 'function') return method;
+        return name === 'readTable' ? readTable : (method.bind(target) as unknown);
       },
-    },
+    }),
   };
 }
 

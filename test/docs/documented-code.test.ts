@@ -106,7 +106,14 @@ server.once('listening', async () => {
 });
 
 /** Pages whose every program stands alone and says in its comments what it prints. */
-const documented = ['docs/create-bridge.md', 'docs/guarantees.md'].flatMap((page) =>
+const documented = [
+  'docs/create-bridge.md',
+  'docs/guarantees.md',
+  'docs/how-to/roll-out.md',
+  'docs/how-to/flag-sources.md',
+  'docs/how-to/tests.md',
+  'docs/how-to/finishing.md',
+].flatMap((page) =>
   [...readFileSync(join(root, page), 'utf8').matchAll(/^```ts\n(.*?)^```$/gms)].map(
     (match, at) => [at + 1, page, match[1] ?? ''] as const,
   ),

@@ -186,6 +186,30 @@ describe('the packed packages, installed in an empty project', () => {
     60_000,
   );
 
+  test("run the README's first program as it stands", () => {
+    const readme = readFileSync(join(root, 'README.md'), 'utf8');
+    const [, program = ''] =
+      [...readme.matchAll(/^```ts\n([^]*?)^```$/gm)].find(([, text = '']) =>
+        text.includes('createBridge('),
+      ) ?? [];
+    writeFileSync(
+      join(folder, 'readme.ts'),
+      `${program}\nconsole.log(bridgeOf(notes).recorder.summary().totals.match);\nprocess.exit(0);\n`,
+    );
+    expect(run(process.execPath, ['readme.ts'], folder).trim()).toBe('1');
+  });
+
+  test('begin a project by the command, which is checked by it too', () => {
+    const bin = join(folder, 'node_modules/changeover/bin/changeover.mjs');
+    mkdirSync(join(folder, 'begun'));
+    writeFileSync(join(folder, 'begun/package.json'), '{"type": "module"}');
+    expect(run(process.execPath, [bin, 'init'], join(folder, 'begun'))).toContain('made');
+    expect(run(process.execPath, ['bridge.js'], join(folder, 'begun'))).toBe('');
+    expect(run(process.execPath, [bin, 'doctor'], join(folder, 'begun'))).toContain(
+      'No problem was found.',
+    );
+  });
+
   test("run a bridge of one's own without a driver", () => {
     expect(run(process.execPath, ['own-bridge.ts'], folder)).toContain(packed);
   });

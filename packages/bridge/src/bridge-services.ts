@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { systemClock } from '@changeover/core';
 import type { ParsedSettings } from './bridge-settings.ts';
-import { GuaranteeRegistry } from './guarantees/index.ts';
+import { callSites, GuaranteeRegistry } from './guarantees/index.ts';
 import { createLogger, type Logger } from './log.ts';
 import { makeFolder } from './make-folder.ts';
 import { observeMigration } from './metrics/observe-migration.ts';
@@ -32,7 +32,9 @@ export class BridgeServices {
   readonly ledger: Ledger;
   readonly watch: GuardrailWatch;
   /** Makes the gates that keep order and exclusion, of all bridges that a transaction may span. */
-  readonly guarantees: GuaranteeRegistry = new GuaranteeRegistry();
+  readonly guarantees: GuaranteeRegistry;
+  /** Names call sites that rely on what the singleton guaranteed; samples by itself. */
+  readonly captureSite: (kind: string, key: string) => string | undefined = callSites();
   readonly #endMetrics: () => void;
   #closing: Promise<void> | undefined;
 
@@ -40,6 +42,7 @@ export class BridgeServices {
   constructor(settings: ParsedSettings) {
     const logger = settings.logger ?? createLogger({ level: settings.logLevel });
     this.settings = settings;
+    this.guarantees = new GuaranteeRegistry({ captureSite: this.captureSite });
     this.logger = logger;
     const flags = settings.stages ?? openStageSource(settings, logger);
     makeOwnFolder(settings, logger);
@@ -52,6 +55,8 @@ export class BridgeServices {
         ...flags.decide({ backend, dataset, operation: anyOperation }).settings.accept,
         ...this.ledger.acceptedOn(backend, callTarget(dataset)),
       ],
+      guarantees: (backend, dataset) =>
+        flags.decide({ backend, dataset, operation: anyOperation }).settings.guarantees,
     });
     this.ledger = new Ledger({
       store: openLedgerStore(settings, logger),

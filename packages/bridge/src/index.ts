@@ -32,6 +32,16 @@ export type { Counted } from './recorder/cell-book.ts';
 export { Cell, type Verdict, verdicts } from './recorder/cell.ts';
 export * from './recorder/open-recorder.ts';
 export * from './recorder/recorder.ts';
+export { acceptableGuarantees } from './stages/gates/judge-reliance.ts';
+export { relianceSentence, type RelianceText, relianceTexts, sitesText } from './reliance-text.ts';
+export {
+  calledText,
+  type RelianceEvidence,
+  type RelianceSeen,
+  type RelianceSite,
+  type ReliedGuarantee,
+  type SessionReliance,
+} from './recorder/reliance-book.ts';
 export type { ResumedAt } from './recorder/report-builder.ts';
 export * from './recorder/report-data.ts';
 export type { RuleUseCount, RuleUseSource } from './recorder/rule-uses.ts';
@@ -59,7 +69,7 @@ export * from './stages/gates/verdict.ts';
 export * from './stages/guardrail-wiring.ts';
 export * from './stages/ledger/open-ledger-store.ts';
 export * from './stages/flags/open-feature-stage-source.ts';
-export { isBusy } from './recorder/store-file.ts';
+export { isBusy, tryStoreFile } from './recorder/store-file.ts';
 export {
   type Bridge,
   bridgeOf,
@@ -67,6 +77,7 @@ export {
   createBridge,
   standsFor,
 } from './create-bridge.ts';
+export { checkedKey } from './call/keys.ts';
 export { type LegAbilities, withAbilities } from './call/leg-abilities.ts';
 export * from './call/operations.ts';
 export {
@@ -77,6 +88,7 @@ export {
   type ExclusionLevel,
   GuaranteeRegistry,
   type GuaranteeRegistryOptions,
+  isInTransaction,
   type OrderLevel,
   SerialLeg,
 } from './guarantees/index.ts';

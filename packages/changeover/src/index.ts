@@ -14,6 +14,7 @@ export {
   legacyOnly,
   type Logger,
   openFileStageSource,
+  OpenFeatureStageSource,
   openServerStageSource,
   read,
   readRecordings,

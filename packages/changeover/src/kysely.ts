@@ -1,5 +1,6 @@
 export {
   BridgeDialect,
   type BridgeDialectOptions,
-  SessionStateError,
+  type KeyedStatement,
+  LastWriteError,
 } from '@changeover/adapters/kysely';

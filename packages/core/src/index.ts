@@ -3,6 +3,7 @@ export * from './clock.ts';
 export * from './errors.ts';
 export * from './instrument.ts';
 export * from './leg.ts';
+export * from './lazy-module.ts';
 export * from './load-builtin.ts';
 export * from './load-installed.ts';
 export * from './nearest-name.ts';

@@ -1,3 +1,4 @@
+import { lazyModule } from '@changeover/core';
 import { ConnectionError, DatasetNotFoundError } from './api/storage-errors.ts';
 import type pg from 'pg';
 import { postgresDriver } from './drivers.ts';
@@ -25,6 +26,8 @@ export interface PostgresSessionOptions {
   readonly applicationName?: string | undefined;
 }
 
+const loadSession = lazyModule(() => import('./postgres-session.ts'));
+
 /**
  * Connects, in UTC and with the dataset's schema as the only search path.
  *
@@ -34,7 +37,7 @@ export interface PostgresSessionOptions {
 export async function connectPostgres(options: PostgresSessionOptions): Promise<PostgresSession> {
   const connectTimeoutMs = options.connectTimeoutMs ?? 5000;
   const { Client } = postgresDriver();
-  const { PostgresSession: Session } = await import('./postgres-session.ts');
+  const { PostgresSession: Session } = await loadSession();
   let client: pg.Client;
   try {
     client = new Client(clientConfig(options, connectTimeoutMs));

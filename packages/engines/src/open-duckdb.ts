@@ -1,4 +1,7 @@
+import { lazyModule } from '@changeover/core';
 import type { DuckdbSession, DuckdbSessionOptions } from './duckdb-session.ts';
+
+const loadSession = lazyModule(() => import('./duckdb-session.ts'));
 
 /**
  * Opens a connection to the one instance of an existing DuckDB file. The first one loads the driver.
@@ -7,6 +10,6 @@ import type { DuckdbSession, DuckdbSessionOptions } from './duckdb-session.ts';
  * `DRIVER_MISSING` where the driver isn't installed.
  */
 export async function openDuckdbSession(options: DuckdbSessionOptions): Promise<DuckdbSession> {
-  const session = await import('./duckdb-session.ts');
+  const session = await loadSession();
   return await session.openDuckdbSession(options);
 }

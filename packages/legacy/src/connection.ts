@@ -1,3 +1,4 @@
+import { lazyModule } from '@changeover/core';
 import {
   ConnectionError,
   datasetFile,
@@ -7,6 +8,11 @@ import {
 } from '@changeover/engines/api';
 import { type DatasetStore, fileStore, type Program, schemaStore } from '@changeover/engines';
 import type { PostgresConnection } from './postgres-connection.ts';
+
+// Each of these loads its driver.
+const loadDuckdb = lazyModule(() => import('./duckdb-connection.ts'));
+const loadSqlite = lazyModule(() => import('./sqlite-connection.ts'));
+const loadPostgres = lazyModule(() => import('./postgres-connection.ts'));
 
 /** The one connection of a legacy object, to the dataset that was named last. One program at a time. */
 export interface Connection {
@@ -35,12 +41,11 @@ export async function openDataset(
   const store = fileStore(engine, location);
   if (!(await store.exists(dataset))) throw new DatasetNotFoundError(dataset, { engine });
   const file = datasetFile(location, engine, dataset);
-  // Each of these loads its driver.
   if (engine === 'duckdb') {
-    const { DuckdbConnection } = await import('./duckdb-connection.ts');
+    const { DuckdbConnection } = await loadDuckdb();
     return DuckdbConnection.open(file);
   }
-  const { SqliteConnection } = await import('./sqlite-connection.ts');
+  const { SqliteConnection } = await loadSqlite();
   return new SqliteConnection(file);
 }
 
@@ -62,7 +67,7 @@ async function openPostgres(
   dataset?: string,
 ): Promise<PostgresConnection> {
   const url = databaseUrl(location);
-  const { PostgresConnection } = await import('./postgres-connection.ts');
+  const { PostgresConnection } = await loadPostgres();
   return PostgresConnection.open(url, dataset);
 }
 

@@ -15,7 +15,7 @@ import { PooledDataset } from './pooled-dataset.ts';
 import type { InlineReads, PooledDatasetParts } from './pooled-dataset.ts';
 import type { PooledSession } from './pooled-session.ts';
 import type { RetryBudget } from './retry-policy.ts';
-import type { SessionFacts } from './session/session-facts.ts';
+import type { KnownReliance, SessionFacts, SessionMode } from './session/session-facts.ts';
 import { SessionPin } from './session/session-pin.ts';
 
 /** What all pools of one engine and purpose have in common. */
@@ -25,7 +25,9 @@ export interface EngineSetting {
   readonly purpose: 'callers' | 'shadow';
   readonly location: StoreLocation;
   /** What becomes of callers' statements that leave something on their connection. */
-  readonly session: 'pin' | 'refuse';
+  readonly sessionOf: (dataset: string) => SessionMode;
+  /** What a dataset's calls are known to rely on when it is first used. */
+  readonly knownReliance: (dataset: string) => KnownReliance;
   /** What statements do to their connection. */
   readonly factsOf: (dataset: string) => SessionFacts;
   readonly pool: ParsedPoolOptions;
@@ -122,7 +124,8 @@ export function buildDataset(
     writers,
     session: {
       facts: setting.factsOf(dataset),
-      mode: setting.purpose === 'shadow' ? 'none' : setting.session,
+      mode: () => (setting.purpose === 'shadow' ? 'none' : setting.sessionOf(dataset)),
+      known: () => (setting.purpose === 'shadow' ? 'none' : setting.knownReliance(dataset)),
       pin: pinOf,
     },
     inline: parts.inline,

@@ -11,7 +11,12 @@ import type { Logger } from './logger.ts';
 import { silentMetrics } from './metrics/pool-metrics.ts';
 import type { PoolMetrics } from './metrics/pool-metrics.ts';
 import type { Random } from './pool/backoff.ts';
-import { type SessionFacts, sessionFactsByWords } from './session/session-facts.ts';
+import {
+  type KnownReliance,
+  type SessionFacts,
+  sessionFactsByWords,
+  type SessionMode,
+} from './session/session-facts.ts';
 import type { BreakerOptions } from './pool/pool-breaker.ts';
 import { parsePoolOptions } from './pool/pool-options.ts';
 import type { ParsedPoolOptions, PoolOptions } from './pool/pool-options.ts';
@@ -70,6 +75,12 @@ export interface StorageBackendFactoryOptions extends StoreLocation {
    * from the first of them on, on which all of it works as on a singleton; only its own calls wait for each other. `refuse`: they are a
    * `SessionStateError`. */
   readonly session?: 'pin' | 'refuse' | undefined;
+  /** The same for one dataset, asked at each such statement and once when a dataset is first used. `none`: they are run, and what they leave
+   * is gone with their connection. Where `session` says `refuse`, that holds. Default: what `session` says. */
+  readonly sessionOf?: ((engine: Engine, dataset: string) => SessionMode) | undefined;
+  /** What a dataset's calls were seen to rely on before, asked once when it is first used: it has its one connection from then on.
+   * Default: nothing. */
+  readonly knownReliance?: ((engine: Engine, dataset: string) => KnownReliance) | undefined;
   /** What statements do to their connection, for a dataset. Default: what their words and the engine's own functions tell, which do
    * not look into views, triggers and functions of a user's. */
   readonly sessionFacts?: ((engine: Engine, dataset: string) => SessionFacts) | undefined;
@@ -109,7 +120,8 @@ export interface ParsedFactoryOptions {
     readonly threadPoolSize: number;
   };
   readonly postgresql: { readonly statementTimeoutMs: number; readonly shortReadMs: number };
-  readonly session: 'pin' | 'refuse';
+  readonly sessionOf: (engine: Engine, dataset: string) => SessionMode;
+  readonly knownReliance: (engine: Engine, dataset: string) => KnownReliance;
   readonly sessionFacts: (engine: Engine, dataset: string) => SessionFacts;
   readonly logger: Logger;
   readonly metrics: PoolMetrics;
@@ -130,6 +142,8 @@ const known: readonly string[] = [
   'duckdb',
   'postgresql',
   'session',
+  'sessionOf',
+  'knownReliance',
   'sessionFacts',
   'logger',
   'metrics',
@@ -256,7 +270,8 @@ export function parseFactoryOptions(options: StorageBackendFactoryOptions): Pars
       ),
       shortReadMs: number(postgresql.shortReadMs, 'postgresql.shortReadMs', 0, 60_000, 2, false),
     },
-    session: parseSession(options.session),
+    sessionOf: sessionOf(options),
+    knownReliance: options.knownReliance ?? (() => 'none'),
     sessionFacts: options.sessionFacts ?? factsOfEngines(),
     logger: options.logger ?? silentLogger,
     metrics: options.metrics ?? silentMetrics,
@@ -268,6 +283,14 @@ export function parseFactoryOptions(options: StorageBackendFactoryOptions): Pars
 function parseSession(given: unknown): 'pin' | 'refuse' {
   if (given === undefined || given === 'pin' || given === 'refuse') return given ?? 'pin';
   throw refused('session', `is ${describe(given)}`, 'use "pin" or "refuse"');
+}
+
+function sessionOf({
+  session,
+  sessionOf: given,
+}: StorageBackendFactoryOptions): ParsedFactoryOptions['sessionOf'] {
+  const forAll = parseSession(session);
+  return forAll === 'refuse' || given === undefined ? () => forAll : given;
 }
 
 /** What an engine's statements do is the same in every dataset. */

@@ -11,5 +11,12 @@ export type { PoolOptions } from './pool/pool-options.ts';
 export * from './pool/pool-stats.ts';
 export { retryRules } from './retry-policy.ts';
 export type { RetryAction, RetryRule, WorkKind } from './retry-policy.ts';
-export type { SessionFacts, SessionUse } from './session/session-facts.ts';
+export {
+  keepsSession,
+  type KnownReliance,
+  type SessionFacts,
+  sessionFactsByWords,
+  type SessionMode,
+  type SessionUse,
+} from './session/session-facts.ts';
 export * from './storage-backend-factory.ts';

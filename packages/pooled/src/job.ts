@@ -36,7 +36,7 @@ export type Job =
       readonly inSnapshot?: boolean | undefined;
       /** `keeps`: it leaves something on the connection beyond the transaction, as far as can be told. `last write`: it asks for what
        * the connection's last write left. */
-      readonly session?: 'keeps' | 'last write' | undefined;
+      readonly session?: 'keeps' | 'may keep' | 'last write' | undefined;
     }
   | { readonly kind: 'begin' | 'commit' | 'rollback' | 'ping' | 'snapshotBounds' | 'shareSnapshot' }
   | { readonly kind: 'commitOutcome'; readonly transactionId: string }
@@ -45,7 +45,7 @@ export type Job =
       readonly args: readonly unknown[];
       readonly maxRows: number;
       readonly lockTimeoutMs: number;
-      readonly session?: 'keeps' | undefined;
+      readonly session?: 'keeps' | 'may keep' | undefined;
     }
   | { readonly kind: 'scratchWrite'; readonly args: readonly unknown[]; readonly maxRows: number };
 
@@ -101,7 +101,8 @@ export function isWriting(job: Job): boolean {
 
 /** Whether a job leaves something on its connection that nobody else may find there. */
 export function keepsState(job: Job): boolean {
-  return (job.kind === 'operation' || job.kind === 'rehearse') && job.session === 'keeps';
+  if (job.kind !== 'operation' && job.kind !== 'rehearse') return false;
+  return job.session === 'keeps' || job.session === 'may keep';
 }
 
 /** The job as a program for a session. */

@@ -8,7 +8,7 @@ import type { Clock, Timer } from '@changeover/core';
 import type { Engine, StorageErrorFields } from '@changeover/engines/api';
 import { checkLimit, within } from './call-limit.ts';
 import type { CallLimit } from './call-limit.ts';
-import { isWriting, keepsState } from './job.ts';
+import { isWriting } from './job.ts';
 import type { Job, OperationJob } from './job.ts';
 import { endTransactionNow } from './end-transaction.ts';
 import { backoffMs } from './pool/backoff.ts';
@@ -22,7 +22,13 @@ import type { MeasuredRead, PooledSession, ReadCost } from './pooled-session.ts'
 import { failureClass, isLackOfConnection, retryAction, stateAtFailure } from './retry-policy.ts';
 import type { RetryAction, RetryBudget, WorkKind } from './retry-policy.ts';
 import type { KeepAlive } from './keep-alive.ts';
-import { keepsSession, type SessionFacts } from './session/session-facts.ts';
+import {
+  keepsSession,
+  type KnownReliance,
+  type SessionFacts,
+  type SessionMode,
+  type SessionUse,
+} from './session/session-facts.ts';
 import type { SessionPin } from './session/session-pin.ts';
 
 /** Reads on the spot, where an engine has that. */
@@ -69,8 +75,10 @@ export interface PooledDatasetParts {
 export interface SessionParts {
   readonly facts: SessionFacts;
   /** `pin`: the dataset has one connection from then on. `refuse`: they are refused. `none`: they are run, and nobody is lent the
-   * connection afterwards. */
-  readonly mode: 'pin' | 'refuse' | 'none';
+   * connection afterwards. Asked at each of them. */
+  readonly mode: () => SessionMode;
+  /** What the dataset's calls are known to rely on. */
+  readonly known: () => KnownReliance;
   /** @param last the connection last written on. */
   readonly pin: (last: () => PooledSession | undefined) => SessionPin;
 }
@@ -101,6 +109,7 @@ export class PooledDataset {
     this.dataset = parts.dataset;
     this.#parts = parts;
     this.#pin = parts.session.pin(() => this.#lastWriter?.deref());
+    this.#keepWhatIsKnown();
   }
 
   /** Whether it takes no more calls. */
@@ -150,7 +159,8 @@ export class PooledDataset {
     const [sql] = job.args;
     if (typeof sql !== 'string') return job;
     const { facts } = this.#parts.session;
-    if (keepsSession(facts.sessionUse(sql))) return { ...job, session: 'keeps' };
+    const keeps = keepingOf(facts.sessionUse(sql));
+    if (keeps !== undefined) return { ...job, session: keeps };
     return facts.readsLastWrite(sql) ? { ...job, session: 'last write' } : job;
   }
 
@@ -158,14 +168,22 @@ export class PooledDataset {
    *
    * @throws {SessionStateError} where that is refused. */
   keepFor(lease: Lease<PooledSession>, job: Job): void {
-    if (!keepsState(job) || this.#pin.owns(lease)) return;
-    this.#refuseState(job);
-    if (this.#parts.session.mode === 'pin') this.#pin.adopt(lease);
+    if (job.kind !== 'operation' || job.session !== 'keeps' || this.#pin.owns(lease)) return;
+    const mode = this.#parts.session.mode();
+    this.#refuseState(job, mode);
+    if (mode === 'pin') this.#pin.adopt(lease);
   }
 
-  #refuseState(job: Job): void {
-    if (this.#parts.session.mode === 'refuse')
-      throw new SessionStateError(this.fields(nameOf(job)));
+  /** A dataset that was seen to rely on its session has one connection from the first call on. */
+  #keepWhatIsKnown(): void {
+    const { known, mode } = this.#parts.session;
+    const scope = known();
+    if (scope === 'none' || mode() !== 'pin') return;
+    if (scope === 'all' || this.#parts.writers === this.#parts.readers) this.#pin.keep(scope);
+  }
+
+  #refuseState(job: Job, mode: SessionMode): void {
+    if (mode === 'refuse') throw new SessionStateError(this.fields(nameOf(job)));
   }
 
   /** Runs a job on a connection of the pool, again where the policy says so. */
@@ -193,14 +211,16 @@ export class PooledDataset {
     if (given.kind === 'rehearse') {
       const [sql] = given.args;
       const { facts } = this.#parts.session;
-      const keeps = typeof sql === 'string' && keepsSession(facts.sessionUse(sql));
-      return keeps ? { ...given, session: 'keeps' } : given;
+      const keeps = typeof sql === 'string' ? keepingOf(facts.sessionUse(sql)) : undefined;
+      return keeps === undefined ? given : { ...given, session: keeps };
     }
     if (given.kind !== 'operation') return given;
     const job = this.marked(given);
-    if (job.session === undefined || this.#parts.session.mode === 'none') return job;
+    if (job.session === undefined || job.session === 'may keep') return job;
+    const mode = this.#parts.session.mode();
+    if (mode === 'none') return job;
     if (job.session === 'keeps') {
-      this.#refuseState(job);
+      this.#refuseState(job, mode);
       this.#pin.keep('all');
     } else if (this.#parts.writers === this.#parts.readers) {
       this.#pin.keep('writes');
@@ -729,6 +749,11 @@ interface Outcome {
   session: PooledSession | undefined;
   /** It was lost with a connection whose loss another call has reported already: one loss, one failure. */
   lostWithOthers: boolean;
+}
+
+function keepingOf(use: SessionUse): 'keeps' | 'may keep' | undefined {
+  if (use === 'pending') return 'may keep';
+  return keepsSession(use) ? 'keeps' : undefined;
 }
 
 /** A write that is a transaction of its own. */

@@ -233,9 +233,10 @@ export class StorageBackendFactory implements AsyncDisposable {
 
   #setting(engine: Engine): Omit<EngineSetting, 'purpose' | 'pool' | 'budget'> {
     const { location, breaker, lockWaitMs, clock, random, logger, metrics } = this.#options;
-    const { session, sessionFacts } = this.#options;
+    const { sessionOf, knownReliance, sessionFacts } = this.#options;
     return {
-      session,
+      sessionOf: (dataset) => sessionOf(engine, dataset),
+      knownReliance: (dataset) => knownReliance(engine, dataset),
       factsOf: (dataset) => sessionFacts(engine, dataset),
       engine,
       location,

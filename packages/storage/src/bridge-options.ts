@@ -21,7 +21,15 @@ import type { StorageBackendFactoryOptions } from '@changeover/pooled';
 
 /** What the pooled leg can be told; where the data is and who is told of it is the bridge's own. */
 export type PooledOptions = Omit<StorageBackendFactoryOptions, BridgesOwn>;
-type BridgesOwn = 'basePath' | 'databaseUrl' | 'logger' | 'metrics' | 'clock' | 'random';
+type BridgesOwn =
+  | 'basePath'
+  | 'databaseUrl'
+  | 'logger'
+  | 'metrics'
+  | 'clock'
+  | 'random'
+  | 'sessionOf'
+  | 'knownReliance';
 const bridgesOwn: readonly string[] = [
   'basePath',
   'databaseUrl',
@@ -29,6 +37,8 @@ const bridgesOwn: readonly string[] = [
   'metrics',
   'clock',
   'random',
+  'sessionOf',
+  'knownReliance',
 ] satisfies BridgesOwn[];
 
 /** How a bridge over the storage API is set up. Everything has a default; call sites need none of it. */

@@ -3,6 +3,7 @@ import { createDuckdbClassifier } from '@changeover/classify/duckdb';
 import { createPostgresClassifier, hasPostgresParser } from '@changeover/classify/postgresql';
 import { createSqliteClassifier } from '@changeover/classify/sqlite';
 import type { AnswerFacts } from '@changeover/core';
+import type { SessionUse } from '@changeover/pooled';
 import {
   type Engine,
   type InputValue,
@@ -36,6 +37,9 @@ const bounds = { maxStatements: 1_000, maxCharacters: 2_000_000 };
 /** A statement that ran and can't be understood speaks of what came after the facts: they are fetched anew, but not more often. */
 const minRelearnMs = 2_000;
 
+/** What the classifier says of a statement that it could not learn now, and will try again. */
+const passingFailure = 'facts could not be fetched';
+
 interface Entry {
   readonly classifier: StatementClassifier;
   /** What has to be known first: whether a statement that has run changed the schema. */
@@ -49,6 +53,9 @@ export class StatementClassifiers {
   readonly #now: () => number;
   readonly #entries = new Map<string, Entry>();
   #wordsOnly: Promise<boolean> | undefined;
+  /** Both false: it has not been looked for, or the look is on its way. */
+  #hasParser = false;
+  #wordsTold = false;
   #closed = false;
 
   constructor(options: StatementClassifiersOptions) {
@@ -70,6 +77,32 @@ export class StatementClassifiers {
     return answerFacts(statement, (all) =>
       params === undefined ? [dataset, all] : [dataset, all, params],
     );
+  }
+
+  /**
+   * What a statement does to its connection, at once. `pending`: it is being learned, or could not be for reasons that pass.
+   * `unknown`: it can't be told.
+   *
+   * @param sql one about which its words tell nothing.
+   */
+  sessionUse(dataset: string, sql: string): SessionUse {
+    if (this.#closed) return 'unknown';
+    if (this.#options.engine === 'postgresql' && !this.#hasParser) {
+      void this.#judgesByWords();
+      return this.#wordsTold ? 'unknown' : 'pending';
+    }
+    const statement = this.#entry(dataset).classifier.classify(sql);
+    if (statement === 'pending') return 'pending';
+    if (statement.effect !== 'unknown') return statement.session;
+    return statement.acts.some(({ detail }) => detail.startsWith(passingFailure))
+      ? 'pending'
+      : 'unknown';
+  }
+
+  /** What a statement does, once it is known; undefined where it is judged by its words alone. */
+  async learned(dataset: string, sql: string): Promise<Statement | undefined> {
+    if (await this.#judgesByWords()) return undefined;
+    return await this.#learn(this.#entry(dataset), sql);
   }
 
   /** To be told of each statement that has run by `execute`, or what else has changed in a dataset (`schema`). */
@@ -101,6 +134,8 @@ export class StatementClassifiers {
   #judgesByWords(): Promise<boolean> {
     if (this.#options.engine !== 'postgresql') return Promise.resolve(false);
     this.#wordsOnly ??= hasPostgresParser().then((found) => {
+      this.#hasParser = found;
+      this.#wordsTold = !found;
       if (!found)
         this.#options.onWordsOnly(
           'libpg-query is not installed: PostgreSQL statements are judged by their words',

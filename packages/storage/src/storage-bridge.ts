@@ -31,6 +31,7 @@ import {
 import { openLegacyLeg } from './legacy-leg.ts';
 import { figuresOf } from './pool-figures.ts';
 import { shapedOperations } from './shaped-operations.ts';
+import { StorageSessions } from './storage-sessions.ts';
 import { StatementClassifiers } from './statement-classifiers.ts';
 import { watchingSchema } from './watching-schema.ts';
 
@@ -78,6 +79,7 @@ class StorageBridgeOver implements StorageBridge {
   readonly #services: BridgeServices;
   readonly #bridged = new Map<Engine, StorageBackend>();
   readonly #legacyLegs: Leg<StorageBackend>[] = [];
+  readonly #sessions: StorageSessions;
   readonly #classifiers: StatementClassifiers[] = [];
   readonly #endPools: () => void;
   readonly #ending = new AbortController();
@@ -88,9 +90,11 @@ class StorageBridgeOver implements StorageBridge {
     const services = new BridgeServices(settings);
     this.#options = options;
     this.#services = services;
+    this.#sessions = new StorageSessions(services, pooled);
     this.factory = new StorageBackendFactory({
       ...pooled,
       ...location,
+      ...this.#sessions.factoryOptions(pooled),
       logger: services.logger,
       metrics: breakerMetrics(
         services.watch,
@@ -143,13 +147,18 @@ class StorageBridgeOver implements StorageBridge {
     const legacy = openLegacyLeg(engine, location);
     this.#legacyLegs.push(legacy);
     const classifiers = this.#classify(engine, pooled);
+    const { saw, sawInside } = this.#sessions.watch(engine, classifiers);
     return createBridge<StorageBackend, DefinedOperations>({
       name: engine,
       services: this.#services,
-      legacy: () => asObject(watchingSchema(legacy, classifiers)),
-      pooled: () => asObject(watchingSchema(decoratePooledLeg?.(pooled) ?? pooled, classifiers)),
+      legacy: () => asObject(watchingSchema(legacy, classifiers, sawInside)),
+      pooled: () =>
+        asObject(watchingSchema(decoratePooledLeg?.(pooled) ?? pooled, classifiers, sawInside)),
       operations: definedAs(
-        shapedOperations(operationsKnowing((...args) => classifiers.factsOf(...args))),
+        shapedOperations(
+          operationsKnowing((...args) => classifiers.factsOf(...args)),
+          saw,
+        ),
       ),
       answers: 'promises',
       undeclared: 'legacy',

@@ -6,10 +6,17 @@ import {
 } from '@changeover/engines';
 import type { StatementClassifiers } from './statement-classifiers.ts';
 
+/** Told of each statement in a transaction, when it is made. */
+type SawInside = (dataset: unknown, operation: string, sql: unknown) => void;
+
 type Told = Pick<StatementClassifiers, 'hasRun'>;
 
 /** A leg whose writes the classifiers are told of once they have run, for what they know of a dataset may then be otherwise. */
-export function watchingSchema(leg: Leg<StorageBackend>, told: Told): Leg<StorageBackend> {
+export function watchingSchema(
+  leg: Leg<StorageBackend>,
+  told: Told,
+  sawInside: SawInside,
+): Leg<StorageBackend> {
   const { api } = leg;
   const then = async <T>(dataset: unknown, run: () => Promise<T>, sql?: unknown): Promise<T> => {
     try {
@@ -31,7 +38,11 @@ export function watchingSchema(leg: Leg<StorageBackend>, told: Told): Leg<Storag
       if (typeof work !== 'function') return api.transaction(dataset, work, ...rest);
       const ran: unknown[] = [];
       return api
-        .transaction(dataset, (inside) => work(noting(inside, ran)), ...rest)
+        .transaction(
+          dataset,
+          (inside) => work(noting(inside, ran, (...call) => sawInside(dataset, ...call))),
+          ...rest,
+        )
         .finally(() => {
           for (const sql of ran) told.hasRun(dataset, sql === undefined ? 'schema' : { sql });
         });
@@ -55,7 +66,11 @@ export function watchingSchema(leg: Leg<StorageBackend>, told: Told): Leg<Storag
 const maxNoted = 100;
 
 /** A transaction that notes what is run in it: a statement's text, or undefined for a table that is written anew. */
-function noting(inside: StorageTransaction, ran: unknown[]): StorageTransaction {
+function noting(
+  inside: StorageTransaction,
+  ran: unknown[],
+  saw: (operation: string, sql: unknown) => void,
+): StorageTransaction {
   const note = (sql: unknown): void => {
     if (ran.length < maxNoted) ran.push(sql);
     else ran[0] = undefined;
@@ -67,6 +82,7 @@ function noting(inside: StorageTransaction, ran: unknown[]): StorageTransaction 
       const value: unknown = Reflect.get(inside, name);
       if (typeof value !== 'function') return value;
       return (...args: readonly unknown[]): unknown => {
+        if (name === 'query' || name === 'execute') saw(name, args[0]);
         if (name === 'execute') note(args[0]);
         if (name === 'writeTable') note(undefined);
         return Reflect.apply(value, inside, args);

@@ -51,7 +51,7 @@ export function bridgedHandle(options: BridgedHandleOptions = {}): BridgedHandle
     stages,
     storePath: ':memory:',
     logger: quiet,
-    open: (path) => {
+    pooled: (path) => {
       const database = new Database(path);
       opened.push(database);
       return database;

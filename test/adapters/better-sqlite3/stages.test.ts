@@ -58,7 +58,10 @@ describe.each(stages)('at %s', (stage) => {
       name: 'SqliteError',
       code: 'SQLITE_CONSTRAINT_UNIQUE',
     });
-    expect(() => db.exec(again)).toThrow(Database.SqliteError);
+    // The driver has one class of errors a process, and Jest as many copies of the driver as test files.
+    expect(thrown(() => db.exec(again)).constructor).toBe(
+      thrown(() => handle.exec(again)).constructor,
+    );
     expect(thrown(() => db.prepare('select nothing from note')).code).toBe('SQLITE_ERROR');
     expect(thrown(() => db.prepare('select 1; select 2')).name).toBe('RangeError');
     expect(() => db.prepare('select ?').get()).toThrow('Too few parameter values were provided');
@@ -360,7 +363,7 @@ describe('comparison', () => {
     const { db, bridge, learned } = make({
       stage: 'shadow',
       schema: `${schema}; ${rows}`,
-      open: () => new Database(other.file),
+      pooled: () => new Database(other.file),
     });
     await learned('select text from note');
     expect(db.prepare('select text from note').pluck().all()).toEqual(['a', 'b', 'c']);
@@ -465,7 +468,7 @@ describe('wiring', () => {
       ['b', 1],
     ]);
     tenant = '';
-    expect(() => db.exec('select 1')).toThrow('The key of a statement must be a text');
+    expect(() => db.exec('select 1')).toThrow('The key of a statement is a text of 0 characters');
     tenant = 'a';
   });
 

@@ -6,7 +6,7 @@ import {
 } from '@changeover/bridge';
 import type { Stage } from '@changeover/core';
 import { bridgeOf, silentLogger } from '@changeover/bridge';
-import { bridgeClient, type PgBridgeOptions } from '@changeover/adapters/pg';
+import { bridgeClient, type BridgeClientOptions } from '@changeover/adapters/pg';
 import pg from 'pg';
 
 /** The stages in their order, and back. */
@@ -61,7 +61,7 @@ export function bridgedClients(schema: string, setup: readonly string[]) {
     url,
     config,
     admin: (): pg.Client => admin,
-    async make(stage: Stage, options: Partial<PgBridgeOptions> = {}): Promise<Bridged> {
+    async make(stage: Stage, options: Partial<BridgeClientOptions> = {}): Promise<Bridged> {
       const source: StaticStageSource = createStaticStageSource(
         { db: stage },
         { ...defaultShadowSettings, sampleRate: 1, maxRows: 100_000 },

@@ -1,40 +1,21 @@
-import {
-  type BridgeServices,
-  type BridgeSettings,
-  createBridge,
-  InvalidKeyError,
-  standsFor,
-  WiringError,
-  withAbilities,
-} from '@changeover/bridge';
+import { createBridge, standsFor, WiringError, withAbilities } from '@changeover/bridge';
 import { createSqliteClassifier } from '@changeover/classify/sqlite';
-import type { Clock, LegName } from '@changeover/core';
+import type { LegName } from '@changeover/core';
 import type Database from 'better-sqlite3';
+import { type AdapterOptions, bridgePartOf, keyOf } from '../shared/adapter-options.ts';
+import type { StatementTraits } from '../shared/statement-traits.ts';
 import { BridgedDatabase } from './bridged-database.ts';
 import { HandleSession } from './handle-session.ts';
 import { operationsBy } from './operations.ts';
 import { standIn } from './stand-in.ts';
 import { fileOf } from './session-settings.ts';
 import { StatementLeg, type StatementMethods } from './statement-leg.ts';
-import type { StatementTraits } from './statement-traits.ts';
 
 /** How a handle is bridged. */
-export interface BridgeDatabaseOptions extends BridgeSettings {
-  /** The backend's name: the flag is `changeover.{name}`, and counts, ledger, command and report know it by this. */
-  readonly name: string;
-  /** What moves by itself, by the statement's text or by what surrounds the call (`() => tenant.getStore()?.id`): a text of 1 to 200
-   * characters, and never data. Default: one key, `all`. */
-  readonly key?: ((sql: string) => string | undefined) | undefined;
-  /** The program's own functions that change nothing and depend on their arguments and the tables alone. Statements that call any
-   * other function of the program's run once and are not compared. Default: none. */
-  readonly pure?: readonly string[] | undefined;
-  /** Opens one more connection to the file, for the pooled leg: where the handle was opened with options that it does not tell
+export interface BridgeDatabaseOptions extends AdapterOptions {
+  /** Opens a connection of the pooled leg to the handle's file: where the handle was opened with options that it does not tell
    * (`verbose`, `nativeBinding`). Default: the handle's own class, with its `readonly` and time-out. */
-  readonly open?: ((file: string) => Database.Database) | undefined;
-  /** Flags, ledger, guardrail and recorder to share with other bridges; whoever made them closes them. Default: of its own. */
-  readonly services?: BridgeServices | undefined;
-  /** Default: the machine's. */
-  readonly clock?: Clock | undefined;
+  readonly pooled?: ((file: string) => Database.Database) | undefined;
 }
 
 /**
@@ -62,8 +43,9 @@ export function bridgeDatabase(
   handle: Database.Database,
   options: BridgeDatabaseOptions,
 ): Database.Database {
-  const { name, key, pure = [], open = opener(handle), services, clock, ...settings } = options;
-  const keyOf = keyBy(key);
+  const { name, pure = [], pooled: open = opener(handle) } = options;
+  const bridge = bridgePartOf(options, ['pooled']);
+  const key = keyOf(options);
   // The working directory may be another by the time that a connection is opened.
   const file = fileOf(handle);
   const session: HandleSession = new HandleSession({
@@ -74,10 +56,9 @@ export function bridgeDatabase(
       readSchema: () => session.readSchema(),
     }),
   });
-  const operations = operationsBy(keyOf);
+  const operations = operationsBy(key);
   const bridged = createBridge({
-    ...settings,
-    name,
+    ...bridge,
     legacy: () => newLeg(session, 'legacy'),
     pooled: () => {
       if (file === '')
@@ -90,12 +71,10 @@ export function bridgeDatabase(
     operations,
     isUnavailable: (error) =>
       typeof error === 'object' && error !== null && session.openFailures.has(error),
-    services,
-    clock,
   });
   const database = standIn(BridgedDatabase, handle, [
     { session, bridged, methods: methodsOf(bridged, operations) },
-    keyOf,
+    key,
   ]);
   standsFor(database, bridged);
   return database as unknown as Database.Database;
@@ -114,27 +93,8 @@ function methodsOf(bridged: StatementLeg, operations: object): StatementMethods 
   ) as unknown as StatementMethods;
 }
 
-type KeyOf = (sql: string) => string;
-
-/** As the bridge has them for any singleton. */
-const onlyKey = 'all';
-const maxKeyLength = 200;
-
 /** The driver's own class, so that nothing is imported before the program has. */
 function opener(handle: Database.Database): (file: string) => Database.Database {
   const Driver = handle.constructor as typeof Database;
   return (file) => new Driver(file, { readonly: handle.readonly, fileMustExist: true });
-}
-
-function keyBy(key: BridgeDatabaseOptions['key']): KeyOf {
-  if (key === undefined) return () => onlyKey;
-  return (sql) => {
-    const found = key(sql);
-    if (found === undefined) return onlyKey;
-    if (typeof found === 'string' && found !== '' && found.length <= maxKeyLength) return found;
-    throw new InvalidKeyError(
-      `The key of a statement must be a text of 1 to ${String(maxKeyLength)} characters; ` +
-        `found ${typeof found === 'string' ? `one of ${String(found.length)}` : typeof found}. Keys are names of tenants, never data.`,
-    );
-  };
 }

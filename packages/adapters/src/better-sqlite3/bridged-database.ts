@@ -1,11 +1,13 @@
 import { bridgeOf, routes } from '@changeover/bridge';
 import type Database from 'better-sqlite3';
+import type { KeyedStatement } from '../shared/adapter-options.ts';
 import { BridgedStatement, type Executor } from './bridged-statement.ts';
 import type { Connection } from './connection.ts';
 import { standIn } from './stand-in.ts';
 import { transactionOf } from './transaction.ts';
 
 type Values = readonly unknown[];
+type KeyOf = ((statement: KeyedStatement) => string) | undefined;
 type AnyMethod = (...args: Values) => unknown;
 
 /** A handle in the place of the driver's: the same members, of which those that execute a statement go through the bridge. */
@@ -16,11 +18,11 @@ export class BridgedDatabase {
   declare readonly readonly: boolean;
   declare readonly memory: boolean;
   readonly #executor: Executor;
-  readonly #keyOf: (sql: string) => string;
+  readonly #key: KeyOf;
 
-  constructor(executor: Executor, keyOf: (sql: string) => string) {
+  constructor(executor: Executor, key: KeyOf) {
     this.#executor = executor;
-    this.#keyOf = keyOf;
+    this.#key = key;
     const { session } = executor;
     const handle = session.handle.database;
     Object.defineProperties(this, {
@@ -138,7 +140,8 @@ export class BridgedDatabase {
     const traits = session.classify(sql);
     const leg = session.legOf(
       traits,
-      () => routes[bridgeOf(bridged).stageOf(this.#keyOf(sql))].write.answers,
+      () =>
+        routes[bridgeOf(bridged).stageOf(this.#key?.({ sql, values: undefined }))].write.answers,
     );
     return leg === 'legacy' ? session.handle : session.pooled(traits, 'get');
   }

@@ -6,7 +6,7 @@ import { Connection } from './connection.ts';
 import { PreparedText, type TextSurroundings } from './prepared-text.ts';
 import { RowIterator } from './row-iterator.ts';
 import { copySettings, hasPrivateData, withoutWaiting } from './session-settings.ts';
-import { type StatementTraits, traitsOf, unknownTraits } from './statement-traits.ts';
+import { type StatementTraits, traitsOf, unknownTraits } from '../shared/statement-traits.ts';
 
 /** What a call hands to a leg of a prepared statement; the text and what it does come first with every call. */
 export type StatementArguments = [
@@ -88,11 +88,11 @@ export class HandleSession implements TextSurroundings {
   /** Whether a statement is part of what is open on a leg. */
   holds(leg: LegName, traits: StatementTraits): boolean {
     if (this.#inTransaction !== undefined) return this.#inTransaction.leg === leg;
-    if (traits.comparable) return false;
+    if (readsFile(traits)) return false;
     if (traits.acts && this.#iterating(leg)) return true;
     if (traits.needsFileAlone) return leg === 'legacy' && !this.#has('pooled');
     if (traits.readsLastWrite) return this.#lastWrite === leg;
-    if (!traits.temporary && !traits.begins) return false;
+    if (!mayNeedSession(traits)) return false;
     return this.#has(leg) && !this.#has(leg === 'legacy' ? 'pooled' : 'legacy');
   }
 
@@ -108,7 +108,7 @@ export class HandleSession implements TextSurroundings {
   pooled(traits: StatementTraits, way: Way): Connection {
     // Closed is closed: the handle says so in the driver's words.
     if (!this.handle.database.open) return this.handle;
-    const reads = traits.comparable && (way === 'get' || way === 'all');
+    const reads = readsFile(traits) && (way === 'get' || way === 'all');
     if (reads && this.#inTransaction === undefined) return (this.#reader ??= this.#open(true));
     return (this.#writer ??= this.#open(false));
   }
@@ -169,7 +169,7 @@ export class HandleSession implements TextSurroundings {
     if (this.#running === undefined) this.#settle(on);
     const text = new PreparedText(sql, this, connection);
     // Some PRAGMAs act while they are compiled.
-    if (text.traits.marksConnection && text.latest.readonly) this.#settingsOf = connection;
+    if (marksConnection(text.traits) && text.latest.readonly) this.#settingsOf = connection;
     return text;
   }
 
@@ -224,7 +224,7 @@ export class HandleSession implements TextSurroundings {
     else if (this.#inTransaction === connection) this.#inTransaction = undefined;
     if (!traits.acts) return;
     this.#lastWrite = leg;
-    if (traits.marksConnection) {
+    if (marksConnection(traits)) {
       this.#settingsOf = connection;
       this.#private[leg] = undefined;
     }
@@ -308,4 +308,21 @@ export class HandleSession implements TextSurroundings {
   #connections(): Connection[] {
     return [this.handle, this.#writer, this.#reader].filter((each) => each !== undefined);
   }
+}
+
+/** It reads nothing of its connection, so that any one answers alike. */
+function readsFile({ reads, readsSettings }: StatementTraits): boolean {
+  return reads && !readsSettings;
+}
+
+/** It may name a temporary object, or begin a transaction in which one is named. */
+function mayNeedSession({ unclear, leaves, control }: StatementTraits): boolean {
+  return (
+    unclear || leaves === 'temporary objects' || control === 'begin' || control === 'savepoint'
+  );
+}
+
+/** It may leave a setting, an attached database or a temporary object on its connection. */
+function marksConnection({ unclear, leaves, acts }: StatementTraits): boolean {
+  return unclear || leaves === 'settings' || (acts && leaves === 'temporary objects');
 }

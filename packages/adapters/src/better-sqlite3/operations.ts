@@ -1,24 +1,30 @@
 import { defined, type DefinedOperation } from '@changeover/bridge';
 import type { OperationDefinition, StatementDefinition } from '@changeover/core';
+import { type KeyedStatement, onlyKey } from '../shared/adapter-options.ts';
 import type { StatementLeg } from './statement-leg.ts';
-import type { StatementTraits } from './statement-traits.ts';
+import type { StatementTraits } from '../shared/statement-traits.ts';
 
 type Arguments = readonly [sql: string, traits: StatementTraits, ...rest: unknown[]];
 
 /** What each way of executing a statement is to the bridge, by what the statement does. */
 export function operationsBy(
-  key: (sql: string) => string,
+  key: ((statement: KeyedStatement) => string) | undefined,
 ): Readonly<Record<keyof StatementLeg, DefinedOperation>> {
+  const dataset =
+    key === undefined
+      ? () => onlyKey
+      : (...[sql, , , values]: Arguments) =>
+          key({ sql, values: Array.isArray(values) ? values : undefined });
   const written: OperationDefinition & { readonly kind: 'write' } = {
     kind: 'write',
     comparison: 'none',
-    dataset: key,
+    dataset,
   };
   const classified = (result: 'rows' | 'value'): DefinedOperation => {
     const definition: StatementDefinition<Arguments> = {
       kind: 'statement',
-      dataset: key,
-      reads: (_sql, traits) => traits.comparable,
+      dataset,
+      reads: (_sql, traits) => traits.reads && !traits.readsSettings,
       read: {
         kind: 'read',
         result,

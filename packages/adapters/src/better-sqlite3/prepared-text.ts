@@ -1,6 +1,6 @@
 import type Database from 'better-sqlite3';
 import type { Connection } from './connection.ts';
-import { type StatementTraits, unknownTraits } from './statement-traits.ts';
+import { type StatementTraits, unknownTraits } from '../shared/statement-traits.ts';
 
 /** The driver's own statement. */
 export type NativeStatement = Database.Statement;

@@ -2,7 +2,7 @@ import type { LegName } from '@changeover/core';
 import type Database from 'better-sqlite3';
 import type { Connection } from './connection.ts';
 import type { HandleSession, StatementArguments, Way } from './handle-session.ts';
-import type { StatementTraits } from './statement-traits.ts';
+import type { StatementTraits } from '../shared/statement-traits.ts';
 
 /** The driver's `explain`, which its types don't name. */
 interface Explaining {

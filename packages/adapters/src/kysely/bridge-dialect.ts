@@ -89,14 +89,15 @@ class BridgedDriver implements Driver {
     await this.#queries.init(options);
   }
 
-  async acquireConnection(options?: AbortableOperationOptions): Promise<DatabaseConnection> {
+  acquireConnection(options?: AbortableOperationOptions): Promise<DatabaseConnection> {
+    const made = new BridgedConnection(this.#queries) as DatabaseConnection;
+    if (options?.signal === undefined) return Promise.resolve(made);
     // Before a query that may be cancelled Kysely asks the connection whether it can.
-    if (options?.signal !== undefined) await this.#queries.seeConnection();
-    return new BridgedConnection(this.#queries) as DatabaseConnection;
+    return this.#queries.seeConnection().then(() => made);
   }
 
-  async releaseConnection(connection: DatabaseConnection): Promise<void> {
-    await own(connection).release();
+  releaseConnection(connection: DatabaseConnection): Promise<void> {
+    return own(connection).release();
   }
 
   async beginTransaction(

@@ -116,11 +116,17 @@ export class BridgedConnection implements Holder {
   }
 
   /** Kysely is done with it. */
-  async release(): Promise<void> {
-    const [open, lease] = [this.#transaction, this.lease];
+  release(): Promise<void> {
+    const open = this.#transaction;
+    const { lease } = this;
     this.#transaction = undefined;
     this.lease = undefined;
-    if (open?.byStatement === true) {
+    if (open !== undefined) return this.#releaseOpen(open, lease);
+    return lease === undefined ? Promise.resolve() : lease.giveBack();
+  }
+
+  async #releaseOpen(open: OpenTransaction, lease: Lease | undefined): Promise<void> {
+    if (open.byStatement) {
       open.isLeft = true;
       this.#queries.leaveTransaction(open);
       return;
@@ -129,7 +135,7 @@ export class BridgedConnection implements Holder {
       await lease?.giveBack();
     } finally {
       // COMMIT made a rollback of it, or neither could be made: nothing is open any more.
-      await open?.end();
+      await open.end();
     }
   }
 
@@ -151,9 +157,9 @@ export class BridgedConnection implements Holder {
     const open = this.#open(call);
     if (open !== undefined) return this.#executeIn(open, call);
     if (this.lease?.holdsOthersUp === true) return this.#executeOn(this.lease, call);
-    if (controlOf(call.statement, query.sql) === 'begin') return this.#beginBy(call);
-    const result = this.#queries.api.executeQuery(query.sql, query.parameters, call);
-    return call.mayChangeSchema ? this.#afterwards(call, result) : result;
+    if (controlOf(call.traits, query.sql) === 'begin') return this.#beginBy(call);
+    const result = this.#queries.executeQuery(query.sql, query.parameters, call);
+    return call.traits.changesSchema ? this.#afterwards(call, result) : result;
   }
 
   async #afterwards(
@@ -166,9 +172,9 @@ export class BridgedConnection implements Holder {
   }
 
   async #executeIn(open: OpenTransaction, call: QueryCall): Promise<QueryResult<unknown>> {
-    const control = controlOf(call.statement, call.sql);
+    const control = controlOf(call.traits, call.sql);
     const result = await runOn(open.lease, call);
-    if (call.mayChangeSchema) open.mayChangeSchema.push(call);
+    if (call.traits.changesSchema) open.mayChangeSchema.push(call);
     if (open.byStatement && (control === 'commit' || control === 'rollback'))
       await this.#ended(open);
     return result;
@@ -177,7 +183,7 @@ export class BridgedConnection implements Holder {
   /** On a connection that all other calls of the key wait for: they would wait for each other if it waited for them. */
   async #executeOn(lease: Lease, call: QueryCall): Promise<QueryResult<unknown>> {
     const result = await runOn(lease, call);
-    if (call.mayChangeSchema) this.#queries.ran([call]);
+    if (call.traits.changesSchema) this.#queries.ran([call]);
     return result;
   }
 

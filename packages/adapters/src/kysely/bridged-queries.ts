@@ -1,6 +1,5 @@
 import { bridgeOf, type Bridge, createBridge, defined, onlyPlain } from '@changeover/bridge';
 import type { OperationDefinition } from '@changeover/core';
-import type { Statement } from '@changeover/classify';
 import type {
   AbortableOperationOptions,
   CompiledQuery,
@@ -9,11 +8,13 @@ import type {
   QueryResult,
 } from 'kysely';
 import type { ParsedOptions } from './bridge-dialect-options.ts';
+import { onlyKey } from '../shared/adapter-options.ts';
+import { type StatementTraits, traitsOf, unknownTraits } from '../shared/statement-traits.ts';
 import { type Engine, engineOf } from './engine.ts';
 import { type Held, hold } from './held.ts';
 import type { OpenTransaction } from './open-transaction.ts';
 import { DialectLeg, type LegApi, type RowStream, type TransactionCall } from './leg.ts';
-import { changesSchema, type Holder, QueryCall } from './query-call.ts';
+import { type Holder, QueryCall } from './query-call.ts';
 
 /** How long a connection is kept back until it is known what a statement left on it, in ms. */
 const learnWithinMs = 1_000;
@@ -21,6 +22,8 @@ const learnWithinMs = 1_000;
 /** What one driver's connections share: both legs, the bridge between them, and what is known of statements and sessions. */
 export class BridgedQueries {
   readonly api: LegApi;
+  /** Taken from the bridge's object once: looking it up there costs as much as the call. */
+  readonly executeQuery: LegApi['executeQuery'];
   readonly bridge: Bridge;
   readonly controlProvider: ControlConnectionProvider = (consumer) =>
     this.#legs.pooled.withConnection(consumer);
@@ -46,6 +49,7 @@ export class BridgedQueries {
     };
     this.#engine = engineOf(options, this.#legs.pooled);
     this.api = this.#makeBridge();
+    this.executeQuery = this.api.executeQuery;
     this.bridge = bridgeOf(this.api);
   }
 
@@ -66,11 +70,10 @@ export class BridgedQueries {
     holder: Holder,
   ): QueryCall {
     const key = this.keyOf(query);
-    const statement = this.#engine.classifier.classify(query.sql);
     return new QueryCall({
       query,
       key,
-      statement,
+      traits: traitsOf(this.#engine.classifier.classify(query.sql)),
       options,
       holder,
       sessionKept: this.#sessions.has(key),
@@ -78,7 +81,8 @@ export class BridgedQueries {
   }
 
   keyOf(query: CompiledQuery | undefined): string {
-    return this.#options.key(query);
+    const { key } = this.#options;
+    return key === undefined ? onlyKey : key({ sql: query?.sql ?? '', values: query?.parameters });
   }
 
   /** Streams from the leg that answers, until the end is told. */
@@ -107,14 +111,14 @@ export class BridgedQueries {
   /** Notes that statements took effect: what was learned of the schema may be out of date. */
   ran(calls: readonly QueryCall[]): void {
     for (const call of calls) {
-      if (!call.mayChangeSchema) continue;
-      if (call.statement !== 'pending') {
+      const { known, changesSchema } = call.traits;
+      if (!changesSchema) continue;
+      if (known) {
         this.#engine.classifier.schemaChanged();
         return;
       }
-      void this.#learn(call.sql).then((statement) => {
-        if (statement !== undefined && changesSchema(statement))
-          this.#engine.classifier.schemaChanged();
+      void this.#learn(call.sql).then((learned) => {
+        if (learned.known && learned.changesSchema) this.#engine.classifier.schemaChanged();
       });
     }
   }
@@ -141,14 +145,14 @@ export class BridgedQueries {
     for (const outcome of ended) if (outcome.status === 'rejected') throw outcome.reason;
   }
 
-  async #learn(sql: string): Promise<Statement | undefined> {
+  async #learn(sql: string): Promise<StatementTraits> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<undefined>((resolve) => {
       timer = setTimeout(resolve, learnWithinMs, undefined).unref();
     });
     const learned = await Promise.race([this.#engine.classifier.learn(sql), late]);
     clearTimeout(timer);
-    return learned;
+    return learned === undefined ? unknownTraits : traitsOf(learned);
   }
 
   async #holdsNoLock(connection: DatabaseConnection): Promise<boolean> {
@@ -160,11 +164,9 @@ export class BridgedQueries {
   }
 
   #makeBridge(): LegApi {
-    const { name, settings } = this.#options;
     const { legacy, pooled } = this.#legs;
     return createBridge<LegApi, Readonly<Record<keyof LegApi, ReturnType<typeof defined>>>>({
-      ...settings,
-      name,
+      ...this.#options.bridge,
       legacy: () => legacy,
       pooled: () => pooled.init(),
       operations: {
@@ -194,8 +196,8 @@ const queries = {
   read: {
     kind: 'read',
     result: 'rows',
-    ordered: (...[, , call]: QueryArguments) => call.isOrdered,
-    undetermined: (...[, , call]: QueryArguments) => call.undetermined,
+    ordered: (...[, , call]: QueryArguments) => call.traits.ordered,
+    undetermined: (...[, , call]: QueryArguments) => call.traits.undetermined,
     compareAs: rowsOf,
   },
   write: { kind: 'write', comparison: 'none' },

@@ -5,11 +5,12 @@ import { createSqliteClassifier } from '@changeover/classify/sqlite';
 import {
   CompiledQuery,
   type DatabaseConnection,
-  type Dialect,
   PGliteAdapter,
   PostgresAdapter,
   SqliteAdapter,
 } from 'kysely';
+
+import type { ParsedOptions } from './bridge-dialect-options.ts';
 
 /** Where the classifier asks for what it must know of the database. */
 interface Connections {
@@ -29,7 +30,7 @@ export interface Engine {
  * @throws {WiringError} for an engine that there is no classifier for.
  */
 export function engineOf(
-  options: { readonly legacy: Dialect; readonly classifier: StatementClassifier | undefined },
+  options: Pick<ParsedOptions, 'legacy' | 'classifier' | 'pure'>,
   connections: Connections,
 ): Engine {
   if (options.classifier !== undefined) return { classifier: options.classifier };
@@ -44,10 +45,14 @@ export function engineOf(
   };
   const adapter = options.legacy.createAdapter();
   if (adapter instanceof PostgresAdapter || adapter instanceof PGliteAdapter)
-    return { classifier: createPostgresClassifier({ query: ask }), holdsNoLock: noAdvisoryLock };
+    return {
+      classifier: createPostgresClassifier({ query: ask, pure: options.pure }),
+      holdsNoLock: noAdvisoryLock,
+    };
   if (adapter instanceof SqliteAdapter)
     return {
       classifier: createSqliteClassifier({
+        pure: options.pure,
         readSchema: async () => (await ask(schemaSql)).map(({ sql }) => String(sql)),
       }),
     };

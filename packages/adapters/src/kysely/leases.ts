@@ -1,9 +1,12 @@
-import type { Statement } from '@changeover/classify';
 import type { DatabaseConnection, Driver } from 'kysely';
-import { leavesOnConnection, type QueryCall } from './query-call.ts';
+import { LastWriteError } from '../shared/last-write-error.ts';
+import type { StatementTraits } from '../shared/statement-traits.ts';
+import type { QueryCall } from './query-call.ts';
 import type { LegSession } from './leg-session.ts';
-import { SessionStateError } from './session-state-error.ts';
 import { Turns } from './turns.ts';
+
+/** Shared by all that nothing unknown ran on. */
+const none: readonly string[] = Object.freeze([]);
 
 /** A connection that is lent, until it is given back. */
 export class Lease {
@@ -17,7 +20,7 @@ export class Lease {
   /** Its connection is the driver's again, or the key's: what is learned of it later comes too late. @internal */
   isOver = false;
   /** Texts that ran on it before it was known what they do. @internal */
-  readonly unlearned: string[] = [];
+  unlearned: readonly string[] = none;
   readonly #leases: Leases;
 
   constructor(parts: {
@@ -41,7 +44,7 @@ export class Lease {
   }
 
   /** Notes that a statement is about to run on it. */
-  note(call: Pick<QueryCall, 'statement' | 'sql' | 'mayLeave'>): void {
+  note(call: Pick<QueryCall, 'traits' | 'sql' | 'mayLeave'>): void {
     this.#leases.note(this, call);
   }
 
@@ -106,13 +109,34 @@ export class Leases {
    * @param call the statement that it is for at first. Default: the lease will be told of what runs on it.
    * @param signal gives up waiting for it.
    */
-  async lend(key: string, call?: QueryCall, signal?: AbortSignal): Promise<Lease> {
+  lend(key: string, call?: QueryCall, signal?: AbortSignal): Promise<Lease> {
     // Most calls have nothing to wait for but the driver.
-    const isPlain =
-      this.#turns === undefined && this.#marked.size === 0 && !this.#isKept(key, call);
-    const lease = isPlain
-      ? this.#lease(await this.#acquire(signal), key)
-      : await this.#lend(key, call, signal);
+    return signal === undefined &&
+      this.#turns === undefined &&
+      this.#marked.size === 0 &&
+      !this.#isKept(key, call)
+      ? this.#lendAny(key, call)
+      : this.#lendInTurn(key, call, signal);
+  }
+
+  async #lendAny(key: string, call: QueryCall | undefined): Promise<Lease> {
+    let connection: DatabaseConnection;
+    try {
+      connection = await this.#driver.acquireConnection();
+    } catch (error) {
+      throw this.#noted(error);
+    }
+    const lease = this.#lease(connection, key);
+    if (call !== undefined) lease.note(call);
+    return lease;
+  }
+
+  async #lendInTurn(
+    key: string,
+    call: QueryCall | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Lease> {
+    const lease = await this.#lend(key, call, signal);
     if (signal?.aborted === true) {
       await lease.giveBack();
       throw signal.reason as Error;
@@ -124,19 +148,27 @@ export class Leases {
   /** @internal By {@link Lease.note}. */
   note(
     lease: Lease,
-    { statement, sql, mayLeave }: Pick<QueryCall, 'statement' | 'sql' | 'mayLeave'>,
+    { traits, sql, mayLeave }: Pick<QueryCall, 'traits' | 'sql' | 'mayLeave'>,
   ): void {
-    if (statement === 'pending') {
-      lease.unlearned.push(sql);
+    if (!traits.known) {
+      lease.unlearned = [...lease.unlearned, sql];
       if (mayLeave && this.#keeps) this.#markUntilLearned(lease, sql);
       return;
     }
-    if (leavesOnConnection(statement)) this.#leaves(lease, statement);
-    else if (statement.readsLastWrite) this.#session.keep(lease.key);
+    if (traits.leaves !== 'nothing') this.#leaves(lease, traits.leaves);
+    else if (traits.readsLastWrite) this.#session.keep(lease.key);
   }
 
   /** @internal By {@link Lease.giveBack}. */
-  async giveBack(lease: Lease): Promise<void> {
+  giveBack(lease: Lease): Promise<void> {
+    const isPlain =
+      this.#turns === undefined &&
+      lease.kept === undefined &&
+      (!this.#keeps || (lease.left === 'nothing' && lease.unlearned.length === 0));
+    return isPlain ? this.#driver.releaseConnection(lease.connection) : this.#giveBackMarked(lease);
+  }
+
+  async #giveBackMarked(lease: Lease): Promise<void> {
     if (lease.kept !== undefined) {
       lease.kept.turns.give();
       return;
@@ -146,9 +178,7 @@ export class Leases {
       this.#turns.give();
       return;
     }
-    if (!this.#keeps || (lease.left === 'nothing' && lease.unlearned.length === 0))
-      await this.#driver.releaseConnection(lease.connection);
-    else if (lease.left === 'state') this.#keep(lease);
+    if (lease.left === 'state') this.#keep(lease);
     else void this.#giveBackLater(lease);
   }
 
@@ -180,12 +210,9 @@ export class Leases {
       await marked.over;
     const kept = this.#kept.get(key);
     if (kept !== undefined) return this.#lendKept(key, kept, signal);
-    const statement = call?.statement;
-    if (this.#keeps && statement !== undefined && statement !== 'pending') {
-      if (statement.readsLastWrite && !this.#session.isKept(key)) {
-        this.#session.keep(key);
-        throw new SessionStateError(call?.sql ?? '');
-      }
+    if (this.#keeps && call?.traits.readsLastWrite === true && !this.#session.isKept(key)) {
+      this.#session.keep(key);
+      throw new LastWriteError(call.sql);
     }
     if (this.#keeps && this.#session.isKept(key))
       return this.#lendKept(key, this.#newKept(key, this.#acquire()), signal);
@@ -206,10 +233,7 @@ export class Leases {
 
   #isKept(key: string, call: QueryCall | undefined): boolean {
     if (!this.#keeps) return false;
-    const statement = call?.statement;
-    const needsLast =
-      statement !== undefined && statement !== 'pending' && statement.readsLastWrite;
-    return needsLast || this.#session.isKept(key);
+    return call?.traits.readsLastWrite === true || this.#session.isKept(key);
   }
 
   #lease(connection: DatabaseConnection, key: string, kept?: Kept): Lease {
@@ -222,10 +246,10 @@ export class Leases {
     return kept;
   }
 
-  #leaves(lease: Lease, { session }: Statement): void {
-    if (session !== 'locks') lease.left = 'state';
+  #leaves(lease: Lease, leaves: StatementTraits['leaves']): void {
+    if (leaves !== 'locks') lease.left = 'state';
     else if (lease.left === 'nothing') lease.left = 'locks';
-    if (session !== 'locks' || !this.#keeps) this.#session.keep(lease.key);
+    if (leaves !== 'locks' || !this.#keeps) this.#session.keep(lease.key);
     if (this.#keeps) this.#mark(lease);
   }
 
@@ -245,8 +269,8 @@ export class Leases {
 
   #markUntilLearned(lease: Lease, sql: string): void {
     this.#mark(lease);
-    void this.#session.learn(sql).then((statement) => {
-      if (statement !== undefined && leavesOnConnection(statement)) this.#leaves(lease, statement);
+    void this.#session.learn(sql).then(({ leaves }) => {
+      if (leaves !== 'nothing') this.#leaves(lease, leaves);
       else if (lease.left === 'nothing') this.#unmark(lease);
     });
   }
@@ -254,8 +278,8 @@ export class Leases {
   /** Once it is known what was left on it. The caller has had its answer. */
   async #giveBackLater(lease: Lease): Promise<void> {
     for (const sql of lease.unlearned) {
-      const statement = await this.#session.learn(sql);
-      if (statement !== undefined && leavesOnConnection(statement)) this.#leaves(lease, statement);
+      const { leaves } = await this.#session.learn(sql);
+      if (leaves !== 'nothing') this.#leaves(lease, leaves);
     }
     const { connection } = lease;
     lease.isOver = true;
@@ -284,8 +308,12 @@ export class Leases {
     try {
       return await this.#driver.acquireConnection(signal === undefined ? undefined : { signal });
     } catch (error) {
-      if (typeof error === 'object' && error !== null) this.#lendingErrors.add(error);
-      throw error;
+      throw this.#noted(error);
     }
+  }
+
+  #noted(error: unknown): unknown {
+    if (typeof error === 'object' && error !== null) this.#lendingErrors.add(error);
+    return error;
   }
 }

@@ -1,5 +1,5 @@
-import type { Statement } from '@changeover/classify';
 import type { DatabaseConnection } from 'kysely';
+import type { StatementTraits } from '../shared/statement-traits.ts';
 
 /** What legs must know of the state that statements leave on connections. */
 export interface LegSession {
@@ -7,8 +7,8 @@ export interface LegSession {
   isKept(key: string): boolean;
   /** Notes that it does. */
   keep(key: string): void;
-  /** What a statement does, once that is known; undefined where it takes too long. Never rejects. */
-  learn(sql: string): Promise<Statement | undefined>;
+  /** What a statement does, once that is known, or where it takes too long that it isn't. Never rejects. */
+  learn(sql: string): Promise<StatementTraits>;
   /** Whether no lock is held any more by a connection that statements with locks ran on. Never rejects. */
   holdsNoLock(connection: DatabaseConnection): Promise<boolean>;
 }

@@ -84,8 +84,9 @@ export class DialectLeg implements LegApi {
       );
     const signal = call.options?.signal;
     if (holder.lease === undefined) {
-      holder.lease = await this.#leases.lend(call.key, call, signal);
-      this.#seen ??= holder.lease.connection;
+      const lease = await this.#leases.lend(call.key, call, signal);
+      holder.lease = lease;
+      this.#seen ??= lease.connection;
     } else holder.lease.note(call);
     const { connection } = holder.lease;
     if (signal !== undefined) {
@@ -93,7 +94,8 @@ export class DialectLeg implements LegApi {
       await connection.collectSessionInfo?.();
       signal.throwIfAborted();
     }
-    return connection.executeQuery(call.query, call.options);
+    // Awaited here, which takes two turns of the microtask queue less than to hand on the promise.
+    return await connection.executeQuery(call.query, call.options);
   }
 
   async streamQuery(

@@ -1,6 +1,6 @@
-import type { Statement, TransactionControl } from '@changeover/classify';
-import type { Undetermined } from '@changeover/core';
+import type { TransactionControl } from '@changeover/classify';
 import type { AbortableOperationOptions, CompiledQuery } from 'kysely';
+import type { StatementTraits } from '../shared/statement-traits.ts';
 import type { Lease } from './leases.ts';
 
 /** Who has a connection of a leg from its first query until Kysely is done with it. */
@@ -26,11 +26,16 @@ const leadingControl: Readonly<Record<string, TransactionControl>> = {
   abort: 'rollback',
 };
 
-const causes: Readonly<Record<string, Undetermined['kind']>> = {
-  rounding: 'rounding',
-  'order of rows': 'choice',
-  'choice of rows': 'choice',
-};
+/** What a call is made of. */
+export interface QueryCallParts {
+  readonly query: CompiledQuery;
+  readonly key: string;
+  readonly traits: StatementTraits;
+  readonly options: AbortableOperationOptions | undefined;
+  readonly holder: Holder;
+  /** The key's session was touched: what reads it then is not compared. */
+  readonly sessionKept: boolean;
+}
 
 /**
  * One executed query, with what is known of it. The legs get it beside the text and the parameters.
@@ -39,122 +44,57 @@ const causes: Readonly<Record<string, Undetermined['kind']>> = {
  */
 export class QueryCall {
   readonly isRead: boolean;
-  readonly #query: CompiledQuery;
-  readonly #key: string;
-  readonly #statement: Statement | 'pending';
-  readonly #options: AbortableOperationOptions | undefined;
-  #holder: Holder | undefined;
+  readonly #parts: QueryCallParts;
+  #isTaken = false;
 
-  /** @param sessionKept true where the key's session was touched: what reads it then is not compared. */
-  constructor(parts: {
-    readonly query: CompiledQuery;
-    readonly key: string;
-    readonly statement: Statement | 'pending';
-    readonly options: AbortableOperationOptions | undefined;
-    readonly holder: Holder;
-    readonly sessionKept: boolean;
-  }) {
-    const { statement } = parts;
-    this.#query = parts.query;
-    this.#key = parts.key;
-    this.#statement = statement;
-    this.#options = parts.options;
-    this.#holder = parts.holder;
-    this.isRead =
-      statement !== 'pending' &&
-      statement.effect === 'reads' &&
-      !usesSession(statement) &&
-      !(parts.sessionKept && statement.session === 'reads') &&
-      statement.connectionFacts.length === 0;
+  constructor(parts: QueryCallParts) {
+    const { traits, sessionKept } = parts;
+    this.#parts = parts;
+    this.isRead = traits.reads && !(sessionKept && traits.readsSettings);
   }
 
   get key(): string {
-    return this.#key;
+    return this.#parts.key;
   }
 
-  get statement(): Statement | 'pending' {
-    return this.#statement;
+  get traits(): StatementTraits {
+    return this.#parts.traits;
   }
 
   get query(): CompiledQuery {
-    return this.#query;
+    return this.#parts.query;
   }
 
   get sql(): string {
-    return this.#query.sql;
-  }
-
-  /** The rows come in a promised order. */
-  get isOrdered(): boolean {
-    return this.#statement !== 'pending' && this.#statement.order !== 'none';
-  }
-
-  /** It changes the schema, or it is not known yet whether it does. */
-  get mayChangeSchema(): boolean {
-    return this.#statement === 'pending' || changesSchema(this.#statement);
+    return this.#parts.query.sql;
   }
 
   /** Its text may be any: a statement that the query builder makes of rows leaves nothing on its connection. */
   get mayLeave(): boolean {
-    return !ofRows.has(this.#query.query.kind);
-  }
-
-  /** Why its answer may differ from run to run, by what leaves most open. */
-  get undetermined(): Undetermined | undefined {
-    if (this.#statement === 'pending') return undefined;
-    const found = this.#statement.undetermined.map(({ what }): Undetermined => ({
-      kind: causes[what] ?? 'volatile',
-      reason: what,
-    }));
-    return (
-      found.find(({ kind }) => kind === 'volatile') ??
-      found.find(({ kind }) => kind === 'choice') ??
-      found[0]
-    );
+    return !ofRows.has(this.#parts.query.query.kind);
   }
 
   get options(): AbortableOperationOptions | undefined {
-    return this.#options;
+    return this.#parts.options;
   }
 
   /** The query with these parameters: those of a shadow run are copies. */
   queryWith(parameters: readonly unknown[]): CompiledQuery {
-    return parameters === this.#query.parameters
-      ? this.#query
-      : Object.freeze({ ...this.#query, parameters });
+    const { query } = this.#parts;
+    return parameters === query.parameters ? query : Object.freeze({ ...query, parameters });
   }
 
   /** Who it is run for: its caller, and nobody for each run after that, which is for comparison. */
   takeHolder(): Holder | undefined {
-    const holder = this.#holder;
-    this.#holder = undefined;
-    return holder;
+    if (this.#isTaken) return undefined;
+    this.#isTaken = true;
+    return this.#parts.holder;
   }
-}
-
-/** Leaves something on its connection, or needs what the last write left there. */
-export function usesSession(statement: Statement): boolean {
-  return statement.readsLastWrite || leavesOnConnection(statement);
-}
-
-/** A later statement finds something on the connection. */
-export function leavesOnConnection({ session }: Statement): boolean {
-  return session === 'sets' || session === 'temporary' || session === 'locks';
-}
-
-export function changesSchema({ acts }: Statement): boolean {
-  return acts.some(({ kind }) => kind === 'changes the schema' || kind === 'several statements');
 }
 
 /** What a statement does to the transaction around it. */
-export function controlOf(
-  statement: Statement | 'pending',
-  sql: string,
-): TransactionControl | undefined {
-  if (statement !== 'pending' && statement.effect !== 'unknown') {
-    const alone = !statement.acts.some(({ kind }) => kind === 'several statements');
-    return alone ? statement.transaction : undefined;
-  }
+export function controlOf(traits: StatementTraits, sql: string): TransactionControl | undefined {
+  if (traits.several || !traits.unclear) return traits.control;
   const [, word = '', rest = ''] = /^\s*([a-z]+)\b([\s\S]*)$/i.exec(sql) ?? [];
   const control = leadingControl[word.toLowerCase()];
   if (control === 'rollback' && /^\s*(transaction\s+|work\s+)?to\b/i.test(rest))

@@ -5,7 +5,7 @@ import { answerQuery, tell } from './calls.ts';
 import { classifierOver } from './classify.ts';
 import { DrainEvents } from './drain-events.ts';
 import { Line } from './line.ts';
-import { parseOptions, type PgBridgeOptions } from './options.ts';
+import { parseOptions, type BridgeClientOptions } from './options.ts';
 import { PooledConnections } from './pooled-connections.ts';
 import { type Callback, parseQuery } from './query-arguments.ts';
 import { KeptSession } from './session.ts';
@@ -29,7 +29,7 @@ type Method = (...args: readonly unknown[]) => unknown;
  *
  * @throws {WiringError} for what is no client of node-postgres, {InvalidOptionError} for options that can't be used.
  */
-export function bridgeClient<T extends pg.ClientBase>(client: T, options: PgBridgeOptions): T {
+export function bridgeClient<T extends pg.ClientBase>(client: T, options: BridgeClientOptions): T {
   return new BridgedClient<T>(client, options).handle;
 }
 
@@ -44,7 +44,7 @@ class BridgedClient<T extends pg.ClientBase> {
   readonly #drain: DrainEvents;
   #ended = false;
 
-  constructor(client: T, options: PgBridgeOptions) {
+  constructor(client: T, options: BridgeClientOptions) {
     const { query } = client as unknown as { readonly query?: unknown };
     if (typeof query !== 'function')
       throw new WiringError(`The handle of "${options.name}" is no client of pg: it has no query.`);
@@ -73,17 +73,20 @@ class BridgedClient<T extends pg.ClientBase> {
     });
     this.#pooled = pooled;
     this.#statements = new StatementBridge({
-      options,
+      options: parsed,
       classifier: classifierOver(pooled, parsed.pure, logger),
       isUnavailable: (error) => pooled.isUnavailable(error),
       shadow: {
         legacy: {
           admits: () => legacy.isBetween && legacy.inFlight === 0 && this.#isConnected,
-          run: (statement, values) => legacy.ask(statement.again(values)),
+          run: (statement, values) => {
+            settings.mustBe(statement.settings);
+            return legacy.ask(statement.again(values));
+          },
         },
         pooled: {
           admits: () => true,
-          run: (statement, values, signal) => pooled.again(statement, values, signal),
+          run: (statement, values, signal) => pooled.again(statement, values, { signal, settings }),
         },
       },
       newSession: (key) => {

@@ -1,11 +1,12 @@
 import { routes, standsFor, WiringError } from '@changeover/bridge';
 import type { LegName } from '@changeover/core';
 import type pg from 'pg';
+import { onlyKey } from '../shared/adapter-options.ts';
 import { handleProxy } from '../shared/handle-proxy.ts';
 import { answerQuery, tell } from './calls.ts';
 import { classifierOver } from './classify.ts';
 import { Line } from './line.ts';
-import { parseOptions, type PgBridgeOptions } from './options.ts';
+import { parseOptions, type BridgeClientOptions } from './options.ts';
 import { CheckedOutSession, PoolSession } from './pool-session.ts';
 import { PooledConnections } from './pooled-connections.ts';
 import { type Callback, parseQuery } from './query-arguments.ts';
@@ -31,7 +32,7 @@ type ConnectCallback = (
  *
  * @throws {WiringError} for what is no pool of node-postgres, {InvalidOptionError} for options that can't be used.
  */
-export function bridgePool<T extends pg.Pool>(pool: T, options: PgBridgeOptions): T {
+export function bridgePool<T extends pg.Pool>(pool: T, options: BridgeClientOptions): T {
   return new BridgedPool<T>(pool, options).handle;
 }
 
@@ -43,7 +44,7 @@ class BridgedPool<T extends pg.Pool> {
   readonly #statements: StatementBridge;
   readonly #key: () => string;
 
-  constructor(pool: T, options: PgBridgeOptions) {
+  constructor(pool: T, options: BridgeClientOptions) {
     const { query, connect } = pool as Partial<pg.Pool>;
     if (typeof query !== 'function' || typeof connect !== 'function')
       throw new WiringError(
@@ -52,7 +53,7 @@ class BridgedPool<T extends pg.Pool> {
     const parsed = parseOptions(options);
     this.#pool = pool;
     this.#own = options.pooled === undefined;
-    this.#key = () => options.key?.({ text: '', values: undefined, name: undefined }) ?? 'all';
+    this.#key = () => parsed.key?.({ sql: '', values: undefined, name: undefined }) ?? onlyKey;
     const raw = { query: query.bind(pool) };
     const logger = (): StatementBridge['logger'] => this.#statements.logger;
     const pooled = new PooledConnections({
@@ -63,7 +64,7 @@ class BridgedPool<T extends pg.Pool> {
     });
     this.#pooled = pooled;
     this.#statements = new StatementBridge({
-      options,
+      options: parsed,
       classifier: classifierOver(pooled, parsed.pure, logger),
       isUnavailable: (error) => pooled.isUnavailable(error),
       shadow: {
@@ -74,7 +75,7 @@ class BridgedPool<T extends pg.Pool> {
         },
         pooled: {
           admits: () => true,
-          run: (statement, values, signal) => pooled.again(statement, values, signal),
+          run: (statement, values, signal) => pooled.again(statement, values, { signal }),
         },
       },
       newSession: (key) => new PoolSession(key, raw, pooled),

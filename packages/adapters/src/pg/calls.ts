@@ -21,15 +21,17 @@ export function answerQuery(
     tell(answer, given.callback);
     return undefined;
   }
-  const traced = answer.catch((error: unknown) => {
-    // As the driver does: to where the statement was issued.
-    if (error instanceof Error) Error.captureStackTrace(error);
-    throw error;
-  });
+  const traced = answer.catch(retrace);
   if (promise === undefined || promise === Promise) return traced;
   return new promise((resolve, reject) => {
     traced.then(resolve, reject);
   });
+}
+
+/** As the driver does: an error's stack leads to where the statement was issued. */
+function retrace(error: unknown): never {
+  if (error instanceof Error) Error.captureStackTrace(error);
+  throw error;
 }
 
 /** Calls back once; what the callback throws ends the process, as with the driver. */

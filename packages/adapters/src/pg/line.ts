@@ -24,7 +24,12 @@ export class Line {
   readonly #changed: () => void;
   /** Ends what the connection is listened to for. */
   readonly detach: () => void;
+  readonly #plainEnded = (): void => {
+    this.#ended(false);
+  };
   status: Status = 'I';
+  /** The connection was lost or given back. */
+  isOver = false;
   /** Statements that were sent and have not ended. */
   inFlight = 0;
   /** Those of them that may begin or end a transaction. */
@@ -53,6 +58,7 @@ export class Line {
     };
     connection?.on('readyForQuery', told);
     this.detach = () => {
+      this.isOver = true;
       connection?.off('readyForQuery', told);
     };
   }
@@ -66,9 +72,9 @@ export class Line {
   run(statement: Statement, values: unknown): Promise<unknown> {
     this.#bringUp();
     const { submittable } = statement;
-    const { unclear } = statement.traits;
+    const { mayControl } = statement.traits;
     this.inFlight += 1;
-    if (unclear) this.unclear += 1;
+    if (mayControl) this.unclear += 1;
     let result: Promise<unknown>;
     try {
       if (submittable === undefined) {
@@ -78,16 +84,22 @@ export class Line {
         this.#send.call(this.client, submittable);
       }
     } catch (error) {
-      this.#ended(unclear);
+      this.#ended(mayControl);
       return Promise.reject(error);
+    }
+    const { known, sets } = statement.traits;
+    if (known && !sets && !mayControl) {
+      // Most statements: nothing is to be learned from their answer.
+      result.then(this.#plainEnded, this.#plainEnded);
+      return result;
     }
     result.then(
       (answer) => {
-        this.#ended(unclear);
+        this.#ended(mayControl);
         this.#noteSetting(statement, values, answer);
       },
       () => {
-        this.#ended(unclear);
+        this.#ended(mayControl);
       },
     );
     return result;
@@ -105,22 +117,26 @@ export class Line {
     if (this.#applied === version || this.status !== 'I') return;
     const missing = [...this.#settings.since(this.#applied)];
     this.#applied = version;
-    for (const { statement, values } of missing)
-      this.ask(statement.config, values).catch(() => undefined);
+    for (const setting of missing) {
+      if (setting.listener?.isOver === false) continue;
+      if (setting.listener !== undefined) setting.listener = this;
+      this.ask(setting.statement.config, setting.values).catch(() => undefined);
+    }
   }
 
-  #ended(unclear: boolean): void {
+  #ended(mayControl: boolean): void {
     this.inFlight -= 1;
-    if (unclear) this.unclear -= 1;
+    if (mayControl) this.unclear -= 1;
     this.#changed();
   }
 
   #noteSetting(statement: Statement, values: unknown, answer: unknown): void {
     const { status } = this;
-    statement.whenKnown(({ sets }) => {
+    statement.whenKnown(({ sets, listens }) => {
       if (!sets) return;
-      if (status === 'I') this.#made({ statement, values });
-      else this.#tentative.push({ statement, values });
+      const setting: Setting = { statement, values, listener: listens ? this : undefined };
+      if (status === 'I') this.#made(setting);
+      else this.#tentative.push(setting);
     });
     if (this.#tentative.length === 0 || status !== 'I') return;
     const made = this.#tentative;

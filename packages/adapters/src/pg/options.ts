@@ -1,19 +1,21 @@
-import { InvalidOptionError, type Clock } from '@changeover/core';
-import { type BridgeServices, type BridgeSettings, settingNames } from '@changeover/bridge';
+import { InvalidOptionError } from '@changeover/core';
 import type { Pool } from 'pg';
+import {
+  type AdapterOptions,
+  type BridgePart,
+  bridgePartOf,
+  type KeyedStatement,
+  keyOf,
+} from '../shared/adapter-options.ts';
 
 /** What the key of a statement is told by. */
-export interface KeyedStatement {
-  readonly text: string;
-  readonly values: readonly unknown[] | undefined;
+export interface KeyedPgStatement extends KeyedStatement {
   /** Of a prepared statement. */
   readonly name: string | undefined;
 }
 
 /** What a bridge over a handle of node-postgres is told, beside the handle. As for `createBridge` where the names are the same. */
-export interface PgBridgeOptions extends BridgeSettings {
-  /** The backend's name: the flag is `changeover.{name}`, and counts, ledger, command and report know it by this. */
-  readonly name: string;
+export interface BridgeClientOptions extends AdapterOptions<KeyedPgStatement> {
   /** The pool that takes the handle's place; whoever made it ends it. Called once, when the handle is first used. Default: one of
    * the adapter's own with the handle's connection parameters, ended with the handle. */
   readonly pooled?: (() => Pool) | undefined;
@@ -23,25 +25,17 @@ export interface PgBridgeOptions extends BridgeSettings {
   readonly idleTimeoutMs?: number | undefined;
   /** How long a connection of the adapter's own pool may take to be had, in ms. Default: 10,000. */
   readonly connectTimeoutMs?: number | undefined;
-  /** What moves by itself, told by the statement or by what surrounds the call. A text of 1 to 200 characters, never data. Default:
-   * one key, `all`. */
-  readonly key?: ((statement: KeyedStatement) => string | undefined) | undefined;
   /** True lets writes outside transactions that leave nothing on their connection run on any connection of the pool, beside each
    * other: what `lastval()` then says is nobody's. Default: false, all but plain reads run on one connection, in turn. */
   readonly spreadWrites?: boolean | undefined;
   /** How long a statement waits while another caller's transaction is open on the handle, in ms. Default: 30,000. */
   readonly transactionWaitMs?: number | undefined;
-  /** Functions of the database's own that change nothing and depend on nothing but their arguments and the tables, as
-   * `schema.name` or `schema.*`. Default: none. */
-  readonly pure?: readonly string[] | undefined;
-  /** Flags, ledger, guardrail and recorder to share with other bridges; whoever made them closes them. Default: of its own. */
-  readonly services?: BridgeServices | undefined;
-  /** Default: the machine's. */
-  readonly clock?: Clock | undefined;
 }
 
 /** The options with their defaults. */
 export interface ParsedPgOptions {
+  readonly bridge: BridgePart;
+  readonly key: ((statement: KeyedPgStatement) => string) | undefined;
   readonly max: number;
   readonly idleTimeoutMs: number;
   readonly connectTimeoutMs: number;
@@ -50,22 +44,17 @@ export interface ParsedPgOptions {
   readonly pure: readonly string[];
 }
 
-const ownNames = new Set<string>([
-  ...['name', 'pooled', 'max', 'idleTimeoutMs', 'connectTimeoutMs', 'key', 'spreadWrites'],
-  ...['transactionWaitMs', 'pure', 'services', 'clock', ...settingNames],
-]);
+const ownNames: readonly string[] = [
+  ...['pooled', 'max', 'idleTimeoutMs', 'connectTimeoutMs', 'spreadWrites', 'transactionWaitMs'],
+];
 
 /**
  * Applies the defaults.
  *
  * @throws {InvalidOptionError} for an option that there is not or that is out of bounds.
  */
-export function parseOptions(options: PgBridgeOptions): ParsedPgOptions {
-  const unknown = Object.keys(options).find((name) => !ownNames.has(name));
-  if (unknown !== undefined)
-    throw new InvalidOptionError(
-      `There is no option ${JSON.stringify(unknown)}: use one of ${[...ownNames].sort().join(', ')}.`,
-    );
+export function parseOptions(options: BridgeClientOptions): ParsedPgOptions {
+  const bridge = bridgePartOf(options, ownNames);
   for (const name of ['pooled', 'key'] as const)
     if (options[name] !== undefined && typeof options[name] !== 'function')
       throw new InvalidOptionError(`Option ${name} must be a function.`);
@@ -76,6 +65,8 @@ export function parseOptions(options: PgBridgeOptions): ParsedPgOptions {
         `Option ${name} is of the adapter's own pool: leave it to the pool that is handed in.`,
       );
   return Object.freeze({
+    bridge,
+    key: keyOf(options),
     max: positive('max', options.max ?? 10),
     idleTimeoutMs: positive('idleTimeoutMs', options.idleTimeoutMs ?? 10_000),
     connectTimeoutMs: positive('connectTimeoutMs', options.connectTimeoutMs ?? 10_000),
@@ -89,12 +80,5 @@ function positive(name: string, value: number): number {
   if (Number.isSafeInteger(value) && value > 0 && value < 2 ** 31) return value;
   throw new InvalidOptionError(
     `Option ${name} must be a whole number above 0, but is ${String(value)}.`,
-  );
-}
-
-/** The settings of a bridge among the options, to be handed on. */
-export function bridgeSettingsIn(options: PgBridgeOptions): BridgeSettings {
-  return Object.fromEntries(
-    Object.entries(options).filter(([name]) => (settingNames as readonly string[]).includes(name)),
   );
 }

@@ -65,8 +65,8 @@ export class CheckedOutSession implements Session {
   }
 
   run(_leg: LegName, statement: Statement, values: unknown): Promise<unknown> {
-    statement.whenKnown(({ leaves, sets }) => {
-      if (leaves || sets) this.#isMarked = true;
+    statement.whenKnown(({ leaves }) => {
+      if (leaves !== 'nothing') this.#isMarked = true;
     });
     return this.#line.run(statement, values);
   }

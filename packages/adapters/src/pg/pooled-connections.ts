@@ -1,6 +1,7 @@
 import type { Logger } from '@changeover/bridge';
 import type { Pool, PoolClient } from 'pg';
 import { send } from './send.ts';
+import type { Settings } from './settings.ts';
 import type { Standing } from './standing.ts';
 import type { Statement } from './statement.ts';
 import { endOf } from './submittable.ts';
@@ -15,12 +16,21 @@ export interface PooledConnectionsOptions {
   readonly tell: (event: 'notice' | 'notification', message: unknown) => void;
 }
 
+/** What a statement is run again with. */
+export interface AgainOptions {
+  readonly signal: AbortSignal;
+  /** What callers set on the one connection that they believe to have. Default: nothing is theirs to set. */
+  readonly settings?: Settings | undefined;
+}
+
 /** The connections of a `pg.Pool`, each checked before it is first used. */
 export class PooledConnections {
   readonly pool: Pool;
   readonly #options: PooledConnectionsOptions;
   readonly #checked = new WeakMap<PoolClient, Promise<void>>();
   readonly #unavailable = new WeakSet();
+  /** The version of the callers' settings that connections were given for comparisons. */
+  readonly #applied = new WeakMap<PoolClient, number>();
   /** Connections that are kept for one session each. */
   #kept = 0;
 
@@ -106,8 +116,17 @@ export class PooledConnections {
     }
   }
 
-  /** Runs a statement again for comparison. Its connection is closed when the signal is aborted first. */
-  async again(statement: Statement, values: unknown, signal: AbortSignal): Promise<unknown> {
+  /**
+   * Runs a statement again for comparison, under the settings that callers made on the handle. Its connection is closed when the
+   * signal is aborted first.
+   *
+   * @throws {NotComparableError} where the settings are not those that the statement was answered under.
+   */
+  async again(
+    statement: Statement,
+    values: unknown,
+    { signal, settings }: AgainOptions,
+  ): Promise<unknown> {
     const client = await this.lease();
     let released = false;
     const release = (isBroken: boolean): void => {
@@ -121,10 +140,26 @@ export class PooledConnections {
     signal.addEventListener('abort', cut, { once: true });
     try {
       signal.throwIfAborted();
+      if (settings !== undefined) {
+        await this.#bringUp(client, settings);
+        settings.mustBe(statement.settings);
+      }
       return await send(client, statement.again(values));
     } finally {
       signal.removeEventListener('abort', cut);
       release(false);
     }
+  }
+
+  /** Nobody but comparisons has it after, or whoever is given all settings anew: settings never come to be none again. */
+  async #bringUp(client: PoolClient, settings: Settings): Promise<void> {
+    const { version } = settings;
+    const applied = this.#applied.get(client) ?? 0;
+    if (applied === version) return;
+    // One that fails here failed for its caller too, or says so by what follows.
+    for (const setting of settings.since(applied))
+      if (setting.listener === undefined)
+        await send(client, setting.statement.config, setting.values).catch(() => undefined);
+    this.#applied.set(client, version);
   }
 }

@@ -74,9 +74,12 @@ export class KeptSession implements Session {
     return this.#line;
   }
 
-  /** No transaction is open and nothing under way can have opened one: what is read now can be read elsewhere. */
+  /** No transaction is open, and nothing under way can have opened one or set something: what is read now can be read elsewhere. */
   get isBetween(): boolean {
-    return this.#owner === undefined && this.#parts.legacy.isBetween && this.#isKeptBetween;
+    const { legacy, pooled } = this.#undecided;
+    // What is being learned may turn out to have set something.
+    if (this.#owner !== undefined || legacy + pooled > 0) return false;
+    return this.#parts.legacy.isBetween && this.#isKeptBetween;
   }
 
   get #isKeptBetween(): boolean {
@@ -124,7 +127,8 @@ export class KeptSession implements Session {
 
   /** Runs a statement for its caller, on the leg's connection or where a transaction or what was left there holds it. */
   run(leg: LegName, statement: Statement, values: unknown): Promise<unknown> {
-    const { drain } = this.#parts;
+    const { drain, settings } = this.#parts;
+    statement.sentUnder(settings.version);
     const place = this.#placeOf(leg, statement);
     if (place === 'legacy') {
       drain.sent();
@@ -149,7 +153,7 @@ export class KeptSession implements Session {
   #placeOf(leg: LegName, { traits, caller }: Statement): 'legacy' | 'pool' | 'kept' {
     const { legacy, onLegacy, pooled, settings, spreadWrites } = this.#parts;
     if (onLegacy.has(this) && legacy.status !== 'I') return 'legacy';
-    const isPlain = !traits.unclear && !traits.sets && !traits.leaves;
+    const isPlain = !traits.mayControl && !traits.sets && !traits.staysPut;
     if (!this.#isKeptBetween || this.#owner !== undefined) {
       // Another caller's that was issued before the transaction was: nothing may wait here for its end.
       if (this.#owner !== caller && isPlain && pooled.canSpread) return 'pool';
@@ -164,12 +168,12 @@ export class KeptSession implements Session {
   }
 
   #runOnLegacy(statement: Statement, values: unknown): Promise<unknown> {
-    if (statement.traits.unclear) this.#parts.onLegacy.add(this);
+    if (statement.traits.mayControl) this.#parts.onLegacy.add(this);
     return this.#parts.legacy.run(statement, values);
   }
 
   #runOnKept(statement: Statement, values: unknown): Promise<unknown> {
-    if (statement.traits.unclear) this.#owner ??= statement.caller;
+    if (statement.traits.mayControl) this.#owner ??= statement.caller;
     if (this.#line !== undefined) return this.#line.run(statement, values);
     this.#opening ??= this.#open();
     return this.#opening.then((line) => line.run(statement, values));
@@ -237,18 +241,18 @@ export class KeptSession implements Session {
 
   #noteLeft(leg: LegName, statement: Statement, result: Promise<unknown>): Promise<unknown> {
     const { traits } = statement;
-    if (!traits.leaves && !traits.unclear) return result;
+    if (!traits.staysPut && !traits.mayControl) return result;
     this.#undecided[leg] += 1;
-    const decided = ({ leaves }: { readonly leaves: boolean }): void => {
+    const decided = ({ staysPut }: { readonly staysPut: boolean }): void => {
       this.#undecided[leg] -= 1;
-      if (leaves) this.#stayOn(leg);
+      if (staysPut) this.#stayOn(leg);
     };
     result.then(
       () => {
         statement.whenKnown(decided);
       },
       () => {
-        decided({ leaves: false });
+        decided({ staysPut: false });
       },
     );
     return result;

@@ -1,9 +1,12 @@
+import { NotComparableError } from '@changeover/core';
 import type { Statement } from './statement.ts';
 
 /** One statement that set something on a connection, with what it was sent with. */
 export interface Setting {
   readonly statement: Statement;
   readonly values: unknown;
+  /** Of LISTEN: the connection that hears. While it is there no other need listen, or the program is told twice. */
+  listener: { readonly isOver: boolean } | undefined;
 }
 
 /** Settings kept; beyond it the oldest are forgotten. A program sets a handful, by names that repeat. */
@@ -34,6 +37,16 @@ export class Settings {
     const [oldest] = this.#entries.keys();
     if (this.#entries.size > maxSettings && oldest !== undefined) this.#entries.delete(oldest);
     return this.#last;
+  }
+
+  /**
+   * To be asked before a statement is run again for comparison, with what it was answered under still in force.
+   *
+   * @throws {NotComparableError} where a caller has set something since.
+   */
+  mustBe(version: number): void {
+    if (version !== this.#last)
+      throw new NotComparableError('settings of the connection were changed after the answer');
   }
 
   /** Those that came after a version, in their order. */

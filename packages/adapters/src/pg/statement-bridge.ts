@@ -12,9 +12,11 @@ import type { LegName, OperationDefinition, ShadowCall, ShadowLeg } from '@chang
 import type { StatementClassifier } from '@changeover/classify';
 import { digestResult } from '@changeover/compare';
 import { comparable } from './comparable.ts';
-import { bridgeSettingsIn, type PgBridgeOptions } from './options.ts';
+import type { ParsedPgOptions } from './options.ts';
 import type { QueryArguments } from './query-arguments.ts';
-import { type Classification, type Session, Statement } from './statement.ts';
+import { onlyKey } from '../shared/adapter-options.ts';
+import type { Classification } from '../shared/statement-traits.ts';
+import { type Session, Statement } from './statement.ts';
 import { fail } from './submittable.ts';
 
 /** What both legs are to the bridge. */
@@ -30,7 +32,7 @@ export interface ShadowRuns {
 
 /** What a bridge over a handle's statements is made of. */
 export interface StatementBridgeOptions {
-  readonly options: PgBridgeOptions;
+  readonly options: Pick<ParsedPgOptions, 'bridge' | 'key'>;
   readonly classifier: StatementClassifier;
   readonly shadow: Readonly<Record<LegName, ShadowRuns>>;
   readonly isUnavailable: (error: unknown) => boolean;
@@ -52,28 +54,24 @@ export class StatementBridge {
 
   constructor(options: StatementBridgeOptions) {
     this.#options = options;
-    const { name, services, clock } = options.options;
     const leg = (which: LegName) => () =>
       withAbilities<Statements>(
         { query: (statement, values) => statement.session.run(which, statement, values) },
         { shadow: shadowLeg(options.shadow[which]) },
       );
     this.statements = createBridge<Statements, { readonly query: ReturnType<typeof defined> }>({
-      ...bridgeSettingsIn(options.options),
-      name,
+      ...options.options.bridge,
       legacy: leg('legacy'),
       pooled: leg('pooled'),
       operations: { query: defined(definition) },
       answers: 'promises',
       isUnavailable: options.isUnavailable,
-      services,
-      clock,
     });
     this.#query = this.statements.query;
   }
 
   get logger(): Logger {
-    const { logger, services } = this.#options.options;
+    const { logger, services } = this.#options.options.bridge;
     this.#logger ??= logger ?? services?.logger ?? createLogger({ level: 'warn' });
     return this.#logger;
   }
@@ -117,7 +115,7 @@ export class StatementBridge {
     const { text, config, submittable } = given;
     const known = given.name === undefined ? text : this.#named(given.name, text);
     const key = options.key?.({
-      text: known,
+      sql: known,
       values: Array.isArray(given.values) ? given.values : undefined,
       name: given.name,
     });
@@ -127,7 +125,7 @@ export class StatementBridge {
       config: known === text || typeof config === 'string' ? config : { ...config, text: known },
       classified,
       caller: currentCaller(),
-      session: session ?? this.sessionOf(key ?? 'all'),
+      session: session ?? this.sessionOf(key ?? onlyKey),
       submittable,
       learn: (sql) => classifier.learn(sql),
     });

@@ -1,6 +1,7 @@
 import type { ComparisonRule } from '@changeover/compare';
 import type { OperationDefinition } from '@changeover/core';
 import type { Recorder } from '../recorder/recorder.ts';
+import { calledText } from '../recorder/reliance-book.ts';
 import { maxShapeLength } from '../recorder/shape-book.ts';
 import { ShapeCounts } from '../recorder/shape-counts.ts';
 import { GuaranteeRegistry, type SerialLeg } from '../guarantees/index.ts';
@@ -72,7 +73,15 @@ export class CallResolver {
     if (options.guarantees === undefined) this.#ownGuarantees = guarantees;
     this.#states = new DatasetStates({
       gateFor: (dataset) =>
-        guarantees.gate({ key: dataset === noDataset ? backend : `${backend}:${dataset}`, serial }),
+        guarantees.gate({
+          key: dataset === noDataset ? backend : `${backend}:${dataset}`,
+          serial,
+          onReliance: (guarantee, site, subject) => {
+            const { operation, shape } = subject as ResolvedCall;
+            const what = calledText(operation, shape.key.shape);
+            options.recorder.relied({ backend, dataset, guarantee, site, what });
+          },
+        }),
       onForget: () => {
         this.#memo.clear();
       },

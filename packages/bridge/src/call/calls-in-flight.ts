@@ -7,6 +7,11 @@ export class CallsInFlight {
     return this.#count > 0;
   }
 
+  /** How many there are. */
+  get count(): number {
+    return this.#count;
+  }
+
   begin(): void {
     this.#count += 1;
   }

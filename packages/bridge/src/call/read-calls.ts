@@ -60,14 +60,13 @@ export class ReadCalls {
     const resolved = this.#resolver.resolve(call, args, nowMs);
     const { gate } = resolved.state;
     const context = currentContext();
-    const joined = gate.transactionOf(context);
+    const joined = gate.transactionOf(context, resolved);
     if (joined !== undefined) return joined.traits.leg;
     const way = this.#answering.routeOf(call, resolved, args).read;
     const traits = resolved.traits[way.answers];
     const admission = this.#answering.canWait(call, way.answers)
-      ? gate.announce(context, traits, nowMs)
-      : gate.announceNow(context, traits, nowMs);
-    admission.subject = resolved;
+      ? gate.announce(context, traits, nowMs, undefined, resolved)
+      : gate.announceNow(context, traits, nowMs, resolved);
     return { call, args, admission, way };
   }
 

@@ -59,7 +59,7 @@ export class WriteCalls {
     const resolved = this.#resolver.resolve(call, args, nowMs);
     const { gate } = resolved.state;
     const context = currentContext();
-    const joined = gate.transactionOf(context);
+    const joined = gate.transactionOf(context, resolved);
     if (joined !== undefined) return joined.traits.leg;
     const { answers, shadow } = this.#answering.routeOf(call, resolved, args).write;
     const definition = call.definition as WriteDefinition;
@@ -69,12 +69,12 @@ export class WriteCalls {
     let admission: Admission;
     if (this.#answering.canWait(call, answers) || isCompared(call, definition, comparedWith)) {
       const traits = resolved.traits[comparedWith === undefined ? answers : 'compared'];
-      admission = gate.announce(context, traits, nowMs);
+      admission = gate.announce(context, traits, nowMs, undefined, resolved);
     } else {
       // What answers at once can't wait: it stays on the leg that the writes in flight are on.
-      admission = gate.announceNow(context, resolved.traits[gate.legInFlight ?? answers], nowMs);
+      const traits = resolved.traits[gate.legInFlight ?? answers];
+      admission = gate.announceNow(context, traits, nowMs, resolved);
     }
-    admission.subject = resolved;
     return { call, definition, args, admission, shadow: comparedWith, thrown: undefined };
   }
 

@@ -99,6 +99,20 @@ export class Admission {
   }
 }
 
+/** A call that nobody waits for any more although it had not ended by itself. */
+export interface ReleasedCall {
+  readonly key: string;
+  readonly kind: CallTraits['kind'];
+  readonly leg: LegName;
+  /** What began its caller, as in `Caller.origin`. */
+  readonly origin: string;
+  /** Since when it had been in flight, and when it was given up, by the clock's `monotonicMs`. */
+  readonly sinceMs: number;
+  readonly releasedMs: number;
+  /** Calls that could be made at once because of it. */
+  readonly admitted: number;
+}
+
 /** Admissions in the order in which they came. Linked through the admissions: each is in one list, and leaves it from anywhere at no cost. */
 export class AdmissionList {
   first: Admission | undefined = undefined;

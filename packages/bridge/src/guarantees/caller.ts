@@ -63,6 +63,14 @@ export function caller<T>(work: () => T): T {
   return storage.run(new CallContext(new Caller('caller'), undefined), work);
 }
 
+/** Whether the running code is inside a transaction that has not ended. */
+export function isInTransaction(): boolean {
+  let transaction = currentContext().transaction;
+  while (transaction !== undefined && transaction.state !== 'in flight')
+    transaction = transaction.parent;
+  return transaction !== undefined;
+}
+
 /** Runs `work` so that its calls can join the transaction. Returns what `work` returns; what it throws is thrown. */
 export function runInTransaction<T>(transaction: Admission, work: () => T): T {
   return storage.run(new CallContext(transaction.caller, transaction), work);

@@ -2,7 +2,7 @@ import { systemClock, type Clock, type LegName } from '@changeover/core';
 import type { Admission } from './admission.ts';
 import { beginCallersAtRequests } from './caller.ts';
 import { KeyGate } from './key-gate.ts';
-import type { CaptureSite } from './reliance.ts';
+import type { CaptureSite, OnReliance } from './reliance.ts';
 
 /**
  * A leg that is one queue for all its keys, as a singleton with one connection is: whatever it was given waits until the
@@ -26,6 +26,8 @@ export interface KeyGateOptions {
   readonly key: string;
   /** Legs that are one queue for several keys, by name. Default: none. */
   readonly serial?: Readonly<Partial<Record<LegName, SerialLeg>>> | undefined;
+  /** Default: nobody is told. */
+  readonly onReliance?: OnReliance | undefined;
 }
 
 /**

@@ -4,6 +4,7 @@ export type {
   CallTraits,
   ExclusionLevel,
   OrderLevel,
+  ReleasedCall,
 } from './admission.ts';
 export {
   beginCallersAtRequests,
@@ -12,6 +13,7 @@ export {
   caller,
   currentCaller,
   currentContext,
+  isInTransaction,
   processRoot,
   runInTransaction,
 } from './caller.ts';
@@ -22,5 +24,6 @@ export {
   type KeyGateOptions,
   SerialLeg,
 } from './guarantee-registry.ts';
-export type { KeyGate, ReleasedCall } from './key-gate.ts';
-export type { CaptureSite, Reliance, RelianceCount, RelianceKind } from './reliance.ts';
+export type { KeyGate } from './key-gate.ts';
+export { callSites, type CallSiteOptions } from './call-site.ts';
+export type { CaptureSite, OnReliance, Reliance, RelianceCount, RelianceKind } from './reliance.ts';

@@ -1,25 +1,11 @@
 import { type LegName, TransactionOverError } from '@changeover/core';
-import { Admission, AdmissionList, type CallTraits } from './admission.ts';
+import { Admission, AdmissionList, type CallTraits, type ReleasedCall } from './admission.ts';
 import { type CallContext, processRoot } from './caller.ts';
 import { DeadlockError } from './errors.ts';
 import type { GuaranteeRegistry, KeyGateOptions, SerialLeg } from './guarantee-registry.ts';
 import { CallerLanes, Lane } from './lane.ts';
 import { type Reliance, RelianceCounter } from './reliance.ts';
 import { transactionWaitedFor } from './wait-graph.ts';
-
-/** A call that nobody waits for any more although it had not ended by itself. */
-export interface ReleasedCall {
-  readonly key: string;
-  readonly kind: CallTraits['kind'];
-  readonly leg: LegName;
-  /** What began its caller, as in `Caller.origin`. */
-  readonly origin: string;
-  /** Since when it had been in flight, and when it was given up, by the clock's `monotonicMs`. */
-  readonly sinceMs: number;
-  readonly releasedMs: number;
-  /** Calls that could be made at once because of it. */
-  readonly admitted: number;
-}
 
 /**
  * Lets the calls of one key through so that it keeps what a singleton's callers get without asking:
@@ -65,7 +51,7 @@ export class KeyGate {
     this.key = options.key;
     this.serial = options.serial ?? {};
     this.#registry = registry;
-    this.#reliance = new RelianceCounter(options.key, registry.captureSite);
+    this.#reliance = new RelianceCounter(options.key, registry.captureSite, options.onReliance);
     this.#processLane = new Lane(this);
   }
 
@@ -91,8 +77,9 @@ export class KeyGate {
    *
    * @throws {TransactionOverError} the transaction was {@link cut}, or is about to be: its caller is told not applied, so that what its work
    * goes on to do must not be applied by itself.
+   * @param subject what the call is to whoever asks, for whoever is told of reliance.
    */
-  transactionOf(context: CallContext): Admission | undefined {
+  transactionOf(context: CallContext, subject?: unknown): Admission | undefined {
     let isLate = false;
     for (let held = context.transaction; held !== undefined; held = held.parent) {
       if (held.gate !== this) continue;
@@ -101,7 +88,7 @@ export class KeyGate {
       if (held.state !== 'over') return held;
       isLate = true;
     }
-    if (isLate) this.#reliance.add('lateWork');
+    if (isLate) this.#reliance.add('lateWork', subject);
     return undefined;
   }
 
@@ -113,6 +100,7 @@ export class KeyGate {
    * @param context of the code that issued it, and not one that {@link transactionOf} has a transaction for.
    * @param nowMs the clock's `monotonicMs`.
    * @param signal gives up waiting; of no effect once the call is admitted.
+   * @param subject what the call is to whoever announces it: see {@link Admission.subject}.
    * @throws {DeadlockError} it was made in a transaction on another key and would wait for that for ever.
    */
   announce(
@@ -120,8 +108,9 @@ export class KeyGate {
     traits: CallTraits,
     nowMs: number,
     signal?: AbortSignal,
+    subject?: unknown,
   ): Admission {
-    const admission = this.#prepare(context, traits, nowMs);
+    const admission = this.#prepare(context, traits, nowMs, subject);
     this.#watch(admission);
     if (!this.#begin(admission)) this.#enqueue(admission);
     if (admission.parent !== undefined) this.#throwIfDeadlocked(admission);
@@ -140,8 +129,13 @@ export class KeyGate {
    *
    * @param traits of a write: for {@link legInFlight} where there is one, since legs are never mixed.
    */
-  announceNow(context: CallContext, traits: CallTraits, nowMs: number): Admission {
-    const admission = this.#prepare(context, traits, nowMs);
+  announceNow(
+    context: CallContext,
+    traits: CallTraits,
+    nowMs: number,
+    subject?: unknown,
+  ): Admission {
+    const admission = this.#prepare(context, traits, nowMs, subject);
     this.#watch(admission);
     if (this.#begin(admission)) return admission;
     const isRead = traits.kind === 'read';
@@ -236,7 +230,12 @@ export class KeyGate {
     for (const admission of this.#turns) if (admission.lane === lane) yield admission;
   }
 
-  #prepare({ caller, transaction }: CallContext, traits: CallTraits, nowMs: number): Admission {
+  #prepare(
+    { caller, transaction }: CallContext,
+    traits: CallTraits,
+    nowMs: number,
+    subject: unknown,
+  ): Admission {
     let lane = this.#processLane;
     if (traits.order !== 'process') {
       if (traits.order === 'caller') this.#registry.useCallers();
@@ -244,15 +243,17 @@ export class KeyGate {
     }
     let parent = transaction;
     while (parent !== undefined && parent.state !== 'in flight') parent = parent.parent;
-    return new Admission(this, caller, traits, lane, parent, nowMs);
+    const admission = new Admission(this, caller, traits, lane, parent, nowMs);
+    admission.subject = subject;
+    return admission;
   }
 
-  #watch({ lane, traits: { kind } }: Admission): void {
+  #watch({ lane, subject, traits: { kind } }: Admission): void {
     const isRead = kind === 'read';
-    if (lane.conflicts(isRead)) this.#reliance.add('order');
+    if (lane.conflicts(isRead)) this.#reliance.add('order', subject);
     if (isRead) return;
     const others = kind === 'write' ? this.#unfinishedTransactions : this.#unfinishedWrites;
-    if (others > 0) this.#reliance.add('exclusion');
+    if (others > 0) this.#reliance.add('exclusion', subject);
   }
 
   /** Puts a call in flight if nothing holds it up; changes nothing otherwise. */

@@ -4,6 +4,12 @@ export type RelianceKind = 'order' | 'exclusion' | 'lateWork';
 /** Names the place in the program that made the call, or undefined where it isn't sampled. */
 export type CaptureSite = (kind: RelianceKind, key: string) => string | undefined;
 
+/** Told each time that a guarantee is relied on, on the caller's path: it must be quick, and what it throws is ignored.
+ *
+ * @param site where it is sampled.
+ * @param subject of the call, as it was announced. */
+export type OnReliance = (kind: RelianceKind, site: string | undefined, subject: unknown) => void;
+
 /** How often one guarantee was relied on, and from where. */
 export interface RelianceCount {
   readonly count: number;
@@ -28,11 +34,17 @@ const maxSites = 20;
 export class RelianceCounter {
   readonly #key: string;
   readonly #captureSite: CaptureSite | undefined;
+  readonly #onReliance: OnReliance | undefined;
   readonly #counts: Record<RelianceKind, { count: number; sites: Map<string, number> | undefined }>;
 
-  constructor(key: string, captureSite: CaptureSite | undefined) {
+  constructor(
+    key: string,
+    captureSite: CaptureSite | undefined,
+    onReliance: OnReliance | undefined,
+  ) {
     this.#key = key;
     this.#captureSite = captureSite;
+    this.#onReliance = onReliance;
     this.#counts = {
       order: { count: 0, sites: undefined },
       exclusion: { count: 0, sites: undefined },
@@ -40,11 +52,11 @@ export class RelianceCounter {
     };
   }
 
-  add(kind: RelianceKind): void {
+  add(kind: RelianceKind, subject: unknown): void {
     const entry = this.#counts[kind];
     entry.count += 1;
-    if (this.#captureSite === undefined) return;
     const site = this.#site(kind);
+    this.#tell(kind, site, subject);
     if (site === undefined) return;
     entry.sites ??= new Map();
     const seen = entry.sites.get(site);
@@ -54,6 +66,14 @@ export class RelianceCounter {
   read(): Reliance {
     const { order, exclusion, lateWork } = this.#counts;
     return { order: copy(order), exclusion: copy(exclusion), lateWork: copy(lateWork) };
+  }
+
+  #tell(kind: RelianceKind, site: string | undefined, subject: unknown): void {
+    try {
+      this.#onReliance?.(kind, site, subject);
+    } catch {
+      // No hook may break a caller.
+    }
   }
 
   #site(kind: RelianceKind): string | undefined {

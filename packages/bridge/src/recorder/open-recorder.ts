@@ -5,6 +5,12 @@ import type { Logger } from '../log.ts';
 import type { Cell } from './cell.ts';
 import { CellBook, type Counted, otherDatasets } from './cell-book.ts';
 import type { ComparisonSample, Recorder } from './recorder.ts';
+import {
+  mergeReliance,
+  RelianceBook,
+  type RelianceEvidence,
+  type RelianceSeen,
+} from './reliance-book.ts';
 import { RecordingStore, readStore, type EventRow, type WriterRow } from './recording-store.ts';
 import { ReportBuilder, type ResumedAt } from './report-builder.ts';
 import type { ReportData } from './report-data.ts';
@@ -86,6 +92,7 @@ class StoringRecorder implements Recorder {
   readonly #samples: SampleBook;
   readonly #rules = new RuleUses();
   readonly #shapes: ShapeBook;
+  readonly #reliance = new RelianceBook();
   readonly #writer: Omit<WriterRow, 'lastAt' | 'samplesOverLimit'>;
   #store: RecordingStore | undefined = undefined;
   #events: EventRow[] = [];
@@ -131,6 +138,20 @@ class StoringRecorder implements Recorder {
 
   sample(sample: ComparisonSample): void {
     if (!this.#closed) this.#samples.add(sample);
+  }
+
+  relied(seen: RelianceSeen): void {
+    if (!this.#closed) this.#reliance.add(seen, this.#clock.wallMs());
+  }
+
+  reliance(): readonly RelianceEvidence[] {
+    const stored: RelianceEvidence[] = [];
+    try {
+      this.#store?.readReliance((row) => stored.push(row), this.#writer.writer);
+    } catch {
+      // Then it is what this process saw; the report says that the store can't be read.
+    }
+    return mergeReliance([...stored, ...this.#reliance.rows()]);
   }
 
   event(kind: string, fields: Readonly<Record<string, unknown>>): void {
@@ -186,6 +207,7 @@ class StoringRecorder implements Recorder {
       builder.addCell({ key, counts, legacy, pooled, paired }, lastAt);
     }
     for (const shape of shapes) builder.addShape(shape);
+    for (const row of this.#reliance.rows()) builder.addReliance(row);
     this.#addWaiting(builder);
     this.#addNotes(builder);
     return builder.build(this.#clock.wallMs());
@@ -258,7 +280,8 @@ class StoringRecorder implements Recorder {
     const events = this.#events.slice(0, maxRowsPerFlush);
     const rules = this.#rules.unstored(maxRowsPerFlush);
     const shapes = this.#shapes.unstored(maxRowsPerFlush, this.#clock.wallMs());
-    const parts = [rows, groups, samples, events, rules, shapes];
+    const reliance = this.#reliance.unstored(maxRowsPerFlush);
+    const parts = [rows, groups, samples, events, rules, shapes, reliance];
     const empty = parts.every((list) => list.length === 0);
     try {
       this.#store ??= new RecordingStore(this.#options.path, this.#clock.wallMs());
@@ -272,6 +295,7 @@ class StoringRecorder implements Recorder {
           events,
           rules,
           shapes,
+          reliance,
         });
       }
     } catch (error) {
@@ -284,6 +308,7 @@ class StoringRecorder implements Recorder {
     this.#samples.markStored(groups, samples);
     this.#rules.markStored(rules);
     this.#shapes.markStored(shapes);
+    this.#reliance.markStored(reliance);
     this.#events = this.#events.slice(events.length);
     this.#recovered();
     if (parts.some((stored) => stored.length >= maxRowsPerFlush)) return 'more';
@@ -356,6 +381,11 @@ class StoringRecorder implements Recorder {
       builder.addNote(
         `Counts of ${String(this.#cells.folded)} cells are under the dataset "${otherDatasets}": there ` +
           'was no room to keep them apart.',
+      );
+    }
+    if (this.#reliance.dropped > 0) {
+      builder.addNote(
+        `${String(this.#reliance.dropped)} calls that rely on a guarantee were not counted: there was no room.`,
       );
     }
     if (this.#shapes.full) {

@@ -680,7 +680,7 @@ describe('rules', () => {
     openRecorder({ path, run: 'old', logger: silentLogger, clock }).close();
     const old = new DatabaseSync(path);
     old.exec(
-      'drop table rule_use; drop table shape; alter table cell drop column last_at; alter table cell drop column paired; pragma user_version = 1',
+      'drop table rule_use; drop table shape; drop table reliance; alter table cell drop column last_at; alter table cell drop column paired; pragma user_version = 1',
     );
     old.close();
     expect(readRecordings(path)).toMatchObject({ rules: [], runs: [{ run: 'old' }] });
@@ -812,7 +812,7 @@ describe('shapes of calls', () => {
   test('find room in a store that was made before there were any', () => {
     open('old').close();
     const old = new DatabaseSync(path);
-    old.exec('drop table shape; pragma user_version = 4');
+    old.exec('drop table shape; drop table reliance; pragma user_version = 4');
     old.close();
     expect(readRecordings(path)).toMatchObject({ shapes: [], runs: [{ run: 'old' }] });
     const recorder = open('new');

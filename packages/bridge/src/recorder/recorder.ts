@@ -1,6 +1,7 @@
 import type { Stage } from '@changeover/core';
 import type { Cell, Verdict } from './cell.ts';
 import type { Counted } from './cell-book.ts';
+import type { RelianceEvidence, RelianceSeen } from './reliance-book.ts';
 import type { ResumedAt } from './report-builder.ts';
 import type { ReportData } from './report-data.ts';
 import type { RuleUseSource } from './rule-uses.ts';
@@ -38,6 +39,10 @@ export interface Recorder {
    * is counted with others of its kind. */
   shape(key: ShapeKey): ShapeCounts;
   sample(sample: ComparisonSample): void;
+  /** Counts a call that relied on what the singleton guaranteed. */
+  relied(seen: RelianceSeen): void;
+  /** What was counted and stored so far of {@link relied}, of all processes. Reads the store, where there is little of it. */
+  reliance(): readonly RelianceEvidence[];
   /** Adds to the timeline: a change of stage, a breach, a start. `fields` must be JSON-able. */
   event(kind: string, fields: Readonly<Record<string, unknown>>): void;
   /** Stores what `source` says from now on beside the counts. */

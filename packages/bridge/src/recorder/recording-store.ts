@@ -9,6 +9,8 @@ import { stageNamed, type Stage } from '@changeover/core';
 import type { Verdict } from './cell.ts';
 import { countNames, noCounts, type Counts } from './counts.ts';
 import type { CellKey, ReportBuilder } from './report-builder.ts';
+import type { RelianceEvidence } from './reliance-book.ts';
+import { readReliance, relianceColumns, relianceSchema, relianceValues } from './reliance-rows.ts';
 import type { RuleUseCount } from './rule-uses.ts';
 import type { ShapeRow } from './shape-book.ts';
 import { readShapes, shapeColumns, shapeSchema, shapeValues } from './shape-rows.ts';
@@ -97,6 +99,7 @@ export interface Batch {
   readonly events: readonly EventRow[];
   readonly rules: readonly RuleUseCount[];
   readonly shapes: readonly ShapeRow[];
+  readonly reliance: readonly RelianceEvidence[];
 }
 
 /** Counts, samples and events older than this are removed when the store is opened. */
@@ -145,6 +148,7 @@ const schemas: readonly string[] = [
   alter table cell add column paired text;
 `,
   shapeSchema,
+  relianceSchema,
 ];
 const schemaVersion = schemas.length;
 
@@ -203,6 +207,11 @@ export class RecordingStore {
     });
   }
 
+  /** Adds what is stored of reliance, but for what `ownWriter` stored. */
+  readReliance(add: (row: RelianceEvidence) => void, ownWriter: string): void {
+    readReliance(this.#database, add, ownWriter);
+  }
+
   /** For the last write before closing, which is on no caller's path. */
   allowWaiting(maxWaitMs: number): void {
     this.#database.exec(`pragma busy_timeout = ${String(maxWaitMs)}`);
@@ -234,6 +243,7 @@ export class RecordingStore {
     const before = nowMs - retentionMs;
     this.#database.prepare('delete from cell where hour < ?').run(Math.floor(before / hourMs));
     this.#database.prepare('delete from shape where last_at < ?').run(before);
+    this.#database.prepare('delete from reliance where last_at < ?').run(before);
     this.#database.prepare('delete from event where at < ?').run(before);
     this.#database.prepare('delete from sample where at < ?').run(before);
     this.#database.prepare('delete from sample_group where last_at < ?').run(before);
@@ -286,6 +296,7 @@ export class RecordingStore {
     ]);
     const event = upsert('event', ['writer', 'sequence', 'at', 'kind', 'fields']);
     const shape = upsert('shape', shapeColumns);
+    const reliance = upsert('reliance', relianceColumns);
     const rule = upsert('rule_use', ['writer', 'backend', 'rule', 'uses', 'failures']);
     return (batch, cells) => {
       const {
@@ -329,6 +340,7 @@ export class RecordingStore {
       }
       for (const row of batch.events) event.run(id, row.sequence, row.at, row.kind, row.fields);
       for (const row of batch.shapes) shape.run(id, ...shapeValues(row));
+      for (const row of batch.reliance) reliance.run(id, ...relianceValues(row));
       for (const row of batch.rules) rule.run(id, row.backend, row.rule, row.uses, row.failures);
     };
   }
@@ -489,6 +501,12 @@ function readInto(
       builder,
       (writer, part) => writer === own?.writer && own.shapeParts.has(part),
     );
+  if (version >= 6) {
+    const add = (row: RelianceEvidence): void => {
+      builder.addReliance(row);
+    };
+    readReliance(database, add, own?.writer);
+  }
 }
 
 function readRules(

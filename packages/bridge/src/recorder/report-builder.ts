@@ -1,6 +1,7 @@
 import { LatencyHistogram, PairedDifference } from '@changeover/compare';
 import type { Stage } from '@changeover/core';
 import { addCounts, noCounts, type Counts } from './counts.ts';
+import { mergeReliance, type RelianceEvidence } from './reliance-book.ts';
 import type {
   JudgedFigures,
   LatencyFigures,
@@ -53,6 +54,7 @@ export class ReportBuilder {
   readonly #cells = new Map<string, Sum & { readonly key: CellKey }>();
   readonly #judged = new Map<string, Sum & { readonly key: CellKey }>();
   readonly #shapes = new Map<string, ShapeEvidence>();
+  readonly #reliance: RelianceEvidence[] = [];
   readonly #before = new Map<string, Resumption>();
   readonly #resumedAt: ResumedAt;
   readonly #groups = new Map<string, MutableGroup>();
@@ -108,6 +110,12 @@ export class ReportBuilder {
       firstSeen: Math.min(firstAt, before?.firstSeen ?? firstAt),
       lastSeen: Math.max(lastAt, before?.lastSeen ?? lastAt),
     });
+  }
+
+  /** What was last seen before the key was resumed says nothing of what runs now. */
+  addReliance(row: RelianceEvidence): void {
+    const resumedAt = this.#resumedAt(row.backend, row.key);
+    if (resumedAt === undefined || row.lastSeen > resumedAt) this.#reliance.push(row);
   }
 
   addGroup(group: Omit<SampleGroup, 'samples'>): void {
@@ -172,6 +180,7 @@ export class ReportBuilder {
       cells: cells.map(totalsBy),
       ...(this.#before.size === 0 ? {} : { judged: this.#judgedFigures() }),
       shapes: [...this.#shapes].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, shape]) => shape),
+      reliance: mergeReliance(this.#reliance),
       sampleGroups: this.#sampleGroups(),
       samplesOverLimit: this.#samplesOverLimit,
       rules: [...this.#rules].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, rule]) => rule),

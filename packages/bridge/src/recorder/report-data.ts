@@ -1,6 +1,7 @@
 import type { Finding } from '@changeover/compare';
 import type { Stage } from '@changeover/core';
 import type { Verdict } from './cell.ts';
+import type { RelianceEvidence } from './reliance-book.ts';
 import type { RuleUseCount } from './rule-uses.ts';
 import type { ShapeEvidence } from './shape-evidence.ts';
 import type { ShedReason } from './shed-reason.ts';
@@ -136,6 +137,9 @@ export interface ReportData {
   /** By backend, key, operation, shape and stage, without what was counted of a key before it was last resumed: promotion is judged
    * by these. */
   readonly shapes: readonly ShapeEvidence[];
+  /** What each key's callers rely on of what the singleton guaranteed, by backend, key, guarantee and use; of a key that was resumed,
+   * what was seen since. */
+  readonly reliance: readonly RelianceEvidence[];
   /** Most frequent first. */
   readonly sampleGroups: readonly SampleGroup[];
   /** Comparisons whose fingerprint came after the limit of fingerprints was reached: counted, not kept. */

@@ -54,6 +54,31 @@ export function openStoreFileToRead(path: string): StoreDatabase {
   }
 }
 
+/**
+ * Whether a store can be written to, for a person who asks: takes the lock for writing and lets it go, changing nothing.
+ *
+ * @returns the version of its schema; 0 where only the ledger is in it.
+ * @throws {Error} SQLite's, as where the file or its folder is read-only, another program's, or no database.
+ */
+export function tryStoreFile(path: string): number {
+  const database = openDatabase(path);
+  try {
+    database.exec('pragma busy_timeout = 1000');
+    if (pragmaValue(database, 'application_id') !== storeApplicationId) {
+      throw new Error(
+        `${describe(path)} is another program's database; give the comparison store a file of its own`,
+      );
+    }
+    inTransaction(database, 'immediate', () => {
+      // A read-only file is only noticed by a write.
+      database.exec('pragma user_version = ' + String(pragmaValue(database, 'user_version')));
+    });
+    return Number(pragmaValue(database, 'user_version'));
+  } finally {
+    database.close();
+  }
+}
+
 /** The value of a setting of the file or the connection. */
 export function pragmaValue(database: StoreDatabase, name: string): unknown {
   return firstValue(database, `pragma ${name}`);

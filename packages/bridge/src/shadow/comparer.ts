@@ -9,7 +9,8 @@ import { rowCount } from './answer.ts';
 import { ReadComparison } from './read-comparison.ts';
 import type { ShedReason } from '../recorder/shed-reason.ts';
 import { ShadowCaller } from './shadow-caller.ts';
-import { ShadowQueue, type ShadowQueueOptions } from './shadow-queue.ts';
+import { ShadowQueue, type ShadowQueueOptions, type ShadowTask } from './shadow-queue.ts';
+import { ShapeCosts } from './shape-costs.ts';
 import { type ShapeQuotaOptions, ShapeQuotas } from './shape-quotas.ts';
 import { copyAnswer, tryToCopy } from './copy-answer.ts';
 import { PendingComparison } from './pending-comparison.ts';
@@ -32,7 +33,16 @@ export interface ComparerOptions extends ComparisonSinks {
 }
 
 /** Confirmations wait for the legacy leg most of the time, and are few. */
-const confirmationQueue: ShadowQueueOptions = { maxConcurrent: 2, maxQueued: 64, maxWaitMs: 5_000 };
+const confirmationQueue: ShadowQueueOptions = {
+  maxConcurrent: 2,
+  maxQueued: 64,
+  maxQuotaConcurrent: 2,
+  maxQuotaWaitMs: 60_000,
+};
+/** A confirmation may take so many times as long as the first look: it waits for moments without writes. */
+const confirmationDeadlines = 12;
+/** Reads that a confirmation makes, most often. */
+const confirmationReads = 4;
 
 /** Answers that are held at once until it is known what their calls are. */
 const maxLearning = 64;
@@ -56,6 +66,7 @@ export class Comparer {
   readonly #seen = new SeenDifferences();
   readonly #loopBudget: LoopBudget;
   readonly #quotas: ShapeQuotas;
+  readonly #costs = new ShapeCosts();
   /** Comparisons that wait for what is known of their calls. */
   readonly #learning = new Set<Promise<void>>();
   #closed = false;
@@ -164,7 +175,7 @@ export class Comparer {
       args,
       pending,
       (run) => {
-        this.#submit(this.#confirmations, resolved, pending, run);
+        this.#confirm(resolved, pending, run);
       },
     );
     const { maxRows } = resolved.decision.settings;
@@ -174,6 +185,7 @@ export class Comparer {
           pending.shed('not-comparable');
           return;
         }
+        this.#costs.note(resolved.shape, tookMs, this.#options.calls.count);
         const rows = rowCount(answer);
         const refusal = rows > maxRows ? 'too-large' : this.#queue.refusalOf(rows, pending.quota);
         if (refusal !== undefined) {
@@ -195,7 +207,7 @@ export class Comparer {
           });
           return;
         }
-        this.#learnAndSubmit(comparison, resolved, pending, rows, tookMs);
+        this.#learnAndSubmit(comparison, resolved, pending, rows);
       },
       failed: (error) => {
         comparison.answer = { outcome: this.#caller.outcomeOfError(error) };
@@ -213,11 +225,12 @@ export class Comparer {
     resolved: ResolvedCall,
     pending: PendingComparison,
     rows = 0,
-    tookMs?: number,
   ): void {
     const submit = (): void => {
-      const run = (signal: AbortSignal): Promise<void> => comparison.run(signal);
-      this.#submit(this.#queue, resolved, pending, run, rows, tookMs);
+      this.#queue.submit({
+        ...this.#task(resolved, pending, (signal) => comparison.run(signal)),
+        rows,
+      });
     };
     if (this.#learning.size >= maxLearning) {
       pending.shed('queue-full');
@@ -237,19 +250,31 @@ export class Comparer {
     this.#learning.add(learned);
   }
 
-  #submit(
-    queue: ShadowQueue,
+  /** A difference that was seen goes ahead of first looks, as what is of a quota does, and waits longer than they do: it is
+   * what everything is compared for. */
+  #confirm(
     resolved: ResolvedCall,
     pending: PendingComparison,
     run: (signal: AbortSignal) => Promise<void>,
-    rows = 0,
-    costMs?: number,
   ): void {
-    queue.submit({
-      rows,
+    const task = this.#task(resolved, pending, run);
+    this.#confirmations.submit({
+      ...task,
+      quota: true,
+      costMs: task.costMs === undefined ? undefined : task.costMs * confirmationReads,
+      deadlineMs: task.deadlineMs * confirmationDeadlines,
+    });
+  }
+
+  #task(
+    resolved: ResolvedCall,
+    pending: PendingComparison,
+    run: (signal: AbortSignal) => Promise<void>,
+  ): ShadowTask {
+    return {
       quota: pending.quota,
       compared: pending.compared,
-      costMs,
+      costMs: this.#costs.of(resolved.shape),
       deadlineMs: resolved.decision.settings.deadlineMs,
       run: async (signal) => {
         try {
@@ -269,7 +294,7 @@ export class Comparer {
       shed: (reason: ShedReason) => {
         pending.shed(reason);
       },
-    });
+    };
   }
 
   #pending(resolved: ResolvedCall): PendingComparison {

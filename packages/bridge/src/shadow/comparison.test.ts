@@ -212,6 +212,23 @@ describe('the verdict on a read', () => {
     expect([cell('list').raced, cell('list').mismatch]).toEqual([1, 0]);
   });
 
+  test('is a mismatch where writes fall into some rounds and not into others', async () => {
+    const { api, legacy, pooled, router, cell } = twoLegs('shadow');
+    const writes: Promise<unknown>[] = [];
+    let reads = 0;
+    legacy.does.list = () => {
+      reads += 1;
+      if (reads > 1 && reads < 7) writes.push(api.add('d', 'x'));
+      return rows(1);
+    };
+    pooled.does.list = () => rows(2);
+    await api.list('d');
+    await router.idle();
+    await Promise.all(writes);
+    expect(writes).toHaveLength(5);
+    expect([cell('list').raced, cell('list').mismatch]).toEqual([0, 1]);
+  });
+
   test('is inconclusive when the shadow leg has no connection', async () => {
     const { api, pooled, router, cell } = twoLegs('shadow', {
       isUnavailable: (error) => (error as Coded).code === 'GONE',

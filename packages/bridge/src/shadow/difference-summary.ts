@@ -1,5 +1,7 @@
-import { findDifference, Redactor } from '@changeover/compare';
+import { type CellDifference, findDifference, Redactor } from '@changeover/compare';
+import type { LegName } from '@changeover/core';
 import type { ResolvedCall } from '../call/resolved-call.ts';
+import { magnitudeOf } from './magnitude.ts';
 import type { Round } from './confirmation.ts';
 import type { Outcome } from './shadow-caller.ts';
 
@@ -69,19 +71,40 @@ export function describeDifference(
           .slice(0, 5)
           .map((name) => JSON.stringify(name))
           .join(', ')}`;
-  const cells = difference.cells.map(({ row, column, legacy, pooled }) => ({
-    legacy: { row, column, value: redactor.redact(legacy) },
-    pooled: { row, column, value: redactor.redact(pooled) },
+  const [first] = difference.cells;
+  const apart = first === undefined ? undefined : apartText(first);
+  const cells = difference.cells.map((cell) => ({
+    legacy: { row: cell.row, column: cell.column, value: shownSide(cell, 'legacy') },
+    pooled: { row: cell.row, column: cell.column, value: shownSide(cell, 'pooled') },
   }));
   return {
     class: difference.class,
-    summary: `${difference.class}${places}; ${outcomes.summary}`,
+    summary: `${difference.class}${places}${apart === undefined ? '' : `: ${apart}`}; ${outcomes.summary}`,
     fingerprint: [resolved.operation, difference.class, ...difference.columns]
       .join(':')
       .slice(0, 200),
     legacy: cells.map((cell) => cell.legacy),
     pooled: cells.map((cell) => cell.pooled),
   };
+}
+
+/** Where the first difference is and how large, in words that tell no value. Rows are counted from 1. */
+function apartText(cell: CellDifference): string | undefined {
+  const row = `row ${String(cell.row + 1)}`;
+  if (cell.column === undefined) {
+    if (cell.pooled === undefined) return `${row} is missing on the pooled leg`;
+    if (cell.legacy === undefined) return `${row} is on the pooled leg alone`;
+    return `${row} is another one on the pooled leg`;
+  }
+  const magnitude = magnitudeOf(cell.legacy, cell.pooled);
+  return magnitude === undefined ? row : `${row}, ${magnitude}`;
+}
+
+/** A side of a whole row that isn't there has no value to digest. */
+function shownSide(cell: CellDifference, leg: LegName): unknown {
+  return cell.column === undefined && cell[leg] === undefined
+    ? 'no such row'
+    : redactor.redact(cell[leg]);
 }
 
 function describe(outcome: Outcome): string {

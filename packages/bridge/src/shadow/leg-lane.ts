@@ -3,15 +3,23 @@ import type { Clock, ShadowLeg } from '@changeover/core';
 /** How long to wait before the leg is asked again whether it has room, in ms. */
 const firstWaitMs = 1;
 const longestWaitMs = 20;
+/** On a leg where an answering call waits at all times, a shadow call takes its place among them after this long, in ms: what is
+ * never asked again is never confirmed. */
+const patienceMs = 250;
+/** So it does for no more than this share of the time. */
+const impatientShare = 0.05;
 
 /**
  * Lets one shadow call at a time onto a leg, and only when no answering call waits there: the legacy singleton is one
- * queue for all datasets of its engine, so that a dataset on `reverse` must not slow another that is still on `legacy`.
+ * queue for all datasets of its engine, so that a dataset on `reverse` must not slow another that is still on `legacy`. Where there
+ * is no such moment, it gets a twentieth of the time.
  */
 export class LegLane {
   readonly #shadow: ShadowLeg | undefined;
   readonly #clock: Clock;
   #tail: Promise<void> = Promise.resolve();
+  /** No call goes among those that wait before this, by the monotonic clock. */
+  #restUntilMs = -Infinity;
 
   constructor(shadow: ShadowLeg | undefined, clock: Clock) {
     this.#shadow = shadow;
@@ -30,19 +38,33 @@ export class LegLane {
     this.#tail = turn;
     try {
       await unlessAborted(signal, before);
-      await this.#room(signal);
-      return await call();
+      const admitted = await this.#room(signal);
+      const startedMs = this.#clock.monotonicMs();
+      try {
+        return await call();
+      } finally {
+        if (!admitted) this.#rest(startedMs);
+      }
     } finally {
       pass(undefined);
     }
   }
 
-  async #room(signal: AbortSignal): Promise<void> {
+  /** The time that a call took is mostly that of the calls ahead of it, and yet no better is known. */
+  #rest(startedMs: number): void {
+    const nowMs = this.#clock.monotonicMs();
+    this.#restUntilMs = nowMs + (nowMs - startedMs) * (1 / impatientShare - 1);
+  }
+
+  /** False where the leg has none and it was waited for long enough. */
+  async #room(signal: AbortSignal): Promise<boolean> {
+    const overMs = this.#clock.monotonicMs() + patienceMs;
     for (
       let waitMs = firstWaitMs;
       this.#shadow?.admits() === false;
       waitMs = Math.min(waitMs * 2, longestWaitMs)
     ) {
+      if (this.#clock.monotonicMs() >= Math.max(overMs, this.#restUntilMs)) return false;
       const { promise, resolve } = Promise.withResolvers<undefined>();
       const timer = this.#clock.after(waitMs, () => {
         resolve(undefined);
@@ -53,6 +75,7 @@ export class LegLane {
         timer.cancel();
       }
     }
+    return true;
   }
 }
 

@@ -1,4 +1,4 @@
-import { digestInSteps, findDifference, roundedNumbers } from '@changeover/compare';
+import { findDifference, roundedNumbers } from '@changeover/compare';
 import { SnapshotLostError } from '@changeover/core';
 import type { Clock, HeldSnapshot, LegName, ReadDefinition, ShadowCall } from '@changeover/core';
 import type { AnswerFacts, OpenParts, Undetermined } from '@changeover/core';
@@ -13,17 +13,18 @@ import {
   sameOutcome,
   type Surroundings,
 } from './confirmation.ts';
+import { digestInTurns } from './digest-in-turns.ts';
 import { describeDifference, describeOutcomes } from './difference-summary.ts';
 import { determinedPart, differsInRest, digestDetermined, isAmong } from './open-parts.ts';
 import type { Outcome, ShadowCaller } from './shadow-caller.ts';
 import type { PendingComparison } from './pending-comparison.ts';
 import type { SeenDifferences } from './seen-differences.ts';
 
-/** How often the reruns are begun anew because a write came between. */
-const maxRestarts = 3;
-
-/** Rows digested in one turn of the event loop: half a millisecond's. */
-const rowsPerTurn = 2_000;
+/** Rounds that a write fell into before the reruns are given up. */
+const maxLostRounds = 12;
+/** Looks at whether the writes in flight have ended, and between two of them, in ms. */
+const maxPauses = 200;
+const pauseMs = 5;
 
 /** A larger answer is compared by its digest alone: it is not shown, and no rule is laid over it. */
 const maxShownRows = 5_000;
@@ -135,13 +136,7 @@ export class ReadComparison {
   /** The digest of the answer, made after the caller has it; undefined where there is none, of which the pending is told. */
   async #digestCopy(copy: unknown, signal: AbortSignal): Promise<Outcome | undefined> {
     try {
-      const steps = digestInSteps(copy, this.#resultKind, rowsPerTurn);
-      for (;;) {
-        const step = steps.next();
-        if (step.done === true) return { kind: 'result', digest: step.value };
-        await nextTurn();
-        signal.throwIfAborted();
-      }
+      return { kind: 'result', digest: await digestInTurns(copy, this.#resultKind, signal) };
     } catch (error) {
       signal.throwIfAborted();
       this.#pending.verdict({
@@ -192,10 +187,6 @@ export class ReadComparison {
       verdict: 'raced',
       reason: 'a write came between, and the legs could not be asked again',
     } as const;
-    if (!this.#stillQuiet && !this.#caller.legacyAdmits) {
-      this.#pending.verdict(raced);
-      return;
-    }
     this.#pending.suspect(raced.class, () => (this.#stillQuiet ? undefined : raced));
     // Reruns read anew; what waits for them holds no rows.
     this.answer = undefined;
@@ -241,41 +232,56 @@ export class ReadComparison {
 
   async #confirm(first: Round, signal: AbortSignal): Promise<void> {
     if (await this.#rerunsInSnapshot(first, signal)) return;
-    for (let restart = 0; restart < maxRestarts; restart += 1) {
-      if (await this.#reruns(first, signal)) return;
-    }
+    if (await this.#rerunsInQuiet(first, signal)) return;
     this.#pending.verdict({
       verdict: 'raced',
       reason: 'writes kept coming while the call was run again',
     });
   }
 
-  /** False where a write came between. */
-  async #reruns(first: Round, signal: AbortSignal): Promise<boolean> {
+  /** Runs both legs again in moments without writes, one round in each: a round that a write fell into doesn't count. Rounds count
+   * together, whatever was written between them, as long as legacy says the same. False where writes kept coming. */
+  async #rerunsInQuiet(first: Round, signal: AbortSignal): Promise<boolean> {
     const { gate } = this.#resolved.state;
-    const epoch = gate.epoch;
-    if (!gate.quiet) {
-      await this.#pause(signal);
-      return false;
-    }
-    const rounds: FullRound[] = [];
     const { dataset } = this.#resolved;
-    const state = await this.#caller.state(dataset, signal);
-    for (;;) {
-      rounds.push(await this.#round(signal));
-      if (gate.epoch !== epoch) return false;
+    let rounds: FullRound[] = [];
+    let since: { epoch: number; state: string | undefined } = { epoch: -1, state: undefined };
+    for (let lost = 0; lost < maxLostRounds;) {
+      if (!(await this.#writesEnded(signal))) return false;
+      const { epoch } = gate;
+      if (rounds.length === 0) since = { epoch, state: await this.#caller.state(dataset, signal) };
+      const round = await this.#round(signal);
+      if (gate.epoch !== epoch) {
+        lost += 1;
+        continue;
+      }
+      const [before] = rounds;
+      // What legacy says now is of other data: the rounds before it tell nothing of this one.
+      if (before !== undefined && epoch !== since.epoch && !this.#saysTheSame(before, round)) {
+        rounds = [];
+        lost += 1;
+        continue;
+      }
+      rounds.push(round);
       if (rounds.length < firstRounds) continue;
-      const oneState =
-        state === undefined ? undefined : (await this.#caller.state(dataset, signal)) === state;
-      if (
-        this.#decided(first, rounds, {
-          oneState,
-          snapshot: false,
-          quietSinceAnswer: this.#stillQuiet,
-        })
-      )
-        return true;
+      if (this.#decided(first, rounds, await this.#around(since, signal))) return true;
     }
+    return false;
+  }
+
+  #saysTheSame(before: Round, now: Round): boolean {
+    return sameOutcome(before.legacy, now.legacy, this.#ordered || this.#sorted);
+  }
+
+  async #around(
+    since: { readonly epoch: number; readonly state: string | undefined },
+    signal: AbortSignal,
+  ): Promise<Pick<Surroundings, 'oneState' | 'snapshot' | 'quietSinceAnswer'>> {
+    const { state, dataset } = this.#resolved;
+    const around = { snapshot: false, quietSinceAnswer: this.#stillQuiet };
+    if (state.gate.epoch !== since.epoch) return { ...around, oneState: false };
+    if (since.state === undefined) return { ...around, oneState: undefined };
+    return { ...around, oneState: (await this.#caller.state(dataset, signal)) === since.state };
   }
 
   /** Runs both legs again in one snapshot, where the engine has snapshots to share: writes may go on meanwhile. False where it has
@@ -428,12 +434,17 @@ export class ReadComparison {
       : undefined;
   }
 
-  /** Lets the writes in flight go on for a moment. */
-  async #pause(signal: AbortSignal): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.#clock.after(5, resolve);
-    });
-    signal.throwIfAborted();
+  /** Lets the writes in flight go on for a while; false where there are always some. */
+  async #writesEnded(signal: AbortSignal): Promise<boolean> {
+    const { gate } = this.#resolved.state;
+    for (let pauses = 0; !gate.quiet; pauses += 1) {
+      if (pauses >= maxPauses) return false;
+      await new Promise<void>((resolve) => {
+        this.#clock.after(pauseMs, resolve);
+      });
+      signal.throwIfAborted();
+    }
+    return true;
   }
 
   #foreignQuiet(): boolean | undefined {
@@ -480,12 +491,6 @@ export class ReadComparison {
     };
     return ordered?.(...this.#args) ?? false;
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
 }
 
 function isError({ legacy, pooled }: Round): boolean {

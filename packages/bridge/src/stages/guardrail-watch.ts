@@ -107,6 +107,10 @@ export class GuardrailWatch {
       sample: (sample) => {
         recorder.sample(sample);
       },
+      relied: (seen) => {
+        recorder.relied(seen);
+      },
+      reliance: () => recorder.reliance(),
       event: (kind, fields) => {
         recorder.event(kind, fields);
       },

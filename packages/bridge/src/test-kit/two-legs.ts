@@ -15,6 +15,7 @@ import type { Logger } from '../log.ts';
 import { Cell } from '../recorder/cell.ts';
 import type { Counted } from '../recorder/cell-book.ts';
 import type { ComparisonSample, Recorder } from '../recorder/recorder.ts';
+import type { RelianceSeen } from '../recorder/reliance-book.ts';
 import type { RuleUseSource } from '../recorder/rule-uses.ts';
 import { ShapeCounts, type ShapeKey, shapeKeyText } from '../recorder/shape-counts.ts';
 
@@ -84,6 +85,7 @@ export class SeenRecorder implements Recorder {
   readonly shapes = new Map<string, ShapeCounts>();
   readonly samples: ComparisonSample[] = [];
   readonly rules: RuleUseSource[] = [];
+  readonly seenReliance: RelianceSeen[] = [];
   readonly events: { readonly kind: string; readonly fields: Readonly<Record<string, unknown>> }[] =
     [];
 
@@ -103,6 +105,14 @@ export class SeenRecorder implements Recorder {
 
   sample(sample: ComparisonSample): void {
     this.samples.push(sample);
+  }
+
+  relied(seen: RelianceSeen): void {
+    this.seenReliance.push(seen);
+  }
+
+  reliance(): never {
+    throw new Error('not asked for here');
   }
 
   counted(): readonly Counted[] {

@@ -11,11 +11,11 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
 const { version } = JSON.parse(manifest) as { readonly version: string };
-const [{ runCommand }, { addVerify }] = await Promise.all([
+const [{ runCommand }, { moreSubcommands }] = await Promise.all([
   import('@changeover/operate/command'),
-  import('@changeover/storage/command'),
+  import('./subcommands.ts'),
 ]);
 process.exitCode = await runCommand(process.argv.slice(2), process, {
   version,
-  more: [addVerify],
+  more: moreSubcommands,
 });

@@ -14,7 +14,7 @@ import { hold, type Subject } from './hold.ts';
 import { type Migration, requireLedger } from './migration.ts';
 import { type KeyName, promote } from './promote.ts';
 import { resume, resumeWhole } from './resume.ts';
-import { keyNamed, backendNamed, operationNamed } from './subject.ts';
+import { acceptableNamed, backendNamed, keyNamed } from './subject.ts';
 import type { Terminal } from './terminal.ts';
 
 interface SubjectOptions extends ChangingOptions {
@@ -53,7 +53,7 @@ export function addChangeCommands(program: Command, context: CommandContext): vo
     .addOption(toOption('one stage forward'))
     .option(
       '--accept <operation>',
-      'let an operation that nothing compares pass; may be given several times',
+      'let an operation that nothing compares pass, or as guarantee:session what is relied on and not kept; may be given several times',
       (name: string, others: readonly string[]) => [...others, name],
       [] as readonly string[],
     )
@@ -61,7 +61,7 @@ export function addChangeCommands(program: Command, context: CommandContext): vo
     .action((backend: string, key: string, options: PromoteSubjectOptions) =>
       changeKey(context, backend, key, options, (migration, terminal, subject, given) => {
         const accept = options.accept.map((name) =>
-          operationNamed(migration, subject.backend, name, options.unseen === true),
+          acceptableNamed(migration, subject.backend, name, options.unseen === true),
         );
         const { to, force = false } = options;
         return promote(migration, terminal, subject, { ...given, force, to, accept });

@@ -1,6 +1,7 @@
 import { stages, type Stage } from '@changeover/core';
 import { type LedgerChange, routes, stageFlag } from '@changeover/bridge';
 import type { KeyVerdict } from '@changeover/bridge';
+import { relianceOfKey } from '../report/reliance-lines.ts';
 import { type Migration, type KeyStatus } from './migration.ts';
 import { concerns, isWhole, lineJson } from './ledger-lines.ts';
 import { notesOf } from './status.ts';
@@ -24,6 +25,7 @@ export function explain(
   const whyNot = whyNotAtTarget(migration, keyStatus);
   const gates = gatesOf(migration, keyStatus);
   const notes = notesOf(migration);
+  const reliance = relianceOfKey(migration.recordings, backend, key);
   terminal.answer(
     [
       `${terminal.paint('bold', `${backend} ${key}${operation === undefined ? '' : ` ${operation}`}`)} is on ` +
@@ -34,6 +36,7 @@ export function explain(
       `flag     ${stageFlag(backend)} asks for ${flag.stage}: ${flag.reason}`,
       `         ${originOf(migration, flag.source, flag.revision)}`,
       ...(gates === undefined ? [] : [`gates    ${gates.decision}: ${gates.reason}`]),
+      ...reliance.map((line, at) => `${at === 0 ? 'callers' : '       '}  ${line}`),
       `ledger   ${ledgerText(migration, keyStatus)}`,
       ...history.slice(-shownLines).map((change) => `         ${lineText(change)}`),
       ...notes.map((note) => `note     ${terminal.paint('yellow', note)}`),
@@ -61,6 +64,7 @@ export function explain(
         revision: flag.revision,
       },
       gates: gates ?? null,
+      reliance,
       ledger: {
         decidesForward: migration.ledgerDecides,
         held: line?.held ?? false,

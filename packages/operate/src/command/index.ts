@@ -3,4 +3,8 @@ export * from './command-context.ts';
 export * from './command-error.ts';
 export * from './subject.ts';
 export * from './run-command.ts';
+export * from './init.ts';
+export * from './init-handle.ts';
+export * from './doctor.ts';
+export * from './doctor-check.ts';
 export * from '../console/open-console.ts';

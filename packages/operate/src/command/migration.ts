@@ -90,6 +90,7 @@ export class Migration {
   readonly ledgerError: string | undefined;
   readonly recordings: ReportData | undefined;
   #judge: GateJudge | undefined;
+  #lines: ReadonlyMap<string, readonly LedgerChange[]> | undefined;
 
   constructor({ place, flags, ledger, ledgerError }: Knowledge) {
     this.place = place;
@@ -128,8 +129,13 @@ export class Migration {
 
   /** The line that counts: a target's last one. */
   lastLine(backend: string, target: Target): LedgerChange | undefined {
-    const name = rowDataset(target);
-    return this.ledger.findLast((line) => line.backend === backend && line.dataset === name);
+    return this.#linesOf(backend, rowDataset(target)).at(-1);
+  }
+
+  /** The lines of one name, oldest first: they are asked for of each of thousands of keys. */
+  #linesOf(backend: string, dataset: string): readonly LedgerChange[] {
+    this.#lines ??= byName(this.ledger);
+    return this.#lines.get(`${backend}\0${dataset}`) ?? [];
   }
 
   keyStatus(backend: string, key: string, operation: string = anyOperation): KeyStatus {
@@ -180,10 +186,7 @@ export class Migration {
   /** The operations of a key that need no comparisons: its flag's payload and the ledger say which. */
   accepted(backend: string, key: string): readonly string[] {
     const { settings } = this.flags.decide({ backend, dataset: key, operation: anyOperation });
-    const dataset = rowDataset(callTarget(key));
-    const lines = this.ledger.filter(
-      (line) => line.backend === backend && line.dataset === dataset,
-    );
+    const lines = this.#linesOf(backend, rowDataset(callTarget(key)));
     return [...new Set([...settings.accept, ...lines.flatMap(acceptedIn)])];
   }
 
@@ -210,9 +213,10 @@ export class Migration {
       data,
       gates: usableGates(this.place),
       standing: (backend, key) => {
-        const { stage, line } = this.keyStatus(backend, key);
+        const { stage, line, flag } = this.keyStatus(backend, key);
         return {
           stage,
+          guarantees: flag.settings.guarantees,
           held:
             line?.held === true
               ? `is held at ${line.to} by ${line.who}: ${line.reason}`
@@ -264,6 +268,17 @@ export class Migration {
   async close(): Promise<void> {
     await this.flags.close();
   }
+}
+
+function byName(ledger: readonly LedgerChange[]): ReadonlyMap<string, readonly LedgerChange[]> {
+  const lines = new Map<string, LedgerChange[]>();
+  for (const line of ledger) {
+    const name = `${line.backend}\0${line.dataset}`;
+    const known = lines.get(name);
+    if (known === undefined) lines.set(name, [line]);
+    else known.push(line);
+  }
+  return lines;
 }
 
 export function placeOf(
@@ -358,7 +373,8 @@ export function requireStore({ storePath }: ParsedSettings): void {
   if (existsSync(storePath)) return;
   throw new CommandError(
     `There is no comparison store at ${storePath}. It is made by the first program that uses the ` +
-      "bridge. Name that program's store with --store PLACE, or its base folder with --base-path FOLDER.",
+      "bridge. Name that program's store with --store PLACE, or its base folder with --base-path FOLDER. " +
+      'To begin with: npx changeover init',
   );
 }
 
@@ -369,7 +385,8 @@ function withoutPassword(address: string): string {
   return url.href;
 }
 
-async function serverAnswer(flags: StageSource): Promise<void> {
+/** Resolves when the flag server has answered, or after three seconds. */
+export async function serverAnswer(flags: StageSource): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<undefined>();
   const look = (): void => {
     if (flags.status().source === 'server') resolve(undefined);

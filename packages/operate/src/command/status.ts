@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { allKeys, noKey } from '@changeover/core';
 import { type Decision, visibleText } from '@changeover/bridge';
+import { relianceOfKey } from '../report/reliance-lines.ts';
 import { textTable } from '../report/text-table.ts';
 import { type Migration, type KeyStatus, keyStatuses } from './migration.ts';
 import { nextCommands, whoDecidesNotes } from './standing-text.ts';
@@ -8,6 +9,8 @@ import type { Terminal } from './terminal.ts';
 
 /** Characters of a reason in a line; `explain` and JSON have all of it. */
 const mostText = 200;
+/** Lines about what callers rely on. */
+const mostLines = 20;
 
 /** Which keys `changeover status` shows. */
 export interface StatusFilter {
@@ -41,7 +44,7 @@ export function showStatus(
   const notes = [...heldNotes(migration), ...notesOf(migration)];
   terminal.answer(
     [
-      `flags  ${flags.source === 'default' ? 'none: every call goes to legacy' : `from the ${flags.source}, revision ${flags.revision}`}` +
+      `flags  ${flags.source === 'default' ? 'none: every call goes to legacy; npx changeover init makes them' : `from the ${flags.source}, revision ${flags.revision}`}` +
         ` (${migration.place.unleashUrl ?? migration.place.flagsFile})`,
       `ledger ${migration.ledgerPlace}`,
       ...(migration.place.ledgerUrl === undefined ? [] : [`store  ${migration.place.storePath}`]),
@@ -71,6 +74,7 @@ export function showStatus(
               visibleText(keyStatus.why, mostText),
             ]),
           ).map((line, at) => paintRow(terminal, line, rows[at - 2]?.keyStatus))),
+      ...relianceBlock(migration, rows),
       ...notes.flatMap((note) => ['', terminal.paint('yellow', note)]),
       '',
       'Why is a key where it is? changeover explain <backend> <key>',
@@ -96,6 +100,7 @@ export function showStatus(
           mismatches,
           gates,
           next,
+          reliance: relianceOfKey(migration.recordings, keyStatus.backend, keyStatus.key),
         }),
       ),
       notes,
@@ -112,6 +117,23 @@ function gatesOf(
   const verdict = migration.keyVerdict(backend, key);
   if (typeof verdict === 'string') return { decision: 'INCONCLUSIVE', reason: verdict };
   return { decision: verdict.decision, reason: verdict.reason };
+}
+
+/** A line a key and guarantee that its callers rely on. */
+function relianceBlock(
+  { recordings }: Migration,
+  rows: readonly { readonly keyStatus: KeyStatus }[],
+): string[] {
+  const lines = rows.flatMap(({ keyStatus: { backend, key } }) =>
+    relianceOfKey(recordings, backend, key).map((line) => `${backend} ${key} ${line}`),
+  );
+  const rest = lines.length - mostLines;
+  if (lines.length === 0) return [];
+  return [
+    '',
+    ...lines.slice(0, mostLines),
+    ...(rest > 0 ? [`… and ${String(rest)} more lines: changeover report`] : []),
+  ];
 }
 
 function totalsOf(
@@ -165,7 +187,7 @@ export function notesOf(migration: Migration): string[] {
     ...(lastError === undefined ? [] : [`The flags: ${lastError.message}`]),
     ...(migration.place.unleashUrl !== undefined || existsSync(migration.place.flagsFile)
       ? []
-      : [`To begin with: changeover flags example <backend> > ${migration.place.flagsFile}`]),
+      : [`There are no flags at ${migration.place.flagsFile}. To begin with: npx changeover init`]),
     ...(stale && lastError === undefined
       ? ['The flags are older than they should be: the source does not answer.']
       : []),

@@ -1,3 +1,4 @@
+import { acceptableGuarantees } from '@changeover/bridge';
 import { nearestName } from '@changeover/core';
 import { CommandError, exitCodes } from './command-error.ts';
 import { keyProblem, type Migration } from './migration.ts';
@@ -28,6 +29,20 @@ export function operationNamed(
     names,
     `${seen} Add --unseen for one that has not been called yet.`,
   );
+}
+
+/** What a person may accept for a key: an operation, or `guarantee:session` and its like.
+ *
+ * @throws {CommandError} with what to type instead. */
+export function acceptableNamed(
+  migration: Migration,
+  backend: string,
+  typed: string,
+  mayBeUnseen: boolean,
+): string {
+  return acceptableGuarantees.includes(typed)
+    ? typed
+    : operationNamed(migration, backend, typed, mayBeUnseen);
 }
 
 /**

@@ -12,8 +12,8 @@ export const consolePage: string = `<!doctype html>
 </head>
 <body>
 <header class="top console"><h1>Changeover console</h1><p id="state" class="pill" role="status">Connecting…</p></header>
-<div class="says"><p id="outcome" role="status" hidden></p><p id="locked" class="note" hidden>This page can look and change nothing: it
-was opened without its token. Open the address that <code>changeover console</code> printed.</p></div>
+<div class="says"><p id="outcome" role="status" hidden></p><p id="locked" class="note" hidden>This page shows nothing: its address
+lacks the token of the console that runs now. Open the address that <code>changeover console</code> printed.</p></div>
 <main id="view"><p class="empty">Reading the migration…</p></main>
 <dialog id="change" aria-labelledby="change-title" aria-describedby="plan">
 <form method="dialog">

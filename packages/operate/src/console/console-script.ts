@@ -14,7 +14,7 @@ function tell(text, kind) {
   if (state.textContent !== text) state.textContent = text;
   state.className = 'pill ' + kind;
 }
-const events = new EventSource('/events');
+const events = new EventSource('/events?token=' + encodeURIComponent(token));
 events.onmessage = ({ data }) => {
   const markup = JSON.parse(data);
   tell('Live', 'good');
@@ -28,7 +28,7 @@ events.onmessage = ({ data }) => {
   filterRows();
   // A button that is gone hands the focus to another of its row, not to the top of the page.
   if (wanted !== undefined && document.activeElement !== focused) view.contains(focused) ? focused.focus() : focusLike(wanted);
-  byId('locked').hidden = token !== '' || view.querySelector('button[data-action]') === null;
+  byId('locked').hidden = true;
 };
 events.addEventListener('trouble', ({ data }) => {
   const { text, help } = JSON.parse(data);
@@ -39,7 +39,11 @@ events.addEventListener('trouble', ({ data }) => {
   note.textContent = help;
   view.replaceChildren(note);
 });
-events.onerror = () => tell('Not connected: what is shown may be old', 'bad');
+events.onerror = () => {
+  tell('Not connected: what is shown may be old', 'bad');
+  // A console that refuses the page ends the stream for good; one that has gone is asked again by the browser.
+  if (events.readyState === EventSource.CLOSED) byId('locked').hidden = false;
+};
 
 /** Changes only what differs, so that focus, scrolled tables, selected text and opened details stay as they are. Rows and
  * buttons are told apart by their key: a button that has the focus must never become another key's. */

@@ -3,6 +3,7 @@ import { notesOf } from '../command/status.ts';
 import { readableGates } from '../command/usable-gates.ts';
 import { latencySection } from '../report/html/latency-section.ts';
 import { name, sectionMarkup } from '../report/html/parts.ts';
+import { relianceSection } from '../report/html/reliance-section.ts';
 import { mismatchSection } from '../report/html/samples-section.ts';
 import { gatesSection, overviewSection, stagesSection } from '../report/html/summary-sections.ts';
 import { markup, type Piece } from '../report/markup.ts';
@@ -38,7 +39,7 @@ export function consoleView({ migration, pools, readOnly }: ConsoleFigures): str
           latencySection({ data }),
         ]),
     poolsSection(pools),
-    ...(data === undefined ? [] : [mismatchSection({ data })]),
+    ...(data === undefined ? [] : [mismatchSection({ data }), relianceSection({ data })]),
     ...(data === undefined || verdict === undefined ? [] : [gatesSection({ data }, verdict)]),
     ledgerSection(migration),
   ];

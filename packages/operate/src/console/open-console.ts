@@ -1,6 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { silentLogger, type StageSource } from '@changeover/bridge';
 import type { ParsedSettings } from '@changeover/bridge';
 import { CommandError } from '../command/command-error.ts';
@@ -35,8 +35,12 @@ export interface OpenConsole {
 }
 
 const maxBodyBytes = 4_096;
+/** Pages that are open at once; one more takes the place of the oldest, for all are the owner's. */
 const maxListeners = 8;
+/** Connections that have shown no token yet; one more takes the place of the oldest. */
+const maxUnproven = 48;
 const maxUnsentBytes = 4_000_000;
+const tokenText = 'This console needs its token: open the address that changeover console printed.';
 const betweenLooksMs = 1_000;
 /** Of a large store a look takes most of a second: then pages wait rather than the machine's other programs. */
 const restPerLook = 4;
@@ -55,10 +59,18 @@ export async function openConsole({ place, port, readOnly }: ConsoleOptions): Pr
   const token = randomBytes(32).toString('base64url');
   const console = new Console(place, flags, readOnly, token);
   const server = createServer(
-    { requestTimeout: 10_000, headersTimeout: 5_000, keepAliveTimeout: 5_000 },
+    {
+      requestTimeout: 10_000,
+      headersTimeout: 5_000,
+      keepAliveTimeout: 5_000,
+      // Half-open ones are looked for this often: by default once in 30 s.
+      connectionsCheckingInterval: 1_000,
+    },
     (request, response) => void console.answer(request, response),
   );
-  server.maxConnections = 64;
+  server.on('connection', (socket) => {
+    console.connected(socket);
+  });
   try {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
@@ -91,6 +103,7 @@ class Console {
   readonly #readOnly: boolean;
   readonly #token: Buffer;
   readonly #listeners = new Set<ServerResponse>();
+  readonly #unproven = new Set<Socket>();
   #looking = false;
   #looksOnceMore = false;
   #restsUntilMs = 0;
@@ -101,6 +114,18 @@ class Console {
     this.#flags = flags;
     this.#readOnly = readOnly;
     this.#token = digestOf(token);
+  }
+
+  /** Whoever has shown no token makes room for those that come later: many of them must not shut the owner out. */
+  connected(socket: Socket): void {
+    this.#unproven.add(socket);
+    socket.once('close', () => this.#unproven.delete(socket));
+    const [oldest] = this.#unproven;
+    if (this.#unproven.size > maxUnproven) oldest?.destroy();
+  }
+
+  #isOwner(given: unknown): boolean {
+    return typeof given === 'string' && timingSafeEqual(digestOf(given), this.#token);
   }
 
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -115,7 +140,13 @@ class Console {
         send(response, 200, asset[1], asset[0]);
         return;
       }
-      if (request.method === 'GET' && request.url === '/events') {
+      const { pathname, searchParams } = new URL(request.url ?? '', 'http://console');
+      if (request.method === 'GET' && pathname === '/events') {
+        if (!this.#isOwner(searchParams.get('token'))) {
+          send(response, 403, { ok: false, text: tokenText });
+          return;
+        }
+        this.#unproven.delete(request.socket);
         this.#listen(response);
         return;
       }
@@ -207,9 +238,10 @@ class Console {
   }
 
   #listen(response: ServerResponse): void {
-    if (this.#listeners.size >= maxListeners) {
-      send(response, 503, { ok: false, text: 'Too many pages are open.' });
-      return;
+    const [oldest] = this.#listeners;
+    if (this.#listeners.size >= maxListeners && oldest !== undefined) {
+      this.#listeners.delete(oldest);
+      oldest.destroy();
     }
     response.writeHead(200, headersFor('text/event-stream'));
     this.#listeners.add(response);
@@ -218,14 +250,11 @@ class Console {
   }
 
   async #change(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const given = request.headers['x-changeover-token'];
-    if (typeof given !== 'string' || !timingSafeEqual(digestOf(given), this.#token)) {
-      send(response, 403, {
-        ok: false,
-        text: 'Changes need the token: open the address that changeover console printed.',
-      });
+    if (!this.#isOwner(request.headers['x-changeover-token'])) {
+      send(response, 403, { ok: false, text: tokenText });
       return;
     }
+    this.#unproven.delete(request.socket);
     if (this.#readOnly) {
       send(response, 403, { ok: false, text: 'This console was started with --read-only.' });
       return;

@@ -11,6 +11,7 @@ import {
   valueText,
 } from '@changeover/bridge';
 import { type Report, titleOf } from './report.ts';
+import { relianceLines } from './reliance-lines.ts';
 import { ruleOutcome, ruleText } from './rule-text.ts';
 import { pairCells } from './sample-cells.ts';
 import { sinceLines } from './since-text.ts';
@@ -41,6 +42,7 @@ export function markdownReport(report: Report, verdict: ReportVerdict): string {
     ['## Coverage', '', ...coverageRows(report)],
     ['## Mismatches', '', ...mismatchRows(report)],
     otherRows(report),
+    relianceRows(report),
     ruleRows(report),
     dataRows(report),
     provenanceRows(report),
@@ -239,6 +241,17 @@ function otherRows({ data }: Report): string[] {
         ]),
     ),
     ...leftOut(groups.length - mostRows, 'reason', 'reasons'),
+  ];
+}
+
+function relianceRows({ data }: Report): string[] {
+  const lines = relianceLines(data);
+  if (lines.length === 0) return [];
+  return [
+    '## What callers rely on',
+    '',
+    ...lines.slice(0, mostGroups).map((line) => `- ${escapeMarkdown(line)}`),
+    ...leftOut(lines.length - mostGroups, 'line', 'lines'),
   ];
 }
 

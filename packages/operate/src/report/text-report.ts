@@ -9,6 +9,7 @@ import {
   timeText,
 } from '@changeover/bridge';
 import { type Report, titleOf } from './report.ts';
+import { relianceLines } from './reliance-lines.ts';
 import { ruleOutcome, ruleText } from './rule-text.ts';
 import { sinceLines } from './since-text.ts';
 import { pairedLines, stageColumns, stageLines } from './stage-lines.ts';
@@ -34,6 +35,7 @@ export function textReport(report: Report, verdict: ReportVerdict): string {
     [...gateBlock(verdict), ...sinceBlock(report)],
     coverageBlock(report),
     mismatchBlock(report),
+    relianceBlock(report),
     ruleBlock(report),
     dataBlock(report),
     report.data.notes.length === 0
@@ -188,6 +190,16 @@ function dataBlock({ dataChecks = [] }: Report): string[] {
 
 function leftOut(count: number, one: string, many: string): string[] {
   return count > 0 ? [`  ${leftOutText(count, one, many)}`] : [];
+}
+
+function relianceBlock({ data }: Report): string[] {
+  const lines = relianceLines(data);
+  if (lines.length === 0) return [];
+  return [
+    'What callers rely on',
+    ...lines.slice(0, mostGroups).map((line) => `  ${line}`),
+    ...leftOut(lines.length - mostGroups, 'line', 'lines'),
+  ];
 }
 
 function ruleBlock({ data: { rules } }: Report): string[] {

@@ -9,9 +9,16 @@ import { type SqlToken, sqlTokens } from './sql-tokens.ts';
 
 /**
  * What a statement has to do with the state of its connection beyond the transaction: nothing, reads it, sets it, makes or uses
- * temporary objects, holds or frees locks. `unknown` counts as `sets`.
+ * temporary objects, holds or frees locks. `unknown` counts as `sets`. `pending` is what will be known of later statements of that
+ * text: it runs, nobody is lent its connection afterwards, and nothing else follows from it.
  */
-export type SessionUse = 'none' | 'reads' | 'sets' | 'temporary' | 'locks' | 'unknown';
+export type SessionUse = 'none' | 'reads' | 'sets' | 'temporary' | 'locks' | 'unknown' | 'pending';
+
+/** What becomes of statements that leave something on their connection: see `StorageBackendFactoryOptions.session`. */
+export type SessionMode = 'pin' | 'refuse' | 'none';
+
+/** What the calls of a dataset are known to rely on before the first of them is made: `writes` is what the last write left. */
+export type KnownReliance = 'none' | 'writes' | 'all';
 
 /** Tells what statements do to their connection. Both functions are asked for each call: they must be quick, and not throw. */
 export interface SessionFacts {

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -121,7 +122,22 @@ describe('at the start', () => {
   test('a folder in place of the file means legacy, loudly', () => {
     mkdirSync(path);
     expect(open().decide(context).stage).toBe('legacy');
-    expect(errors()).toEqual([expect.stringMatching(/can't be read \(EISDIR\)/)]);
+    expect(errors()).toEqual([expect.stringMatching(/is a folder; name the file in it$/)]);
+  });
+
+  test('a pipe in place of the file keeps the last flags in force, loudly, and stops nothing', async () => {
+    writeFileSync(path, textFor('reverse'));
+    const source = open();
+    rmSync(path);
+    execFileSync('mkfifo', [path]);
+    expect(await logged('error', 1)).toMatch(/a pipe, a socket or a device; write a file$/);
+    expect(source.decide(context).stage).toBe('reverse');
+    rmSync(path);
+    const again = changed(source);
+    writeFileSync(path, textFor('shadow'));
+    await again;
+    expect(source.decide(context).stage).toBe('shadow');
+    expect(errors()).toHaveLength(1);
   });
 
   test('a folder that does not exist yet means legacy until it does', async () => {

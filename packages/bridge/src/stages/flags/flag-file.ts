@@ -1,8 +1,9 @@
-import { readFileSync, statSync, watch, type FSWatcher } from 'node:fs';
+import { statSync, watch, type FSWatcher } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { describe, type Clock, type Timer } from '@changeover/core';
 import type { Logger } from '../../log.ts';
 import { FlagLayer, revisionOf } from './flag-layer.ts';
+import { NoFileError, readSmallFile } from './read-small-file.ts';
 import { checkFlags, type CheckedFlags } from './flags-document.ts';
 
 /** What a watched file is made of. */
@@ -164,16 +165,11 @@ export class FlagFile {
   #read(): FileContent | { readonly problem: string } {
     const file = describe(this.path);
     try {
-      const { size } = statSync(this.path);
-      if (size > maxFileBytes) {
-        return {
-          problem: `${file} has ${String(size)} bytes; write at most ${String(maxFileBytes)}`,
-        };
-      }
-      return parseContent(readFileSync(this.path, 'utf8'));
+      return parseContent(readSmallFile(this.path, maxFileBytes));
     } catch (error) {
+      if (error instanceof NoFileError) return { problem: `${file} ${error.message}` };
       const { code, message } = error as { code?: string; message: string };
-      if (code === 'ENOENT') return { problem: `there is no file ${file}; write one` };
+      if (code === 'ENOENT') return { problem: `there is no file ${file}; npx changeover init writes one` };
       if (code === undefined) return { problem: `${file} is no JSON (${message}); is it whole?` };
       return { problem: `${file} can't be read (${code}); let this process read it` };
     }

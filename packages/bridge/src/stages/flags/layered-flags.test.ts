@@ -153,7 +153,8 @@ describe('one layer', () => {
       rehearsalSampleRate: 1,
       maxRows: 10,
       rules: [],
-      guarantees: { order: 'caller', exclusion: 'process' },
+      accept: [],
+      guarantees: { order: 'caller', exclusion: 'process', session: 'pin' },
     });
   });
 

@@ -2,6 +2,11 @@ import type { ComparisonRule } from '@changeover/compare';
 import { type CallTarget, keyTarget, noKey, type Stage } from '@changeover/core';
 import type { ExclusionLevel, OrderLevel } from '../../guarantees/index.ts';
 
+/** What becomes of statements that leave something on their connection. `pin`: from the first of them on, and where the key was seen to
+ * rely on it before, the key has one pooled connection. `refuse`: the pooled leg refuses them with a `SessionStateError`. `none`: they are run,
+ * and what they leave is gone with their connection. */
+export type SessionLevel = 'pin' | 'refuse' | 'none';
+
 /** What a key's callers get of what the singleton guaranteed. */
 export interface GuaranteeLevels {
   /** Whose calls take effect in the order in which they were issued, awaited or not: all of the process, each caller's own,
@@ -9,6 +14,8 @@ export interface GuaranteeLevels {
   readonly order: OrderLevel;
   /** Whether a transaction excludes the key's other writes in this process. Default: `process`. */
   readonly exclusion: ExclusionLevel;
+  /** For legs that know statements: the storage API's. Default: `pin`. */
+  readonly session: SessionLevel;
 }
 
 /** What a flag says about comparing calls, beside the stage. */
@@ -40,7 +47,11 @@ export const defaultShadowSettings: ShadowSettings = Object.freeze({
   maxRows: 100_000,
   rules: Object.freeze([]),
   accept: Object.freeze([]),
-  guarantees: Object.freeze({ order: 'caller', exclusion: 'process' } as const),
+  guarantees: Object.freeze({
+    order: 'caller',
+    exclusion: 'process',
+    session: 'pin',
+  } as const),
 });
 
 /** Where an answer comes from: the flag server, the last answer it gave before it went silent, the flags file, or

@@ -154,18 +154,21 @@ function acceptOf(value: unknown, report: ReportProblem): readonly string[] {
 const guaranteeLevels = {
   order: ['process', 'caller', 'none'],
   exclusion: ['process', 'none'],
+  session: ['pin', 'refuse', 'none'],
 } as const;
+const guaranteeNames = Object.keys(guaranteeLevels) as (keyof GuaranteeLevels)[];
 
 function guaranteesOf(value: unknown, report: ReportProblem): GuaranteeLevels {
   const levels: Record<keyof GuaranteeLevels, string> = { ...defaultShadowSettings.guarantees };
   if (value === undefined) return defaultShadowSettings.guarantees;
   if (!isObject(value)) {
-    report('.guarantees', value, 'an object with "order" or "exclusion"');
+    report('.guarantees', value, 'an object with "order", "exclusion" or "session"');
     return defaultShadowSettings.guarantees;
   }
-  for (const [name, found] of Object.entries(value)) {
-    if (name !== 'order' && name !== 'exclusion') {
-      report(`.guarantees.${name}`, found, 'one of the fields "order", "exclusion"');
+  for (const [field, found] of Object.entries(value)) {
+    const name = guaranteeNames.find((one) => one === field);
+    if (name === undefined) {
+      report(`.guarantees.${field}`, found, `one of the fields ${quoted(guaranteeNames)}`);
       continue;
     }
     const known: readonly string[] = guaranteeLevels[name];

@@ -38,6 +38,7 @@ export interface GateDefinition {
  * - `failed`: the share of calls that a caller saw fail.
  * - `latency-p50-ratio`: the pooled leg's median over the legacy leg's; its bounds are the histograms' resolution.
  * - `error-increase`: the share of failed calls that the pooled leg answered, less that of the legacy leg's.
+ * - `unkept`: guarantees that the key's callers rely on and the pooled leg does not keep.
  * - `data-checks`: the share of the tables checked that are not as expected.
  */
 export const figureNames = [
@@ -49,6 +50,7 @@ export const figureNames = [
   'failed',
   'latency-p50-ratio',
   'error-increase',
+  'unkept',
   'data-checks',
 ] as const;
 
@@ -108,6 +110,12 @@ export const defaultGates: readonly GateDefinition[] = [
     scope: 'key',
     ifMissed: 'roll-back',
     title: 'No more errors from the pooled leg than from the legacy one',
+  },
+  {
+    expression: 'unkept == 0',
+    scope: 'key',
+    ifMissed: 'hold',
+    title: 'What callers rely on is kept',
   },
   {
     expression: 'data-checks == 0',

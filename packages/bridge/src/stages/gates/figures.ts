@@ -16,6 +16,7 @@ export const figureUnits: Readonly<Record<FigureName, FigureUnit>> = {
   failed: 'share',
   'latency-p50-ratio': 'ratio',
   'error-increase': 'share',
+  unkept: 'count',
   'data-checks': 'share',
 };
 
@@ -31,6 +32,8 @@ export interface FigureSubject {
   readonly latencies: readonly TotalsBy[];
   /** Undefined where none were asked for. */
   readonly dataChecks: readonly DataCheck[] | undefined;
+  /** How many guarantees are relied on, and not kept; left out where none is relied on. */
+  readonly unkept?: { readonly count: number; readonly n: number } | undefined;
   /** Left out for figures of all stages. */
   readonly stage?: string | undefined;
 }
@@ -59,6 +62,8 @@ export function figureOf(name: FigureName, subject: FigureSubject): Figure {
       return slowest(subject.latencies.filter((one) => stage === undefined || one.stage === stage));
     case 'error-increase':
       return errorIncrease(subject.cells);
+    case 'unkept':
+      return subject.unkept;
     case 'data-checks':
       return subject.dataChecks && failedChecks(subject.dataChecks);
   }

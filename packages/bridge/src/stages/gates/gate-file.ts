@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { NoFileError, readSmallFile } from '../flags/read-small-file.ts';
 import { parseGate } from '@changeover/compare';
 import { stages } from '@changeover/core';
 import {
@@ -38,6 +38,9 @@ export function gatesIn(path: string | undefined): readonly GateDefinition[] {
   return path === undefined ? defaultGates : readGateFile(path);
 }
 
+/** It is read by programs while they answer calls. */
+const maxFileBytes = 1024 * 1024;
+
 /**
  * Reads the gates of a file: `{"gates": {"shadow": ["mismatch.upper < 0.1%", …], …}}`, lists of expressions by where
  * they are asked. They take the place of the default ones, but that the default gates of a shape hold where the file has none:
@@ -48,10 +51,13 @@ export function gatesIn(path: string | undefined): readonly GateDefinition[] {
 export function readGateFile(path: string): readonly GateDefinition[] {
   let text: string;
   try {
-    text = readFileSync(path, 'utf8');
+    text = readSmallFile(path, maxFileBytes);
   } catch (error) {
+    const { message } = error as { message?: unknown };
     throw new GateFileError(
-      `The gates file ${path} can't be read: ${String((error as { message?: unknown }).message)}`,
+      error instanceof NoFileError
+        ? `The gates file ${path} ${error.message}`
+        : `The gates file ${path} can't be read: ${String(message)}`,
     );
   }
   return parseGates(text, path);

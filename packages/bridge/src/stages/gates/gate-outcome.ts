@@ -182,6 +182,8 @@ function failure(name: FigureName, value: number, n: number): string {
       return `the pooled median is ${value.toFixed(2)} times the legacy one`;
     case 'error-increase':
       return 'calls fail more often on the pooled leg than on the legacy leg';
+    case 'unkept':
+      return `${counted(value, 'guarantee is', 'guarantees are')} relied on and not kept`;
     case 'data-checks':
       return `${counted(count, 'table', 'tables')} of ${countText(n)} ${count === 1 ? 'is' : 'are'} not as expected`;
   }

@@ -3,6 +3,7 @@ import { shareOf } from '@changeover/compare';
 import { counted, durationText, visibleText } from '../../plain-text.ts';
 import { type FigureName, type GateDefinition, gateLimits } from './default-gates.ts';
 import type { Figure } from './figures.ts';
+import type { Steps } from '../../steps.ts';
 import { askGate, type GateOutcome } from './gate-outcome.ts';
 import {
   comparingStages,
@@ -153,11 +154,18 @@ function roundUp(ms: number): number {
   return Math.max(1, Math.ceil(ms / unit)) * unit;
 }
 
+/** Shapes that are added up in the time of one part of a step. */
+const shapesAPart = 20;
+
 /** Whether keys that stand further than `from` proved a shape: many comparisons of it, and no mismatch. */
-export function cohortProof(records: readonly KeyRecord[], from: Stage): ReadonlySet<string> {
+export function* cohortProof(
+  records: readonly KeyRecord[],
+  from: Stage,
+): Steps<ReadonlySet<string>> {
   const further = stages.slice(stages.indexOf(from) + 1);
   const proved = new Map<string, { evidence: number; mismatches: number }>();
   for (const record of records) {
+    yield record.shapes.length / shapesAPart;
     const ahead = record.shapes.some((shape) =>
       further.some((stage) => sumOf(shape, 'calls', stage) > 0),
     );

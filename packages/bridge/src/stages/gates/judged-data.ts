@@ -2,6 +2,7 @@ import type { Stage } from '@changeover/core';
 import { ReportBuilder } from '../../recorder/report-builder.ts';
 import type { ReportData } from '../../recorder/report-data.ts';
 import type { ShapeEvidence } from '../../recorder/shape-evidence.ts';
+import type { GuaranteeLevels } from '../flags/stage-source.ts';
 import type { GateDefinition } from './default-gates.ts';
 
 /** A table's content checked against a reference that was computed apart from both legs. */
@@ -22,8 +23,10 @@ export interface KeyStanding {
   readonly stage?: Stage | undefined;
   /** Why it doesn't move whatever the gates say; undefined where it isn't held. */
   readonly held?: string | undefined;
-  /** Operations that may step forward without comparisons: the flag's payload and the ledger say which. */
+  /** Operations that may step forward without comparisons, and as `guarantee:session` what need not be kept: the flag's payload and the ledger say which. */
   readonly accepted?: readonly string[] | undefined;
+  /** What the flag's payload keeps for the key. Default: all that the recordings say is kept. */
+  readonly guarantees?: GuaranteeLevels | undefined;
 }
 
 /** What the gates are asked about. */

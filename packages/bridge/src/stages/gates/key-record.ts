@@ -1,6 +1,7 @@
 import { type Stage, stages } from '@changeover/core';
 import type { JudgedFigures, ReportData, TotalsBy } from '../../recorder/report-data.ts';
 import type { ShapeEvidence } from '../../recorder/shape-evidence.ts';
+import { inOneGo, type Steps } from '../../steps.ts';
 import type { JudgedData } from './judged-data.ts';
 
 /** What was seen of one shape of one key's calls, by stage. */
@@ -27,26 +28,35 @@ type WithShapes<Data> = Data & { readonly shapes?: readonly ShapeEvidence[] | un
 
 /** Every key that was called, by backend and key; what was counted before a key was resumed is left out. */
 export function keyRecords(report: JudgedData): readonly KeyRecord[] {
+  return inOneGo(keyRecordsInSteps(report));
+}
+
+/** The same in steps, each of about as many cells as it yields. */
+export function* keyRecordsInSteps(report: JudgedData): Steps<readonly KeyRecord[]> {
   const { data } = report;
-  const cells = groupBy((data.judged ?? data).cells.filter(hasCalls), ({ backend, dataset }) =>
+  const called = (data.judged ?? data).cells.filter(hasCalls);
+  const cells = yield* groupInSteps(called, ({ backend, dataset }) =>
     nameOf(backend, dataset ?? ''),
   );
-  const shapes = groupBy(shapesOf(report), ({ backend, key }) => nameOf(backend, key));
+  const shapes = yield* groupInSteps(shapesOf(report), ({ backend, key }) => nameOf(backend, key));
   // Of a key that was resumed and not called since nothing is known, which is not the same as no key.
   const resumed = (data.judged?.since ?? []).map(({ backend, dataset }) =>
     nameOf(backend, dataset),
   );
-  const names = [...new Set([...cells.keys(), ...shapes.keys(), ...resumed])].sort();
-  return names.map((name) => {
+  const seen = spanOf(data);
+  const records: KeyRecord[] = [];
+  for (const name of [...new Set([...cells.keys(), ...shapes.keys(), ...resumed])].sort()) {
     const [backend = '', key = ''] = name.split('\0');
-    const ofKey = cells.get(name) ?? [];
-    return {
+    const [ofKey, ofShapes] = [cells.get(name) ?? [], shapes.get(name) ?? []];
+    records.push({
       backend,
       key,
       cells: ofKey,
-      shapes: shapeRecords(withUnshaped(shapes.get(name) ?? [], ofKey, data)),
-    };
-  });
+      shapes: shapeRecords(withUnshaped(ofShapes, ofKey, seen)),
+    });
+    yield ofKey.length + ofShapes.length;
+  }
+  return records;
 }
 
 /** One key's calls, comparisons and so on at one stage, or at all. */
@@ -94,11 +104,9 @@ function shapesOf({ data, shapes }: JudgedData): readonly ShapeEvidence[] {
 function withUnshaped(
   shapes: readonly ShapeEvidence[],
   cells: readonly TotalsBy[],
-  { runs }: ReportData,
+  seen: Pick<ShapeEvidence, 'firstSeen' | 'lastSeen'>,
 ): readonly ShapeEvidence[] {
   const known = new Set(shapes.map(({ operation }) => operation));
-  const firstSeen = runs.reduce((first, { startedAt }) => Math.min(first, startedAt), Infinity);
-  const lastSeen = runs.reduce((last, { lastAt }) => Math.max(last, lastAt), 0);
   return [
     ...shapes,
     ...cells
@@ -117,8 +125,7 @@ function withUnshaped(
         raced: cell.raced,
         nondeterministic: cell.nondeterministic,
         inconclusive: cell.inconclusive,
-        firstSeen: Number.isFinite(firstSeen) ? firstSeen : 0,
-        lastSeen,
+        ...seen,
       })),
   ];
 }
@@ -142,15 +149,34 @@ function hasCalls({ calls, compared }: TotalsBy): boolean {
   return calls > 0 || compared > 0;
 }
 
+/** From the first run's start to the last one's end. */
+function spanOf({ runs }: ReportData): Pick<ShapeEvidence, 'firstSeen' | 'lastSeen'> {
+  const firstSeen = runs.reduce((first, { startedAt }) => Math.min(first, startedAt), Infinity);
+  const lastSeen = runs.reduce((last, { lastAt }) => Math.max(last, lastAt), 0);
+  return { firstSeen: Number.isFinite(firstSeen) ? firstSeen : 0, lastSeen };
+}
+
 function groupBy<Item>(
   items: readonly Item[],
   name: (item: Item) => string,
 ): ReadonlyMap<string, Item[]> {
+  return inOneGo(groupInSteps(items, name));
+}
+
+/** Grouping is that much cheaper than all else that is done with a cell. */
+const groupedAtOnce = 20;
+
+function* groupInSteps<Item>(
+  items: readonly Item[],
+  name: (item: Item) => string,
+): Steps<ReadonlyMap<string, Item[]>> {
   const groups = new Map<string, Item[]>();
-  for (const item of items) {
-    const group = groups.get(name(item));
-    if (group === undefined) groups.set(name(item), [item]);
+  for (const [at, item] of items.entries()) {
+    const one = name(item);
+    const group = groups.get(one);
+    if (group === undefined) groups.set(one, [item]);
     else group.push(item);
+    if (at % groupedAtOnce === groupedAtOnce - 1) yield 1;
   }
   return groups;
 }

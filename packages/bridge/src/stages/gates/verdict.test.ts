@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { defaultGates } from './default-gates.ts';
 import type { Report } from '@changeover/operate';
+import type { RelianceEvidence } from '../../recorder/reliance-book.ts';
 import type { ShapeEvidence } from '../../recorder/shape-evidence.ts';
 import type { DataCheck } from './judged-data.ts';
 import {
@@ -16,8 +17,29 @@ const fast = { legacyMs: latencies(40, 4), pooledMs: latencies(40, 1) };
 const clean: CellCounts = { stage: 'shadow', match: 500, ...fast };
 const onLegacy: CellCounts = { stage: 'legacy', calls: 500 };
 
-function verdictOf(cells: readonly CellCounts[], others: Partial<Report> = {}): ReportVerdict {
-  return decideVerdict({ data: reportData(cells), ...others });
+function verdictOf(
+  cells: readonly CellCounts[],
+  others: Partial<Report> = {},
+  reliance: readonly RelianceEvidence[] = [],
+): ReportVerdict {
+  return decideVerdict({ data: reportData(cells, { reliance }), ...others });
+}
+
+function relied(
+  guarantee: RelianceEvidence['guarantee'],
+  others: Partial<RelianceEvidence> = {},
+): RelianceEvidence {
+  return {
+    backend: 'sqlite',
+    key: 'titanic',
+    guarantee,
+    count: 3,
+    sites: [{ site: 'src/orders.ts:12', what: 'query: SELECT last_insert_rowid ( )', count: 2 }],
+    kept: true,
+    firstSeen: 1,
+    lastSeen: 2,
+    ...others,
+  };
 }
 
 function gateOf({ gates }: ReportVerdict, expression: string, stage?: string): GateOutcome {
@@ -425,7 +447,11 @@ describe('gates', () => {
           { stage: 'legacy', calls: 50 },
           { stage: 'reverse', inconclusive: 20, mismatch: 1, calls: 30, failed: 20, ...slow },
         ],
-        { dataChecks: [check(false)] },
+        {
+          dataChecks: [check(false)],
+          standing: () => ({ guarantees: { order: 'caller', exclusion: 'none', session: 'pin' } }),
+        },
+        [relied('exclusion')],
       );
       const cohort = verdictOf([
         { ...onLegacy, calls: 50 },
@@ -446,6 +472,64 @@ describe('gates', () => {
       );
     },
   );
+});
+
+describe('what callers rely on', () => {
+  const kept = { order: 'caller', exclusion: 'process', session: 'pin' } as const;
+  const session = relied('session', { use: 'lastWrite' });
+
+  test('is no obstacle where the pooled leg keeps it', () => {
+    const verdict = verdictOf([clean], { standing: () => ({ guarantees: kept }) }, [
+      session,
+      relied('order'),
+    ]);
+    expect(verdict.decision).toBe('PROMOTE');
+  });
+
+  test.each([
+    ['session', { ...kept, session: 'refuse' }],
+    ['session', { ...kept, session: 'none' }],
+    ['order', { ...kept, order: 'none' }],
+    ['exclusion', { ...kept, exclusion: 'none' }],
+  ] as const)('holds the key by name where its flag lets %s go: %j', (guarantee, guarantees) => {
+    const verdict = verdictOf([clean], { standing: () => ({ guarantees }) }, [relied(guarantee)]);
+    expect(verdict.decision).toBe('HOLD');
+    const gate = gateOf(verdict, 'unkept == 0');
+    expect(gate.reason).toContain(`the pooled leg does not keep that (${guarantee})`);
+    expect(gate.reason).toContain('src/orders.ts:12 (query: SELECT last_insert_rowid ( ))');
+    expect(gate.next).toContain(`--accept guarantee:${guarantee}`);
+  });
+
+  test('holds the key where the leg itself said that it keeps none', () => {
+    const verdict = verdictOf([clean], {}, [{ ...session, kept: false }]);
+    expect(verdict.decision).toBe('HOLD');
+  });
+
+  test('says nothing of other keys', () => {
+    const other = { ...session, key: 'iris', kept: false };
+    expect(verdictOf([clean], {}, [other]).decision).toBe('PROMOTE');
+  });
+
+  test('is accepted by its own name and by no operation', () => {
+    const decided = (accepted: readonly string[]): string =>
+      verdictOf([clean], { standing: () => ({ accepted }) }, [{ ...session, kept: false }])
+        .decision;
+    expect(decided(['session'])).toBe('HOLD');
+    expect(decided(['guarantee:order'])).toBe('HOLD');
+    expect(decided(['guarantee:session'])).toBe('PROMOTE');
+  });
+
+  test('is asked of whatever a gates file has', () => {
+    const gates = [{ expression: 'calls >= 1', scope: 'key', ifMissed: 'hold', title: 'own' }];
+    const verdict = verdictOf([clean], { gates: gates as Report['gates'] }, [
+      { ...session, kept: false },
+    ]);
+    expect(verdict.decision).toBe('HOLD');
+  });
+
+  test('calls made after their transaction are shown and hold nobody', () => {
+    expect(verdictOf([clean], {}, [relied('lateWork', { kept: false })]).decision).toBe('PROMOTE');
+  });
 });
 
 test('a sample report is promoted without mismatches and held with some', () => {

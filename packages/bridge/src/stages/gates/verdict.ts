@@ -5,8 +5,17 @@ import { defaultGates, type GateDefinition, gateLimits, type GateScope } from '.
 import { figureOf, type FigureSubject } from './figures.ts';
 import { askGate, decideBy, type Decision, type GateOutcome } from './gate-outcome.ts';
 import type { JudgedData, KeyStanding } from './judged-data.ts';
+import { explainedReliance, keyReliance } from './judge-reliance.ts';
 import { cohortProof, judgeShapes, shapeName } from './judge-shapes.ts';
-import { comparingStages, type KeyRecord, keyRecords, latestStage, nameOf } from './key-record.ts';
+import {
+  comparingStages,
+  type KeyRecord,
+  keyRecords,
+  keyRecordsInSteps,
+  latestStage,
+  nameOf,
+} from './key-record.ts';
+import { inOneGo, type Steps } from '../../steps.ts';
 
 /** One key's part of the verdict. */
 export interface KeyVerdict {
@@ -42,6 +51,9 @@ export interface ReportVerdict {
   readonly gates: readonly GateOutcome[];
 }
 
+/** Cells that are added up in the time of one part of a step. */
+const cellsAPart = 500;
+
 /** Nothing stands before `shadow`. */
 export const toShadow = 'at shadow, callers are still answered by the legacy leg';
 
@@ -55,11 +67,13 @@ export function decideVerdict(report: JudgedData): ReportVerdict {
   return new GateJudge(report).verdict();
 }
 
+const asksUnkept = /^\s*unkept\b/;
+
 /** Asks the gates about one state of the recordings. */
 export class GateJudge {
   readonly #report: JudgedData;
   readonly #definitions: readonly GateDefinition[];
-  readonly #records: readonly KeyRecord[];
+  readonly #records: ReadonlyMap<string, KeyRecord>;
   readonly #standings = new Map<string, KeyStanding & { readonly stage: Stage }>();
   readonly #proofs = new Map<string, ReadonlySet<string>>();
   readonly #cohorts = new Map<string, readonly TotalsBy[]>();
@@ -67,20 +81,32 @@ export class GateJudge {
   readonly #cohortGates = new Map<string, readonly GateOutcome[]>();
 
   /** @throws {SyntaxError | RangeError} as {@link decideVerdict}, at the first key that is judged. */
-  constructor(report: JudgedData) {
+  constructor(report: JudgedData, records: readonly KeyRecord[] = keyRecords(report)) {
     this.#report = report;
     const given = report.gates ?? defaultGates;
     const asksShapes = given.length === 0 || given.some(({ scope }) => scope === 'shape');
     const shapes = defaultGates.filter(({ scope }) => scope === 'shape');
-    this.#definitions = asksShapes ? given : [...shapes, ...given];
-    this.#records = keyRecords(report);
+    const asksKept =
+      given.length === 0 || given.some(({ expression }) => asksUnkept.test(expression));
+    const kept = defaultGates.filter(({ expression }) => asksUnkept.test(expression));
+    this.#definitions = [...(asksShapes ? [] : shapes), ...given, ...(asksKept ? [] : kept)];
+    this.#records = new Map(records.map((one) => [nameOf(one.backend, one.key), one]));
+  }
+
+  /** A judge that was asked in steps what every key's verdict rests on, so that each one takes the time of its own cells.
+   *
+   * @throws {SyntaxError | RangeError} as {@link decideVerdict}. */
+  static *inSteps(report: JudgedData): Steps<GateJudge> {
+    const judge = new GateJudge(report, yield* keyRecordsInSteps(report));
+    yield* judge.#prepare();
+    return judge;
   }
 
   /** Whether one key may leave a stage.
    *
    * @param from default: where it stands. */
   key(backend: string, key: string, from?: Stage): KeyVerdict {
-    const record = this.#records.find((one) => one.backend === backend && one.key === key) ?? {
+    const record = this.#records.get(nameOf(backend, key)) ?? {
       backend,
       key,
       shapes: [],
@@ -89,20 +115,32 @@ export class GateJudge {
     return this.#judge(record, from ?? this.#standingOf(record).stage);
   }
 
-  /** Asks now what every key's verdict rests on: it takes the time of all of them. */
-  prepare(): this {
-    for (const { backend } of this.#records) this.#cohortOf(backend);
-    return this;
+  *#prepare(): Steps<void> {
+    for (const from of stages) {
+      if (from === 'legacy') continue;
+      for (const backend of this.#backends) {
+        yield* this.#proveInSteps(backend, from);
+      }
+    }
+    for (const record of this.#records.values()) {
+      this.#own(record, latestStage(record) ?? 'legacy');
+      yield record.cells.length + record.shapes.length;
+    }
+    for (const backend of this.#backends) {
+      const cells = this.#cohortOf(backend).length;
+      yield cells / cellsAPart;
+      for (const from of stages) yield* this.#askCohort(backend, from);
+    }
   }
 
   verdict(): ReportVerdict {
-    const keys = this.#records
+    const keys = [...this.#records.values()]
       .map((record) => this.#judge(record, this.#standingOf(record).stage))
       // Of the others on legacy nothing is said: nothing was compared, and nothing stands before shadow.
       .filter(({ stage, decision }) => stage !== 'legacy' || decision === 'HOLD');
     const names = [
       ...new Set([
-        ...this.#records.map(({ backend }) => backend),
+        ...this.#backends,
         ...(this.#report.dataChecks ?? []).map(({ backend }) => backend),
       ]),
     ].sort();
@@ -186,6 +224,10 @@ export class GateJudge {
     if (this.#definitions.length === 0) return [];
     const { backend, key } = record;
     const proved = this.#proofOf(backend, from);
+    const reliance = keyReliance(
+      this.#report.data.reliance.filter((one) => one.backend === backend && one.key === key),
+      this.#standingOf(record),
+    );
     const shapes = judgeShapes(this.#of('shape'), {
       record,
       from,
@@ -199,6 +241,10 @@ export class GateJudge {
       dataChecks: this.#report.dataChecks?.filter(
         (one) => one.backend === backend && one.key === key,
       ),
+      unkept:
+        reliance.relied.length === 0
+          ? undefined
+          : { count: reliance.unkept.length, n: reliance.relied.length },
       stage: from,
     };
     const own = this.#of('key').flatMap((definition) => {
@@ -207,12 +253,17 @@ export class GateJudge {
         const told = value !== undefined && ('count' in value || value.kind === 'estimate');
         return told || figure === 'data-checks' ? value : undefined;
       });
-      return found === undefined ? [] : [provedCalls(found, record, proved)];
+      if (found === undefined) return [];
+      return [explainedReliance(provedCalls(found, record, proved), reliance, record)];
     });
     return [...shapes, ...own];
   }
 
   #cohortAt(backend: string, from: Stage): readonly GateOutcome[] {
+    return inOneGo(this.#askCohort(backend, from));
+  }
+
+  *#askCohort(backend: string, from: Stage): Steps<readonly GateOutcome[]> {
     const name = nameOf(backend, from);
     const known = this.#cohortGates.get(name);
     if (known !== undefined) return known;
@@ -222,14 +273,16 @@ export class GateJudge {
     const called = stages.filter((stage) =>
       cells.some((cell) => cell.stage === stage && cell.calls > 0),
     );
-    const gates = this.#definitions.flatMap((definition) =>
-      cohortStages(definition.scope, from, called).flatMap(
-        (stage) =>
-          askGate(definition, { backend, stage }, (figure) =>
-            figureOf(figure, { cells, latencies, dataChecks: undefined, stage }),
-          ) ?? [],
-      ),
-    );
+    const gates: GateOutcome[] = [];
+    for (const definition of this.#definitions) {
+      for (const stage of cohortStages(definition.scope, from, called)) {
+        const outcome = askGate(definition, { backend, stage }, (figure) =>
+          figureOf(figure, { cells, latencies, dataChecks: undefined, stage }),
+        );
+        if (outcome !== undefined) gates.push(outcome);
+        yield cells.length / cellsAPart;
+      }
+    }
     this.#cohortGates.set(name, gates);
     return gates;
   }
@@ -238,8 +291,7 @@ export class GateJudge {
   #cohortOf(backend: string): readonly TotalsBy[] {
     const known = this.#cohorts.get(backend);
     if (known !== undefined) return known;
-    const cells = this.#records
-      .filter((record) => record.backend === backend)
+    const cells = this.#recordsOf(backend)
       .filter((record) => {
         const own = decideBy(this.#own(record, latestStage(record) ?? 'legacy'));
         return own !== 'HOLD' && own !== 'ROLL BACK';
@@ -250,15 +302,24 @@ export class GateJudge {
   }
 
   #proofOf(backend: string, from: Stage): ReadonlySet<string> {
+    return inOneGo(this.#proveInSteps(backend, from));
+  }
+
+  *#proveInSteps(backend: string, from: Stage): Steps<ReadonlySet<string>> {
     const name = nameOf(backend, from);
     const known = this.#proofs.get(name);
     if (known !== undefined) return known;
-    const proof = cohortProof(
-      this.#records.filter((record) => record.backend === backend),
-      from,
-    );
+    const proof = yield* cohortProof(this.#recordsOf(backend), from);
     this.#proofs.set(name, proof);
     return proof;
+  }
+
+  get #backends(): readonly string[] {
+    return [...new Set([...this.#records.values()].map(({ backend }) => backend))];
+  }
+
+  #recordsOf(backend: string): readonly KeyRecord[] {
+    return [...this.#records.values()].filter((record) => record.backend === backend);
   }
 
   #standingOf(record: KeyRecord): KeyStanding & { readonly stage: Stage } {

@@ -7,6 +7,7 @@ import { heatMapSection } from './heat-map-section.ts';
 import { latencySection } from './latency-section.ts';
 import { pageStyle } from './page-style.ts';
 import { moment, sectionMarkup } from './parts.ts';
+import { relianceSection } from './reliance-section.ts';
 import { mismatchSection, otherVerdictsSection } from './samples-section.ts';
 import {
   backendVerdicts,
@@ -31,6 +32,7 @@ export function htmlReport(report: Report, verdict: ReportVerdict): string {
     heatMapSection(report),
     mismatchSection(report),
     otherVerdictsSection(report),
+    relianceSection(report),
     rulesSection(report),
     latencySection(report),
     timelineSection(report),

@@ -65,6 +65,7 @@ export function reportData(
     byDataset: by('backend', 'dataset'),
     cells: by('backend', 'dataset', 'operation', 'stage'),
     shapes: [],
+    reliance: [],
     sampleGroups: [],
     samplesOverLimit: 0,
     rules: [],

@@ -1,14 +1,15 @@
 import { ChangeoverError } from '@changeover/core';
 
 /** A statement needs what the last write left on its connection, and that connection is not known. It was not run. */
-export class SessionStateError extends ChangeoverError {
-  override readonly name = 'SessionStateError';
+export class LastWriteError extends ChangeoverError {
+  override readonly name = 'LastWriteError';
 
   constructor(sql: string) {
     super(
-      'SESSION_STATE',
+      'LAST_WRITE',
       `This statement reads what the last write left on its connection, and the pooled leg made that write on any of several: ` +
-        `${sql.slice(0, 200)}. It was not run. Use returning(), or make both in one transaction. From now on its key has one connection of the pooled leg.`,
+        `${sql.slice(0, 200)}. It was not run. Let the write return what is needed (RETURNING), or make both in one transaction. ` +
+        'From now on its key has one connection of the pooled leg.',
     );
   }
 }

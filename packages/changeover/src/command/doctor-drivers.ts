@@ -1,0 +1,106 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import type { DoctorCheck, DoctorFinding, DoctorSubject } from '@changeover/operate/command';
+
+/** A driver or a library that a bridge may stand on. */
+interface Supported {
+  readonly name: string;
+  /** The oldest version, as `major.minor`. */
+  readonly from: string;
+  /** The first major version that is not supported. Default: none. */
+  readonly below?: number;
+  /** What it is for, where it isn't installed. */
+  readonly use: string;
+  /** Packages that need it: where one is installed and this is not, that is said. */
+  readonly neededBy?: readonly string[];
+}
+
+/** As the packages' peers say; test/first-steps holds them together. */
+export const supportedPackages: readonly Supported[] = [
+  { name: 'pg', from: '8.16', below: 9, use: 'PostgreSQL, and changeover/pg' },
+  {
+    name: 'libpg-query',
+    from: '18.1',
+    below: 19,
+    use: 'telling what a statement of PostgreSQL does',
+    neededBy: ['pg'],
+  },
+  { name: 'better-sqlite3', from: '11.0', use: 'SQLite, and changeover/better-sqlite3' },
+  { name: '@duckdb/node-api', from: '1.0', use: 'DuckDB' },
+  { name: 'kysely', from: '0.28', use: 'changeover/kysely' },
+];
+
+/** Which drivers are installed, whether they are supported, and how DuckDB is run. */
+export const driverChecks: readonly DoctorCheck[] = [{ name: 'drivers', run: checkDrivers }];
+
+function checkDrivers({ folder, env }: DoctorSubject): readonly DoctorFinding[] {
+  const found = new Map(
+    supportedPackages.map(({ name }) => [name, installedVersion(name, folder)]),
+  );
+  return [
+    ...supportedPackages.map((one) => driverFinding(one, found)),
+    ...(found.get('@duckdb/node-api') === undefined
+      ? []
+      : [threadPoolFinding(env['UV_THREADPOOL_SIZE'])]),
+  ];
+}
+
+function driverFinding(
+  { name, from, below, use, neededBy = [] }: Supported,
+  found: ReadonlyMap<string, string | undefined>,
+): DoctorFinding {
+  const version = found.get(name);
+  if (version === undefined) {
+    const user = neededBy.find((one) => found.get(one) !== undefined);
+    return user === undefined
+      ? { check: name, status: 'ok', found: `not installed; it is for ${use}`, todo: null }
+      : {
+          check: name,
+          status: 'warning',
+          found: `not installed, though ${user} is; it is for ${use}`,
+          todo: `npm install ${name}   (a bridge over ${user} needs it)`,
+        };
+  }
+  const isSupported = isBetween(version, from, below);
+  const range =
+    below === undefined ? `${from} or newer` : `${from} or newer, below ${String(below)}`;
+  return {
+    check: name,
+    status: isSupported ? 'ok' : 'problem',
+    found: isSupported ? version : `${version}; supported is ${range}`,
+    todo: isSupported
+      ? null
+      : `npm install ${name}@${below === undefined ? 'latest' : String(below - 1)}`,
+  };
+}
+
+/** DuckDB runs its queries on libuv's threads: with the default of 4, a few heavy ones hold up files and names for seconds. */
+export function threadPoolFinding(typed: string | undefined): DoctorFinding {
+  const size = Number(typed ?? 4);
+  const isEnough = size >= 8;
+  return {
+    check: 'UV_THREADPOOL_SIZE',
+    status: isEnough ? 'ok' : 'warning',
+    found: `${typed ?? 'not set, so 4'}: DuckDB runs its queries on these threads, beside files and host names`,
+    todo: isEnough ? null : 'start a process that uses DuckDB with UV_THREADPOOL_SIZE=16',
+  };
+}
+
+function isBetween(version: string, from: string, below: number | undefined): boolean {
+  const [major = 0, minor = 0] = version.split(/[.-]/).map(Number);
+  const [oldest = 0, least = 0] = from.split('.').map(Number);
+  if (below !== undefined && major >= below) return false;
+  return major > oldest || (major === oldest && minor >= least);
+}
+
+/** As a program in that folder would find it; undefined where it isn't. Read by hand, since packages may hide their manifest. */
+export function installedVersion(name: string, folder: string): string | undefined {
+  const places = createRequire(join(folder, 'x.js')).resolve.paths(name) ?? [];
+  for (const place of places) {
+    const path = join(place, name, 'package.json');
+    if (existsSync(path))
+      return (JSON.parse(readFileSync(path, 'utf8')) as { readonly version: string }).version;
+  }
+  return undefined;
+}

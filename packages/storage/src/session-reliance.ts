@@ -1,0 +1,170 @@
+import type { Statement } from '@changeover/classify';
+import {
+  calledText,
+  isInTransaction,
+  type RelianceSeen,
+  type SessionReliance as SessionUse,
+} from '@changeover/bridge';
+import { keepsSession, type KnownReliance, type SessionFacts } from '@changeover/pooled';
+
+/** What {@link SessionReliance} is made of. */
+export interface SessionRelianceOptions {
+  /** The engine's name, as the bridge is called. */
+  readonly backend: string;
+  /** What the words of a statement tell at once. `unknown` has the statement classified. */
+  readonly words: SessionFacts;
+  /** What a statement does, in the background. Rejects, or undefined, where that can't be told. */
+  readonly learn: (dataset: string, sql: string) => Promise<Statement | undefined>;
+  readonly captureSite: (kind: string, key: string) => string | undefined;
+  readonly record: (seen: RelianceSeen) => void;
+  /** Whether the pooled leg keeps the session for a dataset. */
+  readonly kept: (dataset: string) => boolean;
+}
+
+/** A call of a statement. */
+export interface StatementCall {
+  readonly operation: string;
+  readonly dataset: string;
+  readonly sql: string;
+  /** The text without its literals. */
+  readonly shape: string;
+}
+
+/** Nothing is relied on; it is being learned; or what is. */
+type Known = 'none' | 'learning' | readonly SessionUse[];
+
+/** Datasets and shapes that are remembered; what comes after is looked at anew. */
+const maxDatasets = 1_000;
+const maxShapes = 1_000;
+
+/**
+ * Watches which statements rely on the session, at every stage: from the first day at `legacy` on. By shape, so that a statement
+ * which relies on nothing costs two look-ups in a map, and one in its words when its shape is first seen.
+ */
+export class SessionReliance {
+  readonly #options: SessionRelianceOptions;
+  readonly #byDataset = new Map<string, Map<string, Known>>();
+  readonly #relied = new Map<string, KnownReliance>();
+
+  constructor(options: SessionRelianceOptions) {
+    this.#options = options;
+  }
+
+  /** To be told of each call of a statement, in the tick in which it is made. Never throws. */
+  saw(call: StatementCall): void {
+    const known = this.#shapesOf(call.dataset).get(call.shape);
+    if (known === 'none') return;
+    try {
+      if (known === undefined) this.#firstSeen(call);
+      else if (known !== 'learning') this.#count(call, known, undefined);
+    } catch {
+      // No watching may break a caller.
+    }
+  }
+
+  /** What this process saw a dataset rely on. */
+  reliedOn(dataset: string): KnownReliance {
+    return this.#relied.get(dataset) ?? 'none';
+  }
+
+  #firstSeen(call: StatementCall): void {
+    const { words } = this.#options;
+    const { dataset, sql } = call;
+    const use = words.sessionUse(sql);
+    if (use === 'unknown') {
+      this.#learn(call);
+      return;
+    }
+    const uses: SessionUse[] = words.readsLastWrite(sql) ? ['lastWrite'] : [];
+    if (use !== 'pending' && use !== 'none') uses.push(use);
+    this.#note(dataset, call.shape, uses);
+    this.#count(call, uses, undefined);
+  }
+
+  /** The call site is only there now. */
+  #learn(call: StatementCall): void {
+    const { dataset, sql, shape } = call;
+    const site = this.#site(dataset, 'unknown');
+    const isInside = isInTransaction();
+    this.#shapesOf(dataset).set(shape, 'learning');
+    const forget = (): void => {
+      this.#shapesOf(dataset).delete(shape);
+    };
+    this.#options.learn(dataset, sql).then((statement) => {
+      if (statement === undefined || statement.effect === 'unknown') {
+        // It may be told the next time.
+        forget();
+        return;
+      }
+      const uses = usesOf(statement);
+      this.#note(dataset, shape, uses);
+      this.#record(call, uses, site, isInside);
+    }, forget);
+  }
+
+  #count(call: StatementCall, uses: readonly SessionUse[], site: string | undefined): void {
+    if (uses.length > 0) this.#record(call, uses, site, isInTransaction());
+  }
+
+  #record(
+    { operation, dataset, shape }: StatementCall,
+    uses: readonly SessionUse[],
+    captured: string | undefined,
+    isInside: boolean,
+  ): void {
+    const { backend, kept, record } = this.#options;
+    for (const use of uses) {
+      // A transaction has its connection to itself: what the last write left is there.
+      if (isInside && (use === 'lastWrite' || use === 'reads')) continue;
+      this.#remember(dataset, use);
+      record({
+        backend,
+        dataset,
+        guarantee: 'session',
+        use,
+        site: captured ?? this.#site(dataset, use),
+        what: calledText(operation, shape),
+        kept: kept(dataset),
+      });
+    }
+  }
+
+  #site(dataset: string, use: string): string | undefined {
+    return this.#options.captureSite(`session ${use}`, `${this.#options.backend}:${dataset}`);
+  }
+
+  #remember(dataset: string, use: SessionUse): void {
+    const scope = scopeOf(use);
+    const before = this.#relied.get(dataset);
+    if (scope === 'none' || before === 'all' || before === scope) return;
+    if (this.#relied.size < maxDatasets || before !== undefined) this.#relied.set(dataset, scope);
+  }
+
+  #note(dataset: string, shape: string, uses: readonly SessionUse[]): void {
+    this.#shapesOf(dataset).set(shape, uses.length === 0 ? 'none' : uses);
+  }
+
+  #shapesOf(dataset: string): Map<string, Known> {
+    let shapes = this.#byDataset.get(dataset);
+    if (shapes === undefined) {
+      if (this.#byDataset.size >= maxDatasets) this.#byDataset.clear();
+      shapes = new Map();
+      this.#byDataset.set(dataset, shapes);
+    }
+    if (shapes.size >= maxShapes) shapes.clear();
+    return shapes;
+  }
+}
+
+/** What a dataset that relies on the session in this way needs kept. */
+export function scopeOf(use: SessionUse | undefined): KnownReliance {
+  if (use === undefined || use === 'reads') return 'none';
+  return use === 'lastWrite' ? 'writes' : 'all';
+}
+
+function usesOf({ session, readsLastWrite }: Statement): readonly SessionUse[] {
+  return [
+    ...(keepsSession(session) && session !== 'none' ? [session] : []),
+    ...(readsLastWrite ? (['lastWrite'] as const) : []),
+  ];
+}
