@@ -126,7 +126,7 @@ export class HistoryLoad {
   async #call(
     name: string,
     operation: string,
-    work: (steps: Step[]) => Promise<void>,
+    work: (steps: Step[]) => Promise<unknown>,
   ): Promise<void> {
     const { toldBy, onError } = this.#options;
     const error = await this.recorder.call(name, operation, work, (failure) =>

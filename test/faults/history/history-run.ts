@@ -99,7 +99,7 @@ class HistoryRun {
     this.#dataset = `histories_${process.pid.toString(36)}_${Math.floor(random() * 1e9).toString(36)}`;
     this.#order = options.order ?? pick(random, ['process', 'caller'] as const);
     this.#source = createStaticStageSource(this.#stageOf, {
-      guarantees: { order: this.#order, exclusion: 'process' },
+      guarantees: { order: this.#order, exclusion: 'process', session: 'pin' },
     });
     this.#bridge = createStorageBridge({
       basePath: this.#basePath,

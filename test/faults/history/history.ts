@@ -71,7 +71,7 @@ export class HistoryRecorder {
   async call(
     caller: string,
     operation: string,
-    work: (steps: Step[]) => Promise<void>,
+    work: (steps: Step[]) => Promise<unknown>,
     toldBy: (error: unknown) => 'refused' | 'unknown',
     last = false,
   ): Promise<unknown> {
