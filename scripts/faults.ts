@@ -1,16 +1,33 @@
 import { parseArgs } from 'node:util';
-import { faults, runFault, runSeed } from '../test/faults/campaign.ts';
+import { type Engine, engines } from '@changeover/engines';
+import { faults, runFault, runSeedWithHistories } from '../test/faults/campaign.ts';
 import type { CampaignResult } from '../test/faults/campaign.ts';
 import type { Fault } from '../test/faults/fault.ts';
+import { runClean } from '../test/faults/clean/clean-run.ts';
 import { FaultyPostgres } from '../test/faults/faulty-postgres.ts';
+import { runKills } from '../test/faults/kills/kill-run.ts';
+import { runHistories } from '../test/faults/history/history-run.ts';
+import { type Plant, plants } from '../test/faults/history/plant.ts';
+import { seededRandom } from '../test/faults/random.ts';
 
-const usage = `npm run faults -- [--seeds N] [--seed S] [--fault NAME] [--format text|json] [--list]
+const usage = `npm run faults -- [--seeds N] [--seed S] [--fault NAME] [--plant FAULT] [--engine NAME] [--format text|json] [--list]
+       npm run faults -- --clean [--calls N] [--engine NAME]
+       npm run faults -- --kills N [--engine NAME]
 
-Makes faults happen under load against real engines and checks what must hold from what each caller was told.
+Makes faults happen under load against real engines and checks what must hold from what each caller was told. Each seed also makes
+calls through the bridge at each stage and across changes of it, and looks for an order of them that explains every answer.
 
   --seeds N     how many mixes of faults, each by its own seed, from 1 to 100,000 (default 5; 1 with --seed)
   --seed S      the first seed (default 1); a seed that failed is printed, and --seed S runs the same faults again
   --fault NAME  only the faults whose names contain this, each alone
+  --plant FAULT only the calls through the bridge, with a fault in its pooled leg that is to be found, so that the exit code is 1:
+                lost-update, stale-read or swapped-write
+  --engine NAME sqlite, duckdb or postgresql alone, for calls through the bridge. Default: all three
+  --clean       no faults: two processes write and read the same datasets, or one on DuckDB, whose files one process holds;
+                no comparison may say mismatch
+  --calls N     calls to be compared on each engine, with --clean, from 100 to 1,000,000 (default 30,000)
+  --kills N     a process that counts up is killed so many times on each engine, from 1 to 1,000: what it acknowledged must be
+                counted
   --format F    text (default), or json: {seeds, failed: [{seed, faults, problems}], calls, faults} on standard output
   --list        prints the names of the faults
 
@@ -24,6 +41,11 @@ interface Options {
   /** Faults to be run each alone. */
   readonly alone: readonly Fault[];
   readonly json: boolean;
+  readonly plant: Plant | undefined;
+  readonly engines: readonly Engine[];
+  /** Calls to be compared on each engine where there are to be no faults. */
+  readonly clean: number | undefined;
+  readonly kills: number | undefined;
 }
 
 interface Failure {
@@ -44,7 +66,34 @@ async function main(args: string[]): Promise<number> {
     process.stderr.write(`${(error as Error).message}\n\n${usage}`);
     return exitCodes.usage;
   }
-  return options === 'shown' ? exitCodes.held : await run(options);
+  if (options === 'shown') return exitCodes.held;
+  if (options.kills !== undefined) return await kill(options, options.kills);
+  return options.clean === undefined ? await run(options) : await clean(options, options.clean);
+}
+
+async function clean({ engines, json }: Options, calls: number): Promise<number> {
+  const postgres = await FaultyPostgres.start();
+  let held = true;
+  try {
+    for (const engine of engines) {
+      const { compared, mismatch, processes, problems, seconds } = await runClean({
+        engine,
+        calls,
+        databaseUrl: postgres.url,
+      });
+      const isHeld = mismatch === 0 && problems.length === 0;
+      held &&= isHeld;
+      say(
+        `${isHeld ? 'held  ' : 'FAILED'} ${engine}: ${compared} calls compared by ${processes} processes in ${Math.round(seconds)} s, ${mismatch} mismatches`,
+      );
+      for (const problem of problems) say(`         ${problem}`);
+      if (json)
+        process.stdout.write(`${JSON.stringify({ engine, compared, mismatch, problems })}\n`);
+    }
+  } finally {
+    await postgres.stop();
+  }
+  return held ? exitCodes.held : exitCodes.failed;
 }
 
 async function run(options: Options): Promise<number> {
@@ -81,7 +130,7 @@ async function run(options: Options): Promise<number> {
   try {
     for (const fault of options.alone) note(fault.name, await runFault(fault, postgres));
     for (let seed = options.first; seed < options.first + options.seeds; seed += 1) {
-      note(seed, await runSeed(seed, postgres));
+      note(seed, await runOne(seed, postgres, options));
       ran += 1;
     }
   } finally {
@@ -89,6 +138,38 @@ async function run(options: Options): Promise<number> {
   }
   tell();
   return failed.length === 0 ? exitCodes.held : exitCodes.failed;
+}
+
+async function kill({ engines, first, json }: Options, kills: number): Promise<number> {
+  const postgres = await FaultyPostgres.start();
+  let held = true;
+  try {
+    for (const engine of engines) {
+      const result = await runKills({ engine, databaseUrl: postgres.url, kills, seed: first });
+      const { acknowledged, counted, problems } = result;
+      held &&= problems.length === 0;
+      say(
+        `${problems.length === 0 ? 'held  ' : 'FAILED'} ${engine}: killed ${kills} times, ${acknowledged} acknowledged, ${counted} counted`,
+      );
+      for (const problem of problems) say(`         ${problem}`);
+      if (json) process.stdout.write(`${JSON.stringify({ engine, ...result })}\n`);
+    }
+  } finally {
+    await postgres.stop();
+  }
+  return held ? exitCodes.held : exitCodes.failed;
+}
+
+async function runOne(
+  seed: number,
+  postgres: FaultyPostgres,
+  { plant, engines }: Options,
+): Promise<CampaignResult> {
+  if (plant === undefined) return await runSeedWithHistories(seed, postgres, engines);
+  const random = seededRandom(~seed);
+  const { calls, problems } = await runHistories({ postgres, engines, plant, random });
+  const unfound = problems.length === 0 ? [`${plant} was not found`] : [];
+  return { calls, faults: [plant], keptWaitingMs: 0, problems: [...problems, ...unfound] };
 }
 
 /** Tells what ran so far and ends, when the process is told to. In the place of the listeners of the PostgreSQL package,
@@ -118,6 +199,11 @@ function parse(args: string[]): Options | 'shown' {
       seeds: { type: 'string' },
       seed: { type: 'string' },
       fault: { type: 'string' },
+      plant: { type: 'string' },
+      engine: { type: 'string' },
+      clean: { type: 'boolean' },
+      calls: { type: 'string' },
+      kills: { type: 'string' },
       list: { type: 'boolean' },
       format: { type: 'string' },
       help: { type: 'boolean', short: 'h' },
@@ -135,13 +221,31 @@ function parse(args: string[]): Options | 'shown' {
   const alone = fault === undefined ? [] : faults.filter(({ name }) => name.includes(fault));
   if (fault !== undefined && alone.length === 0)
     throw new RangeError(`No fault is called ${JSON.stringify(fault)}: see --list.`);
+  const plant = plants.find((name) => name === values.plant);
+  if (values.plant !== undefined && plant === undefined)
+    throw new RangeError(
+      `--plant takes ${plants.join(', ')}, found ${JSON.stringify(values.plant)}.`,
+    );
+  const calls = whole(values.calls, 'calls', 100, 1_000_000);
+  if (calls !== undefined && values.clean !== true) throw new RangeError('--calls is for --clean.');
   const usualSeeds = fault !== undefined ? 0 : values.seed !== undefined ? 1 : 5;
   return {
     seeds: whole(values.seeds, 'seeds', 1, 100_000) ?? usualSeeds,
     first: whole(values.seed, 'seed', 0, 2 ** 32 - 1) ?? 1,
     alone,
     json: format === 'json',
+    plant,
+    engines: enginesNamed(values.engine),
+    kills: whole(values.kills, 'kills', 1, 1_000),
+    clean: values.clean === true ? (calls ?? 30_000) : undefined,
   };
+}
+
+function enginesNamed(name: string | undefined): readonly Engine[] {
+  if (name === undefined) return engines;
+  const engine = engines.find((each) => each === name);
+  if (engine !== undefined) return [engine];
+  throw new RangeError(`--engine takes ${engines.join(', ')}, found ${JSON.stringify(name)}.`);
 }
 
 function whole(

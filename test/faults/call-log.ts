@@ -137,7 +137,7 @@ function codeOf(error: unknown): string | undefined {
 }
 
 /** An error says that nothing was applied, unless it says that nobody knows. */
-function toldBy(error: unknown): Told {
+export function toldBy(error: unknown): 'refused' | 'unknown' {
   const { code, retryable } = error as { code?: unknown; retryable?: unknown };
   if (code === 'COMMIT_UNKNOWN') return 'unknown';
   return code === 'ABORTED' && retryable !== true ? 'unknown' : 'refused';

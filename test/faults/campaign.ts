@@ -1,8 +1,10 @@
 import { graceMs } from './call-log.ts';
 import { Arena } from './arena.ts';
+import type { Engine } from '@changeover/engines';
 import { duckdbFaults } from './duckdb-faults.ts';
 import type { Fault } from './fault.ts';
 import type { FaultyPostgres } from './faulty-postgres.ts';
+import { runHistories } from './history/history-run.ts';
 import { postgresqlFaults } from './postgresql-faults.ts';
 import { processFaults } from './process-faults.ts';
 import { pick, seededRandom } from './random.ts';
@@ -26,14 +28,34 @@ export interface CampaignResult {
   readonly problems: readonly string[];
 }
 
-/** One fault alone, under load on its engines. */
+/** One fault alone, under load on its engines, so many times. */
 export async function runFault(
   fault: Fault,
   postgres: FaultyPostgres,
   grace = graceMs,
+  times = 1,
 ): Promise<CampaignResult> {
-  const random = seededRandom(1);
-  return await runIn(await Arena.open(fault.engines, postgres, random, grace), [[fault]]);
+  const arena = await Arena.open(fault.engines, postgres, seededRandom(1), grace);
+  return await runIn(
+    arena,
+    Array.from({ length: times }, () => [fault]),
+  );
+}
+
+/** {@link runSeed}, and histories of calls through the bridge, which the same seed chooses. */
+export async function runSeedWithHistories(
+  seed: number,
+  postgres: FaultyPostgres,
+  engines: readonly Engine[],
+): Promise<CampaignResult> {
+  const mixed = await runSeed(seed, postgres);
+  const histories = await runHistories({ postgres, engines, random: seededRandom(~seed) });
+  return {
+    ...mixed,
+    calls: mixed.calls + histories.calls,
+    faults: [...mixed.faults, `${String(histories.histories)} histories`],
+    problems: [...mixed.problems, ...histories.problems],
+  };
 }
 
 /** Some faults, one after the other and now and then two at once, under load on all engines, as the seed chooses. */

@@ -46,6 +46,8 @@ export const duckdbFaults: readonly Fault[] = [
     engines,
     async run(arena) {
       const storage = arena.storage('duckdb');
+      // It may have befallen the same arena before.
+      await storage.dropDataset(arena.victim);
       await storage.createDataset(arena.victim);
       await storage.writeTable(arena.victim, 't', [{ id: 1 }]);
       const file = JSON.stringify(

@@ -24,3 +24,13 @@ test.each([1])('seed %i: faults mixed', async (seed) => {
   const { problems, faults: happened } = await runSeed(seed, postgres, testGraceMs);
   expect({ happened, problems }).toEqual({ happened, problems: [] });
 });
+
+test.each(['sqlite: a file is corrupt', 'duckdb: another process holds the file'])(
+  '%s, and again: the second time finds nothing of the first',
+  async (name) => {
+    const fault = faults.find((each) => each.name === name);
+    if (fault === undefined) throw new Error(`there is no fault ${name}`);
+    const { problems } = await runFault(fault, postgres, testGraceMs, 2);
+    expect(problems).toEqual([]);
+  },
+);

@@ -52,6 +52,8 @@ export const sqliteFaults: readonly Fault[] = [
     engines,
     async run(arena) {
       const storage = arena.storage('sqlite');
+      // It may have befallen the same arena before.
+      await storage.dropDataset(arena.victim);
       await storage.createDataset(arena.victim);
       await storage.writeTable(
         arena.victim,

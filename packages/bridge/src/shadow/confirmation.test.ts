@@ -74,6 +74,24 @@ describe('a difference that was seen once', () => {
       'raced',
     ],
     [
+      'the pooled leg alone differs from itself',
+      apart,
+      Array.from({ length: mostRounds }, (_unused, at) =>
+        at % 2 === 0 ? apart : round(one, third),
+      ),
+      {},
+      'mismatch',
+    ],
+    [
+      'the pooled leg alone differs from itself, and somebody keeps writing',
+      apart,
+      Array.from({ length: mostRounds }, (_unused, at) =>
+        at % 2 === 0 ? apart : round(one, third),
+      ),
+      { oneState: false },
+      'raced',
+    ],
+    [
       'the legacy leg differs from itself, and nobody can tell of writes',
       apart,
       [apart, round(third, other)],

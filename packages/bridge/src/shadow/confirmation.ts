@@ -114,6 +114,9 @@ export function decide(first: Round, rounds: readonly Round[], around: Surroundi
   }
   if (stable('pooled')) return agreeNow(first, last, rounds.length, around, same);
   if (rounds.length < mostRounds) return { verdict: 'again' };
+  // Legacy is asked first in each round: what another process wrote just after it only the pooled leg saw.
+  if (around.oneState === false)
+    return { verdict: 'raced', reason: 'somebody wrote while the legs were read again' };
   return {
     verdict: 'mismatch',
     reason: 'the pooled leg differs from itself while the legacy leg does not',

@@ -7,6 +7,7 @@ import type {
   ShadowWriteLimits,
   WriteEffect,
 } from '@changeover/core';
+import { SnapshotLostError } from '@changeover/core';
 import { digestAnswer, isDatasetOperation } from '../job.ts';
 import type { Job } from '../job.ts';
 import type { PooledEngine, StoreOperation } from '../pooled-engine.ts';
@@ -80,7 +81,9 @@ export class PooledShadowLeg implements ShadowLeg {
       name: held.name,
       read: (call) => {
         const { operation, args } = readOf(call);
-        if (!isDatasetOperation(operation)) throw refused(call, 'read in a snapshot');
+        // What is asked of the store is answered by another connection: it is no difference between the legs.
+        if (!isDatasetOperation(operation))
+          throw new SnapshotLostError(`No snapshot of a dataset holds what ${operation} tells.`);
         return held.run(
           { kind: 'operation', operation, args: args.slice(1), inSnapshot: true },
           call.signal,
