@@ -377,9 +377,9 @@ describe('flags apply', () => {
       const end = source.subscribe(() => {
         stagesSeen.add(asked('iris'));
       });
-      expect(
-        await type('flags', 'apply', flagsFile('reverse'), ...forced, '--plan'),
-      ).toMatchObject({ code: 0, err: '' });
+      expect(await type('flags', 'apply', flagsFile('reverse'), ...forced, '--plan')).toMatchObject(
+        { code: 0, err: '' },
+      );
       expect((await strategies()).map(({ title }) => title)).toContain('changeover hold: held-one');
       const { code, out, err } = await type(
         'flags',

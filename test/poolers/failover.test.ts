@@ -71,7 +71,7 @@ function throughHaproxy(): void {
       await admin.connect();
       admin.on('error', () => undefined);
       await admin.query(`ALTER SYSTEM SET synchronous_standby_names = '*'`);
-        await admin.query('SELECT pg_reload_conf()');
+      await admin.query('SELECT pg_reload_conf()');
       await admin.end();
 
       const acknowledged: string[] = [];

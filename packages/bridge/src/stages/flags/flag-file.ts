@@ -169,7 +169,8 @@ export class FlagFile {
     } catch (error) {
       if (error instanceof NoFileError) return { problem: `${file} ${error.message}` };
       const { code, message } = error as { code?: string; message: string };
-      if (code === 'ENOENT') return { problem: `there is no file ${file}; npx changeover init writes one` };
+      if (code === 'ENOENT')
+        return { problem: `there is no file ${file}; npx changeover init writes one` };
       if (code === undefined) return { problem: `${file} is no JSON (${message}); is it whole?` };
       return { problem: `${file} can't be read (${code}); let this process read it` };
     }

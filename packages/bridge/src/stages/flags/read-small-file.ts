@@ -12,8 +12,9 @@ export class NoFileError extends Error {}
  * @throws {Error} the system's, with its `code`.
  */
 export function readSmallFile(path: string, maxBytes: number): string {
-  // Opening a pipe for reading waits for a writer unless it is told not to.
-  const file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  // Opening a pipe for reading waits for a writer unless it is told not to. Windows has no such pipes, nor the constant.
+  const unwaiting = process.platform === 'win32' ? 0 : constants.O_NONBLOCK;
+  const file = openSync(path, constants.O_RDONLY | unwaiting);
   try {
     const found = fstatSync(file);
     if (found.isDirectory()) throw new NoFileError('is a folder; name the file in it');

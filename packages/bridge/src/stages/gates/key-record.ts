@@ -95,9 +95,7 @@ function shapesOf({ data, shapes }: JudgedData): readonly ShapeEvidence[] {
   const resumed = new Set(
     (data.judged?.since ?? []).map(({ backend, dataset }) => nameOf(backend, dataset)),
   );
-  return ((data as WithShapes<ReportData>).shapes ?? []).filter(
-    ({ backend, key }) => !resumed.has(nameOf(backend, key)),
-  );
+  return data.shapes.filter(({ backend, key }) => !resumed.has(nameOf(backend, key)));
 }
 
 /** An operation of which no shape is known has one, ''. */
