@@ -292,7 +292,7 @@ describe('changing', () => {
     for (let time = 0; time < 3; time += 1) {
       expect(await type('promote', 'sqlite', 'iris', ...because)).toMatchObject({
         code: 3,
-        err: expect.stringMatching(/needs \d+ more comparisons of `readTable`/),
+        err: expect.stringMatching(/needs \d+ more comparisons of `readTable: train`/),
       });
     }
     expect(await json('explain', 'sqlite', 'iris')).toMatchObject({ stage: 'shadow' });

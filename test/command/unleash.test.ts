@@ -157,7 +157,10 @@ describe('with a token that may change flags', () => {
     const bridge = openBridge((leg) => ({
       ...leg,
       shadow: undefined,
-      api: { ...leg.api, readTable: () => Promise.resolve([{ id: 2 }]) },
+      // Of its class, whose methods a copy would lack.
+      api: Object.assign(Object.create(leg.api) as StorageApi, {
+        readTable: () => Promise.resolve([{ id: 2 }]),
+      }),
     }));
     try {
       const storage = bridge.storage('sqlite');
@@ -286,16 +289,16 @@ describe('flags apply', () => {
     const write = (list: readonly object[]): void => {
       writeFileSync(file, JSON.stringify({ ...document, segments: list }));
     };
-    const because = forced;
+    const because = ['--reason', 'drill'] as const;
     write(segments);
     await type('rollback', 'sqlite', 'held-two', '--unseen', ...because);
-    const { code, out, err } = await type('flags', 'apply', file, ...because);
+    const { code, out, err } = await type('flags', 'apply', file, ...forced);
     expect({ code, err }).toEqual({ code: 0, err: '' });
     expect(out).toMatch(
       /segment "old ones" is added\n {2}segment "no tests" is added\n {2}changeover.sqlite has the file's strategies\n/,
     );
     while (asked('old-one') !== 'shadow' || asked('iris') !== 'legacy') await nextFlags();
-    expect((await type('flags', 'apply', file, ...because)).out).toContain('Nothing was changed.');
+    expect((await type('flags', 'apply', file, ...forced)).out).toContain('Nothing was changed.');
     expect((await type('flags', 'pull', '--output', pulled, ...because)).code).toBe(0);
     const text = readFileSync(pulled, 'utf8');
     expect(text).toContain('"title": "changeover hold: held-two"');
@@ -304,19 +307,17 @@ describe('flags apply', () => {
       segments: segments.map(({ id: _, ...segment }) => segment),
     });
     const lines = await ledgerLength();
-    expect((await type('flags', 'apply', pulled, ...because)).out).toContain(
-      'Nothing was changed.',
-    );
+    expect((await type('flags', 'apply', pulled, ...forced)).out).toContain('Nothing was changed.');
     expect(await ledgerLength()).toBe(lines);
     // What a server without them is given is the same document, but for the segments' numbers.
-    await type('flags', 'apply', join(folder, 'first.json'), ...because);
+    await type('flags', 'apply', join(folder, 'first.json'), ...forced);
     await until('iris', 'shadow');
     for (const { id, name } of (
       (await server.admin('GET', 'segments')) as { segments: { id: number; name: string }[] }
     ).segments) {
       if (name !== 'not of ours') await server.admin('DELETE', `segments/${String(id)}`);
     }
-    expect((await type('flags', 'apply', pulled, ...because)).out).toContain(
+    expect((await type('flags', 'apply', pulled, ...forced)).out).toContain(
       'segment "old ones" is added',
     );
     while (asked('iris') !== 'legacy') await nextFlags();
@@ -325,18 +326,18 @@ describe('flags apply', () => {
       one.replaceAll(/("id": |"segments": \[\s*)\d+(,\s*\d+)?/g, '$1');
     expect(dealt(readFileSync(`${pulled}.again`, 'utf8'))).toBe(dealt(text));
     write(segments.map((segment) => ({ ...segment, constraints: [] })));
-    expect(await type('flags', 'apply', file, ...because)).toMatchObject({
+    expect(await type('flags', 'apply', file, ...forced)).toMatchObject({
       code: 1,
       err: expect.stringMatching(
         /Nothing was changed: segment "old ones" has other constraints on the server.*give the file's segment another name/,
       ),
     });
     write(segments.map(({ name: _, ...segment }) => segment));
-    expect(await type('flags', 'apply', file, ...because)).toMatchObject({
+    expect(await type('flags', 'apply', file, ...forced)).toMatchObject({
       code: 1,
       err: expect.stringMatching(/segment 70 has no "name"/),
     });
-    await type('flags', 'apply', join(folder, 'first.json'), ...because);
+    await type('flags', 'apply', join(folder, 'first.json'), ...forced);
     await until('iris', 'shadow');
   }, 30_000);
 
@@ -381,13 +382,7 @@ describe('flags apply', () => {
         { code: 0, err: '' },
       );
       expect((await strategies()).map(({ title }) => title)).toContain('changeover hold: held-one');
-      const { code, out, err } = await type(
-        'flags',
-        'apply',
-        flagsFile('reverse'),
-        '--reason',
-        'drill',
-      );
+      const { code, out, err } = await type('flags', 'apply', flagsFile('reverse'), ...forced);
       expect({ code, err }).toEqual({ code: 0, err: '' });
       expect(out).toContain(`${server.url} has the flags of`);
       await until('iris', 'reverse');

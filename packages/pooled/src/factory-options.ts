@@ -16,7 +16,7 @@ import {
   type SessionFacts,
   sessionFactsByWords,
   type SessionMode,
-} from '@changeover/engines';
+} from '@changeover/engines/api';
 import type { BreakerOptions } from './pool/pool-breaker.ts';
 import { parsePoolOptions } from './pool/pool-options.ts';
 import type { ParsedPoolOptions, PoolOptions } from './pool/pool-options.ts';

@@ -18,5 +18,5 @@ export {
   sessionFactsByWords,
   type SessionMode,
   type SessionUse,
-} from '@changeover/engines';
+} from '@changeover/engines/api';
 export * from './storage-backend-factory.ts';

@@ -235,8 +235,8 @@ describe.each(engines)('a Kysely over two %s dialects', (engine) => {
         message: alone.message,
         code: (alone as { code?: string }).code,
       });
-      // Where another test's file has loaded better-sqlite3 in this process, its errors are of that file's realm and show less.
-      expect(found.stack?.includes('kysely.test.ts')).toBe(alone.stack?.includes('kysely.test.ts'));
+      // Where another test's file loaded better-sqlite3 first, its errors are of that file's realm, and their stacks are shorter.
+      if (found instanceof Error) expect(found.stack).toContain('kysely.test.ts');
       const insert = { owner: 'a', balance: 1, extra: null };
       await kysely.db.insertInto('account').values(insert).execute();
       const twice = await errorOf(kysely.db.insertInto('account').values(insert).execute());

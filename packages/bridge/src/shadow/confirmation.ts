@@ -60,6 +60,14 @@ export function sameOutcome(a: Outcome, b: Outcome, ordered: boolean): boolean {
   return comparison === 'equal' || (!ordered && comparison === 'order');
 }
 
+/** Whether the data's state is the same as it was; undefined where neither is known. One that was known once only is another. */
+export function sameState(
+  before: string | undefined,
+  now: string | undefined,
+): boolean | undefined {
+  return before === undefined && now === undefined ? undefined : before === now;
+}
+
 /** Says why a leg's outcome tells nothing about its data; undefined where it does. */
 export function noAnswer({ legacy, pooled }: Round): string | undefined {
   for (const [leg, outcome] of [
@@ -115,7 +123,7 @@ export function decide(first: Round, rounds: readonly Round[], around: Surroundi
   if (stable('pooled')) return agreeNow(first, last, rounds.length, around, same);
   if (rounds.length < mostRounds) return { verdict: 'again' };
   // Legacy is asked first in each round: what another process wrote just after it only the pooled leg saw.
-  if (around.oneState === false)
+  if (around.oneState === false || (around.oneState !== true && around.foreignQuiet === false))
     return { verdict: 'raced', reason: 'somebody wrote while the legs were read again' };
   return {
     verdict: 'mismatch',

@@ -11,6 +11,7 @@ import {
   noAnswer,
   type Round,
   sameOutcome,
+  sameState,
   type Surroundings,
 } from './confirmation.ts';
 import { digestInTurns } from './digest-in-turns.ts';
@@ -280,8 +281,8 @@ export class ReadComparison {
     const { state, dataset } = this.#resolved;
     const around = { snapshot: false, quietSinceAnswer: this.#stillQuiet };
     if (state.gate.epoch !== since.epoch) return { ...around, oneState: false };
-    if (since.state === undefined) return { ...around, oneState: undefined };
-    return { ...around, oneState: (await this.#caller.state(dataset, signal)) === since.state };
+    const now = await this.#caller.state(dataset, signal);
+    return { ...around, oneState: sameState(since.state, now) };
   }
 
   /** Runs both legs again in one snapshot, where the engine has snapshots to share: writes may go on meanwhile. False where it has

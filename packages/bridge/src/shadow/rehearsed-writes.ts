@@ -1,5 +1,6 @@
 import type { WriteEffect } from '@changeover/core';
 import type { ResolvedCall } from '../call/resolved-call.ts';
+import { ForeignWriters } from './foreign-writers.ts';
 import { RehearsalBudget } from './rehearsal-budget.ts';
 import { errorCode } from './shadow-caller.ts';
 import { tryToCopy } from './copy-answer.ts';
@@ -12,6 +13,7 @@ import {
   settle,
   shedAll,
   submit,
+  type Judgement,
   unexplained,
   unwrap,
   type WriteContext,
@@ -31,9 +33,11 @@ const maxRehearsedRows = 10_000;
 export class RehearsedWrites {
   readonly #context: WriteContext;
   readonly #budget = new RehearsalBudget();
+  readonly #foreign: ForeignWriters;
 
   constructor(context: WriteContext) {
     this.#context = context;
+    this.#foreign = new ForeignWriters(context.clock);
   }
 
   async run(resolved: ResolvedCall, args: readonly unknown[], run: Run): Promise<unknown> {
@@ -60,7 +64,10 @@ export class RehearsedWrites {
       pending.refuse(refusal ?? 'not-comparable');
       return await run(args);
     }
+    // The gate lets no other write of this process be beside the rehearsal.
+    const before = this.#version(resolved);
     const rehearsal = await this.#rehearse(resolved, copy);
+    this.#foreign.saw(state, before, this.#version(resolved));
     const outcome = await settle(run(args));
     if (rehearsal === 'budget') pending.shed('budget');
     else this.#compare(resolved, String(args[1]), pending, rehearsal, outcome);
@@ -123,7 +130,7 @@ export class RehearsedWrites {
       if (judgement === undefined) this.#compareTables(resolved, pending, effect);
       else {
         pending.verdict({
-          ...judgement,
+          ...this.#unlessForeign(resolved, judgement),
           class: 'value',
           fingerprint: `${resolved.operation}:rows-affected`,
           summary: `rows affected: legacy ${String(outcome.value)}, pooled ${String(effect.rowsAffected)}`,
@@ -137,6 +144,7 @@ export class RehearsedWrites {
     const { gate } = resolved.state;
     // The write that is being answered ends right after this, which moves the epoch once.
     const epoch = gate.epoch + 1;
+    const written = this.#version(resolved);
     submit(this.#context, resolved, pending, async (signal) => {
       const unseen = [...effect.unseen];
       for (const [table, rehearsed] of Object.entries(effect.tables)) {
@@ -159,8 +167,9 @@ export class RehearsedWrites {
           differs,
         );
         if (judgement === undefined) continue;
+        this.#foreign.saw(resolved.state, written, this.#version(resolved));
         pending.verdict({
-          ...judgement,
+          ...this.#unlessForeign(resolved, judgement),
           class: 'value',
           fingerprint: `${resolved.operation}:table`,
           summary:
@@ -171,5 +180,16 @@ export class RehearsedWrites {
       }
       pending.verdict({ verdict: 'match', unseen });
     });
+  }
+
+  /** A write of somebody else's between the rehearsal and the read of its table differs each time as a fault would. */
+  #unlessForeign({ state }: ResolvedCall, judgement: Judgement): Judgement {
+    return this.#foreign.areAt(state)
+      ? { verdict: 'inconclusive', reason: 'another process writes to the same data' }
+      : judgement;
+  }
+
+  #version({ dataset }: ResolvedCall): string | undefined {
+    return this.#context.caller.version(dataset);
   }
 }

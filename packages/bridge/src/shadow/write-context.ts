@@ -114,15 +114,18 @@ export function submit(
 const confirmingRepeats = 3;
 const maxRemembered = 1_000;
 
+/** What a write's difference comes to. */
+export interface Judgement {
+  readonly verdict: 'mismatch' | 'inconclusive';
+  readonly reason: string;
+}
+
 /** Counts differences in a row: one that can't be reproduced by running the write again is confirmed by coming back. */
 export class ConsecutiveDifferences {
   readonly #times = new Map<string, number>();
 
   /** The verdict on a difference of `what`, with its reason; undefined where there is none, which ends the row. */
-  judge(
-    what: string,
-    differs: boolean,
-  ): { readonly verdict: 'mismatch' | 'inconclusive'; readonly reason: string } | undefined {
+  judge(what: string, differs: boolean): Judgement | undefined {
     if (!differs) {
       this.#times.delete(what);
       return undefined;

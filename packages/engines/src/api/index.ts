@@ -9,3 +9,11 @@ export * from './store-location.ts';
 export * from './undetermined-sql.ts';
 export type { ErrorClass } from '../errors.ts';
 export type { TransactionState } from '../session.ts';
+export {
+  keepsSession,
+  type KnownReliance,
+  type SessionFacts,
+  sessionFactsByWords,
+  type SessionMode,
+  type SessionUse,
+} from '../session-facts/session-facts.ts';
