@@ -3,7 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runTool } from './run-node.ts';
 
-// Every test: Jest over packages/ and test/. Arguments are Jest's own: `npm test -- packages/core`.
+/** What builds, packs, installs or moves whole programs through every stage. */
+const long = ['test/adopt', 'test/docs/tutorial', 'test/examples', 'test/packed'];
+
+// Every test but the long ones: Jest over packages/ and test/. `npm test -- --long` runs those. Other arguments are Jest's own:
+// `npm test -- packages/core`.
+const given = process.argv.slice(2);
+const selected =
+  given.length === 0
+    ? ['--testPathIgnorePatterns', ...long]
+    : given.flatMap((argument) => (argument === '--long' ? long : [argument]));
 const folder = mkdtempSync(join(tmpdir(), 'changeover-test-'));
 const outputFile = join(folder, 'results.json');
 const code = await runTool(
@@ -14,7 +23,7 @@ const code = await runTool(
     '--maxWorkers=2',
     '--json',
     `--outputFile=${outputFile}`,
-    ...process.argv.slice(2),
+    ...selected,
   ],
   ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'],
 );
