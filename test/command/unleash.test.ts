@@ -448,14 +448,14 @@ describe('flags apply', () => {
       });
       const file = join(folder, 'weights.json');
       writeFileSync(file, JSON.stringify(document));
-      expect(await type('flags', 'apply', file, '--reason', 'drill')).toMatchObject({
+      expect(await type('flags', 'apply', file, ...forced)).toMatchObject({
         code: 0,
         err: '',
       });
       expect(
         (await strategies()).map((one) => one.variants.map(({ weight }) => weight)),
       ).toContainEqual(wanted);
-      await type('flags', 'apply', flagsFile('shadow'), '--reason', 'drill');
+      await type('flags', 'apply', flagsFile('shadow'), ...forced);
     } finally {
       await bridge.close();
     }

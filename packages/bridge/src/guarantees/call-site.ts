@@ -109,8 +109,10 @@ function shortened(file: string, root: string): string {
   return (isBelow ? short : file).split(sep).join('/').slice(-200);
 }
 
+/** Undefined in a bundle in CommonJS, where the library's frames can't be told from the program's. */
+const url = import.meta.url as string | undefined;
 /** Where the library's files are: all packages as they are developed, or the installed one. */
-const here = fileURLToPath(import.meta.url);
+const here = url === undefined ? '' : fileURLToPath(url);
 const developed = /^(.*[\\/]packages[\\/])bridge[\\/](?:src[\\/]guarantees|dist)[\\/]/.exec(
   here,
 )?.[1];
