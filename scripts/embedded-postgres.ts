@@ -56,6 +56,8 @@ export async function startPostgres(settings: PostgresSettings = {}): Promise<Ru
     port,
     persistent: false,
     createPostgresUser: asRoot,
+    // Whatever the environment's language: the smallest of them has no letters but ASCII's.
+    initdbFlags: ['--encoding=UTF8'],
     postgresFlags: Object.entries({ ...usualSettings, ...settings }).flatMap(([name, value]) => [
       '-c',
       `${name}=${value}`,

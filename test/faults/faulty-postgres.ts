@@ -36,6 +36,7 @@ export class FaultyPostgres {
       port,
       persistent: true,
       createPostgresUser: asRoot,
+      initdbFlags: ['--encoding=UTF8'],
       postgresFlags: settings.flatMap((setting) => ['-c', setting]),
       onLog: () => undefined,
       onError: () => undefined,
