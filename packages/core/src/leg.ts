@@ -65,6 +65,8 @@ export interface ShadowLeg {
   /** A token that differs from an earlier one if anyone, in this process or another, has committed to the dataset since.
    * Synchronous and cheap, for it is asked on a caller's path. Undefined where the engine can't tell that way. */
   version?(dataset: string): string | undefined;
+  /** Whether the engine can tell versions: then an undefined one says that nobody looks at the moment. Default: false. */
+  readonly tellsVersions?: boolean | undefined;
   /** A token of what a read would see: two that are equal say that nobody committed between. It may differ without a commit to
    * this dataset. Undefined where the engine can't tell. */
   state?(dataset: string, signal: AbortSignal): Promise<string | undefined>;

@@ -7,9 +7,12 @@ const rememberedMs = 60_000;
 export class ForeignWriters {
   readonly #clock: Clock;
   readonly #seenMs = new WeakMap<object, number>();
+  readonly #tells: boolean;
 
-  constructor(clock: Clock) {
+  /** @param tells the leg can tell versions: where it tells none, it doesn't look at the moment. */
+  constructor(clock: Clock, tells: boolean) {
     this.#clock = clock;
+    this.#tells = tells;
   }
 
   /**
@@ -19,11 +22,11 @@ export class ForeignWriters {
    * @param before undefined where it can't be told, as `after`.
    */
   saw(state: object, before: string | undefined, after: string | undefined): void {
-    if (before !== undefined && after !== undefined && before !== after)
+    if (this.#tells && (before === undefined || before !== after))
       this.#seenMs.set(state, this.#clock.monotonicMs());
   }
 
-  /** Whether somebody else was seen to write to the key within the last minute. */
+  /** Whether somebody else was seen to write to the key within the last minute, or could have unseen. */
   areAt(state: object): boolean {
     const seenMs = this.#seenMs.get(state);
     return seenMs !== undefined && this.#clock.monotonicMs() - seenMs < rememberedMs;

@@ -37,7 +37,10 @@ export class RehearsedWrites {
 
   constructor(context: WriteContext) {
     this.#context = context;
-    this.#foreign = new ForeignWriters(context.clock);
+    this.#foreign = new ForeignWriters(
+      context.clock,
+      context.pooled.shadow?.tellsVersions === true,
+    );
   }
 
   async run(resolved: ResolvedCall, args: readonly unknown[], run: Run): Promise<unknown> {

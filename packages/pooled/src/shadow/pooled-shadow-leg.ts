@@ -61,6 +61,10 @@ export class PooledShadowLeg implements ShadowLeg {
     return await this.#shadow.manage(operation as StoreOperation, name, { signal: call.signal });
   }
 
+  get tellsVersions(): boolean {
+    return this.#shadow.engine === 'sqlite';
+  }
+
   version(dataset: string): string | undefined {
     return this.#callers.version(dataset);
   }
