@@ -18,6 +18,8 @@ const lockTimeoutMs = 10;
 /** The pooled leg's work for comparison's sake. It has pools of its own, so that nothing that hangs here takes a
  * caller's connection. */
 export class PooledShadowLeg implements ShadowLeg {
+  /** A field, for whoever puts an object in front of this one: see `ShadowLeg.tellsVersions`. */
+  readonly tellsVersions: boolean;
   readonly #shadow: PooledEngine;
   readonly #callers: PooledEngine;
   readonly #maxRunning: number;
@@ -32,6 +34,7 @@ export class PooledShadowLeg implements ShadowLeg {
     this.#shadow = shadow;
     this.#callers = callers;
     this.#maxRunning = maxRunning;
+    this.tellsVersions = shadow.engine === 'sqlite';
   }
 
   admits(): boolean {
@@ -59,10 +62,6 @@ export class PooledShadowLeg implements ShadowLeg {
       return await this.#run(call, dataset, { kind: 'operation', operation, args: rest });
     const name = operation === 'listDatasets' ? '' : parseDatasetName(dataset);
     return await this.#shadow.manage(operation as StoreOperation, name, { signal: call.signal });
-  }
-
-  get tellsVersions(): boolean {
-    return this.#shadow.engine === 'sqlite';
   }
 
   version(dataset: string): string | undefined {
