@@ -5,6 +5,26 @@ import { join } from 'node:path';
 import { parseRules } from '@changeover/compare';
 import { root } from '../architecture/source-files.ts';
 
+/** What a program on a page prints, run in a folder of its own. */
+function printedBy(program: string): string {
+  const folder = mkdtempSync(join(root, 'test/docs/.example-'));
+  try {
+    const file = join(folder, 'example.ts');
+    writeFileSync(file, program);
+    return execFileSync(
+      process.execPath,
+      ['--conditions=@changeover/source', '--disable-warning=ExperimentalWarning', file],
+      {
+        cwd: folder,
+        encoding: 'utf8',
+        env: { ...process.env, NODE_OPTIONS: '', CHANGEOVER_LOG: 'silent' },
+      },
+    );
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 /** The README's blocks of TypeScript that stand alone: they import what they use and do something. */
 function runnableBlocks(path: string): string[] {
   const text = readFileSync(join(root, path), 'utf8');
@@ -20,23 +40,11 @@ test("the README has an example of a singleton of one's own", () => {
 test.each(runnableBlocks('README.md').map((block, at) => [at + 1, block] as const))(
   'README example %i runs and says what it says',
   (_at, block) => {
-    const folder = mkdtempSync(join(root, 'test/docs/.example-'));
-    try {
-      const file = join(folder, 'example.ts');
-      const [, expected] = /^(.*); \/\/ (\d+)$/m.exec(block)?.slice(1) ?? [];
-      writeFileSync(
-        file,
-        `${block.replace(/^(.*); \/\/ \d+$/m, 'console.log($1);')}\nprocess.exit(0);\n`,
-      );
-      const output = execFileSync(
-        process.execPath,
-        ['--conditions=@changeover/source', '--disable-warning=ExperimentalWarning', file],
-        { encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } },
-      );
-      expect(output.trim()).toBe(expected);
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
+    const [, expected] = /^(.*); \/\/ (\d+)$/m.exec(block)?.slice(1) ?? [];
+    const output = printedBy(
+      `${block.replace(/^(.*); \/\/ \d+$/m, 'console.log($1);')}\nprocess.exit(0);\n`,
+    );
+    expect(output.trim()).toBe(expected);
   },
 );
 
@@ -54,30 +62,14 @@ test('the rules in docs/rules.md are rules, all kinds of them, in the program an
   const [, payload = ''] = /^```json\n(.*?)^```$/ms.exec(text) ?? [];
   expect(parseRules((JSON.parse(payload) as { rules: unknown }).rules)).toHaveLength(1);
   const [, block = ''] = /^```ts\n(.*?)^```$/ms.exec(text) ?? [];
-  const folder = mkdtempSync(join(root, 'test/docs/.example-'));
-  try {
-    const file = join(folder, 'example.ts');
-    writeFileSync(file, `${block}\nawait bridge.close();\nconsole.log('closed');\n`);
-    const output = execFileSync(
-      process.execPath,
-      ['--conditions=@changeover/source', '--disable-warning=ExperimentalWarning', file],
-      { cwd: folder, encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } },
-    );
-    expect(output.trim()).toBe('closed');
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  const output = printedBy(`${block}\nawait bridge.close();\nconsole.log('closed');\n`);
+  expect(output.trim()).toBe('closed');
 });
 
 test('the program in docs/monitoring.md serves metrics', () => {
   const [, block = ''] =
     /^```ts\n(.*?)^```$/ms.exec(readFileSync(join(root, 'docs/monitoring.md'), 'utf8')) ?? [];
-  const folder = mkdtempSync(join(root, 'test/docs/.example-'));
-  try {
-    const file = join(folder, 'example.ts');
-    writeFileSync(
-      file,
-      `${block.replace('9464', '0')}
+  const output = printedBy(`${block.replace('9464', '0')}
 server.once('listening', async () => {
   await bridge.storage('sqlite').createDataset('titanic');
   const { port } = server.address() as { port: number };
@@ -85,24 +77,11 @@ server.once('listening', async () => {
   await bridge.close();
   server.close();
 });
-`,
-    );
-    const output = execFileSync(
-      process.execPath,
-      ['--conditions=@changeover/source', '--disable-warning=ExperimentalWarning', file],
-      {
-        cwd: folder,
-        encoding: 'utf8',
-        env: { ...process.env, NODE_OPTIONS: '', CHANGEOVER_LOG: 'silent' },
-      },
-    );
-    expect(output).toContain(
-      '\nchangeover_calls_total{db_system_name="sqlite",db_operation_name="createDataset",' +
-        'changeover_stage="legacy"} 1\n',
-    );
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+`);
+  expect(output).toContain(
+    '\nchangeover_calls_total{db_system_name="sqlite",db_operation_name="createDataset",' +
+      'changeover_stage="legacy"} 1\n',
+  );
 });
 
 /** Pages whose every program stands alone and says in its comments what it prints. */
@@ -120,24 +99,9 @@ const documented = [
 );
 
 test.each(documented)('example %i in %s says what it says', (_at, _page, block) => {
-  const folder = mkdtempSync(join(root, 'test/docs/.example-'));
-  try {
-    const file = join(folder, 'example.ts');
-    const says = /^( *)(.*); \/\/ → (.*)$/gm;
-    const expected = [...block.matchAll(says)].map((match) => match[3]);
-    expect(expected).not.toEqual([]);
-    writeFileSync(file, `${block.replace(says, '$1console.log($2);')}\nprocess.exit(0);\n`);
-    const output = execFileSync(
-      process.execPath,
-      ['--conditions=@changeover/source', '--disable-warning=ExperimentalWarning', file],
-      {
-        cwd: folder,
-        encoding: 'utf8',
-        env: { ...process.env, NODE_OPTIONS: '', CHANGEOVER_LOG: 'silent' },
-      },
-    );
-    expect(output.trim().split('\n')).toEqual(expected);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  const says = /^( *)(.*); \/\/ → (.*)$/gm;
+  const expected = [...block.matchAll(says)].map((match) => match[3]);
+  expect(expected).not.toEqual([]);
+  const output = printedBy(`${block.replace(says, '$1console.log($2);')}\nprocess.exit(0);\n`);
+  expect(output.trim().split('\n')).toEqual(expected);
 });

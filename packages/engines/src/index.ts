@@ -62,14 +62,6 @@ export {
 export * from './program.ts';
 export { rowsFromCells } from './rows.ts';
 export * from './session.ts';
-export {
-  keepsSession,
-  type KnownReliance,
-  type SessionFacts,
-  sessionFactsByWords,
-  type SessionMode,
-  type SessionUse,
-} from './session-facts/session-facts.ts';
 export * from './snapshot/index.ts';
 export { leadingWords } from './sql-text.ts';
 export * from './sqlite-session.ts';

@@ -11,12 +11,4 @@ export type { PoolOptions } from './pool/pool-options.ts';
 export * from './pool/pool-stats.ts';
 export { retryRules } from './retry-policy.ts';
 export type { RetryAction, RetryRule, WorkKind } from './retry-policy.ts';
-export {
-  keepsSession,
-  type KnownReliance,
-  type SessionFacts,
-  sessionFactsByWords,
-  type SessionMode,
-  type SessionUse,
-} from '@changeover/engines/api';
 export * from './storage-backend-factory.ts';

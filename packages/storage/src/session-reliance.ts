@@ -5,7 +5,7 @@ import {
   type RelianceSeen,
   type SessionReliance as SessionUse,
 } from '@changeover/bridge';
-import { keepsSession, type KnownReliance, type SessionFacts } from '@changeover/pooled';
+import { keepsSession, type KnownReliance, type SessionFacts } from '@changeover/engines/api';
 
 /** What {@link SessionReliance} is made of. */
 export interface SessionRelianceOptions {

@@ -3,7 +3,7 @@ import { createDuckdbClassifier } from '@changeover/classify/duckdb';
 import { createPostgresClassifier, hasPostgresParser } from '@changeover/classify/postgresql';
 import { createSqliteClassifier } from '@changeover/classify/sqlite';
 import type { AnswerFacts } from '@changeover/core';
-import type { SessionUse } from '@changeover/pooled';
+import type { SessionUse } from '@changeover/engines/api';
 import {
   type Engine,
   type InputValue,

@@ -6,8 +6,8 @@ import {
   type SessionFacts,
   sessionFactsByWords,
   type SessionMode,
-  type StorageBackendFactoryOptions,
-} from '@changeover/pooled';
+} from '@changeover/engines/api';
+import { type StorageBackendFactoryOptions } from '@changeover/pooled';
 import type { PooledOptions } from './bridge-options.ts';
 import { scopeOf, SessionReliance, type StatementCall } from './session-reliance.ts';
 import type { StatementClassifiers } from './statement-classifiers.ts';
