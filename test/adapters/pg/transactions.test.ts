@@ -130,6 +130,9 @@ describe.each(['reverse', 'pooled'] as const)('between callers at %s', (stage) =
     const lost = db.query('select pg_sleep(5)');
     await raw.query('select pg_terminate_backend($1)', [rows[0]?.pid]);
     await expect(lost).rejects.toMatchObject({ code: '57P01' });
+    // Until the server has closed it, a statement may still be sent on the connection, and meets whatever the socket says.
+    const isThere = 'select 1 from pg_stat_activity where pid = $1';
+    while ((await clients.admin().query(isThere, [rows[0]?.pid])).rowCount !== 0);
     await expect(db.query("insert into log(what) values ('half')")).rejects.toThrow(
       /terminated|not queryable/,
     );
