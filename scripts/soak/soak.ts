@@ -72,6 +72,8 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
     databaseUrl: options.databaseUrl,
     stages,
     storePath: join(folder, 'store.sqlite'),
+    // No caller is told that its call was cut: a machine that is busy with something else is not what is looked for here.
+    backWithinMs: 120_000,
   });
   const unhandled = (error: unknown): void => {
     failures.note(`unhandled rejection: ${String(error)}`);

@@ -173,6 +173,36 @@ describe.each(['reverse', 'pooled'] as const)('moved back from %s', (stage) => {
     expect(passed).toMatchObject([{ how: 'waived' }]);
   });
 
+  test('a call of a second move back has its whole time, whatever the first one waited for', async () => {
+    const { api, clock, moveTo, passed, endFirst } = stuckLegs(stage);
+    void api.add('d', '1');
+    moveTo('legacy');
+    await clock.advance(600);
+    endFirst();
+    await settle();
+    moveTo(stage);
+    void api.add('d', '2');
+    moveTo('legacy');
+    await clock.advance(999);
+    expect(passed).toEqual([]);
+    await clock.advance(1);
+    expect(passed).toMatchObject([{ how: 'waived', ranMs: 1_000 }]);
+  });
+
+  test('a call that was taken along forward again has its whole time at the next move back', async () => {
+    const { api, clock, moveTo, passed } = stuckLegs(stage);
+    void api.add('d', '1');
+    moveTo('legacy');
+    await clock.advance(600);
+    moveTo(stage);
+    await clock.advance(10);
+    moveTo('legacy');
+    await clock.advance(999);
+    expect(passed).toEqual([]);
+    await clock.advance(1);
+    expect(passed).toMatchObject([{ how: 'waived', ranMs: 1_610 }]);
+  });
+
   test('a write that ends in time is passed by nobody, and nothing is left behind', async () => {
     const { api, log, clock, moveTo, pooled, passed, endFirst } = stuckLegs(stage);
     const ending = endable(pooled);

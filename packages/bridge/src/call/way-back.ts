@@ -43,6 +43,8 @@ export function resolvedOf(admission: Admission): ResolvedCall {
 export class WayBack {
   readonly #options: WayBackOptions;
   readonly #timers = new Map<DatasetState, Timer>();
+  /** When each call in flight that was left behind stops being waited for. */
+  readonly #dueMs = new WeakMap<Admission, number>();
 
   constructor(options: WayBackOptions) {
     this.#options = options;
@@ -51,8 +53,11 @@ export class WayBack {
   /** To be told when the stage of a key may have changed. */
   changed(state: DatasetState): void {
     for (const admission of state.gate.heldUp()) this.#redirect(admission);
-    if (!this.#timers.has(state) && this.#left(state).length > 0)
-      this.#after(state, this.#options.withinMs);
+    // A call that a move forward took along again has its whole time the next time.
+    for (const admission of state.gate.inFlight)
+      if (this.#movedBack(admission) === undefined) this.#dueMs.delete(admission);
+      else this.#due(admission);
+    this.#watch(state);
   }
 
   /** A write has ended: so has everything of a transaction that was cut. */
@@ -87,21 +92,36 @@ export class WayBack {
     return answeringLeg(now) === 'legacy' ? now : undefined;
   }
 
-  #after(state: DatasetState, delayMs: number): void {
+  /** Waits for the first of those left behind whose time is over. */
+  #watch(state: DatasetState): void {
+    if (this.#timers.has(state)) return;
+    const { clock } = this.#options;
+    const dueMs = Math.min(...this.#left(state).map((admission) => this.#due(admission)));
+    if (!Number.isFinite(dueMs)) return;
     const atBound = (): void => {
       this.#timers.delete(state);
       this.#atBound(state);
+      this.#watch(state);
     };
-    this.#timers.set(state, this.#options.clock.after(delayMs, atBound));
+    this.#timers.set(state, clock.after(Math.max(0, dueMs - clock.monotonicMs()), atBound));
+  }
+
+  #due(admission: Admission): number {
+    const dueMs =
+      this.#dueMs.get(admission) ?? this.#options.clock.monotonicMs() + this.#options.withinMs;
+    this.#dueMs.set(admission, dueMs);
+    return dueMs;
   }
 
   #atBound(state: DatasetState): void {
+    const nowMs = this.#options.clock.monotonicMs();
     for (const admission of this.#left(state)) {
+      if (this.#due(admission) > nowMs) continue;
       if (admission.traits.kind === 'read') admission.gate.waive(admission);
       else if (admission.ending || !this.#end(admission)) this.#waive(admission);
+      // Where it is being ended, as long as the leg may take for that.
+      this.#dueMs.set(admission, nowMs + endingMs);
     }
-    // What is being ended, and what was admitted just now inside a transaction on another key.
-    if (this.#left(state).length > 0) this.#after(state, endingMs);
   }
 
   #end(admission: Admission): boolean {
