@@ -186,7 +186,9 @@ export class SqliteSession implements SyncSession {
       safeIntegers: false,
     };
     if (statement.reader) describeColumns(prepared, sql);
-    this.#statements.set(sql, prepared);
+    // SQLite lists a prepared EXPLAIN's program without asking whether the schema has changed: it would tell of a schema that
+    // is gone, through pointers to memory that is freed, and end the process.
+    if (prepared.words[0] !== 'EXPLAIN') this.#statements.set(sql, prepared);
     return prepared;
   }
 
