@@ -9,14 +9,17 @@ interface Seen {
   readonly calls: CallsInFlight;
   readonly clock: ManualClock;
   readonly begun: string[];
+  /** How busy the event loop is. */
+  readonly load: { share: number; readonly cpuShare: number };
   submit(name: string, rows?: number, more?: Partial<ShadowTask>): void;
   end(name: string): void;
 }
 
-function open(options: ShadowQueueOptions = {}, load = 1): Seen {
+function open(options: ShadowQueueOptions = {}, share = 1): Seen {
+  const load = { share, cpuShare: 1 };
   const clock = new ManualClock();
   const calls = new CallsInFlight();
-  const queue = new ShadowQueue(clock, options, calls, { share: load, cpuShare: 1 });
+  const queue = new ShadowQueue(clock, options, calls, load);
   const begun: string[] = [];
   const ends = new Map<string, () => void>();
   const submit = (name: string, rows?: number, more: Partial<ShadowTask> = {}): void => {
@@ -35,7 +38,7 @@ function open(options: ShadowQueueOptions = {}, load = 1): Seen {
       },
     });
   };
-  return { queue, calls, clock, begun, submit, end: (name) => ends.get(name)?.() };
+  return { queue, calls, clock, begun, load, submit, end: (name) => ends.get(name)?.() };
 }
 
 /** Work for as long as may run at once where the event loop is busy. */
@@ -262,6 +265,27 @@ describe('work that is of its shape’s quota', () => {
     await clock.advance(9_001);
     await nextTurn();
     expect(begun).toEqual(['dear', 'a', 'b shed: busy']);
+  });
+
+  test('goes on within a second once the event loop is less busy, however much of its share was used', async () => {
+    const { clock, submit, begun, end, load } = open();
+    const long = { ...quota, deadlineMs: 60_000 };
+    submit('dear', 0, long);
+    await nextTurn();
+    await clock.advance(30_000);
+    end('dear');
+    await nextTurn();
+    submit('a', 0, long);
+    await nextTurn();
+    await clock.advance(1_000);
+    await nextTurn();
+    submit('b', 0, long);
+    await nextTurn();
+    expect(begun).toEqual(['dear', 'a']);
+    load.share = 0;
+    await clock.advance(1_000);
+    await nextTurn();
+    expect(begun).toEqual(['dear', 'a', 'b']);
   });
 
   test('costs what a caller’s call does, where its own time is mostly spent waiting', async () => {

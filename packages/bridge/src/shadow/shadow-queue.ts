@@ -102,6 +102,7 @@ export class ShadowQueue {
   #closed = false;
   #scheduled = false;
   #again: Timer | undefined;
+  #againMs = 0;
   /** How long work may run yet where the event loop is busy, in ms, as of a moment. Nothing begins where it is negative. */
   readonly #credit: TokenBucket;
   readonly #quotaCredit: TokenBucket;
@@ -324,11 +325,14 @@ export class ShadowQueue {
     return this.#busyShare < 1 && this.#calls.any ? submittedMs + maxYieldMs : nowMs;
   }
 
-  /** What runs looks again by itself when it ends. */
+  /** What runs looks again by itself when it ends. Nobody tells when the event loop has become less busy. */
   #lookAgain(fromMs: number, overMs: number, nowMs: number): void {
     if (fromMs === Infinity) return;
-    const againMs = Math.min(fromMs, overMs + 1);
-    this.#again ??= this.#clock.after(againMs - nowMs, () => {
+    const againMs = Math.min(fromMs, overMs + 1, nowMs + longestRestMs);
+    if (this.#again !== undefined && this.#againMs <= againMs) return;
+    this.#again?.cancel();
+    this.#againMs = againMs;
+    this.#again = this.#clock.after(againMs - nowMs, () => {
       this.#again = undefined;
       this.#schedule();
     });
