@@ -307,14 +307,14 @@ class ObjectBridge<T extends object> implements Bridge {
       isUnavailable,
       clock,
       rules: rules ?? settings.rules,
-      parseDataset: parseKey,
+      parseKey,
       tableRead,
       mayAnswerAtOnce:
         answers === 'promises' ? undefined : answerStyles(this.#members, legs.legacy, legs.pooled),
       guarantees: services.guarantees,
       backWithinMs: settings.backWithinMs,
       onPassed: (passed) => {
-        services.ledger.note(this.name, callTarget(passed.dataset), passedText(passed));
+        services.ledger.note(this.name, callTarget(passed.key), passedText(passed));
       },
       ...(this.#options.serialLegacy === true ? { serial: { legacy: new SerialLeg() } } : {}),
       ...(settings.shadowQueue === undefined ? {} : { queue: settings.shadowQueue }),
