@@ -70,7 +70,9 @@ describe.each(stages)('at %s', (stage) => {
 
   test('Kysely: the same', async () => {
     const opened = await bridgedKysely('postgresql');
-    ends.push(() => opened[Symbol.asyncDispose]());
+    ends.push(async () => {
+      await opened[Symbol.asyncDispose]();
+    });
     const { db, bridge, stages: source } = opened;
     source.set(() => stage);
     await sql`set statement_timeout = 9000`.execute(db);
