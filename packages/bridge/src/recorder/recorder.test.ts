@@ -241,6 +241,29 @@ describe('counts', () => {
     database.close();
   });
 
+  test('what is read from the store tells the last 48 hours apart, by key and in total', () => {
+    const recorder = open();
+    const cells = ['titanic', 'iris'].map((key) => recorder.cell('sqlite', key, 'query', 'shadow'));
+    for (let hour = 0; hour < 50; hour += 1) {
+      // What was longest ago is the slowest, so that one hour's latency can't pass for another's.
+      for (const cell of cells) {
+        cell.calls += 1;
+        cell.legacyLatency.record(1_000 - hour);
+      }
+      clock.advance(3_600_000);
+      recorder.flush();
+    }
+    const { hours } = readRecordings(path, clock);
+    expect(hours?.byDataset.filter(({ dataset }) => dataset === 'iris')).toHaveLength(47);
+    expect(hours?.byBackend).toHaveLength(47);
+    const [first] = hours?.byBackend ?? [];
+    expect(first).toMatchObject({ backend: 'sqlite', calls: 2, failed: 0, legacy: { count: 2 } });
+    expect(first?.from).toBe(Date.parse('2026-01-01T10:00:00Z') + 3 * 3_600_000);
+    expect((first?.to ?? 0) - (first?.from ?? 0)).toBe(3_600_000);
+    expect(first?.legacy.p99Ms).toBeCloseTo(997, -1);
+    expect(recorder.summary().hours).toBeUndefined();
+  });
+
   test('metrics count on from hour to hour, and tell operations and stages apart', () => {
     const recorder = open();
     const cells = [

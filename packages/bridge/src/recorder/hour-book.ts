@@ -1,0 +1,125 @@
+import { LatencyHistogram } from '@changeover/compare';
+import type { Counts } from './counts.ts';
+import type { LatencyFigures } from './report-data.ts';
+
+const hourMs = 3_600_000;
+/** How far back slices of time are shown: longer ago, a day's figures are what a reader wants. */
+const shownHours = 48;
+
+/** What one key did within one slice of time. */
+export interface TimeSlice {
+  readonly backend: string;
+  /** '' for what concerns no key, and where the slice is of a whole backend. */
+  readonly dataset: string;
+  /** Milliseconds since 1970. */
+  readonly from: number;
+  readonly to: number;
+  readonly calls: number;
+  readonly failed: number;
+  readonly compared: number;
+  readonly mismatch: number;
+  readonly legacy: SliceLatency;
+  readonly pooled: SliceLatency;
+}
+
+/** A leg's latency within a slice of time, in ms; undefined where no call was measured. */
+export type SliceLatency = Pick<LatencyFigures, 'count' | 'p50Ms' | 'p99Ms'>;
+
+/** Slices of time, oldest first: an hour each, as the recording keeps them. */
+export interface TimeSlices {
+  readonly byBackend: readonly TimeSlice[];
+  readonly byDataset: readonly TimeSlice[];
+}
+
+/** One key's counts and latencies in one hour, as they stand. */
+export interface HourSum {
+  readonly backend: string;
+  readonly dataset: string;
+  readonly hour: number;
+  calls: number;
+  failed: number;
+  compared: number;
+  mismatch: number;
+  readonly legacy: LatencyHistogram;
+  readonly pooled: LatencyHistogram;
+}
+
+/** Adds up what was counted by key and hour, for as long back as it is shown. */
+export class HourBook {
+  readonly #firstHour: number;
+  readonly #sums = new Map<string, HourSum>();
+
+  /** @param nowMs milliseconds since 1970. */
+  constructor(nowMs: number) {
+    this.#firstHour = Math.floor(nowMs / hourMs) - shownHours + 1;
+  }
+
+  add(
+    { backend, dataset }: { readonly backend: string; readonly dataset: string },
+    hour: number,
+    more: {
+      readonly counts: Counts;
+      readonly legacy: LatencyHistogram;
+      readonly pooled: LatencyHistogram;
+    },
+  ): void {
+    if (hour >= this.#firstHour)
+      addTo(this.#sums, { backend, dataset, hour }, { ...more.counts, ...more });
+  }
+
+  /** By backend, key and hour, in no order. */
+  get sums(): Iterable<HourSum> {
+    return this.#sums.values();
+  }
+
+  slices(): TimeSlices {
+    const byBackend = new Map<string, HourSum>();
+    for (const sum of this.#sums.values())
+      addTo(byBackend, { backend: sum.backend, dataset: '', hour: sum.hour }, sum);
+    return { byBackend: sliced(byBackend), byDataset: sliced(this.#sums) };
+  }
+}
+
+type SumKey = Pick<HourSum, 'backend' | 'dataset' | 'hour'>;
+
+function addTo(sums: Map<string, HourSum>, key: SumKey, more: Omit<HourSum, keyof SumKey>): void {
+  const name = `${key.backend}\0${key.dataset}\0${String(key.hour)}`;
+  let sum = sums.get(name);
+  if (sum === undefined) {
+    const nothing = { calls: 0, failed: 0, compared: 0, mismatch: 0 };
+    sum = { ...key, ...nothing, legacy: new LatencyHistogram(), pooled: new LatencyHistogram() };
+    sums.set(name, sum);
+  }
+  sum.calls += more.calls;
+  sum.failed += more.failed;
+  sum.compared += more.compared;
+  sum.mismatch += more.mismatch;
+  sum.legacy.merge(more.legacy);
+  sum.pooled.merge(more.pooled);
+}
+
+function sliced(sums: ReadonlyMap<string, HourSum>): TimeSlice[] {
+  return [...sums.values()]
+    .sort(
+      (a, b) => compare(a.backend, b.backend) || compare(a.dataset, b.dataset) || a.hour - b.hour,
+    )
+    .map(({ hour, legacy, pooled, ...sum }) => ({
+      ...sum,
+      from: hour * hourMs,
+      to: (hour + 1) * hourMs,
+      legacy: sliceLatency(legacy),
+      pooled: sliceLatency(pooled),
+    }));
+}
+
+export function sliceLatency(histogram: LatencyHistogram): SliceLatency {
+  return {
+    count: histogram.count,
+    p50Ms: histogram.percentile(50),
+    p99Ms: histogram.percentile(99),
+  };
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
