@@ -138,6 +138,41 @@ describe('text', () => {
     expect(['abc', 'é', 'e\u0301', '東', '🎬', ''].map(textWidth)).toEqual([3, 1, 1, 2, 2, 0]);
   });
 
+  test('a table takes no more than the terminal has: names are cut in the middle, sentences at their end, verdicts never', () => {
+    const columns = [
+      { title: 'key', cut: 'middle' },
+      { title: 'calls', numeric: true, spare: 1 },
+      { title: 'gates' },
+      { title: 'why', cut: 'end' },
+    ] as const;
+    const rows = [
+      [`tenant-${'x'.repeat(40)}-0042`, '12', 'INCONCLUSIVE', 'it needs 39 more comparisons of it'],
+      ['東京東京東京東京東京東京東京', '7', 'PROMOTE', 'All 12 gates hold'],
+    ];
+    expect(textTable(columns, rows, 60)).toEqual([
+      'key                calls  gates         why',
+      '─────────────────  ─────  ────────────  ────────────────────',
+      'tenant-x…xxx-0042     12  INCONCLUSIVE  it needs 39 more co…',
+      '東京東京…東京東京      7  PROMOTE       All 12 gates hold',
+    ]);
+    expect(textTable(columns, rows, 50).at(-1)).toBe('(no room here for: calls)');
+    for (let width = 51; width < 140; width += 1) {
+      const lines = textTable(columns, rows, width);
+      expect(Math.max(...lines.map(textWidth))).toBeLessThanOrEqual(width);
+      expect(lines.join('\n')).toMatch(/INCONCLUSIVE[^]*PROMOTE/);
+    }
+    expect(textTable(columns, rows).join('\n')).toContain('x'.repeat(40));
+  });
+
+  test('is as wide as the terminal and no wider in its tables', () => {
+    const report = sampleReport({ mismatches: 10 });
+    const written = renderReport(report, 'text', 100);
+    const ruled = written.split('\n').filter((line) => line.startsWith('─'));
+    expect(ruled.length).toBeGreaterThan(3);
+    expect(Math.max(...ruled.map(textWidth))).toBeLessThanOrEqual(100);
+    expect(written).toContain('(no room here for: ');
+  });
+
   test('lists only the gates that do not hold', () => {
     expect(render('text')).toMatch(/^10 of 22 gates hold\. These don't:$/m);
     expect(render('text', none)).toMatch(/^15 of 15 gates hold$/m);

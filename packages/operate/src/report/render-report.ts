@@ -10,9 +10,10 @@ import { decideVerdict, flagsDecideAlone, flagsDecideAloneText } from '@changeov
  * Writes a report as one document. Everything that comes from data is escaped for the format; values are shown as they
  * were recorded, redacted or not.
  *
+ * @param width terminal columns that the tables of `text` may take. Default: as many as they need.
  * @throws {SyntaxError | RangeError} for gates of the report's own that are none.
  */
-export function renderReport(given: Report, format: ReportFormat): string {
+export function renderReport(given: Report, format: ReportFormat, width?: number): string {
   const verdict = decideVerdict(given);
   const { data } = given;
   const report = flagsDecideAlone(data)
@@ -26,7 +27,7 @@ export function renderReport(given: Report, format: ReportFormat): string {
     case 'md':
       return markdownReport(report, verdict);
     case 'text':
-      return textReport(report, verdict);
+      return textReport(report, verdict, width);
     case 'junit':
       return junitReport(report, verdict);
   }
