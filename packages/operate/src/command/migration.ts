@@ -30,6 +30,7 @@ import {
   rowDataset,
   silentLogger,
   type StageDecision,
+  stageFlag,
   type StageLimit,
   type StageSource,
   wishOf,
@@ -37,6 +38,7 @@ import {
 import { type ParsedSettings, parseSettings } from '@changeover/bridge';
 import { openLedgerStore } from '@changeover/bridge';
 import { openStageSource } from '@changeover/bridge';
+import type { KeyBackground, Report } from '../report/report.ts';
 import { CommandError } from './command-error.ts';
 import { usableGates } from './usable-gates.ts';
 
@@ -227,6 +229,26 @@ export class Migration {
           ],
         };
       },
+    };
+  }
+
+  /** What a key's page says of it beside what was recorded. */
+  background(backend: string, key: string): KeyBackground {
+    const { stage, reason, source, revision } = this.keyStatus(backend, key).flag;
+    const ledger = [allKeys, callTarget(key)].flatMap((target) =>
+      this.#linesOf(backend, rowDataset(target)),
+    );
+    return {
+      flag: { name: stageFlag(backend), stage, reason, source, revision },
+      ledger: ledger.sort((a, b) => a.sequence - b.sequence),
+    };
+  }
+
+  /** What a report is made of. */
+  report(): Report {
+    return {
+      ...this.judged(),
+      background: (backend, key) => this.background(backend, key),
     };
   }
 

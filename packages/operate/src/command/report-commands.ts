@@ -58,7 +58,7 @@ function writeReport(
   output: string | undefined,
 ): void {
   const width = output === undefined ? widthOf(streams.stdout) : undefined;
-  const text = renderReport(migration.judged(), format, width);
+  const text = renderReport(migration.report(), format, width);
   if (output === undefined) {
     streams.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
     return;

@@ -10,7 +10,7 @@ import { badge, decisionClass, firstOf, name, type Section, table } from './part
 
 const mostBackends = 30;
 const mostStages = 120;
-const mostGates = 300;
+const mostGates = 30;
 
 /** Signs that are told apart without colour: up, two bars, back, a question mark. */
 const icons: Readonly<Record<Decision, string>> = {
@@ -27,7 +27,9 @@ export function verdictBanner({ decision, reason }: ReportVerdict): Markup {
   )}</svg><p><strong>${decision}</strong><span>${reason}</span></p></div>`;
 }
 
-export function backendVerdicts({ backends }: ReportVerdict): Piece {
+export function backendVerdicts({ backends, reason: said }: ReportVerdict): Piece {
+  // The banner says it already.
+  if (backends.length === 1 && backends[0]?.reason === said) return undefined;
   const { shown, rest } = firstOf(backends, mostBackends, 'backend', 'backends');
   return (
     shown.length > 0 &&
