@@ -35,9 +35,7 @@ export { readRecordings, readSharedRecordings } from './recorder/read-recordings
 export { Fleet, type FleetOptions } from './fleet/fleet.ts';
 export {
   HourBook,
-  type HourSum,
   type SliceLatency,
-  sliceLatency,
   type TimeSlice,
   type TimeSlices,
 } from './recorder/hour-book.ts';

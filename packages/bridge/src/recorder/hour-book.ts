@@ -32,7 +32,7 @@ export interface TimeSlices {
 }
 
 /** One key's counts and latencies in one hour, as they stand. */
-export interface HourSum {
+interface HourSum {
   readonly backend: string;
   readonly dataset: string;
   readonly hour: number;
@@ -46,11 +46,14 @@ export interface HourSum {
 
 /** Adds up what was counted by key and hour, for as long back as it is shown. */
 export class HourBook {
+  /** Milliseconds since 1970 of the moment at which the recording was read. */
+  readonly at: number;
   readonly #firstHour: number;
   readonly #sums = new Map<string, HourSum>();
 
   /** @param nowMs milliseconds since 1970. */
   constructor(nowMs: number) {
+    this.at = nowMs;
     this.#firstHour = Math.floor(nowMs / hourMs) - shownHours + 1;
   }
 
@@ -67,17 +70,72 @@ export class HourBook {
       addTo(this.#sums, { backend, dataset, hour }, { ...more.counts, ...more });
   }
 
-  /** By backend, key and hour, in no order. */
-  get sums(): Iterable<HourSum> {
-    return this.#sums.values();
+  slices(): TimeSlices {
+    return slicesOf(this.#sums);
   }
 
-  slices(): TimeSlices {
-    const byBackend = new Map<string, HourSum>();
-    for (const sum of this.#sums.values())
-      addTo(byBackend, { backend: sum.backend, dataset: '', hour: sum.hour }, sum);
-    return { byBackend: sliced(byBackend), byDataset: sliced(this.#sums) };
+  /** What was counted since an earlier look at the same recording: slices from then to now, two where an hour began in between. */
+  slicesSince(earlier: HourBook): TimeSlices {
+    const grown = new Map<string, HourSum>();
+    for (const [name, sum] of this.#sums) {
+      const before = earlier.#sums.get(name);
+      if (before === undefined) grown.set(name, sum);
+      else if (sum.calls > before.calls || sum.compared > before.compared)
+        grown.set(name, growth(sum, before));
+    }
+    return slicesOf(grown, { from: earlier.at, to: this.at });
   }
+}
+
+function slicesOf(
+  sums: ReadonlyMap<string, HourSum>,
+  within?: { readonly from: number; readonly to: number },
+): TimeSlices {
+  const byBackend = new Map<string, HourSum>();
+  for (const sum of sums.values())
+    addTo(byBackend, { backend: sum.backend, dataset: '', hour: sum.hour }, sum);
+  const [backends, datasets] = [sliced(byBackend), sliced(sums)].map((slices) =>
+    slices.map((slice) =>
+      within === undefined
+        ? slice
+        : {
+            ...slice,
+            from: Math.max(slice.from, within.from),
+            to: Math.min(slice.to, within.to),
+          },
+    ),
+  );
+  return { byBackend: backends ?? [], byDataset: datasets ?? [] };
+}
+
+/** A recording only grows, but that what processes counted that are gone is added up elsewhere. */
+function growth(sum: HourSum, before: HourSum): HourSum {
+  const more = (field: 'calls' | 'failed' | 'compared' | 'mismatch'): number =>
+    Math.max(0, sum[field] - before[field]);
+  return {
+    backend: sum.backend,
+    dataset: sum.dataset,
+    hour: sum.hour,
+    calls: more('calls'),
+    failed: more('failed'),
+    compared: more('compared'),
+    mismatch: more('mismatch'),
+    legacy: addedTo(before.legacy, sum.legacy),
+    pooled: addedTo(before.pooled, sum.pooled),
+  };
+}
+
+function addedTo(before: LatencyHistogram, now: LatencyHistogram): LatencyHistogram {
+  const known = new Map(before.toJSON().buckets);
+  const { buckets, sumMs, maxMs } = now.toJSON();
+  return LatencyHistogram.fromJSON({
+    buckets: buckets.flatMap(([bucket, count]) => {
+      const more = count - (known.get(bucket) ?? 0);
+      return more > 0 ? [[bucket, more] as const] : [];
+    }),
+    sumMs: Math.max(0, sumMs - before.sumMs),
+    maxMs,
+  });
 }
 
 type SumKey = Pick<HourSum, 'backend' | 'dataset' | 'hour'>;
@@ -112,7 +170,7 @@ function sliced(sums: ReadonlyMap<string, HourSum>): TimeSlice[] {
     }));
 }
 
-export function sliceLatency(histogram: LatencyHistogram): SliceLatency {
+function sliceLatency(histogram: LatencyHistogram): SliceLatency {
   return {
     count: histogram.count,
     p50Ms: histogram.percentile(50),

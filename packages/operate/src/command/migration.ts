@@ -15,6 +15,7 @@ import {
   GateJudge,
   type KeyVerdict,
   holdLimit,
+  type HourBook,
   type LedgerChange,
   ledgerLimit,
   type JudgedData,
@@ -249,6 +250,7 @@ export class Migration {
     return {
       ...this.judged(),
       background: (backend, key) => this.background(backend, key),
+      keys: this.backends.flatMap((backend) => this.keys(backend).map((key) => ({ backend, key }))),
     };
   }
 
@@ -358,22 +360,29 @@ export function unreadableStore({ storePath }: ParsedSettings, error: unknown): 
 
 /** Ledger and recordings as they stand. Where a shared store can't be read, why.
  *
+ * @param hours what was recorded is added to it by the hour.
  * @throws where a store's file is there and can't be read. */
 export async function readPlace(
   place: ParsedSettings,
+  hours?: HourBook,
 ): Promise<Pick<Knowledge, 'ledger' | 'ledgerError' | 'recordings'>> {
   const { storePath, ledgerUrl } = place;
   if (ledgerUrl === undefined) {
     if (!existsSync(storePath))
       return { ledger: [], ledgerError: undefined, recordings: undefined };
     const ledger = readLedgerFile(storePath);
-    const recordings = readRecordings(storePath, systemClock, resumptions(ledger));
+    const recordings = readRecordings(storePath, systemClock, resumptions(ledger), hours);
     return { ledger, ledgerError: undefined, recordings };
   }
   const store = openLedgerStore(place, silentLogger);
   try {
     const ledger = await store.read(0);
-    const recordings = await readSharedRecordings(ledgerUrl, systemClock, resumptions(ledger));
+    const recordings = await readSharedRecordings(
+      ledgerUrl,
+      systemClock,
+      resumptions(ledger),
+      hours,
+    );
     return { ledger, ledgerError: undefined, recordings };
   } catch (error) {
     const ledgerError = String((error as { message?: unknown }).message);

@@ -70,7 +70,7 @@ export function needsPerson(problem: KeyProblem): boolean {
 }
 
 /** Every key that was called or judged, problems first. */
-export function keyLines({ data, standing }: Report, verdict: ReportVerdict): KeyLine[] {
+export function keyLines({ data, standing, keys = [] }: Report, verdict: ReportVerdict): KeyLine[] {
   const verdicts = new Map(verdict.keys.map((one) => [nameOf(one.backend, one.key), one]));
   const totals = new Map(
     data.byDataset.map((one) => [nameOf(one.backend, one.dataset ?? ''), one]),
@@ -79,7 +79,13 @@ export function keyLines({ data, standing }: Report, verdict: ReportVerdict): Ke
   const seen = lastSeen(data);
   const wrong = mismatchesOf(data);
   const slow = slowKeys(data);
-  const lines = [...new Set([...totals.keys(), ...verdicts.keys()])].map((name): KeyLine => {
+  const lines = [
+    ...new Set([
+      ...totals.keys(),
+      ...verdicts.keys(),
+      ...keys.map((one) => nameOf(one.backend, one.key)),
+    ]),
+  ].map((name): KeyLine => {
     const [backend = '', key = ''] = name.split('\0');
     const judged = verdicts.get(name);
     const counts: Partial<TotalsBy> = totals.get(name) ?? {};

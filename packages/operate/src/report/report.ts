@@ -16,6 +16,8 @@ export interface Report extends JudgedData {
   readonly title?: string | undefined;
   /** What is known of a key beside the recordings. Default: nothing. */
   readonly background?: ((backend: string, key: string) => KeyBackground) | undefined;
+  /** Keys that were moved or held and perhaps never called. Default: those that were recorded. */
+  readonly keys?: readonly { readonly backend: string; readonly key: string }[] | undefined;
   /** Checks that no gate is, each that did not hold in a sentence: a report with one says nowhere that all is well. Default: none. */
   readonly problems?: readonly string[] | undefined;
   /** Where the figures come from, for whoever repeats them: seed, versions, revision of the flags. */

@@ -18,7 +18,8 @@ button:disabled { opacity: .5; cursor: default; }
 .keys .subject a { text-decoration-color: var(--soft); text-underline-offset: 3px; }
 .keys .subject .soft { display: block; font-weight: 400; }
 .keys .why { overflow-wrap: anywhere; min-width: 11.5em; }
-.keys .key-status, .keys .seen, .keys .state { white-space: nowrap; }
+.keys .key-status, .keys .state { white-space: nowrap; } .keys .seen { min-width: 6em; }
+.keys th, .keys td { padding-left: 6px; padding-right: 6px; }
 .stage { font-weight: 600; }
 .way { display: inline-flex; gap: 2px; margin-right: 7px; vertical-align: 1px; }
 .way i { width: 9px; height: 9px; border-radius: 2px; background: var(--idle); }
