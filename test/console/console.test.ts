@@ -86,7 +86,7 @@ test('shows all that a night needs: flags, verdicts, latency, pools, mismatches 
     );
     expect(await text('.backends')).toMatch(/sqlite HOLD .* on shadow/);
     expect(await row(page, 'wrong').innerText()).toMatch(
-      /the flag changeover\.sqlite assigns it the variant 1-shadow/,
+      /mismatch\s+\d+ comparisons of \d+ are confirmed mismatches/,
     );
     expect(await text('#overview')).toMatch(/Compared [1-9]\d* .*Mismatches [1-9]/);
     expect(await text('#stages')).toMatch(/sqlite shadow [1-9]/);

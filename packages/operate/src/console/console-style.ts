@@ -45,6 +45,6 @@ dialog button { padding: 6px 14px; font-size: .92rem; }
   overflow-y: auto; }
 #plan:empty { display: none; }
 #plan.bad { border-left: 4px solid var(--bad); font-weight: 400; color: var(--text); }
-@media (max-width: 1220px) { .keys td.change { width: auto; margin-top: 4px; } .keys .asks { display: inline; } }
+@media (max-width: 1220px) { .keys td.change { width: auto; margin-top: 4px; } }
 @media (max-width: 600px) { .says { padding: 0 10px; } }
 `;

@@ -84,7 +84,7 @@ function rowCells({ migration, readOnly }: WorkedFigures, line: KeyLine): readon
     cell.kind === 'why'
       ? { ...cell, content: whyPiece(line, status) }
       : cell.kind === 'key-status'
-        ? { ...cell, content: markup`${cell.content}${asksPiece(status)}` }
+        ? { ...cell, content: markup`${cell.content}${limitPiece(line, status)}` }
         : cell,
   );
   return readOnly
@@ -92,21 +92,15 @@ function rowCells({ migration, readOnly }: WorkedFigures, line: KeyLine): readon
     : [...cells, { title: 'change', kind: 'change', content: keyButtons(status) }];
 }
 
-/** What the gates say, and who decides. */
-function whyPiece({ why }: KeyLine, { why: decided, by, line }: KeyStatus): Piece {
-  return [
-    why !== '' && markup`${name(why)}<br>`,
-    markup`<span class="${why === '' ? '' : 'soft'}">${name(decided)}</span>`,
-    by !== 'hold' &&
-      line?.held === true &&
-      markup`<br><span class="soft">held by ${name(line.who)}: ${name(line.reason)}</span>`,
-  ];
+/** What the gates say; where they say nothing, who decides. */
+function whyPiece({ why }: KeyLine, { why: decided }: KeyStatus): Piece {
+  return name(why === '' ? decided : why);
 }
 
-/** What its flag asks, where that is not where it is. */
-function asksPiece({ stage, flag, line }: KeyStatus): Piece {
+/** That it is held, where its state doesn't say so, and what its flag asks, where that is not where it is. */
+function limitPiece({ problem }: KeyLine, { stage, flag, line }: KeyStatus): Piece {
   return [
-    line?.held === true && markup` <span class="pill bad">held</span>`,
+    line?.held === true && problem !== 'held' && markup` <span class="pill bad">held</span>`,
     flag.stage !== stage && markup`<span class="asks">flag asks ${flag.stage}</span>`,
   ];
 }

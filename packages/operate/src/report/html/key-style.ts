@@ -35,7 +35,7 @@ button:disabled { opacity: .5; cursor: default; }
 .time .scale { width: 100%; overflow: visible; } .time .scale text { fill: var(--soft); font-size: 11px; }
 .time .plot { width: 100%; display: block; border-bottom: 1px solid var(--line); }
 .time .pale { opacity: .35; }
-.time .axis { fill: none; }
+.time .axis { fill: none; } .time .ends span { white-space: nowrap; }
 @media (max-width: 1220px) {
   .keys, .keys td { display: block; }
   .keys tbody { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr)); gap: 0 28px; }

@@ -47,7 +47,7 @@ export function keyCells(line: KeyLine, href: string): readonly KeyCell[] {
     number('failed', line.failed, true),
     number('compared', line.compared),
     number('mismatches', line.mismatch, true),
-    { title: 'last seen', kind: 'seen', content: seenText(line.lastSeen) },
+    { title: 'last seen', kind: 'seen', content: seenPiece(line.lastSeen) },
   ];
 }
 
@@ -57,8 +57,10 @@ export function keyText(key: string): string {
 }
 
 /** To the minute: rows are compared at a glance. */
-export function seenText(at: number | undefined): string {
-  return at === undefined ? '–' : timeText(at).slice(0, 16);
+function seenPiece(at: number | undefined): Piece {
+  if (at === undefined) return '–';
+  const [date = '', time = ''] = timeText(at).split(' ');
+  return markup`<span class="nowrap">${date}</span> <span class="nowrap">${time.slice(0, 5)}</span>`;
 }
 
 export function problemClass(problem: KeyProblem): string {

@@ -25,6 +25,10 @@ function make(tag, kind, ...content) {
   element.append(...content);
   return element;
 }
+function seen(at) {
+  const text = new Date(at).toISOString();
+  return [make('span', 'nowrap', text.slice(0, 10)), ' ', make('span', 'nowrap', text.slice(11, 16))];
+}
 function rowOf({ row }) {
   const isolated = (text) => make('bdi', '', text);
   const link = make('a', '', isolated(row[NAME]));
@@ -39,7 +43,7 @@ function rowOf({ row }) {
     ['why', 'why', isolated(row[WHY])],
     ['calls', 'number', number(row[CALLS])], ['failed', 'number', notable(row[FAILED])],
     ['compared', 'number', number(row[COMPARED])], ['mismatches', 'number', notable(row[MISMATCH])],
-    ['last seen', 'seen', row[SEEN] === 0 ? '–' : new Date(row[SEEN] * 1000).toISOString().slice(0, 16).replace('T', ' ')],
+    ['last seen', 'seen', ...(row[SEEN] === 0 ? ['–'] : seen(row[SEEN] * 1000))],
   ].map(([title, kind, ...content], at) => {
     const cell = make('td', kind, ...content);
     cell.dataset.title = title;
