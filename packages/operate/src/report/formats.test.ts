@@ -32,6 +32,19 @@ describe.each(reportFormats)('as %s', (format) => {
     expect(render(format)).not.toMatch(/\bundefined\b|\bNaN\b|\[object /);
   });
 
+  test('no report says that all is well where a check of its own did not hold', () => {
+    const written = render(format, { ...none, problems: ['the rollback took a minute'] });
+    expect(written).toContain('the rollback took a minute');
+    const opens = {
+      html: /<title>HOLD/,
+      json: /^ {2}"decision": "HOLD"/m,
+      md: /^\*\*HOLD/m,
+      text: /^HOLD/m,
+      junit: /: HOLD" tests/,
+    };
+    expect(written).toMatch(opens[format]);
+  });
+
   test('the same report is written the same', () => {
     expect(render(format)).toBe(render(format));
   });

@@ -4,7 +4,8 @@ import { junitReport } from './junit-report.ts';
 import { markdownReport } from './markdown-report.ts';
 import type { Report, ReportFormat } from './report.ts';
 import { textReport } from './text-report.ts';
-import { decideVerdict, flagsDecideAlone, flagsDecideAloneText } from '@changeover/bridge';
+import { reportVerdict } from './report-verdict.ts';
+import { flagsDecideAlone, flagsDecideAloneText } from '@changeover/bridge';
 
 /**
  * Writes a report as one document. Everything that comes from data is escaped for the format; values are shown as they
@@ -14,7 +15,7 @@ import { decideVerdict, flagsDecideAlone, flagsDecideAloneText } from '@changeov
  * @throws {SyntaxError | RangeError} for gates of the report's own that are none.
  */
 export function renderReport(given: Report, format: ReportFormat, width?: number): string {
-  const verdict = decideVerdict(given);
+  const verdict = reportVerdict(given);
   const { data } = given;
   const report = flagsDecideAlone(data)
     ? { ...given, data: { ...data, notes: [flagsDecideAloneText, ...data.notes] } }

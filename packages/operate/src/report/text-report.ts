@@ -9,6 +9,7 @@ import {
   timeText,
 } from '@changeover/bridge';
 import { type Report, titleOf } from './report.ts';
+import { askedBackends } from './report-verdict.ts';
 import { relianceLines } from './reliance-lines.ts';
 import { ruleOutcome, ruleText } from './rule-text.ts';
 import { sinceLines } from './since-text.ts';
@@ -30,7 +31,8 @@ export function textReport(report: Report, verdict: ReportVerdict, width?: numbe
       `${visibleText(titleOf(report))}, ${timeText(report.data.generatedAt)}`,
       '',
       `${verdict.decision}: ${visibleText(verdict.reason)}`,
-      ...verdict.backends.map(
+      ...(report.problems ?? []).map((problem) => `  ✗ ${visibleText(problem)}`),
+      ...askedBackends(verdict).map(
         ({ backend, decision, reason }) =>
           `  ${visibleText(backend)}: ${decision}. ${visibleText(reason)}`,
       ),

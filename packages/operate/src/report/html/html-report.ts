@@ -15,6 +15,7 @@ import {
   backendVerdicts,
   gatesSection,
   overviewSection,
+  problemList,
   stagesSection,
   verdictBanner,
 } from './summary-sections.ts';
@@ -58,6 +59,7 @@ export function htmlReport(report: Report, verdict: ReportVerdict): string {
 <body>
 <header class="top"><h1>${title}</h1>
 ${verdictBanner(verdict)}
+${problemList(report)}
 ${backendVerdicts(verdict)}
 <nav aria-label="Sections"><ul>${sections.map(({ id, title: heading }) => markup`<li><a href="#${id}">${heading}</a></li>`)}</ul></nav>
 </header>

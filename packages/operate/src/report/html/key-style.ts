@@ -28,6 +28,7 @@ button:disabled { opacity: .5; cursor: default; }
 .tools input, .tools select { font: inherit; font-size: .9rem; padding: 4px 8px; color: var(--text); background: var(--page);
   border: 1px solid var(--soft); border-radius: 6px; max-width: 100%; }
 .tools input { width: 17em; }
+.problems { margin: 0 0 14px; padding-left: 1.3em; }
 .empty { color: var(--soft); padding: 4px 0; }
 .facts { display: grid; grid-template-columns: max-content 1fr; gap: 4px 14px; margin: 6px 0 10px; }
 .facts dt { color: var(--soft); } .facts dd { margin: 0; }
