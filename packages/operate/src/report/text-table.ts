@@ -39,7 +39,7 @@ function segmentWidth(segment: string): number {
 export function textTable(
   columns: readonly TextColumn[],
   rows: readonly (readonly string[])[],
-  width = Infinity,
+  width?: number,
 ): string[] {
   const all = columns.map((column, at): FittedColumn => {
     const cells = [column.title, ...rows.map((row) => row[at] ?? '')].map((cell) =>
@@ -51,7 +51,8 @@ export function textTable(
       width: cells.reduce((most, cell) => Math.max(most, textWidth(cell)), 0),
     };
   });
-  const shown = shrunk(withoutSpare(all, width), width);
+  const room = width ?? Infinity;
+  const shown = shrunk(withoutSpare(all, room), room);
   const lines = [undefined, ...rows].map((_, line) =>
     shown
       .map((one) => {
