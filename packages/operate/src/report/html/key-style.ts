@@ -13,7 +13,7 @@ button:disabled { opacity: .5; cursor: default; }
 .tools { display: flex; flex-wrap: wrap; gap: 6px 18px; align-items: baseline; }
 [hidden] { display: none !important; }
 .keys th { font-weight: 600; }
-.keys .subject { min-width: 8em; max-width: 22em; overflow-wrap: anywhere; }
+.keys .subject { min-width: 10.5em; max-width: 22em; overflow-wrap: anywhere; }
 .keys td.subject { font-weight: 500; }
 .keys .subject a { text-decoration-color: var(--soft); text-underline-offset: 3px; }
 .keys .subject .soft { display: block; font-weight: 400; }
