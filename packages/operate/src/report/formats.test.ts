@@ -330,6 +330,19 @@ test('of a single mismatch and a single sample left out it speaks in the singula
   }
 });
 
+test('a backend whose keys are all at legacy is asked nothing, unless there is no other', () => {
+  const atLegacy = { backend: 'duckdb', stage: 'legacy', calls: 3 } as const;
+  const both = { data: reportData([atLegacy, { stage: 'shadow', match: 3 }]) };
+  expect(render('text', both)).toMatch(/^ {2}sqlite: INCONCLUSIVE/m);
+  for (const [format, line] of [
+    ['text', /^ {2}duckdb: /m],
+    ['md', /^- \*\*duckdb/m],
+    ['html', /class="name"><bdi>duckdb/],
+  ] as const)
+    expect(render(format, both)).not.toMatch(line);
+  expect(render('text', { data: reportData([atLegacy]) })).toMatch(/^ {2}duckdb: INCONCLUSIVE/m);
+});
+
 test('a moment that is none does not stop the report', () => {
   const data = reportData([{ match: 1 }], {
     generatedAt: NaN,
