@@ -56,6 +56,11 @@ function describe(result: DemoResult): string {
       `${result.rollback.callsAfter} calls since, ${result.rollback.failed} failed`,
     ...result.problems.map((problem) => `✗ ${problem}`),
     '',
+    // The report opens with the same sentence.
+    `${result.verdict.decision}: ${result.verdict.reason} By gates of its own, which ask for less than the default ones.`,
+    ...(result.defects.length > 0 && result.ok
+      ? ['That is what it must say of the defects that were planted.']
+      : []),
     result.ok
       ? `All checks held, in ${result.seconds} s.`
       : `${result.problems.length} checks did not hold, in ${result.seconds} s.`,

@@ -1,3 +1,4 @@
+import type { Decision } from '@changeover/bridge';
 import type { Engine, Stage } from 'changeover';
 
 /** One line of the result: what happened on one engine at one stage. Latencies are undefined where no call was measured. */
@@ -47,6 +48,8 @@ export interface DemoResult {
   readonly ok: boolean;
   /** Each check that did not hold, in words. */
   readonly problems: readonly string[];
+  /** What the gates come to, as the report, the console and `changeover gate` say it. */
+  readonly verdict: { readonly decision: Decision; readonly reason: string };
   readonly stages: readonly StageLine[];
   readonly data: readonly DataCheck[];
   readonly defects: readonly DefectCheck[];

@@ -1,4 +1,5 @@
 import { targetText } from '@changeover/core';
+import { reportVerdict } from '@changeover/operate';
 import { mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import {
@@ -17,11 +18,12 @@ import { loadInBatches } from './call-sites.ts';
 import { type RealDataset, realDatasets } from './datasets.ts';
 import { plantedDefects, withDefects } from './defects.ts';
 import { writeFlags } from './flags-file.ts';
+import { writeGates } from './gates-file.ts';
 import type { DemoOptions } from './options.ts';
 import type { Progress } from './progress.ts';
 import { readStored, referenceOf, type TableReference } from './reference.ts';
 import { writePlaceFile } from './place-file.ts';
-import { writeReports } from './reports.ts';
+import { demoReport, writeReports } from './reports.ts';
 import { comparedGate, defectGate, shortened, type StageGate } from './stage-gate.ts';
 import type { DataCheck, DefectCheck, DemoResult, StageLine } from './result.ts';
 import { activityColumns, Caller } from './workload.ts';
@@ -64,6 +66,7 @@ export async function runDemo(
   };
   const flagsFile = join(out, 'flags.json');
   writeFlags(flagsFile, all('legacy'));
+  writeGates(join(out, 'gates.json'));
   StorageBackend.configure({
     ...location,
     flagsFile,
@@ -95,17 +98,24 @@ export async function runDemo(
     const data = await checkData(callers, loaded, location);
     const defects = options.defect ? checkDefects(report, held) : [];
     const lines = stageLines(report);
-    const problems = [
+    const checked = [
       ...seen,
       ...findProblems(callers, lines, data, defects, options.defect ? [] : held),
       ...(rollback.failed > 0
         ? [`${rollback.failed} calls failed after the rollback of ${rolledBackEngine}`]
         : []),
     ];
+    const reported = await demoReport(out, { data, problems: checked, seed: options.seed });
+    const { decision, reason } = reportVerdict(reported);
+    // With planted defects the gates must not pass; without them they are a check like the others.
+    const asExpected = options.defect !== (decision === 'PROMOTE');
+    const problems =
+      asExpected || checked.length > 0 ? checked : [`the gates say ${decision}: ${reason}`];
     const reports = { json: join(out, 'report.json'), html: join(out, 'report.html') };
     const result: DemoResult = {
       ok: problems.length === 0,
       problems,
+      verdict: { decision, reason },
       stages: lines,
       data,
       defects,
@@ -120,7 +130,7 @@ export async function runDemo(
       seconds: Math.round((performance.now() - startedMs) / 100) / 10,
       seed: options.seed,
     };
-    writeReports(result, report);
+    writeReports(result, { ...reported, problems });
     writePlaceFile(out);
     return result;
   } finally {

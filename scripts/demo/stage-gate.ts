@@ -3,7 +3,7 @@ import { type Engine, type Stage, StorageBackend } from 'changeover';
 import type { PlantedDefect } from './defects.ts';
 
 /** Comparisons of each dataset on each engine before the next stage. */
-const enoughCompared = 3;
+export const enoughCompared = 3;
 
 /** What is to be seen at a stage before every dataset steps to the next one. */
 export interface StageGate {

@@ -33,6 +33,12 @@ export { Cell, type Verdict, verdicts } from './recorder/cell.ts';
 export * from './recorder/open-recorder.ts';
 export { readRecordings, readSharedRecordings } from './recorder/read-recordings.ts';
 export { Fleet, type FleetOptions } from './fleet/fleet.ts';
+export {
+  HourBook,
+  type SliceLatency,
+  type TimeSlice,
+  type TimeSlices,
+} from './recorder/hour-book.ts';
 export * from './recorder/recorder.ts';
 export { acceptableGuarantees } from './stages/gates/judge-reliance.ts';
 export { relianceSentence, type RelianceText, relianceTexts, sitesText } from './reliance-text.ts';

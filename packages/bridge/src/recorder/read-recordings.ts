@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from '@changeover/core';
 import { FleetDatabase } from '../fleet/fleet-database.ts';
 import { silentLogger } from '../log.ts';
+import { HourBook } from './hour-book.ts';
 import { readStore } from './read-sqlite-store.ts';
 import { ReportBuilder, type ResumedAt } from './report-builder.ts';
 import type { ReportData } from './report-data.ts';
@@ -14,19 +15,21 @@ export const defaultMaxSamples = 20;
  * What all processes have stored.
  *
  * @param resumedAt what was counted of a dataset before is told apart, in `judged`. Default: nothing is.
+ * @param hours what was counted is added to it by the hour. Default: one of its own.
  * @throws {Error} where the file is missing, is no comparison store, or can't be read.
  */
 export function readRecordings(
   path: string,
   clock: Clock = systemClock,
   resumedAt?: ResumedAt,
+  hours: HourBook = new HourBook(clock.wallMs()),
 ): ReportData {
   if (isSharedStore(path)) {
     throw new Error(
       'A store in a database is read by readSharedRecordings(url), which answers by a promise.',
     );
   }
-  const builder = new ReportBuilder(defaultMaxSamples, resumedAt);
+  const builder = new ReportBuilder(defaultMaxSamples, resumedAt, hours);
   readStore(path, builder);
   return builder.build(clock.wallMs());
 }
@@ -36,16 +39,18 @@ export function readRecordings(
  *
  * @param url a `postgres://` URL.
  * @param resumedAt what was counted of a dataset before is told apart, in `judged`. Default: nothing is.
+ * @param hours what was counted is added to it by the hour. Default: one of its own.
  * @throws the driver's error where the store can't be reached; an error with the code `DRIVER_MISSING` where `pg` is not installed.
  */
 export async function readSharedRecordings(
   url: string,
   clock: Clock = systemClock,
   resumedAt?: ResumedAt,
+  hours: HourBook = new HourBook(clock.wallMs()),
 ): Promise<ReportData> {
   const database = new FleetDatabase(url, silentLogger);
   try {
-    const builder = new ReportBuilder(defaultMaxSamples, resumedAt);
+    const builder = new ReportBuilder(defaultMaxSamples, resumedAt, hours);
     addStored(builder, (await database.readAll()).tables, undefined);
     return builder.build(clock.wallMs());
   } finally {

@@ -14,6 +14,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Clock } from '@changeover/core';
 import { silentLogger, type Logger } from '../log.ts';
 import type { Cell } from './cell.ts';
+import { HourBook } from './hour-book.ts';
 import { openRecorder, type RecorderOptions } from './open-recorder.ts';
 import { readRecordings } from './read-recordings.ts';
 import type { ComparisonSample, Recorder } from './recorder.ts';
@@ -239,6 +240,53 @@ describe('counts', () => {
       database.prepare('select count(distinct hour) as hours from cell').get()?.['hours'],
     ).toBe(5);
     database.close();
+  });
+
+  test('what is read from the store tells the last 48 hours apart, by key and in total', () => {
+    const recorder = open();
+    const cells = ['titanic', 'iris'].map((key) => recorder.cell('sqlite', key, 'query', 'shadow'));
+    for (let hour = 0; hour < 50; hour += 1) {
+      // What was longest ago is the slowest, so that one hour's latency can't pass for another's.
+      for (const cell of cells) {
+        cell.calls += 1;
+        cell.legacyLatency.record(1_000 - hour);
+      }
+      clock.advance(3_600_000);
+      recorder.flush();
+    }
+    const { hours } = readRecordings(path, clock);
+    expect(hours?.byDataset.filter(({ dataset }) => dataset === 'iris')).toHaveLength(47);
+    expect(hours?.byBackend).toHaveLength(47);
+    const [first] = hours?.byBackend ?? [];
+    expect(first).toMatchObject({ backend: 'sqlite', calls: 2, failed: 0, legacy: { count: 2 } });
+    expect(first?.from).toBe(Date.parse('2026-01-01T10:00:00Z') + 3 * 3_600_000);
+    expect((first?.to ?? 0) - (first?.from ?? 0)).toBe(3_600_000);
+    expect(first?.legacy.p99Ms).toBeCloseTo(997, -1);
+    expect(recorder.summary().hours).toBeUndefined();
+  });
+
+  test('who reads again and again sees what came in between, over an hour that begins too', () => {
+    const recorder = open();
+    const cell = recorder.cell('sqlite', 'titanic', 'query', 'shadow');
+    const callsOf = (latencyMs: number): HourBook => {
+      cell.calls += 1;
+      cell.pooledLatency.record(latencyMs);
+      clock.advance(20 * 60_000);
+      recorder.flush();
+      const hours = new HourBook(clock.wallMs());
+      readRecordings(path, clock, undefined, hours);
+      return hours;
+    };
+    // From 10:30 on; the recording has 10:00 to 11:00 as one.
+    const [first, second, third] = [callsOf(2), callsOf(90), callsOf(90)];
+    const [slice, ...others] = second.slicesSince(first).byDataset;
+    expect(others).toEqual([]);
+    expect(slice).toMatchObject({ dataset: 'titanic', calls: 1, pooled: { count: 1 } });
+    expect(slice?.pooled.p50Ms).toBeCloseTo(90, -1);
+    expect(second.slices().byDataset[0]?.pooled.p50Ms).toBeCloseTo(2, 0);
+    expect(second.slicesSince(second).byDataset).toEqual([]);
+    expect([slice?.from, slice?.to]).toEqual([first.at, Date.parse('2026-01-01T11:00:00Z')]);
+    expect(third.slicesSince(second).byBackend).toMatchObject([{ calls: 1, from: second.at }]);
   });
 
   test('metrics count on from hour to hour, and tell operations and stages apart', () => {

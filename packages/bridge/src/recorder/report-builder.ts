@@ -1,6 +1,7 @@
 import { LatencyHistogram, PairedDifference } from '@changeover/compare';
 import type { Stage } from '@changeover/core';
 import { addCounts, noCounts, type Counts } from './counts.ts';
+import type { HourBook } from './hour-book.ts';
 import { mergeReliance, type RelianceEvidence } from './reliance-book.ts';
 import type {
   JudgedFigures,
@@ -57,6 +58,7 @@ export class ReportBuilder {
   readonly #reliance: RelianceEvidence[] = [];
   readonly #before = new Map<string, Resumption>();
   readonly #resumedAt: ResumedAt;
+  readonly #hours: HourBook | undefined;
   readonly #groups = new Map<string, MutableGroup>();
   readonly #events: TimelineEvent[] = [];
   readonly #runs = new Map<string, RunProvenance>();
@@ -66,14 +68,24 @@ export class ReportBuilder {
   #samplesOverLimit = 0;
   #comparedBefore = 0;
 
-  constructor(maxSamplesPerFingerprint: number, resumedAt: ResumedAt = () => undefined) {
+  /** @param hours default: nothing is told apart by the hour, which takes a process that asks its gates no time. */
+  constructor(
+    maxSamplesPerFingerprint: number,
+    resumedAt: ResumedAt = () => undefined,
+    hours?: HourBook,
+  ) {
     this.#resumedAt = resumedAt;
+    this.#hours = hours;
     this.#maxSamplesPerFingerprint = maxSamplesPerFingerprint;
   }
 
-  /** @param lastAt when something was counted in it for the last time, at the latest. */
-  addCell(cell: Sum & { readonly key: CellKey }, lastAt: number): void {
+  /**
+   * @param lastAt when something was counted in it for the last time, at the latest.
+   * @param hour in which it was counted, since 1970. Default: it is in no slice of time.
+   */
+  addCell(cell: Sum & { readonly key: CellKey }, lastAt: number, hour?: number): void {
     const { key, counts } = cell;
+    if (hour !== undefined) this.#hours?.add(key, hour, cell);
     const name = cellKeyText(key);
     addTo(this.#cells, name, key, cell);
     const at = this.#resumedAt(key.backend, key.dataset);
@@ -179,6 +191,7 @@ export class ReportBuilder {
       byDataset: group(cells, ['backend', 'dataset']).map(totalsBy),
       cells: cells.map(totalsBy),
       ...(this.#before.size === 0 ? {} : { judged: this.#judgedFigures() }),
+      ...(this.#hours === undefined ? {} : { hours: this.#hours.slices() }),
       shapes: [...this.#shapes].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, shape]) => shape),
       reliance: mergeReliance(this.#reliance),
       sampleGroups: this.#sampleGroups(),

@@ -1,6 +1,7 @@
 import type { Finding } from '@changeover/compare';
 import type { Stage } from '@changeover/core';
 import type { Verdict } from './cell.ts';
+import type { TimeSlices } from './hour-book.ts';
 import type { RelianceEvidence } from './reliance-book.ts';
 import type { RuleUseCount } from './rule-uses.ts';
 import type { ShapeEvidence } from './shape-evidence.ts';
@@ -134,6 +135,8 @@ export interface ReportData {
   readonly cells: readonly TotalsBy[];
   /** Undefined where nothing is left out: gates are asked of all figures. */
   readonly judged?: JudgedFigures | undefined;
+  /** The last 48 hours, hour by hour. Undefined where the figures come from a program's own recorder and from no store. */
+  readonly hours?: TimeSlices | undefined;
   /** By backend, key, operation, shape and stage, without what was counted of a key before it was last resumed: promotion is judged
    * by these. */
   readonly shapes: readonly ShapeEvidence[];

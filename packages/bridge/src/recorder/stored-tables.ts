@@ -5,6 +5,7 @@ import {
   type PairedDifferenceJson,
 } from '@changeover/compare';
 import { stageNamed } from '@changeover/core';
+import { foldedWriter } from '../fleet/fleet-schema.ts';
 import { countNames, noCounts } from './counts.ts';
 import type { CellKey, ReportBuilder } from './report-builder.ts';
 import type { RelianceEvidence } from './reliance-book.ts';
@@ -166,5 +167,7 @@ function addStoredCell(builder: ReportBuilder, row: StoredCell): void {
     },
     // Before version 3 only the hour was known.
     row.last_at ?? (row.hour + 1) * hourMs,
+    // Processes that ended long ago are added up by the day: none of its hours had so many calls.
+    row.writer === foldedWriter ? undefined : row.hour,
   );
 }

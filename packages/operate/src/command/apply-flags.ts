@@ -38,8 +38,15 @@ export async function planFlags(
     held === null ? reason : `stays at ${held} all the same: it is held`,
   ]);
   const table = textTable(
-    [{ title: 'backend' }, { title: 'key' }, { title: 'from' }, { title: 'to' }, { title: 'why' }],
+    [
+      { title: 'backend' },
+      { title: 'key', cut: 'middle' },
+      { title: 'from' },
+      { title: 'to' },
+      { title: 'why', cut: 'end' },
+    ],
     rows,
+    terminal.width,
   );
   const all = migration.backends.reduce((sum, backend) => sum + migration.keys(backend).length, 0);
   const unchanged = all - moves.length;

@@ -1,7 +1,8 @@
-import { stages, type Stage } from '@changeover/core';
+import { stages } from '@changeover/core';
 import { type LedgerChange, routes, stageFlag } from '@changeover/bridge';
 import type { KeyVerdict } from '@changeover/bridge';
 import { relianceOfKey } from '../report/reliance-lines.ts';
+import { stageMeaning } from '../report/stage-text.ts';
 import { type Migration, type KeyStatus } from './migration.ts';
 import { concerns, isWhole, lineJson } from './ledger-lines.ts';
 import { notesOf } from './status.ts';
@@ -29,7 +30,7 @@ export function explain(
   terminal.answer(
     [
       `${terminal.paint('bold', `${backend} ${key}${operation === undefined ? '' : ` ${operation}`}`)} is on ` +
-        `${terminal.paint('bold', stage)}: ${meaning(stage)}`,
+        `${terminal.paint('bold', stage)}: ${stageMeaning(stage)}`,
       '',
       `because  ${why}`,
       ...(whyNot === undefined ? [] : [`target   ${whyNot}`]),
@@ -87,14 +88,6 @@ function gatesOf(
   return typeof verdict === 'string'
     ? { backend, decision: 'INCONCLUSIVE', reason: verdict }
     : { backend, decision: verdict.decision, reason: verdict.reason };
-}
-
-/** One sentence from the table of routes. */
-function meaning(stage: Stage): string {
-  const { read, write } = routes[stage];
-  const beside =
-    read.shadow === undefined ? '' : `, the ${read.shadow} leg runs beside it and is compared`;
-  return `reads are answered by the ${read.answers} leg${beside}; writes go to the ${write.answers} leg.`;
 }
 
 function originOf({ place }: Migration, source: string, revision: string): string {

@@ -95,12 +95,13 @@ export function finish(migration: Migration, terminal: Terminal, options: Finish
         : textTable(
             [
               { title: 'backend' },
-              { title: 'key' },
+              { title: 'key', cut: 'middle' },
               { title: 'stage' },
               { title: 'ready' },
-              { title: 'why' },
+              { title: 'why', cut: 'end' },
             ],
             keys.map((one) => [one.backend, one.key, one.stage, one.ready, one.why]),
+            terminal.width,
           )),
       ...found.todos.map(({ file, line }) => `${file}:${String(line)} still says TODO.`),
       '',

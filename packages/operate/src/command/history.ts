@@ -35,10 +35,10 @@ export function showHistory(
     [
       { title: 'when' },
       { title: 'backend' },
-      { title: 'key' },
+      { title: 'key', cut: 'middle' },
       { title: 'change' },
-      { title: 'who' },
-      { title: 'why' },
+      { title: 'who', cut: 'middle', spare: 1 },
+      { title: 'why', cut: 'end' },
     ],
     shown.map((line) => [
       new Date(line.at).toISOString(),
@@ -48,6 +48,7 @@ export function showHistory(
       visibleText(line.who, mostText),
       visibleText(line.reason, mostText),
     ]),
+    terminal.width,
   );
   const older = lines.length - shown.length;
   terminal.answer(

@@ -15,6 +15,7 @@ import {
   GateJudge,
   type KeyVerdict,
   holdLimit,
+  type HourBook,
   type LedgerChange,
   ledgerLimit,
   type JudgedData,
@@ -30,6 +31,7 @@ import {
   rowDataset,
   silentLogger,
   type StageDecision,
+  stageFlag,
   type StageLimit,
   type StageSource,
   wishOf,
@@ -37,6 +39,7 @@ import {
 import { type ParsedSettings, parseSettings } from '@changeover/bridge';
 import { openLedgerStore } from '@changeover/bridge';
 import { openStageSource } from '@changeover/bridge';
+import type { KeyBackground, Report } from '../report/report.ts';
 import { CommandError } from './command-error.ts';
 import { usableGates } from './usable-gates.ts';
 
@@ -230,6 +233,27 @@ export class Migration {
     };
   }
 
+  /** What a key's page says of it beside what was recorded. */
+  background(backend: string, key: string): KeyBackground {
+    const { stage, reason, source, revision } = this.keyStatus(backend, key).flag;
+    const ledger = [allKeys, callTarget(key)].flatMap((target) =>
+      this.#linesOf(backend, rowDataset(target)),
+    );
+    return {
+      flag: { name: stageFlag(backend), stage, reason, source, revision },
+      ledger: ledger.sort((a, b) => a.sequence - b.sequence),
+    };
+  }
+
+  /** What a report is made of. */
+  report(): Report {
+    return {
+      ...this.judged(),
+      background: (backend, key) => this.background(backend, key),
+      keys: this.backends.flatMap((backend) => this.keys(backend).map((key) => ({ backend, key }))),
+    };
+  }
+
   /** What the gates say of one key, and of a gates file that can't be used. */
   keyVerdict(backend: string, key: string): KeyVerdict | string {
     try {
@@ -336,22 +360,29 @@ export function unreadableStore({ storePath }: ParsedSettings, error: unknown): 
 
 /** Ledger and recordings as they stand. Where a shared store can't be read, why.
  *
+ * @param hours what was recorded is added to it by the hour.
  * @throws where a store's file is there and can't be read. */
 export async function readPlace(
   place: ParsedSettings,
+  hours?: HourBook,
 ): Promise<Pick<Knowledge, 'ledger' | 'ledgerError' | 'recordings'>> {
   const { storePath, ledgerUrl } = place;
   if (ledgerUrl === undefined) {
     if (!existsSync(storePath))
       return { ledger: [], ledgerError: undefined, recordings: undefined };
     const ledger = readLedgerFile(storePath);
-    const recordings = readRecordings(storePath, systemClock, resumptions(ledger));
+    const recordings = readRecordings(storePath, systemClock, resumptions(ledger), hours);
     return { ledger, ledgerError: undefined, recordings };
   }
   const store = openLedgerStore(place, silentLogger);
   try {
     const ledger = await store.read(0);
-    const recordings = await readSharedRecordings(ledgerUrl, systemClock, resumptions(ledger));
+    const recordings = await readSharedRecordings(
+      ledgerUrl,
+      systemClock,
+      resumptions(ledger),
+      hours,
+    );
     return { ledger, ledgerError: undefined, recordings };
   } catch (error) {
     const ledgerError = String((error as { message?: unknown }).message);

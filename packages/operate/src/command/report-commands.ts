@@ -10,7 +10,7 @@ import { CommandError, exitCodes } from './command-error.ts';
 import { examples } from './help-texts.ts';
 import { type Migration, type PlaceOptions, requireStore } from './migration.ts';
 import { backendNamed, keyNamed } from './subject.ts';
-import type { Streams, Terminal } from './terminal.ts';
+import { type Streams, type Terminal, widthOf } from './terminal.ts';
 
 /** `gate` and `report`: what the comparisons say. */
 export function addReportCommands(program: Command, context: CommandContext): void {
@@ -57,7 +57,8 @@ function writeReport(
   format: ReportFormat,
   output: string | undefined,
 ): void {
-  const text = renderReport(migration.judged(), format);
+  const width = output === undefined ? widthOf(streams.stdout) : undefined;
+  const text = renderReport(migration.report(), format, width);
   if (output === undefined) {
     streams.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
     return;

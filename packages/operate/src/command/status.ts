@@ -53,15 +53,15 @@ export function showStatus(
         : textTable(
             [
               { title: 'backend' },
-              { title: 'key' },
+              { title: 'key', cut: 'middle' },
               { title: 'stage' },
-              { title: 'flag asks' },
+              { title: 'flag asks', spare: 1 },
               { title: 'calls', numeric: true },
-              { title: 'failed', numeric: true },
-              { title: 'compared', numeric: true },
+              { title: 'failed', numeric: true, spare: 3 },
+              { title: 'compared', numeric: true, spare: 2 },
               { title: 'mismatches', numeric: true },
               { title: 'gates' },
-              { title: 'why' },
+              { title: 'why', cut: 'end', spare: 4 },
             ],
             rows.map(({ keyStatus, totals, gates }) => [
               keyStatus.backend,
@@ -72,6 +72,7 @@ export function showStatus(
               gates?.decision ?? '–',
               visibleText(keyStatus.why, mostText),
             ]),
+            terminal.width,
           ).map((line, at) => paintRow(terminal, line, rows[at - 2]?.keyStatus))),
       ...relianceBlock(migration, rows),
       ...notes.flatMap((note) => ['', terminal.paint('yellow', note)]),

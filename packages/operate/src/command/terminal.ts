@@ -4,6 +4,8 @@ import { visibleText } from '@changeover/bridge';
 /** Where a command writes, and how. */
 export interface Terminal {
   readonly format: 'text' | 'json';
+  /** Columns that a line may take; undefined where no person reads it there, so that nothing is cut. */
+  readonly width?: number | undefined;
   /** The answer: text for people, or the same as JSON. */
   answer(text: readonly string[], json: unknown): void;
   /** Something for people alone, before the answer. */
@@ -15,7 +17,11 @@ export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow';
 
 /** The streams of a process that a command uses. */
 export interface Streams {
-  readonly stdout: { write(text: string): unknown; readonly isTTY?: boolean };
+  readonly stdout: {
+    write(text: string): unknown;
+    readonly isTTY?: boolean;
+    readonly columns?: number;
+  };
   readonly stderr: { write(text: string): unknown };
   readonly env: Readonly<Record<string, string | undefined>>;
 }
@@ -29,6 +35,7 @@ export function openTerminal({ stdout, env }: Streams, format: 'text' | 'json'):
     env['TERM'] !== 'dumb';
   return {
     format,
+    width: widthOf(stdout),
     answer(text, json) {
       stdout.write(
         format === 'json'
@@ -41,6 +48,11 @@ export function openTerminal({ stdout, env }: Streams, format: 'text' | 'json'):
     },
     paint: (style, text) => (colour ? styleText(style, text, { validateStream: false }) : text),
   };
+}
+
+/** As wide as a terminal is; undefined for a file or a pipe. */
+export function widthOf({ isTTY, columns }: Streams['stdout']): number | undefined {
+  return isTTY === true && columns !== undefined && columns > 0 ? columns : undefined;
 }
 
 /** One line whose only escapes are those of {@link Terminal.paint}: a reason or a name from data must not steer a terminal. */

@@ -2,6 +2,7 @@ import { allKeys, stages } from '@changeover/core';
 import { type Migration, type KeyStatus, keyStatuses } from '../command/migration.ts';
 import { badge } from '../report/html/parts.ts';
 import { markup, type Markup, type Piece } from '../report/markup.ts';
+import { askedBackends } from '../report/report-verdict.ts';
 import { countText, visibleText } from '@changeover/bridge';
 import type { BackendVerdict, ReportVerdict } from '@changeover/bridge';
 import { changeButton } from './change-button.ts';
@@ -18,7 +19,7 @@ export function backendCards(
       migration,
       backend,
       all.filter((one) => one.backend === backend),
-      verdict?.backends.find((one) => one.backend === backend),
+      verdict && askedBackends(verdict).find((one) => one.backend === backend),
       readOnly,
     ),
   )}</ul>`;

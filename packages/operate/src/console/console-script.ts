@@ -4,7 +4,7 @@ const byId = (id) => document.getElementById(id);
 // Names of sections are shorter than any token.
 if (location.hash.length > 30) {
   sessionStorage.setItem('changeover-token', location.hash.slice(1));
-  history.replaceState(null, '', location.pathname);
+  history.replaceState(null, '', location.pathname + location.search);
 }
 const token = sessionStorage.getItem('changeover-token') || '';
 const [view, state, outcome, dialog, reason, plan, next] = ['view', 'state', 'outcome', 'change', 'reason', 'plan', 'next'].map(byId);
@@ -14,8 +14,23 @@ function tell(text, kind) {
   if (state.textContent !== text) state.textContent = text;
   state.className = 'pill ' + kind;
 }
-const events = new EventSource('/events?token=' + encodeURIComponent(token));
-events.onmessage = ({ data }) => {
+// What this page shows is in its address, so that going back comes to the same rows.
+let asks = new URLSearchParams(location.search), events;
+function connect() {
+  events?.close();
+  events = new EventSource('/events?' + new URLSearchParams({ ...Object.fromEntries(asks), token, at: location.pathname }));
+  events.onmessage = onMessage;
+  events.addEventListener('trouble', onTrouble);
+  events.onerror = onError;
+}
+let soon;
+function ask(change, waitMs = 0) {
+  for (const [name, value] of Object.entries({ page: '', ...change })) value === '' ? asks.delete(name) : asks.set(name, value);
+  history.replaceState(null, '', location.pathname + (asks.size > 0 ? '?' + asks : '') + location.hash);
+  clearTimeout(soon);
+  soon = setTimeout(connect, waitMs);
+}
+function onMessage({ data }) {
   const markup = JSON.parse(data);
   tell('Live', 'good');
   if (markup === shown) return;
@@ -25,12 +40,11 @@ events.onmessage = ({ data }) => {
   const focused = document.activeElement;
   const wanted = view.contains(focused) ? { ...focused.dataset } : undefined;
   morphChildren(view, fresh);
-  filterRows();
   // A button that is gone hands the focus to another of its row, not to the top of the page.
   if (wanted !== undefined && document.activeElement !== focused) view.contains(focused) ? focused.focus() : focusLike(wanted);
   byId('locked').hidden = true;
-};
-events.addEventListener('trouble', ({ data }) => {
+}
+function onTrouble({ data }) {
   const { text, help } = JSON.parse(data);
   tell(text, 'bad');
   if (shown !== '') return;
@@ -38,12 +52,13 @@ events.addEventListener('trouble', ({ data }) => {
   note.className = 'note';
   note.textContent = help;
   view.replaceChildren(note);
-});
-events.onerror = () => {
+}
+function onError() {
   tell('Not connected: what is shown may be old', 'bad');
   // A console that refuses the page ends the stream for good; one that has gone is asked again by the browser.
   if (events.readyState === EventSource.CLOSED) byId('locked').hidden = false;
-};
+}
+connect();
 
 /** Changes only what differs, so that focus, scrolled tables, selected text and opened details stay as they are. Rows and
  * buttons are told apart by their key: a button that has the focus must never become another key's. */
@@ -65,24 +80,28 @@ function morphChildren(from, to) {
   }
   while (at) { const gone = at; at = at.nextSibling; gone.remove(); }
 }
-view.addEventListener('input', ({ target }) => { if (target.id === 'filter') filterRows(); });
-function filterRows() {
-  const words = (byId('filter')?.value ?? '').toLowerCase().split(' ').filter((word) => word !== '');
-  const rows = [...view.querySelectorAll('.keys tbody tr')];
-  for (const row of rows) {
-    const text = (row.dataset.key + ' ' + row.querySelector('.key-status').textContent).toLowerCase();
-    row.hidden = !words.every((word) => text.includes(word));
-  }
-  if (byId('filtered')) byId('filtered').textContent =
-    words.length === 0 ? '' : rows.filter((row) => !row.hidden).length + ' of ' + rows.length + ' keys';
-}
+// While somebody types, each letter is not asked for.
+view.addEventListener('input', ({ target }) => { if (target.id === 'filter') ask({ filter: target.value.trim() }, 150); });
+view.addEventListener('change', ({ target }) => { if (target.id === 'sort') ask({ sort: target.value }); });
+// Another tab has no token but the one in its address.
+view.addEventListener('pointerdown', ({ target }) => {
+  const link = target.closest('a');
+  if (link?.origin === location.origin && link.pathname.startsWith('/keys/')) link.hash = token;
+});
 function focusLike({ action, backend, name }) {
   const buttons = [...view.querySelectorAll('button[data-action]')]
     .filter((one) => one.dataset.backend === backend && one.dataset.name === name);
   (buttons.find((one) => one.dataset.action === action) ?? buttons[0])?.focus();
 }
 
-view.addEventListener('click', ({ target }) => {
+view.addEventListener('click', (event) => {
+  const { target } = event;
+  const turn = target.closest('a[data-page]');
+  if (turn !== null) {
+    event.preventDefault();
+    ask({ page: turn.dataset.page });
+    return;
+  }
   const button = target.closest('button[data-action]');
   if (button === null) return;
   asked = { action: button.dataset.action, backend: button.dataset.backend, name: button.dataset.name };

@@ -12,35 +12,16 @@ h1 { color: var(--text); font-size: 1.25rem; }
 .strip { margin: 0 0 12px; }
 section > :last-child { margin-bottom: 0; }
 .empty { color: var(--soft); padding: 10px 0; }
-.pill { display: inline-block; border: 1px solid currentcolor; border-radius: 999px; padding: 0 9px; font-size: .8rem;
-  font-weight: 600; white-space: nowrap; color: var(--soft); }
-.pill.good { color: var(--good); } .pill.bad { color: var(--bad); } .pill.open { color: var(--open); }
 .backends { grid-template-columns: repeat(auto-fit, minmax(min(100%, 330px), 1fr)); }
 .backends .name { margin: 0; font-size: 1.05rem; }
 .backends .legend li { background: none; border: 0; border-radius: 0; padding: 0; }
 .card-head { display: flex; flex-wrap: wrap; gap: 6px 10px; align-items: center; }
 .card-head .buttons { margin-left: auto; }
-.buttons { display: flex; flex-wrap: wrap; gap: 6px; }
-button { font: inherit; font-size: .85rem; color: var(--text); background: var(--code); border: 1px solid var(--soft);
-  border-radius: 6px; padding: 4px 10px; cursor: pointer; white-space: nowrap; }
-button:hover { border-color: var(--text); }
 button[data-action="promote"], button[data-action="resume"], #next { border-color: var(--pooled); color: var(--pooled); }
 button[data-action="rollback"], button[data-action="kill"] { border-color: var(--bad); color: var(--bad); }
-button:disabled { opacity: .5; cursor: default; }
-:focus-visible { outline: 3px solid var(--pooled); outline-offset: 2px; }
-.keys th { font-weight: 600; }
-.keys .subject { min-width: 8em; max-width: 22em; overflow-wrap: anywhere; }
-.keys td.subject { font-weight: 500; }
-.keys .subject .soft { display: block; font-weight: 400; }
-.keys .why { overflow-wrap: anywhere; min-width: 11.5em; }
+.keys .asks { display: block; font-size: .8rem; color: var(--soft); }
 .keys .change { width: 1%; }
-.keys .change .buttons { flex-wrap: nowrap; }
-.keys .key-status { white-space: nowrap; }
-.stage { font-weight: 600; }
-.way { display: inline-flex; gap: 2px; margin-right: 7px; vertical-align: 1px; }
-.way i { width: 9px; height: 9px; border-radius: 2px; background: var(--idle); }
-.way .fill-legacy { background: var(--legacy); } .way .fill-shadow { background: var(--shadow); }
-.way .fill-reverse { background: var(--reverse); } .way .fill-pooled { background: var(--pooled); }
+.keys .change .buttons { min-width: 10.5em; }
 #pools .wide { min-width: 11em; } #pools .chart { height: 14px; margin-top: 4px; border-radius: 4px; overflow: hidden; }
 .timeline { list-style: none; margin: 8px 0 0; padding: 0; }
 .timeline li { position: relative; padding: 0 0 14px 24px; }
@@ -50,9 +31,6 @@ button:disabled { opacity: .5; cursor: default; }
 .timeline p { margin: 0; } .timeline .reason { max-height: 7.6em; overflow-y: auto; }
 nav a { text-decoration-color: var(--soft); text-underline-offset: 3px; }
 nav ul { margin: 0 0 14px; }
-#filter { font: inherit; font-size: .9rem; width: min(100%, 20em); padding: 4px 8px; color: var(--text); background: var(--page);
-  border: 1px solid var(--soft); border-radius: 6px; }
-.keys tr[hidden] { display: none; }
 dialog { width: min(540px, calc(100vw - 24px)); color: var(--text); background: var(--card); border: 1px solid var(--line);
   border-radius: 12px; padding: 20px; box-shadow: 0 12px 40px #0006; overflow-wrap: anywhere; }
 dialog::backdrop { background: #0009; }
@@ -67,22 +45,6 @@ dialog button { padding: 6px 14px; font-size: .92rem; }
   overflow-y: auto; }
 #plan:empty { display: none; }
 #plan.bad { border-left: 4px solid var(--bad); font-weight: 400; color: var(--text); }
-@media (max-width: 1220px) {
-  .keys, .keys td { display: block; }
-  .keys tbody { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr)); gap: 0 28px; }
-  .keys thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-  .keys tr:not([hidden]) { display: grid; grid-template-columns: repeat(4, 1fr); gap: 4px 8px; padding: 12px 0;
-    border-bottom: 1px solid var(--line); align-content: start; }
-  .keys tr:last-child { border-bottom: 0; }
-  .keys td { border: 0; padding: 0; grid-column: 1 / -1; }
-  .keys td.subject { max-width: none; grid-column: 1 / 3; font-size: 1rem; }
-  .keys td.key-status { grid-column: 3 / -1; text-align: right; }
-  .keys td.number { grid-column: auto; text-align: left; }
-  .keys td.number::before, .keys td.asks::before { content: attr(data-title); display: block; color: var(--soft);
-    font-size: .8rem; font-weight: 400; }
-  .keys td.asks::before { display: inline; margin-right: 6px; }
-  .keys td.change { width: auto; margin-top: 4px; }
-  button { padding: 7px 13px; }
-}
+@media (max-width: 1220px) { .keys td.change { width: auto; margin-top: 4px; } }
 @media (max-width: 600px) { .says { padding: 0 10px; } }
 `;

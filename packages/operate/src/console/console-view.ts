@@ -1,41 +1,41 @@
 import type { Migration } from '../command/migration.ts';
 import { notesOf } from '../command/status.ts';
-import { readableGates } from '../command/usable-gates.ts';
+import { keyDetail } from '../report/html/key-detail.ts';
 import { latencySection } from '../report/html/latency-section.ts';
 import { name, sectionMarkup } from '../report/html/parts.ts';
 import { relianceSection } from '../report/html/reliance-section.ts';
 import { mismatchSection } from '../report/html/samples-section.ts';
 import { gatesSection, overviewSection, stagesSection } from '../report/html/summary-sections.ts';
-import { markup, type Piece } from '../report/markup.ts';
-import { durationText } from '@changeover/bridge';
-import type { ProcessPools } from '@changeover/bridge';
-import { keysSection } from './keys-section.ts';
+import { timeSection } from '../report/html/time-section.ts';
+import { markup, type Markup, type Piece } from '../report/markup.ts';
+import { durationText, visibleText } from '@changeover/bridge';
 import { backendCards } from './backend-cards.ts';
+import type { WorkedFigures } from './console-figures.ts';
+import { keyButtons, keysSection } from './keys-section.ts';
 import { ledgerSection } from './ledger-section.ts';
+import type { PageRequest } from './page-request.ts';
 import { poolsSection } from './pools-section.ts';
 
-/** What the page is made of. */
-export interface ConsoleFigures {
-  readonly migration: Migration;
-  readonly pools: readonly ProcessPools[];
-  /** Without buttons where nothing may be changed. */
-  readonly readOnly: boolean;
+/** What a page shows of a migration, as markup. */
+export function consoleView(figures: WorkedFigures, request: PageRequest): string {
+  const { migration, gatesProblem } = figures;
+  const notes = [...notesOf(migration), ...(gatesProblem === undefined ? [] : [gatesProblem])];
+  return markup`${notes.map((note) => markup`<p class="note">${note}</p>`)}${flagsStrip(migration)}${
+    request.key === undefined ? listView(figures, request) : keyView(figures, request.key)
+  }`.text;
 }
 
-/** What the page shows of a migration, as markup. */
-export function consoleView({ migration, pools, readOnly }: ConsoleFigures): string {
+function listView(figures: WorkedFigures, request: PageRequest): Piece {
+  const { migration, verdict, readOnly, pools, minutes } = figures;
   const data = migration.recordings;
-  const gates = readableGates(migration.place);
-  const verdict =
-    data === undefined || typeof gates === 'string' ? undefined : migration.judge().verdict();
-  const notes = [...notesOf(migration), ...(typeof gates === 'string' ? [gates] : [])];
   const sections = [
-    keysSection(migration, readOnly),
+    keysSection(figures, request),
     ...(data === undefined
       ? []
       : [
           { ...overviewSection({ data }), title: 'Comparisons and verdicts' },
           { ...stagesSection({ data }), title: 'By backend and stage' },
+          timeSection({ data }, minutes.byBackend),
           latencySection({ data }),
         ]),
     poolsSection(pools),
@@ -43,13 +43,30 @@ export function consoleView({ migration, pools, readOnly }: ConsoleFigures): str
     ...(data === undefined || verdict === undefined ? [] : [gatesSection({ data }, verdict)]),
     ledgerSection(migration),
   ];
-  return markup`${notes.map((note) => markup`<p class="note">${note}</p>`)}${flagsStrip(migration)}${backendCards(
-    migration,
-    verdict,
-    readOnly,
-  )}<nav aria-label="Sections"><ul>${sections.map(
+  return markup`${backendCards(migration, verdict, readOnly)}<nav aria-label="Sections"><ul>${sections.map(
     ({ id, title }) => markup`<li><a href="#${id}">${title}</a></li>`,
-  )}</ul></nav>${sections.map(sectionMarkup)}`.text;
+  )}</ul></nav>${sections.map(sectionMarkup)}`;
+}
+
+/** One key's page. */
+function keyView(
+  { migration, lines, finder, readOnly, minutes }: WorkedFigures,
+  { backend, key }: NonNullable<PageRequest['key']>,
+): Markup {
+  const line = lines.find((one) => one.backend === backend && one.key === key);
+  const all = markup`<p data-key="all"><a href="/">‹ All keys</a></p>`;
+  if (line === undefined)
+    return markup`${all}<p class="empty">No key ${name(visibleText(key))} of ${name(
+      visibleText(backend),
+    )} has been seen.</p>`;
+  const own = minutes.byDataset.filter(
+    (slice) => slice.backend === backend && slice.dataset === key,
+  );
+  return markup`${all}<section id="key" aria-labelledby="key-title"><div class="card-head"><h2 id="key-title">${name(
+    visibleText(key),
+  )} <span class="soft small">${visibleText(backend)}</span></h2>${
+    !readOnly && keyButtons(migration.keyStatus(backend, key))
+  }</div>${keyDetail(finder.figures(line), own)}</section>`;
 }
 
 /** Where the flags come from, and how old that is: a stale flag explains more nights than any other line. */

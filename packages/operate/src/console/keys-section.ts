@@ -1,106 +1,112 @@
-import { keyTarget, stages } from '@changeover/core';
+import { keyTarget } from '@changeover/core';
+import { countText } from '@changeover/bridge';
 import { isWhole } from '../command/ledger-lines.ts';
-import { type Migration, type KeyStatus, keyStatuses } from '../command/migration.ts';
-import { firstOf, name, type Section } from '../report/html/parts.ts';
+import type { KeyStatus } from '../command/migration.ts';
+import { type KeyCell, keyCells, keyPath, keyTable } from '../report/html/key-table.ts';
+import { name, type Section } from '../report/html/parts.ts';
+import { filteredKeys, type KeyLine, keySorts, sortedKeys } from '../report/key-lines.ts';
 import { markup, type Markup, type Piece } from '../report/markup.ts';
-import { countText, visibleText } from '@changeover/bridge';
 import { changeButton } from './change-button.ts';
+import type { WorkedFigures } from './console-figures.ts';
+import type { PageRequest } from './page-request.ts';
 
-const mostKeys = 1_000;
+const keysAPage = 50;
 /** Fewer are found by looking. */
 const fewestToFilter = 9;
 
-/** Every key with its stage, the reason for it and its buttons: a table, and cards where there is no room for one. */
-export function keysSection(migration: Migration, readOnly: boolean): Section {
-  const { shown, rest } = firstOf(keyStatuses(migration), mostKeys, 'key', 'keys');
+/** A page of the keys in the order and with the filter that were asked for, each with its stage, the reason for it and its buttons. */
+export function keysSection(figures: WorkedFigures, request: PageRequest): Section {
+  const { lines } = figures;
+  const found = sortedKeys(filteredKeys(lines, request.filter), request.sort);
+  const pages = Math.max(1, Math.ceil(found.length / keysAPage));
+  const page = Math.min(request.page, pages - 1);
+  const shown = found.slice(page * keysAPage, (page + 1) * keysAPage);
   return {
     id: 'keys',
     title: 'Keys',
-    content: [
-      shown.length === 0
+    content:
+      lines.length === 0
         ? markup`<p class="empty">No key has been seen yet. The first call of a program that uses the bridge puts it here.</p>`
-        : [shown.length >= fewestToFilter && filter, keyTable(migration, shown, readOnly)],
-      rest,
-    ],
+        : [
+            lines.length >= fewestToFilter && [
+              tools(request),
+              countLine({ found, page, of: lines.length }),
+            ],
+            keyTable(
+              shown.map((line) => ({
+                id: `${line.backend}/${line.key}`,
+                cells: rowCells(figures, line),
+              })),
+            ),
+            pages > 1 && turnPage(page, pages),
+          ],
   };
 }
 
-/** The page's script hides the rows that it doesn't name. */
-const filter = markup`<p data-key="filter"><label>Show only <input type="search" id="filter" autocomplete="off" placeholder="${'part of a name, backend or stage'}"></label> <span id="filtered" class="soft small" role="status"></span></p>`;
-
-interface Cell {
-  readonly title: string;
-  readonly kind: string;
-  readonly content: Piece;
+/** The page's script asks for another view where any of these is changed. */
+function tools({ sort, filter }: PageRequest): Markup {
+  return markup`<p class="tools" data-key="tools"><span><label for="sort">Order</label> <select id="sort">${keySorts.map(
+    (one) =>
+      markup`<option value="${one}"${one === sort && markup` selected`}>${one === 'problem' ? 'problems first' : one}</option>`,
+  )}</select></span> <span><label for="filter">Show only</label> <input type="search" id="filter" autocomplete="off" placeholder="${'part of a name, stage or state'}" value="${filter}"></span></p>`;
 }
 
-// The roles stay where the style sheet makes cards of the rows, which would take the table's meaning away.
-function keyTable(migration: Migration, shown: readonly KeyStatus[], readOnly: boolean): Markup {
-  const rows = shown.map((keyStatus) => ({
-    keyStatus,
-    cells: cellsOf(migration, keyStatus, readOnly),
-  }));
-  const heads = rows[0]?.cells ?? [];
-  return markup`<table class="keys" role="table" aria-label="Keys"><thead role="rowgroup"><tr role="row">${heads.map(
-    (cell) => markup`<th scope="col" role="columnheader" class="${cell.kind}">${cell.title}</th>`,
-  )}</tr></thead><tbody role="rowgroup">${rows.map(
-    ({ keyStatus: { backend, key }, cells }) =>
-      markup`<tr role="row" data-key="${backend}/${key}">${cells.map(
-        (cell, at) =>
-          markup`<td role="${at === 0 ? 'rowheader' : 'cell'}" class="${cell.kind}" data-title="${cell.title}">${cell.content}</td>`,
-      )}</tr>\n`,
-  )}</tbody></table>`;
+function countLine({
+  found,
+  page,
+  of,
+}: {
+  readonly found: readonly KeyLine[];
+  readonly page: number;
+  readonly of: number;
+}): Markup {
+  const from = page * keysAPage + 1;
+  const to = Math.min(found.length, (page + 1) * keysAPage);
+  const text =
+    found.length === 0
+      ? 'No key is called that.'
+      : `${countText(from)} to ${countText(to)} of ${countText(found.length)} ${found.length === 1 ? 'key' : 'keys'}${
+          found.length < of ? ` found in ${countText(of)}` : ''
+        }`;
+  return markup`<p id="filtered" class="soft small" data-key="filtered" role="status">${text}</p>`;
 }
 
-function cellsOf(migration: Migration, keyStatus: KeyStatus, readOnly: boolean): Cell[] {
-  const { backend, key, by, why, flag, line } = keyStatus;
-  const totals = migration.recordings?.byDataset.find(
-    (one) => one.backend === backend && one.dataset === key,
+function turnPage(page: number, pages: number): Markup {
+  return markup`<p class="tools" data-key="pages"><a href="?page=${Math.max(0, page - 1)}" data-page="${Math.max(0, page - 1)}">‹ Before</a> <span>Page ${countText(
+    page + 1,
+  )} of ${countText(pages)}</span> <a href="?page=${Math.min(pages - 1, page + 1)}" data-page="${Math.min(pages - 1, page + 1)}">Next ›</a></p>`;
+}
+
+function rowCells({ migration, readOnly }: WorkedFigures, line: KeyLine): readonly KeyCell[] {
+  const { backend, key } = line;
+  const status = migration.keyStatus(backend, key);
+  const cells = keyCells(line, `/keys/${keyPath(backend, key)}`).map((cell) =>
+    cell.kind === 'why'
+      ? { ...cell, content: whyPiece(line, status) }
+      : cell.kind === 'key-status'
+        ? { ...cell, content: markup`${cell.content}${limitPiece(line, status)}` }
+        : cell,
   );
-  const number = (title: string, count = 0, notable = false): Cell => ({
-    title,
-    kind: 'number',
-    content:
-      notable && count > 0
-        ? markup`<span class="bad">${countText(count)}</span>`
-        : countText(count),
-  });
+  return readOnly
+    ? cells
+    : [...cells, { title: 'change', kind: 'change', content: keyButtons(status) }];
+}
+
+/** What the gates say; where they say nothing, who decides. */
+function whyPiece({ why }: KeyLine, { why: decided }: KeyStatus): Piece {
+  return name(why === '' ? decided : why);
+}
+
+/** That it is held, where its state doesn't say so, and what its flag asks, where that is not where it is. */
+function limitPiece({ problem }: KeyLine, { stage, flag, line }: KeyStatus): Piece {
   return [
-    {
-      title: 'key',
-      kind: 'subject',
-      content: markup`${name(key)} <span class="soft small">${visibleText(backend)}</span>`,
-    },
-    { title: 'stage', kind: 'key-status', content: stageCell(keyStatus) },
-    {
-      title: 'why',
-      kind: 'why',
-      content: markup`${name(why)}${
-        by !== 'hold' &&
-        line?.held === true &&
-        markup`<br><span class="soft">held by ${name(line.who)}: ${name(line.reason)}</span>`
-      }`,
-    },
-    { title: 'flag asks', kind: 'asks', content: flag.stage },
-    number('calls', totals?.calls),
-    number('failed', totals?.failed, true),
-    number('compared', totals?.compared),
-    number('mismatches', totals?.mismatch, true),
-    ...(readOnly ? [] : [{ title: 'change', kind: 'change', content: buttons(keyStatus) }]),
+    line?.held === true && problem !== 'held' && markup` <span class="pill bad">held</span>`,
+    flag.stage !== stage && markup`<span class="asks">flag asks ${flag.stage}</span>`,
   ];
 }
 
-/** How far it is on the way, and the word for it. */
-function stageCell({ stage, line }: KeyStatus): Markup {
-  const reached = stages.indexOf(stage);
-  return markup`<span class="way" aria-hidden="true">${stages.map(
-    (_, at) => markup`<i class="${at <= reached ? `fill-${stage}` : ''}"></i>`,
-  )}</span><span class="stage ${stage}">${stage}</span>${
-    line?.held === true && markup` <span class="pill bad">held</span>`
-  }`;
-}
-
-function buttons({ backend, key, stage, line }: KeyStatus): Markup {
+/** What may be done with a key where it stands. */
+export function keyButtons({ backend, key, stage, line }: KeyStatus): Markup {
   const held = line?.held === true && !isWhole(line);
   const target = keyTarget(key);
   return markup`<span class="buttons">${line?.held !== true && stage !== 'pooled' && changeButton('promote', backend, target, 'Promote')}${

@@ -1,7 +1,8 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { silentLogger, type StageSource } from '@changeover/bridge';
+import { systemClock } from '@changeover/core';
+import { HourBook, silentLogger, type StageSource } from '@changeover/bridge';
 import type { ParsedSettings } from '@changeover/bridge';
 import { CommandError } from '../command/command-error.ts';
 import {
@@ -16,8 +17,11 @@ import { readPools } from '@changeover/bridge';
 import { consolePage } from './console-page.ts';
 import { consoleScript } from './console-script.ts';
 import { consoleStyle } from './console-style.ts';
+import { type WorkedFigures, workedFigures } from './console-figures.ts';
 import { consoleView } from './console-view.ts';
 import { makeChange } from './make-change.ts';
+import { MinuteBook } from './minute-book.ts';
+import { isPagePath, type PageRequest, pageRequest } from './page-request.ts';
 
 /** Where the console listens, and whether it changes anything. */
 export interface ConsoleOptions {
@@ -48,7 +52,6 @@ const policy =
   "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; " +
   "form-action 'none'; frame-ancestors 'none'";
 const assets: Readonly<Record<string, readonly [type: string, text: string]>> = {
-  '/': ['text/html', consolePage],
   '/console.js': ['text/javascript', consoleScript],
   '/console.css': ['text/css', consoleStyle],
 };
@@ -102,12 +105,15 @@ class Console {
   readonly #flags: StageSource;
   readonly #readOnly: boolean;
   readonly #token: Buffer;
-  readonly #listeners = new Set<ServerResponse>();
+  readonly #listeners = new Map<ServerResponse, PageRequest>();
+  readonly #minutes = new MinuteBook();
   readonly #unproven = new Set<Socket>();
   #looking = false;
   #looksOnceMore = false;
   #restsUntilMs = 0;
   #changing = false;
+  /** What was read last; a page that turns to another part of it need not wait for the next look. */
+  #figures: WorkedFigures | undefined = undefined;
 
   constructor(place: ParsedSettings, flags: StageSource, readOnly: boolean, token: string) {
     this.#place = place;
@@ -141,13 +147,17 @@ class Console {
         return;
       }
       const { pathname, searchParams } = new URL(request.url ?? '', 'http://console');
+      if (request.method === 'GET' && isPagePath(pathname)) {
+        send(response, 200, consolePage, 'text/html');
+        return;
+      }
       if (request.method === 'GET' && pathname === '/events') {
         if (!this.#isOwner(searchParams.get('token'))) {
           send(response, 403, { ok: false, text: tokenText });
           return;
         }
         this.#unproven.delete(request.socket);
-        this.#listen(response);
+        this.#listen(response, pageRequest(searchParams));
         return;
       }
       if (request.method === 'POST' && request.url === '/change') {
@@ -178,18 +188,22 @@ class Console {
     }
     this.#looking = true;
     const beganMs = performance.now();
-    let message;
+    let message: (request: PageRequest) => string;
     try {
-      message = `data: ${JSON.stringify(this.#view(await this.#read()))}\n\n`;
+      const figures = this.#worked(await this.#read());
+      this.#figures = figures;
+      message = (request) => viewMessage(figures, request);
     } catch (error) {
-      message = `event: trouble\ndata: ${JSON.stringify(this.#trouble(error))}\n\n`;
+      this.#figures = undefined;
+      const trouble = `event: trouble\ndata: ${JSON.stringify(this.#trouble(error))}\n\n`;
+      message = () => trouble;
     }
     this.#looking = false;
     const endedMs = performance.now();
     this.#restsUntilMs = endedMs + restPerLook * (endedMs - beganMs);
-    for (const listener of this.#listeners) {
+    for (const [listener, request] of this.#listeners) {
       if (listener.writableLength > maxUnsentBytes) listener.destroy();
-      else listener.write(message);
+      else listener.write(message(request));
     }
     if (!this.#looksOnceMore) return;
     this.#looksOnceMore = false;
@@ -204,11 +218,12 @@ class Console {
     return { text: `It can't be read: ${why}`, help: `${message} ${withoutLedger}` };
   }
 
-  #view(migration: Migration): string {
-    return consoleView({
+  #worked(migration: Migration): WorkedFigures {
+    return workedFigures({
       migration,
       pools: readPools(this.#place.storePath),
       readOnly: this.#readOnly,
+      minutes: this.#minutes,
     });
   }
 
@@ -219,11 +234,10 @@ class Console {
 
   async #read(): Promise<Migration> {
     statStore(this.#place);
-    return new Migration({
-      place: this.#place,
-      flags: this.#flags,
-      ...(await readPlace(this.#place)),
-    });
+    const hours = new HourBook(systemClock.wallMs());
+    const read = await readPlace(this.#place, hours);
+    this.#minutes.look(hours);
+    return new Migration({ place: this.#place, flags: this.#flags, ...read });
   }
 
   /** A page elsewhere may name this address (another Host) or send to it (another site): neither is answered. */
@@ -237,16 +251,23 @@ class Console {
     return origin === undefined ? method === 'GET' : origin === `http://${host}`;
   }
 
-  #listen(response: ServerResponse): void {
-    const [oldest] = this.#listeners;
+  #listen(response: ServerResponse, request: PageRequest): void {
+    const [oldest] = this.#listeners.keys();
     if (this.#listeners.size >= maxListeners && oldest !== undefined) {
       this.#listeners.delete(oldest);
       oldest.destroy();
     }
     response.writeHead(200, headersFor('text/event-stream'));
-    this.#listeners.add(response);
+    this.#listeners.set(response, request);
     response.on('close', () => this.#listeners.delete(response));
-    void this.look();
+    // Read while somebody was looking: less than a rest ago.
+    if (
+      this.#figures !== undefined &&
+      this.#listeners.size > 0 &&
+      performance.now() < this.#restsUntilMs
+    )
+      response.write(viewMessage(this.#figures, request));
+    else void this.look();
   }
 
   async #change(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -276,6 +297,10 @@ class Console {
     }
     await this.look();
   }
+}
+
+function viewMessage(figures: WorkedFigures, request: PageRequest): string {
+  return `data: ${JSON.stringify(consoleView(figures, request))}\n\n`;
 }
 
 function digestOf(text: string): Buffer {

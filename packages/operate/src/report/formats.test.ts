@@ -32,6 +32,19 @@ describe.each(reportFormats)('as %s', (format) => {
     expect(render(format)).not.toMatch(/\bundefined\b|\bNaN\b|\[object /);
   });
 
+  test('no report says that all is well where a check of its own did not hold', () => {
+    const written = render(format, { ...none, problems: ['the rollback took a minute'] });
+    expect(written).toContain('the rollback took a minute');
+    const opens = {
+      html: /<title>HOLD/,
+      json: /^ {2}"decision": "HOLD"/m,
+      md: /^\*\*HOLD/m,
+      text: /^HOLD/m,
+      junit: /: HOLD" tests/,
+    };
+    expect(written).toMatch(opens[format]);
+  });
+
   test('the same report is written the same', () => {
     expect(render(format)).toBe(render(format));
   });
@@ -136,6 +149,41 @@ describe('text', () => {
       'a⟨U+000A⟩b  12,345',
     ]);
     expect(['abc', 'é', 'e\u0301', '東', '🎬', ''].map(textWidth)).toEqual([3, 1, 1, 2, 2, 0]);
+  });
+
+  test('a table takes no more than the terminal has: names are cut in the middle, sentences at their end, verdicts never', () => {
+    const columns = [
+      { title: 'key', cut: 'middle' },
+      { title: 'calls', numeric: true, spare: 1 },
+      { title: 'gates' },
+      { title: 'why', cut: 'end' },
+    ] as const;
+    const rows = [
+      [`tenant-${'x'.repeat(40)}-0042`, '12', 'INCONCLUSIVE', 'it needs 39 more comparisons of it'],
+      ['東京東京東京東京東京東京東京', '7', 'PROMOTE', 'All 12 gates hold'],
+    ];
+    expect(textTable(columns, rows, 60)).toEqual([
+      'key                calls  gates         why',
+      '─────────────────  ─────  ────────────  ────────────────────',
+      'tenant-x…xxx-0042     12  INCONCLUSIVE  it needs 39 more co…',
+      '東京東京…東京東京      7  PROMOTE       All 12 gates hold',
+    ]);
+    expect(textTable(columns, rows, 50).at(-1)).toBe('(no room here for: calls)');
+    for (let width = 51; width < 140; width += 1) {
+      const lines = textTable(columns, rows, width);
+      expect(Math.max(...lines.map(textWidth))).toBeLessThanOrEqual(width);
+      expect(lines.join('\n')).toMatch(/INCONCLUSIVE[^]*PROMOTE/);
+    }
+    expect(textTable(columns, rows).join('\n')).toContain('x'.repeat(40));
+  });
+
+  test('is as wide as the terminal and no wider in its tables', () => {
+    const report = sampleReport({ mismatches: 10 });
+    const written = renderReport(report, 'text', 100);
+    const ruled = written.split('\n').filter((line) => line.startsWith('─'));
+    expect(ruled.length).toBeGreaterThan(3);
+    expect(Math.max(...ruled.map(textWidth))).toBeLessThanOrEqual(100);
+    expect(written).toContain('(no room here for: ');
   });
 
   test('lists only the gates that do not hold', () => {
@@ -280,6 +328,19 @@ test('of a single mismatch and a single sample left out it speaks in the singula
   ]) {
     expect(written).toContain(part);
   }
+});
+
+test('a backend whose keys are all at legacy is asked nothing, unless there is no other', () => {
+  const atLegacy = { backend: 'duckdb', stage: 'legacy', calls: 3 } as const;
+  const both = { data: reportData([atLegacy, { stage: 'shadow', match: 3 }]) };
+  expect(render('text', both)).toMatch(/^ {2}sqlite: INCONCLUSIVE/m);
+  for (const [format, line] of [
+    ['text', /^ {2}duckdb: /m],
+    ['md', /^- \*\*duckdb/m],
+    ['html', /class="name"><bdi>duckdb/],
+  ] as const)
+    expect(render(format, both)).not.toMatch(line);
+  expect(render('text', { data: reportData([atLegacy]) })).toMatch(/^ {2}duckdb: INCONCLUSIVE/m);
 });
 
 test('a moment that is none does not stop the report', () => {

@@ -9,6 +9,7 @@ export {
 export { GateFileError, parseGates, readGateFile } from '@changeover/bridge';
 export type { JsonReport, JsonStageLine } from './json-report.ts';
 export { renderReport } from './render-report.ts';
+export { reportVerdict } from './report-verdict.ts';
 export { reportFormats, type Report, type ReportFormat } from './report.ts';
 export {
   decideVerdict,

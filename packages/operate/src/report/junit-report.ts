@@ -28,11 +28,20 @@ export function junitReport(report: Report, verdict: ReportVerdict): string {
         }">\n    <testcase name="gates" classname="changeover"><failure type="inconclusive" message="${
           reason
         }"/></testcase>\n  </testsuite>\n`;
-  const failures = Math.max(Number(gates.length === 0), openGates(gates));
+  const problems = report.problems ?? [];
+  const failures = Math.max(Number(gates.length === 0), openGates(gates)) + problems.length;
   return markup`<?xml version="1.0" encoding="UTF-8"?>
-<testsuites name="${titleOf(report)}: ${decision}" tests="${Math.max(1, gates.length)}" failures="${failures}" errors="0">
-${suites}${none}</testsuites>
+<testsuites name="${titleOf(report)}: ${decision}" tests="${Math.max(1, gates.length) + problems.length}" failures="${failures}" errors="0">
+${suites}${none}${problems.length > 0 && problemSuite(problems, timestamp)}</testsuites>
 `.text;
+}
+
+/** Checks that no gate is and that did not hold. */
+function problemSuite(problems: readonly string[], timestamp: string): Markup {
+  return markup`  <testsuite name="checks" tests="${problems.length}" failures="${problems.length}" errors="0" skipped="0" timestamp="${timestamp}">\n${problems.map(
+    (problem, at) =>
+      markup`    <testcase name="check ${at + 1}" classname="changeover"><failure type="fail" message="${problem}"/></testcase>\n`,
+  )}  </testsuite>\n`;
 }
 
 function openGates(gates: readonly GateOutcome[]): number {

@@ -11,6 +11,7 @@ import {
   valueText,
 } from '@changeover/bridge';
 import { type Report, titleOf } from './report.ts';
+import { askedBackends } from './report-verdict.ts';
 import { relianceLines } from './reliance-lines.ts';
 import { ruleOutcome, ruleText } from './rule-text.ts';
 import { pairCells } from './sample-cells.ts';
@@ -32,7 +33,8 @@ export function markdownReport(report: Report, verdict: ReportVerdict): string {
       '',
       `**${verdict.decision}**: ${escapeMarkdown(verdict.reason)}`,
       '',
-      ...verdict.backends.map(
+      ...(report.problems ?? []).map((problem) => `- ✗ ${escapeMarkdown(problem)}`),
+      ...askedBackends(verdict).map(
         ({ backend, decision, reason }) =>
           `- **${escapeMarkdown(visibleText(backend))}**: ${decision}. ${escapeMarkdown(reason)}`,
       ),

@@ -8,26 +8,41 @@ export interface StageColumn {
   readonly text: (totals: TotalsBy) => string;
   /** True for what a reader should notice where it is not zero. */
   readonly notable?: (totals: TotalsBy) => boolean;
+  /** Left out of a terminal that is too narrow, the lowest first. */
+  readonly spare?: number;
 }
 
-const countColumns = [
-  ['calls', 'calls'],
-  ['failed', 'failed'],
-  ['compared', 'compared'],
-  ['match', 'match'],
-  ['mismatch', 'mismatch'],
-  ['raced', 'raced'],
-  ['nondeterministic', 'nondeterministic'],
-  ['inconclusive', 'inconclusive'],
-  ['shed', 'shed'],
+const counts = [
+  'calls',
+  'failed',
+  'compared',
+  'match',
+  'mismatch',
+  'raced',
+  'nondeterministic',
+  'inconclusive',
+  'shed',
 ] as const;
 
+/** What a terminal without room for all columns can do without first. */
+const spareFirst: readonly string[] = [
+  'nondeterministic',
+  'raced',
+  'match',
+  'legacy p50',
+  'pooled p50',
+  'shed',
+  'inconclusive',
+  'legacy p99',
+  'pooled p99',
+];
+
 /** The same columns in every format. */
-export const stageColumns: readonly StageColumn[] = [
+export const stageColumns: readonly StageColumn[] = withSpare([
   { title: 'backend', text: ({ backend }) => visibleText(backend) },
   { title: 'stage', text: ({ stage }) => stage ?? '–' },
-  ...countColumns.map(([title, field]): StageColumn => ({
-    title,
+  ...counts.map((field): StageColumn => ({
+    title: field,
     text: (totals) => countText(totals[field]),
     notable: (totals) =>
       (field === 'failed' || field === 'mismatch' || field === 'inconclusive') && totals[field] > 0,
@@ -36,7 +51,14 @@ export const stageColumns: readonly StageColumn[] = [
   latencyColumn('legacy p99', ({ legacy }) => legacy, 'p99Ms'),
   latencyColumn('pooled p50', ({ pooled }) => pooled, 'p50Ms'),
   latencyColumn('pooled p99', ({ pooled }) => pooled, 'p99Ms'),
-];
+]);
+
+function withSpare(columns: readonly StageColumn[]): readonly StageColumn[] {
+  return columns.map((column) => {
+    const spare = spareFirst.indexOf(column.title);
+    return spare < 0 ? column : { ...column, spare };
+  });
+}
 
 function latencyColumn(
   title: string,

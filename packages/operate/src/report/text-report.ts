@@ -9,6 +9,7 @@ import {
   timeText,
 } from '@changeover/bridge';
 import { type Report, titleOf } from './report.ts';
+import { askedBackends } from './report-verdict.ts';
 import { relianceLines } from './reliance-lines.ts';
 import { ruleOutcome, ruleText } from './rule-text.ts';
 import { sinceLines } from './since-text.ts';
@@ -19,25 +20,30 @@ import type { ReportVerdict } from '@changeover/bridge';
 const mostGroups = 20;
 const mostGates = 60;
 
-/** For a terminal: no colour and no control character, so that it can be kept in a file as well. */
-export function textReport(report: Report, verdict: ReportVerdict): string {
+/**
+ * For a terminal: no colour and no control character, so that it can be kept in a file as well.
+ *
+ * @param width terminal columns that tables may take. Default: as many as they need.
+ */
+export function textReport(report: Report, verdict: ReportVerdict, width?: number): string {
   const blocks = [
     [
       `${visibleText(titleOf(report))}, ${timeText(report.data.generatedAt)}`,
       '',
       `${verdict.decision}: ${visibleText(verdict.reason)}`,
-      ...verdict.backends.map(
+      ...(report.problems ?? []).map((problem) => `  ✗ ${visibleText(problem)}`),
+      ...askedBackends(verdict).map(
         ({ backend, decision, reason }) =>
           `  ${visibleText(backend)}: ${decision}. ${visibleText(reason)}`,
       ),
     ],
-    stageBlock(report),
-    [...gateBlock(verdict), ...sinceBlock(report)],
-    coverageBlock(report),
-    mismatchBlock(report),
+    stageBlock(report, width),
+    [...gateBlock(verdict, width), ...sinceBlock(report)],
+    coverageBlock(report, width),
+    mismatchBlock(report, width),
     relianceBlock(report),
-    ruleBlock(report),
-    dataBlock(report),
+    ruleBlock(report, width),
+    dataBlock(report, width),
     report.data.notes.length === 0
       ? []
       : ['What is missing', ...report.data.notes.map((note) => `  ${visibleText(note)}`)],
@@ -48,19 +54,24 @@ export function textReport(report: Report, verdict: ReportVerdict): string {
     .join('\n\n')}\n`;
 }
 
-function stageBlock({ data }: Report): string[] {
+function stageBlock({ data }: Report, width?: number): string[] {
   const lines = stageLines(data);
   if (lines.length === 0) return ['There were no calls.'];
   return [
     ...textTable(
-      stageColumns.map(({ title }, at) => ({ title, numeric: at > 1 })),
+      stageColumns.map(({ title, spare }, at) => ({
+        title,
+        numeric: at > 1,
+        ...(spare === undefined ? {} : { spare }),
+      })),
       lines.map((totals) => stageColumns.map(({ text }) => text(totals))),
+      width,
     ),
     ...pairedLines(lines),
   ];
 }
 
-function gateBlock({ gates }: ReportVerdict): string[] {
+function gateBlock({ gates }: ReportVerdict, width?: number): string[] {
   const open = gates.filter(({ outcome }) => outcome !== 'pass');
   const held = `${countText(gates.length - open.length)} of ${countText(gates.length)} gates hold`;
   if (open.length === 0) return [held];
@@ -68,13 +79,13 @@ function gateBlock({ gates }: ReportVerdict): string[] {
     `${held}. These don't:`,
     ...textTable(
       [
-        { title: 'where' },
+        { title: 'where', cut: 'middle' },
         { title: 'gate' },
-        { title: 'value', numeric: true },
-        { title: 'threshold', numeric: true },
-        { title: 'n', numeric: true },
+        { title: 'value', numeric: true, spare: 3 },
+        { title: 'threshold', numeric: true, spare: 1 },
+        { title: 'n', numeric: true, spare: 2 },
         { title: 'outcome' },
-        { title: 'why' },
+        { title: 'why', cut: 'end' },
       ],
       open
         .slice(0, mostGates)
@@ -87,6 +98,7 @@ function gateBlock({ gates }: ReportVerdict): string[] {
           gate.outcome,
           gate.reason ?? '',
         ]),
+      width,
     ),
     ...leftOut(open.length - mostGates, 'gate', 'gates'),
   ];
@@ -96,7 +108,7 @@ function sinceBlock({ data }: Report): string[] {
   return sinceLines(data).map((line, at) => `${at === 0 ? '' : '  '}${visibleText(line)}`);
 }
 
-function coverageBlock({ data }: Report): string[] {
+function coverageBlock({ data }: Report, width?: number): string[] {
   if (data.byBackend.length === 0) return [];
   return [
     'Coverage',
@@ -107,7 +119,7 @@ function coverageBlock({ data }: Report): string[] {
           title,
           numeric: true,
         })),
-        { title: 'shed by reason' },
+        { title: 'shed by reason', cut: 'end', spare: 1 },
       ],
       data.byBackend.map((totals) => {
         const { eligible, sampled, compared, shed, inFlight } = coverageOf(totals);
@@ -122,11 +134,12 @@ function coverageBlock({ data }: Report): string[] {
           shed.map(({ reason, count }) => `${reason} ${countText(count)}`).join(', '),
         ];
       }),
+      width,
     ),
   ];
 }
 
-function mismatchBlock({ data }: Report): string[] {
+function mismatchBlock({ data }: Report, width?: number): string[] {
   const groups = data.sampleGroups.filter(({ verdict }) => verdict === 'mismatch');
   if (groups.length === 0) return [];
   return [
@@ -134,12 +147,12 @@ function mismatchBlock({ data }: Report): string[] {
     ...textTable(
       [
         { title: 'backend' },
-        { title: 'operation' },
+        { title: 'operation', cut: 'middle' },
         { title: 'class' },
         { title: 'count', numeric: true },
-        { title: 'first seen' },
-        { title: 'last seen' },
-        { title: 'a sample' },
+        { title: 'first seen', spare: 1 },
+        { title: 'last seen', spare: 2 },
+        { title: 'a sample', cut: 'end' },
       ],
       groups
         .slice(0, mostGroups)
@@ -152,12 +165,13 @@ function mismatchBlock({ data }: Report): string[] {
           timeText(lastAt),
           sample === undefined ? '–' : visibleText(`${sample.dataset}: ${sample.summary}`, 120),
         ]),
+      width,
     ),
     ...leftOut(groups.length - mostGroups, 'reason', 'reasons'),
   ];
 }
 
-function dataBlock({ dataChecks = [] }: Report): string[] {
+function dataBlock({ dataChecks = [] }: Report, width?: number): string[] {
   if (dataChecks.length === 0) return [];
   const failed = dataChecks.filter(({ ok }) => !ok);
   const line = `Data checks: ${tablesHeldText(dataChecks.length - failed.length, dataChecks.length)}`;
@@ -167,11 +181,11 @@ function dataBlock({ dataChecks = [] }: Report): string[] {
     ...textTable(
       [
         { title: 'backend' },
-        { title: 'key' },
-        { title: 'table' },
-        { title: 'rows', numeric: true },
-        { title: 'expected' },
-        { title: 'found' },
+        { title: 'key', cut: 'middle' },
+        { title: 'table', cut: 'middle' },
+        { title: 'rows', numeric: true, spare: 1 },
+        { title: 'expected', cut: 'middle' },
+        { title: 'found', cut: 'middle' },
       ],
       failed
         .slice(0, mostGates)
@@ -183,6 +197,7 @@ function dataBlock({ dataChecks = [] }: Report): string[] {
           expected,
           found,
         ]),
+      width,
     ),
     ...leftOut(failed.length - mostGates, 'table', 'tables'),
   ];
@@ -202,15 +217,15 @@ function relianceBlock({ data }: Report): string[] {
   ];
 }
 
-function ruleBlock({ data: { rules } }: Report): string[] {
+function ruleBlock({ data: { rules } }: Report, width?: number): string[] {
   if (rules.length === 0) return [];
   return [
     'Rules',
     ...textTable(
       [
         { title: 'backend' },
-        { title: 'rule' },
-        { title: 'where' },
+        { title: 'rule', cut: 'end' },
+        { title: 'where', cut: 'end' },
         { title: 'uses', numeric: true },
         { title: 'outcome' },
       ],
@@ -218,6 +233,7 @@ function ruleBlock({ data: { rules } }: Report): string[] {
         const { what, where } = ruleText(rule);
         return [visibleText(rule.backend), what, where, countText(rule.uses), ruleOutcome(rule)];
       }),
+      width,
     ),
     ...leftOut(rules.length - mostGroups, 'rule', 'rules'),
   ];

@@ -4,6 +4,8 @@ import type { ReportVerdict } from '@changeover/bridge';
 import { coverageSection } from './coverage-section.ts';
 import { dataChecksSection, provenanceSection, rulesSection } from './evidence-sections.ts';
 import { heatMapSection } from './heat-map-section.ts';
+import { keysScriptHash } from './keys-script.ts';
+import { keysSection } from './keys-section.ts';
 import { latencySection } from './latency-section.ts';
 import { pageStyle } from './page-style.ts';
 import { moment, sectionMarkup } from './parts.ts';
@@ -13,18 +15,20 @@ import {
   backendVerdicts,
   gatesSection,
   overviewSection,
+  problemList,
   stagesSection,
   verdictBanner,
 } from './summary-sections.ts';
+import { timeSection } from './time-section.ts';
 import { timelineSection } from './timeline-section.ts';
 
-/** No script, no request: the page is what it is, wherever it is opened. */
-const policy =
-  "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
+/** No request, and no script but its own: the page is what it is, wherever it is opened. */
+const policy = `default-src 'none'; script-src '${keysScriptHash}'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'`;
 
 /** One page that needs nothing but itself. */
 export function htmlReport(report: Report, verdict: ReportVerdict): string {
   const sections = [
+    keysSection(report, verdict),
     overviewSection(report),
     gatesSection(report, verdict),
     stagesSection(report),
@@ -34,6 +38,7 @@ export function htmlReport(report: Report, verdict: ReportVerdict): string {
     otherVerdictsSection(report),
     relianceSection(report),
     rulesSection(report),
+    timeSection(report),
     latencySection(report),
     timelineSection(report),
     dataChecksSection(report),
@@ -54,6 +59,7 @@ export function htmlReport(report: Report, verdict: ReportVerdict): string {
 <body>
 <header class="top"><h1>${title}</h1>
 ${verdictBanner(verdict)}
+${problemList(report)}
 ${backendVerdicts(verdict)}
 <nav aria-label="Sections"><ul>${sections.map(({ id, title: heading }) => markup`<li><a href="#${id}">${heading}</a></li>`)}</ul></nav>
 </header>

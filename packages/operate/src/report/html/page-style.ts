@@ -1,3 +1,5 @@
+import { keyStyle } from './key-style.ts';
+
 /** The page's only style sheet. Legacy is orange and pooled is blue all through; verdicts carry a word beside their colour. */
 export const pageStyle: string = `
 :root {
@@ -134,6 +136,6 @@ footer { color: var(--soft); font-size: .85rem; padding-bottom: 24px; }
   tr, .sample, .verdict { break-inside: avoid; }
   .scroll { overflow: visible; } .sides pre { max-height: none; }
   details::details-content { content-visibility: visible; block-size: auto; }
-  .verdict, .badge, .heat td, .legend i, .chart { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  .verdict, .badge, .heat td, .legend i, .chart, .plot, .way i { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
-`;
+${keyStyle}`;

@@ -3,14 +3,16 @@ import { countText, durationText, visibleText, shareText } from '@changeover/bri
 import { gateCondition, gatePlace, gateValue } from '../gate-text.ts';
 import { markup, type Markup, type Piece, rawMarkup } from '../markup.ts';
 import type { Report } from '../report.ts';
+import { askedBackends } from '../report-verdict.ts';
 import { sinceLines } from '../since-text.ts';
 import { stageColumns, stageLines } from '../stage-lines.ts';
 import type { Decision, GateOutcome, ReportVerdict } from '@changeover/bridge';
 import { badge, decisionClass, firstOf, name, type Section, table } from './parts.ts';
 
 const mostBackends = 30;
+const mostProblems = 20;
 const mostStages = 120;
-const mostGates = 300;
+const mostGates = 30;
 
 /** Signs that are told apart without colour: up, two bars, back, a question mark. */
 const icons: Readonly<Record<Decision, string>> = {
@@ -27,7 +29,19 @@ export function verdictBanner({ decision, reason }: ReportVerdict): Markup {
   )}</svg><p><strong>${decision}</strong><span>${reason}</span></p></div>`;
 }
 
-export function backendVerdicts({ backends }: ReportVerdict): Piece {
+/** Checks that no gate is and that did not hold. */
+export function problemList({ problems = [] }: Report): Piece {
+  const { shown, rest } = firstOf(problems, mostProblems, 'check', 'checks');
+  return (
+    shown.length > 0 &&
+    markup`<ul class="problems">${shown.map((problem) => markup`<li class="bad">${name(visibleText(problem))}</li>`)}</ul>${rest}`
+  );
+}
+
+export function backendVerdicts(verdict: ReportVerdict): Piece {
+  const backends = askedBackends(verdict);
+  // The banner says it already.
+  if (backends.length === 1 && backends[0]?.reason === verdict.reason) return undefined;
   const { shown, rest } = firstOf(backends, mostBackends, 'backend', 'backends');
   return (
     shown.length > 0 &&

@@ -1,0 +1,50 @@
+import type { ProcessPools, ReportVerdict, TimeSlices } from '@changeover/bridge';
+import type { Migration } from '../command/migration.ts';
+import { readableGates } from '../command/usable-gates.ts';
+import { KeyFinder } from '../report/key-figures.ts';
+import { type KeyLine, keyLines } from '../report/key-lines.ts';
+
+/** What the pages are made of. */
+export interface ConsoleFigures {
+  readonly migration: Migration;
+  readonly pools: readonly ProcessPools[];
+  /** Without buttons where nothing may be changed. */
+  readonly readOnly: boolean;
+  /** Minutes as this console saw them pass. */
+  readonly minutes: TimeSlices;
+}
+
+/** The same with what is worked out of them, once for all pages that are open. */
+export interface WorkedFigures extends ConsoleFigures {
+  /** Undefined where nothing was recorded, or the gates can't be used. */
+  readonly verdict: ReportVerdict | undefined;
+  /** Why the gates can't be used. */
+  readonly gatesProblem: string | undefined;
+  /** Problems first. */
+  readonly lines: readonly KeyLine[];
+  readonly finder: KeyFinder;
+}
+
+export function workedFigures(figures: ConsoleFigures): WorkedFigures {
+  const { migration } = figures;
+  const gates = readableGates(migration.place);
+  const isUsable = typeof gates !== 'string';
+  const judged = isUsable ? migration.judge().verdict() : noVerdict;
+  const report = migration.report();
+  return {
+    ...figures,
+    verdict: migration.recordings === undefined || !isUsable ? undefined : judged,
+    gatesProblem: isUsable ? undefined : gates,
+    // What concerns no key has no page and no buttons.
+    lines: keyLines(report, judged).filter(({ key }) => key !== ''),
+    finder: new KeyFinder(report, judged),
+  };
+}
+
+const noVerdict: ReportVerdict = {
+  decision: 'INCONCLUSIVE',
+  reason: 'The gates can not be used.',
+  backends: [],
+  keys: [],
+  gates: [],
+};

@@ -1,0 +1,76 @@
+import { countText, durationText, visibleText } from '@changeover/bridge';
+import type { TimeSlice } from '@changeover/bridge';
+import { markup, type Piece } from '../markup.ts';
+import type { Report } from '../report.ts';
+import { firstOf, name, type Section } from './parts.ts';
+import { slowSince } from '../slow-since.ts';
+import { timeChart, timeLegend, timeTable } from './time-chart.ts';
+
+const mostBackends = 12;
+
+/** When something began: both legs' latency, calls and what went wrong, slice by slice of time, a backend at a time. */
+export function timeSection(
+  { data }: Pick<Report, 'data'>,
+  minutes: readonly TimeSlice[] = [],
+): Section {
+  const hours = data.hours?.byBackend;
+  const names = [...new Set([...(hours ?? []), ...minutes].map(({ backend }) => backend))].sort();
+  const { shown, rest } = firstOf(names, mostBackends, 'backend', 'backends');
+  return {
+    id: 'time',
+    title: 'Over time',
+    content:
+      hours === undefined
+        ? markup`<p class="empty">When something began can't be told here: a report that is made from the comparison store has the hours.</p>`
+        : shown.length === 0
+          ? markup`<p class="empty">No call was made in the last 48 hours.</p>`
+          : [
+              timeLegend(),
+              shown.map((backend) => [
+                markup`<h3>${name(visibleText(backend))}</h3>`,
+                timeContent(visibleText(backend), {
+                  hours: hours.filter((one) => one.backend === backend),
+                  minutes: minutes.filter((one) => one.backend === backend),
+                }),
+              ]),
+              rest,
+            ],
+  };
+}
+
+/** Slices of one key or backend. */
+export interface OwnSlices {
+  readonly hours: readonly TimeSlice[];
+  /** As far as whoever shows them saw them pass. */
+  readonly minutes: readonly TimeSlice[];
+}
+
+/** @param what whose they are, for who can't see the drawing. */
+export function timeContent(what: string, { hours, minutes }: OwnSlices): Piece {
+  const slow = (['legacy', 'pooled'] as const).flatMap(
+    (leg) => slowSince(minutes, leg) ?? slowSince(hours, leg) ?? [],
+  );
+  return [
+    slow.map((line) => markup`<p class="open">${line}</p>`),
+    minutes.length > 0 && [
+      markup`<p class="small soft">Minute by minute, as this console saw them pass.</p>`,
+      timeChart(`${what} by the minute`, minutes),
+      listed('minute', `${what} by the minute`, minutes),
+    ],
+    hours.length > 0 && [
+      markup`<p class="small soft">Hour by hour, as they were recorded. All times are UTC.</p>`,
+      timeChart(`${what} by the hour`, hours),
+      listed('hour', `${what} by the hour`, hours),
+    ],
+    hours.length === 0 &&
+      minutes.length === 0 &&
+      markup`<p class="empty">No call was made in the last 48 hours.</p>`,
+  ];
+}
+
+function listed(unit: string, label: string, slices: readonly TimeSlice[]): Piece {
+  const span = (slices.at(-1)?.to ?? 0) - (slices[0]?.from ?? 0);
+  return markup`<details><summary>${countText(slices.length)} ${slices.length === 1 ? unit : `${unit}s`} with calls${
+    span > 0 && ` of ${durationText(span)}`
+  }, the newest first</summary>${timeTable(label, slices)}</details>`;
+}

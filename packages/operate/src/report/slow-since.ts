@@ -1,0 +1,43 @@
+import { latencyText, timeText, type TimeSlice } from '@changeover/bridge';
+
+/** A median is slow where it is this many times what it was before. */
+const slowTimes = 2;
+/** Medians below this are never slow, in ms: they jump from one slice to the next. */
+const slowFloorMs = 1;
+/** Calls below which a median says nothing, on either side of the moment. */
+const fewCalls = 20;
+
+interface Measured {
+  readonly from: number;
+  readonly p50Ms: number;
+  readonly count: number;
+}
+
+/** Since when a leg has been slow up to now, in a sentence; undefined where it isn't, or where there is nothing to hold it against. */
+export function slowSince(
+  slices: readonly TimeSlice[],
+  leg: 'legacy' | 'pooled',
+): string | undefined {
+  const measured = slices.flatMap(({ from, [leg]: { p50Ms, count } }): Measured[] =>
+    p50Ms === undefined ? [] : [{ from, p50Ms, count }],
+  );
+  for (let at = 1; at < measured.length; at += 1) {
+    const [before, since] = [measured.slice(0, at), measured.slice(at)];
+    const least = Math.min(...since.map(({ p50Ms }) => p50Ms));
+    const usual = medianOf(before);
+    if (least < slowFloorMs || least < slowTimes * usual) continue;
+    if (countOf(before) < fewCalls || countOf(since) < fewCalls) continue;
+    return `The ${leg} leg is slow since ${timeText(since[0]?.from ?? 0)}: its median is ${latencyText(medianOf(since))}, and was ${latencyText(usual)} before.`;
+  }
+  return undefined;
+}
+
+function countOf(slices: readonly Measured[]): number {
+  return slices.reduce((sum, { count }) => sum + count, 0);
+}
+
+/** The lower one of two: a leg that was slow once already has a usual median all the same. */
+function medianOf(slices: readonly Measured[]): number {
+  const sorted = slices.map(({ p50Ms }) => p50Ms).sort((a, b) => a - b);
+  return sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
+}
