@@ -313,6 +313,7 @@ class ObjectBridge<T extends object> implements Bridge {
         answers === 'promises' ? undefined : answerStyles(this.#members, legs.legacy, legs.pooled),
       guarantees: services.guarantees,
       backWithinMs: settings.backWithinMs,
+      sampleValues: settings.sampleValues,
       onPassed: (passed) => {
         services.ledger.note(this.name, callTarget(passed.dataset), passedText(passed));
       },

@@ -56,6 +56,8 @@ export interface BackendRouterOptions<Api extends object> {
   readonly serial?: { readonly legacy?: SerialLeg } | undefined;
   /** How long a move back waits for calls in flight on the pooled leg, in ms. Default: 1,000. */
   readonly backWithinMs?: number | undefined;
+  /** Whether samples hold values. Default: redacted. */
+  readonly sampleValues?: ComparerOptions['sampleValues'];
   /** Told of each write that others passed because it hadn't ended by then. */
   readonly onPassed?: ((passed: PassedWrite) => void) | undefined;
 }

@@ -3,7 +3,8 @@ import type { Clock, Leg, LegName, ReadDefinition, WriteDefinition } from '@chan
 import { isStream } from '../call/answers.ts';
 import type { ResolvedCall } from '../call/resolved-call.ts';
 import type { CallsInFlight } from '../call/calls-in-flight.ts';
-import { type ComparisonRecord, type ComparisonSinks, reportComparison } from './comparison-log.ts';
+import { callerTrace } from './caller-trace.ts';
+import { type ComparisonSinks, reportComparison } from './comparison-log.ts';
 import { type AnswerStyle, LoopBudget } from './loop-budget.ts';
 import { rowCount } from './answer.ts';
 import { ReadComparison } from './read-comparison.ts';
@@ -135,6 +136,7 @@ export class Comparer {
       pending.shed('not-comparable');
       return undefined;
     }
+    pending.args = copy;
     return this.#pendingRead(resolved, shadow, copy, pending);
   }
 
@@ -298,16 +300,19 @@ export class Comparer {
   }
 
   #pending(resolved: ResolvedCall): PendingComparison {
-    const report = (record: ComparisonRecord): void => {
-      reportComparison(this.#options, resolved, record);
-    };
     const { shape } = resolved;
     const giveBack = this.#quotas.take(shape)
       ? () => {
           this.#quotas.giveBack(shape);
         }
       : undefined;
-    return new PendingComparison(resolved, report, giveBack);
+    return new PendingComparison(
+      resolved,
+      (record, call) => {
+        reportComparison(this.#options, resolved, record, call);
+      },
+      { giveBack, trace: callerTrace() },
+    );
   }
 
   #sampled(rate: number): boolean {

@@ -1,21 +1,31 @@
+import type { CellDifference } from '@changeover/compare';
 import type { Clock } from '@changeover/core';
 import type { ResolvedCall } from '../call/resolved-call.ts';
 import type { Guardrail } from '../stages/guardrail.ts';
 import type { Logger } from '../log.ts';
 import type { Verdict } from '../recorder/cell.ts';
 import type { Recorder } from '../recorder/recorder.ts';
+import { sampleId } from '../recorder/sample-id.ts';
+import { type SampledCall, sampledCall, type SampleValues } from '../recorder/sampled-call.ts';
+import { shownCells } from './difference-summary.ts';
 
-/** What a comparison came to, with what is kept of it. All values in it are redacted already. */
+/** What a comparison came to. No value of the data is in its texts. */
 export interface ComparisonRecord {
   readonly verdict: Verdict;
   readonly class?: string | undefined;
   readonly reason?: string | undefined;
   /** Of a match: what of the write's effect was not looked at. */
   readonly unseen?: readonly string[] | undefined;
-  readonly fingerprint?: string | undefined;
   readonly summary?: string | undefined;
-  readonly legacy?: unknown;
-  readonly pooled?: unknown;
+  /** Where the legs differ. Hold values of the data, and stay in the process. */
+  readonly cells?: readonly CellDifference[] | undefined;
+}
+
+/** The call that was compared, as its caller made it. Holds values of the data, and stays in the process. */
+export interface ComparedCall {
+  /** Undefined where they could not be copied. */
+  readonly args: readonly unknown[] | undefined;
+  readonly trace: string | undefined;
 }
 
 /** Where verdicts go. */
@@ -24,13 +34,16 @@ export interface ComparisonSinks {
   readonly logger: Logger;
   readonly guardrail?: Guardrail | undefined;
   readonly clock: Clock;
+  /** Whether samples hold values. Default: redacted. The log never does. */
+  readonly sampleValues?: SampleValues | undefined;
 }
 
 /** Tells everyone who wants to know of a verdict. A sink that throws harms neither the others nor the caller. */
 export function reportComparison(
   sinks: ComparisonSinks,
   resolved: ResolvedCall,
-  record: ComparisonRecord,
+  { cells, ...record }: ComparisonRecord,
+  call?: ComparedCall,
 ): void {
   if (record.verdict === 'match') {
     reportUnseen(sinks, resolved, record.unseen ?? []);
@@ -38,29 +51,28 @@ export function reportComparison(
   }
   const { backend, dataset, operation } = resolved;
   const { stage } = resolved.decision;
+  const { shape } = resolved.shape.key;
   const summary =
     record.summary ?? [record.class, record.reason].filter((part) => part !== undefined).join(': ');
-  const at = sinks.clock.wallMs();
+  const { sampleValues = 'redacted' } = sinks;
+  const fields = { backend, dataset, operation, stage, ...record, summary };
   rescue(sinks.logger, () => {
-    const fingerprint =
-      record.fingerprint === undefined
-        ? undefined
-        : `${backend}:${record.verdict}:${record.fingerprint}`;
     sinks.recorder.sample({
-      at,
-      backend,
-      dataset,
-      operation,
-      stage,
-      ...record,
-      summary,
-      fingerprint,
+      ...fields,
+      at: sinks.clock.wallMs(),
+      shape,
+      ...shownCells(cells, sampleValues),
+      call: callOf(resolved, call, sampleValues),
     });
   });
-  const fields = { backend, dataset, operation, stage, ...record, summary };
   if (record.verdict === 'mismatch') {
+    const sample = mismatchId(resolved, record);
     rescue(sinks.logger, () => {
-      sinks.logger.error(fields, 'mismatch');
+      const trace = call?.trace === undefined ? {} : { trace: call.trace };
+      sinks.logger.error(
+        { ...fields, sample, ...trace, ...shownCells(cells, 'redacted') },
+        'mismatch',
+      );
     });
     rescue(sinks.logger, () => {
       sinks.guardrail?.mismatch(backend, dataset, `${operation}: ${summary}`);
@@ -69,6 +81,32 @@ export function reportComparison(
     rescue(sinks.logger, () => {
       sinks.logger.debug(fields, record.verdict);
     });
+}
+
+/** The name of mismatches like this one. */
+export function mismatchId(
+  { backend, dataset: key, operation, shape }: ResolvedCall,
+  record: Pick<ComparisonRecord, 'class'>,
+): string {
+  const kind = record.class;
+  return sampleId({
+    backend,
+    verdict: 'mismatch',
+    operation,
+    class: kind,
+    key,
+    shape: shape.key.shape,
+  });
+}
+
+function callOf(
+  { definition, dataset }: ResolvedCall,
+  call: ComparedCall | undefined,
+  values: SampleValues,
+): SampledCall | undefined {
+  if (call?.args === undefined) return undefined;
+  const kind = definition.kind === 'read' ? 'read' : 'write';
+  return sampledCall({ kind, args: call.args, trace: call.trace }, dataset, values);
 }
 
 /** A match means no more than what was looked at. */
@@ -89,7 +127,6 @@ function reportUnseen(
       verdict: 'match',
       class: summary,
       summary: `not compared: ${summary}`,
-      fingerprint: `${backend}:match:${operation}:${summary}`,
     });
   });
 }

@@ -1,6 +1,7 @@
 import { coverageOf } from './coverage.ts';
 import { gateCondition, gatePlace, gateValue } from './gate-text.ts';
 import {
+  counted,
   countText,
   visibleText,
   leftOutText,
@@ -14,7 +15,8 @@ import { ruleOutcome, ruleText } from './rule-text.ts';
 import { sinceLines } from './since-text.ts';
 import { pairedLines, stageColumns, stageLines } from './stage-lines.ts';
 import { textTable } from './text-table.ts';
-import type { ReportVerdict } from '@changeover/bridge';
+import { sampleFacts } from './sample-cells.ts';
+import type { ReportVerdict, SampleGroup } from '@changeover/bridge';
 
 const mostGroups = 20;
 const mostGates = 60;
@@ -131,29 +133,25 @@ function mismatchBlock({ data }: Report): string[] {
   if (groups.length === 0) return [];
   return [
     'Mismatches',
-    ...textTable(
-      [
-        { title: 'backend' },
-        { title: 'operation' },
-        { title: 'class' },
-        { title: 'count', numeric: true },
-        { title: 'first seen' },
-        { title: 'last seen' },
-        { title: 'a sample' },
-      ],
-      groups
-        .slice(0, mostGroups)
-        .map(({ backend, operation, class: kind, count, firstAt, lastAt, samples: [sample] }) => [
-          visibleText(backend),
-          operation,
-          kind ?? '–',
-          countText(count),
-          timeText(firstAt),
-          timeText(lastAt),
-          sample === undefined ? '–' : visibleText(`${sample.dataset}: ${sample.summary}`, 120),
-        ]),
-    ),
+    ...groups.slice(0, mostGroups).flatMap(mismatchLines),
     ...leftOut(groups.length - mostGroups, 'reason', 'reasons'),
+  ];
+}
+
+/** A mismatch for a terminal: what, where, how often, and below it its call and what to type. */
+export function mismatchLines(group: SampleGroup): string[] {
+  const { id, backend, key, operation, class: kind, count, firstAt, lastAt } = group;
+  const where = key === undefined ? backend : `${backend}${key === '' ? '' : `, key ${key}`}`;
+  const seen = count === 1 ? timeText(lastAt) : `${timeText(firstAt)} to ${timeText(lastAt)}`;
+  return [
+    `  ${id}  ${visibleText(`${kind ?? 'no class'} in ${operation} on ${where}`, 200)}: ${counted(
+      count,
+      'mismatch',
+      'mismatches',
+    )}, ${seen}`,
+    ...sampleFacts(group).map(
+      ([term, fact]) => `            ${term.padEnd(9)}  ${visibleText(fact, 400)}`,
+    ),
   ];
 }
 

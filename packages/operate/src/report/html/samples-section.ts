@@ -2,7 +2,7 @@ import type { SampleGroup, StoredSample, Verdict } from '@changeover/bridge';
 import { markup, type Markup, type Piece } from '../markup.ts';
 import { counted, countText, visibleText, valueText } from '@changeover/bridge';
 import type { Report } from '../report.ts';
-import { pairCells } from '../sample-cells.ts';
+import { callText, pairCells, sampleFacts } from '../sample-cells.ts';
 import { firstOf, moment, name, type Section, table } from './parts.ts';
 
 const mostGroups = 50;
@@ -35,7 +35,7 @@ export function mismatchSection({ data }: Report): Section {
               'reason',
               'reasons',
             )}, the most frequent first. Values are shown by type, length and keyed digest
-          unless raw values were asked for: equal digests stand for equal values.</p>`,
+          unless the program asked for raw ones (sampleValues): equal digests stand for equal values.</p>`,
             classTable(groups),
             shown.map(groupMarkup),
             rest,
@@ -93,22 +93,32 @@ function classTable(groups: readonly SampleGroup[]): Piece {
 function groupMarkup(group: SampleGroup): Markup {
   const { shown, rest } = firstOf(group.samples, mostSamples, 'sample', 'samples');
   const facts: [string, Piece][] = [
+    ['id', markup`<code>${name(group.id)}</code>`],
     ['count', countText(group.count)],
     ['first seen', moment(group.firstAt)],
     ['last seen', moment(group.lastAt)],
-    ['fingerprint', markup`<code>${name(group.fingerprint)}</code>`],
+    ...sampleFacts(group)
+      .filter(([term]) => term === 'shape' || term === 'again')
+      .map(([term, fact]): [string, Piece] => [
+        term === 'again' ? 'run again' : term,
+        markup`<code>${name(fact)}</code>`,
+      ]),
   ];
   return markup`<article class="group"><h3>${name(group.class ?? 'no class')} in ${name(group.operation)} on ${name(
     visibleText(group.backend),
-  )}</h3><dl>${facts.map(
+  )}${group.key !== undefined && group.key !== '' && markup`, key ${name(group.key)}`}</h3><dl>${facts.map(
     ([term, fact]) => markup`<div><dt>${term}</dt><dd>${fact}</dd></div>`,
-  )}</dl>${shown.length === 0 && markup`<p class="soft small">No sample was kept.</p>`}${shown.map(sampleMarkup)}${rest}</article>\n`;
+  )}</dl>${shown.length === 0 && markup`<p class="soft small">No sample was kept.</p>`}${shown.map((sample) => sampleMarkup(group, sample))}${rest}</article>\n`;
 }
 
-function sampleMarkup(sample: StoredSample): Markup {
+function sampleMarkup(group: SampleGroup, sample: StoredSample): Markup {
+  const call = callText(group, sample);
+  const trace = sample.call?.trace;
   return markup`<div class="sample"><p class="small"><strong>${name(sample.dataset)}</strong> at ${sample.stage}, ${moment(
     sample.at,
-  )}<br>${name(sample.summary)}${sample.reason !== undefined && markup`<br>${name(sample.reason)}`}</p>${sidesMarkup(
+  )}${trace !== undefined && markup`, trace <code>${name(trace)}</code>`}${
+    call !== undefined && markup`<br><code>${name(call)}</code>`
+  }<br>${name(sample.summary)}${sample.reason !== undefined && markup`<br>${name(sample.reason)}`}</p>${sidesMarkup(
     sample,
   )}</div>`;
 }
