@@ -4,7 +4,7 @@ import { isStream } from '../call/answers.ts';
 import type { ResolvedCall } from '../call/resolved-call.ts';
 import type { CallsInFlight } from '../call/calls-in-flight.ts';
 import { callerTrace } from './caller-trace.ts';
-import { type ComparisonSinks, reportComparison } from './comparison-log.ts';
+import { type ComparisonSinks, mismatchId, reportComparison } from './comparison-log.ts';
 import { type AnswerStyle, LoopBudget } from './loop-budget.ts';
 import { rowCount } from './answer.ts';
 import { ReadComparison } from './read-comparison.ts';
@@ -15,6 +15,8 @@ import { ShapeCosts } from './shape-costs.ts';
 import { type ShapeQuotaOptions, ShapeQuotas } from './shape-quotas.ts';
 import { copyAnswer, tryToCopy } from './copy-answer.ts';
 import { PendingComparison } from './pending-comparison.ts';
+import { RecentCalls } from './recent-calls.ts';
+import { type ReproduceOptions, type Reproduction, reproduceRead } from './reproduction.ts';
 import { SeenDifferences } from './seen-differences.ts';
 import { WriteComparer } from './write-comparer.ts';
 import { ConsecutiveDifferences, type TableRead } from './write-context.ts';
@@ -68,6 +70,8 @@ export class Comparer {
   readonly #loopBudget: LoopBudget;
   readonly #quotas: ShapeQuotas;
   readonly #costs = new ShapeCosts();
+  /** The calls of the last mismatches of reads. */
+  readonly recent: RecentCalls = new RecentCalls();
   /** Comparisons that wait for what is known of their calls. */
   readonly #learning = new Set<Promise<void>>();
   #closed = false;
@@ -144,6 +148,16 @@ export class Comparer {
   observedWrite(resolved: ResolvedCall, read: string, args: readonly unknown[]): void {
     const copy = tryToCopy(args);
     if (copy !== undefined) this.#writes.observed(resolved, read, copy);
+  }
+
+  /** Makes a read again on both legs; see {@link reproduceRead}. */
+  reproduce(
+    resolved: ResolvedCall,
+    args: readonly unknown[],
+    options: ReproduceOptions,
+  ): Promise<Reproduction> {
+    const { clock } = this.#options;
+    return reproduceRead({ caller: this.#caller, clock }, resolved, args, options);
   }
 
   /** How a leg answered an operation as the shadow, as far as was seen. */
@@ -310,6 +324,15 @@ export class Comparer {
       resolved,
       (record, call) => {
         reportComparison(this.#options, resolved, record, call);
+        const { dataset: key, operation, definition } = resolved;
+        if (record.verdict !== 'mismatch' || definition.kind !== 'read' || !call.args) return;
+        const { args } = call;
+        this.recent.keep(mismatchId(resolved, record), {
+          operation,
+          key,
+          shape: resolved.shape.key.shape,
+          args,
+        });
       },
       { giveBack, trace: callerTrace() },
     );

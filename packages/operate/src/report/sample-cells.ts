@@ -71,7 +71,10 @@ function againText(
   call: SampledCall | undefined,
 ): string | undefined {
   if (call === undefined) return undefined;
-  return call.kind === 'read' ? `changeover reproduce ${id}` : 'never: it is a write';
+  if (call.kind === 'write') return 'never: it is a write';
+  return call.values === 'raw'
+    ? `changeover reproduce ${id}`
+    : `in the program: bridgeOf(object).reproduce('${id}')`;
 }
 
 /** The call of a sample as it would be typed, a type in the place of each value that is not kept; undefined for a sample of a version
