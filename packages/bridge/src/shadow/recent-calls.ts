@@ -36,6 +36,14 @@ export class RecentCalls {
   }
 }
 
+/** Objects of classes are behaviour more than data, a connection or a request: they are no copies and are not looked into. */
+function isData(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false;
+  if (Array.isArray(value)) return true;
+  const prototype = Object.getPrototypeOf(value) as object | null;
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
 /** About what values take in memory; more than {@link maxCallSize} as soon as that is known. */
 function sizeOf(args: readonly unknown[]): number {
   let size = 0;
@@ -45,7 +53,7 @@ function sizeOf(args: readonly unknown[]): number {
     size += valueSize;
     if (typeof value === 'string') size += 2 * value.length;
     else if (ArrayBuffer.isView(value)) size += value.byteLength;
-    else if (typeof value === 'object' && value !== null) {
+    else if (isData(value)) {
       const inside: unknown[] = Array.isArray(value) ? value : Object.values(value);
       // A longer one is not looked into.
       if (inside.length * valueSize > maxCallSize) size += inside.length * valueSize;

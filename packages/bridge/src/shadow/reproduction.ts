@@ -1,5 +1,5 @@
 import { ChangeoverError, type Clock, type Digest } from '@changeover/core';
-import type { ReadDefinition } from '@changeover/core';
+import type { AnswerFacts, ReadDefinition } from '@changeover/core';
 import type { ResolvedCall } from '../call/resolved-call.ts';
 import { Cell, type Verdict } from '../recorder/cell.ts';
 import type { SampleValues } from '../recorder/sampled-call.ts';
@@ -123,10 +123,8 @@ async function run(
       reruns.push(rerun(signal));
     },
   );
-  if ((await comparison.learn()) === false)
-    throw notReproducible(
-      `This call of ${resolved.operation} acts, or what it does is not known: it is not made twice.`,
-    );
+  await refuseWhatActs(resolved, args);
+  await comparison.learn();
   const { compareAs, result = 'value' } = resolved.definition as ReadDefinition;
   const call = { operation: resolved.operation, args, signal, compareAs };
   const legacy = await caller.read('legacy', call, result);
@@ -135,6 +133,22 @@ async function run(
   await comparison.run(signal);
   await Promise.all(reruns);
   return reproduction(resolved, record, { legacy: legacy.outcome, pooled: pooled.outcome }, values);
+}
+
+/** @throws {ChangeoverError} NOT_REPRODUCIBLE with why. */
+async function refuseWhatActs(
+  { operation, definition }: ResolvedCall,
+  args: readonly unknown[],
+): Promise<void> {
+  const { facts } = definition as {
+    readonly facts?: (...args: readonly unknown[]) => Promise<AnswerFacts>;
+  };
+  const acts = await facts?.(...args).then(
+    (known) => known.acts,
+    () => 'what it does is not known',
+  );
+  if (acts === undefined) return;
+  throw notReproducible(`This call of ${operation} is not made again, since it may act: ${acts}.`);
 }
 
 function reproduction(
