@@ -337,7 +337,7 @@ class ObjectBridge<T extends object> implements Bridge {
       isUnavailable,
       clock,
       rules: rules ?? settings.rules,
-      parseDataset: parseKey,
+      parseKey,
       tableRead,
       mayAnswerAtOnce:
         answers === 'promises' ? undefined : answerStyles(this.#members, legs.legacy, legs.pooled),
@@ -345,7 +345,7 @@ class ObjectBridge<T extends object> implements Bridge {
       backWithinMs: settings.backWithinMs,
       sampleValues: settings.sampleValues,
       onPassed: (passed) => {
-        services.ledger.note(this.name, callTarget(passed.dataset), passedText(passed));
+        services.ledger.note(this.name, callTarget(passed.key), passedText(passed));
       },
       ...(this.#options.serialLegacy === true ? { serial: { legacy: new SerialLeg() } } : {}),
       ...(settings.shadowQueue === undefined ? {} : { queue: settings.shadowQueue }),

@@ -18,12 +18,12 @@ export function operationsBy(
   const written: OperationDefinition & { readonly kind: 'write' } = {
     kind: 'write',
     comparison: 'none',
-    dataset,
+    key: dataset,
   };
   const classified = (result: 'rows' | 'value'): DefinedOperation => {
     const definition: StatementDefinition<Arguments> = {
       kind: 'statement',
-      dataset,
+      key: dataset,
       reads: (_sql, traits) => traits.reads && !traits.readsSettings,
       read: {
         kind: 'read',

@@ -176,7 +176,7 @@ export class BridgedQueries {
           kind: 'write',
           comparison: 'none',
           exclusive: true,
-          dataset: ({ key }: TransactionCall) => key,
+          key: ({ key }: TransactionCall) => key,
         }),
       },
       undeclared: 'legacy',
@@ -191,7 +191,7 @@ type QueryArguments = readonly [string, readonly unknown[], QueryCall];
 /** By what the classifier says: a read is compared by its rows, anything else runs once. */
 const queries = {
   kind: 'statement',
-  dataset: (...[, , call]: QueryArguments) => call.key,
+  key: (...[, , call]: QueryArguments) => call.key,
   reads: (...[, , call]: QueryArguments) => call.isRead,
   read: {
     kind: 'read',

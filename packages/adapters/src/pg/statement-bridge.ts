@@ -184,7 +184,7 @@ const dataset = (...[{ session }]: Args): string => session.key;
 
 const definition = {
   kind: 'statement',
-  dataset,
+  key: dataset,
   reads: (...[statement]: Args) => isComparedRead(statement),
   read: {
     kind: 'read',

@@ -28,7 +28,7 @@ export interface ComparerOptions extends ComparisonSinks {
   readonly random: () => number;
   readonly isUnavailable?: ((error: unknown) => boolean) | undefined;
   /** The read of at most `maxRows` rows of a table. */
-  readonly tableRead?: ((dataset: string, table: string, maxRows: number) => TableRead) | undefined;
+  readonly tableRead?: ((key: string, table: string, maxRows: number) => TableRead) | undefined;
   readonly queue?: ShadowQueueOptions | undefined;
   readonly quotas?: ShapeQuotaOptions | undefined;
   /** The calls that are under way on either leg for callers. */
@@ -324,7 +324,7 @@ export class Comparer {
       resolved,
       (record, call) => {
         reportComparison(this.#options, resolved, record, call);
-        const { dataset: key, operation, definition } = resolved;
+        const { key, operation, definition } = resolved;
         if (record.verdict !== 'mismatch' || definition.kind !== 'read' || !call.args) return;
         const { args } = call;
         this.recent.keep(mismatchId(resolved, record), {

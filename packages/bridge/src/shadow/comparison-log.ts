@@ -49,13 +49,13 @@ export function reportComparison(
     reportUnseen(sinks, resolved, record.unseen ?? []);
     return;
   }
-  const { backend, dataset, operation } = resolved;
+  const { backend, key, operation } = resolved;
   const { stage } = resolved.decision;
   const { shape } = resolved.shape.key;
   const summary =
     record.summary ?? [record.class, record.reason].filter((part) => part !== undefined).join(': ');
   const { sampleValues = 'redacted' } = sinks;
-  const fields = { backend, dataset, operation, stage, ...record, summary };
+  const fields = { backend, dataset: key, operation, stage, ...record, summary };
   rescue(sinks.logger, () => {
     sinks.recorder.sample({
       ...fields,
@@ -75,7 +75,7 @@ export function reportComparison(
       );
     });
     rescue(sinks.logger, () => {
-      sinks.guardrail?.mismatch(backend, dataset, `${operation}: ${summary}`);
+      sinks.guardrail?.mismatch(backend, key, `${operation}: ${summary}`);
     });
   } else
     rescue(sinks.logger, () => {
@@ -85,7 +85,7 @@ export function reportComparison(
 
 /** The name of mismatches like this one. */
 export function mismatchId(
-  { backend, dataset: key, operation, shape }: ResolvedCall,
+  { backend, key, operation, shape }: ResolvedCall,
   record: Pick<ComparisonRecord, 'class'>,
 ): string {
   const kind = record.class;
@@ -100,19 +100,19 @@ export function mismatchId(
 }
 
 function callOf(
-  { definition, dataset }: ResolvedCall,
+  { definition, key }: ResolvedCall,
   call: ComparedCall | undefined,
   values: SampleValues,
 ): SampledCall | undefined {
   if (call?.args === undefined) return undefined;
   const kind = definition.kind === 'read' ? 'read' : 'write';
-  return sampledCall({ kind, args: call.args, trace: call.trace }, dataset, values);
+  return sampledCall({ kind, args: call.args, trace: call.trace }, key, values);
 }
 
 /** A match means no more than what was looked at. */
 function reportUnseen(
   { recorder, logger, clock }: ComparisonSinks,
-  { backend, dataset, operation, decision }: ResolvedCall,
+  { backend, key, operation, decision }: ResolvedCall,
   unseen: readonly string[],
 ): void {
   if (unseen.length === 0) return;
@@ -121,7 +121,7 @@ function reportUnseen(
     recorder.sample({
       at: clock.wallMs(),
       backend,
-      dataset,
+      dataset: key,
       operation,
       stage: decision.stage,
       verdict: 'match',

@@ -157,7 +157,7 @@ function reproduction(
   answers: { readonly legacy: Outcome; readonly pooled: Outcome },
   values: SampleValues,
 ): Reproduction {
-  const { backend, dataset: key, operation, shape } = resolved;
+  const { backend, key, operation, shape } = resolved;
   const { legacy, pooled } = shownCells(record?.cells, values);
   return {
     id: mismatchId(resolved, { class: record?.class }),
@@ -192,10 +192,10 @@ function answerOf(outcome: Outcome): ReproducedAnswer {
 
 /** The same call with counters of its own: a look at it is no call of a caller's. */
 function countedNowhere(resolved: ResolvedCall): ResolvedCall {
-  const { backend, dataset, operation, decision, shape } = resolved;
+  const { backend, key, operation, decision, shape } = resolved;
   return {
     ...resolved,
-    cell: new Cell(backend, dataset, operation, decision.stage),
+    cell: new Cell(backend, key, operation, decision.stage),
     shape: new ShapeCounts(shape.key),
   };
 }

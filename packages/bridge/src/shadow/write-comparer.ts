@@ -79,7 +79,7 @@ export class WriteComparer {
 
   #compareTable(resolved: ResolvedCall, args: readonly unknown[], table: string): void {
     const { maxRows } = resolved.decision.settings;
-    const read = this.#context.tableRead?.(resolved.dataset, table, maxRows + 1);
+    const read = this.#context.tableRead?.(resolved.key, table, maxRows + 1);
     if (read !== undefined) this.#compareRead(resolved, args, read, 'rows');
   }
 
