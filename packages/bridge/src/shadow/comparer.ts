@@ -9,7 +9,7 @@ import { type AnswerStyle, LoopBudget } from './loop-budget.ts';
 import { rowCount } from './answer.ts';
 import { ReadComparison } from './read-comparison.ts';
 import type { ShedReason } from '../recorder/shed-reason.ts';
-import { ShadowCaller } from './shadow-caller.ts';
+import { errorCode, ShadowCaller } from './shadow-caller.ts';
 import { ShadowQueue, type ShadowQueueOptions, type ShadowTask } from './shadow-queue.ts';
 import { ShapeCosts } from './shape-costs.ts';
 import { type ShapeQuotaOptions, ShapeQuotas } from './shape-quotas.ts';
@@ -344,5 +344,6 @@ export class Comparer {
 }
 
 function messageOf(error: unknown): string {
-  return error instanceof NotComparableError ? error.message : String(error);
+  // Any other error's words may be of the data.
+  return error instanceof NotComparableError ? error.message : errorCode(error);
 }

@@ -98,6 +98,19 @@ describe('the call of a mismatch', () => {
   );
 });
 
+test('words that are no name of an error are in no sample, and still tell two errors apart', async () => {
+  const legs = twoLegs('shadow');
+  const failing = (code: string) => () => {
+    throw Object.assign(new Error(secret), { code });
+  };
+  legs.legacy.does.read = failing(`${secret} is no number`);
+  legs.pooled.does.read = failing(`${secret} is no date`);
+  await legs.api.read('inbox').catch(() => undefined);
+  await legs.router.idle();
+  expect(legs.recorder.samples).toMatchObject([{ verdict: 'mismatch', class: 'error' }]);
+  expect(JSON.stringify([legs.recorder.samples, legs.logger.lines])).not.toContain(secret);
+});
+
 describe('in the store', () => {
   let folder: string;
   beforeEach(() => {

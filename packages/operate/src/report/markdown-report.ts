@@ -210,7 +210,10 @@ function mismatchRows({ data }: Report): string[] {
             ]),
       ];
     });
-  return [...parts, ...leftOut(groups.length - mostGroups, 'reason', 'reasons')];
+  return [
+    ...parts,
+    ...leftOut(groups.length - mostGroups, 'call that differs', 'calls that differ'),
+  ];
 }
 
 function otherRows({ data }: Report): string[] {

@@ -134,7 +134,7 @@ function mismatchBlock({ data }: Report): string[] {
   return [
     'Mismatches',
     ...groups.slice(0, mostGroups).flatMap(mismatchLines),
-    ...leftOut(groups.length - mostGroups, 'reason', 'reasons'),
+    ...leftOut(groups.length - mostGroups, 'call that differs', 'calls that differ'),
   ];
 }
 

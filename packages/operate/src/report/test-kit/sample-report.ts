@@ -399,7 +399,13 @@ function mismatchGroup(at: number, count: number, text = ''): SampleGroup {
       call: {
         kind: 'read',
         values: 'redacted',
-        args: ['key', 'text(43)', ['number', 'text(5)'], { limit: 'number' }, text],
+        args: [
+          'key',
+          'text(43)',
+          ['number', 'text(5)'],
+          { limit: 'number' },
+          ...(text === '' ? [] : [text]),
+        ],
         ...(sample === 0 ? { trace: text === '' ? '4bf92f3577b34da6a3ce929d0e0e4736' : text } : {}),
       },
       ...(kind === 'error'
