@@ -47,7 +47,9 @@ describe.each(reportFormats)('as %s', (format) => {
     const written = render(format, thousands);
     if (format !== 'json') expect(written.length).toBeLessThan(600_000);
     if (format !== 'junit')
-      expect(written).toContain(format === 'json' ? '"readTable:value:9800"' : 'more calls that differ');
+      expect(written).toContain(
+        format === 'json' ? '"readTable:value:9800"' : 'more calls that differ',
+      );
   });
 });
 
