@@ -63,6 +63,10 @@ function noSuchSample(
 export function storedCall({ id, operation, shape, samples }: SampleGroup): RepeatableCall {
   const latest = samples.at(-1)?.call;
   if (latest?.kind === 'write') throw writeIsNotMade(operation);
+  if (latest?.adapted === true)
+    throw notReproducible(
+      `Its call was made by an adapter, which is in the program alone. Ask the bridge there: await bridgeOf(object).reproduce('${id}')`,
+    );
   const sample = samples.findLast(({ call }) => call?.values === 'raw');
   if (sample?.call !== undefined)
     return {

@@ -15,6 +15,8 @@ export interface SampledCall {
   readonly args: readonly unknown[];
   /** Why values are not kept although they were asked for; undefined where they are, or were not asked for. */
   readonly unkept?: string | undefined;
+  /** The arguments are told by an adapter, whose calls only the program can make. Default: false. */
+  readonly adapted?: boolean | undefined;
   /** The trace of the caller's span, 32 hexadecimal digits, where OpenTelemetry is there. */
   readonly trace?: string | undefined;
 }
@@ -82,23 +84,26 @@ class UnkeptError extends Error {}
 
 /** A call as it may be kept. Never throws. */
 export function sampledCall(
-  call: Pick<SampledCall, 'kind' | 'trace'> & { readonly args: readonly unknown[] },
+  call: Pick<SampledCall, 'kind' | 'trace' | 'adapted'> & { readonly args: readonly unknown[] },
   key: string,
   values: SampleValues,
 ): SampledCall {
   const { kind, args } = call;
-  const trace = call.trace === undefined ? {} : { trace: call.trace };
+  const more = {
+    ...(call.adapted === true ? { adapted: true } : {}),
+    ...(call.trace === undefined ? {} : { trace: call.trace }),
+  };
   const redacted = {
     kind,
     values: 'redacted',
     args: describeArguments(args, key),
-    ...trace,
+    ...more,
   } as const;
   if (values === 'redacted') return redacted;
   try {
     const raw = args.map(rawValue);
     const { length } = JSON.stringify(raw);
-    if (length <= maxRawLength) return { kind, values, args: raw, ...trace };
+    if (length <= maxRawLength) return { kind, values, args: raw, ...more };
     return {
       ...redacted,
       unkept: `they are ${String(length)} characters of JSON, and ${String(maxRawLength)} are kept`,

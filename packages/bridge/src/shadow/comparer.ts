@@ -4,7 +4,7 @@ import { isStream } from '../call/answers.ts';
 import type { ResolvedCall } from '../call/resolved-call.ts';
 import type { CallsInFlight } from '../call/calls-in-flight.ts';
 import { callerTrace } from './caller-trace.ts';
-import { type ComparisonSinks, mismatchId, reportComparison } from './comparison-log.ts';
+import { type ComparisonSinks, reportComparison } from './comparison-log.ts';
 import { type AnswerStyle, LoopBudget } from './loop-budget.ts';
 import { rowCount } from './answer.ts';
 import { ReadComparison } from './read-comparison.ts';
@@ -323,11 +323,11 @@ export class Comparer {
     return new PendingComparison(
       resolved,
       (record, call) => {
-        reportComparison(this.#options, resolved, record, call);
+        const id = reportComparison(this.#options, resolved, record, call);
         const { key, operation, definition } = resolved;
-        if (record.verdict !== 'mismatch' || definition.kind !== 'read' || !call.args) return;
         const { args } = call;
-        this.recent.keep(mismatchId(resolved, record), {
+        if (id === undefined || definition.kind !== 'read' || args === undefined) return;
+        this.recent.keep(id, {
           operation,
           key,
           shape: resolved.shape.key.shape,

@@ -1,5 +1,5 @@
 import type { CellDifference } from '@changeover/compare';
-import type { Clock } from '@changeover/core';
+import type { Clock, ToldCall } from '@changeover/core';
 import type { ResolvedCall } from '../call/resolved-call.ts';
 import type { Guardrail } from '../stages/guardrail.ts';
 import type { Logger } from '../log.ts';
@@ -38,20 +38,22 @@ export interface ComparisonSinks {
   readonly sampleValues?: SampleValues | undefined;
 }
 
-/** Tells everyone who wants to know of a verdict. A sink that throws harms neither the others nor the caller. */
+/** Tells everyone who wants to know of a verdict. A sink that throws harms neither the others nor the caller.
+ *
+ * @returns the name of mismatches like this one; undefined where it is none. */
 export function reportComparison(
   sinks: ComparisonSinks,
   resolved: ResolvedCall,
   { cells, ...record }: ComparisonRecord,
-  call?: ComparedCall,
-): void {
+  call: ComparedCall = { args: undefined, trace: undefined },
+): string | undefined {
   if (record.verdict === 'match') {
     reportUnseen(sinks, resolved, record.unseen ?? []);
-    return;
+    return undefined;
   }
   const { backend, key, operation } = resolved;
   const { stage } = resolved.decision;
-  const { shape } = resolved.shape.key;
+  const told = toldCall(resolved, call.args);
   const summary =
     record.summary ?? [record.class, record.reason].filter((part) => part !== undefined).join(': ');
   const { sampleValues = 'redacted' } = sinks;
@@ -60,15 +62,15 @@ export function reportComparison(
     sinks.recorder.sample({
       ...fields,
       at: sinks.clock.wallMs(),
-      shape,
+      shape: told.shape,
       ...shownCells(cells, sampleValues),
-      call: callOf(resolved, call, sampleValues),
+      call: callOf(resolved, { ...told, trace: call.trace }, sampleValues),
     });
   });
   if (record.verdict === 'mismatch') {
-    const sample = mismatchId(resolved, record);
+    const sample = mismatchId(resolved, record, call.args);
     rescue(sinks.logger, () => {
-      const trace = call?.trace === undefined ? {} : { trace: call.trace };
+      const trace = call.trace === undefined ? {} : { trace: call.trace };
       sinks.logger.error(
         { ...fields, sample, ...trace, ...shownCells(cells, 'redacted') },
         'mismatch',
@@ -77,17 +79,43 @@ export function reportComparison(
     rescue(sinks.logger, () => {
       sinks.guardrail?.mismatch(backend, key, `${operation}: ${summary}`);
     });
-  } else
-    rescue(sinks.logger, () => {
-      sinks.logger.debug(fields, record.verdict);
-    });
+    return sample;
+  }
+  rescue(sinks.logger, () => {
+    sinks.logger.debug(fields, record.verdict);
+  });
+  return undefined;
+}
+
+interface ToldHere {
+  readonly shape: string;
+  readonly args: readonly unknown[] | undefined;
+  /** An adapter told it. */
+  readonly adapted: boolean;
+}
+
+/** The call as a report tells it. Never throws. */
+function toldCall(
+  { definition, shape }: ResolvedCall,
+  args: readonly unknown[] | undefined,
+): ToldHere {
+  const { told } = definition as { readonly told?: (...args: readonly unknown[]) => ToldCall };
+  const own = { shape: shape.key.shape, args, adapted: false };
+  if (told === undefined || args === undefined) return own;
+  try {
+    return { ...told(...args), adapted: true };
+  } catch {
+    return own;
+  }
 }
 
 /** The name of mismatches like this one. */
 export function mismatchId(
-  { backend, key, operation, shape }: ResolvedCall,
+  resolved: ResolvedCall,
   record: Pick<ComparisonRecord, 'class'>,
+  args: readonly unknown[] | undefined,
 ): string {
+  const { backend, key, operation } = resolved;
   const kind = record.class;
   return sampleId({
     backend,
@@ -95,18 +123,18 @@ export function mismatchId(
     operation,
     class: kind,
     key,
-    shape: shape.key.shape,
+    shape: toldCall(resolved, args).shape,
   });
 }
 
 function callOf(
   { definition, key }: ResolvedCall,
-  call: ComparedCall | undefined,
+  { args, adapted, trace }: ToldHere & Pick<ComparedCall, 'trace'>,
   values: SampleValues,
 ): SampledCall | undefined {
-  if (call?.args === undefined) return undefined;
+  if (args === undefined) return undefined;
   const kind = definition.kind === 'read' ? 'read' : 'write';
-  return sampledCall({ kind, args: call.args, trace: call.trace }, key, values);
+  return sampledCall({ kind, args, adapted, trace }, key, values);
 }
 
 /** A match means no more than what was looked at. */

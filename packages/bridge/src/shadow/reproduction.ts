@@ -132,7 +132,9 @@ async function run(
   comparison.answer = { outcome: legacy.outcome, copy: legacy.result };
   await comparison.run(signal);
   await Promise.all(reruns);
-  return reproduction(resolved, record, { legacy: legacy.outcome, pooled: pooled.outcome }, values);
+  const answers = { legacy: legacy.outcome, pooled: pooled.outcome };
+  const id = mismatchId(resolved, { class: record?.class }, args);
+  return reproduction({ id, resolved, record, answers, values });
 }
 
 /** @throws {ChangeoverError} NOT_REPRODUCIBLE with why. */
@@ -151,16 +153,19 @@ async function refuseWhatActs(
   throw notReproducible(`This call of ${operation} is not made again, since it may act: ${acts}.`);
 }
 
-function reproduction(
-  resolved: ResolvedCall,
-  record: ComparisonRecord | undefined,
-  answers: { readonly legacy: Outcome; readonly pooled: Outcome },
-  values: SampleValues,
-): Reproduction {
+interface Found {
+  readonly id: string;
+  readonly resolved: ResolvedCall;
+  readonly record: ComparisonRecord | undefined;
+  readonly answers: { readonly legacy: Outcome; readonly pooled: Outcome };
+  readonly values: SampleValues;
+}
+
+function reproduction({ id, resolved, record, answers, values }: Found): Reproduction {
   const { backend, key, operation, shape } = resolved;
   const { legacy, pooled } = shownCells(record?.cells, values);
   return {
-    id: mismatchId(resolved, { class: record?.class }),
+    id,
     backend,
     key,
     operation,

@@ -79,7 +79,7 @@ Where they are not, and for a bridge over an object of a program's own, the prog
 calls of its last 100 mismatches in memory:  await bridgeOf(object).reproduce('k3f9a2xz')
 
 Examples:
-  $ changeover mismatches sqlite titanic
+  $ changeover mismatches notes inbox
   $ changeover reproduce k3f9a2xz
   $ changeover reproduce k3f --show-values --format json
 

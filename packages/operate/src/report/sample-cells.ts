@@ -72,7 +72,7 @@ function againText(
 ): string | undefined {
   if (call === undefined) return undefined;
   if (call.kind === 'write') return 'never: it is a write';
-  return call.values === 'raw'
+  return call.values === 'raw' && call.adapted !== true
     ? `changeover reproduce ${id}`
     : `in the program: bridgeOf(object).reproduce('${id}')`;
 }
