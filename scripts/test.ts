@@ -3,13 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runTool } from './run-node.ts';
 
-/** What builds, packs, installs or moves whole programs through every stage, and the whole contract through each pooler. */
+/** What builds, packs, installs or moves whole programs through every stage, the campaign of faults, and the whole contract through
+ * each pooler. */
 const long = [
   'test/adopt',
   'test/docs/tutorial',
   'test/examples',
+  'test/faults/faults',
   'test/packed',
   'test/poolers/conformance',
+  'test/soak',
 ];
 
 // Every test but the long ones: Jest over packages/ and test/. `npm test -- --long` runs those. Other arguments are Jest's own:

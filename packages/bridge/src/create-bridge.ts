@@ -89,6 +89,9 @@ export interface Bridge extends AsyncDisposable {
    *
    * @throws {WiringError} with every fault. */
   ready(): Promise<void>;
+  /** The place in the program that is making a call (`src/orders.ts:12`), where it is sampled: for adapters that see callers rely on
+   * what the bridge itself can't see. Never throws. */
+  captureSite(kind: string, key: string): string | undefined;
   /** Resolves when no comparison runs or waits. */
   idle(): Promise<void>;
   /**
@@ -223,6 +226,10 @@ class ObjectBridge<T extends object> implements Bridge {
 
   stageOf(key: string = onlyKey, operation = '*'): Stage {
     return this.guardrail.decide({ backend: this.name, dataset: key, operation }).stage;
+  }
+
+  captureSite(kind: string, key: string): string | undefined {
+    return this.#made().captureSite(kind, `${this.name}:${key}`);
   }
 
   async ready(): Promise<void> {

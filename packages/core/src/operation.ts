@@ -31,14 +31,6 @@ export interface StatementDefinition<Args extends readonly unknown[] = readonly 
   readonly write: WriteDefinition<Args>;
 }
 
-/** A call as a report tells it. */
-export interface ToldCall {
-  /** As that of a {@link ReadDefinition}. */
-  readonly shape: string;
-  /** As the caller passed them. */
-  readonly args: readonly unknown[];
-}
-
 export interface ReadDefinition<Args extends readonly unknown[] = readonly never[]> {
   readonly kind: 'read';
   /** What a result is: `rows` (a list of rows, or `{columns, rows}`) can be compared order-free. Default: `value`. */
@@ -50,9 +42,8 @@ export interface ReadDefinition<Args extends readonly unknown[] = readonly never
   /** Tells calls apart that are judged apart although their operation is one: the statement without its values, the kind of
    * search. Asked on the caller's path: it must be quick. Never with values, for it is stored and shown. Default: '', one shape. */
   shape?(...args: Args): string;
-  /** How a report tells a call that differed, where its arguments are not as its caller passed them. Asked in the background.
-   * Default: by `shape`, with the arguments. */
-  told?(...args: Args): ToldCall;
+  /** What the caller passed, for the report of a call that differed. Asked in the background. Default: the arguments as they are. */
+  told?(...args: Args): readonly unknown[];
   /**
    * What is known of this call's answer, in place of `ordered` and `undetermined`. Asked in the background once the caller has its
    * answer, and waited for there; must not reject. Default: what those two say.

@@ -1,5 +1,5 @@
 import type { CellDifference } from '@changeover/compare';
-import type { Clock, ToldCall } from '@changeover/core';
+import type { Clock } from '@changeover/core';
 import type { ResolvedCall } from '../call/resolved-call.ts';
 import type { Guardrail } from '../stages/guardrail.ts';
 import type { Logger } from '../log.ts';
@@ -53,7 +53,6 @@ export function reportComparison(
   }
   const { backend, key, operation } = resolved;
   const { stage } = resolved.decision;
-  const told = toldCall(resolved, call.args);
   const summary =
     record.summary ?? [record.class, record.reason].filter((part) => part !== undefined).join(': ');
   const { sampleValues = 'redacted' } = sinks;
@@ -62,13 +61,13 @@ export function reportComparison(
     sinks.recorder.sample({
       ...fields,
       at: sinks.clock.wallMs(),
-      shape: told.shape,
+      shape: resolved.shape.key.shape,
       ...shownCells(cells, sampleValues),
-      call: callOf(resolved, { ...told, trace: call.trace }, sampleValues),
+      call: callOf(resolved, call, sampleValues),
     });
   });
   if (record.verdict === 'mismatch') {
-    const sample = mismatchId(resolved, record, call.args);
+    const sample = mismatchId(resolved, record);
     rescue(sinks.logger, () => {
       const trace = call.trace === undefined ? {} : { trace: call.trace };
       sinks.logger.error(
@@ -87,54 +86,45 @@ export function reportComparison(
   return undefined;
 }
 
-interface ToldHere {
-  readonly shape: string;
-  readonly args: readonly unknown[] | undefined;
-  /** An adapter told it. */
-  readonly adapted: boolean;
-}
-
-/** The call as a report tells it. Never throws. */
-function toldCall(
-  { definition, shape }: ResolvedCall,
-  args: readonly unknown[] | undefined,
-): ToldHere {
-  const { told } = definition as { readonly told?: (...args: readonly unknown[]) => ToldCall };
-  const own = { shape: shape.key.shape, args, adapted: false };
-  if (told === undefined || args === undefined) return own;
+/** The arguments as a report tells them. Never throws. */
+function toldArguments(
+  { definition }: ResolvedCall,
+  args: readonly unknown[],
+): Pick<SampledCall, 'args' | 'adapted'> {
+  const { told } = definition as {
+    readonly told?: (...args: readonly unknown[]) => readonly unknown[];
+  };
+  if (told === undefined) return { args };
   try {
-    return { ...told(...args), adapted: true };
+    return { args: told(...args), adapted: true };
   } catch {
-    return own;
+    return { args };
   }
 }
 
 /** The name of mismatches like this one. */
 export function mismatchId(
-  resolved: ResolvedCall,
-  record: Pick<ComparisonRecord, 'class'>,
-  args: readonly unknown[] | undefined,
+  { backend, key, operation, shape }: ResolvedCall,
+  { class: kind }: Pick<ComparisonRecord, 'class'>,
 ): string {
-  const { backend, key, operation } = resolved;
-  const kind = record.class;
   return sampleId({
     backend,
     verdict: 'mismatch',
     operation,
     class: kind,
     key,
-    shape: toldCall(resolved, args).shape,
+    shape: shape.key.shape,
   });
 }
 
 function callOf(
-  { definition, key }: ResolvedCall,
-  { args, adapted, trace }: ToldHere & Pick<ComparedCall, 'trace'>,
+  resolved: ResolvedCall,
+  { args, trace }: ComparedCall,
   values: SampleValues,
 ): SampledCall | undefined {
   if (args === undefined) return undefined;
-  const kind = definition.kind === 'read' ? 'read' : 'write';
-  return sampledCall({ kind, args, adapted, trace }, key, values);
+  const kind = resolved.definition.kind === 'read' ? 'read' : 'write';
+  return sampledCall({ kind, trace, ...toldArguments(resolved, args) }, resolved.key, values);
 }
 
 /** A match means no more than what was looked at. */

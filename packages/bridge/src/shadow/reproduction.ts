@@ -133,7 +133,7 @@ async function run(
   await comparison.run(signal);
   await Promise.all(reruns);
   const answers = { legacy: legacy.outcome, pooled: pooled.outcome };
-  const id = mismatchId(resolved, { class: record?.class }, args);
+  const id = mismatchId(resolved, { class: record?.class });
   return reproduction({ id, resolved, record, answers, values });
 }
 
