@@ -244,8 +244,10 @@ function statementDefinition(
   { classifier, shape: given }: StatementOperation,
   key: KeyOf,
 ): OperationDefinition {
-  const kindOf = (sql: unknown): StatementKind =>
-    typeof sql === 'string' ? classifier.classify(sql) : { effect: 'unknown' };
+  const kindOf = (statement: unknown): StatementKind => {
+    const sql = textOf(statement);
+    return sql === undefined ? { effect: 'unknown' } : classifier.classify(sql);
+  };
   const shape =
     (given as ((sql: unknown) => string) | undefined) ??
     ((sql: unknown) => kindOf(sql).shape ?? '');
@@ -263,6 +265,20 @@ function statementDefinition(
     },
     write: { kind: 'write', shape, comparison: 'none' },
   };
+}
+
+/** The text of a statement, or of what has one: `{ text, values }` or `{ sql, args }`. */
+function textOf(statement: unknown): string | undefined {
+  if (typeof statement === 'string') return statement;
+  if (typeof statement !== 'object' || statement === null) return undefined;
+  try {
+    const { text, sql } = statement as { readonly text?: unknown; readonly sql?: unknown };
+    const found = text ?? sql;
+    return typeof found === 'string' ? found : undefined;
+  } catch {
+    // A getter of the caller's own: the leg meets it, and says what it always said.
+    return undefined;
+  }
 }
 
 const maxDepth = 100;
