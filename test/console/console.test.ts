@@ -97,7 +97,7 @@ test('shows all that a night needs: flags, verdicts, latency, pools, mismatches 
     await page.locator('#pools td').first().waitFor();
     expect(await text('#pools')).toMatch(new RegExp(`sqlite callers .* ${String(process.pid)}`));
     expect(await text('#mismatches')).toMatch(
-      /value in readTable on sqlite .*wrong at shadow.* age /,
+      /value in readTable on sqlite, key wrong .*wrong at shadow.* age /,
     );
     expect(await text('#mismatches')).not.toMatch(/\b41\b.*\b42\b/);
     expect(await text('#gates')).toMatch(/fail/);

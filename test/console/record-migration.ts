@@ -102,7 +102,8 @@ function recordHostile(store: string): void {
     legacy: { [hostile]: hostile },
     pooled: hostile,
     reason: hostile,
-    fingerprint: hostile,
+    shape: hostile,
+    call: { kind: 'read', values: 'raw', args: [hostile, { [hostile]: hostile }], trace: hostile },
   });
   recorder.cell('sqlite', hostile, hostile, 'shadow').calls += 1;
   recorder.close();

@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { type ComparisonRule, RuleBook } from '@changeover/compare';
 import { type InstrumentSink, InvalidOptionError, knownNames } from '@changeover/core';
 import type { Logger, LoggerOptions } from './log.ts';
+import type { SampleValues } from './recorder/sampled-call.ts';
 import { isSharedStore } from './recorder/shared-store.ts';
 import type { ShadowQueueOptions } from './shadow/shadow-queue.ts';
 import type { StageSource } from './stages/flags/stage-source.ts';
@@ -50,10 +51,15 @@ export interface BridgeSettings {
   readonly metrics?: InstrumentSink | undefined;
   /** Where the results of reads may rightly differ. Flags can add rules in their payload's `rules`. Default: none. */
   readonly rules?: readonly ComparisonRule[] | undefined;
+  /** What a mismatch's sample keeps of its call's arguments and of the values that differ: `redacted` types, lengths and keyed digests,
+   * `raw` the values, in the store and in the reports made of it, so that `changeover reproduce` can make the call again. The log shows
+   * no value in either case. Default: `CHANGEOVER_SAMPLE_VALUES`, else `redacted`. */
+  readonly sampleValues?: SampleValues | undefined;
 }
 
 /** Settings with every default applied. */
 export interface ParsedSettings extends Omit<BridgeSettings, 'gatesFile' | 'ledger'> {
+  readonly sampleValues: SampleValues;
   readonly ledger: boolean;
   readonly flagsFile: string;
   /** Undefined where the default gates hold. Read at each use, so that a bad file keeps nothing but steps forward from going on. */
@@ -94,6 +100,7 @@ export const settingNames: readonly (keyof BridgeSettings)[] = [
   'backWithinMs',
   'metrics',
   'rules',
+  'sampleValues',
 ];
 
 /**
@@ -134,6 +141,7 @@ export function parseSettings(
     ownFolder,
     ledgerUrl,
     logLevel: logLevelOf(env),
+    sampleValues: sampleValuesOf(settings, env),
   });
 }
 
@@ -148,6 +156,15 @@ function ledgerDecides({ ledger, stages }: BridgeSettings, env: Environment): bo
     );
   }
   return said === 'true';
+}
+
+/** @throws {InvalidOptionError} for anything else. */
+function sampleValuesOf({ sampleValues }: BridgeSettings, env: Environment): SampleValues {
+  const said: unknown = sampleValues ?? (env['CHANGEOVER_SAMPLE_VALUES'] || 'redacted');
+  if (said === 'redacted' || said === 'raw') return said;
+  throw new InvalidOptionError(
+    `Option sampleValues (or CHANGEOVER_SAMPLE_VALUES) must be redacted or raw.`,
+  );
 }
 
 /** @throws {InvalidOptionError} for a name that is none of `known`; the message says which one was meant. */

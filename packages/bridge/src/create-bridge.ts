@@ -34,7 +34,10 @@ import {
 import { callTarget } from './stages/flags/stage-source.ts';
 import { passedText } from './call/way-back.ts';
 import { SerialLeg } from './guarantees/index.ts';
+import { sampleNamed, storedCall } from './recorder/find-sample.ts';
 import type { Recorder } from './recorder/recorder.ts';
+import type { RepeatableCall } from './shadow/recent-calls.ts';
+import type { ReproduceOptions, Reproduction } from './shadow/reproduction.ts';
 import type { Guardrail } from './stages/guardrail.ts';
 import type { Ledger } from './stages/ledger/ledger.ts';
 
@@ -91,6 +94,16 @@ export interface Bridge extends AsyncDisposable {
   captureSite(kind: string, key: string): string | undefined;
   /** Resolves when no comparison runs or waits. */
   idle(): Promise<void>;
+  /**
+   * Makes the call of a mismatch again, on both legs, and judges it as a comparison is judged: both legs are run again where they
+   * differ. Reads alone; what is found is counted nowhere. The bridge keeps the latest call of each of its last 100 mismatches in
+   * memory, of 64 KiB at most; others are found where the store has their values (`sampleValues: 'raw'`).
+   *
+   * @param what a mismatch's id, as the report shows it, or its beginning; or the call itself.
+   * @throws {ChangeoverError} NO_SUCH_SAMPLE with the ids that there are; NOT_REPRODUCIBLE for a write, for a call whose values are
+   * not kept, and for one that is not done in time. The message says what to do.
+   */
+  reproduce(what: string | RepeatableCall, options?: ReproduceOptions): Promise<Reproduction>;
   /** Ends comparisons and stores the counts. The legs are their owner's to close. Idempotent. */
   close(): Promise<void>;
 }
@@ -228,6 +241,23 @@ class ObjectBridge<T extends object> implements Bridge {
     await this.#router?.idle();
   }
 
+  async reproduce(
+    what: string | RepeatableCall,
+    options: ReproduceOptions = {},
+  ): Promise<Reproduction> {
+    await this.ready();
+    const router = (this.#router ??= this.#makeRouter());
+    if (typeof what !== 'string') return await router.reproduce(what, options);
+    const recent = router.recentCalls.get(what);
+    if (recent !== undefined) return await router.reproduce(recent, options);
+    await this.recorder.refresh();
+    const groups = this.recorder
+      .summary()
+      .sampleGroups.filter(({ backend }) => backend === this.name);
+    const group = sampleNamed(groups, what);
+    return await router.reproduce(router.recentCalls.get(group.id) ?? storedCall(group), options);
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -320,6 +350,7 @@ class ObjectBridge<T extends object> implements Bridge {
         answers === 'promises' ? undefined : answerStyles(this.#members, legs.legacy, legs.pooled),
       guarantees: services.guarantees,
       backWithinMs: settings.backWithinMs,
+      sampleValues: settings.sampleValues,
       onPassed: (passed) => {
         services.ledger.note(this.name, callTarget(passed.key), passedText(passed));
       },

@@ -52,6 +52,15 @@ export {
 } from './recorder/reliance-book.ts';
 export type { ResumedAt } from './recorder/report-builder.ts';
 export * from './recorder/report-data.ts';
+export { sampleNamed, storedCall } from './recorder/find-sample.ts';
+export type { RepeatableCall } from './shadow/recent-calls.ts';
+export type {
+  ReproducedAnswer,
+  ReproducedPlace,
+  ReproduceOptions,
+  Reproduction,
+} from './shadow/reproduction.ts';
+export { type SampledCall, type SampleValues } from './recorder/sampled-call.ts';
 export type { RuleUseCount, RuleUseSource } from './recorder/rule-uses.ts';
 export type { ShapeEvidence } from './recorder/shape-evidence.ts';
 export { ShapeCounts, type ShapeKey } from './recorder/shape-counts.ts';

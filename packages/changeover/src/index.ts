@@ -20,6 +20,8 @@ export {
   readRecordings,
   readSharedRecordings,
   type ReportData,
+  type ReproduceOptions,
+  type Reproduction,
   type StageSource,
   type StatementClassifier,
   type StatementKind,

@@ -42,6 +42,8 @@ export interface ReadDefinition<Args extends readonly unknown[] = readonly never
   /** Tells calls apart that are judged apart although their operation is one: the statement without its values, the kind of
    * search. Asked on the caller's path: it must be quick. Never with values, for it is stored and shown. Default: '', one shape. */
   shape?(...args: Args): string;
+  /** What the caller passed, for the report of a call that differed. Asked in the background. Default: the arguments as they are. */
+  told?(...args: Args): readonly unknown[];
   /**
    * What is known of this call's answer, in place of `ordered` and `undetermined`. Asked in the background once the caller has its
    * answer, and waited for there; must not reject. Default: what those two say.

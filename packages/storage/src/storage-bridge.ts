@@ -8,6 +8,9 @@ import {
   type Ledger,
   publishPools,
   type Recorder,
+  type ReproduceOptions,
+  type Reproduction,
+  sampleNamed,
   withAbilities,
 } from '@changeover/bridge';
 import { type Leg, systemClock } from '@changeover/core';
@@ -44,6 +47,11 @@ export interface StorageBridge extends AsyncDisposable {
   readonly guardrail: Guardrail;
   /** What is held back and why, shared with every process that uses the same store. */
   readonly ledger: Ledger;
+  /** Makes the call of a mismatch again on both legs of its engine, as `bridgeOf(storage).reproduce` does.
+   *
+   * @param id as the report shows it, or its beginning.
+   * @throws as that does. */
+  reproduce(id: string, options?: ReproduceOptions): Promise<Reproduction>;
   /** Resolves when no comparison runs or waits. */
   idle(): Promise<void>;
   /** Ends comparisons, closes both legs' connections within `deadlineMs` (default 5,000), stores the counts. Idempotent. */
@@ -126,6 +134,13 @@ class StorageBridgeOver implements StorageBridge {
     const storage = this.#bridge(parseEngine(engine));
     this.#bridged.set(engine, storage);
     return storage;
+  }
+
+  async reproduce(id: string, options?: ReproduceOptions): Promise<Reproduction> {
+    await this.recorder.refresh();
+    const groups = this.recorder.summary().sampleGroups;
+    const { id: whole, backend } = sampleNamed(groups, id);
+    return await bridgeOf(this.storage(parseEngine(backend))).reproduce(whole, options);
   }
 
   async idle(): Promise<void> {

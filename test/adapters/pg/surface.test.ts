@@ -247,6 +247,17 @@ describe.each(['shadow', 'reverse'] as const)('comparisons at %s', (stage) => {
     const bridged = await clients.make(stage, { pooled: () => other });
     await compared(bridged, 'select text from notes order by id');
     expect(bridged.counts().mismatch).toBeGreaterThan(0);
+    const bridge = bridgeOf(bridged.db);
+    const [group] = bridge.recorder.summary().sampleGroups;
+    expect(group).toMatchObject({
+      shape: 'select text from notes order by id',
+      samples: [{ call: { args: ['text(34)'], adapted: true } }],
+    });
+    expect(await bridge.reproduce(group?.id ?? '', { showValues: true })).toMatchObject({
+      id: group?.id,
+      verdict: 'mismatch',
+      places: [{ row: 2, column: 'text', legacy: 'two', pooled: '2' }],
+    });
   });
 });
 

@@ -3,6 +3,7 @@ import type { OperationDefinition, StatementDefinition } from '@changeover/core'
 import { type KeyedStatement, onlyKey } from '../shared/adapter-options.ts';
 import type { StatementLeg } from './statement-leg.ts';
 import type { StatementTraits } from '../shared/statement-traits.ts';
+import { toldStatement } from '../shared/told-statement.ts';
 
 type Arguments = readonly [sql: string, traits: StatementTraits, ...rest: unknown[]];
 
@@ -53,6 +54,7 @@ export function operationsBy(
         ordered: (_sql, traits) => traits.ordered,
         undetermined: (_sql, traits) => traits.undetermined,
         compareAs: result === 'rows' ? asRows : undefined,
+        told: (sql, _traits, _mode, values) => toldStatement(sql, values),
       },
       write: { kind: 'write', shape, comparison: 'none' },
     };

@@ -16,6 +16,7 @@ import { type Held, hold } from './held.ts';
 import type { OpenTransaction } from './open-transaction.ts';
 import { DialectLeg, type LegApi, type RowStream, type TransactionCall } from './leg.ts';
 import { type Holder, QueryCall } from './query-call.ts';
+import { toldStatement } from '../shared/told-statement.ts';
 
 /** How long a connection is kept back until it is known what a statement left on it, in ms. */
 const learnWithinMs = 1_000;
@@ -214,6 +215,7 @@ const queries = {
     ordered: (...[, , call]: QueryArguments) => call.traits.ordered,
     undetermined: (...[, , call]: QueryArguments) => call.traits.undetermined,
     compareAs: rowsOf,
+    told: (...[sql, parameters]: QueryArguments) => toldStatement(sql, parameters),
   },
   write: { kind: 'write', shape, comparison: 'none' },
 } as OperationDefinition;

@@ -10,6 +10,7 @@ import {
 } from '@changeover/bridge';
 import type { LegName, OperationDefinition, ShadowCall, ShadowLeg } from '@changeover/core';
 import type { StatementClassifier } from '@changeover/classify';
+import { toldStatement } from '../shared/told-statement.ts';
 import { digestResult } from '@changeover/compare';
 import { comparable } from './comparable.ts';
 import type { ParsedPgOptions } from './options.ts';
@@ -210,6 +211,7 @@ const definition = {
     ordered: (...[{ traits }]: Args) => traits.ordered,
     undetermined: (...[{ traits }]: Args) => traits.undetermined,
     compareAs: comparable,
+    told: (...[{ text }, values]: Args) => toldStatement(text, values),
   },
   write: { kind: 'write', shape, comparison: 'none' },
 } satisfies OperationDefinition<Args> as unknown as OperationDefinition;

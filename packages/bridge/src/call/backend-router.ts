@@ -6,7 +6,14 @@ import { Comparer, type ComparerOptions } from '../shadow/comparer.ts';
 import type { StageSource } from '../stages/flags/stage-source.ts';
 import type { Guardrail } from '../stages/guardrail.ts';
 import type { Logger } from '../log.ts';
+import { writeIsNotMade } from '../recorder/find-sample.ts';
 import type { Recorder } from '../recorder/recorder.ts';
+import type { RecentCalls, RepeatableCall } from '../shadow/recent-calls.ts';
+import {
+  notReproducible,
+  type ReproduceOptions,
+  type Reproduction,
+} from '../shadow/reproduction.ts';
 import { Answering, latencyOf } from './answering.ts';
 import { isPromise } from './answers.ts';
 import { CallResolver } from './call-resolver.ts';
@@ -56,6 +63,8 @@ export interface BackendRouterOptions<Api extends object> {
   readonly serial?: { readonly legacy?: SerialLeg } | undefined;
   /** How long a move back waits for calls in flight on the pooled leg, in ms. Default: 1,000. */
   readonly backWithinMs?: number | undefined;
+  /** Whether samples hold values. Default: redacted. */
+  readonly sampleValues?: ComparerOptions['sampleValues'];
   /** Told of each write that others passed because it hadn't ended by then. */
   readonly onPassed?: ((passed: PassedWrite) => void) | undefined;
 }
@@ -83,6 +92,8 @@ export class BackendRouter<Api extends object> {
   readonly #reads: ReadCalls;
   readonly #writes: WriteCalls;
   readonly #wayBack: WayBack;
+  /** What an operation's call is by its arguments. */
+  readonly #callOf = new Map<string, (args: readonly unknown[]) => Call>();
 
   constructor(options: BackendRouterOptions<Api>) {
     this.backend = options.backend;
@@ -120,6 +131,28 @@ export class BackendRouter<Api extends object> {
     this.api = this.#makeApi(options.operations);
   }
 
+  /** The calls of the last mismatches of reads, by their ids. */
+  get recentCalls(): RecentCalls {
+    return this.#comparer.recent;
+  }
+
+  /**
+   * Makes a read again on both legs, and counts it nowhere.
+   *
+   * @throws {ChangeoverError} NOT_REPRODUCIBLE for a write, or for an operation that this bridge has not.
+   */
+  async reproduce(
+    { operation, key, shape, args }: RepeatableCall,
+    options: ReproduceOptions,
+  ): Promise<Reproduction> {
+    const call = this.#callOf.get(operation)?.(args);
+    if (call === undefined)
+      throw notReproducible(`The bridge "${this.backend}" has no operation ${operation}.`);
+    if (call.definition.kind !== 'read') throw writeIsNotMade(operation);
+    const resolved = this.#resolver.on(call, key, shape, this.#clock.monotonicMs());
+    return await this.#comparer.reproduce(resolved, args, options);
+  }
+
   /** Resolves when no comparison runs or waits. */
   idle(): Promise<void> {
     return this.#comparer.idle();
@@ -145,6 +178,7 @@ export class BackendRouter<Api extends object> {
   #method(call: Call): Method {
     const { definition, index, operation } = call;
     const reads = this.#reads;
+    this.#callOf.set(operation, () => call);
     const writes = this.#writes;
     switch (definition.kind) {
       case 'read':
@@ -156,6 +190,7 @@ export class BackendRouter<Api extends object> {
         const isRead = definition.reads as (...args: readonly unknown[]) => boolean;
         const asRead = newCall(index, operation, { ...definition.read, ...key });
         const asWrite = newCall(index + 1, operation, { ...definition.write, ...key });
+        this.#callOf.set(operation, (args) => (isRead(...args) ? asRead : asWrite));
         return (...args) =>
           isRead(...args) ? reads.read(asRead, args) : writes.write(asWrite, args);
       }

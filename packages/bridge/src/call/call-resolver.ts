@@ -191,6 +191,13 @@ export class CallResolver {
     return { ...decided, shape: this.#countsOf(decided, shape.key.shape), cost };
   }
 
+  /** What holds for a call that is known by its key and shape. */
+  on({ operation, definition }: Call, key: string, shape: string, nowMs: number): ResolvedCall {
+    const decided = this.#decided({ operation, definition }, key, nowMs);
+    const counts = this.#countsOf(decided, shape);
+    return { ...decided, shape: counts, cost: this.#costs.of(key, operation, counts.key.shape) };
+  }
+
   #decided(
     { operation, definition }: Pick<Call, 'operation' | 'definition'>,
     key: string,

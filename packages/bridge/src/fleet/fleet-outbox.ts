@@ -5,6 +5,7 @@ import type { ReportBuilder } from '../recorder/report-builder.ts';
 import { type RelianceEvidence, relianceKeyText } from '../recorder/reliance-book.ts';
 import { addStoredReliance, relianceValues } from '../recorder/reliance-rows.ts';
 import type { RuleUseCount } from '../recorder/rule-uses.ts';
+import { lengthOf } from '../recorder/sample-book.ts';
 import type { ShapeRow } from '../recorder/shape-book.ts';
 import { noShapeTotals, shapeCountNames } from '../recorder/shape-counts.ts';
 import type {
@@ -134,15 +135,7 @@ export class FleetOutbox implements RecordingStore {
     }
     for (const row of this.#shapes.values())
       if (!own.shapeParts.has(row.part)) builder.addShape(row);
-    for (const { fingerprint, sequence: _sequence, legacy, pooled, reason, ...shown } of this
-      .#samples) {
-      builder.addSample(fingerprint, {
-        ...shown,
-        ...(legacy === undefined ? {} : { legacy: JSON.parse(legacy) as unknown }),
-        ...(pooled === undefined ? {} : { pooled: JSON.parse(pooled) as unknown }),
-        ...(reason === undefined ? {} : { reason }),
-      });
-    }
+    for (const { sequence: _sequence, ...sample } of this.#samples) builder.addSample(sample);
     for (const { at, kind, fields } of this.#events)
       builder.addEvent({
         at,
@@ -344,8 +337,9 @@ function forget<Key, Row>(waiting: Map<Key, Row>, key: Key, row: Row): void {
 }
 
 function groupMessage(row: GroupRow): unknown[] {
-  const { fingerprint, backend, operation, verdict, count, firstAt, lastAt } = row;
-  return [fingerprint, backend, operation, verdict, row.class ?? null, count, firstAt, lastAt];
+  const { fingerprint, backend, operation, verdict, count, firstAt, lastAt, key, shape } = row;
+  const counted = [fingerprint, backend, operation, verdict, row.class ?? null, count];
+  return [...counted, firstAt, lastAt, key ?? null, shape ?? null];
 }
 
 function ruleMessage({ backend, rule, uses, failures }: RuleUseCount): unknown[] {
@@ -358,12 +352,6 @@ function eventMessage({ sequence, at, kind, fields }: EventRow): unknown[] {
 
 function sampleMessage(row: SampleRow): unknown[] {
   const { fingerprint, sequence, at, dataset, stage, summary, legacy, pooled, reason } = row;
-  const values = [legacy ?? null, pooled ?? null, reason ?? null];
+  const values = [legacy ?? null, pooled ?? null, reason ?? null, row.call ?? null];
   return [fingerprint, sequence, at, dataset, stage, summary, ...values];
-}
-
-function lengthOf({ summary, legacy, pooled, reason }: SampleRow): number {
-  return (
-    200 + summary.length + (legacy?.length ?? 0) + (pooled?.length ?? 0) + (reason?.length ?? 0)
-  );
 }

@@ -1,6 +1,6 @@
-/** What this program makes of a store. A later version only adds tables, columns and functions of a new name, so that it and the
- * one before share a store. */
-export const storeVersion = 1;
+/** What this program makes of a store. A later version only adds tables, columns, functions of a new name, and to those that are there
+ * fields that a message need not have, so that it and the one before share a store. */
+export const storeVersion = 2;
 
 /** The rows of processes that are gone are added up under this name in place of a process's own. */
 export const foldedWriter = '(folded)';
@@ -52,6 +52,8 @@ create table if not exists ${schema}.sample (
   stage text not null, summary text not null, legacy text, pooled text, reason text,
   primary key (writer, fingerprint, sequence)
 );
+alter table ${schema}.sample_group add column if not exists dataset text, add column if not exists shape text;
+alter table ${schema}.sample add column if not exists call text;
 create table if not exists ${schema}.event (
   writer text not null, sequence int not null, at bigint not null, kind text not null, fields text not null,
   primary key (writer, sequence)
@@ -133,15 +135,15 @@ begin
       where writer = w and part = (r->>0)::int and jsonb_typeof(r->4) is distinct from 'array';
   end if;
   if p ? 'g' then
-    insert into sample_group (writer, fingerprint, backend, operation, verdict, class, count, first_at, last_at)
-      select w, r->>0, r->>1, r->>2, r->>3, r->>4, (r->>5)::bigint, (r->>6)::bigint, (r->>7)::bigint
+    insert into sample_group (writer, fingerprint, backend, operation, verdict, class, count, first_at, last_at, dataset, shape)
+      select w, r->>0, r->>1, r->>2, r->>3, r->>4, (r->>5)::bigint, (r->>6)::bigint, (r->>7)::bigint, r->>8, r->>9
       from jsonb_array_elements(p->'g') r
       on conflict (writer, fingerprint) do update
         set count = excluded.count, first_at = excluded.first_at, last_at = excluded.last_at;
   end if;
   if p ? 'm' then
-    insert into sample (writer, fingerprint, sequence, at, dataset, stage, summary, legacy, pooled, reason)
-      select w, r->>0, (r->>1)::int, (r->>2)::bigint, r->>3, r->>4, r->>5, r->>6, r->>7, r->>8
+    insert into sample (writer, fingerprint, sequence, at, dataset, stage, summary, legacy, pooled, reason, call)
+      select w, r->>0, (r->>1)::int, (r->>2)::bigint, r->>3, r->>4, r->>5, r->>6, r->>7, r->>8, r->>9
       from jsonb_array_elements(p->'m') r on conflict do nothing;
   end if;
   if p ? 'e' then

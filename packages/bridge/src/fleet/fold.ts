@@ -161,8 +161,9 @@ async function putFolded(
 async function foldSums(client: PoolClient, schema: string, silent: string[]): Promise<void> {
   await client.query(
     `insert into ${schema}.sample_group as g
-       (writer, fingerprint, backend, operation, verdict, class, count, first_at, last_at)
-     select $2, fingerprint, min(backend), min(operation), min(verdict), min(class), sum(count), min(first_at), max(last_at)
+       (writer, fingerprint, backend, operation, verdict, class, count, first_at, last_at, dataset, shape)
+     select $2, fingerprint, min(backend), min(operation), min(verdict), min(class), sum(count), min(first_at), max(last_at),
+       min(dataset), min(shape)
      from ${schema}.sample_group where writer = any($1) and not folded group by fingerprint
      on conflict (writer, fingerprint) do update set count = g.count + excluded.count,
        first_at = least(g.first_at, excluded.first_at), last_at = greatest(g.last_at, excluded.last_at)`,

@@ -424,15 +424,8 @@ class StoringRecorder implements Recorder {
 
   /** Samples and events that wait for the store. */
   #addWaiting(builder: ReportBuilder): void {
-    for (const sample of this.#samples.unstored(Infinity).samples) {
-      const { legacy, pooled, reason, sequence: _sequence, fingerprint, ...shown } = sample;
-      builder.addSample(fingerprint, {
-        ...shown,
-        ...(legacy === undefined ? {} : { legacy: JSON.parse(legacy) as unknown }),
-        ...(pooled === undefined ? {} : { pooled: JSON.parse(pooled) as unknown }),
-        ...(reason === undefined ? {} : { reason }),
-      });
-    }
+    for (const { sequence: _sequence, ...sample } of this.#samples.unstored(Infinity).samples)
+      builder.addSample(sample);
     for (const { at, kind, fields } of this.#events) {
       builder.addEvent({
         at,

@@ -96,6 +96,10 @@ function open(options: Partial<RecorderOptions> = {}): Recorder {
   return recorder;
 }
 
+/** Takes away what version 7 of the store added. */
+const dropCalls =
+  'alter table sample drop column call; alter table sample_group drop column dataset; alter table sample_group drop column shape;';
+
 function count(cell: Cell, calls = 1): void {
   for (let call = 0; call < calls; call += 1) {
     cell.calls += 1;
@@ -431,37 +435,122 @@ describe('bounds', () => {
     expect(readRecordings(path).totals).toMatchObject({ calls: 322, legacy: { count: 322 } });
   });
 
-  test('samples are capped a fingerprint, and counted all the same', () => {
-    const recorder = open({ maxSamplesPerFingerprint: 3, maxFingerprints: 2 });
+  test('the samples of what is alike are capped, and counted all the same', () => {
+    const recorder = open({ maxSamplesPerFingerprint: 3 });
     for (let index = 0; index < 10; index += 1) {
       recorder.sample(
         sample({ at: 1_000 + index, summary: `sample ${String(index)}`, legacy: { index } }),
       );
       if (index === 5) recorder.flush();
     }
-    recorder.sample(sample({ fingerprint: 'second' }));
-    recorder.sample(sample({ fingerprint: 'third' }));
     const check = (report = recorder.summary()): void => {
       expect(report.sampleGroups).toMatchObject([
         {
-          fingerprint: 'sqlite query mismatch value',
+          id: expect.stringMatching(/^[0-9a-z]{8}$/) as unknown,
+          key: 'titanic',
+          shape: '',
           count: 10,
           firstAt: 1_000,
           lastAt: 1_009,
           class: 'value',
         },
-        { fingerprint: 'second', count: 1 },
       ]);
       const kept = report.sampleGroups[0]?.samples.map(({ legacy }) => legacy);
       expect(kept).toEqual([{ index: 0 }, { index: 1 }, { index: 2 }]);
-      expect(report.samplesOverLimit).toBe(1);
     };
     check();
     recorder.close();
     check(readRecordings(path));
   });
 
-  test('the samples of two runs with one fingerprint are one group', () => {
+  test('mismatches are one where backend, key, operation, shape and class are, in every process', () => {
+    const others: Partial<ComparisonSample>[] = [
+      {},
+      { summary: 'row 4 differs', stage: 'reverse', reason: 'another' },
+      { backend: 'notes' },
+      { dataset: 'penguins' },
+      { operation: 'readTable' },
+      { shape: 'select ?' },
+      { class: 'order' },
+    ];
+    for (let process = 0; process < 2; process += 1) {
+      const recorder = open();
+      for (const other of others) recorder.sample(sample(other));
+      recorder.close();
+    }
+    const groups = readRecordings(path).sampleGroups;
+    expect(groups.map(({ count }) => count)).toEqual([4, 2, 2, 2, 2, 2]);
+    expect(new Set(groups.map(({ id }) => id)).size).toBe(6);
+    expect(groups.map(({ shape }) => shape)).toContain('select ?');
+  });
+
+  test('comparisons that raise no alarm are one over all keys and shapes', () => {
+    const recorder = open();
+    for (const dataset of ['a', 'b', 'c'])
+      recorder.sample(sample({ dataset, verdict: 'raced', shape: dataset }));
+    expect(recorder.summary().sampleGroups).toMatchObject([{ count: 3, key: undefined }]);
+  });
+
+  test('mismatches of too many keys are one over all keys, and of too many operations are counted alone', () => {
+    const recorder = open({ maxFingerprints: 2 });
+    for (const dataset of ['a', 'b', 'c', 'd']) recorder.sample(sample({ dataset }));
+    for (const operation of ['one', 'two', 'three']) recorder.sample(sample({ operation }));
+    const report = recorder.summary();
+    expect(report.sampleGroups.map(({ key, operation, count }) => [key, operation, count])).toEqual(
+      [
+        [undefined, 'query', 2],
+        ['a', 'query', 1],
+        ['b', 'query', 1],
+        [undefined, 'one', 1],
+      ],
+    );
+    expect(report.samplesOverLimit).toBe(2);
+  });
+
+  test('a sample is kept with its call, and one that is too long without', () => {
+    const recorder = open();
+    const call = { kind: 'read', values: 'redacted', args: ['key', 'text(3)'] } as const;
+    recorder.sample(sample({ call: { ...call, trace: 'a'.repeat(32) } }));
+    recorder.sample(sample({ call: { ...call, args: ['x'.repeat(20_000)] } }));
+    const check = (report = recorder.summary()): void => {
+      expect(report.sampleGroups[0]?.samples.map((one) => one.call)).toEqual([
+        { ...call, trace: 'a'.repeat(32) },
+        undefined,
+      ]);
+    };
+    check();
+    recorder.close();
+    check(readRecordings(path));
+  });
+
+  test('a store of version 6 is read, and brought forward when it is written', () => {
+    const first = open();
+    first.sample(sample());
+    first.close();
+    const old = new DatabaseSync(path);
+    old.exec(
+      `update sample set fingerprint = 'sqlite:mismatch:query:value';
+       update sample_group set fingerprint = 'sqlite:mismatch:query:value';
+       ${dropCalls} pragma user_version = 6`,
+    );
+    old.close();
+    const before = readRecordings(path).sampleGroups;
+    expect(before).toMatchObject([
+      { id: expect.stringMatching(/^[0-9a-z]{8}$/) as unknown, key: undefined, count: 1 },
+    ]);
+    const second = open();
+    second.sample(sample());
+    second.close();
+    const after = readRecordings(path).sampleGroups;
+    expect(new Map(after.map(({ id, key }) => [id === before[0]?.id, key]))).toEqual(
+      new Map([
+        [true, undefined],
+        [false, 'titanic'],
+      ]),
+    );
+  });
+
+  test('the samples of two runs that are alike are one group', () => {
     const start = clock.wallMs();
     const first = open();
     first.sample(sample({ at: start }));
@@ -635,13 +724,13 @@ describe('a store that makes trouble', () => {
     const dayMs = 24 * 3_600_000;
     const first = open();
     count(first.cell('sqlite', 'titanic', 'query', 'shadow'), 3);
-    first.sample(sample({ fingerprint: 'old' }));
+    first.sample(sample({ class: 'old' }));
     first.event('old', {});
     first.close();
     clock.advance(80 * dayMs);
     const second = open();
     count(second.cell('sqlite', 'titanic', 'query', 'shadow'), 5);
-    second.sample(sample({ fingerprint: 'new' }));
+    second.sample(sample({ class: 'new' }));
     second.event('new', {});
     second.close();
     expect(readRecordings(path).totals.calls).toBe(8);
@@ -652,7 +741,7 @@ describe('a store that makes trouble', () => {
     expect(report.totals.calls).toBe(5);
     expect(report.timeline).toMatchObject([{ kind: 'new' }]);
     expect(report.sampleGroups).toMatchObject([
-      { fingerprint: 'new', samples: [{ summary: 'row 3 differs' }] },
+      { class: 'new', samples: [{ summary: 'row 3 differs' }] },
     ]);
     expect(report.runs).toHaveLength(2);
   });
@@ -729,7 +818,7 @@ describe('rules', () => {
     openRecorder({ path, run: 'old', logger: silentLogger, clock }).close();
     const old = new DatabaseSync(path);
     old.exec(
-      'drop table rule_use; drop table shape; drop table reliance; alter table cell drop column last_at; alter table cell drop column paired; pragma user_version = 1',
+      `drop table rule_use; drop table shape; drop table reliance; alter table cell drop column last_at; alter table cell drop column paired; ${dropCalls} pragma user_version = 1`,
     );
     old.close();
     expect(readRecordings(path)).toMatchObject({ rules: [], runs: [{ run: 'old' }] });
@@ -861,7 +950,7 @@ describe('shapes of calls', () => {
   test('find room in a store that was made before there were any', () => {
     open('old').close();
     const old = new DatabaseSync(path);
-    old.exec('drop table shape; drop table reliance; pragma user_version = 4');
+    old.exec(`drop table shape; drop table reliance; ${dropCalls} pragma user_version = 4`);
     old.close();
     expect(readRecordings(path)).toMatchObject({ shapes: [], runs: [{ run: 'old' }] });
     const recorder = open('new');

@@ -5,6 +5,7 @@ import type { RelianceEvidence, RelianceSeen } from './reliance-book.ts';
 import type { ResumedAt } from './report-builder.ts';
 import type { ReportData } from './report-data.ts';
 import type { RuleUseSource } from './rule-uses.ts';
+import type { SampledCall } from './sampled-call.ts';
 import type { ShapeCounts, ShapeKey } from './shape-counts.ts';
 
 /** One comparison kept for people to look at. Everything in it that comes from data is redacted by whoever makes it. */
@@ -18,9 +19,10 @@ export interface ComparisonSample {
   readonly verdict: Verdict;
   /** The kind of difference: value, type, order, missing row, extra row, columns, error. */
   readonly class?: string | undefined;
-  /** The same for comparisons that differ for the same reason; samples are capped a fingerprint. Default: made of
-   * backend, operation, verdict and class. */
-  readonly fingerprint?: string | undefined;
+  /** The call without its values: with backend, key, operation and class it says which mismatches are alike. Default: '', one shape. */
+  readonly shape?: string | undefined;
+  /** Left out where the caller's arguments could not be copied. */
+  readonly call?: SampledCall | undefined;
   readonly summary: string;
   /** JSON-able. Left out where its text is longer than the recorder's limit. */
   readonly legacy?: unknown;

@@ -83,7 +83,10 @@ describe('reliance', () => {
   test('finds room in a store that was made before there was any', () => {
     open('old').close();
     const old = new DatabaseSync(path);
-    old.exec('drop table reliance; pragma user_version = 5');
+    old.exec(
+      'drop table reliance; alter table sample drop column call; alter table sample_group drop column dataset; ' +
+        'alter table sample_group drop column shape; pragma user_version = 5',
+    );
     old.close();
     expect(readRecordings(path).reliance).toEqual([]);
     const recorder = open('new');

@@ -19,8 +19,11 @@ import type {
 import type { RuleUseCount } from './rule-uses.ts';
 import type { ShapeRow } from './shape-book.ts';
 import { shapeCountNames, shapeKeyText } from './shape-counts.ts';
+import { idOfFingerprint } from './sample-id.ts';
 import type { ShapeEvidence } from './shape-evidence.ts';
 import { shedReasons } from './shed-reason.ts';
+import type { SampledCall } from './sampled-call.ts';
+import type { SampleRow } from './store-rows.ts';
 
 /** Whose counts they are. */
 export interface CellKey {
@@ -130,10 +133,11 @@ export class ReportBuilder {
     if (resumedAt === undefined || row.lastSeen > resumedAt) this.#reliance.push(row);
   }
 
-  addGroup(group: Omit<SampleGroup, 'samples'>): void {
+  addGroup(group: Omit<SampleGroup, 'id' | 'samples'>): void {
     const found = this.#groups.get(group.fingerprint);
     if (found === undefined) {
-      this.#groups.set(group.fingerprint, { ...group, samples: [] });
+      const id = idOfFingerprint(group.fingerprint);
+      this.#groups.set(group.fingerprint, { id, ...group, samples: [] });
       return;
     }
     found.count += group.count;
@@ -141,9 +145,16 @@ export class ReportBuilder {
     found.lastAt = Math.max(found.lastAt, group.lastAt);
   }
 
-  /** The group must have been added. */
-  addSample(fingerprint: string, sample: StoredSample): void {
-    this.#groups.get(fingerprint)?.samples.push(sample);
+  /** Adds a sample with its texts as JSON. The group must have been added. */
+  addSample(row: Omit<SampleRow, 'sequence'>): void {
+    const { fingerprint, legacy, pooled, reason, call, ...shown } = row;
+    this.#groups.get(fingerprint)?.samples.push({
+      ...shown,
+      ...(legacy === undefined ? {} : { legacy: JSON.parse(legacy) as unknown }),
+      ...(pooled === undefined ? {} : { pooled: JSON.parse(pooled) as unknown }),
+      ...(reason === undefined ? {} : { reason }),
+      ...(call === undefined ? {} : { call: callOf(call) }),
+    });
   }
 
   addSamplesOverLimit(count: number): void {
@@ -224,6 +235,12 @@ export class ReportBuilder {
       samples: one.samples.sort((a, b) => a.at - b.at).slice(0, this.#maxSamplesPerFingerprint),
     }));
   }
+}
+
+/** Undefined for one that was too long to be kept. */
+function callOf(text: string): SampledCall | undefined {
+  const call = JSON.parse(text) as Partial<SampledCall>;
+  return Array.isArray(call.args) ? (call as SampledCall) : undefined;
 }
 
 function emptySum<Key extends Partial<CellKey>>(key: Key): Sum & { readonly key: Key } {

@@ -4,6 +4,7 @@ import type { Verdict } from './cell.ts';
 import type { TimeSlices } from './hour-book.ts';
 import type { RelianceEvidence } from './reliance-book.ts';
 import type { RuleUseCount } from './rule-uses.ts';
+import type { SampledCall } from './sampled-call.ts';
 import type { ShapeEvidence } from './shape-evidence.ts';
 import type { ShedReason } from './shed-reason.ts';
 
@@ -48,11 +49,18 @@ export interface TotalsBy extends Totals {
   readonly stage?: Stage | undefined;
 }
 
-/** Comparisons that differ for the same reason. */
+/** Comparisons that are alike: of one backend, operation, verdict and class, and where they are mismatches of one key and shape. */
 export interface SampleGroup {
+  /** Eight letters and digits, the same in all processes: what `changeover reproduce` takes. */
+  readonly id: string;
+  /** What the store folds them by: the `id`, or a longer text in a store that an earlier version made. */
   readonly fingerprint: string;
   readonly backend: string;
+  /** Undefined where comparisons of all keys are one. '' is a call about no key. */
+  readonly key?: string | undefined;
   readonly operation: string;
+  /** The call without its values, as a statement's text; '' where the operation has no shapes. Undefined where calls of all shapes are one. */
+  readonly shape?: string | undefined;
   readonly verdict: Verdict;
   readonly class: string | undefined;
   /** How many there were, kept as samples or not. */
@@ -72,6 +80,8 @@ export interface StoredSample {
   readonly legacy?: unknown;
   readonly pooled?: unknown;
   readonly reason?: string | undefined;
+  /** Undefined in a store that an earlier version made. */
+  readonly call?: SampledCall | undefined;
 }
 
 /** Something that happened, for the timeline. */

@@ -1,5 +1,6 @@
 import type { GroupRow, SampleRow } from './store-rows.ts';
 import type { ComparisonSample } from './recorder.ts';
+import { sampleId } from './sample-id.ts';
 
 /** How much of the samples is kept. */
 export interface SampleLimits {
@@ -90,18 +91,29 @@ export class SampleBook {
   }
 
   #group(sample: ComparisonSample): MutableGroup | undefined {
-    const { backend, operation, verdict, class: kind, at } = sample;
-    const fingerprint = cut(
-      sample.fingerprint ?? [backend, operation, verdict, kind ?? ''].join(' '),
+    const { dataset: key, shape = '', verdict } = sample;
+    const { maxFingerprints } = this.#limits;
+    // Only what somebody has to act on is told apart by key and shape: races on thousands of keys would take all the room.
+    if (verdict !== 'mismatch') return this.#groupOf(sample, {}, maxFingerprints);
+    return (
+      this.#groupOf(sample, { key, shape }, maxFingerprints) ??
+      this.#groupOf(sample, {}, 2 * maxFingerprints)
     );
+  }
+
+  /** The group of what is alike; undefined where it would be one too many. */
+  #groupOf(
+    { backend, operation, verdict, class: kind, at }: ComparisonSample,
+    { key, shape }: Pick<GroupRow, 'key' | 'shape'>,
+    mostGroups: number,
+  ): MutableGroup | undefined {
+    const alike = { backend, verdict, operation, class: kind, key, shape };
+    const fingerprint = sampleId(alike);
     const found = this.#groups.get(fingerprint);
-    if (found !== undefined || this.#groups.size >= this.#limits.maxFingerprints) return found;
+    if (found !== undefined || this.#groups.size >= mostGroups) return found;
     const group: MutableGroup = {
+      ...alike,
       fingerprint,
-      backend,
-      operation,
-      verdict,
-      class: kind,
       count: 0,
       firstAt: at,
       lastAt: at,
@@ -124,6 +136,7 @@ function sampleRow(sample: ComparisonSample, fingerprint: string, sequence: numb
     summary: cut(summary),
     legacy: valueText(sample.legacy),
     pooled: valueText(sample.pooled),
+    call: sample.call === undefined ? undefined : valueText(sample.call),
     reason: reason === undefined ? undefined : cut(reason),
   };
 }
@@ -152,8 +165,8 @@ function cut(text: string): string {
   return text.length > maxTextLength ? `${text.slice(0, maxTextLength - 3)}...` : text;
 }
 
-function lengthOf({ summary, legacy, pooled, reason }: SampleRow): number {
-  return (
-    200 + summary.length + (legacy?.length ?? 0) + (pooled?.length ?? 0) + (reason?.length ?? 0)
-  );
+/** What a sample takes in memory, in characters. */
+export function lengthOf({ summary, legacy, pooled, reason, call }: SampleRow): number {
+  const texts = [summary, legacy, pooled, reason, call];
+  return texts.reduce((sum, text) => sum + (text?.length ?? 0), 200);
 }

@@ -105,6 +105,8 @@ export class SqliteRecordingStore implements RecordingStore {
       'count',
       'first_at',
       'last_at',
+      'dataset',
+      'shape',
     ]);
     const sample = upsert('sample', [
       'writer',
@@ -117,6 +119,7 @@ export class SqliteRecordingStore implements RecordingStore {
       'legacy',
       'pooled',
       'reason',
+      'call',
     ]);
     const event = upsert('event', ['writer', 'sequence', 'at', 'kind', 'fields']);
     const shape = upsert('shape', shapeColumns);
@@ -146,6 +149,8 @@ export class SqliteRecordingStore implements RecordingStore {
           row.count,
           row.firstAt,
           row.lastAt,
+          row.key ?? null,
+          row.shape ?? null,
         );
       }
       for (const row of batch.samples) {
@@ -160,6 +165,7 @@ export class SqliteRecordingStore implements RecordingStore {
           row.legacy ?? null,
           row.pooled ?? null,
           row.reason ?? null,
+          row.call ?? null,
         );
       }
       for (const row of batch.events) event.run(id, row.sequence, row.at, row.kind, row.fields);

@@ -50,6 +50,11 @@ const schemas: readonly string[] = [
 `,
   shapeSchema,
   relianceSchema,
+  `
+  alter table sample_group add column dataset text;
+  alter table sample_group add column shape text;
+  alter table sample add column call text;
+`,
 ];
 export const schemaVersion: number = schemas.length;
 

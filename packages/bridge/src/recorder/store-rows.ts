@@ -19,11 +19,16 @@ export interface CellRow extends CellKey {
   readonly paired: PairedDifference;
 }
 
-/** What one process stores of a fingerprint. */
+/** What one process stores of comparisons that are alike. */
 export interface GroupRow {
+  /** Made of what follows up to `class`. */
   readonly fingerprint: string;
   readonly backend: string;
   readonly operation: string;
+  /** Undefined where comparisons of all keys are one. */
+  readonly key?: string | undefined;
+  /** Undefined where those of all shapes are one. */
+  readonly shape?: string | undefined;
   readonly verdict: Verdict;
   readonly class: string | undefined;
   readonly count: number;
@@ -42,6 +47,8 @@ export interface SampleRow {
   readonly legacy: string | undefined;
   readonly pooled: string | undefined;
   readonly reason: string | undefined;
+  /** A `SampledCall`. */
+  readonly call: string | undefined;
 }
 
 /** An event as it is stored: fields are JSON text already. */

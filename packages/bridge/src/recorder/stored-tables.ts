@@ -31,9 +31,12 @@ export type StoredCell = CellKey &
   };
 
 /** A fingerprint's row as a store gives it back. */
-export type StoredGroup = Omit<GroupRow, 'class' | 'firstAt' | 'lastAt'> & {
+export type StoredGroup = Omit<GroupRow, 'class' | 'firstAt' | 'lastAt' | 'key' | 'shape'> & {
   writer: string;
   class: string | null;
+  /** Since version 7. */
+  dataset?: string | null;
+  shape?: string | null;
   first_at: number;
   last_at: number;
 };
@@ -60,6 +63,8 @@ export interface StoredSampleRow {
   legacy: string | null;
   pooled: string | null;
   reason: string | null;
+  /** Since version 7. */
+  call?: string | null;
 }
 
 /** An event's row as a store gives it back. */
@@ -101,17 +106,17 @@ export function addStored(
   for (const row of tables.groups) {
     if (row.writer === own?.writer) continue;
     const { fingerprint, backend, operation, verdict, count, first_at, last_at } = row;
-    const kind = row.class ?? undefined;
-    const [firstAt, lastAt] = [first_at, last_at];
     builder.addGroup({
       fingerprint,
       backend,
       operation,
+      key: row.dataset ?? undefined,
+      shape: row.shape ?? undefined,
       verdict,
-      class: kind,
+      class: row.class ?? undefined,
       count,
-      firstAt,
-      lastAt,
+      firstAt: first_at,
+      lastAt: last_at,
     });
   }
   // Own groups are added by the caller, before the samples that belong to them.
@@ -135,14 +140,17 @@ export function addStored(
 }
 
 function addStoredSample(builder: ReportBuilder, row: StoredSampleRow): void {
-  builder.addSample(row.fingerprint, {
-    at: row.at,
-    dataset: row.dataset,
+  const { fingerprint, at, dataset, summary } = row;
+  builder.addSample({
+    fingerprint,
+    at,
+    dataset,
+    summary,
     stage: stageNamed(row.stage) ?? 'legacy',
-    summary: row.summary,
-    ...(row.legacy === null ? {} : { legacy: JSON.parse(row.legacy) as unknown }),
-    ...(row.pooled === null ? {} : { pooled: JSON.parse(row.pooled) as unknown }),
-    ...(row.reason === null ? {} : { reason: row.reason }),
+    legacy: row.legacy ?? undefined,
+    pooled: row.pooled ?? undefined,
+    reason: row.reason ?? undefined,
+    call: row.call ?? undefined,
   });
 }
 

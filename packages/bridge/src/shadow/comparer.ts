@@ -3,17 +3,20 @@ import type { Clock, Leg, LegName, ReadDefinition, WriteDefinition } from '@chan
 import { isStream } from '../call/answers.ts';
 import type { ResolvedCall } from '../call/resolved-call.ts';
 import type { CallsInFlight } from '../call/calls-in-flight.ts';
-import { type ComparisonRecord, type ComparisonSinks, reportComparison } from './comparison-log.ts';
+import { callerTrace } from './caller-trace.ts';
+import { type ComparisonSinks, reportComparison } from './comparison-log.ts';
 import { type AnswerStyle, LoopBudget } from './loop-budget.ts';
 import { rowCount } from './answer.ts';
 import { ReadComparison } from './read-comparison.ts';
 import type { ShedReason } from '../recorder/shed-reason.ts';
-import { ShadowCaller } from './shadow-caller.ts';
+import { errorCode, ShadowCaller } from './shadow-caller.ts';
 import { ShadowQueue, type ShadowQueueOptions, type ShadowTask } from './shadow-queue.ts';
 import { ShapeCosts } from './shape-costs.ts';
 import { type ShapeQuotaOptions, ShapeQuotas } from './shape-quotas.ts';
 import { copyAnswer, tryToCopy } from './copy-answer.ts';
 import { PendingComparison } from './pending-comparison.ts';
+import { RecentCalls } from './recent-calls.ts';
+import { type ReproduceOptions, type Reproduction, reproduceRead } from './reproduction.ts';
 import { SeenDifferences } from './seen-differences.ts';
 import { WriteComparer } from './write-comparer.ts';
 import { ConsecutiveDifferences, type TableRead } from './write-context.ts';
@@ -67,6 +70,8 @@ export class Comparer {
   readonly #loopBudget: LoopBudget;
   readonly #quotas: ShapeQuotas;
   readonly #costs = new ShapeCosts();
+  /** The calls of the last mismatches of reads. */
+  readonly recent: RecentCalls = new RecentCalls();
   /** Comparisons that wait for what is known of their calls. */
   readonly #learning = new Set<Promise<void>>();
   #closed = false;
@@ -135,6 +140,7 @@ export class Comparer {
       pending.shed('not-comparable');
       return undefined;
     }
+    pending.args = copy;
     return this.#pendingRead(resolved, shadow, copy, pending);
   }
 
@@ -142,6 +148,16 @@ export class Comparer {
   observedWrite(resolved: ResolvedCall, read: string, args: readonly unknown[]): void {
     const copy = tryToCopy(args);
     if (copy !== undefined) this.#writes.observed(resolved, read, copy);
+  }
+
+  /** Makes a read again on both legs; see {@link reproduceRead}. */
+  reproduce(
+    resolved: ResolvedCall,
+    args: readonly unknown[],
+    options: ReproduceOptions,
+  ): Promise<Reproduction> {
+    const { clock } = this.#options;
+    return reproduceRead({ caller: this.#caller, clock }, resolved, args, options);
   }
 
   /** How a leg answered an operation as the shadow, as far as was seen. */
@@ -298,16 +314,28 @@ export class Comparer {
   }
 
   #pending(resolved: ResolvedCall): PendingComparison {
-    const report = (record: ComparisonRecord): void => {
-      reportComparison(this.#options, resolved, record);
-    };
     const { shape } = resolved;
     const giveBack = this.#quotas.take(shape)
       ? () => {
           this.#quotas.giveBack(shape);
         }
       : undefined;
-    return new PendingComparison(resolved, report, giveBack);
+    return new PendingComparison(
+      resolved,
+      (record, call) => {
+        const id = reportComparison(this.#options, resolved, record, call);
+        const { key, operation, definition } = resolved;
+        const { args } = call;
+        if (id === undefined || definition.kind !== 'read' || args === undefined) return;
+        this.recent.keep(id, {
+          operation,
+          key,
+          shape: resolved.shape.key.shape,
+          args,
+        });
+      },
+      { giveBack, trace: callerTrace() },
+    );
   }
 
   #sampled(rate: number): boolean {
@@ -316,5 +344,6 @@ export class Comparer {
 }
 
 function messageOf(error: unknown): string {
-  return error instanceof NotComparableError ? error.message : String(error);
+  // Any other error's words may be of the data.
+  return error instanceof NotComparableError ? error.message : errorCode(error);
 }

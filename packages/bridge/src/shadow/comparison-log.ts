@@ -1,21 +1,31 @@
+import type { CellDifference } from '@changeover/compare';
 import type { Clock } from '@changeover/core';
 import type { ResolvedCall } from '../call/resolved-call.ts';
 import type { Guardrail } from '../stages/guardrail.ts';
 import type { Logger } from '../log.ts';
 import type { Verdict } from '../recorder/cell.ts';
 import type { Recorder } from '../recorder/recorder.ts';
+import { sampleId } from '../recorder/sample-id.ts';
+import { type SampledCall, sampledCall, type SampleValues } from '../recorder/sampled-call.ts';
+import { shownCells } from './difference-summary.ts';
 
-/** What a comparison came to, with what is kept of it. All values in it are redacted already. */
+/** What a comparison came to. No value of the data is in its texts. */
 export interface ComparisonRecord {
   readonly verdict: Verdict;
   readonly class?: string | undefined;
   readonly reason?: string | undefined;
   /** Of a match: what of the write's effect was not looked at. */
   readonly unseen?: readonly string[] | undefined;
-  readonly fingerprint?: string | undefined;
   readonly summary?: string | undefined;
-  readonly legacy?: unknown;
-  readonly pooled?: unknown;
+  /** Where the legs differ. Hold values of the data, and stay in the process. */
+  readonly cells?: readonly CellDifference[] | undefined;
+}
+
+/** The call that was compared, as its caller made it. Holds values of the data, and stays in the process. */
+export interface ComparedCall {
+  /** Undefined where they could not be copied. */
+  readonly args: readonly unknown[] | undefined;
+  readonly trace: string | undefined;
 }
 
 /** Where verdicts go. */
@@ -24,51 +34,97 @@ export interface ComparisonSinks {
   readonly logger: Logger;
   readonly guardrail?: Guardrail | undefined;
   readonly clock: Clock;
+  /** Whether samples hold values. Default: redacted. The log never does. */
+  readonly sampleValues?: SampleValues | undefined;
 }
 
-/** Tells everyone who wants to know of a verdict. A sink that throws harms neither the others nor the caller. */
+/** Tells everyone who wants to know of a verdict. A sink that throws harms neither the others nor the caller.
+ *
+ * @returns the name of mismatches like this one; undefined where it is none. */
 export function reportComparison(
   sinks: ComparisonSinks,
   resolved: ResolvedCall,
-  record: ComparisonRecord,
-): void {
+  { cells, ...record }: ComparisonRecord,
+  call: ComparedCall = { args: undefined, trace: undefined },
+): string | undefined {
   if (record.verdict === 'match') {
     reportUnseen(sinks, resolved, record.unseen ?? []);
-    return;
+    return undefined;
   }
   const { backend, key, operation } = resolved;
   const { stage } = resolved.decision;
   const summary =
     record.summary ?? [record.class, record.reason].filter((part) => part !== undefined).join(': ');
-  const at = sinks.clock.wallMs();
+  const { sampleValues = 'redacted' } = sinks;
+  const fields = { backend, dataset: key, operation, stage, ...record, summary };
   rescue(sinks.logger, () => {
-    const fingerprint =
-      record.fingerprint === undefined
-        ? undefined
-        : `${backend}:${record.verdict}:${record.fingerprint}`;
     sinks.recorder.sample({
-      at,
-      backend,
-      dataset: key,
-      operation,
-      stage,
-      ...record,
-      summary,
-      fingerprint,
+      ...fields,
+      at: sinks.clock.wallMs(),
+      shape: resolved.shape.key.shape,
+      ...shownCells(cells, sampleValues),
+      call: callOf(resolved, call, sampleValues),
     });
   });
-  const fields = { backend, dataset: key, operation, stage, ...record, summary };
   if (record.verdict === 'mismatch') {
+    const sample = mismatchId(resolved, record);
     rescue(sinks.logger, () => {
-      sinks.logger.error(fields, 'mismatch');
+      const trace = call.trace === undefined ? {} : { trace: call.trace };
+      sinks.logger.error(
+        { ...fields, sample, ...trace, ...shownCells(cells, 'redacted') },
+        'mismatch',
+      );
     });
     rescue(sinks.logger, () => {
       sinks.guardrail?.mismatch(backend, key, `${operation}: ${summary}`);
     });
-  } else
-    rescue(sinks.logger, () => {
-      sinks.logger.debug(fields, record.verdict);
-    });
+    return sample;
+  }
+  rescue(sinks.logger, () => {
+    sinks.logger.debug(fields, record.verdict);
+  });
+  return undefined;
+}
+
+/** The arguments as a report tells them. Never throws. */
+function toldArguments(
+  { definition }: ResolvedCall,
+  args: readonly unknown[],
+): Pick<SampledCall, 'args' | 'adapted'> {
+  const { told } = definition as {
+    readonly told?: (...args: readonly unknown[]) => readonly unknown[];
+  };
+  if (told === undefined) return { args };
+  try {
+    return { args: told(...args), adapted: true };
+  } catch {
+    return { args };
+  }
+}
+
+/** The name of mismatches like this one. */
+export function mismatchId(
+  { backend, key, operation, shape }: ResolvedCall,
+  { class: kind }: Pick<ComparisonRecord, 'class'>,
+): string {
+  return sampleId({
+    backend,
+    verdict: 'mismatch',
+    operation,
+    class: kind,
+    key,
+    shape: shape.key.shape,
+  });
+}
+
+function callOf(
+  resolved: ResolvedCall,
+  { args, trace }: ComparedCall,
+  values: SampleValues,
+): SampledCall | undefined {
+  if (args === undefined) return undefined;
+  const kind = resolved.definition.kind === 'read' ? 'read' : 'write';
+  return sampledCall({ kind, trace, ...toldArguments(resolved, args) }, resolved.key, values);
 }
 
 /** A match means no more than what was looked at. */
@@ -89,7 +145,6 @@ function reportUnseen(
       verdict: 'match',
       class: summary,
       summary: `not compared: ${summary}`,
-      fingerprint: `${backend}:match:${operation}:${summary}`,
     });
   });
 }

@@ -1,17 +1,25 @@
 import { type CellDifference, findDifference, Redactor } from '@changeover/compare';
+import { rawValue, type SampleValues } from '../recorder/sampled-call.ts';
 import type { LegName } from '@changeover/core';
 import type { ResolvedCall } from '../call/resolved-call.ts';
 import { magnitudeOf } from './magnitude.ts';
 import type { Round } from './confirmation.ts';
 import type { Outcome } from './shadow-caller.ts';
 
-/** What is kept of a difference: classes, places and redacted values. */
+/** A difference: its class in words that tell no value, and the places where it shows. */
 export interface DifferenceSummary {
   readonly class: string;
   readonly summary: string;
-  readonly fingerprint?: string;
-  readonly legacy?: unknown;
-  readonly pooled?: unknown;
+  /** Hold values of the data: {@link shownCells} is what may leave the comparison. */
+  readonly cells?: readonly CellDifference[];
+}
+
+/** One leg's side of a place, as a log or report may have it. */
+export interface ShownCell {
+  /** The first is 0. */
+  readonly row: number;
+  readonly column: string | undefined;
+  readonly value: unknown;
 }
 
 /** Values leave the comparison only as keyed digests, which tell within one process whether two are equal. */
@@ -37,7 +45,7 @@ export function describeOutcomes({ legacy, pooled }: Round): DifferenceSummary {
   return { class: kind, summary: `legacy ${describe(legacy)}, pooled ${describe(pooled)}` };
 }
 
-/** A confirmed difference with the places where it shows, values redacted. */
+/** A confirmed difference with the places where it shows. */
 export function describeDifference(
   resolved: ResolvedCall,
   round: Round,
@@ -54,16 +62,7 @@ export function describeDifference(
           ordered,
           resolved.rules?.for(resolved.operation, resolved.key),
         );
-  if (difference === undefined) {
-    return {
-      ...outcomes,
-      fingerprint: [
-        resolved.operation,
-        outcomes.class,
-        outcomes.class === 'error' ? outcomes.summary : '',
-      ].join(':'),
-    };
-  }
+  if (difference === undefined) return outcomes;
   const places =
     difference.columns.length === 0
       ? ''
@@ -73,19 +72,26 @@ export function describeDifference(
           .join(', ')}`;
   const [first] = difference.cells;
   const apart = first === undefined ? undefined : apartText(first);
-  const cells = difference.cells.map((cell) => ({
-    legacy: { row: cell.row, column: cell.column, value: shownSide(cell, 'legacy') },
-    pooled: { row: cell.row, column: cell.column, value: shownSide(cell, 'pooled') },
-  }));
   return {
     class: difference.class,
     summary: `${difference.class}${places}${apart === undefined ? '' : `: ${apart}`}; ${outcomes.summary}`,
-    fingerprint: [resolved.operation, difference.class, ...difference.columns]
-      .join(':')
-      .slice(0, 200),
-    legacy: cells.map((cell) => cell.legacy),
-    pooled: cells.map((cell) => cell.pooled),
+    cells: difference.cells,
   };
+}
+
+/** The places as both legs have them. Redacted, each value is its type, length and keyed digest. */
+export function shownCells(
+  cells: readonly CellDifference[] | undefined,
+  values: SampleValues,
+): { readonly legacy?: readonly ShownCell[]; readonly pooled?: readonly ShownCell[] } {
+  if (cells === undefined) return {};
+  const side = (leg: LegName): ShownCell[] =>
+    cells.map((cell) => ({
+      row: cell.row,
+      column: cell.column,
+      value: shownSide(cell, leg, values),
+    }));
+  return { legacy: side('legacy'), pooled: side('pooled') };
 }
 
 /** Where the first difference is and how large, in words that tell no value. Rows are counted from 1. */
@@ -101,10 +107,15 @@ function apartText(cell: CellDifference): string | undefined {
 }
 
 /** A side of a whole row that isn't there has no value to digest. */
-function shownSide(cell: CellDifference, leg: LegName): unknown {
-  return cell.column === undefined && cell[leg] === undefined
-    ? 'no such row'
-    : redactor.redact(cell[leg]);
+function shownSide(cell: CellDifference, leg: LegName, values: SampleValues): unknown {
+  const value = cell[leg];
+  if (cell.column === undefined && value === undefined) return 'no such row';
+  if (values === 'redacted') return redactor.redact(value);
+  try {
+    return rawValue(value);
+  } catch {
+    return redactor.redact(value);
+  }
 }
 
 function describe(outcome: Outcome): string {

@@ -1,4 +1,4 @@
-import type { ComparisonRecord } from './comparison-log.ts';
+import type { ComparedCall, ComparisonRecord } from './comparison-log.ts';
 import type { Cell } from '../recorder/cell.ts';
 import type { ShapeCounts } from '../recorder/shape-counts.ts';
 import type { ShedReason } from '../recorder/shed-reason.ts';
@@ -10,18 +10,25 @@ import type { ShedReason } from '../recorder/shed-reason.ts';
 export class PendingComparison {
   readonly #cell: Cell;
   readonly #shape: ShapeCounts;
-  readonly #report: (record: ComparisonRecord) => void;
+  readonly #report: (record: ComparisonRecord, call: ComparedCall) => void;
+  readonly #trace: string | undefined;
   /** Gives back what it took of its shape's quota; undefined where it is of none. */
   readonly #giveBack: (() => void) | undefined;
+  /** The caller's arguments, for the sample. What the caller may change must be a copy. */
+  args: readonly unknown[] | undefined;
   #settled = false;
   #suspicion: string | undefined;
   #explain: (() => ComparisonRecord | undefined) | undefined;
 
   constructor(
     { cell, shape }: { readonly cell: Cell; readonly shape: ShapeCounts },
-    report: (record: ComparisonRecord) => void,
-    giveBack?: () => void,
+    report: (record: ComparisonRecord, call: ComparedCall) => void,
+    {
+      giveBack,
+      trace,
+    }: { readonly giveBack?: (() => void) | undefined; readonly trace?: string | undefined } = {},
   ) {
+    this.#trace = trace;
     this.#giveBack = giveBack;
     this.#cell = cell;
     this.#shape = shape;
@@ -56,7 +63,7 @@ export class PendingComparison {
     this.#settled = true;
     this.#cell.countVerdict(record.verdict);
     this.#shape.countVerdict(record.verdict);
-    this.#report(record);
+    this.#report(record, { args: this.args, trace: this.#trace });
   }
 
   /** Sheds what was not begun, so that its shape's quota is left for another call. */

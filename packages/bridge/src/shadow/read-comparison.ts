@@ -17,7 +17,7 @@ import {
 import { digestInTurns } from './digest-in-turns.ts';
 import { describeDifference, describeOutcomes } from './difference-summary.ts';
 import { determinedPart, differsInRest, digestDetermined, isAmong } from './open-parts.ts';
-import type { Outcome, ShadowCaller } from './shadow-caller.ts';
+import { errorCode, type Outcome, type ShadowCaller } from './shadow-caller.ts';
 import type { PendingComparison } from './pending-comparison.ts';
 import type { SeenDifferences } from './seen-differences.ts';
 
@@ -142,7 +142,7 @@ export class ReadComparison {
       signal.throwIfAborted();
       this.#pending.verdict({
         verdict: 'inconclusive',
-        reason: `the answer can't be digested: ${String(error)}`,
+        reason: `the answer can't be digested: ${errorCode(error)}`,
       });
       return undefined;
     }

@@ -57,6 +57,7 @@ export class RehearsedAnswers {
       pending.shed('not-comparable');
       return await run(args);
     }
+    pending.args = copy;
     const rehearsal = await this.#rehearse(resolved, definition.rehearse, copy);
     const outcome = await settle(run(args));
     if (rehearsal === 'budget') pending.shed('budget');
@@ -89,7 +90,6 @@ export class RehearsedAnswers {
             : {
                 ...judged,
                 class: 'value',
-                fingerprint: `${resolved.operation}:answer`,
                 summary: 'the rehearsal on the pooled leg answered otherwise than the legacy leg',
               },
         );

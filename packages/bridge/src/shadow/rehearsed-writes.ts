@@ -67,6 +67,7 @@ export class RehearsedWrites {
       pending.refuse(refusal ?? 'not-comparable');
       return await run(args);
     }
+    pending.args = copy;
     // The gate lets no other write of this process be beside the rehearsal.
     const before = this.#version(resolved);
     const rehearsal = await this.#rehearse(resolved, copy);
@@ -135,7 +136,6 @@ export class RehearsedWrites {
         pending.verdict({
           ...this.#unlessForeign(resolved, judgement),
           class: 'value',
-          fingerprint: `${resolved.operation}:rows-affected`,
           summary: `rows affected: legacy ${String(outcome.value)}, pooled ${String(effect.rowsAffected)}`,
         });
       }
@@ -174,7 +174,6 @@ export class RehearsedWrites {
         pending.verdict({
           ...this.#unlessForeign(resolved, judgement),
           class: 'value',
-          fingerprint: `${resolved.operation}:table`,
           summary:
             `table ${JSON.stringify(table)} after the write: legacy ${String(now.count)} rows, ` +
             `pooled ${String(rehearsed.count)} rows, and their digests differ`,

@@ -47,9 +47,9 @@ describe('where a rule lets the legs differ', () => {
     expect(cell('list')).toMatchObject({ match: 0, mismatch: 1 });
     expect(recorder.samples[0]).toMatchObject({
       class: 'value',
-      fingerprint: expect.stringContaining('note') as unknown,
+      summary: expect.stringContaining('"note"') as unknown,
     });
-    expect(recorder.samples[0]?.fingerprint).not.toContain('at:');
+    expect(recorder.samples[0]?.summary).not.toContain('"at"');
   });
 
   test('the same difference without the rule is a mismatch', async () => {

@@ -75,6 +75,7 @@ export class ScratchWrites {
       if (chain !== undefined) shedAll(chain.break());
       return await run(args);
     }
+    pending.args = copy;
     const outcome = await settle(run(args));
     const failed = 'error' in outcome;
     if (!failed && !touched.additive) shedAll(chain.restart());
@@ -149,7 +150,6 @@ export class ScratchWrites {
       pending.verdict({
         verdict: 'mismatch',
         class: kind,
-        fingerprint: `${resolved.operation}:${kind}`,
         summary: `${String(touched.rows)} rows were given, the pooled leg wrote ${String(effect.count)}`,
       });
       shedAll(chain.break());
@@ -232,7 +232,6 @@ export class ScratchWrites {
           : {
               ...judgement,
               class: 'value',
-              fingerprint: `${resolved.operation}:value`,
               summary:
                 `the pooled leg's writes make ${String(expected.count)} rows, the table has ${String(now.count)}, ` +
                 'and their digests differ',

@@ -1,6 +1,6 @@
 import { NotComparableError, SnapshotLostError } from '@changeover/core';
 import type { Clock, Digest, HeldSnapshot, Leg, LegName, ShadowCall } from '@changeover/core';
-import { digestResult } from '@changeover/compare';
+import { digestResult, Redactor } from '@changeover/compare';
 import { LegLane } from './leg-lane.ts';
 import type { LoopBudget } from './loop-budget.ts';
 import { isPromise } from '../call/answers.ts';
@@ -174,10 +174,15 @@ export class ShadowCaller {
   }
 }
 
-/** The stable name of an error's kind. */
+const plainKind = /^[\w.-]{1,60}$/;
+const kinds = new Redactor();
+
+/** The stable name of an error's kind. Tells no value. */
 export function errorCode(error: unknown): string {
   if (typeof error !== 'object' || error === null) return typeof error;
   const { code, name } = error as { code?: unknown; name?: unknown };
-  if (typeof code === 'string' && code !== '') return code;
-  return typeof name === 'string' ? name : 'Error';
+  const told =
+    typeof code === 'string' && code !== '' ? code : typeof name === 'string' ? name : 'Error';
+  // What is no plain name may be words of the data, and still tells two errors apart.
+  return plainKind.test(told) ? told : `Error #${kinds.redact(told).digest}`;
 }

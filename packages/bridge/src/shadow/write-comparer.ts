@@ -49,7 +49,7 @@ export class WriteComparer {
         return this.#rehearsed.run(resolved, args, timed);
       case 'afterwards': {
         const observe = definition.observe as (...given: readonly unknown[]) => ObservedCall;
-        return this.#compareAfterwards(resolved, observe(...args), timed);
+        return this.#compareAfterwards(resolved, args, observe(...args), timed);
       }
       case 'answer':
         return this.#answers.run(resolved, definition, args, timed);
@@ -61,34 +61,42 @@ export class WriteComparer {
 
   /** Compares what a write left, as an operation of both legs reads it. Called when the write has succeeded. */
   observed(resolved: ResolvedCall, read: string, args: readonly unknown[]): void {
-    this.#compareRead(resolved, { operation: read, args }, 'value');
+    this.#compareRead(resolved, args, { operation: read, args }, 'value');
   }
 
   /** The caller's function must run once, so only what it left behind is compared: each touched table by both legs. */
   async #compareAfterwards(
     resolved: ResolvedCall,
+    args: readonly unknown[],
     observed: ObservedCall,
     run: Run,
   ): Promise<unknown> {
     shedAll((resolved.state.chains as WriteChains<PendingComparison>).breakAll());
     const value = await run(observed.args);
-    for (const table of observed.touched()) this.#compareTable(resolved, table);
+    for (const table of observed.touched()) this.#compareTable(resolved, args, table);
     return value;
   }
 
-  #compareTable(resolved: ResolvedCall, table: string): void {
+  #compareTable(resolved: ResolvedCall, args: readonly unknown[], table: string): void {
     const { maxRows } = resolved.decision.settings;
     const read = this.#context.tableRead?.(resolved.key, table, maxRows + 1);
-    if (read !== undefined) this.#compareRead(resolved, read, 'rows');
+    if (read !== undefined) this.#compareRead(resolved, args, read, 'rows');
   }
 
-  #compareRead(resolved: ResolvedCall, read: TableRead, result: 'rows' | 'value'): void {
+  /** @param args the write's own. */
+  #compareRead(
+    resolved: ResolvedCall,
+    args: readonly unknown[],
+    read: TableRead,
+    result: 'rows' | 'value',
+  ): void {
     const { caller, clock, seen } = this.#context;
     const { sampleRate, maxRows } = resolved.decision.settings;
     resolved.cell.eligible += 1;
     resolved.shape.eligible += 1;
     if (!this.#context.sampled(sampleRate)) return;
     const pending = this.#context.pending(resolved);
+    pending.args = args;
     const asRead: ResolvedCall = {
       ...resolved,
       operation: read.operation,

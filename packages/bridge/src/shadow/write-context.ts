@@ -57,7 +57,6 @@ export function compareErrors(
     pending.verdict({
       verdict: 'inconclusive',
       class: 'error',
-      fingerprint: `error:${legacyCode}`,
       reason: `the legacy leg failed with ${legacyCode}, the pooled leg ${also}`,
     });
   }
@@ -69,7 +68,6 @@ export function unexplained(pending: PendingComparison, pooled: WriteOutcome): v
   pending.verdict({
     verdict: 'inconclusive',
     class: 'error',
-    fingerprint: `error:${code}`,
     reason: `the pooled leg could not do the write as its shadow: ${code}`,
   });
 }

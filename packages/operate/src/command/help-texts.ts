@@ -18,6 +18,8 @@ export const examples: Readonly<
     | 'status'
     | 'explain'
     | 'history'
+    | 'mismatches'
+    | 'reproduce'
     | 'console'
     | 'promote'
     | 'hold'
@@ -61,6 +63,28 @@ Examples:
 Examples:
   $ changeover history
   $ changeover history notes inbox --format json`,
+  mismatches: `
+Mismatches are one where backend, key, operation, shape and class are; the most frequent is first.
+
+Examples:
+  $ changeover mismatches
+  $ changeover mismatches notes inbox
+  $ changeover mismatches --format json`,
+  reproduce: `
+It makes the call that a mismatch was recorded with, once on each leg, and again where they differ, and judges as
+the bridge does. Reads alone: a write is never made again. Nothing is counted.
+
+Values are kept only where the program was started with CHANGEOVER_SAMPLE_VALUES=raw (sampleValues: 'raw').
+Where they are not, and for a bridge over an object of a program's own, the program can do it, which has the
+calls of its last 100 mismatches in memory:  await bridgeOf(object).reproduce('k3f9a2xz')
+
+Examples:
+  $ changeover mismatches notes inbox
+  $ changeover reproduce k3f9a2xz
+  $ changeover reproduce k3f --show-values --format json
+
+Exit codes: 0 the legs agree, 99 they differ, 3 can not be told (a write, values that are not kept, a race),
+1 error, 2 wrong usage.`,
   console: `
 It prints an address to open in a browser on this machine. The address holds a token: changes need it.
 

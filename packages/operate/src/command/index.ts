@@ -7,4 +7,5 @@ export * from './init.ts';
 export * from './init-handle.ts';
 export * from './doctor.ts';
 export * from './doctor-check.ts';
+export * from './reproduce.ts';
 export * from '../console/open-console.ts';

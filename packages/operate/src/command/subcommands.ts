@@ -5,6 +5,7 @@ import { addCompletion } from './completion.ts';
 import { addConsole } from './console-command.ts';
 import { addFinish } from './finish.ts';
 import { addFlagsCommands } from './flags-commands.ts';
+import { addMismatches } from './mismatches.ts';
 import { addReadCommands } from './read-commands.ts';
 import { addReportCommands } from './report-commands.ts';
 
@@ -12,6 +13,7 @@ import { addReportCommands } from './report-commands.ts';
  * the heavier modules it imports when it runs, so that the others begin at once. */
 export const subcommands: readonly AddSubcommand[] = [
   addReadCommands,
+  addMismatches,
   addConsole,
   addChangeCommands,
   addReportCommands,

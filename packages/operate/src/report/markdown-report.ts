@@ -14,7 +14,7 @@ import { type Report, titleOf } from './report.ts';
 import { askedBackends } from './report-verdict.ts';
 import { relianceLines } from './reliance-lines.ts';
 import { ruleOutcome, ruleText } from './rule-text.ts';
-import { pairCells } from './sample-cells.ts';
+import { actedOn, callText, pairCells } from './sample-cells.ts';
 import { sinceLines } from './since-text.ts';
 import { pairedLines, stageColumns, stageLines } from './stage-lines.ts';
 import type { ReportVerdict } from '@changeover/bridge';
@@ -176,49 +176,46 @@ function mismatchRows({ data }: Report): string[] {
   }
   const parts = groups
     .slice(0, mostGroups)
-    .flatMap(
-      ({
-        backend,
-        operation,
-        class: kind,
-        count,
-        firstAt,
-        lastAt,
-        fingerprint,
-        samples: [sample],
-      }) => {
-        const heading = `### ${escapeMarkdown(kind ?? 'no class')} in ${escapeMarkdown(operation)} on ${escapeMarkdown(visibleText(backend))}`;
-        const facts = `${countText(count)} times, first ${timeText(firstAt)}, last ${timeText(lastAt)}; fingerprint ${escapeMarkdown(fingerprint)}`;
-        if (sample === undefined) return [heading, '', facts, ''];
-        const cells = pairCells(sample.legacy, sample.pooled) ?? [];
-        return [
-          heading,
-          '',
-          facts,
-          '',
-          `${escapeMarkdown(sample.dataset)} at ${sample.stage}: ${escapeMarkdown(sample.summary)}`,
-          '',
-          ...(cells.length === 0
-            ? []
-            : [
-                ...table(
-                  ['row', 'column', 'legacy', 'pooled'],
-                  9,
-                  cells
-                    .slice(0, mostCells)
-                    .map(({ row, column, legacy, pooled }) => [
-                      row,
-                      column ?? 'whole row',
-                      valueText(legacy),
-                      valueText(pooled),
-                    ]),
-                ),
-                '',
-              ]),
-        ];
-      },
-    );
-  return [...parts, ...leftOut(groups.length - mostGroups, 'reason', 'reasons')];
+    .flatMap(({ backend, operation, class: kind, count, firstAt, lastAt, id, key, samples }) => {
+      const sample = actedOn({ samples });
+      const heading = `### ${escapeMarkdown(kind ?? 'no class')} in ${escapeMarkdown(operation)} on ${escapeMarkdown(visibleText(backend))}${key === undefined || key === '' ? '' : `, key ${escapeMarkdown(key)}`}`;
+      const facts = `${countText(count)} times, first ${timeText(firstAt)}, last ${timeText(lastAt)}; id ${escapeMarkdown(id)}`;
+      if (sample === undefined) return [heading, '', facts, ''];
+      const cells = pairCells(sample.legacy, sample.pooled) ?? [];
+      const call = callText({ operation }, sample);
+      const trace = sample.call?.trace;
+      return [
+        heading,
+        '',
+        facts,
+        '',
+        `${escapeMarkdown(sample.dataset)} at ${sample.stage}: ${escapeMarkdown(sample.summary)}`,
+        '',
+        ...(call === undefined ? [] : [`Call: ${escapeMarkdown(call)}`, '']),
+        ...(trace === undefined ? [] : [`Trace: ${escapeMarkdown(trace)}`, '']),
+        ...(cells.length === 0
+          ? []
+          : [
+              ...table(
+                ['row', 'column', 'legacy', 'pooled'],
+                9,
+                cells
+                  .slice(0, mostCells)
+                  .map(({ row, column, legacy, pooled }) => [
+                    row,
+                    column ?? 'whole row',
+                    valueText(legacy),
+                    valueText(pooled),
+                  ]),
+              ),
+              '',
+            ]),
+      ];
+    });
+  return [
+    ...parts,
+    ...leftOut(groups.length - mostGroups, 'call that differs', 'calls that differ'),
+  ];
 }
 
 function otherRows({ data }: Report): string[] {

@@ -1,6 +1,7 @@
 import { coverageOf } from './coverage.ts';
 import { gateCondition, gatePlace, gateValue } from './gate-text.ts';
 import {
+  counted,
   countText,
   visibleText,
   leftOutText,
@@ -15,7 +16,8 @@ import { ruleOutcome, ruleText } from './rule-text.ts';
 import { sinceLines } from './since-text.ts';
 import { pairedLines, stageColumns, stageLines } from './stage-lines.ts';
 import { textTable } from './text-table.ts';
-import type { ReportVerdict } from '@changeover/bridge';
+import { sampleFacts } from './sample-cells.ts';
+import type { ReportVerdict, SampleGroup } from '@changeover/bridge';
 
 const mostGroups = 20;
 const mostGates = 60;
@@ -40,7 +42,7 @@ export function textReport(report: Report, verdict: ReportVerdict, width?: numbe
     stageBlock(report, width),
     [...gateBlock(verdict, width), ...sinceBlock(report)],
     coverageBlock(report, width),
-    mismatchBlock(report, width),
+    mismatchBlock(report),
     relianceBlock(report),
     ruleBlock(report, width),
     dataBlock(report, width),
@@ -139,35 +141,30 @@ function coverageBlock({ data }: Report, width?: number): string[] {
   ];
 }
 
-function mismatchBlock({ data }: Report, width?: number): string[] {
+function mismatchBlock({ data }: Report): string[] {
   const groups = data.sampleGroups.filter(({ verdict }) => verdict === 'mismatch');
   if (groups.length === 0) return [];
   return [
     'Mismatches',
-    ...textTable(
-      [
-        { title: 'backend' },
-        { title: 'operation', cut: 'middle' },
-        { title: 'class' },
-        { title: 'count', numeric: true },
-        { title: 'first seen', spare: 1 },
-        { title: 'last seen', spare: 2 },
-        { title: 'a sample', cut: 'end' },
-      ],
-      groups
-        .slice(0, mostGroups)
-        .map(({ backend, operation, class: kind, count, firstAt, lastAt, samples: [sample] }) => [
-          visibleText(backend),
-          operation,
-          kind ?? '–',
-          countText(count),
-          timeText(firstAt),
-          timeText(lastAt),
-          sample === undefined ? '–' : visibleText(`${sample.dataset}: ${sample.summary}`, 120),
-        ]),
-      width,
+    ...groups.slice(0, mostGroups).flatMap(mismatchLines),
+    ...leftOut(groups.length - mostGroups, 'call that differs', 'calls that differ'),
+  ];
+}
+
+/** A mismatch for a terminal: what, where, how often, and below it its call and what to type. */
+export function mismatchLines(group: SampleGroup): string[] {
+  const { id, backend, key, operation, class: kind, count, firstAt, lastAt } = group;
+  const where = key === undefined ? backend : `${backend}${key === '' ? '' : `, key ${key}`}`;
+  const seen = count === 1 ? timeText(lastAt) : `${timeText(firstAt)} to ${timeText(lastAt)}`;
+  return [
+    `  ${id}  ${visibleText(`${kind ?? 'no class'} in ${operation} on ${where}`, 200)}: ${counted(
+      count,
+      'mismatch',
+      'mismatches',
+    )}, ${seen}`,
+    ...sampleFacts(group).map(
+      ([term, fact]) => `            ${term.padEnd(9)}  ${visibleText(fact, 400)}`,
     ),
-    ...leftOut(groups.length - mostGroups, 'reason', 'reasons'),
   ];
 }
 

@@ -2,7 +2,7 @@ import type { SampleGroup, StoredSample, Verdict } from '@changeover/bridge';
 import { markup, type Markup, type Piece } from '../markup.ts';
 import { counted, countText, visibleText, valueText } from '@changeover/bridge';
 import type { Report } from '../report.ts';
-import { pairCells } from '../sample-cells.ts';
+import { callText, pairCells, sampleFacts } from '../sample-cells.ts';
 import { firstOf, moment, name, type Section, table } from './parts.ts';
 
 const mostGroups = 50;
@@ -15,12 +15,7 @@ const mostValue = 4_000;
 /** Confirmed mismatches, those for one reason together, a few of each side by side. */
 export function mismatchSection({ data }: Report): Section {
   const groups = data.sampleGroups.filter(({ verdict }) => verdict === 'mismatch');
-  const { shown, rest } = firstOf(
-    groups,
-    mostGroups,
-    'reason for mismatches',
-    'reasons for mismatches',
-  );
+  const { shown, rest } = firstOf(groups, mostGroups, 'call that differs', 'calls that differ');
   const kept = groups.reduce((sum, { count }) => sum + count, 0);
   const { mismatch } = data.totals;
   return {
@@ -30,12 +25,12 @@ export function mismatchSection({ data }: Report): Section {
       groups.length === 0
         ? noneText(mismatch)
         : [
-            markup`<p class="soft">${counted(kept, 'mismatch', 'mismatches')} for ${counted(
+            markup`<p class="soft">${counted(kept, 'mismatch', 'mismatches')} of ${counted(
               groups.length,
-              'reason',
-              'reasons',
-            )}, the most frequent first. Values are shown by type, length and keyed digest
-          unless raw values were asked for: equal digests stand for equal values.</p>`,
+              'call',
+              'calls',
+            )} by backend, key, operation, shape and class, the most frequent first. Values are shown by type, length and keyed digest
+          unless the program asked for raw ones (sampleValues): equal digests stand for equal values.</p>`,
             classTable(groups),
             shown.map(groupMarkup),
             rest,
@@ -43,10 +38,10 @@ export function mismatchSection({ data }: Report): Section {
       data.samplesOverLimit > 0 &&
         markup`<p class="soft">${counted(
           data.samplesOverLimit,
-          'more comparison had a reason of its own',
-          'more comparisons had reasons of their own',
+          'more comparison was unlike the others',
+          'more comparisons were unlike the others',
         )} after the
-        limit of reasons was reached: counted, and no sample was kept.</p>`,
+        limit of samples was reached: counted, and no sample was kept.</p>`,
     ],
   };
 }
@@ -58,11 +53,11 @@ function noneText(mismatch: number): Markup {
 }
 
 function classTable(groups: readonly SampleGroup[]): Piece {
-  const classes = new Map<string, { reasons: number; count: number }>();
+  const classes = new Map<string, { calls: number; count: number }>();
   for (const group of groups) {
-    const found = classes.get(group.class ?? '') ?? { reasons: 0, count: 0 };
+    const found = classes.get(group.class ?? '') ?? { calls: 0, count: 0 };
     classes.set(group.class ?? '', {
-      reasons: found.reasons + 1,
+      calls: found.calls + 1,
       count: found.count + group.count,
     });
   }
@@ -78,12 +73,12 @@ function classTable(groups: readonly SampleGroup[]): Piece {
       [
         { title: 'class' },
         { title: 'mismatches', kind: 'number' },
-        { title: 'reasons', kind: 'number' },
+        { title: 'calls', kind: 'number' },
       ],
-      shown.map(([kind, { reasons, count }]) => [
+      shown.map(([kind, { calls, count }]) => [
         name(kind === '' ? 'no class' : kind),
         countText(count),
-        countText(reasons),
+        countText(calls),
       ]),
     ),
     rest,
@@ -93,22 +88,32 @@ function classTable(groups: readonly SampleGroup[]): Piece {
 function groupMarkup(group: SampleGroup): Markup {
   const { shown, rest } = firstOf(group.samples, mostSamples, 'sample', 'samples');
   const facts: [string, Piece][] = [
+    ['id', markup`<code>${name(group.id)}</code>`],
     ['count', countText(group.count)],
     ['first seen', moment(group.firstAt)],
     ['last seen', moment(group.lastAt)],
-    ['fingerprint', markup`<code>${name(group.fingerprint)}</code>`],
+    ...sampleFacts(group)
+      .filter(([term]) => ['shape', 'arguments', 'again'].includes(term))
+      .map(([term, fact]): [string, Piece] => [
+        term === 'again' ? 'run again' : term,
+        term === 'shape' ? markup`<code>${name(fact)}</code>` : name(fact),
+      ]),
   ];
   return markup`<article class="group"><h3>${name(group.class ?? 'no class')} in ${name(group.operation)} on ${name(
     visibleText(group.backend),
-  )}</h3><dl>${facts.map(
+  )}${group.key !== undefined && group.key !== '' && markup`, key ${name(group.key)}`}</h3><dl>${facts.map(
     ([term, fact]) => markup`<div><dt>${term}</dt><dd>${fact}</dd></div>`,
-  )}</dl>${shown.length === 0 && markup`<p class="soft small">No sample was kept.</p>`}${shown.map(sampleMarkup)}${rest}</article>\n`;
+  )}</dl>${shown.length === 0 && markup`<p class="soft small">No sample was kept.</p>`}${shown.map((sample) => sampleMarkup(group, sample))}${rest}</article>\n`;
 }
 
-function sampleMarkup(sample: StoredSample): Markup {
+function sampleMarkup(group: SampleGroup, sample: StoredSample): Markup {
+  const call = callText(group, sample);
+  const trace = sample.call?.trace;
   return markup`<div class="sample"><p class="small"><strong>${name(sample.dataset)}</strong> at ${sample.stage}, ${moment(
     sample.at,
-  )}<br>${name(sample.summary)}${sample.reason !== undefined && markup`<br>${name(sample.reason)}`}</p>${sidesMarkup(
+  )}${trace !== undefined && markup`, trace <code>${name(trace)}</code>`}${
+    call !== undefined && markup`<br><code>${name(call)}</code>`
+  }<br>${name(sample.summary)}${sample.reason !== undefined && markup`<br>${name(sample.reason)}`}</p>${sidesMarkup(
     sample,
   )}</div>`;
 }

@@ -380,7 +380,10 @@ function mismatchGroup(at: number, count: number, text = ''): SampleGroup {
     digest: hexOf(`${leg}${at}${row}`),
   });
   return {
+    id: `m${hexOf(`${at}`).slice(0, 7)}`,
     fingerprint: `${operation}:${kind}:${at}${text}`,
+    key: `${dataset}${text}`,
+    shape: operation === 'query' ? `select * from t where a = ?${text}` : text,
     backend: backends[at % backends.length] ?? 'sqlite',
     operation: `${operation}${text}`,
     verdict: 'mismatch',
@@ -393,6 +396,18 @@ function mismatchGroup(at: number, count: number, text = ''): SampleGroup {
       dataset: `${dataset}${text}`,
       stage: 'shadow',
       summary: `${kind} in "fare"; legacy 1000 rows, pooled ${kind === 'missing-row' ? 999 : 1000} rows${text}`,
+      call: {
+        kind: 'read',
+        values: 'redacted',
+        args: [
+          'key',
+          'text(43)',
+          ['number', 'text(5)'],
+          { limit: 'number' },
+          ...(text === '' ? [] : [text]),
+        ],
+        ...(sample === 0 ? { trace: text === '' ? '4bf92f3577b34da6a3ce929d0e0e4736' : text } : {}),
+      },
       ...(kind === 'error'
         ? {}
         : {
@@ -415,6 +430,7 @@ function otherGroup(
   text = '',
 ): SampleGroup {
   return {
+    id: `n${hexOf(verdict).slice(0, 7)}`,
     fingerprint: `${operation}:${verdict}${text}`,
     backend: 'duckdb',
     operation: `${operation}${text}`,
