@@ -1,7 +1,6 @@
 import { callTarget } from './stages/flags/stage-source.ts';
-import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { systemClock } from '@changeover/core';
+import { randomId, systemClock } from '@changeover/core';
 import type { ParsedSettings } from './bridge-settings.ts';
 import { Fleet } from './fleet/fleet.ts';
 import { callSites, GuaranteeRegistry } from './guarantees/index.ts';
@@ -75,7 +74,7 @@ export class BridgeServices {
     this.recorder = openRecorder({
       path: settings.ledgerUrl ?? settings.storePath,
       fleet: this.#fleet,
-      run: `${hostname()}-${String(process.pid)}-${randomUUID().slice(0, 8)}`,
+      run: `${hostname()}-${String(process.pid)}-${randomId().slice(0, 8)}`,
       logger,
     });
     recordWhoDecides(this.recorder, settings.ledger);

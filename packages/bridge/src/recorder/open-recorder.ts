@@ -1,6 +1,12 @@
-import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { describe, systemClock, type Clock, type Stage, type Timer } from '@changeover/core';
+import {
+  describe,
+  randomId,
+  systemClock,
+  type Clock,
+  type Stage,
+  type Timer,
+} from '@changeover/core';
 import { Fleet } from '../fleet/fleet.ts';
 import type { FoldedRows } from '../fleet/fleet-outbox.ts';
 import type { Logger } from '../log.ts';
@@ -117,7 +123,7 @@ class StoringRecorder implements Recorder {
       maxFingerprints: options.maxFingerprints ?? 1_000,
     });
     this.#writer = {
-      writer: randomUUID(),
+      writer: randomId(),
       run: options.run,
       host: hostname(),
       pid: process.pid,
@@ -268,7 +274,7 @@ class StoringRecorder implements Recorder {
   }
 
   #beginAnew(folded: FoldedRows): void {
-    this.#writer = { ...this.#writer, writer: randomUUID(), startedAt: this.#clock.wallMs() };
+    this.#writer = { ...this.#writer, writer: randomId(), startedAt: this.#clock.wallMs() };
     this.#cells.beginAnew(folded.cells);
     this.#shapes.beginAnew(folded.shapes);
     this.#samples.beginAnew(folded.groups, folded.samplesOverLimit);
