@@ -8,6 +8,7 @@ type Entries = Readonly<Record<string, string>>;
 
 /** What a package runs in a thread, a process or from its `bin`: no export names it. */
 const unexported: Readonly<Record<string, Entries>> = {
+  bridge: { 'say-the-last': './src/fleet/say-the-last.ts' },
   adopt: { 'command/main': './src/command/main.ts' },
   changeover: { 'command/main': './src/command/main.ts' },
   // Beside the file that starts them, which is in the top folder.

@@ -41,6 +41,10 @@ export interface BridgeSettings {
    * guardrail's breach) are obeyed in either case. Default: `CHANGEOVER_LEDGER` (`true`, `false`), else true, but for `stages` that the program itself sets
    * (`createStaticStageSource`). */
   readonly ledger?: boolean | undefined;
+  /** What is counted, and steps back that are not in the ledger yet, are stored when the process ends: by itself, by `process.exit()`, and
+   * by SIGTERM or SIGINT where the program listens to neither itself; then the signal ends it as it would have. False leaves it to the
+   * bridge's `close()`. Default: `CHANGEOVER_FLUSH_AT_EXIT` (`true`, `false`), else true. */
+  readonly flushAtExit?: boolean | undefined;
   readonly shadowQueue?: ShadowQueueOptions | undefined;
   /** How long a move back to the legacy leg waits for calls in flight on the pooled leg, in ms, 1 to 600,000. Then a write that
    * the leg can end is ended and its caller told; any other goes on running, and others pass it. Default: 1,000. */
@@ -55,6 +59,7 @@ export interface BridgeSettings {
 /** Settings with every default applied. */
 export interface ParsedSettings extends Omit<BridgeSettings, 'gatesFile' | 'ledger'> {
   readonly ledger: boolean;
+  readonly flushAtExit: boolean;
   readonly flagsFile: string;
   /** Undefined where the default gates hold. Read at each use, so that a bad file keeps nothing but steps forward from going on. */
   readonly gatesFile: string | undefined;
@@ -90,6 +95,7 @@ export const settingNames: readonly (keyof BridgeSettings)[] = [
   'logger',
   'guardrail',
   'ledger',
+  'flushAtExit',
   'shadowQueue',
   'backWithinMs',
   'metrics',
@@ -109,9 +115,9 @@ export function parseSettings(
 ): ParsedSettings {
   const text = (name: keyof typeof textSettings): string | undefined =>
     textSetting(name, textSettings[name], settings[name], env);
-  if (settings.ledger !== undefined && typeof settings.ledger !== 'boolean') {
-    throw new InvalidOptionError('Option ledger must be true or false.');
-  }
+  for (const name of ['ledger', 'flushAtExit'] as const)
+    if (settings[name] !== undefined && typeof settings[name] !== 'boolean')
+      throw new InvalidOptionError(`Option ${name} must be true or false.`);
   checkBackWithin(settings.backWithinMs);
   checkRules(settings.rules);
   checkSink(settings.metrics);
@@ -123,6 +129,7 @@ export function parseSettings(
   return Object.freeze({
     ...settings,
     ledger: ledgerDecides(settings, env),
+    flushAtExit: settings.flushAtExit ?? said('CHANGEOVER_FLUSH_AT_EXIT', env) ?? true,
     flagsFile,
     gatesFile: gatesFileOf(text('gatesFile'), flagsFile),
     unleashUrl: text('unleashUrl'),
@@ -139,15 +146,18 @@ export function parseSettings(
 
 /** @throws {InvalidOptionError} for an environment variable that says neither. */
 function ledgerDecides({ ledger, stages }: BridgeSettings, env: Environment): boolean {
-  if (ledger !== undefined) return ledger;
-  const said = env['CHANGEOVER_LEDGER'] ?? '';
-  if (said === '') return stages?.setByProgram !== true;
-  if (said !== 'true' && said !== 'false') {
+  return ledger ?? said('CHANGEOVER_LEDGER', env) ?? stages?.setByProgram !== true;
+}
+
+/** @throws {InvalidOptionError} for an environment variable that says neither. */
+function said(variable: string, env: Environment): boolean | undefined {
+  const text = env[variable] ?? '';
+  if (text === '') return undefined;
+  if (text !== 'true' && text !== 'false')
     throw new InvalidOptionError(
-      `CHANGEOVER_LEDGER is ${JSON.stringify(said)}; it must be true or false.`,
+      `${variable} is ${JSON.stringify(text)}; it must be true or false.`,
     );
-  }
-  return said === 'true';
+  return text === 'true';
 }
 
 /** @throws {InvalidOptionError} for a name that is none of `known`; the message says which one was meant. */

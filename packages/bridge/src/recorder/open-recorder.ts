@@ -244,14 +244,17 @@ class StoringRecorder implements Recorder {
     });
   }
 
+  flushAll(): void {
+    if (this.#closed) return;
+    this.#allowWaiting(closingWaitMs);
+    this.#storeAll();
+    this.#allowWaiting(0);
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#timer?.cancel();
-    try {
-      this.#store?.allowWaiting(closingWaitMs);
-    } catch {
-      // Then the last write is one short try like all others.
-    }
+    this.#allowWaiting(closingWaitMs);
     const outcome = this.#storeAll();
     if (outcome !== 'stored') {
       this.#options.logger.error(
@@ -271,6 +274,14 @@ class StoringRecorder implements Recorder {
     this.#store = undefined;
     // Never rejects, and says itself what is lost.
     if (this.#options.fleet === undefined) void this.#fleet?.close();
+  }
+
+  #allowWaiting(maxWaitMs: number): void {
+    try {
+      this.#store?.allowWaiting(maxWaitMs);
+    } catch {
+      // Then each write is one short try.
+    }
   }
 
   #beginAnew(folded: FoldedRows): void {

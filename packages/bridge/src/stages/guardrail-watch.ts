@@ -126,6 +126,9 @@ export class GuardrailWatch {
       flush: () => {
         recorder.flush();
       },
+      flushAll: () => {
+        recorder.flushAll();
+      },
       close: () => {
         recorder.close();
       },

@@ -80,6 +80,10 @@ export class SqliteLedgerStore implements LedgerStore {
     );
   }
 
+  allowWaiting(maxWaitMs: number): void {
+    this.#opened().database.exec(`pragma busy_timeout = ${String(maxWaitMs)}`);
+  }
+
   close(): void {
     this.#open?.database.close();
     this.#open = undefined;

@@ -58,5 +58,7 @@ export interface LedgerStore {
   append(changes: readonly NewLedgerChange[]): AppendedLines | Promise<AppendedLines>;
   /** Calls `listener` when there is something to read that others wrote. Default: it is read at every interval. */
   subscribe?(listener: () => void): () => void;
+  /** Writes may wait so long for another process's lock from now on, in ms. Default: it isn't waited for. */
+  allowWaiting?(maxWaitMs: number): void;
   close(): void | Promise<void>;
 }
