@@ -45,8 +45,12 @@ export class FlagEvaluator {
     this.#everywhere = { appName: 'changeover', environment };
   }
 
-  /** Takes the place of what was loaded before. */
+  /** Takes the place of what was loaded before.
+   *
+   * @throws {Error} Node's, where the library that evaluates can't be loaded. */
   load(data: ClientFeaturesResponse): void {
+    // Now, because a first call must not fail by what can't be loaded; and not for flags that are none.
+    if (data.features.length > 0) this.#evaluate();
     this.#repository.load(data);
   }
 

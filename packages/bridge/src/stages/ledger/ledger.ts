@@ -57,6 +57,7 @@ export class Ledger {
   #soon: Timer | undefined = undefined;
   #reviewing: Promise<void> | undefined = undefined;
   #failure = '';
+  #generation: number | undefined;
   #closed = false;
   /** False until the store was read, or is known to fail by itself rather than to be late. */
   #known = false;
@@ -77,6 +78,7 @@ export class Ledger {
     this.#listeners = new Listeners(options.logger);
     this.#reviewedMs = this.#clock.monotonicMs();
     this.#readAtStart();
+    this.#generation = this.#store.generation;
     this.#store.subscribe?.(() => {
       void this.#readOthers();
     });
@@ -320,15 +322,30 @@ export class Ledger {
   /** What others put back is obeyed sooner than steps forward are judged. */
   async #readOthers(): Promise<void> {
     try {
-      this.#learn(await this.#store.read(this.#lastRead));
+      await this.#readNew();
     } catch (error) {
       this.#fail(error);
     }
   }
 
+  /** Another ledger is read from its beginning, and told what this process knows. */
+  async #readNew(): Promise<void> {
+    const lines = await this.#store.read(this.#lastRead);
+    if (this.#generation === this.#store.generation) {
+      this.#learn(lines);
+      return;
+    }
+    const all = await this.#store.read(0);
+    this.#generation = this.#store.generation;
+    this.#lastRead = 0;
+    this.#entries.meetAnother(all);
+    this.#learn(all);
+    if (this.#hasUnwritten()) this.#reviewSoon();
+  }
+
   async #review(): Promise<void> {
     try {
-      this.#learn(await this.#store.read(this.#lastRead));
+      await this.#readNew();
       await this.#writeUnwritten();
       await this.#stepForward();
       this.#recover();
