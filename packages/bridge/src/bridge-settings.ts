@@ -33,7 +33,8 @@ export interface BridgeSettings {
   readonly storePath?: string | undefined;
   /** Says on which stage a call is, in place of the flags file. */
   readonly stages?: StageSource | undefined;
-  /** Default: a logger to standard error at level `warn`, redacted; `CHANGEOVER_LOG` sets another level. */
+  /** Default: a logger to standard error at level `warn`, redacted; `CHANGEOVER_LOG` sets another level,
+   * and `CHANGEOVER_LOG_FORMAT` says `json`, or `text`, which is the default where standard error is a terminal. */
   readonly logger?: Logger | undefined;
   readonly guardrail?: GuardrailOptions | undefined;
   /** The ledger decides over steps forward: the flag names the target, and a key steps towards it one stage at a time, past its
