@@ -67,5 +67,5 @@ function errorText(error: unknown): string {
   if (typeof error !== 'object' || error === null) return typeof error === 'string' ? error : '';
   const { code, message } = error as { readonly code?: unknown; readonly message?: unknown };
   const text = typeof message === 'string' ? message : '';
-  return code === undefined ? text : `${text} (${String(code)})`;
+  return typeof code === 'string' || typeof code === 'number' ? `${text} (${code})` : text;
 }

@@ -72,7 +72,9 @@ export class ForwardSteps {
   ): Promise<boolean> {
     const { entries } = this.#options;
     const steps: Step[] = [];
-    for (const [name, wish] of [...this.#wishes].slice(0, maxLinesAtOnce)) {
+    // Not a copy of all of them, of which there may be many thousand.
+    const turn = Iterator.from(this.#wishes).take(maxLinesAtOnce).toArray();
+    for (const [name, wish] of turn) {
       // Whoever was judged goes to the end, so that each has a turn.
       this.#wishes.delete(name);
       if (!isBefore(entries.at(wish.backend, wish.target).stage, wish.stage)) continue;

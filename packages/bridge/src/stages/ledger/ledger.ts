@@ -270,7 +270,7 @@ export class Ledger {
   }
 
   #hasUnwritten(): boolean {
-    return [...this.#entries.values()].some(({ unwritten }) => unwritten !== undefined);
+    return this.#entries.values().some(({ unwritten }) => unwritten !== undefined);
   }
 
   /** A store that hangs must not keep a program from closing. */
