@@ -73,7 +73,11 @@ export class ForwardSteps {
     const { entries } = this.#options;
     const steps: Step[] = [];
     // Not a copy of all of them, of which there may be many thousand.
-    const turn = Iterator.from(this.#wishes).take(maxLinesAtOnce).toArray();
+    const turn: [string, Wish][] = [];
+    for (const one of this.#wishes) {
+      if (turn.length >= maxLinesAtOnce) break;
+      turn.push(one);
+    }
     for (const [name, wish] of turn) {
       // Whoever was judged goes to the end, so that each has a turn.
       this.#wishes.delete(name);

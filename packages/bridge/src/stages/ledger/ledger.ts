@@ -270,7 +270,8 @@ export class Ledger {
   }
 
   #hasUnwritten(): boolean {
-    return this.#entries.values().some(({ unwritten }) => unwritten !== undefined);
+    for (const { unwritten } of this.#entries.values()) if (unwritten !== undefined) return true;
+    return false;
   }
 
   /** A store that hangs must not keep a program from closing. */
