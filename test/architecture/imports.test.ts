@@ -28,7 +28,7 @@ const generic: readonly string[] = ['core', 'compare', 'bridge', 'operate'];
 const mayNameDatabases = [
   /^packages\/bridge\/src\/bridge-settings\.ts$/,
   /^packages\/bridge\/src\/fleet\//,
-  /^packages\/bridge\/src\/recorder\/(open-recorder|read-recordings|sqlite-schema|sqlite-recording-store|read-sqlite-store|shared-store|store-file)\.ts$/,
+  /^packages\/bridge\/src\/recorder\/(open-recorder|read-recordings|sqlite-schema|sqlite-recording-store|read-sqlite-store|shared-store|store-file|store-identity|store-trouble)\.ts$/,
   /^packages\/bridge\/src\/stages\/ledger\/(file-ledger-store|shared-ledger-store|open-ledger-store)\.ts$/,
 ];
 const databaseName = /sqlite|duckdb|postgres|\bpg\b/i;

@@ -1,9 +1,9 @@
 import { callTarget } from './stages/flags/stage-source.ts';
-import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { systemClock } from '@changeover/core';
+import { randomId, systemClock } from '@changeover/core';
 import type { ParsedSettings } from './bridge-settings.ts';
 import { Fleet } from './fleet/fleet.ts';
+import { flushAtExit } from './flush-at-exit.ts';
 import { callSites, GuaranteeRegistry } from './guarantees/index.ts';
 import { createLogger, type Logger } from './log.ts';
 import { makeFolder } from './make-folder.ts';
@@ -38,6 +38,7 @@ export class BridgeServices {
   readonly captureSite: (kind: string, key: string) => string | undefined = callSites();
   readonly #fleet: Fleet | undefined;
   readonly #endMetrics: () => void;
+  readonly #endFlush: () => void;
   #closing: Promise<void> | undefined;
 
   /** Opens the flags and the store of the comparisons, and nothing else. */
@@ -75,13 +76,14 @@ export class BridgeServices {
     this.recorder = openRecorder({
       path: settings.ledgerUrl ?? settings.storePath,
       fleet: this.#fleet,
-      run: `${hostname()}-${String(process.pid)}-${randomUUID().slice(0, 8)}`,
+      run: `${hostname()}-${String(process.pid)}-${randomId().slice(0, 8)}`,
       logger,
     });
     recordWhoDecides(this.recorder, settings.ledger);
     this.watch = watchGuardrail(this.guardrail, this.recorder, logger, this.#fleet);
     const admin = openUnleashAdmin(settings);
     if (admin !== undefined) turnFlagsBack(this.guardrail, admin, logger);
+    this.#endFlush = this.#flushAtExit(settings);
     this.#endMetrics =
       settings.metrics === undefined
         ? () => undefined
@@ -90,6 +92,24 @@ export class BridgeServices {
             stages: this.guardrail,
             ledger: this.ledger,
           });
+  }
+
+  #flushAtExit({ flushAtExit: wanted, storePath, ledgerUrl }: ParsedSettings): () => void {
+    if (!wanted || (ledgerUrl === undefined && storePath === ':memory:')) return () => undefined;
+    return flushAtExit({
+      flush: () => {
+        this.recorder.flushAll();
+        const waits = [this.ledger.flush(), this.#fleet?.flush()].filter(
+          (one) => one !== undefined,
+        );
+        return waits.length === 0 ? undefined : Promise.all(waits).then(() => undefined);
+      },
+      flushAtOnce: () => {
+        this.recorder.flushAll();
+        if (this.#fleet === undefined) void this.ledger.flush();
+        else this.#fleet.flushAtOnce(this.ledger.unwritten);
+      },
+    });
   }
 
   /** Ends what reads and judges the counts, before the legs close: what they lose then says nothing. */
@@ -111,6 +131,7 @@ export class BridgeServices {
     this.guarantees.close();
     this.recorder.close();
     await this.#fleet?.close();
+    this.#endFlush();
   }
 }
 

@@ -34,7 +34,8 @@ export interface BridgeSettings {
   readonly storePath?: string | undefined;
   /** Says on which stage a call is, in place of the flags file. */
   readonly stages?: StageSource | undefined;
-  /** Default: a logger to standard error at level `warn`, redacted; `CHANGEOVER_LOG` sets another level. */
+  /** Default: a logger to standard error at level `warn`, redacted; `CHANGEOVER_LOG` sets another level,
+   * and `CHANGEOVER_LOG_FORMAT` says `json`, or `text`, which is the default where standard error is a terminal. */
   readonly logger?: Logger | undefined;
   readonly guardrail?: GuardrailOptions | undefined;
   /** The ledger decides over steps forward: the flag names the target, and a key steps towards it one stage at a time, past its
@@ -42,6 +43,10 @@ export interface BridgeSettings {
    * guardrail's breach) are obeyed in either case. Default: `CHANGEOVER_LEDGER` (`true`, `false`), else true, but for `stages` that the program itself sets
    * (`createStaticStageSource`). */
   readonly ledger?: boolean | undefined;
+  /** What is counted, and steps back that are not in the ledger yet, are stored when the process ends: by itself, by `process.exit()`, and
+   * by SIGTERM or SIGINT where the program listens to neither itself; then the signal ends it as it would have. False leaves it to the
+   * bridge's `close()`. Default: `CHANGEOVER_FLUSH_AT_EXIT` (`true`, `false`), else true. */
+  readonly flushAtExit?: boolean | undefined;
   readonly shadowQueue?: ShadowQueueOptions | undefined;
   /** How long a move back to the legacy leg waits for calls in flight on the pooled leg, in ms, 1 to 600,000. Then a write that
    * the leg can end is ended and its caller told; any other goes on running, and others pass it. Default: 1,000. */
@@ -61,6 +66,7 @@ export interface BridgeSettings {
 export interface ParsedSettings extends Omit<BridgeSettings, 'gatesFile' | 'ledger'> {
   readonly sampleValues: SampleValues;
   readonly ledger: boolean;
+  readonly flushAtExit: boolean;
   readonly flagsFile: string;
   /** Undefined where the default gates hold. Read at each use, so that a bad file keeps nothing but steps forward from going on. */
   readonly gatesFile: string | undefined;
@@ -96,6 +102,7 @@ export const settingNames: readonly (keyof BridgeSettings)[] = [
   'logger',
   'guardrail',
   'ledger',
+  'flushAtExit',
   'shadowQueue',
   'backWithinMs',
   'metrics',
@@ -116,9 +123,9 @@ export function parseSettings(
 ): ParsedSettings {
   const text = (name: keyof typeof textSettings): string | undefined =>
     textSetting(name, textSettings[name], settings[name], env);
-  if (settings.ledger !== undefined && typeof settings.ledger !== 'boolean') {
-    throw new InvalidOptionError('Option ledger must be true or false.');
-  }
+  for (const name of ['ledger', 'flushAtExit'] as const)
+    if (settings[name] !== undefined && typeof settings[name] !== 'boolean')
+      throw new InvalidOptionError(`Option ${name} must be true or false.`);
   checkBackWithin(settings.backWithinMs);
   checkRules(settings.rules);
   checkSink(settings.metrics);
@@ -130,6 +137,7 @@ export function parseSettings(
   return Object.freeze({
     ...settings,
     ledger: ledgerDecides(settings, env),
+    flushAtExit: settings.flushAtExit ?? said('CHANGEOVER_FLUSH_AT_EXIT', env) ?? true,
     flagsFile,
     gatesFile: gatesFileOf(text('gatesFile'), flagsFile),
     unleashUrl: text('unleashUrl'),
@@ -147,15 +155,18 @@ export function parseSettings(
 
 /** @throws {InvalidOptionError} for an environment variable that says neither. */
 function ledgerDecides({ ledger, stages }: BridgeSettings, env: Environment): boolean {
-  if (ledger !== undefined) return ledger;
-  const said = env['CHANGEOVER_LEDGER'] ?? '';
-  if (said === '') return stages?.setByProgram !== true;
-  if (said !== 'true' && said !== 'false') {
+  return ledger ?? said('CHANGEOVER_LEDGER', env) ?? stages?.setByProgram !== true;
+}
+
+/** @throws {InvalidOptionError} for an environment variable that says neither. */
+function said(variable: string, env: Environment): boolean | undefined {
+  const text = env[variable] ?? '';
+  if (text === '') return undefined;
+  if (text !== 'true' && text !== 'false')
     throw new InvalidOptionError(
-      `CHANGEOVER_LEDGER is ${JSON.stringify(said)}; it must be true or false.`,
+      `${variable} is ${JSON.stringify(text)}; it must be true or false.`,
     );
-  }
-  return said === 'true';
+  return text === 'true';
 }
 
 /** @throws {InvalidOptionError} for anything else. */

@@ -1,7 +1,11 @@
 import { loadInstalled, type Logger } from '@changeover/core';
 import type * as Pino from 'pino';
+import { TextLines } from './log-text.ts';
 
 export { type Logger, type LogLine, silentLogger } from '@changeover/core';
+
+/** How lines are written. */
+export type LogFormat = 'json' | 'text';
 
 /** How much is logged, where, and whether values may be seen. */
 export interface LoggerOptions {
@@ -10,14 +14,19 @@ export interface LoggerOptions {
   /** Anything with `write(line)`. Default: standard error, written in the background, at most 1 MiB waiting: lines
    * beyond are dropped, because a reader that hangs must not hold up a caller. */
   readonly destination?: Pino.DestinationStream | undefined;
+  /** `json`: a JSON object a line, for a file or a collector. `text`: a line for people, repeats folded. Default: `CHANGEOVER_LOG_FORMAT`;
+   * else `text` where lines go to standard error and that is a terminal, else `json`. */
+  readonly format?: LogFormat | undefined;
   /** `redacted` hides parameters, rows, credentials and what drivers quote in their messages. Default: `redacted`. */
   readonly values?: 'redacted' | 'raw' | undefined;
 }
 
-/** A pino logger that writes JSON lines and hides values by default. */
+/** A pino logger that writes JSON lines, or lines for people, and hides values by default. */
 export function createLogger(options: LoggerOptions = {}): Logger {
   const { pino } = loadInstalled('pino', import.meta.url) as typeof Pino;
   const redacts = options.values !== 'raw';
+  const destination =
+    options.destination ?? pino.destination({ dest: 2, sync: false, maxLength: 1_048_576 });
   return pino(
     {
       base: { name: 'changeover' },
@@ -31,8 +40,17 @@ export function createLogger(options: LoggerOptions = {}): Logger {
       },
       serializers: { err: (error: unknown) => describeError(error, redacts, 0) },
     },
-    options.destination ?? pino.destination({ dest: 2, sync: false, maxLength: 1_048_576 }),
+    formatOf(options) === 'text' ? new TextLines(destination) : destination,
   );
+}
+
+/** Anything but the two names is as if nothing was said: a log must not keep a program from starting. */
+function formatOf({ format, destination }: LoggerOptions): LogFormat {
+  if (format !== undefined) return format;
+  const said = process.env['CHANGEOVER_LOG_FORMAT'];
+  if (said === 'json' || said === 'text') return said;
+  const { isatty } = process.getBuiltinModule('node:tty');
+  return destination === undefined && isatty(2) ? 'text' : 'json';
 }
 
 const credentialFields = ['password', 'token', 'authorization', 'databaseUrl', 'connectionString'];

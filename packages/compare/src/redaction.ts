@@ -1,4 +1,3 @@
-import { createHmac, randomBytes } from 'node:crypto';
 import { types } from 'node:util';
 import { encodeCanonical } from './canonical.ts';
 import { typeName } from './value-type.ts';
@@ -30,14 +29,15 @@ const smallestKey = 16;
  * values. Never throws: what can't be read is hidden altogether.
  */
 export class Redactor {
-  readonly #key: Uint8Array;
+  #key: Uint8Array | undefined;
 
   /**
    * @param key at least 16 bytes; default: random, so that digests can be compared within one process only. Give
    * processes one key to compare across them.
    * @throws {RangeError} for a shorter key.
    */
-  constructor(key: Uint8Array = randomBytes(32)) {
+  constructor(key?: Uint8Array) {
+    if (key === undefined) return;
     if (key.byteLength < smallestKey) {
       throw new RangeError(
         `a key of ${String(key.byteLength)} bytes is too short: ${String(smallestKey)} at least`,
@@ -95,6 +95,8 @@ export class Redactor {
   }
 
   #digest(bytes: Uint8Array): string {
+    const { createHmac, randomBytes } = process.getBuiltinModule('node:crypto');
+    this.#key ??= randomBytes(32);
     return createHmac('sha256', this.#key).update(bytes).digest('hex').slice(0, digestLength);
   }
 }

@@ -66,12 +66,7 @@ export class StorageBackend {
   /** The process's bridge, made at its first use: counts, guardrail and factory are reached through it. */
   static bridge(): StorageBridge {
     if (bridge === undefined) {
-      const made = createStorageBridge(configured);
-      bridge = made;
-      // Counts that weren't stored yet are stored when the process ends by itself.
-      process.once('exit', () => {
-        made.recorder.flush();
-      });
+      bridge = createStorageBridge(configured);
     }
     return bridge;
   }

@@ -14,7 +14,7 @@ const readTimeoutMs = 60_000;
 /** The shared store as a database: its connections, its schema, its two functions. Opened at the first use. */
 export class FleetDatabase {
   readonly schema: string;
-  readonly #url: string;
+  readonly url: string;
   readonly #logger: Logger;
   #pool: Pool | undefined = undefined;
   #prepared: Promise<void> | undefined = undefined;
@@ -23,7 +23,7 @@ export class FleetDatabase {
   constructor(url: string, logger: Logger, schema = 'changeover') {
     checkSchema(schema);
     this.schema = schema;
-    this.#url = url;
+    this.url = url;
     this.#logger = logger;
   }
 
@@ -90,7 +90,7 @@ export class FleetDatabase {
     if (this.#pool !== undefined) return this.#pool;
     // Connections of its own: the store must be reachable where a backend's pools are exhausted.
     this.#pool = new (driver().Pool)({
-      connectionString: this.#url,
+      connectionString: this.url,
       max: 2,
       application_name: 'changeover',
       allowExitOnIdle: true,

@@ -2,12 +2,13 @@ import { type Clock, systemClock, type Timer } from '@changeover/core';
 import type { Logger } from '../log.ts';
 import type { StoredTables } from '../recorder/stored-tables.ts';
 import { TokenBucket } from '../shadow/token-bucket.ts';
-import type { LedgerStore } from '../stages/ledger/ledger-store.ts';
+import type { LedgerStore, NewLedgerChange } from '../stages/ledger/ledger-store.ts';
 import { FleetDatabase } from './fleet-database.ts';
 import { FleetLedgerStore } from './fleet-ledger-store.ts';
 import { type Answer, foldedRowsOf, type Message, type OtherWindows } from './fleet-message.ts';
 import { type FoldedRows, FleetOutbox } from './fleet-outbox.ts';
 import { foldSilent } from './fold.ts';
+import { sayInOtherProcess } from './last-words.ts';
 
 /** What a fleet is made of. */
 export interface FleetOptions {
@@ -117,6 +118,29 @@ export class Fleet {
     return this.#refreshing;
   }
 
+  /** Says what waits, for a process that ends, within two seconds; undefined where nothing waits. Never rejects. */
+  flush(): Promise<void> | undefined {
+    if (this.#closing !== undefined || !this.#hasUnsaid()) return undefined;
+    return this.#within(closingMs, this.#sayTheLast());
+  }
+
+  /** The same where nothing can be waited for any more: another process says it, and this one stands still meanwhile. */
+  flushAtOnce(lines: readonly NewLedgerChange[]): void {
+    if (this.#closing !== undefined) return;
+    const unsaid = this.#hasUnsaid();
+    if (!unsaid && lines.length === 0) return;
+    const { url, schema } = this.#database;
+    const part = this.outbox.take(true);
+    const message = unsaid ? JSON.stringify(this.#message(part.fields, true)) : undefined;
+    if (sayInOtherProcess({ url, schema, message, lines })) part.stored();
+    else this.#tellLoss();
+  }
+
+  #hasUnsaid(): boolean {
+    this.#member?.collect();
+    return !this.outbox.empty;
+  }
+
   /** Says the last, and ends the connections; within two seconds. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -125,21 +149,27 @@ export class Fleet {
 
   async #close(): Promise<void> {
     this.#timer?.cancel();
-    let timer: Timer | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = this.#clock.after(closingMs, resolve);
-    });
-    await Promise.race([this.#sayTheLast(), late]);
-    timer?.cancel();
-    if (!this.outbox.empty) {
-      this.#logger.error(
-        {},
-        'the last counts and samples could not be stored and are lost with this process',
-      );
-    }
+    await this.#within(closingMs, this.#sayTheLast());
+    if (!this.outbox.empty) this.#tellLoss();
     this.#database.close().catch((error: unknown) => {
       this.#logger.debug({ err: error }, 'the connections to the shared store could not be ended');
     });
+  }
+
+  #tellLoss(): void {
+    this.#logger.error(
+      {},
+      'the last counts and samples could not be stored and are lost with this process',
+    );
+  }
+
+  async #within(maxMs: number, work: Promise<void>): Promise<void> {
+    let timer: Timer | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = this.#clock.after(maxMs, resolve);
+    });
+    await Promise.race([work, late]);
+    timer?.cancel();
   }
 
   async #sayTheLast(): Promise<void> {

@@ -1,6 +1,5 @@
-import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { describe, systemClock, type Clock, type Stage, type Timer } from '@changeover/core';
+import { randomId, systemClock, type Clock, type Stage, type Timer } from '@changeover/core';
 import { Fleet } from '../fleet/fleet.ts';
 import type { FoldedRows } from '../fleet/fleet-outbox.ts';
 import type { Logger } from '../log.ts';
@@ -20,7 +19,8 @@ import { ReportBuilder, type ResumedAt } from './report-builder.ts';
 import type { ReportData } from './report-data.ts';
 import { type RuleUseSource, RuleUses } from './rule-uses.ts';
 import { leftOut, SampleBook } from './sample-book.ts';
-import { storeErrorCode } from './store-file.ts';
+import { StoreGoneError } from './store-identity.ts';
+import { StoreTrouble } from './store-trouble.ts';
 import { maxShapeLength, otherShapes, ShapeBook } from './shape-book.ts';
 import { isSharedStore } from './shared-store.ts';
 import type { ShapeCounts, ShapeKey } from './shape-counts.ts';
@@ -59,14 +59,20 @@ const maxRowsForOutbox = 1_000;
 const nextPartMs = 20;
 /** After a failure that won't pass by itself, tries get rarer up to this. */
 const maxRetryMs = 60_000;
-/** A full disk has room for a moment each time that somebody tidies up: the same failure isn't told each time. */
-const tellAgainMs = 600_000;
 /** Events that wait for the store; beyond it the oldest are dropped, and the report says so. */
 const maxWaitingEvents = 5_000;
 const maxEventLength = 8_192;
 /** The last write before closing may wait this long for another process's lock. */
 const closingWaitMs = 250;
 const hourMs = 3_600_000;
+
+const nothingStored: FoldedRows = Object.freeze({
+  cells: new Map(),
+  shapes: new Map(),
+  groups: new Map(),
+  rules: [],
+  samplesOverLimit: 0,
+});
 
 /**
  * Opens the recorder. Never throws: where the store can't be used, counts are kept in memory, the log says so once, and
@@ -93,6 +99,7 @@ class StoringRecorder implements Recorder {
   readonly #fleet: Fleet | undefined;
   /** For the log: a URL may have a password in it. */
   readonly #place: string;
+  readonly #trouble: StoreTrouble;
   #writer: Omit<WriterRow, 'lastAt' | 'samplesOverLimit'>;
   #store: RecordingStore | undefined = undefined;
   #events: EventRow[] = [];
@@ -100,9 +107,6 @@ class StoringRecorder implements Recorder {
   #eventsDropped = 0;
   #timer: Timer | undefined = undefined;
   #introduced = false;
-  #failures = 0;
-  #lastFailure: string | undefined = undefined;
-  #told: { readonly code: string; readonly atMs: number } | undefined = undefined;
   #closed = false;
 
   constructor(options: RecorderOptions) {
@@ -117,7 +121,7 @@ class StoringRecorder implements Recorder {
       maxFingerprints: options.maxFingerprints ?? 1_000,
     });
     this.#writer = {
-      writer: randomUUID(),
+      writer: randomId(),
       run: options.run,
       host: hostname(),
       pid: process.pid,
@@ -125,6 +129,7 @@ class StoringRecorder implements Recorder {
       startedAt: this.#clock.wallMs(),
     };
     this.#place = isSharedStore(options.path) ? 'shared by several hosts' : options.path;
+    this.#trouble = new StoreTrouble(this.#place, options.logger, this.#clock);
     this.#fleet = options.fleet ?? openFleet(options);
     this.#fleet?.attach({
       collect: () => {
@@ -238,14 +243,17 @@ class StoringRecorder implements Recorder {
     });
   }
 
+  flushAll(): void {
+    if (this.#closed) return;
+    this.#allowWaiting(closingWaitMs);
+    this.#storeAll();
+    this.#allowWaiting(0);
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#timer?.cancel();
-    try {
-      this.#store?.allowWaiting(closingWaitMs);
-    } catch {
-      // Then the last write is one short try like all others.
-    }
+    this.#allowWaiting(closingWaitMs);
     const outcome = this.#storeAll();
     if (outcome !== 'stored') {
       this.#options.logger.error(
@@ -267,14 +275,26 @@ class StoringRecorder implements Recorder {
     if (this.#options.fleet === undefined) void this.#fleet?.close();
   }
 
+  #allowWaiting(maxWaitMs: number): void {
+    try {
+      this.#store?.allowWaiting(maxWaitMs);
+    } catch {
+      // Then each write is one short try.
+    }
+  }
+
   #beginAnew(folded: FoldedRows): void {
-    this.#writer = { ...this.#writer, writer: randomUUID(), startedAt: this.#clock.wallMs() };
+    this.#takeForUnstored(folded);
+    this.#storeAll();
+  }
+
+  #takeForUnstored(folded: FoldedRows): void {
+    this.#writer = { ...this.#writer, writer: randomId(), startedAt: this.#clock.wallMs() };
     this.#cells.beginAnew(folded.cells);
     this.#shapes.beginAnew(folded.shapes);
     this.#samples.beginAnew(folded.groups, folded.samplesOverLimit);
     this.#rules.beginAnew(folded.rules);
     this.#introduced = false;
-    this.#storeAll();
   }
 
   #hour(): number {
@@ -287,7 +307,10 @@ class StoringRecorder implements Recorder {
     if (outcome === 'busy')
       return this.#flushIntervalMs * (0.1 + 0.4 * (this.#options.random ?? Math.random)());
     if (outcome === 'failed')
-      return Math.min(maxRetryMs, this.#flushIntervalMs * 2 ** Math.min(this.#failures, 16));
+      return Math.min(
+        maxRetryMs,
+        this.#flushIntervalMs * 2 ** Math.min(this.#trouble.failures, 16),
+      );
     return this.#flushIntervalMs;
   }
 
@@ -327,8 +350,9 @@ class StoringRecorder implements Recorder {
           shapes,
           reliance,
         });
-      }
+      } else this.#store.check?.();
     } catch (error) {
+      if (error instanceof StoreGoneError) return this.#storeGone();
       const outcome = this.#failed(error);
       this.#cells.foldSurplus(hour, outcome === 'busy');
       return outcome;
@@ -340,7 +364,7 @@ class StoringRecorder implements Recorder {
     this.#shapes.markStored(shapes);
     this.#reliance.markStored(reliance);
     this.#events = this.#events.slice(events.length);
-    this.#recovered();
+    this.#trouble.recovered();
     if (parts.some((stored) => stored.length >= limit)) return 'more';
     this.#cells.tidy(hour);
     this.#shapes.tidy(this.#clock.wallMs());
@@ -355,22 +379,19 @@ class StoringRecorder implements Recorder {
     };
   }
 
-  #failed(error: unknown): 'busy' | 'failed' {
-    const code = storeErrorCode(error);
-    if (code === 'SQLITE_BUSY' || code === 'SQLITE_LOCKED') return 'busy';
-    this.#failures += 1;
-    this.#lastFailure = code;
-    const now = this.#clock.monotonicMs();
-    if (this.#told?.code !== code || now - this.#told.atMs >= tellAgainMs) {
-      this.#told = { code, atMs: now };
-      this.#options.logger.error(
-        { store: this.#place, err: error },
-        `the comparison store ${describe(this.#place)} can't be written (${code}); counts stay in memory ` +
-          'until it can: make room, let this process write there, or give it another file',
-      );
-    }
+  /** What is in the next file begins with what this process still holds. */
+  #storeGone(): 'more' {
     this.#dropStore();
-    return 'failed';
+    this.#takeForUnstored(nothingStored);
+    this.#reliance.beginAnew();
+    this.#trouble.gone();
+    return 'more';
+  }
+
+  #failed(error: unknown): 'busy' | 'failed' {
+    const outcome = this.#trouble.failed(error);
+    if (outcome === 'failed') this.#dropStore();
+    return outcome;
   }
 
   /** A connection that failed may go on failing for its own reasons: the next try opens another. */
@@ -384,18 +405,11 @@ class StoringRecorder implements Recorder {
     this.#store = undefined;
   }
 
-  #recovered(): void {
-    this.#failures = 0;
-    if (this.#lastFailure === undefined) return;
-    this.#lastFailure = undefined;
-    this.#options.logger.debug({ store: this.#place }, 'the comparison store can be written again');
-  }
-
   /** What is known to be missing, in plain words. */
   #addNotes(builder: ReportBuilder): void {
-    if (this.#lastFailure !== undefined) {
+    if (this.#trouble.code !== undefined) {
       builder.addNote(
-        `The comparison store can't be written (${this.#lastFailure}): what this process counted since ` +
+        `The comparison store can't be written (${this.#trouble.code}): what this process counted since ` +
           'is in these figures and in no file, and what was stored before is not in them.',
       );
     }

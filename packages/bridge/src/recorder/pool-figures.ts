@@ -1,8 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { type Clock, systemClock, type Timer } from '@changeover/core';
+import { type Clock, randomId, systemClock, type Timer } from '@changeover/core';
 import type { Logger } from '../log.ts';
 
 /** One backend's pools of one purpose, added up. */
@@ -61,7 +60,7 @@ export function publishPools({
   clock = systemClock,
 }: PublishPoolsOptions): () => void {
   if (storePath === ':memory:') return () => undefined;
-  const path = `${storePath}${marker}${String(process.pid)}-${randomUUID().slice(0, 8)}.json`;
+  const path = `${storePath}${marker}${String(process.pid)}-${randomId().slice(0, 8)}.json`;
   let [written, writtenAt, told] = ['', -Infinity, false];
   let timer: Timer | undefined;
   const publish = (): void => {

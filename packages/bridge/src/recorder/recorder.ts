@@ -61,6 +61,8 @@ export interface Recorder {
   refresh(): Promise<'fetched' | 'stale'> | 'current';
   /** Stores now what would be stored at the next interval. One short try. */
   flush(): void;
+  /** Stores all that it holds, for a process that ends; may wait a quarter of a second for another one's lock. Never throws. */
+  flushAll(): void;
   /** Flushes and closes. Idempotent. */
   close(): void;
 }

@@ -103,6 +103,11 @@ export class RelianceBook {
     return rows;
   }
 
+  /** Nothing of it is stored any more. */
+  beginAnew(): void {
+    for (const entry of this.#entries.values()) entry.stored = 0;
+  }
+
   /** To be called in the same tick as {@link unstored}, once its rows are stored. */
   markStored(rows: readonly RelianceEvidence[]): void {
     for (const row of rows) {

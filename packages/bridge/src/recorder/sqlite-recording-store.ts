@@ -6,6 +6,7 @@ import { readReliance, relianceColumns, relianceValues } from './reliance-rows.t
 import type { ReportBuilder } from './report-builder.ts';
 import { shapeColumns, shapeValues } from './shape-rows.ts';
 import { prepareSchema } from './sqlite-schema.ts';
+import { StoreIdentity } from './store-identity.ts';
 import { inTransaction, openStoreFile, type StoreDatabase } from './store-file.ts';
 import type { Batch, CellRow, OwnRows, RecordingStore } from './store-rows.ts';
 
@@ -31,6 +32,7 @@ const cellColumns = [
  */
 export class SqliteRecordingStore implements RecordingStore {
   readonly #database: StoreDatabase;
+  readonly #identity: StoreIdentity;
   readonly #writeBatch: (batch: Batch, cells: readonly SQLInputValue[][]) => void;
 
   /**
@@ -42,6 +44,7 @@ export class SqliteRecordingStore implements RecordingStore {
     try {
       prepareSchema(this.#database, nowMs);
       this.#writeBatch = this.#makeWriteBatch();
+      this.#identity = new StoreIdentity(path);
     } catch (error) {
       this.#database.close();
       throw error;
@@ -50,11 +53,19 @@ export class SqliteRecordingStore implements RecordingStore {
 
   /** All of it or nothing. */
   write(batch: Batch): void {
+    this.#identity.check();
     // Turning histograms into text takes longer than writing them: not while others wait for the lock.
     const cells = batch.cells.map((row) => cellValues(row, batch.writer.lastAt));
     inTransaction(this.#database, 'immediate', () => {
       this.#writeBatch(batch, cells);
     });
+  }
+
+  /** Looks whether what was written is still there, where there is nothing to write.
+   *
+   * @throws {StoreGoneError} where it isn't. */
+  check(): void {
+    this.#identity.check();
   }
 
   /** Adds all that is stored but what the caller adds itself. */

@@ -101,6 +101,10 @@ export interface RecordingStore {
   /** Adds what is stored of reliance, but for what `ownWriter` stored. */
   readReliance(add: (row: RelianceEvidence) => void, ownWriter: string): void;
   /** For the last write before closing, which is on no caller's path. */
+  /** Looks whether what was written is still there. Default: it always is.
+   *
+   * @throws {StoreGoneError} where it isn't. */
+  check?(): void;
   allowWaiting(maxWaitMs: number): void;
   close(): void;
 }

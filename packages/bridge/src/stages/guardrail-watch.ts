@@ -1,6 +1,5 @@
 import { callTarget } from './flags/stage-source.ts';
 import { totalmem } from 'node:os';
-import { getHeapStatistics } from 'node:v8';
 import { allKeys, type Clock, type Stage, type Timer } from '@changeover/core';
 import type { WindowFigures } from '../fleet/fleet-message.ts';
 import type { SharedWindows } from '../fleet/shared-windows.ts';
@@ -126,6 +125,9 @@ export class GuardrailWatch {
       refresh: () => recorder.refresh(),
       flush: () => {
         recorder.flush();
+      },
+      flushAll: () => {
+        recorder.flushAll();
       },
       close: () => {
         recorder.close();
@@ -478,7 +480,9 @@ function sumOf<Item>(items: readonly Item[], of: (item: Item) => number): number
 
 /** Of the heap's limit, or of what the machine or its container has. */
 function shareOfMemory(): number {
-  const { used_heap_size: heap, heap_size_limit: limit } = getHeapStatistics();
+  const { used_heap_size: heap, heap_size_limit: limit } = process
+    .getBuiltinModule('node:v8')
+    .getHeapStatistics();
   const constrained = process.constrainedMemory();
   const all = constrained > 0 && constrained < totalmem() ? constrained : totalmem();
   return Math.max(heap / limit, process.memoryUsage.rss() / all);

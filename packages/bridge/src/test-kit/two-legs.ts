@@ -138,6 +138,9 @@ export class SeenRecorder implements Recorder {
   flush(): void {
     /* nothing is stored */
   }
+  flushAll(): void {
+    /* nothing is stored */
+  }
   close(): void {
     /* nothing is open */
   }

@@ -1,41 +1,15 @@
 import { type Command, Option } from 'commander';
-import { allKeys, keyTarget, type Stage, stages } from '@changeover/core';
-import {
-  changeOptions,
-  type ChangeOptions,
-  type ChangingOptions,
-  type CommandContext,
-  backendArgument,
-  groups,
-  withReason,
-} from './command-context.ts';
+import { lazyModule, stages } from '@changeover/core';
+import { type CommandContext, backendArgument, groups, withReason } from './command-context.ts';
 import { examples } from './help-texts.ts';
-import { hold, type Subject } from './hold.ts';
-import { type Migration, requireLedger } from './migration.ts';
-import { type KeyName, promote } from './promote.ts';
-import { resume, resumeWhole } from './resume.ts';
-import { acceptableNamed, backendNamed, keyNamed } from './subject.ts';
-import type { Terminal } from './terminal.ts';
+import type {
+  HoldSubjectOptions,
+  PromoteSubjectOptions,
+  ResumeSubjectOptions,
+  SubjectOptions,
+} from './make-changes.ts';
 
-interface SubjectOptions extends ChangingOptions {
-  readonly unseen?: boolean;
-}
-
-interface ResumeSubjectOptions extends SubjectOptions {
-  readonly force?: boolean;
-  readonly to?: Stage;
-}
-
-interface PromoteSubjectOptions extends ResumeSubjectOptions {
-  readonly accept: readonly string[];
-}
-
-type Change<Of = Subject> = (
-  migration: Migration,
-  terminal: Terminal,
-  subject: Of,
-  options: ChangeOptions,
-) => Promise<void>;
+const loadChanges = lazyModule(() => import('./make-changes.ts'));
 
 /** `promote`, `hold`, `rollback`, `kill`, `resume`: each moves or holds keys, and is a line of the ledger. */
 export function addChangeCommands(program: Command, context: CommandContext): void {
@@ -58,15 +32,10 @@ export function addChangeCommands(program: Command, context: CommandContext): vo
       [] as readonly string[],
     )
     .addHelpText('after', examples.promote)
-    .action((backend: string, key: string, options: PromoteSubjectOptions) =>
-      changeKey(context, backend, key, options, (migration, terminal, subject, given) => {
-        const accept = options.accept.map((name) =>
-          acceptableNamed(migration, subject.backend, name, options.unseen === true),
-        );
-        const { to, force = false } = options;
-        return promote(migration, terminal, subject, { ...given, force, to, accept });
-      }),
-    );
+    .action(async (backend: string, key: string, options: PromoteSubjectOptions) => {
+      const { promoteKey } = await loadChanges();
+      await promoteKey(context, backend, key, options);
+    });
   command('hold', '<key>')
     .description('keep a key from going further than it is')
     .addOption(
@@ -75,89 +44,35 @@ export function addChangeCommands(program: Command, context: CommandContext): vo
       ),
     )
     .addHelpText('after', examples.hold)
-    .action(
-      (
-        backend: string,
-        key: string,
-        options: SubjectOptions & { readonly at?: (typeof stages)[number] },
-      ) =>
-        changeKey(
-          context,
-          backend,
-          key,
-          options,
-          asSubject((migration, terminal, subject, given) =>
-            hold(migration, terminal, subject, { ...given, at: options.at }),
-          ),
-        ),
-    );
+    .action(async (backend: string, key: string, options: HoldSubjectOptions) => {
+      const { holdKey } = await loadChanges();
+      await holdKey(context, backend, key, options);
+    });
   command('rollback', '<key>')
     .description('put a key back to legacy at once, and hold it there')
     .addHelpText('after', examples.rollback)
-    .action((backend: string, key: string, options: SubjectOptions) =>
-      changeKey(context, backend, key, options, asSubject(holdAtLegacy)),
-    );
+    .action(async (backend: string, key: string, options: SubjectOptions) => {
+      const { rollBackKey } = await loadChanges();
+      await rollBackKey(context, backend, key, options);
+    });
   command('kill', undefined)
     .description('put all keys of a backend back to legacy at once, and hold them there')
     .addHelpText('after', examples.kill)
-    .action((backend: string, options: SubjectOptions) =>
-      changeWhole(context, backend, options, holdAtLegacy),
-    );
+    .action(async (backend: string, options: SubjectOptions) => {
+      const { killBackend } = await loadChanges();
+      await killBackend(context, backend, options);
+    });
   command('resume', '[key]')
     .description('end a hold: the key goes to shadow, and on from there past its gates')
     .addOption(toOption('shadow, or where it is held if that is later'))
     .option('--force', 'go further than shadow at once')
     .addHelpText('after', examples.resume)
-    .action((backend: string, key: string | undefined, options: ResumeSubjectOptions) => {
-      const { to, force = false } = options;
-      const asked =
-        (make: typeof resume): Change =>
-        (migration, terminal, subject, given) =>
-          make(migration, terminal, subject, { ...given, to, force });
-      return key === undefined
-        ? changeWhole(context, backend, options, asked(resumeWhole))
-        : changeKey(context, backend, key, options, asSubject(asked(resume)));
+    .action(async (backend: string, key: string | undefined, options: ResumeSubjectOptions) => {
+      const { resumeSubject } = await loadChanges();
+      await resumeSubject(context, backend, key, options);
     });
 }
 
 function toOption(otherwise: string): Option {
   return new Option('--to <stage>', `the stage to go to; default: ${otherwise}`).choices(stages);
-}
-
-const holdAtLegacy: Change = (migration, terminal, subject, options) =>
-  hold(migration, terminal, subject, { ...options, at: 'legacy' });
-
-function asSubject(make: Change): Change<KeyName> {
-  return (migration, terminal, { backend, key }, options) =>
-    make(migration, terminal, { backend, target: keyTarget(key) }, options);
-}
-
-async function changeKey(
-  context: CommandContext,
-  typedBackend: string,
-  typedKey: string,
-  options: SubjectOptions,
-  make: Change<KeyName>,
-): Promise<void> {
-  const given = changeOptions(options);
-  await context.withMigration(options, (migration, terminal) => {
-    requireLedger(migration);
-    const backend = backendNamed(migration, typedBackend);
-    const key = keyNamed(migration, backend, typedKey, options.unseen === true);
-    return make(migration, terminal, { backend, key }, given);
-  });
-}
-
-async function changeWhole(
-  context: CommandContext,
-  typedBackend: string,
-  options: SubjectOptions,
-  make: Change,
-): Promise<void> {
-  const given = changeOptions(options);
-  await context.withMigration(options, (migration, terminal) => {
-    requireLedger(migration);
-    const backend = backendNamed(migration, typedBackend);
-    return make(migration, terminal, { backend, target: allKeys }, given);
-  });
 }

@@ -2,8 +2,8 @@ import { userInfo } from 'node:os';
 import { Argument, type Command, Option } from 'commander';
 import type { ParsedSettings } from '@changeover/bridge';
 import { CommandError, exitCodes } from './command-error.ts';
-import { type Migration, openMigration, type PlaceOptions, placeOf } from './migration.ts';
-import { openTerminal, type Streams, type Terminal } from './terminal.ts';
+import type { Migration, PlaceOptions } from './migration.ts';
+import type { Streams, Terminal } from './terminal.ts';
 
 /** Adds one subcommand, or a few that belong together, to `changeover`. They are listed in `subcommands.ts`. */
 export type AddSubcommand = (program: Command, context: CommandContext) => void;
@@ -37,7 +37,7 @@ export const groups: Readonly<Record<'look' | 'change' | 'decide' | 'flags' | 'o
     other: 'Other:',
   });
 
-/** What all subcommands share: the process's streams, the migration that is named by options and environment, and the
+/** What all subcommands share, with as little as possible loaded before one of them runs: the process's streams, the migration that is named by options and environment, and the
  * code that the command ends with. */
 export class CommandContext {
   /** A subcommand that says nothing ends with 0. */
@@ -48,11 +48,13 @@ export class CommandContext {
     this.streams = streams;
   }
 
-  place(options: PlaceOptions): ParsedSettings {
+  async place(options: PlaceOptions): Promise<ParsedSettings> {
+    const { placeOf } = await import('./migration.ts');
     return placeOf(options, this.streams.env);
   }
 
-  terminal({ format }: CommonOptions): Terminal {
+  async terminal({ format }: CommonOptions): Promise<Terminal> {
+    const { openTerminal } = await import('./terminal.ts');
     return openTerminal(this.streams, format === 'json' ? 'json' : 'text');
   }
 
@@ -61,9 +63,10 @@ export class CommandContext {
     options: CommonOptions,
     use: (migration: Migration, terminal: Terminal) => void | Promise<void>,
   ): Promise<void> {
-    const migration = await openMigration(this.place(options));
+    const { openMigration } = await import('./migration.ts');
+    const migration = await openMigration(await this.place(options));
     try {
-      await use(migration, this.terminal(options));
+      await use(migration, await this.terminal(options));
     } finally {
       await migration.close();
     }

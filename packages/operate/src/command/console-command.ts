@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { type CommandContext, groups, withPlace } from './command-context.ts';
 import { CommandError, exitCodes } from './command-error.ts';
+import { openConsole } from '../console/start-console.ts';
 import { examples } from './help-texts.ts';
 import type { PlaceOptions } from './migration.ts';
 
@@ -18,13 +19,13 @@ export function addConsole(program: Command, context: CommandContext): void {
         if (!Number.isInteger(port) || port < 0 || port > 65_535) {
           throw new CommandError('--port needs a whole number from 0 to 65535.', exitCodes.usage);
         }
-        const { openConsole } = await import('../console/open-console.ts');
+
         const ended = Promise.withResolvers<undefined>();
         const end = (): void => {
           ended.resolve(undefined);
         };
         const console = await openConsole({
-          place: context.place(options),
+          place: await context.place(options),
           port,
           readOnly: options.readOnly === true,
         }).catch((error: unknown) => {

@@ -9,8 +9,7 @@ import {
 } from './command-context.ts';
 import { exitCodes } from './command-error.ts';
 import type { DoctorCheck, DoctorFinding, DoctorSubject } from './doctor-check.ts';
-import { doctorChecks } from './doctor-checks.ts';
-import type { Style } from './terminal.ts';
+import type { Style, Terminal } from './terminal.ts';
 
 const examples = `
 It changes nothing. Exit codes: 0 no problem (there may be warnings), 1 a problem.
@@ -37,14 +36,15 @@ export function addDoctor(more: readonly DoctorCheck[]): AddSubcommand {
       .addHelpText('after', examples)
       .action(async (options: CommonOptions & { readonly folder: string }) => {
         const subject = {
-          place: context.place(options),
+          place: await context.place(options),
           env: context.streams.env,
           folder: resolve(options.folder),
         };
+        const { doctorChecks } = await import('./doctor-checks.ts');
         const findings: DoctorFinding[] = [];
         for (const check of [...doctorChecks, ...more])
           findings.push(...(await findingsOf(check, subject)));
-        showFindings(context, options, findings);
+        showFindings(context, await context.terminal(options), findings);
       });
   };
 }
@@ -63,10 +63,9 @@ async function findingsOf(
 
 function showFindings(
   context: CommandContext,
-  options: CommonOptions,
+  terminal: Terminal,
   findings: readonly DoctorFinding[],
 ): void {
-  const terminal = context.terminal(options);
   const count = (status: DoctorFinding['status']): number =>
     findings.filter((one) => one.status === status).length;
   const [problems, warnings] = [count('problem'), count('warning')];

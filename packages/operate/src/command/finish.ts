@@ -1,19 +1,11 @@
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { type Command } from 'commander';
 import { allKeys } from '@changeover/core';
 import { textTable } from '../report/text-table.ts';
 import { type FoundWiring, findWiring, type Wiring } from './bridge-wiring.ts';
-import { type CommandContext, type CommonOptions, groups, withFormat } from './command-context.ts';
-import { CommandError, exitCodes } from './command-error.ts';
-import { examples } from './help-texts.ts';
 import { concerns, isWhole } from './ledger-lines.ts';
 import { type KeyStatus, keyStatuses, type Migration } from './migration.ts';
-import { backendNamed } from './subject.ts';
 import type { Terminal } from './terminal.ts';
 
 const dayMs = 86_400_000;
-const units: Readonly<Record<string, number>> = { '': dayMs, d: dayMs, h: 3_600_000, m: 60_000 };
 
 /** What is asked of {@link finish}. */
 export interface FinishOptions {
@@ -27,7 +19,8 @@ export interface FinishOptions {
   readonly now: number;
 }
 
-type Ready = 'ready' | 'not yet' | 'unknown';
+/** Whether a migration is over. */
+export type Ready = 'ready' | 'not yet' | 'unknown';
 
 interface KeyReadiness {
   readonly backend: string;
@@ -37,42 +30,6 @@ interface KeyReadiness {
   readonly since: number | undefined;
   readonly ready: Ready;
   readonly why: string;
-}
-
-/** `finish`: whether a migration is over, and what is left to delete. */
-export function addFinish(program: Command, context: CommandContext): void {
-  withFormat(program.command('finish'))
-    .helpGroup(groups.decide)
-    .description('whether every key has stood at pooled long enough, and what is left to delete')
-    .argument('[backend]', 'the name of a bridge; default: all')
-    .option('--after <time>', 'how long at pooled is enough: 7d, 12h, 30m', '7d')
-    .option('--source <folder>', "the program's sources", '.')
-    .addHelpText('after', examples.finish)
-    .action(
-      async (
-        backend: string | undefined,
-        options: CommonOptions & { readonly after: string; readonly source: string },
-      ) => {
-        const afterMs = timeNamed(options.after);
-        const folder = resolve(options.source);
-        if (!existsSync(folder))
-          throw new CommandError(`There is no folder ${options.source}.`, exitCodes.usage);
-        await context.withMigration(options, (migration, terminal) => {
-          const name = backend === undefined ? undefined : backendNamed(migration, backend);
-          const ready = finish(migration, terminal, {
-            backend: name,
-            afterMs,
-            folder,
-            now: Date.now(),
-          });
-          context.exitCode = {
-            ready: exitCodes.done,
-            'not yet': exitCodes.gateFailed,
-            unknown: exitCodes.inconclusive,
-          }[ready];
-        });
-      },
-    );
 }
 
 /** Says whether a migration is over, and lists what is left of it in the sources. */
@@ -199,17 +156,6 @@ function wiringText(wiring: readonly Wiring[]): string[] {
 function firstLine(text: string): string {
   const [first = '', ...more] = text.split('\n');
   return more.length === 0 ? first : `${first} … (${String(more.length + 1)} lines)`;
-}
-
-/** @throws {CommandError} for what is no time. */
-function timeNamed(typed: string): number {
-  const match = /^(\d+(?:\.\d+)?)([dhm]?)$/.exec(typed.trim());
-  if (match === null)
-    throw new CommandError(
-      `--after is ${JSON.stringify(typed.slice(0, 80))}: write a time such as 7d, 12h or 30m.`,
-      exitCodes.usage,
-    );
-  return Number(match[1]) * (units[match[2] ?? ''] ?? dayMs);
 }
 
 function timeText(ms: number): string {

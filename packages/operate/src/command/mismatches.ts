@@ -19,7 +19,7 @@ export function addMismatches(program: Command, context: CommandContext): void {
     .addHelpText('after', examples.mismatches)
     .action(
       async (backend: string | undefined, key: string | undefined, options: CommonOptions) => {
-        requireStore(context.place(options));
+        requireStore(await context.place(options));
         await context.withMigration(options, (migration, terminal) => {
           const name = backend === undefined ? undefined : backendNamed(migration, backend);
           const known =

@@ -6,11 +6,7 @@ import {
   groups,
   withFormat,
 } from './command-context.ts';
-import { explain } from './explain.ts';
 import { examples } from './help-texts.ts';
-import { showHistory } from './history.ts';
-import { showStatus } from './status.ts';
-import { keyNamed, backendNamed, limitNamed, operationNamed } from './subject.ts';
 
 /** `status`, `explain`, `history`: they look and change nothing. */
 export function addReadCommands(program: Command, context: CommandContext): void {
@@ -27,6 +23,10 @@ export function addReadCommands(program: Command, context: CommandContext): void
         key: string | undefined,
         options: CommonOptions & { readonly held?: boolean },
       ) => {
+        const [{ showStatus }, { backendNamed, keyNamed }] = await Promise.all([
+          import('./status.ts'),
+          import('./subject.ts'),
+        ]);
         await context.withMigration(options, (migration, terminal) => {
           const name = backend === undefined ? undefined : backendNamed(migration, backend);
           const known =
@@ -52,6 +52,10 @@ export function addReadCommands(program: Command, context: CommandContext): void
         operation: string | undefined,
         options: CommonOptions & { readonly unseen?: boolean },
       ) => {
+        const [{ explain }, { backendNamed, keyNamed, operationNamed }] = await Promise.all([
+          import('./explain.ts'),
+          import('./subject.ts'),
+        ]);
         await context.withMigration(options, (migration, terminal) => {
           const name = backendNamed(migration, backend);
           const narrowed =
@@ -81,6 +85,10 @@ export function addReadCommands(program: Command, context: CommandContext): void
         key: string | undefined,
         options: CommonOptions & { readonly limit: string },
       ) => {
+        const [{ showHistory }, { backendNamed, keyNamed, limitNamed }] = await Promise.all([
+          import('./history.ts'),
+          import('./subject.ts'),
+        ]);
         const limit = limitNamed(options.limit);
         await context.withMigration(options, (migration, terminal) => {
           const name = backend === undefined ? undefined : backendNamed(migration, backend);

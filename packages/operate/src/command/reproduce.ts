@@ -66,7 +66,7 @@ export function addReproduce(onLegs: ReproduceOnLegs): AddSubcommand {
       .option('--timeout <seconds>', 'for both legs together (default: 60)', secondsOf)
       .addHelpText('after', examples.reproduce)
       .action(async (id: string, options: TypedOptions) => {
-        requireStore(context.place(options));
+        requireStore(await context.place(options));
         await context.withMigration(options, async (migration, terminal) => {
           const group = named(migration.recordings?.sampleGroups ?? [], id);
           const { backend } = group;

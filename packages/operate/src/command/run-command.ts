@@ -4,7 +4,7 @@ import { type AddSubcommand, CommandContext, groups } from './command-context.ts
 import { CommandError, exitCodes } from './command-error.ts';
 import { examples, synopsis } from './help-texts.ts';
 import { subcommands } from './subcommands.ts';
-import { harmless, type Streams } from './terminal.ts';
+import type { Streams } from './terminal.ts';
 
 /** What a package that brings the command adds to it. */
 export interface CommandOptions {
@@ -35,6 +35,7 @@ export async function runCommand(
       return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
     const known = error instanceof CommandError || error instanceof ChangeoverError;
     const message = known ? error.message : messageOf(error);
+    const { harmless } = await import('./terminal.ts');
     streams.stderr.write(`changeover: ${message.split('\n').map(harmless).join('\n')}\n`);
     return error instanceof CommandError ? error.exitCode : exitCodes.error;
   }

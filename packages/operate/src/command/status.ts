@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { allKeys, noKey } from '@changeover/core';
-import { type Decision, visibleText } from '@changeover/bridge';
+import { type Decision, type TotalsBy, visibleText } from '@changeover/bridge';
 import { relianceOfKey } from '../report/reliance-lines.ts';
 import { textTable } from '../report/text-table.ts';
 import { type Migration, type KeyStatus, keyStatuses } from './migration.ts';
@@ -27,13 +27,16 @@ export function showStatus(
   terminal: Terminal,
   { backend, key, held = false }: StatusFilter = {},
 ): void {
+  const totals = new Map(
+    migration.recordings?.byDataset.map((one) => [`${one.backend}\0${one.dataset ?? ''}`, one]),
+  );
   const rows = keyStatuses(migration)
     .filter((one) => backend === undefined || one.backend === backend)
     .filter((one) => key === undefined || one.key === key)
     .filter(({ line }) => !held || line?.held === true)
     .map((keyStatus) => ({
       keyStatus,
-      totals: totalsOf(migration, keyStatus),
+      totals: totalsOf(totals.get(`${keyStatus.backend}\0${keyStatus.key}`)),
       gates: gatesOf(migration, keyStatus),
       next: nextCommands(migration, keyStatus),
     }));
@@ -136,13 +139,7 @@ function relianceBlock(
   ];
 }
 
-function totalsOf(
-  { recordings }: Migration,
-  { backend, key }: KeyStatus,
-): [number, number, number, number] {
-  const totals = recordings?.byDataset.find(
-    (one) => one.backend === backend && one.dataset === key,
-  );
+function totalsOf(totals: TotalsBy | undefined): [number, number, number, number] {
   return [totals?.calls ?? 0, totals?.failed ?? 0, totals?.compared ?? 0, totals?.mismatch ?? 0];
 }
 

@@ -3,7 +3,7 @@ import { addChangeCommands } from './change-commands.ts';
 import type { AddSubcommand } from './command-context.ts';
 import { addCompletion } from './completion.ts';
 import { addConsole } from './console-command.ts';
-import { addFinish } from './finish.ts';
+import { addFinish } from './finish-command.ts';
 import { addFlagsCommands } from './flags-commands.ts';
 import { addMismatches } from './mismatches.ts';
 import { addReadCommands } from './read-commands.ts';

@@ -1,5 +1,4 @@
-import { fork } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
+import type { ChildProcess, ForkOptions } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { endWhenOrphaned } from './orphan-watch.ts';
@@ -115,7 +114,7 @@ export class HostingChild implements SqliteHost {
 function startChild(): ChildProcess {
   const fromSource = import.meta.url.endsWith('.ts');
   const url = new URL(fromSource ? './child.ts' : './child.js', import.meta.url);
-  return fork(fileURLToPath(url), [], {
+  return process.getBuiltinModule('node:child_process').fork(fileURLToPath(url), [], {
     // Keeps what JSON loses: bytes, large integers, -0, NaN.
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'inherit', 'ipc', 'pipe'],
@@ -125,5 +124,5 @@ function startChild(): ChildProcess {
       ? ['--conditions=@changeover/source', '--disable-warning=ExperimentalWarning']
       : [],
     windowsHide: true,
-  } as Parameters<typeof fork>[2]);
+  } as ForkOptions);
 }

@@ -1,4 +1,4 @@
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { PendingCalls } from './pending-calls.ts';
 import type {
   OnFailure,
@@ -99,7 +99,8 @@ export class HostingWorker implements SqliteHost {
 /** The worker is TypeScript in the repository and JavaScript in the package; the URL has to name the one that is there. */
 function startWorker(mark: Int32Array): Worker {
   const fromSource = import.meta.url.endsWith('.ts');
-  return new Worker(new URL(fromSource ? './worker.ts' : './worker.js', import.meta.url), {
+  const { Worker: Thread } = process.getBuiltinModule('node:worker_threads');
+  return new Thread(new URL(fromSource ? './worker.ts' : './worker.js', import.meta.url), {
     name: 'changeover-sqlite',
     workerData: { mark },
     execArgv: fromSource

@@ -1,4 +1,4 @@
-import { type Engine, engines, parseEngine } from '@changeover/engines';
+import { type Engine, engines, parseEngine } from '@changeover/engines/api';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import {
   type CommandContext,
@@ -7,7 +7,6 @@ import {
   withFormat,
 } from '@changeover/operate/command';
 import { CommandError, exitCodes } from '@changeover/operate/command';
-import { parseBridgeOptions } from '../bridge-options.ts';
 import { keepHeapSmall } from './keep-heap-small.ts';
 import type { VerifyOptions } from './verify-options.ts';
 import type { VerifyVerdict } from './verify-types.ts';
@@ -113,6 +112,7 @@ async function verify(
 ): Promise<number> {
   const collect = keepHeapSmall();
   const { verifyStore } = await import('./verify-store.ts');
+  const { parseBridgeOptions } = await import('../bridge-options.ts');
   const { verifyText } = await import('./verify-text.ts');
   const { ProgressLine } = await import('./progress-line.ts');
   const { location } = parseBridgeOptions({ basePath: typed.basePath }, context.streams.env);
@@ -140,7 +140,7 @@ async function verify(
       { env: context.streams.env },
     );
     line?.end();
-    const terminal = context.terminal(typed);
+    const terminal = await context.terminal(typed);
     terminal.answer(
       verifyText(result, (style, text) => terminal.paint(style, text)),
       result,

@@ -1,3 +1,4 @@
-export { verifyStore, type VerifySurroundings } from './verify-store.ts';
+export { verifyStore } from './start-verify.ts';
+export type { VerifySurroundings } from './verify-store.ts';
 export type { VerifyAgainst, VerifyOptions } from './verify-options.ts';
 export * from './verify-types.ts';

@@ -1,11 +1,23 @@
 import { EventEmitter } from 'node:events';
 import { loadInstalled } from '@changeover/core';
-import type * as Client from 'unleash-client';
-import type { ClientFeaturesResponse, Context, Unleash, UnleashConfig } from 'unleash-client';
+import type {
+  ClientFeaturesResponse,
+  Context,
+  Strategy as ClientStrategy,
+  Unleash,
+  UnleashConfig,
+} from 'unleash-client';
 
 type Repository = NonNullable<UnleashConfig['repository']>;
 type Feature = ClientFeaturesResponse['features'][number];
 type Segment = NonNullable<ClientFeaturesResponse['segments']>[number];
+
+/** The class behind `Unleash` that evaluates. */
+interface UnleashClient {
+  isEnabled(flag: string, context: Context, fallback: () => boolean): boolean;
+  getVariant(flag: string, context: Context): ReturnType<Unleash['getVariant']>;
+  on(event: 'error', listener: () => void): unknown;
+}
 
 /** What a flag's evaluation came to. */
 export interface EvaluatedVariant {
@@ -26,31 +38,19 @@ export interface EvaluatedVariant {
  */
 export class FlagEvaluator {
   readonly #repository = new MemoryRepository();
-  readonly #unleash: Unleash;
+  readonly #everywhere: Context;
+  #client: UnleashClient | undefined;
 
   constructor(environment = 'default') {
-    // Loading it takes longer than everything else here: only a process that asks for flags pays for it.
-    const client = loadInstalled('unleash-client', import.meta.url) as typeof Client;
-    this.#unleash = new client.Unleash({
-      appName: 'changeover',
-      environment,
-      // Required by the constructor, and never called: the repository is ours, start() isn't called, metrics are off.
-      url: 'http://localhost/',
-      repository: this.#repository,
-      disableMetrics: true,
-      disableAutoStart: true,
-      skipInstanceCountWarning: true,
-    });
-    // Without a listener of ours the client prints its errors. What can be wrong with flags is found when they are
-    // read.
-    this.#unleash.on(client.UnleashEvents.Error, () => undefined);
-    this.#unleash.on(client.UnleashEvents.Warn, () => undefined);
-    // Told at once, since the client answers with defaults until then, and the first call is routed in this tick.
-    this.#repository.emit(client.UnleashEvents.Ready);
+    this.#everywhere = { appName: 'changeover', environment };
   }
 
-  /** Takes the place of what was loaded before. */
+  /** Takes the place of what was loaded before.
+   *
+   * @throws {Error} Node's, where the library that evaluates can't be loaded. */
   load(data: ClientFeaturesResponse): void {
+    // Now, because a first call must not fail by what can't be loaded; and not for flags that are none.
+    if (data.features.length > 0) this.#evaluate();
     this.#repository.load(data);
   }
 
@@ -59,16 +59,18 @@ export class FlagEvaluator {
   }
 
   isEnabled(flag: string, context: Context): boolean {
-    return this.#unleash.isEnabled(flag, context);
+    if (!this.has(flag)) return false;
+    return this.#evaluate().isEnabled(flag, { ...this.#everywhere, ...context }, () => false);
   }
 
   variant(flag: string, context: Context): EvaluatedVariant {
+    if (!this.has(flag)) return noVariant;
     const {
       name,
       enabled,
       feature_enabled: flagEnabled,
       payload,
-    } = this.#unleash.getVariant(flag, context);
+    } = this.#evaluate().getVariant(flag, { ...this.#everywhere, ...context });
     const [, number, text] = tagged.exec(payload?.value ?? '') ?? [];
     return {
       name,
@@ -81,6 +83,34 @@ export class FlagEvaluator {
           : strategyText(this.#repository.getToggle(flag)?.strategies ?? [], Number(number)),
     };
   }
+
+  #evaluate(): UnleashClient {
+    this.#client ??= makeClient(this.#repository);
+    return this.#client;
+  }
+}
+
+const noVariant: EvaluatedVariant = Object.freeze({
+  name: 'disabled',
+  enabled: false,
+  flagEnabled: false,
+  payload: undefined,
+  strategy: undefined,
+});
+
+/** The part of the package that evaluates, and not the one that fetches, stores and counts, which takes three times as long to load (140
+ * ms) and is never used here. These two modules are no documented export, so the version is an exact one. */
+function makeClient(repository: Repository): UnleashClient {
+  const { default: Client } = loadInstalled('unleash-client/lib/client', import.meta.url) as {
+    readonly default: new (from: Repository, by: readonly ClientStrategy[]) => UnleashClient;
+  };
+  const { defaultStrategies } = loadInstalled('unleash-client/lib/strategy', import.meta.url) as {
+    readonly defaultStrategies: readonly ClientStrategy[];
+  };
+  const client = new Client(repository, defaultStrategies);
+  // An error that nobody listens to is thrown. What can be wrong with flags is found when they are read.
+  client.on('error', () => undefined);
+  return client;
 }
 
 /** What the client reads flags from. */

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { CallTarget, Stage } from '@changeover/core';
 import { resolveStage, type StageLimit } from '../resolve-stage.ts';
 import { FlagEvaluator } from './flag-evaluator.ts';
@@ -116,7 +115,12 @@ export function legacyByDefault(reason: string): StageDecision {
 
 /** Identifies flag data by its content. */
 export function revisionOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 12);
+  return process
+    .getBuiltinModule('node:crypto')
+    .createHash('sha256')
+    .update(text)
+    .digest('hex')
+    .slice(0, 12);
 }
 
 function clientContext(

@@ -6,6 +6,7 @@ import {
   openStoreFileToRead,
   type StoreDatabase,
 } from '../../recorder/store-file.ts';
+import { StoreIdentity } from '../../recorder/store-identity.ts';
 import { changeOfRow, type LedgerRow } from './ledger-row.ts';
 import type { AppendedLines, LedgerChange, LedgerStore, NewLedgerChange } from './ledger-store.ts';
 
@@ -21,6 +22,7 @@ interface OpenLedger {
   readonly database: StoreDatabase;
   readonly read: StatementSync;
   readonly append: StatementSync;
+  readonly identity: StoreIdentity;
 }
 
 /**
@@ -49,9 +51,14 @@ export class SqliteLedgerStore implements LedgerStore {
   readonly readIntervalMs = 150;
   readonly #path: string;
   #open: OpenLedger | undefined = undefined;
+  #generation = 0;
 
   constructor(path: string) {
     this.#path = path;
+  }
+
+  get generation(): number {
+    return this.#generation;
   }
 
   read(sequence: number): readonly LedgerChange[] {
@@ -80,14 +87,30 @@ export class SqliteLedgerStore implements LedgerStore {
     );
   }
 
+  allowWaiting(maxWaitMs: number): void {
+    this.#opened().database.exec(`pragma busy_timeout = ${String(maxWaitMs)}`);
+  }
+
   close(): void {
     this.#open?.database.close();
     this.#open = undefined;
   }
 
+  /** What was written to a file that is gone is in no ledger that anybody reads. */
+  #isGone(open: OpenLedger): boolean {
+    try {
+      open.identity.check();
+      return false;
+    } catch {
+      this.#generation += 1;
+      this.close();
+      return true;
+    }
+  }
+
   /** Opened at the first use, and again at the next one where that failed. */
   #opened(): OpenLedger {
-    if (this.#open !== undefined) return this.#open;
+    if (this.#open !== undefined && !this.#isGone(this.#open)) return this.#open;
     const database = openStoreFile(this.#path);
     try {
       // Who was moved where must survive the machine's end too; lines are few.
@@ -100,6 +123,7 @@ export class SqliteLedgerStore implements LedgerStore {
           'insert into ledger (at, backend, dataset, from_stage, to_stage, held, who, reason, revision, previous) ' +
             'values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (backend, dataset, previous) do nothing',
         ),
+        identity: new StoreIdentity(this.#path),
       };
       return this.#open;
     } catch (error) {

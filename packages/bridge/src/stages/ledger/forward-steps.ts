@@ -72,7 +72,13 @@ export class ForwardSteps {
   ): Promise<boolean> {
     const { entries } = this.#options;
     const steps: Step[] = [];
-    for (const [name, wish] of [...this.#wishes].slice(0, maxLinesAtOnce)) {
+    // Not a copy of all of them, of which there may be many thousand.
+    const turn: [string, Wish][] = [];
+    for (const one of this.#wishes) {
+      if (turn.length >= maxLinesAtOnce) break;
+      turn.push(one);
+    }
+    for (const [name, wish] of turn) {
       // Whoever was judged goes to the end, so that each has a turn.
       this.#wishes.delete(name);
       if (!isBefore(entries.at(wish.backend, wish.target).stage, wish.stage)) continue;

@@ -1,6 +1,7 @@
 import { allKeys, type Stage, type Target } from '@changeover/core';
 import { holdLimit, ledgerLimit, type StageLimit } from '../resolve-stage.ts';
-import { type NewLedgerChange, rowDataset } from './ledger-store.ts';
+import { isBefore } from './is-before.ts';
+import { type LedgerChange, type NewLedgerChange, rowDataset } from './ledger-store.ts';
 
 /** What is known of a target: the store's last line, and what was decided here since. */
 export interface Entry {
@@ -24,6 +25,12 @@ export interface Entry {
   waits: string;
   /** Operations that somebody let step forward without comparisons. */
   accepted: readonly string[];
+}
+
+/** True where an entry says more than that a key is where each begins, and no less than the line that another ledger has of it. */
+function isOwnWord({ target, stage, held }: Entry, line: LedgerChange | undefined): boolean {
+  if (line === undefined) return held || (target.kind !== 'all' && stage !== 'legacy');
+  return held ? !line.held || isBefore(stage, line.to) : !line.held && isBefore(stage, line.to);
 }
 
 /** Where each target stands, as far as this process knows. */
@@ -55,6 +62,23 @@ export class LedgerEntries {
     };
     this.#entries.set(targetKey(backend, target), made);
     return made;
+  }
+
+  /**
+   * Makes ready for the lines of another ledger, which begins anew or was put back to an earlier state. Where what is known here holds a
+   * target further back than its last line there, or there is no line, it is to be written after that; else the line counts.
+   */
+  meetAnother(lines: readonly LedgerChange[]): void {
+    const last = new Map(lines.map((line) => [`${line.backend}\0${line.dataset}`, line]));
+    for (const entry of this.#entries.values()) {
+      const { backend, target, stage, held, who, reason, at } = entry;
+      const dataset = rowDataset(target);
+      const line = last.get(`${backend}\0${dataset}`);
+      entry.sequence = 0;
+      if (entry.unwritten !== undefined || !isOwnWord(entry, line)) continue;
+      const from = line?.to ?? stage;
+      entry.unwritten = { at, backend, dataset, from, to: stage, held, who, reason, revision: '' };
+    }
   }
 
   values(): IterableIterator<Entry> {

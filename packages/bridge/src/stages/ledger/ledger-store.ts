@@ -51,6 +51,8 @@ export interface LedgerStore {
   /** How often a process reads it for what others did, in ms: by so much at the most a step back reaches the others late. Default:
    * at each review. */
   readonly readIntervalMs?: number | undefined;
+  /** Grows when what is read from then on is another ledger: its file was deleted or replaced. Default: it never is. */
+  readonly generation?: number | undefined;
   /** Lines after `sequence`, in order. Lines that were given before may come again. */
   read(sequence: number): readonly LedgerChange[] | Promise<readonly LedgerChange[]>;
   /** Writes lines of different datasets, at most {@link maxLinesAtOnce}, in one transaction. Gives the sequence of
@@ -58,5 +60,7 @@ export interface LedgerStore {
   append(changes: readonly NewLedgerChange[]): AppendedLines | Promise<AppendedLines>;
   /** Calls `listener` when there is something to read that others wrote. Default: it is read at every interval. */
   subscribe?(listener: () => void): () => void;
+  /** Writes may wait so long for another process's lock from now on, in ms. Default: it isn't waited for. */
+  allowWaiting?(maxWaitMs: number): void;
   close(): void | Promise<void>;
 }

@@ -18,6 +18,7 @@ import { isBefore } from './is-before.ts';
 import { type Entry, LedgerEntries } from './ledger-entries.ts';
 import { isBusy } from '../../recorder/store-file.ts';
 import {
+  type AppendedLines,
   maxLinesAtOnce,
   type LedgerChange,
   type LedgerStore,
@@ -29,6 +30,8 @@ import {
 /** Closing waits this long for the store. */
 const closingMs = 2_000;
 const maxClosingRounds = 1_000;
+/** At the process's end a write may wait so long for another one's lock. */
+const flushWaitMs = 250;
 /** Between why a dataset is where it is and what was noted since. */
 const noteMark = '; noted: ';
 
@@ -54,6 +57,7 @@ export class Ledger {
   #soon: Timer | undefined = undefined;
   #reviewing: Promise<void> | undefined = undefined;
   #failure = '';
+  #generation: number | undefined;
   #closed = false;
   /** False until the store was read, or is known to fail by itself rather than to be late. */
   #known = false;
@@ -74,6 +78,7 @@ export class Ledger {
     this.#listeners = new Listeners(options.logger);
     this.#reviewedMs = this.#clock.monotonicMs();
     this.#readAtStart();
+    this.#generation = this.#store.generation;
     this.#store.subscribe?.(() => {
       void this.#readOthers();
     });
@@ -200,6 +205,42 @@ export class Ledger {
     return this.#reviewing;
   }
 
+  /** Steps back that the store does not have yet, at most {@link maxLinesAtOnce}. */
+  get unwritten(): readonly NewLedgerChange[] {
+    return this.#unwrittenBatch().lines;
+  }
+
+  /**
+   * Writes what is unwritten, for a process that ends: before it returns where the store answers at once, else the promise resolves when
+   * it has answered. Undefined where nothing is to be waited for. Never throws or rejects.
+   */
+  flush(): Promise<void> | undefined {
+    try {
+      for (let round = 0; round < maxClosingRounds && this.#hasUnwritten(); round += 1) {
+        this.#store.allowWaiting?.(flushWaitMs);
+        const batch = this.#unwrittenBatch();
+        const answer = this.#store.append(batch.lines);
+        if (isPromise(answer)) {
+          return answer.then(
+            (sequences) => {
+              this.#written(batch, sequences);
+            },
+            (error: unknown) => {
+              this.#fail(error);
+            },
+          );
+        }
+        this.#written(batch, answer);
+        const others = answer.includes(undefined) ? this.#store.read(this.#lastRead) : [];
+        if (!isPromise(others)) this.#learn(others);
+      }
+      if (!this.#closed) this.#store.allowWaiting?.(0);
+    } catch (error) {
+      this.#fail(error);
+    }
+    return undefined;
+  }
+
   /** Writes what is unwritten, and ends the reviews. Idempotent. */
   async close(): Promise<void> {
     if (this.#closed) return;
@@ -229,7 +270,8 @@ export class Ledger {
   }
 
   #hasUnwritten(): boolean {
-    return [...this.#entries.values()].some(({ unwritten }) => unwritten !== undefined);
+    for (const { unwritten } of this.#entries.values()) if (unwritten !== undefined) return true;
+    return false;
   }
 
   /** A store that hangs must not keep a program from closing. */
@@ -281,15 +323,30 @@ export class Ledger {
   /** What others put back is obeyed sooner than steps forward are judged. */
   async #readOthers(): Promise<void> {
     try {
-      this.#learn(await this.#store.read(this.#lastRead));
+      await this.#readNew();
     } catch (error) {
       this.#fail(error);
     }
   }
 
+  /** Another ledger is read from its beginning, and told what this process knows. */
+  async #readNew(): Promise<void> {
+    const lines = await this.#store.read(this.#lastRead);
+    if (this.#generation === this.#store.generation) {
+      this.#learn(lines);
+      return;
+    }
+    const all = await this.#store.read(0);
+    this.#generation = this.#store.generation;
+    this.#lastRead = 0;
+    this.#entries.meetAnother(all);
+    this.#learn(all);
+    if (this.#hasUnwritten()) this.#reviewSoon();
+  }
+
   async #review(): Promise<void> {
     try {
-      this.#learn(await this.#store.read(this.#lastRead));
+      await this.#readNew();
       await this.#writeUnwritten();
       await this.#stepForward();
       this.#recover();
@@ -373,26 +430,31 @@ export class Ledger {
 
   /** Somebody else may have been first: what they wrote is read at the next review, and this is written after it. */
   async #writeUnwritten(): Promise<void> {
+    const batch = this.#unwrittenBatch();
+    if (batch.lines.length === 0) return;
+    if (batch.lines.length >= maxLinesAtOnce) this.#reviewSoon();
+    this.#written(batch, await this.#store.append(batch.lines));
+  }
+
+  #unwrittenBatch(): UnwrittenBatch {
     const entries: Entry[] = [];
     const lines: NewLedgerChange[] = [];
     for (const entry of this.#entries.values()) {
       if (entry.unwritten === undefined) continue;
       entries.push(entry);
       lines.push({ ...entry.unwritten, previous: entry.sequence });
-      if (lines.length >= maxLinesAtOnce) {
-        this.#reviewSoon();
-        break;
-      }
+      if (lines.length >= maxLinesAtOnce) break;
     }
-    if (lines.length === 0) return;
-    const written = entries.map(({ unwritten }) => unwritten);
-    const sequences = await this.#store.append(lines);
+    return { entries, lines, words: entries.map(({ unwritten }) => unwritten) };
+  }
+
+  #written({ entries, words }: UnwrittenBatch, sequences: AppendedLines): void {
     for (const [index, entry] of entries.entries()) {
       const sequence = sequences[index];
       if (sequence === undefined) continue;
       entry.sequence = Math.max(entry.sequence, sequence);
       // Otherwise there is a later word by now, which is written next.
-      if (entry.unwritten === written[index]) entry.unwritten = undefined;
+      if (entry.unwritten === words[index]) entry.unwritten = undefined;
     }
   }
 
@@ -418,6 +480,13 @@ export class Ledger {
     this.#failure = '';
     this.#logger.info({}, 'the ledger can be read and written again');
   }
+}
+
+/** Steps back on their way to the store, with the words of the moment when they were taken. */
+interface UnwrittenBatch {
+  readonly entries: readonly Entry[];
+  readonly lines: readonly NewLedgerChange[];
+  readonly words: readonly Entry['unwritten'][];
 }
 
 const notRead: readonly StageLimit[] = Object.freeze([

@@ -1,0 +1,34 @@
+import { fileURLToPath } from 'node:url';
+import type { LastWords } from './say-the-last.ts';
+
+const mostMs = 2_000;
+
+/**
+ * Says to the shared store what a process still holds whose event loop has ended. Holds the process up until it is said, for two seconds
+ * at the most.
+ *
+ * @returns false where it could not be said.
+ */
+export function sayInOtherProcess(words: LastWords): boolean {
+  const fromSource = import.meta.url.endsWith('.ts');
+  const script = new URL(fromSource ? './say-the-last.ts' : './say-the-last.js', import.meta.url);
+  const { spawnSync } = process.getBuiltinModule('node:child_process');
+  const { status } = spawnSync(
+    process.execPath,
+    [
+      ...(fromSource
+        ? ['--conditions=@changeover/source', '--disable-warning=ExperimentalWarning']
+        : []),
+      fileURLToPath(script),
+    ],
+    {
+      input: JSON.stringify(words),
+      env: { ...process.env, NODE_OPTIONS: '', CHANGEOVER_LAST_WORDS: '1' },
+      stdio: ['pipe', 'ignore', 'ignore'],
+      timeout: mostMs,
+      killSignal: 'SIGKILL',
+      windowsHide: true,
+    },
+  );
+  return status === 0;
+}

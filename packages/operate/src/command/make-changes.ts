@@ -1,0 +1,142 @@
+import { allKeys, keyTarget, type Stage } from '@changeover/core';
+import {
+  changeOptions,
+  type ChangeOptions,
+  type ChangingOptions,
+  type CommandContext,
+} from './command-context.ts';
+import { hold, type Subject } from './hold.ts';
+import { type Migration, requireLedger } from './migration.ts';
+import { type KeyName, promote } from './promote.ts';
+import { resume, resumeWhole } from './resume.ts';
+import { acceptableNamed, backendNamed, keyNamed } from './subject.ts';
+import type { Terminal } from './terminal.ts';
+
+/** What each change of a key lets a person type. */
+export interface SubjectOptions extends ChangingOptions {
+  readonly unseen?: boolean;
+}
+
+/** What `resume` lets a person type. */
+export interface ResumeSubjectOptions extends SubjectOptions {
+  readonly force?: boolean;
+  readonly to?: Stage;
+}
+
+/** What `promote` lets a person type. */
+export interface PromoteSubjectOptions extends ResumeSubjectOptions {
+  readonly accept: readonly string[];
+}
+
+/** What `hold` lets a person type. */
+export interface HoldSubjectOptions extends SubjectOptions {
+  readonly at?: Stage;
+}
+
+type Change<Of = Subject> = (
+  migration: Migration,
+  terminal: Terminal,
+  subject: Of,
+  options: ChangeOptions,
+) => Promise<void>;
+
+/** `changeover promote`. */
+export async function promoteKey(
+  context: CommandContext,
+  backend: string,
+  key: string,
+  options: PromoteSubjectOptions,
+): Promise<void> {
+  await changeKey(context, backend, key, options, (migration, terminal, subject, given) => {
+    const accept = options.accept.map((name) =>
+      acceptableNamed(migration, subject.backend, name, options.unseen === true),
+    );
+    const { to, force = false } = options;
+    return promote(migration, terminal, subject, { ...given, force, to, accept });
+  });
+}
+
+/** `changeover hold`. */
+export async function holdKey(
+  context: CommandContext,
+  backend: string,
+  key: string,
+  options: HoldSubjectOptions,
+): Promise<void> {
+  const make: Change = (migration, terminal, subject, given) =>
+    hold(migration, terminal, subject, { ...given, at: options.at });
+  await changeKey(context, backend, key, options, asSubject(make));
+}
+
+/** `changeover rollback`. */
+export async function rollBackKey(
+  context: CommandContext,
+  backend: string,
+  key: string,
+  options: SubjectOptions,
+): Promise<void> {
+  await changeKey(context, backend, key, options, asSubject(holdAtLegacy));
+}
+
+/** `changeover kill`. */
+export async function killBackend(
+  context: CommandContext,
+  backend: string,
+  options: SubjectOptions,
+): Promise<void> {
+  await changeWhole(context, backend, options, holdAtLegacy);
+}
+
+/** `changeover resume`. */
+export async function resumeSubject(
+  context: CommandContext,
+  backend: string,
+  key: string | undefined,
+  options: ResumeSubjectOptions,
+): Promise<void> {
+  const { to, force = false } = options;
+  const asked =
+    (make: typeof resume): Change =>
+    (migration, terminal, subject, given) =>
+      make(migration, terminal, subject, { ...given, to, force });
+  if (key === undefined) await changeWhole(context, backend, options, asked(resumeWhole));
+  else await changeKey(context, backend, key, options, asSubject(asked(resume)));
+}
+
+const holdAtLegacy: Change = (migration, terminal, subject, options) =>
+  hold(migration, terminal, subject, { ...options, at: 'legacy' });
+
+function asSubject(make: Change): Change<KeyName> {
+  return (migration, terminal, { backend, key }, options) =>
+    make(migration, terminal, { backend, target: keyTarget(key) }, options);
+}
+
+async function changeKey(
+  context: CommandContext,
+  typedBackend: string,
+  typedKey: string,
+  options: SubjectOptions,
+  make: Change<KeyName>,
+): Promise<void> {
+  const given = changeOptions(options);
+  await context.withMigration(options, (migration, terminal) => {
+    requireLedger(migration);
+    const backend = backendNamed(migration, typedBackend);
+    const key = keyNamed(migration, backend, typedKey, options.unseen === true);
+    return make(migration, terminal, { backend, key }, given);
+  });
+}
+
+async function changeWhole(
+  context: CommandContext,
+  typedBackend: string,
+  options: SubjectOptions,
+  make: Change,
+): Promise<void> {
+  const given = changeOptions(options);
+  await context.withMigration(options, (migration, terminal) => {
+    requireLedger(migration);
+    const backend = backendNamed(migration, typedBackend);
+    return make(migration, terminal, { backend, target: allKeys }, given);
+  });
+}

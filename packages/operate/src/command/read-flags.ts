@@ -1,0 +1,48 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { checkFlags, type FlagProblem } from '@changeover/bridge';
+import { CommandError, exitCodes } from './command-error.ts';
+import type { Terminal } from './terminal.ts';
+
+/** The text of a flags file that is valid.
+ *
+ * @throws {CommandError} for one that isn't. */
+export function readFlags(path: string): string {
+  const [problem] = problemsOf(path);
+  if (problem === undefined) return readFileSync(path, 'utf8');
+  throw new CommandError(
+    `${path} would be refused: ${problem.message}. See: changeover flags validate ${path}`,
+  );
+}
+
+/** Checks a flags file: `changeover flags validate`. Gives the exit code. */
+export function validateFlags(path: string, terminal: Terminal): number {
+  const problems = problemsOf(path);
+  const valid = problems.length === 0;
+  terminal.answer(
+    valid
+      ? [`${path} is valid.`]
+      : [
+          `${path} is refused:`,
+          ...problems.map(({ message }) => `  ${terminal.paint('red', message)}`),
+        ],
+    { file: path, valid, problems },
+  );
+  return valid ? exitCodes.done : exitCodes.error;
+}
+
+function problemsOf(path: string): readonly FlagProblem[] {
+  let text;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new CommandError(`${resolve(path)} can't be read: ${(error as Error).message}`);
+  }
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch (error) {
+    return [{ flag: undefined, path: '', message: `it is no JSON: ${(error as Error).message}` }];
+  }
+  return checkFlags(document, 'file').problems;
+}
