@@ -17,6 +17,10 @@ export interface BridgeKnexOptions extends AdapterOptions {
   readonly pooled?: (() => Knex) | undefined;
   /** Connections of the pooled leg where `pooled` is left out, 1 at least. Default: 10; on SQLite as configured, which is 1. */
   readonly max?: number | undefined;
+  /** True: no other write of a key comes between the statements of its transaction in this process, as on one connection. False:
+   * transactions run beside each other. At `legacy` it is the instance's own pool that decides. Default: true where that has one
+   * connection, as SQLite's has; what ran beside each other before does so at every stage. */
+  readonly exclusiveTransactions?: boolean | undefined;
   /** Tells what a statement does; closed with the instance. Default: that of the client's engine, PostgreSQL or SQLite. */
   readonly classifier?: StatementClassifier | undefined;
 }
@@ -28,6 +32,7 @@ export interface ParsedOptions {
   readonly pure: readonly string[];
   readonly pooled: (() => Knex) | undefined;
   readonly max: number | undefined;
+  readonly exclusiveTransactions: boolean | undefined;
   readonly classifier: StatementClassifier | undefined;
 }
 
@@ -37,7 +42,7 @@ export interface ParsedOptions {
  * @throws {InvalidOptionError} for an option that there is not or that is out of bounds.
  */
 export function parseOptions(options: BridgeKnexOptions): ParsedOptions {
-  const bridge = bridgePartOf(options, ['pooled', 'max', 'classifier']);
+  const bridge = bridgePartOf(options, ['pooled', 'max', 'exclusiveTransactions', 'classifier']);
   const { pooled, max, pure = [], classifier } = options;
   for (const name of ['pooled', 'key'] as const)
     if (options[name] !== undefined && typeof options[name] !== 'function')
@@ -50,5 +55,13 @@ export function parseOptions(options: BridgeKnexOptions): ParsedOptions {
     throw new InvalidOptionError(
       `Option max must be a whole number above 0, but is ${String(max)}.`,
     );
-  return Object.freeze({ bridge, key: keyOf(options), pure, pooled, max, classifier });
+  return Object.freeze({
+    bridge,
+    key: keyOf(options),
+    pure,
+    pooled,
+    max,
+    exclusiveTransactions: options.exclusiveTransactions,
+    classifier,
+  });
 }

@@ -3,6 +3,7 @@ import knex from 'knex';
 import { BridgedConnection, NoTurnError } from './bridged-connection.ts';
 import type { BridgedQueries } from './bridged-queries.ts';
 import type {
+  KnexBuilder,
   KnexClient,
   KnexClientClass,
   KnexQuery,
@@ -85,14 +86,12 @@ export function bridgedClientClass(legacy: KnexClient, queries: BridgedQueries):
       return super.transaction(inside, config, outer);
     }
 
-    override runner(builder: unknown): KnexRunner {
+    override runner(builder: KnexBuilder): KnexRunner {
       const runner = super.runner(builder);
       const run = runner.query.bind(runner);
       runner.query = (query) =>
         run(query).catch((error: unknown) => {
-          throw error instanceof NotRunError
-            ? Object.assign(error.cause, { sql: query.sql, bindings: query.bindings })
-            : error;
+          throw error instanceof NotRunError ? withBuilder(error.cause, builder) : error;
         });
       return runner;
     }
@@ -130,6 +129,11 @@ export function bridgedClientClass(legacy: KnexClient, queries: BridgedQueries):
 /** What a client tells of the legs. Knex assigns these to the clients that it makes, which changes nothing. */
 function seen(get: () => unknown): PropertyDescriptor {
   return { configurable: true, get, set: () => undefined };
+}
+
+/** As Knex does where it acquires a connection: a time-out tells the statement that waited. */
+function withBuilder(error: Error, { sql, bindings }: KnexBuilder): Error {
+  return error instanceof knex.KnexTimeoutError ? Object.assign(error, { sql, bindings }) : error;
 }
 
 /** An error of a statement that was not run is the one that Knex has where it acquires a connection. */

@@ -1,5 +1,5 @@
 import { WiringError } from '@changeover/bridge';
-import { heldAlready, hold } from '../shared/held.ts';
+import { heldAlready } from '../shared/held.ts';
 import { OpenTransaction } from '../shared/open-transaction.ts';
 import { controlOf } from '../shared/transaction-control.ts';
 import type { BridgedQueries } from './bridged-queries.ts';
@@ -177,10 +177,7 @@ export class BridgedConnection implements Holder {
       },
       begin,
     };
-    const held = await this.#inTurn(
-      call,
-      hold<KnexLease>((work) => this.#queries.api.transaction(transaction, work)),
-    );
+    const held = await this.#inTurn(call, this.#queries.begin(transaction));
     this.#transaction = new OpenTransaction(call.key, byStatement, held);
     return call.query;
   }
@@ -231,6 +228,7 @@ export class BridgedConnection implements Holder {
 
   /** What waits for its turn longer than Knex waits for a connection is not run any more. */
   async #inTurn<T>(call: QueryCall, running: Promise<T>): Promise<T> {
+    if (!call.waits) return running;
     const { promise: late, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
       if (call.giveUp()) reject(new NoTurnError());

@@ -1,6 +1,7 @@
 import { type Bridge, bridgeOf, createBridge, defined } from '@changeover/bridge';
 import type { OperationDefinition } from '@changeover/core';
 import { onlyKey } from '../shared/adapter-options.ts';
+import { type Held, heldAlready, hold } from '../shared/held.ts';
 import { KnownStatements } from '../shared/known-statements.ts';
 import { LeftTransactions } from '../shared/open-transaction.ts';
 import { plainRows } from '../shared/plain-rows.ts';
@@ -8,11 +9,18 @@ import type { ParsedOptions } from './bridge-knex-options.ts';
 import { type Engine, engineOf, rowsIn } from './engine.ts';
 import {
   acquireTimeoutMs,
+  hasOneConnection,
   type KnexClient,
   type KnexQuery,
   type RawConnection,
 } from './knex-client.ts';
-import { KnexLeg, type KnexLender, type LegApi, type TransactionCall } from './leg.ts';
+import {
+  type KnexLease,
+  KnexLeg,
+  type KnexLender,
+  type LegApi,
+  type TransactionCall,
+} from './leg.ts';
 import { type Holder, QueryCall } from './query-call.ts';
 
 /** What the connections of one bridged instance share: both legs, the bridge between them, what is known of statements. */
@@ -26,6 +34,7 @@ export class BridgedQueries {
   /** How long a statement waits for its turn and its connection, in ms. */
   readonly waitsMs: number;
   readonly #engine: Engine;
+  readonly #exclusive: boolean;
   readonly #legs: { readonly legacy: KnexLeg; readonly pooled: KnexLeg };
   readonly #options: ParsedOptions;
   /** Keys that work with the state of their connection. */
@@ -35,6 +44,7 @@ export class BridgedQueries {
   constructor(legacy: KnexClient, pooled: () => KnexClient, options: ParsedOptions) {
     this.#options = options;
     this.waitsMs = acquireTimeoutMs(legacy);
+    this.#exclusive = options.exclusiveTransactions ?? hasOneConnection(legacy);
     const session = {
       isKept: (key: string) => this.#sessions.has(key),
       keep: (key: string) => this.#sessions.add(key),
@@ -67,6 +77,19 @@ export class BridgedQueries {
   keyOf(query: KnexQuery | undefined): string {
     const { key } = this.#options;
     return key === undefined ? onlyKey : key({ sql: query?.sql ?? '', values: query?.bindings });
+  }
+
+  /** Begins a transaction. Where it is exclusive it is a call that lasts until its end, else one that lasts as long as BEGIN. */
+  async begin(call: TransactionCall): Promise<Held<KnexLease>> {
+    if (this.#exclusive) return hold<KnexLease>((work) => this.api.transaction(call, work));
+    const begun: KnexLease[] = [];
+    await this.api.transaction(call, (lease) => {
+      begun.push(lease);
+      return Promise.resolve();
+    });
+    const [lease] = begun;
+    if (lease === undefined) throw new TypeError('a transaction began on no connection');
+    return heldAlready(lease);
   }
 
   /** What the server said of its version to the leg that asked it first. */
@@ -112,7 +135,7 @@ export class BridgedQueries {
         transaction: defined({
           kind: 'write',
           comparison: 'none',
-          exclusive: true,
+          exclusive: this.#exclusive,
           dataset: ({ key }: TransactionCall) => key,
         }),
       },

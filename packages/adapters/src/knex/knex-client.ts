@@ -24,7 +24,8 @@ export interface RowSink {
 /** Configuration of a Knex instance, as far as it is looked at here. */
 export interface KnexConfig {
   readonly connection?: unknown;
-  readonly connectionPool?: unknown;
+  /** Of a driver, or one that was made elsewhere. */
+  readonly connectionPool?: { readonly options?: { readonly max?: number } } | undefined;
   readonly pool?: { readonly max?: number; readonly acquireTimeoutMillis?: number } | undefined;
   readonly acquireConnectionTimeout?: number | undefined;
 }
@@ -49,13 +50,19 @@ export interface KnexClient {
     options: unknown,
   ): Promise<unknown>;
   transaction(container: TransactionContainer, config: unknown, outer: unknown): unknown;
-  runner(builder: unknown): KnexRunner;
+  runner(builder: KnexBuilder): KnexRunner;
   initializePool(config?: unknown): void;
   destroy(callback?: (error?: unknown) => void): Promise<void>;
 }
 
 /** What a transaction is given to do. */
 export type TransactionContainer = (transaction: { readonly client: KnexClient }) => unknown;
+
+/** What a program builds, as it was written. */
+export interface KnexBuilder {
+  readonly sql?: unknown;
+  readonly bindings?: unknown;
+}
 
 /** Runs what a builder was compiled to. */
 export interface KnexRunner {
@@ -64,6 +71,11 @@ export interface KnexRunner {
 
 /** A class of clients: one a dialect, or the program's own. */
 export type KnexClientClass = new (config: object) => KnexClient;
+
+/** Whether all that a client runs has one connection. */
+export function hasOneConnection({ pool, config }: Pick<KnexClient, 'pool' | 'config'>): boolean {
+  return (pool?.max ?? config.connectionPool?.options?.max) === 1;
+}
 
 /** How long Knex waits for a connection, in ms: the smaller of what was configured. */
 export function acquireTimeoutMs({ config }: Pick<KnexClient, 'config'>): number {

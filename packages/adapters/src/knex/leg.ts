@@ -1,5 +1,11 @@
 import { type Lease, Leases, type LeasesOptions, type Lender } from '../shared/leases.ts';
-import type { KnexClient, KnexQuery, RawConnection, RowSink } from './knex-client.ts';
+import {
+  hasOneConnection,
+  type KnexClient,
+  type KnexQuery,
+  type RawConnection,
+  type RowSink,
+} from './knex-client.ts';
 import { GivenUpError, type Holder, type QueryCall } from './query-call.ts';
 
 /** A connection of one of the clients, while it is lent. */
@@ -168,7 +174,7 @@ export class KnexLeg implements LegApi {
       const leases = new Leases<RawConnection, KnexLender>(new KnexLender(client), {
         session,
         // Where there is only one there is nothing to choose, and keeping it would leave none for anybody else.
-        keeps: keeps && client.pool?.max !== 1,
+        keeps: keeps && !hasOneConnection(client),
         // The pool itself makes its callers wait, no longer than Knex says.
         single: false,
       });

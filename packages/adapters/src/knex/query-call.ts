@@ -83,6 +83,11 @@ export class QueryCall implements LeasedStatement {
     return holder;
   }
 
+  /** No leg has begun with it. */
+  get waits(): boolean {
+    return this.#state === 'waits';
+  }
+
   /** It is not to be run any more. False where it was begun. */
   giveUp(): boolean {
     if (this.#state === 'begun') return false;
