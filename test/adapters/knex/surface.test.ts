@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { bridgeKnex, type BridgeKnexOptions } from '@changeover/adapters/knex';
 import { bridgeOf, createStaticStageSource, silentLogger, WiringError } from '@changeover/bridge';
-import { InvalidOptionError } from '@changeover/core';
+import { InvalidOptionError, type Stage } from '@changeover/core';
 import knex, { type Knex } from 'knex';
 import { type BridgedKnex, bridgedKnex, type BridgedKnexOptions } from './bridged-knex.ts';
 
@@ -71,7 +71,7 @@ describe('on PostgreSQL', () => {
     await bridged[Symbol.asyncDispose]();
   });
 
-  async function open(stage: 'legacy' | 'reverse' | 'pooled', options?: BridgedKnexOptions) {
+  async function open(stage: Stage, options?: BridgedKnexOptions) {
     bridged = await bridgedKnex('postgresql', options);
     bridged.stages.set(() => stage);
     return bridged.db;
@@ -107,7 +107,7 @@ describe('on PostgreSQL', () => {
   test.each(['legacy', 'pooled'] as const)(
     'at %s what waits for a transaction handle fails as Knex does, in the time that is configured, and was not run',
     async (stage) => {
-      const db = await open(stage, { config: { acquireConnectionTimeout: 300, log } });
+      const db = await open(stage, { config: { acquireConnectionTimeout: 1_000, log } });
       const trx = await db.transaction();
       const waits = db('account').insert({ owner: 'waits', balance: 1 });
       const error = await waits.then(
@@ -148,6 +148,31 @@ describe('on PostgreSQL', () => {
       }
     },
   );
+
+  test('a read that ran out of its time is not run on the other leg, where nothing would cut it', async () => {
+    const db = await open('shadow', { config: { log } });
+    const totals = () => bridged.bridge.recorder.summary().totals;
+    for (let round = 0; round < 50 && totals().compared === 0; round += 1) {
+      const late = db.raw('select pg_sleep(60)').timeout(50, { cancel: true });
+      await expect(late.then()).rejects.toThrow('timeout');
+      await bridged.bridge.idle();
+    }
+    expect(totals()).toMatchObject({ compared: 1, inconclusive: 1 });
+    const sleeping = "select pid from pg_stat_activity where state = 'active' and query like ?";
+    const { rows } = await bridged.direct.raw<{ rows: unknown[] }>(sleeping, ['%pg_sleep(60)']);
+    expect(rows).toEqual([]);
+  });
+
+  test('a statement that runs out of its time before it has a connection is not run', async () => {
+    const db = await open('pooled', { config: { log } });
+    const trx = await db.transaction();
+    for (const cancel of [true, false]) {
+      const late = db('account').insert({ owner: 'late', balance: 1 }).timeout(50, { cancel });
+      await expect(late.then()).rejects.toBeInstanceOf(knex.KnexTimeoutError);
+    }
+    await trx.commit();
+    expect(await db('account').select()).toEqual([]);
+  });
 
   test.each(['serializable', 'repeatable read'] as const)(
     'a transaction is %s, and reads only, as it was asked for',

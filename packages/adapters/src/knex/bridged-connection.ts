@@ -33,6 +33,7 @@ export class BridgedConnection implements Holder {
   #running = 0;
   #isReleased = false;
   #isDisposed = false;
+  #isCancelled = false;
 
   constructor(queries: BridgedQueries) {
     this.#queries = queries;
@@ -55,6 +56,10 @@ export class BridgedConnection implements Holder {
     return this.#isDisposed;
   }
 
+  get ranOutOfTime(): boolean {
+    return this.#isDisposed || this.#isCancelled;
+  }
+
   /** @param ofKnex the statement is one by which Knex itself begins or ends a transaction. */
   async run(query: KnexQuery, ofKnex: boolean): Promise<KnexQuery> {
     this.#running += 1;
@@ -74,10 +79,13 @@ export class BridgedConnection implements Holder {
     }
   }
 
-  /** Asks the server to end what runs on it. */
+  /** Asks the server to end what runs on it. What waits is not run any more. */
   async cancel(): Promise<unknown> {
+    this.#isCancelled = true;
     const lease = this.#transaction?.lease ?? this.lease;
-    return lease?.driver.client.cancelQuery(lease.connection);
+    if (lease !== undefined) return lease.driver.client.cancelQuery(lease.connection);
+    this.#isDisposed = true;
+    return undefined;
   }
 
   /** Runs something inside the transaction that is open on it. */
@@ -129,6 +137,7 @@ export class BridgedConnection implements Holder {
   async #run(query: KnexQuery, ofKnex: boolean): Promise<KnexQuery> {
     const call = this.#queries.callOf(query, this);
     const open = this.#open(call);
+    this.#queries.saw(call, open !== undefined);
     if (open !== undefined) return this.#runIn(open, call);
     if (this.lease?.holdsOthersUp === true) return this.#runOn(this.lease, call);
     if (controlOf(call.traits, query.sql) === 'begin') return this.#beginBy(call, !ofKnex);
@@ -196,6 +205,7 @@ export class BridgedConnection implements Holder {
       },
     };
     const open = this.#open(call);
+    this.#queries.saw(call, open !== undefined);
     if (open !== undefined) {
       open.lease.note(call);
       return streamOn(open.lease, query, request);

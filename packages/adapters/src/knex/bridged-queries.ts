@@ -6,6 +6,7 @@ import { KnownStatements } from '../shared/known-statements.ts';
 import { LeftTransactions } from '../shared/open-transaction.ts';
 import { plainRows } from '../shared/plain-rows.ts';
 import type { ParsedOptions } from './bridge-knex-options.ts';
+import { SessionWatch } from '../shared/session-watch.ts';
 import { type Engine, engineOf, rowsIn } from './engine.ts';
 import {
   acquireTimeoutMs,
@@ -35,6 +36,7 @@ export class BridgedQueries {
   readonly waitsMs: number;
   readonly #engine: Engine;
   readonly #exclusive: boolean;
+  readonly #watch: SessionWatch;
   readonly #legs: { readonly legacy: KnexLeg; readonly pooled: KnexLeg };
   readonly #options: ParsedOptions;
   /** Keys that work with the state of their connection. */
@@ -56,7 +58,12 @@ export class BridgedQueries {
       pooled: new KnexLeg(pooled, { session, keeps: true }),
     };
     this.#engine = engineOf(legacy, options, this.#legs.pooled);
-    this.known = new KnownStatements(this.#engine.classifier);
+    const { classifier } = this.#engine;
+    this.known = new KnownStatements(classifier);
+    this.#watch = new SessionWatch(
+      () => this.bridge,
+      (sql) => classifier.learn(sql),
+    );
     this.api = this.#makeBridge();
     this.query = this.api.query;
     this.bridge = bridgeOf(this.api);
@@ -72,6 +79,12 @@ export class BridgedQueries {
       holder,
       sessionKept: this.#sessions.has(key),
     });
+  }
+
+  /** To be told of each statement when it is executed. */
+  saw({ key, sql, traits }: QueryCall, isInside: boolean): void {
+    if (this.#watch.concerns(traits))
+      this.#watch.saw({ key, operation: 'query', sql, traits, isInside });
   }
 
   keyOf(query: KnexQuery | undefined): string {
@@ -136,7 +149,7 @@ export class BridgedQueries {
           kind: 'write',
           comparison: 'none',
           exclusive: this.#exclusive,
-          dataset: ({ key }: TransactionCall) => key,
+          key: ({ key }: TransactionCall) => key,
         }),
       },
       undeclared: 'legacy',
@@ -148,13 +161,16 @@ export class BridgedQueries {
 
 type QueryArguments = readonly [string, readonly unknown[], QueryCall];
 
+const shape = (...[, , call]: QueryArguments): string => call.traits.shape;
+
 /** By what the classifier says: a read is compared by its rows, anything else runs once. */
 const queries = {
   kind: 'statement',
-  dataset: (...[, , call]: QueryArguments) => call.key,
+  key: (...[, , call]: QueryArguments) => call.key,
   reads: (...[, , call]: QueryArguments) => call.isRead,
   read: {
     kind: 'read',
+    shape,
     result: 'rows',
     ordered: (...[, , call]: QueryArguments) => call.traits.ordered,
     undetermined: (...[, , call]: QueryArguments) => call.traits.undetermined,
@@ -163,5 +179,5 @@ const queries = {
       return rows === undefined ? answer : plainRows(rows);
     },
   },
-  write: { kind: 'write', comparison: 'none' },
+  write: { kind: 'write', shape, comparison: 'none' },
 } as OperationDefinition;

@@ -98,11 +98,10 @@ export class KnexLeg implements LegApi {
 
   async query(_sql: string, bindings: readonly unknown[], call: QueryCall): Promise<KnexQuery> {
     const holder = call.takeHolder();
-    if (holder === undefined)
-      return this.withConnection(
-        (client, connection) => client._query(connection, call.copyWith(bindings)),
-        call,
-      );
+    if (holder === undefined) {
+      const copy = call.copyWith(bindings);
+      return this.withConnection((client, connection) => client._query(connection, copy), call);
+    }
     const lease = await this.#leaseFor(holder, call);
     return await lease.driver.client._query(lease.connection, call.query);
   }

@@ -1,3 +1,4 @@
+import { NotComparableError } from '@changeover/core';
 import type { LeasedStatement } from '../shared/leases.ts';
 import type { StatementTraits } from '../shared/statement-traits.ts';
 import type { KnexQuery } from './knex-client.ts';
@@ -8,6 +9,8 @@ export interface Holder {
   lease: KnexLease | undefined;
   /** Knex wants nothing more to run on it: what waits for it is not run. */
   readonly isDisposed: boolean;
+  /** A statement on it ran out of the time that its caller gave it. */
+  readonly ranOutOfTime: boolean;
 }
 
 /** Methods of the query builder that make statements of rows. */
@@ -69,8 +72,14 @@ export class QueryCall implements LeasedStatement {
     return !ofRows.has(this.#parts.query.method);
   }
 
-  /** A query of its own with these bindings, for a driver's answer that its caller does not see. */
+  /**
+   * A query of its own with these bindings, for a driver's answer that its caller does not see.
+   *
+   * @throws {NotComparableError} where the caller's ran out of its time: the other one would take as long, with nobody to cut it.
+   */
   copyWith(bindings: readonly unknown[] | undefined): KnexQuery {
+    if (this.#parts.holder.ranOutOfTime)
+      throw new NotComparableError('the statement ran out of the time that its caller gave it');
     return { ...this.#parts.query, bindings };
   }
 

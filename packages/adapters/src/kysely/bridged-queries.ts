@@ -14,6 +14,7 @@ import { type Held, heldAlready, hold } from '../shared/held.ts';
 import { KnownStatements } from '../shared/known-statements.ts';
 import { LeftTransactions } from '../shared/open-transaction.ts';
 import { plainRows } from '../shared/plain-rows.ts';
+import { SessionWatch } from '../shared/session-watch.ts';
 import { type Engine, engineOf } from './engine.ts';
 import { DialectLeg, type LegApi, type RowStream, type TransactionCall } from './leg.ts';
 import { type Holder, QueryCall } from './query-call.ts';
@@ -30,6 +31,7 @@ export class BridgedQueries {
     this.#legs.pooled.withConnection(consumer);
   readonly #legs: { readonly legacy: DialectLeg; readonly pooled: DialectLeg };
   readonly #engine: Engine;
+  readonly #watch: SessionWatch;
   readonly #options: ParsedOptions;
   /** Keys that work with the state of their connection. */
   readonly #sessions = new Set<string>();
@@ -48,6 +50,10 @@ export class BridgedQueries {
     };
     this.#engine = engineOf(options, this.#legs.pooled);
     this.known = new KnownStatements(this.#engine.classifier);
+    this.#watch = new SessionWatch(
+      () => this.bridge,
+      (sql) => this.#engine.classifier.learn(sql),
+    );
     this.api = this.#makeBridge();
     this.executeQuery = this.api.executeQuery;
     this.bridge = bridgeOf(this.api);
@@ -77,6 +83,12 @@ export class BridgedQueries {
       holder,
       sessionKept: this.#sessions.has(key),
     });
+  }
+
+  /** To be told of each statement, in the tick in which it is executed. */
+  saw({ key, sql, traits }: QueryCall, isInside: boolean): void {
+    if (this.#watch.concerns(traits))
+      this.#watch.saw({ key, operation: 'executeQuery', sql, traits, isInside });
   }
 
   keyOf(query: CompiledQuery | undefined): string {
@@ -136,7 +148,7 @@ export class BridgedQueries {
           kind: 'write',
           comparison: 'none',
           exclusive: true,
-          dataset: ({ key }: TransactionCall) => key,
+          key: ({ key }: TransactionCall) => key,
         }),
       },
       undeclared: 'legacy',
@@ -148,19 +160,22 @@ export class BridgedQueries {
 
 type QueryArguments = readonly [string, readonly unknown[], QueryCall];
 
+const shape = (...[, , call]: QueryArguments): string => call.traits.shape;
+
 /** By what the classifier says: a read is compared by its rows, anything else runs once. */
 const queries = {
   kind: 'statement',
-  dataset: (...[, , call]: QueryArguments) => call.key,
+  key: (...[, , call]: QueryArguments) => call.key,
   reads: (...[, , call]: QueryArguments) => call.isRead,
   read: {
     kind: 'read',
+    shape,
     result: 'rows',
     ordered: (...[, , call]: QueryArguments) => call.traits.ordered,
     undetermined: (...[, , call]: QueryArguments) => call.traits.undetermined,
     compareAs: rowsOf,
   },
-  write: { kind: 'write', comparison: 'none' },
+  write: { kind: 'write', shape, comparison: 'none' },
 } as OperationDefinition;
 
 function rowsOf(answer: unknown): unknown {
