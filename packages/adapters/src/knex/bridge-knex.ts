@@ -14,8 +14,8 @@ import type { KnexClient, KnexClientClass } from './knex-client.ts';
  *
  * Each executed statement goes to the leg that its key's stage says, by the flag `changeover.{name}`; at `shadow` and `reverse` what
  * only reads goes to the other leg too, in the background, and the rows are compared. The instance is the legacy leg. The pooled leg is
- * one more of the same configuration with a pool of `max`, or what `pooled` makes. A transaction is one connection of one leg, and no
- * other write of its key comes between. `bridgeOf(result)` gives what stands behind it.
+ * one more of the same configuration with a pool of `max`, or what `pooled` makes. A transaction is one connection of one leg;
+ * of an instance with one connection, no other write of its key comes between. `bridgeOf(result)` gives what stands behind it.
  *
  * `destroy()` ends both instances and the bridge; the counts are stored.
  *
