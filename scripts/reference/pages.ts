@@ -64,7 +64,13 @@ function section({ name, kind, text, tags, declaration, members }: Exported): st
 }
 
 function errorsPage(names: readonly Exported[]): string {
-  const errors = names.filter(({ kind, name }) => kind === 'class' && name.endsWith('Error'));
+  const errors = names.filter(
+    ({ kind, name }, at) =>
+      kind === 'class' &&
+      name.endsWith('Error') &&
+      // What is exported from several places is one error.
+      names.findIndex((other) => other.name === name) === at,
+  );
   return page(
     'Errors',
     `Each has a stable \`code\`, a \`message\` for people, \`retryable\`, and the \`cause\` where there is one. What a leg throws is

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import type { Bridge, Stage } from 'changeover';
 import { sql } from 'kysely';
 import { bridgedHandle } from './better-sqlite3/bridged-handle.ts';
+import { bridgedKnex } from './knex/bridged-knex.ts';
 import { bridgedKysely } from './kysely/bridged-kysely.ts';
 import { bridgedClients } from './pg/kit.ts';
 import { bridgeOf } from '@changeover/bridge';
@@ -85,6 +86,26 @@ describe.each(stages)('at %s', (stage) => {
     );
     expect(new Set(sessionUses(bridge).map(({ use, what }) => `${String(use)} ${what}`))).toEqual(
       new Set(['sets executeQuery: set statement_timeout = ?']),
+    );
+  });
+
+  test('Knex: the same', async () => {
+    const opened = await bridgedKnex('postgresql');
+    ends.push(async () => {
+      await opened[Symbol.asyncDispose]();
+    });
+    const { db, bridge, stages: source } = opened;
+    source.set(() => stage);
+    await db.raw('set statement_timeout = 9000');
+    await until(() => sessionUses(bridge).length > 0);
+    await db.transaction((trx) => trx.raw('set local statement_timeout = 8000'));
+    const owners = 'select "owner" from "account" where "id" = ?';
+    await until(
+      () => shapesOf(bridge).includes(owners),
+      () => db('account').select('owner').where('id', 1),
+    );
+    expect(new Set(sessionUses(bridge).map(({ use, what }) => `${String(use)} ${what}`))).toEqual(
+      new Set(['sets query: set statement_timeout = ?']),
     );
   });
 });

@@ -31,6 +31,7 @@ const modules: readonly (readonly [project: string, file: string, shape: string]
   ['handle-pg', 'db.ts', 'handle'],
   ['async-class', 'repository.ts', 'handle'],
   ['kysely', 'db.ts', 'handle'],
+  ['knex', 'db.ts', 'handle'],
   ['functions', 'users.ts', 'functions'],
   ['object', 'settings.ts', 'object'],
   ['commonjs-object', 'store.cjs', 'object'],

@@ -38,6 +38,8 @@ const handles = [
   ['better-sqlite3', { 'better-sqlite3': '13' }, 'bridgeDatabase'],
   ['kysely over pg', { kysely: '0.29', pg: '8' }, 'PostgresDialect'],
   ['kysely over better-sqlite3', { kysely: '0.29', 'better-sqlite3': '13' }, 'SqliteDialect'],
+  ['knex over pg', { knex: '3', pg: '8' }, "client: 'pg'"],
+  ['knex over better-sqlite3', { knex: '3', 'better-sqlite3': '13' }, "client: 'better-sqlite3'"],
   ['nothing that is known', {}, 'createBridge'],
 ] as const;
 
@@ -64,14 +66,14 @@ describe.each(handles)('changeover init in a project with %s', (_name, dependenc
       writeFileSync(
         main,
         `const { bridgeOf } = await import('changeover');
-const [made] = Object.values(await import('./${file}')).filter((one) => typeof one === 'object');
-console.log(typeof made);
+const [made] = Object.values(await import('./${file}')).filter((one) => /object|function/.test(typeof one));
+console.log(made === undefined ? 'nothing' : 'made');
 process.chdir(import.meta.dirname);
 process.exit(0);
 `,
       );
       const ran = await run(process.execPath, [...nodeFlags, main], {});
-      expect(ran).toEqual({ code: 0, out: 'object\n', err: '' });
+      expect(ran).toEqual({ code: 0, out: 'made\n', err: '' });
     },
   );
 });

@@ -135,7 +135,7 @@ function whyNothing({ file, pathOf }: OpenProject): string[] {
     .map(pathOf);
   const others = otherHandlesIn(file);
   return [
-    'Nothing was found that a bridge stands in for: a handle of better-sqlite3, pg or Kysely, the one instance of a class, an ' +
+    'Nothing was found that a bridge stands in for: a handle of better-sqlite3, pg, Kysely or Knex, the one instance of a class, an ' +
       'exported object with methods, exported functions.',
     ...(from.length === 0
       ? []

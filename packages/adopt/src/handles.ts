@@ -8,7 +8,7 @@ import {
 import { importedAs, importsOf } from './imported.ts';
 
 /** A library whose handle an adapter of Changeover stands in for. */
-export type HandleKind = 'better-sqlite3' | 'pg.Client' | 'pg.Pool' | 'kysely';
+export type HandleKind = 'better-sqlite3' | 'pg.Client' | 'pg.Pool' | 'kysely' | 'knex';
 
 /** An expression that makes a handle: `new Database(file)`. */
 export interface Handle {
@@ -52,6 +52,7 @@ export function handlesIn(file: SourceFile): Handle[] {
     if (module === 'pg' && isNew && name === 'Client') return [{ kind: 'pg.Client', creation }];
     if (module === 'pg' && isNew && name === 'Pool') return [{ kind: 'pg.Pool', creation }];
     if (module === 'kysely' && isNew && name === 'Kysely') return [{ kind: 'kysely', creation }];
+    if (isBridgeableKnex({ creation, module, name })) return [{ kind: 'knex', creation }];
     return [];
   });
 }
@@ -59,15 +60,28 @@ export function handlesIn(file: SourceFile): Handle[] {
 /** Places that make a handle which no adapter stands in for. */
 export function otherHandlesIn(file: SourceFile): OtherHandle[] {
   return creationsIn(file)
-    .filter(({ module }) => others.has(module))
+    .filter((made) => others.has(made.module) && !isBridgeableKnex(made))
     .map(({ creation, module }) => ({ library: module, line: creation.getStartLineNumber() }));
 }
 
-function creationsIn(file: SourceFile): {
+interface Creation {
   readonly creation: NewExpression | CallExpression;
   readonly module: string;
   readonly name: string;
-}[] {
+}
+
+/** Whether it is an instance of Knex, and not said to be of an engine whose statements can't be classified. */
+function isBridgeableKnex({ creation, module, name }: Creation): boolean {
+  if (module !== 'knex' || !Node.isCallExpression(creation)) return false;
+  const [config] = creation.getArguments();
+  const client = /\bclient['"]?\s*:\s*['"`](\w+)/.exec(config?.getText() ?? '')?.[1] ?? '';
+  return (
+    ['default', 'knex', '*'].includes(name) &&
+    !/^(?:mysql|maria|mssql|oracle|cockroach)/.test(client)
+  );
+}
+
+function creationsIn(file: SourceFile): Creation[] {
   const imports = importsOf(file);
   return file.getDescendants().flatMap((node) => {
     if (!Node.isNewExpression(node) && !Node.isCallExpression(node)) return [];

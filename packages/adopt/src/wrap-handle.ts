@@ -17,6 +17,7 @@ const adapters: Readonly<
   'better-sqlite3': ['changeover/better-sqlite3', 'bridgeDatabase'],
   'pg.Client': ['changeover/pg', 'bridgeClient'],
   'pg.Pool': ['changeover/pg', 'bridgePool'],
+  knex: ['changeover/knex', 'bridgeKnex'],
 };
 
 /** Wraps the expression that makes a handle in the adapter's call; of Kysely its dialect. */
@@ -28,7 +29,9 @@ export function wrapHandle(
   const { quote: q } = style;
   if (kind === 'kysely') return wrapDialect({ kind, creation }, name, style);
   const [module, imported] = adapters[kind];
-  const memory = kind === 'better-sqlite3' && isInMemory(creation);
+  const memory =
+    (kind === 'better-sqlite3' && isInMemory(creation)) ||
+    (kind === 'knex' && creation.getText().includes(':memory:'));
   return {
     module,
     imported,

@@ -2,17 +2,19 @@ import type {
   AbortableOperationOptions,
   CompiledQuery,
   DatabaseConnection,
+  Driver,
   QueryCompiler,
   QueryResult,
   TransactionSettings,
 } from 'kysely';
 import type { BridgedQueries } from './bridged-queries.ts';
-import { hold } from './held.ts';
-import type { Lease } from './leases.ts';
-import type { TransactionCall } from './leg.ts';
-import { OpenTransaction } from './open-transaction.ts';
-import { controlOf, type Holder, type QueryCall } from './query-call.ts';
+import { heldAlready, hold } from '../shared/held.ts';
+import { OpenTransaction } from '../shared/open-transaction.ts';
+import { controlOf } from '../shared/transaction-control.ts';
+import type { KyselyLease, TransactionCall } from './leg.ts';
+import type { Holder, QueryCall } from './query-call.ts';
 
+type KyselyTransaction = OpenTransaction<DatabaseConnection, Driver>;
 type Cancel = () => Promise<void>;
 
 /** What a driver can do with a savepoint. */
@@ -23,9 +25,9 @@ export type SavepointAct = 'savepoint' | 'rollbackToSavepoint' | 'releaseSavepoi
  * same one, until Kysely is done with it: usually after that one query.
  */
 export class BridgedConnection implements Holder {
-  lease: Lease | undefined;
+  lease: KyselyLease | undefined;
   readonly #queries: BridgedQueries;
-  #transaction: OpenTransaction | undefined;
+  #transaction: KyselyTransaction | undefined;
   /** Runs a statement that the leg's driver makes of its own, while it does. */
   #ofDriver: DatabaseConnection['executeQuery'] | undefined;
 
@@ -68,9 +70,9 @@ export class BridgedConnection implements Holder {
   /** Begins a transaction of Kysely's own. */
   async begin(settings: TransactionSettings): Promise<void> {
     const key = this.#queries.keyOf(undefined);
-    const open = this.#transaction ?? this.#queries.transactionLeft(key);
+    const open = this.#transaction ?? this.#queries.left.of(key);
     if (open === undefined) {
-      const begin = (lease: Lease): Promise<void> =>
+      const begin = (lease: KyselyLease): Promise<void> =>
         this.#byDriver(lease, ({ driver, connection }) =>
           driver.beginTransaction(connection, settings),
         );
@@ -126,10 +128,10 @@ export class BridgedConnection implements Holder {
     return lease === undefined ? Promise.resolve() : lease.giveBack();
   }
 
-  async #releaseOpen(open: OpenTransaction, lease: Lease | undefined): Promise<void> {
+  async #releaseOpen(open: KyselyTransaction, lease: KyselyLease | undefined): Promise<void> {
     if (open.byStatement) {
       open.isLeft = true;
-      this.#queries.leaveTransaction(open);
+      this.#queries.left.add(open);
       return;
     }
     try {
@@ -169,11 +171,11 @@ export class BridgedConnection implements Holder {
     running: Promise<QueryResult<unknown>>,
   ): Promise<QueryResult<unknown>> {
     const result = await running;
-    this.#queries.ran([call]);
+    this.#queries.known.ran([call]);
     return result;
   }
 
-  async #executeIn(open: OpenTransaction, call: QueryCall): Promise<QueryResult<unknown>> {
+  async #executeIn(open: KyselyTransaction, call: QueryCall): Promise<QueryResult<unknown>> {
     const control = controlOf(call.traits, call.sql);
     const result = await runOn(open.lease, call);
     if (call.traits.changesSchema) open.mayChangeSchema.push(call);
@@ -183,15 +185,15 @@ export class BridgedConnection implements Holder {
   }
 
   /** On a connection that all other calls of the key wait for: they would wait for each other if it waited for them. */
-  async #executeOn(lease: Lease, call: QueryCall): Promise<QueryResult<unknown>> {
+  async #executeOn(lease: KyselyLease, call: QueryCall): Promise<QueryResult<unknown>> {
     const result = await runOn(lease, call);
-    if (call.traits.changesSchema) this.#queries.ran([call]);
+    if (call.traits.changesSchema) this.#queries.known.ran([call]);
     return result;
   }
 
   async #beginBy(call: QueryCall): Promise<QueryResult<unknown>> {
     let result: QueryResult<unknown> | undefined;
-    const begin = async ({ connection }: Lease): Promise<void> => {
+    const begin = async ({ connection }: KyselyLease): Promise<void> => {
       result = await connection.executeQuery(call.query, call.options);
     };
     await this.#begin({ key: call.key, holder: this, begin }, true);
@@ -202,28 +204,27 @@ export class BridgedConnection implements Holder {
     const { lease } = this;
     if (lease?.holdsOthersUp === true) {
       await call.begin(lease);
-      const held = { value: lease, end: () => Promise.resolve() };
-      this.#transaction = new OpenTransaction(call.key, byStatement, held);
+      this.#transaction = new OpenTransaction(call.key, byStatement, heldAlready(lease));
       return;
     }
-    const held = await hold<Lease>((work) => this.#queries.api.transaction(call, work));
+    const held = await hold<KyselyLease>((work) => this.#queries.api.transaction(call, work));
     this.#transaction = new OpenTransaction(call.key, byStatement, held);
   }
 
-  async #ended(open: OpenTransaction): Promise<void> {
+  async #ended(open: KyselyTransaction): Promise<void> {
     if (this.#transaction === open) this.#transaction = undefined;
-    this.#queries.forgetTransaction(open);
-    this.#queries.ran(open.mayChangeSchema);
+    this.#queries.left.delete(open);
+    this.#queries.known.ran(open.mayChangeSchema);
     await open.end();
   }
 
-  #open(call: QueryCall): OpenTransaction | undefined {
+  #open(call: QueryCall): KyselyTransaction | undefined {
     if (this.#transaction !== undefined) return this.#transaction;
     // What holds a connection of its own was there before the transaction.
-    return this.lease === undefined ? this.#queries.transactionLeft(call.key) : undefined;
+    return this.lease === undefined ? this.#queries.left.of(call.key) : undefined;
   }
 
-  #mustBeOpen(what: string): OpenTransaction {
+  #mustBeOpen(what: string): KyselyTransaction {
     if (this.#transaction === undefined)
       throw new Error(`There is no transaction on this connection to ${what}.`);
     return this.#transaction;
@@ -233,7 +234,7 @@ export class BridgedConnection implements Holder {
    * Lets the leg's driver do something with its own connection. Where Kysely logs queries, it has put its log in front of this
    * connection, so what the driver makes of its own (BEGIN) goes that way too.
    */
-  async #byDriver(lease: Lease, act: (lease: Lease) => Promise<void>): Promise<void> {
+  async #byDriver(lease: KyselyLease, act: (lease: KyselyLease) => Promise<void>): Promise<void> {
     if (!Object.hasOwn(this, 'executeQuery')) return act(lease);
     const { connection } = lease;
     const before = Object.getOwnPropertyDescriptor(connection, 'executeQuery');
@@ -258,7 +259,7 @@ export class BridgedConnection implements Holder {
   }
 }
 
-async function runOn(lease: Lease, call: QueryCall): Promise<QueryResult<unknown>> {
+async function runOn(lease: KyselyLease, call: QueryCall): Promise<QueryResult<unknown>> {
   const { connection } = lease;
   lease.note(call);
   if (call.options?.signal !== undefined) await connection.collectSessionInfo?.();

@@ -1,25 +1,24 @@
-import { bridgeOf, type Bridge, createBridge, defined, onlyPlain } from '@changeover/bridge';
+import { bridgeOf, type Bridge, createBridge, defined } from '@changeover/bridge';
 import type { OperationDefinition } from '@changeover/core';
 import type {
   AbortableOperationOptions,
   CompiledQuery,
   ControlConnectionProvider,
   DatabaseConnection,
+  Driver,
   QueryResult,
 } from 'kysely';
 import type { ParsedOptions } from './bridge-dialect-options.ts';
 import { onlyKey } from '../shared/adapter-options.ts';
+import { type Held, heldAlready, hold } from '../shared/held.ts';
+import { KnownStatements } from '../shared/known-statements.ts';
+import { LeftTransactions } from '../shared/open-transaction.ts';
+import { plainRows } from '../shared/plain-rows.ts';
 import { SessionWatch } from '../shared/session-watch.ts';
-import { type StatementTraits, traitsOf, unknownTraits } from '../shared/statement-traits.ts';
 import { type Engine, engineOf } from './engine.ts';
-import { type Held, hold } from './held.ts';
-import type { OpenTransaction } from './open-transaction.ts';
 import { DialectLeg, type LegApi, type RowStream, type TransactionCall } from './leg.ts';
 import { type Holder, QueryCall } from './query-call.ts';
 import { toldStatement } from '../shared/told-statement.ts';
-
-/** How long a connection is kept back until it is known what a statement left on it, in ms. */
-const learnWithinMs = 1_000;
 
 /** What one driver's connections share: both legs, the bridge between them, and what is known of statements and sessions. */
 export class BridgedQueries {
@@ -27,6 +26,8 @@ export class BridgedQueries {
   /** Taken from the bridge's object once: looking it up there costs as much as the call. */
   readonly executeQuery: LegApi['executeQuery'];
   readonly bridge: Bridge;
+  readonly known: KnownStatements;
+  readonly left: LeftTransactions<DatabaseConnection, Driver> = new LeftTransactions();
   readonly controlProvider: ControlConnectionProvider = (consumer) =>
     this.#legs.pooled.withConnection(consumer);
   readonly #legs: { readonly legacy: DialectLeg; readonly pooled: DialectLeg };
@@ -35,15 +36,13 @@ export class BridgedQueries {
   readonly #options: ParsedOptions;
   /** Keys that work with the state of their connection. */
   readonly #sessions = new Set<string>();
-  /** Transactions that a statement began and that outlived the connection they were begun on. */
-  readonly #left = new Map<string, OpenTransaction>();
 
   constructor(options: ParsedOptions) {
     this.#options = options;
     const session = {
       isKept: (key: string) => this.#sessions.has(key),
       keep: (key: string) => this.#sessions.add(key),
-      learn: (sql: string) => this.#learn(sql),
+      learn: (sql: string) => this.known.learn(sql),
       holdsNoLock: (connection: DatabaseConnection) => this.#holdsNoLock(connection),
     };
     this.#legs = {
@@ -51,6 +50,7 @@ export class BridgedQueries {
       pooled: new DialectLeg(options.pooled, { session, keeps: true }),
     };
     this.#engine = engineOf(options, this.#legs.pooled);
+    this.known = new KnownStatements(this.#engine.classifier);
     this.#watch = new SessionWatch(
       () => this.bridge,
       (sql) => this.#engine.classifier.learn(sql),
@@ -66,8 +66,7 @@ export class BridgedQueries {
     await this.bridge.ready().catch(() => {
       // Said by the bridge.
     });
-    // The parser is loaded and the catalogue read before the first statement needs them.
-    void this.#engine.classifier.learn('select 1');
+    this.known.warmUp();
   }
 
   /** What is known of a query, and its place. */
@@ -80,7 +79,7 @@ export class BridgedQueries {
     return new QueryCall({
       query,
       key,
-      traits: traitsOf(this.#engine.classifier.classify(query.sql)),
+      traits: this.known.traits(query.sql),
       options,
       holder,
       sessionKept: this.#sessions.has(key),
@@ -105,35 +104,7 @@ export class BridgedQueries {
     if (!call.isRead) return hold(begin);
     const stream = await begin(() => Promise.resolve());
     if (stream === undefined) throw new TypeError('a leg answered no stream');
-    return { value: stream, end: () => Promise.resolve() };
-  }
-
-  /** The transaction of the key that a statement began and none has ended. */
-  transactionLeft(key: string): OpenTransaction | undefined {
-    return this.#left.size === 0 ? undefined : this.#left.get(key);
-  }
-
-  leaveTransaction(open: OpenTransaction): void {
-    this.#left.set(open.key, open);
-  }
-
-  forgetTransaction(open: OpenTransaction): void {
-    if (this.#left.get(open.key) === open) this.#left.delete(open.key);
-  }
-
-  /** Notes that statements took effect: what was learned of the schema may be out of date. */
-  ran(calls: readonly QueryCall[]): void {
-    for (const call of calls) {
-      const { known, changesSchema } = call.traits;
-      if (!changesSchema) continue;
-      if (known) {
-        this.#engine.classifier.schemaChanged();
-        return;
-      }
-      void this.#learn(call.sql).then((learned) => {
-        if (learned.known && learned.changesSchema) this.#engine.classifier.schemaChanged();
-      });
-    }
+    return heldAlready(stream);
   }
 
   /** Any connection of either leg, for what they can do. */
@@ -149,23 +120,12 @@ export class BridgedQueries {
 
   /** Ends comparisons, and both drivers. Rejects with the legacy driver's error first. */
   async destroy(options: AbortableOperationOptions | undefined): Promise<void> {
-    for (const open of this.#left.values()) void open.end().catch(() => undefined);
-    this.#left.clear();
+    this.left.endAll();
     await this.bridge.close();
-    await this.#engine.classifier.close();
+    await this.known.close();
     const { legacy, pooled } = this.#legs;
     const ended = await Promise.allSettled([legacy.destroy(options), pooled.destroy(options)]);
     for (const outcome of ended) if (outcome.status === 'rejected') throw outcome.reason;
-  }
-
-  async #learn(sql: string): Promise<StatementTraits> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<undefined>((resolve) => {
-      timer = setTimeout(resolve, learnWithinMs, undefined).unref();
-    });
-    const learned = await Promise.race([this.#engine.classifier.learn(sql), late]);
-    clearTimeout(timer);
-    return learned === undefined ? unknownTraits : traitsOf(learned);
   }
 
   async #holdsNoLock(connection: DatabaseConnection): Promise<boolean> {
@@ -220,21 +180,6 @@ const queries = {
   write: { kind: 'write', shape, comparison: 'none' },
 } as OperationDefinition;
 
-/** The rows as data. What a driver makes an object of its own of, as an interval, has all it is in its fields. */
 function rowsOf(answer: unknown): unknown {
-  const { rows } = answer as QueryResult<unknown>;
-  return onlyPlain(rows.map(plainRow));
-}
-
-function plainRow(row: unknown): unknown {
-  if (typeof row !== 'object' || row === null || Array.isArray(row)) return row;
-  const fields = row as Readonly<Record<string, unknown>>;
-  let plain: Record<string, unknown> | undefined;
-  for (const name in fields) {
-    const value = fields[name];
-    if (typeof value !== 'object' || value === null || !('toPostgres' in value)) continue;
-    plain ??= { ...fields };
-    plain[name] = { ...value };
-  }
-  return plain ?? row;
+  return plainRows((answer as QueryResult<unknown>).rows);
 }

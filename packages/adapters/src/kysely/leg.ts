@@ -5,8 +5,11 @@ import type {
   Driver,
   QueryResult,
 } from 'kysely';
-import { type Lease, Leases, type LeasesOptions } from './leases.ts';
+import { type Lease, Leases, type LeasesOptions } from '../shared/leases.ts';
 import type { Holder, QueryCall } from './query-call.ts';
+
+/** A connection of one of the dialects, while it is lent. */
+export type KyselyLease = Lease<DatabaseConnection, Driver>;
 
 /** Of the adapter's own work: no program's key is empty. */
 const ownKey = '';
@@ -17,7 +20,7 @@ export interface TransactionCall {
   /** Whose connection it runs on. */
   readonly holder: Holder;
   /** By the driver, or by the statement that the program wrote. */
-  begin(lease: Lease): Promise<unknown>;
+  begin(lease: KyselyLease): Promise<unknown>;
 }
 
 /** A query's rows as they come. */
@@ -38,7 +41,7 @@ export interface LegApi {
     stream: { readonly chunkSize: number },
     work: (stream: RowStream) => Promise<void>,
   ): Promise<RowStream | undefined>;
-  transaction(call: TransactionCall, work: (lease: Lease) => Promise<void>): Promise<void>;
+  transaction(call: TransactionCall, work: (lease: KyselyLease) => Promise<void>): Promise<void>;
 }
 
 /**
@@ -47,11 +50,11 @@ export interface LegApi {
  */
 export class DialectLeg implements LegApi {
   readonly #driver: Driver;
-  readonly #leases: Leases;
+  readonly #leases: Leases<DatabaseConnection, Driver>;
   #seen: DatabaseConnection | undefined;
 
   /** @param options whether keys that work with the state of connections get one of their own, and which these are. */
-  constructor(dialect: Dialect, options: Omit<LeasesOptions, 'single'>) {
+  constructor(dialect: Dialect, options: Omit<LeasesOptions<DatabaseConnection>, 'single'>) {
     this.#driver = dialect.createDriver();
     this.#leases = new Leases(this.#driver, { ...options, single: hasOneConnection(dialect) });
   }
@@ -114,7 +117,10 @@ export class DialectLeg implements LegApi {
     return undefined;
   }
 
-  async transaction(call: TransactionCall, work: (lease: Lease) => Promise<void>): Promise<void> {
+  async transaction(
+    call: TransactionCall,
+    work: (lease: KyselyLease) => Promise<void>,
+  ): Promise<void> {
     const { holder, key } = call;
     holder.lease ??= await this.#lend(key);
     const { lease } = holder;
@@ -140,7 +146,7 @@ export class DialectLeg implements LegApi {
     await this.#driver.destroy(options);
   }
 
-  async #leaseFor(holder: Holder, call: QueryCall): Promise<Lease> {
+  async #leaseFor(holder: Holder, call: QueryCall): Promise<KyselyLease> {
     if (holder.lease === undefined) {
       holder.lease = await this.#lend(call.key, call, call.options?.signal);
       return holder.lease;
@@ -149,7 +155,7 @@ export class DialectLeg implements LegApi {
     return holder.lease;
   }
 
-  async #lend(key: string, call?: QueryCall, signal?: AbortSignal): Promise<Lease> {
+  async #lend(key: string, call?: QueryCall, signal?: AbortSignal): Promise<KyselyLease> {
     const lease = await this.#leases.lend(key, call, signal);
     this.#seen ??= lease.connection;
     return lease;

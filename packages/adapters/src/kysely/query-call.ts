@@ -1,11 +1,10 @@
-import type { TransactionControl } from '@changeover/classify';
 import type { AbortableOperationOptions, CompiledQuery } from 'kysely';
 import type { StatementTraits } from '../shared/statement-traits.ts';
-import type { Lease } from './leases.ts';
+import type { KyselyLease } from './leg.ts';
 
 /** Who has a connection of a leg from its first query until Kysely is done with it. */
 export interface Holder {
-  lease: Lease | undefined;
+  lease: KyselyLease | undefined;
 }
 
 const ofRows: ReadonlySet<string> = new Set([
@@ -15,16 +14,6 @@ const ofRows: ReadonlySet<string> = new Set([
   'DeleteQueryNode',
   'MergeQueryNode',
 ]);
-
-/** What the first word makes of a text that was not classified yet: in both engines these words begin nothing else. */
-const leadingControl: Readonly<Record<string, TransactionControl>> = {
-  begin: 'begin',
-  start: 'begin',
-  commit: 'commit',
-  end: 'commit',
-  rollback: 'rollback',
-  abort: 'rollback',
-};
 
 /** What a call is made of. */
 export interface QueryCallParts {
@@ -90,14 +79,4 @@ export class QueryCall {
     this.#isTaken = true;
     return this.#parts.holder;
   }
-}
-
-/** What a statement does to the transaction around it. */
-export function controlOf(traits: StatementTraits, sql: string): TransactionControl | undefined {
-  if (traits.several || !traits.unclear) return traits.control;
-  const [, word = '', rest = ''] = /^\s*([a-z]+)\b([\s\S]*)$/i.exec(sql) ?? [];
-  const control = leadingControl[word.toLowerCase()];
-  if (control === 'rollback' && /^\s*(transaction\s+|work\s+)?to\b/i.test(rest))
-    return 'rollback to';
-  return control;
 }

@@ -11,8 +11,8 @@ export interface AdoptStreams {
 
 const usage = `Usage: changeover-adopt <file> [options]
 
-Puts a bridge in the place of what a module hands out: a handle of better-sqlite3, pg or Kysely, the one instance of a class, an
-object, or its functions. What it is not sure of is marked TODO. A second run changes nothing.
+Puts a bridge in the place of what a module hands out: a handle of better-sqlite3, pg, Kysely or Knex, the one instance of a
+class, an object, or its functions. What it is not sure of is marked TODO. A second run changes nothing.
 
 Options:
   --dry-run            show the difference, and write nothing

@@ -29,6 +29,7 @@ export const supportedPackages: readonly Supported[] = [
   { name: 'better-sqlite3', from: '11.0', use: 'SQLite, and changeover/better-sqlite3' },
   { name: '@duckdb/node-api', from: '1.0', use: 'DuckDB' },
   { name: 'kysely', from: '0.28', use: 'changeover/kysely' },
+  { name: 'knex', from: '3.0', use: 'changeover/knex' },
 ];
 
 /** Which drivers are installed, whether they are supported, and how DuckDB is run. */

@@ -3,12 +3,12 @@ import type { InitHandle, WiringSubject } from '@changeover/operate/command';
 /** The line before a wiring that opens a connection by the environment. */
 const databaseUrl = 'process.env.DATABASE_URL';
 
-/** Whose dialect a project's Kysely has. */
+/** Whose dialect a project's query builder has. */
 function overSqlite(found: ReadonlySet<string>): boolean {
   return found.has('better-sqlite3') && !found.has('pg');
 }
 
-/** A program that uses Kysely has its driver as well, so Kysely comes first: its queries go through it. */
+/** A program that uses a query builder has its driver as well, so that comes first: its queries go through it. */
 export const initHandles: readonly InitHandle[] = [
   {
     packageName: 'kysely',
@@ -29,6 +29,22 @@ export const initHandles: readonly InitHandle[] = [
       { names: ['BridgeDialect'], from: 'changeover/kysely' },
     ],
     body: kyselyWiring,
+  },
+  {
+    packageName: 'knex',
+    name: 'db',
+    title: 'bridgeKnex of changeover/knex stands in for a Knex instance',
+    next: 'wrap your own instance where it is made; its call sites stay',
+    needs: (found) => (overSqlite(found) ? ['better-sqlite3'] : ['libpg-query', 'pg']),
+    imports: () => [
+      { names: 'knex', from: 'knex' },
+      { names: ['bridgeKnex'], from: 'changeover/knex' },
+    ],
+    body: ({ name, variable, found }) => `export const ${variable} = bridgeKnex(
+  knex({ ${overSqlite(found) ? "client: 'better-sqlite3', connection: { filename: 'data.db' }, useNullAsDefault: true" : `client: 'pg', connection: ${databaseUrl}`} }),
+  { name: ${JSON.stringify(name)} }, // the flag is changeover.${name}
+);
+`,
   },
   {
     packageName: 'pg',

@@ -1,34 +1,47 @@
-import type { DatabaseConnection, Driver } from 'kysely';
-import { LastWriteError } from '../shared/last-write-error.ts';
-import type { StatementTraits } from '../shared/statement-traits.ts';
-import type { QueryCall } from './query-call.ts';
+import { LastWriteError } from './last-write-error.ts';
 import type { LegSession } from './leg-session.ts';
+import type { StatementTraits } from './statement-traits.ts';
 import { Turns } from './turns.ts';
 
 /** Shared by all that nothing unknown ran on. */
 const none: readonly string[] = Object.freeze([]);
 
+/** Who has the connections. */
+export interface Lender<Connection> {
+  /** Gives up waiting when the signal says so, where it can. */
+  acquireConnection(options?: { readonly signal?: AbortSignal }): Promise<Connection>;
+  releaseConnection(connection: Connection): Promise<void>;
+}
+
+/** A statement, as far as its connection is concerned. */
+export interface LeasedStatement {
+  readonly sql: string;
+  readonly traits: StatementTraits;
+  /** Whether it can be one that leaves something on its connection. */
+  readonly mayLeave: boolean;
+}
+
 /** A connection that is lent, until it is given back. */
-export class Lease {
-  readonly connection: DatabaseConnection;
+export class Lease<Connection, Driver extends Lender<Connection> = Lender<Connection>> {
+  readonly connection: Connection;
   readonly driver: Driver;
   readonly key: string;
   /** The key's one connection, where it has one. @internal */
-  readonly kept: Kept | undefined;
+  readonly kept: Kept<Connection> | undefined;
   /** What was left on it. @internal */
   left: 'nothing' | 'locks' | 'state' = 'nothing';
   /** Its connection is the driver's again, or the key's: what is learned of it later comes too late. @internal */
   isOver = false;
   /** Texts that ran on it before it was known what they do. @internal */
   unlearned: readonly string[] = none;
-  readonly #leases: Leases;
+  readonly #leases: Leases<Connection, Driver>;
 
   constructor(parts: {
-    readonly connection: DatabaseConnection;
+    readonly connection: Connection;
     readonly driver: Driver;
     readonly key: string;
-    readonly kept: Kept | undefined;
-    readonly leases: Leases;
+    readonly kept: Kept<Connection> | undefined;
+    readonly leases: Leases<Connection, Driver>;
   }) {
     this.connection = parts.connection;
     this.driver = parts.driver;
@@ -44,7 +57,7 @@ export class Lease {
   }
 
   /** Notes that a statement is about to run on it. */
-  note(call: Pick<QueryCall, 'traits' | 'sql' | 'mayLeave'>): void {
+  note(call: LeasedStatement): void {
     this.#leases.note(this, call);
   }
 
@@ -55,44 +68,45 @@ export class Lease {
 }
 
 /** A key's one connection, which runs one call at a time. */
-interface Kept {
+interface Kept<Connection> {
   readonly turns: Turns;
-  connection: Promise<DatabaseConnection>;
+  connection: Promise<Connection>;
 }
 
 /** A connection that is out with something on it, and who waits for it. */
-interface Marked {
-  readonly lease: Lease;
+interface Marked<Connection, Driver extends Lender<Connection>> {
+  readonly lease: Lease<Connection, Driver>;
   readonly over: Promise<undefined>;
   readonly resolve: (value: undefined) => void;
 }
 
-export interface LeasesOptions {
-  /** The driver has but one connection. */
+/** How connections are lent. */
+export interface LeasesOptions<Connection> {
+  /** The driver has but one connection, and lets its callers see to it that they take turns. */
   readonly single: boolean;
   /** Whether keys that need it get a connection of their own. A singleton's connections are its own matter. */
   readonly keeps: boolean;
-  readonly session: LegSession;
+  readonly session: LegSession<Connection>;
 }
 
 /**
  * Lends a driver's connections. What a statement leaves on a connection is for its key alone: others of the key wait until the
  * connection is given back, and from then on it is the only one that the key has.
  */
-export class Leases {
+export class Leases<Connection, Driver extends Lender<Connection> = Lender<Connection>> {
   readonly #driver: Driver;
-  readonly #session: LegSession;
+  readonly #session: LegSession<Connection>;
   readonly #keeps: boolean;
-  /** Of a driver with one connection, which Kysely would have asked for one call at a time. */
+  /** Of a driver with one connection, which is asked for it by one call at a time. */
   readonly #turns: Turns | undefined;
-  readonly #kept = new Map<string, Kept>();
+  readonly #kept = new Map<string, Kept<Connection>>();
   /** By key, a connection that is out with something on it. */
-  readonly #marked = new Map<string, Marked>();
+  readonly #marked = new Map<string, Marked<Connection, Driver>>();
   /** With something on them, while their key already had another one. */
-  readonly #aside: DatabaseConnection[] = [];
+  readonly #aside: Connection[] = [];
   readonly #lendingErrors = new WeakSet<object>();
 
-  constructor(driver: Driver, options: LeasesOptions) {
+  constructor(driver: Driver, options: LeasesOptions<Connection>) {
     this.#driver = driver;
     this.#session = options.session;
     this.#keeps = options.keeps && !options.single;
@@ -109,7 +123,11 @@ export class Leases {
    * @param call the statement that it is for at first. Default: the lease will be told of what runs on it.
    * @param signal gives up waiting for it.
    */
-  lend(key: string, call?: QueryCall, signal?: AbortSignal): Promise<Lease> {
+  lend(
+    key: string,
+    call?: LeasedStatement,
+    signal?: AbortSignal,
+  ): Promise<Lease<Connection, Driver>> {
     // Most calls have nothing to wait for but the driver.
     return signal === undefined &&
       this.#turns === undefined &&
@@ -119,8 +137,11 @@ export class Leases {
       : this.#lendInTurn(key, call, signal);
   }
 
-  async #lendAny(key: string, call: QueryCall | undefined): Promise<Lease> {
-    let connection: DatabaseConnection;
+  async #lendAny(
+    key: string,
+    call: LeasedStatement | undefined,
+  ): Promise<Lease<Connection, Driver>> {
+    let connection: Connection;
     try {
       connection = await this.#driver.acquireConnection();
     } catch (error) {
@@ -133,9 +154,9 @@ export class Leases {
 
   async #lendInTurn(
     key: string,
-    call: QueryCall | undefined,
+    call: LeasedStatement | undefined,
     signal: AbortSignal | undefined,
-  ): Promise<Lease> {
+  ): Promise<Lease<Connection, Driver>> {
     const lease = await this.#lend(key, call, signal);
     if (signal?.aborted === true) {
       await lease.giveBack();
@@ -146,10 +167,7 @@ export class Leases {
   }
 
   /** @internal By {@link Lease.note}. */
-  note(
-    lease: Lease,
-    { traits, sql, mayLeave }: Pick<QueryCall, 'traits' | 'sql' | 'mayLeave'>,
-  ): void {
+  note(lease: Lease<Connection, Driver>, { traits, sql, mayLeave }: LeasedStatement): void {
     if (!traits.known) {
       lease.unlearned = [...lease.unlearned, sql];
       if (mayLeave && this.#keeps) this.#markUntilLearned(lease, sql);
@@ -160,7 +178,7 @@ export class Leases {
   }
 
   /** @internal By {@link Lease.giveBack}. */
-  giveBack(lease: Lease): Promise<void> {
+  giveBack(lease: Lease<Connection, Driver>): Promise<void> {
     const isPlain =
       this.#turns === undefined &&
       lease.kept === undefined &&
@@ -168,7 +186,7 @@ export class Leases {
     return isPlain ? this.#driver.releaseConnection(lease.connection) : this.#giveBackMarked(lease);
   }
 
-  async #giveBackMarked(lease: Lease): Promise<void> {
+  async #giveBackMarked(lease: Lease<Connection, Driver>): Promise<void> {
     if (lease.kept !== undefined) {
       lease.kept.turns.give();
       return;
@@ -194,9 +212,9 @@ export class Leases {
 
   async #lend(
     key: string,
-    call: QueryCall | undefined,
+    call: LeasedStatement | undefined,
     signal: AbortSignal | undefined,
-  ): Promise<Lease> {
+  ): Promise<Lease<Connection, Driver>> {
     if (this.#turns !== undefined) {
       await this.#turns.take(signal);
       try {
@@ -219,7 +237,11 @@ export class Leases {
     return this.#lease(await this.#acquire(signal), key);
   }
 
-  async #lendKept(key: string, kept: Kept, signal: AbortSignal | undefined): Promise<Lease> {
+  async #lendKept(
+    key: string,
+    kept: Kept<Connection>,
+    signal: AbortSignal | undefined,
+  ): Promise<Lease<Connection, Driver>> {
     await kept.turns.take(signal);
     try {
       return this.#lease(await kept.connection, key, kept);
@@ -231,43 +253,43 @@ export class Leases {
     }
   }
 
-  #isKept(key: string, call: QueryCall | undefined): boolean {
+  #isKept(key: string, call: LeasedStatement | undefined): boolean {
     if (!this.#keeps) return false;
     return call?.traits.readsLastWrite === true || this.#session.isKept(key);
   }
 
-  #lease(connection: DatabaseConnection, key: string, kept?: Kept): Lease {
+  #lease(connection: Connection, key: string, kept?: Kept<Connection>): Lease<Connection, Driver> {
     return new Lease({ connection, driver: this.#driver, key, kept, leases: this });
   }
 
-  #newKept(key: string, connection: Promise<DatabaseConnection>): Kept {
-    const kept: Kept = { turns: new Turns(), connection };
+  #newKept(key: string, connection: Promise<Connection>): Kept<Connection> {
+    const kept: Kept<Connection> = { turns: new Turns(), connection };
     this.#kept.set(key, kept);
     return kept;
   }
 
-  #leaves(lease: Lease, leaves: StatementTraits['leaves']): void {
+  #leaves(lease: Lease<Connection, Driver>, leaves: StatementTraits['leaves']): void {
     if (leaves !== 'locks') lease.left = 'state';
     else if (lease.left === 'nothing') lease.left = 'locks';
     if (leaves !== 'locks' || !this.#keeps) this.#session.keep(lease.key);
     if (this.#keeps) this.#mark(lease);
   }
 
-  #mark(lease: Lease): void {
+  #mark(lease: Lease<Connection, Driver>): void {
     if (lease.isOver || lease.kept !== undefined || this.#marked.has(lease.key)) return;
     const { promise: over, resolve } = Promise.withResolvers<undefined>();
     this.#marked.set(lease.key, { lease, over, resolve });
   }
 
   /** Nobody waits for it any more. */
-  #unmark(lease: Lease): void {
+  #unmark(lease: Lease<Connection, Driver>): void {
     const marked = this.#marked.get(lease.key);
     if (marked?.lease !== lease) return;
     this.#marked.delete(lease.key);
     marked.resolve(undefined);
   }
 
-  #markUntilLearned(lease: Lease, sql: string): void {
+  #markUntilLearned(lease: Lease<Connection, Driver>, sql: string): void {
     this.#mark(lease);
     void this.#session.learn(sql).then(({ leaves }) => {
       if (leaves !== 'nothing') this.#leaves(lease, leaves);
@@ -276,7 +298,7 @@ export class Leases {
   }
 
   /** Once it is known what was left on it. The caller has had its answer. */
-  async #giveBackLater(lease: Lease): Promise<void> {
+  async #giveBackLater(lease: Lease<Connection, Driver>): Promise<void> {
     for (const sql of lease.unlearned) {
       const { leaves } = await this.#session.learn(sql);
       if (leaves !== 'nothing') this.#leaves(lease, leaves);
@@ -295,7 +317,7 @@ export class Leases {
     this.#unmark(lease);
   }
 
-  #keep(lease: Lease): void {
+  #keep(lease: Lease<Connection, Driver>): void {
     const { key, connection } = lease;
     lease.isOver = true;
     this.#session.keep(key);
@@ -304,7 +326,7 @@ export class Leases {
     this.#unmark(lease);
   }
 
-  async #acquire(signal?: AbortSignal): Promise<DatabaseConnection> {
+  async #acquire(signal?: AbortSignal): Promise<Connection> {
     try {
       return await this.#driver.acquireConnection(signal === undefined ? undefined : { signal });
     } catch (error) {

@@ -1,0 +1,106 @@
+import { NotComparableError } from '@changeover/core';
+import type { LeasedStatement } from '../shared/leases.ts';
+import type { StatementTraits } from '../shared/statement-traits.ts';
+import type { KnexQuery } from './knex-client.ts';
+import type { KnexLease } from './leg.ts';
+
+/** Who has a connection of a leg from its first query until Knex gives it back. */
+export interface Holder {
+  lease: KnexLease | undefined;
+  /** Knex wants nothing more to run on it: what waits for it is not run. */
+  readonly isDisposed: boolean;
+  /** A statement on it ran out of the time that its caller gave it. */
+  readonly ranOutOfTime: boolean;
+}
+
+/** Methods of the query builder that make statements of rows. */
+const ofRows: ReadonlySet<string | undefined> = new Set([
+  ...['select', 'first', 'pluck', 'insert', 'update', 'del', 'counter'],
+]);
+
+/** Knex no longer waits for the statement. It was not run. */
+export class GivenUpError extends Error {
+  constructor() {
+    super('The statement was given up before it was run.');
+  }
+}
+
+/** What a call is made of. */
+export interface QueryCallParts {
+  readonly query: KnexQuery;
+  readonly key: string;
+  readonly traits: StatementTraits;
+  readonly holder: Holder;
+  /** The key's session was touched: what reads it then is not compared. */
+  readonly sessionKept: boolean;
+}
+
+/**
+ * One executed query, with what is known of it. The legs get it beside the text and the bindings.
+ *
+ * What is private here takes no part when two calls are asked whether they are the same.
+ */
+export class QueryCall implements LeasedStatement {
+  readonly isRead: boolean;
+  readonly #parts: QueryCallParts;
+  #state: 'waits' | 'begun' | 'given up' = 'waits';
+
+  constructor(parts: QueryCallParts) {
+    const { traits, sessionKept } = parts;
+    this.#parts = parts;
+    this.isRead = traits.reads && !(sessionKept && traits.readsSettings);
+  }
+
+  get key(): string {
+    return this.#parts.key;
+  }
+
+  get traits(): StatementTraits {
+    return this.#parts.traits;
+  }
+
+  get query(): KnexQuery {
+    return this.#parts.query;
+  }
+
+  get sql(): string {
+    return this.#parts.query.sql;
+  }
+
+  /** Its text may be any: a statement that the query builder makes of rows leaves nothing on its connection. */
+  get mayLeave(): boolean {
+    return !ofRows.has(this.#parts.query.method);
+  }
+
+  /**
+   * A query of its own with these bindings, for a driver's answer that its caller does not see.
+   *
+   * @throws {NotComparableError} where the caller's ran out of its time: the other one would take as long, with nobody to cut it.
+   */
+  copyWith(bindings: readonly unknown[] | undefined): KnexQuery {
+    if (this.#parts.holder.ranOutOfTime)
+      throw new NotComparableError('the statement ran out of the time that its caller gave it');
+    return { ...this.#parts.query, bindings };
+  }
+
+  /** Who it is run for: its caller, and nobody for each run after that, which is for comparison. */
+  takeHolder(): Holder | undefined {
+    if (this.#state === 'begun') return undefined;
+    const { holder } = this.#parts;
+    if (this.#state === 'given up' || holder.isDisposed) throw new GivenUpError();
+    this.#state = 'begun';
+    return holder;
+  }
+
+  /** No leg has begun with it. */
+  get waits(): boolean {
+    return this.#state === 'waits';
+  }
+
+  /** It is not to be run any more. False where it was begun. */
+  giveUp(): boolean {
+    if (this.#state === 'begun') return false;
+    this.#state = 'given up';
+    return true;
+  }
+}

@@ -1,0 +1,6 @@
+export {
+  bridgeKnex,
+  type BridgeKnexOptions,
+  type KeyedStatement,
+  LastWriteError,
+} from '@changeover/adapters/knex';
