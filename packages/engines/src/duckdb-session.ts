@@ -232,7 +232,7 @@ export class DuckdbSession implements AsyncSession {
     sql: string,
     use: (statement: DuckDBPreparedStatement) => Promise<T>,
   ): Promise<T> {
-    if (isBlankSql(sql)) throw oneStatement('none');
+    if (isBlankSql(sql, 'duckdb')) throw oneStatement('none');
     let statement: DuckDBPreparedStatement;
     try {
       statement = await this.#connection.prepare(sql);

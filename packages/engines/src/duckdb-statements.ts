@@ -74,7 +74,7 @@ function refused(): ReadOnlyError {
 export function checkDuckdbExecute(type: StatementType, sql: string): void {
   if (!connectionTypes.has(nameOf(type))) return;
   throw new InvalidArgumentError(
-    `execute does not take ${leadingWords(sql, 1).join('')}, which would change the ` +
+    `execute does not take ${leadingWords(sql, 1, 'duckdb').join('')}, which would change the ` +
       'state of the connection. Use transaction for several statements in one.',
     { engine: 'duckdb' },
   );

@@ -177,7 +177,7 @@ export class SqliteSession implements SyncSession {
     }
     const prepared: PreparedStatement = {
       statement,
-      words: leadingWords(sql, 1),
+      words: leadingWords(sql, 1, 'sqlite'),
       columns: [],
       stable: false,
       duplicates: false,

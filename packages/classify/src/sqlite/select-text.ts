@@ -1,5 +1,6 @@
 import type { Cause } from '../statement.ts';
-import { isWord, type Token } from '../tokens.ts';
+import type { Token } from '../scan.ts';
+import { isWord } from '../tokens.ts';
 import * as reviewed from './reviewed.ts';
 
 /** What the text of one SELECT says at its own level. SQLite has no syntax tree to look at, but its tokens are exact. */
