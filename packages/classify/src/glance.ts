@@ -50,6 +50,24 @@ export function glanceSqlite(sql: string): SqliteGlance {
   return { lead, explains, pragma: { name, does } };
 }
 
+/**
+ * Whether a statement for SQLite or DuckDB gives rows of its own write: `INSERT`, `UPDATE`, `DELETE`, `REPLACE` or `MERGE` with RETURNING,
+ * which DuckDB's grammar reserves, and of which SQLite says itself whether it gives rows.
+ */
+export function givesRowsOfWrite(sql: string, lexer: Lexer): boolean {
+  const tokens = beginning(sql, lexer, Infinity);
+  const [first] = tokens;
+  return (
+    first?.type === 'word' &&
+    writingWords.has(first.text.toLowerCase()) &&
+    tokens.some((token) => isWord(token, 'returning'))
+  );
+}
+
+const writingWords: ReadonlySet<string> = new Set([
+  ...['insert', 'update', 'delete', 'replace', 'merge', 'with'],
+]);
+
 /** What DuckDB's tokens tell. */
 export interface DuckdbGlance {
   /** The first word in lower case, EXPLAIN skipped; `(` for a parenthesis; empty: none. */

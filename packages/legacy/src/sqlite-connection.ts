@@ -78,7 +78,7 @@ export class SqliteConnection implements Connection {
       case 'query': {
         checkSqliteQueryText(step.sql);
         const statement = this.#prepare(step.sql);
-        checkSqliteQuery(statement, step.sql);
+        checkSqliteQuery(statement, step.sql, this.#database.inTransaction);
         return readRows(statement, step.params);
       }
       case 'execute':
