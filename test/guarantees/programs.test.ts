@@ -271,6 +271,22 @@ describe('postgresql', () => {
     expect(found).toEqual(atEachStage([2, 2]));
   });
 
+  test('a number that a function of its own takes is taken once by each write', async () => {
+    const found = await told(async (storage, dataset) => {
+      await storage.execute(dataset, 'CREATE SEQUENCE tickets');
+      await storage.execute(
+        dataset,
+        `CREATE FUNCTION ticket() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN nextval('tickets'); END $$`,
+      );
+      for (const name of ['a', 'b', 'c'])
+        await storage.execute(dataset, `INSERT INTO part VALUES (ticket(), '${name}')`);
+      return (await storage.readTable(dataset, 'part', { orderBy: 'item' })).map(
+        ({ item }) => item,
+      );
+    });
+    expect(found).toEqual(atEachStage([1, 2, 3]));
+  });
+
   test('a setting of a transaction ends with it', async () => {
     const found = await told(async (storage, dataset) => {
       const inside = await storage.transaction(dataset, async (transaction) => {

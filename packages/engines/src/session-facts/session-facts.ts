@@ -25,6 +25,11 @@ export interface SessionFacts {
   sessionUse(sql: string): SessionUse;
   /** Whether it asks for what the connection's last write left: `last_insert_rowid()`, `changes()`, `lastval()`. */
   readsLastWrite(sql: string): boolean;
+  /**
+   * What a statement does that a rollback does not take back, in words for the report: then it is not rehearsed. Undefined where there
+   * is nothing, or nothing can be told. Asked for comparisons only, which wait for it; must not reject. Default: nothing is told.
+   */
+  lastingEffect?(sql: string): Promise<string | undefined>;
 }
 
 /** Whether a statement of this use leaves something for the next one. */
