@@ -72,6 +72,22 @@ describe.each(engines)('%s', (engine) => {
     expect(await compare(shown, fewer)).toEqual({ mismatch: 1 });
   });
 
+  test.each([
+    ['a number of rows', 'row_number() OVER (ORDER BY k)'],
+    ['a frame of rows', 'count(*) OVER (ORDER BY k ROWS UNBOUNDED PRECEDING)'],
+    ['a neighbour', 'lag(id) OVER (ORDER BY k)'],
+  ])('beside %s in an order with ties all other columns are compared', async (_name, window) => {
+    const compare = await openTable(engine);
+    const sql = `SELECT id, ${window} AS place FROM t`;
+    const otherwise = inRows((all) =>
+      all.map((row) => ({ ...row, place: row['place'] === null ? null : 7 })),
+    );
+    expect(await compare(sql)).toEqual({ match: 1 });
+    expect(await compare(sql, otherwise)).toEqual({ match: 1 });
+    expect(await compare(sql, asText)).toEqual({ mismatch: 1 });
+    expect(await compare(sql, fewer)).toEqual({ mismatch: 1 });
+  });
+
   test('of a LIMIT without an order, rows that the statement could give are a match, and others are not', async () => {
     const compare = await openTable(engine);
     const sql = 'SELECT id, k FROM t WHERE id > 2 LIMIT 3';

@@ -3,12 +3,16 @@ import { telling } from './duckdb/not-selects.ts';
 import { Findings } from './findings.ts';
 import { judgePragma } from './sqlite/pragma.ts';
 import { nameOf } from './sqlite/select-text.ts';
-import { isWord, postgresqlLexer, sqliteLexer, type Token, tokensOf } from './tokens.ts';
+import type { Lexer, Token } from './scan.ts';
+import { isWord, tokensOf } from './tokens.ts';
+
+export { hasTooDeepComments, type Lexer, type Token } from './scan.ts';
+export { leadingWords, tokensOf } from './tokens.ts';
 
 // What a statement's tokens alone tell, at once and without an engine: enough to refuse what must not even be prepared.
 
 /** Tokens from the first that is no semicolon on: as many as tell what a statement is, unless it asks for all. */
-function beginning(sql: string, lexer: RegExp, most: number): readonly Token[] {
+function beginning(sql: string, lexer: Lexer, most: number): readonly Token[] {
   return tokensOf(sql, lexer, ({ text }) => text !== ';', most);
 }
 
@@ -29,13 +33,13 @@ export interface SqliteGlance {
 
 /** Looks at a statement for SQLite, which runs some PRAGMAs while it prepares them. */
 export function glanceSqlite(sql: string): SqliteGlance {
-  const head = beginning(sql, sqliteLexer, 4);
+  const head = beginning(sql, 'sqlite', 4);
   const explains = isWord(head[0], 'explain');
   const skip = !explains ? 0 : isWord(head[1], 'query') && isWord(head[2], 'plan') ? 3 : 1;
   const first = head[skip];
   const lead = first?.type === 'word' ? first.text.toLowerCase() : '';
   if (lead !== 'pragma') return { lead, explains, pragma: undefined };
-  const all = beginning(sql, sqliteLexer, Infinity);
+  const all = beginning(sql, 'sqlite', Infinity);
   const end = all.findLastIndex(({ text }) => text !== ';') + 1;
   const body = all.slice(skip + 1, end);
   const statement = judgePragma(body, new Findings(), '');
@@ -45,6 +49,24 @@ export function glanceSqlite(sql: string): SqliteGlance {
   const name = nameOf(body[body[1]?.text === '.' ? 2 : 0]) ?? '';
   return { lead, explains, pragma: { name, does } };
 }
+
+/**
+ * Whether a statement for SQLite or DuckDB gives rows of its own write: `INSERT`, `UPDATE`, `DELETE`, `REPLACE` or `MERGE` with RETURNING,
+ * which DuckDB's grammar reserves, and of which SQLite says itself whether it gives rows.
+ */
+export function givesRowsOfWrite(sql: string, lexer: Lexer): boolean {
+  const tokens = beginning(sql, lexer, Infinity);
+  const [first] = tokens;
+  return (
+    first?.type === 'word' &&
+    writingWords.has(first.text.toLowerCase()) &&
+    tokens.some((token) => isWord(token, 'returning'))
+  );
+}
+
+const writingWords: ReadonlySet<string> = new Set([
+  ...['insert', 'update', 'delete', 'replace', 'merge', 'with'],
+]);
 
 /** What DuckDB's tokens tell. */
 export interface DuckdbGlance {
@@ -62,10 +84,10 @@ export interface DuckdbGlance {
 
 /** Looks at a statement for DuckDB, which does some of the work of EXPORT and the like while it prepares them. */
 export function glanceDuckdb(sql: string): DuckdbGlance {
-  let tokens = beginning(sql, postgresqlLexer, 8);
+  let tokens = beginning(sql, 'postgresql', 8);
   const explained = isWord(tokens[0], 'explain');
   const long = explained || isWord(tokens[0], 'pragma') || /nextval/i.test(sql);
-  if (long) tokens = beginning(sql, postgresqlLexer, Infinity);
+  if (long) tokens = beginning(sql, 'postgresql', Infinity);
   const found = explained ? explainedBy(tokens) : undefined;
   const body = found === undefined ? tokens : tokens.filter(({ start }) => start >= found.start);
   const [first] = body;
@@ -131,7 +153,7 @@ export interface PostgresGlance {
 export function glancePostgres(sql: string): PostgresGlance {
   const acts = /\breturning\b|\bfor\b/i.test(sql);
   const open = (token: Token): boolean => token.text !== ';' && token.text !== '(';
-  const tokens = tokensOf(sql, postgresqlLexer, open, acts ? Infinity : 1);
+  const tokens = tokensOf(sql, 'postgresql', open, acts ? Infinity : 1);
   const lead = tokens[0]?.type === 'word' ? tokens[0].text.toLowerCase() : '';
   return {
     lead,

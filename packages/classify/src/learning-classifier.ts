@@ -1,6 +1,7 @@
 import type { ParsedOptions, StatementClassifier } from './classifier.ts';
 import { StatementCache } from './statement-cache.ts';
 import { unknownStatement } from './findings.ts';
+import { hasTooDeepComments } from './scan.ts';
 import type { Statement } from './statement.ts';
 
 /** An engine's own part of a classifier. It knows facts, notes which it misses, and fetches these when told to. */
@@ -152,6 +153,7 @@ export class LearningClassifier implements StatementClassifier {
 function refusal(sql: string, { maxCharacters }: ParsedOptions): string | undefined {
   // Parsers end silently at a NUL, drivers may not.
   if (sql.includes('\0')) return 'it holds a NUL';
+  if (hasTooDeepComments(sql)) return 'it has too many comments inside each other';
   if (sql.length > maxCharacters / 10) return `it is longer than ${maxCharacters / 10} characters`;
   return undefined;
 }

@@ -1,4 +1,5 @@
-import { postgresqlLexer, shapeOf, tokensOf, type Token } from './tokens.ts';
+import type { Token } from './scan.ts';
+import { shapeOf, tokensOf } from './tokens.ts';
 
 /** Of a longer text only so much is looked at: a caller waits for it. */
 const maxTextLength = 2_000;
@@ -35,21 +36,18 @@ export class StatementShapes {
 }
 
 function shapeOfText(sql: string): string {
-  const tokens = tokensOf(sql, postgresqlLexer);
+  const tokens = tokensOf(sql, 'postgresql');
   // What is left of a literal that doesn't end here would be taken for words.
-  const broken = tokens.findIndex((token) => isOpenQuote(token, sql));
+  const broken = tokens.findIndex(isOpenQuote);
   const shape = shapeOf(broken === -1 ? tokens : tokens.slice(0, broken));
   return shape.length <= maxShapeLength
     ? shape
     : `${shape.slice(0, maxShapeLength)} … ${digest(shape)}`;
 }
 
-function isOpenQuote({ type, text, end }: Token, sql: string): boolean {
-  if (type === 'sign') return /['"$`]/.test(text);
-  // The prefix of an escape string that nothing closes.
-  if (type === 'word') return sql[end] === "'";
-  // `$tag$` that nothing closes, and not the parameter `$tag`.
-  return type === 'parameter' && sql[end] === '$';
+/** What is left open, or is another engine's quote. */
+function isOpenQuote({ type, text }: Token): boolean {
+  return type === 'sign' && /['"$`]/.test(text);
 }
 
 function remember<Key>(map: Map<Key, string>, key: Key, shape: string): void {

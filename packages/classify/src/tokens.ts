@@ -1,24 +1,4 @@
-/** A piece of a text: a word, a name, a literal, a parameter or a sign. Blanks and comments are none. */
-export interface Token {
-  readonly text: string;
-  /** Where it begins and ends in the text, in UTF-16 units. */
-  readonly start: number;
-  readonly end: number;
-  readonly type: 'word' | 'name' | 'literal' | 'parameter' | 'sign';
-  /** How many parentheses and brackets are open around it. */
-  readonly depth: number;
-}
-
-/** An engine's lexical rules, of which a sticky expression has the groups `skip`, `literal`, `name`, `parameter`, `word`, `sign`. */
-export type Lexer = RegExp;
-
-/** SQLite's `tokenize.c`. */
-export const sqliteLexer: Lexer =
-  /(?<skip>[\s\u{FEFF}]+|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$))|(?<literal>'(?:[^']|'')*'|[xX]'[0-9a-fA-F]*'|0[xX][0-9a-fA-F_]+|(?:\d[\d_]*(?:\.[\d_]*)?|\.\d[\d_]*)(?:[eE][+-]?\d[\d_]*)?)|(?<name>"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\])|(?<parameter>\?\d*|[:@$#][A-Za-z0-9_$\u0080-\u{10FFFF}]+)|(?<word>[A-Za-z_\u0080-\u{10FFFF}][A-Za-z0-9_$\u0080-\u{10FFFF}]*)|(?<sign>->>|->|<>|<=|>=|==|!=|<<|>>|\|\||[\s\S])/uy;
-
-/** PostgreSQL's `scan.l`, which DuckDB took over. Comments nest, so what opens one is closed by hand. */
-export const postgresqlLexer: Lexer =
-  /(?<skip>\s+|--[^\n\r]*|\/\*)|(?<literal>[eE]'(?:[^'\\]|''|\\[\s\S])*'|[uU]&'(?:[^']|'')*'|[bBxXnN]?'(?:[^']|'')*'|\$(?<tag>(?:[A-Za-z_\u0080-\u{10FFFF}][A-Za-z0-9_\u0080-\u{10FFFF}]*)?)\$[\s\S]*?\$\k<tag>\$|0[xX](?:_?[0-9a-fA-F])+|0[oO](?:_?[0-7])+|0[bB](?:_?[01])+|(?:\d(?:_?\d)*(?:\.(?!\.)(?:\d(?:_?\d)*)?)?|\.\d(?:_?\d)*)(?:[eE][+-]?\d(?:_?\d)*)?)|(?<name>(?:[uU]&)?"(?:[^"]|"")*")|(?<parameter>\$\d+|\$[A-Za-z_]\w*)|(?<word>[A-Za-z_\u0080-\u{10FFFF}][A-Za-z0-9_$\u0080-\u{10FFFF}]*)|(?<sign>::|:=|(?:(?!--|\/\*)[+\-*/<>=~!@#%^&|`?])+|[\s\S])/uy;
+import { type Lexer, scan, type Token } from './scan.ts';
 
 /**
  * The tokens of a text. An end in the middle of a literal or a comment is none of its business: the parser has seen the text.
@@ -33,38 +13,24 @@ export function tokensOf(
   most: number = Number.POSITIVE_INFINITY,
 ): Token[] {
   const tokens: Token[] = [];
-  let depth = 0;
-  lexer.lastIndex = 0;
-  while (lexer.lastIndex < sql.length && tokens.length < most) {
-    const start = lexer.lastIndex;
-    const groups = lexer.exec(sql)?.groups;
-    if (groups === undefined) break;
-    const type = (['literal', 'name', 'parameter', 'word', 'sign'] as const).find(
-      (each) => groups[each] !== undefined,
-    );
-    if (type === undefined) {
-      if (groups['skip'] === '/*') lexer.lastIndex = endOfComment(sql, lexer.lastIndex);
-      continue;
-    }
-    const end = lexer.lastIndex;
-    const text = sql.slice(start, end);
-    if (text === ')' || text === ']') depth = Math.max(0, depth - 1);
-    const token = { text, start, end, type, depth };
-    if (tokens.length > 0 || begins(token)) tokens.push(token);
-    if (text === '(' || text === '[') depth += 1;
+  for (const token of scan(sql, lexer)) {
+    if (tokens.length === 0 && !begins(token)) continue;
+    tokens.push(token);
+    if (tokens.length >= most) break;
   }
   return tokens;
 }
 
-function endOfComment(sql: string, from: number): number {
-  const marks = /\/\*|\*\//g;
-  marks.lastIndex = from;
-  for (let depth = 1; depth > 0;) {
-    const mark = marks.exec(sql);
-    if (mark === null) return sql.length;
-    depth += mark[0] === '/*' ? 1 : -1;
+/** A statement's first words in upper case, opening brackets and empty statements skipped. Never the only judge of what it does. */
+export function leadingWords(sql: string, count: number, lexer: Lexer): string[] {
+  const words: string[] = [];
+  for (const { type, text } of scan(sql, lexer)) {
+    if (text === '(' || text === ';') continue;
+    if (type !== 'word') break;
+    words.push(text.toUpperCase());
+    if (words.length === count) break;
   }
-  return marks.lastIndex;
+  return words;
 }
 
 /** Whether a token is this keyword, which must be given in lower case. */

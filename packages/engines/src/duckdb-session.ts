@@ -232,7 +232,7 @@ export class DuckdbSession implements AsyncSession {
     sql: string,
     use: (statement: DuckDBPreparedStatement) => Promise<T>,
   ): Promise<T> {
-    if (isBlankSql(sql)) throw oneStatement('none');
+    if (isBlankSql(sql, 'duckdb')) throw oneStatement('none');
     let statement: DuckDBPreparedStatement;
     try {
       statement = await this.#connection.prepare(sql);
@@ -284,12 +284,13 @@ export class DuckdbSession implements AsyncSession {
     params: readonly InputValue[] | undefined,
     form?: RowForm,
   ): Promise<StepResult> {
-    checkDuckdbText(sql);
+    const inTransaction = this.#state !== 'none';
+    checkDuckdbText(sql, inTransaction);
     const explained = duckdbExplained(sql);
     if (explained !== undefined) await this.#checkReads(explained);
     if (isDuckdbPivot(sql)) return this.#pivot(sql, params, form);
     return this.#prepared(sql, async (statement) => {
-      checkDuckdbQuery(statement.statementType);
+      checkDuckdbQuery(statement.statementType, inTransaction ? sql : undefined);
       return this.#result(await this.#runStatement(statement, params), form);
     });
   }

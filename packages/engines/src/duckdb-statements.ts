@@ -1,4 +1,4 @@
-import { glanceDuckdb } from '@changeover/classify/glance';
+import { givesRowsOfWrite, glanceDuckdb } from '@changeover/classify/glance';
 import { InvalidArgumentError, ReadOnlyError } from './api/storage-errors.ts';
 import type { StatementType } from '@duckdb/node-api';
 import { duckdbDriver } from './drivers.ts';
@@ -22,12 +22,17 @@ const connectionTypes: ReadonlySet<string> = new Set([
 /** What EXPLAIN may plan although it writes: a plan changes nothing. Others do some of their work while they are planned. */
 const plannedWords: ReadonlySet<string> = new Set(['insert', 'update', 'delete', 'merge']);
 
+/** Kinds of statements that a transaction's `query` takes where they give rows of what they write. */
+const writingTypes: ReadonlySet<string> = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE_INTO']);
+
 /**
  * Refuses what `query` must not even prepare.
  *
+ * @param inTransaction a transaction takes rows of a write (RETURNING), which could not be had otherwise.
  * @throws {ReadOnlyError} where it is such a statement.
  */
-export function checkDuckdbText(sql: string): void {
+export function checkDuckdbText(sql: string, inTransaction: boolean): void {
+  if (inTransaction && givesRowsOfWrite(sql, 'postgresql')) return;
   const { lead, explains, acts, takesNumber } = glanceDuckdb(sql);
   if (takesNumber || (acts && !(explains === 'plans' && plannedWords.has(lead)))) throw refused();
 }
@@ -52,10 +57,19 @@ export function isDuckdbPivot(sql: string): boolean {
  * Whether `query` takes a statement, which {@link checkDuckdbText} has let be prepared.
  *
  * @param type what the engine says that it is.
+ * @param rowsOfWrite the statement, in a transaction.
  * @throws {ReadOnlyError} where it doesn't.
  */
-export function checkDuckdbQuery(type: StatementType): void {
-  if (!readingTypes.has(nameOf(type))) throw refused();
+export function checkDuckdbQuery(type: StatementType, rowsOfWrite?: string): void {
+  const name = nameOf(type);
+  if (readingTypes.has(name)) return;
+  if (
+    rowsOfWrite !== undefined &&
+    writingTypes.has(name) &&
+    givesRowsOfWrite(rowsOfWrite, 'postgresql')
+  )
+    return;
+  throw refused();
 }
 
 function refused(): ReadOnlyError {
@@ -74,7 +88,7 @@ function refused(): ReadOnlyError {
 export function checkDuckdbExecute(type: StatementType, sql: string): void {
   if (!connectionTypes.has(nameOf(type))) return;
   throw new InvalidArgumentError(
-    `execute does not take ${leadingWords(sql, 1).join('')}, which would change the ` +
+    `execute does not take ${leadingWords(sql, 1, 'duckdb').join('')}, which would change the ` +
       'state of the connection. Use transaction for several statements in one.',
     { engine: 'duckdb' },
   );

@@ -196,7 +196,9 @@ const namesOnly: ReadonlySet<ErrorClass> = new Set([
 function withoutValues(engine: Engine, kind: ErrorClass, error: unknown): string {
   const code = stringProperty(error, 'code');
   // DuckDB repeats the statement from the second line on.
-  const [firstLine = ''] = stringProperty(error, 'message').split('\n');
+  const [whole = ''] = stringProperty(error, 'message').split('\n', 1);
+  // An engine may repeat a long statement in it.
+  const firstLine = whole.length > 1_000 ? `${whole.slice(0, 1_000)}…` : whole;
   const text = namesOnly.has(kind) ? hidePasswords(firstLine) : hideQuoted(engine, code, firstLine);
   return code === '' || text.includes(code) ? text : `${text} (${code})`;
 }

@@ -214,7 +214,7 @@ export class PostgresSender {
   #prepared(sql: string): PreparedStatement | undefined {
     const known = this.#statements.get(sql);
     if (known !== undefined) return known;
-    if (!namedWords.has(leadingWords(sql, 1)[0] ?? '')) return undefined;
+    if (!namedWords.has(leadingWords(sql, 1, 'postgresql')[0] ?? '')) return undefined;
     this.#statementNumber += 1;
     const made: PreparedStatement = {
       name: `c${this.#statementNumber}`,

@@ -3,7 +3,7 @@ import { datasetSchema } from './api/store-location.ts';
 import { poolingOf } from './detect-pooler.ts';
 import { type PostgresSettings, setLocally, shownUrl } from './postgres-settings.ts';
 import { sessionFactsByWords } from './session-facts/session-facts.ts';
-import { leadingWords } from './sql-text.ts';
+import { leadingWords, sqlTokens } from './sql-text.ts';
 
 // What a connection stands on: who is asked for it, and what is done where something in front of the server doesn't keep it.
 
@@ -121,7 +121,7 @@ const facts = sessionFactsByWords('postgresql');
  */
 export function checkPooledStatement(sql: string, inTransaction: boolean): void {
   const use = facts.sessionUse(sql);
-  const isDropped = inTransaction && /\bon\s+commit\s+drop\b/i.test(sql);
+  const isDropped = inTransaction && hasWords(sql, 'on', 'commit', 'drop');
   const leaves =
     use === 'sets' || use === 'locks' || (use === 'temporary' && !isDropped) || holdsCursor(sql);
   if (!leaves && (inTransaction || !facts.readsLastWrite(sql))) return;
@@ -134,8 +134,19 @@ export function checkPooledStatement(sql: string, inTransaction: boolean): void 
   );
 }
 
+/** Whether these words follow each other, outside of texts and comments. */
+function hasWords(sql: string, ...words: readonly string[]): boolean {
+  const tokens = sqlTokens(sql, 'postgresql');
+  return tokens.some((_token, at) =>
+    words.every((word, offset) => {
+      const token = tokens[at + offset];
+      return token?.type === 'word' && token.text === word;
+    }),
+  );
+}
+
 function holdsCursor(sql: string): boolean {
-  return leadingWords(sql, 1)[0] === 'DECLARE' && /\bwith\s+hold\b/i.test(sql);
+  return leadingWords(sql, 1, 'postgresql')[0] === 'DECLARE' && hasWords(sql, 'with', 'hold');
 }
 
 /** What a statement's failure means where it ran in a transaction that its caller did not ask for; the error itself elsewhere. */

@@ -73,7 +73,7 @@ export function givesRowsAndActs(sql: string): boolean {
  * @throws {InvalidArgumentError} where it doesn't.
  */
 export function checkPostgresExecute(sql: string): void {
-  const [word = '', second] = leadingWords(sql, 2);
+  const [word = '', second] = leadingWords(sql, 2, 'postgresql');
   if (connectionWords.has(word) && !(word === 'SET' && second === 'LOCAL')) {
     throw new InvalidArgumentError(
       `execute does not take ${word}, which would change the state of the connection. ` +

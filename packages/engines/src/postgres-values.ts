@@ -132,7 +132,8 @@ function scalarText(value: Exclude<InputValue, null | undefined>): string {
 }
 
 function arrayText(values: readonly InputValue[]): string {
-  const items = values.map((value) => {
+  // A hole is a NULL: `map` would leave it out.
+  const items = Array.from(values, (value) => {
     if (value === null || value === undefined) return 'NULL';
     if (Array.isArray(value)) return arrayText(value);
     return `"${scalarText(value).replace(/[\\"]/g, '\\$&')}"`;

@@ -177,7 +177,7 @@ export class SqliteSession implements SyncSession {
     }
     const prepared: PreparedStatement = {
       statement,
-      words: leadingWords(sql, 1),
+      words: leadingWords(sql, 1, 'sqlite'),
       columns: [],
       stable: false,
       duplicates: false,
@@ -232,8 +232,9 @@ export class SqliteSession implements SyncSession {
     if (kept?.isQuery === true) return this.#read(kept, params, form);
     checkSqliteQueryText(sql);
     const prepared = this.#prepare(sql);
-    checkSqliteQuery(prepared.statement, sql);
-    prepared.isQuery = true;
+    checkSqliteQuery(prepared.statement, sql, this.transactionState !== 'none');
+    // What only a transaction takes is asked about each time.
+    prepared.isQuery = prepared.statement.readonly;
     return this.#read(prepared, params, form);
   }
 

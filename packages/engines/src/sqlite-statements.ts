@@ -1,4 +1,4 @@
-import { glanceSqlite } from '@changeover/classify/glance';
+import { givesRowsOfWrite, glanceSqlite } from '@changeover/classify/glance';
 import { InvalidArgumentError, ReadOnlyError } from './api/storage-errors.ts';
 
 /** Statements that would change what the connection is, under the feet of whoever uses it next. */
@@ -40,14 +40,17 @@ export function checkSqliteQueryText(sql: string): void {
  * Whether `query` takes a statement, which {@link checkSqliteQueryText} has let be prepared.
  *
  * @param statement what the engine says of it.
+ * @param inTransaction a transaction takes rows of a write (RETURNING), which could not be had otherwise.
  * @throws {ReadOnlyError} where it doesn't.
  */
 export function checkSqliteQuery(
   statement: { readonly readonly: boolean; readonly reader: boolean },
   sql: string,
+  inTransaction: boolean,
 ): void {
   // EXPLAIN runs nothing, whatever the engine says of what it explains.
   if (statement.reader && (statement.readonly || glanceSqlite(sql).explains)) return;
+  if (statement.reader && inTransaction && givesRowsOfWrite(sql, 'sqlite')) return;
   throw new ReadOnlyError(
     'query takes one statement that only reads and returns rows. Use execute to write.',
     { engine: 'sqlite' },

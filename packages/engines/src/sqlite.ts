@@ -8,4 +8,8 @@ export {
   type SqliteSessionOptions,
 } from './sqlite-session.ts';
 export { inputKeys } from './input-cells.ts';
+export { jsonText } from './json-text.ts';
+export { leadingWords } from './sql-text.ts';
+export { type Token, tokensOf } from '@changeover/classify/glance';
+export { toStorageError } from './errors.ts';
 export { readInTransaction, shareSnapshot } from './snapshot/shared-snapshot.ts';

@@ -126,7 +126,7 @@ export class DuckdbConnection implements Connection {
   }
 
   async #query(sql: string, params: readonly InputValue[] | undefined): Promise<StepResult> {
-    checkDuckdbText(sql);
+    checkDuckdbText(sql, this.#inTransaction);
     const explained = duckdbExplained(sql);
     if (explained !== undefined) {
       // The parser says of what is no SELECT that it can't be written down.
@@ -138,7 +138,7 @@ export class DuckdbConnection implements Connection {
     }
     if (isDuckdbPivot(sql)) return this.#pivot(sql, params);
     return this.#prepared(sql, async (statement) => {
-      checkDuckdbQuery(statement.statementType);
+      checkDuckdbQuery(statement.statementType, this.#inTransaction ? sql : undefined);
       return rowsOf(await this.#runStatement(statement, params));
     });
   }

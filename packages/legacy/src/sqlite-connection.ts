@@ -78,7 +78,7 @@ export class SqliteConnection implements Connection {
       case 'query': {
         checkSqliteQueryText(step.sql);
         const statement = this.#prepare(step.sql);
-        checkSqliteQuery(statement, step.sql);
+        checkSqliteQuery(statement, step.sql, this.#database.inTransaction);
         return readRows(statement, step.params);
       }
       case 'execute':
@@ -113,7 +113,7 @@ export class SqliteConnection implements Connection {
     else statement.run(bound(params));
     const after = this.#changes();
     // A statement that changes no rows leaves the number of an earlier one. To create a virtual table fills tables of its own.
-    const changed = after.total !== before.total && leadingWords(sql, 1)[0] !== 'CREATE';
+    const changed = after.total !== before.total && leadingWords(sql, 1, 'sqlite')[0] !== 'CREATE';
     return { ...emptyStepResult, rowsAffected: changed ? after.last : 0 };
   }
 

@@ -139,6 +139,9 @@ export function answerValue(job: Job, answer: JobAnswer): unknown {
     : rows;
 }
 
+/** A job that runs a caller's write and rolls it back. */
+export type RehearseJob = Extract<Job, { kind: 'rehearse' }>;
+
 /** A job that is one operation of the API. */
 export type OperationJob = Extract<Job, { kind: 'operation' }>;
 

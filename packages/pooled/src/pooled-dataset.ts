@@ -4,12 +4,12 @@ import {
   SessionStateError,
   StatementError,
 } from '@changeover/engines/api';
-import type { Clock, Timer } from '@changeover/core';
+import type { Clock, Timer, WriteEffect } from '@changeover/core';
 import type { Engine, StorageErrorFields } from '@changeover/engines/api';
 import { checkLimit, within } from './call-limit.ts';
 import type { CallLimit } from './call-limit.ts';
 import { isWriting } from './job.ts';
-import type { Job, OperationJob } from './job.ts';
+import type { Job, OperationJob, RehearseJob } from './job.ts';
 import { endTransactionNow } from './end-transaction.ts';
 import { backoffMs } from './pool/backoff.ts';
 import type { Random } from './pool/backoff.ts';
@@ -188,11 +188,23 @@ export class PooledDataset {
 
   /** Runs a job on a connection of the pool, again where the policy says so. */
   run(given: Job, limit: CallLimit): Promise<unknown> {
+    if (given.kind === 'rehearse') return this.#rehearse(given, limit);
     const { inline } = this.#parts;
     const job = this.#entered(given);
     return inline === undefined || job.kind !== 'operation' || job.digest === true
       ? this.#runPooled(job, limit)
       : this.#runInTurn(inline, job, limit);
+  }
+
+  /** Runs a caller's write for comparison, but for one that would do something for good. */
+  async #rehearse(job: RehearseJob, limit: CallLimit): Promise<unknown> {
+    const [sql] = job.args;
+    const told =
+      typeof sql === 'string' ? this.#parts.session.facts.lastingEffect?.(sql) : undefined;
+    const lasting = await told;
+    limit.signal?.throwIfAborted();
+    const effect: WriteEffect = { tables: {}, unseen: [lasting ?? ''] };
+    return lasting === undefined ? await this.#runPooled(this.#entered(job), limit) : effect;
   }
 
   async #runInTurn(inline: InlineReads, job: OperationJob, limit: CallLimit): Promise<unknown> {

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { ClosedError, InvalidArgumentError } from '@changeover/engines/api';
 import type { CallOptions, Engine, StorageTransaction } from '@changeover/engines/api';
-import { fileStore, schemaStore } from '@changeover/engines';
+import { fileStore, schemaStore, toStorageError } from '@changeover/engines';
 import type { DatasetStore, Program } from '@changeover/engines';
 import { CallEnd } from './call-end.ts';
 import { abortedError, callLimit, checkLimit, within } from './call-limit.ts';
@@ -336,7 +336,13 @@ export class PooledEngine {
       dataset,
       operation: job.operation,
     });
-    return this.#inline(dataset, job) ?? this.#pooled(dataset, (pools) => pools.run(job, limit));
+    return (
+      this.#inline(dataset, job) ??
+      this.#pooled(dataset, (pools) => pools.run(job, limit)).catch((error: unknown) => {
+        // What an argument threw while it was read.
+        throw toStorageError(this.engine, error, { dataset, operation: job.operation });
+      })
+    );
   }
 
   /** The answer of a read that is done on the spot; undefined where it isn't one. */
@@ -347,7 +353,9 @@ export class PooledEngine {
       const done = this.#datasets.get(dataset)?.tryInline(job);
       return done === undefined ? undefined : Promise.resolve(done.value);
     } catch (error) {
-      return Promise.reject(error);
+      return Promise.reject(
+        toStorageError(this.engine, error, { dataset, operation: job.operation }),
+      );
     }
   }
 

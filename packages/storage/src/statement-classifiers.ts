@@ -1,4 +1,4 @@
-import type { Statement, StatementClassifier } from '@changeover/classify';
+import type { ActKind, Statement, StatementClassifier } from '@changeover/classify';
 import { createDuckdbClassifier } from '@changeover/classify/duckdb';
 import { createPostgresClassifier, hasPostgresParser } from '@changeover/classify/postgresql';
 import { createSqliteClassifier } from '@changeover/classify/sqlite';
@@ -97,6 +97,15 @@ export class StatementClassifiers {
     return statement.acts.some(({ detail }) => detail.startsWith(passingFailure))
       ? 'pending'
       : 'unknown';
+  }
+
+  /** What a statement does that a rollback does not take back, once it is known: see `SessionFacts.lastingEffect`. */
+  async lastingEffect(dataset: string, sql: string): Promise<string | undefined> {
+    const statement = await this.learned(dataset, sql);
+    const lasting = statement?.acts.filter(({ kind }) => lastingActs.has(kind)) ?? [];
+    return lasting.length === 0
+      ? undefined
+      : lasting.map(({ kind, detail }) => `${kind}: ${detail}`).join('; ');
   }
 
   /** What a statement does, once it is known; undefined where it is judged by its words alone. */
@@ -204,6 +213,14 @@ export class StatementClassifiers {
     }
   }
 }
+
+/** Whatever becomes of the transaction. What can't be understood the engine refuses, on both legs. */
+const lastingActs: ReadonlySet<ActKind> = new Set<ActKind>([
+  'calls a function that acts',
+  'reaches outside the database',
+  'maintains the database',
+  'several statements',
+]);
 
 const schemaSql = 'SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid';
 

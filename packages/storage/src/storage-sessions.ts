@@ -110,6 +110,8 @@ export class StorageSessions {
     const words = this.#wordsOf(engine);
     return {
       readsLastWrite: (sql) => words.readsLastWrite(sql),
+      lastingEffect: async (sql) =>
+        await this.#watched.get(engine)?.classifiers.lastingEffect(dataset, sql),
       sessionUse: (sql) => {
         const use = words.sessionUse(sql);
         if (use !== 'unknown') return use;

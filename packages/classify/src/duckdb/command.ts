@@ -1,6 +1,7 @@
 import type { Findings } from '../findings.ts';
 import type { ActKind, SessionUse, TransactionControl } from '../statement.ts';
-import { isWord, type Token } from '../tokens.ts';
+import type { Token } from '../scan.ts';
+import { isWord } from '../tokens.ts';
 
 interface Command {
   readonly kind: ActKind;

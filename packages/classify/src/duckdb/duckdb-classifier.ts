@@ -5,7 +5,8 @@ import { type Judge, LearningClassifier } from '../learning-classifier.ts';
 import { analyse } from '../query/analyse.ts';
 import type { Act, Limited, Statement } from '../statement.ts';
 import { TemporaryObjects } from '../temporary-objects.ts';
-import { postgresqlLexer, shapeOf, type Token, tokensOf, withoutLimit } from '../tokens.ts';
+import type { Token } from '../scan.ts';
+import { shapeOf, tokensOf, withoutLimit } from '../tokens.ts';
 import { type Catalogue, type DuckdbConnection, readCatalogue } from './catalogue.ts';
 import { noteCommand, temporaryMade, unquoted } from './command.ts';
 import { pivotAsSelect, telling, viewQuery } from './not-selects.ts';
@@ -61,7 +62,7 @@ class DuckdbJudge implements Judge {
       parsed: (text) => this.#parse(viewQuery(text)),
       translate,
     });
-    const tokens = tokensOf(sql, postgresqlLexer);
+    const tokens = tokensOf(sql, 'postgresql');
     const shape = shapeOf(tokens);
     if ('statements' in parsed)
       return this.#judgeSelect(walk, { sql, tokens, shape, statements: parsed.statements });

@@ -1,4 +1,5 @@
-import { isWord, postgresqlLexer, type Token, tokensOf } from '../tokens.ts';
+import type { Token } from '../scan.ts';
+import { isWord, tokensOf } from '../tokens.ts';
 import * as reviewed from './reviewed.ts';
 
 // What json_serialize_sql refuses although it only reads. Read by tokens, and judged by the parser again.
@@ -38,7 +39,7 @@ export function pivotAsSelect(sql: string, tokens: readonly Token[]): string | u
 
 /** The query of a view's `CREATE VIEW … AS query`; any other text as it is. */
 export function viewQuery(sql: string): string {
-  const tokens = tokensOf(sql, postgresqlLexer);
+  const tokens = tokensOf(sql, 'postgresql');
   if (!isWord(tokens[0], 'create')) return sql;
   const as = tokens.find((token) => token.depth === 0 && isWord(token, 'as'));
   return as === undefined ? sql : sql.slice(as.end).trim();

@@ -4,7 +4,7 @@ import { analyse } from '../query/analyse.ts';
 import type { Query } from '../query/query.ts';
 import { lazyLimit, unknownStatement } from '../findings.ts';
 import type { Statement } from '../statement.ts';
-import { postgresqlLexer, shapeOf, tokensOf, withoutLimit } from '../tokens.ts';
+import { shapeOf, tokensOf, withoutLimit } from '../tokens.ts';
 import { Catalogue } from './catalogue.ts';
 import { loadParser, type Node, type PostgresParser, statementsOf, unwrap } from './parser.ts';
 import type { PostgresQuery } from './queries.ts';
@@ -54,7 +54,7 @@ class PostgresJudge implements Judge {
     const parser = this.#parser;
     if (parser === undefined || this.#catalogue.general === undefined) return undefined;
     // A third of the time of a first sight, and not needed to decide: made when it is asked for.
-    const shape = (): string => shapeOf(tokensOf(sql, postgresqlLexer));
+    const shape = (): string => shapeOf(tokensOf(sql, 'postgresql'));
     let statements: Node[];
     try {
       statements = statementsOf(parser, sql);
@@ -127,7 +127,7 @@ function everyRow(parameters: readonly string[]): string {
 function unlimited(sql: string, parser: PostgresParser): string | undefined {
   const [statement = {}] = statementsOf(parser, sql);
   const wanted = treeWithoutLimit(unwrap(statement).fields);
-  const tokens = tokensOf(sql, postgresqlLexer);
+  const tokens = tokensOf(sql, 'postgresql');
   return withoutLimit(sql, tokens, ['limit', 'offset', 'fetch'], everyRow).find((candidate) => {
     try {
       const [only, ...others] = parser.parseSync(candidate).stmts ?? [];

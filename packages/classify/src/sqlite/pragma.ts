@@ -1,6 +1,6 @@
 import type { Findings } from '../findings.ts';
 import type { Statement } from '../statement.ts';
-import type { Token } from '../tokens.ts';
+import type { Token } from '../scan.ts';
 import * as reviewed from './reviewed.ts';
 import { nameOf } from './select-text.ts';
 

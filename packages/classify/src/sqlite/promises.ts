@@ -1,6 +1,7 @@
 import { lazyLimit } from '../findings.ts';
 import type { Cause, Limited, OrderPromise, Undetermined } from '../statement.ts';
-import { isWord, sqliteLexer, type Token, tokensOf, withoutLimit } from '../tokens.ts';
+import type { Token } from '../scan.ts';
+import { isWord, tokensOf, withoutLimit } from '../tokens.ts';
 import * as reviewed from './reviewed.ts';
 import type { Compiled, SchemaCopy } from './schema-copy.ts';
 import { causesIn, covers, nameOf, readSelect, type SelectText, split } from './select-text.ts';
@@ -104,7 +105,7 @@ function limitedOf(
     }
   };
   return lazyLimit(rows, () =>
-    withoutLimit(sql, tokensOf(sql, sqliteLexer), ['limit'], everyRow).find(same),
+    withoutLimit(sql, tokensOf(sql, 'sqlite'), ['limit'], everyRow).find(same),
   );
 }
 
@@ -187,7 +188,7 @@ function behindViews(
   return [...compiled.through].flatMap((view): Undetermined[] => {
     const definition = copy.definition(view);
     if (definition === undefined || !/^\s*create\s+(temp\w*\s+)?view/i.test(definition)) return [];
-    const tokens = tokensOf(definition, sqliteLexer);
+    const tokens = tokensOf(definition, 'sqlite');
     const inner = tokens.slice(tokens.findIndex((token) => isWord(token, 'as')) + 1);
     const hidden = inner.some((token) => isWord(token, 'limit'))
       ? [{ cause: 'choice of rows' as const, item: undefined }]

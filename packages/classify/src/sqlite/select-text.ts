@@ -1,5 +1,6 @@
 import type { Cause } from '../statement.ts';
-import { isWord, type Token } from '../tokens.ts';
+import type { Token } from '../scan.ts';
+import { isWord } from '../tokens.ts';
 import * as reviewed from './reviewed.ts';
 
 /** What the text of one SELECT says at its own level. SQLite has no syntax tree to look at, but its tokens are exact. */
@@ -128,12 +129,12 @@ function causeAt(
   const inside = argumentsAt(tokens, index + 1);
   if (reviewed.randomSource.has(name)) return 'random';
   if (reviewed.clockArgument.has(name)) return mayBeNow(name, inside) ? 'time' : undefined;
+  const over = tokens.slice(index + 2 + inside.length);
+  if (framesByRows(over, tokens) && !windowCovers(over, keys)) return 'order of rows';
   if (reviewed.roundingAggregates.has(name))
     return adds(inside, isInteger) ? undefined : 'rounding';
-  if (reviewed.positionWindows.has(name)) {
-    const over = tokens.slice(index + 2 + inside.length);
+  if (reviewed.positionWindows.has(name))
     return windowCovers(over, keys) ? undefined : 'order of rows';
-  }
   if (!reviewed.orderAggregates.has(name)) return undefined;
   const by = inside.findIndex(
     (token) => isWord(token, 'order') && token.depth === inside[0]?.depth,
@@ -161,6 +162,15 @@ function adds(inside: readonly Token[], isInteger: (column: string) => boolean):
     if (inside[index + 1]?.text === '.') return true;
     return isWord(token, 'distinct') || isInteger(nameOf(token) ?? '');
   });
+}
+
+/** Whether a call has a window whose frame counts rows: which of two equals comes first then matters to any function. */
+function framesByRows(after: readonly Token[], whole: readonly Token[]): boolean {
+  // `)` of the call, then perhaps FILTER (…).
+  const filtered = isWord(after[1], 'filter') ? argumentsAt(after, 2).length + 3 : 0;
+  if (!isWord(after[1 + filtered], 'over')) return false;
+  const named = after[2 + filtered]?.text !== '(';
+  return (named ? whole : argumentsAt(after, 2 + filtered)).some((token) => isWord(token, 'rows'));
 }
 
 function windowCovers(after: readonly Token[], keys: readonly (readonly string[])[]): boolean {

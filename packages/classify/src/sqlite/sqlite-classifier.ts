@@ -2,7 +2,8 @@ import { type ClassifierOptions, parseOptions, type StatementClassifier } from '
 import { Findings } from '../findings.ts';
 import { type Judge, LearningClassifier } from '../learning-classifier.ts';
 import type { ActKind, Statement, TransactionControl } from '../statement.ts';
-import { isWord, shapeOf, sqliteLexer, type Token, tokensOf } from '../tokens.ts';
+import type { Token } from '../scan.ts';
+import { isWord, shapeOf, tokensOf } from '../tokens.ts';
 import { judgePragma } from './pragma.ts';
 import { type Compiled, SchemaCopy } from './schema-copy.ts';
 import { nameOf } from './select-text.ts';
@@ -73,7 +74,7 @@ class SqliteJudge implements Judge {
   judge(sql: string): Statement | undefined {
     const copy = this.#copy;
     if (copy === undefined) return undefined;
-    const tokens = tokensOf(sql, sqliteLexer);
+    const tokens = tokensOf(sql, 'sqlite');
     const body = bodyOf(tokens);
     const shape = shapeOf(tokens);
     const findings = new Findings();
@@ -169,7 +170,7 @@ class SqliteJudge implements Judge {
         full || body.some((token) => (this.#temporary.get(nameOf(token) ?? '')?.size ?? 0) > 1);
       const filled = body.some((token) =>
         [...(this.#temporary.get(nameOf(token) ?? '') ?? [])].some(
-          (each) => temporaryMade(bodyOf(tokensOf(each, sqliteLexer)))?.filled === true,
+          (each) => temporaryMade(bodyOf(tokensOf(each, 'sqlite')))?.filled === true,
         ),
       );
       if ((unclear || filled) && made === undefined)

@@ -60,6 +60,8 @@ export interface ColumnAnalysis {
 export interface StorageTransaction {
   readData(): Promise<Row[]>;
   readTable(table: string, options?: ReadTableOptions): Promise<Row[]>;
+  /** Runs one statement that reads. Takes one that gives the rows of its own write as well (`INSERT … RETURNING id`), and on PostgreSQL one
+   * that locks what it reads (`SELECT … FOR UPDATE`). */
   query(sql: string, params?: readonly InputValue[]): Promise<ResultSet>;
   writeTable(table: string, rows: InputRows, options?: WriteTableOptions): Promise<void>;
   execute(sql: string, params?: readonly InputValue[]): Promise<number>;

@@ -1,3 +1,4 @@
+import { tokensOf } from '@changeover/classify/glance';
 import type { Undetermined } from '@changeover/core';
 
 /** Sums and averages of doubles depend on the order of addition, which a parallel engine doesn't promise. */
@@ -120,13 +121,23 @@ const shapes: readonly Shape[] = [
   },
 ];
 
-/** Comments, and texts in quotes, but for `'now'`. */
-const notCode = /--[^\n]*|\/\*[\s\S]*?\*\/|'(?!now')(?:[^']|'')*'|"(?:[^"]|"")*"/gi;
+/**
+ * The words and signs of a statement, one blank between them, without what stands in quotes, but for `'now'`. The patterns are tried on
+ * this alone: on the text itself a long comment or many blanks would cost a caller seconds.
+ */
+function codeOf(sql: string): string {
+  return tokensOf(sql, 'postgresql')
+    .map(({ type, text }) => {
+      if (type === 'name') return '';
+      return type === 'literal' && text.toLowerCase() !== "'now'" ? "''" : text;
+    })
+    .join(' ');
+}
 
 /** The first reason why a statement's result may differ from one run to the next. It reads the words of the statement, not its
  * meaning: it may miss a reason (a view's or a user's function), and may name one that the data rules out. */
 export function undeterminedSql(sql: string): Undetermined | undefined {
-  const code = sql.replace(notCode, (found) => (found.startsWith("'") ? "''" : ' '));
+  const code = codeOf(sql);
   const shape = shapes.find(
     ({ pattern, unless }) => pattern.test(code) && unless?.test(code) !== true,
   );
@@ -135,5 +146,5 @@ export function undeterminedSql(sql: string): Undetermined | undefined {
 
 /** Whether a statement says in which order its rows come. By its words as well, wherever they stand. */
 export function isOrderedSql(sql: string): boolean {
-  return /\border\s+by\b/i.test(sql);
+  return /\border by\b/i.test(codeOf(sql));
 }

@@ -1,6 +1,7 @@
 import { describe } from '@changeover/core';
 import { type InputValue } from '../api/input-values.ts';
-import { InvalidArgumentError } from '../api/storage-errors.ts';
+import { hasTooDeepComments } from '@changeover/classify/glance';
+import { InvalidArgumentError, StatementError } from '../api/storage-errors.ts';
 import type { Program, StepResult } from '../program.ts';
 import type { OperationContext } from './context.ts';
 
@@ -9,20 +10,20 @@ export function* query(
   sql: string,
   params?: readonly InputValue[],
 ): Program<StepResult> {
-  checkStatement(sql, params);
-  return yield { kind: 'query', sql, params, form: context.form };
+  checkStatement(context, sql, params);
+  return yield { kind: 'query', sql, params: withoutHoles(params), form: context.form };
 }
 
 export function* execute(
-  _context: OperationContext,
+  context: OperationContext,
   sql: string,
   params?: readonly InputValue[],
 ): Program<number> {
-  checkStatement(sql, params);
-  return (yield { kind: 'execute', sql, params }).rowsAffected;
+  checkStatement(context, sql, params);
+  return (yield { kind: 'execute', sql, params: withoutHoles(params) }).rowsAffected;
 }
 
-function checkStatement(sql: unknown, params: unknown): void {
+function checkStatement({ dialect }: OperationContext, sql: unknown, params: unknown): void {
   if (typeof sql !== 'string' || sql.trim() === '') {
     throw new InvalidArgumentError(
       `Expected one SQL statement, found ${sql === '' ? 'an empty text' : describe(sql)}.`,
@@ -33,4 +34,19 @@ function checkStatement(sql: unknown, params: unknown): void {
       `Parameters must be a list of values in order, found ${describe(params)}.`,
     );
   }
+  if (dialect.engine !== 'sqlite' && hasTooDeepComments(sql)) {
+    throw new StatementError(
+      'The statement has more than 1,000 comments inside each other, which take the engine too long to read.',
+      { engine: dialect.engine },
+    );
+  }
+}
+
+/** A hole in a list is a NULL: loops over it would leave it out. */
+function withoutHoles(
+  params: readonly InputValue[] | undefined,
+): readonly InputValue[] | undefined {
+  if (params === undefined) return undefined;
+  for (let at = 0; at < params.length; at += 1) if (!(at in params)) return Array.from(params);
+  return params;
 }

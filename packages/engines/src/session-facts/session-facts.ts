@@ -5,7 +5,7 @@ import {
   settingFunctions,
   statelessFunctions,
 } from './postgres-functions.ts';
-import { type SqlToken, sqlTokens } from './sql-tokens.ts';
+import { type SqlToken, sqlTokens } from '../sql-text.ts';
 
 /**
  * What a statement has to do with the state of its connection beyond the transaction: nothing, reads it, sets it, makes or uses
@@ -25,6 +25,11 @@ export interface SessionFacts {
   sessionUse(sql: string): SessionUse;
   /** Whether it asks for what the connection's last write left: `last_insert_rowid()`, `changes()`, `lastval()`. */
   readsLastWrite(sql: string): boolean;
+  /**
+   * What a statement does that a rollback does not take back, in words for the report: then it is not rehearsed. Undefined where there
+   * is nothing, or nothing can be told. Asked for comparisons only, which wait for it; must not reject. Default: nothing is told.
+   */
+  lastingEffect?(sql: string): Promise<string | undefined>;
 }
 
 /** Whether a statement of this use leaves something for the next one. */
@@ -70,7 +75,7 @@ const lastWriteFunctions: Readonly<Record<Engine, ReadonlySet<string>>> = {
 };
 
 function look(engine: Engine, sql: string): Facts {
-  const tokens = sqlTokens(sql);
+  const tokens = sqlTokens(sql, engine);
   const called = callsIn(tokens);
   return {
     use: useOf(engine, tokens, called),
@@ -141,8 +146,8 @@ interface Call {
   readonly name: string;
   /** Called without a schema, or in PostgreSQL's own. */
   readonly isOwn: boolean;
-  /** Where its opening bracket is. */
-  readonly at: number;
+  /** Where its brackets end. */
+  readonly close: number;
 }
 
 function isKnownToAct(name: string): boolean {
@@ -158,6 +163,7 @@ const beforeTables: ReadonlySet<string> = new Set(['into', 'table', 'references'
 
 /** What looks like a call of a function. Where it can't be told from something else, it counts as one. */
 function callsIn(tokens: readonly SqlToken[]): Call[] {
+  const ends = bracketEnds(tokens);
   return tokens.flatMap((token, at): Call[] => {
     const name = tokens[at - 1];
     if (token.text !== '(' || token.type !== 'sign' || name === undefined || name.type === 'sign')
@@ -171,35 +177,36 @@ function callsIn(tokens: readonly SqlToken[]): Call[] {
     if (before?.type === 'word' && beforeTables.has(before.text)) return [];
     if (before?.type === 'word' && !postgresKeywords.has(before.text) && !isKnownToAct(name.text))
       return [];
-    if (isCommonTable(tokens, at)) return [];
+    const close = ends.get(at) ?? tokens.length;
+    if (isCommonTable(tokens, close)) return [];
     const schema = start < at - 1 ? tokens[start]?.text : undefined;
-    return [{ name: name.text, isOwn: schema === undefined || schema === 'pg_catalog', at }];
+    return [{ name: name.text, isOwn: schema === undefined || schema === 'pg_catalog', close }];
   });
 }
 
-function isCommonTable(tokens: readonly SqlToken[], open: number): boolean {
-  const close = endOfBrackets(tokens, open);
+function isCommonTable(tokens: readonly SqlToken[], close: number): boolean {
   if (!isWord(tokens[close + 1], 'as')) return false;
   const next = tokens[close + 2];
   return next?.text === '(' || isWord(next, 'materialized') || isWord(next, 'not');
 }
 
 /** `set_config(…, true)` ends with the transaction. */
-function isLocalSetting({ name, at }: Call, tokens: readonly SqlToken[]): boolean {
+function isLocalSetting({ name, close }: Call, tokens: readonly SqlToken[]): boolean {
   if (name !== 'set_config') return false;
-  const close = endOfBrackets(tokens, at);
   return isWord(tokens[close - 1], 'true') && tokens[close - 2]?.text === ',';
 }
 
-function endOfBrackets(tokens: readonly SqlToken[], open: number): number {
-  let depth = 0;
-  for (let at = open; at < tokens.length; at += 1) {
-    const { type, text } = tokens[at] as SqlToken;
-    if (type !== 'sign') continue;
-    if (text === '(') depth += 1;
-    else if (text === ')' && (depth -= 1) === 0) return at;
-  }
-  return tokens.length;
+/** Where each opening bracket is closed. */
+function bracketEnds(tokens: readonly SqlToken[]): ReadonlyMap<number, number> {
+  const ends = new Map<number, number>();
+  const open: number[] = [];
+  tokens.forEach(({ type, text }, at) => {
+    if (type !== 'sign') return;
+    if (text === '(') open.push(at);
+    const opened = text === ')' ? open.pop() : undefined;
+    if (opened !== undefined) ends.set(opened, at);
+  });
+  return ends;
 }
 
 function isWord(token: SqlToken | undefined, word: string): boolean {

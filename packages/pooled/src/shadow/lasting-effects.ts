@@ -1,5 +1,6 @@
 import { type Engine, undeterminedSql } from '@changeover/engines/api';
 import type { Program } from '@changeover/engines';
+import { type Token, tokensOf } from '@changeover/engines/sqlite';
 
 /** What rolling back can't undo, or running twice can't repeat. */
 export interface LastingEffects {
@@ -9,20 +10,15 @@ export interface LastingEffects {
   readonly variable?: string | undefined;
 }
 
-const space = String.raw`(?:\s|--[^\n]*\n|/\*[\s\S]*?\*/)*`;
-/** Statements whose every effect a rollback takes back. Others copy to files, set sequences, or run what nobody can see. */
-const transactional = new RegExp(
-  `^${space}(?:insert|update|delete|replace|truncate|merge|with|create|alter|drop|comment)\\b`,
-  'i',
-);
-/** Those that change rows, and not what a table is. */
-const changesRows = new RegExp(
-  `^${space}(?:insert|update|delete|replace|truncate|merge|with)\\b`,
-  'i',
-);
-const inserts = /\b(?:insert|replace|merge)\b|\bdefault\b/i;
+/** Statements that change rows, and not what a table is. */
+const rowsWords: ReadonlySet<string> = new Set([
+  ...['INSERT', 'UPDATE', 'DELETE', 'REPLACE', 'TRUNCATE', 'MERGE', 'WITH'],
+]);
+/** Others whose every effect a rollback takes back. What is left copies to files, sets sequences, or runs what nobody can see. */
+const schemaWords: ReadonlySet<string> = new Set(['CREATE', 'ALTER', 'DROP', 'COMMENT']);
+const fillingWords: ReadonlySet<string> = new Set(['insert', 'replace', 'merge', 'default']);
 /** These count on however the transaction ends. */
-const sequence = /\b(?:nextval|setval)\s*\(/i;
+const sequenceFunctions: ReadonlySet<string> = new Set(['nextval', 'setval']);
 const sequenceRefusal = 'it takes values from a sequence, which a rollback does not give back';
 
 interface TableTraits {
@@ -44,11 +40,13 @@ export function* lastingEffects(
   sql: string,
   table: string | undefined,
 ): Program<LastingEffects> {
-  if (!transactional.test(sql))
+  const tokens = tokensIn(engine, sql);
+  const lead = tokens[0]?.type === 'word' ? tokens[0].text.toUpperCase() : '';
+  if (!rowsWords.has(lead) && !schemaWords.has(lead))
     return { refusal: 'not everything that it does can be rolled back' };
-  if (sequence.test(sql)) return { refusal: sequenceRefusal };
+  if (takesNumber(tokens)) return { refusal: sequenceRefusal };
   const variable = undeterminedSql(sql)?.reason;
-  if (!changesRows.test(sql)) return { variable };
+  if (!rowsWords.has(lead)) return { variable };
   if (table === undefined) {
     return engine === 'sqlite'
       ? { variable }
@@ -58,13 +56,17 @@ export function* lastingEffects(
   // SQLite's own counters are rows of a table, and are rolled back as such.
   if (engine !== 'sqlite' && traits.triggers.length > 0)
     return { refusal: 'triggers run beside it, whose effects can not be seen' };
-  if (inserts.test(sql) && (traits.identity || traits.defaults.some((text) => sequence.test(text))))
-    return { refusal: sequenceRefusal };
+  const fills = tokens.some(
+    ({ type, text }) => type === 'word' && fillingWords.has(text.toLowerCase()),
+  );
+  const numbered = (): boolean =>
+    traits.identity || traits.defaults.some((text) => takesNumber(tokensIn(engine, text)));
+  if (fills && numbered()) return { refusal: sequenceRefusal };
   const filled =
-    inserts.test(sql) && traits.defaults.some(isMadeAnew)
+    fills && traits.defaults.some((text) => isMadeAnew(engine, text))
       ? 'a column is filled with a value that is made anew each time'
       : undefined;
-  const triggered = traits.triggers.some((text) => text === '' || isMadeAnew(text))
+  const triggered = traits.triggers.some((text) => text === '' || isMadeAnew(engine, text))
     ? 'a trigger changes rows beside it'
     : undefined;
   return { variable: variable ?? filled ?? triggered };
@@ -156,7 +158,25 @@ function* texts(sql: string, table: string): Program<string[]> {
 }
 
 /** True where its value may be another one at each run, as far as its words tell; a function that isn't known may be. */
-function isMadeAnew(expression: string): boolean {
-  const code = expression.replace(/'(?:[^']|'')*'/g, "''").replace(/\bcast\s*\(/gi, '(');
-  return undeterminedSql(expression) !== undefined || /[\p{L}_]\s*\(/iu.test(code);
+function isMadeAnew(engine: Engine, expression: string): boolean {
+  return (
+    undeterminedSql(expression) !== undefined ||
+    calledIn(tokensIn(engine, expression)).some((name) => name !== 'cast')
+  );
+}
+
+function takesNumber(tokens: readonly Token[]): boolean {
+  return calledIn(tokens).some((name) => sequenceFunctions.has(name));
+}
+
+/** What stands before a bracket, quoted or not. */
+function calledIn(tokens: readonly Token[]): string[] {
+  return tokens.flatMap(({ type, text }, at) => {
+    if ((type !== 'word' && type !== 'name') || tokens[at + 1]?.text !== '(') return [];
+    return [(type === 'name' ? text.slice(1, -1) : text).toLowerCase()];
+  });
+}
+
+function tokensIn(engine: Engine, sql: string): Token[] {
+  return tokensOf(sql, engine === 'sqlite' ? 'sqlite' : 'postgresql');
 }

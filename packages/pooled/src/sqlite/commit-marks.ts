@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs';
 import type { Program, Step, StepResult } from '@changeover/engines';
+import { leadingWords } from '@changeover/engines/sqlite';
 import type { Job, JobAnswer } from '../job.ts';
 import { writeMark, writePhase } from './worker-messages.ts';
 
@@ -52,7 +53,10 @@ export function pipedMarks(fd: number): CommitMarks {
 }
 
 /** What can't be in a transaction. */
-const standsAlone = /^(?:[\s;]|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)*(?:VACUUM|PRAGMA)\b/i;
+function standsAlone(sql: string): boolean {
+  const [word] = leadingWords(sql, 1, 'sqlite');
+  return word === 'VACUUM' || word === 'PRAGMA';
+}
 
 /** The program of a write, with marks. */
 export function* marked(
@@ -70,7 +74,7 @@ export function* marked(
     try {
       if (step.kind === 'commit') result = yield* committed(step, call, marks);
       else if (!commitsByItself || step.kind !== 'execute') result = yield step;
-      else if (!marks.explicit || standsAlone.test(step.sql))
+      else if (!marks.explicit || standsAlone(step.sql))
         result = yield* committed(step, call, marks);
       else result = yield* inOwnTransaction(step, call, marks);
     } catch (error) {

@@ -1,10 +1,12 @@
 import type { TransactionState } from '@changeover/engines';
 import { ConnectionError, InvalidArgumentError } from '@changeover/engines/api';
+import { toStorageError } from '@changeover/engines/sqlite';
 import { describe } from '@changeover/core';
 import { CommitUnknownError } from '../pool/pool-errors.ts';
 import { isWriting } from '../job.ts';
 import type { Job, JobAnswer } from '../job.ts';
 import { errorFromData } from './error-transfer.ts';
+import { needsPlain, plainJob } from './plain-job.ts';
 import type { StatementBound } from './statement-bound.ts';
 import type { WorkerReply, WorkerRequest } from './worker-messages.ts';
 
@@ -91,15 +93,9 @@ export class PendingCalls {
     this.#calls = (this.#calls + 1) % 2 ** 31;
     const call = this.#calls;
     try {
-      send({ ...request, call });
+      sendPlain({ ...request, call }, send);
     } catch (error) {
-      // What can't be cloned is no value that any engine takes.
-      return Promise.reject(
-        new InvalidArgumentError(
-          `An argument holds something that is no value: ${describe((error as Error).message)}.`,
-          { engine: 'sqlite', dataset, cause: error },
-        ),
-      );
+      return Promise.reject(sendError(error, dataset));
     }
     const job = request.kind === 'run' ? request.job : undefined;
     return new Promise((resolve, reject) => {
@@ -161,4 +157,33 @@ export class PendingCalls {
       });
     }
   }
+}
+
+function sendPlain(request: WorkerRequest, send: (request: WorkerRequest) => void): void {
+  const plain = (): WorkerRequest =>
+    request.kind === 'run' ? { ...request, job: plainJob(request.job) } : request;
+  if (request.kind !== 'run' || !needsPlain(request.job)) {
+    try {
+      send(request);
+      return;
+    } catch (error) {
+      if (!isCloneError(error)) throw error;
+    }
+  }
+  send(plain());
+}
+
+function isCloneError(error: unknown): boolean {
+  // The one of a process's channel is an error like any other.
+  const { name, message } = error as Partial<Error>;
+  return name === 'DataCloneError' || /could not be cloned/.test(String(message));
+}
+
+/** What a caller is told whose arguments could not be sent: the same as where they are read without being sent. */
+function sendError(error: unknown, dataset: string): Error {
+  if (!isCloneError(error)) return toStorageError('sqlite', error, { dataset });
+  return new InvalidArgumentError(
+    `An argument holds something that is no value: ${describe((error as Error).message)}.`,
+    { engine: 'sqlite', dataset, cause: error },
+  );
 }

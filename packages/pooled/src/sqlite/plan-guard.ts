@@ -1,4 +1,5 @@
 import type { Program, Step, StepResult } from '@changeover/engines';
+import { leadingWords } from '@changeover/engines/sqlite';
 import { boundOf, estimatedMs } from './statement-bound.ts';
 import type { Instruction, StatementBound } from './statement-bound.ts';
 
@@ -8,7 +9,6 @@ const boundMs = 100;
 /** Bounds remembered for one connection. */
 const maxStatements = 500;
 
-const isPragma = /^(?:[\s;]|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)*PRAGMA\b/i;
 const ofPragma: StatementBound = { depth: 1, recursive: false, rows: undefined };
 
 /** Looks at each statement's plan before it runs on one connection, and refuses what no plan bounds. */
@@ -58,7 +58,7 @@ export class PlanGuard {
   /** @returns undefined for what the engine refuses, which it says best itself. */
   *#bound(step: Extract<Step, { sql: string }>): Program<StatementBound | undefined> {
     // To explain a pragma is to run it.
-    if (isPragma.test(step.sql)) return ofPragma;
+    if (leadingWords(step.sql, 1, 'sqlite')[0] === 'PRAGMA') return ofPragma;
     const { cells } = yield { kind: 'all', sql: 'PRAGMA schema_version', form: 'cells' };
     const schemaVersion = cells[0]?.[0];
     if (schemaVersion !== this.#schemaVersion) this.#bounds.clear();

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { datasetFile, DatasetNotFoundError } from '@changeover/engines/api';
-import { classifyError } from '@changeover/engines';
+import { classifyError, leadingWords } from '@changeover/engines';
 import { buildDataset } from '../engine-parts.ts';
 import type { EngineDriver, EngineSetting } from '../engine-parts.ts';
 import { isWriting } from '../job.ts';
@@ -29,7 +29,7 @@ export interface SqliteSetting {
 const workerBusyTimeoutMs = 5;
 
 /** Statements after which a view or an index may mean something else. Whichever it doesn't know costs one more look. */
-const changesSchema = /^\s*(?:CREATE|DROP|ALTER)\b/i;
+const schemaWords: ReadonlySet<string> = new Set(['CREATE', 'DROP', 'ALTER']);
 
 /** Where a driver runs what it is given. */
 export interface SqliteHosts {
@@ -72,7 +72,7 @@ export class SqliteDriver implements EngineDriver {
       if (
         job.kind === 'operation' &&
         job.operation === 'execute' &&
-        changesSchema.test(String(job.args[0]))
+        schemaWords.has(leadingWords(String(job.args[0]), 1, 'sqlite')[0] ?? '')
       ) {
         forget();
       }

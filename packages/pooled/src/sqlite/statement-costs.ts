@@ -83,6 +83,15 @@ export function cellsOf(result: unknown): number {
 /** What tells one read from another by cost: the operation, its table or SQL, and what shapes the result; not the values. */
 export function costKey(operation: string, args: readonly unknown[]): string {
   if (operation === 'query') return args[0] as string;
+  try {
+    return keyOf(operation, args);
+  } catch {
+    // A proxy, or a getter: who runs the operation says what is wrong with it.
+    return operation;
+  }
+}
+
+function keyOf(operation: string, args: readonly unknown[]): string {
   const [table, options] = args as [
     unknown,
     { limit?: unknown; where?: unknown; orderBy?: unknown } | undefined,

@@ -96,11 +96,16 @@ function routeKey(job: Job): string | undefined {
   switch (job.kind) {
     case 'operation':
       return job.operation === 'query' || job.operation === 'execute'
-        ? String(job.args[0])
+        ? textOf(job.args[0])
         : costKey(job.operation, job.args);
     case 'rehearse':
-      return `rehearse\0${String(job.args[0])}`;
+      return `rehearse\0${textOf(job.args[0])}`;
     default:
       return undefined;
   }
+}
+
+/** What is no text is refused where it is run; making one of it may throw. */
+function textOf(sql: unknown): string {
+  return typeof sql === 'string' ? sql : '';
 }
