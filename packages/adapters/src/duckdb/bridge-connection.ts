@@ -68,6 +68,8 @@ class BridgedConnection {
   });
   #check: Promise<void> | undefined;
   #isClosed = false;
+  /** The handle will be closed when what runs on it has ended. */
+  #closing: Promise<void> | undefined;
 
   constructor(handle: DuckDBConnection, options: ParsedOptions) {
     const { name } = options.bridge;
@@ -81,7 +83,7 @@ class BridgedConnection {
     const pooled = new PooledConnections({ connect: options.pooled, settings, max: options.max });
     this.#pooled = pooled;
     this.#classifier = createDuckdbClassifier({
-      connect: () => pooled.open(),
+      connect: () => pooled.connect(),
       pure: options.pure,
     });
     const schemaChanged = (): void => {
@@ -169,7 +171,10 @@ class BridgedConnection {
     return async (...args) => {
       const [text] = args;
       // The driver's own words for what it can't take, or for a connection that is closed.
-      if (typeof text !== 'string' || this.#isClosed) return callOn(this.#handle, way, args);
+      if (typeof text !== 'string' || this.#isClosed) {
+        await this.#closing;
+        return callOn(this.#handle, way, args);
+      }
       const values = args[at];
       return this.#bridge.run({
         operation: ways[way],
@@ -184,6 +189,7 @@ class BridgedConnection {
   }
 
   async #prepare(sql: string): Promise<DuckDBPreparedStatement> {
+    await this.#closing;
     if (typeof sql !== 'string' || this.#isClosed) return this.#handle.prepare(sql);
     const compile = (connection: DuckDBConnection): Promise<DuckDBPreparedStatement> =>
       connection.prepare(sql);
@@ -204,6 +210,7 @@ class BridgedConnection {
   }
 
   async #extract(sql: string): Promise<DuckDBExtractedStatements> {
+    await this.#closing;
     if (typeof sql !== 'string' || this.#isClosed) return this.#handle.extractStatements(sql);
     const { extracted, connection } = await this.#bridge.prepare(sql, async (on) => ({
       extracted: await on.extractStatements(sql),
@@ -231,6 +238,7 @@ class BridgedConnection {
   async #createAppender(
     args: Parameters<DuckDBConnection['createAppender']>,
   ): Promise<DuckDBAppender> {
+    await this.#closing;
     if (this.#isClosed) return this.#handle.createAppender(...args);
     let on = this.#handle;
     const appender = (await this.#bridge.run({
@@ -288,7 +296,7 @@ class BridgedConnection {
 
   #close(): void {
     this.#isClosed = true;
-    this.#handle.disconnectSync();
+    this.#closing ??= this.#legacy.close();
     this.#pooled.close();
     void this.#classifier.close();
   }
@@ -326,10 +334,14 @@ class BridgedConnection {
   async #makeCheck(): Promise<void> {
     const handle = this.#handle;
     this.#settings.note(await readFacts(handle));
-    const other = await this.#pooled.open();
+    const other = await this.#pooled.connect();
     const numbers: bigint[] = [];
-    for (const connection of [handle, other, handle, other])
-      numbers.push(await transactionNumber(connection));
+    try {
+      for (const connection of [handle, other, handle, other])
+        numbers.push(await transactionNumber(connection));
+    } finally {
+      if (other !== handle) other.closeSync();
+    }
     // One instance counts the transactions of all its connections.
     const grows = numbers.every((number, at) => at === 0 || number > (numbers[at - 1] ?? 0n));
     if (!grows || other === handle)

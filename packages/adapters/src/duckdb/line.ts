@@ -36,6 +36,8 @@ export class Line {
   #schemaTouched = false;
   /** Whether a transaction is open has to be asked before the next statement. */
   #mustProbe = false;
+  /** What was run last, while that goes on. */
+  #lastResult: Promise<unknown> | undefined;
   #applied: number;
   #first: (() => Promise<void>) | undefined;
   isInTransaction = false;
@@ -77,7 +79,9 @@ export class Line {
         ? this.#execute(statement, values)
         : this.#turn.then(() => this.#execute(statement, values));
     if (this.#parts.inTurn) this.#until(result);
+    this.#lastResult = result;
     const ended = (): void => {
+      if (this.#lastResult === result) this.#lastResult = undefined;
       this.inFlight -= 1;
       if (controls) this.unclear -= 1;
       this.#parts.changed?.();
@@ -186,6 +190,21 @@ export class Line {
     if (this.#applied === version || this.isInTransaction) return;
     await settings.apply(this.connection);
     this.#applied = version;
+  }
+
+  /**
+   * Closes the connection: at once, or when what runs on it has ended, for what is closed while it runs takes the process down.
+   *
+   * @returns when it is closed; undefined where it is.
+   */
+  close(): Promise<void> | undefined {
+    const running = this.#turn ?? this.#lastResult;
+    if (running === undefined) {
+      this.connection.closeSync();
+      return undefined;
+    }
+    const again = (): Promise<void> | undefined => this.close();
+    return running.then(again, again);
   }
 
   /** What was set here is what the others have to be given. */

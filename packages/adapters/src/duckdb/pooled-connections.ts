@@ -1,7 +1,7 @@
 import { NotComparableError } from '@changeover/core';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { HandleSettings } from './handle-settings.ts';
-import { Line } from './line.ts';
+import { Line, type LineParts } from './line.ts';
 import type { Statement } from './statement.ts';
 
 /** What pooled connections are made with. */
@@ -15,8 +15,8 @@ export interface PooledConnectionsOptions {
 export class PooledConnections {
   readonly #options: PooledConnectionsOptions;
   readonly #unavailable = new WeakSet();
-  /** Everything that was opened, to be closed with the handle. */
-  readonly #opened = new Set<DuckDBConnection>();
+  /** All that were opened for statements, to be closed with the handle. */
+  readonly #lines: Line[] = [];
   readonly #free: Line[] = [];
   readonly #waiting: ((line: Line) => void)[] = [];
   /** Those that run callers' reads. */
@@ -43,20 +43,26 @@ export class PooledConnections {
     return typeof error === 'object' && error !== null && this.#unavailable.has(error);
   }
 
-  /** Opens a connection that is closed with the handle. */
-  async open(): Promise<DuckDBConnection> {
+  /** Opens a connection for whoever closes it. */
+  async connect(): Promise<DuckDBConnection> {
     try {
       const connection = await this.#options.connect();
-      if (this.#isClosed) {
-        connection.closeSync();
-        throw new Error('Failed to connect: connection disconnected');
-      }
-      this.#opened.add(connection);
-      return connection;
+      if (!this.#isClosed) return connection;
+      connection.closeSync();
+      throw new Error('Failed to connect: connection disconnected');
     } catch (error) {
       if (typeof error === 'object' && error !== null) this.#unavailable.add(error);
       throw error;
     }
+  }
+
+  /** Opens a connection for statements, which is closed with the handle. */
+  async open(told: Pick<LineParts, 'changed' | 'schemaChanged'> = {}): Promise<Line> {
+    const connection = await this.connect();
+    const { settings } = this.#options;
+    const line = new Line({ ...told, leg: 'pooled', connection, settings, inTurn: true }, 0);
+    this.#lines.push(line);
+    return line;
   }
 
   /** Runs a plain read on any connection. */
@@ -96,8 +102,7 @@ export class PooledConnections {
 
   close(): void {
     this.#isClosed = true;
-    for (const connection of this.#opened) connection.closeSync();
-    this.#opened.clear();
+    for (const line of this.#lines) void line.close();
   }
 
   async #lease(): Promise<Line> {
@@ -109,9 +114,7 @@ export class PooledConnections {
       });
     this.#shared += 1;
     try {
-      const connection = await this.open();
-      const { settings } = this.#options;
-      return new Line({ leg: 'pooled', connection, settings, inTurn: true }, 0);
+      return await this.open();
     } catch (error) {
       this.#shared -= 1;
       throw error;

@@ -4,7 +4,7 @@ import type { LegName } from '@changeover/core';
 import { TransactionWaitError } from '../shared/transaction-wait-error.ts';
 import type { StatementTraits } from '../shared/statement-traits.ts';
 import type { HandleSettings } from './handle-settings.ts';
-import { Line } from './line.ts';
+import type { Line } from './line.ts';
 import type { PooledConnections } from './pooled-connections.ts';
 import { hasPrivateObjects, readFacts } from './session-facts.ts';
 import type { Session, Statement } from './statement.ts';
@@ -181,16 +181,12 @@ export class KeptSession implements Session {
   }
 
   async #open(): Promise<Line> {
-    const { pooled, settings, schemaChanged } = this.#parts;
+    const { pooled, schemaChanged } = this.#parts;
+    const changed = (): void => {
+      this.changed();
+    };
     try {
-      const connection = await pooled.open();
-      const changed = (): void => {
-        this.changed();
-      };
-      this.#line = new Line(
-        { leg: 'pooled', connection, settings, inTurn: true, changed, schemaChanged },
-        0,
-      );
+      this.#line = await pooled.open({ changed, schemaChanged });
       return this.#line;
     } catch (error) {
       this.#owner = undefined;
