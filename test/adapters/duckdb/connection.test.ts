@@ -69,9 +69,11 @@ describe.each(stages)('at %s', (stage) => {
   });
 
   test('a result is read as far as its reader wants, and once', async () => {
-    const { db, idle, learned, counts } = await make(stage);
-    const sql = 'select range::int as n from range(5000)';
-    await learned(sql);
+    const { db, idle, compared, counts } = await make(stage, [
+      'create table big as select range::int as n from range(5000)',
+    ]);
+    const sql = 'select n from big';
+    if (stage === 'shadow' || stage === 'reverse') await compared(() => db.run(sql));
     const result = await db.run(sql);
     expect(result.rowCount).toBe(5000);
     expect((await result.fetchChunk())?.rowCount).toBe(2048);
@@ -94,10 +96,7 @@ describe.each(stages)('at %s', (stage) => {
   });
 
   test('a stream gives all its rows, whatever is compared meanwhile', async () => {
-    const { db, idle, learned } = await make(stage, [
-      'create table t as select range n from range(9000)',
-    ]);
-    await learned('select count(*) from t');
+    const { db, idle } = await make(stage, ['create table t as select range n from range(9000)']);
     const stream = await db.stream('select n from t');
     expect(stream.isStreaming).toBe(true);
     let seen = 0;
@@ -172,7 +171,12 @@ describe.each(stages)('at %s', (stage) => {
     await insert.run();
     insert.bind({ 1: 4, 2: 'd' });
     await insert.run();
-    expect((await rows(other, 'select text from note order by id')).flat()).toEqual([...'abcd']);
+    expect((await rows(other, 'select text from note order by id')).flat()).toEqual([
+      'a',
+      'b',
+      'c',
+      'd',
+    ]);
     const select = await db.prepare('select text from note where id = $id');
     for (let use = 0; use < 5; use += 1) {
       select.bind({ id: (use % 4) + 1 });

@@ -8,6 +8,7 @@ import {
 } from '@changeover/bridge';
 import type { Stage } from '@changeover/core';
 import { type DuckDBConnection, DuckDBInstance, type DuckDBValue } from '@duckdb/node-api';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 
 /** The four stages. */
 export const stages: readonly Stage[] = ['legacy', 'shadow', 'reverse', 'pooled'];
@@ -23,8 +24,8 @@ export interface Bridged {
   /** A connection to the same instance that no bridge knows of. */
   readonly other: DuckDBConnection;
   move(stage: Stage): void;
-  /** Runs texts until it is known what they do, so that they are compared. */
-  learned(...texts: readonly string[]): Promise<void>;
+  /** Asks until it was compared: a text is learned first, and what is due on a busy event loop may be shed. */
+  compared(ask: () => Promise<unknown>): Promise<void>;
   /** Counts of all operations and stages together. */
   counts(): Readonly<Record<'match' | 'mismatch' | 'raced' | 'inconclusive' | 'calls', number>>;
   idle(): Promise<void>;
@@ -48,8 +49,19 @@ export async function make(
   options: Partial<BridgeConnectionOptions> = {},
 ): Promise<Bridged> {
   const instance = await DuckDBInstance.create();
+  const first = await instance.connect();
+  for (const sql of setup) await first.run(sql);
+  first.closeSync();
+  return bridgedOn(instance, stage, options);
+}
+
+/** Makes a bridged connection to an instance. */
+export async function bridgedOn(
+  instance: DuckDBInstance,
+  stage: Stage,
+  options: Partial<BridgeConnectionOptions> = {},
+): Promise<Bridged> {
   const other = await instance.connect();
-  for (const sql of setup) await other.run(sql);
   const raw = await instance.connect();
   const source = createStaticStageSource(
     { db: stage },
@@ -71,12 +83,15 @@ export async function make(
     move: (to) => {
       source.set({ db: to });
     },
-    learned: async (...texts) => {
-      for (const text of texts) {
-        const calls = (): number => bridged.counts().calls;
-        // A text is known once it is compared, or once it has run often.
-        for (let round = 0, before = calls(); round < 3; round += 1, before = calls())
-          await rows(db, text, before < 0 ? [] : undefined);
+    compared: async (ask) => {
+      const judged = (): number => {
+        const { match, mismatch, inconclusive } = bridged.counts();
+        return match + mismatch + inconclusive;
+      };
+      for (const before = judged(); judged() === before;) {
+        await ask();
+        await nextTurn();
+        await bridged.idle();
       }
     },
     counts: () => bridgeOf(db).recorder.summary().totals,

@@ -14,7 +14,7 @@ import type { StatementClassifier } from '@changeover/classify';
 import { digestResult } from '@changeover/compare';
 import type { LegName, OperationDefinition, ShadowCall, ShadowLeg } from '@changeover/core';
 import { onlyKey } from '../shared/adapter-options.ts';
-import { comparable } from './comparable.ts';
+import { Answer } from './answer.ts';
 import type { ParsedOptions } from './options.ts';
 import type { KeptSession } from './session.ts';
 import { Statement, type StatementParts, type Work } from './statement.ts';
@@ -70,7 +70,12 @@ export class StatementBridge {
       const run = (statement: Statement, values: unknown): Promise<unknown> =>
         statement.session.run(which, statement, values);
       return withAbilities<Statements>(
-        { run, stream: run, start: run, append: run },
+        {
+          run: async (statement, values) => new Answer(await run(statement, values)),
+          stream: run,
+          start: run,
+          append: run,
+        },
         { shadow: shadowLeg(options.shadow[which]) },
       );
     };
@@ -108,7 +113,8 @@ export class StatementBridge {
     const { session } = statement;
     this.#noteReliance(given.operation, statement);
     const issue = (): Promise<unknown> => this.statements[given.operation](statement, given.values);
-    return this.#inTurn(session, statement, issue);
+    const answer = await this.#inTurn(session, statement, issue);
+    return answer instanceof Answer ? answer.result : answer;
   }
 
   /**
@@ -223,7 +229,7 @@ const definition = {
     result: 'rows',
     ordered: (...[{ traits }]: Args) => traits.ordered,
     undetermined: (...[{ traits }]: Args) => traits.undetermined,
-    compareAs: comparable,
+    compareAs: (answer: unknown) => (answer as Answer).comparable(),
   },
   write: { kind: 'write', comparison: 'none' },
 } satisfies OperationDefinition<Args> as unknown as OperationDefinition;
@@ -231,8 +237,8 @@ const definition = {
 function shadowLeg({ admits, run }: ShadowRuns): ShadowLeg {
   const read = async ({ args, signal, compareAs }: ShadowCall): Promise<unknown> => {
     const [statement, values] = args as Args;
-    const result = await run(statement, values, signal);
-    return compareAs === undefined ? result : compareAs(result);
+    const answer = new Answer(await run(statement, values, signal));
+    return compareAs === undefined ? answer : compareAs(answer);
   };
   return {
     admits,
