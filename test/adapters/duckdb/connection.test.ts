@@ -311,6 +311,8 @@ test('a pooled leg on another instance is refused, and everything stays with the
   );
   await db.run('create table t as select 1 as n');
   expect(await rows(db, 'select n from t')).toEqual([[1]]);
+  const prepared = await db.prepare('select n + 1 from t');
+  expect((await prepared.runAndReadAll()).getRows()).toEqual([[2]]);
   db.closeSync();
   await bridgeOf(db).close();
 });

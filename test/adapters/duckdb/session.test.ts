@@ -119,3 +119,14 @@ test('a temporary table holds its key on the leg that it is on, until it is drop
   while (await isOnHandle()) for (let use = 0; use < 100; use += 1) await rows(db, 'select 1');
   expect(await rows(db, `select count(*)::int from u${String(tries)}`)).toEqual([[0]]);
 });
+
+test('what is left in a transaction is learned at its end, and a transaction that failed fails no more by it', async () => {
+  const { db, move, raw } = await make('legacy');
+  await db.run('BEGIN');
+  await db.run('create temp table t as select 1 as n');
+  for (let use = 0; use < 50; use += 1) await rows(db, 'select n from t');
+  await db.run('COMMIT');
+  move('pooled');
+  await db.run('insert into t values (2)');
+  expect(await rows(raw, 'select count(*)::int from t')).toEqual([[2]]);
+});

@@ -31,7 +31,7 @@ export class Line {
   readonly #parts: LineParts;
   /** The end of what runs, or must run, before the next statement. */
   #turn: Promise<unknown> | undefined;
-  /** Questions that wait for the next statement: to ask them now would end what a caller is reading. */
+  /** Questions that wait for a later statement: to ask them now would end what a caller is reading, or be part of a transaction. */
   #questions: Question[] = [];
   #schemaTouched = false;
   /** Whether a transaction is open has to be asked before the next statement. */
@@ -92,7 +92,7 @@ export class Line {
 
   /** Asks something of the adapter's own, as soon as that disturbs nobody. What it rejects with is asked again later. */
   ask(question: Question['ask']): void {
-    if (this.hasOpenResult) this.#questions.push({ ask: question });
+    if (this.hasOpenResult || !this.isBetween) this.#questions.push({ ask: question });
     else this.#until(this.#putQuestion({ ask: question }));
   }
 
@@ -124,7 +124,8 @@ export class Line {
   }
 
   async #execute(statement: Statement, values: unknown): Promise<unknown> {
-    if (this.#questions.length > 0) await this.#putQuestions();
+    // What fails in a transaction ends it.
+    if (this.#questions.length > 0 && !this.isInTransaction) await this.#putQuestions();
     if (this.#applied !== this.#parts.settings.version) await this.#bringUp();
     if (this.#mustProbe) await this.#probe();
     this.hasOpenResult = false;
@@ -178,7 +179,6 @@ export class Line {
     try {
       await question.ask(this.connection);
     } catch {
-      // In a transaction that has failed nothing can be asked.
       this.#questions.push(question);
     }
   }

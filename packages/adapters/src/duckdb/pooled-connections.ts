@@ -30,7 +30,8 @@ export class PooledConnections {
 
   /** Whether a comparison can have a connection without making a caller wait. */
   get hasRoom(): boolean {
-    return !this.#isClosed && this.#waiting.length === 0 && this.#shared < this.#options.max + 1;
+    if (this.#isClosed || this.#waiting.length > 0) return false;
+    return this.#free.length > 0 || this.#shared < this.#options.max;
   }
 
   /** The connections that run callers' reads now. */

@@ -116,6 +116,13 @@ export class KeptSession implements Session {
     return this.#noteLeft('pooled', statement, this.#runOnKept(statement, values));
   }
 
+  /** It goes to a leg whatever the stage is: a transaction is open there, or what it may need was left there. */
+  holds(leg: LegName, statement: Statement): boolean {
+    if (statement.only !== undefined) return statement.only === leg;
+    const other = leg === 'legacy' ? 'pooled' : 'legacy';
+    return this.placeNow(other, statement) === leg;
+  }
+
   /** The leg whose connection something is compiled or made on, were it issued now. */
   placeNow(leg: LegName, statement: Statement): LegName {
     return this.#placeOf(leg, statement) === 'legacy' ? 'legacy' : 'pooled';

@@ -62,6 +62,8 @@ export class StatementBridge {
   readonly statements: Statements;
   readonly #options: StatementBridgeOptions;
   readonly #sessions = new Map<string, KeptSession>();
+  /** Until the pooled leg was found to be what it has to be, everything stays with the handle. */
+  #isChecked = false;
   #logger: Logger | undefined;
 
   constructor(options: StatementBridgeOptions) {
@@ -76,7 +78,13 @@ export class StatementBridge {
           start: run,
           append: run,
         },
-        { shadow: shadowLeg(options.shadow[which]) },
+        {
+          shadow: shadowLeg(options.shadow[which]),
+          holds: (_operation, [statement]) => {
+            const { session } = statement as Statement;
+            return session.holds(which, statement as Statement);
+          },
+        },
       );
     };
     const written = defined(writes);
@@ -88,6 +96,7 @@ export class StatementBridge {
       legacy: () => leg('legacy'),
       pooled: async () => {
         await options.checked();
+        this.#isChecked = true;
         return leg('pooled');
       },
       operations: { run: defined(definition), stream: written, start: written, append: written },
@@ -166,7 +175,7 @@ export class StatementBridge {
   }
 
   #answering(key: string): LegName {
-    return routes[this.bridge.stageOf(key)].write.answers;
+    return this.#isChecked ? routes[this.bridge.stageOf(key)].write.answers : 'legacy';
   }
 
   #inTurn(

@@ -26,6 +26,8 @@ export interface Session {
   mustWait(statement: Statement): boolean;
   /** Issues a statement as soon as it need not wait any more. */
   whenOpen(statement: Statement, issue: () => Promise<unknown>): Promise<unknown>;
+  /** It goes to a leg whatever the stage is: a transaction is open there, or what it may need was left there. */
+  holds(leg: LegName, statement: Statement): boolean;
   /** Runs a statement where the leg, or what is open, says. */
   run(leg: LegName, statement: Statement, values: unknown): Promise<unknown>;
 }

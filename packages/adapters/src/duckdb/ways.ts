@@ -1,7 +1,26 @@
 import type { Operation } from './statement-bridge.ts';
 
-/** The driver's methods that execute a statement, by the operation that they are counted as. */
-export const ways = {
+/** A method of the driver's that executes a statement. */
+export type Way =
+  | 'run'
+  | 'runAndRead'
+  | 'runAndReadAll'
+  | 'runAndReadUntil'
+  | 'stream'
+  | 'streamAndRead'
+  | 'streamAndReadAll'
+  | 'streamAndReadUntil'
+  | 'start'
+  | 'startThenRead'
+  | 'startThenReadAll'
+  | 'startThenReadUntil'
+  | 'startStream'
+  | 'startStreamThenRead'
+  | 'startStreamThenReadAll'
+  | 'startStreamThenReadUntil';
+
+/** By the operation that they are counted as. */
+export const ways: Readonly<Record<Way, Operation>> = {
   run: 'run',
   runAndRead: 'run',
   runAndReadAll: 'run',
@@ -18,10 +37,7 @@ export const ways = {
   startStreamThenRead: 'stream',
   startStreamThenReadAll: 'run',
   startStreamThenReadUntil: 'stream',
-} as const satisfies Readonly<Record<string, Operation>>;
-
-/** One of them. */
-export type Way = keyof typeof ways;
+};
 
 /** What the answer of a way goes on needing of its connection. */
 export function openedBy(way: Way): 'nothing' | 'stream' | 'pending' {
