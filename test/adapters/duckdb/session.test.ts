@@ -32,6 +32,17 @@ describe.each(stages)('at %s', (stage) => {
     expect(await rows(db, 'select count(*)::int from t')).toEqual([[2]]);
   });
 
+  test('a stream that is opened while it is learned what was left before it keeps its rows', async () => {
+    const { db } = await make(stage, ['create table big as select range as n from range(9000)']);
+    for (let use = 0; use < 5; use += 1) {
+      await db.run(`create temp table t${String(use)}(n int)`);
+      const stream = await db.stream('select n from big');
+      let seen = 0;
+      for await (const chunk of stream) seen += chunk.rowCount;
+      expect(seen).toBe(9000);
+    }
+  });
+
   test('statements of PREPARE are executed, attached databases used', async () => {
     const { db } = await make(stage);
     await db.run('prepare p as select $1 + 1');

@@ -20,9 +20,7 @@ export interface LineParts {
 }
 
 /** Something of the adapter's own that is asked of a connection. */
-interface Question {
-  readonly ask: (connection: DuckDBConnection) => Promise<void>;
-}
+type Question = (connection: DuckDBConnection) => Promise<void>;
 
 /** One connection with its state: the open transaction, results that still read from it, statements under way. */
 export class Line {
@@ -85,15 +83,20 @@ export class Line {
       this.inFlight -= 1;
       if (controls) this.unclear -= 1;
       this.#parts.changed?.();
+      this.#askWhenFree();
     };
     result.then(ended, ended);
     return result;
   }
 
   /** Asks something of the adapter's own, as soon as that disturbs nobody. What it rejects with is asked again later. */
-  ask(question: Question['ask']): void {
-    if (this.hasOpenResult || !this.isBetween) this.#questions.push({ ask: question });
-    else this.#until(this.#putQuestion({ ask: question }));
+  ask(question: Question): void {
+    this.#questions.push(question);
+    this.#askWhenFree();
+  }
+
+  #askWhenFree(): void {
+    if (this.#questions.length > 0 && this.isFree) this.#until(this.#putQuestions());
   }
 
   /** Runs a statement again for comparison, with callers' statements waiting. To be admitted by {@link isFree}. */
@@ -124,8 +127,7 @@ export class Line {
   }
 
   async #execute(statement: Statement, values: unknown): Promise<unknown> {
-    // What fails in a transaction ends it.
-    if (this.#questions.length > 0 && !this.isInTransaction) await this.#putQuestions();
+    if (this.#mayAskBefore) await this.#putQuestions();
     if (this.#applied !== this.#parts.settings.version) await this.#bringUp();
     if (this.#mustProbe) await this.#probe();
     this.hasOpenResult = false;
@@ -139,8 +141,15 @@ export class Line {
     }
   }
 
+  /** What a caller was reading ends with the next statement, but what another one opens meanwhile must live. */
+  get #mayAskBefore(): boolean {
+    const isAlone = this.#parts.inTurn || this.inFlight === 1;
+    // What fails in a transaction ends it.
+    return this.#questions.length > 0 && isAlone && !this.isInTransaction;
+  }
+
   #succeeded(statement: Statement): void {
-    this.hasOpenResult = statement.opens !== 'nothing';
+    if (statement.opens !== 'nothing') this.hasOpenResult = true;
     if (statement.controls.length > 0) {
       // What is pending will be run by its caller, or never.
       this.#mustProbe = statement.opens === 'pending';
@@ -172,14 +181,12 @@ export class Line {
   async #putQuestions(): Promise<void> {
     const questions = this.#questions;
     this.#questions = [];
-    for (const question of questions) await this.#putQuestion(question);
-  }
-
-  async #putQuestion(question: Question): Promise<void> {
-    try {
-      await question.ask(this.connection);
-    } catch {
-      this.#questions.push(question);
+    for (const question of questions) {
+      try {
+        await question(this.connection);
+      } catch {
+        this.#questions.push(question);
+      }
     }
   }
 
