@@ -3,8 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runTool } from './run-node.ts';
 
-/** What builds, packs, installs or moves whole programs through every stage. */
-const long = ['test/adopt', 'test/docs/tutorial', 'test/examples', 'test/packed'];
+/** What builds, packs, installs or moves whole programs through every stage, the campaign of faults, and the whole contract through
+ * each pooler. */
+const long = [
+  'test/adopt',
+  'test/docs/tutorial',
+  'test/examples',
+  'test/faults/faults',
+  'test/packed',
+  'test/poolers/conformance',
+  'test/soak',
+];
 
 // Every test but the long ones: Jest over packages/ and test/. `npm test -- --long` runs those. Other arguments are Jest's own:
 // `npm test -- packages/core`.

@@ -77,7 +77,7 @@ class Traffic {
       backend: 'sqlite',
       logger,
       operations: storageOperations,
-      parseDataset: parseDatasetName,
+      parseKey: parseDatasetName,
       stages: source,
       recorder: openRecorder({ path: ':memory:', run: 'bench', logger }),
       legacy: { name: 'legacy', api: this.#leg('legacy') },

@@ -33,7 +33,7 @@ async function measureRouter(context: BenchContext): Promise<CaseResult> {
       recorder,
       logger,
       operations: storageOperations,
-      parseDataset: parseDatasetName,
+      parseKey: parseDatasetName,
       legacy: { name: 'legacy', api: leg as StorageApi },
       pooled: { name: 'pooled', api: leg as StorageApi },
       stages: createStaticStageSource({ sqlite: stage }),

@@ -10,6 +10,7 @@ export const entries: Readonly<Record<string, string>> = {
   'changeover/better-sqlite3': 'better-sqlite3.ts',
   'changeover/kysely': 'kysely.ts',
   'changeover/duckdb': 'duckdb.ts',
+  'changeover/statements': 'statements.ts',
 };
 
 /** A member of something that is exported: an option, a method, a field. */

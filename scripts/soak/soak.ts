@@ -72,8 +72,9 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
     databaseUrl: options.databaseUrl,
     stages,
     storePath: join(folder, 'store.sqlite'),
-    // No caller is told that its call was cut: a machine that is busy with something else is not what is looked for here.
+    // A machine that is busy with something else is not what is looked for here: neither is a call cut, nor a key held back, for that.
     backWithinMs: 120_000,
+    guardrail: { latencyFloorMs: 60_000 },
   });
   const unhandled = (error: unknown): void => {
     failures.note(`unhandled rejection: ${String(error)}`);

@@ -23,10 +23,14 @@ export interface Harness {
   close(): Promise<void>;
 }
 
-function newLocation(): { location: StoreLocation; files: () => string[]; remove: () => void } {
+function newLocation(databaseUrl = process.env['CHANGEOVER_TEST_DATABASE_URL']): {
+  location: StoreLocation;
+  files: () => string[];
+  remove: () => void;
+} {
   const basePath = mkdtempSync(join(tmpdir(), 'changeover-conformance-'));
   return {
-    location: { basePath, databaseUrl: process.env['CHANGEOVER_TEST_DATABASE_URL'] },
+    location: { basePath, databaseUrl },
     files: () =>
       readdirSync(basePath, { recursive: true })
         .map(String)
@@ -71,9 +75,13 @@ export function openPooled(engine: Engine): Promise<Harness> {
   });
 }
 
-/** The drop-in's bridge with every dataset at one stage; a mismatch between the legs is a complaint. */
-export function openRouted(engine: Engine, stage: Stage): Promise<Harness> {
-  const { location, files, remove } = newLocation();
+/**
+ * The drop-in's bridge with every dataset at one stage; a mismatch between the legs is a complaint.
+ *
+ * @param databaseUrl of what stands in front of PostgreSQL. Default: the tests' server itself.
+ */
+export function openRouted(engine: Engine, stage: Stage, databaseUrl?: string): Promise<Harness> {
+  const { location, files, remove } = newLocation(databaseUrl);
   const bridge = createStorageBridge({
     ...location,
     storePath: ':memory:',

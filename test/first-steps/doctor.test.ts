@@ -169,13 +169,14 @@ test('a ledger in a database that does not answer is a problem, and no password 
 });
 
 describe('the server of DATABASE_URL', () => {
-  test('is asked for its version, whether it takes writes, and its search path', async () => {
+  test('is asked for its version, whether it takes writes, its search path and what stands in front', async () => {
     const { of } = await doctor([], {
       DATABASE_URL: process.env['CHANGEOVER_TEST_DATABASE_URL'] ?? '',
     });
     expect(of('PostgreSQL').found).toMatch(/server version \d+\.\d+/);
     expect(of('read-only').status).toBe('ok');
     expect(of('search_path').found).toBe('"$user", public');
+    expect(of('pooler')).toMatchObject({ status: 'ok', found: expect.stringMatching(/^none/) });
   });
 
   test.each([

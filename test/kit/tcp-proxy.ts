@@ -1,4 +1,5 @@
 import { createServer, connect } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { AddressInfo, Server, Socket } from 'node:net';
 
 /** What the proxy does to the bytes of its connections. `pass`: nothing. `blackHole`: takes them and sends none on, in
@@ -23,6 +24,8 @@ export class TcpProxy {
   mode: ProxyMode = 'pass';
   /** Asked of each piece of data before the mode is: what is not passed on is lost. */
   intercept: ((bytes: Buffer, fromServer: boolean) => 'pass' | 'lose') | undefined;
+  /** Tells how many bytes the next piece of what the server says has. Default: what comes is passed on in one. */
+  pieceBytes: (() => number) | undefined;
   /** Connections taken so far. */
   accepted = 0;
   readonly #listener: Server;
@@ -120,6 +123,8 @@ export class TcpProxy {
       if (this.intercept?.(bytes, fromServer) === 'lose') return;
       if (this.mode === 'blackHole' || (this.mode === 'halfOpen' && fromServer)) return;
       if (this.mode === 'trickle') this.#trickle(to, bytes);
+      else if (fromServer && this.pieceBytes !== undefined)
+        void inPieces(from, to, bytes, this.pieceBytes);
       else if (to.writable) to.write(bytes);
     });
     from.on('end', () => {
@@ -136,4 +141,21 @@ export class TcpProxy {
     pair.caller.destroy();
     pair.server.destroy();
   }
+}
+
+/** A turn of the event loop apart, so that whoever reads them in this process gets each by itself. */
+async function inPieces(
+  from: Socket,
+  to: Socket,
+  bytes: Buffer,
+  length: () => number,
+): Promise<void> {
+  from.pause();
+  for (let at = 0; at < bytes.length && to.writable;) {
+    const end = at + length();
+    to.write(bytes.subarray(at, end));
+    at = end;
+    await nextTurn();
+  }
+  from.resume();
 }

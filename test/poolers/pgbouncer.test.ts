@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { createStaticStageSource, createStorageBridge, type StorageBridge } from 'changeover';
 import { detectPooler } from '@changeover/engines';
+import { typeChangeover } from '../command/run-changeover.ts';
 import { notRun } from '../kit/not-run.ts';
 import { pgbouncerProgram, type RunningPgbouncer, startPgbouncer } from '../kit/pgbouncer.ts';
 
@@ -24,6 +25,19 @@ const modes = [
   { poolMode: 'session', ignoreStartupParameters: [], startup: 'refused' },
 ] as const;
 const stages = ['legacy', 'shadow', 'pooled'] as const;
+
+interface Finding {
+  readonly check: string;
+  readonly status: string;
+  readonly found: string;
+}
+
+/** What `changeover doctor` finds, by what it looked at. */
+async function doctor(url: string): Promise<Readonly<Record<string, Finding>>> {
+  const { out } = await typeChangeover(['doctor', '--format', 'json'], { DATABASE_URL: url });
+  const { findings } = JSON.parse(out) as { readonly findings: readonly Finding[] };
+  return Object.fromEntries(findings.map((finding) => [finding.check, finding]));
+}
 
 function throughPgbouncer(mode: (typeof modes)[number]): void {
   let pooler: RunningPgbouncer;
@@ -80,6 +94,15 @@ function throughPgbouncer(mode: (typeof modes)[number]): void {
       isStandby: false,
       isForwarded: true,
     });
+  });
+
+  test('is named by changeover doctor, with what it can not keep', async () => {
+    const { pooler: found } = await doctor(pooler.url);
+    expect(found).toMatchObject({
+      status: mode.poolMode === 'session' ? 'ok' : 'warning',
+      found: expect.stringContaining(`by ${mode.poolMode}`),
+    });
+    expect(found?.found).toContain(mode.startup);
   });
 
   describe.each(stages)('at %s', (stage) => {
@@ -199,6 +222,11 @@ if (pgbouncerProgram() === undefined) {
     const pooler = await startPgbouncer({ url: direct, poolMode: 'statement' });
     try {
       expect(await detectPooler(pooler.url)).toMatchObject({ pooling: 'statement' });
+      const { pooler: found } = await doctor(pooler.url);
+      expect(found).toMatchObject({
+        status: 'problem',
+        todo: expect.stringContaining('pool_mode = transaction'),
+      });
     } finally {
       await pooler.stop();
     }

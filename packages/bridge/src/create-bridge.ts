@@ -86,6 +86,9 @@ export interface Bridge extends AsyncDisposable {
    *
    * @throws {WiringError} with every fault. */
   ready(): Promise<void>;
+  /** The place in the program that is making a call (`src/orders.ts:12`), where it is sampled: for adapters that see callers rely on
+   * what the bridge itself can't see. Never throws. */
+  captureSite(kind: string, key: string): string | undefined;
   /** Resolves when no comparison runs or waits. */
   idle(): Promise<void>;
   /** Ends comparisons and stores the counts. The legs are their owner's to close. Idempotent. */
@@ -212,6 +215,10 @@ class ObjectBridge<T extends object> implements Bridge {
     return this.guardrail.decide({ backend: this.name, dataset: key, operation }).stage;
   }
 
+  captureSite(kind: string, key: string): string | undefined {
+    return this.#made().captureSite(kind, `${this.name}:${key}`);
+  }
+
   async ready(): Promise<void> {
     const legs = this.#wired();
     await legs.checked;
@@ -307,14 +314,14 @@ class ObjectBridge<T extends object> implements Bridge {
       isUnavailable,
       clock,
       rules: rules ?? settings.rules,
-      parseDataset: parseKey,
+      parseKey,
       tableRead,
       mayAnswerAtOnce:
         answers === 'promises' ? undefined : answerStyles(this.#members, legs.legacy, legs.pooled),
       guarantees: services.guarantees,
       backWithinMs: settings.backWithinMs,
       onPassed: (passed) => {
-        services.ledger.note(this.name, callTarget(passed.dataset), passedText(passed));
+        services.ledger.note(this.name, callTarget(passed.key), passedText(passed));
       },
       ...(this.#options.serialLegacy === true ? { serial: { legacy: new SerialLeg() } } : {}),
       ...(settings.shadowQueue === undefined ? {} : { queue: settings.shadowQueue }),

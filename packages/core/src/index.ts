@@ -6,6 +6,7 @@ export * from './leg.ts';
 export * from './lazy-module.ts';
 export * from './load-builtin.ts';
 export * from './load-installed.ts';
+export * from './logger.ts';
 export * from './nearest-name.ts';
 export * from './operation.ts';
 export * from './stage.ts';

@@ -37,7 +37,7 @@ export interface ShadowCall {
   readonly compareAs?: ((answer: unknown) => unknown) | undefined;
 }
 
-/** A state of a dataset that one leg holds, and that both can read. */
+/** A state of a key that one leg holds, and that both can read. */
 export interface HeldSnapshot {
   /** What the other leg calls it by. */
   readonly name: string;
@@ -62,17 +62,17 @@ export interface ShadowLeg {
   digest(call: ShadowCall): Promise<Digest>;
   /** Runs a read for its result: the confirming rerun, which needs the rows to show a difference. */
   read(call: ShadowCall): Promise<unknown>;
-  /** A token that differs from an earlier one if anyone, in this process or another, has committed to the dataset since.
+  /** A token that differs from an earlier one if anyone, in this process or another, has committed to the key since.
    * Synchronous and cheap, for it is asked on a caller's path. Undefined where the engine can't tell that way. */
-  version?(dataset: string): string | undefined;
+  version?(key: string): string | undefined;
   /** Whether the engine can tell versions: then an undefined one says that nobody looks at the moment. Default: false. */
   readonly tellsVersions?: boolean | undefined;
   /** A token of what a read would see: two that are equal say that nobody committed between. It may differ without a commit to
-   * this dataset. Undefined where the engine can't tell. */
-  state?(dataset: string, signal: AbortSignal): Promise<string | undefined>;
-  /** Holds the state that the dataset is in, whatever is committed from now on. Undefined where the engine has no snapshots that
+   * this key. Undefined where the engine can't tell. */
+  state?(key: string, signal: AbortSignal): Promise<string | undefined>;
+  /** Holds the state that the key is in, whatever is committed from now on. Undefined where the engine has no snapshots that
    * connections share. */
-  holdSnapshot?(dataset: string, signal: AbortSignal): Promise<HeldSnapshot | undefined>;
+  holdSnapshot?(key: string, signal: AbortSignal): Promise<HeldSnapshot | undefined>;
   /** Runs a read in a snapshot that the other leg holds. Rejects with a `SnapshotLostError` where it has ended, or where this leg
    * can't reach it. */
   readInSnapshot?(call: ShadowCall, snapshot: string): Promise<unknown>;
@@ -84,7 +84,7 @@ export interface ShadowLeg {
    * cheap, for it is asked on a caller's path. */
   estimatedRehearsalMs?(call: Pick<ShadowCall, 'operation' | 'args'>): number | undefined;
   /** Runs a write that doesn't depend on rows already there on a temporary table of the same columns, without a lock on
-   * the dataset. */
+   * the key. */
   scratchWrite?(call: ShadowCall, limits: ShadowWriteLimits): Promise<WriteEffect>;
 }
 
@@ -106,9 +106,9 @@ export interface EndableCall {
 export interface Leg<Api> {
   readonly name: LegName;
   readonly api: Api;
-  /** Closes what this leg holds open of a dataset and keeps it closed while `work` runs, in which the other leg removes the
-   * dataset. Calls to that dataset wait meanwhile; the next one opens again. Resolves as `work` does. */
-  closedWhile?<T>(dataset: string, work: () => Promise<T>): Promise<T>;
+  /** Closes what this leg holds open of a key and keeps it closed while `work` runs, in which the other leg removes the
+   * key. Calls to that key wait meanwhile; the next one opens again. Resolves as `work` does. */
+  closedWhile?<T>(key: string, work: () => Promise<T>): Promise<T>;
   /** Runs `call`, which makes one call of `api` in the same tick, so that it can be ended. Throws what `call` throws. Absent
    * where no call of this leg can be ended. */
   endable?(call: () => unknown): EndableCall;

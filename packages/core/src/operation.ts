@@ -3,9 +3,6 @@ import type { AnswerFacts, Undetermined } from './undetermined.ts';
 /** Whether a call reads, writes, or controls the object itself (`closeConnections`). */
 export type OperationKind = 'read' | 'write' | 'control';
 
-/** The dataset that a call is about; `undefined` where it is about none. Default: the first argument. */
-export type DatasetOf<Args extends readonly unknown[]> = (...args: Args) => string | undefined;
-
 /** What the router must know of one operation of an API. `Args` are the arguments of a call. */
 export type OperationDefinition<Args extends readonly unknown[] = readonly never[]> =
   | ReadDefinition<Args>
@@ -19,13 +16,13 @@ export interface LegacyOnlyDefinition<Args extends readonly unknown[] = readonly
   readonly kind: 'legacyOnly';
   /** As that of a {@link ReadDefinition}. */
   shape?(...args: Args): string;
-  dataset?(...args: Args): string | undefined;
+  key?(...args: Args): string | undefined;
 }
 
 /** A call that is one of the others by its arguments, as a statement's text tells it. */
 export interface StatementDefinition<Args extends readonly unknown[] = readonly never[]> {
   readonly kind: 'statement';
-  dataset?(...args: Args): string | undefined;
+  key?(...args: Args): string | undefined;
   /** Whether this call reads and does nothing else. Asked on the caller's path: it must be quick and never throw. */
   reads(...args: Args): boolean;
   /** How it is compared if it reads. */
@@ -50,7 +47,7 @@ export interface ReadDefinition<Args extends readonly unknown[] = readonly never
    * answer, and waited for there; must not reject. Default: what those two say.
    */
   facts?(...args: Args): Promise<AnswerFacts>;
-  dataset?(...args: Args): string | undefined;
+  key?(...args: Args): string | undefined;
   /** What an answer is compared as. Default: as it is. */
   readonly compareAs?: ((answer: unknown) => unknown) | undefined;
 }
@@ -58,19 +55,19 @@ export interface ReadDefinition<Args extends readonly unknown[] = readonly never
 /** A write, by how it is compared at `shadow`, which depends on what its effect depends on. */
 export type WriteDefinition<Args extends readonly unknown[] = readonly never[]> = {
   readonly kind: 'write';
-  dataset?(...args: Args): string | undefined;
+  key?(...args: Args): string | undefined;
   /** As that of a {@link ReadDefinition}. */
   shape?(...args: Args): string;
-  /** The call removes the dataset: what the other leg holds open of it is closed meanwhile. Default: false. */
-  readonly removesDataset?: boolean | undefined;
-  /** The call adds a dataset: calls about no dataset see that, as they see one removed. Default: false. */
-  readonly addsDataset?: boolean | undefined;
+  /** The call removes the key: what the other leg holds open of it is closed meanwhile. Default: false. */
+  readonly removesKey?: boolean | undefined;
+  /** The call adds a key: calls about no key see that, as they see one removed. Default: false. */
+  readonly addsKey?: boolean | undefined;
   /** The call reads and writes by steps of its caller's, as a transaction by callback does: no other write of the key may come
    * between. Default: false. */
   readonly exclusive?: boolean | undefined;
 } & (
   | {
-      /** Does not depend on rows already there: the shadow leg does it afterwards, apart from the dataset. */
+      /** Does not depend on rows already there: the shadow leg does it afterwards, apart from the key. */
       readonly comparison: 'scratch';
       touches(...args: Args): TouchedTable;
       /** The same call as it can be made when it has been made, where that differs: without what it asks of the table before. */

@@ -1,4 +1,4 @@
-/** Where a dataset stands on the way, in order. */
+/** Where a key stands on the way, in order. */
 export const stages = ['legacy', 'shadow', 'reverse', 'pooled'] as const;
 
 /** One of the four stages. */

@@ -1,7 +1,6 @@
-import type { Clock } from '@changeover/core';
+import type { Clock, Logger } from '@changeover/core';
 import type { Engine, StoreLocation } from '@changeover/engines/api';
 import { Budget } from './budget.ts';
-import type { Logger } from './logger.ts';
 import type { PoolMetrics } from './metrics/pool-metrics.ts';
 import type { BreakerOptions } from './pool/pool-breaker.ts';
 import { PoolBreaker } from './pool/pool-breaker.ts';

@@ -1,6 +1,5 @@
 export * from './factory-options.ts';
 export * from './factory-stats.ts';
-export * from './logger.ts';
 export * from './metrics/measured-pools.ts';
 export * from './metrics/pool-instruments.ts';
 export * from './metrics/pool-metrics.ts';

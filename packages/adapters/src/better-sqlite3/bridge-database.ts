@@ -1,12 +1,13 @@
-import { createBridge, standsFor, WiringError, withAbilities } from '@changeover/bridge';
+import { bridgeOf, createBridge, standsFor, WiringError, withAbilities } from '@changeover/bridge';
 import { createSqliteClassifier } from '@changeover/classify/sqlite';
 import type { LegName } from '@changeover/core';
 import type Database from 'better-sqlite3';
 import { type AdapterOptions, bridgePartOf, keyOf } from '../shared/adapter-options.ts';
+import { SessionWatch } from '../shared/session-watch.ts';
 import type { StatementTraits } from '../shared/statement-traits.ts';
 import { BridgedDatabase } from './bridged-database.ts';
 import { HandleSession } from './handle-session.ts';
-import { operationsBy } from './operations.ts';
+import { keyBy, operationsBy } from './operations.ts';
 import { standIn } from './stand-in.ts';
 import { fileOf } from './session-settings.ts';
 import { StatementLeg, type StatementMethods } from './statement-leg.ts';
@@ -48,16 +49,27 @@ export function bridgeDatabase(
   const key = keyOf(options);
   // The working directory may be another by the time that a connection is opened.
   const file = fileOf(handle);
+  const classifier = createSqliteClassifier({
+    pure,
+    readSchema: () => session.readSchema(),
+  });
   const session: HandleSession = new HandleSession({
     handle,
     open: file === '' ? undefined : () => open(file),
-    classifier: createSqliteClassifier({
-      pure,
-      readSchema: () => session.readSchema(),
-    }),
+    classifier,
   });
-  const operations = operationsBy(key);
-  const bridged = createBridge({
+  const keyed = keyBy(key);
+  const watch = new SessionWatch(
+    () => bridgeOf(bridged),
+    (sql) => classifier.learn(sql),
+  );
+  const operations = operationsBy(keyed, (operation, args) => {
+    const [sql, traits] = args;
+    if (!watch.concerns(traits)) return;
+    const isInside = session.inTransaction !== undefined;
+    watch.saw({ key: keyed(...args), operation, sql, traits, isInside });
+  });
+  const bridged: StatementLeg = createBridge({
     ...bridge,
     legacy: () => newLeg(session, 'legacy'),
     pooled: () => {

@@ -6,45 +6,67 @@ import type { StatementTraits } from '../shared/statement-traits.ts';
 
 type Arguments = readonly [sql: string, traits: StatementTraits, ...rest: unknown[]];
 
-/** What each way of executing a statement is to the bridge, by what the statement does. */
-export function operationsBy(
+/** The key of each statement. */
+export function keyBy(
   key: ((statement: KeyedStatement) => string) | undefined,
+): (...args: Arguments) => string {
+  return key === undefined
+    ? () => onlyKey
+    : (...[sql, , , values]) => key({ sql, values: Array.isArray(values) ? values : undefined });
+}
+
+/**
+ * What each way of executing a statement is to the bridge, by what the statement does.
+ *
+ * @param saw told of each statement, when it is executed.
+ */
+export function operationsBy(
+  key: (...args: Arguments) => string,
+  saw: (operation: string, args: Arguments) => void,
 ): Readonly<Record<keyof StatementLeg, DefinedOperation>> {
-  const dataset =
-    key === undefined
-      ? () => onlyKey
-      : (...[sql, , , values]: Arguments) =>
-          key({ sql, values: Array.isArray(values) ? values : undefined });
-  const written: OperationDefinition & { readonly kind: 'write' } = {
-    kind: 'write',
-    comparison: 'none',
-    dataset,
+  // Asked once of each call, in its tick.
+  const shapeOf =
+    (operation: string) =>
+    (...args: Arguments): string => {
+      saw(operation, args);
+      return args[1].shape;
+    };
+  const written = (operation: string): DefinedOperation => {
+    const definition: OperationDefinition<Arguments> = {
+      kind: 'write',
+      comparison: 'none',
+      key,
+      shape: shapeOf(operation),
+    };
+    return defined(definition);
   };
-  const classified = (result: 'rows' | 'value'): DefinedOperation => {
+  const classified = (operation: string, result: 'rows' | 'value'): DefinedOperation => {
+    const shape = shapeOf(operation);
     const definition: StatementDefinition<Arguments> = {
       kind: 'statement',
-      dataset,
+      key,
       reads: (_sql, traits) => traits.reads && !traits.readsSettings,
       read: {
         kind: 'read',
+        shape,
         result,
         ordered: (_sql, traits) => traits.ordered,
         undetermined: (_sql, traits) => traits.undetermined,
         compareAs: result === 'rows' ? asRows : undefined,
       },
-      write: { kind: 'write', comparison: 'none' },
+      write: { kind: 'write', shape, comparison: 'none' },
     };
     return defined(definition);
   };
   return {
     // What `run` answers is about its connection, and so not to be compared even of a statement that reads.
-    run: defined(written),
-    get: classified('value'),
-    all: classified('rows'),
-    iterate: classified('value'),
-    exec: defined(written),
-    pragma: classified('value'),
-    explain: classified('value'),
+    run: written('run'),
+    get: classified('get', 'value'),
+    all: classified('all', 'rows'),
+    iterate: classified('iterate', 'value'),
+    exec: written('exec'),
+    pragma: classified('pragma', 'value'),
+    explain: classified('explain', 'value'),
   };
 }
 

@@ -14,6 +14,7 @@ import type { StatementClassifier } from '@changeover/classify';
 import { digestResult } from '@changeover/compare';
 import type { LegName, OperationDefinition, ShadowCall, ShadowLeg } from '@changeover/core';
 import { onlyKey } from '../shared/adapter-options.ts';
+import { SessionWatch } from '../shared/session-watch.ts';
 import { Answer } from './answer.ts';
 import type { ParsedOptions } from './options.ts';
 import type { KeptSession } from './session.ts';
@@ -61,6 +62,7 @@ export interface Given {
 export class StatementBridge {
   readonly statements: Statements;
   readonly #options: StatementBridgeOptions;
+  readonly #watch: SessionWatch;
   readonly #sessions = new Map<string, KeptSession>();
   /** Until the pooled leg was found to be what it has to be, everything stays with the handle. */
   #isChecked = false;
@@ -68,6 +70,10 @@ export class StatementBridge {
 
   constructor(options: StatementBridgeOptions) {
     this.#options = options;
+    this.#watch = new SessionWatch(
+      () => this.bridge,
+      (sql) => options.classifier.learn(sql),
+    );
     const leg = (which: LegName): Statements => {
       const run = (statement: Statement, values: unknown): Promise<unknown> =>
         statement.session.run(which, statement, values);
@@ -120,7 +126,7 @@ export class StatementBridge {
     // An appender executes nothing by being made.
     const statement = this.#statement(given, given.operation === 'append');
     const { session } = statement;
-    this.#noteReliance(given.operation, statement);
+    this.#tellWatch(given.operation, statement);
     const issue = (): Promise<unknown> => this.statements[given.operation](statement, given.values);
     const answer = await this.#inTurn(session, statement, issue);
     return answer instanceof Answer ? answer.result : answer;
@@ -174,6 +180,12 @@ export class StatementBridge {
     return this.#options.options.key?.({ sql, values }) ?? onlyKey;
   }
 
+  #tellWatch(operation: Operation, { prepares, session, text, traits }: Statement): void {
+    if (prepares || !this.#watch.concerns(traits)) return;
+    const isInside = !session.isBetween;
+    this.#watch.saw({ key: session.key, operation, sql: text, traits, isInside });
+  }
+
   #answering(key: string): LegName {
     return this.#isChecked ? routes[this.bridge.stageOf(key)].write.answers : 'legacy';
   }
@@ -200,47 +212,33 @@ export class StatementBridge {
       learn: (sql) => classifier.learn(sql),
     });
   }
-
-  /** What is relied on of one connection, for who judges the move. All of it is kept. */
-  #noteReliance(operation: Operation, statement: Statement): void {
-    if (statement.prepares) return;
-    statement.whenKnown(({ leaves }, { shape }) => {
-      const use =
-        leaves === 'settings' ? 'sets' : leaves === 'temporary objects' ? 'temporary' : '';
-      if (use === '') return;
-      this.bridge.recorder.relied({
-        backend: this.bridge.name,
-        dataset: statement.session.key,
-        guarantee: 'session',
-        use,
-        what: `${operation}: ${shape}`.slice(0, 120),
-      });
-    });
-  }
 }
 
 type Args = readonly [statement: Statement, values: unknown];
 
-const dataset = (...[{ session }]: Args): string => session.key;
+const key = (...[{ session }]: Args): string => session.key;
+const shape = (...[{ prepares, traits }]: Args): string => (prepares ? '' : traits.shape);
 
 const writes = {
   kind: 'write',
   comparison: 'none',
-  dataset,
+  key,
+  shape,
 } satisfies OperationDefinition<Args> as unknown as OperationDefinition;
 
 const definition = {
   kind: 'statement',
-  dataset,
+  key,
   reads: (...[{ isPlainRead, session }]: Args) => isPlainRead && session.isBetween,
   read: {
     kind: 'read',
     result: 'rows',
+    shape,
     ordered: (...[{ traits }]: Args) => traits.ordered,
     undetermined: (...[{ traits }]: Args) => traits.undetermined,
     compareAs: (answer: unknown) => (answer as Answer).comparable(),
   },
-  write: { kind: 'write', comparison: 'none' },
+  write: { kind: 'write', shape, comparison: 'none' },
 } satisfies OperationDefinition<Args> as unknown as OperationDefinition;
 
 function shadowLeg({ admits, run }: ShadowRuns): ShadowLeg {

@@ -51,6 +51,7 @@ export class BridgedConnection implements Holder {
   ): AsyncIterableIterator<QueryResult<R>> {
     const call = this.#queries.callOf(query, options, this);
     const open = this.#open(call);
+    this.#queries.saw(call, open !== undefined);
     if (open !== undefined) {
       open.lease.note(call);
       yield* open.lease.connection.streamQuery<R>(query, chunkSize, options);
@@ -155,6 +156,7 @@ export class BridgedConnection implements Holder {
     if (this.#ofDriver !== undefined) return this.#ofDriver(query, options);
     const call = this.#queries.callOf(query, options, this);
     const open = this.#open(call);
+    this.#queries.saw(call, open !== undefined);
     if (open !== undefined) return this.#executeIn(open, call);
     if (this.lease?.holdsOthersUp === true) return this.#executeOn(this.lease, call);
     if (controlOf(call.traits, query.sql) === 'begin') return this.#beginBy(call);

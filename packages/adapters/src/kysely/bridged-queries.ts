@@ -9,6 +9,7 @@ import type {
 } from 'kysely';
 import type { ParsedOptions } from './bridge-dialect-options.ts';
 import { onlyKey } from '../shared/adapter-options.ts';
+import { SessionWatch } from '../shared/session-watch.ts';
 import { type StatementTraits, traitsOf, unknownTraits } from '../shared/statement-traits.ts';
 import { type Engine, engineOf } from './engine.ts';
 import { type Held, hold } from './held.ts';
@@ -29,6 +30,7 @@ export class BridgedQueries {
     this.#legs.pooled.withConnection(consumer);
   readonly #legs: { readonly legacy: DialectLeg; readonly pooled: DialectLeg };
   readonly #engine: Engine;
+  readonly #watch: SessionWatch;
   readonly #options: ParsedOptions;
   /** Keys that work with the state of their connection. */
   readonly #sessions = new Set<string>();
@@ -48,6 +50,10 @@ export class BridgedQueries {
       pooled: new DialectLeg(options.pooled, { session, keeps: true }),
     };
     this.#engine = engineOf(options, this.#legs.pooled);
+    this.#watch = new SessionWatch(
+      () => this.bridge,
+      (sql) => this.#engine.classifier.learn(sql),
+    );
     this.api = this.#makeBridge();
     this.executeQuery = this.api.executeQuery;
     this.bridge = bridgeOf(this.api);
@@ -78,6 +84,12 @@ export class BridgedQueries {
       holder,
       sessionKept: this.#sessions.has(key),
     });
+  }
+
+  /** To be told of each statement, in the tick in which it is executed. */
+  saw({ key, sql, traits }: QueryCall, isInside: boolean): void {
+    if (this.#watch.concerns(traits))
+      this.#watch.saw({ key, operation: 'executeQuery', sql, traits, isInside });
   }
 
   keyOf(query: CompiledQuery | undefined): string {
@@ -176,7 +188,7 @@ export class BridgedQueries {
           kind: 'write',
           comparison: 'none',
           exclusive: true,
-          dataset: ({ key }: TransactionCall) => key,
+          key: ({ key }: TransactionCall) => key,
         }),
       },
       undeclared: 'legacy',
@@ -188,19 +200,22 @@ export class BridgedQueries {
 
 type QueryArguments = readonly [string, readonly unknown[], QueryCall];
 
+const shape = (...[, , call]: QueryArguments): string => call.traits.shape;
+
 /** By what the classifier says: a read is compared by its rows, anything else runs once. */
 const queries = {
   kind: 'statement',
-  dataset: (...[, , call]: QueryArguments) => call.key,
+  key: (...[, , call]: QueryArguments) => call.key,
   reads: (...[, , call]: QueryArguments) => call.isRead,
   read: {
     kind: 'read',
+    shape,
     result: 'rows',
     ordered: (...[, , call]: QueryArguments) => call.traits.ordered,
     undetermined: (...[, , call]: QueryArguments) => call.traits.undetermined,
     compareAs: rowsOf,
   },
-  write: { kind: 'write', comparison: 'none' },
+  write: { kind: 'write', shape, comparison: 'none' },
 } as OperationDefinition;
 
 /** The rows as data. What a driver makes an object of its own of, as an interval, has all it is in its fields. */

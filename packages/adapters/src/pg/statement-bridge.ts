@@ -15,6 +15,7 @@ import { comparable } from './comparable.ts';
 import type { ParsedPgOptions } from './options.ts';
 import type { QueryArguments } from './query-arguments.ts';
 import { onlyKey } from '../shared/adapter-options.ts';
+import { SessionWatch } from '../shared/session-watch.ts';
 import type { Classification } from '../shared/statement-traits.ts';
 import { type Session, Statement } from './statement.ts';
 import { fail } from './submittable.ts';
@@ -50,6 +51,7 @@ export class StatementBridge {
   readonly #sessions = new Map<string, Session>();
   /** What names of prepared statements stand for: the driver knows it by connection. */
   readonly #names = new Map<string, string>();
+  readonly #watch: SessionWatch;
   #logger: Logger | undefined;
 
   constructor(options: StatementBridgeOptions) {
@@ -68,6 +70,10 @@ export class StatementBridge {
       isUnavailable: options.isUnavailable,
     });
     this.#query = this.statements.query;
+    this.#watch = new SessionWatch(
+      () => this.bridge,
+      (sql) => options.classifier.learn(sql),
+    );
   }
 
   get logger(): Logger {
@@ -100,6 +106,7 @@ export class StatementBridge {
       return Promise.reject(error);
     }
     const { caller, traits } = statement;
+    if (this.#watch.concerns(traits)) this.#tellWatch(statement);
     const issue = (): Promise<unknown> => this.#query(statement, given.values);
     const answer = statement.session.mustWait(caller, traits.ends)
       ? statement.session.whenOpen(statement, issue)
@@ -108,6 +115,16 @@ export class StatementBridge {
     if (traits.changesSchema) this.#noteSchema(statement, answer);
     if (given.submittable !== undefined) this.#tellFailure(given.submittable, answer);
     return answer;
+  }
+
+  #tellWatch({ session, text, traits }: Statement): void {
+    this.#watch.saw({
+      key: session.key,
+      operation: 'query',
+      sql: text,
+      traits,
+      isInside: !session.isBetween,
+    });
   }
 
   #statement(given: QueryArguments, session: Session | undefined): Statement {
@@ -180,20 +197,21 @@ function isComparedRead({ traits, submittable, session }: Statement): boolean {
   return traits.reads && submittable === undefined && session.isBetween;
 }
 
-const dataset = (...[{ session }]: Args): string => session.key;
+const shape = (...[{ traits }]: Args): string => traits.shape;
 
 const definition = {
   kind: 'statement',
-  dataset,
+  key: (...[{ session }]: Args) => session.key,
   reads: (...[statement]: Args) => isComparedRead(statement),
   read: {
     kind: 'read',
+    shape,
     result: 'rows',
     ordered: (...[{ traits }]: Args) => traits.ordered,
     undetermined: (...[{ traits }]: Args) => traits.undetermined,
     compareAs: comparable,
   },
-  write: { kind: 'write', comparison: 'none' },
+  write: { kind: 'write', shape, comparison: 'none' },
 } satisfies OperationDefinition<Args> as unknown as OperationDefinition;
 
 function shadowLeg({ admits, run }: ShadowRuns): ShadowLeg {

@@ -1,3 +1,4 @@
+import type { SessionReliance } from '@changeover/bridge';
 import type { Statement, TransactionControl } from '@changeover/classify';
 import type { Undetermined } from '@changeover/core';
 
@@ -32,6 +33,8 @@ export interface StatementTraits {
   readonly listens: boolean;
   /** It leaves something on its connection that a later statement finds: a setting, temporary objects, locks. */
   readonly leaves: 'nothing' | 'settings' | 'temporary objects' | 'locks';
+  /** How it relies on the one session that statements of a singleton share. */
+  readonly sessionUses: readonly SessionReliance[];
   /** What it leaves can't be given to another connection. */
   readonly staysPut: boolean;
   /** It may be several statements, or what can't be told. */
@@ -42,6 +45,8 @@ export interface StatementTraits {
   readonly needsFileAlone: boolean;
   readonly ordered: boolean;
   readonly undetermined: Undetermined | undefined;
+  /** The text without its values, by which its calls are counted and compared apart from others. Empty while it is not known. */
+  readonly shape: string;
 }
 
 /** Of a text that is not known yet, or can't be: it may do anything but answer for itself. */
@@ -59,12 +64,14 @@ export const unknownTraits: StatementTraits = Object.freeze({
   sets: false,
   listens: false,
   leaves: 'nothing',
+  sessionUses: [],
   staysPut: false,
   unclear: true,
   changesSchema: true,
   needsFileAlone: false,
   ordered: false,
   undetermined: undefined,
+  shape: '',
 });
 
 const fileModes: ReadonlySet<string> = new Set(['PRAGMA journal_mode', 'PRAGMA locking_mode']);
@@ -111,6 +118,10 @@ function newTraits(statement: Statement): StatementTraits {
     sets: session === 'sets' && onlySets,
     listens: acts.some(({ detail }) => detail === 'Listen'),
     leaves: leftBy(session),
+    sessionUses: [
+      ...(session === 'none' ? [] : [session]),
+      ...(readsLastWrite ? (['lastWrite'] as const) : []),
+    ],
     staysPut: leftBy(session) !== 'nothing' && !(session === 'sets' && onlySets),
     unclear,
     changesSchema:
@@ -121,6 +132,7 @@ function newTraits(statement: Statement): StatementTraits {
     needsFileAlone: acts.some(({ detail }) => fileModes.has(detail)),
     ordered: statement.order === 'total',
     undetermined: undeterminedOf(statement),
+    shape: statement.shape,
   };
 }
 

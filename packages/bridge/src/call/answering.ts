@@ -111,11 +111,11 @@ export class Answering {
     return result;
   }
 
-  #tellCapped({ backend, operation, dataset, decision }: ResolvedCall): void {
+  #tellCapped({ backend, operation, key, decision }: ResolvedCall): void {
     if (this.#capped.has(operation)) return;
     this.#capped.add(operation);
     this.parts.logger.error(
-      { backend, operation, dataset, stage: decision.stage },
+      { backend, operation, dataset: key, stage: decision.stage },
       `${operation} stays at shadow: the legacy leg answers it at once and the pooled leg with a promise. ` +
         'Make it read({ async: true }) and let its callers await, or give the pooled leg a synchronous method.',
     );

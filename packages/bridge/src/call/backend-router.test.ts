@@ -55,11 +55,11 @@ describe.each(stages)('at %s', (stage) => {
     legs[answers].answer = [{ a: 1 }];
     const given = { key: ['k'] };
     const other = shadow ?? (answers === 'legacy' ? 'pooled' : 'legacy');
-    legs[other].does.list = (_dataset, argument) => {
+    legs[other].does.list = (_key, argument) => {
       (argument as typeof given).key.push('changed');
       return new Promise(() => undefined);
     };
-    const list = api.list as (dataset: string, argument: object) => Promise<unknown>;
+    const list = api.list as (key: string, argument: object) => Promise<unknown>;
     await expect(list('d', given)).resolves.toEqual([{ a: 1 }]);
     await new Promise((resolve) => {
       setImmediate(resolve);
@@ -202,7 +202,7 @@ describe('a read at reverse whose leg has no connection', () => {
 
 test('a name that cannot be parsed rejects, at every operation, and reaches no leg', async () => {
   const { api, log } = twoLegs('shadow', {
-    parseDataset: (name) => {
+    parseKey: (name) => {
       throw new RangeError(`bad name ${String(name)}`);
     },
   });

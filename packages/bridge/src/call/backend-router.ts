@@ -32,9 +32,9 @@ export interface BackendRouterOptions<Api extends object> {
   readonly clock?: Clock | undefined;
   /** Random numbers in [0, 1) for sampling. Default: `Math.random`. */
   readonly random?: (() => number) | undefined;
-  /** Turns a dataset's name as callers give it into the one that both legs use. What it throws is the call's error.
+  /** Turns a key's name as callers give it into the one that both legs use. What it throws is the call's error.
    * Default: the name as it is. */
-  readonly parseDataset?: ((name: unknown) => string) | undefined;
+  readonly parseKey?: ((name: unknown) => string) | undefined;
   /** True for an error that means the leg had no connection, so that nothing was run. Default: never. */
   readonly isUnavailable?: ((error: unknown) => boolean) | undefined;
   /** The read that shows all rows of a table, for comparing writes. Default: writes are compared by what they return. */
@@ -51,7 +51,7 @@ export interface BackendRouterOptions<Api extends object> {
   /** Makes the gates that keep order and exclusion. Hand the same one to all bridges that a transaction may span. Default: one of
    * its own. */
   readonly guarantees?: GuaranteeRegistry | undefined;
-  /** The legacy leg, if it is one queue for all datasets: a wait for what is queued there behind a transaction is then known for
+  /** The legacy leg, if it is one queue for all keys: a wait for what is queued there behind a transaction is then known for
    * what it is. Default: it is not. */
   readonly serial?: { readonly legacy?: SerialLeg } | undefined;
   /** How long a move back waits for calls in flight on the pooled leg, in ms. Default: 1,000. */
@@ -61,14 +61,14 @@ export interface BackendRouterOptions<Api extends object> {
 }
 
 /**
- * Sends each call of an API to the legacy leg, to the pooled leg, or to both, by the stage of its dataset.
+ * Sends each call of an API to the legacy leg, to the pooled leg, or to both, by the stage of its key.
  *
  * `api` has the same methods as the legs. A call keeps the stage that it began with. What the caller pays beyond the
  * answering leg's own time is one look-up, its place at the gate of its key, and a copy of the answer where the call is
  * sampled for comparison.
  *
- * Calls of one caller on one dataset take effect in the order in which they were issued, awaited or not, and an exclusive
- * operation lets no other write of the dataset come between, unless the flag's `guarantees` say otherwise. A call that would
+ * Calls of one caller on one key take effect in the order in which they were issued, awaited or not, and an exclusive
+ * operation lets no other write of the key come between, unless the flag's `guarantees` say otherwise. A call that would
  * wait for ever, because of the transaction that it is made in, fails with a `DeadlockError`.
  */
 export class BackendRouter<Api extends object> {
@@ -152,7 +152,7 @@ export class BackendRouter<Api extends object> {
       case 'write':
         return (...args) => writes.write(call, args);
       case 'statement': {
-        const key = definition.dataset === undefined ? {} : { dataset: definition.dataset };
+        const key = definition.key === undefined ? {} : { key: definition.key };
         const isRead = definition.reads as (...args: readonly unknown[]) => boolean;
         const asRead = newCall(index, operation, { ...definition.read, ...key });
         const asWrite = newCall(index + 1, operation, { ...definition.write, ...key });

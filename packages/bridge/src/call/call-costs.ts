@@ -14,8 +14,8 @@ export class CallCosts {
   readonly #byName = new Map<string, CallCost>();
 
   /** The cost of one shape's calls, for whoever makes them to note it in. */
-  of(dataset: string, operation: string, shape: string): CallCost {
-    const name = `${dataset}\0${operation}\0${shape}`;
+  of(key: string, operation: string, shape: string): CallCost {
+    const name = `${key}\0${operation}\0${shape}`;
     const known = this.#byName.get(name) ?? { legacyMs: undefined };
     this.#byName.delete(name);
     this.#byName.set(name, known);

@@ -9,7 +9,7 @@ import { RuleBooks } from '../shadow/rule-books.ts';
 import type { Logger } from '../log.ts';
 import type { StageSource } from '../stages/flags/stage-source.ts';
 import { CallCosts } from './call-costs.ts';
-import { type DatasetState, DatasetStates } from './key-state.ts';
+import { type KeyState, KeyStates } from './key-state.ts';
 import type { Method } from './invoke.ts';
 import { notComparableAt } from './not-comparable.ts';
 import type { Call, ResolvedCall } from './resolved-call.ts';
@@ -22,12 +22,12 @@ export interface CallResolverOptions {
   readonly stages: StageSource;
   readonly recorder: Recorder;
   readonly logger: Logger;
-  readonly parseDataset?: ((name: unknown) => string) | undefined;
+  readonly parseKey?: ((name: unknown) => string) | undefined;
   readonly rules?: readonly ComparisonRule[] | undefined;
   readonly guarantees?: GuaranteeRegistry | undefined;
   readonly serial?: { readonly legacy?: SerialLeg } | undefined;
   /** Told of a key with calls in flight whose stage may have changed. */
-  readonly onChange: (state: DatasetState) => void;
+  readonly onChange: (state: KeyState) => void;
 }
 
 /** How long a memoised route is used without asking again, so that its counters are stored and let go when idle. */
@@ -37,8 +37,8 @@ const maxMemoisedNames = 20_000;
 /** The shape of a call that can't tell its own: longer than any may be, so that it is counted with others of its kind. */
 const noShape = ' '.repeat(maxShapeLength + 1);
 
-/** Stands for the dataset of a call that is about none. */
-const noDataset = '';
+/** Stands for the key of a call that is about none. */
+const noKeyName = '';
 
 /** What is remembered of an operation on one key. */
 interface Memoised {
@@ -59,7 +59,7 @@ const unused = new ShapeCounts({
 export class CallResolver {
   readonly #options: CallResolverOptions;
   readonly #memo = new Map<unknown, (Memoised | undefined)[]>();
-  readonly #states: DatasetStates;
+  readonly #states: KeyStates;
   readonly #rules: RuleBooks;
   readonly #costs = new CallCosts();
   readonly #unsubscribe: () => void;
@@ -71,15 +71,15 @@ export class CallResolver {
     this.#options = options;
     const guarantees = options.guarantees ?? new GuaranteeRegistry();
     if (options.guarantees === undefined) this.#ownGuarantees = guarantees;
-    this.#states = new DatasetStates({
-      gateFor: (dataset) =>
+    this.#states = new KeyStates({
+      gateFor: (key) =>
         guarantees.gate({
-          key: dataset === noDataset ? backend : `${backend}:${dataset}`,
+          key: key === noKeyName ? backend : `${backend}:${key}`,
           serial,
           onReliance: (guarantee, site, subject) => {
             const { operation, shape } = subject as ResolvedCall;
             const what = calledText(operation, shape.key.shape);
-            options.recorder.relied({ backend, dataset, guarantee, site, what });
+            options.recorder.relied({ backend, dataset: key, guarantee, site, what });
           },
         }),
       onForget: () => {
@@ -94,9 +94,9 @@ export class CallResolver {
     });
   }
 
-  /** The state that calls about no dataset see. */
-  get everywhere(): DatasetState {
-    return this.#states.get(noDataset);
+  /** The state that calls about no key see. */
+  get everywhere(): KeyState {
+    return this.#states.get(noKeyName);
   }
 
   /** Forgets nothing and goes on to answer, but by what was decided last. Idempotent. */
@@ -109,16 +109,15 @@ export class CallResolver {
    * What holds for a call with these arguments.
    *
    * @param nowMs on the monotonic clock.
-   * @throws what `parseDataset`, or the operation's own way to its dataset, throws.
+   * @throws what `parseKey`, or the operation's own way to its key, throws.
    */
   resolve(call: Call, args: readonly unknown[], nowMs: number): ResolvedCall {
     const { definition } = call;
-    const datasetOf =
-      'dataset' in definition ? (definition.dataset as Method | undefined) : undefined;
-    const name = datasetOf === undefined ? args[0] : datasetOf(...args);
+    const keyOf = 'key' in definition ? (definition.key as Method | undefined) : undefined;
+    const name = keyOf === undefined ? args[0] : keyOf(...args);
     let memoised = this.#memo.get(name)?.[call.index];
     if (memoised === undefined || nowMs - memoised.one.resolvedMs >= routeLifetimeMs)
-      memoised = this.#decide(call, name, datasetOf !== undefined, nowMs);
+      memoised = this.#decide(call, name, keyOf !== undefined, nowMs);
     const { one, byShape } = memoised;
     return byShape === undefined ? one : this.#ofShape(one, byShape, args);
   }
@@ -138,7 +137,7 @@ export class CallResolver {
     const resolved = byShape.get(name) ?? {
       ...one,
       shape: counts,
-      cost: this.#costs.of(one.dataset, one.operation, name),
+      cost: this.#costs.of(one.key, one.operation, name),
     };
     byShape.set(name, resolved);
     return resolved;
@@ -156,22 +155,22 @@ export class CallResolver {
   }
 
   #countsOf(one: Omit<ResolvedCall, 'shape'>, shape: string): ShapeCounts {
-    const { backend, dataset, operation, definition, decision } = one;
+    const { backend, key, operation, definition, decision } = one;
     const { stage } = decision;
-    const counts = this.#options.recorder.shape({ backend, dataset, operation, shape, stage });
+    const counts = this.#options.recorder.shape({ backend, dataset: key, operation, shape, stage });
     counts.notComparable ??= notComparableAt(stage, definition);
     return counts;
   }
 
   #decide(call: Call, name: unknown, mayBeNone: boolean, nowMs: number): Memoised {
-    const { parseDataset } = this.#options;
-    const dataset =
+    const { parseKey } = this.#options;
+    const key =
       name === undefined && mayBeNone
-        ? noDataset
-        : parseDataset === undefined
+        ? noKeyName
+        : parseKey === undefined
           ? String(name)
-          : parseDataset(name);
-    const decided = this.#decided(call, dataset, nowMs);
+          : parseKey(name);
+    const decided = this.#decided(call, key, nowMs);
     const hasShapes = (call.definition as { readonly shape?: Method }).shape !== undefined;
     const memoised: Memoised = {
       // Where there are shapes nothing is counted here: it stands for what they share.
@@ -187,35 +186,35 @@ export class CallResolver {
   }
 
   /** What holds now for a call of the same shape. */
-  again({ operation, definition, dataset, resolvedMs, shape, cost }: ResolvedCall): ResolvedCall {
-    const decided = this.#decided({ operation, definition }, dataset, resolvedMs);
+  again({ operation, definition, key, resolvedMs, shape, cost }: ResolvedCall): ResolvedCall {
+    const decided = this.#decided({ operation, definition }, key, resolvedMs);
     return { ...decided, shape: this.#countsOf(decided, shape.key.shape), cost };
   }
 
   #decided(
     { operation, definition }: Pick<Call, 'operation' | 'definition'>,
-    dataset: string,
+    key: string,
     nowMs: number,
   ): Omit<ResolvedCall, 'shape'> {
     const { backend, recorder, stages } = this.#options;
-    const decision = stages.decide({ backend, dataset, operation });
+    const decision = stages.decide({ backend, dataset: key, operation });
     return {
       backend,
-      dataset,
+      key,
       operation,
       definition,
       decision,
-      state: this.#states.get(dataset),
+      state: this.#states.get(key),
       route: routes[decision.stage],
       traits: traitsOf(definition, decision.settings.guarantees),
-      rules: this.#rules.for(operation, dataset, decision.settings.rules),
-      cost: this.#costs.of(dataset, operation, ''),
-      cell: recorder.cell(backend, dataset, operation, decision.stage),
+      rules: this.#rules.for(operation, key, decision.settings.rules),
+      cost: this.#costs.of(key, operation, ''),
+      cell: recorder.cell(backend, key, operation, decision.stage),
       resolvedMs: nowMs,
     };
   }
 
-  #noticeChange({ backend, dataset, operation, decision, state }: ResolvedCall): void {
+  #noticeChange({ backend, key, operation, decision, state }: ResolvedCall): void {
     const from = state.stages.get(operation);
     const { stage: to, reason, revision } = decision;
     state.stages.set(operation, to);
@@ -225,7 +224,10 @@ export class CallResolver {
     if (!state.gate.idle) this.#options.onChange(state);
     if (state.lastChange === change) return;
     state.lastChange = change;
-    this.#options.recorder.event('stage', { backend, dataset, from, to, reason, revision });
-    this.#options.logger.info({ backend, dataset, from, to, reason, revision }, 'stage changed');
+    this.#options.recorder.event('stage', { backend, dataset: key, from, to, reason, revision });
+    this.#options.logger.info(
+      { backend, dataset: key, from, to, reason, revision },
+      'stage changed',
+    );
   }
 }

@@ -2,8 +2,8 @@ import type { Stage } from '@changeover/core';
 import type { KeyGate } from '../guarantees/index.ts';
 import { WriteChains } from '../shadow/write-chains.ts';
 
-/** What the router keeps of one dataset. */
-export class DatasetState {
+/** What the router keeps of one key. */
+export class KeyState {
   readonly gate: KeyGate;
   readonly chains: WriteChains = new WriteChains();
   /** The stage that each operation was last seen on, to notice a change. */
@@ -16,45 +16,45 @@ export class DatasetState {
   }
 }
 
-export interface DatasetStatesOptions {
-  readonly gateFor: (dataset: string) => KeyGate;
+export interface KeyStatesOptions {
+  readonly gateFor: (key: string) => KeyGate;
   /** Told when states were forgotten: nobody may go on using one that it kept. */
   readonly onForget: () => void;
   /** Default: 10,000. */
   readonly max?: number | undefined;
 }
 
-/** The states by dataset, bounded: the oldest that hold nothing in flight are forgotten first. */
-export class DatasetStates {
-  readonly #states = new Map<string, DatasetState>();
-  readonly #options: DatasetStatesOptions;
+/** The states by key, bounded: the oldest that hold nothing in flight are forgotten first. */
+export class KeyStates {
+  readonly #states = new Map<string, KeyState>();
+  readonly #options: KeyStatesOptions;
   readonly #max: number;
 
-  constructor(options: DatasetStatesOptions) {
+  constructor(options: KeyStatesOptions) {
     this.#options = options;
     this.#max = options.max ?? 10_000;
   }
 
-  get(dataset: string): DatasetState {
-    let state = this.#states.get(dataset);
+  get(key: string): KeyState {
+    let state = this.#states.get(key);
     if (state === undefined) {
       if (this.#states.size >= this.#max) this.#forgetIdle();
-      state = new DatasetState(this.#options.gateFor(dataset));
-      this.#states.set(dataset, state);
+      state = new KeyState(this.#options.gateFor(key));
+      this.#states.set(key, state);
     }
     return state;
   }
 
   /** The states of keys with calls that have not ended. */
-  busy(): readonly DatasetState[] {
+  busy(): readonly KeyState[] {
     return [...this.#states.values()].filter(({ gate }) => !gate.idle);
   }
 
   #forgetIdle(): void {
     this.#options.onForget();
-    for (const [dataset, state] of this.#states) {
+    for (const [key, state] of this.#states) {
       if (!state.gate.idle) continue;
-      this.#states.delete(dataset);
+      this.#states.delete(key);
       if (this.#states.size < this.#max * 0.9) return;
     }
   }

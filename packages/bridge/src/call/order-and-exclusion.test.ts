@@ -24,9 +24,9 @@ function heldLegs(stage: Stage, levels: Partial<GuaranteeLevels> = {}) {
   const held: { readonly what: string; readonly end: () => void }[] = [];
   const hold =
     (operation: string) =>
-    (dataset: unknown, note: unknown): Promise<unknown> =>
+    (key: unknown, note: unknown): Promise<unknown> =>
       new Promise((resolve) => {
-        const what = `${operation} ${String(note ?? dataset)}`;
+        const what = `${operation} ${String(note ?? key)}`;
         held.push({
           what,
           end: () => {
@@ -182,7 +182,7 @@ describe.each(['reverse', 'pooled'] as const)('at %s', (stage) => {
 
   test('a call that fails lets the next one of its caller go on', async () => {
     const { api, pooled } = heldLegs(stage);
-    pooled.does.add = (_dataset, note) => {
+    pooled.does.add = (_key, note) => {
       if (note === 'bad') throw new RangeError('no');
       return 1;
     };
@@ -219,7 +219,7 @@ test.each(stages)(
     let counter = 0;
     let queue: Promise<unknown> = Promise.resolve();
     // The singleton runs one transaction after another; the pooled leg all at once.
-    two.legacy.does.work = (_dataset, run) => {
+    two.legacy.does.work = (_key, run) => {
       const turn = queue.then(run as () => Promise<unknown>);
       queue = turn.catch(() => undefined);
       return turn;

@@ -164,9 +164,9 @@ export class ReadCalls {
 
   #tellFallback(resolved: ResolvedCall, leg: LegName, error: unknown): void {
     resolved.cell.fallbacks += 1;
-    const { backend, dataset, operation } = resolved;
+    const { backend, key, operation } = resolved;
     this.#answering.parts.logger.warn(
-      { backend, dataset, operation, err: error },
+      { backend, dataset: key, operation, err: error },
       `the pooled leg had no connection; this read is answered by ${leg}`,
     );
   }

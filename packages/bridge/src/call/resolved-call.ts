@@ -2,7 +2,7 @@ import type { RuleBook } from '@changeover/compare';
 import type { OperationDefinition } from '@changeover/core';
 import type { AnswerStyle } from '../shadow/loop-budget.ts';
 import type { CallCost } from './call-costs.ts';
-import type { DatasetState } from './key-state.ts';
+import type { KeyState } from './key-state.ts';
 import type { StageDecision } from '../stages/flags/stage-source.ts';
 import type { Cell } from '../recorder/cell.ts';
 import type { ShapeCounts } from '../recorder/shape-counts.ts';
@@ -20,10 +20,10 @@ export interface Call {
   pooledStyle: AnswerStyle;
 }
 
-/** Everything that is decided about a call before it is made; memoised by dataset, operation and shape. */
+/** Everything that is decided about a call before it is made; memoised by key, operation and shape. */
 export interface ResolvedCall {
   readonly backend: string;
-  readonly dataset: string;
+  readonly key: string;
   readonly operation: string;
   readonly definition: OperationDefinition;
   readonly decision: StageDecision;
@@ -33,7 +33,7 @@ export interface ResolvedCall {
   /** The counts of the calls that differ from this one in values alone. */
   readonly shape: ShapeCounts;
   readonly cost: CallCost;
-  readonly state: DatasetState;
+  readonly state: KeyState;
   /** Where the legs' results may rightly differ; undefined where no rule holds for such calls. */
   readonly rules: RuleBook | undefined;
   /** On the monotonic clock. */

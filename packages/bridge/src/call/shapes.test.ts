@@ -24,8 +24,8 @@ function shapesOf({ recorder }: TwoLegs): Record<string, ShapeCounts> {
 
 describe('the shapes of an operation’s calls', () => {
   test('are counted each by itself, with what was compared of each', async () => {
-    const legs = shaped('shadow', (_dataset, key) => (key === undefined ? 'all' : 'by key'));
-    legs.pooled.does.read = (_dataset, key) => (key === undefined ? 'wrong' : 'the answer');
+    const legs = shaped('shadow', (_name, key) => (key === undefined ? 'all' : 'by key'));
+    legs.pooled.does.read = (_name, key) => (key === undefined ? 'wrong' : 'the answer');
     for (const key of ['a', 'b', undefined]) await legs.api.read('d', key);
     await legs.api.list('d');
     await legs.router.idle();
@@ -99,7 +99,7 @@ describe('the shapes of an operation’s calls', () => {
 test('a rare call is compared beside a hot one that uses up what all share', async () => {
   const operations: OperationTable<Notes> = {
     ...notesOperations,
-    read: { kind: 'read', shape: (_dataset, key) => key ?? '' },
+    read: { kind: 'read', shape: (_name, key) => key ?? '' },
   };
   // Work that all share would always have to wait for too long.
   const legs = twoLegs('shadow', {

@@ -85,7 +85,7 @@ describe.each(['reverse', 'pooled'] as const)('moved back from %s', (stage) => {
     expect(log).toEqual(['pooled add', 'legacy add']);
     expect(await next).toBe(1);
     expect(passed).toEqual([
-      { backend: 'notes', dataset: 'd', operation: 'add', how: 'waived', ranMs: 1_000 },
+      { backend: 'notes', key: 'd', operation: 'add', how: 'waived', ranMs: 1_000 },
     ]);
     endFirst();
     expect(await stuck).toBe('at last');

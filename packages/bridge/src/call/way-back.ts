@@ -1,13 +1,13 @@
 import { type Clock, type LegName, MovedBackError, type Timer } from '@changeover/core';
 import type { Admission } from '../guarantees/index.ts';
 import type { Logger } from '../log.ts';
-import type { DatasetState } from './key-state.ts';
+import type { KeyState } from './key-state.ts';
 import type { ResolvedCall } from './resolved-call.ts';
 
 /** A write that the others don't wait for any more, because its key moved back and it had not ended in time. */
 export interface PassedWrite {
   readonly backend: string;
-  readonly dataset: string;
+  readonly key: string;
   readonly operation: string;
   /** `cut`: it was ended and its caller told. `waived`: it goes on running, and order and legs are not kept towards it. */
   readonly how: 'cut' | 'waived';
@@ -42,7 +42,7 @@ export function resolvedOf(admission: Admission): ResolvedCall {
  */
 export class WayBack {
   readonly #options: WayBackOptions;
-  readonly #timers = new Map<DatasetState, Timer>();
+  readonly #timers = new Map<KeyState, Timer>();
   /** When each call in flight that was left behind stops being waited for. */
   readonly #dueMs = new WeakMap<Admission, number>();
 
@@ -51,7 +51,7 @@ export class WayBack {
   }
 
   /** To be told when the stage of a key may have changed. */
-  changed(state: DatasetState): void {
+  changed(state: KeyState): void {
     for (const admission of state.gate.heldUp()) this.#redirect(admission);
     // A call that a move forward took along again has its whole time the next time.
     for (const admission of state.gate.inFlight)
@@ -82,7 +82,7 @@ export class WayBack {
   }
 
   /** In flight on a leg that such a call would not take any more. */
-  #left({ gate }: DatasetState): readonly Admission[] {
+  #left({ gate }: KeyState): readonly Admission[] {
     return [...gate.inFlight].filter((admission) => this.#movedBack(admission) !== undefined);
   }
 
@@ -93,7 +93,7 @@ export class WayBack {
   }
 
   /** Waits for the first of those left behind whose time is over. */
-  #watch(state: DatasetState): void {
+  #watch(state: KeyState): void {
     if (this.#timers.has(state)) return;
     const { clock } = this.#options;
     const dueMs = Math.min(...this.#left(state).map((admission) => this.#due(admission)));
@@ -113,7 +113,7 @@ export class WayBack {
     return dueMs;
   }
 
-  #atBound(state: DatasetState): void {
+  #atBound(state: KeyState): void {
     const nowMs = this.#options.clock.monotonicMs();
     for (const admission of this.#left(state)) {
       if (this.#due(admission) > nowMs) continue;
@@ -125,11 +125,11 @@ export class WayBack {
   }
 
   #end(admission: Admission): boolean {
-    const { backend, dataset } = resolvedOf(admission);
+    const { backend, key } = resolvedOf(admission);
     const { withinMs } = this.#options;
     // First, so that nothing of its work is let through meanwhile.
     admission.ending = true;
-    admission.ending = admission.end?.(new MovedBackError(backend, dataset, withinMs)) === true;
+    admission.ending = admission.end?.(new MovedBackError(backend, key, withinMs)) === true;
     return admission.ending;
   }
 
@@ -139,10 +139,10 @@ export class WayBack {
 
   #tell(admission: Admission, how: PassedWrite['how']): void {
     const { clock, logger, onPassed } = this.#options;
-    const { backend, dataset, operation } = resolvedOf(admission);
+    const { backend, key, operation } = resolvedOf(admission);
     const ranMs = Math.round(clock.monotonicMs() - admission.sinceMs);
-    const passed: PassedWrite = { backend, dataset, operation, how, ranMs };
-    logger.warn({ event: 'way-back', ...passed }, texts[how]);
+    const passed: PassedWrite = { backend, key, operation, how, ranMs };
+    logger.warn({ event: 'way-back', backend, dataset: key, operation, how, ranMs }, texts[how]);
     onPassed?.(passed);
   }
 }

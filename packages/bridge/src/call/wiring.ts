@@ -181,18 +181,18 @@ export function definitionsOf(
   );
 }
 
-function definitionOf(member: Member, dataset: KeyOf): OperationDefinition {
+function definitionOf(member: Member, key: KeyOf): OperationDefinition {
   const { spec } = member;
-  const definition = definitionWithoutShape(member, dataset);
+  const definition = definitionWithoutShape(member, key);
   if (!('shape' in spec) || spec.shape === undefined || definition.kind === 'statement')
     return definition;
   return { ...definition, shape: spec.shape as Method } as OperationDefinition;
 }
 
-function definitionWithoutShape({ operation, spec }: Member, dataset: KeyOf): OperationDefinition {
+function definitionWithoutShape({ operation, spec }: Member, key: KeyOf): OperationDefinition {
   switch (spec.kind) {
     case 'read':
-      return { ...readDefinition(spec), dataset };
+      return { ...readDefinition(spec), key };
     case 'write':
       if (spec.rehearse !== undefined) {
         const observe = spec.observe === undefined ? undefined : observationOf(operation);
@@ -202,26 +202,26 @@ function definitionWithoutShape({ operation, spec }: Member, dataset: KeyOf): Op
           rehearse: rehearsalOf(operation),
           observe,
           exclusive: spec.exclusive,
-          dataset,
+          key,
         };
       }
       return spec.observe === undefined
-        ? { kind: 'write', comparison: 'none', exclusive: spec.exclusive, dataset }
+        ? { kind: 'write', comparison: 'none', exclusive: spec.exclusive, key }
         : {
             kind: 'write',
             comparison: 'observed',
             read: observationOf(operation),
             exclusive: spec.exclusive,
-            dataset,
+            key,
           };
     case 'transaction':
-      return { kind: 'write', comparison: 'none', exclusive: true, dataset };
+      return { kind: 'write', comparison: 'none', exclusive: true, key };
     case 'statement':
-      return statementDefinition(spec, dataset);
+      return statementDefinition(spec, key);
     case 'control':
       return { kind: 'control' };
     case 'legacyOnly':
-      return { kind: 'legacyOnly', dataset };
+      return { kind: 'legacyOnly', key };
     case 'defined':
       return spec.definition;
   }
@@ -242,16 +242,18 @@ function readDefinition({ result, ordered, compareAs }: ReadOperation): Operatio
 
 function statementDefinition(
   { classifier, shape: given }: StatementOperation,
-  dataset: KeyOf,
+  key: KeyOf,
 ): OperationDefinition {
-  const kindOf = (sql: unknown): StatementKind =>
-    typeof sql === 'string' ? classifier.classify(sql) : { effect: 'unknown' };
+  const kindOf = (statement: unknown): StatementKind => {
+    const sql = textOf(statement);
+    return sql === undefined ? { effect: 'unknown' } : classifier.classify(sql);
+  };
   const shape =
     (given as ((sql: unknown) => string) | undefined) ??
     ((sql: unknown) => kindOf(sql).shape ?? '');
   return {
     kind: 'statement',
-    dataset,
+    key,
     reads: (sql: unknown) => kindOf(sql).effect === 'reads',
     read: {
       kind: 'read',
@@ -263,6 +265,20 @@ function statementDefinition(
     },
     write: { kind: 'write', shape, comparison: 'none' },
   };
+}
+
+/** The text of a statement, or of what has one: `{ text, values }` or `{ sql, args }`. */
+function textOf(statement: unknown): string | undefined {
+  if (typeof statement === 'string') return statement;
+  if (typeof statement !== 'object' || statement === null) return undefined;
+  try {
+    const { text, sql } = statement as { readonly text?: unknown; readonly sql?: unknown };
+    const found = text ?? sql;
+    return typeof found === 'string' ? found : undefined;
+  } catch {
+    // A getter of the caller's own: the leg meets it, and says what it always said.
+    return undefined;
+  }
 }
 
 const maxDepth = 100;

@@ -63,7 +63,7 @@ export class WriteCalls {
     if (joined !== undefined) return joined.traits.leg;
     const { answers, shadow } = this.#answering.routeOf(call, resolved, args).write;
     const definition = call.definition as WriteDefinition;
-    // Inside a transaction on another dataset the legacy leg does what it always did: nothing is rehearsed before.
+    // Inside a transaction on another key the legacy leg does what it always did: nothing is rehearsed before.
     const isNested = answers === 'legacy' && context.transaction?.state === 'in flight';
     const comparedWith = isNested ? undefined : shadow;
     let admission: Admission;
@@ -136,9 +136,9 @@ export class WriteCalls {
     this.#wayBack.ended(write.admission, failed);
   }
 
-  /** The gate of calls about no dataset, if this write changes what they see. */
+  /** The gate of calls about no key, if this write changes what they see. */
   #everywhere({ definition }: Write): KeyGate | undefined {
-    return definition.removesDataset === true || definition.addsDataset === true
+    return definition.removesKey === true || definition.addsKey === true
       ? this.#resolver.everywhere.gate
       : undefined;
   }
@@ -148,14 +148,14 @@ export class WriteCalls {
     const resolved = resolvedOf(admission);
     const run = (given: readonly unknown[]): unknown =>
       this.#answering.make(admission, resolved.operation, scoped(write, given));
-    if (definition.removesDataset === true) return this.#remove(write, run);
+    if (definition.removesKey === true) return this.#remove(write, run);
     if (!isCompared(write.call, definition, write.shadow)) return run(args);
     return this.#answering.parts.comparer.shadowWrite(resolved, definition, args, async (given) =>
       run(given),
     );
   }
 
-  /** What the other leg holds open of a dataset would be a deleted file to it, or keep it from being removed. */
+  /** What the other leg holds open of a key would be a deleted file to it, or keep it from being removed. */
   async #remove(
     { args, admission }: Write,
     run: (args: readonly unknown[]) => unknown,
@@ -165,7 +165,7 @@ export class WriteCalls {
     const remove = async (): Promise<unknown> => await run(args);
     return other.closedWhile === undefined
       ? await remove()
-      : await other.closedWhile(resolvedOf(admission).dataset, remove);
+      : await other.closedWhile(resolvedOf(admission).key, remove);
   }
 }
 

@@ -25,7 +25,7 @@ export interface ComparerOptions extends ComparisonSinks {
   readonly random: () => number;
   readonly isUnavailable?: ((error: unknown) => boolean) | undefined;
   /** The read of at most `maxRows` rows of a table. */
-  readonly tableRead?: ((dataset: string, table: string, maxRows: number) => TableRead) | undefined;
+  readonly tableRead?: ((key: string, table: string, maxRows: number) => TableRead) | undefined;
   readonly queue?: ShadowQueueOptions | undefined;
   readonly quotas?: ShapeQuotaOptions | undefined;
   /** The calls that are under way on either leg for callers. */

@@ -36,7 +36,7 @@ export function reportComparison(
     reportUnseen(sinks, resolved, record.unseen ?? []);
     return;
   }
-  const { backend, dataset, operation } = resolved;
+  const { backend, key, operation } = resolved;
   const { stage } = resolved.decision;
   const summary =
     record.summary ?? [record.class, record.reason].filter((part) => part !== undefined).join(': ');
@@ -49,7 +49,7 @@ export function reportComparison(
     sinks.recorder.sample({
       at,
       backend,
-      dataset,
+      dataset: key,
       operation,
       stage,
       ...record,
@@ -57,13 +57,13 @@ export function reportComparison(
       fingerprint,
     });
   });
-  const fields = { backend, dataset, operation, stage, ...record, summary };
+  const fields = { backend, dataset: key, operation, stage, ...record, summary };
   if (record.verdict === 'mismatch') {
     rescue(sinks.logger, () => {
       sinks.logger.error(fields, 'mismatch');
     });
     rescue(sinks.logger, () => {
-      sinks.guardrail?.mismatch(backend, dataset, `${operation}: ${summary}`);
+      sinks.guardrail?.mismatch(backend, key, `${operation}: ${summary}`);
     });
   } else
     rescue(sinks.logger, () => {
@@ -74,7 +74,7 @@ export function reportComparison(
 /** A match means no more than what was looked at. */
 function reportUnseen(
   { recorder, logger, clock }: ComparisonSinks,
-  { backend, dataset, operation, decision }: ResolvedCall,
+  { backend, key, operation, decision }: ResolvedCall,
   unseen: readonly string[],
 ): void {
   if (unseen.length === 0) return;
@@ -83,7 +83,7 @@ function reportUnseen(
     recorder.sample({
       at: clock.wallMs(),
       backend,
-      dataset,
+      dataset: key,
       operation,
       stage: decision.stage,
       verdict: 'match',

@@ -26,9 +26,9 @@ export interface Surroundings {
   readonly stage: Stage;
   /** The call promises the order of its rows. */
   readonly ordered: boolean;
-  /** No write of this process touched the dataset from before the answer to after the last rerun. */
+  /** No write of this process touched the key from before the answer to after the last rerun. */
   readonly quietSinceAnswer: boolean;
-  /** The call is about no one dataset. */
+  /** The call is about no single key. */
   readonly shared: boolean;
   /** The same for writes of other processes; undefined where the engine can't tell. */
   readonly foreignQuiet: boolean | undefined;
@@ -114,7 +114,7 @@ export function decide(first: Round, rounds: readonly Round[], around: Surroundi
   if (mayDiffer(around.undetermined, [first, ...rounds]))
     return nondeterministic(around.undetermined);
   if (stable('pooled') && !agree(last)) {
-    // What all datasets share is written by others all the time: only a difference that stays through many reruns is one. So is what
+    // What all keys share is written by others all the time: only a difference that stays through many reruns is one. So is what
     // the time changes: it can't change one leg's answer only, time and again.
     return (around.shared || around.timed === true) && rounds.length < mostRounds
       ? { verdict: 'again' }

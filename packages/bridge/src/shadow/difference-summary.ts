@@ -52,7 +52,7 @@ export function describeDifference(
           results.legacy,
           results.pooled,
           ordered,
-          resolved.rules?.for(resolved.operation, resolved.dataset),
+          resolved.rules?.for(resolved.operation, resolved.key),
         );
   if (difference === undefined) {
     return {

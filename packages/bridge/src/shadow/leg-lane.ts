@@ -11,7 +11,7 @@ const impatientShare = 0.05;
 
 /**
  * Lets one shadow call at a time onto a leg, and only when no answering call waits there: the legacy singleton is one
- * queue for all datasets of its engine, so that a dataset on `reverse` must not slow another that is still on `legacy`. Where there
+ * queue for all keys of its engine, so that a key on `reverse` must not slow another that is still on `legacy`. Where there
  * is no such moment, it gets a twentieth of the time.
  */
 export class LegLane {

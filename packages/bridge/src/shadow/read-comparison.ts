@@ -82,7 +82,7 @@ export class ReadComparison {
     this.#startedMs = clock.monotonicMs();
     this.#epoch = resolved.state.gate.epoch;
     this.#quiet = resolved.state.gate.quiet;
-    this.#version = caller.version(resolved.dataset);
+    this.#version = caller.version(resolved.key);
   }
 
   /**
@@ -171,8 +171,8 @@ export class ReadComparison {
   }
 
   #passesByRule({ legacy, pooled }: FullRound['results']): boolean {
-    const { dataset, operation, rules: book } = this.#resolved;
-    const rules = book?.for(operation, dataset);
+    const { key, operation, rules: book } = this.#resolved;
+    const rules = book?.for(operation, key);
     if (rules === undefined) return false;
     const difference = findDifference(legacy, pooled, this.#ordered, rules);
     if (difference === undefined) return true;
@@ -201,7 +201,7 @@ export class ReadComparison {
 
   /** The same call differed before, and legacy says the same as then. Only a difference that no write explains counts. */
   #seenBefore({ legacy }: Round): boolean {
-    if (!this.#stillQuiet || this.#foreignQuiet() === false || this.#resolved.dataset === '')
+    if (!this.#stillQuiet || this.#foreignQuiet() === false || this.#resolved.key === '')
       return false;
     if (this.#undetermined !== undefined || this.#open !== undefined) return false;
     const key = this.#seen.key(this.#resolved, this.#args);
@@ -244,13 +244,13 @@ export class ReadComparison {
    * together, whatever was written between them, as long as legacy says the same. False where writes kept coming. */
   async #rerunsInQuiet(first: Round, signal: AbortSignal): Promise<boolean> {
     const { gate } = this.#resolved.state;
-    const { dataset } = this.#resolved;
+    const { key } = this.#resolved;
     let rounds: FullRound[] = [];
     let since: { epoch: number; state: string | undefined } = { epoch: -1, state: undefined };
     for (let lost = 0; lost < maxLostRounds;) {
       if (!(await this.#writesEnded(signal))) return false;
       const { epoch } = gate;
-      if (rounds.length === 0) since = { epoch, state: await this.#caller.state(dataset, signal) };
+      if (rounds.length === 0) since = { epoch, state: await this.#caller.state(key, signal) };
       const round = await this.#round(signal);
       if (gate.epoch !== epoch) {
         lost += 1;
@@ -278,18 +278,18 @@ export class ReadComparison {
     since: { readonly epoch: number; readonly state: string | undefined },
     signal: AbortSignal,
   ): Promise<Pick<Surroundings, 'oneState' | 'snapshot' | 'quietSinceAnswer'>> {
-    const { state, dataset } = this.#resolved;
+    const { state, key } = this.#resolved;
     const around = { snapshot: false, quietSinceAnswer: this.#stillQuiet };
     if (state.gate.epoch !== since.epoch) return { ...around, oneState: false };
-    const now = await this.#caller.state(dataset, signal);
+    const now = await this.#caller.state(key, signal);
     return { ...around, oneState: sameState(since.state, now) };
   }
 
   /** Runs both legs again in one snapshot, where the engine has snapshots to share: writes may go on meanwhile. False where it has
    * none. */
   async #rerunsInSnapshot(first: Round, signal: AbortSignal): Promise<boolean> {
-    const { dataset } = this.#resolved;
-    const snapshot = dataset === '' ? undefined : await this.#caller.holdSnapshot(dataset, signal);
+    const { key } = this.#resolved;
+    const snapshot = key === '' ? undefined : await this.#caller.holdSnapshot(key, signal);
     if (snapshot === undefined) return false;
     const around = { oneState: true, snapshot: true, quietSinceAnswer: this.#stillQuiet };
     const rounds: FullRound[] = [];
@@ -316,7 +316,7 @@ export class ReadComparison {
       ...around,
       stage: this.#resolved.decision.stage,
       ordered: this.#ordered,
-      shared: this.#resolved.dataset === '',
+      shared: this.#resolved.key === '',
       undetermined: this.#undetermined,
       timed: this.#open?.rows === 'timed',
       foreignQuiet: this.#foreignQuiet(),
@@ -451,7 +451,7 @@ export class ReadComparison {
   #foreignQuiet(): boolean | undefined {
     return this.#version === undefined
       ? undefined
-      : this.#caller.version(this.#resolved.dataset) === this.#version;
+      : this.#caller.version(this.#resolved.key) === this.#version;
   }
 
   #call(signal: AbortSignal): ShadowCall {

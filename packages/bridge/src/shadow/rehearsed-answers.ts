@@ -80,7 +80,7 @@ export class RehearsedAnswers {
           rehearsed.kind !== 'result' ||
           compareDigests(left.digest, rehearsed.digest) !== 'equal';
         const judged = this.#context.repeats.judge(
-          `answer\0${resolved.backend}\0${resolved.dataset}\0${resolved.operation}`,
+          `answer\0${resolved.backend}\0${resolved.key}\0${resolved.operation}`,
           differs,
         );
         pending.verdict(

@@ -127,7 +127,7 @@ export class RehearsedWrites {
       }
       const differs = effect.rowsAffected !== undefined && effect.rowsAffected !== outcome.value;
       const judgement = this.#context.repeats.judge(
-        `statement\0${resolved.backend}\0${resolved.dataset}\0${statement}`,
+        `statement\0${resolved.backend}\0${resolved.key}\0${statement}`,
         differs,
       );
       if (judgement === undefined) this.#compareTables(resolved, pending, effect);
@@ -166,7 +166,7 @@ export class RehearsedWrites {
         }
         const differs = now.count !== rehearsed.count || now.orderFree !== rehearsed.orderFree;
         const judgement = this.#context.repeats.judge(
-          `table\0${resolved.backend}\0${resolved.dataset}\0${table}`,
+          `table\0${resolved.backend}\0${resolved.key}\0${table}`,
           differs,
         );
         if (judgement === undefined) continue;
@@ -192,7 +192,7 @@ export class RehearsedWrites {
       : judgement;
   }
 
-  #version({ dataset }: ResolvedCall): string | undefined {
-    return this.#context.caller.version(dataset);
+  #version({ key }: ResolvedCall): string | undefined {
+    return this.#context.caller.version(key);
   }
 }

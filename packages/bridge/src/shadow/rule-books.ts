@@ -20,13 +20,9 @@ export class RuleBooks {
   }
 
   /** The rules that hold for such calls; undefined where none does. */
-  for(
-    operation: string,
-    dataset: string,
-    flagged: readonly ComparisonRule[],
-  ): RuleBook | undefined {
+  for(operation: string, key: string, flagged: readonly ComparisonRule[]): RuleBook | undefined {
     const book = this.#bookOf(flagged);
-    return book.has(operation, dataset) ? book : undefined;
+    return book.has(operation, key) ? book : undefined;
   }
 
   /** How often each rule mattered since the start. */

@@ -36,7 +36,7 @@ const settleTries = 5;
 
 /**
  * Compares writes that don't depend on rows already there (`writeTable`): the pooled leg does them afterwards, apart from
- * the dataset, and nobody waits. What the table must hold then is the sum of what was there and what was written.
+ * the key, and nobody waits. What the table must hold then is the sum of what was there and what was written.
  */
 export class ScratchWrites {
   readonly #context: WriteContext;
@@ -144,7 +144,7 @@ export class ScratchWrites {
       unexplained(pending, pooled);
       shedAll(chain.break());
     } else if (effect.count !== touched.rows) {
-      // No other process can be the reason: these rows were written and read back apart from the dataset.
+      // No other process can be the reason: these rows were written and read back apart from the key.
       const kind = effect.count < touched.rows ? 'missing-row' : 'extra-row';
       pending.verdict({
         verdict: 'mismatch',
@@ -222,7 +222,7 @@ export class ScratchWrites {
       return;
     }
     const judgement = this.#context.repeats.judge(
-      `table\0${resolved.backend}\0${resolved.dataset}\0${table}`,
+      `table\0${resolved.backend}\0${resolved.key}\0${table}`,
       expected.orderFree !== now.orderFree,
     );
     for (const pending of writes) {

@@ -19,8 +19,8 @@ export class SeenDifferences {
   }
 
   /** The same for calls of the same operation with the same arguments. */
-  key({ dataset, operation }: ResolvedCall, args: readonly unknown[]): string {
-    return `${dataset}\0${operation}\0${digestValue(args.filter((argument) => typeof argument !== 'function')).ordered}`;
+  key({ key, operation }: ResolvedCall, args: readonly unknown[]): string {
+    return `${key}\0${operation}\0${digestValue(args.filter((argument) => typeof argument !== 'function')).ordered}`;
   }
 
   /** What legacy said to such a call that was judged before this one began: two that ran at once saw the same moment, and one

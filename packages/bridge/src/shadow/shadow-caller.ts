@@ -74,11 +74,11 @@ export class ShadowCaller {
   }
 
   /** A snapshot that both legs can read in; undefined where there is none to be had. Rejects only when the signal is aborted. */
-  async holdSnapshot(dataset: string, signal: AbortSignal): Promise<HeldSnapshot | undefined> {
+  async holdSnapshot(key: string, signal: AbortSignal): Promise<HeldSnapshot | undefined> {
     const { legacy, pooled } = this.#legs;
     if (legacy.shadow?.readInSnapshot === undefined) return undefined;
     try {
-      return await pooled.shadow?.holdSnapshot?.(dataset, signal);
+      return await pooled.shadow?.holdSnapshot?.(key, signal);
     } catch {
       signal.throwIfAborted();
       return undefined;
@@ -91,18 +91,18 @@ export class ShadowCaller {
   }
 
   /** What the pooled leg says of commits by anyone; see {@link ShadowLeg.version}. Never throws. */
-  version(dataset: string): string | undefined {
+  version(key: string): string | undefined {
     try {
-      return this.#legs.pooled.shadow?.version?.(dataset);
+      return this.#legs.pooled.shadow?.version?.(key);
     } catch {
       return undefined;
     }
   }
 
   /** What the pooled leg says of the data's state; see {@link ShadowLeg.state}. Rejects only when the signal is aborted. */
-  async state(dataset: string, signal: AbortSignal): Promise<string | undefined> {
+  async state(key: string, signal: AbortSignal): Promise<string | undefined> {
     try {
-      return await this.#legs.pooled.shadow?.state?.(dataset, signal);
+      return await this.#legs.pooled.shadow?.state?.(key, signal);
     } catch {
       signal.throwIfAborted();
       return undefined;

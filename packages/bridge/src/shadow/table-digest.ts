@@ -10,7 +10,7 @@ export async function tableDigest(
   signal: AbortSignal,
 ): Promise<Digest | 'too-large' | 'failed'> {
   const { maxRows } = resolved.decision.settings;
-  const read = context.tableRead?.(resolved.dataset, table, maxRows + 1);
+  const read = context.tableRead?.(resolved.key, table, maxRows + 1);
   if (read === undefined) return 'failed';
   const outcome = await context.caller.digest('legacy', { ...read, signal }, 'rows');
   if (outcome.kind === 'error') return 'failed';

@@ -73,10 +73,10 @@ export class WriteChain<T> {
   }
 }
 
-/** Tables whose rows are known at a time, a dataset. */
+/** Tables whose rows are known at a time, a key. */
 const maxTables = 100;
 
-/** The chains of one dataset by table. */
+/** The chains of one key by table. */
 export class WriteChains<T = unknown> {
   readonly #chains = new Map<string, WriteChain<T>>();
 

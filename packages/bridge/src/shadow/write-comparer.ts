@@ -78,7 +78,7 @@ export class WriteComparer {
 
   #compareTable(resolved: ResolvedCall, table: string): void {
     const { maxRows } = resolved.decision.settings;
-    const read = this.#context.tableRead?.(resolved.dataset, table, maxRows + 1);
+    const read = this.#context.tableRead?.(resolved.key, table, maxRows + 1);
     if (read !== undefined) this.#compareRead(resolved, read, 'rows');
   }
 

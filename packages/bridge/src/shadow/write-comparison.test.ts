@@ -20,10 +20,10 @@ interface NumberRow extends Record<string, number> {
 
 /** Tables of numbers: enough of a storage to write to, with the three ways of comparing a write. */
 interface Numbers {
-  rows(dataset: string, table: string): Promise<NumberRow[]>;
-  write(dataset: string, table: string, rows: NumberRow[], append: boolean): Promise<void>;
-  addToAll(dataset: string, table: string, by: number): Promise<number>;
-  work(dataset: string, run: () => Promise<void>): Promise<void>;
+  rows(key: string, table: string): Promise<NumberRow[]>;
+  write(key: string, table: string, rows: NumberRow[], append: boolean): Promise<void>;
+  addToAll(key: string, table: string, by: number): Promise<number>;
+  work(key: string, run: () => Promise<void>): Promise<void>;
 }
 
 const operations: OperationTable<Numbers> = {
@@ -31,7 +31,7 @@ const operations: OperationTable<Numbers> = {
   write: {
     kind: 'write',
     comparison: 'scratch',
-    touches: (_dataset, table, rows, append) => ({ table, additive: append, rows: rows.length }),
+    touches: (_key, table, rows, append) => ({ table, additive: append, rows: rows.length }),
   },
   addToAll: { kind: 'write', comparison: 'rehearsed' },
   work: {
@@ -54,8 +54,8 @@ class Store {
 
   api(): Numbers {
     return {
-      rows: (_dataset, table) => Promise.resolve(this.get(table).map((row) => ({ ...row }))),
-      write: (_dataset, table, rows, append) => {
+      rows: (_key, table) => Promise.resolve(this.get(table).map((row) => ({ ...row }))),
+      write: (_key, table, rows, append) => {
         this.applied.push('write');
         this.tables.set(table, [
           ...(append ? this.get(table) : []),
@@ -63,7 +63,7 @@ class Store {
         ]);
         return Promise.resolve();
       },
-      addToAll: (_dataset, table, by) => {
+      addToAll: (_key, table, by) => {
         this.applied.push('addToAll');
         this.onApply();
         this.tables.set(
@@ -72,7 +72,7 @@ class Store {
         );
         return Promise.resolve(this.get(table).length);
       },
-      work: (_dataset, run) => run(),
+      work: (_key, run) => run(),
     };
   }
 }
@@ -115,7 +115,7 @@ function bench(settings: Partial<ShadowSettings> = {}) {
     logger: new SeenLogger(),
     clock: systemClock,
     stages: createStaticStageSource(() => 'shadow', { ...defaultShadowSettings, ...settings }),
-    tableRead: (dataset, table) => ({ operation: 'rows', args: [dataset, table] }),
+    tableRead: (key, table) => ({ operation: 'rows', args: [key, table] }),
   });
   const cell = (operation: string): Cell => recorder.cell('numbers', 'd', operation, 'shadow');
   return { store, wrong, shadow, recorder, router, storage: router.api, cell };

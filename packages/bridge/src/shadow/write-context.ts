@@ -16,7 +16,7 @@ export interface WriteContext {
   readonly queue: ShadowQueue;
   /** For the reruns after a difference. */
   readonly confirmations: ShadowQueue;
-  readonly tableRead: ((dataset: string, table: string, maxRows: number) => TableRead) | undefined;
+  readonly tableRead: ((key: string, table: string, maxRows: number) => TableRead) | undefined;
   readonly repeats: ConsecutiveDifferences;
   readonly seen: SeenDifferences;
   pending(resolved: ResolvedCall): PendingComparison;

@@ -36,8 +36,8 @@ export const notesOperations: OperationTable<Notes> = {
   list: { kind: 'read', result: 'rows' },
   add: { kind: 'write', comparison: 'none' },
   work: { kind: 'write', comparison: 'none' },
-  all: { kind: 'read', dataset: () => undefined },
-  drop: { kind: 'write', comparison: 'none', removesDataset: true },
+  all: { kind: 'read', key: () => undefined },
+  drop: { kind: 'write', comparison: 'none', removesKey: true },
   close: { kind: 'control' },
 };
 

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { detectPooler, type PoolerFacts } from '@changeover/engines';
 import type { DoctorCheck, DoctorFinding, DoctorSubject } from '@changeover/operate/command';
 
 const waitMs = 5_000;
@@ -14,11 +15,11 @@ interface Client {
   on(event: 'error', listener: () => void): unknown;
 }
 
-/** What answers one query: what stands in front of a server is asked by this too. */
-export type AskServer = (text: string) => Promise<readonly Readonly<Record<string, unknown>>[]>;
+/** What answers one query. */
+type AskServer = (text: string) => Promise<readonly Readonly<Record<string, unknown>>[]>;
 
-/** More to ask of a server, as what stands in front of it. Each finds its own words. */
-export const serverQuestions: readonly ((ask: AskServer) => Promise<readonly DoctorFinding[]>)[] = [
+/** What is asked of a server. Each finds its own words. */
+const serverQuestions: readonly ((ask: AskServer) => Promise<readonly DoctorFinding[]>)[] = [
   askVersion,
   askWritable,
   askSearchPath,
@@ -61,9 +62,66 @@ async function askServer(url: string, folder: string): Promise<readonly DoctorFi
     const findings: DoctorFinding[] = [];
     for (const question of serverQuestions)
       findings.push(...(await question(async (text) => (await client.query(text)).rows)));
+    findings.push(await askWhatIsInFront(url));
     return findings;
   } finally {
     await client.end();
+  }
+}
+
+async function askWhatIsInFront(url: string): Promise<DoctorFinding> {
+  const check = 'pooler';
+  try {
+    return { check, ...inFront(await detectPooler(url, waitMs)) };
+  } catch (error) {
+    return {
+      check,
+      status: 'warning',
+      found: `it can't be told whether there is one: ${messageOf(error)}`,
+      todo: 'a few connections more than the one that works must be possible',
+    };
+  }
+}
+
+function inFront(facts: PoolerFacts): Omit<DoctorFinding, 'check'> {
+  const { pooling, startupOptions, isForwarded } = facts;
+  const settings =
+    startupOptions === 'kept'
+      ? ''
+      : `; what a connection asks for at its start is ${startupOptions}, and is set once it is open`;
+  switch (pooling) {
+    case 'none':
+      return {
+        status: 'ok',
+        found: isForwarded
+          ? 'none; a proxy or a mapping of ports passes connections on'
+          : 'none: connections are the server’s own',
+        todo: null,
+      };
+    case 'session':
+      return {
+        status: 'ok',
+        found: `one by session: each connection keeps one of the server’s${settings}`,
+        todo: null,
+      };
+    case 'transaction':
+      return {
+        status: 'warning',
+        found: `one by transaction (PgBouncer’s pool_mode)${settings}`,
+        todo: 'session state is refused through it, as advisory locks, temporary tables and set_config(…, false): name the server itself in DATABASE_URL, or use pool_mode = session, where callers need that',
+      };
+    case 'statement':
+      return {
+        status: 'problem',
+        found: 'one by statement, which refuses transactions (PgBouncer’s pool_mode)',
+        todo: 'set pool_mode = transaction or session there, or name the server itself in DATABASE_URL',
+      };
+    case 'unknown':
+      return {
+        status: 'warning',
+        found: 'one, and no second connection could be had to tell which kind',
+        todo: 'it counts as one by transaction: raise its limit of connections, and ask again',
+      };
   }
 }
 

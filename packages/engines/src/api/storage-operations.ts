@@ -53,9 +53,9 @@ export const storageOperations: OperationTable<StorageBackend> = {
   getMetadata: { kind: 'read' },
   updateMetadata: { kind: 'write', comparison: 'none' },
   datasetExists: { kind: 'read' },
-  createDataset: { kind: 'write', comparison: 'none', addsDataset: true },
-  dropDataset: { kind: 'write', comparison: 'none', removesDataset: true },
-  listDatasets: { kind: 'read', dataset: () => undefined },
+  createDataset: { kind: 'write', comparison: 'none', addsKey: true },
+  dropDataset: { kind: 'write', comparison: 'none', removesKey: true },
+  listDatasets: { kind: 'read', key: () => undefined },
   closeConnections: { kind: 'control' },
 };
 

@@ -1,105 +1,16 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { stages, type Stage } from '@changeover/core';
+import { UnleashServer, unleashTokens } from '../../../../../test/kit/unleash-server.ts';
 import { silentLogger } from '../../log.ts';
 import { openServerStageSource } from './server-stage-source.ts';
 import type { StageSource } from './stage-source.ts';
 import { variantNames } from './stage-variant.ts';
 
-// A real Unleash server on the tests' PostgreSQL, in a process of its own, so that it can be killed.
-
-const adminToken = '*:*.changeover-tests-admin';
-const clientToken = '*:development.changeover-tests-client';
-const database = `unleash_${randomBytes(6).toString('hex')}`;
-
-const serverScript = `
-  import pg from 'pg';
-  import { start } from 'unleash-server';
-  const [address, name, port] = process.argv.slice(1);
-  const client = new pg.Client({ connectionString: address });
-  await client.connect();
-  const { rowCount } = await client.query('select 1 from pg_database where datname = $1', [name]);
-  if (rowCount === 0) await client.query('create database ' + name);
-  await client.end();
-  const databaseUrl = new URL(address);
-  databaseUrl.pathname = '/' + name;
-  const token = (tokenName, type, environment, secret) =>
-    ({ tokenName, type, environment, secret, projects: ['*'], username: tokenName });
-  const { server } = await start({
-    databaseUrl: databaseUrl.href, db: { ssl: false },
-    server: { port: Number(port), host: '127.0.0.1', gracefulShutdownEnable: false },
-    logLevel: 'fatal', versionCheck: { enable: false },
-    authentication: { type: 'open-source', initApiTokens: [
-      token('admin', 'admin', '*', ${JSON.stringify(adminToken)}),
-      token('client', 'client', 'development', ${JSON.stringify(clientToken)}),
-    ] },
-  });
-  console.log('PORT ' + server.address().port);
-  // Not left behind when the tests are killed.
-  process.stdin.on('end', () => { process.exit(); }).resume();
-`;
-
-const dropScript = `
-  import pg from 'pg';
-  const client = new pg.Client({ connectionString: process.argv[1] });
-  await client.connect();
-  await client.query('drop database if exists ' + process.argv[2] + ' with (force)');
-  await client.end();
-`;
-
-let child: ChildProcess;
-let port = 0;
+const server = new UnleashServer(process.env['CHANGEOVER_TEST_DATABASE_URL'] ?? '');
 let source: StageSource;
 
-function databaseUrl(): string {
-  const address = process.env['CHANGEOVER_TEST_DATABASE_URL'];
-  if (address === undefined)
-    throw new Error('CHANGEOVER_TEST_DATABASE_URL is not set: run the tests by npm test');
-  return address;
-}
-
-function run(script: string, args: readonly string[]): ChildProcess {
-  return spawn(process.execPath, ['--input-type=module', '--eval', script, ...args], {
-    cwd: import.meta.dirname,
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-}
-
-/** Resolves when the server listens. */
-async function startServer(): Promise<void> {
-  child = run(serverScript, [databaseUrl(), database, String(port)]);
-  if (child.stdout === null) throw new Error('no output to read');
-  for await (const line of createInterface(child.stdout)) {
-    const found = /^PORT (\d+)$/.exec(line);
-    if (found === null) continue;
-    port = Number(found[1]);
-    return;
-  }
-  throw new Error('the Unleash server ended before it listened');
-}
-
-async function killServer(): Promise<void> {
-  const ended = new Promise<void>((resolve) => {
-    child.once('exit', () => {
-      resolve();
-    });
-  });
-  child.kill('SIGKILL');
-  await ended;
-}
-
-async function admin(method: string, path: string, body?: unknown): Promise<unknown> {
-  const response = await fetch(`http://127.0.0.1:${String(port)}/api/admin/${path}`, {
-    method,
-    headers: { authorization: adminToken, 'content-type': 'application/json' },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  const text = await response.text();
-  if (!response.ok) throw new Error(`${method} ${path}: ${String(response.status)} ${text}`);
-  return text === '' ? undefined : JSON.parse(text);
-}
+const admin = (method: string, path: string, body?: unknown): Promise<unknown> =>
+  server.admin(method, path, body);
 
 const flags = 'projects/default/features';
 const strategies = `${flags}/changeover.sqlite/environments/development/strategies`;
@@ -139,7 +50,7 @@ async function until(holds: () => boolean): Promise<void> {
 }
 
 beforeAll(async () => {
-  await startServer();
+  await server.start();
   await admin('POST', 'context', { name: 'dataset', stickiness: true });
   await admin('POST', flags, { name: 'changeover', type: 'kill-switch' });
   await admin('POST', `${flags}/changeover/environments/development/on`);
@@ -149,8 +60,8 @@ beforeAll(async () => {
   await admin('POST', `${flags}/changeover.sqlite/dependencies`, { feature: 'changeover' });
   await admin('POST', `${flags}/changeover.sqlite/environments/development/on`);
   source = openServerStageSource({
-    url: `http://127.0.0.1:${String(port)}/api`,
-    token: clientToken,
+    url: server.url,
+    token: unleashTokens.client,
     logger: silentLogger,
     refreshIntervalMs: 20,
   });
@@ -159,13 +70,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await source.close();
-  await killServer();
-  const dropped = run(dropScript, [databaseUrl(), database]);
-  await new Promise<void>((resolve) => {
-    dropped.once('exit', () => {
-      resolve();
-    });
-  });
+  await server.remove();
 }, 60_000);
 
 describe('with a real Unleash server', () => {
@@ -242,7 +147,7 @@ describe('with a real Unleash server', () => {
       told.push(message);
     };
     const asking = openServerStageSource({
-      url: `http://127.0.0.1:${String(port)}/api`,
+      url: server.url,
       token: () => own,
       refreshIntervalMs: 20,
       timeoutMs: 1_000,
@@ -262,9 +167,9 @@ describe('with a real Unleash server', () => {
       await reached(() => stage() === 'reverse');
       // The server goes on taking a revoked token for a while, until it looks again which there are.
       await admin('DELETE', `api-tokens/${revoked}`);
-      await killServer();
+      await server.kill();
       expect(decide('titanic').stage).toBe('reverse');
-      await startServer();
+      await server.start();
       await setWeights([0, 1000, 0, 0]);
       await until(() => decide('titanic').stage === 'shadow');
       expect(source.status().lastError).toBeUndefined();
@@ -272,7 +177,7 @@ describe('with a real Unleash server', () => {
       await reached(() => refused(401) && asking.status().stale);
       expect([stage(), asking.status().source]).toEqual(['reverse', 'server']);
       expect(told.length).toBeGreaterThan(0);
-      own = clientToken;
+      own = unleashTokens.client;
       await reached(
         () =>
           stage() === 'shadow' && !asking.status().stale && asking.status().lastError === undefined,
@@ -285,13 +190,13 @@ describe('with a real Unleash server', () => {
         own = wrong;
         await reached(() => refused(status));
         expect([wrong, stage()]).toEqual([wrong, 'shadow']);
-        own = clientToken;
+        own = unleashTokens.client;
         await reached(() => asking.status().lastError === undefined);
       }
       // A token decides whose flags there are: those of its environment, where nothing is on.
       own = elsewhere;
       await reached(() => stage() === 'legacy');
-      own = clientToken;
+      own = unleashTokens.client;
       await reached(() => stage() === 'shadow');
     } finally {
       await asking.close();

@@ -1,5 +1,7 @@
 /** Writes one line. `fields` become the line's fields, `message` its text. The order is pino's. */
-export type LogLine = (fields: object, message: string) => void;
+export interface LogLine {
+  (fields: object, message: string): void;
+}
 
 /** A logger as the code takes it, by injection. A pino logger is one. */
 export interface Logger {
