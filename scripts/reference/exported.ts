@@ -9,6 +9,7 @@ export const entries: Readonly<Record<string, string>> = {
   'changeover/pg': 'pg.ts',
   'changeover/better-sqlite3': 'better-sqlite3.ts',
   'changeover/kysely': 'kysely.ts',
+  'changeover/duckdb': 'duckdb.ts',
   'changeover/statements': 'statements.ts',
   'changeover/knex': 'knex.ts',
 };

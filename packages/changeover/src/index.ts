@@ -57,6 +57,8 @@ export {
   type ColumnAnalysis,
   ColumnNotFoundError,
   ConnectionError,
+  datasetFile,
+  datasetSchema,
   DatasetExistsError,
   DatasetNotFoundError,
   type Engine,

@@ -1,5 +1,5 @@
 export { bridgeClient } from './bridge-client.ts';
 export { bridgePool } from './bridge-pool.ts';
 export type { KeyedPgStatement, BridgeClientOptions } from './options.ts';
-export { TransactionWaitError } from './session.ts';
+export { TransactionWaitError } from '../shared/transaction-wait-error.ts';
 export { StandingError } from './standing.ts';

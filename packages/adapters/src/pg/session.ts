@@ -1,5 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
-import { ChangeoverError, type LegName } from '@changeover/core';
+import type { LegName } from '@changeover/core';
 import type { Caller, Logger } from '@changeover/bridge';
 import type { PoolClient } from 'pg';
 import type { DrainEvents } from './drain-events.ts';
@@ -7,6 +7,7 @@ import { Line } from './line.ts';
 import type { PooledConnections } from './pooled-connections.ts';
 import type { Settings } from './settings.ts';
 import type { Session, Statement } from './statement.ts';
+import { TransactionWaitError } from '../shared/transaction-wait-error.ts';
 
 /** What the sessions of one handle share. */
 export interface SessionParts {
@@ -22,19 +23,6 @@ export interface SessionParts {
   readonly spreadWrites: boolean;
   /** How long a statement waits for another caller's transaction, in ms. */
   readonly transactionWaitMs: number;
-}
-
-/** A statement waited too long for a transaction of another caller's to end. It was not sent. */
-export class TransactionWaitError extends ChangeoverError {
-  override readonly name = 'TransactionWaitError';
-  constructor(waitedMs: number) {
-    super(
-      'TRANSACTION_WAIT',
-      `A transaction that another caller began on this handle has been open for more than ${String(waitedMs)} ms. ` +
-        'The statement was not sent. End the transaction in every way its code can take, or raise transactionWaitMs.',
-      { retryable: true },
-    );
-  }
 }
 
 interface Waiter {

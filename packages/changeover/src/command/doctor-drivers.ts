@@ -27,7 +27,7 @@ export const supportedPackages: readonly Supported[] = [
     neededBy: ['pg'],
   },
   { name: 'better-sqlite3', from: '11.0', use: 'SQLite, and changeover/better-sqlite3' },
-  { name: '@duckdb/node-api', from: '1.0', use: 'DuckDB' },
+  { name: '@duckdb/node-api', from: '1.0', use: 'DuckDB, and changeover/duckdb' },
   { name: 'kysely', from: '0.28', use: 'changeover/kysely' },
   { name: 'knex', from: '3.0', use: 'changeover/knex' },
 ];

@@ -1,0 +1,255 @@
+import {
+  type Bridge,
+  bridgeOf,
+  createBridge,
+  createLogger,
+  currentCaller,
+  defined,
+  type Logger,
+  routes,
+  WiringError,
+  withAbilities,
+} from '@changeover/bridge';
+import type { StatementClassifier } from '@changeover/classify';
+import { digestResult } from '@changeover/compare';
+import type { LegName, OperationDefinition, ShadowCall, ShadowLeg } from '@changeover/core';
+import { onlyKey } from '../shared/adapter-options.ts';
+import { SessionWatch } from '../shared/session-watch.ts';
+import { Answer } from './answer.ts';
+import type { ParsedOptions } from './options.ts';
+import type { KeptSession } from './session.ts';
+import { Statement, type StatementParts, type Work } from './statement.ts';
+
+/** What is counted by itself. */
+export type Operation = 'run' | 'stream' | 'start' | 'append';
+
+/** What both legs are to the bridge. */
+type Statements = Readonly<
+  Record<Operation, (statement: Statement, values: unknown) => Promise<unknown>>
+>;
+
+/** Runs statements for comparison on one leg. */
+export interface ShadowRuns {
+  admits(): boolean;
+  run(statement: Statement, values: unknown, signal: AbortSignal): Promise<unknown>;
+}
+
+/** What a bridge over a handle's statements is made of. */
+export interface StatementBridgeOptions {
+  readonly options: Pick<ParsedOptions, 'bridge' | 'key'>;
+  readonly classifier: StatementClassifier;
+  readonly shadow: Readonly<Record<LegName, ShadowRuns>>;
+  readonly isUnavailable: (error: unknown) => boolean;
+  readonly newSession: (key: string) => KeptSession;
+  /** Resolves when the pooled leg was found to be what it has to be. */
+  readonly checked: () => Promise<void>;
+}
+
+/** One execution of a statement, as its caller asked for it. */
+export interface Given {
+  readonly operation: Operation;
+  /** Empty for what has none: an appender. */
+  readonly text: string;
+  readonly values: unknown;
+  /** The values as the key is told them. */
+  readonly keyedBy: readonly unknown[] | undefined;
+  readonly work: Work;
+  readonly opens: StatementParts['opens'];
+  readonly only: LegName | undefined;
+}
+
+/** Takes every statement of a handle through a bridge. */
+export class StatementBridge {
+  readonly statements: Statements;
+  readonly #options: StatementBridgeOptions;
+  readonly #watch: SessionWatch;
+  readonly #sessions = new Map<string, KeptSession>();
+  /** Until the pooled leg was found to be what it has to be, everything stays with the handle. */
+  #isChecked = false;
+  #logger: Logger | undefined;
+
+  constructor(options: StatementBridgeOptions) {
+    this.#options = options;
+    this.#watch = new SessionWatch(
+      () => this.bridge,
+      (sql) => options.classifier.learn(sql),
+    );
+    const leg = (which: LegName): Statements => {
+      const run = (statement: Statement, values: unknown): Promise<unknown> =>
+        statement.session.run(which, statement, values);
+      return withAbilities<Statements>(
+        {
+          run: async (statement, values) => new Answer(await run(statement, values)),
+          stream: run,
+          start: run,
+          append: run,
+        },
+        {
+          shadow: shadowLeg(options.shadow[which]),
+          holds: (_operation, [statement]) => {
+            const { session } = statement as Statement;
+            return session.holds(which, statement as Statement);
+          },
+        },
+      );
+    };
+    const written = defined(writes);
+    this.statements = createBridge<
+      Statements,
+      Readonly<Record<Operation, ReturnType<typeof defined>>>
+    >({
+      ...options.options.bridge,
+      legacy: () => leg('legacy'),
+      pooled: async () => {
+        await options.checked();
+        this.#isChecked = true;
+        return leg('pooled');
+      },
+      operations: { run: defined(definition), stream: written, start: written, append: written },
+      answers: 'promises',
+      isUnavailable: options.isUnavailable,
+    });
+  }
+
+  get logger(): Logger {
+    const { logger, services } = this.#options.options.bridge;
+    this.#logger ??= logger ?? services?.logger ?? createLogger({ level: 'warn' });
+    return this.#logger;
+  }
+
+  get bridge(): Bridge {
+    return bridgeOf(this.statements);
+  }
+
+  /** Runs one statement of a caller's. What it rejects with is the driver's error. */
+  async run(given: Given): Promise<unknown> {
+    // An appender executes nothing by being made.
+    const statement = this.#statement(given, given.operation === 'append');
+    const { session } = statement;
+    this.#tellWatch(given.operation, statement);
+    const issue = (): Promise<unknown> => this.statements[given.operation](statement, given.values);
+    const answer = await this.#inTurn(session, statement, issue);
+    return answer instanceof Answer ? answer.result : answer;
+  }
+
+  /**
+   * Notes that a prepared statement is started in this tick, on the leg that it was compiled on.
+   *
+   * @throws {WiringError} where it would have to run on the other one.
+   */
+  startsAtOnce(text: string, leg: LegName): void {
+    const given = { operation: 'start', text, values: undefined, keyedBy: undefined } as const;
+    const statement = this.#statement(
+      { ...given, work: () => Promise.resolve(), opens: 'pending', only: undefined },
+      false,
+    );
+    const session = this.sessionOf(statement.session.key);
+    const stage = this.bridge.stageOf(session.key);
+    const place = session.placeNow(this.#answering(session.key), statement);
+    if (place !== leg || session.mustWait(statement))
+      throw new WiringError(
+        `start() of a prepared statement answers at once, on the ${leg} leg's connection, where it was prepared. Statements of ` +
+          `"${session.key}" run on the ${place} leg now: prepare it again, or use start(sql, values) of the connection.`,
+      );
+    this.bridge.recorder.cell(this.bridge.name, session.key, 'start', stage).calls += 1;
+    session.startedOn(leg, statement);
+  }
+
+  /** Compiles something where it would be run now, behind what was issued before. Nothing is executed, so it is not counted. */
+  async prepare<T>(text: string, work: (...args: Parameters<Work>) => Promise<T>): Promise<T> {
+    const given = { operation: 'run', text, values: undefined, keyedBy: undefined } as const;
+    const statement = this.#statement({ ...given, work, opens: 'nothing', only: undefined }, true);
+    const { session } = statement;
+    const issue = (): Promise<unknown> =>
+      session.run(this.#answering(session.key), statement, undefined);
+    return (await this.#inTurn(session, statement, issue)) as T;
+  }
+
+  /** The session that statements of a key have in common. */
+  sessionOf(key: string): KeptSession {
+    let session = this.#sessions.get(key);
+    if (session === undefined) {
+      session = this.#options.newSession(key);
+      this.#sessions.set(key, session);
+    }
+    return session;
+  }
+
+  /** The key of a statement. */
+  keyOf(sql: string, values: readonly unknown[] | undefined): string {
+    return this.#options.options.key?.({ sql, values }) ?? onlyKey;
+  }
+
+  #tellWatch(operation: Operation, { prepares, session, text, traits }: Statement): void {
+    if (prepares || !this.#watch.concerns(traits)) return;
+    const isInside = !session.isBetween;
+    this.#watch.saw({ key: session.key, operation, sql: text, traits, isInside });
+  }
+
+  #answering(key: string): LegName {
+    return this.#isChecked ? routes[this.bridge.stageOf(key)].write.answers : 'legacy';
+  }
+
+  #inTurn(
+    session: Statement['session'],
+    statement: Statement,
+    issue: () => Promise<unknown>,
+  ): Promise<unknown> {
+    return session.mustWait(statement) ? session.whenOpen(statement, issue) : issue();
+  }
+
+  #statement({ text, keyedBy, work, opens, only }: Given, prepares: boolean): Statement {
+    const { classifier } = this.#options;
+    return new Statement({
+      text,
+      classified: classifier.classify(text),
+      caller: currentCaller(),
+      session: this.sessionOf(this.keyOf(text, keyedBy)),
+      work,
+      opens,
+      prepares,
+      only,
+      learn: (sql) => classifier.learn(sql),
+    });
+  }
+}
+
+type Args = readonly [statement: Statement, values: unknown];
+
+const key = (...[{ session }]: Args): string => session.key;
+const shape = (...[{ prepares, traits }]: Args): string => (prepares ? '' : traits.shape);
+
+const writes = {
+  kind: 'write',
+  comparison: 'none',
+  key,
+  shape,
+} satisfies OperationDefinition<Args> as unknown as OperationDefinition;
+
+const definition = {
+  kind: 'statement',
+  key,
+  reads: (...[{ isPlainRead, session }]: Args) => isPlainRead && session.isBetween,
+  read: {
+    kind: 'read',
+    result: 'rows',
+    shape,
+    ordered: (...[{ traits }]: Args) => traits.ordered,
+    undetermined: (...[{ traits }]: Args) => traits.undetermined,
+    compareAs: (answer: unknown) => (answer as Answer).comparable(),
+  },
+  write: { kind: 'write', shape, comparison: 'none' },
+} satisfies OperationDefinition<Args> as unknown as OperationDefinition;
+
+function shadowLeg({ admits, run }: ShadowRuns): ShadowLeg {
+  const read = async ({ args, signal, compareAs }: ShadowCall): Promise<unknown> => {
+    const [statement, values] = args as Args;
+    const answer = new Answer(await run(statement, values, signal));
+    return compareAs === undefined ? answer : compareAs(answer);
+  };
+  return {
+    admits,
+    read,
+    digest: async (call) => digestResult(await read(call), 'rows'),
+  };
+}

@@ -1,0 +1,1 @@
+export * from '@changeover/adapters/duckdb';
