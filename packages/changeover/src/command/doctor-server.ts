@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { detectPooler, type PoolerFacts } from '@changeover/engines';
+import type { PoolerFacts } from '@changeover/engines';
 import type { DoctorCheck, DoctorFinding, DoctorSubject } from '@changeover/operate/command';
 
 const waitMs = 5_000;
@@ -72,6 +72,7 @@ async function askServer(url: string, folder: string): Promise<readonly DoctorFi
 async function askWhatIsInFront(url: string): Promise<DoctorFinding> {
   const check = 'pooler';
   try {
+    const { detectPooler } = await import('@changeover/engines');
     return { check, ...inFront(await detectPooler(url, waitMs)) };
   } catch (error) {
     return {

@@ -1,0 +1,51 @@
+import { counted } from '@changeover/bridge';
+import { mismatchLines } from '../report/text-report.ts';
+import type { CommandContext, CommonOptions } from './command-context.ts';
+import { type Migration, requireStore } from './migration.ts';
+import { backendNamed, keyNamed } from './subject.ts';
+import type { Terminal } from './terminal.ts';
+
+const mostShown = 50;
+
+/** Lists what differed: `changeover mismatches`. */
+export async function listMismatches(
+  context: CommandContext,
+  options: CommonOptions,
+  backend: string | undefined,
+  key: string | undefined,
+): Promise<void> {
+  requireStore(await context.place(options));
+  await context.withMigration(options, (migration, terminal) => {
+    const name = backend === undefined ? undefined : backendNamed(migration, backend);
+    const known =
+      name === undefined || key === undefined ? undefined : keyNamed(migration, name, key, false);
+    showMismatches(migration, terminal, name, known);
+  });
+}
+
+function showMismatches(
+  migration: Migration,
+  terminal: Terminal,
+  backend: string | undefined,
+  key: string | undefined,
+): void {
+  const found = (migration.recordings?.sampleGroups ?? []).filter(
+    (group) =>
+      group.verdict === 'mismatch' &&
+      (backend === undefined || group.backend === backend) &&
+      // Where mismatches of many keys are one, their samples say of which.
+      (key === undefined ||
+        (group.key ?? key) === key ||
+        group.samples.some(({ dataset }) => dataset === key)),
+  );
+  const left = found.length - mostShown;
+  terminal.answer(
+    found.length === 0
+      ? ['No mismatch was recorded.']
+      : [
+          ...found.slice(0, mostShown).flatMap(mismatchLines),
+          ...(left > 0 ? [`and ${counted(left, 'more', 'more')}: --format json has all`] : []),
+        ],
+    { mismatches: found },
+  );
+}
