@@ -99,7 +99,8 @@ async function confirmed(engine: Engine, setting: Setting = {}): Promise<unknown
   cleanups.push(async () => {
     stage = 'legacy';
     await storage.dropDataset(dataset);
-    await bridge.close();
+    // The next test configures the singleton anew, which must not be in use any more.
+    await bridge.close({ deadlineMs: 60_000 });
   });
   await storage.createDataset(dataset);
   await storage.writeTable(dataset, 'trees', [{ id: 1 }, { id: 2 }]);
