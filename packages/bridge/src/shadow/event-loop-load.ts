@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import type { Clock } from '@changeover/core';
 
 /** How often the load is measured anew at most, in ms. */
