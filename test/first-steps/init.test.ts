@@ -72,7 +72,7 @@ process.chdir(import.meta.dirname);
 process.exit(0);
 `,
       );
-      const ran = await run(process.execPath, [...nodeFlags, main], {});
+      const ran = await run(process.execPath, [...nodeFlags, main], {}, path);
       expect(ran).toEqual({ code: 0, out: 'made\n', err: '' });
     },
   );

@@ -39,26 +39,25 @@ const count = async (): Promise<unknown> =>
   (await storage.query('d', 'SELECT count(*) AS n FROM t')).rows[0]?.['n'];
 
 test('writes that come together are sent together, and each is applied once', async () => {
-  // The worker is at the first for long enough that none of the others can be done when it is looked at.
+  // The writer is at the first for a while, or hands it on to a process that can be ended: what comes meanwhile waits for it.
   const long = storage.execute(
     'd',
     'INSERT INTO t WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 300000) ' +
       'SELECT i, 0 FROM n',
   );
-  let unfinished = 21;
   const each = Array.from({ length: 20 }, (_, id) => insert(id));
   const writes = Promise.all(each);
-  const finished = (): void => {
-    unfinished -= 1;
-  };
-  for (const write of [long, ...each]) void write.then(finished, finished);
-  // How many turns it takes to send them depends on what the dataset has open.
-  while (factory.stats().workers.running < 21 && unfinished === 21) {
+  const unfinished = new Set(each);
+  for (const write of each) void write.finally(() => unfinished.delete(write));
+  let most = 0;
+  while (unfinished.size > 0) {
+    most = Math.max(most, factory.stats().workers.running);
     await new Promise<void>((resolve) => {
       setImmediate(resolve);
     });
   }
-  expect(factory.stats().workers.running).toBe(21);
+  // One by one there would be the first and one more.
+  expect(most).toBeGreaterThan(10);
   expect(await writes).toEqual(Array(20).fill(1));
   expect(await long).toBe(299_901);
   expect(await count()).toBe(299_921);
