@@ -69,6 +69,9 @@ describe.each(['shadow', 'reverse'] as const)('comparisons at %s', (stage) => {
     own.closeSync();
     await compared(() => db.runAndReadAll(text(asked)).catch(() => undefined));
     expect(counts()).toMatchObject({ mismatch: 1, match: 0 });
+    expect(bridgeOf(db).recorder.summary().sampleGroups[0]).toMatchObject({
+      samples: [{ call: { args: [`text(${String(text(asked).length)})`], adapted: true } }],
+    });
   });
 
   test('what acts, streams or tells of the connection is not compared', async () => {

@@ -83,6 +83,10 @@ describe.each(engines)('a bridged Knex over %s', (engine) => {
       await bridged.bridge.idle();
     }
     expect(totals().mismatch).toBeGreaterThan(0);
+    // The statement as its caller passed it, and nothing of the adapter's own.
+    expect(bridged.bridge.recorder.summary().sampleGroups[0]).toMatchObject({
+      samples: [{ call: { args: [expect.stringMatching(/^text\(\d+\)$/)], adapted: true } }],
+    });
   });
 
   describe.each(allStages)('at %s', (stage) => {

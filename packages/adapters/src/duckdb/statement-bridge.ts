@@ -15,6 +15,7 @@ import { digestResult } from '@changeover/compare';
 import type { LegName, OperationDefinition, ShadowCall, ShadowLeg } from '@changeover/core';
 import { onlyKey } from '../shared/adapter-options.ts';
 import { SessionWatch } from '../shared/session-watch.ts';
+import { toldStatement } from '../shared/told-statement.ts';
 import { Answer } from './answer.ts';
 import type { ParsedOptions } from './options.ts';
 import type { KeptSession } from './session.ts';
@@ -237,6 +238,7 @@ const definition = {
     ordered: (...[{ traits }]: Args) => traits.ordered,
     undetermined: (...[{ traits }]: Args) => traits.undetermined,
     compareAs: (answer: unknown) => (answer as Answer).comparable(),
+    told: (...[{ text }, values]: Args) => toldStatement(text, values),
   },
   write: { kind: 'write', shape, comparison: 'none' },
 } satisfies OperationDefinition<Args> as unknown as OperationDefinition;

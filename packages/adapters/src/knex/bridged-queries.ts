@@ -1,10 +1,10 @@
 import { type Bridge, bridgeOf, createBridge, defined } from '@changeover/bridge';
-import type { OperationDefinition } from '@changeover/core';
 import { onlyKey } from '../shared/adapter-options.ts';
 import { type Held, heldAlready, hold } from '../shared/held.ts';
 import { KnownStatements } from '../shared/known-statements.ts';
 import { LeftTransactions } from '../shared/open-transaction.ts';
 import { plainRows } from '../shared/plain-rows.ts';
+import { queryDefinition } from '../shared/query-definition.ts';
 import type { ParsedOptions } from './bridge-knex-options.ts';
 import { SessionWatch } from '../shared/session-watch.ts';
 import { type Engine, engineOf, rowsIn } from './engine.ts';
@@ -159,25 +159,7 @@ export class BridgedQueries {
   }
 }
 
-type QueryArguments = readonly [string, readonly unknown[], QueryCall];
-
-const shape = (...[, , call]: QueryArguments): string => call.traits.shape;
-
-/** By what the classifier says: a read is compared by its rows, anything else runs once. */
-const queries = {
-  kind: 'statement',
-  key: (...[, , call]: QueryArguments) => call.key,
-  reads: (...[, , call]: QueryArguments) => call.isRead,
-  read: {
-    kind: 'read',
-    shape,
-    result: 'rows',
-    ordered: (...[, , call]: QueryArguments) => call.traits.ordered,
-    undetermined: (...[, , call]: QueryArguments) => call.traits.undetermined,
-    compareAs: (answer: unknown) => {
-      const rows = rowsIn(answer as KnexQuery);
-      return rows === undefined ? answer : plainRows(rows);
-    },
-  },
-  write: { kind: 'write', shape, comparison: 'none' },
-} as OperationDefinition;
+const queries = queryDefinition((answer) => {
+  const rows = rowsIn(answer as KnexQuery);
+  return rows === undefined ? answer : plainRows(rows);
+});

@@ -1,5 +1,4 @@
 import { bridgeOf, type Bridge, createBridge, defined } from '@changeover/bridge';
-import type { OperationDefinition } from '@changeover/core';
 import type {
   AbortableOperationOptions,
   CompiledQuery,
@@ -14,11 +13,11 @@ import { type Held, heldAlready, hold } from '../shared/held.ts';
 import { KnownStatements } from '../shared/known-statements.ts';
 import { LeftTransactions } from '../shared/open-transaction.ts';
 import { plainRows } from '../shared/plain-rows.ts';
+import { queryDefinition } from '../shared/query-definition.ts';
 import { SessionWatch } from '../shared/session-watch.ts';
 import { type Engine, engineOf } from './engine.ts';
 import { DialectLeg, type LegApi, type RowStream, type TransactionCall } from './leg.ts';
 import { type Holder, QueryCall } from './query-call.ts';
-import { toldStatement } from '../shared/told-statement.ts';
 
 /** What one driver's connections share: both legs, the bridge between them, and what is known of statements and sessions. */
 export class BridgedQueries {
@@ -159,27 +158,4 @@ export class BridgedQueries {
   }
 }
 
-type QueryArguments = readonly [string, readonly unknown[], QueryCall];
-
-const shape = (...[, , call]: QueryArguments): string => call.traits.shape;
-
-/** By what the classifier says: a read is compared by its rows, anything else runs once. */
-const queries = {
-  kind: 'statement',
-  key: (...[, , call]: QueryArguments) => call.key,
-  reads: (...[, , call]: QueryArguments) => call.isRead,
-  read: {
-    kind: 'read',
-    shape,
-    result: 'rows',
-    ordered: (...[, , call]: QueryArguments) => call.traits.ordered,
-    undetermined: (...[, , call]: QueryArguments) => call.traits.undetermined,
-    compareAs: rowsOf,
-    told: (...[sql, parameters]: QueryArguments) => toldStatement(sql, parameters),
-  },
-  write: { kind: 'write', shape, comparison: 'none' },
-} as OperationDefinition;
-
-function rowsOf(answer: unknown): unknown {
-  return plainRows((answer as QueryResult<unknown>).rows);
-}
+const queries = queryDefinition((answer) => plainRows((answer as QueryResult<unknown>).rows));
