@@ -1,43 +1,24 @@
-import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { readSharedRecordings, type ReportData } from 'changeover';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { TcpProxy } from '../kit/tcp-proxy.ts';
+import { ownDatabase } from './own-database.ts';
 import { PodProcess } from './pod-process.ts';
 
 // Real processes on one store: killed, stopped, cut off. What they say that they counted is what the store has to have.
 
-let admin: pg.Client;
-let database: string;
-let url: string;
 let pods: PodProcess[] = [];
-
-beforeAll(async () => {
-  admin = new pg.Client({ connectionString: process.env['CHANGEOVER_TEST_DATABASE_URL'] });
-  await admin.connect();
-});
-
-afterAll(async () => {
-  await admin.end();
-});
-
-beforeEach(async () => {
-  database = `fleet_${randomBytes(6).toString('hex')}`;
-  await admin.query(`create database ${database}`);
-  const place = new URL(process.env['CHANGEOVER_TEST_DATABASE_URL'] ?? '');
-  place.pathname = database;
-  url = place.href;
-});
 
 afterEach(async () => {
   for (const pod of pods) pod.signal('SIGKILL');
   await Promise.all(pods.map(({ exited }) => exited));
   pods = [];
-  await admin.query(`drop database ${database} with (force)`);
 });
 
-function start(address = url, silentMs?: number): PodProcess {
+const url = ownDatabase('fleet');
+
+function start(address = url(), silentMs?: number): PodProcess {
   const pod = new PodProcess(address, silentMs);
   pods.push(pod);
   return pod;
@@ -48,11 +29,11 @@ async function until(look: () => Promise<boolean> | boolean): Promise<void> {
 }
 
 async function calls(): Promise<number> {
-  return (await readSharedRecordings(url)).totals.calls;
+  return (await readSharedRecordings(url())).totals.calls;
 }
 
 async function query<Row>(text: string): Promise<Row[]> {
-  const client = new pg.Client({ connectionString: url });
+  const client = new pg.Client({ connectionString: url() });
   await client.connect();
   try {
     return (await client.query(text)).rows as Row[];
@@ -96,7 +77,7 @@ test('the sums are exact where each process ends, for calls, shapes and latencie
   for (const pod of living) pod.say('call 7');
   const ended = await Promise.all(living.map((pod) => pod.end()));
   expect(ended).toEqual([7, 7, 7]);
-  const report: ReportData = await readSharedRecordings(url);
+  const report: ReportData = await readSharedRecordings(url());
   expect(report.totals).toMatchObject({ calls: 21, pooled: { count: 21 } });
   expect(report.shapes).toMatchObject([{ key: 'one', calls: 21 }]);
   expect(report.runs).toHaveLength(3);
@@ -116,9 +97,9 @@ test('a guardrail that fires in one process puts the key back in all', async () 
 }, 60_000);
 
 test('while the store is away a process goes on, says so once, and its counts are added when it is back', async () => {
-  const proxy = await TcpProxy.start(url);
+  const proxy = await TcpProxy.start(url());
   try {
-    const pod = start(proxy.urlFor(url));
+    const pod = start(proxy.urlFor(url()));
     await pod.said(isPooled);
     pod.say('call 3');
     await until(async () => (await calls()) === 3);
@@ -145,13 +126,13 @@ test('while the store is away a process goes on, says so once, and its counts ar
 }, 60_000);
 
 test('a process that was stopped for so long that its rows were folded counts on, once', async () => {
-  const pod = start(url, 12_000);
+  const pod = start(url(), 12_000);
   await pod.said(isPooled);
   pod.say('call 5');
   await until(async () => (await calls()) === 5);
   pod.signal('SIGSTOP');
   await query(`update changeover.writer set seen = now() - interval '1 hour'`);
-  const others = [start(url, 12_000), start(url, 12_000)];
+  const others = [start(url(), 12_000), start(url(), 12_000)];
   await until(async () => {
     const [row] = await query<{ count: string }>(
       `select count(*) from changeover.writer where folded`,
@@ -164,7 +145,7 @@ test('a process that was stopped for so long that its rows were folded counts on
   await until(async () => (await calls()) === 11);
   expect(await pod.end()).toBe(11);
   await Promise.all(others.map((one) => one.end()));
-  expect(await readSharedRecordings(url)).toMatchObject({
+  expect(await readSharedRecordings(url())).toMatchObject({
     totals: { calls: 11 },
     shapes: [{ calls: 11 }],
   });

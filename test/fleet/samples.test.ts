@@ -1,33 +1,10 @@
-import { randomBytes } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { type ComparisonSample, Fleet, openRecorder, silentLogger } from '@changeover/bridge';
 import { readSharedRecordings } from 'changeover';
 import pg from 'pg';
+import { ownDatabase } from './own-database.ts';
 
-let admin: pg.Client;
-let database: string;
-let url: string;
-
-beforeAll(async () => {
-  admin = new pg.Client({ connectionString: process.env['CHANGEOVER_TEST_DATABASE_URL'] });
-  await admin.connect();
-});
-
-afterAll(async () => {
-  await admin.end();
-});
-
-beforeEach(async () => {
-  database = `samples_${randomBytes(6).toString('hex')}`;
-  await admin.query(`create database ${database}`);
-  const place = new URL(process.env['CHANGEOVER_TEST_DATABASE_URL'] ?? '');
-  place.pathname = database;
-  url = place.href;
-});
-
-afterEach(async () => {
-  await admin.query(`drop database ${database} with (force)`);
-});
+const url = ownDatabase('samples');
 
 const mismatch: ComparisonSample = {
   at: 1_000,
@@ -44,8 +21,8 @@ const mismatch: ComparisonSample = {
 
 /** A process that finds a mismatch. */
 async function find(sample: ComparisonSample): Promise<void> {
-  const fleet = new Fleet({ url, logger: silentLogger });
-  const recorder = openRecorder({ path: url, fleet, run: 'test', logger: silentLogger });
+  const fleet = new Fleet({ url: url(), logger: silentLogger });
+  const recorder = openRecorder({ path: url(), fleet, run: 'test', logger: silentLogger });
   recorder.sample(sample);
   recorder.close();
   await fleet.close();
@@ -55,7 +32,7 @@ test('mismatches that are alike are one over all hosts, each with its call', asy
   await find(mismatch);
   await find({ ...mismatch, at: 2_000 });
   await find({ ...mismatch, dataset: 'outbox' });
-  const { sampleGroups } = await readSharedRecordings(url);
+  const { sampleGroups } = await readSharedRecordings(url());
   expect(sampleGroups).toMatchObject([
     { key: 'inbox', shape: 'by text', count: 2, samples: [{ call: mismatch.call }, {}] },
     { key: 'outbox', count: 1 },
@@ -64,7 +41,7 @@ test('mismatches that are alike are one over all hosts, each with its call', asy
 
 test('a store of the version before is brought forward, and what it has is read', async () => {
   await find(mismatch);
-  const client = new pg.Client({ connectionString: url });
+  const client = new pg.Client({ connectionString: url() });
   await client.connect();
   await client.query(
     `set search_path to changeover;
@@ -73,9 +50,9 @@ test('a store of the version before is brought forward, and what it has is read'
      update store set version = 1`,
   );
   await client.end();
-  expect((await readSharedRecordings(url)).sampleGroups).toMatchObject([{ count: 1 }]);
+  expect((await readSharedRecordings(url())).sampleGroups).toMatchObject([{ count: 1 }]);
   await find(mismatch);
-  const { sampleGroups } = await readSharedRecordings(url);
+  const { sampleGroups } = await readSharedRecordings(url());
   expect(new Map(sampleGroups.map(({ key, samples }) => [key, samples[0]?.call]))).toEqual(
     new Map([
       [undefined, undefined],

@@ -12,6 +12,7 @@ import type { KeyFigures } from '../key-figures.ts';
 import { markup, type Markup, type Piece } from '../markup.ts';
 import { stageMeaning } from '../stage-text.ts';
 import { badge, firstOf, moment, name, table } from './parts.ts';
+import { relianceOfKey } from './reliance-section.ts';
 import { timeContent } from './time-section.ts';
 
 const mostShapes = 40;
@@ -37,7 +38,7 @@ export function keyDetail(figures: KeyFigures, minutes: readonly TimeSlice[] = [
     part('Evidence by shape of call', shapes(figures)),
     part('Mismatches', mismatches(figures)),
     part('Errors', errors(figures)),
-    part('What its callers rely on', reliance(figures)),
+    part('What its callers rely on', relianceOfKey(figures.reliance)),
     part('Over time', timeContent(visibleText(what), { hours: figures.hours, minutes })),
     part('Ledger', ledger(figures)),
   ];
@@ -233,30 +234,6 @@ function errors({ cells }: KeyFigures): Piece {
     ),
     markup`<p class="small soft">Which errors they were is in the program's log: a recording keeps counts.</p>`,
   ];
-}
-
-function reliance({ reliance: found }: KeyFigures): Piece {
-  if (found.length === 0)
-    return markup`<p class="empty">No call was seen to rely on order, exclusion or session state.</p>`;
-  return table(
-    'What callers rely on',
-    [
-      { title: 'what', kind: 'wide' },
-      number('calls'),
-      { title: 'on the pooled leg', kind: 'nowrap' },
-      { title: 'call sites', kind: 'wide' },
-      { title: 'what to write instead', kind: 'wide' },
-    ],
-    found.map((one) => [
-      one.what,
-      countText(one.count),
-      one.kept
-        ? markup`<span class="good">✓ kept</span>`
-        : markup`<span class="bad">✕ not kept</span>`,
-      one.sites.map((site, at) => markup`${at > 0 && markup`<br>`}<code>${site}</code>`),
-      one.instead,
-    ]),
-  );
 }
 
 function ledger({ background: { ledger: lines = [] } }: KeyFigures): Piece {
