@@ -1,7 +1,6 @@
-import { AsyncResource } from 'node:async_hooks';
 import type { Caller, Logger } from '@changeover/bridge';
 import type { LegName } from '@changeover/core';
-import { TransactionWaitError } from '../shared/transaction-wait-error.ts';
+import { HeldUpStatements } from '../shared/held-up-statements.ts';
 import type { StatementTraits } from '../shared/statement-traits.ts';
 import type { HandleSettings } from './handle-settings.ts';
 import type { Line } from './line.ts';
@@ -21,11 +20,6 @@ export interface SessionParts {
   readonly onLegacy: Set<Session>;
   /** How long a statement waits for another caller's transaction, in ms. */
   readonly transactionWaitMs: number;
-}
-
-interface Waiter {
-  readonly caller: Caller;
-  readonly issue: () => void;
 }
 
 /** What statements of a key left on a leg's connection. */
@@ -54,11 +48,15 @@ export class KeptSession implements Session {
   };
   /** Who has, or may come to have, a transaction open on the kept connection. */
   #owner: Caller | undefined;
-  readonly #waiting: Waiter[] = [];
+  readonly #heldUp: HeldUpStatements;
 
   constructor(key: string, parts: SessionParts) {
     this.key = key;
     this.#parts = parts;
+    this.#heldUp = new HeldUpStatements(
+      (caller) => this.#isClosedTo(caller),
+      parts.transactionWaitMs,
+    );
   }
 
   /** The kept connection, where there is one. */
@@ -78,28 +76,12 @@ export class KeptSession implements Session {
   }
 
   mustWait({ caller, ends }: Statement): boolean {
-    if (ends || (this.#owner === undefined && this.#waiting.length === 0)) return false;
-    return this.#isClosedTo(caller) || this.#waiting.some((waiter) => waiter.caller === caller);
+    return !ends && this.#heldUp.mustWait(caller);
   }
 
   /** In turn, and in the context of this call. */
-  whenOpen(statement: Statement, issue: () => Promise<unknown>): Promise<unknown> {
-    const { transactionWaitMs } = this.#parts;
-    const inContext = AsyncResource.bind(issue);
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
-        reject(new TransactionWaitError(transactionWaitMs));
-      }, transactionWaitMs);
-      const waiter: Waiter = {
-        caller: statement.caller,
-        issue: () => {
-          clearTimeout(timer);
-          inContext().then(resolve, reject);
-        },
-      };
-      this.#waiting.push(waiter);
-    });
+  whenOpen({ caller }: Statement, issue: () => Promise<unknown>): Promise<unknown> {
+    return this.#heldUp.add(caller, issue).answer;
   }
 
   run(leg: LegName, statement: Statement, values: unknown): Promise<unknown> {
@@ -152,7 +134,7 @@ export class KeptSession implements Session {
   changed(): void {
     if (this.#line?.isBetween !== true) return;
     this.#owner = undefined;
-    this.#wake();
+    this.#heldUp.wake();
   }
 
   #placeOf(leg: LegName, statement: Statement): 'legacy' | 'pool' | 'kept' {
@@ -197,7 +179,7 @@ export class KeptSession implements Session {
       return this.#line;
     } catch (error) {
       this.#owner = undefined;
-      this.#wake();
+      this.#heldUp.wake();
       throw error;
     } finally {
       this.#opening = undefined;
@@ -245,18 +227,6 @@ export class KeptSession implements Session {
   }
 
   /** In their order, until one of them closes the way to those behind it. */
-  #wake(): void {
-    for (let at = 0; at < this.#waiting.length;) {
-      const waiter = this.#waiting[at] as Waiter;
-      const isBehind = this.#waiting.slice(0, at).some(({ caller }) => caller === waiter.caller);
-      if (isBehind || this.#isClosedTo(waiter.caller)) {
-        at += 1;
-        continue;
-      }
-      this.#waiting.splice(at, 1);
-      waiter.issue();
-    }
-  }
 }
 
 /** It may leave a setting, a temporary object or the like on its connection. */

@@ -1,4 +1,3 @@
-import { AsyncResource } from 'node:async_hooks';
 import type { LegName } from '@changeover/core';
 import type { Caller, Logger } from '@changeover/bridge';
 import type { PoolClient } from 'pg';
@@ -7,7 +6,7 @@ import { Line } from './line.ts';
 import type { PooledConnections } from './pooled-connections.ts';
 import type { Settings } from './settings.ts';
 import type { Session, Statement } from './statement.ts';
-import { TransactionWaitError } from '../shared/transaction-wait-error.ts';
+import { HeldUpStatements } from '../shared/held-up-statements.ts';
 
 /** What the sessions of one handle share. */
 export interface SessionParts {
@@ -23,11 +22,6 @@ export interface SessionParts {
   readonly spreadWrites: boolean;
   /** How long a statement waits for another caller's transaction, in ms. */
   readonly transactionWaitMs: number;
-}
-
-interface Waiter {
-  readonly caller: Caller;
-  readonly issue: () => void;
 }
 
 /**
@@ -49,12 +43,16 @@ export class KeptSession implements Session {
   #owner: Caller | undefined;
   /** Whose transaction was lost with its connection. */
   #lostOwner: Caller | undefined;
-  readonly #waiting: Waiter[] = [];
+  readonly #heldUp: HeldUpStatements;
   #isClosed = false;
 
   constructor(key: string, parts: SessionParts) {
     this.key = key;
     this.#parts = parts;
+    this.#heldUp = new HeldUpStatements(
+      (caller) => this.#isClosedTo(caller),
+      parts.transactionWaitMs,
+    );
   }
 
   /** The kept connection, where there is one. */
@@ -76,37 +74,19 @@ export class KeptSession implements Session {
 
   /** Whether a caller's statement has to wait until another caller's transaction is over. */
   mustWait(caller: Caller, ends: boolean): boolean {
-    if (ends || (this.#owner === undefined && this.#waiting.length === 0)) return false;
-    return this.#isClosedTo(caller) || this.#waiting.some((waiter) => waiter.caller === caller);
+    return !ends && this.#heldUp.mustWait(caller);
   }
 
   /** Issues a statement as soon as it need not wait any more: in turn, and in the context of this call. */
   whenOpen(statement: Statement, issue: () => Promise<unknown>): Promise<unknown> {
-    const { transactionWaitMs } = this.#parts;
-    const inContext = AsyncResource.bind(issue);
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
-        reject(new TransactionWaitError(transactionWaitMs));
-      }, transactionWaitMs);
-      const waiter: Waiter = {
-        caller: statement.caller,
-        issue: () => {
-          clearTimeout(timer);
-          inContext().then(resolve, reject);
-        },
-      };
-      this.#waiting.push(waiter);
-      // What is learned only now to end the transaction must not wait for its end.
-      statement.whenKnown((traits) => {
-        const at = this.#waiting.indexOf(waiter);
-        if (at === -1) return;
-        statement.adopt(traits);
-        if (!traits.ends) return;
-        this.#waiting.splice(at, 1);
-        waiter.issue();
-      });
+    const heldUp = this.#heldUp.add(statement.caller, issue);
+    // What is learned only now to end the transaction must not wait for its end.
+    statement.whenKnown((traits) => {
+      if (!heldUp.waits()) return;
+      statement.adopt(traits);
+      if (traits.ends) heldUp.letGo();
     });
+    return heldUp.answer;
   }
 
   #isClosedTo(caller: Caller): boolean {
@@ -175,7 +155,7 @@ export class KeptSession implements Session {
     } catch (error) {
       this.#opening = undefined;
       this.#owner = undefined;
-      this.#wake();
+      this.#heldUp.wake();
       throw error;
     }
     if (this.#isClosed) {
@@ -185,7 +165,7 @@ export class KeptSession implements Session {
     const line = new Line(client, settings, () => {
       if (this.#line !== line || !line.isBetween) return;
       this.#owner = undefined;
-      this.#wake();
+      this.#heldUp.wake();
     });
     const lost = (): void => {
       this.#lose(line, client);
@@ -209,7 +189,7 @@ export class KeptSession implements Session {
     this.#parts
       .logger()
       .warn({ dataset: this.key }, 'the connection that was kept for this key was lost');
-    this.#wake();
+    this.#heldUp.wake();
   }
 
   /** A transaction that was lost with its connection must not go on piece by piece on the next one. */
@@ -258,18 +238,6 @@ export class KeptSession implements Session {
   }
 
   /** In their order, until one of them closes the way to those behind it. */
-  #wake(): void {
-    for (let at = 0; at < this.#waiting.length;) {
-      const waiter = this.#waiting[at] as Waiter;
-      const isBehind = this.#waiting.slice(0, at).some(({ caller }) => caller === waiter.caller);
-      if (isBehind || this.#isClosedTo(waiter.caller)) {
-        at += 1;
-        continue;
-      }
-      this.#waiting.splice(at, 1);
-      waiter.issue();
-    }
-  }
 
   /** Gives the kept connection back, whatever it is doing. */
   close(): void {
