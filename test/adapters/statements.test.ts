@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
+import { silentLogger } from '@changeover/bridge';
 import Database from 'better-sqlite3';
 import {
   type Bridge,
@@ -20,12 +21,6 @@ import {
 } from 'changeover/statements';
 import pg from 'pg';
 
-const quiet = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-};
 const stages: readonly Stage[] = ['legacy', 'shadow', 'reverse', 'pooled'];
 const databaseUrl = process.env['CHANGEOVER_TEST_DATABASE_URL'];
 const schema = `statements_${process.pid.toString(36)}`;
@@ -145,7 +140,7 @@ describe.each(Object.keys(stores) as (keyof typeof stores)[])('on %s', (engine) 
     const db = createBridge({
       name: 'db',
       storePath: ':memory:',
-      logger: quiet,
+      logger: silentLogger,
       stages: createStaticStageSource(() => stage),
       shadowQueue: { busyShare: 1 },
       legacy: () => store.legacy,

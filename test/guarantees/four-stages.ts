@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { silentLogger } from '@changeover/bridge';
 import {
   createStaticStageSource,
   createStorageBridge,
@@ -10,13 +11,6 @@ import {
   type StorageApi as StorageBackend,
   type StorageBridge,
 } from 'changeover';
-
-const quiet = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-};
 
 /** One bridge over the storage API, whose stage is set by hand. */
 export interface FourStages {
@@ -33,7 +27,7 @@ export function openFourStages(): FourStages {
     basePath,
     databaseUrl: process.env['CHANGEOVER_TEST_DATABASE_URL'],
     storePath: ':memory:',
-    logger: quiet,
+    logger: silentLogger,
     stages: source,
     guardrail: { mode: 'report' },
   });
