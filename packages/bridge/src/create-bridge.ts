@@ -1,6 +1,7 @@
 import type { Clock, LegName, Stage } from '@changeover/core';
 import { BackendRouter, type BackendRouterOptions } from './call/backend-router.ts';
 import { abilitiesOf } from './call/leg-abilities.ts';
+import { BridgedEvents } from './call/bridged-events.ts';
 import { bridgeProxy, type BridgedMembers } from './call/bridge-proxy.ts';
 import { isPromise } from './call/answers.ts';
 import { tellCallback } from './call/callbacks.ts';
@@ -377,25 +378,30 @@ class ObjectBridge<T extends object> implements Bridge {
     }
     const at = (object: object): T =>
       (path.length === 0 ? object : ownerOf(object, { path: [...path, ''] })) as T;
+    const events = new BridgedEvents({
+      legs: () => [this.#legacyNow(), this.#wired().pooled.here].map((leg) => leg && at(leg)),
+      made: () => this.#wired().pooled.made,
+      self: () => proxy,
+      logger: () => this.#made().logger,
+    });
     const members: BridgedMembers = {
       method: (name) => {
         const member = own.get(name);
         return member && this.#method(member);
       },
       inside: (name) => inside.get(name),
-      here:
-        path.length === 0
-          ? () => (this.#legs ?? this.#wired()).legacy.here
-          : () => {
-              const { here } = this.#wired().legacy;
-              return here && at(here);
-            },
+      here: () => {
+        const { here } = (this.#legs ?? this.#wired()).legacy;
+        return here && at(here);
+      },
       value: (name) => this.#value(path, name, at),
       set: (name, value) => this.#set(path, name, value, at),
-      undeclared: (name, method) => this.#undeclared(name, method, at),
+      undeclared: (name, method) =>
+        events.method(name, method) ?? this.#undeclared(name, method, at),
     };
     const callable = path.length === 0 && this.#options.callable === true;
-    return bridgeProxy<T>(() => at(this.#legacyNow()), members, callable);
+    const proxy = bridgeProxy<T>(() => at(this.#legacyNow()), members, callable);
+    return proxy;
   }
 
   #method(member: Member): Method {

@@ -227,7 +227,12 @@ function definitionWithoutShape({ operation, spec }: Member, key: KeyOf): Operat
   }
 }
 
-function readDefinition({ result, ordered, compareAs }: ReadOperation): OperationDefinition & {
+function readDefinition({
+  result,
+  ordered,
+  functions,
+  compareAs,
+}: ReadOperation): OperationDefinition & {
   readonly kind: 'read';
 } {
   const promise: Method =
@@ -236,6 +241,7 @@ function readDefinition({ result, ordered, compareAs }: ReadOperation): Operatio
     kind: 'read',
     result,
     ordered: (...args: readonly unknown[]) => promise(...args) === true,
+    functions,
     compareAs: (compareAs as ((answer: unknown) => unknown) | undefined) ?? onlyPlain,
   };
 }
