@@ -50,6 +50,16 @@ export const maxKeyLength = 200;
 /** The name of the key where a bridge has one for all calls. */
 export const onlyKey = 'all';
 
+/** A bridge's name, which is part of its flag's.
+ *
+ * @throws {WiringError} */
+export function checkName(name: unknown): string {
+  if (typeof name === 'string' && /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/.test(name)) return name;
+  throw new WiringError(
+    `A bridge's name is ${JSON.stringify(name)}: use 1 to 63 letters, digits, "_" and "-", beginning with a letter or digit.`,
+  );
+}
+
 /** Checks that each operation is what `read()`, `write()` or one of the others made.
  *
  * @throws {WiringError} with what to type. */
@@ -123,18 +133,37 @@ export function checkWiring(
         ]
       : [];
   });
-  if (undeclared === 'refuse') {
-    const declared = new Set(members.map(({ path }) => path[0]));
-    for (const method of methodNames(legs.legacy)) {
-      if (declared.has(method)) continue;
-      faults.push(
-        `${method} is not declared: add ${method}: read(), read.rows(), write(), transaction(), control() or legacyOnly() to ` +
-          "operations, or undeclared: 'legacy' to leave all that is not named with the legacy leg",
-      );
-    }
-  }
+  if (undeclared === 'refuse') faults.push(...undeclaredFaults(members, legs.legacy));
   if (faults.length > 0)
     throw new WiringError(`The bridge "${name}" can't be made: ${faults.join('; ')}.`);
+}
+
+/** The methods of the legacy object, and of the objects inside that have declared members, that nobody declared. */
+function undeclaredFaults(members: readonly Member[], legacy: object): string[] {
+  const places = new Map<string, { readonly path: readonly string[]; readonly names: Set<string> }>(
+    // Its methods are to be declared even where none is.
+    [['', { path: [], names: new Set() }]],
+  );
+  for (const { path } of members) {
+    path.forEach((name, at) => {
+      const within = path.slice(0, at);
+      const place = places.get(within.join('.')) ?? { path: within, names: new Set<string>() };
+      places.set(within.join('.'), place);
+      place.names.add(name);
+    });
+  }
+  return [...places].flatMap(([within, { path, names }]) => {
+    const owner = ownerOf(legacy, { path: [...path, ''] });
+    const found = owner === undefined ? [] : methodNames(owner);
+    return found
+      .filter((method) => !names.has(method))
+      .map(
+        (method) =>
+          `${within === '' ? method : `${within}.${method}`} is not declared: add ${method}: read(), read.rows(), write(), transaction(), ` +
+          `control() or legacyOnly() to ${within === '' ? 'operations' : `sub({ … }) of ${within}`}, or undeclared: 'legacy' to leave ` +
+          'all that is not named with the legacy leg',
+      );
+  });
 }
 
 /** What is a method by the class, for people who read faults. What the platform's own classes bring passes. */
