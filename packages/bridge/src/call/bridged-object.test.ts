@@ -129,3 +129,35 @@ describe.each(stages)('an object in the singleton’s place, at %s', (stage) => 
     expect(Object.keys(bridged)).toEqual(['nodes']);
   });
 });
+
+test('the write of an object inside is rehearsed and observed on that object', async () => {
+  class Inside {
+    readonly rows: string[];
+    constructor(rows: string[]) {
+      this.rows = rows;
+    }
+    async add(row: string): Promise<number> {
+      return this.rows.push(row);
+    }
+    async remove(): Promise<void> {
+      this.rows.pop();
+    }
+  }
+  const rows: string[] = [];
+  const made = createBridge({
+    ...settings('shadow'),
+    legacy: () => ({ inside: new Inside(rows) }),
+    pooled: () => ({ inside: new Inside(rows) }),
+    operations: {
+      inside: sub({
+        add: write({ rehearse: async (inside: Inside, _row: string) => inside.rows.length + 1 }),
+        remove: write({ observe: (inside: Inside) => inside.rows.length }),
+      }),
+    },
+  });
+  open.push(made);
+  await expect(made.inside.add('a')).resolves.toBe(1);
+  await made.inside.remove();
+  await bridgeOf(made).idle();
+  expect(bridgeOf(made).recorder.summary().totals).toMatchObject({ match: 2, mismatch: 0 });
+});

@@ -395,9 +395,11 @@ export function apiOf(members: readonly Member[], leg: LegObject): Record<string
       Partial<Record<'rehearse' | 'observe', Method>>
     >;
     if (rehearse !== undefined)
-      api[rehearsalOf(operation)] = (...args) => leg.with((target) => rehearse(target, ...args));
+      api[rehearsalOf(operation)] = (...args) =>
+        leg.with((target) => rehearse(ownerOf(target, member), ...args));
     if (observe !== undefined)
-      api[observationOf(operation)] = (...args) => leg.with((target) => observe(target, ...args));
+      api[observationOf(operation)] = (...args) =>
+        leg.with((target) => observe(ownerOf(target, member), ...args));
   }
   return api;
 }
