@@ -408,8 +408,9 @@ type CallOn = (target: object, ...args: readonly unknown[]) => unknown;
 
 /** Calls a member of an object as it is then: it may have been assigned or spied on since. */
 function callOf(member: Member): CallOn {
-  const { operation, path } = member;
+  const { operation, path, spec } = member;
   const name = path.at(-1) ?? '';
+  const isAwaited = 'async' in spec && spec.async === true;
   const inside = path.length > 1;
   return (target, ...args) => {
     const owner = (inside ? ownerOf(target, member) : target) as
@@ -419,7 +420,8 @@ function callOf(member: Member): CallOn {
       throw new WiringError(`a leg has no method ${operation} any more.`);
     const answer: unknown = Reflect.apply(method, owner, args);
     // The usual answers first: neither needs its `then` looked up.
-    return answer instanceof Promise || Array.isArray(answer) ? answer : started(operation, answer);
+    if (answer instanceof Promise || Array.isArray(answer)) return answer;
+    return isAwaited && isPromise(answer) ? Promise.resolve(answer) : started(operation, answer);
   };
 }
 
@@ -443,7 +445,8 @@ function started(operation: string, answer: unknown): unknown {
   if (more.length > 0)
     throw new WiringError(
       `${operation} answers an object that can be awaited and also has ${more.slice(0, 5).join(', ')}: a query builder, which runs ` +
-        'at each await. Bridge it at its statements, by an adapter for its library, or await it inside the method.',
+        'at each await. Bridge it at its statements, by an adapter for its library, or await it inside the method. A read that every ' +
+        'caller awaits at once: read({ async: true }).',
     );
   return Promise.resolve(answer);
 }
