@@ -1,8 +1,7 @@
 import type { Clock, LegName, Stage } from '@changeover/core';
-import { BackendRouter, type BackendRouterOptions } from './call/backend-router.ts';
+import { BackendRouter, type BackendRouterOptions, type CallOf } from './call/backend-router.ts';
 import { abilitiesOf } from './call/leg-abilities.ts';
 import { bridgeProxy, type BridgedMembers } from './call/bridge-proxy.ts';
-import { isPromise } from './call/answers.ts';
 import { tellCallback } from './call/callbacks.ts';
 import type { OperationSpec } from './call/operations.ts';
 import type { BridgeTypes, KeyOption, Operations, PooledLeg } from './call/bridge-types.ts';
@@ -314,9 +313,9 @@ class ObjectBridge<T extends object> implements Bridge {
     });
   }
 
-  #routed(operation: string): Method {
+  #routed(operation: string): CallOf {
     this.#router ??= this.#makeRouter();
-    return this.#router.api[operation] as Method;
+    return this.#router.calls[operation] as CallOf;
   }
 
   #makeRouter(): BackendRouter<Record<string, Method>> {
@@ -346,6 +345,8 @@ class ObjectBridge<T extends object> implements Bridge {
       rules: rules ?? settings.rules,
       parseKey,
       tableRead,
+      // An API of which every answer is data needs no look at each.
+      own: answers === 'promises' ? undefined : (answer) => this.#own(answer),
       mayAnswerAtOnce:
         answers === 'promises' ? undefined : answerStyles(this.#members, legs.legacy, legs.pooled),
       guarantees: services.guarantees,
@@ -400,22 +401,17 @@ class ObjectBridge<T extends object> implements Bridge {
 
   #method(member: Member): Method {
     const { operation, spec } = member;
-    let route: Method = (...args) => {
-      route = this.#routed(operation);
-      return route(...args);
+    let make: CallOf = (args) => {
+      make = this.#routed(operation);
+      return make(args);
     };
-    // An API of which every answer is data needs no look at each.
-    if (this.#options.answers === 'promises') return (...args) => route(...args);
-    const call: Method = (...args) => {
-      const answer = this.#own(route(...args));
-      return isPromise(answer) ? answer.then((value) => this.#own(value)) : answer;
-    };
+    const call: Method = (...args) => make(args);
     if (!('callback' in spec) || spec.callback !== 'last') return call;
     return (...args) => {
       const callback = args.at(-1);
       // Many libraries promise where no callback is given.
       if (typeof callback !== 'function') return call(...args);
-      tellCallback(route(...args.slice(0, -1)) as Promise<unknown>, callback as Method);
+      tellCallback(make(args.slice(0, -1)) as Promise<unknown>, callback as Method);
       return undefined;
     };
   }

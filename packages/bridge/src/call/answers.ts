@@ -3,6 +3,8 @@ export function isPromise(value: unknown): value is Promise<unknown> {
   return (
     typeof value === 'object' &&
     value !== null &&
+    // Most answers are rows: a `then` is not looked for on them, at each call.
+    !Array.isArray(value) &&
     typeof (value as { then?: unknown }).then === 'function'
   );
 }

@@ -18,6 +18,10 @@ export interface Call {
   style: AnswerStyle;
   /** How the pooled leg was seen to answer callers. */
   pooledStyle: AnswerStyle;
+  /** A leg was seen to answer a caller with a promise. */
+  mayPromise: boolean;
+  /** The last call that was timed answered at once, and so soon that reading the clock is most of what a bridge adds to them. */
+  quick: boolean;
 }
 
 /** Everything that is decided about a call before it is made; memoised by key, operation and shape. */
@@ -36,6 +40,4 @@ export interface ResolvedCall {
   readonly state: KeyState;
   /** Where the legs' results may rightly differ; undefined where no rule holds for such calls. */
   readonly rules: RuleBook | undefined;
-  /** On the monotonic clock. */
-  readonly resolvedMs: number;
 }
