@@ -346,7 +346,7 @@ class ObjectBridge<T extends object> implements Bridge {
       parseKey,
       tableRead,
       // An API of which every answer is data needs no look at each.
-      own: answers === 'promises' ? undefined : (answer) => this.#own(answer),
+      own: answers === 'promises' ? undefined : (answer) => this.#own(answer, legs),
       mayAnswerAtOnce:
         answers === 'promises' ? undefined : answerStyles(this.#members, legs.legacy, legs.pooled),
       guarantees: services.guarantees,
@@ -417,10 +417,10 @@ class ObjectBridge<T extends object> implements Bridge {
   }
 
   /** A leg that gives itself would let its caller go past the bridge. */
-  #own(value: unknown): unknown {
-    if (value === undefined) return value;
-    const { legacy, pooled } = this.#wired();
-    return value === legacy.here || value === pooled.here ? this.object : value;
+  #own(value: unknown, { legacy, pooled }: Legs<T> = this.#wired()): unknown {
+    return value !== undefined && (value === legacy.here || value === pooled.here)
+      ? this.object
+      : value;
   }
 
   #value(path: readonly string[], name: PropertyKey, at: (object: object) => T): unknown {

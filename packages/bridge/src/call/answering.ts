@@ -16,9 +16,6 @@ export interface AnsweringParts {
   readonly comparer: Comparer;
   readonly logger: Logger;
   /** See the router's options. */
-  readonly mayAnswerAtOnce:
-    ((operation: string) => 'legacy-alone' | 'both' | 'neither') | undefined;
-  /** See the router's options. */
   readonly own: ((answer: unknown) => unknown) | undefined;
 }
 
@@ -26,9 +23,9 @@ export interface AnsweringParts {
 export const latencyOf = { legacy: 'legacyLatency', pooled: 'pooledLatency' } as const;
 
 /**
- * Reading the clock twice takes as long as all else that is done for a call that answers at once. So of those that take less than
- * this, in ms, not all are timed: the first so many of an operation on a key at a stage, and then one of so many. That is a prime,
- * because programs make their calls in pairs, fours and tens.
+ * Reading the clock twice takes as long as all else that is done for a call that answers at once. So of calls that take less than this,
+ * in ms, which no server's answer does, not all are timed: the first so many of an operation on a key at a stage, and then one of
+ * so many. That is a prime, because programs make their calls in pairs, fours and tens.
  */
 const quickMs = 0.05;
 const alwaysTimed = 1_000;
@@ -49,7 +46,7 @@ export class Answering {
     this.#mayHold = parts.legs.legacy.holds !== undefined || parts.legs.pooled.holds !== undefined;
   }
 
-  /** Whether a call's time is to be counted. A call that is compared always is, and what answers with a promise. */
+  /** Whether a call's time is to be counted. That of a call that may be compared always is. */
   isTimed(call: Call, { cell }: ResolvedCall, shadow: LegName | undefined): boolean {
     if (!call.quick || shadow !== undefined) return true;
     return cell.calls < alwaysTimed || cell.calls % timedOneOf === 0;
@@ -64,16 +61,10 @@ export class Answering {
   /** Counts how long an answered call took.
    *
    * @returns in ms. */
-  took({ cell }: ResolvedCall, leg: LegName, sinceMs: number): number {
+  took(call: Call, { cell }: ResolvedCall, leg: LegName, sinceMs: number): number {
     const tookMs = this.parts.clock.monotonicMs() - sinceMs;
     cell[latencyOf[leg]].record(tookMs);
-    return tookMs;
-  }
-
-  /** As {@link took}, of a call that was answered in the tick in which it was made. */
-  tookAtOnce(call: Call, resolved: ResolvedCall, leg: LegName, sinceMs: number): number {
-    const tookMs = this.took(resolved, leg, sinceMs);
-    call.quick = tookMs < quickMs && !call.mayPromise;
+    call.quick = tookMs < quickMs;
     return tookMs;
   }
 
@@ -83,7 +74,8 @@ export class Answering {
    * answers, it answers.
    */
   routeOf(call: Call, resolved: ResolvedCall, args: readonly unknown[]): Route {
-    const { comparer, legs, mayAnswerAtOnce } = this.parts;
+    const { comparer, legs } = this.parts;
+    const { mayAnswerAtOnce } = call;
     const { stage } = resolved.decision;
     if (this.#mayHold) {
       const { answers } = resolved.route.write;
@@ -97,7 +89,7 @@ export class Answering {
     if (call.style === 'later') return resolved.route;
     const promises =
       comparer.styleOf('pooled', call.operation) === 'later' ||
-      mayAnswerAtOnce(call.operation) === 'legacy-alone';
+      mayAnswerAtOnce() === 'legacy-alone';
     if (!promises) return resolved.route;
     if (call.style === 'at-once') this.#tellCapped(resolved);
     return routes.shadow;
@@ -105,17 +97,16 @@ export class Answering {
 
   /** A call that could not be resolved fails as the leg's own failures do: at once, unless the legs answer promises. */
   refuse(call: Call, error: unknown): Promise<never> {
-    if (this.parts.mayAnswerAtOnce === undefined || call.style === 'later')
-      return Promise.reject(error);
+    if (call.mayAnswerAtOnce === undefined || call.style === 'later') return Promise.reject(error);
     throw error;
   }
 
   /** Whether a leg is known to answer an operation with a promise, so that the caller can be given one before. */
   canWait(call: Call, leg: LegName): boolean {
-    const { mayAnswerAtOnce } = this.parts;
+    const { mayAnswerAtOnce } = call;
     if (mayAnswerAtOnce === undefined) return true;
     const style = leg === 'legacy' ? call.style : (call.pooledStyle ?? call.style);
-    return style === undefined ? mayAnswerAtOnce(call.operation) === 'neither' : style === 'later';
+    return style === undefined ? mayAnswerAtOnce() === 'neither' : style === 'later';
   }
 
   /** Whether a leg was seen to answer an operation at once, and never otherwise. */
@@ -142,14 +133,11 @@ export class Answering {
     else call.pooledStyle = 'at-once';
   }
 
-  /** Notes that a leg answered a caller with a promise, whose time counts from now on if it didn't before. */
-  answeredLater(call: Call, admission: Admission, timed: boolean): void {
-    if (admission.traits.leg === 'legacy') call.style ??= 'later';
+  /** Notes that a leg answered a caller with a promise. */
+  answeredLater(call: Call, leg: LegName): void {
+    if (leg === 'legacy') call.style ??= 'later';
     else call.pooledStyle ??= 'later';
-    if (call.mayPromise) return;
     call.mayPromise = true;
-    call.quick = false;
-    if (!timed) admission.sinceMs = this.parts.clock.monotonicMs();
   }
 
   /** A leg's answer as its caller gets it. */

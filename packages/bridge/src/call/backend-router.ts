@@ -54,9 +54,9 @@ export interface BackendRouterOptions<Api extends object> {
   /** How many comparisons each shape of call gets ahead of what all share. */
   readonly quotas?: ComparerOptions['quotas'];
   /** How the legs answer an operation, as far as their functions show it: `legacy-alone` where only the pooled leg's can't but answer
-   * a promise. Default: every operation answers promises on both legs. */
+   * a promise. What it gives for an operation is asked at each call. Default: every operation answers promises on both legs. */
   readonly mayAnswerAtOnce?:
-    ((operation: string) => 'legacy-alone' | 'both' | 'neither') | undefined;
+    ((operation: string) => () => 'legacy-alone' | 'both' | 'neither') | undefined;
   /** Turns a leg's answer into what its caller gets. Default: the answer itself, by the leg's own promise where nothing of it has to be
    * known first. */
   readonly own?: ((answer: unknown) => unknown) | undefined;
@@ -134,7 +134,6 @@ export class BackendRouter<Api extends object> {
       calls: this.#calls,
       comparer: this.#comparer,
       logger: options.logger,
-      mayAnswerAtOnce: options.mayAnswerAtOnce,
       own: options.own,
     });
     this.#start = new CallStart(this.#resolver, this.#answering);
@@ -143,7 +142,12 @@ export class BackendRouter<Api extends object> {
     this.calls = Object.fromEntries(
       Object.entries(options.operations).map(([operation, entry], at) => {
         // Two places each, for a statement is a read or a write.
-        const call = newCall(2 * at, operation, entry as OperationDefinition);
+        const call = newCall({
+          index: 2 * at,
+          operation,
+          definition: entry as OperationDefinition,
+          mayAnswerAtOnce: options.mayAnswerAtOnce?.(operation),
+        });
         return [operation, this.#callsOf(call)];
       }),
     );
@@ -185,7 +189,7 @@ export class BackendRouter<Api extends object> {
   }
 
   #callsOf(call: Call): CallOf {
-    const { definition, index, operation } = call;
+    const { definition, operation } = call;
     const start = this.#start;
     const reads = this.#reads;
     this.#callOf.set(operation, () => call);
@@ -198,8 +202,12 @@ export class BackendRouter<Api extends object> {
       case 'statement': {
         const key = definition.key === undefined ? {} : { key: definition.key };
         const isRead = definition.reads as (...args: readonly unknown[]) => boolean;
-        const asRead = newCall(index, operation, { ...definition.read, ...key });
-        const asWrite = newCall(index + 1, operation, { ...definition.write, ...key });
+        const asRead = newCall({ ...call, definition: { ...definition.read, ...key } });
+        const asWrite = newCall({
+          ...call,
+          index: call.index + 1,
+          definition: { ...definition.write, ...key },
+        });
         this.#callOf.set(operation, (args) => (isRead(...args) ? asRead : asWrite));
         return (args) =>
           isRead(...args) ? start.begin(reads, asRead, args) : start.begin(writes, asWrite, args);
@@ -268,14 +276,6 @@ function apiOf(calls: Readonly<Record<string, CallOf>>): object {
   return Object.freeze(api);
 }
 
-function newCall(index: number, operation: string, definition: OperationDefinition): Call {
-  return {
-    index,
-    operation,
-    definition,
-    style: undefined,
-    pooledStyle: undefined,
-    mayPromise: false,
-    quick: false,
-  };
+function newCall(of: Pick<Call, 'index' | 'operation' | 'definition' | 'mayAnswerAtOnce'>): Call {
+  return { ...of, style: undefined, pooledStyle: undefined, mayPromise: false, quick: false };
 }

@@ -12,16 +12,13 @@ import { resolvedOf } from './way-back.ts';
 /** A read that was announced. */
 interface Read extends AnnouncedCall {
   readonly resolved: ResolvedCall;
-  readonly way: Route['read'];
+  /** Changed where the read was sent back to the legacy leg while it was held up. */
+  way: Route['read'];
+  comparison: PendingRead | undefined;
 }
 
-/** What is done with the outcome of a read that was promised. */
-interface PromisedRead {
-  readonly args: readonly unknown[];
-  readonly admission: Admission;
-  readonly fallback: LegName | undefined;
-  readonly comparison: PendingRead | undefined;
-}
+/** A read with its place at the gate. */
+type AdmittedRead = Read & { readonly admission: Admission };
 
 /** Answers reads by the leg that the stage says, and hands what is to be compared to the comparer. */
 export class ReadCalls implements CallKind<Read> {
@@ -48,23 +45,22 @@ export class ReadCalls implements CallKind<Read> {
     // It is over before anybody else's turn, so it holds nobody up.
     if (way.shadow === undefined && way.fallback === undefined && answering.isAtOnce(call, leg)) {
       gate.passBy(context, traits, resolved);
-      return { call, args, admission: undefined, timed, resolved, way };
+      return { call, args, admission: undefined, timed, resolved, way, comparison: undefined };
     }
     const startMs = answering.startMs(timed);
     const admission = answering.canWait(call, leg)
       ? gate.announce(context, traits, startMs, undefined, resolved)
       : gate.announceNow(context, traits, startMs, resolved);
-    return { call, args, admission, timed, resolved, way };
+    return { call, args, admission, timed, resolved, way, comparison: undefined };
   }
 
   run(read: Read): unknown {
-    return read.admission === undefined
-      ? this.#runAtOnce(read)
-      : this.#runAdmitted(read, read.admission);
+    return isAdmitted(read) ? this.#runAdmitted(read) : this.#runAtOnce(read);
   }
 
   /** A read that is not compared, on a leg that always answered it at once. */
-  #runAtOnce({ call, args, resolved, timed, way }: Read): unknown {
+  #runAtOnce(read: Read): unknown {
+    const { call, args, resolved, timed, way } = read;
     const answering = this.#answering;
     const { clock, legs, own } = answering.parts;
     const leg = way.answers;
@@ -80,54 +76,46 @@ export class ReadCalls implements CallKind<Read> {
       throw error;
     }
     if (isPromise(result)) {
-      // It is not over, for once: from now on it has its place as any other.
-      const sinceMs = timed ? startMs : clock.monotonicMs();
-      const traits = resolved.traits[leg];
+      // It is not over, for once: from now on such calls have their place as any other.
+      answering.answeredLater(call, leg);
       const { gate } = resolved.state;
-      const admission = gate.announceNow(currentContext(), traits, sinceMs, resolved);
-      answering.answeredLater(call, admission, true);
-      return this.#promised(
-        { args, admission, fallback: undefined, comparison: undefined },
-        result,
-      );
+      const traits = resolved.traits[leg];
+      const admission = gate.announceNow(currentContext(), traits, startMs, resolved);
+      return this.#promised({ ...read, admission }, result);
     }
-    if (timed) answering.tookAtOnce(call, resolved, leg, startMs);
+    if (timed) answering.took(call, resolved, leg, startMs);
     return own === undefined ? result : own(result);
   }
 
-  #runAdmitted(read: Read, admission: Admission): unknown {
-    const { call, args, timed } = read;
+  #runAdmitted(read: AdmittedRead): unknown {
+    const { call, args, admission } = read;
     const answering = this.#answering;
     const { comparer, own } = answering.parts;
     const resolved = resolvedOf(admission);
     const { leg } = admission.traits;
     resolved.cell.calls += 1;
     resolved.shape.calls += 1;
-    // It may have been sent back to the legacy leg while it was held up.
-    const { shadow, fallback } = leg === read.way.answers ? read.way : resolved.route.read;
-    const comparison =
-      shadow === undefined ? undefined : comparer.beginRead(resolved, shadow, args);
-    const promised: PromisedRead = { args, admission, fallback, comparison };
+    if (leg !== read.way.answers) read.way = resolved.route.read;
+    const { shadow } = read.way;
+    if (shadow !== undefined) read.comparison = comparer.beginRead(resolved, shadow, args);
     let result: unknown;
     try {
       result = answering.make(admission, call.operation, args);
     } catch (error) {
-      return this.#failedAtOnce(promised, error);
+      return this.#failedAtOnce(read, error);
     }
     if (isPromise(result)) {
-      answering.answeredLater(call, admission, timed);
-      return this.#promised(promised, result);
+      answering.answeredLater(call, leg);
+      return this.#promised(read, result);
     }
     answering.answeredAtOnce(call, leg);
-    admission.gate.leave(admission);
-    if (timed) {
-      const tookMs = answering.tookAtOnce(call, resolved, leg, admission.sinceMs);
-      comparison?.answered(result, tookMs);
-    }
+    this.#answered(read, result);
     return own === undefined ? result : own(result);
   }
 
-  #failedAtOnce({ args, admission, fallback, comparison }: PromisedRead, error: unknown): unknown {
+  #failedAtOnce(read: AdmittedRead, error: unknown): unknown {
+    const { args, admission, comparison } = read;
+    const { fallback } = read.way;
     const resolved = resolvedOf(admission);
     if (fallback !== undefined && this.#isUnavailable?.(error) === true) {
       const { legs } = this.#answering.parts;
@@ -136,72 +124,75 @@ export class ReadCalls implements CallKind<Read> {
       admission.gate.leave(admission);
       return this.#answering.owned(invoke(legs[fallback], resolved.operation, args));
     }
-    admission.gate.leave(admission);
-    resolved.cell.failed += 1;
+    this.#failed(read);
     comparison?.failed(error);
     throw error;
   }
 
   /** What the caller gets of a promise: another one where something is to be done before the caller has the answer, and else the
    * leg's own, so that no hop is added. */
-  #promised(read: PromisedRead, result: Promise<unknown>): Promise<unknown> {
-    const { fallback, comparison } = read;
+  #promised(read: AdmittedRead, result: Promise<unknown>): Promise<unknown> {
+    const { comparison, way } = read;
     const { own } = this.#answering.parts;
-    return comparison === undefined && fallback === undefined && own === undefined
+    return comparison === undefined && way.fallback === undefined && own === undefined
       ? this.#observe(read, result)
       : this.#later(read, result);
   }
 
-  #observe({ admission }: PromisedRead, result: Promise<unknown>): Promise<unknown> {
+  #observe(read: AdmittedRead, result: Promise<unknown>): Promise<unknown> {
     const { calls } = this.#answering.parts;
     calls.begin();
     result.then(
       () => {
         calls.end();
-        this.#answered(admission);
+        this.#answered(read, undefined);
       },
       () => {
         calls.end();
-        admission.gate.leave(admission);
-        resolvedOf(admission).cell.failed += 1;
+        this.#failed(read);
       },
     );
     return result;
   }
 
-  #later(read: PromisedRead, result: Promise<unknown>): Promise<unknown> {
-    const { admission, fallback, comparison } = read;
+  #later(read: AdmittedRead, result: Promise<unknown>): Promise<unknown> {
     const { calls, own } = this.#answering.parts;
     calls.begin();
     return result.then(
       (value) => {
         calls.end();
-        const tookMs = this.#answered(admission);
-        comparison?.answered(value, tookMs);
+        this.#answered(read, value);
         return own === undefined ? value : own(value);
       },
       (error: unknown) => {
+        const { fallback } = read.way;
         calls.end();
         if (fallback !== undefined && this.#isUnavailable?.(error) === true) {
-          comparison?.unavailable();
+          read.comparison?.unavailable();
           return this.#fallBack(read, fallback, error);
         }
-        admission.gate.leave(admission);
-        resolvedOf(admission).cell.failed += 1;
-        comparison?.failed(error);
+        this.#failed(read);
+        read.comparison?.failed(error);
         throw error;
       },
     );
   }
 
-  /** @returns how long it took, in ms. */
-  #answered(admission: Admission): number {
+  #answered({ call, admission, timed, comparison }: AdmittedRead, value: unknown): void {
     admission.gate.leave(admission);
-    return this.#answering.took(resolvedOf(admission), admission.traits.leg, admission.sinceMs);
+    if (!timed) return;
+    const { leg } = admission.traits;
+    const tookMs = this.#answering.took(call, resolvedOf(admission), leg, admission.sinceMs);
+    comparison?.answered(value, tookMs);
+  }
+
+  #failed({ admission }: AdmittedRead): void {
+    admission.gate.leave(admission);
+    resolvedOf(admission).cell.failed += 1;
   }
 
   async #fallBack(
-    { args, admission }: PromisedRead,
+    { args, admission }: AdmittedRead,
     leg: LegName,
     error: unknown,
   ): Promise<unknown> {
@@ -226,4 +217,8 @@ export class ReadCalls implements CallKind<Read> {
       `the pooled leg had no connection; this read is answered by ${leg}`,
     );
   }
+}
+
+function isAdmitted(read: Read): read is AdmittedRead {
+  return read.admission !== undefined;
 }

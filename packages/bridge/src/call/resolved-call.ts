@@ -14,13 +14,15 @@ export interface Call {
   readonly index: number;
   readonly operation: string;
   readonly definition: OperationDefinition;
+  /** How the legs answer it, as far as their functions show it: see the router's options. */
+  readonly mayAnswerAtOnce: (() => 'legacy-alone' | 'both' | 'neither') | undefined;
   /** How the legacy leg was seen to answer. */
   style: AnswerStyle;
   /** How the pooled leg was seen to answer callers. */
   pooledStyle: AnswerStyle;
   /** A leg was seen to answer a caller with a promise. */
   mayPromise: boolean;
-  /** The last call that was timed answered at once, and so soon that reading the clock is most of what a bridge adds to them. */
+  /** The last call that was timed took so little that reading the clock is a good part of it. */
   quick: boolean;
 }
 

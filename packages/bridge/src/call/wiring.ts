@@ -91,10 +91,16 @@ export function ownerOf(object: object, { path }: Pick<Member, 'path'>): object 
     : undefined;
 }
 
+/** A member of an object, whatever it is. */
+function memberOf(object: object, member: Pick<Member, 'path'>): unknown {
+  const { path } = member;
+  const owner = path.length === 1 ? object : ownerOf(object, member);
+  return (owner as Record<string, unknown> | undefined)?.[path[path.length - 1] ?? ''];
+}
+
 /** A member's function on an object; undefined where there is none. */
 export function methodOf(object: object, member: Pick<Member, 'path'>): Method | undefined {
-  const owner = ownerOf(object, member) as Record<string, unknown> | undefined;
-  const method = owner?.[member.path.at(-1) ?? ''];
+  const method = memberOf(object, member);
   return typeof method === 'function' ? (method as Method) : undefined;
 }
 
@@ -414,22 +420,22 @@ function started(operation: string, answer: unknown): unknown {
 /** How the legs answer an operation, as far as the kinds of their functions show it. */
 export type AnswerStyle = 'legacy-alone' | 'both' | 'neither';
 
-/** Tells of an operation how the legs answer it. Asked at each call: remembered until a leg's function is another. */
+/** Tells of an operation how the legs answer it. What it gives is asked at each call: remembered until a leg's function is another. */
 export function answerStyles(
   members: readonly Member[],
   legacy: LegObject,
   pooled: LegObject,
-): (operation: string) => AnswerStyle {
+): (operation: string) => () => AnswerStyle {
   const known = new Map(
     members.map((member) => {
-      let methods: readonly [Method | undefined, Method | undefined] | undefined;
+      let seen: readonly [unknown, unknown] = [undefined, undefined];
       let style: AnswerStyle = 'neither';
       const styleNow = (): AnswerStyle => {
         if (legacy.here === undefined || pooled.here === undefined) return 'neither';
-        const one = methodOf(legacy.here, member);
-        const other = methodOf(pooled.here, member);
-        if (methods?.[0] !== one || methods?.[1] !== other) {
-          methods = [one, other];
+        const one = memberOf(legacy.here, member);
+        const other = memberOf(pooled.here, member);
+        if (seen[0] !== one || seen[1] !== other) {
+          seen = [one, other];
           style = styleOf(member, one, other);
         }
         return style;
@@ -437,14 +443,10 @@ export function answerStyles(
       return [member.operation, styleNow] as const;
     }),
   );
-  return (operation) => known.get(operation)?.() ?? 'neither';
+  return (operation) => known.get(operation) ?? (() => 'neither');
 }
 
-function styleOf(
-  { spec }: Member,
-  legacy: Method | undefined,
-  pooled: Method | undefined,
-): AnswerStyle {
+function styleOf({ spec }: Member, legacy: unknown, pooled: unknown): AnswerStyle {
   if ('async' in spec && spec.async === true) return 'neither';
   if ('callback' in spec && spec.callback === 'last') return 'neither';
   if (isAsyncFunction(legacy)) return 'neither';

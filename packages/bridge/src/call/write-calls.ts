@@ -48,7 +48,8 @@ export class WriteCalls implements CallKind<Write> {
     // Inside a transaction on another key the legacy leg does what it always did: nothing is rehearsed before.
     const isNested = answers === 'legacy' && context.transaction?.state === 'in flight';
     const comparedWith = isNested ? undefined : shadow;
-    const timed = answering.isTimed(call, resolved, comparedWith);
+    // Since when a write that goes on is in flight is told where a key moves back.
+    const timed = call.mayPromise || answering.isTimed(call, resolved, comparedWith);
     const startMs = answering.startMs(timed);
     const { gate } = resolved.state;
     let admission: Admission;
@@ -78,16 +79,16 @@ export class WriteCalls implements CallKind<Write> {
     }
     if (!isPromise(result)) {
       this.#answering.answeredAtOnce(write.call, write.admission.traits.leg);
-      this.#succeeded(write, true);
+      this.#succeeded(write);
       return own === undefined ? result : own(result);
     }
-    this.#answering.answeredLater(write.call, write.admission, write.timed);
+    this.#answering.answeredLater(write.call, write.admission.traits.leg);
     calls.begin();
     // Before the caller's own continuation, so that its next call finds the gate open.
     const seen = result.then(
       (value) => {
         calls.end();
-        this.#succeeded(write, false);
+        this.#succeeded(write);
         return own === undefined ? value : own(value);
       },
       (error: unknown) => {
@@ -100,17 +101,14 @@ export class WriteCalls implements CallKind<Write> {
     return own === undefined ? result : seen;
   }
 
-  #succeeded(write: Write, atOnce: boolean): void {
+  #succeeded(write: Write): void {
     const { call, definition, args, admission, shadow, timed } = write;
     const resolved = resolvedOf(admission);
     this.#end(write, false);
     // At `shadow` the comparison measures the leg alone, without the rehearsal before it.
-    if (!isCompared(call, definition, shadow) && (timed || !atOnce)) {
-      const { sinceMs } = admission;
+    if (!isCompared(call, definition, shadow) && timed) {
       const { leg } = admission.traits;
-      const tookMs = atOnce
-        ? this.#answering.tookAtOnce(call, resolved, leg, sinceMs)
-        : this.#answering.took(resolved, leg, sinceMs);
+      const tookMs = this.#answering.took(call, resolved, leg, admission.sinceMs);
       if (admission.traits.leg === 'legacy') noteLegacyCost(resolved.cost, tookMs);
     }
     if (shadow !== undefined && definition.comparison === 'observed')
