@@ -1,5 +1,6 @@
 import type { Clock, LegName, Stage } from '@changeover/core';
 import { BackendRouter, type BackendRouterOptions, type CallOf } from './call/backend-router.ts';
+import type { Method } from './call/invoke.ts';
 import { abilitiesOf } from './call/leg-abilities.ts';
 import { bridgeProxy, type BridgedMembers } from './call/bridge-proxy.ts';
 import { tellCallback } from './call/callbacks.ts';
@@ -18,7 +19,6 @@ import {
   type KeyOf,
   type Member,
   membersOf,
-  type Method,
   onlyKey,
   ownerOf,
   WiringError,

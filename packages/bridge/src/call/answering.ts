@@ -2,9 +2,8 @@ import type { Clock, Leg, LegName } from '@changeover/core';
 import type { Admission } from '../guarantees/index.ts';
 import type { Comparer } from '../shadow/comparer.ts';
 import type { Logger } from '../log.ts';
-import { isPromise } from './answers.ts';
+import { invoke, isPromise } from './invoke.ts';
 import type { CallsInFlight } from './calls-in-flight.ts';
-import { invoke } from './invoke.ts';
 import type { Call, ResolvedCall } from './resolved-call.ts';
 import { type Route, routes } from './route.ts';
 

@@ -15,11 +15,10 @@ import {
   type Reproduction,
 } from '../shadow/reproduction.ts';
 import { Answering, latencyOf } from './answering.ts';
-import { isPromise } from './answers.ts';
+import { invoke, isPromise, type Method } from './invoke.ts';
 import { CallStart } from './call-start.ts';
 import { CallResolver } from './call-resolver.ts';
 import { CallsInFlight } from './calls-in-flight.ts';
-import { invoke, type Method } from './invoke.ts';
 import { ReadCalls } from './read-calls.ts';
 import type { Call, ResolvedCall } from './resolved-call.ts';
 import { defaultBackWithinMs, type PassedWrite, WayBack } from './way-back.ts';

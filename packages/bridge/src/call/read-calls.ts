@@ -2,12 +2,10 @@ import type { LegName } from '@changeover/core';
 import { type Admission, type CallContext, currentContext } from '../guarantees/index.ts';
 import type { PendingRead } from '../shadow/comparer.ts';
 import type { Answering } from './answering.ts';
-import { isPromise } from './answers.ts';
+import { invoke, isPromise } from './invoke.ts';
 import type { AnnouncedCall, CallKind } from './call-start.ts';
-import { invoke } from './invoke.ts';
-import type { Call, ResolvedCall } from './resolved-call.ts';
+import { type Call, type ResolvedCall, resolvedOf } from './resolved-call.ts';
 import type { Route } from './route.ts';
-import { resolvedOf } from './way-back.ts';
 
 /** A read that was announced. */
 interface Read extends AnnouncedCall {

@@ -1,5 +1,6 @@
 import type { RuleBook } from '@changeover/compare';
 import type { OperationDefinition } from '@changeover/core';
+import type { Admission } from '../guarantees/index.ts';
 import type { AnswerStyle } from '../shadow/loop-budget.ts';
 import type { CallCost } from './call-costs.ts';
 import type { KeyState } from './key-state.ts';
@@ -42,4 +43,9 @@ export interface ResolvedCall {
   readonly state: KeyState;
   /** Where the legs' results may rightly differ; undefined where no rule holds for such calls. */
   readonly rules: RuleBook | undefined;
+}
+
+/** What was decided about an announced call. */
+export function resolvedOf(admission: Admission): ResolvedCall {
+  return admission.subject as ResolvedCall;
 }

@@ -5,7 +5,7 @@ import {
   type OperationDefinition,
   type Undetermined,
 } from '@changeover/core';
-import { isAsyncFunction, isPromise } from './answers.ts';
+import { isAsyncFunction, isPromise, type Method } from './invoke.ts';
 import { callWithCallback } from './callbacks.ts';
 import type {
   OperationSpec,
@@ -29,8 +29,6 @@ export class InvalidKeyError extends ChangeoverError {
     super('INVALID_KEY', message);
   }
 }
-
-export type Method = (...args: readonly unknown[]) => unknown;
 
 /** A member that the bridge knows, by its way from the object: `['nodes', 'upsert']`. */
 export interface Member {

@@ -6,13 +6,12 @@ import {
   runInTransaction,
 } from '../guarantees/index.ts';
 import type { Answering } from './answering.ts';
-import { isPromise } from './answers.ts';
+import { isPromise, type Method } from './invoke.ts';
 import type { AnnouncedCall, CallKind } from './call-start.ts';
 import type { CallResolver } from './call-resolver.ts';
 import { noteLegacyCost } from './call-costs.ts';
-import type { Method } from './invoke.ts';
-import type { Call, ResolvedCall } from './resolved-call.ts';
-import { resolvedOf, type WayBack } from './way-back.ts';
+import { type Call, type ResolvedCall, resolvedOf } from './resolved-call.ts';
+import type { WayBack } from './way-back.ts';
 
 /** A write that was announced. */
 interface Write extends AnnouncedCall {

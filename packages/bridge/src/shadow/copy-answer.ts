@@ -107,3 +107,11 @@ class Copier {
     return value;
   }
 }
+
+/** How many rows a result has; what isn't rows counts as one. */
+export function rowCount(value: unknown): number {
+  if (Array.isArray(value)) return value.length;
+  if (typeof value !== 'object' || value === null) return 1;
+  const { rows } = value as { rows?: unknown };
+  return Array.isArray(rows) ? rows.length : 1;
+}

@@ -3,7 +3,7 @@ import type { Clock, Digest, HeldSnapshot, Leg, LegName, ShadowCall } from '@cha
 import { digestResult, Redactor } from '@changeover/compare';
 import { LegLane } from './leg-lane.ts';
 import type { LoopBudget } from './loop-budget.ts';
-import { isPromise } from '../call/answers.ts';
+import { isPromise } from '../call/invoke.ts';
 
 /** What a leg made of a call: a result by its digest, or an error by its kind. */
 export type Outcome =
