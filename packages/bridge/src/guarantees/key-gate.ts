@@ -155,10 +155,7 @@ export class KeyGate {
     return admission;
   }
 
-  /**
-   * As {@link announceNow} for a read that changes nothing here, because it is over when anybody else is next asked about: it has no
-   * place and is not ended. That it did not wait is noted.
-   */
+  /** As {@link announceNow} for a read that has no place here, because it is over before anybody's next turn: it is not ended. */
   passBy({ caller }: CallContext, traits: CallTraits, subject?: unknown): void {
     const lane = this.#laneOf(caller, traits);
     if (this.#unfinished > 0 && lane.conflicts(true)) this.#reliance.add('order', subject);
