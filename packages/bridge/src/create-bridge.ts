@@ -55,7 +55,8 @@ export interface BridgeOptions<T extends object, O> extends BridgeSettings {
   /** What moves by itself: by operation from its arguments, or for all of them from what surrounds the call
    * (`() => tenant.getStore()?.id`). Default: one key, `all`. */
   readonly key?: KeyOption<NoInfer<T>, NoInfer<O>> | undefined;
-  /** What becomes of callable members that are not declared. Default: `refuse`, when the bridge is first used. */
+  /** What becomes of callable members that are not declared, of the object and of each object inside that is a `sub`. `legacy`: they are
+   * the legacy leg's, and counted. Default: `refuse`, when the bridge is first used. */
   readonly undeclared?: 'refuse' | 'legacy' | undefined;
   /** Flags, ledger, guardrail and recorder to share with other bridges; whoever made them closes them. Default: of its own. */
   readonly services?: BridgeServices | undefined;
@@ -393,7 +394,7 @@ class ObjectBridge<T extends object> implements Bridge {
             },
       value: (name) => this.#value(path, name, at),
       set: (name, value) => this.#set(path, name, value, at),
-      undeclared: (name, method) => this.#undeclared(name, method, at),
+      undeclared: (name, method) => this.#undeclared([...path, name], method, at),
     };
     const callable = path.length === 0 && this.#options.callable === true;
     return bridgeProxy<T>(() => at(this.#legacyNow()), members, callable);
@@ -453,11 +454,12 @@ class ObjectBridge<T extends object> implements Bridge {
       : undefined;
   }
 
-  #undeclared(name: PropertyKey, method: Method, at: (object: object) => T): Method {
+  #undeclared(path: readonly PropertyKey[], method: Method, at: (object: object) => T): Method {
+    const operation = path.every((name) => typeof name === 'string') ? path.join('.') : undefined;
     return (...args) => {
       const object = at(this.#legacyNow());
-      if (this.#options.undeclared === 'legacy' && typeof name === 'string') {
-        const cell = this.#made().recorder.cell(this.name, onlyKey, name, this.stageOf());
+      if (this.#options.undeclared === 'legacy' && operation !== undefined) {
+        const cell = this.#made().recorder.cell(this.name, onlyKey, operation, this.stageOf());
         cell.calls += 1;
       }
       return this.#own(Reflect.apply(method, object, args));

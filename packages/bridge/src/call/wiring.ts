@@ -103,7 +103,8 @@ export function methodOf(object: object, member: Pick<Member, 'path'>): Method |
 }
 
 /**
- * Checks that both legs have what was declared, and that everything callable of the legacy leg was.
+ * Checks that both legs have what was declared, and that everything callable of the legacy leg and of its objects with declared
+ * members was.
  *
  * @throws {WiringError} with every fault there is, each with what to type.
  */
@@ -117,7 +118,7 @@ export function checkWiring(
     const { operation, spec } = member;
     if (methodOf(legs.legacy, member) === undefined)
       return [
-        `the legacy leg has no method ${operation}: ${knownNames(operation, methodNames(legs.legacy))}`,
+        `the legacy leg has no method ${operation}: ${knownNames(operation, namesBeside(legs.legacy, member))}`,
       ];
     if (spec.kind === 'legacyOnly' || legs.pooled === undefined) return [];
     return methodOf(legs.pooled, member) === undefined
@@ -127,18 +128,44 @@ export function checkWiring(
         ]
       : [];
   });
-  if (undeclared === 'refuse') {
-    const declared = new Set(members.map(({ path }) => path[0]));
-    for (const method of methodNames(legs.legacy)) {
-      if (declared.has(method)) continue;
-      faults.push(
-        `${method} is not declared: add ${method}: read(), read.rows(), write(), transaction(), control() or legacyOnly() to ` +
-          "operations, or undeclared: 'legacy' to leave all that is not named with the legacy leg",
-      );
-    }
-  }
+  if (undeclared === 'refuse') faults.push(...undeclaredIn(legs.legacy, members));
   if (faults.length > 0)
     throw new WiringError(`The bridge "${name}" can't be made: ${faults.join('; ')}.`);
+}
+
+/** The methods of the object that a member would be of, each by its whole name. */
+function namesBeside(legacy: object, member: Member): string[] {
+  const owner = ownerOf(legacy, member);
+  const inside = member.path.slice(0, -1);
+  return owner === undefined
+    ? methodNames(legacy)
+    : methodNames(owner).map((name) => [...inside, name].join('.'));
+}
+
+/** A fault for each method that nobody declared, of the object itself and of each object inside that has declared members. */
+function undeclaredIn(
+  legacy: object,
+  members: readonly Member[],
+  path: readonly string[] = [],
+): string[] {
+  const within = ownerOf(legacy, { path: [...path, ''] });
+  if (within === undefined) return [];
+  const names = new Set(members.map((member) => member.path[path.length] ?? ''));
+  const faults = methodNames(within)
+    .filter((method) => !names.has(method))
+    .map((method) => {
+      const operations = path.length === 0 ? 'operations' : `sub({ … }) of ${path.join('.')}`;
+      return (
+        `${[...path, method].join('.')} is not declared: add ${method}: read(), read.rows(), write(), transaction(), control() ` +
+        `or legacyOnly() to ${operations}, or undeclared: 'legacy' to leave all that is not named with the legacy leg`
+      );
+    });
+  const inside = [...names].flatMap((name) => {
+    const own = members.filter((member) => member.path[path.length] === name);
+    const deeper = own.filter((member) => member.path.length > path.length + 1);
+    return deeper.length === 0 ? [] : undeclaredIn(legacy, deeper, [...path, name]);
+  });
+  return [...faults, ...inside];
 }
 
 /** What is a method by the class, for people who read faults. What the platform's own classes bring passes. */
