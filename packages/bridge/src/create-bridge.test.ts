@@ -518,6 +518,65 @@ test('objects inside are bridged, and what is to stay stays', async () => {
   ).toContain('nodes.upsert');
 });
 
+describe('a member of an object inside that nobody declared', () => {
+  const leg = (name: string) => ({
+    db: {
+      nodes: { upsert: (id: string) => `${name} ${id}`, drop: () => `${name} dropped`, size: 1 },
+      version: () => name,
+    },
+  });
+  const make = (undeclared: 'refuse' | 'legacy') =>
+    opened(
+      createBridge({
+        ...settings('pooled'),
+        name: 'app',
+        legacy: () => leg('legacy'),
+        pooled: () => leg('pooled'),
+        operations: { db: sub({ nodes: sub({ upsert: write() }) }) },
+        undeclared,
+      }),
+    );
+
+  test('is refused by its whole name, with all others and what to type', () => {
+    const app = make('refuse');
+    expect(() => app.db.nodes.upsert('a')).toThrow(
+      /db\.version is not declared: add version: read\(\).* to sub\(\{ … \}\) of db, or undeclared.*db\.nodes\.drop is not declared/,
+    );
+  });
+
+  test('or stays with the legacy leg and is counted, where that is asked for', () => {
+    const app = make('legacy');
+    expect(app.db.nodes.upsert('a')).toBe('pooled a');
+    expect([app.db.nodes.drop(), app.db.version(), app.db.nodes.size]).toEqual([
+      'legacy dropped',
+      'legacy',
+      1,
+    ]);
+    const { byOperation } = bridgeOf(app).recorder.summary();
+    expect(byOperation.map(({ operation, calls }) => `${operation} ${calls}`).sort()).toEqual([
+      'db.nodes.drop 1',
+      'db.nodes.upsert 1',
+      'db.version 1',
+    ]);
+  });
+
+  test('and one that is declared and not there is named with those that are', () => {
+    const app = opened(
+      createBridge({
+        ...settings('legacy'),
+        name: 'app',
+        legacy: () => leg('legacy'),
+        pooled: () => leg('pooled') as never,
+        operations: { db: sub({ nodes: sub({ upsrt: write() } as never) }) },
+        undeclared: 'legacy',
+      }),
+    );
+    expect(() => app.db.nodes.upsert('a')).toThrow(
+      /no method db\.nodes\.upsrt: .*db\.nodes\.upsert/,
+    );
+  });
+});
+
 test('frozen objects, classes with statics, functions and emitters can be bridged', () => {
   const frozen = opened(
     createBridge({

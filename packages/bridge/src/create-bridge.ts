@@ -1,23 +1,21 @@
 import type { Clock, LegName, Stage } from '@changeover/core';
-import { BackendRouter, type BackendRouterOptions } from './call/backend-router.ts';
+import { BackendRouter, type BackendRouterOptions, type CallOf } from './call/backend-router.ts';
+import type { Method } from './call/invoke.ts';
 import { abilitiesOf } from './call/leg-abilities.ts';
 import { bridgedObject } from './call/bridged-object.ts';
 import type { OperationSpec } from './call/operations.ts';
 import type { BridgeTypes, KeyOption, Operations, PooledLeg } from './call/bridge-types.ts';
+import { checkName, checkOperations, checkWiring } from './call/check-wiring.ts';
 import { keysOf } from './call/keys.ts';
 import { routes } from './call/route.ts';
 import { Legs, mustBeObject } from './call/legs.ts';
 import {
   answerStyles,
   apiOf,
-  checkName,
-  checkOperations,
-  checkWiring,
   definitionsOf,
   type KeyOf,
   type Member,
   membersOf,
-  type Method,
   onlyKey,
   WiringError,
 } from './call/wiring.ts';
@@ -53,7 +51,8 @@ export interface BridgeOptions<T extends object, O> extends BridgeSettings {
   /** What moves by itself: by operation from its arguments, or for all of them from what surrounds the call
    * (`() => tenant.getStore()?.id`). Default: one key, `all`. */
   readonly key?: KeyOption<NoInfer<T>, NoInfer<O>> | undefined;
-  /** What becomes of callable members that are not declared. Default: `refuse`, when the bridge is first used. */
+  /** What becomes of callable members that are not declared, of the object and of each object inside that is a `sub`. `legacy`: they are
+   * the legacy leg's, and counted. Default: `refuse`, when the bridge is first used. */
   readonly undeclared?: 'refuse' | 'legacy' | undefined;
   /** Flags, ledger, guardrail and recorder to share with other bridges; whoever made them closes them. Default: of its own. */
   readonly services?: BridgeServices | undefined;
@@ -187,6 +186,7 @@ class ObjectBridge<T extends object> implements Bridge {
   readonly #options: GivenOptions<T>;
   readonly #members: readonly Member[];
   readonly #keyOf: (operation: string) => KeyOf;
+  readonly #own: (answer: unknown) => unknown;
   #services: BridgeServices | undefined;
   #router: BackendRouter<Record<string, Method>> | undefined;
   #legs: Legs<T> | undefined;
@@ -205,11 +205,10 @@ class ObjectBridge<T extends object> implements Bridge {
     this.#options = options;
     this.#members = membersOf(options.operations);
     this.#keyOf = keysOf(options.key, this.#members);
-    this.object = bridgedObject<T>({
+    const { object, own } = bridgedObject<T>({
       name: this.name,
       members: this.#members,
       callable: options.callable === true,
-      answersItself: options.answers !== 'promises',
       legs: () => this.#legs ?? this.#wired(),
       routed: (operation) => this.#routed(operation),
       answering: () => this.#answering,
@@ -218,6 +217,8 @@ class ObjectBridge<T extends object> implements Bridge {
       },
       logger: () => this.#made().logger,
     });
+    this.object = object;
+    this.#own = own;
     bridges.set(this.object, this);
   }
 
@@ -334,9 +335,9 @@ class ObjectBridge<T extends object> implements Bridge {
     this.#made().recorder.cell(this.name, onlyKey, name, this.stageOf()).calls += 1;
   }
 
-  #routed(operation: string): Method {
+  #routed(operation: string): CallOf {
     this.#router ??= this.#makeRouter();
-    return this.#router.api[operation] as Method;
+    return this.#router.calls[operation] as CallOf;
   }
 
   #makeRouter(): BackendRouter<Record<string, Method>> {
@@ -366,6 +367,8 @@ class ObjectBridge<T extends object> implements Bridge {
       rules: rules ?? settings.rules,
       parseKey,
       tableRead,
+      // An API of which every answer is data needs no look at each.
+      own: answers === 'promises' ? undefined : this.#own,
       mayAnswerAtOnce:
         answers === 'promises' ? undefined : answerStyles(this.#members, legs.legacy, legs.pooled),
       guarantees: services.guarantees,

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { Logger } from '@changeover/core';
-import { askForComparison, isForComparison } from '../shadow/for-comparison.ts';
-import type { Method } from './wiring.ts';
+import { askForComparison, isForComparison } from '../guarantees/index.ts';
+import type { Method } from './invoke.ts';
 
 type EventName = string | symbol;
 

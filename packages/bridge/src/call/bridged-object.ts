@@ -1,11 +1,12 @@
 import type { LegName, Logger } from '@changeover/core';
-import { isPromise } from './answers.ts';
+import type { CallOf } from './backend-router.ts';
 import { BridgedEvents } from './bridged-events.ts';
 import { bridgeProxy } from './bridge-proxy.ts';
 import { tellCallback } from './callbacks.ts';
+import type { Method } from './invoke.ts';
 import type { Legs } from './legs.ts';
 import { restoreProperty, setProperty } from './set-property.ts';
-import { type Member, type Method, ownerOf, WiringError } from './wiring.ts';
+import { type Member, ownerOf, WiringError } from './wiring.ts';
 
 /** What the object needs of its bridge. */
 export interface ObjectBridging<T extends object> {
@@ -13,12 +14,10 @@ export interface ObjectBridging<T extends object> {
   readonly members: readonly Member[];
   /** The legacy object is a function or a class. */
   readonly callable: boolean;
-  /** False for an API whose answers are always data, and never the object itself. */
-  readonly answersItself: boolean;
   /** Both legs; makes them at the first use. */
   legs(): Legs<T>;
   /** A declared operation by the router; makes it at the first call. */
-  routed(operation: string): Method;
+  routed(operation: string): CallOf;
   /** The leg that answers for properties. */
   answering(): LegName;
   /** A method that was not declared is called. */
@@ -26,10 +25,34 @@ export interface ObjectBridging<T extends object> {
   logger(): Logger;
 }
 
+/** What stands in the legs' place. */
+export interface BridgedObject<T extends object> {
+  readonly object: T;
+  /** The bridge's own object in place of a leg's, or of one inside it; any other value as it is. A leg that gives itself would let its
+   * caller go past the bridge. */
+  readonly own: (value: unknown) => unknown;
+}
+
 /** Makes the object that stands in the legacy object's place. */
-export function bridgedObject<T extends object>(bridging: ObjectBridging<T>): T {
-  const places: Place<T>[] = [];
-  return new Place(bridging, [], places).object;
+export function bridgedObject<T extends object>(bridging: ObjectBridging<T>): BridgedObject<T> {
+  const places = new Places<T>();
+  const { object } = new Place(bridging, [], places);
+  return { object, own: (value) => places.own(value) };
+}
+
+/** Every place of one bridge. */
+class Places<T extends object> {
+  readonly #all: Place<T>[] = [];
+
+  add(place: Place<T>): void {
+    this.#all.push(place);
+  }
+
+  own(value: unknown): unknown {
+    if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return value;
+    for (const place of this.#all) if (place.stands(value)) return place.object;
+    return value;
+  }
 }
 
 /** The legacy object's place, or that of an object inside it. */
@@ -37,16 +60,16 @@ class Place<T extends object> {
   readonly object: T;
   readonly #path: readonly string[];
   readonly #bridging: ObjectBridging<T>;
-  /** Every place of the bridge. */
-  readonly #places: Place<T>[];
+  #made: Legs<T> | undefined;
+  readonly #places: Places<T>;
   readonly #declared: ReadonlyMap<string, Member>;
   readonly #inside = new Map<string, Place<T>>();
 
-  constructor(bridging: ObjectBridging<T>, path: readonly string[], places: Place<T>[]) {
+  constructor(bridging: ObjectBridging<T>, path: readonly string[], places: Places<T>) {
     this.#bridging = bridging;
     this.#path = path;
     this.#places = places;
-    places.push(this);
+    places.add(this);
     const within = bridging.members.filter((member) =>
       path.every((name, at) => member.path[at] === name),
     );
@@ -64,10 +87,15 @@ class Place<T extends object> {
     this.object = this.#proxy();
   }
 
+  /** Both legs, which are made once. Asked at each call. */
+  #both(): Legs<T> {
+    return (this.#made ??= this.#bridging.legs());
+  }
+
   #proxy(): T {
     const events = new BridgedEvents({
       legs: () => this.#legs(),
-      made: () => this.#bridging.legs().pooled.made,
+      made: () => this.#both().pooled.made,
       self: () => this.object,
       logger: () => this.#bridging.logger(),
     });
@@ -80,7 +108,7 @@ class Place<T extends object> {
         },
         inside: (name) => this.#inside.get(name)?.object,
         here: () => {
-          const { here } = this.#bridging.legs().legacy;
+          const { here } = this.#both().legacy;
           return here && this.#at(here);
         },
         value: (name) => this.#value(name),
@@ -95,34 +123,24 @@ class Place<T extends object> {
   }
 
   #method({ operation, spec }: Member): Method {
-    let route: Method = (...args) => {
-      route = this.#bridging.routed(operation);
-      return route(...args);
+    let make: CallOf = (args) => {
+      make = this.#bridging.routed(operation);
+      return make(args);
     };
-    if (!this.#bridging.answersItself) return (...args) => route(...args);
-    const call: Method = (...args) => {
-      const answer = this.#own(route(...args));
-      return isPromise(answer) ? answer.then((value) => this.#own(value)) : answer;
-    };
+    const call: Method = (...args) => make(args);
     if (!('callback' in spec) || spec.callback !== 'last') return call;
     return (...args) => {
       const callback = args.at(-1);
       // Many libraries promise where no callback is given.
       if (typeof callback !== 'function') return call(...args);
-      tellCallback(route(...args.slice(0, -1)) as Promise<unknown>, callback as Method);
+      tellCallback(make(args.slice(0, -1)) as Promise<unknown>, callback as Method);
       return undefined;
     };
   }
 
-  /** A leg that gives itself, or an object inside it, would let its caller go past the bridge. */
-  #own(value: unknown): unknown {
-    if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return value;
-    return this.#places.find((place) => place.#stands(value))?.object ?? value;
-  }
-
   /** Whether this is in the place of a leg's object. */
-  #stands(object: object): boolean {
-    const { legacy, pooled } = this.#bridging.legs();
+  stands(object: object): boolean {
+    const { legacy, pooled } = this.#both();
     return (
       (legacy.here !== undefined && this.#at(legacy.here) === object) ||
       (pooled.here !== undefined && this.#at(pooled.here) === object)
@@ -133,7 +151,7 @@ class Place<T extends object> {
     const [legacy, pooled] = this.#legsWith(name);
     const object =
       pooled !== undefined && this.#bridging.answering() === 'pooled' ? pooled : legacy;
-    return this.#own(Reflect.get(object, name, object));
+    return this.#places.own(Reflect.get(object, name, object));
   }
 
   #set(name: PropertyKey, value: unknown): boolean {
@@ -151,7 +169,7 @@ class Place<T extends object> {
     return (...args) => {
       const legacy = this.#legacy();
       if (typeof name === 'string') this.#bridging.undeclared([...this.#path, name].join('.'));
-      return this.#own(Reflect.apply(method, legacy, args));
+      return this.#places.own(Reflect.apply(method, legacy, args));
     };
   }
 
@@ -163,12 +181,12 @@ class Place<T extends object> {
 
   /** The legs' objects here; undefined for a pooled leg that is not there yet. */
   #legs(): readonly [T, T | undefined] {
-    const pooled = this.#bridging.legs().pooled.here;
+    const pooled = this.#both().pooled.here;
     return [this.#legacy(), pooled && this.#at(pooled)];
   }
 
   #legacy(): T {
-    const legacy = this.#bridging.legs().legacy.here;
+    const legacy = this.#both().legacy.here;
     if (legacy === undefined)
       throw new WiringError(
         `The legacy object of "${this.#bridging.name}" is promised and not there yet: await bridgeOf(object).ready() before the first use.`,

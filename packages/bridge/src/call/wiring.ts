@@ -1,12 +1,12 @@
 import {
   ChangeoverError,
-  knownNames,
   NotComparableError,
   type OperationDefinition,
   type Undetermined,
 } from '@changeover/core';
-import { isAsyncFunction, isPromise } from './answers.ts';
+import { isAsyncFunction, isPromise, type Method } from './invoke.ts';
 import { callWithCallback } from './callbacks.ts';
+import { methodNames } from './method-names.ts';
 import type {
   OperationSpec,
   ReadOperation,
@@ -30,8 +30,6 @@ export class InvalidKeyError extends ChangeoverError {
   }
 }
 
-export type Method = (...args: readonly unknown[]) => unknown;
-
 /** A member that the bridge knows, by its way from the object: `['nodes', 'upsert']`. */
 export interface Member {
   /** As flags, counts and reports call it: `nodes.upsert`. */
@@ -49,33 +47,6 @@ export const maxKeyLength = 200;
 
 /** The name of the key where a bridge has one for all calls. */
 export const onlyKey = 'all';
-
-/** A bridge's name, which is part of its flag's.
- *
- * @throws {WiringError} */
-export function checkName(name: unknown): string {
-  if (typeof name === 'string' && /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/.test(name)) return name;
-  throw new WiringError(
-    `A bridge's name is ${JSON.stringify(name)}: use 1 to 63 letters, digits, "_" and "-", beginning with a letter or digit.`,
-  );
-}
-
-/** Checks that each operation is what `read()`, `write()` or one of the others made.
- *
- * @throws {WiringError} with what to type. */
-export function checkOperations(operations: unknown, within = ''): void {
-  if (typeof operations !== 'object' || operations === null)
-    throw new WiringError('The option operations says what each method is: { list: read.rows() }.');
-  for (const [name, spec] of Object.entries(operations as Readonly<Record<string, unknown>>)) {
-    const { kind, operations: inside } = (spec ?? {}) as { kind?: unknown; operations?: unknown };
-    if (typeof kind !== 'string')
-      throw new WiringError(
-        `The operation ${within}${name} is declared as ${spec === null ? 'null' : typeof spec}: write ${name}: read(), ` +
-          'read.rows(), write(), transaction(), control(), bySql(classifier), legacyOnly() or sub({ … }).',
-      );
-    if (kind === 'sub') checkOperations(inside, `${within}${name}.`);
-  }
-}
 
 /** Every member that was declared, those of objects inside with their way to it. */
 export function membersOf(
@@ -101,100 +72,17 @@ export function ownerOf(object: object, { path }: Pick<Member, 'path'>): object 
     : undefined;
 }
 
+/** A member of an object, whatever it is. */
+function memberOf(object: object, member: Pick<Member, 'path'>): unknown {
+  const { path } = member;
+  const owner = path.length === 1 ? object : ownerOf(object, member);
+  return (owner as Record<string, unknown> | undefined)?.[path[path.length - 1] ?? ''];
+}
+
 /** A member's function on an object; undefined where there is none. */
 export function methodOf(object: object, member: Pick<Member, 'path'>): Method | undefined {
-  const owner = ownerOf(object, member) as Record<string, unknown> | undefined;
-  const method = owner?.[member.path.at(-1) ?? ''];
+  const method = memberOf(object, member);
   return typeof method === 'function' ? (method as Method) : undefined;
-}
-
-/**
- * Checks that both legs have what was declared, and that everything callable of the legacy leg was.
- *
- * @throws {WiringError} with every fault there is, each with what to type.
- */
-export function checkWiring(
-  name: string,
-  members: readonly Member[],
-  legs: { readonly legacy: object; readonly pooled: object | undefined },
-  undeclared: 'refuse' | 'legacy',
-): void {
-  const faults = members.flatMap((member): string[] => {
-    const { operation, spec } = member;
-    if (methodOf(legs.legacy, member) === undefined)
-      return [
-        `the legacy leg has no method ${operation}: ${knownNames(operation, methodNames(legs.legacy))}`,
-      ];
-    if (spec.kind === 'legacyOnly' || legs.pooled === undefined) return [];
-    return methodOf(legs.pooled, member) === undefined
-      ? [
-          `the pooled leg has no method ${operation}: give it one, or declare ${operation}: legacyOnly() to keep it where it is. ` +
-            '(A copy by { ...object } has no methods of its class.)',
-        ]
-      : [];
-  });
-  if (undeclared === 'refuse') faults.push(...undeclaredFaults(members, legs.legacy));
-  if (faults.length > 0)
-    throw new WiringError(`The bridge "${name}" can't be made: ${faults.join('; ')}.`);
-}
-
-/** The methods of the legacy object, and of the objects inside that have declared members, that nobody declared. */
-function undeclaredFaults(members: readonly Member[], legacy: object): string[] {
-  const places = new Map<string, { readonly path: readonly string[]; readonly names: Set<string> }>(
-    // Its methods are to be declared even where none is.
-    [['', { path: [], names: new Set() }]],
-  );
-  for (const { path } of members) {
-    path.forEach((name, at) => {
-      const within = path.slice(0, at);
-      const place = places.get(within.join('.')) ?? { path: within, names: new Set<string>() };
-      places.set(within.join('.'), place);
-      place.names.add(name);
-    });
-  }
-  return [...places].flatMap(([within, { path, names }]) => {
-    const owner = ownerOf(legacy, { path: [...path, ''] });
-    const found = owner === undefined ? [] : methodNames(owner);
-    return found
-      .filter((method) => !names.has(method))
-      .map(
-        (method) =>
-          `${within === '' ? method : `${within}.${method}`} is not declared: add ${method}: read(), read.rows(), write(), transaction(), ` +
-          `control() or legacyOnly() to ${within === '' ? 'operations' : `sub({ … }) of ${within}`}, or undeclared: 'legacy' to leave ` +
-          'all that is not named with the legacy leg',
-      );
-  });
-}
-
-/** What is a method by the class, for people who read faults. What the platform's own classes bring passes. */
-export function methodNames(object: object): string[] {
-  const names = new Set<string>();
-  for (
-    let owner: object | null = object;
-    owner !== null && !isBuiltIn(owner);
-    owner = Object.getPrototypeOf(owner) as object | null
-  ) {
-    for (const [name, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(owner))) {
-      // A class among the members is a value; its statics are its own.
-      if (name !== 'constructor' && isCallable(descriptor.value)) names.add(name);
-    }
-  }
-  return [...names];
-}
-
-function isCallable(value: unknown): boolean {
-  return typeof value === 'function' && !/^class\b/.test(Function.prototype.toString.call(value));
-}
-
-/** A prototype of the platform: Object, Function, EventEmitter, Map and the like. */
-function isBuiltIn(owner: object): boolean {
-  const { constructor } = owner as { readonly constructor?: unknown };
-  return (
-    Object.hasOwn(owner, 'constructor') &&
-    typeof constructor === 'function' &&
-    (/\{\s*\[native code\]\s*\}\s*$/.test(Function.prototype.toString.call(constructor)) ||
-      constructor.name === 'EventEmitter')
-  );
 }
 
 /** The key of a call by its arguments. */
@@ -454,22 +342,22 @@ function started(operation: string, answer: unknown): unknown {
 /** How the legs answer an operation, as far as the kinds of their functions show it. */
 export type AnswerStyle = 'legacy-alone' | 'both' | 'neither';
 
-/** Tells of an operation how the legs answer it. Asked at each call: remembered until a leg's function is another. */
+/** Tells of an operation how the legs answer it. What it gives is asked at each call: remembered until a leg's function is another. */
 export function answerStyles(
   members: readonly Member[],
   legacy: LegObject,
   pooled: LegObject,
-): (operation: string) => AnswerStyle {
+): (operation: string) => () => AnswerStyle {
   const known = new Map(
     members.map((member) => {
-      let methods: readonly [Method | undefined, Method | undefined] | undefined;
+      let seen: readonly [unknown, unknown] = [undefined, undefined];
       let style: AnswerStyle = 'neither';
       const styleNow = (): AnswerStyle => {
         if (legacy.here === undefined || pooled.here === undefined) return 'neither';
-        const one = methodOf(legacy.here, member);
-        const other = methodOf(pooled.here, member);
-        if (methods?.[0] !== one || methods?.[1] !== other) {
-          methods = [one, other];
+        const one = memberOf(legacy.here, member);
+        const other = memberOf(pooled.here, member);
+        if (seen[0] !== one || seen[1] !== other) {
+          seen = [one, other];
           style = styleOf(member, one, other);
         }
         return style;
@@ -477,14 +365,10 @@ export function answerStyles(
       return [member.operation, styleNow] as const;
     }),
   );
-  return (operation) => known.get(operation)?.() ?? 'neither';
+  return (operation) => known.get(operation) ?? (() => 'neither');
 }
 
-function styleOf(
-  { spec }: Member,
-  legacy: Method | undefined,
-  pooled: Method | undefined,
-): AnswerStyle {
+function styleOf({ spec }: Member, legacy: unknown, pooled: unknown): AnswerStyle {
   if ('async' in spec && spec.async === true) return 'neither';
   if ('callback' in spec && spec.callback === 'last') return 'neither';
   if (isAsyncFunction(legacy)) return 'neither';

@@ -1,4 +1,4 @@
-import { isStream } from '../call/answers.ts';
+import { isStream } from '../call/invoke.ts';
 
 /**
  * Copies a call's arguments, so that the shadow leg works on what the caller passed: the caller may change its objects
@@ -134,4 +134,12 @@ class Copier {
     else if (isStream(value)) this.usedUp = true;
     return value;
   }
+}
+
+/** How many rows a result has; what isn't rows counts as one. */
+export function rowCount(value: unknown): number {
+  if (Array.isArray(value)) return value.length;
+  if (typeof value !== 'object' || value === null) return 1;
+  const { rows } = value as { rows?: unknown };
+  return Array.isArray(rows) ? rows.length : 1;
 }

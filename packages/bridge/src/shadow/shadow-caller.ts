@@ -1,10 +1,10 @@
 import { NotComparableError, SnapshotLostError } from '@changeover/core';
 import type { Clock, Digest, HeldSnapshot, Leg, LegName, ShadowCall } from '@changeover/core';
 import { digestResult, Redactor } from '@changeover/compare';
-import { callForComparison } from './for-comparison.ts';
+import { callForComparison } from '../guarantees/index.ts';
 import { LegLane } from './leg-lane.ts';
 import type { LoopBudget } from './loop-budget.ts';
-import { isPromise } from '../call/answers.ts';
+import { isPromise } from '../call/invoke.ts';
 
 /** What a leg made of a call: a result by its digest, or an error by its kind. */
 export type Outcome =
