@@ -333,6 +333,30 @@ describe('what would go wrong later is refused at the first use', () => {
     expect(runs).toBe(0);
   });
 
+  test('but not of a method that stays with the legacy leg: its caller has the builder, which runs when it is awaited', async () => {
+    let runs = 0;
+    const builder = {
+      where: () => builder,
+      then: (done: (rows: unknown) => void) => {
+        runs += 1;
+        done([1]);
+      },
+    };
+    const db = opened(
+      createBridge({
+        ...settings('pooled'),
+        name: 'db',
+        legacy: () => ({ table: () => builder }),
+        pooled: () => ({}),
+        operations: { table: legacyOnly() },
+      }),
+    );
+    const table = db.table().where();
+    expect(runs).toBe(0);
+    expect(await table).toEqual([1]);
+    expect(runs).toBe(1);
+  });
+
   test('but not of a read whose callers are said to await it at once: it runs once', async () => {
     let runs = 0;
     const builder = {

@@ -214,7 +214,7 @@ export class BackendRouter<Api extends object> {
       case 'control':
         return (args) => this.#answering.owned(this.#control(operation, args));
       case 'legacyOnly':
-        return (args) => this.#answering.owned(this.#legacyOnly(call, args));
+        return (args) => this.#legacyOnly(call, args);
     }
   }
 
@@ -250,9 +250,10 @@ export class BackendRouter<Api extends object> {
       cell.failed += 1;
       throw error;
     }
-    if (!isPromise(result)) {
+    // What can be awaited and is no promise may be a query builder, which runs at each await: it is the caller's alone.
+    if (!(result instanceof Promise)) {
       answered();
-      return result;
+      return isPromise(result) ? result : this.#answering.owned(result);
     }
     this.#calls.begin();
     result.then(
@@ -265,7 +266,7 @@ export class BackendRouter<Api extends object> {
         cell.failed += 1;
       },
     );
-    return result;
+    return this.#answering.owned(result);
   }
 }
 

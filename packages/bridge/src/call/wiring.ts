@@ -308,7 +308,8 @@ function callOf(member: Member): CallOn {
       throw new WiringError(`a leg has no method ${operation} any more.`);
     const answer: unknown = Reflect.apply(method, owner, args);
     // The usual answers first: neither needs its `then` looked up.
-    if (answer instanceof Promise || Array.isArray(answer)) return answer;
+    if (answer instanceof Promise || Array.isArray(answer) || spec.kind === 'legacyOnly')
+      return answer;
     return isAwaited && isPromise(answer) ? Promise.resolve(answer) : started(operation, answer);
   };
 }
