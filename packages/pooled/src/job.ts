@@ -99,6 +99,11 @@ export function isWriting(job: Job): boolean {
   return storageOperations[job.operation].kind === 'write';
 }
 
+/** What a job is called in errors and reports. */
+export function nameOf(job: Job): string {
+  return job.kind === 'operation' ? job.operation : job.kind;
+}
+
 /** Whether a job leaves something on its connection that nobody else may find there. */
 export function keepsState(job: Job): boolean {
   if (job.kind !== 'operation' && job.kind !== 'rehearse') return false;

@@ -3,9 +3,9 @@ import { ClosedError, InvalidArgumentError } from '@changeover/engines/api';
 import type { CallOptions, Engine, StorageTransaction } from '@changeover/engines/api';
 import { fileStore, schemaStore, toStorageError } from '@changeover/engines';
 import type { DatasetStore, Program } from '@changeover/engines';
-import { CallEnd } from './call-end.ts';
-import { abortedError, callLimit, checkLimit, within } from './call-limit.ts';
-import type { CallLimit } from './call-limit.ts';
+import { CallEnd } from './dataset/call-end.ts';
+import { abortedError, callLimit, checkLimit, within } from './dataset/call-limit.ts';
+import type { CallLimit } from './dataset/call-limit.ts';
 import type { EndableCall } from '@changeover/core';
 import type { EngineDriver } from './engine-parts.ts';
 import { isWriting } from './job.ts';
@@ -13,9 +13,9 @@ import type { DatasetOperation, Job, OperationJob } from './job.ts';
 import type { BreakerState } from './pool/pool-breaker.ts';
 import type { PoolStats } from './pool/pool-stats.ts';
 import { PoolClosedError } from './pool/pool-errors.ts';
-import type { PooledDataset } from './pooled-dataset.ts';
+import type { PooledDataset } from './dataset/pooled-dataset.ts';
 import { PostgresPooledSession } from './postgresql/postgres-pooled-session.ts';
-import { checkWork, OpenTransaction } from './transaction.ts';
+import { checkWork, OpenTransaction } from './dataset/open-transaction.ts';
 
 /** What an operation on the datasets themselves is. */
 export type StoreOperation = 'datasetExists' | 'createDataset' | 'dropDataset' | 'listDatasets';
@@ -135,14 +135,21 @@ export class PooledEngine {
   async holdSnapshot(dataset: string, signal: AbortSignal): Promise<SnapshotOnLoan> {
     return await this.#pooled(dataset, async (pools) => {
       const limit = { signal, atMs: Infinity };
-      const lease = await pools.beginTransaction(limit);
-      const name = (await pools.runOn(lease, { kind: 'shareSnapshot' }, limit, true)) as string;
+      const lease = await pools.transactions.begin(limit);
+      const name = (await pools.transactions.run(
+        lease,
+        { kind: 'shareSnapshot' },
+        { limit, releaseOnFailure: true },
+      )) as string;
       let released: Promise<void> | undefined;
       return {
         name,
         run: (job, jobSignal) =>
-          pools.runOn(lease, job, { signal: jobSignal, atMs: Infinity }, false),
-        release: () => (released ??= pools.endTransaction(lease, 'rollback', limit)),
+          pools.transactions.run(lease, job, {
+            limit: { signal: jobSignal, atMs: Infinity },
+            releaseOnFailure: false,
+          }),
+        release: () => (released ??= pools.transactions.end(lease, 'rollback', limit)),
       };
     });
   }
@@ -176,7 +183,8 @@ export class PooledEngine {
       end === undefined ? limit() : { ...limit(), signal: end.signal };
     const transaction = await this.#pooled(
       dataset,
-      async (pools) => new OpenTransaction(pools, await pools.beginTransaction(beginning()), limit),
+      async (pools) =>
+        new OpenTransaction(pools, await pools.transactions.begin(beginning()), limit),
     );
     this.#transactions += 1;
     if (end !== undefined) endBy(end, transaction);
