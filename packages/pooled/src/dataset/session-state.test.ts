@@ -87,6 +87,7 @@ describe('the session state of a dataset', () => {
 
   test('is on the connection of the transaction that left something, from its end on', async () => {
     const { state, writers } = stateOf();
+    const other = await writers.pool.acquire({});
     const lease = await state.lendWriter(unlimited, 'transaction');
     const session = lease.resource;
     state.keepFor(lease, state.marked(plain));
@@ -94,9 +95,10 @@ describe('the session state of a dataset', () => {
     state.keepFor(lease, state.marked(sets));
     expect([state.takesAll, state.hasKept(session)]).toEqual([true, true]);
     state.transactionEnded(lease);
+    // The one that any caller would be lent now.
+    other.release();
     const next = await state.poolFor(false).acquire({});
     expect(next.resource).toBe(session);
-    expect(writers.sessions).toHaveLength(1);
   });
 
   test('gives the connection of any other transaction back', async () => {
