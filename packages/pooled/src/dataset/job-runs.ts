@@ -61,7 +61,7 @@ export class JobRuns {
     });
     attempt.session = lease.resource;
     if (writes) onWrite(lease.resource);
-    const read = cost === undefined ? undefined : { cost, beside: false };
+    const read = cost === undefined ? undefined : { cost, shared: false };
     const value =
       job.kind === 'rehearse'
         ? await work.rehearse(lease, job, limit)
@@ -83,7 +83,7 @@ export class JobRuns {
     });
     attempt.session = place.resource;
     try {
-      const read = { cost, beside: true };
+      const read = { cost, shared: true };
       const value = await this.#parts.work.run(place, job, { limit, releaseOnFailure: true, read });
       place.release();
       return value;
@@ -96,7 +96,7 @@ export class JobRuns {
 
   #mayBeOthersDoing(place: Lease<PooledSession>, error: unknown): boolean {
     return (
-      place.hadCompany &&
+      place.wasShared &&
       !(error instanceof AbortedError) &&
       failureClass(this.#parts.engine, error) !== 'connection'
     );

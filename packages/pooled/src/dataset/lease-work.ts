@@ -85,7 +85,7 @@ export class LeaseWork {
         ended();
       },
       onOther:
-        lease.isPlace && unapplied
+        lease.isShared && unapplied
           ? (giveUp) => {
               lease.onDispersed = () => {
                 giveUp(new DispersedError());

@@ -67,7 +67,7 @@ export class PostgresPooledSession implements PooledSession {
     if (keepsState(job) && !this.#session.isPooledByTransaction) this.#marked = true;
     if (read !== undefined) {
       let tookMs = 0;
-      const answer = await this.#session.read(program, read.beside, (durationMs) => {
+      const answer = await this.#session.read(program, read.shared, (durationMs) => {
         tookMs += durationMs;
       });
       // A read that changes the connection, by a function it calls, does so to nobody else.
