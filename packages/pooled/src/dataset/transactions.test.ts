@@ -1,34 +1,16 @@
 import { describe, expect, test } from '@jest/globals';
 import { ConnectionError } from '@changeover/engines/api';
-import { sessionFactsByWords } from '@changeover/engines';
-import { KeepAlive } from '../keep-alive.ts';
-import { PoolBreaker } from '../pool/pool-breaker.ts';
-import { PooledDataset } from './pooled-dataset.ts';
-import { RetryBudget } from './retry-policy.ts';
-import { ScriptedPool, type ScriptedSession, unlimited } from './test-kit/scripted-dataset.ts';
+import {
+  datasetOver,
+  ScriptedPool,
+  type ScriptedSession,
+  unlimited,
+} from './test-kit/scripted-dataset.ts';
 
 async function begun() {
   const scripted = new ScriptedPool();
-  const { clock, pool } = scripted;
-  const { transactions } = new PooledDataset({
-    engine: 'postgresql',
-    dataset: 'orders',
-    readers: pool,
-    writers: pool,
-    session: {
-      facts: sessionFactsByWords('postgresql'),
-      mode: () => 'pin',
-      known: () => 'none',
-      pin: (last) => scripted.pin(last),
-    },
-    breaker: new PoolBreaker(clock),
-    retryBudget: new RetryBudget(),
-    clock,
-    random: () => 0.5,
-    keepAlive: new KeepAlive(),
-    lockWaitMs: 1_000,
-    onEmpty: () => undefined,
-  });
+  const { pool } = scripted;
+  const { transactions } = datasetOver(scripted);
   const lease = await transactions.begin(unlimited);
   return { transactions, lease, pool, session: scripted.sessions[0] as ScriptedSession, scripted };
 }

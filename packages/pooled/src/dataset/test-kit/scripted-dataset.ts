@@ -1,14 +1,18 @@
-import type { TransactionState } from '@changeover/engines';
+import { sessionFactsByWords, type TransactionState } from '@changeover/engines';
 import type { StorageErrorFields } from '@changeover/engines/api';
 import { ManualClock } from '../../../../../test/kit/manual-clock.ts';
 import { Budget } from '../../budget.ts';
 import { type Job, nameOf } from '../../job.ts';
+import { KeepAlive } from '../../keep-alive.ts';
+import { PoolBreaker } from '../../pool/pool-breaker.ts';
 import { silentPoolObserver } from '../../pool/pool-observer.ts';
 import { parsePoolOptions } from '../../pool/pool-options.ts';
 import { Pool } from '../../pool/pool.ts';
 import type { Sharing } from '../../pool/resource-source.ts';
 import type { PooledSession } from '../../pooled-session.ts';
 import type { CallLimit } from '../call-limit.ts';
+import { PooledDataset } from '../pooled-dataset.ts';
+import { RetryBudget } from '../retry-policy.ts';
 import { SessionPin } from '../session-pin.ts';
 
 /** No limit at all. */
@@ -70,8 +74,15 @@ export class ScriptedPool {
   readonly sessions: ScriptedSession[] = [];
   readonly pool: Pool<PooledSession>;
 
-  constructor(clock: ManualClock = new ManualClock(), sharing?: Sharing) {
+  readonly #onEmpty: () => void;
+
+  constructor(
+    clock: ManualClock = new ManualClock(),
+    sharing?: Sharing,
+    onEmpty: () => void = () => undefined,
+  ) {
     this.clock = clock;
+    this.#onEmpty = onEmpty;
     this.pool = this.#poolOver({
       ...(sharing === undefined ? {} : { sharing }),
       open: async () => {
@@ -109,6 +120,35 @@ export class ScriptedPool {
       random: () => 0.5,
       observer: silentPoolObserver,
       fields: {},
+      onEmpty: this.#onEmpty,
     });
   }
+}
+
+/** A dataset of one pool for reads and writes. */
+export function datasetOver(
+  scripted: ScriptedPool,
+  dataset = 'orders',
+  onEmpty: () => void = () => undefined,
+): PooledDataset {
+  const { clock, pool } = scripted;
+  return new PooledDataset({
+    engine: 'postgresql',
+    dataset,
+    readers: pool,
+    writers: pool,
+    session: {
+      facts: sessionFactsByWords('postgresql'),
+      mode: () => 'pin',
+      known: () => 'none',
+      pin: (last) => scripted.pin(last),
+    },
+    breaker: new PoolBreaker(clock),
+    retryBudget: new RetryBudget(),
+    clock,
+    random: () => 0.5,
+    keepAlive: new KeepAlive(),
+    lockWaitMs: 1_000,
+    onEmpty,
+  });
 }
