@@ -1,4 +1,4 @@
-import { datasetPrograms, withEachStep } from '@changeover/engines/sqlite';
+import { datasetPrograms, withEachStep } from '@changeover/engines';
 import type {
   PostgresSession,
   Program,
