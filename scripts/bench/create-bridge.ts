@@ -14,7 +14,7 @@ import {
   figureOf,
 } from './figure.ts';
 import { takeTurns, timeText } from './measure.ts';
-import { openPeers, peersText } from './migration-peers.ts';
+import { addedFigures, openPeers } from './migration-peers.ts';
 import { atMost } from './verdict.ts';
 
 /** A singleton whose answers cost next to nothing, so that what is added shows. */
@@ -77,25 +77,10 @@ async function measureBridge(context: BenchContext): Promise<CaseResult> {
   );
   peers.close();
   for (const object of [atLegacy, atPooled]) await bridgeOf(object).close();
-  const theirs = awaited.addedMicros('launchDarkly', 'direct');
+  const awaitedBridge = { name: 'createBridge', inside: 'the method', ofLaunchDarkly: 0.12 };
   const figures = (['legacy', 'pooled'] as const).flatMap((stage): Figure[] => {
-    const added = awaited.addedMicros(stage, 'direct');
     return [
-      figureOf({
-        key: stage,
-        name: `createBridge adds to an awaited call at ${stage}`,
-        unit: 'µs',
-        rounds: added,
-        target: atMost(0.4),
-        beside: `the method itself takes ${timeText(awaited.medianMs('direct'))}; ${peersText(awaited)}`,
-      }),
-      figureOf({
-        key: `${stage}-launchdarkly`,
-        name: `of what LaunchDarkly adds, at ${stage}`,
-        unit: '×',
-        rounds: added.map((micros, round) => micros / (theirs[round] ?? NaN)),
-        target: atMost(0.12),
-      }),
+      ...addedFigures(stage, awaited, awaitedBridge),
       figureOf({
         key: `${stage}-at-once`,
         name: `createBridge adds to a call that answers at once, at ${stage}`,

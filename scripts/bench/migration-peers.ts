@@ -8,8 +8,10 @@ import {
   LDMigrationSuccess,
 } from '@launchdarkly/node-server-sdk';
 import { experimentAsync } from 'tzientist';
+import { type Figure, figureOf } from './figure.ts';
 import { type Side, timeText, type Timings } from './measure.ts';
 import { quantile } from './quantile.ts';
+import { atMost } from './verdict.ts';
 
 /** The npm package `scientist` has no types; this is what is used of it. */
 interface Scientist {
@@ -55,8 +57,45 @@ export async function openPeers(call: () => Promise<unknown>): Promise<Peers> {
   };
 }
 
+/** What is measured beside these peers, and what it is called in the figures. */
+export interface MeasuredBridge {
+  /** `createBridge`. */
+  readonly name: string;
+  /** What takes the time of `direct`. */
+  readonly inside: string;
+  /** The most that it may add of what LaunchDarkly adds. */
+  readonly ofLaunchDarkly: number;
+}
+
+/** What a stage adds to an awaited call that is timed as `direct`, and how much that is of what LaunchDarkly adds. */
+export function addedFigures(
+  stage: 'legacy' | 'pooled',
+  timings: Timings<'direct' | 'legacy' | 'pooled' | Peer>,
+  { name, inside, ofLaunchDarkly }: MeasuredBridge,
+): Figure[] {
+  const added = timings.addedMicros(stage, 'direct');
+  const theirs = timings.addedMicros('launchDarkly', 'direct');
+  return [
+    figureOf({
+      key: stage,
+      name: `${name} adds to an awaited call at ${stage}`,
+      unit: 'µs',
+      rounds: added,
+      target: atMost(0.4),
+      beside: `${inside} itself takes ${timeText(timings.medianMs('direct'))}; ${peersText(timings)}`,
+    }),
+    figureOf({
+      key: `${stage}-launchdarkly`,
+      name: `of what LaunchDarkly adds, at ${stage}`,
+      unit: '×',
+      rounds: added.map((micros, round) => micros / (theirs[round] ?? NaN)),
+      target: atMost(ofLaunchDarkly),
+    }),
+  ];
+}
+
 /** What each adds to a call that is timed as `direct`. */
-export function peersText(timings: Pick<Timings<Peer | 'direct'>, 'addedMicros'>): string {
+function peersText(timings: Pick<Timings<Peer | 'direct'>, 'addedMicros'>): string {
   return names
     .map(
       (peer) =>

@@ -2,16 +2,9 @@ import { BackendRouter, openRecorder } from '@changeover/bridge';
 import { createLogger, createStaticStageSource, type StorageApi } from 'changeover';
 import { parseDatasetName, storageOperations } from '@changeover/engines';
 import { type Row, type Stage } from '@changeover/core';
-import {
-  type BenchCase,
-  type BenchContext,
-  type CaseResult,
-  type Figure,
-  figureOf,
-} from './figure.ts';
-import { takeTurns, timeText } from './measure.ts';
-import { openPeers, peersText } from './migration-peers.ts';
-import { atMost } from './verdict.ts';
+import type { BenchCase, BenchContext, CaseResult } from './figure.ts';
+import { takeTurns } from './measure.ts';
+import { addedFigures, openPeers } from './migration-peers.ts';
 
 const row: readonly Row[] = [{ id: 1 }];
 
@@ -53,27 +46,8 @@ async function measureRouter(context: BenchContext): Promise<CaseResult> {
   );
   peers.close();
   recorder.close();
-  const figures = (['legacy', 'pooled'] as const).flatMap((stage): Figure[] => {
-    const added = timings.addedMicros(stage, 'direct');
-    const theirs = timings.addedMicros('launchDarkly', 'direct');
-    const ratios = added.map((micros, round) => micros / (theirs[round] ?? NaN));
-    return [
-      figureOf({
-        key: stage,
-        name: `router adds to an awaited call at ${stage}`,
-        unit: 'µs',
-        rounds: added,
-        target: atMost(0.4),
-        beside: `the leg itself takes ${timeText(timings.medianMs('direct'))}; ${peersText(timings)}`,
-      }),
-      figureOf({
-        key: `${stage}-launchdarkly`,
-        name: `of what LaunchDarkly adds, at ${stage}`,
-        unit: '×',
-        rounds: ratios,
-        target: atMost(0.2),
-      }),
-    ];
-  });
+  const figures = (['legacy', 'pooled'] as const).flatMap((stage) =>
+    addedFigures(stage, timings, { name: 'router', inside: 'the leg', ofLaunchDarkly: 0.2 }),
+  );
   return { figures };
 }

@@ -94,6 +94,24 @@ const countedStatements: readonly CountedStatement[] = [
   { sql: 'SELECT count(*) AS "Count" FROM t', changed: 0, engines: all },
 ];
 
+/** A call of each operation on what a dataset has in it. */
+function callsOnDataset(storage: StorageApi, name: string): Promise<unknown>[] {
+  return [
+    storage.readData(name),
+    storage.readTable(name, 't'),
+    storage.query(name, 'SELECT 1'),
+    storage.writeTable(name, 't', [{ a: 1 }]),
+    storage.execute(name, 'CREATE TABLE t (a INTEGER)'),
+    storage.transaction(name, () => 1),
+    storage.getTableInfo(name, 't'),
+    storage.getColumns(name, 't'),
+    storage.listTables(name),
+    storage.analyzeColumn(name, 't', 'a'),
+    storage.getMetadata(name),
+    storage.updateMetadata(name, { a: 1 }),
+  ];
+}
+
 /** How the tests of a storage are run. */
 interface SuiteOptions {
   /** One test after the other, for a storage that serves one dataset at a time. Default: several tests at once. */
@@ -241,20 +259,9 @@ export function describeStorageBackend(
         'named %j is refused by every operation',
         async (name) => {
           const before = harness.files();
-          const calls: Promise<unknown>[] = [
-            storage.readData(name),
-            storage.readTable(name, 't'),
-            storage.query(name, 'SELECT 1'),
-            storage.writeTable(name, 't', [{ a: 1 }]),
-            storage.execute(name, 'SELECT 1'),
-            storage.transaction(name, () => 1),
-            storage.getTableInfo(name, 't'),
-            storage.getColumns(name, 't'),
+          const calls = [
+            ...callsOnDataset(storage, name),
             storage.tableExists(name, 't'),
-            storage.listTables(name),
-            storage.analyzeColumn(name, 't', 'a'),
-            storage.getMetadata(name),
-            storage.updateMetadata(name, {}),
             storage.datasetExists(name),
             storage.createDataset(name),
             storage.dropDataset(name),
@@ -270,21 +277,7 @@ export function describeStorageBackend(
 
       test('that does not exist is named by each operation, and nothing is left behind', async () => {
         const name = newName();
-        const calls: Promise<unknown>[] = [
-          storage.readData(name),
-          storage.readTable(name, 't'),
-          storage.query(name, 'SELECT 1'),
-          storage.writeTable(name, 't', [{ a: 1 }]),
-          storage.execute(name, 'CREATE TABLE t (a INTEGER)'),
-          storage.transaction(name, () => 1),
-          storage.getTableInfo(name, 't'),
-          storage.getColumns(name, 't'),
-          storage.listTables(name),
-          storage.analyzeColumn(name, 't', 'a'),
-          storage.getMetadata(name),
-          storage.updateMetadata(name, { a: 1 }),
-        ];
-        for (const outcome of await Promise.allSettled(calls)) {
+        for (const outcome of await Promise.allSettled(callsOnDataset(storage, name))) {
           const reason: unknown = outcome.status === 'rejected' ? outcome.reason : 'resolved';
           expect(reason).toBeInstanceOf(DatasetNotFoundError);
           expect((reason as Error).message).toContain(name);

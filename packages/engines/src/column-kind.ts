@@ -12,7 +12,7 @@ const maxInt64 = 2n ** 63n - 1n;
 const minInt64 = -(2n ** 63n);
 
 /** The kind of one value; undefined for NULL. A -0 is a double, because an integer would lose its sign. */
-export function valueKind(value: InputValue): ColumnKind | undefined {
+function valueKind(value: InputValue): ColumnKind | undefined {
   switch (typeof value) {
     case 'undefined':
       return undefined;

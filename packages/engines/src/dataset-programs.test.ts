@@ -774,7 +774,7 @@ describe.each(engines)('On %s', (engine) => {
         code: 'COLUMN_NOT_FOUND',
       });
       expect(await read('real')).toEqual([{ a: 1, b: 'x' }]);
-      expect(await session.run(programs.listTables())).not.toContain('_changeover_apart');
+      expect(await session.run(programs.listTables())).not.toContain('_changeover_scratch');
     });
   });
 

@@ -13,6 +13,7 @@ import {
   type OperationContext,
   type TransactionMode,
 } from './operations/context.ts';
+import { PointReadTexts } from './operations/point-read-texts.ts';
 import { getMetadata, updateMetadata } from './operations/metadata.ts';
 import { readData, readTable } from './operations/read-table.ts';
 import { execute, query } from './operations/statements.ts';
@@ -29,6 +30,8 @@ export interface DatasetProgramsOptions {
   readonly form?: RowForm | undefined;
   /** Default: `own`. */
   readonly transaction?: TransactionMode | undefined;
+  /** Whether they are made once for many calls, and so may keep what the next one needs again. Default: false. */
+  readonly lasting?: boolean | undefined;
 }
 
 /** Each operation on one dataset as a program. Those that give rows return the step's result: columns, and rows in the
@@ -50,13 +53,14 @@ export interface DatasetPrograms {
   scratchWrite(table: string, rows: InputRows, options?: WriteTableOptions): Program<StepResult>;
 }
 
-/** The programs of one dataset. Cheap to make; they hold nothing. */
+/** The programs of one dataset. Cheap to make; they hold nothing unless they are `lasting`. */
 export function datasetPrograms(options: DatasetProgramsOptions): DatasetPrograms {
   const context: OperationContext = {
     dialect: dialectOf(options.engine),
     dataset: options.dataset,
     form: options.form ?? 'objects',
     transaction: options.transaction ?? 'own',
+    pointReads: options.lasting === true ? new PointReadTexts() : undefined,
   };
   return {
     readData: () => located(context, 'readData', readData(context)),

@@ -48,13 +48,13 @@ const maxValues = 65_535;
 /** How a statement is sent. */
 export interface Send {
   /** Others like it are on their way: what is sent in one turn goes together, and one that may have seen a changed setting fails. */
-  readonly beside: boolean;
+  readonly pipelined: boolean;
   /** Told how long the server took, as far as can be seen from here. */
   readonly onTook?: ((durationMs: number) => void) | undefined;
 }
 
 /** Nothing else is on its way. */
-export const alone: Send = { beside: false };
+export const alone: Send = { pipelined: false };
 
 /** A caller's statement, or one of our own with values. */
 export interface SentStatement {
@@ -161,10 +161,10 @@ export class PostgresSender {
     send: Send = alone,
   ): Promise<PostgresResult> {
     const [begun, answered, ended] = await Promise.allSettled([
-      this.simple(begin, { beside: send.beside }),
+      this.simple(begin, { pipelined: send.pipelined }),
       this.send({ sql, params, cells, mayName: false }, send),
       // Rolls back where the statement has failed.
-      this.simple('COMMIT', { beside: send.beside }),
+      this.simple('COMMIT', { pipelined: send.pipelined }),
     ]);
     // The first that failed says why the others did.
     if (begun.status === 'rejected') throw begun.reason;
@@ -237,16 +237,16 @@ export class PostgresSender {
   }
 
   #submit(statement: PostgresStatement, cells: boolean, send: Send): Promise<PostgresResult> {
-    const { beside, onTook } = send;
+    const { pipelined, onTook } = send;
     return new Promise((resolve, reject) => {
-      const sent = beside ? this.#together() : { atMs: performance.now() };
+      const sent = pipelined ? this.#together() : { atMs: performance.now() };
       const isFirst = this.#submitted === 0;
       this.#submitted += 1;
       const query = new ValueQuery(statement, cells, (error, result) => {
         this.#submitted -= 1;
         const tookMs = this.#times.took(sent.atMs, isFirst);
         onTook?.(tookMs);
-        const isTainted = beside && this.#changedBefore;
+        const isTainted = pipelined && this.#changedBefore;
         this.#changedBefore = this.#isChanged();
         if (
           error !== null &&

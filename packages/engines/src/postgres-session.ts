@@ -125,14 +125,18 @@ export class PostgresSession implements AsyncSession {
   /**
    * Runs a program that only reads. The connection must do nothing else than that meanwhile, and in no transaction.
    *
-   * @param beside whether others like it run meanwhile: each statement is sent at once, and those of one turn together. One that
+   * @param pipelined whether others like it run meanwhile: each statement is sent at once, and those of one turn together. One that
    * comes after a statement that changed a setting is refused, for it may have seen that.
    * @param onTook told how long the server took for each statement, as far as can be seen from here.
    */
-  read<T>(program: Program<T>, beside: boolean, onTook: (durationMs: number) => void): Promise<T> {
-    const send: Send = { beside, onTook };
-    return beside
-      ? this.#line.runBeside(() => this.#drive(program, send))
+  read<T>(
+    program: Program<T>,
+    pipelined: boolean,
+    onTook: (durationMs: number) => void,
+  ): Promise<T> {
+    const send: Send = { pipelined, onTook };
+    return pipelined
+      ? this.#line.runAtOnce(() => this.#drive(program, send))
       : this.#line.run(() => this.#drive(program, send));
   }
 

@@ -69,7 +69,7 @@ function bytes(text: string): Uint8Array {
 }
 
 /** A list from the server's text of an array, such as `{1,NULL,"a \"b\""}` or, with bounds, `[0:1]={1,2}`. */
-export function parseArray(text: string, element: Parser): Value[] {
+function parseArray(text: string, element: Parser): Value[] {
   let position = text.startsWith('[') ? text.indexOf('=') + 1 : 0;
   return list();
 

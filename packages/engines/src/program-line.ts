@@ -43,8 +43,8 @@ export class ProgramLine {
     return result;
   }
 
-  /** Runs `work` at once, beside what runs. Rejects with a {@link ClosedError} once closed. */
-  runBeside<T>(work: () => Promise<T>): Promise<T> {
+  /** Runs `work` at once, whatever else runs. Rejects with a {@link ClosedError} once closed. */
+  runAtOnce<T>(work: () => Promise<T>): Promise<T> {
     return this.#closed ? Promise.reject(this.#closedError()) : work();
   }
 

@@ -7,25 +7,25 @@ import type { Row, Value } from '@changeover/core';
  */
 export type RowForm = 'objects' | 'cells';
 
-/** A statement of the project's own, or one that was checked before. */
-export interface StatementStep {
-  /** `all` for its rows, `run` for the number of rows affected. */
-  readonly kind: 'all' | 'run';
+/** A statement with what is bound to it. */
+interface SqlStep {
   readonly sql: string;
   readonly params?: readonly InputValue[] | undefined;
   /** Default: `objects`. */
   readonly form?: RowForm | undefined;
 }
 
+/** A statement of the project's own, or one that was checked before. */
+export interface StatementStep extends SqlStep {
+  /** `all` for its rows, `run` for the number of rows affected. */
+  readonly kind: 'all' | 'run';
+}
+
 /** A caller's statement, which the session checks by the engine's own knowledge before anything runs. */
-export interface CallerStatementStep {
+export interface CallerStatementStep extends SqlStep {
   /** `query` must only read, or it is refused with a `ReadOnlyError`; `execute` may write, but may not change the state of
    * the connection (transactions, attached databases, settings), or it is refused with an `InvalidArgumentError`. */
   readonly kind: 'query' | 'execute';
-  readonly sql: string;
-  readonly params?: readonly InputValue[] | undefined;
-  /** Default: `objects`. */
-  readonly form?: RowForm | undefined;
 }
 
 /** Begins, ends or marks a transaction. The session keeps its {@link TransactionState} by these. */
@@ -86,6 +86,26 @@ export const emptyStepResult: StepResult = Object.freeze({
   cells: [],
   rowsAffected: 0,
 });
+
+/** A program in the place of another: each of its steps is performed by a program of its own, which may yield other steps before
+ * and after it, or in its stead. What that throws is thrown where the step was yielded. */
+export function* withEachStep<T>(
+  program: Program<T>,
+  perform: (step: Step) => Program<StepResult>,
+): Program<T> {
+  let next = program.next();
+  while (next.done !== true) {
+    let result: StepResult;
+    try {
+      result = yield* perform(next.value);
+    } catch (error) {
+      next = program.throw(error);
+      continue;
+    }
+    next = program.next(result);
+  }
+  return next.value;
+}
 
 /** Runs a program whose steps are performed at once. */
 export function runProgram<T>(program: Program<T>, perform: (step: Step) => StepResult): T {

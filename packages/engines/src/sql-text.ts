@@ -2,7 +2,7 @@ import { leadingWords as wordsOf, type Lexer, tokensOf } from '@changeover/class
 import type { Engine } from './api/engine.ts';
 
 /** Whose lexical rules an engine's statements follow. */
-export function lexerOf(engine: Engine): Lexer {
+function lexerOf(engine: Engine): Lexer {
   return engine === 'sqlite' ? 'sqlite' : 'postgresql';
 }
 

@@ -1,6 +1,7 @@
 /** What SQLite alone needs, without the other engines' drivers. A worker thread must load nothing else: it takes a third of
  * the memory, and a thread that is ended while it loads DuckDB's driver ends the whole process (measured with 1.5.5). */
 export { datasetPrograms } from './dataset-programs.ts';
+export { withEachStep } from './program.ts';
 export { rowsFromCells } from './rows.ts';
 export {
   openSqliteSession,

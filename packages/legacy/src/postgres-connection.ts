@@ -82,7 +82,7 @@ export class PostgresConnection implements Connection {
   #inTransaction = false;
   #isReadOnly: boolean | undefined;
   readonly #firstSettings = new Map<string, string>();
-  readonly #changedSettings = new Set<string>();
+  readonly #changedSettings = new Map<string, string>();
   /** Set in each transaction, where a pooler keeps nothing on a connection. */
   #local: PostgresSettings | undefined;
   /** Was set by statements and not at connecting. */
@@ -205,8 +205,8 @@ export class PostgresConnection implements Connection {
     if (kept === 'set') {
       await this.#client.query(setForSession(all));
       this.#leavesTraces = true;
-      // What was told before was the server's own.
-      this.#firstSettings.clear();
+      // What was told before was the server's own: what holds is what was set.
+      for (const [name, value] of this.#changedSettings) this.#firstSettings.set(name, value);
       this.#changedSettings.clear();
     }
     if (!standing.hasSchema)
@@ -225,7 +225,7 @@ export class PostgresConnection implements Connection {
     const first = this.#firstSettings.get(name);
     if (first === undefined) this.#firstSettings.set(name, value);
     else if (first === value) this.#changedSettings.delete(name);
-    else this.#changedSettings.add(name);
+    else this.#changedSettings.set(name, value);
   }
 
   async #noting(step: Step): Promise<StepResult> {

@@ -10,12 +10,13 @@ import { Pool } from './pool/pool.ts';
 import type { ResourceSource } from './pool/resource-source.ts';
 import type { Random } from './pool/backoff.ts';
 import type { KeepAlive } from './keep-alive.ts';
-import { PooledDataset } from './pooled-dataset.ts';
-import type { InlineReads, PooledDatasetParts } from './pooled-dataset.ts';
+import { PooledDataset } from './dataset/pooled-dataset.ts';
+import type { InlineReads } from './dataset/inline-reads.ts';
+import type { PooledDatasetParts } from './dataset/pooled-dataset.ts';
 import type { PooledSession } from './pooled-session.ts';
-import type { RetryBudget } from './retry-policy.ts';
+import type { RetryBudget } from './dataset/retry-policy.ts';
 import type { KnownReliance, SessionFacts, SessionMode } from '@changeover/engines';
-import { SessionPin } from './session/session-pin.ts';
+import { SessionPin } from './dataset/session-pin.ts';
 
 /** What all pools of one engine and purpose have in common. */
 export interface EngineSetting {

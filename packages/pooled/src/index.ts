@@ -8,6 +8,6 @@ export * from './pool/pool-errors.ts';
 export * from './pool/pool-observer.ts';
 export type { PoolOptions } from './pool/pool-options.ts';
 export * from './pool/pool-stats.ts';
-export { retryRules } from './retry-policy.ts';
-export type { RetryAction, RetryRule, WorkKind } from './retry-policy.ts';
+export { retryRules } from './dataset/retry-policy.ts';
+export type { RetryAction, RetryRule, WorkKind } from './dataset/retry-policy.ts';
 export * from './storage-backend-factory.ts';

@@ -16,7 +16,7 @@ import type {
   StepResult,
   SyncSession,
 } from '@changeover/engines';
-import { filledBeside, lastingEffects } from './shadow/lasting-effects.ts';
+import { filledByDatabase, lastingEffects } from './shadow/lasting-effects.ts';
 import { touchedTable } from './shadow/touched-table.ts';
 
 /** The operations that run on a connection. */
@@ -99,6 +99,11 @@ export function isWriting(job: Job): boolean {
   return storageOperations[job.operation].kind === 'write';
 }
 
+/** What a job is called in errors and reports. */
+export function nameOf(job: Job): string {
+  return job.kind === 'operation' ? job.operation : job.kind;
+}
+
 /** Whether a job leaves something on its connection that nobody else may find there. */
 export function keepsState(job: Job): boolean {
   if (job.kind !== 'operation' && job.kind !== 'rehearse') return false;
@@ -115,7 +120,7 @@ export function jobProgram(context: JobContext, job: Job): Program<JobAnswer> {
     case 'rehearse':
       return rehearsed(context, job.args, job.maxRows, job.lockTimeoutMs);
     case 'scratchWrite':
-      return writtenApart(context, job.args, job.maxRows);
+      return scratchWritten(context, job.args, job.maxRows);
     case 'ping':
       return ping();
     case 'snapshotBounds':
@@ -271,7 +276,7 @@ function* tableEffect(
   return { tables: { [table]: digestCells(rows) }, unseen: [] };
 }
 
-function* writtenApart(
+function* scratchWritten(
   context: JobContext,
   args: readonly unknown[],
   maxRows: number,
@@ -279,8 +284,8 @@ function* writtenApart(
   const { engine, dataset } = context;
   const [table, rows, write] = args as [string, InputRows, WriteTableOptions | undefined];
   if (write?.ifExists === 'append') {
-    const beside = yield* filledBeside(engine, table, inputKeys(rows));
-    if (beside !== undefined) return effect({ tables: {}, unseen: [beside] });
+    const filled = yield* filledByDatabase(engine, table, inputKeys(rows));
+    if (filled !== undefined) return effect({ tables: {}, unseen: [filled] });
   }
   const written = yield* datasetPrograms({ engine, dataset, form: 'cells' }).scratchWrite(
     table,

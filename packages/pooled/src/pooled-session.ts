@@ -12,8 +12,8 @@ export interface ReadCost {
 /** A read and what is learnt from it. */
 export interface MeasuredRead {
   readonly cost: ReadCost;
-  /** Whether others run on the connection meanwhile. */
-  readonly beside: boolean;
+  /** Whether others run on the connection at the same time. */
+  readonly shared: boolean;
 }
 
 /** One connection of a pool, whatever the engine and the thread it is on. */

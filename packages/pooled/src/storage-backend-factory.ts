@@ -20,7 +20,7 @@ import { PooledBackend } from './pooled-backend.ts';
 import { PooledEngine } from './pooled-engine.ts';
 import { PooledStorage } from './pooled-storage.ts';
 import { PostgresDriver } from './postgresql/postgres-driver.ts';
-import { RetryBudget } from './retry-policy.ts';
+import { RetryBudget } from './dataset/retry-policy.ts';
 import { PooledShadowLeg } from './shadow/pooled-shadow-leg.ts';
 import { ChildSet } from './sqlite/child-set.ts';
 import { InlineReaders } from './sqlite/inline-readers.ts';

@@ -5,7 +5,7 @@ import {
   storageOperations,
   type StoreLocation,
 } from '@changeover/engines';
-import { type Leg } from '@changeover/core';
+import { type Leg, systemClock } from '@changeover/core';
 import { createLegacyLeg, StorageBackend as LegacyStorageBackend } from '@changeover/legacy';
 
 /**
@@ -23,4 +23,19 @@ export function openLegacyLeg(engine: Engine, location: StoreLocation): Leg<Stor
       );
     },
   });
+}
+
+/** Closes the legs' connections. Resolves after `deadlineMs` at the latest: a singleton's queue has no deadline of its own, and what
+ * still runs in it then is left to end by itself. */
+export async function closeLegacyLegs(
+  legs: readonly Leg<StorageBackend>[],
+  deadlineMs: number,
+): Promise<void> {
+  const { promise: over, resolve } = Promise.withResolvers<undefined>();
+  const timer = systemClock.after(deadlineMs, () => {
+    resolve(undefined);
+  });
+  const closed = Promise.allSettled(legs.map((leg) => leg.api.closeConnections()));
+  await Promise.race([closed, over]);
+  timer.cancel();
 }

@@ -5,6 +5,7 @@ import { duckdbDialect } from '../dialect/duckdb.ts';
 import { postgresqlDialect } from '../dialect/postgresql.ts';
 import { sqliteDialect } from '../dialect/sqlite.ts';
 import { toStorageError } from '../errors.ts';
+import type { PointReadTexts } from './point-read-texts.ts';
 import type { Program, RowForm } from '../program.ts';
 
 /** How a program that must be all or nothing gets its transaction: it begins its `own`, it marks a `savepoint` in that of
@@ -17,6 +18,8 @@ export interface OperationContext {
   readonly dataset: string;
   readonly form: RowForm;
   readonly transaction: TransactionMode;
+  /** Set where these programs are made for many calls. */
+  readonly pointReads?: PointReadTexts | undefined;
 }
 
 const dialects: Readonly<Record<Engine, Dialect>> = {

@@ -5,6 +5,7 @@ import { type OrderBy, type ReadTableOptions } from '../api/storage-backend.ts';
 import { isDate } from '../date-text.ts';
 import type { Program, StepResult } from '../program.ts';
 import { checkName, type OperationContext } from './context.ts';
+import { pointReadOf } from './point-read-texts.ts';
 import { findTable, listColumns, requireTable, tableNotFound } from './tables.ts';
 
 /** Engines bind some tens of thousands of values at most (SQLite 32,766). */
@@ -21,7 +22,11 @@ export function* readTable(
   table: string,
   options: ReadTableOptions = {},
 ): Program<StepResult> {
-  const { dialect, dataset, form } = context;
+  const { dialect, dataset, form, pointReads } = context;
+  const point = pointReads === undefined ? undefined : pointReadOf(options);
+  const known = point && pointReads?.get(table, point);
+  if (point !== undefined && known !== undefined)
+    return yield { kind: 'all', sql: known, params: [point.value], form };
   checkName(context, 'table', table);
   const limit = checkLimit(options.limit);
   const condition = whereSql(context, options.where);
@@ -33,6 +38,7 @@ export function* readTable(
     condition.sql +
     order +
     (limit === undefined ? '' : ` LIMIT ${limit}`);
+  if (point !== undefined) pointReads?.set(table, point, sql);
   return yield { kind: 'all', sql, params: condition.params, form };
 }
 

@@ -14,7 +14,7 @@ import { atomically, checkName, type OperationContext } from './context.ts';
 import { findTable, listColumns, metadataTable } from './tables.ts';
 
 /** The name of the temporary table of {@link scratchWrite}. */
-const apartTable = '_changeover_apart';
+const scratchTable = '_changeover_scratch';
 
 export function* writeTable(
   context: OperationContext,
@@ -22,9 +22,7 @@ export function* writeTable(
   rows: InputRows,
   options: WriteTableOptions = {},
 ): Program<void> {
-  const ifExists = checkWrite(context, table, options);
-  const keys = inputKeys(rows);
-  for (const key of keys) checkName(context, 'column', key);
+  const { ifExists, keys } = checkWrite(context, table, rows, options);
   yield* atomically(context, function* () {
     const found = yield* targetTable(context, table, ifExists);
     const columns =
@@ -50,9 +48,7 @@ export function* scratchWrite(
   rows: InputRows,
   options: WriteTableOptions = {},
 ): Program<StepResult> {
-  const ifExists = checkWrite(context, table, options);
-  const keys = inputKeys(rows);
-  for (const key of keys) checkName(context, 'column', key);
+  const { ifExists, keys } = checkWrite(context, table, rows, options);
   const { dialect } = context;
   yield { kind: 'begin', temporaryOnly: true };
   try {
@@ -68,12 +64,12 @@ export function* scratchWrite(
     const definitions = all.map(({ name, type }) => `${dialect.quote(name)} ${type}`).join(', ');
     yield {
       kind: 'run',
-      sql: `CREATE TEMPORARY TABLE ${dialect.quote(apartTable)} (${definitions})`,
+      sql: `CREATE TEMPORARY TABLE ${dialect.quote(scratchTable)} (${definitions})`,
     };
-    yield { kind: 'insert', table: apartTable, temporary: true, columns, rows };
+    yield { kind: 'insert', table: scratchTable, temporary: true, columns, rows };
     return yield {
       kind: 'all',
-      sql: `SELECT * FROM ${dialect.temporaryName(apartTable)}`,
+      sql: `SELECT * FROM ${dialect.temporaryName(scratchTable)}`,
       form: context.form,
     };
   } finally {
@@ -81,11 +77,18 @@ export function* scratchWrite(
   }
 }
 
+interface CheckedWrite {
+  readonly ifExists: 'fail' | 'replace' | 'append';
+  /** The columns that the rows have. */
+  readonly keys: readonly string[];
+}
+
 function checkWrite(
   context: OperationContext,
   table: string,
+  rows: InputRows,
   options: WriteTableOptions,
-): 'fail' | 'replace' | 'append' {
+): CheckedWrite {
   checkName(context, 'table', table);
   if (table.toLowerCase() === metadataTable) {
     throw new InvalidArgumentError(
@@ -93,10 +96,14 @@ function checkWrite(
     );
   }
   const ifExists: unknown = options.ifExists ?? 'fail';
-  if (ifExists === 'fail' || ifExists === 'replace' || ifExists === 'append') return ifExists;
-  throw new InvalidArgumentError(
-    `ifExists must be "fail", "replace" or "append", found ${describe(ifExists)}.`,
-  );
+  if (ifExists !== 'fail' && ifExists !== 'replace' && ifExists !== 'append') {
+    throw new InvalidArgumentError(
+      `ifExists must be "fail", "replace" or "append", found ${describe(ifExists)}.`,
+    );
+  }
+  const keys = inputKeys(rows);
+  for (const key of keys) checkName(context, 'column', key);
+  return { ifExists, keys };
 }
 
 function* targetTable(

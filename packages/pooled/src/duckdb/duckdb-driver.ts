@@ -9,7 +9,7 @@ import {
 } from '@changeover/engines';
 import { buildDataset } from '../engine-parts.ts';
 import type { EngineDriver, EngineSetting } from '../engine-parts.ts';
-import type { PooledDataset } from '../pooled-dataset.ts';
+import type { PooledDataset } from '../dataset/pooled-dataset.ts';
 import type { ResourceSource } from '../pool/resource-source.ts';
 import type { PooledSession } from '../pooled-session.ts';
 import { DuckdbPooledSession } from './duckdb-pooled-session.ts';

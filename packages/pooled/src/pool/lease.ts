@@ -69,12 +69,12 @@ export class Lease<Resource extends object> {
   }
 
   /** Whether others may use the connection at the same time. */
-  get isPlace(): boolean {
+  get isShared(): boolean {
     return false;
   }
 
   /** Whether others have used the connection at the same time. */
-  get hadCompany(): boolean {
+  get wasShared(): boolean {
     return false;
   }
 

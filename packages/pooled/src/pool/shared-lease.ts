@@ -31,7 +31,7 @@ class Place<Resource extends object> extends Lease<Resource> {
     this.#shared = shared;
   }
 
-  override get isPlace(): boolean {
+  override get isShared(): boolean {
     return true;
   }
 
@@ -40,8 +40,8 @@ class Place<Resource extends object> extends Lease<Resource> {
     return nothing;
   }
 
-  override get hadCompany(): boolean {
-    return this.#shared.hadCompany;
+  override get wasShared(): boolean {
+    return this.#shared.wasShared;
   }
 
   override whenAlone(then: () => void): void {
@@ -97,7 +97,7 @@ export class SharedLease<Resource extends object> implements Lender<Resource> {
     return this.#loadMs;
   }
 
-  get hadCompany(): boolean {
+  get wasShared(): boolean {
     return this.#taken > 1;
   }
 
@@ -142,7 +142,7 @@ export class SharedLease<Resource extends object> implements Lender<Resource> {
     if (nowMs - this.#progressAtMs < this.#owner.sharing.stallMs) return false;
     // Even if nobody waits behind the work, nobody may join it.
     this.#full = true;
-    if (this.#places.size - this.#left.size < 1 || !this.hadCompany) return false;
+    if (this.#places.size - this.#left.size < 1 || !this.wasShared) return false;
     if (this.#suspected) return true;
     this.#suspected = true;
     return false;

@@ -2,7 +2,7 @@ import { ConnectionError, DatasetNotFoundError } from '@changeover/engines/api';
 import { connectPostgres, type PostgresSession } from '@changeover/engines';
 import { buildDataset } from '../engine-parts.ts';
 import type { EngineDriver, EngineSetting } from '../engine-parts.ts';
-import type { PooledDataset } from '../pooled-dataset.ts';
+import type { PooledDataset } from '../dataset/pooled-dataset.ts';
 import type { ResourceSource, Sharing } from '../pool/resource-source.ts';
 import type { PooledSession } from '../pooled-session.ts';
 import { Handover, type OpenedSession } from './handover.ts';

@@ -1,4 +1,4 @@
-import { datasetPrograms } from '@changeover/engines';
+import { datasetPrograms, withEachStep } from '@changeover/engines';
 import type {
   PostgresSession,
   Program,
@@ -67,7 +67,7 @@ export class PostgresPooledSession implements PooledSession {
     if (keepsState(job) && !this.#session.isPooledByTransaction) this.#marked = true;
     if (read !== undefined) {
       let tookMs = 0;
-      const answer = await this.#session.read(program, read.beside, (durationMs) => {
+      const answer = await this.#session.read(program, read.shared, (durationMs) => {
         tookMs += durationMs;
       });
       // A read that changes the connection, by a function it calls, does so to nobody else.
@@ -126,21 +126,13 @@ export class PostgresPooledSession implements PooledSession {
     this.#session.cut();
   }
 
-  *#noted(program: Program<JobAnswer>): Program<JobAnswer> {
-    let next = program.next();
-    while (next.done !== true) {
-      const step: Step = next.value;
-      let result: StepResult;
-      try {
-        if (step.kind === 'commit') this.#transactionId = yield* transactionId();
-        result = yield step;
-      } catch (error) {
-        next = program.throw(error);
-        continue;
-      }
-      next = program.next(result);
-    }
-    return next.value;
+  #noted(program: Program<JobAnswer>): Program<JobAnswer> {
+    return withEachStep(program, (step) => this.#withIdBeforeCommit(step));
+  }
+
+  *#withIdBeforeCommit(step: Step): Program<StepResult> {
+    if (step.kind === 'commit') this.#transactionId = yield* transactionId();
+    return yield step;
   }
 }
 

@@ -126,7 +126,7 @@ function* postgresTraits(table: string): Program<TableTraits> {
  *
  * @param written the columns that the rows have.
  */
-export function* filledBeside(
+export function* filledByDatabase(
   engine: Engine,
   table: string,
   written: readonly string[],

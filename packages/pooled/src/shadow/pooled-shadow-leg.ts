@@ -10,7 +10,8 @@ import type {
 import { SnapshotLostError } from '@changeover/core';
 import { digestAnswer, isDatasetOperation } from '../job.ts';
 import type { Job } from '../job.ts';
-import type { PooledEngine, StoreOperation } from '../pooled-engine.ts';
+import type { StoreOperation } from '../dataset/dataset-management.ts';
+import type { PooledEngine } from '../pooled-engine.ts';
 
 /** How long a rehearsal waits for a lock that a caller holds. */
 const lockTimeoutMs = 10;

@@ -1,6 +1,6 @@
 import { writeSync } from 'node:fs';
 import type { Program, Step, StepResult } from '@changeover/engines';
-import { leadingWords } from '@changeover/engines/sqlite';
+import { leadingWords, withEachStep } from '@changeover/engines/sqlite';
 import type { Job, JobAnswer } from '../job.ts';
 import { writeMark, writePhase } from './worker-messages.ts';
 
@@ -67,23 +67,12 @@ export function* marked(
 ): Program<JobAnswer> {
   marks.begin(call);
   const commitsByItself = job.kind === 'operation' && job.inTransaction !== true;
-  let next = program.next();
-  while (next.done !== true) {
-    const step: Step = next.value;
-    let result: StepResult;
-    try {
-      if (step.kind === 'commit') result = yield* committed(step, call, marks);
-      else if (!commitsByItself || step.kind !== 'execute') result = yield step;
-      else if (!marks.explicit || standsAlone(step.sql))
-        result = yield* committed(step, call, marks);
-      else result = yield* inOwnTransaction(step, call, marks);
-    } catch (error) {
-      next = program.throw(error);
-      continue;
-    }
-    next = program.next(result);
-  }
-  return next.value;
+  return yield* withEachStep(program, function* (step) {
+    if (step.kind === 'commit') return yield* committed(step, call, marks);
+    if (!commitsByItself || step.kind !== 'execute') return yield step;
+    if (!marks.explicit || standsAlone(step.sql)) return yield* committed(step, call, marks);
+    return yield* inOwnTransaction(step, call, marks);
+  });
 }
 
 function* committed(step: Step, call: number, marks: CommitMarks): Program<StepResult> {

@@ -2,31 +2,27 @@ import type { ChildProcess, ForkOptions } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { endWhenOrphaned } from './orphan-watch.ts';
+import { ownProgram } from './own-program.ts';
 import { PendingCalls } from './pending-calls.ts';
-import type { OnFailure, RequestBody, SqliteHost, WorkerAnswer } from './pending-calls.ts';
+import type { OnFailure, RequestBody, WorkerAnswer } from './pending-calls.ts';
+import { SqliteHost } from './sqlite-host.ts';
 import { childReady, commitMarksFd } from './worker-messages.ts';
 import type { WorkerReply } from './worker-messages.ts';
 
 /** One child process that hosts connections, and can be ended in the middle of a statement. It does not keep this process
  * alive, and ends with it. */
-export class HostingChild implements SqliteHost {
+export class HostingChild extends SqliteHost {
   /** The process itself. */
   readonly process: ChildProcess;
-  readonly #calls = new PendingCalls('process');
   readonly #ready = Promise.withResolvers<undefined>();
   readonly #ended = Promise.withResolvers<undefined>();
-  readonly #onLost: () => void;
   readonly #endWatch: () => void;
-  #connectionNumber = 0;
   /** The call that told last of its commit; they run one after the other. */
   #committing: number | undefined;
-  #lost = false;
-  #cause: unknown;
-  connections = 0;
 
   /** @param onLost called once, when the process has ended for whatever reason. */
   constructor(onLost: () => void) {
-    this.#onLost = onLost;
+    super(new PendingCalls('process'), onLost);
     this.process = startChild();
     const { pid } = this.process;
     this.#endWatch = pid === undefined ? () => undefined : endWhenOrphaned(pid);
@@ -35,10 +31,10 @@ export class HostingChild implements SqliteHost {
     this.#readMarks();
     this.process.on('message', (message: WorkerReply | typeof childReady) => {
       if (message === childReady) this.#ready.resolve(undefined);
-      else this.#calls.answered(message);
+      else this.calls.answered(message);
     });
     this.process.on('error', (error) => {
-      this.#cause = error;
+      this.cause = error;
       // It was not even started, so that nothing will close.
       if (this.process.pid === undefined) this.#onEnd();
     });
@@ -48,23 +44,9 @@ export class HostingChild implements SqliteHost {
     });
   }
 
-  nextConnection(): number {
-    this.#connectionNumber += 1;
-    return this.#connectionNumber;
-  }
-
-  get lost(): boolean {
-    return this.#lost;
-  }
-
-  get running(): number {
-    return this.#calls.size;
-  }
-
   ask(dataset: string, request: RequestBody, onFailure: OnFailure): Promise<WorkerAnswer> {
-    if (this.#lost || !this.process.connected)
-      return Promise.reject(this.#calls.lostError(dataset));
-    return this.#calls.ask(dataset, request, onFailure, (message) => {
+    if (this.lost || !this.process.connected) return Promise.reject(this.calls.lostError(dataset));
+    return this.calls.ask(dataset, request, onFailure, (message) => {
       // What could not be sent is rejected when the process has ended.
       this.process.send(message, () => undefined);
     });
@@ -100,29 +82,23 @@ export class HostingChild implements SqliteHost {
   }
 
   #onEnd(): void {
-    if (this.#lost) return;
-    this.#lost = true;
+    if (this.lost) return;
     this.#endWatch();
-    this.#onLost();
-    this.#calls.lost((call) => (this.#committing === call ? 'committing' : 'nothing'), this.#cause);
+    this.end((call) => (this.#committing === call ? 'committing' : 'nothing'));
     this.#ready.resolve(undefined);
     this.#ended.resolve(undefined);
   }
 }
 
-/** TypeScript in the repository and JavaScript in the package; the URL has to name the one that is there. */
 function startChild(): ChildProcess {
-  const fromSource = import.meta.url.endsWith('.ts');
-  const url = new URL(fromSource ? './child.ts' : './child.js', import.meta.url);
+  const { url, execArgv } = ownProgram('child');
   return process.getBuiltinModule('node:child_process').fork(fileURLToPath(url), [], {
     // Keeps what JSON loses: bytes, large integers, -0, NaN.
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'inherit', 'ipc', 'pipe'],
     // What the program's own process is started with (loaders, a debugger's port) is not for this one.
     env: { ...process.env, NODE_OPTIONS: '', CHANGEOVER_SQLITE_CHILD: '1' },
-    execArgv: fromSource
-      ? ['--conditions=@changeover/source', '--disable-warning=ExperimentalWarning']
-      : [],
+    execArgv: [...execArgv],
     windowsHide: true,
   } as ForkOptions);
 }

@@ -44,7 +44,7 @@ export class InlineReader {
       engine: 'sqlite',
       dataset,
       form: 'objects',
-      programs: datasetPrograms({ engine: 'sqlite', dataset }),
+      programs: datasetPrograms({ engine: 'sqlite', dataset, lasting: true }),
     };
     this.#file = file;
     this.#cacheSizeKib = cacheSizeKib;

@@ -29,26 +29,6 @@ export type RequestBody = WorkerRequest extends infer Request
 /** How far a write had come whose host is gone: `committed` with the rows that it affected. */
 export type WriteOutcome = 'nothing' | 'committing' | { readonly rowsAffected: number };
 
-/** Where SQLite connections live: a worker thread or a child process. */
-export interface SqliteHost {
-  /** It ended; nothing may be asked of it any more. */
-  readonly lost: boolean;
-  /** Requests that were not answered yet. */
-  readonly running: number;
-  /** Connections that live there. */
-  connections: number;
-  /** A number for one more connection there. */
-  nextConnection(): number;
-  /**
-   * Asks for something.
-   *
-   * @throws {RefusedError} where nothing of it was run because no plan bounds it; the operation's own error; a retryable
-   * `ConnectionError` where the host died and nothing can have been applied; a `CommitUnknownError` where it died in the
-   * middle of a commit.
-   */
-  ask(dataset: string, request: RequestBody, onFailure: OnFailure): Promise<WorkerAnswer>;
-}
-
 /** The host did not run it. Never leaves this folder. */
 export class RefusedError extends Error {
   /** Undefined where it was only sent behind one that was refused. */

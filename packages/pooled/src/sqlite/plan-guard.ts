@@ -1,5 +1,5 @@
 import type { Program, Step, StepResult } from '@changeover/engines';
-import { leadingWords } from '@changeover/engines/sqlite';
+import { leadingWords, withEachStep } from '@changeover/engines/sqlite';
 import { boundOf, estimatedMs } from './statement-bound.ts';
 import type { Instruction, StatementBound } from './statement-bound.ts';
 
@@ -26,20 +26,13 @@ export class PlanGuard {
 
   /** The program up to the first statement that is not bounded, at which it fails. Whatever it makes of that failure, nothing
    * but its rollback runs after it, so that it can be run again elsewhere. */
-  *guarded<Value>(program: Program<Value>): Program<Value> {
-    let next = program.next();
-    while (next.done !== true) {
-      let result: StepResult;
-      try {
-        yield* this.#check(next.value);
-        result = yield next.value;
-      } catch (error) {
-        next = program.throw(error);
-        continue;
-      }
-      next = program.next(result);
-    }
-    return next.value;
+  guarded<Value>(program: Program<Value>): Program<Value> {
+    return withEachStep(program, (step) => this.#checked(step));
+  }
+
+  *#checked(step: Step): Program<StepResult> {
+    yield* this.#check(step);
+    return yield step;
   }
 
   *#check(step: Step): Program<void> {

@@ -3,7 +3,7 @@ import { answerValue } from '../job.ts';
 import type { Job } from '../job.ts';
 import type { PooledSession } from '../pooled-session.ts';
 import { withBuffers } from './answer-bytes.ts';
-import type { SqliteHost } from './pending-calls.ts';
+import type { SqliteHost } from './sqlite-host.ts';
 import { RefusedError } from './pending-calls.ts';
 import type { WorkerSet } from './worker-set.ts';
 

@@ -1,4 +1,4 @@
-import { CircuitOpenError, CommitUnknownError, PoolExhaustedError } from './pool/pool-errors.ts';
+import { CircuitOpenError, CommitUnknownError, PoolExhaustedError } from '../pool/pool-errors.ts';
 import { classifyError } from '@changeover/engines';
 import type { ErrorClass, TransactionState } from '@changeover/engines/api';
 import { ConnectionError, StorageError } from '@changeover/engines/api';

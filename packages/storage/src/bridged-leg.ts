@@ -1,3 +1,4 @@
+import { withAbilities } from '@changeover/bridge';
 import type { Leg } from '@changeover/core';
 import {
   type StorageBackend,
@@ -11,12 +12,15 @@ type SawInside = (dataset: unknown, operation: string, sql: unknown) => void;
 
 type Told = Pick<StatementClassifiers, 'hasRun'>;
 
-/** A leg whose writes the classifiers are told of once they have run, for what they know of a dataset may then be otherwise. */
-export function watchingSchema(
+/**
+ * A leg as createBridge takes it. The classifiers are told of its writes once they have run, for what they know of a dataset may
+ * then be otherwise.
+ */
+export function bridgedLeg(
   leg: Leg<StorageBackend>,
   told: Told,
   sawInside: SawInside,
-): Leg<StorageBackend> {
+): StorageBackend {
   const { api } = leg;
   const then = async <T>(dataset: unknown, run: () => Promise<T>, sql?: unknown): Promise<T> => {
     try {
@@ -53,13 +57,11 @@ export function watchingSchema(
     const method = Reflect.get(api, name) as () => unknown;
     return [name, Reflect.get(watched, name) ?? method.bind(api)] as const;
   });
-  return {
-    name: leg.name,
-    api: Object.fromEntries(methods) as unknown as StorageBackend,
+  return withAbilities(Object.fromEntries(methods) as unknown as StorageBackend, {
     shadow: leg.shadow,
     ...(leg.closedWhile === undefined ? {} : { closedWhile: leg.closedWhile.bind(leg) }),
     ...(leg.endable === undefined ? {} : { endable: leg.endable.bind(leg) }),
-  };
+  });
 }
 
 /** Statements that are kept of one transaction; of more, it is enough to know that there were some. */

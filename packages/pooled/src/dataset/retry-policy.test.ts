@@ -4,7 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import { ClosedError, ConnectionError, StatementError } from '@changeover/engines/api';
 import { toStorageError } from '@changeover/engines';
 import type { TransactionState } from '@changeover/engines';
-import { CommitUnknownError } from './pool/pool-errors.ts';
+import { CommitUnknownError } from '../pool/pool-errors.ts';
 import { failureClass, retryAction, RetryBudget, retryRules } from './retry-policy.ts';
 import type { RetryAction, WorkKind } from './retry-policy.ts';
 
@@ -14,7 +14,7 @@ const driverError = (code: string, message = 'as the driver says'): Error =>
 describe('the retry policy', () => {
   test('is the table that the documentation shows, line by line', () => {
     const page = readFileSync(
-      join(import.meta.dirname, '..', '..', '..', 'docs', 'pools.md'),
+      join(import.meta.dirname, '..', '..', '..', '..', 'docs', 'pools.md'),
       'utf8',
     );
     const [, section = ''] = page.split('## What is retried');

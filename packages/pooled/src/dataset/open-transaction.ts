@@ -7,10 +7,10 @@ import {
 import { TransactionOverError } from '@changeover/core';
 import type { StorageTransaction } from '@changeover/engines/api';
 import type { CallLimit } from './call-limit.ts';
-import type { DatasetOperation } from './job.ts';
-import type { Lease } from './pool/lease.ts';
+import type { DatasetOperation } from '../job.ts';
+import type { Lease } from '../pool/lease.ts';
 import type { PooledDataset } from './pooled-dataset.ts';
-import type { PooledSession } from './pooled-session.ts';
+import type { PooledSession } from '../pooled-session.ts';
 
 /** The operations of a transaction object. */
 const transactionOperations = [
@@ -68,14 +68,8 @@ export class OpenTransaction {
       .then(() => {
         if (this.#cut !== undefined) throw new TransactionOverError(this.dataset.dataset);
         if (this.#doomed || !this.#lease.held) throw this.#lostError();
-        const job = this.dataset.marked({
-          kind: 'operation',
-          operation,
-          args,
-          inTransaction: true,
-        });
-        this.dataset.keepFor(this.#lease, job);
-        return this.dataset.runOn(this.#lease, job, this.#limit(), false);
+        const job = { kind: 'operation', operation, args } as const;
+        return this.dataset.transactions.call(this.#lease, job, this.#limit());
       })
       .catch((error: unknown) => {
         if (error instanceof AbortedError) this.#doomed = true;
@@ -101,7 +95,7 @@ export class OpenTransaction {
     if (!this.#lease.held) throw this.#lostError();
     const state = this.#lease.resource.transactionState;
     if (state !== 'open') {
-      await this.dataset.endTransaction(this.#lease, 'rollback', this.#limit());
+      await this.dataset.transactions.end(this.#lease, 'rollback', this.#limit());
       throw new StatementError(
         'A statement of the transaction failed and the engine gave the whole of it up: it was rolled ' +
           'back. Begin a new one.',
@@ -109,7 +103,7 @@ export class OpenTransaction {
       );
     }
     this.#committing = true;
-    await this.dataset.endTransaction(this.#lease, 'commit', this.#limit());
+    await this.dataset.transactions.end(this.#lease, 'commit', this.#limit());
   }
 
   /** Waits for the calls that nobody waited for, and undoes everything. Never rejects. */
@@ -135,7 +129,7 @@ export class OpenTransaction {
    */
   cut(error: Error): void {
     if (!this.#committing) {
-      this.#cut ??= { error, done: this.dataset.cutTransaction(this.#lease) };
+      this.#cut ??= { error, done: this.dataset.transactions.cut(this.#lease) };
       this.#lose(error);
     } else if (this.#lease.held) void this.#lease.resource.end();
   }
@@ -144,7 +138,7 @@ export class OpenTransaction {
     // A connection on which something still runs goes when that has ended.
     if (!this.#lease.held || this.#lease.busy) return;
     try {
-      await this.dataset.endTransaction(this.#lease, 'rollback', this.#limit());
+      await this.dataset.transactions.end(this.#lease, 'rollback', this.#limit());
     } catch {
       this.#lease.discard('broken');
     }

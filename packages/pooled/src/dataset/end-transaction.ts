@@ -1,6 +1,6 @@
 import type { Clock } from '@changeover/core';
-import type { Lease } from './pool/lease.ts';
-import type { PooledSession } from './pooled-session.ts';
+import type { Lease } from '../pool/lease.ts';
+import type { PooledSession } from '../pooled-session.ts';
 
 /** How long an engine may take to give up what runs and to roll back, before its connection is ended. */
 const rollbackMs = 500;

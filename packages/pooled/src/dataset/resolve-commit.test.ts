@@ -1,0 +1,52 @@
+import { describe, expect, test } from '@jest/globals';
+import { ConnectionError } from '@changeover/engines/api';
+import type { Job } from '../job.ts';
+import { CommitUnknownError } from '../pool/pool-errors.ts';
+import { resolveCommit } from './resolve-commit.ts';
+import { fieldsOf, ScriptedSession } from './test-kit/scripted-dataset.ts';
+
+const cause = new ConnectionError('lost');
+const question: Job = { kind: 'commitOutcome', transactionId: '7' };
+
+async function resolved(answer: () => Promise<unknown>, canBeAsked = true): Promise<unknown> {
+  const session = new ScriptedSession();
+  if (canBeAsked) session.commitOutcome = () => question;
+  const asked: Job[] = [];
+  try {
+    await resolveCommit({ session, cause, fields: fieldsOf() }, (job) => {
+      asked.push(job);
+      return answer();
+    });
+    return 'applied';
+  } catch (error) {
+    return error;
+  } finally {
+    expect(asked).toEqual(canBeAsked ? [question] : []);
+  }
+}
+
+describe('a commit whose answer was lost', () => {
+  test('has been applied where the server says so', async () => {
+    expect(await resolved(async () => 'committed')).toBe('applied');
+  });
+
+  test('may be made again where the server says that it was not applied', async () => {
+    const error = await resolved(async () => 'aborted');
+    expect(error).toBeInstanceOf(ConnectionError);
+    expect(error).toMatchObject({ retryable: true, dataset: 'orders', cause });
+  });
+
+  test.each([
+    ['still runs', async () => 'in progress'],
+    ['has forgotten it', async () => null],
+    ['can not be asked', () => Promise.reject(new Error('no server'))],
+  ])('is unknown where the server %s', async (_why, answer) => {
+    const error = await resolved(answer);
+    expect(error).toBeInstanceOf(CommitUnknownError);
+    expect(error).toMatchObject({ cause });
+  });
+
+  test('is unknown where the engine has nobody to ask', async () => {
+    expect(await resolved(async () => 'committed', false)).toBeInstanceOf(CommitUnknownError);
+  });
+});

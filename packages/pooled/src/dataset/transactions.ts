@@ -1,0 +1,97 @@
+import type { Clock } from '@changeover/core';
+import type { Engine } from '@changeover/engines/api';
+import type { Job, OperationJob } from '../job.ts';
+import type { Lease } from '../pool/lease.ts';
+import type { PooledSession } from '../pooled-session.ts';
+import type { Attempts } from './attempts.ts';
+import type { CallLimit } from './call-limit.ts';
+import { endTransactionNow } from './end-transaction.ts';
+import type { JobTerms, LeaseWork } from './lease-work.ts';
+import type { OpenCalls } from './open-calls.ts';
+import { failureClass, retryAction, stateAtFailure } from './retry-policy.ts';
+import type { SessionState } from './session-state.ts';
+
+/** What one dataset's transactions run by. */
+export interface TransactionsParts {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly calls: OpenCalls;
+  readonly state: SessionState;
+  readonly work: LeaseWork;
+  readonly attempts: Attempts;
+  /** Resolves where a commit whose answer was lost was applied; rejects where it wasn't, or nobody knows. */
+  readonly resolveCommit: (
+    session: PooledSession,
+    limit: CallLimit,
+    cause: unknown,
+  ) => Promise<void>;
+}
+
+/** One dataset's transactions: each has a connection from its beginning to its end. */
+export class Transactions {
+  readonly #parts: TransactionsParts;
+
+  constructor(parts: TransactionsParts) {
+    this.#parts = parts;
+  }
+
+  /** Begins one that the caller must end by {@link end}. Nothing of the caller's has run yet, so a failure is met like a
+   * read's. */
+  async begin(limit: CallLimit): Promise<Lease<PooledSession>> {
+    const { attempts, state } = this.#parts;
+    return await attempts.run({
+      kind: 'read',
+      limit,
+      operation: 'transaction',
+      run: async (attempt) => {
+        const lease = await state.lendWriter(limit, 'transaction');
+        attempt.session = lease.resource;
+        state.wroteOn(lease.resource);
+        await this.run(lease, { kind: 'begin' }, { limit, releaseOnFailure: true });
+        return lease;
+      },
+    });
+  }
+
+  /** Runs a caller's call in it.
+   *
+   * @throws {SessionStateError} where it leaves something on the connection beyond the transaction and that is refused. */
+  async call(lease: Lease<PooledSession>, job: OperationJob, limit: CallLimit): Promise<unknown> {
+    const { state } = this.#parts;
+    const marked = state.marked({ ...job, inTransaction: true });
+    state.keepFor(lease, marked);
+    return await this.run(lease, marked, { limit, releaseOnFailure: false });
+  }
+
+  /** Runs a job on its connection. See {@link LeaseWork.run}. */
+  async run(lease: Lease<PooledSession>, job: Job, terms: JobTerms): Promise<unknown> {
+    const { calls, work } = this.#parts;
+    return await calls.during(async () => await work.run(lease, job, terms));
+  }
+
+  /** Ends it: `commit` applies it, and rejects where it wasn't or nobody knows. The lease ends in any case. */
+  async end(
+    lease: Lease<PooledSession>,
+    how: 'commit' | 'rollback',
+    limit: CallLimit,
+  ): Promise<void> {
+    const { engine, state, resolveCommit } = this.#parts;
+    const session = lease.held ? lease.resource : undefined;
+    try {
+      await this.run(lease, { kind: how }, { limit, releaseOnFailure: how === 'rollback' });
+    } catch (error) {
+      if (how === 'rollback') return;
+      const reached = stateAtFailure(error, session?.transactionState ?? 'none');
+      const action = retryAction(failureClass(engine, error), 'work', reached);
+      if (action !== 'resolve' || session === undefined) throw error;
+      await resolveCommit(session, limit, error);
+    } finally {
+      state.transactionEnded(lease);
+    }
+  }
+
+  /** Ends it in the middle: see {@link endTransactionNow}. */
+  async cut(lease: Lease<PooledSession>): Promise<void> {
+    await this.#parts.calls.during(() => endTransactionNow(lease, this.#parts.clock));
+  }
+}

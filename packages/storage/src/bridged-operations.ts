@@ -1,0 +1,44 @@
+import { StatementShapes } from '@changeover/classify';
+import { defined, type DefinedOperation } from '@changeover/bridge';
+import { operationsKnowing, type StorageBackend } from '@changeover/engines/api';
+import type { StatementCall } from './session-reliance.ts';
+import type { StatementClassifiers } from './statement-classifiers.ts';
+
+/** The storage API's operations as createBridge takes them. */
+export type BridgedOperations = Readonly<Record<keyof StorageBackend, DefinedOperation>>;
+
+/**
+ * The storage API's operations with what tells their calls apart beside the dataset: the shape of a
+ * statement, and which table is read with which options.
+ *
+ * @param classifiers tell what a query's answer depends on.
+ * @param saw told of each call of a statement, when it is made.
+ */
+export function bridgedOperations(
+  classifiers: Pick<StatementClassifiers, 'factsOf'>,
+  saw: (call: StatementCall) => void,
+): BridgedOperations {
+  const operations = operationsKnowing((...args) => classifiers.factsOf(...args));
+  const statements = new StatementShapes();
+  const ofStatement =
+    (operation: string) =>
+    (dataset: string, sql: string): string => {
+      const shape = statements.of(sql);
+      if (typeof sql === 'string') saw({ operation, dataset, sql, shape });
+      return shape;
+    };
+  const shaped = {
+    ...operations,
+    readTable: { ...operations.readTable, shape: tableShape },
+    query: { ...operations.query, shape: ofStatement('query') },
+    execute: { ...operations.execute, shape: ofStatement('execute') },
+  } as typeof operations;
+  return Object.fromEntries(
+    Object.entries(shaped).map(([name, definition]) => [name, defined(definition)]),
+  ) as BridgedOperations;
+}
+
+function tableShape(_dataset: string, table: string, options?: object): string {
+  const given = Object.keys(options ?? {}).sort();
+  return `${table} ${given.join(' ')}`.trimEnd();
+}
