@@ -1,6 +1,6 @@
-import type { Clock, LegName, Stage } from '@changeover/core';
-import { BackendRouter, type BackendRouterOptions, type CallOf } from './call/backend-router.ts';
-import type { Method } from './call/invoke.ts';
+import type { Clock, Leg, LegName, Stage } from '@changeover/core';
+import { BackendRouter, type BackendRouterOptions } from './call/backend-router.ts';
+import { type ListCall, type Method, methodsOf } from './call/invoke.ts';
 import { abilitiesOf } from './call/leg-abilities.ts';
 import { bridgeProxy, type BridgedMembers } from './call/bridge-proxy.ts';
 import { tellCallback } from './call/callbacks.ts';
@@ -12,11 +12,12 @@ import { Legs, mustBeObject } from './call/legs.ts';
 import { setProperty } from './call/set-property.ts';
 import {
   answerStyles,
-  apiOf,
+  callsOf,
   checkOperations,
   checkWiring,
   definitionsOf,
   type KeyOf,
+  type LegObject,
   type Member,
   membersOf,
   onlyKey,
@@ -314,9 +315,15 @@ class ObjectBridge<T extends object> implements Bridge {
     });
   }
 
-  #routed(operation: string): CallOf {
+  #routed(operation: string): ListCall {
     this.#router ??= this.#makeRouter();
-    return this.#router.calls[operation] as CallOf;
+    return this.#router.calls[operation] as ListCall;
+  }
+
+  #leg(name: LegName, legs: Legs<T>): Leg<Record<string, Method>> {
+    const leg: LegObject = legs[name];
+    const calls = callsOf(this.#members, leg);
+    return { ...abilitiesOf(leg.here), name, api: methodsOf(calls), calls };
   }
 
   #makeRouter(): BackendRouter<Record<string, Method>> {
@@ -326,16 +333,8 @@ class ObjectBridge<T extends object> implements Bridge {
     const { settings } = services;
     return new BackendRouter<Record<string, Method>>({
       backend: this.name,
-      legacy: {
-        ...abilitiesOf(legs.legacy.here),
-        name: 'legacy',
-        api: apiOf(this.#members, legs.legacy),
-      },
-      pooled: {
-        ...abilitiesOf(legs.pooled.here),
-        name: 'pooled',
-        api: apiOf(this.#members, legs.pooled),
-      },
+      legacy: this.#leg('legacy', legs),
+      pooled: this.#leg('pooled', legs),
       operations: definitionsOf(this.#members, this.#keyOf),
       stages: legs.capped(services.guardrail),
       recorder: services.watch.over(services.recorder),
@@ -402,7 +401,7 @@ class ObjectBridge<T extends object> implements Bridge {
 
   #method(member: Member): Method {
     const { operation, spec } = member;
-    let make: CallOf = (args) => {
+    let make: ListCall = (args) => {
       make = this.#routed(operation);
       return make(args);
     };

@@ -5,7 +5,7 @@ import {
   type OperationDefinition,
   type Undetermined,
 } from '@changeover/core';
-import { isAsyncFunction, isPromise, type Method } from './invoke.ts';
+import { isAsyncFunction, isPromise, type ListCall, type Method } from './invoke.ts';
 import { callWithCallback } from './callbacks.ts';
 import type {
   OperationSpec,
@@ -375,37 +375,34 @@ export class LegObject<T extends object = object> {
 }
 
 /** A leg's members as the router calls them: by operation, with the object itself as `this`. */
-export function apiOf(members: readonly Member[], leg: LegObject): Record<string, Method> {
-  const api: Record<string, Method> = {};
+export function callsOf(members: readonly Member[], leg: LegObject): Record<string, ListCall> {
+  const calls: Record<string, ListCall> = {};
   for (const member of members) {
     const { operation, spec } = member;
     const call = callOf(member);
-    // Nothing may hold on to `args` here: the engine then passes them on without making a list of them.
-    api[operation] = (...args) =>
-      leg.here === undefined ? callLater(leg, call, ...args) : call(leg.here, ...args);
+    const later: ListCall = (args) => leg.with((target) => call(target, args));
+    calls[operation] = (args) => (leg.here === undefined ? later(args) : call(leg.here, args));
     if ('callback' in spec && spec.callback === 'last')
-      api[operation] = (...args) =>
-        leg.with((target) => callWithCallback((given) => call(target, ...given), args));
+      calls[operation] = (args) =>
+        leg.with((target) => callWithCallback((given) => call(target, given), args));
     if (spec.kind !== 'write') continue;
     const { rehearse, observe } = spec as unknown as Readonly<
       Partial<Record<'rehearse' | 'observe', Method>>
     >;
     if (rehearse !== undefined)
-      api[rehearsalOf(operation)] = (...args) => leg.with((target) => rehearse(target, ...args));
+      calls[rehearsalOf(operation)] = (args) => leg.with((target) => rehearse(target, ...args));
     if (observe !== undefined)
-      api[observationOf(operation)] = (...args) => leg.with((target) => observe(target, ...args));
+      calls[observationOf(operation)] = (args) => leg.with((target) => observe(target, ...args));
   }
-  return api;
+  return calls;
 }
 
-type CallOn = (target: object, ...args: readonly unknown[]) => unknown;
-
 /** Calls a member of an object as it is then: it may have been assigned or spied on since. */
-function callOf(member: Member): CallOn {
+function callOf(member: Member): (target: object, args: readonly unknown[]) => unknown {
   const { operation, path } = member;
   const name = path.at(-1) ?? '';
   const inside = path.length > 1;
-  return (target, ...args) => {
+  return (target, args) => {
     const owner = (inside ? ownerOf(target, member) : target) as
       Record<string, unknown> | undefined;
     const method = owner?.[name];
@@ -415,10 +412,6 @@ function callOf(member: Member): CallOn {
     // The usual answers first: neither needs its `then` looked up.
     return answer instanceof Promise || Array.isArray(answer) ? answer : started(operation, answer);
   };
-}
-
-function callLater(leg: LegObject, call: CallOn, ...args: readonly unknown[]): unknown {
-  return leg.with((target) => call(target, ...args));
 }
 
 /** What a promise of the platform or of a promise library has. */
