@@ -48,6 +48,16 @@ export const maxKeyLength = 200;
 /** The name of the key where a bridge has one for all calls. */
 export const onlyKey = 'all';
 
+/** A bridge's name, which is part of its flag's.
+ *
+ * @throws {WiringError} */
+export function checkName(name: unknown): string {
+  if (typeof name === 'string' && /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/.test(name)) return name;
+  throw new WiringError(
+    `A bridge's name is ${JSON.stringify(name)}: use 1 to 63 letters, digits, "_" and "-", beginning with a letter or digit.`,
+  );
+}
+
 /** Checks that each operation is what `read()`, `write()` or one of the others made.
  *
  * @throws {WiringError} with what to type. */
@@ -89,16 +99,10 @@ export function ownerOf(object: object, { path }: Pick<Member, 'path'>): object 
     : undefined;
 }
 
-/** A member of an object, whatever it is. */
-function memberOf(object: object, member: Pick<Member, 'path'>): unknown {
-  const { path } = member;
-  const owner = path.length === 1 ? object : ownerOf(object, member);
-  return (owner as Record<string, unknown> | undefined)?.[path[path.length - 1] ?? ''];
-}
-
 /** A member's function on an object; undefined where there is none. */
 export function methodOf(object: object, member: Pick<Member, 'path'>): Method | undefined {
-  const method = memberOf(object, member);
+  const owner = ownerOf(object, member) as Record<string, unknown> | undefined;
+  const method = owner?.[member.path.at(-1) ?? ''];
   return typeof method === 'function' ? (method as Method) : undefined;
 }
 
@@ -128,7 +132,7 @@ export function checkWiring(
         ]
       : [];
   });
-  if (undeclared === 'refuse') faults.push(...undeclaredIn(legs.legacy, members));
+  if (undeclared === 'refuse') faults.push(...undeclaredFaults(members, legs.legacy));
   if (faults.length > 0)
     throw new WiringError(`The bridge "${name}" can't be made: ${faults.join('; ')}.`);
 }
@@ -142,30 +146,32 @@ function namesBeside(legacy: object, member: Member): string[] {
     : methodNames(owner).map((name) => [...inside, name].join('.'));
 }
 
-/** A fault for each method that nobody declared, of the object itself and of each object inside that has declared members. */
-function undeclaredIn(
-  legacy: object,
-  members: readonly Member[],
-  path: readonly string[] = [],
-): string[] {
-  const within = ownerOf(legacy, { path: [...path, ''] });
-  if (within === undefined) return [];
-  const names = new Set(members.map((member) => member.path[path.length] ?? ''));
-  const faults = methodNames(within)
-    .filter((method) => !names.has(method))
-    .map((method) => {
-      const operations = path.length === 0 ? 'operations' : `sub({ … }) of ${path.join('.')}`;
-      return (
-        `${[...path, method].join('.')} is not declared: add ${method}: read(), read.rows(), write(), transaction(), control() ` +
-        `or legacyOnly() to ${operations}, or undeclared: 'legacy' to leave all that is not named with the legacy leg`
-      );
+/** The methods of the legacy object, and of the objects inside that have declared members, that nobody declared. */
+function undeclaredFaults(members: readonly Member[], legacy: object): string[] {
+  const places = new Map<string, { readonly path: readonly string[]; readonly names: Set<string> }>(
+    // Its methods are to be declared even where none is.
+    [['', { path: [], names: new Set() }]],
+  );
+  for (const { path } of members) {
+    path.forEach((name, at) => {
+      const within = path.slice(0, at);
+      const place = places.get(within.join('.')) ?? { path: within, names: new Set<string>() };
+      places.set(within.join('.'), place);
+      place.names.add(name);
     });
-  const inside = [...names].flatMap((name) => {
-    const own = members.filter((member) => member.path[path.length] === name);
-    const deeper = own.filter((member) => member.path.length > path.length + 1);
-    return deeper.length === 0 ? [] : undeclaredIn(legacy, deeper, [...path, name]);
+  }
+  return [...places].flatMap(([within, { path, names }]) => {
+    const owner = ownerOf(legacy, { path: [...path, ''] });
+    const found = owner === undefined ? [] : methodNames(owner);
+    return found
+      .filter((method) => !names.has(method))
+      .map(
+        (method) =>
+          `${within === '' ? method : `${within}.${method}`} is not declared: add ${method}: read(), read.rows(), write(), transaction(), ` +
+          `control() or legacyOnly() to ${within === '' ? 'operations' : `sub({ … }) of ${within}`}, or undeclared: 'legacy' to leave ` +
+          'all that is not named with the legacy leg',
+      );
   });
-  return [...faults, ...inside];
 }
 
 /** What is a method by the class, for people who read faults. What the platform's own classes bring passes. */
@@ -258,7 +264,12 @@ function definitionWithoutShape({ operation, spec }: Member, key: KeyOf): Operat
   }
 }
 
-function readDefinition({ result, ordered, compareAs }: ReadOperation): OperationDefinition & {
+function readDefinition({
+  result,
+  ordered,
+  functions,
+  compareAs,
+}: ReadOperation): OperationDefinition & {
   readonly kind: 'read';
 } {
   const promise: Method =
@@ -267,6 +278,7 @@ function readDefinition({ result, ordered, compareAs }: ReadOperation): Operatio
     kind: 'read',
     result,
     ordered: (...args: readonly unknown[]) => promise(...args) === true,
+    functions,
     compareAs: (compareAs as ((answer: unknown) => unknown) | undefined) ?? onlyPlain,
   };
 }
@@ -390,17 +402,20 @@ export function callsOf(members: readonly Member[], leg: LegObject): Record<stri
       Partial<Record<'rehearse' | 'observe', Method>>
     >;
     if (rehearse !== undefined)
-      calls[rehearsalOf(operation)] = (args) => leg.with((target) => rehearse(target, ...args));
+      calls[rehearsalOf(operation)] = (args) =>
+        leg.with((target) => rehearse(ownerOf(target, member), ...args));
     if (observe !== undefined)
-      calls[observationOf(operation)] = (args) => leg.with((target) => observe(target, ...args));
+      calls[observationOf(operation)] = (args) =>
+        leg.with((target) => observe(ownerOf(target, member), ...args));
   }
   return calls;
 }
 
 /** Calls a member of an object as it is then: it may have been assigned or spied on since. */
 function callOf(member: Member): (target: object, args: readonly unknown[]) => unknown {
-  const { operation, path } = member;
+  const { operation, path, spec } = member;
   const name = path.at(-1) ?? '';
+  const isAwaited = 'async' in spec && spec.async === true;
   const inside = path.length > 1;
   return (target, args) => {
     const owner = (inside ? ownerOf(target, member) : target) as
@@ -410,7 +425,8 @@ function callOf(member: Member): (target: object, args: readonly unknown[]) => u
       throw new WiringError(`a leg has no method ${operation} any more.`);
     const answer: unknown = Reflect.apply(method, owner, args);
     // The usual answers first: neither needs its `then` looked up.
-    return answer instanceof Promise || Array.isArray(answer) ? answer : started(operation, answer);
+    if (answer instanceof Promise || Array.isArray(answer)) return answer;
+    return isAwaited && isPromise(answer) ? Promise.resolve(answer) : started(operation, answer);
   };
 }
 
@@ -430,7 +446,8 @@ function started(operation: string, answer: unknown): unknown {
   if (more.length > 0)
     throw new WiringError(
       `${operation} answers an object that can be awaited and also has ${more.slice(0, 5).join(', ')}: a query builder, which runs ` +
-        'at each await. Bridge it at its statements, by an adapter for its library, or await it inside the method.',
+        'at each await. Bridge it at its statements, by an adapter for its library, or await it inside the method. A read that every ' +
+        'caller awaits at once: read({ async: true }).',
     );
   return Promise.resolve(answer);
 }
@@ -446,15 +463,24 @@ export function answerStyles(
 ): (operation: string) => () => AnswerStyle {
   const known = new Map(
     members.map((member) => {
-      let seen: readonly [unknown, unknown] = [undefined, undefined];
+      const { path } = member;
+      const name = path.at(-1) ?? '';
+      const isInside = path.length > 1;
+      const memberOf = (object: object): unknown =>
+        ((isInside ? ownerOf(object, member) : object) as Record<string, unknown> | undefined)?.[
+          name
+        ];
+      let seenOfLegacy: unknown;
+      let seenOfPooled: unknown;
       let style: AnswerStyle = 'neither';
       const styleNow = (): AnswerStyle => {
         if (legacy.here === undefined || pooled.here === undefined) return 'neither';
-        const one = memberOf(legacy.here, member);
-        const other = memberOf(pooled.here, member);
-        if (seen[0] !== one || seen[1] !== other) {
-          seen = [one, other];
-          style = styleOf(member, one, other);
+        const ofLegacy = memberOf(legacy.here);
+        const ofPooled = memberOf(pooled.here);
+        if (seenOfLegacy !== ofLegacy || seenOfPooled !== ofPooled) {
+          seenOfLegacy = ofLegacy;
+          seenOfPooled = ofPooled;
+          style = styleOf(member, ofLegacy, ofPooled);
         }
         return style;
       };
