@@ -36,6 +36,9 @@ interface Ran {
 
 const packages = `${root}${sep}packages${sep}`;
 
+/** Reads that are walked, for what a bridge does now and then may fall into one: what each of them passes through counts. */
+const sameReads = 5;
+
 class Walk {
   readonly #session = new Session();
   readonly #scripts = new Map<string, string>();
@@ -106,6 +109,11 @@ function filesOf(functions: readonly Ran[]): string[] {
   return [...new Set(functions.map(({ file }) => file))].sort();
 }
 
+/** What is in each list. */
+function inEach([first = [], ...others]: readonly (readonly string[])[]): string[] {
+  return first.filter((file) => others.every((list) => list.includes(file)));
+}
+
 /** What ran more often the second time. */
 function more(before: readonly Ran[], after: readonly Ran[]): Ran[] {
   const counts = new Map(before.map(({ file, offset, count }) => [`${file} ${offset}`, count]));
@@ -169,23 +177,28 @@ async function walkOneRead(): Promise<OneRead> {
   };
   // What is decided once is not of every read.
   for (let call = 0; call < 3; call += 1) await compared('list');
-  const [call, background] = await compared('list');
+  const reads: [Ran[], Ran[]][] = [];
+  for (let at = 0; at < sameReads; at += 1) reads.push(await compared('list'));
   drawn();
   const one = drawn();
   await compared('find');
   const two = drawn();
   const stacks: string[] = [];
   Error.stackTraceLimit = 8;
-  walk.watch(background, (stack) => stacks.push(stack));
-  await notes.list();
-  stacks.length = 0;
-  await bridge.idle();
-  const crossings = stacks.map(crossingOf).filter((crossing) => crossing !== undefined);
+  walk.watch(reads.at(-1)?.[1] ?? [], (stack) => stacks.push(stack));
+  const crossed: string[][] = [];
+  for (let at = 0; at < sameReads; at += 1) {
+    await notes.list();
+    stacks.length = 0;
+    await bridge.idle();
+    crossed.push(stacks.map(crossingOf).filter((crossing) => crossing !== undefined));
+  }
   await bridge.close();
+  const [crossings = []] = crossed.sort((a, b) => a.length - b.length);
   const isClock = (crossing: string): boolean => crossing.endsWith('-> core/src/clock.ts');
   return {
-    call: filesOf(call),
-    background: filesOf(background),
+    call: inEach(reads.map(([call]) => filesOf(call))),
+    background: inEach(reads.map(([, background]) => filesOf(background))),
     recorded: filesOf(more(one[0], two[0])),
     drawn: filesOf(more(one[1], two[1])),
     crossings: crossings.filter((crossing) => !isClock(crossing)),

@@ -1,6 +1,6 @@
-import type { Clock, LegName, Stage } from '@changeover/core';
-import { BackendRouter, type BackendRouterOptions, type CallOf } from './call/backend-router.ts';
-import type { Method } from './call/invoke.ts';
+import type { Clock, Leg, LegName, Stage } from '@changeover/core';
+import { BackendRouter, type BackendRouterOptions } from './call/backend-router.ts';
+import { type ListCall, type Method, methodsOf } from './call/invoke.ts';
 import { abilitiesOf } from './call/leg-abilities.ts';
 import { bridgedObject } from './call/bridged-object.ts';
 import type { OperationSpec } from './call/operations.ts';
@@ -11,9 +11,10 @@ import { routes } from './call/route.ts';
 import { Legs, mustBeObject } from './call/legs.ts';
 import {
   answerStyles,
-  apiOf,
+  callsOf,
   definitionsOf,
   type KeyOf,
+  type LegObject,
   type Member,
   membersOf,
   onlyKey,
@@ -186,7 +187,8 @@ class ObjectBridge<T extends object> implements Bridge {
   readonly #options: GivenOptions<T>;
   readonly #members: readonly Member[];
   readonly #keyOf: (operation: string) => KeyOf;
-  readonly #own: (answer: unknown) => unknown;
+  /** See {@link BridgedObject.own}. */
+  readonly #own: (value: unknown) => unknown;
   #services: BridgeServices | undefined;
   #router: BackendRouter<Record<string, Method>> | undefined;
   #legs: Legs<T> | undefined;
@@ -335,9 +337,15 @@ class ObjectBridge<T extends object> implements Bridge {
     this.#made().recorder.cell(this.name, onlyKey, name, this.stageOf()).calls += 1;
   }
 
-  #routed(operation: string): CallOf {
+  #routed(operation: string): ListCall {
     this.#router ??= this.#makeRouter();
-    return this.#router.calls[operation] as CallOf;
+    return this.#router.calls[operation] as ListCall;
+  }
+
+  #leg(name: LegName, legs: Legs<T>): Leg<Record<string, Method>> {
+    const leg: LegObject = legs[name];
+    const calls = callsOf(this.#members, leg);
+    return { ...abilitiesOf(leg.here), name, api: methodsOf(calls), calls };
   }
 
   #makeRouter(): BackendRouter<Record<string, Method>> {
@@ -347,16 +355,8 @@ class ObjectBridge<T extends object> implements Bridge {
     const { settings } = services;
     return new BackendRouter<Record<string, Method>>({
       backend: this.name,
-      legacy: {
-        ...abilitiesOf(legs.legacy.here),
-        name: 'legacy',
-        api: apiOf(this.#members, legs.legacy),
-      },
-      pooled: {
-        ...abilitiesOf(legs.pooled.here),
-        name: 'pooled',
-        api: apiOf(this.#members, legs.pooled),
-      },
+      legacy: this.#leg('legacy', legs),
+      pooled: this.#leg('pooled', legs),
       operations: definitionsOf(this.#members, this.#keyOf),
       stages: legs.capped(services.guardrail),
       recorder: services.watch.over(services.recorder),

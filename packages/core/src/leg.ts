@@ -106,6 +106,9 @@ export interface EndableCall {
 export interface Leg<Api> {
   readonly name: LegName;
   readonly api: Api;
+  /** Makes a call of an operation from the list of its arguments, as `api` does, for a leg that takes them so: a list is then not made
+   * of them twice. Default: `api`'s methods are called. */
+  readonly calls?: Readonly<Record<string, (args: readonly unknown[]) => unknown>> | undefined;
   /** Closes what this leg holds open of a key and keeps it closed while `work` runs, in which the other leg removes the
    * key. Calls to that key wait meanwhile; the next one opens again. Resolves as `work` does. */
   closedWhile?<T>(key: string, work: () => Promise<T>): Promise<T>;

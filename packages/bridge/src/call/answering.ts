@@ -2,7 +2,7 @@ import type { Clock, Leg, LegName } from '@changeover/core';
 import type { Admission } from '../guarantees/index.ts';
 import type { Comparer } from '../shadow/comparer.ts';
 import type { Logger } from '../log.ts';
-import { invoke, isPromise } from './invoke.ts';
+import { isPromise } from './invoke.ts';
 import type { CallsInFlight } from './calls-in-flight.ts';
 import type { Call, ResolvedCall } from './resolved-call.ts';
 import { type Route, routes } from './route.ts';
@@ -114,16 +114,16 @@ export class Answering {
   }
 
   /** Makes an admitted call on its leg. */
-  make(admission: Admission, operation: string, args: readonly unknown[]): unknown {
+  make(admission: Admission, call: Call, args: readonly unknown[]): unknown {
     const { leg } = admission.traits;
     const answering = this.parts.legs[leg];
     if (leg === 'legacy') admission.gate.handOver(admission);
     else if (answering.endable !== undefined && admission.traits.kind !== 'read') {
-      const made = answering.endable(() => invoke(answering, operation, args));
+      const made = answering.endable(() => call.pooled(args));
       admission.end = (reason) => made.end(reason);
       return made.answer;
     }
-    return invoke(answering, operation, args);
+    return leg === 'legacy' ? call.legacy(args) : call.pooled(args);
   }
 
   /** Notes that a leg answered a caller at once. */

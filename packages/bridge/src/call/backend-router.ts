@@ -15,7 +15,7 @@ import {
   type Reproduction,
 } from '../shadow/reproduction.ts';
 import { Answering, latencyOf } from './answering.ts';
-import { invoke, isPromise, type Method } from './invoke.ts';
+import { callsOn, invoke, isPromise, type ListCall, methodsOf } from './invoke.ts';
 import { CallStart } from './call-start.ts';
 import { CallResolver } from './call-resolver.ts';
 import { CallsInFlight } from './calls-in-flight.ts';
@@ -23,9 +23,6 @@ import { ReadCalls } from './read-calls.ts';
 import type { Call, ResolvedCall } from './resolved-call.ts';
 import { defaultBackWithinMs, type PassedWrite, WayBack } from './way-back.ts';
 import { WriteCalls } from './write-calls.ts';
-
-/** Makes a call from the list of its arguments. */
-export type CallOf = (args: readonly unknown[]) => unknown;
 
 /** What a router is made of. It owns none of it: who made a leg, a source or a recorder closes it. */
 export interface BackendRouterOptions<Api extends object> {
@@ -89,7 +86,7 @@ export interface BackendRouterOptions<Api extends object> {
 export class BackendRouter<Api extends object> {
   readonly api: Api;
   /** Makes a call of an operation from the list of its arguments, as `api` does. */
-  readonly calls: Readonly<Record<string, CallOf>>;
+  readonly calls: Readonly<Record<string, ListCall>>;
   readonly backend: string;
   readonly #legs: Readonly<Record<LegName, Leg<Api>>>;
   readonly #calls = new CallsInFlight();
@@ -146,11 +143,13 @@ export class BackendRouter<Api extends object> {
           operation,
           definition: entry as OperationDefinition,
           mayAnswerAtOnce: options.mayAnswerAtOnce?.(operation),
+          legacy: callsOn(options.legacy, operation),
+          pooled: callsOn(options.pooled, operation),
         });
         return [operation, this.#callsOf(call)];
       }),
     );
-    this.api = apiOf(this.calls) as Api;
+    this.api = Object.freeze(methodsOf(this.calls)) as Api;
   }
 
   /** The calls of the last mismatches of reads, by their ids. */
@@ -187,7 +186,7 @@ export class BackendRouter<Api extends object> {
     this.#comparer.close();
   }
 
-  #callsOf(call: Call): CallOf {
+  #callsOf(call: Call): ListCall {
     const { definition, operation } = call;
     const start = this.#start;
     const reads = this.#reads;
@@ -245,7 +244,7 @@ export class BackendRouter<Api extends object> {
     };
     let result: unknown;
     try {
-      result = invoke(this.#legs.legacy, call.operation, args);
+      result = call.legacy(args);
     } catch (error) {
       cell.failed += 1;
       throw error;
@@ -270,12 +269,6 @@ export class BackendRouter<Api extends object> {
   }
 }
 
-function apiOf(calls: Readonly<Record<string, CallOf>>): object {
-  const api: Record<string, Method> = {};
-  for (const [operation, call] of Object.entries(calls)) api[operation] = (...args) => call(args);
-  return Object.freeze(api);
-}
-
-function newCall(of: Pick<Call, 'index' | 'operation' | 'definition' | 'mayAnswerAtOnce'>): Call {
+function newCall(of: Omit<Call, 'style' | 'pooledStyle' | 'mayPromise' | 'quick'>): Call {
   return { ...of, style: undefined, pooledStyle: undefined, mayPromise: false, quick: false };
 }

@@ -1,9 +1,8 @@
 import type { LegName, Logger } from '@changeover/core';
-import type { CallOf } from './backend-router.ts';
 import { BridgedEvents } from './bridged-events.ts';
 import { bridgeProxy } from './bridge-proxy.ts';
 import { tellCallback } from './callbacks.ts';
-import type { Method } from './invoke.ts';
+import type { ListCall, Method } from './invoke.ts';
 import type { Legs } from './legs.ts';
 import { restoreProperty, setProperty } from './set-property.ts';
 import { type Member, ownerOf, WiringError } from './wiring.ts';
@@ -17,7 +16,7 @@ export interface ObjectBridging<T extends object> {
   /** Both legs; makes them at the first use. */
   legs(): Legs<T>;
   /** A declared operation by the router; makes it at the first call. */
-  routed(operation: string): CallOf;
+  routed(operation: string): ListCall;
   /** The leg that answers for properties. */
   answering(): LegName;
   /** A method that was not declared is called. */
@@ -25,34 +24,17 @@ export interface ObjectBridging<T extends object> {
   logger(): Logger;
 }
 
-/** What stands in the legs' place. */
+/** What stands in the legacy object's place. */
 export interface BridgedObject<T extends object> {
   readonly object: T;
-  /** The bridge's own object in place of a leg's, or of one inside it; any other value as it is. A leg that gives itself would let its
-   * caller go past the bridge. */
+  /** An answer as its caller gets it: a leg that gives itself, or an object inside it, would let its caller go past the bridge. */
   readonly own: (value: unknown) => unknown;
 }
 
 /** Makes the object that stands in the legacy object's place. */
 export function bridgedObject<T extends object>(bridging: ObjectBridging<T>): BridgedObject<T> {
-  const places = new Places<T>();
-  const { object } = new Place(bridging, [], places);
-  return { object, own: (value) => places.own(value) };
-}
-
-/** Every place of one bridge. */
-class Places<T extends object> {
-  readonly #all: Place<T>[] = [];
-
-  add(place: Place<T>): void {
-    this.#all.push(place);
-  }
-
-  own(value: unknown): unknown {
-    if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return value;
-    for (const place of this.#all) if (place.stands(value)) return place.object;
-    return value;
-  }
+  const place = new Place(bridging, [], []);
+  return { object: place.object, own: (value) => place.own(value) };
 }
 
 /** The legacy object's place, or that of an object inside it. */
@@ -61,15 +43,16 @@ class Place<T extends object> {
   readonly #path: readonly string[];
   readonly #bridging: ObjectBridging<T>;
   #made: Legs<T> | undefined;
-  readonly #places: Places<T>;
+  /** Every place of the bridge. */
+  readonly #places: Place<T>[];
   readonly #declared: ReadonlyMap<string, Member>;
   readonly #inside = new Map<string, Place<T>>();
 
-  constructor(bridging: ObjectBridging<T>, path: readonly string[], places: Places<T>) {
+  constructor(bridging: ObjectBridging<T>, path: readonly string[], places: Place<T>[]) {
     this.#bridging = bridging;
     this.#path = path;
     this.#places = places;
-    places.add(this);
+    places.push(this);
     const within = bridging.members.filter((member) =>
       path.every((name, at) => member.path[at] === name),
     );
@@ -107,10 +90,7 @@ class Place<T extends object> {
           return member && this.#method(member);
         },
         inside: (name) => this.#inside.get(name)?.object,
-        here: () => {
-          const { here } = this.#both().legacy;
-          return here && this.#at(here);
-        },
+        here: () => this.#at(this.#both().legacy.here),
         value: (name) => this.#value(name),
         set: (name, value) => this.#set(name, value),
         remove: (name) =>
@@ -123,7 +103,7 @@ class Place<T extends object> {
   }
 
   #method({ operation, spec }: Member): Method {
-    let make: CallOf = (args) => {
+    let make: ListCall = (args) => {
       make = this.#bridging.routed(operation);
       return make(args);
     };
@@ -138,20 +118,21 @@ class Place<T extends object> {
     };
   }
 
-  /** Whether this is in the place of a leg's object. */
-  stands(object: object): boolean {
+  /** See {@link BridgedObject.own}: of all places of the bridge. */
+  own(value: unknown): unknown {
+    if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return value;
     const { legacy, pooled } = this.#both();
-    return (
-      (legacy.here !== undefined && this.#at(legacy.here) === object) ||
-      (pooled.here !== undefined && this.#at(pooled.here) === object)
-    );
+    // Asked at each answer.
+    for (const place of this.#places)
+      if (place.#at(legacy.here) === value || place.#at(pooled.here) === value) return place.object;
+    return value;
   }
 
   #value(name: PropertyKey): unknown {
     const [legacy, pooled] = this.#legsWith(name);
     const object =
       pooled !== undefined && this.#bridging.answering() === 'pooled' ? pooled : legacy;
-    return this.#places.own(Reflect.get(object, name, object));
+    return this.own(Reflect.get(object, name, object));
   }
 
   #set(name: PropertyKey, value: unknown): boolean {
@@ -169,7 +150,7 @@ class Place<T extends object> {
     return (...args) => {
       const legacy = this.#legacy();
       if (typeof name === 'string') this.#bridging.undeclared([...this.#path, name].join('.'));
-      return this.#places.own(Reflect.apply(method, legacy, args));
+      return this.own(Reflect.apply(method, legacy, args));
     };
   }
 
@@ -182,7 +163,7 @@ class Place<T extends object> {
   /** The legs' objects here; undefined for a pooled leg that is not there yet. */
   #legs(): readonly [T, T | undefined] {
     const pooled = this.#both().pooled.here;
-    return [this.#legacy(), pooled && this.#at(pooled)];
+    return [this.#legacy(), this.#at(pooled)];
   }
 
   #legacy(): T {
@@ -194,8 +175,8 @@ class Place<T extends object> {
     return this.#at(legacy) as T;
   }
 
-  #at(object: object): T | undefined {
-    return (this.#path.length === 0 ? object : ownerOf(object, { path: [...this.#path, ''] })) as
-      T | undefined;
+  #at(leg: object | undefined): T | undefined {
+    if (leg === undefined || this.#path.length === 0) return leg as T | undefined;
+    return ownerOf(leg, { path: [...this.#path, ''] }) as T | undefined;
   }
 }

@@ -122,7 +122,7 @@ export class CallResolver {
   resolve(call: Call, args: readonly unknown[]): ResolvedCall {
     const { definition } = call;
     const keyOf = 'key' in definition ? (definition.key as Method | undefined) : undefined;
-    const name = keyOf === undefined ? args[0] : keyOf(...args);
+    const name = keyOf === undefined ? args[0] : keyNamed(keyOf, args);
     let memoised = this.#memo.get(name)?.[call.index];
     if (memoised?.period !== this.#period) memoised = this.#decide(call, name, keyOf !== undefined);
     const { one, byShape } = memoised;
@@ -253,4 +253,9 @@ export class CallResolver {
       'stage changed',
     );
   }
+}
+
+/** Most calls have one argument, and taking a list apart costs more than all else here. */
+function keyNamed(keyOf: Method, args: readonly unknown[]): unknown {
+  return args.length === 1 ? keyOf(args[0]) : keyOf(...args);
 }

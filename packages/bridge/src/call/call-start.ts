@@ -2,7 +2,6 @@ import type { LegName } from '@changeover/core';
 import { type Admission, type CallContext, currentContext } from '../guarantees/index.ts';
 import type { Answering } from './answering.ts';
 import type { CallResolver } from './call-resolver.ts';
-import { invoke } from './invoke.ts';
 import type { Call, ResolvedCall } from './resolved-call.ts';
 
 /** A call that was announced at its key's gate, with all that was decided about it. */
@@ -51,9 +50,7 @@ export class CallStart {
       return this.#answering.refuse(call, error);
     }
     if (typeof announced === 'string')
-      return this.#answering.owned(
-        invoke(this.#answering.parts.legs[announced], call.operation, args),
-      );
+      return this.#answering.owned(announced === 'legacy' ? call.legacy(args) : call.pooled(args));
     const ready = announced.admission?.ready;
     if (ready === undefined) return kind.run(announced);
     const admitted = announced;

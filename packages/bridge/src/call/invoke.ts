@@ -2,6 +2,21 @@ import type { Leg } from '@changeover/core';
 
 export type Method = (...args: readonly unknown[]) => unknown;
 
+/** Makes a call from the list of its arguments. */
+export type ListCall = (args: readonly unknown[]) => unknown;
+
+/** Methods that make such calls. */
+export function methodsOf(calls: Readonly<Record<string, ListCall>>): Record<string, Method> {
+  const methods: Record<string, Method> = {};
+  for (const [name, call] of Object.entries(calls)) methods[name] = (...args) => call(args);
+  return methods;
+}
+
+/** An operation's calls on a leg, as {@link invoke} makes them. */
+export function callsOn(leg: Leg<object>, operation: string): ListCall {
+  return leg.calls?.[operation] ?? ((args) => invoke(leg, operation, args));
+}
+
 /** Makes a call on a leg. Returns and throws what the leg's method does. */
 export function invoke(leg: Leg<object>, operation: string, args: readonly unknown[]): unknown {
   const method = (leg.api as Record<string, Method | undefined>)[operation];

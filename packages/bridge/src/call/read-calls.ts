@@ -60,7 +60,7 @@ export class ReadCalls implements CallKind<Read> {
   #runAtOnce(read: Read): unknown {
     const { call, args, resolved, timed, way } = read;
     const answering = this.#answering;
-    const { clock, legs, own } = answering.parts;
+    const { clock, own } = answering.parts;
     const leg = way.answers;
     const { cell, shape } = resolved;
     cell.calls += 1;
@@ -68,7 +68,7 @@ export class ReadCalls implements CallKind<Read> {
     const startMs = timed ? clock.monotonicMs() : 0;
     let result: unknown;
     try {
-      result = invoke(legs[leg], call.operation, args);
+      result = leg === 'legacy' ? call.legacy(args) : call.pooled(args);
     } catch (error) {
       cell.failed += 1;
       throw error;
@@ -98,7 +98,7 @@ export class ReadCalls implements CallKind<Read> {
     if (shadow !== undefined) read.comparison = comparer.beginRead(resolved, shadow, args);
     let result: unknown;
     try {
-      result = answering.make(admission, call.operation, args);
+      result = answering.make(admission, call, args);
     } catch (error) {
       return this.#failedAtOnce(read, error);
     }

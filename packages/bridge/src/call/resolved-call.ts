@@ -3,6 +3,7 @@ import type { OperationDefinition } from '@changeover/core';
 import type { Admission } from '../guarantees/index.ts';
 import type { AnswerStyle } from '../shadow/loop-budget.ts';
 import type { CallCost } from './call-costs.ts';
+import type { ListCall } from './invoke.ts';
 import type { KeyState } from './key-state.ts';
 import type { StageDecision } from '../stages/flags/stage-source.ts';
 import type { Cell } from '../recorder/cell.ts';
@@ -15,6 +16,9 @@ export interface Call {
   readonly index: number;
   readonly operation: string;
   readonly definition: OperationDefinition;
+  /** Makes it on a leg. */
+  readonly legacy: ListCall;
+  readonly pooled: ListCall;
   /** How the legs answer it, as far as their functions show it: see the router's options. */
   readonly mayAnswerAtOnce: (() => 'legacy-alone' | 'both' | 'neither') | undefined;
   /** How the legacy leg was seen to answer. */

@@ -4,7 +4,7 @@ import {
   type OperationDefinition,
   type Undetermined,
 } from '@changeover/core';
-import { isAsyncFunction, isPromise, type Method } from './invoke.ts';
+import { isAsyncFunction, isPromise, type ListCall, type Method } from './invoke.ts';
 import { callWithCallback } from './callbacks.ts';
 import { methodNames } from './method-names.ts';
 import type {
@@ -72,16 +72,10 @@ export function ownerOf(object: object, { path }: Pick<Member, 'path'>): object 
     : undefined;
 }
 
-/** A member of an object, whatever it is. */
-function memberOf(object: object, member: Pick<Member, 'path'>): unknown {
-  const { path } = member;
-  const owner = path.length === 1 ? object : ownerOf(object, member);
-  return (owner as Record<string, unknown> | undefined)?.[path[path.length - 1] ?? ''];
-}
-
 /** A member's function on an object; undefined where there is none. */
 export function methodOf(object: object, member: Pick<Member, 'path'>): Method | undefined {
-  const method = memberOf(object, member);
+  const owner = ownerOf(object, member) as Record<string, unknown> | undefined;
+  const method = owner?.[member.path.at(-1) ?? ''];
   return typeof method === 'function' ? (method as Method) : undefined;
 }
 
@@ -267,40 +261,37 @@ export class LegObject<T extends object = object> {
 }
 
 /** A leg's members as the router calls them: by operation, with the object itself as `this`. */
-export function apiOf(members: readonly Member[], leg: LegObject): Record<string, Method> {
-  const api: Record<string, Method> = {};
+export function callsOf(members: readonly Member[], leg: LegObject): Record<string, ListCall> {
+  const calls: Record<string, ListCall> = {};
   for (const member of members) {
     const { operation, spec } = member;
     const call = callOf(member);
-    // Nothing may hold on to `args` here: the engine then passes them on without making a list of them.
-    api[operation] = (...args) =>
-      leg.here === undefined ? callLater(leg, call, ...args) : call(leg.here, ...args);
+    const later: ListCall = (args) => leg.with((target) => call(target, args));
+    calls[operation] = (args) => (leg.here === undefined ? later(args) : call(leg.here, args));
     if ('callback' in spec && spec.callback === 'last')
-      api[operation] = (...args) =>
-        leg.with((target) => callWithCallback((given) => call(target, ...given), args));
+      calls[operation] = (args) =>
+        leg.with((target) => callWithCallback((given) => call(target, given), args));
     if (spec.kind !== 'write') continue;
     const { rehearse, observe } = spec as unknown as Readonly<
       Partial<Record<'rehearse' | 'observe', Method>>
     >;
     if (rehearse !== undefined)
-      api[rehearsalOf(operation)] = (...args) =>
+      calls[rehearsalOf(operation)] = (args) =>
         leg.with((target) => rehearse(ownerOf(target, member), ...args));
     if (observe !== undefined)
-      api[observationOf(operation)] = (...args) =>
+      calls[observationOf(operation)] = (args) =>
         leg.with((target) => observe(ownerOf(target, member), ...args));
   }
-  return api;
+  return calls;
 }
 
-type CallOn = (target: object, ...args: readonly unknown[]) => unknown;
-
 /** Calls a member of an object as it is then: it may have been assigned or spied on since. */
-function callOf(member: Member): CallOn {
+function callOf(member: Member): (target: object, args: readonly unknown[]) => unknown {
   const { operation, path, spec } = member;
   const name = path.at(-1) ?? '';
   const isAwaited = 'async' in spec && spec.async === true;
   const inside = path.length > 1;
-  return (target, ...args) => {
+  return (target, args) => {
     const owner = (inside ? ownerOf(target, member) : target) as
       Record<string, unknown> | undefined;
     const method = owner?.[name];
@@ -312,10 +303,6 @@ function callOf(member: Member): CallOn {
       return answer;
     return isAwaited && isPromise(answer) ? Promise.resolve(answer) : started(operation, answer);
   };
-}
-
-function callLater(leg: LegObject, call: CallOn, ...args: readonly unknown[]): unknown {
-  return leg.with((target) => call(target, ...args));
 }
 
 /** What a promise of the platform or of a promise library has. */
@@ -351,15 +338,24 @@ export function answerStyles(
 ): (operation: string) => () => AnswerStyle {
   const known = new Map(
     members.map((member) => {
-      let seen: readonly [unknown, unknown] = [undefined, undefined];
+      const { path } = member;
+      const name = path.at(-1) ?? '';
+      const isInside = path.length > 1;
+      const memberOf = (object: object): unknown =>
+        ((isInside ? ownerOf(object, member) : object) as Record<string, unknown> | undefined)?.[
+          name
+        ];
+      let seenOfLegacy: unknown;
+      let seenOfPooled: unknown;
       let style: AnswerStyle = 'neither';
       const styleNow = (): AnswerStyle => {
         if (legacy.here === undefined || pooled.here === undefined) return 'neither';
-        const one = memberOf(legacy.here, member);
-        const other = memberOf(pooled.here, member);
-        if (seen[0] !== one || seen[1] !== other) {
-          seen = [one, other];
-          style = styleOf(member, one, other);
+        const ofLegacy = memberOf(legacy.here);
+        const ofPooled = memberOf(pooled.here);
+        if (seenOfLegacy !== ofLegacy || seenOfPooled !== ofPooled) {
+          seenOfLegacy = ofLegacy;
+          seenOfPooled = ofPooled;
+          style = styleOf(member, ofLegacy, ofPooled);
         }
         return style;
       };

@@ -135,7 +135,7 @@ export class WriteCalls implements CallKind<Write> {
     const { definition, args, admission } = write;
     const resolved = resolvedOf(admission);
     const run = (given: readonly unknown[]): unknown =>
-      this.#answering.make(admission, resolved.operation, scoped(write, given));
+      this.#answering.make(admission, write.call, scoped(write, given));
     if (definition.removesKey === true) return this.#remove(write, run);
     if (!isCompared(write.call, definition, write.shadow)) return run(args);
     return this.#answering.parts.comparer.shadowWrite(resolved, definition, args, async (given) =>
