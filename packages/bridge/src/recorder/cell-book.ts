@@ -9,6 +9,7 @@ import {
   noCounts,
   type Counts,
 } from './counts.ts';
+import type { MinuteCounts } from './minute-counts.ts';
 import type { CellRow } from './store-rows.ts';
 import { cellKeyText } from './report-builder.ts';
 import { shedReasons } from './shed-reason.ts';
@@ -69,6 +70,7 @@ interface Released {
  */
 export class CellBook {
   readonly #maxCells: number;
+  readonly #minutes: MinuteCounts | undefined;
   readonly #byKey = new Map<string, Entry>();
   readonly #entries = new Set<Entry>();
   #released: Released[] = [];
@@ -78,8 +80,15 @@ export class CellBook {
   #pass = 0;
   #folded = 0;
 
-  constructor(maxCells: number) {
+  /** @param minutes told before latencies begin anew. Default: nobody asks for minutes. */
+  constructor(maxCells: number, minutes?: MinuteCounts) {
     this.#maxCells = maxCells;
+    this.#minutes = minutes;
+  }
+
+  /** All cells in use. */
+  *cells(): Iterable<Cell> {
+    for (const { cell } of this.#entries) yield cell;
   }
 
   /** How many times counts went to `(others)` because there was no room for a cell of their own. */
@@ -178,7 +187,11 @@ export class CellBook {
       // The store has a part of these counts already, and can't tell which: they wait for it.
       if (cell.dataset === otherDatasets || (stored && !clean)) continue;
       if (!clean) {
-        addToCell(this.#others(cell.backend, cell.operation, cell.stage, hour), entry);
+        const others = this.#others(cell.backend, cell.operation, cell.stage, hour);
+        this.#minutes?.take(others);
+        addToCell(others, entry);
+        // What was added is counted in its own key's minutes.
+        this.#minutes?.skip(others);
         this.#folded += 1;
         // It is counted there from now on.
         const gone = sumOf(this.#gone, cell);
@@ -267,6 +280,7 @@ export class CellBook {
   }
 
   #beginLatencies(cell: Cell): void {
+    this.#minutes?.take(cell);
     addTimes(sumOf(this.#gone, cell), cell);
     if (cell.legacyLatency.count > 0) cell.legacyLatency = new LatencyHistogram();
     if (cell.pooledLatency.count > 0) cell.pooledLatency = new LatencyHistogram();

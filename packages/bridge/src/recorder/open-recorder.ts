@@ -18,6 +18,7 @@ import { defaultMaxSamples } from './read-recordings.ts';
 import { ReportBuilder, type ResumedAt } from './report-builder.ts';
 import type { ReportData } from './report-data.ts';
 import { type RuleUseSource, RuleUses } from './rule-uses.ts';
+import { MinuteCounts } from './minute-counts.ts';
 import { leftOut, SampleBook } from './sample-book.ts';
 import { StoreGoneError } from './store-identity.ts';
 import { StoreTrouble } from './store-trouble.ts';
@@ -53,6 +54,8 @@ export interface RecorderOptions {
 /** One transaction stores at most this many cells (and samples, and events), so that a caller waits a few ms at
  * most. */
 const maxRowsPerFlush = 32;
+/** A minute's row is short: so many take less than those above. */
+const maxMinutesPerFlush = 100;
 /** The shared store's outbox is this process's memory: nobody waits for a lock. */
 const maxRowsForOutbox = 1_000;
 /** The next part of what one flush didn't take. */
@@ -92,6 +95,8 @@ class StoringRecorder implements Recorder {
   readonly #flushIntervalMs: number;
   readonly #maxSamplesPerFingerprint: number;
   readonly #cells: CellBook;
+  /** A store that several hosts share keeps none. */
+  readonly #minutes: MinuteCounts | undefined;
   readonly #samples: SampleBook;
   readonly #rules = new RuleUses();
   readonly #shapes: ShapeBook;
@@ -114,7 +119,10 @@ class StoringRecorder implements Recorder {
     this.#clock = options.clock ?? systemClock;
     this.#flushIntervalMs = options.flushIntervalMs ?? 1_000;
     this.#maxSamplesPerFingerprint = options.maxSamplesPerFingerprint ?? defaultMaxSamples;
-    this.#cells = new CellBook(options.maxCells ?? 2_000);
+    this.#minutes = isSharedStore(options.path)
+      ? undefined
+      : new MinuteCounts(this.#clock.wallMs());
+    this.#cells = new CellBook(options.maxCells ?? 2_000, this.#minutes);
     this.#shapes = new ShapeBook(options.maxShapes);
     this.#samples = new SampleBook({
       maxSamplesPerFingerprint: this.#maxSamplesPerFingerprint,
@@ -246,6 +254,7 @@ class StoringRecorder implements Recorder {
   flushAll(): void {
     if (this.#closed) return;
     this.#allowWaiting(closingWaitMs);
+    this.#minutes?.takeAll(this.#clock.wallMs(), this.#cells.cells());
     this.#storeAll();
     this.#allowWaiting(0);
   }
@@ -254,6 +263,7 @@ class StoringRecorder implements Recorder {
     if (this.#closed) return;
     this.#timer?.cancel();
     this.#allowWaiting(closingWaitMs);
+    this.#minutes?.takeAll(this.#clock.wallMs(), this.#cells.cells());
     const outcome = this.#storeAll();
     if (outcome !== 'stored') {
       this.#options.logger.error(
@@ -333,7 +343,9 @@ class StoringRecorder implements Recorder {
     const rules = this.#rules.unstored(limit);
     const shapes = this.#shapes.unstored(limit, this.#clock.wallMs());
     const reliance = this.#reliance.unstored(limit);
-    const parts = [rows, groups, samples, events, rules, shapes, reliance];
+    const moreMinutes = this.#minutes?.advance(this.#clock.wallMs(), () => this.#cells.cells());
+    const minutes = this.#minutes?.unstored(maxMinutesPerFlush) ?? [];
+    const parts = [rows, groups, samples, events, rules, shapes, reliance, minutes];
     const empty = parts.every((list) => list.length === 0);
     try {
       this.#store ??=
@@ -349,6 +361,7 @@ class StoringRecorder implements Recorder {
           rules,
           shapes,
           reliance,
+          minutes,
         });
       } else this.#store.check?.();
     } catch (error) {
@@ -363,8 +376,10 @@ class StoringRecorder implements Recorder {
     this.#rules.markStored(rules);
     this.#shapes.markStored(shapes);
     this.#reliance.markStored(reliance);
+    this.#minutes?.markStored(minutes);
     this.#events = this.#events.slice(events.length);
     this.#trouble.recovered();
+    if (moreMinutes === true || minutes.length === maxMinutesPerFlush) return 'more';
     if (parts.some((stored) => stored.length >= limit)) return 'more';
     this.#cells.tidy(hour);
     this.#shapes.tidy(this.#clock.wallMs());

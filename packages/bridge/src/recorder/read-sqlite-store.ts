@@ -8,6 +8,7 @@ import {
   type StoreDatabase,
   storeApplicationId,
 } from './store-file.ts';
+import type { StoredMinute } from './minute-rows.ts';
 import type { OwnRows } from './store-rows.ts';
 
 /** Reads a store that others may be writing to.
@@ -52,6 +53,12 @@ export function readDatabase(
       rules: rows('rule_use', 2),
       shapes: rows('shape', 5),
       reliance: rows('reliance', 6),
+      minutes: (first) =>
+        version < 8
+          ? []
+          : (database
+              .prepare('select * from minute where minute >= ? order by minute')
+              .iterate(first) as Iterable<unknown> as Iterable<StoredMinute>),
     },
     own,
   );

@@ -96,9 +96,9 @@ function open(options: Partial<RecorderOptions> = {}): Recorder {
   return recorder;
 }
 
-/** Takes away what version 7 of the store added. */
+/** Takes away what versions 7 and 8 of the store added. */
 const dropCalls =
-  'alter table sample drop column call; alter table sample_group drop column dataset; alter table sample_group drop column shape;';
+  'drop table minute; alter table sample drop column call; alter table sample_group drop column dataset; alter table sample_group drop column shape;';
 
 function count(cell: Cell, calls = 1): void {
   for (let call = 0; call < calls; call += 1) {

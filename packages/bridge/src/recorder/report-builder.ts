@@ -2,6 +2,7 @@ import { LatencyHistogram, PairedDifference } from '@changeover/compare';
 import type { Stage } from '@changeover/core';
 import { addCounts, noCounts, type Counts } from './counts.ts';
 import type { HourBook } from './hour-book.ts';
+import type { MinuteSums } from './minute-sums.ts';
 import { mergeReliance, type RelianceEvidence } from './reliance-book.ts';
 import type {
   JudgedFigures,
@@ -80,6 +81,11 @@ export class ReportBuilder {
     this.#resumedAt = resumedAt;
     this.#hours = hours;
     this.#maxSamplesPerFingerprint = maxSamplesPerFingerprint;
+  }
+
+  /** Where what was counted by the minute is added; undefined where nobody asks for time. */
+  get minutes(): MinuteSums | undefined {
+    return this.#hours?.minutes;
   }
 
   /**
@@ -202,7 +208,12 @@ export class ReportBuilder {
       byDataset: group(cells, ['backend', 'dataset']).map(totalsBy),
       cells: cells.map(totalsBy),
       ...(this.#before.size === 0 ? {} : { judged: this.#judgedFigures() }),
-      ...(this.#hours === undefined ? {} : { hours: this.#hours.slices() }),
+      ...(this.#hours === undefined
+        ? {}
+        : {
+            hours: this.#hours.slices(),
+            minutes: this.#hours.minutes.slices(),
+          }),
       shapes: [...this.#shapes].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, shape]) => shape),
       reliance: mergeReliance(this.#reliance),
       sampleGroups: this.#sampleGroups(),

@@ -1,5 +1,12 @@
 import type { SQLInputValue, StatementSync } from 'node:sqlite';
 import { countNames } from './counts.ts';
+import {
+  deleteOldMinutes,
+  keptMinutes,
+  minuteColumns,
+  minuteMs,
+  minuteValues,
+} from './minute-rows.ts';
 import { readDatabase } from './read-sqlite-store.ts';
 import type { RelianceEvidence } from './reliance-book.ts';
 import { readReliance, relianceColumns, relianceValues } from './reliance-rows.ts';
@@ -135,6 +142,8 @@ export class SqliteRecordingStore implements RecordingStore {
     const event = upsert('event', ['writer', 'sequence', 'at', 'kind', 'fields']);
     const shape = upsert('shape', shapeColumns);
     const reliance = upsert('reliance', relianceColumns);
+    const minute = upsert('minute', minuteColumns);
+    const oldMinutes = database.prepare(deleteOldMinutes);
     const rule = upsert('rule_use', ['writer', 'backend', 'rule', 'uses', 'failures']);
     return (batch, cells) => {
       const {
@@ -182,6 +191,11 @@ export class SqliteRecordingStore implements RecordingStore {
       for (const row of batch.events) event.run(id, row.sequence, row.at, row.kind, row.fields);
       for (const row of batch.shapes) shape.run(id, ...shapeValues(row));
       for (const row of batch.reliance) reliance.run(id, ...relianceValues(row));
+      const minutes = batch.minutes ?? [];
+      for (const row of minutes) minute.run(id, ...minuteValues(row));
+      // With each part of a minute's rows goes as much of the old ones, and some more.
+      if (minutes.length > 0)
+        oldMinutes.run(Math.floor(lastAt / minuteMs) - keptMinutes, 2 * minutes.length);
       for (const row of batch.rules) rule.run(id, row.backend, row.rule, row.uses, row.failures);
     };
   }

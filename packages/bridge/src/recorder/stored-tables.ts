@@ -11,6 +11,7 @@ import type { CellKey, ReportBuilder } from './report-builder.ts';
 import type { RelianceEvidence } from './reliance-book.ts';
 import { addStoredReliance, type StoredReliance } from './reliance-rows.ts';
 import type { RuleUseCount } from './rule-uses.ts';
+import { addStoredMinutes, type StoredMinute } from './minute-rows.ts';
 import { addStoredShapes, type StoredShape } from './shape-rows.ts';
 import { shedReasons } from './shed-reason.ts';
 import type { GroupRow, OwnRows } from './store-rows.ts';
@@ -85,6 +86,8 @@ export interface StoredTables {
   readonly rules: Iterable<RuleUseCount & { writer: string }>;
   readonly shapes: Iterable<StoredShape>;
   readonly reliance: Iterable<StoredReliance>;
+  /** Those from `first` on, in minutes since 1970. Left out where the store keeps none. */
+  readonly minutes?: ((first: number) => Iterable<StoredMinute>) | undefined;
 }
 
 /** Adds what is stored to a report, but for `own`, which the caller adds as it stands now. */
@@ -137,6 +140,8 @@ export function addStored(
     builder.addReliance(row);
   };
   addStoredReliance(tables.reliance, add, own?.writer);
+  if (builder.minutes !== undefined && tables.minutes !== undefined)
+    addStoredMinutes(builder.minutes, tables.minutes(builder.minutes.firstMinute));
 }
 
 function addStoredSample(builder: ReportBuilder, row: StoredSampleRow): void {
