@@ -57,6 +57,15 @@ interface Timed {
   ms: number;
 }
 
+/** A row of a cell, made when it is asked for. */
+export interface LateRow {
+  readonly part: number;
+  make(): CellRow & {
+    /** When it was last counted in, at the latest. */
+    readonly lastAt: number;
+  };
+}
+
 /** A cell that was let go, as long as somebody still holds it and may count in it. */
 interface Released {
   readonly cell: WeakRef<Cell>;
@@ -133,7 +142,7 @@ export class CellBook {
       entries.push(entry);
       if (entries.length >= limit) break;
     }
-    return { rows: entries.map(rowOf), entries };
+    return { rows: entries.map((entry) => rowOf(entry)), entries };
   }
 
   /** To be called in the same tick as {@link unstored}, once its rows are stored. */
@@ -218,11 +227,14 @@ export class CellBook {
     }
   }
 
-  /** The rows of all cells in use as they stand now, each with when it was last counted in, at the latest. */
-  rows(): (CellRow & { readonly lastAt: number })[] {
-    return [...this.#entries].map((entry) => {
-      const isStored = entry.stored && activityOf(entry.cell) === entry.storedActivity;
-      return { ...rowOf(entry), lastAt: isStored ? entry.storedAt : Infinity };
+  /** The rows of all cells in use, each to be made when it is asked for: with what is counted in it by then. */
+  rows(): readonly LateRow[] {
+    return Array.from(this.#entries, ({ cell, part, hour, base, ...stored }) => {
+      const row = { cell, part, hour, base };
+      const latencies = latenciesOf(cell);
+      const isStored = stored.stored && activityOf(cell) === stored.storedActivity;
+      const lastAt = isStored ? stored.storedAt : Infinity;
+      return { part, make: () => ({ ...rowOf(row, latencies), lastAt }) };
     });
   }
 
@@ -332,28 +344,22 @@ function addTime(total: Timed, calls: number, ms: number): void {
   total.ms += ms;
 }
 
-function rowOf({ cell, part, hour, base }: Entry): CellRow {
-  const {
-    backend,
-    dataset,
-    operation,
-    stage,
-    legacyLatency: legacy,
-    pooledLatency: pooled,
-    paired,
-  } = cell;
-  return {
-    part,
-    hour,
-    backend,
-    dataset,
-    operation,
-    stage,
-    counts: countedSince(cell, base),
-    legacy,
-    pooled,
-    paired,
-  };
+/** A cell's histograms are replaced when a row begins. */
+function latenciesOf({
+  legacyLatency: legacy,
+  pooledLatency: pooled,
+  paired,
+}: Cell): Pick<CellRow, 'legacy' | 'pooled' | 'paired'> {
+  return { legacy, pooled, paired };
+}
+
+function rowOf(
+  { cell, part, hour, base }: Pick<Entry, 'cell' | 'part' | 'hour' | 'base'>,
+  latencies: Pick<CellRow, 'legacy' | 'pooled' | 'paired'> = latenciesOf(cell),
+): CellRow {
+  const { backend, dataset, operation, stage } = cell;
+  const counts = countedSince(cell, base);
+  return { part, hour, backend, dataset, operation, stage, counts, ...latencies };
 }
 
 function addToCell(cell: Cell, { cell: from, base }: Entry): void {

@@ -1,4 +1,3 @@
-import type { MinuteSums } from './minute-sums.ts';
 import type { StoreValue } from './store-file.ts';
 
 /** Minutes that a store keeps of each key; older ones go as newer ones are written. */
@@ -57,8 +56,3 @@ export function minuteValues(row: MinuteRow): StoreValue[] {
 
 /** A minute's row as a store gives it back. */
 export type StoredMinute = MinuteRow & { readonly writer: string };
-
-/** Adds what is stored of minutes. */
-export function addStoredMinutes(sums: MinuteSums, rows: Iterable<StoredMinute>): void {
-  for (const row of rows) sums.add(row);
-}

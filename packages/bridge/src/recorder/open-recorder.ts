@@ -21,6 +21,8 @@ import { type RuleUseSource, RuleUses } from './rule-uses.ts';
 import { MinuteCounts } from './minute-counts.ts';
 import { leftOut, SampleBook } from './sample-book.ts';
 import { StoreGoneError } from './store-identity.ts';
+import { inOneGo, type Steps } from '../steps.ts';
+import { addAllInSteps, type OwnCounts } from './summary-steps.ts';
 import { StoreTrouble } from './store-trouble.ts';
 import { maxShapeLength, otherShapes, ShapeBook } from './shape-book.ts';
 import { isSharedStore } from './shared-store.ts';
@@ -211,35 +213,31 @@ class StoringRecorder implements Recorder {
 
   summary(resumedAt?: ResumedAt): ReportData {
     this.#storeAll();
+    return inOneGo(this.summaryInSteps(resumedAt));
+  }
+
+  *summaryInSteps(resumedAt?: ResumedAt): Steps<ReportData> {
     // For who asks again: what others counted can't be read at once.
     void this.#fleet?.refresh();
     const builder = new ReportBuilder(this.#maxSamplesPerFingerprint, resumedAt);
-    const rows = this.#cells.rows();
-    const shapes = this.#shapes.rows(this.#clock.wallMs());
-    const { samplesOverLimit, writer: _writer, ...run } = this.#writerRow();
-    builder.addRun(this.#writer.writer, run);
-    builder.addSamplesOverLimit(samplesOverLimit);
-    for (const group of this.#samples.groups()) builder.addGroup(group);
-    try {
-      this.#store?.read(builder, {
-        writer: this.#writer.writer,
-        parts: new Set(rows.map(({ part }) => part)),
-        shapeParts: new Set(shapes.map(({ part }) => part)),
-      });
-    } catch (error) {
-      builder.addNote(
-        `What was stored can't be read (${messageOf(error)}): the figures are of this process alone.`,
-      );
-    }
-    for (const count of this.#rules.all()) builder.addRule(count, this.#clock.wallMs());
-    for (const { lastAt, counts, legacy, pooled, paired, ...key } of rows) {
-      builder.addCell({ key, counts, legacy, pooled, paired }, lastAt);
-    }
-    for (const shape of shapes) builder.addShape(shape);
-    for (const row of this.#reliance.rows()) builder.addReliance(row);
-    this.#addWaiting(builder);
-    this.#addNotes(builder);
-    return builder.build(this.#clock.wallMs());
+    yield* addAllInSteps(builder, this.#own(), this.#store);
+    return yield* builder.buildInSteps(this.#clock.wallMs());
+  }
+
+  #own(): OwnCounts {
+    const now = this.#clock.wallMs();
+    this.#cells.readopt(this.#hour());
+    return {
+      writer: this.#writerRow(),
+      cells: this.#cells.rows(),
+      shapes: this.#shapes.rows(now),
+      groups: this.#samples.groups(),
+      rules: this.#rules.all(),
+      reliance: this.#reliance.rows(),
+      samples: this.#samples.unstored(Infinity).samples,
+      events: this.#events,
+      notes: this.#notes(),
+    };
   }
 
   flush(): void {
@@ -421,48 +419,26 @@ class StoringRecorder implements Recorder {
   }
 
   /** What is known to be missing, in plain words. */
-  #addNotes(builder: ReportBuilder): void {
-    if (this.#trouble.code !== undefined) {
-      builder.addNote(
-        `The comparison store can't be written (${this.#trouble.code}): what this process counted since ` +
-          'is in these figures and in no file, and what was stored before is not in them.',
-      );
-    }
-    if (this.#eventsDropped > 0) {
-      builder.addNote(
-        `${String(this.#eventsDropped)} events could not be stored and are missing from the timeline.`,
-      );
-    }
-    if (this.#cells.folded > 0) {
-      builder.addNote(
-        `Counts of ${String(this.#cells.folded)} cells are under the dataset "${otherDatasets}": there ` +
-          'was no room to keep them apart.',
-      );
-    }
-    if (this.#reliance.dropped > 0) {
-      builder.addNote(
-        `${String(this.#reliance.dropped)} calls that rely on a guarantee were not counted: there was no room.`,
-      );
-    }
-    if (this.#shapes.full) {
-      builder.addNote(
+  #notes(): string[] {
+    const { code } = this.#trouble;
+    const [events, cells, calls] = [
+      this.#eventsDropped,
+      this.#cells.folded,
+      this.#reliance.dropped,
+    ].map(String);
+    return [
+      code !== undefined &&
+        `The comparison store can't be written (${code}): what this process counted since is in these figures and in no file, and ` +
+          'what was stored before is not in them.',
+      this.#eventsDropped > 0 &&
+        `${String(events)} events could not be stored and are missing from the timeline.`,
+      this.#cells.folded > 0 &&
+        `Counts of ${String(cells)} cells are under the dataset "${otherDatasets}": there was no room to keep them apart.`,
+      this.#reliance.dropped > 0 &&
+        `${String(calls)} calls that rely on a guarantee were not counted: there was no room.`,
+      this.#shapes.full &&
         `Some shapes of calls are counted together under "${otherShapes}": there was no room to keep them apart.`,
-      );
-    }
-  }
-
-  /** Samples and events that wait for the store. */
-  #addWaiting(builder: ReportBuilder): void {
-    for (const { sequence: _sequence, ...sample } of this.#samples.unstored(Infinity).samples)
-      builder.addSample(sample);
-    for (const { at, kind, fields } of this.#events) {
-      builder.addEvent({
-        at,
-        run: this.#options.run,
-        kind,
-        fields: JSON.parse(fields) as Record<string, unknown>,
-      });
-    }
+    ].filter((note) => note !== false);
   }
 }
 
@@ -476,8 +452,4 @@ function eventText(fields: Readonly<Record<string, unknown>>): string {
   } catch {
     return leftOut('it is not JSON-able');
   }
-}
-
-function messageOf(error: unknown): string {
-  return String((error as { message?: unknown }).message);
 }

@@ -1,4 +1,5 @@
-import { addStored } from './stored-tables.ts';
+import { inOneGo, type Steps } from '../steps.ts';
+import { addStoredInSteps } from './stored-tables.ts';
 import type { ReportBuilder } from './report-builder.ts';
 import { isVersion, schemaVersion } from './sqlite-schema.ts';
 import {
@@ -26,23 +27,23 @@ export function readStore(path: string, builder: ReportBuilder): void {
       );
     }
     inTransaction(database, 'deferred', () => {
-      readDatabase(database, builder, undefined, version);
+      inOneGo(readDatabase(database, builder, undefined, version));
     });
   } finally {
     database.close();
   }
 }
 
-/** Adds all that is stored, but `own`. To be called within a transaction. */
-export function readDatabase(
+/** Adds all that is stored, but `own`, in steps. To be gone through within one transaction. */
+export function* readDatabase(
   database: StoreDatabase,
   builder: ReportBuilder,
   own: OwnRows | undefined,
   version: number = schemaVersion,
-): void {
+): Steps<void> {
   const rows = <Row>(table: string, since = 1): Iterable<Row> =>
     version < since ? [] : (database.prepare(`select * from ${table}`).iterate() as Iterable<Row>);
-  addStored(
+  yield* addStoredInSteps(
     builder,
     {
       writers: rows('writer'),

@@ -1,6 +1,7 @@
 import type { LatencyHistogram, PairedDifference } from '@changeover/compare';
 import type { Stage } from '@changeover/core';
 import type { Verdict } from './cell.ts';
+import type { Steps } from '../steps.ts';
 import type { Counts } from './counts.ts';
 import type { MinuteRow } from './minute-rows.ts';
 import type { CellKey, ReportBuilder } from './report-builder.ts';
@@ -101,6 +102,8 @@ export interface RecordingStore {
   write(batch: Batch): void;
   /** Adds all that is stored but what the caller adds itself. */
   read(builder: ReportBuilder, own: OwnRows): void;
+  /** The same in steps, of the state at the first one. Left out where it can't be. */
+  readInSteps?(builder: ReportBuilder, own: OwnRows): Steps<void>;
   /** Adds what is stored of reliance, but for what `ownWriter` stored. */
   readReliance(add: (row: RelianceEvidence) => void, ownWriter: string): void;
   /** Looks whether what was written is still there. Default: it always is.

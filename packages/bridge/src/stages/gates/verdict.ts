@@ -53,6 +53,8 @@ export interface ReportVerdict {
 
 /** Cells that are added up in the time of one part of a step. */
 const cellsAPart = 500;
+/** Keys whose gates are looked at in that time. */
+const recordsAPart = 10;
 
 /** Nothing stands before `shadow`. */
 export const toShadow = 'at shadow, callers are still answered by the legacy leg';
@@ -127,8 +129,7 @@ export class GateJudge {
       yield record.cells.length + record.shapes.length;
     }
     for (const backend of this.#backends) {
-      const cells = this.#cohortOf(backend).length;
-      yield cells / cellsAPart;
+      yield* this.#gatherCohort(backend);
       for (const from of stages) yield* this.#askCohort(backend, from);
     }
   }
@@ -289,14 +290,19 @@ export class GateJudge {
 
   /** The cells of a backend's keys that no gate of their own holds back: what is wrong with one says nothing of others. */
   #cohortOf(backend: string): readonly TotalsBy[] {
+    return inOneGo(this.#gatherCohort(backend));
+  }
+
+  *#gatherCohort(backend: string): Steps<readonly TotalsBy[]> {
     const known = this.#cohorts.get(backend);
     if (known !== undefined) return known;
-    const cells = this.#recordsOf(backend)
-      .filter((record) => {
-        const own = decideBy(this.#own(record, latestStage(record) ?? 'legacy'));
-        return own !== 'HOLD' && own !== 'ROLL BACK';
-      })
-      .flatMap((record) => record.cells);
+    const cells: TotalsBy[] = [];
+    for (const record of this.#recordsOf(backend)) {
+      yield 1 / recordsAPart;
+      const own = decideBy(this.#own(record, latestStage(record) ?? 'legacy'));
+      if (own === 'HOLD' || own === 'ROLL BACK') continue;
+      for (const cell of record.cells) cells.push(cell);
+    }
     this.#cohorts.set(backend, cells);
     return cells;
   }
