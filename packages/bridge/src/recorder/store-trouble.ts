@@ -1,23 +1,12 @@
 import { type Clock, describe } from '@changeover/core';
 import type { Logger } from '../log.ts';
+import { remedyOf } from '../remedies.ts';
 import { storeErrorCode } from './store-file.ts';
 
 /** A full disk has room for a moment each time that somebody tidies up: the same failure isn't told each time. */
 const tellAgainMs = 600_000;
 /** A lock that lasts longer than any write or backup of a file of this size. */
 const tellLockedAfterMs = 30_000;
-
-/** What to do where the store can't be written. */
-const remedies: Readonly<Record<string, string>> = {
-  SQLITE_FULL: 'make room on its disk',
-  ENOSPC: 'make room on its disk',
-  EMFILE:
-    'the process has no file descriptor left: raise its limit (ulimit -n), or close what it leaks',
-  ENFILE: 'the machine has no file descriptor left: close what leaks them',
-  ENOENT: 'make its folder, or give it another file',
-  SQLITE_NOTADB: 'it is no database: move it away, or give it another file',
-  SQLITE_CORRUPT: 'it is damaged: stop the programs and move it away, or give it another file',
-};
 
 /** What keeps the store from being written: each told once, with what to do, until it is over. */
 export class StoreTrouble {
@@ -64,7 +53,7 @@ export class StoreTrouble {
       this.#logger.error(
         { store: this.#place, err: error },
         `the comparison store ${describe(this.#place)} can't be written (${code}); counts stay in memory ` +
-          `until it can: ${remedies[code] ?? 'make room, let this process write there, or give it another file'}`,
+          `until it can: ${remedyOf(code) ?? 'make room, let this process write there, or give it another file'}`,
       );
     }
     return 'failed';

@@ -1,5 +1,4 @@
 import { callTarget } from './flags/stage-source.ts';
-import { totalmem } from 'node:os';
 import { allKeys, type Clock, type Stage, type Timer } from '@changeover/core';
 import type { WindowFigures } from '../fleet/fleet-message.ts';
 import type { SharedWindows } from '../fleet/shared-windows.ts';
@@ -8,6 +7,7 @@ import type { Logger } from '../log.ts';
 import type { Cell } from '../recorder/cell.ts';
 import type { Recorder } from '../recorder/recorder.ts';
 import { routes } from '../call/route.ts';
+import { shareOfMemory } from './share-of-memory.ts';
 import { TickRing } from '../shadow/tick-ring.ts';
 
 /** What is known of the legacy leg from before this process. */
@@ -482,16 +482,6 @@ function rounded(ms: number): number {
 
 function sumOf<Item>(items: readonly Item[], of: (item: Item) => number): number {
   return items.reduce((sum, item) => sum + of(item), 0);
-}
-
-/** Of the heap's limit, or of what the machine or its container has. */
-function shareOfMemory(): number {
-  const { used_heap_size: heap, heap_size_limit: limit } = process
-    .getBuiltinModule('node:v8')
-    .getHeapStatistics();
-  const constrained = process.constrainedMemory();
-  const all = constrained > 0 && constrained < totalmem() ? constrained : totalmem();
-  return Math.max(heap / limit, process.memoryUsage.rss() / all);
 }
 
 function percent(share: number): string {

@@ -16,7 +16,8 @@ import { acceptedIn } from './acceptances.ts';
 import { ForwardSteps } from './forward-steps.ts';
 import { isBefore } from './is-before.ts';
 import { type Entry, LedgerEntries } from './ledger-entries.ts';
-import { isBusy } from '../../recorder/store-file.ts';
+import { isBusy, storeErrorCode } from '../../recorder/store-file.ts';
+import { remedyOf } from '../../remedies.ts';
 import {
   type AppendedLines,
   maxLinesAtOnce,
@@ -30,7 +31,7 @@ import {
 /** Closing waits this long for the store. */
 const closingMs = 2_000;
 const maxClosingRounds = 1_000;
-/** At the process's end a write may wait so long for another one's lock. */
+/** For another one's lock, at the process's end. */
 const flushWaitMs = 250;
 /** Between why a dataset is where it is and what was noted since. */
 const noteMark = '; noted: ';
@@ -418,13 +419,8 @@ export class Ledger {
     if (this.#closed) return;
     this.#soon ??= this.#clock.after(0, () => {
       this.#soon = undefined;
-      this.#reviewInBackground();
-    });
-  }
-
-  #reviewInBackground(): void {
-    this.review().catch((error: unknown) => {
-      this.#fail(error);
+      // Never rejects.
+      void this.review();
     });
   }
 
@@ -466,12 +462,14 @@ export class Ledger {
 
   #fail(error: unknown): void {
     const message = String((error as { message?: unknown }).message);
-    // Another process writes at this moment; the next review tries again.
+    // Another process writes now; the next review tries again.
     if (isBusy(error) || this.#failure === message) return;
     this.#failure = message;
+    const remedy = remedyOf(storeErrorCode(error));
     this.#logger.error(
       { err: error },
-      'the ledger can not be read or written: nothing steps forward until it can; steps back hold in this process',
+      `the ledger can not be read or written (${message}): nothing steps forward until it can; steps back hold in this ` +
+        `process${remedy === undefined ? '' : `. To have it again: ${remedy}`}`,
     );
   }
 
