@@ -214,7 +214,7 @@ describe('what is decided', () => {
       'calls fail more often on the pooled leg',
       [clean, { stage: 'pooled', calls: 500, failed: 20 }],
       'ROLL BACK',
-      /calls fail more often on the pooled leg than on the legacy leg: back to legacy/,
+      /`readTable` fails more often on the pooled leg than on the legacy leg: 20 of 500 calls, and 0 of 500 calls: back to legacy/,
     ],
     [
       'calls fail as often on the legacy leg',

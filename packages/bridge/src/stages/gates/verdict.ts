@@ -15,6 +15,7 @@ import {
   latestStage,
   nameOf,
 } from './key-record.ts';
+import { timeToPooled } from './time-to-pooled.ts';
 import { inOneGo, type Steps } from '../../steps.ts';
 
 /** One key's part of the verdict. */
@@ -30,6 +31,9 @@ export interface KeyVerdict {
   readonly gates: readonly GateOutcome[];
   /** Commands that make gates hold which waiting doesn't. */
   readonly next: readonly string[];
+  /** About how long until it stands at `pooled` by itself at the load that was seen, in ms. Left out where a gate has to hold first, or
+   * it can't be told. */
+  readonly aboutMs?: number | undefined;
 }
 
 /** One backend's part of the verdict: what the worst of its keys is told. */
@@ -211,7 +215,13 @@ export class GateJudge {
       return { ...name, decision: 'PROMOTE', reason: `No gate: ${toShadow}.`, gates: [], next: [] };
     const gates = [...this.#own(record, from), ...this.#cohortAt(backend, from)];
     const next = [...new Set(gates.flatMap(({ next: command }) => command ?? []))];
-    return { ...name, ...summary(gates, stepText(from)), gates, next };
+    const told = summary(gates, stepText(from));
+    const proved = this.#proofOf(backend, from);
+    const aboutMs =
+      next.length > 0 || (told.decision !== 'PROMOTE' && told.decision !== 'INCONCLUSIVE')
+        ? undefined
+        : timeToPooled(record, from, (shape) => proved.has(shapeName(shape)));
+    return { ...name, ...told, gates, next, ...(aboutMs === undefined ? {} : { aboutMs }) };
   }
 
   #own(record: KeyRecord, from: Stage): readonly GateOutcome[] {
