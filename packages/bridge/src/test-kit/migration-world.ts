@@ -101,11 +101,16 @@ export class MigrationWorld {
     return undefined;
   }
 
-  verdict(key: string): KeyVerdict {
+  /** The gates, over what was seen so far. */
+  judge(): GateJudge {
     return new GateJudge({
       data: this.recorder.summary(),
-      standing: () => ({ stage: this.stageOf(key) }),
-    }).key(worldBackend, key);
+      standing: (_backend, key) => ({ stage: this.stageOf(key) }),
+    });
+  }
+
+  verdict(key: string): KeyVerdict {
+    return this.judge().key(worldBackend, key);
   }
 
   historyOf(key: string): Promise<readonly string[]> {

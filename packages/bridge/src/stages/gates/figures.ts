@@ -59,7 +59,7 @@ export function figureOf(name: FigureName, subject: FigureSubject): Figure {
     case 'mismatch':
       return shareOf(sum(cells, 'mismatch'), evidence);
     case 'unexplained':
-      return shareOf(sum(cells, 'inconclusive'), sum(cells, 'compared'));
+      return unexplained(cells);
     case 'failed':
       return shareOf(sum(cells, 'failed'), sum(cells, 'calls'));
     case 'latency-p50-ratio':
@@ -92,7 +92,21 @@ function unwatched(cells: readonly TotalsBy[]): { readonly count: number; readon
   return { count: [...compared.values()].filter((count) => count === 0).length, n: compared.size };
 }
 
-function slowest(parts: readonly TotalsBy[]): Finding {
+/** Says of which operation most are, where there is more than one. */
+function unexplained(cells: readonly TotalsBy[]): Told {
+  const [count, n] = [sum(cells, 'inconclusive'), sum(cells, 'compared')];
+  const most = cells.reduce<TotalsBy | undefined>(
+    (first, one) => (one.inconclusive > (first?.inconclusive ?? 0) ? one : first),
+    undefined,
+  );
+  const share = shareOf(count, n);
+  if (most?.operation === undefined) return share;
+  const of = most.inconclusive === count ? 'of' : 'most of them of';
+  const said = `${counted(count, 'comparison', 'comparisons')} of ${countText(n)} came to no explanation, ${of} \`${most.operation}\``;
+  return { ...share, said };
+}
+
+function slowest(parts: readonly TotalsBy[]): Told {
   const ratios = parts.map(medianRatio);
   const told = ratios.filter((one) => one.kind === 'estimate');
   return told.length === 0
@@ -100,7 +114,7 @@ function slowest(parts: readonly TotalsBy[]): Finding {
     : told.reduce((worst, one) => (one.value > worst.value ? one : worst));
 }
 
-function medianRatio({ legacy, pooled }: TotalsBy): Finding {
+function medianRatio({ legacy, pooled, operation }: TotalsBy): Told {
   const n = Math.min(legacy.count, pooled.count);
   const { smallestMedian, latencyFloorMs } = gateLimits;
   if (legacy.p50Ms === undefined || pooled.p50Ms === undefined || n < smallestMedian) {
@@ -113,7 +127,9 @@ function medianRatio({ legacy, pooled }: TotalsBy): Finding {
   if (pooled.p50Ms - legacy.p50Ms <= latencyFloorMs && pooled.p50Ms > legacy.p50Ms)
     return { kind: 'estimate', value: 1, lower: 1, upper: 1, n };
   const value = legacy.p50Ms > 0 ? pooled.p50Ms / legacy.p50Ms : 1;
+  const of = operation === undefined ? '' : ` of \`${operation}\``;
   return {
+    said: `the pooled median${of} is ${value.toFixed(2)} times the legacy one`,
     kind: 'estimate',
     value,
     lower: value / ratioResolution,

@@ -116,7 +116,7 @@ describe('what is decided', () => {
       'one mismatch was confirmed where legacy answers',
       [{ ...clean, mismatch: 1 }],
       'HOLD',
-      /^On sqlite titanic at shadow, 1 comparison of 501 is a confirmed mismatch: stay at this stage\.$/,
+      /^On sqlite titanic at shadow, 1 comparison of 501 is a confirmed mismatch, of `readTable`: stay at this stage\.$/,
     ],
     [
       'one mismatch was confirmed where the pooled leg answers',
@@ -125,7 +125,7 @@ describe('what is decided', () => {
         { stage: 'legacy', calls: 500 },
       ],
       'ROLL BACK',
-      /^On sqlite titanic at reverse, 1 comparison of 501 is a confirmed mismatch: back to legacy\.$/,
+      /^On sqlite titanic at reverse, 1 comparison of 501 is a confirmed mismatch, of `readTable`: back to legacy\.$/,
     ],
     [
       'a mismatch at shadow, and too little at reverse',
