@@ -23,7 +23,7 @@ const recentMs = 5_000;
 /**
  * Who has followed a change of stage by now, as the programs have stored it.
  *
- * @throws {Error} SQLite's, where the store can't be read.
+ * @throws the driver's error, where the store can't be read.
  */
 export function readFollowers(path: string, { backend, key, sinceMs }: FollowersQuery): Followers {
   const database = openStoreFileToRead(path);

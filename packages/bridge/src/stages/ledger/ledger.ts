@@ -17,7 +17,7 @@ import { ForwardSteps } from './forward-steps.ts';
 import { isBefore } from './is-before.ts';
 import { LedgerEntries, type UnwrittenBatch } from './ledger-entries.ts';
 import { isBusy, storeErrorCode } from '../../recorder/store-file.ts';
-import { remedyOf } from '../../remedies.ts';
+import { remedyOf } from '../../recorder/store-trouble.ts';
 import {
   type AppendedLines,
   maxLinesAtOnce,
