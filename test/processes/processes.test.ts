@@ -188,3 +188,41 @@ describe('a rollback that another process commands under full load', () => {
     60_000,
   );
 });
+
+describe('three programs on one store, each with a key that is rolled back under load', () => {
+  test('all follow, and the command says how many did and how long the last one took', async () => {
+    const location = { basePath: folder, databaseUrl, flagsFile: join(folder, 'flags.json') };
+    writeTestFlags(location.flagsFile, { sqlite: 'pooled' });
+    await createSharedData(location, ['sqlite'], dataset);
+    running = ['a', 'b', 'c'].map(
+      (letter) =>
+        new ApplicationProcess({
+          ...location,
+          letter,
+          engines: ['sqlite'],
+          dataset,
+          callers,
+          watchPooled: true,
+        }),
+    );
+    await Promise.all(running.map((one) => one.working('sqlite', 'pooled')));
+    const { code, out, err } = await runChangeover(
+      ['rollback', 'sqlite', dataset, '--reason', 'drill', '--format', 'json'],
+      { CHANGEOVER_BASE_PATH: folder, CHANGEOVER_FLAGS: location.flagsFile },
+    );
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    const { change, following } = JSON.parse(out) as {
+      readonly change: { readonly at: number };
+      readonly following: { readonly callers: number; readonly followed: number };
+    };
+    expect(following).toMatchObject({ callers: 3, followed: 3 });
+    await Promise.all(running.map((one) => one.working('sqlite', 'legacy')));
+    const ends = await Promise.all(running.map((one) => one.end()));
+    expect(ends.flatMap(({ failures }) => failures)).toEqual([]);
+    for (const { letter, lastPooledAt } of ends)
+      tell(
+        `${letter} of three: last pooled call ${String((lastPooledAt.sqlite ?? 0) - change.at)} ms after the ledger had it; ` +
+          JSON.stringify(following),
+      );
+  }, 60_000);
+});

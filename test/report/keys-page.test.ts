@@ -128,7 +128,7 @@ test('a key opens all that is known of it, and its address can be handed on', as
     async (page) => {
       const found = await text(page, '#key-view');
       expect(found).toMatch(
-        /The pooled leg is slow since \d{4}-\d\d-\d\d \d\d:00:00 UTC: its median is 12\d ms, and was 3\.\d\d ms before/,
+        /The pooled leg is slow since \d{4}-\d\d-\d\d \d\d:\d\d:00 UTC: its median is 12\d ms, and was 3\.\d\d ms before/,
       );
       expect(found).toMatch(/on reverse since/);
     },

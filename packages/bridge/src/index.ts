@@ -31,6 +31,7 @@ export { makeFolder } from './make-folder.ts';
 export type { Counted } from './recorder/cell-book.ts';
 export { Cell, type Verdict, verdicts } from './recorder/cell.ts';
 export * from './recorder/open-recorder.ts';
+export { type Followers, readFollowers } from './recorder/read-followers.ts';
 export { readRecordings, readSharedRecordings } from './recorder/read-recordings.ts';
 export { Fleet, type FleetOptions } from './fleet/fleet.ts';
 export {

@@ -8,6 +8,8 @@ export type Steps<Result> = Generator<number, Result, undefined>;
 
 /** Parts that are done at once: about 5 ms. */
 export const partsAtOnce = 100;
+/** On a slow machine, or where parts turn out longer, it is fewer of them: so many, and then no longer than this. */
+const [leastParts, longestMs] = [20, 5];
 /** From one such piece of work to the next, in ms: a tenth of the time goes into it. */
 const pauseMs = 45;
 
@@ -37,7 +39,9 @@ export function inSlices<Result>(
   let timer: Timer | undefined;
   const advance = (): void => {
     try {
+      const beganMs = clock.monotonicMs();
       for (let parts = 0; parts < partsAtOnce;) {
+        if (parts >= leastParts && clock.monotonicMs() - beganMs >= longestMs) break;
         const step = steps.next();
         if (step.done === true) {
           ended({ kind: 'done', result: step.value });

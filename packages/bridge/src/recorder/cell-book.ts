@@ -9,6 +9,7 @@ import {
   noCounts,
   type Counts,
 } from './counts.ts';
+import type { MinuteCounts } from './minute-counts.ts';
 import type { CellRow } from './store-rows.ts';
 import { cellKeyText } from './report-builder.ts';
 import { shedReasons } from './shed-reason.ts';
@@ -56,6 +57,15 @@ interface Timed {
   ms: number;
 }
 
+/** A row of a cell, made when it is asked for. */
+export interface LateRow {
+  readonly part: number;
+  make(): CellRow & {
+    /** When it was last counted in, at the latest. */
+    readonly lastAt: number;
+  };
+}
+
 /** A cell that was let go, as long as somebody still holds it and may count in it. */
 interface Released {
   readonly cell: WeakRef<Cell>;
@@ -69,6 +79,7 @@ interface Released {
  */
 export class CellBook {
   readonly #maxCells: number;
+  readonly #minutes: MinuteCounts | undefined;
   readonly #byKey = new Map<string, Entry>();
   readonly #entries = new Set<Entry>();
   #released: Released[] = [];
@@ -78,8 +89,15 @@ export class CellBook {
   #pass = 0;
   #folded = 0;
 
-  constructor(maxCells: number) {
+  /** @param minutes told before latencies begin anew. Default: nobody asks for minutes. */
+  constructor(maxCells: number, minutes?: MinuteCounts) {
     this.#maxCells = maxCells;
+    this.#minutes = minutes;
+  }
+
+  /** All cells in use. */
+  *cells(): Iterable<Cell> {
+    for (const { cell } of this.#entries) yield cell;
   }
 
   /** How many times counts went to `(others)` because there was no room for a cell of their own. */
@@ -124,7 +142,7 @@ export class CellBook {
       entries.push(entry);
       if (entries.length >= limit) break;
     }
-    return { rows: entries.map(rowOf), entries };
+    return { rows: entries.map((entry) => rowOf(entry)), entries };
   }
 
   /** To be called in the same tick as {@link unstored}, once its rows are stored. */
@@ -178,7 +196,11 @@ export class CellBook {
       // The store has a part of these counts already, and can't tell which: they wait for it.
       if (cell.dataset === otherDatasets || (stored && !clean)) continue;
       if (!clean) {
-        addToCell(this.#others(cell.backend, cell.operation, cell.stage, hour), entry);
+        const others = this.#others(cell.backend, cell.operation, cell.stage, hour);
+        this.#minutes?.take(others);
+        addToCell(others, entry);
+        // What was added is counted in its own key's minutes.
+        this.#minutes?.skip(others);
         this.#folded += 1;
         // It is counted there from now on.
         const gone = sumOf(this.#gone, cell);
@@ -205,11 +227,14 @@ export class CellBook {
     }
   }
 
-  /** The rows of all cells in use as they stand now, each with when it was last counted in, at the latest. */
-  rows(): (CellRow & { readonly lastAt: number })[] {
-    return [...this.#entries].map((entry) => {
-      const isStored = entry.stored && activityOf(entry.cell) === entry.storedActivity;
-      return { ...rowOf(entry), lastAt: isStored ? entry.storedAt : Infinity };
+  /** The rows of all cells in use, each to be made when it is asked for: with what is counted in it by then. */
+  rows(): readonly LateRow[] {
+    return Array.from(this.#entries, ({ cell, part, hour, base, ...stored }) => {
+      const row = { cell, part, hour, base };
+      const latencies = latenciesOf(cell);
+      const isStored = stored.stored && activityOf(cell) === stored.storedActivity;
+      const lastAt = isStored ? stored.storedAt : Infinity;
+      return { part, make: () => ({ ...rowOf(row, latencies), lastAt }) };
     });
   }
 
@@ -267,6 +292,7 @@ export class CellBook {
   }
 
   #beginLatencies(cell: Cell): void {
+    this.#minutes?.take(cell);
     addTimes(sumOf(this.#gone, cell), cell);
     if (cell.legacyLatency.count > 0) cell.legacyLatency = new LatencyHistogram();
     if (cell.pooledLatency.count > 0) cell.pooledLatency = new LatencyHistogram();
@@ -318,28 +344,22 @@ function addTime(total: Timed, calls: number, ms: number): void {
   total.ms += ms;
 }
 
-function rowOf({ cell, part, hour, base }: Entry): CellRow {
-  const {
-    backend,
-    dataset,
-    operation,
-    stage,
-    legacyLatency: legacy,
-    pooledLatency: pooled,
-    paired,
-  } = cell;
-  return {
-    part,
-    hour,
-    backend,
-    dataset,
-    operation,
-    stage,
-    counts: countedSince(cell, base),
-    legacy,
-    pooled,
-    paired,
-  };
+/** A cell's histograms are replaced when a row begins. */
+function latenciesOf({
+  legacyLatency: legacy,
+  pooledLatency: pooled,
+  paired,
+}: Cell): Pick<CellRow, 'legacy' | 'pooled' | 'paired'> {
+  return { legacy, pooled, paired };
+}
+
+function rowOf(
+  { cell, part, hour, base }: Pick<Entry, 'cell' | 'part' | 'hour' | 'base'>,
+  latencies: Pick<CellRow, 'legacy' | 'pooled' | 'paired'> = latenciesOf(cell),
+): CellRow {
+  const { backend, dataset, operation, stage } = cell;
+  const counts = countedSince(cell, base);
+  return { part, hour, backend, dataset, operation, stage, counts, ...latencies };
 }
 
 function addToCell(cell: Cell, { cell: from, base }: Entry): void {

@@ -1,5 +1,6 @@
 import { LatencyHistogram } from '@changeover/compare';
 import type { Counts } from './counts.ts';
+import { MinuteSums } from './minute-sums.ts';
 import type { LatencyFigures } from './report-data.ts';
 
 const hourMs = 3_600_000;
@@ -25,7 +26,7 @@ export interface TimeSlice {
 /** A leg's latency within a slice of time, in ms; undefined where no call was measured. */
 export type SliceLatency = Pick<LatencyFigures, 'count' | 'p50Ms' | 'p99Ms'>;
 
-/** Slices of time, oldest first: an hour each, as the recording keeps them. */
+/** Slices of time, of one key or backend oldest first: an hour or a minute each, as the recording keeps them. */
 export interface TimeSlices {
   readonly byBackend: readonly TimeSlice[];
   readonly byDataset: readonly TimeSlice[];
@@ -48,12 +49,15 @@ interface HourSum {
 export class HourBook {
   /** Milliseconds since 1970 of the moment at which the recording was read. */
   readonly at: number;
+  /** What is stored by the minute. */
+  readonly minutes: MinuteSums;
   readonly #firstHour: number;
   readonly #sums = new Map<string, HourSum>();
 
   /** @param nowMs milliseconds since 1970. */
   constructor(nowMs: number) {
     this.at = nowMs;
+    this.minutes = new MinuteSums(nowMs);
     this.#firstHour = Math.floor(nowMs / hourMs) - shownHours + 1;
   }
 

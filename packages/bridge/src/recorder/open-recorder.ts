@@ -18,8 +18,11 @@ import { defaultMaxSamples } from './read-recordings.ts';
 import { ReportBuilder, type ResumedAt } from './report-builder.ts';
 import type { ReportData } from './report-data.ts';
 import { type RuleUseSource, RuleUses } from './rule-uses.ts';
+import { MinuteCounts } from './minute-counts.ts';
 import { leftOut, SampleBook } from './sample-book.ts';
 import { StoreGoneError } from './store-identity.ts';
+import { inOneGo, type Steps } from '../steps.ts';
+import { addAllInSteps, type OwnCounts } from './summary-steps.ts';
 import { StoreTrouble } from './store-trouble.ts';
 import { maxShapeLength, otherShapes, ShapeBook } from './shape-book.ts';
 import { isSharedStore } from './shared-store.ts';
@@ -53,6 +56,8 @@ export interface RecorderOptions {
 /** One transaction stores at most this many cells (and samples, and events), so that a caller waits a few ms at
  * most. */
 const maxRowsPerFlush = 32;
+/** A minute's row is short: so many take less than those above. */
+const maxMinutesPerFlush = 100;
 /** The shared store's outbox is this process's memory: nobody waits for a lock. */
 const maxRowsForOutbox = 1_000;
 /** The next part of what one flush didn't take. */
@@ -92,6 +97,8 @@ class StoringRecorder implements Recorder {
   readonly #flushIntervalMs: number;
   readonly #maxSamplesPerFingerprint: number;
   readonly #cells: CellBook;
+  /** A store that several hosts share keeps none. */
+  readonly #minutes: MinuteCounts | undefined;
   readonly #samples: SampleBook;
   readonly #rules = new RuleUses();
   readonly #shapes: ShapeBook;
@@ -114,7 +121,10 @@ class StoringRecorder implements Recorder {
     this.#clock = options.clock ?? systemClock;
     this.#flushIntervalMs = options.flushIntervalMs ?? 1_000;
     this.#maxSamplesPerFingerprint = options.maxSamplesPerFingerprint ?? defaultMaxSamples;
-    this.#cells = new CellBook(options.maxCells ?? 2_000);
+    this.#minutes = isSharedStore(options.path)
+      ? undefined
+      : new MinuteCounts(this.#clock.wallMs());
+    this.#cells = new CellBook(options.maxCells ?? 2_000, this.#minutes);
     this.#shapes = new ShapeBook(options.maxShapes);
     this.#samples = new SampleBook({
       maxSamplesPerFingerprint: this.#maxSamplesPerFingerprint,
@@ -203,35 +213,31 @@ class StoringRecorder implements Recorder {
 
   summary(resumedAt?: ResumedAt): ReportData {
     this.#storeAll();
+    return inOneGo(this.summaryInSteps(resumedAt));
+  }
+
+  *summaryInSteps(resumedAt?: ResumedAt): Steps<ReportData> {
     // For who asks again: what others counted can't be read at once.
     void this.#fleet?.refresh();
     const builder = new ReportBuilder(this.#maxSamplesPerFingerprint, resumedAt);
-    const rows = this.#cells.rows();
-    const shapes = this.#shapes.rows(this.#clock.wallMs());
-    const { samplesOverLimit, writer: _writer, ...run } = this.#writerRow();
-    builder.addRun(this.#writer.writer, run);
-    builder.addSamplesOverLimit(samplesOverLimit);
-    for (const group of this.#samples.groups()) builder.addGroup(group);
-    try {
-      this.#store?.read(builder, {
-        writer: this.#writer.writer,
-        parts: new Set(rows.map(({ part }) => part)),
-        shapeParts: new Set(shapes.map(({ part }) => part)),
-      });
-    } catch (error) {
-      builder.addNote(
-        `What was stored can't be read (${messageOf(error)}): the figures are of this process alone.`,
-      );
-    }
-    for (const count of this.#rules.all()) builder.addRule(count, this.#clock.wallMs());
-    for (const { lastAt, counts, legacy, pooled, paired, ...key } of rows) {
-      builder.addCell({ key, counts, legacy, pooled, paired }, lastAt);
-    }
-    for (const shape of shapes) builder.addShape(shape);
-    for (const row of this.#reliance.rows()) builder.addReliance(row);
-    this.#addWaiting(builder);
-    this.#addNotes(builder);
-    return builder.build(this.#clock.wallMs());
+    yield* addAllInSteps(builder, this.#own(), this.#store);
+    return yield* builder.buildInSteps(this.#clock.wallMs());
+  }
+
+  #own(): OwnCounts {
+    const now = this.#clock.wallMs();
+    this.#cells.readopt(this.#hour());
+    return {
+      writer: this.#writerRow(),
+      cells: this.#cells.rows(),
+      shapes: this.#shapes.rows(now),
+      groups: this.#samples.groups(),
+      rules: this.#rules.all(),
+      reliance: this.#reliance.rows(),
+      samples: this.#samples.unstored(Infinity).samples,
+      events: this.#events,
+      notes: this.#notes(),
+    };
   }
 
   flush(): void {
@@ -246,6 +252,7 @@ class StoringRecorder implements Recorder {
   flushAll(): void {
     if (this.#closed) return;
     this.#allowWaiting(closingWaitMs);
+    this.#minutes?.takeAll(this.#clock.wallMs(), this.#cells.cells());
     this.#storeAll();
     this.#allowWaiting(0);
   }
@@ -254,6 +261,7 @@ class StoringRecorder implements Recorder {
     if (this.#closed) return;
     this.#timer?.cancel();
     this.#allowWaiting(closingWaitMs);
+    this.#minutes?.takeAll(this.#clock.wallMs(), this.#cells.cells());
     const outcome = this.#storeAll();
     if (outcome !== 'stored') {
       this.#options.logger.error(
@@ -333,7 +341,9 @@ class StoringRecorder implements Recorder {
     const rules = this.#rules.unstored(limit);
     const shapes = this.#shapes.unstored(limit, this.#clock.wallMs());
     const reliance = this.#reliance.unstored(limit);
-    const parts = [rows, groups, samples, events, rules, shapes, reliance];
+    const moreMinutes = this.#minutes?.advance(this.#clock.wallMs(), () => this.#cells.cells());
+    const minutes = this.#minutes?.unstored(maxMinutesPerFlush) ?? [];
+    const parts = [rows, groups, samples, events, rules, shapes, reliance, minutes];
     const empty = parts.every((list) => list.length === 0);
     try {
       this.#store ??=
@@ -349,6 +359,7 @@ class StoringRecorder implements Recorder {
           rules,
           shapes,
           reliance,
+          minutes,
         });
       } else this.#store.check?.();
     } catch (error) {
@@ -363,8 +374,10 @@ class StoringRecorder implements Recorder {
     this.#rules.markStored(rules);
     this.#shapes.markStored(shapes);
     this.#reliance.markStored(reliance);
+    this.#minutes?.markStored(minutes);
     this.#events = this.#events.slice(events.length);
     this.#trouble.recovered();
+    if (moreMinutes === true || minutes.length === maxMinutesPerFlush) return 'more';
     if (parts.some((stored) => stored.length >= limit)) return 'more';
     this.#cells.tidy(hour);
     this.#shapes.tidy(this.#clock.wallMs());
@@ -406,48 +419,26 @@ class StoringRecorder implements Recorder {
   }
 
   /** What is known to be missing, in plain words. */
-  #addNotes(builder: ReportBuilder): void {
-    if (this.#trouble.code !== undefined) {
-      builder.addNote(
-        `The comparison store can't be written (${this.#trouble.code}): what this process counted since ` +
-          'is in these figures and in no file, and what was stored before is not in them.',
-      );
-    }
-    if (this.#eventsDropped > 0) {
-      builder.addNote(
-        `${String(this.#eventsDropped)} events could not be stored and are missing from the timeline.`,
-      );
-    }
-    if (this.#cells.folded > 0) {
-      builder.addNote(
-        `Counts of ${String(this.#cells.folded)} cells are under the dataset "${otherDatasets}": there ` +
-          'was no room to keep them apart.',
-      );
-    }
-    if (this.#reliance.dropped > 0) {
-      builder.addNote(
-        `${String(this.#reliance.dropped)} calls that rely on a guarantee were not counted: there was no room.`,
-      );
-    }
-    if (this.#shapes.full) {
-      builder.addNote(
+  #notes(): string[] {
+    const { code } = this.#trouble;
+    const [events, cells, calls] = [
+      this.#eventsDropped,
+      this.#cells.folded,
+      this.#reliance.dropped,
+    ].map(String);
+    return [
+      code !== undefined &&
+        `The comparison store can't be written (${code}): what this process counted since is in these figures and in no file, and ` +
+          'what was stored before is not in them.',
+      this.#eventsDropped > 0 &&
+        `${String(events)} events could not be stored and are missing from the timeline.`,
+      this.#cells.folded > 0 &&
+        `Counts of ${String(cells)} cells are under the dataset "${otherDatasets}": there was no room to keep them apart.`,
+      this.#reliance.dropped > 0 &&
+        `${String(calls)} calls that rely on a guarantee were not counted: there was no room.`,
+      this.#shapes.full &&
         `Some shapes of calls are counted together under "${otherShapes}": there was no room to keep them apart.`,
-      );
-    }
-  }
-
-  /** Samples and events that wait for the store. */
-  #addWaiting(builder: ReportBuilder): void {
-    for (const { sequence: _sequence, ...sample } of this.#samples.unstored(Infinity).samples)
-      builder.addSample(sample);
-    for (const { at, kind, fields } of this.#events) {
-      builder.addEvent({
-        at,
-        run: this.#options.run,
-        kind,
-        fields: JSON.parse(fields) as Record<string, unknown>,
-      });
-    }
+    ].filter((note) => note !== false);
   }
 }
 
@@ -461,8 +452,4 @@ function eventText(fields: Readonly<Record<string, unknown>>): string {
   } catch {
     return leftOut('it is not JSON-able');
   }
-}
-
-function messageOf(error: unknown): string {
-  return String((error as { message?: unknown }).message);
 }

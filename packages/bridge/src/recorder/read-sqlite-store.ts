@@ -1,4 +1,5 @@
-import { addStored } from './stored-tables.ts';
+import { inOneGo, type Steps } from '../steps.ts';
+import { addStoredInSteps } from './stored-tables.ts';
 import type { ReportBuilder } from './report-builder.ts';
 import { isVersion, schemaVersion } from './sqlite-schema.ts';
 import {
@@ -8,6 +9,7 @@ import {
   type StoreDatabase,
   storeApplicationId,
 } from './store-file.ts';
+import type { StoredMinute } from './minute-rows.ts';
 import type { OwnRows } from './store-rows.ts';
 
 /** Reads a store that others may be writing to.
@@ -25,23 +27,23 @@ export function readStore(path: string, builder: ReportBuilder): void {
       );
     }
     inTransaction(database, 'deferred', () => {
-      readDatabase(database, builder, undefined, version);
+      inOneGo(readDatabase(database, builder, undefined, version));
     });
   } finally {
     database.close();
   }
 }
 
-/** Adds all that is stored, but `own`. To be called within a transaction. */
-export function readDatabase(
+/** Adds all that is stored, but `own`, in steps. To be gone through within one transaction. */
+export function* readDatabase(
   database: StoreDatabase,
   builder: ReportBuilder,
   own: OwnRows | undefined,
   version: number = schemaVersion,
-): void {
+): Steps<void> {
   const rows = <Row>(table: string, since = 1): Iterable<Row> =>
     version < since ? [] : (database.prepare(`select * from ${table}`).iterate() as Iterable<Row>);
-  addStored(
+  yield* addStoredInSteps(
     builder,
     {
       writers: rows('writer'),
@@ -52,6 +54,12 @@ export function readDatabase(
       rules: rows('rule_use', 2),
       shapes: rows('shape', 5),
       reliance: rows('reliance', 6),
+      minutes: (first) =>
+        version < 8
+          ? []
+          : (database
+              .prepare('select * from minute where minute >= ? order by minute')
+              .iterate(first) as Iterable<unknown> as Iterable<StoredMinute>),
     },
     own,
   );

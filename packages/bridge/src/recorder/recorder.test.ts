@@ -18,7 +18,7 @@ import { HourBook } from './hour-book.ts';
 import { openRecorder, type RecorderOptions } from './open-recorder.ts';
 import { readRecordings } from './read-recordings.ts';
 import type { ComparisonSample, Recorder } from './recorder.ts';
-import type { Totals } from './report-data.ts';
+import type { ReportData, Totals } from './report-data.ts';
 
 interface TestClock extends Clock {
   advance(ms: number): void;
@@ -96,9 +96,9 @@ function open(options: Partial<RecorderOptions> = {}): Recorder {
   return recorder;
 }
 
-/** Takes away what version 7 of the store added. */
+/** Takes away what versions 7 and 8 of the store added. */
 const dropCalls =
-  'alter table sample drop column call; alter table sample_group drop column dataset; alter table sample_group drop column shape;';
+  'drop table minute; alter table sample drop column call; alter table sample_group drop column dataset; alter table sample_group drop column shape;';
 
 function count(cell: Cell, calls = 1): void {
   for (let call = 0; call < calls; call += 1) {
@@ -1018,5 +1018,65 @@ describe('what was counted before a dataset was resumed', () => {
     } finally {
       recorder.close();
     }
+  });
+});
+
+describe('a summary in steps', () => {
+  const done = (steps: ReturnType<Recorder['summaryInSteps']>, between = 0): ReportData => {
+    for (let step = 0; ; step += 1) {
+      const { done: isDone, value } = steps.next();
+      if (isDone === true) return value;
+      if (step === between) meanwhile();
+    }
+  };
+  let meanwhile = (): void => undefined;
+
+  test('says what one in one step says', () => {
+    const first = open();
+    for (let key = 0; key < 30; key += 1)
+      count(first.cell('sqlite', `key ${String(key)}`, 'query', 'shadow'), 1 + key);
+    first.sample(sample());
+    first.close();
+    const recorder = open();
+    count(recorder.cell('sqlite', 'key 3', 'query', 'shadow'), 5);
+    recorder.event('note', {});
+    meanwhile = () => undefined;
+    const inSteps = done(recorder.summaryInSteps());
+    const { runs: _runs, ...inOne } = recorder.summary();
+    expect(inSteps).toMatchObject(inOne);
+    expect(inSteps.totals.calls).toBe(30 + (29 * 30) / 2 + 5);
+    recorder.close();
+  });
+
+  test('counts each call once, whatever is counted, stored and begun anew while it is made', () => {
+    const recorder = open();
+    const cell = recorder.cell('sqlite', 'titanic', 'query', 'shadow');
+    count(cell, 5);
+    recorder.flush();
+    meanwhile = () => {
+      count(cell, 2);
+      recorder.flush();
+      recorder.event('stage', { backend: 'sqlite', dataset: 'titanic' });
+      count(cell, 3);
+      recorder.flush();
+    };
+    const { calls } = done(recorder.summaryInSteps(), 1).totals;
+    expect(calls).toBeGreaterThanOrEqual(5);
+    expect(calls).toBeLessThanOrEqual(10);
+    meanwhile = () => undefined;
+    expect(done(recorder.summaryInSteps()).totals.calls).toBe(10);
+    recorder.close();
+  });
+
+  test('that is given up leaves the store usable', () => {
+    const recorder = open();
+    count(recorder.cell('sqlite', 'titanic', 'query', 'shadow'), 5);
+    recorder.flush();
+    const steps = recorder.summaryInSteps();
+    steps.next();
+    steps.return(undefined as never);
+    count(recorder.cell('sqlite', 'titanic', 'query', 'shadow'), 1);
+    expect(done(recorder.summaryInSteps()).totals.calls).toBe(6);
+    recorder.close();
   });
 });

@@ -5,6 +5,7 @@ import type { RelianceEvidence, RelianceSeen } from './reliance-book.ts';
 import type { ResumedAt } from './report-builder.ts';
 import type { ReportData } from './report-data.ts';
 import type { RuleUseSource } from './rule-uses.ts';
+import type { Steps } from '../steps.ts';
 import type { SampledCall } from './sampled-call.ts';
 import type { ShapeCounts, ShapeKey } from './shape-counts.ts';
 
@@ -55,6 +56,9 @@ export interface Recorder {
    *
    * @param resumedAt what was counted of a dataset before is told apart, in `judged`. Default: nothing is. */
   summary(resumedAt?: ResumedAt): ReportData;
+  /** The same in steps, so that nothing else has to wait for all of it: of the state at the first step, and of what this process counts
+   * until it is done. Nothing is written for it. */
+  summaryInSteps(resumedAt?: ResumedAt): Steps<ReportData>;
   /** Fetches what other processes counted, where the store can't be read at once: `fetched` where the next {@link summary} has
    * it as of now, `stale` where it has an earlier state, since reading has a bound. `current` where each summary has it.
    * Never rejects. */

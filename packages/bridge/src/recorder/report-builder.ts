@@ -2,6 +2,7 @@ import { LatencyHistogram, PairedDifference } from '@changeover/compare';
 import type { Stage } from '@changeover/core';
 import { addCounts, noCounts, type Counts } from './counts.ts';
 import type { HourBook } from './hour-book.ts';
+import type { MinuteSums } from './minute-sums.ts';
 import { mergeReliance, type RelianceEvidence } from './reliance-book.ts';
 import type {
   JudgedFigures,
@@ -21,6 +22,7 @@ import type { ShapeRow } from './shape-book.ts';
 import { shapeCountNames, shapeKeyText } from './shape-counts.ts';
 import { idOfFingerprint } from './sample-id.ts';
 import type { ShapeEvidence } from './shape-evidence.ts';
+import { inOneGo, partsAtOnce, type Steps } from '../steps.ts';
 import { shedReasons } from './shed-reason.ts';
 import type { SampledCall } from './sampled-call.ts';
 import type { SampleRow } from './store-rows.ts';
@@ -80,6 +82,11 @@ export class ReportBuilder {
     this.#resumedAt = resumedAt;
     this.#hours = hours;
     this.#maxSamplesPerFingerprint = maxSamplesPerFingerprint;
+  }
+
+  /** Where what was counted by the minute is added; undefined where nobody asks for time. */
+  get minutes(): MinuteSums | undefined {
+    return this.#hours?.minutes;
   }
 
   /**
@@ -189,21 +196,38 @@ export class ReportBuilder {
   }
 
   build(generatedAt: number): ReportData {
-    const cells = sorted(this.#cells);
+    return inOneGo(this.buildInSteps(generatedAt));
+  }
+
+  /** The same in steps. */
+  *buildInSteps(generatedAt: number): Steps<ReportData> {
+    const cells = yield* sorted(this.#cells);
     // Merging histograms is what takes the time here: the coarse sums are made from the less coarse ones.
-    const byStage = group(cells, ['backend', 'stage']);
-    const byBackend = group(byStage, ['backend']);
+    const byStage = yield* group(cells, ['backend', 'stage']);
+    const byBackend = yield* group(byStage, ['backend']);
+    const [all] = yield* group(byBackend, []);
+    const figures = {
+      byBackend: yield* totalsBy(byBackend),
+      byStage: yield* totalsBy(byStage),
+      byOperation: yield* totalsBy(yield* group(cells, ['backend', 'operation'])),
+      byDataset: yield* totalsBy(yield* group(cells, ['backend', 'dataset'])),
+      cells: yield* totalsBy(cells),
+    };
+    const judged = this.#before.size === 0 ? {} : { judged: yield* this.#judgedFigures() };
+    const shapes = yield* sorted(this.#shapes);
+    yield partsAtOnce;
     return {
       generatedAt,
-      totals: totals(group(byBackend, [])[0] ?? emptySum({})),
-      byBackend: byBackend.map(totalsBy),
-      byStage: byStage.map(totalsBy),
-      byOperation: group(cells, ['backend', 'operation']).map(totalsBy),
-      byDataset: group(cells, ['backend', 'dataset']).map(totalsBy),
-      cells: cells.map(totalsBy),
-      ...(this.#before.size === 0 ? {} : { judged: this.#judgedFigures() }),
-      ...(this.#hours === undefined ? {} : { hours: this.#hours.slices() }),
-      shapes: [...this.#shapes].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, shape]) => shape),
+      totals: totals(all ?? emptySum({})),
+      ...figures,
+      ...judged,
+      ...(this.#hours === undefined
+        ? {}
+        : {
+            hours: this.#hours.slices(),
+            minutes: this.#hours.minutes.slices(),
+          }),
+      shapes,
       reliance: mergeReliance(this.#reliance),
       sampleGroups: this.#sampleGroups(),
       samplesOverLimit: this.#samplesOverLimit,
@@ -214,15 +238,15 @@ export class ReportBuilder {
     };
   }
 
-  #judgedFigures(): JudgedFigures {
-    const cells = sorted(this.#judged);
+  *#judgedFigures(): Steps<JudgedFigures> {
+    const cells = yield* sorted(this.#judged);
     return {
       since: [...this.#before]
         .sort(([a], [b]) => (a < b ? -1 : 1))
         .map(([, resumption]) => resumption),
       comparedBefore: this.#comparedBefore,
-      byStage: group(cells, ['backend', 'stage']).map(totalsBy),
-      cells: cells.map(totalsBy),
+      byStage: yield* totalsBy(yield* group(cells, ['backend', 'stage'])),
+      cells: yield* totalsBy(cells),
     };
   }
 
@@ -270,24 +294,62 @@ function addTo<Key extends Partial<CellKey>>(
   sum.paired.merge(more.paired);
 }
 
+/** Cells that are merged, or whose percentiles are told, in the time of one part of a step. */
+const [mergedAPart, toldAPart] = [8, 2];
+
 /** Sums over the parts that agree in `fields`, ordered by them. */
-function group(parts: readonly Sum[], fields: readonly (keyof CellKey)[]): Sum[] {
+function* group(parts: readonly Sum[], fields: readonly (keyof CellKey)[]): Steps<Sum[]> {
   const sums = new Map<string, Sum>();
   for (const part of parts) {
     const key = Object.fromEntries(
       fields.map((field) => [field, part.key[field]]),
     ) as Partial<CellKey>;
     addTo(sums, fields.map((field) => part.key[field]).join('\0'), key, part);
+    yield 1 / mergedAPart;
   }
-  return sorted(sums);
+  return yield* sorted(sums);
 }
 
-function sorted<One extends Sum>(sums: ReadonlyMap<string, One>): One[] {
-  return [...sums].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, sum]) => sum);
+/** Names that are sorted at once, in about a millisecond. */
+const sortedAtOnce = 1_000;
+
+/** In the order of the names: by pieces that are sorted at once and then merged, two at a time. */
+function* sorted<One>(found: ReadonlyMap<string, One>): Steps<One[]> {
+  const names = [...found.keys()];
+  let pieces: string[][] = [];
+  for (let at = 0; at < names.length; at += sortedAtOnce) {
+    pieces.push(names.slice(at, at + sortedAtOnce).sort());
+    yield partsAtOnce / 5;
+  }
+  while (pieces.length > 1) {
+    const merged: string[][] = [];
+    for (let at = 0; at < pieces.length; at += 2)
+      merged.push(yield* mergedNames(pieces[at] ?? [], pieces[at + 1] ?? []));
+    pieces = merged;
+  }
+  return (pieces[0] ?? []).flatMap((name) => found.get(name) ?? []);
 }
 
-function totalsBy(sum: Sum): TotalsBy {
-  return { ...sum.key, backend: sum.key.backend ?? '', ...totals(sum) };
+function* mergedNames(one: readonly string[], other: readonly string[]): Steps<string[]> {
+  const merged: string[] = [];
+  for (let left = 0, right = 0; left < one.length || right < other.length;) {
+    const [a, b] = [one[left], other[right]];
+    const first = b === undefined || (a !== undefined && a < b) ? a : b;
+    if (first === a) left += 1;
+    else right += 1;
+    if (first !== undefined) merged.push(first);
+    if (merged.length % sortedAtOnce === 0) yield partsAtOnce / 5;
+  }
+  return merged;
+}
+
+function* totalsBy(sums: readonly Sum[]): Steps<TotalsBy[]> {
+  const found: TotalsBy[] = [];
+  for (const sum of sums) {
+    found.push({ ...sum.key, backend: sum.key.backend ?? '', ...totals(sum) });
+    yield 1 / toldAPart;
+  }
+  return found;
 }
 
 function totals({ counts, legacy, pooled, paired }: Sum): Totals {

@@ -152,13 +152,20 @@ export class ShapeBook {
     }
   }
 
-  /** The rows of all shapes in use as they stand now. */
-  rows(nowMs: number): ShapeRow[] {
-    return [...this.#byKey.values()].map((entry) => {
+  /** The rows of all shapes in use, each to be made when it is asked for: with what is counted in it by then. */
+  rows(nowMs: number): readonly LateShapeRow[] {
+    return Array.from(this.#byKey.values(), (entry) => {
       touch(entry, nowMs);
-      return rowOf(entry);
+      const row = { ...entry };
+      return { part: row.part, make: () => rowOf(row) };
     });
   }
+}
+
+/** A row of a shape, made when it is asked for. */
+export interface LateShapeRow {
+  readonly part: number;
+  make(): ShapeRow;
 }
 
 function touch(entry: Entry, nowMs: number): void {

@@ -47,22 +47,13 @@ export type StoredShape = Omit<ShapeRow, 'totals' | 'notComparable' | 'firstAt' 
     last_at: number;
   };
 
-/** Adds what is stored of shapes to a report.
- *
- * @param isOwn a row that the caller adds itself, as it stands now. */
-export function addStoredShapes(
-  builder: ReportBuilder,
-  rows: Iterable<StoredShape>,
-  isOwn: (writer: string, part: number) => boolean,
-): void {
-  for (const row of rows) {
-    if (isOwn(row.writer, row.part)) continue;
-    const totals = noShapeTotals();
-    for (const name of shapeCountNames) totals[name] = row[name];
-    const { backend, dataset, operation, shape, first_at: firstAt, last_at: lastAt } = row;
-    const stage = stageNamed(row.stage) ?? 'legacy';
-    const notComparable = row.not_comparable ?? undefined;
-    const key = { backend, dataset, operation, shape, stage };
-    builder.addShape({ ...key, totals, notComparable, firstAt, lastAt });
-  }
+/** Adds what is stored of a shape to a report. */
+export function addStoredShape(builder: ReportBuilder, row: StoredShape): void {
+  const totals = noShapeTotals();
+  for (const name of shapeCountNames) totals[name] = row[name];
+  const { backend, dataset, operation, shape, first_at: firstAt, last_at: lastAt } = row;
+  const stage = stageNamed(row.stage) ?? 'legacy';
+  const notComparable = row.not_comparable ?? undefined;
+  const key = { backend, dataset, operation, shape, stage };
+  builder.addShape({ ...key, totals, notComparable, firstAt, lastAt });
 }

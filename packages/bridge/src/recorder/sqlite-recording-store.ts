@@ -1,5 +1,12 @@
 import type { SQLInputValue, StatementSync } from 'node:sqlite';
 import { countNames } from './counts.ts';
+import {
+  deleteOldMinutes,
+  keptMinutes,
+  minuteColumns,
+  minuteMs,
+  minuteValues,
+} from './minute-rows.ts';
 import { readDatabase } from './read-sqlite-store.ts';
 import type { RelianceEvidence } from './reliance-book.ts';
 import { readReliance, relianceColumns, relianceValues } from './reliance-rows.ts';
@@ -7,7 +14,14 @@ import type { ReportBuilder } from './report-builder.ts';
 import { shapeColumns, shapeValues } from './shape-rows.ts';
 import { prepareSchema } from './sqlite-schema.ts';
 import { StoreIdentity } from './store-identity.ts';
-import { inTransaction, openStoreFile, type StoreDatabase } from './store-file.ts';
+import { inOneGo, type Steps } from '../steps.ts';
+import {
+  inTransaction,
+  openStoreFile,
+  openStoreFileToRead,
+  rollBack,
+  type StoreDatabase,
+} from './store-file.ts';
 import type { Batch, CellRow, OwnRows, RecordingStore } from './store-rows.ts';
 
 const cellColumns = [
@@ -32,6 +46,10 @@ const cellColumns = [
  */
 export class SqliteRecordingStore implements RecordingStore {
   readonly #database: StoreDatabase;
+  readonly #path: string;
+  /** For reading in steps, during which the other one goes on writing. Opened when it is first asked for. */
+  #reader: StoreDatabase | undefined = undefined;
+  #reading = false;
   readonly #identity: StoreIdentity;
   readonly #writeBatch: (batch: Batch, cells: readonly SQLInputValue[][]) => void;
 
@@ -40,6 +58,7 @@ export class SqliteRecordingStore implements RecordingStore {
    * @throws the driver's error where the file can't be opened, is another's, or is locked.
    */
   constructor(path: string, nowMs: number) {
+    this.#path = path;
     this.#database = openStoreFile(path);
     try {
       prepareSchema(this.#database, nowMs);
@@ -71,8 +90,29 @@ export class SqliteRecordingStore implements RecordingStore {
   /** Adds all that is stored but what the caller adds itself. */
   read(builder: ReportBuilder, own: OwnRows): void {
     inTransaction(this.#database, 'deferred', () => {
-      readDatabase(this.#database, builder, own);
+      inOneGo(readDatabase(this.#database, builder, own));
     });
+  }
+
+  /**
+   * The same in steps, of the state at the first one. What is in memory alone has no second connection, and a second reader while
+   * the first one is under way none of its own: those are read in one step.
+   */
+  *readInSteps(builder: ReportBuilder, own: OwnRows): Steps<void> {
+    if (this.#path === ':memory:' || this.#reading) {
+      this.read(builder, own);
+      return;
+    }
+    const reader = (this.#reader ??= openStoreFileToRead(this.#path));
+    this.#reading = true;
+    try {
+      // The state is that of the first look, not of `begin`.
+      reader.exec('begin; select 1 from writer limit 1');
+      yield* readDatabase(reader, builder, own);
+    } finally {
+      this.#reading = false;
+      if (this.#reader === reader) rollBack(reader);
+    }
   }
 
   readReliance(add: (row: RelianceEvidence) => void, ownWriter: string): void {
@@ -85,6 +125,8 @@ export class SqliteRecordingStore implements RecordingStore {
   }
 
   close(): void {
+    this.#reader?.close();
+    this.#reader = undefined;
     this.#database.close();
   }
 
@@ -135,6 +177,8 @@ export class SqliteRecordingStore implements RecordingStore {
     const event = upsert('event', ['writer', 'sequence', 'at', 'kind', 'fields']);
     const shape = upsert('shape', shapeColumns);
     const reliance = upsert('reliance', relianceColumns);
+    const minute = upsert('minute', minuteColumns);
+    const oldMinutes = database.prepare(deleteOldMinutes);
     const rule = upsert('rule_use', ['writer', 'backend', 'rule', 'uses', 'failures']);
     return (batch, cells) => {
       const {
@@ -182,6 +226,11 @@ export class SqliteRecordingStore implements RecordingStore {
       for (const row of batch.events) event.run(id, row.sequence, row.at, row.kind, row.fields);
       for (const row of batch.shapes) shape.run(id, ...shapeValues(row));
       for (const row of batch.reliance) reliance.run(id, ...relianceValues(row));
+      const minutes = batch.minutes ?? [];
+      for (const row of minutes) minute.run(id, ...minuteValues(row));
+      // With each part of a minute's rows goes as much of the old ones, and some more.
+      if (minutes.length > 0)
+        oldMinutes.run(Math.floor(lastAt / minuteMs) - keptMinutes, 2 * minutes.length);
       for (const row of batch.rules) rule.run(id, row.backend, row.rule, row.uses, row.failures);
     };
   }

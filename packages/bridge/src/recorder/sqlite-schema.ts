@@ -1,4 +1,5 @@
 import { countNames } from './counts.ts';
+import { keptMinutes, minuteSchema } from './minute-rows.ts';
 import { relianceSchema } from './reliance-rows.ts';
 import { shapeSchema } from './shape-rows.ts';
 import { inTransaction, pragmaValue, type StoreDatabase } from './store-file.ts';
@@ -55,6 +56,7 @@ const schemas: readonly string[] = [
   alter table sample_group add column shape text;
   alter table sample add column call text;
 `,
+  minuteSchema,
 ];
 export const schemaVersion: number = schemas.length;
 
@@ -86,6 +88,9 @@ export function prepareSchema(database: StoreDatabase, nowMs: number): void {
 function removeOld(database: StoreDatabase, nowMs: number): void {
   const before = nowMs - retentionMs;
   database.prepare('delete from cell where hour < ?').run(Math.floor(before / hourMs));
+  database
+    .prepare('delete from minute where minute < ?')
+    .run(Math.floor(nowMs / 60_000) - keptMinutes);
   database.prepare('delete from shape where last_at < ?').run(before);
   database.prepare('delete from reliance where last_at < ?').run(before);
   database.prepare('delete from event where at < ?').run(before);

@@ -169,8 +169,8 @@ function claim(database: StoreDatabase, path: string): void {
   database.exec(`pragma application_id = ${String(storeApplicationId)}`);
 }
 
-/** SQLite has rolled back by itself after some errors (a full disk), and then says that there is no transaction. */
-function rollBack(database: StoreDatabase): void {
+/** Ends a transaction, if there is one: SQLite has rolled back by itself after some errors (a full disk). */
+export function rollBack(database: StoreDatabase): void {
   try {
     database.exec('rollback');
   } catch {

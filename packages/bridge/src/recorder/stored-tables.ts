@@ -5,13 +5,15 @@ import {
   type PairedDifferenceJson,
 } from '@changeover/compare';
 import { stageNamed } from '@changeover/core';
+import { inOneGo, type Steps } from '../steps.ts';
 import { foldedWriter } from '../fleet/fleet-schema.ts';
 import { countNames, noCounts } from './counts.ts';
 import type { CellKey, ReportBuilder } from './report-builder.ts';
 import type { RelianceEvidence } from './reliance-book.ts';
 import { addStoredReliance, type StoredReliance } from './reliance-rows.ts';
 import type { RuleUseCount } from './rule-uses.ts';
-import { addStoredShapes, type StoredShape } from './shape-rows.ts';
+import type { StoredMinute } from './minute-rows.ts';
+import { addStoredShape, type StoredShape } from './shape-rows.ts';
 import { shedReasons } from './shed-reason.ts';
 import type { GroupRow, OwnRows } from './store-rows.ts';
 
@@ -85,6 +87,8 @@ export interface StoredTables {
   readonly rules: Iterable<RuleUseCount & { writer: string }>;
   readonly shapes: Iterable<StoredShape>;
   readonly reliance: Iterable<StoredReliance>;
+  /** Those from `first` on, in minutes since 1970. Left out where the store keeps none. */
+  readonly minutes?: ((first: number) => Iterable<StoredMinute>) | undefined;
 }
 
 /** Adds what is stored to a report, but for `own`, which the caller adds as it stands now. */
@@ -93,6 +97,18 @@ export function addStored(
   tables: StoredTables,
   own: OwnRows | undefined,
 ): void {
+  inOneGo(addStoredInSteps(builder, tables, own));
+}
+
+/** Rows that are read in the time of one part of a step: a cell's two histograms take most of it. */
+const [cellsAPart, rowsAPart] = [2, 20];
+
+/** The same in steps. */
+export function* addStoredInSteps(
+  builder: ReportBuilder,
+  tables: StoredTables,
+  own: OwnRows | undefined,
+): Steps<void> {
   const writers = new Map<string, StoredWriter>();
   for (const row of tables.writers) {
     writers.set(row.writer, row);
@@ -101,42 +117,53 @@ export function addStored(
     builder.addRun(row.writer, { run, host, pid, node, startedAt, lastAt });
     builder.addSamplesOverLimit(row.samples_over_limit);
   }
-  for (const row of tables.cells)
+  for (const row of tables.cells) {
+    yield 1 / cellsAPart;
     if (row.writer !== own?.writer || !own.parts.has(row.part)) addStoredCell(builder, row);
-  for (const row of tables.groups) {
-    if (row.writer === own?.writer) continue;
-    const { fingerprint, backend, operation, verdict, count, first_at, last_at } = row;
-    builder.addGroup({
-      fingerprint,
-      backend,
-      operation,
-      key: row.dataset ?? undefined,
-      shape: row.shape ?? undefined,
-      verdict,
-      class: row.class ?? undefined,
-      count,
-      firstAt: first_at,
-      lastAt: last_at,
-    });
   }
+  for (const row of tables.groups) if (row.writer !== own?.writer) addStoredGroup(builder, row);
   // Own groups are added by the caller, before the samples that belong to them.
-  for (const row of tables.samples) addStoredSample(builder, row);
+  for (const row of tables.samples) {
+    yield 1 / cellsAPart;
+    addStoredSample(builder, row);
+  }
   for (const { writer, at, kind, fields: text } of tables.events) {
+    yield 1 / rowsAPart;
     const fields = JSON.parse(text) as Record<string, unknown>;
     builder.addEvent({ at, run: writers.get(writer)?.run ?? writer, kind, fields });
   }
   for (const { writer, backend, rule, uses, failures } of tables.rules)
     if (writer !== own?.writer)
       builder.addRule({ backend, rule, uses, failures }, writers.get(writer)?.last_at ?? 0);
-  addStoredShapes(
-    builder,
-    tables.shapes,
-    (writer, part) => writer === own?.writer && own.shapeParts.has(part),
-  );
+  for (const row of tables.shapes) {
+    yield 1 / rowsAPart;
+    if (row.writer !== own?.writer || !own.shapeParts.has(row.part)) addStoredShape(builder, row);
+  }
   const add = (row: RelianceEvidence): void => {
     builder.addReliance(row);
   };
   addStoredReliance(tables.reliance, add, own?.writer);
+  if (builder.minutes === undefined || tables.minutes === undefined) return;
+  for (const row of tables.minutes(builder.minutes.firstMinute)) {
+    yield 1 / rowsAPart;
+    builder.minutes.add(row);
+  }
+}
+
+function addStoredGroup(builder: ReportBuilder, row: StoredGroup): void {
+  const { fingerprint, backend, operation, verdict, count, first_at, last_at } = row;
+  builder.addGroup({
+    fingerprint,
+    backend,
+    operation,
+    key: row.dataset ?? undefined,
+    shape: row.shape ?? undefined,
+    verdict,
+    class: row.class ?? undefined,
+    count,
+    firstAt: first_at,
+    lastAt: last_at,
+  });
 }
 
 function addStoredSample(builder: ReportBuilder, row: StoredSampleRow): void {

@@ -1,5 +1,4 @@
 import { callTarget } from './flags/stage-source.ts';
-import { totalmem } from 'node:os';
 import { allKeys, type Clock, type Stage, type Timer } from '@changeover/core';
 import type { WindowFigures } from '../fleet/fleet-message.ts';
 import type { SharedWindows } from '../fleet/shared-windows.ts';
@@ -8,6 +7,7 @@ import type { Logger } from '../log.ts';
 import type { Cell } from '../recorder/cell.ts';
 import type { Recorder } from '../recorder/recorder.ts';
 import { routes } from '../call/route.ts';
+import { shareOfMemory } from './share-of-memory.ts';
 import { TickRing } from '../shadow/tick-ring.ts';
 
 /** What is known of the legacy leg from before this process. */
@@ -18,16 +18,21 @@ export interface LegacyBaseline {
   readonly p90Ms: number | undefined;
 }
 
+type AskBaseline = (
+  backend: string,
+  dataset: string,
+  operation?: string,
+) => LegacyBaseline | 'unread' | undefined;
+
 /** What the watch is made of. */
 export interface GuardrailWatchOptions {
   readonly guardrail: Guardrail;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Asked only when the pooled leg looks too slow or fails too often, and this process has not seen enough of the legacy
-   * leg to compare it with. `operation` is left out for all of them. Default: nothing is known. */
-  readonly baseline?:
-    | ((backend: string, dataset: string, operation?: string) => LegacyBaseline | undefined)
-    | undefined;
+   * leg to compare it with. `operation` is left out for all of them; `unread` is asked again at the next look, and nothing is said
+   * before. Default: nothing is known. */
+  readonly baseline?: AskBaseline | undefined;
   /** The windows of other processes, which are judged together with this one's. Default: there are none. */
   readonly shared?: SharedWindows | undefined;
   /** The share of the memory that is taken. Default: this process's, of the heap or of all, whichever is more. */
@@ -73,7 +78,7 @@ interface WatchedDataset {
 }
 
 const ticksAWindow = 12;
-/** Half of them must have had calls before a latency says anything. */
+/** Before a latency says anything. */
 const minTicksWithCalls = ticksAWindow / 2;
 /** A quarter of a window. */
 const ticksOfFullMemory = 3;
@@ -121,7 +126,8 @@ export class GuardrailWatch {
       watchRules: (source) => {
         recorder.watchRules(source);
       },
-      summary: (resumedAt) => recorder.summary(resumedAt),
+      summary: (at) => recorder.summary(at),
+      summaryInSteps: (at) => recorder.summaryInSteps(at),
       refresh: () => recorder.refresh(),
       flush: () => {
         recorder.flush();
@@ -168,10 +174,8 @@ export class GuardrailWatch {
       try {
         this.#tick();
       } catch (error) {
-        this.#options.logger.error(
-          { err: error },
-          'the guardrail could not look at what was counted',
-        );
+        const { logger } = this.#options;
+        logger.error({ err: error }, 'the guardrail could not look at what was counted');
       }
       this.#schedule();
     });
@@ -299,6 +303,7 @@ export class GuardrailWatch {
     // Where nothing is known of the legacy leg, its calls are taken to succeed: going back is the safe side.
     const known =
       legacy.calls >= minSamples ? legacy : (this.#options.baseline?.(backend, dataset) ?? legacy);
+    if (known === 'unread') return undefined;
     const usual = known.calls === 0 ? 0 : known.failed / known.calls;
     if (failed / calls - usual <= maxErrorIncrease) return undefined;
     return (
@@ -328,10 +333,11 @@ export class GuardrailWatch {
       (own * pooled.count + sumOf(others, ([calls, medianMs]) => calls * medianMs)) / count;
     if (found <= latencyFloorMs) return undefined;
     const legacyCount = legacy.count + sumOf(others, ([, , calls]) => calls);
-    const usual =
+    const known =
       legacyCount >= minSamples
-        ? (legacy.sumMs + sumOf(others, ([, , , ms]) => ms)) / legacyCount
-        : this.#options.baseline?.(backend, dataset, operation)?.p90Ms;
+        ? { p90Ms: (legacy.sumMs + sumOf(others, ([, , , ms]) => ms)) / legacyCount }
+        : this.#options.baseline?.(backend, dataset, operation);
+    const usual = known === 'unread' ? undefined : known?.p90Ms;
     if (usual === undefined || found <= usual * maxLatencyRatio || found - usual <= latencyFloorMs)
       return undefined;
     return (
@@ -476,16 +482,6 @@ function rounded(ms: number): number {
 
 function sumOf<Item>(items: readonly Item[], of: (item: Item) => number): number {
   return items.reduce((sum, item) => sum + of(item), 0);
-}
-
-/** Of the heap's limit, or of what the machine or its container has. */
-function shareOfMemory(): number {
-  const { used_heap_size: heap, heap_size_limit: limit } = process
-    .getBuiltinModule('node:v8')
-    .getHeapStatistics();
-  const constrained = process.constrainedMemory();
-  const all = constrained > 0 && constrained < totalmem() ? constrained : totalmem();
-  return Math.max(heap / limit, process.memoryUsage.rss() / all);
 }
 
 function percent(share: number): string {

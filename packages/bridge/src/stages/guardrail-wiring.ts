@@ -7,6 +7,7 @@ import { type Logger } from '../log.ts';
 import { type Recorder } from '../recorder/recorder.ts';
 import { type TotalsBy } from '../recorder/report-data.ts';
 import { rowDataset } from './ledger/ledger-store.ts';
+import { inSlices } from '../steps.ts';
 import type { UnleashAdmin } from './flags/unleash-admin.ts';
 
 /** Stored figures are read at most this often: it takes the main thread. */
@@ -67,21 +68,25 @@ export function turnFlagsBack(guardrail: Guardrail, admin: UnleashAdmin, logger:
   });
 }
 
-/** What the store has of the legacy leg, over all processes and days. */
+/** What the store has of the legacy leg, over all processes and days: read in slices, for there may be thousands of keys. */
 class StoredBaseline {
   readonly #recorder: Recorder;
-  #cells: readonly TotalsBy[] = [];
+  #cells: readonly TotalsBy[] | undefined = undefined;
   #askAgainMs = -Infinity;
+  #reading = false;
 
   constructor(recorder: Recorder) {
     this.#recorder = recorder;
   }
 
-  of(backend: string, dataset: string, operation: string | undefined): LegacyBaseline | undefined {
-    if (systemClock.monotonicMs() >= this.#askAgainMs) {
-      this.#cells = this.#recorder.summary().cells;
-      this.#askAgainMs = systemClock.monotonicMs() + baselineLifetimeMs;
-    }
+  /** `unread` until it is read for the first time. */
+  of(
+    backend: string,
+    dataset: string,
+    operation: string | undefined,
+  ): LegacyBaseline | 'unread' | undefined {
+    if (!this.#reading && systemClock.monotonicMs() >= this.#askAgainMs) this.#read();
+    if (this.#cells === undefined) return 'unread';
     const cells = this.#cells.filter(
       (cell) =>
         cell.backend === backend &&
@@ -96,5 +101,14 @@ class StoredBaseline {
       failed: cells.reduce((sum, { failed }) => sum + failed, 0),
       p90Ms: slowest === -Infinity ? undefined : slowest,
     };
+  }
+
+  #read(): void {
+    this.#reading = true;
+    inSlices(systemClock, this.#recorder.summaryInSteps(), (end) => {
+      this.#reading = false;
+      this.#askAgainMs = systemClock.monotonicMs() + baselineLifetimeMs;
+      this.#cells = end.kind === 'done' ? end.result.cells : (this.#cells ?? []);
+    });
   }
 }

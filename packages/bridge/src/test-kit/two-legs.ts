@@ -131,6 +131,10 @@ export class SeenRecorder implements Recorder {
     throw new Error('not asked for here');
   }
 
+  summaryInSteps(): never {
+    throw new Error('not asked for here');
+  }
+
   refresh(): 'current' {
     return 'current';
   }

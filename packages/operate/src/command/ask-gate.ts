@@ -4,6 +4,7 @@ import { junitReport } from '../report/junit-report.ts';
 import type { CommandContext, CommonOptions } from './command-context.ts';
 import { exitCodes } from './command-error.ts';
 import { type Migration, requireStore } from './migration.ts';
+import { aheadText } from './standing-text.ts';
 import { backendNamed, keyNamed } from './subject.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -39,6 +40,8 @@ export async function askGate(
 
 interface AskedGates extends ReportVerdict {
   readonly next: readonly string[];
+  /** Of one key that was named, about how long until it stands at `pooled`. */
+  readonly ahead?: string | undefined;
 }
 
 /** The part of the verdict that concerns what was named. */
@@ -52,7 +55,7 @@ function askedOf(
   const keys = verdict.keys.filter((one) => backend === undefined || one.backend === backend);
   if (backend !== undefined && key !== undefined) {
     const one = judge.key(backend, key);
-    return { ...verdict, ...one, keys: [one], next: one.next };
+    return { ...verdict, ...one, keys: [one], next: one.next, ahead: aheadText(one) };
   }
   const next = [...new Set(keys.flatMap((one) => one.next))];
   if (backend === undefined) return { ...verdict, next };
@@ -68,12 +71,13 @@ function askedOf(
 }
 
 function answerGate(terminal: Terminal, asked: AskedGates, exitCode: number): void {
-  const { decision, reason, gates, keys, next } = asked;
+  const { decision, reason, gates, keys, next, ahead } = asked;
   const style =
     exitCode === exitCodes.done ? 'green' : exitCode === exitCodes.inconclusive ? 'yellow' : 'red';
   terminal.answer(
     [
       `${terminal.paint(style, decision)}  ${reason}`,
+      ...(ahead === undefined ? [] : [`At the load that was seen: ${ahead}, a stage at a time.`]),
       ...gates
         .filter(({ outcome }) => outcome !== 'pass')
         .slice(0, mostGates)

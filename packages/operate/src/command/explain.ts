@@ -6,7 +6,7 @@ import { stageMeaning } from '../report/stage-text.ts';
 import { type Migration, type KeyStatus } from './migration.ts';
 import { concerns, isWhole, lineJson } from './ledger-lines.ts';
 import { notesOf } from './status.ts';
-import { acceptCommands, whyNotAtTarget } from './standing-text.ts';
+import { acceptCommands, whyNotAtTarget, aheadText } from './standing-text.ts';
 import type { Terminal } from './terminal.ts';
 
 const shownLines = 10;
@@ -37,6 +37,9 @@ export function explain(
       `flag     ${stageFlag(backend)} asks for ${flag.stage}: ${flag.reason}`,
       `         ${originOf(migration, flag.source, flag.revision)}`,
       ...(gates === undefined ? [] : [`gates    ${gates.decision}: ${gates.reason}`]),
+      ...(gates?.ahead === undefined || flag.stage !== 'pooled'
+        ? []
+        : [`         At the load that was seen: ${gates.ahead}.`]),
       ...reliance.map((line, at) => `${at === 0 ? 'callers' : '       '}  ${line}`),
       `ledger   ${ledgerText(migration, keyStatus)}`,
       ...history.slice(-shownLines).map((change) => `         ${lineText(change)}`),
@@ -82,12 +85,15 @@ export function explain(
 function gatesOf(
   migration: Migration,
   { backend, key, stage }: KeyStatus,
-): Pick<KeyVerdict, 'backend' | 'decision' | 'reason'> | undefined {
+):
+  | (Pick<KeyVerdict, 'backend' | 'decision' | 'reason'> & { readonly ahead?: string | undefined })
+  | undefined {
   if (stage === 'legacy' || stage === 'pooled') return undefined;
   const verdict = migration.keyVerdict(backend, key);
-  return typeof verdict === 'string'
-    ? { backend, decision: 'INCONCLUSIVE', reason: verdict }
-    : { backend, decision: verdict.decision, reason: verdict.reason };
+  if (typeof verdict === 'string') return { backend, decision: 'INCONCLUSIVE', reason: verdict };
+  const { decision, reason } = verdict;
+  const ahead = aheadText(verdict);
+  return { backend, decision, reason, ...(ahead === undefined ? {} : { ahead }) };
 }
 
 function originOf({ place }: Migration, source: string, revision: string): string {

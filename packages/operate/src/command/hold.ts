@@ -1,5 +1,6 @@
 import { earlierStage, type Stage, type Target } from '@changeover/core';
 import { type LedgerChange, rowDataset } from '@changeover/bridge';
+import { awaitFollowers, followingText } from './await-followers.ts';
 import type { ChangeOptions } from './command-context.ts';
 import { type Migration, requireLedger } from './migration.ts';
 import { answerChange, type PlannedMove, showPlan } from './plan.ts';
@@ -24,7 +25,6 @@ export function follow({ place }: Migration): string {
   const within = place.ledgerUrl === undefined ? 'half a second' : 'two seconds';
   return `Running programs that share this ledger follow within ${within}.`;
 }
-/** The command sees what it wrote, and not what runs in other processes. */
 const callsUnderWay =
   'Calls that run there on the pooled leg end by themselves; what has not ended a second later is cut or passed (backWithinMs).';
 
@@ -77,14 +77,17 @@ export async function hold(
   );
   const tookMs = Math.round(performance.now() - startedMs);
   const flag = await turnFlag(migration, (admin) => admin.hold(backend, target, at));
+  const moved = plan.length > 0 && change !== undefined;
+  const following = moved ? await awaitFollowers(migration, subject, change.at) : undefined;
   answerChange(terminal, {
     plan,
     change,
-    more: { flagTurned: flag.turned, tookMs },
+    more: { flagTurned: flag.turned, tookMs, following: following ?? null },
     text: [
       `${nameOf(subject)}: ${stage === at ? '' : `${stage} → `}${terminal.paint('bold', at)}, held there.`,
       ...flag.text,
       `The ledger has it, ${tookMs} ms after the command. ${follow(migration)}`,
+      ...(following === undefined ? [] : followingText(following)),
       ...(at === 'legacy' || at === 'shadow' ? [callsUnderWay] : []),
       `To end it: changeover resume ${typedName(subject)} --reason "..."`,
     ],

@@ -1,5 +1,5 @@
 import { stages } from '@changeover/core';
-import { flagsDecideAloneText, stageFlag } from '@changeover/bridge';
+import { durationText, flagsDecideAloneText, type KeyVerdict, stageFlag } from '@changeover/bridge';
 import { isWhole } from './ledger-lines.ts';
 import type { KeyStatus, Migration } from './migration.ts';
 
@@ -21,6 +21,16 @@ export function whyNotAtTarget(
   return decision === 'PROMOTE'
     ? `${there} a key makes one stage at a time: its gates hold, and a program that runs takes the next step within seconds.`
     : `${there} its gates say ${decision}: ${reason}`;
+}
+
+/** About how long until a key stands at `pooled` by itself: `pooled in about 4 min`; undefined where that can't be told. */
+export function aheadText({
+  aboutMs,
+  stage,
+}: Pick<KeyVerdict, 'aboutMs' | 'stage'>): string | undefined {
+  if (aboutMs === undefined || stage === 'pooled') return undefined;
+  const unitMs = aboutMs < 60_000 ? 10_000 : 60_000;
+  return `pooled in about ${durationText(Math.max(1, Math.ceil(aboutMs / unitMs)) * unitMs)}`;
 }
 
 /** What to type so that what nothing compares passes; empty where there is nothing of that. */

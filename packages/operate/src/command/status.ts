@@ -4,7 +4,7 @@ import { type Decision, type TotalsBy, visibleText } from '@changeover/bridge';
 import { relianceOfKey } from '../report/reliance-lines.ts';
 import { textTable } from '../report/text-table.ts';
 import { type Migration, type KeyStatus, keyStatuses } from './migration.ts';
-import { nextCommands, whoDecidesNotes } from './standing-text.ts';
+import { aheadText, nextCommands, whoDecidesNotes } from './standing-text.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Characters of a reason in a line; `explain` and JSON have all of it. */
@@ -72,7 +72,9 @@ export function showStatus(
               keyStatus.stage,
               keyStatus.flag.stage,
               ...totals.map(String),
-              gates?.decision ?? '–',
+              [gates?.decision ?? '–', ...(gates?.ahead === undefined ? [] : [gates.ahead])].join(
+                ', ',
+              ),
               visibleText(keyStatus.why, mostText),
             ]),
             terminal.width,
@@ -114,12 +116,19 @@ export function showStatus(
 /** What stands before the next step; null where nothing does. */
 function gatesOf(
   migration: Migration,
-  { backend, key, stage }: KeyStatus,
-): { readonly decision: Decision; readonly reason: string } | null {
+  { backend, key, stage, flag }: KeyStatus,
+): {
+  readonly decision: Decision;
+  readonly reason: string;
+  readonly ahead?: string | undefined;
+} | null {
   if (stage === 'legacy') return null;
   const verdict = migration.keyVerdict(backend, key);
   if (typeof verdict === 'string') return { decision: 'INCONCLUSIVE', reason: verdict };
-  return { decision: verdict.decision, reason: verdict.reason };
+  const { decision, reason } = verdict;
+  // Only where its flag wants it there does it go there by itself.
+  const ahead = flag.stage === 'pooled' ? aheadText(verdict) : undefined;
+  return { decision, reason, ...(ahead === undefined ? {} : { ahead }) };
 }
 
 /** A line a key and guarantee that its callers rely on. */

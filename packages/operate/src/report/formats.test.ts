@@ -131,7 +131,7 @@ describe('text', () => {
     expect(render('text').split('\n').slice(0, 3)).toEqual([
       'Shadow comparison, 2026-03-14 01:30:00 UTC',
       '',
-      "HOLD: On sqlite birdstrikes at pooled, 1 comparison of 362 is a confirmed mismatch, and 1 other gate doesn't hold either: stay at this stage. The same is said of 7 other keys.",
+      "HOLD: On sqlite birdstrikes at pooled, 1 comparison of 362 is a confirmed mismatch, of `execute`, and 1 other gate doesn't hold either: stay at this stage. The same is said of 7 other keys.",
     ]);
   });
 
@@ -262,7 +262,7 @@ describe('JUnit', () => {
     );
     expect(written).toContain(
       '<testcase name="birdstrikes pooled execute: mismatch == 0" classname="changeover.sqlite"><failure type="fail" ' +
-        'message="1 comparison of 362 is a confirmed mismatch">No confirmed mismatch (sqlite birdstrikes, pooled, execute): ' +
+        'message="1 comparison of 362 is a confirmed mismatch, of `execute`">No confirmed mismatch (sqlite birdstrikes, pooled, execute): ' +
         '0.28 % (at most 1.30 %), expected = 0 %, n = 362</failure>',
     );
     expect(written.match(/<failure /g)).toHaveLength(12);

@@ -27,12 +27,14 @@ export interface KeyFigures {
   readonly mismatches: readonly SampleGroup[];
   readonly reliance: readonly RelianceText[];
   readonly hours: readonly TimeSlice[];
+  readonly minutes: readonly TimeSlice[];
 }
 
 interface Own {
   readonly cells: TotalsBy[];
   readonly shapes: ShapeEvidence[];
   readonly hours: TimeSlice[];
+  readonly minutes: TimeSlice[];
 }
 
 /** Looks up one key after the other in a report: gone through once, since there may be thousands. */
@@ -44,11 +46,13 @@ export class KeyFinder {
   constructor(report: Report, verdict: ReportVerdict) {
     this.#report = report;
     this.#verdicts = new Map(verdict.keys.map((one) => [nameOf(one.backend, one.key), one]));
-    const { cells, shapes, hours } = report.data;
+    const { cells, shapes, hours, minutes } = report.data;
     for (const cell of cells) this.#ownOf(cell.backend, cell.dataset ?? '').cells.push(cell);
     for (const shape of shapes) this.#ownOf(shape.backend, shape.key).shapes.push(shape);
     for (const slice of hours?.byDataset ?? [])
       this.#ownOf(slice.backend, slice.dataset).hours.push(slice);
+    for (const slice of minutes?.byDataset ?? [])
+      this.#ownOf(slice.backend, slice.dataset).minutes.push(slice);
   }
 
   figures(line: KeyLine): KeyFigures {
@@ -75,7 +79,7 @@ export class KeyFinder {
 
   #ownOf(backend: string, key: string): Own {
     const name = nameOf(backend, key);
-    const own = this.#own.get(name) ?? { cells: [], shapes: [], hours: [] };
+    const own = this.#own.get(name) ?? { cells: [], shapes: [], hours: [], minutes: [] };
     this.#own.set(name, own);
     return own;
   }

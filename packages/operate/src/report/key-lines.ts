@@ -12,7 +12,7 @@ import {
   visibleText,
 } from '@changeover/bridge';
 import type { Report } from './report.ts';
-import { slowSince } from './slow-since.ts';
+import { hoursThenMinutes, slowSince } from './slow-since.ts';
 
 /** What a reader has to do with a key, the most urgent first. */
 export const keyProblems = [
@@ -238,20 +238,26 @@ function mismatchesOf(data: ReportData): ReadonlyMap<string, number> {
 }
 
 /** Keys that a leg has been slow for up to now, with since when. */
-function slowKeys({ hours }: ReportData): ReadonlyMap<string, string> {
-  const slices = new Map<string, TimeSlice[]>();
-  for (const slice of hours?.byDataset ?? []) {
-    const name = nameOf(slice.backend, slice.dataset);
-    const own = slices.get(name) ?? [];
-    own.push(slice);
-    slices.set(name, own);
-  }
+function slowKeys({ hours, minutes }: ReportData): ReadonlyMap<string, string> {
+  const byMinute = slicesByKey(minutes?.byDataset ?? []);
   return new Map(
-    [...slices].flatMap(([name, own]) => {
-      const said = slowSince(own, 'pooled') ?? slowSince(own, 'legacy');
+    [...slicesByKey(hours?.byDataset ?? [])].flatMap(([name, own]) => {
+      const slices = hoursThenMinutes(own, byMinute.get(name) ?? []);
+      const said = slowSince(slices, 'pooled') ?? slowSince(slices, 'legacy');
       return said === undefined ? [] : [[name, said] as const];
     }),
   );
+}
+
+function slicesByKey(slices: readonly TimeSlice[]): ReadonlyMap<string, TimeSlice[]> {
+  const byKey = new Map<string, TimeSlice[]>();
+  for (const slice of slices) {
+    const name = nameOf(slice.backend, slice.dataset);
+    const own = byKey.get(name);
+    if (own === undefined) byKey.set(name, [slice]);
+    else own.push(slice);
+  }
+  return byKey;
 }
 
 function lastSeen({ shapes, hours }: ReportData): ReadonlyMap<string, number> {

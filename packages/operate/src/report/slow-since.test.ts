@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { TimeSlice } from '@changeover/bridge';
-import { slowSince } from './slow-since.ts';
+import { hoursThenMinutes, slowSince } from './slow-since.ts';
 
 const hourMs = 3_600_000;
 const midnight = Date.parse('2026-03-14T00:00:00Z');
@@ -31,6 +31,37 @@ describe('a leg is slow', () => {
 
   test('the same where it was slow once before', () => {
     expect(slowSince(hours([4, 40, 4, 4, 30]), 'pooled')).toMatch(/since 2026-03-14 04:00/);
+  });
+});
+
+describe('where minutes are known', () => {
+  const minutes = (medians: readonly number[], count = 100): TimeSlice[] =>
+    hours(medians, count).map((slice, minute) => {
+      const from = midnight + 3 * hourMs + minute * 60_000;
+      return { ...slice, from, to: from + 60_000 };
+    });
+  const steady = (medians: number, count: number): number[] =>
+    Array.from({ length: count }, () => medians);
+  /** Three hours, and the minutes of a fourth that the hours have as well. */
+  const since = (medians: readonly number[]): string | undefined =>
+    slowSince(hoursThenMinutes(hours([4, 5, 4, 30]), minutes(medians)), 'pooled');
+
+  test('it is slow since a minute', () => {
+    expect(since([...steady(4, 10), ...steady(40, 12)])).toMatch(/slow since 2026-03-14 03:10:00/);
+  });
+
+  test('it is slow since an hour, where it was in all of the minutes', () => {
+    const slices = hoursThenMinutes(hours([4, 5, 40, 40]), minutes(steady(40, 50)));
+    expect(slowSince(slices, 'pooled')).toMatch(/slow since 2026-03-14 02:00:00/);
+  });
+
+  test('it no longer is once its minutes are as they were, whatever the hour says', () => {
+    expect(since([...steady(40, 40), ...steady(4, 3)])).toBeUndefined();
+  });
+
+  test('one slow minute is none', () => {
+    expect(since([...steady(4, 30), 40])).toBeUndefined();
+    expect(since([...steady(4, 30), 40, 40])).toMatch(/slow since .* 03:30:00/);
   });
 });
 

@@ -1,5 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -138,6 +146,33 @@ describe('at the start', () => {
     await again;
     expect(source.decide(context).stage).toBe('shadow');
     expect(errors()).toHaveLength(1);
+  });
+
+  test('a file of a gigabyte is not read, and one of a fitting size is again', async () => {
+    writeFileSync(path, textFor('reverse'));
+    const source = open();
+    truncateSync(path, 1e9);
+    expect(await logged('error', 1)).toMatch(/has 1000000000 bytes; write at most 4194304$/);
+    expect(source.decide(context).stage).toBe('reverse');
+    const again = changed(source);
+    writeFileSync(path, textFor('shadow'));
+    await again;
+    expect(source.decide(context).stage).toBe('shadow');
+    expect(errors()).toHaveLength(1);
+  });
+
+  test('a link is followed, and one that leads nowhere or to itself is told', async () => {
+    writeFileSync(join(folder, 'real.json'), textFor('reverse'));
+    symlinkSync('real.json', path);
+    const source = open(systemClock, 20);
+    expect(source.decide(context).stage).toBe('reverse');
+    rmSync(path);
+    symlinkSync('changeover.json', path);
+    expect(await logged('error', 1)).toMatch(/ELOOP\); the link leads back to itself/);
+    rmSync(path);
+    symlinkSync('nowhere.json', path);
+    expect(await logged('error', 2)).toMatch(/there is no file/);
+    expect(source.decide(context).stage).toBe('reverse');
   });
 
   test('a folder that does not exist yet means legacy until it does', async () => {

@@ -27,6 +27,15 @@ const settleMs = 60;
 /** Flags have no need of more, and reading is done on the main thread, so that nothing waits for the thread pool. */
 const maxFileBytes = 4 * 1024 * 1024;
 
+/** Where it isn't that the process may not read it. */
+const readRemedies: Readonly<Record<string, string>> = {
+  EMFILE:
+    'the process has no file descriptor left: raise its limit (ulimit -n), or close what it leaks',
+  ENFILE: 'the machine has no file descriptor left: close what leaks them',
+  ELOOP: 'the link leads back to itself: let it lead to the file',
+  ENOTDIR: 'a part of its path is a file, and no folder',
+};
+
 /**
  * The flags file, read in the constructor and again whenever it changes. What can't be used leaves the last good
  * flags in force and is logged once. Reading is synchronous: the file is small, and the thread pool may be taken up
@@ -172,7 +181,8 @@ export class FlagFile {
       if (code === 'ENOENT')
         return { problem: `there is no file ${file}; npx changeover init writes one` };
       if (code === undefined) return { problem: `${file} is no JSON (${message}); is it whole?` };
-      return { problem: `${file} can't be read (${code}); let this process read it` };
+      const remedy = readRemedies[code] ?? 'let this process read it';
+      return { problem: `${file} can't be read (${code}); ${remedy}` };
     }
   }
 

@@ -37,7 +37,8 @@ export interface GateDefinition {
  *   which is inconclusive.
  * - `failed`: the share of calls that a caller saw fail.
  * - `latency-p50-ratio`: the pooled leg's median over the legacy leg's; its bounds are the histograms' resolution.
- * - `error-increase`: the share of failed calls that the pooled leg answered, less that of the legacy leg's.
+ * - `error-increase`: the share of failed calls that the pooled leg answered, less that of the legacy leg's, of the operation where that
+ *   is clearest.
  * - `unkept`: guarantees that the key's callers rely on and the pooled leg does not keep.
  * - `data-checks`: the share of the tables checked that are not as expected.
  */

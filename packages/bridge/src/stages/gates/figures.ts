@@ -1,5 +1,6 @@
 import { type Finding, shareDifference, shareOf } from '@changeover/compare';
-import { stages } from '@changeover/core';
+import { type Stage, stages } from '@changeover/core';
+import { counted, countText } from '../../plain-text.ts';
 import type { TotalsBy } from '../../recorder/report-data.ts';
 import { type FigureName, gateLimits } from './default-gates.ts';
 import type { DataCheck } from './judged-data.ts';
@@ -21,7 +22,10 @@ export const figureUnits: Readonly<Record<FigureName, FigureUnit>> = {
 };
 
 /** A figure with the observations it rests on; undefined where the question doesn't arise. */
-export type Figure = { readonly count: number; readonly n: number } | Finding | undefined;
+export type Figure = { readonly count: number; readonly n: number } | Told | undefined;
+
+/** A finding, with what people are told where it is too much. Default: what is said of every such figure. */
+export type Told = Finding & { readonly said?: string | undefined };
 
 /** What {@link figureOf} looks at: a key or a cohort. */
 export interface FigureSubject {
@@ -55,7 +59,7 @@ export function figureOf(name: FigureName, subject: FigureSubject): Figure {
     case 'mismatch':
       return shareOf(sum(cells, 'mismatch'), evidence);
     case 'unexplained':
-      return shareOf(sum(cells, 'inconclusive'), sum(cells, 'compared'));
+      return unexplained(cells);
     case 'failed':
       return shareOf(sum(cells, 'failed'), sum(cells, 'calls'));
     case 'latency-p50-ratio':
@@ -88,7 +92,21 @@ function unwatched(cells: readonly TotalsBy[]): { readonly count: number; readon
   return { count: [...compared.values()].filter((count) => count === 0).length, n: compared.size };
 }
 
-function slowest(parts: readonly TotalsBy[]): Finding {
+/** Says of which operation most are, where there is more than one. */
+function unexplained(cells: readonly TotalsBy[]): Told {
+  const [count, n] = [sum(cells, 'inconclusive'), sum(cells, 'compared')];
+  const most = cells.reduce<TotalsBy | undefined>(
+    (first, one) => (one.inconclusive > (first?.inconclusive ?? 0) ? one : first),
+    undefined,
+  );
+  const share = shareOf(count, n);
+  if (most?.operation === undefined) return share;
+  const of = most.inconclusive === count ? 'of' : 'most of them of';
+  const said = `${counted(count, 'comparison', 'comparisons')} of ${countText(n)} came to no explanation, ${of} \`${most.operation}\``;
+  return { ...share, said };
+}
+
+function slowest(parts: readonly TotalsBy[]): Told {
   const ratios = parts.map(medianRatio);
   const told = ratios.filter((one) => one.kind === 'estimate');
   return told.length === 0
@@ -96,7 +114,7 @@ function slowest(parts: readonly TotalsBy[]): Finding {
     : told.reduce((worst, one) => (one.value > worst.value ? one : worst));
 }
 
-function medianRatio({ legacy, pooled }: TotalsBy): Finding {
+function medianRatio({ legacy, pooled, operation }: TotalsBy): Told {
   const n = Math.min(legacy.count, pooled.count);
   const { smallestMedian, latencyFloorMs } = gateLimits;
   if (legacy.p50Ms === undefined || pooled.p50Ms === undefined || n < smallestMedian) {
@@ -109,7 +127,9 @@ function medianRatio({ legacy, pooled }: TotalsBy): Finding {
   if (pooled.p50Ms - legacy.p50Ms <= latencyFloorMs && pooled.p50Ms > legacy.p50Ms)
     return { kind: 'estimate', value: 1, lower: 1, upper: 1, n };
   const value = legacy.p50Ms > 0 ? pooled.p50Ms / legacy.p50Ms : 1;
+  const of = operation === undefined ? '' : ` of \`${operation}\``;
   return {
+    said: `the pooled median${of} is ${value.toFixed(2)} times the legacy one`,
     kind: 'estimate',
     value,
     lower: value / ratioResolution,
@@ -118,21 +138,93 @@ function medianRatio({ legacy, pooled }: TotalsBy): Finding {
   };
 }
 
+/** One failed call says nothing of a leg: a caller may have broken a constraint. */
+const fewestFailures = 2;
+/** Stricter than other bounds: asked of each operation of each key, again and again, one of which would soon exceed 95 % by chance. */
+const errorConfidence = 0.998;
+/** So many failed calls expected among those that were compared, without a mismatch: both legs fail them. */
+const comparedFailures = 3;
+
+/** Calls that one leg answered, and how many of them failed. */
+interface Answered {
+  readonly count: number;
+  readonly n: number;
+}
+
 /**
- * What callers do wrong themselves fails on both legs alike; this is what fails on the pooled leg beyond that. Undefined as
- * long as the pooled leg has answered nobody.
+ * What callers do wrong themselves fails on both legs alike; this is what fails on the pooled leg beyond that, of the operation where
+ * that is clearest: an operation that is rarely called and fails by itself is none of many calls. Undefined as long as the pooled leg
+ * has answered nobody.
  */
-function errorIncrease(cells: readonly TotalsBy[]): Finding | undefined {
-  const [legacy, pooled] = [stages.slice(0, 2), stages.slice(2)].map((names) => {
-    const answered = cells.filter(({ stage }) => stage !== undefined && names.includes(stage));
-    return { count: sum(answered, 'failed'), n: sum(answered, 'calls') };
-  });
-  if (legacy === undefined || pooled === undefined || pooled.n === 0) return undefined;
-  if (legacy.n === 0)
+function errorIncrease(cells: readonly TotalsBy[]): Told | undefined {
+  const answeredBy = (names: readonly Stage[]): boolean =>
+    cells.some(({ stage, calls }) => calls > 0 && stage !== undefined && names.includes(stage));
+  if (!answeredBy(stages.slice(2))) return undefined;
+  if (!answeredBy(stages.slice(0, 2)))
     return {
       kind: 'inconclusive',
       n: 0,
       reason: 'the legacy leg answered no call to hold it against',
     };
-  return shareDifference(legacy, pooled);
+  const found = new Map<string, TotalsBy[]>();
+  for (const cell of cells) {
+    const own = found.get(cell.operation ?? '');
+    if (own === undefined) found.set(cell.operation ?? '', [cell]);
+    else own.push(cell);
+  }
+  const told = [...found].flatMap(([operation, own]) => operationIncrease(operation, own) ?? []);
+  const estimates = told.filter((one) => one.kind === 'estimate');
+  const worst = estimates.reduce<(typeof estimates)[number] | undefined>(
+    (most, one) => (most === undefined || one.lower > most.lower ? one : most),
+    undefined,
+  );
+  if (worst !== undefined && worst.lower > 0) return worst;
+  return told.find((one) => one.kind === 'inconclusive') ?? worst;
+}
+
+function operationIncrease(operation: string, cells: readonly TotalsBy[]): Told | undefined {
+  const [legacy, pooled] = [stages.slice(0, 2), stages.slice(2)].map((names): Answered => {
+    const answered = cells.filter(({ stage }) => stage !== undefined && names.includes(stage));
+    return { count: sum(answered, 'failed'), n: sum(answered, 'calls') };
+  });
+  if (legacy === undefined || pooled === undefined || pooled.n === 0) return undefined;
+  if (isAllThatIsKnown(pooled, legacy))
+    return {
+      kind: 'inconclusive',
+      n: pooled.n,
+      reason: `the only call of \`${operation}\` that the pooled leg answered failed: another one tells whether it is the leg`,
+    };
+  if (pooled.count < fewestFailures || isShared(pooled, cells)) {
+    const n = Math.min(legacy.n, pooled.n);
+    return { kind: 'estimate', value: 0, lower: 0, upper: 0, n };
+  }
+  if (legacy.n === 0)
+    return {
+      kind: 'inconclusive',
+      n: 0,
+      reason: `${failedText(pooled)} of \`${operation}\` failed on the pooled leg, and the legacy leg answered none to hold that against`,
+    };
+  return {
+    ...shareDifference(legacy, pooled, errorConfidence),
+    said:
+      `\`${operation}\` fails more often on the pooled leg than on the legacy leg: ${failedText(pooled)}, and ` +
+      failedText(legacy),
+  };
+}
+
+/** One call, which failed, of what the legacy leg does not fail as a rule. */
+function isAllThatIsKnown(pooled: Answered, legacy: Answered): boolean {
+  return pooled.n === 1 && pooled.count === 1 && legacy.n > 0 && legacy.count * 2 < legacy.n;
+}
+
+function failedText({ count, n }: Answered): string {
+  return `${countText(count)} of ${counted(n, 'call', 'calls')}`;
+}
+
+/** Whether the failed calls were failed by both legs: where they were compared as often as all others, without a mismatch. */
+function isShared(pooled: Answered, cells: readonly TotalsBy[]): boolean {
+  const compared = cells.filter(({ stage }) => stage === 'reverse');
+  const calls = sum(compared, 'calls');
+  if (calls === 0 || sum(compared, 'mismatch') > 0) return false;
+  return (pooled.count * sum(compared, 'match')) / Math.max(calls, pooled.n) >= comparedFailures;
 }

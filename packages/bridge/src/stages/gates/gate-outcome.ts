@@ -114,9 +114,14 @@ export function askGate(
       asked.reason ??
       (asked.outcome === 'pass'
         ? undefined
-        : failure(name, isCount ? found.count : found.kind === 'estimate' ? found.value : NaN, n)),
+        : (saidOf(found) ??
+          failure(name, isCount ? found.count : found.kind === 'estimate' ? found.value : NaN, n))),
     decision: decisionOf(outcome, definition.ifMissed, answeredAt),
   };
+}
+
+function saidOf(figure: NonNullable<Figure>): string | undefined {
+  return 'said' in figure ? figure.said : undefined;
 }
 
 const parsedGates = new WeakMap<GateDefinition, Gate>();

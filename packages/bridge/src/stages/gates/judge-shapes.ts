@@ -96,8 +96,10 @@ function countedAt(shape: ShapeRecord, from: Stage): Stage | undefined {
   return sumOf(shape, 'eligible', from) > 0 ? from : undefined;
 }
 
-/** What a gate that asks for comparisons says where they are fewer. */
+/** What a gate that asks for comparisons says where they are fewer; what others say, with the shape of which it is said. */
 function explained(outcome: GateOutcome, judged: JudgedKey, shape: ShapeRecord): GateOutcome {
+  if (outcome.figure !== 'comparisons' && outcome.outcome === 'fail')
+    return { ...outcome, reason: `${outcome.reason ?? outcome.title}, of \`${shapeText(shape)}\`` };
   if (outcome.figure !== 'comparisons' || outcome.outcome === 'pass') return outcome;
   const reason = uncomparedText(shape);
   if (reason !== undefined) {

@@ -9,11 +9,9 @@ import { gatesIn } from './gate-file.ts';
 import { inSlices, type Steps } from '../../steps.ts';
 import { GateJudge } from './verdict.ts';
 
-/** What was recorded is read on the main thread: at most this share of the time goes into that. */
-const shareOfTime = 0.02;
+/** What was recorded is read and judged on the main thread: in slices, and with so many times as long a rest as it took. */
+const restPerReading = 1;
 const minAgeMs = 2_000;
-/** Cells that are read in the time of one part of a step. */
-const cellsReadAPart = 4;
 
 /** What a {@link PromotionGate} goes by. */
 export interface PromotionGateOptions {
@@ -40,8 +38,6 @@ export class PromotionGate {
   #judge: GateJudge | string = 'what was recorded is being read';
   #askAgainMs = -Infinity;
   #reading = false;
-  /** How long it took to read what was recorded, which is done in one go. */
-  #tookMs = 0;
 
   constructor(options: PromotionGateOptions) {
     this.#options = options;
@@ -80,6 +76,7 @@ export class PromotionGate {
   /** Until all of it is read, what was read before decides. */
   #readAgain(): void {
     const { clock } = this.#options;
+    const startedMs = clock.monotonicMs();
     this.#reading = true;
     inSlices(clock, this.#read(), (end) => {
       this.#reading = false;
@@ -87,17 +84,14 @@ export class PromotionGate {
         end.kind === 'done'
           ? end.result
           : String((end.error as { message?: unknown } | undefined)?.message);
-      this.#askAgainMs = clock.monotonicMs() + Math.max(minAgeMs, this.#tookMs / shareOfTime);
+      const tookMs = clock.monotonicMs() - startedMs;
+      this.#askAgainMs = clock.monotonicMs() + Math.max(minAgeMs, tookMs * restPerReading);
     });
   }
 
   *#read(): Steps<GateJudge> {
-    const { recorder, resumedAt, gatesFile, accepted, guarantees, clock } = this.#options;
-    const startedMs = clock.monotonicMs();
-    const data = recorder().summary(resumedAt);
-    this.#tookMs = clock.monotonicMs() - startedMs;
-    // The first slice of a small migration ends in the tick in which it is asked for.
-    yield data.cells.length / cellsReadAPart;
+    const { recorder, resumedAt, gatesFile, accepted, guarantees } = this.#options;
+    const data = yield* recorder().summaryInSteps(resumedAt);
     return yield* GateJudge.inSteps({
       gates: gatesIn(gatesFile),
       data,

@@ -116,7 +116,7 @@ describe('what is decided', () => {
       'one mismatch was confirmed where legacy answers',
       [{ ...clean, mismatch: 1 }],
       'HOLD',
-      /^On sqlite titanic at shadow, 1 comparison of 501 is a confirmed mismatch: stay at this stage\.$/,
+      /^On sqlite titanic at shadow, 1 comparison of 501 is a confirmed mismatch, of `readTable`: stay at this stage\.$/,
     ],
     [
       'one mismatch was confirmed where the pooled leg answers',
@@ -125,7 +125,7 @@ describe('what is decided', () => {
         { stage: 'legacy', calls: 500 },
       ],
       'ROLL BACK',
-      /^On sqlite titanic at reverse, 1 comparison of 501 is a confirmed mismatch: back to legacy\.$/,
+      /^On sqlite titanic at reverse, 1 comparison of 501 is a confirmed mismatch, of `readTable`: back to legacy\.$/,
     ],
     [
       'a mismatch at shadow, and too little at reverse',
@@ -214,7 +214,7 @@ describe('what is decided', () => {
       'calls fail more often on the pooled leg',
       [clean, { stage: 'pooled', calls: 500, failed: 20 }],
       'ROLL BACK',
-      /calls fail more often on the pooled leg than on the legacy leg: back to legacy/,
+      /`readTable` fails more often on the pooled leg than on the legacy leg: 20 of 500 calls, and 0 of 500 calls: back to legacy/,
     ],
     [
       'calls fail as often on the legacy leg',

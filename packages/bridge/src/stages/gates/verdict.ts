@@ -15,6 +15,7 @@ import {
   latestStage,
   nameOf,
 } from './key-record.ts';
+import { timeToPooled } from './time-to-pooled.ts';
 import { inOneGo, type Steps } from '../../steps.ts';
 
 /** One key's part of the verdict. */
@@ -30,6 +31,9 @@ export interface KeyVerdict {
   readonly gates: readonly GateOutcome[];
   /** Commands that make gates hold which waiting doesn't. */
   readonly next: readonly string[];
+  /** About how long until it stands at `pooled` by itself at the load that was seen, in ms. Left out where a gate has to hold first, or
+   * it can't be told. */
+  readonly aboutMs?: number | undefined;
 }
 
 /** One backend's part of the verdict: what the worst of its keys is told. */
@@ -53,6 +57,8 @@ export interface ReportVerdict {
 
 /** Cells that are added up in the time of one part of a step. */
 const cellsAPart = 500;
+/** Keys whose gates are looked at in that time. */
+const recordsAPart = 10;
 
 /** Nothing stands before `shadow`. */
 export const toShadow = 'at shadow, callers are still answered by the legacy leg';
@@ -127,8 +133,7 @@ export class GateJudge {
       yield record.cells.length + record.shapes.length;
     }
     for (const backend of this.#backends) {
-      const cells = this.#cohortOf(backend).length;
-      yield cells / cellsAPart;
+      yield* this.#gatherCohort(backend);
       for (const from of stages) yield* this.#askCohort(backend, from);
     }
   }
@@ -210,7 +215,13 @@ export class GateJudge {
       return { ...name, decision: 'PROMOTE', reason: `No gate: ${toShadow}.`, gates: [], next: [] };
     const gates = [...this.#own(record, from), ...this.#cohortAt(backend, from)];
     const next = [...new Set(gates.flatMap(({ next: command }) => command ?? []))];
-    return { ...name, ...summary(gates, stepText(from)), gates, next };
+    const told = summary(gates, stepText(from));
+    const proved = this.#proofOf(backend, from);
+    const aboutMs =
+      next.length > 0 || (told.decision !== 'PROMOTE' && told.decision !== 'INCONCLUSIVE')
+        ? undefined
+        : timeToPooled(record, from, (shape) => proved.has(shapeName(shape)));
+    return { ...name, ...told, gates, next, ...(aboutMs === undefined ? {} : { aboutMs }) };
   }
 
   #own(record: KeyRecord, from: Stage): readonly GateOutcome[] {
@@ -289,14 +300,19 @@ export class GateJudge {
 
   /** The cells of a backend's keys that no gate of their own holds back: what is wrong with one says nothing of others. */
   #cohortOf(backend: string): readonly TotalsBy[] {
+    return inOneGo(this.#gatherCohort(backend));
+  }
+
+  *#gatherCohort(backend: string): Steps<readonly TotalsBy[]> {
     const known = this.#cohorts.get(backend);
     if (known !== undefined) return known;
-    const cells = this.#recordsOf(backend)
-      .filter((record) => {
-        const own = decideBy(this.#own(record, latestStage(record) ?? 'legacy'));
-        return own !== 'HOLD' && own !== 'ROLL BACK';
-      })
-      .flatMap((record) => record.cells);
+    const cells: TotalsBy[] = [];
+    for (const record of this.#recordsOf(backend)) {
+      yield 1 / recordsAPart;
+      const own = decideBy(this.#own(record, latestStage(record) ?? 'legacy'));
+      if (own === 'HOLD' || own === 'ROLL BACK') continue;
+      for (const cell of record.cells) cells.push(cell);
+    }
     this.#cohorts.set(backend, cells);
     return cells;
   }

@@ -38,6 +38,16 @@ export interface ForwardStepsOptions {
 /** Wishes are kept up to this number; further ones wait until they are asked for again. */
 const maxWishes = 100_000;
 
+/** Wishes are judged so long without a pause. */
+const atOnceMs = 5;
+
+/** Lets what waits for the event loop have its turn. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
+
 /** What flags asked for and the ledger has not come to yet: judged stage by stage, each past its gate. */
 export class ForwardSteps {
   readonly #options: ForwardStepsOptions;
@@ -70,15 +80,23 @@ export class ForwardSteps {
   async take(
     append: (lines: readonly NewLedgerChange[]) => AppendedLines | Promise<AppendedLines>,
   ): Promise<boolean> {
-    const { entries } = this.#options;
+    const { entries, clock } = this.#options;
     const steps: Step[] = [];
     // Not a copy of all of them, of which there may be many thousand.
-    const turn: [string, Wish][] = [];
-    for (const one of this.#wishes) {
+    const turn: string[] = [];
+    for (const name of this.#wishes.keys()) {
       if (turn.length >= maxLinesAtOnce) break;
-      turn.push(one);
+      turn.push(name);
     }
-    for (const [name, wish] of turn) {
+    let pausedMs = clock.monotonicMs();
+    for (const name of turn) {
+      if (clock.monotonicMs() - pausedMs >= atOnceMs) {
+        await nextTurn();
+        pausedMs = clock.monotonicMs();
+      }
+      // By now the flags may ask for something else, or for nothing.
+      const wish = this.#wishes.get(name);
+      if (wish === undefined) continue;
       // Whoever was judged goes to the end, so that each has a turn.
       this.#wishes.delete(name);
       if (!isBefore(entries.at(wish.backend, wish.target).stage, wish.stage)) continue;

@@ -1,7 +1,12 @@
 import { allKeys, type Stage, type Target } from '@changeover/core';
 import { holdLimit, ledgerLimit, type StageLimit } from '../resolve-stage.ts';
 import { isBefore } from './is-before.ts';
-import { type LedgerChange, type NewLedgerChange, rowDataset } from './ledger-store.ts';
+import {
+  type LedgerChange,
+  maxLinesAtOnce,
+  type NewLedgerChange,
+  rowDataset,
+} from './ledger-store.ts';
 
 /** What is known of a target: the store's last line, and what was decided here since. */
 export interface Entry {
@@ -33,12 +38,30 @@ function isOwnWord({ target, stage, held }: Entry, line: LedgerChange | undefine
   return held ? !line.held || isBefore(stage, line.to) : !line.held && isBefore(stage, line.to);
 }
 
+/** What was decided here on its way to the store, with the words of the moment when it was taken. */
+export interface UnwrittenBatch {
+  readonly entries: readonly Entry[];
+  readonly lines: readonly NewLedgerChange[];
+  readonly words: readonly Entry['unwritten'][];
+}
+
 /** Where each target stands, as far as this process knows. */
 export class LedgerEntries {
   readonly #entries = new Map<string, Entry>();
 
   find(backend: string, target: Target): Entry | undefined {
     return this.#entries.get(targetKey(backend, target));
+  }
+
+  /** Whether the keys of a backend that are on their way and not held stand, most of them, where the pooled leg answers. */
+  mostAreAnsweredByPooled(backend: string): boolean {
+    let [onTheirWay, answered] = [0, 0];
+    for (const { backend: of, target, stage, held } of this.#entries.values()) {
+      if (of !== backend || target.kind === 'all' || held || stage === 'legacy') continue;
+      onTheirWay += 1;
+      if (isBefore('shadow', stage)) answered += 1;
+    }
+    return answered > 0 && answered * 2 > onTheirWay;
   }
 
   /** Made where there is none: a key begins on `legacy`, and nothing holds a whole backend. */
@@ -79,6 +102,19 @@ export class LedgerEntries {
       const from = line?.to ?? stage;
       entry.unwritten = { at, backend, dataset, from, to: stage, held, who, reason, revision: '' };
     }
+  }
+
+  /** What is not in the store yet, at most {@link maxLinesAtOnce} lines. */
+  unwrittenBatch(): UnwrittenBatch {
+    const entries: Entry[] = [];
+    const lines: NewLedgerChange[] = [];
+    for (const entry of this.#entries.values()) {
+      if (entry.unwritten === undefined) continue;
+      entries.push(entry);
+      lines.push({ ...entry.unwritten, previous: entry.sequence });
+      if (lines.length >= maxLinesAtOnce) break;
+    }
+    return { entries, lines, words: entries.map(({ unwritten }) => unwritten) };
   }
 
   values(): IterableIterator<Entry> {

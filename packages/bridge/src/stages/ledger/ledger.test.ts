@@ -371,7 +371,9 @@ describe('a store that makes trouble', () => {
     await clock.advance(5_000);
     expect([stageOf(), stageOf('iris')]).toEqual(['legacy', 'legacy']);
     expect(errors).toEqual([
-      expect.stringMatching(/can not be read or written: nothing steps forward/),
+      expect.stringMatching(
+        /can not be read or written \(.*\): nothing steps forward .* To have it again: /,
+      ),
     ]);
   });
 
@@ -481,4 +483,34 @@ describe('a store that answers late', () => {
     await clock.advance(100);
     expect(stageOf()).toBe('pooled');
   });
+});
+
+test('of many keys a few are judged at a time, and the event loop has its turns in between', async () => {
+  let [judged, spentMs] = [0, 0];
+  const slow = {
+    after: clock.after.bind(clock),
+    wallMs: () => clock.wallMs() + spentMs,
+    monotonicMs: () => clock.monotonicMs() + spentMs,
+  };
+  const ledger = open({
+    clock: slow,
+    gate: (): MoveJudgement => {
+      judged += 1;
+      spentMs += 3;
+      return { verdict: 'pass', reason: 'all is well' };
+    },
+  });
+  for (let key = 0; key < 20; key += 1)
+    ledger.ask('sqlite', keyTarget(`key ${String(key)}`), 'shadow', 'one');
+  const seen: number[] = [];
+  const state = { done: false };
+  const review = ledger.review().then(() => (state.done = true));
+  while (!state.done) {
+    seen.push(judged);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await review;
+  expect(judged).toBe(20);
+  expect(Math.max(...seen.map((now, at) => now - (seen[at - 1] ?? 0)))).toBeLessThanOrEqual(4);
+  expect(ledger.limitsOn('sqlite', keyTarget('key 19'))).toMatchObject([{ stage: 'shadow' }]);
 });

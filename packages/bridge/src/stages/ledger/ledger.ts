@@ -15,8 +15,9 @@ import type { StageLimit } from '../resolve-stage.ts';
 import { acceptedIn } from './acceptances.ts';
 import { ForwardSteps } from './forward-steps.ts';
 import { isBefore } from './is-before.ts';
-import { type Entry, LedgerEntries } from './ledger-entries.ts';
-import { isBusy } from '../../recorder/store-file.ts';
+import { LedgerEntries, type UnwrittenBatch } from './ledger-entries.ts';
+import { isBusy, storeErrorCode } from '../../recorder/store-file.ts';
+import { remedyOf } from '../../recorder/store-trouble.ts';
 import {
   type AppendedLines,
   maxLinesAtOnce,
@@ -30,7 +31,7 @@ import {
 /** Closing waits this long for the store. */
 const closingMs = 2_000;
 const maxClosingRounds = 1_000;
-/** At the process's end a write may wait so long for another one's lock. */
+/** For another one's lock, at the process's end. */
 const flushWaitMs = 250;
 /** Between why a dataset is where it is and what was noted since. */
 const noteMark = '; noted: ';
@@ -90,16 +91,27 @@ export class Ledger {
    * Never throws and does no I/O.
    */
   ask(backend: string, target: Target, asked: Stage, revision: string): void {
+    this.#beginWithCohort(backend, target, asked, revision);
     const entry = this.#entries.find(backend, target);
     const stage = entry?.stage ?? 'legacy';
     if (isBefore(asked, stage)) {
       this.#forward.forget(backend, target);
       const held = entry?.held ?? false;
       const reason = held ? (entry?.reason ?? '') : 'the flag asks for it';
-      this.#moveBack(backend, target, asked, held, { who: 'flag', reason }, revision);
+      this.#decide(backend, target, asked, held, { who: 'flag', reason }, revision);
     } else if (isBefore(stage, asked)) {
       this.#forward.want({ backend, target, stage: asked, revision });
     }
+  }
+
+  /** A key that is first seen once its cohort is answered by the pooled leg begins at `shadow`, where the legacy leg answers as at
+   * `legacy`: there is no gate, and nothing to wait for. */
+  #beginWithCohort(backend: string, target: Target, asked: Stage, revision: string): void {
+    const isNew = this.#known && this.#entries.find(backend, target) === undefined;
+    if (!isNew || asked === 'legacy' || this.isHeld(backend, target)) return;
+    if (!this.#entries.mostAreAnsweredByPooled(backend)) return;
+    const reason = 'first seen when most keys of its backend stood at reverse or beyond';
+    this.#decide(backend, target, 'shadow', false, { who: 'flag', reason }, revision);
   }
 
   /** Forgets what the flags asked for: they have changed, and will be asked again. */
@@ -131,7 +143,7 @@ export class Ledger {
       this.#entries.find(backend, target)?.stage ??
       (target.kind === 'all' ? 'pooled' : 'legacy');
     this.#entries.at(backend, target).stage = stage;
-    this.#moveBack(backend, target, earlierStage(stage, to), true, author, '');
+    this.#decide(backend, target, earlierStage(stage, to), true, author, '');
     this.#logger.warn(
       { backend, target, to, ...author },
       'held: it stays back until a person resumes it',
@@ -146,8 +158,8 @@ export class Ledger {
     if (target.kind === 'all')
       for (const one of this.#entries.values())
         if (one.backend === backend && one !== entry && !one.held && isBefore('shadow', one.stage))
-          this.#moveBack(backend, one.target, 'shadow', false, author, '');
-    this.#moveBack(backend, target, entry.stage, false, author, '');
+          this.#decide(backend, one.target, 'shadow', false, author, '');
+    this.#decide(backend, target, entry.stage, false, author, '');
     this.#logger.info(
       { backend, target, ...author },
       'resumed: the flag asks again, from where it stands',
@@ -160,7 +172,7 @@ export class Ledger {
     const { stage, held, who, reason, unwritten } = this.#entries.at(backend, target);
     const [said = ''] = reason.split(noteMark);
     const author = { who: who === '' ? 'bridge' : who, reason: `${said}${noteMark}${text}` };
-    this.#moveBack(backend, target, stage, held, author, unwritten?.revision ?? '');
+    this.#decide(backend, target, stage, held, author, unwritten?.revision ?? '');
   }
 
   /** When a dataset was last resumed, by itself or with its whole backend. */
@@ -207,7 +219,7 @@ export class Ledger {
 
   /** Steps back that the store does not have yet, at most {@link maxLinesAtOnce}. */
   get unwritten(): readonly NewLedgerChange[] {
-    return this.#unwrittenBatch().lines;
+    return this.#entries.unwrittenBatch().lines;
   }
 
   /**
@@ -218,7 +230,7 @@ export class Ledger {
     try {
       for (let round = 0; round < maxClosingRounds && this.#hasUnwritten(); round += 1) {
         this.#store.allowWaiting?.(flushWaitMs);
-        const batch = this.#unwrittenBatch();
+        const batch = this.#entries.unwrittenBatch();
         const answer = this.#store.append(batch.lines);
         if (isPromise(answer)) {
           return answer.then(
@@ -379,7 +391,7 @@ export class Ledger {
     if (changed) this.#listeners.notify();
   }
 
-  #moveBack(
+  #decide(
     backend: string,
     target: Target,
     to: Stage,
@@ -418,34 +430,17 @@ export class Ledger {
     if (this.#closed) return;
     this.#soon ??= this.#clock.after(0, () => {
       this.#soon = undefined;
-      this.#reviewInBackground();
-    });
-  }
-
-  #reviewInBackground(): void {
-    this.review().catch((error: unknown) => {
-      this.#fail(error);
+      // Never rejects.
+      void this.review();
     });
   }
 
   /** Somebody else may have been first: what they wrote is read at the next review, and this is written after it. */
   async #writeUnwritten(): Promise<void> {
-    const batch = this.#unwrittenBatch();
+    const batch = this.#entries.unwrittenBatch();
     if (batch.lines.length === 0) return;
     if (batch.lines.length >= maxLinesAtOnce) this.#reviewSoon();
     this.#written(batch, await this.#store.append(batch.lines));
-  }
-
-  #unwrittenBatch(): UnwrittenBatch {
-    const entries: Entry[] = [];
-    const lines: NewLedgerChange[] = [];
-    for (const entry of this.#entries.values()) {
-      if (entry.unwritten === undefined) continue;
-      entries.push(entry);
-      lines.push({ ...entry.unwritten, previous: entry.sequence });
-      if (lines.length >= maxLinesAtOnce) break;
-    }
-    return { entries, lines, words: entries.map(({ unwritten }) => unwritten) };
   }
 
   #written({ entries, words }: UnwrittenBatch, sequences: AppendedLines): void {
@@ -466,12 +461,14 @@ export class Ledger {
 
   #fail(error: unknown): void {
     const message = String((error as { message?: unknown }).message);
-    // Another process writes at this moment; the next review tries again.
+    // Another process writes now; the next review tries again.
     if (isBusy(error) || this.#failure === message) return;
     this.#failure = message;
+    const remedy = remedyOf(storeErrorCode(error));
     this.#logger.error(
       { err: error },
-      'the ledger can not be read or written: nothing steps forward until it can; steps back hold in this process',
+      `the ledger can not be read or written (${message}): nothing steps forward until it can; steps back hold in this ` +
+        `process${remedy === undefined ? '' : `. To have it again: ${remedy}`}`,
     );
   }
 
@@ -480,13 +477,6 @@ export class Ledger {
     this.#failure = '';
     this.#logger.info({}, 'the ledger can be read and written again');
   }
-}
-
-/** Steps back on their way to the store, with the words of the moment when they were taken. */
-interface UnwrittenBatch {
-  readonly entries: readonly Entry[];
-  readonly lines: readonly NewLedgerChange[];
-  readonly words: readonly Entry['unwritten'][];
 }
 
 const notRead: readonly StageLimit[] = Object.freeze([

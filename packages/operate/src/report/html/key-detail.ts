@@ -30,7 +30,8 @@ function noted(count: number): Piece {
 }
 
 /** All of one key: where it stands and why, what its gates miss, what was seen of it, and when. */
-export function keyDetail(figures: KeyFigures, minutes: readonly TimeSlice[] = []): Piece {
+export function keyDetail(figures: KeyFigures, seen: readonly TimeSlice[] = []): Piece {
+  const { hours, minutes } = figures;
   const what = `${figures.line.backend} ${figures.line.key}`;
   return [
     standing(figures),
@@ -39,7 +40,7 @@ export function keyDetail(figures: KeyFigures, minutes: readonly TimeSlice[] = [
     part('Mismatches', mismatches(figures)),
     part('Errors', errors(figures)),
     part('What its callers rely on', relianceOfKey(figures.reliance)),
-    part('Over time', timeContent(visibleText(what), { hours: figures.hours, minutes })),
+    part('Over time', timeContent(visibleText(what), { hours, minutes, seen })),
     part('Ledger', ledger(figures)),
   ];
 }

@@ -3,25 +3,30 @@ import type { TimeSlice } from '@changeover/bridge';
 import { markup, type Piece } from '../markup.ts';
 import type { Report } from '../report.ts';
 import { firstOf, name, type Section } from './parts.ts';
-import { slowSince } from '../slow-since.ts';
+import { hoursThenMinutes, slowSince } from '../slow-since.ts';
 import { timeChart, timeLegend, timeTable } from './time-chart.ts';
 
 const mostBackends = 12;
 
-/** When something began: both legs' latency, calls and what went wrong, slice by slice of time, a backend at a time. */
+/** When something began: both legs' latency, calls and what went wrong, slice by slice of time, a backend at a time.
+ *
+ * @param seen minutes as whoever shows them saw them pass, for a recording that keeps none. */
 export function timeSection(
   { data }: Pick<Report, 'data'>,
-  minutes: readonly TimeSlice[] = [],
+  seen: readonly TimeSlice[] = [],
 ): Section {
   const hours = data.hours?.byBackend;
-  const names = [...new Set([...(hours ?? []), ...minutes].map(({ backend }) => backend))].sort();
+  const recorded = data.minutes?.byBackend ?? [];
+  const names = [
+    ...new Set([...(hours ?? []), ...recorded, ...seen].map(({ backend }) => backend)),
+  ].sort();
   const { shown, rest } = firstOf(names, mostBackends, 'backend', 'backends');
   return {
     id: 'time',
     title: 'Over time',
     content:
       hours === undefined
-        ? markup`<p class="empty">When something began can't be told here: a report that is made from the comparison store has the hours.</p>`
+        ? markup`<p class="empty">When something began can't be told here: a report that is made from the comparison store has the hours and minutes.</p>`
         : shown.length === 0
           ? markup`<p class="empty">No call was made in the last 48 hours.</p>`
           : [
@@ -30,7 +35,8 @@ export function timeSection(
                 markup`<h3>${name(visibleText(backend))}</h3>`,
                 timeContent(visibleText(backend), {
                   hours: hours.filter((one) => one.backend === backend),
-                  minutes: minutes.filter((one) => one.backend === backend),
+                  minutes: recorded.filter((one) => one.backend === backend),
+                  seen: seen.filter((one) => one.backend === backend),
                 }),
               ]),
               rest,
@@ -41,19 +47,23 @@ export function timeSection(
 /** Slices of one key or backend. */
 export interface OwnSlices {
   readonly hours: readonly TimeSlice[];
-  /** As far as whoever shows them saw them pass. */
+  /** As they were recorded. */
   readonly minutes: readonly TimeSlice[];
+  /** As far as whoever shows them saw them pass; shown where none were recorded. */
+  readonly seen: readonly TimeSlice[];
 }
 
 /** @param what whose they are, for who can't see the drawing. */
-export function timeContent(what: string, { hours, minutes }: OwnSlices): Piece {
-  const slow = (['legacy', 'pooled'] as const).flatMap(
-    (leg) => slowSince(minutes, leg) ?? slowSince(hours, leg) ?? [],
-  );
+export function timeContent(what: string, { hours, minutes: recorded, seen }: OwnSlices): Piece {
+  const minutes = recorded.length > 0 ? recorded : seen;
+  const slices = hoursThenMinutes(hours, minutes);
+  const slow = (['legacy', 'pooled'] as const).flatMap((leg) => slowSince(slices, leg) ?? []);
   return [
     slow.map((line) => markup`<p class="open">${line}</p>`),
     minutes.length > 0 && [
-      markup`<p class="small soft">Minute by minute, as this console saw them pass.</p>`,
+      markup`<p class="small soft">Minute by minute, ${
+        recorded.length > 0 ? 'as they were recorded' : 'as this console saw them pass'
+      }. All times are UTC.</p>`,
       timeChart(`${what} by the minute`, minutes),
       listed('minute', `${what} by the minute`, minutes),
     ],
