@@ -2,9 +2,9 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { readSharedRecordings, type ReportData } from 'changeover';
-import { type FlagServer, startFlagServer } from './flag-server.ts';
-import { ownDatabase } from './own-database.ts';
-import { PodProcess } from './pod-process.ts';
+import { type FlagServer, startFlagServer } from '../flag-server.ts';
+import { ownDatabase } from '../own-database.ts';
+import { PodProcess } from '../pod-process.ts';
 
 // Real processes with a bridge each, one store and one server of flags: how their key moves.
 
