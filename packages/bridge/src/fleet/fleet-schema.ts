@@ -173,14 +173,23 @@ begin
   end if;
   if p ? 'a' then
     answer := jsonb_build_object('v', (
-      select coalesce(jsonb_agg(jsonb_build_array(asked->>0, asked->>1, others.figures)), '[]')
+      select coalesce(jsonb_agg(jsonb_build_array(asked->>0, asked->>1, jsonb_build_array(summed.figures))), '[]')
       from jsonb_array_elements(p->'a') asked, lateral (
-        select jsonb_agg(figures) as figures from (
+        with recent as (
           select figures from guardrail_window
           where backend = asked->>0 and dataset = asked->>1 and writer <> w
-            and at > clock_timestamp() - make_interval(secs => (asked->>2)::float8)
-          order by at desc limit 200) recent) others
-      where others.figures is not null));
+            and at > clock_timestamp() - make_interval(secs => (asked->>2)::float8))
+        select jsonb_build_object('n', count(*), 'c', sum((figures->>'c')::numeric), 'f', sum((figures->>'f')::numeric),
+          'k', sum((figures->>'k')::numeric), 'g', sum((figures->>'g')::numeric), 'm', sum((figures->>'m')::numeric),
+          'o', (
+            select coalesce(jsonb_object_agg(operation, jsonb_build_array(
+              calls, round(weighted / greatest(calls, 1), 3), legacy_calls, round(legacy_ms, 3))), '{}')
+            from (
+              select o.key as operation, sum((o.value->>0)::numeric) as calls,
+                sum((o.value->>0)::numeric * (o.value->>1)::numeric) as weighted,
+                sum((o.value->>2)::numeric) as legacy_calls, sum((o.value->>3)::numeric) as legacy_ms
+              from recent, jsonb_each(figures->'o') o group by o.key) operations)) as figures
+        from recent having count(*) > 0) summed));
   end if;
   if p ? 'd' then
     answer := answer || jsonb_build_object('d', exists (

@@ -235,6 +235,7 @@ export class Fleet {
   #message(fields: Readonly<Record<string, readonly unknown[]>>, last: boolean): Message {
     const { writer } = this.outbox;
     const windows = last ? {} : (this.#windows?.said() ?? {});
+    if (windows.v !== undefined) this.outbox.spend(JSON.stringify(windows.v).length);
     const due = this.#clock.monotonicMs() - this.#heartbeatAtMs >= heartbeatMs;
     const isHeard = last || due || !this.#introduced || Object.keys(fields).length > 0;
     return {
