@@ -9,7 +9,7 @@ export class PodProcess {
   readonly #waiting = new Set<() => void>();
   readonly exited: Promise<unknown>;
 
-  /** @param program a file of this folder. @param args what it is given. */
+  /** @param program a file of this folder, or a path. @param args what it is given. */
   constructor(program: string, args: readonly string[]) {
     const path = fileURLToPath(new URL(program, import.meta.url));
     this.#child = spawn(process.execPath, ['--conditions=@changeover/source', path, ...args], {
@@ -21,6 +21,10 @@ export class PodProcess {
       this.lines.push(line);
       for (const look of this.#waiting) look();
     });
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
   }
 
   say(line: string): void {

@@ -24,6 +24,8 @@ export class VirtualPod {
 
   constructor(url: string, logger: Logger) {
     const { clock } = this;
+    // The store removes what is months old by its own clock.
+    clock.setWall(Date.now());
     this.fleet = new Fleet({ url, logger, clock });
     this.recorder = openRecorder({ path: url, fleet: this.fleet, run: 'virtual', logger, clock });
     this.ledger = new Ledger({ store: this.fleet.ledger, logger, clock });

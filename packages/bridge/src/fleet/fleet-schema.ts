@@ -85,7 +85,7 @@ insert into ${schema}.store (version) values (${String(storeVersion)})
  * `Message`, the answer's those of `Answer`.
  *
  * Each second's updates must stay in their pages (HOT): no index has a column that they change, but `seen`, which is renewed
- * with every heartbeat only.
+ * every five seconds.
  */
 function exchangeFunction(schema: string): string {
   return `
@@ -97,7 +97,8 @@ declare
 begin
   if p ? 't' then
     update writer set last_at = (p->>'t')::bigint, samples_over_limit = (p->>'o')::bigint,
-      seen = case when p ? 'q' then '-infinity' when p ? 'd' then clock_timestamp() else seen end
+      seen = case when p ? 'q' then '-infinity'
+        when seen < clock_timestamp() - interval '5 seconds' then clock_timestamp() else seen end
       where writer = w and not folded;
     if not found then
       if p ? 'i' and not exists (select from writer where writer = w) then

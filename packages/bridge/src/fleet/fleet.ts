@@ -218,10 +218,9 @@ export class Fleet {
         this.#beginAnew(answer.f);
       } else {
         part.stored();
-        if (message.t !== undefined) {
-          this.#introduced = true;
-          this.#heartbeatAtMs = this.#clock.monotonicMs();
-        }
+        if (message.t !== undefined) this.#introduced = true;
+        // A process that always has something to say must look for silent ones too.
+        if (message.d !== undefined) this.#heartbeatAtMs = this.#clock.monotonicMs();
         if (answer.v !== undefined) this.#windows?.heard(answer.v);
         this.#ledger.hear(answer);
       }
