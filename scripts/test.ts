@@ -13,6 +13,7 @@ const long = [
   'test/fleet/long',
   'test/packed',
   'test/poolers/conformance',
+  'test/poolers/workload',
   'test/soak',
 ];
 
