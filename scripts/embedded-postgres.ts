@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,6 +20,8 @@ export interface RunningPostgres {
   readonly url: string;
   /** Where its data is. */
   readonly folder: string;
+  /** Ends it as a crash does: it tells its clients nothing, and waits for no replica. To be stopped all the same. */
+  crash(): void;
   stop(): Promise<void>;
 }
 
@@ -79,13 +81,20 @@ export async function startPostgres(settings: PostgresSettings = {}): Promise<Ru
     throw new Error(`PostgreSQL did not start: ${said.join('').slice(-2_000)}`, { cause: error });
   }
   let stopping: Promise<void> | undefined;
+  let crashed = false;
+  const remove = (): void => {
+    rmSync(folder, { recursive: true, force: true });
+  };
   return {
     url: `postgres://postgres:${password}@127.0.0.1:${String(port)}/postgres`,
     folder,
-    stop: () =>
-      (stopping ??= server.stop().finally(() => {
-        rmSync(folder, { recursive: true, force: true });
-      })),
+    stop: () => (stopping ??= (crashed ? Promise.resolve() : server.stop()).finally(remove)),
+    crash: () => {
+      const [processId] = readFileSync(join(folder, 'data/postmaster.pid'), 'utf8').split('\n');
+      process.kill(Number(processId), 'SIGQUIT');
+      // The package would wait for ever for what has ended.
+      crashed = true;
+    },
   };
 }
 

@@ -10,10 +10,24 @@ export const activityColumns: Readonly<Record<string, ColumnKind>> = {
   note: 'text',
 };
 
-interface Entry {
+/** A row of the activity table. */
+export interface Entry {
   id: number;
   amount: number;
   note: string;
+}
+
+/** What a write does to the activity table: all of it or nothing. */
+export interface Effect {
+  readonly added: readonly Entry[];
+  /** By how much the amount of an entry changes, by its number. */
+  readonly changed: ReadonlyMap<number, number>;
+}
+
+/** A write that its caller was told has failed. */
+export interface FailedWrite {
+  readonly effect: Effect;
+  readonly error: unknown;
 }
 
 /** Something that went otherwise than its caller may expect. */
@@ -36,6 +50,7 @@ export class Caller {
   readonly rows: number;
   readonly entries = new Map<number, Entry>();
   readonly failures: Failure[] = [];
+  readonly failedWrites: FailedWrite[] = [];
   calls = 0;
   readonly #random: Random;
   readonly #counters = new Map<string, number>();
@@ -122,21 +137,22 @@ export class Caller {
     } = this;
     if (choice < 74) {
       const entry = this.#newEntry('one');
-      this.#expect(
-        await callSites.addEntry(engine, name, entry.id, entry.amount, entry.note),
-        1,
-        'rows inserted',
+      const inserted = await this.#effect({ added: [entry], changed: new Map() }, () =>
+        callSites.addEntry(engine, name, entry.id, entry.amount, entry.note),
       );
-      this.#note(entry);
+      this.#expect(inserted, 1, 'rows inserted');
     } else if (choice < 84) {
-      const entry = this.#known();
+      const { id } = this.#known();
       const by = this.#random.below(100);
-      this.#expect(await callSites.changeEntry(engine, name, entry.id, by), 1, 'rows changed');
-      entry.amount += by;
+      const changed = await this.#effect({ added: [], changed: new Map([[id, by]]) }, () =>
+        callSites.changeEntry(engine, name, id, by),
+      );
+      this.#expect(changed, 1, 'rows changed');
     } else if (choice < 92) {
-      const entries = Array.from({ length: 20 }, () => this.#newEntry('batch, "quoted", naïve 🎬'));
-      await callSites.addEntries(engine, name, entries);
-      for (const entry of entries) this.#note(entry);
+      const added = Array.from({ length: 20 }, () => this.#newEntry('batch, "quoted", naïve 🎬'));
+      await this.#effect({ added, changed: new Map() }, () =>
+        callSites.addEntries(engine, name, added),
+      );
     } else if (choice < 97) await this.#transfer();
     else {
       const key = `counter ${this.#random.below(5)}`;
@@ -151,14 +167,35 @@ export class Caller {
     const to = this.#known();
     const amount = this.#random.below(50);
     const fail = this.#random.below(4) === 0;
+    const { engine, dataset } = this;
+    const changed = new Map(
+      from === to ? [] : [[from.id, -amount] as const, [to.id, amount] as const],
+    );
     try {
-      await callSites.transfer(this.engine, this.dataset.name, from.id, to.id, amount, fail);
+      await this.#effect({ added: [], changed }, () =>
+        callSites.transfer(engine, dataset.name, from.id, to.id, amount, fail),
+      );
     } catch (error) {
       if (error instanceof callSites.ChangedMind && fail) return;
       throw error;
     }
-    from.amount -= amount;
-    to.amount += amount;
+  }
+
+  /** Makes a write, and notes what it did, or that it failed. */
+  async #effect<T>(effect: Effect, write: () => Promise<T>): Promise<T> {
+    let result: T;
+    try {
+      result = await write();
+    } catch (error) {
+      this.failedWrites.push({ effect, error });
+      throw error;
+    }
+    for (const entry of effect.added) this.#note(entry);
+    for (const [id, by] of effect.changed) {
+      const entry = this.entries.get(id);
+      if (entry !== undefined) entry.amount += by;
+    }
+    return result;
   }
 
   async #metadata(): Promise<Record<string, unknown>> {

@@ -2,26 +2,29 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-/** A real process of a fleet: see `pod.ts`. */
+/** A real process of a fleet: see `pod.ts` and `bridge-pod.ts`. */
 export class PodProcess {
   readonly lines: string[] = [];
   readonly #child: ChildProcess;
   readonly #waiting = new Set<() => void>();
   readonly exited: Promise<unknown>;
 
-  constructor(url: string, silentMs = 60_000) {
-    const pod = fileURLToPath(new URL('pod.ts', import.meta.url));
-    this.#child = spawn(
-      process.execPath,
-      ['--conditions=@changeover/source', pod, url, String(silentMs)],
-      { stdio: ['pipe', 'pipe', 'inherit'] },
-    );
+  /** @param program a file of this folder, or a path. @param args what it is given. */
+  constructor(program: string, args: readonly string[]) {
+    const path = fileURLToPath(new URL(program, import.meta.url));
+    this.#child = spawn(process.execPath, ['--conditions=@changeover/source', path, ...args], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
     this.exited = new Promise((resolve) => this.#child.once('exit', resolve));
     if (this.#child.stdout === null) throw new Error('the pod has no output');
     createInterface({ input: this.#child.stdout }).on('line', (line) => {
       this.lines.push(line);
       for (const look of this.#waiting) look();
     });
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
   }
 
   say(line: string): void {
@@ -32,11 +35,11 @@ export class PodProcess {
     this.#child.kill(name);
   }
 
-  /** Until it has said a line. */
-  async said(wanted: (line: string) => boolean): Promise<void> {
+  /** Until it has said a line. @param from only from this line of its on. */
+  async said(wanted: (line: string) => boolean, from = 0): Promise<void> {
     await new Promise<void>((resolve) => {
       const look = (): void => {
-        if (!this.lines.some(wanted)) return;
+        if (!this.lines.slice(from).some(wanted)) return;
         this.#waiting.delete(look);
         resolve();
       };

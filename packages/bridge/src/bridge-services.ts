@@ -68,6 +68,7 @@ export class BridgeServices {
       logger,
       gate: (move) => gate.judge(move),
       evidence: () => gate.fresh(),
+      flagsAgeMs: () => flags.status().stalenessMs,
     });
     const stages = limitStages(flags, [
       settings.ledger ? ledgerSteps(this.ledger, flags) : ledgerHolds(this.ledger),

@@ -3,8 +3,10 @@ import { noShapeTotals, shapeCountNames } from '../recorder/shape-counts.ts';
 import { shedReasons } from '../recorder/shed-reason.ts';
 import type { FoldedRows } from './fleet-outbox.ts';
 
-/** The window of one key in one process: what the guardrail judges by. */
+/** The window of one key in one process, or in several of them: what the guardrail judges by. */
 export interface WindowFigures {
+  /** Of how many processes it is the sum. Left out for one. */
+  readonly n?: number;
   /** Calls that the pooled leg answered within the window, and how many of them failed. */
   readonly c: number;
   readonly f: number;
@@ -18,7 +20,7 @@ export interface WindowFigures {
   readonly o: Readonly<Record<string, readonly [number, number, number, number]>>;
 }
 
-/** The windows of one key in other processes. */
+/** The windows of one key in other processes: their sum, where there are any. */
 export type OtherWindows = readonly [
   backend: string,
   dataset: string,

@@ -191,6 +191,11 @@ export class FleetOutbox implements RecordingStore {
     };
   }
 
+  /** Other things were said, of so many bytes: rows wait for it. */
+  spend(bytes: number): void {
+    this.#budget.spend(bytes);
+  }
+
   /** What was folded is no longer this process's: what waits is what came after it. */
   beginAnew(folded: FoldedRows): void {
     this.#knownCells.clear();

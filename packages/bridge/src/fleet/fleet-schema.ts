@@ -1,13 +1,14 @@
 /** What this program makes of a store. A later version only adds tables, columns, functions of a new name, and to those that are there
  * fields that a message need not have, so that it and the one before share a store. */
-export const storeVersion = 2;
+export const storeVersion = 3;
 
 /** The rows of processes that are gone are added up under this name in place of a process's own. */
 export const foldedWriter = '(folded)';
 
 /**
  * Brings a schema to {@link storeVersion}, whatever it had: one text of several statements, which PostgreSQL runs as one
- * transaction. "If not exists" alone isn't safe against two processes that start together, hence the lock.
+ * transaction. "If not exists" alone isn't safe against two processes that start together, hence the lock. Tables are altered in the
+ * order in which `exchange_1` uses them: a release that starts while others talk to the store must not deadlock with them.
  *
  * @param schema a plain name, which needs no quoting.
  */
@@ -16,14 +17,6 @@ export function storeSchema(schema: string): string {
 select pg_advisory_xact_lock(hashtext('changeover ledger'));
 create schema if not exists ${schema};
 create table if not exists ${schema}.store (single boolean primary key default true check (single), version int not null);
-create table if not exists ${schema}.ledger (
-  sequence bigint generated always as identity primary key, at bigint not null,
-  backend text not null, dataset text not null, from_stage text not null, to_stage text not null,
-  held boolean not null, who text not null, reason text not null, revision text not null,
-  previous bigint not null, unique (backend, dataset, previous)
-);
-alter table ${schema}.ledger add column if not exists tx xid8 not null default pg_current_xact_id();
-create index if not exists ledger_tx on ${schema}.ledger (tx);
 create table if not exists ${schema}.writer (
   writer text primary key, run text not null, host text not null, pid int not null, node text not null,
   started_at bigint not null, last_at bigint not null, samples_over_limit bigint not null default 0,
@@ -71,6 +64,14 @@ create table if not exists ${schema}.guardrail_window (
   backend text not null, dataset text not null, writer text not null, figures jsonb not null,
   at timestamptz not null, primary key (backend, dataset, writer)
 ) with (fillfactor = 50);
+create table if not exists ${schema}.ledger (
+  sequence bigint generated always as identity primary key, at bigint not null,
+  backend text not null, dataset text not null, from_stage text not null, to_stage text not null,
+  held boolean not null, who text not null, reason text not null, revision text not null,
+  previous bigint not null, unique (backend, dataset, previous)
+);
+alter table ${schema}.ledger add column if not exists tx xid8 not null default pg_current_xact_id();
+create index if not exists ledger_tx on ${schema}.ledger (tx);
 ${exchangeFunction(schema)}
 ${readFunction(schema)}
 insert into ${schema}.store (version) values (${String(storeVersion)})
@@ -82,6 +83,9 @@ insert into ${schema}.store (version) values (${String(storeVersion)})
  * What a process says and hears once a second, as one statement of few bytes: its text is here and not on the wire. A pooler may
  * give each call another connection, so all that it stands on is set with it. The argument's fields are those of
  * `Message`, the answer's those of `Answer`.
+ *
+ * Each second's updates must stay in their pages (HOT): no index has a column that they change, but `seen`, which is renewed
+ * every five seconds.
  */
 function exchangeFunction(schema: string): string {
   return `
@@ -93,7 +97,8 @@ declare
 begin
   if p ? 't' then
     update writer set last_at = (p->>'t')::bigint, samples_over_limit = (p->>'o')::bigint,
-      seen = case when p ? 'q' then '-infinity' else clock_timestamp() end
+      seen = case when p ? 'q' then '-infinity'
+        when seen < clock_timestamp() - interval '5 seconds' then clock_timestamp() else seen end
       where writer = w and not folded;
     if not found then
       if p ? 'i' and not exists (select from writer where writer = w) then
@@ -169,14 +174,23 @@ begin
   end if;
   if p ? 'a' then
     answer := jsonb_build_object('v', (
-      select coalesce(jsonb_agg(jsonb_build_array(asked->>0, asked->>1, others.figures)), '[]')
+      select coalesce(jsonb_agg(jsonb_build_array(asked->>0, asked->>1, jsonb_build_array(summed.figures))), '[]')
       from jsonb_array_elements(p->'a') asked, lateral (
-        select jsonb_agg(figures) as figures from (
+        with recent as (
           select figures from guardrail_window
           where backend = asked->>0 and dataset = asked->>1 and writer <> w
-            and at > clock_timestamp() - make_interval(secs => (asked->>2)::float8)
-          order by at desc limit 200) recent) others
-      where others.figures is not null));
+            and at > clock_timestamp() - make_interval(secs => (asked->>2)::float8))
+        select jsonb_build_object('n', count(*), 'c', sum((figures->>'c')::numeric), 'f', sum((figures->>'f')::numeric),
+          'k', sum((figures->>'k')::numeric), 'g', sum((figures->>'g')::numeric), 'm', sum((figures->>'m')::numeric),
+          'o', (
+            select coalesce(jsonb_object_agg(operation, jsonb_build_array(
+              calls, round(weighted / greatest(calls, 1), 3), legacy_calls, round(legacy_ms, 3))), '{}')
+            from (
+              select o.key as operation, sum((o.value->>0)::numeric) as calls,
+                sum((o.value->>0)::numeric * (o.value->>1)::numeric) as weighted,
+                sum((o.value->>2)::numeric) as legacy_calls, sum((o.value->>3)::numeric) as legacy_ms
+              from recent, jsonb_each(figures->'o') o group by o.key) operations)) as figures
+        from recent having count(*) > 0) summed));
   end if;
   if p ? 'd' then
     answer := answer || jsonb_build_object('d', exists (

@@ -218,10 +218,9 @@ export class Fleet {
         this.#beginAnew(answer.f);
       } else {
         part.stored();
-        if (message.t !== undefined) {
-          this.#introduced = true;
-          this.#heartbeatAtMs = this.#clock.monotonicMs();
-        }
+        if (message.t !== undefined) this.#introduced = true;
+        // A process that always has something to say must look for silent ones too.
+        if (message.d !== undefined) this.#heartbeatAtMs = this.#clock.monotonicMs();
         if (answer.v !== undefined) this.#windows?.heard(answer.v);
         this.#ledger.hear(answer);
       }
@@ -235,6 +234,7 @@ export class Fleet {
   #message(fields: Readonly<Record<string, readonly unknown[]>>, last: boolean): Message {
     const { writer } = this.outbox;
     const windows = last ? {} : (this.#windows?.said() ?? {});
+    if (windows.v !== undefined) this.outbox.spend(JSON.stringify(windows.v).length);
     const due = this.#clock.monotonicMs() - this.#heartbeatAtMs >= heartbeatMs;
     const isHeard = last || due || !this.#introduced || Object.keys(fields).length > 0;
     return {

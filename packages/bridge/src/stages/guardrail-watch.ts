@@ -285,7 +285,7 @@ export class GuardrailWatch {
     });
     return reason === undefined
       ? undefined
-      : `in ${String(others.length + 1)} processes, ${reason}`;
+      : `in ${String(sumOf(others, ({ n = 1 }) => n) + 1)} processes, ${reason}`;
   }
 
   #errorBreach({

@@ -22,7 +22,9 @@ export function watchGuardrail(
   fleet?: Fleet,
 ): GuardrailWatch {
   const shared =
-    fleet === undefined ? undefined : new SharedWindows(guardrail.options.rateWindowMs * 1.25);
+    fleet === undefined
+      ? undefined
+      : new SharedWindows({ clock: systemClock, windowMs: guardrail.options.rateWindowMs * 1.25 });
   if (shared !== undefined) fleet?.shareWindows(shared);
   const baseline = new StoredBaseline(recorder);
   guardrail.onBreach((breach) => {

@@ -1,5 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
+import {
+  constraintFields,
+  dependencyFields,
+  documentFields,
+  featureFields,
+  listOperators,
+  strategyFields,
+  valueOperators,
+  variantFields,
+} from './client-api-fields.ts';
 import { checkFlags } from './flags-document.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -12,6 +22,24 @@ const schema = JSON.parse(readFileSync(new URL('schema.json', folder), 'utf8')) 
 };
 
 describe('checkFlags on a file', () => {
+  test.each([
+    ['flag', featureFields],
+    ['strategy', strategyFields],
+    ['variant', variantFields],
+    ['constraint', constraintFields],
+    ['dependency', dependencyFields],
+    [undefined, documentFields],
+  ] as const)('knows the fields of the schema and no other, of %s', (name, fields) => {
+    const { properties } = name === undefined ? schema : (schema.$defs[name] ?? {});
+    expect([...fields].sort()).toEqual(Object.keys(properties as Json).sort());
+  });
+
+  test('knows the operators of the schema and no other', () => {
+    const { operator } = schema.$defs['constraint']?.['properties'] as Record<string, Json>;
+    const known = [...listOperators, ...valueOperators];
+    expect(known.sort()).toEqual([...(operator?.['enum'] as string[])].sort());
+  });
+
   test.each(schema.examples)('takes example %# of the schema', (example) => {
     expect(checkFlags(example, 'file').problems).toEqual([]);
   });

@@ -33,6 +33,8 @@ export interface ForwardStepsOptions {
   readonly gate: (move: Move) => MoveJudgement;
   /** A target stays at least this long on each stage. */
   readonly restMs: number;
+  /** See `LedgerOptions.flagsAgeMs`. */
+  readonly flagsAgeMs: () => number | undefined;
 }
 
 /** Wishes are kept up to this number; further ones wait until they are asked for again. */
@@ -121,6 +123,7 @@ export class ForwardSteps {
     const sinceMs = clock.monotonicMs() - entry.movedMs;
     if (entry.held || entry.unwritten !== undefined || sinceMs < restMs) return undefined;
     if (entries.find(backend, allKeys)?.held === true) return undefined;
+    if (this.#mayBeOutdated(entry, revision)) return undefined;
     const from = entry.stage;
     const to = stages[stages.indexOf(from) + 1] ?? from;
     const { verdict, reason } = this.#askGate({ backend, target, from, to });
@@ -144,6 +147,13 @@ export class ForwardSteps {
     return { entry, wanted, line };
   }
 
+  /** Another process's flags put it back, and this one's may be older: they count again once they are known to be the newest. */
+  #mayBeOutdated({ turnedBackBy, movedMs }: Entry, revision: string): boolean {
+    if (turnedBackBy === undefined || turnedBackBy === revision) return false;
+    const { clock, flagsAgeMs } = this.#options;
+    return clock.monotonicMs() - (flagsAgeMs() ?? Infinity) <= movedMs;
+  }
+
   #move({ entry, wanted, line }: Step, sequence: number): boolean {
     entry.sequence = sequence;
     if (entry.unwritten !== undefined) {
@@ -157,6 +167,7 @@ export class ForwardSteps {
     entry.reason = reason;
     entry.at = at;
     entry.movedMs = this.#options.clock.monotonicMs();
+    entry.turnedBackBy = undefined;
     entry.waits = to === wanted ? '' : `on its way to ${wanted}`;
     const { logger } = this.#options;
     logger.info({ backend, dataset, from, to, reason, revision }, 'stepped forward');

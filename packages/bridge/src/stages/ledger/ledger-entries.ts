@@ -1,5 +1,6 @@
 import { allKeys, type Stage, type Target } from '@changeover/core';
 import { holdLimit, ledgerLimit, type StageLimit } from '../resolve-stage.ts';
+import { acceptedIn } from './acceptances.ts';
 import { isBefore } from './is-before.ts';
 import {
   type LedgerChange,
@@ -30,6 +31,8 @@ export interface Entry {
   waits: string;
   /** Operations that somebody let step forward without comparisons. */
   accepted: readonly string[];
+  /** The revision of another process's flags that put it back, where that is its last line. */
+  turnedBackBy: string | undefined;
 }
 
 /** True where an entry says more than that a key is where each begins, and no less than the line that another ledger has of it. */
@@ -43,6 +46,29 @@ export interface UnwrittenBatch {
   readonly entries: readonly Entry[];
   readonly lines: readonly NewLedgerChange[];
   readonly words: readonly Entry['unwritten'][];
+}
+
+/**
+ * Takes over what another process wrote. What was decided here and isn't written yet is the later word, and will be written after it.
+ *
+ * @returns true where the stage or the hold is another one now.
+ */
+export function takeLine(entry: Entry, line: LedgerChange, nowMs: number): boolean {
+  entry.sequence = line.sequence;
+  entry.accepted = [...new Set([...entry.accepted, ...acceptedIn(line)])];
+  if (entry.unwritten !== undefined) return false;
+  const changed = entry.stage !== line.to || entry.held !== line.held;
+  entry.movedMs = nowMs;
+  entry.stage = line.to;
+  if (entry.held && !line.held) entry.resumedAt = line.at;
+  entry.held = line.held;
+  entry.who = line.who;
+  entry.reason = line.reason;
+  entry.at = line.at;
+  entry.waits = '';
+  const isFlagsBack = line.who === 'flag' && isBefore(line.to, line.from);
+  entry.turnedBackBy = isFlagsBack ? line.revision : undefined;
+  return changed;
 }
 
 /** Where each target stands, as far as this process knows. */
@@ -81,6 +107,7 @@ export class LedgerEntries {
       movedMs: -Infinity,
       waits: '',
       accepted: [],
+      turnedBackBy: undefined,
       resumedAt: undefined,
     };
     this.#entries.set(targetKey(backend, target), made);

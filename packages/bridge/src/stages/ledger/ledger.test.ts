@@ -326,6 +326,26 @@ describe('over processes and restarts', () => {
     expect(await lines(open())).toHaveLength(3);
   });
 
+  test('what newer flags of another process put back, older ones turn forward only once they are known to be the newest', async () => {
+    const asked = (): number => clock.monotonicMs() - confirmedAtMs;
+    let confirmedAtMs = clock.monotonicMs();
+    const older = start('shadow', { flagsAgeMs: asked });
+    const newer = start('shadow');
+    older.stageOf();
+    await clock.advance(200);
+    expect([older.stageOf(), newer.stageOf()]).toEqual(['shadow', 'shadow']);
+    newer.flags.set({ sqlite: 'legacy' });
+    newer.stageOf();
+    for (let review = 0; review < 5; review += 1) {
+      await clock.advance(100);
+      older.stageOf();
+    }
+    expect([older.stageOf(), newer.stageOf()]).toEqual(['legacy', 'legacy']);
+    confirmedAtMs = clock.monotonicMs();
+    await clock.advance(200);
+    expect(older.stageOf()).toBe('shadow');
+  });
+
   test('a hold wins over a step forward that another process made meanwhile', async () => {
     const first = start('shadow');
     const second = start('shadow');

@@ -12,10 +12,9 @@ import type { Logger } from '../../log.ts';
 import { later } from './resumptions.ts';
 import type { Author, LedgerHold, LedgerOptions } from './ledger-options.ts';
 import type { StageLimit } from '../resolve-stage.ts';
-import { acceptedIn } from './acceptances.ts';
 import { ForwardSteps } from './forward-steps.ts';
 import { isBefore } from './is-before.ts';
-import { LedgerEntries, type UnwrittenBatch } from './ledger-entries.ts';
+import { LedgerEntries, takeLine, type UnwrittenBatch } from './ledger-entries.ts';
 import { isBusy, storeErrorCode } from '../../recorder/store-file.ts';
 import { remedyOf } from '../../recorder/store-trouble.ts';
 import {
@@ -75,6 +74,7 @@ export class Ledger {
       logger: options.logger,
       gate: options.gate ?? (() => ({ verdict: 'pass', reason: 'no gate is set' })),
       restMs: this.#reviewIntervalMs,
+      flagsAgeMs: options.flagsAgeMs ?? (() => 0),
     });
     this.#listeners = new Listeners(options.logger);
     this.#reviewedMs = this.#clock.monotonicMs();
@@ -374,19 +374,7 @@ export class Ledger {
       this.#lastRead = Math.max(this.#lastRead, line.sequence);
       const entry = this.#entries.at(line.backend, targetOfRow(line.dataset));
       if (line.sequence <= entry.sequence) continue;
-      entry.sequence = line.sequence;
-      entry.accepted = [...new Set([...entry.accepted, ...acceptedIn(line)])];
-      // What was decided here and isn't written yet is the later word; it will be written after this line.
-      if (entry.unwritten !== undefined) continue;
-      changed ||= entry.stage !== line.to || entry.held !== line.held;
-      entry.movedMs = this.#clock.monotonicMs();
-      entry.stage = line.to;
-      if (entry.held && !line.held) entry.resumedAt = line.at;
-      entry.held = line.held;
-      entry.who = line.who;
-      entry.reason = line.reason;
-      entry.at = line.at;
-      entry.waits = '';
+      if (takeLine(entry, line, this.#clock.monotonicMs())) changed = true;
     }
     if (changed) this.#listeners.notify();
   }
@@ -416,6 +404,7 @@ export class Ledger {
     };
     entry.stage = to;
     if (entry.held && !held) entry.resumedAt = entry.at;
+    entry.turnedBackBy = undefined;
     entry.held = held;
     entry.who = who;
     entry.reason = reason;
