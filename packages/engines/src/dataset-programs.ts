@@ -29,6 +29,8 @@ export interface DatasetProgramsOptions {
   readonly form?: RowForm | undefined;
   /** Default: `own`. */
   readonly transaction?: TransactionMode | undefined;
+  /** The connection is its caller's alone and nobody's afterwards. Default: false. */
+  readonly inSession?: boolean | undefined;
 }
 
 /** Each operation on one dataset as a program. Those that give rows return the step's result: columns, and rows in the
@@ -57,6 +59,7 @@ export function datasetPrograms(options: DatasetProgramsOptions): DatasetProgram
     dataset: options.dataset,
     form: options.form ?? 'objects',
     transaction: options.transaction ?? 'own',
+    inSession: options.inSession ?? false,
   };
   return {
     readData: () => located(context, 'readData', readData(context)),

@@ -26,6 +26,9 @@ export interface CallerStatementStep {
   readonly params?: readonly InputValue[] | undefined;
   /** Default: `objects`. */
   readonly form?: RowForm | undefined;
+  /** The connection is its caller's alone and nobody's afterwards: `query` takes rows of a write (RETURNING), `execute` takes
+   * settings. Default: false. */
+  readonly inSession?: boolean | undefined;
 }
 
 /** Begins, ends or marks a transaction. The session keeps its {@link TransactionState} by these. */

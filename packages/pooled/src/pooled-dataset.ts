@@ -279,12 +279,24 @@ export class PooledDataset {
 
   /** Begins a transaction that the caller must end by {@link endTransaction}. Nothing of the caller's has run yet, so a
    * failure is met like a read's. */
-  async beginTransaction(limit: CallLimit): Promise<Lease<PooledSession>> {
+  async beginTransaction(
+    limit: CallLimit,
+    serializable: boolean = false,
+  ): Promise<Lease<PooledSession>> {
     return await this.#attempts('read', limit, 'transaction', async (outcome) => {
       const lease = await this.#acquire(this.#poolFor(true), limit, 'transaction', true);
       outcome.session = lease.resource;
       this.#lastWriter = new WeakRef(lease.resource);
-      await this.runOn(lease, { kind: 'begin' }, limit, true);
+      await this.runOn(lease, { kind: 'begin', serializable }, limit, true);
+      return lease;
+    });
+  }
+
+  /** Lends a connection that nobody has kept, whatever is pinned, for a session, which ends with its lease. */
+  async beginSession(limit: CallLimit): Promise<Lease<PooledSession>> {
+    return await this.#attempts('read', limit, 'session', async (outcome) => {
+      const lease = await this.#acquire(this.#parts.readers, limit, 'session', true);
+      outcome.session = lease.resource;
       return lease;
     });
   }

@@ -1,10 +1,16 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { ClosedError, InvalidArgumentError } from '@changeover/engines/api';
-import type { CallOptions, Engine, StorageTransaction } from '@changeover/engines/api';
+import type {
+  CallOptions,
+  Engine,
+  StorageSession,
+  StorageTransaction,
+  TransactionOptions,
+} from '@changeover/engines/api';
 import { fileStore, schemaStore, toStorageError } from '@changeover/engines';
 import type { DatasetStore, Program } from '@changeover/engines';
 import { CallEnd } from './call-end.ts';
-import { abortedError, callLimit, checkLimit, within } from './call-limit.ts';
+import { CallerScopes } from './caller-scopes.ts';
+import { callLimit, checkLimit, within } from './call-limit.ts';
 import type { CallLimit } from './call-limit.ts';
 import type { EndableCall } from '@changeover/core';
 import type { EngineDriver } from './engine-parts.ts';
@@ -15,7 +21,6 @@ import type { PoolStats } from './pool/pool-stats.ts';
 import { PoolClosedError } from './pool/pool-errors.ts';
 import type { PooledDataset } from './pooled-dataset.ts';
 import { PostgresPooledSession } from './postgresql/postgres-pooled-session.ts';
-import { checkWork, OpenTransaction } from './transaction.ts';
 
 /** What an operation on the datasets themselves is. */
 export type StoreOperation = 'datasetExists' | 'createDataset' | 'dropDataset' | 'listDatasets';
@@ -44,9 +49,8 @@ export class PooledEngine {
   readonly #datasets = new Map<string, PooledDataset>();
   /** Datasets whose pools are being closed: new calls wait, so that nothing opens what is being removed. */
   readonly #gates = new Map<string, Promise<void>>();
-  readonly #scope = new AsyncLocalStorage<OpenTransaction>();
+  readonly #scopes: CallerScopes;
   readonly #othersClosedWhile: ClosedWhile;
-  #transactions = 0;
   /** Of the call that is being made in this tick. */
   #coming: CallEnd | undefined = undefined;
   #open = true;
@@ -60,6 +64,11 @@ export class PooledEngine {
     this.#driver = driver;
     this.#callTimeoutMs = callTimeoutMs;
     this.#othersClosedWhile = othersClosedWhile;
+    this.#scopes = new CallerScopes({
+      setting: driver.setting,
+      callTimeoutMs,
+      pooled: (dataset, work) => this.#pooled(dataset, work),
+    });
   }
 
   /** Runs one operation of a dataset. `dataset` must be parsed. */
@@ -147,58 +156,22 @@ export class PooledEngine {
     });
   }
 
-  /** Runs a caller's function once in a transaction; calls that it makes for the same dataset take part. */
-  async transaction<Value>(
+  /** Runs a caller's function in a transaction; calls that it makes for the same dataset take part. */
+  transaction<Value>(
     dataset: string,
     work: (transaction: StorageTransaction) => Promise<Value> | Value,
+    options?: CallOptions & TransactionOptions,
+  ): Promise<Value> {
+    return this.#scopes.transaction(dataset, work, options, this.#takeEnd());
+  }
+
+  /** Runs a caller's function on a connection of its own; calls that it makes for the same dataset take part. */
+  session<Value>(
+    dataset: string,
+    work: (session: StorageSession) => Promise<Value> | Value,
     options?: CallOptions,
   ): Promise<Value> {
-    checkWork(work);
-    const { clock } = this.#driver.setting;
-    if (this.#joined(dataset) !== undefined) {
-      throw new InvalidArgumentError(
-        'A transaction can not be begun inside a transaction on the same dataset.',
-        {
-          engine: this.engine,
-          dataset,
-          operation: 'transaction',
-        },
-      );
-    }
-    const end = this.#takeEnd();
-    const whole = callLimit(options, 0, clock.monotonicMs());
-    // Every statement of a transaction has a limit, even where the whole has none.
-    const limit = (): CallLimit => {
-      const one = callLimit(undefined, this.#callTimeoutMs, clock.monotonicMs());
-      return { signal: whole.signal, atMs: Math.min(whole.atMs, one.atMs) };
-    };
-    const beginning = (): CallLimit =>
-      end === undefined ? limit() : { ...limit(), signal: end.signal };
-    const transaction = await this.#pooled(
-      dataset,
-      async (pools) => new OpenTransaction(pools, await pools.beginTransaction(beginning()), limit),
-    );
-    this.#transactions += 1;
-    if (end !== undefined) endBy(end, transaction);
-    try {
-      let value: Value;
-      try {
-        const working = this.#scope.run(transaction, () => this.#worked(work, transaction));
-        // A function that never returns must not keep its caller, who gave a deadline, or whose connection is gone.
-        value = await within(Promise.race([working, transaction.lost]), whole, clock, {
-          unapplied: true,
-          fields: { engine: this.engine, dataset, operation: 'transaction' },
-          onGiveUp: () => undefined,
-        });
-      } catch (error) {
-        await transaction.rollback();
-        throw error;
-      }
-      await transaction.commit();
-      return value;
-    } finally {
-      this.#transactions -= 1;
-    }
+    return this.#scopes.session(dataset, work, options, this.#takeEnd());
   }
 
   /** Runs an operation on the datasets themselves. */
@@ -212,9 +185,9 @@ export class PooledEngine {
     const fields = { engine: this.engine, dataset, operation };
     const limit = callLimit(options, this.#callTimeoutMs, clock.monotonicMs());
     checkLimit(limit, clock.monotonicMs(), fields);
-    if (operation === 'dropDataset' && this.#joined(dataset) !== undefined) {
+    if (operation === 'dropDataset' && this.#scopes.joined(dataset) !== undefined) {
       throw new InvalidArgumentError(
-        'A dataset can not be dropped inside a transaction on it.',
+        'A dataset can not be dropped inside a transaction or a session on it.',
         fields,
       );
     }
@@ -273,9 +246,9 @@ export class PooledEngine {
 
   /** Closes what is open; the next call opens again. */
   async closeConnections(): Promise<void> {
-    if (this.#scope.getStore()?.ended === false) {
+    if (this.#scopes.inside) {
       throw new InvalidArgumentError(
-        'Connections can not be closed inside a transaction, which needs one.',
+        'Connections can not be closed inside a transaction or a session, which needs one.',
         {
           engine: this.engine,
           operation: 'closeConnections',
@@ -329,7 +302,7 @@ export class PooledEngine {
   }
 
   #run(dataset: string, job: OperationJob, limit: CallLimit): Promise<unknown> {
-    const joined = this.#joined(dataset);
+    const joined = this.#scopes.joined(dataset);
     if (joined !== undefined) return joined.run(job.operation, job.args);
     checkLimit(limit, this.#driver.setting.clock.monotonicMs(), {
       engine: this.engine,
@@ -347,7 +320,7 @@ export class PooledEngine {
 
   /** The answer of a read that is done on the spot; undefined where it isn't one. */
   #inline(dataset: string, job: OperationJob): Promise<unknown> | undefined {
-    if (!this.#open || this.#gates.size > 0 || this.#joined(dataset) !== undefined)
+    if (!this.#open || this.#gates.size > 0 || this.#scopes.joined(dataset) !== undefined)
       return undefined;
     try {
       const done = this.#datasets.get(dataset)?.tryInline(job);
@@ -357,23 +330,6 @@ export class PooledEngine {
         toStorageError(this.engine, error, { dataset, operation: job.operation }),
       );
     }
-  }
-
-  async #worked<Value>(
-    work: (transaction: StorageTransaction) => Promise<Value> | Value,
-    transaction: OpenTransaction,
-  ): Promise<Value> {
-    return await work(transaction.api());
-  }
-
-  #joined(dataset: string): OpenTransaction | undefined {
-    if (this.#transactions === 0) return undefined;
-    const transaction = this.#scope.getStore();
-    return transaction !== undefined &&
-      !transaction.ended &&
-      transaction.dataset.dataset === dataset
-      ? transaction
-      : undefined;
   }
 
   /** Runs work on a dataset's pools, which are made on first use. The look-up and the call's entry into the pool are one
@@ -470,16 +426,4 @@ function codeOf(error: unknown): string {
   const code: unknown =
     typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
   return typeof code === 'string' ? code : 'UNKNOWN';
-}
-
-/** Has a transaction ended when its call is. */
-function endBy(end: CallEnd, transaction: OpenTransaction): void {
-  const { signal } = end;
-  const cut = (): void => {
-    const fields = transaction.dataset.fields('transaction');
-    transaction.cut(abortedError(signal.reason, true, fields));
-  };
-  end.mayEnd = () => transaction.mayCut;
-  if (signal.aborted) cut();
-  else signal.addEventListener('abort', cut, { once: true });
 }

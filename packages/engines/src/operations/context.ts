@@ -17,6 +17,8 @@ export interface OperationContext {
   readonly dataset: string;
   readonly form: RowForm;
   readonly transaction: TransactionMode;
+  /** As that of a caller's statement. */
+  readonly inSession: boolean;
 }
 
 const dialects: Readonly<Record<Engine, Dialect>> = {
