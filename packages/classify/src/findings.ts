@@ -25,6 +25,7 @@ export class Findings {
   readonly #facts = new Set<string>();
   #session: SessionUse = 'none';
   #readsLastWrite = false;
+  #opaque = false;
   transaction: TransactionControl | undefined;
 
   get acts(): readonly Act[] {
@@ -42,6 +43,10 @@ export class Findings {
 
   readsLastWrite(): void {
     this.#readsLastWrite = true;
+  }
+
+  runsOpaqueCode(): void {
+    this.#opaque = true;
   }
 
   connectionFact(name: string): void {
@@ -74,6 +79,7 @@ export class Findings {
     }
     this.uses(other.#session);
     if (other.#readsLastWrite) this.readsLastWrite();
+    if (other.#opaque) this.runsOpaqueCode();
     for (const fact of other.#facts) this.connectionFact(fact);
   }
 
@@ -97,6 +103,7 @@ export class Findings {
       acts,
       session: this.#session,
       readsLastWrite: this.#readsLastWrite,
+      opaque: this.#opaque,
       transaction: this.transaction,
       order: rest.order ?? 'none',
       sortedBy: Object.freeze([...(rest.sortedBy ?? [])]),

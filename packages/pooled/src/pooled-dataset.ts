@@ -168,8 +168,13 @@ export class PooledDataset {
    *
    * @throws {SessionStateError} where that is refused. */
   keepFor(lease: Lease<PooledSession>, job: Job): void {
-    if (job.kind !== 'operation' || job.session !== 'keeps' || this.#pin.owns(lease)) return;
+    if (job.kind !== 'operation' || this.#pin.owns(lease)) return;
+    if (job.session !== 'keeps' && job.session !== 'may keep') return;
     const mode = this.#parts.session.mode();
+    if (job.session === 'may keep') {
+      if (mode === 'pin') this.#pin.adoptUntil(lease, this.#keeps(job));
+      return;
+    }
     this.#refuseState(job, mode);
     if (mode === 'pin') this.#pin.adopt(lease);
   }
@@ -180,6 +185,12 @@ export class PooledDataset {
     const scope = known();
     if (scope === 'none' || mode() !== 'pin') return;
     if (scope === 'all' || this.#parts.writers === this.#parts.readers) this.#pin.keep(scope);
+  }
+
+  /** Whether a statement of which that is not known yet leaves something on its connection. Never rejects. */
+  async #keeps({ args: [sql] }: OperationJob): Promise<boolean> {
+    const use = await this.#parts.session.facts.learnedUse?.(String(sql));
+    return use !== undefined && keepsSession(use);
   }
 
   #refuseState(job: Job, mode: SessionMode): void {
@@ -228,9 +239,13 @@ export class PooledDataset {
     }
     if (given.kind !== 'operation') return given;
     const job = this.marked(given);
-    if (job.session === undefined || job.session === 'may keep') return job;
+    if (job.session === undefined) return job;
     const mode = this.#parts.session.mode();
     if (mode === 'none') return job;
+    if (job.session === 'may keep') {
+      if (mode === 'pin') this.#pin.keepUntil(this.#keeps(job));
+      return job;
+    }
     if (job.session === 'keeps') {
       this.#refuseState(job, mode);
       this.#pin.keep('all');

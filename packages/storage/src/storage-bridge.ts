@@ -198,6 +198,7 @@ class StorageBridgeOver implements StorageBridge {
         const signal = this.#ending.signal;
         return (await shadow.read({ operation: 'query', args, signal })) as ResultSet;
       },
+      settings: (dataset) => this.#sessions.settings(engine, dataset),
       onWordsOnly: (reason) => {
         this.#services.logger.warn({ event: 'statements-by-words', backend: engine }, reason);
       },

@@ -3,6 +3,7 @@ import type { Query } from '../query/query.ts';
 import { callFacts, type CallFacts, insideOf, isPure, noteBuiltin } from './calls.ts';
 import type { Catalogue, FunctionFact, RelationFact } from './catalogue.ts';
 import { nodes, type Node, type PostgresParser, statementsOf, text, unwrap } from './parser.ts';
+import { blockOf, definitionOfBlock, type ProceduralBody, proceduralBody } from './plpgsql.ts';
 import type { TemporaryObjects } from '../temporary-objects.ts';
 
 /** What a judgement works with. */
@@ -131,15 +132,57 @@ export class Walk {
       case 'sql':
         this.#definition(through, inside.definition);
         break;
+      case 'plpgsql':
+        this.#procedure(through, inside.definition);
+        break;
       case 'parts':
         for (const [schema, name] of inside.parts) this.behind(name, schema);
         break;
       case 'opaque':
-        this.findings.act(
-          'calls a function that acts',
-          `${through}, in ${fact.language}, which can't be looked into`,
-        );
+        this.#opaque(through, fact.language);
+        // What comes with an extension leaves the session alone, as far as anybody has seen.
+        if (!fact.ofExtension) this.findings.runsOpaqueCode();
     }
+  }
+
+  /** A DO, which runs what stands in it. */
+  block(fields: Node): void {
+    const { body, language } = blockOf(fields);
+    if (language === 'plpgsql') {
+      this.#procedure('Do', definitionOfBlock(body));
+      return;
+    }
+    this.#opaque('Do', language);
+    this.findings.runsOpaqueCode();
+  }
+
+  #opaque(through: string, language: string): void {
+    this.findings.act(
+      'calls a function that acts',
+      `${through}, in ${language}, which can't be looked into`,
+    );
+  }
+
+  /** A body in PL/pgSQL: what its statements and expressions do. */
+  #procedure(through: string, definition: string): void {
+    let body: ProceduralBody;
+    try {
+      body = proceduralBody(this.options.parser, definition);
+    } catch (error) {
+      this.#opaque(`${through} (${String(error)})`.slice(0, 200), 'plpgsql');
+      this.findings.runsOpaqueCode();
+      return;
+    }
+    if (body.dynamic) {
+      this.#opaque(`${through}, by EXECUTE`, 'plpgsql');
+      this.findings.runsOpaqueCode();
+    }
+    if (body.controls)
+      this.findings.act('calls a function that acts', `${through}: it ends transactions`);
+    const planningOnly = this.planningOnly;
+    this.planningOnly = false;
+    this.within(through, () => body.statements);
+    this.planningOnly = planningOnly;
   }
 
   /** The body of a function in SQL, and the defaults of its arguments. What it is for the optimiser, it is not for us: it may lie. */
