@@ -49,6 +49,8 @@ export class SessionReliance {
   readonly #byDataset = new Map<string, Map<string, Known>>();
   readonly #relied = new Map<string, KnownReliance>();
   readonly #set = new Map<string, SettingsSeen>();
+  /** By dataset, what is being learned of statements that were called. */
+  readonly #beingLearned = new Map<string, Set<Promise<void>>>();
 
   constructor(options: SessionRelianceOptions) {
     this.#options = options;
@@ -71,8 +73,9 @@ export class SessionReliance {
     return this.#relied.get(dataset) ?? 'none';
   }
 
-  /** What this process saw set in a dataset's session. */
-  settings(dataset: string): SettingsSeen {
+  /** What this process saw set in a dataset's session, once all is known that was called until now. Never rejects. */
+  async settings(dataset: string): Promise<SettingsSeen> {
+    await Promise.all([...(this.#beingLearned.get(dataset) ?? [])]);
     return this.#set.get(dataset) ?? 'nothing';
   }
 
@@ -105,7 +108,7 @@ export class SessionReliance {
     const forget = (): void => {
       this.#shapesOf(dataset).delete(shape);
     };
-    this.#options.learn(dataset, sql).then((statement) => {
+    const learned = this.#options.learn(dataset, sql).then((statement) => {
       if (statement === undefined || statement.effect === 'unknown') {
         // It may be told the next time.
         forget();
@@ -116,6 +119,19 @@ export class SessionReliance {
       this.#note(dataset, shape, uses);
       this.#record(call, uses, site, isInside);
     }, forget);
+    this.#waitFor(dataset, learned);
+  }
+
+  #waitFor(dataset: string, learned: Promise<void>): void {
+    const all = this.#beingLearned.get(dataset) ?? new Set<Promise<void>>();
+    this.#beingLearned.set(dataset, all);
+    const settled = learned
+      .catch(() => undefined)
+      .then(() => {
+        all.delete(settled);
+        if (all.size === 0) this.#beingLearned.delete(dataset);
+      });
+    all.add(settled);
   }
 
   #count(call: StatementCall, uses: readonly SessionUse[], site: string | undefined): void {

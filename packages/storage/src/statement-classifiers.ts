@@ -28,7 +28,7 @@ export interface StatementClassifiersOptions {
   /** Told once, where statements can't be classified and are judged by their words. */
   readonly onWordsOnly: (reason: string) => void;
   /** What callers were seen to set in a dataset's session. Default: nothing. */
-  readonly settings?: ((dataset: string) => SettingsSeen) | undefined;
+  readonly settings?: ((dataset: string) => Promise<SettingsSeen>) | undefined;
   /** Milliseconds that only go forward. Default: `performance.now`. */
   readonly now?: (() => number) | undefined;
 }
@@ -80,7 +80,8 @@ export class StatementClassifiers {
     const facts = answerFacts(statement, (all) =>
       params === undefined ? [dataset, all] : [dataset, all, params],
     );
-    const bound = boundToConnection(statement, this.#options.settings?.(dataset) ?? 'nothing');
+    const settings = (await this.#options.settings?.(dataset)) ?? 'nothing';
+    const bound = boundToConnection(statement, settings);
     return facts.acts !== undefined || bound === undefined ? facts : { ...facts, acts: bound };
   }
 
@@ -110,9 +111,11 @@ export class StatementClassifiers {
   async lastingEffect(dataset: string, sql: string): Promise<string | undefined> {
     const statement = await this.learned(dataset, sql);
     const lasting = statement?.acts.filter(({ kind }) => lastingActs.has(kind)) ?? [];
-    return lasting.length === 0
-      ? undefined
-      : lasting.map(({ kind, detail }) => `${kind}: ${detail}`).join('; ');
+    if (lasting.length === 0)
+      return statement?.anewInside === true
+        ? 'what it writes comes from something that answers differently each time'
+        : undefined;
+    return lasting.map(({ kind, detail }) => `${kind}: ${detail}`).join('; ');
   }
 
   /** What a statement does, once it is known; undefined where it is judged by its words alone. */

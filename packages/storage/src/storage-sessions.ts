@@ -99,8 +99,8 @@ export class StorageSessions {
   }
 
   /** What was set in a dataset's session, as far as this process saw. */
-  settings(engine: Engine, dataset: string): SettingsSeen {
-    return this.#watched.get(engine)?.reliance.settings(dataset) ?? 'nothing';
+  async settings(engine: Engine, dataset: string): Promise<SettingsSeen> {
+    return (await this.#watched.get(engine)?.reliance.settings(dataset)) ?? 'nothing';
   }
 
   #modeOf(engine: Engine, dataset: string): SessionMode {

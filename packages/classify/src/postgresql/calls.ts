@@ -25,6 +25,7 @@ export function noteBuiltin(name: string, volatile: boolean, findings: Findings)
     findings.act('calls a function that acts', name);
   // Most of them run SQL that they are given in a string.
   if (reviewed.actsThoughStable.has(name)) findings.runsOpaqueCode();
+  if (causesOf(name, 1).length > 0) findings.answersAnew();
   if (reviewed.readsSession.has(name)) findings.uses('reads');
   if (reviewed.setsSession.has(name)) findings.uses('sets');
   if (reviewed.sessionLocks.has(name)) findings.uses('locks');

@@ -37,7 +37,7 @@ async function load(): Promise<PostgresParser> {
   await parser.loadModule();
   return {
     parseSync: (sql) => parser.parseSync(sql),
-    parsePlPgSQLSync: (definition) => parser.parsePlPgSQLSync(definition) as unknown,
+    parsePlPgSQLSync: (definition) => parser.parsePlPgSQLSync(definition),
   };
 }
 

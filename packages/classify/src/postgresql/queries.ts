@@ -150,7 +150,7 @@ union all
 select r.asked, r.name, r.named, 'default', a.attname, pg_catalog.format('pg_catalog.nextval(%L)', pg_catalog.pg_get_serial_sequence(r.oid::pg_catalog.regclass::text, a.attname))
   from relation r join pg_catalog.pg_attribute a on a.attrelid = r.oid and a.attidentity <> '' and not a.attisdropped
 union all
-select r.asked, r.name, r.named, 'default', a.attname, coalesce(pg_catalog.pg_get_expr(t.typdefaultbin, 0), t.typdefault)
+select r.asked, r.name, r.named, 'type default', a.attname, coalesce(pg_catalog.pg_get_expr(t.typdefaultbin, 0), t.typdefault)
   from relation r join pg_catalog.pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped and not a.atthasdef
   join pg_catalog.pg_type t on t.oid = a.atttypid where t.oid >= ${firstOfUsers} and t.typtype = 'd' and t.typdefaultbin is not null
 union all

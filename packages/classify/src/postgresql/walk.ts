@@ -43,12 +43,14 @@ export class Walk {
   }
 
   /** Looks into a text that belongs to what the statement uses, and includes what it does. Its query, if it is one. */
-  inside(through: string, sql: string): Query | undefined {
-    return this.within(through, () => statementsOf(this.options.parser, sql));
+  inside(through: string, sql: string, isDefault = false): Query | undefined {
+    return this.within(through, () => statementsOf(this.options.parser, sql), isDefault);
   }
 
-  /** The same for trees. */
-  within(through: string, statements: () => readonly Node[]): Query | undefined {
+  /** The same for trees.
+   *
+   * @param isDefault of a column that the statement names by its table: who compares what was written asks for these. */
+  within(through: string, statements: () => readonly Node[], isDefault = false): Query | undefined {
     if (this.#depth >= maxDepth) {
       this.findings.act('not understood', `${through}: it leads to ever more`);
       return undefined;
@@ -62,7 +64,7 @@ export class Walk {
       walk.findings.act('not understood', String(error));
     }
     if (walk.missing) this.missing = true;
-    this.findings.include(walk.findings, through, this.planningOnly);
+    this.findings.include(walk.findings, through, { onlyPlanned: this.planningOnly, isDefault });
     return query;
   }
 

@@ -7,7 +7,8 @@ export interface WriteFact {
   readonly table: string;
   /** Whether it is the one that the statement names. */
   readonly named: boolean;
-  readonly kind: 'default' | 'generated' | 'check' | 'index' | 'type' | 'trigger' | 'rule';
+  readonly kind:
+    'default' | 'type default' | 'generated' | 'check' | 'index' | 'type' | 'trigger' | 'rule';
   /** The column, the trigger or the rule. */
   readonly name: string;
   /** An expression, or a type's name. */
@@ -41,6 +42,10 @@ export function noteWriteEffects(
         walk.findings.act('calls a function that acts', `${fact.kind} ${of}`);
         break;
       case 'default':
+        if (filled !== 'none' && !(fact.named && filled.has(fact.name)))
+          walk.inside(`default ${of}`, `select ${fact.sql ?? 'null'}`, fact.named);
+        break;
+      case 'type default':
         if (filled !== 'none' && !(fact.named && filled.has(fact.name)))
           walk.inside(`default ${of}`, `select ${fact.sql ?? 'null'}`);
         break;
