@@ -333,6 +333,28 @@ describe('what would go wrong later is refused at the first use', () => {
     expect(runs).toBe(0);
   });
 
+  test('but not of a read whose callers are said to await it at once: it runs once', async () => {
+    let runs = 0;
+    const builder = {
+      where: () => builder,
+      then: (done: (rows: unknown) => void) => {
+        runs += 1;
+        done([]);
+      },
+    };
+    const db = opened(
+      createBridge({
+        ...settings('pooled'),
+        name: 'db',
+        legacy: () => ({ table: () => builder }),
+        pooled: () => ({ table: () => builder }),
+        operations: { table: read({ async: true }) },
+      }),
+    );
+    await expect(db.table()).resolves.toEqual([]);
+    expect(runs).toBe(1);
+  });
+
   test.each([[{}], [7], ['x'.repeat(201)]])('a key that is %p', (key) => {
     expect(() => make({ key: { list: () => key } }).list()).toThrow(
       /it must be a text of 1 to 200/,

@@ -50,6 +50,16 @@ export const maxKeyLength = 200;
 /** The name of the key where a bridge has one for all calls. */
 export const onlyKey = 'all';
 
+/** A bridge's name, which is part of its flag's.
+ *
+ * @throws {WiringError} */
+export function checkName(name: unknown): string {
+  if (typeof name === 'string' && /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/.test(name)) return name;
+  throw new WiringError(
+    `A bridge's name is ${JSON.stringify(name)}: use 1 to 63 letters, digits, "_" and "-", beginning with a letter or digit.`,
+  );
+}
+
 /** Checks that each operation is what `read()`, `write()` or one of the others made.
  *
  * @throws {WiringError} with what to type. */
@@ -123,18 +133,37 @@ export function checkWiring(
         ]
       : [];
   });
-  if (undeclared === 'refuse') {
-    const declared = new Set(members.map(({ path }) => path[0]));
-    for (const method of methodNames(legs.legacy)) {
-      if (declared.has(method)) continue;
-      faults.push(
-        `${method} is not declared: add ${method}: read(), read.rows(), write(), transaction(), control() or legacyOnly() to ` +
-          "operations, or undeclared: 'legacy' to leave all that is not named with the legacy leg",
-      );
-    }
-  }
+  if (undeclared === 'refuse') faults.push(...undeclaredFaults(members, legs.legacy));
   if (faults.length > 0)
     throw new WiringError(`The bridge "${name}" can't be made: ${faults.join('; ')}.`);
+}
+
+/** The methods of the legacy object, and of the objects inside that have declared members, that nobody declared. */
+function undeclaredFaults(members: readonly Member[], legacy: object): string[] {
+  const places = new Map<string, { readonly path: readonly string[]; readonly names: Set<string> }>(
+    // Its methods are to be declared even where none is.
+    [['', { path: [], names: new Set() }]],
+  );
+  for (const { path } of members) {
+    path.forEach((name, at) => {
+      const within = path.slice(0, at);
+      const place = places.get(within.join('.')) ?? { path: within, names: new Set<string>() };
+      places.set(within.join('.'), place);
+      place.names.add(name);
+    });
+  }
+  return [...places].flatMap(([within, { path, names }]) => {
+    const owner = ownerOf(legacy, { path: [...path, ''] });
+    const found = owner === undefined ? [] : methodNames(owner);
+    return found
+      .filter((method) => !names.has(method))
+      .map(
+        (method) =>
+          `${within === '' ? method : `${within}.${method}`} is not declared: add ${method}: read(), read.rows(), write(), transaction(), ` +
+          `control() or legacyOnly() to ${within === '' ? 'operations' : `sub({ … }) of ${within}`}, or undeclared: 'legacy' to leave ` +
+          'all that is not named with the legacy leg',
+      );
+  });
 }
 
 /** What is a method by the class, for people who read faults. What the platform's own classes bring passes. */
@@ -227,7 +256,12 @@ function definitionWithoutShape({ operation, spec }: Member, key: KeyOf): Operat
   }
 }
 
-function readDefinition({ result, ordered, compareAs }: ReadOperation): OperationDefinition & {
+function readDefinition({
+  result,
+  ordered,
+  functions,
+  compareAs,
+}: ReadOperation): OperationDefinition & {
   readonly kind: 'read';
 } {
   const promise: Method =
@@ -236,6 +270,7 @@ function readDefinition({ result, ordered, compareAs }: ReadOperation): Operatio
     kind: 'read',
     result,
     ordered: (...args: readonly unknown[]) => promise(...args) === true,
+    functions,
     compareAs: (compareAs as ((answer: unknown) => unknown) | undefined) ?? onlyPlain,
   };
 }
@@ -360,9 +395,11 @@ export function apiOf(members: readonly Member[], leg: LegObject): Record<string
       Partial<Record<'rehearse' | 'observe', Method>>
     >;
     if (rehearse !== undefined)
-      api[rehearsalOf(operation)] = (...args) => leg.with((target) => rehearse(target, ...args));
+      api[rehearsalOf(operation)] = (...args) =>
+        leg.with((target) => rehearse(ownerOf(target, member), ...args));
     if (observe !== undefined)
-      api[observationOf(operation)] = (...args) => leg.with((target) => observe(target, ...args));
+      api[observationOf(operation)] = (...args) =>
+        leg.with((target) => observe(ownerOf(target, member), ...args));
   }
   return api;
 }
@@ -371,8 +408,9 @@ type CallOn = (target: object, ...args: readonly unknown[]) => unknown;
 
 /** Calls a member of an object as it is then: it may have been assigned or spied on since. */
 function callOf(member: Member): CallOn {
-  const { operation, path } = member;
+  const { operation, path, spec } = member;
   const name = path.at(-1) ?? '';
+  const isAwaited = 'async' in spec && spec.async === true;
   const inside = path.length > 1;
   return (target, ...args) => {
     const owner = (inside ? ownerOf(target, member) : target) as
@@ -382,7 +420,8 @@ function callOf(member: Member): CallOn {
       throw new WiringError(`a leg has no method ${operation} any more.`);
     const answer: unknown = Reflect.apply(method, owner, args);
     // The usual answers first: neither needs its `then` looked up.
-    return answer instanceof Promise || Array.isArray(answer) ? answer : started(operation, answer);
+    if (answer instanceof Promise || Array.isArray(answer)) return answer;
+    return isAwaited && isPromise(answer) ? Promise.resolve(answer) : started(operation, answer);
   };
 }
 
@@ -406,7 +445,8 @@ function started(operation: string, answer: unknown): unknown {
   if (more.length > 0)
     throw new WiringError(
       `${operation} answers an object that can be awaited and also has ${more.slice(0, 5).join(', ')}: a query builder, which runs ` +
-        'at each await. Bridge it at its statements, by an adapter for its library, or await it inside the method.',
+        'at each await. Bridge it at its statements, by an adapter for its library, or await it inside the method. A read that every ' +
+        'caller awaits at once: read({ async: true }).',
     );
   return Promise.resolve(answer);
 }

@@ -13,7 +13,7 @@ import { errorCode, ShadowCaller } from './shadow-caller.ts';
 import { ShadowQueue, type ShadowQueueOptions, type ShadowTask } from './shadow-queue.ts';
 import { ShapeCosts } from './shape-costs.ts';
 import { type ShapeQuotaOptions, ShapeQuotas } from './shape-quotas.ts';
-import { copyAnswer, tryToCopy } from './copy-answer.ts';
+import { copyAnswer, copyForOtherLeg, tryToCopy } from './copy-answer.ts';
 import { PendingComparison } from './pending-comparison.ts';
 import { RecentCalls } from './recent-calls.ts';
 import { type ReproduceOptions, type Reproduction, reproduceRead } from './reproduction.ts';
@@ -135,7 +135,8 @@ export class Comparer {
       pending.refuse(refusal);
       return undefined;
     }
-    const copy = tryToCopy(args);
+    const { functions } = resolved.definition as ReadDefinition;
+    const copy = copyForOtherLeg(args, functions);
     if (copy === undefined) {
       pending.shed('not-comparable');
       return undefined;

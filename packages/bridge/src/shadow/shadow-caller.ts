@@ -1,6 +1,7 @@
 import { NotComparableError, SnapshotLostError } from '@changeover/core';
 import type { Clock, Digest, HeldSnapshot, Leg, LegName, ShadowCall } from '@changeover/core';
 import { digestResult, Redactor } from '@changeover/compare';
+import { callForComparison } from './for-comparison.ts';
 import { LegLane } from './leg-lane.ts';
 import type { LoopBudget } from './loop-budget.ts';
 import { isPromise } from '../call/answers.ts';
@@ -158,13 +159,14 @@ export class ShadowCaller {
   }
 
   async #invoke(leg: LegName, call: ShadowCall): Promise<unknown> {
-    const method = (
-      this.#legs[leg].api as Record<string, ((...args: readonly unknown[]) => unknown) | undefined>
-    )[call.operation];
+    const { api } = this.#legs[leg];
+    const method = (api as Record<string, ((...args: readonly unknown[]) => unknown) | undefined>)[
+      call.operation
+    ];
     if (method === undefined)
       throw new TypeError(`the ${leg} leg has no operation ${call.operation}`);
     const startedMs = this.#clock.monotonicMs();
-    const result = method.apply(this.#legs[leg].api, [...call.args]);
+    const result = callForComparison(() => Reflect.apply(method, api, call.args));
     if (isPromise(result)) this.#loopBudget.answersLater(leg, call.operation);
     else {
       this.#loopBudget.took(leg, call.operation, this.#clock.monotonicMs() - startedMs);
