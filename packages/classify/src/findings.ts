@@ -18,6 +18,11 @@ const strength: Readonly<Record<SessionUse, number>> = {
   locks: 4,
 };
 
+interface IncludeOptions {
+  readonly onlyPlanned?: boolean;
+  readonly isDefault?: boolean;
+}
+
 /** What is found while a statement's tree is walked; becomes a `Statement` at the end. */
 export class Findings {
   readonly #acts: Act[] = [];
@@ -25,6 +30,9 @@ export class Findings {
   readonly #facts = new Set<string>();
   #session: SessionUse = 'none';
   #readsLastWrite = false;
+  #opaque = false;
+  #anew = false;
+  #anewInside = false;
   transaction: TransactionControl | undefined;
 
   get acts(): readonly Act[] {
@@ -44,6 +52,15 @@ export class Findings {
     this.#readsLastWrite = true;
   }
 
+  runsOpaqueCode(): void {
+    this.#opaque = true;
+  }
+
+  /** It calls what answers differently from run to run. */
+  answersAnew(): void {
+    this.#anew = true;
+  }
+
   connectionFact(name: string): void {
     this.#facts.add(name);
   }
@@ -59,10 +76,16 @@ export class Findings {
   }
 
   /**
-   * Takes over what another walk found, all but its tables: a view's or a function's are not named by the statement. Of what is only
-   * planned, the calls that planning may make.
+   * Takes over what another walk found, all but its tables: a view's or a function's are not named by the statement.
+   *
+   * @param how `onlyPlanned`: it is not run, and only the calls that planning may make are. `isDefault`: a default of a column, whose
+   * values are known to be made anew.
    */
-  include(other: Findings, through: string, onlyPlanned = false): void {
+  include(
+    other: Findings,
+    through: string,
+    { onlyPlanned = false, isDefault = false }: IncludeOptions = {},
+  ): void {
     for (const { kind, detail } of other.#acts) {
       const happens =
         !onlyPlanned || kind === 'calls a function that acts' || kind === 'not understood';
@@ -74,6 +97,8 @@ export class Findings {
     }
     this.uses(other.#session);
     if (other.#readsLastWrite) this.readsLastWrite();
+    if (other.#opaque) this.runsOpaqueCode();
+    if ((other.#anew || other.#anewInside) && !isDefault) this.#anewInside = true;
     for (const fact of other.#facts) this.connectionFact(fact);
   }
 
@@ -97,6 +122,8 @@ export class Findings {
       acts,
       session: this.#session,
       readsLastWrite: this.#readsLastWrite,
+      opaque: this.#opaque,
+      anewInside: this.#anewInside,
       transaction: this.transaction,
       order: rest.order ?? 'none',
       sortedBy: Object.freeze([...(rest.sortedBy ?? [])]),

@@ -101,6 +101,12 @@ export interface Statement {
   readonly session: SessionUse;
   /** Reads what the connection's last write left: `last_insert_rowid()`, `changes()`, `lastval()`, `currval()`. Not part of `session`. */
   readonly readsLastWrite: boolean;
+  /** It runs code of a user's that can't be looked into (a function in another language than SQL and PL/pgSQL, SQL that is made as it goes):
+   * what that does to the session is in no part of `session`. */
+  readonly opaque: boolean;
+  /** A function, a view or a macro of a user's which it uses, or a default that its text doesn't show, asks for the time, a random number and
+   * the like, so that what the statement writes may be other values at each run. */
+  readonly anewInside: boolean;
   readonly transaction: TransactionControl | undefined;
   readonly order: OrderPromise;
   /**

@@ -32,6 +32,8 @@ export interface DatasetProgramsOptions {
   readonly transaction?: TransactionMode | undefined;
   /** Whether they are made once for many calls, and so may keep what the next one needs again. Default: false. */
   readonly lasting?: boolean | undefined;
+  /** The connection is its caller's alone and nobody's afterwards. Default: false. */
+  readonly inSession?: boolean | undefined;
 }
 
 /** Each operation on one dataset as a program. Those that give rows return the step's result: columns, and rows in the
@@ -61,6 +63,7 @@ export function datasetPrograms(options: DatasetProgramsOptions): DatasetProgram
     form: options.form ?? 'objects',
     transaction: options.transaction ?? 'own',
     pointReads: options.lasting === true ? new PointReadTexts() : undefined,
+    inSession: options.inSession ?? false,
   };
   return {
     readData: () => located(context, 'readData', readData(context)),

@@ -23,6 +23,7 @@ import {
 import { bindDuckdbParam } from './duckdb-values.ts';
 import { classifyError, toStorageError } from './errors.ts';
 import {
+  type CallerStatementStep,
   emptyStepResult,
   type Program,
   type RowForm,
@@ -199,9 +200,9 @@ export class DuckdbSession implements AsyncSession {
             this.#affected(await this.#runStatement(statement, step.params)),
           );
         case 'query':
-          return await this.#query(step.sql, step.params, step.form);
+          return await this.#query(step);
         case 'execute':
-          return await this.#execute(step.sql, step.params);
+          return await this.#execute(step);
         case 'insert':
           await insertIntoDuckdb(this.#connection, step);
           return emptyStepResult;
@@ -279,18 +280,14 @@ export class DuckdbSession implements AsyncSession {
       : emptyStepResult;
   }
 
-  async #query(
-    sql: string,
-    params: readonly InputValue[] | undefined,
-    form?: RowForm,
-  ): Promise<StepResult> {
-    const inTransaction = this.#state !== 'none';
-    checkDuckdbText(sql, inTransaction);
+  async #query({ sql, params, form, inSession }: CallerStatementStep): Promise<StepResult> {
+    const takesRows = inSession === true || this.#state !== 'none';
+    checkDuckdbText(sql, takesRows);
     const explained = duckdbExplained(sql);
     if (explained !== undefined) await this.#checkReads(explained);
     if (isDuckdbPivot(sql)) return this.#pivot(sql, params, form);
     return this.#prepared(sql, async (statement) => {
-      checkDuckdbQuery(statement.statementType, inTransaction ? sql : undefined);
+      checkDuckdbQuery(statement.statementType, takesRows ? sql : undefined);
       return this.#result(await this.#runStatement(statement, params), form);
     });
   }
@@ -326,9 +323,9 @@ export class DuckdbSession implements AsyncSession {
     }
   }
 
-  #execute(sql: string, params: readonly InputValue[] | undefined): Promise<StepResult> {
+  #execute({ sql, params, inSession }: CallerStatementStep): Promise<StepResult> {
     return this.#prepared(sql, async (statement) => {
-      checkDuckdbExecute(statement.statementType, sql);
+      checkDuckdbExecute(statement.statementType, sql, inSession);
       return this.#affected(await this.#runStatement(statement, params));
     });
   }

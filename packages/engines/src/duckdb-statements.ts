@@ -19,6 +19,12 @@ const connectionTypes: ReadonlySet<string> = new Set([
   'LOAD',
 ]);
 
+/** Kinds that a session takes: they set what goes with its connection. */
+const sessionTypes: ReadonlySet<string> = new Set(['SET', 'VARIABLE_SET', 'PREPARE', 'EXECUTE']);
+
+/** After SET or RESET. */
+const sessionScopes: ReadonlySet<string> = new Set(['SESSION', 'LOCAL', 'VARIABLE']);
+
 /** What EXPLAIN may plan although it writes: a plan changes nothing. Others do some of their work while they are planned. */
 const plannedWords: ReadonlySet<string> = new Set(['insert', 'update', 'delete', 'merge']);
 
@@ -28,11 +34,11 @@ const writingTypes: ReadonlySet<string> = new Set(['INSERT', 'UPDATE', 'DELETE',
 /**
  * Refuses what `query` must not even prepare.
  *
- * @param inTransaction a transaction takes rows of a write (RETURNING), which could not be had otherwise.
+ * @param takesRows a transaction and a session take rows of a write (RETURNING), which could not be had otherwise.
  * @throws {ReadOnlyError} where it is such a statement.
  */
-export function checkDuckdbText(sql: string, inTransaction: boolean): void {
-  if (inTransaction && givesRowsOfWrite(sql, 'postgresql')) return;
+export function checkDuckdbText(sql: string, takesRows: boolean): void {
+  if (takesRows && givesRowsOfWrite(sql, 'postgresql')) return;
   const { lead, explains, acts, takesNumber } = glanceDuckdb(sql);
   if (takesNumber || (acts && !(explains === 'plans' && plannedWords.has(lead)))) throw refused();
 }
@@ -57,7 +63,7 @@ export function isDuckdbPivot(sql: string): boolean {
  * Whether `query` takes a statement, which {@link checkDuckdbText} has let be prepared.
  *
  * @param type what the engine says that it is.
- * @param rowsOfWrite the statement, in a transaction.
+ * @param rowsOfWrite the statement, in a transaction or a session.
  * @throws {ReadOnlyError} where it doesn't.
  */
 export function checkDuckdbQuery(type: StatementType, rowsOfWrite?: string): void {
@@ -83,13 +89,23 @@ function refused(): ReadOnlyError {
  * Whether `execute` takes a statement.
  *
  * @param type what the engine says that it is.
+ * @param inSession the connection is its caller's alone and nobody's afterwards.
  * @throws {InvalidArgumentError} where it doesn't.
  */
-export function checkDuckdbExecute(type: StatementType, sql: string): void {
-  if (!connectionTypes.has(nameOf(type))) return;
+export function checkDuckdbExecute(
+  type: StatementType,
+  sql: string,
+  inSession: boolean = false,
+): void {
+  const name = nameOf(type);
+  if (!connectionTypes.has(name)) return;
+  // Without the word SESSION a setting may be one of the whole instance.
+  const [lead, scope] = leadingWords(sql, 2, 'duckdb');
+  const isLocal = name !== 'SET' || lead === 'USE' || sessionScopes.has(scope ?? '');
+  if (inSession && sessionTypes.has(name) && isLocal) return;
   throw new InvalidArgumentError(
     `execute does not take ${leadingWords(sql, 1, 'duckdb').join('')}, which would change the ` +
-      'state of the connection. Use transaction for several statements in one.',
+      'state of the connection. Use transaction for several statements in one, and session for settings.',
     { engine: 'duckdb' },
   );
 }

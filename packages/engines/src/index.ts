@@ -60,6 +60,7 @@ export {
   givesRowsAndActs,
 } from './postgres-statements.ts';
 export * from './program.ts';
+export * from './serializable.ts';
 export { rowsFromCells } from './rows.ts';
 export * from './session.ts';
 export * from './snapshot/index.ts';

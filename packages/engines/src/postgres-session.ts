@@ -25,6 +25,7 @@ import {
   givesRowsAndActs,
 } from './postgres-statements.ts';
 import {
+  type CallerStatementStep,
   emptyStepResult,
   type InsertStep,
   type Program,
@@ -313,9 +314,9 @@ export class PostgresSession implements AsyncSession {
   async #performStep(step: Exclude<Step, StatementStep>, send: Send): Promise<StepResult> {
     switch (step.kind) {
       case 'query':
-        return this.#query(step.sql, step.params, step.form === 'cells', send);
+        return this.#query(step, send);
       case 'execute':
-        return this.#execute(step.sql, step.params);
+        return this.#execute(step);
       case 'insert':
         return this.#insert(step);
       default:
@@ -333,16 +334,15 @@ export class PostgresSession implements AsyncSession {
     };
   }
 
-  async #query(
-    sql: string,
-    params: readonly InputValue[] | undefined,
-    cells: boolean,
-    send: Send,
-  ): Promise<StepResult> {
+  async #query(step: CallerStatementStep, send: Send): Promise<StepResult> {
+    const { sql, params, inSession } = step;
+    const cells = step.form === 'cells';
     const inTransaction = this.transactionState !== 'none';
     if (this.#local !== undefined) checkPooledStatement(sql, inTransaction);
-    if (inTransaction && givesRowsAndActs(sql))
+    if ((inTransaction || inSession === true) && givesRowsAndActs(sql)) {
+      if (!inTransaction) await this.#setReadOnlyDefault(false);
       return this.#stepResult(await this.#one(sql, params, cells, 'write'));
+    }
     checkPostgresQuery(sql);
     if (!inTransaction) {
       await this.#setReadOnlyDefault(true);
@@ -362,8 +362,8 @@ export class PostgresSession implements AsyncSession {
     }
   }
 
-  async #execute(sql: string, params: readonly InputValue[] | undefined): Promise<StepResult> {
-    checkPostgresExecute(sql);
+  async #execute({ sql, params, inSession }: CallerStatementStep): Promise<StepResult> {
+    checkPostgresExecute(sql, inSession);
     const inTransaction = this.transactionState !== 'none';
     if (this.#local !== undefined) checkPooledStatement(sql, inTransaction);
     if (!inTransaction) await this.#setReadOnlyDefault(false);

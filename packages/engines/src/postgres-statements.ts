@@ -23,6 +23,9 @@ const connectionWords: ReadonlySet<string> = new Set([
   'COPY',
   'SET',
 ]);
+/** Those of them that a session takes: they set what goes with its connection. DISCARD and DEALLOCATE ALL would take away
+ * statements that the driver has prepared. */
+const sessionWords: ReadonlySet<string> = new Set(['SET', 'RESET', 'PREPARE', 'EXECUTE']);
 /** What a reading statement begins with; whether it writes all the same is the server's to say. */
 const readingWords: ReadonlySet<string> = new Set([
   'SELECT',
@@ -70,14 +73,16 @@ export function givesRowsAndActs(sql: string): boolean {
 /**
  * Whether `execute` takes a statement.
  *
+ * @param inSession the connection is its caller's alone and nobody's afterwards.
  * @throws {InvalidArgumentError} where it doesn't.
  */
-export function checkPostgresExecute(sql: string): void {
+export function checkPostgresExecute(sql: string, inSession: boolean = false): void {
   const [word = '', second] = leadingWords(sql, 2, 'postgresql');
-  if (connectionWords.has(word) && !(word === 'SET' && second === 'LOCAL')) {
+  const isTaken = (word === 'SET' && second === 'LOCAL') || (inSession && sessionWords.has(word));
+  if (connectionWords.has(word) && !isTaken) {
     throw new InvalidArgumentError(
       `execute does not take ${word}, which would change the state of the connection. ` +
-        'Use transaction for several statements in one.',
+        'Use transaction for several statements in one, and session for settings.',
       { engine: 'postgresql' },
     );
   }

@@ -26,6 +26,9 @@ export interface CallerStatementStep extends SqlStep {
   /** `query` must only read, or it is refused with a `ReadOnlyError`; `execute` may write, but may not change the state of
    * the connection (transactions, attached databases, settings), or it is refused with an `InvalidArgumentError`. */
   readonly kind: 'query' | 'execute';
+  /** The connection is its caller's alone and nobody's afterwards: `query` takes rows of a write (RETURNING), `execute` takes
+   * settings. Default: false. */
+  readonly inSession?: boolean | undefined;
 }
 
 /** Begins, ends or marks a transaction. The session keeps its {@link TransactionState} by these. */

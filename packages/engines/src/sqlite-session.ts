@@ -7,6 +7,7 @@ import { sqliteDriver } from './drivers.ts';
 import { toStorageError } from './errors.ts';
 import { inputCells } from './input-cells.ts';
 import {
+  type CallerStatementStep,
   emptyStepResult,
   type InsertStep,
   type Program,
@@ -151,9 +152,9 @@ export class SqliteSession implements SyncSession {
       case 'run':
         return this.#write(this.#prepare(step.sql), step.params);
       case 'query':
-        return this.#query(step.sql, step.params, step.form);
+        return this.#query(step);
       case 'execute':
-        return this.#execute(step.sql, step.params);
+        return this.#execute(step);
       case 'insert':
         return this.#insert(step);
       default:
@@ -229,20 +230,21 @@ export class SqliteSession implements SyncSession {
     return { ...emptyStepResult, rowsAffected: Number(changes?.['changes'] ?? 0) };
   }
 
-  #query(sql: string, params: readonly InputValue[] | undefined, form?: RowForm): StepResult {
+  #query({ sql, params, form, inSession }: CallerStatementStep): StepResult {
     // What is kept was let through before, but for what another step than this one prepared.
     const kept = this.#statements.get(sql);
     if (kept?.isQuery === true) return this.#read(kept, params, form);
     checkSqliteQueryText(sql);
     const prepared = this.#prepare(sql);
-    checkSqliteQuery(prepared.statement, sql, this.transactionState !== 'none');
+    const takesRows = inSession === true || this.transactionState !== 'none';
+    checkSqliteQuery(prepared.statement, sql, takesRows);
     // What only a transaction takes is asked about each time.
     prepared.isQuery = prepared.statement.readonly;
     return this.#read(prepared, params, form);
   }
 
-  #execute(sql: string, params: readonly InputValue[] | undefined): StepResult {
-    checkSqliteExecute(sql);
+  #execute({ sql, params, inSession }: CallerStatementStep): StepResult {
+    checkSqliteExecute(sql, inSession);
     const prepared = this.#prepare(sql);
     const result = this.#write(prepared, params);
     return changesRows.has(prepared.words[0] ?? '') ? result : emptyStepResult;

@@ -22,6 +22,13 @@ const lastingPragmas: ReadonlySet<string> = new Set([
   'wal_checkpoint',
 ]);
 
+/** Pragmas that go with a connection, and do nothing to others or to the file. */
+const sessionPragmas: ReadonlySet<string> = new Set([
+  ...['foreign_keys', 'defer_foreign_keys', 'recursive_triggers', 'case_sensitive_like'],
+  ...['ignore_check_constraints', 'reverse_unordered_selects', 'automatic_index', 'query_only'],
+  ...['busy_timeout', 'cache_size', 'temp_store', 'legacy_alter_table', 'synchronous'],
+]);
+
 /**
  * Refuses what `query` must not even prepare: SQLite runs some PRAGMAs while it prepares them, behind EXPLAIN as well.
  *
@@ -40,17 +47,17 @@ export function checkSqliteQueryText(sql: string): void {
  * Whether `query` takes a statement, which {@link checkSqliteQueryText} has let be prepared.
  *
  * @param statement what the engine says of it.
- * @param inTransaction a transaction takes rows of a write (RETURNING), which could not be had otherwise.
+ * @param takesRows a transaction and a session take rows of a write (RETURNING), which could not be had otherwise.
  * @throws {ReadOnlyError} where it doesn't.
  */
 export function checkSqliteQuery(
   statement: { readonly readonly: boolean; readonly reader: boolean },
   sql: string,
-  inTransaction: boolean,
+  takesRows: boolean,
 ): void {
   // EXPLAIN runs nothing, whatever the engine says of what it explains.
   if (statement.reader && (statement.readonly || glanceSqlite(sql).explains)) return;
-  if (statement.reader && inTransaction && givesRowsOfWrite(sql, 'sqlite')) return;
+  if (statement.reader && takesRows && givesRowsOfWrite(sql, 'sqlite')) return;
   throw new ReadOnlyError(
     'query takes one statement that only reads and returns rows. Use execute to write.',
     { engine: 'sqlite' },
@@ -60,19 +67,21 @@ export function checkSqliteQuery(
 /**
  * Whether `execute` takes a statement: asked before it is prepared.
  *
+ * @param inSession the connection is its caller's alone and nobody's afterwards.
  * @throws {InvalidArgumentError} where it doesn't.
  */
-export function checkSqliteExecute(sql: string): void {
+export function checkSqliteExecute(sql: string, inSession: boolean = false): void {
   const { lead, explains, pragma } = glanceSqlite(sql);
   const refused =
     (connectionWords.has(lead.toUpperCase()) && !explains) ||
     (pragma !== undefined &&
       pragma.does !== 'tells' &&
-      !(pragma.does === 'changes the file' && lastingPragmas.has(pragma.name)));
+      !(pragma.does === 'changes the file' && lastingPragmas.has(pragma.name)) &&
+      !(inSession && !explains && sessionPragmas.has(pragma.name)));
   if (!refused) return;
   throw new InvalidArgumentError(
     `execute does not take ${lead.toUpperCase()}, which would change the state of the connection. ` +
-      'Use transaction for several statements in one.',
+      'Use transaction for several statements in one, and session for settings.',
     { engine: 'sqlite' },
   );
 }

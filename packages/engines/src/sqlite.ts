@@ -13,4 +13,5 @@ export { jsonText } from './json-text.ts';
 export { leadingWords } from './sql-text.ts';
 export { type Token, tokensOf } from '@changeover/classify/glance';
 export { toStorageError } from './errors.ts';
+export { serializableSql } from './serializable.ts';
 export { readInTransaction, shareSnapshot } from './snapshot/shared-snapshot.ts';

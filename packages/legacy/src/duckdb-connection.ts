@@ -9,6 +9,7 @@ import {
   classifyError,
   duckdbDriver,
   type DuckdbLease,
+  type CallerStatementStep,
   emptyStepResult,
   leaseDuckdbInstance,
   type Program,
@@ -109,10 +110,10 @@ export class DuckdbConnection implements Connection {
           affectedBy(await this.#runStatement(statement, step.params)),
         );
       case 'query':
-        return this.#query(step.sql, step.params);
+        return this.#query(step);
       case 'execute':
         return this.#prepared(step.sql, async (statement) => {
-          checkDuckdbExecute(statement.statementType, step.sql);
+          checkDuckdbExecute(statement.statementType, step.sql, step.inSession);
           return affectedBy(await this.#runStatement(statement, step.params));
         });
       case 'insert':
@@ -125,8 +126,9 @@ export class DuckdbConnection implements Connection {
     }
   }
 
-  async #query(sql: string, params: readonly InputValue[] | undefined): Promise<StepResult> {
-    checkDuckdbText(sql, this.#inTransaction);
+  async #query({ sql, params, inSession }: CallerStatementStep): Promise<StepResult> {
+    const takesRows = inSession === true || this.#inTransaction;
+    checkDuckdbText(sql, takesRows);
     const explained = duckdbExplained(sql);
     if (explained !== undefined) {
       // The parser says of what is no SELECT that it can't be written down.
@@ -138,7 +140,7 @@ export class DuckdbConnection implements Connection {
     }
     if (isDuckdbPivot(sql)) return this.#pivot(sql, params);
     return this.#prepared(sql, async (statement) => {
-      checkDuckdbQuery(statement.statementType, this.#inTransaction ? sql : undefined);
+      checkDuckdbQuery(statement.statementType, takesRows ? sql : undefined);
       return rowsOf(await this.#runStatement(statement, params));
     });
   }

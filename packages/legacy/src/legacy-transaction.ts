@@ -19,14 +19,14 @@ import type { Connection } from './connection.ts';
 export class LegacyTransaction implements StorageTransaction {
   readonly dataset: string;
   readonly #programs: DatasetPrograms;
-  readonly #connection: Connection;
+  protected readonly connection: Connection;
   readonly #queue = new CallQueue();
   readonly #pending = new Set<Promise<unknown>>();
   #ended = false;
 
   constructor(engine: Engine, dataset: string, connection: Connection) {
     this.dataset = dataset;
-    this.#connection = connection;
+    this.connection = connection;
     this.#programs = datasetPrograms({ engine, dataset, transaction: 'savepoint' });
   }
 
@@ -37,19 +37,38 @@ export class LegacyTransaction implements StorageTransaction {
   /** Lets no call in any more and waits for those that `work` began and didn't wait for. */
   async end(): Promise<void> {
     this.#ended = true;
+    await this.calls();
+  }
+
+  /** Waits for the calls that were begun. */
+  protected async calls(): Promise<void> {
     await Promise.allSettled(this.#pending);
+  }
+
+  /** What the next call is made with. */
+  protected get programs(): DatasetPrograms {
+    return this.#programs;
+  }
+
+  protected get what(): 'transaction' | 'session' {
+    return 'transaction';
   }
 
   /** Runs a program in the transaction. */
   run<T>(make: (programs: DatasetPrograms) => Program<T>): Promise<T> {
+    return this.enqueue(() => this.connection.run(make(this.programs)));
+  }
+
+  /** Does something on the connection after what was asked for before. */
+  protected enqueue<T>(work: () => Promise<T>): Promise<T> {
     if (this.#ended) {
       return Promise.reject(
-        new ClosedError('The transaction has ended: its object takes no more calls.', {
+        new ClosedError(`The ${this.what} has ended: its object takes no more calls.`, {
           dataset: this.dataset,
         }),
       );
     }
-    const running = this.#queue.run(() => this.#connection.run(make(this.#programs)));
+    const running = this.#queue.run(work);
     const settled = running
       .then(
         () => undefined,

@@ -267,14 +267,14 @@ export class PostgresConnection implements Connection {
         );
       case 'query':
         if (this.#local !== undefined) checkPooledStatement(step.sql, this.#inTransaction);
-        if (this.#inTransaction && givesRowsAndActs(step.sql))
+        if ((this.#inTransaction || step.inSession === true) && givesRowsAndActs(step.sql))
           return this.#one(step.sql, step.params, false);
         checkPostgresQuery(step.sql);
         return this.#inTransaction
           ? this.#queryInTransaction(step.sql, step.params)
           : this.#one(step.sql, step.params, true);
       case 'execute': {
-        checkPostgresExecute(step.sql);
+        checkPostgresExecute(step.sql, step.inSession);
         if (this.#local !== undefined) checkPooledStatement(step.sql, this.#inTransaction);
         const { rowsAffected } = await this.#one(step.sql, step.params, false);
         return { ...emptyStepResult, rowsAffected };

@@ -8,6 +8,7 @@ import { expect, test } from '@jest/globals';
  */
 const shared = [
   // The operations: their SQL, and the steps that a connection performs by itself.
+  'CallerStatementStep',
   'DatasetPrograms',
   'InsertStep',
   'Program',
@@ -46,6 +47,10 @@ const shared = [
   'checkSqliteQueryText',
   'classifyError',
   'toStorageError',
+  // How a transaction is serializable, and when it is run again.
+  'inAttempts',
+  'parseTransactionOptions',
+  'serializableSql',
   // What a PostgreSQL connection stands on, what to do where a pooler drops it, and how a statement is given up.
   'CancelTarget',
   'PostgresSettings',

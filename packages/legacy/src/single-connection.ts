@@ -1,20 +1,27 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { setTimeout } from 'node:timers/promises';
 import {
   type Engine,
   InvalidArgumentError,
   parseDatasetName,
+  type StorageSession,
   type StorageTransaction,
   type StoreLocation,
+  type TransactionOptions,
 } from '@changeover/engines/api';
 import {
   datasetPrograms,
   type DatasetPrograms,
   type DatasetStore,
+  inAttempts,
+  parseTransactionOptions,
   type Program,
   readInSnapshot,
+  serializableSql,
 } from '@changeover/engines';
 import { abortedError, CallQueue } from './call-queue.ts';
 import { type Connection, openDataset, openStore } from './connection.ts';
+import { LegacySession } from './legacy-session.ts';
 import { LegacyTransaction } from './legacy-transaction.ts';
 
 /** How a call is made that is no caller's. */
@@ -90,18 +97,51 @@ export class SingleConnection {
   async transaction<T>(
     name: string,
     work: (transaction: StorageTransaction) => Promise<T> | T,
+    options?: TransactionOptions,
   ): Promise<T> {
     const dataset = parseDatasetName(name);
-    if (typeof work !== 'function') {
-      throw new InvalidArgumentError(
-        'transaction takes a function that is given the transaction.',
-        { dataset },
-      );
-    }
+    checkWork('transaction', dataset, work);
+    const { attempts, serializable } = parseTransactionOptions(options);
+    const outer = this.#transaction();
+    if (outer instanceof LegacySession && outer.dataset === dataset && !serializable)
+      return outer.transaction(work);
     this.#refuseInTransaction('transaction');
+    return inAttempts(
+      this.#engine,
+      attempts,
+      () => this.#transactOnce(dataset, work, serializable),
+      // Only another process can be met here.
+      (failures) => setTimeout(Math.random() * Math.min(250, 5 * 2 ** failures)),
+    );
+  }
+
+  /** Runs `work` on a connection of its own, beside the one whose state stays, and holds the queue until it has ended. */
+  async session<T>(name: string, work: (session: StorageSession) => Promise<T> | T): Promise<T> {
+    const dataset = parseDatasetName(name);
+    checkWork('session', dataset, work);
+    this.#refuseInTransaction('session');
+    return this.#turn(dataset, async () => {
+      // Naming a dataset opens it, whatever is called.
+      await this.#opened(dataset);
+      const connection = await openDataset(this.#engine, this.#location(), dataset);
+      const session = new LegacySession(this.#engine, dataset, connection);
+      try {
+        return await this.#transactions.run(session, async () => await work(session));
+      } finally {
+        await session.end();
+        await connection.close();
+      }
+    });
+  }
+
+  async #transactOnce<T>(
+    dataset: string,
+    work: (transaction: StorageTransaction) => Promise<T> | T,
+    serializable: boolean,
+  ): Promise<T> {
     return this.#turn(dataset, async () => {
       const { connection } = await this.#opened(dataset);
-      await this.#watched(connection, control('begin'));
+      await this.#watched(connection, begun(this.#engine, serializable));
       const transaction = new LegacyTransaction(this.#engine, dataset, connection);
       let result: T;
       try {
@@ -244,6 +284,19 @@ export class SingleConnection {
   }
 }
 
-function* control(kind: 'begin' | 'commit' | 'rollback'): Program<void> {
+function* control(kind: 'commit' | 'rollback'): Program<void> {
   yield { kind };
+}
+
+function* begun(engine: Engine, serializable: boolean): Program<void> {
+  yield { kind: 'begin' };
+  const sql = serializable ? serializableSql(engine) : undefined;
+  if (sql !== undefined) yield { kind: 'run', sql };
+}
+
+function checkWork(operation: 'transaction' | 'session', dataset: string, work: unknown): void {
+  if (typeof work === 'function') return;
+  throw new InvalidArgumentError(`${operation} takes a function that is given the ${operation}.`, {
+    dataset,
+  });
 }

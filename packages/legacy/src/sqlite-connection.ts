@@ -78,11 +78,15 @@ export class SqliteConnection implements Connection {
       case 'query': {
         checkSqliteQueryText(step.sql);
         const statement = this.#prepare(step.sql);
-        checkSqliteQuery(statement, step.sql, this.#database.inTransaction);
+        checkSqliteQuery(
+          statement,
+          step.sql,
+          step.inSession === true || this.#database.inTransaction,
+        );
         return readRows(statement, step.params);
       }
       case 'execute':
-        checkSqliteExecute(step.sql);
+        checkSqliteExecute(step.sql, step.inSession);
         return this.#write(step.sql, step.params);
       case 'insert':
         return this.#insert(step);

@@ -11,9 +11,11 @@ import {
   type ResultSet,
   type StorageBackend as StorageApi,
   StorageError,
+  type StorageSession,
   type StorageTransaction,
   type StoreLocation,
   type TableInfo,
+  type TransactionOptions,
   type WriteTableOptions,
 } from '@changeover/engines/api';
 import { type Row } from '@changeover/core';
@@ -129,8 +131,13 @@ export class StorageBackend implements StorageApi {
   transaction<T>(
     dataset: string,
     work: (transaction: StorageTransaction) => Promise<T> | T,
+    options?: TransactionOptions,
   ): Promise<T> {
-    return this.#connection.transaction(dataset, work);
+    return this.#connection.transaction(dataset, work, options);
+  }
+
+  session<T>(dataset: string, work: (session: StorageSession) => Promise<T> | T): Promise<T> {
+    return this.#connection.session(dataset, work);
   }
 
   getTableInfo(dataset: string, table: string): Promise<TableInfo> {

@@ -7,6 +7,7 @@ import {
   inputKeys,
   readInTransaction,
   rowsFromCells,
+  serializableSql,
   shareSnapshot,
 } from '@changeover/engines/sqlite';
 import type {
@@ -32,13 +33,16 @@ export type Job =
       readonly digest?: boolean | undefined;
       /** True inside a caller's transaction. */
       readonly inTransaction?: boolean | undefined;
+      /** True inside a caller's session, which has its connection to itself until that is closed. */
+      readonly inSession?: boolean | undefined;
       /** True in a transaction that a failure of this must not end, and that keeps nothing of it. */
       readonly inSnapshot?: boolean | undefined;
       /** `keeps`: it leaves something on the connection beyond the transaction, as far as can be told. `last write`: it asks for what
        * the connection's last write left. */
       readonly session?: 'keeps' | 'may keep' | 'last write' | undefined;
     }
-  | { readonly kind: 'begin' | 'commit' | 'rollback' | 'ping' | 'snapshotBounds' | 'shareSnapshot' }
+  | { readonly kind: 'begin'; readonly serializable?: boolean | undefined }
+  | { readonly kind: 'commit' | 'rollback' | 'ping' | 'snapshotBounds' | 'shareSnapshot' }
   | { readonly kind: 'commitOutcome'; readonly transactionId: string }
   | {
       readonly kind: 'rehearse';
@@ -129,6 +133,8 @@ export function jobProgram(context: JobContext, job: Job): Program<JobAnswer> {
       return sharedSnapshot();
     case 'commitOutcome':
       return commitOutcome(job.transactionId);
+    case 'begin':
+      return begun(context.engine, job.serializable === true);
     default:
       return control(job.kind);
   }
@@ -160,7 +166,7 @@ export function runDirectly(session: SyncSession, context: JobContext, job: Oper
 
 function operationProgram(context: JobContext, job: OperationJob, form: RowForm): Program<unknown> {
   const { engine, dataset } = context;
-  const isUsual = job.inTransaction !== true && form === context.form;
+  const isUsual = job.inTransaction !== true && job.inSession !== true && form === context.form;
   const programs =
     (isUsual ? context.programs : undefined) ??
     datasetPrograms({
@@ -168,6 +174,7 @@ function operationProgram(context: JobContext, job: OperationJob, form: RowForm)
       dataset,
       form,
       transaction: job.inTransaction === true ? 'savepoint' : 'own',
+      inSession: job.inSession,
     });
   const program = programs[job.operation] as (...args: readonly unknown[]) => Program<unknown>;
   return program(...job.args);
@@ -222,7 +229,14 @@ function* commitOutcome(transactionId: string): Program<JobAnswer> {
   return { rows: 'none', value: rows[0]?.['status'] };
 }
 
-function* control(kind: 'begin' | 'commit' | 'rollback'): Program<JobAnswer> {
+function* begun(engine: Engine, serializable: boolean): Program<JobAnswer> {
+  yield { kind: 'begin' };
+  const sql = serializable ? serializableSql(engine) : undefined;
+  if (sql !== undefined) yield { kind: 'run', sql };
+  return { rows: 'none', value: undefined };
+}
+
+function* control(kind: 'commit' | 'rollback'): Program<JobAnswer> {
   yield { kind };
   return { rows: 'none', value: undefined };
 }

@@ -7,8 +7,10 @@ import type {
   Metadata,
   ReadTableOptions,
   ResultSet,
+  StorageSession,
   StorageTransaction,
   TableInfo,
+  TransactionOptions,
   WriteTableOptions,
 } from '@changeover/engines/api';
 import type { Row } from '@changeover/core';
@@ -53,9 +55,13 @@ export class PooledBackend implements DatasetBackend {
 
   transaction<T>(
     work: (transaction: StorageTransaction) => Promise<T> | T,
-    options?: CallOptions,
+    options?: CallOptions & TransactionOptions,
   ): Promise<T> {
     return this.#engine.transaction(this.dataset, work, options);
+  }
+
+  session<T>(work: (session: StorageSession) => Promise<T> | T, options?: CallOptions): Promise<T> {
+    return this.#engine.session(this.dataset, work, options);
   }
 
   getTableInfo(table: string, options?: CallOptions): Promise<TableInfo> {

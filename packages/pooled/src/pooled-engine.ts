@@ -1,14 +1,20 @@
 import { InvalidArgumentError } from '@changeover/engines/api';
-import type { CallOptions, Engine, StorageTransaction } from '@changeover/engines/api';
+import type {
+  CallOptions,
+  Engine,
+  StorageSession,
+  StorageTransaction,
+  TransactionOptions,
+} from '@changeover/engines/api';
 import { toStorageError } from '@changeover/engines';
 import type { EndableCall } from '@changeover/core';
 import { CallEnd } from './dataset/call-end.ts';
 import { callLimit, checkLimit } from './dataset/call-limit.ts';
 import type { CallLimit } from './dataset/call-limit.ts';
+import { CallerScopes } from './dataset/caller-scopes.ts';
 import { DatasetManagement } from './dataset/dataset-management.ts';
 import type { ClosedWhile, StoreOperation } from './dataset/dataset-management.ts';
 import { OpenDatasets } from './dataset/open-datasets.ts';
-import { ScopedTransactions } from './dataset/scoped-transactions.ts';
 import type { EngineDriver, EngineSetting } from './engine-parts.ts';
 import { isWriting } from './job.ts';
 import type { DatasetOperation, Job, OperationJob } from './job.ts';
@@ -31,7 +37,7 @@ export class PooledEngine {
   readonly #setting: EngineSetting;
   readonly #callTimeoutMs: number;
   readonly #datasets: OpenDatasets;
-  readonly #transactions: ScopedTransactions;
+  readonly #scopes: CallerScopes;
   readonly #management: DatasetManagement;
   /** Of the call that is being made in this tick. */
   #coming: CallEnd | undefined = undefined;
@@ -42,14 +48,18 @@ export class PooledEngine {
    */
   constructor(driver: EngineDriver, callTimeoutMs: number, othersClosedWhile: ClosedWhile) {
     const { setting } = driver;
-    const { engine, clock } = setting;
+    const { engine } = setting;
     const datasets = new OpenDatasets(driver);
     this.engine = engine;
     this.#driver = driver;
     this.#setting = setting;
     this.#callTimeoutMs = callTimeoutMs;
     this.#datasets = datasets;
-    this.#transactions = new ScopedTransactions({ engine, datasets, clock, callTimeoutMs });
+    this.#scopes = new CallerScopes({
+      setting,
+      callTimeoutMs,
+      pooled: (dataset, work) => datasets.use(dataset, work),
+    });
     this.#management = new DatasetManagement({ setting, datasets, othersClosedWhile });
   }
 
@@ -145,13 +155,22 @@ export class PooledEngine {
     });
   }
 
-  /** Runs a caller's function once in a transaction; calls that it makes for the same dataset take part. */
-  async transaction<Value>(
+  /** Runs a caller's function in a transaction; calls that it makes for the same dataset take part. */
+  transaction<Value>(
     dataset: string,
     work: (transaction: StorageTransaction) => Promise<Value> | Value,
+    options?: CallOptions & TransactionOptions,
+  ): Promise<Value> {
+    return this.#scopes.transaction(dataset, work, options, this.#takeEnd());
+  }
+
+  /** Runs a caller's function on a connection of its own; calls that it makes for the same dataset take part. */
+  session<Value>(
+    dataset: string,
+    work: (session: StorageSession) => Promise<Value> | Value,
     options?: CallOptions,
   ): Promise<Value> {
-    return await this.#transactions.run({ dataset, work, options, end: this.#takeEnd() });
+    return this.#scopes.session(dataset, work, options, this.#takeEnd());
   }
 
   /** Runs an operation on the datasets themselves. */
@@ -165,9 +184,9 @@ export class PooledEngine {
     const fields = { engine: this.engine, dataset, operation };
     const limit = callLimit(options, this.#callTimeoutMs, clock.monotonicMs());
     checkLimit(limit, clock.monotonicMs(), fields);
-    if (operation === 'dropDataset' && this.#transactions.joined(dataset) !== undefined) {
+    if (operation === 'dropDataset' && this.#scopes.joined(dataset) !== undefined) {
       throw new InvalidArgumentError(
-        'A dataset can not be dropped inside a transaction on it.',
+        'A dataset can not be dropped inside a transaction or a session on it.',
         fields,
       );
     }
@@ -181,9 +200,9 @@ export class PooledEngine {
 
   /** Closes what is open; the next call opens again. */
   async closeConnections(): Promise<void> {
-    if (this.#transactions.inside) {
+    if (this.#scopes.inside) {
       throw new InvalidArgumentError(
-        'Connections can not be closed inside a transaction, which needs one.',
+        'Connections can not be closed inside a transaction or a session, which needs one.',
         {
           engine: this.engine,
           operation: 'closeConnections',
@@ -235,7 +254,7 @@ export class PooledEngine {
   }
 
   #run(dataset: string, job: OperationJob, limit: CallLimit): Promise<unknown> {
-    const joined = this.#transactions.joined(dataset);
+    const joined = this.#scopes.joined(dataset);
     if (joined !== undefined) return joined.run(job.operation, job.args);
     checkLimit(limit, this.#setting.clock.monotonicMs(), {
       engine: this.engine,
@@ -256,7 +275,7 @@ export class PooledEngine {
   /** The answer of a read that is done on the spot; undefined where it isn't one. */
   #inline(dataset: string, job: OperationJob): Promise<unknown> | undefined {
     const pools = this.#datasets.ready(dataset);
-    if (pools === undefined || this.#transactions.joined(dataset) !== undefined) return undefined;
+    if (pools === undefined || this.#scopes.joined(dataset) !== undefined) return undefined;
     try {
       const done = pools.tryInline(job);
       return done === undefined ? undefined : Promise.resolve(done.value);

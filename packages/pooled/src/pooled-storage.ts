@@ -7,8 +7,10 @@ import type {
   ReadTableOptions,
   ResultSet,
   StorageBackend,
+  StorageSession,
   StorageTransaction,
   TableInfo,
+  TransactionOptions,
   WriteTableOptions,
 } from '@changeover/engines/api';
 import type { Row } from '@changeover/core';
@@ -51,8 +53,13 @@ export class PooledStorage implements StorageBackend {
   async transaction<T>(
     dataset: string,
     work: (transaction: StorageTransaction) => Promise<T> | T,
+    options?: TransactionOptions,
   ): Promise<T> {
-    return await this.#of(dataset).transaction(work);
+    return await this.#of(dataset).transaction(work, options);
+  }
+
+  async session<T>(dataset: string, work: (session: StorageSession) => Promise<T> | T): Promise<T> {
+    return await this.#of(dataset).session(work);
   }
 
   async getTableInfo(dataset: string, table: string): Promise<TableInfo> {

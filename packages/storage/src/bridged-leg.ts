@@ -30,6 +30,9 @@ export function bridgedLeg(
       told.hasRun(dataset, sql === undefined ? 'schema' : { sql });
     }
   };
+  const hasRun = (dataset: unknown, ran: readonly unknown[]): void => {
+    for (const sql of ran) told.hasRun(dataset, sql === undefined ? 'schema' : { sql });
+  };
   const watched: Partial<StorageBackend> = {
     execute: (...args) => then(args[0], () => api.execute(...args), args[1]),
     writeTable: (...args) =>
@@ -48,7 +51,18 @@ export function bridgedLeg(
           ...rest,
         )
         .finally(() => {
-          for (const sql of ran) told.hasRun(dataset, sql === undefined ? 'schema' : { sql });
+          hasRun(dataset, ran);
+        });
+    },
+    session: (dataset, work, ...rest) => {
+      if (typeof work !== 'function') return api.session(dataset, work, ...rest);
+      const ran: unknown[] = [];
+      // What its statements leave goes with it: nothing of that is relied on.
+      const saw = (): void => undefined;
+      return api
+        .session(dataset, (inside) => work(noting(inside, ran, saw)), ...rest)
+        .finally(() => {
+          hasRun(dataset, ran);
         });
     },
   };
@@ -68,17 +82,17 @@ export function bridgedLeg(
 const maxNoted = 100;
 
 /** A transaction that notes what is run in it: a statement's text, or undefined for a table that is written anew. */
-function noting(
-  inside: StorageTransaction,
+function noting<Inside extends StorageTransaction>(
+  inside: Inside,
   ran: unknown[],
   saw: (operation: string, sql: unknown) => void,
-): StorageTransaction {
+): Inside {
   const note = (sql: unknown): void => {
     if (ran.length < maxNoted) ran.push(sql);
     else ran[0] = undefined;
   };
   // Over nothing: a leg may give a frozen object, whose properties a proxy of it must give unchanged.
-  return new Proxy({} as StorageTransaction, {
+  return new Proxy({} as Inside, {
     has: (_nothing, name) => Reflect.has(inside, name),
     get: (_nothing, name) => {
       const value: unknown = Reflect.get(inside, name);
@@ -87,7 +101,12 @@ function noting(
         if (name === 'query' || name === 'execute') saw(name, args[0]);
         if (name === 'execute') note(args[0]);
         if (name === 'writeTable') note(undefined);
-        return Reflect.apply(value, inside, args);
+        const [work] = args;
+        if (name !== 'transaction' || typeof work !== 'function')
+          return Reflect.apply(value, inside, args);
+        const noted = (within: StorageTransaction): unknown =>
+          Reflect.apply(work, undefined, [noting(within, ran, saw)]);
+        return Reflect.apply(value, inside, [noted]);
       };
     },
   });

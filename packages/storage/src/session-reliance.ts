@@ -30,6 +30,9 @@ export interface StatementCall {
   readonly shape: string;
 }
 
+/** What was set in a session: nothing; what only who asks for it sees; what may change any answer. */
+export type SettingsSeen = 'nothing' | 'custom' | 'anything';
+
 /** Nothing is relied on; it is being learned; or what is. */
 type Known = 'none' | 'learning' | readonly SessionUse[];
 
@@ -45,6 +48,9 @@ export class SessionReliance {
   readonly #options: SessionRelianceOptions;
   readonly #byDataset = new Map<string, Map<string, Known>>();
   readonly #relied = new Map<string, KnownReliance>();
+  readonly #set = new Map<string, SettingsSeen>();
+  /** By dataset, what is being learned of statements that were called. */
+  readonly #beingLearned = new Map<string, Set<Promise<void>>>();
 
   constructor(options: SessionRelianceOptions) {
     this.#options = options;
@@ -65,6 +71,18 @@ export class SessionReliance {
   /** What this process saw a dataset rely on. */
   reliedOn(dataset: string): KnownReliance {
     return this.#relied.get(dataset) ?? 'none';
+  }
+
+  /** What this process saw set in a dataset's session, once all is known that was called until now. Never rejects. */
+  async settings(dataset: string): Promise<SettingsSeen> {
+    await Promise.all([...(this.#beingLearned.get(dataset) ?? [])]);
+    return this.#set.get(dataset) ?? 'nothing';
+  }
+
+  #noteSet({ dataset, sql }: StatementCall): void {
+    if (this.#set.get(dataset) === 'anything') return;
+    const seen = setsCustomOnly(sql) ? 'custom' : 'anything';
+    if (this.#set.size < maxDatasets || this.#set.has(dataset)) this.#set.set(dataset, seen);
   }
 
   #firstSeen(call: StatementCall): void {
@@ -90,16 +108,30 @@ export class SessionReliance {
     const forget = (): void => {
       this.#shapesOf(dataset).delete(shape);
     };
-    this.#options.learn(dataset, sql).then((statement) => {
+    const learned = this.#options.learn(dataset, sql).then((statement) => {
       if (statement === undefined || statement.effect === 'unknown') {
         // It may be told the next time.
         forget();
         return;
       }
       const uses = usesOf(statement);
+      if (statement.opaque) this.#noteSet(call);
       this.#note(dataset, shape, uses);
       this.#record(call, uses, site, isInside);
     }, forget);
+    this.#waitFor(dataset, learned);
+  }
+
+  #waitFor(dataset: string, learned: Promise<void>): void {
+    const all = this.#beingLearned.get(dataset) ?? new Set<Promise<void>>();
+    this.#beingLearned.set(dataset, all);
+    const settled = learned
+      .catch(() => undefined)
+      .then(() => {
+        all.delete(settled);
+        if (all.size === 0) this.#beingLearned.delete(dataset);
+      });
+    all.add(settled);
   }
 
   #count(call: StatementCall, uses: readonly SessionUse[], site: string | undefined): void {
@@ -107,12 +139,14 @@ export class SessionReliance {
   }
 
   #record(
-    { operation, dataset, shape }: StatementCall,
+    call: StatementCall,
     uses: readonly SessionUse[],
     captured: string | undefined,
     isInside: boolean,
   ): void {
     const { backend, kept, record } = this.#options;
+    const { operation, dataset, shape } = call;
+    if (uses.includes('sets')) this.#noteSet(call);
     for (const use of uses) {
       // A transaction has its connection to itself: what the last write left is there.
       if (isInside && (use === 'lastWrite' || use === 'reads')) continue;
@@ -154,6 +188,18 @@ export class SessionReliance {
     if (shapes.size >= maxShapes) shapes.clear();
     return shapes;
   }
+}
+
+/**
+ * Whether a statement sets nothing but settings of a program's own (`app.tenant`), which change no answer but of what asks for them: as
+ * far as its text says. A function of a user's is taken to.
+ */
+function setsCustomOnly(sql: string): boolean {
+  const named = [...sql.matchAll(/\bset_config['"]?\s*\(\s*(?:'([^']*)')?/gi)];
+  if (named.length > 0) return named.every(([, name]) => name?.includes('.') === true);
+  return (
+    !/^\s*(?:set|reset|pragma|discard)\b/i.test(sql) || /^\s*set\s+(?:session\s+)?\w+\./i.test(sql)
+  );
 }
 
 /** What a dataset that relies on the session in this way needs kept. */

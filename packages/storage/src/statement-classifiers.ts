@@ -3,7 +3,7 @@ import { createDuckdbClassifier } from '@changeover/classify/duckdb';
 import { createPostgresClassifier, hasPostgresParser } from '@changeover/classify/postgresql';
 import { createSqliteClassifier } from '@changeover/classify/sqlite';
 import type { AnswerFacts } from '@changeover/core';
-import type { SessionUse } from '@changeover/engines/api';
+import { keepsSession, type SessionUse } from '@changeover/engines/api';
 import {
   type Engine,
   type InputValue,
@@ -12,6 +12,7 @@ import {
   undeterminedSql,
 } from '@changeover/engines';
 import { answerFacts } from './answer-facts.ts';
+import type { SettingsSeen } from './session-reliance.ts';
 
 /** Asks a dataset's catalogue, on a connection that is not a caller's. Rejects where there is no such dataset. */
 export type AskCatalogue = (
@@ -26,6 +27,8 @@ export interface StatementClassifiersOptions {
   readonly ask: AskCatalogue;
   /** Told once, where statements can't be classified and are judged by their words. */
   readonly onWordsOnly: (reason: string) => void;
+  /** What callers were seen to set in a dataset's session. Default: nothing. */
+  readonly settings?: ((dataset: string) => Promise<SettingsSeen>) | undefined;
   /** Milliseconds that only go forward. Default: `performance.now`. */
   readonly now?: (() => number) | undefined;
 }
@@ -74,9 +77,12 @@ export class StatementClassifiers {
   ): Promise<AnswerFacts> {
     if (await this.#judgesByWords()) return factsByWords(sql);
     const statement = await this.#learn(this.#entry(dataset), sql);
-    return answerFacts(statement, (all) =>
+    const facts = answerFacts(statement, (all) =>
       params === undefined ? [dataset, all] : [dataset, all, params],
     );
+    const settings = (await this.#options.settings?.(dataset)) ?? 'nothing';
+    const bound = boundToConnection(statement, settings);
+    return facts.acts !== undefined || bound === undefined ? facts : { ...facts, acts: bound };
   }
 
   /**
@@ -92,20 +98,24 @@ export class StatementClassifiers {
       return this.#wordsTold ? 'unknown' : 'pending';
     }
     const statement = this.#entry(dataset).classifier.classify(sql);
-    if (statement === 'pending') return 'pending';
-    if (statement.effect !== 'unknown') return statement.session;
-    return statement.acts.some(({ detail }) => detail.startsWith(passingFailure))
-      ? 'pending'
-      : 'unknown';
+    return statement === 'pending' ? 'pending' : useOf(statement);
+  }
+
+  /** The same, once it is known. Never rejects. */
+  async learnedUse(dataset: string, sql: string): Promise<SessionUse> {
+    const statement = await this.learned(dataset, sql);
+    return statement === undefined ? 'unknown' : useOf(statement);
   }
 
   /** What a statement does that a rollback does not take back, once it is known: see `SessionFacts.lastingEffect`. */
   async lastingEffect(dataset: string, sql: string): Promise<string | undefined> {
     const statement = await this.learned(dataset, sql);
     const lasting = statement?.acts.filter(({ kind }) => lastingActs.has(kind)) ?? [];
-    return lasting.length === 0
-      ? undefined
-      : lasting.map(({ kind, detail }) => `${kind}: ${detail}`).join('; ');
+    if (lasting.length === 0)
+      return statement?.anewInside === true
+        ? 'what it writes comes from something that answers differently each time'
+        : undefined;
+    return lasting.map(({ kind, detail }) => `${kind}: ${detail}`).join('; ');
   }
 
   /** What a statement does, once it is known; undefined where it is judged by its words alone. */
@@ -232,11 +242,37 @@ function withJson(row: Readonly<Record<string, unknown>>): Readonly<Record<strin
   return { ...row, columns: parsed(columns), keys: parsed(keys) };
 }
 
+/** A write of rows calls functions by defaults and triggers, which define nothing, as far as anybody has seen. */
 function changesSchema({ acts }: Statement): boolean {
+  const writes = acts.some(({ kind }) => kind === 'writes rows');
   return acts.some(
     ({ kind }) =>
-      kind !== 'writes rows' && kind !== 'returns rows of a write' && kind !== 'locks rows',
+      kind !== 'writes rows' &&
+      kind !== 'returns rows of a write' &&
+      kind !== 'locks rows' &&
+      !(writes && kind === 'calls a function that acts'),
   );
+}
+
+/** Why a statement that reads has its answer on its caller's connection alone, so that another connection's says nothing of it. */
+function boundToConnection(
+  { session, readsLastWrite }: Statement,
+  settings: SettingsSeen,
+): string | undefined {
+  if (readsLastWrite) return "it asks for what its connection's last write left";
+  if (session === 'temporary') return 'it reads temporary objects, which its connection has alone';
+  if (settings === 'anything') return 'settings of its connection were changed';
+  return settings === 'custom' && session === 'reads'
+    ? 'it asks for settings of its connection, which were changed'
+    : undefined;
+}
+
+/** Code that nobody can look into may do anything to the session. */
+function useOf({ acts, effect, opaque, session }: Statement): SessionUse {
+  if (effect === 'unknown') {
+    return acts.some(({ detail }) => detail.startsWith(passingFailure)) ? 'pending' : 'unknown';
+  }
+  return opaque && !keepsSession(session) ? 'unknown' : session;
 }
 
 /** The rule without a parser, which misses much and suspects more. */

@@ -82,6 +82,7 @@ export class StorageLegs {
         const signal = this.#ending.signal;
         return (await shadow.read({ operation: 'query', args, signal })) as ResultSet;
       },
+      settings: (dataset) => this.#sessions.settings(engine, dataset),
       onWordsOnly: (reason) => {
         this.#services.logger.warn({ event: 'statements-by-words', backend: engine }, reason);
       },

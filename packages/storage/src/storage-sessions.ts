@@ -9,7 +9,12 @@ import {
 } from '@changeover/engines/api';
 import { type StorageBackendFactoryOptions } from '@changeover/pooled';
 import type { PooledOptions } from './bridge-options.ts';
-import { scopeOf, SessionReliance, type StatementCall } from './session-reliance.ts';
+import {
+  scopeOf,
+  SessionReliance,
+  type SettingsSeen,
+  type StatementCall,
+} from './session-reliance.ts';
 import type { StatementClassifiers } from './statement-classifiers.ts';
 
 /** Who is to be told of an engine's statements. */
@@ -93,6 +98,11 @@ export class StorageSessions {
     }
   }
 
+  /** What was set in a dataset's session, as far as this process saw. */
+  async settings(engine: Engine, dataset: string): Promise<SettingsSeen> {
+    return (await this.#watched.get(engine)?.reliance.settings(dataset)) ?? 'nothing';
+  }
+
   #modeOf(engine: Engine, dataset: string): SessionMode {
     if (this.#refusesAll) return 'refuse';
     const asked = { backend: engine, dataset, operation: anyOperation };
@@ -112,6 +122,8 @@ export class StorageSessions {
       readsLastWrite: (sql) => words.readsLastWrite(sql),
       lastingEffect: async (sql) =>
         await this.#watched.get(engine)?.classifiers.lastingEffect(dataset, sql),
+      learnedUse: async (sql) =>
+        (await this.#watched.get(engine)?.classifiers.learnedUse(dataset, sql)) ?? 'unknown',
       sessionUse: (sql) => {
         const use = words.sessionUse(sql);
         if (use !== 'unknown') return use;

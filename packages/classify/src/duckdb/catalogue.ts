@@ -22,6 +22,8 @@ export interface FunctionFact {
 export interface RelationFact extends Pick<Relation, 'columns' | 'keys'> {
   readonly temporary: boolean;
   readonly view: string | null;
+  /** Of its columns. */
+  readonly defaults: readonly { readonly column: string; readonly sql: string }[];
 }
 
 /** Functions, macros, views and tables of an instance. */
@@ -36,7 +38,7 @@ select lower(function_name), function_type, bool_or(coalesce(stability, '') = 'V
 from duckdb_functions() group by all`;
 const viewsSql = 'select lower(view_name), sql, temporary from duckdb_views() where not internal';
 const columnsSql = `
-select lower(c.table_name), c.database_name || '.' || c.schema_name, lower(c.column_name), c.data_type, coalesce(t.temporary, false)
+select lower(c.table_name), c.database_name || '.' || c.schema_name, lower(c.column_name), c.data_type, coalesce(t.temporary, false), c.column_default
 from duckdb_columns() c left join duckdb_tables() t on t.table_oid = c.table_oid and t.database_oid = c.database_oid
 where not c.internal order by c.database_name, c.schema_name, c.table_name, c.column_index`;
 const keysSql = `
@@ -67,6 +69,7 @@ export async function readCatalogue(connection: DuckdbConnection): Promise<Catal
       keys: [],
       temporary: temporary === true,
       view: String(sql),
+      defaults: [],
     });
   }
   return { functions, relations };
@@ -82,19 +85,22 @@ interface Table {
   readonly name: string;
   readonly temporary: boolean;
   readonly columns: { readonly name: string; readonly float: boolean }[];
+  readonly defaults: { readonly column: string; readonly sql: string }[];
 }
 
 function tablesOf(rows: readonly (readonly unknown[])[]): Map<string, Table> {
   const tables = new Map<string, Table>();
-  for (const [name, schema, column, type, temporary] of rows) {
+  for (const [name, schema, column, type, temporary, filled] of rows) {
     const place = `${String(schema)}.${String(name)}`;
     const table = tables.get(place) ?? {
       name: String(name),
       temporary: temporary === true,
       columns: [],
+      defaults: [],
     };
     // A list or a struct of such numbers as well.
     table.columns.push({ name: String(column), float: /DOUBLE|FLOAT/.test(String(type)) });
+    if (typeof filled === 'string') table.defaults.push({ column: String(column), sql: filled });
     tables.set(place, table);
   }
   return tables;

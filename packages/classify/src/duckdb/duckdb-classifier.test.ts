@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { StatementClassifier } from '../classifier.ts';
 import { dressedReads, ordinaryReads, ordinaryTables } from '../test-kit/ordinary.ts';
-import { actsOf, notReads, summary } from '../test-kit/summary.ts';
+import { actsOf, comparable, notReads, summary } from '../test-kit/summary.ts';
 import { tpchQueries, tpchTables } from '../test-kit/tpch.ts';
 import { createDuckdbClassifier } from './duckdb-classifier.ts';
 import { actingCalls } from './test-kit/acting-calls.ts';
@@ -37,6 +37,12 @@ describe('DuckDB', () => {
 
   test.each(actingCalls)('%s acts', async (sql) => {
     expect((await classifier.learn(sql)).effect).not.toBe('reads');
+  });
+
+  test("all of TPC-H's queries and of ordinary reads can be compared, of which 95 % are asked for", async () => {
+    for (const statements of [tpchQueries, ordinaryReads]) {
+      expect(await comparable(classifier, statements)).toEqual({ share: 1, others: [] });
+    }
   });
 
   test("TPC-H's queries, ordinary reads, and reads behind comments are reads", async () => {

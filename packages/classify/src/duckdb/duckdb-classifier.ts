@@ -12,6 +12,7 @@ import { noteCommand, temporaryMade, unquoted } from './command.ts';
 import { pivotAsSelect, telling, viewQuery } from './not-selects.ts';
 import { translate } from './translate.ts';
 import { type Node, type Parsed, Walk } from './walk.ts';
+import { noteWriteEffects } from './write-effects.ts';
 
 /** What a classifier for DuckDB takes. */
 export interface DuckdbClassifierOptions extends ClassifierOptions {
@@ -160,6 +161,8 @@ class DuckdbJudge implements Judge {
       return walk.missing ? undefined : walk.findings.statement({ shape });
     }
     noteCommand(tokens, walk.findings);
+    noteWriteEffects(walk, tokens);
+    if (walk.missing) return undefined;
     const made = temporaryMade(tokens);
     if (made !== undefined) this.temporary.add(made.name, made.view ? viewQuery(sql) : undefined);
     const named = tokens.some(

@@ -39,8 +39,10 @@ export class Walk {
     this.#depth = depth;
   }
 
-  /** Looks into the text of a view or a macro. */
-  inside(through: string, sql: string): Query | undefined {
+  /** Looks into the text of a view or a macro.
+   *
+   * @param isDefault of a column that the statement names by its table: who compares what was written asks for these. */
+  inside(through: string, sql: string, isDefault = false): Query | undefined {
     if (this.#depth >= maxDepth) {
       this.findings.act('not understood', `${through}: it leads to ever more`);
       return undefined;
@@ -55,7 +57,7 @@ export class Walk {
     const statements = 'error' in parsed ? [] : parsed.statements;
     const queries = statements.map((statement) => this.options.translate(walk, statement));
     if (walk.missing) this.missing = true;
-    this.findings.include(walk.findings, through);
+    this.findings.include(walk.findings, through, { isDefault });
     return queries[0];
   }
 
@@ -86,6 +88,7 @@ export class Walk {
 
   /** What a function or a word says about the session. */
   tells(name: string): void {
+    if (causesOf(name).length > 0) this.findings.answersAnew();
     if (reviewed.readsSession.has(name)) this.findings.uses('reads');
     if (reviewed.setsSession.has(name)) this.findings.uses('sets');
     if (reviewed.connectionFacts.has(name)) this.findings.connectionFact(name);

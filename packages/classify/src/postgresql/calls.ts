@@ -9,7 +9,7 @@ export type CallFacts = Pick<Call, 'causes' | 'aggregate' | 'sensitive' | 'float
 
 /** One of a name's functions that must be looked into, or can't be. */
 export type Inside =
-  | { readonly type: 'sql'; readonly definition: string }
+  | { readonly type: 'sql' | 'plpgsql'; readonly definition: string }
   | { readonly type: 'parts'; readonly parts: FunctionFact['parts'] }
   | { readonly type: 'opaque'; readonly fact: FunctionFact };
 
@@ -23,6 +23,9 @@ export function noteBuiltin(name: string, volatile: boolean, findings: Findings)
     reviewed.serverState.has(name);
   if (reviewed.actsThoughStable.has(name) || (volatile && !harmless))
     findings.act('calls a function that acts', name);
+  // Most of them run SQL that they are given in a string.
+  if (reviewed.actsThoughStable.has(name)) findings.runsOpaqueCode();
+  if (causesOf(name, 1).length > 0) findings.answersAnew();
   if (reviewed.readsSession.has(name)) findings.uses('reads');
   if (reviewed.setsSession.has(name)) findings.uses('sets');
   if (reviewed.sessionLocks.has(name)) findings.uses('locks');
@@ -82,6 +85,7 @@ export function isPure(fact: FunctionFact, pure: ReadonlySet<string>): boolean {
 
 /** What must be looked into, or can't be, of a user's function. */
 export function insideOf(fact: FunctionFact): Inside {
-  if (fact.definition !== null) return { type: 'sql', definition: fact.definition };
+  const { definition, language } = fact;
+  if (definition !== null) return { type: language === 'plpgsql' ? 'plpgsql' : 'sql', definition };
   return fact.kind === 'a' ? { type: 'parts', parts: fact.parts } : { type: 'opaque', fact };
 }

@@ -1,5 +1,12 @@
 import type { PostgresQuery } from './queries.ts';
-import { functionsQuery, generalQuery, relationsQuery, typesQuery } from './queries.ts';
+import {
+  functionsQuery,
+  generalQuery,
+  relationsQuery,
+  typesQuery,
+  writesQuery,
+} from './queries.ts';
+import type { WriteFact } from './write-effects.ts';
 
 /** One of the functions that a name may mean. */
 export interface FunctionFact {
@@ -14,7 +21,7 @@ export interface FunctionFact {
   /** Made by `initdb`, not by a user. */
   readonly builtin: boolean;
   readonly ofExtension: boolean;
-  /** `CREATE FUNCTION …` of one in SQL. */
+  /** `CREATE FUNCTION …` of one in SQL or PL/pgSQL. */
   readonly definition: string | null;
   /** The functions that an aggregate calls, as `[schema, name]`. */
   readonly parts: readonly (readonly [string, string])[];
@@ -32,7 +39,6 @@ export interface RelationFact {
   /** What reading it evaluates: the conditions of its row-level security. */
   readonly policies: readonly string[];
   readonly foreign: boolean;
-  readonly triggers: readonly string[];
 }
 
 /** What holds whatever a statement says: calls without a call in the syntax tree. */
@@ -62,10 +68,12 @@ export class Catalogue {
   readonly #functions = new Map<string, readonly FunctionFact[]>();
   readonly #relations = new Map<string, RelationFact | null>();
   readonly #types = new Map<string, readonly string[]>();
+  readonly #writes = new Map<string, readonly WriteFact[]>();
   readonly #missing = {
     functions: new Set<string>(),
     relations: new Set<string>(),
     types: new Set<string>(),
+    writes: new Set<string>(),
   };
   #general: GeneralFacts | undefined;
 
@@ -95,6 +103,14 @@ export class Catalogue {
     return known;
   }
 
+  /** What writing to a table brings with it. Undefined: missing. */
+  writeFacts(schema: string | undefined, name: string): readonly WriteFact[] | Missing {
+    const key = quoted(schema, name);
+    const known = this.#writes.get(key);
+    if (known === undefined) this.#missing.writes.add(key);
+    return known;
+  }
+
   get general(): GeneralFacts | Missing {
     return this.#general;
   }
@@ -121,6 +137,11 @@ export class Catalogue {
     if (types.length > 0) {
       const found = await typesQuery(this.#query, types);
       for (const name of types) this.#types.set(name, found.get(name) ?? []);
+    }
+    const writes = taken(this.#missing.writes);
+    if (writes.length > 0) {
+      const found = await writesQuery(this.#query, writes);
+      for (const name of writes) this.#writes.set(name, found.get(name) ?? []);
     }
   }
 }

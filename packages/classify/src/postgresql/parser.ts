@@ -5,6 +5,8 @@ export type Node = Readonly<Record<string, unknown>>;
 export interface PostgresParser {
   /** The statements of a text, each under the name of its type. Throws an `Error` with the parser's message. */
   parseSync(sql: string): { readonly stmts?: readonly { readonly stmt?: Node }[] };
+  /** The body of a `CREATE FUNCTION` in PL/pgSQL. Throws as well. */
+  parsePlPgSQLSync(definition: string): unknown;
 }
 
 let loading: Promise<PostgresParser> | undefined;
@@ -33,7 +35,10 @@ async function load(): Promise<PostgresParser> {
     );
   }
   await parser.loadModule();
-  return { parseSync: (sql) => parser.parseSync(sql) };
+  return {
+    parseSync: (sql) => parser.parseSync(sql),
+    parsePlPgSQLSync: (definition) => parser.parsePlPgSQLSync(definition),
+  };
 }
 
 /** The statements of a text. Throws what the parser throws. */

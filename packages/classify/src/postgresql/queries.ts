@@ -1,4 +1,5 @@
 import type { FunctionFact, GeneralFacts, RelationFact } from './catalogue.ts';
+import type { WriteFact } from './write-effects.ts';
 
 /**
  * How the catalogue is asked: one statement with its parameters, on a connection whose `search_path` is that of the statements to be
@@ -16,7 +17,7 @@ const functionsSql = `
 select p.proname as name, n.nspname as schema, p.provolatile as volatility, l.lanname as language, p.prokind as kind,
   p.proretset as "returnsSet", t.typname as result, p.oid < ${firstOfUsers} as builtin,
   exists (select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.objid = p.oid and d.deptype = 'e') as "ofExtension",
-  case when p.oid >= ${firstOfUsers} and l.lanname = 'sql' then pg_catalog.pg_get_functiondef(p.oid) end as definition,
+  case when p.oid >= ${firstOfUsers} and l.lanname in ('sql', 'plpgsql') then pg_catalog.pg_get_functiondef(p.oid) end as definition,
   case when p.oid >= ${firstOfUsers} and a.aggfnoid is not null then array(
     select pn.nspname || '.' || ap.proname from pg_catalog.pg_proc ap join pg_catalog.pg_namespace pn on pn.oid = ap.pronamespace
     where ap.oid in (a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn)) end as parts
@@ -40,8 +41,7 @@ select w.name as asked, c.relkind as kind, n.nspname as schema, c.oid < ${firstO
   case when c.relkind = 'v' then pg_catalog.pg_get_viewdef(c.oid) end as view,
   case when c.relrowsecurity then array(select e from pg_catalog.pg_policy p, unnest(array[pg_catalog.pg_get_expr(p.polqual, p.polrelid), pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid)]) as u(e) where p.polrelid = c.oid and e is not null) end as policies,
   exists (with recursive below(oid) as (select c.oid union select h.inhrelid from below join pg_catalog.pg_inherits h on h.inhparent = below.oid)
-    select from below join pg_catalog.pg_class f on f.oid = below.oid where f.relkind = 'f') as "foreign",
-  array(select t.tgname::text from pg_catalog.pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal) as triggers
+    select from below join pg_catalog.pg_class f on f.oid = below.oid where f.relkind = 'f') as "foreign"
 from unnest($1::text[]) as w(name)
 join pg_catalog.pg_class c on c.oid = to_regclass(w.name)
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace`;
@@ -125,6 +125,55 @@ export async function typesQuery(
   names: readonly string[],
 ): Promise<Map<string, string[]>> {
   return grouped(await query(typesSql, [names]), 'name', (row) => String(row['check']));
+}
+
+const writesSql = `
+with recursive reached(asked, oid, named) as (
+  select w.name, to_regclass(w.name)::pg_catalog.oid, true from unnest($1::text[]) as w(name) where to_regclass(w.name) is not null
+  union
+  select r.asked, x.oid, false from reached r join lateral (
+    select k.conrelid as oid from pg_catalog.pg_constraint k
+      where k.contype = 'f' and k.confrelid = r.oid and (k.confdeltype in ('c', 'n', 'd') or k.confupdtype in ('c', 'n', 'd'))
+    union all select h.inhrelid from pg_catalog.pg_inherits h where h.inhparent = r.oid
+    union all select d.refobjid from pg_catalog.pg_rewrite v join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+      and d.objid = v.oid and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass where v.ev_class = r.oid) as x on x.oid <> r.oid
+),
+relation as (select distinct on (r.asked, c.oid) r.asked, c.oid, c.relname::text as name, r.named
+  from reached r join pg_catalog.pg_class c on c.oid = r.oid where c.oid >= ${firstOfUsers} order by r.asked, c.oid, r.named desc),
+typed(oid, type, base) as (
+  select distinct t.oid, t.typname::text, t.typbasetype from relation r join pg_catalog.pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
+    join pg_catalog.pg_type t on t.oid = a.atttypid where t.oid >= ${firstOfUsers} and t.typtype in ('d', 'b', 'c', 'r'))
+select r.asked, r.name as table, r.named, case when a.attgenerated = '' then 'default' else 'generated' end as kind, a.attname::text as name,
+    pg_catalog.pg_get_expr(d.adbin, d.adrelid) as sql
+  from relation r join pg_catalog.pg_attrdef d on d.adrelid = r.oid join pg_catalog.pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum
+union all
+select r.asked, r.name, r.named, 'default', a.attname, pg_catalog.format('pg_catalog.nextval(%L)', pg_catalog.pg_get_serial_sequence(r.oid::pg_catalog.regclass::text, a.attname))
+  from relation r join pg_catalog.pg_attribute a on a.attrelid = r.oid and a.attidentity <> '' and not a.attisdropped
+union all
+select r.asked, r.name, r.named, 'type default', a.attname, coalesce(pg_catalog.pg_get_expr(t.typdefaultbin, 0), t.typdefault)
+  from relation r join pg_catalog.pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped and not a.atthasdef
+  join pg_catalog.pg_type t on t.oid = a.atttypid where t.oid >= ${firstOfUsers} and t.typtype = 'd' and t.typdefaultbin is not null
+union all
+select r.asked, r.name, r.named, 'type', a.attname, y.type
+  from relation r join pg_catalog.pg_attribute a on a.attrelid = r.oid and a.attnum > 0 join typed y on y.oid = a.atttypid
+union all
+select r.asked, r.name, r.named, 'check', k.conname, pg_catalog.pg_get_expr(k.conbin, k.conrelid)
+  from relation r join pg_catalog.pg_constraint k on k.conrelid = r.oid and k.contype = 'c'
+union all
+select r.asked, r.name, r.named, 'index', i.indexrelid::pg_catalog.regclass::text, e.sql
+  from relation r join pg_catalog.pg_index i on i.indrelid = r.oid,
+  unnest(array[pg_catalog.pg_get_expr(i.indexprs, i.indrelid), pg_catalog.pg_get_expr(i.indpred, i.indrelid)]) as e(sql) where e.sql is not null
+union all
+select r.asked, r.name, r.named, 'trigger', t.tgname, null from relation r join pg_catalog.pg_trigger t on t.tgrelid = r.oid and not t.tgisinternal
+union all
+select r.asked, r.name, r.named, 'rule', v.rulename, null from relation r join pg_catalog.pg_rewrite v on v.ev_class = r.oid and v.rulename <> '_RETURN'`;
+
+/** What writing to these tables, quoted as in SQL, brings with it. */
+export async function writesQuery(
+  query: PostgresQuery,
+  names: readonly string[],
+): Promise<Map<string, WriteFact[]>> {
+  return grouped(await query(writesSql, [names]), 'asked', (row) => row as unknown as WriteFact);
 }
 
 /** What a user made that is called without being named. */

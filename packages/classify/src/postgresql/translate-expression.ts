@@ -154,6 +154,7 @@ function sqlValue(walk: Walk, name: string): Expression {
     walk.findings.uses('reads');
     return { type: 'other', children: [] };
   }
+  walk.findings.answersAnew();
   return { type: 'other', children: [], causes: ['time'] };
 }
 

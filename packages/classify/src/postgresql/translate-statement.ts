@@ -4,6 +4,7 @@ import { node, nodes, type Node, text, unwrap } from './parser.ts';
 import { expression } from './translate-expression.ts';
 import { commonTables, relation, translateSelect } from './translate-query.ts';
 import type { Walk } from './walk.ts';
+import { noteWriteEffects } from './write-effects.ts';
 
 /** What a statement type does whatever stands in it. */
 interface Utility {
@@ -12,7 +13,6 @@ interface Utility {
 }
 
 const utilities: Readonly<Record<string, Utility>> = {
-  CallStmt: { kind: 'calls a function that acts' },
   CheckPointStmt: { kind: 'maintains the database' },
   ClosePortalStmt: { kind: 'sets the session', session: 'sets' },
   ClusterStmt: { kind: 'maintains the database' },
@@ -20,7 +20,6 @@ const utilities: Readonly<Record<string, Utility>> = {
   DeallocateStmt: { kind: 'sets the session', session: 'sets' },
   DeclareCursorStmt: { kind: 'sets the session', session: 'sets' },
   DiscardStmt: { kind: 'sets the session', session: 'sets' },
-  DoStmt: { kind: 'calls a function that acts' },
   ExecuteStmt: { kind: 'not understood', session: 'reads' },
   FetchStmt: { kind: 'sets the session', session: 'sets' },
   ListenStmt: { kind: 'sets the session', session: 'sets' },
@@ -60,7 +59,7 @@ export function translateStatement(walk: Walk, wrapped: Node): Query | undefined
     case 'UpdateStmt':
     case 'DeleteStmt':
     case 'MergeStmt':
-      write(walk, fields);
+      write(walk, type, fields);
       return undefined;
     case 'TransactionStmt': {
       const kind = text(fields['kind']) ?? '';
@@ -70,6 +69,14 @@ export function translateStatement(walk: Walk, wrapped: Node): Query | undefined
     }
     case 'VariableSetStmt':
       set(walk, fields);
+      return undefined;
+    case 'DoStmt':
+      walk.findings.act('calls a function that acts', 'Do');
+      walk.block(fields);
+      return undefined;
+    case 'CallStmt':
+      walk.findings.act('calls a function that acts', 'Call');
+      expression(walk, { FuncCall: fields['funccall'] });
       return undefined;
     case 'ConstraintsSetStmt':
       walk.findings.act('controls a transaction', 'SET CONSTRAINTS');
@@ -92,7 +99,7 @@ function set(walk: Walk, fields: Node): void {
   walk.findings.uses('sets');
 }
 
-function write(walk: Walk, fields: Node): void {
+function write(walk: Walk, type: string, fields: Node): void {
   const target = node(fields['relation']) ?? {};
   const name = text(target['relname']) ?? '';
   const schema = text(target['schemaname']);
@@ -104,10 +111,7 @@ function write(walk: Walk, fields: Node): void {
   // For what reading it involves; that it is written is said below.
   relation(walk, name, schema);
   walk.findings.table(name, schema, true);
-  const fact = walk.options.catalogue.relation(schema, name);
-  const triggers = walk.planningOnly ? [] : (fact?.triggers ?? []);
-  for (const trigger of triggers)
-    walk.findings.act('calls a function that acts', `trigger ${trigger} of ${name}`);
+  noteWriteEffects(walk, type, fields, name, schema);
   const rest = Object.entries(fields).filter(
     ([key]) => key !== 'relation' && key !== 'withClause' && key !== 'selectStmt',
   );

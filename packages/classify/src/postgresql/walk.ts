@@ -3,6 +3,7 @@ import type { Query } from '../query/query.ts';
 import { callFacts, type CallFacts, insideOf, isPure, noteBuiltin } from './calls.ts';
 import type { Catalogue, FunctionFact, RelationFact } from './catalogue.ts';
 import { nodes, type Node, type PostgresParser, statementsOf, text, unwrap } from './parser.ts';
+import { blockOf, definitionOfBlock, type ProceduralBody, proceduralBody } from './plpgsql.ts';
 import type { TemporaryObjects } from '../temporary-objects.ts';
 
 /** What a judgement works with. */
@@ -42,12 +43,14 @@ export class Walk {
   }
 
   /** Looks into a text that belongs to what the statement uses, and includes what it does. Its query, if it is one. */
-  inside(through: string, sql: string): Query | undefined {
-    return this.within(through, () => statementsOf(this.options.parser, sql));
+  inside(through: string, sql: string, isDefault = false): Query | undefined {
+    return this.within(through, () => statementsOf(this.options.parser, sql), isDefault);
   }
 
-  /** The same for trees. */
-  within(through: string, statements: () => readonly Node[]): Query | undefined {
+  /** The same for trees.
+   *
+   * @param isDefault of a column that the statement names by its table: who compares what was written asks for these. */
+  within(through: string, statements: () => readonly Node[], isDefault = false): Query | undefined {
     if (this.#depth >= maxDepth) {
       this.findings.act('not understood', `${through}: it leads to ever more`);
       return undefined;
@@ -61,7 +64,7 @@ export class Walk {
       walk.findings.act('not understood', String(error));
     }
     if (walk.missing) this.missing = true;
-    this.findings.include(walk.findings, through, this.planningOnly);
+    this.findings.include(walk.findings, through, { onlyPlanned: this.planningOnly, isDefault });
     return query;
   }
 
@@ -131,15 +134,57 @@ export class Walk {
       case 'sql':
         this.#definition(through, inside.definition);
         break;
+      case 'plpgsql':
+        this.#procedure(through, inside.definition);
+        break;
       case 'parts':
         for (const [schema, name] of inside.parts) this.behind(name, schema);
         break;
       case 'opaque':
-        this.findings.act(
-          'calls a function that acts',
-          `${through}, in ${fact.language}, which can't be looked into`,
-        );
+        this.#opaque(through, fact.language);
+        // What comes with an extension leaves the session alone, as far as anybody has seen.
+        if (!fact.ofExtension) this.findings.runsOpaqueCode();
     }
+  }
+
+  /** A DO, which runs what stands in it. */
+  block(fields: Node): void {
+    const { body, language } = blockOf(fields);
+    if (language === 'plpgsql') {
+      this.#procedure('Do', definitionOfBlock(body));
+      return;
+    }
+    this.#opaque('Do', language);
+    this.findings.runsOpaqueCode();
+  }
+
+  #opaque(through: string, language: string): void {
+    this.findings.act(
+      'calls a function that acts',
+      `${through}, in ${language}, which can't be looked into`,
+    );
+  }
+
+  /** A body in PL/pgSQL: what its statements and expressions do. */
+  #procedure(through: string, definition: string): void {
+    let body: ProceduralBody;
+    try {
+      body = proceduralBody(this.options.parser, definition);
+    } catch (error) {
+      this.#opaque(`${through} (${String(error)})`.slice(0, 200), 'plpgsql');
+      this.findings.runsOpaqueCode();
+      return;
+    }
+    if (body.dynamic) {
+      this.#opaque(`${through}, by EXECUTE`, 'plpgsql');
+      this.findings.runsOpaqueCode();
+    }
+    if (body.controls)
+      this.findings.act('calls a function that acts', `${through}: it ends transactions`);
+    const planningOnly = this.planningOnly;
+    this.planningOnly = false;
+    this.within(through, () => body.statements);
+    this.planningOnly = planningOnly;
   }
 
   /** The body of a function in SQL, and the defaults of its arguments. What it is for the optimiser, it is not for us: it may lie. */

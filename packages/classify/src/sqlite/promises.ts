@@ -4,7 +4,16 @@ import type { Token } from '../scan.ts';
 import { isWord, tokensOf, withoutLimit } from '../tokens.ts';
 import * as reviewed from './reviewed.ts';
 import type { Compiled, SchemaCopy } from './schema-copy.ts';
-import { causesIn, covers, nameOf, readSelect, type SelectText, split } from './select-text.ts';
+import {
+  causesIn,
+  columnIndex,
+  covers,
+  nameOf,
+  readSelect,
+  type SelectText,
+  split,
+} from './select-text.ts';
+import { columnsOfItem, subqueriesOf } from './through-subqueries.ts';
 
 /** A query that reads, as SQLite compiled it. */
 export interface CompiledQuery {
@@ -144,10 +153,22 @@ function undeterminedOf(
   const found: Undetermined[] = [];
   const simple = select !== undefined && !select.compound;
   const byItem = new Map<Cause, number[]>();
-  for (const { cause, item } of causesIn(body, keys, isInteger)) {
+  const subqueries = subqueriesOf(body);
+  const inside = new Set(subqueries.flatMap(({ tokens }) => tokens));
+  const note = (cause: Cause, columns: readonly number[] | undefined): void => {
+    if (columns === undefined) found.push({ what: cause, where: 'rows' });
+    else if (columns.length > 0) byItem.set(cause, [...(byItem.get(cause) ?? []), ...columns]);
+  };
+  for (const { cause, item, token } of causesIn(body, keys, isInteger)) {
+    if (inside.has(token)) continue;
     const column = simple && item !== undefined ? columnIndex(select, item) : undefined;
-    if (column === undefined) found.push({ what: cause, where: 'rows' });
-    else byItem.set(cause, [...(byItem.get(cause) ?? []), column]);
+    note(cause, column === undefined ? undefined : [column]);
+  }
+  for (const subquery of subqueries) {
+    const inner = readSelect(subquery.tokens);
+    const innerKeys = inner === undefined ? [] : keysOf(inner, copy);
+    for (const { cause, item } of causesIn(subquery.tokens, innerKeys, isInteger))
+      note(cause, item === undefined ? undefined : columnsOfItem(body, subquery, item));
   }
   for (const [what, columns] of byItem)
     found.push({ what, where: 'columns', columns: [...new Set(columns)] });
@@ -165,13 +186,6 @@ function findsConnection(table: string): boolean {
   return !/^pragma_(table_|index_|foreign_key_|collation|compile|function_|module_|pragma_)/.test(
     table,
   );
-}
-
-/** From the front if no star stands before it, else from the end if none stands behind. */
-function columnIndex(select: SelectText, item: number): number | undefined {
-  const stars = select.items.map((each) => each.at(-1)?.text === '*' && each.length <= 3);
-  if (!stars.slice(0, item).includes(true)) return item;
-  return stars.slice(item).includes(true) ? undefined : item - select.items.length;
 }
 
 /** LIMIT inside a subquery: whether its order leaves ties is not worked out. */

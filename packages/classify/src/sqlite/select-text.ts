@@ -10,6 +10,8 @@ export interface SelectText {
   readonly from: readonly Token[];
   readonly where: readonly Token[];
   readonly order: readonly (readonly Token[])[];
+  /** Of GROUP BY, HAVING and WINDOW. */
+  readonly rest: readonly Token[];
   readonly limited: boolean;
   /** GROUP BY, HAVING, DISTINCT, WINDOW, or a compound: rows are not those of FROM. */
   readonly plain: boolean;
@@ -20,6 +22,8 @@ export interface SelectText {
 export interface CauseAt {
   readonly cause: Cause;
   readonly item: number | undefined;
+  /** The call, or the word. */
+  readonly token: Token;
 }
 
 const clauses = [
@@ -81,10 +85,18 @@ export function readSelect(tokens: readonly Token[]): SelectText | undefined {
     from: clause('from'),
     where: clause('where'),
     order: split(clause('order').slice(1)),
+    rest: [...clause('group'), ...clause('having'), ...clause('window')],
     limited: has('limit'),
     plain: !distinct && !compound && !has('group') && !has('having'),
     compound,
   };
+}
+
+/** Where an item's column is: from the front if no star stands before it, else from the end if none stands behind. */
+export function columnIndex(select: SelectText, item: number): number | undefined {
+  const stars = select.items.map((each) => each.at(-1)?.text === '*' && each.length <= 3);
+  if (!stars.slice(0, item).includes(true)) return item;
+  return stars.slice(item).includes(true) ? undefined : item - select.items.length;
 }
 
 /** The column that a term names, with nothing but its direction behind it. */
@@ -179,10 +191,13 @@ function windowCovers(after: readonly Token[], keys: readonly (readonly string[]
   if (over === -1 || after[over + 1]?.text !== '(') return false;
   const inside = argumentsAt(after, over + 1);
   const by = inside.findIndex((token) => isWord(token, 'order'));
+  // Rows of different partitions are never told apart by a window.
+  const partition = isWord(inside[0], 'partition') ? split(inside.slice(2, by)) : [];
   const frame = inside.findIndex((token) =>
     ['rows', 'range', 'groups'].some((word) => isWord(token, word)),
   );
-  return by !== -1 && covers(split(inside.slice(by + 2, frame === -1 ? undefined : frame)), keys);
+  const terms = split(inside.slice(by + 2, frame === -1 ? undefined : frame));
+  return by !== -1 && covers([...partition, ...terms], keys);
 }
 
 /** All causes in a text, each with the item of its own SELECT that it stands in. */
@@ -196,6 +211,6 @@ export function causesIn(
     const cause = causeAt(tokens, index, keys, isInteger);
     if (cause === undefined) return [];
     const item = select?.items.findIndex((each) => each.includes(token)) ?? -1;
-    return [{ cause, item: item === -1 ? undefined : item }];
+    return [{ cause, item: item === -1 ? undefined : item, token }];
   });
 }

@@ -57,3 +57,51 @@ export const dressedReads: readonly string[] = [
   "select 'delete from users; order by 1 limit 3'",
   '/* update users set id = 1; */ select 1',
 ];
+
+/** Reads with windows inside of subqueries, each with the columns of its answer that are not determined; undefined: all of it. */
+export const windowsInSubqueries: readonly (readonly [string, readonly number[] | undefined])[] = [
+  [
+    'select * from (select id, row_number() over (partition by city order by age) as rn from users) x',
+    [1],
+  ],
+  [
+    'select * from (select id, row_number() over (partition by city order by id) as rn from users) x where rn = 1',
+    [],
+  ],
+  [
+    'select id, rn from (select id, row_number() over (order by age) as rn from users) x where rn = 1',
+    undefined,
+  ],
+  [
+    'with r as (select id, name, row_number() over (order by age) as rn from users) select id, name, rn from r',
+    [2],
+  ],
+  [
+    "with r as (select id, name, row_number() over (order by age) as rn from users) select id, name from r where name > 'm'",
+    [],
+  ],
+  [
+    'with r (a, b) as (select id, row_number() over (order by age) from users) select b, a from r',
+    [0],
+  ],
+  [
+    'with r as (select id, row_number() over (order by age) as rn from users) select id from r where rn < 3',
+    undefined,
+  ],
+  [
+    'select u.id, x.rn from users u join (select id, row_number() over (order by age) as rn from users) x on x.id = u.id',
+    [1],
+  ],
+  [
+    'select u.id from users u join (select id, row_number() over (order by age) as rn from users) x on x.rn = u.id',
+    undefined,
+  ],
+  [
+    'select * from (select id, lag(age) over (order by city) as p, name from users) x order by id',
+    [1],
+  ],
+  [
+    'select max(rn) from (select city, row_number() over (order by age) as rn from users) x group by city',
+    undefined,
+  ],
+];

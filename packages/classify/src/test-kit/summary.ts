@@ -39,3 +39,19 @@ export async function notReads(
   }
   return found;
 }
+
+/** The statements of whose answer too little is determined for a comparison to say anything, and the share of the others. */
+export async function comparable(
+  classifier: StatementClassifier,
+  statements: readonly string[],
+): Promise<{ readonly share: number; readonly others: readonly string[] }> {
+  const others: string[] = [];
+  for (const sql of statements) {
+    const { effect, undetermined } = await classifier.learn(sql);
+    const isOpen = undetermined.some(
+      ({ what, where }) => where === 'rows' && what !== 'time' && what !== 'rounding',
+    );
+    if (effect !== 'reads' || isOpen) others.push(sql);
+  }
+  return { share: 1 - others.length / statements.length, others };
+}

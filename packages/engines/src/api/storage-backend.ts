@@ -72,6 +72,27 @@ export interface StorageTransaction {
   analyzeColumn(table: string, column: string): Promise<ColumnAnalysis>;
 }
 
+/** What can be done inside a session: all of a transaction's calls, on one connection, each committed by itself. `query` takes rows of a
+ * write here too (`INSERT … RETURNING id`), and `execute` takes what sets the connection: `SET` on PostgreSQL, `PRAGMA foreign_keys` and
+ * the like on SQLite, `SET SESSION` and `SET VARIABLE` on DuckDB. */
+export interface StorageSession extends StorageTransaction {
+  /** Runs `work` once in a transaction on the session's connection: committed when it returns, rolled back when it throws. All calls on the
+   * session are part of it meanwhile. One at a time. Throws an `InvalidArgumentError` inside of another. */
+  transaction<T>(work: (transaction: StorageTransaction) => Promise<T> | T): Promise<T>;
+}
+
+/** How a transaction is run. */
+export interface TransactionOptions {
+  /** `serializable`: as if no other transaction ran meanwhile, in this process or another. PostgreSQL gives up one of two that could
+   * not have run one after the other; the whole transaction, **`work` included, is then run again**: it must have no effect but on the
+   * transaction. On SQLite each transaction is serializable, on DuckDB those of one process are. Default: the engine's own isolation
+   * level, and `work` runs once. */
+  readonly isolation?: 'serializable' | undefined;
+  /** How often `work` is run at most, with growing pauses of up to 250 ms, before the engine's refusal is the caller's error
+   * (`retryable: true`). From 1 to 1,000. Default: 20. Only with `isolation`. */
+  readonly attempts?: number | undefined;
+}
+
 /**
  * The legacy storage API, one object an engine, the dataset's name as first argument: what call sites use and what both
  * legs and the router between them provide. Every error is a {@link StorageError} with the driver's error as `cause`.
@@ -93,11 +114,20 @@ export interface StorageBackend {
   /** Runs one statement and commits it. Resolves to the number of rows affected. */
   execute(dataset: string, sql: string, params?: readonly InputValue[]): Promise<number>;
   /** Runs `work` once in a transaction: committed when it returns, rolled back when it throws. Calls that `work` makes
-   * for the same dataset on this object take part in the transaction, as they do on one connection. */
+   * for the same dataset on this object take part in the transaction, as they do on one connection.
+   *
+   * With `isolation: 'serializable'` `work` may be run several times: see {@link TransactionOptions}. */
   transaction<T>(
     dataset: string,
     work: (transaction: StorageTransaction) => Promise<T> | T,
+    options?: TransactionOptions,
   ): Promise<T>;
+  /** Runs `work` once with a connection of its own, on which nothing was left, and of which nothing is left afterwards: what its
+   * statements set, lock or make temporary is there for its later ones, and for nobody else. Each statement commits by itself. Calls that `work`
+   * makes for the same dataset on this object run on that connection. Like a transaction it excludes the dataset's other writes in this
+   * process while it lasts, and holds a connection: keep it short. Throws an `InvalidArgumentError` inside of a transaction or a session on
+   * the dataset. */
+  session<T>(dataset: string, work: (session: StorageSession) => Promise<T> | T): Promise<T>;
   getTableInfo(dataset: string, table: string): Promise<TableInfo>;
   /** The columns' names in the table's order. */
   getColumns(dataset: string, table: string): Promise<string[]>;
@@ -146,8 +176,10 @@ export interface DatasetBackend {
   execute(sql: string, params?: readonly InputValue[], options?: CallOptions): Promise<number>;
   transaction<T>(
     work: (transaction: StorageTransaction) => Promise<T> | T,
-    options?: CallOptions,
+    options?: CallOptions & TransactionOptions,
   ): Promise<T>;
+  /** As that of {@link StorageBackend}. */
+  session<T>(work: (session: StorageSession) => Promise<T> | T, options?: CallOptions): Promise<T>;
   getTableInfo(table: string, options?: CallOptions): Promise<TableInfo>;
   getColumns(table: string, options?: CallOptions): Promise<string[]>;
   tableExists(table: string, options?: CallOptions): Promise<boolean>;

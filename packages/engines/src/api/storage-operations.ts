@@ -45,6 +45,13 @@ export const storageOperations: OperationTable<StorageBackend> = {
     observe: observeTransaction,
     exclusive: true,
   },
+  // A caller may read, compute and write in it, as on the singleton, which did nothing else meanwhile.
+  session: {
+    kind: 'write',
+    comparison: 'afterwards',
+    observe: observeSession,
+    exclusive: true,
+  },
   getTableInfo: { kind: 'read' },
   getColumns: { kind: 'read' },
   tableExists: { kind: 'read' },
@@ -78,27 +85,42 @@ export function countInputRows(rows: InputRows): number {
 /** Wraps the function of a transaction so that its writes are noted. Statements in SQL are not read here: a transaction
  * that used `execute` has touched what only the engine can tell, which is left to the comparison of whole datasets. */
 function observeTransaction(...args: Parameters<StorageBackend['transaction']>): ObservedCall {
-  const [dataset, work] = args;
+  const [dataset, work, ...rest] = args;
   const touched = new Set<string>();
   if (typeof work !== 'function') return { args, touched: () => [] };
   const watched: typeof work = (transaction) =>
     work(watchWrites(transaction, (table) => touched.add(table)));
+  return { args: [dataset, watched, ...rest], touched: () => [...touched] };
+}
+
+function observeSession(...args: Parameters<StorageBackend['session']>): ObservedCall {
+  const [dataset, work] = args;
+  const touched = new Set<string>();
+  if (typeof work !== 'function') return { args, touched: () => [] };
+  const watched: typeof work = (session) =>
+    work(watchWrites(session, (table) => touched.add(table)));
   return { args: [dataset, watched], touched: () => [...touched] };
 }
 
 /** A proxy, because the transaction may be an object of any class, private fields included. */
-function watchWrites(
-  transaction: StorageTransaction,
+function watchWrites<Inside extends StorageTransaction>(
+  inside: Inside,
   onTable: (table: string) => void,
-): StorageTransaction {
-  return new Proxy(transaction, {
-    get(target, name) {
-      const value: unknown = Reflect.get(target, name);
+): Inside {
+  // Over nothing: a leg may give a frozen object, whose properties a proxy of it must give unchanged.
+  return new Proxy({} as Inside, {
+    has: (_nothing, name) => Reflect.has(inside, name),
+    get(_nothing, name) {
+      const value: unknown = Reflect.get(inside, name);
       if (typeof value !== 'function') return value;
-      if (name !== 'writeTable') return value.bind(target) as unknown;
-      return (...args: Parameters<StorageTransaction['writeTable']>) => {
-        onTable(args[0]);
-        return target.writeTable(...args);
+      return (...args: readonly unknown[]): unknown => {
+        if (name === 'writeTable') onTable(args[0] as string);
+        const [work] = args;
+        if (name !== 'transaction' || typeof work !== 'function')
+          return Reflect.apply(value, inside, args);
+        const watched = (within: StorageTransaction): unknown =>
+          Reflect.apply(work, undefined, [watchWrites(within, onTable)]);
+        return Reflect.apply(value, inside, [watched]);
       };
     },
   });

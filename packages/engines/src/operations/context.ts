@@ -20,6 +20,8 @@ export interface OperationContext {
   readonly transaction: TransactionMode;
   /** Set where these programs are made for many calls. */
   readonly pointReads?: PointReadTexts | undefined;
+  /** As that of a caller's statement. */
+  readonly inSession: boolean;
 }
 
 const dialects: Readonly<Record<Engine, Dialect>> = {

@@ -11,7 +11,8 @@ export function* query(
   params?: readonly InputValue[],
 ): Program<StepResult> {
   checkStatement(context, sql, params);
-  return yield { kind: 'query', sql, params: withoutHoles(params), form: context.form };
+  const { form, inSession } = context;
+  return yield { kind: 'query', sql, params: withoutHoles(params), form, inSession };
 }
 
 export function* execute(
@@ -20,7 +21,8 @@ export function* execute(
   params?: readonly InputValue[],
 ): Program<number> {
   checkStatement(context, sql, params);
-  return (yield { kind: 'execute', sql, params: withoutHoles(params) }).rowsAffected;
+  const { inSession } = context;
+  return (yield { kind: 'execute', sql, params: withoutHoles(params), inSession }).rowsAffected;
 }
 
 function checkStatement({ dialect }: OperationContext, sql: unknown, params: unknown): void {

@@ -30,6 +30,9 @@ export interface SessionFacts {
    * is nothing, or nothing can be told. Asked for comparisons only, which wait for it; must not reject. Default: nothing is told.
    */
   lastingEffect?(sql: string): Promise<string | undefined>;
+  /** What a statement whose use is `pending` turns out to be; `pending` where it could not be learned. Must not reject. Default: it is never
+   * learned. */
+  learnedUse?(sql: string): Promise<SessionUse>;
 }
 
 /** Whether a statement of this use leaves something for the next one. */

@@ -85,6 +85,7 @@ export class SnapshotReader {
       dataset: options.dataset,
       form: options.form,
       transaction: 'bare',
+      inSession: false,
     };
   }
 

@@ -5,9 +5,10 @@ import {
   StatementError,
 } from '@changeover/engines/api';
 import { TransactionOverError } from '@changeover/core';
+import { isConflict } from '@changeover/engines';
 import type { StorageTransaction } from '@changeover/engines/api';
 import type { CallLimit } from './call-limit.ts';
-import type { DatasetOperation } from '../job.ts';
+import type { DatasetOperation, Job } from '../job.ts';
 import type { Lease } from '../pool/lease.ts';
 import type { PooledDataset } from './pooled-dataset.ts';
 import type { PooledSession } from '../pooled-session.ts';
@@ -26,14 +27,23 @@ const transactionOperations = [
   'analyzeColumn',
 ] as const satisfies readonly (keyof StorageTransaction)[];
 
+/** What a transaction is made of. */
+export interface OpenTransactionParts {
+  readonly dataset: PooledDataset;
+  readonly lease: Lease<PooledSession>;
+  /** The limit of one call from now on. */
+  readonly limit: () => CallLimit;
+}
+
 /** One transaction that is under way: its calls run on one connection, one after the other. */
 export class OpenTransaction {
   readonly dataset: PooledDataset;
+  protected readonly lease: Lease<PooledSession>;
+  protected readonly limit: () => CallLimit;
+  readonly #what: 'transaction' | 'session';
   /** Rejects when the connection is taken back before the end. */
   readonly lost: Promise<never>;
   readonly #lose: (error: Error) => void;
-  readonly #lease: Lease<PooledSession>;
-  readonly #limit: () => CallLimit;
   #last: Promise<unknown> = Promise.resolve();
   #ended = false;
   /** A statement was given up: it may still run, and what it did can't be told, so nothing of the transaction may stay. */
@@ -41,12 +51,14 @@ export class OpenTransaction {
   /** The commit was handed to the engine, so that its answer tells what became of the transaction. */
   #committing = false;
   #cut: { readonly error: Error; readonly done: Promise<void> } | undefined = undefined;
+  /** Why the engine gave the transaction up, where its work did not pass that on. */
+  #conflict: unknown = undefined;
 
-  /** @param limit of one call from now on. */
-  constructor(dataset: PooledDataset, lease: Lease<PooledSession>, limit: () => CallLimit) {
+  constructor({ dataset, lease, limit }: OpenTransactionParts, what: 'transaction' | 'session') {
     this.dataset = dataset;
-    this.#lease = lease;
-    this.#limit = limit;
+    this.lease = lease;
+    this.limit = limit;
+    this.#what = what;
     const { promise, reject } = Promise.withResolvers<never>();
     this.lost = promise;
     this.#lose = reject;
@@ -62,21 +74,37 @@ export class OpenTransaction {
 
   /** Runs a call on the transaction's connection, after those before it. */
   async run(operation: DatasetOperation, args: readonly unknown[]): Promise<unknown> {
+    return await this.enqueue(() => this.perform(operation, args));
+  }
+
+  /** Does something on the connection after what was asked for before. */
+  protected async enqueue<Value>(work: () => Promise<Value>): Promise<Value> {
     if (this.#cut !== undefined) throw new TransactionOverError(this.dataset.dataset);
     if (this.#ended) throw this.#endedError();
     const call = this.#last
       .then(() => {
         if (this.#cut !== undefined) throw new TransactionOverError(this.dataset.dataset);
-        if (this.#doomed || !this.#lease.held) throw this.#lostError();
-        const job = { kind: 'operation', operation, args } as const;
-        return this.dataset.transactions.call(this.#lease, job, this.#limit());
+        if (this.#doomed || !this.lease.held) throw this.#lostError();
+        return work();
       })
       .catch((error: unknown) => {
         if (error instanceof AbortedError) this.#doomed = true;
+        if (isConflict(this.dataset.engine, error)) this.#conflict ??= error;
         throw error;
       });
     this.#last = call.catch(() => undefined);
     return await call;
+  }
+
+  /** Runs a call, when it is its turn. */
+  protected async perform(operation: DatasetOperation, args: readonly unknown[]): Promise<unknown> {
+    const job = { kind: 'operation', operation, args } as const;
+    return await this.dataset.transactions.call(this.lease, job, this.limit());
+  }
+
+  protected async runJob(job: Job): Promise<unknown> {
+    const terms = { limit: this.limit(), releaseOnFailure: false };
+    return await this.dataset.transactions.run(this.lease, job, terms);
   }
 
   /** Waits for the calls that nobody waited for, and commits.
@@ -92,18 +120,14 @@ export class OpenTransaction {
       await this.#end();
       throw this.#lostError();
     }
-    if (!this.#lease.held) throw this.#lostError();
-    const state = this.#lease.resource.transactionState;
+    if (!this.lease.held) throw this.#lostError();
+    const state = this.lease.resource.transactionState;
     if (state !== 'open') {
-      await this.dataset.transactions.end(this.#lease, 'rollback', this.#limit());
-      throw new StatementError(
-        'A statement of the transaction failed and the engine gave the whole of it up: it was rolled ' +
-          'back. Begin a new one.',
-        this.dataset.fields('transaction'),
-      );
+      await this.dataset.transactions.end(this.lease, 'rollback', this.limit());
+      throw this.rolledBackError();
     }
     this.#committing = true;
-    await this.dataset.transactions.end(this.#lease, 'commit', this.#limit());
+    await this.dataset.transactions.end(this.lease, 'commit', this.limit());
   }
 
   /** Waits for the calls that nobody waited for, and undoes everything. Never rejects. */
@@ -129,19 +153,31 @@ export class OpenTransaction {
    */
   cut(error: Error): void {
     if (!this.#committing) {
-      this.#cut ??= { error, done: this.dataset.transactions.cut(this.#lease) };
+      this.#cut ??= { error, done: this.dataset.transactions.cut(this.lease) };
       this.#lose(error);
-    } else if (this.#lease.held) void this.#lease.resource.end();
+    } else if (this.lease.held) void this.lease.resource.end();
   }
 
   async #end(): Promise<void> {
     // A connection on which something still runs goes when that has ended.
-    if (!this.#lease.held || this.#lease.busy) return;
-    try {
-      await this.dataset.transactions.end(this.#lease, 'rollback', this.#limit());
-    } catch {
-      this.#lease.discard('broken');
+    if (!this.lease.held || this.lease.busy) return;
+    if (this.#what === 'session') {
+      this.lease.release();
+      return;
     }
+    try {
+      await this.dataset.transactions.end(this.lease, 'rollback', this.limit());
+    } catch {
+      this.lease.discard('broken');
+    }
+  }
+
+  protected rolledBackError(): StatementError {
+    return new StatementError(
+      'A statement of the transaction failed and the engine gave the whole of it up: it was rolled ' +
+        'back. Begin a new one.',
+      { ...this.dataset.fields('transaction'), cause: this.#conflict },
+    );
   }
 
   /** The object that the caller's function gets. */
@@ -153,8 +189,13 @@ export class OpenTransaction {
     return Object.freeze(Object.fromEntries(calls)) as unknown as StorageTransaction;
   }
 
-  /** Waits for the calls that were begun. What follows from one of them in the same tick counts too. */
   async #settle(): Promise<void> {
+    await this.calls();
+    this.#ended = true;
+  }
+
+  /** Waits for the calls that were begun. What follows from one of them in the same tick counts too. */
+  protected async calls(): Promise<void> {
     let last: Promise<unknown>;
     do {
       last = this.#last;
@@ -163,21 +204,21 @@ export class OpenTransaction {
         setImmediate(resolve);
       });
     } while (last !== this.#last);
-    this.#ended = true;
   }
 
   #endedError(): ClosedError {
     return new ClosedError(
-      'The transaction has ended and takes no more calls.',
-      this.dataset.fields('transaction'),
+      `The ${this.#what} has ended and takes no more calls.`,
+      this.dataset.fields(this.#what),
     );
   }
 
   #lostError(): AbortedError {
+    const isTransaction = this.#what === 'transaction';
     return new AbortedError(
-      "The transaction's connection was taken back: because of a deadline, or because nothing ran on it " +
-        'for too long. Nothing of it was applied.',
-      { ...this.dataset.fields('transaction'), retryable: true },
+      `The ${this.#what}'s connection was taken back: because of a deadline, or because nothing ran on it for too long. ` +
+        (isTransaction ? 'Nothing of it was applied.' : 'What it did before stays.'),
+      { ...this.dataset.fields(this.#what), retryable: isTransaction },
     );
   }
 }
@@ -185,7 +226,7 @@ export class OpenTransaction {
 /** Checks what a caller wants to be run.
  *
  * @throws {InvalidArgumentError} where it is no function. */
-export function checkWork(work: unknown): void {
+export function checkWork(work: unknown, operation: 'transaction' | 'session'): void {
   if (typeof work !== 'function')
-    throw new InvalidArgumentError('transaction takes a function that does the work.');
+    throw new InvalidArgumentError(`${operation} takes a function that does the work.`);
 }

@@ -6,6 +6,9 @@ import type { PooledSession } from '../pooled-session.ts';
 /** What runs on the one connection: nothing, what writes or asks for what the last write left, or every call. */
 export type PinScope = 'none' | 'writes' | 'all';
 
+/** How long calls under way have on a connection that turns out not to be kept. */
+const lettingGoMs = 600_000;
+
 /** What a pin is made of. */
 export interface SessionPinParts {
   /** Takes the connection that is to be kept, the one last written on if it is idle. */
@@ -23,11 +26,20 @@ export interface SessionPinParts {
  */
 export class SessionPin {
   readonly #parts: SessionPinParts;
-  #scope: PinScope = 'none';
+  /** For good. */
+  #lasting: PinScope = 'none';
+  /** Statements that have run on it and of which it is not known yet whether it is to be kept for them. */
+  #undecided = 0;
   #pool: Pool<PooledSession> | undefined;
   #lease: Lease<PooledSession> | undefined;
   /** A transaction under way has left something on its connection, which is the one to keep. */
-  #coming: { readonly promise: Promise<void>; readonly done: () => void } | undefined;
+  #coming:
+    | {
+        readonly promise: Promise<void>;
+        readonly done: () => void;
+        readonly lease: Lease<PooledSession>;
+      }
+    | undefined;
   #offered: Lease<PooledSession> | undefined;
   readonly #kept = new WeakSet<PooledSession>();
 
@@ -40,6 +52,10 @@ export class SessionPin {
     return this.#scope === 'all' || (bound && this.#scope === 'writes') ? this.#pool : undefined;
   }
 
+  get #scope(): PinScope {
+    return this.#undecided > 0 ? 'all' : this.#lasting;
+  }
+
   /** Whether every call is to run on the one connection. */
   get takesAll(): boolean {
     return this.#scope === 'all';
@@ -47,8 +63,25 @@ export class SessionPin {
 
   /** From now on calls run on one connection. Takes nothing back. */
   keep(scope: Exclude<PinScope, 'none'>): void {
-    if (this.#scope !== 'all') this.#scope = scope;
+    if (this.#lasting !== 'all') this.#lasting = scope;
     this.#pool ??= this.#parts.poolOf(this.#source());
+  }
+
+  /**
+   * From now on calls run on one connection, until it is known whether it has to be so: a statement that may leave something on it is the
+   * next to run there, and what comes after it must find that.
+   *
+   * @param keeps must not reject.
+   */
+  keepUntil(keeps: Promise<boolean>): void {
+    if (this.#lasting === 'all') return;
+    this.#undecided += 1;
+    this.#pool ??= this.#parts.poolOf(this.#source());
+    void keeps.then((isKept) => {
+      if (isKept) this.keep('all');
+      this.#undecided -= 1;
+      if (this.#scope === 'none') this.#letGo();
+    });
   }
 
   /** Whether a lease is of the one connection. */
@@ -69,7 +102,7 @@ export class SessionPin {
     const promise = new Promise<void>((resolve) => {
       done = resolve;
     });
-    const coming = { promise, done };
+    const coming = { promise, done, lease };
     this.#coming = coming;
     this.#kept.add(lease.resource);
     lease.resource.pin?.();
@@ -78,6 +111,14 @@ export class SessionPin {
       done();
     };
     this.keep('all');
+  }
+
+  /** The same, until it is known whether it has to be so. @param keeps must not reject. */
+  adoptUntil(lease: Lease<PooledSession>, keeps: Promise<boolean>): void {
+    const before = this.#lasting;
+    this.adopt(lease);
+    this.#lasting = before;
+    this.keepUntil(keeps);
   }
 
   /**
@@ -100,6 +141,20 @@ export class SessionPin {
   /** Whether nothing is kept and nobody waits for it. */
   isEmpty(): boolean {
     return this.#pool?.isEmpty() !== false;
+  }
+
+  /** Nothing has to be kept. Who waits for the connection comes again, and gets any. */
+  #letGo(): void {
+    const pool = this.#pool;
+    const coming = this.#coming;
+    const offered = this.#offered;
+    this.#pool = undefined;
+    this.#coming = undefined;
+    this.#offered = undefined;
+    if (coming !== undefined) coming.lease.onEnded = undefined;
+    coming?.done();
+    offered?.discard();
+    void pool?.close(lettingGoMs);
   }
 
   async close(deadlineMs: number): Promise<void> {

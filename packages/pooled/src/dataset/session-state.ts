@@ -81,9 +81,13 @@ export class SessionState {
     }
     if (given.kind !== 'operation') return given;
     const job = this.marked(given);
-    if (job.session === undefined || job.session === 'may keep') return job;
+    if (job.session === undefined) return job;
     const mode = this.#parts.mode();
     if (mode === 'none') return job;
+    if (job.session === 'may keep') {
+      if (mode === 'pin') this.#pin.keepUntil(this.#keeps(job));
+      return job;
+    }
     if (job.session === 'keeps') {
       this.#refuse(job, mode);
       this.#pin.keep('all');
@@ -97,8 +101,13 @@ export class SessionState {
    *
    * @throws {SessionStateError} where that is refused. */
   keepFor(lease: Lease<PooledSession>, job: Job): void {
-    if (job.kind !== 'operation' || job.session !== 'keeps' || this.#pin.owns(lease)) return;
+    if (job.kind !== 'operation' || this.#pin.owns(lease)) return;
+    if (job.session !== 'keeps' && job.session !== 'may keep') return;
     const mode = this.#parts.mode();
+    if (job.session === 'may keep') {
+      if (mode === 'pin') this.#pin.adoptUntil(lease, this.#keeps(job));
+      return;
+    }
     this.#refuse(job, mode);
     if (mode === 'pin') this.#pin.adopt(lease);
   }
@@ -113,6 +122,16 @@ export class SessionState {
   /** Takes a connection for what writes on it over several statements. */
   lendWriter(limit: CallLimit, takenFor: string): Promise<Lease<PooledSession>> {
     return this.poolFor(true).acquire({
+      signal: limit.signal,
+      deadlineAtMs: limit.atMs,
+      takenFor,
+      inTurn: true,
+    });
+  }
+
+  /** Takes a connection of which nothing is kept, whatever is pinned. */
+  lendUnkept(limit: CallLimit, takenFor: string): Promise<Lease<PooledSession>> {
+    return this.#pools.readers.acquire({
       signal: limit.signal,
       deadlineAtMs: limit.atMs,
       takenFor,
@@ -154,6 +173,12 @@ export class SessionState {
   /** Where writes have a connection of their own, the last one's is found by that. */
   #isOnePool(): boolean {
     return this.#pools.writers === this.#pools.readers;
+  }
+
+  /** Whether a statement of which that is not known yet leaves something on its connection. Never rejects. */
+  async #keeps({ args: [sql] }: OperationJob): Promise<boolean> {
+    const use = await this.#parts.facts.learnedUse?.(String(sql));
+    return use !== undefined && keepsSession(use);
   }
 
   #refuse(job: Job, mode: SessionMode): void {

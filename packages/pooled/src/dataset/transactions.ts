@@ -37,7 +37,7 @@ export class Transactions {
 
   /** Begins one that the caller must end by {@link end}. Nothing of the caller's has run yet, so a failure is met like a
    * read's. */
-  async begin(limit: CallLimit): Promise<Lease<PooledSession>> {
+  async begin(limit: CallLimit, serializable: boolean = false): Promise<Lease<PooledSession>> {
     const { attempts, state } = this.#parts;
     return await attempts.run({
       kind: 'read',
@@ -47,7 +47,22 @@ export class Transactions {
         const lease = await state.lendWriter(limit, 'transaction');
         attempt.session = lease.resource;
         state.wroteOn(lease.resource);
-        await this.run(lease, { kind: 'begin' }, { limit, releaseOnFailure: true });
+        await this.run(lease, { kind: 'begin', serializable }, { limit, releaseOnFailure: true });
+        return lease;
+      },
+    });
+  }
+
+  /** Lends a connection that nobody has kept, whatever is pinned, for a session, which ends with its lease. */
+  async beginSession(limit: CallLimit): Promise<Lease<PooledSession>> {
+    const { attempts, state } = this.#parts;
+    return await attempts.run({
+      kind: 'read',
+      limit,
+      operation: 'session',
+      run: async (attempt) => {
+        const lease = await state.lendUnkept(limit, 'session');
+        attempt.session = lease.resource;
         return lease;
       },
     });

@@ -1,0 +1,55 @@
+import type { Token } from '../scan.ts';
+import { isWord } from '../tokens.ts';
+import { unquoted } from './command.ts';
+import * as reviewed from './reviewed.ts';
+import type { Walk } from './walk.ts';
+
+/** First words of statements that write rows, or make a table of them. */
+const writingWords: readonly string[] = ['insert', 'update', 'delete', 'merge', 'create', 'with'];
+
+/**
+ * What a statement that writes calls, which DuckDB's parser does not tell: functions, macros and views by their names in the text, and the
+ * defaults of the table that it fills. A name that is something else in it (a column, an alias) is looked into for nothing.
+ */
+export function noteWriteEffects(walk: Walk, tokens: readonly Token[]): void {
+  const [lead] = tokens;
+  if (!writingWords.some((word) => isWord(lead, word)) && !isWord(lead, 'from')) return;
+  tokens.forEach(({ type, text }, at) => {
+    if (type !== 'word' && type !== 'name') return;
+    const name = unquoted(text);
+    if (tokens[at + 1]?.text === '(') noteCall(walk, name);
+    else noteView(walk, name);
+  });
+  const target = targetOf(tokens);
+  if (target === undefined) return;
+  for (const { defaults } of walk.options.catalogue.relations.get(target) ?? [])
+    for (const { column, sql } of defaults)
+      walk.inside(`default ${column} of ${target}`, `select ${sql}`, true);
+}
+
+function noteCall(walk: Walk, name: string): void {
+  const candidates = walk.options.catalogue.functions.get(name) ?? [];
+  const isTable = candidates.some(({ type }) => type.startsWith('table'));
+  const isScalar = candidates.some(({ type }) => !type.startsWith('table') && type !== 'pragma');
+  if (isScalar) walk.call(name);
+  // One that reads is none of a write's business.
+  if (isTable && !(isScalar && reviewed.readingTableFunctions.has(name))) walk.tableFunction(name);
+}
+
+function noteView(walk: Walk, name: string): void {
+  for (const { view } of walk.options.catalogue.relations.get(name) ?? [])
+    if (view !== null) walk.inside(`view ${name}`, view);
+}
+
+/** The table that gets new rows, or that is asked for its defaults; undefined where there is none. */
+function targetOf(tokens: readonly Token[]): string | undefined {
+  const into = tokens.findIndex((token) => isWord(token, 'into'));
+  const asksForDefault = tokens.some((token) => isWord(token, 'default'));
+  const update = asksForDefault ? tokens.findIndex((token) => isWord(token, 'update')) : -1;
+  const at = into === -1 ? update : into;
+  if (at === -1 || isWord(tokens[0], 'create')) return undefined;
+  let last = at + 1;
+  while (tokens[last + 1]?.text === '.') last += 2;
+  const name = tokens[last];
+  return name === undefined ? undefined : unquoted(name.text);
+}

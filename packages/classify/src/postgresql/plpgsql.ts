@@ -1,0 +1,80 @@
+import { node, type Node, nodes, type PostgresParser, statementsOf, text } from './parser.ts';
+
+/** What stands in a body in PL/pgSQL: its statements and expressions, as statements. */
+export interface ProceduralBody {
+  readonly statements: readonly Node[];
+  /** It runs what it makes as it goes (`EXECUTE`), so that nobody can tell what. */
+  readonly dynamic: boolean;
+  /** It ends transactions. */
+  readonly controls: boolean;
+}
+
+/** How PL/pgSQL's parser says what an expression's text is. */
+const statementMode = 0;
+const expressionMode = 2;
+
+const dynamicNodes: ReadonlySet<string> = new Set([
+  'PLpgSQL_stmt_dynexecute',
+  'PLpgSQL_stmt_dynfors',
+]);
+const controlNodes: ReadonlySet<string> = new Set(['PLpgSQL_stmt_commit', 'PLpgSQL_stmt_rollback']);
+
+/**
+ * Looks into a body by PL/pgSQL's own parser, which is part of libpg-query.
+ *
+ * @param definition the whole `CREATE FUNCTION` or `CREATE PROCEDURE`.
+ * @throws what the parser throws, or an Error for an expression that can't be read.
+ */
+export function proceduralBody(parser: PostgresParser, definition: string): ProceduralBody {
+  const found = { statements: [] as Node[], dynamic: false, controls: false };
+  const visit = (value: unknown): void => {
+    if (Array.isArray(value)) {
+      value.forEach(visit);
+      return;
+    }
+    const fields = node(value);
+    if (fields === undefined) return;
+    for (const [name, inner] of Object.entries(fields)) {
+      if (dynamicNodes.has(name) || name === 'dynquery') found.dynamic = true;
+      if (controlNodes.has(name)) found.controls = true;
+      if (name === 'PLpgSQL_expr')
+        found.statements.push(...statementsIn(parser, node(inner) ?? {}));
+      else visit(inner);
+    }
+  };
+  visit(parser.parsePlPgSQLSync(definition));
+  return found;
+}
+
+/** A DO block as the function that it is: `parsePlPgSQLSync` takes nothing else. */
+export function definitionOfBlock(body: string): string {
+  let tag = '$body$';
+  for (let at = 0; body.includes(tag); at += 1) tag = `$body${String(at)}$`;
+  return `CREATE PROCEDURE block() LANGUAGE plpgsql AS ${tag}${body}${tag}`;
+}
+
+/** The body and the language of a DO. */
+export function blockOf(fields: Node): { readonly body: string; readonly language: string } {
+  let body = '';
+  let language = 'plpgsql';
+  for (const each of nodes(fields['args'])) {
+    const option = node(each['DefElem']) ?? {};
+    const value = text(node(node(option['arg'])?.['String'])?.['sval']) ?? '';
+    if (option['defname'] === 'as') body = value;
+    if (option['defname'] === 'language') language = value.toLowerCase();
+  }
+  return { body, language };
+}
+
+function statementsIn(parser: PostgresParser, expression: Node): Node[] {
+  const sql = text(expression['query']) ?? '';
+  const mode = Number(expression['parseMode'] ?? statementMode);
+  if (mode === statementMode) return statementsOf(parser, sql);
+  if (mode === expressionMode) return statementsOf(parser, `SELECT ${sql}`);
+  const assigned = /^([^:=]*):?=/.exec(sql);
+  const target = assigned?.[1];
+  // A place in an array may be told by a call.
+  if (assigned === null || target === undefined || target.includes('('))
+    throw new Error(`an expression that can't be read: ${sql.slice(0, 100)}`);
+  return statementsOf(parser, `SELECT ${sql.slice(assigned[0].length)}`);
+}

@@ -1,0 +1,77 @@
+import { type Node, nodes, text, unwrap } from './parser.ts';
+import type { Walk } from './walk.ts';
+
+/** One thing that the server evaluates, or runs, when rows of a table are written. */
+export interface WriteFact {
+  /** The table that it belongs to, which a write may reach by a view, a partition, a foreign key. */
+  readonly table: string;
+  /** Whether it is the one that the statement names. */
+  readonly named: boolean;
+  readonly kind:
+    'default' | 'type default' | 'generated' | 'check' | 'index' | 'type' | 'trigger' | 'rule';
+  /** The column, the trigger or the rule. */
+  readonly name: string;
+  /** An expression, or a type's name. */
+  readonly sql: string | null;
+}
+
+/**
+ * What writing rows brings with it, wherever it stands in the catalogue: defaults of columns and domains, generated columns, checks,
+ * indexes over expressions, triggers and rules; of the table itself, of what a view stands for, of partitions, and of the tables that a
+ * foreign key changes along.
+ */
+export function noteWriteEffects(
+  walk: Walk,
+  type: string,
+  fields: Node,
+  name: string,
+  schema: string | undefined,
+): void {
+  if (walk.planningOnly) return;
+  const facts = walk.options.catalogue.writeFacts(schema, name);
+  if (facts === undefined) {
+    walk.missing = true;
+    return;
+  }
+  const filled = filledColumns(type, fields);
+  for (const fact of facts) {
+    const of = `${fact.name} of ${fact.table}`;
+    switch (fact.kind) {
+      case 'trigger':
+      case 'rule':
+        walk.findings.act('calls a function that acts', `${fact.kind} ${of}`);
+        break;
+      case 'default':
+        if (filled !== 'none' && !(fact.named && filled.has(fact.name)))
+          walk.inside(`default ${of}`, `select ${fact.sql ?? 'null'}`, fact.named);
+        break;
+      case 'type default':
+        if (filled !== 'none' && !(fact.named && filled.has(fact.name)))
+          walk.inside(`default ${of}`, `select ${fact.sql ?? 'null'}`);
+        break;
+      case 'type':
+        walk.type(fact.sql ?? '');
+        break;
+      default:
+        walk.inside(`${fact.kind} ${of}`, `select ${fact.sql ?? 'null'}`);
+    }
+  }
+}
+
+/** The columns of new rows that the statement gives values for; `none`: it makes no rows, and fills nothing anew. */
+function filledColumns(type: string, fields: Node): ReadonlySet<string> | 'none' {
+  if (asksForDefaults(fields) || type === 'MergeStmt') return new Set();
+  if (type !== 'InsertStmt') return 'none';
+  if (fields['selectStmt'] === undefined) return new Set();
+  const named = nodes(fields['cols']).flatMap((each) => text(unwrap(each).fields['name']) ?? []);
+  return new Set(named);
+}
+
+/** DEFAULT in place of a value. */
+function asksForDefaults(value: unknown): boolean {
+  if (Array.isArray(value)) return value.some(asksForDefaults);
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.entries(value).some(
+    ([name, inner]) => name === 'SetToDefault' || asksForDefaults(inner),
+  );
+}
