@@ -124,7 +124,8 @@ describe('at pooled, with all guarantees let go', () => {
         },
         serializable,
       );
-      expect(runs).toBe(2);
+      // Once more at least: a server that others use may give it up again for reasons of its own.
+      expect(runs).toBeGreaterThan(1);
     }
     expect(await counted(storage, dataset)).toBe(22);
     await storage.dropDataset(dataset);
