@@ -2,8 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import { defaultShadowSettings } from '../stages/flags/stage-source.ts';
 import { createStaticStageSource } from '../stages/flags/static-stage-source.ts';
 import { Guardrail } from '../stages/guardrail.ts';
-import { SeenLogger, twoLegs } from '../test-kit/two-legs.ts';
-import { systemClock, keyTarget } from '@changeover/core';
+import { type Notes, notesOperations, SeenLogger, twoLegs } from '../test-kit/two-legs.ts';
+import { type OperationTable, systemClock, keyTarget } from '@changeover/core';
 
 const rows = (...values: unknown[]): { a: unknown }[] => values.map((a) => ({ a }));
 
@@ -436,5 +436,33 @@ describe('the guardrail', () => {
     expect(logger.lines.map(({ message }) => message)).toContainEqual(
       expect.stringMatching(/only reports/),
     );
+  });
+});
+
+describe('statistics whose last digits depend on the order of addition', () => {
+  const statistics = { count: 200_000, min: 0, max: 23.98, mean: 13.775850833332878 };
+  const operations: OperationTable<Notes> = {
+    ...notesOperations,
+    read: {
+      kind: 'read',
+      undetermined: () => ({
+        kind: 'rounding',
+        reason: 'but for the last digits',
+        fields: { rounded: ['mean'], between: ['min', 'max'] },
+      }),
+    },
+  };
+
+  test.each([
+    ['the last digits of the mean', { mean: 13.775850833332925 }, 'match'],
+    ['more of the mean', { mean: 13.7758509 }, 'mismatch'],
+    ['the last digits of anything else', { max: 23.980000000000004 }, 'mismatch'],
+  ])('that differ in %s', async (_what, other, verdict) => {
+    const { api, legacy, pooled, router, cell } = twoLegs('shadow', { operations });
+    legacy.answer = statistics;
+    pooled.answer = { ...statistics, ...other };
+    await api.read('d');
+    await router.idle();
+    expect(cell('read')).toMatchObject({ match: 0, mismatch: 0, [verdict]: 1 });
   });
 });

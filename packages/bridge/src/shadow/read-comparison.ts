@@ -1,4 +1,4 @@
-import { findDifference, roundedNumbers } from '@changeover/compare';
+import { findDifference } from '@changeover/compare';
 import { SnapshotLostError } from '@changeover/core';
 import type { Clock, HeldSnapshot, LegName, ReadDefinition, ShadowCall } from '@changeover/core';
 import type { AnswerFacts, OpenParts, Undetermined } from '@changeover/core';
@@ -15,6 +15,7 @@ import {
   type Surroundings,
 } from './confirmation.ts';
 import { digestInTurns } from './digest-in-turns.ts';
+import { roundingExcuse } from './rounding.ts';
 import { describeDifference, describeOutcomes } from './difference-summary.ts';
 import { determinedPart, differsInRest, digestDetermined, isAmong } from './open-parts.ts';
 import { errorCode, type Outcome, type ShadowCaller } from './shadow-caller.ts';
@@ -428,11 +429,9 @@ export class ReadComparison {
   #excuse({ legacy, pooled }: Round, results: FullRound['results']): Excuse | undefined {
     if (isError({ legacy, pooled })) return undefined;
     if (this.#passesByRule(results)) return 'rule';
-    if (this.#undetermined?.kind !== 'rounding') return undefined;
-    return findDifference(results.legacy, results.pooled, this.#ordered, roundedNumbers) ===
-      undefined
-      ? 'rounding'
-      : undefined;
+    const undetermined = this.#undetermined;
+    if (undetermined?.kind !== 'rounding') return undefined;
+    return roundingExcuse(undetermined, results, this.#ordered);
   }
 
   /** Lets the writes in flight go on for a while; false where there are always some. */
