@@ -11,14 +11,16 @@ import {
   noAnswer,
   type Round,
   sameOutcome,
-  sameState,
   type Surroundings,
+  turnRounds,
 } from './confirmation.ts';
 import { digestInTurns } from './digest-in-turns.ts';
 import { roundingExcuse } from './rounding.ts';
 import { describeDifference, describeOutcomes } from './difference-summary.ts';
 import { determinedPart, differsInRest, digestDetermined, isAmong } from './open-parts.ts';
 import { errorCode, type Outcome, type ShadowCaller } from './shadow-caller.ts';
+import { QuietWatch } from './quiet-watch.ts';
+import { type Moment, QuietRounds } from './quiet-rounds.ts';
 import type { PendingComparison } from './pending-comparison.ts';
 import type { SeenDifferences } from './seen-differences.ts';
 
@@ -39,6 +41,8 @@ interface FullRound extends Round {
   readonly results: { readonly legacy: unknown; readonly pooled: unknown };
 }
 
+type Evidence = Pick<Surroundings, 'oneState' | 'each' | 'snapshot' | 'quiet'>;
+
 /** Runs reruns in a queue of their own. */
 export type Later = (run: (signal: AbortSignal) => Promise<void>) => void;
 
@@ -52,9 +56,7 @@ export class ReadComparison {
   readonly #shadow: LegName;
   readonly #args: readonly unknown[];
   readonly #pending: PendingComparison;
-  readonly #epoch: number;
-  readonly #quiet: boolean;
-  readonly #version: string | undefined;
+  readonly #watch: QuietWatch;
   readonly #seen: SeenDifferences;
   readonly #later: Later;
   #facts: AnswerFacts | undefined;
@@ -81,9 +83,7 @@ export class ReadComparison {
     this.#args = args;
     this.#pending = pending;
     this.#startedMs = clock.monotonicMs();
-    this.#epoch = resolved.state.gate.epoch;
-    this.#quiet = resolved.state.gate.quiet;
-    this.#version = caller.version(resolved.key);
+    this.#watch = new QuietWatch(caller, resolved, this.#startedMs);
   }
 
   /**
@@ -107,14 +107,7 @@ export class ReadComparison {
   async run(signal: AbortSignal): Promise<void> {
     const { answer } = this;
     if (answer === undefined) throw new Error('a comparison was run before its answer was there');
-    const shadow = await this.#caller.digest(
-      this.#shadow,
-      this.#call(signal),
-      this.#resultKind,
-      (ms) => {
-        this.#timed(ms, answer.tookMs);
-      },
-    );
+    const shadow = await this.#runShadow(answer, signal);
     const given = answer.outcome ?? (await this.#digestCopy(answer.copy, signal));
     if (given === undefined) return;
     const first =
@@ -131,8 +124,25 @@ export class ReadComparison {
       this.#pending.verdict({ verdict: 'inconclusive', reason, ...describeOutcomes(first) });
     else if (await this.#copyPasses(first, signal))
       this.#pending.verdict({ verdict: 'match', reason: 'by rule' });
-    else if (this.#seenBefore(first)) await this.#settleByWitness(first, signal);
-    else this.#confirmLater(first);
+    else {
+      const seen = await this.#seenBefore(first, signal);
+      if (seen === undefined) this.#confirmLater(first);
+      else await this.#settleByWitness(first, seen, signal);
+    }
+  }
+
+  /** The first run of the leg that did not answer. What is known of writes is asked for before the pooled leg is. */
+  async #runShadow(answer: Answer, signal: AbortSignal): Promise<Outcome> {
+    const run = (): Promise<Outcome> =>
+      this.#caller.digest(this.#shadow, this.#call(signal), this.#resultKind, (ms) => {
+        this.#timed(ms, answer.tookMs);
+      });
+    if (this.#shadow === 'pooled') {
+      await this.#watch.beforePooled(signal);
+      return await run();
+    }
+    const [outcome] = await Promise.all([run(), this.#watch.look(signal)]);
+    return outcome;
   }
 
   /** The digest of the answer, made after the caller has it; undefined where there is none, of which the pending is told. */
@@ -189,29 +199,29 @@ export class ReadComparison {
       verdict: 'raced',
       reason: 'a write came between, and the legs could not be asked again',
     } as const;
-    this.#pending.suspect(raced.class, () => (this.#stillQuiet ? undefined : raced));
+    this.#pending.suspect(raced.class, () => (this.#watch.stillQuiet ? undefined : raced));
     // Reruns read anew; what waits for them holds no rows.
     this.answer = undefined;
     this.#later((signal) => this.#confirm(first, signal));
   }
 
-  /** No write of this process began or ended since before the answer. */
-  get #stillQuiet(): boolean {
-    return this.#quiet && this.#resolved.state.gate.epoch === this.#epoch;
+  /** How often the same call has differed, where that is enough to tell: no write explains it, and legacy said the same each time. Nobody
+   * wrote while the legs were asked, or they were asked so often that a write that comes and goes does not explain it either. */
+  async #seenBefore(first: Round, signal: AbortSignal): Promise<number | undefined> {
+    if (this.#resolved.key === '' || !this.#watch.stillQuiet) return undefined;
+    if (this.#undetermined !== undefined || this.#open !== undefined) return undefined;
+    const quiet = await this.#watch.sinceAnswer(signal);
+    if (quiet === false) return undefined;
+    const { times, steady } = this.#seen.note(this.#seen.key(this.#resolved, this.#args), first, {
+      startedMs: this.#startedMs,
+      nowMs: this.#clock.monotonicMs(),
+      ordered: this.#ordered,
+    });
+    const enough = quiet === true ? times > 1 : steady && times >= turnRounds;
+    return enough ? times : undefined;
   }
 
-  /** The same call differed before, and legacy says the same as then. Only a difference that no write explains counts. */
-  #seenBefore({ legacy }: Round): boolean {
-    if (!this.#stillQuiet || this.#foreignQuiet() === false || this.#resolved.key === '')
-      return false;
-    if (this.#undetermined !== undefined || this.#open !== undefined) return false;
-    const key = this.#seen.key(this.#resolved, this.#args);
-    const before = this.#seen.recall(key, this.#startedMs);
-    this.#seen.note(key, legacy, this.#clock.monotonicMs());
-    return before !== undefined && sameOutcome(before, legacy, this.#ordered);
-  }
-
-  async #settleByWitness(first: Round, signal: AbortSignal): Promise<void> {
+  async #settleByWitness(first: Round, times: number, signal: AbortSignal): Promise<void> {
     this.#pending.suspect(describeOutcomes(first).class);
     const copy = this.#shownCopy;
     // The answering leg's rows were copied; the other leg's are read once more, to show where they differ.
@@ -228,7 +238,7 @@ export class ReadComparison {
     this.#pending.verdict({
       ...difference,
       verdict: 'mismatch',
-      reason: 'the same call differed before, and legacy said the same both times',
+      reason: `the same call has differed ${String(times)} times, and legacy said the same each time`,
     });
   }
 
@@ -245,45 +255,42 @@ export class ReadComparison {
    * together, whatever was written between them, as long as legacy says the same. False where writes kept coming. */
   async #rerunsInQuiet(first: Round, signal: AbortSignal): Promise<boolean> {
     const { gate } = this.#resolved.state;
-    const { key } = this.#resolved;
-    let rounds: FullRound[] = [];
-    let since: { epoch: number; state: string | undefined } = { epoch: -1, state: undefined };
+    let runs = new QuietRounds<FullRound>();
     for (let lost = 0; lost < maxLostRounds;) {
       if (!(await this.#writesEnded(signal))) return false;
-      const { epoch } = gate;
-      if (rounds.length === 0) since = { epoch, state: await this.#caller.state(key, signal) };
+      const before = await this.#moment(signal);
       const round = await this.#round(signal);
-      if (gate.epoch !== epoch) {
+      const after = await this.#moment(signal);
+      if (gate.epoch !== before.epoch) {
         lost += 1;
         continue;
       }
-      const [before] = rounds;
+      const [earlier] = runs.all;
       // What legacy says now is of other data: the rounds before it tell nothing of this one.
-      if (before !== undefined && epoch !== since.epoch && !this.#saysTheSame(before, round)) {
-        rounds = [];
+      if (
+        earlier !== undefined &&
+        before.epoch !== runs.since?.epoch &&
+        !this.#saysTheSame(earlier, round)
+      ) {
+        runs = new QuietRounds();
         lost += 1;
         continue;
       }
-      rounds.push(round);
-      if (rounds.length < firstRounds) continue;
-      if (this.#decided(first, rounds, await this.#around(since, signal))) return true;
+      runs.add(round, before, after);
+      const quiet = await this.#watch.sincePooled(signal);
+      for (const { rounds, oneState, each } of runs.toJudge(firstRounds))
+        if (this.#decided(first, rounds, { snapshot: false, oneState, each, quiet })) return true;
     }
     return false;
   }
 
-  #saysTheSame(before: Round, now: Round): boolean {
-    return sameOutcome(before.legacy, now.legacy, this.#ordered || this.#sorted);
+  async #moment(signal: AbortSignal): Promise<Moment> {
+    const { epoch } = this.#resolved.state.gate;
+    return { epoch, state: await this.#caller.state(this.#resolved.key, signal) };
   }
 
-  async #around(
-    since: { readonly epoch: number; readonly state: string | undefined },
-    signal: AbortSignal,
-  ): Promise<Pick<Surroundings, 'oneState' | 'snapshot' | 'quietSinceAnswer'>> {
-    const { state, key } = this.#resolved;
-    const around = { snapshot: false, quietSinceAnswer: this.#stillQuiet };
-    if (state.gate.epoch !== since.epoch) return { ...around, oneState: false };
-    const now = await this.#caller.state(key, signal);
-    return { ...around, oneState: sameState(since.state, now) };
+  #saysTheSame(before: Round, now: Round): boolean {
+    return sameOutcome(before.legacy, now.legacy, this.#ordered || this.#sorted);
   }
 
   /** Runs both legs again in one snapshot, where the engine has snapshots to share: writes may go on meanwhile. False where it has
@@ -292,9 +299,11 @@ export class ReadComparison {
     const { key } = this.#resolved;
     const snapshot = key === '' ? undefined : await this.#caller.holdSnapshot(key, signal);
     if (snapshot === undefined) return false;
-    const around = { oneState: true, snapshot: true, quietSinceAnswer: this.#stillQuiet };
     const rounds: FullRound[] = [];
     try {
+      // The snapshot is what it was then: what is written from now on doesn't matter.
+      const quiet = await this.#watch.sincePooled(signal);
+      const around = { oneState: true, each: true, snapshot: true, quiet };
       for (;;) {
         rounds.push(await this.#round(signal, snapshot));
         if (rounds.length >= firstRounds && this.#decided(first, rounds, around)) return true;
@@ -308,19 +317,13 @@ export class ReadComparison {
   }
 
   /** Settles the pending if the rounds tell enough. */
-  #decided(
-    first: Round,
-    rounds: readonly FullRound[],
-    around: Pick<Surroundings, 'oneState' | 'snapshot' | 'quietSinceAnswer'>,
-  ): boolean {
+  #decided(first: Round, rounds: readonly FullRound[], around: Evidence): boolean {
     const finding = decide(first, rounds, {
       ...around,
-      stage: this.#resolved.decision.stage,
       ordered: this.#ordered,
       shared: this.#resolved.key === '',
       undetermined: this.#undetermined,
       timed: this.#open?.rows === 'timed',
-      foreignQuiet: this.#foreignQuiet(),
     });
     if (finding.verdict === 'again') return false;
     this.#settle(finding.verdict, finding.reason, first, rounds);
@@ -445,12 +448,6 @@ export class ReadComparison {
       signal.throwIfAborted();
     }
     return true;
-  }
-
-  #foreignQuiet(): boolean | undefined {
-    return this.#version === undefined
-      ? undefined
-      : this.#caller.version(this.#resolved.key) === this.#version;
   }
 
   #call(signal: AbortSignal): ShadowCall {

@@ -16,6 +16,9 @@ export interface FullOutcome {
   readonly result: unknown;
 }
 
+/** Keys whose states are remembered; beyond it the one told of longest ago is forgotten. */
+const maxStates = 1_000;
+
 /** Makes calls for comparison's sake. A call that doesn't end at its signal is waited for all the same: the queue gives
  * the comparison up at its deadline, and counts what never ends. The legacy leg gets one call at a time, and only when no
  * caller waits there; the pooled leg has a shadow budget of its own. */
@@ -25,6 +28,8 @@ export class ShadowCaller {
   readonly #clock: Clock;
   readonly #isUnavailable: (error: unknown) => boolean;
   readonly #loopBudget: LoopBudget;
+  /** What was told of the keys' states last. */
+  readonly #states = new Map<string, { readonly token: string; readonly atMs: number }>();
 
   constructor(
     legs: Readonly<Record<LegName, Leg<object>>>,
@@ -99,14 +104,30 @@ export class ShadowCaller {
     }
   }
 
-  /** What the pooled leg says of the data's state; see {@link ShadowLeg.state}. Rejects only when the signal is aborted. */
+  /** What the pooled leg says of the data's state; see {@link Leg.state}. Rejects only when the signal is aborted. */
   async state(key: string, signal: AbortSignal): Promise<string | undefined> {
+    const { pooled } = this.#legs;
+    let token: string | undefined;
     try {
-      return await this.#legs.pooled.shadow?.state?.(key, signal);
+      token = await (pooled.shadow?.state?.(key, signal) ?? pooled.state?.(key, signal));
     } catch {
       signal.throwIfAborted();
-      return undefined;
     }
+    if (token !== undefined) this.#noteState(key, token);
+    return token;
+  }
+
+  /** What {@link state} told of a key, if it was told before a moment and nothing was told since. */
+  stateBefore(key: string, ms: number): string | undefined {
+    const told = this.#states.get(key);
+    return told !== undefined && told.atMs < ms ? told.token : undefined;
+  }
+
+  #noteState(key: string, token: string): void {
+    this.#states.delete(key);
+    this.#states.set(key, { token, atMs: this.#clock.monotonicMs() });
+    const [oldest] = this.#states.keys();
+    if (this.#states.size > maxStates && oldest !== undefined) this.#states.delete(oldest);
   }
 
   /** An answer as an outcome. */
