@@ -119,7 +119,7 @@ export interface Leg<Api> {
    * without a commit to this key. Asked in the background, for each comparison: quick, and on no caller's connection. Undefined where
    * the engine can't tell. Default: it can't, and a leg that was wrong once is then not told from a write that was taken back.
    */
-  state?(key: string, signal: AbortSignal): Promise<string | undefined>;
+  readonly state?: ((key: string, signal: AbortSignal) => Promise<string | undefined>) | undefined;
   /** Absent where the API's objects offer nothing but themselves: shadow calls then go through `api`. */
   readonly shadow?: ShadowLeg | undefined;
 }

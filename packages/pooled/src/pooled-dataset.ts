@@ -41,6 +41,8 @@ export interface InlineReads {
   open(): boolean;
   /** See `ShadowLeg.version`. */
   version(): string | undefined;
+  /** The same; what it has to open for that, it opens. Throws what that throws. */
+  look(): string | undefined;
   close(): void;
 }
 
@@ -144,6 +146,11 @@ export class PooledDataset {
   /** See `ShadowLeg.version`. */
   version(): string | undefined {
     return this.#parts.inline?.version();
+  }
+
+  /** The same; what it has to open for that, it opens. Throws what that throws. */
+  look(): string | undefined {
+    return this.closed || this.#pin.takesAll ? this.version() : this.#parts.inline?.look();
   }
 
   /** Runs a read on the spot if that is the cheapest; undefined where it isn't. Throws what the read throws. */

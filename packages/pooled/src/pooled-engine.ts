@@ -299,6 +299,20 @@ export class PooledEngine {
     return this.#datasets.get(dataset)?.version();
   }
 
+  /** See `Leg.state`. SQLite's is told by the connection by which {@link version} is, and which is opened for it. */
+  async state(dataset: string, signal: AbortSignal): Promise<string | undefined> {
+    if (this.engine === 'postgresql')
+      return (await this.runJob(dataset, { kind: 'snapshotBounds' }, signal)) as string;
+    if (this.engine === 'duckdb') return this.version(dataset);
+    while (this.#gates.has(dataset)) await this.#gates.get(dataset);
+    if (!this.#open) return undefined;
+    const pools = this.#poolsOf(dataset);
+    const token = pools.look();
+    // Nothing was opened where it can't be told.
+    if (token === undefined) this.#forgetIfEmpty(dataset, pools);
+    return token;
+  }
+
   stats(): PoolStats[] {
     return [...this.#datasets.values()].flatMap((pools) => pools.stats());
   }
