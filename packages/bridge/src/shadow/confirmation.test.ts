@@ -183,6 +183,20 @@ describe('a difference that was seen once', () => {
   });
 });
 
+describe('a difference in more than the last digits of rounded numbers', () => {
+  const steady: Round = { ...together, differs: true, digits: 'steady' };
+  const wavering: Round = { ...together, differs: true, digits: 'wavering' };
+
+  test.each<[string, readonly Round[], string]>([
+    ['needs many rounds', times(turnRounds - 1, steady), 'again'],
+    ['is one where each leg says the same each time', times(turnRounds, steady), 'mismatch'],
+    ['is none where a leg differs from itself as much', [steady, wavering], 'nondeterministic'],
+    ['is none where it comes and goes', [together, steady], 'nondeterministic'],
+  ])('%s', (_name, rounds, verdict) => {
+    expect(decide(together, rounds, quiet).verdict).toBe(verdict);
+  });
+});
+
 describe('a call whose result is not determined', () => {
   const choice = { kind: 'choice', reason: 'LIMIT' } as const;
   const volatile = { kind: 'volatile', reason: 'random()' } as const;

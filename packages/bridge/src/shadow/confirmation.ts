@@ -12,6 +12,8 @@ export interface Round {
   readonly excuse?: Excuse | undefined;
   /** The outcomes are of what is determined alone, and yet they don't agree: in more than the last digits, or in which rows they took. */
   readonly differs?: boolean | undefined;
+  /** It differs by more than the last digits of numbers that may be rounded otherwise, as `wavering`: and so does a leg from itself. */
+  readonly digits?: 'steady' | 'wavering' | undefined;
 }
 
 /** Why a difference doesn't count: a rule lets it pass, it is in the last digits of numbers that may differ there, or in what the
@@ -115,12 +117,22 @@ export function decide(first: Round, rounds: readonly Round[], around: Surroundi
   if (!stable('legacy')) return unsteady(rounds.length, around);
   if (mayDiffer(around.undetermined, [first, ...rounds]))
     return nondeterministic(around.undetermined);
-  if (stable('pooled'))
+  if (stable('pooled')) {
+    if (rounds.some(({ digits }) => digits !== undefined)) return inDigits(rounds, around);
     return agree(last)
       ? agreeNow(first, last, rounds.length, around, same)
       : stays(rounds.length, around);
+  }
   if (rounds.length < mostRounds) return { verdict: 'again' };
   return comesAndGoes(around);
+}
+
+/** The legs differ in digits alone. What is left of numbers that cancel out is another number whenever they are added in another order:
+ * each leg must say the same, to the last digits, many times. */
+function inDigits(rounds: readonly Round[], around: Surroundings): Finding {
+  if (!rounds.every(({ digits }) => digits === 'steady'))
+    return { verdict: 'nondeterministic', reason: 'numbers differ from run to run in all digits' };
+  return rounds.length < turnRounds ? { verdict: 'again' } : stays(rounds.length, around);
 }
 
 /** Each leg says the same again, and they differ. */

@@ -15,9 +15,10 @@ import {
   turnRounds,
 } from './confirmation.ts';
 import { digestInTurns } from './digest-in-turns.ts';
+import { DeterminedRounds, type FullRound } from './determined-rounds.ts';
 import { roundingExcuse } from './rounding.ts';
 import { describeDifference, describeOutcomes } from './difference-summary.ts';
-import { determinedPart, differsInRest, digestDetermined, isAmong } from './open-parts.ts';
+import { determinedPart } from './open-parts.ts';
 import { errorCode, type Outcome, type ShadowCaller } from './shadow-caller.ts';
 import { QuietWatch } from './quiet-watch.ts';
 import { type Moment, QuietRounds } from './quiet-rounds.ts';
@@ -32,14 +33,6 @@ const pauseMs = 5;
 
 /** A larger answer is compared by its digest alone: it is not shown, and no rule is laid over it. */
 const maxShownRows = 5_000;
-
-/** Rows among which those that a limit took are looked for. */
-const mostCandidates = 5_000;
-
-/** One run of both legs, with their results where the digests differ. */
-interface FullRound extends Round {
-  readonly results: { readonly legacy: unknown; readonly pooled: unknown };
-}
 
 type Evidence = Pick<Surroundings, 'oneState' | 'each' | 'snapshot' | 'quiet'>;
 
@@ -60,8 +53,7 @@ export class ReadComparison {
   readonly #seen: SeenDifferences;
   readonly #later: Later;
   #facts: AnswerFacts | undefined;
-  /** There are too many rows to look for those that a limit took: they are not asked for again. */
-  #tooMany = false;
+  #determined: DeterminedRounds | undefined;
   readonly #startedMs: number;
 
   constructor(
@@ -361,63 +353,17 @@ export class ReadComparison {
     const outcomes = { legacy: legacy.outcome, pooled: pooled.outcome };
     const ordered = this.#ordered || this.#sorted;
     const same = sameOutcome(outcomes.legacy, outcomes.pooled, ordered);
-    if (this.#open !== undefined && !isError(outcomes))
-      return await this.#determinedRound({ results, same, open: this.#open, call, snapshot });
-    return { ...outcomes, results, excuse: same ? undefined : this.#excuse(outcomes, results) };
-  }
-
-  /** A round of what the call determines, and what it is worth that the legs agree in it. */
-  async #determinedRound(at: {
-    readonly results: FullRound['results'];
-    readonly same: boolean;
-    readonly open: OpenParts;
-    readonly call: ShadowCall;
-    readonly snapshot: HeldSnapshot | undefined;
-  }): Promise<FullRound> {
-    const { results, same, open } = at;
-    const outcome = (result: unknown): Outcome => ({
-      kind: 'result',
-      digest: digestDetermined(result, open),
-    });
-    const round = {
-      legacy: outcome(results.legacy),
-      pooled: outcome(results.pooled),
-      results,
-    };
-    if (same) return round;
-    if (this.#passesByRule(results)) return { ...round, excuse: 'rule' };
-    if (!sameOutcome(round.legacy, round.pooled, this.#ordered)) return round;
-    if (differsInRest(results, this.#ordered, open)) return { ...round, differs: true };
-    const reason = `but for ${open.leftOut.join('; ')}`;
-    if (open.rows === 'any') return { ...round, excuse: { verdict: 'nondeterministic', reason } };
-    if (open.rows !== 'some') return { ...round, excuse: { verdict: 'match', reason } };
-    const among = await this.#isAmongAllRows(at);
-    if (among === undefined) {
-      const unchecked = `${reason}; the rows that it could be could not be asked for`;
-      return { ...round, excuse: { verdict: 'inconclusive', reason: unchecked } };
+    if (this.#open !== undefined && !isError(outcomes)) {
+      this.#determined ??= new DeterminedRounds(
+        this.#caller,
+        this.#open,
+        this.#ordered,
+        this.#resolved.decision.settings.maxRows,
+      );
+      const byRule = !same && this.#passesByRule(results);
+      return await this.#determined.round({ results, same, byRule, call, snapshot });
     }
-    return among ? { ...round, excuse: { verdict: 'match', reason } } : { ...round, differs: true };
-  }
-
-  /** Whether the pooled leg's rows are of those that the legacy leg has without the limit; undefined where that can't be told. */
-  async #isAmongAllRows({
-    results,
-    open,
-    call,
-    snapshot,
-  }: {
-    readonly results: FullRound['results'];
-    readonly open: OpenParts;
-    readonly call: ShadowCall;
-    readonly snapshot: HeldSnapshot | undefined;
-  }): Promise<boolean | undefined> {
-    const maxRows = Math.min(this.#resolved.decision.settings.maxRows, mostCandidates);
-    const args = this.#tooMany ? undefined : open.allRows?.(maxRows + 1);
-    if (args === undefined) return undefined;
-    const all = await this.#caller.read('legacy', { ...call, args }, 'rows', snapshot);
-    this.#tooMany = rowCount(all.result) > maxRows;
-    if (all.outcome.kind === 'error' || this.#tooMany) return undefined;
-    return isAmong(results.pooled, all.result, open);
+    return { ...outcomes, results, excuse: same ? undefined : this.#excuse(outcomes, results) };
   }
 
   /** The results as far as they are determined, so that a difference is shown where it counts. */
