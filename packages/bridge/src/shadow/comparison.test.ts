@@ -490,6 +490,16 @@ describe('the guardrail', () => {
     router.close();
   });
 
+  test.each([
+    [1, '1 confirmed mismatch: the sum'],
+    [2, '2 confirmed mismatches, the last: the sum'],
+  ])('says how many there were: %d', (maxMismatches, reason) => {
+    const source = createStaticStageSource(() => 'reverse');
+    const guardrail = new Guardrail(source, systemClock, new SeenLogger(), { maxMismatches });
+    for (let seen = 0; seen < maxMismatches; seen += 1) guardrail.mismatch('notes', 'd', 'the sum');
+    expect(guardrail.holds.map((hold) => hold.reason)).toEqual([reason]);
+  });
+
   test('in mode `report` moves nothing and says so', async () => {
     const logger = new SeenLogger();
     const guardrail = new Guardrail(

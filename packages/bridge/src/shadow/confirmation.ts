@@ -80,7 +80,7 @@ export function noAnswer({ legacy, pooled }: Round): string | undefined {
     ['pooled', pooled],
   ] as const) {
     if (outcome.kind === 'error' && outcome.unavailable)
-      return `the ${leg} leg was not available (${outcome.code})`;
+      return `the ${leg} leg could not answer (${outcome.code})`;
   }
   return undefined;
 }

@@ -3,11 +3,13 @@ import type { Clock, Digest, HeldSnapshot, Leg, LegName, ShadowCall } from '@cha
 import { digestResult, Redactor } from '@changeover/compare';
 import { LegLane } from './leg-lane.ts';
 import type { LoopBudget } from './loop-budget.ts';
+import { comesOfLoad } from './comes-of-load.ts';
 import { isPromise } from '../call/answers.ts';
 
 /** What a leg made of a call: a result by its digest, or an error by its kind. */
 export type Outcome =
   | { readonly kind: 'result'; readonly digest: Digest }
+  /** `unavailable`: it tells nothing of the data, for nothing was run or it was given up. */
   | { readonly kind: 'error'; readonly code: string; readonly unavailable: boolean };
 
 /** A result with its outcome, for showing a difference. */
@@ -137,7 +139,8 @@ export class ShadowCaller {
 
   /** An error as an outcome: errors are compared by their kind, since the drivers' words are their own. */
   outcomeOfError(error: unknown): Outcome {
-    return { kind: 'error', code: errorCode(error), unavailable: this.#isUnavailable(error) };
+    const unavailable = this.#isUnavailable(error) || comesOfLoad(error);
+    return { kind: 'error', code: errorCode(error), unavailable };
   }
 
   async #outcome(
