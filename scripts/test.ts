@@ -3,14 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runTool } from './run-node.ts';
 
-/** What builds, packs, installs or moves whole programs through every stage, the campaign of faults, and the whole contract through
- * each pooler. */
+/** What builds, packs, installs or moves whole programs through every stage, the campaign of faults, and that and the whole
+ * contract through each pooler. */
 const long = [
   'test/adopt',
   'test/docs/tutorial',
   'test/examples',
   'test/faults/faults',
   'test/packed',
+  'test/poolers/campaign',
   'test/poolers/conformance',
   'test/soak',
 ];
