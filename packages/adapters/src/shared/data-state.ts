@@ -1,9 +1,10 @@
 /** A row of one token that differs once anybody has committed on the server: the transactions that a read would see. */
-export const postgresStateSql = 'select pg_catalog.pg_current_snapshot()::pg_catalog.text as state';
+export const postgresStateSql: string =
+  'select pg_catalog.pg_current_snapshot()::pg_catalog.text as state';
 
 /** A row of one token that differs once anybody has committed to the file, on the same connection: others by the version of the data,
  * and the connection itself by what it changed. */
-export const sqliteStateSql =
+export const sqliteStateSql: string =
   "select (select data_version from pragma_data_version) || ':' || (select schema_version from pragma_schema_version) || ':' || " +
   'total_changes() as state';
 
