@@ -3,8 +3,8 @@
  * given up (57014), a lock that was not to be had (55P03).
  */
 const sqlStates = /^(?:40...|53...|57014|55P03)$/;
-const sqliteCodes = /^SQLITE_(?:BUSY|LOCKED|PROTOCOL|INTERRUPT|NOMEM)/;
-/** Of DuckDB, which has no codes. */
+const fileCodes = /^[A-Z]+_(?:BUSY|LOCKED|PROTOCOL|INTERRUPT|NOMEM)/;
+/** Of an engine without codes. */
 const messages = /^(?:INTERRUPT|Out of Memory|TransactionContext) Error/;
 
 /** Errors around an error that are looked into. */
@@ -15,7 +15,7 @@ export function comesOfLoad(error: unknown, causes: number = maxCauses): boolean
   if (typeof error !== 'object' || error === null) return false;
   const { code, name, retryable, message, cause } = error as Readonly<Record<string, unknown>>;
   if (retryable === true || name === 'AbortError') return true;
-  if (typeof code === 'string' && (sqlStates.test(code) || sqliteCodes.test(code))) return true;
+  if (typeof code === 'string' && (sqlStates.test(code) || fileCodes.test(code))) return true;
   if (typeof message === 'string' && messages.test(message)) return true;
   return causes > 0 && comesOfLoad(cause, causes - 1);
 }
