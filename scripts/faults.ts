@@ -4,13 +4,13 @@ import { faults, runFault, runSeedWithHistories } from '../test/faults/campaign.
 import type { CampaignResult } from '../test/faults/campaign.ts';
 import type { Fault } from '../test/faults/fault.ts';
 import { runClean } from '../test/faults/clean/clean-run.ts';
-import { FaultyPostgres } from '../test/faults/faulty-postgres.ts';
+import { FaultyPostgres, type Pooler, poolers } from '../test/faults/faulty-postgres.ts';
 import { runKills } from '../test/faults/kills/kill-run.ts';
 import { runHistories } from '../test/faults/history/history-run.ts';
 import { type Plant, plants } from '../test/faults/history/plant.ts';
 import { seededRandom } from '../test/faults/random.ts';
 
-const usage = `npm run faults -- [--seeds N] [--seed S] [--fault NAME] [--plant FAULT] [--engine NAME] [--format text|json] [--list]
+const usage = `npm run faults -- [--seeds N] [--seed S] [--fault NAME] [--plant FAULT] [--engine NAME] [--through POOLER] [--format text|json] [--list]
        npm run faults -- --clean [--calls N] [--engine NAME]
        npm run faults -- --kills N [--engine NAME]
 
@@ -23,6 +23,7 @@ calls through the bridge at each stage and across changes of it, and looks for a
   --plant FAULT only the calls through the bridge, with a fault in its pooled leg that is to be found, so that the exit code is 1:
                 lost-update, stale-read or swapped-write
   --engine NAME sqlite, duckdb or postgresql alone, for calls through the bridge. Default: all three
+  --through P   puts a pooler in front of PostgreSQL: pgbouncer (by transaction), pgbouncer-session or haproxy. Default: none
   --clean       no faults: two processes write and read the same datasets, or one on DuckDB, whose files one process holds;
                 no comparison may say mismatch
   --calls N     calls to be compared on each engine, with --clean, from 100 to 1,000,000 (default 30,000)
@@ -46,6 +47,8 @@ interface Options {
   /** Calls to be compared on each engine where there are to be no faults. */
   readonly clean: number | undefined;
   readonly kills: number | undefined;
+  /** What stands in front of PostgreSQL. */
+  readonly through: Pooler | undefined;
 }
 
 interface Failure {
@@ -71,15 +74,15 @@ async function main(args: string[]): Promise<number> {
   return options.clean === undefined ? await run(options) : await clean(options, options.clean);
 }
 
-async function clean({ engines, json }: Options, calls: number): Promise<number> {
-  const postgres = await FaultyPostgres.start();
+async function clean({ engines, json, through }: Options, calls: number): Promise<number> {
+  const postgres = await FaultyPostgres.start(through);
   let held = true;
   try {
     for (const engine of engines) {
       const { compared, mismatch, processes, problems, seconds } = await runClean({
         engine,
         calls,
-        databaseUrl: postgres.url,
+        databaseUrl: postgres.reachedBy,
       });
       const isHeld = mismatch === 0 && problems.length === 0;
       held &&= isHeld;
@@ -97,7 +100,7 @@ async function clean({ engines, json }: Options, calls: number): Promise<number>
 }
 
 async function run(options: Options): Promise<number> {
-  const postgres = await FaultyPostgres.start();
+  const postgres = await FaultyPostgres.start(options.through);
   const failed: Failure[] = [];
   let ran = 0;
   let calls = 0;
@@ -204,6 +207,7 @@ function parse(args: string[]): Options | 'shown' {
       clean: { type: 'boolean' },
       calls: { type: 'string' },
       kills: { type: 'string' },
+      through: { type: 'string' },
       list: { type: 'boolean' },
       format: { type: 'string' },
       help: { type: 'boolean', short: 'h' },
@@ -228,6 +232,11 @@ function parse(args: string[]): Options | 'shown' {
     );
   const calls = whole(values.calls, 'calls', 100, 1_000_000);
   if (calls !== undefined && values.clean !== true) throw new RangeError('--calls is for --clean.');
+  const through = poolers.find((name) => name === values.through);
+  if (values.through !== undefined && through === undefined)
+    throw new RangeError(
+      `--through takes ${poolers.join(', ')}, found ${JSON.stringify(values.through)}.`,
+    );
   const usualSeeds = fault !== undefined ? 0 : values.seed !== undefined ? 1 : 5;
   return {
     seeds: whole(values.seeds, 'seeds', 1, 100_000) ?? usualSeeds,
@@ -237,6 +246,7 @@ function parse(args: string[]): Options | 'shown' {
     plant,
     engines: enginesNamed(values.engine),
     kills: whole(values.kills, 'kills', 1, 1_000),
+    through,
     clean: values.clean === true ? (calls ?? 30_000) : undefined,
   };
 }

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root, runTool } from './run-node.ts';
 
-/** What builds, packs, installs or moves whole programs through every stage, the campaign of faults, and the whole contract through
- * each pooler. */
+/** What builds, packs, installs or moves whole programs through every stage, the campaign of faults, and that and the whole
+ * contract through each pooler. */
 const long = [
   'test/adopt',
   'test/docs/tutorial',
@@ -12,6 +12,7 @@ const long = [
   'test/faults/faults',
   'test/fleet/long',
   'test/packed',
+  'test/poolers/campaign',
   'test/poolers/conformance',
   'test/poolers/workload',
   'test/soak',

@@ -83,7 +83,7 @@ export class Arena {
     process.once('exit', this.#removeFiles);
     this.factory = new StorageBackendFactory({
       basePath: this.basePath,
-      databaseUrl: proxy.urlFor(postgres.url),
+      databaseUrl: proxy.urlFor(postgres.reachedBy),
       pools: { sqlite: poolOptions, duckdb: poolOptions, postgresql: poolOptions },
       budgets: { postgresql: postgresqlBudget },
       callTimeoutMs,
@@ -113,7 +113,7 @@ export class Arena {
     random: () => number,
     grace: number,
   ): Promise<Arena> {
-    const proxy = await TcpProxy.start(postgres.url);
+    const proxy = await TcpProxy.start(postgres.reachedBy);
     const prefix = `faults_${Math.floor(random() * 1e9)}_${process.pid}_${Math.floor(performance.now())}`;
     const arena = new Arena(engines, postgres, proxy, random, prefix, grace);
     for (const engine of engines) {

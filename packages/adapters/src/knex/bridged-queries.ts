@@ -1,4 +1,4 @@
-import { type Bridge, bridgeOf, createBridge, defined } from '@changeover/bridge';
+import { type Bridge, bridgeOf, createBridge, defined, withAbilities } from '@changeover/bridge';
 import { onlyKey } from '../shared/adapter-options.ts';
 import { type Held, heldAlready, hold } from '../shared/held.ts';
 import { KnownStatements } from '../shared/known-statements.ts';
@@ -140,7 +140,7 @@ export class BridgedQueries {
       pooled: () => {
         pooled.open();
         this.known.warmUp();
-        return pooled;
+        return withAbilities(pooled, { state: this.#engine.state });
       },
       operations: {
         query: defined(queries),

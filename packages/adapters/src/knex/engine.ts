@@ -2,6 +2,7 @@ import { WiringError } from '@changeover/bridge';
 import type { StatementClassifier } from '@changeover/classify';
 import { createPostgresClassifier } from '@changeover/classify/postgresql';
 import { createSqliteClassifier } from '@changeover/classify/sqlite';
+import { numberOf, postgresStateSql, sqliteStateSql, stateIn } from '../shared/data-state.ts';
 import type { ParsedOptions } from './bridge-knex-options.ts';
 import type { KnexClient, KnexQuery, RawConnection } from './knex-client.ts';
 import type { KnexLeg } from './leg.ts';
@@ -12,6 +13,8 @@ export interface Engine {
   /** Whether no lock of its session is held on a connection. Undefined: nothing that holds one can be asked. */
   readonly holdsNoLock?:
     ((client: KnexClient, connection: RawConnection) => Promise<boolean>) | undefined;
+  /** See `Leg.state`. Undefined: it can't be told. */
+  readonly state?: (() => Promise<string | undefined>) | undefined;
 }
 
 /**
@@ -28,13 +31,22 @@ export function engineOf(
   const ask = (sql: string, bindings: readonly unknown[] = []): Promise<readonly Row[]> =>
     leg.withConnection((client, connection) => rowsOn(client, connection, sql, bindings));
   if (dialect === 'postgresql')
-    return { classifier: createPostgresClassifier({ query: ask, pure }), holdsNoLock };
+    return {
+      classifier: createPostgresClassifier({ query: ask, pure }),
+      holdsNoLock,
+      state: async () => stateIn(await ask(postgresStateSql)),
+    };
   if (dialect === 'sqlite3')
     return {
       classifier: createSqliteClassifier({
         pure,
         readSchema: async () => (await ask(schemaSql)).map(({ sql }) => String(sql)),
       }),
+      state: () =>
+        leg.withConnection(async (client, connection) => {
+          const state = stateIn(await rowsOn(client, connection, sqliteStateSql, []));
+          return state && `${String(numberOf(connection))}:${state}`;
+        }),
     };
   throw new WiringError(
     `There is no classifier for the client ${driverName}: what its statements do can't be told. ` +

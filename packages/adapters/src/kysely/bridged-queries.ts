@@ -1,4 +1,4 @@
-import { bridgeOf, type Bridge, createBridge, defined } from '@changeover/bridge';
+import { bridgeOf, type Bridge, createBridge, defined, withAbilities } from '@changeover/bridge';
 import type {
   AbortableOperationOptions,
   CompiledQuery,
@@ -140,7 +140,7 @@ export class BridgedQueries {
     return createBridge<LegApi, Readonly<Record<keyof LegApi, ReturnType<typeof defined>>>>({
       ...this.#options.bridge,
       legacy: () => legacy,
-      pooled: () => pooled.init(),
+      pooled: async () => withAbilities(await pooled.init(), { state: this.#engine.state }),
       operations: {
         executeQuery: defined(queries),
         streamQuery: defined(queries),

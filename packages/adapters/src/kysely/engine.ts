@@ -10,6 +10,7 @@ import {
   SqliteAdapter,
 } from 'kysely';
 
+import { numberOf, postgresStateSql, sqliteStateSql, stateIn } from '../shared/data-state.ts';
 import type { ParsedOptions } from './bridge-dialect-options.ts';
 
 /** Where the classifier asks for what it must know of the database. */
@@ -22,6 +23,8 @@ export interface Engine {
   readonly classifier: StatementClassifier;
   /** Whether no lock of its session is held on a connection. Undefined: nothing that holds one can be asked. */
   readonly holdsNoLock?: ((connection: DatabaseConnection) => Promise<boolean>) | undefined;
+  /** See `Leg.state`. Undefined: it can't be told. */
+  readonly state?: (() => Promise<string | undefined>) | undefined;
 }
 
 /**
@@ -34,20 +37,14 @@ export function engineOf(
   connections: Connections,
 ): Engine {
   if (options.classifier !== undefined) return { classifier: options.classifier };
-  const ask = async (
-    sql: string,
-    parameters: readonly unknown[] = [],
-  ): Promise<readonly Readonly<Record<string, unknown>>[]> => {
-    const { rows } = await connections.withConnection((connection) =>
-      connection.executeQuery<Record<string, unknown>>(CompiledQuery.raw(sql, [...parameters])),
-    );
-    return rows;
-  };
+  const ask = (sql: string, parameters: readonly unknown[] = []): Promise<readonly AnyRow[]> =>
+    connections.withConnection((connection) => rowsOn(connection, sql, parameters));
   const adapter = options.legacy.createAdapter();
   if (adapter instanceof PostgresAdapter || adapter instanceof PGliteAdapter)
     return {
       classifier: createPostgresClassifier({ query: ask, pure: options.pure }),
       holdsNoLock: noAdvisoryLock,
+      state: async () => stateIn(await ask(postgresStateSql)),
     };
   if (adapter instanceof SqliteAdapter)
     return {
@@ -55,11 +52,26 @@ export function engineOf(
         pure: options.pure,
         readSchema: async () => (await ask(schemaSql)).map(({ sql }) => String(sql)),
       }),
+      state: () =>
+        connections.withConnection(async (connection) => {
+          const state = stateIn(await rowsOn(connection, sqliteStateSql));
+          return state && `${String(numberOf(connection))}:${state}`;
+        }),
     };
   throw new WiringError(
     `There is no classifier for the dialect with ${adapter.constructor.name}: what its statements do can't be told. ` +
       'Give one as the option classifier.',
   );
+}
+
+type AnyRow = Readonly<Record<string, unknown>>;
+
+async function rowsOn(
+  connection: DatabaseConnection,
+  sql: string,
+  parameters: readonly unknown[] = [],
+): Promise<readonly AnyRow[]> {
+  return (await connection.executeQuery<AnyRow>(CompiledQuery.raw(sql, [...parameters]))).rows;
 }
 
 const schemaSql = 'select sql from sqlite_schema where sql is not null order by rowid';
@@ -68,5 +80,5 @@ const locksSql =
   "select from pg_catalog.pg_locks where locktype = 'advisory' and pid = pg_catalog.pg_backend_pid()";
 
 async function noAdvisoryLock(connection: DatabaseConnection): Promise<boolean> {
-  return (await connection.executeQuery(CompiledQuery.raw(locksSql))).rows.length === 0;
+  return (await rowsOn(connection, locksSql)).length === 0;
 }

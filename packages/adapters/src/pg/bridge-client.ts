@@ -1,5 +1,6 @@
 import { standsFor, WiringError } from '@changeover/bridge';
 import pg from 'pg';
+import { postgresStateSql, stateIn } from '../shared/data-state.ts';
 import { handleProxy } from '../shared/handle-proxy.ts';
 import { answerQuery, tell } from './calls.ts';
 import { classifierOver } from './classify.ts';
@@ -76,6 +77,7 @@ class BridgedClient<T extends pg.ClientBase> {
       options: parsed,
       classifier: classifierOver(pooled, parsed.pure, logger),
       isUnavailable: (error) => pooled.isUnavailable(error),
+      state: async () => stateIn(await pooled.ask(postgresStateSql)),
       shadow: {
         legacy: {
           admits: () => legacy.isBetween && legacy.inFlight === 0 && this.#isConnected,

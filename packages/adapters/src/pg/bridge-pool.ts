@@ -2,6 +2,7 @@ import { routes, standsFor, WiringError } from '@changeover/bridge';
 import type { LegName } from '@changeover/core';
 import type pg from 'pg';
 import { onlyKey } from '../shared/adapter-options.ts';
+import { postgresStateSql, stateIn } from '../shared/data-state.ts';
 import { handleProxy } from '../shared/handle-proxy.ts';
 import { answerQuery, tell } from './calls.ts';
 import { classifierOver } from './classify.ts';
@@ -67,6 +68,7 @@ class BridgedPool<T extends pg.Pool> {
       options: parsed,
       classifier: classifierOver(pooled, parsed.pure, logger),
       isUnavailable: (error) => pooled.isUnavailable(error),
+      state: async () => stateIn(await pooled.ask(postgresStateSql)),
       shadow: {
         legacy: {
           // A place that nobody waits for.

@@ -84,6 +84,16 @@ export class PooledConnections {
     return client;
   }
 
+  /** Rows of a statement that is no caller's. */
+  async ask(sql: string): Promise<readonly unknown[]> {
+    const client = await this.lease();
+    try {
+      return ((await send(client, sql)) as { readonly rows: readonly unknown[] }).rows;
+    } finally {
+      client.release();
+    }
+  }
+
   /** A connection for one session, counted until it is let go. */
   async keep(): Promise<PoolClient> {
     this.#kept += 1;

@@ -38,6 +38,8 @@ export interface StatementBridgeOptions {
   readonly classifier: StatementClassifier;
   readonly shadow: Readonly<Record<LegName, ShadowRuns>>;
   readonly isUnavailable: (error: unknown) => boolean;
+  /** See `Leg.state`. */
+  readonly state: () => Promise<string | undefined>;
   readonly newSession: (key: string) => Session;
 }
 
@@ -60,7 +62,10 @@ export class StatementBridge {
     const leg = (which: LegName) => () =>
       withAbilities<Statements>(
         { query: (statement, values) => statement.session.run(which, statement, values) },
-        { shadow: shadowLeg(options.shadow[which]) },
+        {
+          shadow: shadowLeg(options.shadow[which]),
+          ...(which === 'pooled' ? { state: options.state } : {}),
+        },
       );
     this.statements = createBridge<Statements, { readonly query: ReturnType<typeof defined> }>({
       ...options.options.bridge,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { digestResult } from '@changeover/compare';
-import { decide, mostRounds, type Round, type Surroundings } from './confirmation.ts';
+import { decide, mostRounds, type Round, type Surroundings, turnRounds } from './confirmation.ts';
 import type { Outcome } from './shadow-caller.ts';
 
 const rows = (...values: readonly unknown[]): Outcome => ({
@@ -22,12 +22,11 @@ const round = (legacy: Outcome, pooled: Outcome, excuse?: Round['excuse']): Roun
 });
 const times = (count: number, one: Round): Round[] => Array.from({ length: count }, () => one);
 const quiet: Surroundings = {
-  stage: 'shadow',
   ordered: false,
   shared: false,
-  quietSinceAnswer: true,
-  foreignQuiet: true,
+  quiet: true,
   oneState: true,
+  each: false,
   snapshot: false,
   undetermined: undefined,
 };
@@ -98,7 +97,44 @@ describe('a difference that was seen once', () => {
       { oneState: undefined },
       'nondeterministic',
     ],
-    ['stays, though somebody wrote', apart, times(2, apart), { oneState: false }, 'mismatch'],
+    ['stays, and somebody wrote', apart, times(2, apart), { oneState: false }, 'again'],
+    [
+      'stays, and somebody may have written',
+      apart,
+      times(turnRounds - 1, apart),
+      { oneState: undefined },
+      'again',
+    ],
+    [
+      'stays many times, though somebody wrote',
+      apart,
+      times(turnRounds, apart),
+      { oneState: false },
+      'mismatch',
+    ],
+    [
+      'stays, and nobody wrote while both legs were asked',
+      apart,
+      times(2, apart),
+      { oneState: false, each: true },
+      'mismatch',
+    ],
+    [
+      'stays, as an error, and somebody wrote',
+      round(one, failed('X')),
+      times(2, round(one, failed('X'))),
+      { oneState: false },
+      'again',
+    ],
+    [
+      'the pooled leg alone differs from itself, and nobody can tell of writes',
+      apart,
+      Array.from({ length: mostRounds }, (_unused, at) =>
+        at % 2 === 0 ? apart : round(one, third),
+      ),
+      { oneState: undefined },
+      'inconclusive',
+    ],
     [
       'a leg is not to be had',
       apart,
@@ -106,20 +142,7 @@ describe('a difference that was seen once', () => {
       {},
       'inconclusive',
     ],
-    [
-      'went, and a write came between',
-      apart,
-      times(2, together),
-      { quietSinceAnswer: false },
-      'raced',
-    ],
-    [
-      'went, and another process wrote',
-      apart,
-      times(2, together),
-      { foreignQuiet: false },
-      'raced',
-    ],
+    ['went, and a write came between', apart, times(2, together), { quiet: false }, 'raced'],
     ['went, and legacy says something new', apart, times(2, round(other, other)), {}, 'raced'],
     ['went, with no write', apart, times(2, together), {}, 'again'],
     ['went for good, with no write', apart, times(mostRounds, together), {}, 'mismatch'],
@@ -127,7 +150,7 @@ describe('a difference that was seen once', () => {
       'went for good, and others may have written',
       apart,
       times(mostRounds, together),
-      { stage: 'reverse', foreignQuiet: undefined },
+      { quiet: undefined },
       'inconclusive',
     ],
     ['comes and goes', apart, [together, apart], {}, 'again'],
@@ -157,6 +180,20 @@ describe('a difference that was seen once', () => {
     ],
   ])('%s', (_name, first, rounds, around, verdict) => {
     expect(decide(first, rounds, { ...quiet, ...around }).verdict).toBe(verdict);
+  });
+});
+
+describe('a difference in more than the last digits of rounded numbers', () => {
+  const steady: Round = { ...together, differs: true, digits: 'steady' };
+  const wavering: Round = { ...together, differs: true, digits: 'wavering' };
+
+  test.each<[string, readonly Round[], string]>([
+    ['needs many rounds', times(turnRounds - 1, steady), 'again'],
+    ['is one where each leg says the same each time', times(turnRounds, steady), 'mismatch'],
+    ['is none where a leg differs from itself as much', [steady, wavering], 'nondeterministic'],
+    ['is none where it comes and goes', [together, steady], 'nondeterministic'],
+  ])('%s', (_name, rounds, verdict) => {
+    expect(decide(together, rounds, quiet).verdict).toBe(verdict);
   });
 });
 
@@ -214,9 +251,9 @@ describe('a call whose result is not determined', () => {
       reason: 'both legs were read in one state of the data',
     });
     for (const oneState of [false, undefined]) {
-      expect(decide(apart, times(2, apart), { ...quiet, oneState })).toEqual({
+      expect(decide(apart, times(turnRounds, apart), { ...quiet, oneState })).toEqual({
         verdict: 'mismatch',
-        reason: 'read in turn, each leg said the same again',
+        reason: 'read in turn 8 times, each leg said the same again',
       });
     }
   });

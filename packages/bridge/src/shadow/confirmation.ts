@@ -1,5 +1,5 @@
 import { compareDigests } from '@changeover/compare';
-import type { LegName, Stage } from '@changeover/core';
+import type { LegName } from '@changeover/core';
 import type { Undetermined } from '@changeover/core';
 import type { Verdict } from '../recorder/cell.ts';
 import type { Outcome } from './shadow-caller.ts';
@@ -12,6 +12,8 @@ export interface Round {
   readonly excuse?: Excuse | undefined;
   /** The outcomes are of what is determined alone, and yet they don't agree: in more than the last digits, or in which rows they took. */
   readonly differs?: boolean | undefined;
+  /** It differs by more than the last digits of numbers that may be rounded otherwise, as `wavering`: and so does a leg from itself. */
+  readonly digits?: 'steady' | 'wavering' | undefined;
 }
 
 /** Why a difference doesn't count: a rule lets it pass, it is in the last digits of numbers that may differ there, or in what the
@@ -23,18 +25,18 @@ export type Excuse =
 
 /** What is known of writes around the runs. */
 export interface Surroundings {
-  readonly stage: Stage;
   /** The call promises the order of its rows. */
   readonly ordered: boolean;
-  /** No write of this process touched the key from before the answer to after the last rerun. */
-  readonly quietSinceAnswer: boolean;
   /** The call is about no single key. */
   readonly shared: boolean;
-  /** The same for writes of other processes; undefined where the engine can't tell. */
-  readonly foreignQuiet: boolean | undefined;
+  /** Nobody wrote from before the pooled leg's first run to after the last rerun: it was asked about the very state that the reruns
+   * are of. False where somebody did, in this process or another; undefined where it can't be told. */
+  readonly quiet: boolean | undefined;
   /** Nobody committed from before the first rerun to after the last: both legs read one state. Undefined where it can't be told;
    * false where somebody did, be it elsewhere. */
   readonly oneState: boolean | undefined;
+  /** Nobody committed from before each rerun to after it, whatever was written between two of them: each time, both legs read one state. */
+  readonly each: boolean;
   /** Both legs were read in one snapshot, which nobody's commit can change. */
   readonly snapshot: boolean;
   /** Why the call's result may differ from run to run. */
@@ -50,6 +52,9 @@ export type Finding =
 /** Reruns for an ordinary difference, and for one that comes and goes, which could be a query that isn't determined. */
 export const firstRounds = 2;
 export const mostRounds = 5;
+/** Reruns for a difference that stays while somebody may write. Who sets a value and takes it back all the time makes the legs, read
+ * in turn, say one thing and the other: once in 4 times for two reads, once in 65,536 for sixteen. */
+export const turnRounds = 8;
 
 /** Whether two outcomes are the same for the caller. Errors are compared by kind. */
 export function sameOutcome(a: Outcome, b: Outcome, ordered: boolean): boolean {
@@ -75,7 +80,7 @@ export function noAnswer({ legacy, pooled }: Round): string | undefined {
     ['pooled', pooled],
   ] as const) {
     if (outcome.kind === 'error' && outcome.unavailable)
-      return `the ${leg} leg was not available (${outcome.code})`;
+      return `the ${leg} leg could not answer (${outcome.code})`;
   }
   return undefined;
 }
@@ -101,34 +106,53 @@ export function decide(first: Round, rounds: readonly Round[], around: Surroundi
       ? { verdict: 'match', reason: 'by rule' }
       : nondeterministic(around.undetermined);
   }
-  if (
-    [first, ...rounds].every(
-      (round) => failsApart(round) && round.legacy.kind === first.legacy.kind,
-    )
-  )
-    return { verdict: 'mismatch' };
+  const differing = [first, ...rounds].every(
+    (round) => failsApart(round) && round.legacy.kind === first.legacy.kind,
+  );
+  // Even a call that gives another result each time gives one.
+  if (differing) return stays(rounds.length, around);
   const stable = (leg: LegName): boolean =>
     rounds.every((round, at) => at === 0 || same(round[leg], rounds[0]?.[leg] ?? round[leg]));
   const last = rounds.at(-1) ?? first;
   if (!stable('legacy')) return unsteady(rounds.length, around);
   if (mayDiffer(around.undetermined, [first, ...rounds]))
     return nondeterministic(around.undetermined);
-  if (stable('pooled') && !agree(last)) {
-    // What all keys share is written by others all the time: only a difference that stays through many reruns is one. So is what
-    // the time changes: it can't change one leg's answer only, time and again.
-    return (around.shared || around.timed === true) && rounds.length < mostRounds
-      ? { verdict: 'again' }
-      : { verdict: 'mismatch', reason: evidence(around) };
+  if (stable('pooled')) {
+    if (rounds.some(({ digits }) => digits !== undefined)) return inDigits(rounds, around);
+    return agree(last)
+      ? agreeNow(first, last, rounds.length, around, same)
+      : stays(rounds.length, around);
   }
-  if (stable('pooled')) return agreeNow(first, last, rounds.length, around, same);
   if (rounds.length < mostRounds) return { verdict: 'again' };
-  // Legacy is asked first in each round: what another process wrote just after it only the pooled leg saw.
-  if (around.oneState === false || (around.oneState !== true && around.foreignQuiet === false))
-    return { verdict: 'raced', reason: 'somebody wrote while the legs were read again' };
-  return {
-    verdict: 'mismatch',
-    reason: 'the pooled leg differs from itself while the legacy leg does not',
-  };
+  return comesAndGoes(around);
+}
+
+/** The legs differ in digits alone. What is left of numbers that cancel out is another number whenever they are added in another order:
+ * each leg must say the same, to the last digits, many times. */
+function inDigits(rounds: readonly Round[], around: Surroundings): Finding {
+  if (!rounds.every(({ digits }) => digits === 'steady'))
+    return { verdict: 'nondeterministic', reason: 'numbers differ from run to run in all digits' };
+  return rounds.length < turnRounds ? { verdict: 'again' } : stays(rounds.length, around);
+}
+
+/** Each leg says the same again, and they differ. */
+function stays(rounds: number, around: Surroundings): Finding {
+  const needed = inOneState(around) ? firstRounds : turnRounds;
+  // What all keys share is written by others all the time: only a difference that stays through many reruns is one. So is what
+  // the time changes: it can't change one leg's answer only, time and again.
+  const least = around.shared || around.timed === true ? mostRounds : firstRounds;
+  if (rounds < Math.max(needed, least)) return { verdict: 'again' };
+  return { verdict: 'mismatch', reason: evidence(rounds, around) };
+}
+
+/** The pooled leg differs from itself while the legacy leg does not. Legacy is asked first in each round: what somebody wrote just
+ * after it, and took back, only the pooled leg saw. */
+function comesAndGoes(around: Surroundings): Finding {
+  const reason = 'the pooled leg differs from itself while the legacy leg does not';
+  if (inOneState(around)) return { verdict: 'mismatch', reason };
+  return around.oneState === false
+    ? { verdict: 'raced', reason: 'somebody wrote while the legs were read again' }
+    : { verdict: 'inconclusive', reason: `${reason}; a write by somebody else can't be excluded` };
 }
 
 function nondeterministic(undetermined: Undetermined | undefined): Finding {
@@ -138,13 +162,16 @@ function nondeterministic(undetermined: Undetermined | undefined): Finding {
   };
 }
 
-/** What a difference that stays was read in. A write from elsewhere can't make each leg say the same twice when they are read in
- * turn, unless it is undone and done again in step. */
-function evidence({ oneState, snapshot }: Surroundings): string {
-  if (snapshot) return 'both legs were read in one snapshot';
-  return oneState === true
+function inOneState({ snapshot, oneState, each }: Surroundings): boolean {
+  return snapshot || each || oneState === true;
+}
+
+/** What a difference that stays was read in. */
+function evidence(rounds: number, around: Surroundings): string {
+  if (around.snapshot) return 'both legs were read in one snapshot';
+  return inOneState(around)
     ? 'both legs were read in one state of the data'
-    : 'read in turn, each leg said the same again';
+    : `read in turn ${String(rounds)} times, each leg said the same again`;
 }
 
 /** The legacy leg differs from itself: its result isn't determined, or somebody elsewhere wrote between the reruns. */
@@ -156,7 +183,6 @@ function unsteady(rounds: number, { oneState, undetermined }: Surroundings): Fin
   return { verdict: 'raced', reason: 'somebody wrote while the legs were read again' };
 }
 
-/** Even a call that gives another result each time gives one. */
 function failsApart({ legacy, pooled }: Round): boolean {
   return legacy.kind !== pooled.kind;
 }
@@ -184,30 +210,19 @@ function agreeNow(
   first: Round,
   last: Round,
   rounds: number,
-  around: Surroundings,
+  { quiet, timed, undetermined }: Surroundings,
   same: (a: Outcome, b: Outcome) => boolean,
 ): Finding {
+  const raced: Finding = { verdict: 'raced', reason: 'the legs agree again' };
   const pooledWasOdd = same(first.legacy, last.legacy) && !same(first.pooled, last.pooled);
-  if (
-    !around.quietSinceAnswer ||
-    around.foreignQuiet === false ||
-    around.timed === true ||
-    !pooledWasOdd
-  ) {
-    return { verdict: 'raced', reason: 'the legs agree again' };
-  }
-  if (around.undetermined !== undefined && sameExtent(first.legacy, first.pooled))
-    return nondeterministic(around.undetermined);
+  if (quiet === false || timed === true || !pooledWasOdd) return raced;
+  if (undetermined !== undefined && sameExtent(first.legacy, first.pooled))
+    return nondeterministic(undetermined);
   if (rounds < mostRounds) return { verdict: 'again' };
-  // At `shadow` legacy answered first: a write that came between would have changed what it says now.
-  if (around.stage === 'shadow' || around.foreignQuiet === true) {
-    return {
-      verdict: 'mismatch',
-      reason: 'the pooled leg was wrong once, with no write in between',
-    };
-  }
-  return {
-    verdict: 'inconclusive',
-    reason: "the pooled leg differed once; another process's write can't be excluded",
-  };
+  return quiet === true
+    ? { verdict: 'mismatch', reason: 'the pooled leg was wrong once, with no write in between' }
+    : {
+        verdict: 'inconclusive',
+        reason: "the pooled leg differed once; a write by somebody else can't be excluded",
+      };
 }

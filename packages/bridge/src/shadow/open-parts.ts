@@ -30,17 +30,16 @@ export function digestDetermined(result: unknown, open: OpenParts): Digest {
   return digestResult(determinedPart(result, open), 'rows');
 }
 
-/** Whether two results that agree in what is exactly determined differ all the same: by more than last digits, or in their order. */
-export function differsInRest(
+/** Whether two results that agree in what is exactly determined, and in digits, differ in their order all the same. */
+export function differInOrder(
   { legacy, pooled }: { readonly legacy: unknown; readonly pooled: unknown },
-  ordered: boolean,
   open: OpenParts,
 ): boolean {
-  return differInDigits(legacy, pooled, ordered, open) || !sameOrder(legacy, pooled, open);
+  return !sameOrder(legacy, pooled, open);
 }
 
-/** Whether they differ by more than the last digits of a rounded column. */
-function differInDigits(
+/** Whether two results that agree in what is exactly determined differ by more than the last digits of a rounded column. */
+export function differInDigits(
   legacy: unknown,
   pooled: unknown,
   ordered: boolean,

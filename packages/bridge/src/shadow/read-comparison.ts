@@ -2,7 +2,7 @@ import { digestInSteps } from '@changeover/compare';
 import type { Clock, Digest, LegName } from '@changeover/core';
 import type { ResolvedCall } from '../call/resolved-call.ts';
 import { ComparedRead } from './compared-read.ts';
-import { noAnswer, type Round, sameOutcome } from './confirmation.ts';
+import { noAnswer, type Round, sameOutcome, turnRounds } from './confirmation.ts';
 import { rowCount } from './copy-answer.ts';
 import { describeDifference, describeOutcomes } from './difference-summary.ts';
 import type { PendingComparison } from './pending-comparison.ts';
@@ -50,8 +50,8 @@ export class ReadComparison {
 
   constructor(parts: ReadComparisonParts) {
     this.#parts = parts;
-    this.#read = new ComparedRead(parts.caller, parts.resolved, parts.args);
     this.#startedMs = parts.clock.monotonicMs();
+    this.#read = new ComparedRead({ ...parts, startedMs: this.#startedMs });
   }
 
   /** See {@link ComparedRead.learn}: to be asked before {@link run}. */
@@ -63,11 +63,9 @@ export class ReadComparison {
   async run(signal: AbortSignal): Promise<void> {
     const { answer } = this;
     if (answer === undefined) throw new Error('a comparison was run before its answer was there');
-    const { caller, pending, seen, shadow: leg } = this.#parts;
+    const { pending, seen } = this.#parts;
     const read = this.#read;
-    const shadow = await caller.digest(leg, read.call(signal), read.resultKind, (ms) => {
-      this.#timed(ms, answer.tookMs);
-    });
+    const shadow = await this.#runShadow(answer, signal);
     const given = answer.outcome ?? (await this.#digestCopy(answer.copy, signal));
     if (given === undefined) return;
     const first = this.#byLeg(given, shadow);
@@ -81,8 +79,27 @@ export class ReadComparison {
       pending.verdict({ verdict: 'inconclusive', reason, ...describeOutcomes(first) });
     else if (await this.#copyPasses(first, signal))
       pending.verdict({ verdict: 'match', reason: 'by rule' });
-    else if (this.#seenBefore(first)) await this.#settleByWitness(first, signal);
-    else this.#confirmLater(first);
+    else {
+      const times = await this.#seenBefore(first, signal);
+      if (times === undefined) this.#confirmLater(first);
+      else await this.#settleByWitness(first, times, signal);
+    }
+  }
+
+  /** The first run of the leg that did not answer. What is known of writes is asked for before the pooled leg is. */
+  async #runShadow(answer: Answer, signal: AbortSignal): Promise<Outcome> {
+    const { caller, shadow: leg } = this.#parts;
+    const { watch, resultKind } = this.#read;
+    const run = (): Promise<Outcome> =>
+      caller.digest(leg, this.#read.call(signal), resultKind, (ms) => {
+        this.#timed(ms, answer.tookMs);
+      });
+    if (leg === 'pooled') {
+      await watch.beforePooled(signal);
+      return await run();
+    }
+    const [outcome] = await Promise.all([run(), watch.look(signal)]);
+    return outcome;
   }
 
   /** What the answering leg gave and what the shadow did, by their names. */
@@ -136,26 +153,32 @@ export class ReadComparison {
       verdict: 'raced',
       reason: 'a write came between, and the legs could not be asked again',
     } as const;
-    pending.suspect(raced.class, () => (read.stillQuiet ? undefined : raced));
+    pending.suspect(raced.class, () => (read.watch.stillQuiet ? undefined : raced));
     // Reruns read anew; what waits for them holds no rows.
     this.answer = undefined;
     const reruns = new ReadReruns({ caller, clock, read, pending });
     later((signal) => reruns.confirm(first, signal));
   }
 
-  /** The same call differed before, and legacy says the same as then. Only a difference that no write explains counts. */
-  #seenBefore({ legacy }: Round): boolean {
+  /** How often the same call has differed, where that is enough to tell: no write explains it, and legacy said the same each time. Nobody
+   * wrote while the legs were asked, or they were asked so often that a write that comes and goes does not explain it either. */
+  async #seenBefore(first: Round, signal: AbortSignal): Promise<number | undefined> {
     const { clock, resolved, seen } = this.#parts;
     const read = this.#read;
-    if (!read.stillQuiet || read.foreignQuiet === false || resolved.key === '') return false;
-    if (read.undetermined !== undefined || read.open !== undefined) return false;
-    const key = seen.key(resolved, read.args);
-    const before = seen.recall(key, this.#startedMs);
-    seen.note(key, legacy, clock.monotonicMs());
-    return before !== undefined && sameOutcome(before, legacy, read.ordered);
+    if (resolved.key === '' || !read.watch.stillQuiet) return undefined;
+    if (read.undetermined !== undefined || read.open !== undefined) return undefined;
+    const quiet = await read.watch.sinceAnswer(signal);
+    if (quiet === false) return undefined;
+    const { times, steady } = seen.note(seen.key(resolved, read.args), first, {
+      startedMs: this.#startedMs,
+      nowMs: clock.monotonicMs(),
+      ordered: read.ordered,
+    });
+    const enough = quiet === true ? times > 1 : steady && times >= turnRounds;
+    return enough ? times : undefined;
   }
 
-  async #settleByWitness(first: Round, signal: AbortSignal): Promise<void> {
+  async #settleByWitness(first: Round, times: number, signal: AbortSignal): Promise<void> {
     const { caller, pending, resolved, shadow } = this.#parts;
     const read = this.#read;
     pending.suspect(describeOutcomes(first).class);
@@ -172,7 +195,7 @@ export class ReadComparison {
     pending.verdict({
       ...difference,
       verdict: 'mismatch',
-      reason: 'the same call differed before, and legacy said the same both times',
+      reason: `the same call has differed ${String(times)} times, and legacy said the same each time`,
     });
   }
 

@@ -6,10 +6,10 @@ import {
   firstRounds,
   type Round,
   sameOutcome,
-  sameState,
   type Surroundings,
 } from './confirmation.ts';
 import { describeDifference, describeOutcomes } from './difference-summary.ts';
+import { type Moment, QuietRounds } from './quiet-rounds.ts';
 import type { PendingComparison } from './pending-comparison.ts';
 import { type FullRound, ReadRounds } from './read-rounds.ts';
 import type { ShadowCaller } from './shadow-caller.ts';
@@ -29,7 +29,7 @@ export interface ReadRerunsParts {
 }
 
 /** What was seen of the data around the rounds. */
-type Around = Pick<Surroundings, 'oneState' | 'snapshot' | 'quietSinceAnswer'>;
+type Around = Pick<Surroundings, 'oneState' | 'each' | 'snapshot' | 'quiet'>;
 
 /** The reruns of a read whose legs differed: they tell whether the difference stays, and why it may be there. */
 export class ReadReruns {
@@ -56,47 +56,43 @@ export class ReadReruns {
   /** Runs both legs again in moments without writes, one round in each: a round that a write fell into doesn't count. Rounds count
    * together, whatever was written between them, as long as legacy says the same. False where writes kept coming. */
   async #inQuiet(first: Round, signal: AbortSignal): Promise<boolean> {
-    const { caller, read } = this.#parts;
-    const { key, state } = read.resolved;
-    let rounds: FullRound[] = [];
-    let since: { epoch: number; state: string | undefined } = { epoch: -1, state: undefined };
+    const { read } = this.#parts;
+    const { gate } = read.resolved.state;
+    let runs = new QuietRounds<FullRound>();
     for (let lost = 0; lost < maxLostRounds;) {
       if (!(await this.#writesEnded(signal))) return false;
-      const { epoch } = state.gate;
-      if (rounds.length === 0) since = { epoch, state: await caller.state(key, signal) };
+      const before = await this.#moment(signal);
       const round = await this.#rounds.run(signal);
-      if (state.gate.epoch !== epoch) {
+      const after = await this.#moment(signal);
+      if (gate.epoch !== before.epoch) {
         lost += 1;
         continue;
       }
-      const [before] = rounds;
+      const [earlier] = runs.all;
+      const wroteSince = before.epoch !== runs.since?.epoch;
       // What legacy says now is of other data: the rounds before it tell nothing of this one.
-      if (before !== undefined && epoch !== since.epoch && !this.#saysTheSame(before, round)) {
-        rounds = [];
+      if (earlier !== undefined && wroteSince && !this.#saysTheSame(earlier, round)) {
+        runs = new QuietRounds();
         lost += 1;
         continue;
       }
-      rounds.push(round);
-      if (rounds.length < firstRounds) continue;
-      if (this.#decided(first, rounds, await this.#around(since, signal))) return true;
+      runs.add(round, before, after);
+      const quiet = await read.watch.sincePooled(signal);
+      for (const { rounds, oneState, each } of runs.toJudge(firstRounds))
+        if (this.#decided(first, rounds, { snapshot: false, oneState, each, quiet })) return true;
     }
     return false;
   }
 
-  #saysTheSame(before: Round, now: Round): boolean {
-    return sameOutcome(before.legacy, now.legacy, this.#parts.read.comesInOrder);
+  async #moment(signal: AbortSignal): Promise<Moment> {
+    const { caller, read } = this.#parts;
+    const { key, state } = read.resolved;
+    const { epoch } = state.gate;
+    return { epoch, state: await caller.state(key, signal) };
   }
 
-  async #around(
-    since: { readonly epoch: number; readonly state: string | undefined },
-    signal: AbortSignal,
-  ): Promise<Around> {
-    const { caller, read } = this.#parts;
-    const { state, key } = read.resolved;
-    const around = { snapshot: false, quietSinceAnswer: read.stillQuiet };
-    if (state.gate.epoch !== since.epoch) return { ...around, oneState: false };
-    const now = await caller.state(key, signal);
-    return { ...around, oneState: sameState(since.state, now) };
+  #saysTheSame(before: Round, now: Round): boolean {
+    return sameOutcome(before.legacy, now.legacy, this.#parts.read.comesInOrder);
   }
 
   /** Runs both legs again in one snapshot, where the engine has snapshots to share: writes may go on meanwhile. False where it has
@@ -106,9 +102,11 @@ export class ReadReruns {
     const { key } = read.resolved;
     const snapshot = key === '' ? undefined : await caller.holdSnapshot(key, signal);
     if (snapshot === undefined) return false;
-    const around = { oneState: true, snapshot: true, quietSinceAnswer: read.stillQuiet };
     const rounds: FullRound[] = [];
     try {
+      // The snapshot is what it was then: what is written from now on doesn't matter.
+      const quiet = await read.watch.sincePooled(signal);
+      const around = { oneState: true, each: true, snapshot: true, quiet };
       for (;;) {
         rounds.push(await this.#rounds.run(signal, snapshot));
         if (rounds.length >= firstRounds && this.#decided(first, rounds, around)) return true;
@@ -126,12 +124,10 @@ export class ReadReruns {
     const { read } = this.#parts;
     const finding = decide(first, rounds, {
       ...around,
-      stage: read.resolved.decision.stage,
       ordered: read.ordered,
       shared: read.resolved.key === '',
       undetermined: read.undetermined,
       timed: read.open?.rows === 'timed',
-      foreignQuiet: read.foreignQuiet,
     });
     if (finding.verdict === 'again') return false;
     this.#settle(finding, first, rounds);

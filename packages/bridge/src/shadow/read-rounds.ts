@@ -1,9 +1,15 @@
-import { findDifference, roundedNumbers } from '@changeover/compare';
 import type { HeldSnapshot, OpenParts, ShadowCall } from '@changeover/core';
 import type { ComparedRead, Results } from './compared-read.ts';
 import { type Excuse, type Round, sameOutcome } from './confirmation.ts';
 import { rowCount } from './copy-answer.ts';
-import { determinedPart, differsInRest, digestDetermined, isAmong } from './open-parts.ts';
+import {
+  determinedPart,
+  differInDigits,
+  differInOrder,
+  digestDetermined,
+  isAmong,
+} from './open-parts.ts';
+import { roundingExcuse } from './rounding.ts';
 import type { Outcome, ShadowCaller } from './shadow-caller.ts';
 
 /** Rows among which those that a limit took are looked for. */
@@ -28,6 +34,8 @@ export class ReadRounds {
   readonly #read: ComparedRead;
   /** There are too many rows to look for those that a limit took: they are not asked for again. */
   #tooMany = false;
+  /** Of the first round in which numbers differed by more than their last digits. */
+  #numbers: Results | undefined;
 
   constructor(caller: ShadowCaller, read: ComparedRead) {
     this.#caller = caller;
@@ -62,12 +70,14 @@ export class ReadRounds {
   }
 
   /** What it is worth that the legs agree in what the call determines. */
-  async #judge(round: Round, at: OpenRound): Promise<Pick<Round, 'excuse' | 'differs'>> {
+  async #judge(round: Round, at: OpenRound): Promise<Pick<Round, 'excuse' | 'differs' | 'digits'>> {
     const { results, open } = at;
     const { ordered } = this.#read;
     if (this.#read.passesByRule(results)) return { excuse: 'rule' };
     if (!sameOutcome(round.legacy, round.pooled, ordered)) return {};
-    if (differsInRest(results, ordered, open)) return { differs: true };
+    if (differInDigits(results.legacy, results.pooled, ordered, open))
+      return { differs: true, digits: this.#digits(results, open) };
+    if (differInOrder(results, open)) return { differs: true };
     const reason = `but for ${open.leftOut.join('; ')}`;
     if (open.rows === 'any') return { excuse: { verdict: 'nondeterministic', reason } };
     if (open.rows !== 'some') return { excuse: { verdict: 'match', reason } };
@@ -77,6 +87,17 @@ export class ReadRounds {
       return { excuse: { verdict: 'inconclusive', reason: unchecked } };
     }
     return among ? { excuse: { verdict: 'match', reason } } : { differs: true };
+  }
+
+  /** Whether a leg's own numbers differ from run to run as much: what is left of numbers that cancel out has no digits that hold. */
+  #digits(now: Results, open: OpenParts): 'steady' | 'wavering' {
+    this.#numbers ??= now;
+    const { legacy, pooled } = this.#numbers;
+    const { ordered } = this.#read;
+    const wavers =
+      differInDigits(legacy, now.legacy, ordered, open) ||
+      differInDigits(pooled, now.pooled, ordered, open);
+    return wavers ? 'wavering' : 'steady';
   }
 
   /** Whether the pooled leg's rows are of those that the legacy leg has without the limit; undefined where that can't be told. */
@@ -94,10 +115,9 @@ export class ReadRounds {
   #excuse(round: Round, results: Results): Excuse | undefined {
     if (hasError(round)) return undefined;
     if (this.#read.passesByRule(results)) return 'rule';
-    if (this.#read.undetermined?.kind !== 'rounding') return undefined;
-    const { legacy, pooled } = results;
-    const difference = findDifference(legacy, pooled, this.#read.ordered, roundedNumbers);
-    return difference === undefined ? 'rounding' : undefined;
+    const { undetermined, ordered } = this.#read;
+    if (undetermined?.kind !== 'rounding') return undefined;
+    return roundingExcuse(undetermined, results, ordered);
   }
 }
 

@@ -23,6 +23,9 @@ import {
 /** A rehearsal over its budget is cancelled, and its rollback is waited for: the real write would meet its locks, and fail
  * where the legacy API alone would not have. Only a leg that doesn't end at all is left behind after this time. */
 const rollbackGraceMs = 2_000;
+/** How often and how long a table is looked at for somebody else's writes. */
+const looks = 5;
+const lookMs = 40;
 /** Rehearsals digest the touched table inside the caller's budget, so they stop at this size. */
 const maxRehearsedRows = 10_000;
 
@@ -133,10 +136,11 @@ export class RehearsedWrites {
       );
       if (judgement === undefined) this.#compareTables(resolved, pending, effect);
       else {
-        pending.verdict({
-          ...this.#unlessForeign(resolved, judgement),
-          class: 'value',
-          summary: `rows affected: legacy ${String(outcome.value)}, pooled ${String(effect.rowsAffected)}`,
+        const summary = `rows affected: legacy ${String(outcome.value)}, pooled ${String(effect.rowsAffected)}`;
+        const tables = Object.keys(effect.tables);
+        submit(this.#context, resolved, pending, async (signal) => {
+          const checked = await this.#unlessForeign(resolved, judgement, tables, signal);
+          pending.verdict({ ...checked, class: 'value', summary });
         });
       }
     }
@@ -172,7 +176,7 @@ export class RehearsedWrites {
         if (judgement === undefined) continue;
         this.#foreign.saw(resolved.state, written, this.#version(resolved));
         pending.verdict({
-          ...this.#unlessForeign(resolved, judgement),
+          ...(await this.#unlessForeign(resolved, judgement, [table], signal)),
           class: 'value',
           summary:
             `table ${JSON.stringify(table)} after the write: legacy ${String(now.count)} rows, ` +
@@ -184,11 +188,44 @@ export class RehearsedWrites {
     });
   }
 
-  /** A write of somebody else's between the rehearsal and the read of its table differs each time as a fault would. */
-  #unlessForeign({ state }: ResolvedCall, judgement: Judgement): Judgement {
-    return this.#foreign.areAt(state)
-      ? { verdict: 'inconclusive', reason: 'another process writes to the same data' }
-      : judgement;
+  /** A write of somebody else's between the rehearsal and the read of its table differs each time as a fault would. Where no version
+   * tells of one, the tables that are written all the time change while this process writes nothing to them. */
+  async #unlessForeign(
+    resolved: ResolvedCall,
+    judgement: Judgement,
+    tables: readonly string[],
+    signal: AbortSignal,
+  ): Promise<Judgement> {
+    const foreign = (): Judgement => ({
+      verdict: 'inconclusive',
+      reason: 'another process writes to the same data',
+    });
+    if (this.#foreign.areAt(resolved.state)) return foreign();
+    if (judgement.verdict !== 'mismatch') return judgement;
+    for (const table of tables)
+      if (await this.#changesAlone(resolved, table, signal)) return foreign();
+    return judgement;
+  }
+
+  /** Whether a table changes within a while in which this process writes nothing to the key. */
+  async #changesAlone(
+    resolved: ResolvedCall,
+    table: string,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { gate } = resolved.state;
+    for (let look = 0; look < looks; look += 1) {
+      const { epoch, quiet } = gate;
+      const before = await tableDigest(this.#context, resolved, table, signal);
+      await new Promise<void>((done) => {
+        this.#context.clock.after(lookMs, done);
+      });
+      signal.throwIfAborted();
+      const after = await tableDigest(this.#context, resolved, table, signal);
+      if (typeof before === 'string' || typeof after === 'string') return false;
+      if (quiet && gate.epoch === epoch && before.orderFree !== after.orderFree) return true;
+    }
+    return false;
   }
 
   #version({ key }: ResolvedCall): string | undefined {

@@ -4,11 +4,13 @@ import { digestResult, Redactor } from '@changeover/compare';
 import { callForComparison } from '../guarantees/index.ts';
 import { LegLane } from './leg-lane.ts';
 import type { LoopBudget } from './loop-budget.ts';
+import { comesOfLoad } from './comes-of-load.ts';
 import { isPromise } from '../call/invoke.ts';
 
 /** What a leg made of a call: a result by its digest, or an error by its kind. */
 export type Outcome =
   | { readonly kind: 'result'; readonly digest: Digest }
+  /** `unavailable`: it tells nothing of the data, for nothing was run or it was given up. */
   | { readonly kind: 'error'; readonly code: string; readonly unavailable: boolean };
 
 /** A result with its outcome, for showing a difference. */
@@ -16,6 +18,9 @@ export interface FullOutcome {
   readonly outcome: Outcome;
   readonly result: unknown;
 }
+
+/** Keys whose states are remembered; beyond it the one told of longest ago is forgotten. */
+const maxStates = 1_000;
 
 /** Makes calls for comparison's sake. A call that doesn't end at its signal is waited for all the same: the queue gives
  * the comparison up at its deadline, and counts what never ends. The legacy leg gets one call at a time, and only when no
@@ -26,6 +31,8 @@ export class ShadowCaller {
   readonly #clock: Clock;
   readonly #isUnavailable: (error: unknown) => boolean;
   readonly #loopBudget: LoopBudget;
+  /** What was told of the keys' states last. */
+  readonly #states = new Map<string, { readonly token: string; readonly atMs: number }>();
 
   constructor(
     legs: Readonly<Record<LegName, Leg<object>>>,
@@ -100,14 +107,30 @@ export class ShadowCaller {
     }
   }
 
-  /** What the pooled leg says of the data's state; see {@link ShadowLeg.state}. Rejects only when the signal is aborted. */
+  /** What the pooled leg says of the data's state; see {@link Leg.state}. Rejects only when the signal is aborted. */
   async state(key: string, signal: AbortSignal): Promise<string | undefined> {
+    const { pooled } = this.#legs;
+    let token: string | undefined;
     try {
-      return await this.#legs.pooled.shadow?.state?.(key, signal);
+      token = await (pooled.shadow?.state?.(key, signal) ?? pooled.state?.(key, signal));
     } catch {
       signal.throwIfAborted();
-      return undefined;
     }
+    if (token !== undefined) this.#noteState(key, token);
+    return token;
+  }
+
+  /** What {@link state} told of a key, if it was told before a moment and nothing was told since. */
+  stateBefore(key: string, ms: number): string | undefined {
+    const told = this.#states.get(key);
+    return told !== undefined && told.atMs < ms ? told.token : undefined;
+  }
+
+  #noteState(key: string, token: string): void {
+    this.#states.delete(key);
+    this.#states.set(key, { token, atMs: this.#clock.monotonicMs() });
+    const [oldest] = this.#states.keys();
+    if (this.#states.size > maxStates && oldest !== undefined) this.#states.delete(oldest);
   }
 
   /** An answer as an outcome. */
@@ -117,7 +140,8 @@ export class ShadowCaller {
 
   /** An error as an outcome: errors are compared by their kind, since the drivers' words are their own. */
   outcomeOfError(error: unknown): Outcome {
-    return { kind: 'error', code: errorCode(error), unavailable: this.#isUnavailable(error) };
+    const unavailable = this.#isUnavailable(error) || comesOfLoad(error);
+    return { kind: 'error', code: errorCode(error), unavailable };
   }
 
   async #outcome(

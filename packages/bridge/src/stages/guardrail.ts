@@ -122,7 +122,9 @@ export class Guardrail implements StageSource {
       'mismatch',
       backend,
       target,
-      `${String(recent.length)} confirmed mismatch(es), the last: ${summary}`,
+      recent.length === 1
+        ? `1 confirmed mismatch: ${summary}`
+        : `${String(recent.length)} confirmed mismatches, the last: ${summary}`,
     );
   }
 

@@ -50,6 +50,9 @@ export class NotesLeg implements Leg<Notes> {
   readonly does: Partial<Record<keyof Notes, (...args: readonly unknown[]) => unknown>> = {};
   answer: unknown = 'the answer';
   shadow: ShadowLeg | undefined = undefined;
+  /** What it says of the data's state. */
+  token: string | undefined = undefined;
+  readonly state = (): Promise<string | undefined> => Promise.resolve(this.token);
 
   constructor(name: LegName, log: string[]) {
     this.name = name;

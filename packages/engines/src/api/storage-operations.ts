@@ -1,7 +1,7 @@
 import type { AnswerFacts, ObservedCall, OperationTable, ReadDefinition } from '@changeover/core';
 import type { InputRows } from './input-values.ts';
 import type { StorageBackend, StorageTransaction } from './storage-backend.ts';
-import { isOrderedSql, roundedAggregates, undeterminedSql } from './undetermined-sql.ts';
+import { isOrderedSql, roundedStatistics, undeterminedSql } from './undetermined-sql.ts';
 
 type QueryArgs = Parameters<StorageBackend['query']>;
 
@@ -56,7 +56,7 @@ export const storageOperations: OperationTable<StorageBackend> = {
   getColumns: { kind: 'read' },
   tableExists: { kind: 'read' },
   listTables: { kind: 'read' },
-  analyzeColumn: { kind: 'read', undetermined: () => roundedAggregates },
+  analyzeColumn: { kind: 'read', undetermined: () => roundedStatistics },
   getMetadata: { kind: 'read' },
   updateMetadata: { kind: 'write', comparison: 'none' },
   datasetExists: { kind: 'read' },

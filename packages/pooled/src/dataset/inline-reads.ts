@@ -10,5 +10,7 @@ export interface InlineReads {
   open(): boolean;
   /** See `ShadowLeg.version`. */
   version(): string | undefined;
+  /** The same; what it has to open for that, it opens. Throws what that throws. */
+  look(): string | undefined;
   close(): void;
 }

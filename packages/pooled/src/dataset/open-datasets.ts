@@ -65,6 +65,17 @@ export class OpenDatasets {
     }
   }
 
+  /** What a dataset's connection for reads on the spot says of commits; undefined where none can be opened for it. See `Leg.state`. */
+  async look(dataset: string): Promise<string | undefined> {
+    while (this.#gates.has(dataset)) await this.#gates.get(dataset);
+    if (this.#closed) return undefined;
+    const pools = this.#poolsOf(dataset);
+    const token = pools.look();
+    // Nothing was opened where it can't be told.
+    if (token === undefined) this.#forgetIfEmpty(dataset, pools);
+    return token;
+  }
+
   /** Runs work once nothing keeps the dataset closed. */
   async ungated<Value>(dataset: string, work: () => Promise<Value>): Promise<Value> {
     while (this.#gates.has(dataset)) await this.#gates.get(dataset);

@@ -145,6 +145,11 @@ export class PooledDataset {
     return this.#parts.inline?.version();
   }
 
+  /** The same; what it has to open for that, it opens. Throws what that throws. */
+  look(): string | undefined {
+    return this.closed || this.#state.takesAll ? this.version() : this.#parts.inline?.look();
+  }
+
   /** Where an error happened. */
   fields(operation?: string): StorageErrorFields {
     return { engine: this.engine, dataset: this.dataset, operation };

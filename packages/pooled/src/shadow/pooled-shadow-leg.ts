@@ -70,12 +70,8 @@ export class PooledShadowLeg implements ShadowLeg {
   }
 
   async state(dataset: string, signal: AbortSignal): Promise<string | undefined> {
-    if (this.#shadow.engine !== 'postgresql') return this.version(dataset);
-    return (await this.#shadow.runJob(
-      parseDatasetName(dataset),
-      { kind: 'snapshotBounds' },
-      signal,
-    )) as string;
+    const engine = this.#shadow.engine === 'postgresql' ? this.#shadow : this.#callers;
+    return await engine.state(parseDatasetName(dataset), signal);
   }
 
   async holdSnapshot(dataset: string, signal: AbortSignal): Promise<HeldSnapshot | undefined> {

@@ -99,6 +99,14 @@ export class InlineReader {
     return `${this.#openings}:${Number(rows[0]?.['data_version'])}`;
   }
 
+  /** The same, where this connection isn't open with opening it; undefined where that can't be done now. */
+  look(): string | undefined {
+    const nowMs = this.#clock.monotonicMs();
+    if (this.#usableSession(nowMs) === undefined) return undefined;
+    this.usedAtMs = nowMs;
+    return this.version();
+  }
+
   close(): void {
     const session = this.#session;
     this.#session = undefined;

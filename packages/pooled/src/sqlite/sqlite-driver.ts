@@ -135,6 +135,12 @@ export class SqliteDriver implements EngineDriver {
           : undefined,
       open: () => reader.open,
       version: () => reader.version(),
+      look() {
+        if (!reader.open && !readers.hasRoom) return undefined;
+        const token = reader.look();
+        if (reader.open) readers.used(reader);
+        return token;
+      },
       close() {
         readers.forget(reader);
         reader.close();
