@@ -62,6 +62,9 @@ export interface Given {
 /** Takes every statement of a handle through a bridge. */
 export class StatementBridge {
   readonly statements: Statements;
+  /** Its methods, taken from it once: looking one up costs as much as a call. */
+  readonly #methods: Statements;
+  readonly #learn: StatementParts['learn'];
   readonly #options: StatementBridgeOptions;
   readonly #watch: SessionWatch;
   readonly #sessions = new Map<string, KeptSession>();
@@ -95,6 +98,7 @@ export class StatementBridge {
       );
     };
     const written = defined(writes);
+    this.#learn = (sql) => options.classifier.learn(sql);
     this.statements = createBridge<
       Statements,
       Readonly<Record<Operation, ReturnType<typeof defined>>>
@@ -110,6 +114,8 @@ export class StatementBridge {
       answers: 'promises',
       isUnavailable: options.isUnavailable,
     });
+    const { run, stream, start, append } = this.statements;
+    this.#methods = { run, stream, start, append };
   }
 
   get logger(): Logger {
@@ -128,8 +134,10 @@ export class StatementBridge {
     const statement = this.#statement(given, given.operation === 'append');
     const { session } = statement;
     this.#tellWatch(given.operation, statement);
-    const issue = (): Promise<unknown> => this.statements[given.operation](statement, given.values);
-    const answer = await this.#inTurn(session, statement, issue);
+    const call = this.#methods[given.operation];
+    const answer = session.mustWait(statement)
+      ? await session.whenOpen(statement, () => call(statement, given.values))
+      : await call(statement, given.values);
     return answer instanceof Answer ? answer.result : answer;
   }
 
@@ -210,7 +218,7 @@ export class StatementBridge {
       opens,
       prepares,
       only,
-      learn: (sql) => classifier.learn(sql),
+      learn: this.#learn,
     });
   }
 }
