@@ -6,6 +6,7 @@ import { runTool } from './run-node.ts';
 /** What builds, packs, installs or moves whole programs through every stage, the campaign of faults, and the whole contract through
  * each pooler. */
 const long = [
+  'test/adapters/typeorm',
   'test/adopt',
   'test/docs/tutorial',
   'test/examples',
