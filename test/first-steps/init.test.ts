@@ -40,6 +40,7 @@ const handles = [
   ['kysely over better-sqlite3', { kysely: '0.29', 'better-sqlite3': '13' }, 'SqliteDialect'],
   ['knex over pg', { knex: '3', pg: '8' }, "client: 'pg'"],
   ['knex over better-sqlite3', { knex: '3', 'better-sqlite3': '13' }, "client: 'better-sqlite3'"],
+  ['DuckDB', { '@duckdb/node-api': '1' }, 'bridgeConnection'],
   ['nothing that is known', {}, 'createBridge'],
 ] as const;
 
