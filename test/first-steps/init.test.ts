@@ -79,6 +79,27 @@ process.exit(0);
   );
 });
 
+test('each wiring that changeover init writes in TypeScript is free of type errors', async () => {
+  const manifest = { type: 'module', devDependencies: { typescript: '6' } };
+  const files: string[] = [];
+  for (const [, dependencies] of handles) {
+    const path = project({ ...manifest, dependencies });
+    await typeChangeover(['init', '--folder', path]);
+    files.push(join(path, 'bridge.ts'));
+  }
+  const config = join(folder, 'tsconfig.json');
+  writeFileSync(
+    config,
+    JSON.stringify({
+      extends: join(root, 'tsconfig.json'),
+      compilerOptions: { isolatedDeclarations: false, noEmit: true },
+      files,
+    }),
+  );
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  expect(await run(process.execPath, [tsc, '-p', config])).toEqual({ code: 0, out: '', err: '' });
+}, 120_000);
+
 test('changeover init makes the wiring in src where there is one', async () => {
   const path = project({ type: 'module' });
   mkdirSync(join(path, 'src'));

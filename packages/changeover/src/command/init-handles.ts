@@ -41,7 +41,7 @@ export const initHandles: readonly InitHandle[] = [
       { names: ['bridgeKnex'], from: 'changeover/knex' },
     ],
     body: ({ name, variable, found }) => `export const ${variable} = bridgeKnex(
-  knex({ ${overSqlite(found) ? "client: 'better-sqlite3', connection: { filename: 'data.db' }, useNullAsDefault: true" : `client: 'pg', connection: ${databaseUrl}`} }),
+  knex({ ${overSqlite(found) ? "client: 'better-sqlite3', connection: { filename: 'data.db' }, useNullAsDefault: true" : `client: 'pg', connection: ${databaseUrl} ?? 'postgres://localhost/app'`} }),
   { name: ${JSON.stringify(name)} }, // the flag is changeover.${name}
 );
 `,
