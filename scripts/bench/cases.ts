@@ -7,9 +7,11 @@ import { digestCost } from './digest-cost.ts';
 import { duckdbPeers } from './duckdb-peers.ts';
 import { flagChange } from './flag-change.ts';
 import { growth } from './growth.ts';
+import { guaranteeCosts } from './guarantee-costs.ts';
 import { installSize } from './install-size.ts';
 import { memoryHeld } from './memory-held.ts';
 import { mixedLoad } from './mixed-load.ts';
+import { oneKey } from './one-key.ts';
 import { oneRead } from './one-read.ts';
 import { poolAcquire } from './pool-acquire.ts';
 import { postgresPeers } from './postgres-peers.ts';
@@ -23,10 +25,12 @@ import { verifyCost } from './verify-cost.ts';
 export const benchCases: readonly BenchCase[] = [
   routerOverhead,
   createBridgeOverhead,
+  guaranteeCosts,
   adapters,
   callerLatencyAtShadow,
   oneRead,
   concurrentReads,
+  oneKey,
   mixedLoad,
   memoryHeld,
   postgresPeers,

@@ -50,10 +50,12 @@ describe('npm run bench', () => {
     expect(stdout.trim().split('\n')).toEqual([
       'router-overhead',
       'create-bridge',
+      'guarantee-costs',
       'adapters',
       'caller-latency-at-shadow',
       'one-read',
       'concurrent-reads',
+      'one-key',
       'mixed-load',
       'memory-held',
       'postgres-peers',

@@ -333,6 +333,28 @@ describe('what would go wrong later is refused at the first use', () => {
     expect(runs).toBe(0);
   });
 
+  test('but not of a read whose callers are said to await it at once: it runs once', async () => {
+    let runs = 0;
+    const builder = {
+      where: () => builder,
+      then: (done: (rows: unknown) => void) => {
+        runs += 1;
+        done([]);
+      },
+    };
+    const db = opened(
+      createBridge({
+        ...settings('pooled'),
+        name: 'db',
+        legacy: () => ({ table: () => builder }),
+        pooled: () => ({ table: () => builder }),
+        operations: { table: read({ async: true }) },
+      }),
+    );
+    await expect(db.table()).resolves.toEqual([]);
+    expect(runs).toBe(1);
+  });
+
   test.each([[{}], [7], ['x'.repeat(201)]])('a key that is %p', (key) => {
     expect(() => make({ key: { list: () => key } }).list()).toThrow(
       /it must be a text of 1 to 200/,
@@ -494,6 +516,65 @@ test('objects inside are bridged, and what is to stay stays', async () => {
       .recorder.summary()
       .byOperation.map(({ operation }) => operation),
   ).toContain('nodes.upsert');
+});
+
+describe('a member of an object inside that nobody declared', () => {
+  const leg = (name: string) => ({
+    db: {
+      nodes: { upsert: (id: string) => `${name} ${id}`, drop: () => `${name} dropped`, size: 1 },
+      version: () => name,
+    },
+  });
+  const make = (undeclared: 'refuse' | 'legacy') =>
+    opened(
+      createBridge({
+        ...settings('pooled'),
+        name: 'app',
+        legacy: () => leg('legacy'),
+        pooled: () => leg('pooled'),
+        operations: { db: sub({ nodes: sub({ upsert: write() }) }) },
+        undeclared,
+      }),
+    );
+
+  test('is refused by its whole name, with all others and what to type', () => {
+    const app = make('refuse');
+    expect(() => app.db.nodes.upsert('a')).toThrow(
+      /db\.version is not declared: add version: read\(\).* to sub\(\{ … \}\) of db, or undeclared.*db\.nodes\.drop is not declared/,
+    );
+  });
+
+  test('or stays with the legacy leg and is counted, where that is asked for', () => {
+    const app = make('legacy');
+    expect(app.db.nodes.upsert('a')).toBe('pooled a');
+    expect([app.db.nodes.drop(), app.db.version(), app.db.nodes.size]).toEqual([
+      'legacy dropped',
+      'legacy',
+      1,
+    ]);
+    const { byOperation } = bridgeOf(app).recorder.summary();
+    expect(byOperation.map(({ operation, calls }) => `${operation} ${calls}`).sort()).toEqual([
+      'db.nodes.drop 1',
+      'db.nodes.upsert 1',
+      'db.version 1',
+    ]);
+  });
+
+  test('and one that is declared and not there is named with those that are', () => {
+    const app = opened(
+      createBridge({
+        ...settings('legacy'),
+        name: 'app',
+        legacy: () => leg('legacy'),
+        pooled: () => leg('pooled') as never,
+        operations: { db: sub({ nodes: sub({ upsrt: write() } as never) }) },
+        undeclared: 'legacy',
+      }),
+    );
+    expect(() => app.db.nodes.upsert('a')).toThrow(
+      /no method db\.nodes\.upsrt: .*db\.nodes\.upsert/,
+    );
+  });
 });
 
 test('frozen objects, classes with statics, functions and emitters can be bridged', () => {

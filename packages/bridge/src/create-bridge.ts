@@ -1,27 +1,22 @@
 import type { Clock, LegName, Stage } from '@changeover/core';
-import { BackendRouter, type BackendRouterOptions } from './call/backend-router.ts';
+import { BackendRouter, type BackendRouterOptions, type CallOf } from './call/backend-router.ts';
+import type { Method } from './call/invoke.ts';
 import { abilitiesOf } from './call/leg-abilities.ts';
-import { bridgeProxy, type BridgedMembers } from './call/bridge-proxy.ts';
-import { isPromise } from './call/answers.ts';
-import { tellCallback } from './call/callbacks.ts';
+import { bridgedObject } from './call/bridged-object.ts';
 import type { OperationSpec } from './call/operations.ts';
 import type { BridgeTypes, KeyOption, Operations, PooledLeg } from './call/bridge-types.ts';
+import { checkName, checkOperations, checkWiring } from './call/check-wiring.ts';
 import { keysOf } from './call/keys.ts';
 import { routes } from './call/route.ts';
 import { Legs, mustBeObject } from './call/legs.ts';
-import { setProperty } from './call/set-property.ts';
 import {
   answerStyles,
   apiOf,
-  checkOperations,
-  checkWiring,
   definitionsOf,
   type KeyOf,
   type Member,
   membersOf,
-  type Method,
   onlyKey,
-  ownerOf,
   WiringError,
 } from './call/wiring.ts';
 import { BridgeServices } from './bridge-services.ts';
@@ -56,7 +51,8 @@ export interface BridgeOptions<T extends object, O> extends BridgeSettings {
   /** What moves by itself: by operation from its arguments, or for all of them from what surrounds the call
    * (`() => tenant.getStore()?.id`). Default: one key, `all`. */
   readonly key?: KeyOption<NoInfer<T>, NoInfer<O>> | undefined;
-  /** What becomes of callable members that are not declared. Default: `refuse`, when the bridge is first used. */
+  /** What becomes of callable members that are not declared, of the object and of each object inside that is a `sub`. `legacy`: they are
+   * the legacy leg's, and counted. Default: `refuse`, when the bridge is first used. */
   readonly undeclared?: 'refuse' | 'legacy' | undefined;
   /** Flags, ledger, guardrail and recorder to share with other bridges; whoever made them closes them. Default: of its own. */
   readonly services?: BridgeServices | undefined;
@@ -190,6 +186,7 @@ class ObjectBridge<T extends object> implements Bridge {
   readonly #options: GivenOptions<T>;
   readonly #members: readonly Member[];
   readonly #keyOf: (operation: string) => KeyOf;
+  readonly #own: (answer: unknown) => unknown;
   #services: BridgeServices | undefined;
   #router: BackendRouter<Record<string, Method>> | undefined;
   #legs: Legs<T> | undefined;
@@ -208,7 +205,20 @@ class ObjectBridge<T extends object> implements Bridge {
     this.#options = options;
     this.#members = membersOf(options.operations);
     this.#keyOf = keysOf(options.key, this.#members);
-    this.object = this.#proxy([]);
+    const { object, own } = bridgedObject<T>({
+      name: this.name,
+      members: this.#members,
+      callable: options.callable === true,
+      legs: () => this.#legs ?? this.#wired(),
+      routed: (operation) => this.#routed(operation),
+      answering: () => this.#answering,
+      undeclared: (name) => {
+        this.#countUndeclared(name);
+      },
+      logger: () => this.#made().logger,
+    });
+    this.object = object;
+    this.#own = own;
     bridges.set(this.object, this);
   }
 
@@ -314,9 +324,20 @@ class ObjectBridge<T extends object> implements Bridge {
     });
   }
 
-  #routed(operation: string): Method {
+  /** The leg that answers for properties. */
+  get #answering(): LegName {
+    const key = typeof this.#options.key === 'function' ? this.#keyOf('*')() : onlyKey;
+    return routes[this.stageOf(key)].read.answers;
+  }
+
+  #countUndeclared(name: string): void {
+    if (this.#options.undeclared !== 'legacy') return;
+    this.#made().recorder.cell(this.name, onlyKey, name, this.stageOf()).calls += 1;
+  }
+
+  #routed(operation: string): CallOf {
     this.#router ??= this.#makeRouter();
-    return this.#router.api[operation] as Method;
+    return this.#router.calls[operation] as CallOf;
   }
 
   #makeRouter(): BackendRouter<Record<string, Method>> {
@@ -346,6 +367,8 @@ class ObjectBridge<T extends object> implements Bridge {
       rules: rules ?? settings.rules,
       parseKey,
       tableRead,
+      // An API of which every answer is data needs no look at each.
+      own: answers === 'promises' ? undefined : this.#own,
       mayAnswerAtOnce:
         answers === 'promises' ? undefined : answerStyles(this.#members, legs.legacy, legs.pooled),
       guarantees: services.guarantees,
@@ -358,131 +381,6 @@ class ObjectBridge<T extends object> implements Bridge {
       ...(settings.shadowQueue === undefined ? {} : { queue: settings.shadowQueue }),
     });
   }
-
-  /** What stands for the legacy object, or for an object inside it. */
-  #proxy(path: readonly string[]): T {
-    const inside = new Map<string, object>();
-    const here = this.#members.filter((member) =>
-      path.every((name, at) => member.path[at] === name),
-    );
-    const own = new Map(
-      here
-        .filter((member) => member.path.length === path.length + 1)
-        .map((member) => [member.path.at(-1) ?? '', member]),
-    );
-    for (const { path: whole } of here) {
-      const name = whole[path.length];
-      if (name !== undefined && whole.length > path.length + 1 && !inside.has(name))
-        inside.set(name, this.#proxy([...path, name]));
-    }
-    const at = (object: object): T =>
-      (path.length === 0 ? object : ownerOf(object, { path: [...path, ''] })) as T;
-    const members: BridgedMembers = {
-      method: (name) => {
-        const member = own.get(name);
-        return member && this.#method(member);
-      },
-      inside: (name) => inside.get(name),
-      here:
-        path.length === 0
-          ? () => (this.#legs ?? this.#wired()).legacy.here
-          : () => {
-              const { here } = this.#wired().legacy;
-              return here && at(here);
-            },
-      value: (name) => this.#value(path, name, at),
-      set: (name, value) => this.#set(path, name, value, at),
-      undeclared: (name, method) => this.#undeclared(name, method, at),
-    };
-    const callable = path.length === 0 && this.#options.callable === true;
-    return bridgeProxy<T>(() => at(this.#legacyNow()), members, callable);
-  }
-
-  #method(member: Member): Method {
-    const { operation, spec } = member;
-    let route: Method = (...args) => {
-      route = this.#routed(operation);
-      return route(...args);
-    };
-    // An API of which every answer is data needs no look at each.
-    if (this.#options.answers === 'promises') return (...args) => route(...args);
-    const call: Method = (...args) => {
-      const answer = this.#own(route(...args));
-      return isPromise(answer) ? answer.then((value) => this.#own(value)) : answer;
-    };
-    if (!('callback' in spec) || spec.callback !== 'last') return call;
-    return (...args) => {
-      const callback = args.at(-1);
-      // Many libraries promise where no callback is given.
-      if (typeof callback !== 'function') return call(...args);
-      tellCallback(route(...args.slice(0, -1)) as Promise<unknown>, callback as Method);
-      return undefined;
-    };
-  }
-
-  /** A leg that gives itself would let its caller go past the bridge. */
-  #own(value: unknown): unknown {
-    if (value === undefined) return value;
-    const { legacy, pooled } = this.#wired();
-    return value === legacy.here || value === pooled.here ? this.object : value;
-  }
-
-  #value(path: readonly string[], name: PropertyKey, at: (object: object) => T): unknown {
-    const legacy = at(this.#legacyNow());
-    const pooled = this.#pooledWith(path, name);
-    const object = pooled !== undefined && this.#answering === 'pooled' ? pooled : legacy;
-    return this.#own(Reflect.get(object, name, object));
-  }
-
-  #set(path: readonly string[], name: PropertyKey, value: unknown, at: (object: object) => T) {
-    const legacy = at(this.#legacyNow());
-    const pooled = this.#pooledWith(path, name);
-    if (pooled === undefined) return Reflect.set(legacy, name, value, legacy);
-    return this.#answering === 'pooled'
-      ? setProperty(pooled, legacy, name, value)
-      : setProperty(legacy, pooled, name, value);
-  }
-
-  /** The leg that answers for properties. */
-  get #answering(): LegName {
-    const key = typeof this.#options.key === 'function' ? this.#keyOf('*')() : onlyKey;
-    return routes[this.stageOf(key)].read.answers;
-  }
-
-  /** The pooled leg, where it is there and has the property. */
-  #pooledWith(path: readonly string[], name: PropertyKey): object | undefined {
-    const pooled = this.#wired().pooled.here;
-    return pooled !== undefined && path.length === 0 && Reflect.has(pooled, name)
-      ? pooled
-      : undefined;
-  }
-
-  #undeclared(name: PropertyKey, method: Method, at: (object: object) => T): Method {
-    return (...args) => {
-      const object = at(this.#legacyNow());
-      if (this.#options.undeclared === 'legacy' && typeof name === 'string') {
-        const cell = this.#made().recorder.cell(this.name, onlyKey, name, this.stageOf());
-        cell.calls += 1;
-      }
-      return this.#own(Reflect.apply(method, object, args));
-    };
-  }
-
-  #legacyNow(): T {
-    const legacy = this.#wired().legacy.here;
-    if (legacy === undefined)
-      throw new WiringError(
-        `The legacy object of "${this.name}" is promised and not there yet: await bridgeOf(object).ready() before the first use.`,
-      );
-    return legacy;
-  }
-}
-
-function checkName(name: unknown): string {
-  if (typeof name === 'string' && /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/.test(name)) return name;
-  throw new WiringError(
-    `A bridge's name is ${JSON.stringify(name)}: use 1 to 63 letters, digits, "_" and "-", beginning with a letter or digit.`,
-  );
 }
 
 function settingsIn(options: object): BridgeSettings {

@@ -50,6 +50,9 @@ export interface ReadDefinition<Args extends readonly unknown[] = readonly never
    */
   facts?(...args: Args): Promise<AnswerFacts>;
   key?(...args: Args): string | undefined;
+  /** `pure`: the functions among the arguments change nothing, and the other leg may run them too. Default: a call that is given
+   * one is not compared. */
+  readonly functions?: 'pure' | undefined;
   /** What an answer is compared as. Default: as it is. */
   readonly compareAs?: ((answer: unknown) => unknown) | undefined;
 }

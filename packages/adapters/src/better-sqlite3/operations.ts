@@ -51,6 +51,7 @@ export function operationsBy(
         kind: 'read',
         shape,
         result,
+        functions: 'pure',
         ordered: (_sql, traits) => traits.ordered,
         undetermined: (_sql, traits) => traits.undetermined,
         compareAs: result === 'rows' ? asRows : undefined,

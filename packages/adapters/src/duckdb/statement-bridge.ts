@@ -243,6 +243,7 @@ const definition = {
   read: {
     kind: 'read',
     result: 'rows',
+    functions: 'pure',
     shape,
     ordered: (...[{ traits }]: Args) => traits.ordered,
     undetermined: (...[{ traits }]: Args) => traits.undetermined,

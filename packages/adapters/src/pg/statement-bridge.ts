@@ -212,6 +212,7 @@ const definition = {
     kind: 'read',
     shape,
     result: 'rows',
+    functions: 'pure',
     ordered: (...[{ traits }]: Args) => traits.ordered,
     undetermined: (...[{ traits }]: Args) => traits.undetermined,
     compareAs: comparable,

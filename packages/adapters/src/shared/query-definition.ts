@@ -29,6 +29,7 @@ export function queryDefinition(compareAs: (answer: unknown) => unknown): Operat
       kind: 'read',
       shape,
       result: 'rows',
+      functions: 'pure',
       ordered: (...[, , { traits }]: QueryArguments) => traits.ordered,
       undetermined: (...[, , { traits }]: QueryArguments) => traits.undetermined,
       compareAs,

@@ -1,11 +1,9 @@
 import type { Clock, Leg, LegName } from '@changeover/core';
 import type { Admission } from '../guarantees/index.ts';
 import type { Comparer } from '../shadow/comparer.ts';
-import type { AnswerStyle } from '../shadow/loop-budget.ts';
 import type { Logger } from '../log.ts';
-import { isPromise } from './answers.ts';
+import { invoke, isPromise } from './invoke.ts';
 import type { CallsInFlight } from './calls-in-flight.ts';
-import { invoke } from './invoke.ts';
 import type { Call, ResolvedCall } from './resolved-call.ts';
 import { type Route, routes } from './route.ts';
 
@@ -17,21 +15,56 @@ export interface AnsweringParts {
   readonly comparer: Comparer;
   readonly logger: Logger;
   /** See the router's options. */
-  readonly mayAnswerAtOnce:
-    ((operation: string) => 'legacy-alone' | 'both' | 'neither') | undefined;
+  readonly own: ((answer: unknown) => unknown) | undefined;
 }
 
 /** Where the time that a leg took is counted. */
 export const latencyOf = { legacy: 'legacyLatency', pooled: 'pooledLatency' } as const;
+
+/**
+ * Reading the clock twice takes as long as all else that is done for a call that answers at once. So of calls that take less than this,
+ * in ms, which no server's answer does, not all are timed: the first so many of an operation on a key at a stage, and then one of
+ * so many. That is a prime, because programs make their calls in pairs, fours and tens.
+ */
+const quickMs = 0.05;
+const alwaysTimed = 1_000;
+const timedOneOf = 13;
 
 /** Makes callers' calls on the answering leg: when they may be made, in which form they answer, and what is counted of them. */
 export class Answering {
   readonly parts: AnsweringParts;
   /** Operations of which it was told that they can go no further than `shadow`. */
   readonly #capped = new Set<string>();
+  /** A leg may hold calls: it is asked before each. */
+  readonly #mayHold: boolean;
+  /** What the clock said when it was read last. */
+  #lastMs = 0;
 
   constructor(parts: AnsweringParts) {
     this.parts = parts;
+    this.#mayHold = parts.legs.legacy.holds !== undefined || parts.legs.pooled.holds !== undefined;
+  }
+
+  /** Whether a call's time is to be counted. That of a call that may be compared always is. */
+  isTimed(call: Call, { cell }: ResolvedCall, shadow: LegName | undefined): boolean {
+    if (!call.quick || shadow !== undefined) return true;
+    return cell.calls < alwaysTimed || cell.calls % timedOneOf === 0;
+  }
+
+  /** When a call began. Of one that isn't timed only roughly: when the one before it did that was. */
+  startMs(isTimed: boolean): number {
+    if (isTimed) this.#lastMs = this.parts.clock.monotonicMs();
+    return this.#lastMs;
+  }
+
+  /** Counts how long an answered call took.
+   *
+   * @returns in ms. */
+  took(call: Call, { cell }: ResolvedCall, leg: LegName, sinceMs: number): number {
+    const tookMs = this.parts.clock.monotonicMs() - sinceMs;
+    cell[latencyOf[leg]].record(tookMs);
+    call.quick = tookMs < quickMs;
+    return tookMs;
   }
 
   /**
@@ -40,35 +73,44 @@ export class Answering {
    * answers, it answers.
    */
   routeOf(call: Call, resolved: ResolvedCall, args: readonly unknown[]): Route {
+    const { comparer, legs } = this.parts;
+    const { mayAnswerAtOnce } = call;
     const { stage } = resolved.decision;
-    const { comparer, legs, mayAnswerAtOnce } = this.parts;
-    const { answers } = resolved.route.write;
-    const other = answers === 'legacy' ? 'pooled' : 'legacy';
-    if (legs[other].holds?.(call.operation, args) === true) return routes[other];
-    if (stage === 'legacy') return resolved.route;
-    if (legs[answers].holds?.(call.operation, args) === true) return routes[answers];
-    if (mayAnswerAtOnce === undefined || stage === 'shadow') return resolved.route;
+    if (this.#mayHold) {
+      const { answers } = resolved.route.write;
+      const other = answers === 'legacy' ? 'pooled' : 'legacy';
+      if (legs[other].holds?.(call.operation, args) === true) return routes[other];
+      if (stage !== 'legacy' && legs[answers].holds?.(call.operation, args) === true)
+        return routes[answers];
+    }
+    if (stage === 'legacy' || stage === 'shadow' || mayAnswerAtOnce === undefined)
+      return resolved.route;
+    if (call.style === 'later') return resolved.route;
     const promises =
       comparer.styleOf('pooled', call.operation) === 'later' ||
-      mayAnswerAtOnce(call.operation) === 'legacy-alone';
-    if (!promises || call.style === 'later') return resolved.route;
+      mayAnswerAtOnce() === 'legacy-alone';
+    if (!promises) return resolved.route;
     if (call.style === 'at-once') this.#tellCapped(resolved);
     return routes.shadow;
   }
 
   /** A call that could not be resolved fails as the leg's own failures do: at once, unless the legs answer promises. */
   refuse(call: Call, error: unknown): Promise<never> {
-    if (this.parts.mayAnswerAtOnce === undefined || call.style === 'later')
-      return Promise.reject(error);
+    if (call.mayAnswerAtOnce === undefined || call.style === 'later') return Promise.reject(error);
     throw error;
   }
 
   /** Whether a leg is known to answer an operation with a promise, so that the caller can be given one before. */
   canWait(call: Call, leg: LegName): boolean {
-    const { mayAnswerAtOnce } = this.parts;
+    const { mayAnswerAtOnce } = call;
     if (mayAnswerAtOnce === undefined) return true;
     const style = leg === 'legacy' ? call.style : (call.pooledStyle ?? call.style);
-    return style === undefined ? mayAnswerAtOnce(call.operation) === 'neither' : style === 'later';
+    return style === undefined ? mayAnswerAtOnce() === 'neither' : style === 'later';
+  }
+
+  /** Whether a leg was seen to answer an operation at once, and never otherwise. */
+  isAtOnce(call: Call, leg: LegName): boolean {
+    return !call.mayPromise && (leg === 'legacy' ? call.style : call.pooledStyle) === 'at-once';
   }
 
   /** Makes an admitted call on its leg. */
@@ -84,31 +126,24 @@ export class Answering {
     return invoke(answering, operation, args);
   }
 
-  /** Notes in which form a leg answered a caller. */
-  noteStyle(call: Call, leg: LegName, result: unknown): void {
-    if (leg === 'legacy') call.style = styleOf(call.style, result);
-    else call.pooledStyle = styleOf(call.pooledStyle, result);
+  /** Notes that a leg answered a caller at once. */
+  answeredAtOnce(call: Call, leg: LegName): void {
+    if (leg === 'legacy') call.style = 'at-once';
+    else call.pooledStyle = 'at-once';
   }
 
-  /** Counts without standing between the leg's promise and the caller: no hop is added. */
-  observe(resolved: ResolvedCall, admission: Admission, result: Promise<unknown>): unknown {
-    const { calls, clock } = this.parts;
-    calls.begin();
-    result.then(
-      () => {
-        calls.end();
-        admission.gate.leave(admission);
-        resolved.cell[latencyOf[admission.traits.leg]].record(
-          clock.monotonicMs() - admission.sinceMs,
-        );
-      },
-      () => {
-        calls.end();
-        admission.gate.leave(admission);
-        resolved.cell.failed += 1;
-      },
-    );
-    return result;
+  /** Notes that a leg answered a caller with a promise. */
+  answeredLater(call: Call, leg: LegName): void {
+    if (leg === 'legacy') call.style ??= 'later';
+    else call.pooledStyle ??= 'later';
+    call.mayPromise = true;
+  }
+
+  /** A leg's answer as its caller gets it. */
+  owned(answer: unknown): unknown {
+    const { own } = this.parts;
+    if (own === undefined) return answer;
+    return isPromise(answer) ? answer.then(own) : own(answer);
   }
 
   #tellCapped({ backend, operation, key, decision }: ResolvedCall): void {
@@ -120,8 +155,4 @@ export class Answering {
         'Make it read({ async: true }) and let its callers await, or give the pooled leg a synchronous method.',
     );
   }
-}
-
-function styleOf(seen: AnswerStyle, result: unknown): AnswerStyle {
-  return isPromise(result) ? (seen ?? 'later') : 'at-once';
 }

@@ -15,14 +15,17 @@ import {
   type Reproduction,
 } from '../shadow/reproduction.ts';
 import { Answering, latencyOf } from './answering.ts';
-import { isPromise } from './answers.ts';
+import { invoke, isPromise, type Method } from './invoke.ts';
+import { CallStart } from './call-start.ts';
 import { CallResolver } from './call-resolver.ts';
 import { CallsInFlight } from './calls-in-flight.ts';
-import { invoke, type Method } from './invoke.ts';
 import { ReadCalls } from './read-calls.ts';
 import type { Call, ResolvedCall } from './resolved-call.ts';
 import { defaultBackWithinMs, type PassedWrite, WayBack } from './way-back.ts';
 import { WriteCalls } from './write-calls.ts';
+
+/** Makes a call from the list of its arguments. */
+export type CallOf = (args: readonly unknown[]) => unknown;
 
 /** What a router is made of. It owns none of it: who made a leg, a source or a recorder closes it. */
 export interface BackendRouterOptions<Api extends object> {
@@ -50,9 +53,12 @@ export interface BackendRouterOptions<Api extends object> {
   /** How many comparisons each shape of call gets ahead of what all share. */
   readonly quotas?: ComparerOptions['quotas'];
   /** How the legs answer an operation, as far as their functions show it: `legacy-alone` where only the pooled leg's can't but answer
-   * a promise. Default: every operation answers promises on both legs. */
+   * a promise. What it gives for an operation is asked at each call. Default: every operation answers promises on both legs. */
   readonly mayAnswerAtOnce?:
-    ((operation: string) => 'legacy-alone' | 'both' | 'neither') | undefined;
+    ((operation: string) => () => 'legacy-alone' | 'both' | 'neither') | undefined;
+  /** Turns a leg's answer into what its caller gets. Default: the answer itself, by the leg's own promise where nothing of it has to be
+   * known first. */
+  readonly own?: ((answer: unknown) => unknown) | undefined;
   /** Where the results of reads may rightly differ. Default: nowhere, but for what a flag's payload says. */
   readonly rules?: readonly ComparisonRule[] | undefined;
   /** Makes the gates that keep order and exclusion. Hand the same one to all bridges that a transaction may span. Default: one of
@@ -82,6 +88,8 @@ export interface BackendRouterOptions<Api extends object> {
  */
 export class BackendRouter<Api extends object> {
   readonly api: Api;
+  /** Makes a call of an operation from the list of its arguments, as `api` does. */
+  readonly calls: Readonly<Record<string, CallOf>>;
   readonly backend: string;
   readonly #legs: Readonly<Record<LegName, Leg<Api>>>;
   readonly #calls = new CallsInFlight();
@@ -89,6 +97,7 @@ export class BackendRouter<Api extends object> {
   readonly #comparer: Comparer;
   readonly #resolver: CallResolver;
   readonly #answering: Answering;
+  readonly #start: CallStart;
   readonly #reads: ReadCalls;
   readonly #writes: WriteCalls;
   readonly #wayBack: WayBack;
@@ -124,11 +133,24 @@ export class BackendRouter<Api extends object> {
       calls: this.#calls,
       comparer: this.#comparer,
       logger: options.logger,
-      mayAnswerAtOnce: options.mayAnswerAtOnce,
+      own: options.own,
     });
-    this.#reads = new ReadCalls(this.#resolver, this.#answering, options.isUnavailable);
+    this.#start = new CallStart(this.#resolver, this.#answering);
+    this.#reads = new ReadCalls(this.#answering, options.isUnavailable);
     this.#writes = new WriteCalls(this.#resolver, this.#answering, this.#wayBack);
-    this.api = this.#makeApi(options.operations);
+    this.calls = Object.fromEntries(
+      Object.entries(options.operations).map(([operation, entry], at) => {
+        // Two places each, for a statement is a read or a write.
+        const call = newCall({
+          index: 2 * at,
+          operation,
+          definition: entry as OperationDefinition,
+          mayAnswerAtOnce: options.mayAnswerAtOnce?.(operation),
+        });
+        return [operation, this.#callsOf(call)];
+      }),
+    );
+    this.api = apiOf(this.calls) as Api;
   }
 
   /** The calls of the last mismatches of reads, by their ids. */
@@ -149,7 +171,7 @@ export class BackendRouter<Api extends object> {
     if (call === undefined)
       throw notReproducible(`The bridge "${this.backend}" has no operation ${operation}.`);
     if (call.definition.kind !== 'read') throw writeIsNotMade(operation);
-    const resolved = this.#resolver.on(call, key, shape, this.#clock.monotonicMs());
+    const resolved = this.#resolver.on(call, key, shape);
     return await this.#comparer.reproduce(resolved, args, options);
   }
 
@@ -165,39 +187,34 @@ export class BackendRouter<Api extends object> {
     this.#comparer.close();
   }
 
-  #makeApi(operations: OperationTable<Api>): Api {
-    const api: Record<string, Method> = {};
-    for (const [at, [operation, entry]] of Object.entries(operations).entries()) {
-      const definition = entry as OperationDefinition;
-      // Two places each, for a statement is a read or a write.
-      api[operation] = this.#method(newCall(2 * at, operation, definition));
-    }
-    return Object.freeze(api) as Api;
-  }
-
-  #method(call: Call): Method {
-    const { definition, index, operation } = call;
+  #callsOf(call: Call): CallOf {
+    const { definition, operation } = call;
+    const start = this.#start;
     const reads = this.#reads;
     this.#callOf.set(operation, () => call);
     const writes = this.#writes;
     switch (definition.kind) {
       case 'read':
-        return (...args) => reads.read(call, args);
+        return (args) => start.begin(reads, call, args);
       case 'write':
-        return (...args) => writes.write(call, args);
+        return (args) => start.begin(writes, call, args);
       case 'statement': {
         const key = definition.key === undefined ? {} : { key: definition.key };
         const isRead = definition.reads as (...args: readonly unknown[]) => boolean;
-        const asRead = newCall(index, operation, { ...definition.read, ...key });
-        const asWrite = newCall(index + 1, operation, { ...definition.write, ...key });
+        const asRead = newCall({ ...call, definition: { ...definition.read, ...key } });
+        const asWrite = newCall({
+          ...call,
+          index: call.index + 1,
+          definition: { ...definition.write, ...key },
+        });
         this.#callOf.set(operation, (args) => (isRead(...args) ? asRead : asWrite));
-        return (...args) =>
-          isRead(...args) ? reads.read(asRead, args) : writes.write(asWrite, args);
+        return (args) =>
+          isRead(...args) ? start.begin(reads, asRead, args) : start.begin(writes, asWrite, args);
       }
       case 'control':
-        return (...args) => this.#control(operation, args);
+        return (args) => this.#answering.owned(this.#control(operation, args));
       case 'legacyOnly':
-        return (...args) => this.#legacyOnly(call, args);
+        return (args) => this.#answering.owned(this.#legacyOnly(call, args));
     }
   }
 
@@ -216,7 +233,7 @@ export class BackendRouter<Api extends object> {
     const startedMs = this.#clock.monotonicMs();
     let resolved: ResolvedCall;
     try {
-      resolved = this.#resolver.resolve(call, args, startedMs);
+      resolved = this.#resolver.resolve(call, args);
     } catch (error) {
       return this.#answering.refuse(call, error);
     }
@@ -252,6 +269,12 @@ export class BackendRouter<Api extends object> {
   }
 }
 
-function newCall(index: number, operation: string, definition: OperationDefinition): Call {
-  return { index, operation, definition, style: undefined, pooledStyle: undefined };
+function apiOf(calls: Readonly<Record<string, CallOf>>): object {
+  const api: Record<string, Method> = {};
+  for (const [operation, call] of Object.entries(calls)) api[operation] = (...args) => call(args);
+  return Object.freeze(api);
+}
+
+function newCall(of: Pick<Call, 'index' | 'operation' | 'definition' | 'mayAnswerAtOnce'>): Call {
+  return { ...of, style: undefined, pooledStyle: undefined, mayPromise: false, quick: false };
 }

@@ -11,6 +11,10 @@ export interface BridgedMembers {
   value(name: PropertyKey): unknown;
   /** Sets a member. */
   set(name: PropertyKey, value: unknown): boolean;
+  /** Deletes a member. */
+  remove(name: PropertyKey): boolean;
+  /** Puts back the functions that an assignment took the place of; false where none did. */
+  restore(name: PropertyKey): boolean;
   /** A callable member that is not declared. */
   undeclared(name: PropertyKey, method: (...args: readonly unknown[]) => unknown): unknown;
 }
@@ -36,6 +40,9 @@ export function bridgeProxy<T extends object>(
   callable: boolean,
 ): T {
   const wrapped = new Map<PropertyKey, { readonly source: unknown; readonly method: unknown }>();
+  const sources = new WeakMap<object, unknown>();
+  const sourceOf = (value: unknown): unknown =>
+    typeof value === 'function' ? sources.get(value) : undefined;
   const target: object = callable
     ? function bridge(): void {
         // Stands for the legacy function; the trap below calls it.
@@ -53,7 +60,10 @@ export function bridgeProxy<T extends object>(
     const method =
       (typeof name === 'string' ? members.method(name) : undefined) ??
       members.undeclared(name, source);
-    if (typeof method === 'function' && method !== source) like(method, source);
+    if (typeof method === 'function' && method !== source) {
+      like(method, source);
+      sources.set(method, source);
+    }
     wrapped.set(name, { source, method });
     return method;
   };
@@ -82,9 +92,14 @@ export function bridgeProxy<T extends object>(
       const known = wrapped.get(name);
       return known !== undefined && known.source === value ? known.method : found(name, value);
     },
-    set: (_target, name, value) => members.set(name, value),
+    set(_target, name, value) {
+      const source = sourceOf(value);
+      if (source === undefined) return members.set(name, value);
+      // A spy that is taken away puts back what it found, which is the bridge's own: the legs would call the bridge without end.
+      return members.restore(name) || members.set(name, source);
+    },
     has: (_target, name) => Reflect.has(legacy(), name),
-    deleteProperty: (_target, name) => Reflect.deleteProperty(legacy(), name),
+    deleteProperty: (_target, name) => members.restore(name) || members.remove(name),
     defineProperty: (_target, name, descriptor) =>
       Reflect.defineProperty(legacy(), name, { ...descriptor, configurable: true }),
     ownKeys: (own) => [
@@ -121,8 +136,9 @@ function isClass(value: object): boolean {
   return /^class\b/.test(Function.prototype.toString.call(value));
 }
 
-/** Named and counted as the original, for who looks. */
+/** Named and counted as the original, for who looks, and with what hangs on it: `sql.raw` beside `sql`. */
 function like(method: object, original: (...args: readonly unknown[]) => unknown): void {
+  Object.setPrototypeOf(method, original);
   for (const name of ['name', 'length'] as const)
     Object.defineProperty(method, name, { value: original[name], configurable: true });
 }

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { createBridge } from '../create-bridge.ts';
 import { control, legacyOnly, read, sub, transaction, write } from './operations.ts';
-import * as moduleOfFunctions from './answers.ts';
+import * as moduleOfFunctions from './invoke.ts';
 
 /**
  * What TypeScript makes of a bridge: checked by `npm run typecheck`, where a line that is to be refused and is not is an error.

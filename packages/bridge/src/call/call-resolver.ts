@@ -1,5 +1,5 @@
 import type { ComparisonRule } from '@changeover/compare';
-import type { OperationDefinition } from '@changeover/core';
+import { type Clock, type OperationDefinition, systemClock, type Timer } from '@changeover/core';
 import type { Recorder } from '../recorder/recorder.ts';
 import { calledText } from '../recorder/reliance-book.ts';
 import { maxShapeLength } from '../recorder/shape-book.ts';
@@ -22,6 +22,8 @@ export interface CallResolverOptions {
   readonly stages: StageSource;
   readonly recorder: Recorder;
   readonly logger: Logger;
+  /** Default: the machine's. */
+  readonly clock?: Clock | undefined;
   readonly parseKey?: ((name: unknown) => string) | undefined;
   readonly rules?: readonly ComparisonRule[] | undefined;
   readonly guarantees?: GuaranteeRegistry | undefined;
@@ -30,7 +32,8 @@ export interface CallResolverOptions {
   readonly onChange: (state: KeyState) => void;
 }
 
-/** How long a memoised route is used without asking again, so that its counters are stored and let go when idle. */
+/** How long a memoised route is used without asking again, at most: a source may not tell of a change, and counters are stored and
+ * let go when idle. Kept by a timer, for reading a clock takes longer than all that is looked up. */
 const routeLifetimeMs = 30_000;
 const maxMemoisedNames = 20_000;
 
@@ -45,6 +48,8 @@ interface Memoised {
   readonly one: ResolvedCall;
   /** Undefined where the operation has no shapes. At most as many as the recorder keeps apart. */
   readonly byShape: Map<string, ResolvedCall> | undefined;
+  /** The period that it was decided in. */
+  readonly period: number;
 }
 
 const unused = new ShapeCounts({
@@ -63,6 +68,9 @@ export class CallResolver {
   readonly #rules: RuleBooks;
   readonly #costs = new CallCosts();
   readonly #unsubscribe: () => void;
+  /** What was memoised in an earlier one is asked for again. */
+  #period = 0;
+  #periodEnd: Timer | undefined;
   /** Made here, because no other bridge shares it. */
   readonly #ownGuarantees: GuaranteeRegistry | undefined = undefined;
 
@@ -102,22 +110,21 @@ export class CallResolver {
   /** Forgets nothing and goes on to answer, but by what was decided last. Idempotent. */
   close(): void {
     this.#unsubscribe();
+    this.#periodEnd?.cancel();
     this.#ownGuarantees?.close();
   }
 
   /**
    * What holds for a call with these arguments.
    *
-   * @param nowMs on the monotonic clock.
    * @throws what `parseKey`, or the operation's own way to its key, throws.
    */
-  resolve(call: Call, args: readonly unknown[], nowMs: number): ResolvedCall {
+  resolve(call: Call, args: readonly unknown[]): ResolvedCall {
     const { definition } = call;
     const keyOf = 'key' in definition ? (definition.key as Method | undefined) : undefined;
     const name = keyOf === undefined ? args[0] : keyOf(...args);
     let memoised = this.#memo.get(name)?.[call.index];
-    if (memoised === undefined || nowMs - memoised.one.resolvedMs >= routeLifetimeMs)
-      memoised = this.#decide(call, name, keyOf !== undefined, nowMs);
+    if (memoised?.period !== this.#period) memoised = this.#decide(call, name, keyOf !== undefined);
     const { one, byShape } = memoised;
     return byShape === undefined ? one : this.#ofShape(one, byShape, args);
   }
@@ -162,7 +169,7 @@ export class CallResolver {
     return counts;
   }
 
-  #decide(call: Call, name: unknown, mayBeNone: boolean, nowMs: number): Memoised {
+  #decide(call: Call, name: unknown, mayBeNone: boolean): Memoised {
     const { parseKey } = this.#options;
     const key =
       name === undefined && mayBeNone
@@ -170,13 +177,15 @@ export class CallResolver {
         : parseKey === undefined
           ? String(name)
           : parseKey(name);
-    const decided = this.#decided(call, key, nowMs);
+    const decided = this.#decided(call, key);
     const hasShapes = (call.definition as { readonly shape?: Method }).shape !== undefined;
     const memoised: Memoised = {
       // Where there are shapes nothing is counted here: it stands for what they share.
       one: { ...decided, shape: hasShapes ? unused : this.#countsOf(decided, '') },
       byShape: hasShapes ? new Map() : undefined,
+      period: this.#period,
     };
+    this.#watchPeriod();
     this.#noticeChange(memoised.one);
     if (this.#memo.size >= maxMemoisedNames) this.#memo.clear();
     const paths = this.#memo.get(name) ?? [];
@@ -185,15 +194,24 @@ export class CallResolver {
     return memoised;
   }
 
+  /** Only while something is memoised that its end is waited for with. */
+  #watchPeriod(): void {
+    const { clock = systemClock } = this.#options;
+    this.#periodEnd ??= clock.after(routeLifetimeMs, () => {
+      this.#periodEnd = undefined;
+      this.#period += 1;
+    });
+  }
+
   /** What holds now for a call of the same shape. */
-  again({ operation, definition, key, resolvedMs, shape, cost }: ResolvedCall): ResolvedCall {
-    const decided = this.#decided({ operation, definition }, key, resolvedMs);
+  again({ operation, definition, key, shape, cost }: ResolvedCall): ResolvedCall {
+    const decided = this.#decided({ operation, definition }, key);
     return { ...decided, shape: this.#countsOf(decided, shape.key.shape), cost };
   }
 
   /** What holds for a call that is known by its key and shape. */
-  on({ operation, definition }: Call, key: string, shape: string, nowMs: number): ResolvedCall {
-    const decided = this.#decided({ operation, definition }, key, nowMs);
+  on({ operation, definition }: Call, key: string, shape: string): ResolvedCall {
+    const decided = this.#decided({ operation, definition }, key);
     const counts = this.#countsOf(decided, shape);
     return { ...decided, shape: counts, cost: this.#costs.of(key, operation, counts.key.shape) };
   }
@@ -201,7 +219,6 @@ export class CallResolver {
   #decided(
     { operation, definition }: Pick<Call, 'operation' | 'definition'>,
     key: string,
-    nowMs: number,
   ): Omit<ResolvedCall, 'shape'> {
     const { backend, recorder, stages } = this.#options;
     const decision = stages.decide({ backend, dataset: key, operation });
@@ -217,7 +234,6 @@ export class CallResolver {
       rules: this.#rules.for(operation, key, decision.settings.rules),
       cost: this.#costs.of(key, operation, ''),
       cell: recorder.cell(backend, key, operation, decision.stage),
-      resolvedMs: nowMs,
     };
   }
 

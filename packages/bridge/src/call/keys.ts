@@ -1,12 +1,6 @@
 import { refuseUnknown } from '../bridge-settings.ts';
-import {
-  InvalidKeyError,
-  type KeyOf,
-  maxKeyLength,
-  type Member,
-  type Method,
-  onlyKey,
-} from './wiring.ts';
+import type { Method } from './invoke.ts';
+import { InvalidKeyError, type KeyOf, maxKeyLength, type Member, onlyKey } from './wiring.ts';
 
 /** The key of each operation's calls: one for all, by what surrounds the call, or by its arguments.
  *

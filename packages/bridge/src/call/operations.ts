@@ -42,6 +42,9 @@ export interface ReadOptions<
   /** What an answer is compared as, where it is or holds instances of classes: `(user: User) => ({ id: user.id })`. Without it
    * such answers are inconclusive, for two of them can differ in what can't be seen. */
   readonly compareAs?: ((answer: Answer) => unknown) | undefined;
+  /** `pure`: the functions that callers pass (`(user) => user.active`) change nothing, and the other leg may run them too. Default:
+   * a call that is given a function is not compared, for what the function does would be done twice. */
+  readonly functions?: 'pure' | undefined;
   /** True for an operation that answers promises at every stage although the legacy leg answers at once: change the call sites
    * first, then move to an asynchronous pooled leg. Default: the operation answers as the legacy leg does. */
   readonly async?: boolean | undefined;

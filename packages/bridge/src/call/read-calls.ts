@@ -1,159 +1,204 @@
 import type { LegName } from '@changeover/core';
-import { type Admission, currentContext } from '../guarantees/index.ts';
+import { type Admission, type CallContext, currentContext } from '../guarantees/index.ts';
 import type { PendingRead } from '../shadow/comparer.ts';
-import { type Answering, latencyOf } from './answering.ts';
-import { isPromise } from './answers.ts';
-import type { CallResolver } from './call-resolver.ts';
-import { invoke } from './invoke.ts';
-import type { Call, ResolvedCall } from './resolved-call.ts';
+import type { Answering } from './answering.ts';
+import { invoke, isPromise } from './invoke.ts';
+import type { AnnouncedCall, CallKind } from './call-start.ts';
+import { type Call, type ResolvedCall, resolvedOf } from './resolved-call.ts';
 import type { Route } from './route.ts';
-import { resolvedOf } from './way-back.ts';
 
-/** A read that was admitted, with all that was decided about it. */
-interface Read {
-  readonly call: Call;
-  readonly args: readonly unknown[];
-  readonly admission: Admission;
+/** A read that was announced. */
+interface Read extends AnnouncedCall {
+  readonly resolved: ResolvedCall;
+  /** Changed where the read was sent back to the legacy leg while it was held up. */
   way: Route['read'];
+  comparison: PendingRead | undefined;
 }
 
+/** A read with its place at the gate. */
+type AdmittedRead = Read & { readonly admission: Admission };
+
 /** Answers reads by the leg that the stage says, and hands what is to be compared to the comparer. */
-export class ReadCalls {
-  readonly #resolver: CallResolver;
+export class ReadCalls implements CallKind<Read> {
   readonly #answering: Answering;
   readonly #isUnavailable: ((error: unknown) => boolean) | undefined;
 
-  constructor(
-    resolver: CallResolver,
-    answering: Answering,
-    isUnavailable: ((error: unknown) => boolean) | undefined,
-  ) {
-    this.#resolver = resolver;
+  constructor(answering: Answering, isUnavailable: ((error: unknown) => boolean) | undefined) {
     this.#answering = answering;
     this.#isUnavailable = isUnavailable;
   }
 
-  /** Makes one read for a caller: its answer, or a promise of it where the legs answer so. */
-  read(call: Call, args: readonly unknown[]): unknown {
-    let read: Read | LegName;
-    try {
-      read = this.#announce(call, args);
-    } catch (error) {
-      return this.#answering.refuse(call, error);
-    }
-    if (typeof read === 'string')
-      return invoke(this.#answering.parts.legs[read], call.operation, args);
-    const { ready } = read.admission;
-    if (ready === undefined) return this.#run(read);
-    const admitted = read;
-    return ready.then(() => {
-      const { route } = resolvedOf(admitted.admission);
-      // It was sent back to the legacy leg while it was held up.
-      if (admitted.admission.traits.leg !== admitted.way.answers) admitted.way = route.read;
-      return this.#run(admitted);
-    });
-  }
-
-  /** Brings a read to its key's gate; the leg of the transaction that it joins instead where it is made in one. */
-  #announce(call: Call, args: readonly unknown[]): Read | LegName {
-    const nowMs = this.#answering.parts.clock.monotonicMs();
-    const resolved = this.#resolver.resolve(call, args, nowMs);
+  announce(
+    call: Call,
+    args: readonly unknown[],
+    resolved: ResolvedCall,
+    context: CallContext,
+  ): Read {
+    const answering = this.#answering;
+    const way = answering.routeOf(call, resolved, args).read;
+    const leg = way.answers;
+    const timed = answering.isTimed(call, resolved, way.shadow);
+    const traits = resolved.traits[leg];
     const { gate } = resolved.state;
-    const context = currentContext();
-    const joined = gate.transactionOf(context, resolved);
-    if (joined !== undefined) return joined.traits.leg;
-    const way = this.#answering.routeOf(call, resolved, args).read;
-    const traits = resolved.traits[way.answers];
-    const admission = this.#answering.canWait(call, way.answers)
-      ? gate.announce(context, traits, nowMs, undefined, resolved)
-      : gate.announceNow(context, traits, nowMs, resolved);
-    return { call, args, admission, way };
+    // It is over before anybody else's turn, so it holds nobody up.
+    if (way.shadow === undefined && way.fallback === undefined && answering.isAtOnce(call, leg)) {
+      gate.passBy(context, traits, resolved);
+      return { call, args, admission: undefined, timed, resolved, way, comparison: undefined };
+    }
+    const startMs = answering.startMs(timed);
+    const admission = answering.canWait(call, leg)
+      ? gate.announce(context, traits, startMs, undefined, resolved)
+      : gate.announceNow(context, traits, startMs, resolved);
+    return { call, args, admission, timed, resolved, way, comparison: undefined };
   }
 
-  #run(read: Read): unknown {
-    const { call, args, admission, way } = read;
-    const { clock, comparer } = this.#answering.parts;
-    const resolved = resolvedOf(admission);
-    resolved.cell.calls += 1;
-    resolved.shape.calls += 1;
-    const comparison =
-      way.shadow === undefined ? undefined : comparer.beginRead(resolved, way.shadow, args);
-    const { leg } = admission.traits;
+  run(read: Read): unknown {
+    return isAdmitted(read) ? this.#runAdmitted(read) : this.#runAtOnce(read);
+  }
+
+  /** A read that is not compared, on a leg that always answered it at once. */
+  #runAtOnce(read: Read): unknown {
+    const { call, args, resolved, timed, way } = read;
+    const answering = this.#answering;
+    const { clock, legs, own } = answering.parts;
+    const leg = way.answers;
+    const { cell, shape } = resolved;
+    cell.calls += 1;
+    shape.calls += 1;
+    const startMs = timed ? clock.monotonicMs() : 0;
     let result: unknown;
     try {
-      result = this.#answering.make(admission, call.operation, args);
+      result = invoke(legs[leg], call.operation, args);
     } catch (error) {
-      return this.#failedAtOnce(read, comparison, error);
+      cell.failed += 1;
+      throw error;
     }
-    this.#answering.noteStyle(call, leg, result);
     if (isPromise(result)) {
-      if (comparison === undefined && way.fallback === undefined)
-        return this.#answering.observe(resolved, admission, result);
-      return this.#later(read, comparison, result);
+      // It is not over, for once: from now on such calls have their place as any other.
+      answering.answeredLater(call, leg);
+      const { gate } = resolved.state;
+      const traits = resolved.traits[leg];
+      const admission = gate.announceNow(currentContext(), traits, startMs, resolved);
+      return this.#promised({ ...read, admission }, result);
     }
-    admission.gate.leave(admission);
-    const tookMs = clock.monotonicMs() - admission.sinceMs;
-    resolved.cell[latencyOf[leg]].record(tookMs);
-    comparison?.answered(result, tookMs);
-    return result;
+    if (timed) answering.took(call, resolved, leg, startMs);
+    return own === undefined ? result : own(result);
   }
 
-  #failedAtOnce(read: Read, comparison: PendingRead | undefined, error: unknown): unknown {
-    const { call, args, admission, way } = read;
-    const { fallback } = way;
+  #runAdmitted(read: AdmittedRead): unknown {
+    const { call, args, admission } = read;
+    const answering = this.#answering;
+    const { comparer, own } = answering.parts;
+    const resolved = resolvedOf(admission);
+    const { leg } = admission.traits;
+    resolved.cell.calls += 1;
+    resolved.shape.calls += 1;
+    if (leg !== read.way.answers) read.way = resolved.route.read;
+    const { shadow } = read.way;
+    if (shadow !== undefined) read.comparison = comparer.beginRead(resolved, shadow, args);
+    let result: unknown;
+    try {
+      result = answering.make(admission, call.operation, args);
+    } catch (error) {
+      return this.#failedAtOnce(read, error);
+    }
+    if (isPromise(result)) {
+      answering.answeredLater(call, leg);
+      return this.#promised(read, result);
+    }
+    answering.answeredAtOnce(call, leg);
+    this.#answered(read, result);
+    return own === undefined ? result : own(result);
+  }
+
+  #failedAtOnce(read: AdmittedRead, error: unknown): unknown {
+    const { args, admission, comparison } = read;
+    const { fallback } = read.way;
     const resolved = resolvedOf(admission);
     if (fallback !== undefined && this.#isUnavailable?.(error) === true) {
+      const { legs } = this.#answering.parts;
       comparison?.unavailable();
       this.#tellFallback(resolved, fallback, error);
       admission.gate.leave(admission);
-      return invoke(this.#answering.parts.legs[fallback], call.operation, args);
+      return this.#answering.owned(invoke(legs[fallback], resolved.operation, args));
     }
-    admission.gate.leave(admission);
-    resolved.cell.failed += 1;
+    this.#failed(read);
     comparison?.failed(error);
     throw error;
   }
 
-  /** Waits for the answer, for what is to be done with it before the caller has it. */
-  #later(
-    read: Read,
-    comparison: PendingRead | undefined,
-    result: Promise<unknown>,
-  ): Promise<unknown> {
-    const { admission, way } = read;
-    const { fallback } = way;
-    const { calls, clock } = this.#answering.parts;
-    const { cell } = resolvedOf(admission);
+  /** What the caller gets of a promise: another one where something is to be done before the caller has the answer, and else the
+   * leg's own, so that no hop is added. */
+  #promised(read: AdmittedRead, result: Promise<unknown>): Promise<unknown> {
+    const { comparison, way } = read;
+    const { own } = this.#answering.parts;
+    return comparison === undefined && way.fallback === undefined && own === undefined
+      ? this.#observe(read, result)
+      : this.#later(read, result);
+  }
+
+  #observe(read: AdmittedRead, result: Promise<unknown>): Promise<unknown> {
+    const { calls } = this.#answering.parts;
+    calls.begin();
+    result.then(
+      () => {
+        calls.end();
+        this.#answered(read, undefined);
+      },
+      () => {
+        calls.end();
+        this.#failed(read);
+      },
+    );
+    return result;
+  }
+
+  #later(read: AdmittedRead, result: Promise<unknown>): Promise<unknown> {
+    const { calls, own } = this.#answering.parts;
     calls.begin();
     return result.then(
       (value) => {
         calls.end();
-        admission.gate.leave(admission);
-        const tookMs = clock.monotonicMs() - admission.sinceMs;
-        cell[latencyOf[admission.traits.leg]].record(tookMs);
-        comparison?.answered(value, tookMs);
-        return value;
+        this.#answered(read, value);
+        return own === undefined ? value : own(value);
       },
       (error: unknown) => {
+        const { fallback } = read.way;
         calls.end();
         if (fallback !== undefined && this.#isUnavailable?.(error) === true) {
-          comparison?.unavailable();
+          read.comparison?.unavailable();
           return this.#fallBack(read, fallback, error);
         }
-        admission.gate.leave(admission);
-        cell.failed += 1;
-        comparison?.failed(error);
+        this.#failed(read);
+        read.comparison?.failed(error);
         throw error;
       },
     );
   }
 
-  async #fallBack(read: Read, leg: LegName, error: unknown): Promise<unknown> {
-    const { args, admission } = read;
+  #answered({ call, admission, timed, comparison }: AdmittedRead, value: unknown): void {
+    admission.gate.leave(admission);
+    if (!timed) return;
+    const { leg } = admission.traits;
+    const tookMs = this.#answering.took(call, resolvedOf(admission), leg, admission.sinceMs);
+    comparison?.answered(value, tookMs);
+  }
+
+  #failed({ admission }: AdmittedRead): void {
+    admission.gate.leave(admission);
+    resolvedOf(admission).cell.failed += 1;
+  }
+
+  async #fallBack(
+    { args, admission }: AdmittedRead,
+    leg: LegName,
+    error: unknown,
+  ): Promise<unknown> {
     const resolved = resolvedOf(admission);
     this.#tellFallback(resolved, leg, error);
     try {
-      return await invoke(this.#answering.parts.legs[leg], resolved.operation, args);
+      const { legs } = this.#answering.parts;
+      return await this.#answering.owned(invoke(legs[leg], resolved.operation, args));
     } catch (second) {
       resolved.cell.failed += 1;
       throw second;
@@ -170,4 +215,8 @@ export class ReadCalls {
       `the pooled leg had no connection; this read is answered by ${leg}`,
     );
   }
+}
+
+function isAdmitted(read: Read): read is AdmittedRead {
+  return read.admission !== undefined;
 }

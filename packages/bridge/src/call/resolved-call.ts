@@ -1,5 +1,6 @@
 import type { RuleBook } from '@changeover/compare';
 import type { OperationDefinition } from '@changeover/core';
+import type { Admission } from '../guarantees/index.ts';
 import type { AnswerStyle } from '../shadow/loop-budget.ts';
 import type { CallCost } from './call-costs.ts';
 import type { KeyState } from './key-state.ts';
@@ -14,10 +15,16 @@ export interface Call {
   readonly index: number;
   readonly operation: string;
   readonly definition: OperationDefinition;
+  /** How the legs answer it, as far as their functions show it: see the router's options. */
+  readonly mayAnswerAtOnce: (() => 'legacy-alone' | 'both' | 'neither') | undefined;
   /** How the legacy leg was seen to answer. */
   style: AnswerStyle;
   /** How the pooled leg was seen to answer callers. */
   pooledStyle: AnswerStyle;
+  /** A leg was seen to answer a caller with a promise. */
+  mayPromise: boolean;
+  /** The last call that was timed took so little that reading the clock is a good part of it. */
+  quick: boolean;
 }
 
 /** Everything that is decided about a call before it is made; memoised by key, operation and shape. */
@@ -36,6 +43,9 @@ export interface ResolvedCall {
   readonly state: KeyState;
   /** Where the legs' results may rightly differ; undefined where no rule holds for such calls. */
   readonly rules: RuleBook | undefined;
-  /** On the monotonic clock. */
-  readonly resolvedMs: number;
+}
+
+/** What was decided about an announced call. */
+export function resolvedOf(admission: Admission): ResolvedCall {
+  return admission.subject as ResolvedCall;
 }

@@ -2,7 +2,7 @@ import { type Clock, type LegName, MovedBackError, type Timer } from '@changeove
 import type { Admission } from '../guarantees/index.ts';
 import type { Logger } from '../log.ts';
 import type { KeyState } from './key-state.ts';
-import type { ResolvedCall } from './resolved-call.ts';
+import { type ResolvedCall, resolvedOf } from './resolved-call.ts';
 
 /** A write that the others don't wait for any more, because its key moved back and it had not ended in time. */
 export interface PassedWrite {
@@ -29,11 +29,6 @@ export interface WayBackOptions {
 export const defaultBackWithinMs = 1_000;
 /** How long a leg may take to end a call that it said it ends. */
 const endingMs = 5_000;
-
-/** What was decided about an announced call. */
-export function resolvedOf(admission: Admission): ResolvedCall {
-  return admission.subject as ResolvedCall;
-}
 
 /**
  * Keeps the way back free. When a key moves from the pooled leg back to the legacy one, calls that were held up go straight to

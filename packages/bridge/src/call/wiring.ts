@@ -1,12 +1,12 @@
 import {
   ChangeoverError,
-  knownNames,
   NotComparableError,
   type OperationDefinition,
   type Undetermined,
 } from '@changeover/core';
-import { isAsyncFunction, isPromise } from './answers.ts';
+import { isAsyncFunction, isPromise, type Method } from './invoke.ts';
 import { callWithCallback } from './callbacks.ts';
+import { methodNames } from './method-names.ts';
 import type {
   OperationSpec,
   ReadOperation,
@@ -30,8 +30,6 @@ export class InvalidKeyError extends ChangeoverError {
   }
 }
 
-export type Method = (...args: readonly unknown[]) => unknown;
-
 /** A member that the bridge knows, by its way from the object: `['nodes', 'upsert']`. */
 export interface Member {
   /** As flags, counts and reports call it: `nodes.upsert`. */
@@ -49,23 +47,6 @@ export const maxKeyLength = 200;
 
 /** The name of the key where a bridge has one for all calls. */
 export const onlyKey = 'all';
-
-/** Checks that each operation is what `read()`, `write()` or one of the others made.
- *
- * @throws {WiringError} with what to type. */
-export function checkOperations(operations: unknown, within = ''): void {
-  if (typeof operations !== 'object' || operations === null)
-    throw new WiringError('The option operations says what each method is: { list: read.rows() }.');
-  for (const [name, spec] of Object.entries(operations as Readonly<Record<string, unknown>>)) {
-    const { kind, operations: inside } = (spec ?? {}) as { kind?: unknown; operations?: unknown };
-    if (typeof kind !== 'string')
-      throw new WiringError(
-        `The operation ${within}${name} is declared as ${spec === null ? 'null' : typeof spec}: write ${name}: read(), ` +
-          'read.rows(), write(), transaction(), control(), bySql(classifier), legacyOnly() or sub({ … }).',
-      );
-    if (kind === 'sub') checkOperations(inside, `${within}${name}.`);
-  }
-}
 
 /** Every member that was declared, those of objects inside with their way to it. */
 export function membersOf(
@@ -91,81 +72,17 @@ export function ownerOf(object: object, { path }: Pick<Member, 'path'>): object 
     : undefined;
 }
 
+/** A member of an object, whatever it is. */
+function memberOf(object: object, member: Pick<Member, 'path'>): unknown {
+  const { path } = member;
+  const owner = path.length === 1 ? object : ownerOf(object, member);
+  return (owner as Record<string, unknown> | undefined)?.[path[path.length - 1] ?? ''];
+}
+
 /** A member's function on an object; undefined where there is none. */
 export function methodOf(object: object, member: Pick<Member, 'path'>): Method | undefined {
-  const owner = ownerOf(object, member) as Record<string, unknown> | undefined;
-  const method = owner?.[member.path.at(-1) ?? ''];
+  const method = memberOf(object, member);
   return typeof method === 'function' ? (method as Method) : undefined;
-}
-
-/**
- * Checks that both legs have what was declared, and that everything callable of the legacy leg was.
- *
- * @throws {WiringError} with every fault there is, each with what to type.
- */
-export function checkWiring(
-  name: string,
-  members: readonly Member[],
-  legs: { readonly legacy: object; readonly pooled: object | undefined },
-  undeclared: 'refuse' | 'legacy',
-): void {
-  const faults = members.flatMap((member): string[] => {
-    const { operation, spec } = member;
-    if (methodOf(legs.legacy, member) === undefined)
-      return [
-        `the legacy leg has no method ${operation}: ${knownNames(operation, methodNames(legs.legacy))}`,
-      ];
-    if (spec.kind === 'legacyOnly' || legs.pooled === undefined) return [];
-    return methodOf(legs.pooled, member) === undefined
-      ? [
-          `the pooled leg has no method ${operation}: give it one, or declare ${operation}: legacyOnly() to keep it where it is. ` +
-            '(A copy by { ...object } has no methods of its class.)',
-        ]
-      : [];
-  });
-  if (undeclared === 'refuse') {
-    const declared = new Set(members.map(({ path }) => path[0]));
-    for (const method of methodNames(legs.legacy)) {
-      if (declared.has(method)) continue;
-      faults.push(
-        `${method} is not declared: add ${method}: read(), read.rows(), write(), transaction(), control() or legacyOnly() to ` +
-          "operations, or undeclared: 'legacy' to leave all that is not named with the legacy leg",
-      );
-    }
-  }
-  if (faults.length > 0)
-    throw new WiringError(`The bridge "${name}" can't be made: ${faults.join('; ')}.`);
-}
-
-/** What is a method by the class, for people who read faults. What the platform's own classes bring passes. */
-export function methodNames(object: object): string[] {
-  const names = new Set<string>();
-  for (
-    let owner: object | null = object;
-    owner !== null && !isBuiltIn(owner);
-    owner = Object.getPrototypeOf(owner) as object | null
-  ) {
-    for (const [name, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(owner))) {
-      // A class among the members is a value; its statics are its own.
-      if (name !== 'constructor' && isCallable(descriptor.value)) names.add(name);
-    }
-  }
-  return [...names];
-}
-
-function isCallable(value: unknown): boolean {
-  return typeof value === 'function' && !/^class\b/.test(Function.prototype.toString.call(value));
-}
-
-/** A prototype of the platform: Object, Function, EventEmitter, Map and the like. */
-function isBuiltIn(owner: object): boolean {
-  const { constructor } = owner as { readonly constructor?: unknown };
-  return (
-    Object.hasOwn(owner, 'constructor') &&
-    typeof constructor === 'function' &&
-    (/\{\s*\[native code\]\s*\}\s*$/.test(Function.prototype.toString.call(constructor)) ||
-      constructor.name === 'EventEmitter')
-  );
 }
 
 /** The key of a call by its arguments. */
@@ -227,7 +144,12 @@ function definitionWithoutShape({ operation, spec }: Member, key: KeyOf): Operat
   }
 }
 
-function readDefinition({ result, ordered, compareAs }: ReadOperation): OperationDefinition & {
+function readDefinition({
+  result,
+  ordered,
+  functions,
+  compareAs,
+}: ReadOperation): OperationDefinition & {
   readonly kind: 'read';
 } {
   const promise: Method =
@@ -236,6 +158,7 @@ function readDefinition({ result, ordered, compareAs }: ReadOperation): Operatio
     kind: 'read',
     result,
     ordered: (...args: readonly unknown[]) => promise(...args) === true,
+    functions,
     compareAs: (compareAs as ((answer: unknown) => unknown) | undefined) ?? onlyPlain,
   };
 }
@@ -360,9 +283,11 @@ export function apiOf(members: readonly Member[], leg: LegObject): Record<string
       Partial<Record<'rehearse' | 'observe', Method>>
     >;
     if (rehearse !== undefined)
-      api[rehearsalOf(operation)] = (...args) => leg.with((target) => rehearse(target, ...args));
+      api[rehearsalOf(operation)] = (...args) =>
+        leg.with((target) => rehearse(ownerOf(target, member), ...args));
     if (observe !== undefined)
-      api[observationOf(operation)] = (...args) => leg.with((target) => observe(target, ...args));
+      api[observationOf(operation)] = (...args) =>
+        leg.with((target) => observe(ownerOf(target, member), ...args));
   }
   return api;
 }
@@ -371,8 +296,9 @@ type CallOn = (target: object, ...args: readonly unknown[]) => unknown;
 
 /** Calls a member of an object as it is then: it may have been assigned or spied on since. */
 function callOf(member: Member): CallOn {
-  const { operation, path } = member;
+  const { operation, path, spec } = member;
   const name = path.at(-1) ?? '';
+  const isAwaited = 'async' in spec && spec.async === true;
   const inside = path.length > 1;
   return (target, ...args) => {
     const owner = (inside ? ownerOf(target, member) : target) as
@@ -382,7 +308,8 @@ function callOf(member: Member): CallOn {
       throw new WiringError(`a leg has no method ${operation} any more.`);
     const answer: unknown = Reflect.apply(method, owner, args);
     // The usual answers first: neither needs its `then` looked up.
-    return answer instanceof Promise || Array.isArray(answer) ? answer : started(operation, answer);
+    if (answer instanceof Promise || Array.isArray(answer)) return answer;
+    return isAwaited && isPromise(answer) ? Promise.resolve(answer) : started(operation, answer);
   };
 }
 
@@ -406,7 +333,8 @@ function started(operation: string, answer: unknown): unknown {
   if (more.length > 0)
     throw new WiringError(
       `${operation} answers an object that can be awaited and also has ${more.slice(0, 5).join(', ')}: a query builder, which runs ` +
-        'at each await. Bridge it at its statements, by an adapter for its library, or await it inside the method.',
+        'at each await. Bridge it at its statements, by an adapter for its library, or await it inside the method. A read that every ' +
+        'caller awaits at once: read({ async: true }).',
     );
   return Promise.resolve(answer);
 }
@@ -414,22 +342,22 @@ function started(operation: string, answer: unknown): unknown {
 /** How the legs answer an operation, as far as the kinds of their functions show it. */
 export type AnswerStyle = 'legacy-alone' | 'both' | 'neither';
 
-/** Tells of an operation how the legs answer it. Asked at each call: remembered until a leg's function is another. */
+/** Tells of an operation how the legs answer it. What it gives is asked at each call: remembered until a leg's function is another. */
 export function answerStyles(
   members: readonly Member[],
   legacy: LegObject,
   pooled: LegObject,
-): (operation: string) => AnswerStyle {
+): (operation: string) => () => AnswerStyle {
   const known = new Map(
     members.map((member) => {
-      let methods: readonly [Method | undefined, Method | undefined] | undefined;
+      let seen: readonly [unknown, unknown] = [undefined, undefined];
       let style: AnswerStyle = 'neither';
       const styleNow = (): AnswerStyle => {
         if (legacy.here === undefined || pooled.here === undefined) return 'neither';
-        const one = methodOf(legacy.here, member);
-        const other = methodOf(pooled.here, member);
-        if (methods?.[0] !== one || methods?.[1] !== other) {
-          methods = [one, other];
+        const one = memberOf(legacy.here, member);
+        const other = memberOf(pooled.here, member);
+        if (seen[0] !== one || seen[1] !== other) {
+          seen = [one, other];
           style = styleOf(member, one, other);
         }
         return style;
@@ -437,14 +365,10 @@ export function answerStyles(
       return [member.operation, styleNow] as const;
     }),
   );
-  return (operation) => known.get(operation)?.() ?? 'neither';
+  return (operation) => known.get(operation) ?? (() => 'neither');
 }
 
-function styleOf(
-  { spec }: Member,
-  legacy: Method | undefined,
-  pooled: Method | undefined,
-): AnswerStyle {
+function styleOf({ spec }: Member, legacy: unknown, pooled: unknown): AnswerStyle {
   if ('async' in spec && spec.async === true) return 'neither';
   if ('callback' in spec && spec.callback === 'last') return 'neither';
   if (isAsyncFunction(legacy)) return 'neither';

@@ -1,24 +1,22 @@
 import type { LegName, WriteDefinition } from '@changeover/core';
 import {
   type Admission,
-  currentContext,
+  type CallContext,
   type KeyGate,
   runInTransaction,
 } from '../guarantees/index.ts';
-import { type Answering, latencyOf } from './answering.ts';
-import { isPromise } from './answers.ts';
+import type { Answering } from './answering.ts';
+import { isPromise, type Method } from './invoke.ts';
+import type { AnnouncedCall, CallKind } from './call-start.ts';
 import type { CallResolver } from './call-resolver.ts';
 import { noteLegacyCost } from './call-costs.ts';
-import { invoke, type Method } from './invoke.ts';
-import type { Call } from './resolved-call.ts';
-import { resolvedOf, type WayBack } from './way-back.ts';
+import { type Call, type ResolvedCall, resolvedOf } from './resolved-call.ts';
+import type { WayBack } from './way-back.ts';
 
-/** A write that was admitted, with all that was decided about it. */
-interface Write {
-  readonly call: Call;
-  readonly definition: WriteDefinition;
-  readonly args: readonly unknown[];
+/** A write that was announced. */
+interface Write extends AnnouncedCall {
   readonly admission: Admission;
+  readonly definition: WriteDefinition;
   /** The leg that it is compared with. */
   readonly shadow: LegName | undefined;
   /** What the caller's own function threw: a transaction that it gave up is no failure of the storage. */
@@ -26,7 +24,7 @@ interface Write {
 }
 
 /** Makes writes, each once and on one leg, with what is compared of them at `shadow`. */
-export class WriteCalls {
+export class WriteCalls implements CallKind<Write> {
   readonly #resolver: CallResolver;
   readonly #answering: Answering;
   readonly #wayBack: WayBack;
@@ -37,49 +35,36 @@ export class WriteCalls {
     this.#wayBack = wayBack;
   }
 
-  /** Makes one write for a caller: its answer, or a promise of it where the legs answer so. */
-  write(call: Call, args: readonly unknown[]): unknown {
-    let write: Write | LegName;
-    try {
-      write = this.#announce(call, args);
-    } catch (error) {
-      return this.#answering.refuse(call, error);
-    }
-    if (typeof write === 'string')
-      return invoke(this.#answering.parts.legs[write], call.operation, args);
-    const { ready } = write.admission;
-    if (ready === undefined) return this.#run(write);
-    const admitted = write;
-    return ready.then(() => this.#run(admitted));
-  }
-
-  /** Brings a write to its key's gate; the leg of the transaction that it joins instead where it is made in one. */
-  #announce(call: Call, args: readonly unknown[]): Write | LegName {
-    const nowMs = this.#answering.parts.clock.monotonicMs();
-    const resolved = this.#resolver.resolve(call, args, nowMs);
-    const { gate } = resolved.state;
-    const context = currentContext();
-    const joined = gate.transactionOf(context, resolved);
-    if (joined !== undefined) return joined.traits.leg;
-    const { answers, shadow } = this.#answering.routeOf(call, resolved, args).write;
+  announce(
+    call: Call,
+    args: readonly unknown[],
+    resolved: ResolvedCall,
+    context: CallContext,
+  ): Write {
+    const answering = this.#answering;
+    const { answers, shadow } = answering.routeOf(call, resolved, args).write;
     const definition = call.definition as WriteDefinition;
     // Inside a transaction on another key the legacy leg does what it always did: nothing is rehearsed before.
     const isNested = answers === 'legacy' && context.transaction?.state === 'in flight';
     const comparedWith = isNested ? undefined : shadow;
+    // Since when a write that goes on is in flight is told where a key moves back.
+    const timed = call.mayPromise || answering.isTimed(call, resolved, comparedWith);
+    const startMs = answering.startMs(timed);
+    const { gate } = resolved.state;
     let admission: Admission;
-    if (this.#answering.canWait(call, answers) || isCompared(call, definition, comparedWith)) {
+    if (answering.canWait(call, answers) || isCompared(call, definition, comparedWith)) {
       const traits = resolved.traits[comparedWith === undefined ? answers : 'compared'];
-      admission = gate.announce(context, traits, nowMs, undefined, resolved);
+      admission = gate.announce(context, traits, startMs, undefined, resolved);
     } else {
       // What answers at once can't wait: it stays on the leg that the writes in flight are on.
       const traits = resolved.traits[gate.legInFlight ?? answers];
-      admission = gate.announceNow(context, traits, nowMs, resolved);
+      admission = gate.announceNow(context, traits, startMs, resolved);
     }
-    return { call, definition, args, admission, shadow: comparedWith, thrown: undefined };
+    return { call, args, admission, timed, definition, shadow: comparedWith, thrown: undefined };
   }
 
-  #run(write: Write): unknown {
-    const { calls } = this.#answering.parts;
+  run(write: Write): unknown {
+    const { calls, own } = this.#answering.parts;
     const { cell, shape } = resolvedOf(write.admission);
     cell.calls += 1;
     shape.calls += 1;
@@ -91,39 +76,42 @@ export class WriteCalls {
       this.#failed(write, error);
       throw error;
     }
-    this.#answering.noteStyle(write.call, write.admission.traits.leg, result);
     if (!isPromise(result)) {
+      this.#answering.answeredAtOnce(write.call, write.admission.traits.leg);
       this.#succeeded(write);
-      return result;
+      return own === undefined ? result : own(result);
     }
+    this.#answering.answeredLater(write.call, write.admission.traits.leg);
     calls.begin();
     // Before the caller's own continuation, so that its next call finds the gate open.
-    result.then(
-      () => {
+    const seen = result.then(
+      (value) => {
         calls.end();
         this.#succeeded(write);
+        return own === undefined ? value : own(value);
       },
       (error: unknown) => {
         calls.end();
         this.#failed(write, error);
+        // The caller has the leg's own promise, and what becomes of that.
+        if (own !== undefined) throw error;
       },
     );
-    return result;
+    return own === undefined ? result : seen;
   }
 
   #succeeded(write: Write): void {
-    const { call, definition, args, admission, shadow } = write;
-    const { clock, comparer } = this.#answering.parts;
+    const { call, definition, args, admission, shadow, timed } = write;
     const resolved = resolvedOf(admission);
     this.#end(write, false);
     // At `shadow` the comparison measures the leg alone, without the rehearsal before it.
-    if (!isCompared(call, definition, shadow)) {
-      const tookMs = clock.monotonicMs() - admission.sinceMs;
-      resolved.cell[latencyOf[admission.traits.leg]].record(tookMs);
+    if (!isCompared(call, definition, shadow) && timed) {
+      const { leg } = admission.traits;
+      const tookMs = this.#answering.took(call, resolved, leg, admission.sinceMs);
       if (admission.traits.leg === 'legacy') noteLegacyCost(resolved.cost, tookMs);
     }
     if (shadow !== undefined && definition.comparison === 'observed')
-      comparer.observedWrite(resolved, definition.read, args);
+      this.#answering.parts.comparer.observedWrite(resolved, definition.read, args);
   }
 
   #failed(write: Write, error: unknown): void {

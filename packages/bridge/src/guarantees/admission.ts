@@ -136,8 +136,25 @@ export class AdmissionList {
     admission.next = undefined;
   }
 
+  get length(): number {
+    let length = 0;
+    for (let admission = this.first; admission !== undefined; admission = admission.next)
+      length += 1;
+    return length;
+  }
+
   *[Symbol.iterator](): Generator<Admission, void> {
     for (let admission = this.first; admission !== undefined; admission = admission.next)
       yield admission;
   }
+}
+
+/** Announced and not admitted yet. */
+export function isWaiting({ state }: Admission): boolean {
+  return state === 'waits for order' || state === 'waits for turn';
+}
+
+/** No other write of the key runs meanwhile. */
+export function excludesOthers({ kind, alone, exclusion }: CallTraits): boolean {
+  return alone || (kind === 'transaction' && exclusion === 'process');
 }

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import diagnostics from 'node:diagnostics_channel';
+import { isPromise } from '../call/invoke.ts';
 import type { Admission } from './admission.ts';
 import type { CallerLanes } from './lane.ts';
 
@@ -105,4 +106,42 @@ export function beginCallersAtRequests(): () => void {
     if (users > 0) return;
     for (const { channel, begin } of boundaries) diagnostics.unsubscribe(channel, begin);
   };
+}
+
+/** A call that is made for comparison's sake; `ended` as soon as it has its answer, for what it opened lives on in its context. */
+interface ComparedCall {
+  ended: boolean;
+}
+
+const comparedCalls = new AsyncLocalStorage<ComparedCall>();
+let isAsked = false;
+
+/** From now on {@link isForComparison} is asked. Until then calls are made without a context of their own, which has its price. */
+export function askForComparison(): void {
+  isAsked = true;
+}
+
+/** Whether the running code is part of a call that no caller made. */
+export function isForComparison(): boolean {
+  return comparedCalls.getStore()?.ended === false;
+}
+
+/** Makes a call for comparison's sake: its answer, in the same tick where the leg answers so. */
+export function callForComparison(call: () => unknown): unknown {
+  if (!isAsked) return call();
+  const made: ComparedCall = { ended: false };
+  const end = (): void => {
+    made.ended = true;
+  };
+  try {
+    const answer = comparedCalls.run(made, call);
+    if (!isPromise(answer)) {
+      end();
+      return answer;
+    }
+    return Promise.resolve(answer).finally(end);
+  } catch (error) {
+    end();
+    throw error;
+  }
 }

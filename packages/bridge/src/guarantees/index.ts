@@ -7,12 +7,15 @@ export type {
   ReleasedCall,
 } from './admission.ts';
 export {
+  askForComparison,
   beginCallersAtRequests,
+  callForComparison,
   type CallContext,
   type Caller,
   caller,
   currentCaller,
   currentContext,
+  isForComparison,
   isInTransaction,
   processRoot,
   runInTransaction,

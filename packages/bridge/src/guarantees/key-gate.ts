@@ -1,6 +1,13 @@
 import { type LegName, TransactionOverError } from '@changeover/core';
-import { Admission, AdmissionList, type CallTraits, type ReleasedCall } from './admission.ts';
-import { type CallContext, processRoot } from './caller.ts';
+import {
+  Admission,
+  AdmissionList,
+  type CallTraits,
+  excludesOthers,
+  isWaiting,
+  type ReleasedCall,
+} from './admission.ts';
+import { type CallContext, type Caller, processRoot } from './caller.ts';
 import { DeadlockError } from './errors.ts';
 import type { GuaranteeRegistry, KeyGateOptions, SerialLeg } from './guarantee-registry.ts';
 import { CallerLanes, Lane } from './lane.ts';
@@ -111,9 +118,13 @@ export class KeyGate {
     subject?: unknown,
   ): Admission {
     const admission = this.#prepare(context, traits, nowMs, subject);
-    this.#watch(admission);
-    if (!this.#begin(admission)) this.#enqueue(admission);
-    if (admission.parent !== undefined) this.#throwIfDeadlocked(admission);
+    if (this.#unfinished === 0) this.#start(admission);
+    else {
+      this.#watch(admission);
+      if (!this.#begin(admission)) this.#enqueue(admission);
+    }
+    const error = admission.parent && this.#refuseDeadlock(admission);
+    if (error !== undefined) throw error;
     if (admission.state !== 'in flight') admission.ready = this.#admission(admission, signal);
     return admission;
   }
@@ -136,13 +147,19 @@ export class KeyGate {
     subject?: unknown,
   ): Admission {
     const admission = this.#prepare(context, traits, nowMs, subject);
-    this.#watch(admission);
-    if (this.#begin(admission)) return admission;
-    const isRead = traits.kind === 'read';
-    this.#count(admission);
-    this.#enterLane(admission, isRead);
-    this.#fly(admission, isRead);
+    if (this.#unfinished > 0) {
+      this.#watch(admission);
+      if (this.#begin(admission)) return admission;
+    }
+    this.#start(admission);
     return admission;
+  }
+
+  /** As {@link announceNow} for a read that has no place here, because it is over before anybody's next turn: it is not ended. */
+  passBy({ caller }: CallContext, traits: CallTraits, subject?: unknown): void {
+    const lane = this.#laneOf(caller, traits);
+    if (this.#unfinished > 0 && lane.conflicts(true)) this.#reliance.add('order', subject);
+    if (lane !== this.#processLane && lane.idle) caller.lanes?.release(lane);
   }
 
   /**
@@ -230,17 +247,20 @@ export class KeyGate {
     for (const admission of this.#turns) if (admission.lane === lane) yield admission;
   }
 
+  /** The lane of a caller's calls, until it is released. */
+  #laneOf(caller: Caller, { order }: CallTraits): Lane {
+    if (order === 'caller') this.#registry.useCallers();
+    if (order === 'process' || caller === processRoot) return this.#processLane;
+    return (caller.lanes ??= new CallerLanes(this)).get(this);
+  }
+
   #prepare(
     { caller, transaction }: CallContext,
     traits: CallTraits,
     nowMs: number,
     subject: unknown,
   ): Admission {
-    let lane = this.#processLane;
-    if (traits.order !== 'process') {
-      if (traits.order === 'caller') this.#registry.useCallers();
-      if (caller !== processRoot) lane = (caller.lanes ??= new CallerLanes(this)).get(this);
-    }
+    const lane = this.#laneOf(caller, traits);
     let parent = transaction;
     while (parent !== undefined && parent.state !== 'in flight') parent = parent.parent;
     const admission = new Admission(this, caller, traits, lane, parent, nowMs);
@@ -266,10 +286,16 @@ export class KeyGate {
       admission.follows = lane.followable(admission);
       if (admission.follows === undefined) return false;
     }
-    this.#count(admission);
-    this.#enterLane(admission, isRead);
-    this.#fly(admission, isRead);
+    this.#start(admission);
     return true;
+  }
+
+  /** Puts in flight what was not counted yet. Where nothing is unfinished, nothing needs to be asked before. */
+  #start(admission: Admission): void {
+    const isRead = admission.traits.kind === 'read';
+    this.#count(admission);
+    admission.lane.enter(isRead);
+    this.#fly(admission, isRead);
   }
 
   #enqueue(admission: Admission): void {
@@ -280,7 +306,7 @@ export class KeyGate {
       lane.waiting.push(admission);
       return;
     }
-    this.#enterLane(admission, false);
+    admission.lane.enter(false);
     this.#awaitTurn(admission);
   }
 
@@ -305,11 +331,6 @@ export class KeyGate {
     parent?.nested?.delete(admission);
   }
 
-  #enterLane({ lane }: Admission, isRead: boolean): void {
-    if (isRead) lane.reads += 1;
-    else lane.writes += 1;
-  }
-
   #isOpen(admission: Admission): boolean {
     return this.#turns.first === undefined && this.#admits(admission);
   }
@@ -325,7 +346,7 @@ export class KeyGate {
   #fly(admission: Admission, isRead: boolean): void {
     const { traits } = admission;
     admission.state = 'in flight';
-    this.#heldUp.delete(admission);
+    if (this.#heldUp.size > 0) this.#heldUp.delete(admission);
     this.inFlight.push(admission);
     admission.lane.join(admission);
     if (isRead) return;
@@ -356,6 +377,10 @@ export class KeyGate {
 
   /** Lets through what nothing holds up any more: first those that had reached their turn. */
   #advance({ caller, lane }: Admission): void {
+    if (this.#unfinished === 0) {
+      if (lane !== this.#processLane) caller.lanes?.release(lane);
+      return;
+    }
     for (let next = this.#turns.first; next !== undefined; next = this.#turns.first) {
       if (!this.#admits(next)) break;
       this.#turns.remove(next);
@@ -374,7 +399,7 @@ export class KeyGate {
         if (next.follows === undefined) return;
       }
       lane.waiting.remove(next);
-      this.#enterLane(next, isRead);
+      next.lane.enter(isRead);
       if (isOpen) this.#admit(next, isRead);
       else {
         this.#awaitTurn(next);
@@ -436,11 +461,6 @@ export class KeyGate {
     this.#advance(admission);
   }
 
-  #throwIfDeadlocked(admission: Admission): void {
-    const error = this.#refuseDeadlock(admission);
-    if (error !== undefined) throw error;
-  }
-
   /** Withdraws a call that would wait for ever, or lets it pass where that is enough. */
   #refuseDeadlock(admission: Admission): DeadlockError | undefined {
     let held = transactionWaitedFor(admission);
@@ -462,7 +482,7 @@ export class KeyGate {
 
   #release(admission: Admission, state: 'waived' | 'cut'): ReleasedCall {
     const { caller, sinceMs, traits } = admission;
-    const before = this.#waiting();
+    const before = this.#unfinished - this.inFlight.length;
     this.#end(admission, state);
     return {
       key: this.key,
@@ -471,21 +491,7 @@ export class KeyGate {
       origin: caller.origin,
       sinceMs,
       releasedMs: this.#registry.clock.monotonicMs(),
-      admitted: before - this.#waiting(),
+      admitted: before - (this.#unfinished - this.inFlight.length),
     };
   }
-
-  #waiting(): number {
-    let inFlight = 0;
-    for (let call = this.inFlight.first; call !== undefined; call = call.next) inFlight += 1;
-    return this.#unfinished - inFlight;
-  }
-}
-
-function isWaiting({ state }: Admission): boolean {
-  return state === 'waits for order' || state === 'waits for turn';
-}
-
-function excludesOthers({ kind, alone, exclusion }: CallTraits): boolean {
-  return alone || (kind === 'transaction' && exclusion === 'process');
 }

@@ -85,6 +85,12 @@ export class Lane {
     admission.inLine = true;
   }
 
+  /** Counts a call that waits for none of the lane. */
+  enter(isRead: boolean): void {
+    if (isRead) this.reads += 1;
+    else this.writes += 1;
+  }
+
   /** Takes a call out that was counted. */
   leave(admission: Admission, isRead: boolean): void {
     if (isRead) this.reads -= 1;

@@ -1,19 +1,18 @@
 import { NotComparableError } from '@changeover/core';
 import type { Clock, Leg, LegName, ReadDefinition, WriteDefinition } from '@changeover/core';
-import { isStream } from '../call/answers.ts';
+import { isStream } from '../call/invoke.ts';
 import type { ResolvedCall } from '../call/resolved-call.ts';
 import type { CallsInFlight } from '../call/calls-in-flight.ts';
 import { callerTrace } from './caller-trace.ts';
 import { type ComparisonSinks, reportComparison } from './comparison-log.ts';
 import { type AnswerStyle, LoopBudget } from './loop-budget.ts';
-import { rowCount } from './answer.ts';
 import { ReadComparison } from './read-comparison.ts';
 import type { ShedReason } from '../recorder/shed-reason.ts';
 import { errorCode, ShadowCaller } from './shadow-caller.ts';
 import { ShadowQueue, type ShadowQueueOptions, type ShadowTask } from './shadow-queue.ts';
 import { ShapeCosts } from './shape-costs.ts';
 import { type ShapeQuotaOptions, ShapeQuotas } from './shape-quotas.ts';
-import { copyAnswer, tryToCopy } from './copy-answer.ts';
+import { copyAnswer, copyForOtherLeg, rowCount, tryToCopy } from './copy-answer.ts';
 import { PendingComparison } from './pending-comparison.ts';
 import { RecentCalls } from './recent-calls.ts';
 import { type ReproduceOptions, type Reproduction, reproduceRead } from './reproduction.ts';
@@ -135,7 +134,8 @@ export class Comparer {
       pending.refuse(refusal);
       return undefined;
     }
-    const copy = tryToCopy(args);
+    const { functions } = resolved.definition as ReadDefinition;
+    const copy = copyForOtherLeg(args, functions);
     if (copy === undefined) {
       pending.shed('not-comparable');
       return undefined;
@@ -182,18 +182,18 @@ export class Comparer {
     pending: PendingComparison,
   ): PendingRead {
     const definition = resolved.definition as ReadDefinition;
-    const comparison = new ReadComparison(
-      this.#caller,
-      this.#seen,
-      this.#options.clock,
+    const comparison = new ReadComparison({
+      caller: this.#caller,
+      seen: this.#seen,
+      clock: this.#options.clock,
       resolved,
       shadow,
       args,
       pending,
-      (run) => {
+      later: (run) => {
         this.#confirm(resolved, pending, run);
       },
-    );
+    });
     const { maxRows } = resolved.decision.settings;
     return {
       answered: (answer, tookMs) => {

@@ -1,3 +1,5 @@
+import { isStream } from '../call/invoke.ts';
+
 /**
  * Copies a call's arguments, so that the shadow leg works on what the caller passed: the caller may change its objects
  * as soon as it has its answer, and the shadow leg must not be able to change them at all.
@@ -14,6 +16,26 @@ export function snapshotArguments(args: readonly unknown[]): readonly unknown[] 
 export function tryToCopy(args: readonly unknown[]): readonly unknown[] | undefined {
   try {
     return snapshotArguments(args);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Copies the arguments of a read for the other leg, which makes the call a second time.
+ *
+ * @param functions `pure` where functions among them may run a second time too.
+ * @returns undefined where the call can't be made twice: a function of the caller's would run again, a stream or an iterator
+ *   would be used up, or an argument defends itself.
+ */
+export function copyForOtherLeg(
+  args: readonly unknown[],
+  functions: 'pure' | undefined,
+): readonly unknown[] | undefined {
+  const copier = new Copier();
+  try {
+    const copies = args.map((argument) => copier.copy(argument, 0));
+    return copier.usedUp || (copier.functions && functions !== 'pure') ? undefined : copies;
   } catch {
     return undefined;
   }
@@ -40,6 +62,10 @@ const rememberedDepth = 4;
 class Copier {
   /** Something was met that is passed as it is. */
   shared = false;
+  /** One of them was a function. */
+  functions = false;
+  /** One of them was a stream or an iterator. */
+  usedUp = false;
   #copies: Map<object, unknown> | undefined;
 
   copy(value: unknown, depth: number): unknown {
@@ -104,6 +130,16 @@ class Copier {
 
   #share(value: unknown): unknown {
     this.shared = true;
+    if (typeof value === 'function') this.functions = true;
+    else if (isStream(value)) this.usedUp = true;
     return value;
   }
+}
+
+/** How many rows a result has; what isn't rows counts as one. */
+export function rowCount(value: unknown): number {
+  if (Array.isArray(value)) return value.length;
+  if (typeof value !== 'object' || value === null) return 1;
+  const { rows } = value as { rows?: unknown };
+  return Array.isArray(rows) ? rows.length : 1;
 }

@@ -1,146 +1,104 @@
-import { findDifference, roundedNumbers } from '@changeover/compare';
-import { SnapshotLostError } from '@changeover/core';
-import type { Clock, HeldSnapshot, LegName, ReadDefinition, ShadowCall } from '@changeover/core';
-import type { AnswerFacts, OpenParts, Undetermined } from '@changeover/core';
+import { digestInSteps } from '@changeover/compare';
+import type { Clock, Digest, LegName } from '@changeover/core';
 import type { ResolvedCall } from '../call/resolved-call.ts';
-import { type Answer, rowCount } from './answer.ts';
-import {
-  decide,
-  type Excuse,
-  firstRounds,
-  noAnswer,
-  type Round,
-  sameOutcome,
-  sameState,
-  type Surroundings,
-} from './confirmation.ts';
-import { digestInTurns } from './digest-in-turns.ts';
+import { ComparedRead } from './compared-read.ts';
+import { noAnswer, type Round, sameOutcome } from './confirmation.ts';
+import { rowCount } from './copy-answer.ts';
 import { describeDifference, describeOutcomes } from './difference-summary.ts';
-import { determinedPart, differsInRest, digestDetermined, isAmong } from './open-parts.ts';
-import { errorCode, type Outcome, type ShadowCaller } from './shadow-caller.ts';
 import type { PendingComparison } from './pending-comparison.ts';
+import { ReadReruns } from './read-reruns.ts';
+import { hasError } from './read-rounds.ts';
 import type { SeenDifferences } from './seen-differences.ts';
-
-/** Rounds that a write fell into before the reruns are given up. */
-const maxLostRounds = 12;
-/** Looks at whether the writes in flight have ended, and between two of them, in ms. */
-const maxPauses = 200;
-const pauseMs = 5;
+import { errorCode, type Outcome, type ShadowCaller } from './shadow-caller.ts';
 
 /** A larger answer is compared by its digest alone: it is not shown, and no rule is laid over it. */
 const maxShownRows = 5_000;
 
-/** Rows among which those that a limit took are looked for. */
-const mostCandidates = 5_000;
+/** Rows digested in one turn of the event loop: half a millisecond's. */
+const rowsPerTurn = 2_000;
 
-/** One run of both legs, with their results where the digests differ. */
-interface FullRound extends Round {
-  readonly results: { readonly legacy: unknown; readonly pooled: unknown };
+/** What the answering leg gave its caller. */
+export interface Answer {
+  /** Undefined where it is to be had from the copy. */
+  readonly outcome?: Outcome | undefined;
+  readonly copy?: unknown;
+  /** How long it took, in ms. */
+  readonly tookMs?: number | undefined;
 }
 
-/** Runs reruns in a queue of their own. */
-export type Later = (run: (signal: AbortSignal) => Promise<void>) => void;
+/** What the comparison of a read is made of. */
+export interface ReadComparisonParts {
+  readonly caller: ShadowCaller;
+  readonly seen: SeenDifferences;
+  readonly clock: Clock;
+  readonly resolved: ResolvedCall;
+  /** The leg that the answer is compared with. */
+  readonly shadow: LegName;
+  readonly args: readonly unknown[];
+  readonly pending: PendingComparison;
+  /** Runs reruns in a queue of their own. */
+  readonly later: (run: (signal: AbortSignal) => Promise<void>) => void;
+}
 
-/** The comparison of one sampled read: the shadow run, and where it differs the reruns that tell why. */
+/** The comparison of one sampled read: the shadow run, and where it differs the reruns that tell why. To be made before the read is. */
 export class ReadComparison {
   /** Set before {@link run}. */
   answer: Answer | undefined;
-  readonly #caller: ShadowCaller;
-  readonly #clock: Clock;
-  readonly #resolved: ResolvedCall;
-  readonly #shadow: LegName;
-  readonly #args: readonly unknown[];
-  readonly #pending: PendingComparison;
-  readonly #epoch: number;
-  readonly #quiet: boolean;
-  readonly #version: string | undefined;
-  readonly #seen: SeenDifferences;
-  readonly #later: Later;
-  #facts: AnswerFacts | undefined;
-  /** There are too many rows to look for those that a limit took: they are not asked for again. */
-  #tooMany = false;
+  readonly #parts: ReadComparisonParts;
+  readonly #read: ComparedRead;
   readonly #startedMs: number;
 
-  constructor(
-    caller: ShadowCaller,
-    seen: SeenDifferences,
-    clock: Clock,
-    resolved: ResolvedCall,
-    shadow: LegName,
-    args: readonly unknown[],
-    pending: PendingComparison,
-    later: Later,
-  ) {
-    this.#later = later;
-    this.#caller = caller;
-    this.#seen = seen;
-    this.#clock = clock;
-    this.#resolved = resolved;
-    this.#shadow = shadow;
-    this.#args = args;
-    this.#pending = pending;
-    this.#startedMs = clock.monotonicMs();
-    this.#epoch = resolved.state.gate.epoch;
-    this.#quiet = resolved.state.gate.quiet;
-    this.#version = caller.version(resolved.key);
+  constructor(parts: ReadComparisonParts) {
+    this.#parts = parts;
+    this.#read = new ComparedRead(parts.caller, parts.resolved, parts.args);
+    this.#startedMs = parts.clock.monotonicMs();
   }
 
-  /**
-   * Asks what is known of the call's answer, before {@link run}; undefined where nobody is to be asked. Resolves to false where the
-   * call must not be made again. Never rejects.
-   */
+  /** See {@link ComparedRead.learn}: to be asked before {@link run}. */
   learn(): Promise<boolean> | undefined {
-    const { facts } = this.#resolved.definition as {
-      facts?: (...args: readonly unknown[]) => Promise<AnswerFacts>;
-    };
-    return facts?.(...this.#args).then(
-      (known) => {
-        this.#facts = known;
-        return known.acts === undefined;
-      },
-      () => false,
-    );
+    return this.#read.learn();
   }
 
   /** Runs the shadow leg and settles the pending comparison. Rejects only when the signal is aborted. */
   async run(signal: AbortSignal): Promise<void> {
     const { answer } = this;
     if (answer === undefined) throw new Error('a comparison was run before its answer was there');
-    const shadow = await this.#caller.digest(
-      this.#shadow,
-      this.#call(signal),
-      this.#resultKind,
-      (ms) => {
-        this.#timed(ms, answer.tookMs);
-      },
-    );
+    const { caller, pending, seen, shadow: leg } = this.#parts;
+    const read = this.#read;
+    const shadow = await caller.digest(leg, read.call(signal), read.resultKind, (ms) => {
+      this.#timed(ms, answer.tookMs);
+    });
     const given = answer.outcome ?? (await this.#digestCopy(answer.copy, signal));
     if (given === undefined) return;
-    const first =
-      this.#shadow === 'pooled'
-        ? { legacy: given, pooled: shadow }
-        : { legacy: shadow, pooled: given };
-    if (sameOutcome(first.legacy, first.pooled, this.#ordered || this.#sorted)) {
-      this.#pending.verdict({ verdict: 'match' });
-      if (!this.#seen.none) this.#seen.forget(this.#seen.key(this.#resolved, this.#args));
+    const first = this.#byLeg(given, shadow);
+    if (sameOutcome(first.legacy, first.pooled, read.comesInOrder)) {
+      pending.verdict({ verdict: 'match' });
+      if (!seen.none) seen.forget(seen.key(read.resolved, read.args));
       return;
     }
     const reason = noAnswer(first);
     if (reason !== undefined)
-      this.#pending.verdict({ verdict: 'inconclusive', reason, ...describeOutcomes(first) });
+      pending.verdict({ verdict: 'inconclusive', reason, ...describeOutcomes(first) });
     else if (await this.#copyPasses(first, signal))
-      this.#pending.verdict({ verdict: 'match', reason: 'by rule' });
+      pending.verdict({ verdict: 'match', reason: 'by rule' });
     else if (this.#seenBefore(first)) await this.#settleByWitness(first, signal);
     else this.#confirmLater(first);
+  }
+
+  /** What the answering leg gave and what the shadow did, by their names. */
+  #byLeg<T>(given: T, shadow: T): { readonly legacy: T; readonly pooled: T } {
+    return this.#parts.shadow === 'pooled'
+      ? { legacy: given, pooled: shadow }
+      : { legacy: shadow, pooled: given };
   }
 
   /** The digest of the answer, made after the caller has it; undefined where there is none, of which the pending is told. */
   async #digestCopy(copy: unknown, signal: AbortSignal): Promise<Outcome | undefined> {
     try {
-      return { kind: 'result', digest: await digestInTurns(copy, this.#resultKind, signal) };
+      return { kind: 'result', digest: await digestInTurns(copy, this.#read.resultKind, signal) };
     } catch (error) {
       signal.throwIfAborted();
-      this.#pending.verdict({
+      this.#parts.pending.verdict({
         verdict: 'inconclusive',
         reason: `the answer can't be digested: ${errorCode(error)}`,
       });
@@ -149,351 +107,96 @@ export class ReadComparison {
   }
 
   #timed(shadowMs: number, answerMs: number | undefined): void {
-    const { cell } = this.#resolved;
-    (this.#shadow === 'legacy' ? cell.legacyLatency : cell.pooledLatency).record(shadowMs);
+    const { resolved, shadow } = this.#parts;
+    const { cell } = resolved;
+    (shadow === 'legacy' ? cell.legacyLatency : cell.pooledLatency).record(shadowMs);
     if (answerMs === undefined) return;
-    if (this.#shadow === 'legacy') cell.paired.add(shadowMs, answerMs);
-    else cell.paired.add(answerMs, shadowMs);
+    const { legacy, pooled } = this.#byLeg(answerMs, shadowMs);
+    cell.paired.add(legacy, pooled);
   }
 
   /** A rule explains how the answer that was given differs from the other leg's, so that nothing needs to be run again on
    * the legacy leg. */
   async #copyPasses(first: Round, signal: AbortSignal): Promise<boolean> {
+    const { caller, resolved, shadow } = this.#parts;
+    const read = this.#read;
     const copy = this.#shownCopy;
-    if (this.#resolved.rules === undefined || copy === undefined || isError(first)) return false;
-    const other = await this.#caller.read(this.#shadow, this.#call(signal), this.#resultKind);
+    if (resolved.rules === undefined || copy === undefined || hasError(first)) return false;
+    const other = await caller.read(shadow, read.call(signal), read.resultKind);
     if (other.outcome.kind === 'error') return false;
-    return this.#passesByRule(
-      this.#shadow === 'pooled'
-        ? { legacy: copy, pooled: other.result }
-        : { legacy: other.result, pooled: copy },
-    );
-  }
-
-  #passesByRule({ legacy, pooled }: FullRound['results']): boolean {
-    const { key, operation, rules: book } = this.#resolved;
-    const rules = book?.for(operation, key);
-    if (rules === undefined) return false;
-    const difference = findDifference(legacy, pooled, this.#ordered, rules);
-    if (difference === undefined) return true;
-    if (difference.class !== 'order' || !rules.orderFree) return false;
-    rules.usedOrderFree();
-    return true;
+    return read.passesByRule(this.#byLeg(copy, other.result));
   }
 
   /** Reruns may have to wait for the legacy leg; the first looks at other calls must not wait with them. */
   #confirmLater(first: Round): void {
+    const { caller, clock, later, pending } = this.#parts;
+    const read = this.#read;
     const raced = {
       ...describeOutcomes(first),
       verdict: 'raced',
       reason: 'a write came between, and the legs could not be asked again',
     } as const;
-    this.#pending.suspect(raced.class, () => (this.#stillQuiet ? undefined : raced));
+    pending.suspect(raced.class, () => (read.stillQuiet ? undefined : raced));
     // Reruns read anew; what waits for them holds no rows.
     this.answer = undefined;
-    this.#later((signal) => this.#confirm(first, signal));
-  }
-
-  /** No write of this process began or ended since before the answer. */
-  get #stillQuiet(): boolean {
-    return this.#quiet && this.#resolved.state.gate.epoch === this.#epoch;
+    const reruns = new ReadReruns({ caller, clock, read, pending });
+    later((signal) => reruns.confirm(first, signal));
   }
 
   /** The same call differed before, and legacy says the same as then. Only a difference that no write explains counts. */
   #seenBefore({ legacy }: Round): boolean {
-    if (!this.#stillQuiet || this.#foreignQuiet() === false || this.#resolved.key === '')
-      return false;
-    if (this.#undetermined !== undefined || this.#open !== undefined) return false;
-    const key = this.#seen.key(this.#resolved, this.#args);
-    const before = this.#seen.recall(key, this.#startedMs);
-    this.#seen.note(key, legacy, this.#clock.monotonicMs());
-    return before !== undefined && sameOutcome(before, legacy, this.#ordered);
+    const { clock, resolved, seen } = this.#parts;
+    const read = this.#read;
+    if (!read.stillQuiet || read.foreignQuiet === false || resolved.key === '') return false;
+    if (read.undetermined !== undefined || read.open !== undefined) return false;
+    const key = seen.key(resolved, read.args);
+    const before = seen.recall(key, this.#startedMs);
+    seen.note(key, legacy, clock.monotonicMs());
+    return before !== undefined && sameOutcome(before, legacy, read.ordered);
   }
 
   async #settleByWitness(first: Round, signal: AbortSignal): Promise<void> {
-    this.#pending.suspect(describeOutcomes(first).class);
+    const { caller, pending, resolved, shadow } = this.#parts;
+    const read = this.#read;
+    pending.suspect(describeOutcomes(first).class);
     const copy = this.#shownCopy;
     // The answering leg's rows were copied; the other leg's are read once more, to show where they differ.
     const other =
       copy === undefined
         ? undefined
-        : (await this.#caller.read(this.#shadow, this.#call(signal), this.#resultKind)).result;
-    const results =
-      this.#shadow === 'pooled' ? { legacy: copy, pooled: other } : { legacy: other, pooled: copy };
+        : (await caller.read(shadow, read.call(signal), read.resultKind)).result;
     const difference =
       other === undefined
         ? describeOutcomes(first)
-        : describeDifference(this.#resolved, first, results, this.#ordered);
-    this.#pending.verdict({
+        : describeDifference(resolved, first, this.#byLeg(copy, other), read.ordered);
+    pending.verdict({
       ...difference,
       verdict: 'mismatch',
       reason: 'the same call differed before, and legacy said the same both times',
     });
   }
 
-  async #confirm(first: Round, signal: AbortSignal): Promise<void> {
-    if (await this.#rerunsInSnapshot(first, signal)) return;
-    if (await this.#rerunsInQuiet(first, signal)) return;
-    this.#pending.verdict({
-      verdict: 'raced',
-      reason: 'writes kept coming while the call was run again',
-    });
-  }
-
-  /** Runs both legs again in moments without writes, one round in each: a round that a write fell into doesn't count. Rounds count
-   * together, whatever was written between them, as long as legacy says the same. False where writes kept coming. */
-  async #rerunsInQuiet(first: Round, signal: AbortSignal): Promise<boolean> {
-    const { gate } = this.#resolved.state;
-    const { key } = this.#resolved;
-    let rounds: FullRound[] = [];
-    let since: { epoch: number; state: string | undefined } = { epoch: -1, state: undefined };
-    for (let lost = 0; lost < maxLostRounds;) {
-      if (!(await this.#writesEnded(signal))) return false;
-      const { epoch } = gate;
-      if (rounds.length === 0) since = { epoch, state: await this.#caller.state(key, signal) };
-      const round = await this.#round(signal);
-      if (gate.epoch !== epoch) {
-        lost += 1;
-        continue;
-      }
-      const [before] = rounds;
-      // What legacy says now is of other data: the rounds before it tell nothing of this one.
-      if (before !== undefined && epoch !== since.epoch && !this.#saysTheSame(before, round)) {
-        rounds = [];
-        lost += 1;
-        continue;
-      }
-      rounds.push(round);
-      if (rounds.length < firstRounds) continue;
-      if (this.#decided(first, rounds, await this.#around(since, signal))) return true;
-    }
-    return false;
-  }
-
-  #saysTheSame(before: Round, now: Round): boolean {
-    return sameOutcome(before.legacy, now.legacy, this.#ordered || this.#sorted);
-  }
-
-  async #around(
-    since: { readonly epoch: number; readonly state: string | undefined },
-    signal: AbortSignal,
-  ): Promise<Pick<Surroundings, 'oneState' | 'snapshot' | 'quietSinceAnswer'>> {
-    const { state, key } = this.#resolved;
-    const around = { snapshot: false, quietSinceAnswer: this.#stillQuiet };
-    if (state.gate.epoch !== since.epoch) return { ...around, oneState: false };
-    const now = await this.#caller.state(key, signal);
-    return { ...around, oneState: sameState(since.state, now) };
-  }
-
-  /** Runs both legs again in one snapshot, where the engine has snapshots to share: writes may go on meanwhile. False where it has
-   * none. */
-  async #rerunsInSnapshot(first: Round, signal: AbortSignal): Promise<boolean> {
-    const { key } = this.#resolved;
-    const snapshot = key === '' ? undefined : await this.#caller.holdSnapshot(key, signal);
-    if (snapshot === undefined) return false;
-    const around = { oneState: true, snapshot: true, quietSinceAnswer: this.#stillQuiet };
-    const rounds: FullRound[] = [];
-    try {
-      for (;;) {
-        rounds.push(await this.#round(signal, snapshot));
-        if (rounds.length >= firstRounds && this.#decided(first, rounds, around)) return true;
-      }
-    } catch (error) {
-      if (error instanceof SnapshotLostError) return false;
-      throw error;
-    } finally {
-      await snapshot.release();
-    }
-  }
-
-  /** Settles the pending if the rounds tell enough. */
-  #decided(
-    first: Round,
-    rounds: readonly FullRound[],
-    around: Pick<Surroundings, 'oneState' | 'snapshot' | 'quietSinceAnswer'>,
-  ): boolean {
-    const finding = decide(first, rounds, {
-      ...around,
-      stage: this.#resolved.decision.stage,
-      ordered: this.#ordered,
-      shared: this.#resolved.key === '',
-      undetermined: this.#undetermined,
-      timed: this.#open?.rows === 'timed',
-      foreignQuiet: this.#foreignQuiet(),
-    });
-    if (finding.verdict === 'again') return false;
-    this.#settle(finding.verdict, finding.reason, first, rounds);
-    return true;
-  }
-
-  #settle(
-    verdict: 'match' | 'mismatch' | 'raced' | 'nondeterministic' | 'inconclusive',
-    reason: string | undefined,
-    first: Round,
-    rounds: readonly FullRound[],
-  ): void {
-    const shown = rounds.find(
-      (round) =>
-        round.excuse === undefined &&
-        (round.differs === true || !sameOutcome(round.legacy, round.pooled, this.#ordered)),
-    );
-    const difference =
-      shown === undefined || verdict !== 'mismatch'
-        ? describeOutcomes(shown ?? first)
-        : describeDifference(
-            this.#resolved,
-            shown,
-            this.#shown(shown),
-            this.#ordered || this.#sorted,
-          );
-    this.#pending.verdict({ ...difference, verdict, ...(reason === undefined ? {} : { reason }) });
-  }
-
-  async #round(signal: AbortSignal, snapshot?: HeldSnapshot): Promise<FullRound> {
-    const call = this.#call(signal);
-    const legacy = await this.#caller.read('legacy', call, this.#resultKind, snapshot);
-    const pooled = await this.#caller.read('pooled', call, this.#resultKind, snapshot);
-    const results = { legacy: legacy.result, pooled: pooled.result };
-    const outcomes = { legacy: legacy.outcome, pooled: pooled.outcome };
-    const ordered = this.#ordered || this.#sorted;
-    const same = sameOutcome(outcomes.legacy, outcomes.pooled, ordered);
-    if (this.#open !== undefined && !isError(outcomes))
-      return await this.#determinedRound({ results, same, open: this.#open, call, snapshot });
-    return { ...outcomes, results, excuse: same ? undefined : this.#excuse(outcomes, results) };
-  }
-
-  /** A round of what the call determines, and what it is worth that the legs agree in it. */
-  async #determinedRound(at: {
-    readonly results: FullRound['results'];
-    readonly same: boolean;
-    readonly open: OpenParts;
-    readonly call: ShadowCall;
-    readonly snapshot: HeldSnapshot | undefined;
-  }): Promise<FullRound> {
-    const { results, same, open } = at;
-    const outcome = (result: unknown): Outcome => ({
-      kind: 'result',
-      digest: digestDetermined(result, open),
-    });
-    const round = {
-      legacy: outcome(results.legacy),
-      pooled: outcome(results.pooled),
-      results,
-    };
-    if (same) return round;
-    if (this.#passesByRule(results)) return { ...round, excuse: 'rule' };
-    if (!sameOutcome(round.legacy, round.pooled, this.#ordered)) return round;
-    if (differsInRest(results, this.#ordered, open)) return { ...round, differs: true };
-    const reason = `but for ${open.leftOut.join('; ')}`;
-    if (open.rows === 'any') return { ...round, excuse: { verdict: 'nondeterministic', reason } };
-    if (open.rows !== 'some') return { ...round, excuse: { verdict: 'match', reason } };
-    const among = await this.#isAmongAllRows(at);
-    if (among === undefined) {
-      const unchecked = `${reason}; the rows that it could be could not be asked for`;
-      return { ...round, excuse: { verdict: 'inconclusive', reason: unchecked } };
-    }
-    return among ? { ...round, excuse: { verdict: 'match', reason } } : { ...round, differs: true };
-  }
-
-  /** Whether the pooled leg's rows are of those that the legacy leg has without the limit; undefined where that can't be told. */
-  async #isAmongAllRows({
-    results,
-    open,
-    call,
-    snapshot,
-  }: {
-    readonly results: FullRound['results'];
-    readonly open: OpenParts;
-    readonly call: ShadowCall;
-    readonly snapshot: HeldSnapshot | undefined;
-  }): Promise<boolean | undefined> {
-    const maxRows = Math.min(this.#resolved.decision.settings.maxRows, mostCandidates);
-    const args = this.#tooMany ? undefined : open.allRows?.(maxRows + 1);
-    if (args === undefined) return undefined;
-    const all = await this.#caller.read('legacy', { ...call, args }, 'rows', snapshot);
-    this.#tooMany = rowCount(all.result) > maxRows;
-    if (all.outcome.kind === 'error' || this.#tooMany) return undefined;
-    return isAmong(results.pooled, all.result, open);
-  }
-
-  /** The results as far as they are determined, so that a difference is shown where it counts. */
-  #shown({ results, differs }: FullRound): FullRound['results'] {
-    if (this.#open === undefined || differs === true) return results;
-    return {
-      legacy: determinedPart(results.legacy, this.#open),
-      pooled: determinedPart(results.pooled, this.#open),
-    };
-  }
-
-  #excuse({ legacy, pooled }: Round, results: FullRound['results']): Excuse | undefined {
-    if (isError({ legacy, pooled })) return undefined;
-    if (this.#passesByRule(results)) return 'rule';
-    if (this.#undetermined?.kind !== 'rounding') return undefined;
-    return findDifference(results.legacy, results.pooled, this.#ordered, roundedNumbers) ===
-      undefined
-      ? 'rounding'
-      : undefined;
-  }
-
-  /** Lets the writes in flight go on for a while; false where there are always some. */
-  async #writesEnded(signal: AbortSignal): Promise<boolean> {
-    const { gate } = this.#resolved.state;
-    for (let pauses = 0; !gate.quiet; pauses += 1) {
-      if (pauses >= maxPauses) return false;
-      await new Promise<void>((resolve) => {
-        this.#clock.after(pauseMs, resolve);
-      });
-      signal.throwIfAborted();
-    }
-    return true;
-  }
-
-  #foreignQuiet(): boolean | undefined {
-    return this.#version === undefined
-      ? undefined
-      : this.#caller.version(this.#resolved.key) === this.#version;
-  }
-
-  #call(signal: AbortSignal): ShadowCall {
-    const { compareAs } = this.#resolved.definition as ReadDefinition;
-    return { operation: this.#resolved.operation, args: this.#args, signal, compareAs };
-  }
-
   get #shownCopy(): unknown {
     const copy = this.answer?.copy;
     return rowCount(copy) > maxShownRows ? undefined : copy;
   }
-
-  get #resultKind(): 'rows' | 'value' {
-    return (this.#resolved.definition as ReadDefinition).result ?? 'value';
-  }
-
-  get #open(): OpenParts | undefined {
-    return this.#facts?.open;
-  }
-
-  /** Rows come in an order, but for those that are equal in it. */
-  get #sorted(): boolean {
-    return this.#open !== undefined && this.#open.sortedBy.length > 0;
-  }
-
-  get #undetermined(): Undetermined | undefined {
-    if (this.#facts !== undefined) return this.#facts.undetermined;
-    const { undetermined } = this.#resolved.definition as {
-      undetermined?: (...args: readonly unknown[]) => Undetermined | undefined;
-    };
-    return undetermined?.(...this.#args);
-  }
-
-  get #ordered(): boolean {
-    if (this.#facts !== undefined) return this.#facts.ordered;
-    const { ordered } = this.#resolved.definition as {
-      ordered?: (...args: readonly unknown[]) => boolean;
-    };
-    return ordered?.(...this.#args) ?? false;
-  }
 }
 
-function isError({ legacy, pooled }: Round): boolean {
-  return legacy.kind === 'error' || pooled.kind === 'error';
+/** The digest of a result, made in turns of the event loop so that a large one holds nobody up.
+ *
+ * @throws the signal's reason, or what makes the result undigestible. */
+async function digestInTurns(
+  result: unknown,
+  kind: 'rows' | 'value',
+  signal: AbortSignal,
+): Promise<Digest> {
+  const steps = digestInSteps(result, kind, rowsPerTurn);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    await new Promise<void>((resolve) => {
+      setImmediate(resolve);
+    });
+    signal.throwIfAborted();
+  }
 }

@@ -111,18 +111,18 @@ async function run(
   const pending = new PendingComparison(resolved, (settled) => {
     record = settled;
   });
-  const comparison = new ReadComparison(
+  const comparison = new ReadComparison({
     caller,
-    new SeenDifferences(),
+    seen: new SeenDifferences(),
     clock,
     resolved,
-    'pooled',
+    shadow: 'pooled',
     args,
     pending,
-    (rerun) => {
+    later: (rerun) => {
       reruns.push(rerun(signal));
     },
-  );
+  });
   await refuseWhatActs(resolved, args);
   await comparison.learn();
   const { compareAs, result = 'value' } = resolved.definition as ReadDefinition;

@@ -124,7 +124,9 @@ describe('in the store', () => {
     const logger = new SeenLogger();
     const path = join(folder, 'store.sqlite');
     const recorder = openRecorder({ path, run: 'test', logger });
-    const legs = twoLegs('shadow', { recorder, logger, sampleValues });
+    const list = { ...notesOperations.list, functions: 'pure' } as typeof notesOperations.list;
+    const operations = { ...notesOperations, list };
+    const legs = twoLegs('shadow', { operations, recorder, logger, sampleValues });
     await mismatch(legs);
     await mismatch(legs, [() => secret]);
     recorder.close();

@@ -1,9 +1,10 @@
 import { NotComparableError, SnapshotLostError } from '@changeover/core';
 import type { Clock, Digest, HeldSnapshot, Leg, LegName, ShadowCall } from '@changeover/core';
 import { digestResult, Redactor } from '@changeover/compare';
+import { callForComparison } from '../guarantees/index.ts';
 import { LegLane } from './leg-lane.ts';
 import type { LoopBudget } from './loop-budget.ts';
-import { isPromise } from '../call/answers.ts';
+import { isPromise } from '../call/invoke.ts';
 
 /** What a leg made of a call: a result by its digest, or an error by its kind. */
 export type Outcome =
@@ -158,13 +159,14 @@ export class ShadowCaller {
   }
 
   async #invoke(leg: LegName, call: ShadowCall): Promise<unknown> {
-    const method = (
-      this.#legs[leg].api as Record<string, ((...args: readonly unknown[]) => unknown) | undefined>
-    )[call.operation];
+    const { api } = this.#legs[leg];
+    const method = (api as Record<string, ((...args: readonly unknown[]) => unknown) | undefined>)[
+      call.operation
+    ];
     if (method === undefined)
       throw new TypeError(`the ${leg} leg has no operation ${call.operation}`);
     const startedMs = this.#clock.monotonicMs();
-    const result = method.apply(this.#legs[leg].api, [...call.args]);
+    const result = callForComparison(() => Reflect.apply(method, api, call.args));
     if (isPromise(result)) this.#loopBudget.answersLater(leg, call.operation);
     else {
       this.#loopBudget.took(leg, call.operation, this.#clock.monotonicMs() - startedMs);

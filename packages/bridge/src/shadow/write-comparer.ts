@@ -103,18 +103,18 @@ export class WriteComparer {
       definition: { kind: 'read', result },
     };
     submit(this.#context, resolved, pending, async (signal) => {
-      const comparison = new ReadComparison(
+      const comparison = new ReadComparison({
         caller,
         seen,
         clock,
-        asRead,
-        'pooled',
-        read.args,
+        resolved: asRead,
+        shadow: 'pooled',
+        args: read.args,
         pending,
-        (rerun) => {
+        later: (rerun) => {
           submit(this.#context, resolved, pending, rerun, undefined, this.#context.confirmations);
         },
-      );
+      });
       const outcome = await caller.digest('legacy', { ...read, signal }, result);
       if (outcome.kind === 'result' && outcome.digest.count > maxRows) {
         pending.shed('too-large');

@@ -1,0 +1,96 @@
+import { knownNames } from '@changeover/core';
+import { methodNames } from './method-names.ts';
+import { type Member, methodOf, ownerOf, WiringError } from './wiring.ts';
+
+/** A bridge's name, which is part of its flag's.
+ *
+ * @throws {WiringError} */
+export function checkName(name: unknown): string {
+  if (typeof name === 'string' && /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/.test(name)) return name;
+  throw new WiringError(
+    `A bridge's name is ${JSON.stringify(name)}: use 1 to 63 letters, digits, "_" and "-", beginning with a letter or digit.`,
+  );
+}
+
+/** Checks that each operation is what `read()`, `write()` or one of the others made.
+ *
+ * @throws {WiringError} with what to type. */
+export function checkOperations(operations: unknown, within = ''): void {
+  if (typeof operations !== 'object' || operations === null)
+    throw new WiringError('The option operations says what each method is: { list: read.rows() }.');
+  for (const [name, spec] of Object.entries(operations as Readonly<Record<string, unknown>>)) {
+    const { kind, operations: inside } = (spec ?? {}) as { kind?: unknown; operations?: unknown };
+    if (typeof kind !== 'string')
+      throw new WiringError(
+        `The operation ${within}${name} is declared as ${spec === null ? 'null' : typeof spec}: write ${name}: read(), ` +
+          'read.rows(), write(), transaction(), control(), bySql(classifier), legacyOnly() or sub({ … }).',
+      );
+    if (kind === 'sub') checkOperations(inside, `${within}${name}.`);
+  }
+}
+
+/**
+ * Checks that both legs have what was declared, and that everything callable of the legacy leg and of its objects with declared
+ * members was.
+ *
+ * @throws {WiringError} with every fault there is, each with what to type.
+ */
+export function checkWiring(
+  name: string,
+  members: readonly Member[],
+  legs: { readonly legacy: object; readonly pooled: object | undefined },
+  undeclared: 'refuse' | 'legacy',
+): void {
+  const faults = members.flatMap((member): string[] => {
+    const { operation, spec } = member;
+    if (methodOf(legs.legacy, member) === undefined)
+      return [
+        `the legacy leg has no method ${operation}: ${knownNames(operation, namesBeside(legs.legacy, member))}`,
+      ];
+    if (spec.kind === 'legacyOnly' || legs.pooled === undefined) return [];
+    return methodOf(legs.pooled, member) === undefined
+      ? [
+          `the pooled leg has no method ${operation}: give it one, or declare ${operation}: legacyOnly() to keep it where it is. ` +
+            '(A copy by { ...object } has no methods of its class.)',
+        ]
+      : [];
+  });
+  if (undeclared === 'refuse') faults.push(...undeclaredIn(legs.legacy, members));
+  if (faults.length > 0)
+    throw new WiringError(`The bridge "${name}" can't be made: ${faults.join('; ')}.`);
+}
+
+/** The methods of the object that a member would be of, each by its whole name. */
+function namesBeside(legacy: object, member: Member): string[] {
+  const owner = ownerOf(legacy, member);
+  const inside = member.path.slice(0, -1);
+  return owner === undefined
+    ? methodNames(legacy)
+    : methodNames(owner).map((name) => [...inside, name].join('.'));
+}
+
+/** A fault for each method that nobody declared, of the object itself and of each object inside that has declared members. */
+function undeclaredIn(
+  legacy: object,
+  members: readonly Member[],
+  path: readonly string[] = [],
+): string[] {
+  const within = ownerOf(legacy, { path: [...path, ''] });
+  if (within === undefined) return [];
+  const names = new Set(members.map((member) => member.path[path.length] ?? ''));
+  const faults = methodNames(within)
+    .filter((method) => !names.has(method))
+    .map((method) => {
+      const operations = path.length === 0 ? 'operations' : `sub({ … }) of ${path.join('.')}`;
+      return (
+        `${[...path, method].join('.')} is not declared: add ${method}: read(), read.rows(), write(), transaction(), control() ` +
+        `or legacyOnly() to ${operations}, or undeclared: 'legacy' to leave all that is not named with the legacy leg`
+      );
+    });
+  const inside = [...names].flatMap((name) => {
+    const own = members.filter((member) => member.path[path.length] === name);
+    const deeper = own.filter((member) => member.path.length > path.length + 1);
+    return deeper.length === 0 ? [] : undeclaredIn(legacy, deeper, [...path, name]);
+  });
+  return [...faults, ...inside];
+}

@@ -1,0 +1,170 @@
+import { type Clock, SnapshotLostError } from '@changeover/core';
+import type { ComparedRead } from './compared-read.ts';
+import {
+  decide,
+  type Finding,
+  firstRounds,
+  type Round,
+  sameOutcome,
+  sameState,
+  type Surroundings,
+} from './confirmation.ts';
+import { describeDifference, describeOutcomes } from './difference-summary.ts';
+import type { PendingComparison } from './pending-comparison.ts';
+import { type FullRound, ReadRounds } from './read-rounds.ts';
+import type { ShadowCaller } from './shadow-caller.ts';
+
+/** Rounds that a write fell into before the reruns are given up. */
+const maxLostRounds = 12;
+/** Looks at whether the writes in flight have ended, and between two of them, in ms. */
+const maxPauses = 200;
+const pauseMs = 5;
+
+/** What reruns are made of. */
+export interface ReadRerunsParts {
+  readonly caller: ShadowCaller;
+  readonly clock: Clock;
+  readonly read: ComparedRead;
+  readonly pending: PendingComparison;
+}
+
+/** What was seen of the data around the rounds. */
+type Around = Pick<Surroundings, 'oneState' | 'snapshot' | 'quietSinceAnswer'>;
+
+/** The reruns of a read whose legs differed: they tell whether the difference stays, and why it may be there. */
+export class ReadReruns {
+  readonly #parts: ReadRerunsParts;
+  readonly #rounds: ReadRounds;
+
+  constructor(parts: ReadRerunsParts) {
+    this.#parts = parts;
+    this.#rounds = new ReadRounds(parts.caller, parts.read);
+  }
+
+  /** Settles the pending comparison. Rejects only when the signal is aborted.
+   *
+   * @param first the answer and the first shadow run. */
+  async confirm(first: Round, signal: AbortSignal): Promise<void> {
+    if (await this.#inSnapshot(first, signal)) return;
+    if (await this.#inQuiet(first, signal)) return;
+    this.#parts.pending.verdict({
+      verdict: 'raced',
+      reason: 'writes kept coming while the call was run again',
+    });
+  }
+
+  /** Runs both legs again in moments without writes, one round in each: a round that a write fell into doesn't count. Rounds count
+   * together, whatever was written between them, as long as legacy says the same. False where writes kept coming. */
+  async #inQuiet(first: Round, signal: AbortSignal): Promise<boolean> {
+    const { caller, read } = this.#parts;
+    const { key, state } = read.resolved;
+    let rounds: FullRound[] = [];
+    let since: { epoch: number; state: string | undefined } = { epoch: -1, state: undefined };
+    for (let lost = 0; lost < maxLostRounds;) {
+      if (!(await this.#writesEnded(signal))) return false;
+      const { epoch } = state.gate;
+      if (rounds.length === 0) since = { epoch, state: await caller.state(key, signal) };
+      const round = await this.#rounds.run(signal);
+      if (state.gate.epoch !== epoch) {
+        lost += 1;
+        continue;
+      }
+      const [before] = rounds;
+      // What legacy says now is of other data: the rounds before it tell nothing of this one.
+      if (before !== undefined && epoch !== since.epoch && !this.#saysTheSame(before, round)) {
+        rounds = [];
+        lost += 1;
+        continue;
+      }
+      rounds.push(round);
+      if (rounds.length < firstRounds) continue;
+      if (this.#decided(first, rounds, await this.#around(since, signal))) return true;
+    }
+    return false;
+  }
+
+  #saysTheSame(before: Round, now: Round): boolean {
+    return sameOutcome(before.legacy, now.legacy, this.#parts.read.comesInOrder);
+  }
+
+  async #around(
+    since: { readonly epoch: number; readonly state: string | undefined },
+    signal: AbortSignal,
+  ): Promise<Around> {
+    const { caller, read } = this.#parts;
+    const { state, key } = read.resolved;
+    const around = { snapshot: false, quietSinceAnswer: read.stillQuiet };
+    if (state.gate.epoch !== since.epoch) return { ...around, oneState: false };
+    const now = await caller.state(key, signal);
+    return { ...around, oneState: sameState(since.state, now) };
+  }
+
+  /** Runs both legs again in one snapshot, where the engine has snapshots to share: writes may go on meanwhile. False where it has
+   * none. */
+  async #inSnapshot(first: Round, signal: AbortSignal): Promise<boolean> {
+    const { caller, read } = this.#parts;
+    const { key } = read.resolved;
+    const snapshot = key === '' ? undefined : await caller.holdSnapshot(key, signal);
+    if (snapshot === undefined) return false;
+    const around = { oneState: true, snapshot: true, quietSinceAnswer: read.stillQuiet };
+    const rounds: FullRound[] = [];
+    try {
+      for (;;) {
+        rounds.push(await this.#rounds.run(signal, snapshot));
+        if (rounds.length >= firstRounds && this.#decided(first, rounds, around)) return true;
+      }
+    } catch (error) {
+      if (error instanceof SnapshotLostError) return false;
+      throw error;
+    } finally {
+      await snapshot.release();
+    }
+  }
+
+  /** Settles the pending if the rounds tell enough. */
+  #decided(first: Round, rounds: readonly FullRound[], around: Around): boolean {
+    const { read } = this.#parts;
+    const finding = decide(first, rounds, {
+      ...around,
+      stage: read.resolved.decision.stage,
+      ordered: read.ordered,
+      shared: read.resolved.key === '',
+      undetermined: read.undetermined,
+      timed: read.open?.rows === 'timed',
+      foreignQuiet: read.foreignQuiet,
+    });
+    if (finding.verdict === 'again') return false;
+    this.#settle(finding, first, rounds);
+    return true;
+  }
+
+  #settle(
+    { verdict, reason }: Exclude<Finding, { readonly verdict: 'again' }>,
+    first: Round,
+    rounds: readonly FullRound[],
+  ): void {
+    const { pending, read } = this.#parts;
+    const counts = (round: FullRound): boolean =>
+      round.differs === true || !sameOutcome(round.legacy, round.pooled, read.ordered);
+    const shown = rounds.find((round) => round.excuse === undefined && counts(round));
+    const difference =
+      shown === undefined || verdict !== 'mismatch'
+        ? describeOutcomes(shown ?? first)
+        : describeDifference(read.resolved, shown, this.#rounds.shown(shown), read.comesInOrder);
+    pending.verdict({ ...difference, verdict, ...(reason === undefined ? {} : { reason }) });
+  }
+
+  /** Lets the writes in flight go on for a while; false where there are always some. */
+  async #writesEnded(signal: AbortSignal): Promise<boolean> {
+    const { clock, read } = this.#parts;
+    const { gate } = read.resolved.state;
+    for (let pauses = 0; !gate.quiet; pauses += 1) {
+      if (pauses >= maxPauses) return false;
+      await new Promise<void>((resolve) => {
+        clock.after(pauseMs, resolve);
+      });
+      signal.throwIfAborted();
+    }
+    return true;
+  }
+}

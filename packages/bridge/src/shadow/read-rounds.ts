@@ -1,0 +1,115 @@
+import { findDifference, roundedNumbers } from '@changeover/compare';
+import type { HeldSnapshot, OpenParts, ShadowCall } from '@changeover/core';
+import type { ComparedRead, Results } from './compared-read.ts';
+import { type Excuse, type Round, sameOutcome } from './confirmation.ts';
+import { rowCount } from './copy-answer.ts';
+import { determinedPart, differsInRest, digestDetermined, isAmong } from './open-parts.ts';
+import type { Outcome, ShadowCaller } from './shadow-caller.ts';
+
+/** Rows among which those that a limit took are looked for. */
+const mostCandidates = 5_000;
+
+/** One run of both legs with their results. */
+export interface FullRound extends Round {
+  readonly results: Results;
+}
+
+/** What a round is judged by that does not agree as it is. */
+interface OpenRound {
+  readonly results: Results;
+  readonly open: OpenParts;
+  readonly call: ShadowCall;
+  readonly snapshot: HeldSnapshot | undefined;
+}
+
+/** Runs a compared read on both legs, and tells what of their difference counts. */
+export class ReadRounds {
+  readonly #caller: ShadowCaller;
+  readonly #read: ComparedRead;
+  /** There are too many rows to look for those that a limit took: they are not asked for again. */
+  #tooMany = false;
+
+  constructor(caller: ShadowCaller, read: ComparedRead) {
+    this.#caller = caller;
+    this.#read = read;
+  }
+
+  /** Rejects only when the signal is aborted or the snapshot is lost. */
+  async run(signal: AbortSignal, snapshot?: HeldSnapshot): Promise<FullRound> {
+    const { open, resultKind, comesInOrder } = this.#read;
+    const call = this.#read.call(signal);
+    const legacy = await this.#caller.read('legacy', call, resultKind, snapshot);
+    const pooled = await this.#caller.read('pooled', call, resultKind, snapshot);
+    const results = { legacy: legacy.result, pooled: pooled.result };
+    const outcomes = { legacy: legacy.outcome, pooled: pooled.outcome };
+    const same = sameOutcome(outcomes.legacy, outcomes.pooled, comesInOrder);
+    if (open === undefined || hasError(outcomes))
+      return { ...outcomes, results, excuse: same ? undefined : this.#excuse(outcomes, results) };
+    const determined = { ...determinedOutcomes(results, open), results };
+    return same
+      ? determined
+      : { ...determined, ...(await this.#judge(determined, { results, open, call, snapshot })) };
+  }
+
+  /** The results as far as they are determined, so that a difference is shown where it counts. */
+  shown({ results, differs }: FullRound): Results {
+    const { open } = this.#read;
+    if (open === undefined || differs === true) return results;
+    return {
+      legacy: determinedPart(results.legacy, open),
+      pooled: determinedPart(results.pooled, open),
+    };
+  }
+
+  /** What it is worth that the legs agree in what the call determines. */
+  async #judge(round: Round, at: OpenRound): Promise<Pick<Round, 'excuse' | 'differs'>> {
+    const { results, open } = at;
+    const { ordered } = this.#read;
+    if (this.#read.passesByRule(results)) return { excuse: 'rule' };
+    if (!sameOutcome(round.legacy, round.pooled, ordered)) return {};
+    if (differsInRest(results, ordered, open)) return { differs: true };
+    const reason = `but for ${open.leftOut.join('; ')}`;
+    if (open.rows === 'any') return { excuse: { verdict: 'nondeterministic', reason } };
+    if (open.rows !== 'some') return { excuse: { verdict: 'match', reason } };
+    const among = await this.#isAmongAllRows(at);
+    if (among === undefined) {
+      const unchecked = `${reason}; the rows that it could be could not be asked for`;
+      return { excuse: { verdict: 'inconclusive', reason: unchecked } };
+    }
+    return among ? { excuse: { verdict: 'match', reason } } : { differs: true };
+  }
+
+  /** Whether the pooled leg's rows are of those that the legacy leg has without the limit; undefined where that can't be told. */
+  async #isAmongAllRows(at: OpenRound): Promise<boolean | undefined> {
+    const { results, open, call, snapshot } = at;
+    const maxRows = Math.min(this.#read.resolved.decision.settings.maxRows, mostCandidates);
+    const args = this.#tooMany ? undefined : open.allRows?.(maxRows + 1);
+    if (args === undefined) return undefined;
+    const all = await this.#caller.read('legacy', { ...call, args }, 'rows', snapshot);
+    this.#tooMany = rowCount(all.result) > maxRows;
+    if (all.outcome.kind === 'error' || this.#tooMany) return undefined;
+    return isAmong(results.pooled, all.result, open);
+  }
+
+  #excuse(round: Round, results: Results): Excuse | undefined {
+    if (hasError(round)) return undefined;
+    if (this.#read.passesByRule(results)) return 'rule';
+    if (this.#read.undetermined?.kind !== 'rounding') return undefined;
+    const { legacy, pooled } = results;
+    const difference = findDifference(legacy, pooled, this.#read.ordered, roundedNumbers);
+    return difference === undefined ? 'rounding' : undefined;
+  }
+}
+
+/** A leg failed. */
+export function hasError({ legacy, pooled }: Pick<Round, 'legacy' | 'pooled'>): boolean {
+  return legacy.kind === 'error' || pooled.kind === 'error';
+}
+
+function determinedOutcomes({ legacy, pooled }: Results, open: OpenParts): Round {
+  const outcome = (result: unknown): Outcome => ({
+    kind: 'result',
+    digest: digestDetermined(result, open),
+  });
+  return { legacy: outcome(legacy), pooled: outcome(pooled) };
+}
