@@ -168,29 +168,24 @@ class BridgedConnection {
 
   #execution(way: Way): Method {
     const at = way.endsWith('Until') ? 2 : 1;
-    const operation = ways[way];
-    const opens = openedBy(way);
-    return (...args) => {
-      const text = args[0];
-      if (typeof text !== 'string' || this.#isClosed) return this.#refuse(way, args);
+    return async (...args) => {
+      const [text] = args;
+      // The driver's own words for what it can't take, or for a connection that is closed.
+      if (typeof text !== 'string' || this.#isClosed) {
+        await this.#closing;
+        return callOn(this.#handle, way, args);
+      }
       const values = args[at];
       return this.#bridge.run({
-        operation,
+        operation: ways[way],
         text,
         values,
         keyedBy: Array.isArray(values) ? values : undefined,
-        work: (connection, given) =>
-          callOn(connection, way, given === values ? args : withValue(args, at, given)),
-        opens,
+        work: async (connection, given) => callOn(connection, way, withValue(args, at, given)),
+        opens: openedBy(way),
         only: undefined,
       });
     };
-  }
-
-  /** The driver's own words for what it can't take, or for a connection that is closed. */
-  async #refuse(way: Way, args: readonly unknown[]): Promise<unknown> {
-    await this.#closing;
-    return callOn(this.#handle, way, args);
   }
 
   async #prepare(sql: string): Promise<DuckDBPreparedStatement> {
@@ -357,13 +352,8 @@ class BridgedConnection {
   }
 }
 
-/** Its methods are all asynchronous. */
-function callOn(
-  connection: DuckDBConnection,
-  way: Way,
-  args: readonly unknown[],
-): Promise<unknown> {
-  return (connection as unknown as Methods)[way]?.(...args) as Promise<unknown>;
+function callOn(connection: DuckDBConnection, way: string, args: readonly unknown[]): unknown {
+  return (connection as unknown as Methods)[way]?.(...args);
 }
 
 function withValue(args: readonly unknown[], at: number, value: unknown): readonly unknown[] {

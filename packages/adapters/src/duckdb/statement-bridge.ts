@@ -62,9 +62,6 @@ export interface Given {
 /** Takes every statement of a handle through a bridge. */
 export class StatementBridge {
   readonly statements: Statements;
-  /** Its methods, taken from it once: looking one up costs as much as a call. */
-  readonly #methods: Statements;
-  readonly #learn: StatementParts['learn'];
   readonly #options: StatementBridgeOptions;
   readonly #watch: SessionWatch;
   readonly #sessions = new Map<string, KeptSession>();
@@ -98,7 +95,6 @@ export class StatementBridge {
       );
     };
     const written = defined(writes);
-    this.#learn = (sql) => options.classifier.learn(sql);
     this.statements = createBridge<
       Statements,
       Readonly<Record<Operation, ReturnType<typeof defined>>>
@@ -114,8 +110,6 @@ export class StatementBridge {
       answers: 'promises',
       isUnavailable: options.isUnavailable,
     });
-    const { run, stream, start, append } = this.statements;
-    this.#methods = { run, stream, start, append };
   }
 
   get logger(): Logger {
@@ -134,10 +128,8 @@ export class StatementBridge {
     const statement = this.#statement(given, given.operation === 'append');
     const { session } = statement;
     this.#tellWatch(given.operation, statement);
-    const call = this.#methods[given.operation];
-    const answer = session.mustWait(statement)
-      ? await session.whenOpen(statement, () => call(statement, given.values))
-      : await call(statement, given.values);
+    const issue = (): Promise<unknown> => this.statements[given.operation](statement, given.values);
+    const answer = await this.#inTurn(session, statement, issue);
     return answer instanceof Answer ? answer.result : answer;
   }
 
@@ -218,7 +210,7 @@ export class StatementBridge {
       opens,
       prepares,
       only,
-      learn: this.#learn,
+      learn: (sql) => classifier.learn(sql),
     });
   }
 }

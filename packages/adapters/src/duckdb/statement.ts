@@ -32,8 +32,6 @@ export interface Session {
   run(leg: LegName, statement: Statement, values: unknown): Promise<unknown>;
 }
 
-const none: readonly Control[] = Object.freeze([]);
-
 /** What a statement is made of. */
 export interface StatementParts {
   /** Empty for what has none: an appender. */
@@ -55,32 +53,16 @@ export interface StatementParts {
 /** One execution of a statement. Its text can be seen, by which comparisons tell calls apart; the rest is hidden from them. */
 export class Statement {
   readonly text: string;
-  // One field each and not the parts as they came: one object fewer at every call.
-  readonly #classified: Classification;
-  readonly #caller: Caller;
-  readonly #session: Session;
-  readonly #work: Work;
-  readonly #opens: StatementParts['opens'];
-  readonly #prepares: boolean;
-  readonly #only: LegName | undefined;
-  readonly #learn: StatementParts['learn'];
+  readonly #parts: StatementParts;
   readonly #traits: StatementTraits;
   readonly #controls: readonly Control[];
   #settings = 0;
 
   constructor(parts: StatementParts) {
     this.text = parts.text;
-    this.#classified = parts.classified;
-    this.#caller = parts.caller;
-    this.#session = parts.session;
-    this.#work = parts.work;
-    this.#opens = parts.opens;
-    this.#prepares = parts.prepares;
-    this.#only = parts.only;
-    this.#learn = parts.learn;
+    this.#parts = parts;
     this.#traits = traitsOf(parts.classified);
-    const { known, mayControl } = this.#traits;
-    this.#controls = parts.prepares || (known && !mayControl) ? none : controlsIn(parts.text);
+    this.#controls = parts.prepares ? [] : controlsIn(parts.text);
   }
 
   get traits(): StatementTraits {
@@ -88,27 +70,27 @@ export class Statement {
   }
 
   get caller(): Caller {
-    return this.#caller;
+    return this.#parts.caller;
   }
 
   get session(): Session {
-    return this.#session;
+    return this.#parts.session;
   }
 
   get work(): Work {
-    return this.#work;
+    return this.#parts.work;
   }
 
   get opens(): StatementParts['opens'] {
-    return this.#opens;
+    return this.#parts.opens;
   }
 
   get prepares(): boolean {
-    return this.#prepares;
+    return this.#parts.prepares;
   }
 
   get only(): LegName | undefined {
-    return this.#only;
+    return this.#parts.only;
   }
 
   /** What it does to the transaction around it, statement by statement. */
@@ -140,10 +122,10 @@ export class Statement {
 
   /** What the statement does: at once where that is known, else when it was learned. */
   whenKnown(use: (traits: StatementTraits, statement: Classified) => void): void {
-    const classified = this.#classified;
+    const { classified, learn } = this.#parts;
     if (classified !== 'pending') use(this.#traits, classified);
     else
-      void this.#learn(this.text).then((learned) => {
+      void learn(this.text).then((learned) => {
         use(traitsOf(learned), learned);
       });
   }
