@@ -6,6 +6,7 @@ import { root, runTool } from './run-node.ts';
 /** What builds, packs, installs or moves whole programs through every stage, the campaign of faults, and that and the whole
  * contract through each pooler. */
 const long = [
+  'test/adapters/typeorm',
   'test/adopt',
   'test/docs/tutorial',
   'test/examples',

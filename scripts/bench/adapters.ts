@@ -1,10 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { bridgeDatabase } from '@changeover/adapters/better-sqlite3';
+import { bridgeConnection } from '@changeover/adapters/duckdb';
+import { bridgeKnex } from '@changeover/adapters/knex';
 import { BridgeDialect } from '@changeover/adapters/kysely';
 import { bridgeClient } from '@changeover/adapters/pg';
 import { bridgeOf, createStaticStageSource, silentLogger } from '@changeover/bridge';
 import type { Stage } from '@changeover/core';
+import { DuckDBInstance } from '@duckdb/node-api';
+import knex, { type Knex } from 'knex';
 import { type Dialect, Kysely, SqliteDialect } from 'kysely';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,8 +26,7 @@ import { atLeast, atMost } from './verdict.ts';
 
 export const adapters: BenchCase = {
   name: 'adapters',
-  title:
-    'what the adapters of pg, better-sqlite3 and Kysely add to a statement, and 1, 10, 100 callers beside the bare handle',
+  title: 'what the adapters add to a statement, and 1, 10, 100 callers beside the bare handle',
   needsPostgres: true,
   run: measureAdapters,
 };
@@ -35,12 +38,20 @@ interface Tables {
 
 const rows = 1_000;
 
+/** How many callers share a handle. */
+const callersAtOnce: readonly number[] = [1, 10, 100];
+
 /** How long texts are given to be learned, which happens once each, in ms. */
 const learningMs = 500;
 
 async function measureAdapters(context: BenchContext): Promise<CaseResult> {
-  const onFile = await measureOnFile(context);
-  return { figures: [...onFile, ...(await measureClient(context))] };
+  return {
+    figures: [
+      ...(await measureOnFile(context)),
+      ...(await measureDuckdb(context)),
+      ...(await measureClient(context)),
+    ],
+  };
 }
 
 function settingsAt(name: string, stage: Stage) {
@@ -70,9 +81,23 @@ async function measureOnFile(context: BenchContext): Promise<Figure[]> {
     pooled: dialect(),
   });
   const bridged = new Kysely<Tables>({ dialect: bridging });
+  const newKnex = (): Knex =>
+    knex({
+      client: 'better-sqlite3',
+      connection: { filename: file },
+      useNullAsDefault: true,
+    });
+  const bareKnex = newKnex();
+  const bridgedKnex = bridgeKnex(newKnex(), settingsAt('knex', 'legacy'));
   try {
-    return [await addedToGet(context, handle, db), await addedToQuery(context, bare, bridged)];
+    return [
+      await addedToGet(context, handle, db),
+      await addedToQuery(context, bare, bridged),
+      await addedToKnex(context, bareKnex, bridgedKnex),
+    ];
   } finally {
+    await bareKnex.destroy();
+    await bridgedKnex.destroy();
     await bare.destroy();
     await bridged.destroy();
     await bridgeOf(db).close();
@@ -126,6 +151,72 @@ async function addedToQuery(
   });
 }
 
+async function addedToKnex(context: BenchContext, bare: Knex, bridged: Knex): Promise<Figure> {
+  const read = (db: Knex) => (): Promise<unknown> => Promise.resolve(db('note').where('id', 7));
+  const sides = { direct: read(bare), bridged: read(bridged) };
+  await learn(sides.bridged);
+  const timings = await takeTurns(context, sides, { rounds: 25, roundMs: 40 });
+  return figureOf({
+    key: 'knex-query',
+    name: 'changeover/knex adds to a query by primary key, at legacy',
+    unit: 'µs',
+    rounds: timings.addedMicros('bridged', 'direct'),
+    target: atMost(1),
+    beside: `Knex with better-sqlite3 takes ${timeText(timings.medianMs('direct'))}`,
+  });
+}
+
+async function measureDuckdb(context: BenchContext): Promise<Figure[]> {
+  const instance = await DuckDBInstance.create(':memory:');
+  const bare = await instance.connect();
+  await bare.run(
+    `create table note as select i as id, 'note ' || i as text from range(${String(rows)}) t(i)`,
+  );
+  const pooled = (): ReturnType<typeof instance.connect> => instance.connect();
+  const atLegacy = bridgeConnection(await instance.connect(), {
+    ...settingsAt('duckdb', 'legacy'),
+    pooled,
+  });
+  const atPooled = bridgeConnection(await instance.connect(), {
+    ...settingsAt('duckdb-pooled', 'pooled'),
+    pooled,
+  });
+  const read = (connection: typeof bare) => async (): Promise<unknown> =>
+    (await connection.runAndReadAll('select * from note where id = 7')).getRowsJson();
+  try {
+    for (const connection of [atLegacy, atPooled]) await learn(read(connection));
+    const added = await takeTurns(
+      context,
+      { direct: read(bare), bridged: read(atLegacy) },
+      { rounds: 25, roundMs: 40 },
+    );
+    const figures = [
+      figureOf({
+        key: 'duckdb-query',
+        name: 'changeover/duckdb adds to a query of one row, at legacy',
+        unit: 'µs',
+        rounds: added.addedMicros('bridged', 'direct'),
+        target: atMost(1),
+        beside: `the driver's own takes ${timeText(added.medianMs('direct'))}`,
+      }),
+    ];
+    for (const callers of callersAtOnce)
+      figures.push(
+        await besideHandle(context, callers, {
+          ...{ key: 'duckdb', title: 'changeover/duckdb at pooled, times the one connection' },
+          ...{ bare: read(bare), pooled: read(atPooled) },
+        }),
+      );
+    return figures;
+  } finally {
+    for (const bridged of [atLegacy, atPooled]) {
+      await bridgeOf(bridged).close();
+      bridged.closeSync();
+    }
+    bare.closeSync();
+  }
+}
+
 async function measureClient(context: BenchContext): Promise<Figure[]> {
   const clients = [0, 1, 2].map(() => new pg.Client(context.databaseUrl));
   const [bare, raw, other] = clients as [pg.Client, pg.Client, pg.Client];
@@ -156,8 +247,16 @@ async function measureClient(context: BenchContext): Promise<Figure[]> {
         beside: `pg's own takes ${timeText(added.medianMs('direct'))}`,
       }),
     ];
-    for (const callers of [1, 10, 100])
-      figures.push(await besideHandle(context, callers, read(bare), read(atPooled)));
+    for (const callers of callersAtOnce)
+      figures.push(
+        await besideHandle(context, callers, {
+          ...{
+            key: 'pg',
+            title: 'changeover/pg at pooled with 10 connections, times the one client',
+          },
+          ...{ bare: read(bare), pooled: read(atPooled) },
+        }),
+      );
     return figures;
   } finally {
     await bare.query(`drop table ${table}`);
@@ -166,24 +265,30 @@ async function measureClient(context: BenchContext): Promise<Figure[]> {
   }
 }
 
+interface Handles {
+  readonly key: string;
+  readonly title: string;
+  readonly bare: () => Promise<unknown>;
+  readonly pooled: () => Promise<unknown>;
+}
+
 async function besideHandle(
   context: BenchContext,
   callers: number,
-  bare: () => Promise<unknown>,
-  pooled: () => Promise<unknown>,
+  handles: Handles,
 ): Promise<Figure> {
   const sides = {
-    bare: () => together(callers, bare),
-    pooled: () => together(callers, pooled),
+    bare: () => together(callers, handles.bare),
+    pooled: () => together(callers, handles.pooled),
   };
   const timings = await takeTurns(context, sides, { rounds: 15, roundMs: 40 });
   return timings.speedup({
-    key: `pg-${callers}-callers`,
-    name: `changeover/pg at pooled with 10 connections, times the one client, ${callers} ${callers === 1 ? 'caller' : 'callers'}`,
+    key: `${handles.key}-${callers}-callers`,
+    name: `${handles.title}, ${callers} ${callers === 1 ? 'caller' : 'callers'}`,
     measured: 'pooled',
     against: 'bare',
     target: atLeast(callers === 1 ? 0.8 : 1),
-    beside: `for all: changeover ${timeText(timings.medianMs('pooled'))}, the client ${timeText(timings.medianMs('bare'))}`,
+    beside: `for all: changeover ${timeText(timings.medianMs('pooled'))}, the bare handle ${timeText(timings.medianMs('bare'))}`,
   });
 }
 

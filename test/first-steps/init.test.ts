@@ -40,6 +40,7 @@ const handles = [
   ['kysely over better-sqlite3', { kysely: '0.29', 'better-sqlite3': '13' }, 'SqliteDialect'],
   ['knex over pg', { knex: '3', pg: '8' }, "client: 'pg'"],
   ['knex over better-sqlite3', { knex: '3', 'better-sqlite3': '13' }, "client: 'better-sqlite3'"],
+  ['DuckDB', { '@duckdb/node-api': '1' }, 'bridgeConnection'],
   ['nothing that is known', {}, 'createBridge'],
 ] as const;
 
@@ -77,6 +78,27 @@ process.exit(0);
     },
   );
 });
+
+test('each wiring that changeover init writes in TypeScript is free of type errors', async () => {
+  const manifest = { type: 'module', devDependencies: { typescript: '6' } };
+  const files: string[] = [];
+  for (const [, dependencies] of handles) {
+    const path = project({ ...manifest, dependencies });
+    await typeChangeover(['init', '--folder', path]);
+    files.push(join(path, 'bridge.ts'));
+  }
+  const config = join(folder, 'tsconfig.json');
+  writeFileSync(
+    config,
+    JSON.stringify({
+      extends: join(root, 'tsconfig.json'),
+      compilerOptions: { isolatedDeclarations: false, noEmit: true },
+      files,
+    }),
+  );
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  expect(await run(process.execPath, [tsc, '-p', config])).toEqual({ code: 0, out: '', err: '' });
+}, 120_000);
 
 test('changeover init makes the wiring in src where there is one', async () => {
   const path = project({ type: 'module' });

@@ -71,6 +71,34 @@ const notes = createBridge({
 });
 `;
 
+/** A test of the user's own, in the runner that Node brings. */
+const contractTest = `
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { createBridge, read, write } from 'changeover';
+import { contract } from 'changeover/testing';
+
+const store = [];
+class Notes {
+  async list() { return [...store]; }
+  async add(text) { store.push(text); }
+}
+class Broken extends Notes {
+  async list() { throw new Error('broken'); }
+}
+const faultsOf = (Pooled) => contract({
+  legacy: () => new Notes(),
+  pooled: () => new Pooled(),
+  bridge: ({ legacy, pooled, stages }) => createBridge({
+    name: 'notes', legacy, pooled, stages, storePath: ':memory:', operations: { list: read.rows(), add: write() },
+  }),
+  calls: { list: (notes) => notes.list(), add: (notes) => notes.add('buy film') },
+  writes: ['add'],
+});
+test('is kept', async () => assert.deepEqual(await faultsOf(Notes), []));
+test('is not kept', async () => assert.match((await faultsOf(Broken)).join(), /list at pooled fails/));
+`;
+
 const packed = 'from the packed package';
 let folder = '';
 
@@ -261,6 +289,11 @@ describe('the packed packages, installed in an empty project', () => {
     const jest = join(root, 'node_modules/jest/bin/jest.js');
     run(process.execPath, [jest, '--rootDir', project, '--forceExit'], project);
   }, 60_000);
+
+  test('check a contract under node --test', () => {
+    writeFileSync(join(folder, 'contract.test.mjs'), contractTest);
+    expect(run(process.execPath, ['--test', 'contract.test.mjs'], folder)).toMatch(/pass 2\n/);
+  });
 
   test.each(['esm', 'cjs'] as const)('are bundled by esbuild as %s', async (format) => {
     const outfile = join(folder, `bundle.${format === 'esm' ? 'mjs' : 'cjs'}`);

@@ -161,4 +161,26 @@ describe('the contract of a bridge', () => {
     expect(faults).toContain(`add none at pooled ${fault}`);
     expect(faults.filter((text) => text.includes('at shadow'))).toEqual([]);
   });
+
+  test('is not kept where the guardrail puts the bridge back, and each stage is checked all the same', async () => {
+    class Broken extends Notes {
+      override list(): Promise<{ id: number }[]> {
+        return Promise.reject(new Error('broken'));
+      }
+    }
+    const faults = await contract({
+      legacy: () => new Notes(),
+      pooled: () => new Broken(),
+      bridge: ({ legacy, pooled, stages }) =>
+        createBridge({ ...settings(stages), guardrail: {}, legacy, pooled, operations }),
+      calls: { list: (notes: Notes) => notes.list() },
+    });
+    expect(faults).toEqual(
+      expect.arrayContaining([
+        expect.stringContaining('the guardrail put the bridge back to legacy at shadow'),
+        'list at reverse fails with Error: broken, not nothing',
+        'list at pooled fails with Error: broken, not nothing',
+      ]),
+    );
+  });
 });

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import {
+  type Bridge,
   bridgeOf,
   createStaticStageSource,
   type StageSource,
@@ -200,7 +201,8 @@ interface Outcome {
 /**
  * Makes a program's own calls on the legacy object alone and through a bridge, at the four stages and back, and tells where the
  * bridge did otherwise: answered later or sooner, failed with another error, called back more or less than once, or made a write
- * other than once. Answers are not compared; the bridge itself does that. The bridge is closed at the end.
+ * other than once. Answers are compared by the bridge itself: where its guardrail puts it back for one, that is told, and it is let go
+ * for the next stage. Legs that keep what is written share a store, as they do in a program. The bridge is closed at the end.
  *
  * @returns a sentence for each fault; none where the contract was kept.
  */
@@ -237,11 +239,20 @@ export async function contract<T extends object, P extends object>(
         if (once !== made)
           faults.push(`${name} at ${stage} wrote ${String(made)} times, not ${String(once)}`);
       }
+      faults.push(...putBack(bridgeOf(bridged), stage));
     }
   } finally {
     await bridgeOf(bridged).close();
   }
   return faults;
+}
+
+/** What the guardrail holds at legacy is not at the stage that was to be checked: it is let go for the next one. */
+function putBack({ guardrail }: Bridge, stage: Stage): string[] {
+  return guardrail.holds.map(({ backend, target, reason }) => {
+    guardrail.resume(backend, target);
+    return `the guardrail put the bridge back to legacy at ${stage}: ${reason}`;
+  });
 }
 
 async function outcomeOf<T>(call: ContractCall<T>, object: T): Promise<Outcome> {

@@ -32,6 +32,15 @@ describe('what is refused', () => {
     expect(() => bridgeKnex({ client } as unknown as Knex, quiet)).toThrow(WiringError);
   });
 
+  test.each([
+    ['sqlite3', 'better-sqlite3'],
+    ['pgnative', 'pg'],
+  ])('the client %s, with what to use instead', (driverName, other) => {
+    const db = knex({ client: 'pg' });
+    Object.assign(db.client as object, { driverName });
+    expect(() => bridgeKnex(db, quiet)).toThrow(`Make it with client: '${other}'`);
+  });
+
   test('an engine that there is no classifier for', () => {
     expect(() => bridgeKnex(knex({ client: 'mysql2' }), quiet)).toThrow(
       'There is no classifier for the client mysql2',

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { bridgeOf } from '@changeover/bridge';
 import { type Stage, stages as allStages } from '@changeover/core';
 import { CamelCasePlugin, type Kysely, ParseJSONResultsPlugin, sql } from 'kysely';
 import {
@@ -34,6 +35,18 @@ describe.each(engines)('a Kysely over two %s dialects', (engine) => {
     (await kysely.direct.selectFrom('account').select('owner').orderBy('owner').execute()).map(
       ({ owner }) => owner,
     );
+
+  test('a connection that was given back is handed out again, once however often it was given back', async () => {
+    const { dialect } = kysely;
+    const driver = dialect.createDriver();
+    const first = await driver.acquireConnection();
+    await driver.releaseConnection(first);
+    await driver.releaseConnection(first);
+    const [second, third] = [await driver.acquireConnection(), await driver.acquireConnection()];
+    expect(second).toBe(first);
+    expect(third).not.toBe(first);
+    await bridgeOf(dialect).close();
+  });
 
   test('reads, writes and transactions go through every stage and back with nothing lost and nothing doubled', async () => {
     const { db } = kysely;

@@ -40,8 +40,20 @@ export function bridgeKnex<T extends Knex>(instance: T, options: BridgeKnexOptio
   return standsFor(bridged, queries.api);
 }
 
+/** Clients of Knex's own whose connections tell too little of themselves, and those to use instead. */
+const refused: ReadonlyMap<unknown, string> = new Map([
+  ['pgnative', 'pg'],
+  ['sqlite3', 'better-sqlite3'],
+]);
+
 function clientOf(instance: Knex | undefined, what: string): KnexClient {
   const { client } = (instance ?? {}) as { readonly client?: Partial<KnexClient> };
+  const other = refused.get(client?.driverName);
+  if (other !== undefined)
+    throw new WiringError(
+      `${what} has the client ${String(client?.driverName)}, which is not bridged. Make it with client: '${other}', which talks to the ` +
+        `same database by the same queries (npm install ${other}).`,
+    );
   if (typeof client?._query === 'function' && client.transacting !== true)
     return client as KnexClient;
   throw new WiringError(`${what} is no Knex instance: it has no client that runs queries.`);

@@ -1,6 +1,6 @@
 import { WiringError } from '@changeover/bridge';
 import knex from 'knex';
-import { BridgedConnection, NoTurnError } from './bridged-connection.ts';
+import { BridgedConnection } from './bridged-connection.ts';
 import type { BridgedQueries } from './bridged-queries.ts';
 import type {
   KnexBuilder,
@@ -12,20 +12,7 @@ import type {
   RowSink,
   TransactionContainer,
 } from './knex-client.ts';
-
-/** Carries an error past Knex, which takes a time-out that a statement rejects with for one of its own. */
-class NotRunError extends Error {
-  override readonly cause: Error;
-
-  constructor(cause: Error) {
-    super(cause.message);
-    this.cause = cause;
-  }
-}
-
-/** What Knex says where no connection is to be had in time. */
-const noConnection =
-  'Knex: Timeout acquiring a connection. The pool is probably full. Are you missing a .transacting(trx) call?';
+import { NotRunError } from './not-run.ts';
 
 /**
  * A class of clients whose connections are the bridge's: all that it builds and compiles is the legacy client's.
@@ -57,9 +44,7 @@ export function bridgedClientClass(legacy: KnexClient, queries: BridgedQueries):
         return super._query(connection, query);
       const ofKnex = this.transacting === true;
       if (ofKnex) beginners.set(this, connection);
-      return connection.run(query, ofKnex).catch((error: unknown) => {
-        throw notRun(queries, error, !ofKnex);
-      });
+      return connection.run(query, ofKnex);
     }
 
     override _stream(
@@ -88,11 +73,11 @@ export function bridgedClientClass(legacy: KnexClient, queries: BridgedQueries):
 
     override runner(builder: KnexBuilder): KnexRunner {
       const runner = super.runner(builder);
-      const run = runner.query.bind(runner);
-      runner.query = (query) =>
-        run(query).catch((error: unknown) => {
-          throw error instanceof NotRunError ? withBuilder(error.cause, builder) : error;
-        });
+      const run = runner.query;
+      const failed = (error: unknown): never => {
+        throw error instanceof NotRunError ? withBuilder(error.cause, builder) : error;
+      };
+      runner.query = (query) => run.call(runner, query).then(undefined, failed);
       return runner;
     }
 
@@ -134,11 +119,4 @@ function seen(get: () => unknown): PropertyDescriptor {
 /** As Knex does where it acquires a connection: a time-out tells the statement that waited. */
 function withBuilder(error: Error, { sql, bindings }: KnexBuilder): Error {
   return error instanceof knex.KnexTimeoutError ? Object.assign(error, { sql, bindings }) : error;
-}
-
-/** An error of a statement that was not run is the one that Knex has where it acquires a connection. */
-function notRun(queries: BridgedQueries, error: unknown, carried: boolean): unknown {
-  const cause = error instanceof NoTurnError ? new knex.KnexTimeoutError(noConnection) : error;
-  const isOne = cause !== error || (queries.wasNotRun(error) && error instanceof Error);
-  return isOne && carried ? new NotRunError(cause as Error) : cause;
 }

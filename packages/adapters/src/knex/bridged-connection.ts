@@ -11,12 +11,12 @@ import {
   streamOn,
   type TransactionCall,
 } from './leg.ts';
+import { notRun, NoTurnError } from './not-run.ts';
 import type { Holder, QueryCall } from './query-call.ts';
 
 type KnexTransaction = OpenTransaction<RawConnection, KnexLender>;
 
-/** A statement waited for its turn as long as Knex waits for a connection. It was not run. */
-export class NoTurnError extends Error {}
+const none: readonly unknown[] = Object.freeze([]);
 
 let made = 0;
 
@@ -63,8 +63,22 @@ export class BridgedConnection implements Holder {
   /** @param ofKnex the statement is one by which Knex itself begins or ends a transaction. */
   async run(query: KnexQuery, ofKnex: boolean): Promise<KnexQuery> {
     this.#running += 1;
+    // All in one function: each that is asynchronous by itself would make the answer wait one turn more.
     try {
-      return await this.#run(query, ofKnex);
+      const call = this.#queries.callOf(query, this);
+      const special = this.#runSpecial(call, ofKnex);
+      if (special !== undefined) return await special;
+      const running = this.#queries.query(query.sql, query.bindings ?? none, call);
+      const answer = call.waits ? await this.#inTurn(call, running) : await running;
+      if (answer !== query) {
+        // The other leg answered for one that was not to be had.
+        query.response = answer.response;
+        query.context = answer.context;
+      }
+      if (call.traits.changesSchema) this.#queries.known.ran([call]);
+      return query;
+    } catch (error) {
+      throw notRun(this.#queries, error, !ofKnex);
     } finally {
       this.#ran();
     }
@@ -134,24 +148,14 @@ export class BridgedConnection implements Holder {
     }
   }
 
-  async #run(query: KnexQuery, ofKnex: boolean): Promise<KnexQuery> {
-    const call = this.#queries.callOf(query, this);
+  /** What goes past the bridge, or begins a transaction: undefined for any other. */
+  #runSpecial(call: QueryCall, ofKnex: boolean): Promise<KnexQuery> | undefined {
     const open = this.#open(call);
     this.#queries.saw(call, open !== undefined);
     if (open !== undefined) return this.#runIn(open, call);
     if (this.lease?.holdsOthersUp === true) return this.#runOn(this.lease, call);
-    if (controlOf(call.traits, query.sql) === 'begin') return this.#beginBy(call, !ofKnex);
-    const answer = await this.#inTurn(
-      call,
-      this.#queries.query(query.sql, query.bindings ?? [], call),
-    );
-    if (answer !== query) {
-      // The other leg answered for one that was not to be had.
-      query.response = answer.response;
-      query.context = answer.context;
-    }
-    if (call.traits.changesSchema) this.#queries.known.ran([call]);
-    return query;
+    if (controlOf(call.traits, call.sql) === 'begin') return this.#beginBy(call, !ofKnex);
+    return undefined;
   }
 
   async #runIn(open: KnexTransaction, call: QueryCall): Promise<KnexQuery> {
@@ -213,7 +217,7 @@ export class BridgedConnection implements Holder {
     try {
       await this.#inTurn(
         call,
-        this.#queries.api.stream(query.sql, query.bindings ?? [], call, request),
+        this.#queries.api.stream(query.sql, query.bindings ?? none, call, request),
       );
     } catch (error) {
       // The driver tells its own errors where the rows go.

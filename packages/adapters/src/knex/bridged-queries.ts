@@ -77,7 +77,7 @@ export class BridgedQueries {
       key,
       traits: this.known.traits(query.sql),
       holder,
-      sessionKept: this.#sessions.has(key),
+      sessionKept: this.#sessions.size > 0 && this.#sessions.has(key),
     });
   }
 

@@ -58,9 +58,11 @@ export class KnexLender implements Lender<RawConnection> {
     return this.client.acquireConnection();
   }
 
-  async releaseConnection(connection: RawConnection): Promise<void> {
+  releaseConnection(connection: RawConnection): Promise<void> {
     // A pool that was destroyed meanwhile has closed it.
-    if (this.client.pool !== undefined) await this.client.releaseConnection(connection);
+    return this.client.pool === undefined
+      ? Promise.resolve()
+      : this.client.releaseConnection(connection);
   }
 }
 
@@ -102,7 +104,22 @@ export class KnexLeg implements LegApi {
       const copy = call.copyWith(bindings);
       return this.withConnection((client, connection) => client._query(connection, copy), call);
     }
-    const lease = await this.#leaseFor(holder, call);
+    const leases = this.#leases();
+    let { lease } = holder;
+    if (lease !== undefined) lease.note(call);
+    else if (!leases.waitsForDriverAlone(call.key, call))
+      lease = await this.#lend(holder, call.key, call);
+    else {
+      let acquired: RawConnection;
+      try {
+        acquired = await leases.acquire();
+      } catch (error) {
+        throw leases.failed(error);
+      }
+      lease = leases.lease(acquired, call.key, call);
+      if (holder.isDisposed) await giveUp(lease);
+      holder.lease = lease;
+    }
     return await lease.driver.client._query(lease.connection, call.query);
   }
 
@@ -158,10 +175,7 @@ export class KnexLeg implements LegApi {
 
   async #lend(holder: Holder, key: string, call?: QueryCall): Promise<KnexLease> {
     const lease = await this.#leases().lend(key, call);
-    if (holder.isDisposed) {
-      await lease.giveBack();
-      throw new GivenUpError();
-    }
+    if (holder.isDisposed) await giveUp(lease);
     holder.lease = lease;
     return lease;
   }
@@ -185,6 +199,12 @@ export class KnexLeg implements LegApi {
 
 /** Whether keys that work with the state of connections get one of their own, and which these are. */
 export type LegOptions = Omit<LeasesOptions<RawConnection>, 'single'>;
+
+/** Knex no longer waits for who asked for the connection. */
+async function giveUp(lease: KnexLease): Promise<never> {
+  await lease.giveBack();
+  throw new GivenUpError();
+}
 
 /** Streams on a connection. Settles with the driver's stream, or when its reader leaves it. */
 export function streamOn(

@@ -42,34 +42,40 @@ export interface QueryCallParts {
  */
 export class QueryCall implements LeasedStatement {
   readonly isRead: boolean;
-  readonly #parts: QueryCallParts;
+  // One field each and not the parts as they came: one object fewer at every call.
+  readonly #query: KnexQuery;
+  readonly #key: string;
+  readonly #traits: StatementTraits;
+  readonly #holder: Holder;
   #state: 'waits' | 'begun' | 'given up' = 'waits';
 
-  constructor(parts: QueryCallParts) {
-    const { traits, sessionKept } = parts;
-    this.#parts = parts;
+  constructor({ query, key, traits, holder, sessionKept }: QueryCallParts) {
+    this.#query = query;
+    this.#key = key;
+    this.#traits = traits;
+    this.#holder = holder;
     this.isRead = traits.reads && !(sessionKept && traits.readsSettings);
   }
 
   get key(): string {
-    return this.#parts.key;
+    return this.#key;
   }
 
   get traits(): StatementTraits {
-    return this.#parts.traits;
+    return this.#traits;
   }
 
   get query(): KnexQuery {
-    return this.#parts.query;
+    return this.#query;
   }
 
   get sql(): string {
-    return this.#parts.query.sql;
+    return this.#query.sql;
   }
 
   /** Its text may be any: a statement that the query builder makes of rows leaves nothing on its connection. */
   get mayLeave(): boolean {
-    return !ofRows.has(this.#parts.query.method);
+    return !ofRows.has(this.#query.method);
   }
 
   /**
@@ -78,15 +84,15 @@ export class QueryCall implements LeasedStatement {
    * @throws {NotComparableError} where the caller's ran out of its time: the other one would take as long, with nobody to cut it.
    */
   copyWith(bindings: readonly unknown[] | undefined): KnexQuery {
-    if (this.#parts.holder.ranOutOfTime)
+    if (this.#holder.ranOutOfTime)
       throw new NotComparableError('the statement ran out of the time that its caller gave it');
-    return { ...this.#parts.query, bindings };
+    return { ...this.#query, bindings };
   }
 
   /** Who it is run for: its caller, and nobody for each run after that, which is for comparison. */
   takeHolder(): Holder | undefined {
     if (this.#state === 'begun') return undefined;
-    const { holder } = this.#parts;
+    const holder = this.#holder;
     if (this.#state === 'given up' || holder.isDisposed) throw new GivenUpError();
     this.#state = 'begun';
     return holder;

@@ -78,8 +78,13 @@ function withManyConnections(adapter: DialectAdapter): DialectAdapter {
   });
 }
 
+/** As many as are in use at once, in most programs. */
+const maxIdle = 100;
+
 class BridgedDriver implements Driver {
   readonly #queries: BridgedQueries;
+  /** Given back, and without a lease: Kysely notes each connection that it has not seen, which costs more than a query of its own. */
+  readonly #idle: BridgedConnection[] = [];
 
   constructor(queries: BridgedQueries) {
     this.#queries = queries;
@@ -90,14 +95,21 @@ class BridgedDriver implements Driver {
   }
 
   acquireConnection(options?: AbortableOperationOptions): Promise<DatabaseConnection> {
-    const made = new BridgedConnection(this.#queries) as DatabaseConnection;
-    if (options?.signal === undefined) return Promise.resolve(made);
+    const bridged = this.#idle.pop() ?? new BridgedConnection(this.#queries);
+    bridged.isOut = true;
+    const connection = bridged as DatabaseConnection;
+    if (options?.signal === undefined) return Promise.resolve(connection);
     // Before a query that may be cancelled Kysely asks the connection whether it can.
-    return this.#queries.seeConnection().then(() => made);
+    return this.#queries.seeConnection().then(() => connection);
   }
 
   releaseConnection(connection: DatabaseConnection): Promise<void> {
-    return own(connection).release();
+    const bridged = own(connection);
+    const released = bridged.release();
+    // Once: it must not be handed out twice.
+    if (bridged.isOut && !bridged.mayGoOn && this.#idle.length < maxIdle) this.#idle.push(bridged);
+    bridged.isOut = false;
+    return released;
   }
 
   async beginTransaction(

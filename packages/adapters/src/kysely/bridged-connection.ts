@@ -26,6 +26,10 @@ export type SavepointAct = 'savepoint' | 'rollbackToSavepoint' | 'releaseSavepoi
  */
 export class BridgedConnection implements Holder {
   lease: KyselyLease | undefined;
+  /** Kysely has it. */
+  isOut = false;
+  /** What Kysely gave up may still go on: a query that may be cancelled, or a stream, was begun on it. */
+  mayGoOn = false;
   readonly #queries: BridgedQueries;
   #transaction: KyselyTransaction | undefined;
   /** Runs a statement that the leg's driver makes of its own, while it does. */
@@ -51,6 +55,8 @@ export class BridgedConnection implements Holder {
     chunkSize: number,
     options?: AbortableOperationOptions,
   ): AsyncIterableIterator<QueryResult<R>> {
+    // Its reader may leave it for good.
+    this.mayGoOn = true;
     const call = this.#queries.callOf(query, options, this);
     const open = this.#open(call);
     this.#queries.saw(call, open !== undefined);
@@ -156,6 +162,7 @@ export class BridgedConnection implements Holder {
     options: AbortableOperationOptions | undefined,
   ): Promise<QueryResult<unknown>> {
     if (this.#ofDriver !== undefined) return this.#ofDriver(query, options);
+    if (options?.signal !== undefined) this.mayGoOn = true;
     const call = this.#queries.callOf(query, options, this);
     const open = this.#open(call);
     this.#queries.saw(call, open !== undefined);

@@ -81,7 +81,7 @@ export class BridgedQueries {
       traits: this.known.traits(query.sql),
       options,
       holder,
-      sessionKept: this.#sessions.has(key),
+      sessionKept: this.#sessions.size > 0 && this.#sessions.has(key),
     });
   }
 

@@ -86,12 +86,18 @@ export class DialectLeg implements LegApi {
         call,
       );
     const signal = call.options?.signal;
-    if (holder.lease === undefined) {
-      const lease = await this.#leases.lend(call.key, call, signal);
-      holder.lease = lease;
-      this.#seen ??= lease.connection;
-    } else holder.lease.note(call);
+    const leases = this.#leases;
+    if (holder.lease !== undefined) holder.lease.note(call);
+    else if (signal !== undefined || !leases.waitsForDriverAlone(call.key, call))
+      holder.lease = await this.#lend(call.key, call, signal);
+    else
+      try {
+        holder.lease = leases.lease(await leases.acquire(), call.key, call);
+      } catch (error) {
+        throw leases.failed(error);
+      }
     const { connection } = holder.lease;
+    this.#seen ??= connection;
     if (signal !== undefined) {
       // What is cancelled later is told by this.
       await connection.collectSessionInfo?.();

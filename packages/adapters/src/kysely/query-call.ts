@@ -33,50 +33,58 @@ export interface QueryCallParts {
  */
 export class QueryCall {
   readonly isRead: boolean;
-  readonly #parts: QueryCallParts;
-  #isTaken = false;
+  // One field each and not the parts as they came: one object fewer at every call.
+  readonly #query: CompiledQuery;
+  readonly #key: string;
+  readonly #traits: StatementTraits;
+  readonly #options: AbortableOperationOptions | undefined;
+  /** Until a leg has it. */
+  #holder: Holder | undefined;
 
-  constructor(parts: QueryCallParts) {
-    const { traits, sessionKept } = parts;
-    this.#parts = parts;
+  constructor({ query, key, traits, options, holder, sessionKept }: QueryCallParts) {
+    this.#query = query;
+    this.#key = key;
+    this.#traits = traits;
+    this.#options = options;
+    this.#holder = holder;
     this.isRead = traits.reads && !(sessionKept && traits.readsSettings);
   }
 
   get key(): string {
-    return this.#parts.key;
+    return this.#key;
   }
 
   get traits(): StatementTraits {
-    return this.#parts.traits;
+    return this.#traits;
   }
 
   get query(): CompiledQuery {
-    return this.#parts.query;
+    return this.#query;
   }
 
   get sql(): string {
-    return this.#parts.query.sql;
+    return this.#query.sql;
   }
 
   /** Its text may be any: a statement that the query builder makes of rows leaves nothing on its connection. */
   get mayLeave(): boolean {
-    return !ofRows.has(this.#parts.query.query.kind);
+    return !ofRows.has(this.#query.query.kind);
   }
 
   get options(): AbortableOperationOptions | undefined {
-    return this.#parts.options;
+    return this.#options;
   }
 
   /** The query with these parameters: those of a shadow run are copies. */
   queryWith(parameters: readonly unknown[]): CompiledQuery {
-    const { query } = this.#parts;
+    const query = this.#query;
     return parameters === query.parameters ? query : Object.freeze({ ...query, parameters });
   }
 
   /** Who it is run for: its caller, and nobody for each run after that, which is for comparison. */
   takeHolder(): Holder | undefined {
-    if (this.#isTaken) return undefined;
-    this.#isTaken = true;
-    return this.#parts.holder;
+    const holder = this.#holder;
+    this.#holder = undefined;
+    return holder;
   }
 }

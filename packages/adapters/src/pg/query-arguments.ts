@@ -26,7 +26,10 @@ interface Config {
 
 /** Reads the arguments of `query` as the driver does; undefined where the driver would refuse them. */
 export function parseQuery(args: readonly unknown[]): QueryArguments | undefined {
-  const [first, second, third] = args;
+  // By index: this is on every caller's path.
+  const first = args[0];
+  const second = args[1];
+  const third = args[2];
   const callback = callbackOf(second, third);
   if (callback === 'none of these') return undefined;
   const values = typeof second === 'function' ? undefined : second;

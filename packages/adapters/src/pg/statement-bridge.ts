@@ -9,7 +9,7 @@ import {
   withAbilities,
 } from '@changeover/bridge';
 import type { LegName, OperationDefinition, ShadowCall, ShadowLeg } from '@changeover/core';
-import type { StatementClassifier } from '@changeover/classify';
+import type { Statement as Classified, StatementClassifier } from '@changeover/classify';
 import { toldStatement } from '../shared/told-statement.ts';
 import { digestResult } from '@changeover/compare';
 import { comparable } from './comparable.ts';
@@ -55,6 +55,7 @@ export class StatementBridge {
   /** What names of prepared statements stand for: the driver knows it by connection. */
   readonly #names = new Map<string, string>();
   readonly #watch: SessionWatch;
+  readonly #learn: (sql: string) => Promise<Classified>;
   #logger: Logger | undefined;
 
   constructor(options: StatementBridgeOptions) {
@@ -76,10 +77,8 @@ export class StatementBridge {
       isUnavailable: options.isUnavailable,
     });
     this.#query = this.statements.query;
-    this.#watch = new SessionWatch(
-      () => this.bridge,
-      (sql) => options.classifier.learn(sql),
-    );
+    this.#learn = (sql) => options.classifier.learn(sql);
+    this.#watch = new SessionWatch(() => this.bridge, this.#learn);
   }
 
   get logger(): Logger {
@@ -113,14 +112,18 @@ export class StatementBridge {
     }
     const { caller, traits } = statement;
     if (this.#watch.concerns(traits)) this.#tellWatch(statement);
-    const issue = (): Promise<unknown> => this.#query(statement, given.values);
     const answer = statement.session.mustWait(caller, traits.ends)
-      ? statement.session.whenOpen(statement, issue)
-      : issue();
+      ? this.#whenOpen(statement, given.values)
+      : this.#query(statement, given.values);
     if (given.name !== undefined) this.#noteName(given.name, given.text, answer);
     if (traits.changesSchema) this.#noteSchema(statement, answer);
     if (given.submittable !== undefined) this.#tellFailure(given.submittable, answer);
     return answer;
+  }
+
+  /** By itself, so that a statement that need not wait makes no function. */
+  #whenOpen(statement: Statement, values: unknown): Promise<unknown> {
+    return statement.session.whenOpen(statement, () => this.#query(statement, values));
   }
 
   #tellWatch({ session, text, traits }: Statement): void {
@@ -150,7 +153,7 @@ export class StatementBridge {
       caller: currentCaller(),
       session: session ?? this.sessionOf(key ?? onlyKey),
       submittable,
-      learn: (sql) => classifier.learn(sql),
+      learn: this.#learn,
     });
   }
 
@@ -203,12 +206,13 @@ function isComparedRead({ traits, submittable, session }: Statement): boolean {
   return traits.reads && submittable === undefined && session.isBetween;
 }
 
-const shape = (...[{ traits }]: Args): string => traits.shape;
+// These are asked at every call: parameters one by one cost less than a list of them.
+const shape = (statement: Statement): string => statement.traits.shape;
 
 const definition = {
   kind: 'statement',
-  key: (...[{ session }]: Args) => session.key,
-  reads: (...[statement]: Args) => isComparedRead(statement),
+  key: (statement: Statement) => statement.session.key,
+  reads: (statement: Statement) => isComparedRead(statement),
   read: {
     kind: 'read',
     shape,

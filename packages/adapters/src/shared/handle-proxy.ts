@@ -10,6 +10,7 @@ export type Replacements = object;
  */
 export function handleProxy<T extends object>(handle: T, replacements: Replacements): T {
   const replaced = new Map<PropertyKey, unknown>();
+  const own = ownMembers(replacements);
   const wrapped = new Map<PropertyKey, { readonly source: unknown; readonly method: unknown }>();
   const wrap = (name: PropertyKey, source: Method): unknown => {
     // A class is a value: its statics and instances are its own.
@@ -27,8 +28,10 @@ export function handleProxy<T extends object>(handle: T, replacements: Replaceme
   const proxy: T = new Proxy(handle, {
     get(_target, name) {
       if (replaced.size > 0 && replaced.has(name)) return replaced.get(name);
-      if (Object.hasOwn(replacements, name))
-        return (replacements as Record<PropertyKey, unknown>)[name];
+      // Asked at every call of a handle's: the first of these is all that most of them need.
+      const member: unknown = own[name];
+      if (member !== undefined) return member;
+      if (Object.hasOwn(replacements, name)) return Reflect.get(replacements, name) as unknown;
       const value: unknown = Reflect.get(handle, name, handle);
       if (typeof value !== 'function') return value;
       const known = wrapped.get(name);
@@ -43,4 +46,12 @@ export function handleProxy<T extends object>(handle: T, replacements: Replaceme
       replaced.delete(name) || Reflect.deleteProperty(handle, name),
   });
   return proxy;
+}
+
+/** Functions by their name, without what objects inherit; what a getter gives is not among them. */
+function ownMembers(replacements: object): Readonly<Record<PropertyKey, unknown>> {
+  const members = Object.create(null) as Record<PropertyKey, unknown>;
+  for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(replacements)))
+    if (typeof value === 'function') members[name] = value;
+  return members;
 }

@@ -34,7 +34,8 @@ export class HeldUpStatements {
 
   /** Whether a caller's next statement has to wait too. */
   mustWait(caller: Caller): boolean {
-    return this.#isClosedTo(caller) || this.#waiting.some((waiter) => waiter.caller === caller);
+    if (this.#isClosedTo(caller)) return true;
+    return this.#waiting.length > 0 && this.#waiting.some((waiter) => waiter.caller === caller);
   }
 
   /** Issues a statement as soon as it need not wait any more: in turn, and in the context of this call. */

@@ -123,39 +123,10 @@ export class Leases<Connection, Driver extends Lender<Connection> = Lender<Conne
    * @param call the statement that it is for at first. Default: the lease will be told of what runs on it.
    * @param signal gives up waiting for it.
    */
-  lend(
+  async lend(
     key: string,
     call?: LeasedStatement,
     signal?: AbortSignal,
-  ): Promise<Lease<Connection, Driver>> {
-    // Most calls have nothing to wait for but the driver.
-    return signal === undefined &&
-      this.#turns === undefined &&
-      this.#marked.size === 0 &&
-      !this.#isKept(key, call)
-      ? this.#lendAny(key, call)
-      : this.#lendInTurn(key, call, signal);
-  }
-
-  async #lendAny(
-    key: string,
-    call: LeasedStatement | undefined,
-  ): Promise<Lease<Connection, Driver>> {
-    let connection: Connection;
-    try {
-      connection = await this.#driver.acquireConnection();
-    } catch (error) {
-      throw this.#noted(error);
-    }
-    const lease = this.#lease(connection, key);
-    if (call !== undefined) lease.note(call);
-    return lease;
-  }
-
-  async #lendInTurn(
-    key: string,
-    call: LeasedStatement | undefined,
-    signal: AbortSignal | undefined,
   ): Promise<Lease<Connection, Driver>> {
     const lease = await this.#lend(key, call, signal);
     if (signal?.aborted === true) {
@@ -164,6 +135,35 @@ export class Leases<Connection, Driver extends Lender<Connection> = Lender<Conne
     }
     if (call !== undefined) lease.note(call);
     return lease;
+  }
+
+  /** Whether a call has nothing to wait for but the driver, as most have. */
+  waitsForDriverAlone(key: string, call: LeasedStatement): boolean {
+    return this.#turns === undefined
+      ? this.#marked.size === 0 && !this.#isKept(key, call)
+      : this.#turns.isFree;
+  }
+
+  /**
+   * The driver's own promise of a connection, for a call that {@link waitsForDriverAlone}: {@link lend} would put two more between.
+   * To be followed in the same function by {@link lease}, or by {@link failed} with what it throws or rejects with.
+   */
+  acquire(): Promise<Connection> {
+    this.#turns?.takeNow();
+    return this.#driver.acquireConnection();
+  }
+
+  /** Lends what was acquired, to be given back once. */
+  lease(connection: Connection, key: string, call: LeasedStatement): Lease<Connection, Driver> {
+    const lease = this.#lease(connection, key);
+    lease.note(call);
+    return lease;
+  }
+
+  /** Nothing was acquired. Gives back the error, of which {@link failedToLend} tells from now on. */
+  failed(error: unknown): unknown {
+    this.#turns?.give();
+    return this.#noted(error);
   }
 
   /** @internal By {@link Lease.note}. */

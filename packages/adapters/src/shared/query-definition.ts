@@ -10,8 +10,10 @@ export interface KnownQuery {
 }
 
 type QueryArguments = readonly [sql: string, values: readonly unknown[], query: KnownQuery];
+type Values = readonly unknown[];
 
-const shape = (...[, , { traits }]: QueryArguments): string => traits.shape;
+// These are asked at every call: parameters one by one cost less than a list of them.
+const shape = (_sql: string, _values: Values, query: KnownQuery): string => query.traits.shape;
 
 /**
  * The operation of an executed query, by what the classifier says: a read is compared by its rows, anything else runs once.
@@ -21,8 +23,8 @@ const shape = (...[, , { traits }]: QueryArguments): string => traits.shape;
 export function queryDefinition(compareAs: (answer: unknown) => unknown): OperationDefinition {
   return {
     kind: 'statement',
-    key: (...[, , { key }]: QueryArguments) => key,
-    reads: (...[, , { isRead }]: QueryArguments) => isRead,
+    key: (_sql: string, _values: Values, query: KnownQuery) => query.key,
+    reads: (_sql: string, _values: Values, query: KnownQuery) => query.isRead,
     read: {
       kind: 'read',
       shape,

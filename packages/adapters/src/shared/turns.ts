@@ -3,6 +3,16 @@ export class Turns {
   readonly #waiting: (() => void)[] = [];
   #taken = false;
 
+  /** Nobody has the turn. */
+  get isFree(): boolean {
+    return !this.#taken;
+  }
+
+  /** Takes the turn of one that {@link isFree}. */
+  takeNow(): void {
+    this.#taken = true;
+  }
+
   /** Resolves when it is the caller's turn, to be ended by one {@link give}. Rejects with the signal's reason if that is first. */
   take(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();

@@ -41,7 +41,7 @@ export const initHandles: readonly InitHandle[] = [
       { names: ['bridgeKnex'], from: 'changeover/knex' },
     ],
     body: ({ name, variable, found }) => `export const ${variable} = bridgeKnex(
-  knex({ ${overSqlite(found) ? "client: 'better-sqlite3', connection: { filename: 'data.db' }, useNullAsDefault: true" : `client: 'pg', connection: ${databaseUrl}`} }),
+  knex({ ${overSqlite(found) ? "client: 'better-sqlite3', connection: { filename: 'data.db' }, useNullAsDefault: true" : `client: 'pg', connection: ${databaseUrl} ?? 'postgres://localhost/app'`} }),
   { name: ${JSON.stringify(name)} }, // the flag is changeover.${name}
 );
 `,
@@ -84,7 +84,35 @@ export const initHandles: readonly InitHandle[] = [
 });
 `,
   },
+  {
+    packageName: '@duckdb/node-api',
+    name: 'db',
+    title: 'bridgeConnection of changeover/duckdb stands in for a DuckDBConnection',
+    next: 'wrap your own connection where it is made; its call sites stay',
+    needs: () => [],
+    imports: () => [
+      { names: ['DuckDBInstance'], from: '@duckdb/node-api' },
+      { names: ['bridgeConnection'], from: 'changeover/duckdb' },
+    ],
+    body: duckdbWiring,
+  },
 ];
+
+/** DuckDB's connections are promised, which a CommonJS module can't wait for before it exports. */
+function duckdbWiring({ name, variable }: WiringSubject): string {
+  return `/** Waits for the database, once. */
+async function open() {
+  const instance = await DuckDBInstance.create('data.duckdb');
+  return bridgeConnection(await instance.connect(), {
+    name: ${JSON.stringify(name)}, // the flag is changeover.${name}
+    pooled: () => instance.connect(), // another connection to the same instance
+  });
+}
+
+/** To be awaited where it is used. A module that may wait gives the connection itself: export const ${variable} = await open(). */
+export const ${variable} = open();
+`;
+}
 
 function kyselyWiring({ name, variable, typescript, found }: WiringSubject): string {
   const isSqlite = overSqlite(found);

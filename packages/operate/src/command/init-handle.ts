@@ -45,11 +45,13 @@ export const ownSingleton: InitHandle = {
     variable,
     typescript,
   }) => `// Put your singleton here: a class, a module of functions, a client that is made once.
+const store = new Map${typescript ? '<string, string[]>' : ''}();
 class Notes {
   list(notebook${typescript ? ': string' : ''})${typescript ? ': Promise<string[]>' : ''} {
-    return Promise.resolve([\`the notes of \${notebook}\`]);
+    return Promise.resolve(store.get(notebook) ?? []);
   }
   add(notebook${typescript ? ': string' : ''}, text${typescript ? ': string' : ''})${typescript ? ': Promise<void>' : ''} {
+    store.set(notebook, [...(store.get(notebook) ?? []), text]);
     return Promise.resolve();
   }
   close() {}
