@@ -1,7 +1,10 @@
 import type { Leg } from '@changeover/core';
 
 /** What a leg can do beside answering callers. */
-export type LegAbilities = Pick<Leg<object>, 'shadow' | 'closedWhile' | 'endable' | 'holds' | 'state'>;
+export type LegAbilities = Pick<
+  Leg<object>,
+  'shadow' | 'closedWhile' | 'endable' | 'holds' | 'state'
+>;
 
 const abilities = new WeakMap<object, LegAbilities>();
 
