@@ -20,7 +20,8 @@ import { StatementCache } from './statement-cache.ts';
 /** What of the driver's client is used beside its public types. */
 export interface DriverClient extends CancelTarget {
   readonly connection: WireConnection & {
-    on(event: 'bindComplete', listener: () => void): void;
+    on(event: 'bindComplete' | 'readyForQuery', listener: () => void): void;
+    on(event: 'errorMessage', listener: (error: { readonly severity?: unknown }) => void): void;
     on(
       event: 'parameterStatus',
       listener: (message: { parameterName: string; parameterValue: string }) => void,
@@ -76,6 +77,9 @@ export class PostgresSender {
   readonly #times = new AnswerTimes();
   #statementNumber = 0;
   #lost = false;
+  /** The server has refused a statement, and has not said yet in which state that leaves the transaction: an error may come in one
+   * piece and that in the next. */
+  #refused = false;
   /** Statements that are on their way or at the server. */
   #submitted = 0;
   /** What is sent in this turn of the event loop. */
@@ -95,6 +99,12 @@ export class PostgresSender {
     this.#driver.connection.on('bindComplete', () => {
       const query = this.#driver._getActiveQuery();
       if (query instanceof ValueQuery) query.handleBindComplete();
+    });
+    this.#driver.connection.on('errorMessage', ({ severity }) => {
+      this.#refused = severity === 'ERROR';
+    });
+    this.#driver.connection.on('readyForQuery', () => {
+      this.#refused = false;
     });
     const lose = (): void => {
       this.#lost = true;
@@ -120,7 +130,8 @@ export class PostgresSender {
 
   /** What the server said last: `I` idle, `T` in a transaction, `E` in one that has failed; null before it said anything. */
   get transactionStatus(): string | null {
-    return this.#driver.getTransactionStatus();
+    const status = this.#driver.getTransactionStatus();
+    return this.#refused && status === 'T' ? 'E' : status;
   }
 
   /** Statements of our own, without parameters: one round trip, several at once if need be. */

@@ -55,6 +55,18 @@ function loseAtCommit(when: 'before' | 'after', answers = 1): void {
 
 const count = async (): Promise<number> => (await backend.readTable('t')).length;
 
+test('a statement that the server refused dooms its transaction, also where its answer comes in pieces', async () => {
+  await backend.execute('CREATE UNIQUE INDEX one ON t (id)');
+  proxy.pieceBytes = () => 1;
+  const swallowed = backend.transaction(async (transaction) => {
+    await transaction.execute('INSERT INTO t VALUES (2)');
+    await transaction.execute('INSERT INTO t VALUES (1)').catch(() => undefined);
+  });
+  await expect(swallowed).rejects.toThrow('the engine gave the whole of it up');
+  proxy.pieceBytes = undefined;
+  expect(await count()).toBe(1);
+});
+
 describe('a connection lost at COMMIT', () => {
   test('after the server has committed: the transaction is a success, and its function was run once', async () => {
     let runs = 0;
