@@ -65,6 +65,7 @@ class FaultyLeg {
       shadow: {
         admits: () => shadow.admits(),
         read,
+        state: async (...given) => await shadow.state?.(...given),
         digest: async (call) =>
           digestResult(
             await read(call),
