@@ -60,6 +60,8 @@ interface Failure {
   readonly session: PooledSession | undefined;
   /** The connection's loss was reported by another call before. */
   readonly lostWithOthers: boolean;
+  /** It may be done again without asking its caller. */
+  readonly mayRepeat: boolean;
 }
 
 /** Attempts for all failures but locks, which are waited for until the limit. */
@@ -92,7 +94,8 @@ export class Attempts {
           const { session } = attempt;
           const lostWithOthers = admissions.failed(admission, error, session);
           const action = this.#action(error, call.kind, session);
-          const failure: Failure = { error, action, session, lostWithOthers };
+          const mayRepeat = !this.#isLostWithWhatItKept(error, session);
+          const failure: Failure = { error, action, session, lostWithOthers, mayRepeat };
           this.#retireAfter(failure);
           if (!this.#mayTryAgain(failure, failures, startedMs, call.limit))
             return await this.#giveIn<Value>(failure, call.limit);
@@ -108,11 +111,16 @@ export class Attempts {
     // Without a connection nothing was tried; the wait for one had its own limit.
     if (session === undefined) return 'fail';
     const failure = failureClass(this.#parts.engine, error);
-    const action = retryAction(failure, kind, stateAtFailure(error, session.transactionState));
-    // Another connection has nothing of what was set, and would answer as if it had never been.
-    return action === 'retry' && failure === 'connection' && this.#parts.hasKept(session)
-      ? 'fail'
-      : action;
+    return retryAction(failure, kind, stateAtFailure(error, session.transactionState));
+  }
+
+  /** Another connection has nothing of what was set on this one, and would answer as if it had never been: whether that matters is
+   * the caller's to say. */
+  #isLostWithWhatItKept(error: unknown, session: PooledSession | undefined): boolean {
+    const { engine, hasKept } = this.#parts;
+    return (
+      session !== undefined && failureClass(engine, error) === 'connection' && hasKept(session)
+    );
   }
 
   /** A connection lost in use says that the others to the same server are worth nothing either; so does an instance of
@@ -130,6 +138,7 @@ export class Attempts {
       return clock.monotonicMs() < Math.min(limit.atMs, startedMs + lockWaitMs);
     return (
       failure.action === 'retry' &&
+      failure.mayRepeat &&
       failures < maxAttempts &&
       clock.monotonicMs() < limit.atMs &&
       (failure.lostWithOthers || retryBudget.spend())
