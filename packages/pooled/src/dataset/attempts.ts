@@ -1,5 +1,5 @@
 import type { Clock } from '@changeover/core';
-import { ConnectionError, type Engine, type StorageErrorFields } from '@changeover/engines/api';
+import type { Engine, StorageErrorFields } from '@changeover/engines/api';
 import { backoffMs, type Random } from '../pool/backoff.ts';
 import { CommitUnknownError } from '../pool/pool-errors.ts';
 import type { PooledSession } from '../pooled-session.ts';
@@ -8,6 +8,7 @@ import { type CallLimit, checkLimit, within } from './call-limit.ts';
 import type { OpenCalls } from './open-calls.ts';
 import {
   failureClass,
+  notApplied,
   retryAction,
   type RetryAction,
   type RetryBudget,
@@ -156,14 +157,7 @@ export class Attempts {
     if (action === 'unknown' || action === 'resolve')
       throw new CommitUnknownError({ ...fields(), cause: error });
     // What may be tried again was not applied, and its caller may try it again too.
-    if (action === 'retry' && error instanceof ConnectionError && !error.retryable) {
-      throw new ConnectionError(error.message, {
-        ...fields(error.operation),
-        cause: error.cause,
-        retryable: true,
-      });
-    }
-    throw error;
+    throw action === 'retry' ? notApplied(error, fields()) : error;
   }
 
   async #pause(

@@ -10,6 +10,7 @@ import { inAttempts, parseTransactionOptions } from '@changeover/engines';
 import type { CallEnd } from './call-end.ts';
 import { abortedError, callLimit, type CallLimit, within } from './call-limit.ts';
 import type { EngineSetting } from '../engine-parts.ts';
+import { notApplied } from './retry-policy.ts';
 import { OpenSession } from './open-session.ts';
 import { backoffMs } from '../pool/backoff.ts';
 import type { PooledDataset } from './pooled-dataset.ts';
@@ -130,7 +131,7 @@ export class CallerScopes {
       value = await this.#within(transaction, given, 'transaction', whole);
     } catch (error) {
       await transaction.rollback();
-      throw error;
+      throw notApplied(error, transaction.dataset.fields('transaction'));
     }
     await transaction.commit();
     return value;

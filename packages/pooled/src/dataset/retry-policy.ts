@@ -2,7 +2,7 @@ import { CircuitOpenError, CommitUnknownError, PoolExhaustedError } from '../poo
 import { classifyError } from '@changeover/engines';
 import type { ErrorClass, TransactionState } from '@changeover/engines/api';
 import { ConnectionError, StorageError } from '@changeover/engines/api';
-import type { Engine } from '@changeover/engines/api';
+import type { Engine, StorageErrorFields } from '@changeover/engines/api';
 
 /** What kind of work failed. `work` is a caller's function in a transaction, which must run once. */
 export type WorkKind = 'read' | 'write' | 'work';
@@ -151,4 +151,19 @@ export class RetryBudget {
     this.#left -= 1;
     return true;
   }
+}
+
+/**
+ * A lost connection's error for a caller of whose work nothing was applied, so that it may be done again. Any other error as it is: what
+ * it says of that is its own.
+ */
+export function notApplied(error: unknown, fields: StorageErrorFields): unknown {
+  if (!(error instanceof ConnectionError) || error.name !== 'ConnectionError' || error.retryable)
+    return error;
+  return new ConnectionError(error.message, {
+    ...fields,
+    operation: error.operation ?? fields.operation,
+    cause: error.cause,
+    retryable: true,
+  });
 }

@@ -8,7 +8,7 @@ import type { CallLimit } from './call-limit.ts';
 import { endTransactionNow } from './end-transaction.ts';
 import type { JobTerms, LeaseWork } from './lease-work.ts';
 import type { OpenCalls } from './open-calls.ts';
-import { failureClass, retryAction, stateAtFailure } from './retry-policy.ts';
+import { failureClass, notApplied, retryAction, stateAtFailure } from './retry-policy.ts';
 import type { SessionState } from './session-state.ts';
 
 /** What one dataset's transactions run by. */
@@ -98,7 +98,10 @@ export class Transactions {
       if (how === 'rollback') return;
       const reached = stateAtFailure(error, session?.transactionState ?? 'none');
       const action = retryAction(failureClass(engine, error), 'work', reached);
-      if (action !== 'resolve' || session === undefined) throw error;
+      if (session === undefined) throw error;
+      // Lost before it was asked to commit, it is undone as a whole.
+      if (reached === 'open') throw notApplied(error, { engine, operation: 'transaction' });
+      if (action !== 'resolve') throw error;
       await resolveCommit(session, limit, error);
     } finally {
       state.transactionEnded(lease);
