@@ -67,6 +67,17 @@ test('a statement that the server refused dooms its transaction, also where its 
   expect(await count()).toBe(1);
 });
 
+test('a connection lost before COMMIT: nothing was applied, and the caller is told so', async () => {
+  await expect(
+    backend.transaction(async (transaction) => {
+      await transaction.execute('INSERT INTO t VALUES (2)');
+      proxy.reset();
+      await transaction.execute('INSERT INTO t VALUES (3)');
+    }),
+  ).rejects.toMatchObject({ name: 'ConnectionError', retryable: true });
+  expect(await count()).toBe(1);
+});
+
 describe('a connection lost at COMMIT', () => {
   test('after the server has committed: the transaction is a success, and its function was run once', async () => {
     let runs = 0;
