@@ -20,6 +20,7 @@ import {
   type CaseResult,
   type Figure,
   figureOf,
+  type FigureText,
 } from './figure.ts';
 import { type Side, takeTurns, timeText, together } from './measure.ts';
 import { atLeast, atMost } from './verdict.ts';
@@ -114,19 +115,37 @@ async function addedToGet(
   const sql = 'select * from note where id = ?';
   const [direct, bridged] = [handle.prepare(sql), db.prepare(sql)];
   await learn(() => bridged.get(7));
-  const timings = await takeTurns(
-    context,
-    { direct: () => direct.get(7), bridged: () => bridged.get(7) },
-    { rounds: 25, roundMs: 40 },
-  );
-  return figureOf({
+  return await addedBy(context, {
     key: 'better-sqlite3-get',
     name: 'changeover/better-sqlite3 adds to a get by primary key, at legacy',
+    target: atMost(0.3),
+    direct: () => direct.get(7),
+    bridged: () => bridged.get(7),
+    own: "the driver's own",
+  });
+}
+
+/** What an adapter adds to a call of the bare handle. */
+async function addedBy(
+  context: BenchContext,
+  { key, name, target, direct, bridged, own }: AddedCall,
+): Promise<Figure> {
+  const timings = await takeTurns(context, { direct, bridged }, { rounds: 25, roundMs: 40 });
+  return figureOf({
+    key,
+    name,
     unit: 'µs',
     rounds: timings.addedMicros('bridged', 'direct'),
-    target: atMost(0.3),
-    beside: `the driver's own takes ${timeText(timings.medianMs('direct'))}`,
+    target,
+    beside: `${own} takes ${timeText(timings.medianMs('direct'))}`,
   });
+}
+
+interface AddedCall extends Pick<FigureText, 'key' | 'name' | 'target'> {
+  readonly direct: Side;
+  readonly bridged: Side;
+  /** Whose call the bare one is, for people. */
+  readonly own: string;
 }
 
 async function addedToQuery(
@@ -140,14 +159,12 @@ async function addedToQuery(
     bridged: async () => (await bridged.executeQuery(query)).rows,
   };
   await learn(sides.bridged);
-  const timings = await takeTurns(context, sides, { rounds: 25, roundMs: 40 });
-  return figureOf({
+  return await addedBy(context, {
     key: 'kysely-query',
     name: 'changeover/kysely adds to a query by primary key, at legacy',
-    unit: 'µs',
-    rounds: timings.addedMicros('bridged', 'direct'),
     target: atMost(1),
-    beside: `Kysely with its SQLite dialect takes ${timeText(timings.medianMs('direct'))}`,
+    ...sides,
+    own: 'Kysely with its SQLite dialect',
   });
 }
 
@@ -155,14 +172,12 @@ async function addedToKnex(context: BenchContext, bare: Knex, bridged: Knex): Pr
   const read = (db: Knex) => (): Promise<unknown> => Promise.resolve(db('note').where('id', 7));
   const sides = { direct: read(bare), bridged: read(bridged) };
   await learn(sides.bridged);
-  const timings = await takeTurns(context, sides, { rounds: 25, roundMs: 40 });
-  return figureOf({
+  return await addedBy(context, {
     key: 'knex-query',
     name: 'changeover/knex adds to a query by primary key, at legacy',
-    unit: 'µs',
-    rounds: timings.addedMicros('bridged', 'direct'),
     target: atMost(1),
-    beside: `Knex with better-sqlite3 takes ${timeText(timings.medianMs('direct'))}`,
+    ...sides,
+    own: 'Knex with better-sqlite3',
   });
 }
 
@@ -185,19 +200,14 @@ async function measureDuckdb(context: BenchContext): Promise<Figure[]> {
     (await connection.runAndReadAll('select * from note where id = 7')).getRowsJson();
   try {
     for (const connection of [atLegacy, atPooled]) await learn(read(connection));
-    const added = await takeTurns(
-      context,
-      { direct: read(bare), bridged: read(atLegacy) },
-      { rounds: 25, roundMs: 40 },
-    );
     const figures = [
-      figureOf({
+      await addedBy(context, {
         key: 'duckdb-query',
         name: 'changeover/duckdb adds to a query of one row, at legacy',
-        unit: 'µs',
-        rounds: added.addedMicros('bridged', 'direct'),
         target: atMost(1),
-        beside: `the driver's own takes ${timeText(added.medianMs('direct'))}`,
+        direct: read(bare),
+        bridged: read(atLegacy),
+        own: "the driver's own",
       }),
     ];
     for (const callers of callersAtOnce)
@@ -232,19 +242,14 @@ async function measureClient(context: BenchContext): Promise<Figure[]> {
     (await client.query<Tables['note']>(`select * from ${table} where id = $1`, [7])).rows;
   try {
     for (const client of [atLegacy, atPooled]) await learn(read(client));
-    const added = await takeTurns(
-      context,
-      { direct: read(bare), bridged: read(atLegacy) },
-      { rounds: 25, roundMs: 40 },
-    );
     const figures = [
-      figureOf({
+      await addedBy(context, {
         key: 'pg-query',
         name: 'changeover/pg adds to a query of one row, at legacy',
-        unit: 'µs',
-        rounds: added.addedMicros('bridged', 'direct'),
         target: atMost(1),
-        beside: `pg's own takes ${timeText(added.medianMs('direct'))}`,
+        direct: read(bare),
+        bridged: read(atLegacy),
+        own: "pg's own",
       }),
     ];
     for (const callers of callersAtOnce)

@@ -145,6 +145,20 @@ const inSession: typeof scoped = {
 };
 
 /** Both tenants' callers, five at once of each. */
+/** At each stage, there and back, each tenant sees its own rows, and who sets none sees none. */
+async function askThereAndBack(
+  program: Program,
+  ask: (program: Program, tenant: string) => Promise<unknown[]>,
+): Promise<void> {
+  for (const stage of [...there, ...back]) {
+    program.setStage(stage);
+    expect([stage, await bothTenants(program, ask)]).toEqual([stage, ['a: of a', 'b: of b']]);
+    expect([stage, await tenTimes(program)]).toEqual([stage, ['']]);
+    await program.bridge.idle();
+  }
+  expect(mismatches(program)).toBe(0);
+}
+
 async function bothTenants(
   program: Program,
   ask: (program: Program, tenant: string) => Promise<unknown[]>,
@@ -197,15 +211,7 @@ describe('directly', () => {
   test.each(Object.entries({ ...scoped, ...inSession }))(
     'by %s each of two tenants gets its own rows, and nobody else any, there and back',
     async (_name, ask) => {
-      await withProgram(direct, async (program) => {
-        for (const stage of [...there, ...back]) {
-          program.setStage(stage);
-          expect([stage, await bothTenants(program, ask)]).toEqual([stage, ['a: of a', 'b: of b']]);
-          expect([stage, await tenTimes(program)]).toEqual([stage, ['']]);
-          await program.bridge.idle();
-        }
-        expect(mismatches(program)).toBe(0);
-      });
+      await withProgram(direct, (program) => askThereAndBack(program, ask));
     },
   );
 });
@@ -225,15 +231,7 @@ function throughPgbouncer(): void {
   test.each(Object.entries(scoped))(
     'by %s each of two tenants gets its own rows, and nobody else any, there and back',
     async (_name, ask) => {
-      await withProgram(pooler.url, async (program) => {
-        for (const stage of [...there, ...back]) {
-          program.setStage(stage);
-          expect([stage, await bothTenants(program, ask)]).toEqual([stage, ['a: of a', 'b: of b']]);
-          expect([stage, await tenTimes(program)]).toEqual([stage, ['']]);
-          await program.bridge.idle();
-        }
-        expect(mismatches(program)).toBe(0);
-      });
+      await withProgram(pooler.url, (program) => askThereAndBack(program, ask));
     },
   );
 

@@ -33,6 +33,19 @@ function settings(stage: Stage | StaticStageSource) {
   };
 }
 
+/** Runs at each await, and can be built on further. */
+function queryBuilder(rows: readonly number[]) {
+  const builder = {
+    runs: 0,
+    where: () => builder,
+    then: (done: (rows: unknown) => void) => {
+      builder.runs += 1;
+      done(rows);
+    },
+  };
+  return builder;
+}
+
 function opened<T extends object>(object: T): T {
   open.push(object);
   return object;
@@ -312,14 +325,7 @@ describe('what would go wrong later is refused at the first use', () => {
   });
 
   test('a query builder, which runs at each await', () => {
-    let runs = 0;
-    const builder = {
-      where: () => builder,
-      then: (done: (rows: unknown) => void) => {
-        runs += 1;
-        done([]);
-      },
-    };
+    const builder = queryBuilder([]);
     const db = opened(
       createBridge({
         ...settings('legacy'),
@@ -330,18 +336,11 @@ describe('what would go wrong later is refused at the first use', () => {
       }),
     );
     expect(() => db.table()).toThrow(/query builder, which runs at each await/);
-    expect(runs).toBe(0);
+    expect(builder.runs).toBe(0);
   });
 
   test('but not of a method that stays with the legacy leg: its caller has the builder, which runs when it is awaited', async () => {
-    let runs = 0;
-    const builder = {
-      where: () => builder,
-      then: (done: (rows: unknown) => void) => {
-        runs += 1;
-        done([1]);
-      },
-    };
+    const builder = queryBuilder([1]);
     const db = opened(
       createBridge({
         ...settings('pooled'),
@@ -352,20 +351,13 @@ describe('what would go wrong later is refused at the first use', () => {
       }),
     );
     const table = db.table().where();
-    expect(runs).toBe(0);
+    expect(builder.runs).toBe(0);
     expect(await table).toEqual([1]);
-    expect(runs).toBe(1);
+    expect(builder.runs).toBe(1);
   });
 
   test('but not of a read whose callers are said to await it at once: it runs once', async () => {
-    let runs = 0;
-    const builder = {
-      where: () => builder,
-      then: (done: (rows: unknown) => void) => {
-        runs += 1;
-        done([]);
-      },
-    };
+    const builder = queryBuilder([]);
     const db = opened(
       createBridge({
         ...settings('pooled'),
@@ -376,7 +368,7 @@ describe('what would go wrong later is refused at the first use', () => {
       }),
     );
     await expect(db.table()).resolves.toEqual([]);
-    expect(runs).toBe(1);
+    expect(builder.runs).toBe(1);
   });
 
   test.each([[{}], [7], ['x'.repeat(201)]])('a key that is %p', (key) => {

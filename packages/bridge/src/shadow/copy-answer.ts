@@ -14,11 +14,7 @@ export function snapshotArguments(args: readonly unknown[]): readonly unknown[] 
 
 /** The same; undefined where an argument defends itself (a getter that throws, a proxy): that costs the comparison, not the call. */
 export function tryToCopy(args: readonly unknown[]): readonly unknown[] | undefined {
-  try {
-    return snapshotArguments(args);
-  } catch {
-    return undefined;
-  }
+  return copiesBy(new Copier(), args);
 }
 
 /**
@@ -33,9 +29,13 @@ export function copyForOtherLeg(
   functions: 'pure' | undefined,
 ): readonly unknown[] | undefined {
   const copier = new Copier();
+  const copies = copiesBy(copier, args);
+  return copier.usedUp || (copier.functions && functions !== 'pure') ? undefined : copies;
+}
+
+function copiesBy(copier: Copier, args: readonly unknown[]): readonly unknown[] | undefined {
   try {
-    const copies = args.map((argument) => copier.copy(argument, 0));
-    return copier.usedUp || (copier.functions && functions !== 'pure') ? undefined : copies;
+    return args.map((argument) => copier.copy(argument, 0));
   } catch {
     return undefined;
   }

@@ -121,22 +121,12 @@ export class SessionState {
 
   /** Takes a connection for what writes on it over several statements. */
   lendWriter(limit: CallLimit, takenFor: string): Promise<Lease<PooledSession>> {
-    return this.poolFor(true).acquire({
-      signal: limit.signal,
-      deadlineAtMs: limit.atMs,
-      takenFor,
-      inTurn: true,
-    });
+    return lend(this.poolFor(true), limit, takenFor);
   }
 
   /** Takes a connection of which nothing is kept, whatever is pinned. */
   lendUnkept(limit: CallLimit, takenFor: string): Promise<Lease<PooledSession>> {
-    return this.#pools.readers.acquire({
-      signal: limit.signal,
-      deadlineAtMs: limit.atMs,
-      takenFor,
-      inTurn: true,
-    });
+    return lend(this.#pools.readers, limit, takenFor);
   }
 
   /** A write runs on this connection: who asks what the last write left is to be lent it. */
@@ -189,4 +179,13 @@ export class SessionState {
 function keepingOf(use: SessionUse): 'keeps' | 'may keep' | undefined {
   if (use === 'pending') return 'may keep';
   return keepsSession(use) ? 'keeps' : undefined;
+}
+
+/** A connection for several statements, to whoever has waited longest. */
+function lend(
+  pool: Pool<PooledSession>,
+  limit: CallLimit,
+  takenFor: string,
+): Promise<Lease<PooledSession>> {
+  return pool.acquire({ signal: limit.signal, deadlineAtMs: limit.atMs, takenFor, inTurn: true });
 }
