@@ -98,7 +98,7 @@ test('each wiring that changeover init writes in TypeScript is free of type erro
   );
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
   expect(await run(process.execPath, [tsc, '-p', config])).toEqual({ code: 0, out: '', err: '' });
-}, 120_000);
+});
 
 test('changeover init makes the wiring in src where there is one', async () => {
   const path = project({ type: 'module' });
