@@ -64,7 +64,7 @@ export type {
 export { type SampledCall, type SampleValues } from './recorder/sampled-call.ts';
 export type { RuleUseCount, RuleUseSource } from './recorder/rule-uses.ts';
 export type { ShapeEvidence } from './recorder/shape-evidence.ts';
-export { ShapeCounts, type ShapeKey } from './recorder/shape-counts.ts';
+export { ShapeCounts, type ShapeKey } from './recorder/cell.ts';
 export * from './recorder/shed-reason.ts';
 export { type Route, routes } from './call/route.ts';
 export type { ShadowQueueOptions } from './shadow/shadow-queue.ts';

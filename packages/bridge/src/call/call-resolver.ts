@@ -3,7 +3,7 @@ import { type Clock, type OperationDefinition, systemClock, type Timer } from '@
 import type { Recorder } from '../recorder/recorder.ts';
 import { calledText } from '../recorder/reliance-book.ts';
 import { maxShapeLength } from '../recorder/shape-book.ts';
-import { ShapeCounts } from '../recorder/shape-counts.ts';
+import { ShapeCounts } from '../recorder/cell.ts';
 import { GuaranteeRegistry, type SerialLeg } from '../guarantees/index.ts';
 import { RuleBooks } from '../shadow/rule-books.ts';
 import type { Logger } from '../log.ts';

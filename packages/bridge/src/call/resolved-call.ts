@@ -1,13 +1,11 @@
 import type { RuleBook } from '@changeover/compare';
 import type { OperationDefinition } from '@changeover/core';
-import type { Admission } from '../guarantees/index.ts';
-import type { AnswerStyle } from '../shadow/loop-budget.ts';
+import type { AnswerStyle } from '../shadow/budgets.ts';
 import type { CallCost } from './call-costs.ts';
 import type { ListCall } from './invoke.ts';
 import type { KeyState } from './key-state.ts';
 import type { StageDecision } from '../stages/flags/stage-source.ts';
-import type { Cell } from '../recorder/cell.ts';
-import type { ShapeCounts } from '../recorder/shape-counts.ts';
+import type { Cell, ShapeCounts } from '../recorder/cell.ts';
 import type { Route } from './route.ts';
 import type { RouteTraits } from './route-traits.ts';
 
@@ -47,9 +45,4 @@ export interface ResolvedCall {
   readonly state: KeyState;
   /** Where the legs' results may rightly differ; undefined where no rule holds for such calls. */
   readonly rules: RuleBook | undefined;
-}
-
-/** What was decided about an announced call. */
-export function resolvedOf(admission: Admission): ResolvedCall {
-  return admission.subject as ResolvedCall;
 }
