@@ -2,7 +2,7 @@ import type { Clock, Leg, LegName } from '@changeover/core';
 import { type Admission, type CallContext, currentContext } from '../guarantees/index.ts';
 import type { Comparer } from '../shadow/comparer.ts';
 import type { Logger } from '../log.ts';
-import { isPromise } from './invoke.ts';
+import { isPromise } from './leg-calls.ts';
 import type { CallsInFlight } from '../shadow/process-load.ts';
 import type { CallResolver } from './call-resolver.ts';
 import type { Call, ResolvedCall } from './resolved-call.ts';

@@ -21,7 +21,8 @@ import {
   type Reproduction,
 } from '../shadow/reproduction.ts';
 import { Answering, latencyOf } from './answering.ts';
-import { callsOn, invoke, isPromise, type ListCall, methodsOf } from './invoke.ts';
+import { type AtOnceLegs, callsOn, invoke, isPromise, methodsOf } from './leg-calls.ts';
+import type { ListCall } from './members.ts';
 import { CallResolver } from './call-resolver.ts';
 import { CallsInFlight } from '../shadow/process-load.ts';
 import { ReadCalls } from './read-calls.ts';
@@ -56,8 +57,7 @@ export interface BackendRouterOptions<Api extends object> {
   readonly quotas?: ComparerOptions['quotas'];
   /** How the legs answer an operation, as far as their functions show it: `legacy-alone` where only the pooled leg's can't but answer
    * a promise. What it gives for an operation is asked at each call. Default: every operation answers promises on both legs. */
-  readonly mayAnswerAtOnce?:
-    ((operation: string) => () => 'legacy-alone' | 'both' | 'neither') | undefined;
+  readonly mayAnswerAtOnce?: ((operation: string) => () => AtOnceLegs) | undefined;
   /** Turns a leg's answer into what its caller gets. Default: the answer itself, by the leg's own promise where nothing of it has to be
    * known first. */
   readonly own?: ((answer: unknown) => unknown) | undefined;

@@ -10,7 +10,7 @@ import type { Logger } from '../log.ts';
 import type { StageSource } from '../stages/flags/stage-source.ts';
 import { CallCosts } from './call-costs.ts';
 import { type KeyState, KeyStates } from './key-state.ts';
-import type { Method } from './invoke.ts';
+import type { Method } from './members.ts';
 import { notComparableAt } from './not-comparable.ts';
 import type { Call, ResolvedCall } from './resolved-call.ts';
 import { routes } from './route.ts';

@@ -2,7 +2,7 @@ import type { LegName } from '@changeover/core';
 import { type Admission, type CallContext, currentContext } from '../guarantees/index.ts';
 import type { PendingRead } from '../shadow/comparer.ts';
 import { type AnnouncedCall, type Answering, type CallKind, resolvedOf } from './answering.ts';
-import { invoke, isPromise } from './invoke.ts';
+import { invoke, isPromise } from './leg-calls.ts';
 import { type Call, type ResolvedCall } from './resolved-call.ts';
 import type { Route } from './route.ts';
 

@@ -2,7 +2,8 @@ import type { RuleBook } from '@changeover/compare';
 import type { OperationDefinition } from '@changeover/core';
 import type { AnswerStyle } from '../shadow/budgets.ts';
 import type { CallCost } from './call-costs.ts';
-import type { ListCall } from './invoke.ts';
+import type { AtOnceLegs } from './leg-calls.ts';
+import type { ListCall } from './members.ts';
 import type { KeyState } from './key-state.ts';
 import type { StageDecision } from '../stages/flags/stage-source.ts';
 import type { Cell, ShapeCounts } from '../recorder/cell.ts';
@@ -18,7 +19,7 @@ export interface Call {
   readonly legacy: ListCall;
   readonly pooled: ListCall;
   /** How the legs answer it, as far as their functions show it: see the router's options. */
-  readonly mayAnswerAtOnce: (() => 'legacy-alone' | 'both' | 'neither') | undefined;
+  readonly mayAnswerAtOnce: (() => AtOnceLegs) | undefined;
   /** How the legacy leg was seen to answer. */
   style: AnswerStyle;
   /** How the pooled leg was seen to answer callers. */

@@ -6,7 +6,8 @@ import {
   runInTransaction,
 } from '../guarantees/index.ts';
 import { type AnnouncedCall, type Answering, type CallKind, resolvedOf } from './answering.ts';
-import { isPromise, type Method } from './invoke.ts';
+import { isPromise } from './leg-calls.ts';
+import { type Method } from './members.ts';
 import { noteLegacyCost } from './call-costs.ts';
 import { type Call, type ResolvedCall } from './resolved-call.ts';
 import type { WayBack } from './way-back.ts';

@@ -6,7 +6,7 @@ import {
   type ReadDefinition,
   type WriteDefinition,
 } from '@changeover/core';
-import { isStream } from '../call/invoke.ts';
+import { copyAnswer, copyForOtherLeg, isStream, rowCount, tryToCopy } from './copy-answer.ts';
 import type { ResolvedCall } from '../call/resolved-call.ts';
 import type { CallsInFlight } from './process-load.ts';
 import { callerTrace } from './caller-trace.ts';
@@ -22,7 +22,6 @@ import { ReadComparison } from './read-comparison.ts';
 import type { ShedReason } from '../recorder/shed-reason.ts';
 import { errorCode, ShadowCaller } from './shadow-caller.ts';
 import { ShadowQueue, type ShadowQueueOptions, type ShadowTask } from './shadow-queue.ts';
-import { copyAnswer, copyForOtherLeg, rowCount, tryToCopy } from './copy-answer.ts';
 import { PendingComparison } from './pending-comparison.ts';
 import { RecentCalls } from './recent-calls.ts';
 import { type ReproduceOptions, type Reproduction, reproduceRead } from './reproduction.ts';

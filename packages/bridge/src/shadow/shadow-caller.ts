@@ -13,7 +13,7 @@ import { callForComparison } from '../guarantees/index.ts';
 import { LegLane } from './leg-lane.ts';
 import type { LoopBudget } from './budgets.ts';
 import { comesOfLoad } from './comes-of-load.ts';
-import { isPromise } from '../call/invoke.ts';
+import { isPromise } from '../call/leg-calls.ts';
 
 /** What a leg made of a call: a result by its digest, or an error by its kind. */
 export type Outcome =
