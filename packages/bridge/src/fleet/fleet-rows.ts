@@ -1,7 +1,7 @@
 import { countNames, type Counts } from '../recorder/counts.ts';
 import type { StoredReliance } from '../recorder/reliance-rows.ts';
 import type { RuleUseCount } from '../recorder/rule-uses.ts';
-import { shapeCountNames, type ShapeTotals } from '../recorder/shape-counts.ts';
+import { shapeCountNames, type ShapeTotals } from '../recorder/cell.ts';
 import type { StoredShape } from '../recorder/shape-rows.ts';
 import { shedReasons } from '../recorder/shed-reason.ts';
 import type {
