@@ -45,7 +45,7 @@ export function explain(
       ...history.slice(-shownLines).map((change) => `         ${lineText(change)}`),
       ...notes.map((note) => `note     ${terminal.paint('yellow', note)}`),
       '',
-      'To change that:',
+      'To type now:',
       ...commands.map(
         ({ command, effect }) =>
           `  ${command.padEnd(Math.max(...commands.map((one) => one.command.length)))}  ${effect}`,
@@ -77,6 +77,7 @@ export function explain(
       history: history.slice(-shownLines).map(lineJson),
       notes,
       commands,
+      next: commands.map(({ command }) => command),
     },
   );
 }
@@ -129,6 +130,12 @@ function lineText(line: LedgerChange): string {
   return `${new Date(at).toISOString()}  ${from} → ${to}${held ? ', held' : ''}${subject}  ${who}: ${reason}`;
 }
 
+function hasMismatches({ recordings }: Migration, backend: string, key: string): boolean {
+  return (recordings?.byDataset ?? []).some(
+    (one) => one.backend === backend && one.dataset === key && one.mismatch > 0,
+  );
+}
+
 interface NextCommand {
   readonly command: string;
   readonly effect: string;
@@ -141,6 +148,9 @@ function commandsFor(migration: Migration, keyStatus: KeyStatus): NextCommand[] 
     effect: 'let pass what nothing compares',
   }));
   const name = `${backend} ${key}`;
+  // What differed is looked at before it is let go on.
+  if (hasMismatches(migration, backend, key))
+    commands.push({ command: `changeover mismatches ${name}`, effect: 'see what differed' });
   const next = stages[stages.indexOf(stage) + 1];
   if (line?.held === true) {
     const whole = isWhole(line) ? backend : name;

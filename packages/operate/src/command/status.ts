@@ -47,8 +47,7 @@ export function showStatus(
   const notes = [...heldNotes(migration), ...notesOf(migration)];
   terminal.answer(
     [
-      `flags  ${flags.source === 'default' ? 'none: every call goes to legacy; npx changeover init makes them' : `from the ${flags.source}, revision ${flags.revision}`}` +
-        ` (${migration.place.unleashUrl ?? migration.place.flagsFile})`,
+      `flags  ${flagsText(migration)}`,
       `ledger ${migration.ledgerPlace}`,
       '',
       ...(rows.length === 0
@@ -60,7 +59,11 @@ export function showStatus(
               { title: 'stage' },
               { title: 'flag asks', spare: 1 },
               { title: 'calls', numeric: true },
-              { title: 'failed', numeric: true, spare: 3 },
+              {
+                title: 'failed',
+                numeric: true,
+                ...spareUnless(rows.some(({ totals }) => totals[1] > 0)),
+              },
               { title: 'compared', numeric: true, spare: 2 },
               { title: 'mismatches', numeric: true },
               { title: 'gates' },
@@ -111,6 +114,36 @@ export function showStatus(
       notes,
     },
   );
+}
+
+/** Where failures are what is wrong, they are shown however little room there is. */
+function spareUnless(failed: boolean): { readonly spare?: number } {
+  return failed ? {} : { spare: 3 };
+}
+
+function flagsText({ flags, place }: Migration): string {
+  const { source, revision } = flags.status();
+  const where = place.unleashUrl ?? place.flagsFile;
+  if (source !== 'default') return `from the ${source}, revision ${revision} (${where})`;
+  return place.unleashUrl === undefined && !existsSync(place.flagsFile)
+    ? `none: every call goes to legacy; npx changeover init makes them (${where})`
+    : `none that can be used (${where})`;
+}
+
+/** What the reader must know of flags that can't be used. */
+function flagsNotes({ flags, place }: Migration): string[] {
+  const { lastError, source } = flags.status();
+  if (place.unleashUrl === undefined && !existsSync(place.flagsFile))
+    return [`There are no flags at ${place.flagsFile}. To begin with: npx changeover init`];
+  if (lastError === undefined) return [];
+  return [
+    `The flags: ${lastError.message}`,
+    ...(source === 'default'
+      ? [
+          'Without flags this shows where a program stands that starts now. Those that run keep the flags that they read last.',
+        ]
+      : []),
+  ];
 }
 
 /** What stands before the next step; null where nothing does. */
@@ -190,10 +223,7 @@ export function notesOf(migration: Migration): string[] {
             `${migration.hasLedger ? '' : ', and no holds'}. --store names another.`,
         ]
       : migration.recordings.notes),
-    ...(lastError === undefined ? [] : [`The flags: ${lastError.message}`]),
-    ...(migration.place.unleashUrl !== undefined || existsSync(migration.place.flagsFile)
-      ? []
-      : [`There are no flags at ${migration.place.flagsFile}. To begin with: npx changeover init`]),
+    ...flagsNotes(migration),
     ...(stale && lastError === undefined
       ? ['The flags are older than they should be: the source does not answer.']
       : []),
