@@ -71,6 +71,7 @@ export class ReadCalls implements CallKind<Read> {
       result = leg === 'legacy' ? call.legacy(args) : call.pooled(args);
     } catch (error) {
       cell.failed += 1;
+      shape.failed += 1;
       throw error;
     }
     if (isPromise(result)) {
@@ -186,7 +187,9 @@ export class ReadCalls implements CallKind<Read> {
 
   #failed({ admission }: AdmittedRead): void {
     admission.gate.leave(admission);
-    resolvedOf(admission).cell.failed += 1;
+    const { cell, shape } = resolvedOf(admission);
+    cell.failed += 1;
+    shape.failed += 1;
   }
 
   async #fallBack(
@@ -201,6 +204,7 @@ export class ReadCalls implements CallKind<Read> {
       return await this.#answering.owned(invoke(legs[leg], resolved.operation, args));
     } catch (second) {
       resolved.cell.failed += 1;
+      resolved.shape.failed += 1;
       throw second;
     } finally {
       admission.gate.leave(admission);

@@ -1,6 +1,7 @@
 import { stages } from '@changeover/core';
 import { type LedgerChange, routes, stageFlag } from '@changeover/bridge';
 import type { KeyVerdict } from '@changeover/bridge';
+import { errorJson, failedOfKey, failedText } from '../report/failed-calls.ts';
 import { relianceOfKey } from '../report/reliance-lines.ts';
 import { stageMeaning } from '../report/stage-text.ts';
 import { type Migration, type KeyStatus } from './migration.ts';
@@ -10,6 +11,7 @@ import { acceptCommands, whyNotAtTarget, aheadText } from './standing-text.ts';
 import type { Terminal } from './terminal.ts';
 
 const shownLines = 10;
+const shownShapes = 5;
 
 /** Why a key is on its stage, what that means for a call, and what to type next: `changeover explain`. */
 export function explain(
@@ -27,6 +29,9 @@ export function explain(
   const gates = gatesOf(migration, keyStatus);
   const notes = notesOf(migration);
   const reliance = relianceOfKey(migration.recordings, backend, key);
+  const failed = failedOfKey(migration.recordings, backend, key).filter(
+    (one) => operation === undefined || one.operation === operation,
+  );
   terminal.answer(
     [
       `${terminal.paint('bold', `${backend} ${key}${operation === undefined ? '' : ` ${operation}`}`)} is on ` +
@@ -40,6 +45,9 @@ export function explain(
       ...(gates?.ahead === undefined || flag.stage !== 'pooled'
         ? []
         : [`         At the load that was seen: ${gates.ahead}.`]),
+      ...failed
+        .slice(0, shownShapes)
+        .map((shape, at) => `${at === 0 ? 'errors ' : '       '}  ${failedText(shape)}`),
       ...reliance.map((line, at) => `${at === 0 ? 'callers' : '       '}  ${line}`),
       `ledger   ${ledgerText(migration, keyStatus)}`,
       ...history.slice(-shownLines).map((change) => `         ${lineText(change)}`),
@@ -68,6 +76,7 @@ export function explain(
         revision: flag.revision,
       },
       gates: gates ?? null,
+      errors: failed.map(errorJson),
       reliance,
       ledger: {
         decidesForward: migration.ledgerDecides,

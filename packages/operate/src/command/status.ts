@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { allKeys, noKey } from '@changeover/core';
 import { type Decision, type TotalsBy, visibleText } from '@changeover/bridge';
+import { errorJson, failedCalls } from '../report/failed-calls.ts';
 import { relianceOfKey } from '../report/reliance-lines.ts';
 import { textTable } from '../report/text-table.ts';
 import { type Migration, type KeyStatus, keyStatuses } from './migration.ts';
@@ -43,6 +44,8 @@ export function showStatus(
   const killed = migration.backends.filter(
     (backend) => migration.lastLine(backend, allKeys)?.held === true,
   );
+  // Most keys have none: few are gone through for each of thousands.
+  const failing = failedCalls(migration.recordings?.shapes ?? []);
   const flags = migration.flags.status();
   const notes = [...heldNotes(migration), ...notesOf(migration)];
   terminal.answer(
@@ -108,6 +111,9 @@ export function showStatus(
           mismatches,
           gates,
           next,
+          errors: failing
+            .filter(({ backend, key }) => backend === keyStatus.backend && key === keyStatus.key)
+            .map(errorJson),
           reliance: relianceOfKey(migration.recordings, keyStatus.backend, keyStatus.key),
         }),
       ),
