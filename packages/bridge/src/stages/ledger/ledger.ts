@@ -10,7 +10,7 @@ import {
 import { Listeners } from '../flags/listeners.ts';
 import type { Logger } from '../../log.ts';
 import { later } from './resumptions.ts';
-import { isPromise } from '../../call/invoke.ts';
+import { isPromise } from '../../call/leg-calls.ts';
 import type { Author, LedgerHold, LedgerOptions } from './ledger-options.ts';
 import type { StageLimit } from '../resolve-stage.ts';
 import { ForwardSteps, type Wish } from './forward-steps.ts';
