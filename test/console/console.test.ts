@@ -13,6 +13,7 @@ import { openConsole } from '@changeover/operate/command';
 import { root } from '../architecture/source-files.ts';
 import { nodeFlags, typeChangeover } from '../command/run-changeover.ts';
 import { openBrowser } from '../kit/browser.ts';
+import { programEnvironment } from '../kit/program-environment.ts';
 import { endless, hostile, type RecordedMigration, recordMigration } from './record-migration.ts';
 
 let folder: string;
@@ -560,7 +561,7 @@ test('each example of its help prints an address, and Ctrl-C ends it', async () 
         ...(words.includes('--port') ? [] : ['--port', '0']),
       ];
       const child = spawn(process.execPath, args, {
-        env: env(),
+        env: { ...programEnvironment(), ...env() },
         stdio: ['ignore', 'pipe', 'inherit'],
       });
       const url = await new Promise<string>((resolve) =>

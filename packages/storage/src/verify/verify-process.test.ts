@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
+import { programEnvironment } from '../../../../test/kit/program-environment.ts';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Engine, engines } from '@changeover/engines';
 import { makeTestStores, numberedTable, type TestStores } from './test-kit/stores.ts';
@@ -43,7 +44,7 @@ async function run(
     ['--conditions=@changeover/source', '--no-warnings', program, JSON.stringify(options)],
     {
       stdio: ['ignore', 'pipe', 'inherit'],
-      env: { PATH: process.env['PATH'] ?? '' },
+      env: programEnvironment(),
     },
   );
   const lines: Line[] = [];
