@@ -9,14 +9,14 @@ import {
 import type { Recorder } from '../recorder/recorder.ts';
 import { calledText } from '../recorder/reliance-book.ts';
 import { maxShapeLength } from '../recorder/shape-book.ts';
-import { ShapeCounts } from '../recorder/shape-counts.ts';
+import { ShapeCounts } from '../recorder/cell.ts';
 import { GuaranteeRegistry, type SerialLeg } from '../guarantees/index.ts';
 import { RuleBooks } from '../shadow/rule-books.ts';
 import type { Logger } from '../log.ts';
 import type { StageSource } from '../stages/flags/stage-source.ts';
 import { CallCosts } from './call-costs.ts';
 import { type KeyState, KeyStates } from './key-state.ts';
-import type { Method } from './invoke.ts';
+import type { Method } from './members.ts';
 import { notComparableAt } from './not-comparable.ts';
 import type { Call, ResolvedCall } from './resolved-call.ts';
 import { routes } from './route.ts';

@@ -102,6 +102,31 @@ export class Admission {
     this.parent = parent;
     this.sinceMs = sinceMs;
   }
+
+  /** Sets {@link ready} and {@link settle}, where the call was not admitted at once.
+   *
+   * @param signal gives up waiting.
+   * @param withdraw takes the call back from its gate.
+   * @internal */
+  wait(signal: AbortSignal | undefined, withdraw: () => void): void {
+    this.ready = new Promise((resolve, reject) => {
+      const abort = (): void => {
+        withdraw();
+        reject(signal?.reason as Error);
+      };
+      if (signal?.aborted === true) {
+        abort();
+        return;
+      }
+      signal?.addEventListener('abort', abort, { once: true });
+      this.settle = (error) => {
+        this.settle = undefined;
+        signal?.removeEventListener('abort', abort);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+    });
+  }
 }
 
 /** A call that nobody waits for any more although it had not ended by itself. */
