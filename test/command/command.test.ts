@@ -632,7 +632,7 @@ describe('wrong usage ends with 2 and says what to type', () => {
       ['explain', ...titanic, 'readTabel'],
       /There is no operation "readTabel"\. Did you mean "readTable"\?/,
     ],
-    [['rollback', ...titanic], /required option '--reason <text>'/],
+    [['rollback', ...titanic], /--reason needs a text/],
     [['rollback', ...titanic, '--reason', '  '], /--reason needs a text/],
     [['rollback', 'sqlite', ...because], /missing required argument 'key'/],
     [['status', '--fromat', 'json'], /Did you mean --format\?/],

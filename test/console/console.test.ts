@@ -24,7 +24,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'changeover-console-'));
   migration = await recordMigration(folder);
   browser = await openBrowser();
-}, 60_000);
+});
 
 afterAll(async () => {
   await browser.close();
@@ -186,7 +186,7 @@ test('each button asks for a reason, shows its plan, and then the ledger and the
     }
     expect(problems).toEqual([]);
   });
-}, 30_000);
+});
 
 test('a reason that is changed after the plan was shown needs the plan again', async () => {
   await withPage(async ({ page }) => {

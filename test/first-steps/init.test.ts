@@ -100,7 +100,7 @@ test('each wiring that changeover init writes in TypeScript is free of type erro
   );
   const checker = join(root, 'test/first-steps/type-errors.ts');
   expect(await run(process.execPath, [checker, config])).toEqual({ code: 0, out: '', err: '' });
-}, 120_000);
+});
 
 test('changeover init makes the wiring in src where there is one', async () => {
   const path = project({ type: 'module' });

@@ -1,6 +1,6 @@
 import { countNames, type Counts } from '../recorder/counts.ts';
 import type { StoredReliance } from '../recorder/reliance-rows.ts';
-import { shapeCountNames, type ShapeTotals } from '../recorder/shape-counts.ts';
+import { shapeCountNames, type ShapeTotals } from '../recorder/cell.ts';
 import type { StoredShape } from '../recorder/shape-rows.ts';
 import { shedReasons } from '../recorder/shed-reason.ts';
 import type {

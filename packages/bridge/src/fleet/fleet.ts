@@ -1,7 +1,7 @@
 import { type Clock, systemClock, type Timer } from '@changeover/core';
 import type { Logger } from '../log.ts';
 import type { StoredTables } from '../recorder/stored-tables.ts';
-import { TokenBucket } from '../shadow/token-bucket.ts';
+import { TokenBucket } from '../shadow/budgets.ts';
 import type { LedgerStore, NewLedgerChange } from '../stages/ledger/ledger-store.ts';
 import { FleetDatabase } from './fleet-database.ts';
 import { FleetLedgerStore } from './fleet-ledger-store.ts';
