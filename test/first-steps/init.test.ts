@@ -154,6 +154,12 @@ test('changeover init says what to install', async () => {
   expect(JSON.parse(out)).toMatchObject({ install: ['libpg-query', 'changeover'] });
 });
 
+test('changeover init says to install the handle that is named, too', async () => {
+  const path = project({});
+  const { out } = await typeChangeover(['init', '--folder', path, '--handle', 'better-sqlite3']);
+  expect(out).toContain('npm install better-sqlite3 changeover');
+});
+
 test('changeover init without a package.json says what to type', async () => {
   const path = join(folder, 'empty');
   mkdirSync(path);

@@ -17,10 +17,14 @@ const settled = (): Promise<void> =>
   });
 
 /** Two legs whose calls end when the test says so. */
-function heldLegs(stage: Stage, levels: Partial<GuaranteeLevels> = {}) {
+function heldLegs(
+  stage: Stage,
+  levels: Partial<GuaranteeLevels> = {},
+  ofNotes: OperationTable<Notes> = operations,
+) {
   const guarantees = { ...defaultShadowSettings.guarantees, ...levels };
   const source = createStaticStageSource(() => stage, { guarantees });
-  const two = twoLegs(stage, { operations, stages: source });
+  const two = twoLegs(stage, { operations: ofNotes, stages: source });
   const held: { readonly what: string; readonly end: () => void }[] = [];
   const hold =
     (operation: string) =>
@@ -130,6 +134,20 @@ describe.each(['reverse', 'pooled'] as const)('at %s', (stage) => {
     void api.add('d', '2');
     void api.read('d', '3');
     expect(held()).toEqual(['add 1', 'add 2', 'read 3']);
+  });
+
+  test('where the singleton keeps none, as a pool of several connections, nothing waits', () => {
+    const { api, held } = heldLegs(
+      stage,
+      {},
+      {
+        ...operations,
+        add: { kind: 'write', comparison: 'none', unordered: true },
+      },
+    );
+    void api.add('d', '1');
+    void api.add('d', '2');
+    expect(held()).toEqual(['add 1', 'add 2']);
   });
 
   test("a transaction keeps the key's other writes out until it ends, reads of others go on", async () => {

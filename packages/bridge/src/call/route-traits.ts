@@ -37,7 +37,8 @@ export function traitsOf(
   const kind = isWrite ? (definition.exclusive === true ? 'transaction' : 'write') : 'read';
   // A rehearsal on one leg must not meet a write on the other.
   const alone = isWrite && definition.comparison !== 'none';
-  const { order, exclusion } = levels;
+  const { exclusion } = levels;
+  const order = 'unordered' in definition && definition.unordered === true ? 'none' : levels.order;
   const name = `${kind} ${String(alone)} ${order} ${exclusion} ${String(keepsOrder)}`;
   const made = known.get(name);
   if (made !== undefined) return made;
