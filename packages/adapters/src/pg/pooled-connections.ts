@@ -1,5 +1,5 @@
 import type { Logger } from '@changeover/bridge';
-import type { Pool, PoolClient } from 'pg';
+import type { Client, Pool, PoolClient } from 'pg';
 import { send } from './send.ts';
 import type { Settings } from './settings.ts';
 import type { Standing } from './standing.ts';
@@ -40,6 +40,8 @@ export class PooledConnections {
   readonly #unavailable = new WeakSet();
   /** The version of the callers' settings that connections were given for comparisons. */
   readonly #applied = new WeakMap<PoolClient, number>();
+  /** Connections that a caller's statement runs on by itself. */
+  readonly #running = new Set<PoolClient>();
   /** Connections that are kept for one session each. */
   #kept = 0;
 
@@ -168,6 +170,7 @@ export class PooledConnections {
   async run(statement: Statement, values: unknown): Promise<unknown> {
     const client = await this.lease();
     const { submittable } = statement;
+    this.#running.add(client);
     try {
       if (submittable === undefined) return await send(client, statement.config, values);
       const end = endOf(submittable);
@@ -175,8 +178,14 @@ export class PooledConnections {
       await end;
       return undefined;
     } finally {
+      this.#running.delete(client);
       client.release();
     }
+  }
+
+  /** Ends what runs on connections by itself, which fails as the driver's does when its client is ended. */
+  cut(): void {
+    for (const client of this.#running) void (client as unknown as Client).end();
   }
 
   /**
