@@ -13,6 +13,7 @@ export {
   type CallContext,
   type Caller,
   caller,
+  callerTrace,
   currentCaller,
   currentContext,
   isForComparison,

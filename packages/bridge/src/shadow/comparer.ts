@@ -9,7 +9,7 @@ import {
 import { copyAnswer, copyForOtherLeg, isStream, rowCount, tryToCopy } from './copy-answer.ts';
 import type { ResolvedCall } from '../call/resolved-call.ts';
 import type { CallsInFlight } from './process-load.ts';
-import { callerTrace } from './caller-trace.ts';
+import { callerTrace } from '../guarantees/index.ts';
 import { type ComparisonSinks, reportComparison } from './comparison-log.ts';
 import {
   type AnswerStyle,
