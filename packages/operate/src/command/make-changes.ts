@@ -5,11 +5,11 @@ import {
   type ChangingOptions,
   type CommandContext,
 } from './command-context.ts';
-import { hold, type Subject } from './hold.ts';
+import { hold } from './hold.ts';
+import { acceptableNamed, backendNamed, keyNamed, type Subject } from './subject.ts';
 import { type Migration, requireLedger } from './migration.ts';
 import { type KeyName, promote } from './promote.ts';
 import { resume, resumeWhole } from './resume.ts';
-import { acceptableNamed, backendNamed, keyNamed } from './subject.ts';
 import type { Terminal } from './terminal.ts';
 
 /** What each change of a key lets a person type. */

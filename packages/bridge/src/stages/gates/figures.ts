@@ -1,6 +1,6 @@
 import { type Finding, shareDifference, shareOf } from '@changeover/compare';
 import { type Stage, stages } from '@changeover/core';
-import { counted, countText } from '../../plain-text.ts';
+import { counted, countText, shareText } from '../../plain-text.ts';
 import type { TotalsBy } from '../../recorder/report-data.ts';
 import { type FigureName, gateLimits } from './default-gates.ts';
 import type { DataCheck } from './judged-data.ts';
@@ -20,6 +20,19 @@ export const figureUnits: Readonly<Record<FigureName, FigureUnit>> = {
   unkept: 'count',
   'data-checks': 'share',
 };
+
+/** A figure as people read it; a dash where there is none. */
+export function figureText(value: number | undefined, unit: FigureUnit): string {
+  if (value === undefined) return '–';
+  switch (unit) {
+    case 'count':
+      return countText(value);
+    case 'share':
+      return shareText(value);
+    case 'ratio':
+      return value.toFixed(2);
+  }
+}
 
 /** A figure with the observations it rests on; undefined where the question doesn't arise. */
 export type Figure = { readonly count: number; readonly n: number } | Told | undefined;
