@@ -70,6 +70,7 @@ export * from './plain-text.ts';
 export * from './recorder/pool-figures.ts';
 export * from './stages/flags/fetch-text.ts';
 export * from './stages/flags/open-stage-source.ts';
+export { readFlagsText } from './stages/flags/read-flags-text.ts';
 export * from './stages/flags/open-unleash-admin.ts';
 export * from './stages/flags/unleash-admin.ts';
 export * from './stages/gates/default-gates.ts';

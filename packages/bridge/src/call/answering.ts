@@ -183,8 +183,11 @@ export class Answering {
     const answering = this.parts.legs[leg];
     if (leg === 'legacy') admission.gate.handOver(admission);
     else if (answering.endable !== undefined && admission.traits.kind !== 'read') {
-      const made = answering.endable(() => call.pooled(args));
+      const { legKeepsOrder } = admission.traits;
+      const caller = legKeepsOrder ? admission.lane : undefined;
+      const made = answering.endable(() => call.pooled(args), caller);
       admission.end = (reason) => made.end(reason);
+      if (legKeepsOrder) admission.gate.handOver(admission);
       return made.answer;
     }
     return leg === 'legacy' ? call.legacy(args) : call.pooled(args);

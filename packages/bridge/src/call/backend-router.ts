@@ -253,6 +253,7 @@ export class BackendRouter<Api extends object> {
       result = call.legacy(args);
     } catch (error) {
       cell.failed += 1;
+      shape.failed += 1;
       throw error;
     }
     // What can be awaited and is no promise may be a query builder, which runs at each await: it is the caller's alone.
@@ -269,6 +270,7 @@ export class BackendRouter<Api extends object> {
       () => {
         this.#calls.end();
         cell.failed += 1;
+        shape.failed += 1;
       },
     );
     return this.#answering.owned(result);

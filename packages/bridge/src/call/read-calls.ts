@@ -70,6 +70,7 @@ export class ReadCalls implements CallKind<Read> {
       result = leg === 'legacy' ? call.legacy(args) : call.pooled(args);
     } catch (error) {
       cell.failed += 1;
+      shape.failed += 1;
       throw error;
     }
     if (isPromise(result)) {
@@ -185,7 +186,9 @@ export class ReadCalls implements CallKind<Read> {
 
   #failed({ admission }: AdmittedRead): void {
     admission.gate.leave(admission);
-    resolvedOf(admission).cell.failed += 1;
+    const { cell, shape } = resolvedOf(admission);
+    cell.failed += 1;
+    shape.failed += 1;
   }
 
   async #fallBack(
@@ -200,6 +203,7 @@ export class ReadCalls implements CallKind<Read> {
       return await this.#answering.owned(invoke(legs[leg], resolved.operation, args));
     } catch (second) {
       resolved.cell.failed += 1;
+      resolved.shape.failed += 1;
       throw second;
     } finally {
       admission.gate.leave(admission);

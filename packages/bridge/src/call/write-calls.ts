@@ -113,7 +113,10 @@ export class WriteCalls implements CallKind<Write> {
 
   #failed(write: Write, error: unknown): void {
     this.#end(write, true);
-    if (error !== write.thrown) resolvedOf(write.admission).cell.failed += 1;
+    if (error === write.thrown) return;
+    const { cell, shape } = resolvedOf(write.admission);
+    cell.failed += 1;
+    shape.failed += 1;
   }
 
   #end(write: Write, failed: boolean): void {

@@ -27,6 +27,11 @@ export interface CallTraits {
    * call doesn't wait for those of its caller that were ({@link KeyGate.handOver}), whatever they are.
    */
   readonly legKeepsOrder: boolean;
+  /**
+   * How many calls of one caller such a leg is handed before it has answered any. The others wait at the gate, where a move back
+   * still reaches them. Default: any number.
+   */
+  readonly mostHanded?: number | undefined;
 }
 
 /**

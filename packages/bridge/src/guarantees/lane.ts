@@ -43,9 +43,10 @@ export class Lane {
   }
 
   /** The first that waits would have to go on waiting. */
-  holdsUpFirst({ kind, leg, legKeepsOrder }: CallTraits): boolean {
+  holdsUpFirst({ kind, leg, legKeepsOrder, mostHanded = Infinity }: CallTraits): boolean {
     const isRead = kind === 'read';
     if (!legKeepsOrder || leg !== this.#handedLeg) return this.conflictsAhead(isRead);
+    if (this.#handedReads + this.#handedWrites >= mostHanded) return true;
     return this.writes > this.#handedWrites || (!isRead && this.reads > this.#handedReads);
   }
 

@@ -91,7 +91,7 @@ export interface ShapeKey {
   readonly stage: Stage;
 }
 
-/** The counters of a shape, in the order of the store's columns. */
+/** The counters of a shape, in the order of a shared store's lists, which grow at their end. */
 export const shapeCountNames = [
   'calls',
   'eligible',
@@ -101,6 +101,7 @@ export const shapeCountNames = [
   'raced',
   'nondeterministic',
   'inconclusive',
+  'failed',
 ] as const;
 
 /** A shape's counters at one moment. */
@@ -137,6 +138,7 @@ export class ShapeCounts implements ShapeTotals {
   raced = 0;
   nondeterministic = 0;
   inconclusive = 0;
+  failed = 0;
   /** Why its calls are not compared; undefined where they are, or where none was due yet. */
   notComparable: string | undefined = undefined;
 
@@ -164,8 +166,8 @@ export function noShapeTotals(): ShapeTotals {
 
 /** Grows with each change, so that what changed can be told without a look at each counter. */
 export function shapeActivityOf(counts: ShapeCounts): number {
-  const { calls, eligible, compared, notComparable } = counts;
-  return calls + eligible + compared + (notComparable === undefined ? 0 : 0.5);
+  const { calls, eligible, compared, failed, notComparable } = counts;
+  return calls + eligible + compared + failed + (notComparable === undefined ? 0 : 0.5);
 }
 
 /** One text a shape, for maps. */

@@ -87,8 +87,8 @@ export function openRecorder(options: RecorderOptions): Recorder {
   return new StoringRecorder(options);
 }
 
-function openFleet({ path, logger, clock }: RecorderOptions): Fleet | undefined {
-  return isSharedStore(path) ? new Fleet({ url: path, logger, clock }) : undefined;
+function openFleet({ path, logger, clock, random }: RecorderOptions): Fleet | undefined {
+  return isSharedStore(path) ? new Fleet({ url: path, logger, clock, random }) : undefined;
 }
 
 class StoringRecorder implements Recorder {

@@ -52,6 +52,8 @@ export class NotesLeg implements Leg<Notes> {
   /** What it says of the data's state. */
   token: string | undefined = undefined;
   readonly state = (): Promise<string | undefined> => Promise.resolve(this.token);
+  endable?: NonNullable<Leg<Notes>['endable']>;
+  keepsOrder?: NonNullable<Leg<Notes>['keepsOrder']>;
 
   constructor(name: LegName, log: string[]) {
     this.name = name;
