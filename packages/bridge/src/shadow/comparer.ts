@@ -25,7 +25,7 @@ import { ShadowQueue, type ShadowQueueOptions, type ShadowTask } from './shadow-
 import { PendingComparison } from './pending-comparison.ts';
 import { RecentCalls } from './recent-calls.ts';
 import { type ReproduceOptions, type Reproduction, reproduceRead } from './reproduction.ts';
-import { SeenDifferences } from './seen-differences.ts';
+import { SeenDifferences } from './compared-read.ts';
 import { WriteComparer } from './write-comparer.ts';
 import { ConsecutiveDifferences, type TableRead } from './write-context.ts';
 
