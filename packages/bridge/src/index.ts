@@ -34,12 +34,8 @@ export * from './recorder/open-recorder.ts';
 export { type Followers, readFollowers } from './recorder/read-followers.ts';
 export { readRecordings, readSharedRecordings } from './recorder/read-recordings.ts';
 export { Fleet, type FleetOptions } from './fleet/fleet.ts';
-export {
-  HourBook,
-  type SliceLatency,
-  type TimeSlice,
-  type TimeSlices,
-} from './recorder/hour-book.ts';
+export { HourBook } from './recorder/hour-book.ts';
+export { type SliceLatency, type TimeSlice, type TimeSlices } from './recorder/report-data.ts';
 export * from './recorder/recorder.ts';
 export { acceptableGuarantees } from './stages/gates/judge-reliance.ts';
 export { relianceSentence, type RelianceText, relianceTexts, sitesText } from './reliance-text.ts';

@@ -7,7 +7,8 @@ import type { Cell, ShapeCounts, ShapeKey } from './cell.ts';
 import { CellBook, type Counted, otherDatasets } from './cell-book.ts';
 import type { ComparisonSample, Recorder } from './recorder.ts';
 import { SqliteRecordingStore } from './sqlite-recording-store.ts';
-import type { EventRow, RecordingStore, WriterRow } from './store-rows.ts';
+import type { EventRow, WriterRow } from './store-rows.ts';
+import type { RecordingStore } from './recording-store.ts';
 import {
   mergeReliance,
   RelianceBook,

@@ -1,4 +1,4 @@
-import { markup, rawMarkup } from '../markup.ts';
+import { markup, moment, rawMarkup, sectionMarkup } from '../markup.ts';
 import { type Report, titleOf } from '../report.ts';
 import type { ReportVerdict } from '@changeover/bridge';
 import { coverageSection } from './coverage-section.ts';
@@ -8,7 +8,6 @@ import { keysScriptHash } from './keys-script.ts';
 import { keysSection } from './keys-section.ts';
 import { latencySection } from './latency-section.ts';
 import { pageStyle } from './page-style.ts';
-import { moment, sectionMarkup } from './parts.ts';
 import { relianceSection } from './reliance-section.ts';
 import { mismatchSection, otherVerdictsSection } from './samples-section.ts';
 import {

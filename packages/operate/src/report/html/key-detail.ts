@@ -10,9 +10,8 @@ import {
 import { failedCalls } from '../failed-calls.ts';
 import { gateCondition, gateValue } from '../gate-text.ts';
 import type { KeyFigures } from '../key-figures.ts';
-import { markup, type Markup, type Piece } from '../markup.ts';
+import { badge, firstOf, markup, type Markup, moment, name, type Piece, table } from '../markup.ts';
 import { stageMeaning } from '../stage-text.ts';
-import { badge, firstOf, moment, name, table } from './parts.ts';
 import { relianceOfKey } from './reliance-section.ts';
 import { timeContent } from './time-section.ts';
 
