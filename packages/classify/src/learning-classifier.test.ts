@@ -10,9 +10,11 @@ class FakeJudge implements Judge {
   fetches = 0;
   failing: Error | undefined;
   hiding: HiddenUse = 'none';
-  looks = 0;
+  looksForHidden = 0;
+  looks: Record<string, number> = {};
 
   judge(sql: string) {
+    this.looks[sql] = (this.looks[sql] ?? 0) + 1;
     if (sql === 'deep') throw new RangeError('Maximum call stack size exceeded');
     if (!this.known.has(sql)) {
       this.missing.add(sql);
@@ -29,7 +31,7 @@ class FakeJudge implements Judge {
   }
 
   hides(): Promise<HiddenUse> {
-    this.looks += 1;
+    this.looksForHidden += 1;
     return this.failing === undefined ? Promise.resolve(this.hiding) : Promise.reject(this.failing);
   }
 
@@ -75,6 +77,24 @@ test('a failure is told as unknown, and nothing is fetched for a while', async (
   expect((await classifier.learn('a')).effect).toBe('reads');
 });
 
+test('while facts can not be had, a text that needs them is looked into once, whatever changes the schema', async () => {
+  const clock = { ms: 0 };
+  const { classifier, judge } = classifierAt(clock);
+  judge.failing = new Error('no second connection');
+  const told = await classifier.learn('a');
+  for (let call = 0; call < 100; call += 1) {
+    // What can't be told may change the schema.
+    classifier.schemaChanged();
+    expect(classifier.classify('a')).toBe(told);
+    classifier.classify('b');
+  }
+  expect(judge.fetches).toBe(1);
+  expect(judge.looks).toEqual({ a: 1, b: 1 });
+  clock.ms = 1_000;
+  judge.failing = undefined;
+  expect((await classifier.learn('a')).effect).toBe('reads');
+});
+
 test('facts that lead to ever more facts end as unknown', async () => {
   const { classifier } = classifierAt({ ms: 0 });
   expect((await classifier.learn('never')).effect).toBe('unknown');
@@ -112,7 +132,7 @@ test.each([[{ maxStatements: 0 }], [{ maxCharacters: NaN }], [{ speed: 1 }]])(
 test('whether code is hidden is looked for when it is first asked, and again once it may be otherwise', async () => {
   const clock = { ms: 0 };
   const { classifier, judge } = classifierAt(clock);
-  expect(judge.looks).toBe(0);
+  expect(judge.looksForHidden).toBe(0);
   expect(classifier.hiddenUse()).toBeUndefined();
   expect(await classifier.learnHidden()).toBe('none');
   expect(classifier.hiddenUse()).toBe('none');
