@@ -94,11 +94,13 @@ test('each wiring that changeover init writes in TypeScript is free of type erro
       extends: join(root, 'tsconfig.json'),
       compilerOptions: { isolatedDeclarations: false, noEmit: true },
       files,
+      // Else those of the configuration that this one extends: the whole repository.
+      include: [],
     }),
   );
-  const tsc = join(root, 'node_modules/typescript/bin/tsc');
-  expect(await run(process.execPath, [tsc, '-p', config])).toEqual({ code: 0, out: '', err: '' });
-}, 120_000);
+  const checker = join(root, 'test/first-steps/type-errors.ts');
+  expect(await run(process.execPath, [checker, config])).toEqual({ code: 0, out: '', err: '' });
+});
 
 test('changeover init makes the wiring in src where there is one', async () => {
   const path = project({ type: 'module' });

@@ -230,7 +230,7 @@ describe('the packed packages, installed in an empty project', () => {
     );
     const jest = join(root, 'node_modules/jest/bin/jest.js');
     run(process.execPath, [jest, '--rootDir', project, '--forceExit'], project);
-  }, 60_000);
+  });
 
   test('check a contract under node --test', () => {
     writeFileSync(join(folder, 'contract.test.mjs'), contractTest);
@@ -299,7 +299,7 @@ describe('the packed packages, installed in an empty project', () => {
       'pooled {"columns":["n"],"rows":[{"n":2}]}',
       'written 1',
     ]);
-  }, 60_000);
+  });
 
   test('say which versions of each other they need', () => {
     const manifest = JSON.parse(

@@ -7,6 +7,8 @@ import {
   type KeyVerdict,
   type ReportData,
   type ReportVerdict,
+  type ShapeEvidence,
+  shapeText,
   type TimeSlice,
   type TotalsBy,
   visibleText,
@@ -79,6 +81,7 @@ export function keyLines({ data, standing, keys = [] }: Report, verdict: ReportV
   const seen = lastSeen(data);
   const wrong = mismatchesOf(data);
   const slow = slowKeys(data);
+  const failing = mostFailing(data);
   const lines = [
     ...new Set([
       ...totals.keys(),
@@ -105,7 +108,7 @@ export function keyLines({ data, standing, keys = [] }: Report, verdict: ReportV
       problem,
       decision: judged?.decision,
       why: [
-        ...ownReasons(problem, slow.get(name), counts),
+        ...ownReasons(problem, slow.get(name), counts, failing.get(name)),
         ...(judged === undefined ? [] : [reasonOf(judged)]),
       ].join(' '),
       calls: counts.calls ?? 0,
@@ -131,13 +134,30 @@ function ownReasons(
   problem: KeyProblem,
   slow: string | undefined,
   { failed = 0, calls = 0 }: Partial<TotalsBy>,
+  failing: ShapeEvidence | undefined,
 ): string[] {
   return [
     ...(problem === 'errors'
-      ? [`${counted(failed, 'call', 'calls')} of ${countText(calls)} failed.`]
+      ? [
+          `${counted(failed, 'call', 'calls')} of ${countText(calls)} failed${
+            failing === undefined
+              ? ''
+              : `, ${countText(failing.failed)} of them ${shapeText(failing)} at ${failing.stage}`
+          }.`,
+        ]
       : []),
     ...(slow === undefined ? [] : [slow]),
   ];
+}
+
+/** The shape of call of each key that fails most, by name. */
+function mostFailing({ shapes }: ReportData): ReadonlyMap<string, ShapeEvidence> {
+  const most = new Map<string, ShapeEvidence>();
+  for (const shape of shapes) {
+    const name = nameOf(shape.backend, shape.key);
+    if (shape.failed > (most.get(name)?.failed ?? 0)) most.set(name, shape);
+  }
+  return most;
 }
 
 function problemOf(

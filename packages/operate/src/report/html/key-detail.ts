@@ -7,6 +7,7 @@ import {
   type TimeSlice,
   visibleText,
 } from '@changeover/bridge';
+import { failedCalls } from '../failed-calls.ts';
 import { gateCondition, gateValue } from '../gate-text.ts';
 import type { KeyFigures } from '../key-figures.ts';
 import { markup, type Markup, type Piece } from '../markup.ts';
@@ -38,7 +39,7 @@ export function keyDetail(figures: KeyFigures, seen: readonly TimeSlice[] = []):
     part('Gates', gates(figures)),
     part('Evidence by shape of call', shapes(figures)),
     part('Mismatches', mismatches(figures)),
-    part('Errors', errors(figures)),
+    part('Errors', [errorsByShape(figures), errors(figures)]),
     part('What its callers rely on', relianceOfKey(figures.reliance)),
     part('Over time', timeContent(visibleText(what), { hours, minutes, seen })),
     part('Ledger', ledger(figures)),
@@ -205,6 +206,39 @@ function mismatches({ mismatches: groups, line }: KeyFigures): Piece {
           name(sample?.summary),
         ];
       }),
+    ),
+    rest,
+  ];
+}
+
+/** Which statement it is, where an operation has more than one. */
+function errorsByShape({ shapes: all }: KeyFigures): Piece {
+  const { shown, rest } = firstOf(
+    failedCalls(all).filter(({ shape }) => shape !== ''),
+    mostShapes,
+    'shape',
+    'shapes',
+  );
+  if (shown.length === 0) return false;
+  return [
+    table(
+      'Failed calls by shape of call and stage',
+      [
+        { title: 'call', kind: 'wide' },
+        { title: 'stage', kind: 'nowrap' },
+        number('calls'),
+        number('failed'),
+        number('of calls'),
+        { title: 'last seen', kind: 'nowrap' },
+      ],
+      shown.map((shape) => [
+        markup`<code>${shapeText(shape)}</code>`,
+        shape.stage,
+        countText(shape.calls),
+        noted(shape.failed),
+        shape.calls === 0 ? '–' : shareText(shape.failed / shape.calls),
+        moment(shape.lastSeen),
+      ]),
     ),
     rest,
   ];
