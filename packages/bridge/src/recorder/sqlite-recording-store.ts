@@ -22,6 +22,7 @@ import {
   rollBack,
   type StoreDatabase,
 } from './store-file.ts';
+import { RepeatTable } from './repeat-table.ts';
 import type { Batch, CellRow, OwnRows, RecordingStore } from './store-rows.ts';
 
 const cellColumns = [
@@ -51,6 +52,7 @@ export class SqliteRecordingStore implements RecordingStore {
   #reader: StoreDatabase | undefined = undefined;
   #reading = false;
   readonly #identity: StoreIdentity;
+  readonly repeats: RepeatTable;
   readonly #writeBatch: (batch: Batch, cells: readonly SQLInputValue[][]) => void;
 
   /**
@@ -63,6 +65,7 @@ export class SqliteRecordingStore implements RecordingStore {
     try {
       prepareSchema(this.#database, nowMs);
       this.#writeBatch = this.#makeWriteBatch();
+      this.repeats = new RepeatTable(this.#database);
       this.#identity = new StoreIdentity(path);
     } catch (error) {
       this.#database.close();

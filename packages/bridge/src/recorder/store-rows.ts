@@ -6,6 +6,7 @@ import type { Counts } from './counts.ts';
 import type { MinuteRow } from './minute-rows.ts';
 import type { CellKey, ReportBuilder } from './report-builder.ts';
 import type { RelianceEvidence } from './reliance-book.ts';
+import type { RepeatTable } from './repeat-table.ts';
 import type { RuleUseCount } from './rule-uses.ts';
 import type { ShapeRow } from './shape-book.ts';
 
@@ -110,6 +111,8 @@ export interface RecordingStore {
    *
    * @throws {StoreGoneError} where it isn't. */
   check?(): void;
+  /** What is asked of programs. Left out where nothing can be. */
+  readonly repeats?: RepeatTable | undefined;
   /** For the last write before closing, which is on no caller's path. */
   allowWaiting(maxWaitMs: number): void;
   close(): void;

@@ -9,6 +9,7 @@ import { gatesSection, overviewSection, stagesSection } from '../report/html/sum
 import { timeSection } from '../report/html/time-section.ts';
 import { markup, type Markup, type Piece } from '../report/markup.ts';
 import { durationText, visibleText } from '@changeover/bridge';
+import { againButtons } from './again-buttons.ts';
 import { backendCards } from './backend-cards.ts';
 import type { WorkedFigures } from './console-figures.ts';
 import { keyButtons, keysSection } from './keys-section.ts';
@@ -39,7 +40,12 @@ function listView(figures: WorkedFigures, request: PageRequest): Piece {
           latencySection({ data }),
         ]),
     poolsSection(pools),
-    ...(data === undefined ? [] : [mismatchSection({ data }), relianceSection({ data })]),
+    ...(data === undefined
+      ? []
+      : [
+          mismatchSection({ data }, (group) => againButtons(group, readOnly)),
+          relianceSection({ data }),
+        ]),
     ...(data === undefined || verdict === undefined ? [] : [gatesSection({ data }, verdict)]),
     ledgerSection(migration),
   ];
@@ -66,7 +72,9 @@ function keyView(
     visibleText(key),
   )} <span class="soft small">${visibleText(backend)}</span></h2>${
     !readOnly && keyButtons(migration.keyStatus(backend, key))
-  }</div>${keyDetail(finder.figures(line), own)}</section>`;
+  }</div>${keyDetail(finder.figures(line), own, (group) =>
+    againButtons(group, readOnly),
+  )}</section>`;
 }
 
 /** Where the flags come from, and how old that is: a stale flag explains more nights than any other line. */
