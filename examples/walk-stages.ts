@@ -51,17 +51,11 @@ export async function walkStages(
   calls: (stage: Stage) => Promise<string> | string,
 ): Promise<void> {
   const bridge = bridgeOf(bridged);
-  const folder = mkdtempSync(join(tmpdir(), 'changeover-example-'));
-  const flagsFile = join(folder, 'flags.json');
-  process.env['CHANGEOVER_FLAGS'] = flagsFile;
-  // The flag moves keys by itself: this walk shows what each stage does, not what has to be seen before the next one.
-  process.env['CHANGEOVER_LEDGER'] = 'false';
-  process.env['CHANGEOVER_STORE'] = join(folder, 'comparisons.sqlite');
+  const flags = startFlags();
   let compared = 0;
   try {
     for (const stage of stagesAndBack) {
-      writeFileSync(flagsFile, flagsFor(bridge.name, stage));
-      await reached(bridge, stage);
+      await flags.move(bridge, stage);
       let said = '';
       let totals = bridge.recorder.summary().totals;
       // A comparison is shed, with its reason, where the event loop is busy: then another round has to do.
@@ -86,14 +80,45 @@ export async function walkStages(
     }
   } finally {
     await bridge.close();
-    rmSync(folder, { recursive: true, force: true });
+    flags.remove();
   }
 }
 
-/** The flags file is read again within moments. */
-async function reached(bridge: Bridge, stage: Stage): Promise<void> {
+/** A flags file by which a program's bridge is moved, and a store, in a folder of their own. */
+export interface MovedFlags {
+  /** Says the stage, and does not wait until the bridge has read it. */
+  write(bridge: Bridge, stage: Stage): void;
+  /** The same; resolves when the bridge's calls are on that stage. */
+  move(bridge: Bridge, stage: Stage): Promise<void>;
+  /** Removes the folder. */
+  remove(): void;
+}
+
+/** To be called before a bridge is used: it reads its settings from the environment then. */
+export function startFlags(): MovedFlags {
+  const folder = mkdtempSync(join(tmpdir(), 'changeover-example-'));
+  const flagsFile = join(folder, 'flags.json');
+  process.env['CHANGEOVER_FLAGS'] = flagsFile;
+  // The flag moves keys by itself: an example shows what each stage does, not what has to be seen before the next one.
+  process.env['CHANGEOVER_LEDGER'] = 'false';
+  process.env['CHANGEOVER_STORE'] = join(folder, 'comparisons.sqlite');
+  const write = (bridge: Bridge, stage: Stage): void => {
+    writeFileSync(flagsFile, flagsFor(bridge.name, stage));
+  };
+  return {
+    write,
+    move: async (bridge, stage) => {
+      write(bridge, stage);
+      await reached(bridge, stage);
+    },
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+/** Resolves when a bridge's calls are on a stage: flags are read again within moments, and a guardrail puts back at once. */
+export async function reached(bridge: Bridge, stage: Stage): Promise<void> {
   for (let tries = 0; bridge.stageOf() !== stage; tries += 1) {
-    if (tries === 500) throw new Error(`the flags file did not move the bridge to ${stage}`);
+    if (tries === 500) throw new Error(`the bridge did not come to ${stage}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

@@ -92,9 +92,9 @@ async function measureOnFile(context: BenchContext): Promise<Figure[]> {
   const bridgedKnex = bridgeKnex(newKnex(), settingsAt('knex', 'legacy'));
   try {
     return [
-      await addedToGet(context, handle, db),
-      await addedToQuery(context, bare, bridged),
-      await addedToKnex(context, bareKnex, bridgedKnex),
+      ...(await addedToGet(context, handle, db)),
+      ...(await addedToQuery(context, bare, bridged)),
+      ...(await addedToKnex(context, bareKnex, bridgedKnex)),
     ];
   } finally {
     await bareKnex.destroy();
@@ -111,7 +111,7 @@ async function addedToGet(
   context: BenchContext,
   handle: Database.Database,
   db: Database.Database,
-): Promise<Figure> {
+): Promise<Figure[]> {
   const sql = 'select * from note where id = ?';
   const [direct, bridged] = [handle.prepare(sql), db.prepare(sql)];
   await learn(() => bridged.get(7));
@@ -125,20 +125,28 @@ async function addedToGet(
   });
 }
 
-/** What an adapter adds to a call of the bare handle. */
+/** What an adapter adds to a call of the bare handle: to how long its caller waits, and to what the program's own thread works. */
 async function addedBy(
   context: BenchContext,
   { key, name, target, direct, bridged, own }: AddedCall,
-): Promise<Figure> {
+): Promise<Figure[]> {
   const timings = await takeTurns(context, { direct, bridged }, { rounds: 25, roundMs: 40 });
-  return figureOf({
-    key,
-    name,
-    unit: 'µs',
-    rounds: timings.addedMicros('bridged', 'direct'),
-    target,
-    beside: `${own} takes ${timeText(timings.medianMs('direct'))}`,
-  });
+  const shared = { unit: 'µs', target } as const;
+  return [
+    figureOf({
+      ...shared,
+      key,
+      name,
+      rounds: timings.addedMicros('bridged', 'direct'),
+      beside: `${own} takes ${timeText(timings.medianMs('direct'))}`,
+    }),
+    figureOf({
+      ...shared,
+      key: `${key}-work`,
+      name: `${name}: work of the program's thread`,
+      rounds: timings.addedThreadMicros('bridged', 'direct'),
+    }),
+  ];
 }
 
 interface AddedCall extends Pick<FigureText, 'key' | 'name' | 'target'> {
@@ -152,7 +160,7 @@ async function addedToQuery(
   context: BenchContext,
   bare: Kysely<Tables>,
   bridged: Kysely<Tables>,
-): Promise<Figure> {
+): Promise<Figure[]> {
   const query = bare.selectFrom('note').selectAll().where('id', '=', 7).compile();
   const sides = {
     direct: async () => (await bare.executeQuery(query)).rows,
@@ -168,7 +176,7 @@ async function addedToQuery(
   });
 }
 
-async function addedToKnex(context: BenchContext, bare: Knex, bridged: Knex): Promise<Figure> {
+async function addedToKnex(context: BenchContext, bare: Knex, bridged: Knex): Promise<Figure[]> {
   const read = (db: Knex) => (): Promise<unknown> => Promise.resolve(db('note').where('id', 7));
   const sides = { direct: read(bare), bridged: read(bridged) };
   await learn(sides.bridged);
@@ -200,16 +208,14 @@ async function measureDuckdb(context: BenchContext): Promise<Figure[]> {
     (await connection.runAndReadAll('select * from note where id = 7')).getRowsJson();
   try {
     for (const connection of [atLegacy, atPooled]) await learn(read(connection));
-    const figures = [
-      await addedBy(context, {
-        key: 'duckdb-query',
-        name: 'changeover/duckdb adds to a query of one row, at legacy',
-        target: atMost(1),
-        direct: read(bare),
-        bridged: read(atLegacy),
-        own: "the driver's own",
-      }),
-    ];
+    const figures = await addedBy(context, {
+      key: 'duckdb-query',
+      name: 'changeover/duckdb adds to a query of one row, at legacy',
+      target: atMost(1),
+      direct: read(bare),
+      bridged: read(atLegacy),
+      own: "the driver's own",
+    });
     for (const callers of callersAtOnce)
       figures.push(
         await besideHandle(context, callers, {
@@ -242,16 +248,14 @@ async function measureClient(context: BenchContext): Promise<Figure[]> {
     (await client.query<Tables['note']>(`select * from ${table} where id = $1`, [7])).rows;
   try {
     for (const client of [atLegacy, atPooled]) await learn(read(client));
-    const figures = [
-      await addedBy(context, {
-        key: 'pg-query',
-        name: 'changeover/pg adds to a query of one row, at legacy',
-        target: atMost(1),
-        direct: read(bare),
-        bridged: read(atLegacy),
-        own: "pg's own",
-      }),
-    ];
+    const figures = await addedBy(context, {
+      key: 'pg-query',
+      name: 'changeover/pg adds to a query of one row, at legacy',
+      target: atMost(1),
+      direct: read(bare),
+      bridged: read(atLegacy),
+      own: "pg's own",
+    });
     for (const callers of callersAtOnce)
       figures.push(
         await besideHandle(context, callers, {

@@ -30,7 +30,7 @@ export async function takeTurns<Name extends string>(
   await assertEqual(names, sides, options.equal ?? sameJson);
   const repeats = new Map<Name, number>();
   for (const name of names) repeats.set(name, await repeatsFor(sides[name], roundMs));
-  const took = new Map<Name, number[]>(names.map((name) => [name, []]));
+  const took = new Map<Name, Took[]>(names.map((name) => [name, []]));
   for (let round = 0; round < rounds; round += 1) {
     for (let at = 0; at < names.length; at += 1) {
       const name = names[(at + round) % names.length];
@@ -47,11 +47,18 @@ export interface Compared<Name extends string> extends FigureText {
   readonly against: Name;
 }
 
+/** What a call took in a round, in ms. */
+interface Took {
+  readonly wallMs: number;
+  /** What this thread itself worked for it. */
+  readonly threadMs: number;
+}
+
 /** What each side took a call in each round, in ms. */
 export class Timings<Name extends string> {
-  readonly #took: ReadonlyMap<Name, readonly number[]>;
+  readonly #took: ReadonlyMap<Name, readonly Took[]>;
 
-  constructor(took: ReadonlyMap<Name, readonly number[]>) {
+  constructor(took: ReadonlyMap<Name, readonly Took[]>) {
     this.#took = took;
   }
 
@@ -62,7 +69,7 @@ export class Timings<Name extends string> {
 
   /** One side's rounds, in ms a call. */
   of(name: Name): readonly number[] {
-    return this.#took.get(name) ?? [];
+    return (this.#took.get(name) ?? []).map(({ wallMs }) => wallMs);
   }
 
   /** The time of `measured` over the time of `against`, round by round. */
@@ -75,6 +82,17 @@ export class Timings<Name extends string> {
   addedMicros(measured: Name, against: Name): number[] {
     const other = this.of(against);
     return this.of(measured).map((ms, round) => (ms - (other[round] ?? NaN)) * 1_000);
+  }
+
+  /**
+   * What this thread works longer for `measured` than for `against`, in µs a call, round by round: where a server or a thread of the
+   * driver answers, what it takes varies by more than what is added here.
+   */
+  addedThreadMicros(measured: Name, against: Name): number[] {
+    const other = this.#took.get(against) ?? [];
+    return (this.#took.get(measured) ?? []).map(
+      ({ threadMs }, round) => (threadMs - (other[round]?.threadMs ?? NaN)) * 1_000,
+    );
   }
 
   /** How much of the time of `against` the work takes. */
@@ -108,20 +126,23 @@ function sameJson(one: unknown, other: unknown): boolean {
 
 async function repeatsFor(side: Side, roundMs: number): Promise<number> {
   for (let repeats = 1; ; repeats *= 2) {
-    const took = (await timeOf(side, repeats)) * repeats;
+    const took = (await timeOf(side, repeats)).wallMs * repeats;
     if (took >= roundMs || repeats >= 2 ** 20)
       return Math.max(1, Math.ceil(repeats * Math.min(1, roundMs / took)));
   }
 }
 
-/** Milliseconds a call. A side that answers at once is not awaited, since the wait would be most of the figure. */
-async function timeOf(side: Side, repeats: number): Promise<number> {
+/** A call's share. A side that answers at once is not awaited, since the wait would be most of the figure. */
+async function timeOf(side: Side, repeats: number): Promise<Took> {
+  const worked = process.threadCpuUsage();
   const started = performance.now();
   for (let at = 0; at < repeats; at += 1) {
     const result = side();
     if (isPromise(result)) await result;
   }
-  return (performance.now() - started) / repeats;
+  const wallMs = (performance.now() - started) / repeats;
+  const { user, system } = process.threadCpuUsage(worked);
+  return { wallMs, threadMs: (user + system) / 1_000 / repeats };
 }
 
 function isPromise(value: unknown): value is PromiseLike<unknown> {

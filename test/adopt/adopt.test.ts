@@ -7,6 +7,7 @@ import { findWiring } from '../../packages/operate/src/command/bridge-wiring.ts'
 import { stages } from '@changeover/core';
 import { root } from '../architecture/source-files.ts';
 import { testFlags } from '../command/write-test-flags.ts';
+import { followFinish } from './follow-finish.ts';
 import { copyProject, type ProjectCopy } from './open-project.ts';
 
 let project: ProjectCopy | undefined;
@@ -47,19 +48,6 @@ const running: readonly (readonly [project: string, file: string, main: string])
 function writeFlags(folder: string, bridge: string): void {
   for (const stage of stages)
     writeFileSync(join(folder, `${stage}.json`), JSON.stringify(testFlags({ [bridge]: stage })));
-}
-
-/** Does what `changeover finish` says, to the letter. */
-function followFinish(folder: string): void {
-  for (const { file, remove, write } of findWiring(folder).wiring) {
-    const path = join(folder, file);
-    const text = readFileSync(path, 'utf8');
-    expect(text).toContain(remove);
-    writeFileSync(
-      path,
-      text.replace(remove, () => write),
-    );
-  }
 }
 
 /** Runs a program in a process of its own; each stage of `stages` in turn, on the same data. */

@@ -1,9 +1,10 @@
-import { afterEach, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openLedgerStore, parseSettings, silentLogger } from '@changeover/bridge';
 import type { Stage } from '@changeover/core';
+import { wiringIn } from '../../packages/operate/src/command/bridge-wiring.ts';
 import { typeChangeover } from '../command/run-changeover.ts';
 import { testFlags } from '../command/write-test-flags.ts';
 
@@ -83,4 +84,34 @@ test('where nothing was seen it can not be told, and a time that is none is refu
   await project(undefined, 0);
   expect((await finish()).code).toBe(3);
   expect((await finish('--after', 'soon')).code).toBe(2);
+});
+
+describe('in the place of a client stands a pool, which takes options alone', () => {
+  test.each([
+    ['new pg.Client()', 'new pg.Pool()'],
+    ['new Client({ host: "db" })', 'new Pool({ host: "db" })'],
+    ['new pg.Client(process.env.URL)', 'new pg.Pool({ connectionString: process.env.URL })'],
+    [
+      'new pg.Client(`postgres://${host}/db`)',
+      'new pg.Pool({ connectionString: `postgres://${host}/db` })',
+    ],
+    ['new pg.Client(settings)', 'new pg.Pool(settings)'],
+  ])('%s becomes %s', (handle, pool) => {
+    const [, made] = wired(`export const db = bridgeClient(${handle}, { name: 'db' });`);
+    expect(made?.write).toBe(pool);
+    expect(made?.note).toContain('delete the call of connect()');
+    expect(made?.note?.includes('{ connectionString: settings }')).toBe(
+      handle.includes('settings'),
+    );
+  });
+
+  test('a pool that was handed in is written, and what it does not take is told', () => {
+    const [, made] = wired("bridgeClient(client, { name: 'db', pooled: () => pool });");
+    expect(made?.write).toBe('pool');
+    expect(made?.note).toContain('BEGIN');
+  });
+
+  function wired(source: string) {
+    return wiringIn('db.ts', `import { bridgeClient } from 'changeover/pg';\n${source}\n`).wiring;
+  }
 });

@@ -64,7 +64,7 @@ export type {
 export { type SampledCall, type SampleValues } from './recorder/sampled-call.ts';
 export type { RuleUseCount, RuleUseSource } from './recorder/rule-uses.ts';
 export type { ShapeEvidence } from './recorder/shape-evidence.ts';
-export { ShapeCounts, type ShapeKey } from './recorder/shape-counts.ts';
+export { ShapeCounts, type ShapeKey } from './recorder/cell.ts';
 export * from './recorder/shed-reason.ts';
 export { type Route, routes } from './call/route.ts';
 export type { ShadowQueueOptions } from './shadow/shadow-queue.ts';
@@ -97,7 +97,7 @@ export {
   createBridge,
   standsFor,
 } from './create-bridge.ts';
-export { checkedKey } from './call/keys.ts';
+export { checkedKey } from './call/definitions.ts';
 export { type LegAbilities, withAbilities } from './call/leg-abilities.ts';
 export * from './call/operations.ts';
 export {
@@ -112,4 +112,5 @@ export {
   type OrderLevel,
   SerialLeg,
 } from './guarantees/index.ts';
-export { InvalidKeyError, onlyPlain, WiringError } from './call/wiring.ts';
+export { InvalidKeyError, WiringError } from './call/members.ts';
+export { onlyPlain } from './call/definitions.ts';

@@ -9,8 +9,10 @@ class FakeJudge implements Judge {
   missing = new Set<string>();
   fetches = 0;
   failing: Error | undefined;
+  looks: Record<string, number> = {};
 
   judge(sql: string) {
+    this.looks[sql] = (this.looks[sql] ?? 0) + 1;
     if (sql === 'deep') throw new RangeError('Maximum call stack size exceeded');
     if (!this.known.has(sql)) {
       this.missing.add(sql);
@@ -65,6 +67,24 @@ test('a failure is told as unknown, and nothing is fetched for a while', async (
   expect((await classifier.learn('a')).effect).toBe('unknown');
   expect(judge.fetches).toBe(1);
   clock.ms = 1_000;
+  expect((await classifier.learn('a')).effect).toBe('reads');
+});
+
+test('while facts can not be had, a text that needs them is looked into once, whatever changes the schema', async () => {
+  const clock = { ms: 0 };
+  const { classifier, judge } = classifierAt(clock);
+  judge.failing = new Error('no second connection');
+  const told = await classifier.learn('a');
+  for (let call = 0; call < 100; call += 1) {
+    // What can't be told may change the schema.
+    classifier.schemaChanged();
+    expect(classifier.classify('a')).toBe(told);
+    classifier.classify('b');
+  }
+  expect(judge.fetches).toBe(1);
+  expect(judge.looks).toEqual({ a: 1, b: 1 });
+  clock.ms = 1_000;
+  judge.failing = undefined;
   expect((await classifier.learn('a')).effect).toBe('reads');
 });
 

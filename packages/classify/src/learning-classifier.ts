@@ -22,6 +22,16 @@ const maxWaiting = 1_000;
 
 type Waiter = (statement: Statement) => void;
 
+/** Facts could not be fetched. */
+interface Failure {
+  /** What is told of each text that needs them. */
+  readonly statement: Statement;
+  /** These do: they are not looked into anew at each call. */
+  readonly texts: Set<string>;
+  /** When it is tried again. */
+  readonly until: number;
+}
+
 /** A classifier that answers from its cache or from a judge, and lets the judge fetch in the background what it misses. */
 export class LearningClassifier implements StatementClassifier {
   readonly #judge: Judge;
@@ -30,7 +40,7 @@ export class LearningClassifier implements StatementClassifier {
   readonly #waiting = new Map<string, Waiter[]>();
   #learning: Promise<void> | undefined;
   #learnedAt: number;
-  #failure: { readonly reason: string; readonly until: number } | undefined;
+  #failure: Failure | undefined;
   #closed = false;
 
   constructor(judge: Judge, options: ParsedOptions) {
@@ -45,10 +55,14 @@ export class LearningClassifier implements StatementClassifier {
     if (now - this.#learnedAt >= this.#options.refreshAfterMs) this.schemaChanged();
     const known = this.#cache.get(sql);
     if (known !== undefined) return known;
+    const failure = this.#failure !== undefined && now < this.#failure.until && this.#failure;
+    if (failure && failure.texts.has(sql)) return failure.statement;
     const judged = this.#look(sql);
     if (judged !== undefined) return judged;
-    if (this.#failure !== undefined && now < this.#failure.until)
-      return unknownStatement(this.#failure.reason, '');
+    if (failure) {
+      if (failure.texts.size < maxWaiting) failure.texts.add(sql);
+      return failure.statement;
+    }
     this.#wait(sql);
     return 'pending';
   }
@@ -67,7 +81,7 @@ export class LearningClassifier implements StatementClassifier {
   schemaChanged(): void {
     this.#cache.clear();
     this.#judge.forget();
-    this.#failure = undefined;
+    // A failure stays until it is time to try again: what can't be told counts as a change of the schema, at each call.
     this.#learnedAt = this.#options.now();
   }
 
@@ -138,8 +152,10 @@ export class LearningClassifier implements StatementClassifier {
   }
 
   #fail(reason: string): void {
-    this.#failure = { reason, until: this.#options.now() + this.#options.retryAfterMs };
-    for (const sql of [...this.#waiting.keys()]) this.#tell(sql, unknownStatement(reason, ''));
+    const statement = unknownStatement(reason, '');
+    const texts = new Set(this.#waiting.keys());
+    this.#failure = { statement, texts, until: this.#options.now() + this.#options.retryAfterMs };
+    for (const sql of texts) this.#tell(sql, statement);
   }
 
   #tell(sql: string, statement: Statement): void {

@@ -75,6 +75,7 @@ export function bridgedLeg(
     shadow: leg.shadow,
     ...(leg.closedWhile === undefined ? {} : { closedWhile: leg.closedWhile.bind(leg) }),
     ...(leg.endable === undefined ? {} : { endable: leg.endable.bind(leg) }),
+    ...(leg.keepsOrder === undefined ? {} : { keepsOrder: leg.keepsOrder.bind(leg) }),
   });
 }
 

@@ -63,11 +63,13 @@ export function bridgeDatabase(
     () => bridgeOf(bridged),
     (sql) => classifier.learn(sql),
   );
-  const operations = operationsBy(keyed, (operation, args) => {
-    const [sql, traits] = args;
-    if (!watch.concerns(traits)) return;
-    const isInside = session.inTransaction !== undefined;
-    watch.saw({ key: keyed(...args), operation, sql, traits, isInside });
+  const operations = operationsBy(keyed, {
+    concerns: (traits) => watch.concerns(traits),
+    saw: (operation, args) => {
+      const [sql, traits] = args;
+      const isInside = session.inTransaction !== undefined;
+      watch.saw({ key: keyed(...args), operation, sql, traits, isInside });
+    },
   });
   const bridged: StatementLeg = createBridge({
     ...bridge,

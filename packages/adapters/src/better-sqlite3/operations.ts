@@ -16,21 +16,24 @@ export function keyBy(
     : (...[sql, , , values]) => key({ sql, values: Array.isArray(values) ? values : undefined });
 }
 
-/**
- * What each way of executing a statement is to the bridge, by what the statement does.
- *
- * @param saw told of each statement, when it is executed.
- */
+/** Who is told of statements as they are executed. */
+export interface StatementWatch {
+  /** Whether it has to be told. */
+  concerns(traits: StatementTraits): boolean;
+  saw(operation: string, args: Arguments): void;
+}
+
+/** What each way of executing a statement is to the bridge, by what the statement does. */
 export function operationsBy(
   key: (...args: Arguments) => string,
-  saw: (operation: string, args: Arguments) => void,
+  { concerns, saw }: StatementWatch,
 ): Readonly<Record<keyof StatementLeg, DefinedOperation>> {
   // Asked once of each call, in its tick.
   const shapeOf =
     (operation: string) =>
-    (...args: Arguments): string => {
-      saw(operation, args);
-      return args[1].shape;
+    (sql: string, traits: StatementTraits, mode: unknown, values: unknown): string => {
+      if (concerns(traits)) saw(operation, [sql, traits, mode, values]);
+      return traits.shape;
     };
   const written = (operation: string): DefinedOperation => {
     const definition: OperationDefinition<Arguments> = {

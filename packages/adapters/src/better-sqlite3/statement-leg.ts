@@ -1,8 +1,11 @@
 import type { LegName } from '@changeover/core';
 import type Database from 'better-sqlite3';
 import type { Connection } from './connection.ts';
-import type { HandleSession, StatementArguments, Way } from './handle-session.ts';
+import type { PreparedText } from './prepared-text.ts';
+import type { HandleSession, Way } from './handle-session.ts';
 import type { StatementTraits } from '../shared/statement-traits.ts';
+
+type Values = readonly unknown[];
 
 /** The driver's `explain`, which its types don't name. */
 interface Explaining {
@@ -19,20 +22,51 @@ export class StatementLeg {
     this.#leg = leg;
   }
 
-  run(...args: StatementArguments): unknown {
-    return this.#execute('run', args);
+  run(
+    _sql: string,
+    traits: StatementTraits,
+    mode: number,
+    params: Values,
+    text: PreparedText,
+  ): unknown {
+    return this.#session.execute('run', this.#on(traits, 'run'), traits, mode, params, text);
   }
 
-  get(...args: StatementArguments): unknown {
-    return this.#execute('get', args);
+  get(
+    _sql: string,
+    traits: StatementTraits,
+    mode: number,
+    params: Values,
+    text: PreparedText,
+  ): unknown {
+    return this.#session.execute('get', this.#on(traits, 'get'), traits, mode, params, text);
   }
 
-  all(...args: StatementArguments): unknown {
-    return this.#execute('all', args);
+  all(
+    _sql: string,
+    traits: StatementTraits,
+    mode: number,
+    params: Values,
+    text: PreparedText,
+  ): unknown {
+    return this.#session.execute('all', this.#on(traits, 'all'), traits, mode, params, text);
   }
 
-  iterate(...args: StatementArguments): unknown {
-    return this.#execute('iterate', args);
+  iterate(
+    _sql: string,
+    traits: StatementTraits,
+    mode: number,
+    params: Values,
+    text: PreparedText,
+  ): unknown {
+    return this.#session.execute(
+      'iterate',
+      this.#on(traits, 'iterate'),
+      traits,
+      mode,
+      params,
+      text,
+    );
   }
 
   exec(sql: string, traits: StatementTraits): void {
@@ -56,10 +90,6 @@ export class StatementLeg {
     return this.#session.perform(this.#on(traits, 'all'), traits, (database) =>
       (database as unknown as Explaining).explain(source),
     );
-  }
-
-  #execute(way: Way, args: StatementArguments): unknown {
-    return this.#session.execute(way, this.#on(args[1], way), args);
   }
 
   #on(traits: StatementTraits, way: Way): Connection {

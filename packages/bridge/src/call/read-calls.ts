@@ -1,10 +1,9 @@
 import type { LegName } from '@changeover/core';
 import { type Admission, type CallContext, currentContext } from '../guarantees/index.ts';
 import type { PendingRead } from '../shadow/comparer.ts';
-import type { Answering } from './answering.ts';
-import { invoke, isPromise } from './invoke.ts';
-import type { AnnouncedCall, CallKind } from './call-start.ts';
-import { type Call, type ResolvedCall, resolvedOf } from './resolved-call.ts';
+import { type AnnouncedCall, type Answering, type CallKind, resolvedOf } from './answering.ts';
+import { invoke, isPromise } from './leg-calls.ts';
+import { type Call, type ResolvedCall } from './resolved-call.ts';
 import type { Route } from './route.ts';
 
 /** A read that was announced. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { OperationTable, Stage } from '@changeover/core';
-import type { ShapeCounts } from '../recorder/shape-counts.ts';
+import type { ShapeCounts } from '../recorder/cell.ts';
 import { type Notes, notesOperations, type TwoLegs, twoLegs } from '../test-kit/two-legs.ts';
 
 type ShapeOf = (dataset: string, key?: string) => string;

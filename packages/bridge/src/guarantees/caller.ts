@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import diagnostics from 'node:diagnostics_channel';
-import { isPromise } from '../call/invoke.ts';
+import { isPromise } from '../call/leg-calls.ts';
 import type { Admission } from './admission.ts';
 import type { CallerLanes } from './lane.ts';
 

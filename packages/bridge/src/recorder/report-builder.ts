@@ -19,7 +19,7 @@ import type {
 } from './report-data.ts';
 import type { RuleUseCount } from './rule-uses.ts';
 import type { ShapeRow } from './shape-book.ts';
-import { shapeCountNames, shapeKeyText } from './shape-counts.ts';
+import { shapeCountNames, shapeKeyText } from './cell.ts';
 import { idOfFingerprint } from './sample-id.ts';
 import type { ShapeEvidence } from './shape-evidence.ts';
 import { inOneGo, partsAtOnce, type Steps } from '../steps.ts';

@@ -1,7 +1,7 @@
 import { stageNamed } from '@changeover/core';
 import type { ReportBuilder } from './report-builder.ts';
 import type { ShapeRow } from './shape-book.ts';
-import { noShapeTotals, shapeCountNames, type ShapeTotals } from './shape-counts.ts';
+import { noShapeTotals, shapeCountNames, type ShapeTotals } from './cell.ts';
 import type { StoreValue } from './store-file.ts';
 
 /** What the store has of shapes, from its version 5 on. */

@@ -1,6 +1,7 @@
 import { digestValue } from '@changeover/compare';
 import type { ResolvedCall } from '../call/resolved-call.ts';
-import { type Round, sameOutcome } from './confirmation.ts';
+import { type Round } from './confirmation.ts';
+import { sameOutcome } from './shadow-caller.ts';
 
 /** Calls under suspicion that are remembered; beyond it the oldest are forgotten. */
 const maxRemembered = 1_000;

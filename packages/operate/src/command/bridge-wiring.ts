@@ -129,27 +129,42 @@ function madeBy(file: string, text: string, match: RegExpMatchArray): Made | und
   const options = args.parts.at(-1)?.trim() ?? '';
   const legs = optionsOf(options);
   const bridge = /^(['"`])([\w-]+)\1$/.exec(legs.get('name') ?? '')?.[2];
-  const { write, note } = replacement(args.parts, legs);
+  const { write, note } = replacement(maker, args.parts, legs);
   const wiring = { ...entry(file, text, start, text.slice(start, end), write), note, bridge };
   return { wiring, maker, start, end };
 }
 
 function replacement(
+  maker: string,
   parts: readonly string[],
   legs: ReadonlyMap<string, string>,
 ): Pick<Wiring, 'write' | 'note'> {
   const pooled = legs.get('pooled');
-  if (pooled !== undefined) return { write: resultOf(pooled), note: undefined };
+  if (pooled !== undefined)
+    return { write: resultOf(pooled), note: maker === 'bridgeClient' ? usesOfPool : undefined };
   const handle = parts.length > 1 ? (parts[0] ?? '').trim() : '';
   if (handle === '') return { write: '', note: 'write the pooled leg here' };
-  // A handle that is one connection has a pool beside it in its library, made from the same options.
-  const pool = handle.replace(/^(new\s+(?:[\w$]+\.)?)Client(?=\s*\()/, '$1Pool');
-  return pool === handle
-    ? { write: handle, note: undefined }
-    : {
-        write: pool,
-        note: 'import Pool in the place of Client. A pool opens connections by itself: delete the call of connect(), which would take one out',
-      };
+  return poolOf(handle) ?? { write: handle, note: undefined };
+}
+
+/** What a program does with one connection and not with a pool of them. */
+const usesOfPool =
+  'A pool opens connections by itself: delete the call of connect(), which would take one out. BEGIN, SET and LISTEN by ' +
+  'statements need a connection that is taken out (connect() … release()), and setTypeParser() becomes the option types';
+
+/** A handle that is one connection has a pool beside it in its library, which takes options alone, never a text. */
+function poolOf(handle: string): Pick<Wiring, 'write' | 'note'> | undefined {
+  const made = /^(new\s+(?:[\w$]+\.)?)Client\s*(?=\()/.exec(handle);
+  if (made === null) return undefined;
+  const pool = `${made[1] ?? ''}Pool`;
+  const note = `import Pool in the place of Client. ${usesOfPool}`;
+  const given = argumentsFrom(handle, made[0].length)?.parts[0]?.trim() ?? '{}';
+  const fromText = `${pool}({ connectionString: ${given} })`;
+  if (/^(?:['"`]|process\.env\b)/.test(given)) return { write: fromText, note };
+  const asGiven = pool + handle.slice(made[0].length);
+  return given.startsWith('{')
+    ? { write: asGiven, note }
+    : { write: asGiven, note: `where ${given} is a text, write ${fromText}. Then ${note}` };
 }
 
 /** What a leg's function gives: the expression behind an arrow, else a call of the function. An object is in parentheses, and stays so. */

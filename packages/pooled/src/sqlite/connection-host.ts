@@ -2,11 +2,12 @@ import { statSync } from 'node:fs';
 import { ConnectionError } from '@changeover/engines/api';
 import { openSqliteSession } from '@changeover/engines/sqlite';
 import type { SqliteSession } from '@changeover/engines';
-import { isWriting, jobProgram } from '../job.ts';
+import { isInLine, isWriting, jobProgram } from '../job.ts';
 import type { Job, JobAnswer } from '../job.ts';
 import { marked } from './commit-marks.ts';
 import type { CommitMarks } from './commit-marks.ts';
 import { errorData } from './error-transfer.ts';
+import { mayBeTriedAgain } from './fences.ts';
 import { PlanGuard } from './plan-guard.ts';
 import type { WorkerReply, WorkerRequest } from './worker-messages.ts';
 
@@ -18,6 +19,7 @@ interface Hosted {
   readonly identity: string | undefined;
   checkedAtMs: number;
   refusals: number;
+  fences: number;
 }
 
 type RunRequest = Extract<WorkerRequest, { kind: 'run' }>;
@@ -44,11 +46,7 @@ export class ConnectionHost {
     try {
       outcome = this.#outcome(request);
     } catch (error) {
-      outcome = {
-        outcome: 'failed',
-        error: errorData(error),
-        usable: this.#hosted.get(connection)?.session.usable ?? false,
-      };
+      outcome = failed(this.#hosted.get(connection), request, error);
     }
     return {
       ...outcome,
@@ -74,24 +72,27 @@ export class ConnectionHost {
     return this.#run(host, request);
   }
 
-  #run(host: Hosted, { job, call, guarded, refusals }: RunRequest): Outcome {
-    if (refusals !== host.refusals) return { outcome: 'refused', bound: undefined };
+  #run(host: Hosted, request: RunRequest): Outcome {
+    const { job, call, guarded } = request;
+    if (request.refusals !== host.refusals) return { outcome: 'refused', bound: undefined };
+    if (request.fences !== host.fences && isInLine(job)) return { outcome: 'fenced' };
     requireIdle(host, job);
     requireSameFile(host, job);
     const { session, dataset, guard } = host;
     const program = jobProgram({ engine: 'sqlite', dataset, form: 'cells' }, job);
     const checked = guarded ? guard.guarded(program) : program;
-    let outcome: Outcome;
+    let outcome: Outcome | undefined;
+    let error: unknown;
     try {
       const answer = session.run(
         isWriting(job) ? marked(checked, call, job, this.#marks) : checked,
       );
       outcome = { outcome: 'done', answer };
-    } catch (error) {
-      outcome = { outcome: 'failed', error: errorData(error), usable: session.usable };
+    } catch (thrown) {
+      error = thrown;
     }
     const bound = guard.takeRefusal();
-    if (bound === undefined) return outcome;
+    if (bound === undefined) return outcome ?? failed(host, request, error);
     host.refusals += 1;
     return { outcome: 'refused', bound };
   }
@@ -102,6 +103,18 @@ type Outcome = WorkerReply extends infer Reply
     ? Omit<Reply, 'call' | 'durationMs' | 'transactionState'>
     : never
   : never;
+
+/** What failed and may be tried again lets nothing of a line past it. */
+function failed(host: Hosted | undefined, request: WorkerRequest, error: unknown): Outcome {
+  const fences = request.kind === 'run' && isInLine(request.job) && mayBeTriedAgain(error);
+  if (host !== undefined && fences) host.fences += 1;
+  return {
+    outcome: 'failed',
+    error: errorData(error),
+    usable: host?.session.usable ?? false,
+    fences,
+  };
+}
 
 function hostedBy({ options, dataset }: Extract<WorkerRequest, { kind: 'open' }>): Hosted {
   const { file } = options;
@@ -114,6 +127,7 @@ function hostedBy({ options, dataset }: Extract<WorkerRequest, { kind: 'open' }>
     identity,
     checkedAtMs: performance.now(),
     refusals: 0,
+    fences: 0,
   };
 }
 

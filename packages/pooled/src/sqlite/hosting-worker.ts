@@ -1,5 +1,5 @@
 import type { Worker } from 'node:worker_threads';
-import { ownProgram } from './own-program.ts';
+import { ownProgram } from '@changeover/core';
 import { PendingCalls } from './pending-calls.ts';
 import type { OnFailure, RequestBody, WorkerAnswer, WriteOutcome } from './pending-calls.ts';
 import { SqliteHost } from './sqlite-host.ts';
@@ -67,9 +67,9 @@ export class HostingWorker extends SqliteHost {
 }
 
 function startWorker(mark: Int32Array): Worker {
-  const { url, execArgv } = ownProgram('worker');
+  const { path, execArgv } = ownProgram('@changeover/pooled/sqlite/worker', import.meta.url);
   const { Worker: Thread } = process.getBuiltinModule('node:worker_threads');
-  return new Thread(url, {
+  return new Thread(path, {
     name: 'changeover-sqlite',
     workerData: { mark },
     execArgv: [...execArgv],

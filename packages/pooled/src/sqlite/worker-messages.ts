@@ -13,6 +13,8 @@ export type WorkerRequest = { readonly call: number; readonly connection: number
       readonly guarded: boolean;
       /** How many refusals on this connection the one who asks knows of. */
       readonly refusals: number;
+      /** How many fences on this connection the one who asks knows of. */
+      readonly fences: number;
     }
   | { readonly kind: 'close' }
 );
@@ -24,7 +26,15 @@ export type WorkerReply = {
   readonly transactionState: TransactionState;
 } & (
   | { readonly outcome: 'done'; readonly answer: JobAnswer }
-  | { readonly outcome: 'failed'; readonly usable: boolean; readonly error: ErrorData }
+  | {
+      readonly outcome: 'failed';
+      readonly usable: boolean;
+      readonly error: ErrorData;
+      /** Whether it raised a fence: what is in a line and was sent before this was known is not run. */
+      readonly fences: boolean;
+    }
+  /** Nothing of it was run: one before it raised a fence. */
+  | { readonly outcome: 'fenced' }
   /** Nothing of it was run: no plan bounds it, or without `bound`, it was sent behind one that was refused for that and must
    * not overtake it. */
   | { readonly outcome: 'refused'; readonly bound: StatementBound | undefined }
