@@ -104,6 +104,7 @@ export class Ledger {
    */
   ask(backend: string, target: Target, asked: Stage, revision: string): void {
     this.#beginWithCohort(backend, target, asked, revision);
+    this.#unsure.delete(targetKey(backend, target));
     const entry = this.#entries.find(backend, target);
     const stage = entry?.stage ?? 'legacy';
     if (isBefore(asked, stage)) {
@@ -123,9 +124,7 @@ export class Ledger {
   }
 
   #askAgain(): void {
-    const wishes = [...this.#unsure.values()];
-    this.#unsure.clear();
-    for (const { backend, target, stage, revision } of wishes)
+    for (const { backend, target, stage, revision } of [...this.#unsure.values()])
       this.ask(backend, target, stage, revision);
   }
 
