@@ -49,7 +49,7 @@ export {
 } from './recorder/reliance-book.ts';
 export type { ResumedAt } from './recorder/report-builder.ts';
 export * from './recorder/report-data.ts';
-export { sampleNamed, storedCall } from './recorder/find-sample.ts';
+export { sampleNamed, storedCall, writeIsNotMade } from './recorder/find-sample.ts';
 export type { RepeatableCall } from './shadow/recent-calls.ts';
 export type {
   ReproducedAnswer,
@@ -84,6 +84,7 @@ export * from './stages/gates/verdict.ts';
 export * from './stages/guardrail-wiring.ts';
 export * from './stages/ledger/open-ledger-store.ts';
 export * from './stages/flags/open-feature-stage-source.ts';
+export { askPrograms, type AskedPrograms } from './recorder/ask-programs.ts';
 export { isBusy, tryStoreFile } from './recorder/store-file.ts';
 export {
   type Bridge,

@@ -1,6 +1,7 @@
 import type { Steps } from '../steps.ts';
 import type { RelianceEvidence } from './reliance-book.ts';
 import type { ReportBuilder } from './report-builder.ts';
+import type { RepeatTable } from './repeat-table.ts';
 import type { Batch, OwnRows } from './store-rows.ts';
 
 /** Where a recorder keeps what was counted. Each function is one short try: it throws the store's error, and waits for nothing. */
@@ -17,6 +18,8 @@ export interface RecordingStore {
    *
    * @throws {StoreGoneError} where it isn't. */
   check?(): void;
+  /** What is asked of programs. Left out where nothing can be. */
+  readonly repeats?: RepeatTable | undefined;
   /** For the last write before closing, which is on no caller's path. */
   allowWaiting(maxWaitMs: number): void;
   close(): void;

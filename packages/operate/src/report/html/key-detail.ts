@@ -13,6 +13,7 @@ import type { KeyFigures } from '../key-figures.ts';
 import { badge, firstOf, markup, type Markup, moment, name, type Piece, table } from '../markup.ts';
 import { stageMeaning } from '../stage-text.ts';
 import { relianceOfKey } from './reliance-section.ts';
+import type { BesideMismatch } from './samples-section.ts';
 import { timeContent } from './time-section.ts';
 
 const mostShapes = 40;
@@ -30,14 +31,18 @@ function noted(count: number): Piece {
 }
 
 /** All of one key: where it stands and why, what its gates miss, what was seen of it, and when. */
-export function keyDetail(figures: KeyFigures, seen: readonly TimeSlice[] = []): Piece {
+export function keyDetail(
+  figures: KeyFigures,
+  seen: readonly TimeSlice[] = [],
+  beside?: BesideMismatch,
+): Piece {
   const { hours, minutes } = figures;
   const what = `${figures.line.backend} ${figures.line.key}`;
   return [
     standing(figures),
     part('Gates', gates(figures)),
     part('Evidence by shape of call', shapes(figures)),
-    part('Mismatches', mismatches(figures)),
+    part('Mismatches', mismatches(figures, beside)),
     part('Errors', [errorsByShape(figures), errors(figures)]),
     part('What its callers rely on', relianceOfKey(figures.reliance)),
     part('Over time', timeContent(visibleText(what), { hours, minutes, seen })),
@@ -177,7 +182,7 @@ function shapes({ shapes: all }: KeyFigures): Piece {
   ];
 }
 
-function mismatches({ mismatches: groups, line }: KeyFigures): Piece {
+function mismatches({ mismatches: groups, line }: KeyFigures, beside?: BesideMismatch): Piece {
   if (groups.length === 0)
     return markup`<p class="empty">${
       line.mismatch === 0
@@ -202,7 +207,7 @@ function mismatches({ mismatches: groups, line }: KeyFigures): Piece {
           name(group.class),
           countText(group.count),
           moment(group.lastAt),
-          name(sample?.summary),
+          [name(sample?.summary), beside?.(group)],
         ];
       }),
     ),
