@@ -13,6 +13,7 @@ export default tseslint.config(
       'examples/**/*.cjs',
       // Programs as other people write them.
       'test/adopt/projects/**',
+      'test/packed/projects/**',
       'test/jest.config.mjs',
       'eslint.config.mjs',
     ],

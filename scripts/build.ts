@@ -6,20 +6,22 @@ import { root, runTool } from './run-node.ts';
 /** Files of a package to run or load, by their path in `dist` without an ending, with their source. */
 type Entries = Readonly<Record<string, string>>;
 
-/** What a package runs in a thread, a process or from its `bin`: no export names it. */
+/** What a package runs from its `bin`: no export names it. */
 const unexported: Readonly<Record<string, Entries>> = {
-  bridge: { 'say-the-last': './src/fleet/say-the-last.ts' },
   adopt: { 'command/main': './src/command/main.ts' },
   changeover: { 'command/main': './src/command/main.ts' },
-  // Beside the file that starts them, which is in the top folder.
-  pooled: { child: './src/sqlite/child.ts', worker: './src/sqlite/worker.ts' },
 };
 
 /** Exports that are part of another one. In CommonJS they are that one: two copies of an error's class don't know each other. */
 const partsOfIndex: ReadonlySet<string> = new Set(['engines/api/index', 'engines/sqlite']);
 
+/** What a package says of itself. */
 interface Manifest {
-  readonly exports: Readonly<Record<string, string | { readonly '@changeover/source': string }>>;
+  readonly exports: Readonly<
+    Record<string, string | { readonly '@changeover/source': string; readonly default?: string }>
+  >;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
 }
 
 /** Each package's `dist`: its type declarations, and its code in few files, because a program that imports 400 small ones waits for
@@ -37,7 +39,8 @@ async function buildAll(): Promise<number> {
 async function buildPackage(name: string): Promise<void> {
   const folder = join(root, 'packages', name);
   const dist = join(folder, 'dist');
-  const entries = { ...exportedBy(folder), ...unexported[name] };
+  const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest;
+  const entries = { ...exportedBy(manifest), ...unexported[name] };
   const shared = {
     absWorkingDir: folder,
     bundle: true,
@@ -49,6 +52,7 @@ async function buildPackage(name: string): Promise<void> {
   await build({ ...shared, entryPoints: entries, outdir: dist, format: 'esm', splitting: true });
   for (const file of readdirSync(dist, { recursive: true, encoding: 'utf8' }))
     if (file.endsWith('.js')) makeQuickToLoad(join(dist, file));
+  nameWhatIsLoadedOnUse(dist, manifest, Object.keys(entries));
   const commonJs = join(dist, 'cjs');
   // The command waits at its top, which CommonJS can't; nobody requires it.
   const requirable = Object.entries(entries).filter(([path]) => path !== 'command/main');
@@ -102,8 +106,38 @@ function takeBuiltinsDirectly(text: string): string {
   return taken.join('') + rest;
 }
 
-function exportedBy(folder: string): Entries {
-  const { exports } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest;
+/**
+ * Names what is loaded on first use, and programs that run beside, to whatever finds a program's files by following its imports
+ * (Next.js, serverless platforms): it follows this file from each entry, and nobody runs it. Without it, what is deployed lacks them.
+ */
+function nameWhatIsLoadedOnUse(
+  dist: string,
+  { dependencies, peerDependencies, exports }: Manifest,
+  entries: readonly string[],
+): void {
+  const packages = Object.keys({ ...dependencies, ...peerDependencies })
+    .filter((name) => !name.startsWith('@changeover/'))
+    .map((name) => `  require('${name}');\n`);
+  const programs = Object.values(exports).flatMap((one) =>
+    typeof one === 'string' || one.default === undefined
+      ? []
+      : [`  require('${one.default.replace('./dist', '..')}');\n`],
+  );
+  const named = [...packages, ...programs].join('');
+  if (named === '') return;
+  const file = join(dist, 'cjs', 'loaded-on-use.js');
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, `module.exports = () => {\n${named}};\n`);
+  for (const entry of entries) {
+    const path = join(dist, `${entry}.js`);
+    const url = relative(dirname(path), file).replaceAll('\\', '/');
+    // In a bundle in CommonJS there is no such URL.
+    const reference = `import.meta.url&&new URL("${url.startsWith('.') ? url : `./${url}`}",import.meta.url);\n`;
+    writeFileSync(path, readFileSync(path, 'utf8') + reference);
+  }
+}
+
+function exportedBy({ exports }: Manifest): Entries {
   return Object.fromEntries(
     Object.values(exports).flatMap((conditions) => {
       if (typeof conditions === 'string') return [];

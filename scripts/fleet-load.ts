@@ -147,6 +147,7 @@ function count(one: Simulated): void {
         raced: 0,
         nondeterministic: 0,
         inconclusive: 0,
+        failed: 0,
       },
       notComparable: undefined,
       firstAt: nowMs,

@@ -36,7 +36,7 @@ const code = await runTool(
   [
     '--config',
     'test/jest.config.mjs',
-    '--maxWorkers=2',
+    '--maxWorkers=3',
     '--json',
     `--outputFile=${outputFile}`,
     ...selected,

@@ -14,6 +14,7 @@ import {
 import { spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { programEnvironment } from '../kit/program-environment.ts';
 import { root } from '../architecture/source-files.ts';
 import {
   main,
@@ -631,7 +632,7 @@ describe('wrong usage ends with 2 and says what to type', () => {
       ['explain', ...titanic, 'readTabel'],
       /There is no operation "readTabel"\. Did you mean "readTable"\?/,
     ],
-    [['rollback', ...titanic], /required option '--reason <text>'/],
+    [['rollback', ...titanic], /--reason needs a text/],
     [['rollback', ...titanic, '--reason', '  '], /--reason needs a text/],
     [['rollback', 'sqlite', ...because], /missing required argument 'key'/],
     [['status', '--fromat', 'json'], /Did you mean --format\?/],
@@ -754,7 +755,7 @@ describe('the command itself', () => {
       process.execPath,
       [...nodeFlags, main, 'rollback', ...titanic, ...because],
       {
-        env: { CHANGEOVER_BASE_PATH: path, CHANGEOVER_FLAGS: flags },
+        env: { ...programEnvironment(), CHANGEOVER_BASE_PATH: path, CHANGEOVER_FLAGS: flags },
         stdio: ['ignore', 'pipe', 'pipe'],
       },
     );

@@ -89,5 +89,5 @@ describe('where the ledger decides over steps forward', () => {
       'reverse legacy',
       'legacy shadow',
     ]);
-  }, 30_000);
+  });
 });

@@ -117,4 +117,4 @@ test('once the rollback is typed and the ledger was read again, no call that beg
   } finally {
     await bridge.close();
   }
-}, 30_000);
+});

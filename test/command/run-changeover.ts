@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { runCommand } from '@changeover/operate/command';
 import { moreSubcommands } from '../../packages/changeover/src/command/subcommands.ts';
 import { root } from '../architecture/source-files.ts';
+import { programEnvironment } from '../kit/program-environment.ts';
 
 /** The command's own file. */
 export const main: string = join(root, 'packages/changeover/src/command/main.ts');
@@ -61,7 +62,7 @@ export function run(
 ): Promise<Outcome> {
   const child = spawn(file, args, {
     cwd,
-    env: { PATH: process.env['PATH'] ?? '', ...env },
+    env: { ...programEnvironment(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const text = { out: '', err: '' };

@@ -60,13 +60,13 @@ beforeAll(async () => {
     refreshIntervalMs: 20,
   });
   await until('iris', 'shadow');
-}, 60_000);
+});
 
 afterAll(async () => {
   await source.close();
   await server.remove();
   rmSync(folder, { recursive: true, force: true });
-}, 60_000);
+});
 
 function asked(dataset: string): string {
   return source.decide({ backend: 'sqlite', dataset, operation: 'readTable' }).stage;
@@ -138,7 +138,7 @@ describe('with a token that may change flags', () => {
     } finally {
       await bridge.close();
     }
-  }, 30_000);
+  });
 
   test('a server that refuses leaves the ledger right, and the command says so', async () => {
     const { code, out } = await typeChangeover(
@@ -151,7 +151,7 @@ describe('with a token that may change flags', () => {
     );
     expect(asked('iris')).toBe('shadow');
     await type('resume', 'sqlite', 'iris', ...because);
-  }, 30_000);
+  });
 
   test("a guardrail's breach turns the flag of its dataset back", async () => {
     const bridge = openBridge((leg) => ({
@@ -178,7 +178,7 @@ describe('with a token that may change flags', () => {
     } finally {
       await bridge.close();
     }
-  }, 30_000);
+  });
 });
 
 describe('flags pull', () => {
@@ -201,7 +201,7 @@ describe('flags pull', () => {
     } finally {
       await bridge.close();
     }
-  }, 30_000);
+  });
 });
 
 describe('flags apply', () => {
@@ -339,7 +339,7 @@ describe('flags apply', () => {
     });
     await type('flags', 'apply', join(folder, 'first.json'), ...forced);
     await until('iris', 'shadow');
-  }, 30_000);
+  });
 
   test('a dependency that the file has not is taken away, and one that it has otherwise is set', async () => {
     const document = testFlags({ sqlite: 'shadow' });
@@ -366,7 +366,7 @@ describe('flags apply', () => {
     expect((await type('flags', 'plan', join(folder, 'first.json'))).out).toContain(
       'has these flags already',
     );
-  }, 30_000);
+  });
 
   test("gives each flag on the server the file's strategies in one step, and leaves holds before them", async () => {
     const bridge = openBridge();
@@ -406,7 +406,7 @@ describe('flags apply', () => {
     } finally {
       await bridge.close();
     }
-  }, 30_000);
+  });
 
   test('a backend that was killed stays off on the server until it is resumed', async () => {
     const bridge = openBridge();
@@ -459,7 +459,7 @@ describe('flags apply', () => {
     } finally {
       await bridge.close();
     }
-  }, 30_000);
+  });
 
   /** A server whose flags can be read, and whose admin API does as told: what a real one can't be made to do. */
   async function stub(
@@ -580,7 +580,7 @@ describe('flags apply', () => {
     ]);
     expect(await ledgerLength()).toBe(before);
     expect(asked('iris')).toBe('shadow');
-  }, 30_000);
+  });
 
   test('a server that fails half-way is told of, flag by flag, and keeps nothing half of one flag', async () => {
     const {
@@ -613,5 +613,5 @@ describe('flags apply', () => {
     } finally {
       close();
     }
-  }, 30_000);
+  });
 });

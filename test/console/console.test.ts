@@ -13,6 +13,7 @@ import { openConsole } from '@changeover/operate/command';
 import { root } from '../architecture/source-files.ts';
 import { nodeFlags, typeChangeover } from '../command/run-changeover.ts';
 import { openBrowser } from '../kit/browser.ts';
+import { programEnvironment } from '../kit/program-environment.ts';
 import { endless, hostile, type RecordedMigration, recordMigration } from './record-migration.ts';
 
 let folder: string;
@@ -23,7 +24,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'changeover-console-'));
   migration = await recordMigration(folder);
   browser = await openBrowser();
-}, 60_000);
+});
 
 afterAll(async () => {
   await browser.close();
@@ -185,7 +186,7 @@ test('each button asks for a reason, shows its plan, and then the ledger and the
     }
     expect(problems).toEqual([]);
   });
-}, 30_000);
+});
 
 test('a reason that is changed after the plan was shown needs the plan again', async () => {
   await withPage(async ({ page }) => {
@@ -560,7 +561,7 @@ test('each example of its help prints an address, and Ctrl-C ends it', async () 
         ...(words.includes('--port') ? [] : ['--port', '0']),
       ];
       const child = spawn(process.execPath, args, {
-        env: env(),
+        env: { ...programEnvironment(), ...env() },
         stdio: ['ignore', 'pipe', 'inherit'],
       });
       const url = await new Promise<string>((resolve) =>

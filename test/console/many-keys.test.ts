@@ -17,7 +17,7 @@ beforeAll(async () => {
   const place = recordManyKeys(folder, 1_000, Date.now());
   running = await openConsole({ place: placeOf(place, {}), port: 0, readOnly: false });
   browser = await openBrowser();
-}, 120_000);
+});
 
 afterAll(async () => {
   await browser.close();
@@ -73,7 +73,7 @@ test('of a thousand keys a page has fifty, problems first; order, filter and pag
     await shows(page, '1 to 2 of 2 keys found in 1,000');
     expect(await page.getByLabel('Show only').inputValue()).toBe('reverse 01');
   });
-}, 60_000);
+});
 
 test("a key's page tells where it stands, what its gates miss, what was seen and since when, and changes it", async () => {
   await withPage('/keys/orders/tenant-0101', async (page) => {
@@ -102,7 +102,7 @@ test("a key's page tells where it stands, what its gates miss, what was seen and
   await withPage('/keys/orders/tenant-0640', async (page) => {
     expect(await text(page, '#key')).toMatch(/Errors .* total shadow 132 6 4\.55 %/);
   });
-}, 60_000);
+});
 
 test('without its token a key shows nothing, and one that nobody knows is told to be none', async () => {
   const page = await browser.newPage();

@@ -10,7 +10,7 @@ test('every name that changeover exports has a doc comment', () => {
     .filter(({ text }) => text === '')
     .map(({ from, name }) => `${from} ${name}`);
   expect(silent).toEqual([]);
-}, 120_000);
+});
 
 test('docs/reference is what the sources say: npm run reference writes it anew', async () => {
   const pages = await referencePages();
@@ -21,4 +21,4 @@ test('docs/reference is what the sources say: npm run reference writes it anew',
   expect(globSync('*.md', { cwd: join(root, 'docs/reference') }).sort()).toEqual(
     [...pages.keys()].sort(),
   );
-}, 120_000);
+});

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { root } from '../architecture/source-files.ts';
 import { main, nodeFlags, type Outcome, run } from '../command/run-changeover.ts';
+import { programEnvironment } from '../kit/program-environment.ts';
 
 /** A block of the page: a file, lines to type, or what they print. */
 interface Block {
@@ -49,7 +50,7 @@ async function startShop(line: string): Promise<void> {
   const [, ...args] = line.split(' ');
   shop = spawn(process.execPath, [...nodeFlags, ...args], {
     cwd: folder,
-    env: { PATH: process.env['PATH'] ?? '' },
+    env: programEnvironment(),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   for (const stream of [shop.stdout, shop.stderr])

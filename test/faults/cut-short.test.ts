@@ -40,4 +40,4 @@ test('a campaign that is told to end says what ran so far and ends with a code o
   expect(answer.faults).toBeGreaterThan(0);
   expect(told).toContain('told to end by SIGTERM');
   expect(told).not.toMatch(/\n\s+at /);
-}, 60_000);
+});

@@ -9,6 +9,7 @@ import { createBridge, read } from 'changeover';
 import { bridgeOf } from 'changeover';
 import { checkNode } from '../../packages/operate/src/command/doctor-checks.ts';
 import {
+  driverFinding,
   supportedPackages,
   threadPoolFinding,
 } from '../../packages/changeover/src/command/doctor-drivers.ts';
@@ -224,6 +225,15 @@ describe('the drivers', () => {
     expect(of('libpg-query')).toMatchObject({ status: 'warning' });
     expect(findings.filter(({ status }) => status === 'problem')).toEqual([]);
     expect(code).toBe(0);
+  });
+
+  test.each([
+    ['13.2.0', '22.13.1', 'problem'],
+    ['13.2.0', '22.14.0', 'ok'],
+    ['12.4.1', '22.13.1', 'ok'],
+  ])('better-sqlite3 %s on Node %s is judged', (version, node, status) => {
+    const one = supportedPackages.find(({ name }) => name === 'better-sqlite3');
+    expect(one && driverFinding(one, new Map([[one.name, version]]), node).status).toBe(status);
   });
 
   test.each([

@@ -52,7 +52,7 @@ test('a process of many keys that are called all the time says one statement and
     await pod.close();
     await proxy.stop();
   }
-}, 60_000);
+});
 
 test('of the others’ windows a process hears one sum, however many they are', async () => {
   const database = new FleetDatabase(url(), silentLogger);

@@ -69,7 +69,7 @@ test('eight processes, killed and started at random: no count is doubled, and no
   const most = killed.reduce((sum, { pod }) => sum + pod.last('counted') + 5, exact);
   const found = await calls();
   expect([found >= least, found <= most]).toEqual([true, true]);
-}, 120_000);
+});
 
 test('the sums are exact where each process ends, for calls, shapes and latencies', async () => {
   const living = Array.from({ length: 3 }, () => start());
@@ -81,7 +81,7 @@ test('the sums are exact where each process ends, for calls, shapes and latencie
   expect(report.totals).toMatchObject({ calls: 21, pooled: { count: 21 } });
   expect(report.shapes).toMatchObject([{ key: 'one', calls: 21 }]);
   expect(report.runs).toHaveLength(3);
-}, 60_000);
+});
 
 test('a guardrail that fires in one process puts the key back in all', async () => {
   const living = Array.from({ length: 8 }, () => start());
@@ -92,7 +92,7 @@ test('a guardrail that fires in one process puts the key back in all', async () 
     living.map((pod, at) => pod.said((line) => line === 'stage legacy', began[at])),
   );
   expect(living.map(({ stage }) => stage)).toEqual(living.map(() => 'legacy'));
-}, 60_000);
+});
 
 test('while the store is away a process goes on, says so once, and its counts are added when it is back', async () => {
   const proxy = await TcpProxy.start(url());
@@ -121,7 +121,7 @@ test('while the store is away a process goes on, says so once, and its counts ar
   } finally {
     await proxy.stop();
   }
-}, 60_000);
+});
 
 test('a process that was stopped for so long that its rows were folded counts on, once', async () => {
   const pod = start(url(), 12_000);
@@ -147,4 +147,4 @@ test('a process that was stopped for so long that its rows were folded counts on
     totals: { calls: 11 },
     shapes: [{ calls: 11 }],
   });
-}, 60_000);
+});

@@ -30,7 +30,7 @@ beforeAll(async () => {
   LegacyStorage.configure({ basePath, databaseUrl });
   legacy = LegacyStorage.getInstance('postgresql');
   await legacy.createDataset(dataset);
-}, 60_000);
+});
 
 afterAll(async () => {
   await legacy.dropDataset(dataset);
@@ -38,7 +38,7 @@ afterAll(async () => {
   await factory.close();
   await proxy.stop();
   rmSync(basePath, { recursive: true, force: true });
-}, 60_000);
+});
 
 const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 /** What PostgreSQL can hold in a text. */

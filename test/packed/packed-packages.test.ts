@@ -1,18 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import {
+  cpSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
-  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { build } from 'esbuild';
 import { root } from '../architecture/source-files.ts';
+import { bringInto, installedPackages, installInto, packInto, run } from './packed-project.ts';
 
 /** What a user writes: it sees the built packages alone. */
 const consumer = `
@@ -101,69 +102,13 @@ test('is not kept', async () => assert.match((await faultsOf(Broken)).join(), /l
 
 const packed = 'from the packed package';
 let folder = '';
-
-function run(command: string, args: readonly string[], cwd: string): string {
-  // Jest's own condition and flags must not reach the user's project.
-  const env = { ...process.env, NODE_OPTIONS: '' };
-  try {
-    return execFileSync(command, args, {
-      cwd,
-      env,
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-  } catch (error) {
-    const { stdout, stderr } = error as { readonly stdout?: string; readonly stderr?: string };
-    throw new Error(`${command} ${args.join(' ')} failed: ${String(stdout)}${String(stderr)}`, {
-      cause: error,
-    });
-  }
-}
-
-/** A package of the repository's own, as if it had been installed here too. */
-function bring(name: string): void {
-  const place = join(folder, 'node_modules', name);
-  mkdirSync(dirname(place), { recursive: true });
-  symlinkSync(join(root, 'node_modules', name), place);
-}
+let tarballs: readonly string[] = [];
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'changeover-packed-'));
-  run(process.execPath, ['scripts/build.ts'], root);
-  // What rewrites a project is run by npx and installed by nobody.
-  const names = readdirSync(join(root, 'packages')).filter((name) => name !== 'adopt');
-  run(
-    'npm',
-    [
-      'pack',
-      '--silent',
-      '--pack-destination',
-      folder,
-      ...names.flatMap((name) => ['--workspace', `packages/${name}`]),
-    ],
-    root,
-  );
-  const tarballs = readdirSync(folder)
-    .filter((name) => name.endsWith('.tgz'))
-    .map((name) => `./${name}`);
-  writeFileSync(
-    join(folder, 'package.json'),
-    JSON.stringify({ name: 'consumer', private: true, type: 'module' }),
-  );
-  run(
-    'npm',
-    [
-      'install',
-      '--silent',
-      '--ignore-scripts',
-      '--no-audit',
-      '--no-fund',
-      '--prefer-offline',
-      ...tarballs,
-    ],
-    folder,
-  );
-  for (const name of ['@types/node', 'undici-types']) bring(name);
+  tarballs = packInto(folder);
+  installInto(folder, tarballs);
+  bringInto(folder, ['@types/node', 'undici-types']);
   writeFileSync(join(folder, 'consumer.ts'), consumer);
   writeFileSync(join(folder, 'own-bridge.ts'), ownBridge);
 }, 300_000);
@@ -173,32 +118,29 @@ afterAll(() => {
 });
 
 describe('the packed packages, installed in an empty project', () => {
-  test.each(readdirSync(join(root, 'packages')).filter((name) => name !== 'adopt'))(
-    'hold nothing but what a user needs: packages/%s',
-    (name) => {
-      const place = name === 'changeover' ? name : `@changeover/${name}`;
-      const files = readdirSync(join(folder, 'node_modules', place), { recursive: true })
-        .map(String)
-        .filter((file) => !file.startsWith('node_modules'));
-      expect(files).toEqual(
-        expect.arrayContaining([
-          'package.json',
-          'README.md',
-          'LICENSE',
-          // The adapters have an export each, and none of all.
-          ...(name === 'adapters' ? ['pg/index'] : ['index']).flatMap((entry) => [
-            join('dist', `${entry}.js`),
-            join('dist', `${entry}.d.ts`),
-            join('dist', 'cjs', `${entry}.js`),
-          ]),
+  test.each(installedPackages)('hold nothing but what a user needs: packages/%s', (name) => {
+    const place = name === 'changeover' ? name : `@changeover/${name}`;
+    const files = readdirSync(join(folder, 'node_modules', place), { recursive: true })
+      .map(String)
+      .filter((file) => !file.startsWith('node_modules'));
+    expect(files).toEqual(
+      expect.arrayContaining([
+        'package.json',
+        'README.md',
+        'LICENSE',
+        // The adapters have an export each, and none of all.
+        ...(name === 'adapters' ? ['pg/index'] : ['index']).flatMap((entry) => [
+          join('dist', `${entry}.js`),
+          join('dist', `${entry}.d.ts`),
+          join('dist', 'cjs', `${entry}.js`),
         ]),
-      );
-      const unwanted = /\.test\.|test-kit|^src|tsbuildinfo|\.map$|^node_modules|\.log$/;
-      expect(files.filter((file) => unwanted.test(file))).toEqual([]);
-    },
-  );
+      ]),
+    );
+    const unwanted = /\.test\.|test-kit|^src|tsbuildinfo|\.map$|^node_modules|\.log$/;
+    expect(files.filter((file) => unwanted.test(file))).toEqual([]);
+  });
 
-  test('bring no native driver along, and at most 80 packages', () => {
+  test('bring no native driver along, and at most 75 packages', () => {
     const installed = JSON.parse(
       readFileSync(join(folder, 'node_modules/.package-lock.json'), 'utf8'),
     ) as { readonly packages: Record<string, unknown> };
@@ -206,7 +148,7 @@ describe('the packed packages, installed in an empty project', () => {
     expect(names.filter((name) => /better-sqlite3|duckdb|node_modules\/pg$/.test(name))).toEqual(
       [],
     );
-    expect(names.length).toBeLessThanOrEqual(80);
+    expect(names.length).toBeLessThanOrEqual(75);
   });
 
   test.each([['nodenext'], ['node16'], ['esnext', '--moduleResolution', 'bundler']])(
@@ -249,13 +191,13 @@ describe('the packed packages, installed in an empty project', () => {
     expect(run(process.execPath, ['own-bridge.ts'], folder)).toContain(packed);
   });
 
-  test('load neither the flags’ client nor a driver nor http when they are imported', () => {
+  test('load neither the flags’ client nor a driver nor http nor crypto when they are imported', () => {
     const program = `
       await import('changeover');
       const { createRequire } = await import('node:module');
       console.log(JSON.stringify([
         ...Object.keys(createRequire(process.cwd() + '/x.js').cache).map((path) => path.replaceAll('\\\\', '/')),
-        ...process.moduleLoadList.filter((name) => name === 'NativeModule http' || name === 'NativeModule sqlite'),
+        ...process.moduleLoadList.filter((name) => /^NativeModule (http|sqlite|crypto)$/.test(name)),
       ]));`;
     const loaded = JSON.parse(
       run(process.execPath, ['--input-type=module', '-e', program], folder),
@@ -288,7 +230,7 @@ describe('the packed packages, installed in an empty project', () => {
     );
     const jest = join(root, 'node_modules/jest/bin/jest.js');
     run(process.execPath, [jest, '--rootDir', project, '--forceExit'], project);
-  }, 60_000);
+  });
 
   test('check a contract under node --test', () => {
     writeFileSync(join(folder, 'contract.test.mjs'), contractTest);
@@ -326,6 +268,18 @@ describe('the packed packages, installed in an empty project', () => {
     ]);
   });
 
+  test('say what to install where the library of a metrics sink is missing', () => {
+    const program = `
+      import { OpenTelemetrySink, PrometheusSink } from 'changeover';
+      for (const Sink of [PrometheusSink, OpenTelemetrySink]) {
+        try { new Sink(); } catch (error) { console.log(error.code, error.message); }
+      }`;
+    expect(run(process.execPath, ['--input-type=module', '-e', program], folder)).toBe(
+      'PACKAGE_MISSING Cannot load prom-client, which PrometheusSink hands its measurements to. Install it: npm install prom-client\n' +
+        'PACKAGE_MISSING Cannot load @opentelemetry/api, which OpenTelemetrySink hands its measurements to. Install it: npm install @opentelemetry/api\n',
+    );
+  });
+
   test('show the help of the command', () => {
     const command = join(folder, 'node_modules/changeover/bin/changeover.mjs');
     const { status, stdout, stderr } = spawnSync(process.execPath, [command, '--help'], {
@@ -337,7 +291,7 @@ describe('the packed packages, installed in an empty project', () => {
   });
 
   test('run with the drivers, worker threads included', () => {
-    for (const name of ['better-sqlite3', '@duckdb/node-api', '@duckdb/node-bindings']) bring(name);
+    bringInto(folder, ['better-sqlite3', '@duckdb/node-api', '@duckdb/node-bindings']);
     const output = run(process.execPath, ['consumer.ts'], folder);
     expect(output.split('\n').filter((line) => line !== '')).toEqual([
       'sqlite [{"id":1,"name":"Owen"},{"id":2,"name":"Élise"}] true',
@@ -345,7 +299,7 @@ describe('the packed packages, installed in an empty project', () => {
       'pooled {"columns":["n"],"rows":[{"n":2}]}',
       'written 1',
     ]);
-  }, 60_000);
+  });
 
   test('say which versions of each other they need', () => {
     const manifest = JSON.parse(
@@ -356,4 +310,98 @@ describe('the packed packages, installed in an empty project', () => {
         expect([name, version]).toEqual([name, manifest.version]);
     }
   });
+});
+
+/** What others run and bundle programs with. */
+const tools = [
+  'vitest@5.1.2',
+  'tsx@4.23.15',
+  'rollup@4.68.8',
+  '@rollup/plugin-commonjs@29.0.3',
+  '@rollup/plugin-node-resolve@16.0.3',
+  'webpack@5.113.0',
+  '@vercel/nft@1.11.5',
+];
+const platform = process.platform === 'win32' ? 'win' : process.platform;
+/** Beside the Node that the tests run on. */
+const oldest = '22.13.0';
+const newest = '26.10.0';
+
+describe("the packed packages, under others' tools and Nodes", () => {
+  let project = '';
+  const inProject = (command: string, ...args: readonly string[]): string =>
+    run(command, args, project, { CHANGEOVER_LOG: 'silent' });
+  const tool = (name: string, ...args: readonly string[]): string =>
+    inProject(process.execPath, join(project, 'node_modules', name), ...args);
+  /** What the shop's program says where SQLite is compared and its pooled leg reads in worker threads. */
+  const kept = '{"orders":2,"compared":true,"threads":true}\n';
+
+  beforeAll(() => {
+    project = join(folder, 'tools');
+    const nodes = [oldest, newest].map(
+      (version) => `node-${version}@npm:node-${platform}-${process.arch}@${version}`,
+    );
+    installInto(project, [...tarballs, ...tools, ...nodes]);
+    bringInto(project, ['better-sqlite3']);
+    cpSync(join(root, 'test/packed/projects'), project, { recursive: true });
+  }, 300_000);
+
+  const onNode = (version: string, ...args: readonly string[]): string => {
+    const bin = join(project, 'node_modules', `node-${version}`, 'bin');
+    return inProject(join(bin, process.platform === 'win32' ? 'node.exe' : 'node'), ...args);
+  };
+
+  test('run on Node 26', () => {
+    expect(onNode(newest, 'server.js')).toBe(kept);
+    expect(onNode(newest, 'node_modules/changeover/bin/changeover.mjs', '--help')).toContain(
+      'Usage: changeover',
+    );
+  }, 60_000);
+
+  test('run on the oldest Node that is supported, and refuse a driver that would end it', () => {
+    expect(onNode(oldest, 'notes.js')).toBe('["buy film"]\n');
+    expect(() => onNode(oldest, 'server.js')).toThrow(
+      /better-sqlite3 13\.\S+ needs Node 22\.14 or newer, and this is v22\.13\.0/,
+    );
+  }, 60_000);
+
+  test.each(['forks', 'threads'])(
+    'are tested with Vitest in its %s, the contract kit included',
+    (pool) => {
+      const output = tool('vitest/vitest.mjs', 'run', '--no-color', `--pool=${pool}`);
+      expect(output).toMatch(/Tests +4 passed \(4\)/);
+    },
+    60_000,
+  );
+
+  test('run under tsx', () => {
+    expect(tool('tsx/dist/cli.mjs', 'server.ts')).toBe(kept);
+  }, 60_000);
+
+  test('are bundled by rollup, worker threads included', () => {
+    tool('rollup/dist/bin/rollup', '--silent', '-c');
+    expect(inProject(process.execPath, 'rollup/server.js')).toBe(kept);
+  }, 60_000);
+
+  test('are bundled by webpack, and left outside as Next.js leaves packages of servers', () => {
+    expect(inProject(process.execPath, 'build-webpack.js').trim()).toBe('');
+    for (const bundle of ['webpack', 'webpack-outside'])
+      expect([bundle, inProject(process.execPath, `${bundle}/server.mjs`)]).toEqual([bundle, kept]);
+  }, 60_000);
+
+  test('are whole where only the files are deployed that a program is traced to', () => {
+    const deployed = join(folder, 'deployed');
+    inProject(process.execPath, 'copy-traced.js', 'server.js', deployed);
+    expect(run(process.execPath, ['server.js'], deployed)).toBe(kept);
+  }, 60_000);
+
+  // Windows has no signal that a program hears of.
+  if (process.platform !== 'win32') {
+    test('lose no counts of cluster and fork on one store that SIGTERM ends', () => {
+      expect(JSON.parse(inProject(process.execPath, 'pods.js'))).toEqual({
+        signals: ['SIGTERM', 'SIGTERM', 'SIGTERM'],
+        lost: 0,
+      });
+    }, 60_000);
+  }
 });

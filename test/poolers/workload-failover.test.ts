@@ -45,7 +45,7 @@ function throughHaproxy(): void {
     primary = await startPostgres({ ...primarySettings, synchronous_commit: 'on' });
     replica = await startReplica(primary);
     proxy = await startHaproxy([primary.url, replica.url]);
-  }, 60_000);
+  });
 
   afterEach(async () => {
     await StorageBackend.shutdown();
@@ -53,7 +53,7 @@ function throughHaproxy(): void {
     await replica.stop();
     await primary.stop();
     rmSync(basePath, { recursive: true, force: true });
-  }, 60_000);
+  });
 
   test.each(stages)(
     title('%s'),

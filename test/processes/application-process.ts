@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { root } from '../architecture/source-files.ts';
+import { programEnvironment } from '../kit/program-environment.ts';
 import type { ApplicationEnd, ApplicationOptions } from './application-options.ts';
 
 interface Line {
@@ -31,7 +32,7 @@ export class ApplicationProcess {
         JSON.stringify(options),
       ],
       {
-        env: { PATH: process.env['PATH'] ?? '', UV_THREADPOOL_SIZE: '8' },
+        env: { ...programEnvironment(), UV_THREADPOOL_SIZE: '8' },
         stdio: ['pipe', 'pipe', 'pipe'],
       },
     );

@@ -97,7 +97,7 @@ describe('a program that ends without closing its bridge', () => {
     const { code } = await run('process.exit', { flushAtExit: false });
     expect(code).toBe(9);
     expect(storedInFile()).toEqual({ calls: 0, held: [] });
-  }, 30_000);
+  });
 });
 
 describe('a program that ends without closing its bridge, over a store in PostgreSQL', () => {

@@ -126,7 +126,7 @@ describe('two processes of one application on the same files and the same server
     expect(total(recorded, 'mismatch')).toBe(0);
     expect(total(recorded, 'compared')).toBeGreaterThan(0);
     expect(recorded.runs).toHaveLength(2);
-  }, 60_000);
+  });
 });
 
 describe('a rollback that another process commands under full load', () => {
@@ -224,5 +224,5 @@ describe('three programs on one store, each with a key that is rolled back under
         `${letter} of three: last pooled call ${String((lastPooledAt.sqlite ?? 0) - change.at)} ms after the ledger had it; ` +
           JSON.stringify(following),
       );
-  }, 60_000);
+  });
 });

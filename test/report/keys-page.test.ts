@@ -25,7 +25,7 @@ beforeAll(async () => {
   writeFileSync(file, html);
   address = pathToFileURL(file).href;
   browser = await openBrowser();
-}, 120_000);
+});
 
 afterAll(async () => {
   await browser.close();

@@ -13,7 +13,7 @@ const endless = 'x'.repeat(300);
 
 beforeAll(async () => {
   browser = await openBrowser();
-}, 60_000);
+});
 afterAll(async () => {
   await browser.close();
 });

@@ -1,25 +1,22 @@
 import type { Clock, Leg, LegName, Stage } from '@changeover/core';
 import { BackendRouter, type BackendRouterOptions } from './call/backend-router.ts';
-import { type ListCall, type Method, methodsOf } from './call/invoke.ts';
+import { answerStyles, callsOf, type LegObject, methodsOf } from './call/leg-calls.ts';
+import {
+  type ListCall,
+  type Member,
+  membersOf,
+  type Method,
+  onlyKey,
+  WiringError,
+} from './call/members.ts';
 import { abilitiesOf } from './call/leg-abilities.ts';
 import { bridgedObject } from './call/bridged-object.ts';
 import type { OperationSpec } from './call/operations.ts';
 import type { BridgeTypes, KeyOption, Operations, PooledLeg } from './call/bridge-types.ts';
 import { checkName, checkOperations, checkWiring } from './call/check-wiring.ts';
-import { keysOf } from './call/keys.ts';
+import { definitionsOf, type KeyOf, keysOf } from './call/definitions.ts';
 import { routes } from './call/route.ts';
 import { Legs, mustBeObject } from './call/legs.ts';
-import {
-  answerStyles,
-  callsOf,
-  definitionsOf,
-  type KeyOf,
-  type LegObject,
-  type Member,
-  membersOf,
-  onlyKey,
-  WiringError,
-} from './call/wiring.ts';
 import { BridgeServices } from './bridge-services.ts';
 import {
   type BridgeSettings,

@@ -34,12 +34,8 @@ export * from './recorder/open-recorder.ts';
 export { type Followers, readFollowers } from './recorder/read-followers.ts';
 export { readRecordings, readSharedRecordings } from './recorder/read-recordings.ts';
 export { Fleet, type FleetOptions } from './fleet/fleet.ts';
-export {
-  HourBook,
-  type SliceLatency,
-  type TimeSlice,
-  type TimeSlices,
-} from './recorder/hour-book.ts';
+export { HourBook } from './recorder/hour-book.ts';
+export { type SliceLatency, type TimeSlice, type TimeSlices } from './recorder/report-data.ts';
 export * from './recorder/recorder.ts';
 export { acceptableGuarantees } from './stages/gates/judge-reliance.ts';
 export { relianceSentence, type RelianceText, relianceTexts, sitesText } from './reliance-text.ts';
@@ -64,7 +60,7 @@ export type {
 export { type SampledCall, type SampleValues } from './recorder/sampled-call.ts';
 export type { RuleUseCount, RuleUseSource } from './recorder/rule-uses.ts';
 export type { ShapeEvidence } from './recorder/shape-evidence.ts';
-export { ShapeCounts, type ShapeKey } from './recorder/shape-counts.ts';
+export { ShapeCounts, type ShapeKey } from './recorder/cell.ts';
 export * from './recorder/shed-reason.ts';
 export { type Route, routes } from './call/route.ts';
 export type { ShadowQueueOptions } from './shadow/shadow-queue.ts';
@@ -74,6 +70,7 @@ export * from './plain-text.ts';
 export * from './recorder/pool-figures.ts';
 export * from './stages/flags/fetch-text.ts';
 export * from './stages/flags/open-stage-source.ts';
+export { readFlagsText } from './stages/flags/read-flags-text.ts';
 export * from './stages/flags/open-unleash-admin.ts';
 export * from './stages/flags/unleash-admin.ts';
 export * from './stages/gates/default-gates.ts';
@@ -95,7 +92,7 @@ export {
   createBridge,
   standsFor,
 } from './create-bridge.ts';
-export { checkedKey } from './call/keys.ts';
+export { checkedKey } from './call/definitions.ts';
 export { type LegAbilities, withAbilities } from './call/leg-abilities.ts';
 export * from './call/operations.ts';
 export {
@@ -110,4 +107,5 @@ export {
   type OrderLevel,
   SerialLeg,
 } from './guarantees/index.ts';
-export { InvalidKeyError, onlyPlain, WiringError } from './call/wiring.ts';
+export { InvalidKeyError, WiringError } from './call/members.ts';
+export { onlyPlain } from './call/definitions.ts';

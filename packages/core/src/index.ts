@@ -9,6 +9,7 @@ export * from './load-installed.ts';
 export * from './logger.ts';
 export * from './nearest-name.ts';
 export * from './operation.ts';
+export * from './own-program.ts';
 export * from './random-id.ts';
 export * from './stage.ts';
 export * from './target.ts';

@@ -111,9 +111,19 @@ export interface Leg<Api> {
   /** Closes what this leg holds open of a key and keeps it closed while `work` runs, in which the other leg removes the
    * key. Calls to that key wait meanwhile; the next one opens again. Resolves as `work` does. */
   closedWhile?<T>(key: string, work: () => Promise<T>): Promise<T>;
-  /** Runs `call`, which makes one call of `api` in the same tick, so that it can be ended. Throws what `call` throws. Absent
-   * where no call of this leg can be ended. */
-  endable?(call: () => unknown): EndableCall;
+  /**
+   * Runs `call`, which makes one call of `api` in the same tick, so that it can be ended. Throws what `call` throws. Absent
+   * where no call of this leg can be ended.
+   *
+   * @param caller whose writes {@link keepsOrder} holds for; undefined where the call's order is nobody's.
+   */
+  endable?(call: () => unknown, caller?: object): EndableCall;
+  /**
+   * True for an operation whose writes on one key, made by {@link endable} for one caller, take effect in the order in which they
+   * are made, whatever is tried again on the way: the caller's next one need not wait for the answer of the one before. The same
+   * answer each time. Default: none.
+   */
+  keepsOrder?(operation: string): boolean;
   /** True for a call that is part of what callers left open on this leg: a transaction that a statement began, a temporary table. It
    * goes here whatever the stage, and is not compared. Asked before each call: cheap, and never throws. Default: never. */
   holds?(operation: string, args: readonly unknown[]): boolean;

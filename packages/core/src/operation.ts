@@ -49,6 +49,9 @@ export interface ReadDefinition<Args extends readonly unknown[] = readonly never
    * answer, and waited for there; must not reject. Default: what those two say.
    */
   facts?(...args: Args): Promise<AnswerFacts>;
+  /** The singleton has several connections, and keeps no order among calls that are not awaited: a call waits for none of its
+   * caller's that are unfinished. Default: false, the order of issue is kept. */
+  readonly unordered?: boolean | undefined;
   key?(...args: Args): string | undefined;
   /** `pure`: the functions among the arguments change nothing, and the other leg may run them too. Default: a call that is given
    * one is not compared. */
@@ -63,6 +66,8 @@ export type WriteDefinition<Args extends readonly unknown[] = readonly never[]> 
   key?(...args: Args): string | undefined;
   /** As that of a {@link ReadDefinition}. */
   shape?(...args: Args): string;
+  /** As that of a {@link ReadDefinition}. */
+  readonly unordered?: boolean | undefined;
   /** The call removes the key: what the other leg holds open of it is closed meanwhile. Default: false. */
   readonly removesKey?: boolean | undefined;
   /** The call adds a key: calls about no key see that, as they see one removed. Default: false. */

@@ -49,6 +49,7 @@ function driver(engine: Engine): unknown {
   const known = loaded.get(engine);
   if (known !== undefined) return known;
   const name = driverPackages[engine];
+  if (engine === 'sqlite') refuseWhatCrashes(name);
   try {
     const found: unknown = loadInstalled(name, import.meta.url);
     loaded.set(engine, found);
@@ -56,6 +57,25 @@ function driver(engine: Engine): unknown {
   } catch (error) {
     throw driverError(engine, name, error);
   }
+}
+
+/** better-sqlite3 is built for version 10 of Node's interface from its version 13 on, and an older Node ends with a segmentation fault
+ * when it is first used. */
+function refuseWhatCrashes(name: string): void {
+  if (Number(process.versions['napi'] ?? 0) >= 10) return;
+  let version = '';
+  try {
+    ({ version } = loadInstalled(`${name}/package.json`, import.meta.url) as { version: string });
+  } catch {
+    // It is missing, which is said when it is loaded.
+  }
+  if (version === '' || Number(version.split('.')[0]) < 13) return;
+  throw new StorageError(
+    'DRIVER_MISSING',
+    `${name} ${version} needs Node 22.14 or newer, and this is ${process.version}. ` +
+      `Use a newer Node, or an older driver: npm install ${name}@12`,
+    { engine: 'sqlite' },
+  );
 }
 
 function driverError(engine: Engine, name: string, error: unknown): StorageError {

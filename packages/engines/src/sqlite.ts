@@ -12,6 +12,6 @@ export { inputKeys } from './input-cells.ts';
 export { jsonText } from './json-text.ts';
 export { leadingWords } from './sql-text.ts';
 export { type Token, tokensOf } from '@changeover/classify/glance';
-export { toStorageError } from './errors.ts';
+export { classifyError, toStorageError } from './errors.ts';
 export { serializableSql } from './serializable.ts';
 export { readInTransaction, shareSnapshot } from './snapshot/shared-snapshot.ts';

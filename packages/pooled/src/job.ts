@@ -40,6 +40,8 @@ export type Job =
       /** `keeps`: it leaves something on the connection beyond the transaction, as far as can be told. `last write`: it asks for what
        * the connection's last write left. */
       readonly session?: 'keeps' | 'may keep' | 'last write' | undefined;
+      /** True for a write that must not overtake one that was sent before it and is tried again. */
+      readonly inLine?: boolean | undefined;
     }
   | { readonly kind: 'begin'; readonly serializable?: boolean | undefined }
   | { readonly kind: 'commit' | 'rollback' | 'ping' | 'snapshotBounds' | 'shareSnapshot' }
@@ -89,6 +91,11 @@ export function isDatasetOperation(operation: string): operation is DatasetOpera
   return Object.hasOwn(operations, operation);
 }
 
+/** Whether this is an operation that may change its dataset, and runs as a job. */
+export function isDatasetWrite(operation: string): boolean {
+  return isDatasetOperation(operation) && storageOperations[operation].kind === 'write';
+}
+
 const readingKinds: ReadonlySet<Job['kind']> = new Set<Job['kind']>([
   'ping',
   'snapshotBounds',
@@ -101,6 +108,11 @@ const readingKinds: ReadonlySet<Job['kind']> = new Set<Job['kind']>([
 export function isWriting(job: Job): boolean {
   if (job.kind !== 'operation') return !readingKinds.has(job.kind);
   return storageOperations[job.operation].kind === 'write';
+}
+
+/** Whether a job must not overtake one that was sent before it on its connection. */
+export function isInLine(job: Job): boolean {
+  return job.kind === 'operation' && job.inLine === true;
 }
 
 /** What a job is called in errors and reports. */

@@ -95,7 +95,7 @@ describe('1,000 SQLite datasets on a budget of 200 connections', () => {
     } finally {
       await factory.close({ deadlineMs: 5_000 });
     }
-  }, 90_000);
+  });
 
   test('leave no more open than the budget when touched in turn', async () => {
     const factory = openFactory(60_000);
@@ -111,7 +111,7 @@ describe('1,000 SQLite datasets on a budget of 200 connections', () => {
     } finally {
       await factory.close({ deadlineMs: 5_000 });
     }
-  }, 90_000);
+  });
 });
 
 describe('as many DuckDB datasets as the budget has connections', () => {
@@ -149,5 +149,5 @@ describe('as many DuckDB datasets as the budget has connections', () => {
     } finally {
       await factory.close({ deadlineMs: 5_000 });
     }
-  }, 60_000);
+  });
 });

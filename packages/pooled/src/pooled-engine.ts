@@ -15,6 +15,7 @@ import { CallerScopes } from './dataset/caller-scopes.ts';
 import { DatasetManagement } from './dataset/dataset-management.ts';
 import type { ClosedWhile, StoreOperation } from './dataset/dataset-management.ts';
 import { OpenDatasets } from './dataset/open-datasets.ts';
+import { type PlaceInLine, WriteLine } from './dataset/write-line.ts';
 import type { EngineDriver, EngineSetting } from './engine-parts.ts';
 import { isWriting } from './job.ts';
 import type { DatasetOperation, Job, OperationJob } from './job.ts';
@@ -39,6 +40,7 @@ export class PooledEngine {
   readonly #datasets: OpenDatasets;
   readonly #scopes: CallerScopes;
   readonly #management: DatasetManagement;
+  readonly #lines = new WeakMap<object, WriteLine>();
   /** Of the call that is being made in this tick. */
   #coming: CallEnd | undefined = undefined;
 
@@ -109,9 +111,11 @@ export class PooledEngine {
     return answer;
   }
 
-  /** See `Leg.endable`. Writes and transactions can be ended. */
-  endable(call: () => unknown): EndableCall {
-    const end = new CallEnd();
+  /** See `Leg.endable`. Writes and transactions can be ended.
+   *
+   * @param caller whose writes on one dataset are kept in order, plain ones alone: see `Leg.keepsOrder`. */
+  endable(call: () => unknown, caller?: object): EndableCall {
+    const end = new CallEnd(caller);
     this.#coming = end;
     try {
       return { answer: call(), end: (reason) => end.end(reason) };
@@ -264,6 +268,9 @@ export class PooledEngine {
   #run(dataset: string, job: OperationJob, limit: CallLimit): Promise<unknown> {
     const joined = this.#scopes.joined(dataset);
     if (joined !== undefined) return joined.run(job.operation, job.args);
+    const caller = limit.end?.caller;
+    if (caller !== undefined)
+      return this.#runInLine(this.#lineOf(caller, dataset).enter(), dataset, job, limit);
     checkLimit(limit, this.#setting.clock.monotonicMs(), {
       engine: this.engine,
       dataset,
@@ -273,11 +280,37 @@ export class PooledEngine {
       this.#inline(dataset, job) ??
       this.#datasets
         .use(dataset, (pools) => pools.run(job, limit))
-        .catch((error: unknown) => {
-          // What an argument threw while it was read.
-          throw toStorageError(this.engine, error, { dataset, operation: job.operation });
-        })
+        .catch((error: unknown) => this.#fail(error, dataset, job))
     );
+  }
+
+  async #runInLine(
+    place: PlaceInLine,
+    dataset: string,
+    given: OperationJob,
+    limit: CallLimit,
+  ): Promise<unknown> {
+    const job = { ...given, inLine: true };
+    try {
+      return await this.#datasets.use(dataset, (pools) => pools.run(job, limit, place));
+    } catch (error) {
+      return this.#fail(error, dataset, job);
+    } finally {
+      place.leave();
+    }
+  }
+
+  #lineOf(caller: object, dataset: string): WriteLine {
+    const known = this.#lines.get(caller);
+    if (known?.dataset === dataset) return known;
+    const line = new WriteLine(dataset);
+    this.#lines.set(caller, line);
+    return line;
+  }
+
+  #fail(error: unknown, dataset: string, { operation }: OperationJob): never {
+    // What an argument threw while it was read.
+    throw toStorageError(this.engine, error, { dataset, operation });
   }
 
   /** The answer of a read that is done on the spot; undefined where it isn't one. */

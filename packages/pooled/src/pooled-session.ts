@@ -16,6 +16,14 @@ export interface MeasuredRead {
   readonly shared: boolean;
 }
 
+/** A write was not run, because one that was sent before it on the connection failed and may be tried again. It is to be sent
+ * again behind that. No caller sees this. */
+export class FencedError extends Error {
+  constructor() {
+    super('The write before this one is tried again; this one must not overtake it.');
+  }
+}
+
 /** One connection of a pool, whatever the engine and the thread it is on. */
 export interface PooledSession {
   /** False once it was closed or lost; it never becomes true again. */
@@ -26,8 +34,12 @@ export interface PooledSession {
   /** Runs a job to its end and gives what the API promises. One at a time, but for those that share the connection where the pool's
    * source has that.
    *
-   * @param read set for a read whose cost is to be known. */
+   * @param read set for a read whose cost is to be known.
+   * @throws {FencedError} for a job in a line. */
   run(job: Job, read?: MeasuredRead): Promise<unknown>;
+  /** How often a job failed behind which those in a line come back (`FencedError`), as far as that is known here: one that was sent
+   * when it was less, and is not answered yet, will come back. Undefined where none does. */
+  readonly fences?: number | undefined;
   /** Whether `cancel` does anything, so that a connection that doesn't hear it is to be cut. */
   readonly cancellable: boolean;
   /** A job for another connection that tells whether the last commit sent here was applied: `committed`, `aborted` or

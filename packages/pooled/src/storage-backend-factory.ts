@@ -14,6 +14,7 @@ import { QuerySlots } from './duckdb/query-slots.ts';
 import type { EngineDriver, EngineSetting } from './engine-parts.ts';
 import { parseFactoryOptions, queriesOfCores } from './factory-options.ts';
 import type { ParsedFactoryOptions, StorageBackendFactoryOptions } from './factory-options.ts';
+import { isDatasetWrite } from './job.ts';
 import { KeepAlive } from './keep-alive.ts';
 import type { EngineStats, FactoryStats } from './factory-stats.ts';
 import { PooledBackend } from './pooled-backend.ts';
@@ -221,7 +222,8 @@ export class StorageBackendFactory implements AsyncDisposable {
     const leg: Leg<StorageBackend> = Object.freeze({
       name: 'pooled',
       api: new PooledStorage(callers),
-      endable: (call: () => unknown) => callers.endable(call),
+      endable: (call: () => unknown, caller?: object) => callers.endable(call, caller),
+      ...(engine === 'sqlite' ? { keepsOrder: isDatasetWrite } : {}),
       shadow: new PooledShadowLeg(shadow, callers, maxShadowCalls),
       closedWhile: async <Value>(dataset: string, work: () => Promise<Value>): Promise<Value> => {
         const name = parseDatasetName(dataset);

@@ -40,7 +40,7 @@ export interface BridgedKyselyOptions {
   readonly settings?: Partial<BridgeDialectOptions> | undefined;
   readonly config?: Omit<KyselyConfig, 'dialect'> | undefined;
   /** Stands in the place of a leg's dialect. */
-  readonly wrap?: { readonly pooled?: (dialect: Dialect) => Dialect } | undefined;
+  readonly wrap?: Partial<Record<'legacy' | 'pooled', (dialect: Dialect) => Dialect>> | undefined;
 }
 
 /** A Kysely over two dialects on one database, and that database beside the bridge. */
@@ -65,7 +65,7 @@ export async function bridgedKysely(
   const stages = createStaticStageSource(() => 'legacy');
   const dialect = new BridgeDialect({
     name: 'accounts',
-    legacy: store.dialect('legacy'),
+    legacy: (wrap?.legacy ?? ((same) => same))(store.dialect('legacy')),
     pooled: (wrap?.pooled ?? ((same) => same))(store.dialect('pooled')),
     stages,
     storePath: ':memory:',

@@ -1,7 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { bridgeOf } from '@changeover/bridge';
 import { type Stage, stages as allStages } from '@changeover/core';
-import { CamelCasePlugin, type Kysely, ParseJSONResultsPlugin, sql } from 'kysely';
+import {
+  CamelCasePlugin,
+  type DatabaseConnection,
+  type Dialect,
+  type Kysely,
+  ParseJSONResultsPlugin,
+  sql,
+} from 'kysely';
 import {
   type BridgedKysely,
   bridgedKysely,
@@ -46,6 +53,37 @@ describe.each(engines)('a Kysely over two %s dialects', (engine) => {
     expect(second).toBe(first);
     expect(third).not.toBe(first);
     await bridgeOf(dialect).close();
+  });
+
+  test('a query that its caller cancels while it runs is not run again for comparison', async () => {
+    const ran = { legacy: 0, pooled: 0 };
+    let cancel: AbortController | undefined;
+    await another({
+      wrap: {
+        legacy: (dialect) =>
+          watched(dialect, () => {
+            ran.legacy += 1;
+            cancel?.abort(new Error('given up'));
+          }),
+        pooled: (dialect) =>
+          watched(dialect, () => {
+            ran.pooled += 1;
+          }),
+      },
+    });
+    at('shadow');
+    const read = kysely.db.selectFrom('account').selectAll();
+    await compared(kysely, () => read.execute());
+    const before = { ...ran };
+    cancel = new AbortController();
+    await expect(read.execute({ signal: cancel.signal })).rejects.toThrow('given up');
+    await kysely.bridge.idle();
+    expect(ran).toEqual({ legacy: before.legacy + 1, pooled: before.pooled });
+    // One that was answered before its signal was aborted is compared.
+    cancel = undefined;
+    await read.execute({ signal: new AbortController().signal });
+    await kysely.bridge.idle();
+    expect(ran.pooled).toBe(before.pooled + 1);
   });
 
   test('reads, writes and transactions go through every stage and back with nothing lost and nothing doubled', async () => {
@@ -354,6 +392,29 @@ async function errorOf(promise: Promise<unknown>): Promise<Error> {
     () => new Error('it did not fail'),
     (error: unknown) => error as Error,
   );
+}
+
+/** A dialect that tells when a query has run, before its caller has the answer. */
+function watched(dialect: Dialect, tell: () => void): Dialect {
+  const watch = (connection: DatabaseConnection): DatabaseConnection => {
+    if (Object.hasOwn(connection, 'executeQuery')) return connection;
+    const execute = connection.executeQuery.bind(connection);
+    connection.executeQuery = async (...args) => {
+      const result = await execute(...args);
+      // Of the adapter's own questions none is told.
+      if (args[0].sql.includes('"account"')) tell();
+      return result as never;
+    };
+    return connection;
+  };
+  return Object.assign(Object.create(dialect) as Dialect, {
+    createDriver: () => {
+      const driver = dialect.createDriver();
+      const acquire = driver.acquireConnection.bind(driver);
+      driver.acquireConnection = async (options) => watch(await acquire(options));
+      return driver;
+    },
+  });
 }
 
 /** A driver whose connections answer one more than there is. */

@@ -1,4 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
+import { bridgeOf, createStaticStageSource, silentLogger } from '@changeover/bridge';
+import { bridgeClient } from '@changeover/adapters/pg';
+import pg from 'pg';
 import { bridgedClients, stages, thereAndBack } from './kit.ts';
 
 const clients = bridgedClients('adapter_pg_client', [
@@ -24,6 +27,34 @@ describe.each(stages)('at %s', (stage) => {
     ).toEqual([{ text: 'lens' }]);
     expect((await db.query('delete from notes where id = $1', [id])).rowCount).toBe(1);
     expect((await db.query('select text from notes where id = $1', [id])).rowCount).toBe(0);
+  });
+
+  test('whoever hears that the client has ended has heard how what it cut ended', async () => {
+    const { db } = await clients.make(stage);
+    const heard: string[] = [];
+    db.once('end', () => heard.push('end'));
+    const cut = new pg.Query('select pg_sleep(60)');
+    cut.on('error', ({ message }) => heard.push(message));
+    db.query(cut);
+    await db.end();
+    expect(heard).toEqual(['Connection terminated', 'end']);
+    await expect(db.query('select 1')).rejects.toThrow('Client was closed');
+  });
+
+  test('pipelined statements are waited for', async () => {
+    const { url } = clients;
+    const raw = new pg.Client({ connectionString: url, pipeline: true });
+    const db = bridgeClient(raw, {
+      name: 'db',
+      stages: createStaticStageSource({ db: stage }),
+      storePath: ':memory:',
+      logger: silentLogger,
+    });
+    await db.connect();
+    const asked = [1, 2].map((n) => db.query<{ n: number }>(`select ${String(n)} as n`));
+    await db.end();
+    expect((await Promise.all(asked)).map(({ rows }) => rows)).toEqual([[{ n: 1 }], [{ n: 2 }]]);
+    await bridgeOf(db).close();
   });
 });
 

@@ -128,7 +128,7 @@ describe.each([
     source = new DataSource({ ...driver.options, entities: [Author, Book], synchronize: true });
     await source.initialize();
     bridge = bridgeOf(driver.made());
-  }, 60_000);
+  });
 
   afterEach(async () => {
     await source.destroy();

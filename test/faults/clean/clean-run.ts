@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createStaticStageSource, createStorageBridge, type Engine } from 'changeover';
+import { programEnvironment } from '../../kit/program-environment.ts';
 
 /** What one process is told. */
 export interface CleanOptions {
@@ -109,7 +110,7 @@ async function runProcess(options: CleanOptions): Promise<CleanEnd> {
       join(import.meta.dirname, 'clean-process.ts'),
       JSON.stringify(options),
     ],
-    { env: { PATH: process.env['PATH'], UV_THREADPOOL_SIZE: '8' }, maxBuffer: 50_000_000 },
+    { env: { ...programEnvironment(), UV_THREADPOOL_SIZE: '8' }, maxBuffer: 50_000_000 },
   );
   return JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}') as CleanEnd;
 }

@@ -24,7 +24,7 @@ test('an order of the calls explains what callers were told, at each stage and a
   });
   expect(problems).toEqual([]);
   expect({ histories, enough: calls > 1_000 }).toEqual({ histories: 18, enough: true });
-}, 120_000);
+});
 
 test('and so does one in which the whole process is one caller, where that is in force', async () => {
   const { problems } = await runHistories({
@@ -35,7 +35,7 @@ test('and so does one in which the whole process is one caller, where that is in
     places: ['flips and faults'],
   });
   expect(problems).toEqual([]);
-}, 60_000);
+});
 
 describe.each(plants)('a %s in the pooled leg', (plant) => {
   test.each(engines)('is found on %s', async (engine) => {

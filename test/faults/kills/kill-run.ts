@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createStaticStageSource, createStorageBridge, type Engine } from 'changeover';
+import { programEnvironment } from '../../kit/program-environment.ts';
 import { seededRandom } from '../random.ts';
 
 /** What a counting process is told. */
@@ -107,7 +108,7 @@ async function killed(
       JSON.stringify(options),
     ],
     {
-      env: { PATH: process.env['PATH'], UV_THREADPOOL_SIZE: '8' },
+      env: { ...programEnvironment(), UV_THREADPOOL_SIZE: '8' },
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   );

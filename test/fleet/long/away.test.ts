@@ -60,7 +60,7 @@ test('the store is away for an hour: calls and guardrails go on, counts are kept
     await proxy.stop();
   }
   expect((await readSharedRecordings(url())).totals.calls).toBe(counted);
-}, 120_000);
+});
 
 async function stored(): Promise<{
   readonly totals: { readonly calls: number };

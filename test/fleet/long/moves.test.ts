@@ -85,7 +85,7 @@ test('a flag that one process has heard of is obeyed in all, and older flags of 
   flags.serve('shadow');
   await reach('shadow', all);
   expect(await steps()).toEqual(['legacy to shadow', 'shadow to legacy', 'legacy to shadow']);
-}, 60_000);
+});
 
 test('a step forward is judged by what all processes compared, those that were killed included', async () => {
   const all = await start(3);
@@ -99,7 +99,7 @@ test('a step forward is judged by what all processes compared, those that were k
   await call(third, 45);
   await reach('reverse', [second, third]);
   expect(await steps()).toEqual(['legacy to shadow', 'shadow to reverse']);
-}, 60_000);
+});
 
 test('a mismatch that a process found before it was killed lets the key step forward in no other', async () => {
   const all = await start(3, 'report');
@@ -110,7 +110,7 @@ test('a mismatch that a process found before it was killed lets the key step for
   await call(third, 150);
   expect([second.stage, third.stage]).toEqual(['shadow', 'shadow']);
   expect(await steps()).toEqual(['legacy to shadow']);
-}, 60_000);
+});
 
 test('a guardrail that fires in one process puts the key back in all, and keeps it there when that process is gone', async () => {
   const all = await start(3);
@@ -121,7 +121,7 @@ test('a guardrail that fires in one process puts the key back in all, and keeps 
   await call(second, 150);
   expect([second.stage, third.stage]).toEqual(['legacy', 'legacy']);
   expect(await steps()).toEqual(['legacy to shadow', 'shadow to legacy']);
-}, 60_000);
+});
 
 /** Lets a process find one that is confirmed and stored, and kills it. */
 async function findMismatch(pod: PodProcess): Promise<void> {

@@ -1,3 +1,4 @@
+import { NotComparableError } from '@changeover/core';
 import type {
   AbortableOperationOptions,
   DatabaseConnection,
@@ -80,11 +81,7 @@ export class DialectLeg implements LegApi {
     call: QueryCall,
   ): Promise<QueryResult<unknown>> {
     const holder = call.takeHolder();
-    if (holder === undefined)
-      return this.withConnection(
-        (connection) => connection.executeQuery(call.queryWith(parameters)),
-        call,
-      );
+    if (holder === undefined) return this.#executeAgain(parameters, call);
     const signal = call.options?.signal;
     const leases = this.#leases;
     if (holder.lease !== undefined) holder.lease.note(call);
@@ -98,13 +95,29 @@ export class DialectLeg implements LegApi {
       }
     const { connection } = holder.lease;
     this.#seen ??= connection;
-    if (signal !== undefined) {
+    // Awaited here, which takes two turns of the microtask queue less than to hand on the promise.
+    if (signal === undefined) return await connection.executeQuery(call.query, call.options);
+    try {
       // What is cancelled later is told by this.
       await connection.collectSessionInfo?.();
       signal.throwIfAborted();
+      return await connection.executeQuery(call.query, call.options);
+    } finally {
+      call.ended();
     }
-    // Awaited here, which takes two turns of the microtask queue less than to hand on the promise.
-    return await connection.executeQuery(call.query, call.options);
+  }
+
+  /** For comparison. */
+  async #executeAgain(
+    parameters: readonly unknown[],
+    call: QueryCall,
+  ): Promise<QueryResult<unknown>> {
+    if (call.wasCancelled)
+      throw new NotComparableError('The caller cancelled this query while it ran.');
+    return await this.withConnection(
+      (connection) => connection.executeQuery(call.queryWith(parameters)),
+      call,
+    );
   }
 
   async streamQuery(

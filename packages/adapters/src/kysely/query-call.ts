@@ -40,6 +40,7 @@ export class QueryCall {
   readonly #options: AbortableOperationOptions | undefined;
   /** Until a leg has it. */
   #holder: Holder | undefined;
+  #wasCancelled = false;
 
   constructor({ query, key, traits, options, holder, sessionKept }: QueryCallParts) {
     this.#query = query;
@@ -73,6 +74,16 @@ export class QueryCall {
 
   get options(): AbortableOperationOptions | undefined {
     return this.#options;
+  }
+
+  /** Its caller gave it up while it ran: nobody wants it run again. One whose signal is aborted after its answer was not cancelled. */
+  get wasCancelled(): boolean {
+    return this.#wasCancelled;
+  }
+
+  /** To be told when its caller's run has ended, in whatever way. */
+  ended(): void {
+    this.#wasCancelled = this.#options?.signal?.aborted === true;
   }
 
   /** The query with these parameters: those of a shadow run are copies. */

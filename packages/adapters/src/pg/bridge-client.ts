@@ -140,14 +140,31 @@ class BridgedClient<T extends pg.ClientBase> {
 
   #end(callback: Callback | undefined): unknown {
     this.#ended = true;
+    const ended = this.#drain.isBusy ? this.#endAfterOthers() : this.#endAll();
+    if (callback === undefined) return ended;
+    tell(ended, callback);
+    return undefined;
+  }
+
+  /** Whoever hears that the client has ended has heard before of every statement how it ended. */
+  async #endAfterOthers(): Promise<void> {
+    const client = this.#client as unknown as { _ending: boolean; readonly pipeline?: boolean };
+    // As of the call nothing more is taken.
+    client._ending = true;
+    // Pipelined statements are waited for; others are cut, as the driver does, for one that hangs would block the end forever.
+    if (client.pipeline === true) await this.#drain.settled();
+    for (const session of this.#kept) session.close();
+    this.#pooled.cut();
+    await this.#drain.settled();
+    await this.#endAll();
+  }
+
+  async #endAll(): Promise<void> {
     for (const session of this.#kept) session.close();
     const pool = this.#pooled.pool;
     const others = this.#own && !pool.ending ? pool.end() : Promise.resolve();
     const client = (this.#client as unknown as { end(): Promise<void> }).end();
-    const both = Promise.all([client, others]).then(() => undefined);
-    if (callback === undefined) return both;
-    tell(both, callback);
-    return undefined;
+    await Promise.all([client, others]);
   }
 }
 

@@ -6,22 +6,17 @@ import { postgresStateSql, stateIn } from '../shared/data-state.ts';
 import { handleProxy } from '../shared/handle-proxy.ts';
 import { answerQuery, tell } from './calls.ts';
 import { classifierOver } from './classify.ts';
-import { Line } from './line.ts';
 import { parseOptions, type BridgeClientOptions } from './options.ts';
-import { CheckedOutSession, PoolSession } from './pool-session.ts';
-import { PooledConnections } from './pooled-connections.ts';
+import { PoolClients } from './pool-clients.ts';
+import { PoolEvents } from './pool-events.ts';
+import { PoolSession } from './pool-session.ts';
+import { type LendCallback, PooledConnections } from './pooled-connections.ts';
 import { type Callback, parseQuery } from './query-arguments.ts';
 import { send } from './send.ts';
-import { Settings } from './settings.ts';
 import { Standing } from './standing.ts';
 import { StatementBridge } from './statement-bridge.ts';
 
 type Method = (...args: readonly unknown[]) => unknown;
-type ConnectCallback = (
-  error: unknown,
-  client?: pg.PoolClient,
-  done?: (error?: Error | boolean) => void,
-) => void;
 
 /**
  * Puts a bridge in the place of a `pg.Pool`. The result has the pool's type; what is given to `query` is an operation each, and so
@@ -40,8 +35,9 @@ export function bridgePool<T extends pg.Pool>(pool: T, options: BridgeClientOpti
 class BridgedPool<T extends pg.Pool> {
   readonly handle: T;
   readonly #pool: T;
-  readonly #own: boolean;
+  readonly #own: readonly pg.Pool[];
   readonly #pooled: PooledConnections;
+  readonly #clients: PoolClients;
   readonly #statements: StatementBridge;
   readonly #key: () => string;
 
@@ -53,17 +49,23 @@ class BridgedPool<T extends pg.Pool> {
       );
     const parsed = parseOptions(options);
     this.#pool = pool;
-    this.#own = options.pooled === undefined;
     this.#key = () => parsed.key?.({ sql: '', values: undefined, name: undefined }) ?? onlyKey;
     const raw = { query: query.bind(pool) };
     const logger = (): StatementBridge['logger'] => this.#statements.logger;
+    this.#clients = new PoolClients(() => this.#statements);
+    tellHooks(pool, this.#clients);
+    const given = options.pooled?.();
+    const asked = given === undefined ? poolToAsk(pool, parsed) : undefined;
     const pooled = new PooledConnections({
-      pool: options.pooled?.() ?? poolLike(pool, parsed),
+      pool: given ?? poolLike(pool, options),
+      asked,
       logger,
-      standing: new Standing((sql) => send(raw, sql) as Promise<never>),
+      // One that is made like the handle stands where that stands.
+      standing: given && new Standing((sql) => send(raw, sql) as Promise<never>),
       tell: () => undefined,
     });
     this.#pooled = pooled;
+    this.#own = asked === undefined ? [] : [asked, pooled.pool];
     this.#statements = new StatementBridge({
       options: parsed,
       classifier: classifierOver(pooled, parsed.pure, logger),
@@ -81,8 +83,12 @@ class BridgedPool<T extends pg.Pool> {
         },
       },
       newSession: (key) => new PoolSession(key, raw, pooled),
+      // What waits on one connection for what another has locked must not keep that one from its COMMIT.
+      unordered: pool.options.max > 1,
     });
-    this.#tellEvents();
+    const events = new PoolEvents(pool, this.#clients, () => this.#leg);
+    events.tellOf(pooled.pool);
+    if (asked !== undefined) events.tellOfConnections(asked);
     this.handle = standsFor(
       handleProxy(pool, this.#replacements(query as unknown as Method)),
       this.#statements.statements,
@@ -91,15 +97,20 @@ class BridgedPool<T extends pg.Pool> {
 
   #replacements(query: Method): object {
     const counts = (): pg.Pool => (this.#leg === 'pooled' ? this.#pooled.pool : this.#pool);
+    const { Promise: promise } = this.#pool as { readonly Promise?: PromiseConstructor };
     return {
       query: (...args: readonly unknown[]) => {
         const given = this.#pool.ending ? undefined : parseQuery(args);
         // The driver's own words for what it can't take.
         if (given === undefined) return Reflect.apply(query, this.#pool, args);
-        return answerQuery(this.#statements, given);
+        return answerQuery(this.#statements, given, { promise, ofPool: true });
       },
-      connect: (callback?: ConnectCallback) => this.#connect(callback),
+      connect: (callback?: LendCallback) => this.#connect(callback),
       end: (callback?: Callback) => this.#end(callback),
+      // No part of its surface, but tests and monitors of programs read it beside the counts.
+      get _clients() {
+        return (counts() as unknown as { readonly _clients: readonly unknown[] })._clients;
+      },
       get totalCount() {
         return counts().totalCount;
       },
@@ -119,84 +130,65 @@ class BridgedPool<T extends pg.Pool> {
     return routes[this.#statements.bridge.stageOf(this.#key(), 'query')].write.answers;
   }
 
-  /** Listeners hear of both pools. */
-  #tellEvents(): void {
-    const { pool } = this.#pooled;
-    for (const event of ['connect', 'acquire', 'remove', 'release'] as const)
-      pool.on(event as 'connect', (...args: readonly unknown[]) => {
-        this.#pool.emit(event, ...args);
-      });
-  }
-
-  #connect(callback: ConnectCallback | undefined): unknown {
+  #connect(callback: LendCallback | undefined): unknown {
     if (this.#pool.ending)
       return Reflect.apply(this.#pool.connect as Method, this.#pool, callback ? [callback] : []);
-    const client = this.#take();
-    if (callback === undefined) return client;
-    client.then(
-      (taken) => {
-        tellLater(callback, undefined, taken, (error) => {
-          taken.release(error);
-        });
-      },
-      (error: unknown) => {
-        tellLater(callback, error, undefined, () => undefined);
-      },
-    );
-    return undefined;
-  }
-
-  async #take(): Promise<pg.PoolClient> {
     const key = this.#key();
-    const client = this.#leg === 'pooled' ? await this.#pooled.lease() : await this.#pool.connect();
-    const settings = new Settings();
-    const line = new Line(client, settings, () => undefined);
-    const session = new CheckedOutSession(key, line, settings);
-    const query = client.query as unknown as Method;
-    // The next one who has the client out gets another: a second release must not be theirs.
-    const { release } = client;
-    return handleProxy(client, {
-      query: (...args: readonly unknown[]) => {
-        const given = parseQuery(args);
-        if (given === undefined) return Reflect.apply(query, client, args);
-        return answerQuery(this.#statements, given, { session });
-      },
-      release: (error?: Error | boolean) => {
-        line.detach();
-        release.call(client, error);
-      },
-    });
+    const isPooled = this.#leg === 'pooled';
+    if (callback === undefined) {
+      const taken = isPooled ? this.#pooled.lease() : this.#pool.connect();
+      return taken.then((client) => this.#clients.takeOut(client, key));
+    }
+    const tellTaken: LendCallback = (error, client, done) => {
+      const face = client && this.#clients.takeOut(client, key);
+      callback(error, face, face?.release ?? done);
+    };
+    if (isPooled) this.#pooled.lend(tellTaken);
+    else this.#pool.connect(tellTaken);
+    return undefined;
   }
 
   #end(callback: Callback | undefined): unknown {
-    const { pool } = this.#pooled;
-    const others = this.#own && !pool.ending ? pool.end() : Promise.resolve();
-    const both = Promise.all([this.#pool.end(), others]).then(() => undefined);
-    if (callback === undefined) return both;
-    tell(both, callback);
+    const ended = [this.#pool, ...this.#own.filter(({ ending }) => !ending)].map((pool) =>
+      pool.end(),
+    );
+    const all = Promise.all(ended).then(() => undefined);
+    if (callback === undefined) return all;
+    tell(all, callback, { noError: undefined });
     return undefined;
   }
 }
 
-function tellLater(callback: ConnectCallback, ...outcome: Parameters<ConnectCallback>): void {
-  process.nextTick(() => {
-    callback(...outcome);
-  });
+/** A program's functions that the pools call are given what it is given itself. */
+function tellHooks(pool: pg.Pool, clients: PoolClients): void {
+  const options = pool.options as { -readonly [name in 'onConnect' | 'verify']?: Method };
+  for (const name of ['onConnect', 'verify'] as const) {
+    const hook = options[name];
+    if (hook !== undefined)
+      options[name] = (client, ...rest) => hook(clients.of(client as pg.PoolClient), ...rest);
+  }
 }
 
-/** A pool with the handle's connection parameters. */
+/** A pool as the handle is one, but for what the adapter's options say. */
 function poolLike(
   pool: pg.Pool,
-  { max, idleTimeoutMs, connectTimeoutMs }: ReturnType<typeof parseOptions>,
+  { max, idleTimeoutMs, connectTimeoutMs }: BridgeClientOptions,
+  more: pg.PoolConfig = {},
 ): pg.Pool {
   const { options } = pool;
   const Pool = pool.constructor as typeof pg.Pool;
   return new Pool({
     ...options,
     password: options.password,
-    max,
-    idleTimeoutMillis: idleTimeoutMs,
-    connectionTimeoutMillis: connectTimeoutMs,
-    allowExitOnIdle: true,
+    Client: (pool as unknown as { readonly Client: pg.PoolConfig['Client'] }).Client,
+    ...(max !== undefined && { max }),
+    ...(idleTimeoutMs !== undefined && { idleTimeoutMillis: idleTimeoutMs }),
+    ...(connectTimeoutMs !== undefined && { connectionTimeoutMillis: connectTimeoutMs }),
+    ...more,
   });
+}
+
+/** What statements do is asked apart: callers' connections are counted, waited for and told of as if nobody asked anything. */
+function poolToAsk(pool: pg.Pool, options: ReturnType<typeof parseOptions>): pg.Pool {
+  return poolLike(pool, { ...options, name: '', max: 1 }, { min: 0, allowExitOnIdle: true });
 }

@@ -1,24 +1,33 @@
 import type { Callback, QueryArguments } from './query-arguments.ts';
 import type { StatementBridge } from './statement-bridge.ts';
 import type { Session } from './statement.ts';
+import { fail } from './submittable.ts';
+
+/** How a handle's `query` answers, beside what it was given. */
+interface AnswerForm {
+  readonly session?: Session;
+  readonly promise?: PromiseConstructor | undefined;
+  /** A pool's: a cursor or stream that it is handed is answered when it has ended, and a callback is told no error by undefined. */
+  readonly ofPool?: boolean;
+}
 
 /** Makes one call of a handle's `query`, and answers in the form that it was made in. */
 export function answerQuery(
   statements: StatementBridge,
   given: QueryArguments,
-  {
-    session,
-    promise,
-  }: { readonly session?: Session; readonly promise?: PromiseConstructor | undefined } = {},
+  { session, promise, ofPool }: AnswerForm = {},
 ): unknown {
   const answer = statements.run(given, session);
-  if (given.submittable !== undefined) {
-    // Its own handlers were told.
-    answer.catch(() => undefined);
-    return given.submittable;
+  const { submittable } = given;
+  if (submittable !== undefined && ofPool !== true) {
+    // One that never reached a connection is told so; of all others its own handlers were told.
+    answer.catch((error: unknown) => {
+      fail(submittable, error);
+    });
+    return submittable;
   }
   if (given.callback !== undefined) {
-    tell(answer, given.callback);
+    tell(answer, given.callback, { noError: ofPool === true ? undefined : null });
     return undefined;
   }
   // Not by catch(), which is a call more.
@@ -36,7 +45,11 @@ function retrace(error: unknown): never {
 }
 
 /** Calls back once; what the callback throws ends the process, as with the driver. */
-export function tell(answer: Promise<unknown>, callback: Callback): void {
+export function tell(
+  answer: Promise<unknown>,
+  callback: Callback,
+  { noError }: { readonly noError: null | undefined } = { noError: null },
+): void {
   const { domain } = process as { readonly domain?: { bind(call: Callback): Callback } };
   const bound = domain?.bind(callback) ?? callback;
   const safely = (...outcome: Parameters<Callback>): void => {
@@ -50,7 +63,7 @@ export function tell(answer: Promise<unknown>, callback: Callback): void {
   };
   answer.then(
     (result) => {
-      safely(null, result);
+      safely(noError, result);
     },
     (error: unknown) => {
       safely(error);

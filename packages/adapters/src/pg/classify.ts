@@ -19,17 +19,11 @@ export function classifierOver(
     );
   };
   return createPostgresClassifier({
-    query: async (sql, values) => {
-      const leased = await pooled.lease().catch((error: unknown) => {
-        tellOnce(error);
+    query: (sql, values) =>
+      pooled.ask(sql, values).catch((error: unknown) => {
+        if (pooled.isUnavailable(error)) tellOnce(error);
         throw error;
-      });
-      try {
-        return (await leased.query<Record<string, unknown>>(sql, [...values])).rows;
-      } finally {
-        leased.release();
-      }
-    },
+      }),
     pure,
   });
 }

@@ -9,6 +9,8 @@ export class DrainEvents {
   readonly #client: EventEmitter;
   /** Callers' statements on pooled connections. */
   #inFlight = 0;
+  /** To be told when there are none of them. */
+  readonly #waiting: (() => void)[] = [];
   /** Callbacks of callers that are to be called yet, and whether it is told after them. */
   #callbacks = 0;
   #isHeld = false;
@@ -52,14 +54,31 @@ export class DrainEvents {
     };
   }
 
+  /** A caller's statement is on a pooled connection, or about to be. */
+  get isBusy(): boolean {
+    return this.#inFlight > 0;
+  }
+
+  /** Resolves when there is none on a pooled connection, and the callers of those that were know how they ended. */
+  async settled(): Promise<void> {
+    if (this.isBusy)
+      await new Promise<void>((resolve) => {
+        this.#waiting.push(resolve);
+      });
+  }
+
   /** A caller's statement goes to a pooled connection, until its promise is settled. */
   follow(result: Promise<unknown>): void {
     this.#isDue = true;
     this.#inFlight += 1;
     const ended = (): void => {
       this.#inFlight -= 1;
+      if (this.#inFlight > 0) return;
       // After what its caller goes on to do at once.
-      if (this.#inFlight === 0) process.nextTick(() => this.#client.emit('drain'));
+      process.nextTick(() => {
+        this.#client.emit('drain');
+        for (const tell of this.#waiting.splice(0)) tell();
+      });
     };
     result.then(ended, ended);
   }

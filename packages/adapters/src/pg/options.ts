@@ -19,11 +19,13 @@ export interface BridgeClientOptions extends AdapterOptions<KeyedPgStatement> {
   /** The pool that takes the handle's place; whoever made it ends it. Called once, when the handle is first used. Default: one of
    * the adapter's own with the handle's connection parameters, ended with the handle. */
   readonly pooled?: (() => Pool) | undefined;
-  /** Connections of the adapter's own pool, 1 at least. Default: 10. */
+  /** Connections of the adapter's own pool, 1 at least. Default: 10; as many as the handle's where that is a pool. */
   readonly max?: number | undefined;
-  /** After how long without use a connection of the adapter's own pool is closed, in ms. Default: 10,000. */
+  /** After how long without use a connection of the adapter's own pool is closed, in ms. Default: 10,000, or the
+   * handle's where that is a pool. */
   readonly idleTimeoutMs?: number | undefined;
-  /** How long a connection of the adapter's own pool may take to be had, in ms. Default: 10,000. */
+  /** How long a connection of the adapter's own pool may take to be had, in ms. Default: 10,000, or the handle's
+   * where that is a pool. */
   readonly connectTimeoutMs?: number | undefined;
   /** True lets writes outside transactions that leave nothing on their connection run on any connection of the pool, beside each
    * other: what `lastval()` then says is nobody's. Default: false, all but plain reads run on one connection, in turn. */

@@ -4,7 +4,6 @@ import type { PooledConnections } from './pooled-connections.ts';
 import { send } from './send.ts';
 import type { Settings } from './settings.ts';
 import type { Session, Statement } from './statement.ts';
-import { endOf } from './submittable.ts';
 
 /** The statements that a pool is given itself: each on any connection, so that none leaves anything for the next. */
 export class PoolSession implements Session {
@@ -29,12 +28,9 @@ export class PoolSession implements Session {
   }
 
   run(leg: LegName, statement: Statement, values: unknown): Promise<unknown> {
-    if (leg === 'pooled') return this.#pooled.run(statement, values);
-    const { config, submittable } = statement;
-    if (submittable === undefined) return send(this.#raw, config, values);
-    const end = endOf(submittable);
-    void send(this.#raw, submittable);
-    return end;
+    // What takes its rows itself is the configuration, and is called back when it has ended.
+    const { config } = statement;
+    return leg === 'pooled' ? this.#pooled.query(config, values) : send(this.#raw, config, values);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Logger } from '@changeover/bridge';
-import type { Pool, PoolClient } from 'pg';
+import type { Client, Pool, PoolClient } from 'pg';
 import { send } from './send.ts';
 import type { Settings } from './settings.ts';
 import type { Standing } from './standing.ts';
@@ -9,9 +9,11 @@ import { endOf } from './submittable.ts';
 /** What the pool's connections are used with. */
 export interface PooledConnectionsOptions {
   readonly pool: Pool;
+  /** For statements that are no caller's. Default: `pool`. */
+  readonly asked?: Pool | undefined;
   readonly logger: () => Logger;
-  /** Makes a new connection stand on what the legacy one stands on. */
-  readonly standing: Standing;
+  /** Makes a new connection stand on what the legacy one stands on. Default: it does already. */
+  readonly standing?: Standing | undefined;
   /** Told what connections say beside answers. */
   readonly tell: (event: 'notice' | 'notification', message: unknown) => void;
 }
@@ -23,6 +25,13 @@ export interface AgainOptions {
   readonly settings?: Settings | undefined;
 }
 
+/** How a pool tells of a connection. */
+export type LendCallback = (
+  error: Error | undefined,
+  client: PoolClient | undefined,
+  done: (error?: Error | boolean) => void,
+) => void;
+
 /** The connections of a `pg.Pool`, each checked before it is first used. */
 export class PooledConnections {
   readonly pool: Pool;
@@ -31,6 +40,8 @@ export class PooledConnections {
   readonly #unavailable = new WeakSet();
   /** The version of the callers' settings that connections were given for comparisons. */
   readonly #applied = new WeakMap<PoolClient, number>();
+  /** Connections that a caller's statement runs on by itself. */
+  readonly #running = new Set<PoolClient>();
   /** Connections that are kept for one session each. */
   #kept = 0;
 
@@ -66,29 +77,63 @@ export class PooledConnections {
     try {
       client = await this.pool.connect();
     } catch (error) {
-      if (typeof error === 'object' && error !== null) this.#unavailable.add(error);
-      throw error;
+      throw this.#noted(error);
     }
+    const { standing } = this.#options;
+    if (standing === undefined) return client;
     let checked = this.#checked.get(client);
     if (checked === undefined) {
-      checked = this.#options.standing.give(client);
+      checked = standing.give(client);
       this.#checked.set(client, checked);
     }
     try {
       await checked;
     } catch (error) {
       client.release(true);
-      if (typeof error === 'object' && error !== null) this.#unavailable.add(error);
-      throw error;
+      throw this.#noted(error);
     }
     return client;
   }
 
+  /** The same for a callback, in the tick in which the pool has it. */
+  lend(callback: LendCallback): void {
+    if (this.#options.standing === undefined) {
+      this.pool.connect((error, client, done) => {
+        callback(error === undefined ? error : (this.#noted(error) as Error), client, done);
+      });
+      return;
+    }
+    this.lease().then(
+      (client) => {
+        process.nextTick(callback, undefined, client, client.release);
+      },
+      (error: unknown) => {
+        process.nextTick(callback, error, undefined, () => undefined);
+      },
+    );
+  }
+
+  #noted(error: unknown): unknown {
+    if (typeof error === 'object' && error !== null) this.#unavailable.add(error);
+    return error;
+  }
+
+  #leaseToAsk(): Promise<PoolClient> {
+    const { asked } = this.#options;
+    if (asked === undefined) return this.lease();
+    return asked.connect().catch((error: unknown) => {
+      throw this.#noted(error);
+    });
+  }
+
   /** Rows of a statement that is no caller's. */
-  async ask(sql: string): Promise<readonly unknown[]> {
-    const client = await this.lease();
+  async ask(
+    sql: string,
+    values: readonly unknown[] = [],
+  ): Promise<readonly Record<string, unknown>[]> {
+    const client = await this.#leaseToAsk();
     try {
-      return ((await send(client, sql)) as { readonly rows: readonly unknown[] }).rows;
+      return (await client.query<Record<string, unknown>>(sql, [...values])).rows;
     } finally {
       client.release();
     }
@@ -111,10 +156,21 @@ export class PooledConnections {
     client.release(isBroken);
   }
 
+  /** Runs a statement as `pool.query` does, which closes a connection that a statement failed on. */
+  query(config: unknown, values: unknown): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.lend((error, client) => {
+        if (client === undefined) reject(error ?? new Error('The pool gave no connection.'));
+        else queryOnce(client, [config, values], { resolve, reject });
+      });
+    });
+  }
+
   /** Runs a statement on any connection. */
   async run(statement: Statement, values: unknown): Promise<unknown> {
     const client = await this.lease();
     const { submittable } = statement;
+    this.#running.add(client);
     try {
       if (submittable === undefined) return await send(client, statement.config, values);
       const end = endOf(submittable);
@@ -122,8 +178,14 @@ export class PooledConnections {
       await end;
       return undefined;
     } finally {
+      this.#running.delete(client);
       client.release();
     }
+  }
+
+  /** Ends what runs on connections by itself, which fails as the driver's does when its client is ended. */
+  cut(): void {
+    for (const client of this.#running) void (client as unknown as Client).end();
   }
 
   /**
@@ -171,5 +233,38 @@ export class PooledConnections {
       if (setting.listener === undefined)
         await send(client, setting.statement.config, setting.values).catch(() => undefined);
     this.#applied.set(client, version);
+  }
+}
+
+interface Querying {
+  query(...args: readonly unknown[]): unknown;
+}
+
+interface Settling {
+  resolve(answer: unknown): void;
+  reject(error: unknown): void;
+}
+
+/** One statement on a connection that is released after it, or when the connection is lost. */
+function queryOnce(
+  client: PoolClient,
+  [config, values]: readonly [config: unknown, values: unknown],
+  { resolve, reject }: Settling,
+): void {
+  let isReleased = false;
+  const settle = (error: unknown, answer?: unknown): void => {
+    if (isReleased) return;
+    isReleased = true;
+    client.removeListener('error', settle);
+    const failed = error !== null && error !== undefined;
+    client.release(failed ? (error as Error) : undefined);
+    if (failed) reject(error);
+    else resolve(answer);
+  };
+  client.once('error', settle);
+  try {
+    (client as unknown as Querying).query(config, values, settle);
+  } catch (error) {
+    settle(error);
   }
 }

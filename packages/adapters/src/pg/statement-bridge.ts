@@ -19,7 +19,6 @@ import { onlyKey } from '../shared/adapter-options.ts';
 import { SessionWatch } from '../shared/session-watch.ts';
 import type { Classification } from '../shared/statement-traits.ts';
 import { type Session, Statement } from './statement.ts';
-import { fail } from './submittable.ts';
 
 /** What both legs are to the bridge. */
 interface Statements {
@@ -41,6 +40,8 @@ export interface StatementBridgeOptions {
   /** See `Leg.state`. */
   readonly state: () => Promise<string | undefined>;
   readonly newSession: (key: string) => Session;
+  /** See `WriteDefinition.unordered`. Default: false. */
+  readonly unordered?: boolean | undefined;
 }
 
 /** Texts of prepared statements that are remembered by name. */
@@ -72,7 +73,7 @@ export class StatementBridge {
       ...options.options.bridge,
       legacy: leg('legacy'),
       pooled: leg('pooled'),
-      operations: { query: defined(definition) },
+      operations: { query: defined(definitionOf(options.unordered === true)) },
       answers: 'promises',
       isUnavailable: options.isUnavailable,
     });
@@ -107,7 +108,6 @@ export class StatementBridge {
     try {
       statement = this.#statement(given, session);
     } catch (error) {
-      if (given.submittable !== undefined) fail(given.submittable, error);
       return Promise.reject(error);
     }
     const { caller, traits } = statement;
@@ -117,7 +117,6 @@ export class StatementBridge {
       : this.#query(statement, given.values);
     if (given.name !== undefined) this.#noteName(given.name, given.text, answer);
     if (traits.changesSchema) this.#noteSchema(statement, answer);
-    if (given.submittable !== undefined) this.#tellFailure(given.submittable, answer);
     return answer;
   }
 
@@ -191,13 +190,6 @@ export class StatementBridge {
     };
     answer.then(changed, () => undefined);
   }
-
-  /** One that never reached a connection is told so; of all others its own handlers were told. */
-  #tellFailure(submittable: NonNullable<Statement['submittable']>, answer: Promise<unknown>): void {
-    answer.catch((error: unknown) => {
-      fail(submittable, error);
-    });
-  }
 }
 
 type Args = readonly [statement: Statement, values: unknown];
@@ -209,22 +201,24 @@ function isComparedRead({ traits, submittable, session }: Statement): boolean {
 // These are asked at every call: parameters one by one cost less than a list of them.
 const shape = (statement: Statement): string => statement.traits.shape;
 
-const definition = {
-  kind: 'statement',
-  key: (statement: Statement) => statement.session.key,
-  reads: (statement: Statement) => isComparedRead(statement),
-  read: {
-    kind: 'read',
-    shape,
-    result: 'rows',
-    functions: 'pure',
-    ordered: (...[{ traits }]: Args) => traits.ordered,
-    undetermined: (...[{ traits }]: Args) => traits.undetermined,
-    compareAs: comparable,
-    told: (...[{ text }, values]: Args) => toldStatement(text, values),
-  },
-  write: { kind: 'write', shape, comparison: 'none' },
-} satisfies OperationDefinition<Args> as unknown as OperationDefinition;
+const definitionOf = (unordered: boolean): OperationDefinition =>
+  ({
+    kind: 'statement',
+    key: (statement: Statement) => statement.session.key,
+    reads: (statement: Statement) => isComparedRead(statement),
+    read: {
+      kind: 'read',
+      unordered,
+      shape,
+      result: 'rows',
+      functions: 'pure',
+      ordered: (...[{ traits }]: Args) => traits.ordered,
+      undetermined: (...[{ traits }]: Args) => traits.undetermined,
+      compareAs: comparable,
+      told: (...[{ text }, values]: Args) => toldStatement(text, values),
+    },
+    write: { kind: 'write', unordered, shape, comparison: 'none' },
+  }) satisfies OperationDefinition<Args>;
 
 function shadowLeg({ admits, run }: ShadowRuns): ShadowLeg {
   const read = async ({ args, signal, compareAs }: ShadowCall): Promise<unknown> => {

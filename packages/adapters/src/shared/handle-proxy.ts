@@ -6,7 +6,8 @@ export type Replacements = object;
 /**
  * An object that passes for `handle`: `instanceof`, properties and events are the handle's own, methods run with the handle
  * itself as `this`, so that its private fields work, and give the proxy where they give the handle. What `replacements` has by
- * the same name takes the place of the handle's member; one that is assigned later takes its place in turn, as a spy does.
+ * the same name takes the place of the handle's member; one that is assigned later takes its place in turn, as a spy does, or is
+ * given to its setter where it has one.
  */
 export function handleProxy<T extends object>(handle: T, replacements: Replacements): T {
   const replaced = new Map<PropertyKey, unknown>();
@@ -38,7 +39,9 @@ export function handleProxy<T extends object>(handle: T, replacements: Replaceme
       return known?.source === value ? known.method : wrap(name, value as Method);
     },
     set(_target, name, value) {
-      if (!Object.hasOwn(replacements, name)) return Reflect.set(handle, name, value, handle);
+      const replacement = Object.getOwnPropertyDescriptor(replacements, name);
+      if (replacement === undefined) return Reflect.set(handle, name, value, handle);
+      if (replacement.set !== undefined) return Reflect.set(replacements, name, value);
       replaced.set(name, value);
       return true;
     },

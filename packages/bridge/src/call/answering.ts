@@ -1,14 +1,16 @@
 import type { Clock, Leg, LegName } from '@changeover/core';
-import type { Admission } from '../guarantees/index.ts';
+import { type Admission, type CallContext, currentContext } from '../guarantees/index.ts';
 import type { Comparer } from '../shadow/comparer.ts';
 import type { Logger } from '../log.ts';
-import { isPromise } from './invoke.ts';
-import type { CallsInFlight } from './calls-in-flight.ts';
+import { isPromise } from './leg-calls.ts';
+import type { CallsInFlight } from '../shadow/process-load.ts';
+import type { CallResolver } from './call-resolver.ts';
 import type { Call, ResolvedCall } from './resolved-call.ts';
 import { type Route, routes } from './route.ts';
 
 /** What calls are made with, shared by all that make them. */
 export interface AnsweringParts {
+  readonly resolver: CallResolver;
   readonly legs: Readonly<Record<LegName, Leg<object>>>;
   readonly clock: Clock;
   readonly calls: CallsInFlight;
@@ -16,6 +18,29 @@ export interface AnsweringParts {
   readonly logger: Logger;
   /** See the router's options. */
   readonly own: ((answer: unknown) => unknown) | undefined;
+}
+
+/** A call that was announced at its key's gate, with all that was decided about it. */
+export interface AnnouncedCall {
+  readonly call: Call;
+  readonly args: readonly unknown[];
+  /** Undefined where the call has no place there, and needs none. */
+  readonly admission: Admission | undefined;
+  /** The clock is read at its end: see {@link Answering.isTimed}. */
+  readonly timed: boolean;
+}
+
+/** What is done differently for calls of one kind. */
+export interface CallKind<Announced extends AnnouncedCall> {
+  /** Brings a call that joins no transaction to its key's gate. What it throws is the call's error. */
+  announce(
+    call: Call,
+    args: readonly unknown[],
+    resolved: ResolvedCall,
+    context: CallContext,
+  ): Announced;
+  /** Makes an admitted call: its answer, or a promise of it where the leg answers so. */
+  run(announced: Announced): unknown;
 }
 
 /** Where the time that a leg took is counted. */
@@ -30,7 +55,11 @@ const quickMs = 0.05;
 const alwaysTimed = 1_000;
 const timedOneOf = 13;
 
-/** Makes callers' calls on the answering leg: when they may be made, in which form they answer, and what is counted of them. */
+/**
+ * Makes callers' calls on the answering leg. Every call that the gates order begins in {@link begin}: it is decided about, brought to
+ * its key's gate, and made when that lets it. Reads and writes differ in the two steps of a {@link CallKind}; in which form the legs
+ * answer and what is counted of it is said here for both.
+ */
 export class Answering {
   readonly parts: AnsweringParts;
   /** Operations of which it was told that they can go no further than `shadow`. */
@@ -43,6 +72,41 @@ export class Answering {
   constructor(parts: AnsweringParts) {
     this.parts = parts;
     this.#mayHold = parts.legs.legacy.holds !== undefined || parts.legs.pooled.holds !== undefined;
+  }
+
+  /** Makes one call for a caller: its answer, or a promise of it where the legs answer so. */
+  begin<Announced extends AnnouncedCall>(
+    kind: CallKind<Announced>,
+    call: Call,
+    args: readonly unknown[],
+  ): unknown {
+    let announced: Announced | LegName;
+    try {
+      announced = this.#announce(kind, call, args);
+    } catch (error) {
+      return this.refuse(call, error);
+    }
+    if (typeof announced === 'string')
+      return this.owned(announced === 'legacy' ? call.legacy(args) : call.pooled(args));
+    const ready = announced.admission?.ready;
+    if (ready === undefined) return kind.run(announced);
+    const admitted = announced;
+    return ready.then(() => kind.run(admitted));
+  }
+
+  /** The leg of the transaction that the call joins instead where it is made in one. */
+  #announce<Announced extends AnnouncedCall>(
+    kind: CallKind<Announced>,
+    call: Call,
+    args: readonly unknown[],
+  ): Announced | LegName {
+    const resolved = this.parts.resolver.resolve(call, args);
+    const context = currentContext();
+    const joined =
+      context.transaction === undefined
+        ? undefined
+        : resolved.state.gate.transactionOf(context, resolved);
+    return joined === undefined ? kind.announce(call, args, resolved, context) : joined.traits.leg;
   }
 
   /** Whether a call's time is to be counted. That of a call that may be compared always is. */
@@ -119,8 +183,11 @@ export class Answering {
     const answering = this.parts.legs[leg];
     if (leg === 'legacy') admission.gate.handOver(admission);
     else if (answering.endable !== undefined && admission.traits.kind !== 'read') {
-      const made = answering.endable(() => call.pooled(args));
+      const { legKeepsOrder } = admission.traits;
+      const caller = legKeepsOrder ? admission.lane : undefined;
+      const made = answering.endable(() => call.pooled(args), caller);
       admission.end = (reason) => made.end(reason);
+      if (legKeepsOrder) admission.gate.handOver(admission);
       return made.answer;
     }
     return leg === 'legacy' ? call.legacy(args) : call.pooled(args);
@@ -155,4 +222,9 @@ export class Answering {
         'Make it read({ async: true }) and let its callers await, or give the pooled leg a synchronous method.',
     );
   }
+}
+
+/** What was decided about an announced call. */
+export function resolvedOf(admission: Admission): ResolvedCall {
+  return admission.subject as ResolvedCall;
 }

@@ -1,6 +1,12 @@
 import type { ComparisonRule } from '@changeover/compare';
-import type { Clock, Leg, LegName, OperationDefinition, OperationTable } from '@changeover/core';
-import { systemClock } from '@changeover/core';
+import {
+  type Clock,
+  type Leg,
+  type LegName,
+  type OperationDefinition,
+  type OperationTable,
+  systemClock,
+} from '@changeover/core';
 import type { GuaranteeRegistry, SerialLeg } from '../guarantees/index.ts';
 import { Comparer, type ComparerOptions } from '../shadow/comparer.ts';
 import type { StageSource } from '../stages/flags/stage-source.ts';
@@ -15,10 +21,10 @@ import {
   type Reproduction,
 } from '../shadow/reproduction.ts';
 import { Answering, latencyOf } from './answering.ts';
-import { callsOn, invoke, isPromise, type ListCall, methodsOf } from './invoke.ts';
-import { CallStart } from './call-start.ts';
+import { type AtOnceLegs, callsOn, invoke, isPromise, methodsOf } from './leg-calls.ts';
+import type { ListCall } from './members.ts';
 import { CallResolver } from './call-resolver.ts';
-import { CallsInFlight } from './calls-in-flight.ts';
+import { CallsInFlight } from '../shadow/process-load.ts';
 import { ReadCalls } from './read-calls.ts';
 import type { Call, ResolvedCall } from './resolved-call.ts';
 import { defaultBackWithinMs, type PassedWrite, WayBack } from './way-back.ts';
@@ -51,8 +57,7 @@ export interface BackendRouterOptions<Api extends object> {
   readonly quotas?: ComparerOptions['quotas'];
   /** How the legs answer an operation, as far as their functions show it: `legacy-alone` where only the pooled leg's can't but answer
    * a promise. What it gives for an operation is asked at each call. Default: every operation answers promises on both legs. */
-  readonly mayAnswerAtOnce?:
-    ((operation: string) => () => 'legacy-alone' | 'both' | 'neither') | undefined;
+  readonly mayAnswerAtOnce?: ((operation: string) => () => AtOnceLegs) | undefined;
   /** Turns a leg's answer into what its caller gets. Default: the answer itself, by the leg's own promise where nothing of it has to be
    * known first. */
   readonly own?: ((answer: unknown) => unknown) | undefined;
@@ -94,7 +99,6 @@ export class BackendRouter<Api extends object> {
   readonly #comparer: Comparer;
   readonly #resolver: CallResolver;
   readonly #answering: Answering;
-  readonly #start: CallStart;
   readonly #reads: ReadCalls;
   readonly #writes: WriteCalls;
   readonly #wayBack: WayBack;
@@ -125,6 +129,7 @@ export class BackendRouter<Api extends object> {
       calls: this.#calls,
     });
     this.#answering = new Answering({
+      resolver: this.#resolver,
       legs: this.#legs,
       clock: this.#clock,
       calls: this.#calls,
@@ -132,9 +137,8 @@ export class BackendRouter<Api extends object> {
       logger: options.logger,
       own: options.own,
     });
-    this.#start = new CallStart(this.#resolver, this.#answering);
     this.#reads = new ReadCalls(this.#answering, options.isUnavailable);
-    this.#writes = new WriteCalls(this.#resolver, this.#answering, this.#wayBack);
+    this.#writes = new WriteCalls(this.#answering, this.#wayBack);
     this.calls = Object.fromEntries(
       Object.entries(options.operations).map(([operation, entry], at) => {
         // Two places each, for a statement is a read or a write.
@@ -188,15 +192,15 @@ export class BackendRouter<Api extends object> {
 
   #callsOf(call: Call): ListCall {
     const { definition, operation } = call;
-    const start = this.#start;
+    const answering = this.#answering;
     const reads = this.#reads;
     this.#callOf.set(operation, () => call);
     const writes = this.#writes;
     switch (definition.kind) {
       case 'read':
-        return (args) => start.begin(reads, call, args);
+        return (args) => answering.begin(reads, call, args);
       case 'write':
-        return (args) => start.begin(writes, call, args);
+        return (args) => answering.begin(writes, call, args);
       case 'statement': {
         const key = definition.key === undefined ? {} : { key: definition.key };
         const isRead = definition.reads as (...args: readonly unknown[]) => boolean;
@@ -208,10 +212,12 @@ export class BackendRouter<Api extends object> {
         });
         this.#callOf.set(operation, (args) => (isRead(...args) ? asRead : asWrite));
         return (args) =>
-          isRead(...args) ? start.begin(reads, asRead, args) : start.begin(writes, asWrite, args);
+          isRead(...args)
+            ? answering.begin(reads, asRead, args)
+            : answering.begin(writes, asWrite, args);
       }
       case 'control':
-        return (args) => this.#answering.owned(this.#control(operation, args));
+        return (args) => answering.owned(this.#control(operation, args));
       case 'legacyOnly':
         return (args) => this.#legacyOnly(call, args);
     }
@@ -247,6 +253,7 @@ export class BackendRouter<Api extends object> {
       result = call.legacy(args);
     } catch (error) {
       cell.failed += 1;
+      shape.failed += 1;
       throw error;
     }
     // What can be awaited and is no promise may be a query builder, which runs at each await: it is the caller's alone.
@@ -263,6 +270,7 @@ export class BackendRouter<Api extends object> {
       () => {
         this.#calls.end();
         cell.failed += 1;
+        shape.failed += 1;
       },
     );
     return this.#answering.owned(result);

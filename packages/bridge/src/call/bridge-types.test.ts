@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { createBridge } from '../create-bridge.ts';
 import { control, legacyOnly, read, sub, transaction, write } from './operations.ts';
-import * as moduleOfFunctions from './invoke.ts';
+import * as moduleOfFunctions from './method-names.ts';
 
 /**
  * What TypeScript makes of a bridge: checked by `npm run typecheck`, where a line that is to be refused and is not is an error.
@@ -156,8 +156,8 @@ export function accepted(): void {
   const namespace = createBridge({
     name,
     legacy: () => moduleOfFunctions,
-    pooled: () => ({ isStream: () => true }),
-    operations: { isStream: read() },
+    pooled: () => ({ methodNames: () => [] }),
+    operations: { methodNames: read() },
   });
   exactly<typeof moduleOfFunctions>()(namespace, true);
   interface Database {

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { Logger } from '@changeover/core';
 import { askForComparison, isForComparison } from '../guarantees/index.ts';
-import type { Method } from './invoke.ts';
+import type { Method } from './members.ts';
 
 type EventName = string | symbol;
 

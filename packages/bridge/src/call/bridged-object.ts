@@ -1,11 +1,11 @@
+import { inspect, type InspectOptions } from 'node:util';
 import type { LegName, Logger } from '@changeover/core';
 import { BridgedEvents } from './bridged-events.ts';
-import { bridgeProxy } from './bridge-proxy.ts';
 import { tellCallback } from './callbacks.ts';
-import type { ListCall, Method } from './invoke.ts';
+import { type ListCall, type Member, type Method, ownerOf, WiringError } from './members.ts';
 import type { Legs } from './legs.ts';
+import { isClass } from './method-names.ts';
 import { restoreProperty, setProperty } from './set-property.ts';
-import { type Member, ownerOf, WiringError } from './wiring.ts';
 
 /** What the object needs of its bridge. */
 export interface ObjectBridging<T extends object> {
@@ -45,8 +45,17 @@ class Place<T extends object> {
   #made: Legs<T> | undefined;
   /** Every place of the bridge. */
   readonly #places: Place<T>[];
-  readonly #declared: ReadonlyMap<string, Member>;
-  readonly #inside = new Map<string, Place<T>>();
+  readonly #declared: ReadonlyMap<PropertyKey, Member>;
+  /** The places of objects inside that have declared members. */
+  readonly #inside = new Map<PropertyKey, Place<T>>();
+  readonly #events: BridgedEvents;
+  /** The functions in the place of the legacy object's own, by name. */
+  readonly #functions = new Map<
+    PropertyKey,
+    { readonly source: unknown; readonly method: Method }
+  >();
+  /** What each of them stands for. */
+  readonly #sources = new WeakMap<object, unknown>();
 
   constructor(bridging: ObjectBridging<T>, path: readonly string[], places: Place<T>[]) {
     this.#bridging = bridging;
@@ -67,6 +76,12 @@ class Place<T extends object> {
         continue;
       this.#inside.set(name, new Place(bridging, [...path, name], places));
     }
+    this.#events = new BridgedEvents({
+      legs: () => this.#legs(),
+      made: () => this.#both().pooled.made,
+      self: () => this.object,
+      logger: () => bridging.logger(),
+    });
     this.object = this.#proxy();
   }
 
@@ -75,31 +90,119 @@ class Place<T extends object> {
     return (this.#made ??= this.#bridging.legs());
   }
 
+  /**
+   * An object with the legacy object's type and behaviour: getters, setters and methods run with the real object as `this`, so
+   * private fields, `instanceof`, symbols and detached methods work. Declared members are the bridge's.
+   */
   #proxy(): T {
-    const events = new BridgedEvents({
-      legs: () => this.#legs(),
-      made: () => this.#both().pooled.made,
-      self: () => this.object,
-      logger: () => this.#bridging.logger(),
+    const legacy = (): T => this.#legacy();
+    // Empty: a frozen object and a module's namespace would hold the proxy to their own values.
+    const target: object =
+      this.#path.length === 0 && this.#bridging.callable
+        ? function bridge(): void {
+            // Stands for the legacy function; the trap below calls it.
+          }
+        : {};
+    // `console.log` looks at a proxy's target and not through its traps.
+    Object.defineProperty(target, inspect.custom, {
+      configurable: true,
+      value: (_depth: number, options: InspectOptions) =>
+        this.#here === undefined
+          ? '[a bridge whose legacy object is promised]'
+          : inspect(legacy(), options),
     });
-    return bridgeProxy<T>(
-      () => this.#legacy(),
-      {
-        method: (name) => {
-          const member = this.#declared.get(name);
-          return member && this.#method(member);
-        },
-        inside: (name) => this.#inside.get(name)?.object,
-        here: () => this.#at(this.#both().legacy.here),
-        value: (name) => this.#value(name),
-        set: (name, value) => this.#set(name, value),
-        remove: (name) =>
-          !this.#onEachLeg((leg) => Reflect.deleteProperty(leg, name)).includes(false),
-        restore: (name) => this.#onEachLeg((leg) => restoreProperty(leg, name)).includes(true),
-        undeclared: (name, method) => events.method(name, method) ?? this.#undeclared(name, method),
+    const functions = this.#functions;
+    return new Proxy(target, {
+      get: (_target, name) => {
+        const object = this.#here;
+        if (object === undefined) return this.#early(name);
+        const value: unknown = (object as Record<PropertyKey, unknown>)[name];
+        // Asked at every call, for a method may be assigned or spied on: what it was last time is known without reading its text.
+        const known = functions.get(name);
+        return known !== undefined && known.source === value
+          ? known.method
+          : this.#found(name, value);
       },
-      this.#path.length === 0 && this.#bridging.callable,
+      set: (_target, name, value) => {
+        const source = typeof value === 'function' ? this.#sources.get(value as Method) : undefined;
+        if (source === undefined) return this.#set(name, value);
+        // A spy that is taken away puts back what it found, which is the bridge's own: the legs would call the bridge without end.
+        return this.#restore(name) || this.#set(name, source);
+      },
+      has: (_target, name) => Reflect.has(legacy(), name),
+      deleteProperty: (_target, name) =>
+        this.#restore(name) ||
+        !this.#onEachLeg((leg) => Reflect.deleteProperty(leg, name)).includes(false),
+      defineProperty: (_target, name, descriptor) =>
+        Reflect.defineProperty(legacy(), name, { ...descriptor, configurable: true }),
+      ownKeys: (own) => [
+        ...new Set([
+          ...Reflect.ownKeys(legacy()),
+          // What the target can't be rid of must be told.
+          ...Reflect.ownKeys(own).filter(
+            (name) => Reflect.getOwnPropertyDescriptor(own, name)?.configurable === false,
+          ),
+        ]),
+      ],
+      getPrototypeOf: () => Reflect.getPrototypeOf(legacy()),
+      getOwnPropertyDescriptor: (own, name) => {
+        const fixed = Reflect.getOwnPropertyDescriptor(own, name);
+        if (fixed?.configurable === false) return fixed;
+        const found = Reflect.getOwnPropertyDescriptor(legacy(), name);
+        return found && { ...found, configurable: true };
+      },
+      isExtensible: () => true,
+      preventExtensions: () => false,
+      apply: (_target, self, args: readonly unknown[]) =>
+        Reflect.apply(legacy() as unknown as Method, self, args),
+      construct: (_target, args: readonly unknown[], newTarget) =>
+        Reflect.construct(
+          legacy() as unknown as new (...args: readonly unknown[]) => object,
+          args,
+          newTarget,
+        ) as object,
+    }) as T;
+  }
+
+  /** A member while the legacy object is promised and not made yet. */
+  #early(name: PropertyKey): unknown {
+    // Awaiting a bridge must not wait for a method of its legacy object.
+    if (name === 'then') return undefined;
+    return (
+      this.#inside.get(name)?.object ??
+      this.#declaredMethod(name) ??
+      Reflect.get(this.#legacy(), name)
     );
+  }
+
+  /** What stands for a member of the legacy object. */
+  #found(name: PropertyKey, value: unknown): unknown {
+    const inside = this.#inside.get(name);
+    if (inside !== undefined) return inside.object;
+    if (name === 'constructor') return value;
+    // A class is a value: its instances must be its own.
+    return typeof value === 'function' && !isClass(value)
+      ? this.#functionFor(name, value as Method)
+      : this.#value(name);
+  }
+
+  #functionFor(name: PropertyKey, source: Method): Method {
+    const method =
+      this.#declaredMethod(name) ??
+      this.#events.method(name, source) ??
+      this.#undeclared(name, source);
+    if (method !== source) {
+      like(method, source);
+      this.#sources.set(method, source);
+    }
+    this.#functions.set(name, { source, method });
+    return method;
+  }
+
+  /** The bridge's function for a declared member; undefined for any other. */
+  #declaredMethod(name: PropertyKey): Method | undefined {
+    const member = this.#declared.get(name);
+    return member && this.#method(member);
   }
 
   #method({ operation, spec }: Member): Method {
@@ -142,6 +245,11 @@ class Place<T extends object> {
       : setProperty(legacy, pooled, name, value);
   }
 
+  /** Puts back the functions that an assignment took the place of; false where none did. */
+  #restore(name: PropertyKey): boolean {
+    return this.#onEachLeg((leg) => restoreProperty(leg, name)).includes(true);
+  }
+
   #onEachLeg(change: (leg: T) => boolean): boolean[] {
     return this.#legs().flatMap((leg) => (leg === undefined ? [] : [change(leg)]));
   }
@@ -166,6 +274,11 @@ class Place<T extends object> {
     return [this.#legacy(), this.#at(pooled)];
   }
 
+  /** The legacy object; undefined while it is promised and not made yet. */
+  get #here(): T | undefined {
+    return this.#at(this.#both().legacy.here);
+  }
+
   #legacy(): T {
     const legacy = this.#both().legacy.here;
     if (legacy === undefined)
@@ -179,4 +292,11 @@ class Place<T extends object> {
     if (leg === undefined || this.#path.length === 0) return leg as T | undefined;
     return ownerOf(leg, { path: [...this.#path, ''] }) as T | undefined;
   }
+}
+
+/** Named and counted as the original, for who looks, and with what hangs on it: `sql.raw` beside `sql`. */
+function like(method: Method, original: Method): void {
+  Object.setPrototypeOf(method, original);
+  for (const name of ['name', 'length'] as const)
+    Object.defineProperty(method, name, { value: original[name], configurable: true });
 }

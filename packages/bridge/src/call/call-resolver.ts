@@ -1,16 +1,22 @@
 import type { ComparisonRule } from '@changeover/compare';
-import { type Clock, type OperationDefinition, systemClock, type Timer } from '@changeover/core';
+import {
+  type Clock,
+  type Leg,
+  type OperationDefinition,
+  systemClock,
+  type Timer,
+} from '@changeover/core';
 import type { Recorder } from '../recorder/recorder.ts';
 import { calledText } from '../recorder/reliance-book.ts';
 import { maxShapeLength } from '../recorder/shape-book.ts';
-import { ShapeCounts } from '../recorder/shape-counts.ts';
+import { ShapeCounts } from '../recorder/cell.ts';
 import { GuaranteeRegistry, type SerialLeg } from '../guarantees/index.ts';
 import { RuleBooks } from '../shadow/rule-books.ts';
 import type { Logger } from '../log.ts';
 import type { StageSource } from '../stages/flags/stage-source.ts';
 import { CallCosts } from './call-costs.ts';
 import { type KeyState, KeyStates } from './key-state.ts';
-import type { Method } from './invoke.ts';
+import type { Method } from './members.ts';
 import { notComparableAt } from './not-comparable.ts';
 import type { Call, ResolvedCall } from './resolved-call.ts';
 import { routes } from './route.ts';
@@ -19,6 +25,8 @@ import { traitsOf } from './route-traits.ts';
 /** What the router's options say of it. */
 export interface CallResolverOptions {
   readonly backend: string;
+  /** What the pooled leg says of the order of writes. */
+  readonly pooled: Pick<Leg<object>, 'keepsOrder'>;
   readonly stages: StageSource;
   readonly recorder: Recorder;
   readonly logger: Logger;
@@ -220,7 +228,7 @@ export class CallResolver {
     { operation, definition }: Pick<Call, 'operation' | 'definition'>,
     key: string,
   ): Omit<ResolvedCall, 'shape'> {
-    const { backend, recorder, stages } = this.#options;
+    const { backend, pooled, recorder, stages } = this.#options;
     const decision = stages.decide({ backend, dataset: key, operation });
     return {
       backend,
@@ -230,7 +238,11 @@ export class CallResolver {
       decision,
       state: this.#states.get(key),
       route: routes[decision.stage],
-      traits: traitsOf(definition, decision.settings.guarantees),
+      traits: traitsOf(
+        definition,
+        decision.settings.guarantees,
+        pooled.keepsOrder?.(operation) === true,
+      ),
       rules: this.#rules.for(operation, key, decision.settings.rules),
       cost: this.#costs.of(key, operation, ''),
       cell: recorder.cell(backend, key, operation, decision.stage),

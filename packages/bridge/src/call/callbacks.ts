@@ -1,4 +1,4 @@
-import type { Method } from './invoke.ts';
+import type { Method } from './members.ts';
 
 /** What callbacks were given beside their first value, by that value: it is not compared, and reaches the caller all the same. */
 const moreValues = new WeakMap<object, readonly unknown[]>();

@@ -1,6 +1,6 @@
 import { knownNames } from '@changeover/core';
 import { methodNames } from './method-names.ts';
-import { type Member, methodOf, ownerOf, WiringError } from './wiring.ts';
+import { type Member, methodOf, ownerOf, WiringError } from './members.ts';
 
 /** A bridge's name, which is part of its flag's.
  *

@@ -1,6 +1,7 @@
 import type { LegName } from '@changeover/core';
 import type { StageSource } from '../stages/flags/stage-source.ts';
-import { LegObject, WiringError } from './wiring.ts';
+import { WiringError } from './members.ts';
+import { LegObject } from './leg-calls.ts';
 
 /** How the legs are made, and for whom. */
 export interface LegMakers<T extends object> {

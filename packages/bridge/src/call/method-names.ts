@@ -8,14 +8,16 @@ export function methodNames(object: object): string[] {
   ) {
     for (const [name, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(owner))) {
       // A class among the members is a value; its statics are its own.
-      if (name !== 'constructor' && isCallable(descriptor.value)) names.add(name);
+      const value: unknown = descriptor.value;
+      if (name !== 'constructor' && typeof value === 'function' && !isClass(value)) names.add(name);
     }
   }
   return [...names];
 }
 
-function isCallable(value: unknown): boolean {
-  return typeof value === 'function' && !/^class\b/.test(Function.prototype.toString.call(value));
+/** A class, which is a value where it is a member. */
+export function isClass(value: object): boolean {
+  return /^class\b/.test(Function.prototype.toString.call(value));
 }
 
 /** A prototype of the platform: Object, Function, EventEmitter, Map and the like. */

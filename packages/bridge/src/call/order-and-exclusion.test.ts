@@ -17,10 +17,14 @@ const settled = (): Promise<void> =>
   });
 
 /** Two legs whose calls end when the test says so. */
-function heldLegs(stage: Stage, levels: Partial<GuaranteeLevels> = {}) {
+function heldLegs(
+  stage: Stage,
+  levels: Partial<GuaranteeLevels> = {},
+  ofNotes: OperationTable<Notes> = operations,
+) {
   const guarantees = { ...defaultShadowSettings.guarantees, ...levels };
   const source = createStaticStageSource(() => stage, { guarantees });
-  const two = twoLegs(stage, { operations, stages: source });
+  const two = twoLegs(stage, { operations: ofNotes, stages: source });
   const held: { readonly what: string; readonly end: () => void }[] = [];
   const hold =
     (operation: string) =>
@@ -132,6 +136,20 @@ describe.each(['reverse', 'pooled'] as const)('at %s', (stage) => {
     expect(held()).toEqual(['add 1', 'add 2', 'read 3']);
   });
 
+  test('where the singleton keeps none, as a pool of several connections, nothing waits', () => {
+    const { api, held } = heldLegs(
+      stage,
+      {},
+      {
+        ...operations,
+        add: { kind: 'write', comparison: 'none', unordered: true },
+      },
+    );
+    void api.add('d', '1');
+    void api.add('d', '2');
+    expect(held()).toEqual(['add 1', 'add 2']);
+  });
+
   test("a transaction keeps the key's other writes out until it ends, reads of others go on", async () => {
     const { api, held, log } = heldLegs(stage);
     const over = Promise.withResolvers<undefined>();
@@ -188,6 +206,92 @@ describe.each(['reverse', 'pooled'] as const)('at %s', (stage) => {
     };
     const [bad, good] = await Promise.allSettled([api.add('d', 'bad'), api.add('d', 'good')]);
     expect([bad.status, good.status]).toEqual(['rejected', 'fulfilled']);
+  });
+});
+
+describe('a pooled leg that keeps the order of adds', () => {
+  /** Whose calls it was handed. */
+  function orderedLegs(levels: Partial<GuaranteeLevels> = {}) {
+    const two = heldLegs('pooled', levels);
+    const callers: (object | undefined)[] = [];
+    two.pooled.keepsOrder = (operation) => operation === 'add';
+    two.pooled.endable = (call, by) => {
+      callers.push(by);
+      return { answer: call(), end: () => false };
+    };
+    return { ...two, callers };
+  }
+
+  test('is handed those of one caller without waiting for answers, and told whose they are', () => {
+    const { api, held, callers } = orderedLegs();
+    for (let at = 0; at < 3; at += 1) void api.add('d', `${at}`);
+    expect(held()).toEqual(['add 0', 'add 1', 'add 2']);
+    expect(callers[0]).toBeDefined();
+    expect(new Set(callers).size).toBe(1);
+    void caller(() => api.add('d', 'other'));
+    expect(callers[3]).not.toBe(callers[0]);
+  });
+
+  test('is handed a read after the answers of the adds before it, and what follows it after its own', async () => {
+    const { api, held, endFirst } = orderedLegs();
+    for (const note of ['1', '2']) void api.add('d', note);
+    void api.read('d', '3');
+    for (const note of ['4', '5']) void api.add('d', note);
+    expect(held()).toEqual(['add 1', 'add 2']);
+    await endFirst();
+    expect(held()).toEqual(['add 2']);
+    await endFirst();
+    expect(held()).toEqual(['read 3']);
+    await endFirst();
+    expect(held()).toEqual(['add 4', 'add 5']);
+  });
+
+  test('does not get a transaction between them, nor them into one', async () => {
+    const { api, held, endFirst, log } = orderedLegs();
+    const over = Promise.withResolvers<undefined>();
+    void api.add('d', '1');
+    const work = api.work('d', () => over.promise);
+    void api.add('d', '2');
+    await settled();
+    expect([held(), log.includes('pooled work')]).toEqual([['add 1'], false]);
+    await endFirst();
+    expect([held(), log.includes('pooled work')]).toEqual([[], true]);
+    over.resolve(undefined);
+    await work;
+    await settled();
+    expect(held()).toEqual(['add 2']);
+  });
+
+  test('is handed sixteen at most: a move back takes the others along', async () => {
+    const { api, held, source, endFirst, log } = orderedLegs();
+    const calls = Array.from({ length: 20 }, (_, at) => api.add('d', `${at}`));
+    expect(held()).toHaveLength(16);
+    await endFirst();
+    expect(held().at(-1)).toBe('add 16');
+    expect(held()).toHaveLength(16);
+    source.set(() => 'legacy');
+    while (held().length > 0) await endFirst();
+    expect(await Promise.all(calls)).toEqual(calls.map((_, at) => `add ${at}`));
+    expect(log.filter((line) => line === 'legacy add')).toHaveLength(3);
+    expect(log.lastIndexOf('pooled add')).toBeLessThan(log.indexOf('legacy add'));
+  });
+
+  test('is told of nobody where order was let go, and of one where all are one caller', () => {
+    const free = orderedLegs({ order: 'none' });
+    void free.api.add('d', '1');
+    expect(free.callers).toEqual([undefined]);
+    const one = orderedLegs({ order: 'process' });
+    void caller(() => one.api.add('d', '1'));
+    void caller(() => one.api.add('d', '2'));
+    expect(one.held()).toEqual(['add 1', 'add 2']);
+    expect(one.callers[1]).toBe(one.callers[0]);
+  });
+
+  test('is not asked for more than one at a time by an operation that it says nothing of', () => {
+    const two = orderedLegs();
+    two.pooled.keepsOrder = () => false;
+    for (const note of ['1', '2']) void two.api.add('d', note);
+    expect(two.held()).toEqual(['add 1']);
   });
 });
 

@@ -1,10 +1,9 @@
 import type { LegName } from '@changeover/core';
 import { type Admission, type CallContext, currentContext } from '../guarantees/index.ts';
 import type { PendingRead } from '../shadow/comparer.ts';
-import type { Answering } from './answering.ts';
-import { invoke, isPromise } from './invoke.ts';
-import type { AnnouncedCall, CallKind } from './call-start.ts';
-import { type Call, type ResolvedCall, resolvedOf } from './resolved-call.ts';
+import { type AnnouncedCall, type Answering, type CallKind, resolvedOf } from './answering.ts';
+import { invoke, isPromise } from './leg-calls.ts';
+import { type Call, type ResolvedCall } from './resolved-call.ts';
 import type { Route } from './route.ts';
 
 /** A read that was announced. */
@@ -71,6 +70,7 @@ export class ReadCalls implements CallKind<Read> {
       result = leg === 'legacy' ? call.legacy(args) : call.pooled(args);
     } catch (error) {
       cell.failed += 1;
+      shape.failed += 1;
       throw error;
     }
     if (isPromise(result)) {
@@ -186,7 +186,9 @@ export class ReadCalls implements CallKind<Read> {
 
   #failed({ admission }: AdmittedRead): void {
     admission.gate.leave(admission);
-    resolvedOf(admission).cell.failed += 1;
+    const { cell, shape } = resolvedOf(admission);
+    cell.failed += 1;
+    shape.failed += 1;
   }
 
   async #fallBack(
@@ -201,6 +203,7 @@ export class ReadCalls implements CallKind<Read> {
       return await this.#answering.owned(invoke(legs[leg], resolved.operation, args));
     } catch (second) {
       resolved.cell.failed += 1;
+      resolved.shape.failed += 1;
       throw second;
     } finally {
       admission.gate.leave(admission);

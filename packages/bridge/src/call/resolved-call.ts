@@ -1,13 +1,12 @@
 import type { RuleBook } from '@changeover/compare';
 import type { OperationDefinition } from '@changeover/core';
-import type { Admission } from '../guarantees/index.ts';
-import type { AnswerStyle } from '../shadow/loop-budget.ts';
+import type { AnswerStyle } from '../shadow/budgets.ts';
 import type { CallCost } from './call-costs.ts';
-import type { ListCall } from './invoke.ts';
+import type { AtOnceLegs } from './leg-calls.ts';
+import type { ListCall } from './members.ts';
 import type { KeyState } from './key-state.ts';
 import type { StageDecision } from '../stages/flags/stage-source.ts';
-import type { Cell } from '../recorder/cell.ts';
-import type { ShapeCounts } from '../recorder/shape-counts.ts';
+import type { Cell, ShapeCounts } from '../recorder/cell.ts';
 import type { Route } from './route.ts';
 import type { RouteTraits } from './route-traits.ts';
 
@@ -20,7 +19,7 @@ export interface Call {
   readonly legacy: ListCall;
   readonly pooled: ListCall;
   /** How the legs answer it, as far as their functions show it: see the router's options. */
-  readonly mayAnswerAtOnce: (() => 'legacy-alone' | 'both' | 'neither') | undefined;
+  readonly mayAnswerAtOnce: (() => AtOnceLegs) | undefined;
   /** How the legacy leg was seen to answer. */
   style: AnswerStyle;
   /** How the pooled leg was seen to answer callers. */
@@ -47,9 +46,4 @@ export interface ResolvedCall {
   readonly state: KeyState;
   /** Where the legs' results may rightly differ; undefined where no rule holds for such calls. */
   readonly rules: RuleBook | undefined;
-}
-
-/** What was decided about an announced call. */
-export function resolvedOf(admission: Admission): ResolvedCall {
-  return admission.subject as ResolvedCall;
 }

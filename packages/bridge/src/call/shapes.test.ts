@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { OperationTable, Stage } from '@changeover/core';
-import type { ShapeCounts } from '../recorder/shape-counts.ts';
+import type { ShapeCounts } from '../recorder/cell.ts';
 import { type Notes, notesOperations, type TwoLegs, twoLegs } from '../test-kit/two-legs.ts';
 
 type ShapeOf = (dataset: string, key?: string) => string;
@@ -36,6 +36,36 @@ describe('the shapes of an operation’s calls', () => {
     });
     // What is counted by operation is their sum.
     expect(legs.cell('read')).toMatchObject({ calls: 3, compared: 3, match: 2 });
+  });
+
+  test.each(['legacy', 'shadow', 'reverse', 'pooled'] as const)(
+    'are counted as failed where a caller saw them fail, each by itself, at %s',
+    async (stage) => {
+      const legs = shaped(stage, (_name, key) => (key === undefined ? 'all' : 'by key'));
+      const fails = (_name: unknown, key?: unknown): string => {
+        if (key === 'b') throw new Error('no such key');
+        return 'the answer';
+      };
+      legs.legacy.does.read = fails;
+      legs.pooled.does.read = fails;
+      for (const key of ['a', 'b', 'b', undefined])
+        await legs.api.read('d', key).catch(() => undefined);
+      await legs.router.idle();
+      expect(shapesOf(legs)).toMatchObject({
+        'read by key': { calls: 3, failed: 2 },
+        'read all': { calls: 1, failed: 0 },
+      });
+      expect(legs.cell('read')).toMatchObject({ calls: 4, failed: 2 });
+    },
+  );
+
+  test('count a write that failed', async () => {
+    const legs = twoLegs('pooled');
+    legs.pooled.does.add = () => {
+      throw new Error('a constraint');
+    };
+    await legs.api.add('d', 'a note').catch(() => undefined);
+    expect(shapesOf(legs)['add ']).toMatchObject({ calls: 1, failed: 1 });
   });
 
   test.each([

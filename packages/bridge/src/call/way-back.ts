@@ -2,7 +2,8 @@ import { type Clock, type LegName, MovedBackError, type Timer } from '@changeove
 import type { Admission } from '../guarantees/index.ts';
 import type { Logger } from '../log.ts';
 import type { KeyState } from './key-state.ts';
-import { type ResolvedCall, resolvedOf } from './resolved-call.ts';
+import { type ResolvedCall } from './resolved-call.ts';
+import { resolvedOf } from './answering.ts';
 
 /** A write that the others don't wait for any more, because its key moved back and it had not ended in time. */
 export interface PassedWrite {

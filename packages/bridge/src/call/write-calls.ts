@@ -5,12 +5,11 @@ import {
   type KeyGate,
   runInTransaction,
 } from '../guarantees/index.ts';
-import type { Answering } from './answering.ts';
-import { isPromise, type Method } from './invoke.ts';
-import type { AnnouncedCall, CallKind } from './call-start.ts';
-import type { CallResolver } from './call-resolver.ts';
+import { type AnnouncedCall, type Answering, type CallKind, resolvedOf } from './answering.ts';
+import { isPromise } from './leg-calls.ts';
+import { type Method } from './members.ts';
 import { noteLegacyCost } from './call-costs.ts';
-import { type Call, type ResolvedCall, resolvedOf } from './resolved-call.ts';
+import { type Call, type ResolvedCall } from './resolved-call.ts';
 import type { WayBack } from './way-back.ts';
 
 /** A write that was announced. */
@@ -25,12 +24,10 @@ interface Write extends AnnouncedCall {
 
 /** Makes writes, each once and on one leg, with what is compared of them at `shadow`. */
 export class WriteCalls implements CallKind<Write> {
-  readonly #resolver: CallResolver;
   readonly #answering: Answering;
   readonly #wayBack: WayBack;
 
-  constructor(resolver: CallResolver, answering: Answering, wayBack: WayBack) {
-    this.#resolver = resolver;
+  constructor(answering: Answering, wayBack: WayBack) {
     this.#answering = answering;
     this.#wayBack = wayBack;
   }
@@ -116,7 +113,10 @@ export class WriteCalls implements CallKind<Write> {
 
   #failed(write: Write, error: unknown): void {
     this.#end(write, true);
-    if (error !== write.thrown) resolvedOf(write.admission).cell.failed += 1;
+    if (error === write.thrown) return;
+    const { cell, shape } = resolvedOf(write.admission);
+    cell.failed += 1;
+    shape.failed += 1;
   }
 
   #end(write: Write, failed: boolean): void {
@@ -127,7 +127,7 @@ export class WriteCalls implements CallKind<Write> {
   /** The gate of calls about no key, if this write changes what they see. */
   #everywhere({ definition }: Write): KeyGate | undefined {
     return definition.removesKey === true || definition.addsKey === true
-      ? this.#resolver.everywhere.gate
+      ? this.#answering.parts.resolver.everywhere.gate
       : undefined;
   }
 

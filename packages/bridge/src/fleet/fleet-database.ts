@@ -11,6 +11,15 @@ const answerTimeoutMs = 3_000;
 /** Reading all of a large fleet takes longer than one exchange, and nobody waits for it but a command. */
 const readTimeoutMs = 60_000;
 
+/** What a reader of the store gets. */
+export interface FleetReading {
+  readonly tables: StoredTables;
+  /** In characters, at the wire. */
+  readonly length: number;
+  /** Rows that the server added up for it. */
+  readonly added: number;
+}
+
 /** The shared store as a database: its connections, its schema, its two functions. Opened at the first use. */
 export class FleetDatabase {
   readonly schema: string;
@@ -41,14 +50,21 @@ export class FleetDatabase {
     return (rows[0] as { a: unknown }).a;
   }
 
-  /** All that is stored, and how many characters it took. */
-  async readAll(): Promise<{ readonly tables: StoredTables; readonly length: number }> {
+  /** All that is stored, what all processes counted added up but for the rows of `own`.
+   *
+   * @param own the writer that reads. Default: none of them. */
+  async readAll(own?: string): Promise<FleetReading> {
     await this.#prepare();
     // `query_timeout` of one query is known to the driver and not to its types.
-    const query = { text: `select ${this.schema}.read_1()::text a`, query_timeout: readTimeoutMs };
+    const query = {
+      text: `select ${this.schema}.read_2($1)::text a`,
+      values: [own],
+      query_timeout: readTimeoutMs,
+    };
     const { rows } = await this.#opened().query(query);
     const { a } = rows[0] as { a: string };
-    return { tables: tablesOf(JSON.parse(a) as FleetRows), length: a.length };
+    const found = JSON.parse(a) as FleetRows;
+    return { tables: tablesOf(found), length: a.length, added: found.added };
   }
 
   /** For the time of `use`, in one transaction on one connection. */

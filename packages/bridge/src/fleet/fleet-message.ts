@@ -1,5 +1,5 @@
 import { countNames, noCounts, type Counts } from '../recorder/counts.ts';
-import { noShapeTotals, shapeCountNames } from '../recorder/shape-counts.ts';
+import { noShapeTotals, shapeCountNames } from '../recorder/cell.ts';
 import { shedReasons } from '../recorder/shed-reason.ts';
 import type { FoldedRows } from './fleet-outbox.ts';
 

@@ -7,19 +7,19 @@ import { addStoredReliance, relianceValues } from '../recorder/reliance-rows.ts'
 import type { RuleUseCount } from '../recorder/rule-uses.ts';
 import { lengthOf } from '../recorder/sample-book.ts';
 import type { ShapeRow } from '../recorder/shape-book.ts';
-import { noShapeTotals, shapeCountNames } from '../recorder/shape-counts.ts';
+import { noShapeTotals, shapeCountNames } from '../recorder/cell.ts';
 import type {
   Batch,
   CellRow,
   EventRow,
   GroupRow,
   OwnRows,
-  RecordingStore,
   SampleRow,
   WriterRow,
 } from '../recorder/store-rows.ts';
+import type { RecordingStore } from '../recorder/recording-store.ts';
 import { addStored, type StoredTables } from '../recorder/stored-tables.ts';
-import { TokenBucket } from '../shadow/token-bucket.ts';
+import { TokenBucket } from '../shadow/budgets.ts';
 import { countsList, shedOf } from './fleet-rows.ts';
 
 /** What a process may say in a second, in bytes on average, beside its heartbeat; what it did not say is kept for a burst. */

@@ -1,18 +1,18 @@
 import { countNames, type Counts } from '../recorder/counts.ts';
 import type { StoredReliance } from '../recorder/reliance-rows.ts';
-import type { RuleUseCount } from '../recorder/rule-uses.ts';
-import { shapeCountNames, type ShapeTotals } from '../recorder/shape-counts.ts';
+import { shapeCountNames, type ShapeTotals } from '../recorder/cell.ts';
 import type { StoredShape } from '../recorder/shape-rows.ts';
 import { shedReasons } from '../recorder/shed-reason.ts';
 import type {
   StoredCell,
   StoredEvent,
   StoredGroup,
+  StoredRule,
   StoredSampleRow,
   StoredTables,
   StoredWriter,
 } from '../recorder/stored-tables.ts';
-import { foldedWriter } from './fleet-schema.ts';
+import { foldedWriter } from './fleet-read.ts';
 
 type CellKeyColumns = Pick<
   StoredCell,
@@ -34,16 +34,30 @@ export type FleetShape = Omit<StoredShape, keyof ShapeTotals> & {
   readonly counts: readonly number[];
 };
 
-/** What `read_1` gives. */
+/** A process's row, in the order of the columns: there are as many as processes. */
+type FleetWriter = readonly [
+  writer: string,
+  run: string,
+  host: string,
+  pid: number,
+  node: string,
+  startedAt: number,
+  lastAt: number,
+  samplesOverLimit: number,
+];
+
+/** What `read_2` gives. */
 export interface FleetRows {
-  readonly writers: readonly StoredWriter[];
+  readonly writers: readonly FleetWriter[];
   readonly cells: readonly FleetCell[];
   readonly groups: readonly StoredGroup[];
   readonly samples: readonly StoredSampleRow[];
   readonly events: readonly StoredEvent[];
-  readonly rules: readonly (RuleUseCount & { writer: string })[];
+  readonly rules: readonly StoredRule[];
   readonly shapes: readonly FleetShape[];
   readonly reliance: readonly StoredReliance[];
+  /** Rows of processes that were added up for it. */
+  readonly added: number;
 }
 
 /** The counters as they are stored. */
@@ -61,11 +75,16 @@ export function shedOf(counts: Counts): Record<string, number> | null {
 
 const noLatency = JSON.stringify({ buckets: [], sumMs: 0, maxMs: 0 });
 
+function writerOf(row: FleetWriter): StoredWriter {
+  const [writer, run, host, pid, node, started_at, last_at, samples_over_limit] = row;
+  return { writer, run, host, pid, node, started_at, last_at, samples_over_limit };
+}
+
 /** The rows in the form that the embedded store gives them. */
 export function tablesOf(rows: FleetRows): StoredTables {
   return {
     ...rows,
-    writers: rows.writers.filter(({ writer }) => writer !== foldedWriter),
+    writers: rows.writers.map(writerOf).filter(({ writer }) => writer !== foldedWriter),
     cells: rows.cells.map((row) => ({
       ...row,
       ...(Object.fromEntries(countNames.map((name, at) => [name, row.counts[at] ?? 0])) as Record<

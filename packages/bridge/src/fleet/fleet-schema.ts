@@ -1,9 +1,8 @@
+import { readFunction } from './fleet-read.ts';
+
 /** What this program makes of a store. A later version only adds tables, columns, functions of a new name, and to those that are there
  * fields that a message need not have, so that it and the one before share a store. */
-export const storeVersion = 3;
-
-/** The rows of processes that are gone are added up under this name in place of a process's own. */
-export const foldedWriter = '(folded)';
+export const storeVersion = 4;
 
 /**
  * Brings a schema to {@link storeVersion}, whatever it had: one text of several statements, which PostgreSQL runs as one
@@ -73,6 +72,7 @@ create table if not exists ${schema}.ledger (
 alter table ${schema}.ledger add column if not exists tx xid8 not null default pg_current_xact_id();
 create index if not exists ledger_tx on ${schema}.ledger (tx);
 ${exchangeFunction(schema)}
+${firstReadFunction(schema)}
 ${readFunction(schema)}
 insert into ${schema}.store (version) values (${String(storeVersion)})
   on conflict (single) do update set version = greatest(store.version, excluded.version);
@@ -206,8 +206,8 @@ begin
 end $$;`;
 }
 
-/** All that is in a store at one moment: one statement sees one state, so what is being folded is seen once. */
-function readFunction(schema: string): string {
+/** All rows of all processes, for programs of before version 4: they use what a later one made. */
+function firstReadFunction(schema: string): string {
   const rows = (table: string, where = ''): string =>
     `(select coalesce(json_agg(t), '[]') from ${table} t ${where})`;
   return `

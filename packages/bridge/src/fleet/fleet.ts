@@ -1,7 +1,7 @@
 import { type Clock, systemClock, type Timer } from '@changeover/core';
 import type { Logger } from '../log.ts';
 import type { StoredTables } from '../recorder/stored-tables.ts';
-import { TokenBucket } from '../shadow/token-bucket.ts';
+import { TokenBucket } from '../shadow/budgets.ts';
 import type { LedgerStore, NewLedgerChange } from '../stages/ledger/ledger-store.ts';
 import { FleetDatabase } from './fleet-database.ts';
 import { FleetLedgerStore } from './fleet-ledger-store.ts';
@@ -9,6 +9,7 @@ import { type Answer, foldedRowsOf, type Message, type OtherWindows } from './fl
 import { type FoldedRows, FleetOutbox } from './fleet-outbox.ts';
 import { foldSilent } from './fold.ts';
 import { sayInOtherProcess } from './last-words.ts';
+import { retryPauseMs } from './retry-pause.ts';
 
 /** What a fleet is made of. */
 export interface FleetOptions {
@@ -23,6 +24,8 @@ export interface FleetOptions {
   /** A process that said nothing for so long, in ms, is taken for ended, and its rows are folded. Default: 60,000, six times
    * as long as one that has nothing to say stays silent. */
   readonly silentMs?: number | undefined;
+  /** Random numbers in [0, 1), to spread the tries of several processes. Default: `Math.random`. */
+  readonly random?: (() => number) | undefined;
 }
 
 /** Who counts in this process. */
@@ -43,11 +46,11 @@ export interface FleetWindows {
 
 /** In which a process that has nothing to say says that it is there. */
 const heartbeatMs = 10_000;
+/** A row that the server adds up for a reader costs it as much as so many bytes that it sends. */
+const addedRowBytes = 1_024;
 /** Reading what all others counted, in bytes a second on average: what is left of four KB, and some for the first looks. */
 const readBytesPerSecond = 1_024;
 const readBurstBytes = 262_144;
-/** While the store is away, tries get rarer up to this. */
-const maxRetryMs = 5_000;
 /** Closing waits this long for the store. */
 const closingMs = 2_000;
 
@@ -64,6 +67,7 @@ export class Fleet {
   readonly #clock: Clock;
   readonly #intervalMs: number;
   readonly #silentMs: number;
+  readonly #random: () => number;
   readonly #reading: TokenBucket;
   #member: FleetMember | undefined = undefined;
   #windows: FleetWindows | undefined = undefined;
@@ -82,6 +86,7 @@ export class Fleet {
     this.#clock = clock;
     this.#intervalMs = options.intervalMs ?? 1_000;
     this.#silentMs = options.silentMs ?? 6 * heartbeatMs;
+    this.#random = options.random ?? Math.random;
     this.#database = new FleetDatabase(url, logger, schema);
     this.outbox = new FleetOutbox(clock, () => this.#others);
     this.#reading = new TokenBucket(clock, {
@@ -181,8 +186,8 @@ export class Fleet {
 
   async #read(): Promise<boolean> {
     try {
-      const { tables, length } = await this.#database.readAll();
-      this.#reading.spend(length);
+      const { tables, length, added } = await this.#database.readAll(this.outbox.writer?.writer);
+      this.#reading.spend(length + added * addedRowBytes);
       this.#others = tables;
       return true;
     } catch (error) {
@@ -200,7 +205,7 @@ export class Fleet {
       const pauseMs =
         this.#failures === 0
           ? Math.max(0, this.#intervalMs - tookMs)
-          : Math.min(maxRetryMs, this.#intervalMs * 2 ** Math.min(this.#failures, 8));
+          : retryPauseMs(this.#failures, this.#intervalMs, this.#random);
       this.#timer = this.#clock.after(pauseMs, () => {
         this.#next();
       });

@@ -3,16 +3,11 @@ import { LatencyHistogram, type LatencyHistogramJson } from '@changeover/compare
 import { PairedDifference, type PairedDifferenceJson } from '@changeover/compare';
 import type { FleetDatabase } from './fleet-database.ts';
 import type { FleetCell, FleetShape } from './fleet-rows.ts';
-import { foldedWriter } from './fleet-schema.ts';
+import { epochOf, foldedWriter } from './fleet-read.ts';
 
 /** So many processes are folded in one transaction; what is left is somebody's next turn. */
 const maxFoldedAtOnce = 20;
 const hoursADay = 24;
-
-/** The cell's last line before it was counted in for the last time: rows between two lines stay apart, so that what was counted
- * before a resumption can still be told from what came after. */
-const epoch = `coalesce((select max(l.at) from SCHEMA.ledger l where l.backend = c.backend and l.at < c.last_at
-  and l.dataset in ('', case c.dataset when '' then '*' else c.dataset end)), 0) as epoch`;
 
 interface Epoch {
   readonly epoch: string | number;
@@ -57,7 +52,7 @@ async function rowsToFold<Row>(
   silent: readonly string[],
 ): Promise<(Row & Epoch)[]> {
   const { rows } = await client.query(
-    `select to_jsonb(c) as row, ${epoch.replace('SCHEMA', schema)} from ${schema}.${table} c
+    `select to_jsonb(c) as row, ${epochOf(schema)} from ${schema}.${table} c
      where not folded and (writer = any($1) or writer = $2 and (backend, dataset, operation, stage) in (
        select backend, dataset, operation, stage from ${schema}.${table} where writer = any($1) and not folded))
      order by (writer = $2) desc`,

@@ -1,4 +1,4 @@
-import { fileURLToPath } from 'node:url';
+import { type OwnProgram, ownProgram } from '@changeover/core';
 import type { LastWords } from './say-the-last.ts';
 
 const mostMs = 2_000;
@@ -10,25 +10,24 @@ const mostMs = 2_000;
  * @returns false where it could not be said.
  */
 export function sayInOtherProcess(words: LastWords): boolean {
-  const fromSource = import.meta.url.endsWith('.ts');
-  const script = new URL(fromSource ? './say-the-last.ts' : './say-the-last.js', import.meta.url);
+  const program = sayTheLast();
+  if (program === undefined) return false;
   const { spawnSync } = process.getBuiltinModule('node:child_process');
-  const { status } = spawnSync(
-    process.execPath,
-    [
-      ...(fromSource
-        ? ['--conditions=@changeover/source', '--disable-warning=ExperimentalWarning']
-        : []),
-      fileURLToPath(script),
-    ],
-    {
-      input: JSON.stringify(words),
-      env: { ...process.env, NODE_OPTIONS: '', CHANGEOVER_LAST_WORDS: '1' },
-      stdio: ['pipe', 'ignore', 'ignore'],
-      timeout: mostMs,
-      killSignal: 'SIGKILL',
-      windowsHide: true,
-    },
-  );
+  const { status } = spawnSync(process.execPath, [...program.execArgv, program.path], {
+    input: JSON.stringify(words),
+    env: { ...process.env, NODE_OPTIONS: '', CHANGEOVER_LAST_WORDS: '1' },
+    stdio: ['pipe', 'ignore', 'ignore'],
+    timeout: mostMs,
+    killSignal: 'SIGKILL',
+    windowsHide: true,
+  });
   return status === 0;
+}
+
+function sayTheLast(): OwnProgram | undefined {
+  try {
+    return ownProgram('@changeover/bridge/say-the-last', import.meta.url);
+  } catch {
+    return undefined;
+  }
 }

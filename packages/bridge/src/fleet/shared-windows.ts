@@ -1,5 +1,5 @@
 import type { Clock } from '@changeover/core';
-import { TokenBucket } from '../shadow/token-bucket.ts';
+import { TokenBucket } from '../shadow/budgets.ts';
 import type { FleetWindows } from './fleet.ts';
 import type { Message, OtherWindows, WindowFigures } from './fleet-message.ts';
 

@@ -27,6 +27,11 @@ export interface CallTraits {
    * call doesn't wait for those of its caller that were ({@link KeyGate.handOver}), whatever they are.
    */
   readonly legKeepsOrder: boolean;
+  /**
+   * How many calls of one caller such a leg is handed before it has answered any. The others wait at the gate, where a move back
+   * still reaches them. Default: any number.
+   */
+  readonly mostHanded?: number | undefined;
 }
 
 /**
@@ -96,6 +101,31 @@ export class Admission {
     this.lane = lane;
     this.parent = parent;
     this.sinceMs = sinceMs;
+  }
+
+  /** Sets {@link ready} and {@link settle}, where the call was not admitted at once.
+   *
+   * @param signal gives up waiting.
+   * @param withdraw takes the call back from its gate.
+   * @internal */
+  wait(signal: AbortSignal | undefined, withdraw: () => void): void {
+    this.ready = new Promise((resolve, reject) => {
+      const abort = (): void => {
+        withdraw();
+        reject(signal?.reason as Error);
+      };
+      if (signal?.aborted === true) {
+        abort();
+        return;
+      }
+      signal?.addEventListener('abort', abort, { once: true });
+      this.settle = (error) => {
+        this.settle = undefined;
+        signal?.removeEventListener('abort', abort);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+    });
   }
 }
 

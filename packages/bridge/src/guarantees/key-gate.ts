@@ -1,18 +1,44 @@
-import { type LegName, TransactionOverError } from '@changeover/core';
+import { type Clock, type LegName, TransactionOverError } from '@changeover/core';
 import {
   Admission,
   AdmissionList,
   type CallTraits,
-  excludesOthers,
   isWaiting,
   type ReleasedCall,
 } from './admission.ts';
-import { type CallContext, type Caller, processRoot } from './caller.ts';
+import type { CallContext } from './caller.ts';
 import { DeadlockError } from './errors.ts';
-import type { GuaranteeRegistry, KeyGateOptions, SerialLeg } from './guarantee-registry.ts';
-import { CallerLanes, Lane } from './lane.ts';
-import { type Reliance, RelianceCounter } from './reliance.ts';
+import { KeyLanes, type Lane } from './lane.ts';
+import { type CaptureSite, type OnReliance, type Reliance, RelianceCounter } from './reliance.ts';
 import { transactionWaitedFor } from './wait-graph.ts';
+import { WriteTurns } from './write-turns.ts';
+
+/**
+ * A leg that is one queue for all its keys, as a singleton with one connection is: whatever it was given waits until the
+ * transaction that runs on it has ended, which the gates of the single keys can't see.
+ */
+export class SerialLeg {
+  /** Transactions that were let onto it and have not ended. @internal */
+  readonly transactions: Set<Admission> = new Set<Admission>();
+}
+
+/** What a gate is made for. */
+export interface KeyGateOptions {
+  /** The key as errors and reports name it, with its bridge's name. */
+  readonly key: string;
+  /** Legs that are one queue for several keys, by name. Default: none. */
+  readonly serial?: Readonly<Partial<Record<LegName, SerialLeg>>> | undefined;
+  /** Default: nobody is told. */
+  readonly onReliance?: OnReliance | undefined;
+}
+
+/** What all gates that a transaction may span have of whoever made them. */
+export interface GateMaker {
+  readonly clock: Clock;
+  readonly captureSite: CaptureSite | undefined;
+  /** Told of the first call that is ordered by its caller. */
+  useCallers(): void;
+}
 
 /**
  * Lets the calls of one key through so that it keeps what a singleton's callers get without asking:
@@ -34,18 +60,10 @@ export class KeyGate {
   readonly serial: Readonly<Partial<Record<LegName, SerialLeg>>>;
   /** Calls in flight, in the order of their admission. @internal */
   readonly inFlight: AdmissionList = new AdmissionList();
-  readonly #registry: GuaranteeRegistry;
+  readonly #maker: GateMaker;
   readonly #reliance: RelianceCounter;
-  readonly #processLane: Lane;
-  /** Writes that wait for their turn, in the order of admission. */
-  readonly #turns = new AdmissionList();
-  /** The leg of the writes in flight. */
-  #leg: LegName | undefined = undefined;
-  #active = 0;
-  #exclusive = false;
-  #epoch = 0;
-  #passing = 0;
-  #waived = 0;
+  readonly #lanes: KeyLanes;
+  readonly #turns = new WriteTurns();
   /** Announced and not ended, waiting ones included. */
   #unfinished = 0;
   #unfinishedWrites = 0;
@@ -54,28 +72,31 @@ export class KeyGate {
   readonly #heldUp = new Set<Admission>();
 
   /** By `GuaranteeRegistry.gate`. @internal */
-  constructor(registry: GuaranteeRegistry, options: KeyGateOptions) {
+  constructor(maker: GateMaker, options: KeyGateOptions) {
     this.key = options.key;
     this.serial = options.serial ?? {};
-    this.#registry = registry;
-    this.#reliance = new RelianceCounter(options.key, registry.captureSite, options.onReliance);
-    this.#processLane = new Lane(this);
+    this.#maker = maker;
+    this.#reliance = new RelianceCounter(options.key, maker.captureSite, options.onReliance);
+    this.#lanes = new KeyLanes(this, () => {
+      maker.useCallers();
+    });
   }
 
   /** Moves whenever a write begins or ends. Two reads between which it stood still, with no write active, saw the same
    * rows, as far as this process wrote them. */
   get epoch(): number {
-    return this.#epoch;
+    return this.#turns.epoch;
   }
 
   /** No write is in flight, waived ones included. */
   get quiet(): boolean {
-    return this.#active === 0 && this.#passing === 0 && this.#waived === 0;
+    const { active, passing, waived } = this.#turns;
+    return active === 0 && passing === 0 && waived === 0;
   }
 
   /** Nothing is in flight and nothing waits: the gate holds no state but its epoch and {@link reliance}. */
   get idle(): boolean {
-    return this.#unfinished === 0 && this.#passing === 0 && this.#waived === 0;
+    return this.#unfinished === 0 && this.#turns.passing === 0 && this.#turns.waived === 0;
   }
 
   /**
@@ -125,13 +146,16 @@ export class KeyGate {
     }
     const error = admission.parent && this.#refuseDeadlock(admission);
     if (error !== undefined) throw error;
-    if (admission.state !== 'in flight') admission.ready = this.#admission(admission, signal);
+    if (admission.state !== 'in flight')
+      admission.wait(signal, () => {
+        this.#withdraw(admission);
+      });
     return admission;
   }
 
   /** The leg of the writes in flight; undefined where there are none. */
   get legInFlight(): LegName | undefined {
-    return this.#active === 0 ? undefined : this.#leg;
+    return this.#turns.active === 0 ? undefined : this.#turns.leg;
   }
 
   /**
@@ -157,9 +181,9 @@ export class KeyGate {
 
   /** As {@link announceNow} for a read that has no place here, because it is over before anybody's next turn: it is not ended. */
   passBy({ caller }: CallContext, traits: CallTraits, subject?: unknown): void {
-    const lane = this.#laneOf(caller, traits);
+    const lane = this.#lanes.of(caller, traits);
     if (this.#unfinished > 0 && lane.conflicts(true)) this.#reliance.add('order', subject);
-    if (lane !== this.#processLane && lane.idle) caller.lanes?.release(lane);
+    this.#lanes.release(caller, lane);
   }
 
   /**
@@ -178,21 +202,17 @@ export class KeyGate {
     if (admission.state === 'in flight') this.#end(admission, 'over');
     else if (admission.state === 'waived') {
       admission.state = 'over';
-      if (admission.traits.kind === 'read') return;
-      this.#waived -= 1;
-      this.#epoch += 1;
+      if (admission.traits.kind !== 'read') this.#turns.endWaived();
     }
   }
 
   /** Notes that a write begins which changes what is seen here, and is ordered elsewhere. To be ended by {@link passed}. */
   pass(): void {
-    this.#passing += 1;
-    this.#epoch += 1;
+    this.#turns.pass(1);
   }
 
   passed(): void {
-    this.#passing -= 1;
-    this.#epoch += 1;
+    this.#turns.pass(-1);
   }
 
   /** The writes and transactions that others may have to wait for: who, since when, of which kind. */
@@ -224,7 +244,7 @@ export class KeyGate {
    */
   waive(admission: Admission): ReleasedCall | undefined {
     if (admission.state !== 'in flight') return undefined;
-    if (admission.traits.kind !== 'read') this.#waived += 1;
+    if (admission.traits.kind !== 'read') this.#turns.waived += 1;
     return this.#release(admission, 'waived');
   }
 
@@ -244,14 +264,7 @@ export class KeyGate {
   /** Calls that earlier ones of the lane don't hold up any more. @internal */
   *unfinishedOf(lane: Lane): Generator<Admission, void> {
     for (const admission of this.inFlight) if (admission.lane === lane) yield admission;
-    for (const admission of this.#turns) if (admission.lane === lane) yield admission;
-  }
-
-  /** The lane of a caller's calls, until it is released. */
-  #laneOf(caller: Caller, { order }: CallTraits): Lane {
-    if (order === 'caller') this.#registry.useCallers();
-    if (order === 'process' || caller === processRoot) return this.#processLane;
-    return (caller.lanes ??= new CallerLanes(this)).get(this);
+    for (const admission of this.#turns.waiting) if (admission.lane === lane) yield admission;
   }
 
   #prepare(
@@ -260,7 +273,7 @@ export class KeyGate {
     nowMs: number,
     subject: unknown,
   ): Admission {
-    const lane = this.#laneOf(caller, traits);
+    const lane = this.#lanes.of(caller, traits);
     let parent = transaction;
     while (parent !== undefined && parent.state !== 'in flight') parent = parent.parent;
     const admission = new Admission(this, caller, traits, lane, parent, nowMs);
@@ -280,7 +293,7 @@ export class KeyGate {
   #begin(admission: Admission): boolean {
     const { lane, traits } = admission;
     const isRead = traits.kind === 'read';
-    if (!isRead && !this.#isOpen(admission)) return false;
+    if (!isRead && !this.#turns.isOpen(traits)) return false;
     if (traits.order !== 'none' && lane.holdsUp(traits)) {
       if (lane.waiting.first !== undefined) return false;
       admission.follows = lane.followable(admission);
@@ -307,12 +320,7 @@ export class KeyGate {
       return;
     }
     admission.lane.enter(false);
-    this.#awaitTurn(admission);
-  }
-
-  #awaitTurn(admission: Admission): void {
-    admission.state = 'waits for turn';
-    this.#turns.push(admission);
+    this.#turns.await(admission);
   }
 
   #count(admission: Admission): void {
@@ -331,30 +339,12 @@ export class KeyGate {
     parent?.nested?.delete(admission);
   }
 
-  #isOpen(admission: Admission): boolean {
-    return this.#turns.first === undefined && this.#admits(admission);
-  }
-
-  /** The writes in flight allow it, whoever waits. */
-  #admits({ traits }: Admission): boolean {
-    return (
-      this.#active === 0 ||
-      (this.#leg === traits.leg && !this.#exclusive && !excludesOthers(traits))
-    );
-  }
-
   #fly(admission: Admission, isRead: boolean): void {
-    const { traits } = admission;
     admission.state = 'in flight';
     if (this.#heldUp.size > 0) this.#heldUp.delete(admission);
     this.inFlight.push(admission);
     admission.lane.join(admission);
-    if (isRead) return;
-    this.#leg = traits.leg;
-    this.#exclusive ||= excludesOthers(traits);
-    this.#active += 1;
-    this.#epoch += 1;
-    if (traits.kind === 'transaction') this.serial[traits.leg]?.transactions.add(admission);
+    if (!isRead) this.#turns.begin(admission);
   }
 
   #end(admission: Admission, state: 'over' | 'waived' | 'cut'): void {
@@ -366,34 +356,26 @@ export class KeyGate {
     this.inFlight.remove(admission);
     this.#discount(admission);
     lane.leave(admission, isRead);
-    if (!isRead) {
-      this.#active -= 1;
-      this.#epoch += 1;
-      if (this.#active === 0) this.#exclusive = false;
-      if (traits.kind === 'transaction') this.serial[traits.leg]?.transactions.delete(admission);
-    }
+    if (!isRead) this.#turns.end(admission);
     this.#advance(admission);
   }
 
   /** Lets through what nothing holds up any more: first those that had reached their turn. */
   #advance({ caller, lane }: Admission): void {
     if (this.#unfinished === 0) {
-      if (lane !== this.#processLane) caller.lanes?.release(lane);
+      this.#lanes.release(caller, lane);
       return;
     }
-    for (let next = this.#turns.first; next !== undefined; next = this.#turns.first) {
-      if (!this.#admits(next)) break;
-      this.#turns.remove(next);
+    for (let next = this.#turns.takeNext(); next !== undefined; next = this.#turns.takeNext())
       this.#admit(next, false);
-    }
     if (lane.waiting.first !== undefined) this.#advanceLane(lane);
-    if (lane !== this.#processLane && lane.idle) caller.lanes?.release(lane);
+    this.#lanes.release(caller, lane);
   }
 
   #advanceLane(lane: Lane): void {
     for (let next = lane.waiting.first; next !== undefined; next = lane.waiting.first) {
       const isRead = next.traits.kind === 'read';
-      const isOpen = isRead || this.#isOpen(next);
+      const isOpen = isRead || this.#turns.isOpen(next.traits);
       if (lane.holdsUpFirst(next.traits)) {
         next.follows = isOpen ? lane.followable(next) : undefined;
         if (next.follows === undefined) return;
@@ -402,7 +384,7 @@ export class KeyGate {
       next.lane.enter(isRead);
       if (isOpen) this.#admit(next, isRead);
       else {
-        this.#awaitTurn(next);
+        this.#turns.await(next);
         this.#recheck([next, ...lane.waiting]);
       }
     }
@@ -418,29 +400,9 @@ export class KeyGate {
   }
 
   #admit(admission: Admission, isRead: boolean): void {
-    admission.sinceMs = this.#registry.clock.monotonicMs();
+    admission.sinceMs = this.#maker.clock.monotonicMs();
     this.#fly(admission, isRead);
     admission.settle?.();
-  }
-
-  #admission(admission: Admission, signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const abort = (): void => {
-        this.#withdraw(admission);
-        reject(signal?.reason as Error);
-      };
-      if (signal?.aborted === true) {
-        abort();
-        return;
-      }
-      signal?.addEventListener('abort', abort, { once: true });
-      admission.settle = (error) => {
-        admission.settle = undefined;
-        signal?.removeEventListener('abort', abort);
-        if (error === undefined) resolve();
-        else reject(error);
-      };
-    });
   }
 
   /** Takes back what was announced and not made. */
@@ -455,7 +417,7 @@ export class KeyGate {
     this.#discount(admission);
     if (state === 'waits for order') lane.waiting.remove(admission);
     else {
-      this.#turns.remove(admission);
+      this.#turns.waiting.remove(admission);
       lane.leave(admission, traits.kind === 'read');
     }
     this.#advance(admission);
@@ -465,10 +427,10 @@ export class KeyGate {
   #refuseDeadlock(admission: Admission): DeadlockError | undefined {
     let held = transactionWaitedFor(admission);
     if (held === undefined) return undefined;
-    if (admission.state === 'waits for turn' && this.#admits(admission)) {
+    if (admission.state === 'waits for turn' && this.#turns.admits(admission.traits)) {
       // Only those that wait before it stand in a circle with it: it passes them.
-      this.#turns.remove(admission);
-      admission.sinceMs = this.#registry.clock.monotonicMs();
+      this.#turns.waiting.remove(admission);
+      admission.sinceMs = this.#maker.clock.monotonicMs();
       this.#fly(admission, false);
       held = transactionWaitedFor(admission);
       if (held === undefined) {
@@ -490,7 +452,7 @@ export class KeyGate {
       leg: traits.leg,
       origin: caller.origin,
       sinceMs,
-      releasedMs: this.#registry.clock.monotonicMs(),
+      releasedMs: this.#maker.clock.monotonicMs(),
       admitted: before - (this.#unfinished - this.inFlight.length),
     };
   }

@@ -1,5 +1,6 @@
 import type { LegName } from '@changeover/core';
 import { type Admission, AdmissionList, type CallTraits } from './admission.ts';
+import { type Caller, processRoot } from './caller.ts';
 import type { KeyGate } from './key-gate.ts';
 
 /** The unfinished calls that are ordered among each other: those of one caller, or of the process, on one key. */
@@ -42,9 +43,10 @@ export class Lane {
   }
 
   /** The first that waits would have to go on waiting. */
-  holdsUpFirst({ kind, leg, legKeepsOrder }: CallTraits): boolean {
+  holdsUpFirst({ kind, leg, legKeepsOrder, mostHanded = Infinity }: CallTraits): boolean {
     const isRead = kind === 'read';
     if (!legKeepsOrder || leg !== this.#handedLeg) return this.conflictsAhead(isRead);
+    if (this.#handedReads + this.#handedWrites >= mostHanded) return true;
     return this.writes > this.#handedWrites || (!isRead && this.reads > this.#handedReads);
   }
 
@@ -139,5 +141,35 @@ export class CallerLanes {
   /** Forgets a lane that has become idle. */
   release(lane: Lane): void {
     if (lane !== this.#first) this.#further?.delete(lane.gate);
+  }
+}
+
+/** The lanes of one key: the process's own, and those of its callers. */
+export class KeyLanes {
+  readonly #gate: KeyGate;
+  readonly #useCallers: () => void;
+  readonly #ofProcess: Lane;
+  #usesCallers = false;
+
+  /** @param useCallers told of the first call that is ordered by its caller. */
+  constructor(gate: KeyGate, useCallers: () => void) {
+    this.#gate = gate;
+    this.#useCallers = useCallers;
+    this.#ofProcess = new Lane(gate);
+  }
+
+  /** The lane of a caller's calls, until it is released. */
+  of(caller: Caller, { order }: CallTraits): Lane {
+    if (order === 'caller' && !this.#usesCallers) {
+      this.#usesCallers = true;
+      this.#useCallers();
+    }
+    if (order === 'process' || caller === processRoot) return this.#ofProcess;
+    return (caller.lanes ??= new CallerLanes(this.#gate)).get(this.#gate);
+  }
+
+  /** Forgets a caller's lane where nothing is left in it. */
+  release(caller: Caller, lane: Lane): void {
+    if (lane !== this.#ofProcess && lane.idle) caller.lanes?.release(lane);
   }
 }

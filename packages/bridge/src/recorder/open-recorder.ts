@@ -3,11 +3,12 @@ import { randomId, systemClock, type Clock, type Stage, type Timer } from '@chan
 import { Fleet } from '../fleet/fleet.ts';
 import type { FoldedRows } from '../fleet/fleet-outbox.ts';
 import type { Logger } from '../log.ts';
-import type { Cell } from './cell.ts';
+import type { Cell, ShapeCounts, ShapeKey } from './cell.ts';
 import { CellBook, type Counted, otherDatasets } from './cell-book.ts';
 import type { ComparisonSample, Recorder } from './recorder.ts';
 import { SqliteRecordingStore } from './sqlite-recording-store.ts';
-import type { EventRow, RecordingStore, WriterRow } from './store-rows.ts';
+import type { EventRow, WriterRow } from './store-rows.ts';
+import type { RecordingStore } from './recording-store.ts';
 import {
   mergeReliance,
   RelianceBook,
@@ -26,7 +27,6 @@ import { addAllInSteps, type OwnCounts } from './summary-steps.ts';
 import { StoreTrouble } from './store-trouble.ts';
 import { maxShapeLength, otherShapes, ShapeBook } from './shape-book.ts';
 import { isSharedStore } from './shared-store.ts';
-import type { ShapeCounts, ShapeKey } from './shape-counts.ts';
 
 /** What a recorder is made of. */
 export interface RecorderOptions {
@@ -87,8 +87,8 @@ export function openRecorder(options: RecorderOptions): Recorder {
   return new StoringRecorder(options);
 }
 
-function openFleet({ path, logger, clock }: RecorderOptions): Fleet | undefined {
-  return isSharedStore(path) ? new Fleet({ url: path, logger, clock }) : undefined;
+function openFleet({ path, logger, clock, random }: RecorderOptions): Fleet | undefined {
+  return isSharedStore(path) ? new Fleet({ url: path, logger, clock, random }) : undefined;
 }
 
 class StoringRecorder implements Recorder {

@@ -531,7 +531,7 @@ describe('bounds', () => {
     old.exec(
       `update sample set fingerprint = 'sqlite:mismatch:query:value';
        update sample_group set fingerprint = 'sqlite:mismatch:query:value';
-       ${dropCalls} pragma user_version = 6`,
+       ${dropCalls} alter table shape drop column failed; pragma user_version = 6`,
     );
     old.close();
     const before = readRecordings(path).sampleGroups;

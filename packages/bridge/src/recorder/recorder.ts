@@ -1,5 +1,5 @@
 import type { Stage } from '@changeover/core';
-import type { Cell, Verdict } from './cell.ts';
+import type { Cell, ShapeCounts, ShapeKey, Verdict } from './cell.ts';
 import type { Counted } from './cell-book.ts';
 import type { RelianceEvidence, RelianceSeen } from './reliance-book.ts';
 import type { ResumedAt } from './report-builder.ts';
@@ -7,7 +7,6 @@ import type { ReportData } from './report-data.ts';
 import type { RuleUseSource } from './rule-uses.ts';
 import type { Steps } from '../steps.ts';
 import type { SampledCall } from './sampled-call.ts';
-import type { ShapeCounts, ShapeKey } from './shape-counts.ts';
 
 /** One comparison kept for people to look at. Everything in it that comes from data is redacted by whoever makes it. */
 export interface ComparisonSample {

@@ -6,7 +6,7 @@ import {
   shapeKeyText,
   type ShapeKey,
   type ShapeTotals,
-} from './shape-counts.ts';
+} from './cell.ts';
 
 /** The shape under which calls are counted that there was no room for one by one, or whose shape can't be used. */
 export const otherShapes = '(others)';

@@ -15,6 +15,8 @@ export interface ShapeEvidence {
   readonly stage: Stage;
   /** Calls that a caller made. */
   readonly calls: number;
+  /** Of these, how many a caller saw fail, whichever leg answered. */
+  readonly failed: number;
   /** Of these, how many could be compared. */
   readonly eligible: number;
   /** Of these, how many came to a verdict. */

@@ -22,7 +22,8 @@ import {
   rollBack,
   type StoreDatabase,
 } from './store-file.ts';
-import type { Batch, CellRow, OwnRows, RecordingStore } from './store-rows.ts';
+import type { Batch, CellRow, OwnRows } from './store-rows.ts';
+import type { RecordingStore } from './recording-store.ts';
 
 const cellColumns = [
   'writer',

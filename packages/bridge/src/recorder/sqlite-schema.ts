@@ -1,7 +1,7 @@
 import { countNames } from './counts.ts';
 import { keptMinutes, minuteSchema } from './minute-rows.ts';
 import { relianceSchema } from './reliance-rows.ts';
-import { shapeSchema } from './shape-rows.ts';
+import { shapeErrorsSchema, shapeSchema } from './shape-rows.ts';
 import { inTransaction, pragmaValue, type StoreDatabase } from './store-file.ts';
 
 /** Counts, samples and events older than this are removed when the store is opened. */
@@ -57,6 +57,7 @@ const schemas: readonly string[] = [
   alter table sample add column call text;
 `,
   minuteSchema,
+  shapeErrorsSchema,
 ];
 export const schemaVersion: number = schemas.length;
 

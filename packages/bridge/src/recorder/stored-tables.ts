@@ -6,9 +6,10 @@ import {
 } from '@changeover/compare';
 import { stageNamed } from '@changeover/core';
 import { inOneGo, type Steps } from '../steps.ts';
-import { foldedWriter } from '../fleet/fleet-schema.ts';
+import { foldedWriter } from '../fleet/fleet-read.ts';
 import { countNames, noCounts } from './counts.ts';
-import type { CellKey, ReportBuilder } from './report-builder.ts';
+import type { ReportBuilder } from './report-builder.ts';
+import type { CellKey } from './cell.ts';
 import type { RelianceEvidence } from './reliance-book.ts';
 import { addStoredReliance, type StoredReliance } from './reliance-rows.ts';
 import type { RuleUseCount } from './rule-uses.ts';
@@ -77,6 +78,13 @@ export interface StoredEvent {
   fields: string;
 }
 
+/** A rule's row as a store gives it back. */
+export type StoredRule = RuleUseCount & {
+  writer: string;
+  /** When a process that is in it was last counted in. Left out where the row is of one process, which says so itself. */
+  last_at?: number | undefined;
+};
+
 /** All that a store has, at one moment. Each is gone through once, in this order. */
 export interface StoredTables {
   readonly writers: Iterable<StoredWriter>;
@@ -84,7 +92,7 @@ export interface StoredTables {
   readonly groups: Iterable<StoredGroup>;
   readonly samples: Iterable<StoredSampleRow>;
   readonly events: Iterable<StoredEvent>;
-  readonly rules: Iterable<RuleUseCount & { writer: string }>;
+  readonly rules: Iterable<StoredRule>;
   readonly shapes: Iterable<StoredShape>;
   readonly reliance: Iterable<StoredReliance>;
   /** Those from `first` on, in minutes since 1970. Left out where the store keeps none. */
@@ -132,9 +140,11 @@ export function* addStoredInSteps(
     const fields = JSON.parse(text) as Record<string, unknown>;
     builder.addEvent({ at, run: writers.get(writer)?.run ?? writer, kind, fields });
   }
-  for (const { writer, backend, rule, uses, failures } of tables.rules)
-    if (writer !== own?.writer)
-      builder.addRule({ backend, rule, uses, failures }, writers.get(writer)?.last_at ?? 0);
+  for (const { writer, backend, rule, uses, failures, last_at } of tables.rules)
+    if (writer !== own?.writer) {
+      const lastAt = last_at ?? writers.get(writer)?.last_at ?? 0;
+      builder.addRule({ backend, rule, uses, failures }, lastAt);
+    }
   for (const row of tables.shapes) {
     yield 1 / rowsAPart;
     if (row.writer !== own?.writer || !own.shapeParts.has(row.part)) addStoredShape(builder, row);
@@ -192,9 +202,10 @@ function addStoredCell(builder: ReportBuilder, row: StoredCell): void {
     typeof row.paired === 'string'
       ? PairedDifference.fromJSON(JSON.parse(row.paired) as PairedDifferenceJson)
       : new PairedDifference();
+  const { backend, dataset, operation, stage } = row;
   builder.addCell(
     {
-      key: row,
+      key: { backend, dataset, operation, stage },
       counts,
       legacy: histogram(row.legacy_latency),
       pooled: histogram(row.pooled_latency),

@@ -1,22 +1,31 @@
-import { NotComparableError } from '@changeover/core';
-import type { Clock, Leg, LegName, ReadDefinition, WriteDefinition } from '@changeover/core';
-import { isStream } from '../call/invoke.ts';
+import {
+  type Clock,
+  type Leg,
+  type LegName,
+  NotComparableError,
+  type ReadDefinition,
+  type WriteDefinition,
+} from '@changeover/core';
+import { copyAnswer, copyForOtherLeg, isStream, rowCount, tryToCopy } from './copy-answer.ts';
 import type { ResolvedCall } from '../call/resolved-call.ts';
-import type { CallsInFlight } from '../call/calls-in-flight.ts';
-import { callerTrace } from './caller-trace.ts';
+import type { CallsInFlight } from './process-load.ts';
+import { callerTrace } from '../guarantees/index.ts';
 import { type ComparisonSinks, reportComparison } from './comparison-log.ts';
-import { type AnswerStyle, LoopBudget } from './loop-budget.ts';
+import {
+  type AnswerStyle,
+  LoopBudget,
+  ShapeCosts,
+  type ShapeQuotaOptions,
+  ShapeQuotas,
+} from './budgets.ts';
 import { ReadComparison } from './read-comparison.ts';
 import type { ShedReason } from '../recorder/shed-reason.ts';
 import { errorCode, ShadowCaller } from './shadow-caller.ts';
 import { ShadowQueue, type ShadowQueueOptions, type ShadowTask } from './shadow-queue.ts';
-import { ShapeCosts } from './shape-costs.ts';
-import { type ShapeQuotaOptions, ShapeQuotas } from './shape-quotas.ts';
-import { copyAnswer, copyForOtherLeg, rowCount, tryToCopy } from './copy-answer.ts';
 import { PendingComparison } from './pending-comparison.ts';
 import { RecentCalls } from './recent-calls.ts';
 import { type ReproduceOptions, type Reproduction, reproduceRead } from './reproduction.ts';
-import { SeenDifferences } from './seen-differences.ts';
+import { SeenDifferences } from './compared-read.ts';
 import { WriteComparer } from './write-comparer.ts';
 import { ConsecutiveDifferences, type TableRead } from './write-context.ts';
 

@@ -1,8 +1,6 @@
-import { compareDigests } from '@changeover/compare';
-import type { LegName } from '@changeover/core';
-import type { Undetermined } from '@changeover/core';
+import type { LegName, Undetermined } from '@changeover/core';
 import type { Verdict } from '../recorder/cell.ts';
-import type { Outcome } from './shadow-caller.ts';
+import { type Outcome, sameOutcome } from './shadow-caller.ts';
 
 /** Both legs' outcomes of one run. */
 export interface Round {
@@ -55,15 +53,6 @@ export const mostRounds = 5;
 /** Reruns for a difference that stays while somebody may write. Who sets a value and takes it back all the time makes the legs, read
  * in turn, say one thing and the other: once in 4 times for two reads, once in 65,536 for sixteen. */
 export const turnRounds = 8;
-
-/** Whether two outcomes are the same for the caller. Errors are compared by kind. */
-export function sameOutcome(a: Outcome, b: Outcome, ordered: boolean): boolean {
-  if (a.kind === 'error' || b.kind === 'error') {
-    return a.kind === 'error' && b.kind === 'error' && a.code === b.code;
-  }
-  const comparison = compareDigests(a.digest, b.digest);
-  return comparison === 'equal' || (!ordered && comparison === 'order');
-}
 
 /** Whether the data's state is the same as it was; undefined where neither is known. One that was known once only is another. */
 export function sameState(

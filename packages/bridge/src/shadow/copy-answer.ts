@@ -1,5 +1,3 @@
-import { isStream } from '../call/invoke.ts';
-
 /**
  * Copies a call's arguments, so that the shadow leg works on what the caller passed: the caller may change its objects
  * as soon as it has its answer, and the shadow leg must not be able to change them at all.
@@ -142,4 +140,11 @@ export function rowCount(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 1;
   const { rows } = value as { rows?: unknown };
   return Array.isArray(rows) ? rows.length : 1;
+}
+
+/** True for an answer that is read piece by piece: a stream, an iterator, a cursor. Reading it would take it from the caller. */
+export function isStream(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const { next, pipe } = value as { readonly next?: unknown; readonly pipe?: unknown };
+  return typeof next === 'function' || typeof pipe === 'function' || Symbol.asyncIterator in value;
 }

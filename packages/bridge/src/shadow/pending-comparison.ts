@@ -1,6 +1,5 @@
 import type { ComparedCall, ComparisonRecord } from './comparison-log.ts';
-import type { Cell } from '../recorder/cell.ts';
-import type { ShapeCounts } from '../recorder/shape-counts.ts';
+import type { Cell, ShapeCounts } from '../recorder/cell.ts';
 import type { ShedReason } from '../recorder/shed-reason.ts';
 
 /**
@@ -63,7 +62,9 @@ export class PendingComparison {
     this.#settled = true;
     this.#cell.countVerdict(record.verdict);
     this.#shape.countVerdict(record.verdict);
-    this.#report(record, { args: this.args, trace: this.#trace });
+    // A match of all that there was to compare is counted, and nobody is told.
+    if (record.verdict !== 'match' || record.unseen !== undefined)
+      this.#report(record, { args: this.args, trace: this.#trace });
   }
 
   /** Sheds what was not begun, so that its shape's quota is left for another call. */

@@ -5,14 +5,13 @@ import {
   type Finding,
   firstRounds,
   type Round,
-  sameOutcome,
   type Surroundings,
 } from './confirmation.ts';
+import { sameOutcome, type ShadowCaller } from './shadow-caller.ts';
 import { describeDifference, describeOutcomes } from './difference-summary.ts';
 import { type Moment, QuietRounds } from './quiet-rounds.ts';
 import type { PendingComparison } from './pending-comparison.ts';
 import { type FullRound, ReadRounds } from './read-rounds.ts';
-import type { ShadowCaller } from './shadow-caller.ts';
 
 /** Rounds that a write fell into before the reruns are given up. */
 const maxLostRounds = 12;

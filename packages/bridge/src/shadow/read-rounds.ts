@@ -1,6 +1,7 @@
 import type { HeldSnapshot, OpenParts, ShadowCall } from '@changeover/core';
 import type { ComparedRead, Results } from './compared-read.ts';
-import { type Excuse, type Round, sameOutcome } from './confirmation.ts';
+import { type Excuse, type Round } from './confirmation.ts';
+import { type Outcome, sameOutcome, type ShadowCaller } from './shadow-caller.ts';
 import { rowCount } from './copy-answer.ts';
 import {
   determinedPart,
@@ -10,7 +11,6 @@ import {
   isAmong,
 } from './open-parts.ts';
 import { roundingExcuse } from './rounding.ts';
-import type { Outcome, ShadowCaller } from './shadow-caller.ts';
 
 /** Rows among which those that a limit took are looked for. */
 const mostCandidates = 5_000;

@@ -1,6 +1,6 @@
 import type { ShadowCall, ShadowLeg } from '@changeover/core';
 import type { ResolvedCall } from '../call/resolved-call.ts';
-import type { ShapeCounts } from '../recorder/shape-counts.ts';
+import type { ShapeCounts } from '../recorder/cell.ts';
 
 /** After a rehearsal over its budget this many are left out, twice as many after each further one. */
 const firstPause = 8;

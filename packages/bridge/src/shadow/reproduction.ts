@@ -1,14 +1,18 @@
-import { ChangeoverError, type Clock, type Digest } from '@changeover/core';
-import type { AnswerFacts, ReadDefinition } from '@changeover/core';
+import {
+  type AnswerFacts,
+  ChangeoverError,
+  type Clock,
+  type Digest,
+  type ReadDefinition,
+} from '@changeover/core';
 import type { ResolvedCall } from '../call/resolved-call.ts';
-import { Cell, type Verdict } from '../recorder/cell.ts';
+import { Cell, ShapeCounts, type Verdict } from '../recorder/cell.ts';
 import type { SampleValues } from '../recorder/sampled-call.ts';
-import { ShapeCounts } from '../recorder/shape-counts.ts';
 import { type ComparisonRecord, mismatchId } from './comparison-log.ts';
 import { type ShownCell, shownCells } from './difference-summary.ts';
 import { PendingComparison } from './pending-comparison.ts';
 import { ReadComparison } from './read-comparison.ts';
-import { SeenDifferences } from './seen-differences.ts';
+import { SeenDifferences } from './compared-read.ts';
 import type { Outcome, ShadowCaller } from './shadow-caller.ts';
 
 /** What one leg answered. */

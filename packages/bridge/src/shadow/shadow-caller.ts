@@ -1,17 +1,34 @@
-import { NotComparableError, SnapshotLostError } from '@changeover/core';
-import type { Clock, Digest, HeldSnapshot, Leg, LegName, ShadowCall } from '@changeover/core';
-import { digestResult, Redactor } from '@changeover/compare';
+import {
+  type Clock,
+  type Digest,
+  type HeldSnapshot,
+  type Leg,
+  type LegName,
+  NotComparableError,
+  type ShadowCall,
+  SnapshotLostError,
+} from '@changeover/core';
+import { compareDigests, digestResult, Redactor } from '@changeover/compare';
 import { callForComparison } from '../guarantees/index.ts';
 import { LegLane } from './leg-lane.ts';
-import type { LoopBudget } from './loop-budget.ts';
+import type { LoopBudget } from './budgets.ts';
 import { comesOfLoad } from './comes-of-load.ts';
-import { isPromise } from '../call/invoke.ts';
+import { isPromise } from '../call/leg-calls.ts';
 
 /** What a leg made of a call: a result by its digest, or an error by its kind. */
 export type Outcome =
   | { readonly kind: 'result'; readonly digest: Digest }
   /** `unavailable`: it tells nothing of the data, for nothing was run or it was given up. */
   | { readonly kind: 'error'; readonly code: string; readonly unavailable: boolean };
+
+/** Whether two outcomes are the same for the caller. Errors are compared by kind. */
+export function sameOutcome(a: Outcome, b: Outcome, ordered: boolean): boolean {
+  if (a.kind === 'error' || b.kind === 'error') {
+    return a.kind === 'error' && b.kind === 'error' && a.code === b.code;
+  }
+  const comparison = compareDigests(a.digest, b.digest);
+  return comparison === 'equal' || (!ordered && comparison === 'order');
+}
 
 /** A result with its outcome, for showing a difference. */
 export interface FullOutcome {

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import { ManualClock } from '../../../../test/kit/manual-clock.ts';
-import { CallsInFlight } from '../call/calls-in-flight.ts';
+import { CallsInFlight } from './process-load.ts';
 import { ShadowQueue, type ShadowQueueOptions, type ShadowTask } from './shadow-queue.ts';
 
 interface Seen {

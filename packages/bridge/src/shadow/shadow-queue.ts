@@ -1,8 +1,7 @@
 import type { Clock, Timer } from '@changeover/core';
-import { CallsInFlight } from '../call/calls-in-flight.ts';
-import { EventLoopLoad } from './event-loop-load.ts';
+import { CallsInFlight, EventLoopLoad } from './process-load.ts';
 import type { ShedReason } from '../recorder/shed-reason.ts';
-import { TokenBucket } from './token-bucket.ts';
+import { TokenBucket } from './budgets.ts';
 
 /** How much comparison work may be under way at once. */
 export interface ShadowQueueOptions {

@@ -5,7 +5,7 @@ import { silentLogger } from '../log.ts';
 import type { Verdict } from '../recorder/cell.ts';
 import { openRecorder } from '../recorder/open-recorder.ts';
 import type { Recorder } from '../recorder/recorder.ts';
-import { ShapeQuotas } from '../shadow/shape-quotas.ts';
+import { ShapeQuotas } from '../shadow/budgets.ts';
 import { createStaticStageSource } from '../stages/flags/static-stage-source.ts';
 import type { StageSource } from '../stages/flags/stage-source.ts';
 import { PromotionGate } from '../stages/gates/promotion-gate.ts';

@@ -12,12 +12,11 @@ import {
   type StaticStageSource,
 } from '../stages/flags/static-stage-source.ts';
 import type { Logger } from '../log.ts';
-import { Cell } from '../recorder/cell.ts';
+import { Cell, ShapeCounts, type ShapeKey, shapeKeyText } from '../recorder/cell.ts';
 import type { Counted } from '../recorder/cell-book.ts';
 import type { ComparisonSample, Recorder } from '../recorder/recorder.ts';
 import type { RelianceSeen } from '../recorder/reliance-book.ts';
 import type { RuleUseSource } from '../recorder/rule-uses.ts';
-import { ShapeCounts, type ShapeKey, shapeKeyText } from '../recorder/shape-counts.ts';
 
 /** An API of one's own, as someone might bridge it: nothing of it is known to the router but its table. */
 export interface Notes {
@@ -53,6 +52,8 @@ export class NotesLeg implements Leg<Notes> {
   /** What it says of the data's state. */
   token: string | undefined = undefined;
   readonly state = (): Promise<string | undefined> => Promise.resolve(this.token);
+  endable?: NonNullable<Leg<Notes>['endable']>;
+  keepsOrder?: NonNullable<Leg<Notes>['keepsOrder']>;
 
   constructor(name: LegName, log: string[]) {
     this.name = name;

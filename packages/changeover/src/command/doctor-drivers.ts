@@ -10,6 +10,8 @@ interface Supported {
   readonly from: string;
   /** The first major version that is not supported. Default: none. */
   readonly below?: number;
+  /** From which version on it needs a Node newer than Changeover does: an older one ends when it is used. */
+  readonly newerNode?: { readonly since: string; readonly node: string };
   /** What it is for, where it isn't installed. */
   readonly use: string;
   /** Packages that need it: where one is installed and this is not, that is said. */
@@ -26,7 +28,12 @@ export const supportedPackages: readonly Supported[] = [
     use: 'telling what a statement of PostgreSQL does',
     neededBy: ['pg'],
   },
-  { name: 'better-sqlite3', from: '11.0', use: 'SQLite, and changeover/better-sqlite3' },
+  {
+    name: 'better-sqlite3',
+    from: '11.0',
+    newerNode: { since: '13.0', node: '22.14' },
+    use: 'SQLite, and changeover/better-sqlite3',
+  },
   { name: '@duckdb/node-api', from: '1.0', use: 'DuckDB, and changeover/duckdb' },
   { name: 'kysely', from: '0.28', use: 'changeover/kysely' },
   { name: 'knex', from: '3.0', use: 'changeover/knex' },
@@ -47,9 +54,16 @@ function checkDrivers({ folder, env }: DoctorSubject): readonly DoctorFinding[] 
   ];
 }
 
-function driverFinding(
-  { name, from, below, use, neededBy = [] }: Supported,
+/**
+ * What is found of one of them.
+ *
+ * @param found the installed version of each.
+ * @param node `process.versions.node`.
+ */
+export function driverFinding(
+  { name, from, below, newerNode, use, neededBy = [] }: Supported,
   found: ReadonlyMap<string, string | undefined>,
+  node: string = process.versions.node,
 ): DoctorFinding {
   const version = found.get(name);
   if (version === undefined) {
@@ -62,6 +76,18 @@ function driverFinding(
           found: `not installed, though ${user} is; it is for ${use}`,
           todo: `npm install ${name}   (a bridge over ${user} needs it)`,
         };
+  }
+  if (
+    newerNode !== undefined &&
+    isBetween(version, newerNode.since, undefined) &&
+    !isBetween(node, newerNode.node, undefined)
+  ) {
+    return {
+      check: name,
+      status: 'problem',
+      found: `${version} needs Node ${newerNode.node} or newer, and this is ${node}`,
+      todo: `use a newer Node, or npm install ${name}@${String(parseInt(newerNode.since, 10) - 1)}`,
+    };
   }
   const isSupported = isBetween(version, from, below);
   const range =

@@ -42,7 +42,7 @@ export const initHandles: readonly InitHandle[] = [
     ],
     body: ({ name, variable, found }) => `export const ${variable} = bridgeKnex(
   knex({ ${overSqlite(found) ? "client: 'better-sqlite3', connection: { filename: 'data.db' }, useNullAsDefault: true" : `client: 'pg', connection: ${databaseUrl} ?? 'postgres://localhost/app'`} }),
-  { name: ${JSON.stringify(name)} }, // the flag is changeover.${name}
+  { name: '${name}' }, // the flag is changeover.${name}
 );
 `,
   },
@@ -60,7 +60,7 @@ export const initHandles: readonly InitHandle[] = [
       name,
       variable,
     }) => `export const ${variable} = bridgeClient(new pg.Client(${databaseUrl}), {
-  name: ${JSON.stringify(name)}, // the flag is changeover.${name}
+  name: '${name}', // the flag is changeover.${name}
   // key: () => tenant.getStore(), // what moves by itself. Default: all of it together
 });
 `,
@@ -80,7 +80,7 @@ export const initHandles: readonly InitHandle[] = [
       variable,
       typescript,
     }) => `export const ${variable}${typescript ? ': Database.Database' : ''} = bridgeDatabase(new Database('data.db'), {
-  name: ${JSON.stringify(name)}, // the flag is changeover.${name}
+  name: '${name}', // the flag is changeover.${name}
 });
 `,
   },
@@ -104,7 +104,7 @@ function duckdbWiring({ name, variable }: WiringSubject): string {
 async function open() {
   const instance = await DuckDBInstance.create('data.duckdb');
   return bridgeConnection(await instance.connect(), {
-    name: ${JSON.stringify(name)}, // the flag is changeover.${name}
+    name: '${name}', // the flag is changeover.${name}
     pooled: () => instance.connect(), // another connection to the same instance
   });
 }
@@ -127,7 +127,7 @@ function kyselyWiring({ name, variable, typescript, found }: WiringSubject): str
       );
   return `${typescript ? '// Your own tables.\nexport interface Tables {\n  notes: { id: number; text: string };\n}\n\n' : ''}export const ${variable} = new Kysely${typescript ? '<Tables>' : ''}({
   dialect: new BridgeDialect({
-    name: ${JSON.stringify(name)}, // the flag is changeover.${name}
+    name: '${name}', // the flag is changeover.${name}
     legacy: ${legacy ?? ''}, // as it was
     pooled: ${pooled ?? ''}, // what is to take its place
   }),

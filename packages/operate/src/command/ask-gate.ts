@@ -27,7 +27,9 @@ export async function askGate(
   await context.withMigration(options, (migration, terminal) => {
     const name = backend === undefined ? undefined : backendNamed(migration, backend);
     const known =
-      name === undefined || key === undefined ? undefined : keyNamed(migration, name, key, false);
+      name === undefined || key === undefined
+        ? undefined
+        : keyNamed(migration, name, key, undefined);
     const asked = askedOf(migration, name, known);
     exitCode = exitCodeOf[asked.decision];
     if (options.format === 'junit') {

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { counted, readFollowers } from '@changeover/bridge';
-import type { Subject } from './hold.ts';
+import type { Subject } from './subject.ts';
 import type { Migration } from './migration.ts';
 
 /** Programs follow within half a second and store that they did within one more. */
@@ -43,9 +43,12 @@ export async function awaitFollowers(
   }
 }
 
-/** The same in a sentence; none where nobody called. */
+/** The same in a sentence. */
 export function followingText({ callers, followed, lastMs }: Following): string[] {
-  if (callers === 0) return [];
+  if (callers === 0)
+    return [
+      'No program that shares this store has called it in the last seconds. One that has uses another store: --store PLACE.',
+    ];
   const programs = counted(callers, 'program', 'programs');
   const rest = callers - followed;
   return [

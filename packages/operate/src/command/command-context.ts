@@ -15,7 +15,8 @@ export interface CommonOptions extends PlaceOptions {
 
 /** What {@link withReason} lets a person type. */
 export interface ChangingOptions extends CommonOptions {
-  readonly reason: string;
+  /** Asked for by {@link changeOptions}, so that a misspelt option is told as what it is. */
+  readonly reason?: string;
   readonly who?: string;
   readonly plan?: boolean;
 }
@@ -73,15 +74,19 @@ export class CommandContext {
   }
 }
 
-/** @throws {CommandError} where the reason is empty. */
+/** @throws {CommandError} where there is no reason, or an empty one. */
 export function changeOptions(options: ChangingOptions): ChangeOptions {
-  const reason = options.reason.trim();
+  const reason = options.reason?.trim() ?? '';
   if (reason === '')
     throw new CommandError(
-      '--reason needs a text: the ledger keeps it for whoever asks why.',
+      '--reason needs a text, as in --reason "slow since 03:10": the ledger keeps it for whoever asks why.',
       exitCodes.usage,
     );
   return { who: options.who ?? userInfo().username, reason, plan: options.plan === true };
+}
+
+export function keyArgument(): Argument {
+  return new Argument('<key>', 'the name of a dataset or tenant, as changeover status lists it');
 }
 
 export function backendArgument(): Argument {
@@ -118,7 +123,7 @@ export function withFormat(command: Command): Command {
 /** For a command that changes something. */
 export function withReason(command: Command): Command {
   return withFormat(command)
-    .requiredOption('--reason <text>', 'why; it goes into the ledger')
+    .option('--reason <text>', 'why, which must be said; it goes into the ledger')
     .option('--who <name>', 'who does it; default: the name you are logged in with')
     .option('--plan', 'show what would change, and change nothing');
 }

@@ -1,8 +1,9 @@
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import {
   checkFlags,
   openStageSource,
+  readFlagsText,
   type ParsedSettings,
   readRecordings,
   silentLogger,
@@ -72,12 +73,13 @@ function checkFlagsFile(path: string): DoctorFinding {
       todo: 'npx changeover init (or name yours: --flags FILE, CHANGEOVER_FLAGS)',
     };
   }
+  const validate = `changeover flags validate ${path}`;
   let problems: readonly string[];
   try {
-    const document: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    const document: unknown = JSON.parse(readFlagsText(path));
     problems = checkFlags(document, 'file').problems.map(({ message }) => message);
   } catch (error) {
-    problems = [messageOf(error)];
+    return { check: 'flags', status: 'problem', found: messageOf(error), todo: validate };
   }
   return problems.length === 0
     ? ok('flags', `${path} is valid`)
@@ -85,7 +87,7 @@ function checkFlagsFile(path: string): DoctorFinding {
         check: 'flags',
         status: 'problem',
         found: `${path} is refused: ${problems[0] ?? ''}`,
-        todo: `changeover flags validate ${path}`,
+        todo: validate,
       };
 }
 

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { counted } from '@changeover/bridge';
 import {
   type AddSubcommand,
   type CommandContext,
@@ -79,7 +80,7 @@ function showFindings(
       '',
       problems + warnings === 0
         ? 'No problem was found.'
-        : `${String(problems)} problems, ${String(warnings)} warnings.`,
+        : `${counted(problems, 'problem', 'problems')}, ${counted(warnings, 'warning', 'warnings')}.`,
     ],
     { ok: problems === 0, problems, warnings, findings },
   );

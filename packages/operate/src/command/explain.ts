@@ -1,6 +1,7 @@
 import { stages } from '@changeover/core';
 import { type LedgerChange, routes, stageFlag } from '@changeover/bridge';
 import type { KeyVerdict } from '@changeover/bridge';
+import { errorJson, failedOfKey, failedText } from '../report/failed-calls.ts';
 import { relianceOfKey } from '../report/reliance-lines.ts';
 import { stageMeaning } from '../report/stage-text.ts';
 import { type Migration, type KeyStatus } from './migration.ts';
@@ -10,6 +11,7 @@ import { acceptCommands, whyNotAtTarget, aheadText } from './standing-text.ts';
 import type { Terminal } from './terminal.ts';
 
 const shownLines = 10;
+const shownShapes = 5;
 
 /** Why a key is on its stage, what that means for a call, and what to type next: `changeover explain`. */
 export function explain(
@@ -27,6 +29,9 @@ export function explain(
   const gates = gatesOf(migration, keyStatus);
   const notes = notesOf(migration);
   const reliance = relianceOfKey(migration.recordings, backend, key);
+  const failed = failedOfKey(migration.recordings, backend, key).filter(
+    (one) => operation === undefined || one.operation === operation,
+  );
   terminal.answer(
     [
       `${terminal.paint('bold', `${backend} ${key}${operation === undefined ? '' : ` ${operation}`}`)} is on ` +
@@ -40,12 +45,15 @@ export function explain(
       ...(gates?.ahead === undefined || flag.stage !== 'pooled'
         ? []
         : [`         At the load that was seen: ${gates.ahead}.`]),
+      ...failed
+        .slice(0, shownShapes)
+        .map((shape, at) => `${at === 0 ? 'errors ' : '       '}  ${failedText(shape)}`),
       ...reliance.map((line, at) => `${at === 0 ? 'callers' : '       '}  ${line}`),
       `ledger   ${ledgerText(migration, keyStatus)}`,
       ...history.slice(-shownLines).map((change) => `         ${lineText(change)}`),
       ...notes.map((note) => `note     ${terminal.paint('yellow', note)}`),
       '',
-      'To change that:',
+      'To type now:',
       ...commands.map(
         ({ command, effect }) =>
           `  ${command.padEnd(Math.max(...commands.map((one) => one.command.length)))}  ${effect}`,
@@ -68,6 +76,7 @@ export function explain(
         revision: flag.revision,
       },
       gates: gates ?? null,
+      errors: failed.map(errorJson),
       reliance,
       ledger: {
         decidesForward: migration.ledgerDecides,
@@ -77,6 +86,7 @@ export function explain(
       history: history.slice(-shownLines).map(lineJson),
       notes,
       commands,
+      next: commands.map(({ command }) => command),
     },
   );
 }
@@ -129,6 +139,12 @@ function lineText(line: LedgerChange): string {
   return `${new Date(at).toISOString()}  ${from} → ${to}${held ? ', held' : ''}${subject}  ${who}: ${reason}`;
 }
 
+function hasMismatches({ recordings }: Migration, backend: string, key: string): boolean {
+  return (recordings?.byDataset ?? []).some(
+    (one) => one.backend === backend && one.dataset === key && one.mismatch > 0,
+  );
+}
+
 interface NextCommand {
   readonly command: string;
   readonly effect: string;
@@ -141,6 +157,9 @@ function commandsFor(migration: Migration, keyStatus: KeyStatus): NextCommand[] 
     effect: 'let pass what nothing compares',
   }));
   const name = `${backend} ${key}`;
+  // What differed is looked at before it is let go on.
+  if (hasMismatches(migration, backend, key))
+    commands.push({ command: `changeover mismatches ${name}`, effect: 'see what differed' });
   const next = stages[stages.indexOf(stage) + 1];
   if (line?.held === true) {
     const whole = isWhole(line) ? backend : name;

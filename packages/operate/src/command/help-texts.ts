@@ -9,7 +9,8 @@ Each key (dataset, tenant) of each backend, which is a bridge by its name, is on
 
 A feature flag asks for the stage. A hold, by a guardrail or a person, keeps a
 key back whatever the flag asks. Changes go to the ledger in the comparison
-store; all programs that share the store follow within half a second, within two where it is a database.`;
+store; all programs that share the store follow within half a second, within two
+where it is a database.`;
 
 /** Examples below each command's help, by command. */
 export const examples: Readonly<
@@ -46,8 +47,9 @@ Why is a key where it is?
 Move it one stage forward, or back to legacy:
   $ changeover promote notes inbox --reason "a week without a mismatch"
   $ changeover rollback notes inbox --reason "slow since 03:10"
-Something is wrong and nobody knows what: put a whole backend back.
+Something is wrong and nobody knows what: put a whole backend back, or all.
   $ changeover kill notes --reason "pager"
+  $ changeover kill --all --reason "pager"
 
 Exit codes: 0 done, 1 error, 2 wrong usage, 3 inconclusive, 99 a gate failed.
 Colour is used on a terminal alone, and not where NO_COLOR is set.`,
@@ -96,16 +98,20 @@ It goes no further than it is until changeover resume, whatever the flag asks.
 
 Examples:
   $ changeover hold notes inbox --reason "quarter end"
-  $ changeover hold notes inbox --at shadow --reason "look at the mismatches first"`,
+  $ changeover hold notes inbox --at shadow --reason "look at it first"`,
   rollback: `
 It needs neither the flags nor the gates, and holds until changeover resume.
+All keys of a backend go back by changeover kill.
 
 Examples:
   $ changeover rollback notes inbox --reason "slow since 03:10"
   $ changeover rollback notes inbox --reason "drill" --plan`,
   kill: `
+It needs neither the flags nor the gates, and holds until changeover resume.
+
 Examples:
   $ changeover kill notes --reason "pager"
+  $ changeover kill --all --reason "pager"
   $ changeover resume notes --reason "it was the network"`,
   resume: `
 Without a key it ends changeover kill; a key that is held by itself stays held.
@@ -141,7 +147,7 @@ Where UNLEASH_URL names a flag server, it gets what it lacks of the file: flags,
 a flag, behind the holds), segments, dependencies. That needs UNLEASH_ADMIN_TOKEN; --plan lists the steps.
 
 Examples:
-  $ changeover flags apply flags/next.json --reason "10 % of notes to shadow" --plan
+  $ changeover flags apply flags/next.json --reason "10 % of notes" --plan
   $ changeover flags apply flags/next.json --reason "10 % of notes to shadow"`,
   flagsPull: `
 It needs UNLEASH_URL and UNLEASH_TOKEN, and never changes the server.
@@ -170,6 +176,6 @@ Examples:
   $ changeover adopt src/db.ts`,
   gate: `
 Examples:
-  $ changeover gate notes && changeover promote notes inbox --reason "the gates hold"
+  $ changeover gate notes && changeover promote notes inbox --reason "it holds"
   $ changeover gate --gates flags/gates.json --format junit > gates.xml`,
 };

@@ -59,7 +59,7 @@ class Notes {
 const singleton = new Notes();
 
 export const ${variable} = createBridge({
-  name: ${JSON.stringify(name)}, // the flag is changeover.${name}
+  name: '${name}', // the flag is changeover.${name}
   legacy: () => singleton,
   pooled: () => new Notes(), // what is to take its place, on the same store
   operations: {

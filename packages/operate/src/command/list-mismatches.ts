@@ -18,7 +18,9 @@ export async function listMismatches(
   await context.withMigration(options, (migration, terminal) => {
     const name = backend === undefined ? undefined : backendNamed(migration, backend);
     const known =
-      name === undefined || key === undefined ? undefined : keyNamed(migration, name, key, false);
+      name === undefined || key === undefined
+        ? undefined
+        : keyNamed(migration, name, key, undefined);
     showMismatches(migration, terminal, name, known);
   });
 }
@@ -46,6 +48,9 @@ function showMismatches(
           ...found.slice(0, mostShown).flatMap(mismatchLines),
           ...(left > 0 ? [`and ${counted(left, 'more', 'more')}: --format json has all`] : []),
         ],
-    { mismatches: found },
+    {
+      mismatches: found,
+      next: found.slice(0, mostShown).map(({ id }) => `changeover reproduce ${id}`),
+    },
   );
 }

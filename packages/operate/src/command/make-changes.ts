@@ -5,11 +5,12 @@ import {
   type ChangingOptions,
   type CommandContext,
 } from './command-context.ts';
-import { hold, type Subject } from './hold.ts';
+import { CommandError, exitCodes } from './command-error.ts';
+import { hold, holdAll } from './hold.ts';
+import { acceptableNamed, backendNamed, keyNamed, type Subject } from './subject.ts';
 import { type Migration, requireLedger } from './migration.ts';
 import { type KeyName, promote } from './promote.ts';
 import { resume, resumeWhole } from './resume.ts';
-import { acceptableNamed, backendNamed, keyNamed } from './subject.ts';
 import type { Terminal } from './terminal.ts';
 
 /** What each change of a key lets a person type. */
@@ -31,6 +32,11 @@ export interface PromoteSubjectOptions extends ResumeSubjectOptions {
 /** What `hold` lets a person type. */
 export interface HoldSubjectOptions extends SubjectOptions {
   readonly at?: Stage;
+}
+
+/** What `kill` lets a person type. */
+export interface KillOptions extends ChangingOptions {
+  readonly all?: boolean;
 }
 
 type Change<Of = Subject> = (
@@ -78,13 +84,31 @@ export async function rollBackKey(
   await changeKey(context, backend, key, options, asSubject(holdAtLegacy));
 }
 
-/** `changeover kill`. */
-export async function killBackend(
+/** `changeover kill`, of one backend or of all. */
+export async function killBackends(
   context: CommandContext,
-  backend: string,
-  options: SubjectOptions,
+  backend: string | undefined,
+  { all = false, ...options }: KillOptions,
 ): Promise<void> {
-  await changeWhole(context, backend, options, holdAtLegacy);
+  const given = changeOptions(options);
+  if (all === (backend !== undefined)) {
+    throw new CommandError(
+      all
+        ? `Either --all or the backend ${String(backend)}: one of them says what is put back.`
+        : 'Name the backend, as in: changeover kill notes --reason "pager". Every one: changeover kill --all --reason "pager"',
+      exitCodes.usage,
+    );
+  }
+  if (backend !== undefined) {
+    await changeWhole(context, backend, options, holdAtLegacy);
+    return;
+  }
+  await context.withMigration(options, async (migration, terminal) => {
+    requireLedger(migration);
+    const subjects = migration.backends.map((name) => ({ backend: name, target: allKeys }));
+    if (subjects.length === 0) throw new CommandError(noBackend);
+    await holdAll(migration, terminal, subjects, { ...given, at: 'legacy' });
+  });
 }
 
 /** `changeover resume`. */
@@ -102,6 +126,9 @@ export async function resumeSubject(
   if (key === undefined) await changeWhole(context, backend, options, asked(resumeWhole));
   else await changeKey(context, backend, key, options, asSubject(asked(resume)));
 }
+
+const noBackend =
+  'No backend is known: none was called, was moved, or has a flag. Is it the store of your program? Name it with --store PLACE.';
 
 const holdAtLegacy: Change = (migration, terminal, subject, options) =>
   hold(migration, terminal, subject, { ...options, at: 'legacy' });

@@ -36,7 +36,8 @@ export function makeProject(
   const name = nameOf(options.name ?? handle.name);
   const plan = options.plan === true;
   const files = [flagsFile(project, name, plan), wiringFile(project, handle, name, plan)];
-  const install = [...handle.needs(project.packages), 'changeover'].filter(
+  const own = handle.packageName === undefined ? [] : [handle.packageName];
+  const install = [...own, ...handle.needs(project.packages), 'changeover'].filter(
     (one) => !project.packages.has(one),
   );
   const others = handles

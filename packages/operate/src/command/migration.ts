@@ -354,8 +354,24 @@ export function unreadableStore({ storePath }: ParsedSettings, error: unknown): 
   const { code, message } = error as Partial<Record<'code' | 'message', unknown>>;
   return new CommandError(
     `The comparison store ${storePath} can't be read (${String(code)}: ${String(message)}), so no calls and no ` +
-      'holds are known. --store PLACE names another; you need to be a user who may write where it is.',
+      `holds are known. ${storeRemedy(storePath, String(message))}`,
   );
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+function storeRemedy(path: string, message: string): string {
+  if (isFolder(path))
+    return 'It is a folder: name the file, with --store FILE, or its base folder with --base-path FOLDER.';
+  return message.includes('not a database')
+    ? 'It is another file, or a damaged one: name the store of your program with --store PLACE.'
+    : '--store PLACE names another; you need to be a user who may write where it is.';
 }
 
 /** Ledger and recordings as they stand. Where a shared store can't be read, why.
@@ -408,10 +424,10 @@ export const withoutLedger =
   'Until it can, set "enabled": false on the flag "changeover": every call goes to the legacy leg.';
 
 /** @throws {CommandError} where there is no comparison store. */
-export function requireStore({ storePath, ledgerUrl }: ParsedSettings): void {
-  if (ledgerUrl !== undefined || existsSync(storePath)) return;
+export function requireStore(place: ParsedSettings): void {
+  if (statStore(place)) return;
   throw new CommandError(
-    `There is no comparison store at ${storePath}. It is made by the first program that uses the ` +
+    `There is no comparison store at ${place.storePath}. It is made by the first program that uses the ` +
       "bridge. Name that program's store with --store PLACE, or its base folder with --base-path FOLDER. " +
       'To begin with: npx changeover init',
   );

@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { type Stage, stages } from '@changeover/core';
-import { checkFlags, stageFlag } from '@changeover/bridge';
+import { checkFlags, readFlagsText, stageFlag } from '@changeover/bridge';
 import { CommandError } from './command-error.ts';
 import { replaceFile } from './replace-file.ts';
 
@@ -28,7 +27,9 @@ export function moveInFlagsFile(path: string, backend: string, key: string, stag
   const name = stageFlag(backend);
   const feature = document.features.find((one) => one.name === name);
   if (feature === undefined)
-    throw new CommandError(`${path} has no flag ${name}: add it, as flags/README.md shows.`);
+    throw new CommandError(
+      `Nothing was changed: ${path} has no flag ${name}. An example of it: changeover flags example ${backend}`,
+    );
   const constraint = { contextName: 'dataset', operator: 'IN', values: [key] };
   const others = feature.strategies.filter(
     ({ constraints }) => JSON.stringify(constraints) !== JSON.stringify([constraint]),
@@ -59,13 +60,13 @@ export function moveInFlagsFile(path: string, backend: string, key: string, stag
 
 function readFlags(path: string): { readonly features: Feature[] } {
   try {
-    const document: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    const document: unknown = JSON.parse(readFlagsText(path));
     const { problems } = checkFlags(document, 'file');
     if (problems.length > 0) throw new Error(problems[0]?.message);
     return document as { features: Feature[] };
   } catch (error) {
     throw new CommandError(
-      `The flags file can't be used: ${(error as Error).message}. See: changeover flags validate ${path}`,
+      `Nothing was changed, for the flags can't be used: ${(error as Error).message}. See: changeover flags validate ${path}`,
     );
   }
 }

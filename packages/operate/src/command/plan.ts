@@ -44,6 +44,10 @@ export interface ChangeAnswer {
   /** The line that was written; undefined where nothing was. */
   readonly change?: LedgerChange | undefined;
   readonly text: readonly string[];
+  /** What was said before the answer, of which JSON's message has all. Default: nothing. */
+  readonly said?: readonly string[];
+  /** What may be typed now. Default: nothing. */
+  readonly next?: readonly string[];
   /** True where the plan wasn't shown before. */
   readonly showPlan?: boolean;
   readonly more?: object;
@@ -52,13 +56,22 @@ export interface ChangeAnswer {
 /** One answer's shape for all commands that change something. */
 export function answerChange(
   terminal: Terminal,
-  { plan = [], change, text, showPlan: show = false, more = {} }: ChangeAnswer,
+  {
+    plan = [],
+    change,
+    text,
+    said = [],
+    next = [],
+    showPlan: show = false,
+    more = {},
+  }: ChangeAnswer,
 ): void {
   terminal.answer([...(show ? planText(plan) : []), ...text], {
     changed: change !== undefined,
     plan,
     change: change === undefined ? null : lineJson(change),
-    message: text.join(' '),
+    message: [...said, ...text].join(' '),
+    next,
     ...more,
   });
 }

@@ -50,7 +50,7 @@ export async function promote(
   refuseHeld(keyStatus);
   const to = options.to ?? stages[stages.indexOf(from) + 1];
   if (to === undefined || stages.indexOf(to) <= stages.indexOf(from)) {
-    answerChange(terminal, { text: [alreadyThere(subject, from)] });
+    answerChange(terminal, { text: [alreadyThere(subject, from)], next: [backCommand(subject)] });
     return;
   }
   const accept = options.accept ?? [];
@@ -74,11 +74,13 @@ export async function promote(
       plan,
       showPlan: true,
       text: [gates, ...edits.map((edit) => `It would ${edit}.`), 'Nothing was changed.'],
+      next: [backCommand(subject)],
     });
     return;
   }
-  showPlan(terminal, plan);
+  // Before the plan is shown as one that is done: flags that can't be changed end it here.
   const flags = asks ? undefined : await askInFlag(migration, subject, to);
+  showPlan(terminal, plan);
   const change = await record(
     migration,
     keyStatus,
@@ -92,16 +94,22 @@ export async function promote(
       `${backend} ${key}: ${from} → ${terminal.paint('bold', to)}. ${gates}`,
       ...(flags === undefined ? [] : [`${flags} has a strategy for ${key} now.`]),
       'Running programs that read these flags follow within a few seconds.',
-      `The way back: changeover rollback ${backend} ${key} --reason "..."`,
+      `The way back: ${backCommand(subject)}`,
     ],
+    next: [backCommand(subject)],
     more: { flags: flags ?? null, forced },
   });
 }
 
-function alreadyThere({ backend, key }: KeyName, stage: Stage): string {
+function alreadyThere(subject: KeyName, stage: Stage): string {
+  const { backend, key } = subject;
   return stage === 'pooled'
     ? `${backend} ${key} is on pooled, the last stage, already.`
-    : `${backend} ${key} is on ${stage} already. Back: changeover rollback ${backend} ${key} --reason "..."`;
+    : `${backend} ${key} is on ${stage} already. Back: ${backCommand(subject)}`;
+}
+
+function backCommand({ backend, key }: KeyName): string {
+  return `changeover rollback ${backend} ${key} --reason "..."`;
 }
 
 /** The reason as the ledger keeps it: whatever went past the gates is said beside it. */

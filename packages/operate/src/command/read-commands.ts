@@ -4,6 +4,7 @@ import {
   type CommonOptions,
   backendArgument,
   groups,
+  keyArgument,
   withFormat,
 } from './command-context.ts';
 import { examples } from './help-texts.ts';
@@ -32,7 +33,7 @@ export function addReadCommands(program: Command, context: CommandContext): void
           const known =
             name === undefined || key === undefined
               ? undefined
-              : keyNamed(migration, name, key, false);
+              : keyNamed(migration, name, key, undefined);
           showStatus(migration, terminal, { backend: name, key: known, held: options.held });
         });
       },
@@ -41,7 +42,7 @@ export function addReadCommands(program: Command, context: CommandContext): void
     .helpGroup(groups.look)
     .description('why a key is on its stage, and how to change that')
     .addArgument(backendArgument())
-    .argument('<key>')
+    .addArgument(keyArgument())
     .argument('[operation]', 'for this operation alone, as in readTable')
     .option('--unseen', 'accept names that have not been called yet')
     .addHelpText('after', examples.explain)
@@ -85,17 +86,20 @@ export function addReadCommands(program: Command, context: CommandContext): void
         key: string | undefined,
         options: CommonOptions & { readonly limit: string },
       ) => {
-        const [{ showHistory }, { backendNamed, keyNamed, limitNamed }] = await Promise.all([
-          import('./history.ts'),
-          import('./subject.ts'),
-        ]);
+        const [{ showHistory }, { backendNamed, keyNamed, limitNamed }, { requireStore }] =
+          await Promise.all([
+            import('./history.ts'),
+            import('./subject.ts'),
+            import('./migration.ts'),
+          ]);
         const limit = limitNamed(options.limit);
+        requireStore(await context.place(options));
         await context.withMigration(options, (migration, terminal) => {
           const name = backend === undefined ? undefined : backendNamed(migration, backend);
           const known =
             name === undefined || key === undefined
               ? undefined
-              : keyNamed(migration, name, key, false);
+              : keyNamed(migration, name, key, undefined);
           showHistory(migration, terminal, { backend: name, key: known, limit });
         });
       },

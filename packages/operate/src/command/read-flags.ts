@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { checkFlags, type FlagProblem } from '@changeover/bridge';
+import { checkFlags, type FlagProblem, readFlagsText } from '@changeover/bridge';
 import { CommandError, exitCodes } from './command-error.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -9,7 +8,7 @@ import type { Terminal } from './terminal.ts';
  * @throws {CommandError} for one that isn't. */
 export function readFlags(path: string): string {
   const [problem] = problemsOf(path);
-  if (problem === undefined) return readFileSync(path, 'utf8');
+  if (problem === undefined) return readFlagsText(path);
   throw new CommandError(
     `${path} would be refused: ${problem.message}. See: changeover flags validate ${path}`,
   );
@@ -34,9 +33,9 @@ export function validateFlags(path: string, terminal: Terminal): number {
 function problemsOf(path: string): readonly FlagProblem[] {
   let text;
   try {
-    text = readFileSync(path, 'utf8');
+    text = readFlagsText(resolve(path));
   } catch (error) {
-    throw new CommandError(`${resolve(path)} can't be read: ${(error as Error).message}`);
+    throw new CommandError(`The flags can't be read: ${(error as Error).message}`);
   }
   let document: unknown;
   try {

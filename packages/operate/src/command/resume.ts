@@ -1,5 +1,14 @@
-import { allKeys, earlierStage, noKey, type Stage, stages, type Target } from '@changeover/core';
 import {
+  allKeys,
+  earlierStage,
+  keyTarget,
+  noKey,
+  type Stage,
+  stages,
+  type Target,
+} from '@changeover/core';
+import {
+  counted,
   flagsDecideAloneText,
   type LedgerChange,
   rowDataset,
@@ -8,12 +17,15 @@ import {
 } from '@changeover/bridge';
 import type { ChangeOptions } from './command-context.ts';
 import { CommandError, exitCodes } from './command-error.ts';
-import { follow, movesBy, nameOf, type Subject, typedName } from './hold.ts';
+import { follow, movesBy, nameOf, typedName } from './hold.ts';
+import { type Subject } from './subject.ts';
 import { type KeyStatus, type Migration, requireLedger } from './migration.ts';
-import { answerChange, showPlan } from './plan.ts';
+import { answerChange, type ChangeAnswer, type PlannedMove, showPlan } from './plan.ts';
 import type { Terminal } from './terminal.ts';
 import { turnFlag } from './turn-flag.ts';
 import { writeLedger, writeLedgerLines } from './write-ledger.ts';
+
+const shownKeys = 10;
 
 /** Where a key goes that was held. */
 export interface ResumeOptions extends ChangeOptions {
@@ -57,16 +69,15 @@ export async function resume(
         `Not ${nameOf(subject)} alone is held, all of ${backend} is. Type: changeover resume ${backend} --reason "..."`,
       );
     }
-    answerChange(terminal, {
-      text: [`${nameOf(subject)} is not held: there is nothing to resume.`],
-    });
+    answerChange(terminal, notHeld(migration, subject));
     return;
   }
   const to = options.to ?? laterStage(last.to, 'shadow');
   const resumed = (_stage: Stage, name: string): Stage =>
     stageAfter(migration, last, subject, name, to);
   const plan = movesBy(migration, subject, resumed);
-  for (const { key, from, to: asked } of plan)
+  // What the ledger lets it reach is judged, whatever its flag asks now: a flag that is raised later goes there without a gate.
+  for (const { key, from, to: asked } of reaches(migration, last, subject, to, plan))
     refuseJump(
       migration,
       migration.keyStatus(backend, key),
@@ -80,6 +91,7 @@ export async function resume(
       plan,
       text: [`Would end the hold on ${nameOf(subject)}: ${asks}. Nothing was changed.`],
       showPlan: true,
+      next: resumedCommands(subject),
     });
     return;
   }
@@ -96,6 +108,7 @@ export async function resume(
     plan,
     change,
     more: { flagTurned: flag.turned },
+    next: resumedCommands(subject),
     text: [
       `${nameOf(subject)} is resumed: ${asks}.`,
       ...flag.text,
@@ -103,6 +116,46 @@ export async function resume(
       ...stillHeld,
     ],
   });
+}
+
+/** What to say where nothing is held under this name, and what is held beside it. */
+function notHeld(migration: Migration, subject: Subject): ChangeAnswer {
+  const { backend, target } = subject;
+  const own =
+    target.kind === 'all'
+      ? migration.keys(backend).filter((key) => migration.lastLine(backend, keyTarget(key))?.held)
+      : [];
+  const next = own.map((key) => `changeover resume ${backend} ${key} --reason "..."`);
+  if (own.length === 0)
+    return { text: [`${nameOf(subject)} is not held: there is nothing to resume.`] };
+  return {
+    text: [
+      `${backend} is not held as a whole, ${counted(own.length, 'key is', 'keys are')} held by ${own.length === 1 ? 'itself' : 'themselves'}:`,
+      ...next.slice(0, shownKeys).map((command) => `  ${command}`),
+      ...(next.length > shownKeys ? ['All of them: changeover status --held'] : []),
+    ],
+    next,
+  };
+}
+
+function resumedCommands(subject: Subject): string[] {
+  const { backend, target } = subject;
+  return target.kind === 'key'
+    ? [`changeover explain ${typedName(subject)}`, `changeover gate ${typedName(subject)}`]
+    : [`changeover status ${backend}`];
+}
+
+/** How far keys may go by the ledger once the hold has ended. */
+function reaches(
+  migration: Migration,
+  last: LedgerChange,
+  { backend, target }: Subject,
+  to: Stage,
+  plan: readonly PlannedMove[],
+): readonly PlannedMove[] {
+  return target.kind === 'key' && migration.ledgerDecides
+    ? [{ backend, key: target.name, from: last.to, to }]
+    : plan;
 }
 
 /** Where a key is once the hold has ended: no further than its flag asks, and where the flags decide alone just there. */
@@ -149,11 +202,12 @@ function askText(migration: Migration, { backend, target }: Subject, to: Stage):
     return flag === undefined
       ? 'the flags decide again over each key'
       : `the flag decides again, and asks for ${flag}`;
-  const towards =
-    flag === undefined ? 'where the flags ask for them' : `${flag}, where its flag asks for it`;
-  return target.kind === 'key'
-    ? `it goes to ${flag === undefined ? to : earlierStage(flag, to)}, and from there past its gates to ${towards}`
-    : `keys go no further than ${to}, and from there past their gates ${towards}`;
+  if (flag === undefined)
+    return `keys go no further than ${to}, and from there past their gates where the flags ask for them`;
+  // Its flag asks for no more than where it stands then.
+  if (earlierStage(flag, to) === flag)
+    return `it goes to ${flag}, for which its flag asks${flag === 'legacy' ? '; it goes further by changeover promote, or when its flag asks for more' : ''}`;
+  return `it goes to ${to}, and from there past its gates to ${flag}, for which its flag asks`;
 }
 
 /** Keys that stood further when their backend was put back are judged anew. */

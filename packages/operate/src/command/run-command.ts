@@ -1,10 +1,11 @@
 import { ChangeoverError } from '@changeover/core';
-import { Command, CommanderError } from 'commander';
+import { type Argument, Command, CommanderError } from 'commander';
 import { type AddSubcommand, CommandContext, groups } from './command-context.ts';
 import { CommandError, exitCodes } from './command-error.ts';
 import { examples, synopsis } from './help-texts.ts';
 import { subcommands } from './subcommands.ts';
 import type { Streams } from './terminal.ts';
+import { helpWidth, wrappedHelp } from './wrapped-help.ts';
 
 /** What a package that brings the command adds to it. */
 export interface CommandOptions {
@@ -27,7 +28,8 @@ export async function runCommand(
 ): Promise<number> {
   const context = new CommandContext(streams);
   try {
-    await makeProgram(context, version, more).parseAsync([...args], { from: 'user' });
+    const program = makeProgram(context, version, more);
+    await program.parseAsync(asTyped(program, args), { from: 'user' });
     return context.exitCode;
   } catch (error) {
     // What is wrong was written by commander itself; help that was asked for ends here too, with 0.
@@ -52,7 +54,7 @@ function makeProgram(
     .version(version, '-V, --version', 'the version')
     .configureOutput({
       writeOut: (text) => {
-        stdout.write(text);
+        stdout.write(wrappedHelp(text, helpWidth(stdout)));
       },
       writeErr: (text) => {
         stderr.write(text);
@@ -60,9 +62,9 @@ function makeProgram(
     })
     .exitOverride()
     .showSuggestionAfterError()
-    .showHelpAfterError(
-      'Type changeover --help, or changeover <command> --help, for what there is.',
-    )
+    // Without "[options]", which all of them have, a line leaves room for what it says.
+    .configureHelp({ subcommandTerm: usageOf })
+    .showHelpAfterError('For what there is: changeover --help')
     .addHelpCommand(
       new Command('help')
         .helpOption(false)
@@ -72,7 +74,47 @@ function makeProgram(
     )
     .addHelpText('after', examples.changeover);
   for (const add of [...subcommands, ...more]) add(program, context);
+  for (const command of program.commands) helpAfterError(command, 'changeover');
   return program;
+}
+
+/** What was expected in the place of what was typed: the usage, and one line that works. */
+function helpAfterError(command: Command, above: string): void {
+  const name = `${above} ${command.name()}`;
+  const example = exampleOf(name);
+  command.showHelpAfterError(
+    [
+      `Usage: ${above} ${usageOf(command)} [options]`,
+      ...(example === undefined ? [] : [`As in:  ${example}`]),
+      ...(command.name() === 'rollback' ? ['All keys of a backend: changeover kill'] : []),
+      `For all of it: ${name} --help`,
+    ].join('\n'),
+  );
+  for (const inner of command.commands) helpAfterError(inner, name);
+}
+
+/** The first of the examples that is one of this command. */
+function exampleOf(name: string): string | undefined {
+  return Object.values(examples)
+    .flatMap((text) => [...text.matchAll(/^ {2}\$ (.*?)(?: {2,}.*)?$/gm)])
+    .map(([, line = '']) => line)
+    .find((line) => line.startsWith(`${name} `) && !line.includes('--plan'));
+}
+
+function usageOf(command: Command): string {
+  return [command.name(), ...command.registeredArguments.map(bracketed)].join(' ');
+}
+
+function bracketed(argument: Argument): string {
+  const name = `${argument.name()}${argument.variadic ? '...' : ''}`;
+  return argument.required ? `<${name}>` : `[${name}]`;
+}
+
+/** The help of a command that there isn't would be that of all: it is told as one that was typed. */
+function asTyped(program: Command, [first, second, ...rest]: readonly string[]): string[] {
+  const typed = [first, second].filter((word) => word !== undefined);
+  const isKnown = program.commands.some((one) => one.name() === second);
+  return first === 'help' && second !== undefined && !isKnown ? [second] : [...typed, ...rest];
 }
 
 function messageOf(error: unknown): string {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { allKeys, noKey } from '@changeover/core';
 import { type Decision, type TotalsBy, visibleText } from '@changeover/bridge';
+import { errorJson, failedCalls } from '../report/failed-calls.ts';
 import { relianceOfKey } from '../report/reliance-lines.ts';
 import { textTable } from '../report/text-table.ts';
 import { type Migration, type KeyStatus, keyStatuses } from './migration.ts';
@@ -43,12 +44,13 @@ export function showStatus(
   const killed = migration.backends.filter(
     (backend) => migration.lastLine(backend, allKeys)?.held === true,
   );
+  // Most keys have none: few are gone through for each of thousands.
+  const failing = failedCalls(migration.recordings?.shapes ?? []);
   const flags = migration.flags.status();
   const notes = [...heldNotes(migration), ...notesOf(migration)];
   terminal.answer(
     [
-      `flags  ${flags.source === 'default' ? 'none: every call goes to legacy; npx changeover init makes them' : `from the ${flags.source}, revision ${flags.revision}`}` +
-        ` (${migration.place.unleashUrl ?? migration.place.flagsFile})`,
+      `flags  ${flagsText(migration)}`,
       `ledger ${migration.ledgerPlace}`,
       '',
       ...(rows.length === 0
@@ -60,7 +62,11 @@ export function showStatus(
               { title: 'stage' },
               { title: 'flag asks', spare: 1 },
               { title: 'calls', numeric: true },
-              { title: 'failed', numeric: true, spare: 3 },
+              {
+                title: 'failed',
+                numeric: true,
+                ...spareUnless(rows.some(({ totals }) => totals[1] > 0)),
+              },
               { title: 'compared', numeric: true, spare: 2 },
               { title: 'mismatches', numeric: true },
               { title: 'gates' },
@@ -105,12 +111,45 @@ export function showStatus(
           mismatches,
           gates,
           next,
+          errors: failing
+            .filter(({ backend, key }) => backend === keyStatus.backend && key === keyStatus.key)
+            .map(errorJson),
           reliance: relianceOfKey(migration.recordings, keyStatus.backend, keyStatus.key),
         }),
       ),
       notes,
     },
   );
+}
+
+/** Where failures are what is wrong, they are shown however little room there is. */
+function spareUnless(failed: boolean): { readonly spare?: number } {
+  return failed ? {} : { spare: 3 };
+}
+
+function flagsText({ flags, place }: Migration): string {
+  const { source, revision } = flags.status();
+  const where = place.unleashUrl ?? place.flagsFile;
+  if (source !== 'default') return `from the ${source}, revision ${revision} (${where})`;
+  return place.unleashUrl === undefined && !existsSync(place.flagsFile)
+    ? `none: every call goes to legacy; npx changeover init makes them (${where})`
+    : `none that can be used (${where})`;
+}
+
+/** What the reader must know of flags that can't be used. */
+function flagsNotes({ flags, place }: Migration): string[] {
+  const { lastError, source } = flags.status();
+  if (place.unleashUrl === undefined && !existsSync(place.flagsFile))
+    return [`There are no flags at ${place.flagsFile}. To begin with: npx changeover init`];
+  if (lastError === undefined) return [];
+  return [
+    `The flags: ${lastError.message}`,
+    ...(source === 'default'
+      ? [
+          'Without flags this shows where a program stands that starts now. Those that run keep the flags that they read last.',
+        ]
+      : []),
+  ];
 }
 
 /** What stands before the next step; null where nothing does. */
@@ -190,10 +229,7 @@ export function notesOf(migration: Migration): string[] {
             `${migration.hasLedger ? '' : ', and no holds'}. --store names another.`,
         ]
       : migration.recordings.notes),
-    ...(lastError === undefined ? [] : [`The flags: ${lastError.message}`]),
-    ...(migration.place.unleashUrl !== undefined || existsSync(migration.place.flagsFile)
-      ? []
-      : [`There are no flags at ${migration.place.flagsFile}. To begin with: npx changeover init`]),
+    ...flagsNotes(migration),
     ...(stale && lastError === undefined
       ? ['The flags are older than they should be: the source does not answer.']
       : []),

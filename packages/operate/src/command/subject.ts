@@ -1,7 +1,13 @@
 import { acceptableGuarantees } from '@changeover/bridge';
-import { nearestName } from '@changeover/core';
+import { nearestName, type Target } from '@changeover/core';
 import { CommandError, exitCodes } from './command-error.ts';
 import { keyProblem, type Migration } from './migration.ts';
+
+/** Whom a command is about. */
+export interface Subject {
+  readonly backend: string;
+  readonly target: Target;
+}
 
 /** A backend that has been called or has a flag.
  *
@@ -50,12 +56,13 @@ export function acceptableNamed(
  *
  * @throws {CommandError} for a name that can't be one, and for one that nobody has seen: at three in the morning a rollback
  * of a mistyped name would look like one that worked.
+ * @param mayBeUnseen undefined for a command that only shows what was seen.
  */
 export function keyNamed(
   migration: Migration,
   backend: string,
   typed: string,
-  mayBeUnseen: boolean,
+  mayBeUnseen: boolean | undefined,
 ): string {
   const names = migration.keys(backend);
   const known =
@@ -64,12 +71,14 @@ export function keyNamed(
   if (known !== undefined) return known;
   const problem = keyProblem(typed);
   if (problem !== undefined) throw new CommandError(problem, exitCodes.usage);
-  if (mayBeUnseen) return typed;
+  if (mayBeUnseen === true) return typed;
   const seen =
     names.length === 0
       ? `None has been seen on ${backend} yet.`
       : `Seen on ${backend}: ${names.slice(0, 10).join(', ')}${names.length > 10 ? `, and ${String(names.length - 10)} more` : ''}.`;
-  throw unknown('key', typed, names, `${seen} Add --unseen for one that has not been called yet.`);
+  const unseen =
+    mayBeUnseen === undefined ? '' : ' Add --unseen for one that has not been called yet.';
+  throw unknown('key', typed, names, `${seen}${unseen}`);
 }
 
 /** @throws {CommandError} for what is no number of lines. */

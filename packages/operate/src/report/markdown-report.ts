@@ -12,6 +12,7 @@ import {
 } from '@changeover/bridge';
 import { type Report, titleOf } from './report.ts';
 import { askedBackends } from './report-verdict.ts';
+import { failedLines } from './failed-calls.ts';
 import { relianceLines } from './reliance-lines.ts';
 import { ruleOutcome, ruleText } from './rule-text.ts';
 import { actedOn, callText, pairCells } from './sample-cells.ts';
@@ -44,6 +45,7 @@ export function markdownReport(report: Report, verdict: ReportVerdict): string {
     ['## Coverage', '', ...coverageRows(report)],
     ['## Mismatches', '', ...mismatchRows(report)],
     otherRows(report),
+    errorRows(report),
     relianceRows(report),
     ruleRows(report),
     dataRows(report),
@@ -240,6 +242,17 @@ function otherRows({ data }: Report): string[] {
         ]),
     ),
     ...leftOut(groups.length - mostRows, 'reason', 'reasons'),
+  ];
+}
+
+function errorRows({ data }: Report): string[] {
+  const lines = failedLines(data);
+  if (lines.length === 0) return [];
+  return [
+    '## Errors',
+    '',
+    ...lines.slice(0, mostGroups).map((line) => `- ${escapeMarkdown(line)}`),
+    ...leftOut(lines.length - mostGroups, 'line', 'lines'),
   ];
 }
 

@@ -11,6 +11,7 @@ import {
 } from '@changeover/bridge';
 import { type Report, titleOf } from './report.ts';
 import { askedBackends } from './report-verdict.ts';
+import { failedLines } from './failed-calls.ts';
 import { relianceLines } from './reliance-lines.ts';
 import { ruleOutcome, ruleText } from './rule-text.ts';
 import { sinceLines } from './since-text.ts';
@@ -43,6 +44,7 @@ export function textReport(report: Report, verdict: ReportVerdict, width?: numbe
     [...gateBlock(verdict, width), ...sinceBlock(report)],
     coverageBlock(report, width),
     mismatchBlock(report),
+    errorBlock(report),
     relianceBlock(report),
     ruleBlock(report, width),
     dataBlock(report, width),
@@ -202,6 +204,16 @@ function dataBlock({ dataChecks = [] }: Report, width?: number): string[] {
 
 function leftOut(count: number, one: string, many: string): string[] {
   return count > 0 ? [`  ${leftOutText(count, one, many)}`] : [];
+}
+
+function errorBlock({ data }: Report): string[] {
+  const lines = failedLines(data);
+  if (lines.length === 0) return [];
+  return [
+    'Errors',
+    ...lines.slice(0, mostGroups).map((line) => `  ${line}`),
+    ...leftOut(lines.length - mostGroups, 'line', 'lines'),
+  ];
 }
 
 function relianceBlock({ data }: Report): string[] {

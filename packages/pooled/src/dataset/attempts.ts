@@ -45,6 +45,8 @@ export interface AttemptsParts {
 export interface Attempt {
   /** The connection that it runs on, once it has one. */
   session: PooledSession | undefined;
+  /** When it was sent, where it had to wait for others of its caller before: its own wait for a lock begins then. */
+  sentAtMs?: number | undefined;
 }
 
 /** A call that is tried until it succeeds or the policy says that it has failed. */
@@ -83,6 +85,7 @@ export class Attempts {
     try {
       retryBudget.earn();
       const startedMs = clock.monotonicMs();
+      let triedSinceMs: number | undefined;
       checkLimit(call.limit, startedMs, fields(call.operation));
       for (let failures = 1; ; failures += 1) {
         const attempt: Attempt = { session: undefined };
@@ -98,7 +101,8 @@ export class Attempts {
           const mayRepeat = !this.#isLostWithWhatItKept(error, session);
           const failure: Failure = { error, action, session, lostWithOthers, mayRepeat };
           this.#retireAfter(failure);
-          if (!this.#mayTryAgain(failure, failures, startedMs, call.limit))
+          triedSinceMs ??= attempt.sentAtMs ?? startedMs;
+          if (!this.#mayTryAgain(failure, failures, triedSinceMs, call.limit))
             return await this.#giveIn<Value>(failure, call.limit);
           await this.#pause(action, failures, call);
         }
@@ -133,10 +137,10 @@ export class Attempts {
     if (failureClass(engine, error) === fatal) retireAll();
   }
 
-  #mayTryAgain(failure: Failure, failures: number, startedMs: number, limit: CallLimit): boolean {
+  #mayTryAgain(failure: Failure, failures: number, sinceMs: number, limit: CallLimit): boolean {
     const { clock, lockWaitMs, retryBudget } = this.#parts;
     if (failure.action === 'wait')
-      return clock.monotonicMs() < Math.min(limit.atMs, startedMs + lockWaitMs);
+      return clock.monotonicMs() < Math.min(limit.atMs, sinceMs + lockWaitMs);
     return (
       failure.action === 'retry' &&
       failure.mayRepeat &&

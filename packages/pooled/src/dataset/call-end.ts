@@ -4,7 +4,13 @@ export class CallEnd {
   taken = false;
   /** Asked at the end, while something runs: false where it is to go on. Undefined: nothing runs that couldn't be ended. */
   mayEnd: (() => boolean) | undefined = undefined;
+  /** Whose writes are kept in order, and this among them; undefined where order is nobody's. */
+  readonly caller: object | undefined;
   readonly #controller = new AbortController();
+
+  constructor(caller?: object) {
+    this.caller = caller;
+  }
 
   /** Aborted when the call is ended, with the reason. */
   get signal(): AbortSignal {

@@ -27,6 +27,8 @@ function runsOver({ expectedMs }: { readonly expectedMs?: number } = {}) {
     readers: scripted.pool,
     costOf: () => ({ expectedMs, note: () => undefined }),
     sharesWrites: false,
+    clock,
+    fields: fieldsOf,
     onWrite: (session) => {
       written.push(session);
     },

@@ -1,12 +1,14 @@
-import { AbortedError, type Engine } from '@changeover/engines/api';
+import type { Clock } from '@changeover/core';
+import { AbortedError, type Engine, type StorageErrorFields } from '@changeover/engines/api';
 import { isWriting, type Job, nameOf } from '../job.ts';
 import type { Lease } from '../pool/lease.ts';
 import type { Pool } from '../pool/pool.ts';
-import type { PooledSession, ReadCost } from '../pooled-session.ts';
+import { FencedError, type PooledSession, type ReadCost } from '../pooled-session.ts';
 import type { Attempt } from './attempts.ts';
-import type { CallLimit } from './call-limit.ts';
+import { type CallLimit, within } from './call-limit.ts';
 import type { LeaseWork } from './lease-work.ts';
 import { failureClass } from './retry-policy.ts';
+import type { PlaceInLine } from './write-line.ts';
 
 /** What one dataset's jobs run by. */
 export interface JobRunsParts {
@@ -18,6 +20,9 @@ export interface JobRunsParts {
   readonly costOf: ((job: Job) => ReadCost | undefined) | undefined;
   /** Whether writes that are transactions of their own share a connection. */
   readonly sharesWrites: boolean;
+  readonly clock: Clock;
+  /** Where an error happened. */
+  readonly fields: (operation?: string) => StorageErrorFields;
   /** A write is about to run on a connection. */
   readonly onWrite: (session: PooledSession) => void;
 }
@@ -28,6 +33,8 @@ export interface JobRun {
   readonly job: Job;
   readonly limit: CallLimit;
   readonly attempt: Attempt;
+  /** Set for a write that is sent behind others of its caller. */
+  readonly place?: PlaceInLine | undefined;
 }
 
 /** Runs jobs on connections that they have to themselves, or share with others that are short. */
@@ -40,7 +47,8 @@ export class JobRuns {
 
   /** Runs a job once. */
   run(run: JobRun): Promise<unknown> {
-    const { job, pool } = run;
+    const { job, place, pool } = run;
+    if (place !== undefined) return this.#inLine(run, place);
     const mayShare =
       pool === this.#parts.readers && (job.kind !== 'operation' || job.session === undefined);
     const cost = mayShare ? this.#parts.costOf?.(job) : undefined;
@@ -49,16 +57,21 @@ export class JobRuns {
       : this.#shared(run, cost, cost.expectedMs);
   }
 
-  async #alone({ pool, job, limit, attempt }: JobRun, cost?: ReadCost): Promise<unknown> {
-    const { work, sharesWrites, onWrite } = this.#parts;
-    const writes = isWriting(job);
-    const lease = await pool.acquire({
+  #lease({ pool, job, limit }: JobRun): Promise<Lease<PooledSession>> {
+    return pool.acquire({
       signal: limit.signal,
       deadlineAtMs: limit.atMs,
       takenFor: nameOf(job),
-      inTurn: writes,
-      expectedMs: sharesWrites && isOwnWrite(job) ? 0 : undefined,
+      inTurn: isWriting(job),
+      expectedMs: this.#parts.sharesWrites && isOwnWrite(job) ? 0 : undefined,
     });
+  }
+
+  async #alone(run: JobRun, cost?: ReadCost): Promise<unknown> {
+    const { job, limit, attempt } = run;
+    const { work, onWrite } = this.#parts;
+    const writes = isWriting(job);
+    const lease = await this.#lease(run);
     attempt.session = lease.resource;
     if (writes) onWrite(lease.resource);
     const read = cost === undefined ? undefined : { cost, shared: false };
@@ -68,6 +81,55 @@ export class JobRuns {
         : await work.run(lease, job, { limit, releaseOnFailure: true, read });
     lease.release();
     return value;
+  }
+
+  /** A write that is sent behind those before it in its line, before they are answered. */
+  async #inLine(run: JobRun, place: PlaceInLine): Promise<unknown> {
+    const { work, onWrite, clock } = this.#parts;
+    const { attempt, job, limit } = run;
+    for (;;) {
+      await this.#turn(run, place);
+      const lease = await this.#lease(run);
+      const session = lease.resource;
+      if (!place.maySend(session)) {
+        lease.release();
+        await this.#waits(run, place.change());
+        continue;
+      }
+      attempt.session = session;
+      attempt.sentAtMs = clock.monotonicMs();
+      onWrite(session);
+      try {
+        const answer = work.run(lease, job, {
+          limit,
+          releaseOnFailure: true,
+          onFailed: () => {
+            place.failed();
+          },
+        });
+        place.sent(session);
+        const value = await answer;
+        lease.release();
+        return value;
+      } catch (error) {
+        place.failed();
+        if (!(error instanceof FencedError)) throw error;
+        attempt.session = undefined;
+      }
+    }
+  }
+
+  async #turn(run: JobRun, place: PlaceInLine): Promise<void> {
+    for (let turn; (turn = place.turn()) !== undefined;) await this.#waits(run, turn);
+  }
+
+  #waits({ job, limit }: JobRun, change: Promise<void>): Promise<void> {
+    const { clock, fields } = this.#parts;
+    return within(change, limit, clock, {
+      unapplied: true,
+      fields: fields(nameOf(job)),
+      onGiveUp: () => undefined,
+    });
   }
 
   /** A short read on a connection that others read on. Where it fails among them, that may be their doing (a setting changed, a

@@ -26,6 +26,8 @@ export interface RunningWork<Value> {
   readonly releaseOnFailure: boolean;
   /** What it is, where it is a job. */
   readonly job?: Job | undefined;
+  /** Told that it failed, before the lease ends. */
+  readonly onFailed?: (() => void) | undefined;
 }
 
 /** How a job runs on a lease. */
@@ -35,6 +37,8 @@ export interface JobTerms {
   readonly releaseOnFailure: boolean;
   /** Set for a read whose cost is to be known. */
   readonly read?: MeasuredRead | undefined;
+  /** See {@link RunningWork.onFailed}. */
+  readonly onFailed?: (() => void) | undefined;
 }
 
 /** How long an engine may take to give a statement up before its connection is cut. */
@@ -51,7 +55,7 @@ export class LeaseWork {
   /** Runs a job. A caller that gives up is answered at once; the connection is given back when it is idle again, or cut
    * where that takes too long. */
   run(lease: Lease<PooledSession>, job: Job, terms: JobTerms): Promise<unknown> {
-    const { limit, releaseOnFailure, read } = terms;
+    const { limit, releaseOnFailure, read, onFailed } = terms;
     const operation = nameOf(job);
     let work: Promise<unknown>;
     try {
@@ -63,12 +67,21 @@ export class LeaseWork {
       throw error;
     }
     const unapplied = !isWriting(job);
-    return this.within({ lease, work, limit, operation, unapplied, releaseOnFailure, job });
+    return this.within({
+      lease,
+      work,
+      limit,
+      operation,
+      unapplied,
+      releaseOnFailure,
+      job,
+      onFailed,
+    });
   }
 
   /** Waits for work no longer than the limit. */
   within<Value>(running: RunningWork<Value>): Promise<Value> {
-    const { lease, work, limit, operation, unapplied, releaseOnFailure, job } = running;
+    const { lease, work, limit, operation, unapplied, releaseOnFailure, job, onFailed } = running;
     const { engine, clock, fields } = this.#parts;
     const session = lease.resource;
     const ended = lease.running();
@@ -81,6 +94,7 @@ export class LeaseWork {
       isInterrupted: (error) => failureClass(engine, error) === 'interrupted',
       onEnd: (failed) => {
         if (end !== undefined) end.mayEnd = undefined;
+        if (failed) onFailed?.();
         if (failed && releaseOnFailure) lease.release();
         ended();
       },

@@ -20,7 +20,7 @@ function opened() {
     open(dataset: string, onEmpty: () => void) {
       const scripted = new ScriptedPool(undefined, undefined, onEmpty);
       made.push(scripted);
-      return datasetOver(scripted, dataset, onEmpty);
+      return datasetOver(scripted, { dataset, onEmpty });
     },
   } as unknown as EngineDriver;
   const datasets = new OpenDatasets(driver);

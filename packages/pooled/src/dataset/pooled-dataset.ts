@@ -18,6 +18,7 @@ import { resolveCommit } from './resolve-commit.ts';
 import type { RetryBudget, WorkKind } from './retry-policy.ts';
 import { type ReadersAndWriters, type SessionParts, SessionState } from './session-state.ts';
 import { Transactions } from './transactions.ts';
+import type { PlaceInLine } from './write-line.ts';
 
 /** What a dataset's pools are made of. */
 export interface PooledDatasetParts extends ReadersAndWriters {
@@ -80,6 +81,8 @@ export class PooledDataset {
       readers,
       costOf: parts.costOf,
       sharesWrites: parts.sharesWrites === true,
+      clock,
+      fields,
       onWrite: (session) => {
         this.#state.wroteOn(session);
       },
@@ -162,14 +165,16 @@ export class PooledDataset {
     return this.#state.marked(job).session === undefined ? inline.tryRead(job) : undefined;
   }
 
-  /** Runs a job on a connection of the pool, again where the policy says so. */
-  run(given: Job, limit: CallLimit): Promise<unknown> {
+  /** Runs a job on a connection of the pool, again where the policy says so.
+   *
+   * @param place of a write that its caller's next ones may be sent behind. */
+  run(given: Job, limit: CallLimit, place?: PlaceInLine): Promise<unknown> {
     if (given.kind === 'rehearse') return this.#rehearse(given, limit);
     const { inline } = this.#parts;
     const job = this.#state.entered(given);
     return inline === undefined || job.kind !== 'operation' || job.digest === true
-      ? this.#runPooled(job, limit)
-      : this.#runInTurn(inline, job, limit);
+      ? this.#runPooled(job, limit, place)
+      : this.#runInTurn(inline, job, limit, place);
   }
 
   /** Lends a connection for work that is no job; see {@link run}. The work must leave it idle. */
@@ -222,7 +227,12 @@ export class PooledDataset {
     return lasting === undefined ? await this.#runPooled(this.#state.entered(job), limit) : effect;
   }
 
-  async #runInTurn(inline: InlineReads, job: OperationJob, limit: CallLimit): Promise<unknown> {
+  async #runInTurn(
+    inline: InlineReads,
+    job: OperationJob,
+    limit: CallLimit,
+    place: PlaceInLine | undefined,
+  ): Promise<unknown> {
     for (let turn = 0; turn < mostTurns; turn += 1) {
       const nextTurn = inline.nextTurn(job);
       if (nextTurn === undefined) break;
@@ -230,10 +240,10 @@ export class PooledDataset {
       const done = this.tryInline(job);
       if (done !== undefined) return done.value;
     }
-    return await this.#runPooled(job, limit);
+    return await this.#runPooled(job, limit, place);
   }
 
-  #runPooled(job: Job, limit: CallLimit): Promise<unknown> {
+  #runPooled(job: Job, limit: CallLimit, place?: PlaceInLine): Promise<unknown> {
     const writes = isWriting(job);
     const bound = writes || (job.kind === 'operation' && job.session !== undefined);
     const pool = this.#state.poolFor(bound);
@@ -241,7 +251,7 @@ export class PooledDataset {
       kind: writes ? 'write' : 'read',
       limit,
       operation: nameOf(job),
-      run: (attempt) => this.#jobs.run({ pool, job, limit, attempt }),
+      run: (attempt) => this.#jobs.run({ pool, job, limit, attempt, place }),
     });
   }
 

@@ -218,7 +218,7 @@ test('a read that turns out long holds nobody up: those behind it are answered m
   expect((await long)?.cause.code).toBe('57014');
   while ((await running('pg_sleep')) > 0) await pause();
   expect(pools()).toMatchObject({ inUse: 0, pending: 0 });
-}, 20_000);
+});
 
 test('a caller who gives up is answered at once, and the others on the connection are answered as ever', async () => {
   await open(2);

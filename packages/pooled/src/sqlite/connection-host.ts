@@ -2,11 +2,12 @@ import { statSync } from 'node:fs';
 import { ConnectionError } from '@changeover/engines/api';
 import { openSqliteSession } from '@changeover/engines/sqlite';
 import type { SqliteSession } from '@changeover/engines';
-import { isWriting, jobProgram } from '../job.ts';
+import { isInLine, isWriting, jobProgram } from '../job.ts';
 import type { Job, JobAnswer } from '../job.ts';
 import { marked } from './commit-marks.ts';
 import type { CommitMarks } from './commit-marks.ts';
 import { errorData } from './error-transfer.ts';
+import { mayBeTriedAgain } from './fences.ts';
 import { PlanGuard } from './plan-guard.ts';
 import type { WorkerReply, WorkerRequest } from './worker-messages.ts';
 
@@ -18,12 +19,18 @@ interface Hosted {
   readonly identity: string | undefined;
   checkedAtMs: number;
   refusals: number;
+  fences: number;
+  /** The write of a line that was found to be quick last, by its text. */
+  quick: string | undefined;
 }
 
 type RunRequest = Extract<WorkerRequest, { kind: 'run' }>;
 
 /** How often it is checked for reads that the open file is still the one at its path. */
 const recheckMs = 1_000;
+
+/** What a write may take behind which the answers of those before it wait. */
+const quickMs = 0.25;
 
 const nothing: JobAnswer = { rows: 'none', value: undefined };
 
@@ -44,18 +51,33 @@ export class ConnectionHost {
     try {
       outcome = this.#outcome(request);
     } catch (error) {
-      outcome = {
-        outcome: 'failed',
-        error: errorData(error),
-        usable: this.#hosted.get(connection)?.session.usable ?? false,
-      };
+      outcome = failed(this.#hosted.get(connection), request, error);
     }
+    const durationMs = performance.now() - startedMs;
+    this.#noteQuick(request, durationMs);
     return {
       ...outcome,
       call,
-      durationMs: performance.now() - startedMs,
+      durationMs,
       transactionState: this.#hosted.get(connection)?.session.transactionState ?? 'none',
     };
+  }
+
+  /** Whether the answer to a request may wait for that to the next: both are writes of lines on one connection, and the next is like
+   * one that took no time to speak of. */
+  isQuick(request: WorkerRequest, next: WorkerRequest): boolean {
+    return (
+      request.connection === next.connection &&
+      lineText(request) !== undefined &&
+      lineText(next) === this.#hosted.get(next.connection)?.quick
+    );
+  }
+
+  #noteQuick(request: WorkerRequest, durationMs: number): void {
+    const text = lineText(request);
+    const host = this.#hosted.get(request.connection);
+    if (host !== undefined && text !== undefined)
+      host.quick = durationMs <= quickMs ? text : undefined;
   }
 
   #outcome(request: WorkerRequest): Outcome {
@@ -74,24 +96,27 @@ export class ConnectionHost {
     return this.#run(host, request);
   }
 
-  #run(host: Hosted, { job, call, guarded, refusals }: RunRequest): Outcome {
-    if (refusals !== host.refusals) return { outcome: 'refused', bound: undefined };
+  #run(host: Hosted, request: RunRequest): Outcome {
+    const { job, call, guarded } = request;
+    if (request.refusals !== host.refusals) return { outcome: 'refused', bound: undefined };
+    if (request.fences !== host.fences && isInLine(job)) return { outcome: 'fenced' };
     requireIdle(host, job);
     requireSameFile(host, job);
     const { session, dataset, guard } = host;
     const program = jobProgram({ engine: 'sqlite', dataset, form: 'cells' }, job);
     const checked = guarded ? guard.guarded(program) : program;
-    let outcome: Outcome;
+    let outcome: Outcome | undefined;
+    let error: unknown;
     try {
       const answer = session.run(
         isWriting(job) ? marked(checked, call, job, this.#marks) : checked,
       );
       outcome = { outcome: 'done', answer };
-    } catch (error) {
-      outcome = { outcome: 'failed', error: errorData(error), usable: session.usable };
+    } catch (thrown) {
+      error = thrown;
     }
     const bound = guard.takeRefusal();
-    if (bound === undefined) return outcome;
+    if (bound === undefined) return outcome ?? failed(host, request, error);
     host.refusals += 1;
     return { outcome: 'refused', bound };
   }
@@ -102,6 +127,27 @@ type Outcome = WorkerReply extends infer Reply
     ? Omit<Reply, 'call' | 'durationMs' | 'transactionState'>
     : never
   : never;
+
+/** The statement of a write that is in a line; undefined for all else. */
+function lineText(request: WorkerRequest): string | undefined {
+  if (request.kind !== 'run' || !isInLine(request.job)) return undefined;
+  const { job } = request;
+  if (job.kind !== 'operation' || job.operation !== 'execute') return undefined;
+  const [sql] = job.args;
+  return typeof sql === 'string' ? sql : undefined;
+}
+
+/** What failed and may be tried again lets nothing of a line past it. */
+function failed(host: Hosted | undefined, request: WorkerRequest, error: unknown): Outcome {
+  const fences = request.kind === 'run' && isInLine(request.job) && mayBeTriedAgain(error);
+  if (host !== undefined && fences) host.fences += 1;
+  return {
+    outcome: 'failed',
+    error: errorData(error),
+    usable: host?.session.usable ?? false,
+    fences,
+  };
+}
 
 function hostedBy({ options, dataset }: Extract<WorkerRequest, { kind: 'open' }>): Hosted {
   const { file } = options;
@@ -114,6 +160,8 @@ function hostedBy({ options, dataset }: Extract<WorkerRequest, { kind: 'open' }>
     identity,
     checkedAtMs: performance.now(),
     refusals: 0,
+    fences: 0,
+    quick: undefined,
   };
 }
 

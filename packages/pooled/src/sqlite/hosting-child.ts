@@ -1,8 +1,7 @@
 import type { ChildProcess, ForkOptions } from 'node:child_process';
 import type { Readable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
+import { ownProgram } from '@changeover/core';
 import { endWhenOrphaned } from './orphan-watch.ts';
-import { ownProgram } from './own-program.ts';
 import { PendingCalls } from './pending-calls.ts';
 import type { OnFailure, RequestBody, WorkerAnswer } from './pending-calls.ts';
 import { SqliteHost } from './sqlite-host.ts';
@@ -91,8 +90,8 @@ export class HostingChild extends SqliteHost {
 }
 
 function startChild(): ChildProcess {
-  const { url, execArgv } = ownProgram('child');
-  return process.getBuiltinModule('node:child_process').fork(fileURLToPath(url), [], {
+  const { path, execArgv } = ownProgram('@changeover/pooled/sqlite/child', import.meta.url);
+  return process.getBuiltinModule('node:child_process').fork(path, [], {
     // Keeps what JSON loses: bytes, large integers, -0, NaN.
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'inherit', 'ipc', 'pipe'],

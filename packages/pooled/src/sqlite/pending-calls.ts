@@ -5,6 +5,7 @@ import { describe } from '@changeover/core';
 import { CommitUnknownError } from '../pool/pool-errors.ts';
 import { isWriting } from '../job.ts';
 import type { Job, JobAnswer } from '../job.ts';
+import { FencedError } from '../pooled-session.ts';
 import { errorFromData } from './error-transfer.ts';
 import { needsPlain, plainJob } from './plain-job.ts';
 import type { StatementBound } from './statement-bound.ts';
@@ -16,8 +17,10 @@ export interface WorkerAnswer {
   readonly reply: Pick<WorkerReply, 'durationMs' | 'transactionState'>;
 }
 
-/** Told of a failed request before its promise is rejected: what is known of the connection now. */
-export type OnFailure = (usable: boolean, state: TransactionState) => void;
+/** Told of a failed request before its promise is rejected: what is known of the connection now.
+ *
+ * @param fences whether what is in a line and was sent behind it is not run. */
+export type OnFailure = (usable: boolean, state: TransactionState, fences: boolean) => void;
 
 /** A request without its number. */
 export type RequestBody = WorkerRequest extends infer Request
@@ -95,8 +98,11 @@ export class PendingCalls {
       case 'refused':
         pending.reject(new RefusedError(reply.bound));
         return;
+      case 'fenced':
+        pending.reject(new FencedError());
+        return;
       case 'failed':
-        pending.onFailure(reply.usable, reply.transactionState);
+        pending.onFailure(reply.usable, reply.transactionState, reply.fences);
         pending.reject(errorFromData(reply.error));
     }
   }
@@ -108,7 +114,7 @@ export class PendingCalls {
     const pending = [...this.#pending];
     this.#pending.clear();
     for (const [call, each] of pending) {
-      each.onFailure(false, 'none');
+      each.onFailure(false, 'none', false);
       const outcome = each.job === undefined || !isWriting(each.job) ? 'nothing' : outcomeOf(call);
       this.#settle(each, outcome, cause);
     }

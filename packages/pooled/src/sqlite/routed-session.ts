@@ -1,9 +1,10 @@
 import { AbortedError, ConnectionError } from '@changeover/engines/api';
 import type { Clock } from '@changeover/core';
 import type { SqliteSessionOptions, TransactionState } from '@changeover/engines';
-import { isWriting, type Job, keepsState } from '../job.ts';
-import type { PooledSession } from '../pooled-session.ts';
+import { isInLine, isWriting, type Job, keepsState } from '../job.ts';
+import { FencedError, type PooledSession } from '../pooled-session.ts';
 import type { ChildLease, ChildSet, ChildUse, ComingLease } from './child-set.ts';
+import { mayBeTriedAgain } from './fences.ts';
 import type { HostingChild } from './hosting-child.ts';
 import { RefusedError } from './pending-calls.ts';
 import type { Route, StatementRoutes } from './statement-routes.ts';
@@ -57,6 +58,8 @@ export class RoutedSession implements PooledSession {
   /** Whether a statement has left something on it. */
   #marked = false;
   #lastWriteInChild = false;
+  /** Of what waits here, beside those of the thread. */
+  #fences = 0;
   readonly #inThread = new Set<Job>();
   /** Given up while they were in the thread, which may yet send them back. */
   readonly #givenUp = new WeakSet<Job>();
@@ -77,6 +80,10 @@ export class RoutedSession implements PooledSession {
     return this.#transaction === undefined
       ? this.#parts.thread.transactionState
       : (this.#connection?.session.transactionState ?? 'none');
+  }
+
+  get fences(): number {
+    return this.#parts.thread.fences + this.#fences;
   }
 
   /** How much its thread has to do already. */
@@ -175,6 +182,7 @@ export class RoutedSession implements PooledSession {
     } catch (error) {
       if (error instanceof RefusedError && error.bound !== undefined)
         routes.refused(job, error.bound);
+      this.#fence(job, error);
       throw error;
     } finally {
       this.#inThread.delete(job);
@@ -201,10 +209,20 @@ export class RoutedSession implements PooledSession {
       try {
         next.resolve(await this.#runQueued(next.job));
       } catch (error) {
+        this.#fence(next.job, error);
         next.reject(error);
       }
     }
     this.#draining = false;
+  }
+
+  /** What waits here behind a write that may be tried again must not overtake it. All that waits came after it. */
+  #fence(job: Job, error: unknown): void {
+    if (!isInLine(job) || !mayBeTriedAgain(error)) return;
+    this.#fences += 1;
+    const fenced = this.#queue.filter((each) => isInLine(each.job));
+    this.#queue = this.#queue.filter((each) => !isInLine(each.job));
+    for (const { reject } of fenced) reject(new FencedError());
   }
 
   async #runQueued(job: Job): Promise<unknown> {

@@ -20,6 +20,7 @@ export class WorkerSession implements PooledSession {
   #usable = true;
   #transactionState: TransactionState = 'none';
   #refusals = 0;
+  #fences = 0;
   #running = 0;
   #onIdle: (() => void)[] = [];
   #closed: Promise<void> | undefined;
@@ -76,6 +77,11 @@ export class WorkerSession implements PooledSession {
     return this.#transactionState;
   }
 
+  /** See `PooledSession.fences`. */
+  get fences(): number {
+    return this.#fences;
+  }
+
   /** How much its host has to do already; the pool lends the connection of the least busy one. */
   get load(): number {
     return this.#host.running;
@@ -104,13 +110,20 @@ export class WorkerSession implements PooledSession {
   async #run(job: Job, guarded: boolean): Promise<unknown> {
     this.#running += 1;
     try {
-      const request = { connection: this.#connection, job, guarded, refusals: this.#refusals };
+      const request = {
+        connection: this.#connection,
+        job,
+        guarded,
+        refusals: this.#refusals,
+        fences: this.#fences,
+      };
       const { answer, reply } = await this.#host.ask(
         this.#dataset,
         { kind: 'run', ...request },
-        (usable, state) => {
+        (usable, state, fences) => {
           this.#usable &&= usable;
           this.#transactionState = state;
+          if (fences) this.#fences += 1;
         },
       );
       this.#transactionState = reply.transactionState;

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
+import { programEnvironment } from '../../../../test/kit/program-environment.ts';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Engine, engines } from '@changeover/engines';
 import { makeTestStores, numberedTable, type TestStores } from './test-kit/stores.ts';
@@ -43,7 +44,7 @@ async function run(
     ['--conditions=@changeover/source', '--no-warnings', program, JSON.stringify(options)],
     {
       stdio: ['ignore', 'pipe', 'inherit'],
-      env: { PATH: process.env['PATH'] ?? '' },
+      env: programEnvironment(),
     },
   );
   const lines: Line[] = [];
@@ -164,7 +165,7 @@ test('where every row differs it says so without keeping them all', async () => 
 test('stopped by a signal, it keeps where it was at once, and goes on although the table has changed', async () => {
   const options = { ...(await prepare('sqlite', `${dataset}_s`, fewer)), pauseMs: 5 };
   const first = await run(options, ({ progress }, child) => {
-    if ((progress?.rows ?? 0) >= 50_000) child.kill('SIGTERM');
+    if (!child.killed && (progress?.rows ?? 0) >= 50_000) child.kill('SIGTERM');
   });
   expect(first.lines.at(-1)).toMatchObject({ code: 'ABORTED' });
   // Before the place that it stopped at: both parts together are no state that ever was.
@@ -196,7 +197,7 @@ test('a difference between two parts that were read in two states is looked at a
     'DROP TABLE u',
   ]);
   await run({ ...options, pauseMs: 5 }, ({ progress }, child) => {
-    if ((progress?.rows ?? 0) >= 50_000) child.kill('SIGTERM');
+    if (!child.killed && (progress?.rows ?? 0) >= 50_000) child.kill('SIGTERM');
   });
   // Read on one side, and not on the other, where it is at the end.
   for (const store of [stores.at('.'), copy])

@@ -3,7 +3,7 @@ import { basename, dirname, resolve } from 'node:path';
 import { describe, type Clock, type Timer } from '@changeover/core';
 import type { Logger } from '../../log.ts';
 import { FlagLayer, revisionOf } from './flag-layer.ts';
-import { NoFileError, readSmallFile } from './read-small-file.ts';
+import { readFlagsText } from './read-flags-text.ts';
 import { checkFlags, type CheckedFlags } from './flags-document.ts';
 
 /** What a watched file is made of. */
@@ -24,18 +24,6 @@ export interface FlagFileOptions {
 const debounceMs = 15;
 /** A file that can't be used is read once more after this long before anyone is told: it may be half written. */
 const settleMs = 60;
-/** Flags have no need of more, and reading is done on the main thread, so that nothing waits for the thread pool. */
-const maxFileBytes = 4 * 1024 * 1024;
-
-/** Where it isn't that the process may not read it. */
-const readRemedies: Readonly<Record<string, string>> = {
-  EMFILE:
-    'the process has no file descriptor left: raise its limit (ulimit -n), or close what it leaks',
-  ENFILE: 'the machine has no file descriptor left: close what leaks them',
-  ELOOP: 'the link leads back to itself: let it lead to the file',
-  ENOTDIR: 'a part of its path is a file, and no folder',
-};
-
 /**
  * The flags file, read in the constructor and again whenever it changes. What can't be used leaves the last good
  * flags in force and is logged once. Reading is synchronous: the file is small, and the thread pool may be taken up
@@ -172,18 +160,13 @@ export class FlagFile {
   }
 
   #read(): FileContent | { readonly problem: string } {
-    const file = describe(this.path);
+    let text: string;
     try {
-      return parseContent(readSmallFile(this.path, maxFileBytes));
+      text = readFlagsText(this.path);
     } catch (error) {
-      if (error instanceof NoFileError) return { problem: `${file} ${error.message}` };
-      const { code, message } = error as { code?: string; message: string };
-      if (code === 'ENOENT')
-        return { problem: `there is no file ${file}; npx changeover init writes one` };
-      if (code === undefined) return { problem: `${file} is no JSON (${message}); is it whole?` };
-      const remedy = readRemedies[code] ?? 'let this process read it';
-      return { problem: `${file} can't be read (${code}); ${remedy}` };
+      return { problem: (error as Error).message };
     }
+    return parseContent(this.path, text);
   }
 
   #load({ flags, revision }: FileContent): void {
@@ -230,9 +213,16 @@ interface FileContent {
   readonly revision: string;
 }
 
-/** Throws where the text is no JSON. */
-function parseContent(text: string): FileContent | { readonly problem: string } {
-  const flags = checkFlags(JSON.parse(text), 'file');
+function parseContent(path: string, text: string): FileContent | { readonly problem: string } {
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch (error) {
+    return {
+      problem: `${describe(path)} is no JSON (${(error as Error).message}); is it whole?`,
+    };
+  }
+  const flags = checkFlags(document, 'file');
   if (flags.problems.length > 0)
     return { problem: flags.problems.map(({ message }) => message).join('\n') };
   return { flags, revision: revisionOf(text) };

@@ -123,7 +123,8 @@ describe('a server that answers', () => {
     expect(source.decide(context)).toMatchObject({ stage: 'legacy', source: 'default' });
     await until(() => source.decide(context).stage === 'shadow');
     expect(source.decide(context).source).toBe('server');
-    expect(source.status()).toMatchObject({ source: 'server', stale: false, lastError: undefined });
+    await until(() => !source.status().stale);
+    expect(source.status()).toMatchObject({ source: 'server', lastError: undefined });
     answer = json(text(flag('reverse')));
     await until(() => source.decide(context).stage === 'reverse');
   });

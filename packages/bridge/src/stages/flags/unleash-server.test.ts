@@ -66,12 +66,12 @@ beforeAll(async () => {
     refreshIntervalMs: 20,
   });
   await until(() => decide('titanic').source === 'server');
-}, 60_000);
+});
 
 afterAll(async () => {
   await source.close();
   await server.remove();
-}, 60_000);
+});
 
 describe('with a real Unleash server', () => {
   test('its flags are taken as they come, payload included', () => {
@@ -201,5 +201,5 @@ describe('with a real Unleash server', () => {
     } finally {
       await asking.close();
     }
-  }, 60_000);
+  });
 });

@@ -116,6 +116,7 @@ function withUnshaped(
         shape: '',
         stage: cell.stage ?? 'legacy',
         calls: cell.calls,
+        failed: cell.failed,
         eligible: cell.eligible,
         compared: cell.compared,
         match: cell.match,

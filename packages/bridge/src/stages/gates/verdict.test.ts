@@ -294,6 +294,7 @@ describe('a key', () => {
       shape,
       stage: 'shadow',
       calls: match,
+      failed: 0,
       eligible: match,
       compared: match,
       match,

@@ -1,7 +1,7 @@
 import { allKeys, type Clock, type Stage, stages, type Target } from '@changeover/core';
 import type { Logger } from '../../log.ts';
 import { isBefore } from './is-before.ts';
-import { type Entry, type LedgerEntries, targetKey } from './ledger-entries.ts';
+import { type Entry, type LedgerEntries, mayBeOlder, targetKey } from './ledger-entries.ts';
 import type { Move, MoveJudgement } from './ledger-options.ts';
 import {
   type AppendedLines,
@@ -148,10 +148,11 @@ export class ForwardSteps {
   }
 
   /** Another process's flags put it back, and this one's may be older: they count again once they are known to be the newest. */
-  #mayBeOutdated({ turnedBackBy, movedMs }: Entry, revision: string): boolean {
-    if (turnedBackBy === undefined || turnedBackBy === revision) return false;
+  #mayBeOutdated(entry: Entry, revision: string): boolean {
+    const { othersLine: line } = entry;
+    if (line?.who !== 'flag' || !isBefore(line.to, line.from)) return false;
     const { clock, flagsAgeMs } = this.#options;
-    return clock.monotonicMs() - (flagsAgeMs() ?? Infinity) <= movedMs;
+    return mayBeOlder(entry, revision, clock.monotonicMs() - (flagsAgeMs() ?? Infinity));
   }
 
   #move({ entry, wanted, line }: Step, sequence: number): boolean {
@@ -167,7 +168,7 @@ export class ForwardSteps {
     entry.reason = reason;
     entry.at = at;
     entry.movedMs = this.#options.clock.monotonicMs();
-    entry.turnedBackBy = undefined;
+    entry.othersLine = undefined;
     entry.waits = to === wanted ? '' : `on its way to ${wanted}`;
     const { logger } = this.#options;
     logger.info({ backend, dataset, from, to, reason, revision }, 'stepped forward');

@@ -31,8 +31,8 @@ export interface Entry {
   waits: string;
   /** Operations that somebody let step forward without comparisons. */
   accepted: readonly string[];
-  /** The revision of another process's flags that put it back, where that is its last line. */
-  turnedBackBy: string | undefined;
+  /** Its last line, where another process wrote that. */
+  othersLine: LedgerChange | undefined;
 }
 
 /** True where an entry says more than that a key is where each begins, and no less than the line that another ledger has of it. */
@@ -46,6 +46,16 @@ export interface UnwrittenBatch {
   readonly entries: readonly Entry[];
   readonly lines: readonly NewLedgerChange[];
   readonly words: readonly Entry['unwritten'][];
+}
+
+/** Whether flags that were last known to be the newest at `confirmedMs`, by the monotonic clock, may be older than those by which another
+ * process has moved a target since. */
+export function mayBeOlder(
+  { othersLine, movedMs }: Entry,
+  revision: string,
+  confirmedMs: number,
+): boolean {
+  return othersLine !== undefined && othersLine.revision !== revision && confirmedMs < movedMs;
 }
 
 /**
@@ -66,8 +76,7 @@ export function takeLine(entry: Entry, line: LedgerChange, nowMs: number): boole
   entry.reason = line.reason;
   entry.at = line.at;
   entry.waits = '';
-  const isFlagsBack = line.who === 'flag' && isBefore(line.to, line.from);
-  entry.turnedBackBy = isFlagsBack ? line.revision : undefined;
+  entry.othersLine = line;
   return changed;
 }
 
@@ -107,7 +116,7 @@ export class LedgerEntries {
       movedMs: -Infinity,
       waits: '',
       accepted: [],
-      turnedBackBy: undefined,
+      othersLine: undefined,
       resumedAt: undefined,
     };
     this.#entries.set(targetKey(backend, target), made);

@@ -346,6 +346,43 @@ describe('over processes and restarts', () => {
     expect(older.stageOf()).toBe('shadow');
   });
 
+  test('what another process moved forward by newer flags, older ones do not put back, and their calls do not follow', async () => {
+    let confirmedAtMs = clock.monotonicMs();
+    const older = start('shadow', { flagsAgeMs: () => clock.monotonicMs() - confirmedAtMs });
+    const newer = start('shadow');
+    for (const { stageOf } of [older, newer]) stageOf();
+    await clock.advance(200);
+    newer.flags.set({ sqlite: 'reverse' });
+    for (let review = 0; review < 5; review += 1) {
+      await clock.advance(100);
+      for (const { stageOf } of [newer, older]) stageOf();
+    }
+    expect([older.stageOf(), newer.stageOf()]).toEqual(['shadow', 'reverse']);
+    older.flags.set({ sqlite: 'reverse' });
+    expect(older.stageOf()).toBe('reverse');
+    expect(await lines(newer.ledger)).toEqual([
+      'titanic: legacy → shadow by flag',
+      'titanic: shadow → reverse by flag',
+    ]);
+    confirmedAtMs = clock.monotonicMs();
+  });
+
+  test('flags that are known to be the newest after that put it back, without another call', async () => {
+    let confirmedAtMs = clock.monotonicMs();
+    const one = start('shadow', { flagsAgeMs: () => clock.monotonicMs() - confirmedAtMs });
+    const other = start('shadow');
+    other.flags.set({ sqlite: 'reverse' });
+    for (const { stageOf } of [one, other]) stageOf();
+    for (let review = 0; review < 5; review += 1) {
+      await clock.advance(100);
+      other.stageOf();
+    }
+    expect([one.stageOf(), other.stageOf()]).toEqual(['shadow', 'reverse']);
+    confirmedAtMs = clock.monotonicMs();
+    await clock.advance(200);
+    expect(await lines(other.ledger)).toContain('titanic: reverse → shadow by flag');
+  });
+
   test('a hold wins over a step forward that another process made meanwhile', async () => {
     const first = start('shadow');
     const second = start('shadow');

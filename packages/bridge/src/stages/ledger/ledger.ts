@@ -10,11 +10,18 @@ import {
 import { Listeners } from '../flags/listeners.ts';
 import type { Logger } from '../../log.ts';
 import { later } from './resumptions.ts';
+import { isPromise } from '../../call/leg-calls.ts';
 import type { Author, LedgerHold, LedgerOptions } from './ledger-options.ts';
 import type { StageLimit } from '../resolve-stage.ts';
-import { ForwardSteps } from './forward-steps.ts';
+import { ForwardSteps, type Wish } from './forward-steps.ts';
 import { isBefore } from './is-before.ts';
-import { LedgerEntries, takeLine, type UnwrittenBatch } from './ledger-entries.ts';
+import {
+  LedgerEntries,
+  mayBeOlder,
+  takeLine,
+  targetKey,
+  type UnwrittenBatch,
+} from './ledger-entries.ts';
 import { isBusy, storeErrorCode } from '../../recorder/store-file.ts';
 import { remedyOf } from '../../recorder/store-trouble.ts';
 import {
@@ -51,6 +58,9 @@ export class Ledger {
   readonly #listeners: Listeners;
   readonly #entries = new LedgerEntries();
   readonly #forward: ForwardSteps;
+  readonly #flagsAgeMs: () => number | undefined;
+  /** Steps back that older flags may ask for, and newer ones may not. */
+  readonly #unsure = new Map<string, Wish>();
   #lastRead = 0;
   #reviewedMs: number;
   #timer: Timer | undefined = undefined;
@@ -68,13 +78,14 @@ export class Ledger {
     this.#clock = options.clock ?? systemClock;
     this.#evidence = options.evidence ?? (() => true);
     this.#reviewIntervalMs = options.reviewIntervalMs ?? 1_000;
+    this.#flagsAgeMs = options.flagsAgeMs ?? (() => 0);
     this.#forward = new ForwardSteps({
       entries: this.#entries,
       clock: this.#clock,
       logger: options.logger,
       gate: options.gate ?? (() => ({ verdict: 'pass', reason: 'no gate is set' })),
       restMs: this.#reviewIntervalMs,
-      flagsAgeMs: options.flagsAgeMs ?? (() => 0),
+      flagsAgeMs: this.#flagsAgeMs,
     });
     this.#listeners = new Listeners(options.logger);
     this.#reviewedMs = this.#clock.monotonicMs();
@@ -87,21 +98,34 @@ export class Ledger {
   }
 
   /**
-   * What a flag asks for a dataset. A step back is made at once, a step forward is remembered for the next review.
-   * Never throws and does no I/O.
+   * What a flag asks for a dataset. A step back is made at once, or, where another process has moved it meanwhile, once the flags are
+   * known to be no older than that; until then its calls go no further than the flags say, as they always do. A step forward is
+   * remembered for the next review. Never throws and does no I/O.
    */
   ask(backend: string, target: Target, asked: Stage, revision: string): void {
     this.#beginWithCohort(backend, target, asked, revision);
+    this.#unsure.delete(targetKey(backend, target));
     const entry = this.#entries.find(backend, target);
     const stage = entry?.stage ?? 'legacy';
     if (isBefore(asked, stage)) {
       this.#forward.forget(backend, target);
+      // Flags that were never confirmed can't become newer: what they ask for is done.
+      const confirmedMs = this.#clock.monotonicMs() - (this.#flagsAgeMs() ?? 0);
+      if (entry !== undefined && mayBeOlder(entry, revision, confirmedMs)) {
+        this.#unsure.set(targetKey(backend, target), { backend, target, stage: asked, revision });
+        return;
+      }
       const held = entry?.held ?? false;
       const reason = held ? (entry?.reason ?? '') : 'the flag asks for it';
       this.#decide(backend, target, asked, held, { who: 'flag', reason }, revision);
     } else if (isBefore(stage, asked)) {
       this.#forward.want({ backend, target, stage: asked, revision });
     }
+  }
+
+  #askAgain(): void {
+    for (const { backend, target, stage, revision } of [...this.#unsure.values()])
+      this.ask(backend, target, stage, revision);
   }
 
   /** A key that is first seen once its cohort is answered by the pooled leg begins at `shadow`, where the legacy leg answers as at
@@ -116,6 +140,7 @@ export class Ledger {
 
   /** Forgets what the flags asked for: they have changed, and will be asked again. */
   forgetWishes(): void {
+    this.#unsure.clear();
     this.#forward.clear();
   }
 
@@ -259,7 +284,7 @@ export class Ledger {
     this.#closed = true;
     this.#timer?.cancel();
     this.#soon?.cancel();
-    this.#forward.clear();
+    this.forgetWishes();
     await this.#withinClosingTime(this.#closeStore());
     this.#listeners.clear();
   }
@@ -359,6 +384,7 @@ export class Ledger {
   async #review(): Promise<void> {
     try {
       await this.#readNew();
+      this.#askAgain();
       await this.#writeUnwritten();
       await this.#stepForward();
       this.#recover();
@@ -404,7 +430,7 @@ export class Ledger {
     };
     entry.stage = to;
     if (entry.held && !held) entry.resumedAt = entry.at;
-    entry.turnedBackBy = undefined;
+    entry.othersLine = undefined;
     entry.held = held;
     entry.who = who;
     entry.reason = reason;
@@ -471,7 +497,3 @@ export class Ledger {
 const notRead: readonly StageLimit[] = Object.freeze([
   Object.freeze({ by: 'ledger', stage: 'legacy', reason: 'the ledger has not been read yet' }),
 ] as const);
-
-function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
-  return typeof (value as { then?: unknown }).then === 'function';
-}

@@ -7,11 +7,11 @@ import {
   type TimeSlice,
   visibleText,
 } from '@changeover/bridge';
+import { failedCalls } from '../failed-calls.ts';
 import { gateCondition, gateValue } from '../gate-text.ts';
 import type { KeyFigures } from '../key-figures.ts';
-import { markup, type Markup, type Piece } from '../markup.ts';
+import { badge, firstOf, markup, type Markup, moment, name, type Piece, table } from '../markup.ts';
 import { stageMeaning } from '../stage-text.ts';
-import { badge, firstOf, moment, name, table } from './parts.ts';
 import { relianceOfKey } from './reliance-section.ts';
 import { timeContent } from './time-section.ts';
 
@@ -38,7 +38,7 @@ export function keyDetail(figures: KeyFigures, seen: readonly TimeSlice[] = []):
     part('Gates', gates(figures)),
     part('Evidence by shape of call', shapes(figures)),
     part('Mismatches', mismatches(figures)),
-    part('Errors', errors(figures)),
+    part('Errors', [errorsByShape(figures), errors(figures)]),
     part('What its callers rely on', relianceOfKey(figures.reliance)),
     part('Over time', timeContent(visibleText(what), { hours, minutes, seen })),
     part('Ledger', ledger(figures)),
@@ -205,6 +205,39 @@ function mismatches({ mismatches: groups, line }: KeyFigures): Piece {
           name(sample?.summary),
         ];
       }),
+    ),
+    rest,
+  ];
+}
+
+/** Which statement it is, where an operation has more than one. */
+function errorsByShape({ shapes: all }: KeyFigures): Piece {
+  const { shown, rest } = firstOf(
+    failedCalls(all).filter(({ shape }) => shape !== ''),
+    mostShapes,
+    'shape',
+    'shapes',
+  );
+  if (shown.length === 0) return false;
+  return [
+    table(
+      'Failed calls by shape of call and stage',
+      [
+        { title: 'call', kind: 'wide' },
+        { title: 'stage', kind: 'nowrap' },
+        number('calls'),
+        number('failed'),
+        number('of calls'),
+        { title: 'last seen', kind: 'nowrap' },
+      ],
+      shown.map((shape) => [
+        markup`<code>${shapeText(shape)}</code>`,
+        shape.stage,
+        countText(shape.calls),
+        noted(shape.failed),
+        shape.calls === 0 ? '–' : shareText(shape.failed / shape.calls),
+        moment(shape.lastSeen),
+      ]),
     ),
     rest,
   ];

@@ -1,9 +1,24 @@
-import type { SampleGroup, StoredSample, Verdict } from '@changeover/bridge';
-import { markup, type Markup, type Piece } from '../markup.ts';
-import { counted, countText, visibleText, valueText } from '@changeover/bridge';
+import {
+  counted,
+  countText,
+  type SampleGroup,
+  type StoredSample,
+  valueText,
+  type Verdict,
+  visibleText,
+} from '@changeover/bridge';
+import {
+  firstOf,
+  markup,
+  type Markup,
+  moment,
+  name,
+  type Piece,
+  type Section,
+  table,
+} from '../markup.ts';
 import type { Report } from '../report.ts';
 import { callText, pairCells, sampleFacts } from '../sample-cells.ts';
-import { firstOf, moment, name, type Section, table } from './parts.ts';
 
 const mostGroups = 50;
 const mostSamples = 3;

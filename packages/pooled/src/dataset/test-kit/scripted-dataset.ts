@@ -75,20 +75,26 @@ export class ScriptedPool {
   readonly pool: Pool<PooledSession>;
 
   readonly #onEmpty: () => void;
+  readonly #max: number;
 
   constructor(
     clock: ManualClock = new ManualClock(),
     sharing?: Sharing,
     onEmpty: () => void = () => undefined,
+    {
+      max = 3,
+      session = () => new ScriptedSession(),
+    }: { readonly max?: number; readonly session?: () => ScriptedSession } = {},
   ) {
     this.clock = clock;
+    this.#max = max;
     this.#onEmpty = onEmpty;
     this.pool = this.#poolOver({
       ...(sharing === undefined ? {} : { sharing }),
       open: async () => {
-        const session = new ScriptedSession();
-        this.sessions.push(session);
-        return session;
+        const opened = session();
+        this.sessions.push(opened);
+        return opened;
       },
       close: (session) => session.close(),
       cut: (session) => {
@@ -113,7 +119,7 @@ export class ScriptedPool {
   ): Pool<PooledSession> {
     return new Pool<PooledSession>({
       name: 'scripted',
-      options: parsePoolOptions({ max: 3 }, {}, 'pools.scripted'),
+      options: parsePoolOptions({ max: this.#max }, {}, 'pools.scripted'),
       source,
       budget: new Budget(10, this.clock),
       clock: this.clock,
@@ -128,8 +134,15 @@ export class ScriptedPool {
 /** A dataset of one pool for reads and writes. */
 export function datasetOver(
   scripted: ScriptedPool,
-  dataset = 'orders',
-  onEmpty: () => void = () => undefined,
+  {
+    dataset = 'orders',
+    onEmpty = () => undefined,
+    sharesWrites = false,
+  }: {
+    readonly dataset?: string;
+    readonly onEmpty?: () => void;
+    readonly sharesWrites?: boolean;
+  } = {},
 ): PooledDataset {
   const { clock, pool } = scripted;
   return new PooledDataset({
@@ -137,6 +150,7 @@ export function datasetOver(
     dataset,
     readers: pool,
     writers: pool,
+    sharesWrites,
     session: {
       facts: sessionFactsByWords('postgresql'),
       mode: () => 'pin',

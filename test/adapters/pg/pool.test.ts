@@ -1,0 +1,137 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { bridgeOf, createStaticStageSource, silentLogger } from '@changeover/bridge';
+import { bridgePool } from '@changeover/adapters/pg';
+import type { Stage } from '@changeover/core';
+import { once } from 'node:events';
+import pg from 'pg';
+import { bridgedClients, stages } from './kit.ts';
+
+const clients = bridgedClients('adapter_pg_pool', [
+  'create table notes(id int primary key, text text)',
+  "insert into notes values (1, 'one'), (2, 'two')",
+]);
+
+const open: pg.Pool[] = [];
+
+afterEach(async () => {
+  for (const pool of open.splice(0)) {
+    if (!pool.ending) await pool.end();
+    await bridgeOf(pool).close();
+  }
+});
+
+function bridged(
+  stage: Stage,
+  config: pg.PoolConfig = {},
+): { pool: pg.Pool; raw: pg.Pool; counts: () => { calls: number; pooled: number } } {
+  const raw = new pg.Pool({ ...clients.config, ...config });
+  const pool = bridgePool(raw, {
+    name: 'db',
+    stages: createStaticStageSource({ db: stage }),
+    storePath: ':memory:',
+    logger: silentLogger,
+  });
+  open.push(pool);
+  const counts = () => {
+    const { totals } = bridgeOf(pool).recorder.summary();
+    return { calls: totals.calls, pooled: totals.pooled.count };
+  };
+  return { pool, raw, counts };
+}
+
+/** Statements that wait for each other on the server, so that only a pool that has both out at once ends. */
+const waitFor = (lock: number): string => `select pg_advisory_xact_lock(${String(lock)})`;
+
+describe.each(stages)('a pool at %s', (stage) => {
+  test('gives the same client again, whose second release is refused', async () => {
+    const { pool } = bridged(stage, { max: 1 });
+    const first = await pool.connect();
+    const { release } = first;
+    first.release();
+    const second = await pool.connect();
+    expect(second).toBe(first);
+    // Of the use before: not of who has it now.
+    expect(() => {
+      release();
+    }).toThrow('already been released');
+    expect((await second.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+    second.release();
+  });
+
+  test('tells its listeners and hooks of the clients that callers have', async () => {
+    const hooked: unknown[] = [];
+    const { pool } = bridged(stage, {
+      onConnect: (client: pg.ClientBase) => {
+        hooked.push(client);
+      },
+    });
+    const heard: Record<string, unknown[]> = { connect: [], acquire: [] };
+    for (const [event, list] of Object.entries(heard))
+      pool.on(event as 'connect', (client) => {
+        list.push(client);
+      });
+    const released = once(pool, 'release');
+    const client = await pool.connect();
+    expect(hooked).toEqual([client]);
+    expect(heard).toEqual({ connect: [client], acquire: [client] });
+    client.release();
+    expect((await released)[1]).toBe(client);
+  });
+
+  test('what a listener of connect sets there holds for its statements', async () => {
+    const { pool, counts } = bridged(stage);
+    pool.on('connect', (client) => {
+      void client.query("set application_name to 'of the listener'");
+    });
+    const { rows } = await pool.query("select current_setting('application_name') as name");
+    expect(rows).toEqual([{ name: 'of the listener' }]);
+    // The listener's own statement is no call of the program's.
+    expect(counts().calls).toBe(1);
+  });
+
+  test('statements that are not awaited run beside each other', async () => {
+    const { pool } = bridged(stage);
+    const holder = await pool.connect();
+    await holder.query('begin');
+    await holder.query(waitFor(7_101));
+    // Waits on the server for the transaction, and the transaction's end must not wait for it.
+    const waiting = pool.query(waitFor(7_101));
+    await pool.query('select 1');
+    await holder.query('commit');
+    holder.release();
+    await expect(waiting).resolves.toMatchObject({ rowCount: 1 });
+  });
+
+  test('a statement that failed closes its connection, as it does in the driver', async () => {
+    const { pool } = bridged(stage);
+    await expect(pool.query('selec')).rejects.toMatchObject({ code: '42601' });
+    expect(pool.idleCount).toBe(0);
+  });
+
+  test('a callback is told no error by undefined, and a query object answers by promise', async () => {
+    const { pool } = bridged(stage);
+    const told = await new Promise<unknown[]>((resolve) => {
+      pool.query('select 1 as one', (...outcome: unknown[]) => {
+        resolve(outcome);
+      });
+    });
+    expect(told).toEqual([undefined, expect.objectContaining({ rows: [{ one: 1 }] })]);
+    const result: unknown = await Promise.resolve(pool.query(new pg.Query('select 2 as two')));
+    expect(result).toMatchObject({ rows: [{ two: 2 }] });
+  });
+
+  test('ends when what was asked before has been answered', async () => {
+    const { pool } = bridged(stage);
+    const asked = Array.from({ length: 5 }, () => pool.query('select 1 as one'));
+    await pool.end();
+    for (const { rows } of await Promise.all(asked)) expect(rows).toEqual([{ one: 1 }]);
+  });
+});
+
+test('at pooled the other pool is as large as the handle, and as patient', async () => {
+  const { pool } = bridged('pooled', { max: 2, connectionTimeoutMillis: 1_000 });
+  const taken = await Promise.all([pool.connect(), pool.connect()]);
+  expect(pool.totalCount).toBe(2);
+  await expect(pool.query('select 1')).rejects.toThrow('timeout exceeded');
+  for (const client of taken) client.release();
+});

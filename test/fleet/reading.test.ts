@@ -1,0 +1,221 @@
+import { LatencyHistogram, PairedDifference } from '@changeover/compare';
+import { type Stage, systemClock } from '@changeover/core';
+import { silentLogger } from '@changeover/bridge';
+import { expect, test } from '@jest/globals';
+import { FleetDatabase } from '../../packages/bridge/src/fleet/fleet-database.ts';
+import { FleetOutbox } from '../../packages/bridge/src/fleet/fleet-outbox.ts';
+import { type FleetRows, tablesOf } from '../../packages/bridge/src/fleet/fleet-rows.ts';
+import { foldSilent } from '../../packages/bridge/src/fleet/fold.ts';
+import { noCounts } from '../../packages/bridge/src/recorder/counts.ts';
+import { HourBook } from '../../packages/bridge/src/recorder/hour-book.ts';
+import { ReportBuilder } from '../../packages/bridge/src/recorder/report-builder.ts';
+import type { ReportData } from '../../packages/bridge/src/recorder/report-data.ts';
+import type { Batch, OwnRows } from '../../packages/bridge/src/recorder/store-rows.ts';
+import { addStored, type StoredTables } from '../../packages/bridge/src/recorder/stored-tables.ts';
+import { ownDatabase } from './own-database.ts';
+
+const url = ownDatabase('reading');
+const hourMs = 3_600_000;
+const nowMs = Math.floor(Date.now() / hourMs) * hourMs + 1_000;
+/** When a key was resumed: what was counted before is told apart. */
+const resumedAt = nowMs - 90 * 60_000;
+
+/** What one of several processes counted. */
+function batchOf(at: number, keys = 2): Batch {
+  const writer = `process-${String(at)}`;
+  const latency = (ms: number): LatencyHistogram => {
+    const histogram = new LatencyHistogram();
+    for (let turn = 0; turn < 4; turn += 1) histogram.record(ms * 2 ** turn);
+    return histogram;
+  };
+  const paired = new PairedDifference();
+  for (const difference of [1, 3]) paired.add(0, difference * 2 ** (at % 3));
+  const cells = Array.from({ length: keys }, (_, key) => ({ backend: 'notes', key })).flatMap(
+    ({ backend, key }) =>
+      // This hour, the one before, that of before the resumption, and hours that nobody is shown any more.
+      [0, 1, 2, 100 + at].map((hoursAgo) => ({
+        backend,
+        dataset: `customer-${String(key)}`,
+        operation: 'list',
+        stage: (hoursAgo > 1 ? 'shadow' : 'reverse') satisfies Stage,
+        hoursAgo,
+      })),
+  );
+  return {
+    writer: {
+      writer,
+      run: `run ${String(at)}`,
+      host: 'host',
+      pid: at,
+      node: 'v24',
+      startedAt: nowMs - 200 * hourMs,
+      lastAt: nowMs,
+      samplesOverLimit: at,
+    },
+    cells: cells.map(({ hoursAgo, ...key }, part) => ({
+      ...key,
+      part: part + 1,
+      hour: Math.floor(nowMs / hourMs) - hoursAgo,
+      counts: {
+        ...noCounts(),
+        calls: 8 + at,
+        compared: 4,
+        match: 4,
+        shed: { ...noCounts().shed, ...(at % 2 === 0 ? { queue: at } : {}) },
+      },
+      legacy: latency(1),
+      pooled: latency(1 + (at % 2)),
+      paired,
+    })),
+    shapes: ['select 1', 'select 2'].map((shape, part) => ({
+      backend: 'notes',
+      dataset: 'customer-0',
+      operation: 'list',
+      stage: 'shadow' as const,
+      shape,
+      part: part + 1,
+      totals: {
+        calls: 8,
+        eligible: 4,
+        compared: part * 4,
+        match: part * 4,
+        mismatch: 0,
+        raced: 0,
+        nondeterministic: 0,
+        inconclusive: 0,
+      },
+      notComparable: part === 0 ? `why ${String(at)}` : undefined,
+      firstAt: nowMs - at,
+      lastAt: nowMs + at,
+    })),
+    groups: [
+      {
+        fingerprint: 'notes:mismatch:list',
+        backend: 'notes',
+        operation: 'list',
+        verdict: 'mismatch',
+        class: 'order',
+        count: at + 1,
+        firstAt: nowMs - at,
+        lastAt: nowMs + at,
+        key: 'customer-0',
+        shape: undefined,
+      },
+    ],
+    samples: [0, 1].map((sequence) => ({
+      fingerprint: 'notes:mismatch:list',
+      sequence,
+      at: nowMs + 2 * at + sequence,
+      dataset: 'customer-0',
+      stage: 'shadow',
+      summary: `sample ${String(at)}`,
+      legacy: '1',
+      pooled: '2',
+      reason: undefined,
+      call: undefined,
+    })),
+    events: [{ sequence: 1, at: nowMs + at, kind: 'stage', fields: '{"to":"shadow"}' }],
+    rules: [{ backend: 'notes', rule: 'ignore-column', uses: at, failures: 1 }],
+    reliance: [],
+  } as unknown as Batch;
+}
+
+async function store(database: FleetDatabase, batch: Batch): Promise<void> {
+  const outbox = new FleetOutbox(systemClock, () => undefined);
+  outbox.write(batch);
+  const { writer, run, host, pid, node, startedAt, lastAt, samplesOverLimit } = batch.writer;
+  const { fields } = outbox.take(true);
+  const about = { w: writer, t: lastAt, o: samplesOverLimit, i: [run, host, pid, node, startedAt] };
+  await database.exchange(JSON.stringify({ ...about, ...fields }));
+}
+
+/** Cells of hours that are over were last counted in then: those of every second process early in the hour, which is before the
+ * resumption in one of the hours, and late in it by the others. */
+async function ageCells(database: FleetDatabase): Promise<void> {
+  await database.query(
+    `update changeover.cell set last_at = least(last_at, (hour + 1) * ${String(hourMs)}::bigint - 1
+       - right(writer, 1)::int % 2 * 3000000)`,
+  );
+  await database.query(
+    `insert into changeover.ledger (at, backend, dataset, from_stage, to_stage, held, who, reason, revision, previous)
+     values (${String(resumedAt)}, 'notes', 'customer-0', 'legacy', 'shadow', false, 'ada', 'resumed', '', 0)`,
+  );
+}
+
+/** Every row of every process, as programs of before read them. */
+async function everyRow(database: FleetDatabase): Promise<StoredTables> {
+  const { rows } = await database.query('select changeover.read_1() a');
+  const { a } = rows[0] as { a: Omit<FleetRows, 'writers'> & { writers: Record<string, never>[] } };
+  const order = [
+    'writer',
+    'run',
+    'host',
+    'pid',
+    'node',
+    'started_at',
+    'last_at',
+    'samples_over_limit',
+  ];
+  return tablesOf({
+    ...a,
+    writers: a.writers.map((row) => order.map((name) => row[name])),
+  } as unknown as FleetRows);
+}
+
+/** Figures to ten digits: a mean of means has its last ones from the order in which they are added. */
+function report(tables: StoredTables, own?: OwnRows): ReportData {
+  const resumed = (_backend: string, dataset: string): number | undefined =>
+    dataset === 'customer-0' ? resumedAt : undefined;
+  const builder = new ReportBuilder(20, resumed, new HourBook(nowMs));
+  addStored(builder, tables, own);
+  const text = JSON.stringify(builder.build(nowMs), (_name, value: unknown) =>
+    typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(10)) : value,
+  );
+  return JSON.parse(text) as ReportData;
+}
+
+test.each([
+  ['all of whom live', 0],
+  ['some of whom are gone', 3],
+])('what many processes counted is the same added up by the store: %s', async (_who, gone) => {
+  const database = new FleetDatabase(url(), silentLogger);
+  try {
+    for (let at = 0; at < 8; at += 1) await store(database, batchOf(at));
+    await ageCells(database);
+    await database.query(
+      `update changeover.writer set seen = seen - interval '1 hour' where pid < ${String(gone)}`,
+    );
+    if (gone > 0) expect(await foldSilent(database, 60_000)).toBe(gone);
+    const every = await everyRow(database);
+    const { tables } = await database.readAll();
+    const summed = report(tables);
+    expect(summed).toEqual(report(every));
+    expect(summed.totals.calls).toBe(8 * (64 + 28));
+    expect(summed.judged?.since).toHaveLength(1);
+
+    const own = { writer: 'process-5', parts: new Set([1, 2]), shapeParts: new Set([2]) };
+    expect(report((await database.readAll('process-5')).tables, own)).toEqual(report(every, own));
+  } finally {
+    await database.close();
+  }
+});
+
+test('of a process that counts the same as others a reader gets the name and what it met, and no counts', async () => {
+  const database = new FleetDatabase(url(), silentLogger);
+  try {
+    const lengths: number[] = [];
+    for (let at = 0; at < 60; at += 1) {
+      if (at === 20 || at === 40) lengths.push((await database.readAll()).length);
+      // Hours that only one process counted in are summed with those of others, as nobody is shown them.
+      await store(database, { ...batchOf(at, 5), samples: [], events: [] });
+    }
+    const { length, added } = await database.readAll();
+    lengths.push(length);
+    expect(added).toBe(60 * (5 * 4 + 2));
+    const [twenty = 0, forty = 0, sixty = 0] = lengths;
+    expect(forty - twenty).toBeLessThan(20 * 200);
+    expect(sixty - forty).toBeLessThan(20 * 200);
+  } finally {
+    await database.close();
+  }
+});

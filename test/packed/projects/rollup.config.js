@@ -1,0 +1,9 @@
+import commonjs from '@rollup/plugin-commonjs';
+import { nodeResolve } from '@rollup/plugin-node-resolve';
+
+export default {
+  input: 'server.js',
+  output: { dir: 'rollup', format: 'esm' },
+  external: ['better-sqlite3', 'libpg-query', 'node:sqlite'],
+  plugins: [nodeResolve({ preferBuiltins: true, exportConditions: ['node'] }), commonjs()],
+};

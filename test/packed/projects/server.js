@@ -1,0 +1,3 @@
+import { keepShop } from './shop.js';
+
+console.log(JSON.stringify(await keepShop()));
