@@ -66,8 +66,8 @@ export interface BridgeOptions<T extends object, O> extends BridgeSettings {
   readonly serialLegacy?: boolean | undefined;
   /** What every operation answers: `promises` saves looking at each answer. Default: what the legacy leg does. */
   readonly answers?: 'promises' | undefined;
-  /** Turns what {@link defined} operations give as their key, as callers write it, into the key that both legs mean. What it throws
-   * is the call's error. Default: as it is. */
+  /** Turns a key as callers write it into the key that both legs mean, of operations that say theirs by themselves: the storage API's.
+   * What it throws is the call's error. Default: as it is. */
   readonly parseKey?: ((name: unknown) => string) | undefined;
   /** The read that shows the rows of a table, for comparing writes that say which tables they touch. Default: none. */
   readonly tableRead?: BackendRouterOptions<object>['tableRead'];
