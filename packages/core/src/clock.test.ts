@@ -1,0 +1,17 @@
+import { expect, jest, test } from '@jest/globals';
+import { systemClock } from './clock.ts';
+
+test("a program's fake timers do not put the machine's clock forward", () => {
+  jest.useFakeTimers();
+  try {
+    let ran = 0;
+    const timer = systemClock.after(60_000, () => {
+      ran += 1;
+    });
+    jest.advanceTimersByTime(120_000);
+    expect(ran).toBe(0);
+    timer.cancel();
+  } finally {
+    jest.useRealTimers();
+  }
+});
