@@ -3,9 +3,9 @@ import {
   type Markup,
   type Piece,
   rawMarkup,
+  table,
 } from '../../packages/operate/src/report/markup.ts';
 import { pageStyle } from '../../packages/operate/src/report/html/page-style.ts';
-import { table } from '../../packages/operate/src/report/html/parts.ts';
 import { digits } from './digits.ts';
 import type { Figure, Plot } from './figure.ts';
 import { plotStyle, renderPlot } from './plot.ts';

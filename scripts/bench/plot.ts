@@ -1,5 +1,4 @@
-import { markup, type Markup } from '../../packages/operate/src/report/markup.ts';
-import { legend } from '../../packages/operate/src/report/html/parts.ts';
+import { legend, markup, type Markup } from '../../packages/operate/src/report/markup.ts';
 import type { Plot } from './figure.ts';
 
 const [width, height] = [720, 300];

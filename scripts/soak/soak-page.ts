@@ -1,5 +1,4 @@
-import { markup } from '../../packages/operate/src/report/markup.ts';
-import { table } from '../../packages/operate/src/report/html/parts.ts';
+import { markup, table } from '../../packages/operate/src/report/markup.ts';
 import type { Plot } from '../bench/figure.ts';
 import { type Machine, machineText } from '../bench/machine.ts';
 import { digits, plotsOf, renderPage } from '../bench/page.ts';

@@ -38,11 +38,23 @@ const modules: readonly (readonly [project: string, file: string, shape: string]
   ['commonjs-object', 'store.cjs', 'object'],
   ['commonjs-functions', 'queue.cjs', 'functions'],
   ['commonjs-handle', 'db.cjs', 'handle'],
+  ['default-knex', 'db.ts', 'handle'],
+  ['exported-handle', 'db.cjs', 'handle'],
+  ['lazy-promise', 'client.ts', 'handle'],
+  ['re-exported', 'connection.ts', 'handle'],
+  ['let-handle', 'db.ts', 'handle'],
+  ['private-instance', 'store.ts', 'instance'],
 ];
+
+/** These need a server, or are of a shape whose like runs above. */
+const notRun: ReadonlySet<string> = new Set([
+  ...['handle-pg', 'async-class', 'lazy-promise', 'default-knex', 'exported-handle'],
+  ...['re-exported', 'let-handle', 'private-instance'],
+]);
 
 /** Programs that run without a server, and how they are started. */
 const running: readonly (readonly [project: string, file: string, main: string])[] = modules
-  .filter(([name]) => !['handle-pg', 'async-class'].includes(name))
+  .filter(([name]) => !notRun.has(name))
   .map(([name, file]) => [name, file, `main.${file.endsWith('.cjs') ? 'cjs' : 'ts'}`]);
 
 function writeFlags(folder: string, bridge: string): void {
@@ -138,6 +150,18 @@ describe('adopting', () => {
       'close',
     ]);
     expect(callSites.needAwait.map(({ operation }) => operation)).toEqual(['list', 'close']);
+  });
+
+  test('follows what an index file hands on, and says which file it is', () => {
+    const folder = open('re-exported');
+    const { outcome, notes } = adopt(join(folder, 'index.ts'));
+    expect(outcome).toBe('nothing');
+    expect(notes.join()).toContain('Adopt the one that makes it: users.ts, connection.ts');
+    const { callSites } = adopt(join(folder, 'connection.ts'));
+    expect(callSites.needAwait.map(({ file, line }) => `${file}:${String(line)}`)).toEqual([
+      'users.ts:4',
+      'users.ts:7',
+    ]);
   });
 
   test('what can be bridged nowhere is said to be nothing, and left as it is', () => {

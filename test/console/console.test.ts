@@ -75,6 +75,13 @@ const row = (page: Page, dataset: string): Locator =>
   page.locator(`#keys tr[data-key$="/${dataset}"]`);
 const stage = (page: Page, dataset: string): Promise<string> =>
   row(page, dataset).locator('.stage').innerText();
+/** For people who look at it: only where a folder for pictures is named. */
+async function shot(page: Page, name: string, of?: Locator): Promise<void> {
+  const pictures = process.env['CHANGEOVER_TEST_PICTURES'];
+  if (pictures === undefined) return;
+  await of?.scrollIntoViewIfNeeded();
+  await page.screenshot({ path: join(pictures, `${name}.png`) });
+}
 const changes = (requests: readonly string[]): number =>
   requests.filter((one) => one.startsWith('POST')).length;
 
@@ -103,6 +110,52 @@ test('shows all that a night needs: flags, verdicts, latency, pools, mismatches 
     expect(await text('#mismatches')).not.toMatch(/\b41\b.*\b42\b/);
     expect(await text('#gates')).toMatch(/fail/);
     expect(await text('.timeline')).toMatch(/by /);
+  });
+});
+
+test('a mismatch is run again by the program that has its call, at each width and in each light', async () => {
+  await withPage(async ({ page, problems }) => {
+    const article = page
+      .locator('#mismatches article', { hasText: 'on sqlite, key wrong' })
+      .first();
+    const dialog = page.locator('#again');
+    for (const [width, colorScheme] of [
+      [1280, 'light'],
+      [390, 'dark'],
+      [390, 'light'],
+      [1280, 'dark'],
+    ] as const) {
+      await page.setViewportSize({ width, height: 900 });
+      await page.emulateMedia({ colorScheme });
+      await article.getByRole('button', { name: 'Run again' }).click();
+      await dialog.locator('#again-text', { hasText: 'MISMATCH' }).waitFor();
+      const text = await dialog.innerText();
+      expect(text).toMatch(/row +column +legacy +pooled/);
+      expect(text).toMatch(/Values stay in the program/);
+      expect(text).not.toMatch(/\b42\b/);
+      expect(text).toMatch(/changeover reproduce [a-z0-9]{8}/);
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(
+        width,
+      );
+      await shot(page, `again-${String(width)}-${colorScheme}`);
+      await page.keyboard.press('Escape');
+      await shot(page, `mismatches-${String(width)}-${colorScheme}`, article);
+    }
+    expect(problems).toEqual([]);
+  });
+});
+
+test('a mismatch that no program can run again says so, and has the line to copy', async () => {
+  await withPage(async ({ page }) => {
+    const article = page.locator('#mismatches article', { hasText: '<img src=x' }).first();
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    await article.getByRole('button', { name: 'Run again' }).click();
+    await page.locator('#again-text.bad', { hasText: 'has no operation' }).waitFor();
+    await page.locator('#again-copy').click();
+    await page.locator('#again-copy', { hasText: 'Copied' }).waitFor();
+    const copied = await page.evaluate('navigator.clipboard.readText()');
+    expect(copied).toMatch(/^changeover reproduce [a-z0-9]{8}$/);
+    await page.locator('#again-close').click();
   });
 });
 
@@ -356,7 +409,7 @@ test('a store that can not be read, and a console that has ended, are told of', 
     await page.goto(running.url);
     await page.locator('#state', { hasText: "It can't be read: file is not a database" }).waitFor();
     expect(await page.locator('#view').innerText()).toMatch(
-      new RegExp(`comparison store ${place} can't be read .*--store PLACE names`),
+      new RegExp(`comparison store ${place} can't be read .*with --store PLACE`),
     );
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
     rmSync(place);
@@ -412,11 +465,11 @@ describe('in both colour schemes, wide and on a phone', () => {
     },
   );
 
-  test('a page that may change nothing has no buttons', async () => {
+  test('a page that may change nothing has no buttons but those that copy a command', async () => {
     const running = await open(true);
     try {
       const { page } = await visit(running.url);
-      expect(await page.locator('#view button').count()).toBe(0);
+      expect(await page.locator('#view button:not([data-copy])').count()).toBe(0);
       expect(await page.locator('#locked').isVisible()).toBe(false);
       await page.close();
     } finally {

@@ -4,7 +4,14 @@ import { dirname, join } from 'node:path';
 import { root } from '../architecture/source-files.ts';
 
 const pages = globSync(
-  ['*.md', 'docs/**/*.md', 'flags/*.md', 'examples/**/*.md', '.github/**/*.md'],
+  [
+    '*.md',
+    'docs/**/*.md',
+    'flags/*.md',
+    'examples/**/*.md',
+    '.github/**/*.md',
+    'packages/*/README.md',
+  ],
   {
     cwd: root,
   },

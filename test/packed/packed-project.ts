@@ -34,7 +34,8 @@ export function bringInto(folder: string, names: readonly string[]): void {
   for (const name of names) {
     const place = join(folder, 'node_modules', name);
     mkdirSync(dirname(place), { recursive: true });
-    symlinkSync(join(root, 'node_modules', name), place);
+    // Of the kind for which Windows asks for no rights; others have no kinds.
+    symlinkSync(join(root, 'node_modules', name), place, 'junction');
   }
 }
 
@@ -58,6 +59,8 @@ export function run(
       env,
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'pipe'],
+      // npm is a script of the shell there.
+      shell: process.platform === 'win32' && command === 'npm',
     });
   } catch (error) {
     const { stdout, stderr } = error as { readonly stdout?: string; readonly stderr?: string };

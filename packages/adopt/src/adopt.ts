@@ -129,10 +129,10 @@ function notesOf(file: SourceFile, { shape }: Singleton): string[] {
 }
 
 function whyNothing({ file, pathOf }: OpenProject): string[] {
-  const from = file
+  const files = file
     .getExportDeclarations()
-    .flatMap((one) => one.getModuleSpecifierSourceFile() ?? [])
-    .map(pathOf);
+    .flatMap((one) => one.getModuleSpecifierSourceFile() ?? []);
+  const from = [...new Set(files)].map(pathOf);
   const others = otherHandlesIn(file);
   return [
     'Nothing was found that a bridge stands in for: a handle of better-sqlite3, pg, Kysely or Knex, the one instance of a class, an ' +

@@ -1,7 +1,7 @@
 import { Node, type SourceFile, SyntaxKind } from 'ts-morph';
 import type { Edit } from './edits.ts';
 import { commonJsExports, type Singleton } from './find-singleton.ts';
-import { type BridgePlan, createBridgeText, type WrittenBridge } from './write-bridge.ts';
+import { type BridgePlan, createBridgeText, type WrittenBridge } from './bridge-text.ts';
 
 const sameLeg = (what: string): string =>
   `these are the same ${what}, on the same connection: comparing them proves nothing. Put the pool here.`;

@@ -30,7 +30,11 @@ import { SerialLeg } from './guarantees/index.ts';
 import { sampleNamed, storedCall } from './recorder/find-sample.ts';
 import type { Recorder } from './recorder/recorder.ts';
 import type { RepeatableCall } from './shadow/recent-calls.ts';
-import type { ReproduceOptions, Reproduction } from './shadow/reproduction.ts';
+import {
+  notReproducible,
+  type ReproduceOptions,
+  type Reproduction,
+} from './shadow/reproduction.ts';
 import type { Guardrail } from './stages/guardrail.ts';
 import type { Ledger } from './stages/ledger/ledger.ts';
 
@@ -62,8 +66,8 @@ export interface BridgeOptions<T extends object, O> extends BridgeSettings {
   readonly serialLegacy?: boolean | undefined;
   /** What every operation answers: `promises` saves looking at each answer. Default: what the legacy leg does. */
   readonly answers?: 'promises' | undefined;
-  /** Turns what {@link defined} operations give as their key, as callers write it, into the key that both legs mean. What it throws
-   * is the call's error. Default: as it is. */
+  /** Turns a key as callers write it into the key that both legs mean, of operations that say theirs by themselves: the storage API's.
+   * What it throws is the call's error. Default: as it is. */
   readonly parseKey?: ((name: unknown) => string) | undefined;
   /** The read that shows the rows of a table, for comparing writes that say which tables they touch. Default: none. */
   readonly tableRead?: BackendRouterOptions<object>['tableRead'];
@@ -350,7 +354,7 @@ class ObjectBridge<T extends object> implements Bridge {
     const services = this.#made();
     const { clock, isUnavailable, parseKey, tableRead, rules, answers } = this.#options;
     const { settings } = services;
-    return new BackendRouter<Record<string, Method>>({
+    const router = new BackendRouter<Record<string, Method>>({
       backend: this.name,
       legacy: this.#leg('legacy', legs),
       pooled: this.#leg('pooled', legs),
@@ -377,6 +381,15 @@ class ObjectBridge<T extends object> implements Bridge {
       ...(this.#options.serialLegacy === true ? { serial: { legacy: new SerialLeg() } } : {}),
       ...(settings.shadowQueue === undefined ? {} : { queue: settings.shadowQueue }),
     });
+    services.recorder.answerRepeats(this.name, {
+      has: ({ id, call }) => (router.recentCalls.get(id) ?? call) !== undefined,
+      make: async ({ id, call, timeoutMs }) => {
+        const known = router.recentCalls.get(id) ?? call;
+        if (known === undefined) throw notReproducible(`No call of ${id} is in memory any more.`);
+        return await router.reproduce(known, { timeoutMs });
+      },
+    });
+    return router;
   }
 }
 

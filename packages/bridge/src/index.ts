@@ -34,12 +34,8 @@ export * from './recorder/open-recorder.ts';
 export { type Followers, readFollowers } from './recorder/read-followers.ts';
 export { readRecordings, readSharedRecordings } from './recorder/read-recordings.ts';
 export { Fleet, type FleetOptions } from './fleet/fleet.ts';
-export {
-  HourBook,
-  type SliceLatency,
-  type TimeSlice,
-  type TimeSlices,
-} from './recorder/hour-book.ts';
+export { HourBook } from './recorder/hour-book.ts';
+export { type SliceLatency, type TimeSlice, type TimeSlices } from './recorder/report-data.ts';
 export * from './recorder/recorder.ts';
 export { acceptableGuarantees } from './stages/gates/judge-reliance.ts';
 export { relianceSentence, type RelianceText, relianceTexts, sitesText } from './reliance-text.ts';
@@ -53,7 +49,7 @@ export {
 } from './recorder/reliance-book.ts';
 export type { ResumedAt } from './recorder/report-builder.ts';
 export * from './recorder/report-data.ts';
-export { sampleNamed, storedCall } from './recorder/find-sample.ts';
+export { sampleNamed, storedCall, writeIsNotMade } from './recorder/find-sample.ts';
 export type { RepeatableCall } from './shadow/recent-calls.ts';
 export type {
   ReproducedAnswer,
@@ -88,6 +84,7 @@ export * from './stages/gates/verdict.ts';
 export * from './stages/guardrail-wiring.ts';
 export * from './stages/ledger/open-ledger-store.ts';
 export * from './stages/flags/open-feature-stage-source.ts';
+export { askPrograms, type AskedPrograms } from './recorder/ask-programs.ts';
 export { isBusy, tryStoreFile } from './recorder/store-file.ts';
 export {
   type Bridge,

@@ -1,5 +1,3 @@
-import type { FigureUnit } from './stages/gates/figures.ts';
-
 /** What can't be seen, turns the direction of writing, or could steer a terminal. A line feed is one of them. */
 const unseen =
   /[\p{Cc}\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff]/gu;
@@ -61,18 +59,6 @@ export function shareText(share: number): string {
   if (percent < 0.001) return `${sign}<0.001 %`;
   if (percent > 99.9 && percent < 100) return `${sign}>99.9 %`;
   return `${sign}${percent < 0.1 ? percent.toFixed(3) : percent < 10 ? percent.toFixed(2) : percent.toFixed(1)} %`;
-}
-
-export function figureText(value: number | undefined, unit: FigureUnit): string {
-  if (value === undefined) return '–';
-  switch (unit) {
-    case 'count':
-      return countText(value);
-    case 'share':
-      return shareText(value);
-    case 'ratio':
-      return value.toFixed(2);
-  }
 }
 
 /** A moment in UTC, to the second; what is no moment is said to be unknown. */

@@ -1,5 +1,8 @@
 import type { Statement } from './statement.ts';
 
+/** Which statements may touch the session by code that they don't name: triggers and defaults run by writes, views and operators by all. */
+export type HiddenUse = 'none' | 'by writes' | 'by all';
+
 /** Tells what statements do. One for each set of objects that a text can mean: an engine's dataset, a PostgreSQL search path. */
 export interface StatementClassifier {
   /**
@@ -10,6 +13,15 @@ export interface StatementClassifier {
   classify(sql: string): Statement | 'pending';
   /** As `classify`, for who can wait. Never rejects: what could not be learned is told as `unknown`. */
   learn(sql: string): Promise<Statement>;
+  /**
+   * Which statements may touch the session by code that they don't name: a trigger, a rule, a view, an operator. At once; undefined: it is
+   * being fetched. Never throws. `none` where it could not be fetched.
+   */
+  hiddenUse(): HiddenUse | undefined;
+  /** The same, once it is known. Never rejects. */
+  learnHidden(): Promise<HiddenUse>;
+  /** To be called once such code may have been made: it is looked for again. */
+  codeChanged(): void;
   /** To be called once a statement that changes the schema has run: all that was learned is learned again. */
   schemaChanged(): void;
   /** Resolves when nothing is being fetched. */

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { type ClassifierOptions, parseOptions } from './classifier.ts';
+import { type ClassifierOptions, type HiddenUse, parseOptions } from './classifier.ts';
 import { Findings } from './findings.ts';
 import { type Judge, LearningClassifier } from './learning-classifier.ts';
 
@@ -9,6 +9,8 @@ class FakeJudge implements Judge {
   missing = new Set<string>();
   fetches = 0;
   failing: Error | undefined;
+  hiding: HiddenUse = 'none';
+  looksForHidden = 0;
   looks: Record<string, number> = {};
 
   judge(sql: string) {
@@ -26,6 +28,11 @@ class FakeJudge implements Judge {
     if (this.failing !== undefined) return Promise.reject(this.failing);
     for (const sql of this.missing) if (sql !== 'never') this.known.add(sql);
     return Promise.resolve();
+  }
+
+  hides(): Promise<HiddenUse> {
+    this.looksForHidden += 1;
+    return this.failing === undefined ? Promise.resolve(this.hiding) : Promise.reject(this.failing);
   }
 
   forget(): void {
@@ -121,3 +128,44 @@ test.each([[{ maxStatements: 0 }], [{ maxCharacters: NaN }], [{ speed: 1 }]])(
     expect(() => parseOptions(options as ClassifierOptions)).toThrow(RangeError);
   },
 );
+
+test('whether code is hidden is looked for when it is first asked, and again once it may be otherwise', async () => {
+  const clock = { ms: 0 };
+  const { classifier, judge } = classifierAt(clock);
+  expect(judge.looksForHidden).toBe(0);
+  expect(classifier.hiddenUse()).toBeUndefined();
+  expect(await classifier.learnHidden()).toBe('none');
+  expect(classifier.hiddenUse()).toBe('none');
+  judge.hiding = 'by writes';
+  classifier.schemaChanged();
+  expect(classifier.hiddenUse()).toBe('none');
+  classifier.codeChanged();
+  expect(classifier.hiddenUse()).toBeUndefined();
+  expect(await classifier.learnHidden()).toBe('by writes');
+});
+
+test('hidden code that somebody else made is seen after a while, and what is known holds until then', async () => {
+  const clock = { ms: 0 };
+  const { classifier, judge } = classifierAt(clock);
+  await classifier.learnHidden();
+  judge.hiding = 'by writes';
+  clock.ms = 60_000;
+  expect(classifier.hiddenUse()).toBe('none');
+  await classifier.settled();
+  await new Promise(setImmediate);
+  expect(classifier.hiddenUse()).toBe('by writes');
+});
+
+test('an answer from before the code changed is not taken for one from after', async () => {
+  const { classifier, judge } = classifierAt({ ms: 0 });
+  const early = classifier.learnHidden();
+  classifier.codeChanged();
+  judge.hiding = 'by writes';
+  expect(await early).toBe('by writes');
+});
+
+test('hidden code that could not be looked for is none', async () => {
+  const { classifier, judge } = classifierAt({ ms: 0 });
+  judge.failing = new Error('connection lost');
+  expect(await classifier.learnHidden()).toBe('none');
+});

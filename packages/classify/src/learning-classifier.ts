@@ -1,4 +1,4 @@
-import type { ParsedOptions, StatementClassifier } from './classifier.ts';
+import type { HiddenUse, ParsedOptions, StatementClassifier } from './classifier.ts';
 import { StatementCache } from './statement-cache.ts';
 import { unknownStatement } from './findings.ts';
 import { hasTooDeepComments } from './scan.ts';
@@ -10,6 +10,8 @@ export interface Judge {
   judge(sql: string): Statement | undefined;
   /** Fetches what was noted as missing. Rejects if it could not. */
   fetch(): Promise<void>;
+  /** Which statements may touch the session by code that they don't name. Rejects if that could not be fetched. */
+  hides(): Promise<HiddenUse>;
   /** Forgets all facts; a fetch that still runs must not bring back old ones. */
   forget(): void;
   close(): Promise<void>;
@@ -38,6 +40,7 @@ export class LearningClassifier implements StatementClassifier {
   readonly #options: ParsedOptions;
   readonly #cache: StatementCache;
   readonly #waiting = new Map<string, Waiter[]>();
+  readonly #hidden: HiddenCode;
   #learning: Promise<void> | undefined;
   #learnedAt: number;
   #failure: Failure | undefined;
@@ -47,12 +50,13 @@ export class LearningClassifier implements StatementClassifier {
     this.#judge = judge;
     this.#options = options;
     this.#cache = new StatementCache(options);
+    this.#hidden = new HiddenCode(() => judge.hides());
     this.#learnedAt = options.now();
   }
 
   classify(sql: string): Statement | 'pending' {
     const now = this.#options.now();
-    if (now - this.#learnedAt >= this.#options.refreshAfterMs) this.schemaChanged();
+    this.#refresh(now);
     const known = this.#cache.get(sql);
     if (known !== undefined) return known;
     const failure = this.#failure !== undefined && now < this.#failure.until && this.#failure;
@@ -78,6 +82,20 @@ export class LearningClassifier implements StatementClassifier {
     });
   }
 
+  hiddenUse(): HiddenUse | undefined {
+    if (this.#closed) return 'none';
+    this.#refresh(this.#options.now());
+    return this.#hidden.known;
+  }
+
+  learnHidden(): Promise<HiddenUse> {
+    return this.#closed ? Promise.resolve('none') : this.#hidden.learn();
+  }
+
+  codeChanged(): void {
+    this.#hidden.forget();
+  }
+
   schemaChanged(): void {
     this.#cache.clear();
     this.#judge.forget();
@@ -100,6 +118,13 @@ export class LearningClassifier implements StatementClassifier {
     this.#cache.clear();
     await this.settled();
     await this.#judge.close();
+  }
+
+  /** For changes that nobody told of. */
+  #refresh(now: number): void {
+    if (now - this.#learnedAt < this.#options.refreshAfterMs) return;
+    this.schemaChanged();
+    this.#hidden.refresh();
   }
 
   /** Judges and remembers; undefined: something is missing. */
@@ -162,6 +187,59 @@ export class LearningClassifier implements StatementClassifier {
     const waiters = this.#waiting.get(sql) ?? [];
     this.#waiting.delete(sql);
     for (const waiter of waiters) waiter(statement);
+  }
+}
+
+/** Whether a database holds such code: fetched when it is first asked for, and again once it may be otherwise. */
+class HiddenCode {
+  readonly #fetch: () => Promise<HiddenUse>;
+  #known: HiddenUse | undefined;
+  #fetching: Promise<HiddenUse> | undefined;
+
+  /** @param fetch may reject: then there is none, as far as is known. */
+  constructor(fetch: () => Promise<HiddenUse>) {
+    this.#fetch = fetch;
+  }
+
+  /** At once; undefined: it is being fetched. */
+  get known(): HiddenUse | undefined {
+    if (this.#known === undefined) void this.learn();
+    return this.#known;
+  }
+
+  /** Never rejects. */
+  learn(): Promise<HiddenUse> {
+    return this.#known === undefined ? this.#look() : Promise.resolve(this.#known);
+  }
+
+  #look(): Promise<HiddenUse> {
+    if (this.#fetching !== undefined) return this.#fetching;
+    const fetching: Promise<HiddenUse> = Promise.resolve()
+      .then(this.#fetch)
+      .catch((): HiddenUse => 'none')
+      .then((found) => {
+        // What was made meanwhile is not in this answer.
+        if (this.#fetching !== fetching) return this.learn();
+        this.#known = found;
+        this.#fetching = undefined;
+        return found;
+      });
+    this.#fetching = fetching;
+    return fetching;
+  }
+
+  /** Looks again, in the background; what is known holds until then. */
+  refresh(): void {
+    const before = this.#known;
+    if (before === undefined) return;
+    this.forget();
+    this.#known = before;
+    void this.#look();
+  }
+
+  forget(): void {
+    this.#known = undefined;
+    this.#fetching = undefined;
   }
 }
 

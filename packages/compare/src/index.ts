@@ -9,7 +9,6 @@ export {
 export * from './column-rules.ts';
 export * from './difference.ts';
 export * from './digest.ts';
-export * from './gates.ts';
 export * from './latency-histogram.ts';
 export { exactNumber, parseJsonExactly } from './loose-values.ts';
 export * from './redaction.ts';

@@ -14,7 +14,7 @@ export interface OwnProgram {
  * Finds a program of Changeover's own: TypeScript beside the asking module in the repository, else what the package exports. Where the
  * asking module is part of a bundle, that is the package as it is installed for the bundle.
  *
- * @param program the package's name with the program's: `@changeover/pooled/worker`. Its file has the last part as its name.
+ * @param program the package's name with the program's: `@changeover/bridge/say-the-last`. Its file has the last part as its name.
  * @param url that of the module that asks (`import.meta.url`); undefined in a bundle in CommonJS.
  * @throws {ChangeoverError} `PROGRAM_MISSING` where it isn't installed, with what to do.
  */

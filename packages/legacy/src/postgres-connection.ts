@@ -56,14 +56,11 @@ import { objectOf, uniqueNames } from './rows.ts';
 const maxValues = 65_535;
 
 const neverAborted = new AbortController().signal;
-/** Settings that the server tells changes of. A connection on which a caller changed one is not used again. */
-const watchedSettings: ReadonlySet<string> = new Set([
-  'TimeZone',
-  'DateStyle',
-  'IntervalStyle',
-  'search_path',
-  'client_encoding',
-]);
+/**
+ * Settings on which a connection is not used again once a caller changed one: the driver reads all text as UTF-8. Others stay as the caller
+ * has set them, as on any singleton: values are the server's text, and the API's own statements name their schema.
+ */
+const watchedSettings: ReadonlySet<string> = new Set(['client_encoding']);
 /** Commands whose number of rows is that of rows changed. */
 const changingCommands: ReadonlySet<string> = new Set([
   'INSERT',

@@ -5,10 +5,14 @@ import {
   storageOperations,
   type StorageTransaction,
 } from '@changeover/engines';
+import { appendingStatement } from '@changeover/engines/api';
 import type { StatementClassifiers } from './statement-classifiers.ts';
 
-/** Told of each statement in a transaction, when it is made. */
+/** Told of each statement in a transaction, and of what appends to a table, when it is made. */
 type SawInside = (dataset: unknown, operation: string, sql: unknown) => void;
+
+/** What a call has to wait for before it is made: undefined where nothing. Must not reject. */
+type Ready = (dataset: unknown, sql: unknown) => Promise<unknown> | undefined;
 
 type Told = Pick<StatementClassifiers, 'hasRun'>;
 
@@ -20,6 +24,7 @@ export function bridgedLeg(
   leg: Leg<StorageBackend>,
   told: Told,
   sawInside: SawInside,
+  ready: Ready = () => undefined,
 ): StorageBackend {
   const { api } = leg;
   const then = async <T>(dataset: unknown, run: () => Promise<T>, sql?: unknown): Promise<T> => {
@@ -34,25 +39,29 @@ export function bridgedLeg(
     for (const sql of ran) told.hasRun(dataset, sql === undefined ? 'schema' : { sql });
   };
   const watched: Partial<StorageBackend> = {
-    execute: (...args) => then(args[0], () => api.execute(...args), args[1]),
-    writeTable: (...args) =>
-      args[3]?.ifExists === 'append'
-        ? api.writeTable(...args)
-        : then(args[0], () => api.writeTable(...args)),
+    query: (...args) => after(ready(args[0], args[1]), () => api.query(...args)),
+    execute: (...args) =>
+      then(args[0], () => after(ready(args[0], args[1]), () => api.execute(...args)), args[1]),
+    writeTable: (...args) => {
+      const appends = appendingStatement(args[1], args[3]);
+      if (appends === undefined) return then(args[0], () => api.writeTable(...args));
+      sawInside(args[0], 'writeTable', appends);
+      return after(ready(args[0], appends), () => api.writeTable(...args));
+    },
     createDataset: (...args) => then(args[0], () => api.createDataset(...args)),
     dropDataset: (...args) => then(args[0], () => api.dropDataset(...args)),
     transaction: (dataset, work, ...rest) => {
       if (typeof work !== 'function') return api.transaction(dataset, work, ...rest);
       const ran: unknown[] = [];
-      return api
-        .transaction(
+      return after(ready(dataset, undefined), () =>
+        api.transaction(
           dataset,
           (inside) => work(noting(inside, ran, (...call) => sawInside(dataset, ...call))),
           ...rest,
-        )
-        .finally(() => {
-          hasRun(dataset, ran);
-        });
+        ),
+      ).finally(() => {
+        hasRun(dataset, ran);
+      });
     },
     session: (dataset, work, ...rest) => {
       if (typeof work !== 'function') return api.session(dataset, work, ...rest);
@@ -79,6 +88,10 @@ export function bridgedLeg(
   });
 }
 
+function after<T>(wait: Promise<unknown> | undefined, run: () => Promise<T>): Promise<T> {
+  return wait === undefined ? run() : wait.then(run);
+}
+
 /** Statements that are kept of one transaction; of more, it is enough to know that there were some. */
 const maxNoted = 100;
 
@@ -101,7 +114,11 @@ function noting<Inside extends StorageTransaction>(
       return (...args: readonly unknown[]): unknown => {
         if (name === 'query' || name === 'execute') saw(name, args[0]);
         if (name === 'execute') note(args[0]);
-        if (name === 'writeTable') note(undefined);
+        if (name === 'writeTable') {
+          const appends = appendingStatement(args[0], args[2]);
+          if (appends === undefined) note(undefined);
+          else saw(name, appends);
+        }
         const [work] = args;
         if (name !== 'transaction' || typeof work !== 'function')
           return Reflect.apply(value, inside, args);

@@ -15,10 +15,13 @@ export type BridgedOperations = Readonly<Record<keyof StorageBackend, DefinedOpe
  * @param saw told of each call of a statement, when it is made.
  */
 export function bridgedOperations(
-  classifiers: Pick<StatementClassifiers, 'factsOf'>,
+  classifiers: Pick<StatementClassifiers, 'factsOf' | 'boundReads'>,
   saw: (call: StatementCall) => void,
 ): BridgedOperations {
-  const operations = operationsKnowing((...args) => classifiers.factsOf(...args));
+  const operations = operationsKnowing({
+    factsOf: (...args) => classifiers.factsOf(...args),
+    boundReads: (dataset) => classifiers.boundReads(dataset),
+  });
   const statements = new StatementShapes();
   const ofStatement =
     (operation: string) =>

@@ -39,6 +39,9 @@ type Known = 'none' | 'learning' | readonly SessionUse[];
 /** Datasets and shapes that are remembered; what comes after is looked at anew. */
 const maxDatasets = 1_000;
 const maxShapes = 1_000;
+/** Calls of one dataset that are kept to be looked into later, and how long their texts are at most. */
+const maxPlain = 50;
+const maxPlainLength = 2_000;
 
 /**
  * Watches which statements rely on the session, at every stage: from the first day at `legacy` on. By shape, so that a statement
@@ -49,6 +52,10 @@ export class SessionReliance {
   readonly #byDataset = new Map<string, Map<string, Known>>();
   readonly #relied = new Map<string, KnownReliance>();
   readonly #set = new Map<string, SettingsSeen>();
+  /** Datasets whose statements may touch the session by code that they don't name. */
+  readonly #hiding = new Set<string>();
+  /** By dataset and shape, calls that rely on nothing by their words. */
+  readonly #plain = new Map<string, Map<string, StatementCall>>();
   /** By dataset, what is being learned of statements that were called. */
   readonly #beingLearned = new Map<string, Set<Promise<void>>>();
 
@@ -66,6 +73,14 @@ export class SessionReliance {
     } catch {
       // No watching may break a caller.
     }
+  }
+
+  /** A dataset's statements may touch the session by code that they don't name: those that were seen are looked into, and all that come. */
+  hides(dataset: string): void {
+    this.#hiding.add(dataset);
+    const seen = this.#plain.get(dataset);
+    this.#plain.delete(dataset);
+    for (const call of seen?.values() ?? []) this.#learn(call);
   }
 
   /** What this process saw a dataset rely on. */
@@ -95,8 +110,21 @@ export class SessionReliance {
     }
     const uses: SessionUse[] = words.readsLastWrite(sql) ? ['lastWrite'] : [];
     if (use !== 'pending' && use !== 'none') uses.push(use);
+    if (!keepsSession(use) && uses.length === 0) {
+      if (this.#hiding.has(dataset)) {
+        this.#learn(call);
+        return;
+      }
+      this.#notePlain(call);
+    }
     this.#note(dataset, call.shape, uses);
     this.#count(call, uses, undefined);
+  }
+
+  #notePlain(call: StatementCall): void {
+    const seen = this.#plain.get(call.dataset) ?? new Map<string, StatementCall>();
+    if (this.#plain.size < maxDatasets) this.#plain.set(call.dataset, seen);
+    if (seen.size < maxPlain && call.sql.length <= maxPlainLength) seen.set(call.shape, call);
   }
 
   /** The call site is only there now. */

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { ActKind, Statement, StatementClassifier } from '@changeover/classify';
 import { createDuckdbClassifier } from '@changeover/classify/duckdb';
 import { createPostgresClassifier, hasPostgresParser } from '@changeover/classify/postgresql';
@@ -29,16 +30,22 @@ export interface StatementClassifiersOptions {
   readonly onWordsOnly: (reason: string) => void;
   /** What callers were seen to set in a dataset's session. Default: nothing. */
   readonly settings?: ((dataset: string) => Promise<SettingsSeen>) | undefined;
+  /** Told where a dataset turns out to hold code that may touch the session and that statements run without naming it. */
+  readonly onHidden?: ((dataset: string) => void) | undefined;
   /** Milliseconds that only go forward. Default: `performance.now`. */
   readonly now?: (() => number) | undefined;
 }
 
 /** Datasets whose statements are remembered: those that were used last. */
 const maxDatasets = 50;
+const maxReadsWait = 10_000;
 /** The bounds of one of them. A text longer than a tenth of the characters is not looked at. */
 const bounds = { maxStatements: 1_000, maxCharacters: 2_000_000 };
 /** A statement that ran and can't be understood speaks of what came after the facts: they are fetched anew, but not more often. */
 const minRelearnMs = 2_000;
+/** A call waits no longer for what is known of its dataset. */
+const maxWaitMs = 1_000;
+const unref = { ref: false } as const;
 
 /** What the classifier says of a statement that it could not learn now, and will try again. */
 const passingFailure = 'facts could not be fetched';
@@ -55,6 +62,8 @@ export class StatementClassifiers {
   readonly #options: StatementClassifiersOptions;
   readonly #now: () => number;
   readonly #entries = new Map<string, Entry>();
+  /** Datasets in which this process made code that reads may run without naming it. */
+  readonly #readsWait = new Set<string>();
   #wordsOnly: Promise<boolean> | undefined;
   /** Both false: it has not been looked for, or the look is on its way. */
   #hasParser = false;
@@ -76,13 +85,20 @@ export class StatementClassifiers {
     params?: readonly InputValue[],
   ): Promise<AnswerFacts> {
     if (await this.#judgesByWords()) return factsByWords(sql);
-    const statement = await this.#learn(this.#entry(dataset), sql);
+    const entry = this.#entry(dataset);
+    const statement = await this.#learn(entry, sql);
+    await entry.classifier.learnHidden();
     const facts = answerFacts(statement, (all) =>
       params === undefined ? [dataset, all] : [dataset, all, params],
     );
     const settings = (await this.#options.settings?.(dataset)) ?? 'nothing';
     const bound = boundToConnection(statement, settings);
     return facts.acts !== undefined || bound === undefined ? facts : { ...facts, acts: bound };
+  }
+
+  /** Why what a dataset's tables hold reads otherwise on another connection: a setting was changed that every answer may depend on. */
+  async boundReads(dataset: string): Promise<string | undefined> {
+    return (await this.#options.settings?.(dataset)) === 'anything' ? settingsChanged : undefined;
   }
 
   /**
@@ -107,6 +123,56 @@ export class StatementClassifiers {
     return statement === undefined ? 'unknown' : useOf(statement);
   }
 
+  /**
+   * What a statement does to its connection by code that it doesn't name (a trigger, a rule, a view, an operator), at once. Undefined:
+   * nothing, as far as is known.
+   *
+   * @param sql one that does nothing to it by its words.
+   */
+  hiddenUse(dataset: string, sql: string): SessionUse | undefined {
+    if (this.#closed) return undefined;
+    const entry = this.#entries.get(dataset);
+    const hides = entry?.classifier.hiddenUse();
+    if (entry === undefined || hides === undefined || hides === 'none') return undefined;
+    if (hides === 'by writes' && readsByItsWords.test(sql)) return undefined;
+    return hiddenUseOf(entry.classifier.classify(sql));
+  }
+
+  /**
+   * What a pooled call has to wait for, so that {@link hiddenUse} tells of it: on PostgreSQL, once a dataset, for the answer whether its code
+   * touches the session, but not longer than a second. A read waits only where this process made code that reads may run.
+   *
+   * @param sql undefined: it may be any statement.
+   * @returns undefined where nothing has to be waited for. Never rejects.
+   */
+  ready(dataset: unknown, sql: unknown): Promise<unknown> | undefined {
+    if (this.#closed || this.#options.engine !== 'postgresql' || typeof dataset !== 'string')
+      return undefined;
+    const reads = typeof sql === 'string' && readsByItsWords.test(sql);
+    if (reads && !this.#readsWait.has(dataset)) return undefined;
+    const { classifier } = this.#entries.get(dataset) ?? this.#entry(dataset);
+    if (classifier.hiddenUse() !== undefined) return undefined;
+    return Promise.race([classifier.learnHidden(), setTimeout(maxWaitMs, undefined, unref)]);
+  }
+
+  /** The same, once it is known. Never rejects. */
+  async learnedHiddenUse(dataset: string, sql: string): Promise<SessionUse | undefined> {
+    const { classifier } = this.#entry(dataset);
+    if (this.#closed || (await classifier.learnHidden()) === 'none') return undefined;
+    return hiddenUseOf((await this.learned(dataset, sql)) ?? 'pending');
+  }
+
+  /** Whether a statement asks for what the last write left by code that it doesn't name, a view; undefined: not known yet. */
+  hidesLastWrite(dataset: string, sql: string): boolean | undefined {
+    if (this.#closed) return false;
+    const classifier = this.#entries.get(dataset)?.classifier;
+    const hides = classifier?.hiddenUse();
+    if (classifier === undefined || hides === undefined) return undefined;
+    if (hides !== 'by all') return false;
+    const statement = classifier.classify(sql);
+    return statement === 'pending' ? undefined : statement.readsLastWrite;
+  }
+
   /** What a statement does that a rollback does not take back, once it is known: see `SessionFacts.lastingEffect`. */
   async lastingEffect(dataset: string, sql: string): Promise<string | undefined> {
     const statement = await this.learned(dataset, sql);
@@ -126,15 +192,21 @@ export class StatementClassifiers {
 
   /** To be told of each statement that has run by `execute`, or what else has changed in a dataset (`schema`). */
   hasRun(dataset: unknown, what: { readonly sql: unknown } | 'schema'): void {
+    if (typeof dataset !== 'string') return;
+    const sql = what === 'schema' ? undefined : what.sql;
+    const makes = typeof sql === 'string' && makesCode.test(sql);
+    if (makes && makesCodeOfReads.test(sql) && this.#readsWait.size < maxReadsWait)
+      this.#readsWait.add(dataset);
     // A dataset about which nobody has asked has nothing to forget.
-    const entry = typeof dataset === 'string' ? this.#entries.get(dataset) : undefined;
+    const entry = this.#entries.get(dataset);
     if (entry === undefined) return;
     if (what === 'schema') {
       entry.classifier.schemaChanged();
       return;
     }
-    const { sql } = what;
     if (typeof sql !== 'string') return;
+    // At once: the next statement may run what was made.
+    if (makes) this.#codeChanged(dataset, entry);
     const before = entry.watching;
     entry.watching = entry.classifier.learn(sql).then((statement) => {
       if (changesSchema(statement)) entry.classifier.schemaChanged();
@@ -148,6 +220,17 @@ export class StatementClassifiers {
     const entries = [...this.#entries.values()];
     this.#entries.clear();
     await Promise.all(entries.map(({ classifier }) => classifier.close()));
+  }
+
+  #codeChanged(dataset: string, entry: Entry): void {
+    entry.classifier.codeChanged();
+    this.#watchHidden(dataset, entry);
+  }
+
+  #watchHidden(dataset: string, { classifier }: Entry): void {
+    void classifier.learnHidden().then((hides) => {
+      if (hides !== 'none') this.#options.onHidden?.(dataset);
+    });
   }
 
   #judgesByWords(): Promise<boolean> {
@@ -182,6 +265,7 @@ export class StatementClassifiers {
       relearnedMs: this.#now(),
     };
     if (this.#closed) void entry.classifier.close();
+    else if (known === undefined) this.#watchHidden(dataset, entry);
     // The last one used goes last.
     this.#entries.delete(dataset);
     this.#entries.set(dataset, entry);
@@ -224,6 +308,14 @@ export class StatementClassifiers {
   }
 }
 
+const readsByItsWords = /^\s*(?:select|values|table|show|explain)\b/i;
+
+/** Words of a statement that may make code which others then run without naming it. */
+const makesCode =
+  /\b(?:function|procedure|view|rule|policy|domain|default|check|generated|index|extension|operator|cast|trigger|macro|do|call)\b/i;
+/** Those of them that a read may run. */
+const makesCodeOfReads = /\b(?:view|rule|policy|domain|operator|cast|do|call)\b/i;
+
 /** Whatever becomes of the transaction. What can't be understood the engine refuses, on both legs. */
 const lastingActs: ReadonlySet<ActKind> = new Set<ActKind>([
   'calls a function that acts',
@@ -254,6 +346,8 @@ function changesSchema({ acts }: Statement): boolean {
   );
 }
 
+const settingsChanged = 'settings of its connection were changed';
+
 /** Why a statement that reads has its answer on its caller's connection alone, so that another connection's says nothing of it. */
 function boundToConnection(
   { session, readsLastWrite }: Statement,
@@ -261,7 +355,7 @@ function boundToConnection(
 ): string | undefined {
   if (readsLastWrite) return "it asks for what its connection's last write left";
   if (session === 'temporary') return 'it reads temporary objects, which its connection has alone';
-  if (settings === 'anything') return 'settings of its connection were changed';
+  if (settings === 'anything') return settingsChanged;
   return settings === 'custom' && session === 'reads'
     ? 'it asks for settings of its connection, which were changed'
     : undefined;
@@ -273,6 +367,14 @@ function useOf({ acts, effect, opaque, session }: Statement): SessionUse {
     return acts.some(({ detail }) => detail.startsWith(passingFailure)) ? 'pending' : 'unknown';
   }
   return opaque && !keepsSession(session) ? 'unknown' : session;
+}
+
+/** What can't be understood is nothing hidden: the engine refuses it. */
+function hiddenUseOf(statement: Statement | 'pending'): SessionUse | undefined {
+  if (statement === 'pending') return 'pending';
+  if (statement.effect === 'unknown') return undefined;
+  const use = useOf(statement);
+  return keepsSession(use) ? use : undefined;
 }
 
 /** The rule without a parser, which misses much and suspects more. */

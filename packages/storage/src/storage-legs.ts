@@ -52,7 +52,10 @@ export class StorageLegs {
     const { saw, sawInside } = this.#sessions.watch(engine, classifiers);
     return {
       legacy: () => bridgedLeg(legacy, classifiers, sawInside),
-      pooled: () => bridgedLeg(decoratePooledLeg?.(pooled) ?? pooled, classifiers, sawInside),
+      pooled: () =>
+        bridgedLeg(decoratePooledLeg?.(pooled) ?? pooled, classifiers, sawInside, (dataset, sql) =>
+          classifiers.ready(dataset, sql),
+        ),
       operations: bridgedOperations(classifiers, saw),
     };
   }
@@ -83,6 +86,9 @@ export class StorageLegs {
         return (await shadow.read({ operation: 'query', args, signal })) as ResultSet;
       },
       settings: (dataset) => this.#sessions.settings(engine, dataset),
+      onHidden: (dataset) => {
+        this.#sessions.hides(engine, dataset);
+      },
       onWordsOnly: (reason) => {
         this.#services.logger.warn({ event: 'statements-by-words', backend: engine }, reason);
       },

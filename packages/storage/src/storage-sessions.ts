@@ -2,6 +2,7 @@ import { anyOperation, type BridgeServices } from '@changeover/bridge';
 import { StatementShapes } from '@changeover/classify';
 import { type Engine, parseDatasetName } from '@changeover/engines/api';
 import {
+  keepsSession,
   type KnownReliance,
   type SessionFacts,
   sessionFactsByWords,
@@ -98,6 +99,11 @@ export class StorageSessions {
     }
   }
 
+  /** Statements of a dataset may touch the session by code that they don't name. */
+  hides(engine: Engine, dataset: string): void {
+    this.#watched.get(engine)?.reliance.hides(dataset);
+  }
+
   /** What was set in a dataset's session, as far as this process saw. */
   async settings(engine: Engine, dataset: string): Promise<SettingsSeen> {
     return (await this.#watched.get(engine)?.reliance.settings(dataset)) ?? 'nothing';
@@ -118,16 +124,23 @@ export class StorageSessions {
   /** By a statement's words, and where they tell nothing by what is known of its functions. */
   #factsOf(engine: Engine, dataset: string): SessionFacts {
     const words = this.#wordsOf(engine);
+    const watched = (): StatementClassifiers | undefined => this.#watched.get(engine)?.classifiers;
     return {
-      readsLastWrite: (sql) => words.readsLastWrite(sql),
+      readsLastWrite: (sql) =>
+        words.readsLastWrite(sql) ||
+        // Where that was seen before, one more read on the last writer's connection does no harm.
+        (watched()?.hidesLastWrite(dataset, sql) ?? this.#knownOf(engine, dataset) === 'writes'),
       lastingEffect: async (sql) =>
         await this.#watched.get(engine)?.classifiers.lastingEffect(dataset, sql),
-      learnedUse: async (sql) =>
-        (await this.#watched.get(engine)?.classifiers.learnedUse(dataset, sql)) ?? 'unknown',
+      learnedUse: async (sql) => {
+        const use = words.sessionUse(sql);
+        if (use !== 'unknown') return (await watched()?.learnedHiddenUse(dataset, sql)) ?? use;
+        return (await watched()?.learnedUse(dataset, sql)) ?? use;
+      },
       sessionUse: (sql) => {
         const use = words.sessionUse(sql);
-        if (use !== 'unknown') return use;
-        return this.#watched.get(engine)?.classifiers.sessionUse(dataset, sql) ?? use;
+        if (use === 'unknown') return watched()?.sessionUse(dataset, sql) ?? use;
+        return keepsSession(use) ? use : (watched()?.hiddenUse(dataset, sql) ?? use);
       },
     };
   }

@@ -147,6 +147,26 @@ describe('a change of stage', () => {
     expect(log).toEqual(['legacy read', 'pooled read']);
   });
 
+  test('is told at once of a key without a call, and by its end of one with', async () => {
+    const { api, recorder, legacy, stages: source } = twoLegs('legacy');
+    const { promise, resolve } = Promise.withResolvers<string>();
+    await api.read('idle');
+    legacy.does.read = () => promise;
+    const running = api.read('busy');
+    source.set(() => 'shadow');
+    const told = (): unknown[] =>
+      recorder.events.map(({ fields }) => [fields['dataset'], fields['to']]);
+    expect(told()).toEqual([['idle', 'shadow']]);
+    resolve('the answer');
+    await running;
+    await api.read('busy');
+    await api.read('idle');
+    expect(told()).toEqual([
+      ['idle', 'shadow'],
+      ['busy', 'shadow'],
+    ]);
+  });
+
   test('is told once, with where from, where to and why', async () => {
     const { api, recorder, stages: source } = twoLegs('legacy');
     await api.read('d');

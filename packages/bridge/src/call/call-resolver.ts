@@ -19,6 +19,7 @@ import { type KeyState, KeyStates } from './key-state.ts';
 import type { Method } from './members.ts';
 import { notComparableAt } from './not-comparable.ts';
 import type { Call, ResolvedCall } from './resolved-call.ts';
+import { inSlices, type Steps } from '../steps.ts';
 import { routes } from './route.ts';
 import { traitsOf } from './route-traits.ts';
 
@@ -44,6 +45,10 @@ export interface CallResolverOptions {
  * let go when idle. Kept by a timer, for reading a clock takes longer than all that is looked up. */
 const routeLifetimeMs = 30_000;
 const maxMemoisedNames = 20_000;
+/** Keys without calls that are looked at in the time of one part of a step. */
+const keysAPart = 5;
+/** Changes that are told at once: the recorder's events have a bound. The others are told by their next call. */
+const mostNoticed = 1_000;
 
 /** The shape of a call that can't tell its own: longer than any may be, so that it is counted with others of its kind. */
 const noShape = ' '.repeat(maxShapeLength + 1);
@@ -79,6 +84,7 @@ export class CallResolver {
   /** What was memoised in an earlier one is asked for again. */
   #period = 0;
   #periodEnd: Timer | undefined;
+  #endNoticing: () => void = () => undefined;
   /** Made here, because no other bridge shares it. */
   readonly #ownGuarantees: GuaranteeRegistry | undefined = undefined;
 
@@ -107,6 +113,7 @@ export class CallResolver {
     this.#unsubscribe = options.stages.subscribe(() => {
       this.#memo.clear();
       for (const state of this.#states.busy()) options.onChange(state);
+      this.#noticeIdle();
     });
   }
 
@@ -118,6 +125,7 @@ export class CallResolver {
   /** Forgets nothing and goes on to answer, but by what was decided last. Idempotent. */
   close(): void {
     this.#unsubscribe();
+    this.#endNoticing();
     this.#periodEnd?.cancel();
     this.#ownGuarantees?.close();
   }
@@ -249,7 +257,43 @@ export class CallResolver {
     };
   }
 
-  #noticeChange({ backend, key, operation, decision, state }: ResolvedCall): void {
+  /** Where no call runs there may be none for long: whoever waits for this program to follow is told now. */
+  #noticeIdle(): void {
+    const { clock = systemClock, recorder } = this.#options;
+    this.#endNoticing();
+    this.#endNoticing = inSlices(clock, this.#idleChanges(), (end) => {
+      // Not in this turn: a caller's own call may have brought the change about, and storing is I/O.
+      if (end.kind === 'done' && end.result > 0)
+        clock.after(0, () => {
+          recorder.flush();
+        });
+    });
+  }
+
+  /** How many keys without calls have another stage. What can't be decided about now is noticed by the next call. */
+  *#idleChanges(): Steps<number> {
+    const { backend, stages } = this.#options;
+    let noticed = 0;
+    for (const [key, state] of this.#states.idle()) {
+      yield 1 / keysAPart;
+      if (noticed >= mostNoticed) return noticed;
+      const before = state.lastChange;
+      for (const operation of [...state.stages.keys()]) {
+        const decision = stages.decide({ backend, dataset: key, operation });
+        this.#noticeChange({ backend, key, operation, decision, state });
+      }
+      if (state.lastChange !== before) noticed += 1;
+    }
+    return noticed;
+  }
+
+  #noticeChange({
+    backend,
+    key,
+    operation,
+    decision,
+    state,
+  }: Pick<ResolvedCall, 'backend' | 'key' | 'operation' | 'decision' | 'state'>): void {
     const from = state.stages.get(operation);
     const { stage: to, reason, revision } = decision;
     state.stages.set(operation, to);

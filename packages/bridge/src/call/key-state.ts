@@ -50,6 +50,11 @@ export class KeyStates {
     return [...this.#states.values()].filter(({ gate }) => !gate.idle);
   }
 
+  /** Keys without a call that has not ended, and their states. */
+  idle(): readonly (readonly [key: string, state: KeyState])[] {
+    return [...this.#states].filter(([, { gate }]) => gate.idle);
+  }
+
   #forgetIdle(): void {
     this.#options.onForget();
     for (const [key, state] of this.#states) {

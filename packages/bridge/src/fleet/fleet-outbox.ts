@@ -14,10 +14,10 @@ import type {
   EventRow,
   GroupRow,
   OwnRows,
-  RecordingStore,
   SampleRow,
   WriterRow,
 } from '../recorder/store-rows.ts';
+import type { RecordingStore } from '../recorder/recording-store.ts';
 import { addStored, type StoredTables } from '../recorder/stored-tables.ts';
 import { TokenBucket } from '../shadow/budgets.ts';
 import { countsList, shedOf } from './fleet-rows.ts';

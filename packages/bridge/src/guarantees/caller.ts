@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import diagnostics from 'node:diagnostics_channel';
+import { loadInstalled } from '@changeover/core';
 import { isPromise } from '../call/leg-calls.ts';
 import type { Admission } from './admission.ts';
 import type { CallerLanes } from './lane.ts';
@@ -144,4 +145,47 @@ export function callForComparison(call: () => unknown): unknown {
     end();
     throw error;
   }
+}
+
+/** What of OpenTelemetry's API is used here. */
+interface TraceApi {
+  readonly trace: {
+    getActiveSpan(): { spanContext(): Parameters<TraceApi['isSpanContextValid']>[0] } | undefined;
+  };
+  isSpanContextValid(context: { readonly traceId: string }): boolean;
+}
+
+/** Where OpenTelemetry keeps what a program has set up, whichever copy of its API did so. */
+const setUpTracing = Symbol.for('opentelemetry.js.api.1');
+
+let traceApi: TraceApi | 'missing' | undefined;
+
+/**
+ * The trace that the caller is in, to be asked in the caller's own context. Undefined where a program has not set up OpenTelemetry, which
+ * costs one look at a global, or where no span is active. Never throws.
+ */
+export function callerTrace(): string | undefined {
+  if (!(setUpTracing in globalThis)) return undefined;
+  try {
+    traceApi ??= loadTraceApi();
+    if (traceApi === 'missing') return undefined;
+    const context = traceApi.trace.getActiveSpan()?.spanContext();
+    return context !== undefined && traceApi.isSpanContextValid(context)
+      ? context.traceId
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Any copy will do, since all of them find what was set up; a program that has set it up has one below its own folder. */
+function loadTraceApi(): TraceApi | 'missing' {
+  for (const from of [import.meta.url, undefined]) {
+    try {
+      return loadInstalled('@opentelemetry/api', from) as TraceApi;
+    } catch {
+      // The next place is tried.
+    }
+  }
+  return 'missing';
 }

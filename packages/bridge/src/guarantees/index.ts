@@ -13,6 +13,7 @@ export {
   type CallContext,
   type Caller,
   caller,
+  callerTrace,
   currentCaller,
   currentContext,
   isForComparison,
@@ -21,12 +22,7 @@ export {
   runInTransaction,
 } from './caller.ts';
 export { DeadlockError } from './errors.ts';
-export {
-  GuaranteeRegistry,
-  type GuaranteeRegistryOptions,
-  type KeyGateOptions,
-  SerialLeg,
-} from './guarantee-registry.ts';
-export type { KeyGate } from './key-gate.ts';
+export { GuaranteeRegistry, type GuaranteeRegistryOptions } from './guarantee-registry.ts';
+export { type KeyGate, SerialLeg } from './key-gate.ts';
 export { callSites, type CallSiteOptions } from './call-site.ts';
 export type { CaptureSite, OnReliance, Reliance, RelianceCount, RelianceKind } from './reliance.ts';

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import type { Admission, CallTraits } from './admission.ts';
 import { CallContext, Caller, caller, currentContext } from './caller.ts';
 import { DeadlockError } from './errors.ts';
-import { GuaranteeRegistry, SerialLeg } from './guarantee-registry.ts';
-import type { KeyGate } from './key-gate.ts';
+import { GuaranteeRegistry } from './guarantee-registry.ts';
+import { type KeyGate, SerialLeg } from './key-gate.ts';
 import { gatedCall, settled, StillClock, traits } from './test-kit/gated-call.ts';
 
 type Event =

@@ -1,4 +1,4 @@
-import { type LegName, TransactionOverError } from '@changeover/core';
+import { type Clock, type LegName, TransactionOverError } from '@changeover/core';
 import {
   Admission,
   AdmissionList,
@@ -8,11 +8,37 @@ import {
 } from './admission.ts';
 import type { CallContext } from './caller.ts';
 import { DeadlockError } from './errors.ts';
-import type { GuaranteeRegistry, KeyGateOptions, SerialLeg } from './guarantee-registry.ts';
 import { KeyLanes, type Lane } from './lane.ts';
-import { type Reliance, RelianceCounter } from './reliance.ts';
+import { type CaptureSite, type OnReliance, type Reliance, RelianceCounter } from './reliance.ts';
 import { transactionWaitedFor } from './wait-graph.ts';
 import { WriteTurns } from './write-turns.ts';
+
+/**
+ * A leg that is one queue for all its keys, as a singleton with one connection is: whatever it was given waits until the
+ * transaction that runs on it has ended, which the gates of the single keys can't see.
+ */
+export class SerialLeg {
+  /** Transactions that were let onto it and have not ended. @internal */
+  readonly transactions: Set<Admission> = new Set<Admission>();
+}
+
+/** What a gate is made for. */
+export interface KeyGateOptions {
+  /** The key as errors and reports name it, with its bridge's name. */
+  readonly key: string;
+  /** Legs that are one queue for several keys, by name. Default: none. */
+  readonly serial?: Readonly<Partial<Record<LegName, SerialLeg>>> | undefined;
+  /** Default: nobody is told. */
+  readonly onReliance?: OnReliance | undefined;
+}
+
+/** What all gates that a transaction may span have of whoever made them. */
+export interface GateMaker {
+  readonly clock: Clock;
+  readonly captureSite: CaptureSite | undefined;
+  /** Told of the first call that is ordered by its caller. */
+  useCallers(): void;
+}
 
 /**
  * Lets the calls of one key through so that it keeps what a singleton's callers get without asking:
@@ -34,7 +60,7 @@ export class KeyGate {
   readonly serial: Readonly<Partial<Record<LegName, SerialLeg>>>;
   /** Calls in flight, in the order of their admission. @internal */
   readonly inFlight: AdmissionList = new AdmissionList();
-  readonly #registry: GuaranteeRegistry;
+  readonly #maker: GateMaker;
   readonly #reliance: RelianceCounter;
   readonly #lanes: KeyLanes;
   readonly #turns = new WriteTurns();
@@ -46,13 +72,13 @@ export class KeyGate {
   readonly #heldUp = new Set<Admission>();
 
   /** By `GuaranteeRegistry.gate`. @internal */
-  constructor(registry: GuaranteeRegistry, options: KeyGateOptions) {
+  constructor(maker: GateMaker, options: KeyGateOptions) {
     this.key = options.key;
     this.serial = options.serial ?? {};
-    this.#registry = registry;
-    this.#reliance = new RelianceCounter(options.key, registry.captureSite, options.onReliance);
+    this.#maker = maker;
+    this.#reliance = new RelianceCounter(options.key, maker.captureSite, options.onReliance);
     this.#lanes = new KeyLanes(this, () => {
-      registry.useCallers();
+      maker.useCallers();
     });
   }
 
@@ -374,7 +400,7 @@ export class KeyGate {
   }
 
   #admit(admission: Admission, isRead: boolean): void {
-    admission.sinceMs = this.#registry.clock.monotonicMs();
+    admission.sinceMs = this.#maker.clock.monotonicMs();
     this.#fly(admission, isRead);
     admission.settle?.();
   }
@@ -404,7 +430,7 @@ export class KeyGate {
     if (admission.state === 'waits for turn' && this.#turns.admits(admission.traits)) {
       // Only those that wait before it stand in a circle with it: it passes them.
       this.#turns.waiting.remove(admission);
-      admission.sinceMs = this.#registry.clock.monotonicMs();
+      admission.sinceMs = this.#maker.clock.monotonicMs();
       this.#fly(admission, false);
       held = transactionWaitedFor(admission);
       if (held === undefined) {
@@ -426,7 +452,7 @@ export class KeyGate {
       leg: traits.leg,
       origin: caller.origin,
       sinceMs,
-      releasedMs: this.#registry.clock.monotonicMs(),
+      releasedMs: this.#maker.clock.monotonicMs(),
       admitted: before - (this.#unfinished - this.inFlight.length),
     };
   }

@@ -3,8 +3,8 @@ import { describe, expect, test } from '@jest/globals';
 import type { Admission, CallTraits } from './admission.ts';
 import { CallContext, Caller, caller, runInTransaction } from './caller.ts';
 import { DeadlockError } from './errors.ts';
-import { GuaranteeRegistry, SerialLeg } from './guarantee-registry.ts';
-import type { KeyGate } from './key-gate.ts';
+import { GuaranteeRegistry } from './guarantee-registry.ts';
+import { type KeyGate, SerialLeg } from './key-gate.ts';
 import { gatedCall, settled, traits } from './test-kit/gated-call.ts';
 
 const registry = new GuaranteeRegistry();

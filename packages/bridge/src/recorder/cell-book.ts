@@ -1,6 +1,6 @@
 import { LatencyHistogram, PairedDifference } from '@changeover/compare';
 import type { Stage } from '@changeover/core';
-import { Cell } from './cell.ts';
+import { Cell, cellKeyText } from './cell.ts';
 import {
   activityOf,
   addCounts,
@@ -11,7 +11,6 @@ import {
 } from './counts.ts';
 import type { MinuteCounts } from './minute-counts.ts';
 import type { CellRow } from './store-rows.ts';
-import { cellKeyText } from './report-builder.ts';
 import { shedReasons } from './shed-reason.ts';
 
 /** The dataset under which counts are kept that there was no room for one by one. */

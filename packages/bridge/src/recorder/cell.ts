@@ -8,6 +8,14 @@ export const verdicts = ['match', 'mismatch', 'raced', 'nondeterministic', 'inco
 /** What a comparison came to. */
 export type Verdict = (typeof verdicts)[number];
 
+/** Whose counts a {@link Cell} has. */
+export interface CellKey {
+  readonly backend: string;
+  readonly dataset: string;
+  readonly operation: string;
+  readonly stage: Stage;
+}
+
 /**
  * The counts of one (backend, dataset, operation, stage) in this process. The router holds it beside its memoised route
  * and changes the fields itself, so that counting costs a caller an addition and no look-up. Counts only ever grow: the
@@ -17,7 +25,7 @@ export type Verdict = (typeof verdicts)[number];
  * They add up: `sampled` ≤ `eligible`; `sampled` = `compared` + the sum of `shed` + those in flight; `compared` =
  * the sum of the five verdicts.
  */
-export class Cell {
+export class Cell implements CellKey {
   readonly backend: string;
   readonly dataset: string;
   readonly operation: string;
@@ -67,7 +75,12 @@ export class Cell {
   }
 }
 
-/** Whose counts they are. */
+/** One text a key, for maps. Names can't contain a NUL. */
+export function cellKeyText({ backend, dataset, operation, stage }: CellKey): string {
+  return `${backend}\0${dataset}\0${operation}\0${stage}`;
+}
+
+/** Whose counts {@link ShapeCounts} are. */
 export interface ShapeKey {
   readonly backend: string;
   /** '' where the bridge has one key. */

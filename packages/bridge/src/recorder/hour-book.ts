@@ -1,36 +1,11 @@
 import { LatencyHistogram } from '@changeover/compare';
 import type { Counts } from './counts.ts';
 import { MinuteSums } from './minute-sums.ts';
-import type { LatencyFigures } from './report-data.ts';
+import type { SliceLatency, TimeSlice, TimeSlices } from './report-data.ts';
 
 const hourMs = 3_600_000;
 /** How far back slices of time are shown: longer ago, a day's figures are what a reader wants. */
 const shownHours = 48;
-
-/** What one key did within one slice of time. */
-export interface TimeSlice {
-  readonly backend: string;
-  /** '' for what concerns no key, and where the slice is of a whole backend. */
-  readonly dataset: string;
-  /** Milliseconds since 1970. */
-  readonly from: number;
-  readonly to: number;
-  readonly calls: number;
-  readonly failed: number;
-  readonly compared: number;
-  readonly mismatch: number;
-  readonly legacy: SliceLatency;
-  readonly pooled: SliceLatency;
-}
-
-/** A leg's latency within a slice of time, in ms; undefined where no call was measured. */
-export type SliceLatency = Pick<LatencyFigures, 'count' | 'p50Ms' | 'p99Ms'>;
-
-/** Slices of time, of one key or backend oldest first: an hour or a minute each, as the recording keeps them. */
-export interface TimeSlices {
-  readonly byBackend: readonly TimeSlice[];
-  readonly byDataset: readonly TimeSlice[];
-}
 
 /** One key's counts and latencies in one hour, as they stand. */
 interface HourSum {

@@ -1,4 +1,4 @@
-import type { SliceLatency, TimeSlice, TimeSlices } from './hour-book.ts';
+import type { SliceLatency, TimeSlice, TimeSlices } from './report-data.ts';
 import { keptMinutes, minuteMs, type MinuteRow } from './minute-rows.ts';
 import {
   addSparse,

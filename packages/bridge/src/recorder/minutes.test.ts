@@ -9,7 +9,7 @@ import { HourBook } from './hour-book.ts';
 import { openRecorder, type RecorderOptions } from './open-recorder.ts';
 import { readRecordings } from './read-recordings.ts';
 import type { Recorder } from './recorder.ts';
-import type { TimeSlice } from './hour-book.ts';
+import type { TimeSlice } from './report-data.ts';
 
 let folder: string;
 let path: string;

@@ -7,7 +7,8 @@ import type { Cell, ShapeCounts, ShapeKey } from './cell.ts';
 import { CellBook, type Counted, otherDatasets } from './cell-book.ts';
 import type { ComparisonSample, Recorder } from './recorder.ts';
 import { SqliteRecordingStore } from './sqlite-recording-store.ts';
-import type { EventRow, RecordingStore, WriterRow } from './store-rows.ts';
+import type { EventRow, WriterRow } from './store-rows.ts';
+import type { RecordingStore } from './recording-store.ts';
 import {
   mergeReliance,
   RelianceBook,
@@ -17,6 +18,7 @@ import {
 import { defaultMaxSamples } from './read-recordings.ts';
 import { ReportBuilder, type ResumedAt } from './report-builder.ts';
 import type { ReportData } from './report-data.ts';
+import { RepeatAnswers, type RepeatSource } from './repeat-answers.ts';
 import { type RuleUseSource, RuleUses } from './rule-uses.ts';
 import { MinuteCounts } from './minute-counts.ts';
 import { leftOut, SampleBook } from './sample-book.ts';
@@ -102,6 +104,7 @@ class StoringRecorder implements Recorder {
   readonly #rules = new RuleUses();
   readonly #shapes: ShapeBook;
   readonly #reliance = new RelianceBook();
+  readonly #repeats = new RepeatAnswers();
   readonly #fleet: Fleet | undefined;
   /** For the log: a URL may have a password in it. */
   readonly #place: string;
@@ -206,6 +209,10 @@ class StoringRecorder implements Recorder {
     this.#rules.watch(source);
   }
 
+  answerRepeats(backend: string, source: RepeatSource): void {
+    this.#repeats.add(backend, source);
+  }
+
   refresh(): Promise<'fetched' | 'stale'> | 'current' {
     return this.#fleet?.refresh().then((read) => (read ? 'fetched' : 'stale')) ?? 'current';
   }
@@ -243,9 +250,20 @@ class StoringRecorder implements Recorder {
     this.#timer?.cancel();
     if (this.#closed) return;
     const outcome = this.#storePart();
+    this.#lookForRepeats();
     this.#timer = this.#clock.after(this.#nextFlushMs(outcome), () => {
       this.flush();
     });
+  }
+
+  #lookForRepeats(): void {
+    const repeats = this.#store?.repeats;
+    if (repeats === undefined) return;
+    try {
+      this.#repeats.look(repeats, this.#writer.writer, this.#clock.wallMs());
+    } catch {
+      // What is wrong with the store is told by who stores counts; who asked waits, and asks again.
+    }
   }
 
   flushAll(): void {

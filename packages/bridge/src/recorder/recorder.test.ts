@@ -98,7 +98,7 @@ function open(options: Partial<RecorderOptions> = {}): Recorder {
 
 /** Takes away what versions 7 and 8 of the store added. */
 const dropCalls =
-  'drop table minute; alter table sample drop column call; alter table sample_group drop column dataset; alter table sample_group drop column shape;';
+  'drop table repeat; drop table minute; alter table sample drop column call; alter table sample_group drop column dataset; alter table sample_group drop column shape;';
 
 function count(cell: Cell, calls = 1): void {
   for (let call = 0; call < calls; call += 1) {

@@ -4,6 +4,7 @@ import type { Counted } from './cell-book.ts';
 import type { RelianceEvidence, RelianceSeen } from './reliance-book.ts';
 import type { ResumedAt } from './report-builder.ts';
 import type { ReportData } from './report-data.ts';
+import type { RepeatSource } from './repeat-answers.ts';
 import type { RuleUseSource } from './rule-uses.ts';
 import type { Steps } from '../steps.ts';
 import type { SampledCall } from './sampled-call.ts';
@@ -62,6 +63,8 @@ export interface Recorder {
    * it as of now, `stale` where it has an earlier state, since reading has a bound. `current` where each summary has it.
    * Never rejects. */
   refresh(): Promise<'fetched' | 'stale'> | 'current';
+  /** Calls of this backend's mismatches that are asked for through the store are made by `source` from now on. */
+  answerRepeats(backend: string, source: RepeatSource): void;
   /** Stores now what would be stored at the next interval. One short try. */
   flush(): void;
   /** Stores all that it holds, for a process that ends; may wait a quarter of a second for another one's lock. Never throws. */

@@ -84,7 +84,7 @@ describe('reliance', () => {
     open('old').close();
     const old = new DatabaseSync(path);
     old.exec(
-      'drop table reliance; drop table minute; alter table shape drop column failed; alter table sample drop column call; alter table sample_group drop column dataset; ' +
+      'drop table reliance; drop table repeat; drop table minute; alter table shape drop column failed; alter table sample drop column call; alter table sample_group drop column dataset; ' +
         'alter table sample_group drop column shape; pragma user_version = 5',
     );
     old.close();

@@ -1,5 +1,4 @@
 import { LatencyHistogram, PairedDifference } from '@changeover/compare';
-import type { Stage } from '@changeover/core';
 import { addCounts, noCounts, type Counts } from './counts.ts';
 import type { HourBook } from './hour-book.ts';
 import type { MinuteSums } from './minute-sums.ts';
@@ -19,26 +18,13 @@ import type {
 } from './report-data.ts';
 import type { RuleUseCount } from './rule-uses.ts';
 import type { ShapeRow } from './shape-book.ts';
-import { shapeCountNames, shapeKeyText } from './cell.ts';
+import { type CellKey, cellKeyText, shapeCountNames, shapeKeyText } from './cell.ts';
 import { idOfFingerprint } from './sample-id.ts';
 import type { ShapeEvidence } from './shape-evidence.ts';
 import { inOneGo, partsAtOnce, type Steps } from '../steps.ts';
 import { shedReasons } from './shed-reason.ts';
 import type { SampledCall } from './sampled-call.ts';
 import type { SampleRow } from './store-rows.ts';
-
-/** Whose counts they are. */
-export interface CellKey {
-  readonly backend: string;
-  readonly dataset: string;
-  readonly operation: string;
-  readonly stage: Stage;
-}
-
-/** One text a key, for maps. Names can't contain a NUL. */
-export function cellKeyText({ backend, dataset, operation, stage }: CellKey): string {
-  return `${backend}\0${dataset}\0${operation}\0${stage}`;
-}
 
 interface Sum {
   readonly key: Partial<CellKey>;

@@ -1,7 +1,6 @@
 import type { Finding } from '@changeover/compare';
 import type { Stage } from '@changeover/core';
 import type { Verdict } from './cell.ts';
-import type { TimeSlices } from './hour-book.ts';
 import type { RelianceEvidence } from './reliance-book.ts';
 import type { RuleUseCount } from './rule-uses.ts';
 import type { SampledCall } from './sampled-call.ts';
@@ -16,6 +15,31 @@ export interface LatencyFigures {
   readonly p95Ms: number | undefined;
   readonly p99Ms: number | undefined;
   readonly maxMs: number | undefined;
+}
+
+/** What one key did within one slice of time. */
+export interface TimeSlice {
+  readonly backend: string;
+  /** '' for what concerns no key, and where the slice is of a whole backend. */
+  readonly dataset: string;
+  /** Milliseconds since 1970. */
+  readonly from: number;
+  readonly to: number;
+  readonly calls: number;
+  readonly failed: number;
+  readonly compared: number;
+  readonly mismatch: number;
+  readonly legacy: SliceLatency;
+  readonly pooled: SliceLatency;
+}
+
+/** A leg's latency within a slice of time, in ms; undefined where no call was measured. */
+export type SliceLatency = Pick<LatencyFigures, 'count' | 'p50Ms' | 'p99Ms'>;
+
+/** Slices of time, of one key or backend oldest first: an hour or a minute each, as the recording keeps them. */
+export interface TimeSlices {
+  readonly byBackend: readonly TimeSlice[];
+  readonly byDataset: readonly TimeSlice[];
 }
 
 /** Counts that add up: see `Cell`. */

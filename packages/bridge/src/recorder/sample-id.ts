@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto';
-
 /** What comparisons have in common that are one in a report. */
 export interface SampleIdentity {
   readonly backend: string;
@@ -29,6 +27,8 @@ export function idOfFingerprint(fingerprint: string): string {
 }
 
 function shortHash(text: string): string {
+  // Loaded with the first one: importing it would be some milliseconds of each program's start.
+  const { createHash } = process.getBuiltinModule('node:crypto');
   const hash = createHash('sha256').update(text).digest();
   // Five bits a letter are the letter's place in the alphabet.
   return Array.from(hash.subarray(0, idLength), (byte) => letters.charAt(byte & 31)).join('');

@@ -22,7 +22,9 @@ import {
   rollBack,
   type StoreDatabase,
 } from './store-file.ts';
-import type { Batch, CellRow, OwnRows, RecordingStore } from './store-rows.ts';
+import { RepeatTable } from './repeat-table.ts';
+import type { Batch, CellRow, OwnRows } from './store-rows.ts';
+import type { RecordingStore } from './recording-store.ts';
 
 const cellColumns = [
   'writer',
@@ -51,6 +53,7 @@ export class SqliteRecordingStore implements RecordingStore {
   #reader: StoreDatabase | undefined = undefined;
   #reading = false;
   readonly #identity: StoreIdentity;
+  readonly repeats: RepeatTable;
   readonly #writeBatch: (batch: Batch, cells: readonly SQLInputValue[][]) => void;
 
   /**
@@ -63,6 +66,7 @@ export class SqliteRecordingStore implements RecordingStore {
     try {
       prepareSchema(this.#database, nowMs);
       this.#writeBatch = this.#makeWriteBatch();
+      this.repeats = new RepeatTable(this.#database);
       this.#identity = new StoreIdentity(path);
     } catch (error) {
       this.#database.close();

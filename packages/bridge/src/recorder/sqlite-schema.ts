@@ -1,5 +1,6 @@
 import { countNames } from './counts.ts';
 import { keptMinutes, minuteSchema } from './minute-rows.ts';
+import { repeatSchema } from './repeat-table.ts';
 import { relianceSchema } from './reliance-rows.ts';
 import { shapeErrorsSchema, shapeSchema } from './shape-rows.ts';
 import { inTransaction, pragmaValue, type StoreDatabase } from './store-file.ts';
@@ -57,7 +58,7 @@ const schemas: readonly string[] = [
   alter table sample add column call text;
 `,
   minuteSchema,
-  shapeErrorsSchema,
+  shapeErrorsSchema + repeatSchema,
 ];
 export const schemaVersion: number = schemas.length;
 

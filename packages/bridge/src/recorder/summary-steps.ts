@@ -4,7 +4,8 @@ import type { RelianceEvidence } from './reliance-book.ts';
 import type { ReportBuilder } from './report-builder.ts';
 import type { RuleUseCount } from './rule-uses.ts';
 import type { Steps } from '../steps.ts';
-import type { EventRow, GroupRow, RecordingStore, SampleRow, WriterRow } from './store-rows.ts';
+import type { EventRow, GroupRow, SampleRow, WriterRow } from './store-rows.ts';
+import type { RecordingStore } from './recording-store.ts';
 
 /** What a process has in memory at one moment, and knows better than the store. */
 export interface OwnCounts {

@@ -9,7 +9,7 @@ import {
 import { copyAnswer, copyForOtherLeg, isStream, rowCount, tryToCopy } from './copy-answer.ts';
 import type { ResolvedCall } from '../call/resolved-call.ts';
 import type { CallsInFlight } from './process-load.ts';
-import { callerTrace } from './caller-trace.ts';
+import { callerTrace } from '../guarantees/index.ts';
 import { type ComparisonSinks, reportComparison } from './comparison-log.ts';
 import {
   type AnswerStyle,
@@ -25,7 +25,7 @@ import { ShadowQueue, type ShadowQueueOptions, type ShadowTask } from './shadow-
 import { PendingComparison } from './pending-comparison.ts';
 import { RecentCalls } from './recent-calls.ts';
 import { type ReproduceOptions, type Reproduction, reproduceRead } from './reproduction.ts';
-import { SeenDifferences } from './seen-differences.ts';
+import { SeenDifferences } from './compared-read.ts';
 import { WriteComparer } from './write-comparer.ts';
 import { ConsecutiveDifferences, type TableRead } from './write-context.ts';
 

@@ -1,7 +1,7 @@
 import { digestInSteps } from '@changeover/compare';
 import type { Clock, Digest, LegName } from '@changeover/core';
 import type { ResolvedCall } from '../call/resolved-call.ts';
-import { ComparedRead } from './compared-read.ts';
+import { ComparedRead, type SeenDifferences } from './compared-read.ts';
 import { noAnswer, type Round, turnRounds } from './confirmation.ts';
 import { errorCode, type Outcome, sameOutcome, type ShadowCaller } from './shadow-caller.ts';
 import { rowCount } from './copy-answer.ts';
@@ -9,7 +9,6 @@ import { describeDifference, describeOutcomes } from './difference-summary.ts';
 import type { PendingComparison } from './pending-comparison.ts';
 import { ReadReruns } from './read-reruns.ts';
 import { hasError } from './read-rounds.ts';
-import type { SeenDifferences } from './seen-differences.ts';
 
 /** A larger answer is compared by its digest alone: it is not shown, and no rule is laid over it. */
 const maxShownRows = 5_000;

@@ -12,7 +12,7 @@ import { type ComparisonRecord, mismatchId } from './comparison-log.ts';
 import { type ShownCell, shownCells } from './difference-summary.ts';
 import { PendingComparison } from './pending-comparison.ts';
 import { ReadComparison } from './read-comparison.ts';
-import { SeenDifferences } from './seen-differences.ts';
+import { SeenDifferences } from './compared-read.ts';
 import type { Outcome, ShadowCaller } from './shadow-caller.ts';
 
 /** What one leg answered. */

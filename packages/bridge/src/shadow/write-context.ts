@@ -3,7 +3,7 @@ import type { ResolvedCall } from '../call/resolved-call.ts';
 import { errorCode, type ShadowCaller } from './shadow-caller.ts';
 import type { ShadowQueue } from './shadow-queue.ts';
 import type { PendingComparison } from './pending-comparison.ts';
-import type { SeenDifferences } from './seen-differences.ts';
+import type { SeenDifferences } from './compared-read.ts';
 
 /** A call without what only the run adds. */
 export type TableRead = Pick<ShadowCall, 'operation' | 'args'>;

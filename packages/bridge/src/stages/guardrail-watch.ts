@@ -126,6 +126,9 @@ export class GuardrailWatch {
       watchRules: (source) => {
         recorder.watchRules(source);
       },
+      answerRepeats: (backend, source) => {
+        recorder.answerRepeats(backend, source);
+      },
       summary: (at) => recorder.summary(at),
       summaryInSteps: (at) => recorder.summaryInSteps(at),
       refresh: () => recorder.refresh(),

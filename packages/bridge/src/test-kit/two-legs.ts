@@ -123,6 +123,10 @@ export class SeenRecorder implements Recorder {
     return [];
   }
 
+  answerRepeats(): void {
+    // Nobody asks here.
+  }
+
   watchRules(source: RuleUseSource): void {
     this.rules.push(source);
   }

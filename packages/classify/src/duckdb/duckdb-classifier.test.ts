@@ -90,6 +90,15 @@ describe('DuckDB', () => {
     });
   });
 
+  test('unnest among the columns reads', async () => {
+    expect((await classifier.learn('select unnest([1, 2]) as a')).effect).toBe('reads');
+  });
+
+  test('by ORDER BY ALL the columns are sorted from the first on', async () => {
+    expect((await classifier.learn('select a, b from t order by all')).sortedBy).toEqual([0, 1]);
+    expect((await classifier.learn('select a, *, b from t order by all')).sortedBy).toEqual([0, 1]);
+  });
+
   test('without its limit a statement with parameters gives every row', async () => {
     const { limited } = await classifier.learn(
       'select * from range(5) r(i) where i > ? limit ? offset ?',

@@ -1,4 +1,9 @@
-import { type ClassifierOptions, parseOptions, type StatementClassifier } from '../classifier.ts';
+import {
+  type ClassifierOptions,
+  type HiddenUse,
+  parseOptions,
+  type StatementClassifier,
+} from '../classifier.ts';
 import { Findings } from '../findings.ts';
 import { explainedBy } from '../glance.ts';
 import { type Judge, LearningClassifier } from '../learning-classifier.ts';
@@ -10,6 +15,7 @@ import { shapeOf, tokensOf, withoutLimit } from '../tokens.ts';
 import { type Catalogue, type DuckdbConnection, readCatalogue } from './catalogue.ts';
 import { noteCommand, temporaryMade, unquoted } from './command.ts';
 import { pivotAsSelect, telling, viewQuery } from './not-selects.ts';
+import { setsSession } from './reviewed.ts';
 import { translate } from './translate.ts';
 import { type Node, type Parsed, Walk } from './walk.ts';
 import { noteWriteEffects } from './write-effects.ts';
@@ -85,6 +91,11 @@ class DuckdbJudge implements Judge {
     this.#missing.clear();
     if (this.#parsed.size + texts.length > maxParsed) this.#parsed = new Map();
     for (const sql of texts) this.#parsed.set(sql, await serialise(this.#connection, sql));
+  }
+
+  async hides(): Promise<HiddenUse> {
+    this.#connection ??= await this.#connect();
+    return (await hidesSetting(this.#connection)) ? 'by all' : 'none';
   }
 
   forget(): void {
@@ -172,6 +183,18 @@ class DuckdbJudge implements Judge {
     if (named) walk.findings.uses('temporary');
     return walk.findings.statement({ shape });
   }
+}
+
+const hiddenSql = `
+select count(*) from (
+  select macro_definition as text from duckdb_functions() where not internal
+  union all select sql from duckdb_views() where not internal) as code
+where regexp_matches(text, '${[...setsSession].join('|')}')`;
+
+/** Whether a macro or a view calls what sets the session. */
+async function hidesSetting(connection: DuckdbConnection): Promise<boolean> {
+  const answer = await connection.runAndReadAll(hiddenSql);
+  return Number(answer.getRows()[0]?.[0]) > 0;
 }
 
 async function serialise(connection: DuckdbConnection, sql: string): Promise<Parsed> {

@@ -168,6 +168,42 @@ describe('PostgreSQL', () => {
     expect(rows).toHaveLength(3);
   });
 
+  test.each([
+    ['select k.*, o.k as other from keyed k join keyed o on o.id = k.id order by k.id', ['id']],
+    ['select * from keyed order by keyed.id desc', ['id']],
+    ['select *, k as id from keyed order by keyed.id', []],
+    ['select * from keyed k join keyed o on o.id = k.id order by k.id', []],
+  ])('%s is sorted by %j', async (sql, sortedBy) => {
+    expect((await classifier.learn(sql)).sortedBy).toEqual(sortedBy);
+  });
+
+  test('whether code that no statement names may touch the session is told by the catalogue', async () => {
+    const hidden = async (): Promise<string> => {
+      classifier.codeChanged();
+      return await classifier.learnHidden();
+    };
+    await client.query('begin');
+    try {
+      const before = await hidden();
+      await client.query(
+        "create function tells() returns trigger language plpgsql as $$ begin perform set_config('a.b', 'c', false); return new; end $$",
+      );
+      expect(await hidden()).toBe(before === 'by all' ? before : 'by writes');
+      await client.query("create view v_hidden as select set_config('a.b', 'c', false) as a");
+      expect(await hidden()).toBe('by all');
+    } finally {
+      await client.query('rollback');
+    }
+  });
+
+  test('a trigger and a rule are looked into', async () => {
+    await client.query(
+      "create table triggered(a int); create function sets_it() returns trigger language plpgsql as $$ begin perform pg_advisory_lock(1); return new; end $$; create trigger g before insert on triggered for each row execute function sets_it(); create table ruled(a int); create rule r as on insert to ruled do also select set_config('a.b', new.a::text, false)",
+    );
+    expect((await classifier.learn('insert into triggered values (1)')).session).toBe('locks');
+    expect((await classifier.learn('insert into ruled values (1)')).session).toBe('sets');
+  });
+
   test('a shape leaves literals, lists and comments out', async () => {
     const shapes = [
       'select * from t where a in (1, 2, 3)',

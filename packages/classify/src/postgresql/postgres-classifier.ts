@@ -1,4 +1,9 @@
-import { type ClassifierOptions, parseOptions, type StatementClassifier } from '../classifier.ts';
+import {
+  type ClassifierOptions,
+  type HiddenUse,
+  parseOptions,
+  type StatementClassifier,
+} from '../classifier.ts';
 import { type Judge, LearningClassifier } from '../learning-classifier.ts';
 import { analyse } from '../query/analyse.ts';
 import type { Query } from '../query/query.ts';
@@ -7,7 +12,7 @@ import type { Statement } from '../statement.ts';
 import { shapeOf, tokensOf, withoutLimit } from '../tokens.ts';
 import { Catalogue } from './catalogue.ts';
 import { loadParser, type Node, type PostgresParser, statementsOf, unwrap } from './parser.ts';
-import type { PostgresQuery } from './queries.ts';
+import { hiddenQuery, type PostgresQuery } from './queries.ts';
 import { TemporaryObjects } from '../temporary-objects.ts';
 import { explainRuns, translateStatement } from './translate-statement.ts';
 import { Walk } from './walk.ts';
@@ -81,6 +86,10 @@ class PostgresJudge implements Judge {
   async fetch(): Promise<void> {
     this.#parser ??= await loadParser();
     await this.#catalogue.fetch();
+  }
+
+  hides(): Promise<HiddenUse> {
+    return hiddenQuery(this.#query);
   }
 
   forget(): void {

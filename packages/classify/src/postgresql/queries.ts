@@ -1,3 +1,4 @@
+import type { HiddenUse } from '../classifier.ts';
 import type { FunctionFact, GeneralFacts, RelationFact } from './catalogue.ts';
 import type { WriteFact } from './write-effects.ts';
 
@@ -164,9 +165,11 @@ select r.asked, r.name, r.named, 'index', i.indexrelid::pg_catalog.regclass::tex
   from relation r join pg_catalog.pg_index i on i.indrelid = r.oid,
   unnest(array[pg_catalog.pg_get_expr(i.indexprs, i.indrelid), pg_catalog.pg_get_expr(i.indpred, i.indrelid)]) as e(sql) where e.sql is not null
 union all
-select r.asked, r.name, r.named, 'trigger', t.tgname, null from relation r join pg_catalog.pg_trigger t on t.tgrelid = r.oid and not t.tgisinternal
+select r.asked, r.name, r.named, 'trigger', t.tgname, pg_catalog.format('select %I.%I()', n.nspname, p.proname)
+  from relation r join pg_catalog.pg_trigger t on t.tgrelid = r.oid and not t.tgisinternal
+  join pg_catalog.pg_proc p on p.oid = t.tgfoid join pg_catalog.pg_namespace n on n.oid = p.pronamespace
 union all
-select r.asked, r.name, r.named, 'rule', v.rulename, null from relation r join pg_catalog.pg_rewrite v on v.ev_class = r.oid and v.rulename <> '_RETURN'`;
+select r.asked, r.name, r.named, 'rule', v.rulename, pg_catalog.pg_get_ruledef(v.oid) from relation r join pg_catalog.pg_rewrite v on v.ev_class = r.oid and v.rulename <> '_RETURN'`;
 
 /** What writing to these tables, quoted as in SQL, brings with it. */
 export async function writesQuery(
@@ -188,4 +191,49 @@ export async function generalQuery(query: PostgresQuery): Promise<GeneralFacts> 
     casts: of('cast').map(called),
     fields: grouped(of('field'), 'name', called),
   };
+}
+
+// A word of these in the text of a function, or a call in an expression that the server wrote out, may touch the session. A function's
+// text may spell a name with escapes.
+const touching =
+  'set_config|advisory|setseed|lo_open|lo_lseek|replication_origin|currval|lastval|pg_temp';
+const commands =
+  'set|reset|execute|discard|prepare|deallocate|listen|unlisten|temp|temporary|load|declare|cursor|dblink';
+
+const extensionsOwn = (oid: string, table: string): string =>
+  `exists (select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.${table}'::pg_catalog.regclass and d.objid = ${oid} and d.deptype = 'e')`;
+const callsUsers = (oid: string, table: string): string =>
+  `exists (select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.${table}'::pg_catalog.regclass and d.objid = ${oid}
+    and d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass)`;
+
+const hiddenSql = `
+with code as (
+  select exists (select from pg_catalog.pg_proc p join pg_catalog.pg_language l on l.oid = p.prolang
+    where p.oid >= ${firstOfUsers} and not ${extensionsOwn('p.oid', 'pg_proc')}
+      and (l.lanname not in ('sql', 'plpgsql') or p.prosrc ~* $1 or pg_catalog.pg_get_function_sqlbody(p.oid) ~* $2)) as found)
+select exists (
+    select from pg_catalog.pg_rewrite v join pg_catalog.pg_class c on c.oid = v.ev_class
+      where v.oid >= ${firstOfUsers} and c.relnamespace = any(array(select pg_catalog.to_regnamespace(pg_catalog.quote_ident(s)) from unnest(pg_catalog.current_schemas(false)) as s))
+        and ((code.found and ${callsUsers('v.oid', 'pg_rewrite')}) or pg_catalog.pg_get_ruledef(v.oid) ~* $2)
+    union all select from pg_catalog.pg_policy p
+      where (code.found and ${callsUsers('p.oid', 'pg_policy')})
+        or pg_catalog.concat(pg_catalog.pg_get_expr(p.polqual, p.polrelid), pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid)) ~* $2
+    union all select from pg_catalog.pg_operator o where code.found and o.oid >= ${firstOfUsers} and not ${extensionsOwn('o.oid', 'pg_operator')}
+    union all select from pg_catalog.pg_cast k where code.found and k.oid >= ${firstOfUsers} and not ${extensionsOwn('k.oid', 'pg_cast')}
+    union all select from pg_catalog.pg_constraint k where k.oid >= ${firstOfUsers} and k.contypid <> 0
+      and ((code.found and ${callsUsers('k.oid', 'pg_constraint')}) or pg_catalog.pg_get_expr(k.conbin, 0) ~* $2)
+  ) as reads,
+  code.found or exists (
+    select from pg_catalog.pg_attrdef d where pg_catalog.pg_get_expr(d.adbin, d.adrelid) ~* $2
+    union all select from pg_catalog.pg_constraint k where k.oid >= ${firstOfUsers} and k.contype = 'c' and pg_catalog.pg_get_expr(k.conbin, k.conrelid) ~* $2
+    union all select from pg_catalog.pg_type t where t.oid >= ${firstOfUsers} and t.typdefault ~* $2
+  ) as writes
+from code`;
+
+/** Which statements may touch the session by a user's code that they don't name: where there is none, none does. */
+export async function hiddenQuery(query: PostgresQuery): Promise<HiddenUse> {
+  const inSource = `${touching}|\\m(?:${commands})\\M|[\\\\]|&"`;
+  const [row] = await query(hiddenSql, [inSource, touching]);
+  if (row?.['reads'] === true) return 'by all';
+  return row?.['writes'] === true ? 'by writes' : 'none';
 }

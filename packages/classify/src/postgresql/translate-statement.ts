@@ -159,6 +159,7 @@ function utility(walk: Walk, type: string, fields: Node): void {
     const relationName = text(found['relname']) ?? '';
     const schema = text(found['schemaname']);
     walk.findings.table(relationName, schema, true);
+    if (type === 'TruncateStmt') noteWriteEffects(walk, type, fields, relationName, schema);
     const temporary = found['relpersistence'] === 't' || schema === 'pg_temp';
     if (!temporary) continue;
     walk.findings.uses('temporary');

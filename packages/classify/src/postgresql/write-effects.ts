@@ -1,4 +1,4 @@
-import { type Node, nodes, text, unwrap } from './parser.ts';
+import { type Node, nodes, statementsOf, text, unwrap } from './parser.ts';
 import type { Walk } from './walk.ts';
 
 /** One thing that the server evaluates, or runs, when rows of a table are written. */
@@ -11,7 +11,7 @@ export interface WriteFact {
     'default' | 'type default' | 'generated' | 'check' | 'index' | 'type' | 'trigger' | 'rule';
   /** The column, the trigger or the rule. */
   readonly name: string;
-  /** An expression, or a type's name. */
+  /** An expression, a type's name, a call of a trigger's function, the definition of a rule. */
   readonly sql: string | null;
 }
 
@@ -38,8 +38,16 @@ export function noteWriteEffects(
     const of = `${fact.name} of ${fact.table}`;
     switch (fact.kind) {
       case 'trigger':
+        walk.findings.act('calls a function that acts', `trigger ${of}`);
+        walk.inside(`trigger ${of}`, fact.sql ?? '');
+        break;
       case 'rule':
-        walk.findings.act('calls a function that acts', `${fact.kind} ${of}`);
+        walk.findings.act('calls a function that acts', `rule ${of}`);
+        walk.within(`rule ${of}`, () =>
+          statementsOf(walk.options.parser, fact.sql ?? '').flatMap((rule) =>
+            nodes(unwrap(rule).fields['actions']),
+          ),
+        );
         break;
       case 'default':
         if (filled !== 'none' && !(fact.named && filled.has(fact.name)))

@@ -35,19 +35,41 @@ export function analyse(query: Query): Analysis {
 
 /** The answer's columns that ORDER BY names, up to the first term that is something else. */
 function sortedBy({ order, body }: Query): (number | string)[] {
-  if (order === 'all') return [];
   const items = body.type === 'select' ? body.items : [];
   const star = items.findIndex(({ expression }) => expression.type === 'star');
+  // Behind a star's first column nobody knows how many others come.
+  if (order === 'all') return items.slice(0, star === -1 ? undefined : star + 1).map((_, at) => at);
   const places = order.map((term): number | string | undefined => {
     if (term.type === 'constant' && typeof term.value === 'number') return term.value - 1;
     // A bare name is that of a column of the answer, if there is one.
     if (term.type === 'column' && term.path.length === 1) return term.path[0];
     const text = JSON.stringify(term);
     const item = items.findIndex(({ expression }) => JSON.stringify(expression) === text);
-    return item === -1 || (star !== -1 && star < item) ? undefined : item;
+    if (item !== -1 && (star === -1 || item < star)) return item;
+    return body.type === 'select' && term.type === 'column' ? shownBy(term.path, body) : undefined;
   });
   const told = places.indexOf(undefined);
   return (told === -1 ? places : places.slice(0, told)).filter((place) => place !== undefined);
+}
+
+/** The name under which the one star of a select shows `t.a`; undefined: nobody can be sure that it does. */
+function shownBy(path: readonly string[], { items, from }: Select): string | undefined {
+  const [qualifier, name, ...more] = path;
+  const stars = items.filter(({ expression }) => expression.type === 'star');
+  const [star] = stars;
+  if (name === undefined || more.length > 0 || stars.length !== 1) return undefined;
+  if (star?.expression.type !== 'star' || star.expression.open === true) return undefined;
+  const { of, without = [], replaced = [] } = star.expression;
+  const isAll = of === undefined && from.length === 1 && from[0]?.type !== 'join';
+  if ((of !== qualifier && !isAll) || without.includes(name) || replaced.length > 0)
+    return undefined;
+  const clashes = items.some(
+    (item) =>
+      item !== star &&
+      (item.name ?? (item.expression.type === 'column' ? item.expression.path.at(-1) : name)) ===
+        name,
+  );
+  return clashes ? undefined : name;
 }
 
 /** By index from the front up to the first column of unknown width, by index from the end behind the last one. */

@@ -7,13 +7,14 @@ import type { Compiled, SchemaCopy } from './schema-copy.ts';
 import {
   causesIn,
   columnIndex,
+  columnOf,
   covers,
   nameOf,
   readSelect,
   type SelectText,
   split,
 } from './select-text.ts';
-import { columnsOfItem, subqueriesOf } from './through-subqueries.ts';
+import { columnsOfItem, type Subquery, subqueriesOf } from './through-subqueries.ts';
 
 /** A query that reads, as SQLite compiled it. */
 export interface CompiledQuery {
@@ -35,7 +36,7 @@ export function promisesOf(query: CompiledQuery): {
   const order = orderOf(query.body, select, keys);
   return {
     order,
-    sortedBy: order === 'none' ? [] : sortedBy(query.body),
+    sortedBy: order === 'none' ? [] : sortedBy(query.body, select),
     limited: limitedOf(query, order, select, keys),
     undetermined: undeterminedOf(query, select, keys),
   };
@@ -66,14 +67,15 @@ function orderOf(
 }
 
 /** The answer's columns that ORDER BY names, up to the first term that is something else: an expression, a collation. */
-function sortedBy(body: readonly Token[]): (number | string)[] {
+function sortedBy(body: readonly Token[], select: SelectText | undefined): (number | string)[] {
   const at = body.findLastIndex((token) => token.depth === 0 && isWord(token, 'order'));
   const limit = body.findIndex(
     (token, index) => index > at && token.depth === 0 && isWord(token, 'limit'),
   );
   const terms = split(body.slice(at + 2, limit === -1 ? body.length : limit));
   const places = terms.map((term): number | string | undefined => {
-    const [first] = term;
+    const [first, dot] = term;
+    if (dot?.text === '.') return select === undefined ? undefined : shownBy(term, select);
     const rest = term.slice(1);
     if (!rest.every(({ text }) => /^(asc|desc|nulls|first|last)$/i.test(text))) return undefined;
     if (first?.type === 'literal' && /^\d+$/.test(first.text)) return Number(first.text) - 1;
@@ -81,6 +83,24 @@ function sortedBy(body: readonly Token[]): (number | string)[] {
   });
   const told = places.indexOf(undefined);
   return (told === -1 ? places : places.slice(0, told)).filter((place) => place !== undefined);
+}
+
+/** The name under which the one star of a select shows `t.a`; undefined: nobody can be sure that it does. */
+function shownBy(term: readonly Token[], select: SelectText): string | undefined {
+  const name = columnOf(term);
+  const isStar = (item: readonly Token[]): boolean => item.at(-1)?.text === '*' && item.length <= 3;
+  const stars = select.items.filter(isStar);
+  const [star = []] = stars;
+  const isOfTerm = star.length === 3 && nameOf(star[0]) === nameOf(term[0]);
+  const [table, as, ...more] = select.from;
+  const isOne = more.length === 0 ? !isWord(as, 'join') : more.length === 1 && isWord(as, 'as');
+  const isAll = star.length === 1 && nameOf(table) !== undefined && isOne;
+  if (name === undefined || stars.length !== 1 || !(isOfTerm || isAll)) return undefined;
+  const clashes = select.items.some(
+    (item) =>
+      item !== star && item.some((token) => nameOf(token) === name) && nameOf(item.at(-1)) === name,
+  );
+  return clashes ? undefined : name;
 }
 
 /** A term that is the number of an item stands for the item. */
@@ -161,6 +181,9 @@ function undeterminedOf(
   };
   for (const { cause, item, token } of causesIn(body, keys, isInteger)) {
     if (inside.has(token)) continue;
+    // Rows that come in any order are the same rows; of which of them a LIMIT takes is told apart.
+    if (cause === 'random' && select?.plain === true && select.order.flat().includes(token))
+      continue;
     const column = simple && item !== undefined ? columnIndex(select, item) : undefined;
     note(cause, column === undefined ? undefined : [column]);
   }
@@ -170,9 +193,9 @@ function undeterminedOf(
     for (const { cause, item } of causesIn(subquery.tokens, innerKeys, isInteger))
       note(cause, item === undefined ? undefined : columnsOfItem(body, subquery, item));
   }
+  for (const columns of hiddenChoices(body, subqueries, select)) note('choice of rows', columns);
   for (const [what, columns] of byItem)
     found.push({ what, where: 'columns', columns: [...new Set(columns)] });
-  for (const cause of hiddenChoices(body)) found.push({ what: cause, where: 'rows' });
   found.push(...behindViews(query, select, isInteger));
   // Without an authorizer SQLite doesn't say through which views it came.
   if (compiled.columns === undefined) found.push(...unseen(body, compiled.functions));
@@ -188,9 +211,29 @@ function findsConnection(table: string): boolean {
   );
 }
 
-/** LIMIT inside a subquery: whether its order leaves ties is not worked out. */
-function hiddenChoices(body: readonly Token[]): Cause[] {
-  return body.some((token) => token.depth > 0 && isWord(token, 'limit')) ? ['choice of rows'] : [];
+/**
+ * LIMIT inside subqueries: whether its order leaves ties is not worked out. The columns into which each one's choice goes; undefined: it may
+ * decide which rows there are.
+ */
+function hiddenChoices(
+  body: readonly Token[],
+  subqueries: readonly Subquery[],
+  select: SelectText | undefined,
+): (readonly number[] | undefined)[] {
+  const limits = body.filter((token) => token.depth > 0 && isWord(token, 'limit'));
+  return limits.flatMap((limit) => {
+    const around = subqueries.find(({ tokens }) => tokens.includes(limit));
+    if (around === undefined) return [undefined];
+    // Whether there are any doesn't depend on which they are.
+    if (limit.depth === 1 && isWord(body[around.open - 1], 'exists')) return [];
+    const open = body[around.open];
+    const among =
+      select?.plain === true
+        ? select.items.findIndex((item) => open !== undefined && item.includes(open))
+        : -1;
+    const column = select === undefined || among === -1 ? undefined : columnIndex(select, among);
+    return [column === undefined ? undefined : [column]];
+  });
 }
 
 /** What views bring with them: to the columns that are no table's, or to all rows where the query does more than show them. */

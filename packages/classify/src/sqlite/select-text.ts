@@ -161,7 +161,8 @@ function mayBeNow(name: string, inside: readonly Token[]): boolean {
   return values.some((value) =>
     value.some(
       ({ type, text }) =>
-        type === 'parameter' || (type === 'literal' && /^'\s*now\s*'$/i.test(text)),
+        type === 'parameter' ||
+        (type === 'literal' && /^'\s*(?:now|subsec(?:ond)?)\s*'$/i.test(text)),
     ),
   );
 }

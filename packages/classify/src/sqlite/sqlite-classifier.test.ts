@@ -119,6 +119,36 @@ describe('SQLite', () => {
     expect(star.undetermined).toEqual([{ what: 'random', where: 'columns', columns: [-1] }]);
   });
 
+  test.each([
+    ['select t.*, u.a as b from t join t u on u.a = t.a order by t.a', ['a']],
+    ['select * from t order by t.a', ['a']],
+    ['select *, f as a from t order by t.a', []],
+    ['select * from t join t u on u.a = t.a order by t.a', []],
+    ['select * from t, t u order by t.a', []],
+  ])('%s is sorted by %j', async (sql, sortedBy) => {
+    expect((await (await classifierWith(true)).learn(sql)).sortedBy).toEqual(sortedBy);
+  });
+
+  test.each([
+    ['select exists (select 1 from t limit 1), a from t', []],
+    [
+      'select a, (select f from t limit 1) from t',
+      [{ what: 'choice of rows', where: 'columns', columns: [1] }],
+    ],
+    [
+      'select a from t where a in (select a from t limit 1)',
+      [{ what: 'choice of rows', where: 'rows' }],
+    ],
+    [
+      'select a from t where exists (select 1 from (select a from t limit 1) s where s.a = t.a)',
+      [{ what: 'choice of rows', where: 'rows' }],
+    ],
+    ['select a from t order by random()', []],
+    ["select unixepoch('subsec'), a from t", [{ what: 'time', where: 'columns', columns: [0] }]],
+  ])('of %s is undetermined %j', async (sql, undetermined) => {
+    expect((await (await classifierWith(true)).learn(sql)).undetermined).toEqual(undetermined);
+  });
+
   test('what the last write left is told apart from other session state', async () => {
     const classifier = await classifierWith(true);
     expect(await classifier.learn('select last_insert_rowid() as id')).toMatchObject({

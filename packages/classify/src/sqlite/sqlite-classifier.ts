@@ -1,4 +1,9 @@
-import { type ClassifierOptions, parseOptions, type StatementClassifier } from '../classifier.ts';
+import {
+  type ClassifierOptions,
+  type HiddenUse,
+  parseOptions,
+  type StatementClassifier,
+} from '../classifier.ts';
 import { Findings } from '../findings.ts';
 import { type Judge, LearningClassifier } from '../learning-classifier.ts';
 import type { ActKind, Statement, TransactionControl } from '../statement.ts';
@@ -58,6 +63,7 @@ const kinds: Readonly<Record<string, ActKind>> = {
 };
 
 const maxTemporary = 1_000;
+const asksForLastWrite = /\b(?:last_insert_rowid|changes|total_changes)\b/i;
 
 class SqliteJudge implements Judge {
   onNewTemporary: (() => void) | undefined;
@@ -109,6 +115,14 @@ class SqliteJudge implements Judge {
     for (const definitions of this.#temporary.values())
       for (const sql of definitions) copy.add(sql);
     this.#copy = copy;
+  }
+
+  /** Only by asking for what the last write left; with the copy, so that statements are judged at once. */
+  async hides(): Promise<HiddenUse> {
+    const schema = await this.#options.readSchema();
+    const found = schema.some((sql) => asksForLastWrite.test(sql));
+    if (found) await this.fetch();
+    return found ? 'by all' : 'none';
   }
 
   forget(): void {

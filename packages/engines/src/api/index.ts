@@ -10,6 +10,7 @@ export * from './undetermined-sql.ts';
 export type { ErrorClass } from '../errors.ts';
 export type { TransactionState } from '../session.ts';
 export {
+  appendingStatement,
   keepsSession,
   type KnownReliance,
   type SessionFacts,

@@ -18,8 +18,7 @@ export const storageOperations: OperationTable<StorageBackend> = {
   readTable: {
     kind: 'read',
     result: 'rows',
-    ordered: (_dataset, _table, options) =>
-      options?.orderBy !== undefined || options?.limit !== undefined,
+    ordered: isOrderedRead,
   },
   query,
   writeTable: {
@@ -66,13 +65,40 @@ export const storageOperations: OperationTable<StorageBackend> = {
   closeConnections: { kind: 'control' },
 };
 
-/** The storage API's operations, where more is known of a `query` than its words tell.
- *
- * @param facts as {@link ReadDefinition.facts}. */
-export function operationsKnowing(
-  facts: (...args: QueryArgs) => Promise<AnswerFacts>,
-): OperationTable<StorageBackend> {
-  return { ...storageOperations, query: { ...query, facts } };
+/** What is known of a dataset's calls beside their words. */
+export interface CallKnowledge {
+  /** As {@link ReadDefinition.facts} of a `query`. */
+  readonly factsOf: (...args: QueryArgs) => Promise<AnswerFacts>;
+  /** Why no answer of a dataset is the same on another connection; undefined: it is. Must not reject. */
+  readonly boundReads: (dataset: string) => Promise<string | undefined>;
+}
+
+/** The storage API's operations, where more is known of them than their words tell. */
+export function operationsKnowing(known: CallKnowledge): OperationTable<StorageBackend> {
+  const { readData, readTable, analyzeColumn } = storageOperations;
+  const bound =
+    (ordered: (...args: never[]) => boolean, undetermined?: AnswerFacts['undetermined']) =>
+    async (dataset: string, ...rest: readonly unknown[]): Promise<AnswerFacts> => ({
+      acts: await known.boundReads(dataset),
+      ordered: ordered(...([dataset, ...rest] as never[])),
+      open: undefined,
+      undetermined,
+    });
+  return {
+    ...storageOperations,
+    readData: { ...readData, facts: bound(() => false) },
+    readTable: { ...readTable, facts: bound(isOrderedRead) },
+    analyzeColumn: { ...analyzeColumn, facts: bound(() => false, roundedStatistics) },
+    query: { ...query, facts: known.factsOf },
+  } as OperationTable<StorageBackend>;
+}
+
+function isOrderedRead(
+  _dataset: string,
+  _table: string,
+  options?: Parameters<StorageBackend['readTable']>[2],
+): boolean {
+  return options?.orderBy !== undefined || options?.limit !== undefined;
 }
 
 /** The number of rows in either of the two shapes that rows are given in. */

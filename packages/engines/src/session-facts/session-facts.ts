@@ -5,6 +5,7 @@ import {
   settingFunctions,
   statelessFunctions,
 } from './postgres-functions.ts';
+import { quoteIdentifier } from '../dialect/dialect.ts';
 import { type SqlToken, sqlTokens } from '../sql-text.ts';
 
 /**
@@ -38,6 +39,15 @@ export interface SessionFacts {
 /** Whether a statement of this use leaves something for the next one. */
 export function keepsSession(use: SessionUse): boolean {
   return use !== 'none' && use !== 'reads';
+}
+
+/** The statement that `writeTable` stands for where it appends: what a table's triggers leave on the connection it leaves as well.
+ * Undefined: it makes the table anew, or the arguments are none. */
+export function appendingStatement(table: unknown, options: unknown): string | undefined {
+  if (typeof table !== 'string' || typeof options !== 'object' || options === null)
+    return undefined;
+  if (Reflect.get(options, 'ifExists') !== 'append') return undefined;
+  return `INSERT INTO ${quoteIdentifier(table)} DEFAULT VALUES`;
 }
 
 interface Facts {

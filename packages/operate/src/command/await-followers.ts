@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { counted, readFollowers } from '@changeover/bridge';
-import type { Subject } from './hold.ts';
+import type { Subject } from './subject.ts';
 import type { Migration } from './migration.ts';
 
 /** Programs follow within half a second and store that they did within one more. */

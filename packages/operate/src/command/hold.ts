@@ -1,19 +1,14 @@
-import { earlierStage, type Stage, type Target } from '@changeover/core';
+import { earlierStage, type Stage } from '@changeover/core';
 import { type LedgerChange, rowDataset } from '@changeover/bridge';
 import { awaitFollowers, type Following, followingText } from './await-followers.ts';
 import type { ChangeOptions } from './command-context.ts';
 import { lineJson } from './ledger-lines.ts';
 import { type Migration, requireLedger } from './migration.ts';
 import { answerChange, type PlannedMove, showPlan } from './plan.ts';
+import type { Subject } from './subject.ts';
 import type { Terminal } from './terminal.ts';
 import { turnFlag } from './turn-flag.ts';
 import { writeLedger } from './write-ledger.ts';
-
-/** Whom a command is about. */
-export interface Subject {
-  readonly backend: string;
-  readonly target: Target;
-}
 
 /** `at`: no further than this stage; the one that the key is on where it isn't given. */
 export interface HoldOptions extends ChangeOptions {

@@ -6,11 +6,11 @@ import {
   type CommandContext,
 } from './command-context.ts';
 import { CommandError, exitCodes } from './command-error.ts';
-import { hold, holdAll, type Subject } from './hold.ts';
+import { hold, holdAll } from './hold.ts';
+import { acceptableNamed, backendNamed, keyNamed, type Subject } from './subject.ts';
 import { type Migration, requireLedger } from './migration.ts';
 import { type KeyName, promote } from './promote.ts';
 import { resume, resumeWhole } from './resume.ts';
-import { acceptableNamed, backendNamed, keyNamed } from './subject.ts';
 import type { Terminal } from './terminal.ts';
 
 /** What each change of a key lets a person type. */

@@ -17,7 +17,8 @@ import {
 } from '@changeover/bridge';
 import type { ChangeOptions } from './command-context.ts';
 import { CommandError, exitCodes } from './command-error.ts';
-import { follow, movesBy, nameOf, type Subject, typedName } from './hold.ts';
+import { follow, movesBy, nameOf, typedName } from './hold.ts';
+import { type Subject } from './subject.ts';
 import { type KeyStatus, type Migration, requireLedger } from './migration.ts';
 import { answerChange, type ChangeAnswer, type PlannedMove, showPlan } from './plan.ts';
 import type { Terminal } from './terminal.ts';

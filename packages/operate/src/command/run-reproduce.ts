@@ -1,4 +1,5 @@
 import {
+  type RepeatableCall,
   type ReproducedAnswer,
   type Reproduction,
   type SampleGroup,
@@ -7,13 +8,15 @@ import {
   storedCall,
   valueText,
   counted,
+  writeIsNotMade,
 } from '@changeover/bridge';
 import { ChangeoverError } from '@changeover/core';
 import { mismatchLines } from '../report/text-report.ts';
 import { textTable } from '../report/text-table.ts';
 import type { CommandContext } from './command-context.ts';
 import { CommandError, exitCodes } from './command-error.ts';
-import { requireStore } from './migration.ts';
+import { type Migration, requireStore } from './migration.ts';
+import { nobodyText, repeatInPrograms, usualTimeoutMs } from './repeat-in-programs.ts';
 import type { ReproduceCommandOptions, ReproduceOnLegs } from './reproduce.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -27,27 +30,80 @@ export async function runReproduce(
   requireStore(await context.place(options));
   await context.withMigration(options, async (migration, terminal) => {
     const group = named(migration.recordings?.sampleGroups ?? [], id);
-    const { backend } = group;
-    const call = known(() => storedCall(group), exitCodes.inconclusive);
-    const { operation, key: dataset } = call;
-    const { rules } = migration.flags.decide({ backend, dataset, operation }).settings;
-    const made = onLegs({
+    if (group.samples.at(-1)?.call?.kind === 'write')
+      throw new CommandError(writeIsNotMade(group.operation).message, exitCodes.inconclusive);
+    const own = await onOwnLegs(context, migration, options, group, onLegs);
+    const made = own ?? (await inPrograms(migration, options, group));
+    terminal.say([...mismatchLines(group), '']);
+    context.exitCode = answer(terminal, made, {
+      showValues: options.showValues === true,
+      valuesIn: own === undefined ? group.id : undefined,
+    });
+  });
+}
+
+/** Undefined where the legs, or the call's values, are in a program alone. */
+async function onOwnLegs(
+  context: CommandContext,
+  migration: Migration,
+  options: ReproduceCommandOptions,
+  group: SampleGroup,
+  onLegs: ReproduceOnLegs,
+): Promise<Reproduction | undefined> {
+  const { backend } = group;
+  const call = keptCall(group);
+  if (call === undefined) return undefined;
+  const { operation, key: dataset } = call;
+  const { rules } = migration.flags.decide({ backend, dataset, operation }).settings;
+  return await settled(
+    onLegs({
       backend,
       call,
       rules,
-      options: {
-        showValues: options.showValues === true,
-        ...(options.timeout === undefined ? {} : { timeoutMs: options.timeout * 1_000 }),
-      },
+      options: { showValues: options.showValues === true, timeoutMs: timeoutOf(options) },
       basePath: options.basePath,
       env: context.streams.env,
       logger: silentLogger,
-    });
-    const reproduction = await settled(made);
-    if (reproduction === undefined) throw ofAProgram(group);
-    terminal.say([...mismatchLines(group), '']);
-    context.exitCode = answer(terminal, reproduction, options.showValues === true);
-  });
+    }),
+  );
+}
+
+function keptCall(group: SampleGroup): RepeatableCall | undefined {
+  try {
+    return storedCall(group);
+  } catch (error) {
+    if (error instanceof ChangeoverError && error.code === 'NOT_REPRODUCIBLE') return undefined;
+    throw error;
+  }
+}
+
+/** @throws {CommandError} where no program made it, with why it can't be made from here. */
+async function inPrograms(
+  { place }: Migration,
+  options: ReproduceCommandOptions,
+  group: SampleGroup,
+): Promise<Reproduction> {
+  const asked = await repeatInPrograms(place, group, timeoutOf(options));
+  if (asked.kind === 'made') return asked.made;
+  const why = asked.kind === 'refused' ? asked.message : nobodyText(group, asked.kind);
+  throw new CommandError(
+    asked.kind === 'nobody' ? `${whyNotHere(group)} ${why}` : why,
+    exitCodes.inconclusive,
+  );
+}
+
+function timeoutOf({ timeout }: ReproduceCommandOptions): number {
+  return timeout === undefined ? usualTimeoutMs : timeout * 1_000;
+}
+
+/** Why the command has to ask a program for it. */
+function whyNotHere(group: SampleGroup): string {
+  try {
+    storedCall(group);
+    return `"${group.backend}" is a bridge over an object of a program's own, which only that program can make.`;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 /** @throws {CommandError} with the ids that there are. */
@@ -78,15 +134,18 @@ function asCommandError(error: unknown, exitCode: number): unknown {
     : error;
 }
 
-function ofAProgram({ backend, id }: SampleGroup): CommandError {
-  return new CommandError(
-    `"${backend}" is a bridge over an object of a program's own, which only that program can make. Ask the bridge in it: ` +
-      `await bridgeOf(object).reproduce('${id}')`,
-    exitCodes.inconclusive,
-  );
+/** What is said beside an answer. */
+interface AnswerOptions {
+  readonly showValues: boolean;
+  /** The id by which the program that made it shows values, which it does not store. Default: they are here. */
+  readonly valuesIn: string | undefined;
 }
 
-function answer(terminal: Terminal, made: Reproduction, showValues: boolean): number {
+function answer(
+  terminal: Terminal,
+  made: Reproduction,
+  { showValues, valuesIn }: AnswerOptions,
+): number {
   const { verdict, summary, reason, places } = made;
   const exitCode =
     verdict === 'match'
@@ -118,11 +177,33 @@ function answer(terminal: Terminal, made: Reproduction, showValues: boolean): nu
               valueText(pooled),
             ]),
           )),
-      ...(places.length === 0 || showValues ? [] : ['Add --show-values to see the values.']),
+      ...(places.length === 0 ? [] : valuesText(showValues, valuesIn)),
     ],
-    { ...made, exitCode },
+    { ...made, exitCode, madeBy: valuesIn === undefined ? 'command' : 'program' },
   );
   return exitCode;
+}
+
+function valuesText(showValues: boolean, valuesIn: string | undefined): string[] {
+  if (valuesIn !== undefined)
+    return [
+      'Values stay in the program. There:',
+      `  await bridgeOf(object).reproduce('${valuesIn}', { showValues: true })`,
+    ];
+  return showValues ? [] : ['Add --show-values to see the values.'];
+}
+
+/** The same for a page, in a few lines. */
+export function reproductionText(made: Reproduction): string[] {
+  const lines: string[] = [];
+  const terminal: Terminal = {
+    format: 'text',
+    answer: (text) => lines.push(...text),
+    say: () => undefined,
+    paint: (_style, text) => text,
+  };
+  answer(terminal, made, { showValues: false, valuesIn: made.id });
+  return lines;
 }
 
 function answerText(made: ReproducedAnswer): string {

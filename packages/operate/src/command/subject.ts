@@ -1,7 +1,13 @@
 import { acceptableGuarantees } from '@changeover/bridge';
-import { nearestName } from '@changeover/core';
+import { nearestName, type Target } from '@changeover/core';
 import { CommandError, exitCodes } from './command-error.ts';
 import { keyProblem, type Migration } from './migration.ts';
+
+/** Whom a command is about. */
+export interface Subject {
+  readonly backend: string;
+  readonly target: Target;
+}
 
 /** A backend that has been called or has a flag.
  *

@@ -1,10 +1,13 @@
 import { allKeys, stages } from '@changeover/core';
 import { type Migration, type KeyStatus, keyStatuses } from '../command/migration.ts';
-import { badge } from '../report/html/parts.ts';
-import { markup, type Markup, type Piece } from '../report/markup.ts';
+import { badge, markup, type Markup, type Piece } from '../report/markup.ts';
 import { askedBackends } from '../report/report-verdict.ts';
-import { countText, visibleText } from '@changeover/bridge';
-import type { BackendVerdict, ReportVerdict } from '@changeover/bridge';
+import {
+  type BackendVerdict,
+  countText,
+  type ReportVerdict,
+  visibleText,
+} from '@changeover/bridge';
 import { changeButton } from './change-button.ts';
 
 /** Each backend on a card: how far its keys are, what the gates say, and the button that ends it all. */

@@ -1,8 +1,8 @@
 import type { ProcessPools, ReportVerdict, TimeSlices } from '@changeover/bridge';
 import type { Migration } from '../command/migration.ts';
 import { readableGates } from '../command/usable-gates.ts';
-import { KeyFinder } from '../report/key-figures.ts';
-import { type KeyLine, keyLines } from '../report/key-lines.ts';
+import { KeyFinder, keyLines } from '../report/key-figures.ts';
+import { type KeyLine } from '../report/key-line.ts';
 
 /** What the pages are made of. */
 export interface ConsoleFigures {

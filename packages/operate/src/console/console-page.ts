@@ -24,6 +24,12 @@ lacks the token of the console that runs now. Open the address that <code>change
 <p class="buttons"><button type="button" id="cancel">Cancel</button> <button type="submit" id="next">Show the plan</button></p>
 </form>
 </dialog>
+<dialog id="again" aria-labelledby="again-title">
+<h2 id="again-title"></h2>
+<pre id="again-text" role="status"></pre>
+<p class="typed"><code id="again-command"></code> <button type="button" id="again-copy">Copy</button></p>
+<p class="buttons"><button type="button" id="again-close">Close</button></p>
+</dialog>
 </body>
 </html>
 `;

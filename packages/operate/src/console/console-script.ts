@@ -102,6 +102,10 @@ view.addEventListener('click', (event) => {
     ask({ page: turn.dataset.page });
     return;
   }
+  const copy = target.closest('button[data-copy]');
+  if (copy !== null) return void copyText(copy, copy.dataset.copy);
+  const repeat = target.closest('button[data-again]');
+  if (repeat !== null) return void runAgain(repeat);
   const button = target.closest('button[data-action]');
   if (button === null) return;
   asked = { action: button.dataset.action, backend: button.dataset.backend, name: button.dataset.name };
@@ -111,6 +115,34 @@ view.addEventListener('click', (event) => {
   dialog.showModal();
   reason.focus();
 });
+const again = byId('again');
+async function runAgain(button) {
+  const { again: id } = button.dataset;
+  byId('again-title').textContent = button.getAttribute('aria-label');
+  byId('again-command').textContent = 'changeover reproduce ' + id;
+  const text = byId('again-text');
+  text.textContent = 'A program that runs is asked to make it again on both legs…';
+  text.className = '';
+  again.dataset.id = id;
+  again.showModal();
+  try {
+    const response = await fetch('/reproduce', { method: 'POST', body: JSON.stringify({ id }),
+      headers: { 'content-type': 'application/json', 'x-changeover-token': token } });
+    const made = await response.json();
+    // Another one was asked for meanwhile.
+    if (again.dataset.id !== id) return;
+    text.textContent = made.text;
+    text.className = made.ok ? '' : 'bad';
+  } catch { text.textContent = 'The console does not answer.'; }
+}
+async function copyText(button, line) {
+  const before = button.textContent;
+  try { await navigator.clipboard.writeText(line); button.textContent = 'Copied'; }
+  catch { button.textContent = 'Select it and copy'; }
+  setTimeout(() => { button.textContent = before; }, 1_500);
+}
+byId('again-copy').addEventListener('click', ({ target }) => copyText(target, byId('again-command').textContent));
+byId('again-close').addEventListener('click', () => again.close());
 function answer(text, bad) { plan.textContent = text; plan.className = bad ? 'bad' : ''; }
 function startAnew() { planned = ''; answer('', false); next.textContent = 'Show the plan'; }
 reason.addEventListener('input', startAnew);

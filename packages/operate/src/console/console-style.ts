@@ -44,6 +44,11 @@ dialog button { padding: 6px 14px; font-size: .92rem; }
 #plan { white-space: pre-line; margin: 0; padding: 10px 12px; border-radius: 6px; background: var(--code); max-height: 40vh;
   overflow-y: auto; }
 #plan:empty { display: none; }
+#again { width: min(760px, calc(100vw - 24px)); }
+#again pre { margin: 0; padding: 10px 12px; border-radius: 6px; background: var(--code); max-height: 50vh; overflow: auto; white-space: pre; }
+#again pre.bad { border-left: 4px solid var(--bad); white-space: pre-wrap; color: var(--text); font-weight: 400; }
+#again .typed { margin: 12px 0 0; display: flex; flex-wrap: wrap; gap: 8px; align-items: center; }
+.buttons.again { display: flex; margin: 6px 0; }
 #plan.bad { border-left: 4px solid var(--bad); font-weight: 400; color: var(--text); }
 @media (max-width: 1220px) { .keys td.change { width: auto; margin-top: 4px; } }
 @media (max-width: 600px) { .says { padding: 0 10px; } }

@@ -2,13 +2,13 @@ import type { Migration } from '../command/migration.ts';
 import { notesOf } from '../command/status.ts';
 import { keyDetail } from '../report/html/key-detail.ts';
 import { latencySection } from '../report/html/latency-section.ts';
-import { name, sectionMarkup } from '../report/html/parts.ts';
+import { markup, type Markup, name, type Piece, sectionMarkup } from '../report/markup.ts';
 import { relianceSection } from '../report/html/reliance-section.ts';
 import { mismatchSection } from '../report/html/samples-section.ts';
 import { gatesSection, overviewSection, stagesSection } from '../report/html/summary-sections.ts';
 import { timeSection } from '../report/html/time-section.ts';
-import { markup, type Markup, type Piece } from '../report/markup.ts';
 import { durationText, visibleText } from '@changeover/bridge';
+import { againButtons } from './again-buttons.ts';
 import { backendCards } from './backend-cards.ts';
 import type { WorkedFigures } from './console-figures.ts';
 import { keyButtons, keysSection } from './keys-section.ts';
@@ -39,7 +39,12 @@ function listView(figures: WorkedFigures, request: PageRequest): Piece {
           latencySection({ data }),
         ]),
     poolsSection(pools),
-    ...(data === undefined ? [] : [mismatchSection({ data }), relianceSection({ data })]),
+    ...(data === undefined
+      ? []
+      : [
+          mismatchSection({ data }, (group) => againButtons(group, readOnly)),
+          relianceSection({ data }),
+        ]),
     ...(data === undefined || verdict === undefined ? [] : [gatesSection({ data }, verdict)]),
     ledgerSection(migration),
   ];
@@ -66,7 +71,9 @@ function keyView(
     visibleText(key),
   )} <span class="soft small">${visibleText(backend)}</span></h2>${
     !readOnly && keyButtons(migration.keyStatus(backend, key))
-  }</div>${keyDetail(finder.figures(line), own)}</section>`;
+  }</div>${keyDetail(finder.figures(line), own, (group) =>
+    againButtons(group, readOnly),
+  )}</section>`;
 }
 
 /** Where the flags come from, and how old that is: a stale flag explains more nights than any other line. */

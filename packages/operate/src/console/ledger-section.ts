@@ -1,10 +1,8 @@
-import type { LedgerChange } from '@changeover/bridge';
+import { type LedgerChange, visibleText } from '@changeover/bridge';
 import { changeText } from '../command/history.ts';
 import { isWhole, lineSubject } from '../command/ledger-lines.ts';
 import type { Migration } from '../command/migration.ts';
-import { firstOf, moment, name, type Section } from '../report/html/parts.ts';
-import { markup, type Markup } from '../report/markup.ts';
-import { visibleText } from '@changeover/bridge';
+import { firstOf, markup, type Markup, moment, name, type Section } from '../report/markup.ts';
 
 const mostLines = 100;
 

@@ -20,6 +20,7 @@ import { consoleStyle } from './console-style.ts';
 import { type WorkedFigures, workedFigures } from './console-figures.ts';
 import { consoleView } from './console-view.ts';
 import { makeChange } from './make-change.ts';
+import { runAgain } from './run-again.ts';
 import { MinuteBook } from './minute-book.ts';
 import { isPagePath, type PageRequest, pageRequest } from './page-request.ts';
 
@@ -111,7 +112,8 @@ class Console {
   #looking = false;
   #looksOnceMore = false;
   #restsUntilMs = 0;
-  #changing = false;
+  /** What is being made: a call that is run again holds no way back up. */
+  readonly #making = new Set<unknown>();
   /** What was read last; a page that turns to another part of it need not wait for the next look. */
   #figures: WorkedFigures | undefined = undefined;
 
@@ -161,7 +163,11 @@ class Console {
         return;
       }
       if (request.method === 'POST' && request.url === '/change') {
-        await this.#change(request, response);
+        await this.#ordered(request, response, makeChange);
+        return;
+      }
+      if (request.method === 'POST' && request.url === '/reproduce') {
+        await this.#ordered(request, response, runAgain);
         return;
       }
       send(response, 404, { ok: false, text: 'There is nothing here.' });
@@ -270,7 +276,12 @@ class Console {
     else void this.look();
   }
 
-  async #change(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  /** What only the owner may ask for, one of its kind at a time. */
+  async #ordered(
+    request: IncomingMessage,
+    response: ServerResponse,
+    make: (migration: Migration, body: unknown) => Promise<object>,
+  ): Promise<void> {
     if (!this.#isOwner(request.headers['x-changeover-token'])) {
       send(response, 403, { ok: false, text: tokenText });
       return;
@@ -285,15 +296,15 @@ class Console {
       return;
     }
     const body: unknown = JSON.parse(await bodyOf(request));
-    if (this.#changing) {
-      send(response, 409, { ok: false, text: 'Another change is being made: try again.' });
+    if (this.#making.has(make)) {
+      send(response, 409, { ok: false, text: 'Another one is being made: try again.' });
       return;
     }
-    this.#changing = true;
+    this.#making.add(make);
     try {
-      send(response, 200, await makeChange(await this.#read(), body));
+      send(response, 200, await make(await this.#read(), body));
     } finally {
-      this.#changing = false;
+      this.#making.delete(make);
     }
     await this.look();
   }

@@ -1,4 +1,4 @@
-import { type KeySort, keySorts } from '../report/key-lines.ts';
+import { type KeySort, keySorts } from '../report/key-line.ts';
 
 /** What one open page shows. */
 export interface PageRequest {

@@ -1,8 +1,15 @@
-import type { PoolFigures, ProcessPools } from '@changeover/bridge';
-import { firstOf, legend, name, type Section, table } from '../report/html/parts.ts';
+import { countText, type PoolFigures, type ProcessPools, visibleText } from '@changeover/bridge';
+import {
+  firstOf,
+  legend,
+  markup,
+  type Markup,
+  name,
+  type Piece,
+  type Section,
+  table,
+} from '../report/markup.ts';
 import { stackedBar } from '../report/html/svg-charts.ts';
-import { markup, type Markup, type Piece } from '../report/markup.ts';
-import { countText, visibleText } from '@changeover/bridge';
 
 const mostLines = 100;
 

@@ -1,30 +1,58 @@
 import type * as Api from '@opentelemetry/api';
-import type {
-  BatchObservableCallback,
-  Counter,
-  Histogram,
-  Meter,
-  Observable,
-} from '@opentelemetry/api';
 import {
   type Attributes,
   durationBoundsS,
   type Instrument,
   type InstrumentSink,
-  loadInstalled,
   type Reading,
 } from '@changeover/core';
+import { metricsLibrary } from './metrics-library.ts';
+
+/** What an instrument is made with. */
+interface InstrumentOptions {
+  readonly unit?: string;
+  readonly description?: string;
+  readonly advice?: { readonly explicitBucketBoundaries?: number[] };
+}
+
+interface Counter {
+  add(value: number, attributes?: Attributes): void;
+}
+
+interface Histogram {
+  record(value: number, attributes?: Attributes): void;
+}
+
+interface BatchResult {
+  observe(observable: object, value: number, attributes?: Attributes): void;
+}
+
+type BatchCallback = (result: BatchResult) => void;
+
+/** What is used of OpenTelemetry's `Meter`. Written down here, because the types must stand where its package isn't installed. */
+export interface OpenTelemetryMeter {
+  createCounter(name: string, options?: InstrumentOptions): Counter;
+  createHistogram(name: string, options?: InstrumentOptions): Histogram;
+  createObservableCounter(name: string, options?: InstrumentOptions): object;
+  createObservableUpDownCounter(name: string, options?: InstrumentOptions): object;
+  addBatchObservableCallback(callback: BatchCallback, observables: object[]): void;
+  removeBatchObservableCallback(callback: BatchCallback, observables: object[]): void;
+}
 
 /** Sends measurements to OpenTelemetry; where no SDK is set up, nowhere, at no cost. */
 export class OpenTelemetrySink implements InstrumentSink {
-  readonly #meter: Meter;
+  readonly #meter: OpenTelemetryMeter;
   readonly #counters = new Map<Instrument, Counter>();
   readonly #histograms = new Map<Instrument, Histogram>();
   /** Those that are read when asked for. */
-  readonly #read = new Map<Instrument, Observable>();
+  readonly #read = new Map<Instrument, object>();
 
-  /** @param meter default: that of the global provider. */
-  constructor(meter: Meter = globalMeter()) {
+  /**
+   * @param meter OpenTelemetry's. Default: that of the global provider, for which `@opentelemetry/api` is to be installed beside
+   * Changeover.
+   * @throws {ChangeoverError} `PACKAGE_MISSING` for the default where it isn't.
+   */
+  constructor(meter: OpenTelemetryMeter = globalMeter()) {
     this.#meter = meter;
   }
 
@@ -56,7 +84,7 @@ export class OpenTelemetrySink implements InstrumentSink {
       const observable = this.#read.get(instrument);
       return observable === undefined ? [] : [{ instrument, observable }];
     });
-    const callback: BatchObservableCallback = (result) => {
+    const callback: BatchCallback = (result) => {
       for (const { instrument, observable } of those) {
         for (const { value, attributes } of read(instrument))
           result.observe(observable, value, attributes);
@@ -85,7 +113,7 @@ export class OpenTelemetrySink implements InstrumentSink {
   }
 }
 
-function globalMeter(): Meter {
-  const { metrics } = loadInstalled('@opentelemetry/api', import.meta.url) as typeof Api;
+function globalMeter(): OpenTelemetryMeter {
+  const { metrics } = metricsLibrary('@opentelemetry/api', 'OpenTelemetrySink') as typeof Api;
   return metrics.getMeter('changeover');
 }

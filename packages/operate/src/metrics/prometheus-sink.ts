@@ -6,16 +6,17 @@ import {
   type Instrument,
   type InstrumentSink,
   isRead,
-  loadInstalled,
   type Reading,
 } from '@changeover/core';
+import { metricsLibrary } from './metrics-library.ts';
 
 /** Prometheus has the unit in the name. */
 const suffixes: Readonly<Record<string, string>> = { By: '_bytes', s: '_seconds' };
 
-/** Keeps measurements in a registry of its own, for Prometheus to fetch as text. */
+/** Keeps measurements in a registry of its own, for Prometheus to fetch as text. It needs `prom-client` 15, which is to be installed
+ * beside Changeover; making one throws a `ChangeoverError` `PACKAGE_MISSING` where it isn't. */
 export class PrometheusSink implements InstrumentSink {
-  readonly #client = loadInstalled('prom-client', import.meta.url) as typeof PromClient;
+  readonly #client = metricsLibrary('prom-client', 'PrometheusSink') as typeof PromClient;
   readonly #registry = new this.#client.Registry();
   readonly #counters = new Map<Instrument, Counter>();
   readonly #histograms = new Map<Instrument, Histogram>();

@@ -74,7 +74,7 @@ function againText(
   if (call.kind === 'write') return 'never: it is a write';
   return call.values === 'raw' && call.adapted !== true
     ? `changeover reproduce ${id}`
-    : `in the program: bridgeOf(object).reproduce('${id}')`;
+    : `changeover reproduce ${id}, while the program runs`;
 }
 
 /** The call of a sample as it would be typed, a type in the place of each value that is not kept; undefined for a sample of a version

@@ -5,7 +5,11 @@ import {
   type SessionMode,
   type SessionUse,
 } from '@changeover/engines';
-import { SessionStateError, type StorageErrorFields } from '@changeover/engines/api';
+import {
+  appendingStatement,
+  SessionStateError,
+  type StorageErrorFields,
+} from '@changeover/engines/api';
 import { type Job, nameOf, type OperationJob } from '../job.ts';
 import type { Lease } from '../pool/lease.ts';
 import type { Pool } from '../pool/pool.ts';
@@ -59,9 +63,8 @@ export class SessionState {
 
   /** A job with what its statement does to its connection. */
   marked(job: OperationJob): OperationJob {
-    if (job.operation !== 'query' && job.operation !== 'execute') return job;
-    const [sql] = job.args;
-    if (typeof sql !== 'string') return job;
+    const sql = statementOf(job);
+    if (sql === undefined) return job;
     const { facts } = this.#parts;
     const keeps = keepingOf(facts.sessionUse(sql));
     if (keeps !== undefined) return { ...job, session: keeps };
@@ -166,14 +169,22 @@ export class SessionState {
   }
 
   /** Whether a statement of which that is not known yet leaves something on its connection. Never rejects. */
-  async #keeps({ args: [sql] }: OperationJob): Promise<boolean> {
-    const use = await this.#parts.facts.learnedUse?.(String(sql));
+  async #keeps(job: OperationJob): Promise<boolean> {
+    const use = await this.#parts.facts.learnedUse?.(statementOf(job) ?? '');
     return use !== undefined && keepsSession(use);
   }
 
   #refuse(job: Job, mode: SessionMode): void {
     if (mode === 'refuse') throw new SessionStateError(this.#fields(nameOf(job)));
   }
+}
+
+/** The statement by which a job may leave something on its connection. */
+function statementOf({ operation, args }: OperationJob): string | undefined {
+  if (operation === 'writeTable') return appendingStatement(args[0], args[2]);
+  const [sql] = args;
+  const isStatement = operation === 'query' || operation === 'execute';
+  return isStatement && typeof sql === 'string' ? sql : undefined;
 }
 
 function keepingOf(use: SessionUse): 'keeps' | 'may keep' | undefined {

@@ -2,7 +2,7 @@ import { writeSync } from 'node:fs';
 import type { Program, Step, StepResult } from '@changeover/engines';
 import { leadingWords, withEachStep } from '@changeover/engines/sqlite';
 import type { Job, JobAnswer } from '../job.ts';
-import { writeMark, writePhase } from './worker-messages.ts';
+import { markOf, writeMark, writePhase } from './worker-messages.ts';
 
 /** Notes how far a write has come, so that it is known even if the one who runs it doesn't live to tell. */
 export interface CommitMarks {
@@ -17,21 +17,23 @@ export interface CommitMarks {
 
 /** Marks in memory that is shared with the main thread. */
 export function sharedMarks(mark: Int32Array): CommitMarks {
+  let at = 0;
   return {
     explicit: false,
     begin(call) {
-      Atomics.store(mark, writeMark.phase, writePhase.none);
-      Atomics.store(mark, writeMark.call, call);
+      at = markOf(call);
+      Atomics.store(mark, at + writeMark.phase, writePhase.none);
+      Atomics.store(mark, at + writeMark.call, call);
     },
     committing() {
-      Atomics.store(mark, writeMark.phase, writePhase.committing);
+      Atomics.store(mark, at + writeMark.phase, writePhase.committing);
     },
     committed(rowsAffected) {
-      Atomics.store(mark, writeMark.rowsAffected, rowsAffected);
-      Atomics.store(mark, writeMark.phase, writePhase.committed);
+      Atomics.store(mark, at + writeMark.rowsAffected, rowsAffected);
+      Atomics.store(mark, at + writeMark.phase, writePhase.committed);
     },
     failed() {
-      Atomics.store(mark, writeMark.phase, writePhase.none);
+      Atomics.store(mark, at + writeMark.phase, writePhase.none);
     },
   };
 }

@@ -20,12 +20,17 @@ interface Hosted {
   checkedAtMs: number;
   refusals: number;
   fences: number;
+  /** The write of a line that was found to be quick last, by its text. */
+  quick: string | undefined;
 }
 
 type RunRequest = Extract<WorkerRequest, { kind: 'run' }>;
 
 /** How often it is checked for reads that the open file is still the one at its path. */
 const recheckMs = 1_000;
+
+/** What a write may take behind which the answers of those before it wait. */
+const quickMs = 0.25;
 
 const nothing: JobAnswer = { rows: 'none', value: undefined };
 
@@ -48,12 +53,31 @@ export class ConnectionHost {
     } catch (error) {
       outcome = failed(this.#hosted.get(connection), request, error);
     }
+    const durationMs = performance.now() - startedMs;
+    this.#noteQuick(request, durationMs);
     return {
       ...outcome,
       call,
-      durationMs: performance.now() - startedMs,
+      durationMs,
       transactionState: this.#hosted.get(connection)?.session.transactionState ?? 'none',
     };
+  }
+
+  /** Whether the answer to a request may wait for that to the next: both are writes of lines on one connection, and the next is like
+   * one that took no time to speak of. */
+  isQuick(request: WorkerRequest, next: WorkerRequest): boolean {
+    return (
+      request.connection === next.connection &&
+      lineText(request) !== undefined &&
+      lineText(next) === this.#hosted.get(next.connection)?.quick
+    );
+  }
+
+  #noteQuick(request: WorkerRequest, durationMs: number): void {
+    const text = lineText(request);
+    const host = this.#hosted.get(request.connection);
+    if (host !== undefined && text !== undefined)
+      host.quick = durationMs <= quickMs ? text : undefined;
   }
 
   #outcome(request: WorkerRequest): Outcome {
@@ -104,6 +128,15 @@ type Outcome = WorkerReply extends infer Reply
     : never
   : never;
 
+/** The statement of a write that is in a line; undefined for all else. */
+function lineText(request: WorkerRequest): string | undefined {
+  if (request.kind !== 'run' || !isInLine(request.job)) return undefined;
+  const { job } = request;
+  if (job.kind !== 'operation' || job.operation !== 'execute') return undefined;
+  const [sql] = job.args;
+  return typeof sql === 'string' ? sql : undefined;
+}
+
 /** What failed and may be tried again lets nothing of a line past it. */
 function failed(host: Hosted | undefined, request: WorkerRequest, error: unknown): Outcome {
   const fences = request.kind === 'run' && isInLine(request.job) && mayBeTriedAgain(error);
@@ -128,6 +161,7 @@ function hostedBy({ options, dataset }: Extract<WorkerRequest, { kind: 'open' }>
     checkedAtMs: performance.now(),
     refusals: 0,
     fences: 0,
+    quick: undefined,
   };
 }
 

@@ -3,7 +3,7 @@ import { ownProgram } from '@changeover/core';
 import { PendingCalls } from './pending-calls.ts';
 import type { OnFailure, RequestBody, WorkerAnswer, WriteOutcome } from './pending-calls.ts';
 import { SqliteHost } from './sqlite-host.ts';
-import { writeMark, writePhase } from './worker-messages.ts';
+import { markOf, marksLength, writeMark, writePhase } from './worker-messages.ts';
 import type { WorkerReply } from './worker-messages.ts';
 
 /** One worker thread that hosts connections. It keeps the process alive only while something runs in it. */
@@ -15,13 +15,11 @@ export class HostingWorker extends SqliteHost {
   /** @param onLost called once, when the thread has ended for whatever reason. */
   constructor(onLost: () => void) {
     super(new PendingCalls('worker thread'), onLost);
-    this.#mark = new Int32Array(
-      new SharedArrayBuffer(writeMark.length * Int32Array.BYTES_PER_ELEMENT),
-    );
+    this.#mark = new Int32Array(new SharedArrayBuffer(marksLength * Int32Array.BYTES_PER_ELEMENT));
     this.thread = startWorker(this.#mark);
     this.thread.unref();
-    this.thread.on('message', (reply: WorkerReply) => {
-      this.calls.answered(reply);
+    this.thread.on('message', (replies: readonly WorkerReply[]) => {
+      for (const reply of replies) this.calls.answered(reply);
       if (this.calls.size === 0) this.thread.unref();
     });
     this.thread.on('messageerror', (error: unknown) => {
@@ -54,12 +52,13 @@ export class HostingWorker extends SqliteHost {
   }
 
   #outcomeOf(call: number): WriteOutcome {
-    if (Atomics.load(this.#mark, writeMark.call) !== call) return 'nothing';
-    switch (Atomics.load(this.#mark, writeMark.phase)) {
+    const at = markOf(call);
+    if (Atomics.load(this.#mark, at + writeMark.call) !== call) return 'nothing';
+    switch (Atomics.load(this.#mark, at + writeMark.phase)) {
       case writePhase.none:
         return 'nothing';
       case writePhase.committed:
-        return { rowsAffected: Atomics.load(this.#mark, writeMark.rowsAffected) };
+        return { rowsAffected: Atomics.load(this.#mark, at + writeMark.rowsAffected) };
       default:
         return 'committing';
     }

@@ -50,14 +50,15 @@ export class PlanGuard {
 
   /** @returns undefined for what the engine refuses, which it says best itself. */
   *#bound(step: Extract<Step, { sql: string }>): Program<StatementBound | undefined> {
-    // To explain a pragma is to run it.
-    if (leadingWords(step.sql, 1, 'sqlite')[0] === 'PRAGMA') return ofPragma;
-    const { cells } = yield { kind: 'all', sql: 'PRAGMA schema_version', form: 'cells' };
-    const schemaVersion = cells[0]?.[0];
+    // As a row: for cells the session describes the columns each time, which takes longer than the rest of this.
+    const { rows } = yield { kind: 'all', sql: 'PRAGMA schema_version' };
+    const schemaVersion = rows[0]?.['schema_version'];
     if (schemaVersion !== this.#schemaVersion) this.#bounds.clear();
     this.#schemaVersion = schemaVersion;
     const known = this.#bounds.get(step.sql);
     if (known !== undefined) return known;
+    // To explain a pragma is to run it.
+    if (leadingWords(step.sql, 1, 'sqlite')[0] === 'PRAGMA') return ofPragma;
     let plan: StepResult;
     try {
       const { sql, params } = step;

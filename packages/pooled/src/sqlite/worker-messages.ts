@@ -40,11 +40,25 @@ export type WorkerReply = {
   | { readonly outcome: 'refused'; readonly bound: StatementBound | undefined }
 );
 
+/** Answers that a worker holds back at most, to send them together: it takes as long to wake the other thread as to write a row. */
+export const mostHeldAnswers = 8;
+
 /**
- * What a worker leaves behind if it dies in the middle of a write: which call it was at and how far that had come.
+ * What a worker leaves behind of a write if it dies before that is answered: which call it was and how far that had come.
  * Written before and after each commit, read by the main thread only when the worker is gone.
  */
 export const writeMark = { call: 0, phase: 1, rowsAffected: 2, length: 3 } as const;
+
+/** A mark for each call that may be done and not answered. */
+const marks = 4 * mostHeldAnswers;
+
+/** The length of all marks. */
+export const marksLength: number = marks * writeMark.length;
+
+/** Where the mark of a call begins. */
+export function markOf(call: number): number {
+  return (call % marks) * writeMark.length;
+}
 
 /** Phases of a write. Before `committing` nothing of it can be in the file. */
 export const writePhase = { none: 0, committing: 1, committed: 2 } as const;

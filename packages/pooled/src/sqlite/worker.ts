@@ -1,14 +1,25 @@
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { sharedMarks } from './commit-marks.ts';
 import { ConnectionHost } from './connection-host.ts';
-import type { WorkerRequest } from './worker-messages.ts';
+import { mostHeldAnswers } from './worker-messages.ts';
+import type { WorkerReply, WorkerRequest } from './worker-messages.ts';
 
 // Runs in a worker thread; loaded elsewhere it does nothing.
 if (parentPort !== null) {
   const port = parentPort;
   const { mark } = workerData as { readonly mark: Int32Array };
   const host = new ConnectionHost(sharedMarks(mark));
-  port.on('message', (request: WorkerRequest) => {
-    port.postMessage(host.perform(request));
+  port.on('message', (first: WorkerRequest) => {
+    let held: WorkerReply[] = [];
+    let request: WorkerRequest | undefined = first;
+    while (request !== undefined) {
+      held.push(host.perform(request));
+      const next = receiveMessageOnPort(port)?.message as WorkerRequest | undefined;
+      if (held.length >= mostHeldAnswers || next === undefined || !host.isQuick(request, next)) {
+        port.postMessage(held);
+        held = [];
+      }
+      request = next;
+    }
   });
 }

@@ -1,6 +1,6 @@
 import { type Finding, shareDifference, shareOf } from '@changeover/compare';
 import { type Stage, stages } from '@changeover/core';
-import { counted, countText } from '../../plain-text.ts';
+import { counted, countText, shareText } from '../../plain-text.ts';
 import type { TotalsBy } from '../../recorder/report-data.ts';
 import { type FigureName, gateLimits } from './default-gates.ts';
 import type { DataCheck } from './judged-data.ts';
@@ -20,6 +20,19 @@ export const figureUnits: Readonly<Record<FigureName, FigureUnit>> = {
   unkept: 'count',
   'data-checks': 'share',
 };
+
+/** A figure as people read it; a dash where there is none. */
+export function figureText(value: number | undefined, unit: FigureUnit): string {
+  if (value === undefined) return '–';
+  switch (unit) {
+    case 'count':
+      return countText(value);
+    case 'share':
+      return shareText(value);
+    case 'ratio':
+      return value.toFixed(2);
+  }
+}
 
 /** A figure with the observations it rests on; undefined where the question doesn't arise. */
 export type Figure = { readonly count: number; readonly n: number } | Told | undefined;
@@ -227,4 +240,48 @@ function isShared(pooled: Answered, cells: readonly TotalsBy[]): boolean {
   const calls = sum(compared, 'calls');
   if (calls === 0 || sum(compared, 'mismatch') > 0) return false;
   return (pooled.count * sum(compared, 'match')) / Math.max(calls, pooled.n) >= comparedFailures;
+}
+
+/**
+ * What is wrong where a figure is too much or too little, as the end of "at shadow, …".
+ *
+ * @param n the observations that it rests on.
+ */
+export function failureText(name: FigureName, figure: NonNullable<Figure>, n: number): string {
+  if ('said' in figure && figure.said !== undefined) return figure.said;
+  return wrongText(
+    name,
+    'count' in figure ? figure.count : figure.kind === 'estimate' ? figure.value : NaN,
+    n,
+  );
+}
+
+function wrongText(name: FigureName, value: number, n: number): string {
+  const count = Math.round(value * n);
+  switch (name) {
+    case 'calls':
+      return `only ${counted(value, 'call was', 'calls were')} made`;
+    case 'comparisons':
+      return value === 0
+        ? 'nothing was compared'
+        : `only ${counted(value, 'comparison was', 'comparisons were')} made`;
+    case 'unwatched':
+      return `${counted(value, 'operation', 'operations')} of ${countText(n)} ${value === 1 ? 'was' : 'were'} never compared`;
+    case 'mismatch':
+      return `${counted(count, 'comparison', 'comparisons')} of ${countText(n)} ${count === 1 ? 'is a' : 'are'} confirmed ${
+        count === 1 ? 'mismatch' : 'mismatches'
+      }`;
+    case 'unexplained':
+      return `${counted(count, 'comparison', 'comparisons')} of ${countText(n)} came to no explanation`;
+    case 'failed':
+      return `${counted(count, 'call', 'calls')} of ${countText(n)} failed`;
+    case 'latency-p50-ratio':
+      return `the pooled median is ${value.toFixed(2)} times the legacy one`;
+    case 'error-increase':
+      return 'calls fail more often on the pooled leg than on the legacy leg';
+    case 'unkept':
+      return `${counted(value, 'guarantee is', 'guarantees are')} relied on and not kept`;
+    case 'data-checks':
+      return `${counted(count, 'table', 'tables')} of ${countText(n)} ${count === 1 ? 'is' : 'are'} not as expected`;
+  }
 }

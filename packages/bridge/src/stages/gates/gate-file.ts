@@ -1,5 +1,4 @@
 import { NoFileError, readSmallFile } from '../flags/read-small-file.ts';
-import { parseGate } from '@changeover/compare';
 import { stages } from '@changeover/core';
 import {
   type Consequence,
@@ -8,6 +7,7 @@ import {
   type GateDefinition,
   type GateScope,
 } from './default-gates.ts';
+import { parseGate } from './gate-outcome.ts';
 
 /** A gates file can't be used; the message says which one, where in it, what was found and what is allowed. */
 export class GateFileError extends Error {

@@ -1,19 +1,132 @@
-import {
-  evaluateGate,
-  type Gate,
-  type GateOperator,
-  type GateResult,
-  parseGate,
-} from '@changeover/compare';
+import type { Finding } from '@changeover/compare';
 import type { Stage } from '@changeover/core';
-import { counted, countText } from '../../plain-text.ts';
 import {
   type Consequence,
   figureNames,
   type FigureName,
   type GateDefinition,
 } from './default-gates.ts';
-import { type Figure, type FigureUnit, figureUnits } from './figures.ts';
+import { failureText, type Figure, type FigureUnit, figureUnits } from './figures.ts';
+
+/** A condition for moving forward, as `mismatch.upper < 0.1%`. */
+export interface Gate {
+  readonly expression: string;
+  /** The figure's name: words joined by dots. */
+  readonly figure: string;
+  /** Which side of the figure is asked: itself, or a bound of it. */
+  readonly side: 'value' | 'lower' | 'upper';
+  readonly operator: GateOperator;
+  readonly threshold: number;
+}
+
+export type GateOperator = '<=' | '>=' | '==' | '<' | '>';
+
+/** What became of a gate. `inconclusive` never lets anyone pass. */
+export interface GateResult {
+  readonly gate: Gate;
+  readonly outcome: 'pass' | 'fail' | 'inconclusive';
+  /** The side of the figure that was asked; undefined where there is none. */
+  readonly value: number | undefined;
+  readonly threshold: number;
+  /** Observations that the figure rests on. */
+  readonly n: number;
+  /** Why it is inconclusive. */
+  readonly reason?: string | undefined;
+}
+
+/** What a figure is known by: a plain number (a count) or a finding. Undefined where there is no such figure. */
+export type FigureSource = (name: string) => number | Finding | undefined;
+
+const pattern =
+  /^\s*([a-z][\w-]*(?:\.[\w-]+)*)\s*(<=|>=|==|<|>)\s*(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)\s*(%?)\s*$/i;
+const maxExpression = 200;
+
+/**
+ * Reads a gate: a figure, an operator (`<`, `<=`, `>`, `>=`, `==`) and a number, which may be a percentage. A figure
+ * that ends in `.upper`, `.lower` or `.value` asks for that side of an estimate.
+ *
+ * @param figures the known figures without sides, to catch a misspelt one. Default: any.
+ * @throws {SyntaxError} for what is no gate.
+ * @throws {RangeError} for an unknown figure.
+ */
+export function parseGate(expression: string, figures?: readonly string[]): Gate {
+  const parts = expression.length > maxExpression ? null : pattern.exec(expression);
+  if (parts === null) {
+    const found = JSON.stringify(expression.slice(0, maxExpression));
+    throw new SyntaxError(
+      `${found} is no gate: write FIGURE OPERATOR NUMBER, as "mismatch.upper < 0.1%"`,
+    );
+  }
+  const [, name = '', operator = '', number = '', percent = ''] = parts;
+  const [, figure = name, side = 'value'] = /^(.+)\.(value|lower|upper)$/.exec(name) ?? [];
+  if (figures !== undefined && !figures.includes(figure)) {
+    throw new RangeError(
+      `there is no figure ${JSON.stringify(figure)}; known: ${figures.join(', ')}`,
+    );
+  }
+  return Object.freeze({
+    expression: expression.trim(),
+    figure,
+    side: side as Gate['side'],
+    operator: operator as GateOperator,
+    threshold: Number(number) / (percent === '%' ? 100 : 1),
+  });
+}
+
+/** Looks a gate's figure up and tells whether it holds. */
+export function evaluateGate(gate: Gate, source: FigureSource): GateResult {
+  const { threshold } = gate;
+  const found = source(gate.figure);
+  if (found === undefined)
+    return unknown(gate, 0, `there is no figure ${JSON.stringify(gate.figure)} yet`);
+  if (typeof found === 'number') {
+    if (Number.isNaN(found)) return unknown(gate, 0, 'the figure is no number');
+    return {
+      gate,
+      outcome: holds(gate, found) ? 'pass' : 'fail',
+      value: found,
+      threshold,
+      n: found,
+    };
+  }
+  if (found.kind === 'inconclusive') return unknown(gate, found.n, found.reason);
+  const value = found[gate.side];
+  if (holds(gate, value)) return { gate, outcome: 'pass', value, threshold, n: found.n };
+  // A bound that isn't there yet, while the figure's other bound is, says that there is too little to tell.
+  const undecided =
+    (gate.side === 'upper' && gate.operator.startsWith('<') && holds(gate, found.lower)) ||
+    (gate.side === 'lower' && gate.operator.startsWith('>') && holds(gate, found.upper));
+  if (undecided) {
+    return {
+      gate,
+      outcome: 'inconclusive',
+      value,
+      threshold,
+      n: found.n,
+      reason: 'too few observations to tell',
+    };
+  }
+  return { gate, outcome: 'fail', value, threshold, n: found.n };
+}
+
+function unknown(gate: Gate, n: number, reason: string): GateResult {
+  return { gate, outcome: 'inconclusive', value: undefined, threshold: gate.threshold, n, reason };
+}
+
+function holds({ operator, threshold }: Gate, value: number): boolean {
+  switch (operator) {
+    case '<':
+      return value < threshold;
+    case '<=':
+      return value <= threshold;
+    case '>':
+      return value > threshold;
+    case '>=':
+      return value >= threshold;
+    case '==':
+      return value === threshold;
+  }
+}
 
 export const decisions = ['PROMOTE', 'HOLD', 'ROLL BACK', 'INCONCLUSIVE'] as const;
 
@@ -110,18 +223,9 @@ export function askGate(
     operator: gate.operator,
     threshold: gate.threshold,
     n,
-    reason:
-      asked.reason ??
-      (asked.outcome === 'pass'
-        ? undefined
-        : (saidOf(found) ??
-          failure(name, isCount ? found.count : found.kind === 'estimate' ? found.value : NaN, n))),
+    reason: asked.reason ?? (asked.outcome === 'pass' ? undefined : failureText(name, found, n)),
     decision: decisionOf(outcome, definition.ifMissed, answeredAt),
   };
-}
-
-function saidOf(figure: NonNullable<Figure>): string | undefined {
-  return 'said' in figure ? figure.said : undefined;
 }
 
 const parsedGates = new WeakMap<GateDefinition, Gate>();
@@ -160,36 +264,5 @@ function decisionOf(
       return 'ROLL BACK';
     case 'by-stage':
       return stage !== undefined && pooledAnswers.includes(stage) ? 'ROLL BACK' : 'HOLD';
-  }
-}
-
-/** What is wrong, as the end of "at shadow, …". */
-function failure(name: FigureName, value: number, n: number): string {
-  const count = Math.round(value * n);
-  switch (name) {
-    case 'calls':
-      return `only ${counted(value, 'call was', 'calls were')} made`;
-    case 'comparisons':
-      return value === 0
-        ? 'nothing was compared'
-        : `only ${counted(value, 'comparison was', 'comparisons were')} made`;
-    case 'unwatched':
-      return `${counted(value, 'operation', 'operations')} of ${countText(n)} ${value === 1 ? 'was' : 'were'} never compared`;
-    case 'mismatch':
-      return `${counted(count, 'comparison', 'comparisons')} of ${countText(n)} ${count === 1 ? 'is a' : 'are'} confirmed ${
-        count === 1 ? 'mismatch' : 'mismatches'
-      }`;
-    case 'unexplained':
-      return `${counted(count, 'comparison', 'comparisons')} of ${countText(n)} came to no explanation`;
-    case 'failed':
-      return `${counted(count, 'call', 'calls')} of ${countText(n)} failed`;
-    case 'latency-p50-ratio':
-      return `the pooled median is ${value.toFixed(2)} times the legacy one`;
-    case 'error-increase':
-      return 'calls fail more often on the pooled leg than on the legacy leg';
-    case 'unkept':
-      return `${counted(value, 'guarantee is', 'guarantees are')} relied on and not kept`;
-    case 'data-checks':
-      return `${counted(count, 'table', 'tables')} of ${countText(n)} ${count === 1 ? 'is' : 'are'} not as expected`;
   }
 }

@@ -1,9 +1,7 @@
-import type { TotalsBy } from '@changeover/bridge';
+import { countText, shareText, type TotalsBy, visibleText } from '@changeover/bridge';
 import { coverageOf, type Coverage } from '../coverage.ts';
-import { markup, type Markup } from '../markup.ts';
-import { countText, visibleText, shareText } from '@changeover/bridge';
+import { firstOf, legend, markup, type Markup, name, type Section, table } from '../markup.ts';
 import type { Report } from '../report.ts';
-import { firstOf, legend, name, type Section, table } from './parts.ts';
 import { type Segment, stackedBar } from './svg-charts.ts';
 
 const mostBackends = 30;

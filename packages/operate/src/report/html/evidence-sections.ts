@@ -1,9 +1,7 @@
-import { markup, type Piece } from '../markup.ts';
-import { countText, visibleText, tablesHeldText } from '@changeover/bridge';
-import type { DataCheck } from '@changeover/bridge';
+import { firstOf, markup, moment, name, type Piece, type Section, table } from '../markup.ts';
+import { countText, type DataCheck, tablesHeldText, visibleText } from '@changeover/bridge';
 import type { Report } from '../report.ts';
 import { ruleOutcome, ruleText } from '../rule-text.ts';
-import { firstOf, moment, name, type Section, table } from './parts.ts';
 
 const mostChecks = 200;
 const mostRuns = 50;

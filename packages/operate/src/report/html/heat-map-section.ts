@@ -1,8 +1,6 @@
-import type { TotalsBy } from '@changeover/bridge';
-import { markup, type Piece } from '../markup.ts';
-import { countText, visibleText, shortCountText } from '@changeover/bridge';
+import { countText, shortCountText, type TotalsBy, visibleText } from '@changeover/bridge';
+import { firstOf, legend, markup, name, type Piece, type Section, table } from '../markup.ts';
 import type { Report } from '../report.ts';
-import { firstOf, legend, name, type Section, table } from './parts.ts';
 
 const mostBackends = 12;
 const mostDatasets = 60;

@@ -1,4 +1,4 @@
-import { markup, rawMarkup } from '../markup.ts';
+import { markup, moment, rawMarkup, sectionMarkup } from '../markup.ts';
 import { type Report, titleOf } from '../report.ts';
 import type { ReportVerdict } from '@changeover/bridge';
 import { coverageSection } from './coverage-section.ts';
@@ -8,7 +8,6 @@ import { keysScriptHash } from './keys-script.ts';
 import { keysSection } from './keys-section.ts';
 import { latencySection } from './latency-section.ts';
 import { pageStyle } from './page-style.ts';
-import { moment, sectionMarkup } from './parts.ts';
 import { relianceSection } from './reliance-section.ts';
 import { mismatchSection, otherVerdictsSection } from './samples-section.ts';
 import {
@@ -23,7 +22,8 @@ import { timeSection } from './time-section.ts';
 import { timelineSection } from './timeline-section.ts';
 
 /** No request, and no script but its own: the page is what it is, wherever it is opened. */
-const policy = `default-src 'none'; script-src '${keysScriptHash}'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'`;
+const policy = (): string =>
+  `default-src 'none'; script-src '${keysScriptHash()}'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'`;
 
 /** One page that needs nothing but itself. */
 export function htmlReport(report: Report, verdict: ReportVerdict): string {
@@ -49,7 +49,7 @@ export function htmlReport(report: Report, verdict: ReportVerdict): string {
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${rawMarkup(policy)}">
+<meta http-equiv="Content-Security-Policy" content="${rawMarkup(policy())}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
 <link rel="icon" href="data:,">

@@ -10,10 +10,10 @@ import {
 import { failedCalls } from '../failed-calls.ts';
 import { gateCondition, gateValue } from '../gate-text.ts';
 import type { KeyFigures } from '../key-figures.ts';
-import { markup, type Markup, type Piece } from '../markup.ts';
+import { badge, firstOf, markup, type Markup, moment, name, type Piece, table } from '../markup.ts';
 import { stageMeaning } from '../stage-text.ts';
-import { badge, firstOf, moment, name, table } from './parts.ts';
 import { relianceOfKey } from './reliance-section.ts';
+import type { BesideMismatch } from './samples-section.ts';
 import { timeContent } from './time-section.ts';
 
 const mostShapes = 40;
@@ -31,14 +31,18 @@ function noted(count: number): Piece {
 }
 
 /** All of one key: where it stands and why, what its gates miss, what was seen of it, and when. */
-export function keyDetail(figures: KeyFigures, seen: readonly TimeSlice[] = []): Piece {
+export function keyDetail(
+  figures: KeyFigures,
+  seen: readonly TimeSlice[] = [],
+  beside?: BesideMismatch,
+): Piece {
   const { hours, minutes } = figures;
   const what = `${figures.line.backend} ${figures.line.key}`;
   return [
     standing(figures),
     part('Gates', gates(figures)),
     part('Evidence by shape of call', shapes(figures)),
-    part('Mismatches', mismatches(figures)),
+    part('Mismatches', mismatches(figures, beside)),
     part('Errors', [errorsByShape(figures), errors(figures)]),
     part('What its callers rely on', relianceOfKey(figures.reliance)),
     part('Over time', timeContent(visibleText(what), { hours, minutes, seen })),
@@ -178,7 +182,7 @@ function shapes({ shapes: all }: KeyFigures): Piece {
   ];
 }
 
-function mismatches({ mismatches: groups, line }: KeyFigures): Piece {
+function mismatches({ mismatches: groups, line }: KeyFigures, beside?: BesideMismatch): Piece {
   if (groups.length === 0)
     return markup`<p class="empty">${
       line.mismatch === 0
@@ -203,7 +207,7 @@ function mismatches({ mismatches: groups, line }: KeyFigures): Piece {
           name(group.class),
           countText(group.count),
           moment(group.lastAt),
-          name(sample?.summary),
+          [name(sample?.summary), beside?.(group)],
         ];
       }),
     ),

@@ -1,8 +1,7 @@
 import { stages, type Stage } from '@changeover/core';
 import { countText, timeText, visibleText } from '@changeover/bridge';
-import { type KeyLine, type KeyProblem, needsPerson } from '../key-lines.ts';
-import { markup, type Markup, type Piece } from '../markup.ts';
-import { name } from './parts.ts';
+import { type KeyLine, type KeyProblem, needsPerson } from '../key-line.ts';
+import { markup, type Markup, name, type Piece } from '../markup.ts';
 
 /** One cell of a list of keys, with its column. */
 export interface KeyCell {

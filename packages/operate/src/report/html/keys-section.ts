@@ -1,13 +1,12 @@
 import { stages } from '@changeover/core';
 import { countText, type ReportVerdict, visibleText } from '@changeover/bridge';
-import { KeyFinder } from '../key-figures.ts';
-import { type KeyLine, keyLines, keyProblems, keySorts } from '../key-lines.ts';
-import { markup, type Markup, type Piece, rawMarkup } from '../markup.ts';
+import { KeyFinder, keyLines } from '../key-figures.ts';
+import { type KeyLine, keyProblems, keySorts } from '../key-line.ts';
+import { markup, type Markup, type Piece, rawMarkup, type Section } from '../markup.ts';
 import type { Report } from '../report.ts';
 import { keyDetail } from './key-detail.ts';
 import { keyCells, keyPath, keyTable, keyText, problemClass } from './key-table.ts';
 import { keysScript, keysAPage } from './keys-script.ts';
-import type { Section } from './parts.ts';
 
 /** Keys whose rows are in the page; more are in the JSON report. */
 const mostKeys = 3_000;

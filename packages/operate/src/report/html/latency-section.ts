@@ -1,9 +1,14 @@
-import type { LatencyFigures, TotalsBy } from '@changeover/bridge';
-import { markup, type Piece } from '../markup.ts';
-import { countText, differenceText, visibleText, latencyText } from '@changeover/bridge';
+import {
+  countText,
+  differenceText,
+  type LatencyFigures,
+  latencyText,
+  type TotalsBy,
+  visibleText,
+} from '@changeover/bridge';
+import { firstOf, legend, markup, name, type Piece, type Section, table } from '../markup.ts';
 import type { Report } from '../report.ts';
 import { stageLines } from '../stage-lines.ts';
-import { firstOf, legend, name, type Section, table } from './parts.ts';
 import { decadeLabels, type LogScale, logScale, rangeBar } from './svg-charts.ts';
 
 const mostStages = 60;

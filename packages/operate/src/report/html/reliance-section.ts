@@ -5,8 +5,7 @@ import {
   type ReportData,
   visibleText,
 } from '@changeover/bridge';
-import { markup, type Piece } from '../markup.ts';
-import { type Column, firstOf, name, type Section, table } from './parts.ts';
+import { type Column, firstOf, markup, name, type Piece, type Section, table } from '../markup.ts';
 
 const mostLines = 200;
 

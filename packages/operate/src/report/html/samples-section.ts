@@ -1,9 +1,24 @@
-import type { SampleGroup, StoredSample, Verdict } from '@changeover/bridge';
-import { markup, type Markup, type Piece } from '../markup.ts';
-import { counted, countText, visibleText, valueText } from '@changeover/bridge';
+import {
+  counted,
+  countText,
+  type SampleGroup,
+  type StoredSample,
+  valueText,
+  type Verdict,
+  visibleText,
+} from '@changeover/bridge';
+import {
+  firstOf,
+  markup,
+  type Markup,
+  moment,
+  name,
+  type Piece,
+  type Section,
+  table,
+} from '../markup.ts';
 import type { Report } from '../report.ts';
 import { callText, pairCells, sampleFacts } from '../sample-cells.ts';
-import { firstOf, moment, name, type Section, table } from './parts.ts';
 
 const mostGroups = 50;
 const mostSamples = 3;
@@ -12,8 +27,11 @@ const mostListed = 60;
 /** Characters of a sample's value that is no list of cells. */
 const mostValue = 4_000;
 
+/** What a page that can do something shows beside a mismatch. */
+export type BesideMismatch = (group: SampleGroup) => Piece;
+
 /** Confirmed mismatches, those for one reason together, a few of each side by side. */
-export function mismatchSection({ data }: Report): Section {
+export function mismatchSection({ data }: Report, beside?: BesideMismatch): Section {
   const groups = data.sampleGroups.filter(({ verdict }) => verdict === 'mismatch');
   const { shown, rest } = firstOf(groups, mostGroups, 'call that differs', 'calls that differ');
   const kept = groups.reduce((sum, { count }) => sum + count, 0);
@@ -32,7 +50,7 @@ export function mismatchSection({ data }: Report): Section {
             )} by backend, key, operation, shape and class, the most frequent first. Values are shown by type, length and keyed digest
           unless the program asked for raw ones (sampleValues): equal digests stand for equal values.</p>`,
             classTable(groups),
-            shown.map(groupMarkup),
+            shown.map((group) => groupMarkup(group, beside)),
             rest,
           ],
       data.samplesOverLimit > 0 &&
@@ -85,7 +103,7 @@ function classTable(groups: readonly SampleGroup[]): Piece {
   ];
 }
 
-function groupMarkup(group: SampleGroup): Markup {
+function groupMarkup(group: SampleGroup, beside?: BesideMismatch): Markup {
   const { shown, rest } = firstOf(group.samples, mostSamples, 'sample', 'samples');
   const facts: [string, Piece][] = [
     ['id', markup`<code>${name(group.id)}</code>`],
@@ -103,7 +121,7 @@ function groupMarkup(group: SampleGroup): Markup {
     visibleText(group.backend),
   )}${group.key !== undefined && group.key !== '' && markup`, key ${name(group.key)}`}</h3><dl>${facts.map(
     ([term, fact]) => markup`<div><dt>${term}</dt><dd>${fact}</dd></div>`,
-  )}</dl>${shown.length === 0 && markup`<p class="soft small">No sample was kept.</p>`}${shown.map((sample) => sampleMarkup(group, sample))}${rest}</article>\n`;
+  )}</dl>${beside?.(group)}${shown.length === 0 && markup`<p class="soft small">No sample was kept.</p>`}${shown.map((sample) => sampleMarkup(group, sample))}${rest}</article>\n`;
 }
 
 function sampleMarkup(group: SampleGroup, sample: StoredSample): Markup {

@@ -1,13 +1,30 @@
 import { shareOf } from '@changeover/compare';
-import { countText, durationText, visibleText, shareText } from '@changeover/bridge';
+import {
+  countText,
+  type Decision,
+  durationText,
+  type GateOutcome,
+  type ReportVerdict,
+  shareText,
+  visibleText,
+} from '@changeover/bridge';
 import { gateCondition, gatePlace, gateValue } from '../gate-text.ts';
-import { markup, type Markup, type Piece, rawMarkup } from '../markup.ts';
+import {
+  badge,
+  decisionClass,
+  firstOf,
+  markup,
+  type Markup,
+  name,
+  type Piece,
+  rawMarkup,
+  type Section,
+  table,
+} from '../markup.ts';
 import type { Report } from '../report.ts';
 import { askedBackends } from '../report-verdict.ts';
 import { sinceLines } from '../since-text.ts';
 import { stageColumns, stageLines } from '../stage-lines.ts';
-import type { Decision, GateOutcome, ReportVerdict } from '@changeover/bridge';
-import { badge, decisionClass, firstOf, name, type Section, table } from './parts.ts';
 
 const mostBackends = 30;
 const mostProblems = 20;

@@ -1,6 +1,5 @@
 import { countText, latencyText, timeText, type TimeSlice } from '@changeover/bridge';
-import { markup, type Markup, type Piece } from '../markup.ts';
-import { legend, moment, table } from './parts.ts';
+import { legend, markup, type Markup, moment, type Piece, table } from '../markup.ts';
 import { logScale } from './svg-charts.ts';
 
 const legs = ['legacy', 'pooled'] as const;

@@ -1,8 +1,6 @@
-import { countText, durationText, visibleText } from '@changeover/bridge';
-import type { TimeSlice } from '@changeover/bridge';
-import { markup, type Piece } from '../markup.ts';
+import { countText, durationText, type TimeSlice, visibleText } from '@changeover/bridge';
+import { firstOf, markup, name, type Piece, type Section } from '../markup.ts';
 import type { Report } from '../report.ts';
-import { firstOf, name, type Section } from './parts.ts';
 import { hoursThenMinutes, slowSince } from '../slow-since.ts';
 import { timeChart, timeLegend, timeTable } from './time-chart.ts';
 

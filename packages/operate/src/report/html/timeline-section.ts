@@ -1,9 +1,23 @@
 import { type Stage, stageNamed, stages } from '@changeover/core';
-import type { TimelineEvent } from '@changeover/bridge';
-import { markup, type Markup, type Piece } from '../markup.ts';
-import { countText, visibleText, timeText, valueText } from '@changeover/bridge';
+import {
+  countText,
+  type TimelineEvent,
+  timeText,
+  valueText,
+  visibleText,
+} from '@changeover/bridge';
+import {
+  firstOf,
+  legend,
+  markup,
+  type Markup,
+  moment,
+  name,
+  type Piece,
+  type Section,
+  table,
+} from '../markup.ts';
 import type { Report } from '../report.ts';
-import { firstOf, legend, moment, name, type Section, table } from './parts.ts';
 import { type BandStep, stepBands } from './svg-charts.ts';
 
 const mostBackends = 12;

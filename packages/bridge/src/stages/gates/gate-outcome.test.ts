@@ -1,12 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import {
-  combineGates,
-  evaluateGate,
-  type FigureSource,
-  type GateResult,
-  parseGate,
-} from './gates.ts';
-import { shareOf } from './statistics.ts';
+import { shareOf } from '@changeover/compare';
+import { evaluateGate, type FigureSource, type GateResult, parseGate } from './gate-outcome.ts';
 
 const figures: Readonly<Record<string, ReturnType<FigureSource>>> = {
   comparisons: 120,
@@ -83,14 +77,5 @@ describe('a gate', () => {
       operator: '<',
       threshold: 0.01,
     });
-  });
-
-  test('alone or with others lets pass only what all let pass', () => {
-    const results = (...expressions: string[]): GateResult[] =>
-      expressions.map((expression) => evaluateGate(parseGate(expression), source));
-    expect(combineGates([])).toBe('inconclusive');
-    expect(combineGates(results('comparisons >= 100', 'mismatch.upper < 1%'))).toBe('pass');
-    expect(combineGates(results('comparisons >= 100', 'nothing >= 0'))).toBe('inconclusive');
-    expect(combineGates(results('nothing >= 0', 'comparisons < 100'))).toBe('fail');
   });
 });

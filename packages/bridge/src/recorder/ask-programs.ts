@@ -1,0 +1,65 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { inTransaction, isBusy, openStoreFile, pragmaValue } from './store-file.ts';
+import type { RepeatAnswer } from './repeat-answers.ts';
+import { type RepeatRequest, RepeatTable } from './repeat-table.ts';
+
+/** Programs look for what is asked when they store, once a second. */
+const takenWithinMs = 3_500;
+const betweenLooksMs = 100;
+/** Its answer is stored a second later at most. */
+const storedWithinMs = 3_000;
+/** The version of the store that has room for it. */
+const leastVersion = 9;
+
+/** What came of asking: `nobody` where no program that runs has the call, `late` where one took it and did not answer in time. */
+export type AskedPrograms = RepeatAnswer | { readonly kind: 'nobody' | 'late' };
+
+/**
+ * Asks the programs that share a store's file to make the call of a mismatch again, on both legs. One of those that has it does.
+ *
+ * @throws the driver's error where the store can't be written.
+ */
+export async function askPrograms(
+  path: string,
+  request: Omit<RepeatRequest, 'sequence'>,
+): Promise<AskedPrograms> {
+  const database = openStoreFile(path);
+  try {
+    if (Number(pragmaValue(database, 'user_version')) < leastVersion) return { kind: 'nobody' };
+    database.exec('pragma busy_timeout = 1000');
+    const table = new RepeatTable(database);
+    const sequence = inTransaction(database, 'immediate', () => table.ask(request, Date.now()));
+    try {
+      return await answered(table, sequence, request.timeoutMs);
+    } finally {
+      table.forget(sequence);
+    }
+  } finally {
+    database.close();
+  }
+}
+
+async function answered(
+  table: RepeatTable,
+  sequence: number,
+  timeoutMs: number,
+): Promise<AskedPrograms> {
+  const beganMs = performance.now();
+  for (;;) {
+    const { taken, answer } = looked(table, sequence);
+    if (answer !== undefined) return JSON.parse(answer) as RepeatAnswer;
+    const tookMs = performance.now() - beganMs;
+    if (!taken && tookMs > takenWithinMs) return { kind: 'nobody' };
+    if (tookMs > takenWithinMs + timeoutMs + storedWithinMs) return { kind: 'late' };
+    await wait(betweenLooksMs);
+  }
+}
+
+function looked(table: RepeatTable, sequence: number): ReturnType<RepeatTable['look']> {
+  try {
+    return table.look(sequence);
+  } catch (error) {
+    if (isBusy(error)) return { taken: true, answer: undefined };
+    throw error;
+  }
+}

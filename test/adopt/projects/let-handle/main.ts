@@ -1,0 +1,5 @@
+import { db, init } from './db.ts';
+init(process.env.DB_FILE ?? 'x.sqlite');
+db.exec('create table item (id integer primary key, name text)');
+db.prepare('insert into item (name) values (?)').run('film');
+console.log(JSON.stringify(db.prepare('select name from item').all()));
