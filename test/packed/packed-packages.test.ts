@@ -390,9 +390,14 @@ describe("the packed packages, under others' tools and Nodes", () => {
   }, 60_000);
 
   test('are whole where only the files are deployed that a program is traced to', () => {
-    const deployed = join(folder, 'deployed');
-    inProject(process.execPath, 'copy-traced.js', 'server.js', deployed);
-    expect(run(process.execPath, ['server.js'], deployed)).toBe(kept);
+    // Nothing that is installed is above it.
+    const deployed = mkdtempSync(join(tmpdir(), 'changeover-deployed-'));
+    try {
+      inProject(process.execPath, 'copy-traced.js', 'server.js', deployed);
+      expect(run(process.execPath, ['server.js'], deployed)).toBe(kept);
+    } finally {
+      rmSync(deployed, { recursive: true, force: true });
+    }
   }, 60_000);
 
   // Windows has no signal that a program hears of.
