@@ -48,7 +48,6 @@ export function traitsOf(
     order,
     exclusion: 'none',
     alone: false,
-    canFollow: false,
     legKeepsOrder: true,
   });
   const pooled: CallTraits = Object.freeze({

@@ -18,11 +18,6 @@ export interface CallTraits {
   /** No other write of the key may run meanwhile, on either leg: a rehearsal must not meet a write. Not for reads. */
   readonly alone: boolean;
   /**
-   * The leg can send the call down the {@link Admission.connection} of the caller's unfinished ones, which runs them in
-   * turn, so it need not wait for them.
-   */
-  readonly canFollow: boolean;
-  /**
    * The leg itself does with calls that were handed to it one after another what it always did, as a singleton does: the
    * call doesn't wait for those of its caller that were ({@link KeyGate.handOver}), whatever they are.
    */
@@ -60,14 +55,6 @@ export class Admission {
    * came to wait for its transaction. After a rejection there is nothing to leave.
    */
   ready: Promise<void> | undefined = undefined;
-  /** The caller's unfinished call whose connection this one must go down. Undefined: any connection,
-   * or the call has ended. */
-  follows: Admission | undefined = undefined;
-  /**
-   * What the call runs on, if calls sent down it run in turn. Set by whoever makes the call, when it is made: from then on
-   * the caller's next calls may follow it.
-   */
-  connection: unknown = undefined;
   /** What the call is to whoever announced it. */
   subject: unknown = undefined;
   /** Ends the call from outside, where its leg can: see `EndableCall.end`. Set by whoever makes it. */
@@ -76,8 +63,6 @@ export class Admission {
   ending = false;
   /** It was handed to a leg that keeps what it is given in order. @internal */
   handed = false;
-  /** It is among those of its lane that follow each other. @internal */
-  inLine = false;
   /** Neighbours in the one list that it is in. @internal */
   previous: Admission | undefined = undefined;
   /** @internal */

@@ -14,7 +14,7 @@ type Event =
       readonly traits: CallTraits;
       readonly canAbort: boolean;
     }
-  | { readonly do: 'leave' | 'send' | 'abort' | 'waive' | 'cut'; readonly which: number };
+  | { readonly do: 'leave' | 'abort' | 'waive' | 'cut'; readonly which: number };
 
 const order = (level: CallTraits['order']): fc.Arbitrary<Event> => {
   const announced: fc.Arbitrary<CallTraits> = fc.record({
@@ -23,7 +23,6 @@ const order = (level: CallTraits['order']): fc.Arbitrary<Event> => {
     order: fc.constant(level),
     exclusion: fc.constant('process'),
     alone: fc.boolean(),
-    canFollow: fc.boolean(),
     legKeepsOrder: fc.constant(false),
   });
   return fc.oneof(
@@ -39,7 +38,7 @@ const order = (level: CallTraits['order']): fc.Arbitrary<Event> => {
     {
       weight: 6,
       arbitrary: fc.record({
-        do: fc.constantFrom('leave' as const, 'leave' as const, 'send' as const, 'abort' as const),
+        do: fc.constantFrom('leave' as const, 'leave' as const, 'leave' as const, 'abort' as const),
         which: fc.nat(50),
       }),
     },
@@ -67,7 +66,6 @@ class History {
   waived: Admission[] = [];
   /** Those that waited for their turn when last looked at. */
   #turns: Admission[] = [];
-  #lines = 0;
 
   play(event: Event): void {
     const { gate } = this;
@@ -79,8 +77,6 @@ class History {
       if (event.canAbort) this.aborts.set(admission, controller);
       admission.ready?.catch(() => undefined);
       this.unfinished.push(admission);
-      // A call that was admitted at once is made at once.
-      if (admission.ready === undefined) this.send(admission);
     } else if (event.do === 'abort') {
       const waiting = this.unfinished.filter(({ state }) => state.startsWith('waits'));
       const admission = waiting[event.which % waiting.length];
@@ -89,8 +85,7 @@ class History {
       const inFlight = this.unfinished.filter(({ state }) => state === 'in flight');
       const admission = inFlight[event.which % inFlight.length];
       if (admission === undefined) return;
-      if (event.do === 'send') this.send(admission);
-      else if (event.do === 'leave') gate.leave(admission);
+      if (event.do === 'leave') gate.leave(admission);
       else if (event.do === 'cut') gate.cut(admission);
       else {
         gate.waive(admission);
@@ -103,11 +98,6 @@ class History {
     this.check();
   }
 
-  send(admission: Admission): void {
-    this.#lines += 1;
-    admission.connection ??= admission.follows?.connection ?? this.#lines;
-  }
-
   check(): void {
     for (const [index, admission] of this.unfinished.entries()) {
       const earlier = this.unfinished
@@ -117,23 +107,14 @@ class History {
             (admission.traits.order === 'process' || other.caller === admission.caller) &&
             !(isRead(other) && isRead(admission)),
         );
-      if (admission.state === 'in flight') this.#checkOrder(admission, earlier);
+      // All before it have ended.
+      if (admission.state === 'in flight') expect(earlier).toEqual([]);
       // Nobody waits without a reason.
       else if (admission.state === 'waits for order') expect(earlier).not.toEqual([]);
       else expect(this.gate.writesInFlight()).not.toEqual([]);
     }
     this.#checkWrites();
     this.#checkTurns();
-  }
-
-  /** All before it have ended, or it was sent down the one connection on which they were sent before. */
-  #checkOrder(admission: Admission, earlier: readonly Admission[]): void {
-    const connection = admission.connection ?? admission.follows?.connection;
-    for (const other of earlier) {
-      expect(other.state).toBe('in flight');
-      expect(other.connection).toBeDefined();
-      expect(connection).toBe(other.connection);
-    }
   }
 
   #checkWrites(): void {

@@ -139,64 +139,6 @@ describe('Order', () => {
   });
 });
 
-describe('A call that can follow', () => {
-  const legacy = { leg: 'legacy', canFollow: true } as const;
-
-  test('is admitted at once behind those of its caller that have been made, and is told which', () => {
-    const first = announce(one, { ...read, ...legacy });
-    first.connection = 'c1';
-    const second = announce(one, { ...write, ...legacy });
-    expect(second.ready).toBeUndefined();
-    expect(second.follows).toBe(first);
-    second.connection = 'c1';
-    const third = announce(one, { ...read, ...legacy });
-    expect(third.follows).toBe(second);
-  });
-
-  test('lets go of those before it when it ends, so that a line which never breaks off stays small', () => {
-    announce(one, { ...write, ...legacy }).connection = 'c1';
-    const second = announce(one, { ...write, ...legacy });
-    expect(second.follows).toBeDefined();
-    gate.leave(second);
-    expect(second.follows).toBeUndefined();
-  });
-
-  test.each<[string, (first: Admission) => void, Partial<CallTraits>]>([
-    ['one that was not made yet', () => undefined, { ...read, ...legacy }],
-    ['one on the other leg', (first) => (first.connection = 'c1'), { ...read, canFollow: true }],
-    [
-      'another if its own leg keeps no order',
-      (first) => (first.connection = 'c1'),
-      { ...read, leg: 'legacy' },
-    ],
-  ])('waits for %s', (_name, prepare, second) => {
-    const first = announce(one, { ...write, ...legacy });
-    prepare(first);
-    const later = announce(one, second);
-    expect(inFlight(later)).toBe(false);
-    gate.leave(first);
-    expect(inFlight(later)).toBe(true);
-  });
-
-  test('waits where its predecessors run on several connections', () => {
-    const reads = [announce(one, { ...read, ...legacy }), announce(one, { ...read, ...legacy })];
-    for (const each of reads) each.connection = {};
-    const later = announce(one, { ...write, ...legacy });
-    expect(inFlight(later)).toBe(false);
-    gate.leave(reads[0] as Admission);
-    expect(inFlight(later)).toBe(false);
-    gate.leave(reads[1] as Admission);
-    expect(inFlight(later)).toBe(true);
-  });
-
-  test('waits for its turn where the key has writes of others in flight on the other leg', () => {
-    announce(two, write);
-    const first = announce(one, { ...read, ...legacy });
-    first.connection = 'c1';
-    expect(inFlight(announce(one, { ...write, ...legacy }))).toBe(false);
-  });
-});
-
 describe('Turns', () => {
   test('hold later writes behind one for the other leg, so that a change of stage is not starved', () => {
     const legacy = [announce(someone(), legacyWrite), announce(someone(), legacyWrite)];

@@ -294,11 +294,7 @@ export class KeyGate {
     const { lane, traits } = admission;
     const isRead = traits.kind === 'read';
     if (!isRead && !this.#turns.isOpen(traits)) return false;
-    if (traits.order !== 'none' && lane.holdsUp(traits)) {
-      if (lane.waiting.first !== undefined) return false;
-      admission.follows = lane.followable(admission);
-      if (admission.follows === undefined) return false;
-    }
+    if (traits.order !== 'none' && lane.holdsUp(traits)) return false;
     this.#start(admission);
     return true;
   }
@@ -343,7 +339,6 @@ export class KeyGate {
     admission.state = 'in flight';
     if (this.#heldUp.size > 0) this.#heldUp.delete(admission);
     this.inFlight.push(admission);
-    admission.lane.join(admission);
     if (!isRead) this.#turns.begin(admission);
   }
 
@@ -351,8 +346,6 @@ export class KeyGate {
     const { lane, traits } = admission;
     const isRead = traits.kind === 'read';
     admission.state = state;
-    // Or a line that never breaks off would keep all the calls that were ever in it.
-    admission.follows = undefined;
     this.inFlight.remove(admission);
     this.#discount(admission);
     lane.leave(admission, isRead);
@@ -374,12 +367,9 @@ export class KeyGate {
 
   #advanceLane(lane: Lane): void {
     for (let next = lane.waiting.first; next !== undefined; next = lane.waiting.first) {
+      if (lane.holdsUpFirst(next.traits)) return;
       const isRead = next.traits.kind === 'read';
       const isOpen = isRead || this.#turns.isOpen(next.traits);
-      if (lane.holdsUpFirst(next.traits)) {
-        next.follows = isOpen ? lane.followable(next) : undefined;
-        if (next.follows === undefined) return;
-      }
       lane.waiting.remove(next);
       next.lane.enter(isRead);
       if (isOpen) this.#admit(next, isRead);

@@ -11,13 +11,10 @@ export class Lane {
   writes = 0;
   /** Calls that wait for earlier ones of the lane. */
   readonly waiting: AdmissionList = new AdmissionList();
-  /** Calls that were sent, or may be, down one connection one after another. */
-  #lineLength = 0;
   /** Of `reads` and `writes`, those that were handed to the leg that keeps their order. */
   #handedLeg: LegName | undefined = undefined;
   #handedReads = 0;
   #handedWrites = 0;
-  #lineLast: Admission | undefined = undefined;
 
   constructor(gate: KeyGate) {
     this.gate = gate;
@@ -61,32 +58,6 @@ export class Lane {
     else this.#handedWrites += 1;
   }
 
-  /**
-   * The call whose connection `admission` can go down to take effect after all that are unfinished: the last of those that
-   * follow each other, if that is all of them, and if it has been made, since what was not yet sent can't be followed.
-   */
-  followable(admission: Admission): Admission | undefined {
-    const last = this.#lineLast;
-    return last !== undefined &&
-      admission.traits.canFollow &&
-      this.#lineLength === this.reads + this.writes &&
-      last.connection !== undefined &&
-      last.traits.leg === admission.traits.leg
-      ? last
-      : undefined;
-  }
-
-  /** Notes that a call, counted already, is in flight. One that is alone begins a line, one that follows goes on with it. */
-  join(admission: Admission): void {
-    if (admission.follows === undefined) {
-      if (this.reads + this.writes > 1) return;
-      this.#lineLength = 0;
-    }
-    this.#lineLength += 1;
-    this.#lineLast = admission;
-    admission.inLine = true;
-  }
-
   /** Counts a call that waits for none of the lane. */
   enter(isRead: boolean): void {
     if (isRead) this.reads += 1;
@@ -101,8 +72,6 @@ export class Lane {
       if (isRead) this.#handedReads -= 1;
       else this.#handedWrites -= 1;
     }
-    if (admission.inLine) this.#lineLength -= 1;
-    if (this.#lineLength === 0) this.#lineLast = undefined;
   }
 }
 

@@ -9,7 +9,6 @@ export const traits = (given: Partial<CallTraits> = {}): CallTraits => ({
   order: 'caller',
   exclusion: 'process',
   alone: false,
-  canFollow: false,
   legKeepsOrder: false,
   ...given,
 });
