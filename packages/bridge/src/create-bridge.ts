@@ -30,11 +30,8 @@ import { SerialLeg } from './guarantees/index.ts';
 import { sampleNamed, storedCall } from './recorder/find-sample.ts';
 import type { Recorder } from './recorder/recorder.ts';
 import type { RepeatableCall } from './shadow/recent-calls.ts';
-import {
-  notReproducible,
-  type ReproduceOptions,
-  type Reproduction,
-} from './shadow/reproduction.ts';
+import type { Reproduction } from './recorder/reproduced-call.ts';
+import { notReproducible, type ReproduceOptions } from './shadow/reproduction.ts';
 import type { Guardrail } from './stages/guardrail.ts';
 import type { Ledger } from './stages/ledger/ledger.ts';
 

@@ -54,9 +54,9 @@ export type { RepeatableCall } from './shadow/recent-calls.ts';
 export type {
   ReproducedAnswer,
   ReproducedPlace,
-  ReproduceOptions,
   Reproduction,
-} from './shadow/reproduction.ts';
+} from './recorder/reproduced-call.ts';
+export type { ReproduceOptions } from './shadow/reproduction.ts';
 export { type SampledCall, type SampleValues } from './recorder/sampled-call.ts';
 export type { RuleUseCount, RuleUseSource } from './recorder/rule-uses.ts';
 export type { ShapeEvidence } from './recorder/shape-evidence.ts';

@@ -15,11 +15,8 @@ import type { Logger } from '../log.ts';
 import { writeIsNotMade } from '../recorder/find-sample.ts';
 import type { Recorder } from '../recorder/recorder.ts';
 import type { RecentCalls, RepeatableCall } from '../shadow/recent-calls.ts';
-import {
-  notReproducible,
-  type ReproduceOptions,
-  type Reproduction,
-} from '../shadow/reproduction.ts';
+import type { Reproduction } from '../recorder/reproduced-call.ts';
+import { notReproducible, type ReproduceOptions } from '../shadow/reproduction.ts';
 import { Answering, latencyOf } from './answering.ts';
 import { type AtOnceLegs, callsOn, invoke, isPromise, methodsOf } from './leg-calls.ts';
 import type { ListCall } from './members.ts';

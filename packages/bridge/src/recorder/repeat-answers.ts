@@ -1,5 +1,5 @@
-import type { Reproduction } from '../shadow/reproduction.ts';
 import type { RepeatRequest, RepeatTable } from './repeat-table.ts';
+import type { Reproduction } from './reproduced-call.ts';
 
 /** Makes calls of a backend's mismatches again. */
 export interface RepeatSource {
