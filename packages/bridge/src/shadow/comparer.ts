@@ -333,6 +333,8 @@ export class Comparer {
     return new PendingComparison(
       resolved,
       (record, call) => {
+        // A match of all that there was to compare is counted, and nobody is told.
+        if (record.verdict === 'match' && record.unseen === undefined) return;
         const id = reportComparison(this.#options, resolved, record, call);
         const { key, operation, definition } = resolved;
         const { args } = call;

@@ -62,9 +62,7 @@ export class PendingComparison {
     this.#settled = true;
     this.#cell.countVerdict(record.verdict);
     this.#shape.countVerdict(record.verdict);
-    // A match of all that there was to compare is counted, and nobody is told.
-    if (record.verdict !== 'match' || record.unseen !== undefined)
-      this.#report(record, { args: this.args, trace: this.#trace });
+    this.#report(record, { args: this.args, trace: this.#trace });
   }
 
   /** Sheds what was not begun, so that its shape's quota is left for another call. */
