@@ -13,5 +13,5 @@ const maxDoublings = 8;
  */
 export function retryPauseMs(failures: number, intervalMs: number, random: () => number): number {
   const longestMs = Math.min(maxRetryMs, intervalMs * 2 ** Math.min(failures, maxDoublings));
-  return longestMs * (0.5 + 0.5 * random());
+  return Math.ceil(longestMs * (0.5 + 0.5 * random()));
 }
