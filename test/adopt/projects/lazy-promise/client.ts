@@ -1,6 +1,5 @@
 import pg from 'pg';
 
-
 let connecting: Promise<pg.Client> | undefined;
 
 /** One client for the whole program, made when it is first needed. */
@@ -10,7 +9,7 @@ export function getClient(): Promise<pg.Client> {
 }
 
 async function open(): Promise<pg.Client> {
-  const client = new pg.Pool({ connectionString: process.env.DATABASE_URL });
+  const client = new pg.Client({ connectionString: process.env.DATABASE_URL });
   await client.connect();
   return client;
 }
