@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import { DuckDBInstance } from '@duckdb/node-api';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { type Bridge, createStaticStageSource, silentLogger } from '@changeover/bridge';
 import Database from 'better-sqlite3';
@@ -15,6 +15,8 @@ import { bridgeClient } from 'changeover/pg';
 import knex from 'knex';
 import { Kysely, SqliteDialect } from 'kysely';
 import pg from 'pg';
+import { lying } from '../adapters/duckdb/lying-connection.ts';
+import { lyingClient } from '../adapters/pg/lying-client.ts';
 import { typeChangeover } from './run-changeover.ts';
 
 const databaseUrl = process.env['CHANGEOVER_TEST_DATABASE_URL'];
@@ -108,17 +110,6 @@ function knexInstance(): Handled {
   return { bridge: bridgeOf(db), read: () => db('note').select('*').orderBy('id') };
 }
 
-/** A connection on which one statement is another. */
-function lying(connection: DuckDBConnection, lie: (sql: string) => string): DuckDBConnection {
-  for (const way of ['runAndReadAll', 'prepare'] as const) {
-    const honest = connection[way].bind(connection) as (...args: unknown[]) => unknown;
-    Object.defineProperty(connection, way, {
-      value: (sql: string, ...rest: unknown[]) => honest(lie(sql), ...rest),
-    });
-  }
-  return connection;
-}
-
 async function duckdb(): Promise<Handled> {
   const instance = await DuckDBInstance.create(':memory:');
   const connection = await instance.connect();
@@ -136,28 +127,13 @@ async function duckdb(): Promise<Handled> {
   return { bridge: bridgeOf(db), read: () => db.runAndReadAll(select) };
 }
 
-/** The pooled leg's fault: one text is another. */
 async function pgClient(): Promise<Handled> {
-  class Lying extends pg.Client {}
-  const query: unknown = Reflect.get(pg.Client.prototype, 'query');
-  Object.assign(Lying.prototype, {
-    async query(this: pg.Client, ...args: never) {
-      const result = (await Reflect.apply(
-        query as (...args: never) => unknown,
-        this,
-        args,
-      )) as pg.QueryResult;
-      for (const row of result.rows as { text?: string }[])
-        if (row.text === 'right') row.text = 'wrong';
-      return result;
-    },
-  });
   const client = new pg.Client({ connectionString: databaseUrl });
   const schema = `reproduce_${String(process.pid)}`;
   const db = bridgeClient(client, {
     ...settings(),
     pooled: () =>
-      new pg.Pool({ connectionString: databaseUrl, allowExitOnIdle: true, Client: Lying }),
+      new pg.Pool({ connectionString: databaseUrl, allowExitOnIdle: true, Client: lyingClient('right', 'wrong') }),
   });
   await db.connect();
   ends.push(() => db.end());

@@ -2,20 +2,9 @@ import { describe, expect, test } from '@jest/globals';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { root } from '../architecture/source-files.ts';
+import { pageGlobs } from './pages.ts';
 
-const pages = globSync(
-  [
-    '*.md',
-    'docs/**/*.md',
-    'flags/*.md',
-    'examples/**/*.md',
-    '.github/**/*.md',
-    'packages/*/README.md',
-  ],
-  {
-    cwd: root,
-  },
-).sort();
+const pages = globSync([...pageGlobs], { cwd: root }).sort();
 
 /** What GitHub makes of a heading. */
 function anchorOf(heading: string): string {

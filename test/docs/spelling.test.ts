@@ -2,19 +2,9 @@ import { expect, test } from '@jest/globals';
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../architecture/source-files.ts';
+import { pageGlobs } from './pages.ts';
 
-const texts = globSync(
-  [
-    '*.md',
-    'docs/**/*.md',
-    'flags/*.md',
-    'examples/**/*.md',
-    '.github/**/*.md',
-    'packages/*/README.md',
-    'packages/*/src/**/*.ts',
-  ],
-  { cwd: root },
-).sort();
+const texts = globSync([...pageGlobs, 'packages/*/src/**/*.ts'], { cwd: root }).sort();
 
 /** The words that people misspell most, as they misspell them. */
 const misspelt = new RegExp(

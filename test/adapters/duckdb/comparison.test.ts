@@ -3,23 +3,13 @@ import { bridgeOf, createStaticStageSource, defaultShadowSettings } from '@chang
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { bridgedOn, make, rows } from './kit.ts';
+import { lying } from './lying-connection.ts';
 
 const setup = [
   'create table note(id int primary key, text varchar, tags varchar[], seen timestamp, price decimal(9, 2))',
   `insert into note select n, 'note ' || n, ['a', n::varchar], timestamp '2024-01-01' + interval (n) days, n / 4
    from range(1, 5) r(n)`,
 ];
-
-/** A connection that is asked something else than what it was asked. */
-function lying(connection: DuckDBConnection, lie: (sql: string) => string): DuckDBConnection {
-  for (const way of ['runAndReadAll', 'prepare'] as const) {
-    const honest = connection[way].bind(connection) as (...args: unknown[]) => unknown;
-    Object.defineProperty(connection, way, {
-      value: (sql: string, ...rest: unknown[]) => honest(lie(sql), ...rest),
-    });
-  }
-  return connection;
-}
 
 describe.each(['shadow', 'reverse'] as const)('comparisons at %s', (stage) => {
   test.each([

@@ -5,6 +5,7 @@ import { createStaticStageSource, silentLogger } from '@changeover/bridge';
 import { once } from 'node:events';
 import pg from 'pg';
 import { type Bridged, bridgedClients, stages } from './kit.ts';
+import { lyingClient } from './lying-client.ts';
 
 const clients = bridgedClients('adapter_pg_surface', [
   'create table notes(id serial primary key, text text unique)',
@@ -229,21 +230,7 @@ describe.each(['shadow', 'reverse'] as const)('comparisons at %s', (stage) => {
   });
 
   test('a pooled leg that answers otherwise is a mismatch', async () => {
-    class Lying extends pg.Client {}
-    const query: unknown = Reflect.get(pg.Client.prototype, 'query');
-    Object.assign(Lying.prototype, {
-      async query(this: pg.Client, ...args: never) {
-        const result = (await Reflect.apply(
-          query as (...args: never) => unknown,
-          this,
-          args,
-        )) as pg.QueryResult;
-        for (const row of result.rows as { text?: string }[])
-          if (row.text === 'two') row.text = '2';
-        return result;
-      },
-    });
-    const other = new pg.Pool({ ...clients.config, allowExitOnIdle: true, Client: Lying });
+    const other = new pg.Pool({ ...clients.config, allowExitOnIdle: true, Client: lyingClient('two', '2') });
     const bridged = await clients.make(stage, { pooled: () => other });
     await compared(bridged, 'select text from notes order by id');
     expect(bridged.counts().mismatch).toBeGreaterThan(0);

@@ -29,7 +29,8 @@ export interface LedgerOptions {
    * wait for a later review. May fetch it; must not reject. Default: it always is. */
   readonly evidence?: (() => boolean | Promise<boolean>) | undefined;
   /** How long it has been, in ms, since this process's flags were last confirmed to be the newest; undefined where they never were. What
-   * another process's flags put back, older ones don't turn forward again, and what another process moved forward, older ones don't put back. Default: they always are the newest. */
+   * another process's flags put back, older ones don't turn forward again, and what another process moved forward, older ones don't put
+   * back. Default: they always are the newest. */
   readonly flagsAgeMs?: (() => number | undefined) | undefined;
   /** How often the store is read for what other processes did, and steps are judged, in ms. A dataset stays at
    * least this long on each stage on its way forward. Between them the store is only read, see
