@@ -133,7 +133,11 @@ async function pgClient(): Promise<Handled> {
   const db = bridgeClient(client, {
     ...settings(),
     pooled: () =>
-      new pg.Pool({ connectionString: databaseUrl, allowExitOnIdle: true, Client: lyingClient('right', 'wrong') }),
+      new pg.Pool({
+        connectionString: databaseUrl,
+        allowExitOnIdle: true,
+        Client: lyingClient('right', 'wrong'),
+      }),
   });
   await db.connect();
   ends.push(() => db.end());

@@ -230,7 +230,11 @@ describe.each(['shadow', 'reverse'] as const)('comparisons at %s', (stage) => {
   });
 
   test('a pooled leg that answers otherwise is a mismatch', async () => {
-    const other = new pg.Pool({ ...clients.config, allowExitOnIdle: true, Client: lyingClient('two', '2') });
+    const other = new pg.Pool({
+      ...clients.config,
+      allowExitOnIdle: true,
+      Client: lyingClient('two', '2'),
+    });
     const bridged = await clients.make(stage, { pooled: () => other });
     await compared(bridged, 'select text from notes order by id');
     expect(bridged.counts().mismatch).toBeGreaterThan(0);
