@@ -30,7 +30,7 @@ export class TcpProxy {
   accepted = 0;
   readonly #listener: Server;
   readonly #pairs = new Set<Pair>();
-  readonly #target: { host: string; port: number };
+  #target: { host: string; port: number };
 
   private constructor(target: { host: string; port: number }) {
     this.#target = target;
@@ -48,6 +48,12 @@ export class TcpProxy {
       proxy.#listener.listen(0, '127.0.0.1', resolve);
     });
     return proxy;
+  }
+
+  /** Sends connections that are made from now on to another server. */
+  leadTo(url: string): void {
+    const { hostname, port } = new URL(url);
+    this.#target = { host: hostname, port: Number(port) };
   }
 
   /** The URL by which the server is reached through the proxy. */

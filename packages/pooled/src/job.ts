@@ -23,6 +23,26 @@ import { touchedTable } from './shadow/touched-table.ts';
 /** The operations that run on a connection. */
 export type DatasetOperation = Exclude<keyof DatasetPrograms, 'scratchWrite'>;
 
+/** A transaction that has written, on PostgreSQL. */
+export interface WrittenTransaction {
+  readonly id: string;
+  /** By when it was started, in microseconds since 1970: where a connection leads to may become another server. */
+  readonly server: string;
+}
+
+const serverSql =
+  '(extract(epoch from pg_catalog.pg_postmaster_start_time()) * 1000000)::pg_catalog.int8::pg_catalog.text';
+
+/** The transaction that the connection is in; undefined where it has written nothing. */
+export function* writtenTransaction(): Program<WrittenTransaction | undefined> {
+  const { rows } = yield {
+    kind: 'all',
+    sql: `SELECT pg_catalog.pg_current_xact_id_if_assigned()::text AS id, ${serverSql} AS server`,
+  };
+  const { id, server } = rows[0] ?? {};
+  return typeof id === 'string' && typeof server === 'string' ? { id, server } : undefined;
+}
+
 /** One piece of work for one connection, as plain data: it may have to cross to a worker thread. */
 export type Job =
   | {
@@ -45,7 +65,7 @@ export type Job =
     }
   | { readonly kind: 'begin'; readonly serializable?: boolean | undefined }
   | { readonly kind: 'commit' | 'rollback' | 'ping' | 'snapshotBounds' | 'shareSnapshot' }
-  | { readonly kind: 'commitOutcome'; readonly transactionId: string }
+  | { readonly kind: 'commitOutcome'; readonly transaction: WrittenTransaction }
   | {
       readonly kind: 'rehearse';
       readonly args: readonly unknown[];
@@ -144,7 +164,7 @@ export function jobProgram(context: JobContext, job: Job): Program<JobAnswer> {
     case 'shareSnapshot':
       return sharedSnapshot();
     case 'commitOutcome':
-      return commitOutcome(job.transactionId);
+      return commitOutcome(job.transaction);
     case 'begin':
       return begun(context.engine, job.serializable === true);
     default:
@@ -231,14 +251,20 @@ function* sharedSnapshot(): Program<JobAnswer> {
   return { rows: 'none', value: yield* shareSnapshot() };
 }
 
-/** What the server says of a transaction: `committed`, `aborted` or `in progress`; null where it has forgotten. */
-function* commitOutcome(transactionId: string): Program<JobAnswer> {
+/**
+ * What the server says of a transaction: `committed`, `aborted` or `in progress`; null where it has forgotten. A replica that was made
+ * the primary gives numbers anew from where it had come to: of one that it never saw it says what became of its own, so that it can
+ * say of another server's that it was not applied, and not that it was.
+ */
+function* commitOutcome({ id, server }: WrittenTransaction): Program<JobAnswer> {
   const { rows } = yield {
     kind: 'all',
-    sql: 'SELECT pg_catalog.pg_xact_status($1::text::pg_catalog.xid8) AS status',
-    params: [transactionId],
+    sql: `SELECT pg_catalog.pg_xact_status($1::text::pg_catalog.xid8) AS status, ${serverSql} AS server`,
+    params: [id],
   };
-  return { rows: 'none', value: rows[0]?.['status'] };
+  const { status, server: asked } = rows[0] ?? {};
+  const isAnothers = status === 'committed' && asked !== server;
+  return { rows: 'none', value: isAnothers ? 'committed by another server' : status };
 }
 
 function* begun(engine: Engine, serializable: boolean): Program<JobAnswer> {

@@ -6,7 +6,7 @@ import { resolveCommit } from './resolve-commit.ts';
 import { fieldsOf, ScriptedSession } from './test-kit/scripted-dataset.ts';
 
 const cause = new ConnectionError('lost');
-const question: Job = { kind: 'commitOutcome', transactionId: '7' };
+const question: Job = { kind: 'commitOutcome', transaction: { id: '7', server: '1' } };
 
 async function resolved(answer: () => Promise<unknown>, canBeAsked = true): Promise<unknown> {
   const session = new ScriptedSession();
@@ -39,6 +39,7 @@ describe('a commit whose answer was lost', () => {
   test.each([
     ['still runs', async () => 'in progress'],
     ['has forgotten it', async () => null],
+    ['is another one than it ran on', async () => 'committed by another server'],
     ['can not be asked', () => Promise.reject(new Error('no server'))],
   ])('is unknown where the server %s', async (_why, answer) => {
     const error = await resolved(answer);

@@ -51,7 +51,10 @@ describe('a transaction', () => {
       session.connected = false;
       return Promise.reject(new ConnectionError('lost'));
     };
-    session.commitOutcome = () => ({ kind: 'commitOutcome', transactionId: '7' });
+    session.commitOutcome = () => ({
+      kind: 'commitOutcome',
+      transaction: { id: '7', server: '1' },
+    });
     const ended = transactions.end(lease, 'commit', unlimited);
     const other = await scripted.pool.acquire({});
     for (const each of scripted.sessions) each.answer = async () => 'committed';

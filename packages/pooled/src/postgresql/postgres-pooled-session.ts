@@ -6,8 +6,8 @@ import type {
   StepResult,
   TransactionState,
 } from '@changeover/engines';
-import { answerValue, isWriting, jobProgram, keepsState } from '../job.ts';
-import type { Job, JobAnswer, JobContext } from '../job.ts';
+import { answerValue, isWriting, jobProgram, keepsState, writtenTransaction } from '../job.ts';
+import type { Job, JobAnswer, JobContext, WrittenTransaction } from '../job.ts';
 import type { MeasuredRead, PooledSession } from '../pooled-session.ts';
 import { endBackend } from './end-backend.ts';
 import type { OpenedSession } from './handover.ts';
@@ -19,7 +19,7 @@ export class PostgresPooledSession implements PooledSession {
   readonly opened: OpenedSession;
   readonly #session: PostgresSession;
   readonly #context: JobContext;
-  #transactionId: string | undefined;
+  #transaction: WrittenTransaction | undefined;
   #doubtful = false;
   readonly #url: string;
   /** A statement has left something on it that cleaning does not surely take away: a seed, a custom setting, which reads '' then. */
@@ -75,7 +75,7 @@ export class PostgresPooledSession implements PooledSession {
       return answerValue(job, answer);
     }
     if (!isWriting(job)) return answerValue(job, await this.#session.run(program));
-    this.#transactionId = undefined;
+    this.#transaction = undefined;
     return answerValue(job, await this.#session.run(this.#noted(program)));
   }
 
@@ -90,9 +90,9 @@ export class PostgresPooledSession implements PooledSession {
   }
 
   commitOutcome(): Job | undefined {
-    return this.#transactionId === undefined
+    return this.#transaction === undefined
       ? undefined
-      : { kind: 'commitOutcome', transactionId: this.#transactionId };
+      : { kind: 'commitOutcome', transaction: this.#transaction };
   }
 
   /** It is kept for as long as the process lives, which must not live for it. */
@@ -131,17 +131,7 @@ export class PostgresPooledSession implements PooledSession {
   }
 
   *#withIdBeforeCommit(step: Step): Program<StepResult> {
-    if (step.kind === 'commit') this.#transactionId = yield* transactionId();
+    if (step.kind === 'commit') this.#transaction = yield* writtenTransaction();
     return yield step;
   }
-}
-
-/** The transaction's id; undefined where it has written nothing. */
-function* transactionId(): Program<string | undefined> {
-  const { rows } = yield {
-    kind: 'all',
-    sql: 'SELECT pg_catalog.pg_current_xact_id_if_assigned()::text AS id',
-  };
-  const id = rows[0]?.['id'];
-  return typeof id === 'string' ? id : undefined;
 }
