@@ -121,7 +121,10 @@ async function run(options: Options): Promise<number> {
     );
     for (const problem of result.problems) say(`         ${problem}`);
   };
+  let isTold = false;
   const tell = (): void => {
+    if (isTold) return;
+    isTold = true;
     const seeds = failed.map(({ seed }) => seed);
     say(
       `${calls} calls, ${happened} faults, ${failed.length} failed${seeds.length === 0 ? '' : `: ${seeds.join(', ')}`}`,
@@ -182,6 +185,10 @@ function endWhenTold(postgres: FaultyPostgres, tell: () => void): void {
     process.removeAllListeners(signal);
     process.once(signal, () => {
       process.on('uncaughtException', () => undefined);
+      // Whatever the seed that ran makes of the server's end, and whoever else ends the process for it.
+      process.on('exit', () => {
+        process.exitCode = exitCodes.cutShort;
+      });
       say(`told to end by ${signal}; the seed that ran counts for nothing`);
       tell();
       void postgres.kill().finally(() => {

@@ -10,6 +10,7 @@ import {
   type StorageApi,
   type StorageBridge,
 } from 'changeover';
+import { counted } from '../kit/counted.ts';
 import { answerOrCode, ofEachStage } from '../guarantees/four-stages.ts';
 import { notRun } from '../kit/not-run.ts';
 import { pgbouncerProgram, type RunningPgbouncer, startPgbouncer } from '../kit/pgbouncer.ts';
@@ -111,7 +112,7 @@ const tenTimes = async ({ storage, dataset }: Program): Promise<unknown[]> => {
   const seen = await Promise.all(Array.from({ length: 10 }, () => bodies(on)));
   return [...new Set(seen.map((each) => each.join('+')))];
 };
-const mismatches = ({ bridge }: Program): number => bridge.recorder.summary().totals.mismatch;
+const mismatches = ({ bridge }: Program): number => counted(bridge.recorder, 'mismatch');
 
 /** How a tenant is set for all that follows. */
 const lasting: Readonly<Record<string, string>> = {

@@ -7,6 +7,7 @@ import {
   openFourStages,
   toldAtEachStage,
 } from '../guarantees/four-stages.ts';
+import { counted } from '../kit/counted.ts';
 
 // Statements whose text hides what they do. Each program tells the same at each stage, does what it does once, and is no mismatch.
 
@@ -42,7 +43,7 @@ async function runOne(storage: StorageApi, dataset: string, sql: string): Promis
 /** What a program tells at each stage, with the mismatches that it made. */
 async function hidden(engine: Engine, act: HiddenAct): Promise<Record<Stage, unknown>> {
   const { bridge } = opened;
-  const mismatches = (): number => bridge.recorder.summary().totals.mismatch;
+  const mismatches = (): number => counted(bridge.recorder, 'mismatch');
   return await toldAtEachStage(
     opened,
     engine,
@@ -249,14 +250,14 @@ describe('postgresql: what code sets that no statement names is there for the ne
           await storage.execute(dataset, sql);
       },
       async (storage, dataset) => {
-        const before = bridge.recorder.summary().totals.mismatch;
+        const before = counted(bridge.recorder, 'mismatch');
         await Promise.all(several.map((sql) => storage.query(dataset, sql)));
         await storage.writeTable(dataset, 't', [{ a: 1 }], { ifExists: 'append' });
         const told = await Promise.all(
           times(4, setting).map((sql) => runOne(storage, dataset, sql)),
         );
         await bridge.idle();
-        return [told, bridge.recorder.summary().totals.mismatch - before];
+        return [told, counted(bridge.recorder, 'mismatch') - before];
       },
     );
     expect(found).toEqual(atEachStage([times(4, 'a'), 0]));
@@ -305,7 +306,7 @@ test('postgresql: a zone, a style and a path that a caller sets stay at each sta
       await storage.execute(dataset, `INSERT INTO t VALUES ('2020-01-01Z', '1 day 2 hours')`);
     },
     async (storage, dataset) => {
-      const before = bridge.recorder.summary().totals.mismatch;
+      const before = counted(bridge.recorder, 'mismatch');
       const set = async (name: string, to: string): Promise<unknown> =>
         await runOne(storage, dataset, `SELECT set_config('${name}', '${to}', false)`);
       await set('app.x', 'kept');
@@ -320,7 +321,7 @@ test('postgresql: a zone, a style and a path that a caller sets stay at each sta
       );
       const again = await storage.readTable(dataset, 't');
       await bridge.idle();
-      return [rows, told, again, bridge.recorder.summary().totals.mismatch - before];
+      return [rows, told, again, counted(bridge.recorder, 'mismatch') - before];
     },
   );
   const rows = [{ a: '2020-01-01 09:00:00+09', i: 'P1DT2H' }];

@@ -12,6 +12,7 @@ import {
 } from '@changeover/bridge';
 import knex, { type Knex } from 'knex';
 import pg from 'pg';
+import { counted } from '../../kit/counted.ts';
 
 export const engines = ['sqlite', 'postgresql'] as const;
 export type EngineName = (typeof engines)[number];
@@ -84,7 +85,7 @@ export async function compared(
   { bridge }: Pick<BridgedKnex, 'bridge'>,
   read: () => PromiseLike<unknown>,
 ): Promise<void> {
-  const verdicts = (): number => bridge.recorder.summary().totals.compared;
+  const verdicts = (): number => counted(bridge.recorder, 'compared');
   const before = verdicts();
   for (let round = 0; round < 200 && verdicts() === before; round += 1) {
     await read();

@@ -20,6 +20,7 @@ import {
   SqliteDialect,
 } from 'kysely';
 import pg from 'pg';
+import { counted } from '../../kit/counted.ts';
 
 /** What the tests' queries are typed by. */
 export interface Tables {
@@ -107,7 +108,7 @@ export async function compared(
   { bridge }: Pick<BridgedKysely, 'bridge'>,
   read: () => Promise<unknown>,
 ): Promise<void> {
-  const verdicts = (): number => bridge.recorder.summary().totals.compared;
+  const verdicts = (): number => counted(bridge.recorder, 'compared');
   const before = verdicts();
   for (let round = 0; round < 200 && verdicts() === before; round += 1) {
     await read();
