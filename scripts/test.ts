@@ -3,15 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root, runTool } from './run-node.ts';
 
-/** What builds, packs, installs or moves whole programs through every stage, the campaign of faults, and that and the whole
- * contract through each pooler. */
+/** What builds, packs, installs or moves whole programs through every stage, the campaigns of faults, kills and histories, the demo's traffic
+ * beside its own writes, and that and the whole contract through each pooler. */
 const long = [
   'test/adapters/typeorm',
   'test/adopt',
   'test/docs/tutorial',
   'test/examples',
   'test/faults/faults',
+  'test/faults/history/history-run',
+  'test/faults/kills',
   'test/fleet/long',
+  'test/integration/traffic',
   'test/packed',
   'test/poolers/campaign',
   'test/poolers/conformance',
