@@ -57,7 +57,7 @@ export interface GeneralFacts {
 type Missing = undefined;
 
 /** A name as SQL writes it for sure. */
-export function quoted(schema: string | undefined, name: string): string {
+function quoted(schema: string | undefined, name: string): string {
   const parts = schema === undefined ? [name] : [schema, name];
   return parts.map((part) => `"${part.replaceAll('"', '""')}"`).join('.');
 }
