@@ -1,7 +1,7 @@
 import type { Findings } from '../findings.ts';
 import type { Call } from '../query/query.ts';
 import type { Cause } from '../statement.ts';
-import type { FunctionFact } from './catalogue.ts';
+import type { FunctionFact } from './facts.ts';
 import * as reviewed from './reviewed.ts';
 
 /** What a call does and what its answer depends on, as far as the function itself tells. */
