@@ -13,7 +13,10 @@ import type { StatementClassifiers } from './statement-classifiers.ts';
 export type BridgedOperations = Readonly<Record<keyof StorageBackend, DefinedOperation>>;
 
 /** What createBridge is told of the storage API, whatever the engine. */
-export const storageApi = {
+export const storageApi: Pick<
+  BridgeOptions<StorageBackend, BridgedOperations>,
+  'answers' | 'undeclared' | 'serialLegacy' | 'parseKey' | 'isUnavailable' | 'tableRead'
+> = {
   answers: 'promises',
   undeclared: 'legacy',
   serialLegacy: true,
@@ -23,7 +26,7 @@ export const storageApi = {
     operation: 'readTable',
     args: [dataset, table, { limit: maxRows }],
   }),
-} as const satisfies Partial<BridgeOptions<StorageBackend, BridgedOperations>>;
+};
 
 /**
  * The storage API's operations with what tells their calls apart beside the dataset: the shape of a
