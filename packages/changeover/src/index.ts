@@ -41,14 +41,8 @@ export {
   type Value,
 } from '@changeover/core';
 
-// What shows a migration.
-export {
-  OpenTelemetrySink,
-  PrometheusSink,
-  type Report,
-  type ReportFormat,
-  renderReport,
-} from '@changeover/operate';
+// Where its figures go.
+export { OpenTelemetrySink, PrometheusSink } from '@changeover/operate';
 
 // The storage API of SQLite, DuckDB and PostgreSQL, and of what it throws that which callers tell apart; the rest by its `code`.
 export {
