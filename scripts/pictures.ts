@@ -2,15 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import {
-  bridgeOf,
-  createBridge,
-  createLogger,
-  read,
-  readRecordings,
-  renderReport,
-  write,
-} from 'changeover';
+import { bridgeOf, createBridge, createLogger, read, readRecordings, write } from 'changeover';
+import { renderReport } from '@changeover/operate/report';
 import { parseSettings } from '@changeover/bridge';
 import { openConsole } from '@changeover/operate/command';
 import { root } from '../test/architecture/source-files.ts';

@@ -4,15 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BackendRouter, openRecorder } from '@changeover/bridge';
-import {
-  createLogger,
-  openFileStageSource,
-  openServerStageSource,
-  type Row,
-  type Stage,
-  type StageSource,
-  type StorageApi,
-} from 'changeover';
+import { openFileStageSource, openServerStageSource } from '@changeover/bridge';
+import { createLogger, type Row, type Stage, type StageSource, type StorageApi } from 'changeover';
 import { parseDatasetName, storageOperations } from '@changeover/engines';
 import { stages } from '@changeover/core';
 import {

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Report, renderReport } from '@changeover/operate';
+import { type Report, renderReport } from '@changeover/operate/report';
 import { openMigration, placeOf } from '../../packages/operate/src/command/migration.ts';
 import type { DemoResult } from './result.ts';
 

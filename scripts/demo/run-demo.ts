@@ -1,5 +1,5 @@
 import { targetText } from '@changeover/core';
-import { reportVerdict } from '@changeover/operate';
+import { reportVerdict } from '@changeover/operate/report';
 import { mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import {

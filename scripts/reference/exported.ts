@@ -37,13 +37,42 @@ export interface Exported {
 
 /** Every name that `changeover` and its subpaths export, in the order of their names. */
 export function exportedNames(): Exported[] {
-  const files = Object.values(entries).map((file) => join(root, 'packages/changeover/src', file));
+  const paths = Object.entries(entries).map(
+    ([from, file]) => [from, `packages/changeover/src/${file}`] as const,
+  );
+  return exportsOf(new Map(paths));
+}
+
+/** What callers may catch, wherever it is thrown: each file's exports, by the file. */
+const errorFiles = [
+  'packages/core/src/errors.ts',
+  'packages/engines/src/api/storage-errors.ts',
+  'packages/pooled/src/pool/pool-errors.ts',
+  'packages/bridge/src/call/members.ts',
+  'packages/bridge/src/guarantees/errors.ts',
+  'packages/adapters/src/pg/standing.ts',
+  'packages/adapters/src/shared/last-write-error.ts',
+  'packages/adapters/src/shared/transaction-wait-error.ts',
+];
+
+/** Every class of errors that callers may see, exported by `changeover` or not. */
+export function errorClasses(): Exported[] {
+  return exportsOf(new Map(errorFiles.map((file) => [file, file]))).filter(
+    ({ kind, name }) => kind === 'class' && name.endsWith('Error'),
+  );
+}
+
+/** The exports of each file, by what it is imported as. */
+function exportsOf(paths: ReadonlyMap<string, string>): Exported[] {
   const config = ts.readConfigFile(join(root, 'tsconfig.json'), (path) => ts.sys.readFile(path));
   const { options } = ts.parseJsonConfigFileContent(config.config, ts.sys, root);
-  const program = ts.createProgram(files, options);
+  const program = ts.createProgram(
+    [...paths.values()].map((path) => join(root, path)),
+    options,
+  );
   const checker = program.getTypeChecker();
-  return Object.keys(entries).flatMap((from, at) => {
-    const source = program.getSourceFile(files[at] ?? '');
+  return [...paths].flatMap(([from, path]) => {
+    const source = program.getSourceFile(join(root, path));
     const module = source && checker.getSymbolAtLocation(source);
     if (module === undefined) throw new Error(`${from} has no exports`);
     return checker
@@ -71,7 +100,7 @@ function describe(checker: ts.TypeChecker, from: string, alias: ts.Symbol): Expo
     declaration: hasMembers ? '' : declarationText(declaration),
     members: hasMembers ? membersOf(checker, declaration) : [],
     errorCode: ts.isClassDeclaration(declaration)
-      ? /super\(\s*'([A-Z_]+)'/.exec(declaration.getText())?.[1]
+      ? /'([A-Z]+(?:_[A-Z]+)*)'/.exec(declaration.getText())?.[1]
       : undefined,
   };
 }

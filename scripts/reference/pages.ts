@@ -5,7 +5,7 @@ import { runCommand } from '@changeover/operate/command';
 import { poolInstruments } from '@changeover/pooled';
 import { moreSubcommands } from '../../packages/changeover/src/command/subcommands.ts';
 import { root } from '../../test/architecture/source-files.ts';
-import { entries, type Exported, exportedNames } from './exported.ts';
+import { entries, errorClasses, type Exported, exportedNames } from './exported.ts';
 
 const generated = '<!-- Written by npm run reference from the sources: change those. -->';
 
@@ -64,23 +64,20 @@ function section({ name, kind, text, tags, declaration, members }: Exported): st
 }
 
 function errorsPage(names: readonly Exported[]): string {
-  const errors = names.filter(
-    ({ kind, name }, at) =>
-      kind === 'class' &&
-      name.endsWith('Error') &&
-      // What is exported from several places is one error.
-      names.findIndex((other) => other.name === name) === at,
-  );
+  const from = (name: string): string =>
+    names.find((one) => one.name === name && one.kind === 'class')?.from ?? '';
   return page(
     'Errors',
     `Each has a stable \`code\`, a \`message\` for people, \`retryable\`, and the \`cause\` where there is one. What a leg throws is
-passed on as it is and is none of these.
+passed on as it is and is none of these. A class that is imported from nowhere is told by its \`code\`; all of the storage API's are
+\`StorageError\`s, and all are \`ChangeoverError\`s.
 
 ${table(
-  ['class', 'code', 'when'],
-  errors.map(({ name, errorCode, text }) => [
+  ['class', 'code', 'import from', 'when'],
+  errorClasses().map(({ name, errorCode, text }) => [
     `\`${name}\``,
     errorCode === undefined ? 'by case' : `\`${errorCode}\``,
+    from(name) === '' ? '' : `\`${from(name)}\``,
     text,
   ]),
 )}`,

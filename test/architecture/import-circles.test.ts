@@ -29,14 +29,6 @@ const ofTypes: readonly (readonly string[])[] = [
     'bridge/src/guarantees/wait-graph.ts',
     'bridge/src/guarantees/write-turns.ts',
   ],
-  [
-    'classify/src/postgresql/calls.ts',
-    'classify/src/postgresql/catalogue.ts',
-    'classify/src/postgresql/queries.ts',
-    'classify/src/postgresql/walk.ts',
-    'classify/src/postgresql/write-effects.ts',
-  ],
-  ['engines/src/api/engine.ts', 'engines/src/api/storage-errors.ts'],
   ['legacy/src/connection.ts', 'legacy/src/postgres-connection.ts'],
   ['pooled/src/pool/connection.ts', 'pooled/src/pool/lease.ts'],
 ];

@@ -9,7 +9,7 @@ import {
   read,
   silentLogger,
 } from '@changeover/bridge';
-import { renderReport } from '@changeover/operate';
+import { renderReport } from '@changeover/operate/report';
 import { root } from './source-files.ts';
 
 /** What one shadowed read passes through. Files are named from `packages/`. */

@@ -1,9 +1,9 @@
 import { keyTarget } from '@changeover/core';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Leg } from '@changeover/core';
+import { openServerStageSource } from '@changeover/bridge';
 import {
   createStorageBridge,
-  openServerStageSource,
   type Stage,
   type StageSource,
   type StorageApi,

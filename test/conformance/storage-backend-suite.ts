@@ -1,18 +1,20 @@
 import { afterAll, beforeAll, describe, expect, test as inTurn } from '@jest/globals';
 import {
+  InvalidArgumentError,
+  InvalidNameError,
+  ReadOnlyError,
+  TableExistsError,
+  ColumnNotFoundError,
+} from '@changeover/engines/api';
+import {
   DatasetExistsError,
   DatasetNotFoundError,
   type Engine,
   engines,
-  InvalidArgumentError,
-  InvalidNameError,
-  ReadOnlyError,
   type Row,
   type StorageApi,
   StorageError,
-  TableExistsError,
   TableNotFoundError,
-  ColumnNotFoundError,
 } from 'changeover';
 import { DuckDBTimestampTZValue } from '@duckdb/node-api';
 import type { Harness } from './harness.ts';

@@ -4,18 +4,17 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { InvalidNameError, UnknownEngineError } from '@changeover/engines/api';
 import {
   ConnectionError,
   createStaticStageSource,
   createStorageBridge,
   InvalidOptionError,
-  InvalidNameError,
   type Stage,
   stages,
   StorageBackend,
   type StorageBridge,
   type StorageBridgeOptions,
-  UnknownEngineError,
 } from 'changeover';
 
 const cleanups: (() => Promise<void> | void)[] = [];

@@ -3,13 +3,12 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Leg } from '@changeover/core';
-import { reportFormats } from '@changeover/operate';
+import { renderReport, reportFormats } from '@changeover/operate/report';
 import {
   createLogger,
   createStaticStageSource,
   createStorageBridge,
   engines,
-  renderReport,
   type ResultSet,
   type Row,
   StatementError,

@@ -17,7 +17,7 @@ import { bringInto, installedPackages, installInto, packInto, run } from './pack
 
 /** What a user writes: it sees the built packages alone. */
 const consumer = `
-import { StorageBackend, StorageBackendFactory, parseEngine, type Row } from 'changeover';
+import { StorageBackend, StorageBackendFactory, type Row } from 'changeover';
 
 StorageBackend.configure({ basePath: './data', flagsFile: './flags.json', storePath: './comparisons.sqlite' });
 for (const engine of ['sqlite', 'duckdb'] as const) {
@@ -30,7 +30,7 @@ for (const engine of ['sqlite', 'duckdb'] as const) {
 await StorageBackend.shutdown();
 
 const factory = new StorageBackendFactory({ basePath: './data' });
-const titanic = factory.createBackend('titanic', parseEngine('sqlite'));
+const titanic = factory.createBackend('titanic', 'sqlite');
 const reads = await Promise.all(Array.from({ length: 20 }, () => titanic.query('SELECT count(*) AS n FROM train')));
 console.log('pooled', JSON.stringify(reads[19]));
 console.log('written', await titanic.execute('INSERT INTO train VALUES (3, ?)', ['Nils']));

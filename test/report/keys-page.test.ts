@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
-import { renderReport } from '@changeover/operate';
+import { renderReport } from '@changeover/operate/report';
 import { openMigration, placeOf } from '../../packages/operate/src/command/migration.ts';
 import { openBrowser } from '../kit/browser.ts';
 import { problemKeys, recordManyKeys } from '../kit/many-keys.ts';

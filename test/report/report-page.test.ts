@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
-import { renderReport } from '@changeover/operate';
+import { renderReport } from '@changeover/operate/report';
 import { sampleReport } from '../../packages/operate/src/report/test-kit/sample-report.ts';
 import { openBrowser } from '../kit/browser.ts';
 

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { InvalidArgumentError, ReadOnlyError, type Stage } from 'changeover';
+import { InvalidArgumentError, ReadOnlyError } from '@changeover/engines/api';
+import { type Stage } from 'changeover';
 import { counted } from '../kit/counted.ts';
 import { openDataset, removeAll } from './open-dataset.ts';
 

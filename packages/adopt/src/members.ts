@@ -110,7 +110,7 @@ export function isFunction(node: Node | undefined): node is ArrowFunction | Func
 }
 
 /** The function of the project that an identifier names. */
-export function functionNamed(node: Node | undefined): AnyFunction | undefined {
+function functionNamed(node: Node | undefined): AnyFunction | undefined {
   if (!Node.isIdentifier(node)) return undefined;
   for (const declaration of node.getDefinitionNodes()) {
     if (declaration.getSourceFile().isDeclarationFile()) continue;

@@ -9,7 +9,7 @@ export interface ImportedNames {
 }
 
 /** Whether a file takes modules by `require`. */
-export function isCommonJs(file: SourceFile): boolean {
+function isCommonJs(file: SourceFile): boolean {
   if (/\.cjs$/.test(file.getFilePath())) return true;
   const imports = file.getImportDeclarations().length + file.getExportDeclarations().length;
   if (imports > 0 || file.getExportAssignments().length > 0) return false;

@@ -22,6 +22,14 @@ import { anyOperation, ledgerHolds, ledgerSteps } from './stages/ledger/ledger-l
 import { limitStages } from './stages/limited-stages.ts';
 import { recordWhoDecides } from './stages/who-decides.ts';
 
+/** One of the bridges that share services. */
+export interface ServedBridge {
+  /** Resolves when no comparison runs or waits. */
+  idle(): Promise<void>;
+  /** Ends its comparisons. Idempotent. */
+  close(): Promise<void>;
+}
+
 /** What stands around the routers of one or several bridges: flags, ledger, guardrail, recorder, gates and metrics. */
 export class BridgeServices {
   readonly settings: ParsedSettings;
@@ -39,6 +47,7 @@ export class BridgeServices {
   readonly #fleet: Fleet | undefined;
   readonly #endMetrics: () => void;
   readonly #endFlush: () => void;
+  readonly #bridges = new Set<ServedBridge>();
   #closing: Promise<void> | undefined;
 
   /** Opens the flags and the store of the comparisons, and nothing else. */
@@ -113,20 +122,37 @@ export class BridgeServices {
     });
   }
 
-  /** Ends what reads and judges the counts, before the legs close: what they lose then says nothing. */
-  endWatching(): void {
-    this.#endMetrics();
-    this.watch.close();
+  /** Counts a bridge among those that end with these services. */
+  serve(bridge: ServedBridge): void {
+    this.#bridges.add(bridge);
   }
 
-  /** Closes flags and ledger and stores the counts. Idempotent. */
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
+  /** Forgets a bridge that was closed by itself. */
+  leave(bridge: ServedBridge): void {
+    this.#bridges.delete(bridge);
+  }
+
+  /** Resolves when no bridge has a comparison that runs or waits. */
+  async idle(): Promise<void> {
+    await Promise.all([...this.#bridges].map((bridge) => bridge.idle()));
+  }
+
+  /**
+   * Ends the comparisons of the bridges that share these services, closes flags and ledger and stores the counts. Idempotent.
+   *
+   * @param closeLegs closes what the bridges' legs hold: called once nothing is compared any more and nobody judges the counts, for
+   * what the legs lose then says nothing.
+   */
+  close(closeLegs?: () => Promise<void>): Promise<void> {
+    this.#closing ??= this.#close(closeLegs);
     return this.#closing;
   }
 
-  async #close(): Promise<void> {
-    this.endWatching();
+  async #close(closeLegs: (() => Promise<void>) | undefined): Promise<void> {
+    this.#endMetrics();
+    this.watch.close();
+    await Promise.all([...this.#bridges].map((bridge) => bridge.close()));
+    await closeLegs?.();
     await this.guardrail.close();
     await this.ledger.close();
     this.guarantees.close();

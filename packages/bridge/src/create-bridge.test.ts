@@ -744,6 +744,38 @@ test('a write that says how is rehearsed or observed, and still made once', asyn
   expect(mismatch).toBeGreaterThanOrEqual(3);
 });
 
+test('bridges that share services are counted together, and end with the one that made them', async () => {
+  const list = (rows: readonly number[]) => ({ list: async () => rows });
+  const first = opened(
+    createBridge({
+      name: 'first',
+      legacy: () => list([1]),
+      pooled: () => list([1]),
+      operations: { list: read.rows() },
+      ...settings('shadow'),
+    }),
+  );
+  const { services, recorder } = bridgeOf(first);
+  const second = createBridge({
+    name: 'second',
+    legacy: () => list([2]),
+    pooled: () => list([3]),
+    operations: { list: read.rows() },
+    services,
+  });
+  expect(bridgeOf(second).services).toBe(services);
+
+  await Promise.all([first.list(), second.list()]);
+  await bridgeOf(first).idle();
+  await services.idle();
+  expect(recorder.summary().totals).toMatchObject({ match: 1, mismatch: 1 });
+
+  await bridgeOf(first).close();
+  expect(await second.list()).toEqual([2]);
+  await bridgeOf(second).idle();
+  expect(recorder.summary().totals).toMatchObject({ match: 1, mismatch: 1 });
+});
+
 describe("order and exclusion over anyone's object", () => {
   /** An object whose calls take a turn of the event loop, and that keeps no order by itself. */
   class Counter {

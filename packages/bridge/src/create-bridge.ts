@@ -27,7 +27,7 @@ import {
 import { callTarget } from './stages/flags/stage-source.ts';
 import { passedText } from './call/way-back.ts';
 import { SerialLeg } from './guarantees/index.ts';
-import { sampleNamed, storedCall } from './recorder/find-sample.ts';
+import { findSample, storedCall } from './recorder/find-sample.ts';
 import type { Recorder } from './recorder/recorder.ts';
 import type { RepeatableCall } from './shadow/recent-calls.ts';
 import type { Reproduction } from './recorder/reproduced-call.ts';
@@ -53,7 +53,8 @@ export interface BridgeOptions<T extends object, O> extends BridgeSettings {
   /** What becomes of callable members that are not declared, of the object and of each object inside that is a `sub`. `legacy`: they are
    * the legacy leg's, and counted. Default: `refuse`, when the bridge is first used. */
   readonly undeclared?: 'refuse' | 'legacy' | undefined;
-  /** Flags, ledger, guardrail and recorder to share with other bridges; whoever made them closes them. Default: of its own. */
+  /** Flags, ledger, guardrail and recorder to share with another bridge: `bridgeOf(other).services`. The bridge that made them closes
+   * them, and ends the comparisons of all that share them. Default: of its own. */
   readonly services?: BridgeServices | undefined;
   /** True where the legacy object is a function or a class with statics. Default: false. */
   readonly callable?: boolean | undefined;
@@ -75,8 +76,11 @@ export interface BridgeOptions<T extends object, O> extends BridgeSettings {
 /** What can be asked of a bridge beside the calls that go through it. */
 export interface Bridge extends AsyncDisposable {
   readonly name: string;
+  /** What this bridge's flags, ledger, guardrail and recorder belong to: another bridge takes it as its option `services`. */
+  readonly services: BridgeServices;
   readonly recorder: Recorder;
   readonly guardrail: Guardrail;
+  /** What is held back and why, shared with every process that uses the same store. */
   readonly ledger: Ledger;
   /** The stage that a call would be on now. */
   stageOf(key?: string, operation?: string): Stage;
@@ -215,23 +219,30 @@ class ObjectBridge<T extends object> implements Bridge {
       undeclared: (name) => {
         this.#countUndeclared(name);
       },
-      logger: () => this.#made().logger,
+      logger: () => this.services.logger,
     });
     this.object = object;
     this.#own = own;
+    options.services?.serve(this);
     bridges.set(this.object, this);
   }
 
+  get services(): BridgeServices {
+    this.#services ??=
+      this.#options.services ?? new BridgeServices(parseSettings(settingsIn(this.#options)));
+    return this.#services;
+  }
+
   get recorder(): Recorder {
-    return this.#made().recorder;
+    return this.services.recorder;
   }
 
   get guardrail(): Guardrail {
-    return this.#made().guardrail;
+    return this.services.guardrail;
   }
 
   get ledger(): Ledger {
-    return this.#made().ledger;
+    return this.services.ledger;
   }
 
   stageOf(key: string = onlyKey, operation = '*'): Stage {
@@ -239,7 +250,7 @@ class ObjectBridge<T extends object> implements Bridge {
   }
 
   captureSite(kind: string, key: string): string | undefined {
-    return this.#made().captureSite(kind, `${this.name}:${key}`);
+    return this.services.captureSite(kind, `${this.name}:${key}`);
   }
 
   async ready(): Promise<void> {
@@ -260,11 +271,7 @@ class ObjectBridge<T extends object> implements Bridge {
     if (typeof what !== 'string') return await router.reproduce(what, options);
     const recent = router.recentCalls.get(what);
     if (recent !== undefined) return await router.reproduce(recent, options);
-    await this.recorder.refresh();
-    const groups = this.recorder
-      .summary()
-      .sampleGroups.filter(({ backend }) => backend === this.name);
-    const group = sampleNamed(groups, what);
+    const group = await findSample(this.recorder, what, this.name);
     return await router.reproduce(router.recentCalls.get(group.id) ?? storedCall(group), options);
   }
 
@@ -279,13 +286,8 @@ class ObjectBridge<T extends object> implements Bridge {
 
   async #close(): Promise<void> {
     this.#router?.close();
+    this.#options.services?.leave(this);
     if (this.#options.services === undefined) await this.#services?.close();
-  }
-
-  #made(): BridgeServices {
-    this.#services ??=
-      this.#options.services ?? new BridgeServices(parseSettings(settingsIn(this.#options)));
-    return this.#services;
   }
 
   /** Makes both legs, once, and refuses what can't be bridged: at each use, but by the same two objects. */
@@ -299,7 +301,7 @@ class ObjectBridge<T extends object> implements Bridge {
       throw error;
     }
     this.#legs.checked.catch((error: unknown) => {
-      this.#made().logger.error(
+      this.services.logger.error(
         { backend: this.name, err: error },
         'a leg is not to be had: every call stays with the legacy leg',
       );
@@ -332,7 +334,7 @@ class ObjectBridge<T extends object> implements Bridge {
 
   #countUndeclared(name: string): void {
     if (this.#options.undeclared !== 'legacy') return;
-    this.#made().recorder.cell(this.name, onlyKey, name, this.stageOf()).calls += 1;
+    this.services.recorder.cell(this.name, onlyKey, name, this.stageOf()).calls += 1;
   }
 
   #routed(operation: string): ListCall {
@@ -348,7 +350,7 @@ class ObjectBridge<T extends object> implements Bridge {
 
   #makeRouter(): BackendRouter<Record<string, Method>> {
     const legs = this.#wired();
-    const services = this.#made();
+    const { services } = this;
     const { clock, isUnavailable, parseKey, tableRead, rules, answers } = this.#options;
     const { settings } = services;
     const router = new BackendRouter<Record<string, Method>>({

@@ -49,7 +49,7 @@ export {
 } from './recorder/reliance-book.ts';
 export type { ResumedAt } from './recorder/report-builder.ts';
 export * from './recorder/report-data.ts';
-export { sampleNamed, storedCall, writeIsNotMade } from './recorder/find-sample.ts';
+export { findSample, sampleNamed, storedCall, writeIsNotMade } from './recorder/find-sample.ts';
 export type { RepeatableCall } from './shadow/recent-calls.ts';
 export type {
   ReproducedAnswer,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { createLogger, logMismatch, type Logger, type LoggerOptions } from './log.ts';
+import { createLogger, type Logger, type LoggerOptions } from './log.ts';
 
 type Line = Readonly<Record<string, unknown>> & {
   readonly err?: Readonly<Record<string, unknown>>;
@@ -113,31 +113,5 @@ describe('createLogger', () => {
     logger.error({ err: error }, 'failed');
     expect(lines()).toHaveLength(1);
     expect(text()).not.toContain('secret');
-  });
-});
-
-test('logMismatch writes one line with what is needed to find the difference', () => {
-  const { logger, lines } = capture();
-  logMismatch(logger, {
-    backend: 'sqlite',
-    dataset: 'titanic',
-    operation: 'readTable',
-    stage: 'shadow',
-    verdict: 'mismatch',
-    class: 'value',
-    fingerprint: 'f1',
-    summary: 'row 3, column "fare": number differs',
-  });
-  expect(lines()[0]).toMatchObject({
-    level: 'warn',
-    event: 'mismatch',
-    backend: 'sqlite',
-    dataset: 'titanic',
-    operation: 'readTable',
-    stage: 'shadow',
-    verdict: 'mismatch',
-    class: 'value',
-    fingerprint: 'f1',
-    msg: 'the legs differ',
   });
 });

@@ -110,35 +110,3 @@ function hideQuoted(text: string): string {
 function hideCredentials(text: string): string {
   return text.replace(/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/@]*@/gi, '$1[redacted]@');
 }
-
-/** The fields of the line that a mismatch is logged by; its message is `the legs differ`. Nothing in it is raw data. */
-export interface MismatchLine {
-  readonly backend: string;
-  readonly dataset: string;
-  readonly operation: string;
-  readonly stage: string;
-  readonly verdict: 'mismatch';
-  /** The kind of difference: value, type, order, missing row, extra row, columns, error. */
-  readonly class: string | undefined;
-  readonly fingerprint: string | undefined;
-  readonly summary: string;
-}
-
-/** Logs a confirmed mismatch. */
-export function logMismatch(logger: Logger, line: MismatchLine): void {
-  const { backend, dataset, operation, stage, verdict, class: kind, fingerprint, summary } = line;
-  logger.warn(
-    {
-      event: 'mismatch',
-      backend,
-      dataset,
-      operation,
-      stage,
-      verdict,
-      class: kind,
-      fingerprint,
-      summary,
-    },
-    'the legs differ',
-  );
-}

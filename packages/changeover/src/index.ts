@@ -11,11 +11,10 @@ export {
   createLogger,
   createStaticStageSource,
   InvalidKeyError,
+  type LegAbilities,
   legacyOnly,
   type Logger,
-  openFileStageSource,
   OpenFeatureStageSource,
-  openServerStageSource,
   read,
   readRecordings,
   readSharedRecordings,
@@ -28,6 +27,7 @@ export {
   sub,
   transaction,
   WiringError,
+  withAbilities,
   write,
 } from '@changeover/bridge';
 export type { ComparisonRule } from '@changeover/compare';
@@ -41,42 +41,26 @@ export {
   type Value,
 } from '@changeover/core';
 
-// What shows a migration.
-export {
-  OpenTelemetrySink,
-  PrometheusSink,
-  type Report,
-  type ReportFormat,
-  renderReport,
-} from '@changeover/operate';
+// Where its figures go.
+export { OpenTelemetrySink, PrometheusSink } from '@changeover/operate';
 
-// The storage API of SQLite, DuckDB and PostgreSQL, and what it throws.
+// The storage API of SQLite, DuckDB and PostgreSQL, and of what it throws that which callers tell apart; the rest by its `code`.
 export {
   AbortedError,
-  ClosedError,
   type ColumnAnalysis,
-  ColumnNotFoundError,
   ConnectionError,
-  datasetFile,
-  datasetSchema,
   DatasetExistsError,
   DatasetNotFoundError,
   type Engine,
   engines,
   type InputValue,
-  InvalidArgumentError,
-  InvalidNameError,
-  parseEngine,
-  ReadOnlyError,
   type ResultSet,
   SessionStateError,
   StatementError,
   type StorageBackend as StorageApi,
   StorageError,
   type StoreLocation,
-  TableExistsError,
   TableNotFoundError,
-  UnknownEngineError,
 } from '@changeover/engines/api';
 export { StorageBackendFactory, type StorageBackendFactoryOptions } from '@changeover/pooled';
 export {

@@ -17,18 +17,8 @@ import { typeName, typesDiffer } from './value-type.ts';
  * - `value`: another value of the same type.
  * - `order`: the same rows in another order where the order was promised.
  */
-export const differenceClasses = [
-  'error',
-  'columns',
-  'missing-row',
-  'extra-row',
-  'type',
-  'value',
-  'order',
-] as const;
-
-/** One kind of difference. */
-export type DifferenceClass = (typeof differenceClasses)[number];
+export type DifferenceClass =
+  'error' | 'columns' | 'missing-row' | 'extra-row' | 'type' | 'value' | 'order';
 
 /** One place where two results differ. */
 export interface CellDifference {

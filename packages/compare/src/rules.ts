@@ -55,7 +55,7 @@ export interface CallRules extends ColumnRules {
 }
 
 /** Rules kept in one book. */
-export const maxRules = 1_000;
+const maxRules = 1_000;
 
 interface Entry {
   readonly rule: ComparisonRule;

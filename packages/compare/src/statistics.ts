@@ -20,10 +20,10 @@ export interface Inconclusive {
   readonly reason: string;
 }
 
-export const defaultConfidence = 0.95;
+const defaultConfidence = 0.95;
 
 /** Pairs below which a mean's interval isn't given: latencies are skewed, and its form rests on many. */
-export const smallestPairs = 30;
+const smallestPairs = 30;
 
 /**
  * A share (mismatches of comparisons, errors of calls) with its Clopper–Pearson bounds, each at the given confidence

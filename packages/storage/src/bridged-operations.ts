@@ -1,11 +1,32 @@
 import { StatementShapes } from '@changeover/classify';
-import { defined, type DefinedOperation } from '@changeover/bridge';
-import { operationsKnowing, type StorageBackend } from '@changeover/engines/api';
+import { type BridgeOptions, defined, type DefinedOperation } from '@changeover/bridge';
+import {
+  ConnectionError,
+  operationsKnowing,
+  parseDatasetName,
+  type StorageBackend,
+} from '@changeover/engines/api';
 import type { StatementCall } from './session-reliance.ts';
 import type { StatementClassifiers } from './statement-classifiers.ts';
 
 /** The storage API's operations as createBridge takes them. */
 export type BridgedOperations = Readonly<Record<keyof StorageBackend, DefinedOperation>>;
+
+/** What createBridge is told of the storage API, whatever the engine. */
+export const storageApi: Pick<
+  BridgeOptions<StorageBackend, BridgedOperations>,
+  'answers' | 'undeclared' | 'serialLegacy' | 'parseKey' | 'isUnavailable' | 'tableRead'
+> = {
+  answers: 'promises',
+  undeclared: 'legacy',
+  serialLegacy: true,
+  parseKey: parseDatasetName,
+  isUnavailable: (error) => error instanceof ConnectionError,
+  tableRead: (dataset, table, maxRows) => ({
+    operation: 'readTable',
+    args: [dataset, table, { limit: maxRows }],
+  }),
+};
 
 /**
  * The storage API's operations with what tells their calls apart beside the dataset: the shape of a

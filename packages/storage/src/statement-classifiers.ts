@@ -1,9 +1,9 @@
 import { setTimeout } from 'node:timers/promises';
 import type { ActKind, Statement, StatementClassifier } from '@changeover/classify';
-import { createDuckdbClassifier } from '@changeover/classify/duckdb';
-import { createPostgresClassifier, hasPostgresParser } from '@changeover/classify/postgresql';
-import { createSqliteClassifier } from '@changeover/classify/sqlite';
-import type { AnswerFacts } from '@changeover/core';
+import type { DuckdbClassifierOptions } from '@changeover/classify/duckdb';
+import type { PostgresClassifierOptions } from '@changeover/classify/postgresql';
+import type { SqliteClassifierOptions } from '@changeover/classify/sqlite';
+import { type AnswerFacts, lazyModule } from '@changeover/core';
 import { keepsSession, type SessionUse } from '@changeover/engines/api';
 import {
   type Engine,
@@ -14,6 +14,11 @@ import {
 } from '@changeover/engines';
 import { answerFacts } from './answer-facts.ts';
 import type { SettingsSeen } from './session-reliance.ts';
+
+// Each is several files of grammar: a program waits at its start for none of them, and loads those of its engines.
+const loadSqlite = lazyModule(() => import('@changeover/classify/sqlite'));
+const loadDuckdb = lazyModule(() => import('@changeover/classify/duckdb'));
+const loadPostgres = lazyModule(() => import('@changeover/classify/postgresql'));
 
 /** Asks a dataset's catalogue, on a connection that is not a caller's. Rejects where there is no such dataset. */
 export type AskCatalogue = (
@@ -64,10 +69,11 @@ export class StatementClassifiers {
   readonly #entries = new Map<string, Entry>();
   /** Datasets in which this process made code that reads may run without naming it. */
   readonly #readsWait = new Set<string>();
-  #wordsOnly: Promise<boolean> | undefined;
-  /** Both false: it has not been looked for, or the look is on its way. */
-  #hasParser = false;
-  #wordsTold = false;
+  /** Makes a dataset's classifier; undefined until it is loaded. */
+  #make: ((dataset: string) => StatementClassifier) | undefined;
+  #loading: Promise<void> | undefined;
+  /** There is no parser, so that only words are left to judge by. */
+  #wordsOnly = false;
   #closed = false;
 
   constructor(options: StatementClassifiersOptions) {
@@ -84,8 +90,8 @@ export class StatementClassifiers {
     sql: string,
     params?: readonly InputValue[],
   ): Promise<AnswerFacts> {
-    if (await this.#judgesByWords()) return factsByWords(sql);
-    const entry = this.#entry(dataset);
+    const entry = await this.#parsed(dataset);
+    if (entry === undefined) return factsByWords(sql);
     const statement = await this.#learn(entry, sql);
     await entry.classifier.learnHidden();
     const facts = answerFacts(statement, (all) =>
@@ -109,11 +115,13 @@ export class StatementClassifiers {
    */
   sessionUse(dataset: string, sql: string): SessionUse {
     if (this.#closed) return 'unknown';
-    if (this.#options.engine === 'postgresql' && !this.#hasParser) {
-      void this.#judgesByWords();
-      return this.#wordsTold ? 'unknown' : 'pending';
+    if (this.#wordsOnly) return 'unknown';
+    const entry = this.#entry(dataset);
+    if (entry === undefined) {
+      void this.#load();
+      return 'pending';
     }
-    const statement = this.#entry(dataset).classifier.classify(sql);
+    const statement = entry.classifier.classify(sql);
     return statement === 'pending' ? 'pending' : useOf(statement);
   }
 
@@ -150,15 +158,16 @@ export class StatementClassifiers {
       return undefined;
     const reads = typeof sql === 'string' && readsByItsWords.test(sql);
     if (reads && !this.#readsWait.has(dataset)) return undefined;
-    const { classifier } = this.#entries.get(dataset) ?? this.#entry(dataset);
-    if (classifier.hiddenUse() !== undefined) return undefined;
-    return Promise.race([classifier.learnHidden(), setTimeout(maxWaitMs, undefined, unref)]);
+    const entry = this.#entries.get(dataset) ?? this.#entry(dataset);
+    if (entry !== undefined && entry.classifier.hiddenUse() !== undefined) return undefined;
+    const learned = this.#loaded(dataset).then((loaded) => loaded?.classifier.learnHidden());
+    return Promise.race([learned, setTimeout(maxWaitMs, undefined, unref)]);
   }
 
   /** The same, once it is known. Never rejects. */
   async learnedHiddenUse(dataset: string, sql: string): Promise<SessionUse | undefined> {
-    const { classifier } = this.#entry(dataset);
-    if (this.#closed || (await classifier.learnHidden()) === 'none') return undefined;
+    const entry = this.#closed ? undefined : await this.#loaded(dataset);
+    if (entry === undefined || (await entry.classifier.learnHidden()) === 'none') return undefined;
     return hiddenUseOf((await this.learned(dataset, sql)) ?? 'pending');
   }
 
@@ -186,8 +195,8 @@ export class StatementClassifiers {
 
   /** What a statement does, once it is known; undefined where it is judged by its words alone. */
   async learned(dataset: string, sql: string): Promise<Statement | undefined> {
-    if (await this.#judgesByWords()) return undefined;
-    return await this.#learn(this.#entry(dataset), sql);
+    const entry = await this.#parsed(dataset);
+    return entry === undefined ? undefined : await this.#learn(entry, sql);
   }
 
   /** To be told of each statement that has run by `execute`, or what else has changed in a dataset (`schema`). */
@@ -233,18 +242,40 @@ export class StatementClassifiers {
     });
   }
 
-  #judgesByWords(): Promise<boolean> {
-    if (this.#options.engine !== 'postgresql') return Promise.resolve(false);
-    this.#wordsOnly ??= hasPostgresParser().then((found) => {
-      this.#hasParser = found;
-      this.#wordsTold = !found;
-      if (!found)
-        this.#options.onWordsOnly(
-          'libpg-query is not installed: PostgreSQL statements are judged by their words',
-        );
-      return !found;
-    });
-    return this.#wordsOnly;
+  /** Undefined where statements are judged by their words. */
+  async #parsed(dataset: string): Promise<Entry | undefined> {
+    await this.#load();
+    return this.#wordsOnly ? undefined : this.#entry(dataset);
+  }
+
+  async #loaded(dataset: string): Promise<Entry | undefined> {
+    await this.#load();
+    return this.#entry(dataset);
+  }
+
+  #load(): Promise<void> {
+    this.#loading ??= this.#loadMaker();
+    return this.#loading;
+  }
+
+  async #loadMaker(): Promise<void> {
+    const { engine } = this.#options;
+    if (engine === 'sqlite') {
+      const { createSqliteClassifier } = await loadSqlite();
+      this.#make = (dataset) => createSqliteClassifier(this.#sqliteOptions(dataset));
+    } else if (engine === 'duckdb') {
+      const { createDuckdbClassifier } = await loadDuckdb();
+      this.#make = (dataset) => createDuckdbClassifier(this.#duckdbOptions(dataset));
+    } else {
+      const { createPostgresClassifier, hasPostgresParser } = await loadPostgres();
+      this.#wordsOnly = !(await hasPostgresParser());
+      // Without a parser too: that code hides something is asked of the catalogue.
+      this.#make = (dataset) => createPostgresClassifier(this.#postgresOptions(dataset));
+      if (!this.#wordsOnly) return;
+      this.#options.onWordsOnly(
+        'libpg-query is not installed: PostgreSQL statements are judged by their words',
+      );
+    }
   }
 
   async #learn(entry: Entry, sql: string): Promise<Statement> {
@@ -257,10 +288,13 @@ export class StatementClassifiers {
     return await entry.classifier.learn(sql);
   }
 
-  #entry(dataset: string): Entry {
+  /** Undefined until classifiers are loaded. */
+  #entry(dataset: string): Entry | undefined {
     const known = this.#entries.get(dataset);
+    const make = this.#make;
+    if (make === undefined) return undefined;
     const entry = known ?? {
-      classifier: this.#make(dataset),
+      classifier: make(dataset),
       watching: Promise.resolve(),
       relearnedMs: this.#now(),
     };
@@ -277,34 +311,37 @@ export class StatementClassifiers {
     return entry;
   }
 
-  #make(dataset: string): StatementClassifier {
-    const ask = (sql: string, params: readonly InputValue[]): Promise<ResultSet> =>
-      this.#options.ask(dataset, sql, params);
-    switch (this.#options.engine) {
-      case 'sqlite':
-        return createSqliteClassifier({
-          ...bounds,
-          readSchema: async () =>
-            (await ask(schemaSql, [])).rows.map(({ sql }) => (typeof sql === 'string' ? sql : '')),
-        });
-      case 'duckdb':
-        return createDuckdbClassifier({
-          ...bounds,
-          connect: () =>
-            Promise.resolve({
-              runAndReadAll: async (sql, values = []) => {
-                const { columns, rows } = await ask(sql, values);
-                return { getRows: () => rows.map((row) => columns.map((name) => row[name])) };
-              },
-            }),
-        });
-      case 'postgresql':
-        return createPostgresClassifier({
-          ...bounds,
-          query: async (sql, params) =>
-            (await ask(sql, params as readonly InputValue[])).rows.map(withJson),
-        });
-    }
+  #sqliteOptions(dataset: string): SqliteClassifierOptions {
+    return {
+      ...bounds,
+      readSchema: async () => {
+        const { rows } = await this.#options.ask(dataset, schemaSql, []);
+        return rows.map(({ sql }) => (typeof sql === 'string' ? sql : ''));
+      },
+    };
+  }
+
+  #duckdbOptions(dataset: string): DuckdbClassifierOptions {
+    return {
+      ...bounds,
+      connect: () =>
+        Promise.resolve({
+          runAndReadAll: async (sql, values = []) => {
+            const { columns, rows } = await this.#options.ask(dataset, sql, values);
+            return { getRows: () => rows.map((row) => columns.map((name) => row[name])) };
+          },
+        }),
+    };
+  }
+
+  #postgresOptions(dataset: string): PostgresClassifierOptions {
+    return {
+      ...bounds,
+      query: async (sql, params) => {
+        const { rows } = await this.#options.ask(dataset, sql, params as readonly InputValue[]);
+        return rows.map(withJson);
+      },
+    };
   }
 }
 

@@ -60,14 +60,10 @@ export class StorageLegs {
     };
   }
 
-  /** Ends what is asked and told of the legs beside their calls, which go on. */
-  endWatching(): void {
+  /** Closes both legs' connections within `deadlineMs`, and ends what is asked and told of them beside their calls. */
+  async close(deadlineMs: number): Promise<void> {
     this.#ending.abort();
     this.#endFigures();
-  }
-
-  /** Closes both legs' connections within `deadlineMs`. */
-  async close(deadlineMs: number): Promise<void> {
     await Promise.all([
       this.factory.close({ deadlineMs }),
       closeLegacyLegs(this.#legacy, deadlineMs),

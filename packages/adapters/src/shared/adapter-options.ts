@@ -26,7 +26,8 @@ export interface AdapterOptions<
   /** Functions of the program's or the database's own that change nothing and depend on their arguments and the tables alone; on
    * PostgreSQL as `schema.name` or `schema.*`. Statements that call any other run once and are not compared. Default: none. */
   readonly pure?: readonly string[] | undefined;
-  /** Flags, ledger, guardrail and recorder to share with other bridges; whoever made them closes them. Default: of its own. */
+  /** Flags, ledger, guardrail and recorder to share with another bridge: `bridgeOf(other).services`. The bridge that made them closes
+   * them, and ends the comparisons of all that share them. Default: of its own. */
   readonly services?: BridgeServices | undefined;
   /** Default: the machine's. */
   readonly clock?: Clock | undefined;

@@ -46,7 +46,7 @@ export function isPromise(value: unknown): value is Promise<unknown> {
 const AsyncFunction = (async () => undefined).constructor;
 
 /** True for a function that can't but answer a promise. False says nothing. */
-export function isAsyncFunction(value: unknown): boolean {
+function isAsyncFunction(value: unknown): boolean {
   return value instanceof AsyncFunction;
 }
 

@@ -11,7 +11,7 @@ export const storeVersion = 4;
  *
  * @param schema a plain name, which needs no quoting.
  */
-export function storeSchema(schema: string): string {
+function storeSchema(schema: string): string {
   return `
 select pg_advisory_xact_lock(hashtext('changeover ledger'));
 create schema if not exists ${schema};

@@ -1,6 +1,7 @@
 import { ChangeoverError, nearestName } from '@changeover/core';
 import type { RepeatableCall } from '../shadow/recent-calls.ts';
 import { notReproducible } from '../shadow/reproduction.ts';
+import type { Recorder } from './recorder.ts';
 import type { SampleGroup } from './report-data.ts';
 import { valueOfRaw } from './sampled-call.ts';
 
@@ -21,6 +22,27 @@ export function sampleNamed(groups: readonly SampleGroup[], typed: string): Samp
   const [only] = begin;
   if (only !== undefined && begin.length === 1) return only;
   throw noSuchSample(typed, groups, begin.length > 1);
+}
+
+/**
+ * The comparisons that an id names among all that were recorded, by other programs too.
+ *
+ * @param backend of this backend alone; undefined: of any.
+ * @throws {ChangeoverError} as {@link sampleNamed} does.
+ */
+export async function findSample(
+  recorder: Recorder,
+  typed: string,
+  backend?: string,
+): Promise<SampleGroup> {
+  await recorder.refresh();
+  const { sampleGroups } = recorder.summary();
+  return sampleNamed(
+    backend === undefined
+      ? sampleGroups
+      : sampleGroups.filter((group) => group.backend === backend),
+    typed,
+  );
 }
 
 function noSuchSample(

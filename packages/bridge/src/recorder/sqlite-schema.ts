@@ -6,8 +6,8 @@ import { shapeErrorsSchema, shapeSchema } from './shape-rows.ts';
 import { inTransaction, pragmaValue, type StoreDatabase } from './store-file.ts';
 
 /** Counts, samples and events older than this are removed when the store is opened. */
-export const retentionMs: number = 90 * 24 * 3_600_000;
-export const hourMs = 3_600_000;
+const retentionMs: number = 90 * 24 * 3_600_000;
+const hourMs = 3_600_000;
 
 /** What each version of the store added: a store of an earlier one is brought forward when it is opened to write. */
 const schemas: readonly string[] = [

@@ -124,7 +124,7 @@ interface Moment {
  * What is known of writes to a key around the runs of one comparison: those of this process by the key's gate, those of anybody by
  * the tokens of the pooled leg. Between two moments nobody wrote if both say so.
  */
-export class QuietWatch {
+class QuietWatch {
   readonly #caller: ShadowCaller;
   readonly #resolved: ResolvedCall;
   readonly #beforeAnswer: Moment;

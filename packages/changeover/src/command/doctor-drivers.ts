@@ -122,7 +122,7 @@ function isBetween(version: string, from: string, below: number | undefined): bo
 }
 
 /** As a program in that folder would find it; undefined where it isn't. Read by hand, since packages may hide their manifest. */
-export function installedVersion(name: string, folder: string): string | undefined {
+function installedVersion(name: string, folder: string): string | undefined {
   const places = createRequire(join(folder, 'x.js')).resolve.paths(name) ?? [];
   for (const place of places) {
     const path = join(place, name, 'package.json');

@@ -1,7 +1,7 @@
 import type { Findings } from '../findings.ts';
 import type { Call } from '../query/query.ts';
 import type { Cause } from '../statement.ts';
-import type { FunctionFact } from './catalogue.ts';
+import type { FunctionFact } from './facts.ts';
 import * as reviewed from './reviewed.ts';
 
 /** What a call does and what its answer depends on, as far as the function itself tells. */
@@ -34,7 +34,7 @@ export function noteBuiltin(name: string, volatile: boolean, findings: Findings)
 }
 
 /** Why a built-in function's answer may differ from run to run. */
-export function causesOf(name: string, argumentCount: number): readonly Cause[] {
+function causesOf(name: string, argumentCount: number): readonly Cause[] {
   if (reviewed.clock.has(name) || (name === 'age' && argumentCount === 1)) return ['time'];
   if (reviewed.randomSource.has(name)) return ['random'];
   if (reviewed.connectionFacts.has(name)) return ['connection fact'];

@@ -1,3 +1,4 @@
+import type { FunctionFact, GeneralFacts, RelationFact, WriteFact } from './facts.ts';
 import type { PostgresQuery } from './queries.ts';
 import {
   functionsQuery,
@@ -6,58 +7,12 @@ import {
   typesQuery,
   writesQuery,
 } from './queries.ts';
-import type { WriteFact } from './write-effects.ts';
-
-/** One of the functions that a name may mean. */
-export interface FunctionFact {
-  readonly name: string;
-  readonly schema: string;
-  readonly volatility: 'v' | 's' | 'i';
-  readonly language: string;
-  /** `f` function, `p` procedure, `a` aggregate, `w` window function. */
-  readonly kind: string;
-  readonly returnsSet: boolean;
-  readonly result: string;
-  /** Made by `initdb`, not by a user. */
-  readonly builtin: boolean;
-  readonly ofExtension: boolean;
-  /** `CREATE FUNCTION …` of one in SQL or PL/pgSQL. */
-  readonly definition: string | null;
-  /** The functions that an aggregate calls, as `[schema, name]`. */
-  readonly parts: readonly (readonly [string, string])[];
-}
-
-/** A table, view, sequence or foreign table. */
-export interface RelationFact {
-  readonly kind: string;
-  readonly schema: string;
-  readonly builtin: boolean;
-  readonly temporary: boolean;
-  readonly columns: readonly { readonly name: string; readonly type: string }[];
-  readonly keys: readonly (readonly string[])[];
-  readonly view: string | null;
-  /** What reading it evaluates: the conditions of its row-level security. */
-  readonly policies: readonly string[];
-  readonly foreign: boolean;
-}
-
-/** What holds whatever a statement says: calls without a call in the syntax tree. */
-export interface GeneralFacts {
-  /** Functions behind operators that a user made, by the operator's name. */
-  readonly operators: ReadonlyMap<string, readonly (readonly [string, string])[]>;
-  /** Functions behind explicit casts that a user made, by the type's name. */
-  readonly castsTo: ReadonlyMap<string, readonly (readonly [string, string])[]>;
-  /** Functions behind casts of a user that need no call: implicit ones, ones on assignment, ones that `to_json` looks for. */
-  readonly casts: readonly (readonly [string, string])[];
-  /** Functions of one composite argument, by name: `t.f` may call them. */
-  readonly fields: ReadonlyMap<string, readonly (readonly [string, string])[]>;
-}
 
 /** A fact that is not there yet. */
 type Missing = undefined;
 
 /** A name as SQL writes it for sure. */
-export function quoted(schema: string | undefined, name: string): string {
+function quoted(schema: string | undefined, name: string): string {
   const parts = schema === undefined ? [name] : [schema, name];
   return parts.map((part) => `"${part.replaceAll('"', '""')}"`).join('.');
 }

@@ -1,3 +1,6 @@
+import { createRequire } from 'node:module';
+import type * as libpgQuery from 'libpg-query';
+
 /** A node of PostgreSQL's syntax tree: fields by name, each a value, a node or a list of them. */
 export type Node = Readonly<Record<string, unknown>>;
 
@@ -25,20 +28,29 @@ export function loadParser(): Promise<PostgresParser> {
 }
 
 async function load(): Promise<PostgresParser> {
-  let parser;
-  try {
-    parser = await import('libpg-query');
-  } catch (cause) {
-    throw new Error(
-      'PostgreSQL statements are classified by its own parser: install libpg-query 18',
-      { cause },
-    );
-  }
+  const parser = requireParser();
   await parser.loadModule();
   return {
     parseSync: (sql) => parser.parseSync(sql),
     parsePlPgSQLSync: (definition) => parser.parsePlPgSQLSync(definition),
   };
+}
+
+/** Out of sight of bundlers, for its WebAssembly lies beside it and is not found from within a bundle. There this file is nowhere, and
+ * the working folder stands for it. */
+function requireParser(): typeof libpgQuery {
+  let cause: unknown;
+  for (const from of [import.meta.url, `${process.cwd()}/package.json`]) {
+    try {
+      return createRequire(from)('libpg-query') as typeof libpgQuery;
+    } catch (error) {
+      cause = error;
+    }
+  }
+  throw new Error(
+    'PostgreSQL statements are classified by its own parser: install libpg-query 18',
+    { cause },
+  );
 }
 
 /** The statements of a text. Throws what the parser throws. */

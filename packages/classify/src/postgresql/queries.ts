@@ -1,6 +1,5 @@
 import type { HiddenUse } from '../classifier.ts';
-import type { FunctionFact, GeneralFacts, RelationFact } from './catalogue.ts';
-import type { WriteFact } from './write-effects.ts';
+import type { FunctionFact, GeneralFacts, RelationFact, WriteFact } from './facts.ts';
 
 /**
  * How the catalogue is asked: one statement with its parameters, on a connection whose `search_path` is that of the statements to be

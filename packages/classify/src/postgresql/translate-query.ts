@@ -1,6 +1,6 @@
 import type { CommonTable, Query, Relation, Select, Source, Window } from '../query/query.ts';
 import { namesOf, node, nodes, type Node, text, unwrap } from './parser.ts';
-import type { RelationFact } from './catalogue.ts';
+import type { RelationFact } from './facts.ts';
 import {
   expression,
   noQuery,

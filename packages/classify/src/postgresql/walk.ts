@@ -1,7 +1,8 @@
 import { Findings } from '../findings.ts';
 import type { Query } from '../query/query.ts';
 import { callFacts, type CallFacts, insideOf, isPure, noteBuiltin } from './calls.ts';
-import type { Catalogue, FunctionFact, RelationFact } from './catalogue.ts';
+import type { Catalogue } from './catalogue.ts';
+import type { FunctionFact, RelationFact } from './facts.ts';
 import { nodes, type Node, type PostgresParser, statementsOf, text, unwrap } from './parser.ts';
 import { blockOf, definitionOfBlock, type ProceduralBody, proceduralBody } from './plpgsql.ts';
 import type { TemporaryObjects } from '../temporary-objects.ts';

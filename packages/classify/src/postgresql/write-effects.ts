@@ -1,20 +1,6 @@
 import { type Node, nodes, statementsOf, text, unwrap } from './parser.ts';
 import type { Walk } from './walk.ts';
 
-/** One thing that the server evaluates, or runs, when rows of a table are written. */
-export interface WriteFact {
-  /** The table that it belongs to, which a write may reach by a view, a partition, a foreign key. */
-  readonly table: string;
-  /** Whether it is the one that the statement names. */
-  readonly named: boolean;
-  readonly kind:
-    'default' | 'type default' | 'generated' | 'check' | 'index' | 'type' | 'trigger' | 'rule';
-  /** The column, the trigger or the rule. */
-  readonly name: string;
-  /** An expression, a type's name, a call of a trigger's function, the definition of a rule. */
-  readonly sql: string | null;
-}
-
 /**
  * What writing rows brings with it, wherever it stands in the catalogue: defaults of columns and domains, generated columns, checks,
  * indexes over expressions, triggers and rules; of the table itself, of what a view stands for, of partitions, and of the tables that a

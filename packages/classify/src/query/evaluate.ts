@@ -21,7 +21,7 @@ export interface Surroundings {
 }
 
 /** Whether two rows of FROM that are equal in all these expressions are the same row. */
-export function tellsRowsApart(terms: readonly Expression[], { scope }: Surroundings): boolean {
+function tellsRowsApart(terms: readonly Expression[], { scope }: Surroundings): boolean {
   const determined = determinedEntries(idsOf(terms, scope), scope);
   return determined.size === scope.entries.length;
 }

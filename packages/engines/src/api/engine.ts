@@ -1,5 +1,3 @@
-import { UnknownEngineError } from './storage-errors.ts';
-
 /** The storage engines that have both a legacy and a pooled leg. */
 export const engines = ['sqlite', 'duckdb', 'postgresql'] as const;
 
@@ -12,14 +10,3 @@ export const engineTitles: Readonly<Record<Engine, string>> = {
   duckdb: 'DuckDB',
   postgresql: 'PostgreSQL',
 };
-
-/**
- * Checks a name that came from a caller.
- *
- * @throws {UnknownEngineError} for anything but the exact, lower-case name of a supported engine; the message lists them.
- */
-export function parseEngine(name: unknown): Engine {
-  const engine = engines.find((supported) => supported === name);
-  if (engine === undefined) throw new UnknownEngineError(name);
-  return engine;
-}

@@ -2,6 +2,7 @@ export * from './dataset-name.ts';
 export * from './duckdb-instance-options.ts';
 export * from './engine.ts';
 export * from './input-values.ts';
+export * from './parse-engine.ts';
 export * from './storage-backend.ts';
 export * from './storage-errors.ts';
 export * from './storage-operations.ts';

@@ -1,8 +1,5 @@
 import { ChangeoverError, describe, type ErrorFields } from '@changeover/core';
-import type { Engine } from './engine.ts';
-
-/** The supported names, kept here so that the error can list them without an import cycle. */
-const supportedEngines = 'sqlite, duckdb, postgresql';
+import { type Engine, engines } from './engine.ts';
 
 /** What an error can say about where it happened. */
 export interface StorageErrorFields extends ErrorFields {
@@ -38,7 +35,7 @@ export class UnknownEngineError extends StorageError {
   constructor(found: unknown) {
     super(
       'UNKNOWN_ENGINE',
-      `Unknown storage engine ${describe(found)}. Supported: ${supportedEngines} (lower case).`,
+      `Unknown storage engine ${describe(found)}. Supported: ${engines.join(', ')} (lower case).`,
     );
   }
 }

@@ -208,7 +208,7 @@ export function typedName({ backend, target }: Subject): string {
 }
 
 /** Of a whole backend the ledger knows a limit, and not where its keys are. */
-export function stageOf(migration: Migration, { backend, target }: Subject): Stage {
+function stageOf(migration: Migration, { backend, target }: Subject): Stage {
   return target.kind === 'key'
     ? migration.keyStatus(backend, target.name).stage
     : (migration.lastLine(backend, target)?.to ?? 'pooled');

@@ -16,7 +16,7 @@ export interface PlannedMove {
 const shownMoves = 20;
 
 /** Which keys change stage, one a line. */
-export function planText(plan: readonly PlannedMove[]): string[] {
+function planText(plan: readonly PlannedMove[]): string[] {
   const lines = plan
     .slice(0, shownMoves)
     .map(

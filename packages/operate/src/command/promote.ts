@@ -122,7 +122,7 @@ function reasonText({ reason, accept = [] }: PromoteOptions, forced: boolean): s
 }
 
 /** How a step that the gates refuse is told, with the code of `changeover gate`. */
-export function refused(
+function refused(
   { backend, key }: KeyName,
   { decision, reason, next }: Extract<StepAnswer, { kind: 'refused' }>,
   accepted: readonly string[] = [],

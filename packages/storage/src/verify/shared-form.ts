@@ -54,7 +54,7 @@ const patterns: readonly (readonly [RegExp, CommonKind])[] = [
 ];
 
 /** What a declared type stands for. SQLite's are a wish: any column may hold anything, and its REAL is a double. */
-export function kindOf({ engine, type }: DeclaredColumn): CommonKind {
+function kindOf({ engine, type }: DeclaredColumn): CommonKind {
   const kind = patterns.find(([pattern]) => pattern.test(type))?.[1] ?? 'any';
   if (engine !== 'sqlite') return kind;
   if (kind === 'single') return 'double';

@@ -48,7 +48,7 @@ const maxFileBytes = 1024 * 1024;
  *
  * @throws {GateFileError} where the file is missing or isn't one.
  */
-export function readGateFile(path: string): readonly GateDefinition[] {
+function readGateFile(path: string): readonly GateDefinition[] {
   let text: string;
   try {
     text = readSmallFile(path, maxFileBytes);

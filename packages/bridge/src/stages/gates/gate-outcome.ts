@@ -128,8 +128,6 @@ function holds({ operator, threshold }: Gate, value: number): boolean {
   }
 }
 
-export const decisions = ['PROMOTE', 'HOLD', 'ROLL BACK', 'INCONCLUSIVE'] as const;
-
 /**
  * What a report says to do.
  *
@@ -138,7 +136,7 @@ export const decisions = ['PROMOTE', 'HOLD', 'ROLL BACK', 'INCONCLUSIVE'] as con
  * - `ROLL BACK`: callers were, or may have been, answered wrongly by the pooled leg, or data is not what it should be.
  * - `INCONCLUSIVE`: no gate fails, but for some there is too little to tell. Never a pass.
  */
-export type Decision = (typeof decisions)[number];
+export type Decision = 'PROMOTE' | 'HOLD' | 'ROLL BACK' | 'INCONCLUSIVE';
 
 /** Where a gate is asked. */
 export interface GatePlace {

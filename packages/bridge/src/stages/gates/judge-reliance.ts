@@ -26,7 +26,7 @@ export function keyReliance(
 }
 
 /** Under which name a person accepts that a guarantee is not kept. */
-export function acceptanceOf(guarantee: RelianceText['guarantee']): string {
+function acceptanceOf(guarantee: RelianceText['guarantee']): string {
   return `guarantee:${guarantee}`;
 }
 

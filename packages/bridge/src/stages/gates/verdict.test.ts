@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { defaultGates } from './default-gates.ts';
-import type { Report } from '@changeover/operate';
+import type { Report } from '@changeover/operate/report';
 import type { RelianceEvidence } from '../../recorder/reliance-book.ts';
 import type { ShapeEvidence } from '../../recorder/shape-evidence.ts';
 import type { DataCheck } from './judged-data.ts';

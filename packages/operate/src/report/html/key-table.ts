@@ -71,7 +71,7 @@ function problemPiece(problem: KeyProblem): Markup {
 }
 
 /** How far it is on the way, and the word for it. */
-export function stagePiece(stage: Stage): Markup {
+function stagePiece(stage: Stage): Markup {
   const reached = stages.indexOf(stage);
   return markup`<span class="way" aria-hidden="true">${stages.map(
     (_, at) => markup`<i class="${at <= reached ? `fill-${stage}` : ''}"></i>`,

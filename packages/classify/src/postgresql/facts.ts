@@ -1,0 +1,58 @@
+/** One of the functions that a name may mean. */
+export interface FunctionFact {
+  readonly name: string;
+  readonly schema: string;
+  readonly volatility: 'v' | 's' | 'i';
+  readonly language: string;
+  /** `f` function, `p` procedure, `a` aggregate, `w` window function. */
+  readonly kind: string;
+  readonly returnsSet: boolean;
+  readonly result: string;
+  /** Made by `initdb`, not by a user. */
+  readonly builtin: boolean;
+  readonly ofExtension: boolean;
+  /** `CREATE FUNCTION …` of one in SQL or PL/pgSQL. */
+  readonly definition: string | null;
+  /** The functions that an aggregate calls, as `[schema, name]`. */
+  readonly parts: readonly (readonly [string, string])[];
+}
+
+/** A table, view, sequence or foreign table. */
+export interface RelationFact {
+  readonly kind: string;
+  readonly schema: string;
+  readonly builtin: boolean;
+  readonly temporary: boolean;
+  readonly columns: readonly { readonly name: string; readonly type: string }[];
+  readonly keys: readonly (readonly string[])[];
+  readonly view: string | null;
+  /** What reading it evaluates: the conditions of its row-level security. */
+  readonly policies: readonly string[];
+  readonly foreign: boolean;
+}
+
+/** What holds whatever a statement says: calls without a call in the syntax tree. */
+export interface GeneralFacts {
+  /** Functions behind operators that a user made, by the operator's name. */
+  readonly operators: ReadonlyMap<string, readonly (readonly [string, string])[]>;
+  /** Functions behind explicit casts that a user made, by the type's name. */
+  readonly castsTo: ReadonlyMap<string, readonly (readonly [string, string])[]>;
+  /** Functions behind casts of a user that need no call: implicit ones, ones on assignment, ones that `to_json` looks for. */
+  readonly casts: readonly (readonly [string, string])[];
+  /** Functions of one composite argument, by name: `t.f` may call them. */
+  readonly fields: ReadonlyMap<string, readonly (readonly [string, string])[]>;
+}
+
+/** One thing that the server evaluates, or runs, when rows of a table are written. */
+export interface WriteFact {
+  /** The table that it belongs to, which a write may reach by a view, a partition, a foreign key. */
+  readonly table: string;
+  /** Whether it is the one that the statement names. */
+  readonly named: boolean;
+  readonly kind:
+    'default' | 'type default' | 'generated' | 'check' | 'index' | 'type' | 'trigger' | 'rule';
+  /** The column, the trigger or the rule. */
+  readonly name: string;
+  /** An expression, a type's name, a call of a trigger's function, the definition of a rule. */
+  readonly sql: string | null;
+}
