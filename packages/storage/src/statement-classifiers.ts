@@ -138,6 +138,19 @@ export class StatementClassifiers {
     return hiddenUseOf(entry.classifier.classify(sql));
   }
 
+  /** Whether a statement may do something to its connection by code that it doesn't name, as far as is known now: true as well until that
+   * has been looked for. */
+  mayHide(dataset: string, sql: string): boolean {
+    if (this.#closed) return true;
+    if (!this.#hasParser) void this.#judgesByWords();
+    const { classifier } = this.#entries.get(dataset) ?? this.#entry(dataset);
+    const hides = classifier.hiddenUse();
+    if (hides === 'none' || (hides === 'by writes' && readsByItsWords.test(sql))) return false;
+    if (hides === undefined || !this.#hasParser) return true;
+    const statement = classifier.classify(sql);
+    return statement === 'pending' || keepsSession(useOf(statement));
+  }
+
   /**
    * What a pooled call has to wait for, so that {@link hiddenUse} tells of it: on PostgreSQL, once a dataset, for the answer whether its code
    * touches the session, but not longer than a second. A read waits only where this process made code that reads may run.

@@ -21,7 +21,7 @@ export type SessionMode = 'pin' | 'refuse' | 'none';
 /** What the calls of a dataset are known to rely on before the first of them is made: `writes` is what the last write left. */
 export type KnownReliance = 'none' | 'writes' | 'all';
 
-/** Tells what statements do to their connection. Both functions are asked for each call: they must be quick, and not throw. */
+/** Tells what statements do to their connection. Its functions are asked for each call: they must be quick, and not throw. */
 export interface SessionFacts {
   sessionUse(sql: string): SessionUse;
   /** Whether it asks for what the connection's last write left: `last_insert_rowid()`, `changes()`, `lastval()`. */
@@ -31,6 +31,9 @@ export interface SessionFacts {
    * is nothing, or nothing can be told. Asked for comparisons only, which wait for it; must not reject. Default: nothing is told.
    */
   lastingEffect?(sql: string): Promise<string | undefined>;
+  /** Whether a statement may leave something on its connection, as far as is known now: true as well while that is being learned. Asked
+   * behind a pooler that gives each transaction another connection, where it is taken away. Default: by `sessionUse`. */
+  mayLeave?(sql: string): boolean;
   /** What a statement whose use is `pending` turns out to be; `pending` where it could not be learned. Must not reject. Default: it is never
    * learned. */
   learnedUse?(sql: string): Promise<SessionUse>;
