@@ -104,7 +104,8 @@ function useOf(engine: Engine, tokens: readonly SqlToken[], called: readonly Cal
   switch (engine) {
     case 'sqlite':
       // Its flags are changed while EXPLAIN prepares them.
-      return isWord(tokens[0], 'explain') && tokens.some((token) => isWord(token, 'pragma'))
+      return asksDataVersion(tokens) ||
+        (isWord(tokens[0], 'explain') && tokens.some((token) => isWord(token, 'pragma')))
         ? 'sets'
         : 'none';
     case 'duckdb':
@@ -114,6 +115,16 @@ function useOf(engine: Engine, tokens: readonly SqlToken[], called: readonly Cal
     case 'postgresql':
       return postgresUse(tokens, called);
   }
+}
+
+/** SQLite counts what others have committed since this connection was opened. Asked on another, the number says nothing: it would change by
+ * own writes, and stay the same by others'. */
+function asksDataVersion(tokens: readonly SqlToken[]): boolean {
+  const isPragma = isWord(tokens[0], 'pragma');
+  return tokens.some(
+    ({ type, text }) =>
+      type !== 'sign' && (isPragma ? /^data_version$/i : /^pragma_data_version$/i).test(text),
+  );
 }
 
 const temporarySchemas = /^(?:temp|pg_temp(?:_\d+)?|sqlite_temp_(?:master|schema))$/i;
