@@ -363,12 +363,16 @@ const settingsChanged = 'settings of its connection were changed';
 
 /** Why a statement that reads has its answer on its caller's connection alone, so that another connection's says nothing of it. */
 function boundToConnection(
-  { session, readsLastWrite }: Statement,
+  { session, readsLastWrite, undetermined, anewInside }: Statement,
   settings: SettingsSeen,
 ): string | undefined {
   if (readsLastWrite) return "it asks for what its connection's last write left";
   if (session === 'temporary') return 'it reads temporary objects, which its connection has alone';
   if (settings === 'anything') return settingsChanged;
+  // To ask again, as comparing does, takes the next number, which a seed has made the caller's.
+  const isRandom = anewInside || undetermined.some(({ what }) => what === 'random');
+  if (settings === 'custom' && isRandom)
+    return 'it draws random numbers on a connection whose seed may have been set';
   return settings === 'custom' && session === 'reads'
     ? 'it asks for settings of its connection, which were changed'
     : undefined;
