@@ -26,6 +26,31 @@ const modes = [
 ] as const;
 const stages = ['legacy', 'shadow', 'pooled'] as const;
 
+/** Leaves all that a function can, and answers. A read makes no temporary table. */
+const leavesAll = (made: string, answer: string): string =>
+  `LANGUAGE plpgsql AS $$ BEGIN
+    PERFORM set_config('app.tenant', 'left', false), set_config('work_mem', '1MB', false), pg_advisory_lock(4711);
+    LISTEN left_over;
+    ${made}
+    EXECUTE 'SET ROLE pg_monitor';
+    ${answer}
+  END $$`;
+const leaving = [
+  `CREATE FUNCTION leaves() RETURNS int ${leavesAll('', 'RETURN 7;')}`,
+  `CREATE FUNCTION leaves_and_fails() RETURNS int ${leavesAll('', 'RETURN 1 / 0;')}`,
+  `CREATE FUNCTION tf() RETURNS trigger ${leavesAll('CREATE TEMP TABLE left_over (a int);', 'RETURN NEW;')}`,
+  'CREATE VIEW seen AS SELECT leaves() AS a',
+  'CREATE TABLE t (a int)',
+  'CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION tf()',
+  'CREATE TABLE late (a int UNIQUE DEFERRABLE INITIALLY DEFERRED)',
+  'CREATE CONSTRAINT TRIGGER g AFTER INSERT ON late DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION tf()',
+];
+const notLeft = `SELECT coalesce(current_setting('app.tenant', true), '') AS tenant, current_setting('work_mem') AS work_mem,
+  current_user::text AS role, current_setting('application_name') AS name, pg_sleep(0.02)::text AS slept,
+  (SELECT count(*)::int FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711) AS locks,
+  (SELECT count(*)::int FROM pg_class WHERE relname = 'left_over') AS tables,
+  (SELECT count(*)::int FROM pg_listening_channels()) AS channels`;
+
 interface Finding {
   readonly check: string;
   readonly status: string;
@@ -170,6 +195,72 @@ function throughPgbouncer(mode: (typeof modes)[number]): void {
         expect(rows).toEqual([{ n: 41, d: 41 }]);
       });
     });
+
+    if (mode.poolMode === 'transaction') {
+      test('what code of a user’s leaves on a connection is met by nobody', async () => {
+        await opened(stage, async (storage, dataset) => {
+          for (const sql of leaving) await storage.execute(dataset, sql);
+          const others = Array.from(
+            { length: 4 },
+            () => new pg.Client({ connectionString: pooler.url, application_name: 'other' }),
+          );
+          await Promise.all(others.map((other) => other.connect()));
+          const ask = (): Promise<unknown[]> =>
+            Promise.all(others.map(async (other) => (await other.query<object>(notLeft)).rows[0]));
+          const before = await ask();
+          expect(before[0]).toMatchObject({ tenant: '', locks: 0, tables: 0, channels: 0 });
+          const { query, execute } = {
+            query: (sql: string) => storage.query(dataset, sql).then(({ rows }) => rows),
+            execute: (sql: string) => storage.execute(dataset, sql),
+          };
+          const duplicate = { code: 'STATEMENT_FAILED', cause: { code: '23505' } };
+          const runs: readonly (() => Promise<unknown>)[] = [
+            async () => expect(await query('SELECT leaves() AS a')).toEqual([{ a: 7 }]),
+            async () => expect(await query('SELECT a FROM seen')).toEqual([{ a: 7 }]),
+            async () => expect(await storage.readTable(dataset, 'seen')).toEqual([{ a: 7 }]),
+            () => expect(query('SELECT leaves_and_fails()')).rejects.toThrow('division by zero'),
+            async () => expect(await execute('INSERT INTO t VALUES (1)')).toBe(1),
+            () => storage.writeTable(dataset, 't', [{ a: 2 }], { ifExists: 'append' }),
+            async () => expect(await execute('INSERT INTO late VALUES (1)')).toBe(1),
+            () => expect(execute('INSERT INTO late VALUES (1)')).rejects.toMatchObject(duplicate),
+            () =>
+              storage.transaction(dataset, async (transaction) => {
+                await transaction.execute('INSERT INTO t VALUES (3)');
+              }),
+            () =>
+              expect(
+                storage.transaction(dataset, async (transaction) => {
+                  await transaction.execute('INSERT INTO late VALUES (1)');
+                }),
+              ).rejects.toMatchObject(duplicate),
+            () =>
+              expect(
+                storage.transaction(dataset, async (transaction) => {
+                  await transaction.execute('INSERT INTO t VALUES (4)');
+                  throw new Error('not wanted');
+                }),
+              ).rejects.toThrow('not wanted'),
+            () =>
+              storage.session(dataset, async (session) => {
+                await session.execute('INSERT INTO t VALUES (5)');
+              }),
+          ];
+          for (const run of runs) {
+            await run();
+            await bridge?.idle();
+            expect([run.toString(), await ask()]).toEqual([run.toString(), before]);
+          }
+          await Promise.all(others.map((other) => other.end()));
+          const { rows } = await storage.query(dataset, 'SELECT a FROM t ORDER BY a');
+          expect(rows.map(({ a }) => a)).toEqual([1, 2, 3, 5]);
+          // What the pooler knows of this program it still knows.
+          expect(await query(`SELECT current_setting('application_name') AS a`)).toEqual([
+            { a: 'changeover' },
+          ]);
+          expect(bridge?.recorder.summary().totals.mismatch).toBe(0);
+        });
+      });
+    }
 
     const state = [
       'CREATE TEMP TABLE mine (v int)',

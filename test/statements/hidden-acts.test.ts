@@ -586,6 +586,102 @@ describe('duckdb: what a macro, a view or a default brings with it is done once,
   });
 });
 
+describe('duckdb: what a query takes or sets by a macro or a view is done once, and is there for the next calls', () => {
+  const left = 'SELECT last_value FROM duckdb_sequences()';
+  const taking = [`CREATE MACRO n() AS nextval('s')`, 'CREATE VIEW v AS SELECT n() AS a'];
+  test.each<[string, HiddenAct]>([
+    [
+      'a macro over a macro, in a view over a view, in a lambda',
+      {
+        made: [...taking, 'CREATE MACRO m() AS n()', 'CREATE VIEW w AS FROM v'],
+        run: ['SELECT m()', 'FROM w', 'SELECT list_transform([0], lambda x : x + n())[1]'],
+        told: [1, 2, 3],
+        leftAs: 3,
+      },
+    ],
+    [
+      'a macro of another schema, by another case',
+      {
+        made: ['CREATE SCHEMA other', `CREATE MACRO other."Nx"() AS nextval('s')`],
+        run: ['SELECT OTHER.nX()'],
+        told: [1],
+        leftAs: 1,
+      },
+    ],
+    [
+      'a text that is run, a table by its name',
+      {
+        made: taking,
+        run: [`FROM query('SELECT next' || 'val(''s'')')`, `FROM query_table('v')`],
+        told: [1, 2],
+        leftAs: 2,
+      },
+    ],
+    [
+      'a macro by the name of a function of DuckDB’s own',
+      {
+        made: [`CREATE MACRO lower(x) AS nextval('s')`],
+        run: [`SELECT lower('A')`, 'SELECT 1'],
+        told: [1, 1],
+        leftAs: 1,
+      },
+    ],
+  ])('%s', async (_name, act) => {
+    const { told, leftAs } = act;
+    const made = ['CREATE SEQUENCE s', ...act.made];
+    expect(await hidden('duckdb', { ...act, made, left })).toEqual(
+      atEachStage({ told, left: leftAs, mismatches: 0 }),
+    );
+  });
+
+  test.each<[string, readonly string[], string]>([
+    ['a table macro', ['CREATE MACRO seeded() AS TABLE SELECT seed()'], 'FROM seeded()'],
+    ['a view', ['CREATE VIEW seeded AS SELECT seed() AS a'], 'FROM seeded'],
+    ['a default', ['CREATE TABLE t (a INT, b INT DEFAULT seed())'], 'INSERT INTO t (a) VALUES (1)'],
+  ])('a seed that is set by %s', async (_name, made, sql) => {
+    const random = 'SELECT random()';
+    const found = await hidden('duckdb', {
+      made: ['CREATE MACRO seed() AS setseed(0.5)', ...made],
+      // Several connections are open before, any of which could be the next call's.
+      run: [times(4, 'SELECT count(*) FROM range(300000)'), sql, random, random],
+      told: [],
+    });
+    const [legacy] = Object.values(found);
+    expect(legacy).toMatchObject({ mismatches: 0 });
+    expect(found).toEqual(atEachStage(legacy));
+  });
+
+  test('a seed of PostgreSQL’s, too', async () => {
+    const random = 'SELECT random()';
+    const run = [times(3, 'SELECT 1 FROM pg_sleep(0.02)'), 'SELECT setseed(0.5)', random, random];
+    const found = await hidden('postgresql', { made: [], run, told: [] });
+    const [legacy] = Object.values(found);
+    expect(legacy).toMatchObject({ mismatches: 0 });
+    expect(found).toEqual(atEachStage(legacy));
+  });
+
+  test('a variable is kept by a session, for a macro and a view that ask for it, and refused elsewhere', async () => {
+    const found = await toldAtEachStage(
+      opened,
+      'duckdb',
+      async (storage, dataset) => {
+        await storage.execute(dataset, `CREATE MACRO mine() AS getvariable('x')`);
+        await storage.execute(dataset, 'CREATE VIEW v AS SELECT mine() AS a');
+      },
+      async (storage, dataset) => [
+        await runOne(storage, dataset, 'SET VARIABLE x = 5'),
+        await storage.session(dataset, async (session) => {
+          await session.execute('SET VARIABLE x = 5');
+          const asked = ['SELECT mine() AS a', 'FROM v'].map((sql) => session.query(sql));
+          return (await Promise.all(asked)).map(({ rows }) => rows[0]?.['a']);
+        }),
+        await runOne(storage, dataset, 'FROM v'),
+      ],
+    );
+    expect(found).toEqual(atEachStage([{ error: 'INVALID_ARGUMENT' }, [5, 5], null]));
+  });
+});
+
 test('sqlite: what the last write left, and temporary objects, are no mismatch at shadow', async () => {
   const act: HiddenAct = {
     made: ['CREATE TABLE t (id INTEGER PRIMARY KEY, a)', 'INSERT INTO t (a) VALUES (0)'],

@@ -13,6 +13,7 @@ import {
   startupOptions,
 } from './postgres-settings.ts';
 import { decideStanding, standbyError } from './postgres-standing.ts';
+import type { MayLeave } from './postgres-traces.ts';
 
 /** How to reach a PostgreSQL database. */
 export interface PostgresSessionOptions {
@@ -30,6 +31,9 @@ export interface PostgresSessionOptions {
   readonly statementCacheSize?: number | undefined;
   /** A server that only follows another is refused. Default: false. */
   readonly needsPrimary?: boolean | undefined;
+  /** Which statements may leave something on their connection: behind a pooler that gives each transaction another one, that is taken away.
+   * Default: by their words. */
+  readonly mayLeave?: MayLeave | undefined;
   /** Gives the connecting up at once. */
   readonly signal?: AbortSignal | undefined;
   /** Shown by the server's `pg_stat_activity`. Default: `changeover`. */
@@ -75,6 +79,7 @@ async function open(options: PostgresSessionOptions, startup: Startup): Promise<
     dataset: options.dataset,
     statementCacheSize: options.statementCacheSize ?? 100,
     connectTimeoutMs,
+    mayLeave: options.mayLeave,
   });
   const giveUp = (): void => {
     session.cut();

@@ -53,6 +53,7 @@ export {
   standbyError,
   standingQuestion,
 } from './postgres-standing.ts';
+export { checkDeferred, type MayLeave, PooledTraces } from './postgres-traces.ts';
 export { isRecoveryRefusal } from './postgres-transaction.ts';
 export {
   checkPostgresExecute,

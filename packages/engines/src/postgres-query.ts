@@ -165,7 +165,8 @@ export class ValueQuery {
   }
 
   handleCommandComplete({ text }: { readonly text: string }): void {
-    this.#command = text;
+    // Of several statements of our own the first one's tells what became of the transaction.
+    this.#command ??= text;
   }
 
   handleEmptyQuery(): void {

@@ -13,6 +13,7 @@ import {
   ValueQuery,
   type WireConnection,
 } from './postgres-query.ts';
+import { checkDeferred } from './postgres-traces.ts';
 import { postgresParam } from './postgres-values.ts';
 import { leadingWords } from './sql-text.ts';
 import { StatementCache } from './statement-cache.ts';
@@ -65,6 +66,14 @@ export interface SentStatement {
   readonly cells: boolean;
   /** Whether it may be kept prepared. */
   readonly mayName: boolean;
+}
+
+/** What makes a transaction of one statement. */
+export interface AroundStatement {
+  /** Must open the transaction whatever of it fails, so that the statement fails as well. */
+  readonly begin: string;
+  /** See `PooledTraces.endingAfter`. */
+  readonly ending: string | undefined;
 }
 
 /** Sends statements over one connection and keeps those prepared that come again. */
@@ -163,24 +172,24 @@ export class PostgresSender {
 
   /**
    * One statement in a transaction of its own, all in one trip.
-   *
-   * @param begin must open the transaction whatever of it fails, so that the statement fails as well.
    */
   async sendInTransaction(
-    begin: string,
+    { begin, ending }: AroundStatement,
     { sql, params, cells }: SentStatement,
     send: Send = alone,
   ): Promise<PostgresResult> {
-    const [begun, answered, ended] = await Promise.allSettled([
-      this.simple(begin, { pipelined: send.pipelined }),
+    const ours = { pipelined: send.pipelined };
+    const [begun, answered, ...others] = await Promise.allSettled([
+      this.simple(begin, ours),
       this.send({ sql, params, cells, mayName: false }, send),
+      ...(ending === undefined ? [] : [this.simple(checkDeferred, ours)]),
       // Rolls back where the statement has failed.
-      this.simple('COMMIT', { pipelined: send.pipelined }),
+      this.simple(ending ?? 'COMMIT', ours),
     ]);
     // The first that failed says why the others did.
     if (begun.status === 'rejected') throw begun.reason;
     if (answered.status === 'rejected') throw answered.reason;
-    if (ended.status === 'rejected') throw ended.reason;
+    for (const other of others) if (other.status === 'rejected') throw other.reason;
     return answered.value;
   }
 

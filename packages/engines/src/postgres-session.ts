@@ -9,6 +9,7 @@ import { copyChunks } from './postgres-copy.ts';
 import type { PostgresResult } from './postgres-query.ts';
 import { alone, type DriverClient, PostgresSender, type Send } from './postgres-sender.ts';
 import { type PostgresSettings, setForSession, standingSettings } from './postgres-settings.ts';
+import { cleanConnection, type MayLeave, PooledTraces } from './postgres-traces.ts';
 import { isRecoveryRefusal, PostgresTransaction } from './postgres-transaction.ts';
 import {
   beginText,
@@ -61,6 +62,7 @@ export interface PostgresSessionParts {
   readonly dataset: string | undefined;
   readonly statementCacheSize: number;
   readonly connectTimeoutMs: number;
+  readonly mayLeave: MayLeave | undefined;
 }
 
 /** One connection to a PostgreSQL server. */
@@ -74,6 +76,7 @@ export class PostgresSession implements AsyncSession {
   readonly #line = new ProgramLine('postgresql');
   #dataset: string | undefined;
   readonly #transaction: PostgresTransaction;
+  readonly #traces: PooledTraces;
   /** Set in each transaction, where nothing may stay on the connection. */
   #local: PostgresSettings | undefined;
   #leavesTraces = false;
@@ -83,15 +86,18 @@ export class PostgresSession implements AsyncSession {
   readonly #cut = new AbortController();
 
   /** Use `connectPostgres`. */
-  constructor({ client, dataset, statementCacheSize, connectTimeoutMs }: PostgresSessionParts) {
+  constructor(parts: PostgresSessionParts) {
+    const { client, dataset, statementCacheSize, connectTimeoutMs, mayLeave } = parts;
     this.#client = client;
     this.#driver = client as unknown as DriverClient;
     this.#dataset = dataset;
     this.#connectTimeoutMs = connectTimeoutMs;
     this.#sender = new PostgresSender(client, statementCacheSize, () => this.#isChanged);
-    this.#transaction = new PostgresTransaction(this.#sender, () => this.#local);
+    this.#traces = new PooledTraces(mayLeave);
+    this.#transaction = new PostgresTransaction(this.#sender, () => this.#local, this.#traces);
     this.#driver.connection.on('parameterStatus', ({ parameterName, parameterValue }) => {
       this.#settings.note(parameterName, parameterValue);
+      this.#traces.note(parameterName, parameterValue);
     });
   }
 
@@ -192,8 +198,7 @@ export class PostgresSession implements AsyncSession {
   }
 
   /**
-   * Takes away what statements may have left: cursors, LISTEN, advisory locks, roles, settings, temporary objects, what `lastval` tells.
-   * Prepared statements stay. A custom setting reads as '' afterwards, and the seed of `random` stays. Rejects where the connection
+   * Takes away what statements may have left, see {@link cleanConnection}. Prepared statements stay. A custom setting reads as '' afterwards, and the seed of `random` stays. Rejects where the connection
    * is of no use any more.
    */
   clean(): Promise<void> {
@@ -201,10 +206,7 @@ export class PostgresSession implements AsyncSession {
       // What was left is on a connection of the pooler's, which nobody can name.
       if (this.#local !== undefined) return;
       try {
-        await this.#sender.simple(
-          'CLOSE ALL; UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all(); RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; ' +
-            'DISCARD TEMP; DISCARD SEQUENCES',
-        );
+        await this.#sender.simple(cleanConnection);
         await this.#setAgain();
       } catch (error) {
         this.#sender.lose();
@@ -428,6 +430,8 @@ export class PostgresSession implements AsyncSession {
     const table = `${schema}.${quoteIdentifier(step.table)}`;
     const names = columns.map(({ name }) => quoteIdentifier(name)).join(', ');
     const types = columns.map(({ type }) => type);
+    if (this.#local !== undefined)
+      this.#traces.runs(this.#dataset, `INSERT INTO ${table} DEFAULT VALUES`);
     const rowsAffected = await this.#sender.copy(
       `COPY ${table} (${names}) FROM STDIN`,
       copyChunks(cells, types),
@@ -459,9 +463,14 @@ export class PostgresSession implements AsyncSession {
   ): Promise<PostgresResult> {
     // A name is another program's statement on another connection.
     const statement = { sql, params, cells, mayName: false };
-    if (this.#transaction.isOpen) return await this.#sender.send(statement, send);
+    if (this.#transaction.isOpen) {
+      this.#traces.runs(this.#dataset, sql);
+      return await this.#sender.send(statement, send);
+    }
+    const ending = this.#traces.endingAfter(this.#dataset, sql);
     try {
-      return await this.#sender.sendInTransaction(beginText(local, access), statement, send);
+      const around = { begin: beginText(local, access), ending };
+      return await this.#sender.sendInTransaction(around, statement, send);
     } catch (error) {
       throw isRecoveryRefusal(error) ? this.#standbyMet() : pooledStatementError(error);
     }

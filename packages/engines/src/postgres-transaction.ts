@@ -3,6 +3,7 @@ import { classifyError } from './errors.ts';
 import type { PostgresSender } from './postgres-sender.ts';
 import type { PostgresSettings } from './postgres-settings.ts';
 import { beginText } from './postgres-standing.ts';
+import { checkDeferred, type PooledTraces } from './postgres-traces.ts';
 import type { TransactionStep } from './program.ts';
 import type { TransactionState } from './session.ts';
 
@@ -10,13 +11,19 @@ import type { TransactionState } from './session.ts';
 export class PostgresTransaction {
   readonly #sender: PostgresSender;
   readonly #local: () => PostgresSettings | undefined;
+  readonly #traces: PooledTraces;
   #begun = false;
   #committing = false;
 
   /** @param local what each transaction sets, where single statements have one as well; undefined where they don't. */
-  constructor(sender: PostgresSender, local: () => PostgresSettings | undefined) {
+  constructor(
+    sender: PostgresSender,
+    local: () => PostgresSettings | undefined,
+    traces: PooledTraces,
+  ) {
     this.#sender = sender;
     this.#local = local;
+    this.#traces = traces;
   }
 
   /** Whether a program has begun one. */
@@ -47,7 +54,7 @@ export class PostgresTransaction {
         await this.#commit();
         break;
       case 'rollback':
-        if (this.state !== 'none') await this.#sender.simple('ROLLBACK');
+        if (this.state !== 'none') await this.#sender.simple(this.#traces.ending('ROLLBACK'));
         this.#begun = false;
         break;
       case 'savepoint':
@@ -71,6 +78,7 @@ export class PostgresTransaction {
         ? `BEGIN READ ${readOnly ? 'ONLY' : 'WRITE'}`
         : beginText(local, readOnly ? 'read' : 'write');
     this.#begun = true;
+    this.#traces.begin();
     try {
       await this.#sender.simple(text);
     } catch (error) {
@@ -80,10 +88,24 @@ export class PostgresTransaction {
     }
   }
 
+  /** What is deferred to the end runs before it: see {@link checkDeferred}. */
+  async #checkDeferred(): Promise<void> {
+    try {
+      await this.#sender.simple(checkDeferred);
+    } catch (error) {
+      if (classifyError('postgresql', error) !== 'connection') {
+        await this.#sender.simple(this.#traces.ending('ROLLBACK')).catch(() => undefined);
+        this.#begun = false;
+      }
+      throw error;
+    }
+  }
+
   async #commit(): Promise<void> {
+    if (this.#traces.mayHaveLeft && this.state === 'open') await this.#checkDeferred();
     this.#committing = true;
     try {
-      const { command } = await this.#sender.simple('COMMIT');
+      const { command } = await this.#sender.simple(this.#traces.ending('COMMIT'));
       this.#committing = false;
       this.#begun = false;
       if (command === 'ROLLBACK') {

@@ -29,6 +29,8 @@ export interface Connection {
 /**
  * Opens a dataset.
  *
+ * @param mayLeave see `LegacyLegOptions`; undefined: by the statement's words.
+ *
  * Rejects with a {@link DatasetNotFoundError} where it doesn't exist (nothing is created), and with a
  * {@link ConnectionError} where it can't be opened.
  */
@@ -36,8 +38,9 @@ export async function openDataset(
   engine: Engine,
   location: StoreLocation,
   dataset: string,
+  mayLeave: (sql: string) => boolean | undefined,
 ): Promise<Connection> {
-  if (engine === 'postgresql') return openPostgres(location, dataset);
+  if (engine === 'postgresql') return openPostgres(location, dataset, mayLeave);
   const store = fileStore(engine, location);
   if (!(await store.exists(dataset))) throw new DatasetNotFoundError(dataset, { engine });
   const file = datasetFile(location, engine, dataset);
@@ -65,10 +68,11 @@ export function openStore(engine: Engine, location: StoreLocation): DatasetStore
 async function openPostgres(
   location: StoreLocation,
   dataset?: string,
+  mayLeave?: (sql: string) => boolean | undefined,
 ): Promise<PostgresConnection> {
   const url = databaseUrl(location);
   const { PostgresConnection } = await loadPostgres();
-  return PostgresConnection.open(url, dataset);
+  return PostgresConnection.open({ url, dataset, mayLeave });
 }
 
 function databaseUrl({ databaseUrl: url }: StoreLocation): string {

@@ -14,12 +14,16 @@ import { StorageBackend } from './storage-backend.ts';
 export interface LegacyLegOptions {
   /** The checksum of an operation's result. */
   readonly digest: (operation: string, result: unknown) => Digest;
+  /** Which statements may leave something on their connection: behind a pooler that gives each transaction another one, that is taken away.
+   * Default: by their words. Those of one engine's last leg count. */
+  readonly mayLeave?: ((dataset: string, sql: string) => boolean) | undefined;
 }
 
 /** The adapter over a legacy singleton: its API as it is, and reads for comparison that never stand before a caller's. */
 export function createLegacyLeg(engine: Engine, options: LegacyLegOptions): Leg<StorageApi> {
   const api = StorageBackend.getInstance(engine);
   const connection = StorageBackend.connectionOf(api);
+  connection.mayLeave = options.mayLeave;
   const read = async (
     { operation, args, signal }: ShadowCall,
     snapshot?: string,

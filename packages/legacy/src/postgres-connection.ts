@@ -10,6 +10,7 @@ import { type Value } from '@changeover/core';
 import {
   bareUrl,
   beginText,
+  checkDeferred,
   checkPooledStatement,
   checkPostgresExecute,
   checkPostgresQuery,
@@ -21,6 +22,7 @@ import {
   type InsertStep,
   isRecoveryRefusal,
   noteRefusal,
+  PooledTraces,
   pooledStatementError,
   type PostgresSettings,
   type Program,
@@ -70,6 +72,15 @@ const changingCommands: ReadonlySet<string> = new Set([
   'COPY',
 ]);
 
+/** What a connection is opened to. */
+export interface OpenOptions {
+  readonly url: string;
+  /** Undefined for work on the datasets themselves. */
+  readonly dataset: string | undefined;
+  /** See `LegacyLegOptions`. */
+  readonly mayLeave: ((sql: string) => boolean | undefined) | undefined;
+}
+
 /** One client of pg, as it is: each statement is sent and waited for by itself. */
 export class PostgresConnection implements Connection {
   readonly #client: pg.Client;
@@ -82,15 +93,17 @@ export class PostgresConnection implements Connection {
   readonly #changedSettings = new Map<string, string>();
   /** Set in each transaction, where a pooler keeps nothing on a connection. */
   #local: PostgresSettings | undefined;
+  readonly #traces: PooledTraces;
   /** Was set by statements and not at connecting. */
   #leavesTraces = false;
   /** A request to give up that is under way: it must not meet the next statement. */
   #cancelling: Promise<void> | undefined;
   #isRunning = false;
 
-  private constructor(url: string, dataset: string | undefined, isBare: boolean) {
+  private constructor({ url, dataset, mayLeave }: OpenOptions, isBare: boolean) {
     this.#url = url;
     this.#dataset = dataset;
+    this.#traces = new PooledTraces((_dataset, sql) => mayLeave?.(sql));
     this.#client = createClient(url, dataset, isBare);
     // Without a listener, the loss of an idle connection ends the process.
     this.#client.on('error', () => {
@@ -101,36 +114,32 @@ export class PostgresConnection implements Connection {
     });
     connectionOf(this.#client).on('parameterStatus', ({ parameterName, parameterValue }) => {
       this.#noteSetting(parameterName, parameterValue);
+      this.#traces.note(parameterName, parameterValue);
     });
   }
 
   /**
    * Connects. Where a pooler is in between that keeps no settings, each transaction sets them.
    *
-   * @param dataset undefined for work on the datasets themselves.
-   *
    * Rejects with a {@link ConnectionError} where the server can't be reached in time or doesn't keep a setting in any way, and with a
    * {@link DatasetNotFoundError} where the dataset doesn't exist.
    */
-  static async open(url: string, dataset?: string): Promise<PostgresConnection> {
-    const isBare = refusesStartup(url);
+  static async open(options: OpenOptions): Promise<PostgresConnection> {
+    const isBare = refusesStartup(options.url);
     try {
-      return await PostgresConnection.#open(url, dataset, isBare);
+      return await PostgresConnection.#open(options, isBare);
     } catch (error) {
       const cause: unknown = error instanceof ConnectionError ? error.cause : undefined;
-      if (isBare || !noteRefusal(url, cause)) throw error;
-      return await PostgresConnection.#open(url, dataset, true);
+      if (isBare || !noteRefusal(options.url, cause)) throw error;
+      return await PostgresConnection.#open(options, true);
     }
   }
 
-  static async #open(
-    url: string,
-    dataset: string | undefined,
-    isBare: boolean,
-  ): Promise<PostgresConnection> {
+  static async #open(options: OpenOptions, isBare: boolean): Promise<PostgresConnection> {
+    const { url, dataset } = options;
     let connection: PostgresConnection | undefined;
     try {
-      connection = new PostgresConnection(url, dataset, isBare);
+      connection = new PostgresConnection(options, isBare);
       await connection.#client.connect();
       await connection.#stand();
       return connection;
@@ -258,9 +267,7 @@ export class PostgresConnection implements Connection {
       case 'all':
       case 'run':
         return resultOf(
-          await this.#owned(step.kind === 'run' ? 'write' : 'any', () =>
-            this.#send(step.sql, step.params),
-          ),
+          await this.#owned(step.kind === 'run' ? 'write' : 'any', step.sql, step.params),
         );
       case 'query':
         if (this.#local !== undefined) checkPooledStatement(step.sql, this.#inTransaction);
@@ -291,7 +298,7 @@ export class PostgresConnection implements Connection {
     readOnly: boolean,
   ): Promise<StepResult> {
     if (!this.#inTransaction) await this.#setReadOnly(readOnly);
-    const result = await this.#owned(readOnly ? 'read' : 'write', () => this.#send(sql, params));
+    const result = await this.#owned(readOnly ? 'read' : 'write', sql, params);
     // The driver's types say otherwise, but there is none where there was nothing to run.
     if ((result.command as string | null) !== null) return resultOf(result);
     throw new InvalidArgumentError('Expected exactly one SQL statement, found none.', {
@@ -318,18 +325,33 @@ export class PostgresConnection implements Connection {
   }
 
   /** One statement: where a pooler keeps no settings it has a transaction of its own, outside of one. */
-  async #owned<T>(access: 'read' | 'write' | 'any', send: () => Promise<T>): Promise<T> {
-    if (this.#inTransaction || this.#local === undefined) return await send();
-    let result: T;
+  async #owned(
+    access: 'read' | 'write' | 'any',
+    sql: string,
+    params: readonly InputValue[] | undefined,
+  ): Promise<pg.QueryArrayResult<Value[]>> {
+    if (this.#local === undefined) return await this.#send(sql, params);
+    if (!this.#inTransaction) this.#traces.begin();
+    this.#traces.runs(this.#dataset, sql);
+    if (this.#inTransaction) return await this.#send(sql, params);
+    let result: pg.QueryArrayResult<Value[]>;
     try {
       await this.#client.query(beginText(this.#local, access));
-      result = await send();
+      result = await this.#send(sql, params);
+      if (this.#traces.mayHaveLeft) await this.#client.query(checkDeferred);
     } catch (error) {
-      await this.#client.query('ROLLBACK').catch(() => undefined);
+      await this.#end('ROLLBACK').catch(() => undefined);
       throw pooledStatementError(error);
     }
-    await this.#client.query('COMMIT');
+    await this.#end('COMMIT');
     return result;
+  }
+
+  /** @returns what the server did. */
+  async #end(end: 'COMMIT' | 'ROLLBACK'): Promise<string> {
+    // A list where the text holds several statements, which the driver's types don't say.
+    const [result] = [await this.#client.query(this.#traces.ending(end))].flat();
+    return result?.command ?? '';
   }
 
   async #setReadOnly(readOnly: boolean): Promise<void> {
@@ -377,6 +399,8 @@ export class PostgresConnection implements Connection {
     );
     const name = `${temporary === true ? 'pg_temp' : this.#schema()}.${quoteIdentifier(table)}`;
     const names = columns.map((column) => quoteIdentifier(column.name)).join(', ');
+    if (this.#local !== undefined)
+      this.#traces.runs(this.#dataset, `INSERT INTO ${name} DEFAULT VALUES`);
     const most = Math.max(1, Math.floor(maxValues / columns.length));
     for (let first = 0; first < cells.count; first += most) {
       const values: unknown[] = [];
@@ -403,6 +427,7 @@ export class PostgresConnection implements Connection {
   }
 
   async #begin(readOnly: boolean): Promise<void> {
+    this.#traces.begin();
     if (this.#local === undefined) {
       await this.#client.query(readOnly ? 'BEGIN READ ONLY' : 'BEGIN READ WRITE');
     } else {
@@ -422,9 +447,9 @@ export class PostgresConnection implements Connection {
         await this.#begin(readOnly === true);
         break;
       case 'commit': {
+        if (this.#traces.mayHaveLeft) await this.#client.query(checkDeferred).catch(unlessFailed);
         this.#inTransaction = false;
-        const { command } = await this.#client.query('COMMIT');
-        if (command !== 'ROLLBACK') break;
+        if ((await this.#end('COMMIT')) !== 'ROLLBACK') break;
         throw new StatementError(
           'A statement of the transaction had failed, so PostgreSQL rolled all of it back.',
           { engine: 'postgresql' },
@@ -433,7 +458,7 @@ export class PostgresConnection implements Connection {
       case 'rollback':
         if (!this.#inTransaction) break;
         this.#inTransaction = false;
-        await this.#client.query('ROLLBACK');
+        await this.#end('ROLLBACK');
         break;
       case 'savepoint':
         await this.#client.query('SAVEPOINT _changeover');
@@ -447,6 +472,11 @@ export class PostgresConnection implements Connection {
         );
     }
   }
+}
+
+/** In a transaction that has failed nothing can be checked, and COMMIT says what became of it. */
+function unlessFailed(error: unknown): void {
+  if ((error as { code?: unknown }).code !== '25P02') throw error;
 }
 
 function resultOf({ fields, rows, command, rowCount }: pg.QueryArrayResult<Value[]>): StepResult {

@@ -53,9 +53,11 @@ const shared = [
   'serializableSql',
   // What a PostgreSQL connection stands on, what to do where a pooler drops it, and how a statement is given up.
   'CancelTarget',
+  'PooledTraces',
   'PostgresSettings',
   'bareUrl',
   'beginText',
+  'checkDeferred',
   'checkPooledStatement',
   'decideStanding',
   'isRecoveryRefusal',

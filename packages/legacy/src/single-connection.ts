@@ -48,6 +48,8 @@ export class SingleConnection {
   #current: string | undefined;
   /** Datasets that must not be opened, each with what ends that. */
   readonly #closed = new Map<string, Promise<unknown>>();
+  /** See `LegacyLegOptions`. */
+  mayLeave: ((dataset: string, sql: string) => boolean) | undefined;
 
   /** @param location asked at each opening. */
   constructor(engine: Engine, location: () => StoreLocation) {
@@ -123,7 +125,7 @@ export class SingleConnection {
     return this.#turn(dataset, async () => {
       // Naming a dataset opens it, whatever is called.
       await this.#opened(dataset);
-      const connection = await openDataset(this.#engine, this.#location(), dataset);
+      const connection = await this.#openDataset(dataset);
       const session = new LegacySession(this.#engine, dataset, connection);
       try {
         return await this.#transactions.run(session, async () => await work(session));
@@ -251,9 +253,15 @@ export class SingleConnection {
     this.#current = dataset;
     this.#open = {
       dataset,
-      connection: await openDataset(this.#engine, this.#location(), dataset),
+      connection: await this.#openDataset(dataset),
     };
     return this.#open;
+  }
+
+  #openDataset(dataset: string): Promise<Connection> {
+    return openDataset(this.#engine, this.#location(), dataset, (sql) =>
+      this.mayLeave?.(dataset, sql),
+    );
   }
 
   /** Runs a program; the connection is let go if it was lost, so that the next call opens another. */

@@ -96,8 +96,10 @@ export function buildDataset(
       onEmpty,
     });
   const name = `${engine}/${dataset === '' ? '(datasets)' : dataset}${setting.purpose === 'shadow' ? ' (shadow)' : ''}`;
-  const own = Math.min(parts.writers ?? 0, setting.pool.max - 1);
-  const readers = pool(own > 0 ? `${name} (readers)` : name, setting.pool.max - own);
+  // More than the budget has there can't be. On one connection alone, reads and writes would close each other's.
+  const most = Math.min(setting.pool.max, setting.budget.total);
+  const own = Math.min(parts.writers ?? 0, most - 1);
+  const readers = pool(own > 0 ? `${name} (readers)` : name, most - own);
   const writers = own > 0 ? pool(`${name} (writer)`, own) : readers;
   const pinOf = (last: () => PooledSession | undefined): SessionPin =>
     new SessionPin({
@@ -126,6 +128,7 @@ export function buildDataset(
       facts: setting.factsOf(dataset),
       mode: () => (setting.purpose === 'shadow' ? 'none' : setting.sessionOf(dataset)),
       known: () => (setting.purpose === 'shadow' ? 'none' : setting.knownReliance(dataset)),
+      isSingle: most === 1,
       pin: pinOf,
     },
     inline: parts.inline,

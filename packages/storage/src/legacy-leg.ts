@@ -11,10 +11,17 @@ import { createLegacyLeg, StorageBackend as LegacyStorageBackend } from '@change
 /**
  * The legacy leg of one engine. This is the only file that may import `@changeover/legacy`: at the end of a migration the
  * package and this file are deleted, and the compiler names the few lines that used them.
+ *
+ * @param mayLeave see `LegacyLegOptions`.
  */
-export function openLegacyLeg(engine: Engine, location: StoreLocation): Leg<StorageBackend> {
+export function openLegacyLeg(
+  engine: Engine,
+  location: StoreLocation,
+  mayLeave: (dataset: string, sql: string) => boolean,
+): Leg<StorageBackend> {
   LegacyStorageBackend.configure(location);
   return createLegacyLeg(engine, {
+    mayLeave,
     digest: (operation, result) => {
       const definition = storageOperations[operation as keyof StorageBackend];
       return digestResult(

@@ -220,13 +220,14 @@ export class SessionReliance {
 
 /**
  * Whether a statement sets nothing but settings of a program's own (`app.tenant`), which change no answer but of what asks for them: as
- * far as its text says. A function of a user's is taken to.
+ * far as its text says. A function of a user's is taken to. `PRAGMA data_version` sets nothing, and keeps its connection.
  */
 function setsCustomOnly(sql: string): boolean {
   const named = [...sql.matchAll(/\bset_config['"]?\s*\(\s*(?:'([^']*)')?/gi)];
   if (named.length > 0) return named.every(([, name]) => name?.includes('.') === true);
   return (
-    !/^\s*(?:set|reset|pragma|discard)\b/i.test(sql) || /^\s*set\s+(?:session\s+)?\w+\./i.test(sql)
+    !/^\s*(?:set|reset|pragma(?!\s+(?:\w+\.)?data_version)|discard)\b/i.test(sql) ||
+    /^\s*set\s+(?:session\s+)?\w+\./i.test(sql)
   );
 }
 

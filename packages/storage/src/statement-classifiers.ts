@@ -146,6 +146,19 @@ export class StatementClassifiers {
     return hiddenUseOf(entry.classifier.classify(sql));
   }
 
+  /** Whether a statement may do something to its connection by code that it doesn't name, as far as is known now: true as well until that
+   * has been looked for. */
+  mayHide(dataset: string, sql: string): boolean {
+    if (this.#closed) return true;
+    if (!this.#hasParser) void this.#judgesByWords();
+    const { classifier } = this.#entries.get(dataset) ?? this.#entry(dataset);
+    const hides = classifier.hiddenUse();
+    if (hides === 'none' || (hides === 'by writes' && readsByItsWords.test(sql))) return false;
+    if (hides === undefined || !this.#hasParser) return true;
+    const statement = classifier.classify(sql);
+    return statement === 'pending' || keepsSession(useOf(statement));
+  }
+
   /**
    * What a pooled call has to wait for, so that {@link hiddenUse} tells of it: on PostgreSQL, once a dataset, for the answer whether its code
    * touches the session, but not longer than a second. A read waits only where this process made code that reads may run.
@@ -387,12 +400,16 @@ const settingsChanged = 'settings of its connection were changed';
 
 /** Why a statement that reads has its answer on its caller's connection alone, so that another connection's says nothing of it. */
 function boundToConnection(
-  { session, readsLastWrite }: Statement,
+  { session, readsLastWrite, undetermined, anewInside }: Statement,
   settings: SettingsSeen,
 ): string | undefined {
   if (readsLastWrite) return "it asks for what its connection's last write left";
   if (session === 'temporary') return 'it reads temporary objects, which its connection has alone';
   if (settings === 'anything') return settingsChanged;
+  // To ask again, as comparing does, takes the next number, which a seed has made the caller's.
+  const isRandom = anewInside || undetermined.some(({ what }) => what === 'random');
+  if (settings === 'custom' && isRandom)
+    return 'it draws random numbers on a connection whose seed may have been set';
   return settings === 'custom' && session === 'reads'
     ? 'it asks for settings of its connection, which were changed'
     : undefined;

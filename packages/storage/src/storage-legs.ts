@@ -46,7 +46,9 @@ export class StorageLegs {
   open(engine: Engine): EngineLegs {
     const { decoratePooledLeg, location } = this.#options;
     const pooled = this.factory.leg(engine);
-    const legacy = openLegacyLeg(engine, location);
+    const legacy = openLegacyLeg(engine, location, (dataset, sql) =>
+      this.#sessions.mayLeave(engine, dataset, sql),
+    );
     this.#legacy.push(legacy);
     const classifiers = this.#classify(engine, pooled);
     const { saw, sawInside } = this.#sessions.watch(engine, classifiers);

@@ -109,6 +109,14 @@ export class StorageSessions {
     return (await this.#watched.get(engine)?.reliance.settings(dataset)) ?? 'nothing';
   }
 
+  /** Whether a statement may leave something on its connection, as far as is known now. */
+  mayLeave(engine: Engine, dataset: string, sql: string): boolean {
+    const use = this.#wordsOf(engine).sessionUse(sql);
+    const classifiers = this.#watched.get(engine)?.classifiers;
+    if (use === 'unknown') return keepsSession(classifiers?.sessionUse(dataset, sql) ?? use);
+    return keepsSession(use) || classifiers?.mayHide(dataset, sql) === true;
+  }
+
   #modeOf(engine: Engine, dataset: string): SessionMode {
     if (this.#refusesAll) return 'refuse';
     const asked = { backend: engine, dataset, operation: anyOperation };
@@ -130,6 +138,7 @@ export class StorageSessions {
         words.readsLastWrite(sql) ||
         // Where that was seen before, one more read on the last writer's connection does no harm.
         (watched()?.hidesLastWrite(dataset, sql) ?? this.#knownOf(engine, dataset) === 'writes'),
+      mayLeave: (sql) => this.mayLeave(engine, dataset, sql),
       lastingEffect: async (sql) =>
         await this.#watched.get(engine)?.classifiers.lastingEffect(dataset, sql),
       learnedUse: async (sql) => {

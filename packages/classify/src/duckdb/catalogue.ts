@@ -33,16 +33,19 @@ export interface Catalogue {
   readonly relations: ReadonlyMap<string, readonly RelationFact[]>;
 }
 
+/** Where DuckDB's own functions are: a macro of a user's of the same name is found first, and may act. */
+export const own = 'system.main';
+
 const functionsSql = `
-select lower(function_name), function_type, bool_or(coalesce(stability, '') = 'VOLATILE'), internal, macro_definition, bool_or(return_type in ('DOUBLE', 'FLOAT'))
+select ${own}.lower(function_name), function_type, ${own}.bool_or(coalesce(stability, '') = 'VOLATILE'), internal, macro_definition, ${own}.bool_or(return_type in ('DOUBLE', 'FLOAT'))
 from duckdb_functions() group by all`;
-const viewsSql = 'select lower(view_name), sql, temporary from duckdb_views() where not internal';
+const viewsSql = `select ${own}.lower(view_name), sql, temporary from duckdb_views() where not internal`;
 const columnsSql = `
-select lower(c.table_name), c.database_name || '.' || c.schema_name, lower(c.column_name), c.data_type, coalesce(t.temporary, false), c.column_default
+select ${own}.lower(c.table_name), c.database_name || '.' || c.schema_name, ${own}.lower(c.column_name), c.data_type, coalesce(t.temporary, false), c.column_default
 from duckdb_columns() c left join duckdb_tables() t on t.table_oid = c.table_oid and t.database_oid = c.database_oid
 where not c.internal order by c.database_name, c.schema_name, c.table_name, c.column_index`;
 const keysSql = `
-select lower(table_name), database_name || '.' || schema_name, to_json(list_transform(constraint_column_names, x -> lower(x)))::varchar, constraint_type
+select ${own}.lower(table_name), database_name || '.' || schema_name, ${own}.to_json(${own}.list_transform(constraint_column_names, x -> ${own}.lower(x)))::varchar, constraint_type
 from duckdb_constraints()`;
 
 /** Reads all of it, on a connection that nobody else uses. */

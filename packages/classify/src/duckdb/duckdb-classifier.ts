@@ -12,7 +12,7 @@ import type { Act, Limited, Statement } from '../statement.ts';
 import { TemporaryObjects } from '../temporary-objects.ts';
 import type { Token } from '../scan.ts';
 import { shapeOf, tokensOf, withoutLimit } from '../tokens.ts';
-import { type Catalogue, type DuckdbConnection, readCatalogue } from './catalogue.ts';
+import { type Catalogue, type DuckdbConnection, own, readCatalogue } from './catalogue.ts';
 import { noteCommand, temporaryMade, unquoted } from './command.ts';
 import { pivotAsSelect, telling, viewQuery } from './not-selects.ts';
 import { setsSession } from './reviewed.ts';
@@ -186,10 +186,10 @@ class DuckdbJudge implements Judge {
 }
 
 const hiddenSql = `
-select count(*) from (
+select ${own}.count(*) from (
   select macro_definition as text from duckdb_functions() where not internal
   union all select sql from duckdb_views() where not internal) as code
-where regexp_matches(text, '${[...setsSession].join('|')}')`;
+where ${own}.regexp_matches(text, '${[...setsSession].join('|')}')`;
 
 /** Whether a macro or a view calls what sets the session. */
 async function hidesSetting(connection: DuckdbConnection): Promise<boolean> {
@@ -198,7 +198,9 @@ async function hidesSetting(connection: DuckdbConnection): Promise<boolean> {
 }
 
 async function serialise(connection: DuckdbConnection, sql: string): Promise<Parsed> {
-  const answer = await connection.runAndReadAll('select json_serialize_sql($1::varchar)', [sql]);
+  const answer = await connection.runAndReadAll(`select ${own}.json_serialize_sql($1::varchar)`, [
+    sql,
+  ]);
   const found = JSON.parse(String(answer.getRows()[0]?.[0])) as {
     readonly error: boolean;
     readonly error_type?: string;

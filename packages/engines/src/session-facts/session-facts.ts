@@ -21,7 +21,7 @@ export type SessionMode = 'pin' | 'refuse' | 'none';
 /** What the calls of a dataset are known to rely on before the first of them is made: `writes` is what the last write left. */
 export type KnownReliance = 'none' | 'writes' | 'all';
 
-/** Tells what statements do to their connection. Both functions are asked for each call: they must be quick, and not throw. */
+/** Tells what statements do to their connection. Its functions are asked for each call: they must be quick, and not throw. */
 export interface SessionFacts {
   sessionUse(sql: string): SessionUse;
   /** Whether it asks for what the connection's last write left: `last_insert_rowid()`, `changes()`, `lastval()`. */
@@ -31,6 +31,9 @@ export interface SessionFacts {
    * is nothing, or nothing can be told. Asked for comparisons only, which wait for it; must not reject. Default: nothing is told.
    */
   lastingEffect?(sql: string): Promise<string | undefined>;
+  /** Whether a statement may leave something on its connection, as far as is known now: true as well while that is being learned. Asked
+   * behind a pooler that gives each transaction another connection, where it is taken away. Default: by `sessionUse`. */
+  mayLeave?(sql: string): boolean;
   /** What a statement whose use is `pending` turns out to be; `pending` where it could not be learned. Must not reject. Default: it is never
    * learned. */
   learnedUse?(sql: string): Promise<SessionUse>;
@@ -101,7 +104,8 @@ function useOf(engine: Engine, tokens: readonly SqlToken[], called: readonly Cal
   switch (engine) {
     case 'sqlite':
       // Its flags are changed while EXPLAIN prepares them.
-      return isWord(tokens[0], 'explain') && tokens.some((token) => isWord(token, 'pragma'))
+      return asksDataVersion(tokens) ||
+        (isWord(tokens[0], 'explain') && tokens.some((token) => isWord(token, 'pragma')))
         ? 'sets'
         : 'none';
     case 'duckdb':
@@ -111,6 +115,16 @@ function useOf(engine: Engine, tokens: readonly SqlToken[], called: readonly Cal
     case 'postgresql':
       return postgresUse(tokens, called);
   }
+}
+
+/** SQLite counts what others have committed since this connection was opened. Asked on another, the number says nothing: it would change by
+ * own writes, and stay the same by others'. */
+function asksDataVersion(tokens: readonly SqlToken[]): boolean {
+  const isPragma = isWord(tokens[0], 'pragma');
+  return tokens.some(
+    ({ type, text }) =>
+      type !== 'sign' && (isPragma ? /^data_version$/i : /^pragma_data_version$/i).test(text),
+  );
 }
 
 const temporarySchemas = /^(?:temp|pg_temp(?:_\d+)?|sqlite_temp_(?:master|schema))$/i;

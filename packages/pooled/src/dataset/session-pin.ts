@@ -84,6 +84,11 @@ export class SessionPin {
     });
   }
 
+  /** Whether it has its connection at this moment. */
+  get isHeld(): boolean {
+    return this.#lease?.held === true || this.#coming !== undefined;
+  }
+
   /** Whether a lease is of the one connection. */
   owns(lease: Lease<PooledSession>): boolean {
     return this.#lease?.held === true && lease.held && lease.resource === this.#lease.resource;

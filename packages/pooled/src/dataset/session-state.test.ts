@@ -17,9 +17,15 @@ interface Given {
   readonly mode?: SessionMode;
   readonly known?: KnownReliance;
   readonly ownWriters?: boolean;
+  readonly isSingle?: boolean;
 }
 
-function stateOf({ mode = 'pin', known = 'none', ownWriters = false }: Given = {}) {
+function stateOf({
+  mode = 'pin',
+  known = 'none',
+  ownWriters = false,
+  isSingle = false,
+}: Given = {}) {
   const readers = new ScriptedPool();
   const writers = ownWriters ? new ScriptedPool(readers.clock) : readers;
   const pools = { readers: readers.pool, writers: writers.pool };
@@ -28,6 +34,7 @@ function stateOf({ mode = 'pin', known = 'none', ownWriters = false }: Given = {
       facts: sessionFactsByWords('postgresql'),
       mode: () => mode,
       known: () => known,
+      isSingle,
       pin: (last) => writers.pin(last),
     },
     pools,
@@ -61,6 +68,15 @@ describe('the session state of a dataset', () => {
     const other = stateOf({ ownWriters: true });
     other.state.entered(asksLastWrite);
     expect(other.state.poolFor(true)).toBe(other.pools.writers);
+  });
+
+  test('takes every call to the one connection that there is, where the last write is asked for', () => {
+    for (const ownWriters of [false, true]) {
+      const { state } = stateOf({ ownWriters, isSingle: true });
+      state.entered(asksLastWrite);
+      expect(state.takesAll).toBe(true);
+      expect(stateOf({ ownWriters, isSingle: true, known: 'writes' }).state.takesAll).toBe(true);
+    }
   });
 
   test('refuses what would leave something where that is asked, and names where', () => {

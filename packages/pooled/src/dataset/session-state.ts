@@ -25,6 +25,8 @@ export interface SessionParts {
   readonly mode: () => SessionMode;
   /** What the dataset's calls are known to rely on. */
   readonly known: () => KnownReliance;
+  /** Whether the dataset can't have a second connection beside one that is kept. */
+  readonly isSingle: boolean;
   /** @param last the connection last written on. */
   readonly pin: (last: () => PooledSession | undefined) => SessionPin;
 }
@@ -94,8 +96,8 @@ export class SessionState {
     if (job.session === 'keeps') {
       this.#refuse(job, mode);
       this.#pin.keep('all');
-    } else if (this.#isOnePool()) {
-      this.#pin.keep('writes');
+    } else {
+      this.#keepLastWrites();
     }
     return job;
   }
@@ -127,9 +129,12 @@ export class SessionState {
     return lend(this.poolFor(true), limit, takenFor);
   }
 
-  /** Takes a connection of which nothing is kept, whatever is pinned. */
-  lendUnkept(limit: CallLimit, takenFor: string): Promise<Lease<PooledSession>> {
-    return lend(this.#pools.readers, limit, takenFor);
+  /** Takes a connection of which nothing is kept, whatever is pinned.
+   *
+   * Rejects with a {@link PoolExhaustedError} at once where there can be none. */
+  async lendUnkept(limit: CallLimit, takenFor: string): Promise<Lease<PooledSession>> {
+    if (this.#parts.isSingle && this.#pin.isHeld) throw this.#pools.readers.keptError(takenFor);
+    return await lend(this.#pools.readers, limit, takenFor);
   }
 
   /** A write runs on this connection: who asks what the last write left is to be lent it. */
@@ -160,7 +165,15 @@ export class SessionState {
   #keepWhatIsKnown(): void {
     const scope = this.#parts.known();
     if (scope === 'none' || this.#parts.mode() !== 'pin') return;
-    if (scope === 'all' || this.#isOnePool()) this.#pin.keep(scope);
+    if (scope === 'all') this.#pin.keep('all');
+    else this.#keepLastWrites();
+  }
+
+  /** What the last write left is to be there for who asks for it. Where there is one connection in all, every call takes it: a read would
+   * wait for another in vain. */
+  #keepLastWrites(): void {
+    if (this.#parts.isSingle) this.#pin.keep('all');
+    else if (this.#isOnePool()) this.#pin.keep('writes');
   }
 
   /** Where writes have a connection of their own, the last one's is found by that. */

@@ -72,7 +72,7 @@ export class DuckdbDriver implements EngineDriver {
       },
       usable: (session) => session.usable && session.transactionState === 'none',
       // The file is locked by this process, so that no other can have removed or broken it.
-      validate: async (session) => session.usable,
+      validate: async (session) => session.connected,
       mayPass: (error) =>
         !(error instanceof DatasetNotFoundError) && classifyError('duckdb', error) === 'connection',
     };

@@ -3,15 +3,20 @@ import type { StorageErrorFields } from '@changeover/engines/api';
 import type { PoolStats } from './pool-stats.ts';
 import { showPoolStats } from './pool-stats.ts';
 
-/** `maxPending` callers wait already. Thrown at once; nothing was run, so the call may be repeated later. */
+/** `maxPending` callers wait already, so the call may be repeated later; or the only connection is kept for good, which no repeating
+ * changes (`retryable` is false). Thrown at once; nothing was run. */
 export class PoolExhaustedError extends ConnectionError {
   override readonly name = 'PoolExhaustedError';
   readonly pool: PoolStats;
 
-  constructor(pool: PoolStats, fields: StorageErrorFields = {}) {
+  /** @param isKept the only connection is kept for what statements left on it, and the call needs another. */
+  constructor(pool: PoolStats, fields: StorageErrorFields = {}, isKept = false) {
     super(
-      `No more callers may wait for a connection (${showPoolStats(pool)}). Call again later, or raise max or maxPending.`,
-      { ...fields, retryable: true },
+      isKept
+        ? 'session() takes a connection of its own, and the only one that there may be is kept for what statements left on it ' +
+            `(${showPoolStats(pool)}). Make budgets and the pool's max at least 2, or run those statements in a session() too.`
+        : `No more callers may wait for a connection (${showPoolStats(pool)}). Call again later, or raise max or maxPending.`,
+      { ...fields, retryable: !isKept },
       'POOL_EXHAUSTED',
     );
     this.pool = pool;
@@ -23,11 +28,21 @@ export class AcquireTimeoutError extends ConnectionError {
   override readonly name = 'AcquireTimeoutError';
   readonly pool: PoolStats;
 
-  constructor(waitedMs: number, pool: PoolStats, fields: StorageErrorFields = {}) {
+  /** @param usedUp the budget of all pools of the engine, where it is that which has no connection left. */
+  constructor(
+    waitedMs: number,
+    pool: PoolStats,
+    fields: StorageErrorFields = {},
+    usedUp?: { readonly total: number },
+  ) {
+    const budget =
+      usedUp === undefined
+        ? ''
+        : `; all ${usedUp.total} of the budget that all datasets of the engine share are in use`;
     const reason =
       fields.cause === undefined ? '' : ` Opening one failed: ${messageOf(fields.cause)}.`;
     super(
-      `No connection within ${Math.round(waitedMs)} ms (${showPoolStats(pool)}).${reason}`,
+      `No connection within ${Math.round(waitedMs)} ms (${showPoolStats(pool)}${budget}).${reason}`,
       { ...fields, retryable: true },
       'ACQUIRE_TIMEOUT',
     );

@@ -1,17 +1,24 @@
 import { AbortedError } from '@changeover/engines/api';
 import type { StorageErrorFields } from '@changeover/engines/api';
 import { AcquireTimeoutError, PoolClosedError, PoolExhaustedError } from './pool-errors.ts';
+import type { Budget } from '../budget.ts';
+import type { PoolParts } from './pool-parts.ts';
 import type { PoolStats } from './pool-stats.ts';
 
 /** The errors of one pool's callers, with where they happened and the pool's figures. */
 export class PoolRefusals {
   readonly #pool: string;
   readonly #fields: StorageErrorFields;
+  readonly #budget: Budget;
   readonly #stats: () => PoolStats;
 
-  constructor(pool: string, fields: StorageErrorFields, stats: () => PoolStats) {
-    this.#pool = pool;
+  constructor(
+    { name, fields, budget }: Pick<PoolParts<object>, 'name' | 'fields' | 'budget'>,
+    stats: () => PoolStats,
+  ) {
+    this.#pool = name;
     this.#fields = fields;
+    this.#budget = budget;
     this.#stats = stats;
   }
 
@@ -21,10 +28,17 @@ export class PoolRefusals {
 
   /** @param cause why the last attempt to open a connection failed, if it did. */
   timedOut(waitedMs: number, operation: string, cause: unknown): AcquireTimeoutError {
-    return new AcquireTimeoutError(waitedMs, this.#stats(), {
-      ...this.#fieldsOf(operation),
-      cause,
-    });
+    const stats = this.#stats();
+    const { open, opening, closing, max } = stats;
+    const { used, total } = this.#budget;
+    const fields = { ...this.#fieldsOf(operation), cause };
+    const isUsedUp = used >= total && open + opening + closing < max;
+    return new AcquireTimeoutError(waitedMs, stats, fields, isUsedUp ? { total } : undefined);
+  }
+
+  /** The one connection that there may be is kept. */
+  kept(operation: string): PoolExhaustedError {
+    return new PoolExhaustedError(this.#stats(), this.#fieldsOf(operation), true);
   }
 
   closed(operation?: string): PoolClosedError {

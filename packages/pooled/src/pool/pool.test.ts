@@ -882,6 +882,21 @@ describe('a budget shared by pools', () => {
     expect(second.source.opened).toHaveLength(1);
   });
 
+  test('who waits in vain for a connection that others have is told that it is the budget', async () => {
+    const clock = new ManualClock();
+    const budget = new Budget(2, clock);
+    const [first, second] = [1, 2].map(
+      () => setUp({ max: 2, acquireTimeoutMs: 1_000 }, { budget, clock }).pool,
+    ) as [Pool<Connection>, Pool<Connection>];
+    const leases = [await first.acquire(), await first.acquire()];
+    const others = watch(second.acquire());
+    const own = watch(first.acquire());
+    await clock.advance(1_000);
+    expect((others.error as Error).message).toMatch(/of at most 2; .* all 2 of the budget/);
+    expect((own.error as Error).message).not.toContain('budget');
+    for (const lease of leases) lease.release();
+  });
+
   test('who calls again at once keeps its connection for a slice of time, then others have it', async () => {
     const clock = new ManualClock();
     const budget = new Budget(1, clock);

@@ -7,6 +7,7 @@ import { Lease, type LeaseTerms, type Lender } from './lease.ts';
 import { PoolAlarm } from './pool-alarm.ts';
 import type { EvictionReason } from './pool-observer.ts';
 import type { AcquireOptions, PoolParts } from './pool-parts.ts';
+import type { PoolExhaustedError } from './pool-errors.ts';
 import { PoolRefusals } from './pool-refusals.ts';
 import type { PoolStats } from './pool-stats.ts';
 import { SharedLeases } from './shared-leases.ts';
@@ -44,7 +45,7 @@ export class Pool<Resource extends object> implements Lender<Resource>, Connecti
     this.#alarm = new PoolAlarm(clock, () => {
       this.#sweep();
     });
-    this.#refusals = new PoolRefusals(parts.name, parts.fields, () => this.stats());
+    this.#refusals = new PoolRefusals(parts, () => this.stats());
     this.#drain = new DrainWatch(clock);
     this.#shared =
       source.sharing &&
@@ -55,6 +56,11 @@ export class Pool<Resource extends object> implements Lender<Resource>, Connecti
         clock,
         isFit: (connection) => this.#supply.unfitness(connection) === undefined,
       });
+  }
+
+  /** What a caller is told who needs a connection beside one that is kept for good, where there can be no other. */
+  keptError(takenFor: string): PoolExhaustedError {
+    return this.#refusals.kept(takenFor);
   }
 
   /**

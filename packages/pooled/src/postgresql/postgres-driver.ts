@@ -1,5 +1,5 @@
 import { ConnectionError, DatasetNotFoundError } from '@changeover/engines/api';
-import { connectPostgres, type PostgresSession } from '@changeover/engines';
+import { connectPostgres, keepsSession, type PostgresSession } from '@changeover/engines';
 import { buildDataset } from '../engine-parts.ts';
 import type { EngineDriver, EngineSetting } from '../engine-parts.ts';
 import type { PooledDataset } from '../dataset/pooled-dataset.ts';
@@ -89,6 +89,13 @@ export class PostgresDriver implements EngineDriver {
     return undefined;
   }
 
+  /** A connection may come over from another dataset: it says which it serves. */
+  #mayLeave(dataset: string | undefined, sql: string): boolean {
+    if (dataset === undefined) return false;
+    const facts = this.setting.factsOf(dataset);
+    return facts.mayLeave?.(sql) ?? keepsSession(facts.sessionUse(sql));
+  }
+
   #source(dataset: string): ResourceSource<PooledSession> {
     const {
       location: { databaseUrl },
@@ -102,6 +109,7 @@ export class PostgresDriver implements EngineDriver {
         signal,
         connectTimeoutMs: pool.connectTimeoutMs,
         needsPrimary: true,
+        mayLeave: (at, sql) => this.#mayLeave(at, sql),
         ...(dataset === '' ? {} : { dataset }),
         ...(statementTimeoutMs === 0 ? {} : { statementTimeoutMs }),
       }),

@@ -79,7 +79,7 @@ function* traitsOf(engine: Engine, table: string): Program<TableTraits> {
     case 'duckdb': {
       const defaults = yield* texts(
         `SELECT column_default FROM duckdb_columns()
-        WHERE lower(table_name) = lower(?) AND schema_name = current_schema() AND database_name = current_database()
+        WHERE system.main.lower(table_name) = system.main.lower(?) AND schema_name = current_schema() AND database_name = current_database()
           AND column_default IS NOT NULL`,
         table,
       );
@@ -146,7 +146,7 @@ export function* filledByDatabase(
 const filledColumns: Readonly<Record<Engine, string>> = {
   postgresql: `SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(quote_ident($1::text)) AND attnum > 0 AND NOT attisdropped
     AND (attgenerated <> '' OR attidentity <> '' OR (attnotnull AND atthasdef))`,
-  duckdb: `SELECT column_name FROM duckdb_columns() WHERE lower(table_name) = lower(?) AND schema_name = current_schema()
+  duckdb: `SELECT column_name FROM duckdb_columns() WHERE system.main.lower(table_name) = system.main.lower(?) AND schema_name = current_schema()
     AND database_name = current_database() AND NOT is_nullable AND column_default IS NOT NULL`,
   sqlite: `SELECT name FROM pragma_table_xinfo(?) WHERE hidden IN (2, 3) OR ("notnull" AND dflt_value IS NOT NULL)
     OR (pk = 1 AND upper(type) = 'INTEGER')`,

@@ -57,7 +57,8 @@ export class RoutedSession implements PooledSession {
   #pinned = false;
   /** Whether a statement has left something on it. */
   #marked = false;
-  #lastWriteInChild = false;
+  /** Where the last write ran, whose traces are there. */
+  #lastWrite: 'thread' | 'child' | undefined;
   /** Of what waits here, beside those of the thread. */
   #fences = 0;
   readonly #inThread = new Set<Job>();
@@ -104,7 +105,7 @@ export class RoutedSession implements PooledSession {
   run(job: Job): Promise<unknown> {
     const number = (this.#numbers += 1);
     if (keepsState(job)) this.#marked = true;
-    if (this.#pinned || this.#inTransaction(job)) return this.#runInTransaction(job);
+    if (this.#runsPinned(job) || this.#inTransaction(job)) return this.#runInTransaction(job);
     const route = this.#routeOf(job);
     if (route === 'child' || this.#draining) return this.#enqueue(number, job);
     return this.#onThread(job, route).catch((error: unknown) => {
@@ -166,9 +167,14 @@ export class RoutedSession implements PooledSession {
     );
   }
 
+  /** Once it is pinned all runs in the child, but for who asks what a write before that left in the thread. */
+  #runsPinned(job: Job): boolean {
+    return this.#pinned && !(asksLastWrite(job) && this.#lastWrite === 'thread');
+  }
+
   #routeOf(job: Job): Route {
     // What a write left is on the connection that it ran on.
-    return job.kind === 'operation' && job.session === 'last write' && this.#lastWriteInChild
+    return asksLastWrite(job) && this.#lastWrite === 'child'
       ? 'child'
       : this.#parts.routes.routeOf(job);
   }
@@ -176,7 +182,7 @@ export class RoutedSession implements PooledSession {
   async #onThread(job: Job, route: 'thread' | 'guarded'): Promise<unknown> {
     const { thread, routes } = this.#parts;
     this.#inThread.add(job);
-    if (job.kind === 'operation' && isWriting(job)) this.#lastWriteInChild = false;
+    if (job.kind === 'operation' && isWriting(job)) this.#lastWrite = 'thread';
     try {
       return await (route === 'thread' ? thread.run(job) : thread.runGuarded(job));
     } catch (error) {
@@ -316,7 +322,7 @@ export class RoutedSession implements PooledSession {
 
   async #ask(child: HostingChild, job: Job): Promise<unknown> {
     const session = await this.#connectionIn(child);
-    if (job.kind === 'operation' && isWriting(job)) this.#lastWriteInChild = true;
+    if (job.kind === 'operation' && isWriting(job)) this.#lastWrite = 'child';
     return await session.run(job);
   }
 
@@ -347,4 +353,8 @@ export class RoutedSession implements PooledSession {
       { engine: 'sqlite', dataset: this.#parts.dataset, retryable: true },
     );
   }
+}
+
+function asksLastWrite(job: Job): boolean {
+  return job.kind === 'operation' && job.session === 'last write';
 }

@@ -155,6 +155,7 @@ export function datasetOver(
       facts: sessionFactsByWords('postgresql'),
       mode: () => 'pin',
       known: () => 'none',
+      isSingle: false,
       pin: (last) => scripted.pin(last),
     },
     breaker: new PoolBreaker(clock),
