@@ -1,17 +1,17 @@
-import knex from 'knex';
 import { BridgedConnection } from './bridged-connection.ts';
 import type { BridgedLife } from './bridged-life.ts';
+import { bridgedRunnerClass } from './bridged-runner.ts';
 import type {
   KnexBuilder,
   KnexClientClass,
   KnexQuery,
   KnexRunner,
+  KnexRunnerClass,
   KnexTransaction,
   RawConnection,
   RowSink,
   TransactionContainer,
 } from './knex-client.ts';
-import { NotRunError } from './not-run.ts';
 
 /**
  * A class of clients whose connections are the bridge's: all that it builds and compiles is the legacy client's.
@@ -49,6 +49,8 @@ export function bridgedClientClass(life: BridgedLife): KnexClientClass {
     asked.set(connection, bridged);
     return connection;
   }
+
+  let Runner: KnexRunnerClass | undefined;
 
   class BridgedClient extends Base {
     override acquireConnection(): Promise<RawConnection> {
@@ -109,20 +111,11 @@ export function bridgedClientClass(life: BridgedLife): KnexClientClass {
     }
 
     override runner(builder: KnexBuilder): KnexRunner {
-      const runner = super.runner(builder);
-      const { query: run, ensureConnection: ensure } = runner;
-      runner.ensureConnection = (...how) => asKnex(() => ensure.apply(runner, how));
-      const failed = (error: unknown): never => {
-        throw error instanceof NotRunError ? withBuilder(error.cause, builder) : error;
-      };
-      const issue = (query: KnexQuery): Promise<unknown> => {
-        const bridged =
-          query.timeout && runner.connection !== undefined && bridgedOf(runner.connection);
-        if (!bridged) return run.call(runner, query);
-        return bridged.acquireFor(query).then(() => run.call(runner, query));
-      };
-      runner.query = (query) => issue(query).then(undefined, failed);
-      return runner;
+      Runner ??= bridgedRunnerClass(super.runner(builder).constructor as KnexRunnerClass, {
+        asKnex,
+        bridgedOf,
+      });
+      return new Runner(this, builder);
     }
 
     override cancelQuery(connection: RawConnection): Promise<unknown> {
@@ -159,9 +152,4 @@ export function bridgedClientClass(life: BridgedLife): KnexClientClass {
 /** What a client tells of the legs. Knex assigns these to the clients that it makes, which changes nothing. */
 function seen(get: () => unknown): PropertyDescriptor {
   return { configurable: true, get, set: () => undefined };
-}
-
-/** As Knex does where it acquires a connection: a time-out tells the statement that waited. */
-function withBuilder(error: Error, { sql, bindings }: KnexBuilder): Error {
-  return error instanceof knex.KnexTimeoutError ? Object.assign(error, { sql, bindings }) : error;
 }

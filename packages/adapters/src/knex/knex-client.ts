@@ -76,7 +76,11 @@ export interface KnexRunner {
   query(query: KnexQuery): Promise<unknown>;
   /** Asks the client for a connection before it returns, where it was given none. */
   ensureConnection(...how: unknown[]): Promise<unknown>;
+  readonly builder: KnexBuilder;
 }
+
+/** A class of runners. */
+export type KnexRunnerClass = new (client: KnexClient, builder: KnexBuilder) => KnexRunner;
 
 /** A transaction of Knex's. */
 export interface KnexTransaction {
