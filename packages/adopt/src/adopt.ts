@@ -135,8 +135,8 @@ function whyNothing({ file, pathOf }: OpenProject): string[] {
   const from = [...new Set(files)].map(pathOf);
   const others = otherHandlesIn(file);
   return [
-    'Nothing was found that a bridge stands in for: a handle of better-sqlite3, pg, Kysely or Knex, the one instance of a class, an ' +
-      'exported object with methods, exported functions.',
+    'Nothing was found that a bridge stands in for: a handle of better-sqlite3, pg, Kysely, Knex or DuckDB, the one instance of a ' +
+      'class, an exported object with methods, exported functions.',
     ...(from.length === 0
       ? []
       : [`It exports what others make. Adopt the one that makes it: ${from.join(', ')}.`]),

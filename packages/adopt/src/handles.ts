@@ -5,10 +5,11 @@ import {
   type SourceFile,
   SyntaxKind,
 } from 'ts-morph';
+import { duckdbConnectionsIn } from './duckdb-handles.ts';
 import { importedAs, importsOf } from './imported.ts';
 
 /** A library whose handle an adapter of Changeover stands in for. */
-export type HandleKind = 'better-sqlite3' | 'pg.Client' | 'pg.Pool' | 'kysely' | 'knex';
+export type HandleKind = 'better-sqlite3' | 'pg.Client' | 'pg.Pool' | 'kysely' | 'knex' | 'duckdb';
 
 /** An expression that makes a handle: `new Database(file)`. */
 export interface Handle {
@@ -39,13 +40,12 @@ const others: ReadonlySet<string> = new Set([
   'sequelize',
   'typeorm',
   'node:sqlite',
-  '@duckdb/node-api',
   'duckdb',
 ]);
 
-/** Every place in a file that makes a handle, in the order of the text. */
+/** Every place in a file that makes a handle: of each kind in the order of the text. */
 export function handlesIn(file: SourceFile): Handle[] {
-  return creationsIn(file).flatMap(({ creation, module, name }): Handle[] => {
+  const made = creationsIn(file).flatMap(({ creation, module, name }): Handle[] => {
     const isNew = Node.isNewExpression(creation);
     if (module === 'better-sqlite3' && (name === 'default' || name === '*'))
       return [{ kind: 'better-sqlite3', creation }];
@@ -55,6 +55,11 @@ export function handlesIn(file: SourceFile): Handle[] {
     if (isBridgeableKnex({ creation, module, name })) return [{ kind: 'knex', creation }];
     return [];
   });
+  const connections = duckdbConnectionsIn(file).map((creation): Handle => ({
+    kind: 'duckdb',
+    creation,
+  }));
+  return [...made, ...connections];
 }
 
 /** Places that make a handle which no adapter stands in for. */

@@ -2,6 +2,7 @@ import { Node, SyntaxKind } from 'ts-morph';
 import type { Edit } from './edits.ts';
 import type { Handle, HandleKind } from './handles.ts';
 import type { TextStyle } from './text-style.ts';
+import { wrapDuckdb } from './wrap-duckdb.ts';
 
 /** What a wrapped handle needs. */
 export interface WrappedHandle {
@@ -12,7 +13,7 @@ export interface WrappedHandle {
 }
 
 const adapters: Readonly<
-  Record<Exclude<HandleKind, 'kysely'>, readonly [module: string, name: string]>
+  Record<Exclude<HandleKind, 'kysely' | 'duckdb'>, readonly [module: string, name: string]>
 > = {
   'better-sqlite3': ['changeover/better-sqlite3', 'bridgeDatabase'],
   'pg.Client': ['changeover/pg', 'bridgeClient'],
@@ -28,6 +29,10 @@ export function wrapHandle(
 ): WrappedHandle {
   const { quote: q } = style;
   if (kind === 'kysely') return wrapDialect({ kind, creation }, name, style);
+  if (kind === 'duckdb') {
+    const { edit, todos } = wrapDuckdb(creation, name, style);
+    return { module: 'changeover/duckdb', imported: 'bridgeConnection', edits: [edit], todos };
+  }
   const [module, imported] = adapters[kind];
   const memory =
     (kind === 'better-sqlite3' && isInMemory(creation)) ||
@@ -53,7 +58,7 @@ function optionsOf(kind: HandleKind, creation: Handle['creation']): string {
   const text = options?.getText() ?? '';
   if (kind !== 'better-sqlite3' || !/\b(?:verbose|nativeBinding)\b/.test(text)) return '';
   const made = `${Node.isNewExpression(creation) ? 'new ' : ''}${creation.getExpression().getText()}`;
-  return `, open: (file) => ${made}(file, ${text})`;
+  return `, pooled: (file) => ${made}(file, ${text})`;
 }
 
 function isInMemory(creation: Node): boolean {

@@ -42,6 +42,24 @@ function bridged(
 /** Statements that wait for each other on the server, so that only a pool that has both out at once ends. */
 const waitFor = (lock: number): string => `select pg_advisory_xact_lock(${String(lock)})`;
 
+test('a lost connection of those that ask the catalogue does not end the program', async () => {
+  const name = 'adapter_pg_pool_lost';
+  const { pool } = bridged('legacy', { application_name: name });
+  pool.on('error', () => undefined);
+  const sql = 'from pg_stat_activity where application_name = $1';
+  const connected = async (): Promise<unknown> =>
+    (await clients.admin().query<{ n: number }>(`select count(*)::int as n ${sql}`, [name])).rows;
+  // The caller's own, and the one that asks.
+  for (let round = 0; round < 1_000; round += 1) {
+    await pool.query('select 1');
+    if (JSON.stringify(await connected()) === '[{"n":2}]') break;
+  }
+  expect(await connected()).toEqual([{ n: 2 }]);
+  await clients.admin().query(`select pg_terminate_backend(pid) ${sql}`, [name]);
+  await once(pool, 'error');
+  expect((await pool.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+});
+
 describe.each(stages)('a pool at %s', (stage) => {
   test('gives the same client again, whose second release is refused', async () => {
     const { pool } = bridged(stage, { max: 1 });

@@ -1,9 +1,11 @@
-import { standsFor, WiringError } from '@changeover/bridge';
+import { WiringError } from '@changeover/bridge';
 import knex, { type Knex } from 'knex';
 import { type BridgeKnexOptions, parseOptions } from './bridge-knex-options.ts';
 import { bridgedClientClass } from './bridged-client.ts';
 import { BridgedQueries } from './bridged-queries.ts';
+import { BridgedLife } from './bridged-life.ts';
 import type { KnexClient, KnexClientClass } from './knex-client.ts';
+import { sharedSettings } from './shared-settings.ts';
 
 /**
  * Puts a bridge in the place of a Knex instance: one line changes, the query builder, its types and its call sites stay.
@@ -17,7 +19,7 @@ import type { KnexClient, KnexClientClass } from './knex-client.ts';
  * one more of the same configuration with a pool of `max`, or what `pooled` makes. A transaction is one connection of one leg;
  * of an instance with one connection, no other write of its key comes between. `bridgeOf(result)` gives what stands behind it.
  *
- * `destroy()` ends both instances and the bridge; the counts are stored.
+ * `destroy()` ends both instances and the bridge; the counts are stored. `initialize()` makes them anew.
  *
  * @throws {WiringError} for what is no Knex instance, or one of an engine without a classifier. {InvalidOptionError} for options that
  * can't be used.
@@ -35,9 +37,16 @@ export function bridgeKnex<T extends Knex>(instance: T, options: BridgeKnexOptio
       `The legs of "${options.name}" are of two engines: ${legacy.dialect} and ${client.dialect}.`,
     );
   };
-  const queries = new BridgedQueries(legacy, pooled, parsed);
-  const bridged = newKnex(instance, bridgedClientClass(legacy, queries));
-  return standsFor(bridged, queries.api);
+  const { connectionConfigProvider: provide } = legacy;
+  if (provide !== undefined) legacy.connectionConfigProvider = sharedSettings(provide);
+  const life = new BridgedLife({
+    legacy,
+    make: () => new BridgedQueries(legacy, pooled, parsed),
+    refusal:
+      parsed.classifier &&
+      `The Knex of "${options.name}" can't be initialized again, for its classifier was closed with it: make another one.`,
+  });
+  return life.standsBehind(newKnex(instance, bridgedClientClass(life)));
 }
 
 /** Clients of Knex's own whose connections tell too little of themselves, and those to use instead. */
@@ -92,7 +101,8 @@ function likeClient(legacy: KnexClient, { name, max }: BridgeKnexOptions): KnexC
   const own = max ?? (isFile ? undefined : 10);
   const pool = { ...config.pool, ...(own === undefined ? {} : { min: 0, max: own }) };
   const Client = legacy.constructor as KnexClientClass;
-  return new Client({ ...config, pool });
+  const connection = legacy.connectionConfigProvider ?? config.connection;
+  return new Client({ ...config, connection, pool });
 }
 
 function isInMemory(filename: unknown): boolean {

@@ -1,18 +1,17 @@
-import { WiringError } from '@changeover/bridge';
-import knex from 'knex';
 import { BridgedConnection } from './bridged-connection.ts';
-import type { BridgedQueries } from './bridged-queries.ts';
+import type { BridgedLife } from './bridged-life.ts';
+import { bridgedRunnerClass } from './bridged-runner.ts';
 import type {
   KnexBuilder,
-  KnexClient,
   KnexClientClass,
   KnexQuery,
   KnexRunner,
+  KnexRunnerClass,
+  KnexTransaction,
   RawConnection,
   RowSink,
   TransactionContainer,
 } from './knex-client.ts';
-import { NotRunError } from './not-run.ts';
 
 /**
  * A class of clients whose connections are the bridge's: all that it builds and compiles is the legacy client's.
@@ -20,31 +19,67 @@ import { NotRunError } from './not-run.ts';
  * One a bridged instance, for Knex makes further clients of a client's class (for transactions, for `withUserParams`) and these have
  * nothing but the class in common.
  */
-export function bridgedClientClass(legacy: KnexClient, queries: BridgedQueries): KnexClientClass {
+export function bridgedClientClass(life: BridgedLife): KnexClientClass {
+  const { legacy } = life;
   const Base = legacy.constructor as KnexClientClass;
   const beginners = new WeakMap<object, BridgedConnection>();
-  let ending: Promise<void> | undefined;
+  /** Connections of the driver that the program has asked for itself. */
+  const asked = new WeakMap<RawConnection, BridgedConnection>();
+
+  /** The bridge's, where a connection is not one that the program brought. */
+  function bridgedOf(connection: RawConnection): BridgedConnection | undefined {
+    return connection instanceof BridgedConnection ? connection : asked.get(connection);
+  }
+
+  /** Knex itself is asking for a connection, of which its first statement says the leg. */
+  let isForKnex = false;
+  function asKnex<R>(acquire: () => R): R {
+    isForKnex = true;
+    try {
+      return acquire();
+    } finally {
+      isForKnex = false;
+    }
+  }
+
+  /** For the program, which may use it past Knex, and for which others find one less in the pool. */
+  async function acquireDriverConnection(): Promise<RawConnection> {
+    const bridged = new BridgedConnection(life.queries);
+    const connection = await bridged.acquire();
+    asked.set(connection, bridged);
+    return connection;
+  }
+
+  let Runner: KnexRunnerClass | undefined;
 
   class BridgedClient extends Base {
     override acquireConnection(): Promise<RawConnection> {
-      return ending === undefined
-        ? Promise.resolve(new BridgedConnection(queries))
-        : Promise.reject(new Error('Unable to acquire a connection'));
+      const forKnex = isForKnex;
+      isForKnex = false;
+      if (life.isEnding) return Promise.reject(new Error('Unable to acquire a connection'));
+      return forKnex
+        ? Promise.resolve(new BridgedConnection(life.queries))
+        : acquireDriverConnection();
     }
 
     override releaseConnection(connection: RawConnection): Promise<void> {
-      return connection instanceof BridgedConnection
-        ? connection.release()
-        : super.releaseConnection(connection);
+      const bridged = bridgedOf(connection);
+      if (bridged === undefined) return super.releaseConnection(connection);
+      if (bridged !== connection) {
+        asked.delete(connection);
+        const { __knex__disposed: reason } = connection;
+        if (reason !== undefined) bridged.__knex__disposed = reason;
+      }
+      return bridged.release();
     }
 
     override _query(connection: RawConnection, query: KnexQuery): Promise<KnexQuery> {
+      const bridged = bridgedOf(connection);
       // A connection that the program brought, or nothing to run, which the dialect has words for.
-      if (!(connection instanceof BridgedConnection) || !query.sql)
-        return super._query(connection, query);
+      if (bridged === undefined || !query.sql) return super._query(connection, query);
       const ofKnex = this.transacting === true;
-      if (ofKnex) beginners.set(this, connection);
-      return connection.run(query, ofKnex);
+      if (ofKnex) beginners.set(this, bridged);
+      return bridged.run(query, ofKnex);
     }
 
     override _stream(
@@ -53,8 +88,9 @@ export function bridgedClientClass(legacy: KnexClient, queries: BridgedQueries):
       stream: RowSink,
       options: unknown,
     ): Promise<unknown> {
-      return connection instanceof BridgedConnection && query.sql
-        ? connection.stream(query, stream, options)
+      const bridged = bridgedOf(connection);
+      return bridged !== undefined && query.sql
+        ? bridged.stream(query, stream, options)
         : super._stream(connection, query, stream, options);
     }
 
@@ -62,40 +98,42 @@ export function bridgedClientClass(legacy: KnexClient, queries: BridgedQueries):
       container: TransactionContainer,
       config: unknown,
       outer: unknown,
-    ): unknown {
+    ): KnexTransaction {
       const inside: TransactionContainer = (transaction) => {
         const connection = beginners.get(transaction.client);
         const work = (): unknown => container(transaction);
         return connection === undefined ? work() : connection.inside(work);
       };
-      return super.transaction(inside, config, outer);
+      const transaction = super.transaction(inside, config, outer);
+      const acquire = transaction.acquireConnection;
+      transaction.acquireConnection = (...how) => asKnex(() => acquire.apply(transaction, how));
+      return transaction;
     }
 
     override runner(builder: KnexBuilder): KnexRunner {
-      const runner = super.runner(builder);
-      const run = runner.query;
-      const failed = (error: unknown): never => {
-        throw error instanceof NotRunError ? withBuilder(error.cause, builder) : error;
-      };
-      runner.query = (query) => run.call(runner, query).then(undefined, failed);
-      return runner;
+      Runner ??= bridgedRunnerClass(super.runner(builder).constructor as KnexRunnerClass, {
+        asKnex,
+        bridgedOf,
+      });
+      return new Runner(this, builder);
     }
 
     override cancelQuery(connection: RawConnection): Promise<unknown> {
-      return connection instanceof BridgedConnection
-        ? connection.cancel()
-        : super.cancelQuery(connection);
+      const bridged = bridgedOf(connection);
+      if (bridged === undefined) return super.cancelQuery(connection);
+      // By the client that the program sees, where it can: it may cancel in a way of the program's own.
+      return bridged.cancel((client, raw) =>
+        client === legacy ? super.cancelQuery(raw) : client.cancelQuery(raw),
+      );
     }
 
-    override initializePool(): void {
-      if (ending !== undefined)
-        throw new WiringError(
-          `The Knex of "${queries.bridge.name}" was destroyed with its legs: make another one.`,
-        );
+    override initializePool(poolConfig?: unknown): void {
+      // Knex calls it for each client that it makes too: the legs have their pools already.
+      life.revive(poolConfig);
     }
 
     override async destroy(callback?: (error?: unknown) => void): Promise<void> {
-      ending ??= queries.destroy();
+      const ending = life.destroy();
       if (typeof callback !== 'function') return ending;
       await ending.then(() => {
         callback();
@@ -104,8 +142,8 @@ export function bridgedClientClass(legacy: KnexClient, queries: BridgedQueries):
   }
 
   Object.defineProperties(BridgedClient.prototype, {
-    pool: seen(() => (ending === undefined ? legacy.pool : undefined)),
-    version: seen(() => queries.version ?? legacy.version),
+    pool: seen(() => (life.isOver ? undefined : legacy.pool)),
+    version: seen(() => life.queries.version ?? legacy.version),
     connectionSettings: seen(() => legacy.connectionSettings),
   });
   return BridgedClient;
@@ -114,9 +152,4 @@ export function bridgedClientClass(legacy: KnexClient, queries: BridgedQueries):
 /** What a client tells of the legs. Knex assigns these to the clients that it makes, which changes nothing. */
 function seen(get: () => unknown): PropertyDescriptor {
   return { configurable: true, get, set: () => undefined };
-}
-
-/** As Knex does where it acquires a connection: a time-out tells the statement that waited. */
-function withBuilder(error: Error, { sql, bindings }: KnexBuilder): Error {
-  return error instanceof knex.KnexTimeoutError ? Object.assign(error, { sql, bindings }) : error;
 }

@@ -3,8 +3,9 @@ import { heldAlready } from '../shared/held.ts';
 import { OpenTransaction } from '../shared/open-transaction.ts';
 import { controlOf } from '../shared/transaction-control.ts';
 import type { BridgedQueries } from './bridged-queries.ts';
-import type { KnexQuery, RawConnection, RowSink } from './knex-client.ts';
+import type { KnexClient, KnexQuery, RawConnection, RowSink } from './knex-client.ts';
 import {
+  type ConnectionCall,
   type KnexLease,
   type KnexLender,
   type StreamRequest,
@@ -17,6 +18,12 @@ import type { Holder, QueryCall } from './query-call.ts';
 type KnexTransaction = OpenTransaction<RawConnection, KnexLender>;
 
 const none: readonly unknown[] = Object.freeze([]);
+
+/** Of a connection that is taken before there is a statement. */
+const nothing: KnexQuery = Object.freeze({ sql: '' });
+
+/** Ends what runs on a connection of a client's. */
+export type Cancel = (client: KnexClient, connection: RawConnection) => Promise<unknown>;
 
 let made = 0;
 
@@ -37,6 +44,7 @@ export class BridgedConnection implements Holder {
 
   constructor(queries: BridgedQueries) {
     this.#queries = queries;
+    queries.connections += 1;
     made += 1;
     this.__knexUid = `__changeoverUid${String(made)}`;
   }
@@ -93,11 +101,40 @@ export class BridgedConnection implements Holder {
     }
   }
 
+  /** Takes a connection of the leg that the stage says now, before there is a statement. Gives the driver's own. */
+  async acquire(): Promise<RawConnection> {
+    const call = this.#queries.callOf(nothing, this);
+    const acquisition: ConnectionCall = {
+      key: call.key,
+      holder: this,
+      taken: () => {
+        call.takeHolder();
+      },
+    };
+    try {
+      return await this.#inTurn(call, this.#queries.api.connection(acquisition));
+    } catch (error) {
+      throw notRun(this.#queries, error, false);
+    }
+  }
+
+  /** Takes one of the legacy leg for a statement whose time counts from when it has its connection, as in Knex. Elsewhere it counts from
+   * when it is issued, for its connection is only known when it has its turn. */
+  async acquireFor(query: KnexQuery): Promise<void> {
+    const call = this.#queries.callOf(query, this);
+    if (this.lease !== undefined || this.#open(call) !== undefined) return;
+    try {
+      await this.#queries.lendWhereLegacyAnswers(this, call);
+    } catch (error) {
+      throw notRun(this.#queries, error, true);
+    }
+  }
+
   /** Asks the server to end what runs on it. What waits is not run any more. */
-  async cancel(): Promise<unknown> {
+  async cancel(cancel: Cancel): Promise<unknown> {
     this.#isCancelled = true;
     const lease = this.#transaction?.lease ?? this.lease;
-    if (lease !== undefined) return lease.driver.client.cancelQuery(lease.connection);
+    if (lease !== undefined) return cancel(lease.driver.client, lease.connection);
     this.#isDisposed = true;
     return undefined;
   }
@@ -109,6 +146,7 @@ export class BridgedConnection implements Holder {
 
   /** Knex is done with it. May be called again. Once what runs on it has ended, it goes back to its leg. */
   async release(): Promise<void> {
+    if (!this.#isReleased) this.#queries.connections -= 1;
     this.#isReleased = true;
     if (this.#running === 0) await this.#giveBack();
   }

@@ -1,4 +1,11 @@
-import { type Bridge, bridgeOf, createBridge, defined, withAbilities } from '@changeover/bridge';
+import {
+  type Bridge,
+  bridgeOf,
+  createBridge,
+  defined,
+  routes,
+  withAbilities,
+} from '@changeover/bridge';
 import { onlyKey } from '../shared/adapter-options.ts';
 import { type Held, heldAlready, hold } from '../shared/held.ts';
 import { KnownStatements } from '../shared/known-statements.ts';
@@ -16,6 +23,7 @@ import {
   type RawConnection,
 } from './knex-client.ts';
 import {
+  type ConnectionCall,
   type KnexLease,
   KnexLeg,
   type KnexLender,
@@ -27,13 +35,14 @@ import { type Holder, QueryCall } from './query-call.ts';
 /** What the connections of one bridged instance share: both legs, the bridge between them, what is known of statements. */
 export class BridgedQueries {
   readonly api: LegApi;
-  /** Taken from the bridge's object once: looking it up there costs as much as the call. */
-  readonly query: LegApi['query'];
   readonly bridge: Bridge;
   readonly known: KnownStatements;
   readonly left: LeftTransactions<RawConnection, KnexLender> = new LeftTransactions();
+  /** What Knex has for connections and has not given back. */
+  connections = 0;
   /** How long a statement waits for its turn and its connection, in ms. */
   readonly waitsMs: number;
+  #query: LegApi['query'] | undefined;
   readonly #engine: Engine;
   readonly #exclusive: boolean;
   readonly #watch: SessionWatch;
@@ -65,8 +74,13 @@ export class BridgedQueries {
       (sql) => classifier.learn(sql),
     );
     this.api = this.#makeBridge();
-    this.query = this.api.query;
     this.bridge = bridgeOf(this.api);
+  }
+
+  /** Taken from the bridge's object once: looking it up there costs as much as the call. Not before it is needed, which makes the legs. */
+  get query(): LegApi['query'] {
+    this.#query ??= this.api.query;
+    return this.#query;
   }
 
   /** What is known of a query, and its place. */
@@ -105,6 +119,12 @@ export class BridgedQueries {
     return heldAlready(lease);
   }
 
+  /** A connection of the legacy leg for a holder, where a statement would run on that now. */
+  async lendWhereLegacyAnswers(holder: Holder, call: QueryCall): Promise<void> {
+    if (routes[this.bridge.stageOf(call.key, 'query')].read.answers === 'legacy')
+      await this.#legs.legacy.open().lend(holder, call.key);
+  }
+
   /** What the server said of its version to the leg that asked it first. */
   get version(): string | undefined {
     return this.#legs.legacy.client?.version ?? this.#legs.pooled.client?.version;
@@ -119,11 +139,20 @@ export class BridgedQueries {
   /** Ends comparisons, and both instances. Rejects with the legacy one's error first. */
   async destroy(): Promise<void> {
     this.left.endAll();
-    await this.bridge.close();
-    await this.known.close();
-    const { legacy, pooled } = this.#legs;
-    const ended = await Promise.allSettled([legacy.open().destroy(), pooled.destroy()]);
+    const closed = this.bridge.close();
+    const { legacy } = this.#legs;
+    const legacyEnded =
+      // What was issued before, and has not reached the pool yet, is run.
+      this.connections === 0 ? legacy.open().destroy() : closed.then(() => legacy.open().destroy());
+    const ended = await Promise.allSettled([legacyEnded, this.#endPooled(closed)]);
     for (const outcome of ended) if (outcome.status === 'rejected') throw outcome.reason;
+  }
+
+  /** What is still being learned is asked of the pooled leg. */
+  async #endPooled(closed: Promise<void>): Promise<void> {
+    await closed;
+    await this.known.close();
+    await this.#legs.pooled.destroy();
   }
 
   async #holdsNoLock(connection: RawConnection): Promise<boolean> {
@@ -149,8 +178,9 @@ export class BridgedQueries {
           kind: 'write',
           comparison: 'none',
           exclusive: this.#exclusive,
-          key: ({ key }: TransactionCall) => key,
+          key: keyOfCall,
         }),
+        connection: defined({ kind: 'write', comparison: 'none', key: keyOfCall }),
       },
       undeclared: 'legacy',
       answers: 'promises',
@@ -158,6 +188,8 @@ export class BridgedQueries {
     });
   }
 }
+
+const keyOfCall = ({ key }: ConnectionCall): string => key;
 
 const queries = queryDefinition((answer) => {
   const rows = rowsIn(answer as KnexQuery);

@@ -10,6 +10,8 @@ export interface KnexQuery {
   readonly bindings?: readonly unknown[] | undefined;
   /** What the query builder made it of: `select`, `insert`, `raw`; undefined for what Knex writes itself. */
   readonly method?: string | undefined;
+  /** The time that its caller gave it, in ms. */
+  readonly timeout?: number | false | undefined;
   response?: unknown;
   context?: unknown;
 }
@@ -23,6 +25,7 @@ export interface RowSink {
 
 /** Configuration of a Knex instance, as far as it is looked at here. */
 export interface KnexConfig {
+  /** A function gives it anew each time it has expired. */
   readonly connection?: unknown;
   /** Of a driver, or one that was made elsewhere. */
   readonly connectionPool?: { readonly options?: { readonly max?: number } } | undefined;
@@ -38,6 +41,8 @@ export interface KnexClient {
   readonly pool: { readonly max?: number } | undefined;
   readonly connectionSettings: { readonly filename?: unknown } | undefined;
   readonly transacting?: boolean;
+  /** Gives what the driver connects by, where that is a function's to say. */
+  connectionConfigProvider?: (() => unknown) | undefined;
   version?: string | undefined;
   acquireConnection(): Promise<RawConnection>;
   releaseConnection(connection: RawConnection): Promise<void>;
@@ -49,7 +54,7 @@ export interface KnexClient {
     stream: RowSink,
     options: unknown,
   ): Promise<unknown>;
-  transaction(container: TransactionContainer, config: unknown, outer: unknown): unknown;
+  transaction(container: TransactionContainer, config: unknown, outer: unknown): KnexTransaction;
   runner(builder: KnexBuilder): KnexRunner;
   initializePool(config?: unknown): void;
   destroy(callback?: (error?: unknown) => void): Promise<void>;
@@ -66,7 +71,21 @@ export interface KnexBuilder {
 
 /** Runs what a builder was compiled to. */
 export interface KnexRunner {
+  /** What it runs on, once it has one. */
+  readonly connection: RawConnection | undefined;
   query(query: KnexQuery): Promise<unknown>;
+  /** Asks the client for a connection before it returns, where it was given none. */
+  ensureConnection(...how: unknown[]): Promise<unknown>;
+  readonly builder: KnexBuilder;
+}
+
+/** A class of runners. */
+export type KnexRunnerClass = new (client: KnexClient, builder: KnexBuilder) => KnexRunner;
+
+/** A transaction of Knex's. */
+export interface KnexTransaction {
+  /** Asks the client for a connection before it returns, where it was given none. */
+  acquireConnection(...how: unknown[]): Promise<unknown>;
 }
 
 /** A class of clients: one a dialect, or the program's own. */

@@ -14,13 +14,17 @@ export type KnexLease = Lease<RawConnection, KnexLender>;
 /** Of the adapter's own work: no program's key is empty. */
 const ownKey = '';
 
-/** How a transaction begins. */
-export interface TransactionCall {
+/** A connection that is taken for what follows. */
+export interface ConnectionCall {
   readonly key: string;
-  /** Whose connection it runs on. */
+  /** Who has it from then on. */
   readonly holder: Holder;
-  /** Throws where it is not to begin any more. */
+  /** Throws where it is not wanted any more. */
   taken(): void;
+}
+
+/** How a transaction begins. */
+export interface TransactionCall extends ConnectionCall {
   begin(lease: KnexLease): Promise<unknown>;
 }
 
@@ -44,18 +48,30 @@ export interface LegApi {
     request: StreamRequest,
   ): Promise<unknown>;
   transaction(call: TransactionCall, work: (lease: KnexLease) => Promise<void>): Promise<void>;
+  /** Answers the driver's own, which the holder has from then on. */
+  connection(call: ConnectionCall): Promise<RawConnection>;
 }
 
 /** A client's pool, and what runs on its connections. */
 export class KnexLender implements Lender<RawConnection> {
   readonly client: KnexClient;
+  #isEnding = false;
 
   constructor(client: KnexClient) {
     this.client = client;
   }
 
   acquireConnection(): Promise<RawConnection> {
-    return this.client.acquireConnection();
+    // A pool that is being destroyed would let it wait until it ran out of its time, and Knex would warn of that.
+    return this.#isEnding
+      ? Promise.reject(new Error('Unable to acquire a connection'))
+      : this.client.acquireConnection();
+  }
+
+  /** Ends the client's pool, beginning in this tick. */
+  destroy(): Promise<void> {
+    this.#isEnding = true;
+    return this.client.destroy();
   }
 
   releaseConnection(connection: RawConnection): Promise<void> {
@@ -74,7 +90,7 @@ export class KnexLeg implements LegApi {
   readonly #make: () => KnexClient;
   readonly #options: LegOptions;
   #made:
-    { readonly client: KnexClient; readonly leases: Leases<RawConnection, KnexLender> } | undefined;
+    { readonly lender: KnexLender; readonly leases: Leases<RawConnection, KnexLender> } | undefined;
 
   /** @param make called once, when the leg is first needed. */
   constructor(make: () => KnexClient, options: LegOptions) {
@@ -90,7 +106,7 @@ export class KnexLeg implements LegApi {
 
   /** Undefined before the leg is needed. */
   get client(): KnexClient | undefined {
-    return this.#made?.client;
+    return this.#made?.lender.client;
   }
 
   /** The error was one of having a connection: nothing was run. */
@@ -108,7 +124,7 @@ export class KnexLeg implements LegApi {
     let { lease } = holder;
     if (lease !== undefined) lease.note(call);
     else if (!leases.waitsForDriverAlone(call.key, call))
-      lease = await this.#lend(holder, call.key, call);
+      lease = await this.lend(holder, call.key, call);
     else {
       let acquired: RawConnection;
       try {
@@ -143,9 +159,22 @@ export class KnexLeg implements LegApi {
   ): Promise<void> {
     const { holder, key } = call;
     call.taken();
-    const lease = holder.lease ?? (await this.#lend(holder, key));
+    const lease = holder.lease ?? (await this.lend(holder, key));
     await call.begin(lease);
     await work(lease);
+  }
+
+  async connection({ holder, key, taken }: ConnectionCall): Promise<RawConnection> {
+    taken();
+    return (await this.lend(holder, key)).connection;
+  }
+
+  /** Lends a holder its connection, for a call that runs on it at first where there is one. */
+  async lend(holder: Holder, key: string, call?: QueryCall): Promise<KnexLease> {
+    const lease = await this.#leases().lend(key, call);
+    if (holder.isDisposed) await giveUp(lease);
+    holder.lease = lease;
+    return lease;
   }
 
   /** Runs work that is no caller's on a connection of the leg. */
@@ -161,37 +190,33 @@ export class KnexLeg implements LegApi {
     }
   }
 
+  /** Where no key has a connection of its own to give back, the pool's end begins in this tick, as Knex's does. */
   async destroy(): Promise<void> {
     if (this.#made === undefined) return;
-    await this.#made.leases.releaseKept();
-    await this.#made.client.destroy();
+    const { leases, lender } = this.#made;
+    if (this.#options.keeps) await leases.releaseKept();
+    await lender.destroy();
   }
 
   async #leaseFor(holder: Holder, call: QueryCall): Promise<KnexLease> {
-    if (holder.lease === undefined) return this.#lend(holder, call.key, call);
+    if (holder.lease === undefined) return this.lend(holder, call.key, call);
     holder.lease.note(call);
     return holder.lease;
-  }
-
-  async #lend(holder: Holder, key: string, call?: QueryCall): Promise<KnexLease> {
-    const lease = await this.#leases().lend(key, call);
-    if (holder.isDisposed) await giveUp(lease);
-    holder.lease = lease;
-    return lease;
   }
 
   #leases(): Leases<RawConnection, KnexLender> {
     if (this.#made === undefined) {
       const client = this.#make();
       const { session, keeps } = this.#options;
-      const leases = new Leases<RawConnection, KnexLender>(new KnexLender(client), {
+      const lender = new KnexLender(client);
+      const leases = new Leases<RawConnection, KnexLender>(lender, {
         session,
         // Where there is only one there is nothing to choose, and keeping it would leave none for anybody else.
         keeps: keeps && !hasOneConnection(client),
         // The pool itself makes its callers wait, no longer than Knex says.
         single: false,
       });
-      this.#made = { client, leases };
+      this.#made = { lender, leases };
     }
     return this.#made.leases;
   }

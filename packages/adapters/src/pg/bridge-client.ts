@@ -132,6 +132,7 @@ class BridgedClient<T extends pg.ClientBase> {
 
   #connect(callback: Callback | undefined): unknown {
     const connect = this.#client.connect.bind(this.#client) as Method;
+    this.#statements.warmUp();
     if (callback === undefined) return (connect() as Promise<unknown>).then(() => this.handle);
     return connect((error: unknown, client: unknown) => {
       callback(error, client === this.#client ? this.handle : client);

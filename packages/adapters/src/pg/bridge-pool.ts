@@ -133,6 +133,7 @@ class BridgedPool<T extends pg.Pool> {
   #connect(callback: LendCallback | undefined): unknown {
     if (this.#pool.ending)
       return Reflect.apply(this.#pool.connect as Method, this.#pool, callback ? [callback] : []);
+    this.#statements.warmUp();
     const key = this.#key();
     const isPooled = this.#leg === 'pooled';
     if (callback === undefined) {

@@ -48,16 +48,23 @@ export class PooledConnections {
   constructor(options: PooledConnectionsOptions) {
     this.pool = options.pool;
     this.#options = options;
-    this.pool.on('error', (error) => {
-      options.logger().warn({ err: error }, 'an idle connection of the pool was lost');
-    });
+    this.#hearLosses(this.pool);
+    if (options.asked !== undefined) this.#hearLosses(options.asked);
     this.pool.on('connect', (client: PoolClient) => {
-      // One that is lost while it is leased fails its statements; unheard, the event would end the process.
-      client.on('error', () => undefined);
       for (const event of ['notice', 'notification'] as const)
         client.on(event, (message: unknown) => {
           options.tell(event, message);
         });
+    });
+  }
+
+  /** Unheard, a lost connection would end the process. One that is lost while it is leased fails its statements. */
+  #hearLosses(pool: Pool): void {
+    pool.on('error', (error) => {
+      this.#options.logger().warn({ err: error }, 'an idle connection of the pool was lost');
+    });
+    pool.on('connect', (client: PoolClient) => {
+      client.on('error', () => undefined);
     });
   }
 

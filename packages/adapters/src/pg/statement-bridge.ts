@@ -10,6 +10,7 @@ import {
 } from '@changeover/bridge';
 import type { LegName, OperationDefinition, ShadowCall, ShadowLeg } from '@changeover/core';
 import type { Statement as Classified, StatementClassifier } from '@changeover/classify';
+import { hasPostgresParser } from '@changeover/classify/postgresql';
 import { toldStatement } from '../shared/told-statement.ts';
 import { digestResult } from '@changeover/compare';
 import { comparable } from './comparable.ts';
@@ -58,6 +59,7 @@ export class StatementBridge {
   readonly #watch: SessionWatch;
   readonly #learn: (sql: string) => Promise<Classified>;
   #logger: Logger | undefined;
+  #isWarm = false;
 
   constructor(options: StatementBridgeOptions) {
     this.#options = options;
@@ -90,6 +92,14 @@ export class StatementBridge {
 
   get bridge(): Bridge {
     return bridgeOf(this.statements);
+  }
+
+  /** Loads what the first statement needs, while the driver connects: afterwards it would hold up that statement's answer. */
+  warmUp(): void {
+    if (this.#isWarm) return;
+    this.#isWarm = true;
+    void hasPostgresParser();
+    this.bridge.stageOf();
   }
 
   /** The session that statements of a key have in common. */

@@ -16,6 +16,10 @@ export class Repository {
     })());
   }
 
+  async setUp(): Promise<void> {
+    await this.#client.query('create temporary table item (id serial, name text)');
+  }
+
   async all(): Promise<{ id: number }[]> {
     const { rows } = await this.#client.query<{ id: number }>('select id from item');
     return rows;
@@ -23,5 +27,9 @@ export class Repository {
 
   async add(name: string): Promise<void> {
     await this.#client.query('insert into item (name) values ($1)', [name]);
+  }
+
+  async close(): Promise<void> {
+    await this.#client.end();
   }
 }
