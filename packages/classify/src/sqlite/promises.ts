@@ -4,6 +4,7 @@ import type { Token } from '../scan.ts';
 import { isWord, tokensOf, withoutLimit } from '../tokens.ts';
 import * as reviewed from './reviewed.ts';
 import type { Compiled, SchemaCopy } from './schema-copy.ts';
+import { onlyOrder } from './only-order.ts';
 import {
   causesIn,
   columnIndex,
@@ -173,6 +174,7 @@ function undeterminedOf(
   const found: Undetermined[] = [];
   const simple = select !== undefined && !select.compound;
   const byItem = new Map<Cause, number[]>();
+  const ordering = onlyOrder(body);
   const subqueries = subqueriesOf(body);
   const inside = new Set(subqueries.flatMap(({ tokens }) => tokens));
   const note = (cause: Cause, columns: readonly number[] | undefined): void => {
@@ -181,17 +183,17 @@ function undeterminedOf(
   };
   for (const { cause, item, token } of causesIn(body, keys, isInteger)) {
     if (inside.has(token)) continue;
-    // Rows that come in any order are the same rows; of which of them a LIMIT takes is told apart.
-    if (cause === 'random' && select?.plain === true && select.order.flat().includes(token))
-      continue;
+    // Rows that come in any order are the same rows.
+    if (cause === 'random' && ordering.has(token)) continue;
     const column = simple && item !== undefined ? columnIndex(select, item) : undefined;
     note(cause, column === undefined ? undefined : [column]);
   }
   for (const subquery of subqueries) {
     const inner = readSelect(subquery.tokens);
     const innerKeys = inner === undefined ? [] : keysOf(inner, copy);
-    for (const { cause, item } of causesIn(subquery.tokens, innerKeys, isInteger))
-      note(cause, item === undefined ? undefined : columnsOfItem(body, subquery, item));
+    for (const { cause, item, token } of causesIn(subquery.tokens, innerKeys, isInteger))
+      if (cause !== 'random' || !ordering.has(token))
+        note(cause, item === undefined ? undefined : columnsOfItem(body, subquery, item));
   }
   for (const columns of hiddenChoices(body, subqueries, select)) note('choice of rows', columns);
   for (const [what, columns] of byItem)

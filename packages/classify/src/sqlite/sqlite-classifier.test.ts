@@ -144,6 +144,19 @@ describe('SQLite', () => {
       [{ what: 'choice of rows', where: 'rows' }],
     ],
     ['select a from t order by random()', []],
+    ['select a from t group by a order by random()', []],
+    ['select a from t order by random(), a limit 3', []],
+    ['with s as (select a from t) select a from s order by abs(random())', []],
+    ['select a from (select a from t order by random()) s', []],
+    [
+      'select a, b from (select * from t order by random()) s group by a',
+      [{ what: 'random', where: 'rows' }],
+    ],
+    [
+      'select max(a), b from (select * from t order by random()) s',
+      [{ what: 'random', where: 'rows' }],
+    ],
+    ['select a from t limit abs(random())', [{ what: 'random', where: 'rows' }]],
     ["select unixepoch('subsec'), a from t", [{ what: 'time', where: 'columns', columns: [0] }]],
   ])('of %s is undetermined %j', async (sql, undetermined) => {
     expect((await (await classifierWith(true)).learn(sql)).undetermined).toEqual(undetermined);
