@@ -1,5 +1,11 @@
 import { setTimeout } from 'node:timers/promises';
-import type { ActKind, Statement, StatementClassifier } from '@changeover/classify';
+import {
+  type ActKind,
+  allRowsOf,
+  countsChosen,
+  type Statement,
+  type StatementClassifier,
+} from '@changeover/classify';
 import { createDuckdbClassifier } from '@changeover/classify/duckdb';
 import { createPostgresClassifier, hasPostgresParser } from '@changeover/classify/postgresql';
 import { createSqliteClassifier } from '@changeover/classify/sqlite';
@@ -88,8 +94,13 @@ export class StatementClassifiers {
     const entry = this.#entry(dataset);
     const statement = await this.#learn(entry, sql);
     await entry.classifier.learnHidden();
-    const facts = answerFacts(statement, (all) =>
-      params === undefined ? [dataset, all] : [dataset, all, params],
+    const facts = answerFacts(
+      statement,
+      (all) => (params === undefined ? [dataset, all] : [dataset, all, params]),
+      () => {
+        const lexer = this.#options.engine === 'sqlite' ? 'sqlite' : 'postgresql';
+        return countsChosen(sql, lexer) ? 'number' : allRowsOf(sql, lexer);
+      },
     );
     const settings = (await this.#options.settings?.(dataset)) ?? 'nothing';
     const bound = boundToConnection(statement, settings);
