@@ -146,7 +146,7 @@ function isAllOfFrom(body: readonly Token[], end: number): boolean {
   return isAlias(order === -1 ? rest : rest.slice(0, order));
 }
 
-/** `WHERE column IN (…)`, beside other conditions by AND or OR. */
+/** `WHERE column IN (…)`, joined to others by AND, or by OR. */
 function decidesAlone(body: readonly Token[], open: number, end: number): boolean {
   if (!isWord(body[open - 1], 'in')) return false;
   const column = body[open - 3]?.text === '.' ? open - 4 : open - 2;
