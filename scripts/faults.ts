@@ -79,7 +79,7 @@ async function clean({ engines, json, through }: Options, calls: number): Promis
   let held = true;
   try {
     for (const engine of engines) {
-      const { compared, mismatch, processes, problems, seconds } = await runClean({
+      const { busy, compared, mismatch, processes, problems, seconds } = await runClean({
         engine,
         calls,
         databaseUrl: postgres.reachedBy,
@@ -87,11 +87,11 @@ async function clean({ engines, json, through }: Options, calls: number): Promis
       const isHeld = mismatch === 0 && problems.length === 0;
       held &&= isHeld;
       say(
-        `${isHeld ? 'held  ' : 'FAILED'} ${engine}: ${compared} calls compared by ${processes} processes in ${Math.round(seconds)} s, ${mismatch} mismatches`,
+        `${isHeld ? 'held  ' : 'FAILED'} ${engine}: ${compared} calls compared by ${processes} processes in ${Math.round(seconds)} s, ${mismatch} mismatches, ${busy} calls refused for another's lock`,
       );
       for (const problem of problems) say(`         ${problem}`);
       if (json)
-        process.stdout.write(`${JSON.stringify({ engine, compared, mismatch, problems })}\n`);
+        process.stdout.write(`${JSON.stringify({ engine, compared, mismatch, busy, problems })}\n`);
     }
   } finally {
     await postgres.stop();

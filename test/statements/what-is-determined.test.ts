@@ -101,4 +101,43 @@ describe.each(engines)('%s', (engine) => {
     const twice = inRows((all) => all.map(() => ({ ...all[0] })));
     expect(await compare(sql, twice)).toEqual({ mismatch: 1 });
   });
+
+  /** The table's last rows in the place of those that were chosen. */
+  const otherRows = inRows((all) =>
+    all.map((_row, at) => ({ id: rows.length - at, k: (rows.length - at - 1) % 3 })),
+  );
+  const wrongValue = inRows((all) => all.map((row, at) => (at === 0 ? { ...row, k: 77 } : row)));
+
+  test.each([
+    ['in FROM', 'SELECT id, k FROM (SELECT id, k FROM t LIMIT 5) AS s'],
+    ['in FROM, of an order with ties', 'SELECT id, k FROM (SELECT * FROM t ORDER BY k LIMIT 3) s'],
+    ...(engine === 'sqlite' ? [] : [['by DISTINCT ON', 'SELECT DISTINCT ON (k) id, k FROM t']]),
+    ...(engine === 'duckdb' ? [['by a sample', 'SELECT id, k FROM t USING SAMPLE 5 ROWS']] : []),
+  ])(
+    'how many rows are chosen %s is compared, and that each is one that is there',
+    async (...at) => {
+      const [, sql = ''] = at;
+      const compare = await openTable(engine);
+      expect(await compare(sql, otherRows)).toEqual({ match: 1 });
+      expect(await compare(sql, wrongValue)).toEqual({ mismatch: 1 });
+      expect(await compare(sql, fewer)).toEqual({ mismatch: 1 });
+    },
+  );
+
+  test.each([
+    ['behind IN', 'SELECT id, k FROM t WHERE id IN (SELECT id FROM p LIMIT 5)'],
+    ['in a join', 'SELECT t.id, t.k FROM t JOIN (SELECT id FROM p LIMIT 5) s ON s.id = t.id'],
+  ])('of rows that a LIMIT %s chose each is one that is there', async (_where, sql) => {
+    const compare = await openTable(engine);
+    expect(await compare(sql)).toEqual({ match: 1 });
+    expect(await compare(sql, otherRows)).toEqual({ nondeterministic: 1 });
+    expect(await compare(sql, fewer)).toEqual({ nondeterministic: 1 });
+    expect(await compare(sql, wrongValue)).toEqual({ mismatch: 1 });
+  });
+
+  test('how many rows a LIMIT in a subquery chose is determined', async () => {
+    const compare = await openTable(engine);
+    const sql = 'SELECT count(*) AS k FROM (SELECT id FROM t LIMIT 5) AS s';
+    expect(await compare(sql, wrongValue)).toEqual({ mismatch: 1 });
+  });
 });

@@ -27,6 +27,7 @@ interface IncludeOptions {
 export class Findings {
   readonly #acts: Act[] = [];
   readonly #tables = new Map<string, TableUse>();
+  readonly #reached = new Set<TableUse>();
   readonly #facts = new Set<string>();
   #session: SessionUse = 'none';
   #readsLastWrite = false;
@@ -76,7 +77,7 @@ export class Findings {
   }
 
   /**
-   * Takes over what another walk found, all but its tables: a view's or a function's are not named by the statement.
+   * Takes over what another walk found. Its tables are not named by the statement, but reached by it.
    *
    * @param how `onlyPlanned`: it is not run, and only the calls that planning may make are. `isDefault`: a default of a column, whose
    * values are known to be made anew.
@@ -86,6 +87,7 @@ export class Findings {
     through: string,
     { onlyPlanned = false, isDefault = false }: IncludeOptions = {},
   ): void {
+    for (const table of [...other.#tables.values(), ...other.#reached]) this.#reached.add(table);
     for (const { kind, detail } of other.#acts) {
       const happens =
         !onlyPlanned || kind === 'calls a function that acts' || kind === 'not understood';
@@ -131,6 +133,7 @@ export class Findings {
       undetermined: Object.freeze([...(rest.undetermined ?? [])]),
       connectionFacts: Object.freeze([...this.#facts]),
       tables: Object.freeze([...this.#tables.values()]),
+      reached: Object.freeze([...this.#reached]),
       get shape() {
         made ??= typeof rest.shape === 'string' ? rest.shape : rest.shape();
         return made;

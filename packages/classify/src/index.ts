@@ -1,3 +1,4 @@
+export { allRowsOf, type AllRows, countsChosen } from './choices.ts';
 export { reasonOf } from './statement.ts';
 export { StatementShapes } from './statement-shapes.ts';
 export type {

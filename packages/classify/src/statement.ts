@@ -119,6 +119,8 @@ export interface Statement {
   /** Functions, views and settings that tell about the connection itself: not to be compared, but to be listed. */
   readonly connectionFacts: readonly string[];
   readonly tables: readonly TableUse[];
+  /** Those that it reaches by views, functions and macros of a user's, as they name them. */
+  readonly reached: readonly TableUse[];
   /** The text with literals taken out and lists shortened to one entry: for reports and quotas, never to decide by. */
   readonly shape: string;
 }

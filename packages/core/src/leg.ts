@@ -37,12 +37,20 @@ export interface ShadowCall {
   readonly compareAs?: ((answer: unknown) => unknown) | undefined;
 }
 
+/**
+ * What a store itself shows of writes to what a read reads, whoever made them. `none`: there was none. `removals at most`: no row that
+ * is there now is new or was changed, so that rows may have been removed; and of fewer rows the read gives no other ones.
+ */
+export type WritesSeen = 'none' | 'removals at most';
+
 /** A state of a key that one leg holds, and that both can read. */
 export interface HeldSnapshot {
   /** What the other leg calls it by. */
   readonly name: string;
   /** Runs a read in it, as {@link ShadowLeg.read} does. One at a time. */
   read(call: ShadowCall): Promise<unknown>;
+  /** See {@link ShadowLeg.writesSince}: up to the snapshot. */
+  writesSince?(call: ShadowCall, mark: string): Promise<WritesSeen | undefined>;
   /** Must be called. Idempotent; never rejects. */
   release(): Promise<void>;
 }
@@ -69,6 +77,12 @@ export interface ShadowLeg {
   readonly tellsVersions?: boolean | undefined;
   /** See {@link Leg.state}. */
   state?(key: string, signal: AbortSignal): Promise<string | undefined>;
+  /** A token of how far the writes to the key have come, for {@link writesSince}. Asked in the background, for each comparison: quick.
+   * Undefined where it can't be told. Default: {@link state}. */
+  mark?(key: string, signal: AbortSignal): Promise<string | undefined>;
+  /** What was written to what a read reads, from a mark until now, whatever else was written. Asked where a difference has gone again.
+   * Undefined where the store doesn't show it, or shows that somebody may have written. */
+  writesSince?(call: ShadowCall, mark: string): Promise<WritesSeen | undefined>;
   /** Holds the state that the key is in, whatever is committed from now on. Undefined where the engine has no snapshots that
    * connections share. */
   holdSnapshot?(key: string, signal: AbortSignal): Promise<HeldSnapshot | undefined>;

@@ -27,7 +27,7 @@ export interface OpenParts {
   readonly rounded: readonly number[] | 'all';
   /**
    * Which rows there are. `some`: their number is determined, and each is one of those that `allRows` gives; `any`: nothing of them
-   * is; `timed`: they depend on the time, so that they hold still unless a row has just come to its edge.
+   * is, but that each is one of those that `allRows` gives, if there are any; `timed`: they depend on the time, so that they hold still unless a row has just come to its edge.
    */
   readonly rows: 'determined' | 'timed' | 'some' | 'any';
   /**

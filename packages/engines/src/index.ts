@@ -30,6 +30,9 @@ export {
   isDuckdbPivot,
 } from './duckdb-statements.ts';
 export * from './errors.ts';
+export type { PagesRead } from './evidence/pages-read.ts';
+export { fileMark, writtenSince } from './evidence/file-mark.ts';
+export { type LogPosition, logPosition } from './evidence/write-ahead-log.ts';
 export { inputCells, inputKeys } from './input-cells.ts';
 export { jsonText } from './json-text.ts';
 export { inTransaction, type TransactionMode } from './operations/context.ts';

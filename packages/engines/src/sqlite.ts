@@ -1,5 +1,6 @@
 /** What SQLite alone needs, without the other engines' drivers. A worker thread must load nothing else: it takes a third of
  * the memory, and a thread that is ended while it loads DuckDB's driver ends the whole process (measured with 1.5.5). */
+export { pagesRead, type PagesRead } from './evidence/pages-read.ts';
 export { datasetPrograms } from './dataset-programs.ts';
 export { withEachStep } from './program.ts';
 export { rowsFromCells } from './rows.ts';
@@ -14,4 +15,5 @@ export { leadingWords } from './sql-text.ts';
 export { type Token, tokensOf } from '@changeover/classify/glance';
 export { classifyError, toStorageError } from './errors.ts';
 export { serializableSql } from './serializable.ts';
+export { rowsWritten } from './evidence/rows-written.ts';
 export { readInTransaction, shareSnapshot } from './snapshot/shared-snapshot.ts';

@@ -5,8 +5,10 @@ import { storageOperations } from '@changeover/engines/api';
 import {
   datasetPrograms,
   inputKeys,
+  pagesRead,
   readInTransaction,
   rowsFromCells,
+  rowsWritten,
   serializableSql,
   shareSnapshot,
 } from '@changeover/engines/sqlite';
@@ -51,6 +53,8 @@ export type Job =
       readonly args: readonly unknown[];
       /** True for the digest of the result in its place. */
       readonly digest?: boolean | undefined;
+      /** In the result's place what tells of writes to what was read: of SQLite the pages, of PostgreSQL what was written since a mark. */
+      readonly evidence?: { readonly mark: string } | undefined;
       /** True inside a caller's transaction. */
       readonly inTransaction?: boolean | undefined;
       /** True inside a caller's session, which has its connection to itself until that is closed. */
@@ -135,6 +139,11 @@ export function isInLine(job: Job): boolean {
   return job.kind === 'operation' && job.inLine === true;
 }
 
+/** Whether a job gives something else than its operation's answer. */
+export function isForComparison({ digest, evidence }: OperationJob): boolean {
+  return digest === true || evidence !== undefined;
+}
+
 /** What a job is called in errors and reports. */
 export function nameOf(job: Job): string {
   return job.kind === 'operation' ? job.operation : job.kind;
@@ -150,7 +159,7 @@ export function keepsState(job: Job): boolean {
 export function jobProgram(context: JobContext, job: Job): Program<JobAnswer> {
   switch (job.kind) {
     case 'operation': {
-      const program = job.digest === true ? digested(context, job) : answered(context, job);
+      const program = operationJob(context, job);
       return job.inSnapshot === true ? readInTransaction(program) : program;
     }
     case 'rehearse':
@@ -196,6 +205,11 @@ export function runDirectly(session: SyncSession, context: JobContext, job: Oper
   return job.operation === 'query' ? { columns, rows } : rows;
 }
 
+function operationJob(context: JobContext, job: OperationJob): Program<JobAnswer> {
+  if (job.evidence !== undefined) return witnessed(context, job, job.evidence.mark);
+  return job.digest === true ? digested(context, job) : answered(context, job);
+}
+
 function operationProgram(context: JobContext, job: OperationJob, form: RowForm): Program<unknown> {
   const { engine, dataset } = context;
   const isUsual = job.inTransaction !== true && job.inSession !== true && form === context.form;
@@ -225,6 +239,14 @@ function* digested(context: JobContext, job: OperationJob): Program<JobAnswer> {
   const value = yield* operationProgram(context, job, 'cells');
   if (operations[job.operation] === 'value') return { rows: 'none', value: digestValue(value) };
   return { rows: 'none', value: digestCells(value as StepResult) };
+}
+
+function* witnessed(context: JobContext, job: OperationJob, mark: string): Program<JobAnswer> {
+  const read = operationProgram(context, job, 'cells');
+  if (context.engine === 'sqlite') return { rows: 'none', value: yield* pagesRead(read) };
+  if (context.engine === 'postgresql')
+    return { rows: 'none', value: yield* rowsWritten(read, mark) };
+  return { rows: 'none', value: undefined };
 }
 
 function digestCells({ columns, cells }: StepResult): Digest {

@@ -238,6 +238,11 @@ export class PooledEngine {
     return await this.#datasets.look(dataset);
   }
 
+  /** See `ShadowLeg.mark`: of SQLite alone. */
+  async mark(dataset: string): Promise<string | undefined> {
+    return this.engine === 'sqlite' ? await this.#datasets.mark(dataset) : undefined;
+  }
+
   stats(): PoolStats[] {
     return this.#datasets.all().flatMap((pools) => pools.stats());
   }

@@ -1,4 +1,10 @@
-import { reasonOf, type Cause, type Statement, type Undetermined } from '@changeover/classify';
+import {
+  type AllRows,
+  reasonOf,
+  type Cause,
+  type Statement,
+  type Undetermined,
+} from '@changeover/classify';
 import type { AnswerFacts, OpenParts } from '@changeover/core';
 
 /** For the report. */
@@ -14,31 +20,51 @@ const words: Readonly<Record<Cause, string>> = {
   plan: 'tells how the statement was run',
 };
 
+/** The rows of which a statement chooses some, in a subquery or by a sample; `number`: only how many it chooses is asked; undefined: nobody
+ * can tell. */
+export type Among = () => AllRows | 'number' | undefined;
+
 /**
  * What is compared of a statement's answer.
  *
  * @param allRows the arguments of the call that runs another statement in its place, given that statement.
+ * @param among see {@link Among}.
  */
 export function answerFacts(
   statement: Statement,
   allRows: (sql: string) => readonly unknown[],
+  among: Among,
 ): AnswerFacts {
   return {
     acts: reasonOf(statement),
     ordered: statement.order === 'total',
-    open: statement.effect === 'reads' ? openParts(statement, allRows) : undefined,
+    open: statement.effect === 'reads' ? openParts(statement, allRows, among) : undefined,
   };
 }
 
 function openParts(
+  statement: Statement,
+  allRows: (sql: string) => readonly unknown[],
+  among: Among,
+): OpenParts | undefined {
+  const { connectionFacts, limited, undetermined } = statement;
+  const choosesOnly = limited === undefined && onlyChosen(undetermined);
+  const chosen = choosesOnly && connectionFacts.length === 0 ? among() : undefined;
+  if (chosen !== 'number') return partsOf(statement, allRows, chosen);
+  const rest = undetermined.filter(({ where }) => where !== 'rows');
+  return partsOf({ ...statement, undetermined: rest }, allRows, undefined);
+}
+
+function partsOf(
   { order, sortedBy, undetermined, limited, connectionFacts }: Statement,
   allRows: (sql: string) => readonly unknown[],
+  chosen: AllRows | undefined,
 ): OpenParts | undefined {
   const some = limited !== undefined && limited.rows !== 'determined';
   const untold = connectionFacts.length > 0 && undetermined.length === 0;
   const ties = order === 'ties' && sortedBy.length > 0;
   if (undetermined.length === 0 && !some && !untold && !ties) return undefined;
-  const without = some ? limited.sqlWithoutLimit : undefined;
+  const without = some ? limited.sqlWithoutLimit : chosen?.sql;
   return {
     leftOut: [
       ...undetermined.map(describe),
@@ -50,7 +76,7 @@ function openParts(
       part.where === 'columns' && part.what !== 'rounding' ? part.columns : [],
     ),
     rounded: roundedOf(undetermined),
-    rows: rowsOf(undetermined, some, untold),
+    rows: chosen?.counted === true ? 'some' : rowsOf(undetermined, some, untold),
     sortedBy: ties ? sortedBy : [],
     // From outside, because the statement itself may end in anything.
     allRows:
@@ -73,6 +99,14 @@ function roundedOf(undetermined: readonly Undetermined[]): OpenParts['rounded'] 
   const rounded = undetermined.filter(({ what }) => what === 'rounding');
   if (rounded.some(({ where }) => where === 'rows')) return 'all';
   return rounded.flatMap((part) => (part.where === 'columns' ? part.columns : []));
+}
+
+/** Which rows there are is open for nothing but a choice among them. */
+function onlyChosen(undetermined: readonly Undetermined[]): boolean {
+  const causes = undetermined.flatMap(({ what, where }) => (where === 'rows' ? [what] : []));
+  return (
+    causes.length > 0 && causes.every((what) => what === 'choice of rows' || what === 'sample')
+  );
 }
 
 function rowsOf(

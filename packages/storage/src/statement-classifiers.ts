@@ -1,5 +1,11 @@
 import { setTimeout } from 'node:timers/promises';
-import type { ActKind, Statement, StatementClassifier } from '@changeover/classify';
+import {
+  type ActKind,
+  allRowsOf,
+  countsChosen,
+  type Statement,
+  type StatementClassifier,
+} from '@changeover/classify';
 import type { DuckdbClassifierOptions } from '@changeover/classify/duckdb';
 import type { PostgresClassifierOptions } from '@changeover/classify/postgresql';
 import type { SqliteClassifierOptions } from '@changeover/classify/sqlite';
@@ -94,8 +100,13 @@ export class StatementClassifiers {
     if (entry === undefined) return factsByWords(sql);
     const statement = await this.#learn(entry, sql);
     await entry.classifier.learnHidden();
-    const facts = answerFacts(statement, (all) =>
-      params === undefined ? [dataset, all] : [dataset, all, params],
+    const facts = answerFacts(
+      statement,
+      (all) => (params === undefined ? [dataset, all] : [dataset, all, params]),
+      () => {
+        const lexer = this.#options.engine === 'sqlite' ? 'sqlite' : 'postgresql';
+        return countsChosen(sql, lexer) ? 'number' : allRowsOf(sql, lexer);
+      },
     );
     const settings = (await this.#options.settings?.(dataset)) ?? 'nothing';
     const bound = boundToConnection(statement, settings);
@@ -150,12 +161,15 @@ export class StatementClassifiers {
    * has been looked for. */
   mayHide(dataset: string, sql: string): boolean {
     if (this.#closed) return true;
-    if (!this.#hasParser) void this.#judgesByWords();
-    const { classifier } = this.#entries.get(dataset) ?? this.#entry(dataset);
-    const hides = classifier.hiddenUse();
+    const entry = this.#entries.get(dataset) ?? this.#entry(dataset);
+    if (entry === undefined) {
+      void this.#load();
+      return true;
+    }
+    const hides = entry.classifier.hiddenUse();
     if (hides === 'none' || (hides === 'by writes' && readsByItsWords.test(sql))) return false;
-    if (hides === undefined || !this.#hasParser) return true;
-    const statement = classifier.classify(sql);
+    if (hides === undefined || this.#wordsOnly) return true;
+    const statement = entry.classifier.classify(sql);
     return statement === 'pending' || keepsSession(useOf(statement));
   }
 

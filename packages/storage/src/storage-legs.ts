@@ -10,6 +10,7 @@ import { closeLegacyLegs, openLegacyLeg } from './legacy-leg.ts';
 import { figuresOf } from './pool-figures.ts';
 import { StatementClassifiers } from './statement-classifiers.ts';
 import { StorageSessions } from './storage-sessions.ts';
+import { WitnessedWrites } from './witnessed-writes.ts';
 
 /** One engine's part of createBridge's options. */
 export interface EngineLegs {
@@ -52,11 +53,17 @@ export class StorageLegs {
     this.#legacy.push(legacy);
     const classifiers = this.#classify(engine, pooled);
     const { saw, sawInside } = this.#sessions.watch(engine, classifiers);
+    // One process has the files, so that it knows of all writes.
+    const witnessed = engine === 'duckdb' ? new WitnessedWrites(classifiers) : undefined;
+    const over = (leg: Leg<StorageBackend>): Leg<StorageBackend> => witnessed?.over(leg) ?? leg;
     return {
-      legacy: () => bridgedLeg(legacy, classifiers, sawInside),
+      legacy: () => bridgedLeg(over(legacy), classifiers, sawInside),
       pooled: () =>
-        bridgedLeg(decoratePooledLeg?.(pooled) ?? pooled, classifiers, sawInside, (dataset, sql) =>
-          classifiers.ready(dataset, sql),
+        bridgedLeg(
+          over(decoratePooledLeg?.(pooled) ?? pooled),
+          classifiers,
+          sawInside,
+          (dataset, sql) => classifiers.ready(dataset, sql),
         ),
       operations: bridgedOperations(classifiers, saw),
     };

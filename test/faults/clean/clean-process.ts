@@ -16,6 +16,8 @@ const { letter, dataset, calls } = options;
 const engine: Engine = options.engine;
 const random = seededRandom(letter.charCodeAt(0));
 const problems: string[] = [];
+/** Calls that were given up for another's lock, which the API says may be made again. */
+let busy = 0;
 let stage: Stage = 'shadow';
 const source = createStaticStageSource(() => stage);
 const bridge = createStorageBridge({
@@ -92,7 +94,8 @@ async function loop(): Promise<void> {
     try {
       await one();
     } catch (error) {
-      problems.push(String(error));
+      if ((error as { readonly retryable?: unknown }).retryable === true) busy += 1;
+      else problems.push(String(error));
       if (problems.length > 20) return;
     }
     const next = total('compared') * 2 < calls ? 'shadow' : 'reverse';
@@ -110,6 +113,7 @@ const mismatches = bridge.recorder
 const end: CleanEnd = {
   compared: total('compared'),
   mismatch: total('mismatch'),
+  busy,
   problems: [...problems, ...mismatches.slice(0, 5).map((sample) => JSON.stringify(sample))],
 };
 await bridge.close();

@@ -21,6 +21,8 @@ export interface CleanOptions {
 export interface CleanEnd {
   readonly compared: number;
   readonly mismatch: number;
+  /** Calls that were refused because another's lock was not to be had in time: a busy machine, and no fault. */
+  readonly busy: number;
   readonly problems: readonly string[];
 }
 
@@ -78,6 +80,7 @@ export async function runClean({
     return {
       compared: ends.reduce((sum, { compared }) => sum + compared, 0),
       mismatch: ends.reduce((sum, { mismatch }) => sum + mismatch, 0),
+      busy: ends.reduce((sum, { busy }) => sum + busy, 0),
       problems: ends.flatMap(({ problems }) => problems),
       processes: letters.length,
       seconds: (performance.now() - startedMs) / 1_000,

@@ -118,6 +118,8 @@ interface Moment {
   readonly version: string | undefined;
   /** See `Leg.state`. */
   readonly state: string | undefined;
+  /** See `ShadowLeg.mark`. */
+  readonly mark: string | undefined;
 }
 
 /**
@@ -137,7 +139,11 @@ class QuietWatch {
     this.#caller = caller;
     this.#resolved = resolved;
     const { key } = resolved;
-    this.#beforeAnswer = this.#moment(caller.version(key), caller.stateBefore(key, startedMs));
+    this.#beforeAnswer = this.#moment({
+      version: caller.version(key),
+      state: caller.stateBefore(key, startedMs),
+      mark: caller.markBefore(key, startedMs),
+    });
     this.#beforePooled = this.#beforeAnswer;
   }
 
@@ -157,7 +163,13 @@ class QuietWatch {
     const { key } = this.#resolved;
     const version = this.#caller.version(key);
     const state = version === undefined ? await this.#caller.state(key, signal) : undefined;
-    return this.#moment(version, state);
+    const mark = await this.#caller.mark(key, state, signal);
+    return this.#moment({ version, state, mark });
+  }
+
+  /** How far writes had come before the pooled leg was first asked. */
+  get markBeforePooled(): string | undefined {
+    return this.#beforePooled.mark;
   }
 
   /** Whether nobody has written since before the answer; undefined where that can't be told. Rejects only when the signal is aborted. */
@@ -178,9 +190,9 @@ class QuietWatch {
     return sameToken(before.version, now.version) ?? sameToken(before.state, now.state);
   }
 
-  #moment(version: string | undefined, state: string | undefined): Moment {
+  #moment(told: Pick<Moment, 'version' | 'state' | 'mark'>): Moment {
     const { epoch, quiet } = this.#resolved.state.gate;
-    return { epoch, quiet, version, state };
+    return { epoch, quiet, ...told };
   }
 }
 

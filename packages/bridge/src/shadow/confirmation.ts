@@ -30,6 +30,8 @@ export interface Surroundings {
   /** Nobody wrote from before the pooled leg's first run to after the last rerun: it was asked about the very state that the reruns
    * are of. False where somebody did, in this process or another; undefined where it can't be told. */
   readonly quiet: boolean | undefined;
+  /** No row that what the call reads holds now was written since then, so that a row which the pooled leg lacked was there. */
+  readonly kept?: boolean | undefined;
   /** Nobody committed from before the first rerun to after the last: both legs read one state. Undefined where it can't be told;
    * false where somebody did, be it elsewhere. */
   readonly oneState: boolean | undefined;
@@ -194,22 +196,42 @@ function sameExtent(a: Outcome, b: Outcome): boolean {
   );
 }
 
+/** Whether rows of the second answer are missing in the first: it has other ones, and no more of them. */
+function lacksRows(a: Outcome, b: Outcome): boolean {
+  return (
+    a.kind === 'result' &&
+    b.kind === 'result' &&
+    a.digest.columns === b.digest.columns &&
+    a.digest.count <= b.digest.count &&
+    a.digest.orderFree !== b.digest.orderFree
+  );
+}
+
 /** Both legs are stable and agree, so the difference has gone: a write came between, or a leg was wrong once. */
 function agreeNow(
   first: Round,
   last: Round,
   rounds: number,
-  { quiet, timed, undetermined }: Surroundings,
+  { quiet, kept = false, timed, undetermined }: Surroundings,
   same: (a: Outcome, b: Outcome) => boolean,
 ): Finding {
   const raced: Finding = { verdict: 'raced', reason: 'the legs agree again' };
   const pooledWasOdd = same(first.legacy, last.legacy) && !same(first.pooled, last.pooled);
-  if (quiet === false || timed === true || !pooledWasOdd) return raced;
+  const lackedRows = kept && lacksRows(first.pooled, last.pooled);
+  if ((quiet === false && !lackedRows) || timed === true || !pooledWasOdd) return raced;
   if (undetermined !== undefined && sameExtent(first.legacy, first.pooled))
     return nondeterministic(undetermined);
   if (rounds < mostRounds) return { verdict: 'again' };
-  return quiet === true
-    ? { verdict: 'mismatch', reason: 'the pooled leg was wrong once, with no write in between' }
+  if (quiet === true)
+    return {
+      verdict: 'mismatch',
+      reason: 'the pooled leg was wrong once, with no write in between to what it read',
+    };
+  return lackedRows
+    ? {
+        verdict: 'mismatch',
+        reason: 'the pooled leg once lacked rows that nobody has written since',
+      }
     : {
         verdict: 'inconclusive',
         reason: "the pooled leg differed once; a write by somebody else can't be excluded",

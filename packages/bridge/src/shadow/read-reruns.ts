@@ -1,4 +1,9 @@
-import { type Clock, SnapshotLostError } from '@changeover/core';
+import {
+  type Clock,
+  type HeldSnapshot,
+  SnapshotLostError,
+  type WritesSeen,
+} from '@changeover/core';
 import type { ComparedRead } from './compared-read.ts';
 import {
   decide,
@@ -28,7 +33,7 @@ export interface ReadRerunsParts {
 }
 
 /** What was seen of the data around the rounds. */
-type Around = Pick<Surroundings, 'oneState' | 'each' | 'snapshot' | 'quiet'>;
+type Around = Pick<Surroundings, 'oneState' | 'each' | 'snapshot' | 'quiet' | 'kept'>;
 
 /** The reruns of a read whose legs differed: they tell whether the difference stays, and why it may be there. */
 export class ReadReruns {
@@ -45,6 +50,7 @@ export class ReadReruns {
    * @param first the answer and the first shadow run. */
   async confirm(first: Round, signal: AbortSignal): Promise<void> {
     if (await this.#inSnapshot(first, signal)) return;
+    if (await this.#unwritten(first, signal)) return;
     if (await this.#inQuiet(first, signal)) return;
     this.#parts.pending.verdict({
       verdict: 'raced',
@@ -105,7 +111,14 @@ export class ReadReruns {
     try {
       // The snapshot is what it was then: what is written from now on doesn't matter.
       const quiet = await read.watch.sincePooled(signal);
-      const around = { oneState: true, each: true, snapshot: true, quiet };
+      const seen = quiet === true ? undefined : await this.#writesSeen(signal, snapshot);
+      const around = {
+        oneState: true,
+        each: true,
+        snapshot: true,
+        quiet: seen === 'none' ? true : quiet,
+        kept: seen === 'removals at most',
+      };
       for (;;) {
         rounds.push(await this.#rounds.run(signal, snapshot));
         if (rounds.length >= firstRounds && this.#decided(first, rounds, around)) return true;
@@ -116,6 +129,29 @@ export class ReadReruns {
     } finally {
       await snapshot.release();
     }
+  }
+
+  /** Runs both legs again whatever is written meanwhile, as long as the store shows that nothing was written to what the call reads. False
+   * where it doesn't. */
+  async #unwritten(first: Round, signal: AbortSignal): Promise<boolean> {
+    if (this.#parts.read.watch.markBeforePooled === undefined) return false;
+    const around = { oneState: true, each: true, snapshot: false, quiet: true };
+    const rounds: FullRound[] = [];
+    for (;;) {
+      rounds.push(await this.#rounds.run(signal));
+      if (rounds.length < firstRounds) continue;
+      if ((await this.#writesSeen(signal)) !== 'none') return false;
+      if (this.#decided(first, rounds, around)) return true;
+    }
+  }
+
+  /** What the store shows of writes to what the call reads since before the pooled leg was first asked. */
+  async #writesSeen(signal: AbortSignal, snapshot?: HeldSnapshot): Promise<WritesSeen | undefined> {
+    const { caller, read } = this.#parts;
+    const mark = read.watch.markBeforePooled;
+    return mark === undefined
+      ? undefined
+      : await caller.writesSince(read.call(signal), mark, snapshot);
   }
 
   /** Settles the pending if the rounds tell enough. */

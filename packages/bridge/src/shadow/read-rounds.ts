@@ -79,9 +79,12 @@ export class ReadRounds {
       return { differs: true, digits: this.#digits(results, open) };
     if (differInOrder(results, open)) return { differs: true };
     const reason = `but for ${open.leftOut.join('; ')}`;
-    if (open.rows === 'any') return { excuse: { verdict: 'nondeterministic', reason } };
-    if (open.rows !== 'some') return { excuse: { verdict: 'match', reason } };
+    if (open.rows !== 'some' && open.rows !== 'any')
+      return { excuse: { verdict: 'match', reason } };
     const among = await this.#isAmongAllRows(at);
+    // That all rows are among them is no evidence where there may be any number, none at all.
+    if (open.rows === 'any' && among !== false)
+      return { excuse: { verdict: 'nondeterministic', reason } };
     if (among === undefined) {
       const unchecked = `${reason}; the rows that it could be could not be asked for`;
       return { excuse: { verdict: 'inconclusive', reason: unchecked } };

@@ -7,6 +7,7 @@ import {
   NotComparableError,
   type ShadowCall,
   SnapshotLostError,
+  type WritesSeen,
 } from '@changeover/core';
 import { compareDigests, digestResult, Redactor } from '@changeover/compare';
 import { callForComparison } from '../guarantees/index.ts';
@@ -39,6 +40,24 @@ export interface FullOutcome {
 /** Keys whose states are remembered; beyond it the one told of longest ago is forgotten. */
 const maxStates = 1_000;
 
+/** Tokens of keys with when they were told: of a bounded number of keys. */
+class Told {
+  readonly #tokens = new Map<string, { readonly token: string; readonly atMs: number }>();
+
+  note(key: string, token: string, atMs: number): void {
+    this.#tokens.delete(key);
+    this.#tokens.set(key, { token, atMs });
+    const [oldest] = this.#tokens.keys();
+    if (this.#tokens.size > maxStates && oldest !== undefined) this.#tokens.delete(oldest);
+  }
+
+  /** The token of a key, if it was told before a moment. */
+  before(key: string, ms: number): string | undefined {
+    const told = this.#tokens.get(key);
+    return told !== undefined && told.atMs < ms ? told.token : undefined;
+  }
+}
+
 /** Makes calls for comparison's sake. A call that doesn't end at its signal is waited for all the same: the queue gives
  * the comparison up at its deadline, and counts what never ends. The legacy leg gets one call at a time, and only when no
  * caller waits there; the pooled leg has a shadow budget of its own. */
@@ -48,8 +67,9 @@ export class ShadowCaller {
   readonly #clock: Clock;
   readonly #isUnavailable: (error: unknown) => boolean;
   readonly #loopBudget: LoopBudget;
-  /** What was told of the keys' states last. */
-  readonly #states = new Map<string, { readonly token: string; readonly atMs: number }>();
+  /** What was told of the keys' states last, and of their marks. */
+  readonly #states = new Told();
+  readonly #marks = new Told();
 
   constructor(
     legs: Readonly<Record<LegName, Leg<object>>>,
@@ -133,21 +153,60 @@ export class ShadowCaller {
     } catch {
       signal.throwIfAborted();
     }
-    if (token !== undefined) this.#noteState(key, token);
+    if (token !== undefined) this.#states.note(key, token, this.#clock.monotonicMs());
     return token;
   }
 
   /** What {@link state} told of a key, if it was told before a moment and nothing was told since. */
   stateBefore(key: string, ms: number): string | undefined {
-    const told = this.#states.get(key);
-    return told !== undefined && told.atMs < ms ? told.token : undefined;
+    return this.#states.before(key, ms);
   }
 
-  #noteState(key: string, token: string): void {
-    this.#states.delete(key);
-    this.#states.set(key, { token, atMs: this.#clock.monotonicMs() });
-    const [oldest] = this.#states.keys();
-    if (this.#states.size > maxStates && oldest !== undefined) this.#states.delete(oldest);
+  /**
+   * What the pooled leg says of how far writes have come; see {@link ShadowLeg.mark}. Rejects only when the signal is aborted.
+   *
+   * @param state what {@link state} has just told, if it was asked.
+   */
+  async mark(
+    key: string,
+    state: string | undefined,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const { shadow } = this.#legs.pooled;
+    if (key === '' || shadow === undefined) return undefined;
+    let token = state;
+    try {
+      if (shadow.mark !== undefined) token = await shadow.mark(key, signal);
+    } catch {
+      signal.throwIfAborted();
+      return undefined;
+    }
+    if (token !== undefined) this.#marks.note(key, token, this.#clock.monotonicMs());
+    return token;
+  }
+
+  /** As {@link stateBefore}, of {@link mark}. */
+  markBefore(key: string, ms: number): string | undefined {
+    return this.#marks.before(key, ms);
+  }
+
+  /** See {@link ShadowLeg.writesSince}: up to a snapshot where one is given. Rejects only when the signal is aborted or the snapshot is
+   * lost. */
+  async writesSince(
+    call: ShadowCall,
+    mark: string,
+    snapshot?: HeldSnapshot,
+  ): Promise<WritesSeen | undefined> {
+    try {
+      const { shadow } = this.#legs.pooled;
+      return await (snapshot === undefined
+        ? shadow?.writesSince?.(call, mark)
+        : snapshot.writesSince?.(call, mark));
+    } catch (error) {
+      call.signal.throwIfAborted();
+      if (error instanceof SnapshotLostError) throw error;
+      return undefined;
+    }
   }
 
   /** An answer as an outcome. */

@@ -406,7 +406,7 @@ function windowCall(walk: Walk, fields: Node): Expression {
     name: undefined,
     partition: expressions(walk, fields['partitions']),
     order: orderTerms(walk, { orders: fields['orders'] }),
-    byRows: /ROWS|GROUPS/.test(bounds),
+    byRows: /ROWS/.test(bounds),
     children: ['start_expr', 'end_expr', 'offset_expr', 'default_expr'].flatMap((each) =>
       optional(walk, fields[each]),
     ),

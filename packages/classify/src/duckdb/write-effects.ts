@@ -20,6 +20,8 @@ export function noteWriteEffects(walk: Walk, tokens: readonly Token[]): void {
     if (tokens[at + 1]?.text === '(') noteCall(walk, name);
     else noteView(walk, name);
   });
+  const written = writtenBy(tokens);
+  if (written !== undefined) walk.findings.table(written, undefined, true);
   const target = targetOf(tokens);
   if (target === undefined) return;
   for (const { defaults } of walk.options.catalogue.relations.get(target) ?? [])
@@ -41,6 +43,24 @@ function noteView(walk: Walk, name: string): void {
     if (view !== null) walk.inside(`view ${name}`, view);
 }
 
+/** The table whose rows a statement changes, where its first words say so. */
+function writtenBy(tokens: readonly Token[]): string | undefined {
+  const at = (index: number, word: string): boolean => isWord(tokens[index], word);
+  if (at(0, 'update')) return nameAt(tokens, 1);
+  if (at(0, 'delete') && at(1, 'from')) return nameAt(tokens, 2);
+  if (!at(0, 'insert')) return undefined;
+  const into = at(1, 'or') ? 3 : 1;
+  return at(into, 'into') ? nameAt(tokens, into + 1) : undefined;
+}
+
+/** The last part of a name, which is what tells a table from another. */
+function nameAt(tokens: readonly Token[], first: number): string | undefined {
+  let last = first;
+  while (tokens[last + 1]?.text === '.') last += 2;
+  const name = tokens[last];
+  return name === undefined ? undefined : unquoted(name.text);
+}
+
 /** The table that gets new rows, or that is asked for its defaults; undefined where there is none. */
 function targetOf(tokens: readonly Token[]): string | undefined {
   const into = tokens.findIndex((token) => isWord(token, 'into'));
@@ -48,8 +68,5 @@ function targetOf(tokens: readonly Token[]): string | undefined {
   const update = asksForDefault ? tokens.findIndex((token) => isWord(token, 'update')) : -1;
   const at = into === -1 ? update : into;
   if (at === -1 || isWord(tokens[0], 'create')) return undefined;
-  let last = at + 1;
-  while (tokens[last + 1]?.text === '.') last += 2;
-  const name = tokens[last];
-  return name === undefined ? undefined : unquoted(name.text);
+  return nameAt(tokens, at + 1);
 }

@@ -7,7 +7,7 @@ import type { Walk } from './walk.ts';
 const temporal = new Set(['timestamptz', 'timestamp', 'date', 'time', 'timetz']);
 const floats = new Set(['float4', 'float8']);
 const namesNow = /^\s*(?:now|today|tomorrow|yesterday)\b/i;
-const frameByPeers = 0x2; // FRAMEOPTION_RANGE of PostgreSQL's parsenodes.h
+const frameByRows = 0x4; // FRAMEOPTION_ROWS of PostgreSQL's parsenodes.h
 
 /** Every value that an expression node may be, translated; what is done by the way is written into the walk's findings. */
 export function expression(walk: Walk, wrapped: Node): Expression {
@@ -209,12 +209,12 @@ export function order(walk: Walk, list: unknown): Expression[] {
 /** A window, of OVER or of the WINDOW clause. */
 export function window(walk: Walk, fields: Node | undefined): Window | undefined {
   if (fields === undefined) return undefined;
-  const frame = Number(fields['frameOptions'] ?? frameByPeers);
+  const frame = Number(fields['frameOptions'] ?? 0);
   return {
     name: text(fields['refname']) ?? text(fields['name']),
     partition: expressions(walk, fields['partitionClause']),
     order: order(walk, fields['orderClause']),
-    byRows: (frame & frameByPeers) === 0,
+    byRows: (frame & frameByRows) !== 0,
     children: [...optional(walk, fields['startOffset']), ...optional(walk, fields['endOffset'])],
   };
 }

@@ -4,6 +4,7 @@ import type { Token } from '../scan.ts';
 import { isWord, tokensOf, withoutLimit } from '../tokens.ts';
 import * as reviewed from './reviewed.ts';
 import type { Compiled, SchemaCopy } from './schema-copy.ts';
+import { onlyOrder } from './only-order.ts';
 import {
   causesIn,
   columnIndex,
@@ -36,10 +37,16 @@ export function promisesOf(query: CompiledQuery): {
   const order = orderOf(query.body, select, keys);
   return {
     order,
-    sortedBy: order === 'none' ? [] : sortedBy(query.body, select),
+    sortedBy: order === 'none' ? [] : sortedBy(query.body, mainSelect(query.body)),
     limited: limitedOf(query, order, select, keys),
     undetermined: undeterminedOf(query, select, keys),
   };
+}
+
+/** The SELECT of the statement's own level, which may stand behind WITH. */
+function mainSelect(body: readonly Token[]): SelectText | undefined {
+  const begin = body.findIndex((token) => token.depth === 0 && isWord(token, 'select'));
+  return begin === -1 ? undefined : readSelect(body.slice(begin));
 }
 
 /** The keys of the one table in FROM; none if there are more, or a subquery. */
@@ -75,14 +82,39 @@ function sortedBy(body: readonly Token[], select: SelectText | undefined): (numb
   const terms = split(body.slice(at + 2, limit === -1 ? body.length : limit));
   const places = terms.map((term): number | string | undefined => {
     const [first, dot] = term;
-    if (dot?.text === '.') return select === undefined ? undefined : shownBy(term, select);
+    if (dot?.text === '.')
+      return select === undefined ? undefined : (itemLike(term, select) ?? shownBy(term, select));
     const rest = term.slice(1);
-    if (!rest.every(({ text }) => /^(asc|desc|nulls|first|last)$/i.test(text))) return undefined;
+    if (!rest.every(({ text }) => /^(asc|desc|nulls|first|last)$/i.test(text)))
+      return select && itemLike(term, select);
     if (first?.type === 'literal' && /^\d+$/.test(first.text)) return Number(first.text) - 1;
     return nameOf(first);
   });
   const told = places.indexOf(undefined);
   return (told === -1 ? places : places.slice(0, told)).filter((place) => place !== undefined);
+}
+
+/** The place of the item that is what a term says, word by word, whatever name the item has. */
+function itemLike(term: readonly Token[], select: SelectText): number | undefined {
+  const last = term.findLastIndex(({ text }) => !/^(asc|desc|nulls|first|last)$/i.test(text));
+  const said = term.slice(0, last + 1);
+  const item = select.items.findIndex(
+    (tokens) =>
+      said.every((token, at) => isSame(token, tokens[at])) && isAlias(tokens.slice(said.length)),
+  );
+  const place = item === -1 ? undefined : columnIndex(select, item);
+  return place === undefined || place < 0 ? undefined : place;
+}
+
+function isSame(token: Token, other: Token | undefined): boolean {
+  const name = nameOf(token);
+  return name === undefined ? token.text === other?.text : name === nameOf(other);
+}
+
+/** What may stand behind an item's expression: nothing, or its name. */
+function isAlias([as, ...rest]: readonly Token[]): boolean {
+  if (as === undefined) return true;
+  return isWord(as, 'as') ? rest.length === 1 : rest.length === 0 && nameOf(as) !== undefined;
 }
 
 /** The name under which the one star of a select shows `t.a`; undefined: nobody can be sure that it does. */
@@ -173,6 +205,7 @@ function undeterminedOf(
   const found: Undetermined[] = [];
   const simple = select !== undefined && !select.compound;
   const byItem = new Map<Cause, number[]>();
+  const ordering = onlyOrder(body);
   const subqueries = subqueriesOf(body);
   const inside = new Set(subqueries.flatMap(({ tokens }) => tokens));
   const note = (cause: Cause, columns: readonly number[] | undefined): void => {
@@ -181,17 +214,17 @@ function undeterminedOf(
   };
   for (const { cause, item, token } of causesIn(body, keys, isInteger)) {
     if (inside.has(token)) continue;
-    // Rows that come in any order are the same rows; of which of them a LIMIT takes is told apart.
-    if (cause === 'random' && select?.plain === true && select.order.flat().includes(token))
-      continue;
+    // Rows that come in any order are the same rows.
+    if (cause === 'random' && ordering.has(token)) continue;
     const column = simple && item !== undefined ? columnIndex(select, item) : undefined;
     note(cause, column === undefined ? undefined : [column]);
   }
   for (const subquery of subqueries) {
     const inner = readSelect(subquery.tokens);
     const innerKeys = inner === undefined ? [] : keysOf(inner, copy);
-    for (const { cause, item } of causesIn(subquery.tokens, innerKeys, isInteger))
-      note(cause, item === undefined ? undefined : columnsOfItem(body, subquery, item));
+    for (const { cause, item, token } of causesIn(subquery.tokens, innerKeys, isInteger))
+      if (cause !== 'random' || !ordering.has(token))
+        note(cause, item === undefined ? undefined : columnsOfItem(body, subquery, item));
   }
   for (const columns of hiddenChoices(body, subqueries, select)) note('choice of rows', columns);
   for (const [what, columns] of byItem)

@@ -123,6 +123,14 @@ describe('SQLite', () => {
     ['select t.*, u.a as b from t join t u on u.a = t.a order by t.a', ['a']],
     ['select * from t order by t.a', ['a']],
     ['select *, f as a from t order by t.a', []],
+    ['select u.f, t.a as k from t join t u on u.a = t.a order by t.a desc, u.f', [1, 0]],
+    ['select a, count(*) as c from t group by a order by count(*) desc, a', [1, 'a']],
+    ['select a + 1 from t order by a + 1', [0]],
+    ['select a + 1 as k from t order by a + 10', []],
+    ['select f, case when a = 1 then 0 end from t order by case when a = 1 then 0 end', [1]],
+    ["select a || 'x' from t order by a || 'X'", []],
+    ['with s as (select a from t) select s.a from s order by s.a', [0]],
+    ['select *, a + 1 from t order by a + 1', []],
     ['select * from t join t u on u.a = t.a order by t.a', []],
     ['select * from t, t u order by t.a', []],
   ])('%s is sorted by %j', async (sql, sortedBy) => {
@@ -144,6 +152,19 @@ describe('SQLite', () => {
       [{ what: 'choice of rows', where: 'rows' }],
     ],
     ['select a from t order by random()', []],
+    ['select a from t group by a order by random()', []],
+    ['select a from t order by random(), a limit 3', []],
+    ['with s as (select a from t) select a from s order by abs(random())', []],
+    ['select a from (select a from t order by random()) s', []],
+    [
+      'select a, b from (select * from t order by random()) s group by a',
+      [{ what: 'random', where: 'rows' }],
+    ],
+    [
+      'select max(a), b from (select * from t order by random()) s',
+      [{ what: 'random', where: 'rows' }],
+    ],
+    ['select a from t limit abs(random())', [{ what: 'random', where: 'rows' }]],
     ["select unixepoch('subsec'), a from t", [{ what: 'time', where: 'columns', columns: [0] }]],
   ])('of %s is undetermined %j', async (sql, undetermined) => {
     expect((await (await classifierWith(true)).learn(sql)).undetermined).toEqual(undetermined);

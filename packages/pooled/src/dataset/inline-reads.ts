@@ -12,5 +12,7 @@ export interface InlineReads {
   version(): string | undefined;
   /** The same; what it has to open for that, it opens. Throws what that throws. */
   look(): string | undefined;
+  /** See `ShadowLeg.mark`. As {@link look}. */
+  mark(): string | undefined;
   close(): void;
 }

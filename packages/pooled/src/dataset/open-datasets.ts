@@ -66,11 +66,23 @@ export class OpenDatasets {
   }
 
   /** What a dataset's connection for reads on the spot says of commits; undefined where none can be opened for it. See `Leg.state`. */
-  async look(dataset: string): Promise<string | undefined> {
+  look(dataset: string): Promise<string | undefined> {
+    return this.#told(dataset, (pools) => pools.look());
+  }
+
+  /** As {@link look}, how far its writes have come. See `ShadowLeg.mark`. */
+  mark(dataset: string): Promise<string | undefined> {
+    return this.#told(dataset, (pools) => pools.mark());
+  }
+
+  async #told(
+    dataset: string,
+    tell: (pools: PooledDataset) => string | undefined,
+  ): Promise<string | undefined> {
     while (this.#gates.has(dataset)) await this.#gates.get(dataset);
     if (this.#closed) return undefined;
     const pools = this.#poolsOf(dataset);
-    const token = pools.look();
+    const token = tell(pools);
     // Nothing was opened where it can't be told.
     if (token === undefined) this.#forgetIfEmpty(dataset, pools);
     return token;

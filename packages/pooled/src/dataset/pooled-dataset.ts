@@ -1,6 +1,13 @@
 import type { Clock, WriteEffect } from '@changeover/core';
 import type { Engine, StorageErrorFields } from '@changeover/engines/api';
-import { isWriting, type Job, nameOf, type OperationJob, type RehearseJob } from '../job.ts';
+import {
+  isForComparison,
+  isWriting,
+  type Job,
+  nameOf,
+  type OperationJob,
+  type RehearseJob,
+} from '../job.ts';
 import type { KeepAlive } from '../keep-alive.ts';
 import type { Random } from '../pool/backoff.ts';
 import type { BreakerState, PoolBreaker } from '../pool/pool-breaker.ts';
@@ -153,6 +160,11 @@ export class PooledDataset {
     return this.closed || this.#state.takesAll ? this.version() : this.#parts.inline?.look();
   }
 
+  /** See `ShadowLeg.mark`. Opens and throws as {@link look}. */
+  mark(): string | undefined {
+    return this.closed || this.#state.takesAll ? undefined : this.#parts.inline?.mark();
+  }
+
   /** Where an error happened. */
   fields(operation?: string): StorageErrorFields {
     return { engine: this.engine, dataset: this.dataset, operation };
@@ -172,7 +184,7 @@ export class PooledDataset {
     if (given.kind === 'rehearse') return this.#rehearse(given, limit);
     const { inline } = this.#parts;
     const job = this.#state.entered(given);
-    return inline === undefined || job.kind !== 'operation' || job.digest === true
+    return inline === undefined || job.kind !== 'operation' || isForComparison(job)
       ? this.#runPooled(job, limit, place)
       : this.#runInTurn(inline, job, limit, place);
   }

@@ -1,4 +1,4 @@
-import { isWriting } from '../job.ts';
+import { isForComparison, isWriting } from '../job.ts';
 import type { Job } from '../job.ts';
 import type { ReadCost } from '../pooled-session.ts';
 import { costKey } from '../sqlite/statement-costs.ts';
@@ -24,7 +24,7 @@ export class ReadCosts {
   of(job: Job): ReadCost | undefined {
     if (
       job.kind !== 'operation' ||
-      job.digest === true ||
+      isForComparison(job) ||
       job.inTransaction === true ||
       job.inSnapshot === true
     )

@@ -6,8 +6,10 @@ import type {
   ShadowLeg,
   ShadowWriteLimits,
   WriteEffect,
+  WritesSeen,
 } from '@changeover/core';
 import { SnapshotLostError } from '@changeover/core';
+import { type PagesRead, writtenSince } from '@changeover/engines';
 import { digestAnswer, isDatasetOperation } from '../job.ts';
 import type { Job } from '../job.ts';
 import type { StoreOperation } from '../dataset/dataset-management.ts';
@@ -74,6 +76,21 @@ export class PooledShadowLeg implements ShadowLeg {
     return await engine.state(parseDatasetName(dataset), signal);
   }
 
+  async mark(dataset: string, signal: AbortSignal): Promise<string | undefined> {
+    if (this.#shadow.engine === 'postgresql') return await this.state(dataset, signal);
+    return await this.#callers.mark(parseDatasetName(dataset));
+  }
+
+  async writesSince(call: ShadowCall, mark: string): Promise<WritesSeen | undefined> {
+    const { operation, args } = readOf(call);
+    if (this.#shadow.engine !== 'sqlite' || !isDatasetOperation(operation)) return undefined;
+    const [dataset, ...rest] = args;
+    const evidence = { mark };
+    const job = { kind: 'operation', operation, args: rest, evidence } as const;
+    const read = (await this.#run(call, dataset, job)) as PagesRead | undefined;
+    return read !== undefined && writtenSince(mark, read) === false ? 'none' : undefined;
+  }
+
   async holdSnapshot(dataset: string, signal: AbortSignal): Promise<HeldSnapshot | undefined> {
     if (this.#shadow.engine !== 'postgresql') return undefined;
     const held = await this.#shadow.holdSnapshot(parseDatasetName(dataset), signal);
@@ -88,6 +105,15 @@ export class PooledShadowLeg implements ShadowLeg {
           { kind: 'operation', operation, args: args.slice(1), inSnapshot: true },
           call.signal,
         );
+      },
+      writesSince: async (call, mark) => {
+        const { operation, args } = readOf(call);
+        if (!isDatasetOperation(operation)) return undefined;
+        const evidence = { mark };
+        return (await held.run(
+          { kind: 'operation', operation, args: args.slice(1), inSnapshot: true, evidence },
+          call.signal,
+        )) as WritesSeen | undefined;
       },
       release: held.release,
     };

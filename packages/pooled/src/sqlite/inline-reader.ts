@@ -1,6 +1,13 @@
 import { statSync } from 'node:fs';
 import type { Clock } from '@changeover/core';
-import { classifyError, datasetPrograms, openSqliteSession } from '@changeover/engines';
+import {
+  classifyError,
+  datasetPrograms,
+  fileMark,
+  type LogPosition,
+  logPosition,
+  openSqliteSession,
+} from '@changeover/engines';
 import type { Program, SqliteSession, StepResult } from '@changeover/engines';
 import { runDirectly } from '../job.ts';
 import type { JobContext, OperationJob } from '../job.ts';
@@ -35,6 +42,7 @@ export class InlineReader {
   #checkedAtMs = 0;
   /** When it was last used, on the monotonic clock. */
   usedAtMs = 0;
+  #position: LogPosition | undefined;
   /** Tells one opening from another: what a connection says of changes holds for itself only. */
   #openings = 0;
 
@@ -105,6 +113,15 @@ export class InlineReader {
     if (this.#usableSession(nowMs) === undefined) return undefined;
     this.usedAtMs = nowMs;
     return this.version();
+  }
+
+  /** How far the writes to the file have come, and the schema that it had then. See `ShadowLeg.mark`. */
+  mark(): string | undefined {
+    if (this.look() === undefined) return undefined;
+    const schema = Number(this.#session?.run(schemaVersion()));
+    const position = logPosition(this.#file, this.#position);
+    this.#position = position;
+    return position === undefined ? undefined : fileMark(this.#file, schema, position);
   }
 
   close(): void {

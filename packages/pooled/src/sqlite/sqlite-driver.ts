@@ -3,7 +3,7 @@ import { datasetFile, DatasetNotFoundError } from '@changeover/engines/api';
 import { classifyError, leadingWords } from '@changeover/engines';
 import { buildDataset } from '../engine-parts.ts';
 import type { EngineDriver, EngineSetting } from '../engine-parts.ts';
-import { isWriting } from '../job.ts';
+import { isForComparison, isWriting } from '../job.ts';
 import type { InlineReads } from '../dataset/inline-reads.ts';
 import type { PooledDataset } from '../dataset/pooled-dataset.ts';
 import type { ResourceSource } from '../pool/resource-source.ts';
@@ -81,7 +81,7 @@ export class SqliteDriver implements EngineDriver {
         inline !== undefined &&
         !routes.isRecursive(job) &&
         job.kind === 'operation' &&
-        job.digest !== true &&
+        !isForComparison(job) &&
         !isWriting(job)
       ) {
         costs.note(costKey(job.operation, job.args), durationMs, cellsOf(value));
@@ -113,6 +113,12 @@ export class SqliteDriver implements EngineDriver {
     const { inlineThresholdMs, cacheSizeKib } = this.#sqlite;
     const { clock } = this.setting;
     const reader = new InlineReader({ dataset, file, cacheSizeKib, clock, onClosed, onChanged });
+    const looked = (look: () => string | undefined): string | undefined => {
+      if (!reader.open && !readers.hasRoom) return undefined;
+      const token = look();
+      if (reader.open) readers.used(reader);
+      return token;
+    };
     return {
       tryRead(job) {
         if (isWriting(job)) return undefined;
@@ -135,12 +141,8 @@ export class SqliteDriver implements EngineDriver {
           : undefined,
       open: () => reader.open,
       version: () => reader.version(),
-      look() {
-        if (!reader.open && !readers.hasRoom) return undefined;
-        const token = reader.look();
-        if (reader.open) readers.used(reader);
-        return token;
-      },
+      look: () => looked(() => reader.look()),
+      mark: () => looked(() => reader.mark()),
       close() {
         readers.forget(reader);
         reader.close();

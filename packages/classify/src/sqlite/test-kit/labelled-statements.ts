@@ -25,6 +25,20 @@ export const labelled: readonly Label[] = [
   ['select * from t', 'reads', 'none', 'none', false],
   ['select * from t order by a', 'reads', 'none', 'total', false],
   ['select a, row_number() over (order by b) from t', 'reads', 'none', 'none', true],
+  [
+    'select count(a) over (order by b groups between 1 preceding and current row) from t',
+    'reads',
+    'none',
+    'none',
+    false,
+  ],
+  [
+    'select count(a) over (order by b rows between 1 preceding and current row) from t',
+    'reads',
+    'none',
+    'none',
+    true,
+  ],
   ['select a, row_number() over w from t window w as (order by b)', 'reads', 'none', 'none', true],
   [
     'select a, count(b) over (order by b rows unbounded preceding) from t',
