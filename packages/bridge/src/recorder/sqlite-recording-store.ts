@@ -21,6 +21,7 @@ import {
   openStoreFileToRead,
   rollBack,
   type StoreDatabase,
+  waitForLocks,
 } from './store-file.ts';
 import { RepeatTable } from './repeat-table.ts';
 import type { Batch, CellRow, OwnRows } from './store-rows.ts';
@@ -125,7 +126,7 @@ export class SqliteRecordingStore implements RecordingStore {
 
   /** For the last write before closing, which is on no caller's path. */
   allowWaiting(maxWaitMs: number): void {
-    this.#database.exec(`pragma busy_timeout = ${String(maxWaitMs)}`);
+    waitForLocks(this.#database, maxWaitMs);
   }
 
   close(): void {

@@ -471,7 +471,10 @@ export class Ledger {
   /** By evidence that is fresh: what others counted may have to be fetched, and isn't at each review. */
   async #stepForward(): Promise<void> {
     if (this.#forward.none || !(await this.#evidence())) return;
-    if (await this.#forward.take((lines) => this.#store.append(lines))) this.#listeners.notify();
+    const { moved, lost } = await this.#forward.take((lines) => this.#store.append(lines));
+    if (moved) this.#listeners.notify();
+    // Another process took the same step first: its line is there to be read, and is not waited for.
+    if (lost) await this.#readNew();
   }
 
   #fail(error: unknown): void {
