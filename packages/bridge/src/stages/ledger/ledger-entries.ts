@@ -184,3 +184,8 @@ export class LedgerEntries {
 export function targetKey(backend: string, target: Target): string {
   return `${backend}\0${rowDataset(target)}`;
 }
+
+/** What every key is held by until the ledger was read: any of them may be held. */
+export const notRead: readonly StageLimit[] = Object.freeze([
+  Object.freeze({ by: 'ledger', stage: 'legacy', reason: 'the ledger has not been read yet' }),
+] as const);

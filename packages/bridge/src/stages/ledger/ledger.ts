@@ -18,6 +18,7 @@ import { isBefore } from './is-before.ts';
 import {
   LedgerEntries,
   mayBeOlder,
+  notRead,
   takeLine,
   targetKey,
   type UnwrittenBatch,
@@ -496,7 +497,3 @@ export class Ledger {
     this.#logger.info({}, 'the ledger can be read and written again');
   }
 }
-
-const notRead: readonly StageLimit[] = Object.freeze([
-  Object.freeze({ by: 'ledger', stage: 'legacy', reason: 'the ledger has not been read yet' }),
-] as const);
