@@ -24,12 +24,13 @@ create table if not exists ${schema}.minute (
 create index if not exists minute_told on ${schema}.minute (minute) where not ${isFolded};`;
 }
 
-/** Takes a message's minutes, and lets go some of the old ones for each: by the server's clock, which is one for all. */
+/** Takes a message's minutes, and lets go some of the old ones for each: by the server's clock, which is one for all. What comes from a
+ * clock that is ahead is no minute yet. */
 export const exchangeMinutes: string = `
   if p ? 'u' then
     insert into minute (writer, minute, backend, dataset, calls, failed, compared, mismatch, legacy, pooled)
       select w, (r->>0)::int, r->>1, r->>2, (r->>3)::bigint, (r->>4)::bigint, (r->>5)::bigint, (r->>6)::bigint, r->>7, r->>8
-      from jsonb_array_elements(p->'u') r
+      from jsonb_array_elements(p->'u') r where (r->>0)::int <= ${nowMinute} + 1
       on conflict (minute, writer, backend, dataset) do update set calls = excluded.calls, failed = excluded.failed,
         compared = excluded.compared, mismatch = excluded.mismatch, legacy = excluded.legacy, pooled = excluded.pooled;
     delete from minute where ctid = any (array(

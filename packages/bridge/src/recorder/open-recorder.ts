@@ -50,6 +50,8 @@ export interface RecorderOptions {
   readonly maxCells?: number | undefined;
   /** Shapes of calls held in memory, about half a KiB each; others are let go once stored. Default: 20,000. */
   readonly maxShapes?: number | undefined;
+  /** What is counted is stamped no earlier than this, in ms since 1970, whatever the clock says. Default: as the clock says. */
+  readonly countedFrom?: (() => number) | undefined;
   /** Random numbers in [0, 1), to spread the tries of several processes. Default: `Math.random`. */
   readonly random?: (() => number) | undefined;
 }
@@ -164,7 +166,7 @@ class StoringRecorder implements Recorder {
 
   shape(key: ShapeKey): ShapeCounts {
     const usable = key.shape.length <= maxShapeLength;
-    return this.#shapes.get(usable ? key : { ...key, shape: otherShapes }, this.#clock.wallMs());
+    return this.#shapes.get(usable ? key : { ...key, shape: otherShapes }, this.#stampMs());
   }
 
   sample(sample: ComparisonSample): void {
@@ -172,7 +174,7 @@ class StoringRecorder implements Recorder {
   }
 
   relied(seen: RelianceSeen): void {
-    if (!this.#closed) this.#reliance.add(seen, this.#clock.wallMs());
+    if (!this.#closed) this.#reliance.add(seen, this.#stampMs());
   }
 
   reliance(): readonly RelianceEvidence[] {
@@ -190,7 +192,7 @@ class StoringRecorder implements Recorder {
     const { backend, dataset } = fields;
     if (kind === 'stage' && typeof backend === 'string' && typeof dataset === 'string') {
       this.#cells.part(backend, dataset);
-      this.#shapes.part(backend, dataset, this.#clock.wallMs());
+      this.#shapes.part(backend, dataset, this.#stampMs());
     }
     this.#lastEvent += 1;
     this.#events.push({
@@ -235,7 +237,7 @@ class StoringRecorder implements Recorder {
   }
 
   #own(): OwnCounts {
-    const now = this.#clock.wallMs();
+    const now = this.#stampMs();
     this.#cells.readopt(this.#hour());
     return {
       writer: this.#writerRow(),
@@ -326,6 +328,10 @@ class StoringRecorder implements Recorder {
     this.#introduced = false;
   }
 
+  #stampMs(): number {
+    return Math.max(this.#clock.wallMs(), this.#options.countedFrom?.() ?? 0);
+  }
+
   #hour(): number {
     return Math.floor(this.#clock.wallMs() / hourMs);
   }
@@ -360,7 +366,7 @@ class StoringRecorder implements Recorder {
     const { groups, samples } = this.#samples.unstored(limit);
     const events = this.#events.slice(0, limit);
     const rules = this.#rules.unstored(limit);
-    const shapes = this.#shapes.unstored(limit, this.#clock.wallMs());
+    const shapes = this.#shapes.unstored(limit, this.#stampMs());
     const reliance = this.#reliance.unstored(limit);
     const moreMinutes = this.#minutes.advance(this.#clock.wallMs(), () => this.#cells.cells());
     const minutes = this.#minutes.unstored(maxMinutesPerFlush);
@@ -390,7 +396,7 @@ class StoringRecorder implements Recorder {
       return outcome;
     }
     this.#introduced = true;
-    this.#cells.markStored(entries, this.#clock.wallMs());
+    this.#cells.markStored(entries, this.#stampMs());
     this.#samples.markStored(groups, samples);
     this.#rules.markStored(rules);
     this.#shapes.markStored(shapes);
@@ -401,14 +407,14 @@ class StoringRecorder implements Recorder {
     if (moreMinutes || minutes.length === maxMinutesPerFlush) return 'more';
     if (parts.some((stored) => stored.length >= limit)) return 'more';
     this.#cells.tidy(hour);
-    this.#shapes.tidy(this.#clock.wallMs());
+    this.#shapes.tidy(this.#stampMs());
     return 'stored';
   }
 
   #writerRow(): WriterRow {
     return {
       ...this.#writer,
-      lastAt: this.#clock.wallMs(),
+      lastAt: this.#stampMs(),
       samplesOverLimit: this.#samples.overLimit,
     };
   }

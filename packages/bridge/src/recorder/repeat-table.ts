@@ -38,9 +38,9 @@ export class RepeatTable {
   open(nowMs: number): readonly RepeatRequest[] {
     return this.#database
       .prepare(
-        'select sequence, backend, id, call, timeout_ms from repeat where writer is null and asked_at > ?',
+        'select sequence, backend, id, call, timeout_ms from repeat where writer is null and asked_at between ? and ?',
       )
-      .all(nowMs - waitedForMs)
+      .all(nowMs - waitedForMs, nowMs + waitedForMs)
       .map(({ sequence, backend, id, call, timeout_ms: timeoutMs }) => ({
         sequence: Number(sequence),
         backend: String(backend),

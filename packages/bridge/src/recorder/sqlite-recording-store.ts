@@ -1,12 +1,6 @@
 import type { SQLInputValue, StatementSync } from 'node:sqlite';
 import { countNames } from './counts.ts';
-import {
-  deleteOldMinutes,
-  keptMinutes,
-  minuteColumns,
-  minuteMs,
-  minuteValues,
-} from './minute-rows.ts';
+import { deleteOldMinutes, keptMinutes, minuteColumns, minuteValues } from './minute-rows.ts';
 import { readDatabase } from './read-sqlite-store.ts';
 import type { RelianceEvidence } from './reliance-book.ts';
 import { readReliance, relianceColumns, relianceValues } from './reliance-rows.ts';
@@ -235,7 +229,10 @@ export class SqliteRecordingStore implements RecordingStore {
       for (const row of minutes) minute.run(id, ...minuteValues(row));
       // With each part of a minute's rows goes as much of the old ones, and some more.
       if (minutes.length > 0)
-        oldMinutes.run(Math.floor(lastAt / minuteMs) - keptMinutes, 2 * minutes.length);
+        oldMinutes.run(
+          Math.max(...minutes.map(({ minute: one }) => one)) - keptMinutes,
+          2 * minutes.length,
+        );
       for (const row of batch.rules) rule.run(id, row.backend, row.rule, row.uses, row.failures);
     };
   }

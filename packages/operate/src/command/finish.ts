@@ -122,7 +122,8 @@ function readiness(
       ready: 'unknown',
       why: 'the ledger does not say since when: flags alone decide',
     };
-  const stood = now - since;
+  // Negative where the machine's clock was ahead when it got there.
+  const stood = Math.max(0, now - since);
   const text = `at pooled for ${timeText(stood)} of ${timeText(afterMs)}`;
   return { ...base, since, ready: stood >= afterMs ? 'ready' : 'not yet', why: text };
 }

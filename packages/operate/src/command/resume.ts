@@ -219,17 +219,27 @@ async function lowerKeys(
   to: Stage,
   { who, reason }: ResumeOptions,
 ): Promise<void> {
+  const at = resumptionAt(migration);
   const lines = migration.keys(backend).flatMap((key) => {
     const own = migration.ledger.findLast(
       (line) => line.backend === backend && line.dataset === key,
     );
     if (own === undefined || own.held || earlierStage(own.to, to) === own.to) return [];
-    const at = Date.now();
     return [
       { at, backend, dataset: key, from: own.to, to, held: false, who, reason, revision: '' },
     ];
   });
   await writeLedgerLines(migration, lines);
+}
+
+/** After all that was counted before, also where a clock was ahead then, so that what comes after the resumption can be told from it. */
+function resumptionAt({ recordings, ledger }: Migration): number {
+  const stamps = [
+    ...(recordings?.runs ?? []).map(({ lastAt }) => lastAt),
+    // What is counted after one is stamped later than that.
+    ...ledger.filter(({ held }) => !held).map(({ at }) => at + 1),
+  ];
+  return stamps.reduce((latest, at) => Math.max(latest, at), Date.now());
 }
 
 function writeResumption(
@@ -242,7 +252,7 @@ function writeResumption(
     line?.held !== true
       ? undefined
       : {
-          at: Date.now(),
+          at: resumptionAt(migration),
           backend,
           dataset: rowDataset(target),
           from: line.to,
