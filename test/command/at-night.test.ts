@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import {
+  copyFileSync,
   cpSync,
   mkdirSync,
   mkdtempSync,
@@ -162,6 +163,43 @@ describe('going back', () => {
     expect(await json('resume notes --reason ok')).toMatchObject({
       next: ['changeover resume notes inbox --reason "..."'],
     });
+  });
+
+  test('a key is held, and each command that only looks says as JSON how it goes on', async () => {
+    const { json, type, path } = place();
+    await json('hold notes inbox --reason x');
+    const resume = 'changeover resume notes inbox --reason "..."';
+    for (const line of ['status', 'status notes inbox', 'history notes', 'history --limit 1'])
+      expect([line, (await json(line))['next']]).toEqual([line, [resume]]);
+    expect(await json('doctor')).toMatchObject({ next: expect.not.arrayContaining([resume]) });
+    expect(await json('flags validate')).toMatchObject({ next: [] });
+    const other = join(path, 'the next.json');
+    copyFileSync(join(path, 'flags.json'), other);
+    const { out } = await type(`flags validate "${other}" --format json`);
+    expect(JSON.parse(out)).toMatchObject({
+      next: [
+        `changeover flags plan '${other}'`,
+        `changeover flags apply '${other}' --reason "..."`,
+      ],
+    });
+    for (const line of ['report', 'gate', `finish --source ${path}`])
+      expect(JSON.parse((await type(`${line} --format json`)).out)).toMatchObject({
+        next: expect.any(Array),
+      });
+    const report = JSON.parse((await type('report --format json')).out) as { next: string[] };
+    expect(report.next).toContain(resume);
+    expect(await json('history orders')).toMatchObject({ next: [] });
+  });
+
+  test('what is wrong with the flags is in what may be typed next', async () => {
+    const { flags, type } = place();
+    const nextOf = async (line: string): Promise<unknown> =>
+      (JSON.parse((await type(`${line} --format json`)).out) as { next: unknown }).next;
+    writeFileSync(flags, '{"version": 2,');
+    expect(await nextOf('flags validate')).toEqual([`changeover flags validate ${flags}`]);
+    expect(await nextOf('doctor')).toContain(`changeover flags validate ${flags}`);
+    rmSync(flags);
+    expect(await nextOf('doctor')).toContain('changeover init');
   });
 
   test('every change says as JSON what may be typed now, and so do explain and mismatches', async () => {

@@ -16,7 +16,7 @@ test('text from data can not steer the terminal, colours stay', () => {
   const terminal = openTerminal({ stdout: stream, stderr: stream, env: {} }, 'text');
   const evil = `${escape}2J\u001b]0;title\u0007\rline\nline \u202etxt.exe`;
   terminal.say([terminal.paint('red', `held by ${evil}`)]);
-  terminal.answer([evil], {});
+  terminal.answer([evil], { next: [] });
   const made = '⟨U+001B⟩[2J⟨U+001B⟩]0;title⟨U+0007⟩⟨U+000D⟩line⟨U+000A⟩line ⟨U+202E⟩txt.exe';
   expect(written).toEqual([`${escape}31mheld by ${made}${escape}39m\n`, `${made}\n`]);
 });

@@ -1,6 +1,7 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { LatencyHistogram, PairedDifference } from '@changeover/compare';
 import { type Stage, systemClock } from '@changeover/core';
-import { silentLogger } from '@changeover/bridge';
+import { openRecorder, readSharedRecordings, silentLogger } from '@changeover/bridge';
 import { expect, test } from '@jest/globals';
 import { FleetDatabase } from '../../packages/bridge/src/fleet/fleet-database.ts';
 import { FleetOutbox } from '../../packages/bridge/src/fleet/fleet-outbox.ts';
@@ -9,7 +10,8 @@ import { foldSilent } from '../../packages/bridge/src/fleet/fold.ts';
 import { noCounts } from '../../packages/bridge/src/recorder/counts.ts';
 import { HourBook } from '../../packages/bridge/src/recorder/hour-book.ts';
 import { ReportBuilder } from '../../packages/bridge/src/recorder/report-builder.ts';
-import type { ReportData } from '../../packages/bridge/src/recorder/report-data.ts';
+import type { MinuteRow } from '../../packages/bridge/src/recorder/minute-rows.ts';
+import type { ReportData, TimeSlices } from '../../packages/bridge/src/recorder/report-data.ts';
 import type { Batch, OwnRows } from '../../packages/bridge/src/recorder/store-rows.ts';
 import { addStored, type StoredTables } from '../../packages/bridge/src/recorder/stored-tables.ts';
 import { ownDatabase } from './own-database.ts';
@@ -198,6 +200,60 @@ test.each([
   } finally {
     await database.close();
   }
+});
+
+test('minutes of several processes are one, before and after they are added up, and old ones go', async () => {
+  const database = new FleetDatabase(url(), silentLogger);
+  const minute = Math.floor(Date.now() / 60_000);
+  const row = (ago: number, calls: number, latency: string): MinuteRow => ({
+    ...{ backend: 'notes', dataset: 'inbox', minute: minute - ago, calls, failed: 1 },
+    ...{ compared: calls, mismatch: 0, legacy: latency, pooled: '' },
+  });
+  const own = { ...batchOf(0), cells: [], shapes: [], groups: [], samples: [], events: [] };
+  try {
+    for (const [at, minutes] of [
+      [row(10, 2, '30:2'), row(10, 3, '28:1 30:2'), row(0, 1, '7:1'), row(500, 9, '')],
+      [row(10, 5, '30:1 31:4')],
+    ].entries())
+      await store(database, {
+        ...own,
+        minutes,
+        writer: { ...own.writer, writer: `process-${String(at)}` },
+      });
+    const sum = { ...row(10, 8, '28:1 30:3 31:4'), failed: 2, writer: '(folded)' };
+    const expected = [sum, { ...row(0, 1, '7:1'), writer: '(folded)' }];
+    expect(await database.readMinutes(minute - 100)).toEqual(expected);
+    await foldSilent(database, 3_600_000);
+    const { rows } = await database.query(
+      'select minute, calls::int from changeover.minute order by minute',
+    );
+    expect(rows).toEqual([
+      { minute: minute - 10, calls: 8 },
+      { minute, calls: 1 },
+    ]);
+    expect(await database.readMinutes(minute - 100)).toEqual(expected);
+  } finally {
+    await database.close();
+  }
+});
+
+test('a report of a shared store has the minutes, those of the keys called most by name', async () => {
+  const recorder = openRecorder({ path: url(), run: 'test', logger: silentLogger });
+  for (let at = 0; at < 205; at += 1) {
+    const cell = recorder.cell('notes', `key-${String(at)}`, 'list', 'shadow');
+    cell.calls += 1 + (at % 2);
+    cell.pooledLatency.record(5);
+  }
+  recorder.close();
+  let slices: TimeSlices | undefined;
+  while (slices === undefined || slices.byBackend.length === 0) {
+    await wait(50);
+    slices = (await readSharedRecordings(url())).minutes;
+  }
+  const sum = slices.byDataset.reduce((all, { calls }) => all + calls, 0);
+  expect([sum, slices.byDataset.length]).toEqual([205 + 102, 201]);
+  const others = slices.byDataset.find(({ dataset }) => dataset === '(others)');
+  expect(others).toMatchObject({ calls: 5, pooled: { count: 5 } });
 });
 
 test('of a process that counts the same as others a reader gets the name and what it met, and no counts', async () => {

@@ -86,6 +86,7 @@ export class BridgeServices {
     this.recorder = openRecorder({
       path: settings.ledgerUrl ?? settings.storePath,
       fleet: this.#fleet,
+      countedFrom: () => this.ledger.countedFrom,
       run: `${hostname()}-${String(process.pid)}-${randomId().slice(0, 8)}`,
       logger,
     });

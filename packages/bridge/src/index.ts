@@ -84,6 +84,7 @@ export * from './stages/gates/verdict.ts';
 export * from './stages/guardrail-wiring.ts';
 export * from './stages/ledger/open-ledger-store.ts';
 export * from './stages/flags/open-feature-stage-source.ts';
+export { askFleet } from './fleet/ask-fleet.ts';
 export { askPrograms, type AskedPrograms } from './recorder/ask-programs.ts';
 export { isBusy, tryStoreFile } from './recorder/store-file.ts';
 export {

@@ -121,3 +121,8 @@ function isRedacted(
     (length === undefined || typeof length === 'number')
   );
 }
+
+/** A name as a person types it into a shell: in quotes where it has more than letters, digits and what means nothing there. */
+export function typedWord(text: string): string {
+  return /^[\p{L}\p{N}_.,:@%+=/-]+$/u.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

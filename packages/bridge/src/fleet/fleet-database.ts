@@ -2,7 +2,9 @@ import { ChangeoverError, loadInstalled } from '@changeover/core';
 import type pg from 'pg';
 import type { Pool, PoolClient } from 'pg';
 import type { Logger } from '../log.ts';
+import type { StoredMinute } from '../recorder/minute-rows.ts';
 import type { StoredTables } from '../recorder/stored-tables.ts';
+import { type FleetMinute, storedMinute } from './fleet-minutes.ts';
 import { checkSchema, prepareStore } from './fleet-schema.ts';
 import { type FleetRows, tablesOf } from './fleet-rows.ts';
 
@@ -65,6 +67,21 @@ export class FleetDatabase {
     const { a } = rows[0] as { a: string };
     const found = JSON.parse(a) as FleetRows;
     return { tables: tablesOf(found), length: a.length, added: found.added };
+  }
+
+  /** What all processes counted by key and minute, from a minute since 1970 on.
+   *
+   * @throws the driver's error. */
+  async readMinutes(first: number): Promise<readonly StoredMinute[]> {
+    await this.#prepare();
+    const query = {
+      text: `select ${this.schema}.minutes_1($1)::text a`,
+      values: [first],
+      query_timeout: readTimeoutMs,
+    };
+    const { rows } = await this.#opened().query(query);
+    const { a } = rows[0] as { a: string };
+    return (JSON.parse(a) as FleetMinute[]).map(storedMinute);
   }
 
   /** For the time of `use`, in one transaction on one connection. */

@@ -43,6 +43,12 @@ export interface Message {
   /** Windows of its own, and those of which the others' are asked, with how many seconds they may be old. */
   readonly v?: readonly (readonly [string, string, WindowFigures])[];
   readonly a?: readonly (readonly [string, string, number])[];
+  /** Calls that are wanted again: those it has heard of, would make, and has made. */
+  readonly b?: {
+    readonly s?: readonly number[];
+    readonly k?: readonly number[];
+    readonly z?: readonly (readonly [sequence: number, answer: string])[];
+  };
   /** The ledger's transactions are known up to here, and these of its lines beyond. */
   readonly x?: string;
   readonly n?: readonly number[];
@@ -61,6 +67,15 @@ export type LedgerTuple = readonly [
   who: string,
   reason: string,
   revision: string,
+];
+
+/** A request in an answer. */
+export type RepeatTuple = readonly [
+  sequence: number,
+  backend: string,
+  id: string,
+  call: string | null,
+  timeoutMs: number,
 ];
 
 /** What a process hears. */
@@ -85,6 +100,9 @@ export interface Answer {
   readonly v?: readonly OtherWindows[];
   /** Somebody is to be folded. */
   readonly d?: boolean;
+  /** Calls that are wanted again, and of those that it would make, which are its to make. */
+  readonly b?: readonly RepeatTuple[];
+  readonly k?: readonly number[];
   readonly x?: string;
   readonly l?: readonly LedgerTuple[] | null;
 }

@@ -17,14 +17,21 @@ import type {
   SampleRow,
   WriterRow,
 } from '../recorder/store-rows.ts';
+import type { MinuteRow } from '../recorder/minute-rows.ts';
 import type { RecordingStore } from '../recorder/recording-store.ts';
 import { addStored, type StoredTables } from '../recorder/stored-tables.ts';
 import { TokenBucket } from '../shadow/budgets.ts';
+import { minuteMessage } from './fleet-minutes.ts';
 import { countsList, shedOf } from './fleet-rows.ts';
 
 /** What a process may say in a second, in bytes on average, beside its heartbeat; what it did not say is kept for a burst. */
 const bytesPerSecond = 2_560;
 const burstBytes = 65_536;
+/** Of it, what minutes may take: they are said once, and what is newer than a minute is in the counts. */
+const minuteBytesPerSecond = 512;
+const burstMinuteBytes = 16_384;
+/** Minutes that wait; beyond it the oldest are dropped, which no count hangs on. */
+const maxWaitingMinutes = 2_000;
 /** A cell's latencies are long, and nobody decides by the last ten seconds of them. */
 const betweenLatenciesMs = 10_000;
 /** Rows that wait while the store is away; beyond them the recorder keeps counts within bounds of its own. */
@@ -72,6 +79,9 @@ export class FleetOutbox implements RecordingStore {
   readonly #reliance = new Map<string, RelianceEvidence>();
   /** Reliance is stored under the first name that this process had: it is few rows, and never folded. */
   #origin: string | undefined = undefined;
+  readonly #minuteBudget: TokenBucket;
+  /** The same minute may be said again with more in it. */
+  readonly #minutes = new Map<string, MinuteRow>();
   #samples: SampleRow[] = [];
   #sampleLength = 0;
   #events: EventRow[] = [];
@@ -84,6 +94,10 @@ export class FleetOutbox implements RecordingStore {
     this.#clock = clock;
     this.#others = others;
     this.#budget = new TokenBucket(clock, { capacity: burstBytes, perSecond: bytesPerSecond });
+    this.#minuteBudget = new TokenBucket(clock, {
+      capacity: burstMinuteBytes,
+      perSecond: minuteBytesPerSecond,
+    });
   }
 
   /** Who writes; undefined before the first row. */
@@ -95,7 +109,8 @@ export class FleetOutbox implements RecordingStore {
   get empty(): boolean {
     const { size: cells } = this.#cells;
     const others = this.#shapes.size + this.#groups.size + this.#rules.size + this.#reliance.size;
-    return cells + others + this.#samples.length + this.#events.length === 0;
+    const lists = this.#samples.length + this.#events.length + this.#minutes.size;
+    return cells + others + lists === 0;
   }
 
   /** @throws {Error} with the code `STORE_AWAY` where too much waits already. */
@@ -117,6 +132,11 @@ export class FleetOutbox implements RecordingStore {
       this.#sampleLength += lengthOf(row);
     }
     this.#events.push(...batch.events);
+    for (const row of batch.minutes ?? []) this.#minutes.set(minuteName(row), row);
+    for (const name of this.#minutes.keys()) {
+      if (this.#minutes.size <= maxWaitingMinutes) break;
+      this.#minutes.delete(name);
+    }
   }
 
   /** What the store had when it was last read, and what waits for it. */
@@ -161,6 +181,7 @@ export class FleetOutbox implements RecordingStore {
   /** The next part to say. @param all true for the last message: without regard to bytes. */
   take(all = false): OutboxPart {
     const taken = new Taken(all ? Infinity : Math.max(0, this.#budget.level));
+    const minutes = this.#takeMinutes(taken, all);
     const cells = this.#takeCells(taken);
     const shapes = taken.some('s', this.#shapes.values(), (row) => this.#shapeMessage(row));
     const groups = taken.some('g', this.#groups.values(), groupMessage);
@@ -185,6 +206,7 @@ export class FleetOutbox implements RecordingStore {
         for (const row of rules) forget(this.#rules, `${row.backend}\0${row.rule}`, row);
         for (const row of reliance) forget(this.#reliance, relianceKeyText(row), row);
         this.#events = this.#events.slice(events.length);
+        for (const row of minutes) forget(this.#minutes, minuteName(row), row);
         this.#samples = this.#samples.slice(samples.length);
         for (const row of samples) this.#sampleLength -= lengthOf(row);
       },
@@ -233,6 +255,16 @@ export class FleetOutbox implements RecordingStore {
     found.row = row;
     found.counts = true;
     found.latencies = true;
+  }
+
+  /** Before all else, since they have bytes of their own. */
+  #takeMinutes(taken: Taken, all: boolean): readonly MinuteRow[] {
+    if (!all && this.#minuteBudget.level <= 0) return [];
+    const bytes = taken.bytes;
+    const most = all ? Infinity : bytes + this.#minuteBudget.level;
+    const minutes = taken.some('u', this.#minutes.values(), minuteMessage, most);
+    this.#minuteBudget.spend(taken.bytes - bytes);
+    return minutes;
   }
 
   /** When a cell's latencies were last said, of those that nothing waits of. */
@@ -324,10 +356,16 @@ class Taken {
     this.#most = most;
   }
 
-  some<Row>(field: string, rows: Iterable<Row>, message: (row: Row) => unknown[]): Row[] {
+  /** @param most bytes in all, where that is less than what there is. */
+  some<Row>(
+    field: string,
+    rows: Iterable<Row>,
+    message: (row: Row) => unknown[],
+    most = Infinity,
+  ): Row[] {
     const taken: Row[] = [];
     for (const row of rows) {
-      if (this.bytes >= this.#most) break;
+      if (this.bytes >= Math.min(this.#most, most)) break;
       const said = message(row);
       this.bytes += JSON.stringify(said).length + 1;
       (this.fields[field] ??= []).push(said);
@@ -335,6 +373,10 @@ class Taken {
     }
     return taken;
   }
+}
+
+function minuteName({ minute, backend, dataset }: MinuteRow): string {
+  return `${String(minute)}\0${backend}\0${dataset}`;
 }
 
 function forget<Key, Row>(waiting: Map<Key, Row>, key: Key, row: Row): void {

@@ -1,8 +1,10 @@
+import { exchangeMinutes, minuteTable, minutesFunction, minutesWait } from './fleet-minutes.ts';
 import { readFunction } from './fleet-read.ts';
+import { exchangeRepeats, repeatTable } from './fleet-repeats.ts';
 
 /** What this program makes of a store. A later version only adds tables, columns, functions of a new name, and to those that are there
  * fields that a message need not have, so that it and the one before share a store. */
-export const storeVersion = 4;
+export const storeVersion = 5;
 
 /**
  * Brings a schema to {@link storeVersion}, whatever it had: one text of several statements, which PostgreSQL runs as one
@@ -71,9 +73,12 @@ create table if not exists ${schema}.ledger (
 );
 alter table ${schema}.ledger add column if not exists tx xid8 not null default pg_current_xact_id();
 create index if not exists ledger_tx on ${schema}.ledger (tx);
+${repeatTable(schema)}
+${minuteTable(schema)}
 ${exchangeFunction(schema)}
 ${firstReadFunction(schema)}
 ${readFunction(schema)}
+${minutesFunction(schema)}
 insert into ${schema}.store (version) values (${String(storeVersion)})
   on conflict (single) do update set version = greatest(store.version, excluded.version);
 `;
@@ -167,6 +172,7 @@ begin
       on conflict (writer, backend, dataset, guarantee, use) do update
         set count = excluded.count, sites = excluded.sites, kept = excluded.kept, last_at = excluded.last_at;
   end if;
+${exchangeMinutes}
   if p ? 'v' then
     insert into guardrail_window (backend, dataset, writer, figures, at)
       select r->>0, r->>1, w, r->2, clock_timestamp() from jsonb_array_elements(p->'v') r
@@ -194,8 +200,10 @@ begin
   end if;
   if p ? 'd' then
     answer := answer || jsonb_build_object('d', exists (
-      select from writer where not folded and seen < clock_timestamp() - make_interval(secs => (p->>'d')::float8)));
+      select from writer where not folded and seen < clock_timestamp() - make_interval(secs => (p->>'d')::float8))
+      or ${minutesWait});
   end if;
+${exchangeRepeats}
   if p ? 'x' then
     return answer || jsonb_build_object('x', pg_snapshot_xmin(pg_current_snapshot())::text, 'l', (
       select jsonb_agg(jsonb_build_array(tx::text, sequence, at, backend, dataset, from_stage, to_stage, held, who, reason, revision)

@@ -1,5 +1,6 @@
 import { type Clock, systemClock, type Timer } from '@changeover/core';
 import type { Logger } from '../log.ts';
+import type { RepeatAnswers } from '../recorder/repeat-answers.ts';
 import type { StoredTables } from '../recorder/stored-tables.ts';
 import { TokenBucket } from '../shadow/budgets.ts';
 import type { LedgerStore, NewLedgerChange } from '../stages/ledger/ledger-store.ts';
@@ -7,6 +8,7 @@ import { FleetDatabase } from './fleet-database.ts';
 import { FleetLedgerStore } from './fleet-ledger-store.ts';
 import { type Answer, foldedRowsOf, type Message, type OtherWindows } from './fleet-message.ts';
 import { type FoldedRows, FleetOutbox } from './fleet-outbox.ts';
+import { FleetRepeats } from './fleet-repeats.ts';
 import { foldSilent } from './fold.ts';
 import { sayInOtherProcess } from './last-words.ts';
 import { retryPauseMs } from './retry-pause.ts';
@@ -35,6 +37,8 @@ export interface FleetMember {
   /** This process's rows were folded, because it could not be heard: from now on it counts as another one. Gives the rows that
    * the store has of it already. */
   beginAnew(folded: FoldedRows): void;
+  /** Makes calls again that are asked for through the store. Default: nobody does. */
+  readonly repeats?: RepeatAnswers | undefined;
 }
 
 /** The windows of this process's guardrails, and who hears of the others'. */
@@ -71,6 +75,7 @@ export class Fleet {
   readonly #reading: TokenBucket;
   #member: FleetMember | undefined = undefined;
   #windows: FleetWindows | undefined = undefined;
+  #repeats: FleetRepeats | undefined = undefined;
   #others: StoredTables | undefined = undefined;
   #refreshing: Promise<boolean> | undefined = undefined;
   #exchanging: Promise<void> | undefined = undefined;
@@ -107,6 +112,7 @@ export class Fleet {
   /** Whose counts are said. */
   attach(member: FleetMember): void {
     this.#member = member;
+    if (member.repeats !== undefined) this.#repeats = new FleetRepeats(member.repeats, this.#clock);
   }
 
   /** Whose guardrail windows are said. */
@@ -227,6 +233,7 @@ export class Fleet {
         // A process that always has something to say must look for silent ones too.
         if (message.d !== undefined) this.#heartbeatAtMs = this.#clock.monotonicMs();
         if (answer.v !== undefined) this.#windows?.heard(answer.v);
+        this.#repeats?.heard(answer, message.b);
         this.#ledger.hear(answer);
       }
       this.#recovered();
@@ -240,6 +247,8 @@ export class Fleet {
     const { writer } = this.outbox;
     const windows = last ? {} : (this.#windows?.said() ?? {});
     if (windows.v !== undefined) this.outbox.spend(JSON.stringify(windows.v).length);
+    const repeats = this.#repeats?.said(last) ?? {};
+    if (repeats.b?.z !== undefined) this.outbox.spend(JSON.stringify(repeats.b.z).length);
     const due = this.#clock.monotonicMs() - this.#heartbeatAtMs >= heartbeatMs;
     const isHeard = last || due || !this.#introduced || Object.keys(fields).length > 0;
     return {
@@ -252,6 +261,7 @@ export class Fleet {
       ...(last ? { q: 1 } : {}),
       ...fields,
       ...windows,
+      ...repeats,
       ...this.#ledger.asked(),
     };
   }

@@ -2,7 +2,9 @@ import type { PoolClient } from 'pg';
 import { LatencyHistogram, type LatencyHistogramJson } from '@changeover/compare';
 import { PairedDifference, type PairedDifferenceJson } from '@changeover/compare';
 import type { FleetDatabase } from './fleet-database.ts';
+import { foldMinutes } from './fleet-minutes.ts';
 import type { FleetCell, FleetShape } from './fleet-rows.ts';
+import { expiredRepeats } from './fleet-repeats.ts';
 import { epochOf, foldedWriter } from './fleet-read.ts';
 
 /** So many processes are folded in one transaction; what is left is somebody's next turn. */
@@ -40,6 +42,7 @@ export async function foldSilent(database: FleetDatabase, silentMs: number): Pro
       await foldShapes(client, schema, silent);
       await foldSums(client, schema, silent);
     }
+    await foldMinutes(client, schema);
     await removeOld(client, schema);
     return silent.length;
   });
@@ -204,6 +207,7 @@ async function removeOld(client: PoolClient, schema: string): Promise<void> {
     ['reliance', 'last_at'],
   ] as const)
     await client.query(`delete from ${schema}.${table} where ${column} < ${old}`);
+  await client.query(expiredRepeats(schema));
   await client.query(
     `delete from ${schema}.writer where folded and folded_at < clock_timestamp() - interval '90 days'`,
   );

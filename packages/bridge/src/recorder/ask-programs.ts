@@ -6,6 +6,8 @@ import { type RepeatRequest, RepeatTable } from './repeat-table.ts';
 /** Programs look for what is asked when they store, once a second. */
 const takenWithinMs = 3_500;
 const betweenLooksMs = 100;
+/** For another process's lock: it is a command, which no caller waits for. */
+const maxWaitMs = 1_000;
 /** Its answer is stored a second later at most. */
 const storedWithinMs = 3_000;
 /** The version of the store that has room for it. */
@@ -23,10 +25,9 @@ export async function askPrograms(
   path: string,
   request: Omit<RepeatRequest, 'sequence'>,
 ): Promise<AskedPrograms> {
-  const database = openStoreFile(path);
+  const database = openStoreFile(path, maxWaitMs);
   try {
     if (Number(pragmaValue(database, 'user_version')) < leastVersion) return { kind: 'nobody' };
-    database.exec('pragma busy_timeout = 1000');
     const table = new RepeatTable(database);
     const sequence = inTransaction(database, 'immediate', () => table.ask(request, Date.now()));
     try {

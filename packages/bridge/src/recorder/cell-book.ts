@@ -1,6 +1,6 @@
 import { LatencyHistogram, PairedDifference } from '@changeover/compare';
 import type { Stage } from '@changeover/core';
-import { Cell, cellKeyText } from './cell.ts';
+import { Cell, cellKeyText, otherDatasets } from './cell.ts';
 import {
   activityOf,
   addCounts,
@@ -12,9 +12,6 @@ import {
 import type { MinuteCounts } from './minute-counts.ts';
 import type { CellRow } from './store-rows.ts';
 import { shedReasons } from './shed-reason.ts';
-
-/** The dataset under which counts are kept that there was no room for one by one. */
-export const otherDatasets = '(others)';
 
 /** Between two passes there may be this many times as many cells as are kept in the long run. */
 const burstFactor = 4;

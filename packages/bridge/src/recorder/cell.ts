@@ -2,6 +2,9 @@ import { LatencyHistogram, PairedDifference } from '@changeover/compare';
 import type { Stage } from '@changeover/core';
 import type { ShedReason } from './shed-reason.ts';
 
+/** The dataset under which counts are kept that there was no room for one by one. */
+export const otherDatasets = '(others)';
+
 /** What a comparison can come to. */
 export const verdicts = ['match', 'mismatch', 'raced', 'nondeterministic', 'inconclusive'] as const;
 

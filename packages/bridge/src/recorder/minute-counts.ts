@@ -1,5 +1,5 @@
 import type { LatencyHistogram } from '@changeover/compare';
-import type { Cell } from './cell.ts';
+import { type Cell, otherDatasets } from './cell.ts';
 import { minuteMs, type MinuteRow } from './minute-rows.ts';
 import {
   addSparse,
@@ -11,6 +11,7 @@ import {
 
 /** Cells that were counted in and are gone through at once: about 2 ms. */
 const cellsAtOnce = 200;
+const counted = ['calls', 'failed', 'compared', 'mismatch'] as const;
 /** Rows that wait for the store; beyond it the oldest are dropped. */
 const maxWaiting = 20_000;
 
@@ -44,12 +45,15 @@ interface Sum extends Omit<Mark, 'legacy' | 'pooled'> {
 export class MinuteCounts {
   readonly #marks = new WeakMap<Cell, Mark>();
   readonly #sums = new Map<string, Sum>();
+  readonly #maxRows: number;
   #waiting: MinuteRow[] = [];
   /** The minute that is being counted. */
   #minute: number;
   #pass: Iterator<Cell> | undefined = undefined;
 
-  constructor(nowMs: number) {
+  /** @param maxRows a minute; what has fewer calls is added up under a name of its own. Default: all keys. */
+  constructor(nowMs: number, maxRows = Infinity) {
+    this.#maxRows = maxRows;
     this.#minute = Math.floor(nowMs / minuteMs);
   }
 
@@ -66,7 +70,7 @@ export class MinuteCounts {
     )
       return false;
     const sum = this.#sumOf(cell);
-    for (const name of ['calls', 'failed', 'compared', 'mismatch'] as const) {
+    for (const name of counted) {
       sum[name] += Math.max(0, cell[name] - mark[name]);
       mark[name] = cell[name];
     }
@@ -138,7 +142,7 @@ export class MinuteCounts {
   }
 
   #wait(): void {
-    for (const { legacy, pooled, ...sum } of this.#sums.values())
+    for (const { legacy, pooled, ...sum } of this.#kept())
       this.#waiting.push({
         ...sum,
         minute: this.#minute,
@@ -146,6 +150,27 @@ export class MinuteCounts {
         pooled: sparseText(pooled),
       });
     if (this.#waiting.length > maxWaiting) this.#waiting = this.#waiting.slice(-maxWaiting);
+  }
+
+  #kept(): Iterable<Sum> {
+    if (this.#sums.size <= this.#maxRows) return this.#sums.values();
+    const isOne = ({ dataset }: Sum): boolean => dataset !== otherDatasets;
+    const most = [...this.#sums.values()]
+      .filter(isOne)
+      .sort((a, b) => b.calls - a.calls)
+      .slice(0, this.#maxRows);
+    const kept = new Set(most);
+    const others = new Map<string, Sum>();
+    for (const sum of this.#sums.values()) {
+      if (kept.has(sum)) continue;
+      const { backend } = sum;
+      const all = others.get(backend) ?? noSum(backend, otherDatasets);
+      for (const name of counted) all[name] += sum[name];
+      all.legacy = addSparse(all.legacy, sum.legacy);
+      all.pooled = addSparse(all.pooled, sum.pooled);
+      others.set(backend, all);
+    }
+    return [...most, ...others.values()];
   }
 
   #markOf(cell: Cell): Mark {
@@ -168,13 +193,16 @@ export class MinuteCounts {
     const name = `${backend}\0${dataset}`;
     let sum = this.#sums.get(name);
     if (sum === undefined) {
-      const nothing = { calls: 0, failed: 0, compared: 0, mismatch: 0 };
-      const latencies = { legacy: noLatency, pooled: noLatency };
-      sum = { backend, dataset, ...nothing, ...latencies };
+      sum = noSum(backend, dataset);
       this.#sums.set(name, sum);
     }
     return sum;
   }
+}
+
+function noSum(backend: string, dataset: string): Sum {
+  const nothing = { calls: 0, failed: 0, compared: 0, mismatch: 0 };
+  return { backend, dataset, ...nothing, legacy: noLatency, pooled: noLatency };
 }
 
 function noLeg(histogram: LatencyHistogram): LegMark {

@@ -3,8 +3,8 @@ import { randomId, systemClock, type Clock, type Stage, type Timer } from '@chan
 import { Fleet } from '../fleet/fleet.ts';
 import type { FoldedRows } from '../fleet/fleet-outbox.ts';
 import type { Logger } from '../log.ts';
-import type { Cell, ShapeCounts, ShapeKey } from './cell.ts';
-import { CellBook, type Counted, otherDatasets } from './cell-book.ts';
+import { type Cell, otherDatasets, type ShapeCounts, type ShapeKey } from './cell.ts';
+import { CellBook, type Counted } from './cell-book.ts';
 import type { ComparisonSample, Recorder } from './recorder.ts';
 import { SqliteRecordingStore } from './sqlite-recording-store.ts';
 import type { EventRow, WriterRow } from './store-rows.ts';
@@ -50,6 +50,8 @@ export interface RecorderOptions {
   readonly maxCells?: number | undefined;
   /** Shapes of calls held in memory, about half a KiB each; others are let go once stored. Default: 20,000. */
   readonly maxShapes?: number | undefined;
+  /** What is counted is stamped no earlier than this, in ms since 1970, whatever the clock says. Default: as the clock says. */
+  readonly countedFrom?: (() => number) | undefined;
   /** Random numbers in [0, 1), to spread the tries of several processes. Default: `Math.random`. */
   readonly random?: (() => number) | undefined;
 }
@@ -59,6 +61,8 @@ export interface RecorderOptions {
 const maxRowsPerFlush = 32;
 /** A minute's row is short: so many take less than those above. */
 const maxMinutesPerFlush = 100;
+/** Keys that a shared store is told of by the minute, those with the most calls; the others are told of together. */
+const maxSharedMinuteRows = 200;
 /** The shared store's outbox is this process's memory: nobody waits for a lock. */
 const maxRowsForOutbox = 1_000;
 /** The next part of what one flush didn't take. */
@@ -98,8 +102,7 @@ class StoringRecorder implements Recorder {
   readonly #flushIntervalMs: number;
   readonly #maxSamplesPerFingerprint: number;
   readonly #cells: CellBook;
-  /** A store that several hosts share keeps none. */
-  readonly #minutes: MinuteCounts | undefined;
+  readonly #minutes: MinuteCounts;
   readonly #samples: SampleBook;
   readonly #rules = new RuleUses();
   readonly #shapes: ShapeBook;
@@ -123,9 +126,11 @@ class StoringRecorder implements Recorder {
     this.#clock = options.clock ?? systemClock;
     this.#flushIntervalMs = options.flushIntervalMs ?? 1_000;
     this.#maxSamplesPerFingerprint = options.maxSamplesPerFingerprint ?? defaultMaxSamples;
-    this.#minutes = isSharedStore(options.path)
-      ? undefined
-      : new MinuteCounts(this.#clock.wallMs());
+    // Each process says its own to a shared store, in few bytes.
+    this.#minutes = new MinuteCounts(
+      this.#clock.wallMs(),
+      isSharedStore(options.path) ? maxSharedMinuteRows : undefined,
+    );
     this.#cells = new CellBook(options.maxCells ?? 2_000, this.#minutes);
     this.#shapes = new ShapeBook(options.maxShapes);
     this.#samples = new SampleBook({
@@ -144,6 +149,7 @@ class StoringRecorder implements Recorder {
     this.#trouble = new StoreTrouble(this.#place, options.logger, this.#clock);
     this.#fleet = options.fleet ?? openFleet(options);
     this.#fleet?.attach({
+      repeats: this.#repeats,
       collect: () => {
         this.#storeAll();
       },
@@ -160,7 +166,7 @@ class StoringRecorder implements Recorder {
 
   shape(key: ShapeKey): ShapeCounts {
     const usable = key.shape.length <= maxShapeLength;
-    return this.#shapes.get(usable ? key : { ...key, shape: otherShapes }, this.#clock.wallMs());
+    return this.#shapes.get(usable ? key : { ...key, shape: otherShapes }, this.#stampMs());
   }
 
   sample(sample: ComparisonSample): void {
@@ -168,7 +174,7 @@ class StoringRecorder implements Recorder {
   }
 
   relied(seen: RelianceSeen): void {
-    if (!this.#closed) this.#reliance.add(seen, this.#clock.wallMs());
+    if (!this.#closed) this.#reliance.add(seen, this.#stampMs());
   }
 
   reliance(): readonly RelianceEvidence[] {
@@ -186,7 +192,7 @@ class StoringRecorder implements Recorder {
     const { backend, dataset } = fields;
     if (kind === 'stage' && typeof backend === 'string' && typeof dataset === 'string') {
       this.#cells.part(backend, dataset);
-      this.#shapes.part(backend, dataset, this.#clock.wallMs());
+      this.#shapes.part(backend, dataset, this.#stampMs());
     }
     this.#lastEvent += 1;
     this.#events.push({
@@ -231,7 +237,7 @@ class StoringRecorder implements Recorder {
   }
 
   #own(): OwnCounts {
-    const now = this.#clock.wallMs();
+    const now = this.#stampMs();
     this.#cells.readopt(this.#hour());
     return {
       writer: this.#writerRow(),
@@ -269,7 +275,7 @@ class StoringRecorder implements Recorder {
   flushAll(): void {
     if (this.#closed) return;
     this.#allowWaiting(closingWaitMs);
-    this.#minutes?.takeAll(this.#clock.wallMs(), this.#cells.cells());
+    this.#minutes.takeAll(this.#clock.wallMs(), this.#cells.cells());
     this.#storeAll();
     this.#allowWaiting(0);
   }
@@ -278,7 +284,7 @@ class StoringRecorder implements Recorder {
     if (this.#closed) return;
     this.#timer?.cancel();
     this.#allowWaiting(closingWaitMs);
-    this.#minutes?.takeAll(this.#clock.wallMs(), this.#cells.cells());
+    this.#minutes.takeAll(this.#clock.wallMs(), this.#cells.cells());
     const outcome = this.#storeAll();
     if (outcome !== 'stored') {
       this.#options.logger.error(
@@ -322,6 +328,10 @@ class StoringRecorder implements Recorder {
     this.#introduced = false;
   }
 
+  #stampMs(): number {
+    return Math.max(this.#clock.wallMs(), this.#options.countedFrom?.() ?? 0);
+  }
+
   #hour(): number {
     return Math.floor(this.#clock.wallMs() / hourMs);
   }
@@ -356,10 +366,10 @@ class StoringRecorder implements Recorder {
     const { groups, samples } = this.#samples.unstored(limit);
     const events = this.#events.slice(0, limit);
     const rules = this.#rules.unstored(limit);
-    const shapes = this.#shapes.unstored(limit, this.#clock.wallMs());
+    const shapes = this.#shapes.unstored(limit, this.#stampMs());
     const reliance = this.#reliance.unstored(limit);
-    const moreMinutes = this.#minutes?.advance(this.#clock.wallMs(), () => this.#cells.cells());
-    const minutes = this.#minutes?.unstored(maxMinutesPerFlush) ?? [];
+    const moreMinutes = this.#minutes.advance(this.#clock.wallMs(), () => this.#cells.cells());
+    const minutes = this.#minutes.unstored(maxMinutesPerFlush);
     const parts = [rows, groups, samples, events, rules, shapes, reliance, minutes];
     const empty = parts.every((list) => list.length === 0);
     try {
@@ -386,25 +396,25 @@ class StoringRecorder implements Recorder {
       return outcome;
     }
     this.#introduced = true;
-    this.#cells.markStored(entries, this.#clock.wallMs());
+    this.#cells.markStored(entries, this.#stampMs());
     this.#samples.markStored(groups, samples);
     this.#rules.markStored(rules);
     this.#shapes.markStored(shapes);
     this.#reliance.markStored(reliance);
-    this.#minutes?.markStored(minutes);
+    this.#minutes.markStored(minutes);
     this.#events = this.#events.slice(events.length);
     this.#trouble.recovered();
-    if (moreMinutes === true || minutes.length === maxMinutesPerFlush) return 'more';
+    if (moreMinutes || minutes.length === maxMinutesPerFlush) return 'more';
     if (parts.some((stored) => stored.length >= limit)) return 'more';
     this.#cells.tidy(hour);
-    this.#shapes.tidy(this.#clock.wallMs());
+    this.#shapes.tidy(this.#stampMs());
     return 'stored';
   }
 
   #writerRow(): WriterRow {
     return {
       ...this.#writer,
-      lastAt: this.#clock.wallMs(),
+      lastAt: this.#stampMs(),
       samplesOverLimit: this.#samples.overLimit,
     };
   }

@@ -109,7 +109,7 @@ export function readPools(storePath: string, clock: Clock = systemClock): Proces
   return found
     .filter((one) => one !== undefined)
     .filter(isProcessPools)
-    .filter(({ at }) => clock.wallMs() - at < silentMs)
+    .filter(({ at }) => Math.abs(clock.wallMs() - at) < silentMs)
     .sort((a, b) => a.pid - b.pid);
 }
 

@@ -72,6 +72,41 @@ test('several processes that count into one store at once are counted exactly', 
   expect(new Set(report.runs.map(({ pid }) => pid)).size).toBe(3);
 });
 
+test('processes that make a new store at the same moment all know its ledger from their first call on', async () => {
+  const script = `
+    import assert from 'node:assert/strict';
+    import { existsSync, writeFileSync } from 'node:fs';
+    import { SqliteLedgerStore } from ${source('../stages/ledger/file-ledger-store.ts')};
+    import { SqliteRecordingStore } from ${source('sqlite-recording-store.ts')};
+    import { isBusy } from ${source('store-file.ts')};
+    const [folder, own, ...all] = process.argv.slice(1);
+    const found = [];
+    for (let round = 0; round < 12; round += 1) {
+      const path = folder + '/' + round;
+      writeFileSync(path + '-' + own, '');
+      while (!all.every((one) => existsSync(path + '-' + one)));
+      const ledger = new SqliteLedgerStore(path);
+      try {
+        found.push(ledger.read(0).length);
+      } catch (error) {
+        found.push(error.message);
+      }
+      // What is counted has time.
+      try {
+        new SqliteRecordingStore(path, 0).close();
+      } catch (error) {
+        if (!isBusy(error)) found.push(error.message);
+      }
+      ledger.close();
+    }
+    assert.deepEqual(found, Array.from({ length: 12 }, () => 0));
+  `;
+  const all = ['a', 'b', 'c'];
+  expect(await Promise.all(all.map((own) => run(script, [folder, own, ...all])))).toEqual([
+    0, 0, 0,
+  ]);
+});
+
 test('a disk that takes no more is told once, nothing fails, and what was counted is in the summary', async () => {
   const path = join(folder, 'comparisons.sqlite');
   const script = `

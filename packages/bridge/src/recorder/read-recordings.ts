@@ -51,7 +51,9 @@ export async function readSharedRecordings(
   const database = new FleetDatabase(url, silentLogger);
   try {
     const builder = new ReportBuilder(defaultMaxSamples, resumedAt, hours);
-    addStored(builder, (await database.readAll()).tables, undefined);
+    const { tables } = await database.readAll();
+    const minutes = await database.readMinutes(hours.minutes.firstMinute);
+    addStored(builder, { ...tables, minutes: () => minutes }, undefined);
     return builder.build(clock.wallMs());
   } finally {
     await database.close();

@@ -32,20 +32,44 @@ export class RepeatAnswers {
    *
    * @throws the store's error. */
   look(table: RepeatTable, writer: string, nowMs: number): void {
-    for (const [sequence, answer] of this.#answers) {
+    for (const [sequence, answer] of this.made()) {
       table.answer(sequence, answer);
-      this.#answers.delete(sequence);
+      this.told(sequence);
     }
-    if (this.#sources.size === 0) return;
-    for (const request of table.open(nowMs)) {
-      if (this.#running >= maxRunning) return;
-      const source = this.#sources.get(request.backend);
-      if (source?.has(request) === true && table.take(request.sequence, writer))
-        this.#begin(request, source);
-    }
+    if (this.none) return;
+    for (const request of table.open(nowMs))
+      if (this.canMake(request) && table.take(request.sequence, writer)) this.begin(request);
   }
 
-  #begin(request: RepeatRequest, source: RepeatSource): void {
+  /** True where no bridge of this process makes calls again. */
+  get none(): boolean {
+    return this.#sources.size === 0;
+  }
+
+  /** Whether a bridge of this process has the call and not too many run already.
+   *
+   * @param toCome those that are about to begin. Default: none. */
+  canMake(request: RepeatRequest, toCome = 0): boolean {
+    return (
+      this.#running + toCome < maxRunning &&
+      this.#sources.get(request.backend)?.has(request) === true
+    );
+  }
+
+  /** What was answered and not {@link told} yet, by the requests' sequences. */
+  made(): readonly (readonly [sequence: number, answer: string])[] {
+    return [...this.#answers];
+  }
+
+  /** The store has this answer. */
+  told(sequence: number): void {
+    this.#answers.delete(sequence);
+  }
+
+  /** Makes a call that is this process's to make. */
+  begin(request: RepeatRequest): void {
+    const source = this.#sources.get(request.backend);
+    if (source === undefined) return;
     const settle = (answer: RepeatAnswer): void => {
       this.#running -= 1;
       this.#answers.set(request.sequence, JSON.stringify(answer));

@@ -38,14 +38,14 @@ export class RepeatTable {
   open(nowMs: number): readonly RepeatRequest[] {
     return this.#database
       .prepare(
-        'select sequence, backend, id, call, timeout_ms from repeat where writer is null and asked_at > ?',
+        'select sequence, backend, id, call, timeout_ms from repeat where writer is null and asked_at between ? and ?',
       )
-      .all(nowMs - waitedForMs)
+      .all(nowMs - waitedForMs, nowMs + waitedForMs)
       .map(({ sequence, backend, id, call, timeout_ms: timeoutMs }) => ({
         sequence: Number(sequence),
         backend: String(backend),
         id: String(id),
-        call: typeof call === 'string' ? callOf(call) : undefined,
+        call: typeof call === 'string' ? repeatedCallOf(call) : undefined,
         timeoutMs: Number(timeoutMs),
       }));
   }
@@ -68,7 +68,7 @@ export class RepeatTable {
       .prepare(
         'insert into repeat (backend, id, call, asked_at, timeout_ms) values (?, ?, ?, ?, ?)',
       )
-      .run(backend, id, call === undefined ? null : textOf(call), nowMs, timeoutMs);
+      .run(backend, id, call === undefined ? null : repeatText(call), nowMs, timeoutMs);
     return Number(lastInsertRowid);
   }
 
@@ -90,11 +90,13 @@ export class RepeatTable {
   }
 }
 
-function textOf(call: RepeatableCall): string {
+/** A call as a store keeps it. */
+export function repeatText(call: RepeatableCall): string {
   return JSON.stringify({ ...call, args: call.args.map(rawValue) });
 }
 
-function callOf(text: string): RepeatableCall {
+/** What {@link repeatText} wrote. */
+export function repeatedCallOf(text: string): RepeatableCall {
   const call = JSON.parse(text) as RepeatableCall;
   return { ...call, args: call.args.map(valueOfRaw) };
 }

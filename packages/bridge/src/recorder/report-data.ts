@@ -171,7 +171,7 @@ export interface ReportData {
   readonly judged?: JudgedFigures | undefined;
   /** The last 48 hours, hour by hour. Undefined where the figures come from a program's own recorder and from no store. */
   readonly hours?: TimeSlices | undefined;
-  /** The last 120 minutes, minute by minute; none where the store keeps none. Undefined as `hours` is. */
+  /** The last 120 minutes, minute by minute; none where the store is of a version that kept none. Undefined as `hours` is. */
   readonly minutes?: TimeSlices | undefined;
   /** By backend, key, operation, shape and stage, without what was counted of a key before it was last resumed: promotion is judged
    * by these. */

@@ -1,12 +1,6 @@
 import type { SQLInputValue, StatementSync } from 'node:sqlite';
 import { countNames } from './counts.ts';
-import {
-  deleteOldMinutes,
-  keptMinutes,
-  minuteColumns,
-  minuteMs,
-  minuteValues,
-} from './minute-rows.ts';
+import { deleteOldMinutes, keptMinutes, minuteColumns, minuteValues } from './minute-rows.ts';
 import { readDatabase } from './read-sqlite-store.ts';
 import type { RelianceEvidence } from './reliance-book.ts';
 import { readReliance, relianceColumns, relianceValues } from './reliance-rows.ts';
@@ -21,6 +15,7 @@ import {
   openStoreFileToRead,
   rollBack,
   type StoreDatabase,
+  waitForLocks,
 } from './store-file.ts';
 import { RepeatTable } from './repeat-table.ts';
 import type { Batch, CellRow, OwnRows } from './store-rows.ts';
@@ -125,7 +120,7 @@ export class SqliteRecordingStore implements RecordingStore {
 
   /** For the last write before closing, which is on no caller's path. */
   allowWaiting(maxWaitMs: number): void {
-    this.#database.exec(`pragma busy_timeout = ${String(maxWaitMs)}`);
+    waitForLocks(this.#database, maxWaitMs);
   }
 
   close(): void {
@@ -234,7 +229,10 @@ export class SqliteRecordingStore implements RecordingStore {
       for (const row of minutes) minute.run(id, ...minuteValues(row));
       // With each part of a minute's rows goes as much of the old ones, and some more.
       if (minutes.length > 0)
-        oldMinutes.run(Math.floor(lastAt / minuteMs) - keptMinutes, 2 * minutes.length);
+        oldMinutes.run(
+          Math.max(...minutes.map(({ minute: one }) => one)) - keptMinutes,
+          2 * minutes.length,
+        );
       for (const row of batch.rules) rule.run(id, row.backend, row.rule, row.uses, row.failures);
     };
   }

@@ -93,6 +93,8 @@ function removeOld(database: StoreDatabase, nowMs: number): void {
   database
     .prepare('delete from minute where minute < ?')
     .run(Math.floor(nowMs / 60_000) - keptMinutes);
+  // The machine's clock was ahead then: they would be shown as minutes that are yet to come.
+  database.prepare('delete from minute where minute > ?').run(Math.floor(nowMs / 60_000) + 1);
   database.prepare('delete from shape where last_at < ?').run(before);
   database.prepare('delete from reliance where last_at < ?').run(before);
   database.prepare('delete from event where at < ?').run(before);

@@ -15,18 +15,19 @@ export type StoreDatabase = nodeSqlite.DatabaseSync;
 export type StoreValue = nodeSqlite.SQLInputValue;
 
 /**
- * Opens the SQLite file that comparisons and ledger are kept in, or makes it with mode 0600. Nothing here waits for
- * a lock.
+ * Opens the SQLite file that comparisons and ledger are kept in, or makes it with mode 0600.
  *
+ * @param maxWaitMs how long this, and each statement on it from then on, waits for another process's lock. Default: not at all.
  * @throws {Error} SQLite's, or one that says that the file is another program's, which is left as it was, or that this
  * Node has no SQLite.
  */
-export function openStoreFile(path: string): StoreDatabase {
+export function openStoreFile(path: string, maxWaitMs = 0): StoreDatabase {
   // SQLite would make the file readable for everyone. One that is there is not opened here: closing it again would drop the
   // locks that another connection of this process holds on it.
   if (path !== ':memory:' && !existsSync(path)) closeSync(openSync(path, 'a', 0o600));
   const database = openDatabase(path);
   try {
+    waitForLocks(database, maxWaitMs);
     claim(database, path);
     database.exec('pragma journal_mode = wal');
     // Safe against a crash of the process, and no fsync in a commit: writers of counts are on the main thread.
@@ -46,7 +47,7 @@ export function openStoreFile(path: string): StoreDatabase {
 export function openStoreFileToRead(path: string): StoreDatabase {
   const database = openDatabase(path, { readOnly: true });
   try {
-    database.exec('pragma busy_timeout = 1000');
+    waitForLocks(database, 1_000);
     return database;
   } catch (error) {
     database.close();
@@ -63,7 +64,7 @@ export function openStoreFileToRead(path: string): StoreDatabase {
 export function tryStoreFile(path: string): number {
   const database = openDatabase(path);
   try {
-    database.exec('pragma busy_timeout = 1000');
+    waitForLocks(database, 1_000);
     if (pragmaValue(database, 'application_id') !== storeApplicationId) {
       throw new Error(
         `${describe(path)} is another program's database; give the comparison store a file of its own`,
@@ -77,6 +78,11 @@ export function tryStoreFile(path: string): number {
   } finally {
     database.close();
   }
+}
+
+/** Statements wait so long for another process's lock from now on, in ms; 0 is not at all. */
+export function waitForLocks(database: StoreDatabase, maxWaitMs: number): void {
+  database.exec(`pragma busy_timeout = ${String(maxWaitMs)}`);
 }
 
 /** The value of a setting of the file or the connection. */
@@ -158,9 +164,12 @@ function openDatabase(path: string, options: { readonly readOnly?: boolean } = {
 
 /** A dataset's own file, given by mistake, must not be written to. */
 function claim(database: StoreDatabase, path: string): void {
-  const found = pragmaValue(database, 'application_id');
+  // Of one moment: another process may be making the store, its mark first and then its tables.
+  const [found, tables] = inTransaction(database, 'deferred', () => [
+    pragmaValue(database, 'application_id'),
+    firstValue(database, 'select count(*) from sqlite_schema'),
+  ]);
   if (found === storeApplicationId) return;
-  const tables = firstValue(database, 'select count(*) from sqlite_schema');
   if (found !== 0 || tables !== 0) {
     throw new Error(
       `${describe(path)} is another program's database; give the comparison store a file of its own`,

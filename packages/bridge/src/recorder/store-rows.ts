@@ -90,6 +90,6 @@ export interface Batch {
   readonly rules: readonly RuleUseCount[];
   readonly shapes: readonly ShapeRow[];
   readonly reliance: readonly RelianceEvidence[];
-  /** A store that is shared by several hosts keeps none. Default: none. */
+  /** Default: none. */
   readonly minutes?: readonly MinuteRow[] | undefined;
 }

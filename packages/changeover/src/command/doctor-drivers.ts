@@ -75,6 +75,7 @@ export function driverFinding(
           status: 'warning',
           found: `not installed, though ${user} is; it is for ${use}`,
           todo: `npm install ${name}   (a bridge over ${user} needs it)`,
+          next: [`npm install ${name}`],
         };
   }
   if (
@@ -90,15 +91,15 @@ export function driverFinding(
     };
   }
   const isSupported = isBetween(version, from, below);
+  const install = `npm install ${name}@${below === undefined ? 'latest' : String(below - 1)}`;
   const range =
     below === undefined ? `${from} or newer` : `${from} or newer, below ${String(below)}`;
   return {
     check: name,
     status: isSupported ? 'ok' : 'problem',
     found: isSupported ? version : `${version}; supported is ${range}`,
-    todo: isSupported
-      ? null
-      : `npm install ${name}@${below === undefined ? 'latest' : String(below - 1)}`,
+    todo: isSupported ? null : install,
+    ...(isSupported ? {} : { next: [install] }),
   };
 }
 

@@ -9,6 +9,7 @@ import {
   rowDataset,
   silentLogger,
   stepForward,
+  typedWord,
 } from '@changeover/bridge';
 import { textTable } from '../report/text-table.ts';
 import type { ChangeOptions } from './command-context.ts';
@@ -58,7 +59,13 @@ export async function planFlags(
       ...serverText(migration, onServer),
       'Nothing was changed.',
     ],
-    { file: path, moves, unchanged, ...serverFields(migration, onServer) },
+    {
+      file: path,
+      moves,
+      unchanged,
+      ...serverFields(migration, onServer),
+      next: [`changeover flags apply ${typedWord(path)} --reason "..."`],
+    },
   );
 }
 

@@ -1,4 +1,4 @@
-import { killSwitchFlag, stageFlag } from '@changeover/bridge';
+import { killSwitchFlag, stageFlag, typedWord } from '@changeover/bridge';
 import type {
   Dependency,
   Segment,
@@ -171,7 +171,7 @@ class ServerPlanning {
     if (this.#killed.includes(name)) {
       const backend = name.slice(killSwitchFlag.length + 1);
       this.#notes.push(
-        `${name} stays off: all of ${backend} is held. End it: changeover resume ${backend} --reason "..."`,
+        `${name} stays off: all of ${backend} is held. End it: changeover resume ${typedWord(backend)} --reason "..."`,
       );
       return;
     }

@@ -10,6 +10,8 @@ export interface DoctorFinding {
   readonly found: string;
   /** What to do about it; null where nothing. */
   readonly todo: string | null;
+  /** What may be typed about it. Default: nothing, where a file or a setting is to be changed, or the machine. */
+  readonly next?: readonly string[];
 }
 
 /** What a check may look at. */

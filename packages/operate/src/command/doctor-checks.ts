@@ -8,6 +8,7 @@ import {
   readRecordings,
   silentLogger,
   tryStoreFile,
+  typedWord,
 } from '@changeover/bridge';
 import type { DoctorCheck, DoctorFinding } from './doctor-check.ts';
 import { readPlace, serverAnswer } from './migration.ts';
@@ -50,6 +51,7 @@ async function checkFlagSource(place: ParsedSettings): Promise<DoctorFinding> {
             status: 'warning',
             found: `${place.unleashUrl} answers and has no flag of a bridge`,
             todo: 'put a file in use there: changeover flags apply FILE',
+            next: [`changeover flags apply ${typedWord(place.flagsFile)} --reason "..."`],
           }
         : ok('flags', `${place.unleashUrl} answers: ${backends.join(', ')}`);
     }
@@ -71,15 +73,22 @@ function checkFlagsFile(path: string): DoctorFinding {
       status: 'warning',
       found: `there is no file ${path}: every call goes to legacy`,
       todo: 'npx changeover init (or name yours: --flags FILE, CHANGEOVER_FLAGS)',
+      next: ['changeover init'],
     };
   }
-  const validate = `changeover flags validate ${path}`;
+  const validate = `changeover flags validate ${typedWord(path)}`;
   let problems: readonly string[];
   try {
     const document: unknown = JSON.parse(readFlagsText(path));
     problems = checkFlags(document, 'file').problems.map(({ message }) => message);
   } catch (error) {
-    return { check: 'flags', status: 'problem', found: messageOf(error), todo: validate };
+    return {
+      check: 'flags',
+      status: 'problem',
+      found: messageOf(error),
+      todo: validate,
+      next: [validate],
+    };
   }
   return problems.length === 0
     ? ok('flags', `${path} is valid`)
@@ -88,6 +97,7 @@ function checkFlagsFile(path: string): DoctorFinding {
         status: 'problem',
         found: `${path} is refused: ${problems[0] ?? ''}`,
         todo: validate,
+        next: [validate],
       };
 }
 

@@ -82,7 +82,13 @@ function showFindings(
         ? 'No problem was found.'
         : `${counted(problems, 'problem', 'problems')}, ${counted(warnings, 'warning', 'warnings')}.`,
     ],
-    { ok: problems === 0, problems, warnings, findings },
+    {
+      ok: problems === 0,
+      problems,
+      warnings,
+      findings: findings.map((one) => ({ ...one, next: one.next ?? [] })),
+      next: [...new Set(findings.flatMap(({ next }) => next ?? []))],
+    },
   );
   context.exitCode = problems === 0 ? exitCodes.done : exitCodes.error;
 }

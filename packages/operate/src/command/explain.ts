@@ -1,5 +1,5 @@
 import { stages } from '@changeover/core';
-import { type LedgerChange, routes, stageFlag } from '@changeover/bridge';
+import { type LedgerChange, routes, stageFlag, typedWord } from '@changeover/bridge';
 import type { KeyVerdict } from '@changeover/bridge';
 import { errorJson, failedOfKey, failedText } from '../report/failed-calls.ts';
 import { relianceOfKey } from '../report/reliance-lines.ts';
@@ -7,7 +7,8 @@ import { stageMeaning } from '../report/stage-text.ts';
 import { type Migration, type KeyStatus } from './migration.ts';
 import { concerns, isWhole, lineJson } from './ledger-lines.ts';
 import { notesOf } from './status.ts';
-import { acceptCommands, whyNotAtTarget, aheadText } from './standing-text.ts';
+import { acceptCommands, typedKey } from './next-commands.ts';
+import { whyNotAtTarget, aheadText } from './standing-text.ts';
 import type { Terminal } from './terminal.ts';
 
 const shownLines = 10;
@@ -156,13 +157,13 @@ function commandsFor(migration: Migration, keyStatus: KeyStatus): NextCommand[] 
     command,
     effect: 'let pass what nothing compares',
   }));
-  const name = `${backend} ${key}`;
+  const name = typedKey(keyStatus);
   // What differed is looked at before it is let go on.
   if (hasMismatches(migration, backend, key))
     commands.push({ command: `changeover mismatches ${name}`, effect: 'see what differed' });
   const next = stages[stages.indexOf(stage) + 1];
   if (line?.held === true) {
-    const whole = isWhole(line) ? backend : name;
+    const whole = isWhole(line) ? typedWord(backend) : name;
     commands.push({
       command: `changeover resume ${whole} --reason "..."`,
       effect: 'end the hold: to shadow, and on from there past its gates',
@@ -186,7 +187,7 @@ function commandsFor(migration: Migration, keyStatus: KeyStatus): NextCommand[] 
   }
   if (stage !== 'legacy') {
     commands.push({
-      command: `changeover kill ${backend} --reason "..."`,
+      command: `changeover kill ${typedWord(backend)} --reason "..."`,
       effect: `every key of ${backend} back to legacy`,
     });
   }

@@ -3,6 +3,7 @@ import { textTable } from '../report/text-table.ts';
 import { type FoundWiring, findWiring, type Wiring } from './bridge-wiring.ts';
 import { concerns, isWhole } from './ledger-lines.ts';
 import { type KeyStatus, keyStatuses, type Migration } from './migration.ts';
+import { nextOfKeys } from './next-commands.ts';
 import type { Terminal } from './terminal.ts';
 
 const dayMs = 86_400_000;
@@ -34,9 +35,10 @@ interface KeyReadiness {
 
 /** Says whether a migration is over, and lists what is left of it in the sources. */
 export function finish(migration: Migration, terminal: Terminal, options: FinishOptions): Ready {
-  const keys = keyStatuses(migration)
-    .filter(({ backend }) => options.backend === undefined || backend === options.backend)
-    .map((status) => readiness(migration, status, options));
+  const statuses = keyStatuses(migration).filter(
+    ({ backend }) => options.backend === undefined || backend === options.backend,
+  );
+  const keys = statuses.map((status) => readiness(migration, status, options));
   const found = findWiring(options.folder);
   const wiring = found.wiring.filter(
     ({ bridge }) =>
@@ -72,6 +74,7 @@ export function finish(migration: Migration, terminal: Terminal, options: Finish
       todos: found.todos,
       wiring,
       rest: wiring.length === 0 ? [] : restOf,
+      next: nextOfKeys(migration, statuses),
     },
   );
   return ready;
@@ -119,7 +122,8 @@ function readiness(
       ready: 'unknown',
       why: 'the ledger does not say since when: flags alone decide',
     };
-  const stood = now - since;
+  // Negative where the machine's clock was ahead when it got there.
+  const stood = Math.max(0, now - since);
   const text = `at pooled for ${timeText(stood)} of ${timeText(afterMs)}`;
   return { ...base, since, ready: stood >= afterMs ? 'ready' : 'not yet', why: text };
 }

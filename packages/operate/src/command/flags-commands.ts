@@ -32,8 +32,9 @@ export function addFlagsCommands(program: Command, context: CommandContext): voi
     .addHelpText('after', examples.flagsValidate)
     .action(async (file: string | undefined, options: CommonOptions) => {
       const { validateFlags } = await import('./read-flags.ts');
-      const path = file ?? (await context.place(options)).flagsFile;
-      context.exitCode = validateFlags(path, await context.terminal(options));
+      const { flagsFile } = await context.place(options);
+      const terminal = await context.terminal(options);
+      context.exitCode = validateFlags(file ?? flagsFile, flagsFile, terminal);
     });
   withFormat(flags.command('plan'))
     .description('what would change with this file')

@@ -77,9 +77,9 @@ It makes the call that a mismatch was recorded with, once on each leg, and again
 the bridge does. Reads alone: a write is never made again. Nothing is counted.
 
 Values are kept only where the program was started with CHANGEOVER_SAMPLE_VALUES=raw (sampleValues: 'raw').
-Where they are not, and for a bridge over an object or a handle of a program's own, the program that runs on the
-store's file is asked to do it: it has the calls of its last 100 mismatches in memory. Within it, also where several
-hosts share a store:  await bridgeOf(object).reproduce('k3f9a2xz')
+Where they are not, and for a bridge over an object or a handle of a program's own, the programs that run on the
+store are asked to do it, on whatever host: each has the calls of its last 100 mismatches in memory. Within it:
+await bridgeOf(object).reproduce('k3f9a2xz')
 
 Examples:
   $ changeover mismatches notes inbox

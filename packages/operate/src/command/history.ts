@@ -3,7 +3,8 @@ import { visibleText } from '@changeover/bridge';
 import { textTable } from '../report/text-table.ts';
 import { CommandError } from './command-error.ts';
 import { concerns, isWhole, lineJson, lineSubject } from './ledger-lines.ts';
-import { flagsSubject, type Migration } from './migration.ts';
+import { flagsSubject, type KeyStatus, keyStatuses, type Migration } from './migration.ts';
+import { nextOfKeys } from './next-commands.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Characters of a reason in a line; JSON has all of it. */
@@ -60,7 +61,25 @@ export function showHistory(
         ? []
         : ['', `${String(older)} older lines: --limit ${String(lines.length)} shows them all.`]),
     ],
-    { ledger: ledgerPlace, lines: shown.map(lineJson), older },
+    {
+      ledger: ledgerPlace,
+      lines: shown.map(lineJson),
+      older,
+      next: nextOfKeys(migration, keysOf(migration, shown, key)),
+    },
+  );
+}
+
+/** The keys that lines are about; those of a whole backend where nothing narrower was asked for. */
+function keysOf(
+  migration: Migration,
+  lines: readonly LedgerChange[],
+  asked: string | undefined,
+): readonly KeyStatus[] {
+  return keyStatuses(migration).filter(
+    ({ backend, key }) =>
+      (asked === undefined || key === asked) &&
+      lines.some((line) => line.backend === backend && concerns(line, key)),
   );
 }
 

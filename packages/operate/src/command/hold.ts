@@ -1,9 +1,10 @@
 import { earlierStage, type Stage } from '@changeover/core';
-import { type LedgerChange, rowDataset } from '@changeover/bridge';
+import { type LedgerChange, rowDataset, typedWord } from '@changeover/bridge';
 import { awaitFollowers, type Following, followingText } from './await-followers.ts';
 import type { ChangeOptions } from './command-context.ts';
 import { lineJson } from './ledger-lines.ts';
 import { type Migration, requireLedger } from './migration.ts';
+import { typedKey } from './next-commands.ts';
 import { answerChange, type PlannedMove, showPlan } from './plan.ts';
 import type { Subject } from './subject.ts';
 import type { Terminal } from './terminal.ts';
@@ -204,7 +205,7 @@ export function nameOf({ backend, target }: Subject): string {
 
 /** What a person types after a command to name it. */
 export function typedName({ backend, target }: Subject): string {
-  return target.kind === 'key' ? `${backend} ${target.name}` : backend;
+  return target.kind === 'key' ? typedKey({ backend, key: target.name }) : typedWord(backend);
 }
 
 /** Of a whole backend the ledger knows a limit, and not where its keys are. */

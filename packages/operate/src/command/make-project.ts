@@ -64,7 +64,14 @@ export function makeProject(
       plan ? 'Nothing was made. Without --plan, then:' : 'Then:',
       ...steps.map((step, at) => `  ${String(at + 1)}. ${step}`),
     ],
-    { handle: handle.packageName ?? 'own', name, files, install, steps },
+    {
+      handle: handle.packageName ?? 'own',
+      name,
+      files,
+      install,
+      steps,
+      next: [...installCommands(install), 'changeover doctor', 'changeover status'],
+    },
   );
 }
 
@@ -146,11 +153,15 @@ function nextSteps(
 ): string[] {
   const bridge = relative(process.cwd(), files[1]?.path ?? '');
   return [
-    ...(install.length === 0 ? [] : [`npm install ${install.join(' ')}`]),
+    ...installCommands(install),
     `Open ${bridge}: ${handle.next}.`,
     'npx changeover doctor    checks what it needs, and says what to do',
     'npx changeover status    what was called, and where it stands, once the program has run',
   ];
+}
+
+function installCommands(install: readonly string[]): readonly string[] {
+  return install.length === 0 ? [] : [`npm install ${install.join(' ')}`];
 }
 
 function shown({ folder }: Project, path: string): string {

@@ -7,11 +7,13 @@ import {
   type StepAnswer,
   stepForward,
   targetOfRow,
+  typedWord,
 } from '@changeover/bridge';
 import { CommandError, exitCodes } from './command-error.ts';
 import type { ChangeOptions } from './command-context.ts';
 import { type Migration, requireLedger, type KeyStatus } from './migration.ts';
 import { moveInFlagsFile } from './move-in-flags-file.ts';
+import { typedKey } from './next-commands.ts';
 import { answerChange, showPlan } from './plan.ts';
 import type { Terminal } from './terminal.ts';
 import { flagsChanged, writeLedger } from './write-ledger.ts';
@@ -108,8 +110,8 @@ function alreadyThere(subject: KeyName, stage: Stage): string {
     : `${backend} ${key} is on ${stage} already. Back: ${backCommand(subject)}`;
 }
 
-function backCommand({ backend, key }: KeyName): string {
-  return `changeover rollback ${backend} ${key} --reason "..."`;
+function backCommand(subject: KeyName): string {
+  return `changeover rollback ${typedKey(subject)} --reason "..."`;
 }
 
 /** The reason as the ledger keeps it: whatever went past the gates is said beside it. */
@@ -122,8 +124,8 @@ function reasonText({ reason, accept = [] }: PromoteOptions, forced: boolean): s
 }
 
 /** How a step that the gates refuse is told, with the code of `changeover gate`. */
-function refused(
-  { backend, key }: KeyName,
+export function refused(
+  subject: KeyName,
   { decision, reason, next }: Extract<StepAnswer, { kind: 'refused' }>,
   accepted: readonly string[] = [],
 ): CommandError {
@@ -133,7 +135,7 @@ function refused(
       : `Accepted, and in the ledger: ${accepted.join(', ')}; no stage was changed.`;
   const help = next.map((command) => `Then type: ${command}.`).join(' ');
   return new CommandError(
-    `The gates say ${decision}: ${reason} ${changed} ${help === '' ? '' : `${help} `}See: changeover gate ${backend} ${key}. ` +
+    `The gates say ${decision}: ${reason} ${changed} ${help === '' ? '' : `${help} `}See: changeover gate ${typedKey(subject)}. ` +
       'To go forward in spite of them add --force; the ledger will say so.',
     decision === 'INCONCLUSIVE' ? exitCodes.inconclusive : exitCodes.gateFailed,
   );
@@ -141,7 +143,8 @@ function refused(
 
 function refuseHeld({ backend, key, line }: KeyStatus): void {
   if (line?.held !== true) return;
-  const whole = targetOfRow(line.dataset).kind === 'all' ? backend : `${backend} ${key}`;
+  const whole =
+    targetOfRow(line.dataset).kind === 'all' ? typedWord(backend) : typedKey({ backend, key });
   throw new CommandError(
     `${backend} ${key} is held at ${line.to} by ${line.who}: ${line.reason}. End that first: ` +
       `changeover resume ${whole} --reason "..."`,

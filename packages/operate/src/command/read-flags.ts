@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { checkFlags, type FlagProblem, readFlagsText } from '@changeover/bridge';
+import { checkFlags, type FlagProblem, readFlagsText, typedWord } from '@changeover/bridge';
 import { CommandError, exitCodes } from './command-error.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -14,20 +14,31 @@ export function readFlags(path: string): string {
   );
 }
 
-/** Checks a flags file: `changeover flags validate`. Gives the exit code. */
-export function validateFlags(path: string, terminal: Terminal): number {
+/** Checks a flags file: `changeover flags validate`. Gives the exit code.
+ *
+ * @param inUse the file that programs read: there is nothing to put in use where it is this one. */
+export function validateFlags(path: string, inUse: string, terminal: Terminal): number {
   const problems = problemsOf(path);
   const valid = problems.length === 0;
+  const next = commandsAfter(path, valid, resolve(path) === resolve(inUse));
   terminal.answer(
     valid
-      ? [`${path} is valid.`]
+      ? [`${path} is valid.`, ...next.slice(0, 1).map((plan) => `What it would change: ${plan}`)]
       : [
           `${path} is refused:`,
           ...problems.map(({ message }) => `  ${terminal.paint('red', message)}`),
         ],
-    { file: path, valid, problems },
+    { file: path, valid, problems, next },
   );
   return valid ? exitCodes.done : exitCodes.error;
+}
+
+function commandsAfter(path: string, valid: boolean, isInUse: boolean): readonly string[] {
+  const file = typedWord(path);
+  if (!valid) return [`changeover flags validate ${file}`];
+  return isInUse
+    ? []
+    : [`changeover flags plan ${file}`, `changeover flags apply ${file} --reason "..."`];
 }
 
 function problemsOf(path: string): readonly FlagProblem[] {

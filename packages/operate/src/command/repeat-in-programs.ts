@@ -1,4 +1,5 @@
 import {
+  askFleet,
   askPrograms,
   type AskedPrograms,
   type ParsedSettings,
@@ -11,8 +12,8 @@ import {
 export const usualTimeoutMs = 60_000;
 
 /**
- * Asks the programs that run on a store's file to make a mismatch's call again: they have the calls of their last mismatches in memory,
- * and the legs of a bridge over an object of their own. A store that is shared by several hosts is not asked that.
+ * Asks the programs that run on a store to make a mismatch's call again: they have the calls of their last mismatches in memory, and the
+ * legs of a bridge over an object of their own. Where several hosts share the store, a program of any of them may be it.
  *
  * @throws the driver's error where the store can't be written.
  */
@@ -21,9 +22,11 @@ export async function repeatInPrograms(
   group: SampleGroup,
   timeoutMs: number = usualTimeoutMs,
 ): Promise<AskedPrograms> {
-  if (ledgerUrl !== undefined) return { kind: 'nobody' };
   const { backend, id } = group;
-  return await askPrograms(storePath, { backend, id, call: callIfKept(group), timeoutMs });
+  const request = { backend, id, call: callIfKept(group), timeoutMs };
+  return ledgerUrl === undefined
+    ? await askPrograms(storePath, request)
+    : await askFleet(ledgerUrl, request);
 }
 
 function callIfKept(group: SampleGroup): RepeatableCall | undefined {

@@ -14,12 +14,14 @@ import {
   rowDataset,
   type StepAnswer,
   stepForward,
+  typedWord,
 } from '@changeover/bridge';
 import type { ChangeOptions } from './command-context.ts';
 import { CommandError, exitCodes } from './command-error.ts';
 import { follow, movesBy, nameOf, typedName } from './hold.ts';
 import { type Subject } from './subject.ts';
 import { type KeyStatus, type Migration, requireLedger } from './migration.ts';
+import { typedKey } from './next-commands.ts';
 import { answerChange, type ChangeAnswer, type PlannedMove, showPlan } from './plan.ts';
 import type { Terminal } from './terminal.ts';
 import { turnFlag } from './turn-flag.ts';
@@ -66,7 +68,7 @@ export async function resume(
   if (last?.held !== true) {
     if (wholeIsHeld) {
       throw new CommandError(
-        `Not ${nameOf(subject)} alone is held, all of ${backend} is. Type: changeover resume ${backend} --reason "..."`,
+        `Not ${nameOf(subject)} alone is held, all of ${backend} is. Type: changeover resume ${typedWord(backend)} --reason "..."`,
       );
     }
     answerChange(terminal, notHeld(migration, subject));
@@ -125,7 +127,7 @@ function notHeld(migration: Migration, subject: Subject): ChangeAnswer {
     target.kind === 'all'
       ? migration.keys(backend).filter((key) => migration.lastLine(backend, keyTarget(key))?.held)
       : [];
-  const next = own.map((key) => `changeover resume ${backend} ${key} --reason "..."`);
+  const next = own.map((key) => `changeover resume ${typedKey({ backend, key })} --reason "..."`);
   if (own.length === 0)
     return { text: [`${nameOf(subject)} is not held: there is nothing to resume.`] };
   return {
@@ -142,7 +144,7 @@ function resumedCommands(subject: Subject): string[] {
   const { backend, target } = subject;
   return target.kind === 'key'
     ? [`changeover explain ${typedName(subject)}`, `changeover gate ${typedName(subject)}`]
-    : [`changeover status ${backend}`];
+    : [`changeover status ${typedWord(backend)}`];
 }
 
 /** How far keys may go by the ledger once the hold has ended. */
@@ -217,17 +219,27 @@ async function lowerKeys(
   to: Stage,
   { who, reason }: ResumeOptions,
 ): Promise<void> {
+  const at = resumptionAt(migration);
   const lines = migration.keys(backend).flatMap((key) => {
     const own = migration.ledger.findLast(
       (line) => line.backend === backend && line.dataset === key,
     );
     if (own === undefined || own.held || earlierStage(own.to, to) === own.to) return [];
-    const at = Date.now();
     return [
       { at, backend, dataset: key, from: own.to, to, held: false, who, reason, revision: '' },
     ];
   });
   await writeLedgerLines(migration, lines);
+}
+
+/** After all that was counted before, also where a clock was ahead then, so that what comes after the resumption can be told from it. */
+function resumptionAt({ recordings, ledger }: Migration): number {
+  const stamps = [
+    ...(recordings?.runs ?? []).map(({ lastAt }) => lastAt),
+    // What is counted after one is stamped later than that.
+    ...ledger.filter(({ held }) => !held).map(({ at }) => at + 1),
+  ];
+  return stamps.reduce((latest, at) => Math.max(latest, at), Date.now());
 }
 
 function writeResumption(
@@ -240,7 +252,7 @@ function writeResumption(
     line?.held !== true
       ? undefined
       : {
-          at: Date.now(),
+          at: resumptionAt(migration),
           backend,
           dataset: rowDataset(target),
           from: line.to,

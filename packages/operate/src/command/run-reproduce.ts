@@ -16,6 +16,7 @@ import { textTable } from '../report/text-table.ts';
 import type { CommandContext } from './command-context.ts';
 import { CommandError, exitCodes } from './command-error.ts';
 import { type Migration, requireStore } from './migration.ts';
+import { typedKey } from './next-commands.ts';
 import { nobodyText, repeatInPrograms, usualTimeoutMs } from './repeat-in-programs.ts';
 import type { ReproduceCommandOptions, ReproduceOnLegs } from './reproduce.ts';
 import type { Terminal } from './terminal.ts';
@@ -38,6 +39,10 @@ export async function runReproduce(
     context.exitCode = answer(terminal, made, {
       showValues: options.showValues === true,
       valuesIn: own === undefined ? group.id : undefined,
+      next:
+        group.key === undefined
+          ? []
+          : [`changeover explain ${typedKey({ ...group, key: group.key })}`],
     });
   });
 }
@@ -139,12 +144,14 @@ interface AnswerOptions {
   readonly showValues: boolean;
   /** The id by which the program that made it shows values, which it does not store. Default: they are here. */
   readonly valuesIn: string | undefined;
+  /** What may be typed now. */
+  readonly next: readonly string[];
 }
 
 function answer(
   terminal: Terminal,
   made: Reproduction,
-  { showValues, valuesIn }: AnswerOptions,
+  { showValues, valuesIn, next }: AnswerOptions,
 ): number {
   const { verdict, summary, reason, places } = made;
   const exitCode =
@@ -179,7 +186,7 @@ function answer(
           )),
       ...(places.length === 0 ? [] : valuesText(showValues, valuesIn)),
     ],
-    { ...made, exitCode, madeBy: valuesIn === undefined ? 'command' : 'program' },
+    { ...made, exitCode, madeBy: valuesIn === undefined ? 'command' : 'program', next },
   );
   return exitCode;
 }
@@ -202,7 +209,7 @@ export function reproductionText(made: Reproduction): string[] {
     say: () => undefined,
     paint: (_style, text) => text,
   };
-  answer(terminal, made, { showValues: false, valuesIn: made.id });
+  answer(terminal, made, { showValues: false, valuesIn: made.id, next: [] });
   return lines;
 }
 

@@ -1,4 +1,3 @@
-import { stages } from '@changeover/core';
 import { durationText, flagsDecideAloneText, type KeyVerdict, stageFlag } from '@changeover/bridge';
 import { isWhole } from './ledger-lines.ts';
 import type { KeyStatus, Migration } from './migration.ts';
@@ -31,32 +30,6 @@ export function aheadText({
   if (aboutMs === undefined || stage === 'pooled') return undefined;
   const unitMs = aboutMs < 60_000 ? 10_000 : 60_000;
   return `pooled in about ${durationText(Math.max(1, Math.ceil(aboutMs / unitMs)) * unitMs)}`;
-}
-
-/** What to type so that what nothing compares passes; empty where there is nothing of that. */
-export function acceptCommands(
-  migration: Migration,
-  { backend, key, stage, line }: KeyStatus,
-): readonly string[] {
-  if (line?.held === true || stage === 'legacy' || stage === 'pooled') return [];
-  const verdict = migration.keyVerdict(backend, key);
-  return typeof verdict === 'string' ? [] : verdict.next;
-}
-
-/** What to type so that a key goes on; empty where waiting is all there is to do. */
-export function nextCommands(migration: Migration, keyStatus: KeyStatus): readonly string[] {
-  const { backend, key, stage, line, flag } = keyStatus;
-  if (line?.held === true)
-    return [`changeover resume ${isWhole(line) ? backend : `${backend} ${key}`} --reason "..."`];
-  if (stage === 'legacy' || stage === 'pooled') return [];
-  const verdict = migration.keyVerdict(backend, key);
-  if (typeof verdict === 'string') return [];
-  if (verdict.decision === 'ROLL BACK')
-    return [`changeover rollback ${backend} ${key} --reason "..."`];
-  const asks = stages.indexOf(flag.stage) > stages.indexOf(stage);
-  return verdict.decision === 'PROMOTE' && !asks
-    ? [`changeover promote ${backend} ${key} --reason "..."`]
-    : verdict.next;
 }
 
 /** What a reader must know of who decides; empty where the ledger does. */

@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
 import { allKeys, noKey } from '@changeover/core';
-import { type Decision, type TotalsBy, visibleText } from '@changeover/bridge';
+import { type Decision, type TotalsBy, typedWord, visibleText } from '@changeover/bridge';
 import { errorJson, failedCalls } from '../report/failed-calls.ts';
 import { relianceOfKey } from '../report/reliance-lines.ts';
 import { textTable } from '../report/text-table.ts';
 import { type Migration, type KeyStatus, keyStatuses } from './migration.ts';
-import { aheadText, nextCommands, whoDecidesNotes } from './standing-text.ts';
+import { nextCommands } from './next-commands.ts';
+import { aheadText, whoDecidesNotes } from './standing-text.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Characters of a reason in a line; `explain` and JSON have all of it. */
@@ -118,6 +119,7 @@ export function showStatus(
         }),
       ),
       notes,
+      next: [...new Set(rows.flatMap(({ next }) => next))],
     },
   );
 }
@@ -207,7 +209,7 @@ function heldNotes(migration: Migration): string[] {
         target.kind === 'all' ? `All of ${backend}` : `What concerns no key of ${backend}`;
       return [
         `${what} is held at ${line.to} by ${line.who}: ${line.reason}. ` +
-          `End it: changeover resume ${backend} --reason "..."`,
+          `End it: changeover resume ${typedWord(backend)} --reason "..."`,
       ];
     }),
   );

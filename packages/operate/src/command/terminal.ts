@@ -1,13 +1,19 @@
 import { styleText } from 'node:util';
 import { visibleText } from '@changeover/bridge';
 
+/** An answer as JSON. */
+export type JsonAnswer = Readonly<Record<string, unknown>> & {
+  /** What may be typed now, the most useful first; empty where waiting is all there is to do. */
+  readonly next: readonly string[];
+};
+
 /** Where a command writes, and how. */
 export interface Terminal {
   readonly format: 'text' | 'json';
   /** Columns that a line may take; undefined where no person reads it there, so that nothing is cut. */
   readonly width?: number | undefined;
   /** The answer: text for people, or the same as JSON. */
-  answer(text: readonly string[], json: unknown): void;
+  answer(text: readonly string[], json: JsonAnswer): void;
   /** Something for people alone, before the answer. */
   say(text: readonly string[]): void;
   paint(style: Style, text: string): string;

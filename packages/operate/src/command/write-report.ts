@@ -2,7 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { renderReport } from '../report/render-report.ts';
 import type { ReportFormat } from '../report/report.ts';
 import { CommandError } from './command-error.ts';
-import type { Migration } from './migration.ts';
+import { keyStatuses, type Migration } from './migration.ts';
+import { nextOfKeys } from './next-commands.ts';
 import { type Streams, widthOf } from './terminal.ts';
 
 /** Writes what was recorded as one document: `changeover report`. */
@@ -13,7 +14,9 @@ export function writeReport(
   output: string | undefined,
 ): void {
   const width = output === undefined ? widthOf(streams.stdout) : undefined;
-  const text = renderReport(migration.report(), format, width);
+  const report = migration.report();
+  const next = format === 'json' ? nextOfKeys(migration, keyStatuses(migration)) : undefined;
+  const text = renderReport({ ...report, next }, format, width);
   if (output === undefined) {
     streams.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
     return;

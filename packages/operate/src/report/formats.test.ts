@@ -83,6 +83,7 @@ describe('JSON', () => {
       'stages',
       'dataChecks',
       'provenance',
+      'next',
       'data',
     ]);
     expect(document).toMatchObject({

@@ -40,6 +40,8 @@ export interface JsonReport {
   readonly stages: readonly JsonStageLine[];
   readonly dataChecks: readonly DataCheck[];
   readonly provenance: Readonly<Record<string, string>>;
+  /** What may be typed so that keys go on, as in `changeover status --format json`; empty where waiting is all there is to do. */
+  readonly next: readonly string[];
   /** All that was recorded, nothing left out. */
   readonly data: ReportData;
 }
@@ -59,6 +61,7 @@ export function jsonReport(report: Report, verdict: ReportVerdict): string {
     stages: stageLines(data).map(jsonStageLine),
     dataChecks,
     provenance,
+    next: report.next ?? [...new Set(verdict.keys.flatMap(({ next }) => next))],
     data,
   };
   return `${JSON.stringify(document, null, 2)}\n`;

@@ -22,6 +22,8 @@ export interface Report extends JudgedData {
   readonly problems?: readonly string[] | undefined;
   /** Where the figures come from, for whoever repeats them: seed, versions, revision of the flags. */
   readonly provenance?: Readonly<Record<string, string>> | undefined;
+  /** What may be typed so that keys go on, for `json`. Default: what its gates name, which know of neither flags nor holds. */
+  readonly next?: readonly string[] | undefined;
 }
 
 export const reportFormats = ['html', 'json', 'md', 'text', 'junit'] as const;

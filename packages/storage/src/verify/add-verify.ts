@@ -143,7 +143,7 @@ async function verify(
     const terminal = await context.terminal(typed);
     terminal.answer(
       verifyText(result, (style, text) => terminal.paint(style, text)),
-      result,
+      { ...result, next: [] },
     );
     return exitCodeOf[result.verdict];
   } catch (error) {

@@ -5,10 +5,15 @@ import {
   openStoreFile,
   openStoreFileToRead,
   type StoreDatabase,
+  waitForLocks,
 } from '../../recorder/store-file.ts';
 import { StoreIdentity } from '../../recorder/store-identity.ts';
 import { changeOfRow, type LedgerRow } from './ledger-row.ts';
 import type { AppendedLines, LedgerChange, LedgerStore, NewLedgerChange } from './ledger-store.ts';
+
+/** Programs that start together make a new store one behind another, which takes each some ms: who did not wait would begin with all
+ * keys at `legacy`, while the others go on where their flags point. */
+const firstWaitMs = 2_000;
 
 /** The unique key makes the first of two writers win. */
 const schema = `
@@ -43,8 +48,8 @@ export function readLedgerFile(path: string): readonly LedgerChange[] {
 }
 
 /**
- * The ledger in an SQLite file, usually that of the comparison store. Answers at once and never waits for a lock:
- * it throws SQLite's own error instead (see `isBusy`), and the same can be tried again.
+ * The ledger in an SQLite file, usually that of the comparison store. Answers at once and, once it was tried to open it, never
+ * waits for a lock: it throws SQLite's own error instead (see `isBusy`), and the same can be tried again.
  */
 export class SqliteLedgerStore implements LedgerStore {
   /** A read that finds nothing takes some 10 µs. */
@@ -52,6 +57,7 @@ export class SqliteLedgerStore implements LedgerStore {
   readonly #path: string;
   #open: OpenLedger | undefined = undefined;
   #generation = 0;
+  #wasTried = false;
 
   constructor(path: string) {
     this.#path = path;
@@ -88,7 +94,7 @@ export class SqliteLedgerStore implements LedgerStore {
   }
 
   allowWaiting(maxWaitMs: number): void {
-    this.#opened().database.exec(`pragma busy_timeout = ${String(maxWaitMs)}`);
+    waitForLocks(this.#opened().database, maxWaitMs);
   }
 
   close(): void {
@@ -111,7 +117,9 @@ export class SqliteLedgerStore implements LedgerStore {
   /** Opened at the first use, and again at the next one where that failed. */
   #opened(): OpenLedger {
     if (this.#open !== undefined && !this.#isGone(this.#open)) return this.#open;
-    const database = openStoreFile(this.#path);
+    const maxWaitMs = this.#wasTried ? 0 : firstWaitMs;
+    this.#wasTried = true;
+    const database = openStoreFile(this.#path, maxWaitMs);
     try {
       // Who was moved where must survive the machine's end too; lines are few.
       database.exec('pragma synchronous = full');
@@ -125,6 +133,7 @@ export class SqliteLedgerStore implements LedgerStore {
         ),
         identity: new StoreIdentity(this.#path),
       };
+      waitForLocks(database, 0);
       return this.#open;
     } catch (error) {
       database.close();

@@ -76,12 +76,13 @@ export class ForwardSteps {
     this.#wishes.clear();
   }
 
-  /** Judges at most {@link maxLinesAtOnce} wishes and writes those that pass. True where something moved.
+  /** Judges at most {@link maxLinesAtOnce} wishes and writes those that pass: whether something moved, and whether another process
+   * was faster with one of them.
    *
    * @throws the store's error. */
   async take(
     append: (lines: readonly NewLedgerChange[]) => AppendedLines | Promise<AppendedLines>,
-  ): Promise<boolean> {
+  ): Promise<{ readonly moved: boolean; readonly lost: boolean }> {
     const { entries, clock } = this.#options;
     const steps: Step[] = [];
     // Not a copy of all of them, of which there may be many thousand.
@@ -106,14 +107,14 @@ export class ForwardSteps {
       const step = this.#judge(wish);
       if (step !== undefined) steps.push(step);
     }
-    if (steps.length === 0) return false;
+    if (steps.length === 0) return { moved: false, lost: false };
     const sequences = await append(steps.map(({ line }) => line));
-    let changed = false;
+    let moved = false;
     for (const [index, step] of steps.entries()) {
       const sequence = sequences[index];
-      if (sequence !== undefined && this.#move(step, sequence)) changed = true;
+      if (sequence !== undefined && this.#move(step, sequence)) moved = true;
     }
-    return changed;
+    return { moved, lost: sequences.includes(undefined) };
   }
 
   /** The step forward that a wish comes to now, if any. */

@@ -1,6 +1,7 @@
 import { allKeys, type Stage, type Target } from '@changeover/core';
 import { holdLimit, ledgerLimit, type StageLimit } from '../resolve-stage.ts';
 import { acceptedIn } from './acceptances.ts';
+import type { LedgerHold } from './ledger-options.ts';
 import { isBefore } from './is-before.ts';
 import {
   type LedgerChange,
@@ -58,31 +59,68 @@ export function mayBeOlder(
   return othersLine !== undefined && othersLine.revision !== revision && confirmedMs < movedMs;
 }
 
-/**
- * Takes over what another process wrote. What was decided here and isn't written yet is the later word, and will be written after it.
- *
- * @returns true where the stage or the hold is another one now.
- */
-export function takeLine(entry: Entry, line: LedgerChange, nowMs: number): boolean {
-  entry.sequence = line.sequence;
-  entry.accepted = [...new Set([...entry.accepted, ...acceptedIn(line)])];
-  if (entry.unwritten !== undefined) return false;
-  const changed = entry.stage !== line.to || entry.held !== line.held;
-  entry.movedMs = nowMs;
-  entry.stage = line.to;
-  if (entry.held && !line.held) entry.resumedAt = line.at;
-  entry.held = line.held;
-  entry.who = line.who;
-  entry.reason = line.reason;
-  entry.at = line.at;
-  entry.waits = '';
-  entry.othersLine = line;
-  return changed;
-}
-
 /** Where each target stands, as far as this process knows. */
 export class LedgerEntries {
   readonly #entries = new Map<string, Entry>();
+  /** The latest moment at which this process may have counted, by the wall clock. */
+  #latestMs = 0;
+  #countedFrom = 0;
+
+  /** What is counted from now on is stamped no earlier than this, so that it comes after all resumptions that are known of, also where the
+   * machine's clock was set back since. Milliseconds since 1970. */
+  get countedFrom(): number {
+    return this.#countedFrom;
+  }
+
+  /** So late it is, or was before the machine's clock was set back. */
+  passed(wallMs: number): void {
+    this.#latestMs = Math.max(this.#latestMs, wallMs);
+  }
+
+  /** When what is resumed now says that it is: after all that was counted before. */
+  resumptionAt(wallMs: number): number {
+    return Math.max(wallMs, this.#latestMs, this.#countedFrom);
+  }
+
+  resume(entry: Entry, at: number): void {
+    entry.resumedAt = at;
+    this.#countedFrom = Math.max(this.#countedFrom, at + 1);
+  }
+
+  /**
+   * Takes over what another process wrote. What was decided here and isn't written yet is the later word, and will be written after it.
+   *
+   * @returns true where the stage or the hold is another one now.
+   */
+  takeLine(entry: Entry, line: LedgerChange, nowMs: number): boolean {
+    entry.sequence = line.sequence;
+    entry.accepted = [...new Set([...entry.accepted, ...acceptedIn(line)])];
+    if (entry.unwritten !== undefined) return false;
+    const changed = entry.stage !== line.to || entry.held !== line.held;
+    entry.movedMs = nowMs;
+    entry.stage = line.to;
+    if (entry.held && !line.held) this.resume(entry, line.at);
+    entry.held = line.held;
+    entry.who = line.who;
+    entry.reason = line.reason;
+    entry.at = line.at;
+    entry.waits = '';
+    entry.othersLine = line;
+    return changed;
+  }
+
+  get hasUnwritten(): boolean {
+    for (const { unwritten } of this.#entries.values()) if (unwritten !== undefined) return true;
+    return false;
+  }
+
+  /** What is held, oldest first. */
+  holds(): readonly LedgerHold[] {
+    return [...this.#entries.values()]
+      .filter(({ held }) => held)
+      .sort((a, b) => a.at - b.at)
+      .map(({ backend, target, stage, reason, at }) => ({ backend, target, stage, reason, at }));
+  }
 
   find(backend: string, target: Target): Entry | undefined {
     return this.#entries.get(targetKey(backend, target));
@@ -184,3 +222,8 @@ export class LedgerEntries {
 export function targetKey(backend: string, target: Target): string {
   return `${backend}\0${rowDataset(target)}`;
 }
+
+/** What every key is held by until the ledger was read: any of them may be held. */
+export const notRead: readonly StageLimit[] = Object.freeze([
+  Object.freeze({ by: 'ledger', stage: 'legacy', reason: 'the ledger has not been read yet' }),
+] as const);

@@ -326,6 +326,26 @@ describe('over processes and restarts', () => {
     expect(await lines(open())).toHaveLength(3);
   });
 
+  test('whose step another process wrote a moment before stands there in the same review', async () => {
+    const own = new SqliteLedgerStore(path);
+    const other = new SqliteLedgerStore(path);
+    const store: LedgerStore = {
+      read: (sequence) => own.read(sequence),
+      append: (changes) => {
+        other.append(changes);
+        return own.append(changes);
+      },
+      close: () => {
+        own.close();
+        other.close();
+      },
+    };
+    const { stageOf } = start('shadow', { store });
+    expect(stageOf()).toBe('legacy');
+    await clock.advance(100);
+    expect(stageOf()).toBe('shadow');
+  });
+
   test('what newer flags of another process put back, older ones turn forward only once they are known to be the newest', async () => {
     const asked = (): number => clock.monotonicMs() - confirmedAtMs;
     let confirmedAtMs = clock.monotonicMs();

@@ -18,7 +18,7 @@ import { isBefore } from './is-before.ts';
 import {
   LedgerEntries,
   mayBeOlder,
-  takeLine,
+  notRead,
   targetKey,
   type UnwrittenBatch,
 } from './ledger-entries.ts';
@@ -208,6 +208,11 @@ export class Ledger {
     );
   }
 
+  /** What is counted from now on is stamped no earlier than this, whatever the machine's clock says: it comes after all resumptions. */
+  get countedFrom(): number {
+    return this.#entries.countedFrom;
+  }
+
   /** Operations that may step forward without comparisons, as the ledger's lines say. */
   acceptedOn(backend: string, target: Target): readonly string[] {
     return this.#entries.find(backend, target)?.accepted ?? [];
@@ -215,10 +220,7 @@ export class Ledger {
 
   /** What is held, oldest first. */
   get holds(): readonly LedgerHold[] {
-    return [...this.#entries.values()]
-      .filter(({ held }) => held)
-      .sort((a, b) => a.at - b.at)
-      .map(({ backend, target, stage, reason, at }) => ({ backend, target, stage, reason, at }));
+    return this.#entries.holds();
   }
 
   /** All lines, oldest first.
@@ -253,7 +255,7 @@ export class Ledger {
    */
   flush(): Promise<void> | undefined {
     try {
-      for (let round = 0; round < maxClosingRounds && this.#hasUnwritten(); round += 1) {
+      for (let round = 0; round < maxClosingRounds && this.#entries.hasUnwritten; round += 1) {
         this.#store.allowWaiting?.(flushWaitMs);
         const batch = this.#entries.unwrittenBatch();
         const answer = this.#store.append(batch.lines);
@@ -294,9 +296,9 @@ export class Ledger {
     // A backend may have been stopped a moment ago, with thousands of datasets.
     for (let round = 0; round < maxClosingRounds; round += 1) {
       await this.#review();
-      if (this.#failure !== '' || !this.#hasUnwritten()) break;
+      if (this.#failure !== '' || !this.#entries.hasUnwritten) break;
     }
-    if (this.#hasUnwritten()) {
+    if (this.#entries.hasUnwritten) {
       this.#logger.error({}, 'the last steps back are not in the ledger: it could not be written');
     }
     try {
@@ -304,11 +306,6 @@ export class Ledger {
     } catch (error) {
       this.#logger.warn({ err: error }, 'the ledger could not be closed');
     }
-  }
-
-  #hasUnwritten(): boolean {
-    for (const { unwritten } of this.#entries.values()) if (unwritten !== undefined) return true;
-    return false;
   }
 
   /** A store that hangs must not keep a program from closing. */
@@ -378,11 +375,12 @@ export class Ledger {
     this.#lastRead = 0;
     this.#entries.meetAnother(all);
     this.#learn(all);
-    if (this.#hasUnwritten()) this.#reviewSoon();
+    if (this.#entries.hasUnwritten) this.#reviewSoon();
   }
 
   async #review(): Promise<void> {
     try {
+      this.#entries.passed(this.#clock.wallMs());
       await this.#readNew();
       this.#askAgain();
       await this.#writeUnwritten();
@@ -400,7 +398,7 @@ export class Ledger {
       this.#lastRead = Math.max(this.#lastRead, line.sequence);
       const entry = this.#entries.at(line.backend, targetOfRow(line.dataset));
       if (line.sequence <= entry.sequence) continue;
-      if (takeLine(entry, line, this.#clock.monotonicMs())) changed = true;
+      if (this.#entries.takeLine(entry, line, this.#clock.monotonicMs())) changed = true;
     }
     if (changed) this.#listeners.notify();
   }
@@ -416,7 +414,8 @@ export class Ledger {
     const entry = this.#entries.at(backend, target);
     const { who, reason } = author;
     const from = entry.unwritten?.from ?? entry.stage;
-    entry.at = this.#clock.wallMs();
+    const isResumed = entry.held && !held;
+    entry.at = isResumed ? this.#entries.resumptionAt(this.#clock.wallMs()) : this.#clock.wallMs();
     entry.unwritten = {
       at: entry.at,
       backend,
@@ -429,7 +428,7 @@ export class Ledger {
       revision,
     };
     entry.stage = to;
-    if (entry.held && !held) entry.resumedAt = entry.at;
+    if (isResumed) this.#entries.resume(entry, entry.at);
     entry.othersLine = undefined;
     entry.held = held;
     entry.who = who;
@@ -471,7 +470,10 @@ export class Ledger {
   /** By evidence that is fresh: what others counted may have to be fetched, and isn't at each review. */
   async #stepForward(): Promise<void> {
     if (this.#forward.none || !(await this.#evidence())) return;
-    if (await this.#forward.take((lines) => this.#store.append(lines))) this.#listeners.notify();
+    const { moved, lost } = await this.#forward.take((lines) => this.#store.append(lines));
+    if (moved) this.#listeners.notify();
+    // Another process took the same step first: its line is there to be read, and is not waited for.
+    if (lost) await this.#readNew();
   }
 
   #fail(error: unknown): void {
@@ -493,7 +495,3 @@ export class Ledger {
     this.#logger.info({}, 'the ledger can be read and written again');
   }
 }
-
-const notRead: readonly StageLimit[] = Object.freeze([
-  Object.freeze({ by: 'ledger', stage: 'legacy', reason: 'the ledger has not been read yet' }),
-] as const);
