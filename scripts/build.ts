@@ -15,6 +15,11 @@ const unexported: Readonly<Record<string, Entries>> = {
 /** Exports that are part of another one. In CommonJS they are that one: two copies of an error's class don't know each other. */
 const partsOfIndex: ReadonlySet<string> = new Set(['engines/api/index', 'engines/sqlite']);
 
+/** Files that a package reads beside its code, by its name: tracers follow code alone. */
+const readBeside: Readonly<Record<string, string>> = {
+  'libpg-query': 'libpg-query/wasm/libpg-query.wasm',
+};
+
 /** What a package says of itself. */
 interface Manifest {
   readonly exports: Readonly<
@@ -115,15 +120,19 @@ function nameWhatIsLoadedOnUse(
   { dependencies, peerDependencies, exports }: Manifest,
   entries: readonly string[],
 ): void {
-  const packages = Object.keys({ ...dependencies, ...peerDependencies })
-    .filter((name) => !name.startsWith('@changeover/'))
-    .map((name) => `  require('${name}');\n`);
+  const names = Object.keys({ ...dependencies, ...peerDependencies }).filter(
+    (name) => !name.startsWith('@changeover/'),
+  );
+  const packages = names.map((name) => `  require('${name}');\n`);
+  const files = names.flatMap((name) =>
+    readBeside[name] === undefined ? [] : [`  require.resolve('${readBeside[name]}');\n`],
+  );
   const programs = Object.values(exports).flatMap((one) =>
     typeof one === 'string' || one.default === undefined
       ? []
       : [`  require('${one.default.replace('./dist', '..')}');\n`],
   );
-  const named = [...packages, ...programs].join('');
+  const named = [...packages, ...files, ...programs].join('');
   if (named === '') return;
   const file = join(dist, 'cjs', 'loaded-on-use.js');
   mkdirSync(dirname(file), { recursive: true });

@@ -16,6 +16,13 @@ type Ready = (dataset: unknown, sql: unknown) => Promise<unknown> | undefined;
 
 type Told = Pick<StatementClassifiers, 'hasRun'>;
 
+/** What a leg's calls tell, and wait for. */
+interface Watch {
+  readonly told: Told;
+  readonly sawInside: SawInside;
+  readonly ready: Ready;
+}
+
 /**
  * A leg as createBridge takes it. The classifiers are told of its writes once they have run, for what they know of a dataset may
  * then be otherwise.
@@ -27,53 +34,10 @@ export function bridgedLeg(
   ready: Ready = () => undefined,
 ): StorageBackend {
   const { api } = leg;
-  const then = async <T>(dataset: unknown, run: () => Promise<T>, sql?: unknown): Promise<T> => {
-    try {
-      return await run();
-    } finally {
-      // A failed one too: it may have been applied all the same.
-      told.hasRun(dataset, sql === undefined ? 'schema' : { sql });
-    }
-  };
-  const hasRun = (dataset: unknown, ran: readonly unknown[]): void => {
-    for (const sql of ran) told.hasRun(dataset, sql === undefined ? 'schema' : { sql });
-  };
+  const watch = { told, sawInside, ready };
   const watched: Partial<StorageBackend> = {
-    query: (...args) => after(ready(args[0], args[1]), () => api.query(...args)),
-    execute: (...args) =>
-      then(args[0], () => after(ready(args[0], args[1]), () => api.execute(...args)), args[1]),
-    writeTable: (...args) => {
-      const appends = appendingStatement(args[1], args[3]);
-      if (appends === undefined) return then(args[0], () => api.writeTable(...args));
-      sawInside(args[0], 'writeTable', appends);
-      return after(ready(args[0], appends), () => api.writeTable(...args));
-    },
-    createDataset: (...args) => then(args[0], () => api.createDataset(...args)),
-    dropDataset: (...args) => then(args[0], () => api.dropDataset(...args)),
-    transaction: (dataset, work, ...rest) => {
-      if (typeof work !== 'function') return api.transaction(dataset, work, ...rest);
-      const ran: unknown[] = [];
-      return after(ready(dataset, undefined), () =>
-        api.transaction(
-          dataset,
-          (inside) => work(noting(inside, ran, (...call) => sawInside(dataset, ...call))),
-          ...rest,
-        ),
-      ).finally(() => {
-        hasRun(dataset, ran);
-      });
-    },
-    session: (dataset, work, ...rest) => {
-      if (typeof work !== 'function') return api.session(dataset, work, ...rest);
-      const ran: unknown[] = [];
-      // What its statements leave goes with it: nothing of that is relied on.
-      const saw = (): void => undefined;
-      return api
-        .session(dataset, (inside) => work(noting(inside, ran, saw)), ...rest)
-        .finally(() => {
-          hasRun(dataset, ran);
-        });
-    },
+    ...watchedCalls(api, watch),
+    ...watchedScopes(api, watch),
   };
   // Plain objects made once: a proxy would be asked at every call.
   const methods = Object.keys(storageOperations).map((name) => {
@@ -86,6 +50,72 @@ export function bridgedLeg(
     ...(leg.endable === undefined ? {} : { endable: leg.endable.bind(leg) }),
     ...(leg.keepsOrder === undefined ? {} : { keepsOrder: leg.keepsOrder.bind(leg) }),
   });
+}
+
+/** The calls of one statement, or of a table or dataset as a whole. */
+function watchedCalls(
+  api: StorageBackend,
+  { told, sawInside, ready }: Watch,
+): Partial<StorageBackend> {
+  const then = async <T>(dataset: unknown, run: () => Promise<T>, sql?: unknown): Promise<T> => {
+    try {
+      return await run();
+    } finally {
+      // A failed one too: it may have been applied all the same.
+      tell(told, dataset, [sql]);
+    }
+  };
+  return {
+    query: (...args) => after(ready(args[0], args[1]), () => api.query(...args)),
+    execute: (...args) =>
+      then(args[0], () => after(ready(args[0], args[1]), () => api.execute(...args)), args[1]),
+    writeTable: (...args) => {
+      const appends = appendingStatement(args[1], args[3]);
+      if (appends === undefined) return then(args[0], () => api.writeTable(...args));
+      sawInside(args[0], 'writeTable', appends);
+      return after(ready(args[0], appends), () => api.writeTable(...args));
+    },
+    createDataset: (...args) => then(args[0], () => api.createDataset(...args)),
+    dropDataset: (...args) => then(args[0], () => api.dropDataset(...args)),
+  };
+}
+
+/** The calls that take a function of the caller's, in which statements are made. */
+function watchedScopes(
+  api: StorageBackend,
+  { told, sawInside, ready }: Watch,
+): Partial<StorageBackend> {
+  return {
+    transaction: (dataset, work, ...rest) => {
+      if (typeof work !== 'function') return api.transaction(dataset, work, ...rest);
+      const ran: unknown[] = [];
+      return after(ready(dataset, undefined), () =>
+        api.transaction(
+          dataset,
+          (inside) => work(noting(inside, ran, (...call) => sawInside(dataset, ...call))),
+          ...rest,
+        ),
+      ).finally(() => {
+        tell(told, dataset, ran);
+      });
+    },
+    session: (dataset, work, ...rest) => {
+      if (typeof work !== 'function') return api.session(dataset, work, ...rest);
+      const ran: unknown[] = [];
+      // What its statements leave goes with it: nothing of that is relied on.
+      const saw = (): void => undefined;
+      return api
+        .session(dataset, (inside) => work(noting(inside, ran, saw)), ...rest)
+        .finally(() => {
+          tell(told, dataset, ran);
+        });
+    },
+  };
+}
+
+/** @param ran texts of statements; undefined for one that changed the schema, or may have. */
+function tell(told: Told, dataset: unknown, ran: readonly unknown[]): void {
+  for (const sql of ran) told.hasRun(dataset, sql === undefined ? 'schema' : { sql });
 }
 
 function after<T>(wait: Promise<unknown> | undefined, run: () => Promise<T>): Promise<T> {

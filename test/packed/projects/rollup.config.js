@@ -4,6 +4,6 @@ import { nodeResolve } from '@rollup/plugin-node-resolve';
 export default {
   input: 'server.js',
   output: { dir: 'rollup', format: 'esm' },
-  external: ['better-sqlite3', 'libpg-query', 'node:sqlite'],
+  external: ['better-sqlite3', 'node:sqlite'],
   plugins: [nodeResolve({ preferBuiltins: true, exportConditions: ['node'] }), commonjs()],
 };

@@ -21,6 +21,6 @@ const bundle = (name, externals) => ({
 });
 
 export default [
-  bundle('webpack', { 'better-sqlite3': 'commonjs better-sqlite3', 'libpg-query': 'import libpg-query' }),
+  bundle('webpack', { 'better-sqlite3': 'commonjs better-sqlite3' }),
   bundle('webpack-outside', leavePackagesOutside),
 ];
