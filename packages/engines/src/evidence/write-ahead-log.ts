@@ -16,7 +16,7 @@ export interface LogPosition {
 
 const headerBytes = 32;
 const frameHeaderBytes = 24;
-/** Frames that are gone through at once, in about half a millisecond: the rest is, the next time. */
+/** Frames that are gone through at once, in a millisecond or two: the rest is, the next time. */
 const maxFramesAtOnce = 250;
 /** Frames in which pages are looked for: SQLite begins anew at a thousand, unless somebody reads an old state. */
 const maxFrames = 20_000;
