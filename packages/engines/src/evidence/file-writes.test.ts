@@ -137,6 +137,16 @@ test('a position is gone on from', () => {
   expect(logPosition(file)?.frames).toBeGreaterThan(first?.frames ?? Infinity);
 });
 
+test('a long log is gone through by and by, and never told to be longer than what was gone through', () => {
+  for (let at = 0; at < 300; at += 1) other.exec('INSERT INTO elsewhere VALUES (6)');
+  const first = logPosition(file);
+  expect(first?.seen).toBe(250);
+  expect(first?.frames).toBeLessThan(250);
+  const second = logPosition(file, first);
+  expect(second?.seen).toBeGreaterThan(300);
+  expect(logPosition(file, second)).toEqual(second);
+});
+
 test('a file without a log has no position', () => {
   expect(logPosition(join(folder, 'none.sqlite'))).toBeUndefined();
 });

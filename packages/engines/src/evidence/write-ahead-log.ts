@@ -7,13 +7,18 @@ import { closeSync, openSync, readSync } from 'node:fs';
 export interface LogPosition {
   /** Differs once the log was begun anew, after which it is written over. */
   readonly generation: string;
-  /** Frames up to the end of the last transaction but one. */
+  /** Frames up to the end of the last transaction but one, as far as it was gone through. */
   readonly frames: number;
+  /** Frames up to the end of the last transaction, and those that were gone through. */
+  readonly last: number;
+  readonly seen: number;
 }
 
 const headerBytes = 32;
 const frameHeaderBytes = 24;
-/** Frames that are gone through at once: SQLite begins anew at a thousand, unless somebody reads an old state. */
+/** Frames that are gone through at once, in a millisecond or two: the rest is, the next time. */
+const maxFramesAtOnce = 250;
+/** Frames in which pages are looked for: SQLite begins anew at a thousand, unless somebody reads an old state. */
 const maxFrames = 20_000;
 
 interface OpenLog {
@@ -27,29 +32,28 @@ interface OpenLog {
  * known, since it is seen a moment after its end was written.
  *
  * @param from an earlier position of the same log, from which it is gone on. Default: from its beginning.
- * @returns undefined where there is no log, or it is too long.
+ * @returns undefined where there is no log.
  */
 export function logPosition(file: string, from?: LogPosition): LogPosition | undefined {
   return withLog(file, (log) => {
     const generation = log.generation.toString('hex');
-    let frames = from?.generation === generation ? from.frames : 0;
-    let last = frames;
-    const limit = frames + maxFrames;
-    for (let at = frames; at < limit; at += 1) {
-      const frame = frameAt(log, at);
-      if (frame === undefined) return { generation, frames };
+    let { frames, last, seen } =
+      from?.generation === generation ? from : { frames: 0, last: 0, seen: 0 };
+    for (const limit = seen + maxFramesAtOnce; seen < limit; seen += 1) {
+      const frame = frameAt(log, seen);
+      if (frame === undefined) break;
       if (!frame.endsTransaction) continue;
       frames = last;
-      last = at + 1;
+      last = seen + 1;
     }
-    return undefined;
+    return { generation, frames, last, seen };
   });
 }
 
 /** The pages that were written behind a position, by transactions that did not end, too. Undefined where it can't be told any more. */
 export function pagesWrittenSince(
   file: string,
-  { generation, frames }: LogPosition,
+  { generation, frames }: Pick<LogPosition, 'generation' | 'frames'>,
 ): ReadonlySet<number> | undefined {
   const pages = withLog(file, (log) => {
     if (log.generation.toString('hex') !== generation) return undefined;
