@@ -52,7 +52,7 @@ export class MinuteCounts {
   #pass: Iterator<Cell> | undefined = undefined;
 
   /** @param maxRows a minute; what has fewer calls is added up under a name of its own. Default: all keys. */
-  constructor(nowMs: number, maxRows = Infinity) {
+  constructor(nowMs: number, maxRows: number = Infinity) {
     this.#maxRows = maxRows;
     this.#minute = Math.floor(nowMs / minuteMs);
   }
