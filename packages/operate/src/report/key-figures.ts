@@ -192,6 +192,19 @@ function* slowKeys({ hours, minutes }: ReportData): Steps<ReadonlyMap<string, st
   return slow;
 }
 
+/** Since when a leg of one key has been slow up to now, in a sentence; undefined where it isn't. */
+export function slowText({ hours, minutes }: ReportData, key: KeyName): string | undefined {
+  const own = (slices: readonly TimeSlice[] = []): readonly TimeSlice[] =>
+    slices.filter(({ backend, dataset }) => backend === key.backend && dataset === key.key);
+  const slices = hoursThenMinutes(own(hours?.byDataset), own(minutes?.byDataset));
+  return slowSince(slices, 'pooled') ?? slowSince(slices, 'legacy');
+}
+
+interface KeyName {
+  readonly backend: string;
+  readonly key: string;
+}
+
 function slicesByKey(slices: readonly TimeSlice[]): ReadonlyMap<string, TimeSlice[]> {
   const byKey = new Map<string, TimeSlice[]>();
   for (const slice of slices) {
