@@ -21,6 +21,19 @@ test('text from data can not steer the terminal, colours stay', () => {
   expect(written).toEqual([`${escape}31mheld by ${made}${escape}39m\n`, `${made}\n`]);
 });
 
+test('what is too long for a terminal is broken between words, below what its label begins, and a command never', () => {
+  const written: string[] = [];
+  const stream = { write: (text: string) => written.push(text), isTTY: true, columns: 24 };
+  const terminal = openTerminal({ stdout: stream, stderr: stream, env: {} }, 'text');
+  const command = '  changeover rollback notes inbox --reason "slow"';
+  terminal.answer([`because  ${terminal.paint('red', 'held')} by ada for the month end`, command], {
+    next: [],
+  });
+  expect(written.join('').replaceAll(/\u001b\[\d+m/g, '')).toBe(
+    `because  held by ada for\n         the month end\n${command}\n`,
+  );
+});
+
 describe('colour', () => {
   test.each([
     ['on a terminal', true, {}, true],

@@ -32,7 +32,12 @@ export type { Counted } from './recorder/cell-book.ts';
 export { Cell, type Verdict, verdicts } from './recorder/cell.ts';
 export * from './recorder/open-recorder.ts';
 export { type Followers, readFollowers } from './recorder/read-followers.ts';
-export { readRecordings, readSharedRecordings } from './recorder/read-recordings.ts';
+export { inOneGo, inTurns, partsAtOnce, type Steps } from './steps.ts';
+export {
+  readRecordings,
+  readSharedRecordings,
+  recordingsInSteps,
+} from './recorder/read-recordings.ts';
 export { Fleet, type FleetOptions } from './fleet/fleet.ts';
 export { HourBook } from './recorder/hour-book.ts';
 export { type SliceLatency, type TimeSlice, type TimeSlices } from './recorder/report-data.ts';

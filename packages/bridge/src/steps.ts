@@ -21,6 +21,23 @@ export function inOneGo<Result>(steps: Steps<Result>): Result {
   }
 }
 
+/**
+ * Does all of it, some milliseconds at a time with a turn of the event loop in between: for a program that waits for it, and has others to
+ * answer meanwhile. Rejects as the work throws.
+ */
+export async function inTurns<Result>(clock: Clock, steps: Steps<Result>): Promise<Result> {
+  let beganMs = clock.monotonicMs();
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    if (clock.monotonicMs() - beganMs < longestMs) continue;
+    await new Promise<void>((resolve) => {
+      setImmediate(resolve);
+    });
+    beganMs = clock.monotonicMs();
+  }
+}
+
 /** How work in steps ended. */
 export type StepsEnd<Result> =
   { readonly kind: 'done'; readonly result: Result } | { readonly kind: 'failed'; error: unknown };

@@ -1,4 +1,5 @@
 import { LatencyHistogram } from '@changeover/compare';
+import { inOneGo, type Steps } from '../steps.ts';
 import type { Counts } from './counts.ts';
 import { MinuteSums } from './minute-sums.ts';
 import type { SliceLatency, TimeSlice, TimeSlices } from './report-data.ts';
@@ -6,6 +7,9 @@ import type { SliceLatency, TimeSlice, TimeSlices } from './report-data.ts';
 const hourMs = 3_600_000;
 /** How far back slices of time are shown: longer ago, a day's figures are what a reader wants. */
 const shownHours = 48;
+
+/** Keys and hours that are looked at in the time of one part of a step. */
+const sumsAPart = 10;
 
 /** One key's counts and latencies in one hour, as they stand. */
 interface HourSum {
@@ -50,6 +54,11 @@ export class HourBook {
   }
 
   slices(): TimeSlices {
+    return inOneGo(this.slicesInSteps());
+  }
+
+  /** The same in steps. */
+  slicesInSteps(): Steps<TimeSlices> {
     return slicesOf(this.#sums);
   }
 
@@ -62,18 +71,21 @@ export class HourBook {
       else if (sum.calls > before.calls || sum.compared > before.compared)
         grown.set(name, growth(sum, before));
     }
-    return slicesOf(grown, { from: earlier.at, to: this.at });
+    return inOneGo(slicesOf(grown, { from: earlier.at, to: this.at }));
   }
 }
 
-function slicesOf(
+function* slicesOf(
   sums: ReadonlyMap<string, HourSum>,
   within?: { readonly from: number; readonly to: number },
-): TimeSlices {
+): Steps<TimeSlices> {
   const byBackend = new Map<string, HourSum>();
-  for (const sum of sums.values())
+  for (const sum of sums.values()) {
+    yield 1 / sumsAPart;
     addTo(byBackend, { backend: sum.backend, dataset: '', hour: sum.hour }, sum);
-  const [backends, datasets] = [sliced(byBackend), sliced(sums)].map((slices) =>
+  }
+  const parts = [yield* sliced(byBackend), yield* sliced(sums)];
+  const [backends, datasets] = parts.map((slices) =>
     slices.map((slice) =>
       within === undefined
         ? slice
@@ -135,18 +147,22 @@ function addTo(sums: Map<string, HourSum>, key: SumKey, more: Omit<HourSum, keyo
   sum.pooled.merge(more.pooled);
 }
 
-function sliced(sums: ReadonlyMap<string, HourSum>): TimeSlice[] {
-  return [...sums.values()]
-    .sort(
-      (a, b) => compare(a.backend, b.backend) || compare(a.dataset, b.dataset) || a.hour - b.hour,
-    )
-    .map(({ hour, legacy, pooled, ...sum }) => ({
+function* sliced(sums: ReadonlyMap<string, HourSum>): Steps<TimeSlice[]> {
+  const inOrder = [...sums.values()].sort(
+    (a, b) => compare(a.backend, b.backend) || compare(a.dataset, b.dataset) || a.hour - b.hour,
+  );
+  const slices: TimeSlice[] = [];
+  for (const { hour, legacy, pooled, ...sum } of inOrder) {
+    yield 1 / sumsAPart;
+    slices.push({
       ...sum,
       from: hour * hourMs,
       to: (hour + 1) * hourMs,
       legacy: sliceLatency(legacy),
       pooled: sliceLatency(pooled),
-    }));
+    });
+  }
+  return slices;
 }
 
 function sliceLatency(histogram: LatencyHistogram): SliceLatency {

@@ -2,11 +2,12 @@ import { type Clock, systemClock } from '@changeover/core';
 import { FleetDatabase } from '../fleet/fleet-database.ts';
 import { silentLogger } from '../log.ts';
 import { HourBook } from './hour-book.ts';
-import { readStore } from './read-sqlite-store.ts';
+import { readStoreInSteps } from './read-sqlite-store.ts';
 import { ReportBuilder, type ResumedAt } from './report-builder.ts';
 import type { ReportData } from './report-data.ts';
 import { isSharedStore } from './shared-store.ts';
-import { addStored } from './stored-tables.ts';
+import { inOneGo, inTurns, type Steps } from '../steps.ts';
+import { addStoredInSteps } from './stored-tables.ts';
 
 /** How many samples of one fingerprint are kept, and shown. */
 export const defaultMaxSamples = 20;
@@ -24,14 +25,24 @@ export function readRecordings(
   resumedAt?: ResumedAt,
   hours: HourBook = new HourBook(clock.wallMs()),
 ): ReportData {
+  return inOneGo(recordingsInSteps(path, clock, resumedAt, hours));
+}
+
+/** The same in steps, of the state at the first one: see {@link inTurns}. */
+export function* recordingsInSteps(
+  path: string,
+  clock: Clock,
+  resumedAt: ResumedAt | undefined,
+  hours: HourBook,
+): Steps<ReportData> {
   if (isSharedStore(path)) {
     throw new Error(
       'A store in a database is read by readSharedRecordings(url), which answers by a promise.',
     );
   }
   const builder = new ReportBuilder(defaultMaxSamples, resumedAt, hours);
-  readStore(path, builder);
-  return builder.build(clock.wallMs());
+  yield* readStoreInSteps(path, builder);
+  return yield* builder.buildInSteps(clock.wallMs());
 }
 
 /**
@@ -53,8 +64,9 @@ export async function readSharedRecordings(
     const builder = new ReportBuilder(defaultMaxSamples, resumedAt, hours);
     const { tables } = await database.readAll();
     const minutes = await database.readMinutes(hours.minutes.firstMinute);
-    addStored(builder, { ...tables, minutes: () => minutes }, undefined);
-    return builder.build(clock.wallMs());
+    const all = { ...tables, minutes: () => minutes };
+    await inTurns(systemClock, addStoredInSteps(builder, all, undefined));
+    return await inTurns(systemClock, builder.buildInSteps(clock.wallMs()));
   } finally {
     await database.close();
   }

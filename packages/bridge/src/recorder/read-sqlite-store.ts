@@ -1,9 +1,11 @@
-import { inOneGo, type Steps } from '../steps.ts';
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { describe } from '@changeover/core';
+import type { Steps } from '../steps.ts';
 import { addStoredInSteps } from './stored-tables.ts';
 import type { ReportBuilder } from './report-builder.ts';
 import { isVersion, schemaVersion } from './sqlite-schema.ts';
 import {
-  inTransaction,
   openStoreFileToRead,
   pragmaValue,
   type StoreDatabase,
@@ -12,11 +14,11 @@ import {
 import type { StoredMinute } from './minute-rows.ts';
 import type { OwnRows } from './store-rows.ts';
 
-/** Reads a store that others may be writing to.
+/** Reads a store that others may be writing to, of the state at the first step.
  *
  * @throws {Error} SQLite's, or one that says that the file is no comparison store of a version that is known. */
-export function readStore(path: string, builder: ReportBuilder): void {
-  const database = openStoreFileToRead(path);
+export function* readStoreInSteps(path: string, builder: ReportBuilder): Steps<void> {
+  const database = openThere(path);
   try {
     const version = pragmaValue(database, 'user_version');
     // The ledger may have come first.
@@ -26,12 +28,28 @@ export function readStore(path: string, builder: ReportBuilder): void {
         `${path} is no comparison store of version ${String(schemaVersion)}: it has ${String(version)}`,
       );
     }
-    inTransaction(database, 'deferred', () => {
-      inOneGo(readDatabase(database, builder, undefined, version));
-    });
+    // The state is that of the first look, not of `begin`. Closing ends it.
+    database.exec('begin; select 1 from sqlite_schema limit 1');
+    yield* readDatabase(database, builder, undefined, version);
   } finally {
     database.close();
   }
+}
+
+/** @throws {Error} that says what was expected where there is no file, or a folder. */
+function openThere(path: string): StoreDatabase {
+  const found = typeof path === 'string' ? statSync(path, { throwIfNoEntry: false }) : undefined;
+  if (found?.isFile() === true) return openStoreFileToRead(path);
+  const what =
+    typeof path !== 'string'
+      ? `It was given something ${describe(path)}`
+      : found === undefined
+        ? `There is no file ${resolve(path)}`
+        : `${resolve(path)} is no file`;
+  throw new Error(
+    `A comparison store was expected, as its path. ${what}. Name the file that your program's bridge writes to: its option storePath or ` +
+      'CHANGEOVER_STORE, else .changeover/comparisons.sqlite in its base folder. It is made at the first start of that program.',
+  );
 }
 
 /** Adds all that is stored, but `own`, in steps. To be gone through within one transaction. */

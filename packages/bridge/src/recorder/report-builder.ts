@@ -202,17 +202,17 @@ export class ReportBuilder {
     const judged = this.#before.size === 0 ? {} : { judged: yield* this.#judgedFigures() };
     const shapes = yield* sorted(this.#shapes);
     yield partsAtOnce;
+    const slices =
+      this.#hours === undefined
+        ? {}
+        : { hours: yield* this.#hours.slicesInSteps(), minutes: this.#hours.minutes.slices() };
+    yield partsAtOnce;
     return {
       generatedAt,
       totals: totals(all ?? emptySum({})),
       ...figures,
       ...judged,
-      ...(this.#hours === undefined
-        ? {}
-        : {
-            hours: this.#hours.slices(),
-            minutes: this.#hours.minutes.slices(),
-          }),
+      ...slices,
       shapes,
       reliance: mergeReliance(this.#reliance),
       sampleGroups: this.#sampleGroups(),

@@ -3,6 +3,7 @@ import { type LedgerChange, routes, stageFlag, typedWord } from '@changeover/bri
 import type { KeyVerdict } from '@changeover/bridge';
 import { errorJson, failedOfKey, failedText } from '../report/failed-calls.ts';
 import { relianceOfKey } from '../report/reliance-lines.ts';
+import { slowText } from '../report/key-figures.ts';
 import { stageMeaning } from '../report/stage-text.ts';
 import { type Migration, type KeyStatus } from './migration.ts';
 import { concerns, isWhole, lineJson } from './ledger-lines.ts';
@@ -30,6 +31,10 @@ export function explain(
   const gates = gatesOf(migration, keyStatus);
   const notes = notesOf(migration);
   const reliance = relianceOfKey(migration.recordings, backend, key);
+  const slow =
+    migration.recordings === undefined
+      ? undefined
+      : slowText(migration.recordings, { backend, key });
   const failed = failedOfKey(migration.recordings, backend, key).filter(
     (one) => operation === undefined || one.operation === operation,
   );
@@ -49,6 +54,7 @@ export function explain(
       ...failed
         .slice(0, shownShapes)
         .map((shape, at) => `${at === 0 ? 'errors ' : '       '}  ${failedText(shape)}`),
+      ...(slow === undefined ? [] : [`slow     ${slow}`]),
       ...reliance.map((line, at) => `${at === 0 ? 'callers' : '       '}  ${line}`),
       `ledger   ${ledgerText(migration, keyStatus)}`,
       ...history.slice(-shownLines).map((change) => `         ${lineText(change)}`),
@@ -79,6 +85,7 @@ export function explain(
       gates: gates ?? null,
       errors: failed.map(errorJson),
       reliance,
+      slow: slow ?? null,
       ledger: {
         decidesForward: migration.ledgerDecides,
         held: line?.held ?? false,

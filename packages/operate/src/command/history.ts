@@ -34,7 +34,7 @@ export function showHistory(
   const shown = lines.slice(-limit);
   const table = textTable(
     [
-      { title: 'when' },
+      { title: 'when (UTC)' },
       { title: 'backend' },
       { title: 'key', cut: 'middle' },
       { title: 'change' },
@@ -42,7 +42,7 @@ export function showHistory(
       { title: 'why', cut: 'end' },
     ],
     shown.map((line) => [
-      new Date(line.at).toISOString(),
+      new Date(line.at).toISOString().slice(0, 19).replace('T', ' '),
       line.backend,
       lineSubject(line),
       changeText(line),

@@ -15,7 +15,7 @@ import {
   GateJudge,
   type KeyVerdict,
   holdLimit,
-  type HourBook,
+  HourBook,
   type LedgerChange,
   ledgerLimit,
   type JudgedData,
@@ -24,7 +24,8 @@ import {
   resolveStage,
   targetOfRow,
   noRecordings,
-  readRecordings,
+  inTurns,
+  recordingsInSteps,
   readSharedRecordings,
   readLedgerFile,
   resumptions,
@@ -387,7 +388,10 @@ export async function readPlace(
     if (!existsSync(storePath))
       return { ledger: [], ledgerError: undefined, recordings: undefined };
     const ledger = readLedgerFile(storePath);
-    const recordings = readRecordings(storePath, systemClock, resumptions(ledger), hours);
+    const at = hours ?? new HourBook(systemClock.wallMs());
+    // A console has pages to answer meanwhile.
+    const steps = recordingsInSteps(storePath, systemClock, resumptions(ledger), at);
+    const recordings = await inTurns(systemClock, steps);
     return { ledger, ledgerError: undefined, recordings };
   }
   const store = openLedgerStore(place, silentLogger);

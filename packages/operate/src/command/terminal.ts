@@ -39,18 +39,17 @@ export function openTerminal({ stdout, env }: Streams, format: 'text' | 'json'):
     stdout.isTTY === true &&
     (env['NO_COLOR'] ?? '') === '' &&
     env['TERM'] !== 'dumb';
+  const width = widthOf(stdout);
+  const lines = (text: readonly string[]): string =>
+    text.flatMap((line) => wrapped(harmless(line), width)).join('\n');
   return {
     format,
-    width: widthOf(stdout),
+    width,
     answer(text, json) {
-      stdout.write(
-        format === 'json'
-          ? `${JSON.stringify(json, null, 2)}\n`
-          : `${text.map(harmless).join('\n')}\n`,
-      );
+      stdout.write(format === 'json' ? `${JSON.stringify(json, null, 2)}\n` : `${lines(text)}\n`);
     },
     say(text) {
-      if (format === 'text') stdout.write(`${text.map(harmless).join('\n')}\n`);
+      if (format === 'text') stdout.write(`${lines(text)}\n`);
     },
     paint: (style, text) => (colour ? styleText(style, text, { validateStream: false }) : text),
   };
@@ -59,6 +58,29 @@ export function openTerminal({ stdout, env }: Streams, format: 'text' | 'json'):
 /** As wide as a terminal is; undefined for a file or a pipe. */
 export function widthOf({ isTTY, columns }: Streams['stdout']): number | undefined {
   return isTTY === true && columns !== undefined && columns > 0 ? columns : undefined;
+}
+
+/** As many lines as it takes to stay within a terminal's columns, broken between words and below what a label or an indent begins. */
+function wrapped(line: string, width = Infinity): string[] {
+  // A command is to be copied: the terminal's own break is none in what is copied.
+  if (shownLength(line) <= width || / *(?:\w+: +)?(?:npx )?changeover \w/y.test(line))
+    return [line];
+  const [start = ''] = /^ *(?:\S+ {2,})?/.exec(line) ?? [];
+  const indent = shownLength(start) > width / 2 ? '' : ' '.repeat(shownLength(start));
+  const broken = [start];
+  for (const word of line.slice(start.length).split(' ')) {
+    const last = broken.at(-1) ?? '';
+    const isFirst = last === start || last === indent;
+    if (isFirst || shownLength(last) + 1 + shownLength(word) <= width)
+      broken[broken.length - 1] = isFirst ? `${last}${word}` : `${last} ${word}`;
+    else broken.push(`${indent}${word}`);
+  }
+  return broken;
+}
+
+/** In columns, colours left out. */
+function shownLength(text: string): number {
+  return text.replaceAll(new RegExp(painted, 'g'), '').length;
 }
 
 /** One line whose only escapes are those of {@link Terminal.paint}: a reason or a name from data must not steer a terminal. */

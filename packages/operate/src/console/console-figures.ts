@@ -1,7 +1,14 @@
-import type { ProcessPools, ReportVerdict, TimeSlices } from '@changeover/bridge';
+import {
+  GateJudge,
+  partsAtOnce,
+  type ProcessPools,
+  type ReportVerdict,
+  type Steps,
+  type TimeSlices,
+} from '@changeover/bridge';
 import type { Migration } from '../command/migration.ts';
 import { readableGates } from '../command/usable-gates.ts';
-import { KeyFinder, keyLines } from '../report/key-figures.ts';
+import { KeyFinder, keyLinesInSteps } from '../report/key-figures.ts';
 import { type KeyLine } from '../report/key-line.ts';
 
 /** What the pages are made of. */
@@ -25,18 +32,23 @@ export interface WorkedFigures extends ConsoleFigures {
   readonly finder: KeyFinder;
 }
 
-export function workedFigures(figures: ConsoleFigures): WorkedFigures {
+/** Works out what the pages show, in steps: there may be thousands of keys, and pages to be answered meanwhile. */
+export function* workedInSteps(figures: ConsoleFigures): Steps<WorkedFigures> {
   const { migration } = figures;
   const gates = readableGates(migration.place);
   const isUsable = typeof gates !== 'string';
-  const judged = isUsable ? migration.judge().verdict() : noVerdict;
+  const judged = isUsable
+    ? yield* (yield* GateJudge.inSteps(migration.judged())).verdictInSteps()
+    : noVerdict;
   const report = migration.report();
+  const lines = (yield* keyLinesInSteps(report, judged)).filter(({ key }) => key !== '');
+  yield partsAtOnce;
   return {
     ...figures,
     verdict: migration.recordings === undefined || !isUsable ? undefined : judged,
     gatesProblem: isUsable ? undefined : gates,
     // What concerns no key has no page and no buttons.
-    lines: keyLines(report, judged).filter(({ key }) => key !== ''),
+    lines,
     finder: new KeyFinder(report, judged),
   };
 }

@@ -2,7 +2,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { systemClock } from '@changeover/core';
-import { HourBook, silentLogger, type StageSource } from '@changeover/bridge';
+import { HourBook, inTurns, silentLogger, type StageSource } from '@changeover/bridge';
 import type { ParsedSettings } from '@changeover/bridge';
 import { CommandError } from '../command/command-error.ts';
 import {
@@ -17,7 +17,7 @@ import { readPools } from '@changeover/bridge';
 import { consolePage } from './console-page.ts';
 import { consoleScript } from './console-script.ts';
 import { consoleStyle } from './console-style.ts';
-import { type WorkedFigures, workedFigures } from './console-figures.ts';
+import { type WorkedFigures, workedInSteps } from './console-figures.ts';
 import { consoleView } from './console-view.ts';
 import { makeChange } from './make-change.ts';
 import { runAgain } from './run-again.ts';
@@ -196,7 +196,7 @@ class Console {
     const beganMs = performance.now();
     let message: (request: PageRequest) => string;
     try {
-      const figures = this.#worked(await this.#read());
+      const figures = await this.#worked(await this.#read());
       this.#figures = figures;
       message = (request) => viewMessage(figures, request);
     } catch (error) {
@@ -224,13 +224,14 @@ class Console {
     return { text: `It can't be read: ${why}`, help: `${message} ${withoutLedger}` };
   }
 
-  #worked(migration: Migration): WorkedFigures {
-    return workedFigures({
+  #worked(migration: Migration): Promise<WorkedFigures> {
+    const steps = workedInSteps({
       migration,
       pools: readPools(this.#place.storePath),
       readOnly: this.#readOnly,
       minutes: this.#minutes,
     });
+    return inTurns(systemClock, steps);
   }
 
   /** As {@link look}, unless the last one took so long that it isn't its turn. */

@@ -3,6 +3,7 @@ import {
   counted,
   countText,
   decideBy,
+  inOneGo,
   type KeyVerdict,
   type LedgerChange,
   type RelianceText,
@@ -12,6 +13,7 @@ import {
   type SampleGroup,
   type ShapeEvidence,
   shapeText,
+  type Steps,
   timeText,
   type TimeSlice,
   type TotalsBy,
@@ -22,7 +24,18 @@ import type { KeyBackground, Report } from './report.ts';
 import { hoursThenMinutes, slowSince } from './slow-since.ts';
 
 /** Every key that was called or judged, problems first. */
-export function keyLines({ data, standing, keys = [] }: Report, verdict: ReportVerdict): KeyLine[] {
+export function keyLines(report: Report, verdict: ReportVerdict): KeyLine[] {
+  return inOneGo(keyLinesInSteps(report, verdict));
+}
+
+/** Keys looked at in the time of one part of a step. */
+const keysAPart = 2;
+
+/** The same in steps. */
+export function* keyLinesInSteps(
+  { data, standing, keys = [] }: Report,
+  verdict: ReportVerdict,
+): Steps<KeyLine[]> {
   const verdicts = new Map(verdict.keys.map((one) => [nameOf(one.backend, one.key), one]));
   const totals = new Map(
     data.byDataset.map((one) => [nameOf(one.backend, one.dataset ?? ''), one]),
@@ -30,15 +43,16 @@ export function keyLines({ data, standing, keys = [] }: Report, verdict: ReportV
   const latest = latestStages(data);
   const seen = lastSeen(data);
   const wrong = mismatchesOf(data);
-  const slow = slowKeys(data);
+  const slow = yield* slowKeys(data);
   const failing = mostFailing(data);
-  const lines = [
-    ...new Set([
-      ...totals.keys(),
-      ...verdicts.keys(),
-      ...keys.map((one) => nameOf(one.backend, one.key)),
-    ]),
-  ].map((name): KeyLine => {
+  const names = new Set([
+    ...totals.keys(),
+    ...verdicts.keys(),
+    ...keys.map((one) => nameOf(one.backend, one.key)),
+  ]);
+  const lines: KeyLine[] = [];
+  for (const name of names) {
+    yield 1 / keysAPart;
     const [backend = '', key = ''] = name.split('\0');
     const judged = verdicts.get(name);
     const counts: Partial<TotalsBy> = totals.get(name) ?? {};
@@ -51,7 +65,7 @@ export function keyLines({ data, standing, keys = [] }: Report, verdict: ReportV
       slow: slow.has(name),
       held: held !== undefined,
     });
-    return {
+    lines.push({
       backend,
       key,
       stage: stage ?? judged?.stage ?? latest.get(name) ?? 'legacy',
@@ -66,8 +80,8 @@ export function keyLines({ data, standing, keys = [] }: Report, verdict: ReportV
       compared: counts.compared ?? 0,
       mismatch,
       lastSeen: seen.get(name),
-    };
-  });
+    });
+  }
   return sortedKeys(lines, 'problem');
 }
 
@@ -166,15 +180,29 @@ function mismatchesOf(data: ReportData): ReadonlyMap<string, number> {
 }
 
 /** Keys that a leg has been slow for up to now, with since when. */
-function slowKeys({ hours, minutes }: ReportData): ReadonlyMap<string, string> {
+function* slowKeys({ hours, minutes }: ReportData): Steps<ReadonlyMap<string, string>> {
   const byMinute = slicesByKey(minutes?.byDataset ?? []);
-  return new Map(
-    [...slicesByKey(hours?.byDataset ?? [])].flatMap(([name, own]) => {
-      const slices = hoursThenMinutes(own, byMinute.get(name) ?? []);
-      const said = slowSince(slices, 'pooled') ?? slowSince(slices, 'legacy');
-      return said === undefined ? [] : [[name, said] as const];
-    }),
-  );
+  const slow = new Map<string, string>();
+  for (const [name, own] of slicesByKey(hours?.byDataset ?? [])) {
+    yield 1 / keysAPart;
+    const slices = hoursThenMinutes(own, byMinute.get(name) ?? []);
+    const said = slowSince(slices, 'pooled') ?? slowSince(slices, 'legacy');
+    if (said !== undefined) slow.set(name, said);
+  }
+  return slow;
+}
+
+/** Since when a leg of one key has been slow up to now, in a sentence; undefined where it isn't. */
+export function slowText({ hours, minutes }: ReportData, key: KeyName): string | undefined {
+  const own = (slices: readonly TimeSlice[] = []): readonly TimeSlice[] =>
+    slices.filter(({ backend, dataset }) => backend === key.backend && dataset === key.key);
+  const slices = hoursThenMinutes(own(hours?.byDataset), own(minutes?.byDataset));
+  return slowSince(slices, 'pooled') ?? slowSince(slices, 'legacy');
+}
+
+interface KeyName {
+  readonly backend: string;
+  readonly key: string;
 }
 
 function slicesByKey(slices: readonly TimeSlice[]): ReadonlyMap<string, TimeSlice[]> {

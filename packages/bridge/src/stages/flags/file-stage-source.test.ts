@@ -71,6 +71,19 @@ function open(clock: Clock = systemClock, pollIntervalMs?: number): StageSource 
   return source;
 }
 
+test.each([
+  ['a text', 'flags.json', 'It was given the text "flags.json".'],
+  ['nothing', undefined, 'It was given something of type undefined.'],
+  ['no path', { logger }, 'Its path is of type undefined, and must be a text.'],
+  ['no logger', { path: 'flags.json' }, 'Its logger is missing: createLogger() makes one'],
+])('%s in place of its options is refused with what to write', (_what, given, found) => {
+  const options = given as Parameters<typeof openFileStageSource>[0];
+  expect(() => openFileStageSource(options)).toThrow(found);
+  expect(() => openFileStageSource(options)).toThrow(
+    "openFileStageSource takes one object, as in openFileStageSource({ path: 'flags/changeover.json', logger }).",
+  );
+});
+
 function textFor(stage: Stage, weight = 1000): string {
   return JSON.stringify({
     version: 2,

@@ -1,5 +1,6 @@
 import { systemClock, type Clock } from '@changeover/core';
 import type { Logger } from '../../log.ts';
+import { checkSourceOptions } from './check-source-options.ts';
 import { FlagFile } from './flag-file.ts';
 import { LayeredFlags } from './layered-flags.ts';
 import type { FlagStatus, StageContext, StageDecision, StageSource } from './stage-source.ts';
@@ -19,9 +20,17 @@ export interface FileStageSourceOptions {
  * Stages from a flags file of the shape of Unleash's client API, evaluated by `unleash-client`, reloaded when it
  * changes. The file was read when this returns, so the first call can be routed in the same tick.
  *
- * Never throws: where the file can't be used, every answer is `legacy`, and the log says why.
+ * Where the file can't be used, every answer is `legacy`, and the log says why.
+ *
+ * @throws {InvalidOptionError} where it is given no path or no logger: nothing could say so later.
  */
 export function openFileStageSource(options: FileStageSourceOptions): StageSource {
+  checkSourceOptions(
+    'openFileStageSource',
+    'path',
+    "{ path: 'flags/changeover.json', logger }",
+    options,
+  );
   const { path, logger, clock = systemClock, environment, pollIntervalMs } = options;
   let flags: LayeredFlags | undefined = undefined;
   const file = new FlagFile({

@@ -1,5 +1,6 @@
 import { systemClock, type Clock, type Timer } from '@changeover/core';
 import type { Logger } from '../../log.ts';
+import { checkSourceOptions } from './check-source-options.ts';
 import { FlagFile } from './flag-file.ts';
 import { FlagLayer, revisionOf } from './flag-layer.ts';
 import { FlagPoller, type PollOutcome } from './flag-poller.ts';
@@ -36,9 +37,17 @@ export interface ServerStageSourceOptions {
  * Stages from a real Unleash server, flag by flag: the server, else what it said last before it went silent or sent
  * something that can't be used, else the flags file, else `legacy`.
  *
- * Never throws, and needs neither server nor network to begin: the first call can be routed in the same tick.
+ * Needs neither server nor network to begin: the first call can be routed in the same tick.
+ *
+ * @throws {InvalidOptionError} where it is given no url or no logger: nothing could say so later.
  */
 export function openServerStageSource(options: ServerStageSourceOptions): StageSource {
+  checkSourceOptions(
+    'openServerStageSource',
+    'url',
+    "{ url: 'https://unleash.example/api', token, logger }",
+    options,
+  );
   return new ServerStageSource(options);
 }
 

@@ -139,10 +139,18 @@ export class GateJudge {
   }
 
   verdict(): ReportVerdict {
-    const keys = [...this.#records.values()]
-      .map((record) => this.#judge(record, this.#standingOf(record).stage))
+    return inOneGo(this.verdictInSteps());
+  }
+
+  /** The same in steps. */
+  *verdictInSteps(): Steps<ReportVerdict> {
+    const keys: KeyVerdict[] = [];
+    for (const record of this.#records.values()) {
+      const one = this.#judge(record, this.#standingOf(record).stage);
+      yield 1;
       // Of the others on legacy nothing is said: nothing was compared, and nothing stands before shadow.
-      .filter(({ stage, decision }) => stage !== 'legacy' || decision === 'HOLD');
+      if (one.stage !== 'legacy' || one.decision === 'HOLD') keys.push(one);
+    }
     const names = [
       ...new Set([
         ...this.#backends,
