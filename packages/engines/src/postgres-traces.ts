@@ -7,7 +7,7 @@ import { keepsSession, sessionFactsByWords } from './session-facts/session-facts
 export type MayLeave = (dataset: string | undefined, sql: string) => boolean | undefined;
 
 /** Takes away what statements may have left: cursors, LISTEN, advisory locks, roles, settings, temporary objects, what `lastval` tells. */
-export const cleanConnection =
+export const cleanConnection: string =
   'CLOSE ALL; UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all(); RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; ' +
   'DISCARD TEMP; DISCARD SEQUENCES';
 
@@ -78,4 +78,4 @@ export class PooledTraces {
 }
 
 /** To be sent before the end of such a transaction: where a deferred constraint makes COMMIT itself fail, nothing behind it is run. */
-export const checkDeferred = 'SET CONSTRAINTS ALL IMMEDIATE';
+export const checkDeferred: string = 'SET CONSTRAINTS ALL IMMEDIATE';
