@@ -279,6 +279,23 @@ function throughPgbouncer(mode: (typeof modes)[number]): void {
           });
         });
       });
+      test('what prepares by a name is refused by name in a session as well, and what defines code that sets is not', async () => {
+        await opened(stage, async (storage, dataset) => {
+          for (const sql of ['PREPARE left_over AS SELECT 1', 'EXECUTE left_over'])
+            await expect(
+              storage.session(dataset, (session) => session.execute(sql)),
+            ).rejects.toMatchObject({ code: 'SESSION_STATE' });
+          const sets = `set_config('app.tenant', 'left', false)`;
+          await storage.execute(dataset, `CREATE TABLE t (a int, b text DEFAULT ${sets})`);
+          await storage.execute(dataset, `CREATE VIEW v AS SELECT ${sets} AS a`);
+          expect(await storage.execute(dataset, 'INSERT INTO t (a) VALUES (1)')).toBe(1);
+          const { rows } = await storage.query(
+            dataset,
+            `SELECT a, nullif(current_setting('app.tenant', true), '') AS left FROM t`,
+          );
+          expect(rows).toEqual([{ a: 1, left: null }]);
+        });
+      });
       test('a statement that can not run in a transaction is refused by name', async () => {
         await opened(stage, async (storage, dataset) => {
           await storage.writeTable(dataset, 't', [{ id: 1 }]);

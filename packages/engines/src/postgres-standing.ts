@@ -112,6 +112,8 @@ export function beginText(settings: PostgresSettings, access: 'read' | 'write' |
 }
 
 const facts = sessionFactsByWords('postgresql');
+/** By a name that is another program's on another connection. */
+const preparing: ReadonlySet<string> = new Set(['PREPARE', 'EXECUTE', 'DEALLOCATE']);
 
 /**
  * Checks a caller's statement for a connection behind a pooler by transaction, where what it leaves is met by other programs, and not
@@ -123,7 +125,11 @@ export function checkPooledStatement(sql: string, inTransaction: boolean): void 
   const use = facts.sessionUse(sql);
   const isDropped = inTransaction && hasWords(sql, 'on', 'commit', 'drop');
   const leaves =
-    use === 'sets' || use === 'locks' || (use === 'temporary' && !isDropped) || holdsCursor(sql);
+    use === 'sets' ||
+    use === 'locks' ||
+    (use === 'temporary' && !isDropped) ||
+    holdsCursor(sql) ||
+    preparing.has(leadingWords(sql, 1, 'postgresql')[0] ?? '');
   if (!leaves && (inTransaction || !facts.readsLastWrite(sql))) return;
   throw new SessionStateError(
     { engine: 'postgresql' },

@@ -34,7 +34,7 @@ export interface Catalogue {
 }
 
 /** Where DuckDB's own functions are: a macro of a user's of the same name is found first, and may act. */
-export const own = 'system.main';
+export const own: string = 'system.main';
 
 const functionsSql = `
 select ${own}.lower(function_name), function_type, ${own}.bool_or(coalesce(stability, '') = 'VOLATILE'), internal, macro_definition, ${own}.bool_or(return_type in ('DOUBLE', 'FLOAT'))

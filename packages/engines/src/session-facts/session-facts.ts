@@ -155,7 +155,16 @@ const opaqueWords: ReadonlySet<string> = new Set([
 /** What SET changes for the transaction alone. */
 const transactionSettings: ReadonlySet<string> = new Set(['local', 'constraints', 'transaction']);
 
+/** What stores code and runs none of it. A table with rows already runs a new column's default. */
+const storesCode =
+  /^create (?:or replace )?(?:recursive )?(?:view|rule|domain|function|procedure|policy|trigger) /;
+const storesDefaults = /^create (?:unlogged )?table (?!.* as )/;
+
 function postgresUse(tokens: readonly SqlToken[], called: readonly Call[]): SessionUse {
+  if (isWord(tokens[0], 'create')) {
+    const text = tokens.map((token) => (token.type === 'word' ? token.text : '"')).join(' ');
+    if (storesCode.test(text) || storesDefaults.test(text)) return 'none';
+  }
   if (called.some(({ name }) => lockingFunctions.has(name))) return 'locks';
   if (called.some((call) => settingFunctions.has(call.name) && !isLocalSetting(call, tokens)))
     return 'sets';
