@@ -86,6 +86,14 @@ test('where nothing was seen it can not be told, and a time that is none is refu
   expect((await finish('--after', 'soon')).code).toBe(2);
 });
 
+test.each(['() => instance.connect()', 'async () => instance.connect()'])(
+  'in the place of a connection of DuckDB stands one that is waited for: %s',
+  (pooled) => {
+    const source = `import { bridgeConnection } from 'changeover/duckdb';\nconst db = bridgeConnection(c, { name: 'db', pooled: ${pooled} });\n`;
+    expect(wiringIn('db.ts', source).wiring.at(-1)?.write).toBe('await instance.connect()');
+  },
+);
+
 describe('in the place of a client stands a pool, which takes options alone', () => {
   test.each([
     ['new pg.Client()', 'new pg.Pool()'],

@@ -140,8 +140,13 @@ function replacement(
   legs: ReadonlyMap<string, string>,
 ): Pick<Wiring, 'write' | 'note'> {
   const pooled = legs.get('pooled');
-  if (pooled !== undefined)
-    return { write: resultOf(pooled), note: maker === 'bridgeClient' ? usesOfPool : undefined };
+  if (pooled !== undefined) {
+    const made = resultOf(pooled);
+    // A connection is always made asynchronously, whether its leg says so or gives the promise.
+    const write =
+      maker === 'bridgeConnection' && !made.startsWith('await') ? `await ${made}` : made;
+    return { write, note: maker === 'bridgeClient' ? usesOfPool : undefined };
+  }
   const handle = parts.length > 1 ? (parts[0] ?? '').trim() : '';
   if (handle === '') return { write: '', note: 'write the pooled leg here' };
   return poolOf(handle) ?? { write: handle, note: undefined };
