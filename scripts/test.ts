@@ -3,13 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root, runTool } from './run-node.ts';
 
-/** What builds, packs, installs or moves whole programs through every stage, the campaigns of faults, kills and histories, the demo's traffic
- * beside its own writes, and that and the whole contract through each pooler. */
+/** What builds, packs, installs, measures or moves whole programs through every stage, the campaigns of faults, kills and histories, of
+ * several processes and of traffic beside its own writes, and the whole contract through each pooler. */
 const long = [
   'test/adapters/typeorm',
   'test/adopt',
+  'test/bench',
   'test/docs/tutorial',
   'test/examples',
+  'test/faults/cut-short',
   'test/faults/faults',
   'test/faults/history/history-run',
   'test/faults/kills',
@@ -19,6 +21,7 @@ const long = [
   'test/poolers/campaign',
   'test/poolers/conformance',
   'test/poolers/workload',
+  'test/processes/processes',
   'test/soak',
 ];
 
@@ -39,7 +42,7 @@ const code = await runTool(
   [
     '--config',
     'test/jest.config.mjs',
-    '--maxWorkers=3',
+    '--maxWorkers=4',
     '--json',
     `--outputFile=${outputFile}`,
     ...selected,

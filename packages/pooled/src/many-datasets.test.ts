@@ -7,13 +7,13 @@ import { silentMetrics } from './metrics/pool-metrics.ts';
 import { silentPoolObserver } from './pool/pool-observer.ts';
 import { StorageBackendFactory } from './storage-backend-factory.ts';
 
-const count = 1_000;
-const budget = 200;
+const count = 400;
+const budget = 80;
 const basePath = mkdtempSync(join(tmpdir(), 'changeover-many-'));
 const location = { basePath, databaseUrl: undefined };
 const names = Array.from({ length: count }, (_, index) => `many_${index}`);
 
-/** A thousand datasets as copies of one, which takes a tenth of the time of making each. */
+/** Datasets as copies of one, which takes a tenth of the time of making each. */
 async function makeDatasets(): Promise<void> {
   const factory = new StorageBackendFactory({ basePath });
   const [first = ''] = names;
@@ -58,7 +58,7 @@ async function forgotten(factory: StorageBackendFactory): Promise<void> {
     });
 }
 
-describe('1,000 SQLite datasets on a budget of 200 connections', () => {
+describe(`${String(count)} SQLite datasets on a budget of ${String(budget)} connections`, () => {
   beforeAll(makeDatasets, 60_000);
   afterAll(() => {
     rmSync(basePath, { recursive: true, force: true });

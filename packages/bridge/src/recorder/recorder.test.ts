@@ -715,7 +715,9 @@ describe('a store that makes trouble', () => {
   });
 
   test('readRecordings says what is wrong with the file', () => {
-    expect(() => readRecordings(join(folder, 'none.sqlite'))).toThrow(/unable to open/);
+    expect(() => readRecordings(join(folder, 'none.sqlite'))).toThrow(
+      /There is no file .*none\.sqlite\. Name the file/,
+    );
     writeFileSync(path, '');
     expect(() => readRecordings(path)).toThrow(/is no comparison store/);
   });
