@@ -59,7 +59,6 @@ export class StatementBridge {
   readonly #watch: SessionWatch;
   readonly #learn: (sql: string) => Promise<Classified>;
   #logger: Logger | undefined;
-  #isWarm = false;
 
   constructor(options: StatementBridgeOptions) {
     this.#options = options;
@@ -94,12 +93,10 @@ export class StatementBridge {
     return bridgeOf(this.statements);
   }
 
-  /** Loads what the first statement needs, while the driver connects: afterwards it would hold up that statement's answer. */
+  /** Loads the parser while the driver connects: afterwards it would hold up the first statement's answer. Settings are read with that
+   * statement, as everywhere: whoever connects may not have made them yet. */
   warmUp(): void {
-    if (this.#isWarm) return;
-    this.#isWarm = true;
     void hasPostgresParser();
-    this.bridge.stageOf();
   }
 
   /** The session that statements of a key have in common. */
