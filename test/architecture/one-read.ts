@@ -37,7 +37,7 @@ interface Ran {
 const packages = `${root}${sep}packages${sep}`;
 
 /** Reads that are walked, for what a bridge does now and then may fall into one: what each of them passes through counts. */
-const sameReads = 5;
+const sameReads = 15;
 
 class Walk {
   readonly #session = new Session();
