@@ -9,6 +9,7 @@ const long = [
   'test/adapters/typeorm',
   'test/adopt',
   'test/bench',
+  'test/command/unleash',
   'test/docs/tutorial',
   'test/examples',
   'test/faults/cut-short',
