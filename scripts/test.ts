@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root, runTool } from './run-node.ts';
 
-/** What builds, packs, installs, measures or moves whole programs through every stage, the campaigns of faults, kills and histories, of
- * several processes and of traffic beside its own writes, and the whole contract through each pooler. */
+/** What builds, packs, installs, begins, ends, measures or moves whole programs, the campaigns of faults, kills and histories, of several
+ * processes and of traffic beside its own writes, and the whole contract through each pooler. */
 const long = [
+  'packages/storage/src/verify/verify-process',
   'test/adapters/typeorm',
   'test/adopt',
   'test/bench',
@@ -16,13 +17,14 @@ const long = [
   'test/faults/faults',
   'test/faults/history/history-run',
   'test/faults/kills',
+  'test/first-steps/init',
   'test/fleet/long',
   'test/integration/traffic',
   'test/packed',
   'test/poolers/campaign',
   'test/poolers/conformance',
   'test/poolers/workload',
-  'test/processes/processes',
+  'test/processes',
   'test/soak',
 ];
 
