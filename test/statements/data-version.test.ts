@@ -6,6 +6,7 @@ import {
   openFourStages,
   toldAtEachStage,
 } from '../guarantees/four-stages.ts';
+import { counted } from '../kit/counted.ts';
 
 // `PRAGMA data_version` tells whether anybody else has written since it was asked on that connection before.
 
@@ -26,7 +27,7 @@ test.each(['PRAGMA data_version', 'SELECT data_version FROM pragma_data_version'
       'sqlite',
       (storage, dataset) => storage.execute(dataset, 'CREATE TABLE t (a)'),
       async (storage, dataset) => {
-        const before = bridge.recorder.summary().totals.mismatch;
+        const before = counted(bridge.recorder, 'mismatch');
         const version = async (): Promise<unknown> =>
           (await storage.query(dataset, sql)).rows[0]?.['data_version'];
         const first = await version();
@@ -48,7 +49,7 @@ test.each(['PRAGMA data_version', 'SELECT data_version FROM pragma_data_version'
         return {
           byOwn: own.filter((now) => now !== first).length,
           byOthers: others.filter((now) => now !== first).length,
-          mismatches: bridge.recorder.summary().totals.mismatch - before,
+          mismatches: counted(bridge.recorder, 'mismatch') - before,
         };
       },
     );
@@ -64,10 +65,10 @@ test('what is read of a key whose PRAGMA data_version is asked is compared', asy
   await storage.execute(dataset, 'CREATE TABLE t (a)');
   setStage('shadow');
   await storage.query(dataset, 'PRAGMA data_version');
-  const before = bridge.recorder.summary().totals.match;
+  const before = counted(bridge.recorder, 'match');
   await storage.query(dataset, 'SELECT a FROM t');
   await bridge.idle();
-  expect(bridge.recorder.summary().totals.match - before).toBe(1);
+  expect(counted(bridge.recorder, 'match') - before).toBe(1);
   setStage('legacy');
   await storage.dropDataset(dataset);
 });

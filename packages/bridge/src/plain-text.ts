@@ -122,6 +122,17 @@ function isRedacted(
   );
 }
 
+/** One key of a backend. */
+export interface KeyName {
+  readonly backend: string;
+  readonly key: string;
+}
+
+/** What a person types after a command to name a key. */
+export function typedKey({ backend, key }: KeyName): string {
+  return `${typedWord(backend)} ${typedWord(key)}`;
+}
+
 /** A name as a person types it into a shell: in quotes where it has more than letters, digits and what means nothing there. */
 export function typedWord(text: string): string {
   return /^[\p{L}\p{N}_.,:@%+=/-]+$/u.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;

@@ -10,6 +10,7 @@ import type { PostgresResult } from './postgres-query.ts';
 import { alone, type DriverClient, PostgresSender, type Send } from './postgres-sender.ts';
 import { type PostgresSettings, setForSession, standingSettings } from './postgres-settings.ts';
 import { cleanConnection, type MayLeave, PooledTraces } from './postgres-traces.ts';
+import { insertingStatement } from './session-facts/session-facts.ts';
 import { isRecoveryRefusal, PostgresTransaction } from './postgres-transaction.ts';
 import {
   beginText,
@@ -430,8 +431,7 @@ export class PostgresSession implements AsyncSession {
     const table = `${schema}.${quoteIdentifier(step.table)}`;
     const names = columns.map(({ name }) => quoteIdentifier(name)).join(', ');
     const types = columns.map(({ type }) => type);
-    if (this.#local !== undefined)
-      this.#traces.runs(this.#dataset, `INSERT INTO ${table} DEFAULT VALUES`);
+    if (this.#local !== undefined) this.#traces.runs(this.#dataset, insertingStatement(table));
     const rowsAffected = await this.#sender.copy(
       `COPY ${table} (${names}) FROM STDIN`,
       copyChunks(cells, types),

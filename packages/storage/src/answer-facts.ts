@@ -103,10 +103,15 @@ function roundedOf(undetermined: readonly Undetermined[]): OpenParts['rounded'] 
 
 /** Which rows there are is open for nothing but a choice among them. */
 function onlyChosen(undetermined: readonly Undetermined[]): boolean {
-  const causes = undetermined.flatMap(({ what, where }) => (where === 'rows' ? [what] : []));
+  const causes = causesOfRows(undetermined);
   return (
     causes.length > 0 && causes.every((what) => what === 'choice of rows' || what === 'sample')
   );
+}
+
+/** Why it is open which rows there are. */
+function causesOfRows(undetermined: readonly Undetermined[]): readonly Cause[] {
+  return undetermined.flatMap(({ what, where }) => (where === 'rows' ? [what] : []));
 }
 
 function rowsOf(
@@ -114,7 +119,7 @@ function rowsOf(
   some: boolean,
   untold: boolean,
 ): OpenParts['rows'] {
-  const causes = undetermined.flatMap(({ what, where }) => (where === 'rows' ? [what] : []));
+  const causes = causesOfRows(undetermined);
   if (untold || causes.some((what) => what !== 'time' && what !== 'rounding')) return 'any';
   if (some) return 'some';
   return causes.includes('time') ? 'timed' : 'determined';

@@ -4,6 +4,7 @@ import {
   type StorageBackend,
   storageOperations,
   type StorageTransaction,
+  watchedInside,
 } from '@changeover/engines';
 import { appendingStatement } from '@changeover/engines/api';
 import type { StatementClassifiers } from './statement-classifiers.ts';
@@ -135,27 +136,12 @@ function noting<Inside extends StorageTransaction>(
     if (ran.length < maxNoted) ran.push(sql);
     else ran[0] = undefined;
   };
-  // Over nothing: a leg may give a frozen object, whose properties a proxy of it must give unchanged.
-  return new Proxy({} as Inside, {
-    has: (_nothing, name) => Reflect.has(inside, name),
-    get: (_nothing, name) => {
-      const value: unknown = Reflect.get(inside, name);
-      if (typeof value !== 'function') return value;
-      return (...args: readonly unknown[]): unknown => {
-        if (name === 'query' || name === 'execute') saw(name, args[0]);
-        if (name === 'execute') note(args[0]);
-        if (name === 'writeTable') {
-          const appends = appendingStatement(args[0], args[2]);
-          if (appends === undefined) note(undefined);
-          else saw(name, appends);
-        }
-        const [work] = args;
-        if (name !== 'transaction' || typeof work !== 'function')
-          return Reflect.apply(value, inside, args);
-        const noted = (within: StorageTransaction): unknown =>
-          Reflect.apply(work, undefined, [noting(within, ran, saw)]);
-        return Reflect.apply(value, inside, [noted]);
-      };
-    },
+  return watchedInside(inside, (name, args) => {
+    if (name === 'query' || name === 'execute') saw(name, args[0]);
+    if (name === 'execute') note(args[0]);
+    if (name !== 'writeTable') return;
+    const appends = appendingStatement(args[0], args[2]);
+    if (appends === undefined) note(undefined);
+    else saw(name, appends);
   });
 }

@@ -1,5 +1,5 @@
 import type { Leg, ShadowCall, ShadowLeg, WritesSeen } from '@changeover/core';
-import type { StorageBackend } from '@changeover/engines/api';
+import { type StorageBackend, storageOperations } from '@changeover/engines/api';
 import { quoteIdentifier } from '@changeover/engines';
 import type { Statement } from '@changeover/classify';
 import type { StatementClassifiers } from './statement-classifiers.ts';
@@ -44,18 +44,13 @@ export class WitnessedWrites {
           ended(succeeded);
         }
       };
-    const own: Readonly<Partial<Record<keyof StorageBackend, unknown>>> = {
-      execute: noted('execute', ([, sql]) => (typeof sql === 'string' ? { sql } : 'anything')),
-      writeTable: noted('writeTable', ([, table]) =>
-        typeof table === 'string' ? { table } : 'anything',
-      ),
-      transaction: noted('transaction', () => 'anything'),
-      session: noted('session', () => 'anything'),
-      updateMetadata: noted('updateMetadata', () => 'anything'),
-      createDataset: noted('createDataset', () => 'anything'),
-      dropDataset: noted('dropDataset', () => 'anything'),
-    };
-    return inFrontOf(api, own);
+    const own = Object.entries(storageOperations)
+      .filter(([, { kind }]) => kind === 'write')
+      .map(([name]) => {
+        const operation = name as keyof StorageBackend;
+        return [operation, noted(operation, writtenBy[operation] ?? (() => 'anything'))] as const;
+      });
+    return inFrontOf(api, Object.fromEntries(own));
   }
 
   #telling(shadow: ShadowLeg): ShadowLeg {
@@ -105,6 +100,12 @@ export class WitnessedWrites {
     return changesRows === true && tables.length > 0 ? namesOf(tables) : undefined;
   }
 }
+
+/** Operations of which more can be told than that they may write anything. */
+const writtenBy: Partial<Record<keyof StorageBackend, (args: readonly unknown[]) => Written>> = {
+  execute: ([, sql]) => (typeof sql === 'string' ? { sql } : 'anything'),
+  writeTable: ([, table]) => (typeof table === 'string' ? { table } : 'anything'),
+};
 
 const readsOneTable: ReadonlySet<string> = new Set(['readTable', 'analyzeColumn', 'getTableInfo']);
 

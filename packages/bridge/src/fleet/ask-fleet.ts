@@ -1,8 +1,11 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { silentLogger } from '../log.ts';
-import type { AskedPrograms } from '../recorder/ask-programs.ts';
-import type { RepeatAnswer } from '../recorder/repeat-answers.ts';
-import { type RepeatRequest, repeatText } from '../recorder/repeat-table.ts';
+import { type AskedPrograms, awaitAnswer } from '../recorder/ask-programs.ts';
+import {
+  type LookedAt,
+  lookedAt,
+  type RepeatRequest,
+  repeatText,
+} from '../recorder/repeat-table.ts';
 import { FleetDatabase } from './fleet-database.ts';
 import { expiredRepeats } from './fleet-repeats.ts';
 
@@ -11,9 +14,7 @@ const maxKept = 100;
 /** All processes hear of it: a call with values that are longer is for those that have it in memory. */
 const maxCallLength = 8_192;
 /** A process hears of it within a second, takes it with its next message, and may just have waited for a store that was away. */
-const usualTakenWithinMs = 7_000;
-const storedWithinMs = 5_000;
-const betweenLooksMs = 250;
+const usualPatience = { takenWithinMs: 7_000, storedWithinMs: 5_000, betweenLooksMs: 250 };
 
 /**
  * Asks the programs that share a store on several hosts to make the call of a mismatch again, on both legs. One of those that has it
@@ -25,13 +26,14 @@ const betweenLooksMs = 250;
 export async function askFleet(
   url: string,
   request: Omit<RepeatRequest, 'sequence'>,
-  { takenWithinMs = usualTakenWithinMs }: { readonly takenWithinMs?: number } = {},
+  { takenWithinMs = usualPatience.takenWithinMs }: { readonly takenWithinMs?: number } = {},
 ): Promise<AskedPrograms> {
   const database = new FleetDatabase(url, silentLogger);
   try {
     const sequence = await ask(database, request);
     try {
-      return await answered(database, sequence, takenWithinMs, request.timeoutMs);
+      const patience = { ...usualPatience, takenWithinMs };
+      return await awaitAnswer(() => look(database, sequence), request.timeoutMs, patience);
     } finally {
       // Its values and its answer are for nobody but who asked.
       await database.query(`delete from ${database.schema}.repeat where sequence = $1`, [sequence]);
@@ -61,24 +63,10 @@ async function ask(
   return row.sequence;
 }
 
-async function answered(
-  database: FleetDatabase,
-  sequence: string,
-  takenWithinMs: number,
-  timeoutMs: number,
-): Promise<AskedPrograms> {
-  const beganMs = performance.now();
-  for (;;) {
-    const { rows } = await database.query(
-      `select writer, answer from ${database.schema}.repeat where sequence = $1`,
-      [sequence],
-    );
-    const [row] = rows as { readonly writer: string | null; readonly answer: string | null }[];
-    if (typeof row?.answer === 'string') return JSON.parse(row.answer) as RepeatAnswer;
-    const tookMs = performance.now() - beganMs;
-    const isTaken = typeof row?.writer === 'string';
-    if (!isTaken && tookMs > takenWithinMs) return { kind: 'nobody' };
-    if (tookMs > takenWithinMs + timeoutMs + storedWithinMs) return { kind: 'late' };
-    await wait(betweenLooksMs);
-  }
+async function look(database: FleetDatabase, sequence: string): Promise<LookedAt> {
+  const { rows } = await database.query(
+    `select writer, answer from ${database.schema}.repeat where sequence = $1`,
+    [sequence],
+  );
+  return lookedAt(rows[0] as { readonly writer: unknown; readonly answer: unknown } | undefined);
 }

@@ -1,10 +1,8 @@
 import type { Clock } from '@changeover/core';
 import type { RepeatAnswer, RepeatAnswers } from '../recorder/repeat-answers.ts';
-import { type RepeatRequest, repeatedCallOf } from '../recorder/repeat-table.ts';
+import { type RepeatRequest, repeatedCallOf, waitedForMs } from '../recorder/repeat-table.ts';
 import type { Answer, Message } from './fleet-message.ts';
 
-/** Nobody waits any more for a request that is older. */
-const waitedForMs = 10_000;
 /** What nobody answered and its maker did not take away. */
 const keptText = '1 hour';
 const maxAnswerLength = 65_536;

@@ -1,15 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { inTransaction, isBusy, openStoreFile, pragmaValue } from './store-file.ts';
 import type { RepeatAnswer } from './repeat-answers.ts';
-import { type RepeatRequest, RepeatTable } from './repeat-table.ts';
+import { type LookedAt, type RepeatRequest, RepeatTable } from './repeat-table.ts';
 
-/** Programs look for what is asked when they store, once a second. */
-const takenWithinMs = 3_500;
-const betweenLooksMs = 100;
+/** Programs look for what is asked when they store, once a second, and store an answer a second later at most. */
+const patience = { takenWithinMs: 3_500, storedWithinMs: 3_000, betweenLooksMs: 100 };
 /** For another process's lock: it is a command, which no caller waits for. */
 const maxWaitMs = 1_000;
-/** Its answer is stored a second later at most. */
-const storedWithinMs = 3_000;
 /** The version of the store that has room for it. */
 const leastVersion = 9;
 
@@ -31,7 +28,8 @@ export async function askPrograms(
     const table = new RepeatTable(database);
     const sequence = inTransaction(database, 'immediate', () => table.ask(request, Date.now()));
     try {
-      return await answered(table, sequence, request.timeoutMs);
+      const look = (): Promise<LookedAt> => Promise.resolve(looked(table, sequence));
+      return await awaitAnswer(look, request.timeoutMs, patience);
     } finally {
       table.forget(sequence);
     }
@@ -40,14 +38,29 @@ export async function askPrograms(
   }
 }
 
-async function answered(
-  table: RepeatTable,
-  sequence: number,
+/** How long whoever asked waits for what, in ms. */
+export interface Patience {
+  /** After so long without a program that takes it there is none. */
+  readonly takenWithinMs: number;
+  /** From when the call was made until its answer can be read. */
+  readonly storedWithinMs: number;
+  readonly betweenLooksMs: number;
+}
+
+/**
+ * Looks again and again until a request is answered, or nobody has taken it in time, or whoever did is late.
+ *
+ * @param look rejects where the store can't be read, and so does this.
+ * @param timeoutMs what the call itself may take.
+ */
+export async function awaitAnswer(
+  look: () => Promise<LookedAt>,
   timeoutMs: number,
+  { takenWithinMs, storedWithinMs, betweenLooksMs }: Patience,
 ): Promise<AskedPrograms> {
   const beganMs = performance.now();
   for (;;) {
-    const { taken, answer } = looked(table, sequence);
+    const { taken, answer } = await look();
     if (answer !== undefined) return JSON.parse(answer) as RepeatAnswer;
     const tookMs = performance.now() - beganMs;
     if (!taken && tookMs > takenWithinMs) return { kind: 'nobody' };
@@ -56,7 +69,7 @@ async function answered(
   }
 }
 
-function looked(table: RepeatTable, sequence: number): ReturnType<RepeatTable['look']> {
+function looked(table: RepeatTable, sequence: number): LookedAt {
   try {
     return table.look(sequence);
   } catch (error) {

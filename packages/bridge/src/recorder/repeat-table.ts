@@ -22,8 +22,15 @@ export interface RepeatRequest {
   readonly timeoutMs: number;
 }
 
+/** What has become of a request. */
+export interface LookedAt {
+  /** A program makes the call. */
+  readonly taken: boolean;
+  readonly answer: string | undefined;
+}
+
 /** Nobody waits any more for one that is older. */
-const waitedForMs = 10_000;
+export const waitedForMs = 10_000;
 const keptMs = 24 * 3_600_000;
 
 /** The requests in a store's file. Each function is one short try that throws the driver's error. */
@@ -73,21 +80,28 @@ export class RepeatTable {
   }
 
   /** What has become of one. */
-  look(sequence: number): { readonly taken: boolean; readonly answer: string | undefined } {
+  look(sequence: number): LookedAt {
     const row = this.#database
       .prepare('select writer, answer from repeat where sequence = ?')
       .get(sequence);
-    const { writer, answer } = row ?? {};
-    return {
-      taken: typeof writer === 'string',
-      answer: typeof answer === 'string' ? answer : undefined,
-    };
+    return lookedAt(row);
   }
 
   /** Its values and its answer are for nobody but who asked. */
   forget(sequence: number): void {
     this.#database.prepare('delete from repeat where sequence = ?').run(sequence);
   }
+}
+
+/** What a request's row says; undefined: it is gone. */
+export function lookedAt(
+  row: { readonly writer?: unknown; readonly answer?: unknown } | undefined,
+): LookedAt {
+  const { writer, answer } = row ?? {};
+  return {
+    taken: typeof writer === 'string',
+    answer: typeof answer === 'string' ? answer : undefined,
+  };
 }
 
 /** A call as a store keeps it. */

@@ -147,14 +147,12 @@ export class ShadowCaller {
   /** What the pooled leg says of the data's state; see {@link Leg.state}. Rejects only when the signal is aborted. */
   async state(key: string, signal: AbortSignal): Promise<string | undefined> {
     const { pooled } = this.#legs;
-    let token: string | undefined;
-    try {
-      token = await (pooled.shadow?.state?.(key, signal) ?? pooled.state?.(key, signal));
-    } catch {
-      signal.throwIfAborted();
-    }
-    if (token !== undefined) this.#states.note(key, token, this.#clock.monotonicMs());
-    return token;
+    return await this.#asked(
+      this.#states,
+      key,
+      signal,
+      async () => await (pooled.shadow?.state?.(key, signal) ?? pooled.state?.(key, signal)),
+    );
   }
 
   /** What {@link state} told of a key, if it was told before a moment and nothing was told since. */
@@ -174,14 +172,26 @@ export class ShadowCaller {
   ): Promise<string | undefined> {
     const { shadow } = this.#legs.pooled;
     if (key === '' || shadow === undefined) return undefined;
-    let token = state;
+    const { mark } = shadow;
+    return await this.#asked(this.#marks, key, signal, async () =>
+      mark === undefined ? state : await mark.call(shadow, key, signal),
+    );
+  }
+
+  /** Notes what is told of a key; undefined where it can't be had. Rejects only when the signal is aborted. */
+  async #asked(
+    told: Told,
+    key: string,
+    signal: AbortSignal,
+    ask: () => Promise<string | undefined>,
+  ): Promise<string | undefined> {
+    let token: string | undefined;
     try {
-      if (shadow.mark !== undefined) token = await shadow.mark(key, signal);
+      token = await ask();
     } catch {
       signal.throwIfAborted();
-      return undefined;
     }
-    if (token !== undefined) this.#marks.note(key, token, this.#clock.monotonicMs());
+    if (token !== undefined) told.note(key, token, this.#clock.monotonicMs());
     return token;
   }
 

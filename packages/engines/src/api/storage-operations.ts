@@ -115,7 +115,7 @@ function observeTransaction(...args: Parameters<StorageBackend['transaction']>):
   const touched = new Set<string>();
   if (typeof work !== 'function') return { args, touched: () => [] };
   const watched: typeof work = (transaction) =>
-    work(watchWrites(transaction, (table) => touched.add(table)));
+    work(watchedInside(transaction, notingTables(touched)));
   return { args: [dataset, watched, ...rest], touched: () => [...touched] };
 }
 
@@ -123,15 +123,27 @@ function observeSession(...args: Parameters<StorageBackend['session']>): Observe
   const [dataset, work] = args;
   const touched = new Set<string>();
   if (typeof work !== 'function') return { args, touched: () => [] };
-  const watched: typeof work = (session) =>
-    work(watchWrites(session, (table) => touched.add(table)));
+  const watched: typeof work = (session) => work(watchedInside(session, notingTables(touched)));
   return { args: [dataset, watched], touched: () => [...touched] };
 }
 
-/** A proxy, because the transaction may be an object of any class, private fields included. */
-function watchWrites<Inside extends StorageTransaction>(
+function notingTables(
+  touched: Set<string>,
+): (operation: string | symbol, args: readonly unknown[]) => void {
+  return (operation, [table]) => {
+    if (operation === 'writeTable') touched.add(table as string);
+  };
+}
+
+/**
+ * A transaction or session whose calls are told, and those of transactions within it. It is a proxy, because it may be an object of any
+ * class, private fields included.
+ *
+ * @param onCall told before each call is made.
+ */
+export function watchedInside<Inside extends StorageTransaction>(
   inside: Inside,
-  onTable: (table: string) => void,
+  onCall: (operation: string | symbol, args: readonly unknown[]) => void,
 ): Inside {
   // Over nothing: a leg may give a frozen object, whose properties a proxy of it must give unchanged.
   return new Proxy({} as Inside, {
@@ -140,12 +152,12 @@ function watchWrites<Inside extends StorageTransaction>(
       const value: unknown = Reflect.get(inside, name);
       if (typeof value !== 'function') return value;
       return (...args: readonly unknown[]): unknown => {
-        if (name === 'writeTable') onTable(args[0] as string);
+        onCall(name, args);
         const [work] = args;
         if (name !== 'transaction' || typeof work !== 'function')
           return Reflect.apply(value, inside, args);
         const watched = (within: StorageTransaction): unknown =>
-          Reflect.apply(work, undefined, [watchWrites(within, onTable)]);
+          Reflect.apply(work, undefined, [watchedInside(within, onCall)]);
         return Reflect.apply(value, inside, [watched]);
       };
     },

@@ -50,7 +50,14 @@ export function appendingStatement(table: unknown, options: unknown): string | u
   if (typeof table !== 'string' || typeof options !== 'object' || options === null)
     return undefined;
   if (Reflect.get(options, 'ifExists') !== 'append') return undefined;
-  return `INSERT INTO ${quoteIdentifier(table)} DEFAULT VALUES`;
+  return insertingStatement(quoteIdentifier(table));
+}
+
+/** The statement that new rows of a table stand for.
+ *
+ * @param table as SQL names it. */
+export function insertingStatement(table: string): string {
+  return `INSERT INTO ${table} DEFAULT VALUES`;
 }
 
 interface Facts {

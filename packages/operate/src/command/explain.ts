@@ -1,5 +1,5 @@
 import { stages } from '@changeover/core';
-import { type LedgerChange, routes, stageFlag, typedWord } from '@changeover/bridge';
+import { type LedgerChange, routes, stageFlag, typedKey, typedWord } from '@changeover/bridge';
 import type { KeyVerdict } from '@changeover/bridge';
 import { errorJson, failedOfKey, failedText } from '../report/failed-calls.ts';
 import { relianceOfKey } from '../report/reliance-lines.ts';
@@ -8,7 +8,7 @@ import { stageMeaning } from '../report/stage-text.ts';
 import { type Migration, type KeyStatus } from './migration.ts';
 import { concerns, isWhole, lineJson } from './ledger-lines.ts';
 import { notesOf } from './status.ts';
-import { acceptCommands, typedKey } from './next-commands.ts';
+import { acceptCommands } from './next-commands.ts';
 import { whyNotAtTarget, aheadText } from './standing-text.ts';
 import type { Terminal } from './terminal.ts';
 

@@ -1,10 +1,9 @@
 import { earlierStage, type Stage } from '@changeover/core';
-import { type LedgerChange, rowDataset, typedWord } from '@changeover/bridge';
+import { type LedgerChange, rowDataset, typedKey, typedWord } from '@changeover/bridge';
 import { awaitFollowers, type Following, followingText } from './await-followers.ts';
 import type { ChangeOptions } from './command-context.ts';
 import { lineJson } from './ledger-lines.ts';
 import { type Migration, requireLedger } from './migration.ts';
-import { typedKey } from './next-commands.ts';
 import { answerChange, type PlannedMove, showPlan } from './plan.ts';
 import type { Subject } from './subject.ts';
 import type { Terminal } from './terminal.ts';

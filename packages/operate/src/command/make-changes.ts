@@ -1,3 +1,4 @@
+import type { KeyName } from '@changeover/bridge';
 import { allKeys, keyTarget, type Stage } from '@changeover/core';
 import {
   changeOptions,
@@ -9,7 +10,7 @@ import { CommandError, exitCodes } from './command-error.ts';
 import { hold, holdAll } from './hold.ts';
 import { acceptableNamed, backendNamed, keyNamed, type Subject } from './subject.ts';
 import { type Migration, requireLedger } from './migration.ts';
-import { type KeyName, promote } from './promote.ts';
+import { promote } from './promote.ts';
 import { resume, resumeWhole } from './resume.ts';
 import type { Terminal } from './terminal.ts';
 

@@ -1,17 +1,7 @@
 import { stages } from '@changeover/core';
-import { typedWord } from '@changeover/bridge';
+import { typedKey, typedWord } from '@changeover/bridge';
 import { isWhole } from './ledger-lines.ts';
 import type { KeyStatus, Migration } from './migration.ts';
-
-interface KeyName {
-  readonly backend: string;
-  readonly key: string;
-}
-
-/** What a person types after a command to name a key. */
-export function typedKey({ backend, key }: KeyName): string {
-  return `${typedWord(backend)} ${typedWord(key)}`;
-}
 
 /** What to type so that what nothing compares passes; empty where there is nothing of that. */
 export function acceptCommands(

@@ -1,28 +1,23 @@
 import { keyTarget, stages, type Stage } from '@changeover/core';
 import {
   acceptRevision,
+  type KeyName,
   type KeyVerdict,
   type LedgerChange,
   openUnleashAdmin,
   type StepAnswer,
   stepForward,
   targetOfRow,
+  typedKey,
   typedWord,
 } from '@changeover/bridge';
 import { CommandError, exitCodes } from './command-error.ts';
 import type { ChangeOptions } from './command-context.ts';
 import { type Migration, requireLedger, type KeyStatus } from './migration.ts';
 import { moveInFlagsFile } from './move-in-flags-file.ts';
-import { typedKey } from './next-commands.ts';
 import { answerChange, showPlan } from './plan.ts';
 import type { Terminal } from './terminal.ts';
 import { flagsChanged, writeLedger } from './write-ledger.ts';
-
-/** One key of a backend. */
-export interface KeyName {
-  readonly backend: string;
-  readonly key: string;
-}
 
 /** `force` goes past the gates and past stages, which the ledger then says. */
 export interface PromoteOptions extends ChangeOptions {

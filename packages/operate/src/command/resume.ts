@@ -14,6 +14,7 @@ import {
   rowDataset,
   type StepAnswer,
   stepForward,
+  typedKey,
   typedWord,
 } from '@changeover/bridge';
 import type { ChangeOptions } from './command-context.ts';
@@ -21,7 +22,6 @@ import { CommandError, exitCodes } from './command-error.ts';
 import { follow, movesBy, nameOf, typedName } from './hold.ts';
 import { type Subject } from './subject.ts';
 import { type KeyStatus, type Migration, requireLedger } from './migration.ts';
-import { typedKey } from './next-commands.ts';
 import { answerChange, type ChangeAnswer, type PlannedMove, showPlan } from './plan.ts';
 import type { Terminal } from './terminal.ts';
 import { turnFlag } from './turn-flag.ts';

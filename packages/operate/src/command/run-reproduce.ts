@@ -9,6 +9,7 @@ import {
   valueText,
   counted,
   writeIsNotMade,
+  typedKey,
 } from '@changeover/bridge';
 import { ChangeoverError } from '@changeover/core';
 import { mismatchLines } from '../report/text-report.ts';
@@ -16,7 +17,6 @@ import { textTable } from '../report/text-table.ts';
 import type { CommandContext } from './command-context.ts';
 import { CommandError, exitCodes } from './command-error.ts';
 import { type Migration, requireStore } from './migration.ts';
-import { typedKey } from './next-commands.ts';
 import { nobodyText, repeatInPrograms, usualTimeoutMs } from './repeat-in-programs.ts';
 import type { ReproduceCommandOptions, ReproduceOnLegs } from './reproduce.ts';
 import type { Terminal } from './terminal.ts';

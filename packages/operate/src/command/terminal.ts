@@ -1,5 +1,6 @@
 import { styleText } from 'node:util';
 import { visibleText } from '@changeover/bridge';
+import { textWidth } from '../report/text-table.ts';
 
 /** An answer as JSON. */
 export type JsonAnswer = Readonly<Record<string, unknown>> & {
@@ -80,7 +81,12 @@ function wrapped(line: string, width = Infinity): string[] {
 
 /** In columns, colours left out. */
 function shownLength(text: string): number {
-  return text.replaceAll(new RegExp(painted, 'g'), '').length;
+  return textWidth(
+    text
+      .split(painted)
+      .filter((_part, at) => at % 2 === 0)
+      .join(''),
+  );
 }
 
 /** One line whose only escapes are those of {@link Terminal.paint}: a reason or a name from data must not steer a terminal. */

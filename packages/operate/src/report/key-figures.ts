@@ -4,6 +4,7 @@ import {
   countText,
   decideBy,
   inOneGo,
+  type KeyName,
   type KeyVerdict,
   type LedgerChange,
   type RelianceText,
@@ -21,7 +22,7 @@ import {
 } from '@changeover/bridge';
 import { type KeyLine, type KeyProblem, sortedKeys } from './key-line.ts';
 import type { KeyBackground, Report } from './report.ts';
-import { hoursThenMinutes, slowSince } from './slow-since.ts';
+import { slowLegSince } from './slow-since.ts';
 
 /** Every key that was called or judged, problems first. */
 export function keyLines(report: Report, verdict: ReportVerdict): KeyLine[] {
@@ -185,8 +186,7 @@ function* slowKeys({ hours, minutes }: ReportData): Steps<ReadonlyMap<string, st
   const slow = new Map<string, string>();
   for (const [name, own] of slicesByKey(hours?.byDataset ?? [])) {
     yield 1 / keysAPart;
-    const slices = hoursThenMinutes(own, byMinute.get(name) ?? []);
-    const said = slowSince(slices, 'pooled') ?? slowSince(slices, 'legacy');
+    const said = slowLegSince(own, byMinute.get(name) ?? []);
     if (said !== undefined) slow.set(name, said);
   }
   return slow;
@@ -196,13 +196,7 @@ function* slowKeys({ hours, minutes }: ReportData): Steps<ReadonlyMap<string, st
 export function slowText({ hours, minutes }: ReportData, key: KeyName): string | undefined {
   const own = (slices: readonly TimeSlice[] = []): readonly TimeSlice[] =>
     slices.filter(({ backend, dataset }) => backend === key.backend && dataset === key.key);
-  const slices = hoursThenMinutes(own(hours?.byDataset), own(minutes?.byDataset));
-  return slowSince(slices, 'pooled') ?? slowSince(slices, 'legacy');
-}
-
-interface KeyName {
-  readonly backend: string;
-  readonly key: string;
+  return slowLegSince(own(hours?.byDataset), own(minutes?.byDataset));
 }
 
 function slicesByKey(slices: readonly TimeSlice[]): ReadonlyMap<string, TimeSlice[]> {

@@ -27,6 +27,15 @@ export function hoursThenMinutes(
   return [...hours.filter(({ to }) => to <= first), ...minutes];
 }
 
+/** Since when either leg has been slow up to now, the pooled one before the other, by the same list; undefined where neither is. */
+export function slowLegSince(
+  hours: readonly TimeSlice[],
+  minutes: readonly TimeSlice[],
+): string | undefined {
+  const slices = hoursThenMinutes(hours, minutes);
+  return slowSince(slices, 'pooled') ?? slowSince(slices, 'legacy');
+}
+
 /** Since when a leg has been slow up to now, in a sentence; undefined where it isn't, or where there is nothing to hold it against. */
 export function slowSince(
   slices: readonly TimeSlice[],

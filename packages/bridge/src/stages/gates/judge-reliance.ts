@@ -1,5 +1,5 @@
 import type { RelianceEvidence } from '../../recorder/reliance-book.ts';
-import { typedWord } from '../../plain-text.ts';
+import { typedKey } from '../../plain-text.ts';
 import { type RelianceText, relianceTexts, sitesText } from '../../reliance-text.ts';
 import type { GuaranteeLevels } from '../flags/stage-source.ts';
 import type { GateOutcome } from './gate-outcome.ts';
@@ -56,6 +56,6 @@ export function explainedReliance(
     )
     .join('; ');
   const names = unkept.map(({ guarantee }) => `--accept ${acceptanceOf(guarantee)}`).join(' ');
-  const next = `changeover promote ${typedWord(backend)} ${typedWord(key)} ${names} --reason "..."`;
+  const next = `changeover promote ${typedKey({ backend, key })} ${names} --reason "..."`;
   return { ...outcome, reason, next };
 }

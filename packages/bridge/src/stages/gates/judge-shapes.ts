@@ -1,6 +1,6 @@
 import { type Stage, stages } from '@changeover/core';
 import { shareOf } from '@changeover/compare';
-import { counted, durationText, typedWord, visibleText } from '../../plain-text.ts';
+import { counted, durationText, typedKey, typedWord, visibleText } from '../../plain-text.ts';
 import { type FigureName, type GateDefinition, gateLimits } from './default-gates.ts';
 import type { Figure } from './figures.ts';
 import type { Steps } from '../../steps.ts';
@@ -105,7 +105,7 @@ function explained(outcome: GateOutcome, judged: JudgedKey, shape: ShapeRecord):
   if (reason !== undefined) {
     const { backend, key } = judged.record;
     if (judged.accepted.includes(shape.operation)) return passed(outcome);
-    const next = `changeover promote ${typedWord(backend)} ${typedWord(key)} --accept ${typedWord(shape.operation)} --reason "..."`;
+    const next = `changeover promote ${typedKey({ backend, key })} --accept ${typedWord(shape.operation)} --reason "..."`;
     return { ...outcome, reason, next };
   }
   const own = outcome.value ?? 0;

@@ -1,13 +1,4 @@
-import type { OrderPromise, SessionUse } from '../../statement.ts';
-
-/** A statement, whether it reads or counts as acting, its session class, its order, and whether anything is left undetermined. */
-export type Label = readonly [
-  sql: string,
-  effect: 'reads' | 'acts',
-  session: SessionUse,
-  order: OrderPromise,
-  undetermined: boolean,
-];
+import { type Label, windowFrames } from '../../test-kit/label.ts';
 
 /** What the labels stand on. */
 export const labelledSetup: readonly string[] = [
@@ -28,20 +19,7 @@ export const labelled: readonly Label[] = [
   ['select * from t order by all', 'reads', 'none', 'ties', false],
   ['select a, row_number() over (order by b) from t limit 20', 'reads', 'none', 'none', true],
   ['select a from t qualify row_number() over (order by a)=1', 'reads', 'none', 'none', false],
-  [
-    'select count(a) over (order by b groups between 1 preceding and current row) from t',
-    'reads',
-    'none',
-    'none',
-    false,
-  ],
-  [
-    'select count(a) over (order by b rows between 1 preceding and current row) from t',
-    'reads',
-    'none',
-    'none',
-    true,
-  ],
+  ...windowFrames,
   ['select list(a order by a) from t', 'reads', 'none', 'none', false],
   ['select list(a) from t', 'reads', 'none', 'none', true],
   ["select string_agg(b, ',' order by a) from t", 'reads', 'none', 'none', false],

@@ -1,13 +1,4 @@
-import type { OrderPromise, SessionUse } from '../../statement.ts';
-
-/** A statement, whether it reads or counts as acting, its session class, its order, and whether anything is left undetermined. */
-export type Label = readonly [
-  sql: string,
-  effect: 'reads' | 'acts',
-  session: SessionUse,
-  order: OrderPromise,
-  undetermined: boolean,
-];
+import { type Label, windowFrames } from '../../test-kit/label.ts';
 
 /** What the labels stand on. */
 export const labelledSetup: readonly string[] = [
@@ -25,20 +16,7 @@ export const labelled: readonly Label[] = [
   ['select * from t', 'reads', 'none', 'none', false],
   ['select * from t order by a', 'reads', 'none', 'total', false],
   ['select a, row_number() over (order by b) from t', 'reads', 'none', 'none', true],
-  [
-    'select count(a) over (order by b groups between 1 preceding and current row) from t',
-    'reads',
-    'none',
-    'none',
-    false,
-  ],
-  [
-    'select count(a) over (order by b rows between 1 preceding and current row) from t',
-    'reads',
-    'none',
-    'none',
-    true,
-  ],
+  ...windowFrames,
   ['select a, row_number() over w from t window w as (order by b)', 'reads', 'none', 'none', true],
   [
     'select a, count(b) over (order by b rows unbounded preceding) from t',
