@@ -288,6 +288,32 @@ describe('on PostgreSQL', () => {
     expect(again.pool.destroyed).toBe(true);
   });
 
+  test('destroy waits for a connection that a comparison waits for, and Knex has nothing to warn of', async () => {
+    const warned: unknown[] = [];
+    const waits = Promise.withResolvers<undefined>();
+    const connects = Promise.withResolvers<undefined>();
+    const slowly = (connection: unknown, done: (error: null, of: unknown) => void): void => {
+      waits.resolve(undefined);
+      void connects.promise.then(() => {
+        done(null, connection);
+      });
+    };
+    const db = await open('reverse', {
+      config: {
+        log: { warn: (message: unknown) => warned.push(message) },
+        pool: { min: 0, max: 1, afterCreate: slowly },
+      },
+      pooled: (config) => knex({ ...config, pool: { min: 0, max: 1 } }),
+    });
+    let isWaiting = false;
+    void waits.promise.then(() => (isWaiting = true));
+    while (!isWaiting) await db('account').select();
+    const ended = db.destroy();
+    connects.resolve(undefined);
+    await ended;
+    expect(warned).toEqual([]);
+  });
+
   test.each(['legacy', 'pooled'] as const)(
     'at %s a program may ask for a connection of the driver: statements on it are bridged, and others find one less',
     async (stage) => {

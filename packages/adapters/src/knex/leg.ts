@@ -109,6 +109,11 @@ export class KnexLeg implements LegApi {
     return this.#made?.lender.client;
   }
 
+  /** A call waits for a connection. A pool that ends under it would refuse it, and Knex warn of that. */
+  get isAcquiring(): boolean {
+    return (this.client?.pool?.numPendingAcquires?.() ?? 0) > 0;
+  }
+
   /** The error was one of having a connection: nothing was run. */
   isUnavailable(error: unknown): boolean {
     return this.#made?.leases.failedToLend(error) === true;
