@@ -305,9 +305,11 @@ describe('on PostgreSQL', () => {
       },
       pooled: (config) => knex({ ...config, pool: { min: 0, max: 1 } }),
     });
-    let isWaiting = false;
-    void waits.promise.then(() => (isWaiting = true));
-    while (!isWaiting) await db('account').select();
+    const seen = { waiting: false };
+    void waits.promise.then(() => {
+      seen.waiting = true;
+    });
+    while (!seen.waiting) await db('account');
     const ended = db.destroy();
     connects.resolve(undefined);
     await ended;

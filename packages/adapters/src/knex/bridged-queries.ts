@@ -141,11 +141,9 @@ export class BridgedQueries {
     this.left.endAll();
     const closed = this.bridge.close();
     const { legacy } = this.#legs;
-    // What was issued before, and has not reached the pool yet, is run; the connection that a comparison waits for is made.
-    const isQuiet = this.connections === 0 && !legacy.isAcquiring;
-    const legacyEnded = isQuiet
-      ? legacy.open().destroy()
-      : closed.then(() => legacy.open().destroy());
+    const legacyEnded =
+      // What was issued before, and has not reached the pool yet, is run.
+      this.connections === 0 ? legacy.open().destroy() : closed.then(() => legacy.open().destroy());
     const ended = await Promise.allSettled([legacyEnded, this.#endPooled(closed)]);
     for (const outcome of ended) if (outcome.status === 'rejected') throw outcome.reason;
   }

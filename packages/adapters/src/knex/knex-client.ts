@@ -38,7 +38,7 @@ export interface KnexClient {
   readonly config: KnexConfig;
   readonly dialect: string;
   readonly driverName: string;
-  readonly pool: { readonly max?: number; numPendingAcquires?(): number } | undefined;
+  readonly pool: { readonly max?: number } | undefined;
   readonly connectionSettings: { readonly filename?: unknown } | undefined;
   readonly transacting?: boolean;
   /** Gives what the driver connects by, where that is a function's to say. */

@@ -91,6 +91,8 @@ export class KnexLeg implements LegApi {
   readonly #options: LegOptions;
   #made:
     { readonly lender: KnexLender; readonly leases: Leases<RawConnection, KnexLender> } | undefined;
+  /** Connections that work which is no caller's waits for. */
+  readonly #awaited = new Set<Promise<unknown>>();
 
   /** @param make called once, when the leg is first needed. */
   constructor(make: () => KnexClient, options: LegOptions) {
@@ -107,11 +109,6 @@ export class KnexLeg implements LegApi {
   /** Undefined before the leg is needed. */
   get client(): KnexClient | undefined {
     return this.#made?.lender.client;
-  }
-
-  /** A call waits for a connection. A pool that ends under it would refuse it, and Knex warn of that. */
-  get isAcquiring(): boolean {
-    return (this.client?.pool?.numPendingAcquires?.() ?? 0) > 0;
   }
 
   /** The error was one of having a connection: nothing was run. */
@@ -187,7 +184,9 @@ export class KnexLeg implements LegApi {
     work: (client: KnexClient, connection: RawConnection) => Promise<T>,
     call?: QueryCall,
   ): Promise<T> {
-    const lease = await this.#leases().lend(call?.key ?? ownKey, call);
+    const lent = this.#leases().lend(call?.key ?? ownKey, call);
+    this.#awaited.add(lent);
+    const lease = await lent.finally(() => this.#awaited.delete(lent));
     try {
       return await work(lease.driver.client, lease.connection);
     } finally {
@@ -199,6 +198,8 @@ export class KnexLeg implements LegApi {
   async destroy(): Promise<void> {
     if (this.#made === undefined) return;
     const { leases, lender } = this.#made;
+    // An ending pool refuses them, and Knex warns of each. Its end would wait for the connections that are being made as well.
+    while (this.#awaited.size > 0) await Promise.allSettled(this.#awaited);
     if (this.#options.keeps) await leases.releaseKept();
     await lender.destroy();
   }
