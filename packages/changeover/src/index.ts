@@ -49,6 +49,8 @@ export {
   AbortedError,
   type ColumnAnalysis,
   ConnectionError,
+  datasetFile,
+  datasetSchema,
   DatasetExistsError,
   DatasetNotFoundError,
   type Engine,
