@@ -17,6 +17,7 @@ import { PointReadTexts } from './operations/point-read-texts.ts';
 import { getMetadata, updateMetadata } from './operations/metadata.ts';
 import { readData, readTable } from './operations/read-table.ts';
 import { execute, query } from './operations/statements.ts';
+import { InsertionOrders } from './operations/insertion-orders.ts';
 import { getColumns, getTableInfo, listTables, tableExists } from './operations/tables.ts';
 import { scratchWrite, writeTable } from './operations/write-table.ts';
 import type { Program, RowForm, StepResult } from './program.ts';
@@ -63,6 +64,8 @@ export function datasetPrograms(options: DatasetProgramsOptions): DatasetProgram
     form: options.form ?? 'objects',
     transaction: options.transaction ?? 'own',
     pointReads: options.lasting === true ? new PointReadTexts() : undefined,
+    insertionOrders:
+      options.lasting === true && options.engine === 'sqlite' ? new InsertionOrders() : undefined,
     inSession: options.inSession ?? false,
   };
   return {

@@ -50,7 +50,7 @@ export function setOwn(row: Row, column: string, value: Value): void {
 export function appendRows(
   rows: Row[],
   columns: readonly string[],
-  vectors: readonly Value[][],
+  vectors: readonly ArrayLike<Value>[],
   count: number,
 ): void {
   const plain = !columns.includes('__proto__');
@@ -58,7 +58,7 @@ export function appendRows(
     const row: Row = {};
     for (let column = 0; column < columns.length; column += 1) {
       const name = columns[column] as string;
-      const value = (vectors[column] as Value[])[index] as Value;
+      const value = (vectors[column] as ArrayLike<Value>)[index] as Value;
       if (plain) row[name] = value;
       else setOwn(row, name, value);
     }

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
+import { datasetPrograms } from './dataset-programs.ts';
 import type { Program, StepResult } from './program.ts';
 import { openSqliteSession, type SqliteSession } from './sqlite-session.ts';
 
@@ -28,6 +29,27 @@ function* cellsOf(sql: string): Program<readonly (readonly unknown[])[]> {
   const result: StepResult = yield { kind: 'all', sql, form: 'cells' };
   return result.cells;
 }
+
+test('programs that last read a table in the order of its insertion, also after another connection has made it anew', () => {
+  const { readTable } = datasetPrograms({ engine: 'sqlite', dataset: 'd', lasting: true });
+  const read = (): unknown => session.run(readTable('t', { limit: 9 })).rows;
+  other.exec("INSERT INTO t (a, b) VALUES (2, 'x'), (1, 'y')");
+  expect([read(), read()]).toEqual(
+    Array(2).fill([
+      { a: 2, b: 'x' },
+      { a: 1, b: 'y' },
+    ]),
+  );
+  other.exec('DROP TABLE t; CREATE TABLE t (rowid, b); INSERT INTO t VALUES (2, 1), (1, 2)');
+  expect(read()).toEqual([
+    { rowid: 2, b: 1 },
+    { rowid: 1, b: 2 },
+  ]);
+  other.exec(
+    'DROP TABLE t; CREATE TABLE t (a PRIMARY KEY) WITHOUT ROWID; INSERT INTO t VALUES (1)',
+  );
+  expect(read()).toEqual([{ a: 1 }]);
+});
 
 /** Without the operand that counts how often the connection has read the schema. */
 function steps(cells: readonly (readonly unknown[])[]): unknown[][] {

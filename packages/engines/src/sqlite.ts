@@ -3,7 +3,7 @@
 export { pagesRead, type PagesRead } from './evidence/pages-read.ts';
 export { datasetPrograms } from './dataset-programs.ts';
 export { withEachStep } from './program.ts';
-export { rowsFromCells } from './rows.ts';
+export { appendRows, rowsFromCells } from './rows.ts';
 export {
   openSqliteSession,
   type SqliteSession,

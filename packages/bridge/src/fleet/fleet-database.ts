@@ -43,7 +43,13 @@ export class FleetDatabase {
    * @throws the driver's error. */
   async query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }> {
     await this.#prepare();
-    return await this.#opened().query(text, values);
+    try {
+      return await this.#opened().query(text, values);
+    } catch (error) {
+      // Somebody dropped the database and made it again, or put back an empty one: the next use makes the store anew.
+      if (isStoreMissing(error)) this.#prepared = undefined;
+      throw error;
+    }
   }
 
   /** Says `message` and gives the answer: see `exchange_1`. */
@@ -137,6 +143,13 @@ export class FleetDatabase {
     });
     return this.#pool;
   }
+}
+
+/** No such schema, function or table. */
+const missing: ReadonlySet<unknown> = new Set(['3F000', '42883', '42P01']);
+
+function isStoreMissing(error: unknown): boolean {
+  return missing.has((error as { code?: unknown } | null)?.code);
 }
 
 /** Loaded at the first use, because most stores are a file. */

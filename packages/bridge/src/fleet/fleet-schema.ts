@@ -12,8 +12,9 @@ export const storeVersion = 5;
  * order in which `exchange_1` uses them: a release that starts while others talk to the store must not deadlock with them.
  *
  * @param schema a plain name, which needs no quoting.
+ * @param firstLine the number of the ledger's first line.
  */
-function storeSchema(schema: string): string {
+function storeSchema(schema: string, firstLine: number): string {
   return `
 select pg_advisory_xact_lock(hashtext('changeover ledger'));
 create schema if not exists ${schema};
@@ -66,7 +67,7 @@ create table if not exists ${schema}.guardrail_window (
   at timestamptz not null, primary key (backend, dataset, writer)
 ) with (fillfactor = 50);
 create table if not exists ${schema}.ledger (
-  sequence bigint generated always as identity primary key, at bigint not null,
+  sequence bigint generated always as identity (start with ${String(firstLine)}) primary key, at bigint not null,
   backend text not null, dataset text not null, from_stage text not null, to_stage text not null,
   held boolean not null, who text not null, reason text not null, revision text not null,
   previous bigint not null, unique (backend, dataset, previous)
@@ -253,7 +254,9 @@ export async function prepareStore(
     if (Number((found.rows[0] as { version: unknown } | undefined)?.version) >= storeVersion)
       return;
   }
-  await query(storeSchema(schema));
+  // By the time: in a store that was dropped and made again a line must not have the number of one that processes have heard of, which
+  // they would take for the same.
+  await query(storeSchema(schema, Date.now()));
 }
 
 /** @throws {RangeError} for what is no plain name. */

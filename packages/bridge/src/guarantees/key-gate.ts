@@ -181,8 +181,13 @@ export class KeyGate {
 
   /** As {@link announceNow} for a read that has no place here, because it is over before anybody's next turn: it is not ended. */
   passBy({ caller }: CallContext, traits: CallTraits, subject?: unknown): void {
+    // Nothing is in its way then. Most such calls come so, and to look the caller up took a tenth of one.
+    if (this.#unfinished === 0) {
+      this.#lanes.expect(traits);
+      return;
+    }
     const lane = this.#lanes.of(caller, traits);
-    if (this.#unfinished > 0 && lane.conflicts(true)) this.#reliance.add('order', subject);
+    if (lane.conflicts(true)) this.#reliance.add('order', subject);
     this.#lanes.release(caller, lane);
   }
 

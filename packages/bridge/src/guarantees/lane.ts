@@ -127,12 +127,17 @@ export class KeyLanes {
     this.#ofProcess = new Lane(gate);
   }
 
+  /** Notes that such calls come: from the first one that is ordered by its caller on, callers are told apart. */
+  expect({ order }: CallTraits): void {
+    if (order !== 'caller' || this.#usesCallers) return;
+    this.#usesCallers = true;
+    this.#useCallers();
+  }
+
   /** The lane of a caller's calls, until it is released. */
-  of(caller: Caller, { order }: CallTraits): Lane {
-    if (order === 'caller' && !this.#usesCallers) {
-      this.#usesCallers = true;
-      this.#useCallers();
-    }
+  of(caller: Caller, traits: CallTraits): Lane {
+    const { order } = traits;
+    this.expect(traits);
     if (order === 'process' || caller === processRoot) return this.#ofProcess;
     return (caller.lanes ??= new CallerLanes(this.#gate)).get(this.#gate);
   }

@@ -5,6 +5,7 @@ import { duckdbDialect } from '../dialect/duckdb.ts';
 import { postgresqlDialect } from '../dialect/postgresql.ts';
 import { sqliteDialect } from '../dialect/sqlite.ts';
 import { toStorageError } from '../errors.ts';
+import type { InsertionOrders } from './insertion-orders.ts';
 import type { PointReadTexts } from './point-read-texts.ts';
 import type { Program, RowForm } from '../program.ts';
 
@@ -20,6 +21,8 @@ export interface OperationContext {
   readonly transaction: TransactionMode;
   /** Set where these programs are made for many calls. */
   readonly pointReads?: PointReadTexts | undefined;
+  /** As those; SQLite's alone. */
+  readonly insertionOrders?: InsertionOrders | undefined;
   /** As that of a caller's statement. */
   readonly inSession: boolean;
 }

@@ -49,10 +49,20 @@ function* insertionOrder(
 ): Program<string> {
   const { dialect } = context;
   if (dialect.engine === 'duckdb' || (dialect.engine === 'postgresql' && !filtered)) return '';
+  const find = (): Program<string | undefined> => findInsertionOrder(context, table, filtered);
+  const order = yield* context.insertionOrders?.of(table, find) ?? find();
+  return order === undefined ? '' : ` ORDER BY ${order}`;
+}
+
+function* findInsertionOrder(
+  context: OperationContext,
+  table: string,
+  filtered: boolean,
+): Program<string | undefined> {
+  const { dialect } = context;
   const found = yield* requireTable(context, table);
   const columns = dialect.engine === 'sqlite' ? yield* listColumns(context, found.name) : [];
-  const order = dialect.insertionOrder(found, columns, filtered);
-  return order === undefined ? '' : ` ORDER BY ${order}`;
+  return dialect.insertionOrder(found, columns, filtered);
 }
 
 function checkLimit(limit: number | undefined): number | undefined {

@@ -14,7 +14,8 @@ export function withBuffers(answer: JobAnswer): JobAnswer {
   return answer;
 }
 
-function asBuffer(value: Value): Value {
+/** One value of those. */
+export function asBuffer(value: Value): Value {
   return value instanceof Uint8Array && !Buffer.isBuffer(value)
     ? Buffer.from(value.buffer, value.byteOffset, value.byteLength)
     : value;

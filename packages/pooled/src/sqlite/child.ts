@@ -1,3 +1,4 @@
+import { inPieces } from './answer-pieces.ts';
 import { pipedMarks } from './commit-marks.ts';
 import { ConnectionHost } from './connection-host.ts';
 import { childReady, commitMarksFd } from './worker-messages.ts';
@@ -13,7 +14,8 @@ if (process.send !== undefined && process.env['CHANGEOVER_SQLITE_CHILD'] !== und
     const request = requests.shift();
     answering = request !== undefined;
     if (request === undefined) return;
-    process.send?.(host.perform(request), undefined, undefined, next);
+    for (const message of inPieces(host.perform(request)))
+      process.send?.(message, undefined, undefined, 'piece' in message ? undefined : next);
   };
   process.on('message', (request: WorkerRequest) => {
     requests.push(request);

@@ -6,7 +6,7 @@ import { PendingCalls } from './pending-calls.ts';
 import type { OnFailure, RequestBody, WorkerAnswer } from './pending-calls.ts';
 import { SqliteHost } from './sqlite-host.ts';
 import { childReady, commitMarksFd } from './worker-messages.ts';
-import type { WorkerReply } from './worker-messages.ts';
+import type { WorkerMessage } from './worker-messages.ts';
 
 /** One child process that hosts connections, and can be ended in the middle of a statement. It does not keep this process
  * alive, and ends with it. */
@@ -28,9 +28,9 @@ export class HostingChild extends SqliteHost {
     this.process.unref();
     this.process.channel?.unref();
     this.#readMarks();
-    this.process.on('message', (message: WorkerReply | typeof childReady) => {
+    this.process.on('message', (message: WorkerMessage | typeof childReady) => {
       if (message === childReady) this.#ready.resolve(undefined);
-      else this.calls.answered(message);
+      else this.calls.received(message);
     });
     this.process.on('error', (error) => {
       this.cause = error;

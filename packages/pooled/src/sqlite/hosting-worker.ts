@@ -4,7 +4,7 @@ import { PendingCalls } from './pending-calls.ts';
 import type { OnFailure, RequestBody, WorkerAnswer, WriteOutcome } from './pending-calls.ts';
 import { SqliteHost } from './sqlite-host.ts';
 import { markOf, marksLength, writeMark, writePhase } from './worker-messages.ts';
-import type { WorkerReply } from './worker-messages.ts';
+import type { WorkerMessage } from './worker-messages.ts';
 
 /** One worker thread that hosts connections. It keeps the process alive only while something runs in it. */
 export class HostingWorker extends SqliteHost {
@@ -18,8 +18,8 @@ export class HostingWorker extends SqliteHost {
     this.#mark = new Int32Array(new SharedArrayBuffer(marksLength * Int32Array.BYTES_PER_ELEMENT));
     this.thread = startWorker(this.#mark);
     this.thread.unref();
-    this.thread.on('message', (replies: readonly WorkerReply[]) => {
-      for (const reply of replies) this.calls.answered(reply);
+    this.thread.on('message', (messages: readonly WorkerMessage[]) => {
+      for (const message of messages) this.calls.received(message);
       if (this.calls.size === 0) this.thread.unref();
     });
     this.thread.on('messageerror', (error: unknown) => {

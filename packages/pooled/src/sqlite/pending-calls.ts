@@ -1,7 +1,7 @@
 import type { TransactionState } from '@changeover/engines';
 import { ConnectionError, InvalidArgumentError } from '@changeover/engines/api';
-import { toStorageError } from '@changeover/engines/sqlite';
-import { describe } from '@changeover/core';
+import { appendRows, toStorageError } from '@changeover/engines/sqlite';
+import { describe, type Row } from '@changeover/core';
 import { CommitUnknownError } from '../pool/pool-errors.ts';
 import { isWriting } from '../job.ts';
 import type { Job, JobAnswer } from '../job.ts';
@@ -9,7 +9,9 @@ import { FencedError } from '../pooled-session.ts';
 import { errorFromData } from './error-transfer.ts';
 import { needsPlain, plainJob } from './plain-job.ts';
 import type { StatementBound } from './statement-bound.ts';
-import type { WorkerReply, WorkerRequest } from './worker-messages.ts';
+import { unpackColumns } from './packed-rows.ts';
+import { Slices } from './slices.ts';
+import type { WorkerMessage, WorkerPiece, WorkerReply, WorkerRequest } from './worker-messages.ts';
 
 /** What came back with an answer beside it. */
 export interface WorkerAnswer {
@@ -49,12 +51,15 @@ interface Pending {
   resolve(answer: WorkerAnswer): void;
   reject(error: unknown): void;
   readonly onFailure: OnFailure;
+  /** Made of the pieces that came; undefined before the first. */
+  rows: Row[] | undefined;
 }
 
 /** Requests to one host that were not answered yet. */
 export class PendingCalls {
   readonly #pending = new Map<number, Pending>();
   readonly #host: string;
+  readonly #slices = new Slices();
   #calls = 0;
 
   /** @param host what it is called in messages. */
@@ -82,18 +87,32 @@ export class PendingCalls {
     }
     const job = request.kind === 'run' ? request.job : undefined;
     return new Promise((resolve, reject) => {
-      this.#pending.set(call, { job, dataset, resolve, reject, onFailure });
+      this.#pending.set(call, { job, dataset, resolve, reject, onFailure, rows: undefined });
     });
   }
 
-  /** Settles what was answered. */
-  answered(reply: WorkerReply): void {
+  /** Takes what came: some rows, or what settles a request. */
+  received(message: WorkerMessage): void {
+    if ('piece' in message) this.#addRows(message);
+    else this.#answered(message);
+  }
+
+  #addRows({ call, columns, piece }: WorkerPiece): void {
+    const pending = this.#pending.get(call);
+    if (pending === undefined) return;
+    const rows = (pending.rows ??= []);
+    this.#slices.add(() => {
+      appendRows(rows, columns, unpackColumns(piece), piece.count);
+    });
+  }
+
+  #answered(reply: WorkerReply): void {
     const pending = this.#pending.get(reply.call);
     if (pending === undefined) return;
     this.#pending.delete(reply.call);
     switch (reply.outcome) {
       case 'done':
-        pending.resolve({ answer: reply.answer, reply });
+        this.#resolve(pending, reply.answer, reply);
         return;
       case 'refused':
         pending.reject(new RefusedError(reply.bound));
@@ -127,6 +146,17 @@ export class PendingCalls {
         'The next call opens a connection in another.',
       { engine: 'sqlite', dataset, cause, retryable: true },
     );
+  }
+
+  #resolve({ rows, resolve }: Pending, answer: JobAnswer, reply: WorkerReply): void {
+    if (rows === undefined || answer.rows !== 'cells') {
+      resolve({ answer, reply });
+      return;
+    }
+    const { columns } = answer;
+    this.#slices.add(() => {
+      resolve({ answer: { rows: 'objects', columns, objects: rows }, reply });
+    });
   }
 
   #settle({ job, dataset, resolve, reject }: Pending, outcome: WriteOutcome, cause: unknown): void {

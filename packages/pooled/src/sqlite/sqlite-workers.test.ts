@@ -148,6 +148,24 @@ function aheadClock(): NonNullable<StorageBackendFactoryOptions['clock']> {
   };
 }
 
+test.each([
+  ['a worker thread, as its plan bounds it', 'SELECT * FROM mixed'],
+  ['a child process, as nothing does', 'SELECT a.* FROM mixed AS a, mixed AS b LIMIT 5000'],
+])('a result of many rows from %s is that of one connection, value by value', async (_, sql) => {
+  await storage.execute(
+    'd',
+    "CREATE TABLE mixed AS SELECT a.id * 1000 AS i, NULL AS none, 'é' || b.id AS text, x'00ff' AS bytes, 9223372036854775807 AS " +
+      "large, CASE b.id WHEN 7 THEN -0.5 WHEN 9 THEN 'nine' END AS odd FROM t AS a, t AS b, t AS c",
+  );
+  const { columns, rows } = await storage.query('d', sql);
+  const database = another();
+  const expected = database.prepare(sql).safeIntegers().all() as Record<string, unknown>[];
+  database.close();
+  expect(columns).toEqual(['i', 'none', 'text', 'bytes', 'large', 'odd']);
+  expect(rows).toStrictEqual(expected.map((row) => ({ ...row, i: Number(row['i']) })));
+  expect(rows.every((row) => Buffer.isBuffer(row['bytes']))).toBe(true);
+});
+
 describe('a write', () => {
   test("waits for another process's lock, outside of the worker, and is applied once", async () => {
     const other = another();

@@ -1,6 +1,7 @@
 import type { SqliteSessionOptions, TransactionState } from '@changeover/engines';
 import type { Job, JobAnswer } from '../job.ts';
 import type { ErrorData } from './error-transfer.ts';
+import type { PackedRows } from './packed-rows.ts';
 import type { StatementBound } from './statement-bound.ts';
 
 /** What the main thread asks of a worker or a child process. Each is answered once, in order. */
@@ -39,6 +40,16 @@ export type WorkerReply = {
    * not overtake it. */
   | { readonly outcome: 'refused'; readonly bound: StatementBound | undefined }
 );
+
+/** Some rows of an answer that comes behind them, where it has many. */
+export interface WorkerPiece {
+  readonly call: number;
+  readonly columns: readonly string[];
+  readonly piece: PackedRows;
+}
+
+/** What comes back from a worker or a child process. */
+export type WorkerMessage = WorkerReply | WorkerPiece;
 
 /** Answers that a worker holds back at most, to send them together: it takes as long to wake the other thread as to write a row. */
 export const mostHeldAnswers = 8;

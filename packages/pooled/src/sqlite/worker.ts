@@ -1,4 +1,5 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { inPieces } from './answer-pieces.ts';
 import { sharedMarks } from './commit-marks.ts';
 import { ConnectionHost } from './connection-host.ts';
 import { mostHeldAnswers } from './worker-messages.ts';
@@ -13,7 +14,10 @@ if (parentPort !== null) {
     let held: WorkerReply[] = [];
     let request: WorkerRequest | undefined = first;
     while (request !== undefined) {
-      held.push(host.perform(request));
+      for (const message of inPieces(host.perform(request))) {
+        if ('piece' in message) port.postMessage([message]);
+        else held.push(message);
+      }
       const next = receiveMessageOnPort(port)?.message as WorkerRequest | undefined;
       if (held.length >= mostHeldAnswers || next === undefined || !host.isQuick(request, next)) {
         port.postMessage(held);
