@@ -66,11 +66,26 @@ function orderOf(
     (token, index) => token.depth === 0 && isWord(token, 'order') && isWord(body[index + 1], 'by'),
   );
   if (at === -1) return 'none';
-  if (select === undefined || !select.plain || select.order.length === 0) return 'ties';
+  if (select === undefined || select.order.length === 0) return 'ties';
+  const groups = groupKey(select);
+  if (!select.plain && groups === undefined) return 'ties';
   const terms = select.order.map((term) => itemOf(term, select));
   if (terms.some((term) => term.some((token) => /^random(blob)?$/.test(nameOf(token) ?? ''))))
     return 'none';
-  return covers(terms, keys) ? 'total' : 'ties';
+  return covers(terms, groups === undefined ? keys : [groups]) ? 'total' : 'ties';
+}
+
+/** The columns that tell a grouped query's rows apart, where GROUP BY names columns that are shown, under no name of another's. */
+function groupKey(select: SelectText): readonly string[] | undefined {
+  if (select.group.length === 0 || select.distinct || select.compound) return undefined;
+  const columns = select.group.map((term) => columnOf(itemOf(term, select)));
+  const isShown = (column: string): boolean => {
+    const named = select.items.filter((item) => nameOf(item.at(-1)) === column);
+    return named.length === 1 && named.every((item) => columnOf(item) === column);
+  };
+  return columns.every((column) => column !== undefined && isShown(column))
+    ? columns.filter((column) => column !== undefined)
+    : undefined;
 }
 
 /** The answer's columns that ORDER BY names, up to the first term that is something else: an expression, a collation. */

@@ -10,11 +10,13 @@ export interface SelectText {
   readonly from: readonly Token[];
   readonly where: readonly Token[];
   readonly order: readonly (readonly Token[])[];
+  readonly group: readonly (readonly Token[])[];
   /** Of GROUP BY, HAVING and WINDOW. */
   readonly rest: readonly Token[];
   readonly limited: boolean;
   /** GROUP BY, HAVING, DISTINCT, WINDOW, or a compound: rows are not those of FROM. */
   readonly plain: boolean;
+  readonly distinct: boolean;
   readonly compound: boolean;
 }
 
@@ -85,9 +87,11 @@ export function readSelect(tokens: readonly Token[]): SelectText | undefined {
     from: clause('from'),
     where: clause('where'),
     order: split(clause('order').slice(1)),
+    group: split(clause('group').slice(1)),
     rest: [...clause('group'), ...clause('having'), ...clause('window')],
     limited: has('limit'),
     plain: !distinct && !compound && !has('group') && !has('having'),
+    distinct,
     compound,
   };
 }
@@ -148,6 +152,7 @@ function causeAt(
   if (reviewed.positionWindows.has(name))
     return windowCovers(over, keys) ? undefined : 'order of rows';
   if (!reviewed.orderAggregates.has(name)) return undefined;
+  if (windowCovers(over, keys)) return undefined;
   const by = inside.findIndex(
     (token) => isWord(token, 'order') && token.depth === inside[0]?.depth,
   );
@@ -177,19 +182,24 @@ function adds(inside: readonly Token[], isInteger: (column: string) => boolean):
   });
 }
 
-/** Whether a call has a window whose frame counts rows: which of two equals comes first then matters to any function. */
-function framesByRows(after: readonly Token[], whole: readonly Token[]): boolean {
-  // `)` of the call, then perhaps FILTER (…).
-  const filtered = isWord(after[1], 'filter') ? argumentsAt(after, 2).length + 3 : 0;
-  if (!isWord(after[1 + filtered], 'over')) return false;
-  const named = after[2 + filtered]?.text !== '(';
-  return (named ? whole : argumentsAt(after, 2 + filtered)).some((token) => isWord(token, 'rows'));
+/** Where OVER stands behind a call's `)`, and perhaps FILTER (…); undefined: the call has no window. */
+function overAt(after: readonly Token[]): number | undefined {
+  const at = isWord(after[1], 'filter') ? argumentsAt(after, 2).length + 4 : 1;
+  return isWord(after[at], 'over') ? at : undefined;
 }
 
+/** Whether a call has a window whose frame counts rows: which of two equals comes first then matters to any function. */
+function framesByRows(after: readonly Token[], whole: readonly Token[]): boolean {
+  const at = overAt(after);
+  if (at === undefined) return false;
+  const named = after[at + 1]?.text !== '(';
+  return (named ? whole : argumentsAt(after, at + 1)).some((token) => isWord(token, 'rows'));
+}
+
+/** Whether a call has a window whose order tells all rows apart. */
 function windowCovers(after: readonly Token[], keys: readonly (readonly string[])[]): boolean {
-  // `)` of the call, then FILTER (…), then OVER (…).
-  const over = after.findIndex((token) => isWord(token, 'over'));
-  if (over === -1 || after[over + 1]?.text !== '(') return false;
+  const over = overAt(after);
+  if (over === undefined || after[over + 1]?.text !== '(') return false;
   const inside = argumentsAt(after, over + 1);
   const by = inside.findIndex((token) => isWord(token, 'order'));
   // Rows of different partitions are never told apart by a window.
