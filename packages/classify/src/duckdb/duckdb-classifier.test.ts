@@ -90,6 +90,21 @@ describe('DuckDB', () => {
     });
   });
 
+  test.each([
+    ['max_by(b, a)', []],
+    ['arg_min(b, a, 3)', []],
+    ['argmax(b, f)', [0]],
+    ['arg_max_null(a, b)', [0]],
+  ])(
+    '%s leaves open which of the rows that are equal in its second argument it takes',
+    async (call, columns) => {
+      const { undetermined } = await classifier.learn(`select ${call} as x, count(*) as n from t`);
+      expect(
+        undetermined.flatMap((part) => (part.where === 'columns' ? part.columns : [-1])),
+      ).toEqual(columns);
+    },
+  );
+
   test('unnest among the columns reads', async () => {
     expect((await classifier.learn('select unnest([1, 2]) as a')).effect).toBe('reads');
   });

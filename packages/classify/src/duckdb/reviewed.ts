@@ -65,6 +65,10 @@ export const orderAggregates: ReadonlySet<string> = words(`
   json_group_structure last list listagg max_by min_by mode reservoir_quantile string_agg
 `);
 
+/** Of these, what takes the rows with the most or the least of its second argument: rows that are equal in that are what is left open. */
+export const extremeBySecond: RegExp =
+  /^(?:arg_?(?:max|min)(?:_null|_nulls_last)?|(?:max|min)_by)$/;
+
 export const positionWindows: ReadonlySet<string> = words(
   'first first_value fill lag last last_value lead nth_value ntile row_number',
 );

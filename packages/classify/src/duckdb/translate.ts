@@ -391,7 +391,9 @@ function call(walk: Walk, fields: Node): Expression {
     type: 'call',
     name: called,
     args,
-    order: orderTerms(walk, node(fields['order_bys'])),
+    order: reviewed.extremeBySecond.test(called)
+      ? args.slice(1, 2)
+      : orderTerms(walk, node(fields['order_bys'])),
     filter: optional(walk, fields['filter']),
     window: undefined,
     ...facts,

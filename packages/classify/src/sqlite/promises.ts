@@ -67,25 +67,59 @@ function orderOf(
   );
   if (at === -1) return 'none';
   if (select === undefined || select.order.length === 0) return 'ties';
-  const groups = groupKey(select);
+  const groups = groupsOf(select);
   if (!select.plain && groups === undefined) return 'ties';
   const terms = select.order.map((term) => itemOf(term, select));
   if (terms.some((term) => term.some((token) => /^random(blob)?$/.test(nameOf(token) ?? ''))))
     return 'none';
-  return covers(terms, groups === undefined ? keys : [groups]) ? 'total' : 'ties';
+  if (groups === undefined) return covers(terms, keys) ? 'total' : 'ties';
+  const said = select.order.map((term) => expressionOf(term, select));
+  return coversGroups(said, groups) ? 'total' : 'ties';
 }
 
-/** The columns that tell a grouped query's rows apart, where GROUP BY names columns that are shown, under no name of another's. */
-function groupKey(select: SelectText): readonly string[] | undefined {
+/** What GROUP BY tells rows apart by; undefined: rows are not its groups, or it is not sure what a name stands for. */
+function groupsOf(select: SelectText): readonly (readonly Token[])[] | undefined {
   if (select.group.length === 0 || select.distinct || select.compound) return undefined;
-  const columns = select.group.map((term) => columnOf(itemOf(term, select)));
-  const isShown = (column: string): boolean => {
-    const named = select.items.filter((item) => nameOf(item.at(-1)) === column);
-    return named.length === 1 && named.every((item) => columnOf(item) === column);
+  // In GROUP BY a name is a column's before it is an item's, in ORDER BY after.
+  const isSure = ([first, ...more]: readonly Token[]): boolean => {
+    const name = nameOf(first);
+    if (more.length > 0 || name === undefined) return true;
+    const expression = aliased(name, select);
+    return expression === undefined || columnOf(expression) === name;
   };
-  return columns.every((column) => column !== undefined && isShown(column))
-    ? columns.filter((column) => column !== undefined)
+  return select.group.every(isSure)
+    ? select.group.map((term) => expressionOf(term, select))
     : undefined;
+}
+
+/** Each group is told by one of the terms, word by word. */
+function coversGroups(
+  terms: readonly (readonly Token[])[],
+  groups: readonly (readonly Token[])[],
+): boolean {
+  return groups.every((group) =>
+    terms.some(
+      (term) => term.length === group.length && group.every((token, at) => isSame(token, term[at])),
+    ),
+  );
+}
+
+/** What a term of ORDER BY or GROUP BY says, without its direction, and for an item's number or name that item. */
+function expressionOf(term: readonly Token[], select: SelectText): readonly Token[] {
+  const last = term.findLastIndex(({ text }) => !/^(asc|desc|nulls|first|last)$/i.test(text));
+  const said = term.slice(0, last + 1);
+  const [first] = said;
+  const name = said.length === 1 ? nameOf(first) : undefined;
+  const meant = name === undefined ? itemOf(said, select) : (aliased(name, select) ?? said);
+  return isWord(meant.at(-2), 'as') ? meant.slice(0, -2) : meant;
+}
+
+/** What the item with a name of its own gives, if there is one. */
+function aliased(name: string, select: SelectText): readonly Token[] | undefined {
+  const item = select.items.find(
+    (tokens) => tokens.length > 1 && tokens.at(-2)?.text !== '.' && nameOf(tokens.at(-1)) === name,
+  );
+  return item?.slice(0, isWord(item.at(-2), 'as') ? -2 : -1);
 }
 
 /** The answer's columns that ORDER BY names, up to the first term that is something else: an expression, a collation. */
