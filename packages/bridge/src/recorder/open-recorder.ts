@@ -231,8 +231,7 @@ class StoringRecorder implements Recorder {
   *summaryInSteps(resumedAt?: ResumedAt): Steps<ReportData> {
     // For who asks again: what others counted can't be read at once.
     void this.#fleet?.refresh();
-    const nowMs = this.#clock.wallMs();
-    const builder = new ReportBuilder(this.#maxSamplesPerFingerprint, { resumedAt, nowMs });
+    const builder = new ReportBuilder(this.#maxSamplesPerFingerprint, resumedAt);
     yield* addAllInSteps(builder, this.#own(), this.#store);
     return yield* builder.buildInSteps(this.#clock.wallMs());
   }

@@ -40,7 +40,7 @@ export function* recordingsInSteps(
       'A store in a database is read by readSharedRecordings(url), which answers by a promise.',
     );
   }
-  const builder = new ReportBuilder(defaultMaxSamples, { resumedAt, hours });
+  const builder = new ReportBuilder(defaultMaxSamples, resumedAt, hours);
   yield* readStoreInSteps(path, builder);
   return yield* builder.buildInSteps(clock.wallMs());
 }
@@ -61,7 +61,7 @@ export async function readSharedRecordings(
 ): Promise<ReportData> {
   const database = new FleetDatabase(url, silentLogger);
   try {
-    const builder = new ReportBuilder(defaultMaxSamples, { resumedAt, hours });
+    const builder = new ReportBuilder(defaultMaxSamples, resumedAt, hours);
     const { tables } = await database.readAll();
     const minutes = await database.readMinutes(hours.minutes.firstMinute);
     const all = { ...tables, minutes: () => minutes };

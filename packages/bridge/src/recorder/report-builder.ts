@@ -2,7 +2,6 @@ import { LatencyHistogram, PairedDifference } from '@changeover/compare';
 import { addCounts, noCounts, type Counts } from './counts.ts';
 import type { HourBook } from './hour-book.ts';
 import type { MinuteSums } from './minute-sums.ts';
-import { RecentBook } from './recent-book.ts';
 import { mergeReliance, type RelianceEvidence } from './reliance-book.ts';
 import type {
   JudgedFigures,
@@ -42,16 +41,6 @@ type MutableGroup = { -readonly [Field in keyof SampleGroup]: SampleGroup[Field]
   samples: StoredSample[];
 };
 
-/** What is told apart by when it was counted. */
-export interface ReportTimes {
-  /** When a dataset was last resumed, in milliseconds since 1970. Default: none was. */
-  readonly resumedAt?: ResumedAt | undefined;
-  /** Default: nothing is told apart by the hour, which takes a process that asks its gates no time. */
-  readonly hours?: HourBook | undefined;
-  /** The moment before which something was counted lately, in milliseconds since 1970. Default: that of `hours`; without one nothing was. */
-  readonly nowMs?: number | undefined;
-}
-
 /** Merges what was counted in several hours, runs and processes. */
 export class ReportBuilder {
   readonly #cells = new Map<string, Sum & { readonly key: CellKey }>();
@@ -61,7 +50,6 @@ export class ReportBuilder {
   readonly #before = new Map<string, Resumption>();
   readonly #resumedAt: ResumedAt;
   readonly #hours: HourBook | undefined;
-  readonly #recent: RecentBook | undefined;
   readonly #groups = new Map<string, MutableGroup>();
   readonly #events: TimelineEvent[] = [];
   readonly #runs = new Map<string, RunProvenance>();
@@ -71,13 +59,14 @@ export class ReportBuilder {
   #samplesOverLimit = 0;
   #comparedBefore = 0;
 
+  /** @param hours default: nothing is told apart by the hour, which takes a process that asks its gates no time. */
   constructor(
     maxSamplesPerFingerprint: number,
-    { resumedAt = () => undefined, hours, nowMs = hours?.at }: ReportTimes = {},
+    resumedAt: ResumedAt = () => undefined,
+    hours?: HourBook,
   ) {
     this.#resumedAt = resumedAt;
     this.#hours = hours;
-    this.#recent = nowMs === undefined ? undefined : new RecentBook(nowMs);
     this.#maxSamplesPerFingerprint = maxSamplesPerFingerprint;
   }
 
@@ -105,7 +94,6 @@ export class ReportBuilder {
       this.#comparedBefore += counts.compared;
     } else {
       addTo(this.#judged, name, key, cell);
-      if (hour !== undefined) this.#recent?.add(key, hour, cell);
     }
   }
 
@@ -214,7 +202,6 @@ export class ReportBuilder {
     const judged = this.#before.size === 0 ? {} : { judged: yield* this.#judgedFigures() };
     const shapes = yield* sorted(this.#shapes);
     yield partsAtOnce;
-    const recent = this.#recent === undefined ? {} : { recent: yield* this.#recent.latencies() };
     const slices =
       this.#hours === undefined
         ? {}
@@ -225,7 +212,6 @@ export class ReportBuilder {
       totals: totals(all ?? emptySum({})),
       ...figures,
       ...judged,
-      ...recent,
       ...slices,
       shapes,
       reliance: mergeReliance(this.#reliance),

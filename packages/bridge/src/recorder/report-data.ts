@@ -42,26 +42,6 @@ export interface TimeSlices {
   readonly byDataset: readonly TimeSlice[];
 }
 
-/** One leg's latency lately, in ms, with the bounds of its median at 99 %; undefined where no call was measured. */
-export interface RecentLatency {
-  readonly count: number;
-  readonly p50Ms: number | undefined;
-  readonly lowMs: number | undefined;
-  readonly highMs: number | undefined;
-}
-
-/** How quick both legs were lately with one operation of one key, without what was measured before the key was last resumed. */
-export interface RecentLatencies {
-  readonly backend: string;
-  readonly dataset: string;
-  readonly operation: string;
-  readonly stage: Stage;
-  /** Milliseconds since 1970: the beginning of this hour, or of the one before where this one has too little. */
-  readonly since: number;
-  readonly legacy: RecentLatency;
-  readonly pooled: RecentLatency;
-}
-
 /** Counts that add up: see `Cell`. */
 export interface Totals {
   readonly calls: number;
@@ -189,8 +169,6 @@ export interface ReportData {
   readonly cells: readonly TotalsBy[];
   /** Undefined where nothing is left out: gates are asked of all figures. */
   readonly judged?: JudgedFigures | undefined;
-  /** What gates ask beside all figures, so that a change is not hidden by what came before. Undefined where nothing was told apart by time. */
-  readonly recent?: readonly RecentLatencies[] | undefined;
   /** The last 48 hours, hour by hour. Undefined where the figures come from a program's own recorder and from no store. */
   readonly hours?: TimeSlices | undefined;
   /** The last 120 minutes, minute by minute; none where the store is of a version that kept none. Undefined as `hours` is. */

@@ -1,7 +1,7 @@
 import { type Finding, shareDifference, shareOf } from '@changeover/compare';
 import { type Stage, stages } from '@changeover/core';
-import { counted, countText, shareText, timeText } from '../../plain-text.ts';
-import type { RecentLatencies, TotalsBy } from '../../recorder/report-data.ts';
+import { counted, countText, shareText } from '../../plain-text.ts';
+import type { TotalsBy } from '../../recorder/report-data.ts';
 import { type FigureName, gateLimits } from './default-gates.ts';
 import type { DataCheck } from './judged-data.ts';
 
@@ -47,8 +47,6 @@ export interface FigureSubject {
   /** What latencies are asked of: percentiles of several parts can't be added up, so there is one answer a part, and the
    * slowest counts. */
   readonly latencies: readonly TotalsBy[];
-  /** The same of what was measured lately. Default: nothing was. */
-  readonly recent?: readonly RecentLatencies[] | undefined;
   /** Undefined where none were asked for. */
   readonly dataChecks: readonly DataCheck[] | undefined;
   /** How many guarantees are relied on, and not kept; left out where none is relied on. */
@@ -78,7 +76,7 @@ export function figureOf(name: FigureName, subject: FigureSubject): Figure {
     case 'failed':
       return shareOf(sum(cells, 'failed'), sum(cells, 'calls'));
     case 'latency-p50-ratio':
-      return slowestOf(subject);
+      return slowest(subject.latencies.filter((one) => stage === undefined || one.stage === stage));
     case 'error-increase':
       return errorIncrease(subject.cells);
     case 'unkept':
@@ -121,20 +119,12 @@ function unexplained(cells: readonly TotalsBy[]): Told {
   return { ...share, said };
 }
 
-function slowestOf({ latencies, recent = [], stage }: FigureSubject): Told {
-  const isAsked = (one: { readonly stage?: string | undefined }): boolean =>
-    stage === undefined || one.stage === stage;
-  return slowest([
-    ...latencies.filter(isAsked).map(medianRatio),
-    ...recent.filter(isAsked).flatMap((one) => recentRatio(one) ?? []),
-  ]);
-}
-
-function slowest(ratios: readonly Told[]): Told {
+function slowest(parts: readonly TotalsBy[]): Told {
+  const ratios = parts.map(medianRatio);
   const told = ratios.filter((one) => one.kind === 'estimate');
   return told.length === 0
     ? (ratios[0] ?? { kind: 'inconclusive', n: 0, reason: 'no call was measured' })
-    : told.reduce((worst, one) => (one.lower > worst.lower ? one : worst));
+    : told.reduce((worst, one) => (one.value > worst.value ? one : worst));
 }
 
 function medianRatio({ legacy, pooled, operation }: TotalsBy): Told {
@@ -157,23 +147,6 @@ function medianRatio({ legacy, pooled, operation }: TotalsBy): Told {
     value,
     lower: value / ratioResolution,
     upper: value * ratioResolution,
-    n,
-  };
-}
-
-/** Few calls leave a median wide bounds, which say how slow the leg is at least; undefined where there are too few for any. */
-function recentRatio({ legacy, pooled, operation, since }: RecentLatencies): Told | undefined {
-  const n = Math.min(legacy.count, pooled.count);
-  if (n < gateLimits.smallestMedian) return undefined;
-  const [was, is] = [legacy.p50Ms ?? 0, pooled.p50Ms ?? 0];
-  if (was <= 0 || is - was <= gateLimits.latencyFloorMs) return undefined;
-  const value = is / was;
-  return {
-    said: `since ${timeText(since)} the pooled median of \`${operation}\` is ${value.toFixed(2)} times the legacy one`,
-    kind: 'estimate',
-    value,
-    lower: (pooled.lowMs ?? is) / (legacy.highMs ?? was),
-    upper: (pooled.highMs ?? is) / (legacy.lowMs ?? was),
     n,
   };
 }

@@ -1,10 +1,5 @@
 import { type Stage, stages } from '@changeover/core';
-import type {
-  JudgedFigures,
-  RecentLatencies,
-  ReportData,
-  TotalsBy,
-} from '../../recorder/report-data.ts';
+import type { JudgedFigures, ReportData, TotalsBy } from '../../recorder/report-data.ts';
 import type { ShapeEvidence } from '../../recorder/shape-evidence.ts';
 import { inOneGo, type Steps } from '../../steps.ts';
 import type { JudgedData } from './judged-data.ts';
@@ -24,8 +19,6 @@ export interface KeyRecord {
   readonly shapes: readonly ShapeRecord[];
   /** By operation and stage. */
   readonly cells: readonly TotalsBy[];
-  /** By operation. */
-  readonly recent: readonly RecentLatencies[];
 }
 
 /** Stages at which both legs run, so that there is something to compare. */
@@ -50,9 +43,6 @@ export function* keyRecordsInSteps(report: JudgedData): Steps<readonly KeyRecord
   const resumed = (data.judged?.since ?? []).map(({ backend, dataset }) =>
     nameOf(backend, dataset),
   );
-  const recent = yield* groupInSteps(data.recent ?? [], ({ backend, dataset }) =>
-    nameOf(backend, dataset),
-  );
   const seen = spanOf(data);
   const records: KeyRecord[] = [];
   for (const name of [...new Set([...cells.keys(), ...shapes.keys(), ...resumed])].sort()) {
@@ -62,7 +52,6 @@ export function* keyRecordsInSteps(report: JudgedData): Steps<readonly KeyRecord
       backend,
       key,
       cells: ofKey,
-      recent: recent.get(name) ?? [],
       shapes: shapeRecords(withUnshaped(ofShapes, ofKey, seen)),
     });
     yield ofKey.length + ofShapes.length;

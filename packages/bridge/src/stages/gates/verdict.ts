@@ -117,7 +117,6 @@ export class GateJudge {
       key,
       shapes: [],
       cells: [],
-      recent: [],
     };
     return this.#judge(record, from ?? this.#standingOf(record).stage);
   }
@@ -258,7 +257,6 @@ export class GateJudge {
       cells: record.cells,
       // Percentiles of few calls say nothing of one operation: the cohort's do.
       latencies: from === 'reverse' ? record.cells.filter(isMeasured) : [],
-      recent: from === 'reverse' ? record.recent : [],
       dataChecks: this.#report.dataChecks?.filter(
         (one) => one.backend === backend && one.key === key,
       ),
