@@ -151,7 +151,7 @@ export class FleetOutbox implements RecordingStore {
     for (const { row } of this.#cells.values()) {
       if (own.parts.has(row.part)) continue;
       const { lastAt, counts, legacy, pooled, paired, ...key } = row;
-      builder.addCell({ key, counts, legacy, pooled, paired }, lastAt);
+      builder.addCell({ key, counts, legacy, pooled, paired }, lastAt, row.hour);
     }
     for (const row of this.#shapes.values())
       if (!own.shapeParts.has(row.part)) builder.addShape(row);

@@ -56,6 +56,8 @@ interface Timed {
 /** A row of a cell, made when it is asked for. */
 export interface LateRow {
   readonly part: number;
+  /** Hours since 1970. */
+  readonly hour: number;
   make(): CellRow & {
     /** When it was last counted in, at the latest. */
     readonly lastAt: number;
@@ -230,7 +232,7 @@ export class CellBook {
       const latencies = latenciesOf(cell);
       const isStored = stored.stored && activityOf(cell) === stored.storedActivity;
       const lastAt = isStored ? stored.storedAt : Infinity;
-      return { part, make: () => ({ ...rowOf(row, latencies), lastAt }) };
+      return { part, hour, make: () => ({ ...rowOf(row, latencies), lastAt }) };
     });
   }
 

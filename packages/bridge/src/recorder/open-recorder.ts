@@ -231,7 +231,11 @@ class StoringRecorder implements Recorder {
   *summaryInSteps(resumedAt?: ResumedAt): Steps<ReportData> {
     // For who asks again: what others counted can't be read at once.
     void this.#fleet?.refresh();
-    const builder = new ReportBuilder(this.#maxSamplesPerFingerprint, resumedAt);
+    const builder = new ReportBuilder(
+      this.#maxSamplesPerFingerprint,
+      resumedAt,
+      this.#clock.wallMs(),
+    );
     yield* addAllInSteps(builder, this.#own(), this.#store);
     return yield* builder.buildInSteps(this.#clock.wallMs());
   }

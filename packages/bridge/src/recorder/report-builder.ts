@@ -1,7 +1,8 @@
 import { LatencyHistogram, PairedDifference } from '@changeover/compare';
 import { addCounts, noCounts, type Counts } from './counts.ts';
 import type { HourBook } from './hour-book.ts';
-import type { MinuteSums } from './minute-sums.ts';
+import type { StoredMinute } from './minute-rows.ts';
+import { RecentBook } from './recent-book.ts';
 import { mergeReliance, type RelianceEvidence } from './reliance-book.ts';
 import type {
   JudgedFigures,
@@ -50,6 +51,7 @@ export class ReportBuilder {
   readonly #before = new Map<string, Resumption>();
   readonly #resumedAt: ResumedAt;
   readonly #hours: HourBook | undefined;
+  readonly #recent: RecentBook | undefined;
   readonly #groups = new Map<string, MutableGroup>();
   readonly #events: TimelineEvent[] = [];
   readonly #runs = new Map<string, RunProvenance>();
@@ -59,20 +61,32 @@ export class ReportBuilder {
   #samplesOverLimit = 0;
   #comparedBefore = 0;
 
-  /** @param hours default: nothing is told apart by the hour, which takes a process that asks its gates no time. */
+  /**
+   * @param time of what is recorded by the hour and the minute: all of it, or what was counted lately before the given moment in
+   * milliseconds since 1970, which takes a process that asks its gates less time. Default: none.
+   */
   constructor(
     maxSamplesPerFingerprint: number,
     resumedAt: ResumedAt = () => undefined,
-    hours?: HourBook,
+    time?: HourBook | number,
   ) {
     this.#resumedAt = resumedAt;
-    this.#hours = hours;
+    const isMoment = typeof time === 'number';
+    this.#hours = isMoment ? undefined : time;
+    const nowMs = isMoment ? time : time?.at;
+    this.#recent = nowMs === undefined ? undefined : new RecentBook(nowMs, resumedAt);
     this.#maxSamplesPerFingerprint = maxSamplesPerFingerprint;
   }
 
-  /** Where what was counted by the minute is added; undefined where nobody asks for time. */
-  get minutes(): MinuteSums | undefined {
-    return this.#hours?.minutes;
+  /** The first minute that is asked for, since 1970; undefined where none is. */
+  get firstMinute(): number | undefined {
+    return this.#hours?.minutes.firstMinute ?? this.#recent?.firstMinute;
+  }
+
+  /** Rows of minutes come the oldest first. */
+  addMinute(row: StoredMinute): void {
+    this.#hours?.minutes.add(row);
+    this.#recent?.addMinute(row);
   }
 
   /**
@@ -94,6 +108,7 @@ export class ReportBuilder {
       this.#comparedBefore += counts.compared;
     } else {
       addTo(this.#judged, name, key, cell);
+      if (hour !== undefined) this.#recent?.addCell(key, hour, cell);
     }
   }
 
@@ -102,6 +117,7 @@ export class ReportBuilder {
       row;
     const resumedAt = this.#resumedAt(backend, dataset);
     if (resumedAt !== undefined && lastAt <= resumedAt) return;
+    this.#recent?.addShape(row);
     const name = shapeKeyText(row);
     const before = this.#shapes.get(name);
     const sums = { ...totals };
@@ -195,6 +211,7 @@ export class ReportBuilder {
     const figures = {
       byBackend: yield* totalsBy(byBackend),
       byStage: yield* totalsBy(byStage),
+      onBothLegs: yield* onBothLegs(cells),
       byOperation: yield* totalsBy(yield* group(cells, ['backend', 'operation'])),
       byDataset: yield* totalsBy(yield* group(cells, ['backend', 'dataset'])),
       cells: yield* totalsBy(cells),
@@ -202,6 +219,7 @@ export class ReportBuilder {
     const judged = this.#before.size === 0 ? {} : { judged: yield* this.#judgedFigures() };
     const shapes = yield* sorted(this.#shapes);
     yield partsAtOnce;
+    const recent = this.#recent === undefined ? {} : { recent: yield* this.#recent.figures() };
     const slices =
       this.#hours === undefined
         ? {}
@@ -212,6 +230,7 @@ export class ReportBuilder {
       totals: totals(all ?? emptySum({})),
       ...figures,
       ...judged,
+      ...recent,
       ...slices,
       shapes,
       reliance: mergeReliance(this.#reliance),
@@ -232,6 +251,7 @@ export class ReportBuilder {
         .map(([, resumption]) => resumption),
       comparedBefore: this.#comparedBefore,
       byStage: yield* totalsBy(yield* group(cells, ['backend', 'stage'])),
+      onBothLegs: yield* onBothLegs(cells),
       cells: yield* totalsBy(cells),
     };
   }
@@ -294,6 +314,12 @@ function* group(parts: readonly Sum[], fields: readonly (keyof CellKey)[]): Step
     yield 1 / mergedAPart;
   }
   return yield* sorted(sums);
+}
+
+/** By backend and stage, of what both legs were measured on: writes, which one leg alone takes, would make the other look slow. */
+function* onBothLegs(cells: readonly Sum[]): Steps<TotalsBy[]> {
+  const measured = cells.filter(({ legacy, pooled }) => legacy.count > 0 && pooled.count > 0);
+  return yield* totalsBy(yield* group(measured, ['backend', 'stage']));
 }
 
 /** Names that are sorted at once, in about a millisecond. */

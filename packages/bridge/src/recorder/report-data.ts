@@ -42,6 +42,49 @@ export interface TimeSlices {
   readonly byDataset: readonly TimeSlice[];
 }
 
+/** A leg's latency lately, in ms, with the bounds of its median at 99 %; undefined where no call was measured. */
+export interface RecentLatency {
+  readonly count: number;
+  readonly p50Ms: number | undefined;
+  readonly lowMs: number | undefined;
+  readonly highMs: number | undefined;
+}
+
+/** What a key did lately with one operation at a stage at which the pooled leg answers. */
+export interface RecentCell {
+  readonly backend: string;
+  readonly dataset: string;
+  readonly operation: string;
+  readonly stage: Stage;
+  /** Since when, in milliseconds since 1970: the beginning of this hour, or of the one before where this one has too little. */
+  readonly from: number;
+  readonly calls: number;
+  readonly failed: number;
+  readonly eligible: number;
+  readonly compared: number;
+  readonly match: number;
+  readonly mismatch: number;
+  readonly inconclusive: number;
+  readonly legacy: RecentLatency;
+  readonly pooled: RecentLatency;
+}
+
+/** All operations of one key in its last minutes: from five to twenty, as few as have enough calls. */
+export interface RecentMinutes {
+  readonly backend: string;
+  readonly dataset: string;
+  /** Milliseconds since 1970. */
+  readonly from: number;
+  readonly legacy: RecentLatency;
+  readonly pooled: RecentLatency;
+}
+
+/** What was counted lately, without what was counted of a key before it was last resumed. */
+export interface RecentFigures {
+  readonly cells: readonly RecentCell[];
+  readonly minutes: readonly RecentMinutes[];
+}
+
 /** Counts that add up: see `Cell`. */
 export interface Totals {
   readonly calls: number;
@@ -151,6 +194,9 @@ export interface JudgedFigures {
   readonly comparedBefore: number;
   /** By backend and stage. */
   readonly byStage: readonly TotalsBy[];
+  /** The same of the keys' operations that both legs were measured on at the stage: medians of a leg that takes all writes and of one that
+   * takes none are not to be compared. Default: `byStage`. */
+  readonly onBothLegs?: readonly TotalsBy[] | undefined;
   readonly cells: readonly TotalsBy[];
 }
 
@@ -161,6 +207,9 @@ export interface ReportData {
   readonly byBackend: readonly TotalsBy[];
   /** By backend and stage. */
   readonly byStage: readonly TotalsBy[];
+  /** The same of the keys' operations that both legs were measured on at the stage: medians of a leg that takes all writes and of one that
+   * takes none are not to be compared. Default: `byStage`. */
+  readonly onBothLegs?: readonly TotalsBy[] | undefined;
   /** By backend and operation. */
   readonly byOperation: readonly TotalsBy[];
   /** By backend and dataset. */
@@ -169,6 +218,8 @@ export interface ReportData {
   readonly cells: readonly TotalsBy[];
   /** Undefined where nothing is left out: gates are asked of all figures. */
   readonly judged?: JudgedFigures | undefined;
+  /** What gates judge beside all figures, so that a change is not hidden by what came before. Undefined where nothing was recorded. */
+  readonly recent?: RecentFigures | undefined;
   /** The last 48 hours, hour by hour. Undefined where the figures come from a program's own recorder and from no store. */
   readonly hours?: TimeSlices | undefined;
   /** The last 120 minutes, minute by minute; none where the store is of a version that kept none. Undefined as `hours` is. */

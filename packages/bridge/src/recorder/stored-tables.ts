@@ -153,10 +153,10 @@ export function* addStoredInSteps(
     builder.addReliance(row);
   };
   addStoredReliance(tables.reliance, add, own?.writer);
-  if (builder.minutes === undefined || tables.minutes === undefined) return;
-  for (const row of tables.minutes(builder.minutes.firstMinute)) {
+  if (builder.firstMinute === undefined || tables.minutes === undefined) return;
+  for (const row of tables.minutes(builder.firstMinute)) {
     yield 1 / rowsAPart;
-    builder.minutes.add(row);
+    builder.addMinute(row);
   }
 }
 

@@ -52,7 +52,7 @@ export function* addAllInSteps(
   for (const count of own.rules) builder.addRule(count, own.writer.lastAt);
   for (const row of own.cells) {
     const { lastAt, counts, legacy, pooled, paired, ...key } = row.make();
-    builder.addCell({ key, counts, legacy, pooled, paired }, lastAt);
+    builder.addCell({ key, counts, legacy, pooled, paired }, lastAt, row.hour);
     yield 1 / cellsAPart;
   }
   for (const row of own.shapes) {

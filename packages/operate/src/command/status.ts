@@ -2,16 +2,17 @@ import { existsSync } from 'node:fs';
 import { allKeys, noKey } from '@changeover/core';
 import { type Decision, type TotalsBy, typedWord, visibleText } from '@changeover/bridge';
 import { errorJson, failedCalls } from '../report/failed-calls.ts';
+import { slowKeysOf } from '../report/key-figures.ts';
 import { relianceOfKey } from '../report/reliance-lines.ts';
 import { textTable } from '../report/text-table.ts';
 import { type Migration, type KeyStatus, keyStatuses } from './migration.ts';
 import { nextCommands } from './next-commands.ts';
 import { aheadText, whoDecidesNotes } from './standing-text.ts';
-import type { Terminal } from './terminal.ts';
+import type { JsonAnswer, Terminal } from './terminal.ts';
 
 /** Characters of a reason in a line; `explain` and JSON have all of it. */
 const mostText = 200;
-/** Lines about what callers rely on. */
+/** Lines about what is slow, and about what callers rely on. */
 const mostLines = 20;
 
 /** Which keys `changeover status` shows. */
@@ -23,31 +24,23 @@ export interface StatusFilter {
   readonly held?: boolean | undefined;
 }
 
+/** What is shown of one key. */
+interface StatusRow {
+  readonly keyStatus: KeyStatus;
+  readonly totals: readonly [calls: number, failed: number, compared: number, mismatches: number];
+  readonly gates: ReturnType<typeof gatesOf>;
+  /** Since when a leg is slow, in a sentence. */
+  readonly slow: string | undefined;
+  readonly next: readonly string[];
+}
+
 /** Every key with its stage, what was measured and what its gates say: `changeover status`. */
 export function showStatus(
   migration: Migration,
   terminal: Terminal,
-  { backend, key, held = false }: StatusFilter = {},
+  filter: StatusFilter = {},
 ): void {
-  const totals = new Map(
-    migration.recordings?.byDataset.map((one) => [`${one.backend}\0${one.dataset ?? ''}`, one]),
-  );
-  const rows = keyStatuses(migration)
-    .filter((one) => backend === undefined || one.backend === backend)
-    .filter((one) => key === undefined || one.key === key)
-    .filter(({ line }) => !held || line?.held === true)
-    .map((keyStatus) => ({
-      keyStatus,
-      totals: totalsOf(totals.get(`${keyStatus.backend}\0${keyStatus.key}`)),
-      gates: gatesOf(migration, keyStatus),
-      next: nextCommands(migration, keyStatus),
-    }));
-  const killed = migration.backends.filter(
-    (backend) => migration.lastLine(backend, allKeys)?.held === true,
-  );
-  // Most keys have none: few are gone through for each of thousands.
-  const failing = failedCalls(migration.recordings?.shapes ?? []);
-  const flags = migration.flags.status();
+  const rows = statusRows(migration, filter);
   const notes = [...heldNotes(migration), ...notesOf(migration)];
   terminal.answer(
     [
@@ -55,73 +48,114 @@ export function showStatus(
       `ledger ${migration.ledgerPlace}`,
       '',
       ...(rows.length === 0
-        ? [held ? 'No key is held.' : 'No key has been seen yet.']
-        : textTable(
-            [
-              { title: 'backend' },
-              { title: 'key', cut: 'middle' },
-              { title: 'stage' },
-              { title: 'flag asks', spare: 1 },
-              { title: 'calls', numeric: true },
-              {
-                title: 'failed',
-                numeric: true,
-                ...spareUnless(rows.some(({ totals }) => totals[1] > 0)),
-              },
-              { title: 'compared', numeric: true, spare: 2 },
-              { title: 'mismatches', numeric: true },
-              { title: 'gates' },
-              { title: 'why', cut: 'end', spare: 4 },
-            ],
-            rows.map(({ keyStatus, totals, gates }) => [
-              keyStatus.backend,
-              keyStatus.key,
-              keyStatus.stage,
-              keyStatus.flag.stage,
-              ...totals.map(String),
-              [gates?.decision ?? '–', ...(gates?.ahead === undefined ? [] : [gates.ahead])].join(
-                ', ',
-              ),
-              visibleText(keyStatus.why, mostText),
-            ]),
-            terminal.width,
-          ).map((line, at) => paintRow(terminal, line, rows[at - 2]?.keyStatus))),
-      ...relianceBlock(migration, rows),
+        ? [filter.held === true ? 'No key is held.' : 'No key has been seen yet.']
+        : statusTable(terminal, rows)),
+      ...linesBlock(slowLines(rows)),
+      ...linesBlock(relianceLines(migration, rows)),
       ...notes.flatMap((note) => ['', terminal.paint('yellow', note)]),
       '',
       'Why is a key where it is? changeover explain <backend> <key>',
     ],
-    {
-      ledger: migration.ledgerPlace,
-      store: migration.ledgerPlace,
-      flags: { file: migration.place.flagsFile, ...flags },
-      killed,
-      ledgerDecides: migration.ledgerDecides,
-      keys: rows.map(
-        ({ keyStatus, totals: [calls, failed, compared, mismatches], gates, next }) => ({
-          backend: keyStatus.backend,
-          key: keyStatus.key,
-          stage: keyStatus.stage,
-          flagStage: keyStatus.flag.stage,
-          held: keyStatus.line?.held ?? false,
-          by: keyStatus.by,
-          why: keyStatus.why,
-          calls,
-          failed,
-          compared,
-          mismatches,
-          gates,
-          next,
-          errors: failing
-            .filter(({ backend, key }) => backend === keyStatus.backend && key === keyStatus.key)
-            .map(errorJson),
-          reliance: relianceOfKey(migration.recordings, keyStatus.backend, keyStatus.key),
-        }),
-      ),
-      notes,
-      next: [...new Set(rows.flatMap(({ next }) => next))],
-    },
+    statusJson(migration, rows, notes),
   );
+}
+
+function statusRows(
+  migration: Migration,
+  { backend, key, held = false }: StatusFilter,
+): StatusRow[] {
+  const { recordings } = migration;
+  const totals = new Map(
+    recordings?.byDataset.map((one) => [`${one.backend}\0${one.dataset ?? ''}`, one]),
+  );
+  const slow = recordings === undefined ? undefined : slowKeysOf(recordings);
+  return keyStatuses(migration)
+    .filter((one) => backend === undefined || one.backend === backend)
+    .filter((one) => key === undefined || one.key === key)
+    .filter(({ line }) => !held || line?.held === true)
+    .map((keyStatus) => {
+      const name = `${keyStatus.backend}\0${keyStatus.key}`;
+      return {
+        keyStatus,
+        totals: totalsOf(totals.get(name)),
+        gates: gatesOf(migration, keyStatus),
+        slow: slow?.get(name),
+        next: nextCommands(migration, keyStatus),
+      };
+    });
+}
+
+function statusTable(terminal: Terminal, rows: readonly StatusRow[]): string[] {
+  return textTable(
+    [
+      { title: 'backend' },
+      { title: 'key', cut: 'middle' },
+      { title: 'stage' },
+      { title: 'flag asks', spare: 1 },
+      { title: 'calls', numeric: true },
+      {
+        title: 'failed',
+        numeric: true,
+        ...spareUnless(rows.some(({ totals }) => totals[1] > 0)),
+      },
+      { title: 'compared', numeric: true, spare: 2 },
+      { title: 'mismatches', numeric: true },
+      { title: 'gates' },
+      { title: 'why', cut: 'end', spare: 4 },
+    ],
+    rows.map(({ keyStatus, totals, gates }) => [
+      keyStatus.backend,
+      keyStatus.key,
+      keyStatus.stage,
+      keyStatus.flag.stage,
+      ...totals.map(String),
+      [gates?.decision ?? '–', ...(gates?.ahead === undefined ? [] : [gates.ahead])].join(', '),
+      visibleText(keyStatus.why, mostText),
+    ]),
+    terminal.width,
+  ).map((line, at) => paintRow(terminal, line, rows[at - 2]?.keyStatus));
+}
+
+function statusJson(
+  migration: Migration,
+  rows: readonly StatusRow[],
+  notes: readonly string[],
+): JsonAnswer {
+  // Most keys have none: few are gone through for each of thousands.
+  const failing = failedCalls(migration.recordings?.shapes ?? []);
+  return {
+    ledger: migration.ledgerPlace,
+    store: migration.ledgerPlace,
+    flags: { file: migration.place.flagsFile, ...migration.flags.status() },
+    killed: migration.backends.filter(
+      (backend) => migration.lastLine(backend, allKeys)?.held === true,
+    ),
+    ledgerDecides: migration.ledgerDecides,
+    keys: rows.map(
+      ({ keyStatus, totals: [calls, failed, compared, mismatches], gates, slow, next }) => ({
+        backend: keyStatus.backend,
+        key: keyStatus.key,
+        stage: keyStatus.stage,
+        flagStage: keyStatus.flag.stage,
+        held: keyStatus.line?.held ?? false,
+        by: keyStatus.by,
+        why: keyStatus.why,
+        calls,
+        failed,
+        compared,
+        mismatches,
+        gates,
+        ...(slow === undefined ? {} : { slow }),
+        next,
+        errors: failing
+          .filter(({ backend, key }) => backend === keyStatus.backend && key === keyStatus.key)
+          .map(errorJson),
+        reliance: relianceOfKey(migration.recordings, keyStatus.backend, keyStatus.key),
+      }),
+    ),
+    notes,
+    next: [...new Set(rows.flatMap(({ next }) => next))],
+  };
 }
 
 /** Where failures are what is wrong, they are shown however little room there is. */
@@ -172,16 +206,23 @@ function gatesOf(
   return { decision, reason, ...(ahead === undefined ? {} : { ahead }) };
 }
 
+/** A line a key of which a leg is slow. */
+function slowLines(rows: readonly StatusRow[]): string[] {
+  return rows.flatMap(({ keyStatus: { backend, key }, slow }) =>
+    slow === undefined ? [] : [`${visibleText(backend)} ${visibleText(key)}: ${slow}`],
+  );
+}
+
 /** A line a key and guarantee that its callers rely on. */
-function relianceBlock(
-  { recordings }: Migration,
-  rows: readonly { readonly keyStatus: KeyStatus }[],
-): string[] {
-  const lines = rows.flatMap(({ keyStatus: { backend, key } }) =>
+function relianceLines({ recordings }: Migration, rows: readonly StatusRow[]): string[] {
+  return rows.flatMap(({ keyStatus: { backend, key } }) =>
     relianceOfKey(recordings, backend, key).map((line) => `${backend} ${key} ${line}`),
   );
-  const rest = lines.length - mostLines;
+}
+
+function linesBlock(lines: readonly string[]): string[] {
   if (lines.length === 0) return [];
+  const rest = lines.length - mostLines;
   return [
     '',
     ...lines.slice(0, mostLines),

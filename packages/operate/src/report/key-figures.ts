@@ -180,7 +180,12 @@ function mismatchesOf(data: ReportData): ReadonlyMap<string, number> {
   return wrong;
 }
 
-/** Keys that a leg has been slow for up to now, with since when. */
+/** Since when a leg of each key has been slow up to now, in a sentence, by backend, a NUL and key; those that are not are left out. */
+export function slowKeysOf(data: ReportData): ReadonlyMap<string, string> {
+  return inOneGo(slowKeys(data));
+}
+
+/** The same in steps. */
 function* slowKeys({ hours, minutes }: ReportData): Steps<ReadonlyMap<string, string>> {
   const byMinute = slicesByKey(minutes?.byDataset ?? []);
   const slow = new Map<string, string>();

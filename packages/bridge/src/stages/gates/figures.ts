@@ -58,6 +58,20 @@ export interface FigureSubject {
 /** A percentile is up to 1.1 % off, so a ratio of two is up to 2.2 % off. */
 const ratioResolution = 1.022;
 
+/** What the counts of a cell are asked of. */
+export type CountedCell = Pick<
+  TotalsBy,
+  | 'operation'
+  | 'stage'
+  | 'calls'
+  | 'failed'
+  | 'eligible'
+  | 'compared'
+  | 'match'
+  | 'mismatch'
+  | 'inconclusive'
+>;
+
 export function figureOf(name: FigureName, subject: FigureSubject): Figure {
   const { stage } = subject;
   const cells = subject.cells.filter((cell) => stage === undefined || cell.stage === stage);
@@ -91,7 +105,7 @@ function failedChecks(checks: readonly DataCheck[]): Finding {
 }
 
 function sum(
-  cells: readonly TotalsBy[],
+  cells: readonly CountedCell[],
   field: 'calls' | 'failed' | 'eligible' | 'compared' | 'match' | 'mismatch' | 'inconclusive',
 ): number {
   return cells.reduce((all, one) => all + one[field], 0);
@@ -106,13 +120,13 @@ function unwatched(cells: readonly TotalsBy[]): { readonly count: number; readon
 }
 
 /** Says of which operation most are, where there is more than one. */
-function unexplained(cells: readonly TotalsBy[]): Told {
+export function unexplained(cells: readonly CountedCell[], confidence?: number): Told {
   const [count, n] = [sum(cells, 'inconclusive'), sum(cells, 'compared')];
-  const most = cells.reduce<TotalsBy | undefined>(
+  const most = cells.reduce<CountedCell | undefined>(
     (first, one) => (one.inconclusive > (first?.inconclusive ?? 0) ? one : first),
     undefined,
   );
-  const share = shareOf(count, n);
+  const share = shareOf(count, n, confidence);
   if (most?.operation === undefined) return share;
   const of = most.inconclusive === count ? 'of' : 'most of them of';
   const said = `${counted(count, 'comparison', 'comparisons')} of ${countText(n)} came to no explanation, ${of} \`${most.operation}\``;
@@ -151,10 +165,16 @@ function medianRatio({ legacy, pooled, operation }: TotalsBy): Told {
   };
 }
 
-/** One failed call says nothing of a leg: a caller may have broken a constraint. */
-const fewestFailures = 2;
-/** Stricter than other bounds: asked of each operation of each key, again and again, one of which would soon exceed 95 % by chance. */
-const errorConfidence = 0.998;
+/** How sure it must be that a leg fails more often. */
+interface ErrorBounds {
+  /** Failed calls below which they say nothing of a leg. */
+  readonly fewest: number;
+  readonly confidence: number;
+}
+
+/** One failed call is none of the leg's: a caller may have broken a constraint. The confidence is stricter than other bounds: it is asked of
+ * each operation of each key, again and again, one of which would soon exceed 95 % by chance. */
+const errorBounds: ErrorBounds = { fewest: 2, confidence: 0.998 };
 /** So many failed calls expected among those that were compared, without a mismatch: both legs fail them. */
 const comparedFailures = 3;
 
@@ -169,7 +189,10 @@ interface Answered {
  * that is clearest: an operation that is rarely called and fails by itself is none of many calls. Undefined as long as the pooled leg
  * has answered nobody.
  */
-function errorIncrease(cells: readonly TotalsBy[]): Told | undefined {
+export function errorIncrease(
+  cells: readonly CountedCell[],
+  bounds: ErrorBounds = errorBounds,
+): Told | undefined {
   const answeredBy = (names: readonly Stage[]): boolean =>
     cells.some(({ stage, calls }) => calls > 0 && stage !== undefined && names.includes(stage));
   if (!answeredBy(stages.slice(2))) return undefined;
@@ -179,13 +202,15 @@ function errorIncrease(cells: readonly TotalsBy[]): Told | undefined {
       n: 0,
       reason: 'the legacy leg answered no call to hold it against',
     };
-  const found = new Map<string, TotalsBy[]>();
+  const found = new Map<string, CountedCell[]>();
   for (const cell of cells) {
     const own = found.get(cell.operation ?? '');
     if (own === undefined) found.set(cell.operation ?? '', [cell]);
     else own.push(cell);
   }
-  const told = [...found].flatMap(([operation, own]) => operationIncrease(operation, own) ?? []);
+  const told = [...found].flatMap(
+    ([operation, own]) => operationIncrease(operation, own, bounds) ?? [],
+  );
   const estimates = told.filter((one) => one.kind === 'estimate');
   const worst = estimates.reduce<(typeof estimates)[number] | undefined>(
     (most, one) => (most === undefined || one.lower > most.lower ? one : most),
@@ -195,7 +220,11 @@ function errorIncrease(cells: readonly TotalsBy[]): Told | undefined {
   return told.find((one) => one.kind === 'inconclusive') ?? worst;
 }
 
-function operationIncrease(operation: string, cells: readonly TotalsBy[]): Told | undefined {
+function operationIncrease(
+  operation: string,
+  cells: readonly CountedCell[],
+  { fewest, confidence }: ErrorBounds,
+): Told | undefined {
   const [legacy, pooled] = [stages.slice(0, 2), stages.slice(2)].map((names): Answered => {
     const answered = cells.filter(({ stage }) => stage !== undefined && names.includes(stage));
     return { count: sum(answered, 'failed'), n: sum(answered, 'calls') };
@@ -207,7 +236,7 @@ function operationIncrease(operation: string, cells: readonly TotalsBy[]): Told 
       n: pooled.n,
       reason: `the only call of \`${operation}\` that the pooled leg answered failed: another one tells whether it is the leg`,
     };
-  if (pooled.count < fewestFailures || isShared(pooled, cells)) {
+  if (pooled.count < fewest || isShared(pooled, cells)) {
     const n = Math.min(legacy.n, pooled.n);
     return { kind: 'estimate', value: 0, lower: 0, upper: 0, n };
   }
@@ -218,7 +247,7 @@ function operationIncrease(operation: string, cells: readonly TotalsBy[]): Told 
       reason: `${failedText(pooled)} of \`${operation}\` failed on the pooled leg, and the legacy leg answered none to hold that against`,
     };
   return {
-    ...shareDifference(legacy, pooled, errorConfidence),
+    ...shareDifference(legacy, pooled, confidence),
     said:
       `\`${operation}\` fails more often on the pooled leg than on the legacy leg: ${failedText(pooled)}, and ` +
       failedText(legacy),
@@ -235,7 +264,7 @@ function failedText({ count, n }: Answered): string {
 }
 
 /** Whether the failed calls were failed by both legs: where they were compared as often as all others, without a mismatch. */
-function isShared(pooled: Answered, cells: readonly TotalsBy[]): boolean {
+function isShared(pooled: Answered, cells: readonly CountedCell[]): boolean {
   const compared = cells.filter(({ stage }) => stage === 'reverse');
   const calls = sum(compared, 'calls');
   if (calls === 0 || sum(compared, 'mismatch') > 0) return false;

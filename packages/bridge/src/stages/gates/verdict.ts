@@ -15,6 +15,7 @@ import {
   latestStage,
   nameOf,
 } from './key-record.ts';
+import { recentByKey, recentFigureOf, type RecentOfKey } from './recent-figures.ts';
 import { timeToPooled } from './time-to-pooled.ts';
 import { inOneGo, type Steps } from '../../steps.ts';
 
@@ -80,6 +81,7 @@ export class GateJudge {
   readonly #report: JudgedData;
   readonly #definitions: readonly GateDefinition[];
   readonly #records: ReadonlyMap<string, KeyRecord>;
+  readonly #recent: ReadonlyMap<string, RecentOfKey>;
   readonly #standings = new Map<string, KeyStanding & { readonly stage: Stage }>();
   readonly #proofs = new Map<string, ReadonlySet<string>>();
   readonly #cohorts = new Map<string, readonly TotalsBy[]>();
@@ -96,6 +98,7 @@ export class GateJudge {
       given.length === 0 || given.some(({ expression }) => asksUnkept.test(expression));
     const kept = defaultGates.filter(({ expression }) => asksUnkept.test(expression));
     this.#definitions = [...(asksShapes ? [] : shapes), ...given, ...(asksKept ? [] : kept)];
+    this.#recent = recentByKey(report.data.recent);
     this.#records = new Map(records.map((one) => [nameOf(one.backend, one.key), one]));
   }
 
@@ -272,10 +275,31 @@ export class GateJudge {
         const told = value !== undefined && ('count' in value || value.kind === 'estimate');
         return told || figure === 'data-checks' ? value : undefined;
       });
+      const lately =
+        found?.outcome === 'fail' ? undefined : this.#askRecent(definition, record, from);
+      if (lately !== undefined) return [lately];
       if (found === undefined) return [];
       return [explainedReliance(provedCalls(found, record, proved), reliance, record)];
     });
     return [...shapes, ...own];
+  }
+
+  /** What is wrong with the latest calls is wrong now, however well all that came before went. */
+  #askRecent(
+    definition: GateDefinition,
+    { backend, key, cells }: KeyRecord,
+    stage: Stage,
+  ): GateOutcome | undefined {
+    const recent = this.#recent.get(nameOf(backend, key));
+    if (recent === undefined) return undefined;
+    const { generatedAt } = this.#report.data;
+    const outcome = askGate(definition, { backend, key, stage }, (figure) => {
+      const found = recentFigureOf(figure, recent, { whole: cells, stage, nowMs: generatedAt });
+      return found !== undefined && 'kind' in found && found.kind === 'estimate'
+        ? found
+        : undefined;
+    });
+    return outcome?.outcome === 'fail' ? outcome : undefined;
   }
 
   #cohortAt(backend: string, from: Stage): readonly GateOutcome[] {
@@ -288,7 +312,8 @@ export class GateJudge {
     if (known !== undefined) return known;
     const cells = this.#cohortOf(backend);
     const { data } = this.#report;
-    const latencies = (data.judged ?? data).byStage.filter((one) => one.backend === backend);
+    const { byStage, onBothLegs = byStage } = data.judged ?? data;
+    const latencies = onBothLegs.filter((one) => one.backend === backend);
     const called = stages.filter((stage) =>
       cells.some((cell) => cell.stage === stage && cell.calls > 0),
     );
