@@ -13,7 +13,9 @@ import { abilitiesOf } from './call/leg-abilities.ts';
 import { bridgedObject } from './call/bridged-object.ts';
 import type { OperationSpec } from './call/operations.ts';
 import type { BridgeTypes, KeyOption, Operations, PooledLeg } from './call/bridge-types.ts';
-import { checkName, checkOperations, checkWiring } from './call/check-wiring.ts';
+import { checkName, checkWiring } from './call/check-wiring.ts';
+import { checkOperations } from './call/check-operations.ts';
+import { checkChoices } from './call/check-choices.ts';
 import { definitionsOf, type KeyOf, keysOf } from './call/definitions.ts';
 import { routes } from './call/route.ts';
 import { Legs, mustBeObject } from './call/legs.ts';
@@ -205,6 +207,7 @@ class ObjectBridge<T extends object> implements Bridge {
         throw new WiringError(
           `The option ${leg} of "${this.name}" is no function: write ${leg}: () => the object.`,
         );
+    checkChoices(this.name, options);
     checkOperations(options.operations);
     this.#options = options;
     this.#members = membersOf(options.operations);

@@ -232,9 +232,7 @@ class Place<T extends object> {
   }
 
   #value(name: PropertyKey): unknown {
-    const [legacy, pooled] = this.#legsWith(name);
-    const object =
-      pooled !== undefined && this.#bridging.answering() === 'pooled' ? pooled : legacy;
+    const object = this.#answeringWith(name);
     return this.own(Reflect.get(object, name, object));
   }
 
@@ -255,11 +253,24 @@ class Place<T extends object> {
   }
 
   #undeclared(name: PropertyKey, method: Method): Method {
+    // What iterates an object shows what it holds, as a property does: it goes with the reads. `instanceof` is the legacy class's.
+    if (typeof name === 'symbol' && name !== Symbol.hasInstance)
+      return (...args) => {
+        const object = this.#answeringWith(name);
+        const own = (object as Record<PropertyKey, unknown>)[name];
+        return this.own(Reflect.apply(own as Method, object, args));
+      };
     return (...args) => {
       const legacy = this.#legacy();
       if (typeof name === 'string') this.#bridging.undeclared([...this.#path, name].join('.'));
       return this.own(Reflect.apply(method, legacy, args));
     };
+  }
+
+  /** The answering leg's object here; the legacy one where the other lacks the property. */
+  #answeringWith(name: PropertyKey): T {
+    const [legacy, pooled] = this.#legsWith(name);
+    return pooled !== undefined && this.#bridging.answering() === 'pooled' ? pooled : legacy;
   }
 
   /** The legs' objects here; undefined for a pooled leg that is not there, or lacks the property. */

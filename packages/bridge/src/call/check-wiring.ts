@@ -12,23 +12,6 @@ export function checkName(name: unknown): string {
   );
 }
 
-/** Checks that each operation is what `read()`, `write()` or one of the others made.
- *
- * @throws {WiringError} with what to type. */
-export function checkOperations(operations: unknown, within = ''): void {
-  if (typeof operations !== 'object' || operations === null)
-    throw new WiringError('The option operations says what each method is: { list: read.rows() }.');
-  for (const [name, spec] of Object.entries(operations as Readonly<Record<string, unknown>>)) {
-    const { kind, operations: inside } = (spec ?? {}) as { kind?: unknown; operations?: unknown };
-    if (typeof kind !== 'string')
-      throw new WiringError(
-        `The operation ${within}${name} is declared as ${spec === null ? 'null' : typeof spec}: write ${name}: read(), ` +
-          'read.rows(), write(), transaction(), control(), bySql(classifier), legacyOnly() or sub({ … }).',
-      );
-    if (kind === 'sub') checkOperations(inside, `${within}${name}.`);
-  }
-}
-
 /**
  * Checks that both legs have what was declared, and that everything callable of the legacy leg and of its objects with declared
  * members was.
@@ -44,9 +27,7 @@ export function checkWiring(
   const faults = members.flatMap((member): string[] => {
     const { operation, spec } = member;
     if (methodOf(legs.legacy, member) === undefined)
-      return [
-        `the legacy leg has no method ${operation}: ${knownNames(operation, namesBeside(legs.legacy, member))}`,
-      ];
+      return [missingFromLegacy(legs.legacy, member)];
     if (spec.kind === 'legacyOnly' || legs.pooled === undefined) return [];
     return methodOf(legs.pooled, member) === undefined
       ? [
@@ -58,6 +39,23 @@ export function checkWiring(
   if (undeclared === 'refuse') faults.push(...undeclaredIn(legs.legacy, members));
   if (faults.length > 0)
     throw new WiringError(`The bridge "${name}" can't be made: ${faults.join('; ')}.`);
+}
+
+/** What a declared member is on the legacy leg, where it is no method, and what to type in its place. */
+function missingFromLegacy(legacy: object, member: Member): string {
+  const { operation, path } = member;
+  const absent = `the legacy leg has no method ${operation}`;
+  const inside = path.slice(0, -1);
+  const owner = ownerOf(legacy, member);
+  if (owner === undefined)
+    return `${absent}, for it has no object ${inside.join('.')}: leave ${inside.join('.')} out, or give it one`;
+  if (typeof owner === 'function' && inside.length > 0)
+    return `${absent}: ${inside.join('.')} is a method: declare it as one, ${inside.at(-1) ?? ''}: read(), instead of sub({ … })`;
+  const name = path.at(-1) ?? '';
+  if (name in owner)
+    return `${absent}: it is a property, which needs no declaration: leave ${name} out, or where it is an object write ${name}: sub({ … })`;
+  const names = namesBeside(legacy, member);
+  return `${absent}: ${names.length === 0 ? 'it has no methods' : knownNames(operation, names)}`;
 }
 
 /** The methods of the object that a member would be of, each by its whole name. */

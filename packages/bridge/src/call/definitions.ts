@@ -7,6 +7,7 @@ import {
   observationOf,
   onlyKey,
   rehearsalOf,
+  WiringError,
 } from './members.ts';
 import type { ReadOperation, StatementKind, StatementOperation } from './operations.ts';
 
@@ -18,7 +19,7 @@ export type KeyOf = (...args: readonly unknown[]) => string;
 
 /** The key of each operation's calls: one for all, by what surrounds the call, or by its arguments.
  *
- * @throws {InvalidOptionError} for a key of an operation that is not declared. */
+ * @throws {InvalidOptionError} for a key of an operation that is not declared; {WiringError} for what can't give a key. */
 export function keysOf(key: unknown, members: readonly Member[]): (operation: string) => KeyOf {
   if (key === undefined) return () => () => onlyKey;
   const checked =
@@ -26,13 +27,32 @@ export function keysOf(key: unknown, members: readonly Member[]): (operation: st
     (...args) =>
       checkedKey(operation, of(...args));
   if (typeof key === 'function') return (operation) => checked(operation, key as Method);
+  if (typeof key !== 'object' || key === null)
+    throw new WiringError(
+      `The option key is ${key === null ? 'null' : `of type ${typeof key}`}: write key: () => the key of all calls, or ` +
+        'key: { list: (notebook) => notebook } by operation.',
+    );
   const byOperation = key as Readonly<Record<string, Method | undefined>>;
   const names = members.map(({ operation }) => operation);
   refuseUnknown(byOperation, names);
+  for (const [operation, of] of Object.entries(byOperation)) checkKeyOf(operation, of, members);
   return (operation) => {
     const own = byOperation[operation];
     return own === undefined ? () => onlyKey : checked(operation, own);
   };
+}
+
+/** @throws {WiringError} for what gives no key, and of a call that has none. */
+function checkKeyOf(operation: string, of: unknown, members: readonly Member[]): void {
+  if (of === undefined) return;
+  if (typeof of !== 'function')
+    throw new WiringError(
+      `The key of ${operation} is ${of === null ? 'null' : `of type ${typeof of}`}: write ${operation}: (…) => the key, by the call's arguments.`,
+    );
+  if (members.some((member) => member.operation === operation && member.spec.kind === 'control'))
+    throw new WiringError(
+      `${operation} is control(), which is about the whole object and has no key: leave ${operation} out of key.`,
+    );
 }
 
 /**
