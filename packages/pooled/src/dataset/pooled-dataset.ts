@@ -268,14 +268,20 @@ export class PooledDataset {
   }
 
   #resolveCommit(session: PooledSession, limit: CallLimit, cause: unknown): Promise<void> {
-    const pool = this.#parts.readers;
-    return resolveCommit({ session, cause, fields: this.fields() }, (job) =>
-      this.#attempts.run({
-        kind: 'read',
-        limit,
-        operation: 'commit',
-        run: (attempt) => this.#jobs.run({ pool, job, limit, attempt }),
-      }),
+    const { clock, readers: pool } = this.#parts;
+    return resolveCommit(
+      { session, cause, fields: this.fields() },
+      (job) =>
+        this.#attempts.run({
+          kind: 'read',
+          limit,
+          operation: 'commit',
+          run: (attempt) => this.#jobs.run({ pool, job, limit, attempt }),
+        }),
+      (ms) =>
+        new Promise((resolve) => {
+          clock.after(ms, resolve);
+        }),
     );
   }
 

@@ -11,22 +11,32 @@ export interface LostCommit {
   readonly fields: StorageErrorFields;
 }
 
+/** Before it is asked again of a transaction that still runs, in ms: the server may not have heard yet that its connection is gone. */
+const pausesMs = [10, 30, 90, 270] as const;
+
 /**
  * Finds out whether a commit whose answer was lost was applied. Resolves where it was.
  *
  * @param ask runs a job on another connection.
+ * @param pause resolves after so many milliseconds.
  * @throws {ConnectionError} retryable, where it was not applied.
  * @throws {CommitUnknownError} where nobody knows.
  */
 export async function resolveCommit(
   { session, cause, fields }: LostCommit,
   ask: (job: Job) => Promise<unknown>,
+  pause: (ms: number) => Promise<void>,
 ): Promise<void> {
   const question = session.commitOutcome?.();
   if (question === undefined) throw new CommitUnknownError({ ...fields, cause });
   let outcome: unknown;
   try {
     outcome = await ask(question);
+    for (const ms of pausesMs) {
+      if (outcome !== 'in progress') break;
+      await pause(ms);
+      outcome = await ask(question);
+    }
   } catch {
     outcome = 'unknown';
   }
