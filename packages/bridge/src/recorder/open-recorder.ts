@@ -120,6 +120,8 @@ class StoringRecorder implements Recorder {
   #timer: Timer | undefined = undefined;
   #introduced = false;
   #closed = false;
+  /** For another process's lock. Not at all but at the end: the counting thread is the callers'. */
+  #maxWaitMs = 0;
 
   constructor(options: RecorderOptions) {
     this.#options = options;
@@ -311,6 +313,7 @@ class StoringRecorder implements Recorder {
   }
 
   #allowWaiting(maxWaitMs: number): void {
+    this.#maxWaitMs = maxWaitMs;
     try {
       this.#store?.allowWaiting(maxWaitMs);
     } catch {
@@ -378,7 +381,8 @@ class StoringRecorder implements Recorder {
     const empty = parts.every((list) => list.length === 0);
     try {
       this.#store ??=
-        this.#fleet?.outbox ?? new SqliteRecordingStore(this.#options.path, this.#clock.wallMs());
+        this.#fleet?.outbox ??
+        new SqliteRecordingStore(this.#options.path, this.#clock.wallMs(), this.#maxWaitMs);
       // An idle process writes nothing, but once, to be known to have been there.
       if (!empty || !this.#introduced) {
         this.#store.write({

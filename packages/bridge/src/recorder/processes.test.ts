@@ -107,6 +107,31 @@ test('processes that make a new store at the same moment all know its ledger fro
   ]);
 });
 
+test('processes that first store their counts at their end, all at the same moment, lose none', async () => {
+  const script = `
+    import { existsSync, writeFileSync } from 'node:fs';
+    import { openRecorder } from ${source('open-recorder.ts')};
+    import { silentLogger } from ${source('../log.ts')};
+    const [folder, own, ...all] = process.argv.slice(1);
+    for (let round = 0; round < 12; round += 1) {
+      const path = folder + '/' + round;
+      const recorder = openRecorder({ path, run: own, logger: silentLogger });
+      recorder.cell('notes', 'inbox', 'list', 'shadow').calls += 1;
+      writeFileSync(path + '-' + own, '');
+      while (!all.every((one) => existsSync(path + '-' + one)));
+      recorder.flushAll();
+      recorder.close();
+    }
+  `;
+  const all = ['a', 'b', 'c'];
+  await Promise.all(all.map((own) => run(script, [folder, own, ...all])));
+  const counted = Array.from(
+    { length: 12 },
+    (_, round) => readRecordings(join(folder, String(round))).totals.calls,
+  );
+  expect(counted).toEqual(counted.map(() => 3));
+});
+
 test('a disk that takes no more is told once, nothing fails, and what was counted is in the summary', async () => {
   const path = join(folder, 'comparisons.sqlite');
   const script = `

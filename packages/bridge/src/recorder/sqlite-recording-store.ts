@@ -39,7 +39,7 @@ const cellColumns = [
 
 /**
  * The comparison store: an SQLite file that several processes share, each writing rows of its own. Every function
- * is one short try that throws the driver's error; nothing waits for a lock.
+ * is one short try that throws the driver's error; nothing waits for a lock unless that is allowed.
  */
 export class SqliteRecordingStore implements RecordingStore {
   readonly #database: StoreDatabase;
@@ -53,11 +53,12 @@ export class SqliteRecordingStore implements RecordingStore {
 
   /**
    * @param path a file, made with mode 0600 where there is none, or `:memory:`.
+   * @param maxWaitMs see {@link allowWaiting}. Default: nothing waits.
    * @throws the driver's error where the file can't be opened, is another's, or is locked.
    */
-  constructor(path: string, nowMs: number) {
+  constructor(path: string, nowMs: number, maxWaitMs?: number) {
     this.#path = path;
-    this.#database = openStoreFile(path);
+    this.#database = openStoreFile(path, maxWaitMs);
     try {
       prepareSchema(this.#database, nowMs);
       this.#writeBatch = this.#makeWriteBatch();

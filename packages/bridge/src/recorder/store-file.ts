@@ -29,7 +29,7 @@ export function openStoreFile(path: string, maxWaitMs = 0): StoreDatabase {
   try {
     waitForLocks(database, maxWaitMs);
     claim(database, path);
-    database.exec('pragma journal_mode = wal');
+    useWriteAheadLog(database, maxWaitMs);
     // Safe against a crash of the process, and no fsync in a commit: writers of counts are on the main thread.
     database.exec('pragma synchronous = normal');
     return database;
@@ -77,6 +77,23 @@ export function tryStoreFile(path: string): number {
     return Number(pragmaValue(database, 'user_version'));
   } finally {
     database.close();
+  }
+}
+
+/** How long a process that met another's lock leaves the file alone, in ms. */
+const betweenTriesMs = 2;
+
+/** SQLite itself never waits here: of two that change a new file at once each has what the other one waits for. */
+function useWriteAheadLog(database: StoreDatabase, maxWaitMs: number): void {
+  const endMs = performance.now() + maxWaitMs;
+  for (;;) {
+    try {
+      database.exec('pragma journal_mode = wal');
+      return;
+    } catch (error) {
+      if (!isBusy(error) || performance.now() >= endMs) throw error;
+    }
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, betweenTriesMs);
   }
 }
 
