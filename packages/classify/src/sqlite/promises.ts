@@ -106,8 +106,7 @@ function coversGroups(
 
 /** What a term of ORDER BY or GROUP BY says, without its direction, and for an item's number or name that item. */
 function expressionOf(term: readonly Token[], select: SelectText): readonly Token[] {
-  const last = term.findLastIndex(({ text }) => !/^(asc|desc|nulls|first|last)$/i.test(text));
-  const said = term.slice(0, last + 1);
+  const said = withoutDirection(term);
   const [first] = said;
   const name = said.length === 1 ? nameOf(first) : undefined;
   const meant = name === undefined ? itemOf(said, select) : (aliased(name, select) ?? said);
@@ -133,9 +132,7 @@ function sortedBy(body: readonly Token[], select: SelectText | undefined): (numb
     const [first, dot] = term;
     if (dot?.text === '.')
       return select === undefined ? undefined : (itemLike(term, select) ?? shownBy(term, select));
-    const rest = term.slice(1);
-    if (!rest.every(({ text }) => /^(asc|desc|nulls|first|last)$/i.test(text)))
-      return select && itemLike(term, select);
+    if (withoutDirection(term).length > 1) return select && itemLike(term, select);
     if (first?.type === 'literal' && /^\d+$/.test(first.text)) return Number(first.text) - 1;
     return nameOf(first);
   });
@@ -145,8 +142,7 @@ function sortedBy(body: readonly Token[], select: SelectText | undefined): (numb
 
 /** The place of the item that is what a term says, word by word, whatever name the item has. */
 function itemLike(term: readonly Token[], select: SelectText): number | undefined {
-  const last = term.findLastIndex(({ text }) => !/^(asc|desc|nulls|first|last)$/i.test(text));
-  const said = term.slice(0, last + 1);
+  const said = withoutDirection(term);
   const item = select.items.findIndex(
     (tokens) =>
       said.every((token, at) => isSame(token, tokens[at])) && isAlias(tokens.slice(said.length)),
@@ -184,10 +180,16 @@ function shownBy(term: readonly Token[], select: SelectText): string | undefined
   return clashes ? undefined : name;
 }
 
+/** A term of ORDER BY without what it says of the direction. A column may be called `first`. */
+function withoutDirection(term: readonly Token[]): readonly Token[] {
+  const last = term.findLastIndex(({ text }) => !/^(asc|desc|nulls|first|last)$/i.test(text));
+  return term.slice(0, Math.max(last, 0) + 1);
+}
+
 /** A term that is the number of an item stands for the item. */
 function itemOf(term: readonly Token[], select: SelectText): readonly Token[] {
-  const [first] = term;
-  if (first?.type !== 'literal' || !/^\d+$/.test(first.text)) return term;
+  const [first, ...more] = withoutDirection(term);
+  if (more.length > 0 || first?.type !== 'literal' || !/^\d+$/.test(first.text)) return term;
   return select.items[Number(first.text) - 1] ?? term;
 }
 

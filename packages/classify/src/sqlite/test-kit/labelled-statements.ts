@@ -76,6 +76,7 @@ export const labelled: readonly Label[] = [
     'total',
     false,
   ],
+  ['select a, b from t order by 1 * b', 'reads', 'none', 'ties', false],
   ['select b from t group by b order by b collate nocase', 'reads', 'none', 'ties', false],
   ['select b, count(*) from t group by 1 order by 1 desc', 'reads', 'none', 'total', false],
   ['select b, count(*) from t group by b order by 2', 'reads', 'none', 'ties', false],
