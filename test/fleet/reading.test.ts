@@ -168,7 +168,7 @@ async function everyRow(database: FleetDatabase): Promise<StoredTables> {
 function report(tables: StoredTables, own?: OwnRows): ReportData {
   const resumed = (_backend: string, dataset: string): number | undefined =>
     dataset === 'customer-0' ? resumedAt : undefined;
-  const builder = new ReportBuilder(20, resumed, new HourBook(nowMs));
+  const builder = new ReportBuilder(20, { resumedAt: resumed, hours: new HourBook(nowMs) });
   addStored(builder, tables, own);
   const text = JSON.stringify(builder.build(nowMs), (_name, value: unknown) =>
     typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(10)) : value,

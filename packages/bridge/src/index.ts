@@ -52,7 +52,6 @@ export {
   type ReliedGuarantee,
   type SessionReliance,
 } from './recorder/reliance-book.ts';
-export type { ResumedAt } from './recorder/report-builder.ts';
 export * from './recorder/report-data.ts';
 export { findSample, sampleNamed, storedCall, writeIsNotMade } from './recorder/find-sample.ts';
 export type { RepeatableCall } from './shadow/recent-calls.ts';

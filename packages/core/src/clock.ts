@@ -31,3 +31,10 @@ export const systemClock: Clock = {
     };
   },
 };
+
+/** Resolves after so many milliseconds of a clock. Never keeps the process alive by itself. */
+export function pause(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.after(ms, resolve);
+  });
+}

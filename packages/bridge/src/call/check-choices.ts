@@ -1,4 +1,4 @@
-import { WiringError } from './members.ts';
+import { givenText, WiringError } from './members.ts';
 
 /** What was given for the options that are a choice, a switch or a function. */
 interface Choices {
@@ -43,6 +43,7 @@ export function checkChoices(name: string, options: Choices): void {
 }
 
 function refuse(name: string, option: string, value: unknown, wanted: string): never {
-  const found = typeof value === 'string' ? `"${value}"` : value === null ? 'null' : typeof value;
-  throw new WiringError(`The option ${option} of "${name}" is ${found}: it must be ${wanted}.`);
+  throw new WiringError(
+    `The option ${option} of "${name}" is ${givenText(value)}: it must be ${wanted}.`,
+  );
 }

@@ -1,5 +1,5 @@
 import { knownNames } from '@changeover/core';
-import { WiringError } from './members.ts';
+import { givenText, WiringError } from './members.ts';
 import type { OperationSpec } from './operations.ts';
 
 /** What an option of a declaration may be, and how that is said to who gave something else. */
@@ -113,7 +113,7 @@ function checkOptions(
     }
     if (!allowed.is(value))
       throw new WiringError(
-        `${operation}: the option ${option} of ${declared}(…) is ${shown(value)}: it must be ${allowed.text}.`,
+        `${operation}: the option ${option} of ${declared}(…) is ${givenText(value)}: it must be ${allowed.text}.`,
       );
   }
   const missing = needed[kind];
@@ -126,9 +126,4 @@ function checkOptions(
 function found(spec: unknown, kind: unknown): string {
   if (spec === null) return 'null';
   return typeof kind === 'string' ? `"${kind}"` : typeof spec;
-}
-
-function shown(value: unknown): string {
-  if (value === null) return 'null';
-  return typeof value === 'string' ? `"${value}"` : `of type ${typeof value}`;
 }

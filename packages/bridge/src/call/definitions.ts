@@ -1,6 +1,7 @@
 import { NotComparableError, type OperationDefinition, type Undetermined } from '@changeover/core';
 import { refuseUnknown } from '../bridge-settings.ts';
 import {
+  givenText,
   InvalidKeyError,
   type Member,
   type Method,
@@ -29,7 +30,7 @@ export function keysOf(key: unknown, members: readonly Member[]): (operation: st
   if (typeof key === 'function') return (operation) => checked(operation, key as Method);
   if (typeof key !== 'object' || key === null)
     throw new WiringError(
-      `The option key is ${key === null ? 'null' : `of type ${typeof key}`}: write key: () => the key of all calls, or ` +
+      `The option key is ${givenText(key)}: write key: () => the key of all calls, or ` +
         'key: { list: (notebook) => notebook } by operation.',
     );
   const byOperation = key as Readonly<Record<string, Method | undefined>>;
@@ -47,7 +48,7 @@ function checkKeyOf(operation: string, of: unknown, members: readonly Member[]):
   if (of === undefined) return;
   if (typeof of !== 'function')
     throw new WiringError(
-      `The key of ${operation} is ${of === null ? 'null' : `of type ${typeof of}`}: write ${operation}: (…) => the key, by the call's arguments.`,
+      `The key of ${operation} is ${givenText(of)}: write ${operation}: (…) => the key, by the call's arguments.`,
     );
   if (members.some((member) => member.operation === operation && member.spec.kind === 'control'))
     throw new WiringError(

@@ -53,6 +53,12 @@ export function methodOf(object: object, member: Pick<Member, 'path'>): Method |
   return typeof method === 'function' ? (method as Method) : undefined;
 }
 
+/** What was given for something else, as a message says it: its text, or its type. */
+export function givenText(value: unknown): string {
+  if (value === null) return 'null';
+  return typeof value === 'string' ? `"${value}"` : `of type ${typeof value}`;
+}
+
 /** A bridge that can't be made, or a leg that can't be bridged: the message says what to type. */
 export class WiringError extends ChangeoverError {
   override readonly name = 'WiringError';

@@ -4,7 +4,7 @@ import type { Counts } from './counts.ts';
 import { MinuteSums } from './minute-sums.ts';
 import type { SliceLatency, TimeSlice, TimeSlices } from './report-data.ts';
 
-const hourMs = 3_600_000;
+export const hourMs = 3_600_000;
 /** How far back slices of time are shown: longer ago, a day's figures are what a reader wants. */
 const shownHours = 48;
 

@@ -16,8 +16,8 @@ import {
   type RelianceSeen,
 } from './reliance-book.ts';
 import { defaultMaxSamples } from './read-recordings.ts';
-import { ReportBuilder, type ResumedAt } from './report-builder.ts';
-import type { ReportData } from './report-data.ts';
+import { ReportBuilder } from './report-builder.ts';
+import type { ReportData, ResumedAt } from './report-data.ts';
 import { RepeatAnswers, type RepeatSource } from './repeat-answers.ts';
 import { type RuleUseSource, RuleUses } from './rule-uses.ts';
 import { MinuteCounts } from './minute-counts.ts';
@@ -233,11 +233,8 @@ class StoringRecorder implements Recorder {
   *summaryInSteps(resumedAt?: ResumedAt): Steps<ReportData> {
     // For who asks again: what others counted can't be read at once.
     void this.#fleet?.refresh();
-    const builder = new ReportBuilder(
-      this.#maxSamplesPerFingerprint,
-      resumedAt,
-      this.#clock.wallMs(),
-    );
+    const nowMs = this.#clock.wallMs();
+    const builder = new ReportBuilder(this.#maxSamplesPerFingerprint, { resumedAt, nowMs });
     yield* addAllInSteps(builder, this.#own(), this.#store);
     return yield* builder.buildInSteps(this.#clock.wallMs());
   }

@@ -3,8 +3,8 @@ import { FleetDatabase } from '../fleet/fleet-database.ts';
 import { silentLogger } from '../log.ts';
 import { HourBook } from './hour-book.ts';
 import { readStoreInSteps } from './read-sqlite-store.ts';
-import { ReportBuilder, type ResumedAt } from './report-builder.ts';
-import type { ReportData } from './report-data.ts';
+import { ReportBuilder } from './report-builder.ts';
+import type { ReportData, ResumedAt } from './report-data.ts';
 import { isSharedStore } from './shared-store.ts';
 import { inOneGo, inTurns, type Steps } from '../steps.ts';
 import { addStoredInSteps } from './stored-tables.ts';
@@ -40,7 +40,7 @@ export function* recordingsInSteps(
       'A store in a database is read by readSharedRecordings(url), which answers by a promise.',
     );
   }
-  const builder = new ReportBuilder(defaultMaxSamples, resumedAt, hours);
+  const builder = new ReportBuilder(defaultMaxSamples, { resumedAt, hours });
   yield* readStoreInSteps(path, builder);
   return yield* builder.buildInSteps(clock.wallMs());
 }
@@ -61,7 +61,7 @@ export async function readSharedRecordings(
 ): Promise<ReportData> {
   const database = new FleetDatabase(url, silentLogger);
   try {
-    const builder = new ReportBuilder(defaultMaxSamples, resumedAt, hours);
+    const builder = new ReportBuilder(defaultMaxSamples, { resumedAt, hours });
     const { tables } = await database.readAll();
     const minutes = await database.readMinutes(hours.minutes.firstMinute);
     const all = { ...tables, minutes: () => minutes };

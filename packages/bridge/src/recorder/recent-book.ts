@@ -1,12 +1,19 @@
 import { LatencyHistogram } from '@changeover/compare';
+import { routes } from '../call/route.ts';
 import type { Steps } from '../steps.ts';
 import { type CellKey, cellKeyText } from './cell.ts';
 import { addCounts, type Counts, noCounts } from './counts.ts';
+import { hourMs } from './hour-book.ts';
 import { minuteMs, type MinuteRow } from './minute-rows.ts';
-import type { RecentCell, RecentFigures, RecentLatency, RecentMinutes } from './report-data.ts';
+import type {
+  RecentCell,
+  RecentFigures,
+  RecentLatency,
+  RecentMinutes,
+  ResumedAt,
+} from './report-data.ts';
 import { sparseCount, sparseFrom, sparsePercentile, SparseSum } from './sparse-latency.ts';
 
-const hourMs = 3_600_000;
 /** An hour that began less long ago says too little by itself: the one before is added. */
 const leastOfHourMs = 10 * 60_000;
 /** Calls on each leg that was measured below which it says too little as well. */
@@ -20,9 +27,6 @@ const leastOfMinutesCalls = 60;
 /** For the bounds of a median: it lies between those of all values that have this many standard deviations of their number more and
  * fewer below them, at 99 %. */
 const medianDeviations = 2.58;
-
-/** When a dataset was last resumed. */
-type ResumedAt = (backend: string, dataset: string) => number | undefined;
 
 interface HourSum {
   readonly key: CellKey;
@@ -139,7 +143,7 @@ export class RecentBook {
 const minutesAPart = 20;
 
 function isAnswered({ stage }: Pick<CellKey, 'stage'>): boolean {
-  return stage === 'reverse' || stage === 'pooled';
+  return routes[stage].read.answers === 'pooled';
 }
 
 function noSum(key: CellKey, hour: number): HourSum {

@@ -8,6 +8,7 @@ import type {
   JudgedFigures,
   LatencyFigures,
   ReportData,
+  ResumedAt,
   Resumption,
   RuleUsage,
   RunProvenance,
@@ -35,12 +36,19 @@ interface Sum {
   readonly paired: PairedDifference;
 }
 
-/** When a dataset was last resumed, in milliseconds since 1970; undefined where it never was. */
-export type ResumedAt = (backend: string, dataset: string) => number | undefined;
-
 type MutableGroup = { -readonly [Field in keyof SampleGroup]: SampleGroup[Field] } & {
   samples: StoredSample[];
 };
+
+/** What is told apart by when it was counted. */
+export interface ReportTimes {
+  /** Default: nothing was resumed. */
+  readonly resumedAt?: ResumedAt | undefined;
+  /** For what is shown by the hour and the minute. Default: nothing is, which takes a process that asks its gates less time. */
+  readonly hours?: HourBook | undefined;
+  /** Before which something was counted lately, in milliseconds since 1970. Default: the moment of `hours`; without one nothing was. */
+  readonly nowMs?: number | undefined;
+}
 
 /** Merges what was counted in several hours, runs and processes. */
 export class ReportBuilder {
@@ -61,19 +69,12 @@ export class ReportBuilder {
   #samplesOverLimit = 0;
   #comparedBefore = 0;
 
-  /**
-   * @param time of what is recorded by the hour and the minute: all of it, or what was counted lately before the given moment in
-   * milliseconds since 1970, which takes a process that asks its gates less time. Default: none.
-   */
   constructor(
     maxSamplesPerFingerprint: number,
-    resumedAt: ResumedAt = () => undefined,
-    time?: HourBook | number,
+    { resumedAt = () => undefined, hours, nowMs = hours?.at }: ReportTimes = {},
   ) {
     this.#resumedAt = resumedAt;
-    const isMoment = typeof time === 'number';
-    this.#hours = isMoment ? undefined : time;
-    const nowMs = isMoment ? time : time?.at;
+    this.#hours = hours;
     this.#recent = nowMs === undefined ? undefined : new RecentBook(nowMs, resumedAt);
     this.#maxSamplesPerFingerprint = maxSamplesPerFingerprint;
   }
@@ -211,12 +212,14 @@ export class ReportBuilder {
     const figures = {
       byBackend: yield* totalsBy(byBackend),
       byStage: yield* totalsBy(byStage),
-      onBothLegs: yield* onBothLegs(cells),
       byOperation: yield* totalsBy(yield* group(cells, ['backend', 'operation'])),
       byDataset: yield* totalsBy(yield* group(cells, ['backend', 'dataset'])),
       cells: yield* totalsBy(cells),
     };
-    const judged = this.#before.size === 0 ? {} : { judged: yield* this.#judgedFigures() };
+    const judged =
+      this.#before.size === 0
+        ? { onBothLegs: yield* onBothLegs(cells) }
+        : { judged: yield* this.#judgedFigures() };
     const shapes = yield* sorted(this.#shapes);
     yield partsAtOnce;
     const recent = this.#recent === undefined ? {} : { recent: yield* this.#recent.figures() };

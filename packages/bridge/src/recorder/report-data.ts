@@ -42,6 +42,9 @@ export interface TimeSlices {
   readonly byDataset: readonly TimeSlice[];
 }
 
+/** When a dataset was last resumed, in milliseconds since 1970; undefined where it never was. */
+export type ResumedAt = (backend: string, dataset: string) => number | undefined;
+
 /** A leg's latency lately, in ms, with the bounds of its median at 99 %; undefined where no call was measured. */
 export interface RecentLatency {
   readonly count: number;
@@ -51,20 +54,13 @@ export interface RecentLatency {
 }
 
 /** What a key did lately with one operation at a stage at which the pooled leg answers. */
-export interface RecentCell {
+export interface RecentCell extends JudgedCounts {
   readonly backend: string;
   readonly dataset: string;
   readonly operation: string;
   readonly stage: Stage;
   /** Since when, in milliseconds since 1970: the beginning of this hour, or of the one before where this one has too little. */
   readonly from: number;
-  readonly calls: number;
-  readonly failed: number;
-  readonly eligible: number;
-  readonly compared: number;
-  readonly match: number;
-  readonly mismatch: number;
-  readonly inconclusive: number;
   readonly legacy: RecentLatency;
   readonly pooled: RecentLatency;
 }
@@ -107,6 +103,12 @@ export interface Totals {
    * with less of the machine than the one that answers. */
   readonly pooledLessLegacyMs: Finding;
 }
+
+/** The counts that gates ask for. */
+export type JudgedCounts = Pick<
+  Totals,
+  'calls' | 'failed' | 'eligible' | 'compared' | 'match' | 'mismatch' | 'inconclusive'
+>;
 
 /** Totals of the calls that share what the fields name. */
 export interface TotalsBy extends Totals {
@@ -207,8 +209,7 @@ export interface ReportData {
   readonly byBackend: readonly TotalsBy[];
   /** By backend and stage. */
   readonly byStage: readonly TotalsBy[];
-  /** The same of the keys' operations that both legs were measured on at the stage: medians of a leg that takes all writes and of one that
-   * takes none are not to be compared. Default: `byStage`. */
+  /** As {@link JudgedFigures.onBothLegs}. Undefined where `judged` has it. */
   readonly onBothLegs?: readonly TotalsBy[] | undefined;
   /** By backend and operation. */
   readonly byOperation: readonly TotalsBy[];

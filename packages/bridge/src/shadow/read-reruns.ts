@@ -1,6 +1,7 @@
 import {
   type Clock,
   type HeldSnapshot,
+  pause,
   SnapshotLostError,
   type WritesSeen,
 } from '@changeover/core';
@@ -191,9 +192,7 @@ export class ReadReruns {
     const { gate } = read.resolved.state;
     for (let pauses = 0; !gate.quiet; pauses += 1) {
       if (pauses >= maxPauses) return false;
-      await new Promise<void>((resolve) => {
-        clock.after(pauseMs, resolve);
-      });
+      await pause(clock, pauseMs);
       signal.throwIfAborted();
     }
     return true;

@@ -1,5 +1,11 @@
 import { addOrderFree } from '@changeover/compare';
-import type { Digest, OperationDefinition, TouchedTable, WriteEffect } from '@changeover/core';
+import {
+  type Digest,
+  type OperationDefinition,
+  pause,
+  type TouchedTable,
+  type WriteEffect,
+} from '@changeover/core';
 import type { ResolvedCall } from '../call/resolved-call.ts';
 import type { ShadowSettings } from '../stages/flags/stage-source.ts';
 import type { ShedReason } from '../recorder/shed-reason.ts';
@@ -179,9 +185,7 @@ export class ScratchWrites {
           this.#settleNow(resolved, table, chain, now);
           return;
         }
-        await new Promise<void>((resolve) => {
-          this.#context.clock.after(2 ** attempt * 5, resolve);
-        });
+        await pause(this.#context.clock, 2 ** attempt * 5);
         signal.throwIfAborted();
       }
       if (chain.ready) shedAll(chain.break());

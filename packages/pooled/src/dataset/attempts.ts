@@ -1,4 +1,4 @@
-import type { Clock } from '@changeover/core';
+import { type Clock, pause } from '@changeover/core';
 import type { Engine, StorageErrorFields } from '@changeover/engines/api';
 import { backoffMs, type Random } from '../pool/backoff.ts';
 import { CommitUnknownError } from '../pool/pool-errors.ts';
@@ -173,10 +173,7 @@ export class Attempts {
     onRetry?.(action);
     const pauseMs =
       action === 'wait' ? backoffMs(failures, 2, 25, random) : backoffMs(failures, 10, 200, random);
-    const pause = new Promise<void>((resolve) => {
-      clock.after(pauseMs, resolve);
-    });
-    await within(pause, limit, clock, {
+    await within(pause(clock, pauseMs), limit, clock, {
       unapplied: true,
       fields: fields(operation),
       onGiveUp: () => undefined,

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { pause } from '@changeover/core';
 import { InvalidArgumentError } from '@changeover/engines/api';
 import type {
   CallOptions,
@@ -80,10 +81,7 @@ export class CallerScopes {
       attempts,
       () => this.#transactOnce(given, whole, serializable),
       async (failures) => {
-        const pause = new Promise<void>((resolve) => {
-          clock.after(backoffMs(failures, 5, 250, random), resolve);
-        });
-        await within(pause, whole, clock, {
+        await within(pause(clock, backoffMs(failures, 5, 250, random)), whole, clock, {
           unapplied: true,
           fields: { engine, dataset, operation: 'transaction' },
           onGiveUp: () => undefined,

@@ -3,7 +3,7 @@ import type { StorageSession, StorageTransaction } from '@changeover/engines/api
 import { type CallLimit, within } from './call-limit.ts';
 import { isWriting, type DatasetOperation, type OperationJob } from '../job.ts';
 import { backoffMs, type Random } from '../pool/backoff.ts';
-import type { Clock } from '@changeover/core';
+import { type Clock, pause } from '@changeover/core';
 import { failureClass, retryAction } from './retry-policy.ts';
 import { OpenTransaction, type OpenTransactionParts } from './open-transaction.ts';
 
@@ -134,10 +134,7 @@ export class OpenSession extends OpenTransaction {
 
   async #pause(failures: number, limit: CallLimit): Promise<void> {
     const { clock, random } = this.#parts;
-    const pause = new Promise<void>((resolve) => {
-      clock.after(backoffMs(failures, 2, 25, random), resolve);
-    });
-    await within(pause, limit, clock, {
+    await within(pause(clock, backoffMs(failures, 2, 25, random)), limit, clock, {
       unapplied: true,
       fields: this.dataset.fields('session'),
       onGiveUp: () => undefined,

@@ -1,4 +1,4 @@
-import type { Clock, WriteEffect } from '@changeover/core';
+import { type Clock, pause, type WriteEffect } from '@changeover/core';
 import type { Engine, StorageErrorFields } from '@changeover/engines/api';
 import {
   isForComparison,
@@ -278,10 +278,7 @@ export class PooledDataset {
           operation: 'commit',
           run: (attempt) => this.#jobs.run({ pool, job, limit, attempt }),
         }),
-      (ms) =>
-        new Promise((resolve) => {
-          clock.after(ms, resolve);
-        }),
+      (ms) => pause(clock, ms),
     );
   }
 

@@ -1,7 +1,7 @@
 import { type Finding, shareDifference, shareOf } from '@changeover/compare';
 import { type Stage, stages } from '@changeover/core';
 import { counted, countText, shareText } from '../../plain-text.ts';
-import type { TotalsBy } from '../../recorder/report-data.ts';
+import type { JudgedCounts, TotalsBy } from '../../recorder/report-data.ts';
 import { type FigureName, gateLimits } from './default-gates.ts';
 import type { DataCheck } from './judged-data.ts';
 
@@ -59,18 +59,7 @@ export interface FigureSubject {
 const ratioResolution = 1.022;
 
 /** What the counts of a cell are asked of. */
-export type CountedCell = Pick<
-  TotalsBy,
-  | 'operation'
-  | 'stage'
-  | 'calls'
-  | 'failed'
-  | 'eligible'
-  | 'compared'
-  | 'match'
-  | 'mismatch'
-  | 'inconclusive'
->;
+export type CountedCell = JudgedCounts & Pick<TotalsBy, 'operation' | 'stage'>;
 
 export function figureOf(name: FigureName, subject: FigureSubject): Figure {
   const { stage } = subject;
@@ -104,10 +93,7 @@ function failedChecks(checks: readonly DataCheck[]): Finding {
   return shareOf(checks.filter(({ ok }) => !ok).length, checks.length);
 }
 
-function sum(
-  cells: readonly CountedCell[],
-  field: 'calls' | 'failed' | 'eligible' | 'compared' | 'match' | 'mismatch' | 'inconclusive',
-): number {
+function sum(cells: readonly CountedCell[], field: keyof JudgedCounts): number {
   return cells.reduce((all, one) => all + one[field], 0);
 }
 

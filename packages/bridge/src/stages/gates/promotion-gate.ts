@@ -3,7 +3,7 @@ import type { MoveJudgement, Move } from '../ledger/ledger-options.ts';
 import { rowDataset } from '../ledger/ledger-store.ts';
 import type { GuaranteeLevels } from '../flags/stage-source.ts';
 import type { Recorder } from '../../recorder/recorder.ts';
-import type { ResumedAt } from '../../recorder/report-builder.ts';
+import type { ResumedAt } from '../../recorder/report-data.ts';
 import { stepForward } from '../step-forward.ts';
 import { gatesIn } from './gate-file.ts';
 import { inSlices, type Steps } from '../../steps.ts';

@@ -6,6 +6,8 @@ import type {
   RecentMinutes,
   TotalsBy,
 } from '../../recorder/report-data.ts';
+import { routes } from '../../call/route.ts';
+import { minuteMs } from '../../recorder/minute-rows.ts';
 import { durationText } from '../../plain-text.ts';
 import { type FigureName, gateLimits } from './default-gates.ts';
 import { errorIncrease, type Figure, type Told, unexplained } from './figures.ts';
@@ -22,7 +24,6 @@ const floorMs = 1;
 /** Where the legacy leg took no calls lately, its calls of before are the yardstick: what is called may be something else by now, so
  * that a leg has to be as much slower before it counts as such. With the gate's own 1.5 that is twice as slow. */
 const otherTimesAllowance = 4 / 3;
-const minuteMs = 60_000;
 /** A minute's percentile is up to 4.4 % off, a yardstick's 1.1 %. */
 const minuteResolution = 1.056;
 
@@ -67,7 +68,7 @@ export function recentFigureOf(
   { cells, minutes }: RecentOfKey,
   { whole, stage, nowMs }: AskedOf,
 ): Figure {
-  if (stage !== 'reverse' && stage !== 'pooled') return undefined;
+  if (routes[stage].read.answers !== 'pooled') return undefined;
   switch (name) {
     case 'latency-p50-ratio': {
       const own = cells.filter((cell) => cell.stage === stage);
@@ -95,7 +96,7 @@ export function recentFigureOf(
 }
 
 function isLegacyAnswered({ stage }: TotalsBy): boolean {
-  return stage === 'legacy' || stage === 'shadow';
+  return stage !== undefined && routes[stage].read.answers === 'legacy';
 }
 
 function slowest(ratios: readonly (Told | undefined)[]): Told | undefined {

@@ -1,4 +1,4 @@
-import type { ResumedAt } from '../../recorder/report-builder.ts';
+import type { ResumedAt } from '../../recorder/report-data.ts';
 import { allKeys, type Target } from '@changeover/core';
 import { callTarget } from '../flags/stage-source.ts';
 import { type LedgerChange, rowDataset } from './ledger-store.ts';
