@@ -182,6 +182,12 @@ async function askInFlag(
   }
 }
 
+/** Whether a stage comes after `from`, and no later than `to`. */
+function isOnTheWay(from: Stage, stage: Stage, to: Stage): boolean {
+  const place = stages.indexOf(stage);
+  return place > stages.indexOf(from) && place <= stages.indexOf(to);
+}
+
 interface RecordedStep {
   readonly to: Stage;
   readonly who: string;
@@ -208,17 +214,20 @@ async function record(
           `${backend} ${key} was held at ${last.to} meanwhile by ${last.who}: ${last.reason}. It stays there${flags}.`,
         );
       }
-      // What the gates said was said of another stage.
-      if (last !== undefined && last.sequence !== known && last.to !== from) {
+      const moved = last !== undefined && last.sequence !== known ? last : undefined;
+      const at = moved?.to ?? from;
+      // A running program may have followed the flag first, on the same way: the step, and why, is written after it. What it did
+      // else is a later word, and the gates' answer was of another stage.
+      if (moved !== undefined && at !== from && !(moved.who === 'flag' && isOnTheWay(from, at, to))) {
         throw new CommandError(
-          `${backend} ${key} was moved to ${last.to} meanwhile by ${last.who}: ${last.reason}. It stays there${flags}.`,
+          `${backend} ${key} was moved to ${at} meanwhile by ${moved.who}: ${moved.reason}. It stays there${flags}.`,
         );
       }
       return {
         at: Date.now(),
         backend,
         dataset: key,
-        from,
+        from: at,
         to,
         held: false,
         who,
