@@ -7,13 +7,14 @@ import type {
   TransactionOptions,
 } from '@changeover/engines/api';
 import { toStorageError } from '@changeover/engines';
-import type { EndableCall } from '@changeover/core';
+import { type EndableCall, SnapshotLostError } from '@changeover/core';
 import { CallEnd } from './dataset/call-end.ts';
 import { callLimit, checkLimit } from './dataset/call-limit.ts';
 import type { CallLimit } from './dataset/call-limit.ts';
 import { CallerScopes } from './dataset/caller-scopes.ts';
 import { DatasetManagement } from './dataset/dataset-management.ts';
 import type { ClosedWhile, StoreOperation } from './dataset/dataset-management.ts';
+import type { JobTerms } from './dataset/lease-work.ts';
 import { OpenDatasets } from './dataset/open-datasets.ts';
 import { type PlaceInLine, WriteLine } from './dataset/write-line.ts';
 import type { EngineDriver, EngineSetting } from './engine-parts.ts';
@@ -41,6 +42,8 @@ export class PooledEngine {
   readonly #scopes: CallerScopes;
   readonly #management: DatasetManagement;
   readonly #lines = new WeakMap<object, WriteLine>();
+  /** By dataset, how to end the snapshots that are held of it. */
+  readonly #held = new Map<string, Set<() => Promise<void>>>();
   /** Of the call that is being made in this tick. */
   #coming: CallEnd | undefined = undefined;
 
@@ -136,27 +139,61 @@ export class PooledEngine {
     return this.#datasets.use(dataset, (pools) => pools.run(job, { signal, atMs: Infinity }));
   }
 
-  /** PostgreSQL: takes a connection and holds a snapshot on it, by a name that other connections to the server can read it by. */
+  /** PostgreSQL: takes a connection and holds a snapshot on it, by a name that other connections to the server can read it by. It
+   * makes way for whoever closes the dataset.
+   *
+   * @throws {SnapshotLostError} where that has happened. */
   async holdSnapshot(dataset: string, signal: AbortSignal): Promise<SnapshotOnLoan> {
     return await this.#datasets.use(dataset, async (pools) => {
       const limit = { signal, atMs: Infinity };
       const lease = await pools.transactions.begin(limit);
-      const name = (await pools.transactions.run(
-        lease,
-        { kind: 'shareSnapshot' },
-        { limit, releaseOnFailure: true },
-      )) as string;
+      let lost = false;
       let released: Promise<void> | undefined;
-      return {
-        name,
-        run: (job, jobSignal) =>
-          pools.transactions.run(lease, job, {
-            limit: { signal: jobSignal, atMs: Infinity },
-            releaseOnFailure: false,
-          }),
-        release: () => (released ??= pools.transactions.end(lease, 'rollback', limit)),
+      const release = (): Promise<void> => {
+        this.#letGo(dataset, makeWay);
+        return (released ??= pools.transactions.end(lease, 'rollback', limit));
       };
+      const makeWay = async (): Promise<void> => {
+        lost = true;
+        await pools.transactions.cut(lease);
+        await release();
+      };
+      const run = async (job: Job, terms: JobTerms): Promise<unknown> => {
+        try {
+          if (!lost) return await pools.transactions.run(lease, job, terms);
+        } catch (error) {
+          if (!lost) throw error;
+        }
+        throw new SnapshotLostError('The dataset was closed, as before it is dropped.');
+      };
+      this.#hold(dataset, makeWay);
+      try {
+        // Whoever began to close it before did not know of this.
+        if (this.#datasets.isClosing(dataset)) await makeWay();
+        const terms = { limit, releaseOnFailure: false };
+        const name = (await run({ kind: 'shareSnapshot' }, terms)) as string;
+        return {
+          name,
+          run: (job, jobSignal) =>
+            run(job, { limit: { signal: jobSignal, atMs: Infinity }, releaseOnFailure: false }),
+          release,
+        };
+      } catch (error) {
+        await release();
+        throw error;
+      }
     });
+  }
+
+  #hold(dataset: string, makeWay: () => Promise<void>): void {
+    const held = this.#held.get(dataset) ?? new Set();
+    this.#held.set(dataset, held.add(makeWay));
+  }
+
+  #letGo(dataset: string, makeWay: () => Promise<void>): void {
+    const held = this.#held.get(dataset);
+    held?.delete(makeWay);
+    if (held?.size === 0) this.#held.delete(dataset);
   }
 
   /** Runs a caller's function in a transaction; calls that it makes for the same dataset take part. */
@@ -199,7 +236,10 @@ export class PooledEngine {
 
   /** Closes what is open of a dataset, and lets calls to it wait while `work` runs. */
   closedWhile<Value>(dataset: string, work: () => Promise<Value>): Promise<Value> {
-    return this.#datasets.closedWhile(dataset, work);
+    return this.#datasets.closedWhile(dataset, work, () => {
+      // Who holds one may wait for the very call that closes the dataset: for the other leg, or for the dataset to be open again.
+      for (const makeWay of this.#held.get(dataset) ?? []) void makeWay();
+    });
   }
 
   /** Closes what is open; the next call opens again. */

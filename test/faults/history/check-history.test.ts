@@ -239,6 +239,24 @@ describe('the order in force decides', () => {
   });
 });
 
+test('what others were told settles of unknown calls whether they took effect, so that many of them are decided at once', () => {
+  const unknown = Array.from({ length: 24 }, (_unused, at) =>
+    call(`u${String(at)}`, [write(at + 1)], [at, 100 + at], { outcome: 'unknown' }),
+  );
+  const told = [7, 3, 20, 11].map((value, at) =>
+    call('b', [read(value)], [200 + 2 * at, 201 + 2 * at]),
+  );
+  const kind = (calls: readonly HistoryCall[]): string =>
+    checkHistory(calls, { order: 'caller', initial, maxStates: 100 }).kind;
+  expect(kind([...unknown, ...told])).toBe('explained');
+  expect(kind([...unknown, ...told, call('b', [read(7)], [300, 301])])).toBe('impossible');
+  // What is added to has the value with or without the one that wrote it.
+  const added = call('a', [{ kind: 'add', object: 'n', amount: 1 }], [1, 2]);
+  const wroteIt = call('c', wrote(5), [3, 4], { outcome: 'unknown' });
+  const one = call('b', [{ kind: 'read', object: 'n', told: 1 }], [5, 6], { last: true });
+  expect(kind([added, wroteIt, one])).toBe('explained');
+});
+
 test('a search that was given up says so, and is no pass', () => {
   const calls = Array.from({ length: 8 }, (_unused, at) =>
     call(`c${String(at)}`, [write(at + 1)], [at, 100 + at]),

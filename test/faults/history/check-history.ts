@@ -30,7 +30,7 @@ const explained: Verdict = { kind: 'explained' };
  */
 export function checkHistory(calls: readonly HistoryCall[], options: CheckOptions): Verdict {
   const { maxStates = 200_000 } = options;
-  const kept = calls.filter((call) => call.outcome === 'done' || !isReadOnly(call));
+  const kept = settled(calls, options.initial);
   const strict = new Search(kept, options.initial, precedence(kept, options.order, true)).run(
     maxStates,
   );
@@ -43,9 +43,72 @@ export function checkHistory(calls: readonly HistoryCall[], options: CheckOption
   );
 }
 
+/** A call as the search places it. */
+interface PlacedCall extends HistoryCall {
+  /** It took effect, whether its caller knows it or not. */
+  readonly happened: boolean;
+  /** Before which it took effect, as far as others were told of it; Infinity where nobody was. */
+  readonly before: number;
+}
+
+/**
+ * What is known of calls of unknown outcome from what others were told: one whose value somebody was told took effect before that, and
+ * a lone write of which nobody ever was is in no order's way where it is left out. What calls add to tells of none of them.
+ */
+function settled(
+  calls: readonly HistoryCall[],
+  initial: CheckOptions['initial'],
+): readonly PlacedCall[] {
+  const added = new Set(
+    calls.flatMap(({ steps }) => steps.filter(({ kind }) => kind === 'add')).map(objectOf),
+  );
+  const tracesIn = (steps: readonly Step[]): string[] =>
+    steps.filter((step) => !added.has(objectOf(step))).flatMap((step) => traceOf(step, initial));
+  const toldBefore = new Map<string, number>();
+  const toldInside = new Set<string>();
+  const written = new Map<string, number>();
+  for (const { steps, outcome, returned } of calls) {
+    for (const told of steps.flatMap(toldIn)) {
+      if (outcome === 'unknown') toldInside.add(told);
+      else toldBefore.set(told, Math.min(returned, toldBefore.get(told) ?? Infinity));
+    }
+    for (const trace of tracesIn(steps)) written.set(trace, (written.get(trace) ?? 0) + 1);
+  }
+  return calls.flatMap((call): PlacedCall[] => {
+    if (call.outcome === 'done') return [{ ...call, happened: true, before: call.returned }];
+    if (isReadOnly(call)) return [];
+    // What others write as well tells of nobody.
+    const traces = tracesIn(call.steps).filter((trace) => written.get(trace) === 1);
+    const before = Math.min(...traces.map((trace) => toldBefore.get(trace) ?? Infinity));
+    if (before < Infinity) return [{ ...call, happened: true, before }];
+    const unseen =
+      traces.length === call.steps.length && !traces.some((one) => toldInside.has(one));
+    return unseen ? [] : [{ ...call, happened: false, before }];
+  });
+}
+
+/** What a step told its caller of writes. */
+function toldIn(step: Step): string[] {
+  if (step.kind === 'read') return [`${step.object} ${String(step.told)}`];
+  return step.kind === 'members' ? step.told.map((member) => `${step.object} ${member}`) : [];
+}
+
+/** By what others see that a step was applied: nothing, where it was there from the beginning. */
+function traceOf(step: Step, initial: CheckOptions['initial']): string[] {
+  const { object } = step;
+  const start = initial[object];
+  if (step.kind === 'write') return start === step.value ? [] : [`${object} ${String(step.value)}`];
+  if (step.kind !== 'insert') return [];
+  return Array.isArray(start) && start.includes(step.member) ? [] : [`${object} ${step.member}`];
+}
+
+function objectOf({ object }: Step): string {
+  return object;
+}
+
 /** What no order explains for one object alone, none explains for all, and that is soon searched. The reverse isn't so. */
 function byObject(
-  calls: readonly HistoryCall[],
+  calls: readonly PlacedCall[],
   { initial }: CheckOptions,
   maxStates: number,
 ): Verdict | undefined {
@@ -126,7 +189,7 @@ type Values = readonly (number | bigint)[];
 
 /** One search. Objects and members of sets are known by their numbers; a set is the bits of its members. */
 class Search {
-  readonly #calls: readonly HistoryCall[];
+  readonly #calls: readonly PlacedCall[];
   readonly #objects: readonly string[];
   readonly #members = new Map<string, bigint>();
   readonly #start: Values;
@@ -144,7 +207,7 @@ class Search {
   #longest: readonly number[] = [];
 
   constructor(
-    calls: readonly HistoryCall[],
+    calls: readonly PlacedCall[],
     initial: CheckOptions['initial'],
     before: readonly number[][],
   ) {
@@ -159,14 +222,14 @@ class Search {
     );
     this.#bits = calls.map((_call, at) => 1n << BigInt(at));
     this.#byEnd = calls.map((_call, at) => at).sort((a, b) => endOf(calls[a]) - endOf(calls[b]));
-    this.#open = calls.filter(({ outcome }) => outcome === 'done').length;
+    this.#open = calls.filter(({ happened }) => happened).length;
   }
 
   run(maxStates: number): Verdict {
     this.#left = maxStates;
     if (this.#explore(this.#start)) return explained;
     const candidates = this.#calls.filter(
-      (call, at) => call.outcome === 'done' && !this.#longest.includes(at),
+      (call, at) => call.happened && !this.#longest.includes(at),
     );
     const stuck = candidates.slice(0, 3).map(describe).join('; ');
     const after = this.#longest
@@ -211,7 +274,7 @@ class Search {
 
   #place(at: number, values: Values): boolean {
     const bit = this.#bits[at] ?? 0n;
-    const done = this.#calls[at]?.outcome === 'done' ? 1 : 0;
+    const done = this.#calls[at]?.happened === true ? 1 : 0;
     this.#placedBits |= bit;
     this.#placed.push(at);
     this.#open -= done;
@@ -263,6 +326,6 @@ class Search {
   }
 }
 
-function endOf(call: HistoryCall | undefined): number {
-  return call?.outcome === 'done' ? call.returned : Number.MAX_SAFE_INTEGER;
+function endOf(call: PlacedCall | undefined): number {
+  return Math.min(call?.before ?? Infinity, Number.MAX_SAFE_INTEGER);
 }

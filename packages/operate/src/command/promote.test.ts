@@ -46,7 +46,8 @@ class Interrupted extends Migration {
     const step = this.others;
     this.others = undefined;
     return super.withLedgerStore(async (store) => {
-      if (step !== undefined) await append(store, step, (await store.read(0)).at(-1)?.sequence ?? 0);
+      if (step !== undefined)
+        await append(store, step, (await store.read(0)).at(-1)?.sequence ?? 0);
       return use(store);
     });
   }

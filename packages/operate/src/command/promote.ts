@@ -218,7 +218,11 @@ async function record(
       const at = moved?.to ?? from;
       // A running program may have followed the flag first, on the same way: the step, and why, is written after it. What it did
       // else is a later word, and the gates' answer was of another stage.
-      if (moved !== undefined && at !== from && !(moved.who === 'flag' && isOnTheWay(from, at, to))) {
+      if (
+        moved !== undefined &&
+        at !== from &&
+        !(moved.who === 'flag' && isOnTheWay(from, at, to))
+      ) {
         throw new CommandError(
           `${backend} ${key} was moved to ${at} meanwhile by ${moved.who}: ${moved.reason}. It stays there${flags}.`,
         );

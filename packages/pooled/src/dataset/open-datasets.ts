@@ -35,6 +35,11 @@ export class OpenDatasets {
     return this.#pools.get(dataset);
   }
 
+  /** Whether calls to a dataset wait until whoever closed it is done. */
+  isClosing(dataset: string): boolean {
+    return this.#gates.has(dataset);
+  }
+
   all(): PooledDataset[] {
     return [...this.#pools.values()];
   }
@@ -94,9 +99,16 @@ export class OpenDatasets {
     return await work();
   }
 
-  /** Closes what is open of a dataset, and lets calls to it wait while `work` runs. */
-  closedWhile<Value>(dataset: string, work: () => Promise<Value>): Promise<Value> {
+  /** Closes what is open of a dataset, and lets calls to it wait while `work` runs.
+   *
+   * @param onClosing called when it begins: connections that are lent by then have to come back first. */
+  closedWhile<Value>(
+    dataset: string,
+    work: () => Promise<Value>,
+    onClosing?: () => void,
+  ): Promise<Value> {
     return this.#gated(dataset, async () => {
+      onClosing?.();
       await this.#closeDataset(dataset, drainMs);
       return await work();
     });
