@@ -25,9 +25,17 @@ export class FleetLedgerStore implements LedgerStore {
   /** Of the lines heard, those whose transactions come again. */
   #known: { readonly tx: bigint; readonly sequence: number }[] = [];
   #any = false;
+  #generation = 0;
+  /** The number of each target's last line that was heard. */
+  readonly #last = new Map<string, number>();
 
   constructor(database: FleetDatabase) {
     this.#direct = new PostgresLedgerStore(database, database.schema);
+  }
+
+  /** Grows where the store was put back to an earlier state, from which its lines have numbers again that were heard already. */
+  get generation(): number {
+    return this.#generation;
   }
 
   /** What was heard since it was last asked. Before the first answer it waits for that, and rejects as it does. */
@@ -66,7 +74,7 @@ export class FleetLedgerStore implements LedgerStore {
   /** Takes what an answer says of it. */
   hear({ x, l }: Answer): void {
     if (x === undefined) return;
-    // The store is another one, or was put back to an earlier state: all is read anew.
+    // Its server counts transactions from an earlier one on: all is asked for anew.
     const isEarlier = BigInt(x) < BigInt(this.#from);
     const from = isEarlier ? '0' : x;
     const lines = l ?? [];
@@ -76,11 +84,24 @@ export class FleetLedgerStore implements LedgerStore {
       : [...this.#known, ...lines.map(([tx, sequence]) => ({ tx: BigInt(tx), sequence }))].filter(
           ({ tx }) => tx >= BigInt(from),
         );
-    this.#news.push(...lines.map(changeOfTuple));
+    const changes = lines.map(changeOfTuple);
+    if (isEarlier || this.#anyAgain(changes)) this.#generation += 1;
+    this.#news.push(...changes);
     this.#any ||= lines.length > 0;
     this.#heard = true;
     this.#first?.resolve(undefined);
     if (lines.length > 0) for (const listener of this.#listeners) listener();
+  }
+
+  /** Whether a target has a number again: a line follows the last one of its target, and has a higher number. */
+  #anyAgain(lines: readonly LedgerChange[]): boolean {
+    let again = false;
+    for (const { backend, dataset, sequence } of lines) {
+      const name = `${backend}\0${dataset}`;
+      again ||= sequence <= (this.#last.get(name) ?? 0);
+      this.#last.set(name, sequence);
+    }
+    return again;
   }
 
   /** The store could not be asked. */

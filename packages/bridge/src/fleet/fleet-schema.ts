@@ -1,3 +1,4 @@
+import { ChangeoverError } from '@changeover/core';
 import { exchangeMinutes, minuteTable, minutesFunction, minutesWait } from './fleet-minutes.ts';
 import { readFunction } from './fleet-read.ts';
 import { exchangeRepeats, repeatTable } from './fleet-repeats.ts';
@@ -17,7 +18,7 @@ export const storeVersion = 5;
 function storeSchema(schema: string, firstLine: number): string {
   return `
 select pg_advisory_xact_lock(hashtext('changeover ledger'));
-create schema if not exists ${schema};
+${schemaWhereNone(schema)}
 create table if not exists ${schema}.store (single boolean primary key default true check (single), version int not null);
 create table if not exists ${schema}.writer (
   writer text primary key, run text not null, host text not null, pid int not null, node text not null,
@@ -236,27 +237,65 @@ create or replace function ${schema}.read_1() returns json language sql stable
 $$;`;
 }
 
+/** PostgreSQL asks for the right to make a schema even where "if not exists" has nothing to make. */
+function schemaWhereNone(schema: string): string {
+  return `do $$ begin
+  if not exists (select from pg_namespace where nspname = '${schema}') then create schema ${schema}; end if;
+end $$;`;
+}
+
+type Query = (text: string) => Promise<{ readonly rows: readonly unknown[] }>;
+
 /** Makes the schema, or brings an earlier one forward; one of a later version is used as it is, since versions only add.
  *
- * @throws the driver's error. */
-export async function prepareStore(
-  query: (text: string) => Promise<{ readonly rows: readonly unknown[] }>,
-  schema: string,
-): Promise<void> {
+ * @throws {ChangeoverError} with the code `STORE_NOT_ALLOWED` where the role lacks rights. @throws the driver's error. */
+export async function prepareStore(query: Query, schema: string): Promise<void> {
   // Whoever may not make a schema may use one that is there. Asked of the catalogue: `to_regclass` would remember that there is
   // none, and the schema that another process makes meanwhile would be made twice.
   const { rows } = await query(
-    `select exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
-       where n.nspname = '${schema}' and c.relname = 'store') as there`,
+    `select current_user::text as role, current_database()::text as database, exists (
+       select from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = '${schema}' and c.relname = 'store') as there`,
   );
-  if ((rows[0] as { there: boolean }).there) {
-    const found = await query(`select version from ${schema}.store`);
-    if (Number((found.rows[0] as { version: unknown } | undefined)?.version) >= storeVersion)
-      return;
+  const found = rows[0] as FoundStore;
+  try {
+    if (found.there) {
+      const { rows: versions } = await query(`select version from ${schema}.store`);
+      if (Number((versions[0] as { version: unknown } | undefined)?.version) >= storeVersion)
+        return;
+    }
+    // By the time: in a store that was dropped and made again a line must not have the number of one that processes have heard of,
+    // which they would take for the same.
+    await query(storeSchema(schema, Date.now()));
+  } catch (error) {
+    throw isNotAllowed(error) ? notAllowed(schema, found, error) : error;
   }
-  // By the time: in a store that was dropped and made again a line must not have the number of one that processes have heard of, which
-  // they would take for the same.
-  await query(storeSchema(schema, Date.now()));
+}
+
+interface FoundStore {
+  readonly role: string;
+  readonly database: string;
+  readonly there: boolean;
+}
+
+function isNotAllowed(error: unknown): boolean {
+  return (error as { code?: unknown } | null)?.code === '42501';
+}
+
+function notAllowed(
+  schema: string,
+  { role, database, there }: FoundStore,
+  cause: unknown,
+): ChangeoverError {
+  const quoted = `"${role.replaceAll('"', '""')}"`;
+  const help = there
+    ? `It is another role's, and may be an earlier release's: run "changeover status" of this release once with the URL of the role that owns it, and ` +
+      `let that one grant this one all on the schema, its tables and its sequences (docs/fleet.md, "Rights")`
+    : `Let an administrator type in that database: create schema ${schema} authorization ${quoted}`;
+  return new ChangeoverError(
+    'STORE_NOT_ALLOWED',
+    `The role ${quoted} has no right to ${there ? 'use' : 'make'} the shared store, the schema ${schema} in the database ${database} (${String((cause as Error).message)}). ${help}.`,
+    { cause },
+  );
 }
 
 /** @throws {RangeError} for what is no plain name. */

@@ -1,4 +1,4 @@
-import { type Clock, systemClock, type Timer } from '@changeover/core';
+import { ChangeoverError, type Clock, systemClock, type Timer } from '@changeover/core';
 import type { Logger } from '../log.ts';
 import type { RepeatAnswers } from '../recorder/repeat-answers.ts';
 import type { StoredTables } from '../recorder/stored-tables.ts';
@@ -83,6 +83,7 @@ export class Fleet {
   #introduced = false;
   #heartbeatAtMs = -Infinity;
   #failures = 0;
+  #foldFailed = false;
   #closing: Promise<void> | undefined = undefined;
 
   constructor(options: FleetOptions) {
@@ -237,9 +238,25 @@ export class Fleet {
         this.#ledger.hear(answer);
       }
       this.#recovered();
-      if (answer.d === true && !last) await foldSilent(this.#database, this.#silentMs);
+      if (answer.d === true && !last) await this.#fold();
     } catch (error) {
       this.#failed(error);
+    }
+  }
+
+  /** Adds up the rows of processes that ended. Never rejects: what this process said is in the store, whatever becomes of theirs. */
+  async #fold(): Promise<void> {
+    try {
+      await foldSilent(this.#database, this.#silentMs);
+      this.#foldFailed = false;
+    } catch (error) {
+      if (this.#foldFailed) return;
+      this.#foldFailed = true;
+      this.#logger.warn(
+        { err: error },
+        'the rows of processes that ended can not be added up in the shared store: they stay as they are, and are read one by one. It takes a ' +
+          'transaction, which a pooler refuses that gives each statement another connection (PgBouncer: pool_mode = transaction has it)',
+      );
     }
   }
 
@@ -281,9 +298,11 @@ export class Fleet {
     this.#failures += 1;
     this.#ledger.fail(error);
     if (this.#failures > 1) return;
+    // What it lacks is said in words of this library's own, with what to do.
+    const why = error instanceof ChangeoverError ? `used. ${error.message} Meanwhile` : 'reached:';
     this.#logger.error(
       { err: error },
-      'the shared store can not be reached: calls, flags and guardrails go on in this process, what it counts waits in memory, ' +
+      `the shared store can not be ${why} calls, flags and guardrails go on in this process, what it counts waits in memory, ` +
         'and nothing steps forward until the store is back',
     );
   }

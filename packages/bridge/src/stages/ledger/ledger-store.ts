@@ -51,7 +51,8 @@ export interface LedgerStore {
   /** How often a process reads it for what others did, in ms: by so much at the most a step back reaches the others late. Default:
    * at each review. */
   readonly readIntervalMs?: number | undefined;
-  /** Grows when what is read from then on is another ledger: its file was deleted or replaced. Default: it never is. */
+  /** Grows when what is read from then on is another ledger: its file was deleted or replaced, its store put back to an
+   * earlier state. Default: it never is. */
   readonly generation?: number | undefined;
   /** Lines after `sequence`, in order. Lines that were given before may come again. */
   read(sequence: number): readonly LedgerChange[] | Promise<readonly LedgerChange[]>;
