@@ -60,7 +60,8 @@ test('the store is away for an hour: calls and guardrails go on, counts are kept
     await proxy.stop();
   }
   expect((await readSharedRecordings(url())).totals.calls).toBe(counted);
-});
+  // An hour of messages is half a minute of a core's work.
+}, 600_000);
 
 async function stored(): Promise<{
   readonly totals: { readonly calls: number };
