@@ -28,7 +28,8 @@ import {
 } from './bridge-settings.ts';
 import { callTarget } from './stages/flags/stage-source.ts';
 import { passedText } from './call/way-back.ts';
-import { SerialLeg } from './guarantees/index.ts';
+import { callSiteNow, SerialLeg } from './guarantees/index.ts';
+import { openBridge } from './open-bridges.ts';
 import { findSample, storedCall } from './recorder/find-sample.ts';
 import type { Recorder } from './recorder/recorder.ts';
 import type { RepeatableCall } from './shadow/recent-calls.ts';
@@ -193,7 +194,9 @@ class ObjectBridge<T extends object> implements Bridge {
   readonly #keyOf: (operation: string) => KeyOf;
   /** See {@link BridgedObject.own}. */
   readonly #own: (value: unknown) => unknown;
+  readonly #madeAt = callSiteNow();
   #services: BridgeServices | undefined;
+  #freeName: (() => void) | undefined;
   #router: BackendRouter<Record<string, Method>> | undefined;
   #legs: Legs<T> | undefined;
   #refused: WiringError | undefined;
@@ -226,14 +229,23 @@ class ObjectBridge<T extends object> implements Bridge {
     });
     this.object = object;
     this.#own = own;
-    options.services?.serve(this);
+    if (options.services !== undefined) this.#use(options.services).serve(this);
     bridges.set(this.object, this);
   }
 
   get services(): BridgeServices {
-    this.#services ??=
-      this.#options.services ?? new BridgeServices(parseSettings(settingsIn(this.#options)));
-    return this.#services;
+    return (
+      this.#services ?? this.#use(new BridgeServices(parseSettings(settingsIn(this.#options))))
+    );
+  }
+
+  #use(services: BridgeServices): BridgeServices {
+    this.#services = services;
+    if (this.#closing !== undefined) return services;
+    const { name } = this;
+    const { storeName: store, logger } = services;
+    this.#freeName = openBridge({ name, store, madeAt: this.#madeAt }, logger);
+    return services;
   }
 
   get recorder(): Recorder {
@@ -289,6 +301,7 @@ class ObjectBridge<T extends object> implements Bridge {
 
   async #close(): Promise<void> {
     this.#router?.close();
+    this.#freeName?.();
     this.#options.services?.leave(this);
     if (this.#options.services === undefined) await this.#services?.close();
   }
