@@ -1,4 +1,4 @@
-import type { Clock, Leg, LegName, Stage } from '@changeover/core';
+import { type Clock, type Leg, type LegName, type Stage, systemClock } from '@changeover/core';
 import { BackendRouter, type BackendRouterOptions } from './call/backend-router.ts';
 import { answerStyles, callsOf, type LegObject, methodsOf } from './call/leg-calls.ts';
 import {
@@ -186,6 +186,9 @@ interface GivenOptions<T extends object> extends Omit<
   readonly operations: Readonly<Record<string, OperationSpec>>;
 }
 
+/** How long a promised leg is awaited before that is logged, in ms. */
+const legAwaitedMs = 10_000;
+
 class ObjectBridge<T extends object> implements Bridge {
   readonly name: string;
   readonly object: T;
@@ -322,7 +325,27 @@ class ObjectBridge<T extends object> implements Bridge {
         'a leg is not to be had: every call stays with the legacy leg',
       );
     });
+    this.#tellWhereAwaited(this.#legs);
     return this.#legs;
+  }
+
+  /** A promise that never settles says nothing by itself, and its calls wait, or stay where they are, without a word. */
+  #tellWhereAwaited(legs: Legs<T>): void {
+    if (legs.awaited.length === 0) return;
+    const { clock = systemClock } = this.#options;
+    const timer = clock.after(legAwaitedMs, () => {
+      if (this.#closing !== undefined) return;
+      this.services.logger.warn(
+        { event: 'leg-not-there', backend: this.name, legs: legs.awaited },
+        `the ${legs.awaited.join(' and the ')} leg is promised and not there after ${String(legAwaitedMs / 1_000)} s: calls wait for a legacy ` +
+          'leg, and stay with it where the pooled one is missing. A promise of a proxy that answers every name with a function, "then" ' +
+          'too, never settles: let that answer undefined for "then"',
+      );
+    });
+    const end = (): void => {
+      timer.cancel();
+    };
+    legs.checked.then(end, end);
   }
 
   #makeLegs(): Legs<T> {
