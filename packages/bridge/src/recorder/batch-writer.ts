@@ -1,12 +1,13 @@
-import type { SQLInputValue, StatementSync } from 'node:sqlite';
 import { cellColumns } from './cell-rows.ts';
 import { deleteOldMinutes, keptMinutes, minuteColumns, minuteValues } from './minute-rows.ts';
 import { relianceColumns, relianceValues } from './reliance-rows.ts';
 import type { RuleUseCount } from './rule-uses.ts';
 import { groupColumns, groupValues, sampleColumns, sampleValues } from './sample-rows.ts';
 import { shapeColumns, shapeValues } from './shape-rows.ts';
-import type { StoreDatabase } from './store-file.ts';
+import type { StoreDatabase, StoreValue } from './store-file.ts';
 import type { Batch, EventRow, WriterRow } from './store-rows.ts';
+
+type StoreStatement = ReturnType<StoreDatabase['prepare']>;
 
 const writerColumns = [
   'writer',
@@ -21,7 +22,7 @@ const writerColumns = [
 const eventColumns = ['writer', 'sequence', 'at', 'kind', 'fields'];
 const ruleColumns = ['writer', 'backend', 'rule', 'uses', 'failures'];
 
-const writerValues = (row: WriterRow): SQLInputValue[] => [
+const writerValues = (row: WriterRow): StoreValue[] => [
   row.run,
   row.host,
   row.pid,
@@ -30,13 +31,8 @@ const writerValues = (row: WriterRow): SQLInputValue[] => [
   row.lastAt,
   row.samplesOverLimit,
 ];
-const eventValues = (row: EventRow): SQLInputValue[] => [
-  row.sequence,
-  row.at,
-  row.kind,
-  row.fields,
-];
-const ruleValues = (row: RuleUseCount): SQLInputValue[] => [
+const eventValues = (row: EventRow): StoreValue[] => [row.sequence, row.at, row.kind, row.fields];
+const ruleValues = (row: RuleUseCount): StoreValue[] => [
   row.backend,
   row.rule,
   row.uses,
@@ -45,16 +41,16 @@ const ruleValues = (row: RuleUseCount): SQLInputValue[] => [
 
 /** The statements that write a batch, each prepared once. */
 export class BatchWriter {
-  readonly #writer: StatementSync;
-  readonly #cell: StatementSync;
-  readonly #group: StatementSync;
-  readonly #sample: StatementSync;
-  readonly #event: StatementSync;
-  readonly #shape: StatementSync;
-  readonly #reliance: StatementSync;
-  readonly #minute: StatementSync;
-  readonly #oldMinutes: StatementSync;
-  readonly #rule: StatementSync;
+  readonly #writer: StoreStatement;
+  readonly #cell: StoreStatement;
+  readonly #group: StoreStatement;
+  readonly #sample: StoreStatement;
+  readonly #event: StoreStatement;
+  readonly #shape: StoreStatement;
+  readonly #reliance: StoreStatement;
+  readonly #minute: StoreStatement;
+  readonly #oldMinutes: StoreStatement;
+  readonly #rule: StoreStatement;
 
   /** @throws the driver's error. */
   constructor(database: StoreDatabase) {
@@ -76,7 +72,7 @@ export class BatchWriter {
    * @param cells the values of the batch's cells, which take longer to make than to write.
    * @throws the driver's error.
    */
-  write(batch: Batch, cells: readonly (readonly SQLInputValue[])[]): void {
+  write(batch: Batch, cells: readonly (readonly StoreValue[])[]): void {
     const { writer } = batch.writer;
     this.#writer.run(writer, ...writerValues(batch.writer));
     for (const values of cells) this.#cell.run(writer, ...values);
@@ -98,7 +94,11 @@ export class BatchWriter {
   }
 }
 
-function upsert(database: StoreDatabase, table: string, columns: readonly string[]): StatementSync {
+function upsert(
+  database: StoreDatabase,
+  table: string,
+  columns: readonly string[],
+): StoreStatement {
   const names = columns.map((name) => `"${name}"`).join(', ');
   const values = columns.map(() => '?').join(', ');
   return database.prepare(`insert or replace into ${table} (${names}) values (${values})`);

@@ -1,5 +1,5 @@
-import type { SQLInputValue } from 'node:sqlite';
 import { countNames } from './counts.ts';
+import type { StoreValue } from './store-file.ts';
 import type { CellRow } from './store-rows.ts';
 
 /** The columns of a cell's row. */
@@ -20,7 +20,7 @@ export const cellColumns: readonly string[] = [
 ];
 
 /** In the order of the columns, after the writer. */
-export function cellValues(row: CellRow, nowMs: number): SQLInputValue[] {
+export function cellValues(row: CellRow, nowMs: number): StoreValue[] {
   return [
     row.part,
     row.hour,
