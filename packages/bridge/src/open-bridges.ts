@@ -19,7 +19,11 @@ const registerKey = Symbol.for('changeover.open-bridges');
 
 function register(): Map<string, Namesakes> {
   const holder = globalThis as { [registerKey]?: Map<string, Namesakes> };
-  return (holder[registerKey] ??= new Map<string, Namesakes>());
+  const known = holder[registerKey];
+  if (known !== undefined) return known;
+  const made = new Map<string, Namesakes>();
+  holder[registerKey] = made;
+  return made;
 }
 
 /**
