@@ -14,14 +14,6 @@ const recursive: readonly (readonly string[])[] = [
 /** Types that name each other, as a gate and the calls at it do. What is undone is taken out of here; nothing is added. */
 const ofTypes: readonly (readonly string[])[] = [
   [
-    'adapters/src/better-sqlite3/bridged-database.ts',
-    'adapters/src/better-sqlite3/bridged-statement.ts',
-    'adapters/src/better-sqlite3/transaction.ts',
-  ],
-  ['adapters/src/better-sqlite3/handle-session.ts', 'adapters/src/better-sqlite3/row-iterator.ts'],
-  ['adapters/src/knex/leg.ts', 'adapters/src/knex/query-call.ts'],
-  ['adapters/src/kysely/leg.ts', 'adapters/src/kysely/query-call.ts'],
-  [
     'bridge/src/guarantees/admission.ts',
     'bridge/src/guarantees/caller.ts',
     'bridge/src/guarantees/key-gate.ts',
@@ -29,8 +21,6 @@ const ofTypes: readonly (readonly string[])[] = [
     'bridge/src/guarantees/wait-graph.ts',
     'bridge/src/guarantees/write-turns.ts',
   ],
-  ['legacy/src/connection.ts', 'legacy/src/postgres-connection.ts'],
-  ['pooled/src/pool/connection.ts', 'pooled/src/pool/lease.ts'],
 ];
 
 /** Every circle is one that is known; one that is smaller than what is known of it is to be written here as it is now. */

@@ -1,5 +1,6 @@
 import { callTarget } from './stages/flags/stage-source.ts';
 import { hostname } from 'node:os';
+import { resolve } from 'node:path';
 import { randomId, systemClock } from '@changeover/core';
 import type { ParsedSettings } from './bridge-settings.ts';
 import { Fleet } from './fleet/fleet.ts';
@@ -44,6 +45,8 @@ export class BridgeServices {
   readonly guarantees: GuaranteeRegistry;
   /** Names call sites that rely on what the singleton guaranteed; samples by itself. */
   readonly captureSite: (kind: string, key: string) => string | undefined = callSites();
+  /** Names the store of the counts and the ledger; one in memory is like no other. */
+  readonly storeName: string;
   readonly #fleet: Fleet | undefined;
   readonly #endMetrics: () => void;
   readonly #endFlush: () => void;
@@ -54,6 +57,7 @@ export class BridgeServices {
   constructor(settings: ParsedSettings) {
     const logger = settings.logger ?? createLogger({ level: settings.logLevel });
     this.settings = settings;
+    this.storeName = storeNameOf(settings);
     this.guarantees = new GuaranteeRegistry({ captureSite: this.captureSite });
     this.logger = logger;
     const flags = settings.stages ?? openStageSource(settings, logger);
@@ -161,6 +165,11 @@ export class BridgeServices {
     await this.#fleet?.close();
     this.#endFlush();
   }
+}
+
+function storeNameOf({ ledgerUrl, storePath }: ParsedSettings): string {
+  if (ledgerUrl !== undefined) return ledgerUrl;
+  return storePath === ':memory:' ? `memory ${randomId()}` : resolve(storePath);
 }
 
 /** Only the default store's own folder: any other is its owner's to make, and a mistyped one must not come to be. */

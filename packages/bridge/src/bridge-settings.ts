@@ -5,7 +5,7 @@ import { type InstrumentSink, InvalidOptionError, knownNames } from '@changeover
 import type { Logger, LoggerOptions } from './log.ts';
 import type { SampleValues } from './recorder/sampled-call.ts';
 import { isSharedStore } from './recorder/shared-store.ts';
-import type { ShadowQueueOptions } from './shadow/shadow-queue.ts';
+import type { ShadowQueueOptions } from './shadow/queue-limits.ts';
 import type { StageSource } from './stages/flags/stage-source.ts';
 import type { GuardrailOptions } from './stages/guardrail-options.ts';
 

@@ -1,4 +1,4 @@
-import type { Clock, Leg, LegName, Stage } from '@changeover/core';
+import { type Clock, type Leg, type LegName, type Stage, systemClock } from '@changeover/core';
 import { BackendRouter, type BackendRouterOptions } from './call/backend-router.ts';
 import { answerStyles, callsOf, type LegObject, methodsOf } from './call/leg-calls.ts';
 import {
@@ -28,7 +28,8 @@ import {
 } from './bridge-settings.ts';
 import { callTarget } from './stages/flags/stage-source.ts';
 import { passedText } from './call/way-back.ts';
-import { SerialLeg } from './guarantees/index.ts';
+import { callSiteNow, SerialLeg } from './guarantees/index.ts';
+import { openBridge } from './open-bridges.ts';
 import { findSample, storedCall } from './recorder/find-sample.ts';
 import type { Recorder } from './recorder/recorder.ts';
 import type { RepeatableCall } from './shadow/recent-calls.ts';
@@ -185,6 +186,9 @@ interface GivenOptions<T extends object> extends Omit<
   readonly operations: Readonly<Record<string, OperationSpec>>;
 }
 
+/** How long a promised leg is awaited before that is logged, in ms. */
+const legAwaitedMs = 10_000;
+
 class ObjectBridge<T extends object> implements Bridge {
   readonly name: string;
   readonly object: T;
@@ -193,7 +197,9 @@ class ObjectBridge<T extends object> implements Bridge {
   readonly #keyOf: (operation: string) => KeyOf;
   /** See {@link BridgedObject.own}. */
   readonly #own: (value: unknown) => unknown;
+  readonly #madeAt = callSiteNow();
   #services: BridgeServices | undefined;
+  #freeName: (() => void) | undefined;
   #router: BackendRouter<Record<string, Method>> | undefined;
   #legs: Legs<T> | undefined;
   #refused: WiringError | undefined;
@@ -226,14 +232,23 @@ class ObjectBridge<T extends object> implements Bridge {
     });
     this.object = object;
     this.#own = own;
-    options.services?.serve(this);
+    if (options.services !== undefined) this.#use(options.services).serve(this);
     bridges.set(this.object, this);
   }
 
   get services(): BridgeServices {
-    this.#services ??=
-      this.#options.services ?? new BridgeServices(parseSettings(settingsIn(this.#options)));
-    return this.#services;
+    return (
+      this.#services ?? this.#use(new BridgeServices(parseSettings(settingsIn(this.#options))))
+    );
+  }
+
+  #use(services: BridgeServices): BridgeServices {
+    this.#services = services;
+    if (this.#closing !== undefined) return services;
+    const { name } = this;
+    const { storeName: store, logger } = services;
+    this.#freeName = openBridge({ name, store, madeAt: this.#madeAt }, logger);
+    return services;
   }
 
   get recorder(): Recorder {
@@ -289,6 +304,7 @@ class ObjectBridge<T extends object> implements Bridge {
 
   async #close(): Promise<void> {
     this.#router?.close();
+    this.#freeName?.();
     this.#options.services?.leave(this);
     if (this.#options.services === undefined) await this.#services?.close();
   }
@@ -309,7 +325,27 @@ class ObjectBridge<T extends object> implements Bridge {
         'a leg is not to be had: every call stays with the legacy leg',
       );
     });
+    this.#tellWhereAwaited(this.#legs);
     return this.#legs;
+  }
+
+  /** A promise that never settles says nothing by itself, and its calls wait, or stay where they are, without a word. */
+  #tellWhereAwaited(legs: Legs<T>): void {
+    if (legs.awaited.length === 0) return;
+    const { clock = systemClock } = this.#options;
+    const timer = clock.after(legAwaitedMs, () => {
+      if (this.#closing !== undefined) return;
+      this.services.logger.warn(
+        { event: 'leg-not-there', backend: this.name, legs: legs.awaited },
+        `the ${legs.awaited.join(' and the ')} leg is promised and not there after ${String(legAwaitedMs / 1_000)} s: calls wait for a legacy ` +
+          'leg, and stay with it where the pooled one is missing. A promise of a proxy that answers every name with a function, "then" ' +
+          'too, never settles: let that answer undefined for "then"',
+      );
+    });
+    const end = (): void => {
+      timer.cancel();
+    };
+    legs.checked.then(end, end);
   }
 
   #makeLegs(): Legs<T> {

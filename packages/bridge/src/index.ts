@@ -67,7 +67,7 @@ export type { ShapeEvidence } from './recorder/shape-evidence.ts';
 export { ShapeCounts, type ShapeKey } from './recorder/cell.ts';
 export * from './recorder/shed-reason.ts';
 export { type Route, routes } from './call/route.ts';
-export type { ShadowQueueOptions } from './shadow/shadow-queue.ts';
+export type { ShadowQueueOptions } from './shadow/queue-limits.ts';
 export * from './metrics/migration-instruments.ts';
 export * from './metrics/observe-migration.ts';
 export * from './plain-text.ts';

@@ -20,9 +20,10 @@ import {
   serializableSql,
 } from '@changeover/engines';
 import { abortedError, CallQueue } from './call-queue.ts';
-import { type Connection, openDataset, openStore } from './connection.ts';
+import type { Connection } from './connection.ts';
 import { LegacySession } from './legacy-session.ts';
 import { LegacyTransaction } from './legacy-transaction.ts';
+import { openDataset, openStore } from './open-dataset.ts';
 
 /** How a call is made that is no caller's. */
 export interface ShadowRun {

@@ -1,5 +1,4 @@
 import type Database from 'better-sqlite3';
-import type { BridgedDatabase } from './bridged-database.ts';
 import type { HandleSession } from './handle-session.ts';
 import type { PreparedText } from './prepared-text.ts';
 import type { StatementLeg, StatementMethods } from './statement-leg.ts';
@@ -29,7 +28,7 @@ export class BridgedStatement {
   readonly #session: HandleSession;
   readonly #methods: StatementMethods;
 
-  constructor(text: PreparedText, database: BridgedDatabase, { session, methods }: Executor) {
+  constructor(text: PreparedText, database: object, { session, methods }: Executor) {
     this.#text = text;
     this.#session = session;
     this.#methods = methods;

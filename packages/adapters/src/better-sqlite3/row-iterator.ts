@@ -1,20 +1,25 @@
 import type { Connection } from './connection.ts';
-import type { HandleSession } from './handle-session.ts';
 import type { NativeStatement } from './prepared-text.ts';
+
+/** What statements run in. */
+export interface IteratedSession {
+  /** Takes a step of an iterator, on the connection that it reads from. */
+  step<T>(connection: Connection, work: () => T): T;
+}
 
 /** The driver's iterator, on a connection that is known to be read from as long as it lasts. */
 export class RowIterator implements IterableIterator<unknown> {
   readonly #rows: IterableIterator<unknown>;
   readonly #native: NativeStatement;
   readonly #connection: Connection;
-  readonly #session: HandleSession;
+  readonly #session: IteratedSession;
   #open = true;
 
   constructor(
     rows: IterableIterator<unknown>,
     native: NativeStatement,
     connection: Connection,
-    session: HandleSession,
+    session: IteratedSession,
   ) {
     this.#rows = rows;
     this.#native = native;

@@ -4,14 +4,8 @@ import { OpenTransaction } from '../shared/open-transaction.ts';
 import { controlOf } from '../shared/transaction-control.ts';
 import type { BridgedQueries } from './bridged-queries.ts';
 import type { KnexClient, KnexQuery, RawConnection, RowSink } from './knex-client.ts';
-import {
-  type ConnectionCall,
-  type KnexLease,
-  type KnexLender,
-  type StreamRequest,
-  streamOn,
-  type TransactionCall,
-} from './leg.ts';
+import { type ConnectionCall, type StreamRequest, streamOn, type TransactionCall } from './leg.ts';
+import type { KnexLease, KnexLender } from './lender.ts';
 import { notRun, NoTurnError } from './not-run.ts';
 import type { Holder, QueryCall } from './query-call.ts';
 

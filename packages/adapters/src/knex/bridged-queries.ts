@@ -22,14 +22,8 @@ import {
   type KnexQuery,
   type RawConnection,
 } from './knex-client.ts';
-import {
-  type ConnectionCall,
-  type KnexLease,
-  KnexLeg,
-  type KnexLender,
-  type LegApi,
-  type TransactionCall,
-} from './leg.ts';
+import { type ConnectionCall, KnexLeg, type LegApi, type TransactionCall } from './leg.ts';
+import type { KnexLease, KnexLender } from './lender.ts';
 import { type Holder, QueryCall } from './query-call.ts';
 
 /** What the connections of one bridged instance share: both legs, the bridge between them, what is known of statements. */

@@ -1,4 +1,4 @@
-import { type Lease, Leases, type LeasesOptions, type Lender } from '../shared/leases.ts';
+import { Leases, type LeasesOptions } from '../shared/leases.ts';
 import {
   hasOneConnection,
   type KnexClient,
@@ -6,10 +6,8 @@ import {
   type RawConnection,
   type RowSink,
 } from './knex-client.ts';
+import { type KnexLease, KnexLender } from './lender.ts';
 import { GivenUpError, type Holder, type QueryCall } from './query-call.ts';
-
-/** A connection of one of the clients, while it is lent. */
-export type KnexLease = Lease<RawConnection, KnexLender>;
 
 /** Of the adapter's own work: no program's key is empty. */
 const ownKey = '';
@@ -50,36 +48,6 @@ export interface LegApi {
   transaction(call: TransactionCall, work: (lease: KnexLease) => Promise<void>): Promise<void>;
   /** Answers the driver's own, which the holder has from then on. */
   connection(call: ConnectionCall): Promise<RawConnection>;
-}
-
-/** A client's pool, and what runs on its connections. */
-export class KnexLender implements Lender<RawConnection> {
-  readonly client: KnexClient;
-  #isEnding = false;
-
-  constructor(client: KnexClient) {
-    this.client = client;
-  }
-
-  acquireConnection(): Promise<RawConnection> {
-    // A pool that is being destroyed would let it wait until it ran out of its time, and Knex would warn of that.
-    return this.#isEnding
-      ? Promise.reject(new Error('Unable to acquire a connection'))
-      : this.client.acquireConnection();
-  }
-
-  /** Ends the client's pool, beginning in this tick. */
-  destroy(): Promise<void> {
-    this.#isEnding = true;
-    return this.client.destroy();
-  }
-
-  releaseConnection(connection: RawConnection): Promise<void> {
-    // A pool that was destroyed meanwhile has closed it.
-    return this.client.pool === undefined
-      ? Promise.resolve()
-      : this.client.releaseConnection(connection);
-  }
 }
 
 /**

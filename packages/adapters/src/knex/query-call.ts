@@ -2,7 +2,7 @@ import { NotComparableError } from '@changeover/core';
 import type { LeasedStatement } from '../shared/leases.ts';
 import type { StatementTraits } from '../shared/statement-traits.ts';
 import type { KnexQuery } from './knex-client.ts';
-import type { KnexLease } from './leg.ts';
+import type { KnexLease } from './lender.ts';
 
 /** Who has a connection of a leg from its first query until Knex gives it back. */
 export interface Holder {

@@ -11,8 +11,9 @@ import type { BridgedQueries } from './bridged-queries.ts';
 import { heldAlready, hold } from '../shared/held.ts';
 import { OpenTransaction } from '../shared/open-transaction.ts';
 import { controlOf } from '../shared/transaction-control.ts';
-import type { KyselyLease, TransactionCall } from './leg.ts';
-import type { Holder, QueryCall } from './query-call.ts';
+import type { Holder, KyselyLease } from './lease.ts';
+import type { TransactionCall } from './leg.ts';
+import type { QueryCall } from './query-call.ts';
 
 type KyselyTransaction = OpenTransaction<DatabaseConnection, Driver>;
 type Cancel = () => Promise<void>;

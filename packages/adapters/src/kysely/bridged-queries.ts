@@ -16,8 +16,9 @@ import { plainRows } from '../shared/plain-rows.ts';
 import { queryDefinition } from '../shared/query-definition.ts';
 import { SessionWatch } from '../shared/session-watch.ts';
 import { type Engine, engineOf } from './engine.ts';
+import type { Holder } from './lease.ts';
 import { DialectLeg, type LegApi, type RowStream, type TransactionCall } from './leg.ts';
-import { type Holder, QueryCall } from './query-call.ts';
+import { QueryCall } from './query-call.ts';
 
 /** What one driver's connections share: both legs, the bridge between them, and what is known of statements and sessions. */
 export class BridgedQueries {

@@ -6,11 +6,9 @@ import type {
   Driver,
   QueryResult,
 } from 'kysely';
-import { type Lease, Leases, type LeasesOptions } from '../shared/leases.ts';
-import type { Holder, QueryCall } from './query-call.ts';
-
-/** A connection of one of the dialects, while it is lent. */
-export type KyselyLease = Lease<DatabaseConnection, Driver>;
+import { Leases, type LeasesOptions } from '../shared/leases.ts';
+import type { Holder, KyselyLease } from './lease.ts';
+import type { QueryCall } from './query-call.ts';
 
 /** Of the adapter's own work: no program's key is empty. */
 const ownKey = '';

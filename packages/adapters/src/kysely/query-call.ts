@@ -1,11 +1,6 @@
 import type { AbortableOperationOptions, CompiledQuery } from 'kysely';
 import type { StatementTraits } from '../shared/statement-traits.ts';
-import type { KyselyLease } from './leg.ts';
-
-/** Who has a connection of a leg from its first query until Kysely is done with it. */
-export interface Holder {
-  lease: KyselyLease | undefined;
-}
+import type { Holder } from './lease.ts';
 
 const ofRows: ReadonlySet<string> = new Set([
   'SelectQueryNode',

@@ -227,8 +227,17 @@ class Place<T extends object> {
     const { legacy, pooled } = this.#both();
     // Asked at each answer.
     for (const place of this.#places)
-      if (place.#at(legacy.here) === value || place.#at(pooled.here) === value) return place.object;
+      if (place.#isAt(legacy.here, value) || place.#isAt(pooled.here, value)) return place.object;
     return value;
+  }
+
+  #isAt(leg: object | undefined, value: unknown): boolean {
+    try {
+      return this.#at(leg) === value;
+    } catch {
+      // A getter on the way, of a leg that was closed, say: the answer of the other must not fail by it.
+      return false;
+    }
   }
 
   #value(name: PropertyKey): unknown {

@@ -1,3 +1,4 @@
+import { settingNames } from '../bridge-settings.ts';
 import { givenText, WiringError } from './members.ts';
 
 /** What was given for the options that are a choice, a switch or a function. */
@@ -40,6 +41,24 @@ export function checkChoices(name: string, options: Choices): void {
   const { services } = options;
   if (services !== undefined && typeof services?.serve !== 'function')
     refuse(name, 'services', services, 'bridgeOf(other).services');
+  if (services !== undefined) refuseBesideServices(name, options);
+}
+
+/** Settings that a bridge has of its own whatever services it shares. */
+const ownSettings: readonly string[] = ['rules'];
+
+/** @throws {WiringError} for settings that the shared services have already, which would be passed over without a word. */
+function refuseBesideServices(name: string, options: Choices): void {
+  const passedOver = settingNames.filter(
+    (setting) =>
+      !ownSettings.includes(setting) &&
+      (options as Readonly<Record<string, unknown>>)[setting] !== undefined,
+  );
+  if (passedOver.length === 0) return;
+  throw new WiringError(
+    `The option services of "${name}" brings ${passedOver.join(', ')} with it: give ${passedOver.length === 1 ? 'that' : 'those'} to the ` +
+      'bridge that made the services, and not to this one; or leave services out.',
+  );
 }
 
 function refuse(name: string, option: string, value: unknown, wanted: string): never {

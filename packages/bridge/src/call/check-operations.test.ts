@@ -5,6 +5,7 @@ import {
   control,
   createBridge,
   createStaticStageSource,
+  legacyOnly,
   read,
   silentLogger,
   sub,
@@ -69,6 +70,32 @@ describe('an operation is refused when the bridge is made', () => {
     }).toThrow(message);
   });
 
+  test.each<[string, (...given: readonly object[]) => unknown, RegExp]>([
+    ['control()', control, /list: control\(…\) has no option callback: it has none/],
+    ['legacyOnly()', legacyOnly, /list: legacyOnly\(…\) has no option callback: it has none/],
+    [
+      'sub({ … })',
+      (options) => (sub as (...given: readonly unknown[]) => unknown)({ x: read() }, options),
+      /list: sub\(…\) has no option callback: it has none/,
+    ],
+  ])('with options of %s, which has none', (_what, declared, message) => {
+    expect(() => {
+      checkOperations({ list: declared({ callback: 'last' }) });
+    }).toThrow(message);
+  });
+
+  test('under a name that another has already', () => {
+    for (const operations of [
+      { 'nodes.list': read(), nodes: sub({ list: read() }) },
+      { nodes: sub({ 'all.list': read(), all: sub({ list: write() }) }) },
+      { nodes: sub({ 'all.list': read() }), 'nodes.all': sub({ list: write() }) },
+    ])
+      expect(() => {
+        checkOperations(operations);
+      }).toThrow(/Two operations are named nodes\.(all\.)?list/);
+    checkOperations({ 'nodes.list': read(), nodes: sub({ add: write() }) });
+  });
+
   test('by a name that the language asks for, a symbol, and in a list', () => {
     for (const name of ['then', 'constructor'])
       expect(() => {
@@ -115,6 +142,20 @@ test.each<[string, object, RegExp]>([
   ],
 ])('the option %s is refused where it is none', (_what, options, message) => {
   expect(() => make(options)).toThrow(message);
+});
+
+test('settings beside services are refused by their names, for the services have theirs', async () => {
+  const first = make({});
+  const { services } = bridgeOf(first);
+  expect(() => make({ name: 'second', services })).toThrow(
+    'The option services of "second" brings storePath, stages, logger with it: give those to the bridge that made the services',
+  );
+  const none = { storePath: undefined, stages: undefined, logger: undefined };
+  expect(() => make({ ...none, name: 'second', services, ledger: true })).toThrow(
+    'brings ledger with it: give that to the bridge',
+  );
+  make({ ...none, name: 'second', services, rules: [] });
+  await bridgeOf(first).close();
 });
 
 test('for … of over a bridge reads the answering leg', async () => {

@@ -1,5 +1,5 @@
 import { knownNames } from '@changeover/core';
-import { givenText, WiringError } from './members.ts';
+import { givenText, membersOf, WiringError } from './members.ts';
 import type { OperationSpec } from './operations.ts';
 
 /** What an option of a declaration may be, and how that is said to who gave something else. */
@@ -54,10 +54,24 @@ const notOperations: Readonly<Record<string, string>> = {
   ['__proto__']: 'it is the prototype',
 };
 
-/** Checks that each operation is what `read()`, `write()` or one of the others made, with options that those have.
+/** Checks that each operation is what `read()`, `write()` or one of the others made, with options that those have and under a name of
+ * its own.
  *
  * @throws {WiringError} with what to type. */
-export function checkOperations(operations: unknown, within = ''): void {
+export function checkOperations(operations: unknown): void {
+  checkDeclared(operations, '');
+  const names = membersOf(operations as Readonly<Record<string, OperationSpec>>).map(
+    ({ operation }) => operation,
+  );
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice !== undefined)
+    throw new WiringError(
+      `Two operations are named ${twice}, one by sub({ … }) and one by a name with a dot in it, and flags and counts could not tell them ` +
+        "apart: leave one out (undeclared: 'legacy' leaves its method with the legacy leg), or give its method a name without a dot.",
+    );
+}
+
+function checkDeclared(operations: unknown, within: string): void {
   if (typeof operations !== 'object' || operations === null || Array.isArray(operations))
     throw new WiringError(
       within === ''
@@ -88,7 +102,7 @@ function checkOperation(operation: string, name: string, spec: unknown): void {
   checkOptions(operation, kind as OperationSpec['kind'], spec as Readonly<Record<string, unknown>>);
   if (kind !== 'sub') return;
   const { operations: inside } = spec as { readonly operations: unknown };
-  checkOperations(inside, `${operation}.`);
+  checkDeclared(inside, `${operation}.`);
   if (Object.keys(inside as object).length === 0)
     throw new WiringError(
       `${operation}: sub({}) names no method of that object: name them, or leave ${name} out.`,

@@ -1,4 +1,4 @@
-import { knownNames } from '@changeover/core';
+import { knownNames, type LegName } from '@changeover/core';
 import { methodNames } from './method-names.ts';
 import { type Member, methodOf, ownerOf, WiringError } from './members.ts';
 
@@ -24,21 +24,62 @@ export function checkWiring(
   legs: { readonly legacy: object; readonly pooled: object | undefined },
   undeclared: 'refuse' | 'legacy',
 ): void {
-  const faults = members.flatMap((member): string[] => {
-    const { operation, spec } = member;
-    if (methodOf(legs.legacy, member) === undefined)
-      return [missingFromLegacy(legs.legacy, member)];
-    if (spec.kind === 'legacyOnly' || legs.pooled === undefined) return [];
-    return methodOf(legs.pooled, member) === undefined
-      ? [
-          `the pooled leg has no method ${operation}: give it one, or declare ${operation}: legacyOnly() to keep it where it is. ` +
-            '(A copy by { ...object } has no methods of its class.)',
-        ]
-      : [];
-  });
+  const unreadable = members.flatMap((member) => [
+    ...unreadableOn('legacy', legs.legacy, member),
+    ...(member.spec.kind === 'legacyOnly' ? [] : unreadableOn('pooled', legs.pooled, member)),
+  ]);
+  const unread = new Set(unreadable.map(({ member }) => member));
+  const faults = [
+    ...new Set(unreadable.map(({ text }) => text)),
+    ...members.flatMap((member) => (unread.has(member) ? [] : missingFrom(legs, member))),
+  ];
   if (undeclared === 'refuse') faults.push(...undeclaredIn(legs.legacy, members));
   if (faults.length > 0)
-    throw new WiringError(`The bridge "${name}" can't be made: ${faults.join('; ')}.`);
+    throw new WiringError(
+      `The bridge "${name}" can't be made: ${faults.join('; ')}.`,
+      unreadable[0]?.error,
+    );
+}
+
+/** A member that a leg can't even be asked for. */
+interface Unreadable {
+  readonly member: Member;
+  readonly text: string;
+  readonly error: unknown;
+}
+
+/** Reads what is on the way to a member, and the member: what a getter throws says nothing of which leg it is on. */
+function unreadableOn(leg: LegName, object: object | undefined, member: Member): Unreadable[] {
+  const { path } = member;
+  let read: unknown = object;
+  for (const [at, name] of path.entries()) {
+    try {
+      read = (read as Record<string, unknown> | null | undefined)?.[name];
+    } catch (error) {
+      const property = path.slice(0, at + 1).join('.');
+      const text =
+        `reading ${property} of the ${leg} leg throws ${String(error)}: give that leg when it is ready, ` +
+        `${leg}: async () => { …; return it; }, or let ${property} be read at any time`;
+      return [{ member, text, error }];
+    }
+  }
+  return [];
+}
+
+/** What to type where a leg lacks a member. */
+function missingFrom(
+  { legacy, pooled }: { readonly legacy: object; readonly pooled: object | undefined },
+  member: Member,
+): string[] {
+  const { operation, spec } = member;
+  if (methodOf(legacy, member) === undefined) return [missingFromLegacy(legacy, member)];
+  if (spec.kind === 'legacyOnly' || pooled === undefined) return [];
+  return methodOf(pooled, member) === undefined
+    ? [
+        `the pooled leg has no method ${operation}: give it one, or declare ${operation}: legacyOnly() to keep it where it is. ` +
+          '(A copy by { ...object } has no methods of its class.)',
+      ]
+    : [];
 }
 
 /** What a declared member is on the legacy leg, where it is no method, and what to type in its place. */
@@ -67,13 +108,22 @@ function namesBeside(legacy: object, member: Member): string[] {
     : methodNames(owner).map((name) => [...inside, name].join('.'));
 }
 
+/** An object inside; undefined where there is none, or where reading it throws, which is told by the member that it was read for. */
+function readableOwner(legacy: object, path: readonly string[]): object | undefined {
+  try {
+    return ownerOf(legacy, { path: [...path, ''] });
+  } catch {
+    return undefined;
+  }
+}
+
 /** A fault for each method that nobody declared, of the object itself and of each object inside that has declared members. */
 function undeclaredIn(
   legacy: object,
   members: readonly Member[],
   path: readonly string[] = [],
 ): string[] {
-  const within = ownerOf(legacy, { path: [...path, ''] });
+  const within = readableOwner(legacy, path);
   if (within === undefined) return [];
   const names = new Set(members.map((member) => member.path[path.length] ?? ''));
   const faults = methodNames(within)

@@ -34,13 +34,14 @@ export function invoke(leg: Leg<object>, operation: string, args: readonly unkno
 
 /** True for what a caller can wait for. */
 export function isPromise(value: unknown): value is Promise<unknown> {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    // Most answers are rows: a `then` is not looked for on them, at each call.
-    !Array.isArray(value) &&
-    typeof (value as { then?: unknown }).then === 'function'
-  );
+  // Most answers are rows: a `then` is not looked for on them, at each call.
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  try {
+    return typeof (value as { then?: unknown }).then === 'function';
+  } catch {
+    // A proxy that throws for what it does not have: nobody can wait for that.
+    return false;
+  }
 }
 
 const AsyncFunction = (async () => undefined).constructor;
@@ -158,10 +159,15 @@ export function answerStyles(
       const { path } = member;
       const name = path.at(-1) ?? '';
       const isInside = path.length > 1;
-      const memberOf = (object: object): unknown =>
-        ((isInside ? ownerOf(object, member) : object) as Record<string, unknown> | undefined)?.[
-          name
-        ];
+      const memberOf = (object: object): unknown => {
+        try {
+          const owner = isInside ? ownerOf(object, member) : object;
+          return (owner as Record<string, unknown> | undefined)?.[name];
+        } catch {
+          // Whoever calls it is told by the call; a call on the other leg must not fail by it.
+          return undefined;
+        }
+      };
       let seenOfLegacy: unknown;
       let seenOfPooled: unknown;
       let style: AtOnceLegs = 'neither';

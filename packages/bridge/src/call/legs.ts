@@ -1,7 +1,8 @@
+import { types } from 'node:util';
 import type { LegName } from '@changeover/core';
 import type { StageSource } from '../stages/flags/stage-source.ts';
 import { WiringError } from './members.ts';
-import { LegObject } from './leg-calls.ts';
+import { isPromise, LegObject } from './leg-calls.ts';
 
 /** How the legs are made, and for whom. */
 export interface LegMakers<T extends object> {
@@ -22,8 +23,13 @@ export class Legs<T extends object> {
 
   constructor(options: LegMakers<T>, check: (legacy: T, pooled: object) => void) {
     const [madeLegacy, madePooled] = [options.legacy(), pooledOf(options)];
-    mustBeObject(options.name, 'legacy', madeLegacy);
-    mustBeObject(options.name, 'pooled', madePooled);
+    for (const [leg, object] of [
+      ['legacy', madeLegacy],
+      ['pooled', madePooled],
+    ] as const) {
+      mustBeObject(options.name, leg, object);
+      mustEverArrive(options.name, leg, object);
+    }
     this.legacy = new LegObject(madeLegacy);
     this.pooled = new LegObject(madePooled);
     const [legacy, pooled] = [this.legacy.here, this.pooled.here];
@@ -40,6 +46,11 @@ export class Legs<T extends object> {
     this.checked.catch((error: unknown) => {
       this.#failure = String((error as { readonly message?: unknown } | null)?.message);
     });
+  }
+
+  /** The legs that are promised and not there yet, or can't be had. */
+  get awaited(): readonly LegName[] {
+    return (['legacy', 'pooled'] as const).filter((leg) => this[leg].here === undefined);
   }
 
   /** Every call stays with the legacy leg while the pooled one is not there, or can't be had. */
@@ -84,5 +95,20 @@ export function mustBeObject(name: string, leg: LegName, object: unknown): void 
   if ((typeof object === 'object' && object !== null) || typeof object === 'function') return;
   throw new WiringError(
     `The ${leg} leg of "${name}" is ${String(object)}: ${leg} must give the object itself.`,
+  );
+}
+
+/** A name that no object has, for one that answers every name. */
+const nobodysName = 'a name that nothing has';
+
+/** A promise that is none: its `then` was made up as any other name is, and calls back never.
+ *
+ * @throws {WiringError} */
+function mustEverArrive(name: string, leg: LegName, object: unknown): void {
+  if (!isPromise(object) || types.isPromise(object)) return;
+  if (typeof (object as unknown as Record<string, unknown>)[nobodysName] !== 'function') return;
+  throw new WiringError(
+    `The ${leg} leg of "${name}" answers every name with a function, "then" too, so that who awaits it waits for ever: let it answer ` +
+      `undefined for "then", or write ${leg}: () => an object with the methods that are declared.`,
   );
 }

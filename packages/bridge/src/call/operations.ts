@@ -176,8 +176,10 @@ export function transaction<Args extends Arguments = Arguments>(
 }
 
 /** Declares a call about the object itself, made on both legs. */
-export function control(): ControlOperation {
-  return { kind: 'control' };
+export function control(): ControlOperation;
+export function control(options?: object): ControlOperation {
+  // There are none: what was given all the same is kept, to be refused by the operation's name.
+  return { ...options, kind: 'control' };
 }
 
 /** Declares a member that takes any statement: a read or a write by what the classifier says of its first argument. */
@@ -189,8 +191,9 @@ export function bySql(
 }
 
 /** Declares a member that stays with the legacy leg at every stage. */
-export function legacyOnly(): LegacyOnlyOperation {
-  return { kind: 'legacyOnly' };
+export function legacyOnly(): LegacyOnlyOperation;
+export function legacyOnly(options?: object): LegacyOnlyOperation {
+  return { ...options, kind: 'legacyOnly' };
 }
 
 /** Declares a member in the router's own terms: its key, what a write touches, whether rows come in order, call by call. */
@@ -201,6 +204,7 @@ export function defined(definition: OperationDefinition): DefinedOperation {
 /** Declares the members of an object inside: `nodes: sub({ upsert: write(), list: read.rows() })`. */
 export function sub<const O extends Readonly<Record<string, OperationSpec>>>(
   operations: O,
-): { readonly kind: 'sub'; readonly operations: O } {
-  return { kind: 'sub', operations };
+): { readonly kind: 'sub'; readonly operations: O };
+export function sub(operations: Readonly<Record<string, OperationSpec>>, options?: object): object {
+  return { ...options, kind: 'sub', operations };
 }

@@ -75,6 +75,15 @@ export function callSites({
   };
 }
 
+/** The place in the program that is calling now, each time; otherwise as {@link callSites} names it. Never throws. */
+export function callSiteNow(): string | undefined {
+  try {
+    return siteIn(stackHere(), process.cwd(), isLibrary);
+  } catch {
+    return undefined;
+  }
+}
+
 function stackHere(): string {
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = maxFrames;

@@ -24,5 +24,5 @@ export {
 export { DeadlockError } from './errors.ts';
 export { GuaranteeRegistry, type GuaranteeRegistryOptions } from './guarantee-registry.ts';
 export { type KeyGate, SerialLeg } from './key-gate.ts';
-export { callSites, type CallSiteOptions } from './call-site.ts';
+export { callSiteNow, callSites, type CallSiteOptions } from './call-site.ts';
 export type { CaptureSite, OnReliance, Reliance, RelianceCount, RelianceKind } from './reliance.ts';

@@ -21,7 +21,9 @@ import {
 import { ReadComparison } from './read-comparison.ts';
 import type { ShedReason } from '../recorder/shed-reason.ts';
 import { errorCode, ShadowCaller } from './shadow-caller.ts';
-import { ShadowQueue, type ShadowQueueOptions, type ShadowTask } from './shadow-queue.ts';
+import type { ShadowQueueOptions } from './queue-limits.ts';
+import { ShadowQueue } from './shadow-queue.ts';
+import type { ShadowTask } from './waiting-tasks.ts';
 import { PendingComparison } from './pending-comparison.ts';
 import { RecentCalls } from './recent-calls.ts';
 import type { Reproduction } from '../recorder/reproduced-call.ts';

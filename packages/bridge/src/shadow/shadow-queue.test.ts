@@ -2,7 +2,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import { ManualClock } from '../../../../test/kit/manual-clock.ts';
 import { CallsInFlight } from './process-load.ts';
-import { ShadowQueue, type ShadowQueueOptions, type ShadowTask } from './shadow-queue.ts';
+import type { ShadowQueueOptions } from './queue-limits.ts';
+import { ShadowQueue } from './shadow-queue.ts';
+import type { ShadowTask } from './waiting-tasks.ts';
 
 interface Seen {
   readonly queue: ShadowQueue;

@@ -77,7 +77,7 @@ async function promoteBeside(
     const lines = await store.read(0);
     return lines.slice(1).map(({ from, to, who, reason }) => `${from} ${to} ${who}: ${reason}`);
   } finally {
-    opened.flags.close();
+    await opened.flags.close();
     await store.close();
   }
 }

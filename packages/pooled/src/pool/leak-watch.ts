@@ -1,11 +1,11 @@
-import type { Lease } from './lease.ts';
+import type { WatchedLease } from './connection.ts';
 import type { LeakReport, PoolObserver } from './pool-observer.ts';
 import type { ParsedPoolOptions } from './pool-options.ts';
 
 /** Reports a lease on which nothing has run for `leakDetectionThresholdMs`, once, and takes it back after
  * `leakReclaimMs`. A pinned lease is no leak. */
-export function watchLease<Resource extends object>(
-  lease: Lease<Resource>,
+export function watchLease(
+  lease: WatchedLease,
   nowMs: number,
   { leakDetectionThresholdMs, leakReclaimMs }: ParsedPoolOptions,
   observer: PoolObserver,

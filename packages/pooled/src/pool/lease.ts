@@ -1,5 +1,5 @@
 import { ClosedError } from '@changeover/engines/api';
-import type { PooledConnection } from './connection.ts';
+import type { LeaseTerms, PooledConnection, WatchedLease } from './connection.ts';
 import type { EvictionReason } from './pool-observer.ts';
 
 /** Takes leases back. */
@@ -13,18 +13,8 @@ export interface Lender<Resource extends object> {
   nowMs(): number;
 }
 
-/** What a lease was taken for. */
-export interface LeaseTerms {
-  /** The operation, for leak reports. */
-  readonly takenFor: string;
-  /** On the monotonic clock. */
-  readonly takenAtMs: number;
-  /** Where it was taken, if `leakStacks` is on. */
-  readonly stack: string | undefined;
-}
-
 /** The right to use one connection until it is released. */
-export class Lease<Resource extends object> {
+export class Lease<Resource extends object> implements WatchedLease {
   readonly terms: LeaseTerms;
   readonly #lender: Lender<Resource>;
   #connection: PooledConnection<Resource> | undefined;

@@ -1,9 +1,9 @@
 import type { ConnectionDemand } from './connection-supply.ts';
 import { ConnectionSupply } from './connection-supply.ts';
-import type { PooledConnection } from './connection.ts';
+import type { LeaseTerms, PooledConnection, WatchedLease } from './connection.ts';
 import { DrainWatch } from './drain-watch.ts';
 import { watchLease } from './leak-watch.ts';
-import { Lease, type LeaseTerms, type Lender } from './lease.ts';
+import { Lease, type Lender } from './lease.ts';
 import { PoolAlarm } from './pool-alarm.ts';
 import type { EvictionReason } from './pool-observer.ts';
 import type { AcquireOptions, PoolParts } from './pool-parts.ts';
@@ -309,7 +309,7 @@ export class Pool<Resource extends object> implements Lender<Resource>, Connecti
     connection.holdsTurn = false;
   }
 
-  #leases(): Lease<Resource>[] {
+  #leases(): WatchedLease[] {
     return this.#supply.lentConnections().flatMap(({ lease }) => lease ?? []);
   }
 

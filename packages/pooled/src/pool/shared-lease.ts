@@ -1,6 +1,5 @@
-import type { PooledConnection } from './connection.ts';
-import { Lease } from './lease.ts';
-import type { LeaseTerms, Lender } from './lease.ts';
+import type { LeaseTerms, PooledConnection } from './connection.ts';
+import { Lease, type Lender } from './lease.ts';
 import type { EvictionReason } from './pool-observer.ts';
 import type { Sharing } from './resource-source.ts';
 

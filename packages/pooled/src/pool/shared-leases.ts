@@ -1,6 +1,6 @@
 import type { Clock } from '@changeover/core';
-import type { PooledConnection } from './connection.ts';
-import type { Lease, LeaseTerms } from './lease.ts';
+import type { LeaseTerms, PooledConnection } from './connection.ts';
+import type { Lease } from './lease.ts';
 import type { PoolObserver } from './pool-observer.ts';
 import type { Sharing } from './resource-source.ts';
 import { SharedLease, type SharedLeaseOwner } from './shared-lease.ts';
