@@ -88,6 +88,12 @@ export class Walk {
     };
   }
 
+  /** An operator that is DuckDB's own, and no macro of a user's. */
+  isOwnOperator(name: string, fields: Node): boolean {
+    const candidates = this.options.catalogue.functions.get(name) ?? [];
+    return fields['is_operator'] === true && candidates.every(({ internal }) => internal);
+  }
+
   /** What a function or a word says about the session. */
   tells(name: string): void {
     if (causesOf(name).length > 0) this.findings.answersAnew();

@@ -36,8 +36,9 @@ select w.name as asked, c.relkind as kind, n.nspname as schema, c.oid < ${firstO
   (select json_agg(k.columns) from (
      select array(select a.attname::text from unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) as u(n) join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = u.n) as columns
      from pg_catalog.pg_index i
-     where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null and i.indexprs is null
-       and not exists (select from unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) as u(n) join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = u.n where not a.attnotnull)) k) as keys,
+     where i.indrelid = c.oid and not (c.relkind = 'r' and c.relhassubclass) and i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null and i.indexprs is null
+       and not exists (select from unnest((i.indkey::int2[])[0:i.indnkeyatts - 1], (i.indcollation::oid[])[0:i.indnkeyatts - 1]) as u(n, c)
+         join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = u.n where not a.attnotnull or a.attcollation <> u.c)) k) as keys,
   case when c.relkind = 'v' then pg_catalog.pg_get_viewdef(c.oid) end as view,
   case when c.relrowsecurity then array(select e from pg_catalog.pg_policy p, unnest(array[pg_catalog.pg_get_expr(p.polqual, p.polrelid), pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid)]) as u(e) where p.polrelid = c.oid and e is not null) end as policies,
   exists (with recursive below(oid) as (select c.oid union select h.inhrelid from below join pg_catalog.pg_inherits h on h.inhparent = below.oid)

@@ -1,4 +1,4 @@
-import type { Call, Expression, Query, Window } from '../query/query.ts';
+import { type Call, type Expression, type Query, toldBy, type Window } from '../query/query.ts';
 import type { Cause } from '../statement.ts';
 import { namesOf, node, nodes, type Node, text, unwrap } from './parser.ts';
 import { translateSelect } from './translate-query.ts';
@@ -118,7 +118,16 @@ function operation(walk: Walk, fields: Node): Expression {
   const equals = fields['kind'] === 'AEXPR_OP' && names.at(-1) === '=';
   if (equals && first !== undefined && second !== undefined && causes.length === 0)
     return { type: 'equals', left: first, right: second };
-  return { type: 'other', children: [...left, ...right], causes };
+  const children = [...left, ...right];
+  const [operator = '', ...path] = names;
+  const isPlain = fields['kind'] === 'AEXPR_OP' && path.length === 0;
+  const tells = isPlain && !hasOwnOperator(walk, operator) ? toldBy(operator, children) : undefined;
+  return { type: 'other', children, causes, tells };
+}
+
+/** A user's own operator of this name may stand for anything. */
+function hasOwnOperator(walk: Walk, name: string): boolean {
+  return (walk.options.catalogue.general?.operators.get(name) ?? []).length > 0;
 }
 
 /** An operand that may be a list: of IN, of BETWEEN. */

@@ -168,6 +168,7 @@ function combined(left: Rows, right: Rows, all: boolean): Rows {
       ...column,
       causes: other.reduce((causes, each) => union(causes, each.causes), column.causes),
       float: column.float || other.some((each) => each.float),
+      whole: column.whole === true && other.every(({ whole }) => whole === true),
     };
   });
   const causes = union(left.causes, right.causes);
