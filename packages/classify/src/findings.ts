@@ -107,12 +107,16 @@ export class Findings {
   statement(rest: {
     readonly order?: OrderPromise;
     readonly sortedBy?: readonly (number | string)[];
+    /** Makes `sqlWithPlaces`, once it is asked for. */
+    readonly places?: (() => string | undefined) | undefined;
     readonly limited?: Limited | undefined;
     readonly undetermined?: readonly Undetermined[];
     /** Or how it is made, once it is asked for. */
     readonly shape: string | (() => string);
   }): Statement {
     let made: string | undefined;
+    let placed: { readonly sql: string | undefined } | undefined;
+    const isSteady = !this.#anewInside && this.#facts.size === 0;
     const acts = Object.freeze(this.#acts.map((act) => Object.freeze(act)));
     return Object.freeze({
       effect:
@@ -129,6 +133,10 @@ export class Findings {
       transaction: this.transaction,
       order: rest.order ?? 'none',
       sortedBy: Object.freeze([...(rest.sortedBy ?? [])]),
+      get sqlWithPlaces() {
+        placed ??= { sql: isSteady ? rest.places?.() : undefined };
+        return placed.sql;
+      },
       limited: rest.limited,
       undetermined: Object.freeze([...(rest.undetermined ?? [])]),
       connectionFacts: Object.freeze([...this.#facts]),

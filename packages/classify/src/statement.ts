@@ -114,6 +114,12 @@ export interface Statement {
    * columns of the answer: by index from 0, or by a name that ignores case.
    */
   readonly sortedBy: readonly (number | string)[];
+  /**
+   * Where ORDER BY leaves ties, or may: the same statement with one column more, the last, a number
+   * that rows have in common which are equal in the order, and no others. Takes the same parameters; it is a guess, which the engine may
+   * refuse. Undefined where the words or what is known of the order don't vouch for it.
+   */
+  readonly sqlWithPlaces: string | undefined;
   readonly limited: Limited | undefined;
   readonly undetermined: readonly Undetermined[];
   /** Functions, views and settings that tell about the connection itself: not to be compared, but to be listed. */

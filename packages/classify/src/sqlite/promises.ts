@@ -2,6 +2,7 @@ import { lazyLimit } from '../findings.ts';
 import type { Cause, Limited, OrderPromise, Undetermined } from '../statement.ts';
 import type { Token } from '../scan.ts';
 import { isWord, tokensOf, withoutLimit } from '../tokens.ts';
+import { withPlaces } from '../order-places.ts';
 import * as reviewed from './reviewed.ts';
 import type { Compiled, SchemaCopy } from './schema-copy.ts';
 import { onlyOrder } from './only-order.ts';
@@ -29,6 +30,7 @@ export interface CompiledQuery {
 export function promisesOf(query: CompiledQuery): {
   readonly order: OrderPromise;
   readonly sortedBy: readonly (number | string)[];
+  readonly places: (() => string | undefined) | undefined;
   readonly limited: Limited | undefined;
   readonly undetermined: readonly Undetermined[];
 } {
@@ -39,9 +41,26 @@ export function promisesOf(query: CompiledQuery): {
   return {
     order,
     sortedBy: order === 'none' ? [] : sortedBy(query.body, mainSelect(query.body)),
+    places:
+      order === 'ties' && isDetermined(query) ? () => withPlaces(query.sql, 'sqlite') : undefined,
     limited: limitedOf(query, order, select, keys),
     undetermined: undeterminedOf(query, select, keys),
   };
+}
+
+/** Nothing in a query, nor in the views that it reads, may differ from run to run, the order of its rows included. */
+function isDetermined({ body, compiled, copy }: CompiledQuery): boolean {
+  const isSteady = (tokens: readonly Token[]): boolean =>
+    causesIn(tokens, [], () => false).length === 0 &&
+    !tokens.some((token) => token.depth > 0 && isWord(token, 'limit'));
+  const texts = [...compiled.through].map((name) =>
+    tokensOf(copy.definition(name) ?? '', 'sqlite'),
+  );
+  return (
+    compiled.columns !== undefined &&
+    isSteady(body) &&
+    texts.every((tokens) => isSteady(tokens) && !tokens.some((token) => isWord(token, 'limit')))
+  );
 }
 
 /** The SELECT of the statement's own level, which may stand behind WITH. */
