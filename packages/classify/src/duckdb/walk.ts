@@ -96,7 +96,7 @@ export class Walk {
 
   /** What a function or a word says about the session. */
   tells(name: string): void {
-    if (causesOf(name).length > 0) this.findings.answersAnew();
+    for (const cause of causesOf(name)) this.findings.answersAnew(cause);
     if (reviewed.readsSession.has(name)) this.findings.uses('reads');
     if (reviewed.setsSession.has(name)) this.findings.uses('sets');
     if (reviewed.connectionFacts.has(name)) this.findings.connectionFact(name);

@@ -16,7 +16,7 @@ export function expression(walk: Walk, wrapped: Node): Expression {
     case 'ColumnRef':
       return column(walk, fields);
     case 'A_Const':
-      return constant(fields);
+      return constant(walk, fields);
     case 'ParamRef':
       return { type: 'constant' };
     case 'FuncCall':
@@ -93,10 +93,12 @@ function column(walk: Walk, fields: Node): Expression {
   return { type: 'column', path };
 }
 
-function constant(fields: Node): Expression {
+function constant(walk: Walk, fields: Node): Expression {
   const integer = node(fields['ival']);
   if (integer !== undefined) return { type: 'constant', value: Number(integer['ival'] ?? 0) };
   const value = text(node(fields['sval'])?.['sval']);
+  // PL/pgSQL makes it a time where it is assigned to one.
+  if (value !== undefined && namesNow.test(value)) walk.findings.answersAnew('time');
   return value === undefined ? { type: 'constant' } : { type: 'constant', value };
 }
 
@@ -163,7 +165,7 @@ function sqlValue(walk: Walk, name: string): Expression {
     walk.findings.uses('reads');
     return { type: 'other', children: [] };
   }
-  walk.findings.answersAnew();
+  walk.findings.answersAnew('time');
   return { type: 'other', children: [], causes: ['time'] };
 }
 
