@@ -109,7 +109,7 @@ const tables: Readonly<Record<string, Partial<Record<Engine, Made>>>> = {
         'CREATE TRIGGER fills BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION fill()',
       ],
       column: 'made',
-      shed: { execute: true, writeTable: true },
+      shed: { execute: false, writeTable: true },
     },
     sqlite: {
       make: [

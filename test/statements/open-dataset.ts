@@ -1,5 +1,5 @@
 import { digestResult } from '@changeover/compare';
-import type { Leg, ShadowCall, ShadowLeg } from '@changeover/core';
+import type { Leg, ShadowCall, ShadowLeg, WriteEffect } from '@changeover/core';
 import {
   createStaticStageSource,
   createStorageBridge,
@@ -16,6 +16,9 @@ import { join } from 'node:path';
 /** What becomes of an answer that the pooled leg gives for comparison. */
 export type Fault = (answer: ResultSet, call: ShadowCall) => ResultSet;
 
+/** What becomes of what the pooled leg's rehearsal of a write tells. */
+export type WriteFault = (effect: WriteEffect) => WriteEffect;
+
 /** A dataset that is new, with what its comparisons come to. */
 export interface OpenDataset {
   readonly bridge: StorageBridge;
@@ -23,6 +26,8 @@ export interface OpenDataset {
   readonly dataset: string;
   /** Runs a query and gives what its comparison came to, once it is over, where the pooled leg has this fault. */
   compared(sql: string, fault?: Fault): Promise<Counts>;
+  /** The same of a statement that writes. */
+  written(sql: string, fault?: WriteFault): Promise<Counts>;
 }
 
 /** How often comparisons ended in each way; zeros are left out. */
@@ -39,6 +44,7 @@ export async function removeAll(): Promise<void> {
 /** Opens a bridge with one dataset, at whose pooled leg faults can be planted. */
 export async function openDataset(engine: Engine, stage: Stage): Promise<OpenDataset> {
   let planted: Fault | undefined;
+  let plantedInWrite: WriteFault | undefined;
   const basePath = mkdtempSync(join(tmpdir(), 'changeover-statements-'));
   const bridge = createStorageBridge({
     basePath,
@@ -47,7 +53,11 @@ export async function openDataset(engine: Engine, stage: Stage): Promise<OpenDat
     stages: createStaticStageSource(() => stage, { rehearsalBudgetMs: 2_000 }),
     guardrail: { mode: 'report' },
     shadowQueue: { busyShare: 1 },
-    decoratePooledLeg: (leg) => withFault(leg, (answer, call) => planted?.(answer, call) ?? answer),
+    decoratePooledLeg: (leg) =>
+      withFault(leg, {
+        answer: (answer, call) => planted?.(answer, call) ?? answer,
+        effect: (effect) => plantedInWrite?.(effect) ?? effect,
+      }),
   });
   const storage = bridge.storage(engine);
   const dataset = `statements_${process.pid.toString(36)}_${String((opened += 1))}`;
@@ -62,40 +72,55 @@ export async function openDataset(engine: Engine, stage: Stage): Promise<OpenDat
     const { match, mismatch, raced, nondeterministic, inconclusive, shedByReason } = totals;
     return { match, mismatch, raced, nondeterministic, inconclusive, ...shedByReason };
   };
+  const countedOver = async (run: () => Promise<unknown>): Promise<Counts> => {
+    await bridge.idle();
+    const before = counts();
+    await run();
+    await bridge.idle();
+    [planted, plantedInWrite] = [undefined, undefined];
+    return Object.fromEntries(
+      Object.entries(counts())
+        .map(([name, count]) => [name, count - (before[name] ?? 0)] as const)
+        .filter(([, count]) => count > 0),
+    );
+  };
   return {
     bridge,
     storage,
     dataset,
-    compared: async (sql, fault) => {
-      await bridge.idle();
-      const before = counts();
-      planted = fault;
-      await storage.query(dataset, sql);
-      await bridge.idle();
-      planted = undefined;
-      return Object.fromEntries(
-        Object.entries(counts())
-          .map(([name, count]) => [name, count - (before[name] ?? 0)] as const)
-          .filter(([, count]) => count > 0),
-      );
-    },
+    compared: (sql, fault) =>
+      countedOver(() => {
+        planted = fault;
+        return storage.query(dataset, sql);
+      }),
+    written: (sql, fault) =>
+      countedOver(() => {
+        plantedInWrite = fault;
+        return storage.execute(dataset, sql);
+      }),
   };
 }
 
-/** A pooled leg whose answers to queries are changed where they are compared, and not where they are given. */
-function withFault(leg: Leg<StorageBackend>, fault: Fault): Leg<StorageBackend> {
+/** A pooled leg whose answers to queries are changed where they are compared, and not where they are given; so is what writes do. */
+function withFault(
+  leg: Leg<StorageBackend>,
+  fault: { readonly answer: Fault; readonly effect: WriteFault },
+): Leg<StorageBackend> {
   const { shadow } = leg;
   if (shadow === undefined) throw new TypeError('the pooled leg has no shadow');
   const read = async (call: ShadowCall): Promise<unknown> => {
     const answer = await shadow.read(call);
-    return call.operation === 'query' ? fault(answer as ResultSet, call) : answer;
+    return call.operation === 'query' ? fault.answer(answer as ResultSet, call) : answer;
   };
   const faulty: ShadowLeg = {
     admits: () => shadow.admits(),
     read,
     digest: async (call) => digestResult(await read(call), 'rows'),
     version: (dataset) => shadow.version?.(dataset),
-    rehearse: shadow.rehearse?.bind(shadow),
+    rehearse: async (call, limits) => {
+      const effect = await shadow.rehearse?.(call, limits);
+      return fault.effect(effect ?? { tables: {}, unseen: [] });
+    },
     scratchWrite: shadow.scratchWrite?.bind(shadow),
   } as ShadowLeg;
   return {

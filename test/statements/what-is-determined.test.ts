@@ -48,6 +48,62 @@ describe.each(engines)('%s', (engine) => {
     expect(await compare(sql, reversed)).toEqual({ mismatch: 1 });
   });
 
+  const swapped = inRows((all) => [all[1], all[0], ...all.slice(2)] as Row[]);
+
+  test.each([
+    ['it is not shown', 'SELECT name FROM p ORDER BY id'],
+    ['it has a sign', 'SELECT name FROM p ORDER BY -id'],
+    ['nothing is added to it', 'SELECT id, name FROM p ORDER BY id + 0 DESC'],
+    ['it has another name', 'SELECT id AS number, name FROM p ORDER BY number'],
+  ])('the order by a key counts where %s', async (_how, sql) => {
+    const compare = await openTable(engine);
+    expect(await compare(sql)).toEqual({ match: 1 });
+    expect(await compare(sql, swapped)).toEqual({ mismatch: 1 });
+    expect(await compare(sql, reversed)).toEqual({ mismatch: 1 });
+  });
+
+  test('a column by the name of a key is none', async () => {
+    const compare = await openTable(engine);
+    const sql = 'SELECT id % 3 AS id, name FROM p ORDER BY id';
+    expect(await compare(sql)).toEqual({ match: 1 });
+    expect(await compare(sql, swapped)).toEqual({ match: 1 });
+    expect(await compare(sql, reversed)).toEqual({ mismatch: 1 });
+  });
+
+  test.each([
+    ['is not shown', 'SELECT id FROM t ORDER BY k'],
+    ['has a sign', 'SELECT id, k FROM t ORDER BY -k'],
+    ['is an expression', 'SELECT name FROM t ORDER BY k * 2 DESC, length(name)'],
+    ['stands behind what is shown', 'SELECT id, id * 0 AS "all" FROM t ORDER BY "all", k'],
+    ['is that of a group', 'SELECT id FROM t GROUP BY id ORDER BY min(k)'],
+    ['compares', "SELECT id FROM t ORDER BY name < 'n5', k"],
+    ['is that of which LIMIT takes some', 'SELECT id FROM t ORDER BY k LIMIT 9'],
+  ])('of an order that %s only rows that are equal in it may change places', async (...at) => {
+    const [, sql] = at;
+    const compare = await openTable(engine);
+    expect(await compare(sql)).toEqual({ match: 1 });
+    expect(await compare(sql, swapped)).toEqual({ match: 1 });
+    expect(await compare(sql, reversed)).toEqual({ mismatch: 1 });
+    expect(
+      await compare(
+        sql,
+        inRows(([first, ...rest]) => [...rest, first] as Row[]),
+      ),
+    ).toEqual({
+      mismatch: 1,
+    });
+    expect(await compare(sql, fewer)).toEqual({ mismatch: 1 });
+  });
+
+  test('what is equal in an order that is not shown is as the engine compares it', async () => {
+    const compare = await openTable(engine);
+    const letter = "(SELECT id, CASE id % 2 WHEN 0 THEN 'A' ELSE 'a' END AS f FROM t) AS s";
+    const folded = engine === 'postgresql' ? 'lower(f)' : 'f COLLATE NOCASE';
+    const sql = `SELECT id FROM ${letter} ORDER BY ${folded}`;
+    expect(await compare(sql)).toEqual({ match: 1 });
+    expect(await compare(sql, reversed)).toEqual({ match: 1 });
+  });
+
   test.each([
     ['a name', 'SELECT id, k FROM t ORDER BY k DESC'],
     ['a number', 'SELECT k, id FROM t ORDER BY 1'],
@@ -55,7 +111,6 @@ describe.each(engines)('%s', (engine) => {
     ['a name, of which LIMIT takes some', 'SELECT id, k FROM t ORDER BY k LIMIT 9'],
   ])('of an order by %s only rows that are equal in it may change places', async (_by, sql) => {
     const compare = await openTable(engine);
-    const swapped = inRows((all) => [all[1], all[0], ...all.slice(2)] as Row[]);
     expect(await compare(sql)).toEqual({ match: 1 });
     expect(await compare(sql, swapped)).toEqual({ match: 1 });
     expect(await compare(sql, reversed)).toEqual({ mismatch: 1 });

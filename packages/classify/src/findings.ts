@@ -1,6 +1,7 @@
 import type {
   Act,
   ActKind,
+  Cause,
   Limited,
   OrderPromise,
   SessionUse,
@@ -18,6 +19,24 @@ const strength: Readonly<Record<SessionUse, number>> = {
   locks: 4,
 };
 
+/** What a statement does of these kinds a rollback takes back, or the engine refuses it. */
+const undone: ReadonlySet<ActKind> = new Set<ActKind>([
+  'writes rows',
+  'returns rows of a write',
+  'locks rows',
+  'changes the schema',
+  'sets the session',
+  'controls a transaction',
+  'not understood',
+]);
+/** Of these, what a function or a trigger does beside a statement is not known to be undone with it. */
+const unsureInside: ReadonlySet<ActKind> = new Set<ActKind>([
+  'changes the schema',
+  'sets the session',
+  'controls a transaction',
+  'not understood',
+]);
+
 interface IncludeOptions {
   readonly onlyPlanned?: boolean;
   readonly isDefault?: boolean;
@@ -29,20 +48,38 @@ export class Findings {
   readonly #tables = new Map<string, TableUse>();
   readonly #reached = new Set<TableUse>();
   readonly #facts = new Set<string>();
+  readonly #lasting = new Set<string>();
+  readonly #triggers = new Set<string>();
+  readonly #anew = new Set<Cause>();
+  readonly #anewInside = new Set<Cause>();
   #session: SessionUse = 'none';
   #readsLastWrite = false;
   #opaque = false;
-  #anew = false;
-  #anewInside = false;
   transaction: TransactionControl | undefined;
 
   get acts(): readonly Act[] {
     return this.#acts;
   }
 
-  act(kind: ActKind, detail: string): void {
+  /**
+   * Notes what it does.
+   *
+   * @param isUndone a rollback takes it back. Default: by its kind.
+   */
+  act(kind: ActKind, detail: string, isUndone = undone.has(kind)): void {
     // A generated statement may do the same thing ten thousand times.
     if (this.#acts.length < 100) this.#acts.push({ kind, detail });
+    if (!isUndone) this.lasts(`${kind}: ${detail}`);
+  }
+
+  /** A rollback does not take something back, or nobody can tell. */
+  lasts(reason: string): void {
+    if (this.#lasting.size < 100) this.#lasting.add(reason);
+  }
+
+  /** A trigger that it runs was looked into, as it is in this version. */
+  runsTrigger(version: string): void {
+    this.#triggers.add(version);
   }
 
   uses(session: SessionUse): void {
@@ -58,8 +95,8 @@ export class Findings {
   }
 
   /** It calls what answers differently from run to run. */
-  answersAnew(): void {
-    this.#anew = true;
+  answersAnew(cause: Cause): void {
+    this.#anew.add(cause);
   }
 
   connectionFact(name: string): void {
@@ -95,24 +132,33 @@ export class Findings {
       this.act(
         kind === 'not understood' ? kind : 'calls a function that acts',
         `${through}: ${detail}`,
+        true,
       );
+      if (unsureInside.has(kind)) this.lasts(`${kind}: ${through}: ${detail}`);
     }
+    for (const reason of other.#lasting) this.lasts(`${through}: ${reason}`);
+    for (const version of other.#triggers) this.runsTrigger(version);
     this.uses(other.#session);
     if (other.#readsLastWrite) this.readsLastWrite();
     if (other.#opaque) this.runsOpaqueCode();
-    if ((other.#anew || other.#anewInside) && !isDefault) this.#anewInside = true;
+    if (!isDefault)
+      for (const cause of [...other.#anew, ...other.#anewInside]) this.#anewInside.add(cause);
     for (const fact of other.#facts) this.connectionFact(fact);
   }
 
   statement(rest: {
     readonly order?: OrderPromise;
     readonly sortedBy?: readonly (number | string)[];
+    /** Makes `sqlWithPlaces`, once it is asked for. */
+    readonly places?: (() => string | undefined) | undefined;
     readonly limited?: Limited | undefined;
     readonly undetermined?: readonly Undetermined[];
     /** Or how it is made, once it is asked for. */
     readonly shape: string | (() => string);
   }): Statement {
     let made: string | undefined;
+    let placed: { readonly sql: string | undefined } | undefined;
+    const isSteady = this.#anewInside.size === 0 && this.#facts.size === 0;
     const acts = Object.freeze(this.#acts.map((act) => Object.freeze(act)));
     return Object.freeze({
       effect:
@@ -125,10 +171,16 @@ export class Findings {
       session: this.#session,
       readsLastWrite: this.#readsLastWrite,
       opaque: this.#opaque,
-      anewInside: this.#anewInside,
+      anewInside: Object.freeze([...this.#anewInside]),
+      lasting: Object.freeze([...this.#lasting]),
+      triggers: Object.freeze([...this.#triggers]),
       transaction: this.transaction,
       order: rest.order ?? 'none',
       sortedBy: Object.freeze([...(rest.sortedBy ?? [])]),
+      get sqlWithPlaces() {
+        placed ??= { sql: isSteady ? rest.places?.() : undefined };
+        return placed.sql;
+      },
       limited: rest.limited,
       undetermined: Object.freeze([...(rest.undetermined ?? [])]),
       connectionFacts: Object.freeze([...this.#facts]),

@@ -104,9 +104,14 @@ export interface Statement {
   /** It runs code of a user's that can't be looked into (a function in another language than SQL and PL/pgSQL, SQL that is made as it goes):
    * what that does to the session is in no part of `session`. */
   readonly opaque: boolean;
-  /** A function, a view or a macro of a user's which it uses, or a default that its text doesn't show, asks for the time, a random number and
-   * the like, so that what the statement writes may be other values at each run. */
-  readonly anewInside: boolean;
+  /** What a function, a view or a macro of a user's which it uses, or a default that its text doesn't show, asks for: the time, a random number
+   * and the like, so that what the statement writes may be other values at each run. */
+  readonly anewInside: readonly Cause[];
+  /** What of all that it does a rollback does not take back, or may not, in words: a sequence's number, what reaches outside, code that can't
+   * be looked into. Of its own text only what rows it writes and what it calls is judged. */
+  readonly lasting: readonly string[];
+  /** Triggers of PostgreSQL that it runs, of any table, as they were looked into: see `triggerVersion`. */
+  readonly triggers: readonly string[];
   readonly transaction: TransactionControl | undefined;
   readonly order: OrderPromise;
   /**
@@ -114,6 +119,12 @@ export interface Statement {
    * columns of the answer: by index from 0, or by a name that ignores case.
    */
   readonly sortedBy: readonly (number | string)[];
+  /**
+   * Where ORDER BY leaves ties, or may: the same statement with one column more, the last, a number
+   * that rows have in common which are equal in the order, and no others. Takes the same parameters; it is a guess, which the engine may
+   * refuse. Undefined where the words or what is known of the order don't vouch for it.
+   */
+  readonly sqlWithPlaces: string | undefined;
   readonly limited: Limited | undefined;
   readonly undetermined: readonly Undetermined[];
   /** Functions, views and settings that tell about the connection itself: not to be compared, but to be listed. */

@@ -35,6 +35,11 @@ export interface OpenParts {
    * ignores case. Empty: nothing is known of the order, or all of it.
    */
   readonly sortedBy: readonly (number | string)[];
+  /**
+   * The arguments of the call that gives the same rows with one column more, the last, which rows have in common that are equal in their
+   * order, and no others: only those may change places. Undefined: there is none.
+   */
+  readonly placed?: readonly unknown[] | undefined;
   /** The arguments of the call that gives all rows of which this one gives some, `maxRows` at most. Undefined: there is none. */
   readonly allRows: ((maxRows: number) => readonly unknown[]) | undefined;
 }

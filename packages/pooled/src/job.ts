@@ -1,6 +1,12 @@
 import { digestResult, digestValue, RowsDigester } from '@changeover/compare';
 import type { Digest, Value, WriteEffect } from '@changeover/core';
-import type { Engine, InputRows, InputValue, WriteTableOptions } from '@changeover/engines/api';
+import type {
+  Engine,
+  InputRows,
+  InputValue,
+  LastingEffect,
+  WriteTableOptions,
+} from '@changeover/engines/api';
 import { storageOperations } from '@changeover/engines/api';
 import {
   datasetPrograms,
@@ -75,6 +81,8 @@ export type Job =
       readonly args: readonly unknown[];
       readonly maxRows: number;
       readonly lockTimeoutMs: number;
+      /** What was told of its lasting effects, none of which forbids it. */
+      readonly lasting?: LastingEffect | undefined;
       readonly session?: 'keeps' | 'may keep' | undefined;
     }
   | { readonly kind: 'scratchWrite'; readonly args: readonly unknown[]; readonly maxRows: number };
@@ -163,7 +171,7 @@ export function jobProgram(context: JobContext, job: Job): Program<JobAnswer> {
       return job.inSnapshot === true ? readInTransaction(program) : program;
     }
     case 'rehearse':
-      return rehearsed(context, job.args, job.maxRows, job.lockTimeoutMs);
+      return rehearsed(context, job);
     case 'scratchWrite':
       return scratchWritten(context, job.args, job.maxRows);
     case 'ping':
@@ -304,9 +312,7 @@ function* control(kind: 'commit' | 'rollback'): Program<JobAnswer> {
 /** Runs a caller's write in a transaction of its own, sees what it did, and rolls back whatever happens. */
 function* rehearsed(
   context: JobContext,
-  args: readonly unknown[],
-  maxRows: number,
-  lockTimeoutMs: number,
+  { args, lasting, lockTimeoutMs, maxRows }: RehearseJob,
 ): Program<JobAnswer> {
   const { engine, dataset } = context;
   const programs = datasetPrograms({ engine, dataset, form: 'cells', transaction: 'bare' });
@@ -320,7 +326,7 @@ function* rehearsed(
         sql: `SET LOCAL lock_timeout = ${Math.max(1, Math.round(lockTimeoutMs))}`,
       };
     const table = touchedTable(sql, engine);
-    const { refusal, variable } = yield* lastingEffects(engine, sql, table);
+    const { refusal, variable } = yield* lastingEffects(engine, sql, { table, told: lasting });
     if (refusal !== undefined) return effect({ tables: {}, unseen: [refusal] });
     const rowsAffected = yield* programs.execute(sql, params);
     // What a COMMIT would check last; there is none here.

@@ -27,7 +27,7 @@ export type Among = () => AllRows | 'number' | undefined;
 /**
  * What is compared of a statement's answer.
  *
- * @param allRows the arguments of the call that runs another statement in its place, given that statement.
+ * @param allRows gives the arguments of the call that runs another statement in its place, given that statement.
  * @param among see {@link Among}.
  */
 export function answerFacts(
@@ -56,13 +56,14 @@ function openParts(
 }
 
 function partsOf(
-  { order, sortedBy, undetermined, limited, connectionFacts }: Statement,
+  statement: Statement,
   allRows: (sql: string) => readonly unknown[],
   chosen: AllRows | undefined,
 ): OpenParts | undefined {
+  const { order, sortedBy, undetermined, limited, connectionFacts, sqlWithPlaces } = statement;
   const some = limited !== undefined && limited.rows !== 'determined';
   const untold = connectionFacts.length > 0 && undetermined.length === 0;
-  const ties = order === 'ties' && sortedBy.length > 0;
+  const ties = order === 'ties' && (sortedBy.length > 0 || sqlWithPlaces !== undefined);
   if (undetermined.length === 0 && !some && !untold && !ties) return undefined;
   const without = some ? limited.sqlWithoutLimit : chosen?.sql;
   return {
@@ -78,6 +79,7 @@ function partsOf(
     rounded: roundedOf(undetermined),
     rows: chosen?.counted === true ? 'some' : rowsOf(undetermined, some, untold),
     sortedBy: ties ? sortedBy : [],
+    placed: sqlWithPlaces === undefined ? undefined : allRows(sqlWithPlaces),
     // From outside, because the statement itself may end in anything.
     allRows:
       without === undefined

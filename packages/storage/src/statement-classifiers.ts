@@ -1,6 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
 import {
-  type ActKind,
   allRowsOf,
   countsChosen,
   type Statement,
@@ -10,7 +9,7 @@ import type { DuckdbClassifierOptions } from '@changeover/classify/duckdb';
 import type { PostgresClassifierOptions } from '@changeover/classify/postgresql';
 import type { SqliteClassifierOptions } from '@changeover/classify/sqlite';
 import { type AnswerFacts, lazyModule } from '@changeover/core';
-import { keepsSession, type SessionUse } from '@changeover/engines/api';
+import { keepsSession, type LastingEffect, type SessionUse } from '@changeover/engines/api';
 import {
   type Engine,
   type InputValue,
@@ -210,14 +209,9 @@ export class StatementClassifiers {
   }
 
   /** What a statement does that a rollback does not take back, once it is known: see `SessionFacts.lastingEffect`. */
-  async lastingEffect(dataset: string, sql: string): Promise<string | undefined> {
+  async lastingEffect(dataset: string, sql: string): Promise<LastingEffect | undefined> {
     const statement = await this.learned(dataset, sql);
-    const lasting = statement?.acts.filter(({ kind }) => lastingActs.has(kind)) ?? [];
-    if (lasting.length === 0)
-      return statement?.anewInside === true
-        ? 'what it writes comes from something that answers differently each time'
-        : undefined;
-    return lasting.map(({ kind, detail }) => `${kind}: ${detail}`).join('; ');
+    return statement === undefined ? undefined : lastingEffectOf(statement);
   }
 
   /** What a statement does, once it is known; undefined where it is judged by its words alone. */
@@ -380,13 +374,22 @@ const makesCode =
 /** Those of them that a read may run. */
 const makesCodeOfReads = /\b(?:view|rule|policy|domain|operator|cast|do|call)\b/i;
 
-/** Whatever becomes of the transaction. What can't be understood the engine refuses, on both legs. */
-const lastingActs: ReadonlySet<ActKind> = new Set<ActKind>([
-  'calls a function that acts',
-  'reaches outside the database',
-  'maintains the database',
-  'several statements',
-]);
+function lastingEffectOf(statement: Statement): LastingEffect {
+  const { acts, anewInside, lasting, reached, session, triggers } = statement;
+  const runsCode = acts.some(({ kind }) => kind === 'calls a function that acts');
+  if (lasting.length > 0) return { refusal: lasting.join('; '), triggers };
+  if (runsCode && session !== 'none')
+    return { refusal: 'code that it runs depends on what its connection is set to', triggers };
+  if (anewInside.some((cause) => cause !== 'time'))
+    return {
+      refusal: 'what it writes comes from something that answers differently each time',
+      triggers,
+    };
+  if (anewInside.length > 0) return { variable: 'code that it runs asks for the time', triggers };
+  // Which of them it takes nobody looks at.
+  const reads = runsCode && reached.some(({ written }) => !written);
+  return reads ? { variable: 'code that it runs reads rows by itself', triggers } : { triggers };
+}
 
 const schemaSql = 'SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid';
 
@@ -421,7 +424,7 @@ function boundToConnection(
   if (session === 'temporary') return 'it reads temporary objects, which its connection has alone';
   if (settings === 'anything') return settingsChanged;
   // To ask again, as comparing does, takes the next number, which a seed has made the caller's.
-  const isRandom = anewInside || undetermined.some(({ what }) => what === 'random');
+  const isRandom = anewInside.length > 0 || undetermined.some(({ what }) => what === 'random');
   if (settings === 'custom' && isRandom)
     return 'it draws random numbers on a connection whose seed may have been set';
   return settings === 'custom' && session === 'reads'

@@ -8,6 +8,7 @@ import type {
 } from '@changeover/core';
 import type { ResolvedCall } from '../call/resolved-call.ts';
 import type { Round } from './confirmation.ts';
+import { mayBePlaced } from './open-parts.ts';
 import { sameOutcome, type ShadowCaller } from './shadow-caller.ts';
 
 /** Both legs' results of one run. */
@@ -78,7 +79,14 @@ export class ComparedRead {
 
   /** Rows come in an order, be it but for those that are equal in it. */
   get comesInOrder(): boolean {
-    return this.ordered || (this.open !== undefined && this.open.sortedBy.length > 0);
+    const { open } = this;
+    return this.ordered || (open !== undefined && (open.sortedBy.length > 0 || mayBePlaced(open)));
+  }
+
+  /** It determines all of its answer but for the order of some rows. */
+  get opensOrderAlone(): boolean {
+    const { open } = this;
+    return open?.rows === 'determined' && open.columns.length === 0 && open.rounded.length === 0;
   }
 
   /** What the call leaves open. */

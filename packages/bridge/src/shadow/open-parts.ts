@@ -91,24 +91,72 @@ function sameKey(a: Value, b: Value): boolean {
   return digestResult([folded(a)], 'value').ordered === digestResult([folded(b)], 'value').ordered;
 }
 
+/** Whether more than `sortedBy` may be told of the order of an answer's rows. */
+export function mayBePlaced({ placed, rows }: OpenParts): boolean {
+  return placed !== undefined && (rows === 'determined' || rows === 'some');
+}
+
+/**
+ * Whether rows are in places where only others may be: of two results that agree but for their order, by a third one of the legacy leg's
+ * (see {@link OpenParts.placed}). Undefined where that is of other data, or can't tell.
+ */
+export function isOutOfPlace(
+  { legacy, pooled }: { readonly legacy: unknown; readonly pooled: unknown },
+  placed: unknown,
+  open: OpenParts,
+): boolean | undefined {
+  const [a, b, all] = [columnsOf(legacy), columnsOf(pooled), columnsOf(placed)];
+  const place = all?.names.at(-1);
+  if (a === undefined || b === undefined || all === undefined || place === undefined)
+    return undefined;
+  const shown = { names: all.names.slice(0, -1), rows: all.rows };
+  const isOfThese = [a, b].every(
+    ({ names, rows }) => names.length === shown.names.length && rows.length === shown.rows.length,
+  );
+  const groups = groupsOf(all.rows.map((row) => row[place]));
+  if (!isOfThese || groups === undefined) return undefined;
+  // Of those at a limit's edges, others may have been taken.
+  const whole = open.rows === 'some' ? groups.slice(1, -1) : groups;
+  const [keys, others, wanted] = [a, b, shown].map((table) => rowKeys(table, open));
+  const sameIn = (side: readonly string[] | undefined, [from, to]: readonly [number, number]) =>
+    sameMembers(side?.slice(from, to) ?? [], wanted?.slice(from, to) ?? []);
+  if (!whole.every((group) => sameIn(keys, group))) return undefined;
+  return !whole.every((group) => sameIn(others, group));
+}
+
+/** Where each run of equal values begins and ends; undefined where a value comes back. */
+function groupsOf(
+  places: readonly (Value | undefined)[],
+): readonly (readonly [number, number])[] | undefined {
+  const starts = places.flatMap((place, at) => (at === 0 || place !== places[at - 1] ? [at] : []));
+  if (new Set(places).size !== starts.length) return undefined;
+  return starts.map((from, at) => [from, starts[at + 1] ?? places.length] as const);
+}
+
+function sameMembers(a: readonly string[], b: readonly string[]): boolean {
+  const sorted = b.toSorted();
+  return a.toSorted().every((key, at) => key === sorted[at]);
+}
+
 /** Whether each row is one of all rows, none taken more often than it is there; columns that nobody determined are not looked at. */
 export function isAmong(some: unknown, all: unknown, open: OpenParts): boolean {
   const [part, whole] = [columnsOf(some), columnsOf(all)];
   if (part === undefined || whole === undefined) return false;
   const left = new Map<string, number>();
-  // By place: a column of the whole may have got another name by being asked for from outside.
-  const keysOf = ({ names, rows }: Columns): string[] => {
-    const masked = new Set([...namesAt(open.columns, names), ...roundedNames(open, names)]);
-    return rows.map((row) => {
-      const values = names.map((name) => (masked.has(name) ? null : row[name])) as Value[];
-      return digestResult([values], 'value').ordered;
-    });
-  };
-  for (const key of keysOf(whole)) left.set(key, (left.get(key) ?? 0) + 1);
-  return keysOf(part).every((key) => {
+  for (const key of rowKeys(whole, open)) left.set(key, (left.get(key) ?? 0) + 1);
+  return rowKeys(part, open).every((key) => {
     const count = left.get(key) ?? 0;
     left.set(key, count - 1);
     return count > 0;
+  });
+}
+
+/** What is determined of each row, by place: a column may have got another name by being asked for from outside. */
+function rowKeys({ names, rows }: Columns, open: OpenParts): string[] {
+  const masked = new Set([...namesAt(open.columns, names), ...roundedNames(open, names)]);
+  return rows.map((row) => {
+    const values = names.map((name) => (masked.has(name) ? null : row[name])) as Value[];
+    return digestResult([values], 'value').ordered;
   });
 }
 

@@ -165,7 +165,10 @@ export class ReadComparison {
     const { clock, resolved, seen } = this.#parts;
     const read = this.#read;
     if (resolved.key === '' || !read.watch.stillQuiet) return undefined;
-    if (read.undetermined !== undefined || read.open !== undefined) return undefined;
+    if (read.undetermined !== undefined) return undefined;
+    // Of what is left open, only rows' order is not looked at here.
+    const sameRows = read.opensOrderAlone && sameOutcome(first.legacy, first.pooled, false);
+    if (read.open !== undefined && (sameRows || !read.opensOrderAlone)) return undefined;
     const quiet = await read.watch.sinceAnswer(signal);
     if (quiet === false) return undefined;
     const { times, steady } = seen.note(seen.key(resolved, read.args), first, {

@@ -9,10 +9,12 @@ import {
   differInOrder,
   digestDetermined,
   isAmong,
+  isOutOfPlace,
+  mayBePlaced,
 } from './open-parts.ts';
 import { roundingExcuse } from './rounding.ts';
 
-/** Rows among which those that a limit took are looked for. */
+/** Rows among which those that a limit took are looked for, and of which it is told where they belong. */
 const mostCandidates = 5_000;
 
 /** One run of both legs with their results. */
@@ -77,7 +79,7 @@ export class ReadRounds {
     if (!sameOutcome(round.legacy, round.pooled, ordered)) return {};
     if (differInDigits(results.legacy, results.pooled, ordered, open))
       return { differs: true, digits: this.#digits(results, open) };
-    if (differInOrder(results, open)) return { differs: true };
+    if (differInOrder(results, open) || (await this.#isOutOfPlace(at))) return { differs: true };
     const reason = `but for ${open.leftOut.join('; ')}`;
     if (open.rows !== 'some' && open.rows !== 'any')
       return { excuse: { verdict: 'match', reason } };
@@ -113,6 +115,15 @@ export class ReadRounds {
     this.#tooMany = rowCount(all.result) > maxRows;
     if (all.outcome.kind === 'error' || this.#tooMany) return undefined;
     return isAmong(results.pooled, all.result, open);
+  }
+
+  /** Whether rows of the pooled leg come where the order has others; false as well where that can't be told. */
+  async #isOutOfPlace({ results, open, call, snapshot }: OpenRound): Promise<boolean> {
+    if (!mayBePlaced(open) || open.placed === undefined) return false;
+    if (rowCount(results.legacy) > mostCandidates) return false;
+    const args = open.placed;
+    const placed = await this.#caller.read('legacy', { ...call, args }, 'rows', snapshot);
+    return placed.outcome.kind === 'result' && isOutOfPlace(results, placed.result, open) === true;
   }
 
   #excuse(round: Round, results: Results): Excuse | undefined {

@@ -44,9 +44,11 @@ const columnsSql = `
 select ${own}.lower(c.table_name), c.database_name || '.' || c.schema_name, ${own}.lower(c.column_name), c.data_type, coalesce(t.temporary, false), c.column_default
 from duckdb_columns() c left join duckdb_tables() t on t.table_oid = c.table_oid and t.database_oid = c.database_oid
 where not c.internal order by c.database_name, c.schema_name, c.table_name, c.column_index`;
+// A column's collation may call equal what the key does not.
 const keysSql = `
-select ${own}.lower(table_name), database_name || '.' || schema_name, ${own}.to_json(${own}.list_transform(constraint_column_names, x -> ${own}.lower(x)))::varchar, constraint_type
-from duckdb_constraints()`;
+select ${own}.lower(c.table_name), c.database_name || '.' || c.schema_name, ${own}.to_json(${own}.list_transform(c.constraint_column_names, x -> ${own}.lower(x)))::varchar, c.constraint_type
+from duckdb_constraints() c join duckdb_tables() t on t.table_oid = c.table_oid and t.database_oid = c.database_oid
+where not ${own}.contains(${own}.lower(t.sql), 'collate')`;
 
 /** Reads all of it, on a connection that nobody else uses. */
 export async function readCatalogue(connection: DuckdbConnection): Promise<Catalogue> {
@@ -87,7 +89,7 @@ function add<T>(map: Map<string, T[]>, name: string, value: T): void {
 interface Table {
   readonly name: string;
   readonly temporary: boolean;
-  readonly columns: { readonly name: string; readonly float: boolean }[];
+  readonly columns: { readonly name: string; readonly float: boolean; readonly whole: boolean }[];
   readonly defaults: { readonly column: string; readonly sql: string }[];
 }
 
@@ -102,7 +104,11 @@ function tablesOf(rows: readonly (readonly unknown[])[]): Map<string, Table> {
       defaults: [],
     };
     // A list or a struct of such numbers as well.
-    table.columns.push({ name: String(column), float: /DOUBLE|FLOAT/.test(String(type)) });
+    table.columns.push({
+      name: String(column),
+      float: /DOUBLE|FLOAT/.test(String(type)),
+      whole: /^(TINYINT|SMALLINT|INTEGER|BIGINT)$/.test(String(type)),
+    });
     if (typeof filled === 'string') table.defaults.push({ column: String(column), sql: filled });
     tables.set(place, table);
   }

@@ -21,6 +21,7 @@ describe('DuckDB', () => {
     connection = await instance.connect();
     for (const sql of [...labelledSetup, ...ordinaryTables, ...tpchTables])
       await connection.run(sql);
+    await connection.run('create table folding(name varchar collate nocase primary key)');
     classifier = createDuckdbClassifier({ connect: () => instance.connect() });
     await classifier.learn('create temp table mytemp(a int)');
   });
@@ -104,6 +105,18 @@ describe('DuckDB', () => {
       ).toEqual(columns);
     },
   );
+
+  test.each([
+    ...['-a', 't.a + 0', '10 - a', 'a * -2', '-(a + 1)'].map(
+      (term) => [`select b from t order by ${term}`, 'total'] as const,
+    ),
+    ...['a * 0', 'a // 2', 'abs(a)', 'a + 0.5', 'a + ?', 'a + f', '-f'].map(
+      (term) => [`select b from t order by ${term}`, 'ties'] as const,
+    ),
+    ['select name from folding order by name', 'ties'],
+  ])('%s promises the order %s', async (sql, order) => {
+    expect((await classifier.learn(sql)).order).toBe(order);
+  });
 
   test('unnest among the columns reads', async () => {
     expect((await classifier.learn('select unnest([1, 2]) as a')).effect).toBe('reads');

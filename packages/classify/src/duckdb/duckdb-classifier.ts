@@ -6,6 +6,7 @@ import {
 } from '../classifier.ts';
 import { Findings } from '../findings.ts';
 import { explainedBy } from '../glance.ts';
+import { withPlaces } from '../order-places.ts';
 import { type Judge, LearningClassifier } from '../learning-classifier.ts';
 import { analyse } from '../query/analyse.ts';
 import type { Act, Limited, Statement } from '../statement.ts';
@@ -126,13 +127,14 @@ class DuckdbJudge implements Judge {
     const [query] = queries;
     if (walk.missing) return undefined;
     if (query === undefined || queries.length > 1) return walk.findings.statement({ shape });
-    const { order, sortedBy, limited, undetermined } = analyse(query);
-    if (limited === undefined)
-      return walk.findings.statement({ shape, order, sortedBy, undetermined });
+    const { order, tiesDetermined, sortedBy, limited, undetermined } = analyse(query);
+    const places = tiesDetermined ? () => withPlaces(at.sql, 'postgresql') : undefined;
+    const told = { shape, order, sortedBy, places, undetermined };
+    if (limited === undefined) return walk.findings.statement(told);
     const sqlWithoutLimit = this.#unlimited(at.sql, at.tokens, statements[0] ?? {});
     if (sqlWithoutLimit === 'missing') return undefined;
     const found: Limited = Object.freeze({ rows: limited, sqlWithoutLimit });
-    return walk.findings.statement({ shape, order, sortedBy, undetermined, limited: found });
+    return walk.findings.statement({ ...told, limited: found });
   }
 
   #unlimited(sql: string, tokens: readonly Token[], statement: Node): string | undefined {

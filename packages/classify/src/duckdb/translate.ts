@@ -1,4 +1,12 @@
-import type { CommonTable, Expression, Query, Select, Source, Window } from '../query/query.ts';
+import {
+  type CommonTable,
+  type Expression,
+  type Query,
+  type Select,
+  type Source,
+  toldBy,
+  type Window,
+} from '../query/query.ts';
 import * as reviewed from './reviewed.ts';
 import { causesOf, type Node, type Walk } from './walk.ts';
 
@@ -296,7 +304,7 @@ function expression(walk: Walk, fields: Node): Expression {
     case 'COLUMN_REF':
       return column(walk, names(fields['column_names']));
     case 'CONSTANT':
-      return constant(node(fields['value'])?.['value']);
+      return constant(node(fields['value']));
     case 'PARAMETER':
       return { type: 'constant' };
     case 'STAR':
@@ -349,10 +357,11 @@ function meansNow(value: Expression): boolean {
   );
 }
 
-function constant(value: unknown): Expression {
-  return typeof value === 'string' || typeof value === 'number'
-    ? { type: 'constant', value }
-    : { type: 'constant' };
+/** A decimal is told by its digits alone, which is another number. */
+function constant(fields: Node | undefined): Expression {
+  const value = fields?.['value'];
+  const isWhole = node(fields?.['type'])?.['id'] === 'INTEGER' && typeof value === 'number';
+  return typeof value === 'string' || isWhole ? { type: 'constant', value } : { type: 'constant' };
 }
 
 /** A name alone may be a function without parentheses. */
@@ -397,6 +406,7 @@ function call(walk: Walk, fields: Node): Expression {
     filter: optional(walk, fields['filter']),
     window: undefined,
     ...facts,
+    tells: walk.isOwnOperator(called, fields) ? toldBy(called, args) : undefined,
   };
 }
 

@@ -88,9 +88,15 @@ export class Walk {
     };
   }
 
+  /** An operator that is DuckDB's own, and no macro of a user's. */
+  isOwnOperator(name: string, fields: Node): boolean {
+    const candidates = this.options.catalogue.functions.get(name) ?? [];
+    return fields['is_operator'] === true && candidates.every(({ internal }) => internal);
+  }
+
   /** What a function or a word says about the session. */
   tells(name: string): void {
-    if (causesOf(name).length > 0) this.findings.answersAnew();
+    for (const cause of causesOf(name)) this.findings.answersAnew(cause);
     if (reviewed.readsSession.has(name)) this.findings.uses('reads');
     if (reviewed.setsSession.has(name)) this.findings.uses('sets');
     if (reviewed.connectionFacts.has(name)) this.findings.connectionFact(name);

@@ -22,10 +22,10 @@ export function noteBuiltin(name: string, volatile: boolean, findings: Findings)
     reviewed.connectionFacts.has(name) ||
     reviewed.serverState.has(name);
   if (reviewed.actsThoughStable.has(name) || (volatile && !harmless))
-    findings.act('calls a function that acts', name);
+    findings.act('calls a function that acts', name, reviewed.undoneByRollback.has(name));
   // Most of them run SQL that they are given in a string.
   if (reviewed.actsThoughStable.has(name)) findings.runsOpaqueCode();
-  if (causesOf(name, 1).length > 0) findings.answersAnew();
+  for (const cause of causesOf(name, 1)) findings.answersAnew(cause);
   if (reviewed.readsSession.has(name)) findings.uses('reads');
   if (reviewed.setsSession.has(name)) findings.uses('sets');
   if (reviewed.sessionLocks.has(name)) findings.uses('locks');

@@ -11,6 +11,8 @@ export interface FunctionFact {
   /** Made by `initdb`, not by a user. */
   readonly builtin: boolean;
   readonly ofExtension: boolean;
+  /** It runs with settings of its own (`SET search_path = …`). */
+  readonly configured: boolean;
   /** `CREATE FUNCTION …` of one in SQL or PL/pgSQL. */
   readonly definition: string | null;
   /** The functions that an aggregate calls, as `[schema, name]`. */
@@ -53,6 +55,8 @@ export interface WriteFact {
     'default' | 'type default' | 'generated' | 'check' | 'index' | 'type' | 'trigger' | 'rule';
   /** The column, the trigger or the rule. */
   readonly name: string;
-  /** An expression, a type's name, a call of a trigger's function, the definition of a rule. */
+  /** An expression, a type's name, the definition of a trigger or of a rule. */
   readonly sql: string | null;
+  /** Of a trigger: see `triggerVersion`. */
+  readonly version?: string | null;
 }

@@ -94,3 +94,8 @@ export function hasPostgresParser(): Promise<boolean> {
     () => false,
   );
 }
+
+/** A query of one row that gives an expression's value. */
+export function selectOf(expression: Node): Node {
+  return { SelectStmt: { targetList: [{ ResTarget: { val: expression } }], op: 'SETOP_NONE' } };
+}

@@ -27,6 +27,10 @@ const controlNodes: ReadonlySet<string> = new Set(['PLpgSQL_stmt_commit', 'PLpgS
  */
 export function proceduralBody(parser: PostgresParser, definition: string): ProceduralBody {
   const found = { statements: [] as Node[], dynamic: false, controls: false };
+  const noteRow = (row: Node): void => {
+    if (row['lineno'] !== undefined && hidesDefault(row, definition))
+      throw new Error(`a default of ${text(row['refname']) ?? ''} that can't be read`);
+  };
   const visit = (value: unknown): void => {
     if (Array.isArray(value)) {
       value.forEach(visit);
@@ -37,6 +41,9 @@ export function proceduralBody(parser: PostgresParser, definition: string): Proc
     for (const [name, inner] of Object.entries(fields)) {
       if (dynamicNodes.has(name) || name === 'dynquery') found.dynamic = true;
       if (controlNodes.has(name)) found.controls = true;
+      if (name === 'PLpgSQL_rec') noteRow(node(inner) ?? {});
+      if (name === 'datatype' && fields['lineno'] !== undefined)
+        found.statements.push(...checksOf(parser, fields));
       if (name === 'PLpgSQL_expr')
         found.statements.push(...statementsIn(parser, node(inner) ?? {}));
       else visit(inner);
@@ -44,6 +51,29 @@ export function proceduralBody(parser: PostgresParser, definition: string): Proc
   };
   visit(parser.parsePlPgSQLSync(definition));
   return found;
+}
+
+function typeOf(variable: Node): string {
+  return text(node(node(variable['datatype'])?.['PLpgSQL_type'])?.['typname']) ?? '';
+}
+
+/** What declaring a variable runs beside its default: the checks of its type. */
+function checksOf(parser: PostgresParser, variable: Node): readonly Node[] {
+  const type = typeOf(variable);
+  return type === '' || type.includes('%') ? [] : statementsOf(parser, `SELECT NULL::${type}`);
+}
+
+/**
+ * Whether a variable may have a default which the parser does not tell: it knows no types, and takes one of a user's for that of a row.
+ *
+ * @param variable one that is told as a row.
+ */
+function hidesDefault(variable: Node, definition: string): boolean {
+  const name = text(variable['refname']) ?? '';
+  const [type = ''] = /^\w*/.exec(typeOf(variable)) ?? [];
+  if (!/^\w+$/.test(name)) return true;
+  const declaration = `\\b${name}"?\\s+(?:constant\\s+)?"?${type}[^;:=]*(?::=|=|\\bdefault\\b)`;
+  return new RegExp(declaration, 'i').test(definition);
 }
 
 /** A DO block as the function that it is: `parsePlPgSQLSync` takes nothing else. */

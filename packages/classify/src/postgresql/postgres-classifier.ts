@@ -7,7 +7,8 @@ import {
 import { type Judge, LearningClassifier } from '../learning-classifier.ts';
 import { analyse } from '../query/analyse.ts';
 import type { Query } from '../query/query.ts';
-import { lazyLimit, unknownStatement } from '../findings.ts';
+import { type Findings, lazyLimit, unknownStatement } from '../findings.ts';
+import { withPlaces } from '../order-places.ts';
 import type { Statement } from '../statement.ts';
 import { shapeOf, tokensOf, withoutLimit } from '../tokens.ts';
 import { Catalogue } from './catalogue.ts';
@@ -111,16 +112,18 @@ function promises(
   statement: Node,
   query: Query | undefined,
   parser: PostgresParser,
-): Partial<Pick<Statement, 'order' | 'sortedBy' | 'limited' | 'undetermined'>> {
+): Omit<Parameters<Findings['statement']>[0], 'shape'> {
   const { type, fields } = unwrap(statement);
   if (type === 'ExplainStmt' && explainRuns(fields))
     return { undetermined: [{ what: 'plan', where: 'rows' }] };
   if (query === undefined) return {};
-  const { order, sortedBy, limited, undetermined } = analyse(query);
-  if (limited === undefined) return { order, sortedBy, undetermined };
+  const { order, tiesDetermined, sortedBy, limited, undetermined } = analyse(query);
+  const places = tiesDetermined ? () => withPlaces(sql, 'postgresql') : undefined;
+  if (limited === undefined) return { order, sortedBy, places, undetermined };
   return {
     order,
     sortedBy,
+    places,
     undetermined,
     limited: lazyLimit(limited, () => unlimited(sql, parser)),
   };

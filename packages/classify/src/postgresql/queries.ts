@@ -1,4 +1,5 @@
 import type { HiddenUse } from '../classifier.ts';
+import { triggerVersion } from '../trigger-version.ts';
 import type { FunctionFact, GeneralFacts, RelationFact, WriteFact } from './facts.ts';
 
 /**
@@ -17,6 +18,7 @@ const functionsSql = `
 select p.proname as name, n.nspname as schema, p.provolatile as volatility, l.lanname as language, p.prokind as kind,
   p.proretset as "returnsSet", t.typname as result, p.oid < ${firstOfUsers} as builtin,
   exists (select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.objid = p.oid and d.deptype = 'e') as "ofExtension",
+  p.proconfig is not null as configured,
   case when p.oid >= ${firstOfUsers} and l.lanname in ('sql', 'plpgsql') then pg_catalog.pg_get_functiondef(p.oid) end as definition,
   case when p.oid >= ${firstOfUsers} and a.aggfnoid is not null then array(
     select pn.nspname || '.' || ap.proname from pg_catalog.pg_proc ap join pg_catalog.pg_namespace pn on pn.oid = ap.pronamespace
@@ -36,8 +38,9 @@ select w.name as asked, c.relkind as kind, n.nspname as schema, c.oid < ${firstO
   (select json_agg(k.columns) from (
      select array(select a.attname::text from unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) as u(n) join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = u.n) as columns
      from pg_catalog.pg_index i
-     where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null and i.indexprs is null
-       and not exists (select from unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) as u(n) join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = u.n where not a.attnotnull)) k) as keys,
+     where i.indrelid = c.oid and not (c.relkind = 'r' and c.relhassubclass) and i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null and i.indexprs is null
+       and not exists (select from unnest((i.indkey::int2[])[0:i.indnkeyatts - 1], (i.indcollation::oid[])[0:i.indnkeyatts - 1]) as u(n, c)
+         join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = u.n where not a.attnotnull or a.attcollation <> u.c)) k) as keys,
   case when c.relkind = 'v' then pg_catalog.pg_get_viewdef(c.oid) end as view,
   case when c.relrowsecurity then array(select e from pg_catalog.pg_policy p, unnest(array[pg_catalog.pg_get_expr(p.polqual, p.polrelid), pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid)]) as u(e) where p.polrelid = c.oid and e is not null) end as policies,
   exists (with recursive below(oid) as (select c.oid union select h.inhrelid from below join pg_catalog.pg_inherits h on h.inhparent = below.oid)
@@ -144,31 +147,31 @@ typed(oid, type, base) as (
   select distinct t.oid, t.typname::text, t.typbasetype from relation r join pg_catalog.pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
     join pg_catalog.pg_type t on t.oid = a.atttypid where t.oid >= ${firstOfUsers} and t.typtype in ('d', 'b', 'c', 'r'))
 select r.asked, r.name as table, r.named, case when a.attgenerated = '' then 'default' else 'generated' end as kind, a.attname::text as name,
-    pg_catalog.pg_get_expr(d.adbin, d.adrelid) as sql
+    pg_catalog.pg_get_expr(d.adbin, d.adrelid) as sql, null as version
   from relation r join pg_catalog.pg_attrdef d on d.adrelid = r.oid join pg_catalog.pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum
 union all
-select r.asked, r.name, r.named, 'default', a.attname, pg_catalog.format('pg_catalog.nextval(%L)', pg_catalog.pg_get_serial_sequence(r.oid::pg_catalog.regclass::text, a.attname))
+select r.asked, r.name, r.named, 'default', a.attname, pg_catalog.format('pg_catalog.nextval(%L)', pg_catalog.pg_get_serial_sequence(r.oid::pg_catalog.regclass::text, a.attname)), null
   from relation r join pg_catalog.pg_attribute a on a.attrelid = r.oid and a.attidentity <> '' and not a.attisdropped
 union all
-select r.asked, r.name, r.named, 'type default', a.attname, coalesce(pg_catalog.pg_get_expr(t.typdefaultbin, 0), t.typdefault)
+select r.asked, r.name, r.named, 'type default', a.attname, coalesce(pg_catalog.pg_get_expr(t.typdefaultbin, 0), t.typdefault), null
   from relation r join pg_catalog.pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped and not a.atthasdef
   join pg_catalog.pg_type t on t.oid = a.atttypid where t.oid >= ${firstOfUsers} and t.typtype = 'd' and t.typdefaultbin is not null
 union all
-select r.asked, r.name, r.named, 'type', a.attname, y.type
+select r.asked, r.name, r.named, 'type', a.attname, y.type, null
   from relation r join pg_catalog.pg_attribute a on a.attrelid = r.oid and a.attnum > 0 join typed y on y.oid = a.atttypid
 union all
-select r.asked, r.name, r.named, 'check', k.conname, pg_catalog.pg_get_expr(k.conbin, k.conrelid)
+select r.asked, r.name, r.named, 'check', k.conname, pg_catalog.pg_get_expr(k.conbin, k.conrelid), null
   from relation r join pg_catalog.pg_constraint k on k.conrelid = r.oid and k.contype = 'c'
 union all
-select r.asked, r.name, r.named, 'index', i.indexrelid::pg_catalog.regclass::text, e.sql
+select r.asked, r.name, r.named, 'index', i.indexrelid::pg_catalog.regclass::text, e.sql, null
   from relation r join pg_catalog.pg_index i on i.indrelid = r.oid,
   unnest(array[pg_catalog.pg_get_expr(i.indexprs, i.indrelid), pg_catalog.pg_get_expr(i.indpred, i.indrelid)]) as e(sql) where e.sql is not null
 union all
-select r.asked, r.name, r.named, 'trigger', t.tgname, pg_catalog.format('select %I.%I()', n.nspname, p.proname)
+select r.asked, r.name, r.named, 'trigger', t.tgname, pg_catalog.pg_get_triggerdef(t.oid), ${triggerVersion}
   from relation r join pg_catalog.pg_trigger t on t.tgrelid = r.oid and not t.tgisinternal
-  join pg_catalog.pg_proc p on p.oid = t.tgfoid join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+  join pg_catalog.pg_proc p on p.oid = t.tgfoid
 union all
-select r.asked, r.name, r.named, 'rule', v.rulename, pg_catalog.pg_get_ruledef(v.oid) from relation r join pg_catalog.pg_rewrite v on v.ev_class = r.oid and v.rulename <> '_RETURN'`;
+select r.asked, r.name, r.named, 'rule', v.rulename, pg_catalog.pg_get_ruledef(v.oid), null from relation r join pg_catalog.pg_rewrite v on v.ev_class = r.oid and v.rulename <> '_RETURN'`;
 
 /** What writing to these tables, quoted as in SQL, brings with it. */
 export async function writesQuery(

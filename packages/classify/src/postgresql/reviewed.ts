@@ -59,6 +59,12 @@ export const actsThoughStable: ReadonlySet<string> = words(`
   txid_current
 `);
 
+/** They act, and a rollback takes that back: what is notified is sent by COMMIT, and triggers' own functions change their row alone. */
+export const undoneByRollback: ReadonlySet<string> = words(`
+  pg_notify set_config suppress_redundant_updates_trigger tsvector_update_trigger
+  tsvector_update_trigger_column
+`);
+
 /** The clock; `age` of one argument is another. */
 export const clock: ReadonlySet<string> = words(`
   now transaction_timestamp statement_timestamp clock_timestamp timeofday

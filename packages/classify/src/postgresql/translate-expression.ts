@@ -1,4 +1,4 @@
-import type { Call, Expression, Query, Window } from '../query/query.ts';
+import { type Call, type Expression, type Query, toldBy, type Window } from '../query/query.ts';
 import type { Cause } from '../statement.ts';
 import { namesOf, node, nodes, type Node, text, unwrap } from './parser.ts';
 import { translateSelect } from './translate-query.ts';
@@ -16,7 +16,7 @@ export function expression(walk: Walk, wrapped: Node): Expression {
     case 'ColumnRef':
       return column(walk, fields);
     case 'A_Const':
-      return constant(fields);
+      return constant(walk, fields);
     case 'ParamRef':
       return { type: 'constant' };
     case 'FuncCall':
@@ -93,10 +93,12 @@ function column(walk: Walk, fields: Node): Expression {
   return { type: 'column', path };
 }
 
-function constant(fields: Node): Expression {
+function constant(walk: Walk, fields: Node): Expression {
   const integer = node(fields['ival']);
   if (integer !== undefined) return { type: 'constant', value: Number(integer['ival'] ?? 0) };
   const value = text(node(fields['sval'])?.['sval']);
+  // PL/pgSQL makes it a time where it is assigned to one.
+  if (value !== undefined && namesNow.test(value)) walk.findings.answersAnew('time');
   return value === undefined ? { type: 'constant' } : { type: 'constant', value };
 }
 
@@ -118,7 +120,16 @@ function operation(walk: Walk, fields: Node): Expression {
   const equals = fields['kind'] === 'AEXPR_OP' && names.at(-1) === '=';
   if (equals && first !== undefined && second !== undefined && causes.length === 0)
     return { type: 'equals', left: first, right: second };
-  return { type: 'other', children: [...left, ...right], causes };
+  const children = [...left, ...right];
+  const [operator = '', ...path] = names;
+  const isPlain = fields['kind'] === 'AEXPR_OP' && path.length === 0;
+  const tells = isPlain && !hasOwnOperator(walk, operator) ? toldBy(operator, children) : undefined;
+  return { type: 'other', children, causes, tells };
+}
+
+/** A user's own operator of this name may stand for anything. */
+function hasOwnOperator(walk: Walk, name: string): boolean {
+  return (walk.options.catalogue.general?.operators.get(name) ?? []).length > 0;
 }
 
 /** An operand that may be a list: of IN, of BETWEEN. */
@@ -154,7 +165,7 @@ function sqlValue(walk: Walk, name: string): Expression {
     walk.findings.uses('reads');
     return { type: 'other', children: [] };
   }
-  walk.findings.answersAnew();
+  walk.findings.answersAnew('time');
   return { type: 'other', children: [], causes: ['time'] };
 }
 

@@ -259,5 +259,9 @@ function temporary(walk: Walk, name: string): boolean {
 }
 
 function columnsOf(fact: RelationFact): Relation['columns'] {
-  return fact.columns.map(({ name, type }) => ({ name, float: /^float[48]$/.test(type) }));
+  return fact.columns.map(({ name, type }) => ({
+    name,
+    float: /^float[48]$/.test(type),
+    whole: /^int[248]$/.test(type),
+  }));
 }

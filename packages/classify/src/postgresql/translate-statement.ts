@@ -10,6 +10,8 @@ import { noteWriteEffects } from './write-effects.ts';
 interface Utility {
   readonly kind: ActKind;
   readonly session?: SessionUse;
+  /** A rollback takes it back. Default: by its kind. */
+  readonly isUndone?: true;
 }
 
 const utilities: Readonly<Record<string, Utility>> = {
@@ -25,7 +27,7 @@ const utilities: Readonly<Record<string, Utility>> = {
   ListenStmt: { kind: 'sets the session', session: 'sets' },
   LoadStmt: { kind: 'sets the session', session: 'sets' },
   LockStmt: { kind: 'locks rows' },
-  NotifyStmt: { kind: 'reaches outside the database' },
+  NotifyStmt: { kind: 'reaches outside the database', isUndone: true },
   PrepareStmt: { kind: 'sets the session', session: 'sets' },
   ReindexStmt: { kind: 'maintains the database' },
   TruncateStmt: { kind: 'writes rows' },
@@ -153,7 +155,7 @@ export function explainRuns(fields: Node): boolean {
 function utility(walk: Walk, type: string, fields: Node): void {
   const known = utilities[type];
   const name = type.replace(/Stmt$/, '');
-  walk.findings.act(known?.kind ?? 'changes the schema', name);
+  walk.findings.act(known?.kind ?? 'changes the schema', name, known?.isUndone);
   if (known?.session !== undefined) walk.findings.uses(known.session);
   for (const found of relations(fields)) {
     const relationName = text(found['relname']) ?? '';

@@ -3,7 +3,15 @@ import type { Query } from '../query/query.ts';
 import { callFacts, type CallFacts, insideOf, isPure, noteBuiltin } from './calls.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { FunctionFact, RelationFact } from './facts.ts';
-import { nodes, type Node, type PostgresParser, statementsOf, text, unwrap } from './parser.ts';
+import {
+  nodes,
+  type Node,
+  type PostgresParser,
+  selectOf,
+  statementsOf,
+  text,
+  unwrap,
+} from './parser.ts';
 import { blockOf, definitionOfBlock, type ProceduralBody, proceduralBody } from './plpgsql.ts';
 import type { TemporaryObjects } from '../temporary-objects.ts';
 
@@ -131,6 +139,8 @@ export class Walk {
     if (isPure(fact, this.options.pure) || (this.planningOnly && fact.volatility === 'v')) return;
     const through = `${fact.schema}.${fact.name}`;
     const inside = insideOf(fact);
+    // Its names may mean others than they mean here.
+    if (fact.configured) this.findings.lasts(`${through} has settings of its own`);
     switch (inside.type) {
       case 'sql':
         this.#definition(through, inside.definition);
@@ -223,8 +233,4 @@ function functionStatements(fields: Node, parser: PostgresParser): readonly Node
     return value === undefined ? [] : [selectOf(value)];
   });
   return [...defaults, ...bodies, ...statements];
-}
-
-function selectOf(expression: Node): Node {
-  return { SelectStmt: { targetList: [{ ResTarget: { val: expression } }], op: 'SETOP_NONE' } };
 }

@@ -1,4 +1,4 @@
-import { type Node, nodes, statementsOf, text, unwrap } from './parser.ts';
+import { type Node, nodes, selectOf, statementsOf, text, unwrap } from './parser.ts';
 import type { Walk } from './walk.ts';
 
 /**
@@ -24,8 +24,9 @@ export function noteWriteEffects(
     const of = `${fact.name} of ${fact.table}`;
     switch (fact.kind) {
       case 'trigger':
-        walk.findings.act('calls a function that acts', `trigger ${of}`);
-        walk.inside(`trigger ${of}`, fact.sql ?? '');
+        walk.findings.act('calls a function that acts', `trigger ${of}`, true);
+        walk.findings.runsTrigger(fact.version ?? '');
+        walk.within(`trigger ${of}`, () => triggerCalls(walk, fact.sql ?? ''));
         break;
       case 'rule':
         walk.findings.act('calls a function that acts', `rule ${of}`);
@@ -50,6 +51,15 @@ export function noteWriteEffects(
         walk.inside(`${fact.kind} ${of}`, `select ${fact.sql ?? 'null'}`);
     }
   }
+}
+
+/** A trigger's condition and the call of its function, as statements. */
+function triggerCalls(walk: Walk, definition: string): readonly Node[] {
+  return statementsOf(walk.options.parser, definition).flatMap((statement) => {
+    const { funcname, whenClause } = unwrap(statement).fields;
+    const call = selectOf({ FuncCall: { funcname } });
+    return whenClause === undefined ? [call] : [selectOf(whenClause as Node), call];
+  });
 }
 
 /** The columns of new rows that the statement gives values for; `none`: it makes no rows, and fills nothing anew. */

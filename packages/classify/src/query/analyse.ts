@@ -7,6 +7,8 @@ import { type CommonTables, emptyScope, scopeOf } from './sources.ts';
 /** What an answer determines. */
 export interface Analysis {
   readonly order: OrderPromise;
+  /** The order leaves ties, and the data alone determines which. */
+  readonly tiesDetermined: boolean;
   /** As a statement's. */
   readonly sortedBy: readonly (number | string)[];
   /** What LIMIT keeps; undefined: there is none. */
@@ -16,6 +18,7 @@ export interface Analysis {
 
 interface Answer extends Rows {
   readonly order: OrderPromise;
+  readonly tiesDetermined: boolean;
   readonly limited: Analysis['limited'];
 }
 
@@ -24,6 +27,7 @@ export function analyse(query: Query): Analysis {
   const answer = answerOf(query, new Map(), undefined);
   return {
     order: answer.order,
+    tiesDetermined: answer.tiesDetermined,
     sortedBy: answer.order === 'none' ? [] : sortedBy(query),
     limited: answer.limited,
     undetermined: [
@@ -168,6 +172,7 @@ function combined(left: Rows, right: Rows, all: boolean): Rows {
       ...column,
       causes: other.reduce((causes, each) => union(causes, each.causes), column.causes),
       float: column.float || other.some((each) => each.float),
+      whole: column.whole === true && other.every(({ whole }) => whole === true),
     };
   });
   const causes = union(left.causes, right.causes);
@@ -369,15 +374,16 @@ function promise(
   terms: readonly Expression[],
   tellsApart: (terms: readonly Expression[]) => boolean,
   at: Surroundings,
-): { readonly order: OrderPromise; readonly limited: Analysis['limited'] } {
+): Pick<Answer, 'order' | 'tiesDetermined' | 'limited'> {
   const { causes } = evaluateAll(terms, at);
   const ordered = terms.length > 0 && !causes.has('random') && !causes.has('order of rows');
   const unique = causes.size === 0 && tellsApart(terms);
   const order = !ordered ? 'none' : unique ? 'total' : 'ties';
-  if (query.limit === undefined) return { order, limited: undefined };
+  const told = { order, tiesDetermined: order === 'ties' && causes.size === 0 } as const;
+  if (query.limit === undefined) return { ...told, limited: undefined };
   const bound = evaluateAll(query.limit, at);
-  if (bound.causes.size > 0) return { order, limited: 'any' };
+  if (bound.causes.size > 0) return { ...told, limited: 'any' };
   if (unique || (query.withTies && ordered && causes.size === 0))
-    return { order, limited: 'determined' };
-  return { order, limited: ordered ? 'ties' : 'any' };
+    return { ...told, limited: 'determined' };
+  return { ...told, limited: ordered ? 'ties' : 'any' };
 }

@@ -3,6 +3,7 @@ import type { Call, Expression, Query, Window } from './query.ts';
 import {
   determinedEntries,
   identify,
+  identifyTold,
   merge,
   resolve,
   type Scope,
@@ -41,7 +42,7 @@ export function tellsGroupsApart(terms: readonly Expression[], at: Surroundings)
 }
 
 function idsOf(terms: readonly Expression[], scope: Scope): Set<string> {
-  return new Set(terms.flatMap((term) => identify(term, scope) ?? []));
+  return new Set(terms.flatMap((term) => identifyTold(term, scope) ?? []));
 }
 
 /** Why an expression's value may differ from run to run, and whether it may be a floating-point number. */

@@ -19,6 +19,7 @@ export type Expression =
   | { readonly type: 'equals'; readonly left: Expression; readonly right: Expression }
   | { readonly type: 'and'; readonly children: readonly Expression[] }
   | { readonly type: 'subquery'; readonly query: Query; readonly children: readonly Expression[] }
+  /** `tells`: see {@link toldBy}. */
   | Call
   | {
       readonly type: 'other';
@@ -26,6 +27,7 @@ export type Expression =
       readonly causes?: readonly Cause[];
       /** Its value is a floating-point number whatever its children are. */
       readonly float?: boolean;
+      readonly tells?: Expression | undefined;
     };
 
 /** A function call. */
@@ -48,6 +50,7 @@ export interface Call {
   readonly sensitive: 'rounding' | 'always rounding' | 'order' | 'position' | undefined;
   /** Whether its result may be a floating-point number: as its arguments are, or in any case. */
   readonly float: 'as arguments' | 'always' | 'never';
+  readonly tells?: Expression | undefined;
 }
 
 /** OVER (…). */
@@ -65,7 +68,14 @@ export interface Window {
 export interface Relation {
   readonly name: string;
   /** Undefined: not known. */
-  readonly columns: readonly { readonly name: string; readonly float: boolean }[] | undefined;
+  readonly columns:
+    | readonly {
+        readonly name: string;
+        readonly float: boolean;
+        /** A whole number of a size that arithmetic keeps or fails at. Default: it may be anything. */
+        readonly whole?: boolean;
+      }[]
+    | undefined;
   /** Sets of columns that no two rows share, none of them NULL. */
   readonly keys: readonly (readonly string[])[];
   readonly view: Query | undefined;
@@ -162,4 +172,24 @@ export interface Query {
   readonly withTies: boolean;
   /** USING SAMPLE without a seed. */
   readonly sampled: boolean;
+}
+
+/**
+ * The operand whose value an operation's tells, where it is a whole number: with a constant added, taken away or multiplied, no two numbers
+ * give the same. What is too large for its type fails, on PostgreSQL and on DuckDB, and is not rounded.
+ *
+ * @param operands one, or two.
+ */
+export function toldBy(operator: string, operands: readonly Expression[]): Expression | undefined {
+  const [first, second, ...more] = operands;
+  if (first === undefined || more.length > 0) return undefined;
+  if (second === undefined) return operator === '-' || operator === '+' ? first : undefined;
+  const constants = operands.filter(
+    (each) => each.type === 'constant' && Number.isInteger(each.value),
+  );
+  const [constant] = constants;
+  if (constants.length !== 1 || constant?.type !== 'constant') return undefined;
+  const keeps =
+    operator === '+' || operator === '-' || (operator === '*' && Number(constant.value) !== 0);
+  return keeps ? operands.find((each) => each !== constant) : undefined;
 }

@@ -1,5 +1,5 @@
 import type { Cause } from '../statement.ts';
-import type { Expression } from './query.ts';
+import type { Expression, Relation } from './query.ts';
 
 /** What is known of a column's values. */
 export interface Value {
@@ -13,6 +13,7 @@ export interface Value {
 export interface Column extends Value {
   readonly name: string | undefined;
   readonly open: boolean;
+  readonly whole?: NonNullable<Relation['columns']>[number]['whole'] | undefined;
 }
 
 /** What is known of a set of rows. */
@@ -116,6 +117,24 @@ export function identify(expression: Expression, scope: Scope): string | undefin
       : [],
   );
   return found.length === 1 ? found[0] : undefined;
+}
+
+/** Which one of FROM's columns an expression's value tells, as `entry.column`: the column itself, or a whole number that was shifted. */
+export function identifyTold(expression: Expression, scope: Scope): string | undefined {
+  const column = identify(expression, scope);
+  if (column !== undefined) return column;
+  const isOperation = expression.type === 'other' || expression.type === 'call';
+  if (!isOperation || expression.tells === undefined) return undefined;
+  const told = identifyTold(expression.tells, scope);
+  return told !== undefined && isWhole(told, scope) ? told : undefined;
+}
+
+function isWhole(id: string, { entries }: Scope): boolean {
+  const dot = id.indexOf('.');
+  const named = entries[Number(id.slice(0, dot))]?.rows.columns.filter(
+    ({ name }) => name === id.slice(dot + 1),
+  );
+  return named?.every(({ whole }) => whole === true) ?? false;
 }
 
 /**

@@ -172,11 +172,12 @@ const unknownRows: Rows = {
 function rowsOfRelation(relation: Relation): Rows {
   const view =
     relation.view === undefined ? undefined : rowsOf(relation.view, new Map(), undefined);
-  const columns = relation.columns?.map(({ name, float }, index): Column => {
+  const columns = relation.columns?.map(({ name, float, whole }, index): Column => {
     const under = view?.columns[index];
     return {
       name,
       open: false,
+      whole,
       float: float || under?.float === true,
       causes: under?.causes ?? nothing,
     };

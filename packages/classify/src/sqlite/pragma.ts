@@ -22,7 +22,8 @@ export function judgePragma(body: readonly Token[], findings: Findings, shape: s
     if (!reviewed.filePragmas.has(name)) findings.uses('sets');
     return findings.statement({ shape });
   }
-  if (!reviewed.connectionPragmas.has(name)) return findings.statement({ shape });
+  const order = reviewed.pragmaKeys.has(`pragma_${name}`) ? 'total' : 'none';
+  if (!reviewed.connectionPragmas.has(name)) return findings.statement({ shape, order });
   findings.uses('reads');
   findings.connectionFact(`PRAGMA ${name}`);
   return findings.statement({ shape, undetermined: [{ what: 'connection fact', where: 'rows' }] });

@@ -2,6 +2,7 @@ import { lazyLimit } from '../findings.ts';
 import type { Cause, Limited, OrderPromise, Undetermined } from '../statement.ts';
 import type { Token } from '../scan.ts';
 import { isWord, tokensOf, withoutLimit } from '../tokens.ts';
+import { withPlaces } from '../order-places.ts';
 import * as reviewed from './reviewed.ts';
 import type { Compiled, SchemaCopy } from './schema-copy.ts';
 import { onlyOrder } from './only-order.ts';
@@ -29,18 +30,37 @@ export interface CompiledQuery {
 export function promisesOf(query: CompiledQuery): {
   readonly order: OrderPromise;
   readonly sortedBy: readonly (number | string)[];
+  readonly places: (() => string | undefined) | undefined;
   readonly limited: Limited | undefined;
   readonly undetermined: readonly Undetermined[];
 } {
   const select = readSelect(query.body);
   const keys = select === undefined ? [] : keysOf(select, query.copy);
-  const order = orderOf(query.body, select, keys);
+  const rowids = select === undefined ? [] : rowidsOf(select, query.copy);
+  const order = orderOf(query.body, select, { keys, rowids });
   return {
     order,
     sortedBy: order === 'none' ? [] : sortedBy(query.body, mainSelect(query.body)),
+    places:
+      order === 'ties' && isDetermined(query) ? () => withPlaces(query.sql, 'sqlite') : undefined,
     limited: limitedOf(query, order, select, keys),
     undetermined: undeterminedOf(query, select, keys),
   };
+}
+
+/** Nothing in a query, nor in the views that it reads, may differ from run to run, the order of its rows included. */
+function isDetermined({ body, compiled, copy }: CompiledQuery): boolean {
+  const isSteady = (tokens: readonly Token[]): boolean =>
+    causesIn(tokens, [], () => false).length === 0 &&
+    !tokens.some((token) => token.depth > 0 && isWord(token, 'limit'));
+  const texts = [...compiled.through].map((name) =>
+    tokensOf(copy.definition(name) ?? '', 'sqlite'),
+  );
+  return (
+    compiled.columns !== undefined &&
+    isSteady(body) &&
+    texts.every((tokens) => isSteady(tokens) && !tokens.some((token) => isWord(token, 'limit')))
+  );
 }
 
 /** The SELECT of the statement's own level, which may stand behind WITH. */
@@ -51,30 +71,83 @@ function mainSelect(body: readonly Token[]): SelectText | undefined {
 
 /** The keys of the one table in FROM; none if there are more, or a subquery. */
 function keysOf(select: SelectText, copy: SchemaCopy): readonly (readonly string[])[] {
-  const [table, ...rest] = select.from;
-  const as = isWord(rest[0], 'as') ? rest.slice(1) : rest;
-  const name = nameOf(table);
-  return name === undefined || as.length > 1 ? [] : copy.keys(name);
+  const name = onlyTable(select.from);
+  if (name !== undefined) return copy.keys(name);
+  return reviewed.pragmaKeys.get(onlyFunction(select.from) ?? '') ?? [];
+}
+
+function rowidsOf({ from }: SelectText, copy: SchemaCopy): readonly string[] {
+  const name = onlyTable(from);
+  return name === undefined ? [] : copy.rowids(name);
+}
+
+/** The name of the one table in FROM. */
+function onlyTable([table, ...alias]: readonly Token[]): string | undefined {
+  return isAlias(alias) ? nameOf(table) : undefined;
+}
+
+/** The name of the one table-valued function in FROM. */
+function onlyFunction(from: readonly Token[]): string | undefined {
+  const [name, open] = from;
+  if (open?.text !== '(') return undefined;
+  const end = from.findIndex(({ depth, text }) => depth === open.depth && text === ')');
+  return isAlias(from.slice(end + 1)) ? nameOf(name) : undefined;
+}
+
+/** It shows a PRAGMA's rows, perhaps not all of them: those come as the PRAGMA counts them, which nothing here changes. */
+function showsPragma(body: readonly Token[], select: SelectText): boolean {
+  return (
+    select.plain &&
+    reviewed.pragmaKeys.has(onlyFunction(select.from) ?? '') &&
+    !body.some((token) => isWord(token, 'over'))
+  );
+}
+
+/** What tells the rows of the one table in FROM apart. */
+interface TableKeys {
+  readonly keys: readonly (readonly string[])[];
+  /** The names of its rowid. */
+  readonly rowids: readonly string[];
 }
 
 function orderOf(
   body: readonly Token[],
   select: SelectText | undefined,
-  keys: readonly (readonly string[])[],
+  { keys, rowids }: TableKeys,
 ): OrderPromise {
   const at = body.findLastIndex(
     (token, index) => token.depth === 0 && isWord(token, 'order') && isWord(body[index + 1], 'by'),
   );
-  if (at === -1) return 'none';
+  if (at === -1) return select !== undefined && showsPragma(body, select) ? 'total' : 'none';
   if (select === undefined || select.order.length === 0) return 'ties';
   const groups = groupsOf(select);
   if (!select.plain && groups === undefined) return 'ties';
-  const terms = select.order.map((term) => itemOf(term, select));
-  if (terms.some((term) => term.some((token) => /^random(blob)?$/.test(nameOf(token) ?? ''))))
-    return 'none';
-  if (groups === undefined) return covers(terms, keys) ? 'total' : 'ties';
   const said = select.order.map((term) => expressionOf(term, select));
-  return coversGroups(said, groups) ? 'total' : 'ties';
+  if (said.some((term) => term.some((token) => /^random(blob)?$/.test(nameOf(token) ?? ''))))
+    return 'none';
+  if (groups !== undefined) return coversGroups(said, groups) ? 'total' : 'ties';
+  const told = said.map((term) => {
+    const rowid = shiftedRowid(term);
+    const name = rowid === undefined ? undefined : columnOf(rowid);
+    const isSure = name !== undefined && aliased(name, select) === undefined;
+    return isSure && rowids.includes(name) ? (rowid ?? term) : term;
+  });
+  return covers(told, keys) ? 'total' : 'ties';
+}
+
+/**
+ * The column that a term is but for its sign, for nothing that is added or taken away, or for becoming a text: of whole numbers no two give
+ * the same. With any other number the sum may be too large, and then it is rounded.
+ */
+function shiftedRowid(term: readonly Token[]): readonly Token[] | undefined {
+  const texts = term.map(({ text }) => text);
+  const [first] = texts;
+  if (first === '-' || first === '+') return term.slice(1);
+  const before = ['0 -', '0 +', '1 *'].find((each) => each === texts.slice(0, 2).join(' '));
+  if (before !== undefined) return term.slice(2);
+  const behind = ['+ 0', '- 0', '* 1', "|| ''"].find((each) => each === texts.slice(-2).join(' '));
+  if (behind !== undefined) return term.slice(0, -2);
+  return texts.slice(-3).join(' ') === '* - 1' ? term.slice(0, -3) : undefined;
 }
 
 /** What GROUP BY tells rows apart by; undefined: rows are not its groups, or it is not sure what a name stands for. */

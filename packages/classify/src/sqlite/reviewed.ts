@@ -44,6 +44,16 @@ export const clockArgument: ReadonlyMap<string, number> = new Map([
   ['timediff', 0],
 ]);
 
+/** What tells the rows of a PRAGMA apart that is read as a table. */
+export const pragmaKeys: ReadonlyMap<string, readonly (readonly string[])[]> = new Map([
+  ['pragma_table_info', [['cid']]],
+  ['pragma_table_xinfo', [['cid']]],
+  ['pragma_index_list', [['seq']]],
+  ['pragma_index_info', [['seqno']]],
+  ['pragma_index_xinfo', [['seqno']]],
+  ['pragma_foreign_key_list', [['id', 'seq']]],
+]);
+
 export const roundingAggregates: ReadonlySet<string> = words(
   'sum avg total median percentile percentile_cont percentile_disc',
 );

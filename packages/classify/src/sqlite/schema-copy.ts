@@ -105,18 +105,28 @@ export class SchemaCopy {
     );
   }
 
+  /** The names of a table's rowid, which is a whole number and tells its rows apart. */
+  rowids(table: string): string[] {
+    const definition = this.#tableDefinition(table);
+    if (definition === undefined || /\bwithout\s+rowid\b/i.test(definition)) return [];
+    const columns = this.#all('SELECT name, type, pk FROM pragma_table_xinfo(?)', table);
+    const names = new Set(columns.map(({ name }) => String(name).toLowerCase()));
+    const [primary, ...more] = columns.filter(({ pk }) => Number(pk) > 0);
+    // `INTEGER PRIMARY KEY DESC` has an index of its own, and is a column like any other.
+    const isRowid =
+      more.length === 0 &&
+      /^integer$/i.test(String(primary?.['type'])) &&
+      this.#all("SELECT name FROM pragma_index_list(?) WHERE origin = 'pk'", table).length === 0;
+    const own = isRowid ? [String(primary?.['name']).toLowerCase()] : [];
+    return [...own, ...['rowid', '_rowid_', 'oid'].filter((name) => !names.has(name))];
+  }
+
   /** Sets of columns that no two rows of a table share, none NULL, compared byte by byte. */
   keys(table: string): string[][] {
-    const definition = this.definition(table);
-    if (definition === undefined || !/^\s*create\s+(temp\w*\s+)?table/i.test(definition)) return [];
-    const info = this.#all(
-      'SELECT name, type, "notnull" AS required, pk FROM pragma_table_info(?)',
-      table,
-    );
-    const primary = info.filter(({ pk }) => Number(pk) > 0);
-    const integer = primary.length === 1 && /^integer$/i.test(String(primary[0]?.['type']));
-    const keys: string[][] = integer ? [[String(primary[0]?.['name']).toLowerCase()]] : [];
-    if (!/\bwithout\s+rowid\b/i.test(definition)) keys.push(['rowid'], ['_rowid_'], ['oid']);
+    const definition = this.#tableDefinition(table);
+    if (definition === undefined) return [];
+    const info = this.#all('SELECT name, "notnull" AS required FROM pragma_table_info(?)', table);
+    const keys = this.rowids(table).map((name) => [name]);
     // A column's collation may call equal what the key does not.
     if (/\bcollate\b/i.test(definition)) return keys;
     const required = new Set(
@@ -146,6 +156,14 @@ export class SchemaCopy {
 
   close(): void {
     this.#database.close();
+  }
+
+  /** Undefined where the name is no table's: a view's, or nobody's. */
+  #tableDefinition(table: string): string | undefined {
+    const definition = this.definition(table);
+    return definition !== undefined && /^\s*create\s+(temp\w*\s+)?table/i.test(definition)
+      ? definition
+      : undefined;
   }
 
   #watch(): void {

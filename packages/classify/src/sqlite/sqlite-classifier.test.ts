@@ -16,6 +16,10 @@ const schema = [
   ...ordinaryTables,
   ...tpchTables,
   'create table folded(name text unique not null collate nocase)',
+  'create table declared(id int primary key not null)',
+  'create table descending(id integer primary key desc)',
+  'create table named(rowid text, x)',
+  'create table withoutrowid(k integer primary key, x) without rowid',
   "create virtual table missing using no_such_module('x')",
 ];
 
@@ -100,6 +104,33 @@ describe('SQLite', () => {
     ['select * from folded order by name', 'ties'],
     ['select a from t group by a order by a', 'total'],
     ['select * from (select * from t order by a)', 'none'],
+    // No two whole numbers give the same of these.
+    ...['-a', '- t.a desc', '+a', 'a + 0', 'a - 0', '0 - a', 'a * 1', 'a * -1', "a || ''"].map(
+      (term) => [`select f from t order by ${term}`, 'total'] as const,
+    ),
+    ['select f from t order by -rowid', 'total'],
+    // Too large a sum is rounded, and a text is 0.
+    ...['a + 1', '2 * a', 'a * 0', 'a % 5', 'abs(a)', "b || ''", '-b', '-f', "a || 'x'"].map(
+      (term) => [`select f from t order by ${term}`, 'ties'] as const,
+    ),
+    ['select * from declared order by -id', 'ties'],
+    ['select id from descending order by id', 'ties'],
+    ['select x from named order by rowid', 'ties'],
+    ['select x from named order by _rowid_', 'total'],
+    ['select k from withoutrowid order by k', 'total'],
+    ['select k from withoutrowid order by -k', 'ties'],
+    ['select f as a, b from t order by a', 'ties'],
+    ['select f as a, b from t order by -a', 'ties'],
+    ['select a as k, b from t order by k', 'total'],
+    ['select t.a from t join users u on u.id = t.a order by -a', 'ties'],
+    ["select name from pragma_table_info('t') order by cid", 'total'],
+    ["select name from pragma_table_info('t') as i order by cid desc", 'total'],
+    ["select name from pragma_table_info('t') order by type", 'ties'],
+    ["select name from pragma_table_info('t')", 'total'],
+    ["select name, rank() over (order by type) from pragma_table_info('t')", 'none'],
+    ["select i.name from t join pragma_table_info('t') i order by i.cid", 'ties'],
+    ['pragma table_info(t)', 'total'],
+    ['pragma foreign_keys', 'none'],
   ])('%s promises the order %s', async (sql, order) => {
     expect((await (await classifierWith(true)).learn(sql)).order).toBe(order);
   });

@@ -14,6 +14,7 @@ export {
   appendingStatement,
   keepsSession,
   type KnownReliance,
+  type LastingEffect,
   type SessionFacts,
   sessionFactsByWords,
   type SessionMode,

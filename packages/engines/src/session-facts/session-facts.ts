@@ -21,16 +21,28 @@ export type SessionMode = 'pin' | 'refuse' | 'none';
 /** What the calls of a dataset are known to rely on before the first of them is made: `writes` is what the last write left. */
 export type KnownReliance = 'none' | 'writes' | 'all';
 
+/** What rolling a statement back does not undo, the code of users' own that it runs included. */
+export interface LastingEffect {
+  /** Why it must not be rehearsed, in words for the report; undefined where it may. */
+  readonly refusal?: string | undefined;
+  /** Why the rows that it leaves may differ from run to run; undefined where nothing says that they do. */
+  readonly variable?: string | undefined;
+  /** The triggers that were looked into, as `triggerVersion` of the classifiers tells them. */
+  readonly triggers: readonly string[];
+}
+
 /** Tells what statements do to their connection. Its functions are asked for each call: they must be quick, and not throw. */
 export interface SessionFacts {
   sessionUse(sql: string): SessionUse;
   /** Whether it asks for what the connection's last write left: `last_insert_rowid()`, `changes()`, `lastval()`. */
   readsLastWrite(sql: string): boolean;
   /**
-   * What a statement does that a rollback does not take back, in words for the report: then it is not rehearsed. Undefined where there
-   * is nothing, or nothing can be told. Asked for comparisons only, which wait for it; must not reject. Default: nothing is told.
+   * What a statement does that a rollback does not take back. Undefined where nobody can tell. Asked for comparisons only, which wait for it;
+   * must not reject. Default: nothing is told.
    */
-  lastingEffect?(sql: string): Promise<string | undefined>;
+  lastingEffect?(sql: string): Promise<LastingEffect | undefined>;
+  /** The triggers that a statement ran were not those of which {@link lastingEffect} told: they are to be looked at anew. */
+  triggersChanged?(): void;
   /** Whether a statement may leave something on its connection, as far as is known now: true as well while that is being learned. Asked
    * behind a pooler that gives each transaction another connection, where it is taken away. Default: by `sessionUse`. */
   mayLeave?(sql: string): boolean;

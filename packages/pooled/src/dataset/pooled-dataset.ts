@@ -14,6 +14,7 @@ import type { BreakerState, PoolBreaker } from '../pool/pool-breaker.ts';
 import type { PoolStats } from '../pool/pool-stats.ts';
 import type { Pool } from '../pool/pool.ts';
 import type { PooledSession, ReadCost } from '../pooled-session.ts';
+import { otherTriggers } from '../shadow/lasting-effects.ts';
 import { Admissions } from './admissions.ts';
 import { Attempts } from './attempts.ts';
 import type { CallLimit } from './call-limit.ts';
@@ -231,12 +232,14 @@ export class PooledDataset {
   /** Runs a caller's write for comparison, but for one that would do something for good. */
   async #rehearse(job: RehearseJob, limit: CallLimit): Promise<unknown> {
     const [sql] = job.args;
-    const told =
-      typeof sql === 'string' ? this.#parts.session.facts.lastingEffect?.(sql) : undefined;
-    const lasting = await told;
+    const { facts } = this.#parts.session;
+    const lasting = typeof sql === 'string' ? await facts.lastingEffect?.(sql) : undefined;
     limit.signal?.throwIfAborted();
-    const effect: WriteEffect = { tables: {}, unseen: [lasting ?? ''] };
-    return lasting === undefined ? await this.#runPooled(this.#state.entered(job), limit) : effect;
+    if (lasting?.refusal !== undefined) return { tables: {}, unseen: [lasting.refusal] };
+    const entered = this.#state.entered({ ...job, lasting });
+    const effect = (await this.#runPooled(entered, limit)) as WriteEffect;
+    if (effect.unseen.includes(otherTriggers)) facts.triggersChanged?.();
+    return effect;
   }
 
   async #runInTurn(

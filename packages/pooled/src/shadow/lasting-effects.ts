@@ -1,14 +1,20 @@
-import { type Engine, undeterminedSql } from '@changeover/engines/api';
+import { type Engine, type LastingEffect, undeterminedSql } from '@changeover/engines/api';
 import type { Program } from '@changeover/engines';
-import { type Token, tokensOf } from '@changeover/engines/sqlite';
+import { type Token, tokensOf, triggerVersion } from '@changeover/engines/sqlite';
 
 /** What rolling back can't undo, or running twice can't repeat. */
-export interface LastingEffects {
-  /** Why the statement must not be rehearsed at all; undefined where it may. */
-  readonly refusal?: string | undefined;
-  /** Why the rows that it leaves differ from run to run; undefined where nothing says that they do. */
-  readonly variable?: string | undefined;
+export type LastingEffects = Omit<LastingEffect, 'triggers'>;
+
+/** What is known of a statement before its effects are looked for. */
+export interface KnownBefore {
+  /** The table that it writes to; undefined where it can't be told. */
+  readonly table: string | undefined;
+  /** What its parser told, and the code of users' own; undefined where nobody could. */
+  readonly told?: LastingEffect | undefined;
 }
+
+/** Why a statement is not rehearsed whose table has other triggers than were looked into, or another version of one. */
+export const otherTriggers = 'its triggers were changed since they were looked into';
 
 /** Statements that change rows, and not what a table is. */
 const rowsWords: ReadonlySet<string> = new Set([
@@ -25,27 +31,27 @@ interface TableTraits {
   /** Expressions that fill columns. */
   readonly defaults: readonly string[];
   readonly identity: boolean;
-  /** Texts of what the database runs beside; a text that can't be read is the empty one. */
+  /** Texts of what the database runs beside; a text that can't be read is the empty one. On PostgreSQL each one's version. */
   readonly triggers: readonly string[];
+  /** Rules stand beside it, or in its place. */
+  readonly rules: boolean;
 }
 
 /**
  * What a statement would leave behind after a rollback, and what of it differs each time: sequences, triggers, defaults such as
- * `now()`. It reads the statement's words and the table's definition; what a user's own function does it can't see.
- *
- * @param table the table that the statement writes to; undefined where it can't be told.
+ * `now()`. It reads the statement's words and the table's definition; what a user's own function does it can't see, but by what is told.
  */
 export function* lastingEffects(
   engine: Engine,
   sql: string,
-  table: string | undefined,
+  { table, told }: KnownBefore,
 ): Program<LastingEffects> {
   const tokens = tokensIn(engine, sql);
   const lead = tokens[0]?.type === 'word' ? tokens[0].text.toUpperCase() : '';
   if (!rowsWords.has(lead) && !schemaWords.has(lead))
     return { refusal: 'not everything that it does can be rolled back' };
   if (takesNumber(tokens)) return { refusal: sequenceRefusal };
-  const variable = undeterminedSql(sql)?.reason;
+  const variable = undeterminedSql(sql)?.reason ?? told?.variable;
   if (!rowsWords.has(lead)) return { variable };
   if (table === undefined) {
     return engine === 'sqlite'
@@ -53,9 +59,14 @@ export function* lastingEffects(
       : { refusal: 'the table that it writes to, and what fills its columns, can not be told' };
   }
   const traits = yield* traitsOf(engine, table);
+  if (traits.rules) return { refusal: 'rules run beside it, whose effects can not be seen' };
   // SQLite's own counters are rows of a table, and are rolled back as such.
-  if (engine !== 'sqlite' && traits.triggers.length > 0)
-    return { refusal: 'triggers run beside it, whose effects can not be seen' };
+  if (engine !== 'sqlite' && traits.triggers.length > 0) {
+    if (told === undefined)
+      return { refusal: 'triggers run beside it, whose effects can not be seen' };
+    if (!traits.triggers.every((version) => told.triggers.includes(version)))
+      return { refusal: otherTriggers };
+  }
   const fills = tokens.some(
     ({ type, text }) => type === 'word' && fillingWords.has(text.toLowerCase()),
   );
@@ -66,9 +77,11 @@ export function* lastingEffects(
     fills && traits.defaults.some((text) => isMadeAnew(engine, text))
       ? 'a column is filled with a value that is made anew each time'
       : undefined;
-  const triggered = traits.triggers.some((text) => text === '' || isMadeAnew(engine, text))
-    ? 'a trigger changes rows beside it'
-    : undefined;
+  const isAnew = (text: string): boolean => text === '' || isMadeAnew(engine, text);
+  const triggered =
+    engine === 'sqlite' && traits.triggers.some(isAnew)
+      ? 'a trigger changes rows beside it'
+      : undefined;
   return { variable: variable ?? filled ?? triggered };
 }
 
@@ -83,7 +96,7 @@ function* traitsOf(engine: Engine, table: string): Program<TableTraits> {
           AND column_default IS NOT NULL`,
         table,
       );
-      return { defaults, identity: false, triggers: [] };
+      return { defaults, identity: false, triggers: [], rules: false };
     }
     case 'sqlite':
       return {
@@ -96,6 +109,7 @@ function* traitsOf(engine: Engine, table: string): Program<TableTraits> {
           "SELECT sql FROM sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) = lower(?)",
           table,
         ),
+        rules: false,
       };
   }
 }
@@ -113,11 +127,11 @@ function* postgresTraits(table: string): Program<TableTraits> {
     table,
   );
   const triggers = yield* texts(
-    `SELECT tgname FROM pg_trigger WHERE tgrelid = ${relation} AND NOT tgisinternal
-    UNION ALL SELECT rulename FROM pg_rewrite WHERE ev_class = ${relation}`,
+    `SELECT ${triggerVersion} FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid WHERE t.tgrelid = ${relation} AND NOT t.tgisinternal`,
     table,
   );
-  return { defaults, identity: identities.length > 0, triggers };
+  const rules = yield* texts(`SELECT rulename FROM pg_rewrite WHERE ev_class = ${relation}`, table);
+  return { defaults, identity: identities.length > 0, triggers, rules: rules.length > 0 };
 }
 
 /**
@@ -131,8 +145,8 @@ export function* filledByDatabase(
   table: string,
   written: readonly string[],
 ): Program<string | undefined> {
-  const { triggers } = yield* traitsOf(engine, table);
-  if (triggers.length > 0) return 'triggers run beside it';
+  const { rules, triggers } = yield* traitsOf(engine, table);
+  if (rules || triggers.length > 0) return 'triggers run beside it';
   const given = new Set(written.map((name) => name.toLowerCase()));
   const filled = (yield* texts(filledColumns[engine], table)).find(
     (name) => !given.has(name.toLowerCase()),
