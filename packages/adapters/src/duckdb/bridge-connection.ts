@@ -98,7 +98,8 @@ class BridgedConnection {
         inTurn: false,
         first: () => this.#checked().catch(() => undefined),
         changed: () => {
-          if (legacy.isBetween) onLegacy.clear();
+          // To empty an empty set costs as much as all else here.
+          if (onLegacy.size > 0 && legacy.isBetween) onLegacy.clear();
         },
         schemaChanged,
       },
