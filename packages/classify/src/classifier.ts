@@ -47,6 +47,15 @@ export interface ClassifierOptions {
   readonly retryAfterMs?: number;
   /** The time in milliseconds. Default `Date.now`. */
   readonly now?: () => number;
+  /** Calls `task` once after so many milliseconds, and keeps no process alive for it. Default: a timer of Node's. */
+  readonly after?: (delayMs: number, task: () => void) => void;
+}
+
+// As it is when this is loaded: a program's fake timers mean its own.
+const { setTimeout: startTimeout } = globalThis;
+
+function startTimer(delayMs: number, task: () => void): void {
+  startTimeout(task, delayMs).unref();
 }
 
 /** The options with their defaults. */
@@ -59,6 +68,7 @@ const names = new Set([
   'refreshAfterMs',
   'retryAfterMs',
   'now',
+  'after',
 ]);
 
 /**
@@ -77,6 +87,7 @@ export function parseOptions(options: ClassifierOptions): ParsedOptions {
     refreshAfterMs: options.refreshAfterMs ?? 60_000,
     retryAfterMs: options.retryAfterMs ?? 1_000,
     now: options.now ?? Date.now,
+    after: options.after ?? startTimer,
   };
   for (const name of ['maxStatements', 'maxCharacters', 'refreshAfterMs', 'retryAfterMs'] as const)
     if (!(parsed[name] > 0))

@@ -42,7 +42,9 @@ export class LearningClassifier implements StatementClassifier {
   readonly #waiting = new Map<string, Waiter[]>();
   readonly #hidden: HiddenCode;
   #learning: Promise<void> | undefined;
-  #learnedAt: number;
+  /** Facts may be out of date. Told by a timer: to read a clock at each call would take longer than to look a statement up. */
+  #isDue = false;
+  #isTimed = false;
   #failure: Failure | undefined;
   #closed = false;
 
@@ -51,15 +53,18 @@ export class LearningClassifier implements StatementClassifier {
     this.#options = options;
     this.#cache = new StatementCache(options);
     this.#hidden = new HiddenCode(() => judge.hides());
-    this.#learnedAt = options.now();
   }
 
   classify(sql: string): Statement | 'pending' {
-    const now = this.#options.now();
-    this.#refresh(now);
+    if (this.#isDue) this.#refresh();
     const known = this.#cache.get(sql);
-    if (known !== undefined) return known;
-    const failure = this.#failure !== undefined && now < this.#failure.until && this.#failure;
+    return known ?? this.#judged(sql);
+  }
+
+  #judged(sql: string): Statement | 'pending' {
+    this.#watchAge();
+    const failure =
+      this.#failure !== undefined && this.#options.now() < this.#failure.until && this.#failure;
     if (failure && failure.texts.has(sql)) return failure.statement;
     const judged = this.#look(sql);
     if (judged !== undefined) return judged;
@@ -84,12 +89,15 @@ export class LearningClassifier implements StatementClassifier {
 
   hiddenUse(): HiddenUse | undefined {
     if (this.#closed) return 'none';
-    this.#refresh(this.#options.now());
+    if (this.#isDue) this.#refresh();
+    this.#watchAge();
     return this.#hidden.known;
   }
 
   learnHidden(): Promise<HiddenUse> {
-    return this.#closed ? Promise.resolve('none') : this.#hidden.learn();
+    if (this.#closed) return Promise.resolve('none');
+    this.#watchAge();
+    return this.#hidden.learn();
   }
 
   codeChanged(): void {
@@ -100,7 +108,6 @@ export class LearningClassifier implements StatementClassifier {
     this.#cache.clear();
     this.#judge.forget();
     // A failure stays until it is time to try again: what can't be told counts as a change of the schema, at each call.
-    this.#learnedAt = this.#options.now();
   }
 
   /** Forgets statements but not facts: the judge has come to know something else by which they are told. */
@@ -121,10 +128,21 @@ export class LearningClassifier implements StatementClassifier {
   }
 
   /** For changes that nobody told of. */
-  #refresh(now: number): void {
-    if (now - this.#learnedAt < this.#options.refreshAfterMs) return;
+  #refresh(): void {
+    this.#isDue = false;
     this.schemaChanged();
     this.#hidden.refresh();
+  }
+
+  /** Only while something is known that may come to be out of date. */
+  #watchAge(): void {
+    if (this.#isTimed || this.#closed) return;
+    this.#isTimed = true;
+    const { after, refreshAfterMs } = this.#options;
+    after(refreshAfterMs, () => {
+      this.#isTimed = false;
+      this.#isDue = true;
+    });
   }
 
   /** Judges and remembers; undefined: something is missing. */

@@ -58,6 +58,9 @@ export interface ReadDefinition<Args extends readonly unknown[] = readonly never
   readonly functions?: 'pure' | undefined;
   /** What an answer is compared as. Default: as it is. */
   readonly compareAs?: ((answer: unknown) => unknown) | undefined;
+  /** How many rows an answer has, asked before anything of it is copied, of a driver's object that is no list of them and is not used
+   * up by being read. Default: the length of the list, and what can be read piece by piece is a stream, which is not compared. */
+  readonly countRows?: ((answer: unknown) => number) | undefined;
 }
 
 /** A write, by how it is compared at `shadow`, which depends on what its effect depends on. */

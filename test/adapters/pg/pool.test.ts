@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { bridgeOf, createStaticStageSource, silentLogger } from '@changeover/bridge';
 import { bridgePool } from '@changeover/adapters/pg';
+import { hasPostgresParser } from '@changeover/classify/postgresql';
 import type { Stage } from '@changeover/core';
 import { once } from 'node:events';
 import pg from 'pg';
@@ -41,6 +42,31 @@ function bridged(
 
 /** Statements that wait for each other on the server, so that only a pool that has both out at once ends. */
 const waitFor = (lock: number): string => `select pg_advisory_xact_lock(${String(lock)})`;
+
+test('a first statement is answered before anything is asked about it', async () => {
+  // In a program it is loaded once, which takes longer than a statement.
+  await hasPostgresParser();
+  const told: string[] = [];
+  class Telling extends pg.Pool {
+    override connect(...args: readonly unknown[]): Promise<pg.PoolClient> {
+      told.push(`connection ${String(this.options.max)}`);
+      return Reflect.apply(pg.Pool.prototype.connect, this, args) as Promise<pg.PoolClient>;
+    }
+  }
+  const pool = bridgePool(new Telling({ ...clients.config, max: 3 }), {
+    name: 'db',
+    stages: createStaticStageSource({ db: 'legacy' }),
+    storePath: ':memory:',
+    logger: silentLogger,
+  });
+  open.push(pool);
+  await pool.query('select 1');
+  told.push('answered');
+  for (let round = 0; told.at(-1) === 'answered' && round < 1_000; round += 1)
+    await new Promise(setImmediate);
+  // The one that asks has a pool of its own.
+  expect(told).toEqual(['connection 3', 'answered', 'connection 1']);
+});
 
 test('a lost connection of those that ask the catalogue does not end the program', async () => {
   const name = 'adapter_pg_pool_lost';

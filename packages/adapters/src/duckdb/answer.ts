@@ -12,28 +12,16 @@ interface ReaderParts {
   readonly done_: boolean;
 }
 
-/** The driver's answer on its way through the bridge, which would take a result that can be iterated for a stream. */
-export class Answer {
-  readonly result: unknown;
-  /** Holes, by which the bridge counts the rows before any of them is copied. */
-  readonly rows: readonly unknown[] = [];
-
-  constructor(result: unknown) {
-    this.result = result;
-    (this.rows as { length: number }).length = rowCountOf(result);
-  }
-
-  /**
-   * What it is compared as: its rows, with values as the driver shows them in JSON, under the names and types of their columns.
-   * Nothing is taken from what the caller goes on to read: chunks are had by their number, or are those that a reader has.
-   */
-  comparable(): unknown {
-    const { result, chunks } = partsOf(this.result);
-    const columns = result
-      .deduplicatedColumnNames()
-      .map((name, at) => `${name} ${String(result.columnType(at))}`);
-    return { columns, rows: chunks.flatMap((chunk) => rowsOf(chunk, columns)) };
-  }
+/**
+ * What the driver's answer is compared as: its rows, with values as the driver shows them in JSON, under the names and types of their
+ * columns. Nothing is taken from what the caller goes on to read: chunks are had by their number, or are those that a reader has.
+ */
+export function comparable(answer: unknown): unknown {
+  const { result, chunks } = partsOf(answer);
+  const columns = result
+    .deduplicatedColumnNames()
+    .map((name, at) => `${name} ${String(result.columnType(at))}`);
+  return { columns, rows: chunks.flatMap((chunk) => rowsOf(chunk, columns)) };
 }
 
 function partsOf(answer: unknown): Pick<ReaderParts, 'result' | 'chunks'> {
@@ -45,7 +33,8 @@ function partsOf(answer: unknown): Pick<ReaderParts, 'result' | 'chunks'> {
   return { result, chunks: numbers.map((at) => result.getChunk(at)) };
 }
 
-function rowCountOf(answer: unknown): number {
+/** How many rows the driver's answer has. None of them is looked at. */
+export function rowCountOf(answer: unknown): number {
   const reader = readerParts(answer);
   if (reader?.done_ === true) return (answer as DuckDBResultReader).currentRowCount;
   return (reader?.result ?? (answer as Partial<DuckDBMaterializedResult>)).rowCount ?? 0;

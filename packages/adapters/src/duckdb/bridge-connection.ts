@@ -98,7 +98,8 @@ class BridgedConnection {
         inTurn: false,
         first: () => this.#checked().catch(() => undefined),
         changed: () => {
-          if (legacy.isBetween) onLegacy.clear();
+          // To empty an empty set costs as much as all else here.
+          if (onLegacy.size > 0 && legacy.isBetween) onLegacy.clear();
         },
         schemaChanged,
       },
@@ -168,24 +169,29 @@ class BridgedConnection {
 
   #execution(way: Way): Method {
     const at = way.endsWith('Until') ? 2 : 1;
-    return async (...args) => {
-      const [text] = args;
+    const operation = ways[way];
+    const opens = openedBy(way);
+    return (...args) => {
+      const text = args[0];
       // The driver's own words for what it can't take, or for a connection that is closed.
-      if (typeof text !== 'string' || this.#isClosed) {
-        await this.#closing;
-        return callOn(this.#handle, way, args);
-      }
+      if (typeof text !== 'string' || this.#isClosed) return this.#onHandle(way, args);
       const values = args[at];
       return this.#bridge.run({
-        operation: ways[way],
+        operation,
         text,
         values,
         keyedBy: Array.isArray(values) ? values : undefined,
-        work: async (connection, given) => callOn(connection, way, withValue(args, at, given)),
-        opens: openedBy(way),
+        work: (connection, given) =>
+          callOn(connection, way, given === values ? args : withValue(args, at, given)),
+        opens,
         only: undefined,
       });
     };
+  }
+
+  async #onHandle(way: Way, args: readonly unknown[]): Promise<unknown> {
+    await this.#closing;
+    return callOn(this.#handle, way, args);
   }
 
   async #prepare(sql: string): Promise<DuckDBPreparedStatement> {
@@ -352,8 +358,13 @@ class BridgedConnection {
   }
 }
 
-function callOn(connection: DuckDBConnection, way: string, args: readonly unknown[]): unknown {
-  return (connection as unknown as Methods)[way]?.(...args);
+function callOn(
+  connection: DuckDBConnection,
+  way: Way,
+  args: readonly unknown[],
+): Promise<unknown> {
+  const method = (connection as unknown as Methods)[way] as Method;
+  return Reflect.apply(method, connection, args) as Promise<unknown>;
 }
 
 function withValue(args: readonly unknown[], at: number, value: unknown): readonly unknown[] {

@@ -73,20 +73,63 @@ export class Line {
     if (this.#first !== undefined) this.#until(this.#first());
     this.#first = undefined;
     const result =
+      this.#isReady && !controls ? this.#hand(statement, values) : this.#later(statement, values);
+    if (this.#parts.inTurn) this.#until(result);
+    this.#lastResult = result;
+    return result;
+  }
+
+  /** Nothing has to be done before the next statement. */
+  get #isReady(): boolean {
+    return (
+      this.#turn === undefined &&
+      this.#questions.length === 0 &&
+      this.#applied === this.#parts.settings.version &&
+      !this.#mustProbe
+    );
+  }
+
+  /** Hands the driver a statement at once, as most are. By no asynchronous function: each would be a promise more. */
+  #hand(statement: Statement, values: unknown): Promise<unknown> {
+    this.hasOpenResult = false;
+    let answering: Promise<unknown>;
+    try {
+      answering = statement.work(this.connection, values, false);
+    } catch (error) {
+      answering = Promise.reject(error as Error);
+    }
+    const result: Promise<unknown> = answering.then(
+      (answer) => {
+        this.#succeeded(statement);
+        this.#ended(result, false);
+        return answer;
+      },
+      (error: unknown) => {
+        this.#ended(result, false);
+        throw error;
+      },
+    );
+    return result;
+  }
+
+  #later(statement: Statement, values: unknown): Promise<unknown> {
+    const result =
       this.#turn === undefined
         ? this.#execute(statement, values)
         : this.#turn.then(() => this.#execute(statement, values));
-    if (this.#parts.inTurn) this.#until(result);
-    this.#lastResult = result;
     const ended = (): void => {
-      if (this.#lastResult === result) this.#lastResult = undefined;
-      this.inFlight -= 1;
-      if (controls) this.unclear -= 1;
-      this.#parts.changed?.();
-      this.#askWhenFree();
+      this.#ended(result, statement.controls.length > 0);
     };
     result.then(ended, ended);
     return result;
+  }
+
+  #ended(result: Promise<unknown>, controls: boolean): void {
+    if (this.#lastResult === result) this.#lastResult = undefined;
+    this.inFlight -= 1;
+    if (controls) this.unclear -= 1;
+    this.#parts.changed?.();
+    this.#askWhenFree();
   }
 
   /** Asks something of the adapter's own, as soon as that disturbs nobody. What it rejects with is asked again later. */
@@ -170,6 +213,8 @@ export class Line {
 
   /** What a transaction changed is seen by other connections at its end. */
   #noteSchema(statement: Statement): void {
+    const { known, changesSchema: changes } = statement.traits;
+    if (known && !changes && !this.#schemaTouched) return;
     statement.whenKnown(({ changesSchema }) => {
       this.#schemaTouched ||= changesSchema && !statement.prepares;
       if (!this.#schemaTouched || this.isInTransaction) return;

@@ -152,10 +152,9 @@ export class KeptSession implements Session {
 
   /** The leg whose connection has what a statement may need. */
   #holding(isPlainRead: boolean): LegName | undefined {
-    return (['legacy', 'pooled'] as const).find((leg) => {
-      const { undecided, isPrivate, appenders } = this.#left[leg];
-      return isPrivate || undecided > 0 || (appenders > 0 && !isPlainRead);
-    });
+    const { legacy, pooled } = this.#left;
+    if (holds(legacy, isPlainRead)) return 'legacy';
+    return holds(pooled, isPlainRead) ? 'pooled' : undefined;
   }
 
   #isClosedTo(caller: Caller): boolean {
@@ -227,6 +226,11 @@ export class KeptSession implements Session {
   }
 
   /** In their order, until one of them closes the way to those behind it. */
+}
+
+/** A statement may need what is there. */
+function holds({ undecided, isPrivate, appenders }: Left, isPlainRead: boolean): boolean {
+  return isPrivate || undecided > 0 || (appenders > 0 && !isPlainRead);
 }
 
 /** It may leave a setting, a temporary object or the like on its connection. */

@@ -16,7 +16,7 @@ import type { LegName, OperationDefinition, ShadowCall, ShadowLeg } from '@chang
 import { onlyKey } from '../shared/adapter-options.ts';
 import { SessionWatch } from '../shared/session-watch.ts';
 import { toldStatement } from '../shared/told-statement.ts';
-import { Answer } from './answer.ts';
+import { comparable, rowCountOf } from './answer.ts';
 import type { ParsedOptions } from './options.ts';
 import type { KeptSession } from './session.ts';
 import { Statement, type StatementParts, type Work } from './statement.ts';
@@ -64,27 +64,22 @@ export class StatementBridge {
   readonly statements: Statements;
   readonly #options: StatementBridgeOptions;
   readonly #watch: SessionWatch;
+  readonly #learn: StatementParts['learn'];
   readonly #sessions = new Map<string, KeptSession>();
   /** Until the pooled leg was found to be what it has to be, everything stays with the handle. */
   #isChecked = false;
+  readonly #calls: Partial<Record<Operation, Statements[Operation]>> = {};
   #logger: Logger | undefined;
 
   constructor(options: StatementBridgeOptions) {
     this.#options = options;
-    this.#watch = new SessionWatch(
-      () => this.bridge,
-      (sql) => options.classifier.learn(sql),
-    );
+    this.#learn = (sql) => options.classifier.learn(sql);
+    this.#watch = new SessionWatch(() => this.bridge, this.#learn);
     const leg = (which: LegName): Statements => {
       const run = (statement: Statement, values: unknown): Promise<unknown> =>
         statement.session.run(which, statement, values);
       return withAbilities<Statements>(
-        {
-          run: async (statement, values) => new Answer(await run(statement, values)),
-          stream: run,
-          start: run,
-          append: run,
-        },
+        { run, stream: run, start: run, append: run },
         {
           shadow: shadowLeg(options.shadow[which]),
           holds: (_operation, [statement]) => {
@@ -123,14 +118,28 @@ export class StatementBridge {
   }
 
   /** Runs one statement of a caller's. What it rejects with is the driver's error. */
-  async run(given: Given): Promise<unknown> {
-    // An appender executes nothing by being made.
-    const statement = this.#statement(given, given.operation === 'append');
-    const { session } = statement;
-    this.#tellWatch(given.operation, statement);
-    const issue = (): Promise<unknown> => this.statements[given.operation](statement, given.values);
-    const answer = await this.#inTurn(session, statement, issue);
-    return answer instanceof Answer ? answer.result : answer;
+  run(given: Given): Promise<unknown> {
+    const { operation, values } = given;
+    let statement: Statement;
+    try {
+      // An appender executes nothing by being made.
+      statement = this.#statement(given, operation === 'append');
+      this.#tellWatch(operation, statement);
+      if (!statement.session.mustWait(statement)) return this.#call(operation)(statement, values);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+    return this.#whenOpen(operation, statement, values);
+  }
+
+  /** By itself, so that a statement that need not wait makes no function. */
+  #whenOpen(operation: Operation, statement: Statement, values: unknown): Promise<unknown> {
+    return statement.session.whenOpen(statement, () => this.#call(operation)(statement, values));
+  }
+
+  /** Taken from the bridge's object once: looking it up there costs as much as the call. Not before it is needed, which makes the legs. */
+  #call(operation: Operation): Statements[Operation] {
+    return (this.#calls[operation] ??= this.statements[operation]);
   }
 
   /**
@@ -163,7 +172,9 @@ export class StatementBridge {
     const { session } = statement;
     const issue = (): Promise<unknown> =>
       session.run(this.#answering(session.key), statement, undefined);
-    return (await this.#inTurn(session, statement, issue)) as T;
+    return (await (session.mustWait(statement)
+      ? session.whenOpen(statement, issue)
+      : issue())) as T;
   }
 
   /** The session that statements of a key have in common. */
@@ -191,14 +202,6 @@ export class StatementBridge {
     return this.#isChecked ? routes[this.bridge.stageOf(key)].write.answers : 'legacy';
   }
 
-  #inTurn(
-    session: Statement['session'],
-    statement: Statement,
-    issue: () => Promise<unknown>,
-  ): Promise<unknown> {
-    return session.mustWait(statement) ? session.whenOpen(statement, issue) : issue();
-  }
-
   #statement({ text, keyedBy, work, opens, only }: Given, prepares: boolean): Statement {
     const { classifier } = this.#options;
     return new Statement({
@@ -210,7 +213,7 @@ export class StatementBridge {
       opens,
       prepares,
       only,
-      learn: (sql) => classifier.learn(sql),
+      learn: this.#learn,
     });
   }
 }
@@ -239,7 +242,8 @@ const definition = {
     shape,
     ordered: (...[{ traits }]: Args) => traits.ordered,
     undetermined: (...[{ traits }]: Args) => traits.undetermined,
-    compareAs: (answer: unknown) => (answer as Answer).comparable(),
+    compareAs: comparable,
+    countRows: rowCountOf,
     told: (...[{ text }, values]: Args) => toldStatement(text, values),
   },
   write: { kind: 'write', shape, comparison: 'none' },
@@ -248,7 +252,7 @@ const definition = {
 function shadowLeg({ admits, run }: ShadowRuns): ShadowLeg {
   const read = async ({ args, signal, compareAs }: ShadowCall): Promise<unknown> => {
     const [statement, values] = args as Args;
-    const answer = new Answer(await run(statement, values, signal));
+    const answer = await run(statement, values, signal);
     return compareAs === undefined ? answer : compareAs(answer);
   };
   return {

@@ -139,10 +139,10 @@ export class BridgedConnection implements Holder {
   }
 
   /** Knex is done with it. May be called again. Once what runs on it has ended, it goes back to its leg. */
-  async release(): Promise<void> {
+  release(): Promise<void> {
     if (!this.#isReleased) this.#queries.connections -= 1;
     this.#isReleased = true;
-    if (this.#running === 0) await this.#giveBack();
+    return this.#running === 0 ? this.#giveBack() : Promise.resolve();
   }
 
   /** Those who want the driver's own connection are told. */
@@ -162,12 +162,17 @@ export class BridgedConnection implements Holder {
     if (this.#isReleased && this.#running === 0) void this.#giveBack().catch(() => undefined);
   }
 
-  async #giveBack(): Promise<void> {
+  #giveBack(): Promise<void> {
     const open = this.#transaction;
     const { lease } = this;
     this.#transaction = undefined;
     this.lease = undefined;
-    if (open?.byStatement === true) {
+    if (open !== undefined) return this.#giveBackOpen(open, lease);
+    return lease === undefined ? Promise.resolve() : lease.giveBack();
+  }
+
+  async #giveBackOpen(open: KnexTransaction, lease: KnexLease | undefined): Promise<void> {
+    if (open.byStatement) {
       open.isLeft = true;
       this.#queries.left.add(open);
       return;
@@ -176,7 +181,7 @@ export class BridgedConnection implements Holder {
       await lease?.giveBack();
     } finally {
       // COMMIT made a rollback of it, or neither could be made: nothing is open any more.
-      await open?.end();
+      await open.end();
     }
   }
 

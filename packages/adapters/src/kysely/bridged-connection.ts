@@ -40,15 +40,18 @@ export class BridgedConnection implements Holder {
     this.#queries = queries;
   }
 
-  async executeQuery<R>(
+  /** No asynchronous function, which would make the answer wait for one more of its own. */
+  executeQuery<R>(
     query: CompiledQuery,
     options?: AbortableOperationOptions,
   ): Promise<QueryResult<R>> {
+    let running: Promise<QueryResult<unknown>>;
     try {
-      return (await this.#execute(query, options)) as QueryResult<R>;
+      running = this.#execute(query, options);
     } catch (error) {
-      throw withCallersStack(error);
+      running = Promise.reject(error as Error);
     }
+    return running.then(undefined, failWithCallersStack) as Promise<QueryResult<R>>;
   }
 
   async *streamQuery<R>(
@@ -275,9 +278,9 @@ async function runOn(lease: KyselyLease, call: QueryCall): Promise<QueryResult<u
 }
 
 /** With who called: where the bridge waits for a leg, the engine loses the way back to the caller. */
-function withCallersStack(error: unknown): unknown {
+function failWithCallersStack(error: unknown): never {
   const { stack } = new Error();
   if (error instanceof Error && stack !== undefined && error.stack !== undefined)
     error.stack += `\n${stack.split('\n').slice(1).join('\n')}`;
-  return error;
+  throw error;
 }

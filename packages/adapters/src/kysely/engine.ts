@@ -5,6 +5,7 @@ import { createSqliteClassifier } from '@changeover/classify/sqlite';
 import {
   CompiledQuery,
   type DatabaseConnection,
+  type DialectAdapter,
   PGliteAdapter,
   PostgresAdapter,
   SqliteAdapter,
@@ -40,13 +41,13 @@ export function engineOf(
   const ask = (sql: string, parameters: readonly unknown[] = []): Promise<readonly AnyRow[]> =>
     connections.withConnection((connection) => rowsOn(connection, sql, parameters));
   const adapter = options.legacy.createAdapter();
-  if (adapter instanceof PostgresAdapter || adapter instanceof PGliteAdapter)
+  if (isOf('postgresql', adapter))
     return {
       classifier: createPostgresClassifier({ query: ask, pure: options.pure }),
       holdsNoLock: noAdvisoryLock,
       state: async () => stateIn(await ask(postgresStateSql)),
     };
-  if (adapter instanceof SqliteAdapter)
+  if (isOf('sqlite', adapter))
     return {
       classifier: createSqliteClassifier({
         pure: options.pure,
@@ -62,6 +63,24 @@ export function engineOf(
     `There is no classifier for the dialect with ${adapter.constructor.name}: what its statements do can't be told. ` +
       'Give one as the option classifier.',
   );
+}
+
+const adapters = {
+  postgresql: { PostgresAdapter, PGliteAdapter },
+  sqlite: { SqliteAdapter },
+} as const;
+
+/**
+ * By the names of the adapter's classes too: a program may have installed Kysely twice, and then its dialects are of the other copy's
+ * classes. A bundler that holds both calls one of them `SqliteAdapter2` or `SqliteAdapter$1`.
+ */
+function isOf(engine: keyof typeof adapters, adapter: DialectAdapter): boolean {
+  if (Object.values(adapters[engine]).some((known) => adapter instanceof known)) return true;
+  let made = Object.getPrototypeOf(adapter) as Partial<DialectAdapter> | null;
+  for (; made !== null; made = Object.getPrototypeOf(made) as Partial<DialectAdapter> | null)
+    if (Object.hasOwn(adapters[engine], made.constructor?.name.replace(/[$_\d]+$/, '') ?? ''))
+      return true;
+  return false;
 }
 
 type AnyRow = Readonly<Record<string, unknown>>;

@@ -59,7 +59,8 @@ class BridgedClient<T extends pg.ClientBase> {
     this.#drain = drain;
     const onLegacy = new Set<Session>();
     const legacy = new Line(client, settings, () => {
-      if (legacy.isBetween) onLegacy.clear();
+      // To empty an empty set costs as much as all else here.
+      if (onLegacy.size > 0 && legacy.isBetween) onLegacy.clear();
     });
     const standing = new Standing(async (sql) =>
       this.#isConnected && legacy.isBetween ? ((await legacy.ask(sql)) as never) : undefined,

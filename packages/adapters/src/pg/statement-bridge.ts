@@ -58,6 +58,9 @@ export class StatementBridge {
   readonly #names = new Map<string, string>();
   readonly #watch: SessionWatch;
   readonly #learn: (sql: string) => Promise<Classified>;
+  /** Resolves when statements begin to be learned. */
+  readonly #warm = Promise.withResolvers<undefined>();
+  #isWarm = false;
   #logger: Logger | undefined;
 
   constructor(options: StatementBridgeOptions) {
@@ -79,7 +82,10 @@ export class StatementBridge {
       isUnavailable: options.isUnavailable,
     });
     this.#query = this.statements.query;
-    this.#learn = (sql) => options.classifier.learn(sql);
+    this.#learn = async (sql) => {
+      await this.#warm.promise;
+      return options.classifier.learn(sql);
+    };
     this.#watch = new SessionWatch(() => this.bridge, this.#learn);
   }
 
@@ -93,10 +99,24 @@ export class StatementBridge {
     return bridgeOf(this.statements);
   }
 
-  /** Loads the parser while the driver connects: afterwards it would hold up the first statement's answer. Settings are read with that
-   * statement, as everywhere: whoever connects may not have made them yet. */
+  /** Loads the parser, and lets statements be learned from then on: while the driver connects, or else once it has answered for the first
+   * time, for a first statement's answer would have to wait until all of it is loaded. Settings are read with that statement, as
+   * everywhere: whoever connects may not have made them yet. */
   warmUp(): void {
+    if (this.#isWarm) return;
+    this.#isWarm = true;
+    this.#warm.resolve(undefined);
     void hasPostgresParser();
+  }
+
+  #warmUpAfter(answer: Promise<unknown>): void {
+    const warmUp = (): void => {
+      // After what its caller goes on to do at once.
+      process.nextTick(() => {
+        this.warmUp();
+      });
+    };
+    answer.then(warmUp, warmUp);
   }
 
   /** The session that statements of a key have in common. */
@@ -122,6 +142,7 @@ export class StatementBridge {
     const answer = statement.session.mustWait(caller, traits.ends)
       ? this.#whenOpen(statement, given.values)
       : this.#query(statement, given.values);
+    if (!this.#isWarm) this.#warmUpAfter(answer);
     if (given.name !== undefined) this.#noteName(given.name, given.text, answer);
     if (traits.changesSchema) this.#noteSchema(statement, answer);
     return answer;
@@ -151,7 +172,7 @@ export class StatementBridge {
       values: Array.isArray(given.values) ? given.values : undefined,
       name: given.name,
     });
-    const classified: Classification = classifier.classify(known);
+    const classified: Classification = this.#isWarm ? classifier.classify(known) : 'pending';
     return new Statement({
       text: known,
       config: known === text || typeof config === 'string' ? config : { ...config, text: known },

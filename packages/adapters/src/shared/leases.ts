@@ -100,6 +100,9 @@ export class Leases<Connection, Driver extends Lender<Connection> = Lender<Conne
   /** Of a driver with one connection, which is asked for it by one call at a time. */
   readonly #turns: Turns | undefined;
   readonly #kept = new Map<string, Kept<Connection>>();
+  readonly #giveTurn = (): void => {
+    this.#turns?.give();
+  };
   /** By key, a connection that is out with something on it. */
   readonly #marked = new Map<string, Marked<Connection, Driver>>();
   /** With something on them, while their key already had another one. */
@@ -179,8 +182,9 @@ export class Leases<Connection, Driver extends Lender<Connection> = Lender<Conne
 
   /** @internal By {@link Lease.giveBack}. */
   giveBack(lease: Lease<Connection, Driver>): Promise<void> {
+    if (this.#turns !== undefined)
+      return this.#driver.releaseConnection(lease.connection).then(this.#giveTurn);
     const isPlain =
-      this.#turns === undefined &&
       lease.kept === undefined &&
       (!this.#keeps || (lease.left === 'nothing' && lease.unlearned.length === 0));
     return isPlain ? this.#driver.releaseConnection(lease.connection) : this.#giveBackMarked(lease);
@@ -189,11 +193,6 @@ export class Leases<Connection, Driver extends Lender<Connection> = Lender<Conne
   async #giveBackMarked(lease: Lease<Connection, Driver>): Promise<void> {
     if (lease.kept !== undefined) {
       lease.kept.turns.give();
-      return;
-    }
-    if (this.#turns !== undefined) {
-      await this.#driver.releaseConnection(lease.connection);
-      this.#turns.give();
       return;
     }
     if (lease.left === 'state') this.#keep(lease);

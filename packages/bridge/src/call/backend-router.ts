@@ -19,7 +19,8 @@ import type { Reproduction } from '../recorder/reproduced-call.ts';
 import { notReproducible, type ReproduceOptions } from '../shadow/reproduction.ts';
 import { Answering, latencyOf } from './answering.ts';
 import { type AtOnceLegs, callsOn, invoke, isPromise, methodsOf } from './leg-calls.ts';
-import type { ListCall } from './members.ts';
+import { callWith } from './call-with.ts';
+import type { ListCall, Method } from './members.ts';
 import { CallResolver } from './call-resolver.ts';
 import { CallsInFlight } from '../shadow/process-load.ts';
 import { ReadCalls } from './read-calls.ts';
@@ -200,16 +201,17 @@ export class BackendRouter<Api extends object> {
         return (args) => answering.begin(writes, call, args);
       case 'statement': {
         const key = definition.key === undefined ? {} : { key: definition.key };
-        const isRead = definition.reads as (...args: readonly unknown[]) => boolean;
+        const classify = definition.reads as Method;
+        const isRead = (args: readonly unknown[]): boolean => callWith(classify, args) as boolean;
         const asRead = newCall({ ...call, definition: { ...definition.read, ...key } });
         const asWrite = newCall({
           ...call,
           index: call.index + 1,
           definition: { ...definition.write, ...key },
         });
-        this.#callOf.set(operation, (args) => (isRead(...args) ? asRead : asWrite));
+        this.#callOf.set(operation, (args) => (isRead(args) ? asRead : asWrite));
         return (args) =>
-          isRead(...args)
+          isRead(args)
             ? answering.begin(reads, asRead, args)
             : answering.begin(writes, asWrite, args);
       }

@@ -15,6 +15,7 @@ import { RuleBooks } from '../shadow/rule-books.ts';
 import type { Logger } from '../log.ts';
 import type { StageSource } from '../stages/flags/stage-source.ts';
 import { CallCosts } from './call-costs.ts';
+import { callWith } from './call-with.ts';
 import { type KeyState, KeyStates } from './key-state.ts';
 import type { Method } from './members.ts';
 import { notComparableAt } from './not-comparable.ts';
@@ -138,7 +139,7 @@ export class CallResolver {
   resolve(call: Call, args: readonly unknown[]): ResolvedCall {
     const { definition } = call;
     const keyOf = 'key' in definition ? (definition.key as Method | undefined) : undefined;
-    const name = keyOf === undefined ? args[0] : keyNamed(keyOf, args);
+    const name = keyOf === undefined ? args[0] : callWith(keyOf, args);
     let memoised = this.#memo.get(name)?.[call.index];
     if (memoised?.period !== this.#period) memoised = this.#decide(call, name, keyOf !== undefined);
     const { one, byShape } = memoised;
@@ -170,7 +171,7 @@ export class CallResolver {
   #shapeOf(definition: OperationDefinition, args: readonly unknown[]): string {
     const { shape } = definition as { readonly shape?: Method };
     try {
-      const found = shape?.(...args);
+      const found = shape === undefined ? undefined : callWith(shape, args);
       return typeof found === 'string' ? found : noShape;
     } catch {
       return noShape;
@@ -309,9 +310,4 @@ export class CallResolver {
       'stage changed',
     );
   }
-}
-
-/** Most calls have one argument, and taking a list apart costs more than all else here. */
-function keyNamed(keyOf: Method, args: readonly unknown[]): unknown {
-  return args.length === 1 ? keyOf(args[0]) : keyOf(...args);
 }

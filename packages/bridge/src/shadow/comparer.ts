@@ -209,12 +209,13 @@ export class Comparer {
     const { maxRows } = resolved.decision.settings;
     return {
       answered: (answer, tookMs) => {
-        if (isStream(answer)) {
+        const { countRows } = definition;
+        if (countRows === undefined && isStream(answer)) {
           pending.shed('not-comparable');
           return;
         }
         this.#costs.note(resolved.shape, tookMs, this.#options.calls.count);
-        const rows = rowCount(answer);
+        const rows = (countRows ?? rowCount)(answer);
         const refusal = rows > maxRows ? 'too-large' : this.#queue.refusalOf(rows, pending.quota);
         if (refusal !== undefined) {
           pending.shed(refusal);
