@@ -21,6 +21,7 @@ import type { ReportData, ResumedAt } from './report-data.ts';
 import { RepeatAnswers, type RepeatSource } from './repeat-answers.ts';
 import { type RuleUseSource, RuleUses } from './rule-uses.ts';
 import { MinuteCounts } from './minute-counts.ts';
+import type { MinutesOf } from './minute-rows.ts';
 import { leftOut, SampleBook } from './sample-book.ts';
 import { StoreGoneError } from './store-identity.ts';
 import { inOneGo, type Steps } from '../steps.ts';
@@ -221,8 +222,9 @@ class StoringRecorder implements Recorder {
     this.#repeats.add(backend, source);
   }
 
-  refresh(): Promise<'fetched' | 'stale'> | 'current' {
-    return this.#fleet?.refresh().then((read) => (read ? 'fetched' : 'stale')) ?? 'current';
+  refresh(minutesOf?: readonly MinutesOf[]): Promise<'fetched' | 'stale'> | 'current' {
+    const read = this.#fleet?.refresh(minutesOf);
+    return read?.then((all) => (all ? 'fetched' : 'stale')) ?? 'current';
   }
 
   summary(resumedAt?: ResumedAt): ReportData {

@@ -28,6 +28,11 @@ const leastOfMinutesCalls = 60;
  * fewer below them, at 99 %. */
 const medianDeviations = 2.58;
 
+/** The first minute, since 1970, that still counts as lately. */
+export function firstRecentMinute(nowMs: number): number {
+  return Math.floor(nowMs / minuteMs) - mostMinutes;
+}
+
 interface HourSum {
   readonly key: CellKey;
   readonly hour: number;
@@ -66,7 +71,7 @@ export class RecentBook {
   constructor(nowMs: number, resumedAt: ResumedAt = () => undefined) {
     this.#nowMs = nowMs;
     this.#resumedAt = resumedAt;
-    this.firstMinute = Math.floor(nowMs / minuteMs) - mostMinutes;
+    this.firstMinute = firstRecentMinute(nowMs);
   }
 
   /** @param hour in which it was counted, since 1970. */
