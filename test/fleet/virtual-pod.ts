@@ -5,12 +5,16 @@ import {
   Guardrail,
   Ledger,
   ledgerHolds,
+  ledgerSteps,
   limitStages,
   type Logger,
   openRecorder,
   type Recorder,
+  type StageDecision,
+  type StaticStageSource,
 } from '@changeover/bridge';
 import type { Stage } from '@changeover/core';
+import { PromotionGate } from '../../packages/bridge/src/stages/gates/promotion-gate.ts';
 import { ManualClock } from '../kit/manual-clock.ts';
 
 /** A pod in this process, whose time passes when the test says so and whose store is real. */
@@ -22,22 +26,42 @@ export class VirtualPod {
   readonly guardrail: Guardrail;
   #idle = 0;
 
-  constructor(url: string, logger: Logger) {
+  /**
+   * @param wallMs when its time begins. Default: now, since the store removes what is months old by its own clock.
+   * @param flags what its ledger steps towards, past the gates. Default: it stands where flags say `pooled`.
+   */
+  constructor(
+    url: string,
+    logger: Logger,
+    { wallMs = Date.now(), flags }: { wallMs?: number; flags?: StaticStageSource } = {},
+  ) {
     const { clock } = this;
-    // The store removes what is months old by its own clock.
-    clock.setWall(Date.now());
+    clock.setWall(wallMs);
     this.fleet = new Fleet({ url, logger, clock });
     this.recorder = openRecorder({ path: url, fleet: this.fleet, run: 'virtual', logger, clock });
-    this.ledger = new Ledger({ store: this.fleet.ledger, logger, clock });
-    const stages = limitStages(createStaticStageSource({ notes: 'pooled' }), [
-      ledgerHolds(this.ledger),
-    ]);
+    const gate = new PromotionGate({ recorder: () => this.recorder, clock });
+    this.ledger = new Ledger({
+      store: this.fleet.ledger,
+      logger,
+      clock,
+      gate: (move) => gate.judge(move),
+      evidence: (waiting) => gate.fresh(waiting),
+    });
+    const stages =
+      flags === undefined
+        ? limitStages(createStaticStageSource({ notes: 'pooled' }), [ledgerHolds(this.ledger)])
+        : limitStages(flags, [ledgerSteps(this.ledger, flags)]);
     this.guardrail = new Guardrail(stages, clock, logger, {}, this.ledger);
     this.#idle = clock.pending;
   }
 
   get stage(): Stage {
-    return this.guardrail.decide({ backend: 'notes', dataset: 'one', operation: 'list' }).stage;
+    return this.decision.stage;
+  }
+
+  /** Where the key stands, and why. */
+  get decision(): StageDecision {
+    return this.guardrail.decide({ backend: 'notes', dataset: 'one', operation: 'list' });
   }
 
   count(key: string, calls: number): void {

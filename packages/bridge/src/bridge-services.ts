@@ -80,7 +80,7 @@ export class BridgeServices {
       store: this.#fleet?.ledger ?? openLedgerStore(settings, logger),
       logger,
       gate: (move) => gate.judge(move),
-      evidence: () => gate.fresh(),
+      evidence: (waiting) => gate.fresh(waiting),
       flagsAgeMs: () => flags.status().stalenessMs,
     });
     const stages = limitStages(flags, [

@@ -2,9 +2,9 @@ import { ChangeoverError, loadInstalled } from '@changeover/core';
 import type pg from 'pg';
 import type { Pool, PoolClient } from 'pg';
 import type { Logger } from '../log.ts';
-import type { StoredMinute } from '../recorder/minute-rows.ts';
+import type { MinutesOf, StoredMinute } from '../recorder/minute-rows.ts';
 import type { StoredTables } from '../recorder/stored-tables.ts';
-import { type FleetMinute, storedMinute } from './fleet-minutes.ts';
+import { type FleetMinute, recentMinutesQuery, storedMinute } from './fleet-minutes.ts';
 import { checkSchema, prepareStore } from './fleet-schema.ts';
 import { type FleetRows, tablesOf } from './fleet-rows.ts';
 
@@ -20,6 +20,12 @@ export interface FleetReading {
   readonly length: number;
   /** Rows that the server added up for it. */
   readonly added: number;
+}
+
+/** What a reader of some keys' minutes gets. */
+export interface MinutesReading extends Omit<FleetReading, 'tables'> {
+  /** Of all processes together, the oldest first. */
+  readonly rows: readonly StoredMinute[];
 }
 
 /** The shared store as a database: its connections, its schema, its two functions. Opened at the first use. */
@@ -88,6 +94,19 @@ export class FleetDatabase {
     const { rows } = await this.#opened().query(query);
     const { a } = rows[0] as { a: string };
     return (JSON.parse(a) as FleetMinute[]).map(storedMinute);
+  }
+
+  /** The same of some keys alone, for a program that asks again and again.
+   *
+   * @throws the driver's error. */
+  async readRecentMinutes(first: number, keys: readonly MinutesOf[]): Promise<MinutesReading> {
+    const asked = keys.map(({ backend, dataset }) => [backend, dataset]);
+    const { rows } = await this.query(recentMinutesQuery(this.schema), [
+      first,
+      JSON.stringify(asked),
+    ]);
+    const { a, added } = rows[0] as { a: string; added: number };
+    return { rows: (JSON.parse(a) as FleetMinute[]).map(storedMinute), length: a.length, added };
   }
 
   /** For the time of `use`, in one transaction on one connection. */

@@ -72,6 +72,18 @@ create or replace function ${schema}.minutes_1(first int) returns json language 
 $$;`;
 }
 
+/** The same of some keys alone: the arguments are the first minute and a list of backends and keys. How many rows were added up for it is
+ * given beside them. */
+export function recentMinutesQuery(schema: string): string {
+  return `
+  with m as materialized (
+    select minute.* from ${schema}.minute join jsonb_array_elements($2::jsonb) asked
+      on minute.backend = asked->>0 and minute.dataset = asked->>1
+    where minute >= $1::int), ${summed}
+  select (select coalesce(json_agg(json_build_array(${columns}) order by minute), '[]') from sums)::text a,
+    (select count(*)::int from m) added`;
+}
+
 /** What \`minutes_1\` gives. */
 export type FleetMinute = readonly [
   minute: number,

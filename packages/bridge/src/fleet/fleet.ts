@@ -1,6 +1,8 @@
 import { ChangeoverError, type Clock, systemClock, type Timer } from '@changeover/core';
 import type { Logger } from '../log.ts';
 import type { RepeatAnswers } from '../recorder/repeat-answers.ts';
+import type { MinutesOf, StoredMinute } from '../recorder/minute-rows.ts';
+import { firstRecentMinute } from '../recorder/recent-book.ts';
 import type { StoredTables } from '../recorder/stored-tables.ts';
 import { TokenBucket } from '../shadow/budgets.ts';
 import type { LedgerStore, NewLedgerChange } from '../stages/ledger/ledger-store.ts';
@@ -52,6 +54,8 @@ export interface FleetWindows {
 const heartbeatMs = 10_000;
 /** A row that the server adds up for a reader costs it as much as so many bytes that it sends. */
 const addedRowBytes = 1_024;
+/** The same of a minute's row, whose latencies are a short text. */
+const addedMinuteBytes = 64;
 /** Reading what all others counted, in bytes a second on average: what is left of four KB, and some for the first looks. */
 const readBytesPerSecond = 1_024;
 const readBurstBytes = 262_144;
@@ -77,6 +81,8 @@ export class Fleet {
   #windows: FleetWindows | undefined = undefined;
   #repeats: FleetRepeats | undefined = undefined;
   #others: StoredTables | undefined = undefined;
+  /** Of the keys whose steps were judged last, of all processes. */
+  #minutes: readonly StoredMinute[] = [];
   #refreshing: Promise<boolean> | undefined = undefined;
   #exchanging: Promise<void> | undefined = undefined;
   #timer: Timer | undefined = undefined;
@@ -94,7 +100,9 @@ export class Fleet {
     this.#silentMs = options.silentMs ?? 6 * heartbeatMs;
     this.#random = options.random ?? Math.random;
     this.#database = new FleetDatabase(url, logger, schema);
-    this.outbox = new FleetOutbox(clock, () => this.#others);
+    this.outbox = new FleetOutbox(clock, () =>
+      this.#others === undefined ? undefined : { ...this.#others, minutes: () => this.#minutes },
+    );
     this.#reading = new TokenBucket(clock, {
       capacity: readBurstBytes,
       perSecond: readBytesPerSecond,
@@ -121,13 +129,16 @@ export class Fleet {
     this.#windows = windows;
   }
 
-  /** Reads what all others counted, unless too much was read lately. True where it did; never rejects. */
-  refresh(): Promise<boolean> {
-    if (this.#closing !== undefined || this.#reading.level <= 0) return Promise.resolve(false);
+  /** Reads what all others counted, unless too much was read lately. True where it did; never rejects.
+   *
+   * @param minutesOf keys whose last minutes are read as well. Default: none; those that were read stay. */
+  async refresh(minutesOf: readonly MinutesOf[] = []): Promise<boolean> {
+    if (this.#closing !== undefined || this.#reading.level <= 0) return false;
     this.#refreshing ??= this.#read().finally(() => {
       this.#refreshing = undefined;
     });
-    return this.#refreshing;
+    if (!(await this.#refreshing)) return false;
+    return minutesOf.length === 0 || this.#readMinutes(minutesOf);
   }
 
   /** Says what waits, for a process that ends, within two seconds; undefined where nothing waits. Never rejects. */
@@ -199,6 +210,21 @@ export class Fleet {
       return true;
     } catch (error) {
       this.#logger.debug({ err: error }, 'what other processes counted can not be read');
+      return false;
+    }
+  }
+
+  async #readMinutes(keys: readonly MinutesOf[]): Promise<boolean> {
+    try {
+      const { rows, length, added } = await this.#database.readRecentMinutes(
+        firstRecentMinute(this.#clock.wallMs()),
+        keys,
+      );
+      this.#reading.spend(length + added * addedMinuteBytes);
+      this.#minutes = rows;
+      return true;
+    } catch (error) {
+      this.#logger.debug({ err: error }, 'the last minutes of other processes can not be read');
       return false;
     }
   }

@@ -4,6 +4,9 @@ import type { StoreValue } from './store-file.ts';
 export const keptMinutes = 120;
 export const minuteMs = 60_000;
 
+/** Whose minutes. */
+export type MinutesOf = Pick<MinuteRow, 'backend' | 'dataset'>;
+
 /** What one process counted of one key within a minute. */
 export interface MinuteRow {
   readonly backend: string;

@@ -11,6 +11,7 @@ import { defaultMaxSamples } from './read-recordings.ts';
 import { ReportBuilder } from './report-builder.ts';
 import type { ReportData, ResumedAt } from './report-data.ts';
 import { RepeatAnswers, type RepeatSource } from './repeat-answers.ts';
+import type { MinutesOf } from './minute-rows.ts';
 import type { RuleUseSource } from './rule-uses.ts';
 import { inOneGo, type Steps } from '../steps.ts';
 import { addAllInSteps } from './summary-steps.ts';
@@ -176,8 +177,9 @@ class StoringRecorder implements Recorder {
     this.#repeats.add(backend, source);
   }
 
-  refresh(): Promise<'fetched' | 'stale'> | 'current' {
-    return this.#fleet?.refresh().then((read) => (read ? 'fetched' : 'stale')) ?? 'current';
+  refresh(minutesOf?: readonly MinutesOf[]): Promise<'fetched' | 'stale'> | 'current' {
+    const read = this.#fleet?.refresh(minutesOf);
+    return read?.then((all) => (all ? 'fetched' : 'stale')) ?? 'current';
   }
 
   summary(resumedAt?: ResumedAt): ReportData {

@@ -5,14 +5,9 @@ import { type CellKey, cellKeyText } from './cell.ts';
 import { addCounts, type Counts, noCounts } from './counts.ts';
 import { hourMs } from './hour-book.ts';
 import { minuteMs, type MinuteRow } from './minute-rows.ts';
-import type {
-  RecentCell,
-  RecentFigures,
-  RecentLatency,
-  RecentMinutes,
-  ResumedAt,
-} from './report-data.ts';
-import { sparseCount, sparseFrom, sparsePercentile, SparseSum } from './sparse-latency.ts';
+import { latencyOf, recentLatency } from './recent-latency.ts';
+import type { RecentCell, RecentFigures, RecentMinutes, ResumedAt } from './report-data.ts';
+import { sparseCount, sparseFrom, SparseSum } from './sparse-latency.ts';
 
 /** An hour that began less long ago says too little by itself: the one before is added. */
 const leastOfHourMs = 10 * 60_000;
@@ -24,9 +19,10 @@ const leastOfHourCalls = 100;
 const [fewestMinutes, mostMinutes] = [5, 20];
 const leastOfMinutesCalls = 60;
 
-/** For the bounds of a median: it lies between those of all values that have this many standard deviations of their number more and
- * fewer below them, at 99 %. */
-const medianDeviations = 2.58;
+/** The first minute, since 1970, that still counts as lately. */
+export function firstRecentMinute(nowMs: number): number {
+  return Math.floor(nowMs / minuteMs) - mostMinutes;
+}
 
 interface HourSum {
   readonly key: CellKey;
@@ -45,7 +41,6 @@ interface MinuteSum {
   minute: number;
   readonly legacy: SparseSum;
   readonly pooled: SparseSum;
-  legacyCalls: number;
   pooledCalls: number;
 }
 
@@ -66,7 +61,7 @@ export class RecentBook {
   constructor(nowMs: number, resumedAt: ResumedAt = () => undefined) {
     this.#nowMs = nowMs;
     this.#resumedAt = resumedAt;
-    this.firstMinute = Math.floor(nowMs / minuteMs) - mostMinutes;
+    this.firstMinute = firstRecentMinute(nowMs);
   }
 
   /** @param hour in which it was counted, since 1970. */
@@ -168,8 +163,8 @@ function cellOf({ key, hour, counts, legacy, pooled }: HourSum): RecentCell {
     ...key,
     from: hour * hourMs,
     ...{ calls, failed, eligible, compared, match, mismatch, inconclusive },
-    legacy: latencyOf(legacy.count, (percent) => legacy.percentile(percent)),
-    pooled: latencyOf(pooled.count, (percent) => pooled.percentile(percent)),
+    legacy: latencyOf(legacy),
+    pooled: latencyOf(pooled),
   };
 }
 
@@ -186,39 +181,22 @@ function minutesOf(rows: readonly MinuteRow[]): RecentMinutes {
     minute: last,
     legacy: new SparseSum(),
     pooled: new SparseSum(),
-    legacyCalls: 0,
     pooledCalls: 0,
   };
   for (const row of rows.toReversed()) {
     const enough = sum.pooledCalls >= leastOfMinutesCalls && last - row.minute >= fewestMinutes;
     if (enough && row.minute < sum.minute) break;
+    const pooled = sparseFrom(row.pooled);
     sum.minute = row.minute;
-    const [legacy, pooled] = [sparseFrom(row.legacy), sparseFrom(row.pooled)];
-    sum.legacy.add(legacy);
+    sum.legacy.add(sparseFrom(row.legacy));
     sum.pooled.add(pooled);
-    sum.legacyCalls += sparseCount(legacy);
     sum.pooledCalls += sparseCount(pooled);
   }
-  const [legacy, pooled] = [sum.legacy.latency, sum.pooled.latency];
   return {
     backend,
     dataset,
     from: sum.minute * minuteMs,
-    legacy: latencyOf(sum.legacyCalls, (percent) => sparsePercentile(legacy, percent)),
-    pooled: latencyOf(sum.pooledCalls, (percent) => sparsePercentile(pooled, percent)),
-  };
-}
-
-function latencyOf(
-  count: number,
-  percentile: (percent: number) => number | undefined,
-): RecentLatency {
-  if (count === 0) return { count, p50Ms: undefined, lowMs: undefined, highMs: undefined };
-  const spread = (50 * medianDeviations) / Math.sqrt(count);
-  return {
-    count,
-    p50Ms: percentile(50),
-    lowMs: percentile(Math.max(0, 50 - spread)),
-    highMs: percentile(Math.min(100, 50 + spread)),
+    legacy: recentLatency(sum.legacy.latency),
+    pooled: recentLatency(sum.pooled.latency),
   };
 }

@@ -1,6 +1,7 @@
 import type { Stage } from '@changeover/core';
 import type { Cell, ShapeCounts, ShapeKey, Verdict } from './cell.ts';
 import type { Counted } from './cell-book.ts';
+import type { MinutesOf } from './minute-rows.ts';
 import type { RelianceEvidence, RelianceSeen } from './reliance-book.ts';
 import type { ReportData, ResumedAt } from './report-data.ts';
 import type { RepeatSource } from './repeat-answers.ts';
@@ -60,8 +61,10 @@ export interface Recorder {
   summaryInSteps(resumedAt?: ResumedAt): Steps<ReportData>;
   /** Fetches what other processes counted, where the store can't be read at once: `fetched` where the next {@link summary} has
    * it as of now, `stale` where it has an earlier state, since reading has a bound. `current` where each summary has it.
-   * Never rejects. */
-  refresh(): Promise<'fetched' | 'stale'> | 'current';
+   * Never rejects.
+   *
+   * @param minutesOf keys whose last minutes are fetched as well, which costs as much again. Default: none. */
+  refresh(minutesOf?: readonly MinutesOf[]): Promise<'fetched' | 'stale'> | 'current';
   /** Calls of this backend's mismatches that are asked for through the store are made by `source` from now on. */
   answerRepeats(backend: string, source: RepeatSource): void;
   /** Stores now what would be stored at the next interval. One short try. */

@@ -51,6 +51,8 @@ export interface RecentLatency {
   readonly p50Ms: number | undefined;
   readonly lowMs: number | undefined;
   readonly highMs: number | undefined;
+  /** Bucket, count, bucket, count and so on, eight buckets a doubling: what several keys have together is told from it. */
+  readonly latencies: readonly number[];
 }
 
 /** What a key did lately with one operation at a stage at which the pooled leg answers. */

@@ -131,7 +131,7 @@ export class GuardrailWatch {
       },
       summary: (at) => recorder.summary(at),
       summaryInSteps: (at) => recorder.summaryInSteps(at),
-      refresh: () => recorder.refresh(),
+      refresh: (minutesOf) => recorder.refresh(minutesOf),
       flush: () => {
         recorder.flush();
       },

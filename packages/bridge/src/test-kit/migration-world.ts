@@ -65,7 +65,7 @@ export class MigrationWorld {
       logger: silentLogger,
       clock,
       gate: (move) => gate.judge(move),
-      evidence: () => gate.fresh(),
+      evidence: (waiting) => gate.fresh(waiting),
     });
     const flags = createStaticStageSource({ [worldBackend]: target });
     this.source = limitStages(flags, [ledgerSteps(this.ledger, flags)]);

@@ -44,7 +44,7 @@ export type Told = Finding & { readonly said?: string | undefined };
 export interface FigureSubject {
   /** Its cells, of all stages. */
   readonly cells: readonly TotalsBy[];
-  /** What latencies are asked of: percentiles of several parts can't be added up, so there is one answer a part, and the
+  /** What latencies are asked of, of all stages: percentiles of several parts can't be added up, so there is one answer a part, and the
    * slowest counts. */
   readonly latencies: readonly TotalsBy[];
   /** Undefined where none were asked for. */
@@ -79,7 +79,10 @@ export function figureOf(name: FigureName, subject: FigureSubject): Figure {
     case 'failed':
       return shareOf(sum(cells, 'failed'), sum(cells, 'calls'));
     case 'latency-p50-ratio':
-      return slowest(subject.latencies.filter((one) => stage === undefined || one.stage === stage));
+      return slowest(
+        subject.latencies.filter((one) => stage === undefined || one.stage === stage),
+        subject.latencies,
+      );
     case 'error-increase':
       return errorIncrease(subject.cells);
     case 'unkept':
@@ -119,27 +122,55 @@ export function unexplained(cells: readonly CountedCell[], confidence?: number):
   return { ...share, said };
 }
 
-function slowest(parts: readonly TotalsBy[]): Told {
-  const ratios = parts.map(medianRatio);
+function slowest(parts: readonly TotalsBy[], all: readonly TotalsBy[]): Told {
+  const ratios = parts.map((part) => medianRatio(part, yardstickOf(part, all)));
   const told = ratios.filter((one) => one.kind === 'estimate');
   return told.length === 0
     ? (ratios[0] ?? { kind: 'inconclusive', n: 0, reason: 'no call was measured' })
     : told.reduce((worst, one) => (one.value > worst.value ? one : worst));
 }
 
-function medianRatio({ legacy, pooled, operation }: TotalsBy): Told {
+/** Of so many of the calls that the pooled leg answered the legacy leg was run beside nearly all. */
+const nearlyAll = 0.9;
+
+/** Whether the legacy leg was run beside a part of the calls alone. What is called rarely is compared more often than its share, so that a
+ * median of the part may be far from that of all: of what the legacy leg answered itself it had all. */
+export function isSample(
+  legacy: { readonly count: number },
+  pooled: { readonly count: number },
+): boolean {
+  return legacy.count < pooled.count * nearlyAll;
+}
+
+/** The legacy leg's median that a part's is held against; beside a sample the slowest that the same calls had at another stage. */
+function yardstickOf(part: TotalsBy, all: readonly TotalsBy[]): number | undefined {
+  const own = part.legacy.p50Ms;
+  if (own === undefined || !isSample(part.legacy, part.pooled)) return own;
+  return Math.max(
+    own,
+    ...all
+      .filter(({ operation, legacy }) => operation === part.operation && isEnough(legacy))
+      .map(({ legacy }) => legacy.p50Ms ?? 0),
+  );
+}
+
+function isEnough({ count }: { readonly count: number }): boolean {
+  return count >= gateLimits.smallestMedian;
+}
+
+function medianRatio({ legacy, pooled, operation }: TotalsBy, legacyMs: number | undefined): Told {
   const n = Math.min(legacy.count, pooled.count);
   const { smallestMedian, latencyFloorMs } = gateLimits;
-  if (legacy.p50Ms === undefined || pooled.p50Ms === undefined || n < smallestMedian) {
+  if (legacyMs === undefined || pooled.p50Ms === undefined || n < smallestMedian) {
     return {
       kind: 'inconclusive',
       n,
       reason: `${n} calls measured on both legs are too few: ${smallestMedian} are needed`,
     };
   }
-  if (pooled.p50Ms - legacy.p50Ms <= latencyFloorMs && pooled.p50Ms > legacy.p50Ms)
+  if (pooled.p50Ms - legacyMs <= latencyFloorMs && pooled.p50Ms > legacyMs)
     return { kind: 'estimate', value: 1, lower: 1, upper: 1, n };
-  const value = legacy.p50Ms > 0 ? pooled.p50Ms / legacy.p50Ms : 1;
+  const value = legacyMs > 0 ? pooled.p50Ms / legacyMs : 1;
   const of = operation === undefined ? '' : ` of \`${operation}\``;
   return {
     said: `the pooled median${of} is ${value.toFixed(2)} times the legacy one`,

@@ -1,6 +1,8 @@
-import type { Clock } from '@changeover/core';
-import type { MoveJudgement, Move } from '../ledger/ledger-options.ts';
+import type { Clock, Target } from '@changeover/core';
+import type { MoveJudgement, Move, WaitingStep } from '../ledger/ledger-options.ts';
 import { rowDataset } from '../ledger/ledger-store.ts';
+import { routes } from '../../call/route.ts';
+import type { MinutesOf } from '../../recorder/minute-rows.ts';
 import type { GuaranteeLevels } from '../flags/stage-source.ts';
 import type { Recorder } from '../../recorder/recorder.ts';
 import type { ResumedAt } from '../../recorder/report-data.ts';
@@ -16,7 +18,7 @@ const minAgeMs = 2_000;
 /** What a {@link PromotionGate} goes by. */
 export interface PromotionGateOptions {
   /** Asked for at the first step, since it may be made after the gate. */
-  readonly recorder: () => Recorder;
+  readonly recorder: () => Pick<Recorder, 'refresh' | 'summaryInSteps'>;
   readonly clock: Clock;
   /** Read again each time. Default: the default gates. */
   readonly gatesFile?: string | undefined;
@@ -37,21 +39,31 @@ export class PromotionGate {
   readonly #options: PromotionGateOptions;
   #judge: GateJudge | string = 'what was recorded is being read';
   #askAgainMs = -Infinity;
-  #reading = false;
+  /** Ends the reading; undefined where nothing is being read. */
+  #reading: (() => void) | undefined = undefined;
+  /** Something was fetched that nothing was judged by yet. */
+  #unjudged = false;
 
   constructor(options: PromotionGateOptions) {
     this.#options = options;
   }
 
-  /** To be asked before gates are: false where what other processes counted is not fresh, and can't be fetched yet. */
-  async fresh(): Promise<boolean> {
-    const outcome = await this.#options.recorder().refresh();
-    if (outcome === 'fetched') this.#askAgainMs = -Infinity;
-    return outcome !== 'stale';
+  /** To be asked before gates are: false where what other processes counted is not fresh, and can't be fetched yet, or was fetched and
+   * is not all read yet. What was fetched is judged by once. */
+  async fresh(waiting: readonly WaitingStep[]): Promise<boolean> {
+    if (!this.#unjudged) {
+      const outcome = await this.#options.recorder().refresh(answeredByPooled(waiting));
+      if (outcome !== 'fetched') return outcome === 'current';
+      this.#unjudged = true;
+      this.#readAgain();
+    }
+    if (this.#reading !== undefined) return false;
+    this.#unjudged = false;
+    return true;
   }
 
   judge({ backend, target, from, to }: Move): MoveJudgement {
-    const key = target.kind === 'none' ? '' : rowDataset(target);
+    const key = datasetOf(target);
     try {
       const answer = stepForward({ from, to }, (stage) => this.#current().key(backend, key, stage));
       if (answer.kind === 'step') return { verdict: 'pass', reason: answer.gates };
@@ -68,18 +80,21 @@ export class PromotionGate {
 
   /** @throws what the gates file is wrong in. */
   #current(): GateJudge {
-    if (!this.#reading && this.#options.clock.monotonicMs() >= this.#askAgainMs) this.#readAgain();
+    if (this.#reading === undefined && this.#options.clock.monotonicMs() >= this.#askAgainMs)
+      this.#readAgain();
     if (typeof this.#judge === 'string') throw new Error(this.#judge);
     return this.#judge;
   }
 
-  /** Until all of it is read, what was read before decides. */
+  /** Until all of it is read, what was read before decides. What is being read already is no longer asked for. */
   #readAgain(): void {
     const { clock } = this.#options;
     const startedMs = clock.monotonicMs();
-    this.#reading = true;
-    inSlices(clock, this.#read(), (end) => {
-      this.#reading = false;
+    this.#reading?.();
+    let isRead = false;
+    const stop = inSlices(clock, this.#read(), (end) => {
+      isRead = true;
+      this.#reading = undefined;
       this.#judge =
         end.kind === 'done'
           ? end.result
@@ -87,6 +102,7 @@ export class PromotionGate {
       const tookMs = clock.monotonicMs() - startedMs;
       this.#askAgainMs = clock.monotonicMs() + Math.max(minAgeMs, tookMs * restPerReading);
     });
+    this.#reading = isRead ? undefined : stop;
   }
 
   *#read(): Steps<GateJudge> {
@@ -101,4 +117,15 @@ export class PromotionGate {
       }),
     });
   }
+}
+
+/** Where the pooled leg answers, gates are asked of the last minutes as well. */
+function answeredByPooled(waiting: readonly WaitingStep[]): readonly MinutesOf[] {
+  return waiting
+    .filter(({ from }) => routes[from].read.answers === 'pooled')
+    .map(({ backend, target }) => ({ backend, dataset: datasetOf(target) }));
+}
+
+function datasetOf(target: Target): string {
+  return target.kind === 'none' ? '' : rowDataset(target);
 }

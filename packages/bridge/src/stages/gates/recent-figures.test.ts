@@ -44,12 +44,12 @@ async function run(stage: Stage, minutes: number, minute: Minute): Promise<void>
   }
 }
 
-function call(stage: Stage, operation: string, one: Calls): void {
+function call(stage: Stage, operation: string, one: Calls, key = 'inbox'): void {
   const { calls, legacyMs, pooledMs, failed = 0, compared = true } = one;
-  const cell = recorder.cell('notes', 'inbox', operation, stage);
+  const cell = recorder.cell('notes', key, operation, stage);
   const shape = recorder.shape({
     backend: 'notes',
-    dataset: 'inbox',
+    dataset: key,
     operation,
     shape: '',
     stage,
@@ -70,9 +70,9 @@ function call(stage: Stage, operation: string, one: Calls): void {
   }
 }
 
-function verdict(stage: Stage): KeyVerdict {
+function verdict(stage: Stage, key = 'inbox'): KeyVerdict {
   const standing = (): { stage: Stage; accepted: string[] } => ({ stage, accepted: ['add'] });
-  return new GateJudge({ data: recorder.summary(), standing }).key('notes', 'inbox');
+  return new GateJudge({ data: recorder.summary(), standing }).key('notes', key);
 }
 
 const read = { calls: 40, legacyMs: 2, pooledMs: 2 };
@@ -171,5 +171,57 @@ describe('what was counted lately holds no healthy key', () => {
         .gates.map(({ reason }) => reason ?? '')
         .join(),
     ).not.toContain('list` was');
+  });
+});
+
+describe('what a cohort of rarely called keys did lately', () => {
+  const keys = Array.from({ length: 40 }, (_, at) => `key-${String(at)}`);
+
+  /** Each key is called once in four minutes: too rarely to be judged by its own last hour. */
+  async function runAll(stage: Stage, minutes: number, one: Omit<Calls, 'calls'>): Promise<void> {
+    for (let minute = 0; minute < minutes; minute += 1) {
+      for (let at = minute % 4; at < keys.length; at += 4)
+        call(stage, 'query', { calls: 1, ...one }, keys[at]);
+      await clock.advance(60_000);
+    }
+  }
+
+  async function wellBefore(stage: Stage): Promise<void> {
+    await runAll('shadow', 170, { legacyMs: 2, pooledMs: 2 });
+    await runAll(stage, 600, { legacyMs: 2, pooledMs: 2 });
+    expect(verdict(stage, 'key-1').decision).toBe('PROMOTE');
+  }
+
+  test('holds its keys where the pooled leg has become slow for all of them', async () => {
+    await wellBefore('reverse');
+    await runAll('reverse', 70, { legacyMs: 2, pooledMs: 9 });
+    const { decision, reason } = verdict('reverse', 'key-1');
+    expect(decision).toBe('HOLD');
+    expect(reason).toMatch(
+      /^On notes at reverse, the pooled median of .+ was 4\.\d+ times the legacy one in the last /,
+    );
+  });
+
+  test('puts them back where the pooled leg has begun to fail', async () => {
+    await wellBefore('pooled');
+    for (let minute = 0; minute < 70; minute += 1) {
+      const failed = minute % 3 === 0 ? 1 : 0;
+      const one = { calls: 1, failed, legacyMs: 2, pooledMs: 2 };
+      call('pooled', 'query', one, keys[minute % keys.length]);
+      await clock.advance(60_000);
+    }
+    const { decision, reason } = verdict('pooled', 'key-1');
+    expect(decision).toBe('ROLL BACK');
+    expect(reason).toContain('On notes, `query` fails more often on the pooled leg');
+  });
+
+  test('holds none where one key is slow by itself, nor where both legs are', async () => {
+    await wellBefore('reverse');
+    for (let minute = 0; minute < 70; minute += 1) {
+      call('reverse', 'query', { calls: 4, legacyMs: 2, pooledMs: 9 }, 'key-0');
+      await runAll('reverse', 1, { legacyMs: 9, pooledMs: 9 });
+    }
+    expect(verdict('reverse', 'key-0').decision).toBe('HOLD');
+    expect(verdict('reverse', 'key-1').decision).toBe('PROMOTE');
   });
 });

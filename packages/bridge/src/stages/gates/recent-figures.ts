@@ -10,7 +10,7 @@ import { routes } from '../../call/route.ts';
 import { minuteMs } from '../../recorder/minute-rows.ts';
 import { durationText } from '../../plain-text.ts';
 import { type FigureName, gateLimits } from './default-gates.ts';
-import { errorIncrease, type Figure, type Told, unexplained } from './figures.ts';
+import { errorIncrease, type Figure, isSample, type Told, unexplained } from './figures.ts';
 import { nameOf } from './key-record.ts';
 
 /** What is asked again and again of the latest calls of thousands of keys must not be so by chance. */
@@ -35,11 +35,14 @@ export interface RecentOfKey {
 
 /** Beside what was counted lately. */
 export interface AskedOf {
-  /** The key's cells, of all time and all stages. */
+  /** The key's cells, or the cohort's, of all time and all stages. */
   readonly whole: readonly TotalsBy[];
-  readonly stage: Stage;
+  /** Undefined for figures of all stages. */
+  readonly stage: Stage | undefined;
   /** Milliseconds since 1970. */
   readonly nowMs: number;
+  /** By how much a ratio of two medians of what was counted lately may be off. Default: 1, by nothing that counts. */
+  readonly resolution?: number | undefined;
 }
 
 /** Of each key, by {@link nameOf}. */
@@ -66,16 +69,17 @@ export function recentByKey(recent: RecentFigures | undefined): ReadonlyMap<stri
 export function recentFigureOf(
   name: FigureName,
   { cells, minutes }: RecentOfKey,
-  { whole, stage, nowMs }: AskedOf,
+  { whole, stage, nowMs, resolution = 1 }: AskedOf,
 ): Figure {
-  if (routes[stage].read.answers !== 'pooled') return undefined;
+  if (stage !== undefined && routes[stage].read.answers !== 'pooled') return undefined;
+  const own = cells.filter((cell) => stage === undefined || cell.stage === stage);
   switch (name) {
     case 'latency-p50-ratio': {
-      const own = cells.filter((cell) => cell.stage === stage);
-      const slower = legacyGrowth(own, whole);
+      const before = legacyMedians(whole);
+      const slower = legacyGrowth(own, before);
       return slowest([
-        ...own.map((cell) => operationRatio(cell, whole, slower, nowMs)),
-        minutes && minutesRatio(minutes, { whole, stage, nowMs }),
+        ...own.map((cell) => operationRatio(cell, before, slower, { nowMs, resolution })),
+        minutes && minutesRatio(minutes, { whole, stage, nowMs }, before),
       ]);
     }
     case 'error-increase':
@@ -84,10 +88,7 @@ export function recentFigureOf(
         fewest: fewestFailures,
       });
     case 'unexplained': {
-      const found = unexplained(
-        cells.filter((cell) => cell.stage === stage),
-        recentConfidence,
-      );
+      const found = unexplained(own, recentConfidence);
       return found.n < fewestComparisons ? undefined : found;
     }
     default:
@@ -106,30 +107,49 @@ function slowest(ratios: readonly (Told | undefined)[]): Told | undefined {
   }, undefined);
 }
 
+/** By operation, the slowest of the legacy leg's medians, of those at one stage that have enough calls. */
+type LegacyMedians = ReadonlyMap<string | undefined, number>;
+
+function legacyMedians(whole: readonly TotalsBy[]): LegacyMedians {
+  const medians = new Map<string | undefined, number>();
+  for (const { operation, legacy } of whole) {
+    if (legacy.p50Ms === undefined || legacy.count < gateLimits.smallestMedian) continue;
+    medians.set(operation, Math.max(legacy.p50Ms, medians.get(operation) ?? 0));
+  }
+  return medians;
+}
+
 /** The pooled median of one operation over the legacy one, of the same hours where the legacy leg was called often enough in them. */
 function operationRatio(
   { operation, pooled, legacy, from }: RecentCell,
-  whole: readonly TotalsBy[],
+  before: LegacyMedians,
   legacySlower: number,
-  nowMs: number,
+  { nowMs, resolution }: { readonly nowMs: number; readonly resolution: number },
 ): Told | undefined {
-  const own = legacy.count >= gateLimits.smallestMedian ? legacy.highMs : undefined;
-  const before = legacyMedian(whole.filter((cell) => cell.operation === operation));
-  if (before === undefined) return undefined;
+  const own = ownMedian(legacy);
+  const usual = before.get(operation);
+  if (own === undefined && usual === undefined) return undefined;
   return ratio(pooled, {
-    yardstickMs: own ?? before * legacySlower,
-    allowance: own === undefined ? otherTimesAllowance : 1,
+    yardstickMs:
+      own === undefined
+        ? (usual ?? 0) * legacySlower
+        : Math.max(own, isSample(legacy, pooled) ? (usual ?? 0) : 0),
+    allowance: resolution * (own === undefined ? otherTimesAllowance : 1),
     said: `the pooled median of \`${operation}\``,
     within: nowMs - from,
   });
 }
 
+function ownMedian({ count, highMs }: RecentLatency): number | undefined {
+  return count >= gateLimits.smallestMedian ? highMs : undefined;
+}
+
 /** How many times as slow as before the legacy leg is where it was called lately: then so is the machine, or the store of both. */
-function legacyGrowth(cells: readonly RecentCell[], whole: readonly TotalsBy[]): number {
+function legacyGrowth(cells: readonly RecentCell[], before: LegacyMedians): number {
   const grown = cells.flatMap(({ operation, legacy: { count, p50Ms } }) => {
-    const before = legacyMedian(whole.filter((cell) => cell.operation === operation));
+    const usual = before.get(operation);
     if (p50Ms === undefined || count < gateLimits.smallestMedian) return [];
-    return before === undefined || before === 0 ? [] : [p50Ms / before];
+    return usual === undefined || usual === 0 ? [] : [p50Ms / usual];
   });
   return Math.max(1, ...grown);
 }
@@ -141,30 +161,22 @@ function legacyGrowth(cells: readonly RecentCell[], whole: readonly TotalsBy[]):
 function minutesRatio(
   { pooled, legacy, from }: RecentMinutes,
   { whole, stage, nowMs }: AskedOf,
+  before: LegacyMedians,
 ): Told | undefined {
-  const medians: number[] = [];
+  let slowestMs: number | undefined;
   for (const cell of whole) {
     if (cell.stage !== stage || cell.pooled.count < gateLimits.smallestMedian) continue;
-    const own = whole.filter(({ operation }) => operation === cell.operation);
-    const median = legacyMedian(own) ?? cell.pooled.p50Ms;
-    if (median !== undefined) medians.push(median);
+    const median = before.get(cell.operation) ?? cell.pooled.p50Ms;
+    if (median !== undefined) slowestMs = Math.max(median, slowestMs ?? 0);
   }
-  if (medians.length === 0) return undefined;
-  const own = legacy.count >= gateLimits.smallestMedian ? legacy.highMs : undefined;
+  if (slowestMs === undefined) return undefined;
+  const own = ownMedian(legacy);
   return ratio(pooled, {
-    yardstickMs: Math.max(...medians, own ?? 0),
+    yardstickMs: Math.max(slowestMs, own ?? 0),
     allowance: minuteResolution * (own === undefined ? otherTimesAllowance : 1),
     said: 'the pooled median of all operations',
     within: nowMs - from,
   });
-}
-
-/** The slowest of the legacy leg's medians at its stages; undefined where there are too few calls. */
-function legacyMedian(cells: readonly TotalsBy[]): number | undefined {
-  const medians = cells.flatMap(({ legacy: { count, p50Ms } }) =>
-    p50Ms === undefined || count < gateLimits.smallestMedian ? [] : [p50Ms],
-  );
-  return medians.length === 0 ? undefined : Math.max(...medians);
 }
 
 interface Held {

@@ -1,5 +1,5 @@
 import { type Stage, stages } from '@changeover/core';
-import { counted, visibleText } from '../../plain-text.ts';
+import { counted } from '../../plain-text.ts';
 import type { TotalsBy } from '../../recorder/report-data.ts';
 import { defaultGates, type GateDefinition, gateLimits, type GateScope } from './default-gates.ts';
 import { figureOf, type FigureSubject } from './figures.ts';
@@ -15,7 +15,10 @@ import {
   latestStage,
   nameOf,
 } from './key-record.ts';
+import { cohortResolution, recentOfCohort } from './recent-cohort.ts';
+import { failsLately } from './fails-lately.ts';
 import { recentByKey, recentFigureOf, type RecentOfKey } from './recent-figures.ts';
+import { keyText, overallStep, stepText, summary } from './verdict-text.ts';
 import { timeToPooled } from './time-to-pooled.ts';
 import { inOneGo, type Steps } from '../../steps.ts';
 
@@ -74,6 +77,12 @@ export function decideVerdict(report: JudgedData): ReportVerdict {
   return new GateJudge(report).verdict();
 }
 
+/** The keys of a backend that no gate of their own holds back: what is wrong with one says nothing of others. */
+interface Cohort {
+  readonly cells: readonly TotalsBy[];
+  readonly recent: RecentOfKey;
+}
+
 const asksUnkept = /^\s*unkept\b/;
 
 /** Asks the gates about one state of the recordings. */
@@ -84,7 +93,7 @@ export class GateJudge {
   readonly #recent: ReadonlyMap<string, RecentOfKey>;
   readonly #standings = new Map<string, KeyStanding & { readonly stage: Stage }>();
   readonly #proofs = new Map<string, ReadonlySet<string>>();
-  readonly #cohorts = new Map<string, readonly TotalsBy[]>();
+  readonly #cohorts = new Map<string, Cohort>();
   readonly #ownGates = new Map<string, readonly GateOutcome[]>();
   readonly #cohortGates = new Map<string, readonly GateOutcome[]>();
 
@@ -259,7 +268,7 @@ export class GateJudge {
     const subject: FigureSubject = {
       cells: record.cells,
       // Percentiles of few calls say nothing of one operation: the cohort's do.
-      latencies: from === 'reverse' ? record.cells.filter(isMeasured) : [],
+      latencies: from === 'reverse' ? record.cells : [],
       dataChecks: this.#report.dataChecks?.filter(
         (one) => one.backend === backend && one.key === key,
       ),
@@ -292,14 +301,23 @@ export class GateJudge {
   ): GateOutcome | undefined {
     const recent = this.#recent.get(nameOf(backend, key));
     if (recent === undefined) return undefined;
-    const { generatedAt } = this.#report.data;
-    const outcome = askGate(definition, { backend, key, stage }, (figure) => {
-      const found = recentFigureOf(figure, recent, { whole: cells, stage, nowMs: generatedAt });
-      return found !== undefined && 'kind' in found && found.kind === 'estimate'
-        ? found
-        : undefined;
-    });
-    return outcome?.outcome === 'fail' ? outcome : undefined;
+    const asked = { whole: cells, stage, nowMs: this.#report.data.generatedAt };
+    return failsLately(definition, { backend, key, stage }, (figure) =>
+      recentFigureOf(figure, recent, asked),
+    );
+  }
+
+  #askRecentCohort(
+    definition: GateDefinition,
+    { cells, recent }: Cohort,
+    backend: string,
+    stage: Stage | undefined,
+  ): GateOutcome | undefined {
+    const nowMs = this.#report.data.generatedAt;
+    const asked = { whole: cells, stage, nowMs, resolution: cohortResolution };
+    return failsLately(definition, { backend, stage }, (figure) =>
+      recentFigureOf(figure, recent, asked),
+    );
   }
 
   #cohortAt(backend: string, from: Stage): readonly GateOutcome[] {
@@ -310,7 +328,8 @@ export class GateJudge {
     const name = nameOf(backend, from);
     const known = this.#cohortGates.get(name);
     if (known !== undefined) return known;
-    const cells = this.#cohortOf(backend);
+    const cohort = this.#cohortOf(backend);
+    const { cells } = cohort;
     const { data } = this.#report;
     const { byStage, onBothLegs = byStage } = data.judged ?? data;
     const latencies = onBothLegs.filter((one) => one.backend === backend);
@@ -323,7 +342,12 @@ export class GateJudge {
         const outcome = askGate(definition, { backend, stage }, (figure) =>
           figureOf(figure, { cells, latencies, dataChecks: undefined, stage }),
         );
-        if (outcome !== undefined) gates.push(outcome);
+        const lately =
+          outcome?.outcome === 'fail'
+            ? undefined
+            : this.#askRecentCohort(definition, cohort, backend, stage);
+        const told = lately ?? outcome;
+        if (told !== undefined) gates.push(told);
         yield cells.length / cellsAPart;
       }
     }
@@ -331,23 +355,26 @@ export class GateJudge {
     return gates;
   }
 
-  /** The cells of a backend's keys that no gate of their own holds back: what is wrong with one says nothing of others. */
-  #cohortOf(backend: string): readonly TotalsBy[] {
+  #cohortOf(backend: string): Cohort {
     return inOneGo(this.#gatherCohort(backend));
   }
 
-  *#gatherCohort(backend: string): Steps<readonly TotalsBy[]> {
+  *#gatherCohort(backend: string): Steps<Cohort> {
     const known = this.#cohorts.get(backend);
     if (known !== undefined) return known;
     const cells: TotalsBy[] = [];
+    const recent: RecentOfKey[] = [];
     for (const record of this.#recordsOf(backend)) {
       yield 1 / recordsAPart;
       const own = decideBy(this.#own(record, latestStage(record) ?? 'legacy'));
       if (own === 'HOLD' || own === 'ROLL BACK') continue;
       for (const cell of record.cells) cells.push(cell);
+      const lately = this.#recent.get(nameOf(backend, record.key));
+      if (lately !== undefined) recent.push(lately);
     }
-    this.#cohorts.set(backend, cells);
-    return cells;
+    const cohort = { cells, recent: yield* recentOfCohort(recent) };
+    this.#cohorts.set(backend, cohort);
+    return cohort;
   }
 
   #proofOf(backend: string, from: Stage): ReadonlySet<string> {
@@ -399,10 +426,6 @@ function provedCalls(
     : outcome;
 }
 
-function isMeasured({ legacy, pooled }: TotalsBy): boolean {
-  return Math.min(legacy.count, pooled.count) >= gateLimits.smallestMedian;
-}
-
 function isOpen({ outcome }: GateOutcome): boolean {
   return outcome !== 'pass';
 }
@@ -432,62 +455,4 @@ function cohortStages(
     default:
       return called.includes(scope) && stages.indexOf(scope) <= stages.indexOf(from) ? [scope] : [];
   }
-}
-
-/** What a list of outcomes comes to. */
-function summary(
-  gates: readonly GateOutcome[],
-  step: string,
-): { readonly decision: Decision; readonly reason: string } {
-  const decision = decideBy(gates);
-  if (decision === 'PROMOTE')
-    return {
-      decision,
-      reason: `All ${counted(gates.length, 'gate holds', 'gates hold')}: ${step}.`,
-    };
-  const [first, ...others] = gates.filter((gate) => gate.decision === decision);
-  if (first === undefined)
-    return { decision, reason: 'No gate was asked: there is nothing to decide by.' };
-  const more =
-    others.length === 0
-      ? ''
-      : `, and ${counted(others.length, 'other gate', 'other gates')} ${
-          decision === 'INCONCLUSIVE'
-            ? "can't be told either"
-            : others.length === 1
-              ? "doesn't hold either"
-              : "don't hold either"
-        }`;
-  const what = `${placeOf(first)}${first.reason ?? first.title}${more}`;
-  const then = {
-    'ROLL BACK': 'back to legacy',
-    HOLD: 'stay at this stage',
-    INCONCLUSIVE: 'too little to decide by',
-  }[decision];
-  return { decision, reason: `${what.charAt(0).toUpperCase()}${what.slice(1)}: ${then}.` };
-}
-
-function placeOf({ backend, key, stage }: GateOutcome): string {
-  const where = key === undefined ? visibleText(backend) : keyText({ backend, key });
-  return stage === undefined ? `on ${where}, ` : `on ${where} at ${stage}, `;
-}
-
-function keyText({ backend, key }: { readonly backend: string; readonly key: string }): string {
-  return key === ''
-    ? `${visibleText(backend)} (what concerns no key)`
-    : `${visibleText(backend)} ${visibleText(key)}`;
-}
-
-function stepText(from: Stage): string {
-  const next = stages[stages.indexOf(from) + 1];
-  return next === undefined ? 'the legacy leg may go' : `it may step forward to ${next}`;
-}
-
-function overallStep(keys: readonly KeyVerdict[]): string {
-  const from = [...new Set(keys.map(({ stage }) => stage))];
-  const [only] = from;
-  if (from.length !== 1 || only === undefined)
-    return "every backend's keys may step forward by one stage";
-  const next = stages[stages.indexOf(only) + 1];
-  return next === undefined ? 'the legacy leg may go' : `the keys may step forward to ${next}`;
 }

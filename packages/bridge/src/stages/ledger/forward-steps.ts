@@ -2,7 +2,7 @@ import { allKeys, type Clock, type Stage, stages, type Target } from '@changeove
 import type { Logger } from '../../log.ts';
 import { isBefore } from './is-before.ts';
 import { type Entry, type LedgerEntries, mayBeOlder, targetKey } from './ledger-entries.ts';
-import type { Move, MoveJudgement } from './ledger-options.ts';
+import type { Move, MoveJudgement, WaitingStep } from './ledger-options.ts';
 import {
   type AppendedLines,
   maxLinesAtOnce,
@@ -64,6 +64,16 @@ export class ForwardSteps {
     return this.#wishes.size === 0;
   }
 
+  /** What the next {@link take} would judge. */
+  get next(): readonly WaitingStep[] {
+    return this.#nextNames().flatMap((name) => {
+      const wish = this.#wishes.get(name);
+      if (wish === undefined) return [];
+      const { backend, target } = wish;
+      return [{ backend, target, from: this.#options.entries.at(backend, target).stage }];
+    });
+  }
+
   want(wish: Wish): void {
     if (this.#wishes.size < maxWishes) this.#wishes.set(targetKey(wish.backend, wish.target), wish);
   }
@@ -85,14 +95,8 @@ export class ForwardSteps {
   ): Promise<{ readonly moved: boolean; readonly lost: boolean }> {
     const { entries, clock } = this.#options;
     const steps: Step[] = [];
-    // Not a copy of all of them, of which there may be many thousand.
-    const turn: string[] = [];
-    for (const name of this.#wishes.keys()) {
-      if (turn.length >= maxLinesAtOnce) break;
-      turn.push(name);
-    }
     let pausedMs = clock.monotonicMs();
-    for (const name of turn) {
+    for (const name of this.#nextNames()) {
       if (clock.monotonicMs() - pausedMs >= atOnceMs) {
         await nextTurn();
         pausedMs = clock.monotonicMs();
@@ -115,6 +119,16 @@ export class ForwardSteps {
       if (sequence !== undefined && this.#move(step, sequence)) moved = true;
     }
     return { moved, lost: sequences.includes(undefined) };
+  }
+
+  /** Not a copy of all of them, of which there may be many thousand. */
+  #nextNames(): readonly string[] {
+    const names: string[] = [];
+    for (const name of this.#wishes.keys()) {
+      if (names.length >= maxLinesAtOnce) break;
+      names.push(name);
+    }
+    return names;
   }
 
   /** The step forward that a wish comes to now, if any. */

@@ -10,6 +10,9 @@ export interface Move {
   readonly to: Stage;
 }
 
+/** A target that waits for its next step forward. */
+export type WaitingStep = Pick<Move, 'backend' | 'target' | 'from'>;
+
 /** What a gate says. Only `pass` lets a dataset step forward. */
 export interface MoveJudgement {
   readonly verdict: 'pass' | 'fail' | 'inconclusive';
@@ -25,9 +28,9 @@ export interface LedgerOptions {
   /** Asked before each step forward, never on a caller's path. Must not throw; where it does, the step waits.
    * Default: every step passes. */
   readonly gate?: ((move: Move) => MoveJudgement) | undefined;
-  /** Asked before gates are, where there is something to judge: false where what they judge by is not fresh, and the steps
+  /** Asked before gates are, with what they are about to judge: false where what they judge by is not fresh, and the steps
    * wait for a later review. May fetch it; must not reject. Default: it always is. */
-  readonly evidence?: (() => boolean | Promise<boolean>) | undefined;
+  readonly evidence?: ((waiting: readonly WaitingStep[]) => boolean | Promise<boolean>) | undefined;
   /** How long it has been, in ms, since this process's flags were last confirmed to be the newest; undefined where they never were. What
    * another process's flags put back, older ones don't turn forward again, and what another process moved forward, older ones don't put
    * back. Default: they always are the newest. */

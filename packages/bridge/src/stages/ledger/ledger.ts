@@ -53,7 +53,7 @@ export class Ledger {
   readonly #store: LedgerStore;
   readonly #logger: Logger;
   readonly #clock: Clock;
-  readonly #evidence: () => boolean | Promise<boolean>;
+  readonly #evidence: NonNullable<LedgerOptions['evidence']>;
   readonly #reviewIntervalMs: number;
   readonly #listeners: Listeners;
   readonly #entries = new LedgerEntries();
@@ -469,7 +469,7 @@ export class Ledger {
 
   /** By evidence that is fresh: what others counted may have to be fetched, and isn't at each review. */
   async #stepForward(): Promise<void> {
-    if (this.#forward.none || !(await this.#evidence())) return;
+    if (this.#forward.none || !(await this.#evidence(this.#forward.next))) return;
     const { moved, lost } = await this.#forward.take((lines) => this.#store.append(lines));
     if (moved) this.#listeners.notify();
     // Another process took the same step first: its line is there to be read, and is not waited for.
