@@ -40,7 +40,8 @@ import type { Ledger } from './stages/ledger/ledger.ts';
 
 /** What a bridge over anyone's object is made of. */
 export interface BridgeOptions<T extends object, O> extends BridgeSettings {
-  /** The backend's name: the flag is `changeover.{name}`, and counts, ledger, command and report know it by this. */
+  /** The backend's name: the flag is `changeover.{name}`, and counts, ledger, command and report know it by this. Two open bridges of one
+   * name that share a store are logged, as `name-taken`. */
   readonly name: string;
   /** The singleton. Called once, when it is first needed; may promise it. */
   readonly legacy: () => T | PromiseLike<T>;
@@ -57,7 +58,7 @@ export interface BridgeOptions<T extends object, O> extends BridgeSettings {
    * the legacy leg's, and counted. Default: `refuse`, when the bridge is first used. */
   readonly undeclared?: 'refuse' | 'legacy' | undefined;
   /** Flags, ledger, guardrail and recorder to share with another bridge: `bridgeOf(other).services`. The bridge that made them closes
-   * them, and ends the comparisons of all that share them. Default: of its own. */
+   * them, and ends the comparisons of all that share them. Of the settings `rules` alone may stand beside it. Default: of its own. */
   readonly services?: BridgeServices | undefined;
   /** True where the legacy object is a function or a class with statics. Default: false. */
   readonly callable?: boolean | undefined;

@@ -1,32 +1,23 @@
-import { ChangeoverError, loadInstalled } from '@changeover/core';
+import { ChangeoverError, loadInstalled, systemClock } from '@changeover/core';
 import type pg from 'pg';
 import type { Pool, PoolClient } from 'pg';
 import type { Logger } from '../log.ts';
 import type { MinutesOf, StoredMinute } from '../recorder/minute-rows.ts';
-import type { StoredTables } from '../recorder/stored-tables.ts';
-import { type FleetMinute, recentMinutesQuery, storedMinute } from './fleet-minutes.ts';
+import {
+  minutesInSteps,
+  type MinutesReading,
+  minutesQuery,
+  type MinutesRow,
+  recentMinutesQuery,
+} from './fleet-minutes.ts';
 import { checkSchema, prepareStore } from './fleet-schema.ts';
-import { type FleetRows, tablesOf } from './fleet-rows.ts';
+import { type FleetReading, readingInSteps, tablesQuery } from './fleet-rows.ts';
+import { inTurns } from '../steps.ts';
 
 /** A server that hangs must not hold a review of the ledger, or a person's command, for longer. */
 const answerTimeoutMs = 3_000;
 /** Reading all of a large fleet takes longer than one exchange, and nobody waits for it but a command. */
 const readTimeoutMs = 60_000;
-
-/** What a reader of the store gets. */
-export interface FleetReading {
-  readonly tables: StoredTables;
-  /** In characters, at the wire. */
-  readonly length: number;
-  /** Rows that the server added up for it. */
-  readonly added: number;
-}
-
-/** What a reader of some keys' minutes gets. */
-export interface MinutesReading extends Omit<FleetReading, 'tables'> {
-  /** Of all processes together, the oldest first. */
-  readonly rows: readonly StoredMinute[];
-}
 
 /** The shared store as a database: its connections, its schema, its two functions. Opened at the first use. */
 export class FleetDatabase {
@@ -68,45 +59,46 @@ export class FleetDatabase {
    *
    * @param own the writer that reads. Default: none of them. */
   async readAll(own?: string): Promise<FleetReading> {
-    await this.#prepare();
-    // `query_timeout` of one query is known to the driver and not to its types.
-    const query = {
-      text: `select ${this.schema}.read_2($1)::text a`,
-      values: [own],
-      query_timeout: readTimeoutMs,
-    };
-    const { rows } = await this.#opened().query(query);
-    const { a } = rows[0] as { a: string };
-    const found = JSON.parse(a) as FleetRows;
-    return { tables: tablesOf(found), length: a.length, added: found.added };
+    const rows = await this.#readRows<readonly [table: string, row: string]>(
+      tablesQuery(this.schema),
+      [own],
+      'array',
+    );
+    return await inTurns(systemClock, readingInSteps(rows));
   }
 
   /** What all processes counted by key and minute, from a minute since 1970 on.
    *
    * @throws the driver's error. */
   async readMinutes(first: number): Promise<readonly StoredMinute[]> {
-    await this.#prepare();
-    const query = {
-      text: `select ${this.schema}.minutes_1($1)::text a`,
-      values: [first],
-      query_timeout: readTimeoutMs,
-    };
-    const { rows } = await this.#opened().query(query);
-    const { a } = rows[0] as { a: string };
-    return (JSON.parse(a) as FleetMinute[]).map(storedMinute);
+    const rows = await this.#readRows<MinutesRow>(minutesQuery(this.schema), [first]);
+    return (await inTurns(systemClock, minutesInSteps(rows))).rows;
   }
 
   /** The same of some keys alone, for a program that asks again and again.
    *
    * @throws the driver's error. */
   async readRecentMinutes(first: number, keys: readonly MinutesOf[]): Promise<MinutesReading> {
-    const asked = keys.map(({ backend, dataset }) => [backend, dataset]);
-    const { rows } = await this.query(recentMinutesQuery(this.schema), [
-      first,
-      JSON.stringify(asked),
-    ]);
-    const { a, added } = rows[0] as { a: string; added: number };
-    return { rows: (JSON.parse(a) as FleetMinute[]).map(storedMinute), length: a.length, added };
+    const asked = JSON.stringify(keys.map(({ backend, dataset }) => [backend, dataset]));
+    const rows = await this.#readRows<MinutesRow>(recentMinutesQuery(this.schema), [first, asked]);
+    return await inTurns(systemClock, minutesInSteps(rows));
+  }
+
+  /** `query_timeout` of one query is known to the driver and not to its types. */
+  async #readRows<Row>(
+    text: string,
+    values: readonly unknown[],
+    rowMode?: 'array',
+  ): Promise<readonly Row[]> {
+    await this.#prepare();
+    const query = {
+      text,
+      values: [...values],
+      query_timeout: readTimeoutMs,
+      ...(rowMode === undefined ? {} : { rowMode }),
+    };
+    const { rows } = await this.#opened().query(query as { text: string; values: unknown[] });
+    return rows as Row[];
   }
 
   /** For the time of `use`, in one transaction on one connection. */

@@ -1,5 +1,6 @@
 import type { PoolClient } from 'pg';
 import { keptMinutes, type MinuteRow, type StoredMinute } from '../recorder/minute-rows.ts';
+import type { Steps } from '../steps.ts';
 import { foldedWriter } from './fleet-read.ts';
 
 /** A process may yet write to a minute when it is over: it goes through its counts some at a time, and waits for its bytes. */
@@ -43,22 +44,25 @@ export const minutesWait: string = `exists (
       select from minute where not ${isFolded} and minute < ${nowMinute} - ${String(minutesTold)} and writer <> w
       offset ${String(rowsLetWait)})`;
 
-/** The rows of \`m\` with those of all processes added up, by minute and key. */
+/** The rows of \`m\` with those of all processes added up, by minute and key. Most were added up before: of those there is nothing to do. */
 const summed = `
+  found as materialized (
+    select *, count(*) over (partition by minute, backend, dataset) > 1 as is_part from m),
   counted as (
     select minute, backend, dataset, sum(calls) as calls, sum(failed) as failed, sum(compared) as compared,
-      sum(mismatch) as mismatch from m group by minute, backend, dataset),
+      sum(mismatch) as mismatch from found where is_part group by minute, backend, dataset),
   bucket as (
     select minute, backend, dataset, leg, split_part(pair, ':', 1)::int as bucket, sum(split_part(pair, ':', 2)::bigint) as total
-    from m, lateral (values ('legacy', legacy), ('pooled', pooled)) l(leg, latency), unnest(string_to_array(latency, ' ')) pair
-    group by minute, backend, dataset, leg, split_part(pair, ':', 1)::int),
+    from found, lateral (values ('legacy', legacy), ('pooled', pooled)) l(leg, latency), unnest(string_to_array(latency, ' ')) pair
+    where is_part group by minute, backend, dataset, leg, split_part(pair, ':', 1)::int),
   latency as (
     select minute, backend, dataset, leg, string_agg(bucket || ':' || total, ' ' order by bucket) as latency
     from bucket group by minute, backend, dataset, leg),
   sums as (
     select c.*, coalesce(l.latency, '') as legacy, coalesce(p.latency, '') as pooled from counted c
     left join latency l on (l.minute, l.backend, l.dataset, l.leg) = (c.minute, c.backend, c.dataset, 'legacy')
-    left join latency p on (p.minute, p.backend, p.dataset, p.leg) = (c.minute, c.backend, c.dataset, 'pooled'))`;
+    left join latency p on (p.minute, p.backend, p.dataset, p.leg) = (c.minute, c.backend, c.dataset, 'pooled')
+    union all select minute, backend, dataset, calls, failed, compared, mismatch, legacy, pooled from found where not is_part)`;
 
 const columns = 'minute, backend, dataset, calls, failed, compared, mismatch, legacy, pooled';
 
@@ -72,19 +76,35 @@ create or replace function ${schema}.minutes_1(first int) returns json language 
 $$;`;
 }
 
-/** The same of some keys alone: the arguments are the first minute and a list of backends and keys. How many rows were added up for it is
- * given beside them. */
+/** The same, a row a minute: what is read at once blocks the reader's event loop. The argument is the first minute. */
+export function minutesQuery(schema: string): string {
+  return `
+  with m as materialized (select * from ${schema}.minute where minute >= $1::int), ${summed}
+  ${byMinute}`;
+}
+
+/** The same of some keys alone. The second argument is a list of backends and keys. */
 export function recentMinutesQuery(schema: string): string {
   return `
   with m as materialized (
     select minute.* from ${schema}.minute join jsonb_array_elements($2::jsonb) asked
       on minute.backend = asked->>0 and minute.dataset = asked->>1
     where minute >= $1::int), ${summed}
-  select (select coalesce(json_agg(json_build_array(${columns}) order by minute), '[]') from sums)::text a,
-    (select count(*)::int from m) added`;
+  ${byMinute}`;
 }
 
-/** What \`minutes_1\` gives. */
+const byMinute = `select json_agg(json_build_array(${columns}))::text rows,
+    (select count(*)::int from m where m.minute = sums.minute) added from sums group by minute order by minute`;
+
+/** A row of these. */
+export interface MinutesRow {
+  /** As JSON. */
+  readonly rows: string;
+  /** How many were added up for it. */
+  readonly added: number;
+}
+
+/** What \`minutes_1\` gives, and what is in the rows of the queries. */
 export type FleetMinute = readonly [
   minute: number,
   backend: string,
@@ -98,10 +118,37 @@ export type FleetMinute = readonly [
 ];
 
 /** The rows in the form that the embedded store gives them. */
-export function storedMinute(row: FleetMinute): StoredMinute {
+function storedMinute(row: FleetMinute): StoredMinute {
   const [minute, backend, dataset, calls, failed, compared, mismatch, legacy, pooled] = row;
   const counts = { calls, failed, compared, mismatch };
   return { writer: foldedWriter, minute, backend, dataset, ...counts, legacy, pooled };
+}
+
+/** What a reader of some keys' minutes gets. */
+export interface MinutesReading {
+  /** Of all processes together, the oldest first. */
+  readonly rows: readonly StoredMinute[];
+  /** In characters, at the wire. */
+  readonly length: number;
+  /** Rows that the server added up for it. */
+  readonly added: number;
+}
+
+/** Minutes of keys that are parsed in the time of one part of a step. */
+const minutesAPart = 20;
+
+/** Parses them, a minute at a step. */
+export function* minutesInSteps(found: readonly MinutesRow[]): Steps<MinutesReading> {
+  const rows: StoredMinute[] = [];
+  let [length, added] = [0, 0];
+  for (const minute of found) {
+    const tuples = JSON.parse(minute.rows) as FleetMinute[];
+    for (const tuple of tuples) rows.push(storedMinute(tuple));
+    length += minute.rows.length;
+    added += minute.added;
+    yield tuples.length / minutesAPart;
+  }
+  return { rows, length, added };
 }
 
 /** A row as a message has it. */

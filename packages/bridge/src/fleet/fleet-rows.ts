@@ -12,6 +12,7 @@ import type {
   StoredTables,
   StoredWriter,
 } from '../recorder/stored-tables.ts';
+import type { Steps } from '../steps.ts';
 import { foldedWriter } from './fleet-read.ts';
 
 type CellKeyColumns = Pick<
@@ -80,27 +81,89 @@ function writerOf(row: FleetWriter): StoredWriter {
   return { writer, run, host, pid, node, started_at, last_at, samples_over_limit };
 }
 
+/** All of `read_2`, a row each: parsed at once a large store would block the reader's event loop. */
+export function tablesQuery(schema: string): string {
+  return `select tables.key, row.value::text from json_each(${schema}.read_2($1)) tables, lateral json_array_elements(
+    case json_typeof(tables.value) when 'array' then tables.value else json_build_array(tables.value) end) row`;
+}
+
+/** What a reader of the store gets. */
+export interface FleetReading {
+  readonly tables: StoredTables;
+  /** In characters, at the wire. */
+  readonly length: number;
+  /** Rows that the server added up for it. */
+  readonly added: number;
+}
+
+/** Rows that are parsed in the time of one part of a step. */
+const rowsAPart = 5;
+
+/** Parses what {@link tablesQuery} gives. */
+export function* readingInSteps(
+  found: readonly (readonly [table: string, row: string])[],
+): Steps<FleetReading> {
+  const rows: Record<string, unknown[]> = {};
+  let length = 0;
+  for (const [table, text] of found) {
+    const row: unknown = JSON.parse(text);
+    (rows[table] ??= []).push(storedRow[table]?.(row as never) ?? row);
+    length += text.length;
+    yield 1 / rowsAPart;
+  }
+  const tables = { ...noTables, ...rows } as unknown as StoredTables;
+  return { tables: withoutFolded(tables), length, added: Number(rows['added']?.[0] ?? 0) };
+}
+
 /** The rows in the form that the embedded store gives them. */
-export function tablesOf(rows: FleetRows): StoredTables {
+export function tablesOf({ writers, cells, shapes, ...others }: FleetRows): StoredTables {
+  return withoutFolded({
+    ...others,
+    writers: writers.map(writerOf),
+    cells: cells.map(cellOf),
+    shapes: shapes.map(shapeOf),
+  });
+}
+
+/** Of each table whose rows are kept in another form. */
+const storedRow: Readonly<Record<string, (row: never) => object>> = {
+  writers: writerOf,
+  cells: cellOf,
+  shapes: shapeOf,
+};
+
+const noTables = {
+  writers: [],
+  cells: [],
+  groups: [],
+  samples: [],
+  events: [],
+  rules: [],
+  shapes: [],
+  reliance: [],
+};
+
+/** Those that are gone are no process. */
+function withoutFolded(tables: StoredTables): StoredTables {
+  const writers = [...tables.writers].filter(({ writer }) => writer !== foldedWriter);
+  return { ...tables, writers };
+}
+
+function cellOf(row: FleetCell): StoredCell {
   return {
-    ...rows,
-    writers: rows.writers.map(writerOf).filter(({ writer }) => writer !== foldedWriter),
-    cells: rows.cells.map((row) => ({
-      ...row,
-      ...(Object.fromEntries(countNames.map((name, at) => [name, row.counts[at] ?? 0])) as Record<
-        (typeof countNames)[number],
-        number
-      >),
-      shed: JSON.stringify(row.shed ?? {}),
-      legacy_latency: row.legacy === null ? noLatency : JSON.stringify(row.legacy),
-      pooled_latency: row.pooled === null ? noLatency : JSON.stringify(row.pooled),
-      paired: row.paired === null ? null : JSON.stringify(row.paired),
-    })),
-    shapes: rows.shapes.map((row) => ({
-      ...row,
-      ...(Object.fromEntries(
-        shapeCountNames.map((name, at) => [name, row.counts[at] ?? 0]),
-      ) as ShapeTotals),
-    })),
+    ...row,
+    ...(Object.fromEntries(countNames.map((name, at) => [name, row.counts[at] ?? 0])) as Record<
+      (typeof countNames)[number],
+      number
+    >),
+    shed: JSON.stringify(row.shed ?? {}),
+    legacy_latency: row.legacy === null ? noLatency : JSON.stringify(row.legacy),
+    pooled_latency: row.pooled === null ? noLatency : JSON.stringify(row.pooled),
+    paired: row.paired === null ? null : JSON.stringify(row.paired),
   };
+}
+
+function shapeOf(row: FleetShape): StoredShape {
+  const totals = Object.fromEntries(shapeCountNames.map((name, at) => [name, row.counts[at] ?? 0]));
+  return { ...row, ...(totals as ShapeTotals) };
 }

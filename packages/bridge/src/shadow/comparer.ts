@@ -23,7 +23,7 @@ import type { ShedReason } from '../recorder/shed-reason.ts';
 import { errorCode, ShadowCaller } from './shadow-caller.ts';
 import type { ShadowQueueOptions } from './queue-limits.ts';
 import { ShadowQueue } from './shadow-queue.ts';
-import type { ShadowTask } from './waiting-tasks.ts';
+import type { ShadowTask } from './shadow-task.ts';
 import { PendingComparison } from './pending-comparison.ts';
 import { RecentCalls } from './recent-calls.ts';
 import type { Reproduction } from '../recorder/reproduced-call.ts';

@@ -4,7 +4,7 @@ import { ManualClock } from '../../../../test/kit/manual-clock.ts';
 import { CallsInFlight } from './process-load.ts';
 import type { ShadowQueueOptions } from './queue-limits.ts';
 import { ShadowQueue } from './shadow-queue.ts';
-import type { ShadowTask } from './waiting-tasks.ts';
+import type { ShadowTask } from './shadow-task.ts';
 
 interface Seen {
   readonly queue: ShadowQueue;

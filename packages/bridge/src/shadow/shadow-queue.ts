@@ -1,11 +1,9 @@
-import type { Clock } from '@changeover/core';
+import type { Clock, Timer } from '@changeover/core';
 import type { ShedReason } from '../recorder/shed-reason.ts';
-import { ComparisonPace, longestRestMs } from './comparison-pace.ts';
-import { NextLook } from './next-look.ts';
+import { ComparisonPace, longestRestMs } from './budgets.ts';
 import { CallsInFlight, EventLoopLoad } from './process-load.ts';
 import { parseLimits, type QueueLimits, type ShadowQueueOptions } from './queue-limits.ts';
-import { RunningTasks } from './running-tasks.ts';
-import { type ShadowTask, WaitingTasks } from './waiting-tasks.ts';
+import type { ShadowTask, Waiting } from './shadow-task.ts';
 
 /**
  * Runs comparison work in the background, bounded in every direction: at once, waiting, in time, and in what never ends.
@@ -212,5 +210,176 @@ export class ShadowQueue {
   #settleIdle(): void {
     if (this.#running.count > 0 || this.#waits) return;
     for (const resolve of this.#whenIdle.splice(0)) resolve();
+  }
+}
+
+/** Tasks in the order in which they came. */
+class WaitingTasks {
+  readonly #waiting: Waiting[] = [];
+
+  get count(): number {
+    return this.#waiting.length;
+  }
+
+  get oldest(): Waiting | undefined {
+    return this.#waiting[0];
+  }
+
+  add(waiting: Waiting): void {
+    this.#waiting.push(waiting);
+  }
+
+  /** Takes out the one that waits longest. */
+  takeOldest(): Waiting | undefined {
+    return this.#waiting.shift();
+  }
+
+  /** Takes out what was compared least; of several the one that waits longest. */
+  takeLeastCompared(): Waiting | undefined {
+    let least = 0;
+    for (const [at, { task }] of this.#waiting.entries())
+      if (comparedOf(task) < comparedOf((this.#waiting[least] as Waiting).task)) least = at;
+    return this.#waiting.splice(least, 1)[0];
+  }
+
+  /** Takes out what was compared most, where that is more than the task was; nothing where none waits or none was. */
+  takeComparedMoreThan(task: ShadowTask): Waiting | undefined {
+    let most: Waiting | undefined;
+    for (const one of this.#waiting)
+      if (most === undefined || comparedOf(one.task) > comparedOf(most.task)) most = one;
+    if (most === undefined || comparedOf(most.task) <= comparedOf(task)) return undefined;
+    this.#waiting.splice(this.#waiting.indexOf(most), 1);
+    return most;
+  }
+
+  /** Takes out all. */
+  takeAll(): Waiting[] {
+    return this.#waiting.splice(0);
+  }
+}
+
+function comparedOf({ compared }: ShadowTask): number {
+  return compared ?? 0;
+}
+
+interface Running {
+  readonly controller: AbortController;
+  giveUp(reason: ShedReason): void;
+}
+
+/** Tasks that run, and those that were given up and don't end. */
+class RunningTasks {
+  readonly #clock: Clock;
+  readonly #onReleased: (task: ShadowTask, tookMs: number) => void;
+  readonly #running = new Set<Running>();
+  #byQuota = 0;
+  #abandoned = 0;
+
+  /** @param onReleased told once of each task that has ended, or was given up. */
+  constructor(clock: Clock, onReleased: (task: ShadowTask, tookMs: number) => void) {
+    this.#clock = clock;
+    this.#onReleased = onReleased;
+  }
+
+  get count(): number {
+    return this.#running.size;
+  }
+
+  /** Of them those that are of a quota. */
+  get byQuota(): number {
+    return this.#byQuota;
+  }
+
+  /** Of them those that are of what all share. */
+  get shared(): number {
+    return this.#running.size - this.#byQuota;
+  }
+
+  /** Work that outlived its deadline and doesn't end. */
+  get abandoned(): number {
+    return this.#abandoned;
+  }
+
+  /** Begins a task, and gives it up after so long. */
+  start(task: ShadowTask, leftMs: number): void {
+    const controller = new AbortController();
+    const startedMs = this.#clock.monotonicMs();
+    let ended = false;
+    const release = (): void => {
+      this.#running.delete(running);
+      if (task.quota === true) this.#byQuota -= 1;
+      this.#onReleased(task, this.#clock.monotonicMs() - startedMs);
+    };
+    const giveUp = (reason: ShedReason): void => {
+      if (ended || !this.#running.has(running)) return;
+      this.#abandoned += 1;
+      task.shed(reason);
+      release();
+    };
+    const running: Running = { controller, giveUp };
+    this.#running.add(running);
+    if (task.quota === true) this.#byQuota += 1;
+    const timer = this.#clock.after(leftMs, () => {
+      controller.abort(new Error(`the shadow's deadline of ${String(task.deadlineMs)} ms passed`));
+      giveUp('deadline');
+    });
+    const end = (): void => {
+      ended = true;
+      timer.cancel();
+      if (this.#running.has(running)) release();
+      else this.#abandoned -= 1;
+    };
+    // The task reports by itself; an error that escapes it must not end the process.
+    task.run(controller.signal).then(end, end);
+  }
+
+  /** Aborts what runs. */
+  close(): void {
+    for (const { controller, giveUp } of this.#running) {
+      controller.abort(new Error('the bridge is closing'));
+      giveUp('closing');
+    }
+  }
+}
+
+/** When the queue is looked at next: in a later turn of the event loop, or at a moment that is known. */
+class NextLook {
+  readonly #clock: Clock;
+  readonly #look: (lateMs: number) => void;
+  #isScheduled = false;
+  #timer: Timer | undefined;
+  #timerMs = 0;
+
+  /** @param look is told how long the event loop took to come to it, in ms. */
+  constructor(clock: Clock, look: (lateMs: number) => void) {
+    this.#clock = clock;
+    this.#look = look;
+  }
+
+  /** Looks in the next turn of the event loop. */
+  soon(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    const scheduledMs = this.#clock.monotonicMs();
+    setImmediate(() => {
+      this.#isScheduled = false;
+      this.#look(this.#clock.monotonicMs() - scheduledMs);
+    });
+  }
+
+  /** Looks at a moment of the monotonic clock, or earlier where an earlier look is waited for. */
+  at(againMs: number, nowMs: number): void {
+    if (this.#timer !== undefined && this.#timerMs <= againMs) return;
+    this.#timer?.cancel();
+    this.#timerMs = againMs;
+    this.#timer = this.#clock.after(againMs - nowMs, () => {
+      this.#timer = undefined;
+      this.soon();
+    });
+  }
+
+  /** Waits for no moment any more. */
+  cancel(): void {
+    this.#timer?.cancel();
   }
 }

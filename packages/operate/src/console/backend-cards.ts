@@ -1,27 +1,18 @@
-import { allKeys, stages } from '@changeover/core';
-import { type Migration, type KeyStatus, keyStatuses } from '../command/migration.ts';
+import { allKeys, type Stage, stages } from '@changeover/core';
+import type { Migration } from '../command/migration.ts';
 import { badge, markup, type Markup, type Piece } from '../report/markup.ts';
 import { askedBackends } from '../report/report-verdict.ts';
-import {
-  type BackendVerdict,
-  countText,
-  type ReportVerdict,
-  visibleText,
-} from '@changeover/bridge';
+import { type BackendVerdict, countText, visibleText } from '@changeover/bridge';
 import { changeButton } from './change-button.ts';
+import type { WorkedFigures } from './console-figures.ts';
 
 /** Each backend on a card: how far its keys are, what the gates say, and the button that ends it all. */
-export function backendCards(
-  migration: Migration,
-  verdict: ReportVerdict | undefined,
-  readOnly: boolean,
-): Markup {
-  const all = keyStatuses(migration);
+export function backendCards({ migration, verdict, readOnly, keysOn }: WorkedFigures): Markup {
   return markup`<ul class="backends" aria-label="Backends">${migration.backends.map((backend) =>
     card(
       migration,
       backend,
-      all.filter((one) => one.backend === backend),
+      keysOn.get(backend) ?? new Map<Stage, number>(),
       verdict && askedBackends(verdict).find((one) => one.backend === backend),
       readOnly,
     ),
@@ -31,7 +22,7 @@ export function backendCards(
 function card(
   migration: Migration,
   backend: string,
-  keys: readonly KeyStatus[],
+  keysOn: ReadonlyMap<Stage, number>,
   verdict: BackendVerdict | undefined,
   readOnly: boolean,
 ): Markup {
@@ -48,18 +39,17 @@ function card(
         ? changeButton('resume', backend, allKeys, `Resume: all of ${title}`)
         : changeButton('kill', backend, allKeys, `Kill: all of ${title} to legacy`)
     }</span>`
-  }</div>${stageBar(keys)}${
+  }</div>${stageBar(keysOn)}${
     verdict !== undefined && markup`<p class="small">${verdict.reason}</p>`
   }</li>`;
 }
 
-function stageBar(keys: readonly KeyStatus[]): Piece {
-  if (keys.length === 0) return markup`<p class="small soft">No key has been seen.</p>`;
-  const counts = stages
-    .map((stage) => ({ stage, count: keys.filter((one) => one.stage === stage).length }))
-    .filter(({ count }) => count > 0);
-  return markup`<ul class="legend">${counts.map(
-    ({ stage, count }) =>
-      markup`<li><i class="fill-${stage}"></i>${countText(count)} on ${stage}</li>`,
-  )}</ul>`;
+function stageBar(keysOn: ReadonlyMap<Stage, number>): Piece {
+  if (keysOn.size === 0) return markup`<p class="small soft">No key has been seen.</p>`;
+  return markup`<ul class="legend">${stages
+    .filter((stage) => keysOn.has(stage))
+    .map(
+      (stage) =>
+        markup`<li><i class="fill-${stage}"></i>${countText(keysOn.get(stage) ?? 0)} on ${stage}</li>`,
+    )}</ul>`;
 }

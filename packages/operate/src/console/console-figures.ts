@@ -6,6 +6,7 @@ import {
   type Steps,
   type TimeSlices,
 } from '@changeover/bridge';
+import type { Stage } from '@changeover/core';
 import type { Migration } from '../command/migration.ts';
 import { readableGates } from '../command/usable-gates.ts';
 import { KeyFinder, keyLinesInSteps } from '../report/key-figures.ts';
@@ -30,7 +31,12 @@ export interface WorkedFigures extends ConsoleFigures {
   /** Problems first. */
   readonly lines: readonly KeyLine[];
   readonly finder: KeyFinder;
+  /** How many keys stand on each stage, by backend. */
+  readonly keysOn: ReadonlyMap<string, ReadonlyMap<Stage, number>>;
 }
+
+/** Keys whose stage is looked up in the time of one part of a step. */
+const keysAPart = 5;
 
 /** Works out what the pages show, in steps: there may be thousands of keys, and pages to be answered meanwhile. */
 export function* workedInSteps(figures: ConsoleFigures): Steps<WorkedFigures> {
@@ -43,14 +49,31 @@ export function* workedInSteps(figures: ConsoleFigures): Steps<WorkedFigures> {
   const report = migration.report();
   const lines = (yield* keyLinesInSteps(report, judged)).filter(({ key }) => key !== '');
   yield partsAtOnce;
+  const keysOn = yield* countKeys(migration);
+  const finder = yield* KeyFinder.inSteps(report, judged);
   return {
     ...figures,
+    keysOn,
     verdict: migration.recordings === undefined || !isUsable ? undefined : judged,
     gatesProblem: isUsable ? undefined : gates,
     // What concerns no key has no page and no buttons.
     lines,
-    finder: new KeyFinder(report, judged),
+    finder,
   };
+}
+
+function* countKeys(migration: Migration): Steps<WorkedFigures['keysOn']> {
+  const keysOn = new Map<string, Map<Stage, number>>();
+  for (const backend of migration.backends) {
+    const counts = new Map<Stage, number>();
+    keysOn.set(backend, counts);
+    for (const key of migration.keys(backend)) {
+      const { stage } = migration.keyStatus(backend, key);
+      counts.set(stage, (counts.get(stage) ?? 0) + 1);
+      yield 1 / keysAPart;
+    }
+  }
+  return keysOn;
 }
 
 const noVerdict: ReportVerdict = {

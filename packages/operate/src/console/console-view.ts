@@ -2,12 +2,19 @@ import type { Migration } from '../command/migration.ts';
 import { notesOf } from '../command/status.ts';
 import { keyDetail } from '../report/html/key-detail.ts';
 import { latencySection } from '../report/html/latency-section.ts';
-import { markup, type Markup, name, type Piece, sectionMarkup } from '../report/markup.ts';
+import {
+  markup,
+  type Markup,
+  name,
+  type Piece,
+  type Section,
+  sectionMarkup,
+} from '../report/markup.ts';
 import { relianceSection } from '../report/html/reliance-section.ts';
 import { mismatchSection } from '../report/html/samples-section.ts';
 import { gatesSection, overviewSection, stagesSection } from '../report/html/summary-sections.ts';
 import { timeSection } from '../report/html/time-section.ts';
-import { durationText, visibleText } from '@changeover/bridge';
+import { durationText, partsAtOnce, type Steps, visibleText } from '@changeover/bridge';
 import { againButtons } from './again-buttons.ts';
 import { backendCards } from './backend-cards.ts';
 import type { WorkedFigures } from './console-figures.ts';
@@ -16,41 +23,50 @@ import { ledgerSection } from './ledger-section.ts';
 import type { PageRequest } from './page-request.ts';
 import { poolsSection } from './pools-section.ts';
 
-/** What a page shows of a migration, as markup. */
-export function consoleView(figures: WorkedFigures, request: PageRequest): string {
+/** What a page shows of a migration, as markup: in steps, a section each. */
+export function* viewInSteps(figures: WorkedFigures, request: PageRequest): Steps<string> {
   const { migration, gatesProblem } = figures;
   const notes = [...notesOf(migration), ...(gatesProblem === undefined ? [] : [gatesProblem])];
-  return markup`${notes.map((note) => markup`<p class="note">${note}</p>`)}${flagsStrip(migration)}${
-    request.key === undefined ? listView(figures, request) : keyView(figures, request.key)
-  }`.text;
+  const head = markup`${notes.map((note) => markup`<p class="note">${note}</p>`)}${flagsStrip(migration)}`;
+  yield partsAtOnce;
+  const body =
+    request.key === undefined
+      ? yield* listInSteps(figures, request)
+      : keyView(figures, request.key);
+  return head.text + body.text;
 }
 
-function listView(figures: WorkedFigures, request: PageRequest): Piece {
+function* listInSteps(figures: WorkedFigures, request: PageRequest): Steps<Markup> {
+  const cards = backendCards(figures);
+  yield partsAtOnce;
+  const contents: Piece[] = [];
+  const sections: Markup[] = [];
+  for (const section of sectionsOf(figures, request)) {
+    contents.push(markup`<li><a href="#${section.id}">${section.title}</a></li>`);
+    sections.push(sectionMarkup(section));
+    yield partsAtOnce;
+  }
+  return markup`${cards}<nav aria-label="Sections"><ul>${contents}</ul></nav>${sections}`;
+}
+
+/** Each is made when it is asked for. */
+function* sectionsOf(figures: WorkedFigures, request: PageRequest): Generator<Section> {
   const { migration, verdict, readOnly, pools, minutes } = figures;
   const data = migration.recordings;
-  const sections = [
-    keysSection(figures, request),
-    ...(data === undefined
-      ? []
-      : [
-          { ...overviewSection({ data }), title: 'Comparisons and verdicts' },
-          { ...stagesSection({ data }), title: 'By backend and stage' },
-          timeSection({ data }, minutes.byBackend),
-          latencySection({ data }),
-        ]),
-    poolsSection(pools),
-    ...(data === undefined
-      ? []
-      : [
-          mismatchSection({ data }, (group) => againButtons(group, readOnly)),
-          relianceSection({ data }),
-        ]),
-    ...(data === undefined || verdict === undefined ? [] : [gatesSection({ data }, verdict)]),
-    ledgerSection(migration),
-  ];
-  return markup`${backendCards(migration, verdict, readOnly)}<nav aria-label="Sections"><ul>${sections.map(
-    ({ id, title }) => markup`<li><a href="#${id}">${title}</a></li>`,
-  )}</ul></nav>${sections.map(sectionMarkup)}`;
+  yield keysSection(figures, request);
+  if (data !== undefined) {
+    yield { ...overviewSection({ data }), title: 'Comparisons and verdicts' };
+    yield { ...stagesSection({ data }), title: 'By backend and stage' };
+    yield timeSection({ data }, minutes.byBackend);
+    yield latencySection({ data });
+  }
+  yield poolsSection(pools);
+  if (data !== undefined) {
+    yield mismatchSection({ data }, (group) => againButtons(group, readOnly));
+    yield relianceSection({ data });
+    if (verdict !== undefined) yield gatesSection({ data }, verdict);
+  }
+  yield ledgerSection(migration);
 }
 
 /** One key's page. */

@@ -18,7 +18,7 @@ import { consolePage } from './console-page.ts';
 import { consoleScript } from './console-script.ts';
 import { consoleStyle } from './console-style.ts';
 import { type WorkedFigures, workedInSteps } from './console-figures.ts';
-import { consoleView } from './console-view.ts';
+import { viewInSteps } from './console-view.ts';
 import { makeChange } from './make-change.ts';
 import { runAgain } from './run-again.ts';
 import { MinuteBook } from './minute-book.ts';
@@ -112,6 +112,8 @@ class Console {
   #looking = false;
   #looksOnceMore = false;
   #restsUntilMs = 0;
+  /** What was said last is what was read last. Never rejects. */
+  #telling: Promise<void> = Promise.resolve();
   /** What is being made: a call that is run again holds no way back up. */
   readonly #making = new Set<unknown>();
   /** What was read last; a page that turns to another part of it need not wait for the next look. */
@@ -194,26 +196,43 @@ class Console {
     }
     this.#looking = true;
     const beganMs = performance.now();
-    let message: (request: PageRequest) => string;
+    let message: (request: PageRequest) => Promise<string>;
     try {
       const figures = await this.#worked(await this.#read());
       this.#figures = figures;
       message = (request) => viewMessage(figures, request);
     } catch (error) {
       this.#figures = undefined;
-      const trouble = `event: trouble\ndata: ${JSON.stringify(this.#trouble(error))}\n\n`;
-      message = () => trouble;
+      message = () => Promise.resolve(this.#troubleMessage(error));
     }
     this.#looking = false;
     const endedMs = performance.now();
     this.#restsUntilMs = endedMs + restPerLook * (endedMs - beganMs);
-    for (const [listener, request] of this.#listeners) {
-      if (listener.writableLength > maxUnsentBytes) listener.destroy();
-      else listener.write(message(request));
-    }
+    for (const listener of [...this.#listeners.keys()]) await this.#tell(listener, message);
     if (!this.#looksOnceMore) return;
     this.#looksOnceMore = false;
     await this.look();
+  }
+
+  /** One page after another: a view takes some milliseconds, and there may be several pages. */
+  #tell(
+    listener: ServerResponse,
+    message: (request: PageRequest) => Promise<string>,
+  ): Promise<void> {
+    this.#telling = this.#telling.then(async () => {
+      const request = this.#listeners.get(listener);
+      if (request === undefined) return;
+      if (listener.writableLength > maxUnsentBytes) listener.destroy();
+      else
+        listener.write(
+          await message(request).catch((error: unknown) => this.#troubleMessage(error)),
+        );
+    });
+    return this.#telling;
+  }
+
+  #troubleMessage(error: unknown): string {
+    return `event: trouble\ndata: ${JSON.stringify(this.#trouble(error))}\n\n`;
   }
 
   /** In a few words, and with what to do. */
@@ -268,12 +287,9 @@ class Console {
     this.#listeners.set(response, request);
     response.on('close', () => this.#listeners.delete(response));
     // Read while somebody was looking: less than a rest ago.
-    if (
-      this.#figures !== undefined &&
-      this.#listeners.size > 0 &&
-      performance.now() < this.#restsUntilMs
-    )
-      response.write(viewMessage(this.#figures, request));
+    const figures = this.#figures;
+    if (figures !== undefined && performance.now() < this.#restsUntilMs)
+      void this.#tell(response, () => viewMessage(figures, request));
     else void this.look();
   }
 
@@ -311,8 +327,9 @@ class Console {
   }
 }
 
-function viewMessage(figures: WorkedFigures, request: PageRequest): string {
-  return `data: ${JSON.stringify(consoleView(figures, request))}\n\n`;
+async function viewMessage(figures: WorkedFigures, request: PageRequest): Promise<string> {
+  const view = await inTurns(systemClock, viewInSteps(figures, request));
+  return `data: ${JSON.stringify(view)}\n\n`;
 }
 
 function digestOf(text: string): Buffer {

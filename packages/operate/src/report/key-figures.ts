@@ -4,6 +4,7 @@ import {
   countText,
   decideBy,
   inOneGo,
+  partsAtOnce,
   type KeyName,
   type KeyVerdict,
   type LedgerChange,
@@ -31,6 +32,8 @@ export function keyLines(report: Report, verdict: ReportVerdict): KeyLine[] {
 
 /** Keys looked at in the time of one part of a step. */
 const keysAPart = 2;
+/** Slices of time that are sorted by key in that time. */
+const slicesAPart = 100;
 
 /** The same in steps. */
 export function* keyLinesInSteps(
@@ -42,10 +45,14 @@ export function* keyLinesInSteps(
     data.byDataset.map((one) => [nameOf(one.backend, one.dataset ?? ''), one]),
   );
   const latest = latestStages(data);
+  yield partsAtOnce;
   const seen = lastSeen(data);
+  yield partsAtOnce;
   const wrong = mismatchesOf(data);
+  yield partsAtOnce;
   const slow = yield* slowKeys(data);
   const failing = mostFailing(data);
+  yield partsAtOnce;
   const names = new Set([
     ...totals.keys(),
     ...verdicts.keys(),
@@ -187,9 +194,9 @@ export function slowKeysOf(data: ReportData): ReadonlyMap<string, string> {
 
 /** The same in steps. */
 function* slowKeys({ hours, minutes }: ReportData): Steps<ReadonlyMap<string, string>> {
-  const byMinute = slicesByKey(minutes?.byDataset ?? []);
+  const byMinute = yield* slicesByKey(minutes?.byDataset ?? []);
   const slow = new Map<string, string>();
-  for (const [name, own] of slicesByKey(hours?.byDataset ?? [])) {
+  for (const [name, own] of yield* slicesByKey(hours?.byDataset ?? [])) {
     yield 1 / keysAPart;
     const said = slowLegSince(own, byMinute.get(name) ?? []);
     if (said !== undefined) slow.set(name, said);
@@ -204,9 +211,12 @@ export function slowText({ hours, minutes }: ReportData, key: KeyName): string |
   return slowLegSince(own(hours?.byDataset), own(minutes?.byDataset));
 }
 
-function slicesByKey(slices: readonly TimeSlice[]): ReadonlyMap<string, TimeSlice[]> {
+function* slicesByKey(
+  slices: readonly TimeSlice[],
+): Steps<ReadonlyMap<string, readonly TimeSlice[]>> {
   const byKey = new Map<string, TimeSlice[]>();
-  for (const slice of slices) {
+  for (const [at, slice] of slices.entries()) {
+    if (at % slicesAPart === 0) yield 1;
     const name = nameOf(slice.backend, slice.dataset);
     const own = byKey.get(name);
     if (own === undefined) byKey.set(name, [slice]);
@@ -246,8 +256,8 @@ export interface KeyFigures {
 interface Own {
   readonly cells: TotalsBy[];
   readonly shapes: ShapeEvidence[];
-  readonly hours: TimeSlice[];
-  readonly minutes: TimeSlice[];
+  hours: readonly TimeSlice[];
+  minutes: readonly TimeSlice[];
 }
 
 /** Looks up one key after the other in a report: gone through once, since there may be thousands. */
@@ -256,16 +266,32 @@ export class KeyFinder {
   readonly #verdicts: ReadonlyMap<string, KeyVerdict>;
   readonly #own = new Map<string, Own>();
 
-  constructor(report: Report, verdict: ReportVerdict) {
+  private constructor(report: Report, verdict: ReportVerdict) {
     this.#report = report;
     this.#verdicts = new Map(verdict.keys.map((one) => [nameOf(one.backend, one.key), one]));
+  }
+
+  static of(report: Report, verdict: ReportVerdict): KeyFinder {
+    return inOneGo(KeyFinder.inSteps(report, verdict));
+  }
+
+  /** The same in steps. */
+  static *inSteps(report: Report, verdict: ReportVerdict): Steps<KeyFinder> {
+    const finder = new KeyFinder(report, verdict);
     const { cells, shapes, hours, minutes } = report.data;
-    for (const cell of cells) this.#ownOf(cell.backend, cell.dataset ?? '').cells.push(cell);
-    for (const shape of shapes) this.#ownOf(shape.backend, shape.key).shapes.push(shape);
-    for (const slice of hours?.byDataset ?? [])
-      this.#ownOf(slice.backend, slice.dataset).hours.push(slice);
-    for (const slice of minutes?.byDataset ?? [])
-      this.#ownOf(slice.backend, slice.dataset).minutes.push(slice);
+    for (const [at, cell] of cells.entries()) {
+      if (at % slicesAPart === 0) yield 1;
+      finder.#ownOf(cell.backend, cell.dataset ?? '').cells.push(cell);
+    }
+    for (const [at, shape] of shapes.entries()) {
+      if (at % slicesAPart === 0) yield 1;
+      finder.#ownOf(shape.backend, shape.key).shapes.push(shape);
+    }
+    for (const [name, own] of yield* slicesByKey(hours?.byDataset ?? []))
+      finder.#named(name).hours = own;
+    for (const [name, own] of yield* slicesByKey(minutes?.byDataset ?? []))
+      finder.#named(name).minutes = own;
+    return finder;
   }
 
   figures(line: KeyLine): KeyFigures {
@@ -291,7 +317,10 @@ export class KeyFinder {
   }
 
   #ownOf(backend: string, key: string): Own {
-    const name = nameOf(backend, key);
+    return this.#named(nameOf(backend, key));
+  }
+
+  #named(name: string): Own {
     const own = this.#own.get(name) ?? { cells: [], shapes: [], hours: [], minutes: [] };
     this.#own.set(name, own);
     return own;

@@ -84,7 +84,7 @@ function rowsOf(lines: readonly KeyLine[]): object {
 
 /** As many as there is room for, those with problems first. */
 function detailsOf(lines: readonly KeyLine[], report: Report, verdict: ReportVerdict): string[] {
-  const finder = new KeyFinder(report, verdict);
+  const finder = KeyFinder.of(report, verdict);
   const details: string[] = [];
   let room = mostDetail;
   for (const line of lines) {

@@ -1,0 +1,94 @@
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import type { Browser, Page } from 'playwright-core';
+import { readSharedRecordings } from 'changeover';
+import { main, nodeFlags } from '../command/run-changeover.ts';
+import { ownDatabase } from '../fleet/own-database.ts';
+import { PodProcess } from '../fleet/pod-process.ts';
+import { openBrowser } from '../kit/browser.ts';
+import { programEnvironment } from '../kit/program-environment.ts';
+
+// Programs, the console and the browser: each a process of its own, with a store in PostgreSQL between them.
+
+const url = ownDatabase('console');
+const program = new URL('./differing-program.ts', import.meta.url).href;
+let browser: Browser;
+let running: ChildProcess[] = [];
+let programs: PodProcess[] = [];
+
+beforeAll(async () => {
+  browser = await openBrowser();
+});
+
+afterEach(async () => {
+  for (const one of running) one.kill('SIGKILL');
+  for (const one of programs) one.signal('SIGKILL');
+  await Promise.all(programs.map(({ exited }) => exited));
+  running = [];
+  programs = [];
+});
+
+afterAll(async () => {
+  await browser.close();
+});
+
+async function startProgram(): Promise<PodProcess> {
+  const one = new PodProcess(program, [url()]);
+  programs.push(one);
+  await one.said((line) => line === 'ready');
+  return one;
+}
+
+/** The address that the command prints. */
+async function startConsole(): Promise<string> {
+  const child = spawn(process.execPath, [...nodeFlags, main, 'console', '--port', '0'], {
+    env: { ...programEnvironment(), CHANGEOVER_STORE: url() },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  running.push(child);
+  return await new Promise((resolve) => {
+    createInterface({ input: child.stdout }).once('line', resolve);
+  });
+}
+
+/** Until the store has a mismatch that the program found, beside those that others did. */
+async function findMismatch(one: PodProcess): Promise<void> {
+  const found = async (): Promise<number> =>
+    (await readSharedRecordings(url())).sampleGroups[0]?.count ?? 0;
+  const had = await found();
+  while ((await found()) === had) {
+    const before = one.lines.length;
+    one.say('call');
+    await one.said((line) => line.startsWith('called '), before);
+  }
+}
+
+async function runAgain(page: Page): Promise<string> {
+  await page.getByRole('button', { name: 'Run again' }).first().click();
+  await page.locator('#again-text', { hasText: /MISMATCH|No program/ }).waitFor();
+  const text = await page.locator('#again').innerText();
+  await page.keyboard.press('Escape');
+  return text;
+}
+
+test('"Run again" is done by a program that shares the store, by another one that met it when that is gone, and by nobody when all are', async () => {
+  const [found, other] = [await startProgram(), await startProgram()];
+  await findMismatch(found);
+  await findMismatch(other);
+  const page = await browser.newPage();
+  const problems: string[] = [];
+  page.on('pageerror', (error) => problems.push(error.message));
+  await page.goto(await startConsole());
+  await page.locator('#mismatches article').first().waitFor();
+
+  const said = /row +column +legacy +pooled[^]*Values stay in the program/;
+  expect(await runAgain(page)).toMatch(said);
+  found.signal('SIGKILL');
+  await found.exited;
+  expect(await runAgain(page)).toMatch(said);
+  await other.end();
+  expect(await runAgain(page)).toMatch(/No program that runs on this store has its call in memory/);
+  expect(problems).toEqual([]);
+  await page.close();
+});
