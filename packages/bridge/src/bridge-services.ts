@@ -132,6 +132,15 @@ export class BridgeServices {
     this.#bridges.add(bridge);
   }
 
+  /** Whether there is a bridge among them that was not closed. */
+  get serves(): boolean {
+    return this.#bridges.size > 0;
+  }
+
+  get closed(): boolean {
+    return this.#closing !== undefined;
+  }
+
   /** Forgets a bridge that was closed by itself. */
   leave(bridge: ServedBridge): void {
     this.#bridges.delete(bridge);

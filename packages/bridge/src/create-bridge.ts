@@ -30,6 +30,8 @@ import { callTarget } from './stages/flags/stage-source.ts';
 import { passedText } from './call/way-back.ts';
 import { callSiteNow, SerialLeg } from './guarantees/index.ts';
 import { openBridge } from './open-bridges.ts';
+import type { RepeatSource } from './recorder/repeat-answers.ts';
+import { openServicesOf, servicesOf } from './shared-services.ts';
 import { findSample, storedCall } from './recorder/find-sample.ts';
 import type { Recorder } from './recorder/recorder.ts';
 import type { RepeatableCall } from './shadow/recent-calls.ts';
@@ -60,6 +62,9 @@ export interface BridgeOptions<T extends object, O> extends BridgeSettings {
   /** Flags, ledger, guardrail and recorder to share with another bridge: `bridgeOf(other).services`. The bridge that made them closes
    * them, and ends the comparisons of all that share them. Of the settings `rules` alone may stand beside it. Default: of its own. */
   readonly services?: BridgeServices | undefined;
+  /** True where bridges of this name are made again and again, as one for each file or tenant, or for each request: those with the same settings
+   * share their services in this process. The last that is closed closes them. Default: false. */
+  readonly shareServices?: boolean | undefined;
   /** True where the legacy object is a function or a class with statics. Default: false. */
   readonly callable?: boolean | undefined;
   /** True for an error of the pooled leg that means it had no connection, so that nothing was run. Default: never. */
@@ -136,6 +141,16 @@ export function standsFor<T extends object>(standIn: T, bridged: object): T {
   return standIn;
 }
 
+/**
+ * Ends the comparisons of a bridge whose handle was closed. What it shares with others stays open for the next one, and its counts are
+ * stored as they are all the time; `bridgeOf(object).close()` may follow. Idempotent.
+ *
+ * @throws {WiringError} for an object that {@link createBridge} did not make.
+ */
+export function endBridge(object: object): void {
+  (bridgeOf(object) as ObjectBridge<object>).end();
+}
+
 const ownNames: readonly string[] = [
   'name',
   'legacy',
@@ -145,6 +160,7 @@ const ownNames: readonly string[] = [
   'undeclared',
   'callable',
   'services',
+  'shareServices',
   'isUnavailable',
   'answers',
   'serialLegacy',
@@ -200,7 +216,8 @@ class ObjectBridge<T extends object> implements Bridge {
   readonly #own: (value: unknown) => unknown;
   readonly #madeAt = callSiteNow();
   #services: BridgeServices | undefined;
-  #freeName: (() => void) | undefined;
+  /** Ends what others know of this bridge. */
+  readonly #ends: (() => void)[] = [];
   #router: BackendRouter<Record<string, Method>> | undefined;
   #legs: Legs<T> | undefined;
   #refused: WiringError | undefined;
@@ -238,9 +255,13 @@ class ObjectBridge<T extends object> implements Bridge {
   }
 
   get services(): BridgeServices {
-    return (
-      this.#services ?? this.#use(new BridgeServices(parseSettings(settingsIn(this.#options))))
-    );
+    if (this.#services !== undefined) return this.#services;
+    const settings = parseSettings(settingsIn(this.#options));
+    if (this.#options.shareServices !== true) return this.#use(new BridgeServices(settings));
+    const services = servicesOf(this.name, settings);
+    services.serve(this);
+    this.#services = services;
+    return services;
   }
 
   #use(services: BridgeServices): BridgeServices {
@@ -248,7 +269,7 @@ class ObjectBridge<T extends object> implements Bridge {
     if (this.#closing !== undefined) return services;
     const { name } = this;
     const { storeName: store, logger } = services;
-    this.#freeName = openBridge({ name, store, madeAt: this.#madeAt }, logger);
+    this.#ends.push(openBridge({ name, store, madeAt: this.#madeAt }, logger));
     return services;
   }
 
@@ -303,11 +324,25 @@ class ObjectBridge<T extends object> implements Bridge {
     return this.close();
   }
 
-  async #close(): Promise<void> {
+  end(): void {
     this.#router?.close();
-    this.#freeName?.();
-    this.#options.services?.leave(this);
-    if (this.#options.services === undefined) await this.#services?.close();
+    for (const end of this.#ends.splice(0)) end();
+    this.#services?.leave(this);
+  }
+
+  async #close(): Promise<void> {
+    this.end();
+    const { services: given, shareServices = false } = this.#options;
+    if (given !== undefined) return;
+    if (!shareServices) {
+      await this.#services?.close();
+      return;
+    }
+    // Earlier handles may have left them open for this one, which made no call. Others may use them still.
+    const services =
+      this.#services ?? openServicesOf(this.name, parseSettings(settingsIn(this.#options)));
+    if (services?.serves === true) services.recorder.flush();
+    else if (services?.closed === false) await services.close();
   }
 
   /** Makes both legs, once, and refuses what can't be bridged: at each use, but by the same two objects. */
@@ -420,14 +455,15 @@ class ObjectBridge<T extends object> implements Bridge {
       ...(this.#options.serialLegacy === true ? { serial: { legacy: new SerialLeg() } } : {}),
       ...(settings.shadowQueue === undefined ? {} : { queue: settings.shadowQueue }),
     });
-    services.recorder.answerRepeats(this.name, {
+    const repeats: RepeatSource = {
       has: ({ id, call }) => (router.recentCalls.get(id) ?? call) !== undefined,
       make: async ({ id, call, timeoutMs }) => {
         const known = router.recentCalls.get(id) ?? call;
         if (known === undefined) throw notReproducible(`No call of ${id} is in memory any more.`);
         return await router.reproduce(known, { timeoutMs });
       },
-    });
+    };
+    this.#ends.push(services.recorder.answerRepeats(this.name, repeats));
     return router;
   }
 }

@@ -96,6 +96,7 @@ export {
   bridgeOf,
   type BridgeOptions,
   createBridge,
+  endBridge,
   standsFor,
 } from './create-bridge.ts';
 export { checkedKey } from './call/definitions.ts';

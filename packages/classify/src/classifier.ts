@@ -47,15 +47,19 @@ export interface ClassifierOptions {
   readonly retryAfterMs?: number;
   /** The time in milliseconds. Default `Date.now`. */
   readonly now?: () => number;
-  /** Calls `task` once after so many milliseconds, and keeps no process alive for it. Default: a timer of Node's. */
-  readonly after?: (delayMs: number, task: () => void) => void;
+  /** Calls `task` once after so many milliseconds, and keeps no process alive for it. What it returns keeps it from that. Default: a timer of
+   * Node's. */
+  readonly after?: (delayMs: number, task: () => void) => () => void;
 }
 
 // As it is when this is loaded: a program's fake timers mean its own.
-const { setTimeout: startTimeout } = globalThis;
+const { setTimeout: startTimeout, clearTimeout: endTimeout } = globalThis;
 
-function startTimer(delayMs: number, task: () => void): void {
-  startTimeout(task, delayMs).unref();
+function startTimer(delayMs: number, task: () => void): () => void {
+  const timer = startTimeout(task, delayMs).unref();
+  return () => {
+    endTimeout(timer);
+  };
 }
 
 /** The options with their defaults. */

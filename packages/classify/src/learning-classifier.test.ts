@@ -49,7 +49,11 @@ function classifierAt(clock: { ms: number }, judge = new FakeJudge()) {
   const options = parseOptions({
     now: () => clock.ms,
     after: (delayMs, task) => {
-      timers.push({ at: clock.ms + delayMs, task });
+      const timer = { at: clock.ms + delayMs, task };
+      timers.push(timer);
+      return () => {
+        timers.splice(timers.indexOf(timer), 1);
+      };
     },
     maxCharacters: 1_000,
   });
@@ -115,6 +119,14 @@ test('what throws, is too long, or holds a NUL is unknown', () => {
   const { classifier } = classifierAt({ ms: 0 });
   for (const sql of ['deep', 'x'.repeat(101), 'a\0b'])
     expect(classifier.classify(sql)).toMatchObject({ effect: 'unknown' });
+});
+
+test('a closed one keeps no timer, and so nothing of its program, alive', async () => {
+  const { classifier, timers } = classifierAt({ ms: 0 });
+  await classifier.learn('SELECT 1');
+  expect(timers).toHaveLength(1);
+  await classifier.close();
+  expect(timers).toEqual([]);
 });
 
 test('facts are fetched again after their time', async () => {

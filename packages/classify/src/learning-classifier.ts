@@ -44,7 +44,7 @@ export class LearningClassifier implements StatementClassifier {
   #learning: Promise<void> | undefined;
   /** Facts may be out of date. Told by a timer: to read a clock at each call would take longer than to look a statement up. */
   #isDue = false;
-  #isTimed = false;
+  #endWatch: (() => void) | undefined;
   #failure: Failure | undefined;
   #closed = false;
 
@@ -122,6 +122,7 @@ export class LearningClassifier implements StatementClassifier {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#endWatch?.();
     this.#cache.clear();
     await this.settled();
     await this.#judge.close();
@@ -136,11 +137,10 @@ export class LearningClassifier implements StatementClassifier {
 
   /** Only while something is known that may come to be out of date. */
   #watchAge(): void {
-    if (this.#isTimed || this.#closed) return;
-    this.#isTimed = true;
+    if (this.#endWatch !== undefined || this.#closed) return;
     const { after, refreshAfterMs } = this.#options;
-    after(refreshAfterMs, () => {
-      this.#isTimed = false;
+    this.#endWatch = after(refreshAfterMs, () => {
+      this.#endWatch = undefined;
       this.#isDue = true;
     });
   }

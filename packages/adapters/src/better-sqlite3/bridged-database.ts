@@ -1,4 +1,4 @@
-import { bridgeOf, routes } from '@changeover/bridge';
+import { bridgeOf, endBridge, routes } from '@changeover/bridge';
 import type Database from 'better-sqlite3';
 import type { KeyedStatement } from '../shared/adapter-options.ts';
 import { BridgedStatement, type Executor } from './bridged-statement.ts';
@@ -116,6 +116,7 @@ export class BridgedDatabase {
 
   close(): this {
     this.#executor.session.close();
+    endBridge(this.#executor.bridged);
     return this;
   }
 

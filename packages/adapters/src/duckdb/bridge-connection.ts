@@ -1,4 +1,4 @@
-import { standsFor, WiringError } from '@changeover/bridge';
+import { endBridge, standsFor, WiringError } from '@changeover/bridge';
 import type { StatementClassifier } from '@changeover/classify';
 import { createDuckdbClassifier } from '@changeover/classify/duckdb';
 import { type LegName, NotComparableError } from '@changeover/core';
@@ -305,6 +305,7 @@ class BridgedConnection {
     this.#closing ??= this.#legacy.close();
     this.#pooled.close();
     void this.#classifier.close();
+    endBridge(this.#bridge.statements);
   }
 
   #legOf(connection: DuckDBConnection): LegName {

@@ -4,7 +4,11 @@ import { bridgePartOf, keyOf } from './adapter-options.ts';
 describe('options of adapters', () => {
   test('what is the bridge’s is handed on, what is the adapter’s is not', () => {
     const options = { name: 'db', storePath: ':memory:', pure: ['f'], key: () => 'a', max: 3 };
-    expect(bridgePartOf(options, ['max'])).toEqual({ name: 'db', storePath: ':memory:' });
+    expect(bridgePartOf(options, ['max'])).toEqual({
+      name: 'db',
+      storePath: ':memory:',
+      shareServices: true,
+    });
   });
 
   test('an option that there is not is refused with the one that was meant', () => {

@@ -34,7 +34,10 @@ export interface AdapterOptions<
 }
 
 /** What adapters hand on to the bridge as it is. */
-export type BridgePart = BridgeSettings & Pick<AdapterOptions, 'name' | 'services' | 'clock'>;
+export type BridgePart = BridgeSettings &
+  Pick<AdapterOptions, 'name' | 'services' | 'clock'> & {
+    readonly shareServices?: boolean | undefined;
+  };
 
 const bridgeNames: readonly string[] = ['name', 'services', 'clock', ...settingNames];
 
@@ -46,9 +49,11 @@ const bridgeNames: readonly string[] = ['name', 'services', 'clock', ...settingN
  */
 export function bridgePartOf(options: AdapterOptions<never>, own: readonly string[]): BridgePart {
   refuseUnknown(options, ['key', 'pure', ...own, ...bridgeNames]);
-  return Object.fromEntries(
+  const part = Object.fromEntries(
     Object.entries(options).filter(([name]) => bridgeNames.includes(name)),
   ) as unknown as BridgePart;
+  // Many programs open a handle for each file, tenant or request.
+  return options.services === undefined ? { ...part, shareServices: true } : part;
 }
 
 /**

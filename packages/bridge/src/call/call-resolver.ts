@@ -110,12 +110,16 @@ export class CallResolver {
       },
     });
     this.#rules = new RuleBooks(backend, options.rules);
-    options.recorder.watchRules(() => this.#rules.uses());
-    this.#unsubscribe = options.stages.subscribe(() => {
+    const endRules = options.recorder.watchRules(() => this.#rules.uses());
+    const endStages = options.stages.subscribe(() => {
       this.#memo.clear();
       for (const state of this.#states.busy()) options.onChange(state);
       this.#noticeIdle();
     });
+    this.#unsubscribe = () => {
+      endStages();
+      endRules();
+    };
   }
 
   /** The state that calls about no key see. */

@@ -169,12 +169,12 @@ class StoringRecorder implements Recorder {
     return this.#counts.cells.counted();
   }
 
-  watchRules(source: RuleUseSource): void {
-    this.#counts.rules.watch(source);
+  watchRules(source: RuleUseSource): () => void {
+    return this.#counts.rules.watch(source);
   }
 
-  answerRepeats(backend: string, source: RepeatSource): void {
-    this.#repeats.add(backend, source);
+  answerRepeats(backend: string, source: RepeatSource): () => void {
+    return this.#repeats.add(backend, source);
   }
 
   refresh(minutesOf?: readonly MinutesOf[]): Promise<'fetched' | 'stale'> | 'current' {

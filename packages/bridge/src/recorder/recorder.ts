@@ -48,8 +48,10 @@ export interface Recorder {
   reliance(): readonly RelianceEvidence[];
   /** Adds to the timeline: a change of stage, a breach, a start. `fields` must be JSON-able. */
   event(kind: string, fields: Readonly<Record<string, unknown>>): void;
-  /** Stores what `source` says from now on beside the counts. */
-  watchRules(source: RuleUseSource): void;
+  /** Stores what `source` says from now on beside the counts.
+   *
+   * @returns ends it: what it said last stays counted. Idempotent. */
+  watchRules(source: RuleUseSource): () => void;
   /** What this process counted since it began, whether it is stored or not: for metrics. */
   counted(): readonly Counted[];
   /** What was counted so far: this run with what it has not stored yet, and the stored runs.
@@ -65,8 +67,10 @@ export interface Recorder {
    *
    * @param minutesOf keys whose last minutes are fetched as well, which costs as much again. Default: none. */
   refresh(minutesOf?: readonly MinutesOf[]): Promise<'fetched' | 'stale'> | 'current';
-  /** Calls of this backend's mismatches that are asked for through the store are made by `source` from now on. */
-  answerRepeats(backend: string, source: RepeatSource): void;
+  /** Calls of this backend's mismatches that are asked for through the store are made by `source` from now on, where it has them.
+   *
+   * @returns ends that. Idempotent. */
+  answerRepeats(backend: string, source: RepeatSource): () => void;
   /** Stores now what would be stored at the next interval. One short try. */
   flush(): void;
   /** Stores all that it holds, for a process that ends; may wait a quarter of a second for another one's lock. Never throws. */

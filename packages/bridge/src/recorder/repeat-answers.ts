@@ -18,14 +18,23 @@ const maxRunning = 2;
 
 /** Makes calls again that were asked for through the store, by the bridges of this process. */
 export class RepeatAnswers {
-  readonly #sources = new Map<string, RepeatSource>();
+  /** By backend: several bridges of one name may be open. */
+  readonly #sources = new Map<string, Set<RepeatSource>>();
   /** Made, and not stored yet. */
   readonly #answers = new Map<number, string>();
   #running = 0;
 
-  /** Calls of this backend's mismatches are made by `source` from now on. */
-  add(backend: string, source: RepeatSource): void {
-    this.#sources.set(backend, source);
+  /** Calls of this backend's mismatches are made by `source` from now on, where it has them.
+   *
+   * @returns ends that. Idempotent. */
+  add(backend: string, source: RepeatSource): () => void {
+    const sources = this.#sources.get(backend) ?? new Set();
+    this.#sources.set(backend, sources.add(source));
+    return () => {
+      sources.delete(source);
+      if (sources.size === 0 && this.#sources.get(backend) === sources)
+        this.#sources.delete(backend);
+    };
   }
 
   /** Stores what was answered, and begins what is asked. To be called now and then.
@@ -50,10 +59,13 @@ export class RepeatAnswers {
    *
    * @param toCome those that are about to begin. Default: none. */
   canMake(request: RepeatRequest, toCome = 0): boolean {
-    return (
-      this.#running + toCome < maxRunning &&
-      this.#sources.get(request.backend)?.has(request) === true
-    );
+    return this.#running + toCome < maxRunning && this.#sourceOf(request) !== undefined;
+  }
+
+  #sourceOf(request: RepeatRequest): RepeatSource | undefined {
+    for (const source of this.#sources.get(request.backend) ?? [])
+      if (source.has(request)) return source;
+    return undefined;
   }
 
   /** What was answered and not {@link told} yet, by the requests' sequences. */
@@ -68,7 +80,7 @@ export class RepeatAnswers {
 
   /** Makes a call that is this process's to make. */
   begin(request: RepeatRequest): void {
-    const source = this.#sources.get(request.backend);
+    const source = this.#sourceOf(request);
     if (source === undefined) return;
     const settle = (answer: RepeatAnswer): void => {
       this.#running -= 1;

@@ -14,28 +14,25 @@ export type RuleUseSource = () => readonly RuleUseCount[];
 
 /** The rules of one process's routers, and what was stored of them. */
 export class RuleUses {
-  readonly #sources: RuleUseSource[] = [];
+  readonly #sources = new Set<RuleUseSource>();
+  /** The last words of sources that ended. */
+  readonly #ended = new Map<string, RuleUseCount>();
   readonly #stored = new Map<string, string>();
   readonly #gone = new Map<string, RuleUseCount>();
 
-  watch(source: RuleUseSource): void {
-    this.#sources.push(source);
+  /** @returns ends it: what it said last stays counted. Idempotent. */
+  watch(source: RuleUseSource): () => void {
+    this.#sources.add(source);
+    return () => {
+      if (!this.#sources.delete(source)) return;
+      for (const count of source()) addTo(this.#ended, count);
+    };
   }
 
   /** Two routers may share a backend's name and its rules. */
   all(): readonly RuleUseCount[] {
-    const sums = new Map<string, RuleUseCount>();
-    for (const source of this.#sources) {
-      for (const count of source()) {
-        const key = keyOf(count);
-        const sum = sums.get(key);
-        sums.set(key, {
-          ...count,
-          uses: count.uses + (sum?.uses ?? 0),
-          failures: count.failures + (sum?.failures ?? 0),
-        });
-      }
-    }
+    const sums = new Map(this.#ended);
+    for (const source of this.#sources) for (const count of source()) addTo(sums, count);
     return [...sums].map(([key, count]) => {
       const gone = this.#gone.get(key);
       if (gone === undefined) return count;
@@ -44,7 +41,7 @@ export class RuleUses {
   }
 
   unstored(limit: number): readonly RuleUseCount[] {
-    if (this.#sources.length === 0) return [];
+    if (this.#sources.size === 0 && this.#ended.size === 0) return [];
     return this.all()
       .filter((count) => this.#stored.get(keyOf(count)) !== figuresOf(count))
       .slice(0, limit);
@@ -67,6 +64,16 @@ export class RuleUses {
   markStored(counts: readonly RuleUseCount[]): void {
     for (const count of counts) this.#stored.set(keyOf(count), figuresOf(count));
   }
+}
+
+function addTo(sums: Map<string, RuleUseCount>, count: RuleUseCount): void {
+  const key = keyOf(count);
+  const sum = sums.get(key);
+  sums.set(key, {
+    ...count,
+    uses: count.uses + (sum?.uses ?? 0),
+    failures: count.failures + (sum?.failures ?? 0),
+  });
 }
 
 function keyOf({ backend, rule }: RuleUseCount): string {

@@ -123,12 +123,8 @@ export class GuardrailWatch {
         recorder.event(kind, fields);
       },
       counted: () => recorder.counted(),
-      watchRules: (source) => {
-        recorder.watchRules(source);
-      },
-      answerRepeats: (backend, source) => {
-        recorder.answerRepeats(backend, source);
-      },
+      watchRules: (source) => recorder.watchRules(source),
+      answerRepeats: (backend, source) => recorder.answerRepeats(backend, source),
       summary: (at) => recorder.summary(at),
       summaryInSteps: (at) => recorder.summaryInSteps(at),
       refresh: (minutesOf) => recorder.refresh(minutesOf),

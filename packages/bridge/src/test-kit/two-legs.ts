@@ -123,12 +123,14 @@ export class SeenRecorder implements Recorder {
     return [];
   }
 
-  answerRepeats(): void {
+  answerRepeats(): () => void {
     // Nobody asks here.
+    return () => undefined;
   }
 
-  watchRules(source: RuleUseSource): void {
+  watchRules(source: RuleUseSource): () => void {
     this.rules.push(source);
+    return () => undefined;
   }
 
   event(kind: string, fields: Readonly<Record<string, unknown>>): void {
