@@ -301,11 +301,10 @@ export class PooledEngine {
     lease: Lease<PooledSession>,
     over: () => void,
   ): Promise<SnapshotOnLoan> {
-    let loan: SnapshotOnLoan | undefined;
-    let isNeeded = false;
+    const lent: { loan?: SnapshotOnLoan; isNeeded?: boolean } = {};
     const makeWay = (): void => {
-      isNeeded = true;
-      void loan?.makeWay();
+      lent.isNeeded = true;
+      void lent.loan?.makeWay();
     };
     const endWatches = [pools.whenNeeded(makeWay), this.#setting.budget.whenNeeded(makeWay)];
     const timer: Timer = this.#setting.clock.after(maxHeldMs, makeWay);
@@ -315,8 +314,11 @@ export class PooledEngine {
       over();
     };
     const limit = { signal: undefined, atMs: Infinity };
-    loan = await this.#lend(dataset, pools, { lease, limit, name: 'exportSnapshot', onReleased });
-    if (isNeeded) await loan.makeWay();
+    const name = 'exportSnapshot';
+    const loan = await this.#lend(dataset, pools, { lease, limit, name, onReleased });
+    lent.loan = loan;
+    // It was needed while its name was asked for.
+    if (lent.isNeeded === true) await loan.makeWay();
     return loan;
   }
 

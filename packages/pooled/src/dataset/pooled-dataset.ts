@@ -149,6 +149,7 @@ export class PooledDataset {
     const { idle, inUse, max, opening, pending } = this.#parts.readers.stats();
     return (
       !this.closed &&
+      this.breakerState === 'closed' &&
       !this.#state.takesAll &&
       this.#state.marked(job).session === undefined &&
       pending === 0 &&
