@@ -115,6 +115,14 @@ export interface EndableCall {
   end(reason: Error): boolean;
 }
 
+/** A read that was made for a caller, and the state of the key that it was made in. */
+export interface SnapshotAnswer {
+  /** What the leg's method returned. */
+  readonly answer: unknown;
+  /** Resolves once the answer is there, to the state that it is of; undefined where that is not held. Never rejects. */
+  readonly snapshot: Promise<HeldSnapshot | undefined>;
+}
+
 /** One of the two implementations of an API, as the router takes it. */
 export interface Leg<Api> {
   readonly name: LegName;
@@ -132,6 +140,11 @@ export interface Leg<Api> {
    * @param caller whose writes {@link keepsOrder} holds for; undefined where the call's order is nobody's.
    */
   endable?(call: () => unknown, caller?: object): EndableCall;
+  /**
+   * Runs `call`, which makes one read of `api` in the same tick, and holds the state that it is answered in, if it can be had without the
+   * callers' noticing: they go before it. Throws what `call` throws. Absent where no state is held.
+   */
+  answerInSnapshot?(call: () => unknown): SnapshotAnswer;
   /**
    * True for an operation whose writes on one key, made by {@link endable} for one caller, take effect in the order in which they
    * are made, whatever is tried again on the way: the caller's next one need not wait for the answer of the one before. The same

@@ -340,7 +340,8 @@ export class PostgresSession implements AsyncSession {
   async #query(step: CallerStatementStep, send: Send): Promise<StepResult> {
     const { sql, params, inSession } = step;
     const cells = step.form === 'cells';
-    const inTransaction = this.transactionState !== 'none';
+    const { isSnapshot } = this.#transaction;
+    const inTransaction = this.transactionState !== 'none' && !isSnapshot;
     if (this.#local !== undefined) checkPooledStatement(sql, inTransaction);
     if ((inTransaction || inSession === true) && givesRowsAndActs(sql)) {
       if (!inTransaction) await this.#setReadOnlyDefault(false);
@@ -348,7 +349,7 @@ export class PostgresSession implements AsyncSession {
     }
     checkPostgresQuery(sql);
     if (!inTransaction) {
-      await this.#setReadOnlyDefault(true);
+      if (!isSnapshot) await this.#setReadOnlyDefault(true);
       return this.#stepResult(await this.#one(sql, params, cells, 'read', send));
     }
     // The server refuses writes inside this savepoint, and whatever fails in it doesn't fail the transaction.
@@ -449,7 +450,7 @@ export class PostgresSession implements AsyncSession {
     if (this.#local !== undefined)
       return this.#sendPooled(this.#local, sql, params, cells, access, send);
     // Inside a transaction a prepared plan that went stale would fail the whole of it.
-    const mayName = this.transactionState === 'none';
+    const mayName = this.transactionState === 'none' || this.#transaction.isSnapshot;
     return this.#sender.send({ sql, params, cells, mayName }, send);
   }
 

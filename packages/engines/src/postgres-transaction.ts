@@ -7,12 +7,15 @@ import { checkDeferred, type PooledTraces } from './postgres-traces.ts';
 import type { TransactionStep } from './program.ts';
 import type { TransactionState } from './session.ts';
 
+const ofOneState = 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ';
+
 /** The transactions of programs on one connection. */
 export class PostgresTransaction {
   readonly #sender: PostgresSender;
   readonly #local: () => PostgresSettings | undefined;
   readonly #traces: PooledTraces;
   #begun = false;
+  #snapshot = false;
   #committing = false;
 
   /** @param local what each transaction sets, where single statements have one as well; undefined where they don't. */
@@ -29,6 +32,11 @@ export class PostgresTransaction {
   /** Whether a program has begun one. */
   get isOpen(): boolean {
     return this.#begun;
+  }
+
+  /** Whether it only reads, in one state: it may fail by a statement, whose caller is then answered anew. */
+  get isSnapshot(): boolean {
+    return this.#begun && this.#snapshot;
   }
 
   get state(): TransactionState {
@@ -48,7 +56,7 @@ export class PostgresTransaction {
   async control(step: TransactionStep): Promise<void> {
     switch (step.kind) {
       case 'begin':
-        await this.#begin(step.readOnly === true);
+        await this.#begin(step);
         break;
       case 'commit':
         await this.#commit();
@@ -71,13 +79,15 @@ export class PostgresTransaction {
     }
   }
 
-  async #begin(readOnly: boolean): Promise<void> {
+  async #begin({ readOnly = false, snapshot = false }: TransactionStep): Promise<void> {
     const local = this.#local();
+    const level = snapshot ? 'ISOLATION LEVEL REPEATABLE READ, ' : '';
     const text =
       local === undefined
-        ? `BEGIN READ ${readOnly ? 'ONLY' : 'WRITE'}`
-        : beginText(local, readOnly ? 'read' : 'write');
+        ? `BEGIN ${level}READ ${readOnly ? 'ONLY' : 'WRITE'}`
+        : beginText(local, readOnly ? 'read' : 'write') + (snapshot ? `; ${ofOneState}` : '');
     this.#begun = true;
+    this.#snapshot = snapshot;
     this.#traces.begin();
     try {
       await this.#sender.simple(text);

@@ -36,6 +36,8 @@ export interface TransactionStep {
   readonly kind: 'begin' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'rollbackToSavepoint';
   /** Only for `begin`: refuses writes for the whole transaction. Default: false. */
   readonly readOnly?: boolean | undefined;
+  /** Of `begin`, on PostgreSQL: all of it sees one state, that of its first statement. */
+  readonly snapshot?: boolean | undefined;
   /** Only for `begin`: the transaction writes to temporary tables alone and takes no lock on the dataset. Default: false. */
   readonly temporaryOnly?: boolean | undefined;
 }

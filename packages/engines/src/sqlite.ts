@@ -16,4 +16,4 @@ export { type Token, tokensOf, triggerVersion } from '@changeover/classify/glanc
 export { classifyError, toStorageError } from './errors.ts';
 export { serializableSql } from './serializable.ts';
 export { rowsWritten } from './evidence/rows-written.ts';
-export { readInTransaction, shareSnapshot } from './snapshot/shared-snapshot.ts';
+export { exportSnapshot, readInTransaction, shareSnapshot } from './snapshot/shared-snapshot.ts';

@@ -35,6 +35,8 @@ export class Budget {
    * release asks who is next. */
   readonly #asking = new Map<BudgetMember, Share>();
   readonly #holding = new Set<BudgetMember>();
+  /** Who gives a connection back where a member waits for a permit. */
+  readonly #courteous = new Set<() => void>();
   #used = 0;
 
   /** @param total the most permits out at once: 1 to 100,000. */
@@ -70,7 +72,16 @@ export class Budget {
     share.waitingSinceMs = this.#clock.monotonicMs();
     this.#asking.set(member, share);
     this.#closeLongestIdle();
+    for (const makeWay of [...this.#courteous]) makeWay();
     return false;
+  }
+
+  /** Calls `then` whenever a member has to wait for a permit. Returns how to end that. */
+  whenNeeded(then: () => void): () => void {
+    this.#courteous.add(then);
+    return () => {
+      this.#courteous.delete(then);
+    };
   }
 
   /** The member wants no permit any more. */

@@ -10,6 +10,7 @@ import type {
 import { storageOperations } from '@changeover/engines/api';
 import {
   datasetPrograms,
+  exportSnapshot,
   inputKeys,
   pagesRead,
   readInTransaction,
@@ -73,8 +74,14 @@ export type Job =
       /** True for a write that must not overtake one that was sent before it and is tried again. */
       readonly inLine?: boolean | undefined;
     }
-  | { readonly kind: 'begin'; readonly serializable?: boolean | undefined }
-  | { readonly kind: 'commit' | 'rollback' | 'ping' | 'snapshotBounds' | 'shareSnapshot' }
+  | {
+      readonly kind: 'begin';
+      readonly serializable?: boolean | undefined;
+      /** It reads, and all of it sees one state. */
+      readonly snapshot?: boolean | undefined;
+    }
+  | { readonly kind: 'commit' | 'rollback' | 'ping' | 'snapshotBounds' }
+  | { readonly kind: 'shareSnapshot' | 'exportSnapshot' }
   | { readonly kind: 'commitOutcome'; readonly transaction: WrittenTransaction }
   | {
       readonly kind: 'rehearse';
@@ -132,6 +139,7 @@ const readingKinds: ReadonlySet<Job['kind']> = new Set<Job['kind']>([
   'ping',
   'snapshotBounds',
   'shareSnapshot',
+  'exportSnapshot',
   'scratchWrite',
   'commitOutcome',
 ]);
@@ -179,11 +187,13 @@ export function jobProgram(context: JobContext, job: Job): Program<JobAnswer> {
     case 'snapshotBounds':
       return snapshotBounds();
     case 'shareSnapshot':
-      return sharedSnapshot();
+      return named(shareSnapshot());
+    case 'exportSnapshot':
+      return named(exportSnapshot());
     case 'commitOutcome':
       return commitOutcome(job.transaction);
     case 'begin':
-      return begun(context.engine, job.serializable === true);
+      return begun(context.engine, job);
     default:
       return control(job.kind);
   }
@@ -277,8 +287,8 @@ function* snapshotBounds(): Program<JobAnswer> {
   return { rows: 'none', value: rows[0]?.['bounds'] };
 }
 
-function* sharedSnapshot(): Program<JobAnswer> {
-  return { rows: 'none', value: yield* shareSnapshot() };
+function* named(snapshot: Program<string>): Program<JobAnswer> {
+  return { rows: 'none', value: yield* snapshot };
 }
 
 /**
@@ -297,9 +307,12 @@ function* commitOutcome({ id, server }: WrittenTransaction): Program<JobAnswer> 
   return { rows: 'none', value: isAnothers ? 'committed by another server' : status };
 }
 
-function* begun(engine: Engine, serializable: boolean): Program<JobAnswer> {
-  yield { kind: 'begin' };
-  const sql = serializable ? serializableSql(engine) : undefined;
+function* begun(
+  engine: Engine,
+  { serializable, snapshot }: Extract<Job, { kind: 'begin' }>,
+): Program<JobAnswer> {
+  yield snapshot === true ? { kind: 'begin', readOnly: true, snapshot } : { kind: 'begin' };
+  const sql = serializable === true ? serializableSql(engine) : undefined;
   if (sql !== undefined) yield { kind: 'run', sql };
   return { rows: 'none', value: undefined };
 }

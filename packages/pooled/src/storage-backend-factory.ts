@@ -7,7 +7,7 @@ import {
   parseEngine,
 } from '@changeover/engines/api';
 import type { DatasetBackend, Engine, StorageBackend } from '@changeover/engines/api';
-import type { Leg } from '@changeover/core';
+import type { Leg, SnapshotAnswer } from '@changeover/core';
 import { Budget } from './budget.ts';
 import { DuckdbDriver } from './duckdb/duckdb-driver.ts';
 import { QuerySlots } from './duckdb/query-slots.ts';
@@ -22,7 +22,7 @@ import { PooledEngine } from './pooled-engine.ts';
 import { PooledStorage } from './pooled-storage.ts';
 import { PostgresDriver } from './postgresql/postgres-driver.ts';
 import { RetryBudget } from './dataset/retry-policy.ts';
-import { PooledShadowLeg } from './shadow/pooled-shadow-leg.ts';
+import { heldSnapshot, PooledShadowLeg } from './shadow/pooled-shadow-leg.ts';
 import { ChildSet } from './sqlite/child-set.ts';
 import { InlineReaders } from './sqlite/inline-readers.ts';
 import { SqliteDriver } from './sqlite/sqlite-driver.ts';
@@ -224,6 +224,9 @@ export class StorageBackendFactory implements AsyncDisposable {
       api: new PooledStorage(callers),
       endable: (call: () => unknown, caller?: object) => callers.endable(call, caller),
       ...(engine === 'sqlite' ? { keepsOrder: isDatasetWrite } : {}),
+      ...(engine === 'postgresql'
+        ? { answerInSnapshot: (call: () => unknown) => answerInSnapshot(callers, call) }
+        : {}),
       shadow: new PooledShadowLeg(shadow, callers, maxShadowCalls),
       closedWhile: async <Value>(dataset: string, work: () => Promise<Value>): Promise<Value> => {
         const name = parseDatasetName(dataset);
@@ -295,4 +298,12 @@ export class StorageBackendFactory implements AsyncDisposable {
         'set UV_THREADPOOL_SIZE before the process starts to allow more',
     );
   }
+}
+
+function answerInSnapshot(callers: PooledEngine, call: () => unknown): SnapshotAnswer {
+  const { answer, snapshot } = callers.answerInSnapshot(call);
+  return {
+    answer,
+    snapshot: snapshot.then((held) => (held === undefined ? undefined : heldSnapshot(held))),
+  };
 }

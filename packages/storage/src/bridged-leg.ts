@@ -49,6 +49,9 @@ export function bridgedLeg(
     shadow: leg.shadow,
     ...(leg.closedWhile === undefined ? {} : { closedWhile: leg.closedWhile.bind(leg) }),
     ...(leg.endable === undefined ? {} : { endable: leg.endable.bind(leg) }),
+    ...(leg.answerInSnapshot === undefined
+      ? {}
+      : { answerInSnapshot: leg.answerInSnapshot.bind(leg) }),
     ...(leg.keepsOrder === undefined ? {} : { keepsOrder: leg.keepsOrder.bind(leg) }),
   });
 }

@@ -1,4 +1,4 @@
-import type { Clock, Leg, LegName } from '@changeover/core';
+import type { Clock, HeldSnapshot, Leg, LegName } from '@changeover/core';
 import { type Admission, type CallContext, currentContext } from '../guarantees/index.ts';
 import type { Comparer } from '../shadow/comparer.ts';
 import type { Logger } from '../log.ts';
@@ -191,6 +191,19 @@ export class Answering {
       return made.answer;
     }
     return leg === 'legacy' ? call.legacy(args) : call.pooled(args);
+  }
+
+  /** Makes an admitted read on the pooled leg, which may hold what it is answered in. */
+  makeInSnapshot(
+    call: Call,
+    args: readonly unknown[],
+    hold: (snapshot: Promise<HeldSnapshot | undefined>) => void,
+  ): unknown {
+    const { pooled } = this.parts.legs;
+    const made = pooled.answerInSnapshot?.(() => call.pooled(args));
+    if (made === undefined) return call.pooled(args);
+    hold(made.snapshot);
+    return made.answer;
   }
 
   /** Notes that a leg answered a caller at once. */

@@ -3,7 +3,7 @@ import type { Leg } from '@changeover/core';
 /** What a leg can do beside answering callers. */
 export type LegAbilities = Pick<
   Leg<object>,
-  'shadow' | 'closedWhile' | 'endable' | 'holds' | 'keepsOrder' | 'state'
+  'shadow' | 'closedWhile' | 'endable' | 'answerInSnapshot' | 'holds' | 'keepsOrder' | 'state'
 >;
 
 const abilities = new WeakMap<object, LegAbilities>();

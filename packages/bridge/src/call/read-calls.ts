@@ -98,7 +98,11 @@ export class ReadCalls implements CallKind<Read> {
     if (shadow !== undefined) read.comparison = comparer.beginRead(resolved, shadow, args);
     let result: unknown;
     try {
-      result = answering.make(admission, call, args);
+      const { hold } = read.comparison ?? {};
+      result =
+        hold === undefined || leg === 'legacy'
+          ? answering.make(admission, call, args)
+          : answering.makeInSnapshot(call, args, hold);
     } catch (error) {
       return this.#failedAtOnce(read, error);
     }

@@ -1,5 +1,6 @@
 import {
   type Clock,
+  type HeldSnapshot,
   type Leg,
   type LegName,
   NotComparableError,
@@ -18,6 +19,7 @@ import {
   type ShapeQuotaOptions,
   ShapeQuotas,
 } from './budgets.ts';
+import { HeldAnswer } from './held-answer.ts';
 import { ReadComparison } from './read-comparison.ts';
 import type { ShedReason } from '../recorder/shed-reason.ts';
 import { errorCode, ShadowCaller } from './shadow-caller.ts';
@@ -63,6 +65,8 @@ const maxLearning = 64;
 
 /** What the router tells of a sampled read. */
 export interface PendingRead {
+  /** Takes the state that the read was answered in. Undefined where it is not to be held: nobody writes, or it can't be. */
+  readonly hold: ((snapshot: Promise<HeldSnapshot | undefined>) => void) | undefined;
   /** @param tookMs how long the answering leg took. */
   answered(value: unknown, tookMs: number): void;
   failed(error: unknown): void;
@@ -207,7 +211,15 @@ export class Comparer {
       },
     });
     const { maxRows } = resolved.decision.settings;
+    const hold = (snapshot: Promise<HeldSnapshot | undefined>): void => {
+      const held = new HeldAnswer(snapshot);
+      comparison.held = held;
+      pending.onSettled = () => {
+        held.end();
+      };
+    };
     return {
+      hold: shadow === 'legacy' && this.#caller.mayHoldAnswer(resolved.key) ? hold : undefined,
       answered: (answer, tookMs) => {
         const { countRows } = definition;
         if (countRows === undefined && isStream(answer)) {

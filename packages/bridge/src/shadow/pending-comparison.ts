@@ -15,6 +15,8 @@ export class PendingComparison {
   readonly #giveBack: (() => void) | undefined;
   /** The caller's arguments, for the sample. What the caller may change must be a copy. */
   args: readonly unknown[] | undefined;
+  /** Called when it ends. */
+  onSettled: (() => void) | undefined;
   #settled = false;
   #suspicion: string | undefined;
   #explain: (() => ComparisonRecord | undefined) | undefined;
@@ -59,7 +61,7 @@ export class PendingComparison {
 
   verdict(record: ComparisonRecord): void {
     if (this.#settled) return;
-    this.#settled = true;
+    this.#settle();
     this.#cell.countVerdict(record.verdict);
     this.#shape.countVerdict(record.verdict);
     this.#report(record, { args: this.args, trace: this.#trace });
@@ -69,7 +71,7 @@ export class PendingComparison {
   refuse(reason: ShedReason): void {
     if (this.#settled) return;
     this.#giveBack?.();
-    this.#settled = true;
+    this.#settle();
     this.#cell.countShed(reason);
     // Whether a budget will never do is known to whoever asked it.
     if (reason !== 'budget') this.#shape.noteShed(reason);
@@ -87,8 +89,13 @@ export class PendingComparison {
       );
       return;
     }
-    this.#settled = true;
+    this.#settle();
     this.#cell.countShed(reason);
     this.#shape.noteShed(reason);
+  }
+
+  #settle(): void {
+    this.#settled = true;
+    this.onSettled?.();
   }
 }

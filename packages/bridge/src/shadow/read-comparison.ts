@@ -5,6 +5,7 @@ import { ComparedRead, type SeenDifferences } from './compared-read.ts';
 import { noAnswer, type Round, turnRounds } from './confirmation.ts';
 import { errorCode, type Outcome, sameOutcome, type ShadowCaller } from './shadow-caller.ts';
 import { rowCount } from './copy-answer.ts';
+import type { HeldAnswer } from './held-answer.ts';
 import { describeDifference, describeOutcomes } from './difference-summary.ts';
 import type { PendingComparison } from './pending-comparison.ts';
 import { ReadReruns } from './read-reruns.ts';
@@ -43,6 +44,8 @@ export interface ReadComparisonParts {
 export class ReadComparison {
   /** Set before {@link run}. */
   answer: Answer | undefined;
+  /** The state that the answer is of, where it is held. */
+  held: HeldAnswer | undefined;
   readonly #parts: ReadComparisonParts;
   readonly #read: ComparedRead;
   readonly #startedMs: number;
@@ -155,7 +158,7 @@ export class ReadComparison {
     pending.suspect(raced.class, () => (read.watch.stillQuiet ? undefined : raced));
     // Reruns read anew; what waits for them holds no rows.
     this.answer = undefined;
-    const reruns = new ReadReruns({ caller, clock, read, pending });
+    const reruns = new ReadReruns({ caller, clock, read, pending, held: this.held });
     later((signal) => reruns.confirm(first, signal));
   }
 

@@ -13,6 +13,7 @@ import {
   type Round,
   type Surroundings,
 } from './confirmation.ts';
+import type { HeldAnswer } from './held-answer.ts';
 import { sameOutcome, type ShadowCaller } from './shadow-caller.ts';
 import { describeDifference, describeOutcomes } from './difference-summary.ts';
 import { type Moment, QuietRounds } from './quiet-rounds.ts';
@@ -31,6 +32,8 @@ export interface ReadRerunsParts {
   readonly clock: Clock;
   readonly read: ComparedRead;
   readonly pending: PendingComparison;
+  /** The state that the answer is of, where it is held. */
+  readonly held?: HeldAnswer | undefined;
 }
 
 /** What was seen of the data around the rounds. */
@@ -50,6 +53,7 @@ export class ReadReruns {
    *
    * @param first the answer and the first shadow run. */
   async confirm(first: Round, signal: AbortSignal): Promise<void> {
+    if (await this.#inStateOfAnswer(first, signal)) return;
     if (await this.#inSnapshot(first, signal)) return;
     if (await this.#unwritten(first, signal)) return;
     if (await this.#inQuiet(first, signal)) return;
@@ -99,6 +103,34 @@ export class ReadReruns {
 
   #saysTheSame(before: Round, now: Round): boolean {
     return sameOutcome(before.legacy, now.legacy, this.#parts.read.comesInOrder);
+  }
+
+  /** Runs both legs again in the state in which the answer was given, which nobody else can have changed. False where it isn't held, or what
+   * the call determines is less than its answer. */
+  async #inStateOfAnswer(first: Round, signal: AbortSignal): Promise<boolean> {
+    const { held, pending, read } = this.#parts;
+    const snapshot = read.open === undefined ? await held?.take() : undefined;
+    if (snapshot === undefined) return false;
+    const around = { oneState: true, each: true, snapshot: true, quiet: true };
+    const rounds: FullRound[] = [];
+    try {
+      for (;;) {
+        const round = await this.#rounds.run(signal, snapshot);
+        rounds.push(round);
+        const given = { legacy: rounds[0]?.legacy ?? round.legacy, pooled: first.pooled };
+        if (sameOutcome(given.legacy, given.pooled, read.ordered)) {
+          const reason = 'the legs agree in the state that the answer is of';
+          pending.verdict({ verdict: 'match', reason });
+          return true;
+        }
+        if (rounds.length >= firstRounds && this.#decided(given, rounds, around)) return true;
+      }
+    } catch (error) {
+      if (error instanceof SnapshotLostError) return false;
+      throw error;
+    } finally {
+      await snapshot.release();
+    }
   }
 
   /** Runs both legs again in one snapshot, where the engine has snapshots to share: writes may go on meanwhile. False where it has

@@ -37,16 +37,24 @@ export interface FullOutcome {
   readonly result: unknown;
 }
 
+/** How long somebody who wrote is expected to write again. */
+const writersRememberedMs = 60_000;
 /** Keys whose states are remembered; beyond it the one told of longest ago is forgotten. */
 const maxStates = 1_000;
 
 /** Tokens of keys with when they were told: of a bounded number of keys. */
 class Told {
-  readonly #tokens = new Map<string, { readonly token: string; readonly atMs: number }>();
+  readonly #tokens = new Map<
+    string,
+    { readonly token: string; readonly atMs: number; readonly changedMs: number }
+  >();
 
   note(key: string, token: string, atMs: number): void {
+    const before = this.#tokens.get(key);
+    const isOther = before !== undefined && before.token !== token;
+    const changedMs = isOther ? atMs : (before?.changedMs ?? -Infinity);
     this.#tokens.delete(key);
-    this.#tokens.set(key, { token, atMs });
+    this.#tokens.set(key, { token, atMs, changedMs });
     const [oldest] = this.#tokens.keys();
     if (this.#tokens.size > maxStates && oldest !== undefined) this.#tokens.delete(oldest);
   }
@@ -55,6 +63,11 @@ class Told {
   before(key: string, ms: number): string | undefined {
     const told = this.#tokens.get(key);
     return told !== undefined && told.atMs < ms ? told.token : undefined;
+  }
+
+  /** Whether another token than the one before was told since a moment. */
+  hasChangedSince(key: string, ms: number): boolean {
+    return (this.#tokens.get(key)?.changedMs ?? -Infinity) > ms;
   }
 }
 
@@ -128,6 +141,17 @@ export class ShadowCaller {
       signal.throwIfAborted();
       return undefined;
     }
+  }
+
+  /** Whether what a caller's read is answered in may be held for its comparison, and somebody writes, so that it can be needed. */
+  mayHoldAnswer(key: string): boolean {
+    const { legacy, pooled } = this.#legs;
+    return (
+      key !== '' &&
+      pooled.answerInSnapshot !== undefined &&
+      legacy.shadow?.readInSnapshot !== undefined &&
+      this.#states.hasChangedSince(key, this.#clock.monotonicMs() - writersRememberedMs)
+    );
   }
 
   /** No answering call waits on the legacy leg right now. */

@@ -6,6 +6,11 @@ import { textIn } from '../rows.ts';
  * by which other connections to the server can read that state as long as the transaction lasts. */
 export function* shareSnapshot(): Program<string> {
   yield { kind: 'run', sql: 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY' };
+  return yield* exportSnapshot();
+}
+
+/** PostgreSQL, in a transaction that sees one state: tells the name of {@link shareSnapshot}. */
+export function* exportSnapshot(): Program<string> {
   const { rows } = yield { kind: 'all', sql: 'SELECT pg_catalog.pg_export_snapshot() AS name' };
   return textIn(rows[0] ?? {}, 'name');
 }

@@ -142,6 +142,27 @@ export class PooledDataset {
     return this.#parts.breaker.state;
   }
 
+  /**
+   * Whether a read may keep its connection for a while after it: it leaves nothing there, and half of the connections are for others.
+   */
+  mayHold(job: OperationJob): boolean {
+    const { idle, inUse, max, opening, pending } = this.#parts.readers.stats();
+    return (
+      !this.closed &&
+      this.breakerState === 'closed' &&
+      !this.#state.takesAll &&
+      this.#state.marked(job).session === undefined &&
+      pending === 0 &&
+      idle > 0 &&
+      inUse + opening < Math.floor(max / 2)
+    );
+  }
+
+  /** Calls `then` whenever a read has to wait for a connection, or the pool is closed. Returns how to end that. */
+  whenNeeded(then: () => void): () => void {
+    return this.#parts.readers.whenNeeded(then);
+  }
+
   stats(): PoolStats[] {
     return this.#pools().map((pool) => pool.stats());
   }

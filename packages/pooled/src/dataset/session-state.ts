@@ -137,6 +137,12 @@ export class SessionState {
     return await lend(this.#pools.readers, limit, takenFor);
   }
 
+  /** Takes a connection for a read that keeps it a while. */
+  lendReader(limit: CallLimit, takenFor: string): Promise<Lease<PooledSession>> {
+    const { signal, atMs } = limit;
+    return this.#pools.readers.acquire({ signal, deadlineAtMs: atMs, takenFor });
+  }
+
   /** A write runs on this connection: who asks what the last write left is to be lent it. */
   wroteOn(session: PooledSession): void {
     this.#lastWriter = new WeakRef(session);

@@ -1,6 +1,6 @@
 import type { Clock } from '@changeover/core';
 import type { Engine } from '@changeover/engines/api';
-import type { Job, OperationJob } from '../job.ts';
+import { type Job, nameOf, type OperationJob } from '../job.ts';
 import type { Lease } from '../pool/lease.ts';
 import type { PooledSession } from '../pooled-session.ts';
 import type { Attempts } from './attempts.ts';
@@ -65,6 +65,33 @@ export class Transactions {
         attempt.session = lease.resource;
         return lease;
       },
+    });
+  }
+
+  /**
+   * Runs a caller's read in a transaction that sees one state and goes on after it; the caller must end it by {@link end}. Rejects with
+   * what the read is not to fail by: it is to be made again as any other.
+   */
+  async readAndHold(
+    job: OperationJob,
+    limit: CallLimit,
+  ): Promise<{ readonly value: unknown; readonly lease: Lease<PooledSession> }> {
+    const { calls, state } = this.#parts;
+    return await calls.during(async () => {
+      const lease = await state.lendReader(limit, nameOf(job));
+      try {
+        await this.run(
+          lease,
+          { kind: 'begin', snapshot: true },
+          { limit, releaseOnFailure: false },
+        );
+        const value = await this.run(lease, job, { limit, releaseOnFailure: false });
+        return { value, lease };
+      } catch (error) {
+        // Nobody waits for that: not a caller who has given up either.
+        void this.end(lease, 'rollback', { signal: undefined, atMs: Infinity });
+        throw error;
+      }
     });
   }
 

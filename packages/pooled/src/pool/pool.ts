@@ -33,6 +33,8 @@ export class Pool<Resource extends object> implements Lender<Resource>, Connecti
   readonly #alarm: PoolAlarm;
   readonly #refusals: PoolRefusals;
   readonly #drain: DrainWatch;
+  /** Who gives a connection back where a caller waits for one. */
+  readonly #courteous = new Set<() => void>();
   #state: 'open' | 'closing' | 'closed' = 'open';
   #leased = 0;
 
@@ -79,6 +81,14 @@ export class Pool<Resource extends object> implements Lender<Resource>, Connecti
     return lease === undefined ? this.#wait(options) : Promise.resolve(lease);
   }
 
+  /** Calls `then` whenever a caller has to wait though all connections are there, or the pool is closed. Returns how to end that. */
+  whenNeeded(then: () => void): () => void {
+    this.#courteous.add(then);
+    return () => {
+      this.#courteous.delete(then);
+    };
+  }
+
   /** The pool's figures now. */
   stats(): PoolStats {
     const { idle, inUse, opening, closing } = this.#supply.counts();
@@ -120,6 +130,7 @@ export class Pool<Resource extends object> implements Lender<Resource>, Connecti
       for (const waiter of this.#queue.takeAll())
         waiter.reject(this.#refusals.closed(waiter.takenFor));
       this.#supply.shutDown(this.#refusals.closed());
+      for (const makeWay of [...this.#courteous]) makeWay();
     }
     // Part of the time is kept for cutting what is left.
     const graceMs = Math.max(0, deadlineMs - Math.min(100, deadlineMs / 4));
@@ -256,6 +267,8 @@ export class Pool<Resource extends object> implements Lender<Resource>, Connecti
     this.#alarm.set(waiter.untilMs);
     this.#leaveOnAbort(waiter, options);
     this.changed();
+    if (this.#queue.waiting > 0 && this.#supply.physical >= max)
+      for (const makeWay of [...this.#courteous]) makeWay();
     return waiter.promise;
   }
 

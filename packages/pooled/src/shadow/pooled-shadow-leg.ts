@@ -13,7 +13,7 @@ import { type PagesRead, writtenSince } from '@changeover/engines';
 import { digestAnswer, isDatasetOperation } from '../job.ts';
 import type { Job } from '../job.ts';
 import type { StoreOperation } from '../dataset/dataset-management.ts';
-import type { PooledEngine } from '../pooled-engine.ts';
+import type { PooledEngine, SnapshotOnLoan } from '../pooled-engine.ts';
 
 /** How long a rehearsal waits for a lock that a caller holds. */
 const lockTimeoutMs = 10;
@@ -93,30 +93,7 @@ export class PooledShadowLeg implements ShadowLeg {
 
   async holdSnapshot(dataset: string, signal: AbortSignal): Promise<HeldSnapshot | undefined> {
     if (this.#shadow.engine !== 'postgresql') return undefined;
-    const held = await this.#shadow.holdSnapshot(parseDatasetName(dataset), signal);
-    return {
-      name: held.name,
-      read: (call) => {
-        const { operation, args } = readOf(call);
-        // What is asked of the store is answered by another connection: it is no difference between the legs.
-        if (!isDatasetOperation(operation))
-          throw new SnapshotLostError(`No snapshot of a dataset holds what ${operation} tells.`);
-        return held.run(
-          { kind: 'operation', operation, args: args.slice(1), inSnapshot: true },
-          call.signal,
-        );
-      },
-      writesSince: async (call, mark) => {
-        const { operation, args } = readOf(call);
-        if (!isDatasetOperation(operation)) return undefined;
-        const evidence = { mark };
-        return (await held.run(
-          { kind: 'operation', operation, args: args.slice(1), inSnapshot: true, evidence },
-          call.signal,
-        )) as WritesSeen | undefined;
-      },
-      release: held.release,
-    };
+    return heldSnapshot(await this.#shadow.holdSnapshot(parseDatasetName(dataset), signal));
   }
 
   async rehearse(call: ShadowCall, limits: ShadowWriteLimits): Promise<WriteEffect> {
@@ -152,6 +129,33 @@ export class PooledShadowLeg implements ShadowLeg {
 function rehearsal(call: Pick<ShadowCall, 'operation' | 'args'>, maxRows: number): Job {
   if (call.operation !== 'execute') throw refused(call, 'rehearsed');
   return { kind: 'rehearse', args: call.args.slice(1), maxRows, lockTimeoutMs };
+}
+
+/** What a connection holds, as legs are asked for it. */
+export function heldSnapshot(held: SnapshotOnLoan): HeldSnapshot {
+  return {
+    name: held.name,
+    read: (call) => {
+      const { operation, args } = readOf(call);
+      // What is asked of the store is answered by another connection: it is no difference between the legs.
+      if (!isDatasetOperation(operation))
+        throw new SnapshotLostError(`No snapshot of a dataset holds what ${operation} tells.`);
+      return held.run(
+        { kind: 'operation', operation, args: args.slice(1), inSnapshot: true },
+        call.signal,
+      );
+    },
+    writesSince: async (call, mark) => {
+      const { operation, args } = readOf(call);
+      if (!isDatasetOperation(operation)) return undefined;
+      const evidence = { mark };
+      return (await held.run(
+        { kind: 'operation', operation, args: args.slice(1), inSnapshot: true, evidence },
+        call.signal,
+      )) as WritesSeen | undefined;
+    },
+    release: held.release,
+  };
 }
 
 /** Only reads may be run twice. */
