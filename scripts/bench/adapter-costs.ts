@@ -5,7 +5,12 @@ import { bridgeConnection } from '@changeover/adapters/duckdb';
 import { bridgeKnex } from '@changeover/adapters/knex';
 import { BridgeDialect } from '@changeover/adapters/kysely';
 import { bridgeClient } from '@changeover/adapters/pg';
-import { bridgeOf, createStaticStageSource, silentLogger } from '@changeover/bridge';
+import {
+  bridgeOf,
+  type BridgeSettings,
+  createStaticStageSource,
+  silentLogger,
+} from '@changeover/bridge';
 import type { Stage } from '@changeover/core';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import type { Knex } from 'knex';
@@ -45,14 +50,15 @@ interface Sides {
   readonly bridged: Side;
 }
 
-export function settingsAt(name: string, stage: Stage) {
+/** What every adapter's bridge here is made of. */
+export function settingsAt(name: string, stage: Stage): BridgeSettings & { readonly name: string } {
   return {
     name,
     storePath: ':memory:',
     logger: silentLogger,
     guardrail: { mode: 'report' },
     stages: createStaticStageSource(() => stage),
-  } as const;
+  };
 }
 
 /** A text seen for the first time counts as acting until it is learned, which takes the event loop. */
