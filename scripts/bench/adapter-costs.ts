@@ -5,7 +5,12 @@ import { bridgeConnection } from '@changeover/adapters/duckdb';
 import { bridgeKnex } from '@changeover/adapters/knex';
 import { BridgeDialect } from '@changeover/adapters/kysely';
 import { bridgeClient } from '@changeover/adapters/pg';
-import { bridgeOf, createStaticStageSource, silentLogger } from '@changeover/bridge';
+import {
+  bridgeOf,
+  type BridgeSettings,
+  createStaticStageSource,
+  silentLogger,
+} from '@changeover/bridge';
 import type { Stage } from '@changeover/core';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import type { Knex } from 'knex';
@@ -45,14 +50,15 @@ interface Sides {
   readonly bridged: Side;
 }
 
-export function settingsAt(name: string, stage: Stage) {
+/** What every adapter's bridge here is made of. */
+export function settingsAt(name: string, stage: Stage): BridgeSettings & { readonly name: string } {
   return {
     name,
     storePath: ':memory:',
     logger: silentLogger,
     guardrail: { mode: 'report' },
     stages: createStaticStageSource(() => stage),
-  } as const;
+  };
 }
 
 /** A text seen for the first time counts as acting until it is learned, which takes the event loop. */
@@ -119,6 +125,8 @@ async function measureGet(context: BenchContext, handle: Database.Database): Pro
 }
 
 const turns = { rounds: 25, roundMs: 40 };
+/** What a thread worked is told in steps of up to 4 ms. */
+const workTurns = { rounds: 25, roundMs: 100 };
 
 interface Promised {
   /** The adapter's subpath. */
@@ -145,7 +153,7 @@ async function measurePromised(
 ): Promise<Figure[]> {
   const shared = { unit: 'µs', target: target.promised } as const;
   for (const { bridged } of [instant, real]) await learn(bridged);
-  const atOnce = await takeTurns(context, { ...instant }, turns);
+  const atOnce = await takeTurns(context, { ...instant }, workTurns);
   const answered = await takeTurns(context, { ...real }, turns);
   const waits = figureOf({
     ...{ ...shared, key: 'waits', name: 'waits' },

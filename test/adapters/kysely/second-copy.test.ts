@@ -39,9 +39,7 @@ function bridging(dialect: () => ours.Dialect): BridgeDialect {
 test('dialects of a second copy of Kysely are bridged, and their answers are compared', async () => {
   const file = join(folder, 'notes.db');
   expect(theirs.SqliteAdapter).not.toBe(ours.SqliteAdapter);
-  const dialect = bridging(
-    () => new theirs.SqliteDialect({ database: new Database(file) }) as ours.Dialect,
-  );
+  const dialect = bridging(() => new theirs.SqliteDialect({ database: new Database(file) }));
   const db = new theirs.Kysely<{ note: { id: number } }>({ dialect });
   await db.schema.createTable('note').addColumn('id', 'integer').execute();
   await db.insertInto('note').values({ id: 7 }).execute();
@@ -77,7 +75,7 @@ test("what a bundler has renamed, and what a program's own class extends, is kno
   const withAdapter = (adapter: object) => (): ours.Dialect =>
     Object.assign(new theirs.SqliteDialect({ database: new Database(':memory:') }), {
       createAdapter: () => adapter,
-    }) as ours.Dialect;
+    });
   class Own extends theirs.SqliteAdapter {}
   expect(() => bridging(withAdapter(new Own())).createDriver()).not.toThrow();
   expect(() => bridging(withAdapter(new Bundled())).createDriver()).not.toThrow();

@@ -8,7 +8,7 @@ import {
   defaultShadowSettings,
   silentLogger,
 } from '@changeover/bridge';
-import type { Stage } from '@changeover/core';
+import { type Stage, systemClock } from '@changeover/core';
 import Database from 'better-sqlite3';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,6 +16,8 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import { Lie, lyingDatabase, lyingPgClient } from '../lies.ts';
+import { type Handle, notFound, plantedIn, warmUp } from '../under-load.ts';
 import type { DataSource, Row, TypeOrm } from './typeorm.ts';
 
 /** The version that the test was written by. */
@@ -26,6 +28,8 @@ const schema = 'typeorm_test';
 let folder: string;
 let typeorm: TypeOrm;
 let databases = 0;
+/** So much time was let go by. */
+let aheadMs = 0;
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'changeover-typeorm-'));
@@ -60,10 +64,15 @@ interface Driver {
 }
 
 /** As `driver: require('pg')`, but for the pool. */
-function overPg(): Driver {
+function overPg(lie?: Lie): Driver {
   let made: pg.Pool | undefined;
   const Pool = function (options: pg.PoolConfig): pg.Pool {
-    made = bridgePool(new pg.Pool({ ...options, max: 1 }), { ...settings, max: 4 });
+    made = bridgePool(new pg.Pool({ ...options, max: 1 }), {
+      ...settings,
+      ...(lie === undefined
+        ? { max: 4 }
+        : { pooled: () => new pg.Pool({ ...options, max: 4, Client: lyingPgClient(lie) }) }),
+    });
     return made;
   };
   return {
@@ -78,10 +87,16 @@ function overPg(): Driver {
 }
 
 /** As `driver: require('better-sqlite3')`. */
-function overSqlite(): Driver {
+function overSqlite(lie?: Lie): Driver {
   let made: Database.Database | undefined;
   const driver = function (file: string, options: Database.Options): Database.Database {
-    made = bridgeDatabase(new Database(file, options), settings);
+    made = bridgeDatabase(new Database(file, options), {
+      ...settings,
+      clock: { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + aheadMs },
+      ...(lie === undefined
+        ? {}
+        : { pooled: (path: string) => lyingDatabase(new Database(path), lie) }),
+    });
     return made;
   };
   databases += 1;
@@ -106,7 +121,8 @@ describe.each([
   let Author: object;
   let Book: object;
 
-  beforeEach(async () => {
+  async function open(made: Driver): Promise<void> {
+    driver = made;
     const { DataSource, EntitySchema } = typeorm;
     const id = { type: Number, primary: true, generated: true };
     Author = new EntitySchema({
@@ -124,16 +140,18 @@ describe.each([
     await direct.connect();
     await direct.query(`drop schema if exists ${schema} cascade; create schema ${schema}`);
     await direct.end();
-    driver = driverOf();
     source = new DataSource({ ...driver.options, entities: [Author, Book], synchronize: true });
     await source.initialize();
     bridge = bridgeOf(driver.made());
-  });
+  }
 
-  afterEach(async () => {
+  async function close(): Promise<void> {
     await source.destroy();
     await bridge.close();
-  });
+  }
+
+  beforeEach(() => open(driverOf()));
+  afterEach(close);
 
   const totals = () => bridge.recorder.summary().totals;
 
@@ -229,4 +247,45 @@ describe.each([
     }
     expect(totals().mismatch).toBe(0);
   });
+
+  test.each(['shadow', 'reverse'] as const)(
+    'under load at %s, every kind of fault in what the pooled leg answers a repository is found, as what it is',
+    async (stage) => {
+      await close();
+      const lie = new Lie(/FROM .*"author"/);
+      await open(driverOf(lie));
+      const authors = source.getRepository(Author);
+      for (const name of ['Ann', 'Bob', 'Cid', 'Dan']) await authors.save({ name, sold: 7 });
+      stages.set(() => stage);
+      let written = 0;
+      const handle: Handle = {
+        bridge,
+        read: (inOrder) => authors.find(inOrder ? { order: { id: 'ASC' } } : {}),
+        readOther: () => source.getRepository(Book).count(),
+        write: () => {
+          written += 1;
+          return source.getRepository(Book).save({ title: `book ${String(written)}` });
+        },
+        // What a synchronous handle runs for comparison may take a share of the time.
+        pass: () => {
+          aheadMs += 120_000;
+        },
+      };
+      await warmUp(handle);
+      const faults = plantedIn(lie);
+      expect(await notFound(handle, faults)).toEqual([]);
+      expect(new Set(faults.map((fault) => fault.class))).toEqual(
+        new Set([
+          'columns',
+          'error',
+          'extra-row',
+          'missing-row',
+          'order',
+          'type',
+          'value',
+          undefined,
+        ]),
+      );
+    },
+  );
 });

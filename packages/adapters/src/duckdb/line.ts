@@ -96,7 +96,7 @@ export class Line {
     try {
       answering = statement.work(this.connection, values, false);
     } catch (error) {
-      answering = Promise.reject(error as Error);
+      answering = Promise.reject(error);
     }
     const result: Promise<unknown> = answering.then(
       (answer) => {

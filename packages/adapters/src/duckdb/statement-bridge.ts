@@ -127,7 +127,7 @@ export class StatementBridge {
       this.#tellWatch(operation, statement);
       if (!statement.session.mustWait(statement)) return this.#call(operation)(statement, values);
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
     return this.#whenOpen(operation, statement, values);
   }

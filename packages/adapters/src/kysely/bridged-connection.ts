@@ -49,9 +49,9 @@ export class BridgedConnection implements Holder {
     try {
       running = this.#execute(query, options);
     } catch (error) {
-      running = Promise.reject(error as Error);
+      running = Promise.reject(error);
     }
-    return running.then(undefined, failWithCallersStack) as Promise<QueryResult<R>>;
+    return (running as Promise<QueryResult<R>>).then(undefined, failWithCallersStack);
   }
 
   async *streamQuery<R>(

@@ -76,11 +76,16 @@ const adapters = {
  */
 function isOf(engine: keyof typeof adapters, adapter: DialectAdapter): boolean {
   if (Object.values(adapters[engine]).some((known) => adapter instanceof known)) return true;
-  let made = Object.getPrototypeOf(adapter) as Partial<DialectAdapter> | null;
-  for (; made !== null; made = Object.getPrototypeOf(made) as Partial<DialectAdapter> | null)
-    if (Object.hasOwn(adapters[engine], made.constructor?.name.replace(/[$_\d]+$/, '') ?? ''))
-      return true;
+  let made = Object.getPrototypeOf(adapter) as Prototype | null;
+  for (; made !== null; made = Object.getPrototypeOf(made) as Prototype | null) {
+    const name = made.constructor?.name.replace(/[$_\d]+$/, '');
+    if (name !== undefined && Object.hasOwn(adapters[engine], name)) return true;
+  }
   return false;
+}
+
+interface Prototype {
+  readonly constructor?: { readonly name: string };
 }
 
 type AnyRow = Readonly<Record<string, unknown>>;

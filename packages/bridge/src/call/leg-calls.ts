@@ -32,6 +32,27 @@ export function invoke(leg: Leg<object>, operation: string, args: readonly unkno
   return Reflect.apply(method, leg.api, args);
 }
 
+/**
+ * Calls a function with a list of arguments. As many as most calls have are written out: an engine compiles these into the caller,
+ * and can't do so where a list is taken apart, which then costs more than what such functions do.
+ */
+export function callWith(call: Method, args: readonly unknown[]): unknown {
+  switch (args.length) {
+    case 1:
+      return call(args[0]);
+    case 2:
+      return call(args[0], args[1]);
+    case 3:
+      return call(args[0], args[1], args[2]);
+    case 4:
+      return call(args[0], args[1], args[2], args[3]);
+    case 5:
+      return call(args[0], args[1], args[2], args[3], args[4]);
+    default:
+      return call(...args);
+  }
+}
+
 /** True for what a caller can wait for. */
 export function isPromise(value: unknown): value is Promise<unknown> {
   // Most answers are rows: a `then` is not looked for on them, at each call.
