@@ -66,7 +66,7 @@ export class Findings {
    *
    * @param isUndone a rollback takes it back. Default: by its kind.
    */
-  act(kind: ActKind, detail: string, isUndone = undone.has(kind)): void {
+  act(kind: ActKind, detail: string, isUndone: boolean = undone.has(kind)): void {
     // A generated statement may do the same thing ten thousand times.
     if (this.#acts.length < 100) this.#acts.push({ kind, detail });
     if (!isUndone) this.lasts(`${kind}: ${detail}`);

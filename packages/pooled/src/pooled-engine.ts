@@ -7,28 +7,21 @@ import type {
   TransactionOptions,
 } from '@changeover/engines/api';
 import { toStorageError } from '@changeover/engines';
-import { type EndableCall, SnapshotLostError, type Timer } from '@changeover/core';
+import type { EndableCall } from '@changeover/core';
 import { CallEnd } from './dataset/call-end.ts';
 import { callLimit, checkLimit } from './dataset/call-limit.ts';
 import type { CallLimit } from './dataset/call-limit.ts';
 import { CallerScopes } from './dataset/caller-scopes.ts';
 import { DatasetManagement } from './dataset/dataset-management.ts';
 import type { ClosedWhile, StoreOperation } from './dataset/dataset-management.ts';
-import type { JobTerms } from './dataset/lease-work.ts';
 import { OpenDatasets } from './dataset/open-datasets.ts';
 import { type PlaceInLine, WriteLine } from './dataset/write-line.ts';
 import type { EngineDriver, EngineSetting } from './engine-parts.ts';
+import { HeldSnapshots, type SnapshotOnLoan } from './held-snapshots.ts';
 import { isWriting } from './job.ts';
 import type { DatasetOperation, Job, OperationJob } from './job.ts';
 import type { BreakerState } from './pool/pool-breaker.ts';
-import type { Lease } from './pool/lease.ts';
 import type { PoolStats } from './pool/pool-stats.ts';
-import type { PooledDataset } from './dataset/pooled-dataset.ts';
-import type { PooledSession } from './pooled-session.ts';
-
-/** Snapshots of callers' answers that are held of one dataset at once, and how long each is at most. */
-const maxHeldAnswers = 2;
-const maxHeldMs = 2_000;
 
 /** A read that was made, and what it was answered in. */
 export interface HeldAnswer {
@@ -40,26 +33,6 @@ export interface HeldAnswer {
 /** Takes the snapshot of an answer that is wanted with it. */
 type TakeSnapshot = (snapshot: Promise<SnapshotOnLoan> | undefined) => void;
 
-/** A snapshot and the connection that holds it. */
-export interface SnapshotOnLoan {
-  readonly name: string;
-  /** Runs a job in it; one at a time. */
-  run(job: Job, signal: AbortSignal): Promise<unknown>;
-  /** Gives the connection back. */
-  release(): Promise<void>;
-  /** Gives it back at once, whatever runs. */
-  makeWay(): Promise<void>;
-}
-
-/** A transaction that sees one state. */
-interface Lending {
-  readonly lease: Lease<PooledSession>;
-  readonly limit: CallLimit;
-  /** The job that tells the name of what it sees. */
-  readonly name: 'shareSnapshot' | 'exportSnapshot';
-  readonly onReleased?: (() => void) | undefined;
-}
-
 /** One engine's datasets in one factory, and the calls on them. */
 export class PooledEngine {
   readonly engine: Engine;
@@ -70,14 +43,11 @@ export class PooledEngine {
   readonly #scopes: CallerScopes;
   readonly #management: DatasetManagement;
   readonly #lines = new WeakMap<object, WriteLine>();
-  /** By dataset, how to end the snapshots that are held of it. */
-  readonly #held = new Map<string, Set<() => Promise<void>>>();
+  readonly #held: HeldSnapshots;
   /** Of the call that is being made in this tick. */
   #coming: CallEnd | undefined = undefined;
   /** Of the read that is being made in this tick, where its snapshot is wanted. */
   #wanted: TakeSnapshot | undefined = undefined;
-  /** By dataset, how many answers' snapshots are held or are about to be. */
-  readonly #answers = new Map<string, number>();
 
   /**
    * @param callTimeoutMs of a call that brings no deadline; 0 for none.
@@ -87,6 +57,7 @@ export class PooledEngine {
     const { setting } = driver;
     const { engine } = setting;
     const datasets = new OpenDatasets(driver);
+    this.#held = new HeldSnapshots(setting, (dataset) => datasets.isClosing(dataset));
     this.engine = engine;
     this.#driver = driver;
     this.#setting = setting;
@@ -205,54 +176,8 @@ export class PooledEngine {
     return await this.#datasets.use(dataset, async (pools) => {
       const limit = { signal, atMs: Infinity };
       const lease = await pools.transactions.begin(limit);
-      return await this.#lend(dataset, pools, { lease, limit, name: 'shareSnapshot' });
+      return await this.#held.lend(dataset, pools, { lease, limit, name: 'shareSnapshot' });
     });
-  }
-
-  /** Lends what a transaction sees, whose name a job tells. */
-  async #lend(
-    dataset: string,
-    pools: PooledDataset,
-    { lease, limit, name: telling, onReleased }: Lending,
-  ): Promise<SnapshotOnLoan> {
-    let lost = false;
-    let released: Promise<void> | undefined;
-    const release = (): Promise<void> => {
-      this.#letGo(dataset, makeWay);
-      if (released === undefined) onReleased?.();
-      return (released ??= pools.transactions.end(lease, 'rollback', limit));
-    };
-    const makeWay = async (): Promise<void> => {
-      lost = true;
-      await pools.transactions.cut(lease);
-      await release();
-    };
-    const run = async (job: Job, terms: JobTerms): Promise<unknown> => {
-      try {
-        if (!lost) return await pools.transactions.run(lease, job, terms);
-      } catch (error) {
-        if (!lost) throw error;
-      }
-      throw new SnapshotLostError(
-        'The snapshot made way: its dataset was closed, or a caller waited for its connection.',
-      );
-    };
-    this.#hold(dataset, makeWay);
-    try {
-      // Whoever began to close it before did not know of this.
-      if (this.#datasets.isClosing(dataset)) await makeWay();
-      const name = (await run({ kind: telling }, { limit, releaseOnFailure: false })) as string;
-      return {
-        name,
-        run: (job, signal) =>
-          run(job, { limit: { signal, atMs: Infinity }, releaseOnFailure: false }),
-        release,
-        makeWay,
-      };
-    } catch (error) {
-      await release();
-      throw error;
-    }
   }
 
   /** Runs a read and holds what it was answered in, where nobody goes short by that. */
@@ -262,28 +187,20 @@ export class PooledEngine {
     limit: CallLimit,
     take: TakeSnapshot,
   ): Promise<unknown> {
-    const held = this.#answers.get(dataset) ?? 0;
     const pools = this.#datasets.ready(dataset);
     const mayHold =
       this.engine === 'postgresql' &&
       this.#scopes.joined(dataset) === undefined &&
-      held < maxHeldAnswers &&
-      this.#setting.budget.waiting === 0 &&
       pools?.mayHold(job) === true;
-    if (!mayHold) {
+    const over = mayHold ? this.#held.reserve(dataset) : undefined;
+    if (over === undefined) {
       take(undefined);
       return this.#run(dataset, job, limit);
     }
-    this.#answers.set(dataset, held + 1);
-    const over = (): void => {
-      const left = (this.#answers.get(dataset) ?? 1) - 1;
-      if (left > 0) this.#answers.set(dataset, left);
-      else this.#answers.delete(dataset);
-    };
     return this.#datasets
       .use(dataset, async (open) => {
         const { value, lease } = await open.transactions.readAndHold(job, limit);
-        take(this.#lendAnswer(dataset, open, lease, over));
+        take(this.#held.lendAnswer(dataset, open, lease, over));
         return value;
       })
       .catch(() => {
@@ -292,45 +209,6 @@ export class PooledEngine {
         // What it failed by may be the transaction's doing: a plan that went stale, the end of a connection.
         return this.#run(dataset, job, limit);
       });
-  }
-
-  /** The snapshot of an answer goes before any caller who waits for a connection, and ends by itself. */
-  async #lendAnswer(
-    dataset: string,
-    pools: PooledDataset,
-    lease: Lease<PooledSession>,
-    over: () => void,
-  ): Promise<SnapshotOnLoan> {
-    const lent: { loan?: SnapshotOnLoan; isNeeded?: boolean } = {};
-    const makeWay = (): void => {
-      lent.isNeeded = true;
-      void lent.loan?.makeWay();
-    };
-    const endWatches = [pools.whenNeeded(makeWay), this.#setting.budget.whenNeeded(makeWay)];
-    const timer: Timer = this.#setting.clock.after(maxHeldMs, makeWay);
-    const onReleased = (): void => {
-      for (const endWatch of endWatches) endWatch();
-      timer.cancel();
-      over();
-    };
-    const limit = { signal: undefined, atMs: Infinity };
-    const name = 'exportSnapshot';
-    const loan = await this.#lend(dataset, pools, { lease, limit, name, onReleased });
-    lent.loan = loan;
-    // It was needed while its name was asked for.
-    if (lent.isNeeded === true) await loan.makeWay();
-    return loan;
-  }
-
-  #hold(dataset: string, makeWay: () => Promise<void>): void {
-    const held = this.#held.get(dataset) ?? new Set();
-    this.#held.set(dataset, held.add(makeWay));
-  }
-
-  #letGo(dataset: string, makeWay: () => Promise<void>): void {
-    const held = this.#held.get(dataset);
-    held?.delete(makeWay);
-    if (held?.size === 0) this.#held.delete(dataset);
   }
 
   /** Runs a caller's function in a transaction; calls that it makes for the same dataset take part. */
@@ -375,7 +253,7 @@ export class PooledEngine {
   closedWhile<Value>(dataset: string, work: () => Promise<Value>): Promise<Value> {
     return this.#datasets.closedWhile(dataset, work, () => {
       // Who holds one may wait for the very call that closes the dataset: for the other leg, or for the dataset to be open again.
-      for (const makeWay of this.#held.get(dataset) ?? []) void makeWay();
+      this.#held.makeWay(dataset);
     });
   }
 

@@ -13,7 +13,8 @@ import { type PagesRead, writtenSince } from '@changeover/engines';
 import { digestAnswer, isDatasetOperation } from '../job.ts';
 import type { Job } from '../job.ts';
 import type { StoreOperation } from '../dataset/dataset-management.ts';
-import type { PooledEngine, SnapshotOnLoan } from '../pooled-engine.ts';
+import type { SnapshotOnLoan } from '../held-snapshots.ts';
+import type { PooledEngine } from '../pooled-engine.ts';
 
 /** How long a rehearsal waits for a lock that a caller holds. */
 const lockTimeoutMs = 10;
