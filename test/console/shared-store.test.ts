@@ -2,7 +2,6 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Browser, Page } from 'playwright-core';
-import { readSharedRecordings } from 'changeover';
 import { main, nodeFlags } from '../command/run-changeover.ts';
 import { ownDatabase } from '../fleet/own-database.ts';
 import { PodProcess } from '../fleet/pod-process.ts';
@@ -52,24 +51,23 @@ async function startConsole(): Promise<string> {
   });
 }
 
-/** Until the store has a mismatch that the program found, beside those that others did. */
+/** Until it has met a mismatch: before it has read the ledger the legacy leg answers alone. */
 async function findMismatch(one: PodProcess): Promise<void> {
-  const found = async (): Promise<number> =>
-    (await readSharedRecordings(url())).sampleGroups[0]?.count ?? 0;
-  const had = await found();
-  while ((await found()) === had) {
+  while (!one.lines.includes('compared')) {
     const before = one.lines.length;
     one.say('call');
-    await one.said((line) => line.startsWith('called '), before);
+    await one.said((line) => line === 'called' || line === 'compared', before);
   }
 }
 
-async function runAgain(page: Page): Promise<string> {
-  await page.getByRole('button', { name: 'Run again' }).first().click();
-  await page.locator('#again-text', { hasText: /MISMATCH|No program/ }).waitFor();
-  const text = await page.locator('#again').innerText();
-  await page.keyboard.press('Escape');
-  return text;
+/** On a busy machine a program may hear of it too late: then a person asks again. */
+async function runAgain(page: Page, wanted: RegExp): Promise<void> {
+  for (let text = ''; !wanted.test(text);) {
+    await page.getByRole('button', { name: 'Run again' }).first().click();
+    await page.locator('#again-text', { hasText: /MISMATCH|No program|in time/ }).waitFor();
+    text = await page.locator('#again').innerText();
+    await page.keyboard.press('Escape');
+  }
 }
 
 test('"Run again" is done by a program that shares the store, by another one that met it when that is gone, and by nobody when all are', async () => {
@@ -83,12 +81,12 @@ test('"Run again" is done by a program that shares the store, by another one tha
   await page.locator('#mismatches article').first().waitFor();
 
   const said = /row +column +legacy +pooled[^]*Values stay in the program/;
-  expect(await runAgain(page)).toMatch(said);
+  await runAgain(page, said);
   found.signal('SIGKILL');
   await found.exited;
-  expect(await runAgain(page)).toMatch(said);
+  await runAgain(page, said);
   await other.end();
-  expect(await runAgain(page)).toMatch(/No program that runs on this store has its call in memory/);
+  await runAgain(page, /No program that runs on this store has its call in memory/);
   expect(problems).toEqual([]);
   await page.close();
 });

@@ -34,6 +34,7 @@ export * from './recorder/open-recorder.ts';
 export { type Followers, readFollowers } from './recorder/read-followers.ts';
 export { inOneGo, inTurns, partsAtOnce, type Steps } from './steps.ts';
 export {
+  readNames,
   readRecordings,
   readSharedRecordings,
   recordingsInSteps,

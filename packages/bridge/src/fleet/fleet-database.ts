@@ -12,7 +12,10 @@ import {
 } from './fleet-minutes.ts';
 import { checkSchema, prepareStore } from './fleet-schema.ts';
 import { type FleetReading, readingInSteps, tablesQuery } from './fleet-rows.ts';
+import type { StoredName, StoredNames } from '../recorder/stored-names.ts';
+import type { StoredEvent, StoredWriter } from '../recorder/stored-tables.ts';
 import { inTurns } from '../steps.ts';
+import { foldedWriter } from './fleet-read.ts';
 
 /** A server that hangs must not hold a review of the ledger, or a person's command, for longer. */
 const answerTimeoutMs = 3_000;
@@ -65,6 +68,25 @@ export class FleetDatabase {
       'array',
     );
     return await inTurns(systemClock, readingInSteps(rows));
+  }
+
+  /** Who was called, with no count of it. The last that happened of each kind is told, and no more.
+   *
+   * @throws the driver's error. */
+  async readNames(): Promise<StoredNames> {
+    const { schema } = this;
+    const [writers, keys, events] = await Promise.all(
+      [
+        `select writer, run, host, pid, node, started_at::float8, last_at::float8 from ${schema}.writer where writer <> '${foldedWriter}'`,
+        `select distinct backend, dataset from ${schema}.cell where not folded`,
+        `select distinct on (kind) writer, at::float8, kind, fields from ${schema}.event order by kind, at desc`,
+      ].map((text) => this.query(text)),
+    );
+    return {
+      writers: writers?.rows as StoredWriter[],
+      keys: keys?.rows as StoredName[],
+      events: events?.rows as StoredEvent[],
+    };
   }
 
   /** What all processes counted by key and minute, from a minute since 1970 on.

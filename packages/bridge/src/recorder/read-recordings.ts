@@ -2,11 +2,12 @@ import { type Clock, systemClock } from '@changeover/core';
 import { FleetDatabase } from '../fleet/fleet-database.ts';
 import { silentLogger } from '../log.ts';
 import { HourBook } from './hour-book.ts';
-import { readStoreInSteps } from './read-sqlite-store.ts';
+import { readStoreInSteps, readStoreNames } from './read-sqlite-store.ts';
 import { ReportBuilder } from './report-builder.ts';
 import type { ReportData, ResumedAt } from './report-data.ts';
 import { isSharedStore } from './shared-store.ts';
 import { inOneGo, inTurns, type Steps } from '../steps.ts';
+import { addStoredNames } from './stored-names.ts';
 import { addStoredInSteps } from './stored-tables.ts';
 
 /** How many samples of one fingerprint are kept, and shown. */
@@ -70,4 +71,25 @@ export async function readSharedRecordings(
   } finally {
     await database.close();
   }
+}
+
+/**
+ * Who was called, in which processes, with no count of it: for a step back, which must not wait until all that a large store has is added up.
+ *
+ * @param place a store's file, or a `postgres://` URL.
+ * @throws as {@link readRecordings} and {@link readSharedRecordings}.
+ */
+export async function readNames(place: string, clock: Clock = systemClock): Promise<ReportData> {
+  const builder = new ReportBuilder(defaultMaxSamples);
+  if (isSharedStore(place)) {
+    const database = new FleetDatabase(place, silentLogger);
+    try {
+      addStoredNames(builder, await database.readNames());
+    } finally {
+      await database.close();
+    }
+  } else {
+    readStoreNames(place, builder);
+  }
+  return builder.build(clock.wallMs());
 }

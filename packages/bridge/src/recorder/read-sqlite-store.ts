@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe } from '@changeover/core';
 import type { Steps } from '../steps.ts';
+import { addStoredNames } from './stored-names.ts';
 import { addStoredInSteps } from './stored-tables.ts';
 import type { ReportBuilder } from './report-builder.ts';
 import { isVersion, schemaVersion } from './sqlite-schema.ts';
@@ -20,17 +21,43 @@ import type { OwnRows } from './store-rows.ts';
 export function* readStoreInSteps(path: string, builder: ReportBuilder): Steps<void> {
   const database = openThere(path);
   try {
-    const version = pragmaValue(database, 'user_version');
-    // The ledger may have come first.
-    if (version === 0 && pragmaValue(database, 'application_id') === storeApplicationId) return;
-    if (version === 0 || !isVersion(version)) {
-      throw new Error(
-        `${path} is no comparison store of version ${String(schemaVersion)}: it has ${String(version)}`,
-      );
-    }
+    const version = versionOf(path, database);
+    if (version === undefined) return;
     // The state is that of the first look, not of `begin`. Closing ends it.
     database.exec('begin; select 1 from sqlite_schema limit 1');
     yield* readDatabase(database, builder, undefined, version);
+  } finally {
+    database.close();
+  }
+}
+
+/** Undefined where there is a ledger alone, which may have come first. */
+function versionOf(path: string, database: StoreDatabase): number | undefined {
+  const version = pragmaValue(database, 'user_version');
+  if (version === 0 && pragmaValue(database, 'application_id') === storeApplicationId)
+    return undefined;
+  if (version === 0 || !isVersion(version)) {
+    throw new Error(
+      `${path} is no comparison store of version ${String(schemaVersion)}: it has ${String(version)}`,
+    );
+  }
+  return version;
+}
+
+/** Adds who was called, with no count of it.
+ *
+ * @throws as {@link readStoreInSteps}. */
+export function readStoreNames(path: string, builder: ReportBuilder): void {
+  const database = openThere(path);
+  try {
+    if (versionOf(path, database) === undefined) return;
+    const rows = <Row>(query: string): Iterable<Row> =>
+      database.prepare(query).iterate() as Iterable<Row>;
+    addStoredNames(builder, {
+      writers: rows('select * from writer'),
+      keys: rows('select distinct backend, dataset from cell'),
+      events: rows('select * from event'),
+    });
   } finally {
     database.close();
   }

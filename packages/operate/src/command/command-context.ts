@@ -2,7 +2,7 @@ import { userInfo } from 'node:os';
 import { Argument, type Command, Option } from 'commander';
 import type { ParsedSettings } from '@changeover/bridge';
 import { CommandError, exitCodes } from './command-error.ts';
-import type { Migration, PlaceOptions } from './migration.ts';
+import type { Migration, PlaceOptions, Reading } from './migration.ts';
 import type { Streams, Terminal } from './terminal.ts';
 
 /** Adds one subcommand, or a few that belong together, to `changeover`. They are listed in `subcommands.ts`. */
@@ -59,13 +59,16 @@ export class CommandContext {
     return openTerminal(this.streams, format === 'json' ? 'json' : 'text');
   }
 
-  /** Opens what the options name, for as long as `use` runs. */
+  /** Opens what the options name, for as long as `use` runs.
+   *
+   * @param reading what it needs of the store. Default: all that was counted. */
   async withMigration(
     options: CommonOptions,
     use: (migration: Migration, terminal: Terminal) => void | Promise<void>,
+    reading?: Reading,
   ): Promise<void> {
     const { openMigration } = await import('./migration.ts');
-    const migration = await openMigration(await this.place(options));
+    const migration = await openMigration(await this.place(options), reading);
     try {
       await use(migration, await this.terminal(options));
     } finally {

@@ -55,7 +55,7 @@ export async function holdAll(
   subjects: readonly Subject[],
   options: HoldOptions,
 ): Promise<void> {
-  const startedMs = performance.now();
+  const startedMs = migration.beganMs;
   requireLedger(migration);
   const planned = subjects.map((subject) => planHold(migration, subject, options));
   const plan = planned.flatMap((one) => one.plan);

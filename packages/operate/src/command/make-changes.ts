@@ -9,7 +9,7 @@ import {
 import { CommandError, exitCodes } from './command-error.ts';
 import { hold, holdAll } from './hold.ts';
 import { acceptableNamed, backendNamed, keyNamed, type Subject } from './subject.ts';
-import { type Migration, requireLedger } from './migration.ts';
+import { type Migration, type Reading, requireLedger } from './migration.ts';
 import { promote } from './promote.ts';
 import { resume, resumeWhole } from './resume.ts';
 import type { Terminal } from './terminal.ts';
@@ -72,7 +72,7 @@ export async function holdKey(
 ): Promise<void> {
   const make: Change = (migration, terminal, subject, given) =>
     hold(migration, terminal, subject, { ...given, at: options.at });
-  await changeKey(context, backend, key, options, asSubject(make));
+  await changeKey(context, backend, key, options, asSubject(make), 'names');
 }
 
 /** `changeover rollback`. */
@@ -82,7 +82,7 @@ export async function rollBackKey(
   key: string,
   options: SubjectOptions,
 ): Promise<void> {
-  await changeKey(context, backend, key, options, asSubject(holdAtLegacy));
+  await changeKey(context, backend, key, options, asSubject(holdAtLegacy), 'names');
 }
 
 /** `changeover kill`, of one backend or of all. */
@@ -101,15 +101,16 @@ export async function killBackends(
     );
   }
   if (backend !== undefined) {
-    await changeWhole(context, backend, options, holdAtLegacy);
+    await changeWhole(context, backend, options, holdAtLegacy, 'names');
     return;
   }
-  await context.withMigration(options, async (migration, terminal) => {
+  const killAll = async (migration: Migration, terminal: Terminal): Promise<void> => {
     requireLedger(migration);
     const subjects = migration.backends.map((name) => ({ backend: name, target: allKeys }));
     if (subjects.length === 0) throw new CommandError(noBackend);
     await holdAll(migration, terminal, subjects, { ...given, at: 'legacy' });
-  });
+  };
+  await context.withMigration(options, killAll, 'names');
 }
 
 /** `changeover resume`. */
@@ -145,14 +146,16 @@ async function changeKey(
   typedKey: string,
   options: SubjectOptions,
   make: Change<KeyName>,
+  reading?: Reading,
 ): Promise<void> {
   const given = changeOptions(options);
-  await context.withMigration(options, (migration, terminal) => {
+  const change = (migration: Migration, terminal: Terminal): Promise<void> => {
     requireLedger(migration);
     const backend = backendNamed(migration, typedBackend);
     const key = keyNamed(migration, backend, typedKey, options.unseen === true);
     return make(migration, terminal, { backend, key }, given);
-  });
+  };
+  await context.withMigration(options, change, reading);
 }
 
 async function changeWhole(
@@ -160,11 +163,13 @@ async function changeWhole(
   typedBackend: string,
   options: SubjectOptions,
   make: Change,
+  reading?: Reading,
 ): Promise<void> {
   const given = changeOptions(options);
-  await context.withMigration(options, (migration, terminal) => {
+  const change = (migration: Migration, terminal: Terminal): Promise<void> => {
     requireLedger(migration);
     const backend = backendNamed(migration, typedBackend);
     return make(migration, terminal, { backend, target: allKeys }, given);
-  });
+  };
+  await context.withMigration(options, change, reading);
 }

@@ -26,6 +26,7 @@ import {
   noRecordings,
   inTurns,
   recordingsInSteps,
+  readNames,
   readSharedRecordings,
   readLedgerFile,
   resumptions,
@@ -85,6 +86,8 @@ interface Knowledge {
   readonly ledger: readonly LedgerChange[];
   readonly ledgerError: string | undefined;
   readonly recordings: ReportData | undefined;
+  /** When it was asked for, by `performance.now()`. Default: now. */
+  readonly beganMs?: number | undefined;
 }
 
 /** What can be known of a migration from outside of the programs that are in it. Reads, never writes. */
@@ -95,15 +98,18 @@ export class Migration {
   /** Why the ledger could not be read; undefined where it was, or where there is none yet. */
   readonly ledgerError: string | undefined;
   readonly recordings: ReportData | undefined;
+  /** When it was asked for, by `performance.now()`: a person waits since then. */
+  readonly beganMs: number;
   #judge: GateJudge | undefined;
   #lines: ReadonlyMap<string, readonly LedgerChange[]> | undefined;
 
-  constructor({ place, flags, ledger, ledgerError, recordings }: Knowledge) {
+  constructor({ place, flags, ledger, ledgerError, recordings, beganMs }: Knowledge) {
     this.place = place;
     this.flags = flags;
     this.ledger = ledger;
     this.ledgerError = ledgerError;
     this.recordings = recordings;
+    this.beganMs = beganMs ?? performance.now();
   }
 
   /** Where the ledger is, for people: no password is in it. */
@@ -317,19 +323,26 @@ export function placeOf(
   );
 }
 
+/** What is read of a store: all that was counted, or for a step back who was called alone. */
+export type Reading = 'counts' | 'names';
+
 /** Reads everything once. Where a flag server is named, it has three seconds to answer, as a program's first calls
  * would be answered without it.
  *
  * @throws {CommandError} where there is a comparison store and it can't be read: no holds would be known. */
-export async function openMigration(place: ParsedSettings): Promise<Migration> {
+export async function openMigration(
+  place: ParsedSettings,
+  reading: Reading = 'counts',
+): Promise<Migration> {
+  const beganMs = performance.now();
   const isThere = statStore(place);
   const flags = openStageSource(place, silentLogger);
   try {
     const [read] = await Promise.all([
-      readPlace(place),
+      readPlace(place, reading),
       place.unleashUrl === undefined ? undefined : serverAnswer(flags),
     ]);
-    return new Migration({ place, flags, ...read });
+    return new Migration({ place, flags, beganMs, ...read });
   } catch (error) {
     await flags.close();
     if (!isThere || error instanceof ChangeoverError) throw error;
@@ -381,6 +394,7 @@ function storeRemedy(path: string, message: string): string {
  * @throws where a store's file is there and can't be read. */
 export async function readPlace(
   place: ParsedSettings,
+  reading: Reading = 'counts',
   hours?: HourBook,
 ): Promise<Pick<Knowledge, 'ledger' | 'ledgerError' | 'recordings'>> {
   const { storePath, ledgerUrl } = place;
@@ -388,6 +402,8 @@ export async function readPlace(
     if (!existsSync(storePath))
       return { ledger: [], ledgerError: undefined, recordings: undefined };
     const ledger = readLedgerFile(storePath);
+    if (reading === 'names')
+      return { ledger, ledgerError: undefined, recordings: await readNames(storePath) };
     const at = hours ?? new HourBook(systemClock.wallMs());
     // A console has pages to answer meanwhile.
     const steps = recordingsInSteps(storePath, systemClock, resumptions(ledger), at);
@@ -397,18 +413,25 @@ export async function readPlace(
   const store = openLedgerStore(place, silentLogger);
   try {
     const ledger = await store.read(0);
-    const recordings = await readSharedRecordings(
-      ledgerUrl,
-      systemClock,
-      resumptions(ledger),
-      hours,
-    );
+    const recordings =
+      reading === 'names'
+        ? await namesIfReadable(ledgerUrl)
+        : await readSharedRecordings(ledgerUrl, systemClock, resumptions(ledger), hours);
     return { ledger, ledgerError: undefined, recordings };
   } catch (error) {
     const ledgerError = String((error as { message?: unknown }).message);
     return { ledger: [], ledgerError, recordings: undefined };
   } finally {
     await store.close();
+  }
+}
+
+/** A server that answers no more than the ledger must not stand in the way back: then keys are known by the ledger alone. */
+async function namesIfReadable(url: string): Promise<ReportData | undefined> {
+  try {
+    return await readNames(url);
+  } catch {
+    return undefined;
   }
 }
 

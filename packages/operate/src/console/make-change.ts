@@ -2,7 +2,7 @@ import { allKeys, ChangeoverError, keyTarget } from '@changeover/core';
 import { changeOptions, type ChangeOptions } from '../command/command-context.ts';
 import { CommandError } from '../command/command-error.ts';
 import { hold } from '../command/hold.ts';
-import type { Migration } from '../command/migration.ts';
+import type { Migration, Reading } from '../command/migration.ts';
 import { promote } from '../command/promote.ts';
 import { resume, resumeWhole } from '../command/resume.ts';
 import { keyNamed, backendNamed } from '../command/subject.ts';
@@ -67,6 +67,14 @@ async function change(
   throw new CommandError(
     'That is no change: promote, hold, rollback and resume of a key, kill and resume of a backend are.',
   );
+}
+
+const stepsBack: readonly unknown[] = ['hold', 'rollback', 'kill'];
+
+/** What a change needs of the store: a step back waits for no count. */
+export function readingFor(request: unknown): Reading {
+  const action = (request as { readonly action?: unknown } | null | undefined)?.action;
+  return stepsBack.includes(action) ? 'names' : 'counts';
 }
 
 interface Fields {

@@ -7,6 +7,7 @@ import type { ParsedSettings } from '@changeover/bridge';
 import { CommandError } from '../command/command-error.ts';
 import {
   Migration,
+  type Reading,
   readPlace,
   statStore,
   unreadableStore,
@@ -19,7 +20,7 @@ import { consoleScript } from './console-script.ts';
 import { consoleStyle } from './console-style.ts';
 import { type WorkedFigures, workedInSteps } from './console-figures.ts';
 import { viewInSteps } from './console-view.ts';
-import { makeChange } from './make-change.ts';
+import { makeChange, readingFor } from './make-change.ts';
 import { runAgain } from './run-again.ts';
 import { MinuteBook } from './minute-book.ts';
 import { isPagePath, type PageRequest, pageRequest } from './page-request.ts';
@@ -165,11 +166,18 @@ class Console {
         return;
       }
       if (request.method === 'POST' && request.url === '/change') {
-        await this.#ordered(request, response, makeChange);
+        await this.#ordered(request, response, async (body) => {
+          const answer = await makeChange(await this.#read(readingFor(body)), body);
+          return { answer, changes: true };
+        });
         return;
       }
       if (request.method === 'POST' && request.url === '/reproduce') {
-        await this.#ordered(request, response, runAgain);
+        await this.#ordered(request, response, async (body) => {
+          // What the page shows is known.
+          const migration = this.#figures?.migration ?? (await this.#read());
+          return { answer: await runAgain(migration, body), changes: false };
+        });
         return;
       }
       send(response, 404, { ok: false, text: 'There is nothing here.' });
@@ -258,12 +266,13 @@ class Console {
     if (!this.#looking && performance.now() >= this.#restsUntilMs) await this.look();
   }
 
-  async #read(): Promise<Migration> {
+  async #read(reading: Reading = 'counts'): Promise<Migration> {
+    const beganMs = performance.now();
     statStore(this.#place);
     const hours = new HourBook(systemClock.wallMs());
-    const read = await readPlace(this.#place, hours);
-    this.#minutes.look(hours);
-    return new Migration({ place: this.#place, flags: this.#flags, ...read });
+    const read = await readPlace(this.#place, reading, hours);
+    if (reading === 'counts') this.#minutes.look(hours);
+    return new Migration({ place: this.#place, flags: this.#flags, beganMs, ...read });
   }
 
   /** A page elsewhere may name this address (another Host) or send to it (another site): neither is answered. */
@@ -297,7 +306,7 @@ class Console {
   async #ordered(
     request: IncomingMessage,
     response: ServerResponse,
-    make: (migration: Migration, body: unknown) => Promise<object>,
+    make: (body: unknown) => Promise<{ readonly answer: object; readonly changes: boolean }>,
   ): Promise<void> {
     if (!this.#isOwner(request.headers['x-changeover-token'])) {
       send(response, 403, { ok: false, text: tokenText });
@@ -313,15 +322,18 @@ class Console {
       return;
     }
     const body: unknown = JSON.parse(await bodyOf(request));
-    if (this.#making.has(make)) {
+    const kind = request.url;
+    if (this.#making.has(kind)) {
       send(response, 409, { ok: false, text: 'Another one is being made: try again.' });
       return;
     }
-    this.#making.add(make);
+    this.#making.add(kind);
     try {
-      send(response, 200, await make(await this.#read(), body));
+      const { answer, changes } = await make(body);
+      send(response, 200, answer);
+      if (!changes) return;
     } finally {
-      this.#making.delete(make);
+      this.#making.delete(kind);
     }
     await this.look();
   }
