@@ -7,6 +7,7 @@ import { root, runTool } from './run-node.ts';
  * processes and of traffic beside its own writes, and the whole contract through each pooler. */
 const long = [
   'packages/storage/src/verify/verify-process',
+  'test/adapters/planted-faults',
   'test/adapters/typeorm',
   'test/adopt',
   'test/bench',

@@ -116,7 +116,12 @@ export interface Bridge extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-const bridges = new WeakMap<object, Bridge>();
+/** A bridge as adapters end it: see {@link endBridge}. */
+interface EndableBridge extends Bridge {
+  end(): void;
+}
+
+const bridges = new WeakMap<object, EndableBridge>();
 
 /**
  * What stands behind an object that {@link createBridge} made.
@@ -124,6 +129,10 @@ const bridges = new WeakMap<object, Bridge>();
  * @throws {WiringError} for any other object.
  */
 export function bridgeOf(object: object): Bridge {
+  return endableOf(object);
+}
+
+function endableOf(object: object): EndableBridge {
   const bridge = bridges.get(object);
   if (bridge === undefined) throw new WiringError('That object was not made by createBridge.');
   return bridge;
@@ -137,7 +146,7 @@ export function bridgeOf(object: object): Bridge {
  * @throws {WiringError} for anything else.
  */
 export function standsFor<T extends object>(standIn: T, bridged: object): T {
-  bridges.set(standIn, bridgeOf(bridged));
+  bridges.set(standIn, endableOf(bridged));
   return standIn;
 }
 
@@ -148,7 +157,7 @@ export function standsFor<T extends object>(standIn: T, bridged: object): T {
  * @throws {WiringError} for an object that {@link createBridge} did not make.
  */
 export function endBridge(object: object): void {
-  (bridgeOf(object) as ObjectBridge<object>).end();
+  endableOf(object).end();
 }
 
 const ownNames: readonly string[] = [
@@ -206,7 +215,7 @@ interface GivenOptions<T extends object> extends Omit<
 /** How long a promised leg is awaited before that is logged, in ms. */
 const legAwaitedMs = 10_000;
 
-class ObjectBridge<T extends object> implements Bridge {
+class ObjectBridge<T extends object> implements EndableBridge {
   readonly name: string;
   readonly object: T;
   readonly #options: GivenOptions<T>;

@@ -164,7 +164,7 @@ function notAllowed(
     : `Let an administrator type in that database: create schema ${schema} authorization ${quoted}`;
   return new ChangeoverError(
     'STORE_NOT_ALLOWED',
-    `The role ${quoted} has no right to ${there ? 'use' : 'make'} the shared store, the schema ${schema} in the database ${database} (${String((cause as Error).message)}). ${help}.`,
+    `The role ${quoted} has no right to ${there ? 'use' : 'make'} the shared store, the schema ${schema} in the database ${database} (${(cause as Error).message}). ${help}.`,
     { cause },
   );
 }

@@ -91,9 +91,9 @@ export class PromotionGate {
     const { clock } = this.#options;
     const startedMs = clock.monotonicMs();
     this.#reading?.();
-    let isRead = false;
+    const read = { isOver: false };
     const stop = inSlices(clock, this.#read(), (end) => {
-      isRead = true;
+      read.isOver = true;
       this.#reading = undefined;
       this.#judge =
         end.kind === 'done'
@@ -102,7 +102,7 @@ export class PromotionGate {
       const tookMs = clock.monotonicMs() - startedMs;
       this.#askAgainMs = clock.monotonicMs() + Math.max(minAgeMs, tookMs * restPerReading);
     });
-    this.#reading = isRead ? undefined : stop;
+    this.#reading = read.isOver ? undefined : stop;
   }
 
   *#read(): Steps<GateJudge> {
