@@ -91,7 +91,8 @@ export class PromotionGate {
     const { clock } = this.#options;
     const startedMs = clock.monotonicMs();
     this.#reading?.();
-    let isRead = false;
+    // It may end before it is known how to end it.
+    let isRead = false as boolean;
     const stop = inSlices(clock, this.#read(), (end) => {
       isRead = true;
       this.#reading = undefined;
