@@ -81,9 +81,23 @@ export * from './stages/flags/unleash-admin.ts';
 export * from './stages/gates/default-gates.ts';
 export * from './stages/gates/figures.ts';
 export * from './stages/gates/gate-file.ts';
-export * from './stages/gates/gate-outcome.ts';
+export {
+  askGate,
+  type Decision,
+  decideBy,
+  evaluateGate,
+  type FigureSource,
+  type Gate,
+  gateCondition,
+  type GateOperator,
+  type GateOutcome,
+  type GatePlace,
+  gatePlace,
+  type GateResult,
+  gateValue,
+  parseGate,
+} from './stages/gates/gate-outcome.ts';
 export * from './stages/gates/judged-data.ts';
-export { shapeText } from './stages/gates/judge-shapes.ts';
 export * from './stages/gates/promotion-gate.ts';
 export * from './stages/gates/verdict.ts';
 export * from './stages/guardrail-wiring.ts';

@@ -137,3 +137,16 @@ export function typedKey({ backend, key }: KeyName): string {
 export function typedWord(text: string): string {
   return /^[\p{L}\p{N}_.,:@%+=/-]+$/u.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
+
+const shownShape = 160;
+
+/** How a shape of call is named for people: `query: SELECT … WHERE id = ?`. */
+export function shapeText({
+  operation,
+  shape,
+}: {
+  readonly operation: string;
+  readonly shape: string;
+}): string {
+  return visibleText(shape === '' ? operation : `${operation}: ${shape}`, shownShape);
+}

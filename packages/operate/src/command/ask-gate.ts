@@ -1,5 +1,5 @@
 import type { Decision, GateOutcome, ReportVerdict } from '@changeover/bridge';
-import { gatePlace } from '../report/gate-text.ts';
+import { gatePlace } from '@changeover/bridge';
 import { junitReport } from '../report/junit-report.ts';
 import type { CommandContext, CommonOptions } from './command-context.ts';
 import { exitCodes } from './command-error.ts';

@@ -11,7 +11,8 @@ import {
   typedWord,
 } from '@changeover/bridge';
 import type { DoctorCheck, DoctorFinding } from './doctor-check.ts';
-import { readPlace, serverAnswer } from './migration.ts';
+import { readPlace } from './migration.ts';
+import { serverAnswer } from './server-answer.ts';
 import { readableGates } from './usable-gates.ts';
 
 const oldestNode = [22, 13] as const;

@@ -1,12 +1,5 @@
 import { existsSync, statSync } from 'node:fs';
-import {
-  allKeys,
-  ChangeoverError,
-  type Stage,
-  systemClock,
-  type Target,
-  type Timer,
-} from '@changeover/core';
+import { allKeys, ChangeoverError, type Stage, systemClock, type Target } from '@changeover/core';
 import {
   acceptedIn,
   anyOperation,
@@ -43,6 +36,7 @@ import { openLedgerStore } from '@changeover/bridge';
 import { openStageSource } from '@changeover/bridge';
 import type { KeyBackground, Report } from '../report/report.ts';
 import { CommandError } from './command-error.ts';
+import { serverAnswer } from './server-answer.ts';
 import { usableGates } from './usable-gates.ts';
 
 /** Where the migration is, as options; what isn't given comes from the environment as it does for a program. */
@@ -71,7 +65,6 @@ const maxKeyLength = 200;
 
 /** Under this name in place of a backend's, the ledger says when flags were replaced as a whole. */
 export const flagsSubject = 'flags';
-const serverWaitMs = 3_000;
 
 /** What a key that the ledger has moved waits for, as it can be told from outside. */
 const stepWaits = 'it stays there until the gates let it step forward';
@@ -465,25 +458,6 @@ function withoutPassword(address: string): string {
   url.password = '';
   url.search = '';
   return url.href;
-}
-
-/** Resolves when the flag server has answered, or after three seconds. */
-export async function serverAnswer(flags: StageSource): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<undefined>();
-  const look = (): void => {
-    if (flags.status().source === 'server') resolve(undefined);
-  };
-  const end = flags.subscribe(look);
-  look();
-  // A timer of the project's clock keeps no process alive; this wait must.
-  const alive = setInterval(look, 50);
-  const timer: Timer = systemClock.after(serverWaitMs, () => {
-    resolve(undefined);
-  });
-  await promise;
-  clearInterval(alive);
-  timer.cancel();
-  end();
 }
 
 /** Why a name can't be a key's; undefined where it can. What no key can be called stands for more than one. */

@@ -1,4 +1,4 @@
-import { gateCondition, gatePlace, gateValue } from './gate-text.ts';
+import { gateCondition, gatePlace, gateValue } from '@changeover/bridge';
 import { markup, type Markup } from './markup.ts';
 import { isoTime, shapeText } from '@changeover/bridge';
 import { type Report, titleOf } from './report.ts';

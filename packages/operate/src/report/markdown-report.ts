@@ -1,5 +1,5 @@
 import { coverageOf } from './coverage.ts';
-import { gateCondition, gatePlace, gateValue } from './gate-text.ts';
+import { gateCondition, gatePlace, gateValue } from '@changeover/bridge';
 import {
   countText,
   visibleText,

@@ -1,12 +1,13 @@
 import type { Finding } from '@changeover/compare';
-import type { Stage } from '@changeover/core';
+import { type Stage, stages } from '@changeover/core';
+import { counted, countText, shapeText, visibleText } from '../../plain-text.ts';
 import {
   type Consequence,
   figureNames,
   type FigureName,
   type GateDefinition,
 } from './default-gates.ts';
-import { failureText, type Figure, type FigureUnit, figureUnits } from './figures.ts';
+import { failureText, type Figure, figureText, type FigureUnit, figureUnits } from './figures.ts';
 
 /** A condition for moving forward, as `mismatch.upper < 0.1%`. */
 export interface Gate {
@@ -263,4 +264,107 @@ function decisionOf(
     case 'by-stage':
       return stage !== undefined && pooledAnswers.includes(stage) ? 'ROLL BACK' : 'HOLD';
   }
+}
+
+/** What a list of outcomes comes to.
+ *
+ * @param step what follows where all of them hold. */
+export function summary(
+  gates: readonly GateOutcome[],
+  step: string,
+): { readonly decision: Decision; readonly reason: string } {
+  const decision = decideBy(gates);
+  if (decision === 'PROMOTE')
+    return {
+      decision,
+      reason: `All ${counted(gates.length, 'gate holds', 'gates hold')}: ${step}.`,
+    };
+  const [first, ...others] = gates.filter((gate) => gate.decision === decision);
+  if (first === undefined)
+    return { decision, reason: 'No gate was asked: there is nothing to decide by.' };
+  const more =
+    others.length === 0
+      ? ''
+      : `, and ${counted(others.length, 'other gate', 'other gates')} ${
+          decision === 'INCONCLUSIVE'
+            ? "can't be told either"
+            : others.length === 1
+              ? "doesn't hold either"
+              : "don't hold either"
+        }`;
+  const what = `${placeOf(first)}${first.reason ?? first.title}${more}`;
+  const then = {
+    'ROLL BACK': 'back to legacy',
+    HOLD: 'stay at this stage',
+    INCONCLUSIVE: 'too little to decide by',
+  }[decision];
+  return { decision, reason: `${what.charAt(0).toUpperCase()}${what.slice(1)}: ${then}.` };
+}
+
+function placeOf({ backend, key, stage }: GateOutcome): string {
+  const where = key === undefined ? visibleText(backend) : keyText({ backend, key });
+  return stage === undefined ? `on ${where}, ` : `on ${where} at ${stage}, `;
+}
+
+/** A key as people read it. */
+export function keyText({
+  backend,
+  key,
+}: {
+  readonly backend: string;
+  readonly key: string;
+}): string {
+  return key === ''
+    ? `${visibleText(backend)} (what concerns no key)`
+    : `${visibleText(backend)} ${visibleText(key)}`;
+}
+
+/** What follows where all gates of a key at `from` hold. */
+export function stepText(from: Stage): string {
+  const next = stages[stages.indexOf(from) + 1];
+  return next === undefined ? 'the legacy leg may go' : `it may step forward to ${next}`;
+}
+
+/** The same of several keys. */
+export function overallStep(keys: readonly { readonly stage: Stage }[]): string {
+  const from = [...new Set(keys.map(({ stage }) => stage))];
+  const [only] = from;
+  if (from.length !== 1 || only === undefined)
+    return "every backend's keys may step forward by one stage";
+  const next = stages[stages.indexOf(only) + 1];
+  return next === undefined ? 'the legacy leg may go' : `the keys may step forward to ${next}`;
+}
+
+/** Where a gate was asked. */
+export function gatePlace({ backend, key, operation, shape, stage }: GateOutcome): string {
+  const where = [
+    key === undefined ? visibleText(backend) : visibleText(`${backend} ${key}`),
+    ...(stage === undefined ? [] : [stage]),
+    ...(operation === undefined ? [] : [shapeText({ operation, shape: shape ?? '' })]),
+  ];
+  return where.join(', ');
+}
+
+/** The figure with the bound that matters, so that 0 of n is not read as never. */
+export function gateValue({ unit, value, side, estimate, lower, upper }: GateOutcome): string {
+  if (estimate === undefined || lower === undefined || upper === undefined)
+    return figureText(value, unit);
+  if (side === 'lower')
+    return `${figureText(estimate, unit)} (at least ${figureText(lower, unit)})`;
+  return unit === 'share'
+    ? `${figureText(estimate, unit)} (at most ${figureText(upper, unit)})`
+    : figureText(estimate, unit);
+}
+
+const operators = { '<': '<', '<=': '≤', '>': '>', '>=': '≥', '==': '=' } as const;
+
+/** The limit that it asks for: `≤ 0.1 %`. */
+export function gateCondition({ operator, threshold, unit }: GateOutcome): string {
+  const limit =
+    unit === 'share'
+      ? `${threshold * 100} %`
+      : unit === 'count'
+        ? countText(threshold)
+        : String(threshold);
+  return `${operators[operator]} ${limit}`;
 }

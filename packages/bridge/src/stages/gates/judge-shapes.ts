@@ -1,6 +1,6 @@
 import { type Stage, stages } from '@changeover/core';
 import { shareOf } from '@changeover/compare';
-import { counted, durationText, typedKey, typedWord, visibleText } from '../../plain-text.ts';
+import { counted, durationText, typedKey, typedWord, shapeText } from '../../plain-text.ts';
 import { type FigureName, type GateDefinition, gateLimits } from './default-gates.ts';
 import type { Figure } from './figures.ts';
 import type { Steps } from '../../steps.ts';
@@ -31,13 +31,6 @@ const atLeastOne: GateDefinition = {
   title: 'Each shape of call was compared',
 };
 const asksForComparisons = /^\s*comparisons\b/;
-const shownShape = 160;
-
-/** How a shape is named for people: `query: SELECT … WHERE id = ?`. */
-export function shapeText({ operation, shape }: Pick<ShapeRecord, 'operation' | 'shape'>): string {
-  return visibleText(shape === '' ? operation : `${operation}: ${shape}`, shownShape);
-}
-
 /** Asks the gates of each operation and shape that a key used. What isn't compared at all passes only where it is accepted. */
 export function judgeShapes(
   definitions: readonly GateDefinition[],

@@ -3,7 +3,16 @@ import { counted } from '../../plain-text.ts';
 import type { TotalsBy } from '../../recorder/report-data.ts';
 import { defaultGates, type GateDefinition, gateLimits, type GateScope } from './default-gates.ts';
 import { figureOf, type FigureSubject } from './figures.ts';
-import { askGate, decideBy, type Decision, type GateOutcome } from './gate-outcome.ts';
+import {
+  askGate,
+  decideBy,
+  type Decision,
+  type GateOutcome,
+  keyText,
+  overallStep,
+  stepText,
+  summary,
+} from './gate-outcome.ts';
 import type { JudgedData, KeyStanding } from './judged-data.ts';
 import { explainedReliance, keyReliance } from './judge-reliance.ts';
 import { cohortProof, judgeShapes, shapeName } from './judge-shapes.ts';
@@ -18,7 +27,6 @@ import {
 import { cohortResolution, recentOfCohort } from './recent-cohort.ts';
 import { failsLately } from './fails-lately.ts';
 import { recentByKey, recentFigureOf, type RecentOfKey } from './recent-figures.ts';
-import { keyText, overallStep, stepText, summary } from './verdict-text.ts';
 import { timeToPooled } from './time-to-pooled.ts';
 import { inOneGo, type Steps } from '../../steps.ts';
 

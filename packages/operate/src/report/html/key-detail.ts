@@ -8,7 +8,7 @@ import {
   visibleText,
 } from '@changeover/bridge';
 import { failedCalls } from '../failed-calls.ts';
-import { gateCondition, gateValue } from '../gate-text.ts';
+import { gateCondition, gateValue } from '@changeover/bridge';
 import type { KeyFigures } from '../key-figures.ts';
 import { badge, firstOf, markup, type Markup, moment, name, type Piece, table } from '../markup.ts';
 import { stageMeaning } from '../stage-text.ts';

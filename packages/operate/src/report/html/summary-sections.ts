@@ -8,7 +8,7 @@ import {
   shareText,
   visibleText,
 } from '@changeover/bridge';
-import { gateCondition, gatePlace, gateValue } from '../gate-text.ts';
+import { gateCondition, gatePlace, gateValue } from '@changeover/bridge';
 import {
   badge,
   decisionClass,
