@@ -2,7 +2,14 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Leg } from '@changeover/core';
+import type {
+  HeldSnapshot,
+  Leg,
+  ShadowCall,
+  ShadowLeg,
+  SnapshotAnswer,
+  WriteEffect,
+} from '@changeover/core';
 import {
   createStaticStageSource,
   createStorageBridge,
@@ -14,7 +21,6 @@ import {
 } from 'changeover';
 import { digestResult } from '@changeover/compare';
 import { valuePolicies } from '../../packages/storage/src/verify/value-policies.ts';
-import type { ShadowCall, ShadowLeg, WriteEffect } from '@changeover/core';
 import { rowFaults, type Rows, spoilAnswer } from './planted-faults.ts';
 import { createTrees, determinedQueries, pick, seededRandom } from './traffic.ts';
 
@@ -59,9 +65,13 @@ class FaultyLeg {
     });
     const read = async (call: ShadowCall): Promise<unknown> =>
       this.#spoiled(call.operation, await shadow.read(call));
+    const { answerInSnapshot } = leg;
     return {
       ...leg,
       api,
+      ...(answerInSnapshot === undefined
+        ? {}
+        : { answerInSnapshot: (call) => this.#spoiledInSnapshot(answerInSnapshot(call)) }),
       shadow: {
         admits: () => shadow.admits(),
         read,
@@ -92,6 +102,18 @@ class FaultyLeg {
         shadow?.scratchWrite?.(...given) ?? Promise.reject(new Error('there is no writing apart'))
       );
     }
+  }
+
+  /** The answer itself was spoiled by the API. */
+  #spoiledInSnapshot({ answer, snapshot }: SnapshotAnswer): SnapshotAnswer {
+    const spoiled = async (): Promise<HeldSnapshot | undefined> => {
+      const held = await snapshot;
+      if (held === undefined) return undefined;
+      const read = async (call: ShadowCall): Promise<unknown> =>
+        this.#spoiled(call.operation, await held.read(call));
+      return { ...held, read };
+    };
+    return { answer, snapshot: spoiled() };
   }
 
   #spoiled(operation: string, value: unknown): unknown {

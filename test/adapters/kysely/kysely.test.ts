@@ -313,9 +313,13 @@ describe.each(engines)('a Kysely over two %s dialects', (engine) => {
     });
 
     test('the tables are told as by the dialect alone', async () => {
-      expect(await kysely.db.introspection.getTables()).toEqual(
-        await kysely.direct.introspection.getTables(),
-      );
+      // Other tests make and drop tables in schemas of their own meanwhile.
+      const ownOf = async ({ introspection }: typeof kysely.db): Promise<unknown> => {
+        const tables = await introspection.getTables();
+        const { schema } = tables.find(({ name }) => name === 'account') ?? {};
+        return tables.filter((table) => table.schema === schema);
+      };
+      expect(await ownOf(kysely.db)).toEqual(await ownOf(kysely.direct));
     });
 
     test('eight callers that read and then write in transactions lose no increment', async () => {
