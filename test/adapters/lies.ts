@@ -24,6 +24,18 @@ export class Lie {
   }
 }
 
+/** As what the faults of rows are found, each in one of the kinds that are planted; undefined for what is no difference. */
+export const everyClass: readonly (string | undefined)[] = [
+  'columns',
+  'error',
+  'extra-row',
+  'missing-row',
+  'order',
+  'type',
+  'value',
+  undefined,
+];
+
 type Method = (...args: readonly unknown[]) => unknown;
 
 /** A class of clients. */

@@ -38,7 +38,16 @@ test('a process that has something to say each second adds up those that are gon
   }
 });
 
-test('a store that was dropped and made again empty is made anew: counts are there once, and a later step back is obeyed', async () => {
+interface TwoPods {
+  readonly one: VirtualPod;
+  readonly other: VirtualPod;
+  /** Connected to their store. */
+  readonly client: pg.Client;
+  /** Lets eight seconds pass for both. */
+  pass(): Promise<void>;
+}
+
+async function withTwoPods(work: (pods: TwoPods) => Promise<void>): Promise<void> {
   const client = new pg.Client({ connectionString: url() });
   const [one, other] = [new VirtualPod(url(), silentLogger), new VirtualPod(url(), silentLogger)];
   const pass = async (): Promise<void> => {
@@ -47,6 +56,15 @@ test('a store that was dropped and made again empty is made anew: counts are the
   };
   try {
     await client.connect();
+    await work({ one, other, client, pass });
+  } finally {
+    await Promise.all([one.close(), other.close()]);
+    await client.end();
+  }
+}
+
+test('a store that was dropped and made again empty is made anew: counts are there once, and a later step back is obeyed', () =>
+  withTwoPods(async ({ one, other, client, pass }) => {
     for (const pod of [one, other]) {
       while (pod.stage !== 'pooled') await pod.pass(1_000);
       pod.count('one', 3);
@@ -63,21 +81,10 @@ test('a store that was dropped and made again empty is made anew: counts are the
     other.guardrail.breach('errors', 'notes', { kind: 'key', name: 'one' }, 'too many failed');
     await pass();
     expect([one.stage, other.stage]).toEqual(['legacy', 'legacy']);
-  } finally {
-    await Promise.all([one.close(), other.close()]);
-    await client.end();
-  }
-});
+  }));
 
-test('a store that was put back from a backup gives numbers again that were heard: what is written then is obeyed all the same', async () => {
-  const client = new pg.Client({ connectionString: url() });
-  const [one, other] = [new VirtualPod(url(), silentLogger), new VirtualPod(url(), silentLogger)];
-  const pass = async (): Promise<void> => {
-    for (let second = 0; second < 8; second += 1)
-      await Promise.all([one.pass(1_000), other.pass(1_000)]);
-  };
-  try {
-    await client.connect();
+test('a store that was put back from a backup gives numbers again that were heard: what is written then is obeyed all the same', () =>
+  withTwoPods(async ({ one, other, client, pass }) => {
     for (const pod of [one, other]) while (pod.stage !== 'pooled') await pod.pass(1_000);
     await client.query(tenLines);
     await pass();
@@ -97,8 +104,4 @@ test('a store that was put back from a backup gives numbers again that were hear
     await pass();
     expect([one.stage, other.stage]).toEqual(['legacy', 'legacy']);
     expect(one.ledger.holds).toMatchObject([{ stage: 'legacy', reason: 'a drill' }]);
-  } finally {
-    await Promise.all([one.close(), other.close()]);
-    await client.end();
-  }
-});
+  }));

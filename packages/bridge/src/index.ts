@@ -81,6 +81,7 @@ export * from './stages/flags/unleash-admin.ts';
 export * from './stages/gates/default-gates.ts';
 export * from './stages/gates/figures.ts';
 export * from './stages/gates/gate-file.ts';
+export { isBefore } from './stages/ledger/is-before.ts';
 export {
   askGate,
   type Decision,

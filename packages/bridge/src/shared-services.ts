@@ -1,13 +1,13 @@
 import { BridgeServices } from './bridge-services.ts';
 import type { ParsedSettings } from './bridge-settings.ts';
 
-/** By name, what bridges share, as long as it is open. */
-const shared = new Map<string, readonly BridgeServices[]>();
-
 /** What is the same object or not the same. */
 const objects = ['stages', 'logger', 'metrics'] as const;
-/** Each bridge's own. */
-const own: ReadonlySet<string> = new Set([...objects, 'rules']);
+/** What is not told by the text of settings: those, and each bridge's own. */
+const untold: ReadonlySet<string> = new Set([...objects, 'rules']);
+
+/** By name and by the text of the settings, what bridges share. */
+const shared = new Map<string, readonly BridgeServices[]>();
 
 /**
  * The services of the bridges of one name and with the same settings in this process: a program that opens a handle for each file, or for each
@@ -15,26 +15,33 @@ const own: ReadonlySet<string> = new Set([...objects, 'rules']);
  * is closed, for the next one; a bridge's `close()` ends them where no other bridge uses them.
  */
 export function servicesOf(name: string, settings: ParsedSettings): BridgeServices {
-  const known = openServicesOf(name, settings);
+  const key = textOf(name, settings);
+  const open = openAt(key);
+  const known = open.find((services) => haveSameObjects(services.settings, settings));
   if (known !== undefined) return known;
   const made = new BridgeServices(settings);
-  shared.set(name, [...openOf(name), made]);
+  shared.set(key, [...open, made]);
   return made;
 }
 
 /** Those that others have opened already and nobody has closed. */
 export function openServicesOf(name: string, settings: ParsedSettings): BridgeServices | undefined {
-  return openOf(name).find((services) => areSame(services.settings, settings));
+  return openAt(textOf(name, settings)).find((services) =>
+    haveSameObjects(services.settings, settings),
+  );
 }
 
-function openOf(name: string): readonly BridgeServices[] {
-  return (shared.get(name) ?? []).filter(({ closed }) => !closed);
+function openAt(key: string): readonly BridgeServices[] {
+  return (shared.get(key) ?? []).filter(({ closed }) => !closed);
 }
 
-function areSame(one: ParsedSettings, other: ParsedSettings): boolean {
-  return objects.every((name) => one[name] === other[name]) && textOf(one) === textOf(other);
+function haveSameObjects(one: ParsedSettings, other: ParsedSettings): boolean {
+  return objects.every((name) => one[name] === other[name]);
 }
 
-function textOf(settings: ParsedSettings): string {
-  return JSON.stringify(Object.entries(settings).filter(([name]) => !own.has(name)));
+function textOf(name: string, settings: ParsedSettings): string {
+  return JSON.stringify([
+    name,
+    Object.entries(settings).filter(([setting]) => !untold.has(setting)),
+  ]);
 }

@@ -113,7 +113,7 @@ export class ReadReruns {
     if (snapshot === undefined) return false;
     const around = { oneState: true, each: true, snapshot: true, quiet: true };
     const rounds: FullRound[] = [];
-    try {
+    return await untilReleased(snapshot, async () => {
       for (;;) {
         const round = await this.#rounds.run(signal, snapshot);
         rounds.push(round);
@@ -125,12 +125,7 @@ export class ReadReruns {
         }
         if (rounds.length >= firstRounds && this.#decided(given, rounds, around)) return true;
       }
-    } catch (error) {
-      if (error instanceof SnapshotLostError) return false;
-      throw error;
-    } finally {
-      await snapshot.release();
-    }
+    });
   }
 
   /** Runs both legs again in one snapshot, where the engine has snapshots to share: writes may go on meanwhile. False where it has
@@ -141,7 +136,7 @@ export class ReadReruns {
     const snapshot = key === '' ? undefined : await caller.holdSnapshot(key, signal);
     if (snapshot === undefined) return false;
     const rounds: FullRound[] = [];
-    try {
+    return await untilReleased(snapshot, async () => {
       // The snapshot is what it was then: what is written from now on doesn't matter.
       const quiet = await read.watch.sincePooled(signal);
       const seen = quiet === true ? undefined : await this.#writesSeen(signal, snapshot);
@@ -156,12 +151,7 @@ export class ReadReruns {
         rounds.push(await this.#rounds.run(signal, snapshot));
         if (rounds.length >= firstRounds && this.#decided(first, rounds, around)) return true;
       }
-    } catch (error) {
-      if (error instanceof SnapshotLostError) return false;
-      throw error;
-    } finally {
-      await snapshot.release();
-    }
+    });
   }
 
   /** Runs both legs again whatever is written meanwhile, as long as the store shows that nothing was written to what the call reads. False
@@ -228,5 +218,20 @@ export class ReadReruns {
       signal.throwIfAborted();
     }
     return true;
+  }
+}
+
+/** Judges in a snapshot, and gives it back. False where it was lost. */
+async function untilReleased(
+  snapshot: HeldSnapshot,
+  judge: () => Promise<boolean>,
+): Promise<boolean> {
+  try {
+    return await judge();
+  } catch (error) {
+    if (error instanceof SnapshotLostError) return false;
+    throw error;
+  } finally {
+    await snapshot.release();
   }
 }

@@ -1,6 +1,7 @@
 import { keyTarget, stages, type Stage } from '@changeover/core';
 import {
   acceptRevision,
+  isBefore,
   type KeyName,
   type KeyVerdict,
   type LedgerChange,
@@ -46,7 +47,7 @@ export async function promote(
   const from = keyStatus.stage;
   refuseHeld(keyStatus);
   const to = options.to ?? stages[stages.indexOf(from) + 1];
-  if (to === undefined || stages.indexOf(to) <= stages.indexOf(from)) {
+  if (to === undefined || !isBefore(from, to)) {
     answerChange(terminal, { text: [alreadyThere(subject, from)], next: [backCommand(subject)] });
     return;
   }
@@ -59,7 +60,7 @@ export async function promote(
     throw refused(subject, answer, accept);
   }
   const { gates, forced } = answer;
-  const asks = stages.indexOf(keyStatus.flag.stage) >= stages.indexOf(to);
+  const asks = !isBefore(keyStatus.flag.stage, to);
   const edits = asks
     ? []
     : [
@@ -182,12 +183,6 @@ async function askInFlag(
   }
 }
 
-/** Whether a stage comes after `from`, and no later than `to`. */
-function isOnTheWay(from: Stage, stage: Stage, to: Stage): boolean {
-  const place = stages.indexOf(stage);
-  return place > stages.indexOf(from) && place <= stages.indexOf(to);
-}
-
 interface RecordedStep {
   readonly to: Stage;
   readonly who: string;
@@ -221,7 +216,7 @@ async function record(
       if (
         moved !== undefined &&
         at !== from &&
-        !(moved.who === 'flag' && isOnTheWay(from, at, to))
+        !(moved.who === 'flag' && isBefore(from, at) && !isBefore(to, at))
       ) {
         throw new CommandError(
           `${backend} ${key} was moved to ${at} meanwhile by ${moved.who}: ${moved.reason}. It stays there${flags}.`,
