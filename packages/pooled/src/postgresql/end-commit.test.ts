@@ -18,7 +18,7 @@ beforeEach(async () => {
   factory = new StorageBackendFactory({
     basePath,
     databaseUrl: proxy.urlFor(databaseUrl),
-    pools: { postgresql: { connectTimeoutMs: 200, acquireTimeoutMs: 400 } },
+    pools: { postgresql: { connectTimeoutMs: 1_500, acquireTimeoutMs: 1_500 } },
   });
   const storage = factory.storage('postgresql');
   await storage.createDataset(dataset);
