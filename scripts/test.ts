@@ -6,6 +6,7 @@ import { root, runTool } from './run-node.ts';
 /** What builds, packs, installs, begins, ends, measures or moves whole programs, the campaigns of faults, kills and histories, of several
  * processes and of traffic beside its own writes, and the whole contract through each pooler. */
 const long = [
+  'packages/bridge/src/stages/flags/unleash-server',
   'packages/storage/src/verify/verify-process',
   'test/adapters/planted-faults',
   'test/adapters/typeorm',

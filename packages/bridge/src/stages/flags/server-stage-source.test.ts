@@ -87,7 +87,7 @@ function open(options: Partial<ServerStageSourceOptions> = {}): StageSource {
     token: 'a-token',
     logger,
     refreshIntervalMs: 5,
-    timeoutMs: 200,
+    timeoutMs: 5_000,
     clock: systemClock,
     ...options,
   });
@@ -277,7 +277,7 @@ describe('a server that makes trouble', () => {
   ])('an address where nobody answers (%s) means the file, and nothing ends', async (address) => {
     const filePath = join(folder, 'flags.json');
     writeFileSync(filePath, text(flag('reverse')));
-    const source = open({ url: address, filePath });
+    const source = open({ url: address, filePath, timeoutMs: 200 });
     expect(source.decide(context)).toMatchObject({ stage: 'reverse', source: 'file' });
     await until(() => errors().length > 0);
     expect(source.status()).toMatchObject({ source: 'file', stale: true });
