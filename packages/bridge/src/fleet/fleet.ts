@@ -1,5 +1,6 @@
 import { ChangeoverError, type Clock, systemClock, type Timer } from '@changeover/core';
 import type { Logger } from '../log.ts';
+import type { AskedKey } from '../recorder/asked-key.ts';
 import { hourMs } from '../recorder/hour-book.ts';
 import type { RepeatAnswers } from '../recorder/repeat-answers.ts';
 import type { LedgerStore, NewLedgerChange } from '../stages/ledger/ledger-store.ts';
@@ -9,7 +10,7 @@ import { type Answer, foldedRowsOf, type Message, type OtherWindows } from './fl
 import { type FoldedRows, FleetOutbox } from './fleet-outbox.ts';
 import { FleetRepeats } from './fleet-repeats.ts';
 import { foldSilent } from './fold.ts';
-import { type AskedKey, OthersCounts } from './others-counts.ts';
+import { OthersCounts } from './others-counts.ts';
 import { sayInOtherProcess } from './last-words.ts';
 import { retryPauseMs } from './retry-pause.ts';
 

@@ -1,8 +1,9 @@
 import { expect, test } from '@jest/globals';
 import { ManualClock } from '../../../../test/kit/manual-clock.ts';
+import type { AskedKey } from '../recorder/asked-key.ts';
 import type { FleetDatabase, KeysAsked } from './fleet-database.ts';
 import type { KeysReading } from './fleet-rows.ts';
-import { type AskedKey, OthersCounts } from './others-counts.ts';
+import { OthersCounts } from './others-counts.ts';
 
 /** What a key's rows of ten programs take, as measured. */
 const [keyBytes, keyRows] = [3_300, 94];

@@ -1,4 +1,5 @@
 import type { Clock } from '@changeover/core';
+import type { AskedKey } from '../recorder/asked-key.ts';
 import type { StoredMinute } from '../recorder/minute-rows.ts';
 import { firstRecentMinute } from '../recorder/recent-book.ts';
 import type { StoredReliance } from '../recorder/reliance-rows.ts';
@@ -7,12 +8,6 @@ import type { StoredCell, StoredTables } from '../recorder/stored-tables.ts';
 import { TokenBucket } from '../shadow/budgets.ts';
 import type { FleetDatabase } from './fleet-database.ts';
 import type { KeyName, KeysReading, OthersReading } from './fleet-rows.ts';
-
-/** A key whose step waits. */
-export interface AskedKey extends KeyName {
-  /** Its gates ask for latencies, and for the last minutes. */
-  readonly timed: boolean;
-}
 
 /** Reading what all others counted, in bytes a second on average: what is left of four KB, and some for the first looks. Most is for keys
  * whose step waits; what is left is for all others, one after the other. */

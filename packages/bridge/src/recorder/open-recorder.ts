@@ -1,6 +1,6 @@
 import { systemClock, type Clock, type Stage, type Timer } from '@changeover/core';
 import { Fleet } from '../fleet/fleet.ts';
-import type { AskedKey } from '../fleet/others-counts.ts';
+import type { AskedKey } from './asked-key.ts';
 import type { Logger } from '../log.ts';
 import type { Cell, ShapeCounts, ShapeKey } from './cell.ts';
 import type { Counted } from './cell-book.ts';

@@ -1,7 +1,7 @@
 import type { Stage } from '@changeover/core';
 import type { Cell, ShapeCounts, ShapeKey, Verdict } from './cell.ts';
 import type { Counted } from './cell-book.ts';
-import type { AskedKey } from '../fleet/others-counts.ts';
+import type { AskedKey } from './asked-key.ts';
 import type { RelianceEvidence, RelianceSeen } from './reliance-book.ts';
 import type { ReportData, ResumedAt } from './report-data.ts';
 import type { RepeatSource } from './repeat-answers.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import type { Stage } from '@changeover/core';
 import { ManualClock } from '../../../../../test/kit/manual-clock.ts';
-import type { AskedKey } from '../../fleet/others-counts.ts';
+import type { AskedKey } from '../../recorder/asked-key.ts';
 import { silentLogger } from '../../log.ts';
 import { openRecorder } from '../../recorder/open-recorder.ts';
 import { partsAtOnce } from '../../steps.ts';

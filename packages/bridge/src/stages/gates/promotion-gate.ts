@@ -2,7 +2,7 @@ import type { Clock, Target } from '@changeover/core';
 import type { MoveJudgement, Move, WaitingStep } from '../ledger/ledger-options.ts';
 import { rowDataset } from '../ledger/ledger-store.ts';
 import { routes } from '../../call/route.ts';
-import type { AskedKey } from '../../fleet/others-counts.ts';
+import type { AskedKey } from '../../recorder/asked-key.ts';
 import type { GuaranteeLevels } from '../flags/stage-source.ts';
 import type { Recorder } from '../../recorder/recorder.ts';
 import type { ResumedAt } from '../../recorder/report-data.ts';
