@@ -1,5 +1,3 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
@@ -11,6 +9,7 @@ import { LatencyHistogram, PairedDifference } from '../packages/compare/src/inde
 import { systemClock } from '../packages/core/src/index.ts';
 import { startPgbouncer } from '../test/kit/pgbouncer.ts';
 import { startPostgres } from './embedded-postgres.ts';
+import { serverSeconds } from './server-seconds.ts';
 
 // What many processes cost the shared store: one generator says what each of them would say, once a second, to a real
 // PostgreSQL, over a few connections as a pooler would: counts, shapes, latencies, guardrail windows, and whether others are silent.
@@ -186,38 +185,9 @@ async function exchange(one: Simulated): Promise<void> {
   received.bytes += JSON.stringify(answer).length;
 }
 
-/** CPU seconds of the server's processes that live; undefined where there is no `/proc`. */
-function serverSeconds(): number | undefined {
-  try {
-    const [postmaster = ''] = readFileSync(
-      join(server.folder, 'data/postmaster.pid'),
-      'utf8',
-    ).split('\n');
-    let ticks = 0;
-    for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-      const fields = processFields(pid);
-      if (pid === postmaster || fields[1] === postmaster)
-        ticks += Number(fields[11]) + Number(fields[12]);
-    }
-    return ticks / 100;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Those of `/proc/PID/stat` from the state on; none where it ended meanwhile. */
-function processFields(pid: string): readonly string[] {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return text.slice(text.lastIndexOf(')') + 2).split(' ');
-  } catch {
-    return [];
-  }
-}
-
 async function spent(): Promise<{ readonly wal: number; readonly cpu: number | undefined }> {
   const { rows } = await pool.query(`select (pg_current_wal_lsn() - '0/0')::float8 as wal`);
-  return { wal: (rows[0] as { wal: number }).wal, cpu: serverSeconds() };
+  return { wal: (rows[0] as { wal: number }).wal, cpu: serverSeconds(server.folder) };
 }
 
 const before = await spent();
@@ -254,7 +224,7 @@ const tables = await pool.query(
    from pg_stat_user_tables where schemaname = 'changeover' and n_tup_upd > 0 order by 1`,
 );
 const readStartedMs = performance.now();
-const read = await prepared.readAll();
+const [keys, others] = [await prepared.readKeys({ more: cells }), await prepared.readOthers()];
 const figures = {
   processes,
   cells,
@@ -270,7 +240,10 @@ const figures = {
   walBytesAStatement: Math.round((after.wal - before.wal) / statements),
   updates: tables.rows,
   tables: (size.rows[0] as { size: string }).size,
-  readAll: { bytes: read.length, ms: Math.round(performance.now() - readStartedMs) },
+  readAll: {
+    bytes: keys.length + others.length,
+    ms: Math.round(performance.now() - readStartedMs),
+  },
 };
 
 function per(end: number | undefined, start: number | undefined, by: number): number | undefined {

@@ -3,8 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Stage } from '@changeover/core';
-import { openRecorder, type Recorder, silentLogger, SqliteLedgerStore } from '@changeover/bridge';
-import { typeChangeover } from './run-changeover.ts';
+import {
+  openRecorder,
+  type Recorder,
+  type ShedReason,
+  silentLogger,
+  SqliteLedgerStore,
+} from '@changeover/bridge';
+import { ManualClock } from '../kit/manual-clock.ts';
+import { type Outcome, typeChangeover } from './run-changeover.ts';
 import { writeTestFlags } from './write-test-flags.ts';
 
 /** One kind of problem, each on a key of its own. */
@@ -16,6 +23,10 @@ interface Kind {
   readonly says: RegExp;
   /** What a person may type that helps. Left out where only waiting does, or a change of the program. */
   readonly helps?: RegExp;
+  /** What it did long ago. */
+  readonly longAgo?: Kind['plant'];
+  /** Who holds it, and why. Default: nobody does. */
+  readonly who?: readonly [who: string, reason: string];
   /** What it does beside the usual calls. */
   plant(recorder: Recorder, key: string, stage: Stage): void;
 }
@@ -27,7 +38,8 @@ interface Calls {
   readonly pooledMs?: number;
   readonly failed?: number;
   readonly verdict?: 'match' | 'mismatch' | 'nondeterministic' | 'inconclusive';
-  readonly sheds?: 'side-effects';
+  readonly sheds?: ShedReason;
+  readonly isDue?: boolean;
 }
 
 function count(recorder: Recorder, key: string, stage: Stage, calls: Calls): void {
@@ -39,6 +51,9 @@ function count(recorder: Recorder, key: string, stage: Stage, calls: Calls): voi
   counts.calls += made;
   cell.failed += failed;
   if (calls.sheds !== undefined) {
+    for (let call = 0; call < made; call += 1) cell.countShed(calls.sheds);
+    // A comparison that fits no time now was due all the same.
+    if (calls.isDue === true) for (const one of [cell, counts]) one.eligible += made;
     counts.noteShed(calls.sheds);
     return;
   }
@@ -141,6 +156,7 @@ const kinds: readonly Kind[] = [
     decision: 'HOLD',
     says: /held at shadow by ada: month end/,
     helps: /changeover resume notes held/,
+    who: ['ada', 'month end'],
     plant: () => undefined,
   },
   {
@@ -152,39 +168,179 @@ const kinds: readonly Kind[] = [
       count(recorder, key, stage, { operation: 'find', calls: 2 });
     },
   },
+  ...(['missing-row', 'extra-row', 'order', 'error'] as const).map((found): Kind => ({
+    key: `has-${found}`,
+    stage: 'shadow',
+    decision: 'HOLD',
+    says: /1 comparison of 60 is a confirmed mismatch, of `find`/,
+    helps: new RegExp(`changeover mismatches notes has-${found}`),
+    plant: (recorder, key, stage) => {
+      count(recorder, key, stage, { operation: 'find', calls: 59 });
+      count(recorder, key, stage, { operation: 'find', calls: 1, verdict: 'mismatch' });
+      recorder.sample({
+        ...{ backend: 'notes', dataset: key, operation: 'find', stage, verdict: 'mismatch' },
+        ...{ at: Date.now(), class: found, summary: `found: ${found}` },
+      });
+    },
+  })),
+  {
+    key: 'differs-in-a-rare-shape',
+    stage: 'shadow',
+    decision: 'HOLD',
+    says: /1 comparison of 1 is a confirmed mismatch, of `find: SELECT \* FROM n ORDER BY x`/,
+    helps: /changeover mismatches notes differs-in-a-rare-shape/,
+    plant: (recorder, key, stage) => {
+      const shape = 'SELECT * FROM n ORDER BY x';
+      count(recorder, key, stage, { operation: 'find', calls: 200 });
+      count(recorder, key, stage, { operation: 'find', shape, calls: 1, verdict: 'mismatch' });
+    },
+  },
+  {
+    key: 'differed-yesterday',
+    stage: 'shadow',
+    decision: 'HOLD',
+    says: /1 comparison of 61 is a confirmed mismatch, of `list`/,
+    helps: /changeover mismatches notes differed-yesterday/,
+    plant: () => undefined,
+    longAgo: (recorder, key, stage) => {
+      count(recorder, key, stage, { calls: 1, verdict: 'mismatch' });
+    },
+  },
+  ...(
+    [
+      ['busy', /the program has too much to do/],
+      ['deadline', /they take longer than their deadline/],
+      ['breaker-open', /the pooled leg can not be reached/],
+    ] as const
+  ).map(([sheds, why]): Kind => ({
+    key: `is-shed-${sheds}`,
+    stage: 'shadow',
+    decision: 'INCONCLUSIVE',
+    says: new RegExp(
+      `it needs 40 more comparisons of \`find\`.*; 60 comparisons that were due were not made, since ${why.source}`,
+    ),
+    plant: (recorder, key, stage) => {
+      count(recorder, key, stage, { operation: 'find', sheds, isDue: true });
+    },
+  })),
+  ...(
+    [
+      ['too-large', /its answers have more rows than are compared/],
+      ['budget', /its rehearsal doesn't fit the caller's budget/],
+      ['not-comparable', /its arguments or answers can not be compared/],
+    ] as const
+  ).map(([sheds, why]): Kind => ({
+    key: `is-${sheds}`,
+    stage: 'shadow',
+    decision: 'INCONCLUSIVE',
+    says: new RegExp(`\`find\` is not compared \\(${why.source}`),
+    helps: new RegExp(`changeover promote notes is-${sheds} --accept find`),
+    plant: (recorder, key, stage) => {
+      count(recorder, key, stage, { operation: 'find', sheds });
+    },
+  })),
+  ...(['order', 'exclusion'] as const).map((guarantee): Kind => ({
+    key: `relies-on-${guarantee}`,
+    stage: 'shadow',
+    decision: 'HOLD',
+    says: /src\/notes\.ts:42/,
+    helps: new RegExp(
+      `changeover promote notes relies-on-${guarantee} --accept guarantee:${guarantee}`,
+    ),
+    plant: (recorder, key) => {
+      recorder.relied({
+        ...{ backend: 'notes', dataset: key, guarantee, site: 'src/notes.ts:42' },
+        ...{ what: 'list', kept: false },
+      });
+    },
+  })),
+  {
+    key: 'is-called-at-legacy-alone',
+    stage: 'shadow',
+    decision: 'INCONCLUSIVE',
+    says: /`find` was not called where both legs run: it needs a call there, or to be accepted/,
+    helps: /changeover promote notes is-called-at-legacy-alone --accept find/,
+    plant: (recorder, key) => {
+      recorder.cell('notes', key, 'find', 'legacy').calls += 9;
+      const at = {
+        backend: 'notes',
+        dataset: key,
+        operation: 'find',
+        shape: '',
+        stage: 'legacy',
+      } as const;
+      recorder.shape(at).calls += 9;
+    },
+  },
+  {
+    key: 'fails-its-only-call',
+    stage: 'reverse',
+    decision: 'INCONCLUSIVE',
+    says: /the only call of `find` that the pooled leg answered failed: another one tells whether it is the leg/,
+    plant: (recorder, key, stage) => {
+      count(recorder, key, 'shadow', { operation: 'find' });
+      recorder.cell('notes', key, 'find', stage).calls += 1;
+      recorder.cell('notes', key, 'find', stage).failed += 1;
+    },
+  },
+  {
+    key: 'was-put-back-by-its-guardrail',
+    stage: 'legacy',
+    decision: 'HOLD',
+    says: /held at legacy by guardrail: 3 of 10 calls failed/,
+    helps: /changeover resume notes was-put-back-by-its-guardrail/,
+    who: ['guardrail', '3 of 10 calls failed'],
+    plant: () => undefined,
+  },
 ];
 
 let folder: string;
+let report: string;
 let env: Readonly<Record<string, string>>;
 
-beforeAll(() => {
+beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'changeover-kinds-'));
   const store = join(folder, 'comparisons.sqlite');
   env = { CHANGEOVER_STORE: store, CHANGEOVER_FLAGS: join(folder, 'flags.json') };
   writeTestFlags(join(folder, 'flags.json'), { notes: 'pooled' });
+  const dayBefore = new ManualClock();
+  dayBefore.setWall(Date.now() - 26 * 3_600_000);
+  const before = openRecorder({
+    path: store,
+    run: 'before',
+    logger: silentLogger,
+    clock: dayBefore,
+  });
+  for (const { key, stage, longAgo } of kinds) longAgo?.(before, key, stage);
+  before.close();
   const recorder = openRecorder({ path: store, run: 'kinds', logger: silentLogger });
   for (const { key, stage, plant } of kinds) {
     count(recorder, key, stage, {});
     plant(recorder, key, stage);
   }
   for (let at = 0; at < 5; at += 1) count(recorder, `clean-${String(at)}`, 'shadow', {});
+  for (let at = 5; at < 8; at += 1) count(recorder, `clean-${String(at)}`, 'reverse', {});
   recorder.close();
   const ledger = new SqliteLedgerStore(store);
   ledger.append(
-    kinds.map(({ key, stage }) => ({
-      ...{ at: Date.now() - 60_000, backend: 'notes', dataset: key, from: 'legacy', to: stage },
-      ...{ held: key === 'held', who: 'ada', reason: 'month end', revision: '', previous: 0 },
-    })),
+    kinds.map(({ key, stage, who: by }) => {
+      const [who, reason] = by ?? ['flag', 'All gates hold'];
+      return {
+        ...{ at: Date.now() - 60_000, backend: 'notes', dataset: key, from: 'legacy', to: stage },
+        ...{ held: by !== undefined, who, reason, revision: '', previous: 0 },
+      };
+    }),
   );
   ledger.close();
+  report = plain((await type('report', '--format', 'html')).out);
 });
 
 afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function type(...args: string[]): Promise<string> {
-  return (await typeChangeover(args, env)).out;
+async function type(...args: string[]): Promise<Outcome> {
+  return await typeChangeover(args, env);
 }
 
 /** What a reader sees of a page. */
@@ -196,19 +352,33 @@ function plain(html: string): string {
     .replaceAll('&amp;', '&');
 }
 
-describe.each(kinds)('a key that $key', ({ key, decision, says, helps }) => {
+/** Of `changeover gate`. */
+const codes = { HOLD: 99, 'ROLL BACK': 99, INCONCLUSIVE: 3 };
+
+describe.each(kinds)('a key that $key', ({ key, stage, decision, says, helps }) => {
   test('is told alike by explain, status, gate and the report, with what helps', async () => {
     const asked = {
       explain: await type('explain', 'notes', key, '--format', 'json'),
       status: await type('status', 'notes', key, '--format', 'json'),
       gate: await type('gate', 'notes', key, '--format', 'json'),
     };
-    for (const [name, said] of Object.entries(asked)) {
-      expect([name, said]).toEqual([name, expect.stringMatching(says)]);
-      expect([name, said]).toEqual([name, expect.stringContaining(`"${decision}"`)]);
+    for (const [name, { out }] of Object.entries(asked)) {
+      expect([name, out]).toEqual([name, expect.stringMatching(says)]);
+      // What is held at legacy waits for no gate.
+      if (stage !== 'legacy' || name === 'gate')
+        expect([name, out]).toEqual([name, expect.stringContaining(`"${decision}"`)]);
     }
-    expect(plain(await type('report', '--format', 'html'))).toMatch(says);
-    expect(asked.explain).toMatch(helps ?? says);
-    if (helps !== undefined) expect(await type('explain', 'notes', key)).toMatch(helps);
+    expect(asked.gate.code).toBe(codes[decision]);
+    expect(report).toMatch(says);
+    const { out } = await type('explain', 'notes', key);
+    if (helps !== undefined) expect(out).toMatch(helps);
+    // What is held back is not offered to be moved forward: it would be refused.
+    expect(out.includes('one stage forward')).toBe(decision === 'INCONCLUSIVE');
   });
+});
+
+test('there are as many kinds as are asked for, and keys without one pass', async () => {
+  expect(new Set(kinds.map(({ key }) => key)).size).toBeGreaterThanOrEqual(25);
+  const { code, out } = await type('gate', 'notes', 'clean-0', '--format', 'json');
+  expect([code, out]).toEqual([0, expect.stringContaining('"PROMOTE"')]);
 });

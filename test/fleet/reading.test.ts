@@ -5,7 +5,7 @@ import { openRecorder, readSharedRecordings, silentLogger } from '@changeover/br
 import { expect, test } from '@jest/globals';
 import { FleetDatabase } from '../../packages/bridge/src/fleet/fleet-database.ts';
 import { FleetOutbox } from '../../packages/bridge/src/fleet/fleet-outbox.ts';
-import { type FleetRows, tablesOf } from '../../packages/bridge/src/fleet/fleet-rows.ts';
+import { cellOf, shapeOf } from '../../packages/bridge/src/fleet/fleet-rows.ts';
 import { foldSilent } from '../../packages/bridge/src/fleet/fold.ts';
 import { noCounts } from '../../packages/bridge/src/recorder/counts.ts';
 import { HourBook } from '../../packages/bridge/src/recorder/hour-book.ts';
@@ -147,21 +147,17 @@ async function ageCells(database: FleetDatabase): Promise<void> {
 /** Every row of every process, as programs of before read them. */
 async function everyRow(database: FleetDatabase): Promise<StoredTables> {
   const { rows } = await database.query('select changeover.read_1() a');
-  const { a } = rows[0] as { a: Omit<FleetRows, 'writers'> & { writers: Record<string, never>[] } };
-  const order = [
-    'writer',
-    'run',
-    'host',
-    'pid',
-    'node',
-    'started_at',
-    'last_at',
-    'samples_over_limit',
-  ];
-  return tablesOf({
-    ...a,
-    writers: a.writers.map((row) => order.map((name) => row[name])),
-  } as unknown as FleetRows);
+  const { a } = rows[0] as { a: StoredTables };
+  const cells = [...a.cells].map((row) => cellOf(row as never));
+  const shapes = [...a.shapes].map((row) => shapeOf(row as never));
+  const writers = [...a.writers].filter(({ writer }) => writer !== '(folded)');
+  return { ...a, writers, cells, shapes };
+}
+
+/** What one of the processes reads. */
+async function readBy(database: FleetDatabase, own: string, ownFrom = 0): Promise<StoredTables> {
+  const keys = await database.readKeys({ own, ownFrom, more: 100 });
+  return { ...(await database.readOthers(own)).tables, ...keys.tables };
 }
 
 /** Figures to ten digits: a mean of means has its last ones from the order in which they are added. */
@@ -173,7 +169,11 @@ function report(tables: StoredTables, own?: OwnRows): ReportData {
   const text = JSON.stringify(builder.build(nowMs), (_name, value: unknown) =>
     typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(10)) : value,
   );
-  return JSON.parse(text) as ReportData;
+  const data = JSON.parse(text) as ReportData;
+  // In no order.
+  const nameOf = (one: object): string => JSON.stringify(one);
+  const cells = data.recent?.cells.toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
+  return { ...data, recent: { cells: cells ?? [], minutes: data.recent?.minutes ?? [] } };
 }
 
 test.each([
@@ -189,14 +189,17 @@ test.each([
     );
     if (gone > 0) expect(await foldSilent(database, 60_000)).toBe(gone);
     const every = await everyRow(database);
-    const { tables } = await database.readAll();
-    const summed = report(tables);
+    const summed = report(await database.readAll());
     expect(summed).toEqual(report(every));
     expect(summed.totals.calls).toBe(8 * (64 + 28));
     expect(summed.judged?.since).toHaveLength(1);
 
     const own = { writer: 'process-5', parts: new Set([1, 2]), shapeParts: new Set([2]) };
-    expect(report((await database.readAll('process-5')).tables, own)).toEqual(report(every, own));
+    expect(report(await readBy(database, 'process-5'), own)).toEqual(report(every, own));
+    // Hours in which nothing changes any more come added up.
+    const late = { ...own, parts: new Set([1, 5]) };
+    const hour = Math.floor(nowMs / hourMs);
+    expect(report(await readBy(database, 'process-5', hour), late)).toEqual(report(every, late));
   } finally {
     await database.close();
   }
@@ -256,18 +259,23 @@ test('a report of a shared store has the minutes, those of the keys called most 
   expect(others).toMatchObject({ calls: 5, pooled: { count: 5 } });
 });
 
+async function lengthOf(database: FleetDatabase): Promise<number> {
+  const keys = await database.readKeys({ more: 100 });
+  return keys.length + (await database.readOthers()).length;
+}
+
 test('of a process that counts the same as others a reader gets the name and what it met, and no counts', async () => {
   const database = new FleetDatabase(url(), silentLogger);
   try {
     const lengths: number[] = [];
     for (let at = 0; at < 60; at += 1) {
-      if (at === 20 || at === 40) lengths.push((await database.readAll()).length);
+      if (at === 20 || at === 40) lengths.push(await lengthOf(database));
       // Hours that only one process counted in are summed with those of others, as nobody is shown them.
       await store(database, { ...batchOf(at, 5), samples: [], events: [] });
     }
-    const { length, added } = await database.readAll();
-    lengths.push(length);
-    expect(added).toBe(60 * (5 * 4 + 2));
+    lengths.push(await lengthOf(database));
+    const { added } = await database.readKeys({ more: 100 });
+    expect(added).toEqual({ timed: 60 * 5 * 4, plain: 60 * 2 });
     const [twenty = 0, forty = 0, sixty = 0] = lengths;
     expect(forty - twenty).toBeLessThan(20 * 200);
     expect(sixty - forty).toBeLessThan(20 * 200);

@@ -7,6 +7,9 @@ test.each([
   ['pool', 'pools'],
   ['Budgets', 'budgets'],
   ['braeker', 'breaker'],
+  // Two letters in the wrong order are one mistake.
+  ['poosl', 'pools'],
+  ['opol', undefined],
   ['callTimeout', 'callTimeoutMs'],
   ['colour', undefined],
   ['', undefined],

@@ -11,9 +11,16 @@ import {
   recentMinutesQuery,
 } from './fleet-minutes.ts';
 import { checkSchema, prepareStore } from './fleet-schema.ts';
-import { type FleetReading, readingInSteps, tablesQuery } from './fleet-rows.ts';
+import {
+  type KeyName,
+  keysInSteps,
+  type KeysReading,
+  othersInSteps,
+  type OthersReading,
+  type ReadRow,
+} from './fleet-rows.ts';
 import type { StoredName, StoredNames } from '../recorder/stored-names.ts';
-import type { StoredEvent, StoredWriter } from '../recorder/stored-tables.ts';
+import type { StoredEvent, StoredTables, StoredWriter } from '../recorder/stored-tables.ts';
 import { inTurns } from '../steps.ts';
 import { foldedWriter } from './fleet-read.ts';
 
@@ -21,6 +28,27 @@ import { foldedWriter } from './fleet-read.ts';
 const answerTimeoutMs = 3_000;
 /** Reading all of a large fleet takes longer than one exchange, and nobody waits for it but a command. */
 const readTimeoutMs = 60_000;
+
+/** Keys whose rows a reader of all gets by one statement. */
+const keysAtOnce = 50;
+/** Longer ago than this nobody is shown hours: well beyond what the hour book keeps, whatever a reader's clock says. */
+const shownHours = 72;
+
+/** Whose rows are read. */
+export interface KeysAsked {
+  /** The writer that reads, whose rows from an hour on come one by one. Default: none of them; all of its hours. */
+  readonly own?: string | undefined;
+  readonly ownFrom?: number | undefined;
+  /** Those before are added up. Default: as many as are shown. */
+  readonly hoursToldApart?: number | undefined;
+  /** Those that are read, and whether with their latencies. Default: none. */
+  readonly keys?: readonly (KeyName & { readonly timed: boolean })[] | undefined;
+  /** So many are read as well, the first ones behind another. Default: none; from the first one on. */
+  readonly more?: number | undefined;
+  readonly behind?: KeyName | undefined;
+  /** Whether the store adds up histograms as well, which takes most of its time. Default: true. */
+  readonly adds?: boolean | undefined;
+}
 
 /** The shared store as a database: its connections, its schema, its two functions. Opened at the first use. */
 export class FleetDatabase {
@@ -58,16 +86,65 @@ export class FleetDatabase {
     return (rows[0] as { a: unknown }).a;
   }
 
-  /** All that is stored, what all processes counted added up but for the rows of `own`.
+  /** All that is stored, what all processes counted added up: some keys at a time, since neither the server nor this process need have
+   * all of a large store in memory.
    *
-   * @param own the writer that reads. Default: none of them. */
-  async readAll(own?: string): Promise<FleetReading> {
-    const rows = await this.#readRows<readonly [table: string, row: string]>(
-      tablesQuery(this.schema),
-      [own],
+   * @throws the driver's error. */
+  async readAll(): Promise<StoredTables> {
+    const others = this.readOthers();
+    const found: KeysReading['tables'][] = [];
+    try {
+      let next: Promise<KeysReading> | undefined = this.readKeys({ more: keysAtOnce, adds: false });
+      while (next !== undefined) {
+        const { tables, last }: KeysReading = await next;
+        next =
+          last === undefined
+            ? undefined
+            : this.readKeys({ more: keysAtOnce, adds: false, behind: last });
+        found.push(tables);
+      }
+    } catch (error) {
+      others.catch(() => undefined);
+      throw error;
+    }
+    return {
+      ...(await others).tables,
+      cells: found.flatMap(({ cells }) => [...cells]),
+      shapes: found.flatMap(({ shapes }) => [...shapes]),
+      reliance: found.flatMap(({ reliance }) => [...reliance]),
+    };
+  }
+
+  /** What all processes counted of some keys, at one moment.
+   *
+   * @throws the driver's error. */
+  async readKeys(asked: KeysAsked): Promise<KeysReading> {
+    const {
+      own,
+      ownFrom = 0,
+      hoursToldApart: told = shownHours,
+      keys = [],
+      behind,
+      more = 0,
+      adds = true,
+    } = asked;
+    const names = keys.map(({ backend, dataset, timed }) => [backend, dataset, timed]);
+    const after = behind === undefined ? ['', ''] : [behind.backend, behind.dataset];
+    const rows = await this.#readRows<ReadRow>(
+      `select * from ${this.schema}.read_keys_1($1, $2, $3, $4, $5, $6, $7)`,
+      [own, ownFrom, told, adds, JSON.stringify(names), JSON.stringify(after), more],
       'array',
     );
-    return await inTurns(systemClock, readingInSteps(rows));
+    return await inTurns(systemClock, keysInSteps(rows));
+  }
+
+  /** What is told of no key by itself. @param own the writer that reads. Default: none of them.
+   *
+   * @throws the driver's error. */
+  async readOthers(own?: string): Promise<OthersReading> {
+    const text = `select * from ${this.schema}.read_others_1($1)`;
+    const rows = await this.#readRows<ReadRow>(text, [own], 'array');
+    return await inTurns(systemClock, othersInSteps(rows));
   }
 
   /** Who was called, with no count of it. The last that happened of each kind is told, and no more.

@@ -113,6 +113,13 @@ export class FleetOutbox implements RecordingStore {
     return cells + others + lists === 0;
   }
 
+  /** The first hour of which a row may still change, given the one that it is: what was counted early in this one may be on its way. */
+  firstHour(now: number): number {
+    let first = now - 1;
+    for (const { row } of this.#cells.values()) first = Math.min(first, row.hour);
+    return first;
+  }
+
   /** @throws {Error} with the code `STORE_AWAY` where too much waits already. */
   write(batch: Batch): void {
     const rows = this.#cells.size + this.#shapes.size + this.#events.length;

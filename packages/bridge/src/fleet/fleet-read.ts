@@ -1,12 +1,12 @@
 /** The rows of processes that are gone are added up under this name in place of a process's own. */
 export const foldedWriter = '(folded)';
 /** The rows of all processes that live are added up under this name, in what a reader gets. */
-const summedWriter = '(summed)';
+export const summedWriter = '(summed)';
 
 /** Longer ago than this nobody is shown hours: well beyond what the hour book keeps, whatever a reader's clock says. */
 const hoursToldApart = 72;
 /** So many of a fingerprint are shown. */
-const maxSamples = 20;
+export const maxSamples = 20;
 
 /** A row's last line of the ledger before it was counted in for the last time: rows between two lines stay apart, so that what was
  * counted before a resumption can still be told from what came after. The row is `c`. */
@@ -16,7 +16,7 @@ export function epochOf(schema: string): string {
 }
 
 /**
- * All that is in a store at one moment, with the counts of all processes added up: what it gives grows with keys, operations and
+ * For programs of version 5: all that is in a store at one moment, with the counts of all processes added up: what it gives grows with keys, operations and
  * hours, and of the processes only their names are in it. One statement sees one state, so what is being folded is seen once.
  *
  * @param schema a plain name. The function's argument is the reader's own writer, whose rows come as they are, since the reader knows

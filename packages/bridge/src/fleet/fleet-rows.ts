@@ -1,17 +1,9 @@
+import type { LatencyHistogramJson } from '@changeover/compare';
 import { countNames, type Counts } from '../recorder/counts.ts';
-import type { StoredReliance } from '../recorder/reliance-rows.ts';
 import { shapeCountNames, type ShapeTotals } from '../recorder/cell.ts';
 import type { StoredShape } from '../recorder/shape-rows.ts';
 import { shedReasons } from '../recorder/shed-reason.ts';
-import type {
-  StoredCell,
-  StoredEvent,
-  StoredGroup,
-  StoredRule,
-  StoredSampleRow,
-  StoredTables,
-  StoredWriter,
-} from '../recorder/stored-tables.ts';
+import type { StoredCell, StoredTables, StoredWriter } from '../recorder/stored-tables.ts';
 import type { Steps } from '../steps.ts';
 import { foldedWriter } from './fleet-read.ts';
 
@@ -47,18 +39,44 @@ type FleetWriter = readonly [
   samplesOverLimit: number,
 ];
 
-/** What `read_2` gives. */
-export interface FleetRows {
-  readonly writers: readonly FleetWriter[];
-  readonly cells: readonly FleetCell[];
-  readonly groups: readonly StoredGroup[];
-  readonly samples: readonly StoredSampleRow[];
-  readonly events: readonly StoredEvent[];
-  readonly rules: readonly StoredRule[];
-  readonly shapes: readonly FleetShape[];
-  readonly reliance: readonly StoredReliance[];
-  /** Rows of processes that were added up for it. */
-  readonly added: number;
+/** A cell's row as `read_keys_1` gives it. */
+type ReadCell = readonly [
+  hour: number,
+  backend: string,
+  dataset: string,
+  operation: string,
+  stage: StoredCell['stage'],
+  counts: readonly number[],
+  shed: FleetCell['shed'],
+  legacy: ReadLatency | null,
+  pooled: ReadLatency | null,
+  paired: unknown,
+  lastAt: number,
+  writer: string,
+  part: number,
+];
+/** Buckets each with its count behind it, one or several times. */
+type ReadLatency = readonly [sumMs: number, maxMs: number, buckets: string];
+
+/** A shape's row as `read_keys_1` gives it. */
+type ReadShape = readonly [
+  backend: string,
+  dataset: string,
+  operation: string,
+  shape: string,
+  stage: StoredShape['stage'],
+  counts: readonly number[],
+  notComparable: string | null,
+  firstAt: number,
+  lastAt: number,
+  writer: string,
+  part: number,
+];
+
+/** A key whose rows are read. */
+export interface KeyName {
+  readonly backend: string;
+  readonly dataset: string;
 }
 
 /** The counters as they are stored. */
@@ -81,75 +99,112 @@ function writerOf(row: FleetWriter): StoredWriter {
   return { writer, run, host, pid, node, started_at, last_at, samples_over_limit };
 }
 
-/** All of `read_2`, a row each: parsed at once a large store would block the reader's event loop. */
-export function tablesQuery(schema: string): string {
-  return `select tables.key, row.value::text from json_each(${schema}.read_2($1)) tables, lateral json_array_elements(
-    case json_typeof(tables.value) when 'array' then tables.value else json_build_array(tables.value) end) row`;
-}
+/** A row that a function of the store gives: of which kind, and its text. Parsed at once a large store would block the reader's event loop. */
+export type ReadRow = readonly [kind: string, value: string];
 
-/** What a reader of the store gets. */
-export interface FleetReading {
-  readonly tables: StoredTables;
+/** What all processes counted of some keys. */
+export interface KeysReading {
+  /** Of those that were asked for and of those that were next. */
+  readonly keys: readonly KeyName[];
+  /** The last one of those that were next; undefined where there was none. */
+  readonly last: KeyName | undefined;
+  readonly tables: Pick<StoredTables, 'cells' | 'shapes' | 'reliance'>;
   /** In characters, at the wire. */
   readonly length: number;
-  /** Rows that the server added up for it. */
-  readonly added: number;
+  /** Rows that the server added up for it, with latencies and without. */
+  readonly added: { readonly timed: number; readonly plain: number };
+}
+
+/** What is told of no key by itself. */
+export interface OthersReading {
+  readonly tables: Omit<StoredTables, 'cells' | 'shapes' | 'reliance'>;
+  /** In characters, at the wire. */
+  readonly length: number;
 }
 
 /** Rows that are parsed in the time of one part of a step. */
 const rowsAPart = 5;
 
-/** Parses what {@link tablesQuery} gives. */
-export function* readingInSteps(
-  found: readonly (readonly [table: string, row: string])[],
-): Steps<FleetReading> {
+/** Parses what `read_keys_1` gives. */
+export function* keysInSteps(found: readonly ReadRow[]): Steps<KeysReading> {
+  const { rows, length } = yield* rowsByKind(found);
+  const [timed = 0, plain = 0] = (rows['added']?.[0] ?? []) as number[];
+  const { cells = [], shapes = [], reliance = [], keys = [], last = [] } = rows;
+  return {
+    keys: (keys as NameRow[]).map(nameOf),
+    last: (last as NameRow[]).map(nameOf)[0],
+    tables: { cells, shapes, reliance } as KeysReading['tables'],
+    length,
+    added: { timed, plain },
+  };
+}
+
+type NameRow = readonly [backend: string, dataset: string];
+
+function nameOf([backend, dataset]: NameRow): KeyName {
+  return { backend, dataset };
+}
+
+/** Parses what `read_others_1` gives. Those that are gone are no process. */
+export function* othersInSteps(found: readonly ReadRow[]): Steps<OthersReading> {
+  const { rows, length } = yield* rowsByKind(found);
+  const { groups = [], samples = [], events = [], rules = [] } = rows;
+  const writers = ((rows['writers'] ?? []) as StoredWriter[]).filter(
+    ({ writer }) => writer !== foldedWriter,
+  );
+  const tables = { writers, groups, samples, events, rules };
+  return { tables: tables as unknown as OthersReading['tables'], length };
+}
+
+function* rowsByKind(
+  found: readonly ReadRow[],
+): Steps<{ readonly rows: Record<string, unknown[]>; readonly length: number }> {
   const rows: Record<string, unknown[]> = {};
   let length = 0;
-  for (const [table, text] of found) {
+  for (const [kind, text] of found) {
     const row: unknown = JSON.parse(text);
-    (rows[table] ??= []).push(storedRow[table]?.(row as never) ?? row);
+    (rows[kind] ??= []).push(storedRow[kind]?.(row as never) ?? row);
     length += text.length;
     yield 1 / rowsAPart;
   }
-  const tables = { ...noTables, ...rows } as unknown as StoredTables;
-  return { tables: withoutFolded(tables), length, added: Number(rows['added']?.[0] ?? 0) };
+  return { rows, length };
 }
 
-/** The rows in the form that the embedded store gives them. */
-export function tablesOf({ writers, cells, shapes, ...others }: FleetRows): StoredTables {
-  return withoutFolded({
-    ...others,
-    writers: writers.map(writerOf),
-    cells: cells.map(cellOf),
-    shapes: shapes.map(shapeOf),
-  });
-}
-
-/** Of each table whose rows are kept in another form. */
+/** Of each kind whose rows are kept in another form. */
 const storedRow: Readonly<Record<string, (row: never) => object>> = {
   writers: writerOf,
-  cells: cellOf,
-  shapes: shapeOf,
+  cells: readCell,
+  shapes: readShape,
 };
 
-const noTables = {
-  writers: [],
-  cells: [],
-  groups: [],
-  samples: [],
-  events: [],
-  rules: [],
-  shapes: [],
-  reliance: [],
-};
-
-/** Those that are gone are no process. */
-function withoutFolded(tables: StoredTables): StoredTables {
-  const writers = [...tables.writers].filter(({ writer }) => writer !== foldedWriter);
-  return { ...tables, writers };
+function readCell(row: ReadCell): StoredCell {
+  const [hour, backend, dataset, operation, stage, counts, shed, legacy, pooled, paired] = row;
+  const [lastAt, writer, part] = [row[10], row[11], row[12]];
+  const cell = { writer, part, hour, backend, dataset, operation, stage, counts, shed, paired };
+  return cellOf({ ...cell, legacy: latencyOf(legacy), pooled: latencyOf(pooled), last_at: lastAt });
 }
 
-function cellOf(row: FleetCell): StoredCell {
+function latencyOf(row: ReadLatency | null): LatencyHistogramJson | null {
+  if (row === null) return null;
+  const [sumMs, maxMs, text] = row;
+  const counts = new Map<number, number>();
+  const numbers = text === '' ? [] : text.split(',');
+  for (let at = 0; at < numbers.length; at += 2) {
+    const bucket = Number(numbers[at]);
+    counts.set(bucket, (counts.get(bucket) ?? 0) + Number(numbers[at + 1]));
+  }
+  return { buckets: [...counts].sort(([a], [b]) => a - b), sumMs, maxMs };
+}
+
+function readShape(row: ReadShape): StoredShape {
+  const [backend, dataset, operation, shape, stage, counts, not_comparable] = row;
+  const [, , , , , , , first_at, last_at, writer, part] = row;
+  const key = { writer, part, backend, dataset, operation, shape, stage };
+  return shapeOf({ ...key, counts, not_comparable, first_at, last_at });
+}
+
+/** The row in the form that the embedded store gives it. */
+export function cellOf(row: FleetCell): StoredCell {
   return {
     ...row,
     ...(Object.fromEntries(countNames.map((name, at) => [name, row.counts[at] ?? 0])) as Record<
@@ -163,7 +218,8 @@ function cellOf(row: FleetCell): StoredCell {
   };
 }
 
-function shapeOf(row: FleetShape): StoredShape {
+/** The row in the form that the embedded store gives it. */
+export function shapeOf(row: FleetShape): StoredShape {
   const totals = Object.fromEntries(shapeCountNames.map((name, at) => [name, row.counts[at] ?? 0]));
   return { ...row, ...(totals as ShapeTotals) };
 }

@@ -3,10 +3,11 @@ import { exchangeFunction } from './fleet-exchange.ts';
 import { minuteTable, minutesFunction } from './fleet-minutes.ts';
 import { readFunction } from './fleet-read.ts';
 import { repeatTable } from './fleet-repeats.ts';
+import { sumFunctions } from './fleet-sums.ts';
 
 /** What this program makes of a store. A later version only adds tables, columns, functions of a new name, and to those that are there
  * fields that a message need not have, so that it and the one before share a store. */
-export const storeVersion = 5;
+export const storeVersion = 6;
 
 /**
  * Brings a schema to {@link storeVersion}, whatever it had: one text of several statements, which PostgreSQL runs as one
@@ -39,6 +40,8 @@ create table if not exists ${schema}.shape (
   first_at bigint not null, last_at bigint not null, folded boolean not null default false,
   primary key (writer, part)
 ) with (fillfactor = 50);
+create index if not exists cell_of_key on ${schema}.cell (dataset, backend);
+create index if not exists shape_of_key on ${schema}.shape (dataset, backend);
 create table if not exists ${schema}.sample_group (
   writer text not null, fingerprint text not null, backend text not null, operation text not null,
   verdict text not null, class text, count bigint not null, first_at bigint not null, last_at bigint not null,
@@ -82,6 +85,7 @@ ${exchangeFunction(schema)}
 ${firstReadFunction(schema)}
 ${readFunction(schema)}
 ${minutesFunction(schema)}
+${sumFunctions(schema)}
 insert into ${schema}.store (version) values (${String(storeVersion)})
   on conflict (single) do update set version = greatest(store.version, excluded.version);
 `;

@@ -1,10 +1,8 @@
 import { ChangeoverError, type Clock, systemClock, type Timer } from '@changeover/core';
 import type { Logger } from '../log.ts';
+import type { AskedKey } from '../recorder/asked-key.ts';
+import { hourMs } from '../recorder/hour-book.ts';
 import type { RepeatAnswers } from '../recorder/repeat-answers.ts';
-import type { MinutesOf, StoredMinute } from '../recorder/minute-rows.ts';
-import { firstRecentMinute } from '../recorder/recent-book.ts';
-import type { StoredTables } from '../recorder/stored-tables.ts';
-import { TokenBucket } from '../shadow/budgets.ts';
 import type { LedgerStore, NewLedgerChange } from '../stages/ledger/ledger-store.ts';
 import { FleetDatabase } from './fleet-database.ts';
 import { FleetLedgerStore } from './fleet-ledger-store.ts';
@@ -12,6 +10,7 @@ import { type Answer, foldedRowsOf, type Message, type OtherWindows } from './fl
 import { type FoldedRows, FleetOutbox } from './fleet-outbox.ts';
 import { FleetRepeats } from './fleet-repeats.ts';
 import { foldSilent } from './fold.ts';
+import { OthersCounts } from './others-counts.ts';
 import { sayInOtherProcess } from './last-words.ts';
 import { retryPauseMs } from './retry-pause.ts';
 
@@ -52,13 +51,6 @@ export interface FleetWindows {
 
 /** In which a process that has nothing to say says that it is there. */
 const heartbeatMs = 10_000;
-/** A row that the server adds up for a reader costs it as much as so many bytes that it sends. */
-const addedRowBytes = 1_024;
-/** The same of a minute's row, whose latencies are a short text. */
-const addedMinuteBytes = 64;
-/** Reading what all others counted, in bytes a second on average: what is left of four KB, and some for the first looks. */
-const readBytesPerSecond = 1_024;
-const readBurstBytes = 262_144;
 /** Closing waits this long for the store. */
 const closingMs = 2_000;
 
@@ -76,13 +68,10 @@ export class Fleet {
   readonly #intervalMs: number;
   readonly #silentMs: number;
   readonly #random: () => number;
-  readonly #reading: TokenBucket;
+  readonly #others: OthersCounts;
   #member: FleetMember | undefined = undefined;
   #windows: FleetWindows | undefined = undefined;
   #repeats: FleetRepeats | undefined = undefined;
-  #others: StoredTables | undefined = undefined;
-  /** Of the keys whose steps were judged last, of all processes. */
-  #minutes: readonly StoredMinute[] = [];
   #refreshing: Promise<boolean> | undefined = undefined;
   #exchanging: Promise<void> | undefined = undefined;
   #timer: Timer | undefined = undefined;
@@ -100,12 +89,15 @@ export class Fleet {
     this.#silentMs = options.silentMs ?? 6 * heartbeatMs;
     this.#random = options.random ?? Math.random;
     this.#database = new FleetDatabase(url, logger, schema);
-    this.outbox = new FleetOutbox(clock, () =>
-      this.#others === undefined ? undefined : { ...this.#others, minutes: () => this.#minutes },
-    );
-    this.#reading = new TokenBucket(clock, {
-      capacity: readBurstBytes,
-      perSecond: readBytesPerSecond,
+    this.outbox = new FleetOutbox(clock, () => this.#others.tables);
+    this.#others = new OthersCounts({
+      database: this.#database,
+      clock,
+      own: () => ({
+        writer: this.outbox.writer?.writer,
+        firstHour: this.outbox.firstHour(Math.floor(clock.wallMs() / hourMs)),
+      }),
+      random: this.#random,
     });
     this.#ledger = new FleetLedgerStore(this.#database);
     this.#timer = clock.after(0, () => {
@@ -129,16 +121,19 @@ export class Fleet {
     this.#windows = windows;
   }
 
-  /** Reads what all others counted, unless too much was read lately. True where it did; never rejects.
-   *
-   * @param minutesOf keys whose last minutes are read as well. Default: none; those that were read stay. */
-  async refresh(minutesOf: readonly MinutesOf[] = []): Promise<boolean> {
-    if (this.#closing !== undefined || this.#reading.level <= 0) return false;
-    this.#refreshing ??= this.#read().finally(() => {
+  /** Reads the next part of what all others counted, unless too much was read lately. True where it did; never rejects. */
+  async refresh(): Promise<boolean> {
+    if (this.#closing !== undefined) return false;
+    this.#refreshing ??= this.#read(() => this.#others.readInTurn(), false).finally(() => {
       this.#refreshing = undefined;
     });
-    if (!(await this.#refreshing)) return false;
-    return minutesOf.length === 0 || this.#readMinutes(minutesOf);
+    return await this.#refreshing;
+  }
+
+  /** Reads what others counted of keys whose step waits, as many as it may: those. Never rejects. */
+  async refreshKeys<Key extends AskedKey>(waiting: readonly Key[]): Promise<readonly Key[]> {
+    if (this.#closing !== undefined) return [];
+    return await this.#read(() => this.#others.readWaiting(waiting), []);
   }
 
   /** Says what waits, for a process that ends, within two seconds; undefined where nothing waits. Never rejects. */
@@ -202,30 +197,12 @@ export class Fleet {
     if (this.#failures === 0 && !this.outbox.empty) await this.#exchange(true);
   }
 
-  async #read(): Promise<boolean> {
+  async #read<Found>(read: () => Promise<Found>, nothing: Found): Promise<Found> {
     try {
-      const { tables, length, added } = await this.#database.readAll(this.outbox.writer?.writer);
-      this.#reading.spend(length + added * addedRowBytes);
-      this.#others = tables;
-      return true;
+      return await read();
     } catch (error) {
       this.#logger.debug({ err: error }, 'what other processes counted can not be read');
-      return false;
-    }
-  }
-
-  async #readMinutes(keys: readonly MinutesOf[]): Promise<boolean> {
-    try {
-      const { rows, length, added } = await this.#database.readRecentMinutes(
-        firstRecentMinute(this.#clock.wallMs()),
-        keys,
-      );
-      this.#reading.spend(length + added * addedMinuteBytes);
-      this.#minutes = rows;
-      return true;
-    } catch (error) {
-      this.#logger.debug({ err: error }, 'the last minutes of other processes can not be read');
-      return false;
+      return nothing;
     }
   }
 

@@ -1,5 +1,6 @@
 import { systemClock, type Clock, type Stage, type Timer } from '@changeover/core';
 import { Fleet } from '../fleet/fleet.ts';
+import type { AskedKey } from './asked-key.ts';
 import type { Logger } from '../log.ts';
 import type { Cell, ShapeCounts, ShapeKey } from './cell.ts';
 import type { Counted } from './cell-book.ts';
@@ -11,7 +12,6 @@ import { defaultMaxSamples } from './read-recordings.ts';
 import { ReportBuilder } from './report-builder.ts';
 import type { ReportData, ResumedAt } from './report-data.ts';
 import { RepeatAnswers, type RepeatSource } from './repeat-answers.ts';
-import type { MinutesOf } from './minute-rows.ts';
 import type { RuleUseSource } from './rule-uses.ts';
 import { inOneGo, type Steps } from '../steps.ts';
 import { addAllInSteps } from './summary-steps.ts';
@@ -177,9 +177,12 @@ class StoringRecorder implements Recorder {
     return this.#repeats.add(backend, source);
   }
 
-  refresh(minutesOf?: readonly MinutesOf[]): Promise<'fetched' | 'stale'> | 'current' {
-    const read = this.#fleet?.refresh(minutesOf);
-    return read?.then((all) => (all ? 'fetched' : 'stale')) ?? 'current';
+  refresh(): Promise<'fetched' | 'stale'> | 'current' {
+    return this.#fleet?.refresh().then((read) => (read ? 'fetched' : 'stale')) ?? 'current';
+  }
+
+  refreshKeys<Key extends AskedKey>(waiting: readonly Key[]): Promise<readonly Key[]> | 'current' {
+    return this.#fleet?.refreshKeys(waiting) ?? 'current';
   }
 
   summary(resumedAt?: ResumedAt): ReportData {

@@ -63,7 +63,7 @@ export async function readSharedRecordings(
   const database = new FleetDatabase(url, silentLogger);
   try {
     const builder = new ReportBuilder(defaultMaxSamples, { resumedAt, hours });
-    const { tables } = await database.readAll();
+    const tables = await database.readAll();
     const minutes = await database.readMinutes(hours.minutes.firstMinute);
     const all = { ...tables, minutes: () => minutes };
     await inTurns(systemClock, addStoredInSteps(builder, all, undefined));

@@ -1,7 +1,7 @@
 import type { Stage } from '@changeover/core';
 import type { Cell, ShapeCounts, ShapeKey, Verdict } from './cell.ts';
 import type { Counted } from './cell-book.ts';
-import type { MinutesOf } from './minute-rows.ts';
+import type { AskedKey } from './asked-key.ts';
 import type { RelianceEvidence, RelianceSeen } from './reliance-book.ts';
 import type { ReportData, ResumedAt } from './report-data.ts';
 import type { RepeatSource } from './repeat-answers.ts';
@@ -61,12 +61,11 @@ export interface Recorder {
   /** The same in steps, so that nothing else has to wait for all of it: of the state at the first step, and of what this process counts
    * until it is done. Nothing is written for it. */
   summaryInSteps(resumedAt?: ResumedAt): Steps<ReportData>;
-  /** Fetches what other processes counted, where the store can't be read at once: `fetched` where the next {@link summary} has
-   * it as of now, `stale` where it has an earlier state, since reading has a bound. `current` where each summary has it.
-   * Never rejects.
-   *
-   * @param minutesOf keys whose last minutes are fetched as well, which costs as much again. Default: none. */
-  refresh(minutesOf?: readonly MinutesOf[]): Promise<'fetched' | 'stale'> | 'current';
+  /** Fetches a part of what other processes counted, where the store can't be read at once, within a bound: where `fetched`, another one;
+   * where `stale`, it is not its turn. `current` where each {@link summary} has all. Never rejects. */
+  refresh(): Promise<'fetched' | 'stale'> | 'current';
+  /** The same of keys whose step waits: gives those of which the next {@link summary} has all as of now. Never rejects. */
+  refreshKeys<Key extends AskedKey>(waiting: readonly Key[]): Promise<readonly Key[]> | 'current';
   /** Calls of this backend's mismatches that are asked for through the store are made by `source` from now on, where it has them.
    *
    * @returns ends that. Idempotent. */

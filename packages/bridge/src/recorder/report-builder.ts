@@ -7,6 +7,7 @@ import { mergeReliance, type RelianceEvidence } from './reliance-book.ts';
 import type {
   JudgedFigures,
   LatencyFigures,
+  MeasuredKey,
   ReportData,
   ResumedAt,
   Resumption,
@@ -319,10 +320,14 @@ function* group(parts: readonly Sum[], fields: readonly (keyof CellKey)[]): Step
   return yield* sorted(sums);
 }
 
-/** By backend and stage, of what both legs were measured on: writes, which one leg alone takes, would make the other look slow. */
-function* onBothLegs(cells: readonly Sum[]): Steps<TotalsBy[]> {
+/** By key and stage, of what both legs were measured on: writes, which one leg alone takes, would make the other look slow. */
+function* onBothLegs(cells: readonly (Sum & { readonly key: CellKey })[]): Steps<MeasuredKey[]> {
   const measured = cells.filter(({ legacy, pooled }) => legacy.count > 0 && pooled.count > 0);
-  return yield* totalsBy(yield* group(measured, ['backend', 'stage']));
+  const keys = yield* group(measured, ['backend', 'dataset', 'stage']);
+  return keys.map(({ key, legacy, pooled }) => {
+    const { backend = '', dataset = '', stage = 'legacy' } = key;
+    return { backend, dataset, stage, legacy, pooled };
+  });
 }
 
 /** Names that are sorted at once, in about a millisecond. */

@@ -1,4 +1,4 @@
-import type { Finding } from '@changeover/compare';
+import type { Finding, LatencyHistogram } from '@changeover/compare';
 import type { Stage } from '@changeover/core';
 import type { Verdict } from './cell.ts';
 import type { RelianceEvidence } from './reliance-book.ts';
@@ -190,6 +190,15 @@ export interface Resumption {
   readonly at: number;
 }
 
+/** How long both legs took for one key at one stage. */
+export interface MeasuredKey {
+  readonly backend: string;
+  readonly dataset: string;
+  readonly stage: Stage;
+  readonly legacy: LatencyHistogram;
+  readonly pooled: LatencyHistogram;
+}
+
 /** The figures without what was counted of datasets before they were last resumed: gates are asked of these. */
 export interface JudgedFigures {
   /** The datasets of which something is left out. */
@@ -198,9 +207,9 @@ export interface JudgedFigures {
   readonly comparedBefore: number;
   /** By backend and stage. */
   readonly byStage: readonly TotalsBy[];
-  /** The same of the keys' operations that both legs were measured on at the stage: medians of a leg that takes all writes and of one that
-   * takes none are not to be compared. Default: `byStage`. */
-  readonly onBothLegs?: readonly TotalsBy[] | undefined;
+  /** Latencies of each key's operations that both legs were measured on at a stage: medians of a leg that takes all writes and of one that
+   * takes none are not to be compared. Default: those of `byStage`. */
+  readonly onBothLegs?: readonly MeasuredKey[] | undefined;
   readonly cells: readonly TotalsBy[];
 }
 
@@ -212,7 +221,7 @@ export interface ReportData {
   /** By backend and stage. */
   readonly byStage: readonly TotalsBy[];
   /** As {@link JudgedFigures.onBothLegs}. Undefined where `judged` has it. */
-  readonly onBothLegs?: readonly TotalsBy[] | undefined;
+  readonly onBothLegs?: readonly MeasuredKey[] | undefined;
   /** By backend and operation. */
   readonly byOperation: readonly TotalsBy[];
   /** By backend and dataset. */

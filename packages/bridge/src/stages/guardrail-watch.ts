@@ -127,7 +127,8 @@ export class GuardrailWatch {
       answerRepeats: (backend, source) => recorder.answerRepeats(backend, source),
       summary: (at) => recorder.summary(at),
       summaryInSteps: (at) => recorder.summaryInSteps(at),
-      refresh: (minutesOf) => recorder.refresh(minutesOf),
+      refresh: () => recorder.refresh(),
+      refreshKeys: (waiting) => recorder.refreshKeys(waiting),
       flush: () => {
         recorder.flush();
       },

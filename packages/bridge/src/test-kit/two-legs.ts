@@ -145,6 +145,10 @@ export class SeenRecorder implements Recorder {
     throw new Error('not asked for here');
   }
 
+  refreshKeys(): 'current' {
+    return 'current';
+  }
+
   refresh(): 'current' {
     return 'current';
   }

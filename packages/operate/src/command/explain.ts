@@ -1,6 +1,6 @@
 import { stages } from '@changeover/core';
 import { type LedgerChange, routes, stageFlag, typedKey, typedWord } from '@changeover/bridge';
-import type { KeyVerdict } from '@changeover/bridge';
+import type { Decision, KeyVerdict } from '@changeover/bridge';
 import { errorJson, failedOfKey, failedText } from '../report/failed-calls.ts';
 import { relianceOfKey } from '../report/reliance-lines.ts';
 import { slowText } from '../report/key-figures.ts';
@@ -26,9 +26,9 @@ export function explain(
   const keyStatus = migration.keyStatus(backend, key, operation);
   const { stage, by, why, flag, line } = keyStatus;
   const history = migration.ledger.filter((one) => one.backend === backend && concerns(one, key));
-  const commands = commandsFor(migration, keyStatus);
   const whyNot = whyNotAtTarget(migration, keyStatus);
   const gates = gatesOf(migration, keyStatus);
+  const commands = commandsFor(migration, keyStatus, gates?.decision);
   const notes = notesOf(migration);
   const reliance = relianceOfKey(migration.recordings, backend, key);
   const slow =
@@ -158,7 +158,11 @@ interface NextCommand {
   readonly effect: string;
 }
 
-function commandsFor(migration: Migration, keyStatus: KeyStatus): NextCommand[] {
+function commandsFor(
+  migration: Migration,
+  keyStatus: KeyStatus,
+  decision: Decision | undefined,
+): NextCommand[] {
   const { backend, key, stage, line } = keyStatus;
   const commands: NextCommand[] = acceptCommands(migration, keyStatus).map((command) => ({
     command,
@@ -176,7 +180,8 @@ function commandsFor(migration: Migration, keyStatus: KeyStatus): NextCommand[] 
       effect: 'end the hold: to shadow, and on from there past its gates',
     });
   } else {
-    if (next !== undefined)
+    // What its gates hold back is refused.
+    if (next !== undefined && decision !== 'HOLD' && decision !== 'ROLL BACK')
       commands.push({
         command: `changeover promote ${name} --reason "..."`,
         effect: `one stage forward, to ${next}`,

@@ -62,9 +62,14 @@ export function jsonReport(report: Report, verdict: ReportVerdict): string {
     dataChecks,
     provenance,
     next: report.next ?? [...new Set(verdict.keys.flatMap(({ next }) => next))],
-    data,
+    // Whole histograms are for the gates.
+    data: { ...data, onBothLegs: undefined, ...judgedOf(data) },
   };
   return `${JSON.stringify(document, null, 2)}\n`;
+}
+
+function judgedOf({ judged }: ReportData): Partial<ReportData> {
+  return judged === undefined ? {} : { judged: { ...judged, onBothLegs: undefined } };
 }
 
 function jsonStageLine(totals: ReturnType<typeof stageLines>[number]): JsonStageLine {

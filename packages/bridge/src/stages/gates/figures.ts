@@ -1,7 +1,7 @@
 import { type Finding, shareDifference, shareOf } from '@changeover/compare';
 import { type Stage, stages } from '@changeover/core';
 import { counted, countText, shareText } from '../../plain-text.ts';
-import type { JudgedCounts, TotalsBy } from '../../recorder/report-data.ts';
+import type { JudgedCounts, LatencyFigures, TotalsBy } from '../../recorder/report-data.ts';
 import { type FigureName, gateLimits } from './default-gates.ts';
 import type { DataCheck } from './judged-data.ts';
 
@@ -40,13 +40,19 @@ export type Figure = { readonly count: number; readonly n: number } | Told | und
 /** A finding, with what people are told where it is too much. Default: what is said of every such figure. */
 export type Told = Finding & { readonly said?: string | undefined };
 
+/** How long both legs took for an operation at a stage, or for several. */
+export interface MeasuredPart extends Pick<TotalsBy, 'operation' | 'stage'> {
+  readonly legacy: Pick<LatencyFigures, 'count' | 'p50Ms'>;
+  readonly pooled: Pick<LatencyFigures, 'count' | 'p50Ms'>;
+}
+
 /** What {@link figureOf} looks at: a key or a cohort. */
 export interface FigureSubject {
   /** Its cells, of all stages. */
   readonly cells: readonly TotalsBy[];
   /** What latencies are asked of, of all stages: percentiles of several parts can't be added up, so there is one answer a part, and the
    * slowest counts. */
-  readonly latencies: readonly TotalsBy[];
+  readonly latencies: readonly MeasuredPart[];
   /** Undefined where none were asked for. */
   readonly dataChecks: readonly DataCheck[] | undefined;
   /** How many guarantees are relied on, and not kept; left out where none is relied on. */
@@ -122,7 +128,7 @@ export function unexplained(cells: readonly CountedCell[], confidence?: number):
   return { ...share, said };
 }
 
-function slowest(parts: readonly TotalsBy[], all: readonly TotalsBy[]): Told {
+function slowest(parts: readonly MeasuredPart[], all: readonly MeasuredPart[]): Told {
   const ratios = parts.map((part) => medianRatio(part, yardstickOf(part, all)));
   const told = ratios.filter((one) => one.kind === 'estimate');
   return told.length === 0
@@ -143,7 +149,7 @@ export function isSample(
 }
 
 /** The legacy leg's median that a part's is held against; beside a sample the slowest that the same calls had at another stage. */
-function yardstickOf(part: TotalsBy, all: readonly TotalsBy[]): number | undefined {
+function yardstickOf(part: MeasuredPart, all: readonly MeasuredPart[]): number | undefined {
   const own = part.legacy.p50Ms;
   if (own === undefined || !isSample(part.legacy, part.pooled)) return own;
   return Math.max(
@@ -158,7 +164,10 @@ function isEnough({ count }: { readonly count: number }): boolean {
   return count >= gateLimits.smallestMedian;
 }
 
-function medianRatio({ legacy, pooled, operation }: TotalsBy, legacyMs: number | undefined): Told {
+function medianRatio(
+  { legacy, pooled, operation }: MeasuredPart,
+  legacyMs: number | undefined,
+): Told {
   const n = Math.min(legacy.count, pooled.count);
   const { smallestMedian, latencyFloorMs } = gateLimits;
   if (legacyMs === undefined || pooled.p50Ms === undefined || n < smallestMedian) {

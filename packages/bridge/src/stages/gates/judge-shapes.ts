@@ -3,6 +3,8 @@ import { shareOf } from '@changeover/compare';
 import { counted, durationText, typedKey, typedWord, shapeText } from '../../plain-text.ts';
 import { type FigureName, type GateDefinition, gateLimits } from './default-gates.ts';
 import type { Figure } from './figures.ts';
+import type { TotalsBy } from '../../recorder/report-data.ts';
+import type { ShedReason } from '../../recorder/shed-reason.ts';
 import type { Steps } from '../../steps.ts';
 import { askGate, type GateOutcome } from './gate-outcome.ts';
 import {
@@ -106,7 +108,8 @@ function explained(outcome: GateOutcome, judged: JudgedKey, shape: ShapeRecord):
   if (own >= enough && judged.isProved(shape)) return passed(outcome);
   if (outcome.operator !== '>=' || outcome.outcome !== 'inconclusive') return outcome;
   const missing = Math.ceil(outcome.threshold) - own;
-  return { ...outcome, reason: missingText(shape, missing, countedAt(shape, judged.from)) };
+  const text = missingText(shape, missing, countedAt(shape, judged.from));
+  return { ...outcome, reason: `${text}${shedText(shape, judged.record.cells)}` };
 }
 
 function passed(outcome: GateOutcome): GateOutcome {
@@ -141,6 +144,33 @@ function missingText(shape: ShapeRecord, missing: number, at: Stage | undefined)
       ? `, about ${durationText(roundUp((missing * span) / evidence))}`
       : ', and how long that takes can not be told yet';
   return `it needs ${more} of \`${shapeText(shape)}\`${nothing}${about}`;
+}
+
+/** Why comparisons that were due were not made, for reasons that pass by themselves or that a person can do something about. */
+const shedTexts: Readonly<Partial<Record<ShedReason, string>>> = {
+  'queue-full': 'too many wait for theirs',
+  busy: 'the program has too much to do',
+  'event-loop-late': 'the program has too much to do',
+  'legacy-busy': 'the legacy leg has too much to do',
+  'loop-budget': 'they would take too much of the program',
+  deadline: 'they take longer than their deadline',
+  'breaker-open': 'the pooled leg can not be reached',
+};
+
+/** Where none of a shape's comparisons was made, what most of its operation's were shed for. */
+function shedText(shape: ShapeRecord, cells: readonly TotalsBy[]): string {
+  if (sumOf(shape, 'compared') > 0) return '';
+  const sums = new Map<string, number>();
+  for (const { operation, shedByReason } of cells)
+    if (operation === shape.operation)
+      for (const [reason, count] of Object.entries(shedByReason)) {
+        const text = shedTexts[reason as ShedReason];
+        if (text !== undefined) sums.set(text, (sums.get(text) ?? 0) + count);
+      }
+  const [most] = [...sums].sort(([, a], [, b]) => b - a);
+  return most === undefined
+    ? ''
+    : `; ${counted(most[1], 'comparison', 'comparisons')} that ${most[1] === 1 ? 'was' : 'were'} due ${most[1] === 1 ? 'was' : 'were'} not made, since ${most[0]}`;
 }
 
 /** To seconds below a minute, to minutes above. */

@@ -2,7 +2,7 @@ import type { Clock, Target } from '@changeover/core';
 import type { MoveJudgement, Move, WaitingStep } from '../ledger/ledger-options.ts';
 import { rowDataset } from '../ledger/ledger-store.ts';
 import { routes } from '../../call/route.ts';
-import type { MinutesOf } from '../../recorder/minute-rows.ts';
+import type { AskedKey } from '../../recorder/asked-key.ts';
 import type { GuaranteeLevels } from '../flags/stage-source.ts';
 import type { Recorder } from '../../recorder/recorder.ts';
 import type { ResumedAt } from '../../recorder/report-data.ts';
@@ -18,7 +18,7 @@ const minAgeMs = 2_000;
 /** What a {@link PromotionGate} goes by. */
 export interface PromotionGateOptions {
   /** Asked for at the first step, since it may be made after the gate. */
-  readonly recorder: () => Pick<Recorder, 'refresh' | 'summaryInSteps'>;
+  readonly recorder: () => Pick<Recorder, 'refreshKeys' | 'summaryInSteps'>;
   readonly clock: Clock;
   /** Read again each time. Default: the default gates. */
   readonly gatesFile?: string | undefined;
@@ -41,25 +41,27 @@ export class PromotionGate {
   #askAgainMs = -Infinity;
   /** Ends the reading; undefined where nothing is being read. */
   #reading: (() => void) | undefined = undefined;
-  /** Something was fetched that nothing was judged by yet. */
-  #unjudged = false;
+  /** Steps whose keys were fetched, and that nothing was judged of yet. */
+  #unjudged: readonly WaitingStep[] = [];
 
   constructor(options: PromotionGateOptions) {
     this.#options = options;
   }
 
-  /** To be asked before gates are: false where what other processes counted is not fresh, and can't be fetched yet, or was fetched and
-   * is not all read yet. What was fetched is judged by once. */
-  async fresh(waiting: readonly WaitingStep[]): Promise<boolean> {
-    if (!this.#unjudged) {
-      const outcome = await this.#options.recorder().refresh(answeredByPooled(waiting));
-      if (outcome !== 'fetched') return outcome === 'current';
-      this.#unjudged = true;
+  /** To be asked before gates are: those of the steps whose keys are fresh. None where what other processes counted of them can't be fetched
+   * yet, or was fetched and is not all read yet. What was fetched is judged by once. */
+  async fresh(waiting: readonly WaitingStep[]): Promise<readonly WaitingStep[]> {
+    if (this.#unjudged.length === 0) {
+      const fetched = this.#options.recorder().refreshKeys(waiting.map(keyOfStep));
+      if (fetched === 'current') return waiting;
+      this.#unjudged = (await fetched).map(({ step }) => step);
+      if (this.#unjudged.length === 0) return [];
       this.#readAgain();
     }
-    if (this.#reading !== undefined) return false;
-    this.#unjudged = false;
-    return true;
+    if (this.#reading !== undefined) return [];
+    const steps = this.#unjudged;
+    this.#unjudged = [];
+    return steps;
   }
 
   judge({ backend, target, from, to }: Move): MoveJudgement {
@@ -119,11 +121,11 @@ export class PromotionGate {
   }
 }
 
-/** Where the pooled leg answers, gates are asked of the last minutes as well. */
-function answeredByPooled(waiting: readonly WaitingStep[]): readonly MinutesOf[] {
-  return waiting
-    .filter(({ from }) => routes[from].read.answers === 'pooled')
-    .map(({ backend, target }) => ({ backend, dataset: datasetOf(target) }));
+/** Where the pooled leg answers, gates are asked of latencies, and of the last minutes as well. */
+function keyOfStep(step: WaitingStep): AskedKey & { readonly step: WaitingStep } {
+  const { backend, target, from } = step;
+  const timed = routes[from].read.answers === 'pooled';
+  return { backend, dataset: datasetOf(target), timed, step };
 }
 
 function datasetOf(target: Target): string {

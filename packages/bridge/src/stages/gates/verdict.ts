@@ -2,7 +2,7 @@ import { type Stage, stages } from '@changeover/core';
 import { counted } from '../../plain-text.ts';
 import type { TotalsBy } from '../../recorder/report-data.ts';
 import { defaultGates, type GateDefinition, gateLimits, type GateScope } from './default-gates.ts';
-import { figureOf, type FigureSubject } from './figures.ts';
+import { figureOf, type FigureSubject, type MeasuredPart } from './figures.ts';
 import {
   askGate,
   decideBy,
@@ -24,7 +24,7 @@ import {
   latestStage,
   nameOf,
 } from './key-record.ts';
-import { cohortResolution, recentOfCohort } from './recent-cohort.ts';
+import { cohortLatencies, cohortResolution, recentOfCohort } from './cohort.ts';
 import { failsLately } from './fails-lately.ts';
 import { recentByKey, recentFigureOf, type RecentOfKey } from './recent-figures.ts';
 import { timeToPooled } from './time-to-pooled.ts';
@@ -88,6 +88,8 @@ export function decideVerdict(report: JudgedData): ReportVerdict {
 /** The keys of a backend that no gate of their own holds back: what is wrong with one says nothing of others. */
 interface Cohort {
   readonly cells: readonly TotalsBy[];
+  /** Of all its keys together, by stage. */
+  readonly latencies: readonly MeasuredPart[];
   readonly recent: RecentOfKey;
 }
 
@@ -337,10 +339,7 @@ export class GateJudge {
     const known = this.#cohortGates.get(name);
     if (known !== undefined) return known;
     const cohort = this.#cohortOf(backend);
-    const { cells } = cohort;
-    const { data } = this.#report;
-    const { byStage, onBothLegs = byStage } = data.judged ?? data;
-    const latencies = onBothLegs.filter((one) => one.backend === backend);
+    const { cells, latencies } = cohort;
     const called = stages.filter((stage) =>
       cells.some((cell) => cell.stage === stage && cell.calls > 0),
     );
@@ -371,16 +370,19 @@ export class GateJudge {
     const known = this.#cohorts.get(backend);
     if (known !== undefined) return known;
     const cells: TotalsBy[] = [];
+    const keys = new Set<string>();
     const recent: RecentOfKey[] = [];
     for (const record of this.#recordsOf(backend)) {
       yield 1 / recordsAPart;
       const own = decideBy(this.#own(record, latestStage(record) ?? 'legacy'));
       if (own === 'HOLD' || own === 'ROLL BACK') continue;
+      keys.add(record.key);
       for (const cell of record.cells) cells.push(cell);
       const lately = this.#recent.get(nameOf(backend, record.key));
       if (lately !== undefined) recent.push(lately);
     }
-    const cohort = { cells, recent: yield* recentOfCohort(recent) };
+    const latencies = yield* cohortLatencies(this.#report.data, backend, keys);
+    const cohort = { cells, latencies, recent: yield* recentOfCohort(recent) };
     this.#cohorts.set(backend, cohort);
     return cohort;
   }

@@ -64,14 +64,15 @@ export class ForwardSteps {
     return this.#wishes.size === 0;
   }
 
-  /** What the next {@link take} would judge. */
+  /** What waits longest, at most {@link maxLinesAtOnce}. */
   get next(): readonly WaitingStep[] {
-    return this.#nextNames().flatMap((name) => {
-      const wish = this.#wishes.get(name);
-      if (wish === undefined) return [];
-      const { backend, target } = wish;
-      return [{ backend, target, from: this.#options.entries.at(backend, target).stage }];
-    });
+    const steps: WaitingStep[] = [];
+    // Not a copy of all of them, of which there may be many thousand.
+    for (const { backend, target } of this.#wishes.values()) {
+      if (steps.length >= maxLinesAtOnce) break;
+      steps.push({ backend, target, from: this.#options.entries.at(backend, target).stage });
+    }
+    return steps;
   }
 
   want(wish: Wish): void {
@@ -86,17 +87,19 @@ export class ForwardSteps {
     this.#wishes.clear();
   }
 
-  /** Judges at most {@link maxLinesAtOnce} wishes and writes those that pass: whether something moved, and whether another process
+  /** Judges what still waits of some steps and writes those that pass: whether something moved, and whether another process
    * was faster with one of them.
    *
    * @throws the store's error. */
   async take(
+    waiting: readonly WaitingStep[],
     append: (lines: readonly NewLedgerChange[]) => AppendedLines | Promise<AppendedLines>,
   ): Promise<{ readonly moved: boolean; readonly lost: boolean }> {
     const { entries, clock } = this.#options;
     const steps: Step[] = [];
     let pausedMs = clock.monotonicMs();
-    for (const name of this.#nextNames()) {
+    for (const { backend, target } of waiting) {
+      const name = targetKey(backend, target);
       if (clock.monotonicMs() - pausedMs >= atOnceMs) {
         await nextTurn();
         pausedMs = clock.monotonicMs();
@@ -119,16 +122,6 @@ export class ForwardSteps {
       if (sequence !== undefined && this.#move(step, sequence)) moved = true;
     }
     return { moved, lost: sequences.includes(undefined) };
-  }
-
-  /** Not a copy of all of them, of which there may be many thousand. */
-  #nextNames(): readonly string[] {
-    const names: string[] = [];
-    for (const name of this.#wishes.keys()) {
-      if (names.length >= maxLinesAtOnce) break;
-      names.push(name);
-    }
-    return names;
   }
 
   /** The step forward that a wish comes to now, if any. */

@@ -28,9 +28,13 @@ export interface LedgerOptions {
   /** Asked before each step forward, never on a caller's path. Must not throw; where it does, the step waits.
    * Default: every step passes. */
   readonly gate?: ((move: Move) => MoveJudgement) | undefined;
-  /** Asked before gates are, with what they are about to judge: false where what they judge by is not fresh, and the steps
-   * wait for a later review. May fetch it; must not reject. Default: it always is. */
-  readonly evidence?: ((waiting: readonly WaitingStep[]) => boolean | Promise<boolean>) | undefined;
+  /** Asked before gates are, with what they are about to judge: gives the steps of which what they judge by is fresh; the others wait for a
+   * later review. May fetch it; must not reject. Default: all. */
+  readonly evidence?:
+    | ((
+        waiting: readonly WaitingStep[],
+      ) => readonly WaitingStep[] | Promise<readonly WaitingStep[]>)
+    | undefined;
   /** How long it has been, in ms, since this process's flags were last confirmed to be the newest; undefined where they never were. What
    * another process's flags put back, older ones don't turn forward again, and what another process moved forward, older ones don't put
    * back. Default: they always are the newest. */

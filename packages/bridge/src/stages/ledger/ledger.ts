@@ -76,7 +76,7 @@ export class Ledger {
     this.#store = options.store;
     this.#logger = options.logger;
     this.#clock = options.clock ?? systemClock;
-    this.#evidence = options.evidence ?? (() => true);
+    this.#evidence = options.evidence ?? ((waiting) => waiting);
     this.#reviewIntervalMs = options.reviewIntervalMs ?? 1_000;
     this.#flagsAgeMs = options.flagsAgeMs ?? (() => 0);
     this.#forward = new ForwardSteps({
@@ -469,8 +469,10 @@ export class Ledger {
 
   /** By evidence that is fresh: what others counted may have to be fetched, and isn't at each review. */
   async #stepForward(): Promise<void> {
-    if (this.#forward.none || !(await this.#evidence(this.#forward.next))) return;
-    const { moved, lost } = await this.#forward.take((lines) => this.#store.append(lines));
+    if (this.#forward.none) return;
+    const fresh = await this.#evidence(this.#forward.next);
+    if (fresh.length === 0) return;
+    const { moved, lost } = await this.#forward.take(fresh, (lines) => this.#store.append(lines));
     if (moved) this.#listeners.notify();
     // Another process took the same step first: its line is there to be read, and is not waited for.
     if (lost) await this.#readNew();

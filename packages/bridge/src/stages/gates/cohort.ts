@@ -1,7 +1,10 @@
+import { LatencyHistogram } from '@changeover/compare';
+import type { Stage } from '@changeover/core';
 import { recentLatency } from '../../recorder/recent-latency.ts';
-import type { RecentCell, RecentMinutes } from '../../recorder/report-data.ts';
+import type { RecentCell, RecentMinutes, ReportData } from '../../recorder/report-data.ts';
 import { SparseSum } from '../../recorder/sparse-latency.ts';
 import type { Steps } from '../../steps.ts';
+import type { MeasuredPart } from './figures.ts';
 import { nameOf } from './key-record.ts';
 import type { RecentOfKey } from './recent-figures.ts';
 
@@ -27,6 +30,33 @@ const counts = [
   'mismatch',
   'inconclusive',
 ] as const;
+
+/** How long both legs took for some keys of a backend, as if they were one, by stage. */
+export function* cohortLatencies(
+  data: ReportData,
+  backend: string,
+  keys: ReadonlySet<string>,
+): Steps<readonly MeasuredPart[]> {
+  const { byStage, onBothLegs } = data.judged ?? data;
+  if (onBothLegs === undefined) return byStage.filter((one) => one.backend === backend);
+  const sums = new Map<Stage, Record<'legacy' | 'pooled', LatencyHistogram>>();
+  for (const one of onBothLegs) {
+    if (one.backend !== backend || !keys.has(one.dataset)) continue;
+    const sum = sums.get(one.stage) ?? {
+      legacy: new LatencyHistogram(),
+      pooled: new LatencyHistogram(),
+    };
+    sums.set(one.stage, sum);
+    sum.legacy.merge(one.legacy);
+    sum.pooled.merge(one.pooled);
+    yield 1 / cellsAPart;
+  }
+  return [...sums].map(([stage, { legacy, pooled }]) => ({
+    stage,
+    legacy: { count: legacy.count, p50Ms: legacy.percentile(50) },
+    pooled: { count: pooled.count, p50Ms: pooled.percentile(50) },
+  }));
+}
 
 /** What was counted lately of several keys, as if they were one: by operation and stage, and of all operations in the last minutes. */
 export function* recentOfCohort(keys: readonly RecentOfKey[]): Steps<RecentOfKey> {
