@@ -16,6 +16,7 @@ export {
   eventTriggerVersion,
   firedBySchema,
   functionVersion,
+  type Lexer,
   type Token,
   tokensOf,
   triggerVersion,
