@@ -46,7 +46,7 @@ export class ReadReruns {
 
   constructor(parts: ReadRerunsParts) {
     this.#parts = parts;
-    this.#rounds = new ReadRounds(parts.caller, parts.read);
+    this.#rounds = new ReadRounds(parts.caller, parts.clock, parts.read);
   }
 
   /** Settles the pending comparison. Rejects only when the signal is aborted.
