@@ -47,12 +47,23 @@ export class ReadRounds {
     this.#read = read;
   }
 
-  /** Rejects only when the signal is aborted or the snapshot is lost. */
-  async run(signal: AbortSignal, snapshot?: HeldSnapshot): Promise<FullRound> {
+  /**
+   * Rejects only when the signal is aborted or the snapshot is lost.
+   *
+   * @param given what the pooled leg answered in this snapshot. Default: it is asked.
+   */
+  async run(
+    signal: AbortSignal,
+    snapshot?: HeldSnapshot,
+    given?: { readonly rows: unknown },
+  ): Promise<FullRound> {
     const { open, resultKind, comesInOrder } = this.#read;
     const call = this.#read.call(signal);
     const legacy = await this.#caller.read('legacy', call, resultKind, snapshot);
-    const pooled = await this.#caller.read('pooled', call, resultKind, snapshot);
+    const pooled =
+      given === undefined
+        ? await this.#caller.read('pooled', call, resultKind, snapshot)
+        : { outcome: this.#caller.outcomeOf(given.rows, resultKind), result: given.rows };
     const results = { legacy: legacy.result, pooled: pooled.result };
     const outcomes = { legacy: legacy.outcome, pooled: pooled.outcome };
     const same = sameOutcome(outcomes.legacy, outcomes.pooled, comesInOrder);
