@@ -81,7 +81,7 @@ function aroundCompound(sql: string, tokens: readonly Token[]): string | undefin
   );
 }
 
-/** A term of UNION's ORDER BY by the name of the column that it is; undefined: nobody can be sure. */
+/** The column of the answer that a term of UNION's ORDER BY names; undefined: nobody can be sure. */
 function columnMeant(
   term: readonly Token[],
   items: readonly Item[],
