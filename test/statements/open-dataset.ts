@@ -41,14 +41,22 @@ export async function removeAll(): Promise<void> {
   for (const end of ends.splice(0).reverse()) await end();
 }
 
-/** Opens a bridge with one dataset, at whose pooled leg faults can be planted. */
-export async function openDataset(engine: Engine, stage: Stage): Promise<OpenDataset> {
+/**
+ * Opens a bridge with one dataset, at whose pooled leg faults can be planted.
+ *
+ * @param databaseUrl default: that of the tests' server.
+ */
+export async function openDataset(
+  engine: Engine,
+  stage: Stage,
+  databaseUrl: string | undefined = process.env['CHANGEOVER_TEST_DATABASE_URL'],
+): Promise<OpenDataset> {
   let planted: Fault | undefined;
   let plantedInWrite: WriteFault | undefined;
   const basePath = mkdtempSync(join(tmpdir(), 'changeover-statements-'));
   const bridge = createStorageBridge({
     basePath,
-    databaseUrl: process.env['CHANGEOVER_TEST_DATABASE_URL'],
+    databaseUrl,
     storePath: ':memory:',
     stages: createStaticStageSource(() => stage, { rehearsalBudgetMs: 2_000 }),
     guardrail: { mode: 'report' },

@@ -116,6 +116,82 @@ describe.each(engines)('%s', (engine) => {
     expect(await compare(sql, reversed)).toEqual({ mismatch: 1 });
   });
 
+  test.each([
+    ['a name', 'SELECT id, k FROM t UNION ALL SELECT id + 50, k FROM t ORDER BY k'],
+    [
+      'a number, behind WITH',
+      'WITH u AS (SELECT * FROM t) SELECT k, id FROM u UNION SELECT k, id FROM t ORDER BY 1 DESC',
+    ],
+    [
+      'a number that a limit follows',
+      'SELECT k, id FROM t UNION ALL SELECT k, id + 50 FROM t ORDER BY 1 LIMIT 23',
+    ],
+    [
+      'letters whose case counts',
+      "SELECT name, 'b' AS f FROM t WHERE k > 0 UNION ALL SELECT name, 'A' FROM t UNION ALL SELECT name, 'a' FROM t ORDER BY f DESC",
+    ],
+    ...(engine === 'duckdb'
+      ? [['all', 'SELECT k, 0 AS id FROM t UNION ALL SELECT k, 0 FROM t ORDER BY ALL DESC']]
+      : []),
+  ])(
+    'of UNION in an order by %s only rows that are equal in it may change places',
+    async (...at) => {
+      const [, sql = ''] = at;
+      const compare = await openTable(engine);
+      expect(await compare(sql)).toEqual({ match: 1 });
+      expect(await compare(sql, swapped)).toEqual({ match: 1 });
+      expect(
+        await compare(
+          sql,
+          inRows((all) => [...all.slice(4), ...all.slice(0, 4)]),
+        ),
+      ).toEqual({ mismatch: 1 });
+      expect(await compare(sql, fewer)).toEqual({ mismatch: 1 });
+    },
+  );
+
+  test('an order by sums of floating-point numbers counts but for their last digits', async () => {
+    const compare = await openTable(engine);
+    const sum = 'sum(id * CAST(1.1 AS DOUBLE PRECISION))';
+    const nearly = inRows((all) =>
+      all.map((row) => ({ ...row, s: Number(row['s']) * (1 + 2 ** -50) })),
+    );
+    for (const sql of [
+      `SELECT k, ${sum} AS s FROM t GROUP BY k ORDER BY s DESC`,
+      `SELECT k, ${sum} AS s FROM t GROUP BY k UNION ALL SELECT 7, CAST(0.5 AS DOUBLE PRECISION) ORDER BY 2`,
+    ]) {
+      expect(await compare(sql)).toEqual({ match: 1 });
+      expect(await compare(sql, nearly)).toEqual({ match: 1 });
+      expect(await compare(sql, reversed)).toEqual({ mismatch: 1 });
+    }
+  });
+
+  test('the order of more than 5,000 rows counts, and so does which rows a LIMIT took of as many', async () => {
+    const opened = await openDataset(engine, 'shadow');
+    const { storage, dataset, compared: compare } = opened;
+    await storage.writeTable(
+      dataset,
+      'many',
+      Array.from({ length: 6_000 }, (_, id) => ({ id, k: Math.floor(id / 1_000) })),
+    );
+    const sql = 'SELECT id FROM many ORDER BY k';
+    expect(await compare(sql, swapped)).toEqual({ match: 1 });
+    expect(await compare(sql, reversed)).toEqual({ mismatch: 1 });
+    const some = 'SELECT id FROM many LIMIT 3';
+    expect(
+      await compare(
+        some,
+        inRows((all) => all.map((_, at) => ({ id: 5_000 + at }))),
+      ),
+    ).toEqual({ match: 1 });
+    expect(
+      await compare(
+        some,
+        inRows((all) => all.map((_, at) => ({ id: 6_000 + at }))),
+      ),
+    ).toEqual({ mismatch: 1 });
+  });
+
   test('a statement that asks for the time is compared in all but what the time changes', async () => {
     const compare = await openTable(engine);
     const filtered = `SELECT id FROM t WHERE ${now} > ${early}`;

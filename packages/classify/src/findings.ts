@@ -49,7 +49,7 @@ export class Findings {
   readonly #reached = new Set<TableUse>();
   readonly #facts = new Set<string>();
   readonly #lasting = new Set<string>();
-  readonly #triggers = new Set<string>();
+  readonly #code = new Set<string>();
   readonly #anew = new Set<Cause>();
   readonly #anewInside = new Set<Cause>();
   #session: SessionUse = 'none';
@@ -77,9 +77,9 @@ export class Findings {
     if (this.#lasting.size < 100) this.#lasting.add(reason);
   }
 
-  /** A trigger that it runs was looked into, as it is in this version. */
-  runsTrigger(version: string): void {
-    this.#triggers.add(version);
+  /** Code of a user's that it runs was looked into, as it is in this version. */
+  runsCode(version: string): void {
+    this.#code.add(version);
   }
 
   uses(session: SessionUse): void {
@@ -137,7 +137,7 @@ export class Findings {
       if (unsureInside.has(kind)) this.lasts(`${kind}: ${through}: ${detail}`);
     }
     for (const reason of other.#lasting) this.lasts(`${through}: ${reason}`);
-    for (const version of other.#triggers) this.runsTrigger(version);
+    for (const version of other.#code) this.runsCode(version);
     this.uses(other.#session);
     if (other.#readsLastWrite) this.readsLastWrite();
     if (other.#opaque) this.runsOpaqueCode();
@@ -173,7 +173,7 @@ export class Findings {
       opaque: this.#opaque,
       anewInside: Object.freeze([...this.#anewInside]),
       lasting: Object.freeze([...this.#lasting]),
-      triggers: Object.freeze([...this.#triggers]),
+      code: Object.freeze([...this.#code]),
       transaction: this.transaction,
       order: rest.order ?? 'none',
       sortedBy: Object.freeze([...(rest.sortedBy ?? [])]),

@@ -8,7 +8,12 @@ import { isWord, tokensOf } from './tokens.ts';
 
 export { hasTooDeepComments, type Lexer, type Token } from './scan.ts';
 export { leadingWords, tokensOf } from './tokens.ts';
-export { triggerVersion } from './trigger-version.ts';
+export {
+  eventTriggerVersion,
+  firedBySchema,
+  functionVersion,
+  triggerVersion,
+} from './code-versions.ts';
 
 // What a statement's tokens alone tell, at once and without an engine: enough to refuse what must not even be prepared.
 

@@ -31,6 +31,28 @@ describe('a statement with the place of each row in its order', () => {
       'select case when a then 1 end from t order by case when f then 1 end',
       `select case when a then 1 end${place('(case when f then 1 end)')} from t order by case when f then 1 end`,
     ],
+    ...(
+      [
+        [
+          '',
+          'select a, b as "X" from t union all select 1, 2',
+          '2 desc, a collate c',
+          '"X" desc, a collate c',
+          'limit 5',
+        ],
+        [
+          'with u as (select 1 union select 2) ',
+          'select t.a from u as t except select b from u',
+          '1',
+          'a',
+          '',
+        ],
+        ['', '(select a from t) intersect (select b from t)', 'a', 'a', 'offset 3'],
+      ] as const
+    ).map(([head, body, by, of, tail]): [string, string] => [
+      `${head}${body} order by ${by} ${tail}`,
+      `${head}SELECT changeover_rows.*, dense_rank() OVER (ORDER BY ${of}\n) AS changeover_place FROM (${body} \n) AS changeover_rows ORDER BY changeover_place ${tail}`,
+    ]),
   ])('%s', (sql, placed) => {
     expect(withPlaces(sql, 'postgresql')).toBe(placed);
   });
@@ -38,7 +60,10 @@ describe('a statement with the place of each row in its order', () => {
   test.each([
     'select a from t',
     'select a from (select a from t order by f) s',
-    'select a from t union select b from u order by 1',
+    'select * from t union select b from u order by 1',
+    'select a from t union select b from u order by -a',
+    'select a from t union select b from u order by all',
+    'select a from t union select b from u',
     'from t select a order by f',
     'select distinct on (a) a, b from t order by a, f',
     'select *, a from t order by 2',

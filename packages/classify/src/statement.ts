@@ -110,8 +110,8 @@ export interface Statement {
   /** What of all that it does a rollback does not take back, or may not, in words: a sequence's number, what reaches outside, code that can't
    * be looked into. Of its own text only what rows it writes and what it calls is judged. */
   readonly lasting: readonly string[];
-  /** Triggers of PostgreSQL that it runs, of any table, as they were looked into: see `triggerVersion`. */
-  readonly triggers: readonly string[];
+  /** Code of users' own on PostgreSQL that it runs, in the versions that were looked into: triggers, event triggers and functions. */
+  readonly code: readonly string[];
   readonly transaction: TransactionControl | undefined;
   readonly order: OrderPromise;
   /**

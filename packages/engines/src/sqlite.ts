@@ -12,7 +12,15 @@ export {
 export { inputKeys } from './input-cells.ts';
 export { jsonText } from './json-text.ts';
 export { leadingWords } from './sql-text.ts';
-export { type Token, tokensOf, triggerVersion } from '@changeover/classify/glance';
+export {
+  eventTriggerVersion,
+  firedBySchema,
+  functionVersion,
+  type Lexer,
+  type Token,
+  tokensOf,
+  triggerVersion,
+} from '@changeover/classify/glance';
 export { classifyError, toStorageError } from './errors.ts';
 export { serializableSql } from './serializable.ts';
 export { rowsWritten } from './evidence/rows-written.ts';

@@ -375,20 +375,20 @@ const makesCode =
 const makesCodeOfReads = /\b(?:view|rule|policy|domain|operator|cast|do|call)\b/i;
 
 function lastingEffectOf(statement: Statement): LastingEffect {
-  const { acts, anewInside, lasting, reached, session, triggers } = statement;
+  const { acts, anewInside, lasting, reached, session, code } = statement;
   const runsCode = acts.some(({ kind }) => kind === 'calls a function that acts');
-  if (lasting.length > 0) return { refusal: lasting.join('; '), triggers };
+  if (lasting.length > 0) return { refusal: lasting.join('; '), code };
   if (runsCode && session !== 'none')
-    return { refusal: 'code that it runs depends on what its connection is set to', triggers };
+    return { refusal: 'code that it runs depends on what its connection is set to', code };
   if (anewInside.some((cause) => cause !== 'time'))
     return {
       refusal: 'what it writes comes from something that answers differently each time',
-      triggers,
+      code,
     };
-  if (anewInside.length > 0) return { variable: 'code that it runs asks for the time', triggers };
+  if (anewInside.length > 0) return { variable: 'code that it runs asks for the time', code };
   // Which of them it takes nobody looks at.
   const reads = runsCode && reached.some(({ written }) => !written);
-  return reads ? { variable: 'code that it runs reads rows by itself', triggers } : { triggers };
+  return reads ? { variable: 'code that it runs reads rows by itself', code } : { code };
 }
 
 const schemaSql = 'SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid';

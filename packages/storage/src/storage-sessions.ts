@@ -141,7 +141,7 @@ export class StorageSessions {
       mayLeave: (sql) => this.mayLeave(engine, dataset, sql),
       lastingEffect: async (sql) =>
         await this.#watched.get(engine)?.classifiers.lastingEffect(dataset, sql),
-      triggersChanged: () => watched()?.hasRun(dataset, 'schema'),
+      codeChanged: () => watched()?.hasRun(dataset, 'schema'),
       learnedUse: async (sql) => {
         const use = words.sessionUse(sql);
         if (use !== 'unknown') return (await watched()?.learnedHiddenUse(dataset, sql)) ?? use;

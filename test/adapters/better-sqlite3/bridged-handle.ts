@@ -30,6 +30,8 @@ export interface BridgedHandle {
 
 export interface BridgedHandleOptions extends Partial<BridgeDatabaseOptions> {
   readonly stage?: Stage;
+  /** The pooled leg's connections are opened as for a program that says nothing of it. */
+  readonly byDefault?: boolean;
   /** What is in the file before the bridge is made. */
   readonly schema?: string;
   /** Default: `wal`. */
@@ -38,7 +40,13 @@ export interface BridgedHandleOptions extends Partial<BridgeDatabaseOptions> {
 
 /** Makes a file, a handle and its bridge. */
 export function bridgedHandle(options: BridgedHandleOptions = {}): BridgedHandle {
-  const { stage = 'legacy', schema = '', journalMode = 'wal', ...rest } = options;
+  const {
+    stage = 'legacy',
+    schema = '',
+    journalMode = 'wal',
+    byDefault = false,
+    ...rest
+  } = options;
   const folder = mkdtempSync(join(tmpdir(), 'changeover-handle-'));
   const file = join(folder, 'notes.db');
   const handle = new Database(file);
@@ -51,11 +59,15 @@ export function bridgedHandle(options: BridgedHandleOptions = {}): BridgedHandle
     stages,
     storePath: ':memory:',
     logger: quiet,
-    pooled: (path) => {
-      const database = new Database(path);
-      opened.push(database);
-      return database;
-    },
+    ...(byDefault
+      ? {}
+      : {
+          pooled: (path: string) => {
+            const database = new Database(path);
+            opened.push(database);
+            return database;
+          },
+        }),
     ...rest,
   });
   const bridge = bridgeOf(db);

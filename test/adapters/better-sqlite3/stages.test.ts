@@ -190,6 +190,13 @@ describe.each(stages)('at %s', (stage) => {
     expect(db.prepare('select last_insert_rowid(), changes()').raw().get()).toEqual([1, 1]);
   });
 
+  test('a file that is attached is made where there is none', () => {
+    const { db, file } = make({ stage, byDefault: true });
+    db.prepare('attach ? as other').run(`${file}.other`);
+    db.exec('create table other.extra (x); insert into other.extra values (7)');
+    expect(db.prepare('select x from extra').pluck().get()).toBe(7);
+  });
+
   test("pluck, raw, expand, bigints and bound values are the statement's", () => {
     const { db } = make({ stage });
     db.prepare('insert into note (text) values (?)').run('a');

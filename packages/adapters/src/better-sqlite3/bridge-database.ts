@@ -2,6 +2,7 @@ import { bridgeOf, createBridge, standsFor, WiringError, withAbilities } from '@
 import { createSqliteClassifier } from '@changeover/classify/sqlite';
 import type { LegName } from '@changeover/core';
 import type Database from 'better-sqlite3';
+import { existsSync } from 'node:fs';
 import { type AdapterOptions, bridgePartOf, keyOf } from '../shared/adapter-options.ts';
 import { SessionWatch } from '../shared/session-watch.ts';
 import type { StatementTraits } from '../shared/statement-traits.ts';
@@ -111,5 +112,10 @@ function methodsOf(bridged: StatementLeg, operations: object): StatementMethods 
 /** The driver's own class, so that nothing is imported before the program has. */
 function opener(handle: Database.Database): (file: string) => Database.Database {
   const Driver = handle.constructor as typeof Database;
-  return (file) => new Driver(file, { readonly: handle.readonly, fileMustExist: true });
+  // One that must exist could attach no file that is to be made.
+  return (file) =>
+    new Driver(file, {
+      readonly: handle.readonly,
+      fileMustExist: handle.readonly || !existsSync(file),
+    });
 }

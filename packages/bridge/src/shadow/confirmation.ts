@@ -91,7 +91,7 @@ export function decide(first: Round, rounds: readonly Round[], around: Surroundi
   const agree = (round: Round): boolean =>
     round.excuse !== undefined || (round.differs !== true && same(round.legacy, round.pooled));
   const excused = rounds.find(({ excuse }) => excuse !== undefined)?.excuse;
-  if (excused !== undefined && rounds.every(agree)) {
+  if (excused !== undefined && first.differs !== true && rounds.every(agree)) {
     if (typeof excused === 'object') return excused;
     return excused === 'rule'
       ? { verdict: 'match', reason: 'by rule' }
@@ -216,7 +216,8 @@ function agreeNow(
   same: (a: Outcome, b: Outcome) => boolean,
 ): Finding {
   const raced: Finding = { verdict: 'raced', reason: 'the legs agree again' };
-  const pooledWasOdd = same(first.legacy, last.legacy) && !same(first.pooled, last.pooled);
+  const pooledWasOdd =
+    same(first.legacy, last.legacy) && (first.differs === true || !same(first.pooled, last.pooled));
   const lackedRows = kept && lacksRows(first.pooled, last.pooled);
   if ((quiet === false && !lackedRows) || timed === true || !pooledWasOdd) return raced;
   if (undetermined !== undefined && sameExtent(first.legacy, first.pooled))

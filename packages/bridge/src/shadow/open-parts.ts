@@ -8,6 +8,10 @@ import {
   typeName,
 } from '@changeover/compare';
 import type { Digest, OpenParts, Row, Value } from '@changeover/core';
+import type { Steps } from '../steps.ts';
+
+/** Keyed in about 50 µs. */
+const rowsPerStep = 25;
 
 interface Columns {
   readonly names: readonly string[];
@@ -64,7 +68,8 @@ export function differInDigits(
 function sameOrder(legacy: unknown, pooled: unknown, open: OpenParts): boolean {
   const [a, b] = [columnsOf(legacy), columnsOf(pooled)];
   if (a === undefined || b === undefined || open.sortedBy.length === 0) return true;
-  const masked = new Set([...namesAt(open.columns, a.names), ...roundedNames(open, a.names)]);
+  const masked = new Set(namesAt(open.columns, a.names));
+  const rounded = new Set(roundedNames(open, a.names));
   const keys: string[] = [];
   for (const place of open.sortedBy) {
     const found =
@@ -75,9 +80,13 @@ function sameOrder(legacy: unknown, pooled: unknown, open: OpenParts): boolean {
     // Behind a column that nobody knows, the order of the next ones is not known either.
     if (name === undefined || others.length > 0 || masked.has(name)) break;
     keys.push(name);
+    // Numbers that differ in their last digits alone may be in either order, and so may what comes next.
+    if (rounded.has(name)) break;
   }
+  const same = (name: string, left: Value, right: Value): boolean =>
+    rounded.has(name) ? roundedNumbers.same(name, left, right) : sameKey(left, right);
   return a.rows.every((row, at) =>
-    keys.every((name) => sameKey(row[name] ?? null, b.rows[at]?.[name] ?? null)),
+    keys.every((name) => same(name, row[name] ?? null, b.rows[at]?.[name] ?? null)),
   );
 }
 
@@ -100,11 +109,11 @@ export function mayBePlaced({ placed, rows }: OpenParts): boolean {
  * Whether rows are in places where only others may be: of two results that agree but for their order, by a third one of the legacy leg's
  * (see {@link OpenParts.placed}). Undefined where that is of other data, or can't tell.
  */
-export function isOutOfPlace(
+export function* isOutOfPlace(
   { legacy, pooled }: { readonly legacy: unknown; readonly pooled: unknown },
   placed: unknown,
   open: OpenParts,
-): boolean | undefined {
+): Steps<boolean | undefined> {
   const [a, b, all] = [columnsOf(legacy), columnsOf(pooled), columnsOf(placed)];
   const place = all?.names.at(-1);
   if (a === undefined || b === undefined || all === undefined || place === undefined)
@@ -117,17 +126,28 @@ export function isOutOfPlace(
   if (!isOfThese || groups === undefined) return undefined;
   // Of those at a limit's edges, others may have been taken.
   const whole = open.rows === 'some' ? groups.slice(1, -1) : groups;
-  const [keys, others, wanted] = [a, b, shown].map((table) => rowKeys(table, open));
-  const sameIn = (side: readonly string[] | undefined, [from, to]: readonly [number, number]) =>
-    sameMembers(side?.slice(from, to) ?? [], wanted?.slice(from, to) ?? []);
-  if (!whole.every((group) => sameIn(keys, group))) return undefined;
-  return !whole.every((group) => sameIn(others, group));
+  const wanted = yield* rowKeys(shown, open);
+  const keys = yield* rowKeys(a, open);
+  if (!(yield* sameInGroups(keys, wanted, whole))) return undefined;
+  return !(yield* sameInGroups(yield* rowKeys(b, open), wanted, whole));
+}
+
+type Group = readonly [number, number];
+
+function* sameInGroups(
+  a: readonly string[],
+  b: readonly string[],
+  groups: readonly Group[],
+): Steps<boolean> {
+  for (const [from, to] of groups) {
+    if (!sameMembers(a.slice(from, to), b.slice(from, to))) return false;
+    yield 1;
+  }
+  return true;
 }
 
 /** Where each run of equal values begins and ends; undefined where a value comes back. */
-function groupsOf(
-  places: readonly (Value | undefined)[],
-): readonly (readonly [number, number])[] | undefined {
+function groupsOf(places: readonly (Value | undefined)[]): readonly Group[] | undefined {
   const starts = places.flatMap((place, at) => (at === 0 || place !== places[at - 1] ? [at] : []));
   if (new Set(places).size !== starts.length) return undefined;
   return starts.map((from, at) => [from, starts[at + 1] ?? places.length] as const);
@@ -139,12 +159,13 @@ function sameMembers(a: readonly string[], b: readonly string[]): boolean {
 }
 
 /** Whether each row is one of all rows, none taken more often than it is there; columns that nobody determined are not looked at. */
-export function isAmong(some: unknown, all: unknown, open: OpenParts): boolean {
+export function* isAmong(some: unknown, all: unknown, open: OpenParts): Steps<boolean> {
   const [part, whole] = [columnsOf(some), columnsOf(all)];
   if (part === undefined || whole === undefined) return false;
   const left = new Map<string, number>();
-  for (const key of rowKeys(whole, open)) left.set(key, (left.get(key) ?? 0) + 1);
-  return rowKeys(part, open).every((key) => {
+  for (const key of yield* rowKeys(whole, open)) left.set(key, (left.get(key) ?? 0) + 1);
+  const keys = yield* rowKeys(part, open);
+  return keys.every((key) => {
     const count = left.get(key) ?? 0;
     left.set(key, count - 1);
     return count > 0;
@@ -152,12 +173,15 @@ export function isAmong(some: unknown, all: unknown, open: OpenParts): boolean {
 }
 
 /** What is determined of each row, by place: a column may have got another name by being asked for from outside. */
-function rowKeys({ names, rows }: Columns, open: OpenParts): string[] {
+function* rowKeys({ names, rows }: Columns, open: OpenParts): Steps<string[]> {
   const masked = new Set([...namesAt(open.columns, names), ...roundedNames(open, names)]);
-  return rows.map((row) => {
+  const keys: string[] = [];
+  for (const row of rows) {
     const values = names.map((name) => (masked.has(name) ? null : row[name])) as Value[];
-    return digestResult([values], 'value').ordered;
-  });
+    keys.push(digestResult([values], 'value').ordered);
+    if (keys.length % rowsPerStep === 0) yield 1;
+  }
+  return keys;
 }
 
 function columnsOf(result: unknown): Columns | undefined {

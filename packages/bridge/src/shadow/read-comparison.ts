@@ -156,9 +156,11 @@ export class ReadComparison {
       reason: 'a write came between, and the legs could not be asked again',
     } as const;
     pending.suspect(raced.class, () => (read.watch.stillQuiet ? undefined : raced));
-    // Reruns read anew; what waits for them holds no rows.
+    // Reruns read anew; what waits for them holds no rows, but for those of an answer of the pooled leg's that is open in part.
+    const isKept = this.#parts.shadow === 'legacy' && this.answer?.outcome === undefined;
+    const rows = isKept && read.open !== undefined ? this.#shownCopy : undefined;
     this.answer = undefined;
-    const reruns = new ReadReruns({ caller, clock, read, pending, held: this.held });
+    const reruns = new ReadReruns({ caller, clock, read, pending, held: this.held, rows });
     later((signal) => reruns.confirm(first, signal));
   }
 

@@ -10,6 +10,7 @@ import {
   decide,
   type Finding,
   firstRounds,
+  noAnswer,
   type Round,
   type Surroundings,
 } from './confirmation.ts';
@@ -26,6 +27,9 @@ const maxLostRounds = 12;
 const maxPauses = 200;
 const pauseMs = 5;
 
+/** Why an answer that differed from the first look at the other leg is right. */
+const agreesThere = 'the legs agree in the state that the answer is of';
+
 /** What reruns are made of. */
 export interface ReadRerunsParts {
   readonly caller: ShadowCaller;
@@ -34,6 +38,8 @@ export interface ReadRerunsParts {
   readonly pending: PendingComparison;
   /** The state that the answer is of, where it is held. */
   readonly held?: HeldAnswer | undefined;
+  /** The rows that the pooled leg answered, where they are kept: of a call that leaves some of its answer open. */
+  readonly rows?: unknown;
 }
 
 /** What was seen of the data around the rounds. */
@@ -46,7 +52,7 @@ export class ReadReruns {
 
   constructor(parts: ReadRerunsParts) {
     this.#parts = parts;
-    this.#rounds = new ReadRounds(parts.caller, parts.read);
+    this.#rounds = new ReadRounds(parts.caller, parts.clock, parts.read);
   }
 
   /** Settles the pending comparison. Rejects only when the signal is aborted.
@@ -105,12 +111,15 @@ export class ReadReruns {
     return sameOutcome(before.legacy, now.legacy, this.#parts.read.comesInOrder);
   }
 
-  /** Runs both legs again in the state in which the answer was given, which nobody else can have changed. False where it isn't held, or what
-   * the call determines is less than its answer. */
+  /** Runs both legs again in the state in which the answer was given, which nobody else can have changed. False where it isn't held, or where
+   * the call leaves some of its answer open and the rest of that is not there to be looked at. */
   async #inStateOfAnswer(first: Round, signal: AbortSignal): Promise<boolean> {
-    const { held, pending, read } = this.#parts;
-    const snapshot = read.open === undefined ? await held?.take() : undefined;
+    const { held, pending, read, rows } = this.#parts;
+    const isOpen = read.open !== undefined;
+    const snapshot = isOpen && rows === undefined ? undefined : await held?.take();
+    if (isOpen && snapshot === undefined) return await this.#openAnswer(signal);
     if (snapshot === undefined) return false;
+    if (isOpen) return await untilReleased(snapshot, () => this.#openAnswer(signal, snapshot));
     const around = { oneState: true, each: true, snapshot: true, quiet: true };
     const rounds: FullRound[] = [];
     return await untilReleased(snapshot, async () => {
@@ -119,13 +128,39 @@ export class ReadReruns {
         rounds.push(round);
         const given = { legacy: rounds[0]?.legacy ?? round.legacy, pooled: first.pooled };
         if (sameOutcome(given.legacy, given.pooled, read.ordered)) {
-          const reason = 'the legs agree in the state that the answer is of';
-          pending.verdict({ verdict: 'match', reason });
+          pending.verdict({ verdict: 'match', reason: agreesThere });
           return true;
         }
         if (rounds.length >= firstRounds && this.#decided(given, rounds, around)) return true;
       }
     });
+  }
+
+  /** Judges an answer that the call leaves open in part by its own rows, in its own state: in that snapshot, or where nobody has written since.
+   * False where that can't be told, or where numbers differ by more than their last digits, of which one answer can't tell. */
+  async #openAnswer(signal: AbortSignal, snapshot?: HeldSnapshot): Promise<boolean> {
+    const { pending, read, rows } = this.#parts;
+    if (rows === undefined) return false;
+    const isInState = async (): Promise<boolean> =>
+      snapshot !== undefined || (await read.watch.sinceAnswer(signal)) === true;
+    if (!(await isInState())) return false;
+    const given = await this.#rounds.run(signal, snapshot, { rows });
+    if (given.digits !== undefined || noAnswer(given) !== undefined) return false;
+    if (!(await isInState())) return false;
+    const around = { oneState: true, each: true, snapshot: snapshot !== undefined, quiet: true };
+    if (given.excuse !== undefined) return this.#decided(given, [given], around);
+    if (given.differs !== true && sameOutcome(given.legacy, given.pooled, read.ordered)) {
+      pending.verdict({ verdict: 'match', reason: agreesThere });
+      return true;
+    }
+    const first = { ...given, differs: true };
+    const rounds: FullRound[] = [];
+    for (;;) {
+      rounds.push(await this.#rounds.run(signal, snapshot));
+      if (!(await isInState())) return false;
+      if (rounds.length >= firstRounds && this.#decided(first, rounds, around, [first, ...rounds]))
+        return true;
+    }
   }
 
   /** Runs both legs again in one snapshot, where the engine has snapshots to share: writes may go on meanwhile. False where it has
@@ -178,7 +213,12 @@ export class ReadReruns {
   }
 
   /** Settles the pending if the rounds tell enough. */
-  #decided(first: Round, rounds: readonly FullRound[], around: Around): boolean {
+  #decided(
+    first: Round,
+    rounds: readonly FullRound[],
+    around: Around,
+    shown: readonly FullRound[] = rounds,
+  ): boolean {
     const { read } = this.#parts;
     const finding = decide(first, rounds, {
       ...around,
@@ -188,7 +228,7 @@ export class ReadReruns {
       timed: read.open?.rows === 'timed',
     });
     if (finding.verdict === 'again') return false;
-    this.#settle(finding, first, rounds);
+    this.#settle(finding, first, shown);
     return true;
   }
 

@@ -1,4 +1,5 @@
-import type { HeldSnapshot, OpenParts, ShadowCall } from '@changeover/core';
+import type { Clock, HeldSnapshot, OpenParts, ShadowCall } from '@changeover/core';
+import { inTurns } from '../steps.ts';
 import type { ComparedRead, Results } from './compared-read.ts';
 import { type Excuse, type Round } from './confirmation.ts';
 import { type Outcome, sameOutcome, type ShadowCaller } from './shadow-caller.ts';
@@ -14,8 +15,8 @@ import {
 } from './open-parts.ts';
 import { roundingExcuse } from './rounding.ts';
 
-/** Rows among which those that a limit took are looked for, and of which it is told where they belong. */
-const mostCandidates = 5_000;
+/** Rows among which those that a limit took are looked for: the legacy leg gives them all. */
+const mostCandidates = 20_000;
 
 /** One run of both legs with their results. */
 export interface FullRound extends Round {
@@ -33,23 +34,36 @@ interface OpenRound {
 /** Runs a compared read on both legs, and tells what of their difference counts. */
 export class ReadRounds {
   readonly #caller: ShadowCaller;
+  readonly #clock: Clock;
   readonly #read: ComparedRead;
   /** There are too many rows to look for those that a limit took: they are not asked for again. */
   #tooMany = false;
   /** Of the first round in which numbers differed by more than their last digits. */
   #numbers: Results | undefined;
 
-  constructor(caller: ShadowCaller, read: ComparedRead) {
+  constructor(caller: ShadowCaller, clock: Clock, read: ComparedRead) {
     this.#caller = caller;
+    this.#clock = clock;
     this.#read = read;
   }
 
-  /** Rejects only when the signal is aborted or the snapshot is lost. */
-  async run(signal: AbortSignal, snapshot?: HeldSnapshot): Promise<FullRound> {
+  /**
+   * Rejects only when the signal is aborted or the snapshot is lost.
+   *
+   * @param given what the pooled leg answered in this snapshot. Default: it is asked.
+   */
+  async run(
+    signal: AbortSignal,
+    snapshot?: HeldSnapshot,
+    given?: { readonly rows: unknown },
+  ): Promise<FullRound> {
     const { open, resultKind, comesInOrder } = this.#read;
     const call = this.#read.call(signal);
     const legacy = await this.#caller.read('legacy', call, resultKind, snapshot);
-    const pooled = await this.#caller.read('pooled', call, resultKind, snapshot);
+    const pooled =
+      given === undefined
+        ? await this.#caller.read('pooled', call, resultKind, snapshot)
+        : { outcome: this.#caller.outcomeOf(given.rows, resultKind), result: given.rows };
     const results = { legacy: legacy.result, pooled: pooled.result };
     const outcomes = { legacy: legacy.outcome, pooled: pooled.outcome };
     const same = sameOutcome(outcomes.legacy, outcomes.pooled, comesInOrder);
@@ -114,16 +128,17 @@ export class ReadRounds {
     const all = await this.#caller.read('legacy', { ...call, args }, 'rows', snapshot);
     this.#tooMany = rowCount(all.result) > maxRows;
     if (all.outcome.kind === 'error' || this.#tooMany) return undefined;
-    return isAmong(results.pooled, all.result, open);
+    return await inTurns(this.#clock, isAmong(results.pooled, all.result, open));
   }
 
   /** Whether rows of the pooled leg come where the order has others; false as well where that can't be told. */
   async #isOutOfPlace({ results, open, call, snapshot }: OpenRound): Promise<boolean> {
     if (!mayBePlaced(open) || open.placed === undefined) return false;
-    if (rowCount(results.legacy) > mostCandidates) return false;
     const args = open.placed;
     const placed = await this.#caller.read('legacy', { ...call, args }, 'rows', snapshot);
-    return placed.outcome.kind === 'result' && isOutOfPlace(results, placed.result, open) === true;
+    if (placed.outcome.kind === 'error') return false;
+    const places = isOutOfPlace(results, placed.result, open);
+    return (await inTurns(this.#clock, places)) === true;
   }
 
   #excuse(round: Round, results: Results): Excuse | undefined {

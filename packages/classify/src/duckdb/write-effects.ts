@@ -5,7 +5,15 @@ import * as reviewed from './reviewed.ts';
 import type { Walk } from './walk.ts';
 
 /** First words of statements that write rows, or make a table of them. */
-const writingWords: readonly string[] = ['insert', 'update', 'delete', 'merge', 'create', 'with'];
+const writingWords: readonly string[] = [
+  'insert',
+  'update',
+  'delete',
+  'merge',
+  'create',
+  'with',
+  'alter',
+];
 
 /**
  * What a statement that writes calls, which DuckDB's parser does not tell: functions, macros and views by their names in the text, and the

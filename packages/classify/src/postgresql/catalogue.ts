@@ -1,4 +1,4 @@
-import type { FunctionFact, GeneralFacts, RelationFact, WriteFact } from './facts.ts';
+import type { FunctionFact, GeneralFacts, RelationFact, TypeFact, WriteFact } from './facts.ts';
 import type { PostgresQuery } from './queries.ts';
 import {
   functionsQuery,
@@ -22,7 +22,7 @@ export class Catalogue {
   readonly #query: PostgresQuery;
   readonly #functions = new Map<string, readonly FunctionFact[]>();
   readonly #relations = new Map<string, RelationFact | null>();
-  readonly #types = new Map<string, readonly string[]>();
+  readonly #types = new Map<string, TypeFact>();
   readonly #writes = new Map<string, readonly WriteFact[]>();
   readonly #missing = {
     functions: new Set<string>(),
@@ -51,8 +51,8 @@ export class Catalogue {
     return known;
   }
 
-  /** The checks of a domain, or of those inside a composite type. Undefined: missing. */
-  checks(type: string): readonly string[] | Missing {
+  /** What making a value of a type runs. Undefined: missing. */
+  type(type: string): TypeFact | Missing {
     const known = this.#types.get(type);
     if (known === undefined) this.#missing.types.add(type);
     return known;
@@ -91,7 +91,7 @@ export class Catalogue {
     const types = taken(this.#missing.types);
     if (types.length > 0) {
       const found = await typesQuery(this.#query, types);
-      for (const name of types) this.#types.set(name, found.get(name) ?? []);
+      for (const name of types) this.#types.set(name, found.get(name) ?? { checks: [], fills: [] });
     }
     const writes = taken(this.#missing.writes);
     if (writes.length > 0) {

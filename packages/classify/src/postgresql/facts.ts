@@ -13,6 +13,8 @@ export interface FunctionFact {
   readonly ofExtension: boolean;
   /** It runs with settings of its own (`SET search_path = …`). */
   readonly configured: boolean;
+  /** See `functionVersion`. */
+  readonly version: string;
   /** `CREATE FUNCTION …` of one in SQL or PL/pgSQL. */
   readonly definition: string | null;
   /** The functions that an aggregate calls, as `[schema, name]`. */
@@ -43,6 +45,25 @@ export interface GeneralFacts {
   readonly casts: readonly (readonly [string, string])[];
   /** Functions of one composite argument, by name: `t.f` may call them. */
   readonly fields: ReadonlyMap<string, readonly (readonly [string, string])[]>;
+  /** Triggers of what changes the schema, whatever it changes. */
+  readonly eventTriggers: readonly EventTriggerFact[];
+}
+
+/** A trigger that statements fire which change the schema, and the function that it calls. */
+export interface EventTriggerFact {
+  readonly name: string;
+  readonly schema: string;
+  readonly function: string;
+  /** See `eventTriggerVersion`. */
+  readonly version: string;
+}
+
+/** What making a value of a type runs. */
+export interface TypeFact {
+  /** The checks of a domain, or of those inside a composite type. */
+  readonly checks: readonly string[];
+  /** What a column of the type is filled with that has no default of its own. */
+  readonly fills: readonly string[];
 }
 
 /** One thing that the server evaluates, or runs, when rows of a table are written. */
@@ -52,7 +73,15 @@ export interface WriteFact {
   /** Whether it is the one that the statement names. */
   readonly named: boolean;
   readonly kind:
-    'default' | 'type default' | 'generated' | 'check' | 'index' | 'type' | 'trigger' | 'rule';
+    | 'default'
+    | 'type default'
+    | 'generated'
+    | 'check'
+    | 'index'
+    | 'partition key'
+    | 'type'
+    | 'trigger'
+    | 'rule';
   /** The column, the trigger or the rule. */
   readonly name: string;
   /** An expression, a type's name, the definition of a trigger or of a rule. */

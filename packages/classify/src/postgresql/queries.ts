@@ -1,6 +1,18 @@
 import type { HiddenUse } from '../classifier.ts';
-import { triggerVersion } from '../trigger-version.ts';
-import type { FunctionFact, GeneralFacts, RelationFact, WriteFact } from './facts.ts';
+import {
+  eventTriggerVersion,
+  firedBySchema,
+  functionVersion,
+  triggerVersion,
+} from '../code-versions.ts';
+import type {
+  EventTriggerFact,
+  FunctionFact,
+  GeneralFacts,
+  RelationFact,
+  TypeFact,
+  WriteFact,
+} from './facts.ts';
 
 /**
  * How the catalogue is asked: one statement with its parameters, on a connection whose `search_path` is that of the statements to be
@@ -18,7 +30,7 @@ const functionsSql = `
 select p.proname as name, n.nspname as schema, p.provolatile as volatility, l.lanname as language, p.prokind as kind,
   p.proretset as "returnsSet", t.typname as result, p.oid < ${firstOfUsers} as builtin,
   exists (select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.objid = p.oid and d.deptype = 'e') as "ofExtension",
-  p.proconfig is not null as configured,
+  p.proconfig is not null as configured, ${functionVersion} as version,
   case when p.oid >= ${firstOfUsers} and l.lanname in ('sql', 'plpgsql') then pg_catalog.pg_get_functiondef(p.oid) end as definition,
   case when p.oid >= ${firstOfUsers} and a.aggfnoid is not null then array(
     select pn.nspname || '.' || ap.proname from pg_catalog.pg_proc ap join pg_catalog.pg_namespace pn on pn.oid = ap.pronamespace
@@ -56,19 +68,25 @@ with recursive parts(name, oid) as (
   select p.name, x.oid from parts p join pg_catalog.pg_type t on t.oid = p.oid join lateral (
     select t.typbasetype where t.typtype = 'd' union all select t.typelem
     union all select a.atttypid from pg_catalog.pg_attribute a where t.typtype = 'c' and a.attrelid = t.typrelid and a.attnum > 0) as x(oid) on x.oid >= ${firstOfUsers})
-select p.name, pg_catalog.pg_get_expr(k.conbin, 0) as check from parts p join pg_catalog.pg_constraint k on k.contypid = p.oid where k.contype = 'c'`;
+select p.name, pg_catalog.pg_get_expr(k.conbin, 0) as sql, true as checks from parts p join pg_catalog.pg_constraint k on k.contypid = p.oid where k.contype = 'c'
+union all
+select w.name, pg_catalog.pg_get_expr(t.typdefaultbin, 0), false from unnest($1::text[]) as w(name) join pg_catalog.pg_type t on t.typname = w.name
+  where t.oid >= ${firstOfUsers} and t.typdefaultbin is not null`;
 
 const generalSql = `
-select 'operator' as what, o.oprname::text as name, n.nspname as schema, p.proname as function
+select 'operator' as what, o.oprname::text as name, n.nspname as schema, p.proname as function, null as version
   from pg_catalog.pg_operator o join pg_catalog.pg_proc p on p.oid = o.oprcode join pg_catalog.pg_namespace n on n.oid = p.pronamespace where o.oid >= ${firstOfUsers}
 union all
-select case when k.castcontext <> 'e' or t.typname = 'json' then 'cast' else 'cast to' end, t.typname, n.nspname, p.proname
+select case when k.castcontext <> 'e' or t.typname = 'json' then 'cast' else 'cast to' end, t.typname, n.nspname, p.proname, null
   from pg_catalog.pg_cast k join pg_catalog.pg_proc p on p.oid = k.castfunc join pg_catalog.pg_namespace n on n.oid = p.pronamespace
   join pg_catalog.pg_type t on t.oid = k.casttarget where k.oid >= ${firstOfUsers}
 union all
-select 'field', p.proname, n.nspname, p.proname
+select 'field', p.proname, n.nspname, p.proname, null
   from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace join pg_catalog.pg_type t on t.oid = p.proargtypes[0]
-  where p.oid >= ${firstOfUsers} and p.pronargs - p.pronargdefaults <= 1 and (t.typtype = 'c' or t.typname in ('record', 'any', 'anyelement', 'anynonarray', 'anycompatible', 'anycompatiblenonarray'))`;
+  where p.oid >= ${firstOfUsers} and p.pronargs - p.pronargdefaults <= 1 and (t.typtype = 'c' or t.typname in ('record', 'any', 'anyelement', 'anynonarray', 'anycompatible', 'anycompatiblenonarray'))
+union all
+select 'event trigger', e.evtname, n.nspname, p.proname, ${eventTriggerVersion}
+  from pg_catalog.pg_event_trigger e join pg_catalog.pg_proc p on p.oid = e.evtfoid join pg_catalog.pg_namespace n on n.oid = p.pronamespace where ${firedBySchema}`;
 
 function grouped<T>(
   rows: readonly Readonly<Record<string, unknown>>[],
@@ -122,12 +140,17 @@ export async function relationsQuery(
   );
 }
 
-/** The checks of these types' domains. */
+/** What making a value of these types runs. */
 export async function typesQuery(
   query: PostgresQuery,
   names: readonly string[],
-): Promise<Map<string, string[]>> {
-  return grouped(await query(typesSql, [names]), 'name', (row) => String(row['check']));
+): Promise<Map<string, TypeFact>> {
+  const rows = await query(typesSql, [names]);
+  const of = (name: string, checks: boolean): string[] =>
+    rows.flatMap((row) =>
+      row['name'] === name && row['checks'] === checks ? [String(row['sql'])] : [],
+    );
+  return new Map(names.map((name) => [name, { checks: of(name, true), fills: of(name, false) }]));
 }
 
 const writesSql = `
@@ -167,6 +190,9 @@ select r.asked, r.name, r.named, 'index', i.indexrelid::pg_catalog.regclass::tex
   from relation r join pg_catalog.pg_index i on i.indrelid = r.oid,
   unnest(array[pg_catalog.pg_get_expr(i.indexprs, i.indrelid), pg_catalog.pg_get_expr(i.indpred, i.indrelid)]) as e(sql) where e.sql is not null
 union all
+select r.asked, r.name, r.named, 'partition key', r.name, pg_catalog.pg_get_expr(k.partexprs, k.partrelid), null
+  from relation r join pg_catalog.pg_partitioned_table k on k.partrelid = r.oid where k.partexprs is not null
+union all
 select r.asked, r.name, r.named, 'trigger', t.tgname, pg_catalog.pg_get_triggerdef(t.oid), ${triggerVersion}
   from relation r join pg_catalog.pg_trigger t on t.tgrelid = r.oid and not t.tgisinternal
   join pg_catalog.pg_proc p on p.oid = t.tgfoid
@@ -192,6 +218,7 @@ export async function generalQuery(query: PostgresQuery): Promise<GeneralFacts> 
     castsTo: grouped(of('cast to'), 'name', called),
     casts: of('cast').map(called),
     fields: grouped(of('field'), 'name', called),
+    eventTriggers: of('event trigger') as unknown as readonly EventTriggerFact[],
   };
 }
 

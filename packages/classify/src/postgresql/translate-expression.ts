@@ -148,8 +148,9 @@ function cast(walk: Walk, fields: Node): Expression {
   const causes = temporal.has(name) ? timeInDisguise(children) : [];
   // A key cast to what it is, or compared with a cast parameter, is still that value.
   const [child] = children;
-  if (child?.type === 'constant' && causes.length === 0) return { type: 'constant' };
-  return { type: 'other', children, causes, float: floats.has(name) };
+  const float = floats.has(name);
+  if (child?.type === 'constant' && causes.length === 0 && !float) return { type: 'constant' };
+  return { type: 'other', children, causes, float };
 }
 
 function subquery(walk: Walk, fields: Node): Expression {

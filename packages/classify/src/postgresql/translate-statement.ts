@@ -1,7 +1,7 @@
 import type { Query } from '../query/query.ts';
 import type { ActKind, SessionUse, TransactionControl } from '../statement.ts';
-import { node, nodes, type Node, text, unwrap } from './parser.ts';
-import { expression } from './translate-expression.ts';
+import { namesOf, node, nodes, type Node, text, unwrap } from './parser.ts';
+import { expression, typeName } from './translate-expression.ts';
 import { commonTables, relation, translateSelect } from './translate-query.ts';
 import type { Walk } from './walk.ts';
 import { noteWriteEffects } from './write-effects.ts';
@@ -152,11 +152,54 @@ export function explainRuns(fields: Node): boolean {
   return !/^(off|false|0)$/i.test(text(value['sval']) ?? 'on');
 }
 
+/** What changes the schema and evaluates expressions by the way, of rows that are there or that it makes. */
+const evaluating: ReadonlySet<string> = new Set([
+  'AlterDomainStmt',
+  'AlterTableStmt',
+  'CreateTableAsStmt',
+  'IndexStmt',
+  'RefreshMatViewStmt',
+]);
+
+function evaluate(walk: Walk, type: string, fields: Node): void {
+  const query = node(fields['query']);
+  if (query !== undefined) {
+    translateStatement(walk, query);
+    return;
+  }
+  expression(walk, { Schema: fields });
+  const target = node(fields['relation']);
+  const name = text(target?.['relname']);
+  const schema = text(target?.['schemaname']);
+  if (type === 'AlterDomainStmt') typeName(walk, { names: fields['typeName'] });
+  if (name === undefined) return;
+  if (type === 'RefreshMatViewStmt') relation(walk, name, schema);
+  // Rows that are there may be written anew, or looked at.
+  if (type === 'AlterTableStmt') {
+    noteWriteEffects(walk, type, fields, name, schema);
+    for (const column of columnsAdded(fields)) walk.filled(column);
+  }
+}
+
+/** The names of the types of columns that ALTER TABLE adds. */
+function columnsAdded({ cmds }: Node): string[] {
+  return nodes(cmds).flatMap((each) => {
+    const { subtype, def } = unwrap(each).fields;
+    const column = unwrap(node(def) ?? {}).fields;
+    const name = namesOf(node(column['typeName'])?.['names']).at(-1);
+    return subtype !== 'AT_AddColumn' || name === undefined ? [] : [name];
+  });
+}
+
 function utility(walk: Walk, type: string, fields: Node): void {
   const known = utilities[type];
   const name = type.replace(/Stmt$/, '');
   walk.findings.act(known?.kind ?? 'changes the schema', name, known?.isUndone);
   if (known?.session !== undefined) walk.findings.uses(known.session);
+  if (known === undefined) {
+    walk.firesEventTriggers();
+    if (evaluating.has(type)) evaluate(walk, type, fields);
+  }
   for (const found of relations(fields)) {
     const relationName = text(found['relname']) ?? '';
     const schema = text(found['schemaname']);

@@ -112,9 +112,27 @@ export class Walk {
     for (const [schema, called] of this.options.catalogue.general?.castsTo.get(name) ?? [])
       this.behind(called, schema);
     if (plainTypes.has(name)) return;
-    const checks = this.options.catalogue.checks(name);
-    if (checks === undefined) this.missing = true;
-    for (const check of checks ?? []) this.inside(`type ${name}`, `select ${check}`);
+    const fact = this.options.catalogue.type(name);
+    if (fact === undefined) this.missing = true;
+    for (const check of fact?.checks ?? []) this.inside(`type ${name}`, `select ${check}`);
+  }
+
+  /** What a column of a type is filled with that has no default of its own. */
+  filled(name: string): void {
+    if (plainTypes.has(name)) return;
+    for (const fill of this.options.catalogue.type(name)?.fills ?? [])
+      this.inside(`type ${name}`, `select ${fill}`);
+  }
+
+  /** The event triggers that a change of the schema may fire. */
+  firesEventTriggers(): void {
+    for (const { name, schema, ...trigger } of this.options.catalogue.general?.eventTriggers ??
+      []) {
+      const through = `event trigger ${name}`;
+      this.findings.act('calls a function that acts', through, true);
+      this.findings.runsCode(trigger.version);
+      this.behind(trigger.function, schema);
+    }
   }
 
   /** A table or view by name; undefined: not known yet, or not at all. */
@@ -138,6 +156,7 @@ export class Walk {
     }
     if (isPure(fact, this.options.pure) || (this.planningOnly && fact.volatility === 'v')) return;
     const through = `${fact.schema}.${fact.name}`;
+    this.findings.runsCode(fact.version);
     const inside = insideOf(fact);
     // Its names may mean others than they mean here.
     if (fact.configured) this.findings.lasts(`${through} has settings of its own`);

@@ -20,12 +20,14 @@ export function noteWriteEffects(
     return;
   }
   const filled = filledColumns(type, fields);
+  const fires = type !== 'AlterTableStmt';
   for (const fact of facts) {
+    if (!fires && (fact.kind === 'trigger' || fact.kind === 'rule')) continue;
     const of = `${fact.name} of ${fact.table}`;
     switch (fact.kind) {
       case 'trigger':
         walk.findings.act('calls a function that acts', `trigger ${of}`, true);
-        walk.findings.runsTrigger(fact.version ?? '');
+        walk.findings.runsCode(fact.version ?? '');
         walk.within(`trigger ${of}`, () => triggerCalls(walk, fact.sql ?? ''));
         break;
       case 'rule':
@@ -48,6 +50,7 @@ export function noteWriteEffects(
         walk.type(fact.sql ?? '');
         break;
       default:
+        // The expressions of a partition's key are several, with commas between them.
         walk.inside(`${fact.kind} ${of}`, `select ${fact.sql ?? 'null'}`);
     }
   }

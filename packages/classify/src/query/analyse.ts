@@ -41,6 +41,8 @@ export function analyse(query: Query): Analysis {
 function sortedBy({ order, body }: Query): (number | string)[] {
   const items = body.type === 'select' ? body.items : [];
   const star = items.findIndex(({ expression }) => expression.type === 'star');
+  // Of UNION and the like the first query names the columns.
+  if (order === 'all' && body.type === 'set') return sortedBy({ ...body.left, order });
   // Behind a star's first column nobody knows how many others come.
   if (order === 'all') return items.slice(0, star === -1 ? undefined : star + 1).map((_, at) => at);
   const places = order.map((term): number | string | undefined => {

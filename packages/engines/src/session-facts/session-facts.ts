@@ -27,8 +27,8 @@ export interface LastingEffect {
   readonly refusal?: string | undefined;
   /** Why the rows that it leaves may differ from run to run; undefined where nothing says that they do. */
   readonly variable?: string | undefined;
-  /** The triggers that were looked into, as `triggerVersion` of the classifiers tells them. */
-  readonly triggers: readonly string[];
+  /** The versions of the code of users' own that was looked into, as the classifiers tell them. */
+  readonly code: readonly string[];
 }
 
 /** Tells what statements do to their connection. Its functions are asked for each call: they must be quick, and not throw. */
@@ -41,8 +41,8 @@ export interface SessionFacts {
    * must not reject. Default: nothing is told.
    */
   lastingEffect?(sql: string): Promise<LastingEffect | undefined>;
-  /** The triggers that a statement ran were not those of which {@link lastingEffect} told: they are to be looked at anew. */
-  triggersChanged?(): void;
+  /** The code that a statement would run is not that of which {@link lastingEffect} told: it is to be looked at anew. */
+  codeChanged?(): void;
   /** Whether a statement may leave something on its connection, as far as is known now: true as well while that is being learned. Asked
    * behind a pooler that gives each transaction another connection, where it is taken away. Default: by `sessionUse`. */
   mayLeave?(sql: string): boolean;

@@ -14,7 +14,7 @@ import type { BreakerState, PoolBreaker } from '../pool/pool-breaker.ts';
 import type { PoolStats } from '../pool/pool-stats.ts';
 import type { Pool } from '../pool/pool.ts';
 import type { PooledSession, ReadCost } from '../pooled-session.ts';
-import { otherTriggers } from '../shadow/lasting-effects.ts';
+import { otherCode } from '../shadow/lasting-effects.ts';
 import { Admissions } from './admissions.ts';
 import { Attempts } from './attempts.ts';
 import type { CallLimit } from './call-limit.ts';
@@ -259,7 +259,7 @@ export class PooledDataset {
     if (lasting?.refusal !== undefined) return { tables: {}, unseen: [lasting.refusal] };
     const entered = this.#state.entered({ ...job, lasting });
     const effect = (await this.#runPooled(entered, limit)) as WriteEffect;
-    if (effect.unseen.includes(otherTriggers)) facts.triggersChanged?.();
+    if (effect.unseen.includes(otherCode)) facts.codeChanged?.();
     return effect;
   }
 

@@ -1,9 +1,16 @@
 import { type Engine, type LastingEffect, undeterminedSql } from '@changeover/engines/api';
 import type { Program } from '@changeover/engines';
-import { type Token, tokensOf, triggerVersion } from '@changeover/engines/sqlite';
+import {
+  eventTriggerVersion,
+  firedBySchema,
+  functionVersion,
+  type Token,
+  tokensOf,
+  triggerVersion,
+} from '@changeover/engines/sqlite';
 
 /** What rolling back can't undo, or running twice can't repeat. */
-export type LastingEffects = Omit<LastingEffect, 'triggers'>;
+export type LastingEffects = Omit<LastingEffect, 'code'>;
 
 /** What is known of a statement before its effects are looked for. */
 export interface KnownBefore {
@@ -13,8 +20,8 @@ export interface KnownBefore {
   readonly told?: LastingEffect | undefined;
 }
 
-/** Why a statement is not rehearsed whose table has other triggers than were looked into, or another version of one. */
-export const otherTriggers = 'its triggers were changed since they were looked into';
+/** Why a statement is not rehearsed that would run other code than was looked into, or another version of it. */
+export const otherCode = 'code that it runs was changed since it was looked into';
 
 /** Statements that change rows, and not what a table is. */
 const rowsWords: ReadonlySet<string> = new Set([
@@ -31,7 +38,7 @@ interface TableTraits {
   /** Expressions that fill columns. */
   readonly defaults: readonly string[];
   readonly identity: boolean;
-  /** Texts of what the database runs beside; a text that can't be read is the empty one. On PostgreSQL each one's version. */
+  /** Texts of what the database runs beside; a text that can't be read is the empty one. */
   readonly triggers: readonly string[];
   /** Rules stand beside it, or in its place. */
   readonly rules: boolean;
@@ -51,6 +58,10 @@ export function* lastingEffects(
   if (!rowsWords.has(lead) && !schemaWords.has(lead))
     return { refusal: 'not everything that it does can be rolled back' };
   if (takesNumber(tokens)) return { refusal: sequenceRefusal };
+  if (engine === 'postgresql') {
+    const refusal = yield* unseenCode(told?.code, schemaWords.has(lead) ? undefined : table);
+    if (refusal !== undefined) return { refusal };
+  }
   const variable = undeterminedSql(sql)?.reason ?? told?.variable;
   if (!rowsWords.has(lead)) return { variable };
   if (table === undefined) {
@@ -61,12 +72,6 @@ export function* lastingEffects(
   const traits = yield* traitsOf(engine, table);
   if (traits.rules) return { refusal: 'rules run beside it, whose effects can not be seen' };
   // SQLite's own counters are rows of a table, and are rolled back as such.
-  if (engine !== 'sqlite' && traits.triggers.length > 0) {
-    if (told === undefined)
-      return { refusal: 'triggers run beside it, whose effects can not be seen' };
-    if (!traits.triggers.every((version) => told.triggers.includes(version)))
-      return { refusal: otherTriggers };
-  }
   const fills = tokens.some(
     ({ type, text }) => type === 'word' && fillingWords.has(text.toLowerCase()),
   );
@@ -114,24 +119,55 @@ function* traitsOf(engine: Engine, table: string): Program<TableTraits> {
   }
 }
 
+/** The dataset's schema is the search path, and a name in it is quoted to stay as it is. */
+const named = 'to_regclass(quote_ident($1::text))';
+
 function* postgresTraits(table: string): Program<TableTraits> {
-  // The dataset's schema is the search path, and a name in it is quoted to stay as it is.
-  const relation = 'to_regclass(quote_ident($1::text))';
   const defaults = yield* texts(
     `SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d JOIN pg_attribute a
-    ON a.attrelid = d.adrelid AND a.attnum = d.adnum WHERE d.adrelid = ${relation} AND a.attgenerated = ''`,
+    ON a.attrelid = d.adrelid AND a.attnum = d.adnum WHERE d.adrelid = ${named} AND a.attgenerated = ''`,
     table,
   );
   const identities = yield* texts(
-    `SELECT attname FROM pg_attribute WHERE attrelid = ${relation} AND attidentity <> ''`,
+    `SELECT attname FROM pg_attribute WHERE attrelid = ${named} AND attidentity <> ''`,
     table,
   );
   const triggers = yield* texts(
-    `SELECT ${triggerVersion} FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid WHERE t.tgrelid = ${relation} AND NOT t.tgisinternal`,
+    `SELECT tgname FROM pg_trigger WHERE tgrelid = ${named} AND NOT tgisinternal`,
     table,
   );
-  const rules = yield* texts(`SELECT rulename FROM pg_rewrite WHERE ev_class = ${relation}`, table);
+  const rules = yield* texts(`SELECT rulename FROM pg_rewrite WHERE ev_class = ${named}`, table);
   return { defaults, identity: identities.length > 0, triggers, rules: rules.length > 0 };
+}
+
+/**
+ * Why a statement for PostgreSQL runs code that nobody has looked into: triggers beside it, or another version of what was.
+ *
+ * @param code the versions that were looked into; undefined where nobody could.
+ * @param table whose rows it writes; undefined: it changes the schema.
+ */
+function* unseenCode(
+  code: readonly string[] | undefined,
+  table: string | undefined,
+): Program<string | undefined> {
+  const fired =
+    table === undefined
+      ? yield* texts(`SELECT ${eventTriggerVersion} FROM pg_event_trigger e WHERE ${firedBySchema}`)
+      : yield* texts(
+          `SELECT ${triggerVersion} FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+          WHERE t.tgrelid = ${named} AND NOT t.tgisinternal`,
+          table,
+        );
+  if (code === undefined)
+    return fired.length > 0 ? 'triggers run beside it, whose effects can not be seen' : undefined;
+  if (!fired.every((version) => code.includes(version))) return otherCode;
+  const functions = code.filter((version) => version.startsWith('function:'));
+  if (functions.length === 0) return undefined;
+  const there = yield* texts(
+    `SELECT ${functionVersion} FROM pg_proc p WHERE p.oid = ANY(CAST(string_to_array($1, ',') AS oid[]))`,
+    functions.map((version) => version.split(':')[1]).join(),
+  );
+  return functions.every((version) => there.includes(version)) ? undefined : otherCode;
 }
 
 /**
@@ -166,8 +202,8 @@ const filledColumns: Readonly<Record<Engine, string>> = {
     OR (pk = 1 AND upper(type) = 'INTEGER')`,
 };
 
-function* texts(sql: string, table: string): Program<string[]> {
-  const { cells } = yield { kind: 'all', sql, params: [table], form: 'cells' };
+function* texts(sql: string, ...params: readonly string[]): Program<string[]> {
+  const { cells } = yield { kind: 'all', sql, params, form: 'cells' };
   return cells.map(([text]) => (typeof text === 'string' ? text : ''));
 }
 

@@ -9,7 +9,12 @@ test.each([
   ['REPLACE INTO t SELECT 1', 't'],
   ['TRUNCATE TABLE t', 't'],
   ['DELETE FROM main.t', undefined],
-  ['WITH a AS (SELECT 1) DELETE FROM t', undefined],
+  ['MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN DELETE', 't'],
+  ['WITH a AS (SELECT 1) DELETE FROM t', 't'],
+  ['WITH a AS (SELECT (1)), b(x) AS (SELECT 2) INSERT OR REPLACE INTO "T" SELECT 1', 'T'],
+  ['WITH RECURSIVE a AS MATERIALIZED (SELECT 1) UPDATE t SET x = 1', 't'],
+  ['WITH a AS (INSERT INTO u VALUES (1) RETURNING x) DELETE FROM t', undefined],
+  ['WITH a AS (SELECT 1) SELECT 1 FROM t', undefined],
   ['CREATE TABLE t (x)', undefined],
   ['', undefined],
 ])('%j writes to %j', (sql, table) => {
