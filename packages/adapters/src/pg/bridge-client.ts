@@ -1,4 +1,4 @@
-import { endBridge, standsFor, WiringError } from '@changeover/bridge';
+import { standsFor, WiringError } from '@changeover/bridge';
 import pg from 'pg';
 import { postgresStateSql, stateIn } from '../shared/data-state.ts';
 import { handleProxy } from '../shared/handle-proxy.ts';
@@ -167,7 +167,7 @@ class BridgedClient<T extends pg.ClientBase> {
     const others = this.#own && !pool.ending ? pool.end() : Promise.resolve();
     const client = (this.#client as unknown as { end(): Promise<void> }).end();
     await Promise.all([client, others]);
-    endBridge(this.#statements.statements);
+    this.#statements.end();
   }
 }
 

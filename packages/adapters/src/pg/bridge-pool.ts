@@ -153,7 +153,10 @@ class BridgedPool<T extends pg.Pool> {
     const ended = [this.#pool, ...this.#own.filter(({ ending }) => !ending)].map((pool) =>
       pool.end(),
     );
-    const all = Promise.all(ended).then(() => undefined);
+    // Not before: who has a client yet, and whom the driver waits for, is bridged as ever.
+    const all = Promise.all(ended).then(() => {
+      this.#statements.end();
+    });
     if (callback === undefined) return all;
     tell(all, callback, { noError: undefined });
     return undefined;
