@@ -17,10 +17,14 @@ import { Kysely, sql, SqliteDialect } from 'kysely';
 import pg from 'pg';
 
 let folder: string;
+/** Of the program: it goes on when a handle ends. */
+let shared: pg.Pool;
 beforeAll(() => {
+  shared = new pg.Pool({ connectionString, max: 2 });
   folder = mkdtempSync(join(tmpdir(), 'changeover-ended-'));
 });
-afterAll(() => {
+afterAll(async () => {
+  await shared.end();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -51,6 +55,27 @@ const handles: Readonly<Record<string, (name: string) => Promise<object>>> = {
     await client.query(text);
     await client.end();
     return bridgeOf(client);
+  },
+  async 'pg.Client beside a pool of the program'(name) {
+    const client = bridgeClient(new pg.Client({ connectionString }), {
+      ...settings(name),
+      pooled: () => shared,
+    });
+    await client.connect();
+    await client.query(text);
+    await bridgeOf(client).idle();
+    await client.end();
+    return bridgeOf(client);
+  },
+  async 'pg.Pool beside a pool of the program'(name) {
+    const pool = bridgePool(new pg.Pool({ connectionString, max: 2 }), {
+      ...settings(name),
+      pooled: () => shared,
+    });
+    await pool.query(text);
+    await bridgeOf(pool).idle();
+    await pool.end();
+    return bridgeOf(pool);
   },
   async Knex(name) {
     const made = knex({
@@ -106,6 +131,7 @@ test.each(Object.keys(handles))(
       bridges.push(new WeakRef((await handles[kind]?.('ended')) ?? {}));
     // What was last called may be on a stack still.
     expect(await inMemory(bridges, { atMost: 1 })).toBeLessThanOrEqual(1);
+    expect(shared.eventNames()).toEqual([]);
   },
 );
 

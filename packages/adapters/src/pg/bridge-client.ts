@@ -184,6 +184,7 @@ class BridgedClient<T extends pg.ClientBase> {
     const others = this.#own && !pool.ending ? pool.end() : Promise.resolve();
     const client = (this.#client as unknown as { end(): Promise<void> }).end();
     await Promise.all([client, others]);
+    if (!this.#own) this.#pooled.leave();
     this.#statements.end();
   }
 }
