@@ -41,7 +41,7 @@ export class PoolEvents {
       },
     );
     return () => {
-      for (const [event, listener] of listeners) pool.off(event as 'connect', listener);
+      for (const [event, listener] of listeners) pool.off(event, listener);
     };
   }
 

@@ -80,8 +80,7 @@ export class PooledConnections {
     this.#ends.push(() => {
       pool.off('error', lost).off('connect', connected).off('remove', removed);
       for (const client of open)
-        for (const [event, listener] of Object.entries(heard))
-          client.off(event as 'error', listener);
+        for (const [event, listener] of Object.entries(heard)) client.off(event, listener);
     });
   }
 
