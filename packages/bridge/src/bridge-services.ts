@@ -50,11 +50,17 @@ export class BridgeServices {
   readonly #fleet: Fleet | undefined;
   readonly #endMetrics: () => void;
   readonly #endFlush: () => void;
+  readonly #onClosing: () => void;
   readonly #bridges = new Set<ServedBridge>();
   #closing: Promise<void> | undefined;
 
-  /** Opens the flags and the store of the comparisons, and nothing else. */
-  constructor(settings: ParsedSettings) {
+  /**
+   * Opens the flags and the store of the comparisons, and nothing else.
+   *
+   * @param onClosing called once, when they begin to close. Default: nobody waits for that.
+   */
+  constructor(settings: ParsedSettings, onClosing: () => void = () => undefined) {
+    this.#onClosing = onClosing;
     const logger = settings.logger ?? createLogger({ level: settings.logLevel });
     this.settings = settings;
     this.storeName = storeNameOf(settings);
@@ -163,6 +169,7 @@ export class BridgeServices {
   }
 
   async #close(closeLegs: (() => Promise<void>) | undefined): Promise<void> {
+    this.#onClosing();
     this.#endMetrics();
     this.watch.close();
     await Promise.all([...this.#bridges].map((bridge) => bridge.close()));

@@ -65,7 +65,10 @@ test('two open bridges of one name and store are told once, with where both were
     otherMadeAt: place,
   });
   expect(text).toMatch(/two open bridges are named "notes" .* made at .*:\d+, one at .*:\d+: /);
-  expect(text).toMatch(/another name; .* close the earlier bridge first: await bridgeOf\(object\)/);
+  expect(text).toMatch(/another name; .* Or close it before: await bridgeOf\(object\)/);
+  expect(text).toContain(
+    "keep the first: globalThis.bridged ??= createBridge({ name: 'notes', ... })",
+  );
 });
 
 test('bridges that share services are two of one name as well, as soon as the second is made', () => {

@@ -49,7 +49,8 @@ export function openBridge(bridge: OpenBridge, logger: Pick<Logger, 'warn'>): ()
       { event: 'name-taken', backend: name, madeAt, otherMadeAt: other.madeAt },
       `two open bridges are named "${name}" and share a store, one made at ${placeText(other)}, one at ${placeText(bridge)}: each is moved ` +
         'and judged by what the other compared. Give one of them another name; where it is one singleton that was bridged again (a ' +
-        'module that was reloaded), close the earlier bridge first: await bridgeOf(object).close()',
+        `module that was loaded again), keep the first: globalThis.bridged ??= createBridge({ name: '${name}', ... }). Or close it before: ` +
+        'await bridgeOf(object).close()',
     );
   }
   return () => {

@@ -19,7 +19,11 @@ export function servicesOf(name: string, settings: ParsedSettings): BridgeServic
   const open = openAt(key);
   const known = open.find((services) => haveSameObjects(services.settings, settings));
   if (known !== undefined) return known;
-  const made = new BridgeServices(settings);
+  const made = new BridgeServices(settings, () => {
+    const others = openAt(key).filter((services) => services !== made);
+    if (others.length > 0) shared.set(key, others);
+    else shared.delete(key);
+  });
   shared.set(key, [...open, made]);
   return made;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { bridgeOf } from '@changeover/bridge';
-import { bridgePool, StandingError } from '@changeover/adapters/pg';
+import { bridgeClient, bridgePool, StandingError } from '@changeover/adapters/pg';
 import { createStaticStageSource, silentLogger } from '@changeover/bridge';
 import { once } from 'node:events';
 import pg from 'pg';
@@ -173,6 +173,35 @@ describe.each(stages)('at %s', (stage) => {
     await db.query('select 1');
     await db.end();
     await expect(db.query('select 1')).rejects.toThrow('Client was closed and is not queryable');
+  });
+
+  test('a client that is ended while it connects has connected before, where a statement was answered', async () => {
+    const { hostname: host, port, username: user, password, pathname } = new URL(clients.url);
+    const mayConnect = Promise.withResolvers<string>();
+    const connecting = Promise.withResolvers<undefined>();
+    let asked = 0;
+    const raw = new pg.Client({
+      ...{ host, port: Number(port), user, database: pathname.slice(1) },
+      password: () => {
+        connecting.resolve(undefined);
+        return asked++ === 0 ? mayConnect.promise : password;
+      },
+    });
+    const source = createStaticStageSource({ db: stage });
+    const db = bridgeClient(raw, {
+      ...{ name: 'db', stages: source, storePath: ':memory:', logger: silentLogger },
+    });
+    const connected = db.connect();
+    await connecting.promise;
+    const answered = db.query('select 1 as one');
+    // At `legacy` and `shadow` the statement waits for the client.
+    if (stage === 'legacy' || stage === 'shadow') mayConnect.resolve(password);
+    expect((await answered).rows).toEqual([{ one: 1 }]);
+    const ended = db.end();
+    mayConnect.resolve(password);
+    expect(await connected).toBe(db);
+    await ended;
+    await bridgeOf(db).close();
   });
 
   test('drain is told when all has ended', async () => {

@@ -1,4 +1,4 @@
-import { endBridge, standsFor, WiringError } from '@changeover/bridge';
+import { standsFor, WiringError } from '@changeover/bridge';
 import pg from 'pg';
 import { postgresStateSql, stateIn } from '../shared/data-state.ts';
 import { handleProxy } from '../shared/handle-proxy.ts';
@@ -43,6 +43,8 @@ class BridgedClient<T extends pg.ClientBase> {
   readonly #legacyQuery: Method;
   readonly #kept: KeptSession[] = [];
   readonly #drain: DrainEvents;
+  /** Resolves when the client has connected, or couldn't. */
+  #connecting: Promise<unknown> | undefined;
   #ended = false;
 
   constructor(client: T, options: BridgeClientOptions) {
@@ -134,18 +136,33 @@ class BridgedClient<T extends pg.ClientBase> {
   #connect(callback: Callback | undefined): unknown {
     const connect = this.#client.connect.bind(this.#client) as Method;
     this.#statements.warmUp();
-    if (callback === undefined) return (connect() as Promise<unknown>).then(() => this.handle);
+    if (callback === undefined) {
+      const connected = connect() as Promise<unknown>;
+      this.#connecting = connected.catch(() => undefined);
+      return connected.then(() => this.handle);
+    }
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    this.#connecting = promise;
     return connect((error: unknown, client: unknown) => {
+      resolve(undefined);
       callback(error, client === this.#client ? this.handle : client);
     });
   }
 
   #end(callback: Callback | undefined): unknown {
     this.#ended = true;
-    const ended = this.#drain.isBusy ? this.#endAfterOthers() : this.#endAll();
+    const ended = this.#endInTurn();
     if (callback === undefined) return ended;
     tell(ended, callback);
     return undefined;
+  }
+
+  async #endInTurn(): Promise<void> {
+    // The driver's statements are answered once it has connected, these by others before: an end amid its greeting is an error of the
+    // client's, which nobody hears. Where none of them has connected it may never do so, and is ended as it is.
+    const others = this.#kept.some(({ line }) => line !== undefined);
+    if (others || this.#pooled.pool.idleCount > 0) await this.#connecting;
+    await (this.#drain.isBusy ? this.#endAfterOthers() : this.#endAll());
   }
 
   /** Whoever hears that the client has ended has heard before of every statement how it ended. */
@@ -167,7 +184,8 @@ class BridgedClient<T extends pg.ClientBase> {
     const others = this.#own && !pool.ending ? pool.end() : Promise.resolve();
     const client = (this.#client as unknown as { end(): Promise<void> }).end();
     await Promise.all([client, others]);
-    endBridge(this.#statements.statements);
+    if (!this.#own) this.#pooled.leave();
+    this.#statements.end();
   }
 }
 

@@ -40,6 +40,8 @@ class BridgedPool<T extends pg.Pool> {
   readonly #clients: PoolClients;
   readonly #statements: StatementBridge;
   readonly #key: () => string;
+  /** A pool that was handed in, whose owner goes on with it. */
+  readonly #leave: () => void;
 
   constructor(pool: T, options: BridgeClientOptions) {
     const { query, connect } = pool as Partial<pg.Pool>;
@@ -87,7 +89,12 @@ class BridgedPool<T extends pg.Pool> {
       unordered: pool.options.max > 1,
     });
     const events = new PoolEvents(pool, this.#clients, () => this.#leg);
-    events.tellOf(pooled.pool);
+    const untell = events.tellOf(pooled.pool);
+    this.#leave = () => {
+      if (given === undefined) return;
+      untell();
+      pooled.leave();
+    };
     if (asked !== undefined) events.tellOfConnections(asked);
     this.handle = standsFor(
       handleProxy(pool, this.#replacements(query as unknown as Method)),
@@ -153,7 +160,11 @@ class BridgedPool<T extends pg.Pool> {
     const ended = [this.#pool, ...this.#own.filter(({ ending }) => !ending)].map((pool) =>
       pool.end(),
     );
-    const all = Promise.all(ended).then(() => undefined);
+    // Not before: who has a client yet, and whom the driver waits for, is bridged as ever.
+    const all = Promise.all(ended).then(() => {
+      this.#leave();
+      this.#statements.end();
+    });
     if (callback === undefined) return all;
     tell(all, callback, { noError: undefined });
     return undefined;

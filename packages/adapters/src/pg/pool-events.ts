@@ -26,16 +26,23 @@ export class PoolEvents {
       this.#tell('legacy', event as Event, args)) as Pool['emit'];
   }
 
-  /** Tells of the pooled leg's. */
-  tellOf(pool: Pool): void {
-    for (const event of ['connect', 'acquire', 'release', 'remove'] as const)
-      pool.on(event as 'connect', (...args: readonly unknown[]) => {
-        this.#tell('pooled', event, args);
-      });
-    pool.on('error', (...args) => {
-      // Unheard it would end the process, for a connection that nobody had.
-      if (this.#hears('error')) this.#tell('pooled', 'error', args);
-    });
+  /** Tells of the pooled leg's.
+   *
+   * @returns ends it. */
+  tellOf(pool: Pool): () => void {
+    const listeners = (['connect', 'acquire', 'release', 'remove', 'error'] as const).map(
+      (event) => {
+        const listener = (...args: readonly unknown[]): void => {
+          // An error unheard would end the process, for a connection that nobody had.
+          if (event !== 'error' || this.#hears(event)) this.#tell('pooled', event, args);
+        };
+        pool.on(event as 'connect', listener);
+        return [event, listener] as const;
+      },
+    );
+    return () => {
+      for (const [event, listener] of listeners) pool.off(event, listener);
+    };
   }
 
   /** Only what a listener of `connect` sets there: by it names are read. */

@@ -45,27 +45,48 @@ export class PooledConnections {
   /** Connections that are kept for one session each. */
   #kept = 0;
 
+  readonly #ends: (() => void)[] = [];
+
   constructor(options: PooledConnectionsOptions) {
-    this.pool = options.pool;
+    const { pool, asked, tell } = options;
+    this.pool = pool;
     this.#options = options;
-    this.#hearLosses(this.pool);
-    if (options.asked !== undefined) this.#hearLosses(options.asked);
-    this.pool.on('connect', (client: PoolClient) => {
-      for (const event of ['notice', 'notification'] as const)
-        client.on(event, (message: unknown) => {
-          options.tell(event, message);
-        });
+    this.#hear(pool, {
+      notice: (message) => {
+        tell('notice', message);
+      },
+      notification: (message) => {
+        tell('notification', message);
+      },
     });
+    if (asked !== undefined) this.#hear(asked, {});
   }
 
   /** Unheard, a lost connection would end the process. One that is lost while it is leased fails its statements. */
-  #hearLosses(pool: Pool): void {
-    pool.on('error', (error) => {
+  #hear(pool: Pool, said: Readonly<Record<string, (message: unknown) => void>>): void {
+    const heard = { error: () => undefined, ...said };
+    const open = new Set<PoolClient>();
+    const lost = (error: Error): void => {
       this.#options.logger().warn({ err: error }, 'an idle connection of the pool was lost');
+    };
+    const connected = (client: PoolClient): void => {
+      open.add(client);
+      for (const [event, listener] of Object.entries(heard)) client.on(event as 'error', listener);
+    };
+    const removed = (client: PoolClient): void => {
+      open.delete(client);
+    };
+    pool.on('error', lost).on('connect', connected).on('remove', removed);
+    this.#ends.push(() => {
+      pool.off('error', lost).off('connect', connected).off('remove', removed);
+      for (const client of open)
+        for (const [event, listener] of Object.entries(heard)) client.off(event, listener);
     });
-    pool.on('connect', (client: PoolClient) => {
-      client.on('error', () => undefined);
-    });
+  }
+
+  /** Leaves a pool that goes on as it was found: whoever has it may put many handles before it, one after the other. */
+  leave(): void {
+    for (const end of this.#ends.splice(0)) end();
   }
 
   /** Whether a read can have a connection although others are kept. */

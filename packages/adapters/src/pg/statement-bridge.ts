@@ -5,6 +5,7 @@ import {
   createLogger,
   currentCaller,
   defined,
+  endBridge,
   type Logger,
   withAbilities,
 } from '@changeover/bridge';
@@ -107,6 +108,12 @@ export class StatementBridge {
     this.#isWarm = true;
     this.#warm.resolve(undefined);
     void hasPostgresParser();
+  }
+
+  /** Its handle has ended: nothing of it is compared or learned any more, and nothing holds it in memory. */
+  end(): void {
+    void this.#options.classifier.close();
+    endBridge(this.statements);
   }
 
   #warmUpAfter(answer: Promise<unknown>): void {
