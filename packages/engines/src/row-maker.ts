@@ -51,6 +51,6 @@ function makeRowMaker<From extends keyof RowMakers>(
 }
 
 /** In brackets it is a property like any other; without, it would be what the object inherits from. */
-function propertyName(column: string): string {
+export function propertyName(column: string): string {
   return column === '__proto__' ? `["__proto__"]` : JSON.stringify(column);
 }
