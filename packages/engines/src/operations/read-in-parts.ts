@@ -1,5 +1,6 @@
 import type { Value } from '@changeover/core';
 import type { OnPart, Program, StatementStep, StepResult } from '../program.ts';
+import { textIn } from '../rows.ts';
 import { inTransaction, type OperationContext } from './context.ts';
 
 /** Rows of a part: the other thread makes the rows of one while the next is read, and is held up by one for less than a ms. */
@@ -29,8 +30,10 @@ export function* readInParts(context: OperationContext, read: TableRead): Progra
 /** An index that has all of the columns is gone through in its own order, and a virtual table in whichever it likes. */
 function* goesByRowNumber(sql: string): Program<boolean> {
   const { rows } = yield { kind: 'all', sql: `EXPLAIN QUERY PLAN ${sql}` };
-  const plan = String(rows[0]?.['detail']);
-  return rows.length === 1 && plan.startsWith('SCAN ') && !/ (?:USING|VIRTUAL) /.test(plan);
+  const [first] = rows;
+  if (first === undefined || rows.length > 1) return false;
+  const plan = textIn(first, 'detail');
+  return plan.startsWith('SCAN ') && !/ (?:USING|VIRTUAL) /.test(plan);
 }
 
 function* eachPart(
