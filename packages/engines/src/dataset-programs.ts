@@ -20,7 +20,7 @@ import { execute, query } from './operations/statements.ts';
 import { InsertionOrders } from './operations/insertion-orders.ts';
 import { getColumns, getTableInfo, listTables, tableExists } from './operations/tables.ts';
 import { scratchWrite, writeTable } from './operations/write-table.ts';
-import type { Program, RowForm, StepResult } from './program.ts';
+import type { OnPart, Program, RowForm, StepResult } from './program.ts';
 
 /** What a dataset's programs are for. */
 export interface DatasetProgramsOptions {
@@ -33,6 +33,8 @@ export interface DatasetProgramsOptions {
   readonly transaction?: TransactionMode | undefined;
   /** Whether they are made once for many calls, and so may keep what the next one needs again. Default: false. */
   readonly lasting?: boolean | undefined;
+  /** Takes the rows of SQLite's long answers in the form `cells` as they are read; the result then has none. Default: it has all. */
+  readonly onPart?: OnPart | undefined;
   /** The connection is its caller's alone and nobody's afterwards. Default: false. */
   readonly inSession?: boolean | undefined;
 }
@@ -66,6 +68,7 @@ export function datasetPrograms(options: DatasetProgramsOptions): DatasetProgram
     pointReads: options.lasting === true ? new PointReadTexts() : undefined,
     insertionOrders:
       options.lasting === true && options.engine === 'sqlite' ? new InsertionOrders() : undefined,
+    onPart: options.onPart,
     inSession: options.inSession ?? false,
   };
   return {

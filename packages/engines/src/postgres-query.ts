@@ -1,9 +1,19 @@
 import type { Row, Value } from '@changeover/core';
 import { postgresDriver } from './drivers.ts';
 import { FrameSplitter } from './postgres-frames.ts';
-import { integerValue, postgresParser } from './postgres-values.ts';
+import {
+  type Field,
+  cellsOf,
+  fewestRows,
+  noShape,
+  type ResultShape,
+  rowOf,
+  rowReader,
+  type RowReader,
+  shapeOf,
+  TextWindow,
+} from './postgres-rows.ts';
 import { bindAndExecute } from './postgres-wire.ts';
-import { setOwn, uniqueColumns } from './rows.ts';
 
 /** What of the driver's connection is used here. */
 export interface WireConnection {
@@ -26,11 +36,6 @@ export interface WireConnection {
   readonly submittedNamedStatements: Record<string, string>;
 }
 
-interface Field {
-  readonly name: string;
-  readonly dataTypeID: number;
-}
-
 /** What a statement gave. */
 export interface PostgresResult {
   readonly columns: string[];
@@ -49,17 +54,6 @@ export interface PreparedStatement {
   /** The server was told to forget it. */
   dropped: boolean;
 }
-
-/** How rows of a result are read. */
-interface ResultShape {
-  readonly columns: readonly string[];
-  readonly readers: readonly ValueReader[];
-  /** A row of NULLs, to be copied: faster by a tenth than to begin with an empty one. */
-  readonly nulls: Row;
-  readonly plain: boolean;
-}
-
-const noShape: ResultShape = { columns: [], readers: [], nulls: {}, plain: true };
 
 /** A statement as it is sent: text alone (of our own, perhaps several at once), or one statement with its values. */
 export interface PostgresStatement {
@@ -84,6 +78,9 @@ export class ValueQuery {
   #shape: ResultShape = noShape;
   #rows: Row[] = [];
   #cells: Value[][] = [];
+  /** Once it has many rows. */
+  #readMany: RowReader | undefined;
+  readonly #texts = new TextWindow();
   #command: string | null = null;
   #failure: Error | undefined;
   #reused = false;
@@ -152,11 +149,17 @@ export class ValueQuery {
   readRow(bytes: Buffer, at: number): void {
     if (this.#failure !== undefined) return;
     try {
-      if (this.#asCells) this.#cells.push(cellsOf(this.#shape, bytes, at));
-      else this.#rows.push(rowOf(this.#shape, bytes, at));
+      if (this.#asCells) this.#cells.push(cellsOf(this.#shape, bytes, at, this.#texts));
+      else this.#rows.push(this.#row(bytes, at));
     } catch (error) {
       this.#failure = error as Error;
     }
+  }
+
+  #row(bytes: Buffer, at: number): Row {
+    if (this.#readMany !== undefined) return this.#readMany(bytes, at, this.#texts);
+    if (this.#rows.length === fewestRows) this.#readMany = rowReader(this.#shape);
+    return rowOf(this.#shape, bytes, at);
   }
 
   /** Rows are taken out before the driver's parser. */
@@ -249,96 +252,4 @@ export function readRowsDirectly(connection: WireConnection, activeQuery: () => 
 
 function write({ stream }: WireConnection, message: Buffer): void {
   if (stream.writable) stream.write(message);
-}
-
-function shapeOf(fields: readonly Field[]): ResultShape {
-  const columns = uniqueColumns(fields.map(({ name }) => name));
-  // As an object's property it would be set on its prototype.
-  const plain = !columns.includes('__proto__');
-  const nulls: Row = {};
-  if (plain) for (const column of columns) nulls[column] = null;
-  return { columns, readers: fields.map(({ dataTypeID }) => readerOf(dataTypeID)), nulls, plain };
-}
-
-function rowOf(shape: ResultShape, bytes: Buffer, start: number): Row {
-  const { columns, readers, nulls, plain } = shape;
-  const row: Row = { ...nulls };
-  let at = start + 2;
-  for (let index = 0; index < columns.length; index += 1) {
-    const length = bytes.readInt32BE(at);
-    at += 4;
-    if (length < 0) {
-      if (!plain) setOwn(row, columns[index] as string, null);
-      continue;
-    }
-    const value = (readers[index] as ValueReader)(bytes, at, at + length);
-    at += length;
-    if (plain) row[columns[index] as string] = value;
-    else setOwn(row, columns[index] as string, value);
-  }
-  return row;
-}
-
-function cellsOf({ readers }: ResultShape, bytes: Buffer, start: number): Value[] {
-  let at = start + 2;
-  return readers.map((reader) => {
-    const length = bytes.readInt32BE(at);
-    at += 4;
-    if (length < 0) return null;
-    at += length;
-    return reader(bytes, at - length, at);
-  });
-}
-
-/** The value in a piece of what the server sent. */
-type ValueReader = (bytes: Buffer, from: number, to: number) => Value;
-
-function readerOf(typeId: number): ValueReader {
-  const parser = postgresParser(typeId);
-  if (parser === undefined) return textIn;
-  if (integerTypes.has(typeId)) return integerIn;
-  if (doubleTypes.has(typeId)) return doubleIn;
-  return (bytes, from, to) => parser(textIn(bytes, from, to));
-}
-
-const integerTypes: ReadonlySet<number> = new Set([20, 21, 23]);
-const doubleTypes: ReadonlySet<number> = new Set([700, 701]);
-/** As many digits, with their sign, are a safe integer whatever they are. */
-const mostDigits = 15;
-
-function textIn(bytes: Buffer, from: number, to: number): string {
-  return bytes.toString('utf8', from, to);
-}
-
-/** Digit by digit: to make a text first takes four times as long. */
-function integerIn(bytes: Buffer, from: number, to: number): number | bigint {
-  if (to - from > mostDigits) return integerValue(textIn(bytes, from, to));
-  const isNegative = bytes[from] === 0x2d;
-  let value = 0;
-  for (let at = isNegative ? from + 1 : from; at < to; at += 1)
-    value = value * 10 + (bytes[at] as number) - 0x30;
-  return isNegative ? -value : value;
-}
-
-/** A decimal of up to 15 digits is a whole number divided by a power of ten, both without error, so that their quotient is the nearest
- * double, as the text's is. */
-function doubleIn(bytes: Buffer, from: number, to: number): number {
-  const isNegative = bytes[from] === 0x2d;
-  const start = isNegative ? from + 1 : from;
-  let digits = 0;
-  let divisor = 0;
-  if (to - start > mostDigits) return Number(textIn(bytes, from, to));
-  for (let at = start; at < to; at += 1) {
-    const digit = (bytes[at] as number) - 0x30;
-    if (digit >= 0 && digit <= 9) {
-      digits = digits * 10 + digit;
-      divisor *= 10;
-    } else if (digit === -2 /* a point */ && divisor === 0) {
-      divisor = 1;
-    } else {
-      return Number(textIn(bytes, from, to));
-    }
-  }
-  const value = divisor === 0 ? digits : digits / divisor;
-  return isNegative ? -value : value;
 }

@@ -66,6 +66,9 @@ export interface InsertColumn {
 /** One thing that a program asks of its session. */
 export type Step = StatementStep | CallerStatementStep | TransactionStep | InsertStep;
 
+/** Takes rows of a long answer, in the form `cells`, while those after them are still being read. */
+export type OnPart = (columns: string[], cells: Value[][]) => void;
+
 /** What the session answers to a step. Lists that don't apply are empty, numbers 0. */
 export interface StepResult {
   /** Names of the columns; where a statement yields one name twice, the later ones are `name:1`, `name:2`, …. */

@@ -1,4 +1,5 @@
 import type { Row, Value } from '@changeover/core';
+import { rowMaker } from './row-maker.ts';
 
 /** Columns' names made unique: where one comes twice, the later ones are `name:1`, `name:2`, …, so that no value is lost. */
 export function uniqueColumns(names: readonly string[]): string[] {
@@ -23,21 +24,22 @@ export function rowsFromCells(
   columns: readonly string[],
   cells: readonly (readonly Value[])[],
 ): Row[] {
-  const plain = !columns.includes('__proto__');
+  const make = rowMaker('cells', columns, cells.length);
+  if (make !== undefined) return cells.map(make);
   return cells.map((values) => {
     const row: Row = {};
-    for (let index = 0; index < columns.length; index += 1) {
-      const column = columns[index] as string;
-      const value = values[index] as Value;
-      if (plain) row[column] = value;
-      else setOwn(row, column, value);
-    }
+    for (let index = 0; index < columns.length; index += 1)
+      setOwn(row, columns[index] as string, values[index] as Value);
     return row;
   });
 }
 
 /** Sets a property of its own even where it is called `__proto__`, which an assignment would not. */
 export function setOwn(row: Row, column: string, value: Value): void {
+  if (column !== '__proto__') {
+    row[column] = value;
+    return;
+  }
   Object.defineProperty(row, column, {
     value,
     writable: true,
@@ -53,15 +55,15 @@ export function appendRows(
   vectors: readonly ArrayLike<Value>[],
   count: number,
 ): void {
-  const plain = !columns.includes('__proto__');
+  const make = rowMaker('vectors', columns, count);
   for (let index = 0; index < count; index += 1) {
-    const row: Row = {};
-    for (let column = 0; column < columns.length; column += 1) {
-      const name = columns[column] as string;
-      const value = (vectors[column] as ArrayLike<Value>)[index] as Value;
-      if (plain) row[name] = value;
-      else setOwn(row, name, value);
+    if (make !== undefined) {
+      rows.push(make(vectors, index));
+      continue;
     }
+    const row: Row = {};
+    for (let column = 0; column < columns.length; column += 1)
+      setOwn(row, columns[column] as string, (vectors[column] as ArrayLike<Value>)[index] as Value);
     rows.push(row);
   }
 }

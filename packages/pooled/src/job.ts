@@ -21,6 +21,7 @@ import {
 } from '@changeover/engines/sqlite';
 import type {
   DatasetPrograms,
+  OnPart,
   Program,
   RowForm,
   StepResult,
@@ -108,6 +109,8 @@ export interface JobContext {
   readonly form: RowForm;
   /** For operations with a transaction of their own, in this form. Default: made for each. */
   readonly programs?: DatasetPrograms | undefined;
+  /** Takes the rows of a long answer as they are read. Default: they are in the answer. */
+  readonly onPart?: OnPart | undefined;
 }
 
 const operations: Readonly<Record<DatasetOperation, 'rows' | 'value'>> = {
@@ -229,7 +232,7 @@ function operationJob(context: JobContext, job: OperationJob): Program<JobAnswer
 }
 
 function operationProgram(context: JobContext, job: OperationJob, form: RowForm): Program<unknown> {
-  const { engine, dataset } = context;
+  const { engine, dataset, onPart } = context;
   const isUsual = job.inTransaction !== true && job.inSession !== true && form === context.form;
   const programs =
     (isUsual ? context.programs : undefined) ??
@@ -239,6 +242,7 @@ function operationProgram(context: JobContext, job: OperationJob, form: RowForm)
       form,
       transaction: job.inTransaction === true ? 'savepoint' : 'own',
       inSession: job.inSession,
+      onPart: isForComparison(job) || job.inSnapshot === true ? undefined : onPart,
     });
   const program = programs[job.operation] as (...args: readonly unknown[]) => Program<unknown>;
   return program(...job.args);

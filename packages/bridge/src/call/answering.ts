@@ -137,7 +137,7 @@ export class Answering {
    * answers, it answers.
    */
   routeOf(call: Call, resolved: ResolvedCall, args: readonly unknown[]): Route {
-    const { comparer, legs } = this.parts;
+    const { legs } = this.parts;
     const { mayAnswerAtOnce } = call;
     const { stage } = resolved.decision;
     if (this.#mayHold) {
@@ -150,9 +150,7 @@ export class Answering {
     if (stage === 'legacy' || stage === 'shadow' || mayAnswerAtOnce === undefined)
       return resolved.route;
     if (call.style === 'later') return resolved.route;
-    const promises =
-      comparer.styleOf('pooled', call.operation) === 'later' ||
-      mayAnswerAtOnce() === 'legacy-alone';
+    const promises = call.shadowStyles.pooled === 'later' || mayAnswerAtOnce.legacyAlone();
     if (!promises) return resolved.route;
     if (call.style === 'at-once') this.#tellCapped(resolved);
     return routes.shadow;
@@ -169,7 +167,7 @@ export class Answering {
     const { mayAnswerAtOnce } = call;
     if (mayAnswerAtOnce === undefined) return true;
     const style = leg === 'legacy' ? call.style : (call.pooledStyle ?? call.style);
-    return style === undefined ? mayAnswerAtOnce() === 'neither' : style === 'later';
+    return style === undefined ? !mayAnswerAtOnce.legacy() : style === 'later';
   }
 
   /** Whether a leg was seen to answer an operation at once, and never otherwise. */

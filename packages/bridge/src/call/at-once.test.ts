@@ -52,7 +52,7 @@ function bridged(stage: Stage, source = createStaticStageSource(() => stage)) {
     recorder,
     logger: new SeenLogger(),
     clock,
-    mayAnswerAtOnce: () => () => 'both',
+    mayAnswerAtOnce: () => ({ legacy: () => true, legacyAlone: () => false }),
   });
   const cell = (operation: string) => recorder.cell('notes', 'd', operation, stage);
   return { api, clock, recorder, log, does, cell };

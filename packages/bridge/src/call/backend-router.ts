@@ -52,9 +52,8 @@ export interface BackendRouterOptions<Api extends object> {
   readonly queue?: ComparerOptions['queue'];
   /** How many comparisons each shape of call gets ahead of what all share. */
   readonly quotas?: ComparerOptions['quotas'];
-  /** How the legs answer an operation, as far as their functions show it: `legacy-alone` where only the pooled leg's can't but answer
-   * a promise. What it gives for an operation is asked at each call. Default: every operation answers promises on both legs. */
-  readonly mayAnswerAtOnce?: ((operation: string) => () => AtOnceLegs) | undefined;
+  /** Which legs may answer an operation at once, as far as their functions show it. Default: every operation answers promises on both. */
+  readonly mayAnswerAtOnce?: ((operation: string) => AtOnceLegs) | undefined;
   /** Turns a leg's answer into what its caller gets. Default: the answer itself, by the leg's own promise where nothing of it has to be
    * known first. */
   readonly own?: ((answer: unknown) => unknown) | undefined;
@@ -144,6 +143,7 @@ export class BackendRouter<Api extends object> {
           operation,
           definition: entry as OperationDefinition,
           mayAnswerAtOnce: options.mayAnswerAtOnce?.(operation),
+          shadowStyles: this.#comparer.stylesOf(operation),
           legacy: callsOn(options.legacy, operation),
           pooled: callsOn(options.pooled, operation),
         });

@@ -166,52 +166,62 @@ function started(operation: string, answer: unknown): unknown {
   return Promise.resolve(answer);
 }
 
-/** Which legs may answer an operation at once, as far as the kinds of their functions show it. */
-export type AtOnceLegs = 'legacy-alone' | 'both' | 'neither';
+/** Which legs may answer an operation at once, as far as the kinds of their functions show it. Asked at calls: a function may be another
+ * by then. */
+export interface AtOnceLegs {
+  /** The legacy leg may. */
+  readonly legacy: () => boolean;
+  /** It may, and the pooled leg's function can't but answer a promise. */
+  readonly legacyAlone: () => boolean;
+}
 
-/** Tells of an operation how the legs answer it. What it gives is asked at each call: remembered until a leg's function is another. */
+const noneAtOnce: AtOnceLegs = { legacy: () => false, legacyAlone: () => false };
+
+/** Tells of an operation which legs may answer it at once. */
 export function answerStyles(
   members: readonly Member[],
   legacy: LegObject,
   pooled: LegObject,
-): (operation: string) => () => AtOnceLegs {
+): (operation: string) => AtOnceLegs {
   const known = new Map(
-    members.map((member) => {
-      const { path } = member;
-      const name = path.at(-1) ?? '';
-      const isInside = path.length > 1;
-      const memberOf = (object: object): unknown => {
-        try {
-          const owner = isInside ? ownerOf(object, member) : object;
-          return (owner as Record<string, unknown> | undefined)?.[name];
-        } catch {
-          // Whoever calls it is told by the call; a call on the other leg must not fail by it.
-          return undefined;
-        }
-      };
-      let seenOfLegacy: unknown;
-      let seenOfPooled: unknown;
-      let style: AtOnceLegs = 'neither';
-      const styleNow = (): AtOnceLegs => {
-        if (legacy.here === undefined || pooled.here === undefined) return 'neither';
-        const ofLegacy = memberOf(legacy.here);
-        const ofPooled = memberOf(pooled.here);
-        if (seenOfLegacy !== ofLegacy || seenOfPooled !== ofPooled) {
-          seenOfLegacy = ofLegacy;
-          seenOfPooled = ofPooled;
-          style = styleOf(member, ofLegacy, ofPooled);
-        }
-        return style;
-      };
-      return [member.operation, styleNow] as const;
-    }),
+    members.map((member) => [member.operation, atOnceLegs(member, legacy, pooled)]),
   );
-  return (operation) => known.get(operation) ?? (() => 'neither');
+  return (operation) => known.get(operation) ?? noneAtOnce;
 }
 
-function styleOf({ spec }: Member, legacy: unknown, pooled: unknown): AtOnceLegs {
-  if ('async' in spec && spec.async === true) return 'neither';
-  if ('callback' in spec && spec.callback === 'last') return 'neither';
-  if (isAsyncFunction(legacy)) return 'neither';
-  return isAsyncFunction(pooled) ? 'legacy-alone' : 'both';
+function atOnceLegs(member: Member, legacy: LegObject, pooled: LegObject): AtOnceLegs {
+  const { spec } = member;
+  if ('async' in spec && spec.async === true) return noneAtOnce;
+  if ('callback' in spec && spec.callback === 'last') return noneAtOnce;
+  const isAsync = { legacy: asyncWatch(member, legacy), pooled: asyncWatch(member, pooled) };
+  const legacyMay = (): boolean =>
+    legacy.here !== undefined && pooled.here !== undefined && !isAsync.legacy();
+  // In this order: of most it is known by one look, at the pooled leg, that they are not held back.
+  return { legacy: legacyMay, legacyAlone: () => isAsync.pooled() && legacyMay() };
+}
+
+/** Whether a leg's function is an async one, which is remembered until it is another. */
+function asyncWatch(member: Member, leg: LegObject): () => boolean {
+  const { path } = member;
+  const name = path.at(-1) ?? '';
+  const isInside = path.length > 1;
+  const memberOf = (object: object): unknown => {
+    try {
+      const owner = isInside ? ownerOf(object, member) : object;
+      return (owner as Record<string, unknown> | undefined)?.[name];
+    } catch {
+      // Whoever calls it is told by the call; a call on the other leg must not fail by it.
+      return undefined;
+    }
+  };
+  let seen: unknown;
+  let isAsync = false;
+  return () => {
+    const now = leg.here === undefined ? undefined : memberOf(leg.here);
+    if (now !== seen) {
+      seen = now;
+      isAsync = isAsyncFunction(now);
+    }
+    return isAsync;
+  };
 }

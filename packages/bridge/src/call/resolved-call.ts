@@ -1,6 +1,6 @@
 import type { RuleBook } from '@changeover/compare';
 import type { OperationDefinition } from '@changeover/core';
-import type { AnswerStyle } from '../shadow/budgets.ts';
+import type { AnswerStyle, ShadowStyles } from '../shadow/budgets.ts';
 import type { CallCost } from './call-costs.ts';
 import type { AtOnceLegs } from './leg-calls.ts';
 import type { ListCall } from './members.ts';
@@ -19,7 +19,9 @@ export interface Call {
   readonly legacy: ListCall;
   readonly pooled: ListCall;
   /** How the legs answer it, as far as their functions show it: see the router's options. */
-  readonly mayAnswerAtOnce: (() => AtOnceLegs) | undefined;
+  readonly mayAnswerAtOnce: AtOnceLegs | undefined;
+  /** How the legs were seen to answer it as the shadow. */
+  readonly shadowStyles: ShadowStyles;
   /** How the legacy leg was seen to answer. */
   style: AnswerStyle;
   /** How the pooled leg was seen to answer callers. */

@@ -163,17 +163,16 @@ const quotaDebtMs = 20;
 /** How a leg answers an operation, as far as was seen. */
 export type AnswerStyle = 'at-once' | 'later' | undefined;
 
+/** How each leg answered an operation when it was last run as the shadow. */
+export type ShadowStyles = Readonly<Record<LegName, AnswerStyle>>;
+
 /**
  * What synchronous shadow calls cost the event loop, and whether the next one may be made: a call that answers at once holds up
  * every caller while it runs, so it can't be given up at a deadline.
  */
 export class LoopBudget {
   readonly #clock: Clock;
-  /** By leg and operation: asked at calls, so no name is put together for it. */
-  readonly #styles: Readonly<Record<LegName, Map<string, AnswerStyle>>> = {
-    legacy: new Map(),
-    pooled: new Map(),
-  };
+  readonly #styles = new Map<string, Record<LegName, AnswerStyle>>();
   readonly #resumeMs = new Map<string, number>();
   readonly #credit: TokenBucket;
 
@@ -186,16 +185,16 @@ export class LoopBudget {
     });
   }
 
-  /** How the leg answered this operation when it was last run as the shadow. */
-  style(leg: LegName, operation: string): AnswerStyle {
-    return this.#styles[leg].get(operation);
+  /** How the legs answered this operation; it is kept up to date, for it is read at calls. */
+  styles(operation: string): ShadowStyles {
+    return this.#stylesOf(operation);
   }
 
   /** Whether the shadow may be run now. What was never seen may: that is how it is learned.
    *
    * @param quota the comparison is of its shape's quota. */
   admits(leg: LegName, operation: string, quota = false): boolean {
-    if (this.style(leg, operation) !== 'at-once') return true;
+    if (this.#stylesOf(operation)[leg] !== 'at-once') return true;
     return (
       this.#credit.level > (quota ? -quotaDebtMs : 0) &&
       this.#clock.monotonicMs() >= (this.#resumeMs.get(`${leg} ${operation}`) ?? -Infinity)
@@ -204,7 +203,7 @@ export class LoopBudget {
 
   /** Notes a run that held the event loop for so long. */
   took(leg: LegName, operation: string, ms: number): void {
-    this.#styles[leg].set(operation, 'at-once');
+    this.#stylesOf(operation)[leg] = 'at-once';
     this.#credit.spend(ms);
     if (ms > longestRunMs)
       this.#resumeMs.set(`${leg} ${operation}`, this.#clock.monotonicMs() + pauseMs);
@@ -212,7 +211,16 @@ export class LoopBudget {
 
   /** Notes that the leg answered with a promise. */
   answersLater(leg: LegName, operation: string): void {
-    this.#styles[leg].set(operation, 'later');
+    this.#stylesOf(operation)[leg] = 'later';
+  }
+
+  #stylesOf(operation: string): Record<LegName, AnswerStyle> {
+    let styles = this.#styles.get(operation);
+    if (styles === undefined) {
+      styles = { legacy: undefined, pooled: undefined };
+      this.#styles.set(operation, styles);
+    }
+    return styles;
   }
 }
 

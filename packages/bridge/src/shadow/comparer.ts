@@ -13,7 +13,7 @@ import type { CallsInFlight } from './process-load.ts';
 import { callerTrace } from '../guarantees/index.ts';
 import { type ComparisonSinks, reportComparison } from './comparison-log.ts';
 import {
-  type AnswerStyle,
+  type ShadowStyles,
   LoopBudget,
   ShapeCosts,
   type ShapeQuotaOptions,
@@ -176,9 +176,9 @@ export class Comparer {
     return reproduceRead({ caller: this.#caller, clock }, resolved, args, options);
   }
 
-  /** How a leg answered an operation as the shadow, as far as was seen. */
-  styleOf(leg: LegName, operation: string): AnswerStyle {
-    return this.#loopBudget.style(leg, operation);
+  /** How the legs answered an operation as the shadow, as far as was seen. */
+  stylesOf(operation: string): ShadowStyles {
+    return this.#loopBudget.styles(operation);
   }
 
   /** Makes a write at `shadow`, with what is compared of it before and after. */

@@ -7,7 +7,7 @@ import { sqliteDialect } from '../dialect/sqlite.ts';
 import { toStorageError } from '../errors.ts';
 import type { InsertionOrders } from './insertion-orders.ts';
 import type { PointReadTexts } from './point-read-texts.ts';
-import type { Program, RowForm } from '../program.ts';
+import type { OnPart, Program, RowForm } from '../program.ts';
 
 /** How a program that must be all or nothing gets its transaction: it begins its `own`, it marks a `savepoint` in that of
  * the caller, or it is `bare` because the one who runs it has wrapped it in one. */
@@ -23,6 +23,8 @@ export interface OperationContext {
   readonly pointReads?: PointReadTexts | undefined;
   /** As those; SQLite's alone. */
   readonly insertionOrders?: InsertionOrders | undefined;
+  /** Set where the rows of a long answer may go off before it is whole. */
+  readonly onPart?: OnPart | undefined;
   /** As that of a caller's statement. */
   readonly inSession: boolean;
 }

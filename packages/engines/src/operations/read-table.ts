@@ -6,6 +6,7 @@ import { isDate } from '../date-text.ts';
 import type { Program, StepResult } from '../program.ts';
 import { checkName, type OperationContext } from './context.ts';
 import { pointReadOf } from './point-read-texts.ts';
+import { readInParts } from './read-in-parts.ts';
 import { findTable, listColumns, requireTable, tableNotFound } from './tables.ts';
 
 /** Engines bind some tens of thousands of values at most (SQLite 32,766). */
@@ -30,28 +31,39 @@ export function* readTable(
   checkName(context, 'table', table);
   const limit = checkLimit(options.limit);
   const condition = whereSql(context, options.where);
-  const order =
-    orderSql(context, options.orderBy) ??
-    (limit === undefined ? '' : yield* insertionOrder(context, table, condition.sql !== ''));
+  const wanted = orderSql(context, options.orderBy);
+  const onPart = wanted === undefined && condition.sql === '' ? context.onPart : undefined;
+  const rowNumber =
+    wanted === undefined && (limit !== undefined || onPart !== undefined)
+      ? yield* insertionOrder(context, table, condition.sql !== '')
+      : undefined;
+  const columns = columnsSql(context, options.columns);
+  const from = dialect.tableName(dataset, table);
   const sql =
-    `SELECT ${columnsSql(context, options.columns)} FROM ${dialect.tableName(dataset, table)}` +
+    `SELECT ${columns} FROM ${from}` +
     condition.sql +
-    order +
-    (limit === undefined ? '' : ` LIMIT ${limit}`);
+    (wanted ?? '') +
+    (limit === undefined ? '' : `${orderBy(rowNumber)} LIMIT ${limit}`);
   if (point !== undefined) pointReads?.set(table, point, sql);
+  if (onPart !== undefined && rowNumber !== undefined)
+    return yield* readInParts(context, { sql, columns, from, rowNumber, limit, onPart });
   return yield { kind: 'all', sql, params: condition.params, form };
+}
+
+function orderBy(name: string | undefined): string {
+  return name === undefined ? '' : ` ORDER BY ${name}`;
 }
 
 function* insertionOrder(
   context: OperationContext,
   table: string,
   filtered: boolean,
-): Program<string> {
+): Program<string | undefined> {
   const { dialect } = context;
-  if (dialect.engine === 'duckdb' || (dialect.engine === 'postgresql' && !filtered)) return '';
+  if (dialect.engine === 'duckdb' || (dialect.engine === 'postgresql' && !filtered))
+    return undefined;
   const find = (): Program<string | undefined> => findInsertionOrder(context, table, filtered);
-  const order = yield* context.insertionOrders?.of(table, find) ?? find();
-  return order === undefined ? '' : ` ORDER BY ${order}`;
+  return yield* context.insertionOrders?.of(table, find) ?? find();
 }
 
 function* findInsertionOrder(

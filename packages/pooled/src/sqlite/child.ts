@@ -2,7 +2,7 @@ import { inPieces } from './answer-pieces.ts';
 import { pipedMarks } from './commit-marks.ts';
 import { ConnectionHost } from './connection-host.ts';
 import { childReady, commitMarksFd } from './worker-messages.ts';
-import type { WorkerRequest } from './worker-messages.ts';
+import type { WorkerPiece, WorkerRequest } from './worker-messages.ts';
 
 // Runs in a child process; loaded elsewhere it does nothing.
 if (process.send !== undefined && process.env['CHANGEOVER_SQLITE_CHILD'] !== undefined) {
@@ -14,7 +14,10 @@ if (process.send !== undefined && process.env['CHANGEOVER_SQLITE_CHILD'] !== und
     const request = requests.shift();
     answering = request !== undefined;
     if (request === undefined) return;
-    for (const message of inPieces(host.perform(request)))
+    const send = (piece: WorkerPiece): void => {
+      process.send?.(piece);
+    };
+    for (const message of inPieces(host.perform(request, send)))
       process.send?.(message, undefined, undefined, 'piece' in message ? undefined : next);
   };
   process.on('message', (request: WorkerRequest) => {

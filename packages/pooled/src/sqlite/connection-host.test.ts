@@ -11,6 +11,9 @@ let folder: string;
 let host: ConnectionHost;
 let calls: number;
 
+/** Nothing here has a long answer. */
+const never = (): void => undefined;
+
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'changeover-host-'));
   const file = join(folder, 'd.sqlite');
@@ -22,10 +25,14 @@ beforeEach(() => {
   );
   calls = 0;
   for (const connection of [1, 2])
-    host.perform({ kind: 'open', call: (calls += 1), connection, dataset: 'd', options: { file } });
+    host.perform(
+      { kind: 'open', call: (calls += 1), connection, dataset: 'd', options: { file } },
+      never,
+    );
 });
 afterEach(() => {
-  for (const connection of [1, 2]) host.perform({ kind: 'close', call: (calls += 1), connection });
+  for (const connection of [1, 2])
+    host.perform({ kind: 'close', call: (calls += 1), connection }, never);
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -43,7 +50,7 @@ test('an answer waits for that to the next write of a line alone, where one like
   const first = write(quick);
   // However loaded the machine is, one of many takes what it takes.
   for (let at = 0; at < 10_000 && !host.isQuick(first, write(quick)); at += 1) {
-    expect(host.perform(first).outcome).toBe('done');
+    expect(host.perform(first, never).outcome).toBe('done');
   }
   expect(host.isQuick(first, write(quick))).toBe(true);
   expect(host.isQuick(first, write(slow))).toBe(false);
@@ -51,7 +58,7 @@ test('an answer waits for that to the next write of a line alone, where one like
   expect(host.isQuick(first, write(quick, 1, false))).toBe(false);
   expect(host.isQuick(write(quick, 1, false), write(quick))).toBe(false);
   expect(host.isQuick(first, { kind: 'close', call: 0, connection: 1 })).toBe(false);
-  host.perform(write(slow));
+  host.perform(write(slow), never);
   expect(host.isQuick(write(slow), write(slow))).toBe(false);
 });
 

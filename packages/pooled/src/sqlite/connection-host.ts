@@ -1,15 +1,16 @@
 import { statSync } from 'node:fs';
 import { ConnectionError } from '@changeover/engines/api';
 import { openSqliteSession } from '@changeover/engines/sqlite';
-import type { SqliteSession } from '@changeover/engines';
+import type { OnPart, SqliteSession } from '@changeover/engines';
 import { isInLine, isWriting, jobProgram } from '../job.ts';
 import type { Job, JobAnswer } from '../job.ts';
 import { marked } from './commit-marks.ts';
 import type { CommitMarks } from './commit-marks.ts';
 import { errorData } from './error-transfer.ts';
 import { mayBeTriedAgain } from './fences.ts';
+import { packRows } from './packed-rows.ts';
 import { PlanGuard } from './plan-guard.ts';
-import type { WorkerReply, WorkerRequest } from './worker-messages.ts';
+import type { WorkerPiece, WorkerReply, WorkerRequest } from './worker-messages.ts';
 
 interface Hosted {
   readonly session: SqliteSession;
@@ -43,13 +44,15 @@ export class ConnectionHost {
     this.#marks = marks;
   }
 
-  /** Does what is asked. Never throws. */
-  perform(request: WorkerRequest): WorkerReply {
+  /** Does what is asked. Never throws.
+   *
+   * @param send takes rows of a long answer before the reply. */
+  perform(request: WorkerRequest, send: (piece: WorkerPiece) => void): WorkerReply {
     const { call, connection } = request;
     const startedMs = performance.now();
     let outcome: Outcome;
     try {
-      outcome = this.#outcome(request);
+      outcome = this.#outcome(request, send);
     } catch (error) {
       outcome = failed(this.#hosted.get(connection), request, error);
     }
@@ -80,7 +83,7 @@ export class ConnectionHost {
       host.quick = durationMs <= quickMs ? text : undefined;
   }
 
-  #outcome(request: WorkerRequest): Outcome {
+  #outcome(request: WorkerRequest, send: (piece: WorkerPiece) => void): Outcome {
     const { connection } = request;
     if (request.kind === 'open') {
       this.#hosted.set(connection, hostedBy(request));
@@ -93,17 +96,20 @@ export class ConnectionHost {
       host.session.close();
       return { outcome: 'done', answer: nothing };
     }
-    return this.#run(host, request);
+    return this.#run(host, request, send);
   }
 
-  #run(host: Hosted, request: RunRequest): Outcome {
+  #run(host: Hosted, request: RunRequest, send: (piece: WorkerPiece) => void): Outcome {
     const { job, call, guarded } = request;
     if (request.refusals !== host.refusals) return { outcome: 'refused', bound: undefined };
     if (request.fences !== host.fences && isInLine(job)) return { outcome: 'fenced' };
     requireIdle(host, job);
     requireSameFile(host, job);
     const { session, dataset, guard } = host;
-    const program = jobProgram({ engine: 'sqlite', dataset, form: 'cells' }, job);
+    const onPart: OnPart = (columns, cells) => {
+      send({ call, columns, piece: packRows(cells, 0, cells.length) });
+    };
+    const program = jobProgram({ engine: 'sqlite', dataset, form: 'cells', onPart }, job);
     const checked = guarded ? guard.guarded(program) : program;
     let outcome: Outcome | undefined;
     let error: unknown;

@@ -3,7 +3,7 @@ import { inPieces } from './answer-pieces.ts';
 import { sharedMarks } from './commit-marks.ts';
 import { ConnectionHost } from './connection-host.ts';
 import { mostHeldAnswers } from './worker-messages.ts';
-import type { WorkerReply, WorkerRequest } from './worker-messages.ts';
+import type { WorkerPiece, WorkerReply, WorkerRequest } from './worker-messages.ts';
 
 // Runs in a worker thread; loaded elsewhere it does nothing.
 if (parentPort !== null) {
@@ -14,8 +14,11 @@ if (parentPort !== null) {
     let held: WorkerReply[] = [];
     let request: WorkerRequest | undefined = first;
     while (request !== undefined) {
-      for (const message of inPieces(host.perform(request))) {
-        if ('piece' in message) port.postMessage([message]);
+      const send = (piece: WorkerPiece): void => {
+        port.postMessage([piece]);
+      };
+      for (const message of inPieces(host.perform(request, send))) {
+        if ('piece' in message) send(message);
         else held.push(message);
       }
       const next = receiveMessageOnPort(port)?.message as WorkerRequest | undefined;
