@@ -1,8 +1,6 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Engine, engines, type ResultSet, type Row } from 'changeover';
 import { type Fault, type OpenDataset, openDataset, removeAll } from './open-dataset.ts';
-
-afterEach(removeAll);
 
 const rows = Array.from({ length: 12 }, (_, at) => ({ id: at + 1, k: at % 3, name: `n${at}` }));
 
@@ -19,15 +17,33 @@ async function openTable(engine: Engine): Promise<OpenDataset['compared']> {
   const opened = await openDataset(engine, 'shadow');
   const { storage, dataset } = opened;
   await storage.writeTable(dataset, 't', rows);
+  await storage.writeTable(
+    dataset,
+    'many',
+    Array.from({ length: 6_000 }, (_, id) => ({ id, k: Math.floor(id / 1_000) })),
+  );
   await storage.execute(dataset, 'CREATE TABLE p (id INTEGER PRIMARY KEY, name TEXT)');
   await storage.execute(dataset, 'INSERT INTO p SELECT id, name FROM t');
-  return opened.compared;
+  return async (sql, fault) => {
+    let counts = await opened.compared(sql, fault);
+    // Rows that are equal in the order may come otherwise once and never again, by whichever leg: then nothing can be told.
+    for (let again = 0; again < 4 && counts['raced'] === 1; again += 1)
+      counts = await opened.compared(sql, fault);
+    return counts;
+  };
 }
 
 describe.each(engines)('%s', (engine) => {
   const now = { sqlite: "date('now')", duckdb: 'current_date', postgresql: 'current_date' }[engine];
   const early = engine === 'sqlite' ? "'2000-01-01'" : "DATE '2000-01-01'";
   const random = 'random()';
+
+  // Read and not written, so one for all.
+  let compare: OpenDataset['compared'];
+  beforeAll(async () => {
+    compare = await openTable(engine);
+  });
+  afterAll(removeAll);
 
   test.each([
     ['in a window', 'SELECT id, row_number() OVER (ORDER BY id) AS r FROM t'],
@@ -36,13 +52,11 @@ describe.each(engines)('%s', (engine) => {
     ['in a subquery', 'SELECT id FROM (SELECT id FROM t ORDER BY id) AS s'],
     ['by what leaves ties', 'SELECT id FROM t ORDER BY k * 0'],
   ])('the order of rows does not count where ORDER BY stands %s', async (_where, sql) => {
-    const compare = await openTable(engine);
     expect(await compare(sql, reversed)).toEqual({ match: 1 });
     expect(await compare(sql, fewer)).toEqual({ mismatch: 1 });
   });
 
   test('the order of rows counts where ORDER BY tells any two apart, however it is written', async () => {
-    const compare = await openTable(engine);
     const sql = 'SELECT name, id FROM p ORDER/**/BY id';
     expect(await compare(sql)).toEqual({ match: 1 });
     expect(await compare(sql, reversed)).toEqual({ mismatch: 1 });
@@ -56,14 +70,12 @@ describe.each(engines)('%s', (engine) => {
     ['nothing is added to it', 'SELECT id, name FROM p ORDER BY id + 0 DESC'],
     ['it has another name', 'SELECT id AS number, name FROM p ORDER BY number'],
   ])('the order by a key counts where %s', async (_how, sql) => {
-    const compare = await openTable(engine);
     expect(await compare(sql)).toEqual({ match: 1 });
     expect(await compare(sql, swapped)).toEqual({ mismatch: 1 });
     expect(await compare(sql, reversed)).toEqual({ mismatch: 1 });
   });
 
   test('a column by the name of a key is none', async () => {
-    const compare = await openTable(engine);
     const sql = 'SELECT id % 3 AS id, name FROM p ORDER BY id';
     expect(await compare(sql)).toEqual({ match: 1 });
     expect(await compare(sql, swapped)).toEqual({ match: 1 });
@@ -80,7 +92,6 @@ describe.each(engines)('%s', (engine) => {
     ['is that of which LIMIT takes some', 'SELECT id FROM t ORDER BY k LIMIT 9'],
   ])('of an order that %s only rows that are equal in it may change places', async (...at) => {
     const [, sql] = at;
-    const compare = await openTable(engine);
     expect(await compare(sql)).toEqual({ match: 1 });
     expect(await compare(sql, swapped)).toEqual({ match: 1 });
     expect(await compare(sql, reversed)).toEqual({ mismatch: 1 });
@@ -96,7 +107,6 @@ describe.each(engines)('%s', (engine) => {
   });
 
   test('what is equal in an order that is not shown is as the engine compares it', async () => {
-    const compare = await openTable(engine);
     const letter = "(SELECT id, CASE id % 2 WHEN 0 THEN 'A' ELSE 'a' END AS f FROM t) AS s";
     const folded = engine === 'postgresql' ? 'lower(f)' : 'f COLLATE NOCASE';
     const sql = `SELECT id FROM ${letter} ORDER BY ${folded}`;
@@ -110,7 +120,6 @@ describe.each(engines)('%s', (engine) => {
     ['an alias', 'SELECT id, k + 1 AS "of" FROM t ORDER BY "of"'],
     ['a name, of which LIMIT takes some', 'SELECT id, k FROM t ORDER BY k LIMIT 9'],
   ])('of an order by %s only rows that are equal in it may change places', async (_by, sql) => {
-    const compare = await openTable(engine);
     expect(await compare(sql)).toEqual({ match: 1 });
     expect(await compare(sql, swapped)).toEqual({ match: 1 });
     expect(await compare(sql, reversed)).toEqual({ mismatch: 1 });
@@ -137,7 +146,6 @@ describe.each(engines)('%s', (engine) => {
     'of UNION in an order by %s only rows that are equal in it may change places',
     async (...at) => {
       const [, sql = ''] = at;
-      const compare = await openTable(engine);
       expect(await compare(sql)).toEqual({ match: 1 });
       expect(await compare(sql, swapped)).toEqual({ match: 1 });
       expect(
@@ -151,7 +159,6 @@ describe.each(engines)('%s', (engine) => {
   );
 
   test('an order by sums of floating-point numbers counts but for their last digits', async () => {
-    const compare = await openTable(engine);
     const sum = 'sum(id * CAST(1.1 AS DOUBLE PRECISION))';
     const nearly = inRows((all) =>
       all.map((row) => ({ ...row, s: Number(row['s']) * (1 + 2 ** -50) })),
@@ -167,13 +174,6 @@ describe.each(engines)('%s', (engine) => {
   });
 
   test('the order of more than 5,000 rows counts, and so does which rows a LIMIT took of as many', async () => {
-    const opened = await openDataset(engine, 'shadow');
-    const { storage, dataset, compared: compare } = opened;
-    await storage.writeTable(
-      dataset,
-      'many',
-      Array.from({ length: 6_000 }, (_, id) => ({ id, k: Math.floor(id / 1_000) })),
-    );
     const sql = 'SELECT id FROM many ORDER BY k';
     expect(await compare(sql, swapped)).toEqual({ match: 1 });
     expect(await compare(sql, reversed)).toEqual({ mismatch: 1 });
@@ -193,7 +193,6 @@ describe.each(engines)('%s', (engine) => {
   });
 
   test('a statement that asks for the time is compared in all but what the time changes', async () => {
-    const compare = await openTable(engine);
     const filtered = `SELECT id FROM t WHERE ${now} > ${early}`;
     expect(await compare(filtered)).toEqual({ match: 1 });
     expect(await compare(filtered, fewer)).toEqual({ mismatch: 1 });
@@ -208,7 +207,6 @@ describe.each(engines)('%s', (engine) => {
     ['a frame of rows', 'count(*) OVER (ORDER BY k ROWS UNBOUNDED PRECEDING)'],
     ['a neighbour', 'lag(id) OVER (ORDER BY k)'],
   ])('beside %s in an order with ties all other columns are compared', async (_name, window) => {
-    const compare = await openTable(engine);
     const sql = `SELECT id, ${window} AS place FROM t`;
     const otherwise = inRows((all) =>
       all.map((row) => ({ ...row, place: row['place'] === null ? null : 7 })),
@@ -220,7 +218,6 @@ describe.each(engines)('%s', (engine) => {
   });
 
   test('of a LIMIT without an order, rows that the statement could give are a match, and others are not', async () => {
-    const compare = await openTable(engine);
     const sql = 'SELECT id, k FROM t WHERE id > 2 LIMIT 3';
     const others = inRows((all) =>
       all.map((row) => ({ ...row, id: Number(row['id']) + 4, k: (Number(row['id']) + 3) % 3 })),
@@ -248,7 +245,6 @@ describe.each(engines)('%s', (engine) => {
     'how many rows are chosen %s is compared, and that each is one that is there',
     async (...at) => {
       const [, sql = ''] = at;
-      const compare = await openTable(engine);
       expect(await compare(sql, otherRows)).toEqual({ match: 1 });
       expect(await compare(sql, wrongValue)).toEqual({ mismatch: 1 });
       expect(await compare(sql, fewer)).toEqual({ mismatch: 1 });
@@ -259,7 +255,6 @@ describe.each(engines)('%s', (engine) => {
     ['behind IN', 'SELECT id, k FROM t WHERE id IN (SELECT id FROM p LIMIT 5)'],
     ['in a join', 'SELECT t.id, t.k FROM t JOIN (SELECT id FROM p LIMIT 5) s ON s.id = t.id'],
   ])('of rows that a LIMIT %s chose each is one that is there', async (_where, sql) => {
-    const compare = await openTable(engine);
     expect(await compare(sql)).toEqual({ match: 1 });
     expect(await compare(sql, otherRows)).toEqual({ nondeterministic: 1 });
     expect(await compare(sql, fewer)).toEqual({ nondeterministic: 1 });
@@ -267,7 +262,6 @@ describe.each(engines)('%s', (engine) => {
   });
 
   test('how many rows a LIMIT in a subquery chose is determined', async () => {
-    const compare = await openTable(engine);
     const sql = 'SELECT count(*) AS k FROM (SELECT id FROM t LIMIT 5) AS s';
     expect(await compare(sql, wrongValue)).toEqual({ mismatch: 1 });
   });
