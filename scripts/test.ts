@@ -7,6 +7,8 @@ import { root, runTool } from './run-node.ts';
  * processes and of traffic beside its own writes, and the whole contract through each pooler. */
 const long = [
   'packages/bridge/src/stages/flags/unleash-server',
+  'packages/bridge/src/stages/gates/planted-problems',
+  'packages/pooled/src/sqlite/runaway',
   'packages/storage/src/verify/verify-process',
   'test/adapters/planted-faults',
   'test/adapters/typeorm',
