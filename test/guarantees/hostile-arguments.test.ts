@@ -271,6 +271,12 @@ describe.each(engines)('%s', (engine) => {
     expect(await told(call)).toEqual(atEachStage(expected));
   });
 
+  test('finds no table of a name that no statement has room for, as it never did', async () => {
+    const missing = await told((storage, name) => storage.readTable(name, 'x'.repeat(1_000_000)));
+    expect(missing.legacy).toHaveProperty('error');
+    expect(missing).toEqual(atEachStage(missing.legacy));
+  });
+
   test.each(texts)('reads %s once, by query and execute', async (_name, text, expected) => {
     const sql = text(engine);
     const queried = await told((storage, dataset) => storage.query(dataset, sql));

@@ -1,5 +1,5 @@
 import { describe } from '@changeover/core';
-import { InvalidArgumentError } from '../api/storage-errors.ts';
+import { InvalidArgumentError, TableNotFoundError } from '../api/storage-errors.ts';
 import { type InputValue } from '../api/input-values.ts';
 import { type OrderBy, type ReadTableOptions } from '../api/storage-backend.ts';
 import { isDate } from '../date-text.ts';
@@ -63,7 +63,13 @@ function* insertionOrder(
   if (dialect.engine === 'duckdb' || (dialect.engine === 'postgresql' && !filtered))
     return undefined;
   const find = (): Program<string | undefined> => findInsertionOrder(context, table, filtered);
-  return yield* context.insertionOrders?.of(table, find) ?? find();
+  try {
+    return yield* context.insertionOrders?.of(table, find) ?? find();
+  } catch (error) {
+    // The read itself fails then, as it does where nobody asks for its order.
+    if (error instanceof TableNotFoundError) return undefined;
+    throw error;
+  }
 }
 
 function* findInsertionOrder(
